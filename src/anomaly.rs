@@ -1,0 +1,76 @@
+//! The names of all that can be wrong with a log, one name everywhere: file, summary, report and docs.
+
+use serde::{Deserialize, Serialize};
+
+/// One kind of anomaly; see `docs/ledger.md` for the definitions.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Anomaly {
+    /// Acked, a reader passed its place, and a second look did not find it either.
+    Lost,
+    /// Acked, a reader passed its place without it, a fresh reader found it there.
+    Skipped,
+    /// Acked, and the reader never came that far.
+    Unread,
+    /// One identity at two or more offsets.
+    Duplicate,
+    /// Two messages of one stream lie in the other order than sent.
+    Reordered,
+    /// The checksum differs, or the UUID in the value is not the one sent.
+    Corrupt,
+    /// Acked at one offset, read at another.
+    Misplaced,
+    /// One offset held two different messages at two times.
+    Rewritten,
+    /// Read, though its sending is known to have failed.
+    Phantom,
+    /// An offset handed out at or below an earlier one of the same reader, partition and epoch.
+    Nonmonotonic,
+    /// A record lies at or above the high watermark that a quiet broker reports.
+    WatermarkLie,
+    /// Not of this run.
+    Foreign,
+}
+
+impl Anomaly {
+    /// All of them, in the order in which people read them.
+    pub const ALL: [Self; 12] = [
+        Self::Lost,
+        Self::Skipped,
+        Self::Unread,
+        Self::Duplicate,
+        Self::Reordered,
+        Self::Corrupt,
+        Self::Misplaced,
+        Self::Rewritten,
+        Self::Phantom,
+        Self::Nonmonotonic,
+        Self::WatermarkLie,
+        Self::Foreign,
+    ];
+
+    /// The name as files and reports write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lost => "lost",
+            Self::Skipped => "skipped",
+            Self::Unread => "unread",
+            Self::Duplicate => "duplicate",
+            Self::Reordered => "reordered",
+            Self::Corrupt => "corrupt",
+            Self::Misplaced => "misplaced",
+            Self::Rewritten => "rewritten",
+            Self::Phantom => "phantom",
+            Self::Nonmonotonic => "nonmonotonic",
+            Self::WatermarkLie => "watermark_lie",
+            Self::Foreign => "foreign",
+        }
+    }
+
+    /// The anomaly of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|a| a.name() == name)
+    }
+}

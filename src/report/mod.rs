@@ -1,0 +1,2 @@
+//! From a record to bytes: json, html, junit, console.
+pub mod summary;

@@ -1,0 +1,378 @@
+//! Quantities with units as people write them: `200ms`, `50/s`, `1KiB`.
+//!
+//! Owns parsing and printing of durations, rates and byte sizes; both directions agree.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration as StdDuration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A text that is no quantity of the wanted kind; the message names the accepted forms.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct UnitError(String);
+
+/// A length of time, written `1h`, `5m`, `30s`, `200ms`, `50us`, or several of them in a row (`1m30s`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Duration(StdDuration);
+
+/// Messages in a time, written `50/s`, `10k/s`, `1.5M/s`, `300/m` or `20/h`.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Rate(f64);
+
+/// A number of bytes, written `512`, `1KiB`, `32MiB`, `1GiB`, or decimal as `1kB`, `5MB`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ByteSize(u64);
+
+impl Duration {
+    /// No time at all.
+    pub const ZERO: Self = Self(StdDuration::ZERO);
+
+    /// Whole seconds.
+    pub const fn from_secs(secs: u64) -> Self {
+        Self(StdDuration::from_secs(secs))
+    }
+
+    /// Whole milliseconds.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(StdDuration::from_millis(millis))
+    }
+
+    /// The same length as the standard library counts it.
+    pub const fn std(self) -> StdDuration {
+        self.0
+    }
+}
+
+impl From<StdDuration> for Duration {
+    fn from(value: StdDuration) -> Self {
+        Self(value)
+    }
+}
+
+impl Rate {
+    /// A rate from messages a second; none where that is no positive finite number.
+    pub fn per_second(value: f64) -> Option<Self> {
+        (value.is_finite() && value > 0.0).then_some(Self(value))
+    }
+
+    /// Messages a second, always finite and above zero.
+    pub const fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl ByteSize {
+    /// A size from a count of bytes.
+    pub const fn new(bytes: u64) -> Self {
+        Self(bytes)
+    }
+
+    /// The count of bytes.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+/// Splits `12.5ms` into its number and its unit.
+fn number_and_unit(text: &str) -> (&str, &str) {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    text.split_at(end)
+}
+
+impl FromStr for Duration {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let wrong = || {
+            UnitError(format!(
+                "`{text}` is no duration; write a number with a unit, such as 200ms, 30s, 5m or 1h"
+            ))
+        };
+        let mut rest = text.trim();
+        if rest == "0" {
+            return Ok(Self::ZERO);
+        }
+        if rest.is_empty() {
+            return Err(wrong());
+        }
+        let mut total = 0.0_f64;
+        while !rest.is_empty() {
+            let (number, tail) = number_and_unit(rest);
+            let value: f64 = number.parse().map_err(|_| wrong())?;
+            let end = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
+            let (unit, next) = tail.split_at(end);
+            let seconds = match unit.trim() {
+                "us" | "µs" => 1e-6,
+                "ms" => 1e-3,
+                "s" => 1.0,
+                "m" | "min" => 60.0,
+                "h" => 3600.0,
+                "d" => 86_400.0,
+                _ => return Err(wrong()),
+            };
+            total += value * seconds;
+            rest = next.trim_start();
+        }
+        // A year is far beyond any run, and keeps all later arithmetic in range.
+        if total > 366.0 * 86_400.0 {
+            return Err(UnitError(format!("`{text}` is longer than a year")));
+        }
+        // Rounded to microseconds: the unit in which kaf6 counts time.
+        let micros = (total * 1e6).round();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "bounded by the year above, and never negative"
+        )]
+        Ok(Self(StdDuration::from_micros(micros as u64)))
+    }
+}
+
+impl fmt::Display for Duration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut micros = self.0.as_micros();
+        if micros == 0 {
+            return f.write_str("0s");
+        }
+        for (unit, size) in [
+            ("d", 86_400_000_000_u128),
+            ("h", 3_600_000_000),
+            ("m", 60_000_000),
+            ("s", 1_000_000),
+            ("ms", 1_000),
+            ("us", 1),
+        ] {
+            let count = micros / size;
+            if count > 0 {
+                write!(f, "{count}{unit}")?;
+                micros %= size;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Rate {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let wrong = || {
+            UnitError(format!("`{text}` is no rate; write messages in a time, such as 50/s, 10k/s or 300/m"))
+        };
+        let (count, time) = text.trim().split_once('/').ok_or_else(wrong)?;
+        let (number, factor) = number_and_unit(count.trim());
+        let value: f64 = number.parse().map_err(|_| wrong())?;
+        let factor = match factor.trim() {
+            "" => 1.0,
+            "k" => 1e3,
+            "M" => 1e6,
+            _ => return Err(wrong()),
+        };
+        let seconds = match time.trim() {
+            "s" => 1.0,
+            "m" | "min" => 60.0,
+            "h" => 3600.0,
+            _ => return Err(wrong()),
+        };
+        let rate = value * factor / seconds;
+        if rate <= 0.0 {
+            return Err(UnitError("a rate must be above 0".to_owned()));
+        }
+        if rate > 1e8 {
+            return Err(UnitError(format!("`{text}` is over 100M/s")));
+        }
+        Ok(Self(rate))
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rate = self.0;
+        if rate >= 1e6 && rate % 1e5 == 0.0 {
+            write!(f, "{}M/s", rate / 1e6)
+        } else if rate >= 1e3 && rate % 1e2 == 0.0 {
+            write!(f, "{}k/s", rate / 1e3)
+        } else if rate < 1.0 {
+            write!(f, "{}/h", rate * 3600.0)
+        } else {
+            write!(f, "{rate}/s")
+        }
+    }
+}
+
+impl FromStr for ByteSize {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let wrong = || {
+            UnitError(format!(
+                "`{text}` is no size; write bytes with or without a unit, such as 512, 1KiB or 32MiB"
+            ))
+        };
+        let (number, unit) = number_and_unit(text.trim());
+        let value: f64 = number.parse().map_err(|_| wrong())?;
+        let factor = match unit.trim() {
+            "" | "B" => 1.0,
+            "kB" | "KB" => 1e3,
+            "MB" => 1e6,
+            "GB" => 1e9,
+            "KiB" => 1024.0,
+            "MiB" => 1024.0 * 1024.0,
+            "GiB" => 1024.0 * 1024.0 * 1024.0,
+            _ => return Err(wrong()),
+        };
+        let bytes = value * factor;
+        if bytes > 1e15 || bytes.fract() != 0.0 {
+            return Err(wrong());
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "checked to be whole, in range and not negative"
+        )]
+        Ok(Self(bytes as u64))
+    }
+}
+
+impl fmt::Display for ByteSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (unit, size) in [("GiB", 1_u64 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)] {
+            if self.0 >= size && self.0.is_multiple_of(size) {
+                return write!(f, "{}{unit}", self.0 / size);
+            }
+        }
+        write!(f, "{}", self.0)
+    }
+}
+
+macro_rules! string_form {
+    ($($unit:ty),*) => {$(
+        impl TryFrom<String> for $unit {
+            type Error = UnitError;
+            fn try_from(text: String) -> Result<Self, UnitError> {
+                text.parse()
+            }
+        }
+        impl From<$unit> for String {
+            fn from(value: $unit) -> Self {
+                value.to_string()
+            }
+        }
+    )*};
+}
+string_form!(Duration, Rate, ByteSize);
+
+impl Serialize for ByteSize {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ByteSize {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        /// A size may be a plain number of bytes or a text with a unit.
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Number(u64),
+            Text(String),
+        }
+        match Form::deserialize(deserializer)? {
+            Form::Number(bytes) => Ok(Self(bytes)),
+            Form::Text(text) => text.parse().map_err(serde::de::Error::custom),
+        }
+    }
+}
+
+impl JsonSchema for Duration {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Duration".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "A length of time with its unit: us, ms, s, m, h or d.",
+            "pattern": r"^\s*(0|([0-9]+(\.[0-9]+)?\s*(us|µs|ms|s|m|min|h|d)\s*)+)$",
+            "examples": ["200ms", "30s", "5m"]
+        })
+    }
+}
+
+impl JsonSchema for Rate {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Rate".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "Messages in a time: a number, optionally k or M, then /s, /m or /h.",
+            "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*[kM]?\s*/\s*(s|m|min|h)\s*$",
+            "examples": ["50/s", "10k/s"]
+        })
+    }
+}
+
+impl JsonSchema for ByteSize {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ByteSize".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "A number of bytes, or a text with a unit: B, kB, MB, GB, KiB, MiB, GiB.",
+            "anyOf": [
+                {"type": "integer", "minimum": 0},
+                {"type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*(B|kB|KB|MB|GB|KiB|MiB|GiB)?\s*$"}
+            ],
+            "examples": ["1KiB", "32MiB", 512]
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn reads_what_people_write() {
+        let d = |s: &str| s.parse::<Duration>().map(|d| d.std().as_micros());
+        assert_eq!(d("200ms"), Ok(200_000));
+        assert_eq!(d("1m30s"), Ok(90_000_000));
+        assert_eq!(d("1.5s"), Ok(1_500_000));
+        assert!(d("5").is_err() && d("").is_err() && d("-1s").is_err() && d("s").is_err());
+        let r = |s: &str| s.parse::<Rate>().map(Rate::get);
+        assert_eq!(r("50/s"), Ok(50.0));
+        assert_eq!(r("10k/s"), Ok(10_000.0));
+        assert_eq!(r("300/m"), Ok(5.0));
+        assert!(r("0/s").is_err() && r("-5/s").is_err() && r("50").is_err());
+        let b = |s: &str| s.parse::<ByteSize>().map(ByteSize::get);
+        assert_eq!(b("1KiB"), Ok(1024));
+        assert_eq!(b("512"), Ok(512));
+        assert_eq!(b("1.5MB"), Ok(1_500_000));
+        assert!(b("1.5").is_err() && b("1XB").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn a_printed_duration_reads_back(micros in 0_u64..366 * 86_400 * 1_000_000) {
+            let d = Duration(StdDuration::from_micros(micros));
+            prop_assert_eq!(d.to_string().parse::<Duration>(), Ok(d));
+        }
+
+        #[test]
+        fn a_printed_size_reads_back(bytes in 0_u64..1_000_000_000_000_000) {
+            let b = ByteSize(bytes);
+            prop_assert_eq!(b.to_string().parse::<ByteSize>(), Ok(b));
+        }
+
+        #[test]
+        fn no_text_makes_them_panic(text in ".*") {
+            let _ = (text.parse::<Duration>(), text.parse::<Rate>(), text.parse::<ByteSize>());
+        }
+    }
+}
