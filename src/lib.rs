@@ -10,6 +10,14 @@ pub mod units;
 // 1: the scenario file
 pub mod scenario;
 // 2: what to do, and what to count
+pub mod ledger;
+pub mod metrics;
 pub mod plan;
+// 3: the outside world, and what was seen of it
+pub mod observe;
+// 4: questions
+pub mod checks;
+// 5: doing it, and the record of it
+pub mod record;
 // 6: what people and machines read
 pub mod report;
