@@ -11,5 +11,7 @@ pub mod units;
 pub mod scenario;
 // 2: what to do, and what to count
 pub mod plan;
+// 3: librdkafka and the wire
+pub mod kafka;
 // 6: what people and machines read
 pub mod report;
