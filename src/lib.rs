@@ -13,11 +13,13 @@ pub mod scenario;
 pub mod ledger;
 pub mod metrics;
 pub mod plan;
-// 3: the outside world, and what was seen of it
+// 3: librdkafka and the wire, and what was seen of it all
+pub mod kafka;
 pub mod observe;
 // 4: questions
 pub mod checks;
 // 5: doing it, and the record of it
+pub mod engine;
 pub mod record;
 // 6: what people and machines read
 pub mod report;

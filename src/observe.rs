@@ -249,4 +249,3 @@ impl Note {
         Self { level: Level::Error, text: text.into() }
     }
 }
-

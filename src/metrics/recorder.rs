@@ -70,6 +70,18 @@ impl Metrics {
         self.lock().latency.quantile_ms(quantile)
     }
 
+    /// Counts an error at this time, microseconds from the run's zero.
+    pub fn error(&self, at_us: u64, code: &str) {
+        self.counters.errors.fetch_add(1, Ordering::Relaxed);
+        let mut inner = self.lock();
+        if let Some(count) = inner.errors.get_mut(code) {
+            *count += 1;
+        } else {
+            inner.errors.insert(code.to_owned(), 1);
+        }
+        inner.timeline.record(Timeline::grid(at_us), 0, 1, &[]);
+    }
+
     /// All of it as it stands now.
     pub fn snapshot(&self) -> Snapshot {
         let get = Counters::get;

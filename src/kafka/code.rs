@@ -1,0 +1,46 @@
+//! Error codes: Kafka's own (positive, and -1) and librdkafka's (below -1), as plain numbers.
+//!
+//! Numbers, because a broker may send any: librdkafka's enum in Rust would be undefined behaviour for an unknown one.
+
+use std::fmt;
+
+/// An error code of Kafka or librdkafka; 0 is none.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Code(pub i32);
+
+impl Code {
+    /// No error.
+    pub const NONE: Self = Self(0);
+
+    /// The code's name as librdkafka spells it: `MSG_SIZE_TOO_LARGE`, `_TRANSPORT`.
+    pub fn name(self) -> String {
+        unimplemented!()
+    }
+
+    /// What it means, in a sentence.
+    pub fn text(self) -> String {
+        unimplemented!()
+    }
+
+    /// Whether this says that all is well.
+    pub const fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether librdkafka made it up itself, no broker having answered with it.
+    pub const fn is_local(self) -> bool {
+        self.0 < -1
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name())
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}({})", self.name(), self.0)
+    }
+}
