@@ -129,7 +129,7 @@ pub struct BrokerSeen {
     /// Name, length and error of each stage; the first failed one is the last.
     pub stages: Vec<(&'static str, Duration, Option<String>)>,
     /// Number, name, lowest and highest version of each API.
-    pub apis: Vec<(i16, String, i16, i16)>,
+    pub apis: Vec<(i16, &'static str, i16, i16)>,
 }
 
 /// A topic, as the last metadata showed it.

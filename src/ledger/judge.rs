@@ -96,6 +96,14 @@ pub fn missing(streams: &Streams, sent: &HashMap<StreamId, SentLog>, end: &Reade
     out
 }
 
+/// How many acked messages this reader was to find: those at or above its start.
+pub fn wanted(streams: &Streams, sent: &HashMap<StreamId, SentLog>, end: &ReaderEnd<'_>) -> u64 {
+    of_reader(streams, sent, end)
+        .flat_map(|(_, log)| log.acks().runs())
+        .map(|run| run.len.saturating_sub(u64::try_from(end.start - run.offset).unwrap_or(0)))
+        .sum()
+}
+
 fn of_reader<'a>(
     streams: &'a Streams,
     sent: &'a HashMap<StreamId, SentLog>,

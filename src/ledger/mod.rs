@@ -9,7 +9,7 @@ mod runs;
 mod sent;
 mod streams;
 
-pub use judge::{Counts, Evidence, Judgement, Missing, ReaderEnd, Scope, judge, missing};
+pub use judge::{Counts, Evidence, Judgement, Missing, ReaderEnd, Scope, judge, missing, wanted};
 pub use reads::{Checked, PartitionReads, Seen, Sighting};
 pub use runs::{Bits, Run, RunLog};
 pub use sent::SentLog;

@@ -245,6 +245,11 @@ impl PartitionReads {
         self.foreign
     }
 
+    /// Offsets handed out at or below an earlier one of their epoch.
+    pub const fn nonmonotonic(&self) -> u64 {
+        self.nonmonotonic
+    }
+
     /// Messages whose value holds another UUID than was sent.
     pub const fn uuids_wrong(&self) -> u64 {
         self.uuids_wrong

@@ -10,6 +10,7 @@ use crate::ids::{Offset, Partition};
 use crate::scenario::{Position, Template};
 
 pub mod schedule;
+mod work;
 
 pub use schedule::Schedule;
 
