@@ -13,3 +13,5 @@ pub mod scenario;
 pub mod plan;
 // 6: what people and machines read
 pub mod report;
+// 8: the command line
+pub mod cli;
