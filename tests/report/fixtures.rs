@@ -848,7 +848,7 @@ pub fn hostile() -> Summary {
     s.partitions[0].first_acked_offset = Some(i64::MIN);
     s.partitions[0].last_acked_offset = Some(i64::MAX);
     s.connect = error().connect;
-    for broker in s.connect["reach"].iter_mut() {
+    for broker in &mut s.connect["reach"] {
         broker.broker = evil();
         broker.stages[0].ms = num(f64::MAX);
         broker.stages[0].error = Some(evil());
