@@ -23,3 +23,5 @@ pub mod engine;
 pub mod record;
 // 6: what people and machines read
 pub mod report;
+// 8: the command line
+pub mod cli;
