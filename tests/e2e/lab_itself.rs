@@ -16,8 +16,8 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext
 use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
 
 use crate::lab::{
-    HttpServer, Kafka, Moto, Object, Part, Process, Relay, Response, Seen, Storage, Tansu, Verdict, chromium,
-    docker, free_port, junit_xsd, require, wait_for,
+    HttpServer, Kafka, Moto, Object, Part, Process, Relay, Response, Seen, Storage, Tansu, TansuContainer,
+    Verdict, chromium, free_port, junit_xsd, require, wait_for,
 };
 
 const LONG: Duration = Duration::from_secs(20);
@@ -335,21 +335,44 @@ fn a_process_ends_with_its_test_however_that_ends() {
 
 #[test]
 fn a_missing_part_skips_its_test_or_fails_it_where_required() {
-    use crate::lab::require_of;
-    let lack = || Some("as a test".to_owned());
-    assert_eq!(require_of(Part::Java, None, "java"), Some(()));
-    assert_eq!(require_of(Part::Java, lack(), "docker,chromium"), None);
-    let required = std::panic::catch_unwind(|| require_of(Part::Java, lack(), "docker, java"));
-    assert!(required.is_err());
+    const NAME: &str = "lab_itself::a_missing_part_skips_its_test_or_fails_it_where_required";
+    if std::env::var_os("LAB_LACKS_JAVA").is_some() {
+        assert_eq!(Kafka::shared(), None);
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let skipped = folder.path().join("skipped");
+    let run = |required: &str| {
+        Command::new(std::env::current_exe().expect("its own path"))
+            .args(["--exact", NAME])
+            .env("LAB_LACKS_JAVA", "1")
+            .env("PATH", folder.path())
+            .env("KAF6_REQUIRE", required)
+            .env("KAF6_SKIPPED", &skipped)
+            .output()
+            .expect("it runs again")
+    };
+    let optional = run("docker");
+    assert!(optional.status.success());
+    let line = std::fs::read_to_string(&skipped).expect("a skipped test is listed");
+    assert!(
+        line.starts_with("SKIPPED ") && line.ends_with(": java is missing (no java on the PATH)\n"),
+        "{line}"
+    );
+    assert!(String::from_utf8_lossy(&optional.stderr).contains(&line), "and says so at once");
+    assert!(!run("docker,java").status.success());
 }
 
 #[test]
-fn docker_answers() {
-    let there = require(Part::Docker).is_some();
-    let Some(docker) = docker() else { return assert!(!there) };
-    let version = Command::new(docker).args(["version", "--format", "{{.Server.APIVersion}}"]).output();
-    let version = String::from_utf8(version.expect("docker starts").stdout).expect("a version");
-    assert!(version.starts_with("1."), "{version}");
+fn tansu_runs_in_a_container() {
+    let there = require(Part::Docker).is_some() && require(Part::Tansu).is_some();
+    let Some(tansu) = TansuContainer::start() else { return assert!(!there) };
+    assert_eq!(send(&tansu.address(), "t", &["one", "two"]), [Ok(0), Ok(1)]);
+    assert_eq!(values(&tansu.address(), "t", 2), ["one", "two"]);
+    let name = tansu.name().to_owned();
+    drop(tansu);
+    let left = Command::new("docker").args(["inspect", &name]).output().expect("docker starts");
+    assert!(!left.status.success(), "a dropped container is removed");
 }
 
 #[test]
@@ -385,8 +408,12 @@ fn the_junit_schema_tells_good_from_bad() {
         let output = Command::new("xmllint").args(["--noout", "--schema"]).arg(&schema).arg(file).output();
         output.expect("xmllint starts").status.success()
     };
-    assert!(accepts(r#"<testsuites><testsuite name="s"><testcase name="c"/></testsuite></testsuites>"#));
-    assert!(!accepts(r#"<testsuites><testsuite name="s"><check name="c"/></testsuite></testsuites>"#));
+    assert!(accepts(
+        r#"<testsuite name="s" tests="1" failures="0" errors="0"><testcase name="c"/></testsuite>"#
+    ));
+    assert!(!accepts(
+        r#"<testsuite name="s" tests="1" failures="0" errors="0"><check name="c"/></testsuite>"#
+    ));
 }
 
 #[test]
