@@ -4,9 +4,20 @@
 
 use std::path::PathBuf;
 
+pub mod conform;
+pub mod diagnostics;
+pub mod env;
+pub mod expr;
+pub mod json;
+pub mod model;
+pub mod node;
+pub mod schema;
 pub mod suggest;
 pub mod template;
+pub mod valid;
+pub mod yaml;
 
+pub use diagnostics::{Diagnostic, Diagnostics};
 pub use template::{Template, TemplateError, Values};
 
 /// A place in a scenario file, counted from 1; columns in characters.
