@@ -23,5 +23,8 @@ pub mod engine;
 pub mod record;
 // 6: what people and machines read
 pub mod report;
+// 7: the whole way, and how it ends
+pub mod app;
+pub mod exit;
 // 8: the command line
 pub mod cli;

@@ -40,6 +40,19 @@ impl Stop {
         }))
     }
 
+    /// A switch of its own that this one throws too: for one run of several, so that its own end is not theirs.
+    pub fn child(&self) -> Self {
+        let child = Self::new();
+        let (parent, thrown) = (self.clone(), child.clone());
+        tokio::spawn(async move {
+            parent.stopped().await;
+            if let Some(why) = parent.why() {
+                thrown.stop(why);
+            }
+        });
+        child
+    }
+
     /// Ends the run; the first reason stays.
     pub fn stop(&self, why: Why) {
         self.0.why.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);

@@ -4,6 +4,7 @@
 
 pub mod console;
 pub mod format;
+mod from_record;
 pub mod html;
 pub mod index;
 pub mod json;
@@ -15,6 +16,7 @@ pub mod terminal;
 pub mod words;
 pub mod write;
 
+pub use from_record::summarize;
 pub use write::{Written, render_again, write_all, write_merged};
 
 /// The source of all other reports.
