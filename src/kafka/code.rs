@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use super::raw;
+
 /// An error code of Kafka or librdkafka; 0 is none.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code(pub i32);
@@ -14,12 +16,12 @@ impl Code {
 
     /// The code's name as librdkafka spells it: `MSG_SIZE_TOO_LARGE`, `_TRANSPORT`.
     pub fn name(self) -> String {
-        unimplemented!()
+        raw::describe(self).0
     }
 
     /// What it means, in a sentence.
     pub fn text(self) -> String {
-        unimplemented!()
+        raw::describe(self).1
     }
 
     /// Whether this says that all is well.
@@ -42,5 +44,28 @@ impl fmt::Display for Code {
 impl fmt::Debug for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}({})", self.name(), self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_number_has_a_name() {
+        assert_eq!(Code(10).name(), "MSG_SIZE_TOO_LARGE");
+        assert_eq!(Code(-195).name(), "_TRANSPORT");
+        assert_eq!(Code(-1).name(), "UNKNOWN");
+        for strange in [i32::MIN, -5000, 4000, i32::MAX] {
+            assert!(!Code(strange).name().is_empty());
+            assert!(!Code(strange).text().is_empty());
+        }
+    }
+
+    #[test]
+    fn local_codes_are_told_from_a_brokers() {
+        assert!(Code(-192).is_local());
+        assert!(!Code(-1).is_local());
+        assert!(!Code(7).is_local());
     }
 }
