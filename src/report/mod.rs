@@ -2,6 +2,7 @@
 //!
 //! Owns every report's form. All of it is a pure function of [`summary::Summary`], but for `write`.
 
+pub mod chart;
 pub mod console;
 pub mod format;
 mod from_record;
