@@ -6,7 +6,7 @@ SHELL := bash
 
 demo: ## Build kaf6 and run examples/smoke.yaml on the embedded broker: no install, no network
 	@scripts/preflight
-	@cargo run --locked --quiet -- run examples/smoke.yaml --embedded
+	@cargo run --locked -- run examples/smoke.yaml --embedded
 
 test: ## Set up the lab (real brokers), then lint and run every test
 	@scripts/preflight

@@ -139,6 +139,25 @@ fn a_relay_makes_empty_records_null_and_nothing_else() {
     let (before, after) = (before.lock().expect("poison"), after.lock().expect("poison"));
     assert!(before.contains_key("empty") && !before.contains_key("null"), "{before:?}");
     assert!(after.contains_key("some") && !after.contains_key("empty"), "{after:?}");
+    // Those that name topics by id have another form.
+    assert!(relay.seen().iter().any(|seen| seen.api == ApiKey::Fetch && seen.version >= 13));
+}
+
+#[test]
+fn a_relay_stands_before_tansu_too() {
+    let Some(tansu) = Tansu::start(&Storage::Memory) else { return };
+    let relay = Relay::start(&tansu.address());
+    relay.null_records();
+    let after = Arc::new(Mutex::new(HashMap::new()));
+    relay.on_response(count_records(&after));
+    assert_eq!(send(&relay.address(), "t", &["one", "two"]), [Ok(0), Ok(1)]);
+    assert_eq!(values(&relay.address(), "t", 2), ["one", "two"]);
+    let consumer = reader(&relay.address(), "t");
+    wait_for("a fetch at the end of the log", LONG, || {
+        consumer.poll(Duration::from_millis(50));
+        after.lock().expect("no thread panics here").contains_key("null")
+    });
+    assert!(!after.lock().expect("no thread panics here").contains_key("empty"));
 }
 
 #[test]
@@ -508,7 +527,9 @@ fn values(address: &str, topic: &str, count: usize) -> Vec<String> {
     let consumer = reader(address, topic);
     let mut values = Vec::new();
     wait_for("the records arrive", LONG, || {
-        if let Some(Ok(message)) = consumer.poll(Duration::from_millis(50)) {
+        while values.len() < count
+            && let Some(Ok(message)) = consumer.poll(Duration::from_millis(50))
+        {
             values.push(String::from_utf8_lossy(message.payload().unwrap_or_default()).into_owned());
         }
         values.len() >= count
