@@ -52,6 +52,7 @@ pub fn load(files: &[PathBuf], overrides: &Overrides) -> Result<Vec<Plan>, Wrong
         embedded: overrides.embedded,
         brokers: (!overrides.brokers.is_empty()).then(|| overrides.brokers.clone()),
         profile: overrides.profile.clone(),
+        folder: PathBuf::from("."),
     };
     let (mut plans, mut wrong) = (Vec::new(), Vec::new());
     for file in files {
@@ -88,7 +89,11 @@ pub trait Watch {
 ///
 /// # Errors
 /// Where the report folder cannot be written; what a run comes to is its summary.
-pub async fn run(plans: Vec<Plan>, options: &RunOptions, watch: &mut dyn Watch) -> anyhow::Result<(Vec<Summary>, Exit)> {
+pub async fn run(
+    plans: Vec<Plan>,
+    options: &RunOptions,
+    watch: &mut dyn Watch,
+) -> anyhow::Result<(Vec<Summary>, Exit)> {
     let several = plans.len() > 1;
     let mut ids = RunIds::new(&options.report_dir, options.run_id.clone(), several);
     // All folders are made before the first message, so that an unwritable place fails at once.

@@ -37,8 +37,15 @@ pub enum FailOn {
 
 impl Exit {
     /// Of several, the first of these counts.
-    const ORDER: [Self; 7] =
-        [Self::Bug, Self::Input, Self::Interrupted, Self::Terminated, Self::Fail, Self::NotJudged, Self::Pass];
+    const ORDER: [Self; 7] = [
+        Self::Bug,
+        Self::Input,
+        Self::Interrupted,
+        Self::Terminated,
+        Self::Fail,
+        Self::NotJudged,
+        Self::Pass,
+    ];
 
     /// The code.
     pub const fn code(self) -> u8 {
@@ -69,7 +76,7 @@ impl Exit {
     }
 }
 
-impl std::convert::From<Exit> for std::process::ExitCode {
+impl From<Exit> for std::process::ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())
     }

@@ -40,7 +40,8 @@ fn is_glob(text: &str) -> bool {
 }
 
 fn folder(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(path).with_context(|| format!("cannot read the folder {}", path.display()))?;
+    let entries =
+        std::fs::read_dir(path).with_context(|| format!("cannot read the folder {}", path.display()))?;
     let mut files = Vec::new();
     for entry in entries {
         let file = entry.with_context(|| format!("cannot read the folder {}", path.display()))?.path();

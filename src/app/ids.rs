@@ -28,14 +28,20 @@ impl RunIds {
         if let Some(given) = &self.given {
             let id = if self.several { format!("{given}-{}", slug(name)) } else { given.clone() };
             if !is_plain(&id) {
-                bail!("the run id `{id}` is no folder's name: use letters, digits, `.`, `_` and `-`, at most 100");
+                bail!(
+                    "the run id `{id}` is no folder's name: use letters, digits, `.`, `_` and `-`, at most 100"
+                );
             }
             let folder = self.report_dir.join(&id);
             if let Err(error) = std::fs::create_dir(&folder) {
                 if error.kind() == std::io::ErrorKind::AlreadyExists {
-                    bail!("run id `{id}` has reports already in {}; give another id, or remove them", folder.display());
+                    bail!(
+                        "run id `{id}` has reports already in {}; give another id, or remove them",
+                        folder.display()
+                    );
                 }
-                return Err(error).with_context(|| format!("cannot make the report folder {}", folder.display()));
+                return Err(error)
+                    .with_context(|| format!("cannot make the report folder {}", folder.display()));
             }
             return Ok((id, folder));
         }
@@ -46,7 +52,8 @@ impl RunIds {
                 Ok(()) => return Ok((id, folder)),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(error) => {
-                    return Err(error).with_context(|| format!("cannot make the report folder {}", folder.display()));
+                    return Err(error)
+                        .with_context(|| format!("cannot make the report folder {}", folder.display()));
                 }
             }
         }
@@ -70,7 +77,9 @@ fn is_plain(id: &str) -> bool {
 
 /// A name as part of a folder's.
 fn slug(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' }).collect()
+    name.chars()
+        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' })
+        .collect()
 }
 
 #[cfg(test)]

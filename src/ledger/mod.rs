@@ -4,6 +4,8 @@
 
 pub mod envelope;
 mod judge;
+#[cfg(test)]
+mod model;
 mod reads;
 mod runs;
 mod sent;

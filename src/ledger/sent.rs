@@ -12,8 +12,6 @@ pub struct SentLog {
     acked: RunLog,
     failed: RunLog,
     disturbed: RunLog,
-    /// Acks since the last quiet moment: a retry that is noticed late may have touched them.
-    recent: RunLog,
     first_offset: Option<Offset>,
     last_offset: Option<Offset>,
 }
@@ -37,9 +35,7 @@ impl SentLog {
         self.first_offset = Some(self.first_offset.map_or(offset, |first| first.min(offset)));
         self.last_offset = Some(self.last_offset.map_or(offset, |last| last.max(offset)));
         if disturbed {
-            self.disturbed.push(seq, seq.cast_signed());
-        } else {
-            self.recent.push(seq, seq.cast_signed());
+            self.disturb(seq);
         }
     }
 
@@ -50,20 +46,12 @@ impl SentLog {
 
     /// Nobody knows whether it is in the log; like an ack, it may have been sent more than once.
     pub fn unknown(&mut self, seq: Seq) {
-        self.disturbed.push(seq, seq.cast_signed());
+        self.disturb(seq);
     }
 
-    /// Since the last such call there was no event, or (`disturbed`) there was one: what was acked meanwhile may
-    /// have been sent again.
-    pub fn settle(&mut self, disturbed: bool) {
-        let recent = std::mem::take(&mut self.recent);
-        if disturbed {
-            for run in recent.runs() {
-                for seq in run.seq..run.end() {
-                    self.disturbed.push(seq, seq.cast_signed());
-                }
-            }
-        }
+    /// An event that makes a client send again touched this message.
+    pub fn disturb(&mut self, seq: Seq) {
+        self.disturbed.push(seq, seq.cast_signed());
     }
 
     /// How many were handed to the client.
@@ -113,7 +101,5 @@ mod tests {
         assert_eq!(log.unknowns(), 2);
         assert_eq!(log.offsets(), Some((9, 10)));
         assert_eq!(log.disturbances().runs().map(|r| r.seq).collect::<Vec<_>>(), [2]);
-        log.settle(true);
-        assert_eq!(log.disturbances().runs().map(|r| r.seq).collect::<Vec<_>>(), [2, 0]);
     }
 }

@@ -39,7 +39,11 @@ fn the_policy_names_the_script() {
     let page = html(&fixtures::pass()).unwrap();
     let script = page.split_once("<script>").unwrap().1.split_once("</script>").unwrap().0;
     let hash = openssl::base64::encode_block(&openssl::sha::sha256(script.as_bytes()));
-    assert_eq!(SCRIPT_HASH, format!("sha256-{hash}"), "readout.js has changed: put its new hash into html/mod.rs");
+    assert_eq!(
+        SCRIPT_HASH,
+        format!("sha256-{hash}"),
+        "readout.js has changed: put its new hash into html/mod.rs"
+    );
     assert!(page.contains(&format!("script-src '{SCRIPT_HASH}'")));
 }
 

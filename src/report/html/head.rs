@@ -90,7 +90,12 @@ fn figures(run: &Summary) -> Vec<Figure> {
     let all = run.check_results.len();
     if all > 0 {
         let passed = run.check_results.iter().filter(|r| r.result == CheckOutcome::Pass).count();
-        add("checks passed", format!("{passed} of {all}"), String::new(), if passed == all { "" } else { "bad" });
+        add(
+            "checks passed",
+            format!("{passed} of {all}"),
+            String::new(),
+            if passed == all { "" } else { "bad" },
+        );
     }
     let sum = |of: fn(&super::super::summary::ScenarioSummary) -> Option<u64>| {
         let parts: Vec<u64> = run.scenarios.values().filter_map(of).collect();
@@ -109,7 +114,8 @@ fn figures(run: &Summary) -> Vec<Figure> {
     if sent.is_some() {
         for (anomaly, label) in [(Anomaly::Lost, "lost"), (Anomaly::Duplicate, "duplicates")] {
             let explained = run.anomalies.get(anomaly.name()).and_then(|a| a.explained).unwrap_or(0);
-            let note = if explained > 0 { format!("and {} explained", count(explained)) } else { String::new() };
+            let note =
+                if explained > 0 { format!("and {} explained", count(explained)) } else { String::new() };
             match anomaly_count(run, anomaly) {
                 Some(n) => add(label, count(n), note, if n > 0 { "bad" } else { "" }),
                 None => add(label, "–".to_owned(), "not measured".to_owned(), ""),

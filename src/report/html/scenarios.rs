@@ -136,7 +136,9 @@ pub(super) fn errors(run: &Summary) -> Vec<ErrorRow> {
     let mut all: Vec<(&str, &str, u64)> = run
         .scenarios
         .iter()
-        .flat_map(|(name, s)| s.errors_by_code.iter().map(move |(code, n)| (name.as_str(), code.as_str(), *n)))
+        .flat_map(|(name, s)| {
+            s.errors_by_code.iter().map(move |(code, n)| (name.as_str(), code.as_str(), *n))
+        })
         .filter(|(.., n)| *n > 0)
         .collect();
     all.sort_by_key(|(.., n)| std::cmp::Reverse(*n));

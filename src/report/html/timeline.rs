@@ -2,9 +2,9 @@
 //!
 //! Owns which strips there are, their words, and the lane in which the faults have their names.
 
+use super::super::chart::sane;
 use super::super::chart::scale::{Scale, time_ticks};
 use super::super::chart::strip::{Frame, Points, Strip, axis, strip};
-use super::super::chart::sane;
 use super::super::format::{count, float, millis, number};
 use super::super::summary::{MetricSeries, Num, SeriesSummary, Summary};
 
@@ -73,7 +73,13 @@ pub(super) fn timeline(run: &Summary) -> Option<Timeline> {
                 left: format!("{at:.2}"),
                 label,
                 wide_only: !narrow,
-                edge: if i == 0 { "first" } else if i == last && at > 94.0 { "last" } else { "" },
+                edge: if i == 0 {
+                    "first"
+                } else if i == last && at > 94.0 {
+                    "last"
+                } else {
+                    ""
+                },
             })
             .collect(),
         bucket: millis(float(run.timeline.bucket_ms)),
