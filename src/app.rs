@@ -56,8 +56,8 @@ pub fn load(files: &[PathBuf], overrides: &Overrides) -> Result<Vec<Plan>, Wrong
     };
     let (mut plans, mut wrong) = (Vec::new(), Vec::new());
     for file in files {
-        match scenario::load(file, &options).and_then(|scenario| plan::build(&scenario)) {
-            Ok(plan) => plans.push(plan),
+        match scenario::load(file, &options) {
+            Ok(scenario) => plans.push(plan::build(&scenario)),
             Err(problems) => wrong.push(problems),
         }
     }

@@ -67,27 +67,6 @@ pub struct CheckResult {
 }
 
 impl Ask {
-    /// The check's type as files write it.
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::Reachable => "reachable",
-            Self::Metadata => "metadata",
-            Self::HttpOk => "http_ok",
-            Self::NonEmpty => "non_empty",
-            Self::SeriesPresent => "series_present",
-            Self::CountEquals { .. } => "count_equals",
-            Self::CountAtLeast { .. } => "count_at_least",
-            Self::UuidMatch => "uuid_match",
-            Self::RoundtripOk => "roundtrip_ok",
-            Self::NoLoss => "no_loss",
-            Self::NoDuplicates { .. } => "no_duplicates",
-            Self::NoCorruption => "no_corruption",
-            Self::InOrder { .. } => "in_order",
-            Self::OffsetsMonotonic => "offsets_monotonic",
-            Self::Threshold { .. } => "threshold",
-        }
-    }
-
     /// Being out of reach is this check's own answer.
     const fn answers_for_the_unreachable(&self) -> bool {
         matches!(self, Self::Reachable | Self::Metadata | Self::HttpOk)

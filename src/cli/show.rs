@@ -20,7 +20,8 @@ pub(super) fn validate(args: &FileArgs) -> anyhow::Result<Exit> {
     let files = app::expand(&args.files)?;
     match app::load(&files, &overrides(args)) {
         Ok(plans) => {
-            let lines: String = plans.iter().map(|plan| format!("{}\n", timeline::line(plan))).collect();
+            let lines: String =
+                plans.iter().map(|plan| format!("{}\n", timeline::validate_line(plan))).collect();
             print(lines.as_bytes())?;
             Ok(Exit::Pass)
         }

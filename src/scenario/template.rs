@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::suggest;
 
-/// A text with `{{function}}` calls in it, parsed once.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A text with `{{function}}` calls in it, parsed once. The default is the empty text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Template {
     source: String,
     parts: Vec<Part>,

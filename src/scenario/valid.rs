@@ -307,15 +307,11 @@ impl Produce {
             clippy::cast_sign_loss,
             reason = "rates are below 1e8 and durations below a year: far below 2^63"
         )]
-        let due = |length: Duration, rate: Rate, round: fn(f64) -> f64| {
-            round(length.std().as_secs_f64() * rate.get()) as u64
-        };
+        let due = |length: Duration, rate: Rate| (length.std().as_secs_f64() * rate.get()).round() as u64;
         let scheduled = match &self.pace {
             Pace::Closed => None,
-            Pace::Rate(rate) => self.duration.map(|length| due(length, *rate, f64::ceil)),
-            Pace::Stages(stages) => {
-                Some(stages.iter().map(|(length, rate)| due(*length, *rate, f64::round)).sum())
-            }
+            Pace::Rate(rate) => self.duration.map(|length| due(length, *rate)),
+            Pace::Stages(stages) => Some(stages.iter().map(|(length, rate)| due(*length, *rate)).sum()),
         };
         match (self.messages, scheduled) {
             (Some(messages), Some(scheduled)) => Some(messages.min(scheduled)),
