@@ -1,6 +1,7 @@
 //! The Kafka adapters against the embedded broker: delivery, reading, resets, faults, closing.
 //!
 //! Real sockets and protocol; what a mock cannot show is in the tests on real brokers.
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail as its tests do")]
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
