@@ -2,11 +2,23 @@
 //!
 //! Owns their layout by version, as Kafka's message definitions give it.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use kafka_protocol::messages::ApiKey;
 
 use super::wire::{Malformed, Wire};
 use super::{Api, FetchProbe, ProbedMetadata, ProbedTopic};
 use crate::kafka::Code;
+
+/// Kafka's name for a request type.
+fn name(key: i16) -> &'static str {
+    static NAMES: LazyLock<BTreeMap<i16, String>> = LazyLock::new(|| {
+        let known = (0..1000).filter_map(|key| Some((key, ApiKey::try_from(key).ok()?)));
+        known.map(|(key, api)| (key, format!("{api:?}"))).collect()
+    });
+    NAMES.get(&key).map_or("Unknown", String::as_str)
+}
 
 /// ApiVersions 0 to 3: the error code, and the APIs. An answer of code 35 is of version 0, whatever was asked.
 pub(super) fn api_versions(bytes: &[u8], version: i16) -> Result<(Code, Vec<Api>), Malformed> {
@@ -18,8 +30,7 @@ pub(super) fn api_versions(bytes: &[u8], version: i16) -> Result<(Code, Vec<Api>
     let apis = wire.list(|wire| {
         let (key, min, max) = (wire.i16()?, wire.i16()?, wire.i16()?);
         wire.tags()?;
-        let name = ApiKey::try_from(key).map_or_else(|()| "Unknown".into(), |key| format!("{key:?}"));
-        Ok(Api { key, name, min, max })
+        Ok(Api { key, name: name(key), min, max })
     })?;
     Ok((code, apis))
 }

@@ -47,7 +47,7 @@ pub struct Api {
     /// Kafka's number for it.
     pub key: i16,
     /// Kafka's name for it; `Unknown` for one that kaf6 does not know.
-    pub name: String,
+    pub name: &'static str,
     /// Oldest version.
     pub min: i16,
     /// Newest version.

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     fn api(key: i16, max: i16) -> Api {
-        Api { key, name: String::new(), min: 0, max }
+        Api { key, name: "", min: 0, max }
     }
 
     #[test]
