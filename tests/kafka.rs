@@ -1,13 +1,14 @@
 //! The Kafka adapters against the embedded broker: delivery, reading, resets, faults, closing.
 //!
 //! Real sockets and protocol; what a mock cannot show is in the tests on real brokers.
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail as its tests do")]
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use kaf6::kafka::{
     Client, Code, Delivery, Embedded, Outcome, Producer, ProducerEventKind, ProducerOptions, ReadEvent,
-    ReaderOptions, ReaderSet, SendError, TopicOutcome, TopicSpec, ensure_topics, metadata, read_range,
+    ReaderOptions, ReaderSet, SendError, TopicOutcome, TopicSpec, ensure_topics, metadata, probe, read_range,
 };
 use kaf6::plan::{Acks, ClientSettings, StartOffset};
 
@@ -37,7 +38,7 @@ fn send(producer: &mut Producer, partition: i32, tags: std::ops::Range<u64>) -> 
     let mut on = |delivery: Delivery| {
         assert!(outcomes.insert(delivery.tag, delivery.outcome).is_none(), "one end for each message");
     };
-    for tag in tags.clone() {
+    for tag in tags {
         let value = format!("value {tag:04}");
         producer.send(partition, Some(b"k"), value.as_bytes(), &[], tag).unwrap();
     }
@@ -401,4 +402,68 @@ fn many_partitions_open_and_close_in_seconds() {
         "opened in {opened:?}, closed by {:?}",
         start.elapsed()
     );
+}
+
+#[test]
+fn a_probe_times_each_step_and_reads_versions_and_metadata() {
+    let (_embedded, client) = start(3);
+    let probe = probe::probe(&client, &client.brokers()[0], &["t"], Instant::now() + SOON);
+    let names: Vec<_> = probe.stages.iter().map(|stage| (stage.name, stage.error.clone())).collect();
+    let expected = ["resolve", "tcp", "api_versions", "metadata"].map(|name| (name, None));
+    assert_eq!(names, expected);
+    assert!(probe.apis.iter().any(|api| api.name == "Produce" && api.max >= 3));
+    let metadata = probe.metadata.unwrap();
+    assert_eq!(metadata.topics[0].partitions, [(0, Some(1)), (1, Some(1)), (2, Some(1))]);
+    assert!(probe::api_notes(&probe.apis).iter().any(|note| note.contains("no CreateTopics")));
+}
+
+#[test]
+fn a_fetch_probe_shows_the_code_that_the_broker_sent() {
+    let (embedded, client) = start(1);
+    let mut producer = Producer::open(&client, &ProducerOptions::new("t")).unwrap();
+    send(&mut producer, 0, 0..5);
+    let fetch = |offset| probe::probe_fetch(&client, "t", 0, offset, Instant::now() + SOON);
+    let there = fetch(0).unwrap();
+    assert_eq!((there.code, there.high_watermark), (Code::NONE, Some(5)));
+    assert!(there.record_bytes > 0 && !there.null_records);
+    assert_eq!(fetch(900).unwrap().code, Code(1));
+    embedded.push_errors(FETCH, &[Code(7)]);
+    assert_eq!(fetch(0).unwrap().code, Code(7));
+    let missing = probe::probe_fetch(&client, "t", 9, 0, Instant::now() + SOON);
+    assert!(missing.unwrap_err().contains("partition 9"));
+}
+
+#[test]
+fn a_probe_of_nobody_or_of_something_else_says_so_in_time() {
+    let client = Client::new(&["127.0.0.1:1".into()], &ClientSettings::default()).unwrap();
+    let refused = probe::probe(&client, "127.0.0.1:1", &[], Instant::now() + SOON);
+    let last = refused.stages.last().unwrap();
+    assert_eq!(last.name, "tcp");
+    assert!(last.error.as_ref().unwrap().contains("refused"));
+    let odd = probe::probe(&client, "no.such.host.invalid:9092", &[], Instant::now() + SOON);
+    assert_eq!(odd.stages.last().unwrap().name, "resolve");
+    // A peer that never answers, one that drips, one that speaks HTTP.
+    for (answer, part) in [
+        (&b""[..], "no answer in time"),
+        (&b"\0\0\0\x20"[..], "no answer in time"),
+        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "is this a Kafka broker"),
+    ] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            for byte in answer {
+                let _ = std::io::Write::write_all(&mut stream, &[*byte]);
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            std::thread::sleep(Duration::from_millis(600));
+        });
+        let start = Instant::now();
+        let probe = probe::probe(&client, &address, &[], start + Duration::from_millis(400));
+        assert!(start.elapsed() < Duration::from_millis(550), "{:?}", start.elapsed());
+        let last = probe.stages.last().unwrap();
+        assert_eq!(last.name, "api_versions");
+        assert!(last.error.as_ref().unwrap().contains(part), "{:?}", last.error);
+        server.join().unwrap();
+    }
 }

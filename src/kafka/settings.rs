@@ -28,7 +28,6 @@ const RESERVED: &[(&str, &str)] = &[
 pub struct Client {
     brokers: Vec<String>,
     properties: Arc<[(String, String)]>,
-    security: Option<Arc<Security>>,
     embedded: bool,
     logs: LogLines,
 }
@@ -64,9 +63,8 @@ impl Client {
         }
         let mut properties = settings.security.as_ref().map(security_properties).unwrap_or_default();
         properties.extend(settings.properties.iter().map(|(name, value)| (name.clone(), value.clone())));
-        let security = settings.security.clone().map(Arc::new);
         let properties = properties.into();
-        let client = Self { brokers, properties, security, embedded, logs: LogLines::default() };
+        let client = Self { brokers, properties, embedded, logs: LogLines::default() };
         // Property by property, then as a whole, which reads certificates and keys. It has no brokers, so it connects nowhere,
         // and its log lines go nowhere.
         let check = Self { brokers: Vec::new(), logs: LogLines::default(), ..client.clone() };
@@ -98,11 +96,6 @@ impl Client {
     /// The value of a property where the file gives it, under `security` or under `properties`.
     pub(super) fn property(&self, name: &str) -> Option<&str> {
         self.properties.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
-
-    /// TLS and SASL as the file gives them.
-    pub(super) fn security(&self) -> Option<&Security> {
-        self.security.as_deref()
     }
 
     /// A librdkafka client: kaf6's defaults, then `defaults` of its role, then the file's own, each over the one
