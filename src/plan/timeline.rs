@@ -17,9 +17,12 @@ const WIDTH: usize = 48;
 
 /// The line that `kaf6 validate` prints for a good file.
 pub fn validate_line(plan: &Plan) -> String {
-    let implicit = plan.checks.iter().filter(|check| check.implicit).count();
+    let implicit = match plan.checks.iter().filter(|check| check.implicit).count() {
+        0 => String::new(),
+        implicit => format!(" ({implicit} added without asking)"),
+    };
     format!(
-        "{}: good: {}, {}, {} ({implicit} added without asking)",
+        "{}: good: {}, {}, {}{implicit}",
         plan.source.path.display(),
         count(plan.scenarios.len() as u64, "scenario"),
         count(plan.topics.len() as u64, "topic"),
@@ -254,7 +257,7 @@ fn lines(scenario: &ScenarioPlan) -> Vec<String> {
         }
         Work::Roundtrip(trip) => vec![
             format!(
-                "{} sharing {} by partition {} of {}, after {} for warm-up",
+                "{}: {} in all, by partition {} of {}, after {} for warm-up",
                 count(trip.clients.into(), "client"),
                 count(trip.iterations, "round trip"),
                 trip.partition,

@@ -8,7 +8,7 @@ use jsonschema::error::ValidationErrorKind as Kind;
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value as Json;
 
-use super::diagnostics::Diagnostic;
+use super::diagnostics::{Diagnostic, PROBLEMS_MAX};
 use super::node::{Document, Span, below};
 use super::suggest;
 use crate::units::{ByteSize, Duration, Rate, UnitError};
@@ -20,14 +20,18 @@ pub struct Findings {
     pub problems: Vec<Diagnostic>,
     /// The pointers of what is wrong; what lies around them cannot be read further.
     pub broken: Vec<String>,
+    /// There is more wrong than is told, so nothing can be read further.
+    pub cut: bool,
 }
 
 impl Findings {
     /// Whether something at this pointer or below it is wrong.
     pub fn touch(&self, pointer: &str) -> bool {
-        self.broken
-            .iter()
-            .any(|b| b.strip_prefix(pointer).is_some_and(|r| r.is_empty() || r.starts_with('/')))
+        self.cut
+            || self
+                .broken
+                .iter()
+                .any(|b| b.strip_prefix(pointer).is_some_and(|r| r.is_empty() || r.starts_with('/')))
     }
 }
 
@@ -67,14 +71,18 @@ pub fn check(document: &mut Document, schema: &Json) -> Findings {
         .filter(|finding| !faulty.contains(&finding.pointer))
         .map(|f| document.problem(f.span, f.message.clone(), f.hint.clone()))
         .collect();
+    let cut = found.len() >= PROBLEMS_MAX;
     let broken = found.into_iter().map(|f| f.pointer).chain(faulty).collect();
-    Findings { problems, broken }
+    Findings { problems, broken, cut }
 }
 
 fn find(document: &Document, schema: &Json, validator: &Validator) -> Vec<Finding> {
     let json = document.root.to_json();
     let mut checker = Checker { document, schema, found: Vec::new() };
     for error in validator.iter_errors(&json) {
+        if checker.found.len() >= PROBLEMS_MAX {
+            break;
+        }
         checker.explain(&error);
     }
     checker.found
@@ -110,7 +118,13 @@ impl Checker<'_> {
             Kind::Enum { options } => {
                 let words: Vec<String> = options.as_array().into_iter().flatten().map(plain).collect();
                 let mut known: Vec<&str> = words.iter().map(String::as_str).collect();
-                known.dedup();
+                // `1` may be written as a number or as a text, and is one word to people.
+                let mut seen = Vec::new();
+                known.retain(|word| {
+                    let new = !seen.contains(word);
+                    seen.push(*word);
+                    new
+                });
                 let shown = self.shown(at);
                 let message = format!("{shown} is none of {}", list(&known));
                 let near = self.document.shown(at).and_then(|word| suggest::nearest(word, known));
@@ -158,17 +172,16 @@ impl Checker<'_> {
 
     fn unknown_keys(&mut self, at: &str, rule: &str, unexpected: &[String], instance: &Json) {
         let known = self.schema.pointer(&around(rule)).and_then(|s| s.get("properties")?.as_object());
-        let known: Vec<&str> = known
-            .into_iter()
-            .flatten()
-            .map(|(key, _)| key.as_str())
-            .filter(|key| instance.get(*key).is_none())
-            .collect();
-        for key in unexpected {
+        let known: Vec<&str> = known.into_iter().flatten().map(|(key, _)| key.as_str()).collect();
+        let open: Vec<&str> = known.iter().copied().filter(|key| instance.get(*key).is_none()).collect();
+        for key in unexpected.iter().take(PROBLEMS_MAX) {
             let pointer = below(at, key);
             let hint = match key.as_str() {
                 "<<" => Some("merge keys are no part of the format; write the keys out".to_owned()),
-                key => suggest::hint(key, known.iter().copied()),
+                key => match suggest::nearest(key, known.iter().copied()) {
+                    Some(near) => Some(format!("did you mean `{near}`?")),
+                    None => suggest::hint(key, open.iter().copied()),
+                },
             };
             let message = format!("unknown key `{}`", short(key));
             self.add(&pointer, self.document.key_place(&pointer), message, hint);
@@ -221,8 +234,14 @@ impl Checker<'_> {
         instance: &Json,
     ) {
         if !instance.is_object() {
-            let message = format!("expected is a mapping with a `type`, found is {}", kind_of(instance));
-            return self.add(at, self.document.place(at), message, None);
+            let found = match self.document.shown(at) {
+                Some(_) => format!("{} {}", kind_of(instance), self.shown(at)),
+                None => kind_of(instance).to_owned(),
+            };
+            let message = format!("expected is a mapping with a `type`, found is {found}");
+            let tag = tags.iter().find(|tag| self.document.shown(at) == Some(tag));
+            let hint = tag.map(|tag| format!("write `type: {tag}`"));
+            return self.add(at, self.document.place(at), message, hint);
         }
         let pointer = below(at, "type");
         let Some(tag) = instance.get("type") else {

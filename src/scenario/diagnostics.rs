@@ -39,6 +39,9 @@ pub struct Place {
 /// How much of a line is shown.
 const SHOWN: usize = 120;
 
+/// How many problems of a file are told; nobody reads more at once, and hostile files could make millions.
+pub const PROBLEMS_MAX: usize = 100;
+
 impl Diagnostic {
     /// A problem of a file as a whole.
     pub fn of_file(file: &Path, message: impl Into<String>, hint: Option<String>) -> Self {
@@ -109,11 +112,12 @@ fn printable(text: &str) -> String {
 }
 
 impl Diagnostics {
-    /// Sorts problems by place and drops repeats.
+    /// Sorts problems by place, drops repeats, and keeps the first [`PROBLEMS_MAX`].
     pub fn new(mut problems: Vec<Diagnostic>) -> Self {
         let place = |d: &Diagnostic| d.place.as_ref().map(|place| (place.span.line, place.span.column));
         problems.sort_by(|a, b| (place(a), &a.file, &a.message).cmp(&(place(b), &b.file, &b.message)));
         problems.dedup();
+        problems.truncate(PROBLEMS_MAX);
         Self { problems }
     }
 

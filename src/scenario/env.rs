@@ -2,7 +2,7 @@
 //!
 //! Owns that syntax; the text as written stays beside each replaced one, for messages must not show secrets.
 
-use super::diagnostics::Diagnostic;
+use super::diagnostics::{Diagnostic, PROBLEMS_MAX};
 use super::node::{Content, Document, Node, Scalar, Span};
 
 /// Looks a variable up.
@@ -16,7 +16,10 @@ pub fn replace(document: &mut Document, lookup: Lookup<'_>) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     let mut root = std::mem::replace(&mut document.root, empty());
     walk(&mut root, lookup, &mut |span, message, hint| {
-        problems.push(document.problem(span, message, hint));
+        if problems.len() < PROBLEMS_MAX {
+            problems.push(document.problem(span, message, hint));
+        }
+        problems.len() < PROBLEMS_MAX
     });
     document.root = root;
     problems
@@ -26,7 +29,11 @@ fn empty() -> Node {
     Node { span: Span::default(), content: Content::Sequence(Vec::new()) }
 }
 
-type Report<'a> = &'a mut dyn FnMut(Span, String, Option<String>);
+/// Takes a problem; the answer is whether there is room for more.
+type Report<'a> = &'a mut dyn FnMut(Span, String, Option<String>) -> bool;
+
+/// How long a text may become.
+const TEXT_MAX: usize = 4 << 20;
 
 /// Depth is bounded by the reader. The answer is whether the value came out as nothing.
 fn walk(node: &mut Node, lookup: Lookup<'_>, report: Report<'_>) -> bool {
@@ -64,21 +71,22 @@ fn one(scalar: &mut Scalar, span: Span, lookup: Lookup<'_>, report: Report<'_>) 
         }
         out.push_str(&source[at..open]);
         // Only a text in one line without escapes stands in the file as it is read.
-        let place = if scalar.plain && span.width == source.chars().count() {
-            Span { column: span.column + source[..open].chars().count(), ..span }
-        } else {
-            span
+        let place = |width: usize| {
+            if scalar.plain && span.width == source.chars().count() {
+                Span { column: span.column + source[..open].chars().count(), width, ..span }
+            } else {
+                span
+            }
         };
         let Some(length) = source[open..].find('}') else {
             report(
-                Span { width: 2, ..place },
+                place(2),
                 "`${` is never closed".to_owned(),
                 Some("write `${NAME}`; for a literal `${` write `$${`".to_owned()),
             );
             scalar.faulty = true;
             return;
         };
-        let place = Span { width: length + 1, ..place };
         match value(&source[open + 2..open + length], lookup) {
             Ok(text) => {
                 (replaced, whole) = (true, open == 0 && length + 1 == source.len());
@@ -86,8 +94,15 @@ fn one(scalar: &mut Scalar, span: Span, lookup: Lookup<'_>, report: Report<'_>) 
             }
             Err((message, hint)) => {
                 faulty = true;
-                report(place, message, hint);
+                if !report(place(length + 1), message, hint) {
+                    break;
+                }
             }
+        }
+        if out.len() > TEXT_MAX {
+            faulty = true;
+            report(span, "the text grows too long, once its variables are replaced".to_owned(), None);
+            break;
         }
         at = open + length + 1;
     }

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::diagnostics::Diagnostic;
+use super::diagnostics::{Diagnostic, PROBLEMS_MAX};
 use super::node::{Content, Member, Node, Scalar, Span};
 use super::yaml::{DEPTH_MAX, VALUES_MAX};
 
@@ -111,6 +111,7 @@ impl<'a> Reader<'a> {
             let node = self.value(depth + 1)?;
             match members.iter().find(|member| member.key == key) {
                 None => members.push(Member { key, span: key_span, node }),
+                Some(_) if self.problems.len() >= PROBLEMS_MAX => {}
                 Some(first) => {
                     let message = format!("`{key}` is written twice");
                     let hint = format!("it is first written in line {}", first.span.line);

@@ -7,14 +7,14 @@ use std::path::Path;
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span as YamlSpan};
 
-use super::diagnostics::Diagnostic;
+use super::diagnostics::{Diagnostic, PROBLEMS_MAX};
 use super::node::{Content, Member, Node, Scalar, Span};
 
 /// How deep lists and mappings may stand in each other.
 pub const DEPTH_MAX: usize = 64;
 
 /// How many values a file may hold once aliases are followed, and how many bytes of text in them.
-pub const VALUES_MAX: usize = 10_000;
+pub const VALUES_MAX: usize = 5_000;
 const BYTES_MAX: usize = 4 << 20;
 
 /// A list or mapping that is still open.
@@ -80,9 +80,19 @@ impl Reader<'_> {
             let (event, span) = event.map_err(|error| {
                 let mark = error.marker();
                 let span = Span { line: mark.line().max(1), column: mark.col() + 1, width: 1 };
+                // The parser has a limit of its own, for what it reads ahead.
+                if error.info().contains("recursion limit") {
+                    return self.too_deep(span);
+                }
                 let line = self.text.lines().nth(span.line - 1).unwrap_or_default();
                 let blank = line.len() - line.trim_start().len();
-                let hint = line[..blank].contains('\t').then_some("YAML is indented by spaces, not by tabs");
+                let hint = if line[..blank].contains('\t') {
+                    Some("YAML is indented by spaces, not by tabs")
+                } else if line.contains("${") {
+                    Some("within `{...}` and `[...]`, `${...}` needs quotes: its braces mean something to YAML")
+                } else {
+                    None
+                };
                 self.problem(span, format!("this is no YAML: {}", error.info()), hint)
             })?;
             let span = place(span);
@@ -120,6 +130,10 @@ impl Reader<'_> {
             }
         }
         Ok(())
+    }
+
+    fn too_deep(&self, span: Span) -> Box<Diagnostic> {
+        self.problem(span, format!("lists and mappings stand more than {DEPTH_MAX} deep in each other"), None)
     }
 
     fn no_tag(&self, tagged: bool, span: Span) -> Result<(), Box<Diagnostic>> {
@@ -160,8 +174,7 @@ impl Reader<'_> {
         self.value_expected(span)?;
         self.spend(Cost { values: 1, bytes: 0 }, span)?;
         if self.open.len() >= DEPTH_MAX {
-            let message = format!("lists and mappings stand more than {DEPTH_MAX} deep in each other");
-            return Err(self.problem(span, message, None));
+            return Err(self.too_deep(span));
         }
         self.open.push(Open { node: Node { span, content }, key: None, anchor, depth_below: 0 });
         Ok(())
@@ -202,8 +215,7 @@ impl Reader<'_> {
         let (cost, depth) = (*cost, *depth);
         self.spend(cost, span)?;
         if self.open.len() + depth > DEPTH_MAX {
-            let message = format!("lists and mappings stand more than {DEPTH_MAX} deep in each other");
-            return Err(self.problem(span, message, None));
+            return Err(self.too_deep(span));
         }
         if let Some((node, ..)) = self.anchors.get(&anchor) {
             let node = node.clone();
@@ -239,6 +251,7 @@ impl Reader<'_> {
                 // Linear, but for the few keys that a mapping of such a file has.
                 match members.iter().find(|member| member.key == key) {
                     None => members.push(Member { key, span, node }),
+                    Some(_) if self.problems.len() >= PROBLEMS_MAX => {}
                     Some(first) => {
                         let message = format!("`{key}` is written twice");
                         let hint = format!("it is first written in line {}", first.span.line);

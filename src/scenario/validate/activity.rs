@@ -190,7 +190,13 @@ fn produce(cx: &mut Context<'_>, pointer: &str, raw: &raw::Produce, topics: &Top
         message,
         max_in_flight,
     };
-    if produce.planned_total() == Some(0) {
+    // A stage that is refused itself has been told of.
+    let all_read =
+        matches!(&produce.pace, Pace::Stages(read) if read.len() == raw.stages.as_ref().map_or(0, Vec::len));
+    if matches!(produce.pace, Pace::Rate(_)) && produce.planned_total() == Some(0) {
+        cx.at(&below(pointer, "duration"), "at this rate, no message is due in this time", None);
+    }
+    if all_read && produce.planned_total() == Some(0) {
         cx.at_key(&below(pointer, "stages"), "the stages are too short for a single message", None);
     }
     Some(produce)

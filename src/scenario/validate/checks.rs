@@ -142,7 +142,11 @@ fn asked(
                 .map(|kind| format!("`{kind}`"))
                 .collect();
             let hint = Some(format!("a scenario of type {} can", types.join(" or ")));
-            cx.at(pointer, format!("no scenario of the file can answer `{kind}`"), hint);
+            let what = match ask {
+                Ask::Threshold { expr, .. } => expr.metric.name(),
+                _ => kind,
+            };
+            cx.at(pointer, format!("no scenario of the file can answer `{what}`"), hint);
         }
         for slot in able {
             able_to(cx, pointer, ask, slot, slots);

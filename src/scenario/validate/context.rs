@@ -4,7 +4,7 @@
 
 use std::str::FromStr;
 
-use crate::scenario::diagnostics::Diagnostic;
+use crate::scenario::diagnostics::{Diagnostic, PROBLEMS_MAX};
 use crate::scenario::model::Written;
 use crate::scenario::node::{Document, Span, below};
 use crate::scenario::template::Template;
@@ -22,7 +22,9 @@ impl<'a> Context<'a> {
     }
 
     fn add(&mut self, span: Span, message: impl Into<String>, hint: Option<String>) {
-        self.problems.push(self.document.problem(span, message, hint));
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.push(self.document.problem(span, message, hint));
+        }
     }
 
     /// A problem at the value of a pointer.

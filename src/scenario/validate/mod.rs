@@ -112,7 +112,7 @@ pub(super) fn run(
             Slot::Refused { .. } => None,
         })
         .collect();
-    if !problems.is_empty() || !findings.broken.is_empty() {
+    if !problems.is_empty() || !findings.broken.is_empty() || findings.cut {
         return Err(problems);
     }
     Ok(Scenario {
@@ -158,7 +158,7 @@ fn target(
         Slot::Good(activity) => !matches!(activity.work, Work::Metrics(_)) && activity.brokers.is_none(),
         Slot::Refused { .. } => false,
     });
-    if needed && !parts.refused("/brokers") && !parts.refused("/profile") && !profile.failed {
+    if needed && parts.json.pointer("/brokers").is_none() && !parts.refused("/profile") && !profile.failed {
         cx.at_key(
             "",
             "no brokers are given",
