@@ -5,7 +5,7 @@
   var rows = Array.prototype.map.call(timeline.querySelectorAll(".row"), function (row) {
     var plot = row.querySelector(".plot"), data = plot.dataset;
     return {
-      cell: row.querySelector(".cell"), cursor: row.querySelector(".cursor"), now: row.querySelector(".now"),
+      cell: row.querySelector(".plotted"), cursor: row.querySelector(".cursor"), now: row.querySelector(".now"),
       values: data.v.split(","), step: +data.step, at: data.at ? data.at.split(",").map(Number) : null, unit: data.unit
     };
   });

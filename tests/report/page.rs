@@ -39,7 +39,11 @@ fn the_policy_names_the_script() {
     let page = html(&fixtures::pass()).unwrap();
     let script = page.split_once("<script>").unwrap().1.split_once("</script>").unwrap().0;
     let hash = openssl::base64::encode_block(&openssl::sha::sha256(script.as_bytes()));
-    assert_eq!(SCRIPT_HASH, format!("sha256-{hash}"), "readout.js has changed: put its new hash into html/mod.rs");
+    assert_eq!(
+        SCRIPT_HASH,
+        format!("sha256-{hash}"),
+        "readout.js has changed: put its new hash into html/mod.rs"
+    );
     assert!(page.contains(&format!("script-src '{SCRIPT_HASH}'")));
 }
 
@@ -49,7 +53,7 @@ fn the_parts_of_the_page_that_a_reader_looks_for() {
     for part in [
         "<title>Failed: durability</title>",
         "<html lang=\"en\">",
-        "3 of 3,000 acknowledged messages are not in the log after `bounce`",
+        "3 of 3,000 acknowledged messages are not in the log after <code>bounce</code>",
         "<a href=\"#L29\">line 29</a>",
         "<li id=\"L29\" class=\"fail\">",
         "bounce · restart broker",
@@ -102,20 +106,17 @@ fn nothing_hostile_leaves_its_place() {
         let page = html(&whole).unwrap();
         assert_eq!(page.matches("<script").count(), page.matches("</script>").count(), "{name}");
         assert!(page.matches("<script").count() <= 1, "{name}");
-        for word in ["http://", "https://", "url(", "@import", "src="] {
-            // What stands in texts is escaped or plain; what stands in markup must not be there at all.
-            let in_markup = tags(&page).any(|tag| tag.contains(word) && !tag.starts_with("meta"));
-            assert!(!in_markup, "{name}: {word}");
-        }
-        for tag in tags(&page).filter(|t| t.contains("href=")) {
-            let target = tag.split("href=\"").nth(1).unwrap();
-            let ok = target.starts_with(['#', 's', 'j', 'l']) || target.starts_with("data:,");
-            assert!(ok && !target.starts_with("javascript"), "{name}: {tag}");
+        assert!(!page.contains("url(") && !page.contains("@import"), "{name}");
+        for (attribute, value) in tags(&page).flat_map(attributes) {
+            assert!(!attribute.starts_with("on") && attribute != "src", "{name}: {attribute}");
+            if attribute == "href" {
+                let plain = value.chars().all(|c| c.is_ascii_alphanumeric() || "#-._/".contains(c));
+                assert!(plain && !value.starts_with('/'), "{name}: {value}");
+            }
         }
     }
     assert!(!page.contains("<img"), "an image from a message");
     assert_eq!(page.matches("</style>").count(), 1);
-    assert!(!tags(&page).any(|tag| tag.contains("onerror")));
     assert!(!page.contains("NaN") && !page.contains("inf "), "a picture of no number");
 }
 
@@ -124,6 +125,18 @@ fn tags(page: &str) -> impl Iterator<Item = &str> {
     let body = page.split_once("<body>").unwrap().1;
     let body = body.split_once("<script>").map_or(body, |parts| parts.0);
     body.split('<').skip(1).filter_map(|rest| rest.split_once('>')).map(|(tag, _)| tag)
+}
+
+/// Names and values of a tag's attributes; the page quotes all of them.
+fn attributes(tag: &str) -> Vec<(&str, &str)> {
+    let mut out = Vec::new();
+    let mut rest = tag.split_once(' ').map_or("", |parts| parts.1);
+    while let Some((name, after)) = rest.split_once("=\"") {
+        let (value, after) = after.split_once('"').expect("a closed attribute");
+        out.push((name.trim(), value));
+        rest = after;
+    }
+    out
 }
 
 const CHROMIUM: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];

@@ -25,7 +25,13 @@ pub fn histogram(id: &str, title: &str, data: &HistogramSummary, marks: &[(&str,
     let mut out = String::with_capacity(4096);
     let (id, title) = (escape(id), escape(title));
     let marked: Vec<String> = marks.iter().map(|(name, ms)| format!("{name} {}", millis(*ms))).collect();
-    let desc = format!("{} measured, from {} to {}; {}", rounded(total), millis(low), millis(high), marked.join(", "));
+    let desc = format!(
+        "{} measured, from {} to {}; {}",
+        rounded(total),
+        millis(low),
+        millis(high),
+        marked.join(", ")
+    );
     let _ = write!(
         out,
         "<svg class=\"hist\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\"><title id=\"{id}-t\">{title}</title>\
@@ -75,11 +81,8 @@ fn draw_marks(out: &mut String, marks: &[(&str, f64)], share: impl Fn(f64) -> f6
         let x = at * 100.0;
         let mut place = String::new();
         put(&mut place, x);
-        let _ = write!(
-            out,
-            "<line class=\"mark\" x1=\"{place}%\" x2=\"{place}%\" y1=\"{}\" y2=\"154\"/>",
-            y - 9
-        );
+        let _ =
+            write!(out, "<line class=\"mark\" x1=\"{place}%\" x2=\"{place}%\" y1=\"{}\" y2=\"154\"/>", y - 9);
         let (anchor, shift) = if at > 1.0 - width { ("end", -4) } else { ("start", 4) };
         let _ = write!(
             out,
@@ -102,7 +105,11 @@ const fn anchor(at: f64, edge: f64) -> &'static str {
 }
 
 fn rounded(total: f64) -> String {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a sum of counts, saturating")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a sum of counts, saturating"
+    )]
     count(total.round() as u64)
 }
 
@@ -147,10 +154,8 @@ mod tests {
 
     #[test]
     fn near_marks_take_rows_of_their_own() {
-        let data = HistogramSummary {
-            upper_ms: [1.0, 10.0, 100.0].map(Num::new).to_vec(),
-            count: vec![5, 5, 1],
-        };
+        let data =
+            HistogramSummary { upper_ms: [1.0, 10.0, 100.0].map(Num::new).to_vec(), count: vec![5, 5, 1] };
         let svg = histogram("a", "b", &data, &[("p50", 5.0), ("p95", 6.0), ("p99", 7.0)]).unwrap_or_default();
         for y in ["y=\"12\"", "y=\"28\"", "y=\"44\""] {
             assert!(svg.contains(y), "{svg}");

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::scale::{BASE, Scale, short};
+use super::scale::{BASE, Scale};
 use super::{HEIGHT, WIDTH, escape, put, sane, step};
 
 /// More points than this are merged: no screen shows them, and the page stays small.
@@ -153,7 +153,11 @@ pub fn strip(s: &Strip<'_>, frame: &Frame) -> String {
         step(&mut out, 'H', &[WIDTH]);
     }
     let _ = write!(out, "\"/><path class=\"line {}\" d=\"", s.class);
-    if s.points.steps { steps(&mut out, s, frame) } else { line(&mut out, s, frame) }
+    if s.points.steps {
+        steps(&mut out, s, frame)
+    } else {
+        line(&mut out, s, frame)
+    }
     out.push_str("\"/>");
     if !s.error_ms.is_empty() {
         out.push_str("<path class=\"err\" d=\"");
@@ -238,15 +242,21 @@ fn line(out: &mut String, s: &Strip<'_>, frame: &Frame) {
 }
 
 /// The labels of a strip's vertical axis: a picture of fixed width that stands left of the plot.
-pub fn axis(scale: Scale) -> String {
+pub fn axis(scale: Scale, words: fn(f64) -> String) -> String {
     let mut out = String::from("<svg class=\"axis\" aria-hidden=\"true\">");
     for tick in scale.ticks() {
         let y = scale.y(tick);
         // The lowest label stands on the line, the highest hangs below it: neither leaves the picture.
-        let shift = if y > 90.0 { "-.1em" } else if y < 15.0 { ".75em" } else { ".35em" };
+        let shift = if y > 90.0 {
+            "-.1em"
+        } else if y < 15.0 {
+            ".75em"
+        } else {
+            ".35em"
+        };
         let _ = write!(out, "<text x=\"100%\" dx=\"-6\" dy=\"{shift}\" y=\"");
         put(&mut out, y);
-        let _ = write!(out, "%\">{}</text>", short(tick));
+        let _ = write!(out, "%\">{}</text>", escape(&words(tick)));
     }
     out.push_str("</svg>");
     out
@@ -258,12 +268,9 @@ mod tests {
 
     #[test]
     fn gaps_stay_gaps_and_lone_points_are_dots() {
-        let points = Points::buckets(
-            &[Some(1.0), None, Some(2.0), Some(2.0)],
-            100.0,
-            false,
-            |v| v.iter().copied().fold(0.0, f64::max),
-        );
+        let points = Points::buckets(&[Some(1.0), None, Some(2.0), Some(2.0)], 100.0, false, |v| {
+            v.iter().copied().fold(0.0, f64::max)
+        });
         let frame = Frame { end_ms: 400.0, bands: Vec::new() };
         let strip = Strip {
             id: "a".to_owned(),

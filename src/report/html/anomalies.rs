@@ -4,6 +4,7 @@
 
 use crate::anomaly::Anomaly;
 
+use super::super::chart::prose;
 use super::super::format::{count, instant};
 use super::super::summary::{EvidenceRow, Summary};
 use super::super::words::{is_suspect, meaning};
@@ -85,6 +86,6 @@ fn evidence(piece: &EvidenceRow) -> Evidence {
         sender,
         at: instant(piece.at_ms),
         explained: piece.explained == Some(true),
-        detail: piece.detail.clone(),
+        detail: prose(&piece.detail),
     }
 }

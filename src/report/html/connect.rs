@@ -65,7 +65,13 @@ fn broker(b: &BrokerConnect) -> Broker {
             stage
         })
         .collect();
-    Broker { name: b.broker.clone(), reachable: b.reachable, attempts: b.attempts, total: millis(total), stages }
+    Broker {
+        name: b.broker.clone(),
+        reachable: b.reachable,
+        attempts: b.attempts,
+        total: millis(total),
+        stages,
+    }
 }
 
 fn stage_words(name: &str) -> &'static str {

@@ -4,6 +4,7 @@
 
 use crate::anomaly::Anomaly;
 
+use super::super::chart::prose;
 use super::super::format::{count, float, millis, plural, status_name, status_words};
 use super::super::summary::{CheckOutcome, Summary};
 use super::super::words::anomaly_count;
@@ -47,7 +48,7 @@ pub(super) fn head(run: &Summary) -> Head {
         description: run.description.clone().filter(|d| !d.is_empty()),
         status: status_name(run.status),
         words,
-        reason: sentence(&run.reason),
+        reason: prose(&sentence(&run.reason)),
         interrupted: run.interrupted.clone(),
         run_id: run.run_id.clone(),
         started: readable(&run.started_at),
@@ -90,7 +91,12 @@ fn figures(run: &Summary) -> Vec<Figure> {
     let all = run.check_results.len();
     if all > 0 {
         let passed = run.check_results.iter().filter(|r| r.result == CheckOutcome::Pass).count();
-        add("checks passed", format!("{passed} of {all}"), String::new(), if passed == all { "" } else { "bad" });
+        add(
+            "checks passed",
+            format!("{passed} of {all}"),
+            String::new(),
+            if passed == all { "" } else { "bad" },
+        );
     }
     let sum = |of: fn(&super::super::summary::ScenarioSummary) -> Option<u64>| {
         let parts: Vec<u64> = run.scenarios.values().filter_map(of).collect();
@@ -109,7 +115,8 @@ fn figures(run: &Summary) -> Vec<Figure> {
     if sent.is_some() {
         for (anomaly, label) in [(Anomaly::Lost, "lost"), (Anomaly::Duplicate, "duplicates")] {
             let explained = run.anomalies.get(anomaly.name()).and_then(|a| a.explained).unwrap_or(0);
-            let note = if explained > 0 { format!("and {} explained", count(explained)) } else { String::new() };
+            let note =
+                if explained > 0 { format!("and {} explained", count(explained)) } else { String::new() };
             match anomaly_count(run, anomaly) {
                 Some(n) => add(label, count(n), note, if n > 0 { "bad" } else { "" }),
                 None => add(label, "–".to_owned(), "not measured".to_owned(), ""),

@@ -4,6 +4,7 @@
 
 use super::super::chart::bar::bar;
 use super::super::chart::histogram::histogram;
+use super::super::chart::prose;
 use super::super::console::done;
 use super::super::format::{count, float, latency, millis, number};
 use super::super::summary::{Num, ScenarioSummary, Summary};
@@ -120,7 +121,7 @@ fn card(run: &Summary, i: usize, name: &str, s: &ScenarioSummary) -> Card {
             "failed" => "fail",
             _ => "inconclusive",
         },
-        message: s.message.clone().unwrap_or_default(),
+        message: prose(s.message.as_deref().unwrap_or_default()),
         facts,
         remark: match s.open_loop {
             Some(true) => "Latency counts from the instant at which each message was due.",
@@ -136,7 +137,9 @@ pub(super) fn errors(run: &Summary) -> Vec<ErrorRow> {
     let mut all: Vec<(&str, &str, u64)> = run
         .scenarios
         .iter()
-        .flat_map(|(name, s)| s.errors_by_code.iter().map(move |(code, n)| (name.as_str(), code.as_str(), *n)))
+        .flat_map(|(name, s)| {
+            s.errors_by_code.iter().map(move |(code, n)| (name.as_str(), code.as_str(), *n))
+        })
         .filter(|(.., n)| *n > 0)
         .collect();
     all.sort_by_key(|(.., n)| std::cmp::Reverse(*n));

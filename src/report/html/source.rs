@@ -68,7 +68,8 @@ pub(super) fn source(run: &Summary) -> Source {
 }
 
 pub(super) fn files(run: &Summary) -> Vec<File> {
-    let own = [(SUMMARY_JSON, "everything on this page, for programs"), (JUNIT_XML, "the checks, for CI systems")];
+    let own =
+        [(SUMMARY_JSON, "everything on this page, for programs"), (JUNIT_XML, "the checks, for CI systems")];
     own.into_iter()
         .map(|(path, about)| (path.to_owned(), about.to_owned()))
         .chain(run.files.iter().map(|f| (f.path.clone(), f.about.clone())))
@@ -90,7 +91,8 @@ mod tests {
     #[test]
     fn only_plain_paths_become_links() {
         assert!(is_plain("logs/broker.log"));
-        for path in ["javascript:alert(1)", "//evil.example/x", "/etc/passwd", "../x", "a b", "http://x", ""] {
+        for path in ["javascript:alert(1)", "//evil.example/x", "/etc/passwd", "../x", "a b", "http://x", ""]
+        {
             assert!(!is_plain(path), "{path}");
         }
     }
