@@ -154,9 +154,9 @@ pub fn strip(s: &Strip<'_>, frame: &Frame) -> String {
     }
     let _ = write!(out, "\"/><path class=\"line {}\" d=\"", s.class);
     if s.points.steps {
-        steps(&mut out, s, frame)
+        steps(&mut out, s, frame);
     } else {
-        line(&mut out, s, frame)
+        line(&mut out, s, frame);
     }
     out.push_str("\"/>");
     if !s.error_ms.is_empty() {

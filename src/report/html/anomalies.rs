@@ -22,6 +22,7 @@ pub(super) struct Found {
     pub count: String,
     pub explained: String,
     pub bad: bool,
+    pub has_other: bool,
     pub evidence: Vec<Evidence>,
     pub more: String,
 }
@@ -59,6 +60,7 @@ pub(super) fn anomalies(run: &Summary) -> Anomalies {
                     count: count(n),
                     explained: if explained > 0 { count(explained) } else { String::new() },
                     bad: n > 0 && is_suspect(anomaly),
+                    has_other: found.evidence.iter().any(|e| e.other_offset.is_some()),
                     evidence: found.evidence.iter().map(evidence).collect(),
                     more: if says_more { count(hidden) } else { String::new() },
                 });

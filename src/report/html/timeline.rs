@@ -16,6 +16,7 @@ pub(super) struct Timeline {
     pub rows: Vec<Row>,
     pub ticks: Vec<Tick>,
     pub bucket: String,
+    pub has_errors: bool,
     pub hidden_metrics: usize,
 }
 
@@ -65,6 +66,7 @@ pub(super) fn timeline(run: &Summary) -> Option<Timeline> {
     let last = ticks.len().saturating_sub(1);
     Some(Timeline {
         lanes: lanes(run, &frame),
+        has_errors: rows.iter().any(|r| !r.errors.is_empty()),
         rows,
         ticks: ticks
             .into_iter()
@@ -75,7 +77,7 @@ pub(super) fn timeline(run: &Summary) -> Option<Timeline> {
                 wide_only: !narrow,
                 edge: if i == 0 {
                     "first"
-                } else if i == last && at > 94.0 {
+                } else if i == last && at > 97.0 {
                     "last"
                 } else {
                     ""
