@@ -19,7 +19,7 @@
     if (!row.at) i = Math.floor(ms / row.step);
     else while (i + 1 < row.at.length && row.at[i + 1] <= ms) i++;
     var value = row.values[i];
-    return value ? Number(value).toLocaleString("en") + (row.unit ? " " + row.unit : "") : "nothing";
+    return value ? Number(value).toLocaleString("en") + row.unit : "nothing";
   }
   timeline.addEventListener("pointermove", function (event) {
     var box = rows[0].cell.getBoundingClientRect(), share = (event.clientX - box.left) / box.width;

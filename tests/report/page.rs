@@ -1,5 +1,6 @@
 //! `report.html`: its size, that nothing hostile leaves its place, and how a real browser takes it.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -156,6 +157,7 @@ fn open(browser: &str, page: &Path, folder: &Path) -> (String, String, String) {
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking"])
         .args(["--disable-component-update", "--no-first-run", "--disable-dev-shm-usage"])
         .args(["--host-resolver-rules=MAP * ~NOTFOUND", "--enable-logging=stderr"])
+        .args(["--allow-file-access-from-files", "--virtual-time-budget=5000"])
         .arg(format!("--user-data-dir={}", folder.join("profile").display()))
         .arg(format!("--log-net-log={}", net_log.display()))
         .arg("--dump-dom")
@@ -203,5 +205,27 @@ fn a_browser_runs_it_without_error_or_request() {
         let verdict = dom.split_once("id=\"verdict\"").unwrap().1.split_once("</dl>").unwrap().0;
         assert!(verdict.contains(words), "{name}: {verdict}");
         assert!(!dom.contains("<img"), "{name}");
+    }
+}
+
+/// The page in a frame as wide as a phone, asked how wide it is itself.
+#[test]
+fn nothing_is_wider_than_a_phone() {
+    let Some(browser) = chromium() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let mut frames = String::new();
+    for (name, run) in all() {
+        std::fs::write(folder.path().join(format!("{name}.html")), html(&run).unwrap()).unwrap();
+        let _ = write!(
+            frames,
+            "<iframe width=390 height=800 src={name}.html onload=\"this.outerHTML='<p>{name} '+\
+             [this.contentDocument.documentElement].map(e=>e.scrollWidth-e.clientWidth)+'</p>'\"></iframe>"
+        );
+    }
+    let wrapper = folder.path().join("wrapper.html");
+    std::fs::write(&wrapper, format!("<!doctype html><style>iframe{{border:0}}</style>{frames}")).unwrap();
+    let (dom, log, _) = open(browser, &wrapper, folder.path());
+    for (name, _) in all() {
+        assert!(dom.contains(&format!("<p>{name} 0</p>")), "{name}: {dom:.2000} {log:.500}");
     }
 }

@@ -114,8 +114,8 @@ fn lanes(run: &Summary, frame: &Frame) -> Vec<Vec<Label>> {
     faults.sort_by(|a, b| a.0.total_cmp(&b.0));
     for (start, fault) in faults.into_iter().filter(|(start, _)| *start <= frame.end_ms).take(40) {
         let left = frame.x(start) / 10.0;
-        let flip = left > 70.0;
-        let (from, to) = if flip { (left - 30.0, left) } else { (left, left + 30.0) };
+        let flip = left > 50.0;
+        let (from, to) = if flip { (left - 50.0, left) } else { (left, left + 50.0) };
         let label = Label {
             text: format!("{} · {} {}", fault.name, fault.kind, fault.target),
             left: format!("{left:.2}"),
@@ -200,7 +200,7 @@ fn scenario_rows(rows: &mut Vec<Row>, i: usize, name: &str, s: &SeriesSummary, b
                 scale,
                 points: &points,
                 error_ms: &[],
-                unit: "ms",
+                unit: " ms",
             },
             frame,
         ),
