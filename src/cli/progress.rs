@@ -22,7 +22,7 @@ pub enum Mode {
     Bars(Style),
     /// Lines, every few seconds.
     Plain,
-    /// Nothing but messages that [`Progress::message`] is given; with `--quiet` not even those.
+    /// Nothing at all.
     Quiet,
 }
 

@@ -118,6 +118,8 @@ fn nothing_hostile_leaves_its_place() {
     }
     assert!(!page.contains("<img"), "an image from a message");
     assert_eq!(page.matches("</style>").count(), 1);
+    let steers = |c: char| c.is_control() && c != '\n' && c != '\r' || ('\u{202a}'..='\u{202e}').contains(&c);
+    assert!(!page.contains(steers), "a character that steers");
     assert!(!page.contains("NaN") && !page.contains("inf "), "a picture of no number");
 }
 
@@ -208,17 +210,19 @@ fn a_browser_runs_it_without_error_or_request() {
     }
 }
 
-/// The page in a frame as wide as a phone, asked how wide it is itself.
+/// The page in frames as wide as a phone and a desk, asked by how much it is wider, which is by nothing.
 #[test]
-fn nothing_is_wider_than_a_phone() {
+fn nothing_is_wider_than_its_window() {
     let Some(browser) = chromium() else { return };
     let folder = tempfile::tempdir().unwrap();
     let mut frames = String::new();
-    for (name, run) in all() {
+    for (name, run, width) in
+        all().into_iter().flat_map(|(name, run)| [(name, run.clone(), 390), (name, run, 1280)])
+    {
         std::fs::write(folder.path().join(format!("{name}.html")), html(&run).unwrap()).unwrap();
         let _ = write!(
             frames,
-            "<iframe width=390 height=800 src={name}.html onload=\"this.outerHTML='<p>{name} '+\
+            "<iframe width={width} height=800 src={name}.html onload=\"this.outerHTML='<p>{name} {width} '+\
              [this.contentDocument.documentElement].map(e=>e.scrollWidth-e.clientWidth)+'</p>'\"></iframe>"
         );
     }
@@ -226,6 +230,49 @@ fn nothing_is_wider_than_a_phone() {
     std::fs::write(&wrapper, format!("<!doctype html><style>iframe{{border:0}}</style>{frames}")).unwrap();
     let (dom, log, _) = open(browser, &wrapper, folder.path());
     for (name, _) in all() {
-        assert!(dom.contains(&format!("<p>{name} 0</p>")), "{name}: {dom:.2000} {log:.500}");
+        for width in [390, 1280] {
+            assert!(dom.contains(&format!("<p>{name} {width} 0</p>")), "{name}: {dom:.2000} {log:.500}");
+        }
+    }
+}
+
+/// Contrast as WCAG 2 counts it, of every colour of text on every ground it stands on, light and dark.
+#[test]
+fn colours_can_be_read() {
+    let page = html(&fixtures::fail()).unwrap();
+    let schemes: Vec<&str> =
+        page.split(":root{").skip(1).map(|part| part.split('}').next().unwrap()).collect();
+    assert_eq!(schemes.len(), 3, "light, dark and print");
+    for scheme in schemes {
+        let colour = |name: &str| {
+            let hex = scheme.split(&format!("--{name}:#")).nth(1).unwrap().split(';').next().unwrap();
+            let hex: String =
+                if hex.len() == 3 { hex.chars().flat_map(|c| [c, c]).collect() } else { hex.to_owned() };
+            let channel = |i: usize| {
+                let value = f64::from(u8::from_str_radix(&hex[i..i + 2], 16).unwrap()) / 255.0;
+                if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+            };
+            0.2126 * channel(0) + 0.7152 * channel(2) + 0.0722 * channel(4)
+        };
+        let contrast = |a: &str, b: &str| {
+            let (a, b) = (colour(a), colour(b));
+            (a.max(b) + 0.05) / (a.min(b) + 0.05)
+        };
+        for (text, grounds) in [
+            ("ink", &["paper", "panel", "pass-bg", "fail-bg", "doubt-bg"][..]),
+            ("soft", &["paper", "panel", "pass-bg", "fail-bg", "doubt-bg"]),
+            ("link", &["paper", "panel"]),
+            ("pass", &["paper", "pass-bg"]),
+            ("fail", &["paper", "panel", "fail-bg"]),
+            ("doubt", &["paper", "panel", "doubt-bg"]),
+        ] {
+            for ground in grounds {
+                assert!(contrast(text, ground) >= 4.5, "{text} on {ground}: {}", contrast(text, ground));
+            }
+        }
+        // Lines of plots need 3 to 1.
+        for line in ["rate", "latency", "metric"] {
+            assert!(contrast(line, "paper") >= 3.0, "{line}");
+        }
     }
 }

@@ -43,7 +43,17 @@ pub fn html(summary: &Summary) -> Result<String, askama::Error> {
         nav: Vec::new(),
     };
     page.nav = page.sections();
-    page.render()
+    page.render().map(visible)
+}
+
+/// Without characters that steer instead of being seen: controls that HTML forbids, and those that turn the
+/// direction of all text behind them.
+fn visible(page: String) -> String {
+    let steers = |c: char| {
+        (c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
+    };
+    if page.contains(steers) { page.replace(steers, "\u{fffd}") } else { page }
 }
 
 #[derive(Template)]
