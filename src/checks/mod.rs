@@ -142,9 +142,9 @@ fn answer(check: &CheckPlan, index: usize, scenario: &ScenarioSeen, seen: &Obser
     if scenario.ended.could_not_work()
         && !(check.ask.answers_for_the_unreachable() && scenario.ended != Ended::Skipped)
     {
-        let why = scenario.message.as_deref().unwrap_or("it never started");
+        // Why it could not is the scenario's own message: once is enough.
         return Answer::new(Outcome::Inconclusive, expected_of(&check.ask), "nothing")
-            .because(format!("scenario `{}` could not work: {why}", scenario.name));
+            .because(format!("scenario `{}` could not work", scenario.name));
     }
     let answer = match &check.ask {
         Ask::Reachable => connectivity::reachable(scenario),

@@ -22,7 +22,7 @@ pub enum Mode {
     Bars(Style),
     /// Lines, every few seconds.
     Plain,
-    /// Nothing but messages that [`Progress::message`] is given; with `--quiet` not even those.
+    /// Nothing at all.
     Quiet,
 }
 
@@ -141,9 +141,9 @@ impl Drop for Progress {
 fn new_bar(style: Style) -> ProgressBar {
     let bar = ProgressBar::new(STEPS);
     let template = if style.colour {
-        "  {prefix} {bar:24.cyan/dim} {wide_msg}"
+        "  {prefix} {bar:14.cyan/dim} {wide_msg}"
     } else {
-        "  {prefix} {bar:24} {wide_msg}"
+        "  {prefix} {bar:14} {wide_msg}"
     };
     let chars = if style.unicode { "━╸─" } else { "=>-" };
     if let Ok(look) = ProgressStyle::with_template(template) {

@@ -2,7 +2,7 @@
 //!
 //! Open loop: the schedule says when; closed loop: as fast as the bytes in flight allow.
 
-use std::sync::Arc;
+use std::sync::{Arc, Barrier, OnceLock};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,8 @@ use crate::plan::{Partitioning, ProducePlan, Work};
 const SENDS_A_POLL: u32 = 256;
 /// After a stop: how long acks of what is in flight may still come.
 const GRACE: Duration = Duration::from_secs(1);
+/// How long a client may take to learn of its partitions before the schedule starts.
+const WARM_UP: Duration = Duration::from_secs(10);
 
 /// Runs one `produce` scenario.
 pub(super) async fn run(shared: &Arc<Shared>, index: usize) -> Outcome {
@@ -40,7 +42,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize) -> Outcome {
         ));
     }
     let deadline = shared.deadline(index);
-    let started_us = shared.clock.now_us();
+    let gate = Arc::new(Gate::new(plan.clients));
     let clients: Vec<_> = (0..plan.clients)
         .map(|client| {
             let task = Task {
@@ -49,7 +51,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize) -> Outcome {
                 client,
                 partitions: state.partitions,
                 topic: state.name.clone(),
-                started_us,
+                gate: Arc::clone(&gate),
                 deadline,
             };
             tokio::task::spawn_blocking(move || task.run())
@@ -104,8 +106,26 @@ struct Task {
     client: u32,
     partitions: i32,
     topic: String,
-    started_us: u64,
+    gate: Arc<Gate>,
     deadline: Instant,
+}
+
+/// Where the clients of a scenario wait for each other: the schedule starts when all stand ready.
+struct Gate {
+    barrier: Barrier,
+    started_us: OnceLock<u64>,
+}
+
+impl Gate {
+    fn new(clients: u32) -> Self {
+        Self { barrier: Barrier::new(usize::try_from(clients).unwrap_or(1)), started_us: OnceLock::new() }
+    }
+
+    /// Waits for the others; the schedule's start, the same for all, in microseconds from the run's zero.
+    fn pass(&self, now_us: impl FnOnce() -> u64) -> u64 {
+        self.barrier.wait();
+        *self.started_us.get_or_init(now_us)
+    }
 }
 
 /// A message that has not ended yet.
@@ -139,18 +159,14 @@ impl Task {
             linger: ProducerOptions::linger_for(rate),
             ..ProducerOptions::new(self.topic.as_str())
         };
-        let mut producer = Producer::open(&shared.client_of(self.index), &options)?;
-        let bound = Duration::from_secs(10).min(self.deadline.saturating_duration_since(Instant::now()));
-        if let Err(error) = producer.warm_up(bound) {
-            shared
-                .live
-                .metrics(self.index)
-                .error(shared.clock.now_us(), &error.code().map_or_else(String::new, |c| c.name()));
-        }
+        let opened = self.open(&options);
+        let started_us = self.gate.pass(|| shared.clock.now_us());
+        let mut producer = opened?;
         let mut client = Client {
             task: &self,
             plan,
             first,
+            started_us,
             recorder: Recorder::new(shared.live.metrics(self.index)),
             logs: vec![SentLog::default(); usize::try_from(self.partitions).unwrap_or(0)],
             marks: vec![0; usize::try_from(self.partitions).unwrap_or(0)],
@@ -174,11 +190,28 @@ impl Task {
     }
 }
 
+impl Task {
+    /// A producer that knows its partitions, so that its first message does not pay for the connection.
+    fn open(&self, options: &ProducerOptions) -> Result<Producer, kafka::Error> {
+        let shared = &self.shared;
+        let mut producer = Producer::open(&shared.client_of(self.index), options)?;
+        let bound = WARM_UP.min(self.deadline.saturating_duration_since(Instant::now()));
+        if let Err(error) = producer.warm_up(bound) {
+            // It goes on trying by itself; its messages wait, and their latency shows it.
+            let code = error.code().map_or_else(|| "WARM_UP".to_owned(), kafka::Code::name);
+            shared.live.metrics(self.index).error(shared.clock.now_us(), &code);
+        }
+        Ok(producer)
+    }
+}
+
 /// A client at work.
 struct Client<'a> {
     task: &'a Task,
     plan: &'a ProducePlan,
     first: StreamId,
+    /// The schedule's start, microseconds from the run's zero.
+    started_us: u64,
     recorder: Recorder<'a>,
     logs: Vec<SentLog>,
     /// Events by partition: a message between whose sending and ack this grew may have been sent twice.
@@ -201,10 +234,10 @@ impl Client<'_> {
             return None;
         }
         let due_us = match &self.plan.schedule {
-            Some(schedule) => self.task.started_us + micros(schedule.due(number)?),
+            Some(schedule) => self.started_us + micros(schedule.due(number)?),
             None => now_us,
         };
-        let over = self.plan.duration.is_some_and(|d| due_us >= self.task.started_us + micros(d));
+        let over = self.plan.duration.is_some_and(|d| due_us >= self.started_us + micros(d));
         (!over).then_some(due_us)
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::shared::{Shared, TopicState, Topology};
-use crate::kafka::{self, TopicOutcome, TopicSpec};
+use crate::kafka::{self, TopicOutcome, TopicSpec, probe};
 use crate::ledger::{StreamInfo, Streams};
 use crate::observe::Note;
 use crate::plan::{Plan, ValuePlan, Work};
@@ -15,6 +15,8 @@ use crate::scenario::Template;
 
 /// How long reaching the brokers and creating the topics may take.
 const BOUND: Duration = Duration::from_secs(10);
+/// How long finding the cause of a failed try may take.
+const PROBE: Duration = Duration::from_secs(2);
 /// A failed try is not repeated within this time.
 const FRESH: Duration = Duration::from_secs(3);
 
@@ -59,6 +61,19 @@ pub(super) async fn ready(shared: &Arc<Shared>) -> Result<(), String> {
             Err(why)
         }
     }
+}
+
+/// Where the way to each broker ends, in the words of the wire probe.
+fn causes(shared: &Shared) -> String {
+    let until = Instant::now() + PROBE;
+    let cause = |broker: &String| {
+        let answer = probe::probe(&shared.client, broker, &[], until);
+        match answer.stages.iter().find_map(|s| s.error.as_ref().map(|error| (s.name, error))) {
+            Some((stage, error)) => format!("{broker}: {stage}: {error}"),
+            None => format!("{broker}: answers kaf6's own probe"),
+        }
+    };
+    shared.client.brokers().iter().map(cause).collect::<Vec<_>>().join("; ")
 }
 
 /// Creates what is missing; says of each topic how many partitions it has.

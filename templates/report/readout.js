@@ -5,7 +5,7 @@
   var rows = Array.prototype.map.call(timeline.querySelectorAll(".row"), function (row) {
     var plot = row.querySelector(".plot"), data = plot.dataset;
     return {
-      cell: row.querySelector(".cell"), cursor: row.querySelector(".cursor"), now: row.querySelector(".now"),
+      cell: row.querySelector(".plotted"), cursor: row.querySelector(".cursor"), now: row.querySelector(".now"),
       values: data.v.split(","), step: +data.step, at: data.at ? data.at.split(",").map(Number) : null, unit: data.unit
     };
   });
@@ -19,7 +19,7 @@
     if (!row.at) i = Math.floor(ms / row.step);
     else while (i + 1 < row.at.length && row.at[i + 1] <= ms) i++;
     var value = row.values[i];
-    return value ? Number(value).toLocaleString("en") + (row.unit ? " " + row.unit : "") : "nothing";
+    return value ? Number(value).toLocaleString("en") + row.unit : "nothing";
   }
   timeline.addEventListener("pointermove", function (event) {
     var box = rows[0].cell.getBoundingClientRect(), share = (event.clientX - box.left) / box.width;

@@ -4,6 +4,7 @@
 
 mod fixtures;
 mod junit;
+mod odd;
 mod page;
 mod parts;
 mod schema;

@@ -12,8 +12,17 @@ use super::{HEIGHT, WIDTH, escape, put, sane};
 /// More bars than this are merged.
 const MAX_BARS: usize = 72;
 
+/// A histogram, and what its tallest bar stands for.
+#[derive(Debug, Clone)]
+pub struct Histogram {
+    /// The picture.
+    pub svg: String,
+    /// `153 of 1,000`.
+    pub tallest: String,
+}
+
 /// The picture; none where there is nothing to show. `marks` are names and milliseconds, growing.
-pub fn histogram(id: &str, title: &str, data: &HistogramSummary, marks: &[(&str, f64)]) -> Option<String> {
+pub fn histogram(id: &str, title: &str, data: &HistogramSummary, marks: &[(&str, f64)]) -> Option<Histogram> {
     let bars = bars(data);
     let most = bars.iter().map(|b| b.2).fold(0.0, f64::max);
     let (low, high) = (bars.first()?.0, bars.last()?.1);
@@ -63,33 +72,37 @@ pub fn histogram(id: &str, title: &str, data: &HistogramSummary, marks: &[(&str,
         let _ = write!(out, "%\">{label}</text>");
     }
     out.push_str("</svg>");
-    Some(out)
+    Some(Histogram { svg: out, tallest: format!("{} of {}", rounded(most), rounded(total)) })
 }
 
-/// Each mark's label in the highest of three rows where it has room; the longest latencies come last, and so
-/// are the ones that move down.
+/// Width of a mark's label: about a quarter of a narrow picture.
+const LABEL: f64 = 0.26;
+
+/// Each mark's label in the highest of three rows where it has room. Labels right of their line go down from
+/// left to right, those left of it from right to left: so no line runs through a label of the other kind.
 fn draw_marks(out: &mut String, marks: &[(&str, f64)], share: impl Fn(f64) -> f64) {
-    let mut rows: [f64; 3] = [-1.0; 3];
-    for (name, ms) in marks {
-        let at = share(*ms);
-        // A label takes about a quarter of a narrow picture.
-        let width = 0.26;
-        let (left, right) = if at > 1.0 - width { (at - width, at) } else { (at, at + width) };
-        let row = rows.iter().position(|end| *end <= left).unwrap_or(2);
-        rows[row] = right;
+    let placed = marks.iter().map(|(name, ms)| (*name, *ms, share(*ms)));
+    let (mut left, right): (Vec<_>, Vec<_>) = placed.partition(|(.., at)| *at > 1.0 - LABEL);
+    left.reverse();
+    let mut rows: [Vec<(f64, f64)>; 3] = Default::default();
+    for (name, ms, at) in right.into_iter().chain(left) {
+        let (from, to) = if at > 1.0 - LABEL { (at - LABEL, at) } else { (at, at + LABEL) };
+        let free = |row: &Vec<(f64, f64)>| row.iter().all(|(a, b)| *b <= from || *a >= to);
+        let row = rows.iter().position(free).unwrap_or(2);
+        rows[row].push((from, to));
         let y = 12 + row * 16;
         let x = at * 100.0;
         let mut place = String::new();
         put(&mut place, x);
         let _ =
             write!(out, "<line class=\"mark\" x1=\"{place}%\" x2=\"{place}%\" y1=\"{}\" y2=\"154\"/>", y - 9);
-        let (anchor, shift) = if at > 1.0 - width { ("end", -4) } else { ("start", 4) };
+        let (anchor, shift) = if at > 1.0 - LABEL { ("end", -4) } else { ("start", 4) };
         let _ = write!(
             out,
             "<text class=\"mark\" x=\"{place}%\" dx=\"{shift}\" y=\"{y}\" text-anchor=\"{anchor}\"><tspan \
              class=\"name\">{}</tspan> {}</text>",
             escape(name),
-            millis(*ms)
+            millis(ms)
         );
     }
 }
@@ -136,6 +149,7 @@ fn bars(data: &HistogramSummary) -> Vec<(f64, f64, f64)> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
 mod tests {
     use super::super::super::summary::Num;
     use super::*;
@@ -156,7 +170,8 @@ mod tests {
     fn near_marks_take_rows_of_their_own() {
         let data =
             HistogramSummary { upper_ms: [1.0, 10.0, 100.0].map(Num::new).to_vec(), count: vec![5, 5, 1] };
-        let svg = histogram("a", "b", &data, &[("p50", 5.0), ("p95", 6.0), ("p99", 7.0)]).unwrap_or_default();
+        let svg = histogram("a", "b", &data, &[("p50", 5.0), ("p95", 6.0), ("p99", 7.0)]).unwrap();
+        let svg = svg.svg;
         for y in ["y=\"12\"", "y=\"28\"", "y=\"44\""] {
             assert!(svg.contains(y), "{svg}");
         }

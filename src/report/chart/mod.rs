@@ -30,6 +30,25 @@ pub fn escape(text: &str) -> String {
     out
 }
 
+/// The same for sentences, where a name between backticks is set as code.
+pub fn prose(text: &str) -> String {
+    let escaped = escape(text);
+    let parts: Vec<&str> = escaped.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        // One backtick without its second: left as it is.
+        return escaped;
+    }
+    let mut out = String::with_capacity(escaped.len() + 16);
+    for (i, part) in parts.iter().enumerate() {
+        if i % 2 == 0 {
+            out.push_str(part);
+        } else {
+            let _ = write!(out, "<code>{part}</code>");
+        }
+    }
+    out
+}
+
 /// A coordinate with one digit behind the point, none where it is whole.
 pub(super) fn put(out: &mut String, value: f64) {
     let rounded = (value * 10.0).round() / 10.0;
@@ -64,6 +83,13 @@ mod tests {
         step(&mut out, 'M', &[1.0, 2.345]);
         step(&mut out, 'L', &[-0.01, f64::INFINITY]);
         assert_eq!(out, "M1 2.3L0 0");
+    }
+
+    #[test]
+    fn names_between_backticks_are_code() {
+        assert_eq!(prose("gone after `bounce`"), "gone after <code>bounce</code>");
+        assert_eq!(prose("`<`"), "<code>&lt;</code>");
+        assert_eq!(prose("a ` b"), "a ` b");
     }
 
     #[test]

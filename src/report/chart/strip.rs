@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::scale::{BASE, Scale, short};
+use super::scale::{BASE, Scale};
 use super::{HEIGHT, WIDTH, escape, put, sane, step};
 
 /// More points than this are merged: no screen shows them, and the page stays small.
@@ -154,9 +154,9 @@ pub fn strip(s: &Strip<'_>, frame: &Frame) -> String {
     }
     let _ = write!(out, "\"/><path class=\"line {}\" d=\"", s.class);
     if s.points.steps {
-        steps(&mut out, s, frame)
+        steps(&mut out, s, frame);
     } else {
-        line(&mut out, s, frame)
+        line(&mut out, s, frame);
     }
     out.push_str("\"/>");
     if !s.error_ms.is_empty() {
@@ -242,7 +242,7 @@ fn line(out: &mut String, s: &Strip<'_>, frame: &Frame) {
 }
 
 /// The labels of a strip's vertical axis: a picture of fixed width that stands left of the plot.
-pub fn axis(scale: Scale) -> String {
+pub fn axis(scale: Scale, words: fn(f64) -> String) -> String {
     let mut out = String::from("<svg class=\"axis\" aria-hidden=\"true\">");
     for tick in scale.ticks() {
         let y = scale.y(tick);
@@ -256,7 +256,7 @@ pub fn axis(scale: Scale) -> String {
         };
         let _ = write!(out, "<text x=\"100%\" dx=\"-6\" dy=\"{shift}\" y=\"");
         put(&mut out, y);
-        let _ = write!(out, "%\">{}</text>", short(tick));
+        let _ = write!(out, "%\">{}</text>", escape(&words(tick)));
     }
     out.push_str("</svg>");
     out

@@ -4,6 +4,7 @@
 
 use crate::anomaly::Anomaly;
 
+use super::super::chart::prose;
 use super::super::format::{count, instant};
 use super::super::summary::{EvidenceRow, Summary};
 use super::super::words::{is_suspect, meaning};
@@ -21,6 +22,7 @@ pub(super) struct Found {
     pub count: String,
     pub explained: String,
     pub bad: bool,
+    pub has_other: bool,
     pub evidence: Vec<Evidence>,
     pub more: String,
 }
@@ -58,6 +60,7 @@ pub(super) fn anomalies(run: &Summary) -> Anomalies {
                     count: count(n),
                     explained: if explained > 0 { count(explained) } else { String::new() },
                     bad: n > 0 && is_suspect(anomaly),
+                    has_other: found.evidence.iter().any(|e| e.other_offset.is_some()),
                     evidence: found.evidence.iter().map(evidence).collect(),
                     more: if says_more { count(hidden) } else { String::new() },
                 });
@@ -85,6 +88,6 @@ fn evidence(piece: &EvidenceRow) -> Evidence {
         sender,
         at: instant(piece.at_ms),
         explained: piece.explained == Some(true),
-        detail: piece.detail.clone(),
+        detail: prose(&piece.detail),
     }
 }

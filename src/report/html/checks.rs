@@ -2,6 +2,7 @@
 //!
 //! Owns their order, and which line of the file each points to.
 
+use super::super::chart::prose;
 use super::super::format::outcome_name;
 use super::super::summary::{CheckOutcome, CheckRow, Summary};
 use super::source::shown_lines;
@@ -35,7 +36,7 @@ pub(super) fn checks(run: &Summary) -> Vec<Check> {
             scenario: row.scenario.clone(),
             expected: row.expected.clone(),
             actual: row.actual.clone(),
-            message: row.message.clone(),
+            message: prose(&row.message),
             place: format!("line {}", row.position.line),
             line: (row.position.file == run.source.path && (1..=lines).contains(&row.position.line))
                 .then_some(row.position.line),

@@ -6,6 +6,9 @@ use super::super::chart::bar::bar;
 use super::super::format::millis;
 use super::super::summary::{ApiSummary, BrokerConnect, Summary};
 
+/// Of more brokers than this, those that were reached show their stages on demand.
+const IN_VIEW: usize = 3;
+
 pub(super) struct Connect {
     pub scenario: String,
     pub brokers: Vec<Broker>,
@@ -16,6 +19,8 @@ pub(super) struct Broker {
     pub name: String,
     pub reachable: bool,
     pub attempts: u64,
+    /// Its stages are folded away: it is one of many, and was reached.
+    pub folded: bool,
     pub total: String,
     pub stages: Vec<Stage>,
 }
@@ -39,13 +44,13 @@ pub(super) fn connect(run: &Summary) -> Vec<Connect> {
         .iter()
         .map(|(scenario, brokers)| Connect {
             scenario: scenario.clone(),
-            brokers: brokers.iter().map(broker).collect(),
+            brokers: brokers.iter().map(|b| broker(b, brokers.len() > IN_VIEW)).collect(),
             apis: apis(brokers),
         })
         .collect()
 }
 
-fn broker(b: &BrokerConnect) -> Broker {
+fn broker(b: &BrokerConnect, many: bool) -> Broker {
     let total: f64 = b.stages.iter().map(|s| s.ms.get().max(0.0)).sum();
     let mut before = 0.0;
     let stages = b
@@ -69,6 +74,7 @@ fn broker(b: &BrokerConnect) -> Broker {
         name: b.broker.clone(),
         reachable: b.reachable,
         attempts: b.attempts,
+        folded: many && b.reachable,
         total: millis(total),
         stages,
     }

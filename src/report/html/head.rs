@@ -4,6 +4,7 @@
 
 use crate::anomaly::Anomaly;
 
+use super::super::chart::prose;
 use super::super::format::{count, float, millis, plural, status_name, status_words};
 use super::super::summary::{CheckOutcome, Summary};
 use super::super::words::anomaly_count;
@@ -47,7 +48,7 @@ pub(super) fn head(run: &Summary) -> Head {
         description: run.description.clone().filter(|d| !d.is_empty()),
         status: status_name(run.status),
         words,
-        reason: sentence(&run.reason),
+        reason: prose(&sentence(&run.reason)),
         interrupted: run.interrupted.clone(),
         run_id: run.run_id.clone(),
         started: readable(&run.started_at),

@@ -18,7 +18,7 @@ use super::notes::merged;
 use super::summary::{FaultSummary, NoteLevel, Summary};
 
 /// The hash of `templates/report/readout.js`, which the page's policy allows by name; a test holds it.
-pub const SCRIPT_HASH: &str = "sha256-jEpr3iXIX1RhktsL/J4pGVe8KAFhA2MP1GJQf/cr8yQ=";
+pub const SCRIPT_HASH: &str = "sha256-1G2xosqZkxEGwqgCfmk9TsSO6KabCn6VYx8COJxpoSE=";
 
 /// The page.
 ///
@@ -43,7 +43,17 @@ pub fn html(summary: &Summary) -> Result<String, askama::Error> {
         nav: Vec::new(),
     };
     page.nav = page.sections();
-    page.render()
+    page.render().map(visible)
+}
+
+/// Without characters that steer instead of being seen: controls that HTML forbids, and those that turn the
+/// direction of all text behind them.
+fn visible(page: String) -> String {
+    let steers = |c: char| {
+        (c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
+    };
+    if page.contains(steers) { page.replace(steers, "\u{fffd}") } else { page }
 }
 
 #[derive(Template)]
@@ -102,7 +112,7 @@ fn note(level: NoteLevel, text: &str, times: u64) -> Note {
         NoteLevel::Warning => ("inconclusive", "Warning"),
         NoteLevel::Hint => ("hint", "Hint"),
     };
-    Note { class, level, text: text.to_owned(), times }
+    Note { class, level, text: super::chart::prose(text), times }
 }
 
 struct Fault {

@@ -48,7 +48,9 @@ pub(super) fn partitions(run: &Summary) -> Option<Partitions> {
     let odd = rows.iter().filter(|r| r.odd).count();
     let acked = run.partitions.iter().map(|p| p.acked);
     let (least, most) = (acked.clone().min().unwrap_or(0), acked.max().unwrap_or(0));
-    let each = if least == most {
+    let each = if run.partitions.len() == 1 {
+        format!("{} acknowledged", count(least))
+    } else if least == most {
         format!("{} acknowledged in each", count(least))
     } else {
         format!("from {} to {} acknowledged in each", count(least), count(most))

@@ -3,7 +3,8 @@
 //! Owns which counts a scenario has to show.
 
 use super::super::chart::bar::bar;
-use super::super::chart::histogram::histogram;
+use super::super::chart::histogram::{Histogram, histogram};
+use super::super::chart::prose;
 use super::super::console::done;
 use super::super::format::{count, float, latency, millis, number};
 use super::super::summary::{Num, ScenarioSummary, Summary};
@@ -39,7 +40,8 @@ pub(super) struct Card {
     pub message: String,
     pub facts: Vec<(&'static str, String)>,
     pub remark: &'static str,
-    pub histogram: Option<String>,
+    pub histogram: Option<Histogram>,
+    pub unmeasured: bool,
 }
 
 pub(super) struct ErrorRow {
@@ -103,7 +105,7 @@ fn card(run: &Summary, i: usize, name: &str, s: &ScenarioSummary) -> Card {
         facts.push(("Latencies", count(s.measured)));
     }
     if let Some(late) = &s.late_p99_ms {
-        facts.push(("Sent late, p99", millis(late.get())));
+        facts.push(("Lateness, p99", millis(late.get())));
     }
     let marks: Vec<(&str, f64)> = [("p50", &s.p50_ms), ("p95", &s.p95_ms), ("p99", &s.p99_ms)]
         .into_iter()
@@ -120,13 +122,14 @@ fn card(run: &Summary, i: usize, name: &str, s: &ScenarioSummary) -> Card {
             "failed" => "fail",
             _ => "inconclusive",
         },
-        message: s.message.clone().unwrap_or_default(),
+        message: prose(s.message.as_deref().unwrap_or_default()),
         facts,
         remark: match s.open_loop {
             Some(true) => "Latency counts from the instant at which each message was due.",
             Some(false) => "Latency counts from the send: it holds kaf6's own queue.",
             None => "",
         },
+        unmeasured: s.measured == 0 && matches!(s.kind.as_str(), "produce" | "consume" | "roundtrip"),
         histogram: run.histograms.get(name).and_then(|h| histogram(&format!("h{i}"), &title, h, &marks)),
     }
 }

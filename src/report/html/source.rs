@@ -2,6 +2,7 @@
 //!
 //! Owns the marks beside lines whose check did not pass, and which paths may become links.
 
+use super::super::chart::prose;
 use super::super::format::outcome_name;
 use super::super::summary::{CheckOutcome, Summary};
 use super::super::{JUNIT_XML, SUMMARY_JSON};
@@ -20,8 +21,8 @@ pub(super) struct Source {
 pub(super) struct Line {
     pub text: String,
     pub class: &'static str,
-    /// The checks that stand there, where one did not pass.
-    pub checks: String,
+    /// The checks that stand there and did not pass: class and name.
+    pub checks: Vec<(&'static str, String)>,
 }
 
 pub(super) struct File {
@@ -46,7 +47,7 @@ pub(super) fn shown_lines(run: &Summary) -> usize {
 
 pub(super) fn source(run: &Summary) -> Source {
     let mut lines: Vec<Line> =
-        shown(run).map(|text| Line { text: text.to_owned(), class: "", checks: String::new() }).collect();
+        shown(run).map(|text| Line { text: text.to_owned(), class: "", checks: Vec::new() }).collect();
     let mut rows: Vec<_> = run
         .check_results
         .iter()
@@ -58,10 +59,7 @@ pub(super) fn source(run: &Summary) -> Source {
         if line.class.is_empty() {
             line.class = outcome_name(row.result);
         }
-        if !line.checks.is_empty() {
-            line.checks.push_str(", ");
-        }
-        line.checks.push_str(&row.name);
+        line.checks.push((outcome_name(row.result), row.name.clone()));
     }
     let cut = lines.len() < run.source.text.lines().count();
     Source { path: run.source.path.clone(), lines, cut }
@@ -73,7 +71,7 @@ pub(super) fn files(run: &Summary) -> Vec<File> {
     own.into_iter()
         .map(|(path, about)| (path.to_owned(), about.to_owned()))
         .chain(run.files.iter().map(|f| (f.path.clone(), f.about.clone())))
-        .map(|(path, about)| File { link: is_plain(&path), path, about })
+        .map(|(path, about)| File { link: is_plain(&path), path, about: prose(&about) })
         .collect()
 }
 

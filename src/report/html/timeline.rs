@@ -3,7 +3,7 @@
 //! Owns which strips there are, their words, and the lane in which the faults have their names.
 
 use super::super::chart::sane;
-use super::super::chart::scale::{Scale, time_ticks};
+use super::super::chart::scale::{Scale, short, time_ticks};
 use super::super::chart::strip::{Frame, Points, Strip, axis, strip};
 use super::super::format::{count, float, millis, number};
 use super::super::summary::{MetricSeries, Num, SeriesSummary, Summary};
@@ -16,6 +16,7 @@ pub(super) struct Timeline {
     pub rows: Vec<Row>,
     pub ticks: Vec<Tick>,
     pub bucket: String,
+    pub has_errors: bool,
     pub hidden_metrics: usize,
 }
 
@@ -65,6 +66,7 @@ pub(super) fn timeline(run: &Summary) -> Option<Timeline> {
     let last = ticks.len().saturating_sub(1);
     Some(Timeline {
         lanes: lanes(run, &frame),
+        has_errors: rows.iter().any(|r| !r.errors.is_empty()),
         rows,
         ticks: ticks
             .into_iter()
@@ -75,7 +77,7 @@ pub(super) fn timeline(run: &Summary) -> Option<Timeline> {
                 wide_only: !narrow,
                 edge: if i == 0 {
                     "first"
-                } else if i == last && at > 94.0 {
+                } else if i == last && at > 97.0 {
                     "last"
                 } else {
                     ""
@@ -112,8 +114,8 @@ fn lanes(run: &Summary, frame: &Frame) -> Vec<Vec<Label>> {
     faults.sort_by(|a, b| a.0.total_cmp(&b.0));
     for (start, fault) in faults.into_iter().filter(|(start, _)| *start <= frame.end_ms).take(40) {
         let left = frame.x(start) / 10.0;
-        let flip = left > 70.0;
-        let (from, to) = if flip { (left - 30.0, left) } else { (left, left + 30.0) };
+        let flip = left > 50.0;
+        let (from, to) = if flip { (left - 50.0, left) } else { (left, left + 50.0) };
         let label = Label {
             text: format!("{} · {} {}", fault.name, fault.kind, fault.target),
             left: format!("{left:.2}"),
@@ -134,7 +136,10 @@ fn lanes(run: &Summary, frame: &Frame) -> Vec<Vec<Label>> {
 fn scenario_rows(rows: &mut Vec<Row>, i: usize, name: &str, s: &SeriesSummary, bucket: f64, frame: &Frame) {
     let mean = |v: &[f64]| v.iter().sum::<f64>() / float(v.len() as u64);
     let most = |v: &[f64]| v.iter().copied().fold(f64::MIN, f64::max);
-    let rates: Vec<_> = s.rate.iter().map(|v| Some(v.get().max(0.0))).collect();
+    // Nothing is drawn before its first message and after its last: it was not at work.
+    let active = active(&s.rate).unwrap_or(0..0);
+    let rate = |(i, v): (usize, &Num)| active.contains(&i).then(|| v.get().max(0.0));
+    let rates: Vec<_> = s.rate.iter().enumerate().map(rate).collect();
     let points = Points::buckets(&rates, bucket, true, mean);
     let error_ms: Vec<f64> = s
         .errors
@@ -154,7 +159,7 @@ fn scenario_rows(rows: &mut Vec<Row>, i: usize, name: &str, s: &SeriesSummary, b
         log: false,
         class: "rate",
         first: true,
-        axis: axis(scale),
+        axis: axis(scale, short),
         svg: strip(
             &Strip {
                 id: format!("r{i}"),
@@ -179,13 +184,13 @@ fn scenario_rows(rows: &mut Vec<Row>, i: usize, name: &str, s: &SeriesSummary, b
     let facts = format!("{} to {}", millis(low.max(0.0)), millis(points.known().fold(0.0, f64::max)));
     rows.push(Row {
         name: name.to_owned(),
-        measure: "p95 latency, ms",
+        measure: "p95 latency",
         facts: facts.clone(),
         errors: String::new(),
         log: scale.is_log(),
         class: "latency",
         first: false,
-        axis: axis(scale),
+        axis: axis(scale, time_label),
         svg: strip(
             &Strip {
                 id: format!("l{i}"),
@@ -195,22 +200,31 @@ fn scenario_rows(rows: &mut Vec<Row>, i: usize, name: &str, s: &SeriesSummary, b
                 scale,
                 points: &points,
                 error_ms: &[],
-                unit: "ms",
+                unit: " ms",
             },
             frame,
         ),
     });
 }
 
+/// From the first bucket with a message to the last.
+fn active(rate: &[Num]) -> Option<std::ops::Range<usize>> {
+    let first = rate.iter().position(|v| v.get() > 0.0)?;
+    let last = rate.iter().rposition(|v| v.get() > 0.0)?;
+    Some(first..last + 1)
+}
+
 /// The mean while it was at work, and the highest bucket.
 fn rate_facts(rate: &[Num]) -> String {
-    let first = rate.iter().position(|v| v.get() > 0.0);
-    let last = rate.iter().rposition(|v| v.get() > 0.0);
-    let (Some(first), Some(last)) = (first, last) else { return "none".to_owned() };
-    let active = &rate[first..=last];
+    let Some(active) = active(rate).and_then(|range| rate.get(range)) else { return "none".to_owned() };
     let sum: f64 = active.iter().map(|v| sane(v.get())).sum();
     let peak = active.iter().map(|v| sane(v.get())).fold(0.0, f64::max);
     format!("mean {}, peak {}", number(sum / float(active.len() as u64)), number(peak))
+}
+
+/// A tick of latency with its unit; zero needs none.
+fn time_label(ms: f64) -> String {
+    if ms > 0.0 { millis(ms) } else { "0".to_owned() }
 }
 
 fn metric_row(i: usize, series: &MetricSeries, frame: &Frame) -> Option<Row> {
@@ -232,7 +246,7 @@ fn metric_row(i: usize, series: &MetricSeries, frame: &Frame) -> Option<Row> {
         log: false,
         class: "metric",
         first: true,
-        axis: axis(scale),
+        axis: axis(scale, short),
         svg: strip(
             &Strip {
                 id: format!("m{i}"),
