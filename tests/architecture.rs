@@ -102,8 +102,6 @@ struct Used {
     segments: Vec<String>,
     /// Where it is `pub use`: the name under which others find it here.
     exported_as: Option<String>,
-    /// Whether it stands in a `use`.
-    imported: bool,
 }
 
 impl Module {
@@ -361,9 +359,13 @@ fn without_tests(tokens: &[Token]) -> (Vec<Token>, usize) {
 /// Every path in the tokens that may lead to a module of this crate.
 fn paths(tokens: &[Token]) -> Vec<Used> {
     let text = |i: usize| tokens.get(i).map_or("", |token| token.text.as_str());
-    let mut found = Vec::new();
+    let mut found: Vec<Used> = Vec::new();
+    // Modules written out within the file: how deep in braces each began.
+    let mut inline: Vec<usize> = Vec::new();
+    let mut depth = 0;
     let mut i = 0;
     while i < tokens.len() {
+        let before = found.len();
         if text(i) == "use" {
             let exported = i > 0 && matches!(text(i - 1), "pub" | ")");
             i = use_tree(tokens, i + 1, &[], exported, &mut found);
@@ -374,13 +376,28 @@ fn paths(tokens: &[Token]) -> Vec<Used> {
                 segments.push(text(i + 1).to_owned());
                 i += 2;
             }
-            found.push(Used { segments, exported_as: None, imported: false });
+            found.push(Used { segments, exported_as: None });
         } else {
+            match text(i) {
+                "mod" if text(i + 2) == "{" => inline.push(depth),
+                "{" => depth += 1,
+                "}" => {
+                    depth = depth.saturating_sub(1);
+                    inline.pop_if(|began| *began == depth);
+                }
+                _ => {}
+            }
             i += 1;
         }
+        // Within one, as many `super` lead to the file itself.
+        for used in &mut found[before..] {
+            let supers = used.segments.iter().take_while(|segment| *segment == "super").count();
+            used.segments.drain(..supers.min(inline.len()));
+            if supers > 0 && supers <= inline.len() {
+                used.segments.insert(0, "self".to_owned());
+            }
+        }
     }
-    // A bare path may begin with a local name; `imported` ones cannot be hidden by one.
-    found.retain(|used| used.imported || used.segments.len() > 1);
     found
 }
 
@@ -415,7 +432,7 @@ fn use_tree(
                 let alias =
                     if end == "as" { text(i + 1) } else { segments.last().map_or("", String::as_str) };
                 let exported_as = exported.then(|| alias.to_owned());
-                found.push(Used { segments: segments.clone(), exported_as, imported: true });
+                found.push(Used { segments: segments.clone(), exported_as });
                 while !matches!(text(i), "," | "}" | ";") {
                     i += 1;
                 }
@@ -528,6 +545,12 @@ fn a_circle_is_found() {
     ];
     assert_eq!(problems_of(&files), ["a circle of modules: plan::a -> plan::b -> plan::c"]);
     let files = [("plan/mod.rs", "mod a; fn f() { a::f() } pub struct T;"), ("plan/a.rs", "use super::T;")];
+    assert_eq!(problems_of(&files), ["a circle of modules: plan -> plan::a"]);
+    let within = "mod inner { use super::T; fn f() { super::T; { super::T; } super::T; } } pub struct T;";
+    let files = [("plan/mod.rs", "mod a; fn f() { a::f() }"), ("plan/a.rs", within)];
+    assert_eq!(problems_of(&files), [""; 0], "a module within a file is that file");
+    let out_of = "mod inner { mod more { use super::super::super::f; } }";
+    let files = [("plan/mod.rs", "mod a; fn f() { a::f() }"), ("plan/a.rs", out_of)];
     assert_eq!(problems_of(&files), ["a circle of modules: plan -> plan::a"]);
 }
 

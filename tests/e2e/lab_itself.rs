@@ -409,6 +409,7 @@ fn chromium_renders_a_page() {
             "--disable-background-networking",
         ])
         .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
+        .env("TMPDIR", folder.path())
         .arg("--dump-dom")
         .arg(format!("file://{}", page.display()))
         .output()
