@@ -2,8 +2,8 @@
 //!
 //! Open loop: the schedule says when; closed loop: as fast as the bytes in flight allow.
 
-use std::sync::{Arc, Barrier, OnceLock};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Barrier, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::message::{Maker, Order};

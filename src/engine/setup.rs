@@ -54,9 +54,9 @@ pub(super) async fn ready(shared: &Arc<Shared>) -> Result<(), String> {
             Ok(())
         }
         Err(error) => {
-            let brokers = shared.client.brokers().join(", ");
-            let why =
-                format!("no broker of {brokers} could be reached within {} s: {error}", BOUND.as_secs());
+            let task = Arc::clone(shared);
+            let causes = super::unwind(tokio::task::spawn_blocking(move || causes(&task)).await);
+            let why = format!("no broker could be reached within {} s: {causes} ({error})", BOUND.as_secs());
             *last = Some((Instant::now(), why.clone()));
             Err(why)
         }
