@@ -24,6 +24,7 @@ pub(super) struct Timeline {
 pub(super) struct Label {
     pub text: String,
     pub left: String,
+    pub room: String,
     pub flip: bool,
     pub effective: bool,
 }
@@ -119,6 +120,7 @@ fn lanes(run: &Summary, frame: &Frame) -> Vec<Vec<Label>> {
         let label = Label {
             text: format!("{} · {} {}", fault.name, fault.kind, fault.target),
             left: format!("{left:.2}"),
+            room: format!("{:.2}", if flip { left } else { 100.0 - left }),
             flip,
             effective: fault.effective,
         };
