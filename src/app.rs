@@ -11,12 +11,11 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 
-use crate::engine::{self, Live, Options, Stop, Why};
-use crate::exit::{Exit, FailOn};
+use crate::engine::{self, Live, Options, Stop};
 use crate::ids::RunTag;
 use crate::observe::Cut;
 use crate::plan::{self, Plan};
-use crate::record::RunRecord;
+use crate::record::{RunRecord, Status};
 use crate::report::summary::Summary;
 use crate::report::{self, Written};
 use crate::scenario::{self, Diagnostics};
@@ -71,8 +70,6 @@ pub struct RunOptions {
     pub report_dir: PathBuf,
     /// The run's id, in place of one made from the time.
     pub run_id: Option<String>,
-    /// Which verdicts make the process fail.
-    pub fail_on: FailOn,
     /// Ends the run.
     pub stop: Stop,
 }
@@ -85,15 +82,24 @@ pub trait Watch {
     fn ended(&mut self, summary: &Summary, folder: &Path, written: &[Written]);
 }
 
+/// One run, done and reported.
+#[derive(Debug)]
+pub struct Done {
+    /// What `summary.json` holds.
+    pub summary: Summary,
+    /// The verdict.
+    pub status: Status,
+    /// The signal that ended it.
+    pub signal: Option<&'static str>,
+    /// All of its reports were written.
+    pub reported: bool,
+}
+
 /// Runs the plans one after the other, each a run of its own, and writes their reports.
 ///
 /// # Errors
 /// Where the report folder cannot be written; what a run comes to is its summary.
-pub async fn run(
-    plans: Vec<Plan>,
-    options: &RunOptions,
-    watch: &mut dyn Watch,
-) -> anyhow::Result<(Vec<Summary>, Exit)> {
+pub async fn run(plans: Vec<Plan>, options: &RunOptions, watch: &mut dyn Watch) -> anyhow::Result<Vec<Done>> {
     let several = plans.len() > 1;
     let mut ids = RunIds::new(&options.report_dir, options.run_id.clone(), several);
     // All folders are made before the first message, so that an unwritable place fails at once.
@@ -102,7 +108,7 @@ pub async fn run(
         let (run_id, folder) = ids.next(&plan.name)?;
         runs.push((Arc::new(plan), run_id, folder));
     }
-    let (mut summaries, mut ends) = (Vec::new(), Vec::new());
+    let mut done = Vec::new();
     for (plan, run_id, folder) in runs {
         if options.stop.is_stopped() {
             // Nothing of it ran: an empty folder would look like a run.
@@ -112,27 +118,27 @@ pub async fn run(
         let stop = if several { options.stop.child() } else { options.stop.clone() };
         let live = Arc::new(Live::new(&plan));
         watch.begins(&plan, &run_id, &live);
-        let record = one(Arc::clone(&plan), run_id, stop, live).await?;
-        ends.push(end(&record, options.fail_on));
+        let record = one(plan, run_id, stop, live).await?;
         let summary = report::summarize(&record);
         let written = report::write_all(&folder, &summary);
-        let unwritten = written.iter().any(|w| w.result.is_err());
         watch.ended(&summary, &folder, &written);
-        if unwritten {
-            // A verdict that nobody can read is none.
-            ends.push(Exit::NotJudged);
-        }
-        summaries.push(summary);
+        done.push(Done {
+            status: record.status,
+            signal: match record.seen.cut {
+                Some(Cut::Signal(name)) => Some(name),
+                _ => None,
+            },
+            reported: written.iter().all(|file| file.result.is_ok()),
+            summary,
+        });
     }
     if several {
+        let summaries: Vec<Summary> = done.iter().map(|d| d.summary.clone()).collect();
         for file in report::write_merged(&options.report_dir, &summaries) {
             file.result.with_context(|| format!("cannot write {}", file.path.display()))?;
         }
     }
-    if let Some(Why::Signal(name)) = options.stop.why() {
-        ends.push(by_signal(name));
-    }
-    Ok((summaries, Exit::worst(ends)))
+    Ok(done)
 }
 
 /// One run.
@@ -142,15 +148,4 @@ async fn one(plan: Arc<Plan>, run_id: String, stop: Stop, live: Arc<Live>) -> an
     let options = Options { run_id: run_id.clone(), run_tag, stop };
     let seen = engine::run(Arc::clone(&plan), options, live).await?;
     Ok(RunRecord::new(run_id, run_tag, started_at, plan, seen))
-}
-
-fn end(record: &RunRecord, fail_on: FailOn) -> Exit {
-    match &record.seen.cut {
-        Some(Cut::Signal(name)) => by_signal(name),
-        _ => Exit::of(record.status, fail_on),
-    }
-}
-
-fn by_signal(name: &str) -> Exit {
-    if name == "SIGTERM" { Exit::Terminated } else { Exit::Interrupted }
 }

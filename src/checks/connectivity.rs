@@ -2,7 +2,7 @@
 //!
 //! Out of reach is the answer that they are there to give: fail.
 
-use super::{Answer, Outcome};
+use super::answer::{Answer, Outcome};
 use crate::observe::ScenarioSeen;
 
 /// Each broker passed each stage.

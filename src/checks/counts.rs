@@ -2,7 +2,7 @@
 //!
 //! Counts speak of distinct messages of this run: acked where a scenario sends, received where it reads.
 
-use super::Answer;
+use super::answer::Answer;
 use crate::observe::ScenarioSeen;
 use crate::plan::CountMetric;
 

@@ -2,7 +2,7 @@
 //!
 //! Each answer of a repeated scrape counts, not just the last.
 
-use super::{Answer, Outcome};
+use super::answer::{Answer, Outcome};
 use crate::observe::{ScenarioSeen, ScrapeSeen};
 
 /// Each answer has status 200.

@@ -2,7 +2,7 @@
 //!
 //! Each consumer is judged by itself, over all partitions that it read.
 
-use super::{Answer, Outcome};
+use super::answer::{Answer, Outcome};
 use crate::anomaly::Anomaly;
 use crate::ledger::Counts;
 use crate::observe::{Observations, Reading, ScenarioSeen};

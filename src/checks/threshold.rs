@@ -2,8 +2,8 @@
 //!
 //! Latencies in milliseconds, rates in messages a second, throughput in bytes a second, error_rate as a share of 1.
 
+use super::answer::{Answer, Outcome};
 use super::integrity::anomaly_count;
-use super::{Answer, Outcome};
 use crate::metrics::Snapshot;
 use crate::observe::{Observations, ScenarioSeen};
 use crate::plan::{Metric, Op, ThresholdExpr, Work};

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::app::Overrides;
 use crate::exit::FailOn;
 
 /// Decides, in CI, whether a Kafka-compatible broker keeps its promises.
@@ -78,6 +79,18 @@ pub struct FileArgs {
     /// Set a variable for ${KEY} in the files, over the environment's
     #[arg(long = "env", value_name = "KEY=VALUE", value_parser = pair)]
     pub env: Vec<(String, String)>,
+}
+
+impl FileArgs {
+    /// What is set over the files; empty values count as unset.
+    pub(super) fn overrides(&self) -> Overrides {
+        Overrides {
+            embedded: self.embedded,
+            brokers: self.brokers.iter().map(|b| b.trim().to_owned()).filter(|b| !b.is_empty()).collect(),
+            profile: self.profile.clone().filter(|p| !p.is_empty()),
+            env: self.env.iter().cloned().collect(),
+        }
+    }
 }
 
 /// `run`.

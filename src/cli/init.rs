@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 
 use super::args::InitArgs;
-use super::print;
+use super::out::print;
 use crate::exit::Exit;
 
 /// Where each file goes, and what it holds.

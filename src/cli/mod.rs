@@ -4,19 +4,21 @@
 
 mod args;
 mod init;
+mod out;
 pub mod progress;
 mod run;
 mod show;
 mod signals;
 
 use std::ffi::OsString;
-use std::io::Write as _;
 
 use clap::{CommandFactory as _, Parser as _};
 
 use crate::exit::Exit;
 
 pub use args::{Cli, Command};
+
+use out::{complain, is_broken_pipe, print};
 
 /// Runs one command line, from its words to the process's end.
 pub fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
@@ -51,29 +53,4 @@ fn completions(shell: clap_complete::Shell) -> anyhow::Result<Exit> {
     clap_complete::generate(shell, &mut Cli::command(), "kaf6", &mut out);
     print(&out)?;
     Ok(Exit::Pass)
-}
-
-/// Writes a result to stdout.
-fn print(bytes: &[u8]) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    out.write_all(bytes)?;
-    out.flush()
-}
-
-/// Writes an error to stderr, which has nowhere to go if that is closed.
-fn complain(text: &str) {
-    let colour =
-        crate::report::terminal::wants_colour(std::io::IsTerminal::is_terminal(&std::io::stderr()), |name| {
-            std::env::var(name).ok()
-        });
-    let word = if colour { "\u{1b}[1;31merror\u{1b}[0m" } else { "error" };
-    let _ = writeln!(std::io::stderr().lock(), "{word}: {text}");
-}
-
-/// `kaf6 ... | head` is no error.
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
-        .any(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
 }

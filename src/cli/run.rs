@@ -1,20 +1,19 @@
 //! `kaf6 run`: loads, runs with progress on stderr, and prints the result on stdout.
 
-use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::args::{FileArgs, Format, RunArgs};
+use super::args::{Format, RunArgs};
+use super::out::{complain, print, style};
 use super::progress::{Mode, Progress};
-use super::{print, show, signals};
-use crate::app::{self, Overrides, RunOptions, Watch};
+use super::{show, signals};
+use crate::app::{self, Done, RunOptions, Watch};
 use crate::engine::{Live, Phase, Stop};
-use crate::exit::Exit;
+use crate::exit::{Exit, FailOn};
 use crate::plan::Plan;
 use crate::report::progress::{ScenarioProgress, State};
 use crate::report::summary::Summary;
-use crate::report::terminal::Style;
 use crate::report::{Written, console as table};
 
 /// How often the display is brought up to date.
@@ -25,7 +24,7 @@ const THREADS: usize = 20_000;
 /// `kaf6 run`.
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     let files = app::expand(&args.files.files)?;
-    let plans = match app::load(&files, &overrides(&args.files)) {
+    let plans = match app::load(&files, &args.files.overrides()) {
         Ok(plans) => plans,
         Err(wrong) => return Ok(show::complain_of(&wrong)),
     };
@@ -35,13 +34,12 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
         .thread_stack_size(512 << 10)
         .enable_all()
         .build()?;
-    let (summaries, exit) = runtime.block_on(async {
+    let done = runtime.block_on(async {
         let stop = Stop::new();
         signals::listen(&stop);
         let options = RunOptions {
             report_dir: args.report_dir.clone(),
             run_id: args.run_id.clone().filter(|id| !id.is_empty()),
-            fail_on: args.fail_on,
             stop,
         };
         let mut display = Display { quiet: args.quiet, format: args.format, ticking: None };
@@ -49,31 +47,22 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     })?;
     // A thread that librdkafka holds must not hold the process: all that matters has been written.
     runtime.shutdown_background();
+    let ends: Vec<Exit> = done.iter().map(|run| end(run, args.fail_on)).collect();
     if args.format == Format::Json {
+        let summaries: Vec<Summary> = done.into_iter().map(|run| run.summary).collect();
         print(&show::json(&summaries)?)?;
     }
-    Ok(exit)
+    Ok(Exit::worst(ends))
 }
 
-/// What is set over the files; empty values count as unset.
-pub(super) fn overrides(args: &FileArgs) -> Overrides {
-    Overrides {
-        embedded: args.embedded,
-        brokers: args.brokers.iter().map(|b| b.trim().to_owned()).filter(|b| !b.is_empty()).collect(),
-        profile: args.profile.clone().filter(|p| !p.is_empty()),
-        env: args.env.iter().cloned().collect(),
+/// The end that one run asks for. A verdict that nobody can read is none.
+fn end(run: &Done, fail_on: FailOn) -> Exit {
+    match run.signal {
+        Some("SIGTERM") => Exit::Terminated,
+        Some(_) => Exit::Interrupted,
+        None if !run.reported => Exit::worst([Exit::of(run.status, fail_on), Exit::NotJudged]),
+        None => Exit::of(run.status, fail_on),
     }
-}
-
-/// The style of stdout.
-pub(super) fn style() -> Style {
-    let terminal = std::io::stdout().is_terminal();
-    Style::detect(terminal, columns().filter(|_| terminal), |name| std::env::var(name).ok())
-}
-
-fn columns() -> Option<usize> {
-    let given = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
-    given.or_else(|| console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns)))
 }
 
 /// Shows one run after the other.
@@ -105,7 +94,7 @@ impl Watch for Display {
         }
         for file in written {
             if let Err(error) = &file.result {
-                super::complain(&error.to_string());
+                complain(&error.to_string());
             }
         }
         if self.format == Format::Table {

@@ -5,8 +5,7 @@ use std::io::{IsTerminal as _, Write as _};
 use anyhow::Context as _;
 
 use super::args::{FileArgs, Format, ReportArgs, SchemaName};
-use super::print;
-use super::run::{overrides, style};
+use super::out::{print, style};
 use crate::app::{self, WrongFiles};
 use crate::exit::Exit;
 use crate::plan::timeline;
@@ -18,7 +17,7 @@ use crate::scenario::schema;
 /// `kaf6 validate`.
 pub(super) fn validate(args: &FileArgs) -> anyhow::Result<Exit> {
     let files = app::expand(&args.files)?;
-    match app::load(&files, &overrides(args)) {
+    match app::load(&files, &args.overrides()) {
         Ok(plans) => {
             let lines: String =
                 plans.iter().map(|plan| format!("{}\n", timeline::validate_line(plan))).collect();
@@ -32,7 +31,7 @@ pub(super) fn validate(args: &FileArgs) -> anyhow::Result<Exit> {
 /// `kaf6 plan`.
 pub(super) fn plan(args: &FileArgs) -> anyhow::Result<Exit> {
     let files = app::expand(&args.files)?;
-    match app::load(&files, &overrides(args)) {
+    match app::load(&files, &args.overrides()) {
         Ok(plans) => {
             let texts: Vec<String> = plans.iter().map(timeline::render).collect();
             print(texts.join("\n").as_bytes())?;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Why;
 use super::shared::{Shared, Stand};
+use super::stop::Why;
 use crate::checks;
 use crate::observe::Note;
 use crate::plan::Ask;

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::outcome::{Outcome, cut, unwind};
+use super::setup;
 use super::shared::Shared;
-use super::{Outcome, cut, setup};
 use crate::kafka::{self, metadata, probe};
 use crate::metrics::Recorder;
 use crate::observe::{BrokerSeen, Ended, Note, TopicSeen};
@@ -34,7 +35,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, plan: &ConnectPlan) 
             shared: Arc::clone(shared),
             index,
         };
-        (brokers, seen) = super::unwind(tokio::task::spawn_blocking(move || task.run(brokers)).await);
+        (brokers, seen) = unwind(tokio::task::spawn_blocking(move || task.run(brokers)).await);
         let reached = brokers.iter().all(|b| b.reachable);
         if reached && shared.topology().is_none() {
             // The brokers came up only now: the topics are still to be seen to.

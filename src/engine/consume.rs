@@ -2,53 +2,21 @@
 //!
 //! A reader that judges producers reads to its fence; others end by limit, watermark, idle time or time bound.
 
+mod consumer;
 mod task;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use consumer::{Consumer, End};
+
 use super::fence::Fences;
+use super::outcome::{Outcome, cut, unwind};
+use super::setup;
 use super::shared::Shared;
-use super::{Outcome, cut, setup};
-use crate::ids::{Offset, Partition};
-use crate::ledger::PartitionReads;
+use crate::ids::Partition;
 use crate::observe::Ended;
 use crate::plan::{From, Work};
-
-/// One consumer's end in one partition.
-#[derive(Debug)]
-pub(super) struct PartitionEnd {
-    /// What it found.
-    pub(super) reads: PartitionReads,
-    /// Where it started; 0 where that was the log's start.
-    pub(super) start: Offset,
-    /// It read its fence.
-    pub(super) reached_fence: bool,
-    /// A reachable broker no longer knows the partition.
-    pub(super) gone: bool,
-}
-
-/// How a reading thread ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum End {
-    /// It read all that it was to read.
-    Done,
-    /// Nothing came for too long.
-    Idle,
-    /// Its time bound.
-    Timeout,
-}
-
-/// What the threads of one consumer share.
-struct Consumer {
-    shared: Arc<Shared>,
-    index: usize,
-    topic: usize,
-    name: String,
-    /// UUIDs compared, and those that were another than sent.
-    compared: AtomicU64,
-    wrong: AtomicU64,
-}
 
 /// Runs one `consume` scenario.
 pub(super) async fn run(shared: &Arc<Shared>, index: usize, fences: &Fences) -> Outcome {
@@ -107,7 +75,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, fences: &Fences) -> 
     }
     let (mut end, mut failed) = (End::Done, None);
     for task in tasks {
-        match super::unwind(task.await) {
+        match unwind(task.await) {
             Ok(thread) => end = end.max(thread),
             Err(why) => failed = Some(why),
         }

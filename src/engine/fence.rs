@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::outcome::unwind;
 use super::shared::{LOOK, Shared};
 use crate::ids::{Identity, Offset, Partition, StreamId};
 use crate::kafka::{self, Outcome, Producer, ProducerOptions};
@@ -97,7 +98,7 @@ impl Fences {
                 let written =
                     tokio::task::spawn_blocking(move || task.write(reader, topic, &partitions, deadline))
                         .await;
-                super::unwind(written)
+                unwind(written)
             };
             sender.send_replace(FenceState::Decided(Instant::now(), decided));
         });

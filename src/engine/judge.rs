@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::consume::PartitionEnd;
+use super::ends::PartitionEnd;
 use super::fence::producers_of;
+use super::outcome::unwind;
 use super::shared::{Shared, Topology};
 use crate::anomaly::Anomaly;
 use crate::ids::StreamId;
@@ -23,7 +24,7 @@ const BOUND: Duration = Duration::from_secs(60);
 /// Judges all that was read, and adds up what was sent.
 pub(super) async fn all(shared: &Arc<Shared>) -> (Vec<Reading>, Vec<PartitionSeen>) {
     let task = Arc::clone(shared);
-    super::unwind(tokio::task::spawn_blocking(move || judge(&task)).await)
+    unwind(tokio::task::spawn_blocking(move || judge(&task)).await)
 }
 
 fn judge(shared: &Shared) -> (Vec<Reading>, Vec<PartitionSeen>) {

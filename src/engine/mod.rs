@@ -6,10 +6,13 @@ mod abort;
 mod clock;
 mod connect;
 mod consume;
+mod ends;
 mod fence;
 mod judge;
 mod live;
 mod message;
+mod options;
+mod outcome;
 mod partitioner;
 mod produce;
 mod roundtrip;
@@ -24,31 +27,15 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use crate::ids::RunTag;
-use crate::kafka;
 use crate::observe::{Cut, Ended, Note, Observations, ScenarioSeen};
 use crate::plan::{Plan, Work};
 
 pub use live::{Live, Phase, Progress};
+pub use options::{CannotBegin, Options};
 pub use stop::{Stop, Why};
 
+use outcome::{Outcome, cut, unwind};
 use shared::Shared;
-
-/// What a run needs beside its plan.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The run's id.
-    pub run_id: String,
-    /// Marks this execution's messages.
-    pub run_tag: RunTag,
-    /// Ends the run early.
-    pub stop: Stop,
-}
-
-/// A run that could not begin: settings that librdkafka refuses, or a run that the embedded broker cannot hold.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct CannotBegin(#[from] kafka::Error);
 
 /// Runs a plan to its end, whatever happens on the way, and says what was seen.
 ///
@@ -127,14 +114,6 @@ async fn scenarios(shared: &Arc<Shared>, fences: &fence::Fences) -> Vec<Scenario
     seen.into_iter().flatten().collect()
 }
 
-/// A panic of a task is a bug of kaf6 and goes on to `main`, which reports it as such.
-fn unwind<T>(joined: Result<T, tokio::task::JoinError>) -> T {
-    match joined {
-        Ok(value) => value,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
-}
-
 /// One scenario, from waiting to its end.
 async fn one(shared: Arc<Shared>, fences: fence::Fences, index: usize) -> (usize, ScenarioSeen) {
     let scenario = &shared.plan.scenarios[index];
@@ -158,40 +137,6 @@ async fn one(shared: Arc<Shared>, fences: fence::Fences, index: usize) -> (usize
     shared.states[index].end(false);
     shared.live.end(index);
     (index, seen(&shared, index, span, outcome))
-}
-
-/// How something that did not end by itself ended.
-fn cut(shared: &Shared) -> Ended {
-    match shared.stop.why() {
-        Some(Why::Signal(_)) => Ended::Interrupted,
-        _ => Ended::Aborted,
-    }
-}
-
-/// What a runner says of its scenario beside its counts.
-#[derive(Debug, Default)]
-struct Outcome {
-    ended: Option<Ended>,
-    message: Option<String>,
-    brokers: Vec<crate::observe::BrokerSeen>,
-    topics: Vec<crate::observe::TopicSeen>,
-    scrape: Option<crate::observe::ScrapeSeen>,
-    uuids: Option<(u64, u64)>,
-}
-
-impl Outcome {
-    fn of(ended: Ended) -> Self {
-        Self { ended: Some(ended), ..Self::default() }
-    }
-
-    fn because(mut self, message: impl Into<String>) -> Self {
-        self.message = Some(message.into());
-        self
-    }
-
-    fn failed(message: impl Into<String>) -> Self {
-        Self::of(Ended::Failed).because(message)
-    }
 }
 
 fn seen(shared: &Shared, index: usize, span: Option<(Duration, Duration)>, outcome: Outcome) -> ScenarioSeen {

@@ -7,8 +7,9 @@ use std::sync::{Arc, Barrier, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::message::{Maker, Order};
+use super::outcome::{Outcome, cut, unwind};
 use super::shared::{LOOK, Shared};
-use super::{Outcome, cut, partitioner, setup};
+use super::{partitioner, setup};
 use crate::ids::{Identity, Partition, StreamId};
 use crate::kafka::{self, Delivery, Producer, ProducerOptions, SendError};
 use crate::ledger::SentLog;
@@ -60,7 +61,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize) -> Outcome {
     let mut timed_out = false;
     let mut failed = None;
     for client in clients {
-        match super::unwind(client.await) {
+        match unwind(client.await) {
             Ok(in_time) => timed_out |= !in_time,
             Err(error) => failed = Some(error.to_string()),
         }

@@ -7,8 +7,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::message::{Maker, Order};
+use super::outcome::{Outcome, cut, unwind};
+use super::setup;
 use super::shared::{LOOK, Shared};
-use super::{Outcome, cut, setup};
 use crate::ids::{Identity, StreamId};
 use crate::kafka::{self, Producer, ProducerOptions, ReadEvent, ReaderOptions, ReaderSet, SendError};
 use crate::ledger::SentLog;
@@ -42,7 +43,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize) -> Outcome {
         .collect();
     let (mut compared, mut wrong, mut in_time, mut failed) = (0, 0, true, None);
     for task in tasks {
-        match super::unwind(task.await) {
+        match unwind(task.await) {
             Ok(done) => {
                 compared += done.compared;
                 wrong += done.wrong;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::outcome::{Outcome, cut, unwind};
 use super::shared::Shared;
-use super::{Outcome, cut};
 use crate::metrics::Recorder;
 use crate::observe::{Ended, ScrapeSeen, SeriesPoints};
 use crate::plan::MetricsPlan;
@@ -33,7 +33,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, plan: &MetricsPlan) 
             contains: plan.contains.clone(),
             timeout: deadline.saturating_duration_since(began).min(Duration::from_secs(10)),
         };
-        seen = super::unwind(tokio::task::spawn_blocking(move || task.ask(seen)).await);
+        seen = unwind(tokio::task::spawn_blocking(move || task.ask(seen)).await);
         let Some(every) = plan.every else { break Ended::Done };
         let next = began + every;
         if next >= deadline {

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::outcome::unwind;
 use super::shared::{Shared, TopicState, Topology};
 use crate::kafka::{self, TopicOutcome, TopicSpec, probe};
 use crate::ledger::{StreamInfo, Streams};
@@ -48,14 +49,14 @@ pub(super) async fn ready(shared: &Arc<Shared>) -> Result<(), String> {
     }
     let task = Arc::clone(shared);
     let tried = tokio::task::spawn_blocking(move || topics(&task)).await;
-    match super::unwind(tried) {
+    match unwind(tried) {
         Ok(states) => {
             shared.set_topology(lay_out(&shared.plan, states));
             Ok(())
         }
         Err(error) => {
             let task = Arc::clone(shared);
-            let causes = super::unwind(tokio::task::spawn_blocking(move || causes(&task)).await);
+            let causes = unwind(tokio::task::spawn_blocking(move || causes(&task)).await);
             let why = format!("no broker could be reached within {} s: {causes} ({error})", BOUND.as_secs());
             *last = Some((Instant::now(), why.clone()));
             Err(why)

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::clock::Clock;
-use super::consume::PartitionEnd;
+use super::ends::PartitionEnd;
 use super::live::Live;
-use super::{CannotBegin, Options, Stop};
+use super::options::{CannotBegin, Options};
+use super::stop::Stop;
 use crate::ids::{Partition, RunTag, StreamId};
 use crate::kafka::{Client, Embedded};
 use crate::ledger::{SentLog, Streams};

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
-use super::{Consumer, End, PartitionEnd};
+use super::consumer::{Consumer, End};
+use crate::engine::ends::PartitionEnd;
 use crate::engine::fence::FenceState;
 use crate::engine::shared::LOOK;
 use crate::ids::{Identity, Offset, Partition};
