@@ -15,6 +15,7 @@ mod checks;
 pub mod defaults;
 pub mod schedule;
 pub mod timeline;
+mod work;
 
 pub use crate::scenario::valid::{
     Acks, Ask, ClientSettings, Content, CountMetric, Counter, From, Metric, Op, Partitioning, Security,

@@ -1,0 +1,202 @@
+//! Topics that have to exist before a run's zero: created where missing, made anew where asked.
+//!
+//! Owns the waiting until each partition has a leader, and the words for what went wrong.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::metadata::{self, PASSING, Topic};
+use super::producer::let_go;
+use super::raw::{Handle, Queue, Topic as RawTopic, TopicAnswer};
+use super::{Client, Code, Error};
+
+/// Between two looks at a topic that is not ready yet.
+const PAUSE: Duration = Duration::from_millis(50);
+
+const UNKNOWN_TOPIC: Code = Code(3);
+const LEADER_NOT_AVAILABLE: Code = Code(5);
+const ALREADY_EXISTS: Code = Code(36);
+const TIMED_OUT: Code = Code(-185);
+const INVALID_ARG: Code = Code(-186);
+
+/// A topic wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicSpec {
+    /// Its name.
+    pub name: String,
+    /// Partitions to create it with.
+    pub partitions: i32,
+    /// Copies of each.
+    pub replication: i32,
+    /// Topic properties by Kafka's names.
+    pub config: BTreeMap<String, String>,
+    /// Delete it first, and wait until it is gone.
+    pub recreate: bool,
+}
+
+/// What became of one [`TopicSpec`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicResult {
+    /// Its name.
+    pub name: String,
+    /// What became of it.
+    pub outcome: TopicOutcome,
+}
+
+/// The ways a topic comes out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TopicOutcome {
+    /// Created, all partitions led.
+    Created {
+        /// Partitions that it has.
+        partitions: i32,
+    },
+    /// It was there.
+    Existed {
+        /// Partitions that it has, whatever was wanted.
+        partitions: i32,
+    },
+    /// It cannot be used.
+    Error {
+        /// Why.
+        code: Code,
+        /// Why, in a sentence, with what the user can do about it.
+        text: String,
+    },
+}
+
+/// Sees to it that these topics are there and led, within `timeout` over all of them. Results are in the order of `topics`.
+///
+/// # Errors
+/// [`Error::Client`]; [`Error::Request`] where no broker answered at all. What concerns one topic is in its result.
+pub fn ensure_topics(
+    client: &Client,
+    topics: &[TopicSpec],
+    timeout: Duration,
+) -> Result<Vec<TopicResult>, Error> {
+    let deadline = Instant::now() + timeout;
+    let handle = metadata::asking_client(client)?;
+    let admin = Admin { queue: Queue::new(&handle), handle, deadline };
+    let result = topics
+        .iter()
+        .map(|spec| Ok(TopicResult { name: spec.name.clone(), outcome: admin.ensure(spec)? }))
+        .collect();
+    let Admin { handle, queue, .. } = admin;
+    drop(queue);
+    let_go(vec![handle], Duration::from_secs(1));
+    result
+}
+
+struct Admin {
+    queue: Queue,
+    handle: Arc<Handle>,
+    deadline: Instant,
+}
+
+impl Admin {
+    fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    fn ensure(&self, spec: &TopicSpec) -> Result<TopicOutcome, Error> {
+        let topic = match RawTopic::open(&self.handle, &spec.name) {
+            Ok(topic) => topic,
+            Err(code) => return Ok(error(code, &spec.name, "")),
+        };
+        let mut found = self.look(&topic)?;
+        if spec.recreate && found.code.is_none() {
+            self.handle.delete_topic(&spec.name, self.left(), &self.queue);
+            let answer = self.answer();
+            if !answer.code.is_none() && answer.code != UNKNOWN_TOPIC {
+                return Ok(error(
+                    answer.code,
+                    &spec.name,
+                    &format!("it could not be deleted: {}", answer.text),
+                ));
+            }
+            found = self.until(&topic, |topic| topic.code == UNKNOWN_TOPIC)?;
+            if found.code != UNKNOWN_TOPIC {
+                return Ok(error(TIMED_OUT, &spec.name, "it was deleted, and is still there"));
+            }
+        }
+        if found.code.is_none() {
+            return self.led(&topic, false);
+        }
+        if found.code != UNKNOWN_TOPIC && !PASSING.contains(&found.code) {
+            return Ok(error(found.code, &spec.name, ""));
+        }
+        if let Err(reason) = self.handle.create_topic(spec, self.left(), &self.queue) {
+            return Ok(error(INVALID_ARG, &spec.name, &reason));
+        }
+        let answer = self.answer();
+        match answer.code {
+            Code::NONE => self.led(&topic, true),
+            ALREADY_EXISTS => self.led(&topic, false),
+            code => Ok(error(code, &spec.name, &answer.text)),
+        }
+    }
+
+    /// The topic as it is now.
+    fn look(&self, topic: &RawTopic) -> Result<Topic, Error> {
+        let metadata = metadata::ask(&self.handle, Some(topic), self.deadline)?;
+        Ok(metadata.topics.into_iter().next().unwrap_or_else(|| Topic {
+            name: String::new(),
+            code: UNKNOWN_TOPIC,
+            partitions: Vec::new(),
+        }))
+    }
+
+    /// Looks until it is as wanted, or time is up.
+    fn until(&self, topic: &RawTopic, wanted: impl Fn(&Topic) -> bool) -> Result<Topic, Error> {
+        loop {
+            let found = self.look(topic)?;
+            if wanted(&found) || self.left() < PAUSE {
+                return Ok(found);
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    fn led(&self, topic: &RawTopic, created: bool) -> Result<TopicOutcome, Error> {
+        let found = self.until(topic, Topic::is_ready)?;
+        if !found.is_ready() {
+            let code = if found.code.is_none() { LEADER_NOT_AVAILABLE } else { found.code };
+            return Ok(error(code, &found.name, "it is there, but not each of its partitions has a leader"));
+        }
+        let partitions = i32::try_from(found.partitions.len()).unwrap_or(i32::MAX);
+        Ok(if created { TopicOutcome::Created { partitions } } else { TopicOutcome::Existed { partitions } })
+    }
+
+    fn answer(&self) -> TopicAnswer {
+        loop {
+            let left = self.left();
+            match self.queue.poll(left) {
+                Some(mut event) => {
+                    if let Some(answer) = event.topic_answer() {
+                        return answer;
+                    }
+                }
+                None if left.is_zero() => {
+                    return TopicAnswer { code: TIMED_OUT, text: "no answer in time".into() };
+                }
+                None => {}
+            }
+        }
+    }
+}
+
+/// An outcome in a sentence, with a hint where there is one.
+fn error(code: Code, topic: &str, detail: &str) -> TopicOutcome {
+    let detail = if detail.is_empty() { code.text() } else { detail.to_owned() };
+    let hint = match code.0 {
+        29 | 31 => "; this user may not create topics: create it beforehand, or grant CREATE",
+        38 => "; give fewer copies (`replication_factor`)",
+        35 | -165 => {
+            "; this broker has no CreateTopics: create the topic beforehand, or let the broker do so when it is first written"
+        }
+        17 => "; a topic's name has letters, digits, '.', '_' and '-', 249 at most",
+        _ => "",
+    };
+    TopicOutcome::Error { code, text: format!("topic {topic}: {detail}{hint}") }
+}

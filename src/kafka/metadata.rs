@@ -1,0 +1,155 @@
+//! What the cluster says of itself: brokers, topics, leaders, watermarks.
+//!
+//! Owns one-off requests by a client of their own; all are bounded in time.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::producer::let_go;
+use super::raw::{Handle, Kind, Topic as RawTopic};
+use super::{Client, Code, Error};
+use crate::ids::{Offset, Partition};
+
+/// Pause before a request is tried again.
+const RETRY: Duration = Duration::from_millis(50);
+
+/// A cluster as one broker sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Metadata {
+    /// The brokers.
+    pub brokers: Vec<Broker>,
+    /// The topics asked for.
+    pub topics: Vec<Topic>,
+    /// The broker that answered, `host:port`.
+    pub answered_by: String,
+}
+
+/// One broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broker {
+    /// Its id.
+    pub id: i32,
+    /// The host it advertises.
+    pub host: String,
+    /// The port it advertises.
+    pub port: i32,
+}
+
+/// One topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topic {
+    /// Its name.
+    pub name: String,
+    /// Why nothing is known of it; [`Code::NONE`] where all is well.
+    pub code: Code,
+    /// Its partitions, by number.
+    pub partitions: Vec<PartitionInfo>,
+}
+
+/// One partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionInfo {
+    /// Its number.
+    pub id: Partition,
+    /// Its leader's id; none where it has none.
+    pub leader: Option<i32>,
+    /// Its replicas' ids.
+    pub replicas: Vec<i32>,
+    /// Its in-sync replicas' ids.
+    pub isrs: Vec<i32>,
+    /// What is wrong with it.
+    pub code: Code,
+}
+
+impl Metadata {
+    /// The topic of this name.
+    pub fn topic(&self, name: &str) -> Option<&Topic> {
+        self.topics.iter().find(|topic| topic.name == name)
+    }
+}
+
+impl Topic {
+    /// Whether it is there and each partition has a leader.
+    pub fn is_ready(&self) -> bool {
+        self.code.is_none()
+            && !self.partitions.is_empty()
+            && self.partitions.iter().all(|p| p.leader.is_some())
+    }
+}
+
+/// Codes of a topic or partition that pass by themselves: LEADER_NOT_AVAILABLE, REPLICA_NOT_AVAILABLE.
+pub(super) const PASSING: [Code; 2] = [Code(5), Code(9)];
+
+/// Asks for the brokers and these topics (none: brokers only). A topic that is not there is in the answer, with its code.
+///
+/// # Errors
+/// [`Error::Client`], and [`Error::Request`] where no broker answered in time.
+pub fn fetch(client: &Client, topics: &[&str], timeout: Duration) -> Result<Metadata, Error> {
+    let handle = asking_client(client)?;
+    let mut opened = Vec::new();
+    for name in topics {
+        let topic = RawTopic::open(&handle, name);
+        opened.push(topic.map_err(|code| Error::Request { what: format!("open topic {name}"), code })?);
+    }
+    let result = ask(&handle, None, Instant::now() + timeout);
+    drop(opened);
+    let_go(vec![handle], Duration::from_secs(1));
+    let mut metadata = result?;
+    metadata.topics.sort_by_key(|topic| topics.iter().position(|name| *name == topic.name));
+    Ok(metadata)
+}
+
+/// The first offset and the end of a partition's log, as ListOffsets tells.
+///
+/// # Errors
+/// [`Error::Client`], and [`Error::Request`] where the leader did not answer in time or with an error.
+pub fn watermarks(
+    client: &Client,
+    topic: &str,
+    partition: Partition,
+    timeout: Duration,
+) -> Result<(Offset, Offset), Error> {
+    let handle = asking_client(client)?;
+    let what = || format!("list the offsets of {topic}/{partition}");
+    let result =
+        handle.watermarks(topic, partition, timeout).map_err(|code| Error::Request { what: what(), code });
+    let_go(vec![handle], Duration::from_secs(1));
+    result
+}
+
+/// A client for one-off requests: a consumer, since a producer's metadata requests create topics.
+pub(super) fn asking_client(client: &Client) -> Result<Arc<Handle>, Error> {
+    let properties = [("allow.auto.create.topics", "false".to_owned())];
+    client.handle(Kind::Consumer, &properties, |_, _, _| {})
+}
+
+/// Metadata of one topic (none: of all that the client has opened), tried again until `deadline` where nobody answers.
+pub(super) fn ask(handle: &Handle, only: Option<&RawTopic>, deadline: Instant) -> Result<Metadata, Error> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match handle.metadata(only, left.max(Duration::from_millis(1))) {
+            Ok(metadata) => return Ok(metadata),
+            Err(code) if deadline <= Instant::now() + RETRY => {
+                return Err(Error::Request { what: "ask for metadata".into(), code });
+            }
+            Err(_) => std::thread::sleep(RETRY),
+        }
+    }
+}
+
+/// The metadata of this topic once all its partitions have leaders.
+pub(super) fn of_topic(topic: &RawTopic, deadline: Instant) -> Result<Topic, Error> {
+    loop {
+        let metadata = ask(topic.handle(), Some(topic), deadline)?;
+        let Some(found) = metadata.topics.into_iter().next() else {
+            return Err(Error::Request { what: "ask for a topic".into(), code: Code(3) });
+        };
+        let passing = PASSING.contains(&found.code) || (found.code.is_none() && !found.is_ready());
+        if !passing || deadline <= Instant::now() + RETRY {
+            let code = found.code;
+            let what = || format!("find topic {}", found.name);
+            return if code.is_none() { Ok(found) } else { Err(Error::Request { what: what(), code }) };
+        }
+        std::thread::sleep(RETRY);
+    }
+}

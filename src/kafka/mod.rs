@@ -1,0 +1,46 @@
+//! Everything that speaks Kafka: adapters over librdkafka, and a wire probe of its own.
+//!
+//! Owns every call into librdkafka; the rest of kaf6 sees the types of this module only.
+//!
+//! | want | take |
+//! | --- | --- |
+//! | where to connect, and how | [`Client`]; cheap to clone, shares its [`LogLines`] |
+//! | a broker inside this process | [`Embedded`], then [`Client::embedded`] |
+//! | topics before the run | [`ensure_topics`] |
+//! | what the cluster says of itself | [`metadata::fetch`], [`metadata::watermarks`] |
+//! | write | [`Producer`]: one thread owns it, sends and polls |
+//! | read | [`ReaderSet`]: one thread owns it, waits and drains |
+//! | read one place again, afresh | [`read_range`] |
+//! | each step of a connection, timed; a Fetch's true error code | [`probe`] |
+//!
+//! Nothing here is async: the callers own threads, and each wait has a time bound and a [`Waker`].
+
+pub mod admin;
+pub mod code;
+pub mod delivery;
+pub mod embedded;
+mod error;
+pub mod log;
+pub mod metadata;
+pub mod probe;
+pub mod producer;
+mod raw;
+pub mod reader;
+mod retries;
+pub mod second_look;
+pub mod settings;
+pub mod wake;
+
+pub use admin::{TopicOutcome, TopicResult, TopicSpec, ensure_topics};
+pub use code::Code;
+pub use delivery::{Delivery, Outcome};
+pub use embedded::Embedded;
+pub use error::Error;
+pub use log::{LogKind, LogLines};
+pub use metadata::Metadata;
+pub use producer::{Producer, ProducerOptions, SendError};
+pub use reader::{ReadEvent, ReaderOptions, ReaderSet, Record};
+pub use retries::{ProducerEvent, ProducerEventKind};
+pub use second_look::read_range;
+pub use settings::Client;
+pub use wake::Waker;

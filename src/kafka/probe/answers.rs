@@ -1,0 +1,219 @@
+//! The three answers that the probe reads: ApiVersions, Metadata, Fetch.
+//!
+//! Owns their layout by version, as Kafka's message definitions give it.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use kafka_protocol::messages::ApiKey;
+
+use super::wire::{Malformed, Wire};
+use super::{Api, FetchProbe, ProbedMetadata, ProbedTopic};
+use crate::kafka::Code;
+
+/// Kafka's name for a request type.
+fn name(key: i16) -> &'static str {
+    static NAMES: LazyLock<BTreeMap<i16, String>> = LazyLock::new(|| {
+        let known = (0..1000).filter_map(|key| Some((key, ApiKey::try_from(key).ok()?)));
+        known.map(|(key, api)| (key, format!("{api:?}"))).collect()
+    });
+    NAMES.get(&key).map_or("Unknown", String::as_str)
+}
+
+/// ApiVersions 0 to 3: the error code, and the APIs. An answer of code 35 is of version 0, whatever was asked.
+pub(super) fn api_versions(bytes: &[u8], version: i16) -> Result<(Code, Vec<Api>), Malformed> {
+    let mut wire = Wire::new(bytes, version >= 3);
+    let code = Code(wire.i16()?.into());
+    if !code.is_none() {
+        return Ok((code, Vec::new()));
+    }
+    let apis = wire.list(|wire| {
+        let (key, min, max) = (wire.i16()?, wire.i16()?, wire.i16()?);
+        wire.tags()?;
+        Ok(Api { key, name: name(key), min, max })
+    })?;
+    Ok((code, apis))
+}
+
+/// Metadata 0 to 12.
+pub(super) fn metadata(bytes: &[u8], version: i16) -> Result<ProbedMetadata, Malformed> {
+    let mut wire = Wire::new(bytes, version >= 9);
+    wire.tags()?; // of the answer's header
+    if version >= 3 {
+        wire.i32()?; // throttle time
+    }
+    let brokers = wire.list(|wire| {
+        let (id, host, port) = (wire.i32()?, wire.string()?.unwrap_or_default(), wire.i32()?);
+        if version >= 1 {
+            wire.string()?; // rack
+        }
+        wire.tags()?;
+        let host = if host.contains(':') { format!("[{host}]") } else { host };
+        Ok((id, format!("{host}:{port}")))
+    })?;
+    let cluster_id = if version >= 2 { wire.string()? } else { None };
+    let controller = if version >= 1 { Some(wire.i32()?).filter(|id| *id >= 0) } else { None };
+    let topics = wire.list(|wire| {
+        let code = Code(wire.i16()?.into());
+        let name = wire.string()?.unwrap_or_default();
+        let id = if version >= 10 { Some(wire.uuid()?).filter(|id| !id.is_nil()) } else { None };
+        if version >= 1 {
+            wire.bool()?; // internal
+        }
+        let partitions = wire.list(|wire| {
+            wire.i16()?; // code
+            let (number, leader) = (wire.i32()?, wire.i32()?);
+            if version >= 7 {
+                wire.i32()?; // leader epoch
+            }
+            wire.list(Wire::i32)?; // replicas
+            wire.list(Wire::i32)?; // in sync
+            if version >= 5 {
+                wire.list(Wire::i32)?; // offline
+            }
+            wire.tags()?;
+            Ok((number, Some(leader).filter(|leader| *leader >= 0)))
+        })?;
+        if version >= 8 {
+            wire.i32()?; // authorized operations
+        }
+        wire.tags()?;
+        Ok(ProbedTopic { name, id: id.map(|id| id.to_string()), code, partitions })
+    })?;
+    Ok(ProbedMetadata { cluster_id, controller, brokers, topics })
+}
+
+/// Fetch 4 to 13, of one partition.
+pub(super) fn fetch(bytes: &[u8], version: i16) -> Result<FetchProbe, Malformed> {
+    let mut wire = Wire::new(bytes, version >= 12);
+    wire.tags()?; // of the answer's header
+    wire.i32()?; // throttle time
+    let mut whole = Code::NONE;
+    if version >= 7 {
+        whole = Code(wire.i16()?.into());
+        wire.i32()?; // session
+    }
+    let topics = wire.list(|wire| {
+        if version >= 13 {
+            wire.uuid()?;
+        } else {
+            wire.string()?;
+        }
+        let partitions = wire.list(|wire| {
+            wire.i32()?; // number
+            let code = Code(wire.i16()?.into());
+            let high_watermark = wire.i64()?;
+            wire.i64()?; // last stable offset
+            let log_start = if version >= 5 { wire.i64()? } else { -1 };
+            wire.list(|wire| {
+                wire.take(16)?; // aborted transactions
+                wire.tags()
+            })?;
+            if version >= 11 {
+                wire.i32()?; // preferred replica
+            }
+            let records = wire.bytes()?;
+            wire.tags()?;
+            Ok(FetchProbe {
+                code,
+                null_records: records.is_none(),
+                record_bytes: records.map_or(0, <[u8]>::len),
+                high_watermark: Some(high_watermark).filter(|offset| *offset >= 0),
+                log_start: Some(log_start).filter(|offset| *offset >= 0),
+                version,
+            })
+        })?;
+        wire.tags()?;
+        Ok(partitions)
+    })?;
+    let mut answer = topics.into_iter().flatten().next().unwrap_or(FetchProbe {
+        code: whole,
+        null_records: false,
+        record_bytes: 0,
+        high_watermark: None,
+        log_start: None,
+        version,
+    });
+    if answer.code.is_none() {
+        answer.code = whole;
+    }
+    Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
+    use kafka_protocol::messages::metadata_response::{
+        MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+    };
+    use kafka_protocol::messages::{BrokerId, FetchResponse, MetadataResponse, ResponseHeader, TopicName};
+    use kafka_protocol::protocol::{Encodable, HeaderVersion, StrBytes};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The answer as a broker sends it, behind the correlation id.
+    fn encoded<T: Encodable + HeaderVersion>(body: &T, version: i16) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        ResponseHeader::default().encode(&mut bytes, T::header_version(version)).unwrap();
+        body.encode(&mut bytes, version).unwrap();
+        bytes.split_off(4)
+    }
+
+    #[test]
+    fn metadata_of_every_version() {
+        for version in 0..=12 {
+            let topic = MetadataResponseTopic::default()
+                .with_name(Some(TopicName(StrBytes::from_static_str("orders"))))
+                .with_topic_id(if version >= 10 { uuid::Uuid::from_u128(7) } else { uuid::Uuid::nil() })
+                .with_partitions(vec![
+                    MetadataResponsePartition::default()
+                        .with_partition_index(2)
+                        .with_leader_id(BrokerId(5))
+                        .with_replica_nodes(vec![BrokerId(5), BrokerId(6)]),
+                ]);
+            let answer = MetadataResponse::default()
+                .with_brokers(vec![
+                    MetadataResponseBroker::default()
+                        .with_node_id(BrokerId(5))
+                        .with_host(StrBytes::from_static_str("h"))
+                        .with_port(9092),
+                ])
+                .with_topics(vec![topic]);
+            let read = metadata(&encoded(&answer, version), version).unwrap();
+            assert_eq!(read.brokers, [(5, "h:9092".to_owned())]);
+            assert_eq!(read.topics[0].name, "orders");
+            assert_eq!(read.topics[0].id.is_some(), version >= 10);
+            assert_eq!(read.topics[0].partitions, [(2, Some(5))]);
+        }
+    }
+
+    #[test]
+    fn fetch_of_every_version_with_null_and_empty_records() {
+        for version in 4..=13 {
+            for records in [None, Some(Vec::new()), Some(vec![1_u8, 2, 3])] {
+                let expected = (records.is_none(), records.as_ref().map_or(0, Vec::len));
+                let topic = FetchableTopicResponse::default().with_partitions(vec![
+                    PartitionData::default()
+                        .with_error_code(7)
+                        .with_high_watermark(42)
+                        .with_aborted_transactions(None)
+                        .with_records(records.map(Into::into)),
+                ]);
+                let answer = FetchResponse::default().with_responses(vec![topic]);
+                let read = fetch(&encoded(&answer, version), version).unwrap();
+                assert_eq!((read.null_records, read.record_bytes), expected);
+                assert_eq!((read.code, read.high_watermark), (Code(7), Some(42)));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_bytes_are_an_error_or_an_answer_and_never_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), version in 0_i16..14) {
+            let _ = api_versions(&bytes, version.min(3));
+            let _ = metadata(&bytes, version.min(12));
+            let _ = fetch(&bytes, version.max(4));
+        }
+    }
+}

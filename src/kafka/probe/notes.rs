@@ -1,0 +1,103 @@
+//! What a broker's API versions mean for a run, in sentences.
+//!
+//! Owns the thresholds: which version brought what kaf6's users may miss.
+
+use super::Api;
+
+/// An API, the version from which on all is well, and what it means where the broker stays below: without it, and with an older one.
+struct Rule {
+    key: i16,
+    name: &'static str,
+    wanted: i16,
+    missing: &'static str,
+    older: &'static str,
+}
+
+const RULES: &[Rule] = &[
+    Rule {
+        key: 0,
+        name: "Produce",
+        wanted: 3,
+        missing: "nothing can be written",
+        older: "too old for record headers",
+    },
+    Rule { key: 0, name: "Produce", wanted: 7, missing: "", older: "too old for zstd" },
+    Rule {
+        key: 1,
+        name: "Fetch",
+        wanted: 4,
+        missing: "nothing can be read",
+        older: "too old for record headers",
+    },
+    Rule {
+        key: 2,
+        name: "ListOffsets",
+        wanted: 1,
+        missing: "readers find neither the start nor the end of a log",
+        older: "too old to find a place in a log by time",
+    },
+    Rule {
+        key: 3,
+        name: "Metadata",
+        wanted: 10,
+        missing: "clients find no partitions",
+        older: "no topic ids, so a topic that was deleted and created anew cannot be told from the old one",
+    },
+    Rule {
+        key: 19,
+        name: "CreateTopics",
+        wanted: 0,
+        missing: "topics must be there beforehand, or the broker creates them when they are first written",
+        older: "",
+    },
+    Rule { key: 20, name: "DeleteTopics", wanted: 0, missing: "`recreate` cannot work", older: "" },
+    Rule { key: 22, name: "InitProducerId", wanted: 0, missing: "idempotence is off", older: "" },
+    Rule {
+        key: 23,
+        name: "OffsetForLeaderEpoch",
+        wanted: 0,
+        missing: "a log that was cut back and has grown again is not noticed by readers",
+        older: "",
+    },
+];
+
+/// What a broker's API versions mean for a run, in sentences; none where there are no versions.
+pub fn api_notes(apis: &[Api]) -> Vec<String> {
+    if apis.is_empty() {
+        return Vec::new();
+    }
+    RULES
+        .iter()
+        .filter_map(|rule| match apis.iter().find(|api| api.key == rule.key) {
+            None => (!rule.missing.is_empty()).then(|| format!("no {}: {}", rule.name, rule.missing)),
+            Some(api) => (api.max < rule.wanted && !rule.older.is_empty())
+                .then(|| format!("{} only up to v{}: {}", rule.name, api.max, rule.older)),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn api(key: i16, max: i16) -> Api {
+        Api { key, name: "", min: 0, max }
+    }
+
+    #[test]
+    fn what_a_broker_lacks_is_said_in_sentences() {
+        let modern: Vec<_> = [0, 1, 2, 3, 19, 20, 22, 23].map(|key| api(key, 12)).into();
+        assert!(api_notes(&modern).is_empty());
+        assert!(api_notes(&[]).is_empty());
+        let old = api_notes(&[api(0, 2), api(1, 12), api(2, 4), api(3, 12), api(19, 2), api(20, 2)]);
+        assert_eq!(
+            old,
+            [
+                "Produce only up to v2: too old for record headers",
+                "Produce only up to v2: too old for zstd",
+                "no InitProducerId: idempotence is off",
+                "no OffsetForLeaderEpoch: a log that was cut back and has grown again is not noticed by readers",
+            ]
+        );
+    }
+}

@@ -1,0 +1,135 @@
+//! The three requests that the probe sends, each in the newest version that both sides know.
+//!
+//! Owns the choice of versions; encoding is the kafka-protocol crate's.
+
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::{
+    ApiKey, ApiVersionsRequest, BrokerId, FetchRequest, MetadataRequest, RequestHeader, TopicName,
+};
+use kafka_protocol::protocol::{Encodable, StrBytes, encode_request_header_into_buffer};
+
+use super::connection::Connection;
+use super::{Api, FetchProbe, ProbedMetadata, answers};
+use crate::ids::{Offset, Partition};
+
+/// UNSUPPORTED_VERSION: asked in a version that the broker does not know.
+const UNSUPPORTED_VERSION: i32 = 35;
+
+/// Where a Fetch looks.
+pub(super) struct Place<'a> {
+    pub(super) topic: &'a str,
+    pub(super) id: Option<&'a str>,
+    pub(super) partition: Partition,
+    pub(super) offset: Offset,
+}
+
+/// ApiVersions 3, and 0 where the broker does not know that.
+pub(super) fn api_versions(connection: &mut Connection) -> Result<Vec<Api>, String> {
+    for version in [3, 0] {
+        let body = if version == 3 {
+            ApiVersionsRequest::default()
+                .with_client_software_name(StrBytes::from_static_str("kaf6"))
+                .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")))
+        } else {
+            ApiVersionsRequest::default()
+        };
+        let answer = exchange(connection, ApiKey::ApiVersions, version, &body)?;
+        let (code, apis) = answers::api_versions(&answer, version).map_err(|error| error.to_string())?;
+        match code.0 {
+            0 if apis.is_empty() => return Err("the broker names no API at all".into()),
+            0 => return Ok(apis),
+            UNSUPPORTED_VERSION if version > 0 => {}
+            _ => return Err(code.text()),
+        }
+    }
+    Err("the broker knows no version of ApiVersions".into())
+}
+
+/// Metadata of these topics; none are created by asking.
+pub(super) fn metadata(
+    connection: &mut Connection,
+    apis: &[Api],
+    topics: &[&str],
+) -> Result<ProbedMetadata, String> {
+    let version = newest(apis, ApiKey::Metadata, 0, 12)?;
+    let topics = topics
+        .iter()
+        .map(|name| {
+            MetadataRequestTopic::default()
+                .with_name(Some(TopicName(StrBytes::from_string((*name).to_owned()))))
+        })
+        .collect();
+    let body = MetadataRequest::default()
+        .with_topics(Some(topics))
+        // Below version 4 there is no such field, and the broker does as it is configured.
+        .with_allow_auto_topic_creation(version < 4);
+    let answer = exchange(connection, ApiKey::Metadata, version, &body)?;
+    answers::metadata(&answer, version).map_err(|error| error.to_string())
+}
+
+/// One Fetch of one partition, without waiting.
+pub(super) fn fetch(
+    connection: &mut Connection,
+    apis: &[Api],
+    place: &Place<'_>,
+) -> Result<FetchProbe, String> {
+    let id = place.id.and_then(|id| id.parse::<uuid::Uuid>().ok());
+    let version = newest(apis, ApiKey::Fetch, 4, if id.is_some() { 13 } else { 12 })?;
+    let partition = FetchPartition::default()
+        .with_partition(place.partition)
+        .with_fetch_offset(place.offset)
+        .with_partition_max_bytes(1024);
+    let mut topic = FetchTopic::default().with_partitions(vec![partition]);
+    match id {
+        Some(id) if version >= 13 => topic.topic_id = id,
+        _ => topic.topic = TopicName(StrBytes::from_string(place.topic.to_owned())),
+    }
+    let body = FetchRequest::default()
+        .with_replica_id(BrokerId(-1))
+        .with_max_wait_ms(0)
+        .with_min_bytes(0)
+        .with_max_bytes(1024)
+        .with_session_epoch(-1)
+        .with_topics(vec![topic]);
+    let answer = exchange(connection, ApiKey::Fetch, version, &body)?;
+    answers::fetch(&answer, version).map_err(|error| error.to_string())
+}
+
+/// The newest version between `low` and `high` that the broker knows.
+fn newest(apis: &[Api], key: ApiKey, low: i16, high: i16) -> Result<i16, String> {
+    let api = apis
+        .iter()
+        .find(|api| api.key == key as i16)
+        .ok_or_else(|| format!("the broker does not know {key:?}"))?;
+    let version = api.max.min(high);
+    if version < api.min.max(low) {
+        return Err(format!(
+            "the broker knows {key:?} {} to {}, and the probe {low} to {high}",
+            api.min, api.max
+        ));
+    }
+    Ok(version)
+}
+
+/// Sends a request and gives the answer behind its correlation id.
+fn exchange(
+    connection: &mut Connection,
+    key: ApiKey,
+    version: i16,
+    body: &impl Encodable,
+) -> Result<Vec<u8>, String> {
+    let correlation = connection.next_correlation();
+    let header = RequestHeader::default()
+        .with_request_api_key(key as i16)
+        .with_request_api_version(version)
+        .with_correlation_id(correlation)
+        .with_client_id(Some(StrBytes::from_static_str("kaf6")));
+    let mut frame = vec![0; 4];
+    let encoded = encode_request_header_into_buffer(&mut frame, &header)
+        .and_then(|()| body.encode(&mut frame, version));
+    encoded.map_err(|error| format!("{key:?} {version} cannot be written: {error}"))?;
+    let length = u32::try_from(frame.len() - 4).map_err(|error| error.to_string())?;
+    frame[..4].copy_from_slice(&length.to_be_bytes());
+    connection.exchange(&frame, correlation)
+}

@@ -1,0 +1,270 @@
+//! A producer: one librdkafka client and one topic, owned by one thread that sends and polls.
+//!
+//! Owns the fast path (no allocation of Rust's a message) and a close that always ends.
+
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use super::raw::{Handle, Kind, Outgoing, Queue, Topic};
+use super::retries::{ProducerEvent, Retries};
+use super::wake::Signal;
+use super::{Client, Code, Delivery, Error, Outcome, Waker};
+use crate::ids::Partition;
+use crate::plan::Acks;
+
+/// How long the ends of purged messages are waited for, and then librdkafka's threads.
+const GRACE: Duration = Duration::from_secs(2);
+
+const QUEUE_FULL: Code = Code(-184);
+const TOO_LARGE: Code = Code(10);
+
+/// How a producer behaves; user properties of the same meaning win over `linger`, `message_timeout` and `compression`.
+#[derive(Debug, Clone)]
+pub struct ProducerOptions {
+    /// Where to.
+    pub topic: String,
+    /// Who must confirm.
+    pub acks: Acks,
+    /// `none`, `gzip`, `snappy`, `lz4` or `zstd`.
+    pub compression: String,
+    /// Ask the broker to drop repeats.
+    pub idempotence: bool,
+    /// Bytes that may wait in librdkafka (queued and in flight) before `send` says [`SendError::QueueFull`].
+    pub queue_bytes: u64,
+    /// How long librdkafka tries to deliver one message before it is reported as timed out.
+    pub message_timeout: Duration,
+    /// How long it gathers messages before it sends a batch; see [`ProducerOptions::linger_for`].
+    pub linger: Duration,
+}
+
+impl ProducerOptions {
+    /// acks all, no compression, no idempotence, 32 MiB, 30 s, linger 5 ms.
+    pub fn new(topic: impl Into<String>) -> Self {
+        Self {
+            topic: topic.into(),
+            acks: Acks::All,
+            compression: "none".into(),
+            idempotence: false,
+            queue_bytes: 32 << 20,
+            message_timeout: Duration::from_secs(30),
+            linger: Duration::from_millis(5),
+        }
+    }
+
+    /// A linger that neither shows in the latencies of a slow schedule nor costs a fast one its batches:
+    /// none below 1,000 messages a second and client, else 5 ms (none given: a closed loop, 5 ms).
+    pub fn linger_for(rate_per_client: Option<f64>) -> Duration {
+        match rate_per_client {
+            Some(rate) if rate < 1000.0 => Duration::ZERO,
+            _ => Duration::from_millis(5),
+        }
+    }
+}
+
+/// Why a message was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// `queue_bytes` are waiting: poll, then send again.
+    #[error("the send queue is full")]
+    QueueFull,
+    /// It will never be sent, such as one that is too large: the message has failed.
+    #[error("refused before sending: {}", .0.text())]
+    Refused(Code),
+}
+
+/// A producer of one topic.
+pub struct Producer {
+    // Dropped in this order: queue and topic hold the handle.
+    queue: Queue,
+    topic: Topic,
+    signal: Arc<Signal>,
+    retries: Arc<Retries>,
+    ready: Vec<u32>,
+    acks: bool,
+    queue_bytes: u64,
+    in_flight: u64,
+}
+
+impl Producer {
+    /// Makes the client. Does not wait for a connection.
+    ///
+    /// # Errors
+    /// [`Error::Property`] and [`Error::Client`], as [`Client::new`].
+    pub fn open(client: &Client, options: &ProducerOptions) -> Result<Self, Error> {
+        let retries = Arc::new(Retries::default());
+        let sees = Arc::clone(&retries);
+        let handle = client.handle(Kind::Producer, &properties(options), move |_, facility, text| {
+            sees.line(facility, text);
+        })?;
+        let topic = Topic::open(&handle, &options.topic)
+            .map_err(|code| Error::Request { what: format!("open topic {}", options.topic), code })?;
+        let signal = Arc::new(Signal::default());
+        let mut queue = Queue::main(&handle);
+        queue.wakes(&signal, 0);
+        Ok(Self {
+            queue,
+            topic,
+            signal,
+            retries,
+            ready: Vec::new(),
+            acks: options.acks != Acks::None,
+            queue_bytes: options.queue_bytes,
+            in_flight: 0,
+        })
+    }
+
+    /// Waits until the topic's partitions are known, so that the first message does not pay for the connection.
+    /// Returns their number.
+    ///
+    /// # Errors
+    /// [`Error::Request`] where no broker answered in time or the topic is not there.
+    pub fn warm_up(&mut self, timeout: Duration) -> Result<i32, Error> {
+        let topic = super::metadata::of_topic(&self.topic, Instant::now() + timeout)?;
+        Ok(i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX))
+    }
+
+    /// Hands one message over. It is copied; its end comes by [`Producer::poll`] under `tag`.
+    ///
+    /// # Errors
+    /// [`SendError::QueueFull`]: nothing was taken, try again after a poll. [`SendError::Refused`]: it never will be.
+    pub fn send(
+        &mut self,
+        partition: Partition,
+        key: Option<&[u8]>,
+        value: &[u8],
+        headers: &[(&str, &[u8])],
+        tag: u64,
+    ) -> Result<(), SendError> {
+        match self.topic.produce(&Outgoing { partition, key, value, headers, tag }) {
+            Ok(()) => {
+                self.in_flight += 1;
+                Ok(())
+            }
+            // One that is larger than the whole queue would be "full" for ever.
+            Err(QUEUE_FULL) if (value.len() + key.map_or(0, <[u8]>::len)) as u64 >= self.queue_bytes => {
+                Err(SendError::Refused(TOO_LARGE))
+            }
+            Err(QUEUE_FULL) => Err(SendError::QueueFull),
+            Err(code) => Err(SendError::Refused(code)),
+        }
+    }
+
+    /// Takes what has ended, waiting up to `timeout` (microseconds count) for the first where nothing has.
+    /// Returns how many ended. Wakes early and with 0 by [`Producer::waker`].
+    pub fn poll(&mut self, timeout: Duration, on: &mut dyn FnMut(Delivery)) -> usize {
+        let mut ended = self.take(on);
+        if ended > 0 || timeout.is_zero() {
+            return ended;
+        }
+        let deadline = Instant::now().checked_add(timeout);
+        while ended == 0 {
+            self.ready.clear();
+            let woken = self.signal.wait(deadline, &mut self.ready);
+            let over = self.ready.is_empty();
+            ended = self.take(on);
+            if woken || over {
+                break;
+            }
+        }
+        ended
+    }
+
+    /// Takes what is there.
+    fn take(&mut self, on: &mut dyn FnMut(Delivery)) -> usize {
+        let mut ended = 0;
+        while let Some(mut event) = self.queue.poll(Duration::ZERO) {
+            event.reports(|report| {
+                let doubt = !report.code.is_none()
+                    && report.not_persisted
+                    && Instant::now()
+                        .checked_sub(report.age)
+                        .is_none_or(|sent| self.retries.doubt_since(sent));
+                on(Delivery { tag: report.tag, outcome: Outcome::of(&report, self.acks, doubt) });
+                ended += 1;
+            });
+        }
+        self.in_flight = self.in_flight.saturating_sub(ended as u64);
+        ended
+    }
+
+    /// Messages handed over whose end has not been taken yet.
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight
+    }
+
+    /// What could make a repeat legal, since the last call, in the order of time. At most 10,000 are kept between two
+    /// calls; after those the oldest are merged into one of kind [`Many`](super::ProducerEventKind::Many).
+    pub fn events(&mut self) -> Vec<ProducerEvent> {
+        self.retries.take()
+    }
+
+    /// A handle that ends a wait in [`Producer::poll`] from another thread.
+    pub fn waker(&self) -> Waker {
+        Waker(Arc::clone(&self.signal))
+    }
+
+    /// Sends what is queued and takes what ends, up to `deadline`; then gives up on the rest: what was being
+    /// transmitted ends as unknown, what was queued as failed. Returns soon after `deadline` whatever the broker does.
+    /// The events that were left are returned.
+    pub fn close(mut self, deadline: Instant, on: &mut dyn FnMut(Delivery)) -> Vec<ProducerEvent> {
+        self.poll_until(deadline, on);
+        if self.in_flight > 0 {
+            self.topic.handle().purge();
+            self.poll_until(Instant::now() + GRACE, on);
+        }
+        let retries = Arc::clone(&self.retries);
+        let handle = Arc::clone(self.topic.handle());
+        drop(self);
+        let_go(vec![handle], GRACE);
+        retries.take()
+    }
+
+    fn poll_until(&mut self, deadline: Instant, on: &mut dyn FnMut(Delivery)) {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            self.poll(left, on);
+            if self.in_flight == 0 || left.is_zero() {
+                return;
+            }
+        }
+    }
+}
+
+/// Lets clients go without hanging: destroying one joins its threads, and a thread may be inside the system's resolver. After
+/// `grace` they are left to end by themselves.
+pub(super) fn let_go(handles: Vec<Arc<Handle>>, grace: Duration) {
+    let (done, ended) = mpsc::channel::<()>();
+    let spawned = std::thread::Builder::new().name("kaf6-let-go".into()).spawn(move || {
+        drop(handles);
+        drop(done);
+    });
+    if spawned.is_ok() {
+        let _ = ended.recv_timeout(grace);
+    }
+}
+
+/// A producer's librdkafka properties, under the user's.
+fn properties(options: &ProducerOptions) -> Vec<(&'static str, String)> {
+    let acks = match options.acks {
+        Acks::None => "0",
+        Acks::Leader => "1",
+        Acks::All => "all",
+    };
+    let queue_kbytes = (options.queue_bytes / 1024).clamp(1, i32::MAX as u64);
+    // The broker is to judge what is too large; librdkafka's own bound of 1 MB would answer in its place.
+    let largest = options.queue_bytes.clamp(1000, 1_000_000_000);
+    vec![
+        ("acks", acks.into()),
+        ("compression.codec", options.compression.clone()),
+        // How the producer sees batches that are sent again; see `retries`.
+        ("debug", "msg".into()),
+        ("log_level", "7".into()),
+        ("enable.idempotence", options.idempotence.to_string()),
+        ("linger.ms", options.linger.as_millis().to_string()),
+        ("message.max.bytes", largest.to_string()),
+        ("message.timeout.ms", options.message_timeout.as_millis().max(1).to_string()),
+        ("queue.buffering.max.kbytes", queue_kbytes.to_string()),
+        ("queue.buffering.max.messages", "0".into()),
+    ]
+}

@@ -1,0 +1,229 @@
+//! The events of a producer that make repeats and reorderings legal, taken from librdkafka's own log lines.
+//!
+//! Owns their parsing and their bounded memory. librdkafka has no callback for a batch that it sends again, and its statistics
+//! do not count those either (`txretries` leaves Produce out); but under `debug=msg` it says so batch by batch.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::delivery::excludes_write;
+use super::{Code, raw};
+use crate::ids::Partition;
+
+/// Events kept between two calls that take them.
+const MOST_EVENTS: usize = 10_000;
+
+/// Something that a producer saw and that can make a repeat or a reordering legal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProducerEvent {
+    /// When it was seen.
+    pub at: Instant,
+    /// The earliest time it can have happened at: `at`, except where events were merged for their number.
+    pub since: Instant,
+    /// What it was.
+    pub kind: ProducerEventKind,
+    /// The partition it concerns; none: any of the producer's.
+    pub partition: Option<Partition>,
+    /// The error, in librdkafka's words.
+    pub text: String,
+}
+
+/// The kinds of [`ProducerEvent`]. Only `Retried` and `Many` can have led to a repeat or a reordering; the others tell why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ProducerEventKind {
+    /// A connection broke or could not be made.
+    Disconnected,
+    /// Requests got no answer in time.
+    TimedOut,
+    /// A batch goes back into the queue, to be sent again. librdkafka does not say which messages are in it; they are of
+    /// this partition, handed over before the event and not yet ended at it.
+    Retried {
+        /// How many messages it holds.
+        messages: u32,
+        /// Whether an earlier try may have been written, so that a repeat, and not a reordering alone, is legal.
+        maybe_written: bool,
+    },
+    /// There were too many events to keep: any message of the time between may have been sent again.
+    Many,
+}
+
+/// What the log callback of one producer collects.
+#[derive(Default)]
+pub(super) struct Retries(Mutex<Seen>);
+
+#[derive(Default)]
+struct Seen {
+    events: VecDeque<ProducerEvent>,
+    merged: Option<ProducerEvent>,
+    /// When an answer last came that librdkafka takes for "not written" and that is not proof of it.
+    doubt: Option<Instant>,
+}
+
+impl Retries {
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at a log line. Called by librdkafka's threads, twice a batch where all is well; those two take no lock.
+    pub(super) fn line(&self, facility: &str, text: &str) {
+        let now = Instant::now();
+        let event = |kind, partition, text: &str| ProducerEvent {
+            at: now,
+            since: now,
+            kind,
+            partition,
+            text: text.into(),
+        };
+        let (event, doubt) = match facility {
+            "MSGSET" => {
+                let Some(batch) = Batch::parse(text) else { return };
+                let code = batch.code();
+                let doubt = batch.again && !batch.maybe_written && !code.is_some_and(is_proof);
+                let kind = ProducerEventKind::Retried {
+                    messages: batch.messages,
+                    maybe_written: batch.maybe_written || doubt,
+                };
+                (batch.again.then(|| event(kind, Some(batch.partition), batch.error)), doubt)
+            }
+            "REQTMOUT" => (Some(event(ProducerEventKind::TimedOut, None, text)), false),
+            "FAIL" | "ERROR" => (Some(event(ProducerEventKind::Disconnected, None, text)), false),
+            _ => return,
+        };
+        let mut seen = self.lock();
+        if doubt {
+            seen.doubt = Some(now);
+        }
+        let Some(event) = event else { return };
+        if seen.events.len() == MOST_EVENTS
+            && let Some(oldest) = seen.events.pop_front()
+        {
+            let since = seen.merged.take().map_or(oldest.since, |merged| merged.since);
+            let text = "more events than could be kept".into();
+            seen.merged = Some(ProducerEvent {
+                at: oldest.at,
+                since,
+                kind: ProducerEventKind::Many,
+                partition: None,
+                text,
+            });
+        }
+        seen.events.push_back(event);
+    }
+
+    /// Moves the events out, in the order of time.
+    pub(super) fn take(&self) -> Vec<ProducerEvent> {
+        let mut seen = self.lock();
+        let mut events: Vec<_> = seen.merged.take().into_iter().collect();
+        events.extend(seen.events.drain(..));
+        events
+    }
+
+    /// Whether a doubtful answer came at or after this instant.
+    pub(super) fn doubt_since(&self, instant: Instant) -> bool {
+        self.lock().doubt.is_some_and(|at| at >= instant)
+    }
+}
+
+/// Whether librdkafka's "not written" can be believed for this error of a batch.
+fn is_proof(code: Code) -> bool {
+    // _TIMED_OUT_QUEUE, _DESTROY_BROKER: the request was never sent.
+    excludes_write(code) || code == Code(-166) || code == Code(-137)
+}
+
+/// `127.0.0.1:9092/0: orders [2]: MessageSet with 10 message(s) (MsgId 0, BaseSeq -1) encountered error: E (actions A,B)`
+struct Batch<'a> {
+    partition: Partition,
+    messages: u32,
+    error: &'a str,
+    again: bool,
+    maybe_written: bool,
+}
+
+impl<'a> Batch<'a> {
+    fn parse(text: &'a str) -> Option<Self> {
+        let (before, after) = text.split_once(" encountered error: ")?;
+        let (place, counts) = before.split_once("]: MessageSet with ")?;
+        let partition = place.rsplit_once('[')?.1.trim().parse().ok()?;
+        let (messages, _) = counts.split_once(' ')?;
+        let (error, actions) = after.rsplit_once(" (actions ")?;
+        let actions: Vec<&str> = actions.split(')').next()?.split(',').collect();
+        Some(Self {
+            partition,
+            messages: messages.parse().ok()?,
+            error,
+            again: actions.iter().any(|action| matches!(*action, "Retry" | "Refresh")),
+            maybe_written: actions.contains(&"MsgPossiblyPersisted"),
+        })
+    }
+
+    /// The code of the error text, where it is one of those that matter here.
+    fn code(&self) -> Option<Code> {
+        let known = [-166, -137, 2, 3, 5, 6, 8, 9, 10, 19, 56, 100].map(Code);
+        known.into_iter().find(|code| raw::describe(*code).1 == self.error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(error: i32, actions: &str) -> String {
+        let text = Code(error).text();
+        format!(
+            "127.0.0.1:40123/1: a [b]: c [12]: MessageSet with 3 message(s) (MsgId 0, BaseSeq -1) encountered error: {text} (actions {actions})"
+        )
+    }
+
+    #[test]
+    fn a_batch_sent_again_is_known_by_partition_and_size() {
+        let retries = Retries::default();
+        retries.line("MSGSET", &line(7, "Retry,MsgPossiblyPersisted"));
+        retries.line("MSGSET", &line(3, "Refresh,MsgNotPersisted"));
+        retries.line("MSGSET", &line(6, "Refresh,MsgNotPersisted"));
+        let kinds: Vec<_> = retries.take().iter().map(|event| (event.partition, event.kind)).collect();
+        let again = |maybe_written| (Some(12), ProducerEventKind::Retried { messages: 3, maybe_written });
+        assert_eq!(kinds, [again(true), again(false), again(true)]);
+        assert!(retries.take().is_empty());
+    }
+
+    #[test]
+    fn only_answers_that_prove_nothing_leave_a_doubt() {
+        let start = Instant::now();
+        let retries = Retries::default();
+        retries.line("MSGSET", &line(3, "Refresh,MsgNotPersisted"));
+        retries.line("MSGSET", &line(19, "Retry,MsgNotPersisted"));
+        assert!(!retries.doubt_since(start));
+        retries.line("MSGSET", &line(56, "Refresh,Retry,MsgNotPersisted"));
+        assert!(retries.doubt_since(start));
+        assert!(!retries.doubt_since(Instant::now() + std::time::Duration::from_millis(1)));
+    }
+
+    #[test]
+    fn batches_that_arrive_and_batches_that_fail_for_good_are_no_events() {
+        let retries = Retries::default();
+        retries.line("MSGSET", "x: t [0]: MessageSet with 3 message(s) (MsgId 0, BaseSeq -1) delivered");
+        retries.line("MSGSET", &line(10, "Permanent,MsgNotPersisted"));
+        for odd in [
+            "",
+            "encountered error: ",
+            " encountered error: ]: MessageSet with [",
+            "]: MessageSet with  encountered error:  (actions ",
+        ] {
+            retries.line("MSGSET", odd);
+        }
+        assert!(retries.take().is_empty());
+    }
+
+    #[test]
+    fn more_events_than_are_kept_become_one() {
+        let retries = Retries::default();
+        for _ in 0..MOST_EVENTS + 50 {
+            retries.line("REQTMOUT", "Timed out 1 in-flight requests");
+        }
+        let events = retries.take();
+        assert_eq!(events.len(), MOST_EVENTS + 1);
+        assert_eq!(events[0].kind, ProducerEventKind::Many);
+        assert!(events[0].since <= events[0].at && events[0].at <= events[1].at);
+    }
+}

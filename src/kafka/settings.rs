@@ -1,0 +1,234 @@
+//! How clients connect: brokers, security and properties, turned into librdkafka's configuration.
+//!
+//! Owns what kaf6 sets itself and what it refuses to have set; librdkafka judges the rest.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::raw::{Config, Handle, Kind};
+use super::{Embedded, Error, LogLines};
+use crate::plan::{ClientSettings, Security};
+
+/// Properties that a scenario file cannot set, and what to do instead.
+const RESERVED: &[(&str, &str)] = &[
+    ("auto.offset.reset", "kaf6 shows a lost position and never jumps over it"),
+    ("bootstrap.servers", "write `brokers` in the scenario file"),
+    ("enable.metrics.push", "kaf6 sends no telemetry"),
+    ("enable.partition.eof", "kaf6 finds the end of a log by its fence"),
+    ("group.id", "kaf6 reads without a group"),
+    ("log.queue", "kaf6 collects the log lines itself"),
+    ("log_level", "kaf6 collects the log lines itself"),
+    ("metadata.broker.list", "write `brokers` in the scenario file"),
+    ("plugin.library.paths", "kaf6 loads no plugins"),
+    ("test.mock.num.brokers", "write `brokers: embedded` in the scenario file"),
+];
+
+/// Where to connect and how; the seed of producers, readers and requests. Clones share their log lines.
+#[derive(Clone)]
+pub struct Client {
+    brokers: Vec<String>,
+    properties: Arc<[(String, String)]>,
+    embedded: bool,
+    logs: LogLines,
+}
+
+impl Client {
+    /// Settings for these brokers (`host:port` each).
+    ///
+    /// # Errors
+    /// [`Error::Property`] for the first property that librdkafka does not know or takes no such value for, and for
+    /// those that kaf6 has to keep for itself (`group.id`, `bootstrap.servers` and the like); [`Error::Client`] where
+    /// they do not go together (such as a CA file that cannot be read).
+    pub fn new(brokers: &[String], settings: &ClientSettings) -> Result<Self, Error> {
+        Self::checked(brokers.to_vec(), settings, false)
+    }
+
+    /// Settings for the embedded broker: no security, and the waits that it needs shorter.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn embedded(embedded: &Embedded, settings: &ClientSettings) -> Result<Self, Error> {
+        let settings = ClientSettings { security: None, ..settings.clone() };
+        Self::checked(embedded.bootstrap(), &settings, true)
+    }
+
+    fn checked(brokers: Vec<String>, settings: &ClientSettings, embedded: bool) -> Result<Self, Error> {
+        for name in settings.properties.keys() {
+            if let Some((_, instead)) = RESERVED.iter().find(|(reserved, _)| reserved == name) {
+                return Err(Error::Property {
+                    name: name.clone(),
+                    reason: format!("not for a scenario file: {instead}"),
+                });
+            }
+        }
+        let mut properties = settings.security.as_ref().map(security_properties).unwrap_or_default();
+        properties.extend(settings.properties.iter().map(|(name, value)| (name.clone(), value.clone())));
+        let properties = properties.into();
+        let client = Self { brokers, properties, embedded, logs: LogLines::default() };
+        // Property by property, then as a whole, which reads certificates and keys. It has no brokers, so it connects nowhere,
+        // and its log lines go nowhere.
+        let check = Self { brokers: Vec::new(), logs: LogLines::default(), ..client.clone() };
+        drop(check.handle(Kind::Consumer, &[], |_, _, _| {})?);
+        Ok(client)
+    }
+
+    /// The same settings for other brokers (a scenario's own `brokers`); log lines go to the same place.
+    #[must_use]
+    pub fn with_brokers(&self, brokers: &[String]) -> Self {
+        Self { brokers: brokers.to_vec(), ..self.clone() }
+    }
+
+    /// `host:port` of each broker, as given.
+    pub fn brokers(&self) -> &[String] {
+        &self.brokers
+    }
+
+    /// Whether this leads to the embedded broker.
+    pub fn is_embedded(&self) -> bool {
+        self.embedded
+    }
+
+    /// What librdkafka said, over all clients made from this one and its clones.
+    pub fn logs(&self) -> &LogLines {
+        &self.logs
+    }
+
+    /// The value of a property where the file gives it, under `security` or under `properties`.
+    pub(super) fn property(&self, name: &str) -> Option<&str> {
+        self.properties.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A librdkafka client: kaf6's defaults, then `defaults` of its role, then the file's own, each over the one
+    /// before. `also_log` sees each log line, at all levels that are on.
+    pub(super) fn handle(
+        &self,
+        kind: Kind,
+        defaults: &[(&str, String)],
+        also_log: impl Fn(u8, &str, &str) + Send + Sync + 'static,
+    ) -> Result<Arc<Handle>, Error> {
+        let mut config = Config::new();
+        if !self.brokers.is_empty() {
+            set(&mut config, "bootstrap.servers", &self.brokers.join(","))?;
+        }
+        let own: &[(&str, &str)] = &[
+            ("client.id", "kaf6"),
+            ("enable.metrics.push", "false"),
+            // A broker that comes back is found again within a second, not within ten.
+            ("reconnect.backoff.max.ms", "1000"),
+            ("socket.connection.setup.timeout.ms", "10000"),
+        ];
+        let defaults_of_role = defaults.iter().map(|(name, value)| (*name, value.as_str()));
+        for (name, value) in own.iter().copied().chain(defaults_of_role) {
+            set(&mut config, name, value)?;
+        }
+        if kind == Kind::Producer {
+            config.delivery_events();
+        }
+        for (name, value) in self.properties.iter() {
+            match (name.as_str(), defaults.iter().find(|(role, _)| role == name)) {
+                // A role's debug contexts are how it sees retries; the user's come on top.
+                ("debug", Some((_, role))) => set(&mut config, name, &format!("{role},{value}"))?,
+                _ => set(&mut config, name, value)?,
+            }
+        }
+        let logs = self.logs.clone();
+        let on_log = Box::new(move |level: u8, facility: &str, text: &str| {
+            also_log(level, facility, text);
+            logs.add(level, facility, text);
+        });
+        Handle::new(config, kind, on_log).map_err(|reason| Error::Client { reason })
+    }
+}
+
+fn set(config: &mut Config, name: &str, value: &str) -> Result<(), Error> {
+    config.set(name, value).map_err(|refusal| {
+        let reason = if refusal.unknown {
+            "librdkafka has no property of this name".into()
+        } else if value.is_empty() {
+            refusal.text
+        } else {
+            refusal.text.replace(value, "(value)")
+        };
+        Error::Property { name: name.into(), reason }
+    })
+}
+
+fn security_properties(security: &Security) -> Vec<(String, String)> {
+    let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    [
+        ("security.protocol", Some(security.protocol.clone())),
+        ("sasl.mechanism", security.mechanism.clone()),
+        ("sasl.username", security.username.clone()),
+        ("sasl.password", security.password.clone()),
+        ("ssl.ca.location", path(&security.ca)),
+        ("ssl.certificate.location", path(&security.certificate)),
+        ("ssl.key.location", path(&security.key)),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+    .collect()
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.properties.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Client")
+            .field("brokers", &self.brokers)
+            .field("properties", &names)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(properties: &[(&str, &str)]) -> Result<Client, Error> {
+        let properties = properties.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Client::new(&["127.0.0.1:1".into()], &ClientSettings { security: None, properties })
+    }
+
+    #[test]
+    fn refusals_name_the_property_and_never_its_value() {
+        for (name, value) in [
+            ("socket.timeout.ms", "soon-s3cret"),
+            ("no.such.property", "s3cret"),
+            ("group.id", "s3cret"),
+            ("security.protocol", "s3cret"),
+            ("acks", "s3cret"),
+        ] {
+            let error = with(&[(name, value)]).unwrap_err().to_string();
+            assert!(error.contains(name), "{error}");
+            assert!(!error.contains("s3cret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn properties_of_producers_and_topics_pass() {
+        assert!(with(&[("linger.ms", "3"), ("fetch.wait.max.ms", "20"), ("partitioner", "murmur2")]).is_ok());
+    }
+
+    #[test]
+    fn a_missing_ca_file_is_an_error_of_the_settings() {
+        let security =
+            Security { protocol: "ssl".into(), ca: Some("/no/such/ca.pem".into()), ..Security::default() };
+        let settings = ClientSettings { security: Some(security), ..ClientSettings::default() };
+        let error = Client::new(&["127.0.0.1:1".into()], &settings).unwrap_err().to_string();
+        assert!(error.contains("ca"), "{error}");
+    }
+
+    #[test]
+    fn debug_shows_names_only() {
+        let security = Security {
+            protocol: "sasl_plaintext".into(),
+            mechanism: Some("PLAIN".into()),
+            username: Some("u".into()),
+            password: Some("hunter2".into()),
+            ..Security::default()
+        };
+        let settings = ClientSettings { security: Some(security), ..ClientSettings::default() };
+        let client = Client::new(&["127.0.0.1:1".into()], &settings).unwrap();
+        let debug = format!("{client:?}");
+        assert!(debug.contains("sasl.password") && !debug.contains("hunter2"), "{debug}");
+    }
+}

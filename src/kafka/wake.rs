@@ -1,0 +1,94 @@
+//! Waking a thread that waits in a producer or a reader, from librdkafka's threads and from kaf6's own.
+//!
+//! Owns the one lock between them; it is taken once a wake-up, never once a message.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Wakes whoever waits in [`Producer::poll`](super::Producer::poll) or [`ReaderSet::wait`](super::ReaderSet::wait).
+#[derive(Clone)]
+pub struct Waker(pub(super) Arc<Signal>);
+
+impl Waker {
+    /// Ends the current wait, or the next one if nobody waits now.
+    pub fn wake(&self) {
+        self.0.lock().woken = true;
+        self.0.condvar.notify_one();
+    }
+}
+
+/// Places that are ready, and whether somebody asked for attention.
+#[derive(Default)]
+pub(super) struct Signal {
+    state: Mutex<State>,
+    condvar: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    ready: Vec<u32>,
+    woken: bool,
+}
+
+impl Signal {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Place `index` has something. Called by librdkafka's threads, under their queue's lock.
+    pub(super) fn ready(&self, index: u32) {
+        let mut state = self.lock();
+        state.ready.push(index);
+        if state.ready.len() == 1 {
+            self.condvar.notify_one();
+        }
+    }
+
+    /// Waits until a place is ready, a [`Waker`] wakes, or `deadline` passes; moves the ready places into `into`, which
+    /// holds some twice. Returns whether a waker woke it. Without a deadline it only looks.
+    pub(super) fn wait(&self, deadline: Option<Instant>, into: &mut Vec<u32>) -> bool {
+        let mut state = self.lock();
+        while state.ready.is_empty() && !state.woken {
+            let left = deadline.map_or(Duration::ZERO, |end| end.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                break;
+            }
+            state = self.condvar.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        into.append(&mut state.ready);
+        std::mem::take(&mut state.woken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wake_is_kept_until_the_next_wait_and_no_longer() {
+        let signal = Arc::new(Signal::default());
+        Waker(Arc::clone(&signal)).wake();
+        let mut ready = Vec::new();
+        let soon = || Some(Instant::now() + Duration::from_millis(5));
+        assert!(signal.wait(soon(), &mut ready));
+        assert!(!signal.wait(soon(), &mut ready));
+        signal.ready(7);
+        assert!(!signal.wait(soon(), &mut ready));
+        assert_eq!(ready, [7]);
+    }
+
+    #[test]
+    fn a_wait_ends_when_another_thread_has_something() {
+        let signal = Arc::new(Signal::default());
+        let other = Arc::clone(&signal);
+        let thread = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(20));
+            other.ready(3);
+        });
+        let (start, mut ready) = (Instant::now(), Vec::new());
+        signal.wait(Some(start + Duration::from_secs(5)), &mut ready);
+        assert_eq!(ready, [3]);
+        assert!(start.elapsed() < Duration::from_secs(1));
+        thread.join().unwrap();
+    }
+}

@@ -1,0 +1,469 @@
+//! The Kafka adapters against the embedded broker: delivery, reading, resets, faults, closing.
+//!
+//! Real sockets and protocol; what a mock cannot show is in the tests on real brokers.
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail as its tests do")]
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use kaf6::kafka::{
+    Client, Code, Delivery, Embedded, Outcome, Producer, ProducerEventKind, ProducerOptions, ReadEvent,
+    ReaderOptions, ReaderSet, SendError, TopicOutcome, TopicSpec, ensure_topics, metadata, probe, read_range,
+};
+use kaf6::plan::{Acks, ClientSettings, StartOffset};
+
+const PRODUCE: i16 = 0;
+const FETCH: i16 = 1;
+const SOON: Duration = Duration::from_secs(10);
+
+fn start(partitions: i32) -> (Embedded, Client) {
+    let embedded = Embedded::start(1, &[("t".into(), partitions, 1)]).unwrap();
+    let client = Client::embedded(&embedded, &ClientSettings::default()).unwrap();
+    (embedded, client)
+}
+
+fn options(partitions: &[i32]) -> ReaderOptions {
+    ReaderOptions {
+        topic: "t".into(),
+        partitions: partitions.to_vec(),
+        start: StartOffset::Earliest,
+        prefetch_bytes: 32 << 20,
+        open_timeout: SOON,
+    }
+}
+
+/// Sends so many messages of ten bytes, each to `partition`, and gives their outcomes by tag.
+fn send(producer: &mut Producer, partition: i32, tags: std::ops::Range<u64>) -> BTreeMap<u64, Outcome> {
+    let mut outcomes = BTreeMap::new();
+    let mut on = |delivery: Delivery| {
+        assert!(outcomes.insert(delivery.tag, delivery.outcome).is_none(), "one end for each message");
+    };
+    for tag in tags {
+        let value = format!("value {tag:04}");
+        producer.send(partition, Some(b"k"), value.as_bytes(), &[], tag).unwrap();
+    }
+    let deadline = Instant::now() + SOON;
+    while producer.in_flight() > 0 && Instant::now() < deadline {
+        producer.poll(Duration::from_millis(100), &mut on);
+    }
+    outcomes
+}
+
+fn acked(outcomes: &BTreeMap<u64, Outcome>) -> usize {
+    outcomes.values().filter(|outcome| matches!(outcome, Outcome::Acked { .. })).count()
+}
+
+/// Reads until so many records came; gives partition, offset and value of each.
+fn read(readers: &mut ReaderSet, count: usize) -> Vec<(i32, i64, String)> {
+    let mut records = Vec::new();
+    let deadline = Instant::now() + SOON;
+    while records.len() < count && Instant::now() < deadline {
+        readers.wait(Duration::from_millis(100));
+        readers.drain(usize::MAX, &mut |event| match event {
+            ReadEvent::Record(record) => {
+                let value = String::from_utf8_lossy(record.value.unwrap_or_default()).into_owned();
+                records.push((record.partition, record.offset, value));
+            }
+            event => panic!("{event:?}"),
+        });
+    }
+    records
+}
+
+#[test]
+fn what_is_acked_is_read_back_at_its_offset() {
+    let (_embedded, client) = start(3);
+    let mut producer = Producer::open(&client, &ProducerOptions::new("t")).unwrap();
+    assert_eq!(producer.warm_up(SOON).unwrap(), 3);
+    let mut readers = ReaderSet::open(&client, &options(&[0, 1, 2])).unwrap();
+    for partition in 0..3 {
+        let outcomes = send(&mut producer, partition, 0..500);
+        for (tag, outcome) in &outcomes {
+            assert_eq!(*outcome, Outcome::Acked { offset: i64::try_from(*tag).unwrap() });
+        }
+        assert_eq!(outcomes.len(), 500);
+    }
+    let records = read(&mut readers, 1500);
+    assert_eq!(records.len(), 1500);
+    for partition in 0..3 {
+        let of = |p: &&(i32, i64, String)| p.0 == partition;
+        for (expected, (_, offset, value)) in records.iter().filter(of).enumerate() {
+            assert_eq!(*offset, i64::try_from(expected).unwrap());
+            assert_eq!(*value, format!("value {expected:04}"));
+        }
+        assert_eq!(readers.position(partition), Some(500));
+        assert_eq!(readers.watermarks(partition, SOON).unwrap(), (0, 500));
+    }
+    assert!(producer.events().is_empty());
+    assert!(client.logs().snapshot().is_empty(), "{:?}", client.logs().snapshot());
+}
+
+#[test]
+fn keys_headers_and_empty_values_come_back_as_they_were() {
+    let (_embedded, client) = start(1);
+    let mut producer = Producer::open(&client, &ProducerOptions::new("t")).unwrap();
+    let headers: &[(&str, &[u8])] = &[("source", b"kaf6"), ("again", b"1"), ("again", b"2"), ("empty", b"")];
+    producer.send(0, None, b"", headers, 1).unwrap();
+    producer.send(0, Some(b""), b"v", headers, 2).unwrap();
+    producer.send(0, Some(b"key"), b"v", &[], 3).unwrap();
+    let mut readers = ReaderSet::open(&client, &options(&[0])).unwrap();
+    let mut seen = 0;
+    let deadline = Instant::now() + SOON;
+    while seen < 3 && Instant::now() < deadline {
+        producer.poll(Duration::ZERO, &mut |_| {});
+        readers.wait(Duration::from_millis(20));
+        readers.drain(10, &mut |event| {
+            let ReadEvent::Record(record) = event else { panic!("{event:?}") };
+            seen += 1;
+            assert!(record.timestamp_ms.unwrap() > 1_600_000_000_000);
+            match record.offset {
+                0 => assert_eq!((record.key, record.value), (None, Some(&b""[..]))),
+                1 => assert_eq!(record.value, Some(&b"v"[..])),
+                _ => assert_eq!(record.key, Some(&b"key"[..])),
+            }
+            let expected = (record.offset < 2).then_some(&b"2"[..]);
+            assert_eq!(record.header("again"), expected);
+            assert_eq!(record.header("empty").is_some(), record.offset < 2);
+            assert_eq!(record.header("none"), None);
+        });
+    }
+    assert_eq!(seen, 3);
+}
+
+#[test]
+fn acks_zero_is_unknown() {
+    let (_embedded, client) = start(1);
+    let options = ProducerOptions { acks: Acks::None, ..ProducerOptions::new("t") };
+    let mut producer = Producer::open(&client, &options).unwrap();
+    let outcomes = send(&mut producer, 0, 0..10);
+    assert_eq!(outcomes.len(), 10);
+    for outcome in outcomes.values() {
+        assert_eq!(*outcome, Outcome::Unknown { code: Code::NONE });
+    }
+}
+
+#[test]
+fn answers_that_exclude_a_write_fail_and_others_leave_it_unknown() {
+    let (embedded, client) = start(1);
+    for (code, expected) in [
+        (10, Outcome::Failed { code: Code(10) }),
+        (87, Outcome::Failed { code: Code(87) }),
+        (-1, Outcome::Unknown { code: Code(-1) }),
+    ] {
+        let mut producer = Producer::open(&client, &ProducerOptions::new("t")).unwrap();
+        producer.warm_up(SOON).unwrap();
+        embedded.push_errors(PRODUCE, &[Code(code)]);
+        let outcomes = send(&mut producer, 0, 0..5);
+        assert_eq!(outcomes.len(), 5);
+        assert!(outcomes.values().all(|outcome| *outcome == expected), "{outcomes:?}");
+        assert!(producer.events().is_empty());
+    }
+}
+
+#[test]
+fn a_batch_that_is_sent_again_is_an_event() {
+    let (embedded, client) = start(2);
+    let mut producer = Producer::open(&client, &ProducerOptions::new("t")).unwrap();
+    producer.warm_up(SOON).unwrap();
+    assert_eq!(acked(&send(&mut producer, 1, 0..7)), 7);
+    assert!(producer.events().is_empty());
+    let before = Instant::now();
+    embedded.push_errors(PRODUCE, &[Code(7)]);
+    assert_eq!(acked(&send(&mut producer, 1, 7..10)), 3);
+    let events = producer.events();
+    let [event] = events.as_slice() else { panic!("{events:?}") };
+    assert_eq!(event.kind, ProducerEventKind::Retried { messages: 3, maybe_written: true });
+    assert_eq!(event.partition, Some(1));
+    assert!(before <= event.since && event.at <= Instant::now());
+    // A connection that breaks under a request.
+    embedded.push_errors(PRODUCE, &[Code(-195)]);
+    assert_eq!(acked(&send(&mut producer, 1, 10..11)), 1);
+    let kinds: Vec<_> = producer.events().into_iter().map(|event| event.kind).collect();
+    let again = ProducerEventKind::Retried { messages: 1, maybe_written: true };
+    assert!(kinds.contains(&again), "{kinds:?}");
+}
+
+#[test]
+fn a_full_queue_and_a_message_larger_than_it_are_told_apart() {
+    let (embedded, client) = start(1);
+    embedded.set_down(-1);
+    let options = ProducerOptions { queue_bytes: 64 << 10, ..ProducerOptions::new("t") };
+    let mut producer = Producer::open(&client, &options).unwrap();
+    let value = vec![0; 1000];
+    let full = (0..1000).find_map(|tag| producer.send(0, None, &value, &[], tag).err());
+    assert_eq!(full, Some(SendError::QueueFull));
+    assert_eq!(producer.send(0, None, &vec![0; 100_000], &[], 0), Err(SendError::Refused(Code(10))));
+}
+
+#[test]
+fn closing_ends_every_message_and_itself_with_the_broker_gone() {
+    let (embedded, client) = start(1);
+    let mut producer = Producer::open(&client, &ProducerOptions::new("t")).unwrap();
+    producer.warm_up(SOON).unwrap();
+    assert_eq!(acked(&send(&mut producer, 0, 0..1)), 1);
+    // In flight: the answer takes a minute. Queued: the broker is away.
+    embedded.set_rtt(-1, Duration::from_secs(60));
+    producer.send(0, None, b"in flight", &[], 1).unwrap();
+    producer.poll(Duration::from_millis(300), &mut |delivery| panic!("{delivery:?}"));
+    embedded.set_down(-1);
+    let mut other = Producer::open(&client, &ProducerOptions::new("t")).unwrap();
+    other.send(0, None, b"queued", &[], 2).unwrap();
+    let start = Instant::now();
+    let mut ends = Vec::new();
+    producer.close(start + Duration::from_millis(200), &mut |delivery| ends.push(delivery));
+    other.close(start + Duration::from_millis(200), &mut |delivery| ends.push(delivery));
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    ends.sort_by_key(|delivery| delivery.tag);
+    let [first, second] = ends.as_slice() else { panic!("{ends:?}") };
+    assert!(matches!(first.outcome, Outcome::Unknown { .. }), "{first:?}");
+    assert!(matches!(second.outcome, Outcome::Failed { .. }), "{second:?}");
+}
+
+#[test]
+fn a_waker_ends_a_wait() {
+    let (_embedded, client) = start(1);
+    let mut producer = Producer::open(&client, &ProducerOptions::new("t")).unwrap();
+    let mut readers = ReaderSet::open(&client, &options(&[0])).unwrap();
+    // The start of reading itself makes a queue ready once, with nothing to hand out.
+    while readers.wait(Duration::from_millis(100)) {
+        readers.drain(10, &mut |event| panic!("{event:?}"));
+    }
+    for waker in [producer.waker(), readers.waker()] {
+        std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(30));
+            waker.wake();
+        });
+    }
+    let start = Instant::now();
+    assert_eq!(producer.poll(SOON, &mut |_| {}), 0);
+    assert!(!readers.wait(SOON));
+    assert!(start.elapsed() < Duration::from_secs(2));
+}
+
+#[test]
+fn a_reader_behind_its_log_starts_anew_in_a_new_epoch() {
+    let (_embedded, client) = start(1);
+    let mut producer = Producer::open(&client, &ProducerOptions::new("t")).unwrap();
+    assert_eq!(acked(&send(&mut producer, 0, 0..20)), 20);
+    let beyond = ReaderOptions { start: StartOffset::At(800), ..options(&[0]) };
+    let mut readers = ReaderSet::open(&client, &beyond).unwrap();
+    let mut resets = Vec::new();
+    let mut epochs = Vec::new();
+    let deadline = Instant::now() + SOON;
+    while epochs.len() < 20 && Instant::now() < deadline {
+        readers.wait(Duration::from_millis(100));
+        readers.drain(usize::MAX, &mut |event| match event {
+            ReadEvent::Record(record) => epochs.push(record.epoch),
+            ReadEvent::Reset { from, to, epoch, .. } => resets.push((from, to, epoch)),
+            ReadEvent::Error { .. } => panic!("{event:?}"),
+        });
+    }
+    assert_eq!(resets, [(800, Some(0), 1)]);
+    assert_eq!(epochs, [1; 20]);
+    assert_eq!((readers.position(0), readers.epoch(0)), (Some(20), 1));
+}
+
+#[test]
+fn latest_and_offsets_start_where_they_say() {
+    let (_embedded, client) = start(1);
+    let mut producer = Producer::open(&client, &ProducerOptions::new("t")).unwrap();
+    send(&mut producer, 0, 0..10);
+    let mut latest =
+        ReaderSet::open(&client, &ReaderOptions { start: StartOffset::Latest, ..options(&[0]) }).unwrap();
+    assert_eq!(latest.started_at(0), Some(10));
+    let mut fourth =
+        ReaderSet::open(&client, &ReaderOptions { start: StartOffset::At(4), ..options(&[0]) }).unwrap();
+    send(&mut producer, 0, 10..12);
+    let offsets = |records: Vec<(i32, i64, String)>| records.iter().map(|r| r.1).collect::<Vec<_>>();
+    assert_eq!(offsets(read(&mut latest, 2)), [10, 11]);
+    assert_eq!(offsets(read(&mut fourth, 8)), [4, 5, 6, 7, 8, 9, 10, 11]);
+}
+
+#[test]
+fn a_fetch_error_is_shown_and_reading_goes_on() {
+    let (embedded, client) = start(1);
+    let mut readers = ReaderSet::open(&client, &options(&[0])).unwrap();
+    // Two: librdkafka takes the first answer at a log's end for "end of partition", whatever its code says.
+    embedded.push_errors(FETCH, &[Code(-1), Code(-1)]);
+    let mut errors = Vec::new();
+    let deadline = Instant::now() + SOON;
+    while errors.is_empty() && Instant::now() < deadline {
+        readers.wait(Duration::from_millis(100));
+        readers.drain(10, &mut |event| {
+            let ReadEvent::Error { code, .. } = event else { panic!("{event:?}") };
+            errors.push(code);
+        });
+    }
+    assert_eq!(errors.first(), Some(&Code(-1)));
+    let mut producer = Producer::open(&client, &ProducerOptions::new("t")).unwrap();
+    send(&mut producer, 0, 0..3);
+    assert_eq!(read(&mut readers, 3).len(), 3);
+}
+
+#[test]
+fn draining_in_small_portions_is_fair_and_complete() {
+    let (_embedded, client) = start(2);
+    let mut producer = Producer::open(&client, &ProducerOptions::new("t")).unwrap();
+    send(&mut producer, 0, 0..300);
+    send(&mut producer, 1, 0..300);
+    let mut readers = ReaderSet::open(&client, &options(&[0, 1])).unwrap();
+    let mut seen = [0_usize; 2];
+    let deadline = Instant::now() + SOON;
+    while seen != [300, 300] && Instant::now() < deadline {
+        readers.wait(Duration::from_millis(100));
+        let handed = readers.drain(7, &mut |event| {
+            let ReadEvent::Record(record) = event else { panic!("{event:?}") };
+            seen[usize::try_from(record.partition).unwrap()] += 1;
+        });
+        assert!(handed <= 7);
+    }
+    assert_eq!(seen, [300, 300]);
+}
+
+#[test]
+fn a_missing_topic_or_partition_is_said_at_once() {
+    let (_embedded, client) = start(1);
+    let start = Instant::now();
+    let error = ReaderSet::open(&client, &options(&[5])).err().unwrap();
+    assert_eq!(error.code(), Some(Code(3)), "{error}");
+    assert!(error.to_string().contains("t/5"), "{error}");
+    assert!(start.elapsed() < Duration::from_secs(2));
+}
+
+#[test]
+fn nobody_there_is_an_error_within_its_time() {
+    let client = Client::new(&["127.0.0.1:1".into()], &ClientSettings::default()).unwrap();
+    let start = Instant::now();
+    let bound = Duration::from_millis(700);
+    assert!(metadata::fetch(&client, &["t"], bound).is_err());
+    assert!(ReaderSet::open(&client, &ReaderOptions { open_timeout: bound, ..options(&[0, 1]) }).is_err());
+    assert!(ensure_topics(&client, &[], bound).is_ok());
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    let notes = client.logs().notes();
+    assert!(notes.iter().any(|(note, _)| note.contains("refused connections")), "{notes:?}");
+}
+
+#[test]
+fn metadata_tells_brokers_topics_and_what_is_missing() {
+    let embedded = Embedded::start(3, &[("t".into(), 4, 3)]).unwrap();
+    let client = Client::embedded(&embedded, &ClientSettings::default()).unwrap();
+    let metadata = metadata::fetch(&client, &["t"], SOON).unwrap();
+    assert_eq!(metadata.brokers.len(), 3);
+    let topic = metadata.topic("t").unwrap();
+    assert!(topic.is_ready());
+    assert_eq!(topic.partitions.len(), 4);
+    assert_eq!(topic.partitions[2].replicas.len(), 3);
+    assert_eq!(metadata::watermarks(&client, "t", 0, SOON).unwrap(), (0, 0));
+}
+
+#[test]
+fn a_topic_that_is_there_is_taken_as_it_is() {
+    let (_embedded, client) = start(3);
+    let spec = TopicSpec {
+        name: "t".into(),
+        partitions: 12,
+        replication: 1,
+        config: BTreeMap::new(),
+        recreate: false,
+    };
+    let results = ensure_topics(&client, &[spec], SOON).unwrap();
+    assert_eq!(results[0].outcome, TopicOutcome::Existed { partitions: 3 });
+}
+
+#[test]
+fn a_second_look_finds_what_lies_there_and_knows_the_end() {
+    let (_embedded, client) = start(1);
+    let mut producer = Producer::open(&client, &ProducerOptions::new("t")).unwrap();
+    send(&mut producer, 0, 0..50);
+    let mut offsets = Vec::new();
+    let mut on = |event: ReadEvent<'_>| {
+        if let ReadEvent::Record(record) = event {
+            offsets.push(record.offset);
+        }
+    };
+    assert!(read_range(&client, "t", 0, 20, 24, SOON, &mut on).unwrap());
+    assert_eq!(offsets, [20, 21, 22, 23, 24]);
+    // Past the end: the log ends before it, which is an answer too.
+    let start = Instant::now();
+    assert!(read_range(&client, "t", 0, 48, 90, SOON, &mut |_| {}).unwrap());
+    assert!(start.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn many_partitions_open_and_close_in_seconds() {
+    let partitions: Vec<i32> = (0..64).collect();
+    let (_embedded, client) = start(64);
+    let start = Instant::now();
+    let readers = ReaderSet::open(&client, &options(&partitions)).unwrap();
+    let opened = start.elapsed();
+    readers.close();
+    assert!(
+        start.elapsed() < Duration::from_secs(10),
+        "opened in {opened:?}, closed by {:?}",
+        start.elapsed()
+    );
+}
+
+#[test]
+fn a_probe_times_each_step_and_reads_versions_and_metadata() {
+    let (_embedded, client) = start(3);
+    let probe = probe::probe(&client, &client.brokers()[0], &["t"], Instant::now() + SOON);
+    let names: Vec<_> = probe.stages.iter().map(|stage| (stage.name, stage.error.clone())).collect();
+    let expected = ["resolve", "tcp", "api_versions", "metadata"].map(|name| (name, None));
+    assert_eq!(names, expected);
+    assert!(probe.apis.iter().any(|api| api.name == "Produce" && api.max >= 3));
+    let metadata = probe.metadata.unwrap();
+    assert_eq!(metadata.topics[0].partitions, [(0, Some(1)), (1, Some(1)), (2, Some(1))]);
+    assert!(probe::api_notes(&probe.apis).iter().any(|note| note.contains("no CreateTopics")));
+}
+
+#[test]
+fn a_fetch_probe_shows_the_code_that_the_broker_sent() {
+    let (embedded, client) = start(1);
+    let mut producer = Producer::open(&client, &ProducerOptions::new("t")).unwrap();
+    send(&mut producer, 0, 0..5);
+    let fetch = |offset| probe::probe_fetch(&client, "t", 0, offset, Instant::now() + SOON);
+    let there = fetch(0).unwrap();
+    assert_eq!((there.code, there.high_watermark), (Code::NONE, Some(5)));
+    assert!(there.record_bytes > 0 && !there.null_records);
+    assert_eq!(fetch(900).unwrap().code, Code(1));
+    embedded.push_errors(FETCH, &[Code(7)]);
+    assert_eq!(fetch(0).unwrap().code, Code(7));
+    let missing = probe::probe_fetch(&client, "t", 9, 0, Instant::now() + SOON);
+    assert!(missing.unwrap_err().contains("partition 9"));
+}
+
+#[test]
+fn a_probe_of_nobody_or_of_something_else_says_so_in_time() {
+    let client = Client::new(&["127.0.0.1:1".into()], &ClientSettings::default()).unwrap();
+    let refused = probe::probe(&client, "127.0.0.1:1", &[], Instant::now() + SOON);
+    let last = refused.stages.last().unwrap();
+    assert_eq!(last.name, "tcp");
+    assert!(last.error.as_ref().unwrap().contains("refused"));
+    let odd = probe::probe(&client, "no.such.host.invalid:9092", &[], Instant::now() + SOON);
+    assert_eq!(odd.stages.last().unwrap().name, "resolve");
+    // A peer that never answers, one that drips, one that speaks HTTP.
+    for (answer, part) in [
+        (&b""[..], "no answer in time"),
+        (&b"\0\0\0\x20"[..], "no answer in time"),
+        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "is this a Kafka broker"),
+    ] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            for byte in answer {
+                let _ = std::io::Write::write_all(&mut stream, &[*byte]);
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            std::thread::sleep(Duration::from_millis(600));
+        });
+        let start = Instant::now();
+        let probe = probe::probe(&client, &address, &[], start + Duration::from_millis(400));
+        assert!(start.elapsed() < Duration::from_millis(550), "{:?}", start.elapsed());
+        let last = probe.stages.last().unwrap();
+        assert_eq!(last.name, "api_versions");
+        assert!(last.error.as_ref().unwrap().contains(part), "{:?}", last.error);
+        server.join().unwrap();
+    }
+}
