@@ -331,6 +331,16 @@ fn many_problems_are_told_at_once_in_their_order() {
 }
 
 #[test]
+fn whole_numbers_may_be_written_with_a_point() {
+    let file = GOOD.replace("messages: 1000", "messages: 1e3, value: {json: {n: 10.0}}");
+    let plan = plan::build(&text("f.yaml", &file).unwrap());
+    let plan::Work::Produce(produce) = &plan.scenarios[0].work else { panic!("it produces") };
+    assert_eq!(produce.messages, Some(1000));
+    let plan::ValuePlan::Text(value) = &produce.value else { panic!("it is a text") };
+    assert_eq!(value.constant(), Some(r#"{"n":10.0}"#));
+}
+
+#[test]
 fn the_draft_is_the_smoke_example_word_for_word() {
     let smoke = std::fs::read_to_string("examples/smoke.yaml").unwrap();
     assert!(smoke.starts_with("profile: local-service\nbrokers:\n  - localhost:39092\n\ntopics:\n"));

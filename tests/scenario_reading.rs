@@ -3,7 +3,11 @@
 
 use std::path::Path;
 
-use kaf6::scenario::{LoadOptions, load_text, node::Node, yaml};
+use kaf6::scenario::{
+    LoadOptions, load_text,
+    node::{Content, Node, below},
+    yaml,
+};
 use kaf6::{plan, plan::timeline};
 use proptest::prelude::*;
 use serde_json::Value as Json;
@@ -33,7 +37,6 @@ fn read(text: &str) -> Option<Node> {
 
 /// Pointers and places of all keys and values.
 fn places(node: &Node, pointer: &str, out: &mut Vec<(String, usize, usize)>) {
-    use kaf6::scenario::node::{Content, below};
     out.push((pointer.to_owned(), node.span.line, node.span.column));
     match &node.content {
         Content::Scalar(_) => {}
@@ -54,7 +57,6 @@ fn places(node: &Node, pointer: &str, out: &mut Vec<(String, usize, usize)>) {
 proptest! {
     #[test]
     fn what_serde_yaml_writes_is_read_the_same(document in document()) {
-        prop_assume!(document.is_object() || document.is_array());
         let text = serde_yaml::to_string(&document).unwrap();
         let theirs: Json = serde_yaml::from_str(&text).unwrap();
         let node = read(&text).unwrap_or_else(|| panic!("not read:\n{text}"));
@@ -71,10 +73,21 @@ proptest! {
     }
 
     #[test]
-    fn small_texts_are_read_the_same_where_both_read_them(text in "[a-c:,\\[\\]{}'\"#&*|> \\n-]{0,24}") {
+    fn small_texts_are_read_the_same_where_both_read_them(
+        before in "|k: |k:\\n  |- |\\[|\\{",
+        text in "[a-c:,\\[\\]{}'\"#|> \\n-]{0,24}",
+        after in "|\\]|\\}",
+    ) {
+        // With a last line end: readers differ in whether a block without one has it.
+        let text = format!("{before}{text}{after}\n");
+        // Without anchors: YAML 1.2 lets their names hold `:` and more, which YAML 1.1 does not.
         // Keys that are no texts, tags and repeated keys are refused here on purpose; the other way round, what
         // kaf6 reads must mean the same to others.
         let Some(node) = read(&text) else { return Ok(()) };
+        // A file that is one text alone is no scenario file, however it is read.
+        if matches!(node.content, Content::Scalar(_)) {
+            return Ok(());
+        }
         if let Ok(theirs) = serde_yaml::from_str::<Json>(&text) {
             prop_assert_eq!(node.to_json(), theirs, "{}", text);
         }
