@@ -264,6 +264,20 @@ fn a_reader_behind_its_log_starts_anew_in_a_new_epoch() {
 }
 
 #[test]
+fn a_reader_that_is_told_so_starts_anew() {
+    let (_embedded, client) = start(1);
+    let mut producer = Producer::open(&client, &ProducerOptions::new("t")).unwrap();
+    send(&mut producer, 0, 0..5);
+    let mut readers = ReaderSet::open(&client, &options(&[0])).unwrap();
+    assert_eq!(read(&mut readers, 5).len(), 5);
+    let mut event = String::new();
+    readers.reset(0, "the log ends before it", &mut |reset| event = format!("{reset:?}"));
+    assert!(event.contains("from: 5, to: Some(0), epoch: 1"), "{event}");
+    assert_eq!(read(&mut readers, 5).len(), 5);
+    assert_eq!((readers.position(0), readers.epoch(0)), (Some(5), 1));
+}
+
+#[test]
 fn latest_and_offsets_start_where_they_say() {
     let (_embedded, client) = start(1);
     let mut producer = Producer::open(&client, &ProducerOptions::new("t")).unwrap();

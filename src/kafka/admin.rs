@@ -6,15 +6,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::metadata::{self, PASSING, Topic};
+use super::metadata::{self, Topic, UNKNOWN_TOPIC};
 use super::producer::let_go;
-use super::raw::{Handle, Queue, Topic as RawTopic, TopicAnswer};
+use super::raw::{Handle, Queue, TopicAnswer};
 use super::{Client, Code, Error};
 
 /// Between two looks at a topic that is not ready yet.
 const PAUSE: Duration = Duration::from_millis(50);
 
-const UNKNOWN_TOPIC: Code = Code(3);
 const LEADER_NOT_AVAILABLE: Code = Code(5);
 const ALREADY_EXISTS: Code = Code(36);
 const TIMED_OUT: Code = Code(-185);
@@ -100,12 +99,8 @@ impl Admin {
     }
 
     fn ensure(&self, spec: &TopicSpec) -> Result<TopicOutcome, Error> {
-        let topic = match RawTopic::open(&self.handle, &spec.name) {
-            Ok(topic) => topic,
-            Err(code) => return Ok(error(code, &spec.name, "")),
-        };
-        let mut found = self.look(&topic)?;
-        if spec.recreate && found.code.is_none() {
+        let mut found = self.look(&spec.name)?;
+        if spec.recreate && found.is_some() {
             self.handle.delete_topic(&spec.name, self.left(), &self.queue);
             let answer = self.answer();
             if !answer.code.is_none() && answer.code != UNKNOWN_TOPIC {
@@ -115,42 +110,41 @@ impl Admin {
                     &format!("it could not be deleted: {}", answer.text),
                 ));
             }
-            found = self.until(&topic, |topic| topic.code == UNKNOWN_TOPIC)?;
-            if found.code != UNKNOWN_TOPIC {
+            found = self.until(&spec.name, Option::is_none)?;
+            if found.is_some() {
                 return Ok(error(TIMED_OUT, &spec.name, "it was deleted, and is still there"));
             }
         }
-        if found.code.is_none() {
-            return self.led(&topic, false);
-        }
-        if found.code != UNKNOWN_TOPIC && !PASSING.contains(&found.code) {
-            return Ok(error(found.code, &spec.name, ""));
+        match found {
+            Some(topic) if topic.is_ready() => {
+                return Ok(TopicOutcome::Existed { partitions: count(&topic) });
+            }
+            Some(_) => return self.led(&spec.name, false),
+            None => {}
         }
         if let Err(reason) = self.handle.create_topic(spec, self.left(), &self.queue) {
             return Ok(error(INVALID_ARG, &spec.name, &reason));
         }
         let answer = self.answer();
         match answer.code {
-            Code::NONE => self.led(&topic, true),
-            ALREADY_EXISTS => self.led(&topic, false),
+            Code::NONE => self.led(&spec.name, true),
+            // Somebody was faster, or it was hidden from this user.
+            ALREADY_EXISTS => self.led(&spec.name, false),
             code => Ok(error(code, &spec.name, &answer.text)),
         }
     }
 
-    /// The topic as it is now.
-    fn look(&self, topic: &RawTopic) -> Result<Topic, Error> {
-        let metadata = metadata::ask(&self.handle, Some(topic), self.deadline)?;
-        Ok(metadata.topics.into_iter().next().unwrap_or_else(|| Topic {
-            name: String::new(),
-            code: UNKNOWN_TOPIC,
-            partitions: Vec::new(),
-        }))
+    /// The topic as it is now, found among all topics: asking for it by name would create it on some brokers (KafScale), with
+    /// one partition.
+    fn look(&self, name: &str) -> Result<Option<Topic>, Error> {
+        let metadata = metadata::ask(&self.handle, None, self.deadline)?;
+        Ok(metadata.topics.into_iter().find(|topic| topic.name == name && topic.code != UNKNOWN_TOPIC))
     }
 
     /// Looks until it is as wanted, or time is up.
-    fn until(&self, topic: &RawTopic, wanted: impl Fn(&Topic) -> bool) -> Result<Topic, Error> {
+    fn until(&self, name: &str, wanted: impl Fn(&Option<Topic>) -> bool) -> Result<Option<Topic>, Error> {
         loop {
-            let found = self.look(topic)?;
+            let found = self.look(name)?;
             if wanted(&found) || self.left() < PAUSE {
                 return Ok(found);
             }
@@ -158,14 +152,17 @@ impl Admin {
         }
     }
 
-    fn led(&self, topic: &RawTopic, created: bool) -> Result<TopicOutcome, Error> {
-        let found = self.until(topic, Topic::is_ready)?;
-        if !found.is_ready() {
-            let code = if found.code.is_none() { LEADER_NOT_AVAILABLE } else { found.code };
-            return Ok(error(code, &found.name, "it is there, but not each of its partitions has a leader"));
-        }
-        let partitions = i32::try_from(found.partitions.len()).unwrap_or(i32::MAX);
-        Ok(if created { TopicOutcome::Created { partitions } } else { TopicOutcome::Existed { partitions } })
+    fn led(&self, name: &str, created: bool) -> Result<TopicOutcome, Error> {
+        let found = self.until(name, |found| found.as_ref().is_some_and(Topic::is_ready))?;
+        Ok(match found {
+            Some(topic) if topic.is_ready() && created => TopicOutcome::Created { partitions: count(&topic) },
+            Some(topic) if topic.is_ready() => TopicOutcome::Existed { partitions: count(&topic) },
+            Some(topic) if topic.code.is_none() => {
+                error(LEADER_NOT_AVAILABLE, name, "it is there, but not each of its partitions has a leader")
+            }
+            Some(topic) => error(topic.code, name, ""),
+            None => error(UNKNOWN_TOPIC, name, "it was created, or so the broker said, and is not there"),
+        })
     }
 
     fn answer(&self) -> TopicAnswer {
@@ -184,6 +181,10 @@ impl Admin {
             }
         }
     }
+}
+
+fn count(topic: &Topic) -> i32 {
+    i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX)
 }
 
 /// An outcome in a sentence, with a hint where there is one.

@@ -103,7 +103,9 @@ impl LogLines {
     pub(super) fn add(&self, level: u8, facility: &str, text: &str) {
         let other_role = facility == "CONFWARN"
             && (text.contains("is a consumer property") || text.contains("is a producer property"));
-        if level >= DEBUG || other_role {
+        // The line after it says the same with the reason.
+        let echo = facility == "PROTOERR" && text.contains("Protocol parse failure for ");
+        if level >= DEBUG || other_role || echo {
             return;
         }
         let (key, now) = (key(facility, text), SystemTime::now());
@@ -191,8 +193,13 @@ mod tests {
     }
 
     #[test]
-    fn debug_lines_and_the_other_roles_properties_say_nothing() {
+    fn lines_without_news_say_nothing() {
         let lines = LogLines::default();
+        lines.add(
+            3,
+            "PROTOERR",
+            "h:1/0: Protocol parse failure for Fetch v13(flex) at 65/68 (f:604) (incorrect broker.version.fallback?)",
+        );
         lines.add(7, "MSGSET", "delivered");
         lines.add(4, "CONFWARN", "Configuration property fetch.wait.max.ms is a consumer property and will be ignored by this producer instance");
         assert!(lines.snapshot().is_empty());

@@ -10,8 +10,9 @@ use super::raw::{Handle, Kind, Topic as RawTopic};
 use super::{Client, Code, Error};
 use crate::ids::{Offset, Partition};
 
-/// Pause before a request is tried again.
-const RETRY: Duration = Duration::from_millis(50);
+/// Pauses before a request is tried again: short at first, for a connection that is just being made.
+const RETRY: Duration = Duration::from_millis(2);
+const RETRY_MOST: Duration = Duration::from_millis(50);
 
 /// A cluster as one broker sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -77,25 +78,30 @@ impl Topic {
     }
 }
 
+/// UNKNOWN_TOPIC_OR_PARTITION.
+pub(super) const UNKNOWN_TOPIC: Code = Code(3);
+
 /// Codes of a topic or partition that pass by themselves: LEADER_NOT_AVAILABLE, REPLICA_NOT_AVAILABLE.
 pub(super) const PASSING: [Code; 2] = [Code(5), Code(9)];
 
-/// Asks for the brokers and these topics (none: brokers only). A topic that is not there is in the answer, with its code.
+/// Asks for the brokers and these topics. A topic that is not there is in the answer, with code UNKNOWN_TOPIC_OR_PART.
+/// It asks for all topics and picks these, since some brokers (KafScale) create a topic that they are asked about by name.
 ///
 /// # Errors
 /// [`Error::Client`], and [`Error::Request`] where no broker answered in time.
 pub fn fetch(client: &Client, topics: &[&str], timeout: Duration) -> Result<Metadata, Error> {
     let handle = asking_client(client)?;
-    let mut opened = Vec::new();
-    for name in topics {
-        let topic = RawTopic::open(&handle, name);
-        opened.push(topic.map_err(|code| Error::Request { what: format!("open topic {name}"), code })?);
-    }
     let result = ask(&handle, None, Instant::now() + timeout);
-    drop(opened);
     let_go(vec![handle], Duration::from_secs(1));
     let mut metadata = result?;
-    metadata.topics.sort_by_key(|topic| topics.iter().position(|name| *name == topic.name));
+    let mut all = std::mem::take(&mut metadata.topics);
+    metadata.topics = topics
+        .iter()
+        .map(|name| match all.iter().position(|topic| topic.name == *name) {
+            Some(index) => all.swap_remove(index),
+            None => Topic { name: (*name).into(), code: UNKNOWN_TOPIC, partitions: Vec::new() },
+        })
+        .collect();
     Ok(metadata)
 }
 
@@ -123,33 +129,39 @@ pub(super) fn asking_client(client: &Client) -> Result<Arc<Handle>, Error> {
     client.handle(Kind::Consumer, &properties, |_, _, _| {})
 }
 
-/// Metadata of one topic (none: of all that the client has opened), tried again until `deadline` where nobody answers.
+/// Metadata of one topic (none: of all), tried again until `deadline` where nobody answers.
 pub(super) fn ask(handle: &Handle, only: Option<&RawTopic>, deadline: Instant) -> Result<Metadata, Error> {
+    let mut pause = RETRY;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         match handle.metadata(only, left.max(Duration::from_millis(1))) {
             Ok(metadata) => return Ok(metadata),
-            Err(code) if deadline <= Instant::now() + RETRY => {
+            Err(code) if deadline <= Instant::now() + pause => {
                 return Err(Error::Request { what: "ask for metadata".into(), code });
             }
-            Err(_) => std::thread::sleep(RETRY),
+            Err(_) => {
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(RETRY_MOST);
+            }
         }
     }
 }
 
 /// The metadata of this topic once all its partitions have leaders.
 pub(super) fn of_topic(topic: &RawTopic, deadline: Instant) -> Result<Topic, Error> {
+    let mut pause = RETRY;
     loop {
         let metadata = ask(topic.handle(), Some(topic), deadline)?;
         let Some(found) = metadata.topics.into_iter().next() else {
-            return Err(Error::Request { what: "ask for a topic".into(), code: Code(3) });
+            return Err(Error::Request { what: "ask for a topic".into(), code: UNKNOWN_TOPIC });
         };
         let passing = PASSING.contains(&found.code) || (found.code.is_none() && !found.is_ready());
-        if !passing || deadline <= Instant::now() + RETRY {
+        if !passing || deadline <= Instant::now() + pause {
             let code = found.code;
             let what = || format!("find topic {}", found.name);
             return if code.is_none() { Ok(found) } else { Err(Error::Request { what: what(), code }) };
         }
-        std::thread::sleep(RETRY);
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(RETRY_MOST);
     }
 }

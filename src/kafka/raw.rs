@@ -251,13 +251,13 @@ impl Handle {
         let _ = unsafe { sys::rd_kafka_purge(self.as_ptr(), flags) };
     }
 
-    /// Metadata of `only`, or of all topics that this client has opened.
+    /// Metadata of `only`, or of all topics of the cluster.
     pub(super) fn metadata(&self, only: Option<&Topic>, timeout: Duration) -> Result<super::Metadata, Code> {
         let mut metadata = ptr::null();
         // SAFETY: the client and the topic (of this client, checked by the callers in this crate) are alive.
         let code = unsafe {
-            let only = only.map_or(ptr::null_mut(), |topic| topic.rkt.as_ptr());
-            rd_kafka_metadata(self.as_ptr(), 0, only, &raw mut metadata, millis(timeout))
+            let (all, only) = only.map_or((1, ptr::null_mut()), |topic| (0, topic.rkt.as_ptr()));
+            rd_kafka_metadata(self.as_ptr(), all, only, &raw mut metadata, millis(timeout))
         };
         // SAFETY: librdkafka sets the pointer to metadata of ours where it succeeds.
         let Some(raw) = (unsafe { metadata.as_ref() }).filter(|_| code == 0) else { return Err(Code(code)) };

@@ -217,8 +217,8 @@ impl ReaderSet {
             let reset = reader.hand_out(&self.batch, on);
             self.batch.clear();
             let again = reset.is_some();
-            if let Some(reset) = reset {
-                reader.reset(&self.topic, reset, on);
+            if let Some((from, text)) = reset {
+                reader.reset(&self.topic, from, text, on);
             }
             // Fewer than wanted: it was empty then, and its next message makes it ready again.
             if got == want || again {
@@ -261,6 +261,21 @@ impl ReaderSet {
             self.reader(partition).ok_or_else(|| Error::Request { what: what(), code: UNKNOWN_PARTITION })?;
         let result = reader.topic.handle().watermarks(&self.topic, partition, timeout);
         result.map_err(|code| Error::Request { what: what(), code })
+    }
+
+    /// Makes a reader that stands beyond its log start anew at the log's start, in a new epoch; `reason` becomes the event's
+    /// text. For brokers that hide this from librdkafka: KafScale answers OFFSET_OUT_OF_RANGE with null records, and Tansu
+    /// answers nothing at all. A wire probe, or [`ReaderSet::watermarks`], shows it.
+    pub fn reset(&mut self, partition: Partition, reason: &str, on: &mut dyn FnMut(ReadEvent<'_>)) {
+        let Some(index) = self.readers.iter().position(|reader| reader.partition == partition) else {
+            return;
+        };
+        let reader = &mut self.readers[index];
+        let from = reader.position.unwrap_or(0);
+        reader.reset(&self.topic, from, reason.to_owned(), on);
+        if !std::mem::replace(&mut reader.listed, true) {
+            self.ready.push_back(u32::try_from(index).unwrap_or(u32::MAX));
+        }
     }
 
     /// A handle that ends a wait from another thread.
@@ -362,7 +377,7 @@ impl Reader {
     }
 
     /// Goes on at the log's start, in a new epoch.
-    fn reset(&mut self, topic: &str, (from, text): (Offset, String), on: &mut dyn FnMut(ReadEvent<'_>)) {
+    fn reset(&mut self, topic: &str, from: Offset, text: String, on: &mut dyn FnMut(ReadEvent<'_>)) {
         self.topic.stop(self.partition);
         let low = self.topic.handle().watermarks(topic, self.partition, RESET_QUERY);
         let to = low.ok().map(|(low, _)| low);
@@ -408,9 +423,9 @@ fn properties(client: &Client, options: &ReaderOptions) -> Vec<(&'static str, St
         ("queued.max.messages.kbytes", kbytes.to_string()),
         ("topic.metadata.propagation.max.ms", "5000".into()),
     ];
-    if client.is_embedded() {
-        // It sits out the whole wait, also when something has come.
-        properties.push(("fetch.wait.max.ms", "10".into()));
-    }
+    // Some brokers sit out much of the wait although something has come: the embedded one all of it, Tansu half of it in the
+    // mean. So it is short, while that makes no more than some 500 requests a second over all partitions.
+    let wait = if client.is_embedded() { 10 } else { (count * 2).clamp(100, 500) };
+    properties.push(("fetch.wait.max.ms", wait.to_string()));
     properties
 }

@@ -87,8 +87,8 @@ pub(super) fn fetch(
     }
     let body = FetchRequest::default()
         .with_replica_id(BrokerId(-1))
-        .with_max_wait_ms(0)
-        .with_min_bytes(0)
+        .with_max_wait_ms(100)
+        .with_min_bytes(1)
         .with_max_bytes(1024)
         .with_session_epoch(-1)
         .with_topics(vec![topic]);
