@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// How long a run may take.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_secs(130);
 
 /// A run under way, killed when dropped.
 pub(super) struct Run {
@@ -68,7 +68,7 @@ impl Run {
         };
         let reports = self.folder.path().join("reports/it");
         let summary = fs::read(reports.join("summary.json"))
-            .unwrap_or_else(|error| panic!("a summary is there ({error}): {}", self.output()));
+            .unwrap_or_else(|error| panic!("a summary is there ({error}, {status}): {}", self.output()));
         Done {
             code: status.code(),
             summary: serde_json::from_slice(&summary).expect("summary.json is JSON"),
