@@ -221,10 +221,10 @@ impl Producer {
     }
 
     fn poll_until(&mut self, deadline: Instant, on: &mut dyn FnMut(Delivery)) {
-        loop {
+        while self.in_flight > 0 {
             let left = deadline.saturating_duration_since(Instant::now());
             self.poll(left, on);
-            if self.in_flight == 0 || left.is_zero() {
+            if left.is_zero() {
                 return;
             }
         }
