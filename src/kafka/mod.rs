@@ -37,7 +37,7 @@ pub use delivery::{Delivery, Outcome};
 pub use embedded::Embedded;
 pub use error::Error;
 pub use log::{LogKind, LogLines};
-pub use metadata::Metadata;
+pub use metadata::{Metadata, is_gone};
 pub use producer::{Producer, ProducerOptions, SendError};
 pub use reader::{ReadEvent, ReaderOptions, ReaderSet, Record};
 pub use retries::{ProducerEvent, ProducerEventKind};

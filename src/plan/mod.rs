@@ -6,11 +6,22 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::ids::{Offset, Partition};
+use crate::ids::Partition;
 use crate::scenario::{Position, Template};
 
+pub mod bounds;
+pub mod build;
+mod checks;
+pub mod defaults;
 pub mod schedule;
+pub mod timeline;
+mod work;
 
+pub use crate::scenario::valid::{
+    Acks, Ask, ClientSettings, Content, CountMetric, Counter, From, Metric, Op, Partitioning, Security,
+    StartOffset, Target, ThresholdExpr, ValuePlan, When,
+};
+pub use build::build;
 pub use schedule::Schedule;
 
 /// One scenario file, resolved: every default taken, every reference known to exist.
@@ -38,6 +49,8 @@ pub struct Plan {
     pub timeout: Duration,
     /// Fixes payloads and schedule.
     pub seed: u64,
+    /// Read everything again with a fresh reader before the verdict.
+    pub audit: bool,
     /// The defaults that this file takes, for `kaf6 plan`.
     pub defaults: Vec<DefaultTaken>,
 }
@@ -49,57 +62,6 @@ pub struct Source {
     pub path: PathBuf,
     /// The text as read.
     pub text: String,
-}
-
-/// The brokers of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// `host:port` of each.
-    Brokers(Vec<String>),
-    /// librdkafka's mock cluster inside this process.
-    Embedded,
-}
-
-/// How clients connect: security, and librdkafka properties by name.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ClientSettings {
-    /// TLS and SASL; plaintext where absent.
-    pub security: Option<Security>,
-    /// librdkafka's own names; librdkafka checks them.
-    pub properties: BTreeMap<String, String>,
-}
-
-/// TLS and SASL settings. `Debug` never shows the password.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Security {
-    /// `plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`.
-    pub protocol: String,
-    /// SASL mechanism, such as `SCRAM-SHA-512`.
-    pub mechanism: Option<String>,
-    /// SASL user.
-    pub username: Option<String>,
-    /// SASL password.
-    pub password: Option<String>,
-    /// PEM file of the certificate authority.
-    pub ca: Option<PathBuf>,
-    /// PEM file of the client certificate.
-    pub certificate: Option<PathBuf>,
-    /// PEM file of the client key.
-    pub key: Option<PathBuf>,
-}
-
-impl std::fmt::Debug for Security {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Security")
-            .field("protocol", &self.protocol)
-            .field("mechanism", &self.mechanism)
-            .field("username", &self.username)
-            .field("password", &self.password.as_ref().map(|_| "(hidden)"))
-            .field("ca", &self.ca)
-            .field("certificate", &self.certificate)
-            .field("key", &self.key)
-            .finish()
-    }
 }
 
 /// A topic that has to exist before the run's zero.
@@ -145,28 +107,6 @@ pub struct Start {
     pub at: Duration,
     /// A count that must be reached.
     pub when: Option<When>,
-}
-
-/// A start by count, such as `write.acked >= 500`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct When {
-    /// The scenario that counts.
-    pub scenario: String,
-    /// What is counted.
-    pub counter: Counter,
-    /// The count to reach.
-    pub at_least: u64,
-}
-
-/// What a running scenario counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Counter {
-    /// Messages handed to the client.
-    Sent,
-    /// Messages acknowledged.
-    Acked,
-    /// Distinct messages of this run read.
-    Received,
 }
 
 /// The kinds of activity.
@@ -233,51 +173,6 @@ pub struct ProducePlan {
     pub value: ValuePlan,
 }
 
-/// `partition:` of a producer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Partitioning {
-    /// Always this one.
-    Fixed(Partition),
-    /// One after the other.
-    RoundRobin,
-    /// By the key's hash, as Kafka's own clients do (murmur2).
-    ByKey,
-}
-
-/// `acks:` of a producer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Acks {
-    /// Nobody confirms.
-    None,
-    /// The leader confirms.
-    Leader,
-    /// All in-sync replicas confirm.
-    All,
-}
-
-/// What a message's value is made of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ValuePlan {
-    /// A text or JSON document with template functions in it.
-    Text(Template),
-    /// So many bytes, made by kaf6.
-    Size {
-        /// Length of the value.
-        bytes: u64,
-        /// What fills it.
-        content: Content,
-    },
-}
-
-/// What fills a value of a given size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Content {
-    /// Bytes that do not compress, from the run's seed.
-    Random,
-    /// Zero bytes.
-    Zeros,
-}
-
 /// `type: consume`.
 #[derive(Debug, Clone)]
 pub struct ConsumePlan {
@@ -299,28 +194,6 @@ pub struct ConsumePlan {
     pub producers: Vec<String>,
     /// Whether the limit lies under what the producers will send, so that the rest is out of scope.
     pub partial: bool,
-}
-
-/// `from:` of a consumer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum From {
-    /// Records of this run; all others are counted as foreign.
-    Run,
-    /// Whatever is there; no ledger.
-    Any,
-}
-
-/// `offset:` of a consumer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StartOffset {
-    /// The log's start.
-    Earliest,
-    /// The log's end at the reader's start.
-    Latest,
-    /// This offset.
-    At(Offset),
-    /// The first record at or after this time, milliseconds since 1970.
-    Timestamp(i64),
 }
 
 /// `type: roundtrip`: one producer and one reader, kept open for all iterations.
@@ -365,124 +238,6 @@ pub struct CheckPlan {
     pub implicit: bool,
     /// Where it stands in the file; for an implicit one, where its consumer stands.
     pub position: Position,
-}
-
-/// The kinds of check, with what each needs.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Ask {
-    /// Each broker answers.
-    Reachable,
-    /// Each topic has metadata.
-    Metadata,
-    /// HTTP 200.
-    HttpOk,
-    /// The body holds something.
-    NonEmpty,
-    /// Each series of `contains` is there.
-    SeriesPresent,
-    /// A count is exactly this. `metric` where written.
-    CountEquals {
-        /// The count wanted.
-        expected: u64,
-        /// `acked`, `sent`, `received`; the scenario's own where absent.
-        metric: Option<CountMetric>,
-    },
-    /// A count is this or more.
-    CountAtLeast {
-        /// The least count.
-        expected: u64,
-        /// As above.
-        metric: Option<CountMetric>,
-    },
-    /// Each message read carries the UUID that was sent in it.
-    UuidMatch,
-    /// Each round trip came back.
-    RoundtripOk,
-    /// Nothing acked is lost, skipped or unread.
-    NoLoss,
-    /// No identity lies at two offsets. `strict`: explained ones count too.
-    NoDuplicates {
-        /// Fail explained ones too.
-        strict: bool,
-    },
-    /// Nothing is altered, misplaced, rewritten or phantom.
-    NoCorruption,
-    /// Order of sending is order in the log. `strict`: explained ones count too.
-    InOrder {
-        /// Fail explained ones too.
-        strict: bool,
-    },
-    /// Offsets handed out only grow.
-    OffsetsMonotonic,
-    /// A metric compared with a value.
-    Threshold {
-        /// What is measured and how it is compared.
-        expr: ThresholdExpr,
-        /// Try it each second and end the run when it fails.
-        abort: bool,
-        /// Do not try before this time.
-        delay: Duration,
-    },
-}
-
-/// Counts that a count check may name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CountMetric {
-    /// Messages handed to the client.
-    Sent,
-    /// Messages acknowledged.
-    Acked,
-    /// Distinct messages read.
-    Received,
-    /// Records read, with repeats and foreign ones.
-    Records,
-}
-
-/// `<metric> <op> <value>` of a threshold.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ThresholdExpr {
-    /// What is measured.
-    pub metric: Metric,
-    /// How it is compared.
-    pub op: Op,
-    /// With what: counts plain, latencies in milliseconds, rates in messages a second, `throughput` in bytes a
-    /// second, `error_rate` as a share of 1.
-    pub value: f64,
-    /// The expression as written.
-    pub text: String,
-}
-
-/// What a threshold may measure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is the name it has in the file and in the docs")]
-pub enum Metric {
-    Sent,
-    Acked,
-    Received,
-    Errors,
-    ErrorRate,
-    Rate,
-    Throughput,
-    P50,
-    P90,
-    P95,
-    P99,
-    P999,
-    Max,
-    Mean,
-    Anomaly(crate::anomaly::Anomaly),
-}
-
-/// Comparison operators of a threshold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "named as they are spoken")]
-pub enum Op {
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-    Equal,
-    NotEqual,
 }
 
 /// A default that a file takes.

@@ -130,4 +130,47 @@ mod tests {
         assert_eq!(s.due(0), Some(Duration::from_millis(10)));
         assert_eq!(s.total(), Some(5));
     }
+
+    use proptest::prelude::*;
+
+    fn stages() -> impl Strategy<Value = Vec<(Duration, f64)>> {
+        let stage = (1_u64..5_000, 0.1_f64..5_000.0).prop_map(|(ms, rate)| (Duration::from_millis(ms), rate));
+        proptest::collection::vec(stage, 1..6)
+    }
+
+    proptest! {
+        #[test]
+        fn the_mean_of_a_constant_rate_is_that_rate(rate in 0.01_f64..1e6, count in 1_000_u64..1_000_000) {
+            let last = Schedule::constant(rate).due(count).expect("without end").as_secs_f64();
+            #[expect(clippy::cast_precision_loss, reason = "small counts")]
+            let mean = count as f64 / last;
+            prop_assert!((mean / rate - 1.0).abs() < 1e-3, "{mean} for {rate}");
+        }
+
+        #[test]
+        fn due_times_never_go_back_and_stay_in_their_stages(stages in stages()) {
+            let schedule = Schedule::stages(stages.clone());
+            let total = schedule.total().expect("stages end");
+            let whole: Duration = stages.iter().map(|(length, _)| *length).sum();
+            let mut before = Duration::ZERO;
+            for index in 0..total {
+                let due = schedule.due(index).expect("it is one of them");
+                prop_assert!(due >= before && due <= whole, "{index}: {due:?} after {before:?}");
+                before = due;
+            }
+            prop_assert_eq!(schedule.due(total), None);
+            prop_assert_eq!(schedule.length(None).unwrap_or_default(), before);
+            prop_assert_eq!(schedule.length(Some(total + 5)), schedule.length(None));
+        }
+
+        #[test]
+        fn stages_hold_what_their_rates_say(stages in stages()) {
+            let wanted: f64 = stages.iter().map(|(length, rate)| length.as_secs_f64() * rate).sum();
+            #[expect(clippy::cast_precision_loss, reason = "small counts")]
+            let total = Schedule::stages(stages.clone()).total().expect("stages end") as f64;
+            #[expect(clippy::cast_precision_loss, reason = "a handful of stages")]
+            let slack = stages.len() as f64 / 2.0 + 1e-6;
+            prop_assert!((total - wanted).abs() <= slack, "{total} for {wanted}");
+        }
+    }
 }

@@ -1,2 +1,46 @@
-//! From a record to bytes: json, html, junit, console.
+//! From a summary to bytes: `summary.json`, `report.html`, `junit.xml`, and the result on a terminal.
+//!
+//! Owns every report's form. All of it is a pure function of [`summary::Summary`], but for `write`.
+
+pub mod chart;
+pub mod console;
+pub mod format;
+mod from_record;
+pub mod html;
+pub mod index;
+pub mod json;
+pub mod junit;
+pub mod notes;
+pub mod progress;
 pub mod summary;
+pub mod terminal;
+pub mod words;
+pub mod write;
+
+pub use from_record::summarize;
+pub use write::{Written, render_again, write_all, write_merged};
+
+/// The source of all other reports.
+pub const SUMMARY_JSON: &str = "summary.json";
+/// The page.
+pub const REPORT_HTML: &str = "report.html";
+/// The file for CI systems; also the name of the merged one.
+pub const JUNIT_XML: &str = "junit.xml";
+/// The index of several runs.
+pub const INDEX_JSON: &str = "index.json";
+/// The three files of each run.
+pub const FILES: [&str; 3] = [SUMMARY_JSON, REPORT_HTML, JUNIT_XML];
+
+/// Why a report could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum RenderError {
+    /// As JSON.
+    #[error("cannot write the summary as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// As a page.
+    #[error("cannot render the page: {0}")]
+    Html(#[from] askama::Error),
+    /// As JUnit XML.
+    #[error("cannot write JUnit XML: {0}")]
+    Junit(#[from] quick_junit::SerializeError),
+}

@@ -118,6 +118,18 @@ pub struct Summary {
     pub metadata_changes: Vec<serde_json::Value>,
     /// Named series of `metrics` scenarios over time.
     pub metric_series: Vec<MetricSeries>,
+    /// Other files of the run's folder, such as the logs of containers; the three reports are not listed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileSummary>,
+}
+
+/// One further file of the run's folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FileSummary {
+    /// Its path, from the run's folder.
+    pub path: String,
+    /// What it holds, in a few words.
+    pub about: String,
 }
 
 /// Where the scenario file came from.

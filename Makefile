@@ -1,0 +1,25 @@
+# kaf6: `make demo` shows it, `make test` proves it, `make help` lists the rest.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: demo test lint lab help
+
+demo: ## Build kaf6 and run examples/smoke.yaml on the embedded broker: no install, no network
+	@scripts/preflight
+	@cargo run --locked -- run examples/smoke.yaml --embedded
+
+test: ## Set up the lab (real brokers), then lint and run every test
+	@scripts/preflight
+	@scripts/lab
+	@scripts/lint
+	@scripts/test
+
+lint: ## Format, clippy, licences, docs, shell scripts
+	@scripts/preflight
+	@scripts/lint
+
+lab: ## Set up under target/lab what the end-to-end tests run against
+	@scripts/lab
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

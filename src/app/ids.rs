@@ -1,0 +1,109 @@
+//! Run ids: readable, in the order of time, and never the same twice, since each owns its report folder.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use jiff::Timestamp;
+
+/// Hands out run ids and makes their folders.
+pub struct RunIds {
+    report_dir: PathBuf,
+    given: Option<String>,
+    several: bool,
+}
+
+impl RunIds {
+    /// Ids below this folder; a given one becomes `given-<name>` for each of several files.
+    pub fn new(report_dir: &Path, given: Option<String>, several: bool) -> Self {
+        Self { report_dir: report_dir.to_owned(), given, several }
+    }
+
+    /// The next run's id and its folder, which is new.
+    ///
+    /// # Errors
+    /// Where the folder cannot be made, or a given id has reports already.
+    pub fn next(&mut self, name: &str) -> anyhow::Result<(String, PathBuf)> {
+        std::fs::create_dir_all(&self.report_dir)
+            .with_context(|| format!("cannot make the report folder {}", self.report_dir.display()))?;
+        if let Some(given) = &self.given {
+            let id = if self.several { format!("{given}-{}", slug(name)) } else { given.clone() };
+            if !is_plain(&id) {
+                bail!(
+                    "the run id `{id}` is no folder's name: use letters, digits, `.`, `_` and `-`, at most 100"
+                );
+            }
+            let folder = self.report_dir.join(&id);
+            if let Err(error) = std::fs::create_dir(&folder) {
+                if error.kind() == std::io::ErrorKind::AlreadyExists {
+                    bail!(
+                        "run id `{id}` has reports already in {}; give another id, or remove them",
+                        folder.display()
+                    );
+                }
+                return Err(error)
+                    .with_context(|| format!("cannot make the report folder {}", folder.display()));
+            }
+            return Ok((id, folder));
+        }
+        loop {
+            let id = format!("{}-{:04x}", Timestamp::now().strftime("%Y%m%d-%H%M%S"), random());
+            let folder = self.report_dir.join(&id);
+            match std::fs::create_dir(&folder) {
+                Ok(()) => return Ok((id, folder)),
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(error) => {
+                    return Err(error)
+                        .with_context(|| format!("cannot make the report folder {}", folder.display()));
+                }
+            }
+        }
+    }
+}
+
+/// Now, as reports write it.
+pub(super) fn now() -> String {
+    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
+}
+
+fn random() -> u16 {
+    let (high, _) = uuid::Uuid::new_v4().as_u64_pair();
+    u16::try_from(high >> 48).unwrap_or_default()
+}
+
+fn is_plain(id: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    !id.is_empty() && id.len() <= 100 && id.chars().all(plain) && !id.starts_with('.')
+}
+
+/// A name as part of a folder's.
+fn slug(name: &str) -> String {
+    name.chars()
+        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_never_collide() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut ids = RunIds::new(dir.path(), None, false);
+        let made: std::collections::HashSet<String> = (0..100).map(|_| ids.next("x").unwrap().0).collect();
+        assert_eq!(made.len(), 100);
+        let one = made.iter().next().unwrap();
+        assert_eq!(one.len(), "20260116-145402-7f3a".len(), "{one}");
+    }
+
+    #[test]
+    fn a_given_id_is_taken_once_and_only_as_a_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let next = |id: &str, several| RunIds::new(dir.path(), Some(id.to_owned()), several).next("a b");
+        assert_eq!(next("nightly", true).unwrap().0, "nightly-a-b");
+        assert_eq!(next("nightly", false).unwrap().0, "nightly");
+        assert!(next("nightly", false).unwrap_err().to_string().contains("already"));
+        assert!(next("../up", false).is_err());
+        assert!(next("", false).is_err());
+    }
+}

@@ -1,0 +1,180 @@
+//! Questions put to what a run saw, each answered with pass, fail or inconclusive.
+//!
+//! Pure functions of observations, one file per kind; this one puts each check to its scenarios.
+
+mod answer;
+mod connectivity;
+mod counts;
+mod endpoint;
+mod integrity;
+mod threshold;
+
+pub use answer::{Answer, Outcome};
+
+use crate::observe::{Ended, Observations, ScenarioSeen};
+use crate::plan::{Ask, CheckPlan, Plan, Work};
+
+/// One check, put to one scenario.
+#[derive(Debug, Clone)]
+pub struct CheckResult {
+    /// The check.
+    pub check: CheckPlan,
+    /// The scenario that was asked; none where there is none of its kind.
+    pub scenario: Option<String>,
+    /// The answer.
+    pub answer: Answer,
+}
+
+impl Ask {
+    /// Being out of reach is this check's own answer.
+    const fn answers_for_the_unreachable(&self) -> bool {
+        matches!(self, Self::Reachable | Self::Metadata | Self::HttpOk)
+    }
+}
+
+/// Puts each check to each scenario that it is for.
+pub fn evaluate(plan: &Plan, seen: &Observations) -> Vec<CheckResult> {
+    let mut results = Vec::new();
+    for check in &plan.checks {
+        let asked = asked(plan, check);
+        if asked.is_empty() {
+            let answer = Answer::new(Outcome::Inconclusive, "a scenario to ask", "none")
+                .because("the file has no scenario of a type that this check is for");
+            results.push(CheckResult { check: check.clone(), scenario: None, answer });
+        }
+        for index in asked {
+            let answer = seen.scenarios.get(index).map_or_else(
+                || Answer::new(Outcome::Inconclusive, "", "").because("the scenario was not run"),
+                |scenario| answer(check, index, scenario, seen),
+            );
+            let scenario = Some(plan.scenarios[index].name.clone());
+            results.push(CheckResult { check: check.clone(), scenario, answer });
+        }
+    }
+    results
+}
+
+/// The worst answer to each check by name, in the checks' order.
+pub fn worst(results: &[CheckResult]) -> Vec<(&str, Outcome)> {
+    let mut out: Vec<(&str, Outcome)> = Vec::new();
+    for result in results {
+        match out.iter_mut().find(|(name, _)| *name == result.check.name) {
+            Some((_, outcome)) => *outcome = (*outcome).max(result.answer.outcome),
+            None => out.push((&result.check.name, result.answer.outcome)),
+        }
+    }
+    out
+}
+
+/// The scenarios that a check is put to, by their numbers.
+fn asked(plan: &Plan, check: &CheckPlan) -> Vec<usize> {
+    if let Some(name) = &check.scenario {
+        return plan.scenarios.iter().position(|s| s.name == *name).into_iter().collect();
+    }
+    let of = |wanted: fn(&Work) -> bool| -> Vec<usize> {
+        plan.scenarios.iter().enumerate().filter(|(_, s)| wanted(&s.work)).map(|(i, _)| i).collect()
+    };
+    match &check.ask {
+        Ask::Reachable | Ask::Metadata => of(|w| matches!(w, Work::Connect(_))),
+        Ask::HttpOk | Ask::NonEmpty | Ask::SeriesPresent => of(|w| matches!(w, Work::Metrics(_))),
+        Ask::RoundtripOk => of(|w| matches!(w, Work::Roundtrip(_))),
+        ask => {
+            let on_producers = matches!(ask, Ask::CountEquals { metric: Some(m), .. } | Ask::CountAtLeast { metric: Some(m), .. }
+                if m.is_of_producers());
+            let kinds: [fn(&Work) -> bool; 3] = [
+                |w| matches!(w, Work::Consume(_)),
+                |w| matches!(w, Work::Produce(_)),
+                |w| matches!(w, Work::Roundtrip(_)),
+            ];
+            kinds
+                .into_iter()
+                .skip(usize::from(on_producers))
+                .map(of)
+                .find(|found| !found.is_empty())
+                .unwrap_or_default()
+        }
+    }
+}
+
+/// Puts one check to one scenario.
+fn answer(check: &CheckPlan, index: usize, scenario: &ScenarioSeen, seen: &Observations) -> Answer {
+    if scenario.ended.could_not_work()
+        && !(check.ask.answers_for_the_unreachable() && scenario.ended != Ended::Skipped)
+    {
+        // Why it could not is the scenario's own message: once is enough.
+        return Answer::new(Outcome::Inconclusive, expected_of(&check.ask), "nothing")
+            .because(format!("scenario `{}` could not work", scenario.name));
+    }
+    let answer = match &check.ask {
+        Ask::Reachable => connectivity::reachable(scenario),
+        Ask::Metadata => connectivity::metadata(scenario),
+        Ask::HttpOk => endpoint::http_ok(scenario),
+        Ask::NonEmpty => endpoint::non_empty(scenario),
+        Ask::SeriesPresent => endpoint::series_present(scenario),
+        Ask::CountEquals { expected, metric } => counts::count_equals(scenario, *expected, *metric),
+        Ask::CountAtLeast { expected, metric } => counts::count_at_least(scenario, *expected, *metric),
+        Ask::UuidMatch => integrity::uuid_match(scenario),
+        Ask::RoundtripOk => counts::roundtrip_ok(scenario),
+        Ask::NoLoss => integrity::no_loss(index, scenario, seen),
+        Ask::NoDuplicates { strict } => integrity::no_duplicates(index, scenario, seen, *strict),
+        Ask::NoCorruption => integrity::no_corruption(index, scenario, seen),
+        Ask::InOrder { strict } => integrity::in_order(index, scenario, seen, *strict),
+        Ask::OffsetsMonotonic => integrity::offsets_monotonic(index, scenario, seen),
+        Ask::Threshold { expr, .. } => threshold::threshold(index, scenario, seen, expr),
+    };
+    soften(answer, &check.ask, scenario)
+}
+
+/// What a scenario did not get to do because it was cut short says nothing.
+///
+/// A failed upper bound stays failed: it was broken by what was seen.
+fn soften(answer: Answer, ask: &Ask, scenario: &ScenarioSeen) -> Answer {
+    if answer.outcome != Outcome::Fail || !scenario.ended.cut_short() {
+        return answer;
+    }
+    let for_want_of_time = match ask {
+        Ask::CountEquals { expected, metric } => counts::value(scenario, *metric) < *expected,
+        Ask::CountAtLeast { .. } | Ask::RoundtripOk | Ask::SeriesPresent | Ask::NonEmpty => true,
+        Ask::Reachable | Ask::Metadata | Ask::HttpOk => true,
+        _ => answer.actual == "no data",
+    };
+    if for_want_of_time {
+        let message = format!("cut short: scenario `{}` was {}", scenario.name, scenario.ended.name());
+        return Answer { outcome: Outcome::Inconclusive, ..answer }.because(message);
+    }
+    answer
+}
+
+/// What a check wants, for those that could not be put.
+fn expected_of(ask: &Ask) -> String {
+    match ask {
+        Ask::CountEquals { expected, .. } => expected.to_string(),
+        Ask::CountAtLeast { expected, .. } => format!("at least {expected}"),
+        Ask::Threshold { expr, .. } => expr.text.clone(),
+        Ask::NoLoss => "0 lost".to_owned(),
+        Ask::NoDuplicates { .. } => "0 duplicates".to_owned(),
+        Ask::NoCorruption => "0 corrupt".to_owned(),
+        Ask::InOrder { .. } => "0 reordered".to_owned(),
+        Ask::OffsetsMonotonic => "0 nonmonotonic".to_owned(),
+        other => other.kind().replace('_', " "),
+    }
+}
+
+/// Tries the checks with `abort` on what has been seen so far; the first that fails ends the run.
+///
+/// `elapsed` is the time since the run's zero.
+pub fn to_abort<'a>(
+    plan: &'a Plan,
+    elapsed: std::time::Duration,
+    live: impl Fn(usize) -> Option<crate::metrics::Snapshot>,
+) -> Option<&'a CheckPlan> {
+    plan.checks.iter().find(|check| {
+        let Ask::Threshold { expr, abort: true, delay } = &check.ask else { return false };
+        elapsed >= *delay
+            && asked(plan, check).into_iter().any(|index| {
+                live(index).is_some_and(|counts| {
+                    threshold::fails_already(&plan.scenarios[index].work, &counts, expr)
+                })
+            })
+    })
+}

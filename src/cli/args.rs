@@ -1,0 +1,182 @@
+//! The words of the command line, and their help.
+//!
+//! What a CI sets can also come from `KAF6_*`; an empty variable counts as unset, as CI systems pass them.
+
+use std::path::PathBuf;
+
+use clap::builder::NonEmptyStringValueParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::app::Overrides;
+use crate::exit::FailOn;
+
+/// Decides, in CI, whether a Kafka-compatible broker keeps its promises.
+#[derive(Debug, Parser)]
+#[command(
+    name = "kaf6",
+    version,
+    about,
+    long_about = "Runs scenario files against a Kafka-compatible broker, proves what happened to every message,\nand writes reports for machines (JSON), people (HTML) and CI systems (JUnit).",
+    after_help = "Exit codes: 0 pass, 1 a check failed, 2 the input is wrong, 3 could not judge, 70 a bug in kaf6,\n130 and 143 stopped by a signal (what was observed is reported).",
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run scenario files, check, and write reports
+    Run(RunArgs),
+    /// Check scenario files without running them; works offline
+    Validate(FileArgs),
+    /// Show what a run would do, as a timeline with the defaults taken; works offline
+    Plan(FileArgs),
+    /// Render report.html and junit.xml again from the summary.json in a run's folder
+    Report(ReportArgs),
+    /// Print a JSON Schema: of scenario files, or of summary.json
+    Schema {
+        /// Which one.
+        which: SchemaName,
+    },
+    /// Write a starter scenario and a GitHub workflow
+    Init(InitArgs),
+    /// Print completions for a shell
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Scenario files, and what is set over them.
+#[derive(Debug, Args)]
+pub struct FileArgs {
+    /// Scenario files, folders that hold some, or globs; several run in this order, each a run of its own
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<String>,
+
+    /// Use the broker inside kaf6: real sockets and protocol, no install
+    #[arg(long)]
+    pub embedded: bool,
+
+    /// Brokers in place of the file's, as host:port; several with commas
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        env = "KAF6_BROKERS",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
+    pub brokers: Vec<String>,
+
+    /// Profile in place of the file's
+    #[arg(long, value_name = "NAME", env = "KAF6_PROFILE", hide_env_values = true)]
+    pub profile: Option<String>,
+
+    /// Set a variable for ${KEY} in the files, over the environment's
+    #[arg(long = "env", value_name = "KEY=VALUE", value_parser = pair)]
+    pub env: Vec<(String, String)>,
+}
+
+impl FileArgs {
+    /// What is set over the files; empty values count as unset.
+    pub(super) fn overrides(&self) -> Overrides {
+        Overrides {
+            embedded: self.embedded,
+            brokers: self.brokers.iter().map(|b| b.trim().to_owned()).filter(|b| !b.is_empty()).collect(),
+            profile: self.profile.clone().filter(|p| !p.is_empty()),
+            env: self.env.iter().cloned().collect(),
+        }
+    }
+}
+
+/// `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub files: FileArgs,
+
+    /// Where reports go: DIR/<run id>/summary.json, report.html and junit.xml
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "KAF6_REPORT_DIR",
+        hide_env_values = true,
+        default_value = "reports"
+    )]
+    pub report_dir: PathBuf,
+
+    /// The run's id, in place of one made from the time; with several files it becomes ID-<name> for each
+    #[arg(long, value_name = "ID", env = "KAF6_RUN_ID", hide_env_values = true)]
+    pub run_id: Option<String>,
+
+    /// What makes the exit code 1 or 3: failed checks, also runs that could not judge, or neither
+    #[arg(
+        long,
+        value_name = "WHEN",
+        env = "KAF6_FAIL_ON",
+        hide_env_values = true,
+        default_value = "inconclusive"
+    )]
+    pub fail_on: FailOn,
+
+    /// Show no progress
+    #[arg(long, short)]
+    pub quiet: bool,
+
+    /// What to print on stdout at the end: a table, or summary.json (a JSON array of them for several files)
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: Format,
+}
+
+/// `report`.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// A run's folder, such as reports/20260116-145402-7f3a
+    #[arg(value_name = "RUN FOLDER")]
+    pub folder: PathBuf,
+
+    /// What to print on stdout: a table, or summary.json
+    #[arg(long, value_name = "FORMAT", default_value = "table")]
+    pub format: Format,
+}
+
+/// `init`.
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// Where to
+    #[arg(value_name = "DIR", default_value = ".", value_parser = NonEmptyStringValueParser::new())]
+    pub folder: String,
+
+    /// Write over files that are there
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// What `run` prints at its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A table for people.
+    Table,
+    /// summary.json.
+    Json,
+}
+
+/// Which schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaName {
+    /// Of scenario files.
+    Scenario,
+    /// Of summary.json.
+    Summary,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write KEY=VALUE".to_owned()),
+    }
+}

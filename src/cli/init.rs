@@ -1,0 +1,45 @@
+//! `kaf6 init`: a starter scenario and a GitHub workflow that runs it.
+
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+
+use super::args::InitArgs;
+use super::out::print;
+use crate::exit::Exit;
+
+/// Where each file goes, and what it holds.
+const FILES: [(&str, &str); 2] = [
+    ("kaf6/smoke.yaml", include_str!("../../templates/init/smoke.yaml")),
+    (".github/workflows/kaf6.yml", include_str!("../../templates/init/workflow.yml")),
+];
+
+/// `kaf6 init`.
+pub(super) fn init(args: &InitArgs) -> anyhow::Result<Exit> {
+    let folder = Path::new(&args.folder);
+    let there: Vec<String> = FILES
+        .iter()
+        .map(|(name, _)| folder.join(name))
+        .filter(|p| p.exists())
+        .map(|p| p.display().to_string())
+        .collect();
+    if !there.is_empty() && !args.force {
+        bail!("{} is there already; --force writes over it", there.join(" and "));
+    }
+    let mut text = String::new();
+    for (name, content) in FILES {
+        let path = folder.join(name);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
+        }
+        std::fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
+        text.push_str(&format!("wrote {}\n", path.display()));
+    }
+    let scenario = folder.join(FILES[0].0);
+    text.push_str(&format!(
+        "\nTry it without a broker at hand: kaf6 run {} --embedded\n",
+        scenario.display()
+    ));
+    print(text.as_bytes())?;
+    Ok(Exit::Pass)
+}

@@ -1,0 +1,56 @@
+//! The command line: thin.
+//!
+//! Owns what the user types and what the terminal shows while a run goes on.
+
+mod args;
+mod init;
+mod out;
+pub mod progress;
+mod run;
+mod show;
+mod signals;
+
+use std::ffi::OsString;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use crate::exit::Exit;
+
+pub use args::{Cli, Command};
+
+use out::{complain, is_broken_pipe, print};
+
+/// Runs one command line, from its words to the process's end.
+pub fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
+    let cli = match Cli::try_parse_from(words) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too, and are no errors.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Input } else { Exit::Pass };
+        }
+    };
+    let done = match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Validate(args) => show::validate(&args),
+        Command::Plan(args) => show::plan(&args),
+        Command::Report(args) => show::report(&args),
+        Command::Schema { which } => show::schema(which),
+        Command::Init(args) => init::init(&args),
+        Command::Completions { shell } => completions(shell),
+    };
+    done.unwrap_or_else(|error| {
+        if is_broken_pipe(&error) {
+            return Exit::Pass;
+        }
+        complain(&format!("{error:#}"));
+        Exit::Input
+    })
+}
+
+fn completions(shell: clap_complete::Shell) -> anyhow::Result<Exit> {
+    let mut out = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "kaf6", &mut out);
+    print(&out)?;
+    Ok(Exit::Pass)
+}

@@ -1,0 +1,38 @@
+//! What goes to stdout and stderr: results, errors, and how to write for the terminal at hand.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use crate::report::terminal::{Style, wants_colour};
+
+/// Writes a result to stdout.
+pub(super) fn print(bytes: &[u8]) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(bytes)?;
+    out.flush()
+}
+
+/// Writes an error to stderr, which has nowhere to go if that is closed.
+pub(super) fn complain(text: &str) {
+    let colour = wants_colour(std::io::stderr().is_terminal(), |name| std::env::var(name).ok());
+    let word = if colour { "\u{1b}[1;31merror\u{1b}[0m" } else { "error" };
+    let _ = writeln!(std::io::stderr().lock(), "{word}: {text}");
+}
+
+/// `kaf6 ... | head` is no error.
+pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// The style of stdout.
+pub(super) fn style() -> Style {
+    let terminal = std::io::stdout().is_terminal();
+    Style::detect(terminal, columns().filter(|_| terminal), |name| std::env::var(name).ok())
+}
+
+fn columns() -> Option<usize> {
+    let given = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    given.or_else(|| console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns)))
+}

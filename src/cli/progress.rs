@@ -1,0 +1,227 @@
+//! The live display on stderr: bars on a terminal, a plain line now and then elsewhere.
+//!
+//! Owns how progress looks; the numbers are `report::progress`. Nothing is ever written to stdout.
+
+use std::io::{IsTerminal as _, Write};
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::report::progress::{ScenarioProgress, State};
+use crate::report::terminal::{Style, safe};
+
+/// How often a plain line is written where there is no terminal.
+const PLAIN_EVERY: Duration = Duration::from_secs(5);
+/// A bar's resolution.
+const STEPS: u64 = 1000;
+
+/// How to show progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Bars, redrawn in place.
+    Bars(Style),
+    /// Lines, every few seconds.
+    Plain,
+    /// Nothing at all.
+    Quiet,
+}
+
+impl Mode {
+    /// The mode for this process: quiet when asked, bars on a terminal that can move its cursor, else lines.
+    pub fn detect(quiet: bool) -> Self {
+        let env = |name: &str| std::env::var(name).ok();
+        Self::choose(quiet, std::io::stderr().is_terminal(), env)
+    }
+
+    fn choose(quiet: bool, is_terminal: bool, env: impl Fn(&str) -> Option<String>) -> Self {
+        if quiet {
+            Self::Quiet
+        } else if is_terminal && env("TERM").is_none_or(|term| term != "dumb") {
+            Self::Bars(Style::detect(is_terminal, None, env))
+        } else {
+            Self::Plain
+        }
+    }
+}
+
+/// The display of one run.
+pub struct Progress {
+    view: View,
+}
+
+enum View {
+    Bars { all: MultiProgress, style: Style, bars: Vec<(String, ProgressBar)> },
+    Plain { out: Box<dyn Write + Send>, last: Option<Instant>, ended: Vec<String> },
+    Quiet,
+}
+
+impl Progress {
+    /// A display on stderr.
+    pub fn new(mode: Mode) -> Self {
+        let view = match mode {
+            Mode::Bars(style) => View::Bars {
+                all: MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10)),
+                style,
+                bars: Vec::new(),
+            },
+            Mode::Plain => View::Plain { out: Box::new(std::io::stderr()), last: None, ended: Vec::new() },
+            Mode::Quiet => View::Quiet,
+        };
+        Self { view }
+    }
+
+    /// Shows where the scenarios stand. May be called as often as one likes.
+    pub fn update(&mut self, scenarios: &[ScenarioProgress]) {
+        match &mut self.view {
+            View::Bars { all, style, bars } => {
+                for scenario in scenarios {
+                    let at = bars.iter().position(|(name, _)| *name == scenario.name).unwrap_or_else(|| {
+                        bars.push((scenario.name.clone(), all.add(new_bar(*style))));
+                        bars.len() - 1
+                    });
+                    show(&bars[at].1, scenario, scenarios);
+                }
+            }
+            View::Plain { out, last, ended } => {
+                let due = last.is_none_or(|at| at.elapsed() >= PLAIN_EVERY);
+                for scenario in scenarios {
+                    let over = scenario.state == State::Ended && !ended.contains(&scenario.name);
+                    if over {
+                        ended.push(scenario.name.clone());
+                    }
+                    if over || (due && scenario.state == State::Running) {
+                        let _ = writeln!(out, "{}: {}", scenario.label(), scenario.line());
+                    }
+                }
+                if due {
+                    *last = Some(Instant::now());
+                }
+            }
+            View::Quiet => {}
+        }
+    }
+
+    /// A line for the user, above the bars.
+    pub fn message(&mut self, text: &str) {
+        let text = safe(text);
+        match &mut self.view {
+            View::Bars { all, .. } => {
+                let _ = all.println(text);
+            }
+            View::Plain { out, .. } => {
+                let _ = writeln!(out, "{text}");
+            }
+            View::Quiet => {}
+        }
+    }
+
+    /// Takes the bars away, so that the result stands alone.
+    pub fn finish(&mut self) {
+        match &mut self.view {
+            View::Bars { all, bars, .. } => {
+                for (_, bar) in bars.drain(..) {
+                    bar.finish_and_clear();
+                }
+                let _ = all.clear();
+            }
+            View::Plain { out, .. } => {
+                let _ = out.flush();
+            }
+            View::Quiet => {}
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+fn new_bar(style: Style) -> ProgressBar {
+    let bar = ProgressBar::new(STEPS);
+    let template = if style.colour {
+        "  {prefix} {bar:14.cyan/dim} {wide_msg}"
+    } else {
+        "  {prefix} {bar:14} {wide_msg}"
+    };
+    let chars = if style.unicode { "━╸─" } else { "=>-" };
+    if let Ok(look) = ProgressStyle::with_template(template) {
+        bar.set_style(look.progress_chars(chars));
+    }
+    bar
+}
+
+fn show(bar: &ProgressBar, scenario: &ScenarioProgress, all: &[ScenarioProgress]) {
+    let width = all.iter().map(|s| s.label().chars().count()).max().unwrap_or(0);
+    bar.set_prefix(format!("{:width$}", scenario.label()));
+    bar.set_message(scenario.line());
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share of STEPS, from 0 to 1"
+    )]
+    bar.set_position((scenario.share() * crate::report::format::float(STEPS)) as u64);
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn scenario(state: State) -> ScenarioProgress {
+        ScenarioProgress {
+            name: "write".to_owned(),
+            kind: "produce",
+            done: 10,
+            limit: Some(20),
+            elapsed: Duration::from_secs(1),
+            bound: Duration::from_secs(9),
+            state,
+            rate_per_s: 10.0,
+            p95_ms: None,
+            errors: 0,
+        }
+    }
+
+    #[test]
+    fn plain_lines_come_now_and_then_and_at_each_end() {
+        let sink = Sink::default();
+        let view = View::Plain { out: Box::new(sink.clone()), last: None, ended: Vec::new() };
+        let mut progress = Progress { view };
+        progress.update(&[scenario(State::Running)]);
+        progress.update(&[scenario(State::Running)]);
+        progress.message("a\x1bb");
+        progress.update(&[scenario(State::Ended)]);
+        progress.update(&[scenario(State::Ended)]);
+        progress.finish();
+        let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text, "write: 10 of 20, 10/s, 1 s left\na\u{fffd}b\nwrite: 10 of 20, ended\n");
+    }
+
+    #[test]
+    fn bars_need_a_terminal() {
+        let none = |_: &str| None;
+        assert_eq!(Mode::choose(true, true, none), Mode::Quiet);
+        assert_eq!(Mode::choose(false, false, none), Mode::Plain);
+        assert_eq!(Mode::choose(false, true, |_| Some("dumb".to_owned())), Mode::Plain);
+        assert!(matches!(Mode::choose(false, true, none), Mode::Bars(style) if style.colour));
+        let no_colour = |name: &str| (name == "NO_COLOR").then(|| "1".to_owned());
+        assert!(matches!(Mode::choose(false, true, no_colour), Mode::Bars(style) if !style.colour));
+    }
+}

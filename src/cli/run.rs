@@ -1,0 +1,129 @@
+//! `kaf6 run`: loads, runs with progress on stderr, and prints the result on stdout.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::args::{Format, RunArgs};
+use super::out::{complain, print, style};
+use super::progress::{Mode, Progress};
+use super::{show, signals};
+use crate::app::{self, Done, RunOptions, Watch};
+use crate::engine::{Live, Phase, Stop};
+use crate::exit::{Exit, FailOn};
+use crate::plan::Plan;
+use crate::report::progress::{ScenarioProgress, State};
+use crate::report::summary::Summary;
+use crate::report::{Written, console as table};
+
+/// How often the display is brought up to date.
+const TICK: Duration = Duration::from_millis(100);
+/// Threads that may block: each client of a producer and each share of a consumer is one.
+const THREADS: usize = 20_000;
+
+/// `kaf6 run`.
+pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
+    let files = app::expand(&args.files.files)?;
+    let plans = match app::load(&files, &args.files.overrides()) {
+        Ok(plans) => plans,
+        Err(wrong) => return Ok(show::complain_of(&wrong)),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(THREADS)
+        .thread_stack_size(512 << 10)
+        .enable_all()
+        .build()?;
+    let done = runtime.block_on(async {
+        let stop = Stop::new();
+        signals::listen(&stop);
+        let options = RunOptions {
+            report_dir: args.report_dir.clone(),
+            run_id: args.run_id.clone().filter(|id| !id.is_empty()),
+            stop,
+        };
+        let mut display = Display { quiet: args.quiet, format: args.format, ticking: None };
+        app::run(plans, &options, &mut display).await
+    })?;
+    // A thread that librdkafka holds must not hold the process: all that matters has been written.
+    runtime.shutdown_background();
+    let ends: Vec<Exit> = done.iter().map(|run| end(run, args.fail_on)).collect();
+    if args.format == Format::Json {
+        let summaries: Vec<Summary> = done.into_iter().map(|run| run.summary).collect();
+        print(&show::json(&summaries)?)?;
+    }
+    Ok(Exit::worst(ends))
+}
+
+/// The end that one run asks for. A verdict that nobody can read is none.
+fn end(run: &Done, fail_on: FailOn) -> Exit {
+    match run.signal {
+        Some("SIGTERM") => Exit::Terminated,
+        Some(_) => Exit::Interrupted,
+        None if !run.reported => Exit::worst([Exit::of(run.status, fail_on), Exit::NotJudged]),
+        None => Exit::of(run.status, fail_on),
+    }
+}
+
+/// Shows one run after the other.
+struct Display {
+    quiet: bool,
+    format: Format,
+    ticking: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl Watch for Display {
+    fn begins(&mut self, plan: &Plan, run_id: &str, live: &Arc<Live>) {
+        let mut progress = Progress::new(Mode::detect(self.quiet));
+        progress.message(&format!("{}: run {run_id}", plan.name));
+        let live = Arc::clone(live);
+        self.ticking = Some(tokio::spawn(async move {
+            while live.phase() != Phase::Judging {
+                tokio::time::sleep(TICK).await;
+                if live.phase() != Phase::Setup {
+                    progress.update(&scenarios(&live));
+                }
+            }
+            progress.finish();
+        }));
+    }
+
+    fn ended(&mut self, summary: &Summary, folder: &Path, written: &[Written]) {
+        if let Some(ticking) = self.ticking.take() {
+            ticking.abort();
+        }
+        for file in written {
+            if let Err(error) = &file.result {
+                complain(&error.to_string());
+            }
+        }
+        if self.format == Format::Table {
+            let text = table::render(summary, style(), Some(folder));
+            // The exit code tells what a closed pipe cannot.
+            let _ = print(text.as_bytes());
+        }
+    }
+}
+
+/// The engine's progress as the display wants it.
+fn scenarios(live: &Live) -> Vec<ScenarioProgress> {
+    live.progress()
+        .into_iter()
+        .map(|p| ScenarioProgress {
+            name: p.name,
+            kind: p.kind,
+            done: p.done,
+            limit: p.limit,
+            elapsed: p.elapsed,
+            bound: p.bound,
+            state: match (p.started, p.ended) {
+                (_, true) => State::Ended,
+                (true, false) => State::Running,
+                (false, false) => State::Waiting,
+            },
+            rate_per_s: p.rate_per_s,
+            p95_ms: p.p95_ms,
+            errors: p.errors,
+        })
+        .collect()
+}

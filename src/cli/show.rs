@@ -1,0 +1,84 @@
+//! Commands that only read and print: `validate`, `plan`, `report` and `schema`.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use anyhow::Context as _;
+
+use super::args::{FileArgs, Format, ReportArgs, SchemaName};
+use super::out::{print, style};
+use crate::app::{self, WrongFiles};
+use crate::exit::Exit;
+use crate::plan::timeline;
+use crate::report::summary::Summary;
+use crate::report::terminal::wants_colour;
+use crate::report::{self, console, json as summary_json};
+use crate::scenario::schema;
+
+/// `kaf6 validate`.
+pub(super) fn validate(args: &FileArgs) -> anyhow::Result<Exit> {
+    let files = app::expand(&args.files)?;
+    match app::load(&files, &args.overrides()) {
+        Ok(plans) => {
+            let lines: String =
+                plans.iter().map(|plan| format!("{}\n", timeline::validate_line(plan))).collect();
+            print(lines.as_bytes())?;
+            Ok(Exit::Pass)
+        }
+        Err(wrong) => Ok(complain_of(&wrong)),
+    }
+}
+
+/// `kaf6 plan`.
+pub(super) fn plan(args: &FileArgs) -> anyhow::Result<Exit> {
+    let files = app::expand(&args.files)?;
+    match app::load(&files, &args.overrides()) {
+        Ok(plans) => {
+            let texts: Vec<String> = plans.iter().map(timeline::render).collect();
+            print(texts.join("\n").as_bytes())?;
+            Ok(Exit::Pass)
+        }
+        Err(wrong) => Ok(complain_of(&wrong)),
+    }
+}
+
+/// Shows all problems of all files.
+pub(super) fn complain_of(wrong: &WrongFiles) -> Exit {
+    let colour = wants_colour(std::io::stderr().is_terminal(), |name| std::env::var(name).ok());
+    let texts: Vec<String> = wrong.0.iter().map(|file| file.render(colour)).collect();
+    let _ = writeln!(std::io::stderr().lock(), "{}", texts.join("\n").trim_end());
+    Exit::Input
+}
+
+/// `kaf6 report`.
+pub(super) fn report(args: &ReportArgs) -> anyhow::Result<Exit> {
+    let (summary, written) = report::render_again(&args.folder)?;
+    for file in written {
+        file.result.with_context(|| format!("cannot write {}", file.path.display()))?;
+    }
+    let text = match args.format {
+        Format::Table => console::render(&summary, style(), Some(&args.folder)).into_bytes(),
+        Format::Json => json(&[summary])?,
+    };
+    print(&text)?;
+    Ok(Exit::Pass)
+}
+
+/// One summary as its file, several as an array of them.
+pub(super) fn json(summaries: &[Summary]) -> anyhow::Result<Vec<u8>> {
+    if let [one] = summaries {
+        return Ok(summary_json::to_json(one)?);
+    }
+    let mut text = serde_json::to_vec_pretty(summaries)?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+/// `kaf6 schema`.
+pub(super) fn schema(which: SchemaName) -> anyhow::Result<Exit> {
+    let text = match which {
+        SchemaName::Scenario => schema::scenario_text().into_bytes(),
+        SchemaName::Summary => summary_json::summary_schema()?,
+    };
+    print(&text)?;
+    Ok(Exit::Pass)
+}

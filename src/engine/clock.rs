@@ -1,0 +1,56 @@
+//! The run's clock: microseconds from its zero, on a clock that never jumps, and the same as time of day.
+//!
+//! Messages carry time of day, so that a reader elsewhere could use it; both are tied together once, at zero.
+
+use std::sync::OnceLock;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// A clock that starts once.
+#[derive(Debug, Default)]
+pub(super) struct Clock {
+    zero: OnceLock<(Instant, i64)>,
+}
+
+impl Clock {
+    /// Now is zero.
+    pub(super) fn start(&self) {
+        self.pair();
+    }
+
+    fn pair(&self) -> (Instant, i64) {
+        *self.zero.get_or_init(|| {
+            let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            (Instant::now(), i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+        })
+    }
+
+    /// The instant of zero.
+    pub(super) fn zero(&self) -> Instant {
+        self.pair().0
+    }
+
+    /// Since zero.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.zero().elapsed()
+    }
+
+    /// Microseconds since zero.
+    pub(super) fn now_us(&self) -> u64 {
+        self.us(Instant::now())
+    }
+
+    /// Microseconds from zero to an instant.
+    pub(super) fn us(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.zero()).as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// Microseconds since 1970 of a time counted from zero.
+    pub(super) fn of_day(&self, at_us: u64) -> i64 {
+        self.pair().1.saturating_add_unsigned(at_us)
+    }
+
+    /// Microseconds since zero of a time of day; 0 for all before zero.
+    pub(super) fn of_run(&self, of_day_us: i64) -> u64 {
+        u64::try_from(of_day_us.saturating_sub(self.pair().1)).unwrap_or(0)
+    }
+}

@@ -1,0 +1,178 @@
+//! `connect`: probes each broker until all answer and know the topics, or the time is up.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::outcome::{Outcome, cut, unwind};
+use super::setup;
+use super::shared::Shared;
+use crate::kafka::{self, metadata, probe};
+use crate::metrics::Recorder;
+use crate::observe::{BrokerSeen, Ended, Note, TopicSeen};
+use crate::plan::ConnectPlan;
+
+/// Longest single attempt.
+const ATTEMPT: Duration = Duration::from_secs(5);
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Runs one `connect` scenario.
+pub(super) async fn run(shared: &Arc<Shared>, index: usize, plan: &ConnectPlan) -> Outcome {
+    let deadline = shared.deadline(index);
+    let client = shared.client_of(index);
+    let topics: Vec<String> = plan.topics.iter().map(|t| t.with_run_id(&shared.run_id)).collect();
+    let mut brokers: Vec<BrokerSeen> = client
+        .brokers()
+        .iter()
+        .map(|broker| BrokerSeen { broker: broker.clone(), ..BrokerSeen::default() })
+        .collect();
+    let mut seen;
+    loop {
+        let task = Attempt {
+            client: client.clone(),
+            topics: topics.clone(),
+            until: deadline.min(Instant::now() + ATTEMPT),
+            shared: Arc::clone(shared),
+            index,
+        };
+        (brokers, seen) = unwind(tokio::task::spawn_blocking(move || task.run(brokers)).await);
+        let reached = brokers.iter().all(|b| b.reachable);
+        if reached && shared.topology().is_none() {
+            // The brokers came up only now: the topics are still to be seen to.
+            if setup::ready(shared).await.is_ok() {
+                continue;
+            }
+        }
+        let known = seen.len() == topics.len() && seen.iter().all(|t| t.error.is_none());
+        let ended = if reached && known {
+            Some(Ended::Done)
+        } else if Instant::now() + PAUSE >= deadline {
+            Some(Ended::Timeout)
+        } else {
+            tokio::select! {
+                () = tokio::time::sleep(PAUSE) => None,
+                () = shared.stop.stopped() => Some(cut(shared)),
+            }
+        };
+        if let Some(ended) = ended {
+            note_apis(shared, &brokers);
+            let message = (ended == Ended::Timeout).then(|| {
+                let bound = crate::units::Duration::from(shared.plan.scenarios[index].timeout);
+                format!("gave up after {bound}")
+            });
+            return Outcome { ended: Some(ended), message, brokers, topics: seen, ..Outcome::default() };
+        }
+    }
+}
+
+/// What the brokers' API versions mean for a run.
+fn note_apis(shared: &Shared, brokers: &[BrokerSeen]) {
+    for broker in brokers.iter().filter(|b| !b.apis.is_empty()) {
+        let apis: Vec<probe::Api> = broker
+            .apis
+            .iter()
+            .map(|(key, name, min, max)| probe::Api { key: *key, name, min: *min, max: *max })
+            .collect();
+        for text in probe::api_notes(&apis) {
+            shared.note(Note::hint(format!("{}: {text}", broker.broker)));
+        }
+    }
+}
+
+/// One look at all brokers that were not reached yet, and at the topics.
+struct Attempt {
+    client: kafka::Client,
+    topics: Vec<String>,
+    until: Instant,
+    shared: Arc<Shared>,
+    index: usize,
+}
+
+impl Attempt {
+    fn run(self, mut brokers: Vec<BrokerSeen>) -> (Vec<BrokerSeen>, Vec<TopicSeen>) {
+        let metrics = self.shared.live.metrics(self.index);
+        let mut recorder = Recorder::new(metrics);
+        let topics: Vec<&str> = self.topics.iter().map(String::as_str).collect();
+        for broker in &mut brokers {
+            let began = Instant::now();
+            let answer = probe::probe(&self.client, &broker.broker, &topics, self.until);
+            broker.attempts += 1;
+            metrics.counters.sent.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            broker.reachable = !answer.stages.is_empty() && answer.stages.iter().all(|s| s.error.is_none());
+            broker.stages = answer.stages.into_iter().map(|s| (s.name, s.took, s.error)).collect();
+            if broker.reachable && answer.metadata.is_none() {
+                self.by_librdkafka(broker);
+            }
+            if !answer.apis.is_empty() {
+                broker.apis = answer.apis.into_iter().map(|a| (a.key, a.name, a.min, a.max)).collect();
+            }
+            let now_us = self.shared.clock.now_us();
+            if broker.reachable {
+                recorder.latency(now_us, u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
+                recorder.done(now_us, 1);
+                metrics.counters.received.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            } else {
+                let stage = broker.stages.last().map_or("connect", |(name, _, _)| name);
+                metrics.error(now_us, stage);
+            }
+        }
+        let seen = if brokers.iter().all(|b| b.reachable) { self.metadata(&topics) } else { Vec::new() };
+        (brokers, if seen.is_empty() { unknown(&topics) } else { seen })
+    }
+
+    /// Where the probe stops at SASL, librdkafka's own Metadata follows as one timed stage.
+    fn by_librdkafka(&self, broker: &mut BrokerSeen) {
+        let began = Instant::now();
+        let client = self.client.with_brokers(std::slice::from_ref(&broker.broker));
+        let answer = metadata::fetch(&client, &[], self.until.saturating_duration_since(began));
+        let error = answer.err().map(|error| error.to_string());
+        broker.reachable = error.is_none();
+        broker.stages.push(("metadata", began.elapsed(), error));
+    }
+
+    fn metadata(&self, topics: &[&str]) -> Vec<TopicSeen> {
+        let timeout = self.until.saturating_duration_since(Instant::now()).max(Duration::from_millis(500));
+        match metadata::fetch(&self.client, topics, timeout) {
+            Ok(metadata) => topics
+                .iter()
+                .map(|name| match metadata.topic(name) {
+                    Some(topic) => TopicSeen {
+                        topic: (*name).to_owned(),
+                        partitions: topic.partitions.len(),
+                        error: (!topic.is_ready()).then(|| {
+                            if topic.code.is_none() {
+                                "a partition has no leader".to_owned()
+                            } else {
+                                topic.code.text()
+                            }
+                        }),
+                    },
+                    None => TopicSeen {
+                        topic: (*name).to_owned(),
+                        partitions: 0,
+                        error: Some("the answer does not speak of it".to_owned()),
+                    },
+                })
+                .collect(),
+            Err(error) => topics
+                .iter()
+                .map(|name| TopicSeen {
+                    topic: (*name).to_owned(),
+                    partitions: 0,
+                    error: Some(error.to_string()),
+                })
+                .collect(),
+        }
+    }
+}
+
+fn unknown(topics: &[&str]) -> Vec<TopicSeen> {
+    topics
+        .iter()
+        .map(|name| TopicSeen {
+            topic: (*name).to_owned(),
+            partitions: 0,
+            error: Some("no broker answered".to_owned()),
+        })
+        .collect()
+}

@@ -1,0 +1,28 @@
+//! What the threads of one consumer share, and how each of them ends.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use crate::engine::shared::Shared;
+
+/// How a reading thread ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum End {
+    /// It read all that it was to read.
+    Done,
+    /// Nothing came for too long.
+    Idle,
+    /// Its time bound.
+    Timeout,
+}
+
+/// What the threads of one consumer share.
+pub(super) struct Consumer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) index: usize,
+    pub(super) topic: usize,
+    pub(super) name: String,
+    /// UUIDs compared, and those that were another than sent.
+    pub(super) compared: AtomicU64,
+    pub(super) wrong: AtomicU64,
+}

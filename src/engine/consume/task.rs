@@ -1,0 +1,427 @@
+//! One reading thread: waits for records, books them, and knows when it has read enough.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{oneshot, watch};
+
+use super::consumer::{Consumer, End};
+use crate::engine::ends::PartitionEnd;
+use crate::engine::fence::FenceState;
+use crate::engine::shared::LOOK;
+use crate::ids::{Identity, Offset, Partition};
+use crate::kafka::{self, ReadEvent, ReaderOptions, ReaderSet, Record};
+use crate::ledger::envelope::{self, HEADER};
+use crate::ledger::{Checked, PartitionReads, Seen, Streams};
+use crate::metrics::Recorder;
+use crate::observe::Note;
+use crate::plan::{ConsumePlan, From, StartOffset, Work};
+
+/// Bytes prefetched over all readers of the run.
+const PREFETCH: u64 = 32 << 20;
+/// Events handled before counts are handed over and bounds looked at.
+const BATCH: usize = 10_000;
+/// How long connecting and finding the start may take.
+const OPEN: Duration = Duration::from_secs(20);
+/// How often the watermark is asked for, or a topic that seems gone is looked for, and how long that may take.
+const ASK: Duration = Duration::from_secs(1);
+/// How long a reader with records before it may stand still before its cause is looked for.
+const STILL: Duration = Duration::from_secs(3);
+
+/// One thread's part of a consumer.
+pub(super) struct Task {
+    pub(super) consumer: Arc<Consumer>,
+    pub(super) partitions: Vec<Partition>,
+    /// Partitions read in the whole run.
+    pub(super) readers: u64,
+    pub(super) deadline: Instant,
+}
+
+impl Task {
+    /// Reads to the end. Says by `open` when it stands at its start, and then learns of its fence.
+    ///
+    /// # Errors
+    /// Why it could not read.
+    pub(super) fn run(
+        self,
+        open: oneshot::Sender<()>,
+        fence: oneshot::Receiver<watch::Receiver<FenceState>>,
+    ) -> Result<End, String> {
+        let consumer = Arc::clone(&self.consumer);
+        let shared = &consumer.shared;
+        let Work::Consume(plan) = &shared.plan.scenarios[consumer.index].work else { return Ok(End::Done) };
+        let client = shared.client_of(consumer.index);
+        let options = ReaderOptions {
+            topic: consumer.name.clone(),
+            partitions: self.partitions.clone(),
+            start: plan.offset,
+            prefetch_bytes: (PREFETCH / self.readers).max(64 << 10) * self.partitions.len() as u64,
+            open_timeout: OPEN.min(self.deadline.saturating_duration_since(Instant::now())),
+        };
+        let mut set = match ReaderSet::open(&client, &options) {
+            Ok(set) => set,
+            Err(error)
+                if plan.from == From::Run
+                    && kafka::is_gone(&client, &consumer.name, self.partitions[0], &error) =>
+            {
+                shared.note(Note::error(format!(
+                    "topic `{}`: the broker can be reached and no longer knows it; all that it acked there is lost",
+                    consumer.name
+                )));
+                self.all_gone();
+                return Ok(End::Done);
+            }
+            Err(error) => return Err(error.to_string()),
+        };
+        let places: Vec<Place> = self.partitions.iter().map(|p| self.place(&set, *p, plan.offset)).collect();
+        let _ = open.send(());
+        let empty = Streams::default();
+        let mut reader = Reader {
+            task: &self,
+            plan,
+            streams: shared.topology().map_or(&empty, |t| &t.streams),
+            recorder: Recorder::new(shared.live.metrics(consumer.index)),
+            places,
+            client,
+            touched: Instant::now(),
+            compared: 0,
+            wrong: 0,
+        };
+        let end = reader.read(&mut set, fence);
+        consumer.compared.fetch_add(reader.compared, Ordering::Relaxed);
+        consumer.wrong.fetch_add(reader.wrong, Ordering::Relaxed);
+        for place in reader.places {
+            let end = PartitionEnd {
+                reads: place.reads,
+                start: place.start,
+                reached_fence: place.reached_fence,
+                gone: place.gone,
+            };
+            shared.hand_in_end(consumer.index, end);
+        }
+        set.close();
+        Ok(end)
+    }
+
+    fn place(&self, set: &ReaderSet, partition: Partition, start: StartOffset) -> Place {
+        let consumer = &self.consumer;
+        let start = match start {
+            StartOffset::Earliest => 0,
+            _ => set.started_at(partition).unwrap_or(0),
+        };
+        // What lies in the log now was sent before this reader stood here: its age says nothing of the broker.
+        let end = set.watermarks(partition, Duration::from_secs(2)).map(|(_, end)| end).ok();
+        let caught_up_us = end.is_some_and(|end| end <= start).then(|| consumer.shared.clock.now_us());
+        Place {
+            partition,
+            start,
+            reads: PartitionReads::new(consumer.shared.run_tag, consumer.topic, partition),
+            end_at_start: end,
+            caught_up_us,
+            fence: None,
+            reached_fence: false,
+            gone: false,
+            finished: false,
+            asked: Instant::now(),
+            still_since: Instant::now(),
+            still_told: false,
+        }
+    }
+
+    fn all_gone(&self) {
+        let consumer = &self.consumer;
+        for partition in &self.partitions {
+            let reads = PartitionReads::new(consumer.shared.run_tag, consumer.topic, *partition);
+            let end = PartitionEnd { reads, start: 0, reached_fence: false, gone: true };
+            consumer.shared.hand_in_end(consumer.index, end);
+        }
+    }
+}
+
+/// One partition, as this thread reads it.
+struct Place {
+    partition: Partition,
+    start: Offset,
+    reads: PartitionReads,
+    /// The log's end when the reader started; none where the broker did not tell.
+    end_at_start: Option<Offset>,
+    /// When it had read all that was there at its start.
+    caught_up_us: Option<u64>,
+    /// The number of the fence that ends it, or that there is none.
+    fence: Option<Option<u64>>,
+    reached_fence: bool,
+    gone: bool,
+    finished: bool,
+    /// When the broker was last asked about it.
+    asked: Instant,
+    /// When its last record came.
+    still_since: Instant,
+    still_told: bool,
+}
+
+/// A thread at work.
+struct Reader<'a> {
+    task: &'a Task,
+    plan: &'a ConsumePlan,
+    streams: &'a Streams,
+    recorder: Recorder<'a>,
+    places: Vec<Place>,
+    client: kafka::Client,
+    /// When a record came last, or the fence was decided.
+    touched: Instant,
+    compared: u64,
+    wrong: u64,
+}
+
+impl Reader<'_> {
+    fn read(
+        &mut self,
+        set: &mut ReaderSet,
+        mut fence: oneshot::Receiver<watch::Receiver<FenceState>>,
+    ) -> End {
+        let shared = Arc::clone(&self.task.consumer.shared);
+        let mut state: Option<watch::Receiver<FenceState>> = None;
+        let mut decided = self.plan.from == From::Any;
+        loop {
+            if set.wait(LOOK.min(self.task.deadline.saturating_duration_since(Instant::now()))) {
+                self.drain(set);
+            }
+            let now = Instant::now();
+            self.recorder.turn(shared.clock.us(now));
+            if !decided {
+                state = state.or_else(|| fence.try_recv().ok());
+                if let Some(FenceState::Decided(at, numbers)) = state.as_ref().map(|s| s.borrow().clone()) {
+                    decided = true;
+                    self.touched = self.touched.max(at);
+                    for place in &mut self.places {
+                        place.fence = numbers.get(&place.partition).map(|r| r.as_ref().ok().copied());
+                        // An idle partition stands still for good until its fence is there.
+                        place.still_since = place.still_since.max(at);
+                    }
+                }
+            }
+            self.look(set, decided, now);
+            if self.places.iter().all(|place| place.finished) || self.limit_reached() {
+                return End::Done;
+            }
+            if shared.stop.is_stopped() {
+                return End::Done;
+            }
+            if now >= self.task.deadline {
+                return End::Timeout;
+            }
+            if decided && now.saturating_duration_since(self.touched) >= self.plan.idle_timeout {
+                return End::Idle;
+            }
+        }
+    }
+
+    /// A limit ends the reading, but for a reader that has to see all that was sent.
+    fn limit_reached(&self) -> bool {
+        let judges = self.plan.from == From::Run && !self.plan.producers.is_empty() && !self.plan.partial;
+        let received = &self.recorder.metrics().counters.received;
+        !judges && self.plan.limit.is_some_and(|limit| received.load(Ordering::Relaxed) >= limit)
+    }
+
+    fn drain(&mut self, set: &mut ReaderSet) {
+        let now = Instant::now();
+        let now_us = self.task.consumer.shared.clock.us(now);
+        let mut batch = Batch::default();
+        let mut gone = Vec::new();
+        set.drain(BATCH, &mut |event| match event {
+            ReadEvent::Record(record) => self.record(&record, now, now_us, &mut batch),
+            ReadEvent::Reset { partition, from, to, text, .. } => {
+                self.reset(partition, from, to, &text);
+                self.recorder.error(now_us, "OFFSET_RESET");
+            }
+            ReadEvent::Error { partition, code, .. } => {
+                self.recorder.error(now_us, &code.name());
+                if code.means_gone() {
+                    gone.push(partition);
+                }
+            }
+        });
+        batch.hand_over(&mut self.recorder, now_us);
+        for partition in gone {
+            self.maybe_gone(partition, now);
+        }
+    }
+
+    fn record(&mut self, record: &Record<'_>, now: Instant, now_us: u64, batch: &mut Batch) {
+        let Some(place) = self.places.iter_mut().find(|p| p.partition == record.partition) else { return };
+        if place.finished {
+            return;
+        }
+        self.touched = now;
+        place.still_since = now;
+        let bytes = (record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len)) as u64;
+        if self.plan.from == From::Any {
+            place
+                .reads
+                .see(self.streams, record.offset, envelope::Opened::Foreign, now_us, |_| Checked::Fine);
+            batch.received += 1;
+            batch.bytes += bytes;
+        } else {
+            let opened = envelope::open(record.key, record.value, || record.header(HEADER));
+            let (compared, wrong) = (&mut self.compared, &mut self.wrong);
+            let seen = place.reads.see(self.streams, record.offset, opened, now_us, |identity| {
+                *compared += 1;
+                let fine = holds_uuid(record.value.unwrap_or_default(), identity);
+                *wrong += u64::from(!fine);
+                if fine { Checked::Fine } else { Checked::Wrong }
+            });
+            match seen {
+                Seen::Fresh { due_us } => {
+                    batch.received += 1;
+                    batch.records += 1;
+                    batch.bytes += bytes;
+                    let due = self.task.consumer.shared.clock.of_run(due_us);
+                    if place.caught_up_us.is_some_and(|caught_up| due >= caught_up) {
+                        self.recorder.latency(now_us, now_us.saturating_sub(due));
+                    }
+                }
+                Seen::Repeat | Seen::Corrupt => {
+                    batch.records += 1;
+                    batch.bytes += bytes;
+                }
+                Seen::Foreign => batch.foreign += 1,
+                Seen::Roundtrip | Seen::OldFence | Seen::Fence(_) => {}
+            }
+        }
+        if place.caught_up_us.is_none() && place.end_at_start.is_some_and(|end| record.offset + 1 >= end) {
+            place.caught_up_us = Some(now_us);
+        }
+        place.look_at_fence();
+    }
+
+    fn reset(&mut self, partition: Partition, from: Offset, to: Option<Offset>, text: &str) {
+        let Some(place) = self.places.iter_mut().find(|p| p.partition == partition) else { return };
+        place.reads.reset();
+        let name = &self.task.consumer.name;
+        let onward = to.map_or_else(|| "its start".to_owned(), |to| format!("offset {to}"));
+        self.task.consumer.shared.note(Note::warning(format!(
+            "partition {partition} of `{name}` was cut or begun anew under the reader at offset {from} ({text}); it reads on from {onward}"
+        )));
+    }
+
+    /// A broker says that it does not know the partition: believed when metadata says so too.
+    fn maybe_gone(&mut self, partition: Partition, now: Instant) {
+        let name = &self.task.consumer.name;
+        let Some(place) = self.places.iter_mut().find(|p| p.partition == partition) else { return };
+        if place.finished || now.saturating_duration_since(place.asked) < ASK {
+            return;
+        }
+        place.asked = now;
+        if !kafka::metadata::knows(&self.client, name, partition) {
+            place.gone = true;
+            place.finished = true;
+            self.task.consumer.shared.note(Note::error(format!(
+                "partition {partition} of `{name}`: the broker can be reached and no longer knows it; all that it acked there is lost"
+            )));
+        }
+    }
+
+    /// Looks at what no record tells: a decided fence that was read before, a watermark that ends the reading, a
+    /// reader that stands still.
+    fn look(&mut self, set: &ReaderSet, decided: bool, now: Instant) {
+        let ends_by_watermark = self.plan.from == From::Run || self.plan.limit.is_none();
+        for at in 0..self.places.len() {
+            let place = &mut self.places[at];
+            place.look_at_fence();
+            if place.finished || now.saturating_duration_since(place.asked) < ASK {
+                continue;
+            }
+            let idle = now.saturating_duration_since(place.still_since);
+            if decided && place.fence.flatten().is_none() && ends_by_watermark && idle >= LOOK {
+                place.asked = now;
+                let position = set.position(place.partition).unwrap_or(place.start);
+                if let Ok((_, end)) = set.watermarks(place.partition, ASK) {
+                    place.finished = position >= end && self.plan.offset != StartOffset::Latest
+                        || self.plan.from == From::Run && position >= end;
+                }
+            } else if place.fence.flatten().is_some() && idle >= STILL && !place.still_told {
+                place.still_told = true;
+                let partition = place.partition;
+                self.explain(set, partition);
+            }
+        }
+    }
+
+    /// A reader stands still before its fence: one Fetch of kaf6's own shows the code that librdkafka could not.
+    fn explain(&self, set: &ReaderSet, partition: Partition) {
+        let consumer = &self.task.consumer;
+        let position = set.position(partition).unwrap_or(0);
+        let until = Instant::now() + Duration::from_secs(2);
+        let text = match kafka::probe::probe_fetch(&self.client, &consumer.name, partition, position, until) {
+            Ok(probe) if !probe.code.is_none() => {
+                let null = if probe.null_records { ", with null records" } else { "" };
+                format!(
+                    "the broker refuses to hand out its records: {} ({}){null}",
+                    probe.code.text(),
+                    probe.code
+                )
+            }
+            Ok(probe) if probe.record_bytes > 0 => {
+                "the broker does hand out records: the reader is slow".to_owned()
+            }
+            Ok(probe) => format!(
+                "the broker answers without records{}",
+                if probe.null_records { " (null ones, where Kafka sends empty ones)" } else { "" }
+            ),
+            Err(why) => format!("and a look at the cause failed: {why}"),
+        };
+        consumer.shared.note(Note::warning(format!(
+            "the reader of partition {partition} of `{}` stood still for {} s at offset {position}: {text}",
+            consumer.name,
+            STILL.as_secs()
+        )));
+    }
+}
+
+impl Place {
+    /// It is finished when a fence at or behind its own was read.
+    fn look_at_fence(&mut self) {
+        if let Some(Some(wanted)) = self.fence
+            && self.reads.fence().is_some_and(|read| read >= wanted)
+        {
+            self.reached_fence = true;
+            self.finished = true;
+        }
+    }
+}
+
+/// Whether a value holds the UUID of this identity, as text.
+fn holds_uuid(value: &[u8], identity: &Identity) -> bool {
+    let mut buffer = uuid::Uuid::encode_buffer();
+    let wanted = identity.uuid().hyphenated().encode_lower(&mut buffer).as_bytes();
+    value.windows(wanted.len()).any(|window| window == wanted)
+}
+
+/// What one drain counted.
+#[derive(Default)]
+struct Batch {
+    received: u64,
+    records: u64,
+    foreign: u64,
+    bytes: u64,
+}
+
+impl Batch {
+    fn hand_over(&self, recorder: &mut Recorder<'_>, now_us: u64) {
+        let counters = &recorder.metrics().counters;
+        for (counter, count) in [
+            (&counters.received, self.received),
+            (&counters.records, self.records.max(self.received)),
+            (&counters.foreign, self.foreign),
+            (&counters.bytes, self.bytes),
+        ] {
+            if count > 0 {
+                counter.fetch_add(count, Ordering::Relaxed);
+            }
+        }
+        if self.received > 0 {
+            recorder.done(now_us, self.received);
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Fences: a record written to each partition that a reader reads, once all who write for it have ended.
+//!
+//! Each reader asks for its own, so that one that starts late still finds one behind its start.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::outcome::unwind;
+use super::shared::{LOOK, Shared};
+use crate::ids::{Identity, Offset, Partition, StreamId};
+use crate::kafka::{self, Outcome, Producer, ProducerOptions};
+use crate::ledger::envelope::{Envelope, Kind};
+use crate::observe::Note;
+use crate::plan::{Acks, Plan, Work};
+
+/// The key of each fence, so that a compacted topic keeps the last one and takes it at all.
+const KEY: &[u8] = b"kaf6-fence";
+/// How long writing fences may take when the broker does not answer.
+const BOUND: Duration = Duration::from_secs(30);
+
+/// What a reader knows of its fence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum FenceState {
+    /// Its producers are still at work, or the fence is on its way.
+    Pending,
+    /// Decided at this instant: for each partition the fence's number, or why there is none.
+    Decided(Instant, HashMap<Partition, Result<u64, String>>),
+}
+
+/// Hands out fences.
+#[derive(Clone)]
+pub(super) struct Fences {
+    shared: Arc<Shared>,
+    numbers: Arc<AtomicU64>,
+}
+
+/// The fences of a run.
+pub(super) fn start(shared: &Arc<Shared>) -> Fences {
+    Fences { shared: Arc::clone(shared), numbers: Arc::new(AtomicU64::new(0)) }
+}
+
+/// The producers that a reader judges: those of its topic that do not themselves wait for it.
+pub(super) fn producers_of(plan: &Plan, reader: usize) -> Vec<usize> {
+    let Work::Consume(work) = &plan.scenarios[reader].work else { return Vec::new() };
+    work.producers
+        .iter()
+        .filter_map(|name| plan.scenarios.iter().position(|s| s.name == *name))
+        .filter(|producer| !waits_for(plan, *producer, reader))
+        .collect()
+}
+
+/// Whether a scenario starts only after another one has, directly or by others between them.
+fn waits_for(plan: &Plan, scenario: usize, other: usize) -> bool {
+    let mut seen = vec![false; plan.scenarios.len()];
+    let mut open = vec![scenario];
+    while let Some(index) = open.pop() {
+        if std::mem::replace(&mut seen[index], true) {
+            continue;
+        }
+        let start = &plan.scenarios[index].start;
+        let names = start.after.iter().chain(start.when.as_ref().map(|w| &w.scenario));
+        for next in names.filter_map(|name| plan.scenarios.iter().position(|s| s.name == *name)) {
+            if next == other {
+                return true;
+            }
+            open.push(next);
+        }
+    }
+    false
+}
+
+impl Fences {
+    /// Asks for a reader's fence; it has started, and reads these partitions of this topic.
+    pub(super) fn ask(
+        &self,
+        reader: usize,
+        topic: usize,
+        partitions: Vec<Partition>,
+        deadline: Instant,
+    ) -> watch::Receiver<FenceState> {
+        let (sender, receiver) = watch::channel(FenceState::Pending);
+        let fences = self.clone();
+        tokio::spawn(async move {
+            let producers = producers_of(&fences.shared.plan, reader);
+            for producer in &producers {
+                fences.shared.states[*producer].over().await;
+            }
+            let decided = if producers.is_empty() {
+                none(&partitions, "nobody in this file writes the topic")
+            } else if !fences.shared.may_have_written(topic, &producers) {
+                none(&partitions, "nothing was produced")
+            } else {
+                let task = fences.clone();
+                let written =
+                    tokio::task::spawn_blocking(move || task.write(reader, topic, &partitions, deadline))
+                        .await;
+                unwind(written)
+            };
+            sender.send_replace(FenceState::Decided(Instant::now(), decided));
+        });
+        receiver
+    }
+
+    /// Writes a fence to each partition, again and again until it is acked or time is up.
+    fn write(
+        &self,
+        reader: usize,
+        topic: usize,
+        partitions: &[Partition],
+        deadline: Instant,
+    ) -> HashMap<Partition, Result<u64, String>> {
+        let shared = &self.shared;
+        let until = deadline.min(Instant::now() + BOUND);
+        let name = &shared.topic_names()[topic];
+        let mut out: HashMap<Partition, Result<u64, String>> = HashMap::new();
+        let mut why: HashMap<Partition, String> = HashMap::new();
+        while out.len() < partitions.len() && Instant::now() < until && !shared.stop.is_stopped() {
+            let open: Vec<Partition> = partitions.iter().copied().filter(|p| !out.contains_key(p)).collect();
+            if let Err(error) = self.attempt(reader, topic, name, &open, until, &mut out, &mut why) {
+                why.extend(open.into_iter().map(|p| (p, error.to_string())));
+                std::thread::sleep(Duration::from_millis(200));
+            }
+        }
+        for partition in partitions {
+            out.entry(*partition).or_insert_with(|| {
+                Err(why.remove(partition).unwrap_or_else(|| "the run ended before it was acked".to_owned()))
+            });
+        }
+        if let Some(Err(reason)) = out.values().find(|r| r.is_err()) {
+            let missing = out.values().filter(|r| r.is_err()).count();
+            shared.note(Note::warning(format!(
+                "the end of `{name}` could not be marked in {missing} of {} partitions: {reason}; there, watermark and time bounds end the reading",
+                partitions.len()
+            )));
+        }
+        out
+    }
+
+    /// One try for each partition that is still open.
+    #[expect(clippy::too_many_arguments, reason = "the two maps are its results, by kind")]
+    fn attempt(
+        &self,
+        reader: usize,
+        topic: usize,
+        name: &str,
+        partitions: &[Partition],
+        until: Instant,
+        out: &mut HashMap<Partition, Result<u64, String>>,
+        why: &mut HashMap<Partition, String>,
+    ) -> Result<(), kafka::Error> {
+        let shared = &self.shared;
+        let options = ProducerOptions {
+            acks: Acks::All,
+            message_timeout: Duration::from_secs(10).min(until.saturating_duration_since(Instant::now())),
+            linger: Duration::ZERO,
+            ..ProducerOptions::new(name)
+        };
+        let mut producer = Producer::open(&shared.client_of(reader), &options)?;
+        producer.warm_up(Duration::from_secs(5).min(until.saturating_duration_since(Instant::now())))?;
+        let mut sent: Vec<(Partition, u64)> = Vec::new();
+        for partition in partitions {
+            let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+            let envelope = Envelope {
+                kind: Kind::Fence,
+                identity: Identity { run: shared.run_tag, stream: StreamId(0xff_ffff), seq: number },
+                due_us: shared.clock.of_day(shared.clock.now_us()),
+            };
+            let value = envelope.write(Some(KEY), &[]);
+            match producer.send(*partition, Some(KEY), &value, &[], sent.len() as u64) {
+                Ok(()) => sent.push((*partition, number)),
+                Err(error) => {
+                    why.insert(*partition, error.to_string());
+                }
+            }
+        }
+        let mut book = |delivery: kafka::Delivery| {
+            let Some((partition, number)) = usize::try_from(delivery.tag).ok().and_then(|tag| sent.get(tag))
+            else {
+                return;
+            };
+            match delivery.outcome {
+                Outcome::Acked { offset } => self.acked(topic, *partition, *number, offset, out),
+                Outcome::Failed { code } | Outcome::Unknown { code } => {
+                    why.insert(*partition, format!("{} ({code})", code.text()));
+                }
+            }
+        };
+        while producer.in_flight() > 0 && Instant::now() < until && !shared.stop.is_stopped() {
+            producer.poll(LOOK, &mut book);
+        }
+        producer.close(Instant::now(), &mut book);
+        Ok(())
+    }
+
+    fn acked(
+        &self,
+        topic: usize,
+        partition: Partition,
+        number: u64,
+        offset: Offset,
+        out: &mut HashMap<Partition, Result<u64, String>>,
+    ) {
+        out.insert(partition, Ok(number));
+        self.shared.hand_in_fence(topic, partition, offset);
+    }
+}
+
+fn none(partitions: &[Partition], why: &str) -> HashMap<Partition, Result<u64, String>> {
+    partitions.iter().map(|p| (*p, Err(why.to_owned()))).collect()
+}

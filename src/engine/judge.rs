@@ -1,0 +1,164 @@
+//! After the last scenario: second looks at what seems lost, then the ledger's judgement of each reading.
+//!
+//! A fresh client reads the places again before the word `lost` is said.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::audit;
+use super::ends::PartitionEnd;
+use super::fence::producers_of;
+use super::outcome::unwind;
+use super::shared::{Shared, Topology};
+use crate::anomaly::Anomaly;
+use crate::ids::StreamId;
+use crate::kafka::{self, ReadEvent};
+use crate::ledger::envelope::{self, HEADER, Opened};
+use crate::ledger::{self, Bits, Counts, Judgement, Missing, PartitionReads, ReaderEnd, Scope, SentLog};
+use crate::observe::{Note, PartitionSeen, Reading};
+use crate::plan::{From, Work};
+
+/// How long all second looks together may take.
+const BOUND: Duration = Duration::from_secs(60);
+
+/// Judges all that was read, and adds up what was sent.
+pub(super) async fn all(shared: &Arc<Shared>) -> (Vec<Reading>, Vec<PartitionSeen>) {
+    let task = Arc::clone(shared);
+    unwind(tokio::task::spawn_blocking(move || judge(&task)).await)
+}
+
+fn judge(shared: &Shared) -> (Vec<Reading>, Vec<PartitionSeen>) {
+    let sent = shared.take_sent();
+    let Some(topology) = shared.topology() else { return (Vec::new(), Vec::new()) };
+    let seen = partitions(shared, topology, &sent);
+    let audits = if shared.plan.audit { audit::all(shared, topology, &seen) } else { HashMap::new() };
+    let until = Instant::now() + BOUND;
+    let readings = shared
+        .take_ends()
+        .into_iter()
+        .map(|(scenario, end)| {
+            let audit = audits.get(&end.reads.place());
+            reading(shared, topology, &sent, scenario, &end, audit, until)
+        })
+        .collect();
+    (readings, seen)
+}
+
+fn reading(
+    shared: &Shared,
+    topology: &Topology,
+    sent: &HashMap<StreamId, SentLog>,
+    scenario: usize,
+    end: &PartitionEnd,
+    audit: Option<&PartitionReads>,
+    until: Instant,
+) -> Reading {
+    let (topic, partition) = end.reads.place();
+    let mut reading = Reading {
+        scenario,
+        topic,
+        partition,
+        received: end.reads.received(),
+        foreign: end.reads.foreign(),
+        offsets: end.reads.offsets(),
+        reached_fence: end.reached_fence,
+        resets: end.reads.resets(),
+        wanted: 0,
+        judgement: None,
+    };
+    let Work::Consume(plan) = &shared.plan.scenarios[scenario].work else { return reading };
+    if plan.from == From::Any {
+        // Without a ledger the order of offsets is all that can be judged.
+        reading.received = 0;
+        reading.judgement = Some(Judgement {
+            counts: [(Anomaly::Nonmonotonic, Counts { count: end.reads.nonmonotonic(), explained: 0 })]
+                .into(),
+            evidence: Vec::new(),
+        });
+        return reading;
+    }
+    let producers = producers_of(&shared.plan, scenario);
+    let view = ReaderEnd {
+        reads: &end.reads,
+        start: end.start,
+        reached_fence: end.reached_fence,
+        gone: end.gone,
+        scope: if plan.partial { Scope::Partial } else { Scope::Full },
+        producers: &producers,
+        audit,
+    };
+    let missing = ledger::missing(&topology.streams, sent, &view);
+    let again = second_look(shared, topology, scenario, &view, &missing, until);
+    reading.wanted = ledger::wanted(&topology.streams, sent, &view);
+    reading.judgement = Some(ledger::judge(&topology.streams, sent, &view, &missing, again.as_ref()));
+    reading
+}
+
+/// Reads the places of what a reader passed without finding it; none where that could not be done.
+fn second_look(
+    shared: &Shared,
+    topology: &Topology,
+    scenario: usize,
+    view: &ReaderEnd<'_>,
+    missing: &Missing,
+    until: Instant,
+) -> Option<HashMap<StreamId, Bits>> {
+    let (from, to) = missing.doubtful_range()?;
+    if view.gone {
+        return Some(HashMap::new());
+    }
+    let (topic, partition) = view.reads.place();
+    let name = &topology.topics[topic].name;
+    let timeout = until.saturating_duration_since(Instant::now());
+    if shared.stop.is_stopped() || timeout.is_zero() {
+        return None;
+    }
+    let mut found: HashMap<StreamId, Bits> = HashMap::new();
+    let result =
+        kafka::read_range(&shared.client_of(scenario), name, partition, from, to, timeout, &mut |event| {
+            if let ReadEvent::Record(record) = event
+                && let Opened::Kaf6 { envelope, intact: true } =
+                    envelope::open(record.key, record.value, || record.header(HEADER))
+                && envelope.identity.run == shared.run_tag
+            {
+                found.entry(envelope.identity.stream).or_default().insert(envelope.identity.seq);
+            }
+        });
+    let why = match result {
+        Ok(true) => return Some(found),
+        Ok(false) => "time ran out".to_owned(),
+        Err(error) => error.to_string(),
+    };
+    shared.note(Note::warning(format!(
+        "partition {partition} of `{name}`: {} acked messages were not where the reader passed, and a second look at offsets {from} to {to} failed ({why}); they count as unread",
+        missing.doubtful_len()
+    )));
+    None
+}
+
+/// The sending side of each partition that was written or read.
+fn partitions(shared: &Shared, topology: &Topology, sent: &HashMap<StreamId, SentLog>) -> Vec<PartitionSeen> {
+    let mut out: Vec<PartitionSeen> = Vec::new();
+    for (topic, state) in topology.topics.iter().enumerate() {
+        out.extend((0..state.partitions).map(|partition| PartitionSeen {
+            topic,
+            partition,
+            fence: shared.fence_offset(topic, partition),
+            ..PartitionSeen::default()
+        }));
+    }
+    for (id, info) in topology.streams.iter() {
+        let Some(log) = sent.get(&id) else { continue };
+        let Some(seen) = out.iter_mut().find(|p| (p.topic, p.partition) == (info.topic, info.partition))
+        else {
+            continue;
+        };
+        seen.acked += log.acks().len();
+        if let Some((low, high)) = log.offsets() {
+            seen.acked_offsets =
+                Some(seen.acked_offsets.map_or((low, high), |(a, b)| (a.min(low), b.max(high))));
+        }
+    }
+    out
+}

@@ -1,0 +1,190 @@
+//! Makes messages: key, headers and value, with the envelope in the value's first bytes or in a header.
+//!
+//! One maker a client; its buffers are used again, so that a message of given size allocates nothing.
+
+use crate::ids::{Identity, Partition};
+use crate::ledger::envelope::{Envelope, HEADER, Kind, LEN};
+use crate::plan::{Content, ValuePlan};
+use crate::scenario::{Template, Values};
+
+/// Random bytes that values are cut from: longer than a batch, so that a codec finds no repeats.
+const POOL: usize = 1 << 16;
+
+/// Makes one client's messages.
+pub(super) struct Maker {
+    run_id: String,
+    client: u32,
+    key: Option<Template>,
+    headers: Vec<(String, Template)>,
+    value: Value,
+    random: Random,
+    key_bytes: Vec<u8>,
+    value_bytes: Vec<u8>,
+    header_bytes: Vec<Vec<u8>>,
+}
+
+enum Value {
+    Text(Template),
+    Size { bytes: usize, pool: Vec<u8> },
+}
+
+/// What a message is to hold.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Order {
+    pub(super) kind: Kind,
+    pub(super) identity: Identity,
+    /// The message's number in its scenario.
+    pub(super) number: u64,
+    pub(super) partition: Partition,
+    /// When it was due, microseconds since 1970.
+    pub(super) due_us: i64,
+}
+
+/// A message, ready to send.
+pub(super) struct Made<'a> {
+    pub(super) key: Option<&'a [u8]>,
+    pub(super) value: &'a [u8],
+    /// Empty where the value carries the envelope and the user wants no header.
+    pub(super) headers: Vec<(&'a str, &'a [u8])>,
+    /// Carries the envelope where the value does not.
+    pub(super) envelope: Option<[u8; LEN]>,
+}
+
+impl Maker {
+    pub(super) fn new(
+        run_id: &str,
+        client: u32,
+        seed: u64,
+        key: Option<Template>,
+        headers: Vec<(String, Template)>,
+        value: &ValuePlan,
+    ) -> Self {
+        let mut random = Random::new(seed, client);
+        let value = match value {
+            ValuePlan::Text(template) => Value::Text(template.clone()),
+            ValuePlan::Size { bytes, content } => {
+                let bytes = usize::try_from(*bytes).unwrap_or(usize::MAX);
+                let mut pool = vec![0; bytes.saturating_add(POOL)];
+                if *content == Content::Random {
+                    for chunk in pool.chunks_mut(8) {
+                        chunk.copy_from_slice(&random.next().to_le_bytes()[..chunk.len()]);
+                    }
+                }
+                Value::Size { bytes, pool }
+            }
+        };
+        Self {
+            run_id: run_id.to_owned(),
+            client,
+            key,
+            header_bytes: vec![Vec::new(); headers.len()],
+            headers,
+            value,
+            random,
+            key_bytes: Vec::new(),
+            value_bytes: Vec::new(),
+        }
+    }
+
+    /// Renders the key alone, for a partition that depends on it; `make` renders the same one again.
+    pub(super) fn key(&mut self, values: &Values<'_>) -> Option<&[u8]> {
+        let template = self.key.as_ref()?;
+        self.key_bytes.clear();
+        // A random key must come out the same twice: its numbers come from the message's own.
+        let mut random = Random::new(values.seq, self.client);
+        template.render(values, &mut || random.next(), &mut self.key_bytes);
+        Some(&self.key_bytes)
+    }
+
+    /// The values of a message's templates.
+    pub(super) fn values<'a>(&self, run_id: &'a str, order: &Order) -> Values<'a> {
+        Values {
+            uuid: order.identity.uuid(),
+            now_unix_ms: order.due_us / 1000,
+            seq: order.number,
+            client: self.client,
+            run_id,
+            partition: order.partition,
+        }
+    }
+
+    /// Makes one message.
+    pub(super) fn make(&mut self, order: &Order) -> Made<'_> {
+        let run_id = std::mem::take(&mut self.run_id);
+        let values = self.values(&run_id, order);
+        self.key(&values);
+        for (bytes, (_, template)) in self.header_bytes.iter_mut().zip(&self.headers) {
+            bytes.clear();
+            template.render(&values, &mut || self.random.next(), bytes);
+        }
+        let envelope = Envelope { kind: order.kind, identity: order.identity, due_us: order.due_us };
+        let key = self.key.is_some().then_some(self.key_bytes.as_slice());
+        let out = &mut self.value_bytes;
+        out.clear();
+        let in_header = match &self.value {
+            Value::Text(template) => {
+                template.render(&values, &mut || self.random.next(), out);
+                true
+            }
+            Value::Size { bytes, pool } => {
+                let from =
+                    usize::try_from(order.identity.seq.wrapping_mul(0x9e37_79b9) % POOL as u64).unwrap_or(0);
+                out.extend_from_slice(&pool[from..from + bytes]);
+                *bytes < LEN
+            }
+        };
+        let envelope = if in_header {
+            Some(envelope.write(key, out))
+        } else {
+            let head = envelope.write(key, &out[LEN..]);
+            out[..LEN].copy_from_slice(&head);
+            None
+        };
+        self.run_id = run_id;
+        let headers = self
+            .headers
+            .iter()
+            .zip(&self.header_bytes)
+            .map(|((name, _), bytes)| (name.as_str(), bytes.as_slice()))
+            .collect();
+        Made { key, value: &self.value_bytes, headers, envelope }
+    }
+}
+
+impl Made<'_> {
+    /// Bytes of key and value.
+    pub(super) fn bytes(&self) -> u64 {
+        (self.key.map_or(0, <[u8]>::len) + self.value.len()) as u64
+    }
+
+    /// Hands it to `send`, with the envelope among the headers where it travels there.
+    pub(super) fn send<E>(
+        &self,
+        send: impl FnOnce(Option<&[u8]>, &[u8], &[(&str, &[u8])]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let Some(envelope) = &self.envelope else { return send(self.key, self.value, &self.headers) };
+        if self.headers.is_empty() {
+            return send(self.key, self.value, &[(HEADER, envelope)]);
+        }
+        let mut headers = self.headers.clone();
+        headers.push((HEADER, envelope));
+        send(self.key, self.value, &headers)
+    }
+}
+
+/// SplitMix64: small, fast and the same on every machine, which is all that payloads need.
+pub(super) struct Random(u64);
+
+impl Random {
+    pub(super) fn new(seed: u64, client: u32) -> Self {
+        Self(seed ^ u64::from(client).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}

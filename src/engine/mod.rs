@@ -1,0 +1,199 @@
+//! Runs a plan: sets up topics, starts each scenario when its time has come, and gathers what was seen.
+//!
+//! Clients own threads (librdkafka blocks); tokio does the waiting between them.
+
+mod abort;
+mod audit;
+mod clock;
+mod connect;
+mod consume;
+mod ends;
+mod fence;
+mod judge;
+mod live;
+mod message;
+mod options;
+mod outcome;
+mod partitioner;
+mod produce;
+mod roundtrip;
+mod scrape;
+mod setup;
+mod shared;
+mod starts;
+mod stop;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use crate::observe::{Cut, Ended, Note, Observations, ScenarioSeen};
+use crate::plan::{Plan, Work};
+
+pub use live::{Live, Phase, Progress};
+pub use options::{CannotBegin, Options};
+pub use stop::{Stop, Why};
+
+use outcome::{Outcome, cut, unwind};
+use shared::Shared;
+
+/// Runs a plan to its end, whatever happens on the way, and says what was seen.
+///
+/// # Errors
+/// [`CannotBegin`] where the plan's settings are wrong; all else is an observation.
+pub async fn run(plan: Arc<Plan>, options: Options, live: Arc<Live>) -> Result<Observations, CannotBegin> {
+    let began = Instant::now();
+    let shared = Arc::new(Shared::new(Arc::clone(&plan), options, Arc::clone(&live))?);
+    live.enter(Phase::Setup);
+    setup::first(&shared).await;
+    let setup = began.elapsed();
+
+    shared.clock.start();
+    live.start(shared.clock.zero());
+    let timeout = tokio::spawn(run_timeout(Arc::clone(&shared)));
+    let abort = tokio::spawn(abort::watch(Arc::clone(&shared)));
+    let fences = fence::start(&shared);
+    let seen = scenarios(&shared, &fences).await;
+    timeout.abort();
+    abort.abort();
+    let duration = shared.clock.elapsed();
+
+    live.enter(Phase::Judging);
+    let (readings, partitions) = judge::all(&shared).await;
+    let mut notes = shared.take_notes();
+    notes.extend(log_notes(&shared));
+    let topology = shared.topology();
+    Ok(Observations {
+        scenarios: seen,
+        readings,
+        partitions,
+        topics: shared.topic_names(),
+        streams: topology.map(|t| t.streams.clone()).unwrap_or_default(),
+        notes,
+        duration,
+        setup,
+        cut: shared.stop.why().map(|why| match why {
+            Why::Timeout => Cut::Timeout,
+            Why::Abort(check) => Cut::Abort(check),
+            Why::Signal(name) => Cut::Signal(name),
+        }),
+    })
+}
+
+/// Ends the run at its own time bound.
+async fn run_timeout(shared: Arc<Shared>) {
+    tokio::time::sleep(shared.plan.timeout).await;
+    shared.stop.stop(Why::Timeout);
+}
+
+/// Runs all scenarios, each from its start condition to its end; background ones end with the last other one.
+async fn scenarios(shared: &Arc<Shared>, fences: &fence::Fences) -> Vec<ScenarioSeen> {
+    let mut foreground = JoinSet::new();
+    let mut background = JoinSet::new();
+    for index in 0..shared.plan.scenarios.len() {
+        let task = one(Arc::clone(shared), fences.clone(), index);
+        if shared.plan.scenarios[index].is_background() {
+            background.spawn(task);
+        } else {
+            foreground.spawn(task);
+        }
+    }
+    let mut seen: Vec<Option<ScenarioSeen>> = vec![None; shared.plan.scenarios.len()];
+    let only_background = foreground.is_empty();
+    while let Some(joined) = foreground.join_next().await {
+        let (index, scenario) = unwind(joined);
+        seen[index] = Some(scenario);
+    }
+    if !only_background {
+        shared.stop.end_background();
+    }
+    while let Some(joined) = background.join_next().await {
+        let (index, scenario) = unwind(joined);
+        seen[index] = Some(scenario);
+    }
+    seen.into_iter().flatten().collect()
+}
+
+/// One scenario, from waiting to its end.
+async fn one(shared: Arc<Shared>, fences: fence::Fences, index: usize) -> (usize, ScenarioSeen) {
+    let scenario = &shared.plan.scenarios[index];
+    if let Err(why) = starts::wait(&shared, index).await {
+        let ended = if shared.stop.why().is_some() { cut(&shared) } else { Ended::Skipped };
+        shared.states[index].end(true);
+        shared.live.end(index);
+        return (index, seen(&shared, index, None, Outcome::of(ended).because(why)));
+    }
+    let started = shared.clock.elapsed();
+    shared.states[index].start();
+    shared.live.begin(index);
+    let outcome = match &scenario.work {
+        Work::Connect(work) => connect::run(&shared, index, work).await,
+        Work::Metrics(work) => scrape::run(&shared, index, work).await,
+        Work::Produce(_) => produce::run(&shared, index).await,
+        Work::Consume(_) => consume::run(&shared, index, &fences).await,
+        Work::Roundtrip(_) => roundtrip::run(&shared, index).await,
+    };
+    let span = Some((started, shared.clock.elapsed()));
+    shared.states[index].end(false);
+    shared.live.end(index);
+    (index, seen(&shared, index, span, outcome))
+}
+
+fn seen(shared: &Shared, index: usize, span: Option<(Duration, Duration)>, outcome: Outcome) -> ScenarioSeen {
+    let scenario = &shared.plan.scenarios[index];
+    let counts = shared.live.metrics(index).snapshot();
+    let (open_loop, target_rate) = match &scenario.work {
+        Work::Produce(p) => {
+            (Some(p.schedule.is_some()), p.schedule.as_ref().map(crate::plan::Schedule::mean_rate))
+        }
+        _ => (None, None),
+    };
+    ScenarioSeen {
+        name: scenario.name.clone(),
+        kind: scenario.work.kind(),
+        ended: outcome.ended.unwrap_or(Ended::Done),
+        message: outcome.message,
+        counts,
+        planned: scenario.work.planned(),
+        open_loop,
+        target_rate,
+        span,
+        brokers: outcome.brokers,
+        topics: outcome.topics,
+        scrape: outcome.scrape,
+        uuids: outcome.uuids,
+    }
+}
+
+/// librdkafka's caught log lines, as notes: known kinds in the user's words, the others merged into one.
+fn log_notes(shared: &Shared) -> Vec<Note> {
+    let kinds = shared.client.logs().snapshot();
+    let mut notes: Vec<(Note, &'static str, u64)> = Vec::new();
+    let mut others = Vec::new();
+    for kind in &kinds {
+        match kind.note {
+            Some(text) => match notes.iter_mut().find(|(_, known, _)| *known == text) {
+                Some((_, _, count)) => *count += kind.count,
+                None => notes.push((Note::hint(text), text, kind.count)),
+            },
+            None if kind.level <= 4 => others.push(kind),
+            None => {}
+        }
+    }
+    let mut out: Vec<Note> = notes
+        .into_iter()
+        .map(|(note, text, count)| Note { text: format!("{text} (seen {count} times)"), ..note })
+        .collect();
+    others.sort_by_key(|kind| std::cmp::Reverse(kind.count));
+    for kind in others.iter().take(5) {
+        out.push(Note::hint(format!(
+            "librdkafka said {} times: {}: {}",
+            kind.count, kind.facility, kind.sample
+        )));
+    }
+    if others.len() > 5 {
+        out.push(Note::hint(format!("librdkafka said {} other kinds of things", others.len() - 5)));
+    }
+    out
+}

@@ -1,0 +1,21 @@
+//! What a run needs beside its plan, and why one cannot begin.
+
+use super::stop::Stop;
+use crate::ids::RunTag;
+use crate::kafka;
+
+/// What a run needs beside its plan.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The run's id.
+    pub run_id: String,
+    /// Marks this execution's messages.
+    pub run_tag: RunTag,
+    /// Ends the run early.
+    pub stop: Stop,
+}
+
+/// A run that could not begin: settings that librdkafka refuses, or a run that the embedded broker cannot hold.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct CannotBegin(#[from] kafka::Error);

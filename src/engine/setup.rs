@@ -1,0 +1,153 @@
+//! Before the run's zero: reach the brokers, see to the topics, and lay out the streams over their partitions.
+//!
+//! Tried once at the start; a scenario that starts later tries again where nothing was reached then.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::outcome::unwind;
+use super::shared::{Shared, TopicState, Topology};
+use crate::kafka::{self, TopicOutcome, TopicSpec, probe};
+use crate::ledger::{StreamInfo, Streams};
+use crate::observe::Note;
+use crate::plan::{Plan, ValuePlan, Work};
+use crate::scenario::Template;
+
+/// How long reaching the brokers and creating the topics may take.
+const BOUND: Duration = Duration::from_secs(10);
+/// How long finding the cause of a failed try may take.
+const PROBE: Duration = Duration::from_secs(2);
+/// A failed try is not repeated within this time.
+const FRESH: Duration = Duration::from_secs(3);
+
+/// The first try. Its failure is noted; what needs the topics says so itself.
+pub(super) async fn first(shared: &Arc<Shared>) {
+    if !shared.plan.scenarios.iter().any(|s| s.work.needs_kafka()) {
+        return;
+    }
+    tokio::select! {
+        biased;
+        () = shared.stop.stopped() => {}
+        _ = ready(shared) => {}
+    }
+}
+
+/// Sees to it that the topology is known.
+///
+/// # Errors
+/// Why the brokers were not reached.
+pub(super) async fn ready(shared: &Arc<Shared>) -> Result<(), String> {
+    let mut last = shared.setup.lock().await;
+    if shared.topology().is_some() {
+        return Ok(());
+    }
+    if let Some((at, why)) = last.as_ref()
+        && at.elapsed() < FRESH
+    {
+        return Err(why.clone());
+    }
+    let task = Arc::clone(shared);
+    let tried = tokio::task::spawn_blocking(move || topics(&task)).await;
+    match unwind(tried) {
+        Ok(states) => {
+            shared.set_topology(lay_out(&shared.plan, states));
+            Ok(())
+        }
+        Err(error) => {
+            let task = Arc::clone(shared);
+            let causes = unwind(tokio::task::spawn_blocking(move || causes(&task)).await);
+            let why = format!("no broker could be reached within {} s: {causes} ({error})", BOUND.as_secs());
+            *last = Some((Instant::now(), why.clone()));
+            Err(why)
+        }
+    }
+}
+
+/// Where the way to each broker ends, in the words of the wire probe.
+fn causes(shared: &Shared) -> String {
+    let until = Instant::now() + PROBE;
+    let cause = |broker: &String| {
+        let answer = probe::probe(&shared.client, broker, &[], until);
+        match answer.stages.iter().find_map(|s| s.error.as_ref().map(|error| (s.name, error))) {
+            Some((stage, error)) => format!("{broker}: {stage}: {error}"),
+            None => format!("{broker}: answers kaf6's own probe"),
+        }
+    };
+    shared.client.brokers().iter().map(cause).collect::<Vec<_>>().join("; ")
+}
+
+/// Creates what is missing; says of each topic how many partitions it has.
+fn topics(shared: &Shared) -> Result<Vec<TopicState>, kafka::Error> {
+    let names = shared.topic_names();
+    let specs: Vec<TopicSpec> = shared
+        .plan
+        .topics
+        .iter()
+        .zip(&names)
+        .map(|(topic, name)| TopicSpec {
+            name: name.clone(),
+            partitions: topic.partitions,
+            replication: topic.replication_factor,
+            config: topic.config.clone(),
+            recreate: topic.recreate,
+        })
+        .collect();
+    let results = kafka::ensure_topics(&shared.client, &specs, BOUND)?;
+    let states = shared.plan.topics.iter().zip(results).map(|(wanted, result)| {
+        let (partitions, error) = match result.outcome {
+            TopicOutcome::Created { partitions } => (partitions, None),
+            TopicOutcome::Existed { partitions } => {
+                if wanted.position.is_some() && partitions != wanted.partitions {
+                    shared.note(Note::warning(format!(
+                        "topic `{}` exists with {partitions} partitions; the file says {}, and an existing topic is left as it is",
+                        result.name, wanted.partitions
+                    )));
+                }
+                (partitions, None)
+            }
+            TopicOutcome::Error { code, text } => {
+                shared.note(Note::error(format!("topic `{}` cannot be used: {text} ({code})", result.name)));
+                (0, Some(format!("{text} ({code})")))
+            }
+        };
+        TopicState { name: result.name, partitions, error }
+    });
+    Ok(states.collect())
+}
+
+/// The streams of each client of each scenario that sends, over the partitions of its topic.
+fn lay_out(plan: &Plan, topics: Vec<TopicState>) -> Topology {
+    let mut streams = Streams::default();
+    let mut first = HashMap::new();
+    let number = |topic: &Template| plan.topics.iter().position(|t| t.name == *topic);
+    for (scenario, work) in plan.scenarios.iter().map(|s| &s.work).enumerate() {
+        let (topic, clients, value, roundtrip) = match work {
+            Work::Produce(p) => (&p.topic, p.clients, &p.value, false),
+            Work::Roundtrip(r) => (&r.topic, r.clients, &r.value, true),
+            _ => continue,
+        };
+        let Some(topic) = number(topic) else { continue };
+        let has_uuid = matches!(value, ValuePlan::Text(template) if template.uses_uuid());
+        for client in 0..clients {
+            let info = StreamInfo { scenario, client, topic, partition: 0, has_uuid, roundtrip };
+            let id = streams.add(&info, 0..topics[topic].partitions);
+            first.insert((scenario, client), id);
+        }
+    }
+    Topology { topics, streams, first }
+}
+
+/// The topic of a scenario, ready for use.
+///
+/// # Errors
+/// Why the scenario cannot work.
+pub(super) async fn topic(shared: &Arc<Shared>, topic: &Template) -> Result<(usize, TopicState), String> {
+    ready(shared).await?;
+    let index = shared.topic_index(topic).ok_or("its topic is not in the plan")?;
+    let state = shared.topology().map(|t| t.topics[index].clone()).ok_or("its topic is not known")?;
+    match &state.error {
+        Some(error) => Err(format!("topic `{}` cannot be used: {error}", state.name)),
+        None => Ok((index, state)),
+    }
+}

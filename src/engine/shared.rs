@@ -1,0 +1,235 @@
+//! What all parts of one run share: plan, clients, clock, states, topology, ledgers and notes.
+//!
+//! Locks here are taken at a scenario's start and end, never for a message.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+
+use super::clock::Clock;
+use super::ends::PartitionEnd;
+use super::live::Live;
+use super::options::{CannotBegin, Options};
+use super::stop::Stop;
+use crate::ids::{Partition, RunTag, StreamId};
+use crate::kafka::{Client, Embedded};
+use crate::ledger::{SentLog, Streams};
+use crate::observe::Note;
+use crate::plan::{Plan, Target};
+use crate::scenario::Template;
+
+/// Shared by all tasks and threads of a run.
+pub(super) struct Shared {
+    pub(super) plan: Arc<Plan>,
+    pub(super) run_id: String,
+    pub(super) run_tag: RunTag,
+    pub(super) stop: Stop,
+    pub(super) live: Arc<Live>,
+    pub(super) clock: Clock,
+    pub(super) client: Client,
+    pub(super) states: Vec<State>,
+    topology: OnceLock<Topology>,
+    /// Why there is no topology yet, and since when.
+    pub(super) setup: tokio::sync::Mutex<Option<(Instant, String)>>,
+    sent: Mutex<HashMap<StreamId, SentLog>>,
+    ends: Mutex<Vec<(usize, PartitionEnd)>>,
+    fences: Mutex<HashMap<(usize, Partition), i64>>,
+    notes: Mutex<Vec<Note>>,
+    /// Lives as long as the run does.
+    _embedded: Option<Embedded>,
+}
+
+/// The run's topics as they are, and the streams over their partitions.
+#[derive(Debug)]
+pub(super) struct Topology {
+    /// In the plan's order.
+    pub(super) topics: Vec<TopicState>,
+    pub(super) streams: Streams,
+    /// The first stream of each client of each scenario that sends: by scenario, then client.
+    pub(super) first: HashMap<(usize, u32), StreamId>,
+}
+
+/// One topic as it is.
+#[derive(Debug, Clone)]
+pub(super) struct TopicState {
+    pub(super) name: String,
+    pub(super) partitions: i32,
+    /// Why it cannot be used.
+    pub(super) error: Option<String>,
+}
+
+impl Shared {
+    pub(super) fn new(plan: Arc<Plan>, options: Options, live: Arc<Live>) -> Result<Self, CannotBegin> {
+        let (client, embedded) = match &plan.target {
+            Target::Brokers(brokers) => (Client::new(brokers, &plan.client)?, None),
+            Target::Embedded => {
+                let topics: Vec<(String, i32, i32)> = plan
+                    .topics
+                    .iter()
+                    .map(|t| (t.name.with_run_id(&options.run_id), t.partitions, t.replication_factor))
+                    .collect();
+                let brokers = topics.iter().map(|t| t.2).max().unwrap_or(1).max(1);
+                let embedded = Embedded::start(brokers, &topics)?;
+                (Client::embedded(&embedded, &plan.client)?, Some(embedded))
+            }
+        };
+        let states = plan.scenarios.iter().map(|_| State::new()).collect();
+        Ok(Self {
+            plan,
+            run_id: options.run_id,
+            run_tag: options.run_tag,
+            stop: options.stop,
+            live,
+            clock: Clock::default(),
+            client,
+            states,
+            topology: OnceLock::new(),
+            setup: tokio::sync::Mutex::new(None),
+            sent: Mutex::default(),
+            ends: Mutex::default(),
+            fences: Mutex::default(),
+            notes: Mutex::default(),
+            _embedded: embedded,
+        })
+    }
+
+    /// The client settings of one scenario: the file's, or with brokers of its own.
+    pub(super) fn client_of(&self, index: usize) -> Client {
+        match &self.plan.scenarios[index].brokers {
+            Some(brokers) if !self.client.is_embedded() => self.client.with_brokers(brokers),
+            _ => self.client.clone(),
+        }
+    }
+
+    /// The topics and streams; none while no broker was reached.
+    pub(super) fn topology(&self) -> Option<&Topology> {
+        self.topology.get()
+    }
+
+    pub(super) fn set_topology(&self, topology: Topology) {
+        // Only setup sets it, under its lock, and only once.
+        let _ = self.topology.set(topology);
+    }
+
+    /// The number of a topic in the run.
+    pub(super) fn topic_index(&self, topic: &Template) -> Option<usize> {
+        self.plan.topics.iter().position(|t| t.name == *topic)
+    }
+
+    /// Names of all topics, in the plan's order.
+    pub(super) fn topic_names(&self) -> Vec<String> {
+        self.plan.topics.iter().map(|t| t.name.with_run_id(&self.run_id)).collect()
+    }
+
+    /// When a scenario that starts now has to end: its own bound, and the run's.
+    pub(super) fn deadline(&self, index: usize) -> Instant {
+        let own = Instant::now() + self.plan.scenarios[index].timeout;
+        own.min(self.clock.zero() + self.plan.timeout)
+    }
+
+    pub(super) fn note(&self, note: Note) {
+        let mut notes = lock(&self.notes);
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+
+    pub(super) fn take_notes(&self) -> Vec<Note> {
+        std::mem::take(&mut *lock(&self.notes))
+    }
+
+    /// Hands in what a client sent.
+    pub(super) fn hand_in_sent(&self, logs: impl IntoIterator<Item = (StreamId, SentLog)>) {
+        lock(&self.sent).extend(logs);
+    }
+
+    /// Whether any of these scenarios may have written to this topic.
+    pub(super) fn may_have_written(&self, topic: usize, scenarios: &[usize]) -> bool {
+        let Some(topology) = self.topology() else { return false };
+        let sent = lock(&self.sent);
+        topology.streams.iter().any(|(id, info)| {
+            info.topic == topic
+                && scenarios.contains(&info.scenario)
+                && sent.get(&id).is_some_and(|log| log.sent() > log.failures().len())
+        })
+    }
+
+    /// All that was sent, at the end.
+    pub(super) fn take_sent(&self) -> HashMap<StreamId, SentLog> {
+        std::mem::take(&mut *lock(&self.sent))
+    }
+
+    /// Hands in what a consumer read of one partition.
+    pub(super) fn hand_in_end(&self, scenario: usize, end: PartitionEnd) {
+        lock(&self.ends).push((scenario, end));
+    }
+
+    /// All that was read, at the end, by scenario and partition.
+    pub(super) fn take_ends(&self) -> Vec<(usize, PartitionEnd)> {
+        let mut ends = std::mem::take(&mut *lock(&self.ends));
+        ends.sort_by_key(|(scenario, end)| (*scenario, end.reads.place()));
+        ends
+    }
+
+    /// A fence was acked here.
+    pub(super) fn hand_in_fence(&self, topic: usize, partition: Partition, offset: i64) {
+        lock(&self.fences).insert((topic, partition), offset);
+    }
+
+    /// Where the last fence of a partition was acked.
+    pub(super) fn fence_offset(&self, topic: usize, partition: Partition) -> Option<i64> {
+        lock(&self.fences).get(&(topic, partition)).copied()
+    }
+}
+
+/// A panic of another thread must not take its data with it.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where a scenario stands, for those who wait for it.
+#[derive(Debug)]
+pub(super) struct State(watch::Sender<Stand>);
+
+/// The stands of a scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stand {
+    Waiting,
+    Running,
+    /// Ended at this instant, having started.
+    Ended(Instant),
+    /// It will never start.
+    Skipped,
+}
+
+impl State {
+    fn new() -> Self {
+        Self(watch::Sender::new(Stand::Waiting))
+    }
+
+    pub(super) fn start(&self) {
+        self.0.send_replace(Stand::Running);
+    }
+
+    pub(super) fn end(&self, skipped: bool) {
+        self.0.send_replace(if skipped { Stand::Skipped } else { Stand::Ended(Instant::now()) });
+    }
+
+    pub(super) fn get(&self) -> Stand {
+        *self.0.borrow()
+    }
+
+    /// Waits until it has ended, or will never start.
+    pub(super) async fn over(&self) -> Stand {
+        let mut stand = self.0.subscribe();
+        match stand.wait_for(|s| matches!(s, Stand::Ended(_) | Stand::Skipped)).await {
+            Ok(stand) => *stand,
+            Err(_) => Stand::Skipped,
+        }
+    }
+}
+
+/// The longest wait of a thread between two looks at the stop flag.
+pub(super) const LOOK: Duration = Duration::from_millis(50);

@@ -1,0 +1,110 @@
+//! Exit codes: a documented table, and the one function that chooses among several.
+//!
+//! 0 pass, 1 a check failed, 2 the input is wrong, 3 could not judge, 70 a bug in kaf6, 130 and 143 stopped by a signal.
+
+use crate::record::Status;
+
+/// How the process ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Each check of each run passed.
+    Pass,
+    /// A check failed.
+    Fail,
+    /// The command line or a file is wrong.
+    Input,
+    /// Something could not be judged.
+    NotJudged,
+    /// A bug in kaf6.
+    Bug,
+    /// SIGINT.
+    Interrupted,
+    /// SIGTERM.
+    Terminated,
+}
+
+/// Which verdicts make the process fail; it changes codes 1 and 3 only, never the status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum FailOn {
+    /// Failed checks only: 3 becomes 0.
+    Check,
+    /// Failed checks, and runs that could not judge.
+    #[default]
+    Inconclusive,
+    /// Neither: 1 and 3 become 0.
+    Never,
+}
+
+impl Exit {
+    /// Of several, the first of these counts.
+    const ORDER: [Self; 7] = [
+        Self::Bug,
+        Self::Input,
+        Self::Interrupted,
+        Self::Terminated,
+        Self::Fail,
+        Self::NotJudged,
+        Self::Pass,
+    ];
+
+    /// The code.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Pass => 0,
+            Self::Fail => 1,
+            Self::Input => 2,
+            Self::NotJudged => 3,
+            Self::Bug => 70,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+        }
+    }
+
+    /// The end that a run's status asks for.
+    pub const fn of(status: Status, fail_on: FailOn) -> Self {
+        match (status, fail_on) {
+            (Status::Fail, FailOn::Check | FailOn::Inconclusive) => Self::Fail,
+            (Status::Error, FailOn::Inconclusive) => Self::NotJudged,
+            _ => Self::Pass,
+        }
+    }
+
+    /// The end of several: the first of 70, 2, 130 or 143, 1, 3, 0.
+    pub fn worst(ends: impl IntoIterator<Item = Self>) -> Self {
+        let ends: Vec<Self> = ends.into_iter().collect();
+        Self::ORDER.into_iter().find(|end| ends.contains(end)).unwrap_or(Self::Pass)
+    }
+}
+
+impl From<Exit> for std::process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fail_on_changes_codes_1_and_3_only() {
+        let code = |status, fail_on| Exit::of(status, fail_on).code();
+        assert_eq!(code(Status::Fail, FailOn::Inconclusive), 1);
+        assert_eq!(code(Status::Error, FailOn::Inconclusive), 3);
+        assert_eq!(code(Status::Fail, FailOn::Check), 1);
+        assert_eq!(code(Status::Error, FailOn::Check), 0);
+        assert_eq!(code(Status::Fail, FailOn::Never), 0);
+        assert_eq!(code(Status::Pass, FailOn::Never), 0);
+    }
+
+    #[test]
+    fn the_worst_of_several_is_the_first_in_the_table() {
+        use Exit::{Bug, Fail, Input, Interrupted, NotJudged, Pass};
+        assert_eq!(Exit::worst([Pass, NotJudged, Fail]), Fail);
+        assert_eq!(Exit::worst([NotJudged, Pass]), NotJudged);
+        assert_eq!(Exit::worst([Fail, Interrupted]), Interrupted);
+        assert_eq!(Exit::worst([Interrupted, Input]), Input);
+        assert_eq!(Exit::worst([Input, Bug]), Bug);
+        assert_eq!(Exit::worst([]), Pass);
+    }
+}

@@ -1,0 +1,535 @@
+//! The verdict on one consumer's reading of one partition: exact counts of each anomaly, and evidence.
+//!
+//! Two steps, since what seems lost deserves a second look: `missing` says what to look for, `judge` decides.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::reads::{PartitionReads, Place, Sighting};
+use super::runs::{Bits, Run, RunLog};
+use super::sent::SentLog;
+use super::streams::Streams;
+use crate::anomaly::Anomaly;
+use crate::ids::{Offset, Seq, StreamId};
+
+/// Pieces of evidence kept for each anomaly.
+pub const EVIDENCE: usize = 20;
+
+/// How much of the log a reader was to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// All from its start on: what it never reached is unread.
+    Full,
+    /// Only as far as it came: what lies beyond is out of scope.
+    Partial,
+}
+
+/// One consumer's end in one partition.
+#[derive(Debug)]
+pub struct ReaderEnd<'a> {
+    /// What it found.
+    pub reads: &'a PartitionReads,
+    /// The offset at which it started; what was acked below is out of scope.
+    pub start: Offset,
+    /// It read the fence that ends the log for it, so that it passed all there was.
+    pub reached_fence: bool,
+    /// A reachable broker no longer knows the partition.
+    pub gone: bool,
+    /// How much it was to read.
+    pub scope: Scope,
+    /// The scenarios whose messages it is to judge, by their numbers in the plan.
+    pub producers: &'a [usize],
+    /// What a fresh reader found of the whole partition at the very end, where one passed all of it.
+    pub audit: Option<&'a PartitionReads>,
+}
+
+/// Acked messages that a reader did not find.
+#[derive(Debug, Default)]
+pub struct Missing {
+    /// It passed their place.
+    pub passed: Vec<(StreamId, Run)>,
+    /// It never came that far.
+    pub unread: Vec<(StreamId, Run)>,
+    /// The audit did not find them, whatever the reader had found before.
+    pub gone: Vec<(StreamId, Run)>,
+}
+
+impl Missing {
+    /// Those that a second look is to be taken for.
+    fn doubtful(&self) -> impl Iterator<Item = &Run> {
+        self.passed.iter().chain(&self.gone).map(|(_, run)| run)
+    }
+
+    /// How many those are.
+    pub fn doubtful_len(&self) -> u64 {
+        self.doubtful().map(|run| run.len).sum()
+    }
+
+    /// The range of offsets in which those were acked.
+    pub fn doubtful_range(&self) -> Option<(Offset, Offset)> {
+        let low = self.doubtful().map(|run| run.offset).min()?;
+        let high = self.doubtful().map(|run| run.offset_of(run.end() - 1)).max()?;
+        Some((low, high))
+    }
+}
+
+/// The messages that this reader had to find and did not.
+pub fn missing(streams: &Streams, sent: &HashMap<StreamId, SentLog>, end: &ReaderEnd<'_>) -> Missing {
+    // A corrupt record stands where its message was acked: it is corrupt, not lost.
+    let corrupt: HashSet<Offset> = std::iter::once(end.reads)
+        .chain(end.audit)
+        .flat_map(|reads| reads.corrupt.runs())
+        .flat_map(|run| (run.seq..run.end()).map(move |s| run.offset_of(s)))
+        .collect();
+    let position = end.reads.offsets().1.map_or(end.start, |last| last + 1);
+    let mut out = Missing::default();
+    for (id, log) in of_reader(streams, sent, end) {
+        let found = end.reads.streams.get(&id);
+        for run in log.acks().runs() {
+            for seq in run.seq..run.end() {
+                let offset = run.offset_of(seq);
+                if offset < end.start || corrupt.contains(&offset) {
+                    continue;
+                }
+                let read = found.is_some_and(|f| f.seen.contains(seq));
+                if end.audit.is_some_and(|audit| !audit.contains(id, seq)) {
+                    extend(&mut out.gone, id, seq, offset);
+                } else if read {
+                    continue;
+                } else if end.reached_fence || end.gone || offset < position {
+                    extend(&mut out.passed, id, seq, offset);
+                } else if end.scope == Scope::Full {
+                    extend(&mut out.unread, id, seq, offset);
+                }
+            }
+        }
+    }
+    out
+}
+
+/// How many acked messages this reader was to find: those at or above its start.
+pub fn wanted(streams: &Streams, sent: &HashMap<StreamId, SentLog>, end: &ReaderEnd<'_>) -> u64 {
+    of_reader(streams, sent, end)
+        .flat_map(|(_, log)| log.acks().runs())
+        .map(|run| run.len.saturating_sub(u64::try_from(end.start - run.offset).unwrap_or(0)))
+        .sum()
+}
+
+fn of_reader<'a>(
+    streams: &'a Streams,
+    sent: &'a HashMap<StreamId, SentLog>,
+    end: &'a ReaderEnd<'_>,
+) -> impl Iterator<Item = (StreamId, &'a SentLog)> {
+    streams
+        .iter()
+        .filter(|(_, info)| info.is_load_of(end.reads.place()) && end.producers.contains(&info.scenario))
+        .filter_map(|(id, _)| sent.get(&id).map(|log| (id, log)))
+}
+
+fn extend(list: &mut Vec<(StreamId, Run)>, id: StreamId, seq: Seq, offset: Offset) {
+    if let Some((last, run)) = list.last_mut()
+        && *last == id
+        && run.end() == seq
+        && run.offset_of(seq) == offset
+    {
+        run.len += 1;
+        return;
+    }
+    list.push((id, Run { seq, offset, len: 1 }));
+}
+
+/// The count of one anomaly.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Those that nothing explains.
+    pub count: u64,
+    /// Those that a retry explains; only of duplicates and reorderings.
+    pub explained: u64,
+}
+
+/// One piece of evidence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// Of what.
+    pub anomaly: Anomaly,
+    /// The topic's number in the run.
+    pub topic: usize,
+    /// The partition.
+    pub partition: i32,
+    /// Where it was acked or read.
+    pub offset: Option<Offset>,
+    /// The other place: of the first copy, or of the ack.
+    pub other_offset: Option<Offset>,
+    /// The message.
+    pub message: Option<(StreamId, Seq)>,
+    /// When it was seen, microseconds from the run's zero.
+    pub at_us: Option<u64>,
+    /// A retry explains it.
+    pub explained: bool,
+    /// In words.
+    pub detail: String,
+}
+
+/// What one consumer's reading of one partition comes to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Judgement {
+    /// By anomaly; those that could not be measured are absent.
+    pub counts: BTreeMap<Anomaly, Counts>,
+    /// Up to 20 pieces each.
+    pub evidence: Vec<Evidence>,
+}
+
+/// Judges. `again` is what the second look found of the missing ones; none where it could not be taken, and
+/// then what is missing stays unread.
+pub fn judge(
+    streams: &Streams,
+    sent: &HashMap<StreamId, SentLog>,
+    end: &ReaderEnd<'_>,
+    missing: &Missing,
+    again: Option<&HashMap<StreamId, Bits>>,
+) -> Judgement {
+    let mut case = Case { end, sent, out: Judgement::default() };
+    for anomaly in [
+        Anomaly::Lost,
+        Anomaly::Skipped,
+        Anomaly::Unread,
+        Anomaly::Duplicate,
+        Anomaly::Reordered,
+        Anomaly::Corrupt,
+        Anomaly::Misplaced,
+        Anomaly::Phantom,
+        Anomaly::Nonmonotonic,
+        Anomaly::Foreign,
+    ] {
+        case.out.counts.insert(anomaly, Counts::default());
+    }
+    case.losses(missing, again);
+    for (id, log) in of_reader(streams, sent, end) {
+        case.stream(id, log);
+        case.misplaced(id, log);
+    }
+    case.rewritten();
+    case.plain(Anomaly::Corrupt, end.reads.corrupt.len());
+    case.plain(Anomaly::Nonmonotonic, end.reads.nonmonotonic);
+    case.plain(Anomaly::Foreign, end.reads.foreign());
+    case.out
+}
+
+/// A judgement in the making.
+struct Case<'a> {
+    end: &'a ReaderEnd<'a>,
+    sent: &'a HashMap<StreamId, SentLog>,
+    out: Judgement,
+}
+
+impl Case<'_> {
+    fn count(&mut self, anomaly: Anomaly, explained: bool) -> &mut Counts {
+        let counts = self.out.counts.entry(anomaly).or_default();
+        if explained {
+            counts.explained += 1;
+        } else {
+            counts.count += 1;
+        }
+        counts
+    }
+
+    /// Adds evidence while there is room; unexplained pieces push explained ones out.
+    fn evidence(&mut self, mut piece: Evidence) {
+        let (topic, partition) = self.end.reads.place();
+        (piece.topic, piece.partition) = (topic, partition);
+        let same = |e: &&Evidence| e.anomaly == piece.anomaly;
+        if self.out.evidence.iter().filter(same).count() < EVIDENCE {
+            self.out.evidence.push(piece);
+        } else if !piece.explained
+            && let Some(old) =
+                self.out.evidence.iter_mut().find(|e| e.anomaly == piece.anomaly && e.explained)
+        {
+            *old = piece;
+        }
+    }
+
+    fn sighting(&self, anomaly: Anomaly, message: (StreamId, Seq), offset: Offset) -> Option<&Sighting> {
+        self.end
+            .reads
+            .sightings
+            .iter()
+            .find(|s| s.anomaly == anomaly && s.message == Some(message) && s.offset == offset)
+    }
+
+    fn losses(&mut self, missing: &Missing, again: Option<&HashMap<StreamId, Bits>>) {
+        for (id, run) in &missing.passed {
+            for seq in run.seq..run.end() {
+                let anomaly = match again {
+                    Some(found) if found.get(id).is_some_and(|bits| bits.contains(seq)) => Anomaly::Skipped,
+                    Some(_) => Anomaly::Lost,
+                    None if self.end.gone => Anomaly::Lost,
+                    None => Anomaly::Unread,
+                };
+                let why = match anomaly {
+                    Anomaly::Skipped => "the reader passed its place, a fresh reader found it there",
+                    Anomaly::Lost if self.end.gone => "the broker no longer knows its partition",
+                    Anomaly::Lost => "the reader passed its place, and a fresh reader did not find it either",
+                    _ => "the reader passed its place, and no second look could be taken",
+                };
+                self.loss(anomaly, *id, run, seq, why);
+            }
+        }
+        for (id, run) in &missing.gone {
+            for seq in run.seq..run.end() {
+                let read = self.end.reads.contains(*id, seq);
+                let (anomaly, why) = match (again, read) {
+                    (Some(found), _) if found.get(id).is_some_and(|bits| bits.contains(seq)) => {
+                        (Anomaly::Skipped, "the audit passed its place, another fresh reader found it there")
+                    }
+                    (_, true) => (Anomaly::Lost, "it was read, and is gone at the audit"),
+                    (_, false) => (Anomaly::Lost, "neither the reader nor the audit found it"),
+                };
+                self.loss(anomaly, *id, run, seq, why);
+            }
+        }
+        for (id, run) in &missing.unread {
+            for seq in run.seq..run.end() {
+                self.loss(Anomaly::Unread, *id, run, seq, "the reader did not come that far");
+            }
+        }
+    }
+
+    fn loss(&mut self, anomaly: Anomaly, id: StreamId, run: &Run, seq: Seq, why: &str) {
+        let counts = self.count(anomaly, false);
+        if counts.count > EVIDENCE as u64 {
+            return;
+        }
+        let detail = format!("{why}; {}", self.neighbours(id, seq));
+        self.evidence(Evidence {
+            offset: Some(run.offset_of(seq)),
+            message: Some((id, seq)),
+            detail,
+            ..Evidence::of(anomaly)
+        });
+    }
+
+    /// The nearest messages of the same stream that were read.
+    fn neighbours(&self, id: StreamId, seq: Seq) -> String {
+        /// How far to look; a whole log may be gone.
+        const NEAR: u64 = 10_000;
+        let Some(found) = self.end.reads.streams.get(&id).filter(|f| !f.seen.is_empty()) else {
+            return "no message of this client in this partition was read".to_owned();
+        };
+        let sent = self.sent.get(&id).map_or(0, SentLog::sent);
+        let before = (seq.saturating_sub(NEAR)..seq).rev().find(|s| found.seen.contains(*s));
+        let after = (seq + 1..sent.min(seq.saturating_add(NEAR))).find(|s| found.seen.contains(*s));
+        match (before, after) {
+            (Some(b), Some(a)) => format!("number {b} before it and number {a} after it were read"),
+            (Some(b), None) => format!("number {b} before it was read, none after it"),
+            (None, Some(a)) => format!("number {a} after it was read, none before it"),
+            (None, None) => "none near it was read".to_owned(),
+        }
+    }
+
+    fn stream(&mut self, id: StreamId, log: &SentLog) {
+        let reads = self.end.reads;
+        let Some(found) = reads.streams.get(&id) else { return };
+        let resent = bits(log.maybe_out_of_order());
+        self.duplicates(id, &bits(log.maybe_twice()));
+        for run in found.reordered.runs() {
+            for seq in run.seq..run.end() {
+                let offset = run.offset_of(seq);
+                let seen = self.sighting(Anomaly::Reordered, (id, seq), offset).copied();
+                // Either of the two may be the one that was sent again; which one overtook is not known.
+                let behind = seen.map(|s| s.beside.cast_unsigned());
+                let explained = resent.contains(seq) || behind.is_some_and(|b| resent.contains(b));
+                self.count(Anomaly::Reordered, explained);
+                self.evidence(Evidence {
+                    offset: Some(offset),
+                    message: Some((id, seq)),
+                    at_us: seen.map(|s| s.at_us),
+                    explained,
+                    detail: behind.map_or_else(
+                        || "lies behind a message that was sent later".to_owned(),
+                        |b| format!("lies behind number {b}, which was sent later"),
+                    ),
+                    ..Evidence::of(Anomaly::Reordered)
+                });
+            }
+        }
+        for run in log.failures().runs() {
+            for seq in (run.seq..run.end()).filter(|seq| found.seen.contains(*seq)) {
+                self.count(Anomaly::Phantom, false);
+                self.evidence(Evidence {
+                    message: Some((id, seq)),
+                    detail: "its sending failed with an error that excludes a write, and yet it was read"
+                        .to_owned(),
+                    ..Evidence::of(Anomaly::Phantom)
+                });
+            }
+        }
+    }
+
+    fn duplicates(&mut self, id: StreamId, maybe_twice: &Bits) {
+        let Some(found) = self.end.reads.streams.get(&id) else { return };
+        if found.repeats.is_empty() {
+            return;
+        }
+        let mut copies: BTreeMap<Seq, Vec<Offset>> = BTreeMap::new();
+        for run in found.repeats.runs() {
+            for seq in run.seq..run.end() {
+                copies.entry(seq).or_default().push(run.offset_of(seq));
+            }
+        }
+        let mut first: HashMap<Seq, Offset> = HashMap::new();
+        for run in found.order.runs() {
+            for seq in copies.range(run.seq..run.end()).map(|(seq, _)| *seq) {
+                first.insert(seq, run.offset_of(seq));
+            }
+        }
+        for (seq, offsets) in copies {
+            // The same offset again is the same record read again, after the log was reset under the reader.
+            let first = first.get(&seq).copied();
+            let Some(other) = offsets.into_iter().find(|offset| Some(*offset) != first) else { continue };
+            let explained = maybe_twice.contains(seq);
+            self.count(Anomaly::Duplicate, explained);
+            let at_us = self.sighting(Anomaly::Duplicate, (id, seq), other).map(|s| s.at_us);
+            self.evidence(Evidence {
+                offset: Some(other),
+                other_offset: first,
+                message: Some((id, seq)),
+                at_us,
+                explained,
+                detail: if explained {
+                    "the producer sent it again, after a try that may have been written".to_owned()
+                } else {
+                    "the producer sent it once, or again only after a try that was not written".to_owned()
+                },
+                ..Evidence::of(Anomaly::Duplicate)
+            });
+        }
+    }
+
+    /// Acked at one offset, read at another, and at none of its copies' offsets either.
+    fn misplaced(&mut self, id: StreamId, log: &SentLog) {
+        // Where an audit was made, it decides.
+        let Some(found) = self.end.audit.unwrap_or(self.end.reads).streams.get(&id) else { return };
+        let (acked, read) = (log.acks().sorted(), found.order.sorted());
+        let mut copies: Option<HashSet<(Seq, Offset)>> = None;
+        let mut at = 0;
+        for ack in &acked {
+            while at < read.len() && read[at].end() <= ack.seq {
+                at += 1;
+            }
+            for run in read[at..].iter().take_while(|run| run.seq < ack.end()) {
+                let (from, to) = (ack.seq.max(run.seq), ack.end().min(run.end()));
+                if ack.offset_of(from) == run.offset_of(from) {
+                    continue;
+                }
+                let copies = copies.get_or_insert_with(|| {
+                    let pairs = |r: Run| (r.seq..r.end()).map(move |s| (s, r.offset_of(s)));
+                    found.repeats.runs().flat_map(pairs).collect()
+                });
+                for seq in from..to {
+                    if copies.contains(&(seq, ack.offset_of(seq))) {
+                        continue;
+                    }
+                    let counts = self.out.counts.entry(Anomaly::Misplaced).or_default();
+                    counts.count += 1;
+                    self.evidence(Evidence {
+                        offset: Some(run.offset_of(seq)),
+                        other_offset: Some(ack.offset_of(seq)),
+                        message: Some((id, seq)),
+                        detail: format!("acked at offset {}", ack.offset_of(seq)),
+                        ..Evidence::of(Anomaly::Misplaced)
+                    });
+                }
+            }
+        }
+    }
+
+    /// One offset that held two different messages at two times: can be seen only where it was read twice, by the
+    /// audit or by a reader whose log was reset under it.
+    fn rewritten(&mut self) {
+        let (reads, audit) = (self.end.reads, self.end.audit);
+        if audit.is_none() && reads.resets() == 0 {
+            return;
+        }
+        let mut places: Vec<Place> =
+            std::iter::once(reads).chain(audit).flat_map(PartitionReads::places).collect();
+        places.sort_unstable();
+        places.dedup();
+        let mut count = 0;
+        for held in places.chunk_by(|a, b| a.0 == b.0).filter(|held| held.len() > 1) {
+            count += 1;
+            if count > EVIDENCE as u64 {
+                continue;
+            }
+            let words: Vec<String> = held
+                .iter()
+                .map(|(_, message)| match message {
+                    Some((id, seq)) => format!("number {seq} of stream {}", id.0),
+                    None => "a foreign record".to_owned(),
+                })
+                .collect();
+            self.evidence(Evidence {
+                offset: Some(held[0].0),
+                message: held.iter().find_map(|(_, message)| *message),
+                detail: format!("it held {}", words.join(", then ")),
+                ..Evidence::of(Anomaly::Rewritten)
+            });
+        }
+        self.out.counts.insert(Anomaly::Rewritten, Counts { count, explained: 0 });
+    }
+
+    /// An anomaly that the reads have counted already.
+    fn plain(&mut self, anomaly: Anomaly, count: u64) {
+        self.out.counts.insert(anomaly, Counts { count, explained: 0 });
+        let seen: Vec<Sighting> = self
+            .end
+            .reads
+            .sightings
+            .iter()
+            .filter(|s| s.anomaly == anomaly)
+            .take(EVIDENCE)
+            .copied()
+            .collect();
+        for s in seen {
+            let detail = match anomaly {
+                Anomaly::Nonmonotonic => format!("handed out after offset {}", s.beside),
+                Anomaly::Corrupt => {
+                    "key and value do not fit the checksum, or the UUID is not the one sent".to_owned()
+                }
+                _ => "not of this run".to_owned(),
+            };
+            self.evidence(Evidence {
+                offset: Some(s.offset),
+                message: s.message,
+                at_us: Some(s.at_us),
+                detail,
+                ..Evidence::of(anomaly)
+            });
+        }
+    }
+}
+
+/// The sequences of a log as a set.
+fn bits(log: &RunLog) -> Bits {
+    let mut out = Bits::default();
+    for run in log.runs() {
+        for seq in run.seq..run.end() {
+            out.insert(seq);
+        }
+    }
+    out
+}
+
+impl Evidence {
+    const fn of(anomaly: Anomaly) -> Self {
+        Self {
+            anomaly,
+            topic: 0,
+            partition: 0,
+            offset: None,
+            other_offset: None,
+            message: None,
+            at_us: None,
+            explained: false,
+            detail: String::new(),
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! What became of each message: identities, delivery states, what readers found, and what is wrong with it.
+//!
+//! Pure: knows no broker. Clients own their part of it without locks; `judge` puts the parts together at the end.
+
+pub mod envelope;
+mod judge;
+#[cfg(test)]
+mod model;
+mod reads;
+mod runs;
+mod sent;
+mod streams;
+
+pub use judge::{Counts, Evidence, Judgement, Missing, ReaderEnd, Scope, judge, missing, wanted};
+pub use reads::{Checked, PartitionReads, Seen, Sighting};
+pub use runs::{Bits, Run, RunLog};
+pub use sent::{Resent, SentLog};
+pub use streams::{StreamInfo, Streams};

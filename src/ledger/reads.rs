@@ -1,0 +1,305 @@
+//! What one consumer found in one partition, record by record, in the order in which it was handed out.
+//!
+//! Owned by the reading thread, without a lock; a record in order costs a bit set and a run made longer.
+
+use std::collections::HashMap;
+
+use super::envelope::{Kind, Opened};
+use super::runs::{Bits, RunLog};
+use super::streams::{StreamInfo, Streams};
+use crate::anomaly::Anomaly;
+use crate::ids::{Identity, Offset, Partition, RunTag, Seq, StreamId};
+
+/// Sightings kept with their time for each kind, so that evidence can be chosen among them.
+const KEPT: usize = 64;
+
+/// What a record turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Seen {
+    /// A message of this run for the first time; with its due instant, microseconds since 1970.
+    Fresh {
+        /// When it was due.
+        due_us: i64,
+    },
+    /// A message of this run again.
+    Repeat,
+    /// A message of this run that is not what was sent.
+    Corrupt,
+    /// Not of this run.
+    Foreign,
+    /// A round trip's message of this run: in no count.
+    Roundtrip,
+    /// A fence of this run, with its number.
+    Fence(u64),
+    /// A fence of another run: in no count.
+    OldFence,
+}
+
+/// Whether a value's UUID is the one sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checked {
+    /// It is, or there is none to check.
+    Fine,
+    /// Another one stands there.
+    Wrong,
+}
+
+/// An anomaly as it was seen, kept for evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sighting {
+    /// What it was.
+    pub anomaly: Anomaly,
+    /// Where.
+    pub offset: Offset,
+    /// The offset or sequence beside it: of the record before, in an anomaly's own sense.
+    pub beside: i64,
+    /// Whose message, as far as that is known.
+    pub message: Option<(StreamId, Seq)>,
+    /// When, microseconds from the run's zero.
+    pub at_us: u64,
+}
+
+/// An offset and the message that it held; none is a foreign record.
+pub(super) type Place = (Offset, Option<(StreamId, Seq)>);
+
+/// One stream as found.
+#[derive(Debug, Clone, Default)]
+pub(super) struct StreamReads {
+    /// Sequences found at least once.
+    pub(super) seen: Bits,
+    /// First copies: sequence and offset, as handed out.
+    pub(super) order: RunLog,
+    /// Further copies.
+    pub(super) repeats: RunLog,
+    /// First copies that lie behind a later one.
+    pub(super) reordered: RunLog,
+    /// The sequence behind the highest found in this epoch.
+    next: Seq,
+}
+
+/// What one consumer found in one partition.
+#[derive(Debug, Clone)]
+pub struct PartitionReads {
+    run: RunTag,
+    topic: usize,
+    partition: Partition,
+    pub(super) streams: HashMap<StreamId, StreamReads>,
+    pub(super) corrupt: RunLog,
+    /// Offsets of foreign records.
+    strange: RunLog,
+    pub(super) nonmonotonic: u64,
+    pub(super) sightings: Vec<Sighting>,
+    received: u64,
+    records: u64,
+    foreign: u64,
+    uuids_wrong: u64,
+    fence: Option<u64>,
+    first: Option<Offset>,
+    last: Option<Offset>,
+    resets: u64,
+}
+
+impl PartitionReads {
+    /// Nothing found yet in this partition of the run's topic number `topic`.
+    pub fn new(run: RunTag, topic: usize, partition: Partition) -> Self {
+        Self {
+            run,
+            topic,
+            partition,
+            streams: HashMap::new(),
+            corrupt: RunLog::new(),
+            strange: RunLog::new(),
+            nonmonotonic: 0,
+            sightings: Vec::new(),
+            received: 0,
+            records: 0,
+            foreign: 0,
+            uuids_wrong: 0,
+            fence: None,
+            first: None,
+            last: None,
+            resets: 0,
+        }
+    }
+
+    /// The log was reset or cut under the reader, which goes on at its start.
+    pub fn reset(&mut self) {
+        self.resets += 1;
+        self.last = None;
+        for stream in self.streams.values_mut() {
+            stream.next = 0;
+        }
+    }
+
+    /// Takes in one record, handed out at `at_us` (microseconds from the run's zero). `check` compares the UUID in
+    /// the value with the identity, where the stream's values hold one.
+    pub fn see(
+        &mut self,
+        streams: &Streams,
+        offset: Offset,
+        opened: Opened,
+        at_us: u64,
+        check: impl FnOnce(&Identity) -> Checked,
+    ) -> Seen {
+        if let Some(last) = self.last
+            && offset <= last
+        {
+            self.nonmonotonic += 1;
+            self.sight(Anomaly::Nonmonotonic, offset, last, None, at_us);
+        }
+        self.first.get_or_insert(offset);
+        self.last = Some(offset);
+
+        let Opened::Kaf6 { envelope, intact } = opened else {
+            return self.seen_foreign(offset, at_us);
+        };
+        let id = envelope.identity;
+        if envelope.kind == Kind::Fence && intact {
+            if id.run != self.run {
+                return Seen::OldFence;
+            }
+            self.fence = Some(self.fence.map_or(id.seq, |fence| fence.max(id.seq)));
+            return Seen::Fence(id.seq);
+        }
+        if id.run != self.run {
+            return self.seen_foreign(offset, at_us);
+        }
+        let stream =
+            streams.get(id.stream).filter(|s| s.topic == self.topic && s.partition == self.partition);
+        if envelope.kind == Kind::Roundtrip && intact {
+            return Seen::Roundtrip;
+        }
+        let Some(stream) = stream.filter(|s| intact && !s.roundtrip) else {
+            return self.seen_corrupt(offset, None, at_us);
+        };
+        if stream.has_uuid && check(&id) == Checked::Wrong {
+            self.uuids_wrong += 1;
+            return self.seen_corrupt(offset, Some((id.stream, id.seq)), at_us);
+        }
+        self.records += 1;
+        self.seen_message(id, offset, at_us)
+            .map_or(Seen::Repeat, |()| Seen::Fresh { due_us: envelope.due_us })
+    }
+
+    /// Counts a message that is what was sent; none where it was there before.
+    fn seen_message(&mut self, id: Identity, offset: Offset, at_us: u64) -> Option<()> {
+        let message = Some((id.stream, id.seq));
+        let found = self.streams.entry(id.stream).or_default();
+        let next = found.next;
+        found.next = next.max(id.seq + 1);
+        if !found.seen.insert(id.seq) {
+            found.repeats.push(id.seq, offset);
+            self.sight(Anomaly::Duplicate, offset, -1, message, at_us);
+            return None;
+        }
+        found.order.push(id.seq, offset);
+        self.received += 1;
+        if id.seq < next {
+            found.reordered.push(id.seq, offset);
+            self.sight(Anomaly::Reordered, offset, next.cast_signed() - 1, message, at_us);
+        }
+        Some(())
+    }
+
+    fn seen_foreign(&mut self, offset: Offset, at_us: u64) -> Seen {
+        self.foreign += 1;
+        self.strange.push(offset.cast_unsigned(), offset);
+        self.sight(Anomaly::Foreign, offset, -1, None, at_us);
+        Seen::Foreign
+    }
+
+    fn seen_corrupt(&mut self, offset: Offset, message: Option<(StreamId, Seq)>, at_us: u64) -> Seen {
+        self.records += 1;
+        self.corrupt.push(offset.cast_unsigned(), offset);
+        self.sight(Anomaly::Corrupt, offset, -1, message, at_us);
+        Seen::Corrupt
+    }
+
+    fn sight(
+        &mut self,
+        anomaly: Anomaly,
+        offset: Offset,
+        beside: i64,
+        message: Option<(StreamId, Seq)>,
+        at_us: u64,
+    ) {
+        // A topic full of old records must not cost a scan each.
+        if anomaly == Anomaly::Foreign && self.foreign > KEPT as u64 {
+            return;
+        }
+        if self.sightings.iter().filter(|s| s.anomaly == anomaly).count() < KEPT {
+            self.sightings.push(Sighting { anomaly, offset, beside, message, at_us });
+        }
+    }
+
+    /// The topic's number in the run, and the partition.
+    pub const fn place(&self) -> (usize, Partition) {
+        (self.topic, self.partition)
+    }
+
+    /// Distinct messages of this run.
+    pub const fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Records of this run, with repeats and corrupt ones.
+    pub const fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Records of others.
+    pub const fn foreign(&self) -> u64 {
+        self.foreign
+    }
+
+    /// Offsets handed out at or below an earlier one of their epoch.
+    pub const fn nonmonotonic(&self) -> u64 {
+        self.nonmonotonic
+    }
+
+    /// Messages whose value holds another UUID than was sent.
+    pub const fn uuids_wrong(&self) -> u64 {
+        self.uuids_wrong
+    }
+
+    /// The highest fence of this run that was read.
+    pub const fn fence(&self) -> Option<u64> {
+        self.fence
+    }
+
+    /// First offset handed out, and the last one of the present epoch.
+    pub const fn offsets(&self) -> (Option<Offset>, Option<Offset>) {
+        (self.first, self.last)
+    }
+
+    /// Times that the log was reset under the reader.
+    pub const fn resets(&self) -> u64 {
+        self.resets
+    }
+
+    /// All offsets read, with what each held, in no order.
+    pub(super) fn places(&self) -> impl Iterator<Item = Place> {
+        let own = self.streams.iter().flat_map(|(id, found)| {
+            found.order.runs().chain(found.repeats.runs()).flat_map(move |run| {
+                (run.seq..run.end()).map(move |seq| (run.offset_of(seq), Some((*id, seq))))
+            })
+        });
+        let strange = self
+            .strange
+            .runs()
+            .flat_map(|run| (run.seq..run.end()).map(move |seq| (run.offset_of(seq), None)));
+        own.chain(strange)
+    }
+
+    /// This message was found.
+    pub fn contains(&self, stream: StreamId, seq: Seq) -> bool {
+        self.streams.get(&stream).is_some_and(|s| s.seen.contains(seq))
+    }
+}
+
+impl StreamInfo {
+    /// It is one of those that consumers count, in this partition.
+    pub(super) fn is_load_of(&self, place: (usize, Partition)) -> bool {
+        !self.roundtrip && (self.topic, self.partition) == place
+    }
+}

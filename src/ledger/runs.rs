@@ -1,0 +1,231 @@
+//! Messages by the million in few bytes: runs of sequence and offset that grow side by side, and bit sets.
+//!
+//! A batch of messages is one run; a run takes 3 to 5 bytes as differences from the one before.
+
+/// `len` messages from `seq` on that lie at `len` offsets from `offset` on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// First sequence.
+    pub seq: u64,
+    /// Its offset.
+    pub offset: i64,
+    /// How many.
+    pub len: u64,
+}
+
+impl Run {
+    /// The sequence behind the last.
+    pub const fn end(&self) -> u64 {
+        self.seq + self.len
+    }
+
+    /// The offset of one of its messages.
+    pub const fn offset_of(&self, seq: u64) -> i64 {
+        self.offset + (seq - self.seq).cast_signed()
+    }
+}
+
+/// Pairs of sequence and offset in the order in which they came.
+#[derive(Debug, Clone, Default)]
+pub struct RunLog {
+    bytes: Vec<u8>,
+    /// The run that still grows.
+    open: Option<Run>,
+    /// Where the last closed run ended: what the next one is written relative to.
+    closed: (u64, i64),
+    len: u64,
+}
+
+impl RunLog {
+    /// An empty one.
+    pub const fn new() -> Self {
+        Self { bytes: Vec::new(), open: None, closed: (0, 0), len: 0 }
+    }
+
+    /// Adds one pair.
+    pub fn push(&mut self, seq: u64, offset: i64) {
+        self.len += 1;
+        if let Some(run) = &mut self.open {
+            if seq == run.end() && offset == run.offset_of(seq) {
+                run.len += 1;
+                return;
+            }
+            let run = *run;
+            self.close(run);
+        }
+        self.open = Some(Run { seq, offset, len: 1 });
+    }
+
+    fn close(&mut self, run: Run) {
+        put(&mut self.bytes, zigzag(run.seq.wrapping_sub(self.closed.0).cast_signed()));
+        put(&mut self.bytes, zigzag(run.offset.wrapping_sub(self.closed.1)));
+        put(&mut self.bytes, run.len);
+        self.closed = (run.end(), run.offset.wrapping_add(run.len.cast_signed()));
+    }
+
+    /// How many pairs it holds.
+    pub const fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// It holds none.
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Bytes of memory that it takes beside itself.
+    pub const fn memory(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Its runs in the order in which they came.
+    pub fn runs(&self) -> impl Iterator<Item = Run> + '_ {
+        let mut at = 0;
+        let mut closed = (0_u64, 0_i64);
+        std::iter::from_fn(move || {
+            if at >= self.bytes.len() {
+                return None;
+            }
+            let seq = closed.0.wrapping_add(unzigzag(take(&self.bytes, &mut at)).cast_unsigned());
+            let offset = closed.1.wrapping_add(unzigzag(take(&self.bytes, &mut at)));
+            let len = take(&self.bytes, &mut at);
+            closed = (seq + len, offset.wrapping_add(len.cast_signed()));
+            Some(Run { seq, offset, len })
+        })
+        .chain(self.open)
+    }
+
+    /// Its runs by sequence.
+    pub fn sorted(&self) -> Vec<Run> {
+        let mut runs: Vec<Run> = self.runs().collect();
+        runs.sort_by_key(|run| run.seq);
+        runs
+    }
+}
+
+fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)).cast_unsigned()
+}
+
+fn unzigzag(value: u64) -> i64 {
+    (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "seven bits at a time")]
+fn put(bytes: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+}
+
+fn take(bytes: &[u8], at: &mut usize) -> u64 {
+    let (mut value, mut shift) = (0, 0);
+    while let Some(byte) = bytes.get(*at) {
+        *at += 1;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            break;
+        }
+        shift += 7;
+    }
+    value
+}
+
+/// A set of sequences, one bit each.
+#[derive(Debug, Clone, Default)]
+pub struct Bits {
+    words: Vec<u64>,
+    len: u64,
+}
+
+impl Bits {
+    /// Puts one in; true where it is new.
+    pub fn insert(&mut self, seq: u64) -> bool {
+        let (word, bit) = place(seq);
+        if word >= self.words.len() {
+            self.words.resize(word + 1, 0);
+        }
+        let fresh = self.words[word] & bit == 0;
+        self.words[word] |= bit;
+        self.len += u64::from(fresh);
+        fresh
+    }
+
+    /// It is in.
+    pub fn contains(&self, seq: u64) -> bool {
+        let (word, bit) = place(seq);
+        self.words.get(word).is_some_and(|w| w & bit != 0)
+    }
+
+    /// How many are in.
+    pub const fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// None is in.
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+fn place(seq: u64) -> (usize, u64) {
+    (usize::try_from(seq / 64).unwrap_or(usize::MAX), 1 << (seq % 64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn batches_take_little() {
+        let mut log = RunLog::new();
+        for batch in 0..10_000_u64 {
+            for i in 0..100 {
+                // Another producer's batch lies between each two.
+                log.push(batch * 100 + i, (batch * 200 + i).cast_signed());
+            }
+        }
+        assert_eq!(log.len(), 1_000_000);
+        assert!(log.memory() < 100_000, "{}", log.memory());
+    }
+
+    proptest! {
+        #[test]
+        fn pairs_come_back_as_they_went(pairs in prop::collection::vec((0_u64..1000, -5_i64..1000), 0..300)) {
+            let mut log = RunLog::new();
+            for (seq, offset) in &pairs {
+                log.push(*seq, *offset);
+            }
+            let back: Vec<_> = log.runs().flat_map(|r| (r.seq..r.end()).map(move |s| (s, r.offset_of(s)))).collect();
+            prop_assert_eq!(log.len(), pairs.len() as u64);
+            prop_assert_eq!(back, pairs);
+        }
+
+        #[test]
+        fn far_apart_is_fine(pairs in prop::collection::vec((0_u64..1 << 48, any::<i32>()), 0..50)) {
+            let mut log = RunLog::new();
+            for (seq, offset) in &pairs {
+                log.push(*seq, i64::from(*offset));
+            }
+            let back: Vec<_> = log.runs().flat_map(|r| (r.seq..r.end()).map(move |s| (s, r.offset_of(s)))).collect();
+            let pairs: Vec<_> = pairs.into_iter().map(|(s, o)| (s, i64::from(o))).collect();
+            prop_assert_eq!(back, pairs);
+        }
+
+        #[test]
+        fn bits_are_a_set(seqs in prop::collection::vec(0_u64..500, 0..300)) {
+            let mut bits = Bits::default();
+            let mut set = std::collections::BTreeSet::new();
+            for seq in seqs {
+                prop_assert_eq!(bits.insert(seq), set.insert(seq));
+            }
+            prop_assert_eq!(bits.len(), set.len() as u64);
+            for seq in 0..500 {
+                prop_assert_eq!(bits.contains(seq), set.contains(&seq));
+            }
+        }
+    }
+}

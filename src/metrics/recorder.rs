@@ -1,0 +1,270 @@
+//! How clients count without a lock a message: each has a recorder that hands over in batches.
+//!
+//! Counters that others watch while the run goes on (progress, `when`) are atomics, added to once a batch.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{Latency, Timeline};
+
+/// Latencies that a recorder holds before it hands them over: one lock for so many messages.
+const BATCH: usize = 4096;
+
+/// Counts that can be watched while they grow.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Messages handed to the client.
+    pub sent: AtomicU64,
+    /// Messages acked.
+    pub acked: AtomicU64,
+    /// Messages known not to be in the log.
+    pub failed: AtomicU64,
+    /// Messages of which nobody knows.
+    pub unknown: AtomicU64,
+    /// Distinct messages read.
+    pub received: AtomicU64,
+    /// Records read, with repeats.
+    pub records: AtomicU64,
+    /// Records of others.
+    pub foreign: AtomicU64,
+    /// Bytes of keys and values, acked or read.
+    pub bytes: AtomicU64,
+    /// Errors of all kinds.
+    pub errors: AtomicU64,
+}
+
+impl Counters {
+    /// The value of one of them.
+    pub fn get(counter: &AtomicU64) -> u64 {
+        counter.load(Ordering::Relaxed)
+    }
+}
+
+/// What all clients of one scenario counted together.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// The watched counts.
+    pub counters: Counters,
+    inner: Mutex<Inner>,
+}
+
+/// The part behind the lock.
+#[derive(Debug, Default, Clone)]
+struct Inner {
+    latency: Latency,
+    late: Latency,
+    timeline: Timeline,
+    errors: BTreeMap<String, u64>,
+    span_us: Option<(u64, u64)>,
+}
+
+impl Metrics {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        // A panic of another client must not take the counts with it.
+        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// One percentile so far, milliseconds, without copying the histogram.
+    pub fn quantile_ms(&self, quantile: f64) -> Option<f64> {
+        self.lock().latency.quantile_ms(quantile)
+    }
+
+    /// Counts an error at this time, microseconds from the run's zero.
+    pub fn error(&self, at_us: u64, code: &str) {
+        self.counters.errors.fetch_add(1, Ordering::Relaxed);
+        let mut inner = self.lock();
+        if let Some(count) = inner.errors.get_mut(code) {
+            *count += 1;
+        } else {
+            inner.errors.insert(code.to_owned(), 1);
+        }
+        inner.timeline.record(Timeline::grid(at_us), 0, 1, &[]);
+    }
+
+    /// All of it as it stands now.
+    pub fn snapshot(&self) -> Snapshot {
+        let get = Counters::get;
+        let c = &self.counters;
+        let inner = self.lock().clone();
+        Snapshot {
+            sent: get(&c.sent),
+            acked: get(&c.acked),
+            failed: get(&c.failed),
+            unknown: get(&c.unknown),
+            received: get(&c.received),
+            records: get(&c.records),
+            foreign: get(&c.foreign),
+            bytes: get(&c.bytes),
+            errors: get(&c.errors),
+            latency: inner.latency,
+            late: inner.late,
+            timeline: inner.timeline,
+            errors_by_code: inner.errors,
+            span_us: inner.span_us,
+        }
+    }
+}
+
+/// What a scenario counted, at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Messages handed to the client.
+    pub sent: u64,
+    /// Messages acked.
+    pub acked: u64,
+    /// Messages known not to be in the log.
+    pub failed: u64,
+    /// Messages of which nobody knows.
+    pub unknown: u64,
+    /// Distinct messages read.
+    pub received: u64,
+    /// Records read, with repeats.
+    pub records: u64,
+    /// Records of others.
+    pub foreign: u64,
+    /// Bytes of keys and values, acked or read.
+    pub bytes: u64,
+    /// Errors of all kinds.
+    pub errors: u64,
+    /// Latencies of acks or reads.
+    pub latency: Latency,
+    /// How late the generator was with each message of an open loop.
+    pub late: Latency,
+    /// Rates, latencies and errors over time.
+    pub timeline: Timeline,
+    /// Errors by code.
+    pub errors_by_code: BTreeMap<String, u64>,
+    /// First and last moment at which a message was acked or read, microseconds from the run's zero.
+    pub span_us: Option<(u64, u64)>,
+}
+
+impl Snapshot {
+    /// Messages a second between the first and the last of `count` ones; none where that says nothing.
+    pub fn rate_per_s(&self, count: u64) -> Option<f64> {
+        let (first, last) = self.span_us?;
+        #[expect(clippy::cast_precision_loss, reason = "counts and times stay below 2^53")]
+        (count > 1 && last > first).then(|| (count - 1) as f64 * 1e6 / (last - first) as f64)
+    }
+}
+
+/// One client's counts since it last handed over.
+#[derive(Debug)]
+pub struct Recorder<'a> {
+    metrics: &'a Metrics,
+    grid: u64,
+    count: u64,
+    latencies_us: Vec<u32>,
+    late_us: Vec<u32>,
+    span_us: Option<(u64, u64)>,
+}
+
+impl<'a> Recorder<'a> {
+    /// A recorder that hands over to `metrics`.
+    pub fn new(metrics: &'a Metrics) -> Self {
+        Self {
+            metrics,
+            grid: 0,
+            count: 0,
+            latencies_us: Vec::with_capacity(BATCH),
+            late_us: Vec::new(),
+            span_us: None,
+        }
+    }
+
+    /// What it hands over to.
+    pub const fn metrics(&self) -> &'a Metrics {
+        self.metrics
+    }
+
+    /// Counts `count` messages acked or read at this time (microseconds from the run's zero).
+    pub fn done(&mut self, at_us: u64, count: u64) {
+        self.turn(at_us);
+        self.count += count;
+        self.span_us = Some(self.span_us.map_or((at_us, at_us), |(a, b)| (a.min(at_us), b.max(at_us))));
+    }
+
+    /// Counts one latency, measured at this time.
+    pub fn latency(&mut self, at_us: u64, micros: u64) {
+        self.turn(at_us);
+        self.latencies_us.push(u32::try_from(micros).unwrap_or(u32::MAX));
+        if self.latencies_us.len() >= BATCH {
+            self.hand_over();
+        }
+    }
+
+    /// Counts how late one message of an open loop was sent.
+    pub fn late(&mut self, micros: u64) {
+        self.late_us.push(u32::try_from(micros).unwrap_or(u32::MAX));
+        if self.late_us.len() >= BATCH {
+            self.hand_over();
+        }
+    }
+
+    /// Counts an error.
+    pub fn error(&mut self, at_us: u64, code: &str) {
+        self.metrics.error(at_us, code);
+    }
+
+    /// Hands over when time has moved on to the next cell; call it now and then while nothing happens.
+    pub fn turn(&mut self, at_us: u64) {
+        let grid = Timeline::grid(at_us);
+        if grid != self.grid {
+            self.hand_over();
+            self.grid = grid;
+        }
+    }
+
+    fn hand_over(&mut self) {
+        if self.count == 0 && self.latencies_us.is_empty() && self.late_us.is_empty() {
+            return;
+        }
+        let mut inner = self.metrics.lock();
+        for micros in &self.latencies_us {
+            inner.latency.record_us(u64::from(*micros));
+        }
+        for micros in &self.late_us {
+            inner.late.record_us(u64::from(*micros));
+        }
+        inner.timeline.record(self.grid, self.count, 0, &self.latencies_us);
+        if let Some((first, last)) = self.span_us.take() {
+            inner.span_us = Some(inner.span_us.map_or((first, last), |(a, b)| (a.min(first), b.max(last))));
+        }
+        drop(inner);
+        self.count = 0;
+        self.latencies_us.clear();
+        self.late_us.clear();
+    }
+}
+
+impl Drop for Recorder<'_> {
+    fn drop(&mut self) {
+        self.hand_over();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_recorded_arrives_whole() {
+        let metrics = Metrics::default();
+        {
+            let mut r = Recorder::new(&metrics);
+            for i in 0..10_000_u64 {
+                r.done(i * 100, 1);
+                r.latency(i * 100, i);
+                r.late(5);
+            }
+            r.error(3, "_TRANSPORT");
+        }
+        let seen = metrics.snapshot();
+        assert_eq!(seen.latency.count(), 10_000);
+        assert_eq!(seen.late.count(), 10_000);
+        assert_eq!(seen.timeline.cells().iter().map(|c| c.count).sum::<u64>(), 10_000);
+        assert_eq!(seen.timeline.cells().len(), 10);
+        assert_eq!(seen.span_us, Some((0, 999_900)));
+        assert_eq!(seen.errors_by_code.get("_TRANSPORT"), Some(&1));
+    }
+}

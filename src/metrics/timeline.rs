@@ -1,0 +1,204 @@
+//! Rates, latencies and errors over time in at most 600 buckets, whatever the run's length.
+//!
+//! Buckets start at 100 ms and double when they run out; each holds a coarse histogram (3 %) for its p95.
+
+/// Width of the finest bucket, and of the grid on which clients hand over what they counted.
+const FINEST_MS: u64 = 100;
+/// The most buckets there are.
+const MOST: usize = 600;
+/// Sub-buckets for each doubling of the latency.
+const SUB: u64 = 16;
+/// Enough for 2^40 us.
+const SLOTS: usize = 16 * 38;
+
+/// What one scenario did over time.
+#[derive(Debug, Clone)]
+pub struct Timeline {
+    width_ms: u64,
+    cells: Vec<Cell>,
+}
+
+/// One bucket.
+#[derive(Debug, Clone, Default)]
+pub struct Cell {
+    /// Messages acked or read.
+    pub count: u64,
+    /// Errors.
+    pub errors: u64,
+    /// Latencies by slot; empty until one is counted.
+    latency: Vec<u32>,
+}
+
+impl Cell {
+    fn record(&mut self, micros: u64) {
+        if self.latency.is_empty() {
+            self.latency = vec![0; SLOTS];
+        }
+        let slot = &mut self.latency[slot_of(micros)];
+        *slot = slot.saturating_add(1);
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.count += other.count;
+        self.errors += other.errors;
+        if self.latency.is_empty() {
+            self.latency.clone_from(&other.latency);
+        } else {
+            for (mine, theirs) in self.latency.iter_mut().zip(&other.latency) {
+                *mine = mine.saturating_add(*theirs);
+            }
+        }
+    }
+
+    /// The 95th percentile of the bucket's latencies, milliseconds; none without any.
+    pub fn p95_ms(&self) -> Option<f64> {
+        let total: u64 = self.latency.iter().map(|c| u64::from(*c)).sum();
+        if total == 0 {
+            return None;
+        }
+        let wanted = (total * 95).div_ceil(100);
+        let mut seen = 0;
+        for (slot, count) in self.latency.iter().enumerate() {
+            seen += u64::from(*count);
+            if seen >= wanted {
+                return Some(middle_of(slot) / 1e3);
+            }
+        }
+        None
+    }
+}
+
+/// The slot of a latency: exact below 32 us, then 16 for each doubling.
+fn slot_of(micros: u64) -> usize {
+    if micros < 2 * SUB {
+        return usize::try_from(micros).unwrap_or(0);
+    }
+    let octave = u64::from(63 - micros.leading_zeros()); // at least 5
+    let shift = octave - 4;
+    let slot = (shift + 1) * SUB + ((micros >> shift) - SUB);
+    usize::try_from(slot).map_or(SLOTS - 1, |slot| slot.min(SLOTS - 1))
+}
+
+/// The middle of a slot, in microseconds.
+fn middle_of(slot: usize) -> f64 {
+    let slot = slot as u64;
+    #[expect(clippy::cast_precision_loss, reason = "slots stand for less than 2^44 us")]
+    if slot < 2 * SUB {
+        slot as f64
+    } else {
+        let shift = slot / SUB - 1;
+        let low = (slot % SUB + SUB) << shift;
+        low as f64 + (1_u64 << shift) as f64 / 2.0
+    }
+}
+
+impl Timeline {
+    /// An empty one.
+    pub const fn new() -> Self {
+        Self { width_ms: FINEST_MS, cells: Vec::new() }
+    }
+
+    /// The number of the finest cell that holds this time, given in microseconds from the run's zero.
+    pub const fn grid(at_us: u64) -> u64 {
+        at_us / (FINEST_MS * 1000)
+    }
+
+    /// The bucket that holds cell `grid` of the finest grid.
+    fn cell(&mut self, grid: u64) -> &mut Cell {
+        let at_ms = grid * FINEST_MS;
+        while at_ms / self.width_ms >= MOST as u64 {
+            self.double();
+        }
+        let index = usize::try_from(at_ms / self.width_ms).unwrap_or(MOST - 1);
+        if self.cells.len() <= index {
+            self.cells.resize_with(index + 1, Cell::default);
+        }
+        &mut self.cells[index]
+    }
+
+    fn double(&mut self) {
+        self.width_ms *= 2;
+        let old = std::mem::take(&mut self.cells);
+        for pair in old.chunks(2) {
+            let mut cell = pair[0].clone();
+            if let Some(second) = pair.get(1) {
+                cell.add(second);
+            }
+            self.cells.push(cell);
+        }
+    }
+
+    /// Counts messages, errors and latencies (in microseconds) of one cell of the finest grid.
+    pub fn record(&mut self, grid: u64, count: u64, errors: u64, latencies_us: &[u32]) {
+        if count == 0 && errors == 0 && latencies_us.is_empty() {
+            return;
+        }
+        let cell = self.cell(grid);
+        cell.count += count;
+        cell.errors += errors;
+        for micros in latencies_us {
+            cell.record(u64::from(*micros));
+        }
+    }
+
+    /// Width of a bucket, milliseconds.
+    pub const fn width_ms(&self) -> u64 {
+        self.width_ms
+    }
+
+    /// The buckets from the run's zero on.
+    pub fn cells(&self) -> &[Cell] {
+        &self.cells
+    }
+
+    /// The same with buckets of at least this width (a power of two times the finest).
+    pub fn widened(mut self, width_ms: u64) -> Self {
+        while self.width_ms < width_ms {
+            self.double();
+        }
+        self
+    }
+}
+
+impl Default for Timeline {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_day_still_fits() {
+        let mut t = Timeline::new();
+        let day = 24 * 3600 * 10;
+        for grid in (0..day).step_by(100) {
+            t.record(grid, 1, 0, &[1000]);
+        }
+        assert!(t.cells().len() <= MOST);
+        assert_eq!(t.cells().iter().map(|c| c.count).sum::<u64>(), day / 100);
+    }
+
+    proptest! {
+        #[test]
+        fn a_slot_is_within_3_percent(micros in 1_u64..1 << 38) {
+            let middle = middle_of(slot_of(micros));
+            let off = (middle - micros as f64).abs() / micros as f64;
+            prop_assert!(off <= 0.0315, "{micros} became {middle}");
+        }
+
+        #[test]
+        fn nothing_is_dropped(cells in prop::collection::vec((0_u64..100_000, 0_u64..5, 0_u64..3), 0..200)) {
+            let mut t = Timeline::new();
+            for (grid, count, errors) in &cells {
+                t.record(*grid, *count, *errors, &[]);
+            }
+            prop_assert!(t.cells().len() <= MOST);
+            prop_assert_eq!(t.cells().iter().map(|c| c.count).sum::<u64>(), cells.iter().map(|c| c.1).sum::<u64>());
+            prop_assert_eq!(t.cells().iter().map(|c| c.errors).sum::<u64>(), cells.iter().map(|c| c.2).sum::<u64>());
+        }
+    }
+}

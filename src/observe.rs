@@ -1,0 +1,251 @@
+//! What a run saw: for each scenario its counts, and what was found of brokers, endpoints, partitions and messages.
+//!
+//! Plain data between those who see (engine) and those who judge (checks) and tell (record).
+
+use std::time::Duration;
+
+use crate::ids::{Offset, Partition};
+use crate::ledger::{Judgement, Streams};
+use crate::metrics::Snapshot;
+
+/// All that a run saw.
+#[derive(Debug, Clone, Default)]
+pub struct Observations {
+    /// By their numbers in the plan.
+    pub scenarios: Vec<ScenarioSeen>,
+    /// What each consumer's reading of each partition comes to.
+    pub readings: Vec<Reading>,
+    /// Each partition that was written or read.
+    pub partitions: Vec<PartitionSeen>,
+    /// Names of the run's topics, by their numbers.
+    pub topics: Vec<String>,
+    /// Who sent which stream.
+    pub streams: Streams,
+    /// Remarks, as they came up.
+    pub notes: Vec<Note>,
+    /// From the run's zero to its end.
+    pub duration: Duration,
+    /// From the program's start of work to the run's zero.
+    pub setup: Duration,
+    /// What ended the run before its scenarios did.
+    pub cut: Option<Cut>,
+}
+
+/// What ended a run early.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cut {
+    /// The run's own time bound.
+    Timeout,
+    /// A check with `abort`, by its name.
+    Abort(String),
+    /// A signal, by its name.
+    Signal(&'static str),
+}
+
+/// One scenario.
+#[derive(Debug, Clone)]
+pub struct ScenarioSeen {
+    /// Its name.
+    pub name: String,
+    /// Its type, as written.
+    pub kind: &'static str,
+    /// How it ended.
+    pub ended: Ended,
+    /// Why, where that needs words.
+    pub message: Option<String>,
+    /// What it counted.
+    pub counts: Snapshot,
+    /// What the plan wanted of it: messages, limit or iterations.
+    pub planned: Option<u64>,
+    /// Open loop or closed; none where it sends nothing.
+    pub open_loop: Option<bool>,
+    /// The rate that the file asks for, on average.
+    pub target_rate: Option<f64>,
+    /// Start and end, from the run's zero; none where it never started.
+    pub span: Option<(Duration, Duration)>,
+    /// `connect`: each broker.
+    pub brokers: Vec<BrokerSeen>,
+    /// `connect`: each topic.
+    pub topics: Vec<TopicSeen>,
+    /// `metrics`: the answers.
+    pub scrape: Option<ScrapeSeen>,
+    /// `consume`, `roundtrip`: values whose UUID was compared, and how many were another than sent.
+    pub uuids: Option<(u64, u64)>,
+}
+
+/// How a scenario ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It did what it was to do.
+    Done,
+    /// Its time bound came first.
+    Timeout,
+    /// Nothing came for so long that it gave up.
+    Idle,
+    /// A check with `abort` or the run's time bound ended it.
+    Aborted,
+    /// A signal ended it.
+    Interrupted,
+    /// It never started, since what it waits for never came.
+    Skipped,
+    /// It could not do its work.
+    Failed,
+}
+
+impl Ended {
+    /// As reports write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Timeout => "timeout",
+            Self::Idle => "idle",
+            Self::Aborted => "aborted",
+            Self::Interrupted => "interrupted",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// It could not work, so that what it did not see says nothing.
+    pub const fn could_not_work(self) -> bool {
+        matches!(self, Self::Skipped | Self::Failed)
+    }
+
+    /// Something other than itself ended it.
+    pub const fn cut_short(self) -> bool {
+        matches!(self, Self::Aborted | Self::Interrupted)
+    }
+}
+
+/// A broker, as the last attempt to reach it went.
+#[derive(Debug, Clone, Default)]
+pub struct BrokerSeen {
+    /// `host:port`.
+    pub broker: String,
+    /// Each stage was passed.
+    pub reachable: bool,
+    /// Attempts made.
+    pub attempts: u64,
+    /// Name, length and error of each stage; the first failed one is the last.
+    pub stages: Vec<(&'static str, Duration, Option<String>)>,
+    /// Number, name, lowest and highest version of each API.
+    pub apis: Vec<(i16, &'static str, i16, i16)>,
+}
+
+/// A topic, as the last metadata showed it.
+#[derive(Debug, Clone, Default)]
+pub struct TopicSeen {
+    /// Its name.
+    pub topic: String,
+    /// How many partitions it has.
+    pub partitions: usize,
+    /// What is wrong with it, if anything.
+    pub error: Option<String>,
+}
+
+/// Answers of an HTTP endpoint.
+#[derive(Debug, Clone, Default)]
+pub struct ScrapeSeen {
+    /// Requests made.
+    pub requests: u64,
+    /// Answers with status 200.
+    pub ok: u64,
+    /// Answers with a body that is not empty.
+    pub with_body: u64,
+    /// Status of the last answer.
+    pub last_status: Option<u16>,
+    /// Bytes of the last body.
+    pub last_bytes: usize,
+    /// The last error of a request that got no answer.
+    pub last_error: Option<String>,
+    /// Wanted series, and in how many answers each was present.
+    pub series: Vec<(String, u64)>,
+    /// Numbers of wanted series over time.
+    pub points: Vec<SeriesPoints>,
+}
+
+/// One scraped series over time.
+#[derive(Debug, Clone, Default)]
+pub struct SeriesPoints {
+    /// The series with its labels.
+    pub name: String,
+    /// When, from the run's zero, and what it was.
+    pub points: Vec<(Duration, f64)>,
+}
+
+/// One consumer's reading of one partition, judged.
+#[derive(Debug, Clone)]
+pub struct Reading {
+    /// The consumer's number in the plan.
+    pub scenario: usize,
+    /// The topic's number in the run.
+    pub topic: usize,
+    /// The partition.
+    pub partition: Partition,
+    /// Distinct messages of this run.
+    pub received: u64,
+    /// Records of others.
+    pub foreign: u64,
+    /// First and last offset handed out.
+    pub offsets: (Option<Offset>, Option<Offset>),
+    /// It read its fence.
+    pub reached_fence: bool,
+    /// Times that the log was reset under it.
+    pub resets: u64,
+    /// Acked messages that it was to find, in this partition.
+    pub wanted: u64,
+    /// The ledger's verdict; none without a ledger (`from: any`).
+    pub judgement: Option<Judgement>,
+}
+
+/// The sending side of one partition.
+#[derive(Debug, Clone, Default)]
+pub struct PartitionSeen {
+    /// The topic's number in the run.
+    pub topic: usize,
+    /// The partition.
+    pub partition: Partition,
+    /// Messages acked there.
+    pub acked: u64,
+    /// Lowest and highest offset of an ack.
+    pub acked_offsets: Option<(Offset, Offset)>,
+    /// Offset of the last fence that was acked.
+    pub fence: Option<Offset>,
+}
+
+/// A remark in the user's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// How serious.
+    pub level: Level,
+    /// The remark.
+    pub text: String,
+}
+
+/// How serious a note is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Good to know.
+    Hint,
+    /// Should be looked at.
+    Warning,
+    /// Kept the run from doing its work.
+    Error,
+}
+
+impl Note {
+    /// Good to know.
+    pub fn hint(text: impl Into<String>) -> Self {
+        Self { level: Level::Hint, text: text.into() }
+    }
+
+    /// Should be looked at.
+    pub fn warning(text: impl Into<String>) -> Self {
+        Self { level: Level::Warning, text: text.into() }
+    }
+
+    /// Kept the run from doing its work.
+    pub fn error(text: impl Into<String>) -> Self {
+        Self { level: Level::Error, text: text.into() }
+    }
+}

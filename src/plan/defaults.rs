@@ -1,0 +1,130 @@
+//! What a file that does not say so gets: the single source of all defaults.
+//!
+//! `docs/scenario-file.md` has the same table, and a test holds the two together.
+
+use std::time::Duration;
+
+use super::{Acks, Partitioning, StartOffset, ValuePlan};
+use crate::scenario::Template;
+
+/// `clients` of any scenario.
+pub const CLIENTS: u32 = 1;
+/// `partitions` of a topic.
+pub const PARTITIONS: i32 = 1;
+/// `replication_factor` of a topic.
+pub const REPLICATION_FACTOR: i32 = 1;
+/// `partition` of a producer.
+pub const PARTITIONING: Partitioning = Partitioning::RoundRobin;
+/// `acks` of producers and round trips.
+pub const ACKS: Acks = Acks::All;
+/// `compression` of producers and round trips.
+pub const COMPRESSION: &str = "none";
+/// `max_in_flight` of a producer.
+pub const MAX_IN_FLIGHT: u64 = 32 << 20;
+/// `offset` of a consumer.
+pub const OFFSET: StartOffset = StartOffset::Earliest;
+/// `idle_timeout` of a consumer.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+/// `iterations` of a round trip.
+pub const ITERATIONS: u64 = 100;
+/// `warmup` of a round trip.
+pub const WARMUP: u64 = 5;
+/// `partition` of a round trip.
+pub const ROUNDTRIP_PARTITION: i32 = 0;
+/// `iteration_timeout` of a round trip.
+pub const ITERATION_TIMEOUT: Duration = Duration::from_secs(10);
+/// `run.seed`.
+pub const SEED: u64 = 0;
+/// `run.audit`, where no fault runs.
+pub const AUDIT: bool = false;
+
+/// `timeout` of `connect`.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
+/// `timeout` of `metrics` that asks once.
+pub const METRICS_TIMEOUT: Duration = Duration::from_secs(10);
+/// What a producer with a schedule may take beyond it, and a consumer beyond its producers.
+pub const GRACE: Duration = Duration::from_secs(30);
+/// The least `timeout` of what has no schedule.
+pub const LEAST_TIMEOUT: Duration = Duration::from_secs(60);
+/// What a message without a schedule adds to that.
+pub const PER_MESSAGE: Duration = Duration::from_millis(1);
+/// What a round trip adds to that.
+pub const PER_ROUNDTRIP: Duration = Duration::from_millis(200);
+/// The largest `timeout` that comes of counting messages.
+pub const MOST_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
+/// The least `run.timeout`.
+pub const RUN_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// `value` of a message: JSON with its UUID and the time of its sending.
+pub fn value() -> ValuePlan {
+    let document = serde_json::json!({"uuid": "{{uuid}}", "ts": "{{now}}"});
+    // The functions are known, so this reads; a test holds it.
+    ValuePlan::Text(Template::parse_json(&document).unwrap_or_default())
+}
+
+/// All defaults, as the docs list them: where, which field, and what it is when left out.
+pub const TABLE: &[(&str, &str, &str)] = &[
+    ("file", "name", "the file's stem"),
+    ("file", "brokers", "the profile's; needed unless only `metrics` run"),
+    ("topic", "partitions", "1"),
+    ("topic", "replication_factor", "1"),
+    ("topic", "recreate", "false"),
+    ("scenario", "after", "nothing: start at once"),
+    ("scenario", "at", "0s"),
+    ("scenario", "brokers", "the file's"),
+    ("scenario", "topic", "the only topic declared"),
+    ("scenario", "clients", "1"),
+    ("connect", "timeout", "60s"),
+    ("metrics", "url", "the profile's `metrics_url`"),
+    ("metrics", "contains", "no series"),
+    ("metrics", "every", "never: ask once"),
+    ("metrics", "timeout", "10s; with `every`: until the last other scenario has ended"),
+    ("produce", "rate", "as fast as acks allow"),
+    ("produce", "partition", "round_robin"),
+    ("produce", "acks", "all"),
+    ("produce", "compression", "none"),
+    ("produce", "idempotence", "false"),
+    ("produce", "max_in_flight", "32MiB"),
+    ("produce", "value", "JSON with `{{uuid}}` and `{{now}}`"),
+    ("produce", "timeout", "its schedule or `duration` and 30s; else 60s and 1ms a message, at most 24h"),
+    ("consume", "from", "`run` where a scenario of the file writes the topic, else `any`"),
+    ("consume", "partition", "all of the topic"),
+    ("consume", "offset", "earliest"),
+    ("consume", "limit", "to the end of the log"),
+    ("consume", "idle_timeout", "15s"),
+    ("consume", "timeout", "the end of its producers' time bounds and 30s; at least 60s"),
+    ("roundtrip", "partition", "0"),
+    ("roundtrip", "iterations", "100"),
+    ("roundtrip", "warmup", "5"),
+    ("roundtrip", "iteration_timeout", "10s"),
+    ("roundtrip", "acks", "all"),
+    ("roundtrip", "compression", "none"),
+    ("roundtrip", "idempotence", "false"),
+    ("roundtrip", "value", "JSON with `{{uuid}}` and `{{now}}`"),
+    ("roundtrip", "timeout", "60s and 200ms a round trip of each client, at most 24h"),
+    ("check", "name", "its type"),
+    (
+        "check",
+        "scenario",
+        "each one that can answer; counts and latencies: each consumer, else each producer",
+    ),
+    ("check", "metric", "received of a consumer or round trip, acked of a producer"),
+    ("check", "strict", "false"),
+    ("check", "abort", "false"),
+    ("check", "delay", "0s"),
+    ("run", "timeout", "10m, or the end of the last time bound and 30s where that is later"),
+    ("run", "seed", "0"),
+    ("run", "audit", "auto: where a fault ran"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_value_has_a_uuid() {
+        let ValuePlan::Text(template) = value() else { unreachable!("it is a text") };
+        assert_eq!(template.to_string(), r#"{"uuid":"{{uuid}}","ts":"{{now}}"}"#);
+        assert!(template.uses_uuid());
+    }
+}

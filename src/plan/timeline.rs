@@ -1,0 +1,405 @@
+//! A plan as text, for `kaf6 plan` and `kaf6 validate`: what would happen, when, and on whose say.
+//!
+//! Owns that page; a pure function of the plan.
+
+use std::fmt::Write;
+use std::time::Duration as StdDuration;
+
+use super::bounds::{self, Window};
+use super::{
+    Acks, Ask, CheckPlan, Content, Counter, From, Partitioning, Plan, ProducePlan, ScenarioPlan, Schedule,
+    StartOffset, Target, ValuePlan, When, Work,
+};
+use crate::units::{ByteSize, Duration, Rate};
+
+/// Columns of the bars.
+const WIDTH: usize = 48;
+
+/// The line that `kaf6 validate` prints for a good file.
+pub fn validate_line(plan: &Plan) -> String {
+    let implicit = match plan.checks.iter().filter(|check| check.implicit).count() {
+        0 => String::new(),
+        implicit => format!(" ({implicit} added without asking)"),
+    };
+    format!(
+        "{}: good: {}, {}, {}{implicit}",
+        plan.source.path.display(),
+        count(plan.scenarios.len() as u64, "scenario"),
+        count(plan.topics.len() as u64, "topic"),
+        count(plan.checks.len() as u64, "check"),
+    )
+}
+
+/// The whole page.
+pub fn render(plan: &Plan) -> String {
+    let mut out = String::new();
+    header(plan, &mut out);
+    topics(plan, &mut out);
+    timeline(plan, &mut out);
+    scenarios(plan, &mut out);
+    checks(plan, &mut out);
+    section(&mut out, "defaults taken", plan.defaults.iter().map(|d| (d.field.clone(), d.value.clone())));
+    out
+}
+
+/// Two columns under a title; nothing where there is nothing.
+fn section(out: &mut String, title: &str, rows: impl Iterator<Item = (String, String)>) {
+    let rows: Vec<(String, String)> = rows.collect();
+    let width = rows.iter().map(|(left, _)| left.chars().count()).max().unwrap_or(0);
+    if rows.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n{title}");
+    for (left, right) in rows {
+        let _ = writeln!(out, "{}", format!("  {left:width$}  {right}").trim_end());
+    }
+}
+
+fn header(plan: &Plan, out: &mut String) {
+    let _ = writeln!(out, "{}  ({})", plan.name, plan.source.path.display());
+    let mut row = |name: &str, value: &str| {
+        let _ = writeln!(out, "  {name:9}{value}");
+    };
+    if let Some(description) = &plan.description {
+        row("about", description.trim());
+    }
+    match &plan.target {
+        Target::Embedded => row("brokers", "embedded in kaf6"),
+        Target::Brokers(list) if list.is_empty() => row("brokers", "none needed"),
+        Target::Brokers(list) => row("brokers", &list.join(", ")),
+    }
+    if let Some(profile) = &plan.profile {
+        row("profile", profile);
+    }
+    if let Some(security) = &plan.client.security {
+        row("security", &security.protocol);
+    }
+    row("bound", &format!("{} from the run's zero", time(plan.timeout)));
+}
+
+fn topics(plan: &Plan, out: &mut String) {
+    section(
+        out,
+        "topics",
+        plan.topics.iter().map(|topic| {
+            let copies = match topic.replication_factor {
+                -1 => "copies as the broker decides".to_owned(),
+                copies => format!("replication factor {copies}"),
+            };
+            let how = match (topic.recreate, &topic.position) {
+                (true, _) => "deleted and created anew",
+                (false, Some(_)) => "created where missing",
+                (false, None) => "not declared; created where missing",
+            };
+            let partitions = count(topic.partitions.unsigned_abs().into(), "partition");
+            (topic.name.to_string(), format!("{partitions}, {copies}, {how}"))
+        }),
+    );
+}
+
+/// When each scenario is expected to run (`=`) and can be running (`.`).
+fn timeline(plan: &Plan, out: &mut String) {
+    let windows = bounds::windows(&plan.scenarios);
+    let end = windows.iter().map(|window| window.end).max().unwrap_or_default();
+    if end.is_zero() {
+        return;
+    }
+    let name_width = plan.scenarios.iter().map(|s| s.name.chars().count()).max().unwrap_or(0);
+    let _ = writeln!(out, "\ntimeline  (= as planned, . up to its time bound)");
+    let right = time(end);
+    let gap = WIDTH.saturating_sub(right.len() + 2);
+    let _ = writeln!(out, "  {:name_width$}  0s{:gap$}{right}", "", "");
+    for (scenario, window) in plan.scenarios.iter().zip(&windows) {
+        let bar = bar(scenario, window, end);
+        let why = start_text(scenario);
+        let line = format!("  {:name_width$} |{bar}| {why}", scenario.name);
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+}
+
+fn bar(scenario: &ScenarioPlan, window: &Window, end: StdDuration) -> String {
+    let column = |at: StdDuration| {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "a share of a small width"
+        )]
+        let column = (at.as_secs_f64() / end.as_secs_f64() * WIDTH as f64).round() as usize;
+        column.min(WIDTH)
+    };
+    let start = column(window.earliest).min(WIDTH - 1);
+    let stop = column(window.end).max(start + 1);
+    let planned = match expected(scenario) {
+        // What waits for others starts no one knows when.
+        Some(length) if scenario.start.after.is_none() && scenario.start.when.is_none() => {
+            column(window.earliest.saturating_add(length)).clamp(start + 1, stop)
+        }
+        _ => start,
+    };
+    (0..WIDTH)
+        .map(|at| match at {
+            _ if at < start || at >= stop => ' ',
+            _ if at < planned => '=',
+            _ => '.',
+        })
+        .collect()
+}
+
+/// How long a scenario works if all goes well, where the plan knows.
+fn expected(scenario: &ScenarioPlan) -> Option<StdDuration> {
+    match &scenario.work {
+        Work::Produce(produce) => {
+            let scheduled = produce.schedule.as_ref().and_then(|schedule| schedule.length(produce.messages));
+            match (scheduled, produce.duration) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            }
+        }
+        Work::Metrics(metrics) if metrics.every.is_some() => Some(scenario.timeout),
+        _ => None,
+    }
+}
+
+fn start_text(scenario: &ScenarioPlan) -> String {
+    let start = &scenario.start;
+    let mut parts = Vec::new();
+    if let Some(after) = &start.after {
+        parts.push(format!("<- after {after}"));
+    }
+    if let Some(when) = &start.when {
+        parts.push(format!("<- when {}", when_text(when)));
+    }
+    if !start.at.is_zero() {
+        parts.push(format!("{}{}", if start.after.is_some() { "+ " } else { "at " }, time(start.at)));
+    }
+    parts.join(" ")
+}
+
+fn when_text(when: &When) -> String {
+    let counter = match when.counter {
+        Counter::Sent => "sent",
+        Counter::Acked => "acked",
+        Counter::Received => "received",
+    };
+    format!("{}.{counter} >= {}", when.scenario, when.at_least)
+}
+
+fn scenarios(plan: &Plan, out: &mut String) {
+    let _ = writeln!(out, "\nscenarios");
+    for scenario in &plan.scenarios {
+        let kind = match &scenario.work {
+            Work::Connect(_) => "connect",
+            Work::Metrics(_) => "metrics",
+            Work::Produce(_) => "produce",
+            Work::Consume(_) => "consume",
+            Work::Roundtrip(_) => "roundtrip",
+        };
+        let _ = writeln!(out, "  {} ({kind}, at most {})", scenario.name, time(scenario.timeout));
+        for line in lines(scenario) {
+            let _ = writeln!(out, "    {line}");
+        }
+        if let Some(brokers) = &scenario.brokers {
+            let _ = writeln!(out, "    brokers of its own: {}", brokers.join(", "));
+        }
+    }
+}
+
+fn lines(scenario: &ScenarioPlan) -> Vec<String> {
+    match &scenario.work {
+        Work::Connect(connect) => {
+            let topics: Vec<String> = connect.topics.iter().map(ToString::to_string).collect();
+            let mut lines = vec!["tries to reach each broker until it works or the time is up".to_owned()];
+            if !topics.is_empty() {
+                lines.push(format!("asks for the metadata of {}", topics.join(", ")));
+            }
+            lines
+        }
+        Work::Metrics(metrics) => {
+            let how =
+                metrics.every.map_or_else(|| "once".to_owned(), |every| format!("every {}", time(every)));
+            let mut lines = vec![format!("asks {} {how}", metrics.url)];
+            if !metrics.contains.is_empty() {
+                lines.push(format!("looks for {}", metrics.contains.join(", ")));
+            }
+            lines
+        }
+        Work::Produce(produce) => produce_lines(produce),
+        Work::Consume(consume) => {
+            let what = match consume.from {
+                From::Run => "records of this run",
+                From::Any => "records of anybody",
+            };
+            let where_ = consume.partition.map_or_else(
+                || format!("all partitions of {}", consume.topic),
+                |partition| format!("partition {partition} of {}", consume.topic),
+            );
+            let from = match consume.offset {
+                StartOffset::Earliest => "the log's start".to_owned(),
+                StartOffset::Latest => "the log's end".to_owned(),
+                StartOffset::At(offset) => format!("offset {offset}"),
+                StartOffset::Timestamp(ms) => {
+                    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |t| t.to_string())
+                }
+            };
+            let until = match consume.limit {
+                Some(limit) => format!("until {} are there", count(limit, "distinct message")),
+                None => "to the end of the log".to_owned(),
+            };
+            let mut lines = vec![
+                format!("{} reading {where_}, from {from}", count(consume.clients.into(), "client")),
+                format!("{what}, {until}, or until nothing came for {}", time(consume.idle_timeout)),
+            ];
+            if !consume.producers.is_empty() {
+                lines.push(format!("judges what {} sends", consume.producers.join(", ")));
+            }
+            lines
+        }
+        Work::Roundtrip(trip) => vec![
+            format!(
+                "{}: {} in all, by partition {} of {}, after {} for warm-up",
+                count(trip.clients.into(), "client"),
+                count(trip.iterations, "round trip"),
+                trip.partition,
+                trip.topic,
+                trip.warmup,
+            ),
+            format!("each waits at most {}", time(trip.iteration_timeout)),
+            message_line(trip.acks, &trip.compression, trip.idempotence, &trip.value),
+        ],
+    }
+}
+
+fn produce_lines(produce: &ProducePlan) -> Vec<String> {
+    let clients = u64::from(produce.clients);
+    let scheduled = produce.schedule.as_ref().and_then(Schedule::total);
+    let total = match (produce.messages, scheduled) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    };
+    let mut what = count(clients, "client");
+    match total {
+        Some(total) if clients == 1 => {
+            let _ = write!(what, " sending {}", count(total, "message"));
+        }
+        Some(total) => {
+            let each = if total % clients == 0 {
+                format!("{} each", total / clients)
+            } else {
+                format!("{} or {} each", total / clients, total / clients + 1)
+            };
+            let _ = write!(what, " sharing {}, {each}", count(total, "message"));
+        }
+        None => what.push_str(" sending"),
+    }
+    if let Some(duration) = produce.duration {
+        let _ = write!(what, ", for at most {}", time(duration));
+    }
+    what.push_str(&match &produce.schedule {
+        None => ", as fast as acks allow".to_owned(),
+        Some(schedule) => {
+            let rate = Rate::per_second(round(schedule.mean_rate()));
+            let rate = rate.map_or_else(String::new, |rate| rate.to_string());
+            let exact = schedule.total().is_none() || produce.duration.is_some();
+            format!(", {rate} in all{}", if exact { "" } else { " on average, in stages" })
+        }
+    });
+    let to = match produce.partition {
+        Partitioning::Fixed(partition) => format!("partition {partition} of {}", produce.topic),
+        Partitioning::RoundRobin => format!("{}, its partitions one after the other", produce.topic),
+        Partitioning::ByKey => format!("{}, its partitions by key", produce.topic),
+    };
+    let mut lines = vec![
+        what,
+        format!("to {to}; {} in flight at most", ByteSize::new(produce.max_in_flight)),
+        message_line(produce.acks, &produce.compression, produce.idempotence, &produce.value),
+    ];
+    if let Some(key) = &produce.key {
+        lines.push(format!("key {key}"));
+    }
+    if !produce.headers.is_empty() {
+        let headers: Vec<String> =
+            produce.headers.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        lines.push(format!("headers {}", headers.join(", ")));
+    }
+    lines
+}
+
+fn message_line(acks: Acks, compression: &str, idempotence: bool, value: &ValuePlan) -> String {
+    let acks = match acks {
+        Acks::None => "acks 0",
+        Acks::Leader => "acks 1",
+        Acks::All => "acks all",
+    };
+    let value = match value {
+        ValuePlan::Text(template) => {
+            let text = template.to_string();
+            let short: String = text.chars().take(60).collect();
+            if short.len() < text.len() { format!("{short}...") } else { short }
+        }
+        ValuePlan::Size { bytes, content } => {
+            let content = match content {
+                Content::Random => "random",
+                Content::Zeros => "zero",
+            };
+            format!("{} of {content} bytes", ByteSize::new(*bytes))
+        }
+    };
+    let idempotence = if idempotence { ", idempotent" } else { "" };
+    format!("{acks}, compression {compression}{idempotence}; value {value}")
+}
+
+fn checks(plan: &Plan, out: &mut String) {
+    section(
+        out,
+        "checks",
+        plan.checks.iter().map(|check| {
+            let mut text = ask_text(check);
+            if let Some(scenario) = &check.scenario {
+                let _ = write!(text, ", of {scenario}");
+            }
+            if check.implicit {
+                text.push_str("  (added without asking)");
+            }
+            (check.name.clone(), text)
+        }),
+    );
+}
+
+fn ask_text(check: &CheckPlan) -> String {
+    let strict = |strict: bool| if strict { ", strict" } else { "" };
+    let metric = |metric: &Option<super::CountMetric>| {
+        metric.map_or_else(
+            || " count".to_owned(),
+            |metric| format!(" {}", format!("{metric:?}").to_lowercase()),
+        )
+    };
+    let kind = check.ask.kind();
+    match &check.ask {
+        Ask::CountEquals { expected, metric: of } => format!("{kind}:{} = {expected}", metric(of)),
+        Ask::CountAtLeast { expected, metric: of } => format!("{kind}:{} >= {expected}", metric(of)),
+        Ask::NoDuplicates { strict: s } | Ask::InOrder { strict: s } => format!("{kind}{}", strict(*s)),
+        Ask::Threshold { expr, abort, delay } => {
+            let abort = match (abort, delay.is_zero()) {
+                (false, _) => String::new(),
+                (true, true) => ", ends the run".to_owned(),
+                (true, false) => format!(", ends the run from {} on", time(*delay)),
+            };
+            format!("{kind}: {}{abort}", expr.text)
+        }
+        _ => kind.to_owned(),
+    }
+}
+
+fn count(number: u64, of: &str) -> String {
+    if number == 1 { format!("1 {of}") } else { format!("{number} {of}s") }
+}
+
+fn time(length: StdDuration) -> String {
+    Duration::from(length).to_string()
+}
+
+/// Two digits behind the point are enough for people.
+fn round(rate: f64) -> f64 {
+    if rate < 1.0 { rate } else { (rate * 100.0).round() / 100.0 }
+}

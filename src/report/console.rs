@@ -1,0 +1,297 @@
+//! The result on a terminal: verdict, scenarios, checks, what was found, and where the reports are.
+//!
+//! Owns its layout; what the words mean comes from `words`, what the terminal can show from `terminal`.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::anomaly::Anomaly;
+
+use super::format::{count, latency, millis, number, status_words};
+use super::junit::evidence;
+use super::summary::{CheckOutcome, CheckRow, NoteLevel, RunStatus, ScenarioSummary, Summary};
+use super::terminal::{Style, Tone, cut, paint, safe, wrap};
+use super::words::{ended_words, expected_actual, is_suspect, meaning};
+
+/// How many pieces of evidence stand below each anomaly; the page has them all.
+const EVIDENCE: usize = 3;
+
+/// The result as text, ended by a line feed. `folder` is where the reports were written, if they were.
+pub fn render(run: &Summary, style: Style, folder: Option<&Path>) -> String {
+    let mut out = Out { text: String::new(), style };
+    out.verdict(run);
+    out.scenarios(run);
+    out.checks(run);
+    out.faults(run);
+    out.anomalies(run);
+    out.notes(run);
+    if let Some(folder) = folder {
+        out.text.push('\n');
+        for name in super::FILES {
+            let path = folder.join(name).display().to_string();
+            out.line(2, Tone::Quiet, &safe(&path));
+        }
+    }
+    if style.unicode { out.text } else { ascii(&out.text) }
+}
+
+/// The signs of kaf6's own wording in ASCII. Foreign text stays as it is.
+fn ascii(text: &str) -> String {
+    text.replace(['–', '−'], "-").replace('…', "~")
+}
+
+struct Out {
+    text: String,
+    style: Style,
+}
+
+impl Out {
+    fn line(&mut self, indent: usize, tone: Tone, text: &str) {
+        let _ = writeln!(self.text, "{:indent$}{}", "", paint(self.style, tone, text));
+    }
+
+    fn wrapped(&mut self, indent: usize, tone: Tone, text: &str) {
+        for line in wrap(&safe(text), self.style.width.saturating_sub(indent).max(20)) {
+            self.line(indent, tone, &line);
+        }
+    }
+
+    fn heading(&mut self, text: &str) {
+        self.text.push('\n');
+        self.line(2, Tone::Strong, text);
+    }
+
+    fn mark(&self, outcome: CheckOutcome) -> (&'static str, Tone) {
+        match (outcome, self.style.unicode) {
+            (CheckOutcome::Pass, true) => ("✓", Tone::Good),
+            (CheckOutcome::Pass, false) => ("ok", Tone::Good),
+            (CheckOutcome::Fail, true) => ("✗", Tone::Bad),
+            (CheckOutcome::Fail, false) => ("XX", Tone::Bad),
+            (CheckOutcome::Inconclusive, true) => ("?", Tone::Doubt),
+            (CheckOutcome::Inconclusive, false) => ("??", Tone::Doubt),
+        }
+    }
+
+    fn dot(&self) -> &'static str {
+        if self.style.unicode { " · " } else { " | " }
+    }
+
+    fn verdict(&mut self, run: &Summary) {
+        let (mark, tone) = match run.status {
+            RunStatus::Pass => self.mark(CheckOutcome::Pass),
+            RunStatus::Fail => self.mark(CheckOutcome::Fail),
+            RunStatus::Error => self.mark(CheckOutcome::Inconclusive),
+        };
+        let words = format!("{mark} {}", status_words(run.status).to_uppercase());
+        let name = paint(self.style, Tone::Strong, &safe(&run.name));
+        let _ = writeln!(self.text, "{}  {name}", paint(self.style, tone, &words));
+        if !run.reason.is_empty() {
+            self.wrapped(2, Tone::Strong, &run.reason);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
+        let mut facts = vec![run.run_id.clone(), millis(run.duration_ms as f64)];
+        facts.extend(run.profile.clone());
+        facts.push(run.brokers.join(", "));
+        if let Some(signal) = &run.interrupted {
+            facts.push(format!("stopped by {signal}"));
+        }
+        let facts = facts.join(self.dot());
+        self.wrapped(2, Tone::Quiet, &facts);
+    }
+
+    fn scenarios(&mut self, run: &Summary) {
+        if run.scenarios.is_empty() {
+            return;
+        }
+        let head = ["scenario", "type", "done", "rate", "p50", "p95", "p99", "max", "errors"];
+        let mut rows = vec![head.map(str::to_owned).to_vec()];
+        rows.extend(run.scenarios.iter().map(|(name, s)| scenario_row(name, s)));
+        // The least telling columns go first where the terminal is narrow.
+        for drop in ["p50", "max", "p99", "type", "p95"] {
+            if table_width(&rows) + 2 > self.style.width
+                && let Some(at) = rows[0].iter().position(|cell| cell == drop)
+            {
+                for row in &mut rows {
+                    row.remove(at);
+                }
+            }
+        }
+        let widths = column_widths(&rows);
+        self.text.push('\n');
+        for (i, row) in rows.iter().enumerate() {
+            let mut line = String::new();
+            for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+                let pad = width.saturating_sub(cell.chars().count());
+                // Names to the left, numbers to the right.
+                if column == 0 || rows[0][column] == "type" {
+                    let _ = write!(line, "{cell}{:pad$}  ", "");
+                } else {
+                    let _ = write!(line, "{:pad$}{cell}  ", "");
+                }
+            }
+            let line = line.trim_end();
+            let line = if i == 0 { paint(self.style, Tone::Quiet, line) } else { line.to_owned() };
+            let _ = writeln!(self.text, "  {line}");
+        }
+        for (name, s) in &run.scenarios {
+            if s.ended != "done" || s.message.is_some() {
+                let why = s.message.as_deref().map_or_else(String::new, |m| format!(": {m}"));
+                let text = format!("{name}: {}{why}", ended_words(&s.ended));
+                self.wrapped(2, Tone::Doubt, &text);
+            }
+        }
+    }
+
+    fn checks(&mut self, run: &Summary) {
+        let all = run.check_results.len();
+        if all == 0 {
+            return;
+        }
+        let passed = run.check_results.iter().filter(|r| r.result == CheckOutcome::Pass).count();
+        self.heading(&format!("checks{}{passed} of {all} passed", self.dot()));
+        let name_width =
+            run.check_results.iter().map(|r| label(r).chars().count()).max().unwrap_or(0).min(40);
+        for wanted in [CheckOutcome::Fail, CheckOutcome::Inconclusive, CheckOutcome::Pass] {
+            for row in run.check_results.iter().filter(|r| r.result == wanted) {
+                self.check(row, name_width);
+            }
+        }
+    }
+
+    fn check(&mut self, row: &CheckRow, name_width: usize) {
+        let (mark, tone) = self.mark(row.result);
+        let name = cut(&label(row), name_width);
+        let numbers = safe(&expected_actual(row));
+        let pad = name_width.saturating_sub(name.chars().count());
+        let line = format!("{} {name}{:pad$}  {numbers}", paint(self.style, tone, mark), "");
+        let _ = writeln!(self.text, "  {}", line.trim_end());
+        if row.result != CheckOutcome::Pass {
+            if !row.message.is_empty() {
+                self.wrapped(6, Tone::Strong, &row.message);
+            }
+            let at = format!("{}:{}:{}", row.position.file, row.position.line, row.position.column);
+            self.line(6, Tone::Quiet, &safe(&at));
+        }
+    }
+
+    fn faults(&mut self, run: &Summary) {
+        if run.faults.is_empty() {
+            return;
+        }
+        self.heading("faults");
+        for fault in &run.faults {
+            let when = match (fault.started_ms, fault.ended_ms) {
+                (Some(start), Some(end)) => format!("{} to {}", instant(start), instant(end)),
+                (Some(start), None) => format!("from {}", instant(start)),
+                _ => "never started".to_owned(),
+            };
+            let (tone, shown) = if fault.effective {
+                (Tone::Quiet, "took effect")
+            } else {
+                (Tone::Doubt, "not shown to have taken effect")
+            };
+            let (name, kind, target) = (&fault.name, &fault.kind, &fault.target);
+            let text = format!("{name}: {kind} {target}, {when}; {shown}: {}", fault.proof);
+            self.wrapped(2, tone, &text);
+        }
+    }
+
+    fn anomalies(&mut self, run: &Summary) {
+        let mut first = true;
+        for anomaly in Anomaly::ALL {
+            let Some(found) = run.anomalies.get(anomaly.name()) else { continue };
+            let (bad, explained) = (found.count.unwrap_or(0), found.explained.unwrap_or(0));
+            if bad == 0 && explained == 0 {
+                continue;
+            }
+            if first {
+                self.heading("found in the log");
+                first = false;
+            }
+            let mut text = format!("{} {}: {}", count(bad), anomaly.name(), meaning(anomaly));
+            if explained > 0 {
+                let _ = write!(text, " ({} more, explained by a retry)", count(explained));
+            }
+            let tone = if bad > 0 && is_suspect(anomaly) { Tone::Bad } else { Tone::Quiet };
+            self.wrapped(2, tone, &text);
+            if is_suspect(anomaly) {
+                for piece in found.evidence.iter().take(EVIDENCE) {
+                    self.wrapped(6, Tone::Quiet, &evidence(piece));
+                }
+                let more = bad.saturating_add(explained).saturating_sub(EVIDENCE as u64);
+                if more > 0 {
+                    self.line(6, Tone::Quiet, &format!("and {} more", count(more)));
+                }
+            }
+        }
+    }
+
+    fn notes(&mut self, run: &Summary) {
+        let merged = super::notes::merged(&run.notes);
+        if merged.is_empty() {
+            return;
+        }
+        self.heading("notes");
+        for (note, times) in merged {
+            let (mark, tone) = match note.level {
+                NoteLevel::Error => ("!!", Tone::Bad),
+                NoteLevel::Warning => ("! ", Tone::Doubt),
+                NoteLevel::Hint => ("- ", Tone::Quiet),
+            };
+            let again = if times > 1 { format!(" ({times} times)") } else { String::new() };
+            let width = self.style.width.saturating_sub(5).max(20);
+            for (i, line) in wrap(&safe(&format!("{}{again}", note.text)), width).iter().enumerate() {
+                let mark = if i == 0 { mark } else { "  " };
+                let _ = writeln!(self.text, "  {} {line}", paint(self.style, tone, mark));
+            }
+        }
+    }
+}
+
+fn instant(ms: u64) -> String {
+    super::format::instant(Some(ms))
+}
+
+fn label(row: &CheckRow) -> String {
+    safe(&row.scenario.as_ref().map_or_else(|| row.name.clone(), |s| format!("{} ({s})", row.name)))
+}
+
+/// What a scenario got done, of what it was to do.
+pub(super) fn done(s: &ScenarioSummary) -> Option<u64> {
+    match s.kind.as_str() {
+        "consume" => s.received,
+        "produce" => s.acked.or(s.sent),
+        _ => s.received.or(s.acked).or(s.sent),
+    }
+}
+
+fn scenario_row(name: &str, s: &ScenarioSummary) -> Vec<String> {
+    let done = match (done(s), s.planned) {
+        (Some(done), Some(planned)) => format!("{}/{}", count(done), count(planned)),
+        (Some(done), None) => count(done),
+        (None, _) => "–".to_owned(),
+    };
+    let rate = s.rate_per_s.as_ref().map_or_else(|| "–".to_owned(), |r| format!("{}/s", number(r.get())));
+    vec![
+        cut(&safe(name), 24),
+        safe(&s.kind),
+        done,
+        rate,
+        latency(s.p50_ms.as_ref()),
+        latency(s.p95_ms.as_ref()),
+        latency(s.p99_ms.as_ref()),
+        latency(s.max_ms.as_ref()),
+        count(s.errors),
+    ]
+}
+
+fn column_widths(rows: &[Vec<String>]) -> Vec<usize> {
+    let columns = rows.first().map_or(0, Vec::len);
+    (0..columns)
+        .map(|c| rows.iter().filter_map(|r| r.get(c)).map(|cell| cell.chars().count()).max().unwrap_or(0))
+        .collect()
+}
+
+fn table_width(rows: &[Vec<String>]) -> usize {
+    column_widths(rows).iter().map(|w| w + 2).sum::<usize>().saturating_sub(2)
+}

@@ -1,0 +1,146 @@
+//! Numbers as people read them: thousands separated, times and sizes with the unit that fits.
+//!
+//! Owns the wording of quantities, one for the page, the terminal and the JUnit texts.
+
+use super::summary::{CheckOutcome, Num, RunStatus};
+
+/// `1234567` as `1,234,567`.
+pub fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// The same with a noun: `1 message`, `2 messages`.
+pub fn plural(value: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(value), if value == 1 { one } else { many })
+}
+
+/// A number with about three significant digits and thousands separated: `0.042`, `3.1`, `12`, `1,240`.
+pub fn number(value: f64) -> String {
+    let size = value.abs();
+    let digits = match size {
+        s if s >= 100.0 || s == 0.0 => 0,
+        s if s >= 10.0 => 1,
+        s if s >= 1.0 => 2,
+        _ => 3,
+    };
+    if size >= 1e15 {
+        return format!("{value:.2e}");
+    }
+    let text = format!("{size:.digits$}");
+    let (whole, part) = text.split_once('.').unwrap_or((&text, ""));
+    let whole = whole.parse().map_or_else(|_| whole.to_owned(), count);
+    let part = part.trim_end_matches('0');
+    let sign = if value < 0.0 && (whole != "0" || !part.is_empty()) { "−" } else { "" };
+    if part.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{part}") }
+}
+
+/// Milliseconds as a time: `0.21 ms`, `12 ms`, `2.35 s`, `1 min 20 s`, `1 h 5 min`.
+pub fn millis(ms: f64) -> String {
+    if ms < 999.5 {
+        return format!("{} ms", number(ms));
+    }
+    let seconds = ms / 1000.0;
+    if seconds < 59.95 {
+        return format!("{} s", number(seconds));
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, never negative")]
+    let whole = seconds.round() as u64;
+    let (big, small, big_unit, small_unit) = if whole < 3600 {
+        (whole / 60, whole % 60, "min", "s")
+    } else {
+        (whole / 3600, whole % 3600 / 60, "h", "min")
+    };
+    if small == 0 {
+        format!("{} {big_unit}", count(big))
+    } else {
+        format!("{} {big_unit} {small} {small_unit}", count(big))
+    }
+}
+
+/// A time that may not have been measured.
+pub fn latency(value: Option<&Num>) -> String {
+    value.map_or_else(|| "–".to_owned(), |ms| millis(ms.get()))
+}
+
+/// A point in the run, from its zero: `+4 ms`, `+12.5 s`; a dash where it never came.
+pub fn instant(ms: Option<u64>) -> String {
+    ms.map_or_else(|| "–".to_owned(), |ms| format!("+{}", millis(float(ms))))
+}
+
+/// A number of bytes: `512 B`, `88 KiB`, `1.5 GiB`.
+pub fn bytes(value: u64) -> String {
+    let mut size = float(value);
+    for unit in ["B", "KiB", "MiB", "GiB"] {
+        if size < 1024.0 {
+            return format!("{} {unit}", number(size));
+        }
+        size /= 1024.0;
+    }
+    format!("{} TiB", number(size))
+}
+
+/// A count for arithmetic of pictures, where the last bits do not matter.
+#[expect(clippy::cast_precision_loss, reason = "pictures and rounded texts only")]
+pub const fn float(value: u64) -> f64 {
+    value as f64
+}
+
+/// The status in words.
+pub const fn status_words(status: RunStatus) -> &'static str {
+    match status {
+        RunStatus::Pass => "Passed",
+        RunStatus::Fail => "Failed",
+        RunStatus::Error => "Could not judge",
+    }
+}
+
+/// The status as the files write it.
+pub const fn status_name(status: RunStatus) -> &'static str {
+    match status {
+        RunStatus::Pass => "pass",
+        RunStatus::Fail => "fail",
+        RunStatus::Error => "error",
+    }
+}
+
+/// The outcome as the files write it.
+pub const fn outcome_name(outcome: CheckOutcome) -> &'static str {
+    match outcome {
+        CheckOutcome::Pass => "pass",
+        CheckOutcome::Fail => "fail",
+        CheckOutcome::Inconclusive => "inconclusive",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_read_well() {
+        assert_eq!(count(0), "0");
+        assert_eq!(count(999), "999");
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(number(3.10), "3.1");
+        assert_eq!(number(0.0), "0");
+        assert_eq!(number(-0.5), "−0.5");
+        assert_eq!(number(-0.0001), "0");
+        assert_eq!(number(1240.4), "1,240");
+        assert_eq!(number(f64::MAX), "1.80e308");
+        assert_eq!(millis(0.214), "0.214 ms");
+        assert_eq!(millis(2350.0), "2.35 s");
+        assert_eq!(millis(80_000.0), "1 min 20 s");
+        assert_eq!(millis(3_900_000.0), "1 h 5 min");
+        assert_eq!(bytes(90_000), "87.9 KiB");
+        assert_eq!(bytes(u64::MAX), "16,777,216 TiB");
+        assert_eq!(plural(1, "check", "checks"), "1 check");
+    }
+}

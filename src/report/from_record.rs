@@ -1,0 +1,343 @@
+//! From the record of a run to its summary: the one place that knows both.
+//!
+//! Owns how observations become fields: units, rounding, order, and what is absent or null.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use super::summary::{
+    AnomalySummary, ApiSummary, BrokerConnect, CheckOutcome, CheckRow, EvidenceRow, HistogramSummary,
+    MetricSeries, NoteLevel, NoteSummary, Num, PartitionSummary, PositionSummary, ReaderSummary, RunStatus,
+    SCHEMA_VERSION, ScenarioSummary, SeriesSummary, SourceSummary, StageSummary, Summary, TimelineSummary,
+};
+use crate::anomaly::Anomaly;
+use crate::checks::{self, Outcome};
+use crate::ids::{Identity, RunTag};
+use crate::ledger::{Counts, Evidence};
+use crate::metrics::Timeline;
+use crate::observe::{Cut, Level, Observations, Reading, ScenarioSeen};
+use crate::plan::Target;
+use crate::record::{RunRecord, Status};
+
+/// Pieces of evidence shown for each anomaly.
+const EVIDENCE: usize = 20;
+/// Histogram buckets for each doubling of the latency.
+const PER_OCTAVE: u32 = 3;
+
+/// The summary of a run.
+pub fn summarize(record: &RunRecord) -> Summary {
+    let (plan, seen) = (&record.plan, &record.seen);
+    let interrupted = match &seen.cut {
+        Some(Cut::Signal(name)) => Some((*name).to_owned()),
+        _ => None,
+    };
+    Summary {
+        schema_version: SCHEMA_VERSION,
+        name: plan.name.clone(),
+        description: plan.description.clone(),
+        kaf6_version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at: record.started_at.clone(),
+        run_tag: record.run_tag.to_string(),
+        run_id: record.run_id.clone(),
+        profile: plan.profile.clone(),
+        brokers: match &plan.target {
+            Target::Brokers(brokers) => brokers.clone(),
+            Target::Embedded => vec!["embedded".to_owned()],
+        },
+        scenarios: seen.scenarios.iter().map(|s| (s.name.clone(), scenario(s))).collect(),
+        checks: checks::worst(&record.results).into_iter().map(|(n, o)| (n.to_owned(), outcome(o))).collect(),
+        check_results: check_rows(record),
+        anomalies: anomalies(record.run_tag, seen),
+        faults: Vec::new(),
+        timeline: timeline(seen),
+        notes: seen
+            .notes
+            .iter()
+            .map(|note| NoteSummary {
+                level: match note.level {
+                    Level::Hint => NoteLevel::Hint,
+                    Level::Warning => NoteLevel::Warning,
+                    Level::Error => NoteLevel::Error,
+                },
+                text: note.text.clone(),
+            })
+            .collect(),
+        status: match record.status {
+            Status::Pass => RunStatus::Pass,
+            Status::Fail => RunStatus::Fail,
+            Status::Error => RunStatus::Error,
+        },
+        reason: record.reason.clone(),
+        duration_ms: ms(seen.duration),
+        setup_ms: ms(seen.setup),
+        interrupted,
+        source: SourceSummary {
+            path: plan.source.path.display().to_string(),
+            text: plan.source.text.clone(),
+        },
+        histograms: seen
+            .scenarios
+            .iter()
+            .filter(|s| s.counts.latency.count() > 0)
+            .map(|s| (s.name.clone(), histogram(s)))
+            .collect(),
+        partitions: partitions(seen),
+        connect: seen
+            .scenarios
+            .iter()
+            .filter(|s| !s.brokers.is_empty())
+            .map(|s| (s.name.clone(), connect(s)))
+            .collect(),
+        metadata_changes: Vec::new(),
+        metric_series: seen.scenarios.iter().flat_map(metric_series).collect(),
+        files: Vec::new(),
+    }
+}
+
+const fn outcome(outcome: Outcome) -> CheckOutcome {
+    match outcome {
+        Outcome::Pass => CheckOutcome::Pass,
+        Outcome::Fail => CheckOutcome::Fail,
+        Outcome::Inconclusive => CheckOutcome::Inconclusive,
+    }
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn scenario(seen: &ScenarioSeen) -> ScenarioSummary {
+    let counts = &seen.counts;
+    let sends = matches!(seen.kind, "produce" | "roundtrip");
+    let reads = matches!(seen.kind, "consume" | "roundtrip");
+    let attempts = matches!(seen.kind, "connect" | "metrics");
+    let latency = |quantile| counts.latency.quantile_ms(quantile).map(Num::new);
+    let done = match seen.kind {
+        "produce" => counts.acked,
+        _ => counts.received,
+    };
+    ScenarioSummary {
+        kind: seen.kind.to_owned(),
+        ended: seen.ended.name().to_owned(),
+        sent: (sends || attempts).then_some(counts.sent),
+        acked: sends.then_some(counts.acked),
+        failed: sends.then_some(counts.failed),
+        unknown: sends.then_some(counts.unknown),
+        received: reads.then_some(counts.received),
+        records: reads.then_some(counts.records),
+        foreign: (seen.kind == "consume").then_some(counts.foreign),
+        planned: seen.planned,
+        errors: counts.errors,
+        errors_by_code: counts.errors_by_code.iter().map(|(code, count)| (code.clone(), *count)).collect(),
+        p50_ms: latency(0.5),
+        p90_ms: latency(0.9),
+        p95_ms: latency(0.95),
+        p99_ms: latency(0.99),
+        p999_ms: latency(0.999),
+        max_ms: counts.latency.max_ms().map(Num::new),
+        mean_ms: counts.latency.mean_ms().map(Num::new),
+        measured: counts.latency.count(),
+        rate_per_s: if sends || reads { counts.rate_per_s(done).map(Num::new) } else { None },
+        target_rate_per_s: seen.target_rate.map(Num::new),
+        bytes: counts.bytes,
+        late_p99_ms: counts.late.quantile_ms(0.99).map(Num::new),
+        open_loop: seen.open_loop,
+        started_ms: seen.span.map(|(from, _)| ms(from)),
+        ended_ms: seen.span.map(|(_, to)| ms(to)),
+        message: seen.message.clone(),
+        http_status: seen.scrape.as_ref().and_then(|s| s.last_status),
+    }
+}
+
+fn check_rows(record: &RunRecord) -> Vec<CheckRow> {
+    record
+        .results
+        .iter()
+        .map(|result| CheckRow {
+            name: result.check.name.clone(),
+            kind: result.check.ask.kind().to_owned(),
+            result: outcome(result.answer.outcome),
+            expected: result.answer.expected.clone(),
+            actual: result.answer.actual.clone(),
+            message: result.answer.message.clone(),
+            scenario: result.scenario.clone(),
+            implicit: result.check.implicit,
+            position: PositionSummary {
+                file: result.check.position.file.display().to_string(),
+                line: result.check.position.line,
+                column: result.check.position.column,
+            },
+        })
+        .collect()
+}
+
+/// Several consumers of one partition see one log: the worst of them counts, not their sum.
+fn anomalies(run: RunTag, seen: &Observations) -> IndexMap<String, AnomalySummary> {
+    Anomaly::ALL
+        .into_iter()
+        .map(|anomaly| {
+            let mut places: BTreeMap<(usize, i32), Counts> = BTreeMap::new();
+            for (place, counts) in seen.readings.iter().filter_map(|reading| {
+                let counts = reading.judgement.as_ref()?.counts.get(&anomaly)?;
+                Some(((reading.topic, reading.partition), *counts))
+            }) {
+                let worst = places.entry(place).or_default();
+                worst.count = worst.count.max(counts.count);
+                worst.explained = worst.explained.max(counts.explained);
+            }
+            let measured = !places.is_empty();
+            let explainable = matches!(anomaly, Anomaly::Duplicate | Anomaly::Reordered);
+            let summary = AnomalySummary {
+                count: measured.then(|| places.values().map(|c| c.count).sum()),
+                explained: (measured && explainable).then(|| places.values().map(|c| c.explained).sum()),
+                evidence: evidence(run, seen, anomaly),
+            };
+            (anomaly.name().to_owned(), summary)
+        })
+        .collect()
+}
+
+fn evidence(run: RunTag, seen: &Observations, anomaly: Anomaly) -> Vec<EvidenceRow> {
+    let mut pieces: Vec<(&Reading, &Evidence)> = seen
+        .readings
+        .iter()
+        .filter_map(|reading| reading.judgement.as_ref().map(|j| (reading, j)))
+        .flat_map(|(reading, j)| j.evidence.iter().map(move |e| (reading, e)))
+        .filter(|(_, e)| e.anomaly == anomaly)
+        .collect();
+    pieces.sort_by_key(|(reading, e)| (e.explained, reading.scenario, e.topic, e.partition, e.offset));
+    pieces
+        .into_iter()
+        .take(EVIDENCE)
+        .map(|(reading, piece)| evidence_row(run, seen, reading, piece))
+        .collect()
+}
+
+fn evidence_row(run: RunTag, seen: &Observations, reading: &Reading, piece: &Evidence) -> EvidenceRow {
+    let sender = piece.message.and_then(|(id, _)| seen.streams.get(id));
+    let explainable = matches!(piece.anomaly, Anomaly::Duplicate | Anomaly::Reordered);
+    EvidenceRow {
+        topic: seen.topics.get(piece.topic).cloned().unwrap_or_default(),
+        partition: piece.partition,
+        offset: piece.offset,
+        other_offset: piece.other_offset,
+        identity: piece.message.map(|(stream, seq)| Identity { run: run, stream, seq }.uuid().to_string()),
+        producer: sender.and_then(|s| {
+            seen.scenarios.get(s.scenario).map(|scenario| format!("{}, client {}", scenario.name, s.client))
+        }),
+        seq: piece.message.map(|(_, seq)| seq),
+        consumer: seen.scenarios.get(reading.scenario).map(|s| s.name.clone()),
+        at_ms: piece.at_us.map(|us| us / 1000),
+        explained: explainable.then_some(piece.explained),
+        detail: piece.detail.clone(),
+    }
+}
+
+fn timeline(seen: &Observations) -> TimelineSummary {
+    let moving: Vec<&ScenarioSeen> =
+        seen.scenarios.iter().filter(|s| !s.counts.timeline.cells().is_empty()).collect();
+    let width = moving.iter().map(|s| s.counts.timeline.width_ms()).max().unwrap_or(100);
+    let lines: Vec<(&str, Timeline)> =
+        moving.iter().map(|s| (s.name.as_str(), s.counts.timeline.clone().widened(width))).collect();
+    let length = lines.iter().map(|(_, t)| t.cells().len()).max().unwrap_or(0);
+    #[expect(clippy::cast_precision_loss, reason = "counts and widths stay below 2^53")]
+    let series = lines
+        .into_iter()
+        .map(|(name, line)| {
+            let mut series = SeriesSummary::default();
+            for at in 0..length {
+                let cell = line.cells().get(at);
+                let count = cell.map_or(0, |c| c.count);
+                series.rate.push(Num::new(count as f64 * 1000.0 / width as f64));
+                series.p95_ms.push(cell.and_then(crate::metrics::Cell::p95_ms).map(Num::new));
+                series.errors.push(cell.map_or(0, |c| c.errors));
+            }
+            (name.to_owned(), series)
+        })
+        .collect();
+    TimelineSummary { bucket_ms: width, series }
+}
+
+fn histogram(seen: &ScenarioSeen) -> HistogramSummary {
+    let (upper_ms, count) = seen
+        .counts
+        .latency
+        .buckets(PER_OCTAVE)
+        .into_iter()
+        .map(|(upper, count)| (Num::new(upper), count))
+        .unzip();
+    HistogramSummary { upper_ms, count }
+}
+
+fn partitions(seen: &Observations) -> Vec<PartitionSummary> {
+    seen.partitions
+        .iter()
+        .map(|partition| PartitionSummary {
+            topic: seen.topics.get(partition.topic).cloned().unwrap_or_default(),
+            partition: partition.partition,
+            acked: partition.acked,
+            first_acked_offset: partition.acked_offsets.map(|(low, _)| low),
+            last_acked_offset: partition.acked_offsets.map(|(_, high)| high),
+            fence_offset: partition.fence,
+            readers: seen
+                .readings
+                .iter()
+                .filter(|r| (r.topic, r.partition) == (partition.topic, partition.partition))
+                .map(|r| ReaderSummary {
+                    scenario: seen.scenarios.get(r.scenario).map(|s| s.name.clone()).unwrap_or_default(),
+                    received: r.received,
+                    foreign: r.foreign,
+                    first_offset: r.offsets.0,
+                    last_offset: r.offsets.1,
+                    reached_fence: r.reached_fence,
+                    resets: r.resets,
+                })
+                .collect(),
+        })
+        .filter(|p| p.acked > 0 || !p.readers.is_empty())
+        .collect()
+}
+
+fn connect(seen: &ScenarioSeen) -> Vec<BrokerConnect> {
+    seen.brokers
+        .iter()
+        .map(|broker| BrokerConnect {
+            broker: broker.broker.clone(),
+            reachable: broker.reachable,
+            attempts: broker.attempts,
+            stages: broker
+                .stages
+                .iter()
+                .map(|(name, took, error)| StageSummary {
+                    name: (*name).to_owned(),
+                    ms: Num::new(took.as_secs_f64() * 1e3),
+                    error: error.clone(),
+                })
+                .collect(),
+            apis: broker
+                .apis
+                .iter()
+                .map(|(key, name, min, max)| ApiSummary {
+                    key: *key,
+                    name: (*name).to_owned(),
+                    min: *min,
+                    max: *max,
+                })
+                .collect(),
+        })
+        .collect()
+}
+
+fn metric_series(seen: &ScenarioSeen) -> Vec<MetricSeries> {
+    let points = seen.scrape.iter().flat_map(|scrape| &scrape.points);
+    points
+        .map(|series| MetricSeries {
+            scenario: seen.name.clone(),
+            name: series.name.clone(),
+            at_ms: series.points.iter().map(|(at, _)| ms(*at)).collect(),
+            value: series.points.iter().map(|(_, value)| Num::new(*value)).collect(),
+        })
+        .collect()
+}

@@ -1,0 +1,93 @@
+//! What was wrong with the log, with evidence; what was not, in one line.
+//!
+//! Owns the split between found, none of, and not measured.
+
+use crate::anomaly::Anomaly;
+
+use super::super::chart::prose;
+use super::super::format::{count, instant};
+use super::super::summary::{EvidenceRow, Summary};
+use super::super::words::{is_suspect, meaning};
+
+#[derive(Default)]
+pub(super) struct Anomalies {
+    pub found: Vec<Found>,
+    pub none_of: String,
+    pub unmeasured: String,
+}
+
+pub(super) struct Found {
+    pub name: &'static str,
+    pub meaning: &'static str,
+    pub count: String,
+    pub explained: String,
+    pub bad: bool,
+    pub has_other: bool,
+    pub evidence: Vec<Evidence>,
+    pub more: String,
+}
+
+pub(super) struct Evidence {
+    pub place: String,
+    pub offset: String,
+    pub other: String,
+    pub identity: String,
+    pub sender: String,
+    pub at: String,
+    pub explained: bool,
+    pub detail: String,
+}
+
+pub(super) fn anomalies(run: &Summary) -> Anomalies {
+    let mut out = Anomalies::default();
+    let (mut none, mut unmeasured) = (Vec::new(), Vec::new());
+    for anomaly in Anomaly::ALL {
+        let Some(found) = run.anomalies.get(anomaly.name()) else {
+            unmeasured.push(anomaly.name().replace('_', " "));
+            continue;
+        };
+        let explained = found.explained.unwrap_or(0);
+        match found.count {
+            None => unmeasured.push(anomaly.name().replace('_', " ")),
+            Some(0) if explained == 0 => none.push(anomaly.name().replace('_', " ")),
+            Some(n) => {
+                let shown = u64::try_from(found.evidence.len()).unwrap_or(u64::MAX);
+                let hidden = n.saturating_add(explained).saturating_sub(shown);
+                let says_more = hidden > 0 && shown > 0;
+                out.found.push(Found {
+                    name: anomaly.name(),
+                    meaning: meaning(anomaly),
+                    count: count(n),
+                    explained: if explained > 0 { count(explained) } else { String::new() },
+                    bad: n > 0 && is_suspect(anomaly),
+                    has_other: found.evidence.iter().any(|e| e.other_offset.is_some()),
+                    evidence: found.evidence.iter().map(evidence).collect(),
+                    more: if says_more { count(hidden) } else { String::new() },
+                });
+            }
+        }
+    }
+    out.none_of = none.join(", ");
+    out.unmeasured = unmeasured.join(", ");
+    out
+}
+
+fn evidence(piece: &EvidenceRow) -> Evidence {
+    let sender = match (&piece.producer, piece.seq) {
+        (Some(producer), Some(seq)) => format!("{producer} #{seq}"),
+        (Some(producer), None) => producer.clone(),
+        (None, Some(seq)) => format!("#{seq}"),
+        (None, None) => String::new(),
+    };
+    let offset = |o: Option<i64>| o.map_or_else(|| "–".to_owned(), |o| o.to_string());
+    Evidence {
+        place: format!("{}[{}]", piece.topic, piece.partition),
+        offset: offset(piece.offset),
+        other: piece.other_offset.map_or_else(String::new, |o| o.to_string()),
+        identity: piece.identity.clone().unwrap_or_default(),
+        sender,
+        at: instant(piece.at_ms),
+        explained: piece.explained == Some(true),
+        detail: prose(&piece.detail),
+    }
+}

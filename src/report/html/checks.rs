@@ -1,0 +1,62 @@
+//! The checks as rows: failed ones first, then those that could not be judged.
+//!
+//! Owns their order, and which line of the file each points to.
+
+use super::super::chart::prose;
+use super::super::format::outcome_name;
+use super::super::summary::{CheckOutcome, CheckRow, Summary};
+use super::source::shown_lines;
+
+pub(super) struct Check {
+    pub class: &'static str,
+    pub words: &'static str,
+    pub name: String,
+    pub kind: String,
+    pub implicit: bool,
+    pub scenario: Option<String>,
+    pub expected: String,
+    pub actual: String,
+    pub message: String,
+    pub place: String,
+    /// The line to link to, where the page shows it.
+    pub line: Option<usize>,
+}
+
+pub(super) fn checks(run: &Summary) -> Vec<Check> {
+    let lines = shown_lines(run);
+    let mut rows: Vec<&CheckRow> = run.check_results.iter().collect();
+    rows.sort_by_key(|row| rank(row.result));
+    rows.into_iter()
+        .map(|row| Check {
+            class: outcome_name(row.result),
+            words: words(row.result),
+            name: row.name.clone(),
+            kind: row.kind.clone(),
+            implicit: row.implicit,
+            scenario: row.scenario.clone(),
+            expected: row.expected.clone(),
+            actual: row.actual.clone(),
+            message: prose(&row.message),
+            place: format!("line {}", row.position.line),
+            line: (row.position.file == run.source.path && (1..=lines).contains(&row.position.line))
+                .then_some(row.position.line),
+        })
+        .collect()
+}
+
+/// The worst first.
+pub(super) const fn rank(outcome: CheckOutcome) -> u8 {
+    match outcome {
+        CheckOutcome::Fail => 0,
+        CheckOutcome::Inconclusive => 1,
+        CheckOutcome::Pass => 2,
+    }
+}
+
+pub(super) const fn words(outcome: CheckOutcome) -> &'static str {
+    match outcome {
+        CheckOutcome::Pass => "pass",
+        CheckOutcome::Fail => "fail",
+        CheckOutcome::Inconclusive => "not judged",
+    }
+}

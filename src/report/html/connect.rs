@@ -1,0 +1,113 @@
+//! How each broker was reached, stage by stage, and the API versions that it offers.
+//!
+//! Owns the grouping of brokers that answer the same.
+
+use super::super::chart::bar::bar;
+use super::super::format::millis;
+use super::super::summary::{ApiSummary, BrokerConnect, Summary};
+
+/// Of more brokers than this, those that were reached show their stages on demand.
+const IN_VIEW: usize = 3;
+
+pub(super) struct Connect {
+    pub scenario: String,
+    pub brokers: Vec<Broker>,
+    pub apis: Vec<Apis>,
+}
+
+pub(super) struct Broker {
+    pub name: String,
+    pub reachable: bool,
+    pub attempts: u64,
+    /// Its stages are folded away: it is one of many, and was reached.
+    pub folded: bool,
+    pub total: String,
+    pub stages: Vec<Stage>,
+}
+
+pub(super) struct Stage {
+    pub name: &'static str,
+    pub other: String,
+    pub time: String,
+    pub bar: String,
+    pub error: Option<String>,
+}
+
+/// The same list of versions, and who gave it.
+pub(super) struct Apis {
+    pub who: String,
+    pub rows: Vec<ApiSummary>,
+}
+
+pub(super) fn connect(run: &Summary) -> Vec<Connect> {
+    run.connect
+        .iter()
+        .map(|(scenario, brokers)| Connect {
+            scenario: scenario.clone(),
+            brokers: brokers.iter().map(|b| broker(b, brokers.len() > IN_VIEW)).collect(),
+            apis: apis(brokers),
+        })
+        .collect()
+}
+
+fn broker(b: &BrokerConnect, many: bool) -> Broker {
+    let total: f64 = b.stages.iter().map(|s| s.ms.get().max(0.0)).sum();
+    let mut before = 0.0;
+    let stages = b
+        .stages
+        .iter()
+        .map(|s| {
+            let ms = s.ms.get().max(0.0);
+            let class = if s.error.is_some() { "err" } else { "stage" };
+            let stage = Stage {
+                name: stage_words(&s.name),
+                other: s.name.clone(),
+                time: millis(ms),
+                bar: if total > 0.0 { bar(before / total, ms / total, class) } else { String::new() },
+                error: s.error.clone(),
+            };
+            before += ms;
+            stage
+        })
+        .collect();
+    Broker {
+        name: b.broker.clone(),
+        reachable: b.reachable,
+        attempts: b.attempts,
+        folded: many && b.reachable,
+        total: millis(total),
+        stages,
+    }
+}
+
+fn stage_words(name: &str) -> &'static str {
+    match name {
+        "resolve" => "Resolve the name",
+        "tcp" => "Connect (TCP)",
+        "tls" => "Shake hands (TLS)",
+        "api_versions" => "ApiVersions",
+        "metadata" => "Metadata",
+        _ => "",
+    }
+}
+
+fn apis(brokers: &[BrokerConnect]) -> Vec<Apis> {
+    let mut groups: Vec<(&Vec<ApiSummary>, Vec<&str>)> = Vec::new();
+    for b in brokers.iter().filter(|b| !b.apis.is_empty()) {
+        match groups.iter_mut().find(|(apis, _)| **apis == b.apis) {
+            Some((_, who)) => who.push(&b.broker),
+            None => groups.push((&b.apis, vec![&b.broker])),
+        }
+    }
+    groups
+        .into_iter()
+        .map(|(rows, who)| Apis {
+            who: if who.len() == brokers.len() && who.len() > 1 {
+                format!("all {} brokers", who.len())
+            } else {
+                who.join(", ")
+            },
+            rows: rows.clone(),
+        })
+        .collect()
+}

@@ -1,0 +1,137 @@
+//! The page's head: which run this is, and the verdict in words and numbers.
+//!
+//! Owns the choice of the few numbers that stand beside the verdict.
+
+use crate::anomaly::Anomaly;
+
+use super::super::chart::prose;
+use super::super::format::{count, float, millis, plural, status_name, status_words};
+use super::super::summary::{CheckOutcome, Summary};
+use super::super::words::anomaly_count;
+
+pub(super) struct Head {
+    pub title: String,
+    pub name: String,
+    pub description: Option<String>,
+    pub status: &'static str,
+    pub words: &'static str,
+    pub reason: String,
+    pub interrupted: Option<String>,
+    pub run_id: String,
+    pub started: String,
+    pub duration: String,
+    pub profile: Option<String>,
+    pub brokers: Vec<String>,
+    pub version: String,
+    pub run_tag: String,
+    pub figures: Vec<Figure>,
+}
+
+/// One number beside the verdict.
+pub(super) struct Figure {
+    pub label: String,
+    pub value: String,
+    pub note: String,
+    pub class: &'static str,
+}
+
+pub(super) fn head(run: &Summary) -> Head {
+    let words = status_words(run.status);
+    let setup = if run.setup_ms > 0 {
+        format!(", after {} of setup", millis(float(run.setup_ms)))
+    } else {
+        String::new()
+    };
+    Head {
+        title: format!("{words}: {}", run.name),
+        name: run.name.clone(),
+        description: run.description.clone().filter(|d| !d.is_empty()),
+        status: status_name(run.status),
+        words,
+        reason: prose(&sentence(&run.reason)),
+        interrupted: run.interrupted.clone(),
+        run_id: run.run_id.clone(),
+        started: readable(&run.started_at),
+        duration: format!("{}{setup}", millis(float(run.duration_ms))),
+        profile: run.profile.clone(),
+        brokers: run.brokers.clone(),
+        version: run.kaf6_version.clone(),
+        run_tag: run.run_tag.clone(),
+        figures: figures(run),
+    }
+}
+
+/// With a capital letter at its start and a full stop at its end.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let Some(first) = chars.next() else { return String::new() };
+    let mut out: String = first.to_uppercase().chain(chars).collect();
+    if !out.ends_with(['.', '!', '?', ':']) {
+        out.push('.');
+    }
+    out
+}
+
+/// `2026-01-16T14:54:02.113Z` as `2026-01-16 14:54:02 UTC`; anything else as it is.
+fn readable(at: &str) -> String {
+    match at.split_once('T') {
+        Some((day, time)) if at.ends_with('Z') && at.is_ascii() => {
+            let time = time.trim_end_matches('Z');
+            format!("{day} {} UTC", time.split('.').next().unwrap_or(time))
+        }
+        _ => at.to_owned(),
+    }
+}
+
+fn figures(run: &Summary) -> Vec<Figure> {
+    let mut out = Vec::new();
+    let mut add = |label: &str, value: String, note: String, class| {
+        out.push(Figure { label: label.to_owned(), value, note, class });
+    };
+    let all = run.check_results.len();
+    if all > 0 {
+        let passed = run.check_results.iter().filter(|r| r.result == CheckOutcome::Pass).count();
+        add(
+            "checks passed",
+            format!("{passed} of {all}"),
+            String::new(),
+            if passed == all { "" } else { "bad" },
+        );
+    }
+    let sum = |of: fn(&super::super::summary::ScenarioSummary) -> Option<u64>| {
+        let parts: Vec<u64> = run.scenarios.values().filter_map(of).collect();
+        (!parts.is_empty()).then(|| parts.iter().fold(0_u64, |a, b| a.saturating_add(*b)))
+    };
+    let sent = sum(|s| if s.acked.is_some() { s.sent } else { None });
+    if let Some(acked) = sum(|s| s.acked) {
+        let note = sent.filter(|s| *s != acked).map_or_else(String::new, |s| format!("of {} sent", count(s)));
+        add("acknowledged", count(acked), note, "");
+    }
+    if let Some(received) = sum(|s| s.received) {
+        let readers = run.scenarios.values().filter(|s| s.received.is_some()).count();
+        let note = if readers > 1 { format!("by {readers} scenarios") } else { String::new() };
+        add("read back", count(received), note, "");
+    }
+    if sent.is_some() {
+        for (anomaly, label) in [(Anomaly::Lost, "lost"), (Anomaly::Duplicate, "duplicates")] {
+            let explained = run.anomalies.get(anomaly.name()).and_then(|a| a.explained).unwrap_or(0);
+            let note =
+                if explained > 0 { format!("and {} explained", count(explained)) } else { String::new() };
+            match anomaly_count(run, anomaly) {
+                Some(n) => add(label, count(n), note, if n > 0 { "bad" } else { "" }),
+                None => add(label, "–".to_owned(), "not measured".to_owned(), ""),
+            }
+        }
+    }
+    let brokers: Vec<_> = run.connect.values().flatten().collect();
+    if !brokers.is_empty() {
+        let reached = brokers.iter().filter(|b| b.reachable).count();
+        let class = if reached == brokers.len() { "" } else { "bad" };
+        add("brokers reached", format!("{reached} of {}", brokers.len()), String::new(), class);
+    }
+    let errors = run.scenarios.values().fold(0_u64, |a, s| a.saturating_add(s.errors));
+    let kinds = run.scenarios.values().map(|s| s.errors_by_code.len()).sum::<usize>();
+    let note = if kinds > 1 { plural(kinds as u64, "kind", "kinds") } else { String::new() };
+    add("errors", count(errors), note, "");
+    out
+}

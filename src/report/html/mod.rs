@@ -1,0 +1,150 @@
+//! `report.html`: one file that shows everything, without network, build step or need for JavaScript.
+//!
+//! Owns the page as a whole; each section's values have a file of their own, their form is in `templates/`.
+
+mod anomalies;
+mod checks;
+mod connect;
+mod head;
+mod partitions;
+mod scenarios;
+mod source;
+mod timeline;
+
+use askama::Template;
+
+use super::format::{bytes, count, instant, millis};
+use super::notes::merged;
+use super::summary::{FaultSummary, NoteLevel, Summary};
+
+/// The hash of `templates/report/readout.js`, which the page's policy allows by name; a test holds it.
+pub const SCRIPT_HASH: &str = "sha256-1G2xosqZkxEGwqgCfmk9TsSO6KabCn6VYx8COJxpoSE=";
+
+/// The page.
+///
+/// # Errors
+/// Where the template cannot be rendered; none is known to happen.
+pub fn html(summary: &Summary) -> Result<String, askama::Error> {
+    let mut page = Page {
+        script_hash: SCRIPT_HASH,
+        head: head::head(summary),
+        checks: checks::checks(summary),
+        anomalies: anomalies::anomalies(summary),
+        notes: merged(&summary.notes).into_iter().map(|(n, times)| note(n.level, &n.text, times)).collect(),
+        timeline: timeline::timeline(summary),
+        faults: summary.faults.iter().map(fault).collect(),
+        scenarios: scenarios::scenarios(summary),
+        errors: scenarios::errors(summary),
+        partitions: partitions::partitions(summary),
+        connect: connect::connect(summary),
+        changes: summary.metadata_changes.iter().map(ToString::to_string).collect(),
+        source: source::source(summary),
+        files: source::files(summary),
+        nav: Vec::new(),
+    };
+    page.nav = page.sections();
+    page.render().map(visible)
+}
+
+/// Without characters that steer instead of being seen: controls that HTML forbids, and those that turn the
+/// direction of all text behind them.
+fn visible(page: String) -> String {
+    let steers = |c: char| {
+        (c.is_control() && !matches!(c, '\n' | '\r' | '\t'))
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}')
+    };
+    if page.contains(steers) { page.replace(steers, "\u{fffd}") } else { page }
+}
+
+#[derive(Template)]
+#[template(path = "report/page.html")]
+struct Page {
+    script_hash: &'static str,
+    head: head::Head,
+    nav: Vec<(&'static str, &'static str)>,
+    checks: Vec<checks::Check>,
+    anomalies: anomalies::Anomalies,
+    notes: Vec<Note>,
+    timeline: Option<timeline::Timeline>,
+    faults: Vec<Fault>,
+    scenarios: scenarios::Scenarios,
+    errors: Vec<scenarios::ErrorRow>,
+    partitions: Option<partitions::Partitions>,
+    connect: Vec<connect::Connect>,
+    changes: Vec<String>,
+    source: source::Source,
+    files: Vec<source::File>,
+}
+
+impl Page {
+    /// The sections that the page has, for the list at its top.
+    fn sections(&self) -> Vec<(&'static str, &'static str)> {
+        [
+            ("checks", "Checks", true),
+            ("anomalies", "Anomalies", true),
+            ("notes", "Notes", !self.notes.is_empty()),
+            ("timeline", "Timeline", self.timeline.is_some()),
+            ("faults", "Faults", !self.faults.is_empty()),
+            ("scenarios", "Scenarios", !self.scenarios.rows.is_empty()),
+            ("errors", "Errors", !self.errors.is_empty()),
+            ("connect", "Connections", !self.connect.is_empty()),
+            ("partitions", "Partitions", self.partitions.is_some()),
+            ("changes", "Metadata", !self.changes.is_empty()),
+            ("source", "Scenario file", true),
+            ("files", "Files", true),
+        ]
+        .into_iter()
+        .filter_map(|(id, label, there)| there.then_some((id, label)))
+        .collect()
+    }
+}
+
+struct Note {
+    class: &'static str,
+    level: &'static str,
+    text: String,
+    times: u64,
+}
+
+fn note(level: NoteLevel, text: &str, times: u64) -> Note {
+    let (class, level) = match level {
+        NoteLevel::Error => ("fail", "Error"),
+        NoteLevel::Warning => ("inconclusive", "Warning"),
+        NoteLevel::Hint => ("hint", "Hint"),
+    };
+    Note { class, level, text: super::chart::prose(text), times }
+}
+
+struct Fault {
+    name: String,
+    kind: String,
+    target: String,
+    from: String,
+    until: String,
+    effective: bool,
+    proof: String,
+    first_ack: String,
+    first_read: String,
+    longest_gap: String,
+}
+
+fn fault(f: &FaultSummary) -> Fault {
+    let time = |ms: Option<u64>| ms.map_or_else(|| "–".to_owned(), |ms| millis(super::format::float(ms)));
+    Fault {
+        name: f.name.clone(),
+        kind: f.kind.clone(),
+        target: f.target.clone(),
+        from: instant(f.started_ms),
+        until: instant(f.ended_ms),
+        effective: f.effective,
+        proof: f.proof.clone(),
+        first_ack: time(f.first_ack_ms),
+        first_read: time(f.first_read_ms),
+        longest_gap: time(f.longest_gap_ms),
+    }
+}
+
+/// A count, or a dash where the scenario has none.
+fn optional(value: Option<u64>) -> String {
+    value.map_or_else(|| "–".to_owned(), count)
+}

@@ -1,0 +1,157 @@
+//! Each scenario's counts, percentiles and distribution, and all errors by their code.
+//!
+//! Owns which counts a scenario has to show.
+
+use super::super::chart::bar::bar;
+use super::super::chart::histogram::{Histogram, histogram};
+use super::super::chart::prose;
+use super::super::console::done;
+use super::super::format::{count, float, latency, millis, number};
+use super::super::summary::{Num, ScenarioSummary, Summary};
+use super::super::words::ended_words;
+use super::{bytes, instant, optional};
+
+pub(super) struct Scenarios {
+    pub rows: Vec<Row>,
+    pub cards: Vec<Card>,
+    pub has_latency: bool,
+}
+
+/// A line of the table that compares all.
+pub(super) struct Row {
+    pub name: String,
+    pub kind: String,
+    pub done: String,
+    pub planned: String,
+    pub rate: String,
+    pub target: String,
+    pub errors: String,
+    pub has_errors: bool,
+    pub latencies: [String; 7],
+}
+
+/// Everything about one.
+pub(super) struct Card {
+    pub id: String,
+    pub name: String,
+    pub kind: String,
+    pub ended: String,
+    pub class: &'static str,
+    pub message: String,
+    pub facts: Vec<(&'static str, String)>,
+    pub remark: &'static str,
+    pub histogram: Option<Histogram>,
+    pub unmeasured: bool,
+}
+
+pub(super) struct ErrorRow {
+    pub scenario: String,
+    pub code: String,
+    pub count: String,
+    pub bar: String,
+}
+
+pub(super) fn scenarios(run: &Summary) -> Scenarios {
+    let rows: Vec<Row> = run.scenarios.iter().map(|(name, s)| row(name, s)).collect();
+    let cards = run.scenarios.iter().enumerate().map(|(i, (name, s))| card(run, i, name, s)).collect();
+    Scenarios { has_latency: run.scenarios.values().any(|s| s.p50_ms.is_some()), rows, cards }
+}
+
+fn row(name: &str, s: &ScenarioSummary) -> Row {
+    let all = [&s.p50_ms, &s.p90_ms, &s.p95_ms, &s.p99_ms, &s.p999_ms, &s.max_ms, &s.mean_ms];
+    let rate = |r: &Option<Num>| r.as_ref().map(|r| number(r.get()));
+    Row {
+        name: name.to_owned(),
+        kind: s.kind.clone(),
+        done: optional(done(s)),
+        planned: s.planned.map_or_else(String::new, count),
+        rate: rate(&s.rate_per_s).map_or_else(|| "–".to_owned(), |r| format!("{r}/s")),
+        target: rate(&s.target_rate_per_s).unwrap_or_default(),
+        errors: count(s.errors),
+        has_errors: s.errors > 0,
+        latencies: all.map(|p| latency(p.as_ref())),
+    }
+}
+
+fn card(run: &Summary, i: usize, name: &str, s: &ScenarioSummary) -> Card {
+    let mut facts: Vec<(&'static str, String)> = Vec::new();
+    let sent = match s.kind.as_str() {
+        "connect" => "Attempts",
+        "metrics" => "Requests",
+        _ => "Sent",
+    };
+    for (label, value, when_zero) in [
+        (sent, s.sent, true),
+        ("Acknowledged", s.acked, true),
+        ("Failed", s.failed, false),
+        ("Unknown", s.unknown, false),
+        ("Received", s.received, true),
+        ("Records", s.records, true),
+        ("Foreign", s.foreign, false),
+    ] {
+        if let Some(value) = value.filter(|v| when_zero || *v > 0) {
+            facts.push((label, count(value)));
+        }
+    }
+    if s.bytes > 0 {
+        facts.push(("Bytes", bytes(s.bytes)));
+    }
+    facts.extend(s.http_status.map(|status| ("Last HTTP status", status.to_string())));
+    if let Some((start, end)) = s.started_ms.zip(s.ended_ms) {
+        let took = millis(float(end.saturating_sub(start)));
+        facts.push(("Ran", format!("{took}, from {}", instant(Some(start)))));
+    }
+    if s.measured > 0 {
+        facts.push(("Latencies", count(s.measured)));
+    }
+    if let Some(late) = &s.late_p99_ms {
+        facts.push(("Lateness, p99", millis(late.get())));
+    }
+    let marks: Vec<(&str, f64)> = [("p50", &s.p50_ms), ("p95", &s.p95_ms), ("p99", &s.p99_ms)]
+        .into_iter()
+        .filter_map(|(label, p)| Some((label, p.as_ref()?.get())))
+        .collect();
+    let title = format!("Distribution of the latency of {name}");
+    Card {
+        id: format!("s{i}"),
+        name: name.to_owned(),
+        kind: s.kind.clone(),
+        ended: ended_words(&s.ended).to_owned(),
+        class: match s.ended.as_str() {
+            "done" | "idle" => "",
+            "failed" => "fail",
+            _ => "inconclusive",
+        },
+        message: prose(s.message.as_deref().unwrap_or_default()),
+        facts,
+        remark: match s.open_loop {
+            Some(true) => "Latency counts from the instant at which each message was due.",
+            Some(false) => "Latency counts from the send: it holds kaf6's own queue.",
+            None => "",
+        },
+        unmeasured: s.measured == 0 && matches!(s.kind.as_str(), "produce" | "consume" | "roundtrip"),
+        histogram: run.histograms.get(name).and_then(|h| histogram(&format!("h{i}"), &title, h, &marks)),
+    }
+}
+
+/// All errors, the most frequent first.
+pub(super) fn errors(run: &Summary) -> Vec<ErrorRow> {
+    let mut all: Vec<(&str, &str, u64)> = run
+        .scenarios
+        .iter()
+        .flat_map(|(name, s)| {
+            s.errors_by_code.iter().map(move |(code, n)| (name.as_str(), code.as_str(), *n))
+        })
+        .filter(|(.., n)| *n > 0)
+        .collect();
+    all.sort_by_key(|(.., n)| std::cmp::Reverse(*n));
+    let most = all.first().map_or(1.0, |(.., n)| float(*n));
+    all.into_iter()
+        .map(|(scenario, code, n)| ErrorRow {
+            scenario: scenario.to_owned(),
+            code: code.to_owned(),
+            count: count(n),
+            bar: bar(0.0, float(n) / most, "err"),
+        })
+        .collect()
+}

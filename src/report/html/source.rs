@@ -1,0 +1,97 @@
+//! The scenario file with numbered lines, and the files of the run's folder.
+//!
+//! Owns the marks beside lines whose check did not pass, and which paths may become links.
+
+use super::super::chart::prose;
+use super::super::format::outcome_name;
+use super::super::summary::{CheckOutcome, Summary};
+use super::super::{JUNIT_XML, SUMMARY_JSON};
+use super::checks::rank;
+
+/// More of the file than this is not shown.
+const MAX_LINES: usize = 2000;
+const MAX_BYTES: usize = 100_000;
+
+pub(super) struct Source {
+    pub path: String,
+    pub lines: Vec<Line>,
+    pub cut: bool,
+}
+
+pub(super) struct Line {
+    pub text: String,
+    pub class: &'static str,
+    /// The checks that stand there and did not pass: class and name.
+    pub checks: Vec<(&'static str, String)>,
+}
+
+pub(super) struct File {
+    pub path: String,
+    pub about: String,
+    /// Whether it may be a link: only plain relative paths.
+    pub link: bool,
+}
+
+fn shown(run: &Summary) -> impl Iterator<Item = &str> {
+    let mut bytes = 0_usize;
+    run.source.text.lines().take(MAX_LINES).take_while(move |line| {
+        bytes += line.len() + 1;
+        bytes <= MAX_BYTES
+    })
+}
+
+/// How many lines of the file the page shows.
+pub(super) fn shown_lines(run: &Summary) -> usize {
+    shown(run).count()
+}
+
+pub(super) fn source(run: &Summary) -> Source {
+    let mut lines: Vec<Line> =
+        shown(run).map(|text| Line { text: text.to_owned(), class: "", checks: Vec::new() }).collect();
+    let mut rows: Vec<_> = run
+        .check_results
+        .iter()
+        .filter(|r| r.result != CheckOutcome::Pass && r.position.file == run.source.path)
+        .collect();
+    rows.sort_by_key(|r| rank(r.result));
+    for row in rows {
+        let Some(line) = row.position.line.checked_sub(1).and_then(|i| lines.get_mut(i)) else { continue };
+        if line.class.is_empty() {
+            line.class = outcome_name(row.result);
+        }
+        line.checks.push((outcome_name(row.result), row.name.clone()));
+    }
+    let cut = lines.len() < run.source.text.lines().count();
+    Source { path: run.source.path.clone(), lines, cut }
+}
+
+pub(super) fn files(run: &Summary) -> Vec<File> {
+    let own =
+        [(SUMMARY_JSON, "everything on this page, for programs"), (JUNIT_XML, "the checks, for CI systems")];
+    own.into_iter()
+        .map(|(path, about)| (path.to_owned(), about.to_owned()))
+        .chain(run.files.iter().map(|f| (f.path.clone(), f.about.clone())))
+        .map(|(path, about)| File { link: is_plain(&path), path, about: prose(&about) })
+        .collect()
+}
+
+/// A relative path without anything that a browser could take for an address.
+fn is_plain(path: &str) -> bool {
+    !path.is_empty()
+        && path.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/'))
+        && path.split('/').all(|part| !part.is_empty() && part != "..")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_plain;
+
+    #[test]
+    fn only_plain_paths_become_links() {
+        assert!(is_plain("logs/broker.log"));
+        for path in ["javascript:alert(1)", "//evil.example/x", "/etc/passwd", "../x", "a b", "http://x", ""]
+        {
+            assert!(!is_plain(path), "{path}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `summary.json`: the one file from which every other report is made.
+//!
+//! Owns writing and reading it, and its JSON Schema; a file that is none gives a clear error, never a panic.
+
+use schemars::generate::SchemaSettings;
+use serde::Deserialize;
+
+use super::summary::{SCHEMA_VERSION, Summary};
+
+/// The largest file that is read. A real one of an hour's run with 256 partitions has well under 1 MiB.
+const MAX_BYTES: usize = 256 << 20;
+
+/// Why bytes are no summary.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadSummaryError {
+    /// Not JSON at all.
+    #[error("this is no JSON: {0}")]
+    NotJson(#[source] serde_json::Error),
+    /// JSON of another kind.
+    #[error("this is no kaf6 summary: {0}")]
+    NotSummary(#[source] serde_json::Error),
+    /// Written by a kaf6 whose form this one does not know.
+    #[error(
+        "this summary has schema_version {found}, and this kaf6 reads up to {SCHEMA_VERSION}; use a newer kaf6"
+    )]
+    Newer {
+        /// The version in the file.
+        found: u64,
+    },
+    /// The version 0 or one below the first.
+    #[error("this summary has schema_version {found}, which never existed")]
+    NoSuchVersion {
+        /// The version in the file.
+        found: u64,
+    },
+    /// Larger than any run writes.
+    #[error("{bytes} bytes are too many for a summary (at most {MAX_BYTES} are read)")]
+    TooLarge {
+        /// The file's size.
+        bytes: usize,
+    },
+}
+
+/// The file's bytes: indented, members in the order of the types, ended by a line feed.
+///
+/// # Errors
+/// None is known to happen: the types hold nothing that JSON cannot say.
+pub fn to_json(summary: &Summary) -> Result<Vec<u8>, serde_json::Error> {
+    pretty(summary)
+}
+
+/// Any report type as indented JSON with a line feed at the end.
+pub(super) fn pretty(value: &impl serde::Serialize) -> Result<Vec<u8>, serde_json::Error> {
+    let mut bytes = serde_json::to_vec_pretty(value)?;
+    bytes.push(b'\n');
+    Ok(bytes)
+}
+
+/// Reads a summary back.
+///
+/// # Errors
+/// Where the bytes are no JSON, no summary, or one of a later form.
+pub fn from_json(bytes: &[u8]) -> Result<Summary, ReadSummaryError> {
+    #[derive(Deserialize)]
+    struct Version {
+        schema_version: u64,
+    }
+    if bytes.len() > MAX_BYTES {
+        return Err(ReadSummaryError::TooLarge { bytes: bytes.len() });
+    }
+    // The version first: a later form may lack what this one wants, and should not be called broken for it.
+    let version: Version = serde_json::from_slice(bytes).map_err(|e| match e.classify() {
+        serde_json::error::Category::Data => ReadSummaryError::NotSummary(e),
+        _ => ReadSummaryError::NotJson(e),
+    })?;
+    match version.schema_version {
+        found if found > u64::from(SCHEMA_VERSION) => Err(ReadSummaryError::Newer { found }),
+        0 => Err(ReadSummaryError::NoSuchVersion { found: 0 }),
+        _ => serde_json::from_slice(bytes).map_err(ReadSummaryError::NotSummary),
+    }
+}
+
+/// The JSON Schema of the file, as `schemas/summary.schema.json` holds it.
+///
+/// # Errors
+/// None is known to happen.
+pub fn summary_schema() -> Result<Vec<u8>, serde_json::Error> {
+    let schema =
+        SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Summary>();
+    pretty(&schema)
+}

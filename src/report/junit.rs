@@ -1,0 +1,206 @@
+//! `junit.xml`: a suite per scenario file, a case per check, as Jenkins, GitLab and the others read it.
+//!
+//! Owns the mapping only; quick-junit writes the XML.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
+
+use super::format::{count, outcome_name, status_name};
+use super::summary::{CheckOutcome, CheckRow, EvidenceRow, Summary};
+use super::words::{anomalies_of, ended_words, expected_actual, meaning};
+
+/// The file of one run.
+///
+/// # Errors
+/// Where quick-junit cannot write the XML; none is known to happen.
+pub fn junit(summary: &Summary) -> Result<Vec<u8>, SerializeError> {
+    merge(std::slice::from_ref(summary))
+}
+
+/// One file of several runs, a suite for each.
+///
+/// # Errors
+/// As [`junit`].
+pub fn merge(runs: &[Summary]) -> Result<Vec<u8>, SerializeError> {
+    let mut report = Report::new("kaf6");
+    let total = runs.iter().fold(0_u64, |sum, run| sum.saturating_add(run.duration_ms));
+    report.set_time(Duration::from_millis(total));
+    report.add_test_suites(runs.iter().map(suite));
+    // Jenkins' schema knows no `skipped` on the root. No kaf6 check is ever skipped, so nothing is hidden by
+    // taking it away.
+    Ok(report.to_string()?.replacen(" skipped=\"0\"", "", 1).into_bytes())
+}
+
+fn suite(run: &Summary) -> TestSuite {
+    let mut suite = TestSuite::new(clean(&run.source.path));
+    suite.set_time(Duration::from_millis(run.duration_ms));
+    if let Ok(at) = chrono::DateTime::parse_from_rfc3339(&run.started_at) {
+        suite.set_timestamp(at);
+    }
+    let brokers = run.brokers.join(",");
+    for (name, value) in [
+        ("run_id", run.run_id.as_str()),
+        ("run_tag", &run.run_tag),
+        ("profile", run.profile.as_deref().unwrap_or_default()),
+        ("brokers", &brokers),
+        ("kaf6_version", &run.kaf6_version),
+        ("status", status_name(run.status)),
+        ("reason", &run.reason),
+    ] {
+        if !value.is_empty() {
+            suite.add_property((clean(name), clean(value)));
+        }
+    }
+    suite.add_test_cases(run.check_results.iter().map(|row| case(run, row)));
+    if run.check_results.is_empty() {
+        suite.add_test_case(whole_run(run));
+    }
+    suite.set_system_out(clean(&system_out(run)));
+    suite
+}
+
+/// A run without a single check still shows up: as one case that tells its status.
+fn whole_run(run: &Summary) -> TestCase {
+    let outcome = match run.status {
+        super::summary::RunStatus::Pass => CheckOutcome::Pass,
+        super::summary::RunStatus::Fail => CheckOutcome::Fail,
+        super::summary::RunStatus::Error => CheckOutcome::Inconclusive,
+    };
+    let mut case = TestCase::new("run", status(outcome, "run", &run.reason, &run.reason));
+    case.set_classname(clean(&run.name));
+    case.set_time(Duration::from_millis(run.duration_ms));
+    case
+}
+
+fn case(run: &Summary, row: &CheckRow) -> TestCase {
+    let several = run.check_results.iter().filter(|other| other.name == row.name).count() > 1;
+    let name = match &row.scenario {
+        Some(scenario) if several => format!("{} [{scenario}]", row.name),
+        _ => row.name.clone(),
+    };
+    let numbers = expected_actual(row);
+    let message = if row.message.is_empty() { &numbers } else { &row.message };
+    let mut case = TestCase::new(clean(&name), status(row.result, &row.kind, message, &details(run, row)));
+    case.set_classname(clean(&run.name));
+    case.set_time(row.scenario.as_ref().map_or(Duration::ZERO, |name| time_of(run, name)));
+    case
+}
+
+/// How long the scenario ran that the check was put to: the nearest thing to a check's own time.
+fn time_of(run: &Summary, scenario: &str) -> Duration {
+    let times = run.scenarios.get(scenario).and_then(|s| s.started_ms.zip(s.ended_ms));
+    Duration::from_millis(times.map_or(0, |(start, end)| end.saturating_sub(start)))
+}
+
+fn status(outcome: CheckOutcome, kind: &str, message: &str, details: &str) -> TestCaseStatus {
+    let wrong = match outcome {
+        CheckOutcome::Pass => return TestCaseStatus::success(),
+        CheckOutcome::Fail => NonSuccessKind::Failure,
+        CheckOutcome::Inconclusive => NonSuccessKind::Error,
+    };
+    let mut status = TestCaseStatus::non_success(wrong);
+    status.set_type(clean(kind)).set_message(clean(message)).set_description(clean(details));
+    status
+}
+
+/// The text below a failed case: everything that one needs without opening the page.
+fn details(run: &Summary, row: &CheckRow) -> String {
+    let mut text = String::new();
+    let mut line = |label: &str, value: &str| {
+        if !value.is_empty() {
+            let _ = writeln!(text, "{label:<10}{value}");
+        }
+    };
+    line("check", &format!("{} ({})", row.name, row.kind));
+    line("scenario", row.scenario.as_deref().unwrap_or_default());
+    line("result", outcome_name(row.result));
+    line("expected", &row.expected);
+    line("actual", &row.actual);
+    line("message", &row.message);
+    line("at", &format!("{}:{}:{}", row.position.file, row.position.line, row.position.column));
+    line("run", &format!("{} (tag {})", run.run_id, run.run_tag));
+    for anomaly in anomalies_of(row) {
+        let Some(found) = run.anomalies.get(anomaly.name()) else { continue };
+        let total = found.count.unwrap_or(0).saturating_add(found.explained.unwrap_or(0));
+        if total == 0 {
+            continue;
+        }
+        let _ =
+            write!(text, "\n{} {}: {}", count(found.count.unwrap_or(0)), anomaly.name(), meaning(anomaly));
+        if let Some(explained) = found.explained.filter(|&n| n > 0) {
+            let _ = write!(text, "; {} more explained by a retry", count(explained));
+        }
+        text.push('\n');
+        for piece in &found.evidence {
+            let _ = writeln!(text, "  {}", evidence(piece));
+        }
+        let shown = u64::try_from(found.evidence.len()).unwrap_or(u64::MAX);
+        if total > shown {
+            let _ = writeln!(text, "  and {} more", count(total - shown));
+        }
+    }
+    text
+}
+
+/// One piece of evidence as a line.
+pub(super) fn evidence(piece: &EvidenceRow) -> String {
+    let mut text = format!("{}[{}]", piece.topic, piece.partition);
+    if let Some(offset) = piece.offset {
+        let _ = write!(text, " offset {offset}");
+    }
+    if let Some(other) = piece.other_offset {
+        let _ = write!(text, " (other {other})");
+    }
+    if let Some(identity) = &piece.identity {
+        let _ = write!(text, " {identity}");
+    }
+    if let Some(producer) = &piece.producer {
+        let _ = write!(text, " by {producer}");
+    }
+    if let Some(seq) = piece.seq {
+        let _ = write!(text, " seq {seq}");
+    }
+    if let Some(at) = piece.at_ms {
+        let _ = write!(text, " at {at} ms");
+    }
+    if piece.explained == Some(true) {
+        text.push_str(" (explained)");
+    }
+    if !piece.detail.is_empty() {
+        let _ = write!(text, ": {}", piece.detail);
+    }
+    text
+}
+
+fn system_out(run: &Summary) -> String {
+    let mut text = format!("{}: {}\n", status_name(run.status), run.reason);
+    for (name, s) in &run.scenarios {
+        let _ = write!(text, "{name} ({}): {}", s.kind, ended_words(&s.ended));
+        for (label, value) in
+            [("acked", s.acked), ("received", s.received), ("failed", s.failed), ("unknown", s.unknown)]
+        {
+            if let Some(value) = value.filter(|&v| v > 0 || label == "acked" || label == "received") {
+                let _ = write!(text, ", {} {label}", count(value));
+            }
+        }
+        if s.errors > 0 {
+            let _ = write!(text, ", {} errors", count(s.errors));
+        }
+        if let Some(p95) = &s.p95_ms {
+            let _ = write!(text, ", p95 {} ms", p95.0);
+        }
+        text.push('\n');
+    }
+    for note in &run.notes {
+        let _ = writeln!(text, "note: {}", note.text);
+    }
+    text
+}
+
+/// Without the characters that XML 1.0 has no way to write. quick-junit drops the control characters below
+/// 0x20 and terminal escapes; U+FFFE, U+FFFF and the C1 controls remain.
+fn clean(text: &str) -> String {
+    text.chars().filter(|c| !matches!(c, '\u{fffe}' | '\u{ffff}' | '\u{7f}'..='\u{9f}')).collect()
+}

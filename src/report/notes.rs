@@ -1,0 +1,32 @@
+//! Notes as readers want them: the gravest first, the same text once with a count.
+//!
+//! Owns their merging and order for all reports.
+
+use super::summary::NoteSummary;
+
+/// Each different note once, with how often it was there; errors, then warnings, then hints.
+pub fn merged(notes: &[NoteSummary]) -> Vec<(&NoteSummary, u64)> {
+    let mut out: Vec<(&NoteSummary, u64)> = Vec::new();
+    for note in notes {
+        match out.iter_mut().find(|(seen, _)| *seen == note) {
+            Some((_, times)) => *times += 1,
+            None => out.push((note, 1)),
+        }
+    }
+    out.sort_by_key(|(note, _)| std::cmp::Reverse(note.level));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::summary::NoteLevel;
+
+    #[test]
+    fn the_same_note_is_shown_once() {
+        let note = |level, text: &str| NoteSummary { level, text: text.to_owned() };
+        let notes = [note(NoteLevel::Hint, "a"), note(NoteLevel::Error, "b"), note(NoteLevel::Hint, "a")];
+        let merged: Vec<_> = merged(&notes).into_iter().map(|(n, times)| (n.text.as_str(), times)).collect();
+        assert_eq!(merged, [("b", 1), ("a", 2)]);
+    }
+}

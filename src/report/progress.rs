@@ -1,0 +1,152 @@
+//! How far each scenario has come, as plain numbers that any display can show.
+//!
+//! Owns the numbers and what follows from them: share done, time left, and the line that says both.
+
+use std::time::Duration;
+
+use super::format::{count, millis, number, plural};
+use super::terminal::safe;
+
+/// Where a scenario stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Not yet started.
+    Waiting,
+    /// At work.
+    Running,
+    /// Over, well or not.
+    Ended,
+}
+
+/// One scenario, at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScenarioProgress {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub kind: &'static str,
+    /// Messages acked or read, or iterations.
+    pub done: u64,
+    /// How many there are to be; none where only the time ends it.
+    pub limit: Option<u64>,
+    /// Since its start.
+    pub elapsed: Duration,
+    /// When it ends at the latest.
+    pub bound: Duration,
+    /// Where it stands.
+    pub state: State,
+    /// Lately, not on average.
+    pub rate_per_s: f64,
+    /// Lately; none where nothing was measured.
+    pub p95_ms: Option<f64>,
+    /// All until now.
+    pub errors: u64,
+}
+
+impl ScenarioProgress {
+    /// The share of the work, or where no count ends it, of the time; from 0 to 1.
+    pub fn share(&self) -> f64 {
+        let share = match (self.state, self.limit) {
+            (State::Waiting, _) => 0.0,
+            (State::Ended, None) => 1.0,
+            (_, Some(limit)) => super::format::float(self.done) / super::format::float(limit.max(1)),
+            (State::Running, None) => self.elapsed.as_secs_f64() / self.bound.as_secs_f64().max(1e-3),
+        };
+        share.clamp(0.0, 1.0)
+    }
+
+    /// How long it will still take at its present rate, never longer than its time bound; none where nothing
+    /// speaks for a guess.
+    pub fn time_left(&self) -> Option<Duration> {
+        if self.state != State::Running {
+            return None;
+        }
+        let bound = self.bound.saturating_sub(self.elapsed);
+        let Some(limit) = self.limit else { return Some(bound) };
+        if self.rate_per_s <= 0.0 || !self.rate_per_s.is_finite() {
+            return None;
+        }
+        let seconds = super::format::float(limit.saturating_sub(self.done)) / self.rate_per_s;
+        Some(Duration::try_from_secs_f64(seconds).map_or(bound, |left| left.min(bound)))
+    }
+
+    /// `612 of 1,000`, or `612`.
+    pub fn done_of_limit(&self) -> String {
+        match self.limit {
+            Some(limit) => format!("{} of {}", count(self.done), count(limit)),
+            None => count(self.done),
+        }
+    }
+
+    /// Everything but the name: `612 of 1,000, 50/s, p95 12 ms, 2 errors, 8 s left`.
+    pub fn line(&self) -> String {
+        let mut parts = vec![self.done_of_limit()];
+        match self.state {
+            State::Waiting => return "waiting".to_owned(),
+            State::Ended => parts.push("ended".to_owned()),
+            State::Running => {
+                parts.push(format!("{}/s", number(self.rate_per_s)));
+                parts.extend(self.p95_ms.map(|ms| format!("p95 {}", millis(ms))));
+            }
+        }
+        if self.errors > 0 {
+            parts.push(plural(self.errors, "error", "errors"));
+        }
+        if let Some(left) = self.time_left() {
+            let ms = left.as_secs_f64().ceil() * 1000.0;
+            parts.push(format!("{} left", if ms < 1000.0 { "0 s".to_owned() } else { millis(ms) }));
+        }
+        parts.join(", ")
+    }
+
+    /// The name, fit to be printed.
+    pub fn label(&self) -> String {
+        super::terminal::cut(&safe(&self.name), 24)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> ScenarioProgress {
+        ScenarioProgress {
+            name: "write".to_owned(),
+            kind: "produce",
+            done: 612,
+            limit: Some(1000),
+            elapsed: Duration::from_secs(12),
+            bound: Duration::from_secs(60),
+            state: State::Running,
+            rate_per_s: 50.0,
+            p95_ms: Some(12.0),
+            errors: 0,
+        }
+    }
+
+    #[test]
+    fn the_line_tells_all() {
+        assert_eq!(sample().line(), "612 of 1,000, 50/s, p95 12 ms, 8 s left");
+        let troubled = ScenarioProgress { rate_per_s: 0.0, p95_ms: None, errors: 2, ..sample() };
+        assert_eq!(troubled.line(), "612 of 1,000, 0/s, 2 errors");
+        assert_eq!(ScenarioProgress { state: State::Waiting, ..sample() }.line(), "waiting");
+        let timed = ScenarioProgress { limit: None, ..sample() };
+        assert_eq!(timed.line(), "612, 50/s, p95 12 ms, 48 s left");
+        assert!((timed.share() - 0.2).abs() < 1e-9);
+    }
+
+    #[test]
+    fn odd_numbers_are_no_panic() {
+        let odd = ScenarioProgress {
+            limit: Some(0),
+            bound: Duration::ZERO,
+            rate_per_s: f64::MIN_POSITIVE,
+            ..sample()
+        };
+        assert!((odd.share() - 1.0).abs() < 1e-9);
+        assert_eq!(odd.time_left(), Some(Duration::ZERO));
+        let slow = ScenarioProgress { rate_per_s: 1e-300, ..sample() };
+        assert_eq!(slow.time_left(), Some(Duration::from_secs(48)));
+        assert!(ScenarioProgress { rate_per_s: f64::NAN, ..sample() }.time_left().is_none());
+    }
+}

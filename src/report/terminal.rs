@@ -1,0 +1,154 @@
+//! What a terminal can show: colours, marks, and text cut and wrapped to its width.
+//!
+//! Owns the decision on colours and Unicode, made from the environment alone, and safe printing of foreign text.
+
+/// How to write for a terminal, or for a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// With ANSI colours.
+    pub colour: bool,
+    /// Columns; text is wrapped to it, down to 40.
+    pub width: usize,
+    /// With ✓ and ✗; else in ASCII.
+    pub unicode: bool,
+}
+
+impl Style {
+    /// No colours, Unicode, 100 columns: for files and tests.
+    pub const PLAIN: Self = Self { colour: false, width: 100, unicode: true };
+
+    /// The style for a stream, from what the environment says.
+    pub fn detect(is_terminal: bool, width: Option<usize>, env: impl Fn(&str) -> Option<String>) -> Self {
+        Self {
+            colour: wants_colour(is_terminal, &env),
+            width: width.unwrap_or(Self::PLAIN.width).clamp(40, 140),
+            unicode: speaks_unicode(&env),
+        }
+    }
+}
+
+/// Whether to colour: `NO_COLOR` forbids it, `CLICOLOR_FORCE` wants it also in a pipe, `TERM=dumb` and
+/// `CLICOLOR=0` decline it.
+pub fn wants_colour(is_terminal: bool, env: impl Fn(&str) -> Option<String>) -> bool {
+    let set = |name: &str| env(name).filter(|v| !v.is_empty());
+    if set("NO_COLOR").is_some() {
+        return false;
+    }
+    if set("CLICOLOR_FORCE").is_some_and(|v| v != "0") {
+        return true;
+    }
+    is_terminal && set("CLICOLOR").is_none_or(|v| v != "0") && set("TERM").is_none_or(|v| v != "dumb")
+}
+
+/// Whether the locale says UTF-8, or says nothing, as in most CI systems, where it is read as UTF-8 anyway.
+fn speaks_unicode(env: impl Fn(&str) -> Option<String>) -> bool {
+    if env("TERM").is_some_and(|v| v == "dumb" || v == "linux") {
+        return false;
+    }
+    ["LC_ALL", "LC_CTYPE", "LANG"]
+        .iter()
+        .find_map(|name| env(name).filter(|v| !v.is_empty()))
+        .is_none_or(|v| v.to_ascii_lowercase().replace('-', "").contains("utf8"))
+}
+
+/// What a piece of text stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    Good,
+    Bad,
+    Doubt,
+    Quiet,
+    Strong,
+}
+
+/// The text in its colour, where there are colours.
+pub(super) fn paint(style: Style, tone: Tone, text: &str) -> String {
+    if !style.colour || text.is_empty() {
+        return text.to_owned();
+    }
+    let code = match tone {
+        Tone::Good => "32",
+        Tone::Bad => "31",
+        Tone::Doubt => "33",
+        Tone::Quiet => "2",
+        Tone::Strong => "1",
+    };
+    format!("\x1b[{code}m{text}\x1b[0m")
+}
+
+/// Foreign text on one line, without characters that could steer the terminal.
+pub fn safe(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' | '\t' => out.push(' '),
+            // Bidirectional overrides reorder what stands beside them.
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
+            c if c.is_control() => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Words in lines of at most `width` characters. A longer word stays whole: paths and offsets are to be copied.
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line = lines.last().map_or(0, |l| l.chars().count());
+        if line > 0 && line + 1 + word.chars().count() > width {
+            lines.push(word.to_owned());
+        } else if let Some(last) = lines.last_mut() {
+            if line > 0 {
+                last.push(' ');
+            }
+            last.push_str(word);
+        }
+    }
+    lines
+}
+
+/// At most `width` characters, the cut marked.
+pub fn cut(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let mut out: String = text.chars().take(width.saturating_sub(1)).collect();
+    out.push('…');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env<'a>(pairs: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
+        |name| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned())
+    }
+
+    #[test]
+    fn colours_follow_the_environment() {
+        assert!(wants_colour(true, env(&[])));
+        assert!(!wants_colour(false, env(&[])));
+        assert!(!wants_colour(true, env(&[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")])));
+        assert!(wants_colour(true, env(&[("NO_COLOR", "")])));
+        assert!(wants_colour(false, env(&[("CLICOLOR_FORCE", "1")])));
+        assert!(!wants_colour(false, env(&[("CLICOLOR_FORCE", "0")])));
+        assert!(!wants_colour(true, env(&[("TERM", "dumb")])));
+        assert!(!Style::detect(true, None, env(&[("LANG", "C")])).unicode);
+        assert!(Style::detect(true, None, env(&[("LANG", "en_GB.UTF-8")])).unicode);
+    }
+
+    #[test]
+    fn foreign_text_cannot_steer_the_terminal() {
+        assert_eq!(safe("a\x1b[31mb\r\nc\u{202e}d"), "a\u{fffd}[31mb  cd");
+    }
+
+    #[test]
+    fn wrapping_keeps_long_words() {
+        assert_eq!(wrap("a bb ccc", 4), ["a bb", "ccc"]);
+        assert_eq!(wrap("reports/summary.json is long", 8), ["reports/summary.json", "is long"]);
+        assert_eq!(wrap("", 8), [""]);
+        assert_eq!(cut("abcdef", 4), "abc…");
+    }
+}

@@ -1,0 +1,80 @@
+//! What the kinds of anomalies and checks mean, in the words that every report uses.
+//!
+//! Owns the definitions, and which anomalies a check is about.
+
+use crate::anomaly::Anomaly;
+
+use super::summary::{CheckRow, Summary};
+
+/// What an anomaly is, in one clause.
+pub const fn meaning(anomaly: Anomaly) -> &'static str {
+    match anomaly {
+        Anomaly::Lost => {
+            "acknowledged, but not in the log when a reader passed its place, nor at a second look"
+        }
+        Anomaly::Skipped => "acknowledged, passed over by the reader, and found there by a fresh one",
+        Anomaly::Unread => "acknowledged, but the reader never came that far",
+        Anomaly::Duplicate => "one message at two or more offsets",
+        Anomaly::Reordered => "two messages of one producer and partition in the other order than sent",
+        Anomaly::Corrupt => "content that differs from what was sent",
+        Anomaly::Misplaced => "acknowledged at one offset, read at another",
+        Anomaly::Rewritten => "one offset that held two different messages at two times",
+        Anomaly::Phantom => "read, though its sending is known to have failed",
+        Anomaly::Nonmonotonic => "an offset handed out at or below an earlier one",
+        Anomaly::WatermarkLie => "a record at or above the high watermark that the quiet broker reports",
+        Anomaly::Foreign => "records of other runs or programs: counted, never judged",
+    }
+}
+
+/// Whether finding it is a fault of somebody. Foreign records are not.
+pub const fn is_suspect(anomaly: Anomaly) -> bool {
+    !matches!(anomaly, Anomaly::Foreign)
+}
+
+/// The anomalies that a check of this row asks about.
+pub fn anomalies_of(row: &CheckRow) -> Vec<Anomaly> {
+    match row.kind.as_str() {
+        "no_loss" | "continuity" => vec![Anomaly::Lost, Anomaly::Skipped, Anomaly::Unread],
+        "no_duplicates" => vec![Anomaly::Duplicate],
+        "in_order" => vec![Anomaly::Reordered],
+        "no_corruption" => {
+            vec![Anomaly::Corrupt, Anomaly::Misplaced, Anomaly::Rewritten, Anomaly::Phantom]
+        }
+        "offsets_monotonic" => vec![Anomaly::Nonmonotonic],
+        "uuid_match" => vec![Anomaly::Corrupt, Anomaly::Lost],
+        "threshold" => {
+            let metric = row.expected.split_whitespace().next().unwrap_or_default();
+            Anomaly::from_name(metric).into_iter().collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The exact count of an anomaly; none where it is not known.
+pub fn anomaly_count(summary: &Summary, anomaly: Anomaly) -> Option<u64> {
+    summary.anomalies.get(anomaly.name()).and_then(|a| a.count)
+}
+
+/// How a scenario ended, in words.
+pub fn ended_words(ended: &str) -> &str {
+    match ended {
+        "done" => "done",
+        "timeout" => "ran out of time",
+        "idle" => "nothing came any more",
+        "aborted" => "stopped by a check",
+        "interrupted" => "interrupted",
+        "skipped" => "skipped",
+        "failed" => "could not work",
+        other => other,
+    }
+}
+
+/// The one line of numbers that says most about a check: what was wanted and what was found.
+pub fn expected_actual(row: &CheckRow) -> String {
+    match (row.expected.is_empty(), row.actual.is_empty()) {
+        (true, true) => String::new(),
+        (true, false) => row.actual.clone(),
+        (false, true) => format!("expected {}", row.expected),
+        (false, false) => format!("expected {}, got {}", row.expected, row.actual),
+    }
+}

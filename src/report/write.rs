@@ -1,0 +1,116 @@
+//! The files of a run on disk: each written whole or not at all, none held up by another's failure.
+//!
+//! Owns the file names, the atomic writing, and rendering again from a `summary.json`.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::summary::Summary;
+use super::{FILES, INDEX_JSON, JUNIT_XML, REPORT_HTML, RenderError, SUMMARY_JSON};
+use super::{html, index, json, junit};
+
+/// Why a report is not there.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// It could not be made.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// It could not be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// Why a run's folder cannot be rendered again.
+#[derive(Debug, thiserror::Error)]
+pub enum RerenderError {
+    /// There is no summary to read.
+    #[error("cannot read {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is none.
+    #[error("{}: {source}", path.display())]
+    Summary {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: json::ReadSummaryError,
+    },
+}
+
+/// What became of one file.
+#[derive(Debug)]
+pub struct Written {
+    /// Where it is, or would be.
+    pub path: PathBuf,
+    /// Its size in bytes, or why it is not there.
+    pub result: Result<usize, WriteError>,
+}
+
+/// Writes `summary.json`, `report.html` and `junit.xml` into the run's folder, making it where it is missing.
+/// One result for each, in this order; an error of one does not stop the next.
+pub fn write_all(folder: &Path, summary: &Summary) -> Vec<Written> {
+    FILES.into_iter().map(|name| write_file(folder, name, render(name, summary))).collect()
+}
+
+/// Makes the page and `junit.xml` again from the `summary.json` in a run's folder: the same bytes.
+///
+/// # Errors
+/// Where the folder holds no summary that this kaf6 can read.
+pub fn render_again(folder: &Path) -> Result<(Summary, Vec<Written>), RerenderError> {
+    let path = folder.join(SUMMARY_JSON);
+    let bytes = std::fs::read(&path).map_err(|source| RerenderError::Io { path: path.clone(), source })?;
+    let summary = json::from_json(&bytes).map_err(|source| RerenderError::Summary { path, source })?;
+    let written = [REPORT_HTML, JUNIT_XML]
+        .into_iter()
+        .map(|name| write_file(folder, name, render(name, &summary)))
+        .collect();
+    Ok((summary, written))
+}
+
+/// Writes `index.json` and the merged `junit.xml` of several runs into the folder that holds theirs.
+pub fn write_merged(folder: &Path, runs: &[Summary]) -> Vec<Written> {
+    vec![
+        write_file(folder, INDEX_JSON, index::index_json(runs).map_err(RenderError::from)),
+        write_file(folder, JUNIT_XML, junit::merge(runs).map_err(RenderError::from)),
+    ]
+}
+
+fn render(name: &str, summary: &Summary) -> Result<Vec<u8>, RenderError> {
+    Ok(match name {
+        SUMMARY_JSON => json::to_json(summary)?,
+        REPORT_HTML => html::html(summary)?.into_bytes(),
+        _ => junit::junit(summary)?,
+    })
+}
+
+fn write_file(folder: &Path, name: &str, bytes: Result<Vec<u8>, RenderError>) -> Written {
+    let path = folder.join(name);
+    let result = bytes.map_err(WriteError::from).and_then(|bytes| {
+        write_atomically(folder, name, &bytes)
+            .map(|()| bytes.len())
+            .map_err(|source| WriteError::Io { path: path.clone(), source })
+    });
+    Written { path, result }
+}
+
+/// Under another name first, so that nobody who watches the folder ever reads half a report.
+fn write_atomically(folder: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let half = folder.join(format!(".{name}.{}.tmp", std::process::id()));
+    let written = std::fs::File::create(&half)
+        .and_then(|mut file| file.write_all(bytes))
+        .and_then(|()| std::fs::rename(&half, folder.join(name)));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&half);
+    }
+    written
+}

@@ -1,0 +1,176 @@
+//! What is wrong with a file, all of it at once, each with its place, its line and what would help.
+//!
+//! Owns how problems are printed; they show the file's own text, never what the environment put into it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::Position;
+use super::node::Span;
+
+/// All problems of one load, in the order of their places.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostics {
+    problems: Vec<Diagnostic>,
+}
+
+/// One problem.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// The file that it is in.
+    pub file: PathBuf,
+    /// Where in the file; none where the file as a whole is meant.
+    pub place: Option<Place>,
+    /// What is wrong.
+    pub message: String,
+    /// What would help.
+    pub hint: Option<String>,
+}
+
+/// A place with the line that it stands in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Line, column and width.
+    pub span: Span,
+    /// The line as the file has it.
+    pub text: String,
+}
+
+/// How much of a line is shown.
+const SHOWN: usize = 120;
+
+/// How many problems of a file are told; nobody reads more at once, and hostile files could make millions.
+pub const PROBLEMS_MAX: usize = 100;
+
+impl Diagnostic {
+    /// A problem of a file as a whole.
+    pub fn of_file(file: &Path, message: impl Into<String>, hint: Option<String>) -> Self {
+        Self { file: file.to_owned(), place: None, message: message.into(), hint }
+    }
+
+    /// A problem at a place; `text` is the whole file's.
+    pub fn at(file: &Path, text: &str, span: Span, message: impl Into<String>, hint: Option<String>) -> Self {
+        let line = text.lines().nth(span.line.saturating_sub(1)).unwrap_or_default();
+        let place = Some(Place { span, text: line.to_owned() });
+        Self { file: file.to_owned(), place, message: message.into(), hint }
+    }
+
+    /// Its place; the file's start where the file as a whole is meant.
+    pub fn position(&self) -> Position {
+        let (line, column) = self.place.as_ref().map_or((1, 1), |place| (place.span.line, place.span.column));
+        Position { file: self.file.clone(), line, column }
+    }
+
+    fn write(&self, out: &mut String, colour: bool) {
+        let paint = |code: &str, text: &str| {
+            if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        };
+        let place = match &self.place {
+            Some(place) => format!("{}:{}:{}", self.file.display(), place.span.line, place.span.column),
+            None => self.file.display().to_string(),
+        };
+        out.push_str(&format!("{}: {}\n", paint("1", &place), paint("1;31", &printable(&self.message))));
+        let mut margin = 0;
+        if let Some(place) = &self.place {
+            let number = place.span.line.to_string();
+            margin = number.len();
+            let (line, indent, width) = cut(place);
+            let bar = paint("34", "|");
+            let caret = paint("1;31", &"^".repeat(width));
+            out.push_str(&format!("{} {bar} {line}\n", paint("34", &number)));
+            out.push_str(&format!("{:margin$} {bar} {:indent$}{caret}\n", "", ""));
+        }
+        if let Some(hint) = &self.hint {
+            out.push_str(&format!("{:margin$} {} {}\n", "", paint("34", "="), printable(hint)));
+        }
+    }
+}
+
+/// The part of the line to show, and where under it the caret stands and how wide it is.
+fn cut(place: &Place) -> (String, usize, usize) {
+    let column = place.span.column.saturating_sub(1);
+    let start = if column > SHOWN * 2 / 3 { column - SHOWN / 3 } else { 0 };
+    let mut line: String =
+        place.text.chars().skip(start).take(SHOWN).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let length = line.chars().count();
+    if place.text.chars().count() > start + SHOWN {
+        line.push('…');
+    }
+    let mut indent = (column - start).min(length);
+    if start > 0 {
+        line.insert(0, '…');
+        indent += 1;
+    }
+    let room = (length + usize::from(start > 0)).saturating_sub(indent);
+    (line.trim_end().to_owned(), indent, place.span.width.min(room).max(1))
+}
+
+/// Control characters from a file must not reach a terminal.
+fn printable(text: &str) -> String {
+    let clean = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    if text.chars().any(char::is_control) { text.chars().map(clean).collect() } else { text.to_owned() }
+}
+
+impl Diagnostics {
+    /// Sorts problems by place, drops repeats, and keeps the first [`PROBLEMS_MAX`].
+    pub fn new(mut problems: Vec<Diagnostic>) -> Self {
+        let place = |d: &Diagnostic| d.place.as_ref().map(|place| (place.span.line, place.span.column));
+        problems.sort_by(|a, b| (place(a), &a.file, &a.message).cmp(&(place(b), &b.file, &b.message)));
+        problems.dedup();
+        problems.truncate(PROBLEMS_MAX);
+        Self { problems }
+    }
+
+    /// The problems, in the order of their places.
+    pub fn problems(&self) -> &[Diagnostic] {
+        &self.problems
+    }
+
+    /// All of them as text, with the lines that they stand in.
+    pub fn render(&self, colour: bool) -> String {
+        let mut out = String::new();
+        for problem in &self.problems {
+            problem.write(&mut out, colour);
+        }
+        out
+    }
+}
+
+impl From<Diagnostic> for Diagnostics {
+    fn from(problem: Diagnostic) -> Self {
+        Self { problems: vec![problem] }
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.render(false).trim_end())
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_is_cut_around_the_place() {
+        let text = format!("{}x: wrong{}", " ".repeat(200), " more".repeat(100));
+        let span = Span { line: 1, column: 204, width: 5 };
+        let shown = Diagnostics::from(Diagnostic::at(Path::new("f"), &text, span, "no", None)).render(false);
+        let lines: Vec<&str> = shown.lines().collect();
+        let under: Vec<char> = lines[1].chars().collect();
+        let caret = lines[2].chars().position(|c| c == '^').expect("a caret");
+        assert_eq!(under[caret..caret + 5].iter().collect::<String>(), "wrong");
+        assert!(lines[1].chars().count() < 140);
+    }
+
+    #[test]
+    fn colour_changes_nothing_but_colour() {
+        let span = Span { line: 1, column: 1, width: 99 };
+        let d = Diagnostics::from(Diagnostic::at(Path::new("f"), "abc", span, "no\u{7}", Some("yes".into())));
+        assert_eq!(d.render(false), "f:1:1: no\\u{7}\n1 | abc\n  | ^^^\n  = yes\n");
+        assert!(d.render(true).contains("\x1b[1;31m^^^"));
+    }
+}

@@ -1,0 +1,184 @@
+//! `${VAR}` and `${VAR:-default}`: puts the environment into a file's scalars, before the schema is applied.
+//!
+//! Owns that syntax; the text as written stays beside each replaced one, for messages must not show secrets.
+
+use super::diagnostics::{Diagnostic, PROBLEMS_MAX};
+use super::node::{Content, Document, Node, Scalar, Span};
+
+/// Looks a variable up.
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Replaces all variables of a document; each that cannot be is a problem.
+///
+/// A plain scalar that is wholly one `${...}` takes the type of its replacement, and when that is empty its key
+/// counts as not written. `$${` stands for a literal `${`.
+pub fn replace(document: &mut Document, lookup: Lookup<'_>) -> Vec<Diagnostic> {
+    let mut problems = Vec::new();
+    let mut root = std::mem::replace(&mut document.root, empty());
+    walk(&mut root, lookup, &mut |span, message, hint| {
+        if problems.len() < PROBLEMS_MAX {
+            problems.push(document.problem(span, message, hint));
+        }
+        problems.len() < PROBLEMS_MAX
+    });
+    document.root = root;
+    problems
+}
+
+fn empty() -> Node {
+    Node { span: Span::default(), content: Content::Sequence(Vec::new()) }
+}
+
+/// Takes a problem; the answer is whether there is room for more.
+type Report<'a> = &'a mut dyn FnMut(Span, String, Option<String>) -> bool;
+
+/// How long a text may become.
+const TEXT_MAX: usize = 4 << 20;
+
+/// Depth is bounded by the reader. The answer is whether the value came out as nothing.
+fn walk(node: &mut Node, lookup: Lookup<'_>, report: Report<'_>) -> bool {
+    match &mut node.content {
+        Content::Scalar(scalar) => {
+            if scalar.text.contains("${") {
+                one(scalar, node.span, lookup, report);
+            }
+            scalar.source.is_some() && scalar.value.is_null() && !scalar.faulty
+        }
+        Content::Sequence(items) => {
+            for item in items {
+                walk(item, lookup, report);
+            }
+            false
+        }
+        Content::Mapping(members) => {
+            members.retain_mut(|member| !walk(&mut member.node, lookup, report));
+            false
+        }
+    }
+}
+
+fn one(scalar: &mut Scalar, span: Span, lookup: Lookup<'_>, report: Report<'_>) {
+    let source = scalar.text.clone();
+    let mut out = String::with_capacity(source.len());
+    let (mut at, mut replaced, mut whole, mut faulty) = (0, false, false, false);
+    while let Some(found) = source[at..].find("${") {
+        let open = at + found;
+        if let Some(before) = source[at..open].strip_suffix('$') {
+            out.push_str(before);
+            out.push_str("${");
+            at = open + 2;
+            continue;
+        }
+        out.push_str(&source[at..open]);
+        // Only a text in one line without escapes stands in the file as it is read.
+        let place = |width: usize| {
+            if scalar.plain && span.width == source.chars().count() {
+                Span { column: span.column + source[..open].chars().count(), width, ..span }
+            } else {
+                span
+            }
+        };
+        let Some(length) = source[open..].find('}') else {
+            report(
+                place(2),
+                "`${` is never closed".to_owned(),
+                Some("write `${NAME}`; for a literal `${` write `$${`".to_owned()),
+            );
+            scalar.faulty = true;
+            return;
+        };
+        match value(&source[open + 2..open + length], lookup) {
+            Ok(text) => {
+                (replaced, whole) = (true, open == 0 && length + 1 == source.len());
+                out.push_str(&text);
+            }
+            Err((message, hint)) => {
+                faulty = true;
+                if !report(place(length + 1), message, hint) {
+                    break;
+                }
+            }
+        }
+        if out.len() > TEXT_MAX {
+            faulty = true;
+            report(span, "the text grows too long, once its variables are replaced".to_owned(), None);
+            break;
+        }
+        at = open + length + 1;
+    }
+    out.push_str(&source[at..]);
+    *scalar = if whole && scalar.plain {
+        Scalar::plain(out)
+    } else {
+        Scalar { plain: scalar.plain, ..Scalar::quoted(out) }
+    };
+    scalar.source = replaced.then_some(source);
+    scalar.faulty = faulty;
+}
+
+fn value(inside: &str, lookup: Lookup<'_>) -> Result<String, (String, Option<String>)> {
+    let (name, default) = match inside.split_once(":-") {
+        Some((name, default)) => (name, Some(default)),
+        None => (inside, None),
+    };
+    let legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    if name.is_empty() || !name.chars().all(legal) || name.starts_with(|c: char| c.is_ascii_digit()) {
+        return Err((
+            format!("`{name}` is no name of a variable"),
+            Some("write `${NAME}` or `${NAME:-default}`".to_owned()),
+        ));
+    }
+    match (lookup(name), default) {
+        (Some(text), None) => Ok(text),
+        (Some(text), Some(_)) if !text.is_empty() => Ok(text),
+        (_, Some(default)) => Ok(default.to_owned()),
+        (None, None) => Err((
+            format!("the variable `{name}` is not set"),
+            Some(format!("set it, pass `--env {name}=...`, or give a default: `${{{name}:-...}}`")),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::yaml;
+    use serde_json::json;
+    use std::path::Path;
+
+    fn read(text: &str) -> (Document, Vec<Diagnostic>) {
+        let path = Path::new("f.yaml");
+        let root = yaml::read(path, text).expect("good YAML");
+        let mut document = Document { path: path.to_owned(), text: text.to_owned(), root };
+        let lookup = |name: &str| match name {
+            "N" => Some("5".to_owned()),
+            "EMPTY" => Some(String::new()),
+            "TRICK" => Some("a: {b: ${N}}".to_owned()),
+            _ => None,
+        };
+        let problems = replace(&mut document, &lookup);
+        (document, problems)
+    }
+
+    #[test]
+    fn a_plain_scalar_takes_the_type_of_its_replacement() {
+        let text = "a: ${N}\nb: \"${N}\"\nc: x${N}-${NO:-y}\nd: ${NO:-true}\ne: ${EMPTY:-z}\nf: ${EMPTY}\n\
+                    g: ${N}${N}\nh: $${N} $N\ni: ${TRICK}\n";
+        let (document, problems) = read(text);
+        assert_eq!(problems, []);
+        assert_eq!(
+            document.root.to_json(),
+            json!({"a": 5, "b": "5", "c": "x5-y", "d": true, "e": "z", "g": "55", "h": "${N} $N",
+                   "i": "a: {b: ${N}}"})
+        );
+        assert_eq!(document.shown("/c"), Some("x${N}-${NO:-y}"));
+        assert!(document.is_replaced("/a") && !document.is_replaced("/h"));
+    }
+
+    #[test]
+    fn what_cannot_be_replaced_is_a_problem_at_its_place() {
+        let (_, problems) = read("a: x ${NOPE} ${1}\nb: \"${N\"\n");
+        let places: Vec<_> = problems.iter().map(|p| (p.position().line, p.position().column)).collect();
+        assert_eq!(places, [(1, 6), (1, 14), (2, 4)]);
+    }
+}

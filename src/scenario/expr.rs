@@ -1,0 +1,210 @@
+//! The two small languages inside of a file: `when: "write.acked >= 500"` and `expr: "p95 < 200ms"`.
+//!
+//! Owns their parsing and the names of metrics; errors say what would have been right.
+
+use super::suggest;
+use super::valid::{Counter, Metric, Op, ThresholdExpr, When};
+use crate::anomaly::Anomaly;
+use crate::units::{ByteSize, Duration, Rate};
+
+/// Why an expression cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ExprError {
+    /// What is wrong.
+    pub message: String,
+    /// What would help.
+    pub hint: Option<String>,
+}
+
+fn error<T>(message: impl Into<String>, hint: Option<String>) -> Result<T, ExprError> {
+    Err(ExprError { message: message.into(), hint })
+}
+
+/// Reads `<scenario>.<counter> >= <count>`.
+pub fn when(text: &str) -> Result<When, ExprError> {
+    let form = || Some("write it as `<scenario>.<sent|acked|received> >= <count>`".to_owned());
+    let Some((left, right)) = text.split_once(">=") else {
+        return error("a start by count compares by `>=`", form());
+    };
+    let Some((scenario, counter)) = left.trim().split_once('.') else {
+        return error("the scenario or its counter is missing", form());
+    };
+    let counter = match counter.trim() {
+        "sent" => Counter::Sent,
+        "acked" => Counter::Acked,
+        "received" => Counter::Received,
+        other => {
+            let hint = suggest::hint(other, ["sent", "acked", "received"]);
+            return error(format!("unknown counter `{other}`"), hint);
+        }
+    };
+    match right.trim().parse() {
+        Ok(at_least) if at_least > 0 => Ok(When { scenario: scenario.trim().to_owned(), counter, at_least }),
+        _ => error(format!("`{}` is no count above 0", right.trim()), form()),
+    }
+}
+
+impl Metric {
+    const PLAIN: [Self; 14] = [
+        Self::Sent,
+        Self::Acked,
+        Self::Received,
+        Self::Errors,
+        Self::ErrorRate,
+        Self::Rate,
+        Self::Throughput,
+        Self::P50,
+        Self::P90,
+        Self::P95,
+        Self::P99,
+        Self::P999,
+        Self::Max,
+        Self::Mean,
+    ];
+
+    /// The name, as files write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Acked => "acked",
+            Self::Received => "received",
+            Self::Errors => "errors",
+            Self::ErrorRate => "error_rate",
+            Self::Rate => "rate",
+            Self::Throughput => "throughput",
+            Self::P50 => "p50",
+            Self::P90 => "p90",
+            Self::P95 => "p95",
+            Self::P99 => "p99",
+            Self::P999 => "p999",
+            Self::Max => "max",
+            Self::Mean => "mean",
+            Self::Anomaly(anomaly) => anomaly.name(),
+        }
+    }
+
+    /// All metrics.
+    pub fn all() -> impl Iterator<Item = Self> + Clone {
+        Self::PLAIN.into_iter().chain(Anomaly::ALL.into_iter().map(Self::Anomaly))
+    }
+
+    /// Whether it is a length of time, in milliseconds.
+    pub const fn is_latency(self) -> bool {
+        matches!(self, Self::P50 | Self::P90 | Self::P95 | Self::P99 | Self::P999 | Self::Max | Self::Mean)
+    }
+
+    fn value(self, text: &str) -> Option<f64> {
+        let number = || text.parse::<f64>().ok();
+        let value = match self {
+            _ if self.is_latency() => number().or_else(|| {
+                let length: Duration = text.parse().ok()?;
+                Some(length.std().as_secs_f64() * 1000.0)
+            }),
+            Self::ErrorRate => match text.strip_suffix('%') {
+                Some(percent) => percent.trim().parse::<f64>().ok().map(|percent| percent / 100.0),
+                None => number(),
+            },
+            Self::Rate => number().or_else(|| text.parse::<Rate>().ok().map(Rate::get)),
+            #[expect(clippy::cast_precision_loss, reason = "sizes are below 1e15")]
+            Self::Throughput => number().or_else(|| {
+                let (size, _) = text.split_once('/').filter(|(_, time)| time.trim() == "s")?;
+                Some(size.trim().parse::<ByteSize>().ok()?.get() as f64)
+            }),
+            _ => number(),
+        };
+        value.filter(|value| value.is_finite() && *value >= 0.0)
+    }
+
+    const fn value_form(self) -> &'static str {
+        match self {
+            Self::ErrorRate => "a share, such as `0.01` or `1%`",
+            Self::Rate => "a rate, such as `50/s`",
+            Self::Throughput => "bytes a second, such as `1MiB/s`",
+            _ if self.is_latency() => "a length of time, such as `200ms`",
+            _ => "a number",
+        }
+    }
+}
+
+impl Op {
+    /// The operator, as files write it.
+    pub const fn sign(self) -> &'static str {
+        match self {
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+            Self::Equal => "==",
+            Self::NotEqual => "!=",
+        }
+    }
+}
+
+/// Reads `<metric> <op> <value>`.
+pub fn threshold(text: &str) -> Result<ThresholdExpr, ExprError> {
+    let form = || Some("write it as `<metric> <op> <value>`, such as `p95 < 200ms`".to_owned());
+    let Some(at) = text.find(['<', '>', '=', '!']) else {
+        return error("a threshold compares, by `<`, `<=`, `>`, `>=`, `==` or `!=`", form());
+    };
+    let (name, rest) = (text[..at].trim(), &text[at..]);
+    let ops = [Op::LessOrEqual, Op::GreaterOrEqual, Op::Equal, Op::NotEqual, Op::Less, Op::Greater];
+    let Some(op) = ops.into_iter().find(|op| rest.starts_with(op.sign())) else {
+        return error("a threshold compares, by `<`, `<=`, `>`, `>=`, `==` or `!=`", form());
+    };
+    let Some(metric) = Metric::all().find(|metric| metric.name() == name) else {
+        let names: Vec<&str> = Metric::all().map(Metric::name).collect();
+        return error(format!("unknown metric `{name}`"), suggest::hint(name, names));
+    };
+    let written = rest[op.sign().len()..].trim();
+    match metric.value(written) {
+        Some(value) => Ok(ThresholdExpr { metric, op, value, text: text.trim().to_owned() }),
+        None => error(
+            format!("`{written}` cannot be compared with `{name}`"),
+            Some(format!("write {}", metric.value_form())),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn thresholds_have_units() {
+        let read = |text: &str| threshold(text).map(|t| (t.metric.name(), t.op.sign(), t.value));
+        assert_eq!(read("p95 < 200ms"), Ok(("p95", "<", 200.0)));
+        assert_eq!(read("max<=1s"), Ok(("max", "<=", 1000.0)));
+        assert_eq!(read("p99 < 5"), Ok(("p99", "<", 5.0)));
+        assert_eq!(read("error_rate <= 1%"), Ok(("error_rate", "<=", 0.01)));
+        assert_eq!(read("rate >= 1k/s"), Ok(("rate", ">=", 1000.0)));
+        assert_eq!(read("throughput > 1MiB/s"), Ok(("throughput", ">", 1_048_576.0)));
+        assert_eq!(read("lost == 0"), Ok(("lost", "==", 0.0)));
+        for wrong in
+            ["", "p95", "p95 ~ 1", "p95 < ", "p96 < 1", "sent < 5ms", "p95 < -1", "p95 = 3", "lost ! 1"]
+        {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(threshold("p9 < 1").expect_err("unknown").hint.as_deref(), Some("did you mean `p90`?"));
+    }
+
+    #[test]
+    fn starts_by_count() {
+        let wanted = When { scenario: "write".to_owned(), counter: Counter::Acked, at_least: 500 };
+        assert_eq!(when("write.acked >= 500"), Ok(wanted.clone()));
+        assert_eq!(when(" write.acked>=500 "), Ok(wanted));
+        for wrong in
+            ["", "write", "write.acked > 5", "write.ackd >= 5", "write.acked >= 0", "write.acked >= -1"]
+        {
+            assert!(when(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_them_panic(text in ".*", near in "[a-z0-9.<>=! %/]{0,20}") {
+            let _ = (threshold(&text), when(&text), threshold(&near), when(&near));
+        }
+    }
+}

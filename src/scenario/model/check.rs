@@ -1,0 +1,125 @@
+//! The checks as they are written.
+//!
+//! Owns the fields of each type of check, and those that all share.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::written::Written;
+use crate::units::Duration;
+
+macro_rules! checks {
+    ($($(#[$about:meta])* $variant:ident = $tag:literal { $($(#[$meta:meta])* $field:ident: $kind:ty,)* })*) => {
+        /// One question; `type` says which.
+        #[derive(Debug, Clone, Deserialize, JsonSchema)]
+        #[serde(tag = "type")]
+        pub enum Check {
+            $($(#[$about])* #[serde(rename = $tag)] $variant($variant),)*
+        }
+
+        $(
+            $(#[$about])*
+            #[derive(Debug, Clone, Deserialize, JsonSchema)]
+            #[serde(deny_unknown_fields)]
+            pub struct $variant {
+                $($(#[$meta])* pub $field: $kind,)*
+                /// Its name in the reports. Default: its type.
+                pub name: Option<String>,
+                /// The scenario that is asked. Default: each one that can answer.
+                pub scenario: Option<String>,
+            }
+        )*
+
+        impl Check {
+            /// The types, as files write them.
+            pub const TYPES: &'static [&'static str] = &[$($tag),*];
+
+            /// The type, as files write it.
+            pub fn kind(&self) -> &'static str {
+                match self { $(Self::$variant(_) => $tag,)* }
+            }
+
+            /// The name, where one is written.
+            pub fn name(&self) -> Option<&str> {
+                match self { $(Self::$variant(it) => it.name.as_deref(),)* }
+            }
+
+            /// The scenario, where one is written.
+            pub fn scenario(&self) -> Option<&str> {
+                match self { $(Self::$variant(it) => it.scenario.as_deref(),)* }
+            }
+        }
+    };
+}
+
+checks! {
+    /// Each broker answers.
+    Reachable = "reachable" {}
+    /// Each topic that the file names has metadata.
+    Metadata = "metadata" {}
+    /// The endpoint answers with HTTP 200.
+    HttpOk = "http_ok" {}
+    /// The endpoint's answer holds something.
+    NonEmpty = "non_empty" {}
+    /// Each series that the scenario's `contains` names is there.
+    SeriesPresent = "series_present" {}
+    /// A count is exactly this.
+    CountEquals = "count_equals" {
+        /// The count.
+        #[schemars(range(max = 1_000_000_000_000_u64))]
+        expected: u64,
+        /// What is counted. Default: received of a consumer or round trip, acked of a producer.
+        metric: Option<CountMetric>,
+    }
+    /// A count is this or more.
+    CountAtLeast = "count_at_least" {
+        /// The least count.
+        #[schemars(range(max = 1_000_000_000_000_u64))]
+        expected: u64,
+        /// What is counted. Default: received of a consumer or round trip, acked of a producer.
+        metric: Option<CountMetric>,
+    }
+    /// Each message read carries the UUID that was sent in it.
+    UuidMatch = "uuid_match" {}
+    /// Each round trip came back.
+    RoundtripOk = "roundtrip_ok" {}
+    /// Nothing acknowledged is lost, skipped or unread.
+    NoLoss = "no_loss" {}
+    /// No message lies in the log twice, but for repeats that a retry explains.
+    NoDuplicates = "no_duplicates" {
+        /// Fail repeats that a retry explains, too. Default: false.
+        strict: Option<bool>,
+    }
+    /// Nothing is altered, misplaced, rewritten or made up.
+    NoCorruption = "no_corruption" {}
+    /// Messages lie in the log in the order of their sending, but for what a retry explains.
+    InOrder = "in_order" {
+        /// Fail what a retry explains, too. Default: false.
+        strict: Option<bool>,
+    }
+    /// Offsets handed out to a reader only grow.
+    OffsetsMonotonic = "offsets_monotonic" {}
+    /// A metric compared with a value.
+    Threshold = "threshold" {
+        /// Such as `p95 < 200ms`, `error_rate <= 1%` or `rate >= 1k/s`.
+        expr: String,
+        /// Try it each second, and end the run when it fails. Default: false.
+        abort: Option<bool>,
+        /// Do not try before this time. Default: 0s.
+        delay: Option<Written<Duration>>,
+    }
+}
+
+/// Counts that a count check may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CountMetric {
+    /// Messages handed to the client.
+    Sent,
+    /// Messages acknowledged.
+    Acked,
+    /// Distinct messages read.
+    Received,
+    /// Records read, with repeats and foreign ones.
+    Records,
+}

@@ -1,0 +1,292 @@
+//! A file's values, each with its place: what YAML and JSON are read into, and what messages point at.
+//!
+//! Owns the reading of plain scalars (YAML 1.2: `yes` and `on` are texts) and the look-up by JSON pointer.
+
+use std::path::PathBuf;
+
+use serde_json::Value as Json;
+
+use super::Position;
+use super::diagnostics::Diagnostic;
+
+/// Where a value or key stands: line and column from 1, in characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Span {
+    /// Line.
+    pub line: usize,
+    /// Column.
+    pub column: usize,
+    /// How many characters it covers in its first line; at least 1.
+    pub width: usize,
+}
+
+/// A value and its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// Where it stands.
+    pub span: Span,
+    /// What it holds.
+    pub content: Content,
+}
+
+/// What a node holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Content {
+    /// One value.
+    Scalar(Scalar),
+    /// Values in a row.
+    Sequence(Vec<Node>),
+    /// Values by key, in the file's order, each key once.
+    Mapping(Vec<Member>),
+}
+
+/// A key with its value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Member {
+    /// The key.
+    pub key: String,
+    /// Where the key stands.
+    pub span: Span,
+    /// The value.
+    pub node: Node,
+}
+
+/// One value: its text, and what that text means.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scalar {
+    /// The text, after `${}` is replaced.
+    pub text: String,
+    /// Null, a boolean, a number or a text.
+    pub value: Json,
+    /// Written without quotes, so that the text decides on the type.
+    pub plain: bool,
+    /// The text as the file has it, where the environment was put into it.
+    pub source: Option<String>,
+    /// A variable in it could not be replaced; that is told already.
+    pub faulty: bool,
+}
+
+/// A file that could be read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    /// The path as given.
+    pub path: PathBuf,
+    /// The text as read.
+    pub text: String,
+    /// What it holds.
+    pub root: Node,
+}
+
+impl Scalar {
+    /// A plain scalar: its text decides on its type.
+    pub fn plain(text: String) -> Self {
+        Self { value: resolve(&text), text, plain: true, source: None, faulty: false }
+    }
+
+    /// A text in quotes or as a block.
+    pub fn quoted(text: String) -> Self {
+        Self { value: Json::from(text.as_str()), text, plain: false, source: None, faulty: false }
+    }
+}
+
+/// What a plain scalar means, by YAML 1.2's core schema.
+fn resolve(text: &str) -> Json {
+    match text {
+        "" | "~" | "null" | "Null" | "NULL" => return Json::Null,
+        "true" | "True" | "TRUE" => return Json::Bool(true),
+        "false" | "False" | "FALSE" => return Json::Bool(false),
+        _ => {}
+    }
+    let text_value = || Json::from(text);
+    let (negative, digits) = match text.as_bytes()[0] {
+        b'-' => (true, &text[1..]),
+        b'+' => (false, &text[1..]),
+        _ => (false, text),
+    };
+    if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
+        return text_value();
+    }
+    for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
+        let Some(rest) = digits.strip_prefix(prefix) else { continue };
+        if !rest.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+            return text_value();
+        }
+        return match i128::from_str_radix(rest, radix).map(|n| if negative { -n } else { n }) {
+            Ok(number) => integer(number).unwrap_or_else(text_value),
+            Err(_) => text_value(),
+        };
+    }
+    // `007` is no number but, say, a day's or an agent's.
+    let all_digits = digits.bytes().all(|b| b.is_ascii_digit());
+    if all_digits && digits.len() > 1 && digits.starts_with('0') {
+        return text_value();
+    }
+    if all_digits
+        && let Ok(number) = digits.parse::<i128>()
+        && let Some(value) = integer(if negative { -number } else { number })
+    {
+        return value;
+    }
+    let float = digits.parse::<f64>().ok().filter(|f| f.is_finite());
+    match float.map(|f| if negative { -f } else { f }).and_then(serde_json::Number::from_f64) {
+        Some(number) => Json::Number(number),
+        None => text_value(),
+    }
+}
+
+fn integer(number: i128) -> Option<Json> {
+    u64::try_from(number).map(Json::from).or_else(|_| i64::try_from(number).map(Json::from)).ok()
+}
+
+impl Node {
+    /// The same without places.
+    pub fn to_json(&self) -> Json {
+        match &self.content {
+            Content::Scalar(scalar) => scalar.value.clone(),
+            Content::Sequence(items) => items.iter().map(Self::to_json).collect(),
+            Content::Mapping(members) => {
+                Json::Object(members.iter().map(|m| (m.key.clone(), m.node.to_json())).collect())
+            }
+        }
+    }
+
+    fn child(&self, step: &str) -> Option<(Option<Span>, &Self)> {
+        match &self.content {
+            Content::Scalar(_) => None,
+            Content::Sequence(items) => items.get(step.parse::<usize>().ok()?).map(|node| (None, node)),
+            Content::Mapping(members) => {
+                members.iter().find(|m| m.key == step).map(|m| (Some(m.span), &m.node))
+            }
+        }
+    }
+
+    /// The value at a JSON pointer, and its key's place where it has a key.
+    pub fn find(&self, pointer: &str) -> Option<(Option<Span>, &Self)> {
+        pointer
+            .split('/')
+            .skip(1)
+            .try_fold((None, self), |(_, node), step| node.child(&step.replace("~1", "/").replace("~0", "~")))
+    }
+
+    /// The pointers of scalars with a variable that could not be replaced.
+    pub fn faulty(&self, pointer: &str, out: &mut Vec<String>) {
+        match &self.content {
+            Content::Scalar(scalar) if scalar.faulty => out.push(pointer.to_owned()),
+            Content::Scalar(_) => {}
+            Content::Sequence(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    item.faulty(&below(pointer, index), out);
+                }
+            }
+            Content::Mapping(members) => {
+                for member in members {
+                    member.node.faulty(&below(pointer, &member.key), out);
+                }
+            }
+        }
+    }
+
+    /// The scalar at a JSON pointer, to change it.
+    pub fn scalar_mut(&mut self, pointer: &str) -> Option<&mut Scalar> {
+        let mut node = self;
+        for step in pointer.split('/').skip(1) {
+            let step = step.replace("~1", "/").replace("~0", "~");
+            node = match &mut node.content {
+                Content::Scalar(_) => return None,
+                Content::Sequence(items) => items.get_mut(step.parse::<usize>().ok()?)?,
+                Content::Mapping(members) => &mut members.iter_mut().find(|m| m.key == step)?.node,
+            };
+        }
+        match &mut node.content {
+            Content::Scalar(scalar) => Some(scalar),
+            _ => None,
+        }
+    }
+}
+
+/// The pointer of a member or item below another pointer.
+pub fn below(pointer: &str, step: impl std::fmt::Display) -> String {
+    let step = step.to_string();
+    if step.contains(['~', '/']) {
+        format!("{pointer}/{}", step.replace('~', "~0").replace('/', "~1"))
+    } else {
+        format!("{pointer}/{step}")
+    }
+}
+
+impl Document {
+    /// Where the value at a pointer stands; the nearest value around it where there is none.
+    pub fn place(&self, pointer: &str) -> Span {
+        self.nearest(pointer).1.span
+    }
+
+    /// Where the key of the value at a pointer stands; the value's place where it has no key.
+    pub fn key_place(&self, pointer: &str) -> Span {
+        let (key, node) = self.nearest(pointer);
+        key.unwrap_or(node.span)
+    }
+
+    fn nearest(&self, mut pointer: &str) -> (Option<Span>, &Node) {
+        loop {
+            if let Some(found) = self.root.find(pointer) {
+                return found;
+            }
+            pointer = pointer.rsplit_once('/').map_or("", |(front, _)| front);
+        }
+    }
+
+    /// The scalar at a pointer as the file has it, before the environment was put into it.
+    pub fn shown(&self, pointer: &str) -> Option<&str> {
+        match &self.root.find(pointer)?.1.content {
+            Content::Scalar(scalar) => Some(scalar.source.as_ref().unwrap_or(&scalar.text)),
+            _ => None,
+        }
+    }
+
+    /// Whether the environment was put into the scalar at a pointer.
+    pub fn is_replaced(&self, pointer: &str) -> bool {
+        let found = self.root.find(pointer);
+        matches!(found, Some((_, Node { content: Content::Scalar(s), .. })) if s.source.is_some())
+    }
+
+    /// A position as reports give it.
+    pub fn position(&self, span: Span) -> Position {
+        Position { file: self.path.clone(), line: span.line, column: span.column }
+    }
+
+    /// A problem at a place of this file.
+    pub fn problem(&self, span: Span, message: impl Into<String>, hint: Option<String>) -> Diagnostic {
+        Diagnostic::at(&self.path, &self.text, span, message, hint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn plain_scalars_mean_what_serde_yaml_says(
+            text in prop_oneof![
+                "[-+]?[0-9._xobefaE+-]{1,12}",
+                "[-+]?0[xob][0-9a-f+-]{0,20}",
+                "[0-9]{15,25}",
+                "(true|True|no|yes|on|null|~|Null|nan|\\.nan|\\.inf|inf|infinity|-inf)",
+            ]
+        ) {
+            let Ok(theirs) = serde_yaml::from_str::<serde_yaml::Value>(&text) else { return Ok(()) };
+            let Some(theirs) = json_of(&theirs) else { return Ok(()) };
+            if !theirs.is_array() {
+                prop_assert_eq!(resolve(&text), theirs, "{}", text);
+            }
+        }
+    }
+
+    /// Numbers that JSON has no word for have no counterpart.
+    fn json_of(value: &serde_yaml::Value) -> Option<Json> {
+        let json = serde_json::to_value(value).ok()?;
+        let special = value.as_f64().is_some_and(|f| !f.is_finite());
+        (!special).then_some(json)
+    }
+}

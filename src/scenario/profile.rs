@@ -1,0 +1,115 @@
+//! Profiles: what scenario files share about one place to test, looked up by name.
+//!
+//! Owns where profile files lie, and what a profile without any such file means: a label.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::diagnostics::Diagnostic;
+use super::load;
+use super::model;
+use super::node::{Document, below};
+use super::schema;
+use super::valid::{ClientSettings, Target};
+use super::validate::client;
+use super::validate::context::Context;
+use super::{LoadOptions, conform, suggest};
+
+/// What a profile gives.
+#[derive(Debug, Default)]
+pub struct Profile {
+    /// Its name.
+    pub name: Option<String>,
+    /// Its brokers.
+    pub target: Option<Target>,
+    /// Where `metrics` scenarios ask.
+    pub metrics_url: Option<String>,
+    /// How clients connect.
+    pub client: ClientSettings,
+    /// It was named and could not be read, so nothing can be said of what is missing.
+    pub failed: bool,
+}
+
+/// The files in which profiles are looked for, in their order.
+fn files(scenario: &Path, options: &LoadOptions<'_>) -> Vec<PathBuf> {
+    let beside = scenario.parent().unwrap_or(Path::new("")).join("profiles.yaml");
+    let here = options.folder.join("kaf6.profiles.yaml");
+    [beside, here].into_iter().filter(|path| path.is_file()).collect()
+}
+
+/// Looks a profile up. `at` is where the scenario file names it; none where the command line does.
+pub(super) fn look_up(
+    name: &str,
+    document: &Document,
+    options: &LoadOptions<'_>,
+    problems: &mut Vec<Diagnostic>,
+) -> Profile {
+    let files = files(&document.path, options);
+    let mut known: Vec<String> = Vec::new();
+    let before = problems.len();
+    for path in &files {
+        let mut file = match load::read(path) {
+            Ok(file) => file,
+            Err(found) => {
+                problems.extend(found);
+                continue;
+            }
+        };
+        // Only the profile that is asked for may need variables to be set.
+        if let super::node::Content::Mapping(members) = &mut file.root.content
+            && let Some(profiles) = members.iter_mut().find(|member| member.key == "profiles")
+            && let super::node::Content::Mapping(profiles) = &mut profiles.node.content
+        {
+            known.extend(profiles.iter().map(|member| member.key.clone()));
+            profiles.retain(|member| member.key == name);
+        }
+        problems.extend(super::env::replace(&mut file, options.env));
+        let findings = conform::check(&mut file, schema::profiles());
+        problems.extend(findings.problems.iter().cloned());
+        let pointer = below("/profiles", name);
+        let json = file.root.to_json();
+        let Some(value) = json.pointer(&pointer) else { continue };
+        let Some(raw) = model::Profile::deserialize(value).ok().filter(|_| findings.broken.is_empty()) else {
+            continue;
+        };
+        let mut cx = Context::new(&file);
+        let target = raw
+            .brokers
+            .as_ref()
+            .and_then(|brokers| client::target(&mut cx, &below(&pointer, "brokers"), brokers));
+        let settings =
+            client::settings(&mut cx, &below(&pointer, "client"), &raw.client.clone().unwrap_or_default());
+        problems.append(&mut cx.problems);
+        return Profile {
+            name: Some(name.to_owned()),
+            target,
+            metrics_url: raw.metrics_url,
+            client: settings,
+            failed: problems.len() > before,
+        };
+    }
+    if !files.is_empty() && problems.len() == before {
+        let among = files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" and ");
+        let hint = suggest::hint(name, known.iter().map(String::as_str));
+        problems.push(match (&options.profile, document.is_replaced("/profile")) {
+            (Some(_), _) => Diagnostic::of_file(
+                Path::new("--profile"),
+                format!("there is no profile `{name}` in {among}"),
+                hint,
+            ),
+            (None, true) => {
+                let shown = document.shown("/profile").unwrap_or_default();
+                let message = format!("what `{shown}` stands for is no profile in {among}");
+                document.problem(document.place("/profile"), message, None)
+            }
+            (None, false) => {
+                let message = format!("there is no profile `{name}` in {among}");
+                document.problem(document.place("/profile"), message, hint)
+            }
+        });
+    }
+    let failed = problems.len() > before;
+    // Without a file of profiles the name is a label, as long as something else gives the brokers.
+    Profile { name: Some(name.to_owned()), failed, ..Profile::default() }
+}

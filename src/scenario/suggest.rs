@@ -1,0 +1,47 @@
+//! Near misses: which known word a misspelt one was meant to be.
+//!
+//! Owns the one measure of nearness that all messages use.
+
+/// The known word nearest to `word`, where one is near enough to be what was meant.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let folded = fold(word);
+    // A third of the letters may be wrong: enough for a slip, too little for another word.
+    let allowed = (folded.chars().count() / 3).max(1);
+    known
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&folded, &fold(candidate)), candidate))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// A hint for a misspelt word: the near miss, else the words that are known.
+pub fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Option<String> {
+    if let Some(near) = nearest(word, known.clone()) {
+        return Some(format!("did you mean `{near}`?"));
+    }
+    let known: Vec<String> = known.into_iter().map(|word| format!("`{word}`")).collect();
+    (!known.is_empty()).then(|| format!("known here: {}", known.join(", ")))
+}
+
+/// Case and the choice between `-` and `_` are slips that count for nothing.
+fn fold(word: &str) -> String {
+    // A word longer than any known one is no near miss, and the measure is quadratic.
+    word.chars().take(64).map(|c| if c == '-' { '_' } else { c.to_ascii_lowercase() }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_slips_and_no_more() {
+        let known = ["messages", "rate", "max_in_flight"];
+        assert_eq!(nearest("mesages", known), Some("messages"));
+        assert_eq!(nearest("Max-In-Flight", known), Some("max_in_flight"));
+        assert_eq!(nearest("ratte", known), Some("rate"));
+        assert_eq!(nearest("partition", known), None);
+        assert_eq!(hint("zzz", ["a", "b"]), Some("known here: `a`, `b`".to_owned()));
+        assert_eq!(hint("zzzz", []), None);
+    }
+}

@@ -1,0 +1,493 @@
+//! Texts with `{{function}}` calls in them: parsed once, rendered for each message without allocating.
+//!
+//! Owns the template functions and their names; JSON documents stay valid JSON whatever is put in.
+
+use std::fmt;
+
+use uuid::Uuid;
+
+use super::suggest;
+
+/// A text with `{{function}}` calls in it, parsed once. The default is the empty text.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Template {
+    source: String,
+    parts: Vec<Part>,
+    /// Whether what is put in has to be escaped as inside a JSON string.
+    json: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Call(Function),
+}
+
+/// What a `{{...}}` in a template stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Function {
+    /// The message's identity as a version 8 UUID.
+    Uuid,
+    /// The moment of sending, RFC 3339 in UTC with milliseconds.
+    Now,
+    /// The message's number within its stream.
+    Seq,
+    /// The number of the client, from 0.
+    Client,
+    /// The run's id.
+    RunId,
+    /// The partition that the message goes to.
+    Partition,
+    /// So many random lower-case letters and digits.
+    Random(u32),
+}
+
+/// What the functions of a template stand for in one message.
+#[derive(Debug, Clone, Copy)]
+pub struct Values<'a> {
+    /// For `uuid`.
+    pub uuid: Uuid,
+    /// For `now`, milliseconds since 1970.
+    pub now_unix_ms: i64,
+    /// For `seq`.
+    pub seq: u64,
+    /// For `client`.
+    pub client: u32,
+    /// For `run_id`.
+    pub run_id: &'a str,
+    /// For `partition`.
+    pub partition: i32,
+}
+
+/// Why a text is no template; `offset` counts bytes from the text's start.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct TemplateError {
+    /// What is wrong.
+    pub message: String,
+    /// What would help, where known.
+    pub hint: Option<String>,
+    /// Where in the text.
+    pub offset: usize,
+}
+
+/// The names of all functions, as files write them.
+pub const FUNCTIONS: [&str; 7] = ["uuid", "now", "seq", "client", "run_id", "partition", "random"];
+
+/// The longest text that `random(n)` makes.
+pub const RANDOM_MAX: u32 = 1 << 20;
+
+impl Template {
+    /// Reads a text. `\{{` stands for a literal `{{`.
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        let mut parts = Vec::new();
+        scan(text, &mut parts, &mut |literal, out| out.push_str(literal))?;
+        Ok(Self { source: text.to_owned(), parts, json: false })
+    }
+
+    /// Makes a template of a JSON document: its compact form, with the functions in its strings and keys at work.
+    ///
+    /// The offset of an error counts within the string that is wrong.
+    pub fn parse_json(value: &serde_json::Value) -> Result<Self, TemplateError> {
+        let mut parts = Vec::new();
+        json_parts(value, &mut parts)?;
+        Ok(Self { source: value.to_string(), parts, json: true })
+    }
+
+    /// Appends the text to `out`, with each function's value in its place. Allocates nothing but what `out` needs.
+    pub fn render(&self, values: &Values<'_>, random: &mut dyn FnMut() -> u64, out: &mut Vec<u8>) {
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => out.extend_from_slice(text.as_bytes()),
+                Part::Call(function) => self.call(*function, values, random, out),
+            }
+        }
+    }
+
+    fn call(
+        &self,
+        function: Function,
+        values: &Values<'_>,
+        random: &mut dyn FnMut() -> u64,
+        out: &mut Vec<u8>,
+    ) {
+        match function {
+            Function::Uuid => {
+                let mut buffer = Uuid::encode_buffer();
+                out.extend_from_slice(values.uuid.hyphenated().encode_lower(&mut buffer).as_bytes());
+            }
+            Function::Now => push_time(values.now_unix_ms, out),
+            Function::Seq => push_number(values.seq, 1, out),
+            Function::Client => push_number(values.client.into(), 1, out),
+            Function::Partition => {
+                if values.partition < 0 {
+                    out.push(b'-');
+                }
+                push_number(values.partition.unsigned_abs().into(), 1, out);
+            }
+            Function::RunId if self.json => push_json_escaped(values.run_id, out),
+            Function::RunId => out.extend_from_slice(values.run_id.as_bytes()),
+            Function::Random(count) => push_random(count, random, out),
+        }
+    }
+
+    /// The text with only `run_id` put in, as names of topics need it; other functions stay as they are written.
+    pub fn with_run_id(&self, run_id: &str) -> String {
+        let mut out = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Text(text) => out.push_str(text),
+                Part::Call(Function::RunId) => out.push_str(run_id),
+                Part::Call(other) => out.push_str(&other.to_string()),
+            }
+        }
+        out
+    }
+
+    /// The text, where no function is in it.
+    pub fn constant(&self) -> Option<&str> {
+        match self.parts.as_slice() {
+            [] => Some(""),
+            [Part::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether each message's own UUID is in the text.
+    pub fn uses_uuid(&self) -> bool {
+        self.uses(|function| function == Function::Uuid)
+    }
+
+    /// Whether a function for which `wanted` holds is in the text.
+    pub fn uses(&self, wanted: impl Fn(Function) -> bool) -> bool {
+        self.functions().any(wanted)
+    }
+
+    /// The functions in the text, in their order.
+    pub fn functions(&self) -> impl Iterator<Item = Function> + '_ {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Text(_) => None,
+            Part::Call(function) => Some(*function),
+        })
+    }
+}
+
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.source)
+    }
+}
+
+impl fmt::Display for Function {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uuid => f.write_str("{{uuid}}"),
+            Self::Now => f.write_str("{{now}}"),
+            Self::Seq => f.write_str("{{seq}}"),
+            Self::Client => f.write_str("{{client}}"),
+            Self::RunId => f.write_str("{{run_id}}"),
+            Self::Partition => f.write_str("{{partition}}"),
+            Self::Random(count) => write!(f, "{{{{random({count})}}}}"),
+        }
+    }
+}
+
+fn error(offset: usize, message: String, hint: Option<String>) -> TemplateError {
+    TemplateError { message, hint, offset }
+}
+
+/// Cuts a text into parts; `literal` says how the text between the calls is written.
+fn scan(
+    text: &str,
+    parts: &mut Vec<Part>,
+    literal: &mut dyn FnMut(&str, &mut String),
+) -> Result<(), TemplateError> {
+    let mut at = 0;
+    while let Some(found) = text[at..].find("{{") {
+        let open = at + found;
+        if let Some(before) = text[at..open].strip_suffix('\\') {
+            push_text(parts, |out| {
+                literal(before, out);
+                literal("{{", out);
+            });
+            at = open + 2;
+            continue;
+        }
+        let Some(length) = text[open + 2..].find("}}") else {
+            return Err(error(
+                open,
+                "`{{` is never closed".to_owned(),
+                Some(r"close it with `}}`; for a literal `{{` write `\{{`".to_owned()),
+            ));
+        };
+        push_text(parts, |out| literal(&text[at..open], out));
+        let inside = &text[open + 2..open + 2 + length];
+        let blank = inside.len() - inside.trim_start().len();
+        parts.push(Part::Call(function(inside.trim(), open + 2 + blank)?));
+        at = open + 2 + length + 2;
+    }
+    push_text(parts, |out| literal(&text[at..], out));
+    Ok(())
+}
+
+/// Appends to the text at the end of the parts, so that texts never stand side by side.
+fn push_text(parts: &mut Vec<Part>, write: impl FnOnce(&mut String)) {
+    let mut text = match parts.pop() {
+        Some(Part::Text(text)) => text,
+        Some(call) => {
+            parts.push(call);
+            String::new()
+        }
+        None => String::new(),
+    };
+    write(&mut text);
+    if !text.is_empty() {
+        parts.push(Part::Text(text));
+    }
+}
+
+fn function(call: &str, offset: usize) -> Result<Function, TemplateError> {
+    let (name, argument) = match call.split_once('(') {
+        Some((name, rest)) => (name.trim_end(), Some(rest)),
+        None => (call, None),
+    };
+    let plain = |function| match argument {
+        None => Ok(function),
+        Some(_) => Err(error(offset, format!("`{name}` takes no argument"), None)),
+    };
+    match name {
+        "uuid" => plain(Function::Uuid),
+        "now" => plain(Function::Now),
+        "seq" => plain(Function::Seq),
+        "client" => plain(Function::Client),
+        "run_id" => plain(Function::RunId),
+        "partition" => plain(Function::Partition),
+        "random" => argument
+            .and_then(|rest| rest.strip_suffix(')'))
+            .and_then(|number| number.trim().parse().ok())
+            .filter(|count| (1..=RANDOM_MAX).contains(count))
+            .map(Function::Random)
+            .ok_or_else(|| {
+                error(
+                    offset,
+                    format!("`random` takes a number of characters, 1 to {RANDOM_MAX}"),
+                    Some("write `{{random(8)}}`".to_owned()),
+                )
+            }),
+        "" => Err(error(offset, "a function's name is missing between the braces".to_owned(), None)),
+        unknown => Err(error(
+            offset,
+            format!("unknown template function `{unknown}`"),
+            suggest::hint(unknown, FUNCTIONS),
+        )),
+    }
+}
+
+/// Depth is bounded by the reader of the file.
+fn json_parts(value: &serde_json::Value, parts: &mut Vec<Part>) -> Result<(), TemplateError> {
+    use serde_json::Value as Json;
+    let string = |text: &str, parts: &mut Vec<Part>| {
+        push_text(parts, |out| out.push('"'));
+        scan(text, parts, &mut |literal, out| {
+            let quoted = Json::from(literal).to_string();
+            out.push_str(&quoted[1..quoted.len() - 1]);
+        })?;
+        push_text(parts, |out| out.push('"'));
+        Ok(())
+    };
+    match value {
+        Json::String(text) => string(text, parts)?,
+        Json::Array(items) => {
+            push_text(parts, |out| out.push('['));
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    push_text(parts, |out| out.push(','));
+                }
+                json_parts(item, parts)?;
+            }
+            push_text(parts, |out| out.push(']'));
+        }
+        Json::Object(members) => {
+            push_text(parts, |out| out.push('{'));
+            for (index, (key, member)) in members.iter().enumerate() {
+                if index > 0 {
+                    push_text(parts, |out| out.push(','));
+                }
+                string(key, parts)?;
+                push_text(parts, |out| out.push(':'));
+                json_parts(member, parts)?;
+            }
+            push_text(parts, |out| out.push('}'));
+        }
+        scalar => push_text(parts, |out| out.push_str(&scalar.to_string())),
+    }
+    Ok(())
+}
+
+/// Decimal digits, at least `width` of them.
+fn push_number(mut number: u64, width: usize, out: &mut Vec<u8>) {
+    let mut digits = [b'0'; 20];
+    let mut start = digits.len();
+    while number > 0 {
+        start -= 1;
+        let digit = (number % 10) as u8;
+        digits[start] = b'0' + digit;
+        number /= 10;
+    }
+    out.extend_from_slice(&digits[start.min(digits.len() - width)..]);
+}
+
+/// `2026-01-16T14:54:02.113Z`.
+fn push_time(unix_ms: i64, out: &mut Vec<u8>) {
+    // Days to a date by counting years from March on, so that the leap day is a year's last.
+    let (days, ms) = (unix_ms.div_euclid(86_400_000), unix_ms.rem_euclid(86_400_000).unsigned_abs());
+    let from_march_0000 = days + 719_468;
+    let (era, day) =
+        (from_march_0000.div_euclid(146_097), from_march_0000.rem_euclid(146_097).unsigned_abs());
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day_of_month = day - (153 * month + 2) / 5 + 1;
+    let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let year = i64::try_from(year).unwrap_or(0) + era * 400 + carry;
+    if year < 0 {
+        out.push(b'-');
+    }
+    push_number(year.unsigned_abs(), 4, out);
+    for (mark, number) in [(b'-', month), (b'-', day_of_month), (b'T', ms / 3_600_000)] {
+        out.push(mark);
+        push_number(number, 2, out);
+    }
+    for number in [ms / 60_000 % 60, ms / 1_000 % 60] {
+        out.push(b':');
+        push_number(number, 2, out);
+    }
+    out.push(b'.');
+    push_number(ms % 1_000, 3, out);
+    out.push(b'Z');
+}
+
+fn push_random(count: u32, random: &mut dyn FnMut() -> u64, out: &mut Vec<u8>) {
+    const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+    // 36^12 is below 2^64: a number gives twelve characters.
+    let mut left = count;
+    while left > 0 {
+        let mut bits = random();
+        for _ in 0..left.min(12) {
+            let index = (bits % 36) as usize;
+            out.push(ALPHABET[index]);
+            bits /= 36;
+        }
+        left -= left.min(12);
+    }
+}
+
+fn push_json_escaped(text: &str, out: &mut Vec<u8>) {
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            0..0x20 => {
+                const HEX: &[u8; 16] = b"0123456789abcdef";
+                out.extend_from_slice(b"\\u00");
+                out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+            }
+            _ => out.push(byte),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn values(run_id: &str) -> Values<'_> {
+        Values {
+            uuid: Uuid::from_u128(0x0123_4567_89ab_8def_8123_4567_89ab_cdef),
+            now_unix_ms: 1_768_575_242_113,
+            seq: 7,
+            client: 2,
+            run_id,
+            partition: 3,
+        }
+    }
+
+    fn render(template: &Template, run_id: &str) -> String {
+        let (mut out, mut state) = (Vec::new(), 1_u64);
+        let mut random = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state
+        };
+        template.render(&values(run_id), &mut random, &mut out);
+        String::from_utf8(out).expect("texts are UTF-8")
+    }
+
+    fn text(source: &str) -> String {
+        render(&Template::parse(source).expect("a good template"), "r1")
+    }
+
+    #[test]
+    fn each_function_has_its_value() {
+        assert_eq!(text("{{uuid}}"), "01234567-89ab-8def-8123-456789abcdef");
+        assert_eq!(text("{{ now }}"), "2026-01-16T14:54:02.113Z");
+        assert_eq!(text("{{seq}}/{{client}}/{{partition}}/{{run_id}}"), "7/2/3/r1");
+        assert_eq!(text("{{ random( 30 ) }}").len(), 30);
+        assert_eq!(text(r"a \{{uuid}} }} {"), "a {{uuid}} }} {");
+        assert_eq!(text(""), "");
+    }
+
+    #[test]
+    fn errors_name_their_place_and_what_was_meant() {
+        let e = Template::parse("ä {{ uid }}").expect_err("no such function");
+        assert_eq!((e.offset, e.hint.as_deref()), (6, Some("did you mean `uuid`?")));
+        assert_eq!(Template::parse("a{{uuid").expect_err("open").offset, 1);
+        for wrong in ["{{}}", "{{uuid()}}", "{{random}}", "{{random(0)}}", "{{random(x)}}", "{{random(1}}"] {
+            assert!(Template::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn knows_what_is_in_it() {
+        let t = |s: &str| Template::parse(s).expect("good");
+        assert_eq!(t("plain").constant(), Some("plain"));
+        assert_eq!(t(r"\{{x").constant(), Some("{{x"));
+        assert_eq!(t("{{seq}}").constant(), None);
+        assert!(t("a{{uuid}}").uses_uuid() && !t("{{now}}").uses_uuid());
+        assert_eq!(t("o-{{run_id}}").with_run_id("r"), "o-r");
+        assert_eq!(t("o-{{ run_id }}").to_string(), "o-{{ run_id }}");
+    }
+
+    #[test]
+    fn json_stays_json() {
+        let source = serde_json::json!({"a\"b": "{{run_id}} {{uuid}}", "n": [1, null, "{{seq}}"], "o": {"{{client}}": {}}});
+        let t = Template::parse_json(&source).expect("good");
+        let back: serde_json::Value = serde_json::from_str(&render(&t, "q\"\\\n")).expect("valid JSON");
+        assert_eq!(back["a\"b"], "q\"\\\n 01234567-89ab-8def-8123-456789abcdef");
+        assert_eq!(back["n"][2], "7");
+        assert_eq!(back["o"]["2"], serde_json::json!({}));
+        assert!(t.uses_uuid());
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(source in ".*", braces in "[{}\\\\ a-z(]{0,12}") {
+            let _ = Template::parse(&source);
+            let _ = Template::parse(&braces);
+        }
+
+        #[test]
+        fn times_are_those_of_jiff(ms in -62_000_000_000_000_i64..250_000_000_000_000) {
+            let mut out = Vec::new();
+            push_time(ms, &mut out);
+            let expected = jiff::Timestamp::from_millisecond(ms).expect("in range");
+            prop_assert_eq!(String::from_utf8(out).expect("ASCII"), format!("{expected:.3}"));
+        }
+
+        #[test]
+        fn numbers_are_those_of_the_standard_library(number: u64) {
+            let mut out = Vec::new();
+            push_number(number, 1, &mut out);
+            prop_assert_eq!(String::from_utf8(out).expect("ASCII"), number.to_string());
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Checks as validated: what is asked, of whom, and how measured values are compared.
+//!
+//! Owns the names of the kinds of check; what the answers are is the checks' own.
+
+use super::Position;
+use crate::anomaly::Anomaly;
+
+/// A check as written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Check {
+    /// Its name; its type where none is written.
+    pub name: String,
+    /// What is asked.
+    pub ask: Ask,
+    /// The scenario that is asked.
+    pub scenario: Option<String>,
+    /// Where it stands.
+    pub position: Position,
+}
+
+/// The kinds of check, with what each needs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Ask {
+    /// Each broker answers.
+    Reachable,
+    /// Each topic has metadata.
+    Metadata,
+    /// HTTP 200.
+    HttpOk,
+    /// The body holds something.
+    NonEmpty,
+    /// Each series of `contains` is there.
+    SeriesPresent,
+    /// A count is exactly this. `metric` where written.
+    CountEquals {
+        /// The count wanted.
+        expected: u64,
+        /// `acked`, `sent`, `received`; the scenario's own where absent.
+        metric: Option<CountMetric>,
+    },
+    /// A count is this or more.
+    CountAtLeast {
+        /// The least count.
+        expected: u64,
+        /// As above.
+        metric: Option<CountMetric>,
+    },
+    /// Each message read carries the UUID that was sent in it.
+    UuidMatch,
+    /// Each round trip came back.
+    RoundtripOk,
+    /// Nothing acked is lost, skipped or unread.
+    NoLoss,
+    /// No identity lies at two offsets. `strict`: explained ones count too.
+    NoDuplicates {
+        /// Fail explained ones too.
+        strict: bool,
+    },
+    /// Nothing is altered, misplaced, rewritten or phantom.
+    NoCorruption,
+    /// Order of sending is order in the log. `strict`: explained ones count too.
+    InOrder {
+        /// Fail explained ones too.
+        strict: bool,
+    },
+    /// Offsets handed out only grow.
+    OffsetsMonotonic,
+    /// A metric compared with a value.
+    Threshold {
+        /// What is measured and how it is compared.
+        expr: ThresholdExpr,
+        /// Try it each second and end the run when it fails.
+        abort: bool,
+        /// Do not try before this time.
+        delay: std::time::Duration,
+    },
+}
+
+impl Ask {
+    /// The type, as files and reports write it.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Reachable => "reachable",
+            Self::Metadata => "metadata",
+            Self::HttpOk => "http_ok",
+            Self::NonEmpty => "non_empty",
+            Self::SeriesPresent => "series_present",
+            Self::CountEquals { .. } => "count_equals",
+            Self::CountAtLeast { .. } => "count_at_least",
+            Self::UuidMatch => "uuid_match",
+            Self::RoundtripOk => "roundtrip_ok",
+            Self::NoLoss => "no_loss",
+            Self::NoDuplicates { .. } => "no_duplicates",
+            Self::NoCorruption => "no_corruption",
+            Self::InOrder { .. } => "in_order",
+            Self::OffsetsMonotonic => "offsets_monotonic",
+            Self::Threshold { .. } => "threshold",
+        }
+    }
+}
+
+/// Counts that a count check may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CountMetric {
+    /// Messages handed to the client.
+    Sent,
+    /// Messages acknowledged.
+    Acked,
+    /// Distinct messages read.
+    Received,
+    /// Records read, with repeats and foreign ones.
+    Records,
+}
+
+/// `<metric> <op> <value>` of a threshold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ThresholdExpr {
+    /// What is measured.
+    pub metric: Metric,
+    /// How it is compared.
+    pub op: Op,
+    /// With what: counts plain, latencies in milliseconds, rates in messages a second, `throughput` in bytes a
+    /// second, `error_rate` as a share of 1.
+    pub value: f64,
+    /// The expression as written.
+    pub text: String,
+}
+
+/// What a threshold may measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the name it has in the file and in the docs")]
+pub enum Metric {
+    Sent,
+    Acked,
+    Received,
+    Errors,
+    ErrorRate,
+    Rate,
+    Throughput,
+    P50,
+    P90,
+    P95,
+    P99,
+    P999,
+    Max,
+    Mean,
+    Anomaly(Anomaly),
+}
+
+/// Comparison operators of a threshold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "named as they are spoken")]
+pub enum Op {
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    Equal,
+    NotEqual,
+}

@@ -1,0 +1,223 @@
+//! Checks: their names, the scenarios that they ask, and whether those can answer.
+//!
+//! Owns which type of check fits which type of scenario.
+
+use indexmap::IndexMap;
+
+use super::context::Context;
+use super::{Checks, Parts, Slot, repeats, unknown_scenario};
+use crate::scenario::expr;
+use crate::scenario::model::{self, check as raw};
+use crate::scenario::node::below;
+use crate::scenario::valid::{Ask, Check, Consume, CountMetric, From, Metric, Work};
+
+/// All checks that the file writes out.
+pub(super) fn all(cx: &mut Context<'_>, parts: &Parts<'_>, slots: &IndexMap<String, Slot>) -> Checks {
+    let count = parts.json.pointer("/checks").and_then(|checks| Some(checks.as_array()?.len())).unwrap_or(0);
+    let mut checks = Vec::new();
+    let mut names = Vec::new();
+    for index in 0..count {
+        let pointer = below("/checks", index);
+        let Some(raw) = parts.get::<model::Check>(&pointer, cx) else { continue };
+        let name = raw.name().unwrap_or(raw.kind()).to_owned();
+        let at_name = if raw.name().is_some() { below(&pointer, "name") } else { pointer.clone() };
+        if name.trim().is_empty() || name.chars().count() > 200 || name.contains(char::is_control) {
+            cx.at(&at_name, "a check's name is one line of 1 to 200 characters", None);
+        }
+        names.push((at_name, name.clone()));
+        let Some(ask) = ask(cx, &pointer, &raw) else { continue };
+        asked(cx, &pointer, &ask, raw.scenario(), slots);
+        let position = cx.document.position(cx.document.place(&pointer));
+        checks.push(Check { name, ask, scenario: raw.scenario().map(str::to_owned), position });
+    }
+    repeats(cx, names.iter().map(|(pointer, name)| (pointer.clone(), name.as_str())), "checks");
+    checks
+}
+
+fn metric(raw: Option<raw::CountMetric>) -> Option<CountMetric> {
+    raw.map(|metric| match metric {
+        raw::CountMetric::Sent => CountMetric::Sent,
+        raw::CountMetric::Acked => CountMetric::Acked,
+        raw::CountMetric::Received => CountMetric::Received,
+        raw::CountMetric::Records => CountMetric::Records,
+    })
+}
+
+fn ask(cx: &mut Context<'_>, pointer: &str, raw: &model::Check) -> Option<Ask> {
+    use raw::Check as Raw;
+    Some(match raw {
+        Raw::Reachable(_) => Ask::Reachable,
+        Raw::Metadata(_) => Ask::Metadata,
+        Raw::HttpOk(_) => Ask::HttpOk,
+        Raw::NonEmpty(_) => Ask::NonEmpty,
+        Raw::SeriesPresent(_) => Ask::SeriesPresent,
+        Raw::CountEquals(it) => Ask::CountEquals { expected: it.expected, metric: metric(it.metric) },
+        Raw::CountAtLeast(it) => Ask::CountAtLeast { expected: it.expected, metric: metric(it.metric) },
+        Raw::UuidMatch(_) => Ask::UuidMatch,
+        Raw::RoundtripOk(_) => Ask::RoundtripOk,
+        Raw::NoLoss(_) => Ask::NoLoss,
+        Raw::NoDuplicates(it) => Ask::NoDuplicates { strict: it.strict.unwrap_or(false) },
+        Raw::NoCorruption(_) => Ask::NoCorruption,
+        Raw::InOrder(it) => Ask::InOrder { strict: it.strict.unwrap_or(false) },
+        Raw::OffsetsMonotonic(_) => Ask::OffsetsMonotonic,
+        Raw::Threshold(it) => {
+            let abort = it.abort.unwrap_or(false);
+            let at_delay = below(pointer, "delay");
+            let delay = cx.quantity(&at_delay, it.delay.as_ref());
+            if it.delay.is_some() && !abort {
+                let hint = Some("add `abort: true`, or leave `delay` out".to_owned());
+                cx.at_key(&at_delay, "`delay` goes with `abort: true` only", hint);
+            }
+            match expr::threshold(&it.expr) {
+                Ok(expr) => Ask::Threshold { expr, abort, delay: delay.unwrap_or_default().std() },
+                Err(error) => {
+                    cx.about_value(&below(pointer, "expr"), &error.message, error.hint, "a threshold");
+                    return None;
+                }
+            }
+        }
+    })
+}
+
+/// Whether a scenario of this type can answer.
+fn fits(ask: &Ask, kind: &str) -> bool {
+    let sends = matches!(kind, "produce" | "roundtrip");
+    let reads = matches!(kind, "consume" | "roundtrip");
+    match ask {
+        Ask::Reachable | Ask::Metadata => kind == "connect",
+        Ask::HttpOk | Ask::NonEmpty | Ask::SeriesPresent => kind == "metrics",
+        Ask::CountEquals { metric, .. } | Ask::CountAtLeast { metric, .. } => match metric {
+            None => sends || reads,
+            Some(CountMetric::Sent | CountMetric::Acked) => sends,
+            Some(CountMetric::Received | CountMetric::Records) => reads,
+        },
+        Ask::UuidMatch => reads,
+        Ask::RoundtripOk => kind == "roundtrip",
+        Ask::NoLoss
+        | Ask::NoDuplicates { .. }
+        | Ask::NoCorruption
+        | Ask::InOrder { .. }
+        | Ask::OffsetsMonotonic => kind == "consume",
+        Ask::Threshold { expr, .. } => match expr.metric {
+            Metric::Sent | Metric::Acked => sends,
+            Metric::Received => reads,
+            Metric::Anomaly(_) => kind == "consume",
+            _ => sends || reads,
+        },
+    }
+}
+
+/// Whether the answer comes from what a consumer of this run's records finds.
+fn needs_ledger(ask: &Ask) -> bool {
+    match ask {
+        Ask::NoLoss
+        | Ask::NoDuplicates { .. }
+        | Ask::NoCorruption
+        | Ask::InOrder { .. }
+        | Ask::OffsetsMonotonic
+        | Ask::UuidMatch => true,
+        Ask::Threshold { expr, .. } => matches!(expr.metric, Metric::Anomaly(_)),
+        _ => false,
+    }
+}
+
+/// Checks that somebody can answer.
+fn asked(
+    cx: &mut Context<'_>,
+    pointer: &str,
+    ask: &Ask,
+    scenario: Option<&str>,
+    slots: &IndexMap<String, Slot>,
+) {
+    let kind = ask.kind();
+    let at_scenario = below(pointer, "scenario");
+    let Some(name) = scenario else {
+        // A scenario whose type is not known might be the one that is meant.
+        let able: Vec<&Slot> =
+            slots.values().filter(|slot| slot.kind().is_none_or(|k| fits(ask, k))).collect();
+        if able.is_empty() {
+            let types: Vec<String> = model::Activity::TYPES
+                .into_iter()
+                .filter(|kind| fits(ask, kind))
+                .map(|kind| format!("`{kind}`"))
+                .collect();
+            let hint = Some(format!("a scenario of type {} can", types.join(" or ")));
+            let what = match ask {
+                Ask::Threshold { expr, .. } => expr.metric.name(),
+                _ => kind,
+            };
+            cx.at(pointer, format!("no scenario of the file can answer `{what}`"), hint);
+        }
+        for slot in able {
+            able_to(cx, pointer, ask, slot, slots);
+        }
+        return;
+    };
+    match slots.get(name) {
+        None => unknown_scenario(cx, &at_scenario, name, slots),
+        Some(slot) if slot.kind().is_some_and(|kind| !fits(ask, kind)) => {
+            let of = slot.kind().unwrap_or_default();
+            let able = slots.iter().find(|(_, slot)| slot.kind().is_some_and(|kind| fits(ask, kind)));
+            let hint = able.map(|(name, _)| format!("`{name}` can"));
+            let message = format!("`{name}` cannot answer `{kind}`: it is of type {of}");
+            cx.about_value(&at_scenario, &message, hint, "a scenario that can answer this");
+        }
+        Some(slot) => able_to(cx, &at_scenario, ask, slot, slots),
+    }
+}
+
+/// What has to hold of a scenario of the right type, so that its answer means something.
+fn able_to(cx: &mut Context<'_>, pointer: &str, ask: &Ask, slot: &Slot, slots: &IndexMap<String, Slot>) {
+    let Some(activity) = slot.good() else { return };
+    match (&activity.work, ask) {
+        (Work::Metrics(metrics), Ask::SeriesPresent) if metrics.contains.is_empty() => {
+            let hint = Some("add `contains: [name_of_a_series]` to it".to_owned());
+            cx.at(pointer, format!("`{}` names no series to look for", activity.name), hint);
+        }
+        (Work::Consume(consume), ask) if needs_ledger(ask) => {
+            consumer(cx, pointer, ask, &activity.name, consume, slots);
+        }
+        _ => {}
+    }
+}
+
+fn consumer(
+    cx: &mut Context<'_>,
+    pointer: &str,
+    ask: &Ask,
+    name: &str,
+    consume: &Consume,
+    slots: &IndexMap<String, Slot>,
+) {
+    let kind = ask.kind();
+    if consume.from == From::Any {
+        // A producer that was refused may be the one that writes the topic.
+        if consume.from_written || slots.values().all(|slot| slot.good().is_some()) {
+            let hint = Some("only what the file itself produces can be judged message by message".to_owned());
+            let message = format!("`{name}` reads what others wrote, so it cannot answer `{kind}`");
+            cx.at(pointer, message, hint);
+        }
+        return;
+    }
+    if let (Ask::NoLoss, Some(why)) = (ask, &consume.out_of_scope) {
+        let hint = Some("leave the check out; the others still hold".to_owned());
+        cx.at(pointer, format!("`no_loss` cannot be judged: {why}"), hint);
+    }
+    if *ask == Ask::UuidMatch {
+        let carried = consume.producers.iter().any(|producer| {
+            match slots.get(producer).and_then(Slot::good).map(|activity| &activity.work) {
+                // The default value has one.
+                Some(Work::Produce(produce)) => match &produce.message.value {
+                    None => true,
+                    Some(crate::scenario::valid::ValuePlan::Text(template)) => template.uses_uuid(),
+                    Some(crate::scenario::valid::ValuePlan::Size { .. }) => false,
+                },
+                _ => true,
+            }
+        });
+        if !carried {
+            let hint = Some("write `{{uuid}}` into the producer's `value`".to_owned());
+            cx.at(pointer, format!("no message that `{name}` reads carries a UUID"), hint);
+        }
+    }
+}

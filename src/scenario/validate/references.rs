@@ -1,0 +1,167 @@
+//! What scenarios mean to each other: who waits for whom, and who reads what others write.
+//!
+//! Owns the search for circles, and which consumers can judge their producers.
+
+use indexmap::IndexMap;
+
+use super::context::Context;
+use super::{Slot, scenario_pointer, unknown_scenario};
+use crate::scenario::node::below;
+use crate::scenario::valid::{Acks, Counter, From, StartOffset, Work};
+
+/// Checks `after` and `when` of all scenarios.
+pub(super) fn orders(cx: &mut Context<'_>, slots: &IndexMap<String, Slot>) {
+    let mut edges: IndexMap<&str, Vec<(&str, &str)>> = IndexMap::new();
+    for (name, slot) in slots {
+        let Some(activity) = slot.good() else { continue };
+        let pointer = scenario_pointer(name);
+        let mut waits_for = Vec::new();
+        if let Some(after) = &activity.after {
+            let at = below(&pointer, "after");
+            match slots.get(after) {
+                None => unknown_scenario(cx, &at, after, slots),
+                Some(Slot::Good(other)) if other.work.is_background() => {
+                    let message =
+                        format!("`{after}` runs until all others have ended; nothing can wait for it");
+                    cx.about_value(&at, &message, None, "a scenario that can be waited for");
+                }
+                Some(_) => waits_for.push((after.as_str(), "after")),
+            }
+        }
+        if let Some(when) = &activity.when {
+            let at = below(&pointer, "when");
+            match slots.get(&when.scenario) {
+                None => unknown_scenario(cx, &at, &when.scenario, slots),
+                Some(other) => {
+                    counter(cx, &at, when, other);
+                    waits_for.push((when.scenario.as_str(), "when"));
+                }
+            }
+        }
+        edges.insert(name, waits_for);
+    }
+    circles(cx, &edges);
+}
+
+/// Whether a scenario counts what another waits for, and ever gets that far.
+fn counter(cx: &mut Context<'_>, at: &str, when: &crate::scenario::valid::When, other: &Slot) {
+    let name = &when.scenario;
+    let (word, fits) = match (when.counter, other.kind()) {
+        (_, None) => return,
+        (Counter::Sent, Some(kind)) => ("sent", matches!(kind, "produce" | "roundtrip")),
+        (Counter::Acked, Some(kind)) => ("acked", matches!(kind, "produce" | "roundtrip")),
+        (Counter::Received, Some(kind)) => ("received", matches!(kind, "consume" | "roundtrip")),
+    };
+    if !fits {
+        let message =
+            format!("`{name}` does not count `{word}`: it is of type {}", other.kind().unwrap_or("?"));
+        return cx.about_value(at, &message, None, "a start by count");
+    }
+    let total = match other.good().map(|activity| &activity.work) {
+        Some(Work::Produce(produce)) => produce.planned_total(),
+        Some(Work::Consume(consume)) => consume.limit,
+        Some(Work::Roundtrip(roundtrip)) => roundtrip.iterations,
+        _ => None,
+    };
+    if let Some(total) = total.filter(|total| *total < when.at_least) {
+        let message = format!("`{name}` never gets to {}: it ends with {total}", when.at_least);
+        cx.about_value(at, &message, None, "a count that can be reached");
+    }
+}
+
+/// Reports each circle once, where its first scenario waits.
+fn circles(cx: &mut Context<'_>, edges: &IndexMap<&str, Vec<(&str, &str)>>) {
+    // The state of each: 0 not seen, 1 on the path, 2 done. A path of its own, for files may hold long chains.
+    let mut state: IndexMap<&str, u8> = edges.keys().map(|name| (*name, 0)).collect();
+    for start in edges.keys() {
+        let mut path: Vec<(&str, usize)> = Vec::new();
+        if state.get(start) == Some(&0) {
+            path.push((start, 0));
+            state.insert(start, 1);
+        }
+        while let Some((name, next)) = path.last_mut() {
+            let name = *name;
+            let Some((to, field)) = edges.get(name).and_then(|all| all.get(*next)).copied() else {
+                state.insert(name, 2);
+                path.pop();
+                continue;
+            };
+            *next += 1;
+            match state.get(to).copied() {
+                Some(0) => {
+                    state.insert(to, 1);
+                    path.push((to, 0));
+                }
+                Some(1) => {
+                    let from = path.iter().position(|(on, _)| *on == to).unwrap_or(0);
+                    let mut circle: Vec<&str> = path[from..].iter().map(|(name, _)| *name).collect();
+                    circle.push(to);
+                    let message = if circle.len() == 2 {
+                        format!("`{to}` waits for itself")
+                    } else {
+                        format!("these scenarios wait for each other: {}", circle.join(" -> "))
+                    };
+                    cx.at(&below(&scenario_pointer(name), field), message, None);
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// A producer as its readers see it.
+struct Writer {
+    name: String,
+    topic: String,
+    total: Option<u64>,
+    acks: Option<Acks>,
+}
+
+/// Finds out for each consumer who writes what it reads, and whether it can judge them.
+pub(super) fn readers(cx: &mut Context<'_>, slots: &mut IndexMap<String, Slot>) {
+    let writers: Vec<Writer> = slots
+        .values()
+        .filter_map(|slot| match &slot.good()?.work {
+            Work::Produce(produce) => Some(Writer {
+                name: slot.good()?.name.clone(),
+                topic: produce.topic.name.to_string(),
+                total: produce.planned_total(),
+                acks: produce.message.acks,
+            }),
+            _ => None,
+        })
+        .collect();
+    let all_known = slots.values().all(|slot| slot.good().is_some() || slot.kind() == Some("consume"));
+    for (name, slot) in slots.iter_mut() {
+        let Slot::Good(activity) = slot else { continue };
+        let Work::Consume(consume) = &mut activity.work else { continue };
+        let topic = consume.topic.name.to_string();
+        let mine: Vec<&Writer> = writers.iter().filter(|writer| writer.topic == topic).collect();
+        if !consume.from_written {
+            consume.from = if mine.is_empty() { From::Any } else { From::Run };
+        } else if consume.from == From::Run && mine.is_empty() && all_known {
+            let hint = Some("write `from: any` to read what others wrote".to_owned());
+            let message =
+                format!("no scenario of the file produces to `{topic}`, so it holds no record of this run");
+            cx.about_value(&below(&scenario_pointer(name), "from"), &message, hint, "possible here");
+        }
+        if consume.from == From::Any {
+            continue;
+        }
+        consume.producers = mine.iter().map(|writer| writer.name.clone()).collect();
+        let total = mine.iter().try_fold(0_u64, |sum, writer| Some(sum.saturating_add(writer.total?)));
+        consume.partial = consume.limit.is_some_and(|limit| total.is_none_or(|total| limit < total));
+        let unconfirmed = mine.iter().find(|writer| writer.acks == Some(Acks::None));
+        consume.out_of_scope = match (consume.offset, consume.limit, unconfirmed) {
+            (None | Some(StartOffset::Earliest), _, None) if !consume.partial => None,
+            (None | Some(StartOffset::Earliest), Some(limit), _) if consume.partial => Some(match total {
+                Some(total) => format!("`{name}` reads {limit} of {total} messages"),
+                None => format!(
+                    "`{name}` stops at {limit} messages, and how many are sent is not known beforehand"
+                ),
+            }),
+            (_, _, Some(writer)) => Some(format!("nobody confirms what `{}` sends (acks 0)", writer.name)),
+            _ => Some(format!("`{name}` does not begin at the log's start (`offset`)")),
+        };
+    }
+}

@@ -1,0 +1,118 @@
+//! Topics: those declared, and how scenarios name them.
+//!
+//! Owns what a legal name is, and the default of a scenario that names none.
+
+use std::collections::BTreeMap;
+
+use super::context::Context;
+use super::{Parts, Topics, repeats};
+use crate::scenario::model;
+use crate::scenario::node::below;
+use crate::scenario::template::{Function, Template};
+use crate::scenario::valid::{Topic, TopicUse};
+
+/// The topics that the file declares.
+pub(super) fn declared(cx: &mut Context<'_>, parts: &Parts<'_>) -> Topics {
+    let count = parts.json.pointer("/topics").and_then(|topics| Some(topics.as_array()?.len())).unwrap_or(0);
+    let mut topics = Topics { list: Vec::new(), incomplete: parts.refused("/topics") };
+    let mut names: Vec<(String, String)> = Vec::new();
+    for index in 0..count {
+        let pointer = below("/topics", index);
+        let Some(raw) = parts.get::<model::Topic>(&pointer, cx) else { continue };
+        let at_name = below(&pointer, "name");
+        if raw.replication_factor == Some(0) {
+            cx.at(&below(&pointer, "replication_factor"), "a topic has at least one copy", None);
+        }
+        names.push((at_name.clone(), raw.name.clone()));
+        let Some(name) = name(cx, &at_name, &raw.name) else {
+            topics.incomplete = true;
+            continue;
+        };
+        let config: BTreeMap<String, String> =
+            raw.config.into_iter().flatten().map(|(key, value)| (key, value.0)).collect();
+        let position = cx.document.position(cx.document.place(&pointer));
+        topics.list.push(Topic {
+            name,
+            partitions: raw.partitions,
+            replication_factor: raw.replication_factor,
+            recreate: raw.recreate.unwrap_or(false),
+            config,
+            position,
+        });
+    }
+    repeats(cx, names.iter().map(|(pointer, name)| (pointer.clone(), name.as_str())), "topics");
+    topics
+}
+
+/// Reads a topic's name.
+fn name(cx: &mut Context<'_>, pointer: &str, text: &str) -> Option<Template> {
+    let template = cx.template(pointer, text)?;
+    if let Some(other) = template.functions().find(|function| *function != Function::RunId) {
+        let message = format!("`{other}` differs from message to message; a topic has one name");
+        cx.about_value(
+            pointer,
+            &message,
+            Some("only `{{run_id}}` may stand here".to_owned()),
+            "a topic's name",
+        );
+        return None;
+    }
+    let sample = template.with_run_id("20260116-145402-7f3a");
+    let wrong = if sample.is_empty() {
+        Some("a topic's name is not empty".to_owned())
+    } else if sample == "." || sample == ".." {
+        Some(format!("a topic cannot be named `{text}`"))
+    } else if sample.len() > 249 {
+        Some("a topic's name has at most 249 characters".to_owned())
+    } else {
+        sample
+            .chars()
+            .find(|c| !(c.is_ascii_alphanumeric() || "._-".contains(*c)))
+            .map(|c| format!("{c:?} cannot stand in a topic's name"))
+    };
+    if let Some(message) = wrong {
+        let hint = Some("letters, digits, `.`, `_` and `-` may".to_owned());
+        cx.about_value(pointer, &message, hint, "a topic's name");
+        return None;
+    }
+    Some(template)
+}
+
+impl Topics {
+    /// The topic that a scenario uses: the one it names, else the only one declared.
+    pub(super) fn used(
+        &self,
+        cx: &mut Context<'_>,
+        scenario: &str,
+        written: Option<&str>,
+        partition: Option<i32>,
+    ) -> Option<TopicUse> {
+        let at_topic = below(scenario, "topic");
+        let found = match (written, self.list.as_slice()) {
+            (Some(text), _) => Some(TopicUse { name: name(cx, &at_topic, text)?, by_default: false }),
+            _ if self.incomplete => None,
+            (None, [only]) => Some(TopicUse { name: only.name.clone(), by_default: true }),
+            (None, []) => {
+                let hint = Some("add `topic: name`, or declare one under `topics`".to_owned());
+                cx.at_key(scenario, "the scenario names no topic, and the file declares none", hint);
+                None
+            }
+            (None, several) => {
+                let names: Vec<String> = several.iter().map(|t| format!("`topic: {}`", t.name)).collect();
+                let hint = Some(format!("add {}", names.join(" or ")));
+                cx.at_key(scenario, "the scenario names no topic, and the file declares several", hint);
+                None
+            }
+        }?;
+        if let (Some(partition), Some(topic)) = (partition, self.list.iter().find(|t| t.name == found.name)) {
+            let partitions = topic.partitions.unwrap_or(1);
+            if partition >= partitions {
+                let message =
+                    format!("there is no such partition: `{}` is declared with {partitions}", topic.name);
+                let hint = Some(format!("partitions count from 0, so the last one is {}", partitions - 1));
+                cx.at(&below(scenario, "partition"), message, hint);
+            }
+        }
+        Some(found)
+    }
+}

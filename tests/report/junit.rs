@@ -1,0 +1,97 @@
+//! `junit.xml`: what it says, and that Jenkins' own schema accepts it.
+
+use std::path::Path;
+use std::process::Command;
+
+use kaf6::report::junit::{junit, merge};
+use quick_xml::events::Event;
+
+use crate::{fixtures, parts};
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn fail() {
+    insta::assert_snapshot!(text(junit(&fixtures::fail()).unwrap()));
+}
+
+#[test]
+fn inconclusive() {
+    insta::assert_snapshot!(text(junit(&fixtures::error()).unwrap()));
+}
+
+#[test]
+fn merged_files_count_all() {
+    let xml = text(merge(&[fixtures::pass(), fixtures::fail(), fixtures::error()]).unwrap());
+    let root = xml.lines().nth(1).unwrap();
+    assert_eq!(root, r#"<testsuites name="kaf6" tests="17" failures="2" errors="4" time="56.474">"#);
+    assert_eq!(xml.matches("<testsuite ").count(), 3);
+}
+
+#[test]
+fn a_run_without_checks_is_still_a_case() {
+    let mut run = fixtures::error();
+    run.check_results.clear();
+    let xml = text(junit(&run).unwrap());
+    assert!(xml.contains(r#"tests="1""#) && xml.contains("<error "), "{xml}");
+}
+
+#[test]
+fn hostile_texts_keep_it_well_formed() {
+    let xml = text(junit(&fixtures::hostile()).unwrap());
+    let legal = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    assert!(xml.chars().all(legal));
+    let mut reader = quick_xml::Reader::from_str(&xml);
+    let mut cases = 0;
+    loop {
+        match reader.read_event().unwrap() {
+            Event::Eof => break,
+            Event::Start(e) | Event::Empty(e) => {
+                assert!(e.attributes().all(|a| a.is_ok()));
+                cases += usize::from(e.name().as_ref() == "testcase");
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(cases, fixtures::hostile().check_results.len());
+}
+
+/// Jenkins' xunit plugin, from its own schema: `scripts/lab-junit-xsd.sh` fetches it.
+#[test]
+fn jenkins_schema_accepts_it() {
+    let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/lab/junit-10.xsd");
+    let xsd = std::env::var_os("KAF6_JUNIT_XSD").map_or(default, Into::into);
+    let xmllint = Command::new("xmllint").arg("--version").output().is_ok_and(|o| o.status.success());
+    if !xsd.is_file() || !xmllint {
+        let missing =
+            if xmllint { format!("{} (see KAF6_JUNIT_XSD)", xsd.display()) } else { "xmllint".to_owned() };
+        parts::skip("junit-xsd", &missing);
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let all = [fixtures::pass(), fixtures::fail(), fixtures::error(), fixtures::big(), fixtures::hostile()];
+    for (i, run) in all.iter().enumerate() {
+        std::fs::write(folder.path().join(format!("{i}.xml")), junit(run).unwrap()).unwrap();
+    }
+    std::fs::write(folder.path().join("merged.xml"), merge(&all).unwrap()).unwrap();
+    std::fs::write(folder.path().join("none.xml"), merge(&[]).unwrap()).unwrap();
+    let mut files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|f| f.unwrap().path()).collect();
+    files.sort();
+    assert_eq!(files.len(), 7);
+    for file in &files {
+        let out = Command::new("xmllint")
+            .args(["--noout", "--nonet", "--schema"])
+            .arg(&xsd)
+            .arg(file)
+            .output()
+            .unwrap();
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    }
+    // The schema is not one that accepts everything.
+    let wrong = folder.path().join("wrong.xml");
+    std::fs::write(&wrong, "<testsuites><testsuite><testcase/></testsuite></testsuites>").unwrap();
+    let out = Command::new("xmllint").args(["--noout", "--schema"]).arg(&xsd).arg(&wrong).output().unwrap();
+    assert!(!out.status.success());
+}

@@ -1,0 +1,12 @@
+//! The reports, made from summaries as real runs would give them.
+
+#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
+
+mod fixtures;
+mod junit;
+mod odd;
+mod page;
+mod parts;
+mod schema;
+mod text;
+mod write;
