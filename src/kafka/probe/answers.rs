@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 
 use kafka_protocol::messages::ApiKey;
 
+use super::seen::{Api, FetchProbe, ProbedMetadata, ProbedTopic};
 use super::wire::{Malformed, Wire};
-use super::{Api, FetchProbe, ProbedMetadata, ProbedTopic};
 use crate::kafka::Code;
 
 /// Kafka's name for a request type.

@@ -8,8 +8,9 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::{Encodable, StrBytes, encode_request_header_into_buffer};
 
+use super::answers;
 use super::connection::Connection;
-use super::{Api, FetchProbe, ProbedMetadata, ProbedTopic, answers};
+use super::seen::{Api, FetchProbe, ProbedMetadata, ProbedTopic};
 use crate::ids::{Offset, Partition};
 use crate::kafka::metadata::UNKNOWN_TOPIC;
 
