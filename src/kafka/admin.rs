@@ -195,7 +195,7 @@ fn count(topic: &Topic) -> i32 {
 
 /// An outcome in a sentence, with a hint where there is one.
 fn error(code: Code, topic: &str, detail: &str) -> TopicOutcome {
-    let detail = if detail.is_empty() { code.text() } else { detail.to_owned() };
+    let detail = if detail.is_empty() { code.text() } else { detail.trim_end_matches('.').to_owned() };
     let hint = match code.0 {
         29 | 31 => "; this user may not create topics: create it beforehand, or grant CREATE",
         38 => "; give fewer copies (`replication_factor`)",
