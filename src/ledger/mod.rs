@@ -8,11 +8,13 @@ mod judge;
 mod model;
 mod reads;
 mod runs;
+mod saved;
 mod sent;
 mod streams;
 
 pub use judge::{Counts, Evidence, Judgement, Missing, ReaderEnd, Scope, judge, missing, wanted};
 pub use reads::{Checked, PartitionReads, Seen, Sighting};
 pub use runs::{Bits, Run, RunLog};
+pub use saved::{Saved, SavedError, SavedStream};
 pub use sent::{Resent, SentLog};
 pub use streams::{StreamInfo, Streams};

@@ -40,6 +40,8 @@ pub struct Scenario {
     pub timeout: Option<Duration>,
     /// `run.seed`.
     pub seed: Option<u64>,
+    /// `run.audit`; none where it is left to kaf6.
+    pub audit: Option<bool>,
 }
 
 /// The brokers of a run.
