@@ -22,13 +22,22 @@ const KEY: &[u8] = b"kaf6-fence";
 /// How long writing fences may take when the broker does not answer.
 const BOUND: Duration = Duration::from_secs(30);
 
+/// A fence that was acked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fence {
+    /// Unique in the run, and higher than those before it.
+    pub(super) number: u64,
+    /// Where it was acked.
+    pub(super) offset: Offset,
+}
+
 /// What a reader knows of its fence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum FenceState {
     /// Its producers are still at work, or the fence is on its way.
     Pending,
-    /// Decided at this instant: for each partition the fence's number, or why there is none.
-    Decided(Instant, HashMap<Partition, Result<u64, String>>),
+    /// Decided at this instant: for each partition the fence, or why there is none.
+    Decided(Instant, HashMap<Partition, Result<Fence, String>>),
 }
 
 /// Hands out fences.
@@ -112,11 +121,11 @@ impl Fences {
         topic: usize,
         partitions: &[Partition],
         deadline: Instant,
-    ) -> HashMap<Partition, Result<u64, String>> {
+    ) -> HashMap<Partition, Result<Fence, String>> {
         let shared = &self.shared;
         let until = deadline.min(Instant::now() + BOUND);
         let name = &shared.topic_names()[topic];
-        let mut out: HashMap<Partition, Result<u64, String>> = HashMap::new();
+        let mut out: HashMap<Partition, Result<Fence, String>> = HashMap::new();
         let mut why: HashMap<Partition, String> = HashMap::new();
         while out.len() < partitions.len() && Instant::now() < until && !shared.stop.is_stopped() {
             let open: Vec<Partition> = partitions.iter().copied().filter(|p| !out.contains_key(p)).collect();
@@ -149,7 +158,7 @@ impl Fences {
         name: &str,
         partitions: &[Partition],
         until: Instant,
-        out: &mut HashMap<Partition, Result<u64, String>>,
+        out: &mut HashMap<Partition, Result<Fence, String>>,
         why: &mut HashMap<Partition, String>,
     ) -> Result<(), kafka::Error> {
         let shared = &self.shared;
@@ -202,13 +211,13 @@ impl Fences {
         partition: Partition,
         number: u64,
         offset: Offset,
-        out: &mut HashMap<Partition, Result<u64, String>>,
+        out: &mut HashMap<Partition, Result<Fence, String>>,
     ) {
-        out.insert(partition, Ok(number));
+        out.insert(partition, Ok(Fence { number, offset }));
         self.shared.hand_in_fence(topic, partition, offset);
     }
 }
 
-fn none(partitions: &[Partition], why: &str) -> HashMap<Partition, Result<u64, String>> {
+fn none(partitions: &[Partition], why: &str) -> HashMap<Partition, Result<Fence, String>> {
     partitions.iter().map(|p| (*p, Err(why.to_owned()))).collect()
 }
