@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::ends::Fence;
 use super::outcome::unwind;
 use super::shared::{LOOK, Shared};
 use crate::ids::{Identity, Offset, Partition, StreamId};
@@ -21,15 +22,6 @@ use crate::plan::{Acks, Plan, Work};
 const KEY: &[u8] = b"kaf6-fence";
 /// How long writing fences may take when the broker does not answer.
 const BOUND: Duration = Duration::from_secs(30);
-
-/// A fence that was acked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Fence {
-    /// Unique in the run, and higher than those before it.
-    pub(super) number: u64,
-    /// Where it was acked.
-    pub(super) offset: Offset,
-}
 
 /// What a reader knows of its fence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -213,8 +205,9 @@ impl Fences {
         offset: Offset,
         out: &mut HashMap<Partition, Result<Fence, String>>,
     ) {
-        out.insert(partition, Ok(Fence { number, offset }));
-        self.shared.hand_in_fence(topic, partition, offset);
+        let fence = Fence { number, offset };
+        out.insert(partition, Ok(fence));
+        self.shared.hand_in_fence(topic, partition, fence);
     }
 }
 

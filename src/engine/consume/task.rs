@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
 use super::consumer::{Consumer, End};
-use crate::engine::ends::PartitionEnd;
-use crate::engine::fence::{Fence, FenceState};
+use crate::engine::ends::{Fence, PartitionEnd};
+use crate::engine::fence::FenceState;
 use crate::engine::shared::LOOK;
 use crate::ids::{Identity, Offset, Partition};
 use crate::kafka::{self, Code, ReadEvent, ReaderOptions, ReaderSet, Record};
