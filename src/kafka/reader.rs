@@ -379,6 +379,8 @@ impl Reader {
     /// Goes on at the log's start, in a new epoch.
     fn reset(&mut self, topic: &str, from: Offset, text: String, on: &mut dyn FnMut(ReadEvent<'_>)) {
         self.topic.stop(self.partition);
+        // A topic that was made anew has another id, and librdkafka would go on asking for the old one.
+        let _ = metadata::of_topic(&self.topic, Instant::now() + RESET_QUERY);
         let low = self.topic.handle().watermarks(topic, self.partition, RESET_QUERY);
         let to = low.ok().map(|(low, _)| low);
         self.epoch += 1;

@@ -97,7 +97,6 @@ fn crc32c(bytes: &[u8]) -> u32 {
 /// One record as another client reads it.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
-    pub(super) offset: i64,
     /// Stream and sequence of a message of kaf6 whose envelope is in the value.
     pub(super) message: Option<(u32, u64)>,
 }
@@ -127,7 +126,7 @@ pub(super) fn read(broker: &str, topic: &str, partition: i32) -> Vec<Found> {
         let is_message = value.len() >= 32 && value.starts_with(b"kaf6\x01");
         let message_id =
             is_message.then(|| (u32::try_from(number(10..14)).expect("four bytes"), number(14..20)));
-        found.push(Found { offset: message.offset(), message: message_id });
+        found.push(Found { message: message_id });
     }
     found
 }

@@ -32,7 +32,7 @@ fn reordered_and_misplaced_when_objects_change_places() {
     let held = gate.reached(&run);
     let batches = lake.batches(&topic, 0);
     // Two of one length, side by side, so that nothing else has to move.
-    let pair = batches.windows(2).find(|pair| pair[0].records.len() == pair[1].records.len());
+    let pair = batches[3..].windows(2).find(|pair| pair[0].records.len() == pair[1].records.len());
     let [one, next] = pair.expect("two batches of one length") else { panic!("a pair") };
     lake.overwrite(one, &next.bytes);
     lake.overwrite(next, &one.bytes);
