@@ -6,19 +6,8 @@ use std::path::PathBuf;
 
 use serde_json::Value as Json;
 
-use super::Position;
 use super::diagnostics::Diagnostic;
-
-/// Where a value or key stands: line and column from 1, in characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Span {
-    /// Line.
-    pub line: usize,
-    /// Column.
-    pub column: usize,
-    /// How many characters it covers in its first line; at least 1.
-    pub width: usize,
-}
+use super::position::{Position, Span};
 
 /// A value and its place.
 #[derive(Debug, Clone, PartialEq)]
