@@ -11,9 +11,9 @@ use super::outcome::{Outcome, cut, unwind};
 use super::shared::{LOOK, Shared};
 use super::{partitioner, setup};
 use crate::ids::{Identity, Partition, StreamId};
-use crate::kafka::{self, Delivery, Producer, ProducerOptions, SendError};
-use crate::ledger::SentLog;
+use crate::kafka::{self, Delivery, Producer, ProducerEventKind, ProducerOptions, SendError};
 use crate::ledger::envelope::Kind;
+use crate::ledger::{Resent, SentLog};
 use crate::metrics::Recorder;
 use crate::observe::{Ended, Note};
 use crate::plan::{Partitioning, ProducePlan, Work};
@@ -137,8 +137,34 @@ struct Pending {
     /// When it was due (open loop) or sent, microseconds from the run's zero.
     from_us: u64,
     bytes: u32,
-    /// The events of its partition at its sending.
-    mark: u32,
+    /// The retries of its partition at its sending.
+    retries: Retries,
+}
+
+/// Batches of one partition that went back to be sent again, so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Retries {
+    all: u32,
+    /// Those whose earlier try may have been written.
+    maybe_written: u32,
+}
+
+impl Retries {
+    fn count(&mut self, maybe_written: bool) {
+        self.all = self.all.wrapping_add(1);
+        self.maybe_written = self.maybe_written.wrapping_add(u32::from(maybe_written));
+    }
+
+    /// What may have happened to a message since then.
+    fn since(self, then: Self) -> Resent {
+        if self.maybe_written != then.maybe_written {
+            Resent::MaybeWritten
+        } else if self.all != then.all {
+            Resent::Unwritten
+        } else {
+            Resent::No
+        }
+    }
 }
 
 impl Task {
@@ -170,7 +196,7 @@ impl Task {
             started_us,
             recorder: Recorder::new(shared.live.metrics(self.index)),
             logs: vec![SentLog::default(); usize::try_from(self.partitions).unwrap_or(0)],
-            marks: vec![0; usize::try_from(self.partitions).unwrap_or(0)],
+            retries: vec![Retries::default(); usize::try_from(self.partitions).unwrap_or(0)],
             pending: Vec::new(),
             free: Vec::new(),
             ended: Vec::new(),
@@ -215,8 +241,8 @@ struct Client<'a> {
     started_us: u64,
     recorder: Recorder<'a>,
     logs: Vec<SentLog>,
-    /// Events by partition: a message between whose sending and ack this grew may have been sent twice.
-    marks: Vec<u32>,
+    /// By partition: a message between whose sending and end these grew may have been sent again.
+    retries: Vec<Retries>,
     pending: Vec<Pending>,
     free: Vec<u32>,
     ended: Vec<Delivery>,
@@ -318,7 +344,7 @@ impl Client<'_> {
             seq: order.identity.seq,
             from_us: due_us,
             bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
-            mark: self.marks[at],
+            retries: self.retries[at],
         };
         let slot = match self.free.pop() {
             Some(slot) => slot,
@@ -344,7 +370,7 @@ impl Client<'_> {
             Err(SendError::Refused(code)) => {
                 counters.sent.fetch_add(1, Ordering::Relaxed);
                 counters.failed.fetch_add(1, Ordering::Relaxed);
-                self.logs[at].failed(order.identity.seq);
+                self.logs[at].failed(order.identity.seq, Resent::No);
                 self.free.push(slot);
                 let now_us = shared.clock.now_us();
                 self.recorder.error(now_us, &code.name());
@@ -359,13 +385,20 @@ impl Client<'_> {
         producer.poll(wait, &mut |delivery| ended.push(delivery));
         // Events come before the ends that they touch: a batch is sent again before it is acked.
         for event in producer.events() {
+            let maybe_written = match event.kind {
+                ProducerEventKind::Retried { maybe_written, .. } => maybe_written,
+                ProducerEventKind::Many => true,
+                ProducerEventKind::Disconnected | ProducerEventKind::TimedOut => continue,
+            };
             match event.partition {
                 Some(partition) => {
-                    if let Some(mark) = usize::try_from(partition).ok().and_then(|p| self.marks.get_mut(p)) {
-                        *mark = mark.wrapping_add(1);
+                    if let Some(retries) =
+                        usize::try_from(partition).ok().and_then(|p| self.retries.get_mut(p))
+                    {
+                        retries.count(maybe_written);
                     }
                 }
-                None => self.marks.iter_mut().for_each(|mark| *mark = mark.wrapping_add(1)),
+                None => self.retries.iter_mut().for_each(|retries| retries.count(maybe_written)),
             }
         }
         self.take();
@@ -384,15 +417,16 @@ impl Client<'_> {
             let pending = self.pending[slot as usize];
             self.free.push(slot);
             let at = usize::try_from(pending.partition).unwrap_or(0);
+            let resent = self.retries[at].since(pending.retries);
             match delivery.outcome {
                 kafka::Outcome::Acked { offset } => {
-                    self.logs[at].acked(pending.seq, offset, self.marks[at] != pending.mark);
+                    self.logs[at].acked(pending.seq, offset, resent);
                     self.recorder.latency(now_us, now_us.saturating_sub(pending.from_us));
                     acked += 1;
                     bytes += u64::from(pending.bytes);
                 }
                 kafka::Outcome::Failed { code } => {
-                    self.logs[at].failed(pending.seq);
+                    self.logs[at].failed(pending.seq, resent);
                     self.recorder.error(now_us, &code.name());
                     failed += 1;
                 }

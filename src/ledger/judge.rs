@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::reads::{PartitionReads, Sighting};
-use super::runs::{Bits, Run};
+use super::runs::{Bits, Run, RunLog};
 use super::sent::SentLog;
 use super::streams::Streams;
 use crate::anomaly::Anomaly;
@@ -303,20 +303,15 @@ impl Case<'_> {
     fn stream(&mut self, id: StreamId, log: &SentLog) {
         let reads = self.end.reads;
         let Some(found) = reads.streams.get(&id) else { return };
-        let mut disturbed = Bits::default();
-        for run in log.disturbances().runs() {
-            for seq in run.seq..run.end() {
-                disturbed.insert(seq);
-            }
-        }
-        self.duplicates(id, &disturbed);
+        let resent = bits(log.maybe_out_of_order());
+        self.duplicates(id, &bits(log.maybe_twice()));
         for run in found.reordered.runs() {
             for seq in run.seq..run.end() {
                 let offset = run.offset_of(seq);
                 let seen = self.sighting(Anomaly::Reordered, (id, seq), offset).copied();
                 // Either of the two may be the one that was sent again; which one overtook is not known.
                 let behind = seen.map(|s| s.beside.cast_unsigned());
-                let explained = disturbed.contains(seq) || behind.is_some_and(|b| disturbed.contains(b));
+                let explained = resent.contains(seq) || behind.is_some_and(|b| resent.contains(b));
                 self.count(Anomaly::Reordered, explained);
                 self.evidence(Evidence {
                     offset: Some(offset),
@@ -345,7 +340,7 @@ impl Case<'_> {
         self.misplaced(id, log);
     }
 
-    fn duplicates(&mut self, id: StreamId, disturbed: &Bits) {
+    fn duplicates(&mut self, id: StreamId, maybe_twice: &Bits) {
         let Some(found) = self.end.reads.streams.get(&id) else { return };
         if found.repeats.is_empty() {
             return;
@@ -366,7 +361,7 @@ impl Case<'_> {
             // The same offset again is the same record read again, after the log was reset under the reader.
             let first = first.get(&seq).copied();
             let Some(other) = offsets.into_iter().find(|offset| Some(*offset) != first) else { continue };
-            let explained = disturbed.contains(seq);
+            let explained = maybe_twice.contains(seq);
             self.count(Anomaly::Duplicate, explained);
             let at_us = self.sighting(Anomaly::Duplicate, (id, seq), other).map(|s| s.at_us);
             self.evidence(Evidence {
@@ -376,11 +371,9 @@ impl Case<'_> {
                 at_us,
                 explained,
                 detail: if explained {
-                    "the producer saw an event between sending and ack that makes a client send again"
-                        .to_owned()
+                    "the producer sent it again, after a try that may have been written".to_owned()
                 } else {
-                    "the producer saw nothing between sending and ack that makes a client send again"
-                        .to_owned()
+                    "the producer sent it once, or again only after a try that was not written".to_owned()
                 },
                 ..Evidence::of(Anomaly::Duplicate)
             });
@@ -453,6 +446,17 @@ impl Case<'_> {
             });
         }
     }
+}
+
+/// The sequences of a log as a set.
+fn bits(log: &RunLog) -> Bits {
+    let mut out = Bits::default();
+    for run in log.runs() {
+        for seq in run.seq..run.end() {
+            out.insert(seq);
+        }
+    }
+    out
 }
 
 impl Evidence {

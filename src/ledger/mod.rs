@@ -14,5 +14,5 @@ mod streams;
 pub use judge::{Counts, Evidence, Judgement, Missing, ReaderEnd, Scope, judge, missing, wanted};
 pub use reads::{Checked, PartitionReads, Seen, Sighting};
 pub use runs::{Bits, Run, RunLog};
-pub use sent::SentLog;
+pub use sent::{Resent, SentLog};
 pub use streams::{StreamInfo, Streams};

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 
 use super::envelope::{Envelope, Kind, Opened};
 use super::{
-    Bits, Checked, PartitionReads, ReaderEnd, Scope, SentLog, StreamInfo, Streams, judge, missing, wanted,
+    Bits, Checked, PartitionReads, ReaderEnd, Resent, Scope, SentLog, StreamInfo, Streams, judge, missing,
+    wanted,
 };
 use crate::anomaly::Anomaly;
 use crate::ids::{Identity, RunTag, StreamId};
@@ -34,7 +35,7 @@ enum Slot {
 /// A history: fates and disturbances by (stream, seq), the log, how far the reader came, what a second look finds.
 #[derive(Debug, Clone)]
 struct History {
-    fates: BTreeMap<(u32, u64), (Fate, bool)>,
+    fates: BTreeMap<(u32, u64), (Fate, Resent)>,
     log: Vec<Slot>,
     read: usize,
     start: usize,
@@ -48,8 +49,9 @@ fn history() -> impl Strategy<Value = History> {
     let fate = prop_oneof![
         6 => Just(Fate::Acked), 1 => Just(Fate::AckedElsewhere), 1 => Just(Fate::Failed), 2 => Just(Fate::Unknown)
     ];
-    let fates =
-        prop::collection::vec((fate, prop::bool::weighted(0.2)), (STREAMS as usize) * (SEQS as usize));
+    let resent =
+        prop_oneof![8 => Just(Resent::No), 1 => Just(Resent::Unwritten), 1 => Just(Resent::MaybeWritten)];
+    let fates = prop::collection::vec((fate, resent), (STREAMS as usize) * (SEQS as usize));
     let slot = prop_oneof![
         20 => (0..STREAMS, 0..SEQS).prop_map(|(s, q)| Slot::Message(s, q)),
         1 => (0..STREAMS, 0..SEQS).prop_map(|(s, q)| Slot::Corrupt(s, q)),
@@ -126,7 +128,7 @@ fn model(h: &History, fenced: bool) -> BTreeMap<&'static str, (u64, u64)> {
         add("foreign", false);
     }
     let position = seen.last().map_or(h.start as i64, |(at, _)| at + 1);
-    for (message, (fate, disturbed)) in &h.fates {
+    for (message, (fate, resent)) in &h.fates {
         let at = places(*message);
         let acked = matches!(fate, Fate::Acked | Fate::AckedElsewhere);
         let ack = acked_at(h, *message, *fate);
@@ -138,7 +140,7 @@ fn model(h: &History, fenced: bool) -> BTreeMap<&'static str, (u64, u64)> {
             }
         }
         if at.len() > 1 {
-            add("duplicate", *disturbed || *fate == Fate::Unknown);
+            add("duplicate", *resent == Resent::MaybeWritten || *fate == Fate::Unknown);
         }
         if *fate == Fate::Failed && !at.is_empty() {
             add("phantom", false);
@@ -161,8 +163,8 @@ fn model(h: &History, fenced: bool) -> BTreeMap<&'static str, (u64, u64)> {
                 .collect();
             if let Some(highest) = later.iter().max() {
                 let other = h.fates[&(message.0, *highest)];
-                let touched = |(fate, disturbed): (Fate, bool)| disturbed || fate == Fate::Unknown;
-                add("reordered", touched((*fate, *disturbed)) || touched(other));
+                let touched = |(fate, resent): (Fate, Resent)| resent != Resent::No || fate == Fate::Unknown;
+                add("reordered", touched((*fate, *resent)) || touched(other));
             }
         }
     }
@@ -180,17 +182,12 @@ proptest! {
             streams.add(&StreamInfo { client, ..info.clone() }, [0]);
         }
         let mut sent: HashMap<StreamId, SentLog> = HashMap::new();
-        for ((stream, seq), (fate, disturbed)) in &h.fates {
+        for ((stream, seq), (fate, resent)) in &h.fates {
             let log = sent.entry(StreamId(*stream)).or_default();
             prop_assert_eq!(log.next(), *seq);
             match fate {
-                Fate::Acked | Fate::AckedElsewhere => log.acked(*seq, acked_at(&h, (*stream, *seq), *fate), *disturbed),
-                Fate::Failed => {
-                    log.failed(*seq);
-                    if *disturbed {
-                        log.disturb(*seq);
-                    }
-                }
+                Fate::Acked | Fate::AckedElsewhere => log.acked(*seq, acked_at(&h, (*stream, *seq), *fate), *resent),
+                Fate::Failed => log.failed(*seq, *resent),
                 Fate::Unknown => log.unknown(*seq),
             }
         }

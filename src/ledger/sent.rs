@@ -5,13 +5,27 @@
 use super::runs::RunLog;
 use crate::ids::{Offset, Seq};
 
+/// What a producer saw happen to a message between its sending and its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Resent {
+    /// Nothing that makes a client send again.
+    No,
+    /// It was sent again after a try that is known not to have been written: it may lie out of order.
+    Unwritten,
+    /// It was sent again after a try that may have been written: it may also lie there twice.
+    MaybeWritten,
+}
+
 /// The sending side of one stream; owned by its client, without a lock.
 #[derive(Debug, Clone, Default)]
 pub struct SentLog {
     sent: u64,
     acked: RunLog,
     failed: RunLog,
-    disturbed: RunLog,
+    /// Those that a retry may have put out of order.
+    resent: RunLog,
+    /// Those of them that it may have written twice.
+    doubtful: RunLog,
     first_offset: Option<Offset>,
     last_offset: Option<Offset>,
 }
@@ -28,30 +42,32 @@ impl SentLog {
         self.sent -= 1;
     }
 
-    /// The message is in the log, says the broker; `disturbed` where the producer saw an event between its
-    /// sending and this ack that makes a client send again.
-    pub fn acked(&mut self, seq: Seq, offset: Offset, disturbed: bool) {
+    /// The message is in the log, says the broker.
+    pub fn acked(&mut self, seq: Seq, offset: Offset, resent: Resent) {
         self.acked.push(seq, offset);
         self.first_offset = Some(self.first_offset.map_or(offset, |first| first.min(offset)));
         self.last_offset = Some(self.last_offset.map_or(offset, |last| last.max(offset)));
-        if disturbed {
-            self.disturb(seq);
-        }
+        self.resent(seq, resent);
     }
 
     /// The message is known not to be in the log.
-    pub fn failed(&mut self, seq: Seq) {
+    pub fn failed(&mut self, seq: Seq, resent: Resent) {
         self.failed.push(seq, seq.cast_signed());
+        self.resent(seq, resent);
     }
 
     /// Nobody knows whether it is in the log; like an ack, it may have been sent more than once.
     pub fn unknown(&mut self, seq: Seq) {
-        self.disturb(seq);
+        self.resent(seq, Resent::MaybeWritten);
     }
 
-    /// An event that makes a client send again touched this message.
-    pub fn disturb(&mut self, seq: Seq) {
-        self.disturbed.push(seq, seq.cast_signed());
+    fn resent(&mut self, seq: Seq, resent: Resent) {
+        if resent >= Resent::Unwritten {
+            self.resent.push(seq, seq.cast_signed());
+        }
+        if resent >= Resent::MaybeWritten {
+            self.doubtful.push(seq, seq.cast_signed());
+        }
     }
 
     /// How many were handed to the client.
@@ -69,9 +85,14 @@ impl SentLog {
         &self.failed
     }
 
-    /// Those that a retry may have written twice or out of order.
-    pub const fn disturbances(&self) -> &RunLog {
-        &self.disturbed
+    /// Those that a retry may have put out of order.
+    pub const fn maybe_out_of_order(&self) -> &RunLog {
+        &self.resent
+    }
+
+    /// Those that a retry may have written twice.
+    pub const fn maybe_twice(&self) -> &RunLog {
+        &self.doubtful
     }
 
     /// Neither acked nor failed.
@@ -95,11 +116,13 @@ mod tests {
         for _ in 0..5 {
             log.next();
         }
-        log.acked(0, 10, false);
-        log.acked(2, 9, true);
-        log.failed(1);
+        log.acked(0, 10, Resent::Unwritten);
+        log.acked(2, 9, Resent::MaybeWritten);
+        log.failed(1, Resent::No);
         assert_eq!(log.unknowns(), 2);
         assert_eq!(log.offsets(), Some((9, 10)));
-        assert_eq!(log.disturbances().runs().map(|r| r.seq).collect::<Vec<_>>(), [2]);
+        let seqs = |log: &RunLog| log.runs().map(|r| r.seq).collect::<Vec<_>>();
+        assert_eq!(seqs(log.maybe_out_of_order()), [0, 2]);
+        assert_eq!(seqs(log.maybe_twice()), [2]);
     }
 }

@@ -213,6 +213,8 @@ impl Reader<'_> {
                     self.touched = self.touched.max(at);
                     for place in &mut self.places {
                         place.fence = numbers.get(&place.partition).map(|r| r.as_ref().ok().copied());
+                        // An idle partition stands still for good until its fence is there.
+                        place.still_since = place.still_since.max(at);
                     }
                 }
             }
