@@ -11,6 +11,7 @@ pub mod load;
 pub mod model;
 pub mod node;
 pub mod options;
+mod plain;
 mod position;
 mod profile;
 pub mod read;
