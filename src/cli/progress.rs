@@ -165,7 +165,6 @@ fn show(bar: &ProgressBar, scenario: &ScenarioProgress, all: &[ScenarioProgress]
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
 mod tests {
     use std::sync::{Arc, Mutex};
 
