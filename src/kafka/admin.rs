@@ -2,14 +2,13 @@
 //!
 //! Owns the waiting until each partition has a leader, and the words for what went wrong.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::let_go::let_go;
 use super::metadata::{self, Topic, UNKNOWN_TOPIC};
-use super::producer::let_go;
 use super::raw::{Handle, Queue, TopicAnswer};
-use super::{Client, Code, Error};
+use super::{Client, Code, Error, TopicSpec};
 
 /// Between two looks at a topic that is not ready yet.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -18,21 +17,6 @@ const LEADER_NOT_AVAILABLE: Code = Code(5);
 const ALREADY_EXISTS: Code = Code(36);
 const TIMED_OUT: Code = Code(-185);
 const INVALID_ARG: Code = Code(-186);
-
-/// A topic wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TopicSpec {
-    /// Its name.
-    pub name: String,
-    /// Partitions to create it with.
-    pub partitions: i32,
-    /// Copies of each.
-    pub replication: i32,
-    /// Topic properties by Kafka's names.
-    pub config: BTreeMap<String, String>,
-    /// Delete it first, and wait until it is gone.
-    pub recreate: bool,
-}
 
 /// What became of one [`TopicSpec`].
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,12 +16,12 @@ impl Code {
 
     /// The code's name as librdkafka spells it: `MSG_SIZE_TOO_LARGE`, `_TRANSPORT`.
     pub fn name(self) -> String {
-        raw::describe(self).0
+        raw::describe(self.0).0
     }
 
     /// What it means, in a sentence.
     pub fn text(self) -> String {
-        raw::describe(self).1
+        raw::describe(self.0).1
     }
 
     /// Whether this says that all is well.

@@ -16,10 +16,12 @@
 //! Nothing here is async: the callers own threads, and each wait has a time bound and a [`Waker`].
 
 pub mod admin;
+mod cluster;
 pub mod code;
 pub mod delivery;
 pub mod embedded;
 mod error;
+mod let_go;
 pub mod log;
 pub mod metadata;
 pub mod probe;
@@ -31,13 +33,13 @@ pub mod second_look;
 pub mod settings;
 pub mod wake;
 
-pub use admin::{TopicOutcome, TopicResult, TopicSpec, ensure_topics};
+pub use admin::{TopicOutcome, TopicResult, ensure_topics};
+pub use cluster::{Metadata, TopicSpec};
 pub use code::Code;
 pub use delivery::{Delivery, Outcome};
 pub use embedded::Embedded;
 pub use error::Error;
 pub use log::{LogKind, LogLines};
-pub use metadata::Metadata;
 pub use producer::{Producer, ProducerOptions, SendError};
 pub use reader::{ReadEvent, ReaderOptions, ReaderSet, Record};
 pub use retries::{ProducerEvent, ProducerEventKind};

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::producer::let_go;
+use super::let_go::let_go;
 use super::raw::{Handle, Kind, Message, OFFSET_BEGINNING, Queue, Topic};
 use super::wake::Signal;
 use super::{Client, Code, Error, Waker, metadata};
