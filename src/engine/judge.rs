@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::audit;
 use super::ends::PartitionEnd;
 use super::fence::producers_of;
 use super::outcome::unwind;
@@ -14,7 +15,7 @@ use crate::anomaly::Anomaly;
 use crate::ids::StreamId;
 use crate::kafka::{self, ReadEvent};
 use crate::ledger::envelope::{self, HEADER, Opened};
-use crate::ledger::{self, Bits, Counts, Judgement, Missing, ReaderEnd, Scope, SentLog};
+use crate::ledger::{self, Bits, Counts, Judgement, Missing, PartitionReads, ReaderEnd, Scope, SentLog};
 use crate::observe::{Note, PartitionSeen, Reading};
 use crate::plan::{From, Work};
 
@@ -30,13 +31,18 @@ pub(super) async fn all(shared: &Arc<Shared>) -> (Vec<Reading>, Vec<PartitionSee
 fn judge(shared: &Shared) -> (Vec<Reading>, Vec<PartitionSeen>) {
     let sent = shared.take_sent();
     let Some(topology) = shared.topology() else { return (Vec::new(), Vec::new()) };
+    let seen = partitions(shared, topology, &sent);
+    let audits = if shared.plan.audit { audit::all(shared, topology, &seen) } else { HashMap::new() };
     let until = Instant::now() + BOUND;
     let readings = shared
         .take_ends()
         .into_iter()
-        .map(|(scenario, end)| reading(shared, topology, &sent, scenario, &end, until))
+        .map(|(scenario, end)| {
+            let audit = audits.get(&end.reads.place());
+            reading(shared, topology, &sent, scenario, &end, audit, until)
+        })
         .collect();
-    (readings, partitions(shared, topology, &sent))
+    (readings, seen)
 }
 
 fn reading(
@@ -45,6 +51,7 @@ fn reading(
     sent: &HashMap<StreamId, SentLog>,
     scenario: usize,
     end: &PartitionEnd,
+    audit: Option<&PartitionReads>,
     until: Instant,
 ) -> Reading {
     let (topic, partition) = end.reads.place();
@@ -79,6 +86,7 @@ fn reading(
         gone: end.gone,
         scope: if plan.partial { Scope::Partial } else { Scope::Full },
         producers: &producers,
+        audit,
     };
     let missing = ledger::missing(&topology.streams, sent, &view);
     let again = second_look(shared, topology, scenario, &view, &missing, until);
@@ -96,7 +104,7 @@ fn second_look(
     missing: &Missing,
     until: Instant,
 ) -> Option<HashMap<StreamId, Bits>> {
-    let (from, to) = missing.passed_range()?;
+    let (from, to) = missing.doubtful_range()?;
     if view.gone {
         return Some(HashMap::new());
     }
@@ -124,7 +132,7 @@ fn second_look(
     };
     shared.note(Note::warning(format!(
         "partition {partition} of `{name}`: {} acked messages were not where the reader passed, and a second look at offsets {from} to {to} failed ({why}); they count as unread",
-        missing.passed_len()
+        missing.doubtful_len()
     )));
     None
 }

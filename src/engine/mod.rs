@@ -3,6 +3,7 @@
 //! Clients own threads (librdkafka blocks); tokio does the waiting between them.
 
 mod abort;
+mod audit;
 mod clock;
 mod connect;
 mod consume;

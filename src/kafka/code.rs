@@ -24,6 +24,12 @@ impl Code {
         raw::describe(self.0).1
     }
 
+    /// Whether this says that the topic or partition is not there: UNKNOWN_TOPIC_OR_PART, UNKNOWN_TOPIC_ID, and
+    /// librdkafka's own words for the two.
+    pub const fn means_gone(self) -> bool {
+        matches!(self.0, 3 | 100 | -190 | -188)
+    }
+
     /// Whether this says that all is well.
     pub const fn is_none(self) -> bool {
         self.0 == 0

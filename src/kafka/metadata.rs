@@ -43,6 +43,21 @@ pub fn fetch(client: &Client, topics: &[&str], timeout: Duration) -> Result<Meta
     Ok(metadata)
 }
 
+/// Whether a broker that can be reached knows the partition; where none answers, it is taken to.
+pub fn knows(client: &Client, topic: &str, partition: Partition) -> bool {
+    match fetch(client, &[topic], Duration::from_secs(3)) {
+        Ok(metadata) => metadata
+            .topic(topic)
+            .is_some_and(|t| !t.code.means_gone() && t.partitions.iter().any(|p| p.id == partition)),
+        Err(_) => true,
+    }
+}
+
+/// Whether a request failed since a broker that can be reached no longer knows the partition.
+pub fn is_gone(client: &Client, topic: &str, partition: Partition, error: &Error) -> bool {
+    error.code().is_some_and(Code::means_gone) && !knows(client, topic, partition)
+}
+
 /// The first offset and the end of a partition's log, as ListOffsets tells.
 ///
 /// # Errors

@@ -40,6 +40,7 @@ pub use delivery::{Delivery, Outcome};
 pub use embedded::Embedded;
 pub use error::Error;
 pub use log::{LogKind, LogLines};
+pub use metadata::is_gone;
 pub use producer::{Producer, ProducerOptions, SendError};
 pub use reader::{ReadEvent, ReaderOptions, ReaderSet, Record};
 pub use retries::{ProducerEvent, ProducerEventKind};

@@ -9,7 +9,7 @@ use crate::ids::{Offset, Partition};
 use crate::plan::StartOffset;
 
 /// How long a reader that got nothing is left alone before the log's end is asked for.
-const QUIET: Duration = Duration::from_millis(300);
+const QUIET: Duration = Duration::from_secs(1);
 
 /// Reads `from..=to` of a partition with a client of its own, handing out what lies there; records outside are not handed out.
 /// Returns true where it passed `to` (a record at or after it came, or the log ends before it) and false where time ran out first.

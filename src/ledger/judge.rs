@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::reads::{PartitionReads, Sighting};
+use super::reads::{PartitionReads, Place, Sighting};
 use super::runs::{Bits, Run, RunLog};
 use super::sent::SentLog;
 use super::streams::Streams;
@@ -38,6 +38,8 @@ pub struct ReaderEnd<'a> {
     pub scope: Scope,
     /// The scenarios whose messages it is to judge, by their numbers in the plan.
     pub producers: &'a [usize],
+    /// What a fresh reader found of the whole partition at the very end, where one passed all of it.
+    pub audit: Option<&'a PartitionReads>,
 }
 
 /// Acked messages that a reader did not find.
@@ -47,18 +49,25 @@ pub struct Missing {
     pub passed: Vec<(StreamId, Run)>,
     /// It never came that far.
     pub unread: Vec<(StreamId, Run)>,
+    /// The audit did not find them, whatever the reader had found before.
+    pub gone: Vec<(StreamId, Run)>,
 }
 
 impl Missing {
-    /// How many it passed.
-    pub fn passed_len(&self) -> u64 {
-        self.passed.iter().map(|(_, run)| run.len).sum()
+    /// Those that a second look is to be taken for.
+    fn doubtful(&self) -> impl Iterator<Item = &Run> {
+        self.passed.iter().chain(&self.gone).map(|(_, run)| run)
     }
 
-    /// The range of offsets in which those that it passed were acked.
-    pub fn passed_range(&self) -> Option<(Offset, Offset)> {
-        let low = self.passed.iter().map(|(_, run)| run.offset).min()?;
-        let high = self.passed.iter().map(|(_, run)| run.offset_of(run.end() - 1)).max()?;
+    /// How many those are.
+    pub fn doubtful_len(&self) -> u64 {
+        self.doubtful().map(|run| run.len).sum()
+    }
+
+    /// The range of offsets in which those were acked.
+    pub fn doubtful_range(&self) -> Option<(Offset, Offset)> {
+        let low = self.doubtful().map(|run| run.offset).min()?;
+        let high = self.doubtful().map(|run| run.offset_of(run.end() - 1)).max()?;
         Some((low, high))
     }
 }
@@ -66,10 +75,9 @@ impl Missing {
 /// The messages that this reader had to find and did not.
 pub fn missing(streams: &Streams, sent: &HashMap<StreamId, SentLog>, end: &ReaderEnd<'_>) -> Missing {
     // A corrupt record stands where its message was acked: it is corrupt, not lost.
-    let corrupt: HashSet<Offset> = end
-        .reads
-        .corrupt
-        .runs()
+    let corrupt: HashSet<Offset> = std::iter::once(end.reads)
+        .chain(end.audit)
+        .flat_map(|reads| reads.corrupt.runs())
         .flat_map(|run| (run.seq..run.end()).map(move |s| run.offset_of(s)))
         .collect();
     let position = end.reads.offsets().1.map_or(end.start, |last| last + 1);
@@ -79,13 +87,15 @@ pub fn missing(streams: &Streams, sent: &HashMap<StreamId, SentLog>, end: &Reade
         for run in log.acks().runs() {
             for seq in run.seq..run.end() {
                 let offset = run.offset_of(seq);
-                if found.is_some_and(|f| f.seen.contains(seq))
-                    || offset < end.start
-                    || corrupt.contains(&offset)
-                {
+                if offset < end.start || corrupt.contains(&offset) {
                     continue;
                 }
-                if end.reached_fence || end.gone || offset < position {
+                let read = found.is_some_and(|f| f.seen.contains(seq));
+                if end.audit.is_some_and(|audit| !audit.contains(id, seq)) {
+                    extend(&mut out.gone, id, seq, offset);
+                } else if read {
+                    continue;
+                } else if end.reached_fence || end.gone || offset < position {
                     extend(&mut out.passed, id, seq, offset);
                 } else if end.scope == Scope::Full {
                     extend(&mut out.unread, id, seq, offset);
@@ -195,7 +205,9 @@ pub fn judge(
     case.losses(missing, again);
     for (id, log) in of_reader(streams, sent, end) {
         case.stream(id, log);
+        case.misplaced(id, log);
     }
+    case.rewritten();
     case.plain(Anomaly::Corrupt, end.reads.corrupt.len());
     case.plain(Anomaly::Nonmonotonic, end.reads.nonmonotonic);
     case.plain(Anomaly::Foreign, end.reads.foreign());
@@ -257,6 +269,19 @@ impl Case<'_> {
                     Anomaly::Lost if self.end.gone => "the broker no longer knows its partition",
                     Anomaly::Lost => "the reader passed its place, and a fresh reader did not find it either",
                     _ => "the reader passed its place, and no second look could be taken",
+                };
+                self.loss(anomaly, *id, run, seq, why);
+            }
+        }
+        for (id, run) in &missing.gone {
+            for seq in run.seq..run.end() {
+                let read = self.end.reads.contains(*id, seq);
+                let (anomaly, why) = match (again, read) {
+                    (Some(found), _) if found.get(id).is_some_and(|bits| bits.contains(seq)) => {
+                        (Anomaly::Skipped, "the audit passed its place, another fresh reader found it there")
+                    }
+                    (_, true) => (Anomaly::Lost, "it was read, and is gone at the audit"),
+                    (_, false) => (Anomaly::Lost, "neither the reader nor the audit found it"),
                 };
                 self.loss(anomaly, *id, run, seq, why);
             }
@@ -337,7 +362,6 @@ impl Case<'_> {
                 });
             }
         }
-        self.misplaced(id, log);
     }
 
     fn duplicates(&mut self, id: StreamId, maybe_twice: &Bits) {
@@ -382,7 +406,8 @@ impl Case<'_> {
 
     /// Acked at one offset, read at another, and at none of its copies' offsets either.
     fn misplaced(&mut self, id: StreamId, log: &SentLog) {
-        let Some(found) = self.end.reads.streams.get(&id) else { return };
+        // Where an audit was made, it decides.
+        let Some(found) = self.end.audit.unwrap_or(self.end.reads).streams.get(&id) else { return };
         let (acked, read) = (log.acks().sorted(), found.order.sorted());
         let mut copies: Option<HashSet<(Seq, Offset)>> = None;
         let mut at = 0;
@@ -415,6 +440,40 @@ impl Case<'_> {
                 }
             }
         }
+    }
+
+    /// One offset that held two different messages at two times: can be seen only where it was read twice, by the
+    /// audit or by a reader whose log was reset under it.
+    fn rewritten(&mut self) {
+        let (reads, audit) = (self.end.reads, self.end.audit);
+        if audit.is_none() && reads.resets() == 0 {
+            return;
+        }
+        let mut places: Vec<Place> =
+            std::iter::once(reads).chain(audit).flat_map(PartitionReads::places).collect();
+        places.sort_unstable();
+        places.dedup();
+        let mut count = 0;
+        for held in places.chunk_by(|a, b| a.0 == b.0).filter(|held| held.len() > 1) {
+            count += 1;
+            if count > EVIDENCE as u64 {
+                continue;
+            }
+            let words: Vec<String> = held
+                .iter()
+                .map(|(_, message)| match message {
+                    Some((id, seq)) => format!("number {seq} of stream {}", id.0),
+                    None => "a foreign record".to_owned(),
+                })
+                .collect();
+            self.evidence(Evidence {
+                offset: Some(held[0].0),
+                message: held.iter().find_map(|(_, message)| *message),
+                detail: format!("it held {}", words.join(", then ")),
+                ..Evidence::of(Anomaly::Rewritten)
+            });
+        }
+        self.out.counts.insert(Anomaly::Rewritten, Counts { count, explained: 0 });
     }
 
     /// An anomaly that the reads have counted already.

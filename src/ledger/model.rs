@@ -40,6 +40,8 @@ struct History {
     read: usize,
     start: usize,
     again: BTreeSet<(u32, u64)>,
+    /// The log as an audit found it.
+    audit: Option<Vec<Slot>>,
 }
 
 const STREAMS: u32 = 3;
@@ -75,14 +77,16 @@ fn history() -> impl Strategy<Value = History> {
             }
             log
         });
+    let log = log.boxed();
     (
         fates,
-        log,
+        log.clone(),
         any::<prop::sample::Index>(),
         0_usize..4,
         prop::collection::btree_set((0..STREAMS, 0..SEQS), 0..6),
+        prop::option::of((log, any::<bool>())),
     )
-        .prop_map(|(fates, log, read, start, again)| {
+        .prop_map(|(fates, log, read, start, again, audit)| {
             let fates = fates
                 .into_iter()
                 .enumerate()
@@ -90,7 +94,9 @@ fn history() -> impl Strategy<Value = History> {
                 .collect();
             let read = if read.index(3) == 0 { read.index(log.len() + 1) } else { log.len() };
             let start = start.saturating_sub(1);
-            History { fates, start: start.min(read), log, read, again }
+            // Mostly the log is still as it was.
+            let audit = audit.map(|(other, same)| if same { log.clone() } else { other });
+            History { fates, start: start.min(read), log, read, again, audit }
         })
 }
 
@@ -128,12 +134,43 @@ fn model(h: &History, fenced: bool) -> BTreeMap<&'static str, (u64, u64)> {
         add("foreign", false);
     }
     let position = seen.last().map_or(h.start as i64, |(at, _)| at + 1);
+    let audited: Option<Vec<(i64, Slot)>> =
+        h.audit.as_ref().map(|log| log.iter().enumerate().map(|(at, slot)| (at as i64, *slot)).collect());
+    let is_corrupt = |list: &[(i64, Slot)], offset: i64| {
+        list.iter().any(|(at, slot)| *at == offset && matches!(slot, Slot::Corrupt(..)))
+    };
+    if let Some(audited) = &audited {
+        // Two different messages at one offset, of which a corrupt record is none.
+        for at in 0..100 {
+            let held: BTreeSet<Option<(u32, u64)>> = seen
+                .iter()
+                .chain(audited)
+                .filter(|(place, _)| *place == at)
+                .filter_map(|(_, slot)| match slot {
+                    Slot::Message(stream, seq) => Some(Some((*stream, *seq))),
+                    Slot::Foreign => Some(None),
+                    Slot::Corrupt(..) | Slot::Fence => None,
+                })
+                .collect();
+            if held.len() > 1 {
+                add("rewritten", false);
+            }
+        }
+    }
     for (message, (fate, resent)) in &h.fates {
         let at = places(*message);
         let acked = matches!(fate, Fate::Acked | Fate::AckedElsewhere);
         let ack = acked_at(h, *message, *fate);
-        if acked && at.is_empty() && ack >= h.start as i64 && !corrupt.contains(&ack) {
-            if fenced || ack < position {
+        let found_at = |list: &[(i64, Slot)]| -> Vec<i64> {
+            list.iter()
+                .filter(|(_, s)| *s == Slot::Message(message.0, message.1))
+                .map(|(at, _)| *at)
+                .collect()
+        };
+        let there = audited.as_ref().is_none_or(|list| !found_at(list).is_empty());
+        let spared = corrupt.contains(&ack) || audited.as_ref().is_some_and(|list| is_corrupt(list, ack));
+        if acked && ack >= h.start as i64 && !spared && (at.is_empty() || !there) {
+            if fenced || ack < position || !there {
                 add(if h.again.contains(message) { "skipped" } else { "lost" }, false);
             } else {
                 add("unread", false);
@@ -145,7 +182,8 @@ fn model(h: &History, fenced: bool) -> BTreeMap<&'static str, (u64, u64)> {
         if *fate == Fate::Failed && !at.is_empty() {
             add("phantom", false);
         }
-        if acked && !at.is_empty() && !at.contains(&ack) {
+        let last_look = audited.as_ref().map_or_else(|| at.clone(), |list| found_at(list));
+        if acked && !last_look.is_empty() && !last_look.contains(&ack) {
             add("misplaced", false);
         }
         // Behind a message of its stream that was sent later, first copies only.
@@ -191,20 +229,25 @@ proptest! {
                 Fate::Unknown => log.unknown(*seq),
             }
         }
-        let mut reads = PartitionReads::new(run, 0, 0);
-        for (at, slot) in h.log.iter().enumerate().take(h.read).skip(h.start) {
-            let open = |kind, stream, seq, intact| Opened::Kaf6 {
-                envelope: Envelope { kind, identity: Identity { run, stream: StreamId(stream), seq }, due_us: 0 },
-                intact,
-            };
-            let opened = match slot {
-                Slot::Message(stream, seq) => open(Kind::Message, *stream, *seq, true),
-                Slot::Corrupt(stream, seq) => open(Kind::Message, *stream, *seq, false),
-                Slot::Foreign => Opened::Foreign,
-                Slot::Fence => open(Kind::Fence, 0, 0, true),
-            };
-            reads.see(&streams, at as i64, opened, 0, |_| Checked::Fine);
-        }
+        let read = |log: &[Slot], from: usize, to: usize| {
+            let mut reads = PartitionReads::new(run, 0, 0);
+            for (at, slot) in log.iter().enumerate().take(to).skip(from) {
+                let open = |kind, stream, seq, intact| Opened::Kaf6 {
+                    envelope: Envelope { kind, identity: Identity { run, stream: StreamId(stream), seq }, due_us: 0 },
+                    intact,
+                };
+                let opened = match slot {
+                    Slot::Message(stream, seq) => open(Kind::Message, *stream, *seq, true),
+                    Slot::Corrupt(stream, seq) => open(Kind::Message, *stream, *seq, false),
+                    Slot::Foreign => Opened::Foreign,
+                    Slot::Fence => open(Kind::Fence, 0, 0, true),
+                };
+                reads.see(&streams, at as i64, opened, 0, |_| Checked::Fine);
+            }
+            reads
+        };
+        let reads = read(&h.log, h.start, h.read);
+        let audit = h.audit.as_ref().map(|log| read(log, 0, log.len()));
         let end = ReaderEnd {
             reads: &reads,
             start: h.start as i64,
@@ -212,6 +255,7 @@ proptest! {
             gone: false,
             scope: Scope::Full,
             producers: &[0],
+            audit: audit.as_ref(),
         };
         let gaps = missing(&streams, &sent, &end);
         let mut again: HashMap<StreamId, Bits> = HashMap::new();

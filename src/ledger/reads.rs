@@ -59,6 +59,9 @@ pub struct Sighting {
     pub at_us: u64,
 }
 
+/// An offset and the message that it held; none is a foreign record.
+pub(super) type Place = (Offset, Option<(StreamId, Seq)>);
+
 /// One stream as found.
 #[derive(Debug, Clone, Default)]
 pub(super) struct StreamReads {
@@ -82,6 +85,8 @@ pub struct PartitionReads {
     partition: Partition,
     pub(super) streams: HashMap<StreamId, StreamReads>,
     pub(super) corrupt: RunLog,
+    /// Offsets of foreign records.
+    strange: RunLog,
     pub(super) nonmonotonic: u64,
     pub(super) sightings: Vec<Sighting>,
     received: u64,
@@ -103,6 +108,7 @@ impl PartitionReads {
             partition,
             streams: HashMap::new(),
             corrupt: RunLog::new(),
+            strange: RunLog::new(),
             nonmonotonic: 0,
             sightings: Vec::new(),
             received: 0,
@@ -197,6 +203,7 @@ impl PartitionReads {
 
     fn seen_foreign(&mut self, offset: Offset, at_us: u64) -> Seen {
         self.foreign += 1;
+        self.strange.push(offset.cast_unsigned(), offset);
         self.sight(Anomaly::Foreign, offset, -1, None, at_us);
         Seen::Foreign
     }
@@ -268,6 +275,20 @@ impl PartitionReads {
     /// Times that the log was reset under the reader.
     pub const fn resets(&self) -> u64 {
         self.resets
+    }
+
+    /// All offsets read, with what each held, in no order.
+    pub(super) fn places(&self) -> impl Iterator<Item = Place> {
+        let own = self.streams.iter().flat_map(|(id, found)| {
+            found.order.runs().chain(found.repeats.runs()).flat_map(move |run| {
+                (run.seq..run.end()).map(move |seq| (run.offset_of(seq), Some((*id, seq))))
+            })
+        });
+        let strange = self
+            .strange
+            .runs()
+            .flat_map(|run| (run.seq..run.end()).map(move |seq| (run.offset_of(seq), None)));
+        own.chain(strange)
     }
 
     /// This message was found.

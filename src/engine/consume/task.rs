@@ -11,7 +11,7 @@ use crate::engine::ends::PartitionEnd;
 use crate::engine::fence::FenceState;
 use crate::engine::shared::LOOK;
 use crate::ids::{Identity, Offset, Partition};
-use crate::kafka::{self, Code, ReadEvent, ReaderOptions, ReaderSet, Record};
+use crate::kafka::{self, ReadEvent, ReaderOptions, ReaderSet, Record};
 use crate::ledger::envelope::{self, HEADER};
 use crate::ledger::{Checked, PartitionReads, Seen, Streams};
 use crate::metrics::Recorder;
@@ -61,7 +61,10 @@ impl Task {
         };
         let mut set = match ReaderSet::open(&client, &options) {
             Ok(set) => set,
-            Err(error) if plan.from == From::Run && self.is_gone(&client, &error) => {
+            Err(error)
+                if plan.from == From::Run
+                    && kafka::is_gone(&client, &consumer.name, self.partitions[0], &error) =>
+            {
                 shared.note(Note::error(format!(
                     "topic `{}`: the broker can be reached and no longer knows it; all that it acked there is lost",
                     consumer.name
@@ -126,11 +129,6 @@ impl Task {
         }
     }
 
-    /// The broker can be reached and does not know the topic.
-    fn is_gone(&self, client: &kafka::Client, error: &kafka::Error) -> bool {
-        error.code().is_some_and(means_gone) && !known(client, &self.consumer.name, self.partitions[0])
-    }
-
     fn all_gone(&self) {
         let consumer = &self.consumer;
         for partition in &self.partitions {
@@ -138,21 +136,6 @@ impl Task {
             let end = PartitionEnd { reads, start: 0, reached_fence: false, gone: true };
             consumer.shared.hand_in_end(consumer.index, end);
         }
-    }
-}
-
-/// UNKNOWN_TOPIC_OR_PART, UNKNOWN_TOPIC_ID, and librdkafka's own words for the two.
-fn means_gone(code: Code) -> bool {
-    matches!(code.0, 3 | 100 | -190 | -188)
-}
-
-/// Whether a broker that can be reached knows the partition; where none answers it is taken to.
-fn known(client: &kafka::Client, topic: &str, partition: Partition) -> bool {
-    match kafka::metadata::fetch(client, &[topic], Duration::from_secs(3)) {
-        Ok(metadata) => metadata
-            .topic(topic)
-            .is_some_and(|t| !means_gone(t.code) && t.partitions.iter().any(|p| p.id == partition)),
-        Err(_) => true,
     }
 }
 
@@ -254,7 +237,7 @@ impl Reader<'_> {
             }
             ReadEvent::Error { partition, code, .. } => {
                 self.recorder.error(now_us, &code.name());
-                if means_gone(code) {
+                if code.means_gone() {
                     gone.push(partition);
                 }
             }
@@ -330,7 +313,7 @@ impl Reader<'_> {
             return;
         }
         place.asked = now;
-        if !known(&self.client, name, partition) {
+        if !kafka::metadata::knows(&self.client, name, partition) {
             place.gone = true;
             place.finished = true;
             self.task.consumer.shared.note(Note::error(format!(

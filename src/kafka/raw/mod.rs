@@ -8,6 +8,7 @@ mod base;
 mod config;
 mod event;
 mod handle;
+mod hints;
 mod message;
 mod metadata;
 mod mock;

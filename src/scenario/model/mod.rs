@@ -120,6 +120,27 @@ pub struct Run {
     pub timeout: Option<Written<Duration>>,
     /// Fixes payloads and schedule. Default: 0.
     pub seed: Option<u64>,
+    /// After all else, a fresh reader reads each written partition again up to its end, and decides what is lost,
+    /// misplaced or rewritten. `auto` does so where a fault ran. Default: auto.
+    pub audit: Option<Audit>,
+}
+
+/// `run.audit`.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Audit {
+    /// Always, or never.
+    Fixed(bool),
+    /// Where a fault ran.
+    Word(Auto),
+}
+
+/// The word `auto`.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Auto {
+    /// As kaf6 sees fit.
+    Auto,
 }
 
 /// A file of profiles: `profiles.yaml` beside the scenario file, or `./kaf6.profiles.yaml`.

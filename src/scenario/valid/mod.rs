@@ -40,6 +40,8 @@ pub struct Scenario {
     pub timeout: Option<Duration>,
     /// `run.seed`.
     pub seed: Option<u64>,
+    /// `run.audit`; none where it is left to kaf6.
+    pub audit: Option<bool>,
 }
 
 /// What a profile gives; the file and the command line stand over it.

@@ -76,6 +76,10 @@ pub(super) fn run(
         checks,
         timeout,
         seed: run.seed,
+        audit: match run.audit {
+            Some(model::Audit::Fixed(audit)) => Some(audit),
+            Some(model::Audit::Word(model::Auto::Auto)) | None => None,
+        },
     })
 }
 

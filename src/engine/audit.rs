@@ -1,0 +1,73 @@
+//! The audit: a fresh reader reads each written partition from its first acked offset to its fence.
+//!
+//! What a live reader saw before a fault can be gone after it; so the last look decides.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use super::shared::{Shared, Topology};
+use crate::ids::Partition;
+use crate::kafka::{self, ReadEvent};
+use crate::ledger::envelope::{self, HEADER};
+use crate::ledger::{Checked, PartitionReads};
+use crate::observe::{Note, PartitionSeen};
+
+/// How long the audit may take as a whole.
+const BOUND: Duration = Duration::from_secs(300);
+
+/// Reads all partitions that hold acked messages; those that could not be read to their end are left out, and noted.
+pub(super) fn all(
+    shared: &Shared,
+    topology: &Topology,
+    partitions: &[PartitionSeen],
+) -> HashMap<(usize, Partition), PartitionReads> {
+    let until = Instant::now() + BOUND;
+    let mut out = HashMap::new();
+    for seen in partitions {
+        let Some((first, last)) = seen.acked_offsets else { continue };
+        let place = (seen.topic, seen.partition);
+        let name = &topology.topics[seen.topic].name;
+        match one(shared, topology, place, (first, seen.fence.unwrap_or(last).max(last)), until) {
+            Ok(reads) => {
+                out.insert(place, reads);
+            }
+            Err(why) => shared.note(Note::warning(format!(
+                "the audit of partition {} of `{name}` failed ({why}); what its readers saw decides alone",
+                seen.partition
+            ))),
+        }
+    }
+    out
+}
+
+fn one(
+    shared: &Shared,
+    topology: &Topology,
+    place: (usize, Partition),
+    (from, to): (i64, i64),
+    until: Instant,
+) -> Result<PartitionReads, String> {
+    let timeout = until.saturating_duration_since(Instant::now());
+    if shared.stop.is_stopped() {
+        return Err("the run was stopped".to_owned());
+    }
+    let mut reads = PartitionReads::new(shared.run_tag, place.0, place.1);
+    let name = &topology.topics[place.0].name;
+    let passed =
+        kafka::read_range(&shared.client, name, place.1, from, to, timeout, &mut |event| match event {
+            ReadEvent::Record(record) => {
+                let opened = envelope::open(record.key, record.value, || record.header(HEADER));
+                let now_us = shared.clock.now_us();
+                reads.see(&topology.streams, record.offset, opened, now_us, |_| Checked::Fine);
+            }
+            ReadEvent::Reset { .. } => reads.reset(),
+            ReadEvent::Error { .. } => {}
+        });
+    match passed {
+        Ok(true) => Ok(reads),
+        Ok(false) => Err("time ran out".to_owned()),
+        // A broker that can be reached and does not know the partition has nothing left of it.
+        Err(error) if kafka::is_gone(&shared.client, name, place.1, &error) => Ok(reads),
+        Err(error) => Err(error.to_string()),
+    }
+}
