@@ -24,24 +24,24 @@ impl RunIds {
     /// Where the folder cannot be made, or a given id has reports already.
     pub fn next(&mut self, name: &str) -> anyhow::Result<(String, PathBuf)> {
         std::fs::create_dir_all(&self.report_dir)
-            .with_context(|| format!("cannot make the report folder {}", self.report_dir.display()))?;
+            .with_context(|| format!("cannot make the report folder `{}`", self.report_dir.display()))?;
         if let Some(given) = &self.given {
             let id = if self.several { format!("{given}-{}", slug(name)) } else { given.clone() };
             if !is_plain(&id) {
                 bail!(
-                    "the run id `{id}` is no folder's name: use letters, digits, `.`, `_` and `-`, at most 100"
+                    "the run id `{id}` cannot be a folder's name: use up to 100 letters, digits, `.`, `_` and `-`, and no `.` in front"
                 );
             }
             let folder = self.report_dir.join(&id);
             if let Err(error) = std::fs::create_dir(&folder) {
                 if error.kind() == std::io::ErrorKind::AlreadyExists {
                     bail!(
-                        "run id `{id}` has reports already in {}; give another id, or remove them",
+                        "run id `{id}` has reports already, in `{}`; give another id, or remove them",
                         folder.display()
                     );
                 }
                 return Err(error)
-                    .with_context(|| format!("cannot make the report folder {}", folder.display()));
+                    .with_context(|| format!("cannot make the report folder `{}`", folder.display()));
             }
             return Ok((id, folder));
         }
@@ -53,7 +53,7 @@ impl RunIds {
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(error) => {
                     return Err(error)
-                        .with_context(|| format!("cannot make the report folder {}", folder.display()));
+                        .with_context(|| format!("cannot make the report folder `{}`", folder.display()));
                 }
             }
         }

@@ -115,7 +115,7 @@ impl Progress {
         }
     }
 
-    /// Takes the bars away, so that the result stands alone.
+    /// Takes the bars away, so that the result stands alone. Nothing is shown from then on.
     pub fn finish(&mut self) {
         match &mut self.view {
             View::Bars { all, bars, .. } => {
@@ -129,6 +129,7 @@ impl Progress {
             }
             View::Quiet => {}
         }
+        self.view = View::Quiet;
     }
 }
 

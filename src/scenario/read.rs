@@ -2,7 +2,7 @@
 //!
 //! Owns what is no text at all: files too large, bytes that are not UTF-8, control characters.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
 use super::diagnostics::Diagnostic;
@@ -18,7 +18,10 @@ pub fn file(path: &Path) -> Result<Document, Vec<Diagnostic>> {
     let whole = |message: String, hint: Option<&str>| {
         vec![Diagnostic::of_file(path, message, hint.map(str::to_owned))]
     };
-    let file = std::fs::File::open(path).map_err(|error| whole(format!("cannot be read: {error}"), None))?;
+    let file = std::fs::File::open(path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => whole("there is no such file".to_owned(), None),
+        _ => whole(format!("cannot be read: {error}"), None),
+    })?;
     let mut bytes = Vec::new();
     // One byte more than allowed tells a file that is too large from one that just fits, and /dev/zero ends too.
     file.take(FILE_MAX + 1)
