@@ -2,13 +2,14 @@
 //!
 //! Owns the waiting until each partition has a leader, and the words for what went wrong.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::let_go::let_go;
 use super::metadata::{self, Topic, UNKNOWN_TOPIC};
-use super::raw::{Handle, Queue, TopicAnswer};
-use super::{Client, Code, Error, TopicSpec};
+use super::raw::{Handle, NewTopic, Queue, TopicAnswer};
+use super::release::let_go;
+use super::{Client, Code, Error};
 
 /// Between two looks at a topic that is not ready yet.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -17,6 +18,21 @@ const LEADER_NOT_AVAILABLE: Code = Code(5);
 const ALREADY_EXISTS: Code = Code(36);
 const TIMED_OUT: Code = Code(-185);
 const INVALID_ARG: Code = Code(-186);
+
+/// A topic wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicSpec {
+    /// Its name.
+    pub name: String,
+    /// Partitions to create it with.
+    pub partitions: i32,
+    /// Copies of each.
+    pub replication: i32,
+    /// Topic properties by Kafka's names.
+    pub config: BTreeMap<String, String>,
+    /// Delete it first, and wait until it is gone.
+    pub recreate: bool,
+}
 
 /// What became of one [`TopicSpec`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,7 +122,13 @@ impl Admin {
             Some(_) => return self.led(&spec.name, false),
             None => {}
         }
-        if let Err(reason) = self.handle.create_topic(spec, self.left(), &self.queue) {
+        let new = NewTopic {
+            name: &spec.name,
+            partitions: spec.partitions,
+            replication: spec.replication,
+            config: &spec.config,
+        };
+        if let Err(reason) = self.handle.create_topic(&new, self.left(), &self.queue) {
             return Ok(error(INVALID_ARG, &spec.name, &reason));
         }
         let answer = self.answer();
@@ -173,7 +195,7 @@ fn count(topic: &Topic) -> i32 {
 
 /// An outcome in a sentence, with a hint where there is one.
 fn error(code: Code, topic: &str, detail: &str) -> TopicOutcome {
-    let detail = if detail.is_empty() { code.text() } else { detail.to_owned() };
+    let detail = if detail.is_empty() { code.text() } else { detail.trim_end_matches('.').to_owned() };
     let hint = match code.0 {
         29 | 31 => "; this user may not create topics: create it beforehand, or grant CREATE",
         38 => "; give fewer copies (`replication_factor`)",

@@ -1,8 +1,8 @@
-//! Brokers and topics: as a cluster says they are, and as a run wants them.
+//! What a cluster says of itself: brokers, topics, partitions and their leaders.
+//!
+//! Owns the types only; `metadata` asks for them.
 
-use std::collections::BTreeMap;
-
-use super::Code;
+use super::code::Code;
 use crate::ids::Partition;
 
 /// A cluster as one broker sees it.
@@ -67,19 +67,4 @@ impl Topic {
             && !self.partitions.is_empty()
             && self.partitions.iter().all(|p| p.leader.is_some())
     }
-}
-
-/// A topic wanted.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TopicSpec {
-    /// Its name.
-    pub name: String,
-    /// Partitions to create it with.
-    pub partitions: i32,
-    /// Copies of each.
-    pub replication: i32,
-    /// Topic properties by Kafka's names.
-    pub config: BTreeMap<String, String>,
-    /// Delete it first, and wait until it is gone.
-    pub recreate: bool,
 }

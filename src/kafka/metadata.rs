@@ -2,11 +2,12 @@
 //!
 //! Owns one-off requests by a client of their own; all are bounded in time.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::let_go::let_go;
 use super::raw::{Handle, Kind, Topic as RawTopic};
+use super::release::let_go;
 use super::{Client, Code, Error};
 use crate::ids::{Offset, Partition};
 
@@ -74,6 +75,32 @@ pub fn watermarks(
         handle.watermarks(topic, partition, timeout).map_err(|code| Error::Request { what: what(), code });
     let_go(vec![handle], Duration::from_secs(1));
     result
+}
+
+/// The end of each partition's log, as ListOffsets tells, by one client for all; those that nobody tells are left out.
+///
+/// # Errors
+/// [`Error::Client`] where no client can be made.
+pub fn ends(
+    client: &Client,
+    topic: &str,
+    partitions: &[Partition],
+    timeout: Duration,
+) -> Result<HashMap<Partition, Offset>, Error> {
+    let deadline = Instant::now() + timeout;
+    let handle = asking_client(client)?;
+    let mut out = HashMap::new();
+    for partition in partitions {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        if let Ok((_, end)) = handle.watermarks(topic, *partition, left) {
+            out.insert(*partition, end);
+        }
+    }
+    let_go(vec![handle], Duration::from_secs(1));
+    Ok(out)
 }
 
 /// A client for one-off requests: a consumer, since a producer's metadata requests create topics.

@@ -5,11 +5,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::let_go::let_go;
 use super::raw::{Kind, Outgoing, Queue, Topic};
+use super::release::let_go;
 use super::retries::{ProducerEvent, Retries};
 use super::wake::Signal;
-use super::{Client, Code, Delivery, Error, Outcome, Waker, metadata};
+use super::{Client, Code, Delivery, Error, Outcome, Waker};
 use crate::ids::Partition;
 use crate::plan::Acks;
 
@@ -120,7 +120,7 @@ impl Producer {
     /// # Errors
     /// [`Error::Request`] where no broker answered in time or the topic is not there.
     pub fn warm_up(&mut self, timeout: Duration) -> Result<i32, Error> {
-        let topic = metadata::of_topic(&self.topic, Instant::now() + timeout)?;
+        let topic = super::metadata::of_topic(&self.topic, Instant::now() + timeout)?;
         Ok(i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX))
     }
 
@@ -221,10 +221,10 @@ impl Producer {
     }
 
     fn poll_until(&mut self, deadline: Instant, on: &mut dyn FnMut(Delivery)) {
-        loop {
+        while self.in_flight > 0 {
             let left = deadline.saturating_duration_since(Instant::now());
             self.poll(left, on);
-            if self.in_flight == 0 || left.is_zero() {
+            if left.is_zero() {
                 return;
             }
         }

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::Code;
+use super::code::Code;
 use super::delivery::excludes_write;
 use crate::ids::Partition;
 

@@ -86,6 +86,7 @@ pub fn judge(
         case.misplaced(id, log);
     }
     case.rewritten();
+    case.watermark_lies();
     case.plain(Anomaly::Corrupt, end.reads.corrupt.len());
     case.plain(Anomaly::Nonmonotonic, end.reads.nonmonotonic);
     case.plain(Anomaly::Foreign, end.reads.foreign());
@@ -352,6 +353,24 @@ impl Case<'_> {
             });
         }
         self.out.counts.insert(Anomaly::Rewritten, Counts { count, explained: 0 });
+    }
+
+    /// Records at or above the end that the broker told when the log was quiet.
+    fn watermark_lies(&mut self) {
+        let Some(end) = self.end.told_end else { return };
+        let mut above: Vec<Place> = self.end.reads.places().filter(|(offset, _)| *offset >= end).collect();
+        above.sort_unstable();
+        above.dedup_by_key(|(offset, _)| *offset);
+        let count = above.len() as u64;
+        self.out.counts.insert(Anomaly::WatermarkLie, Counts { count, explained: 0 });
+        for (offset, message) in above.into_iter().take(EVIDENCE) {
+            self.evidence(Evidence {
+                offset: Some(offset),
+                message,
+                detail: format!("the broker told {end} as the log's end"),
+                ..Evidence::of(Anomaly::WatermarkLie)
+            });
+        }
     }
 
     /// An anomaly that the reads have counted already.

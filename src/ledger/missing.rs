@@ -32,6 +32,8 @@ pub struct ReaderEnd<'a> {
     pub scope: Scope,
     /// The scenarios whose messages it is to judge, by their numbers in the plan.
     pub producers: &'a [usize],
+    /// The end of the log as the broker told it once all was written, where it was asked.
+    pub told_end: Option<Offset>,
     /// What a fresh reader found of the whole partition at the very end, where one passed all of it.
     pub audit: Option<&'a PartitionReads>,
 }

@@ -9,6 +9,7 @@ mod missing;
 mod model;
 mod reads;
 mod runs;
+mod saved;
 mod sent;
 mod streams;
 
@@ -16,5 +17,6 @@ pub use judge::{Counts, Evidence, Judgement, judge};
 pub use missing::{Missing, ReaderEnd, Scope, missing, wanted};
 pub use reads::{Checked, PartitionReads, Seen, Sighting};
 pub use runs::{Bits, Run, RunLog};
+pub use saved::{Saved, SavedError, SavedStream};
 pub use sent::{Resent, SentLog};
 pub use streams::{StreamInfo, Streams};

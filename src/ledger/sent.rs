@@ -31,6 +31,19 @@ pub struct SentLog {
 }
 
 impl SentLog {
+    /// A log as it was when it was saved.
+    pub(super) fn restored(
+        sent: u64,
+        acked: RunLog,
+        failed: RunLog,
+        resent: RunLog,
+        doubtful: RunLog,
+    ) -> Self {
+        let first_offset = acked.runs().map(|run| run.offset).min();
+        let last_offset = acked.runs().map(|run| run.offset_of(run.end() - 1)).max();
+        Self { sent, acked, failed, resent, doubtful, first_offset, last_offset }
+    }
+
     /// Counts one more message and gives its sequence.
     pub fn next_seq(&mut self) -> Seq {
         self.sent += 1;

@@ -1,9 +1,11 @@
-//! What a probe saw, step by step.
+//! What a probe saw, as plain data.
+//!
+//! Owns the types that the rest of kaf6 gets from it.
 
 use std::time::Duration;
 
 use crate::ids::{Offset, Partition};
-use crate::kafka::Code;
+use crate::kafka::code::Code;
 
 /// What a probe of one broker saw.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -1,5 +1,6 @@
 //! Topics made and deleted, and what became of that.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rdkafka_sys as sys;
@@ -8,41 +9,40 @@ use super::base::{ErrStr, c_string, millis, rd_kafka_event_error, rd_kafka_topic
 use super::event::Event;
 use super::handle::Handle;
 use super::queue::Queue;
-use crate::kafka::cluster::TopicSpec;
 use crate::kafka::code::Code;
 
 impl Handle {
     /// Sends CreateTopics for one topic; the answer comes to `queue`.
     pub(crate) fn create_topic(
         &self,
-        spec: &TopicSpec,
+        topic: &NewTopic<'_>,
         timeout: Duration,
         queue: &Queue,
     ) -> Result<(), String> {
         let mut errstr = ErrStr::new();
-        let name = c_string(&spec.name);
+        let name = c_string(topic.name);
         // SAFETY: the client and the queue are alive; strings are NUL-terminated and copied; the new topic is destroyed once,
         // after the call that copies it.
         unsafe {
-            let mut topic = sys::rd_kafka_NewTopic_new(
+            let mut new = sys::rd_kafka_NewTopic_new(
                 name.as_ptr(),
-                spec.partitions,
-                spec.replication,
+                topic.partitions,
+                topic.replication,
                 errstr.as_mut_ptr(),
                 ErrStr::SIZE,
             );
-            if topic.is_null() {
+            if new.is_null() {
                 return Err(errstr.text());
             }
-            for (key, value) in &spec.config {
+            for (key, value) in topic.config {
                 let (key, value) = (c_string(key), c_string(value));
-                sys::rd_kafka_NewTopic_set_config(topic, key.as_ptr(), value.as_ptr());
+                sys::rd_kafka_NewTopic_set_config(new, key.as_ptr(), value.as_ptr());
             }
             let options =
                 self.admin_options(sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_CREATETOPICS, timeout);
-            sys::rd_kafka_CreateTopics(self.as_ptr(), &raw mut topic, 1, options, queue.as_ptr());
+            sys::rd_kafka_CreateTopics(self.as_ptr(), &raw mut new, 1, options, queue.as_ptr());
             sys::rd_kafka_AdminOptions_destroy(options);
-            sys::rd_kafka_NewTopic_destroy(topic);
+            sys::rd_kafka_NewTopic_destroy(new);
         }
         Ok(())
     }
@@ -82,6 +82,14 @@ impl Handle {
             options
         }
     }
+}
+
+/// A topic to create.
+pub(crate) struct NewTopic<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) partitions: i32,
+    pub(crate) replication: i32,
+    pub(crate) config: &'a BTreeMap<String, String>,
 }
 
 /// What became of one topic of an admin request.

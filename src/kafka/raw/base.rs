@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use rdkafka_sys as sys;
 
+use crate::kafka::code::Code;
+
 // Functions whose error code may come from a broker, declared with a plain number: rdkafka-sys declares a Rust enum
 // there, for which a number that it does not list is undefined behaviour. The C type is an `int`-sized enum.
 unsafe extern "C" {
@@ -66,9 +68,9 @@ pub(super) fn c_string(text: &str) -> CString {
 }
 
 /// The name of a code and its sentence.
-pub(crate) fn describe(code: i32) -> (String, String) {
+pub(crate) fn describe(code: Code) -> (String, String) {
     // SAFETY: both take any number and return static or thread-local strings, copied before the next call.
-    unsafe { (text(rd_kafka_err2name(code)), text(rd_kafka_err2str(code))) }
+    unsafe { (text(rd_kafka_err2name(code.0)), text(rd_kafka_err2str(code.0))) }
 }
 
 /// Bytes of a C pointer and length; none for null.

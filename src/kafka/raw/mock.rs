@@ -51,6 +51,28 @@ impl Mock {
         }
     }
 
+    /// Keeps note of each request from now on.
+    pub(crate) fn track(&self) {
+        // SAFETY: alive.
+        unsafe { sys::rd_kafka_mock_start_request_tracking(self.cluster.as_ptr()) }
+    }
+
+    /// The API keys of the requests noted, in their order.
+    pub(crate) fn tracked(&self) -> Vec<i16> {
+        let mut count = 0;
+        // SAFETY: alive; the array is ours, holds `count` requests, and is destroyed with them once.
+        unsafe {
+            let requests = sys::rd_kafka_mock_get_requests(self.cluster.as_ptr(), &raw mut count);
+            if requests.is_null() {
+                return Vec::new();
+            }
+            let keys =
+                (0..count).map(|index| sys::rd_kafka_mock_request_api_key(*requests.add(index))).collect();
+            sys::rd_kafka_mock_request_destroy_array(requests, count);
+            keys
+        }
+    }
+
     pub(crate) fn set_rtt(&self, broker: i32, rtt: Duration) {
         // SAFETY: alive; an unknown broker is an error that changes nothing.
         let _ = unsafe { sys::rd_kafka_mock_broker_set_rtt(self.cluster.as_ptr(), broker, millis(rtt)) };

@@ -15,7 +15,7 @@ mod mock;
 mod queue;
 mod topic;
 
-pub(crate) use admin::TopicAnswer;
+pub(crate) use admin::{NewTopic, TopicAnswer};
 pub(crate) use base::describe;
 pub(crate) use config::Config;
 pub(crate) use event::Report;

@@ -1,7 +1,8 @@
-//! The end of a client that must not hold up the run.
+//! Letting librdkafka's clients go, in bounded time.
+//!
+//! Owns the one thread that may outlive its caller.
 
-use std::sync::Arc;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use super::raw::Handle;
