@@ -338,8 +338,8 @@ impl Reader<'_> {
                 place.asked = now;
                 let position = set.position(place.partition).unwrap_or(place.start);
                 if let Ok((_, end)) = set.watermarks(place.partition, ASK) {
-                    place.finished = position >= end && self.plan.offset != StartOffset::Latest
-                        || self.plan.from == From::Run && position >= end;
+                    let may_end = self.plan.from == From::Run || self.plan.offset != StartOffset::Latest;
+                    place.finished = may_end && position >= end;
                 }
             } else if place.fence.flatten().is_some() && idle >= STILL && !place.still_told {
                 place.still_told = true;
