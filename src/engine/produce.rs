@@ -22,7 +22,7 @@ use crate::plan::{Partitioning, ProducePlan, Work};
 const SENDS_A_POLL: u32 = 256;
 /// After a stop: how long acks of what is in flight may still come.
 const GRACE: Duration = Duration::from_secs(1);
-/// librdkafka's words for a producer that is of no use any more, and for the feature that it lacks.
+/// librdkafka's answers to a message for a producer that it has given up.
 const FATAL: [kafka::Code; 2] = [kafka::Code(-150), kafka::Code(-165)];
 /// How long a client may take to learn of its partitions before the schedule starts.
 const WARM_UP: Duration = Duration::from_secs(10);
@@ -69,7 +69,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize) -> Outcome {
         }
     }
     note_counts(shared, index);
-    if let Some(error) = failed.or_else(|| fatal(shared, index)) {
+    if let Some(error) = failed.or_else(|| given_up(shared, index, plan.idempotence)) {
         return Outcome::failed(error);
     }
     if shared.stop.is_stopped() {
@@ -102,22 +102,20 @@ fn note_counts(shared: &Shared, index: usize) {
     }
 }
 
-/// What librdkafka said when it gave a producer up, such as an idempotent one on a broker that has no
-/// InitProducerId. With nothing acked by then the scenario could not work; else it is a note.
-fn fatal(shared: &Shared, index: usize) -> Option<String> {
+/// What librdkafka said when it gave an idempotent producer up, such as on a broker that has no InitProducerId. With
+/// nothing acked by then the scenario could not work; else it is a note.
+fn given_up(shared: &Shared, index: usize, idempotent: bool) -> Option<String> {
     let counts = shared.live.metrics(index).snapshot();
-    let code =
-        FATAL.into_iter().find(|code| counts.errors_by_code.iter().any(|(seen, _)| *seen == code.name()))?;
+    if !idempotent || counts.failed == 0 {
+        return None;
+    }
     let logs = shared.client.logs().snapshot();
-    let said = logs.iter().find_map(|kind| kind.sample.split_once("Fatal error: "));
-    let text = said.map_or_else(|| code.text(), |(_, text)| text.to_owned());
+    let (_, text) = logs.iter().find_map(|kind| kind.sample.split_once("Fatal error: "))?;
     if counts.acked + counts.unknown == 0 {
         return Some(format!("its producer was given up: {text}"));
     }
-    shared.note(Note::error(format!(
-        "a producer of `{}` was given up: {text}",
-        shared.plan.scenarios[index].name
-    )));
+    let name = &shared.plan.scenarios[index].name;
+    shared.note(Note::error(format!("a producer of `{name}` was given up: {text}")));
     None
 }
 
