@@ -230,7 +230,7 @@ proptest! {
         let mut sent: HashMap<StreamId, SentLog> = HashMap::new();
         for ((stream, seq), (fate, resent)) in &h.fates {
             let log = sent.entry(StreamId(*stream)).or_default();
-            prop_assert_eq!(log.next(), *seq);
+            prop_assert_eq!(log.next_seq(), *seq);
             match fate {
                 Fate::Acked | Fate::AckedElsewhere => log.acked(*seq, acked_at(&h, (*stream, *seq), *fate), *resent),
                 Fate::Failed => log.failed(*seq, *resent),

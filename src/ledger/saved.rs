@@ -219,7 +219,7 @@ mod tests {
     fn saved() -> Saved {
         let mut log = SentLog::default();
         for seq in 0..10 {
-            log.next();
+            log.next_seq();
             if seq < 8 {
                 log.acked(
                     seq,

@@ -45,7 +45,7 @@ impl SentLog {
     }
 
     /// Counts one more message and gives its sequence.
-    pub fn next(&mut self) -> Seq {
+    pub fn next_seq(&mut self) -> Seq {
         self.sent += 1;
         self.sent - 1
     }
@@ -127,7 +127,7 @@ mod tests {
     fn what_is_neither_acked_nor_failed_is_unknown() {
         let mut log = SentLog::default();
         for _ in 0..5 {
-            log.next();
+            log.next_seq();
         }
         log.acked(0, 10, Resent::Unwritten);
         log.acked(2, 9, Resent::MaybeWritten);

@@ -135,7 +135,9 @@ impl Out {
         }
         for (name, s) in &run.scenarios {
             if s.ended != "done" || s.message.is_some() {
-                let why = s.message.as_deref().map_or_else(String::new, |m| format!(": {m}"));
+                // What the verdict has said already is not said again for each scenario.
+                let news = s.message.as_deref().filter(|message| !run.reason.contains(message));
+                let why = news.map_or_else(String::new, |message| format!(": {message}"));
                 let text = format!("{name}: {}{why}", ended_words(&s.ended));
                 self.wrapped(2, Tone::Doubt, &text);
             }
@@ -151,7 +153,7 @@ impl Out {
         self.heading(&format!("checks{}{passed} of {all} passed", self.dot()));
         let name_width =
             run.check_results.iter().map(|r| label(r).chars().count()).max().unwrap_or(0).min(40);
-        for wanted in [CheckOutcome::Fail, CheckOutcome::Inconclusive, CheckOutcome::Pass] {
+        for wanted in CheckOutcome::WORST_FIRST {
             for row in run.check_results.iter().filter(|r| r.result == wanted) {
                 self.check(row, name_width);
             }

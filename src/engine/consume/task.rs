@@ -223,11 +223,21 @@ impl Reader<'_> {
         }
     }
 
-    /// A limit ends the reading, but for a reader that has to see all that was sent.
-    fn limit_reached(&self) -> bool {
+    /// The limit, but for a reader that has to see all that was sent.
+    fn limit(&self) -> Option<u64> {
         let judges = self.plan.from == From::Run && !self.plan.producers.is_empty() && !self.plan.partial;
-        let received = &self.recorder.metrics().counters.received;
-        !judges && self.plan.limit.is_some_and(|limit| received.load(Ordering::Relaxed) >= limit)
+        self.plan.limit.filter(|_| !judges)
+    }
+
+    fn limit_reached(&self) -> bool {
+        self.limit().is_some_and(|limit| self.task.consumer.taken.load(Ordering::Relaxed) >= limit)
+    }
+
+    /// Takes one more of what the limit leaves to all clients; false where nothing is left.
+    fn may_take(&self) -> bool {
+        let Some(limit) = self.limit() else { return true };
+        let more = |taken| (taken < limit).then_some(taken + 1);
+        self.task.consumer.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
     fn drain(&mut self, set: &mut ReaderSet) {
@@ -255,10 +265,20 @@ impl Reader<'_> {
     }
 
     fn record(&mut self, record: &Record<'_>, now: Instant, now_us: u64, batch: &mut Batch) {
-        let Some(place) = self.places.iter_mut().find(|p| p.partition == record.partition) else { return };
-        if place.finished {
+        let Some(at) = self.places.iter().position(|p| p.partition == record.partition) else { return };
+        if self.places[at].finished {
             return;
         }
+        let opened = envelope::open(record.key, record.value, || record.header(HEADER));
+        let counts = match self.plan.from {
+            From::Any => !opened.is_fence(),
+            From::Run => self.limit().is_some() && self.places[at].reads.is_new(self.streams, &opened),
+        };
+        if counts && !self.may_take() {
+            // It lies beyond the limit, wherever the others got to.
+            return;
+        }
+        let place = &mut self.places[at];
         self.touched = now;
         place.still_since = now;
         let bytes = (record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len)) as u64;
@@ -266,10 +286,11 @@ impl Reader<'_> {
             place
                 .reads
                 .see(self.streams, record.offset, envelope::Opened::Foreign, now_us, |_| Checked::Fine);
-            batch.received += 1;
-            batch.bytes += bytes;
+            if counts {
+                batch.received += 1;
+                batch.bytes += bytes;
+            }
         } else {
-            let opened = envelope::open(record.key, record.value, || record.header(HEADER));
             let (compared, wrong) = (&mut self.compared, &mut self.wrong);
             let seen = place.reads.see(self.streams, record.offset, opened, now_us, |identity| {
                 *compared += 1;
@@ -361,8 +382,8 @@ impl Reader<'_> {
                 place.asked = now;
                 let position = set.position(place.partition).unwrap_or(place.start);
                 if let Ok((_, end)) = set.watermarks(place.partition, ASK) {
-                    place.finished = position >= end && self.plan.offset != StartOffset::Latest
-                        || self.plan.from == From::Run && position >= end;
+                    let may_end = self.plan.from == From::Run || self.plan.offset != StartOffset::Latest;
+                    place.finished = may_end && position >= end;
                 }
             } else if place.fence.flatten().is_some() && idle >= STILL && !place.still_told {
                 place.still_told = true;
