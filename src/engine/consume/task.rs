@@ -430,7 +430,9 @@ impl Reader<'_> {
                 )
             }
             Ok(probe) if probe.record_bytes > 0 => {
-                "the broker does hand out records: the reader is slow".to_owned()
+                set.refresh(partition);
+                "the broker does hand out records: the reader is slow, or the topic was made anew under it"
+                    .to_owned()
             }
             Ok(probe) => format!(
                 "the broker answers without records{}",
