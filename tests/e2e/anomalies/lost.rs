@@ -30,7 +30,7 @@ fn lost_when_objects_are_deleted() {
     for (number, batch) in picked.into_iter().enumerate() {
         lake.delete(batch);
         let partition = i64::from(number == 4);
-        lost.extend((batch.base..).take(batch.records.len()).map(|offset| (partition, offset)));
+        lost.extend((batch.base..).take(batch.records).map(|offset| (partition, offset)));
     }
     drop(held);
     let done = run.done();
