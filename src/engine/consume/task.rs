@@ -255,6 +255,10 @@ impl Reader<'_> {
                 self.recorder.error(now_us, &code.name());
                 if code.means_gone() {
                     gone.push(partition);
+                } else if code.means_unreadable()
+                    && let Some(place) = self.places.iter_mut().find(|p| p.partition == partition)
+                {
+                    place.reads.see_unreadable(place.start, now_us);
                 }
             }
         });
