@@ -10,12 +10,15 @@ use super::audit;
 use super::ends::PartitionEnd;
 use super::fence::producers_of;
 use super::outcome::unwind;
+use super::saved;
 use super::shared::{Shared, Topology};
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Partition, StreamId};
 use crate::kafka::{self, Range, ReadEvent, Record};
 use crate::ledger::envelope::{self, HEADER, Opened};
-use crate::ledger::{self, Bits, Counts, Judgement, Missing, PartitionReads, ReaderEnd, Scope, SentLog};
+use crate::ledger::{
+    self, Bits, Counts, Judgement, Missing, PartitionReads, ReaderEnd, Saved, Scope, SentLog,
+};
 use crate::observe::{Note, PartitionSeen, Reading};
 use crate::plan::{From, Work};
 
@@ -24,15 +27,24 @@ const ASK: Duration = Duration::from_secs(5);
 /// How long all second looks together may take.
 const BOUND: Duration = Duration::from_secs(60);
 
+/// What judging comes to.
+#[derive(Debug, Default)]
+pub(super) struct Judged {
+    pub(super) readings: Vec<Reading>,
+    pub(super) partitions: Vec<PartitionSeen>,
+    /// The ledger, where it is to be kept.
+    pub(super) saved: Option<Saved>,
+}
+
 /// Judges all that was read, and adds up what was sent.
-pub(super) async fn all(shared: &Arc<Shared>) -> (Vec<Reading>, Vec<PartitionSeen>) {
+pub(super) async fn all(shared: &Arc<Shared>) -> Judged {
     let task = Arc::clone(shared);
     unwind(tokio::task::spawn_blocking(move || judge(&task)).await)
 }
 
-fn judge(shared: &Shared) -> (Vec<Reading>, Vec<PartitionSeen>) {
+fn judge(shared: &Shared) -> Judged {
     let sent = shared.take_sent();
-    let Some(topology) = shared.topology() else { return (Vec::new(), Vec::new()) };
+    let Some(topology) = shared.topology() else { return Judged::default() };
     let seen = partitions(shared, topology, &sent);
     let audits = if shared.plan.audit { audit::all(shared, topology, &seen) } else { HashMap::new() };
     let ends = ends(shared, topology);
@@ -47,7 +59,8 @@ fn judge(shared: &Shared) -> (Vec<Reading>, Vec<PartitionSeen>) {
         })
         .collect();
     note_lies(shared, topology, &readings);
-    (readings, seen)
+    let saved = shared.save_ledger.then(|| saved::save(shared, topology, &sent));
+    Judged { readings, partitions: seen, saved }
 }
 
 /// What was asked about a partition after all else.
