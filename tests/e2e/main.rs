@@ -1,6 +1,9 @@
 //! All end-to-end tests in one binary: it links librdkafka and OpenSSL once, not once for each area.
 //! A module here is an area; what they stand on is `tests/lab`.
 
+// What stands in a place of librdkafka's own comes from there; see `build.rs`.
+use kaf6 as _;
+
 #[path = "../lab/mod.rs"]
 mod lab;
 mod lab_itself;
