@@ -43,6 +43,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, fences: &Fences) -> 
         index,
         topic,
         name: state.name,
+        taken: AtomicU64::new(0),
         compared: AtomicU64::new(0),
         wrong: AtomicU64::new(0),
     });

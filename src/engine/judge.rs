@@ -105,6 +105,7 @@ fn reading(
         reached_fence: end.reached_fence,
         resets: end.reads.resets(),
         wanted: 0,
+        unaudited: false,
         judgement: None,
     };
     let Work::Consume(plan) = &shared.plan.scenarios[scenario].work else { return reading };
@@ -132,6 +133,7 @@ fn reading(
     };
     let missing = ledger::missing(&topology.streams, sent, &view);
     let again = second_look(shared, topology, scenario, &view, &missing, until);
+    reading.unaudited = shared.plan.audit && last_looks.audit.is_none();
     reading.wanted = ledger::wanted(&topology.streams, sent, &view);
     reading.judgement = Some(ledger::judge(&topology.streams, sent, &view, &missing, again.as_ref()));
     reading

@@ -22,6 +22,8 @@ use crate::plan::{Partitioning, ProducePlan, Work};
 const SENDS_A_POLL: u32 = 256;
 /// After a stop: how long acks of what is in flight may still come.
 const GRACE: Duration = Duration::from_secs(1);
+/// librdkafka's answers to a message for a producer that it has given up.
+const FATAL: [kafka::Code; 2] = [kafka::Code(-150), kafka::Code(-165)];
 /// How long a client may take to learn of its partitions before the schedule starts.
 const WARM_UP: Duration = Duration::from_secs(10);
 
@@ -67,7 +69,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize) -> Outcome {
         }
     }
     note_counts(shared, index);
-    if let Some(error) = failed {
+    if let Some(error) = failed.or_else(|| given_up(shared, index, plan.idempotence)) {
         return Outcome::failed(error);
     }
     if shared.stop.is_stopped() {
@@ -98,6 +100,23 @@ fn note_counts(shared: &Shared, index: usize) {
             scenario.name, counts.failed, counts.unknown
         )));
     }
+}
+
+/// What librdkafka said when it gave an idempotent producer up, such as on a broker that has no InitProducerId. With
+/// nothing acked by then the scenario could not work; else it is a note.
+fn given_up(shared: &Shared, index: usize, idempotent: bool) -> Option<String> {
+    let counts = shared.live.metrics(index).snapshot();
+    if !idempotent || counts.failed == 0 {
+        return None;
+    }
+    let logs = shared.client.logs().snapshot();
+    let (_, text) = logs.iter().find_map(|kind| kind.sample.split_once("Fatal error: "))?;
+    if counts.acked + counts.unknown == 0 {
+        return Some(format!("its producer was given up: {text}"));
+    }
+    let name = &shared.plan.scenarios[index].name;
+    shared.note(Note::error(format!("a producer of `{name}` was given up: {text}")));
+    None
 }
 
 /// One client.
@@ -200,6 +219,7 @@ impl Task {
             pending: Vec::new(),
             free: Vec::new(),
             ended: Vec::new(),
+            given_up: false,
         };
         let in_time = client.send_all(&mut producer);
         let in_time = client.settle(&mut producer) && in_time;
@@ -246,6 +266,8 @@ struct Client<'a> {
     pending: Vec<Pending>,
     free: Vec<u32>,
     ended: Vec<Delivery>,
+    /// librdkafka has given the producer up: nothing will be sent any more.
+    given_up: bool,
 }
 
 impl Client<'_> {
@@ -284,7 +306,7 @@ impl Client<'_> {
         // Lateness up to here is the broker's: the queue was full.
         let mut blocked_until = 0;
         loop {
-            if shared.stop.is_stopped() {
+            if shared.stop.is_stopped() || self.given_up {
                 return true;
             }
             let now = Instant::now();
@@ -374,6 +396,7 @@ impl Client<'_> {
                 self.free.push(slot);
                 let now_us = shared.clock.now_us();
                 self.recorder.error(now_us, &code.name());
+                self.given_up = FATAL.contains(&code);
                 true
             }
         }

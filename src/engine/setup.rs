@@ -11,11 +11,13 @@ use super::shared::{Shared, TopicState, Topology};
 use crate::kafka::{self, TopicOutcome, TopicSpec, probe};
 use crate::ledger::{StreamInfo, Streams};
 use crate::observe::Note;
-use crate::plan::{Plan, ValuePlan, Work};
+use crate::plan::{Plan, ScenarioPlan, ValuePlan, Work};
 use crate::scenario::Template;
 
 /// How long reaching the brokers and creating the topics may take.
 const BOUND: Duration = Duration::from_secs(10);
+/// How long a broker may take to answer where nothing but `connect` starts at once.
+const QUICK: Duration = Duration::from_secs(1);
 /// How long finding the cause of a failed try may take.
 const PROBE: Duration = Duration::from_secs(2);
 /// A failed try is not repeated within this time.
@@ -29,8 +31,29 @@ pub(super) async fn first(shared: &Arc<Shared>) {
     tokio::select! {
         biased;
         () = shared.stop.stopped() => {}
-        _ = ready(shared) => {}
+        () = try_once(shared) => {}
     }
+}
+
+async fn try_once(shared: &Arc<Shared>) {
+    if connects_first(&shared.plan) {
+        let client = shared.client.clone();
+        let asked = tokio::task::spawn_blocking(move || kafka::metadata::fetch(&client, &[], QUICK));
+        if unwind(asked.await).is_err() {
+            return;
+        }
+    }
+    // Its failure is remembered for those who ask next.
+    let _ = ready(shared).await;
+}
+
+/// Whether all that starts at once is `connect`: that waits for brokers itself, in its own time and not before it.
+fn connects_first(plan: &Plan) -> bool {
+    let at_once = |s: &&ScenarioPlan| {
+        s.work.needs_kafka() && s.start.after.is_none() && s.start.when.is_none() && s.start.at.is_zero()
+    };
+    plan.scenarios.iter().filter(at_once).all(|s| matches!(s.work, Work::Connect(_)))
+        && plan.scenarios.iter().any(|s| matches!(s.work, Work::Connect(_)))
 }
 
 /// Sees to it that the topology is known.

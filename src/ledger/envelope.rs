@@ -118,6 +118,13 @@ pub enum Opened {
     },
 }
 
+impl Opened {
+    /// A fence of some run, which is counted nowhere.
+    pub fn is_fence(&self) -> bool {
+        matches!(self, Self::Kaf6 { envelope, intact: true } if envelope.kind == Kind::Fence)
+    }
+}
+
 /// Opens a record: the envelope stands first in the value, or in the header that `header` fetches when asked.
 pub fn open<'a>(
     key: Option<&[u8]>,

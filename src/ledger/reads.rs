@@ -131,6 +131,15 @@ impl PartitionReads {
         }
     }
 
+    /// Whether this is a message of the run that was not found here yet: what a limit counts.
+    pub fn is_new(&self, streams: &Streams, opened: &Opened) -> bool {
+        let Opened::Kaf6 { envelope, intact: true } = opened else { return false };
+        let id = envelope.identity;
+        let here = streams.get(id.stream).is_some_and(|s| s.is_load_of((self.topic, self.partition)));
+        let found = || self.streams.get(&id.stream).is_some_and(|stream| stream.seen.contains(id.seq));
+        envelope.kind == Kind::Message && id.run == self.run && here && !found()
+    }
+
     /// Takes in one record, handed out at `at_us` (microseconds from the run's zero). `check` compares the UUID in
     /// the value with the identity, where the stream's values hold one.
     pub fn see(

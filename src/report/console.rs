@@ -135,7 +135,9 @@ impl Out {
         }
         for (name, s) in &run.scenarios {
             if s.ended != "done" || s.message.is_some() {
-                let why = s.message.as_deref().map_or_else(String::new, |m| format!(": {m}"));
+                // What the verdict has said already is not said again for each scenario.
+                let news = s.message.as_deref().filter(|message| !run.reason.contains(message));
+                let why = news.map_or_else(String::new, |message| format!(": {message}"));
                 let text = format!("{name}: {}{why}", ended_words(&s.ended));
                 self.wrapped(2, Tone::Doubt, &text);
             }

@@ -6,4 +6,10 @@ use kaf6 as _;
 
 #[path = "../lab/mod.rs"]
 mod lab;
+
+mod examples;
 mod lab_itself;
+mod reading;
+mod runs;
+mod runs_broken;
+mod runs_forms;

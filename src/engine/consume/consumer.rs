@@ -22,6 +22,8 @@ pub(super) struct Consumer {
     pub(super) index: usize,
     pub(super) topic: usize,
     pub(super) name: String,
+    /// Messages taken under a limit.
+    pub(super) taken: AtomicU64,
     /// UUIDs compared, and those that were another than sent.
     pub(super) compared: AtomicU64,
     pub(super) wrong: AtomicU64,

@@ -217,11 +217,21 @@ impl Reader<'_> {
         }
     }
 
-    /// A limit ends the reading, but for a reader that has to see all that was sent.
-    fn limit_reached(&self) -> bool {
+    /// The limit, but for a reader that has to see all that was sent.
+    fn limit(&self) -> Option<u64> {
         let judges = self.plan.from == From::Run && !self.plan.producers.is_empty() && !self.plan.partial;
-        let received = &self.recorder.metrics().counters.received;
-        !judges && self.plan.limit.is_some_and(|limit| received.load(Ordering::Relaxed) >= limit)
+        self.plan.limit.filter(|_| !judges)
+    }
+
+    fn limit_reached(&self) -> bool {
+        self.limit().is_some_and(|limit| self.task.consumer.taken.load(Ordering::Relaxed) >= limit)
+    }
+
+    /// Takes one more of what the limit leaves to all clients; false where nothing is left.
+    fn may_take(&self) -> bool {
+        let Some(limit) = self.limit() else { return true };
+        let more = |taken| (taken < limit).then_some(taken + 1);
+        self.task.consumer.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
     fn drain(&mut self, set: &mut ReaderSet) {
@@ -249,10 +259,20 @@ impl Reader<'_> {
     }
 
     fn record(&mut self, record: &Record<'_>, now: Instant, now_us: u64, batch: &mut Batch) {
-        let Some(place) = self.places.iter_mut().find(|p| p.partition == record.partition) else { return };
-        if place.finished {
+        let Some(at) = self.places.iter().position(|p| p.partition == record.partition) else { return };
+        if self.places[at].finished {
             return;
         }
+        let opened = envelope::open(record.key, record.value, || record.header(HEADER));
+        let counts = match self.plan.from {
+            From::Any => !opened.is_fence(),
+            From::Run => self.limit().is_some() && self.places[at].reads.is_new(self.streams, &opened),
+        };
+        if counts && !self.may_take() {
+            // It lies beyond the limit, wherever the others got to.
+            return;
+        }
+        let place = &mut self.places[at];
         self.touched = now;
         place.still_since = now;
         let bytes = (record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len)) as u64;
@@ -260,10 +280,11 @@ impl Reader<'_> {
             place
                 .reads
                 .see(self.streams, record.offset, envelope::Opened::Foreign, now_us, |_| Checked::Fine);
-            batch.received += 1;
-            batch.bytes += bytes;
+            if counts {
+                batch.received += 1;
+                batch.bytes += bytes;
+            }
         } else {
-            let opened = envelope::open(record.key, record.value, || record.header(HEADER));
             let (compared, wrong) = (&mut self.compared, &mut self.wrong);
             let seen = place.reads.see(self.streams, record.offset, opened, now_us, |identity| {
                 *compared += 1;
@@ -324,11 +345,12 @@ impl Reader<'_> {
 
     /// Looks at what no record tells: a decided fence that was read before, a watermark that ends the reading, a
     /// reader that stands still.
-    fn look(&mut self, set: &ReaderSet, decided: bool, now: Instant) {
+    fn look(&mut self, set: &mut ReaderSet, decided: bool, now: Instant) {
         let ends_by_watermark = self.plan.from == From::Run || self.plan.limit.is_none();
         for at in 0..self.places.len() {
+            self.places[at].look_at_fence();
+            self.reset_behind_fence(set, at, now);
             let place = &mut self.places[at];
-            place.look_at_fence();
             if place.finished || now.saturating_duration_since(place.asked) < ASK {
                 continue;
             }
@@ -345,6 +367,26 @@ impl Reader<'_> {
                 let partition = place.partition;
                 self.explain(set, partition);
             }
+        }
+    }
+
+    /// The fence is the log's last record: a reader beyond it stands where no log is any more, and some brokers never say so.
+    fn reset_behind_fence(&mut self, set: &mut ReaderSet, at: usize, now: Instant) {
+        let (consumer, place) = (&self.task.consumer, &self.places[at]);
+        if place.finished || place.fence.flatten().is_none() {
+            return;
+        }
+        let fence = consumer.shared.fence_offset(consumer.topic, place.partition);
+        let position = set.position(place.partition);
+        if fence.zip(position).is_some_and(|(fence, position)| position > fence) {
+            let partition = place.partition;
+            let now_us = consumer.shared.clock.us(now);
+            set.reset(partition, "the log ends before the reader's place", &mut |event| {
+                if let ReadEvent::Reset { partition, from, to, text, .. } = event {
+                    self.reset(partition, from, to, &text);
+                    self.recorder.error(now_us, "OFFSET_RESET");
+                }
+            });
         }
     }
 

@@ -1,0 +1,82 @@
+//! How kaf6 reads: without a group, and all of it also where a broker sends null records.
+
+use std::time::Duration;
+
+use kafka_protocol::messages::ApiKey;
+
+use crate::lab::{Kafka, Relay, Storage, Tansu};
+use crate::runs::Kaf6;
+
+/// Whether a request has to do with consumer groups, or pushes telemetry.
+fn is_forbidden(api: ApiKey) -> bool {
+    let name = format!("{api:?}");
+    ["FindCoordinator", "Group", "Heartbeat", "OffsetCommit", "OffsetFetch", "OffsetDelete", "Telemetry"]
+        .iter()
+        .any(|part| name.contains(part))
+}
+
+#[test]
+fn no_group_request_leaves_the_process() {
+    let file = "topics: [{name: 'quiet-{{run_id}}', partitions: 4}, {name: 'pings-{{run_id}}'}]\n\
+                scenarios:\n  reach: {type: connect}\n  \
+                write: {type: produce, topic: 'quiet-{{run_id}}', clients: 2, messages: 400, rate: 200/s}\n  \
+                read: {type: consume, topic: 'quiet-{{run_id}}', clients: 2}\n  \
+                late: {type: consume, topic: 'quiet-{{run_id}}', after: write}\n  \
+                any: {type: consume, topic: 'quiet-{{run_id}}', from: any, after: write}\n  \
+                ping: {type: roundtrip, topic: 'pings-{{run_id}}', iterations: 20}\n\
+                checks: [{type: reachable}, {type: count_equals, scenario: read, expected: 400}, {type: roundtrip_ok}]\n";
+    let hold = |broker: &str| {
+        let relay = Relay::start(broker);
+        Kaf6::file(file).brokers(&relay.address()).run().expect("pass");
+        let apis = relay.apis();
+        for needed in
+            [ApiKey::ApiVersions, ApiKey::Metadata, ApiKey::Produce, ApiKey::Fetch, ApiKey::ListOffsets]
+        {
+            assert!(apis.contains(&needed), "the relay sees all: {apis:?}");
+        }
+        let forbidden: Vec<_> = apis.into_iter().filter(|api| is_forbidden(*api)).collect();
+        assert!(forbidden.is_empty(), "{forbidden:?}");
+    };
+    assert!(is_forbidden(ApiKey::FindCoordinator) && is_forbidden(ApiKey::ConsumerGroupHeartbeat));
+    if let Some(kafka) = Kafka::shared() {
+        hold(&kafka);
+    }
+    if let Some(tansu) = Tansu::start(&Storage::Memory) {
+        hold(&tansu.address());
+    }
+}
+
+#[test]
+fn null_records_of_idle_partitions_keep_nothing_from_the_busy_one_timed() {
+    let Some(kafka) = Kafka::shared() else { return };
+    let relay = Relay::start(&kafka);
+    relay.null_records();
+    let file = "topics: [{name: 'null-{{run_id}}', partitions: 6}]\n\
+                scenarios:\n  write: {type: produce, partition: 4, messages: 500, rate: 100/s}\n  \
+                read: {type: consume}\n\
+                checks:\n  - {type: count_equals, expected: 500}\n  - {type: threshold, scenario: read, expr: p95 < 100ms}\n";
+    let ran = Kaf6::file(file).brokers(&relay.address()).run().expect("pass");
+    assert_eq!(ran.count("read", "received"), 500);
+    assert!(ran.count("read", "measured") >= 450, "almost all is read as it is written: {ran}");
+    assert!(ran.figure("read", "p95_ms").is_some_and(|p95| p95 < 100.0), "{ran}");
+    assert!(ran.seconds() < 10.0, "{ran}");
+    let cause = ran.notes().lines().filter(|note| note.contains("null records")).count();
+    assert_eq!(cause, 1, "one note names the cause: {}", ran.notes());
+    assert!(ran.stderr.lines().count() < 10, "a handful of lines: {ran}");
+    assert!(ran.stdout.lines().count() < 60 && !ran.stdout.contains("PROTOERR"), "{ran}");
+}
+
+#[test]
+fn the_fence_is_found_where_null_records_hide_the_end_of_the_log() {
+    let Some(tansu) = Tansu::start(&Storage::Memory) else { return };
+    let relay = Relay::start(&tansu.address());
+    relay.null_records();
+    let file = "topics: [{name: 'hidden-{{run_id}}', partitions: 3}]\n\
+                scenarios:\n  write: {type: produce, clients: 3, messages: 3000}\n  read: {type: consume}\n  \
+                late: {type: consume, after: write}\n\
+                checks: [{type: count_equals, expected: 3000}]\n";
+    let ran = Kaf6::file(file).brokers(&relay.address()).run().expect("pass");
+    assert_eq!((ran.count("read", "received"), ran.count("late", "received")), (3000, 3000));
+    assert_eq!((ran.ended("read"), ran.ended("late")), ("done", "done"));
+    assert!(ran.took < Duration::from_secs(15), "{ran}");
+}

@@ -1,0 +1,267 @@
+//! Brokers that are away, refuse, forget or lack something: never green, never hanging, and always a clear word.
+
+use std::time::Duration;
+
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::ApiKey;
+
+use crate::lab::{Kafka, Relay, Storage, Tansu};
+use crate::runs::{Kaf6, Ran, write};
+
+/// One producer and one consumer on a topic of this run's own, with these fields of theirs.
+fn written_and_read(topic: &str, write: &str, read: &str) -> String {
+    format!(
+        "name: pair\n\
+         topics: [{{name: 'pair-{{{{run_id}}}}', {topic}}}]\n\
+         scenarios:\n  write: {{type: produce, {write}}}\n  read: {{type: consume, {read}}}\n\
+         checks: [{{type: count_equals, scenario: read, expected: 1000}}]\n"
+    )
+}
+
+#[test]
+fn a_broker_that_is_away_is_said_once_and_soon() {
+    let Some(mut tansu) = Tansu::start(&Storage::Memory) else { return };
+    let broker = tansu.address();
+    tansu.kill();
+    let draft = Kaf6::example("smoke.yaml").brokers(&broker).within(Duration::from_secs(15)).start();
+    let s1 = Kaf6::example("s1-connectivity.yaml").brokers(&broker).within(Duration::from_secs(20)).start();
+    let nowhere = Kaf6::example("s3-single.yaml")
+        .brokers("nowhere.invalid:9092")
+        .within(Duration::from_secs(20))
+        .start();
+
+    let ran = draft.end().expect("error");
+    assert!(ran.stdout.contains("connection refused"), "the cause is named: {ran}");
+    assert_eq!(ran.stdout.matches("no broker could be reached").count(), 1, "one clear message: {ran}");
+    assert!(!ran.stderr.contains("refused"), "and not another one: {ran}");
+    for check in ["delivered_all", "no_loss", "no_duplicates"] {
+        assert_eq!(ran.check(check), "inconclusive", "{ran}");
+    }
+    assert!(ran.junit.contains("<error"), "{}", ran.junit);
+
+    let ran = s1.end().expect("fail");
+    assert_eq!((ran.check("reachable"), ran.check("metadata")), ("fail", "fail"));
+    assert!(ran.answer("reachable").contains("refused"), "{ran}");
+
+    let ran = nowhere.end().expect("error");
+    assert!(ran.stdout.contains("nowhere.invalid"), "{ran}");
+}
+
+#[test]
+fn a_thousand_messages_refused_as_too_large_are_no_pass() {
+    let hold = |ran: &Ran| {
+        let counts = ["sent", "acked", "failed", "unknown"].map(|field| ran.count("write", field));
+        assert_eq!(counts, [1000, 0, 1000, 0], "{ran}");
+        assert_eq!(ran.count("read", "received"), 0);
+        assert_eq!((ran.check("count_equals"), ran.check("no_loss")), ("fail", "fail"), "{ran}");
+        let codes = ran.summary["scenarios"]["write"]["errors_by_code"].to_string();
+        assert!(codes.contains("SIZE_TOO_LARGE") || codes.contains("MESSAGE_TOO_LARGE"), "{codes}");
+        assert!(ran.took < Duration::from_secs(20), "{ran}");
+    };
+    if let Some(kafka) = Kafka::shared() {
+        let file = written_and_read(
+            "config: {max.message.bytes: '1000'}",
+            "messages: 1000, value: {size: 4KiB}",
+            "limit: 1000",
+        );
+        hold(&Kaf6::file(&file).brokers(&kafka).run().expect("fail"));
+    }
+    let Some(tansu) = Tansu::start(&Storage::Memory) else { return };
+    let relay = Relay::start(&tansu.address());
+    relay.refuse(ApiKey::Produce, ResponseError::MessageTooLarge);
+    let file = written_and_read("partitions: 2", "messages: 1000", "limit: 1000");
+    hold(&Kaf6::file(&file).brokers(&relay.address()).run().expect("fail"));
+    // A file without a reader is no better.
+    let alone = "topics: [{name: 'alone-{{run_id}}'}]\n\
+                 scenarios: {write: {type: produce, messages: 1000}}\n\
+                 checks: [{type: count_at_least, expected: 1}, {type: threshold, expr: error_rate < 1%}]\n";
+    let ran = Kaf6::file(alone).brokers(&relay.address()).run().expect("fail");
+    assert_eq!((ran.check("count_at_least"), ran.check("threshold")), ("fail", "fail"), "{ran}");
+}
+
+/// The reader starts some time after the writer has ended, so that the test can do something in between.
+const LATE: &str = "after: write, at: 4s";
+
+/// All that was acked is lost, to the last message.
+fn hold_all_lost(ran: &Ran) {
+    assert_eq!((ran.count("write", "acked"), ran.count("read", "received")), (1000, 0), "{ran}");
+    assert_eq!((ran.anomaly("lost"), ran.anomaly("unread")), (Some(1000), Some(0)), "{ran}");
+    assert_eq!((ran.check("no_loss"), ran.check("count_equals")), ("fail", "fail"));
+    assert!(ran.answer("no_loss").contains("1000 lost"), "{ran}");
+    let evidence = ran.summary["anomalies"]["lost"]["evidence"].as_array().expect("it is a list");
+    assert_eq!(evidence.len(), 20);
+    assert!(ran.took < Duration::from_secs(40), "{ran}");
+}
+
+#[test]
+fn a_broker_that_forgets_the_topic_has_lost_all_that_it_acked() {
+    let Some(mut tansu) = Tansu::start(&Storage::Memory) else { return };
+    let file = written_and_read("partitions: 3", "messages: 1000", LATE);
+    let run = Kaf6::file(&file).brokers(&tansu.address()).start();
+    run.wait_for("write: 1,000 of 1,000, ended");
+    tansu.restart();
+    let ran = run.end().expect("fail");
+    hold_all_lost(&ran);
+    assert!(ran.notes().contains("no longer knows it"), "{}", ran.notes());
+}
+
+#[test]
+fn a_topic_that_is_there_again_hides_no_loss() {
+    let Some(mut tansu) = Tansu::start(&Storage::Memory) else { return };
+    let broker = tansu.address();
+    let file = written_and_read("partitions: 2", "messages: 1000", LATE);
+    let run = Kaf6::file(&file).brokers(&broker).arg("--run-id").arg("again").start();
+    run.wait_for("write: 1,000 of 1,000, ended");
+    tansu.restart();
+    // Somebody else makes it anew and writes where the lost ones lay.
+    let other = "topics: [{name: pair-again, partitions: 2}]\n\
+                 scenarios: {write: {type: produce, messages: 300}}\n\
+                 checks: [{type: count_equals, expected: 300}]\n";
+    Kaf6::file(other).brokers(&broker).run().expect("pass");
+    let ran = run.end().expect("fail");
+    hold_all_lost(&ran);
+    assert_eq!(ran.count("read", "foreign"), 300, "{ran}");
+}
+
+#[test]
+fn a_topic_that_is_there_again_and_empty_hides_no_loss() {
+    let Some(mut tansu) = Tansu::start(&Storage::Memory) else { return };
+    let broker = tansu.address();
+    let file = written_and_read("partitions: 2", "messages: 1000", LATE);
+    let run = Kaf6::file(&file).brokers(&broker).arg("--run-id").arg("again").start();
+    run.wait_for("write: 1,000 of 1,000, ended");
+    tansu.restart();
+    let other = "topics: [{name: pair-again, partitions: 2}]\nscenarios: {reach: {type: connect}}\n\
+                 checks: [{type: metadata}]\n";
+    Kaf6::file(other).brokers(&broker).run().expect("pass");
+    hold_all_lost(&run.end().expect("fail"));
+}
+
+#[test]
+fn a_broker_that_forgets_under_the_reader_has_lost_all_that_it_acked() {
+    let Some(mut tansu) = Tansu::start(&Storage::Memory) else { return };
+    let file = "topics: [{name: 'under-{{run_id}}', partitions: 2}]\n\
+                scenarios:\n  write: {type: produce, messages: 1000}\n  read: {type: consume, idle_timeout: 4s}\n  \
+                hold: {type: produce, topic: 'under-{{run_id}}', messages: 4, rate: 1/s, timeout: 8s}\n\
+                checks: [{type: no_loss}]\n";
+    let run = Kaf6::file(file).brokers(&tansu.address()).start();
+    run.wait_for("write: 1,000 of 1,000, ended");
+    std::thread::sleep(Duration::from_millis(500));
+    tansu.restart();
+    // What was read before was there: it is not lost. The log that then began anew below the reader is not missed.
+    let ran = run.end();
+    assert_ne!(ran.status(), "pass", "{ran}");
+    assert_ne!(ran.check("no_loss"), "pass", "{ran}");
+    assert!(ran.count("read", "received") >= 1000, "{ran}");
+    assert!(ran.took < Duration::from_secs(25), "{ran}");
+}
+
+#[test]
+fn a_topic_that_cannot_be_created_is_no_pass_and_is_named() {
+    let Some(kafka) = Kafka::shared() else { return };
+    let file = written_and_read("partitions: 1, replication_factor: 3", "messages: 1000", "limit: 1000");
+    let ran = Kaf6::file(&file).brokers(&kafka).run().expect("error");
+    assert!(ran.stdout.contains("pair-") && ran.stdout.contains("replication_factor"), "{ran}");
+    assert_eq!((ran.ended("write"), ran.ended("read")), ("failed", "failed"));
+    assert!(ran.took < Duration::from_secs(10), "{ran}");
+}
+
+#[test]
+fn an_existing_topic_with_other_partitions_is_left_as_it_is_and_noted() {
+    let Some(tansu) = Tansu::start(&Storage::Memory) else { return };
+    let file = |partitions: u32| {
+        format!(
+            "topics: [{{name: kept, partitions: {partitions}}}]\n\
+             scenarios: {{write: {{type: produce, messages: 40}}, read: {{type: consume}}}}\n\
+             checks: [{{type: count_equals, expected: 40}}]\n"
+        )
+    };
+    Kaf6::file(&file(4)).brokers(&tansu.address()).run().expect("pass");
+    let ran = Kaf6::file(&file(6)).brokers(&tansu.address()).run().expect("pass");
+    assert!(ran.notes().contains("`kept` exists with 4 partitions; the file says 6"), "{}", ran.notes());
+    assert_eq!(ran.summary["partitions"].as_array().map(Vec::len), Some(4));
+}
+
+#[test]
+fn an_idempotent_producer_works_where_the_broker_can_and_ends_clearly_where_not() {
+    let Some(kafka) = Kafka::shared() else { return };
+    let file = written_and_read("partitions: 2", "messages: 1000, idempotence: true", "limit: 1000");
+    let ran = Kaf6::file(&file).brokers(&kafka).run().expect("pass");
+    assert_eq!((ran.count("write", "acked"), ran.check("no_loss")), (1000, "pass"));
+
+    let relay = Relay::start(&kafka);
+    relay.limit_api(ApiKey::InitProducerId, None);
+    let ran =
+        Kaf6::file(&file).brokers(&relay.address()).within(Duration::from_secs(30)).run().expect("fail");
+    assert_eq!(
+        (ran.ended("write"), ran.count("write", "acked")),
+        ("failed", 0),
+        "{} {ran}",
+        ran.summary["scenarios"]["write"]["errors_by_code"]
+    );
+    assert_eq!(ran.count("read", "received"), 0, "{ran}");
+    assert!(ran.stdout.contains("could not work: its producer was given up: "), "{ran}");
+    assert!(ran.stdout.contains("Idempotent producer not supported"), "{ran}");
+    // As fast as it can, for ever: a producer that was given up does not go on.
+    let file = "topics: [{name: 'given-{{run_id}}'}]\n\
+                scenarios: {reach: {type: connect}, write: {type: produce, duration: 30s, idempotence: true}}\n\
+                checks: [{type: reachable}, {type: count_at_least, scenario: write, expected: 1}]\n";
+    let ran =
+        Kaf6::file(file).brokers(&relay.address()).within(Duration::from_secs(20)).run().expect("error");
+    assert_eq!((ran.check("reachable"), ran.check("count_at_least")), ("pass", "inconclusive"), "{ran}");
+    assert!(ran.seconds() < 10.0, "{ran}");
+    assert!(ran.notes().contains("no InitProducerId: idempotence is off"), "{}", ran.notes());
+}
+
+#[test]
+fn a_broker_that_hangs_ends_with_the_time_bounds() {
+    let Some(tansu) = Tansu::start(&Storage::Memory) else { return };
+    let file = "topics: [{name: hung, partitions: 2}]\n\
+                scenarios:\n  write: {type: produce, clients: 3, rate: 200/s, messages: 2000, timeout: 4s}\n  \
+                read: {type: consume, timeout: 7s}\n  \
+                ping: {type: roundtrip, iterations: 1000000, timeout: 5s}\n\
+                checks: [{type: count_equals, scenario: read, expected: 2000}, {type: roundtrip_ok}]\n\
+                run: {timeout: 12s}\n";
+    let run = Kaf6::file(file).brokers(&tansu.address()).within(Duration::from_secs(20)).start();
+    std::thread::sleep(Duration::from_millis(1500));
+    tansu.process().signal("STOP");
+    let ran = run.end();
+    tansu.process().signal("CONT");
+    assert_ne!(ran.status(), "pass", "{ran}");
+    assert!(ran.count("write", "acked") > 0, "{ran}");
+    // What was on its way may be in the log: nobody calls it failed, and nobody calls it lost.
+    assert_eq!(ran.anomaly("lost"), Some(0), "{ran}");
+    assert!(ran.count("write", "unknown") > 0, "{ran}");
+}
+
+#[test]
+fn brokers_that_come_up_late_are_waited_for_by_connect() {
+    let Some(mut tansu) = Tansu::start(&Storage::Memory) else { return };
+    tansu.kill();
+    let file = "topics: [{name: 'late-{{run_id}}', partitions: 2}]\n\
+                scenarios:\n  reach: {type: connect, timeout: 30s}\n  \
+                write: {type: produce, messages: 100, after: reach}\n  read: {type: consume, after: reach}\n\
+                checks: [{type: reachable}, {type: metadata}, {type: count_equals, expected: 100}]\n";
+    let run = Kaf6::file(file).brokers(&tansu.address()).start();
+    std::thread::sleep(Duration::from_secs(3));
+    tansu.restart();
+    let ran = run.end().expect("pass");
+    assert_eq!(
+        (ran.check("reachable"), ran.check("metadata"), ran.check("no_loss")),
+        ("pass", "pass", "pass")
+    );
+    assert!(ran.took < Duration::from_secs(20), "{ran}");
+}
+
+#[test]
+fn what_others_wrote_before_is_foreign_to_a_run() {
+    let Some(tansu) = Tansu::start(&Storage::Memory) else { return };
+    let broker = tansu.address();
+    let file = "topics: [{name: mixed, partitions: 2}]\n\
+                scenarios: {write: {type: produce, messages: 200}, read: {type: consume}}\n\
+                checks: [{type: count_equals, expected: 200}]\n";
+    Kaf6::file(file).brokers(&broker).run().expect("pass");
+    write(&broker, "mixed", 0, (0..50).map(|n| format!("stranger {n}")));
+    let ran = Kaf6::file(file).brokers(&broker).run().expect("pass");
+    assert_eq!((ran.count("read", "received"), ran.count("read", "foreign")), (200, 250), "{ran}");
+}
