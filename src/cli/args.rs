@@ -100,7 +100,7 @@ pub struct RunArgs {
     #[command(flatten)]
     pub files: FileArgs,
 
-    /// Where reports go: DIR/<run id>/summary.json, report.html and junit.xml
+    /// Where reports go: DIR/RUN-ID/summary.json, report.html and junit.xml
     #[arg(
         long,
         value_name = "DIR",
@@ -110,7 +110,7 @@ pub struct RunArgs {
     )]
     pub report_dir: PathBuf,
 
-    /// The run's id, in place of one made from the time; with several files it becomes ID-<name> for each
+    /// The run's id, in place of one made from the time; with several files it becomes ID-NAME for each
     #[arg(long, value_name = "ID", env = "KAF6_RUN_ID", hide_env_values = true)]
     pub run_id: Option<String>,
 
