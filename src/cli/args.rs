@@ -154,7 +154,7 @@ fn filled(brokers: &[String]) -> Vec<String> {
 /// Where a run's results go.
 #[derive(Debug, Args)]
 pub struct OutputArgs {
-    /// Where reports go: DIR/<run id>/summary.json, report.html and junit.xml
+    /// Where reports go: DIR/RUN-ID/summary.json, report.html and junit.xml
     #[arg(
         long,
         value_name = "DIR",
@@ -164,7 +164,7 @@ pub struct OutputArgs {
     )]
     pub report_dir: PathBuf,
 
-    /// The run's id, in place of one made from the time; with several files it becomes ID-<name> for each
+    /// The run's id, in place of one made from the time; with several files it becomes ID-NAME for each
     #[arg(long, value_name = "ID", env = "KAF6_RUN_ID", hide_env_values = true)]
     pub run_id: Option<String>,
 
