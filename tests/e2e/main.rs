@@ -13,3 +13,4 @@ mod reading;
 mod runs;
 mod runs_broken;
 mod runs_forms;
+mod runs_order;

@@ -56,14 +56,14 @@ fn null_records_of_idle_partitions_keep_nothing_from_the_busy_one_timed() {
                 read: {type: consume}\n\
                 checks:\n  - {type: count_equals, expected: 500}\n  - {type: threshold, scenario: read, expr: p95 < 100ms}\n";
     let ran = Kaf6::file(file).brokers(&relay.address()).run().expect("pass");
-    assert_eq!(ran.count("read", "received"), 500);
-    assert!(ran.count("read", "measured") >= 450, "almost all is read as it is written: {ran}");
+    assert_eq!(ran.count("read", "received"), 500, "{ran}");
+    assert!(ran.count("read", "measured") >= 400, "almost all is read as it is written: {ran}");
     assert!(ran.figure("read", "p95_ms").is_some_and(|p95| p95 < 100.0), "{ran}");
     assert!(ran.seconds() < 10.0, "{ran}");
     let cause = ran.notes().lines().filter(|note| note.contains("null records")).count();
     assert_eq!(cause, 1, "one note names the cause: {}", ran.notes());
     assert!(ran.stderr.lines().count() < 10, "a handful of lines: {ran}");
-    assert!(ran.stdout.lines().count() < 60 && !ran.stdout.contains("PROTOERR"), "{ran}");
+    assert!(ran.stdout.lines().count() < 60 && !ran.told().contains("PROTOERR"), "{ran}");
 }
 
 #[test]
