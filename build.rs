@@ -1,4 +1,4 @@
-//! Links librdkafka with one of its functions replaced: see `__wrap_rd_kafka_metadata_update_op` in `src/kafka/raw.rs`.
+//! Links librdkafka with one of its functions replaced: see `__wrap_rd_kafka_metadata_update_op` in `src/kafka/raw/hints.rs`.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");

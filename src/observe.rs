@@ -194,6 +194,8 @@ pub struct Reading {
     pub resets: u64,
     /// Acked messages that it was to find, in this partition.
     pub wanted: u64,
+    /// An audit was to be made of it and could not be.
+    pub unaudited: bool,
     /// The ledger's verdict; none without a ledger (`from: any`).
     pub judgement: Option<Judgement>,
 }

@@ -23,8 +23,9 @@ const LAYERS: &[&[&str]] = &[
     &["main"],
 ];
 
-/// The only file with unsafe code.
-const UNSAFE: &str = "kafka/raw.rs";
+/// The only folder with unsafe code: a file for each thing of librdkafka's that it wraps, since one file for all of
+/// them was twice as long as a file may be.
+const UNSAFE: &str = "kafka/raw/";
 
 /// How long a file may be, tests apart, before it needs a reason.
 const LONGEST: usize = 500;
@@ -121,8 +122,8 @@ impl Module {
         if !self.header {
             problems.push(format!("{file}: does not begin with a //! header that says what it owns"));
         }
-        if self.has_unsafe && file != UNSAFE {
-            problems.push(format!("{file}: has unsafe code, which only {UNSAFE} may have"));
+        if self.has_unsafe && !file.starts_with(UNSAFE) {
+            problems.push(format!("{file}: has unsafe code, which belongs in {UNSAFE}"));
         }
         if *length > LONGEST && !long.iter().any(|(listed, _)| listed == file) {
             problems.push(format!("{file}: has {length} lines, over {LONGEST}, without a reason in LONG"));
@@ -567,10 +568,12 @@ fn a_missing_header_is_found() {
 }
 
 #[test]
-fn unsafe_code_outside_of_its_file_is_found() {
-    let files =
-        [("kafka/raw.rs", "unsafe fn f() {}"), ("kafka/mod.rs", "fn f() { unsafe { raw::f() } } // unsafe")];
-    assert_eq!(problems_of(&files), ["kafka/mod.rs: has unsafe code, which only kafka/raw.rs may have"]);
+fn unsafe_code_outside_of_its_folder_is_found() {
+    let files = [
+        ("kafka/raw/mod.rs", "unsafe fn f() {}"),
+        ("kafka/mod.rs", "fn f() { unsafe { raw::f() } } // unsafe"),
+    ];
+    assert_eq!(problems_of(&files), ["kafka/mod.rs: has unsafe code, which belongs in kafka/raw/"]);
 }
 
 #[test]

@@ -99,6 +99,27 @@ fn what_is_acked_is_read_back_at_its_offset() {
 }
 
 #[test]
+fn no_request_of_a_group_or_of_telemetry_leaves_the_process() {
+    let (embedded, client) = start(3);
+    embedded.track();
+    let mut producer = Producer::open(&client, &ProducerOptions::new("t")).unwrap();
+    send(&mut producer, 0, 0..10);
+    let mut readers = ReaderSet::open(&client, &options(&[0, 1, 2])).unwrap();
+    assert_eq!(read(&mut readers, 10).len(), 10);
+    let latest = ReaderOptions { start: StartOffset::Latest, ..options(&[0]) };
+    drop(ReaderSet::open(&client, &latest).unwrap());
+    read_range(&client, "t", 0, 0, 3, SOON, &mut |_| {}).unwrap();
+    metadata::fetch(&client, &["t"], SOON).unwrap();
+    readers.close();
+    let mut keys = embedded.tracked();
+    keys.sort_unstable();
+    keys.dedup();
+    // Produce, Fetch, ListOffsets, Metadata, ApiVersions, OffsetForLeaderEpoch: nothing else.
+    assert!(keys.starts_with(&[0, 1, 2, 3]), "{keys:?}");
+    assert!(keys.iter().all(|key| [0, 1, 2, 3, 18, 23].contains(key)), "{keys:?}");
+}
+
+#[test]
 fn keys_headers_and_empty_values_come_back_as_they_were() {
     let (_embedded, client) = start(1);
     let mut producer = Producer::open(&client, &ProducerOptions::new("t")).unwrap();

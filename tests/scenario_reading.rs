@@ -1,5 +1,4 @@
 //! Properties of reading: kaf6 and serde_yaml read the same, and no text makes kaf6 panic.
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test ends where it cannot go on")]
 
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! The committed schemas are those that the code has.
 //!
 //! To write them anew: `UPDATE_SCHEMAS=1 cargo test --test schemas`.
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+#![expect(clippy::expect_used, reason = "a test ends where it cannot go on")]
 
 use std::path::Path;
 

@@ -16,16 +16,21 @@ pub fn expand(arguments: &[String]) -> anyhow::Result<Vec<PathBuf>> {
     for argument in arguments {
         let path = Path::new(argument);
         let found = if path.is_dir() {
-            folder(path)?
+            let found = folder(path)?;
+            if found.is_empty() {
+                bail!("the folder `{argument}` holds no scenario file (*.yaml, *.yml or *.json)");
+            }
+            found
         } else if path.exists() || !is_glob(argument) {
             // A file that is not there is reported when it is read, with the reason.
             vec![path.to_owned()]
         } else {
-            globbed(argument)?
+            let found = globbed(argument)?;
+            if found.is_empty() {
+                bail!("`{argument}` matches no scenario file (*.yaml, *.yml or *.json)");
+            }
+            found
         };
-        if found.is_empty() {
-            bail!("`{argument}` stands for no scenario file (*.yaml, *.yml or *.json)");
-        }
         for file in found {
             if !files.contains(&file) {
                 files.push(file);
@@ -41,10 +46,10 @@ fn is_glob(text: &str) -> bool {
 
 fn folder(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let entries =
-        std::fs::read_dir(path).with_context(|| format!("cannot read the folder {}", path.display()))?;
+        std::fs::read_dir(path).with_context(|| format!("cannot read the folder `{}`", path.display()))?;
     let mut files = Vec::new();
     for entry in entries {
-        let file = entry.with_context(|| format!("cannot read the folder {}", path.display()))?.path();
+        let file = entry.with_context(|| format!("cannot read the folder `{}`", path.display()))?.path();
         if file.is_file() && is_scenario(&file) {
             files.push(file);
         }

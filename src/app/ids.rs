@@ -10,51 +10,74 @@ pub struct RunIds {
     report_dir: PathBuf,
     given: Option<String>,
     several: bool,
+    /// The folders made so far.
+    made: Vec<PathBuf>,
 }
 
 impl RunIds {
     /// Ids below this folder; a given one becomes `given-<name>` for each of several files.
     pub fn new(report_dir: &Path, given: Option<String>, several: bool) -> Self {
-        Self { report_dir: report_dir.to_owned(), given, several }
+        Self { report_dir: report_dir.to_owned(), given, several, made: Vec::new() }
     }
 
     /// The next run's id and its folder, which is new.
     ///
     /// # Errors
-    /// Where the folder cannot be made, or a given id has reports already.
+    /// Where the folder cannot be made, or a given id has reports already; then none of the folders is left behind.
     pub fn next(&mut self, name: &str) -> anyhow::Result<(String, PathBuf)> {
-        std::fs::create_dir_all(&self.report_dir)
-            .with_context(|| format!("cannot make the report folder {}", self.report_dir.display()))?;
-        if let Some(given) = &self.given {
-            let id = if self.several { format!("{given}-{}", slug(name)) } else { given.clone() };
-            if !is_plain(&id) {
-                bail!(
-                    "the run id `{id}` is no folder's name: use letters, digits, `.`, `_` and `-`, at most 100"
-                );
+        let next = match self.given.clone() {
+            Some(given) => self.by_word(&given, name),
+            None => self.by_time(),
+        };
+        if next.is_err() {
+            for folder in self.made.drain(..) {
+                let _ = std::fs::remove_dir(folder);
             }
-            let folder = self.report_dir.join(&id);
-            if let Err(error) = std::fs::create_dir(&folder) {
-                if error.kind() == std::io::ErrorKind::AlreadyExists {
-                    bail!(
-                        "run id `{id}` has reports already in {}; give another id, or remove them",
-                        folder.display()
-                    );
-                }
-                return Err(error)
-                    .with_context(|| format!("cannot make the report folder {}", folder.display()));
-            }
-            return Ok((id, folder));
         }
+        next
+    }
+
+    fn by_word(&mut self, given: &str, name: &str) -> anyhow::Result<(String, PathBuf)> {
+        let id = if self.several { format!("{given}-{}", slug(name)) } else { given.to_owned() };
+        if !is_plain(&id) {
+            bail!(
+                "the run id `{id}` cannot be a folder's name: use up to 100 letters, digits, `.`, `_` and `-`, and no `.` in front"
+            );
+        }
+        if self.made.contains(&self.report_dir.join(&id)) {
+            bail!("two files would get the run id `{id}`; give one of them another `name`");
+        }
+        match self.make(&id)? {
+            Some(folder) => Ok((id, folder)),
+            None => bail!(
+                "run id `{id}` has reports already, in `{}`; give another id, or remove them",
+                self.report_dir.join(&id).display()
+            ),
+        }
+    }
+
+    fn by_time(&mut self) -> anyhow::Result<(String, PathBuf)> {
         loop {
             let id = format!("{}-{:04x}", Timestamp::now().strftime("%Y%m%d-%H%M%S"), random());
-            let folder = self.report_dir.join(&id);
-            match std::fs::create_dir(&folder) {
-                Ok(()) => return Ok((id, folder)),
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(error) => {
-                    return Err(error)
-                        .with_context(|| format!("cannot make the report folder {}", folder.display()));
-                }
+            if let Some(folder) = self.make(&id)? {
+                return Ok((id, folder));
+            }
+        }
+    }
+
+    /// Makes a folder; none where it is there already.
+    fn make(&mut self, id: &str) -> anyhow::Result<Option<PathBuf>> {
+        let folder = self.report_dir.join(id);
+        std::fs::create_dir_all(&self.report_dir)
+            .with_context(|| format!("cannot make the report folder `{}`", self.report_dir.display()))?;
+        match std::fs::create_dir(&folder) {
+            Ok(()) => {
+                self.made.push(folder.clone());
+                Ok(Some(folder))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(None),
+            Err(error) => {
+                Err(error).with_context(|| format!("cannot make the report folder `{}`", folder.display()))
             }
         }
     }
@@ -94,6 +117,15 @@ mod tests {
         assert_eq!(made.len(), 100);
         let one = made.iter().next().unwrap();
         assert_eq!(one.len(), "20260116-145402-7f3a".len(), "{one}");
+    }
+
+    #[test]
+    fn two_files_of_one_name_are_told_and_leave_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut ids = RunIds::new(dir.path(), Some("x".to_owned()), true);
+        ids.next("a").unwrap();
+        assert!(ids.next("a").unwrap_err().to_string().contains("two files"));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 
     #[test]

@@ -19,10 +19,9 @@ pub(super) fn value(scenario: &ScenarioSeen, metric: Option<CountMetric>) -> u64
     match metric {
         Some(CountMetric::Sent) => counts.sent,
         Some(CountMetric::Acked) => counts.acked,
-        Some(CountMetric::Received) => counts.received,
         Some(CountMetric::Records) => counts.records + counts.foreign,
         None if scenario.kind == "produce" => counts.acked,
-        None => counts.received,
+        Some(CountMetric::Received) | None => counts.received,
     }
 }
 

@@ -71,6 +71,11 @@ pub(super) fn no_loss(index: usize, scenario: &ScenarioSeen, seen: &Observations
             scenario.ended.name()
         ));
     }
+    let unaudited: u64 = readings.0.iter().filter(|r| r.unaudited).map(|r| r.wanted).sum();
+    if unaudited > 0 {
+        return Answer::new(Outcome::Inconclusive, expected, format!("{unaudited} not audited"))
+            .because("the file wants an audit, and no fresh reader could make it");
+    }
     if wanted == 0 {
         return Answer::no_data(expected).because("nothing was acked that this scenario could have read");
     }

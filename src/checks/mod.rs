@@ -134,8 +134,13 @@ fn soften(answer: Answer, ask: &Ask, scenario: &ScenarioSeen) -> Answer {
     }
     let for_want_of_time = match ask {
         Ask::CountEquals { expected, metric } => counts::value(scenario, *metric) < *expected,
-        Ask::CountAtLeast { .. } | Ask::RoundtripOk | Ask::SeriesPresent | Ask::NonEmpty => true,
-        Ask::Reachable | Ask::Metadata | Ask::HttpOk => true,
+        Ask::CountAtLeast { .. }
+        | Ask::RoundtripOk
+        | Ask::SeriesPresent
+        | Ask::NonEmpty
+        | Ask::Reachable
+        | Ask::Metadata
+        | Ask::HttpOk => true,
         _ => answer.actual == "no data",
     };
     if for_want_of_time {
@@ -163,11 +168,11 @@ fn expected_of(ask: &Ask) -> String {
 /// Tries the checks with `abort` on what has been seen so far; the first that fails ends the run.
 ///
 /// `elapsed` is the time since the run's zero.
-pub fn to_abort<'a>(
-    plan: &'a Plan,
+pub fn to_abort(
+    plan: &Plan,
     elapsed: std::time::Duration,
     live: impl Fn(usize) -> Option<crate::metrics::Snapshot>,
-) -> Option<&'a CheckPlan> {
+) -> Option<&CheckPlan> {
     plan.checks.iter().find(|check| {
         let Ask::Threshold { expr, abort: true, delay } = &check.ask else { return false };
         elapsed >= *delay

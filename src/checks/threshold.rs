@@ -92,6 +92,6 @@ fn print(value: f64) -> String {
     if value.fract() == 0.0 {
         format!("{value:.0}")
     } else {
-        format!("{:.3}", value).trim_end_matches('0').trim_end_matches('.').to_owned()
+        format!("{value:.3}").trim_end_matches('0').trim_end_matches('.').to_owned()
     }
 }

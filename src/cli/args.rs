@@ -2,10 +2,11 @@
 //!
 //! What a CI sets can also come from `KAF6_*`; an empty variable counts as unset, as CI systems pass them.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use clap::builder::NonEmptyStringValueParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{NonEmptyStringValueParser, Resettable};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::app::Overrides;
 use crate::exit::FailOn;
@@ -58,7 +59,7 @@ pub struct FileArgs {
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<String>,
 
-    /// Use the broker inside kaf6: real sockets and protocol, no install
+    /// Use the broker inside kaf6 in place of all others: real sockets and protocol, no install
     #[arg(long)]
     pub embedded: bool,
 
@@ -136,7 +137,7 @@ pub struct RunArgs {
 #[derive(Debug, Args)]
 pub struct ReportArgs {
     /// A run's folder, such as reports/20260116-145402-7f3a
-    #[arg(value_name = "RUN FOLDER")]
+    #[arg(value_name = "FOLDER")]
     pub folder: PathBuf,
 
     /// What to print on stdout: a table, or summary.json
@@ -147,7 +148,7 @@ pub struct ReportArgs {
 /// `init`.
 #[derive(Debug, Args)]
 pub struct InitArgs {
-    /// Where to
+    /// The folder to write into
     #[arg(value_name = "DIR", default_value = ".", value_parser = NonEmptyStringValueParser::new())]
     pub folder: String,
 
@@ -172,6 +173,17 @@ pub enum SchemaName {
     Scenario,
     /// Of summary.json.
     Summary,
+}
+
+/// The command line; options whose variable is set to nothing are as if it were unset, since that is how CI systems
+/// pass what is not given.
+pub(super) fn command(is_empty: impl Fn(&str) -> bool) -> clap::Command {
+    Cli::command().mut_subcommands(|subcommand| {
+        subcommand.mut_args(|arg| match arg.get_env().and_then(OsStr::to_str) {
+            Some(name) if is_empty(name) => arg.env(Resettable::Reset),
+            _ => arg,
+        })
+    })
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -16,7 +16,9 @@ const FILES: [(&str, &str); 2] = [
 
 /// `kaf6 init`.
 pub(super) fn init(args: &InitArgs) -> anyhow::Result<Exit> {
+    // Paths in the folder at hand are shown without `./`.
     let folder = Path::new(&args.folder);
+    let folder = folder.strip_prefix(".").unwrap_or(folder);
     let there: Vec<String> = FILES
         .iter()
         .map(|(name, _)| folder.join(name))
@@ -24,7 +26,8 @@ pub(super) fn init(args: &InitArgs) -> anyhow::Result<Exit> {
         .map(|p| p.display().to_string())
         .collect();
     if !there.is_empty() && !args.force {
-        bail!("{} is there already; --force writes over it", there.join(" and "));
+        let (be, them) = if there.len() == 1 { ("is", "it") } else { ("are", "them") };
+        bail!("{} {be} there already; --force writes over {them}", there.join(" and "));
     }
     let mut text = String::new();
     for (name, content) in FILES {

@@ -12,7 +12,7 @@ mod signals;
 
 use std::ffi::OsString;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 use crate::exit::Exit;
 
@@ -22,7 +22,10 @@ use out::{complain, is_broken_pipe, print};
 
 /// Runs one command line, from its words to the process's end.
 pub fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
-    let cli = match Cli::try_parse_from(words) {
+    let parsed = args::command(|name| std::env::var_os(name).is_some_and(|value| value.is_empty()))
+        .try_get_matches_from(words)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version come this way too, and are no errors.

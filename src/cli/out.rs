@@ -11,6 +11,12 @@ pub(super) fn print(bytes: &[u8]) -> std::io::Result<()> {
     out.flush()
 }
 
+/// An error with all that caused it, in one line.
+pub(super) fn whole(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
 /// Writes an error to stderr, which has nowhere to go if that is closed.
 pub(super) fn complain(text: &str) {
     let colour = wants_colour(std::io::stderr().is_terminal(), |name| std::env::var(name).ok());

@@ -115,7 +115,7 @@ impl Progress {
         }
     }
 
-    /// Takes the bars away, so that the result stands alone.
+    /// Takes the bars away, so that the result stands alone. Nothing is shown from then on.
     pub fn finish(&mut self) {
         match &mut self.view {
             View::Bars { all, bars, .. } => {
@@ -129,6 +129,7 @@ impl Progress {
             }
             View::Quiet => {}
         }
+        self.view = View::Quiet;
     }
 }
 
@@ -165,7 +166,6 @@ fn show(bar: &ProgressBar, scenario: &ScenarioProgress, all: &[ScenarioProgress]
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
 mod tests {
     use std::sync::{Arc, Mutex};
 

@@ -1,11 +1,11 @@
 //! `kaf6 run`: loads, runs with progress on stderr, and prints the result on stdout.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::args::{Format, RunArgs};
-use super::out::{complain, print, style};
+use super::out::{complain, print, style, whole};
 use super::progress::{Mode, Progress};
 use super::{show, signals};
 use crate::app::{self, Done, RunOptions, Watch};
@@ -42,7 +42,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
             run_id: args.run_id.clone().filter(|id| !id.is_empty()),
             stop,
         };
-        let mut display = Display { quiet: args.quiet, format: args.format, ticking: None };
+        let mut display = Display { quiet: args.quiet, format: args.format, shown: None };
         app::run(plans, &options, &mut display).await
     })?;
     // A thread that librdkafka holds must not hold the process: all that matters has been written.
@@ -69,38 +69,58 @@ fn end(run: &Done, fail_on: FailOn) -> Exit {
 struct Display {
     quiet: bool,
     format: Format,
-    ticking: Option<tokio::task::JoinHandle<()>>,
+    shown: Option<Shown>,
 }
 
 impl Watch for Display {
     fn begins(&mut self, plan: &Plan, run_id: &str, live: &Arc<Live>) {
         let mut progress = Progress::new(Mode::detect(self.quiet));
         progress.message(&format!("{}: run {run_id}", plan.name));
-        let live = Arc::clone(live);
-        self.ticking = Some(tokio::spawn(async move {
-            while live.phase() != Phase::Judging {
+        let shown = Shown { progress: Arc::new(Mutex::new(progress)), live: Arc::clone(live) };
+        let ticks = shown.clone();
+        tokio::spawn(async move {
+            while ticks.live.phase() != Phase::Judging {
                 tokio::time::sleep(TICK).await;
-                if live.phase() != Phase::Setup {
-                    progress.update(&scenarios(&live));
-                }
+                ticks.update();
             }
-            progress.finish();
-        }));
+        });
+        self.shown = Some(shown);
     }
 
     fn ended(&mut self, summary: &Summary, folder: &Path, written: &[Written]) {
-        if let Some(ticking) = self.ticking.take() {
-            ticking.abort();
+        if let Some(shown) = self.shown.take() {
+            // A run may be over before the first tick.
+            shown.update();
+            shown.lock().finish();
         }
         for file in written {
             if let Err(error) = &file.result {
-                complain(&error.to_string());
+                complain(&whole(error));
             }
         }
         if self.format == Format::Table {
             let text = table::render(summary, style(), Some(folder));
             // The exit code tells what a closed pipe cannot.
             let _ = print(text.as_bytes());
+        }
+    }
+}
+
+/// The display of the run that goes on, and its numbers.
+#[derive(Clone)]
+struct Shown {
+    progress: Arc<Mutex<Progress>>,
+    live: Arc<Live>,
+}
+
+impl Shown {
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn update(&self) {
+        if self.live.phase() != Phase::Setup {
+            self.lock().update(&scenarios(&self.live));
         }
     }
 }

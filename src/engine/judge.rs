@@ -12,13 +12,15 @@ use super::fence::producers_of;
 use super::outcome::unwind;
 use super::shared::{Shared, Topology};
 use crate::anomaly::Anomaly;
-use crate::ids::StreamId;
+use crate::ids::{Offset, Partition, StreamId};
 use crate::kafka::{self, ReadEvent};
 use crate::ledger::envelope::{self, HEADER, Opened};
 use crate::ledger::{self, Bits, Counts, Judgement, Missing, PartitionReads, ReaderEnd, Scope, SentLog};
 use crate::observe::{Note, PartitionSeen, Reading};
 use crate::plan::{From, Work};
 
+/// How long asking for the ends of one topic's logs may take.
+const ASK: Duration = Duration::from_secs(5);
 /// How long all second looks together may take.
 const BOUND: Duration = Duration::from_secs(60);
 
@@ -33,16 +35,54 @@ fn judge(shared: &Shared) -> (Vec<Reading>, Vec<PartitionSeen>) {
     let Some(topology) = shared.topology() else { return (Vec::new(), Vec::new()) };
     let seen = partitions(shared, topology, &sent);
     let audits = if shared.plan.audit { audit::all(shared, topology, &seen) } else { HashMap::new() };
+    let ends = ends(shared, topology);
     let until = Instant::now() + BOUND;
-    let readings = shared
+    let readings: Vec<Reading> = shared
         .take_ends()
         .into_iter()
         .map(|(scenario, end)| {
-            let audit = audits.get(&end.reads.place());
-            reading(shared, topology, &sent, scenario, &end, audit, until)
+            let place = end.reads.place();
+            let last_looks = LastLooks { audit: audits.get(&place), told_end: ends.get(&place).copied() };
+            reading(shared, topology, &sent, scenario, &end, &last_looks, until)
         })
         .collect();
+    note_lies(shared, topology, &readings);
     (readings, seen)
+}
+
+/// What was asked about a partition after all else.
+struct LastLooks<'a> {
+    audit: Option<&'a PartitionReads>,
+    told_end: Option<Offset>,
+}
+
+/// The end of each log that was read up to a fence, as its broker tells it now.
+fn ends(shared: &Shared, topology: &Topology) -> HashMap<(usize, Partition), Offset> {
+    let mut out = HashMap::new();
+    for (index, topic) in topology.topics.iter().enumerate() {
+        let fenced: Vec<Partition> =
+            (0..topic.partitions).filter(|p| shared.fence_offset(index, *p).is_some()).collect();
+        if fenced.is_empty() || shared.stop.is_stopped() {
+            continue;
+        }
+        // What is not told is not measured.
+        let told = kafka::metadata::ends(&shared.client, &topic.name, &fenced, ASK).unwrap_or_default();
+        out.extend(told.into_iter().map(|(partition, end)| ((index, partition), end)));
+    }
+    out
+}
+
+/// A watermark that is too low is no loss, and makes readers that trust it stop too early.
+fn note_lies(shared: &Shared, topology: &Topology, readings: &[Reading]) {
+    for reading in readings {
+        let counts = reading.judgement.as_ref().and_then(|j| j.counts.get(&Anomaly::WatermarkLie));
+        if let Some(count) = counts.map(|c| c.count).filter(|count| *count > 0) {
+            shared.note(Note::warning(format!(
+                "partition {} of `{}`: {count} records lie at or above the high watermark that the broker tells; kaf6 does not rely on it, other readers may stop before the end",
+                reading.partition, topology.topics[reading.topic].name
+            )));
+        }
+    }
 }
 
 fn reading(
@@ -51,7 +91,7 @@ fn reading(
     sent: &HashMap<StreamId, SentLog>,
     scenario: usize,
     end: &PartitionEnd,
-    audit: Option<&PartitionReads>,
+    last_looks: &LastLooks<'_>,
     until: Instant,
 ) -> Reading {
     let (topic, partition) = end.reads.place();
@@ -65,6 +105,7 @@ fn reading(
         reached_fence: end.reached_fence,
         resets: end.reads.resets(),
         wanted: 0,
+        unaudited: false,
         judgement: None,
     };
     let Work::Consume(plan) = &shared.plan.scenarios[scenario].work else { return reading };
@@ -86,10 +127,13 @@ fn reading(
         gone: end.gone,
         scope: if plan.partial { Scope::Partial } else { Scope::Full },
         producers: &producers,
-        audit,
+        // Only a log that was quiet up to its fence has an end that can be held against it.
+        told_end: last_looks.told_end.filter(|_| end.reached_fence),
+        audit: last_looks.audit,
     };
     let missing = ledger::missing(&topology.streams, sent, &view);
     let again = second_look(shared, topology, scenario, &view, &missing, until);
+    reading.unaudited = shared.plan.audit && last_looks.audit.is_none();
     reading.wanted = ledger::wanted(&topology.streams, sent, &view);
     reading.judgement = Some(ledger::judge(&topology.streams, sent, &view, &missing, again.as_ref()));
     reading

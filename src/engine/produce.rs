@@ -358,7 +358,7 @@ impl Client<'_> {
             partitioner::partition(self.plan.partition, self.task.client, mine, key, self.task.partitions);
         let at = usize::try_from(order.partition).unwrap_or(0);
         order.identity.stream = StreamId(self.first.0 + order.partition.unsigned_abs());
-        order.identity.seq = self.logs[at].next();
+        order.identity.seq = self.logs[at].next_seq();
         let made = maker.make(&order);
         let bytes = made.bytes();
         let pending = Pending {

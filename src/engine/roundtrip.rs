@@ -192,7 +192,7 @@ impl Task {
         set: &mut ReaderSet,
     ) -> Trip {
         let shared = &self.shared;
-        let identity = Identity { run: shared.run_tag, stream, seq: log.next() };
+        let identity = Identity { run: shared.run_tag, stream, seq: log.next_seq() };
         let until = self.deadline.min(Instant::now() + plan.iteration_timeout);
         let order = Order {
             kind: Kind::Roundtrip,

@@ -20,6 +20,9 @@ use crate::observe::Note;
 use crate::plan::{Plan, Target};
 use crate::scenario::Template;
 
+/// How far behind the run's time bound a wait ends that does not look at the stop switch.
+const BEHIND: Duration = Duration::from_secs(1);
+
 /// Shared by all tasks and threads of a run.
 pub(super) struct Shared {
     pub(super) plan: Arc<Plan>,
@@ -123,10 +126,11 @@ impl Shared {
         self.plan.topics.iter().map(|t| t.name.with_run_id(&self.run_id)).collect()
     }
 
-    /// When a scenario that starts now has to end: its own bound, and the run's.
+    /// When a scenario that starts now has to end: its own bound, or a little behind the run's, at which the stop
+    /// switch ends it. So what the run's bound cuts short is known as cut short, and not as too slow.
     pub(super) fn deadline(&self, index: usize) -> Instant {
         let own = Instant::now() + self.plan.scenarios[index].timeout;
-        own.min(self.clock.zero() + self.plan.timeout)
+        own.min(self.clock.zero() + self.plan.timeout + BEHIND)
     }
 
     pub(super) fn note(&self, note: Note) {

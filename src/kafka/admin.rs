@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::metadata::{self, Topic, UNKNOWN_TOPIC};
-use super::producer::let_go;
-use super::raw::{Handle, Queue, TopicAnswer};
+use super::raw::{Handle, NewTopic, Queue, TopicAnswer};
+use super::release::let_go;
 use super::{Client, Code, Error};
 
 /// Between two looks at a topic that is not ready yet.
@@ -122,7 +122,13 @@ impl Admin {
             Some(_) => return self.led(&spec.name, false),
             None => {}
         }
-        if let Err(reason) = self.handle.create_topic(spec, self.left(), &self.queue) {
+        let new = NewTopic {
+            name: &spec.name,
+            partitions: spec.partitions,
+            replication: spec.replication,
+            config: &spec.config,
+        };
+        if let Err(reason) = self.handle.create_topic(&new, self.left(), &self.queue) {
             return Ok(error(INVALID_ARG, &spec.name, &reason));
         }
         let answer = self.answer();
@@ -189,7 +195,7 @@ fn count(topic: &Topic) -> i32 {
 
 /// An outcome in a sentence, with a hint where there is one.
 fn error(code: Code, topic: &str, detail: &str) -> TopicOutcome {
-    let detail = if detail.is_empty() { code.text() } else { detail.to_owned() };
+    let detail = if detail.is_empty() { code.text() } else { detail.trim_end_matches('.').to_owned() };
     let hint = match code.0 {
         29 | 31 => "; this user may not create topics: create it beforehand, or grant CREATE",
         38 => "; give fewer copies (`replication_factor`)",

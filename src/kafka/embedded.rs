@@ -72,6 +72,16 @@ impl Embedded {
         self.mock.push_errors(api, codes);
     }
 
+    /// Keeps note of each request from now on; see [`Embedded::tracked`].
+    pub fn track(&self) {
+        self.mock.track();
+    }
+
+    /// The API keys of the requests since [`Embedded::track`], in their order, over all connections.
+    pub fn tracked(&self) -> Vec<i16> {
+        self.mock.tracked()
+    }
+
     /// Each answer of this broker (numbered from 1; -1 is all) takes this long.
     pub fn set_rtt(&self, broker: i32, rtt: Duration) {
         self.mock.set_rtt(broker, rtt);

@@ -2,81 +2,20 @@
 //!
 //! Owns one-off requests by a client of their own; all are bounded in time.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::producer::let_go;
 use super::raw::{Handle, Kind, Topic as RawTopic};
+use super::release::let_go;
 use super::{Client, Code, Error};
 use crate::ids::{Offset, Partition};
+
+pub use super::cluster::{Broker, Metadata, PartitionInfo, Topic};
 
 /// Pauses before a request is tried again: short at first, for a connection that is just being made.
 const RETRY: Duration = Duration::from_millis(2);
 const RETRY_MOST: Duration = Duration::from_millis(50);
-
-/// A cluster as one broker sees it.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Metadata {
-    /// The brokers.
-    pub brokers: Vec<Broker>,
-    /// The topics asked for.
-    pub topics: Vec<Topic>,
-    /// The broker that answered, `host:port`.
-    pub answered_by: String,
-}
-
-/// One broker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Broker {
-    /// Its id.
-    pub id: i32,
-    /// The host it advertises.
-    pub host: String,
-    /// The port it advertises.
-    pub port: i32,
-}
-
-/// One topic.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Topic {
-    /// Its name.
-    pub name: String,
-    /// Why nothing is known of it; [`Code::NONE`] where all is well.
-    pub code: Code,
-    /// Its partitions, by number.
-    pub partitions: Vec<PartitionInfo>,
-}
-
-/// One partition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PartitionInfo {
-    /// Its number.
-    pub id: Partition,
-    /// Its leader's id; none where it has none.
-    pub leader: Option<i32>,
-    /// Its replicas' ids.
-    pub replicas: Vec<i32>,
-    /// Its in-sync replicas' ids.
-    pub isrs: Vec<i32>,
-    /// What is wrong with it.
-    pub code: Code,
-}
-
-impl Metadata {
-    /// The topic of this name.
-    pub fn topic(&self, name: &str) -> Option<&Topic> {
-        self.topics.iter().find(|topic| topic.name == name)
-    }
-}
-
-impl Topic {
-    /// Whether it is there and each partition has a leader.
-    pub fn is_ready(&self) -> bool {
-        self.code.is_none()
-            && !self.partitions.is_empty()
-            && self.partitions.iter().all(|p| p.leader.is_some())
-    }
-}
 
 /// UNKNOWN_TOPIC_OR_PARTITION.
 pub(super) const UNKNOWN_TOPIC: Code = Code(3);
@@ -136,6 +75,32 @@ pub fn watermarks(
         handle.watermarks(topic, partition, timeout).map_err(|code| Error::Request { what: what(), code });
     let_go(vec![handle], Duration::from_secs(1));
     result
+}
+
+/// The end of each partition's log, as ListOffsets tells, by one client for all; those that nobody tells are left out.
+///
+/// # Errors
+/// [`Error::Client`] where no client can be made.
+pub fn ends(
+    client: &Client,
+    topic: &str,
+    partitions: &[Partition],
+    timeout: Duration,
+) -> Result<HashMap<Partition, Offset>, Error> {
+    let deadline = Instant::now() + timeout;
+    let handle = asking_client(client)?;
+    let mut out = HashMap::new();
+    for partition in partitions {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        if let Ok((_, end)) = handle.watermarks(topic, *partition, left) {
+            out.insert(*partition, end);
+        }
+    }
+    let_go(vec![handle], Duration::from_secs(1));
+    Ok(out)
 }
 
 /// A client for one-off requests: a consumer, since a producer's metadata requests create topics.

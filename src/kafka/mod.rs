@@ -16,28 +16,32 @@
 //! Nothing here is async: the callers own threads, and each wait has a time bound and a [`Waker`].
 
 pub mod admin;
+mod cluster;
 pub mod code;
 pub mod delivery;
 pub mod embedded;
 mod error;
 pub mod log;
 pub mod metadata;
+mod names;
 pub mod probe;
 pub mod producer;
 mod raw;
 pub mod reader;
+mod release;
 mod retries;
 pub mod second_look;
 pub mod settings;
 pub mod wake;
 
 pub use admin::{TopicOutcome, TopicResult, TopicSpec, ensure_topics};
+pub use cluster::Metadata;
 pub use code::Code;
 pub use delivery::{Delivery, Outcome};
 pub use embedded::Embedded;
 pub use error::Error;
 pub use log::{LogKind, LogLines};
-pub use metadata::{Metadata, is_gone};
+pub use metadata::is_gone;
 pub use producer::{Producer, ProducerOptions, SendError};
 pub use reader::{ReadEvent, ReaderOptions, ReaderSet, Record};
 pub use retries::{ProducerEvent, ProducerEventKind};

@@ -3,10 +3,10 @@
 //! Owns the fast path (no allocation of Rust's a message) and a close that always ends.
 
 use std::sync::Arc;
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use super::raw::{Handle, Kind, Outgoing, Queue, Topic};
+use super::raw::{Kind, Outgoing, Queue, Topic};
+use super::release::let_go;
 use super::retries::{ProducerEvent, Retries};
 use super::wake::Signal;
 use super::{Client, Code, Delivery, Error, Outcome, Waker};
@@ -228,19 +228,6 @@ impl Producer {
                 return;
             }
         }
-    }
-}
-
-/// Lets clients go without hanging: destroying one joins its threads, and a thread may be inside the system's resolver. After
-/// `grace` they are left to end by themselves.
-pub(super) fn let_go(handles: Vec<Arc<Handle>>, grace: Duration) {
-    let (done, ended) = mpsc::channel::<()>();
-    let spawned = std::thread::Builder::new().name("kaf6-let-go".into()).spawn(move || {
-        drop(handles);
-        drop(done);
-    });
-    if spawned.is_ok() {
-        let _ = ended.recv_timeout(grace);
     }
 }
 

@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::producer::let_go;
 use super::raw::{Handle, Kind, Message, OFFSET_BEGINNING, Queue, Topic};
+use super::release::let_go;
 use super::wake::Signal;
 use super::{Client, Code, Error, Waker, metadata};
 use crate::ids::{Offset, Partition};

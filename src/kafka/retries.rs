@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use super::code::Code;
 use super::delivery::excludes_write;
-use super::{Code, raw};
 use crate::ids::Partition;
 
 /// Events kept between two calls that take them.
@@ -160,7 +160,7 @@ impl<'a> Batch<'a> {
     /// The code of the error text, where it is one of those that matter here.
     fn code(&self) -> Option<Code> {
         let known = [-166, -137, 2, 3, 5, 6, 8, 9, 10, 19, 56, 100].map(Code);
-        known.into_iter().find(|code| raw::describe(*code).1 == self.error)
+        known.into_iter().find(|code| code.text() == self.error)
     }
 }
 

@@ -113,6 +113,7 @@ impl Client {
         let own: &[(&str, &str)] = &[
             ("client.id", "kaf6"),
             ("enable.metrics.push", "false"),
+            ("log.thread.name", "false"),
             // A broker that comes back is found again within a second, not within ten; and librdkafka makes no second attempt at
             // a first connection within half of the shortest backoff, which often cost 50 ms.
             ("reconnect.backoff.ms", "20"),

@@ -4,15 +4,19 @@
 
 pub mod envelope;
 mod judge;
+mod missing;
 #[cfg(test)]
 mod model;
 mod reads;
 mod runs;
+mod saved;
 mod sent;
 mod streams;
 
-pub use judge::{Counts, Evidence, Judgement, Missing, ReaderEnd, Scope, judge, missing, wanted};
+pub use judge::{Counts, Evidence, Judgement, judge};
+pub use missing::{Missing, ReaderEnd, Scope, missing, wanted};
 pub use reads::{Checked, PartitionReads, Seen, Sighting};
 pub use runs::{Bits, Run, RunLog};
+pub use saved::{Saved, SavedError, SavedStream};
 pub use sent::{Resent, SentLog};
 pub use streams::{StreamInfo, Streams};

@@ -44,16 +44,24 @@ impl RunLog {
 
     /// Adds one pair.
     pub fn push(&mut self, seq: u64, offset: i64) {
-        self.len += 1;
-        if let Some(run) = &mut self.open {
-            if seq == run.end() && offset == run.offset_of(seq) {
-                run.len += 1;
+        self.push_run(Run { seq, offset, len: 1 });
+    }
+
+    /// Adds a whole run.
+    pub fn push_run(&mut self, run: Run) {
+        if run.len == 0 {
+            return;
+        }
+        self.len += run.len;
+        if let Some(open) = &mut self.open {
+            if run.seq == open.end() && run.offset == open.offset_of(run.seq) {
+                open.len += run.len;
                 return;
             }
-            let run = *run;
-            self.close(run);
+            let open = *open;
+            self.close(open);
         }
-        self.open = Some(Run { seq, offset, len: 1 });
+        self.open = Some(run);
     }
 
     fn close(&mut self, run: Run) {

@@ -31,8 +31,21 @@ pub struct SentLog {
 }
 
 impl SentLog {
+    /// A log as it was when it was saved.
+    pub(super) fn restored(
+        sent: u64,
+        acked: RunLog,
+        failed: RunLog,
+        resent: RunLog,
+        doubtful: RunLog,
+    ) -> Self {
+        let first_offset = acked.runs().map(|run| run.offset).min();
+        let last_offset = acked.runs().map(|run| run.offset_of(run.end() - 1)).max();
+        Self { sent, acked, failed, resent, doubtful, first_offset, last_offset }
+    }
+
     /// Counts one more message and gives its sequence.
-    pub fn next(&mut self) -> Seq {
+    pub fn next_seq(&mut self) -> Seq {
         self.sent += 1;
         self.sent - 1
     }
@@ -114,7 +127,7 @@ mod tests {
     fn what_is_neither_acked_nor_failed_is_unknown() {
         let mut log = SentLog::default();
         for _ in 0..5 {
-            log.next();
+            log.next_seq();
         }
         log.acked(0, 10, Resent::Unwritten);
         log.acked(2, 9, Resent::MaybeWritten);

@@ -153,7 +153,7 @@ impl Out {
         self.heading(&format!("checks{}{passed} of {all} passed", self.dot()));
         let name_width =
             run.check_results.iter().map(|r| label(r).chars().count()).max().unwrap_or(0).min(40);
-        for wanted in [CheckOutcome::Fail, CheckOutcome::Inconclusive, CheckOutcome::Pass] {
+        for wanted in CheckOutcome::WORST_FIRST {
             for row in run.check_results.iter().filter(|r| r.result == wanted) {
                 self.check(row, name_width);
             }

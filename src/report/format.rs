@@ -75,6 +75,11 @@ pub fn instant(ms: Option<u64>) -> String {
     ms.map_or_else(|| "–".to_owned(), |ms| format!("+{}", millis(float(ms))))
 }
 
+/// A count; a dash where there is none.
+pub fn optional(value: Option<u64>) -> String {
+    value.map_or_else(|| "–".to_owned(), count)
+}
+
 /// A number of bytes: `512 B`, `88 KiB`, `1.5 GiB`.
 pub fn bytes(value: u64) -> String {
     let mut size = float(value);

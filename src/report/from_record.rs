@@ -223,7 +223,7 @@ fn evidence_row(run: RunTag, seen: &Observations, reading: &Reading, piece: &Evi
         partition: piece.partition,
         offset: piece.offset,
         other_offset: piece.other_offset,
-        identity: piece.message.map(|(stream, seq)| Identity { run: run, stream, seq }.uuid().to_string()),
+        identity: piece.message.map(|(stream, seq)| Identity { run, stream, seq }.uuid().to_string()),
         producer: sender.and_then(|s| {
             seen.scenarios.get(s.scenario).map(|scenario| format!("{}, client {}", scenario.name, s.client))
         }),

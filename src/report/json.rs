@@ -14,10 +14,10 @@ const MAX_BYTES: usize = 256 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum ReadSummaryError {
     /// Not JSON at all.
-    #[error("this is no JSON: {0}")]
+    #[error("this is no JSON")]
     NotJson(#[source] serde_json::Error),
     /// JSON of another kind.
-    #[error("this is no kaf6 summary: {0}")]
+    #[error("this is no kaf6 summary")]
     NotSummary(#[source] serde_json::Error),
     /// Written by a kaf6 whose form this one does not know.
     #[error(

@@ -35,12 +35,12 @@ pub const FILES: [&str; 3] = [SUMMARY_JSON, REPORT_HTML, JUNIT_XML];
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
     /// As JSON.
-    #[error("cannot write the summary as JSON: {0}")]
+    #[error("cannot write the summary as JSON")]
     Json(#[from] serde_json::Error),
     /// As a page.
-    #[error("cannot render the page: {0}")]
+    #[error("cannot render the page")]
     Html(#[from] askama::Error),
     /// As JUnit XML.
-    #[error("cannot write JUnit XML: {0}")]
+    #[error("cannot write JUnit XML")]
     Junit(#[from] quick_junit::SerializeError),
 }

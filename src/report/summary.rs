@@ -46,6 +46,16 @@ pub enum CheckOutcome {
     Inconclusive,
 }
 
+impl CheckOutcome {
+    /// The order in which people want to see them.
+    pub const WORST_FIRST: [Self; 3] = [Self::Fail, Self::Inconclusive, Self::Pass];
+
+    /// Its place in that order.
+    pub fn rank(self) -> usize {
+        Self::WORST_FIRST.into_iter().take_while(|outcome| *outcome != self).count()
+    }
+}
+
 /// The outcome of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

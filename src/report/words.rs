@@ -61,7 +61,7 @@ pub fn ended_words(ended: &str) -> &str {
         "done" => "done",
         "timeout" => "ran out of time",
         "idle" => "nothing came any more",
-        "aborted" => "stopped by a check",
+        "aborted" => "cut short",
         "interrupted" => "interrupted",
         "skipped" => "skipped",
         "failed" => "could not work",

@@ -2,7 +2,7 @@
 //!
 //! Owns the file names, the atomic writing, and rendering again from a `summary.json`.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::summary::Summary;
@@ -16,7 +16,7 @@ pub enum WriteError {
     #[error(transparent)]
     Render(#[from] RenderError),
     /// It could not be written.
-    #[error("cannot write {}: {source}", path.display())]
+    #[error("cannot write {}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -28,8 +28,14 @@ pub enum WriteError {
 /// Why a run's folder cannot be rendered again.
 #[derive(Debug, thiserror::Error)]
 pub enum RerenderError {
-    /// There is no summary to read.
-    #[error("cannot read {}: {source}", path.display())]
+    /// There is none.
+    #[error("{} is no folder of a run: it holds no {SUMMARY_JSON}", folder.display())]
+    Nothing {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// It cannot be read.
+    #[error("cannot read {}", path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -37,7 +43,7 @@ pub enum RerenderError {
         source: std::io::Error,
     },
     /// It is none.
-    #[error("{}: {source}", path.display())]
+    #[error("{}", path.display())]
     Summary {
         /// The file.
         path: PathBuf,
@@ -67,7 +73,12 @@ pub fn write_all(folder: &Path, summary: &Summary) -> Vec<Written> {
 /// Where the folder holds no summary that this kaf6 can read.
 pub fn render_again(folder: &Path) -> Result<(Summary, Vec<Written>), RerenderError> {
     let path = folder.join(SUMMARY_JSON);
-    let bytes = std::fs::read(&path).map_err(|source| RerenderError::Io { path: path.clone(), source })?;
+    let bytes = std::fs::read(&path).map_err(|source| match source.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => {
+            RerenderError::Nothing { folder: folder.to_owned() }
+        }
+        _ => RerenderError::Io { path: path.clone(), source },
+    })?;
     let summary = json::from_json(&bytes).map_err(|source| RerenderError::Summary { path, source })?;
     let written = [REPORT_HTML, JUNIT_XML]
         .into_iter()

@@ -9,7 +9,8 @@ use jsonschema::{ValidationError, Validator};
 use serde_json::Value as Json;
 
 use super::diagnostics::{Diagnostic, PROBLEMS_MAX};
-use super::node::{Document, Span, below};
+use super::node::{Document, below};
+use super::position::Span;
 use super::suggest;
 use crate::units::{ByteSize, Duration, Rate, UnitError};
 

@@ -5,8 +5,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::Position;
-use super::node::Span;
+use super::position::{Position, Span};
 
 /// All problems of one load, in the order of their places.
 #[derive(Debug, Clone, PartialEq, Eq)]

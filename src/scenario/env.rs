@@ -3,7 +3,8 @@
 //! Owns that syntax; the text as written stays beside each replaced one, for messages must not show secrets.
 
 use super::diagnostics::{Diagnostic, PROBLEMS_MAX};
-use super::node::{Content, Document, Node, Scalar, Span};
+use super::node::{Content, Document, Node, Scalar};
+use super::position::Span;
 
 /// Looks a variable up.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;

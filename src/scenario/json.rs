@@ -5,7 +5,8 @@
 use std::path::Path;
 
 use super::diagnostics::{Diagnostic, PROBLEMS_MAX};
-use super::node::{Content, Member, Node, Scalar, Span};
+use super::node::{Content, Member, Node, Scalar};
+use super::position::Span;
 use super::yaml::{DEPTH_MAX, VALUES_MAX};
 
 struct Reader<'a> {

@@ -2,8 +2,6 @@
 //!
 //! Owns everything between the bytes of a file and the validated scenario that a plan is made of.
 
-use std::path::PathBuf;
-
 pub mod conform;
 pub mod diagnostics;
 pub mod env;
@@ -12,7 +10,11 @@ pub mod json;
 pub mod load;
 pub mod model;
 pub mod node;
-pub mod profile;
+pub mod options;
+mod plain;
+mod position;
+mod profile;
+pub mod read;
 pub mod schema;
 pub mod suggest;
 pub mod template;
@@ -21,17 +23,8 @@ mod validate;
 pub mod yaml;
 
 pub use diagnostics::{Diagnostic, Diagnostics};
-pub use load::{LoadOptions, load, load_text};
+pub use load::{load, load_text};
+pub use options::LoadOptions;
+pub use position::{Position, Span};
 pub use template::{Template, TemplateError, Values};
 pub use valid::Scenario;
-
-/// A place in a scenario file, counted from 1; columns in characters.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Position {
-    /// The file as given.
-    pub file: PathBuf,
-    /// Line.
-    pub line: usize,
-    /// Column.
-    pub column: usize,
-}

@@ -1,24 +1,14 @@
 //! A file's values, each with its place: what YAML and JSON are read into, and what messages point at.
 //!
-//! Owns the reading of plain scalars (YAML 1.2: `yes` and `on` are texts) and the look-up by JSON pointer.
+//! Owns the look-up by JSON pointer.
 
 use std::path::PathBuf;
 
 use serde_json::Value as Json;
 
-use super::Position;
 use super::diagnostics::Diagnostic;
-
-/// Where a value or key stands: line and column from 1, in characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Span {
-    /// Line.
-    pub line: usize,
-    /// Column.
-    pub column: usize,
-    /// How many characters it covers in its first line; at least 1.
-    pub width: usize,
-}
+use super::plain;
+use super::position::{Position, Span};
 
 /// A value and its place.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,62 +70,13 @@ pub struct Document {
 impl Scalar {
     /// A plain scalar: its text decides on its type.
     pub fn plain(text: String) -> Self {
-        Self { value: resolve(&text), text, plain: true, source: None, faulty: false }
+        Self { value: plain::meaning(&text), text, plain: true, source: None, faulty: false }
     }
 
     /// A text in quotes or as a block.
     pub fn quoted(text: String) -> Self {
         Self { value: Json::from(text.as_str()), text, plain: false, source: None, faulty: false }
     }
-}
-
-/// What a plain scalar means, by YAML 1.2's core schema.
-fn resolve(text: &str) -> Json {
-    match text {
-        "" | "~" | "null" | "Null" | "NULL" => return Json::Null,
-        "true" | "True" | "TRUE" => return Json::Bool(true),
-        "false" | "False" | "FALSE" => return Json::Bool(false),
-        _ => {}
-    }
-    let text_value = || Json::from(text);
-    let (negative, digits) = match text.as_bytes()[0] {
-        b'-' => (true, &text[1..]),
-        b'+' => (false, &text[1..]),
-        _ => (false, text),
-    };
-    if !digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') {
-        return text_value();
-    }
-    for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
-        let Some(rest) = digits.strip_prefix(prefix) else { continue };
-        if !rest.starts_with(|c: char| c.is_ascii_alphanumeric()) {
-            return text_value();
-        }
-        return match i128::from_str_radix(rest, radix).map(|n| if negative { -n } else { n }) {
-            Ok(number) => integer(number).unwrap_or_else(text_value),
-            Err(_) => text_value(),
-        };
-    }
-    // `007` is no number but, say, a day's or an agent's.
-    let all_digits = digits.bytes().all(|b| b.is_ascii_digit());
-    if all_digits && digits.len() > 1 && digits.starts_with('0') {
-        return text_value();
-    }
-    if all_digits
-        && let Ok(number) = digits.parse::<i128>()
-        && let Some(value) = integer(if negative { -number } else { number })
-    {
-        return value;
-    }
-    let float = digits.parse::<f64>().ok().filter(|f| f.is_finite());
-    match float.map(|f| if negative { -f } else { f }).and_then(serde_json::Number::from_f64) {
-        Some(number) => Json::Number(number),
-        None => text_value(),
-    }
-}
-
-fn integer(number: i128) -> Option<Json> {
-    u64::try_from(number).map(Json::from).or_else(|_| i64::try_from(number).map(Json::from)).ok()
 }
 
 impl Node {
@@ -257,36 +198,5 @@ impl Document {
     /// A problem at a place of this file.
     pub fn problem(&self, span: Span, message: impl Into<String>, hint: Option<String>) -> Diagnostic {
         Diagnostic::at(&self.path, &self.text, span, message, hint)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn plain_scalars_mean_what_serde_yaml_says(
-            text in prop_oneof![
-                "[-+]?[0-9._xobefaE+-]{1,12}",
-                "[-+]?0[xob][0-9a-f+-]{0,20}",
-                "[0-9]{15,25}",
-                "(true|True|no|yes|on|null|~|Null|nan|\\.nan|\\.inf|inf|infinity|-inf)",
-            ]
-        ) {
-            let Ok(theirs) = serde_yaml::from_str::<serde_yaml::Value>(&text) else { return Ok(()) };
-            let Some(theirs) = json_of(&theirs) else { return Ok(()) };
-            if !theirs.is_array() {
-                prop_assert_eq!(resolve(&text), theirs, "{}", text);
-            }
-        }
-    }
-
-    /// Numbers that JSON has no word for have no counterpart.
-    fn json_of(value: &serde_yaml::Value) -> Option<Json> {
-        let json = serde_json::to_value(value).ok()?;
-        let special = value.as_f64().is_some_and(|f| !f.is_finite());
-        (!special).then_some(json)
     }
 }

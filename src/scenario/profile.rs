@@ -7,29 +7,13 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::diagnostics::Diagnostic;
-use super::load;
 use super::model;
-use super::node::{Document, below};
-use super::schema;
-use super::valid::{ClientSettings, Target};
+use super::node::{Content, Document, below};
+use super::options::LoadOptions;
+use super::valid::Profile;
 use super::validate::client;
 use super::validate::context::Context;
-use super::{LoadOptions, conform, suggest};
-
-/// What a profile gives.
-#[derive(Debug, Default)]
-pub struct Profile {
-    /// Its name.
-    pub name: Option<String>,
-    /// Its brokers.
-    pub target: Option<Target>,
-    /// Where `metrics` scenarios ask.
-    pub metrics_url: Option<String>,
-    /// How clients connect.
-    pub client: ClientSettings,
-    /// It was named and could not be read, so nothing can be said of what is missing.
-    pub failed: bool,
-}
+use super::{conform, env, read, schema, suggest};
 
 /// The files in which profiles are looked for, in their order.
 fn files(scenario: &Path, options: &LoadOptions<'_>) -> Vec<PathBuf> {
@@ -49,7 +33,7 @@ pub(super) fn look_up(
     let mut known: Vec<String> = Vec::new();
     let before = problems.len();
     for path in &files {
-        let mut file = match load::read(path) {
+        let mut file = match read::file(path) {
             Ok(file) => file,
             Err(found) => {
                 problems.extend(found);
@@ -57,14 +41,14 @@ pub(super) fn look_up(
             }
         };
         // Only the profile that is asked for may need variables to be set.
-        if let super::node::Content::Mapping(members) = &mut file.root.content
+        if let Content::Mapping(members) = &mut file.root.content
             && let Some(profiles) = members.iter_mut().find(|member| member.key == "profiles")
-            && let super::node::Content::Mapping(profiles) = &mut profiles.node.content
+            && let Content::Mapping(profiles) = &mut profiles.node.content
         {
             known.extend(profiles.iter().map(|member| member.key.clone()));
             profiles.retain(|member| member.key == name);
         }
-        problems.extend(super::env::replace(&mut file, options.env));
+        problems.extend(env::replace(&mut file, options.env));
         let findings = conform::check(&mut file, schema::profiles());
         problems.extend(findings.problems.iter().cloned());
         let pointer = below("/profiles", name);

@@ -8,7 +8,8 @@ use std::path::Path;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span as YamlSpan};
 
 use super::diagnostics::{Diagnostic, PROBLEMS_MAX};
-use super::node::{Content, Member, Node, Scalar, Span};
+use super::node::{Content, Member, Node, Scalar};
+use super::position::Span;
 
 /// How deep lists and mappings may stand in each other.
 pub const DEPTH_MAX: usize = 64;

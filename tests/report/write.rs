@@ -39,10 +39,10 @@ fn one_that_cannot_be_written_does_not_stop_the_next() {
 #[test]
 fn a_folder_without_a_summary_is_a_clear_error() {
     let folder = tempfile::tempdir().unwrap();
-    let error = report::render_again(folder.path()).unwrap_err().to_string();
+    let error = format!("{:#}", anyhow::Error::from(report::render_again(folder.path()).unwrap_err()));
     assert!(error.contains(SUMMARY_JSON), "{error}");
     std::fs::write(folder.path().join(SUMMARY_JSON), "{}").unwrap();
-    let error = report::render_again(folder.path()).unwrap_err().to_string();
+    let error = format!("{:#}", anyhow::Error::from(report::render_again(folder.path()).unwrap_err()));
     assert!(error.contains("no kaf6 summary"), "{error}");
 }
 

@@ -345,11 +345,12 @@ impl Reader<'_> {
 
     /// Looks at what no record tells: a decided fence that was read before, a watermark that ends the reading, a
     /// reader that stands still.
-    fn look(&mut self, set: &ReaderSet, decided: bool, now: Instant) {
+    fn look(&mut self, set: &mut ReaderSet, decided: bool, now: Instant) {
         let ends_by_watermark = self.plan.from == From::Run || self.plan.limit.is_none();
         for at in 0..self.places.len() {
+            self.places[at].look_at_fence();
+            self.reset_behind_fence(set, at, now);
             let place = &mut self.places[at];
-            place.look_at_fence();
             if place.finished || now.saturating_duration_since(place.asked) < ASK {
                 continue;
             }
@@ -358,14 +359,34 @@ impl Reader<'_> {
                 place.asked = now;
                 let position = set.position(place.partition).unwrap_or(place.start);
                 if let Ok((_, end)) = set.watermarks(place.partition, ASK) {
-                    place.finished = position >= end && self.plan.offset != StartOffset::Latest
-                        || self.plan.from == From::Run && position >= end;
+                    let may_end = self.plan.from == From::Run || self.plan.offset != StartOffset::Latest;
+                    place.finished = may_end && position >= end;
                 }
             } else if place.fence.flatten().is_some() && idle >= STILL && !place.still_told {
                 place.still_told = true;
                 let partition = place.partition;
                 self.explain(set, partition);
             }
+        }
+    }
+
+    /// The fence is the log's last record: a reader beyond it stands where no log is any more, and some brokers never say so.
+    fn reset_behind_fence(&mut self, set: &mut ReaderSet, at: usize, now: Instant) {
+        let (consumer, place) = (&self.task.consumer, &self.places[at]);
+        if place.finished || place.fence.flatten().is_none() {
+            return;
+        }
+        let fence = consumer.shared.fence_offset(consumer.topic, place.partition);
+        let position = set.position(place.partition);
+        if fence.zip(position).is_some_and(|(fence, position)| position > fence) {
+            let partition = place.partition;
+            let now_us = consumer.shared.clock.us(now);
+            set.reset(partition, "the log ends before the reader's place", &mut |event| {
+                if let ReadEvent::Reset { partition, from, to, text, .. } = event {
+                    self.reset(partition, from, to, &text);
+                    self.recorder.error(now_us, "OFFSET_RESET");
+                }
+            });
         }
     }
 

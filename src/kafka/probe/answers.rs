@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 
 use kafka_protocol::messages::ApiKey;
 
+use super::seen::{Api, FetchProbe, ProbedMetadata, ProbedTopic};
 use super::wire::{Malformed, Wire};
-use super::{Api, FetchProbe, ProbedMetadata, ProbedTopic};
 use crate::kafka::Code;
 
 /// Kafka's name for a request type.
@@ -27,11 +27,13 @@ pub(super) fn api_versions(bytes: &[u8], version: i16) -> Result<(Code, Vec<Api>
     if !code.is_none() {
         return Ok((code, Vec::new()));
     }
-    let apis = wire.list(|wire| {
+    let mut apis = wire.list(|wire| {
         let (key, min, max) = (wire.i16()?, wire.i16()?, wire.i16()?);
         wire.tags()?;
         Ok(Api { key, name: name(key), min, max })
     })?;
+    // KafScale lists what it does not know, with versions -1 to -1.
+    apis.retain(|api| api.min >= 0 && api.max >= api.min);
     Ok((code, apis))
 }
 
@@ -158,6 +160,14 @@ mod tests {
         ResponseHeader::default().encode(&mut bytes, T::header_version(version)).unwrap();
         body.encode(&mut bytes, version).unwrap();
         bytes.split_off(4)
+    }
+
+    #[test]
+    fn apis_without_versions_are_none() {
+        let bytes = [0, 0, 0, 0, 0, 2, 0, 22, 255, 255, 255, 255, 0, 3, 0, 0, 0, 12];
+        let (code, apis) = api_versions(&bytes, 0).unwrap();
+        assert_eq!(code, Code::NONE);
+        assert_eq!(apis, [Api { key: 3, name: "Metadata", min: 0, max: 12 }]);
     }
 
     #[test]

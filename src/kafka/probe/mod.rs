@@ -6,96 +6,18 @@ mod answers;
 mod connection;
 mod notes;
 mod requests;
+mod seen;
 mod tls;
 mod wire;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::{Client, Code};
+use super::Client;
 use crate::ids::{Offset, Partition};
 use connection::Connection;
 
 pub use notes::api_notes;
-
-/// What a probe of one broker saw.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Probe {
-    /// The address probed, as given.
-    pub broker: String,
-    /// The steps taken, in order; the first with an error is the last.
-    pub stages: Vec<Stage>,
-    /// The broker's API versions; empty where that step was not reached.
-    pub apis: Vec<Api>,
-    /// The broker's view of the cluster; none where that step was not reached.
-    pub metadata: Option<ProbedMetadata>,
-}
-
-/// One step of a connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stage {
-    /// `resolve`, `tcp`, `tls`, `api_versions` or `metadata`.
-    pub name: &'static str,
-    /// How long it took.
-    pub took: Duration,
-    /// What went wrong; none where it worked.
-    pub error: Option<String>,
-}
-
-/// One request type that a broker knows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Api {
-    /// Kafka's number for it.
-    pub key: i16,
-    /// Kafka's name for it; `Unknown` for one that kaf6 does not know.
-    pub name: &'static str,
-    /// Oldest version.
-    pub min: i16,
-    /// Newest version.
-    pub max: i16,
-}
-
-/// Metadata as it came over the wire.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ProbedMetadata {
-    /// The cluster's id.
-    pub cluster_id: Option<String>,
-    /// The controller's broker id; none where there is none.
-    pub controller: Option<i32>,
-    /// id and `host:port` of each broker.
-    pub brokers: Vec<(i32, String)>,
-    /// The topics asked for.
-    pub topics: Vec<ProbedTopic>,
-}
-
-/// One topic of [`ProbedMetadata`].
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProbedTopic {
-    /// Its name.
-    pub name: String,
-    /// Its id as a UUID's text; none where the broker gives none (Metadata below version 10).
-    pub id: Option<String>,
-    /// What is wrong with it.
-    pub code: Code,
-    /// number and leader (none where it has none) of each partition.
-    pub partitions: Vec<(Partition, Option<i32>)>,
-}
-
-/// What one Fetch answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FetchProbe {
-    /// The answer's code: the partition's, or the whole answer's.
-    pub code: Code,
-    /// Whether the records were null, where Kafka sends empty ones.
-    pub null_records: bool,
-    /// Bytes of records in the answer.
-    pub record_bytes: usize,
-    /// The end of the log, as the answer tells; none where it tells none.
-    pub high_watermark: Option<Offset>,
-    /// The log's first offset, likewise.
-    pub log_start: Option<Offset>,
-    /// The Fetch version that was spoken.
-    pub version: i16,
-}
+pub use seen::{Api, FetchProbe, Probe, ProbedMetadata, ProbedTopic, Stage};
 
 /// Connects to one broker (`host:port`) and asks it for its API versions and for these topics. Where SASL is configured the
 /// steps end with `api_versions`. Never panics, and ends by `deadline` (resolving a name is left to the system, in a thread

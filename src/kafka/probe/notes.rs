@@ -2,7 +2,7 @@
 //!
 //! Owns the thresholds: which version brought what kaf6's users may miss.
 
-use super::Api;
+use super::seen::Api;
 
 /// An API, the version from which on all is well, and what it means where the broker stays below: without it, and with an older one.
 struct Rule {

@@ -3,15 +3,16 @@
 //! Owns the choice of versions; encoding is the kafka-protocol crate's.
 
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{
     ApiKey, ApiVersionsRequest, BrokerId, FetchRequest, MetadataRequest, RequestHeader, TopicName,
 };
 use kafka_protocol::protocol::{Encodable, StrBytes, encode_request_header_into_buffer};
 
+use super::answers;
 use super::connection::Connection;
-use super::{Api, FetchProbe, ProbedMetadata, answers};
+use super::seen::{Api, FetchProbe, ProbedMetadata, ProbedTopic};
 use crate::ids::{Offset, Partition};
+use crate::kafka::metadata::UNKNOWN_TOPIC;
 
 /// UNSUPPORTED_VERSION: asked in a version that the broker does not know.
 const UNSUPPORTED_VERSION: i32 = 35;
@@ -46,26 +47,33 @@ pub(super) fn api_versions(connection: &mut Connection) -> Result<Vec<Api>, Stri
     Err("the broker knows no version of ApiVersions".into())
 }
 
-/// Metadata of these topics; none are created by asking.
+/// Metadata, with these topics; one that is not there comes with its code. Where any are wanted, all are asked for and these
+/// picked, since some brokers (KafScale) create a topic that they are asked about by name.
 pub(super) fn metadata(
     connection: &mut Connection,
     apis: &[Api],
     topics: &[&str],
 ) -> Result<ProbedMetadata, String> {
     let version = newest(apis, ApiKey::Metadata, 0, 12)?;
-    let topics = topics
-        .iter()
-        .map(|name| {
-            MetadataRequestTopic::default()
-                .with_name(Some(TopicName(StrBytes::from_string((*name).to_owned()))))
-        })
-        .collect();
+    // Version 0 has no null: there an empty list is all.
+    let all = !topics.is_empty() && version > 0;
     let body = MetadataRequest::default()
-        .with_topics(Some(topics))
+        .with_topics(if all { None } else { Some(Vec::new()) })
         // Below version 4 there is no such field, and the broker does as it is configured.
         .with_allow_auto_topic_creation(version < 4);
     let answer = exchange(connection, ApiKey::Metadata, version, &body)?;
-    answers::metadata(&answer, version).map_err(|error| error.to_string())
+    let mut metadata = answers::metadata(&answer, version).map_err(|error| error.to_string())?;
+    let mut there = std::mem::take(&mut metadata.topics);
+    metadata.topics = topics
+        .iter()
+        .map(|name| match there.iter().position(|topic| topic.name == *name) {
+            Some(index) => there.swap_remove(index),
+            None => {
+                ProbedTopic { name: (*name).into(), id: None, code: UNKNOWN_TOPIC, partitions: Vec::new() }
+            }
+        })
+        .collect();
+    Ok(metadata)
 }
 
 /// One Fetch of one partition, without waiting.

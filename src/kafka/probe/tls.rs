@@ -102,3 +102,100 @@ fn connector(client: &Client) -> Result<SslConnector, String> {
     }
     Ok(builder.build())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    use openssl::asn1::Asn1Time;
+    use openssl::hash::MessageDigest;
+    use openssl::rsa::Rsa;
+    use openssl::ssl::SslAcceptor;
+    use openssl::x509::extension::SubjectAlternativeName;
+    use openssl::x509::{X509, X509NameBuilder};
+
+    use super::*;
+    use crate::kafka::probe::probe;
+    use crate::plan::{ClientSettings, Security};
+
+    /// A server for one connection with a certificate of its own for `localhost`; gives its address, and the certificate.
+    fn server() -> (u16, Vec<u8>) {
+        let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
+        let mut name = X509NameBuilder::new().unwrap();
+        name.append_entry_by_text("CN", "localhost").unwrap();
+        let name = name.build();
+        let mut builder = X509::builder().unwrap();
+        builder.set_version(2).unwrap();
+        builder.set_subject_name(&name).unwrap();
+        builder.set_issuer_name(&name).unwrap();
+        builder.set_pubkey(&key).unwrap();
+        builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
+        builder.set_not_after(&Asn1Time::days_from_now(2).unwrap()).unwrap();
+        let names = SubjectAlternativeName::new().dns("localhost").build(&builder.x509v3_context(None, None));
+        builder.append_extension(names.unwrap()).unwrap();
+        builder.sign(&key, MessageDigest::sha256()).unwrap();
+        let certificate = builder.build();
+        let pem = certificate.to_pem().unwrap();
+        let mut acceptor = SslAcceptor::mozilla_intermediate(SslMethod::tls_server()).unwrap();
+        acceptor.set_private_key(&key).unwrap();
+        acceptor.set_certificate(&certificate).unwrap();
+        let acceptor = acceptor.build();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            if let Ok(mut stream) = acceptor.accept(stream) {
+                let _ = stream.write_all(&[0; 64]);
+            }
+        });
+        (port, pem)
+    }
+
+    /// The name and error of the last step that a probe takes.
+    fn last(host: &str, port: u16, security: Security) -> (&'static str, String) {
+        let settings = ClientSettings { security: Some(security), ..ClientSettings::default() };
+        let client = Client::new(&[format!("{host}:{port}")], &settings).unwrap();
+        let probe = probe(&client, &client.brokers()[0], &[], Instant::now() + Duration::from_secs(5));
+        let last = probe.stages.last().unwrap();
+        (last.name, last.error.clone().unwrap_or_default())
+    }
+
+    fn tls() -> Security {
+        Security { protocol: "ssl".into(), ..Security::default() }
+    }
+
+    #[test]
+    fn a_certificate_verifies_by_its_authority_and_name_or_the_reason_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let trusting = |pem: Vec<u8>| {
+            let ca = folder.path().join("ca.pem");
+            fs::write(&ca, pem).unwrap();
+            Security { ca: Some(ca), ..tls() }
+        };
+        // It gets past TLS; what comes then is no Kafka.
+        let (port, pem) = server();
+        let (step, error) = last("localhost", port, trusting(pem));
+        assert_eq!(step, "api_versions", "{error}");
+        assert!(error.contains("is this a Kafka broker"), "{error}");
+        let (port, pem) = server();
+        let (step, error) = last("127.0.0.1", port, trusting(pem));
+        assert_eq!(step, "tls");
+        assert!(error.contains("does not verify"), "{error}");
+        let (port, _) = server();
+        let (step, error) = last("localhost", port, tls());
+        assert_eq!(step, "tls");
+        assert!(error.contains("does not verify"), "{error}");
+    }
+
+    #[test]
+    fn a_port_without_tls_is_named_so() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || listener.accept().unwrap().0.write_all(b"HTTP/1.1 400 Bad Request"));
+        let (step, error) = last("localhost", port, tls());
+        assert_eq!(step, "tls");
+        assert!(error.contains("does the broker speak TLS"), "{error}");
+    }
+}

@@ -149,7 +149,6 @@ fn bars(data: &HistogramSummary) -> Vec<(f64, f64, f64)> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
 mod tests {
     use super::super::super::summary::Num;
     use super::*;

@@ -25,7 +25,7 @@ pub(super) struct Check {
 pub(super) fn checks(run: &Summary) -> Vec<Check> {
     let lines = shown_lines(run);
     let mut rows: Vec<&CheckRow> = run.check_results.iter().collect();
-    rows.sort_by_key(|row| rank(row.result));
+    rows.sort_by_key(|row| row.result.rank());
     rows.into_iter()
         .map(|row| Check {
             class: outcome_name(row.result),
@@ -44,16 +44,7 @@ pub(super) fn checks(run: &Summary) -> Vec<Check> {
         .collect()
 }
 
-/// The worst first.
-pub(super) const fn rank(outcome: CheckOutcome) -> u8 {
-    match outcome {
-        CheckOutcome::Fail => 0,
-        CheckOutcome::Inconclusive => 1,
-        CheckOutcome::Pass => 2,
-    }
-}
-
-pub(super) const fn words(outcome: CheckOutcome) -> &'static str {
+const fn words(outcome: CheckOutcome) -> &'static str {
     match outcome {
         CheckOutcome::Pass => "pass",
         CheckOutcome::Fail => "fail",

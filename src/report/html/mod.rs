@@ -13,7 +13,7 @@ mod timeline;
 
 use askama::Template;
 
-use super::format::{bytes, count, instant, millis};
+use super::format::{instant, millis};
 use super::notes::merged;
 use super::summary::{FaultSummary, NoteLevel, Summary};
 
@@ -142,9 +142,4 @@ fn fault(f: &FaultSummary) -> Fault {
         first_read: time(f.first_read_ms),
         longest_gap: time(f.longest_gap_ms),
     }
-}
-
-/// A count, or a dash where the scenario has none.
-fn optional(value: Option<u64>) -> String {
-    value.map_or_else(|| "–".to_owned(), count)
 }

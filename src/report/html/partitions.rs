@@ -2,7 +2,7 @@
 //!
 //! Owns which rows stand in view: all of a few, else only those with something odd.
 
-use super::super::format::{count, plural};
+use super::super::format::{count, optional, plural};
 use super::super::summary::{PartitionSummary, ReaderSummary, Summary};
 
 /// More partitions than this are folded away.
@@ -84,16 +84,16 @@ fn row(p: &PartitionSummary, reader: Option<&ReaderSummary>) -> Row {
         offsets: span(p.first_acked_offset, p.last_acked_offset),
         fence: p.fence_offset.map_or_else(|| "–".to_owned(), |o| o.to_string()),
         reader: reader.map_or_else(|| "–".to_owned(), |r| r.scenario.clone()),
-        received: super::optional(reader.map(|r| r.received)),
+        received: optional(reader.map(|r| r.received)),
         missing: if missing > 0 { count(missing) } else { String::new() },
-        foreign: super::optional(reader.map(|r| r.foreign)),
+        foreign: optional(reader.map(|r| r.foreign)),
         read: reader.map_or_else(|| "–".to_owned(), |r| span(r.first_offset, r.last_offset)),
         reached: match reader {
             None => "–",
             Some(r) if r.reached_fence => "yes",
             Some(_) => "no",
         },
-        resets: super::optional(reader.map(|r| r.resets)),
+        resets: optional(reader.map(|r| r.resets)),
         odd: missing > 0 || short || resets > 0,
     }
 }

@@ -6,10 +6,9 @@ use super::super::chart::bar::bar;
 use super::super::chart::histogram::{Histogram, histogram};
 use super::super::chart::prose;
 use super::super::console::done;
-use super::super::format::{count, float, latency, millis, number};
+use super::super::format::{bytes, count, float, instant, latency, millis, number, optional};
 use super::super::summary::{Num, ScenarioSummary, Summary};
 use super::super::words::ended_words;
-use super::{bytes, instant, optional};
 
 pub(super) struct Scenarios {
     pub rows: Vec<Row>,

@@ -6,7 +6,6 @@ use super::super::chart::prose;
 use super::super::format::outcome_name;
 use super::super::summary::{CheckOutcome, Summary};
 use super::super::{JUNIT_XML, SUMMARY_JSON};
-use super::checks::rank;
 
 /// More of the file than this is not shown.
 const MAX_LINES: usize = 2000;
@@ -53,7 +52,7 @@ pub(super) fn source(run: &Summary) -> Source {
         .iter()
         .filter(|r| r.result != CheckOutcome::Pass && r.position.file == run.source.path)
         .collect();
-    rows.sort_by_key(|r| rank(r.result));
+    rows.sort_by_key(|r| r.result.rank());
     for row in rows {
         let Some(line) = row.position.line.checked_sub(1).and_then(|i| lines.get_mut(i)) else { continue };
         if line.class.is_empty() {

@@ -44,6 +44,21 @@ pub struct Scenario {
     pub audit: Option<bool>,
 }
 
+/// What a profile gives; the file and the command line stand over it.
+#[derive(Debug, Default)]
+pub struct Profile {
+    /// Its name.
+    pub name: Option<String>,
+    /// Its brokers.
+    pub target: Option<Target>,
+    /// Where `metrics` scenarios ask.
+    pub metrics_url: Option<String>,
+    /// How clients connect.
+    pub client: ClientSettings,
+    /// It was named and could not be read, so nothing can be said of what is missing.
+    pub failed: bool,
+}
+
 /// The brokers of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {

@@ -4,16 +4,18 @@
 
 use indexmap::IndexMap;
 
+use super::client;
 use super::context::Context;
-use super::{Parts, Slot, Topics, client, legal_name, scenario_pointer};
-use crate::scenario::LoadOptions;
+use super::parts::Parts;
+use super::slot::{Slot, legal_name, scenario_pointer};
+use super::topics::Topics;
 use crate::scenario::expr;
 use crate::scenario::model::{self, activity as raw};
 use crate::scenario::node::below;
-use crate::scenario::profile::Profile;
+use crate::scenario::options::LoadOptions;
 use crate::scenario::valid::{
-    Acks, Activity, Consume, Content, From, Message, Metrics, Pace, Partitioning, Produce, Roundtrip,
-    StartOffset, ValuePlan, Work,
+    Acks, Activity, Consume, Content, From, Message, Metrics, Pace, Partitioning, Produce, Profile,
+    Roundtrip, StartOffset, ValuePlan, Work,
 };
 
 /// The largest message that librdkafka can be told to send.

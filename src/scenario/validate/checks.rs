@@ -5,14 +5,15 @@
 use indexmap::IndexMap;
 
 use super::context::Context;
-use super::{Checks, Parts, Slot, repeats, unknown_scenario};
+use super::parts::Parts;
+use super::slot::{Slot, unknown_scenario};
 use crate::scenario::expr;
 use crate::scenario::model::{self, check as raw};
 use crate::scenario::node::below;
 use crate::scenario::valid::{Ask, Check, Consume, CountMetric, From, Metric, Work};
 
 /// All checks that the file writes out.
-pub(super) fn all(cx: &mut Context<'_>, parts: &Parts<'_>, slots: &IndexMap<String, Slot>) -> Checks {
+pub(super) fn all(cx: &mut Context<'_>, parts: &Parts<'_>, slots: &IndexMap<String, Slot>) -> Vec<Check> {
     let count = parts.json.pointer("/checks").and_then(|checks| Some(checks.as_array()?.len())).unwrap_or(0);
     let mut checks = Vec::new();
     let mut names = Vec::new();
@@ -30,7 +31,7 @@ pub(super) fn all(cx: &mut Context<'_>, parts: &Parts<'_>, slots: &IndexMap<Stri
         let position = cx.document.position(cx.document.place(&pointer));
         checks.push(Check { name, ask, scenario: raw.scenario().map(str::to_owned), position });
     }
-    repeats(cx, names.iter().map(|(pointer, name)| (pointer.clone(), name.as_str())), "checks");
+    cx.repeats(names.iter().map(|(pointer, name)| (pointer.clone(), name.as_str())), "checks");
     checks
 }
 

@@ -2,11 +2,13 @@
 //!
 //! Owns the rule that a message shows the file's own text and never what the environment put into it.
 
+use std::collections::HashMap;
 use std::str::FromStr;
 
 use crate::scenario::diagnostics::{Diagnostic, PROBLEMS_MAX};
 use crate::scenario::model::Written;
-use crate::scenario::node::{Document, Span, below};
+use crate::scenario::node::{Document, below};
+use crate::scenario::position::Span;
 use crate::scenario::template::Template;
 use crate::units::{Duration, UnitError};
 
@@ -136,6 +138,21 @@ impl<'a> Context<'a> {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Finds names that are given twice.
+    pub(crate) fn repeats<'n>(&mut self, names: impl Iterator<Item = (String, &'n str)>, what: &str) {
+        let mut first: HashMap<&str, usize> = HashMap::new();
+        for (pointer, name) in names {
+            let line = self.document.place(&pointer).line;
+            if let Some(before) = first.get(name) {
+                let hint = Some(format!("the first one is in line {before}"));
+                let message = format!("there are two {what} `{name}`");
+                self.about_value(&pointer, &message, hint, "a name of its own");
+            } else {
+                first.insert(name, line);
+            }
         }
     }
 }

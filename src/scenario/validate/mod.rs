@@ -2,101 +2,28 @@
 //!
 //! Owns the order of the steps; a part that the schema refused is left out, and what rests on it is not judged.
 
-use std::collections::HashMap;
-
-use serde::de::DeserializeOwned;
+use indexmap::IndexMap;
 use serde_json::Value as Json;
 
 use super::conform::Findings;
 use super::diagnostics::Diagnostic;
 use super::model;
-use super::node::{Document, below};
-use super::profile::Profile;
-use super::valid::{Activity, Check, Scenario, Target, Topic, Work};
-use super::{LoadOptions, suggest};
+use super::node::Document;
+use super::options::LoadOptions;
+use super::valid::{Activity, Profile, Scenario, Target, Work};
 
 mod activity;
 mod checks;
 pub(super) mod client;
 pub(super) mod context;
+mod parts;
 mod references;
+mod slot;
 mod topics;
 
 use context::Context;
-
-/// An activity that the schema or this module refused: its name and type still count for references.
-#[derive(Debug)]
-pub(super) enum Slot {
-    Good(Box<Activity>),
-    Refused { kind: Option<String> },
-}
-
-impl Slot {
-    fn good(&self) -> Option<&Activity> {
-        match self {
-            Self::Good(activity) => Some(activity),
-            Self::Refused { .. } => None,
-        }
-    }
-
-    fn kind(&self) -> Option<&str> {
-        match self {
-            Self::Good(activity) => Some(activity.work.kind()),
-            Self::Refused { kind } => kind.as_deref(),
-        }
-    }
-}
-
-/// Reads parts of a document that the schema accepted.
-pub(super) struct Parts<'a> {
-    json: &'a Json,
-    findings: &'a Findings,
-}
-
-impl<'a> Parts<'a> {
-    pub(super) fn new(json: &'a Json, findings: &'a Findings) -> Self {
-        Self { json, findings }
-    }
-
-    /// The part at a pointer; none where it is absent or refused.
-    pub(super) fn get<T: DeserializeOwned>(&self, pointer: &str, cx: &mut Context<'_>) -> Option<T> {
-        let value = self.json.pointer(pointer)?;
-        if self.findings.touch(pointer) {
-            return None;
-        }
-        // Accepted by the schema made from the same types, so this reads; should it not, that must not pass.
-        let part = T::deserialize(value).or_else(|_| T::deserialize(&whole_numbers(value))).ok();
-        if part.is_none() {
-            cx.at(pointer, "this cannot be read", None);
-        }
-        part
-    }
-
-    pub(super) fn refused(&self, pointer: &str) -> bool {
-        self.findings.touch(pointer)
-    }
-}
-
-/// JSON Schema takes `10.0` and `1e3` for whole numbers, and so do people; serde does not. What a producer sends as
-/// JSON stays as it is written.
-fn whole_numbers(value: &Json) -> Json {
-    match value {
-        Json::Array(items) => items.iter().map(whole_numbers).collect(),
-        Json::Object(members) => {
-            let change =
-                |key: &str, value: &Json| if key == "json" { value.clone() } else { whole_numbers(value) };
-            Json::Object(members.iter().map(|(key, value)| (key.clone(), change(key, value))).collect())
-        }
-        Json::Number(number) if number.is_f64() => {
-            // Printed without its fraction, a whole number below 2^63 reads back as itself.
-            let whole = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 9e18);
-            whole
-                .and_then(|float| format!("{float:.0}").parse::<i64>().ok())
-                .map_or_else(|| value.clone(), Json::from)
-        }
-        _ => value.clone(),
-    }
-}
+use parts::Parts;
+use slot::Slot;
 
 /// Validates a document that went through the schema.
 pub(super) fn run(
@@ -160,7 +87,7 @@ pub(super) fn run(
 fn target(
     cx: &mut Context<'_>,
     parts: &Parts<'_>,
-    slots: &indexmap::IndexMap<String, Slot>,
+    slots: &IndexMap<String, Slot>,
     file: Option<Target>,
     profile: &Profile,
     options: &LoadOptions<'_>,
@@ -191,55 +118,4 @@ fn target(
         );
     }
     Target::Brokers(Vec::new())
-}
-
-/// Names of scenarios stand in `when` before a dot and in summaries as keys.
-fn legal_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= 100 && name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-')
-}
-
-/// Says that a name is not that of a scenario.
-fn unknown_scenario(
-    cx: &mut Context<'_>,
-    pointer: &str,
-    name: &str,
-    slots: &indexmap::IndexMap<String, Slot>,
-) {
-    let hint = suggest::hint(name, slots.keys().map(String::as_str));
-    cx.about_value(pointer, &format!("there is no scenario `{name}`"), hint, "the name of a scenario");
-}
-
-/// Finds repeats; the answer is the first place of each name.
-fn repeats<'n>(
-    cx: &mut Context<'_>,
-    names: impl Iterator<Item = (String, &'n str)>,
-    what: &str,
-) -> HashMap<&'n str, usize> {
-    let mut first: HashMap<&str, usize> = HashMap::new();
-    for (pointer, name) in names {
-        let line = cx.document.place(&pointer).line;
-        if let Some(before) = first.get(name) {
-            let hint = Some(format!("the first one is in line {before}"));
-            cx.about_value(&pointer, &format!("there are two {what} `{name}`"), hint, "a name of its own");
-        } else {
-            first.insert(name, line);
-        }
-    }
-    first
-}
-
-/// The pointer of a scenario.
-fn scenario_pointer(name: &str) -> String {
-    below("/scenarios", name)
-}
-
-/// The checks of a file, as `run` collects them.
-type Checks = Vec<Check>;
-
-/// The topics declared, and whether that is all of them.
-#[derive(Debug, Default)]
-pub(super) struct Topics {
-    list: Vec<Topic>,
-    /// Some could not be read, so nothing can be said of what is missing.
-    incomplete: bool,
 }

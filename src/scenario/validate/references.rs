@@ -5,7 +5,7 @@
 use indexmap::IndexMap;
 
 use super::context::Context;
-use super::{Slot, scenario_pointer, unknown_scenario};
+use super::slot::{Slot, scenario_pointer, unknown_scenario};
 use crate::scenario::node::below;
 use crate::scenario::valid::{Acks, Counter, From, StartOffset, Work};
 

@@ -5,11 +5,19 @@
 use std::collections::BTreeMap;
 
 use super::context::Context;
-use super::{Parts, Topics, repeats};
+use super::parts::Parts;
 use crate::scenario::model;
 use crate::scenario::node::below;
 use crate::scenario::template::{Function, Template};
 use crate::scenario::valid::{Topic, TopicUse};
+
+/// The topics declared, and whether that is all of them.
+#[derive(Debug, Default)]
+pub(super) struct Topics {
+    pub(super) list: Vec<Topic>,
+    /// Some could not be read, so nothing can be said of what is missing.
+    incomplete: bool,
+}
 
 /// The topics that the file declares.
 pub(super) fn declared(cx: &mut Context<'_>, parts: &Parts<'_>) -> Topics {
@@ -40,7 +48,7 @@ pub(super) fn declared(cx: &mut Context<'_>, parts: &Parts<'_>) -> Topics {
             position,
         });
     }
-    repeats(cx, names.iter().map(|(pointer, name)| (pointer.clone(), name.as_str())), "topics");
+    cx.repeats(names.iter().map(|(pointer, name)| (pointer.clone(), name.as_str())), "topics");
     topics
 }
 

@@ -1,0 +1,70 @@
+//! What a cluster says of itself: brokers, topics, partitions and their leaders.
+//!
+//! Owns the types only; `metadata` asks for them.
+
+use super::code::Code;
+use crate::ids::Partition;
+
+/// A cluster as one broker sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Metadata {
+    /// The brokers.
+    pub brokers: Vec<Broker>,
+    /// The topics asked for.
+    pub topics: Vec<Topic>,
+    /// The broker that answered, `host:port`.
+    pub answered_by: String,
+}
+
+/// One broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broker {
+    /// Its id.
+    pub id: i32,
+    /// The host it advertises.
+    pub host: String,
+    /// The port it advertises.
+    pub port: i32,
+}
+
+/// One topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topic {
+    /// Its name.
+    pub name: String,
+    /// Why nothing is known of it; [`Code::NONE`] where all is well.
+    pub code: Code,
+    /// Its partitions, by number.
+    pub partitions: Vec<PartitionInfo>,
+}
+
+/// One partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartitionInfo {
+    /// Its number.
+    pub id: Partition,
+    /// Its leader's id; none where it has none.
+    pub leader: Option<i32>,
+    /// Its replicas' ids.
+    pub replicas: Vec<i32>,
+    /// Its in-sync replicas' ids.
+    pub isrs: Vec<i32>,
+    /// What is wrong with it.
+    pub code: Code,
+}
+
+impl Metadata {
+    /// The topic of this name.
+    pub fn topic(&self, name: &str) -> Option<&Topic> {
+        self.topics.iter().find(|topic| topic.name == name)
+    }
+}
+
+impl Topic {
+    /// Whether it is there and each partition has a leader.
+    pub fn is_ready(&self) -> bool {
+        self.code.is_none()
+            && !self.partitions.is_empty()
+            && self.partitions.iter().all(|p| p.leader.is_some())
+    }
+}

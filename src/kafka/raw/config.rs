@@ -1,0 +1,63 @@
+//! A client's configuration, property by property, before the client is made.
+
+use std::ptr::NonNull;
+
+use rdkafka_sys as sys;
+
+use super::base::{ErrStr, c_string};
+
+/// Why librdkafka does not take a property.
+pub(crate) struct Refusal {
+    /// It knows no such property.
+    pub(crate) unknown: bool,
+    /// Its words; they may hold the value.
+    pub(crate) text: String,
+}
+
+/// A client's configuration, before the client is made.
+pub(crate) struct Config(pub(super) NonNull<sys::rd_kafka_conf_t>);
+
+impl Config {
+    pub(crate) fn new() -> Self {
+        // SAFETY: no preconditions. It returns null only without memory, where librdkafka aborts by itself.
+        let conf = unsafe { sys::rd_kafka_conf_new() };
+        Self(NonNull::new(conf).expect("rd_kafka_conf_new aborts without memory"))
+    }
+
+    pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<(), Refusal> {
+        let (name, value) = (c_string(name), c_string(value));
+        let mut errstr = ErrStr::new();
+        // SAFETY: the configuration is alive, the strings are NUL-terminated and copied, the buffer is as long as said.
+        let result = unsafe {
+            sys::rd_kafka_conf_set(
+                self.0.as_ptr(),
+                name.as_ptr(),
+                value.as_ptr(),
+                errstr.as_mut_ptr(),
+                ErrStr::SIZE,
+            )
+        };
+        match result {
+            sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK => Ok(()),
+            sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_UNKNOWN => {
+                Err(Refusal { unknown: true, text: errstr.text() })
+            }
+            sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_INVALID => {
+                Err(Refusal { unknown: false, text: errstr.text() })
+            }
+        }
+    }
+
+    /// Delivery reports come as events of the main queue.
+    pub(crate) fn delivery_events(&mut self) {
+        // SAFETY: the configuration is alive; the flags are event types.
+        unsafe { sys::rd_kafka_conf_set_events(self.0.as_ptr(), sys::RD_KAFKA_EVENT_DR) }
+    }
+}
+
+impl Drop for Config {
+    fn drop(&mut self) {
+        // SAFETY: owned, and not given to a client (`Handle::new` forgets it then).
+        unsafe { sys::rd_kafka_conf_destroy(self.0.as_ptr()) }
+    }
+}

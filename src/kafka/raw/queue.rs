@@ -1,0 +1,109 @@
+//! A queue of a client: what comes to it, and whom it wakes.
+
+use std::ffi::c_void;
+use std::ptr::{self, NonNull};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka_sys as sys;
+
+use super::base::millis;
+use super::event::Event;
+use super::handle::Handle;
+use super::message::Message;
+use crate::kafka::wake::Signal;
+
+/// A queue of a client, and whom it wakes.
+pub(crate) struct Queue {
+    queue: NonNull<sys::rd_kafka_queue_t>,
+    wakes: Option<NonNull<Wakes>>,
+    _handle: Arc<Handle>,
+}
+
+/// What a queue's callback points to.
+struct Wakes {
+    signal: Arc<Signal>,
+    index: u32,
+}
+
+// SAFETY: rd_kafka_queue_t may be used from any thread; `Wakes` is Send and Sync, and owned.
+unsafe impl Send for Queue {}
+
+unsafe extern "C" fn queue_cb(_rk: *mut sys::rd_kafka_t, wakes: *mut c_void) {
+    // SAFETY: set together with this callback to a `Wakes` that is freed only after the callback was taken away.
+    if let Some(wakes) = unsafe { wakes.cast::<Wakes>().as_ref() } {
+        wakes.signal.ready(wakes.index);
+    }
+}
+
+impl Queue {
+    /// The client's main queue: delivery reports of a producer.
+    pub(crate) fn main(handle: &Arc<Handle>) -> Self {
+        // SAFETY: the client is alive; the reference that this returns is ours.
+        Self::own(unsafe { sys::rd_kafka_queue_get_main(handle.as_ptr()) }, handle)
+    }
+
+    /// A queue of its own.
+    pub(crate) fn new(handle: &Arc<Handle>) -> Self {
+        // SAFETY: the client is alive.
+        Self::own(unsafe { sys::rd_kafka_queue_new(handle.as_ptr()) }, handle)
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut sys::rd_kafka_queue_t {
+        self.queue.as_ptr()
+    }
+
+    fn own(queue: *mut sys::rd_kafka_queue_t, handle: &Arc<Handle>) -> Self {
+        let queue = NonNull::new(queue).expect("librdkafka aborts without memory");
+        Self { queue, wakes: None, _handle: Arc::clone(handle) }
+    }
+
+    /// Whenever it is no longer empty, `index` becomes ready at `signal`. Said once; it stays so.
+    pub(crate) fn wakes(&mut self, signal: &Arc<Signal>, index: u32) {
+        if self.wakes.is_some() {
+            return;
+        }
+        let wakes = Box::leak(Box::new(Wakes { signal: Arc::clone(signal), index }));
+        let wakes = NonNull::from(wakes);
+        self.wakes = Some(wakes);
+        // SAFETY: the queue is alive, and `wakes` until `drop` has taken the callback away. The callback calls nothing of
+        // librdkafka, as its documentation demands.
+        unsafe {
+            sys::rd_kafka_queue_cb_event_enable(self.queue.as_ptr(), Some(queue_cb), wakes.as_ptr().cast());
+        }
+    }
+
+    /// The next event, waiting up to `timeout`.
+    pub(crate) fn poll(&self, timeout: Duration) -> Option<Event> {
+        // SAFETY: the queue is alive; the event is ours.
+        NonNull::new(unsafe { sys::rd_kafka_queue_poll(self.queue.as_ptr(), millis(timeout)) }).map(Event)
+    }
+
+    /// Takes up to `limit` messages that are there, without waiting. A queue that gave fewer was empty.
+    pub(crate) fn take(&self, into: &mut Vec<Message>, limit: usize) -> usize {
+        into.reserve(limit);
+        let length = into.len();
+        // SAFETY: `reserve` made room for `limit` elements behind `length`; a `Message` is a pointer (repr(transparent)), and
+        // librdkafka fills as many as it returns with messages that become ours.
+        unsafe {
+            let room = into.as_mut_ptr().add(length).cast::<*mut sys::rd_kafka_message_t>();
+            let count = sys::rd_kafka_consume_batch_queue(self.queue.as_ptr(), 0, room, limit);
+            let count = usize::try_from(count).unwrap_or(0);
+            into.set_len(length + count);
+            count
+        }
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        // SAFETY: owned and alive. Taking the callback away takes the lock under which it is called, so none is running after.
+        unsafe {
+            if let Some(wakes) = self.wakes {
+                sys::rd_kafka_queue_cb_event_enable(self.queue.as_ptr(), None, ptr::null_mut());
+                drop(Box::from_raw(wakes.as_ptr()));
+            }
+            sys::rd_kafka_queue_destroy(self.queue.as_ptr());
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! A ledger as a file: what was acked where, so that the topic can be judged again later.
+//!
+//! JSON: small where messages were written in batches, and readable; holds no payload and no secret.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::runs::{Run, RunLog};
+use super::sent::SentLog;
+use super::streams::{StreamInfo, Streams};
+use crate::ids::{RunTag, StreamId};
+
+/// The version of the file's form.
+pub const VERSION: u32 = 1;
+
+/// The ledger of one run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Saved {
+    /// The form's version: 1.
+    pub ledger_version: u32,
+    /// The run's id.
+    pub run_id: String,
+    /// The run's name.
+    pub name: String,
+    /// The mark of its messages, 40 bits.
+    pub run_tag: u64,
+    /// The brokers it ran against.
+    pub brokers: Vec<String>,
+    /// The scenario file's path.
+    pub source_path: String,
+    /// The scenario file, before `${}` was replaced.
+    pub source: String,
+    /// Names of its topics, by number.
+    pub topics: Vec<String>,
+    /// Names of the scenarios that sent, by number in the file; empty for others.
+    pub producers: Vec<String>,
+    /// Each stream that sent anything.
+    pub streams: Vec<SavedStream>,
+}
+
+/// One stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedStream {
+    /// Its id, as its messages carry it.
+    pub id: u32,
+    /// The scenario's number.
+    pub scenario: usize,
+    /// The client within it.
+    pub client: u32,
+    /// The topic's number.
+    pub topic: usize,
+    /// The partition.
+    pub partition: i32,
+    /// Its values hold UUIDs.
+    pub has_uuid: bool,
+    /// Messages handed to the client.
+    pub sent: u64,
+    /// Acked ones: runs of first sequence, first offset and length.
+    pub acked: Vec<(u64, i64, u64)>,
+    /// Failed ones: runs of first sequence and length; so are the next two.
+    pub failed: Vec<(u64, u64)>,
+    /// Those that a retry may have put out of order.
+    pub maybe_out_of_order: Vec<(u64, u64)>,
+    /// Those that a retry may have written twice.
+    pub maybe_twice: Vec<(u64, u64)>,
+}
+
+impl SavedStream {
+    /// The stream of this id.
+    pub fn new(id: StreamId, info: &StreamInfo, log: &SentLog) -> Self {
+        let seqs = |log: &RunLog| log.sorted().into_iter().map(|run| (run.seq, run.len)).collect();
+        Self {
+            id: id.0,
+            scenario: info.scenario,
+            client: info.client,
+            topic: info.topic,
+            partition: info.partition,
+            has_uuid: info.has_uuid,
+            sent: log.sent(),
+            acked: log.acks().runs().map(|run| (run.seq, run.offset, run.len)).collect(),
+            failed: seqs(log.failures()),
+            maybe_out_of_order: seqs(log.maybe_out_of_order()),
+            maybe_twice: seqs(log.maybe_twice()),
+        }
+    }
+
+    fn log(&self) -> SentLog {
+        let runs = |list: &[(u64, u64)]| {
+            let mut log = RunLog::new();
+            for (seq, len) in list {
+                log.push_run(Run { seq: *seq, offset: seq.cast_signed(), len: *len });
+            }
+            log
+        };
+        let mut acked = RunLog::new();
+        for (seq, offset, len) in &self.acked {
+            acked.push_run(Run { seq: *seq, offset: *offset, len: *len });
+        }
+        SentLog::restored(
+            self.sent,
+            acked,
+            runs(&self.failed),
+            runs(&self.maybe_out_of_order),
+            runs(&self.maybe_twice),
+        )
+    }
+}
+
+/// A file that holds no ledger that this kaf6 can use.
+#[derive(Debug, thiserror::Error)]
+pub enum SavedError {
+    /// It is no JSON of this form.
+    #[error("is no saved ledger: {0}")]
+    Form(#[from] serde_json::Error),
+    /// It was written by a newer kaf6.
+    #[error("has ledger version {0}; this kaf6 reads version {VERSION}")]
+    Version(u32),
+    /// Its numbers do not fit together.
+    #[error("is damaged: {0}")]
+    Damaged(String),
+}
+
+/// The largest stream number: they are dense, and memory is kept for each.
+const STREAMS: u32 = 1 << 20;
+/// The largest sequence, offset or length.
+const NUMBERS: u64 = 1 << 48;
+
+impl Saved {
+    /// Reads a file's bytes.
+    ///
+    /// # Errors
+    /// Where it is none, is newer, or does not fit together.
+    pub fn read(bytes: &[u8]) -> Result<Self, SavedError> {
+        /// Just enough to tell a newer file from a broken one.
+        #[derive(Deserialize)]
+        struct Version {
+            ledger_version: u32,
+        }
+        let version: Version = serde_json::from_slice(bytes)?;
+        if version.ledger_version != VERSION {
+            return Err(SavedError::Version(version.ledger_version));
+        }
+        let saved: Self = serde_json::from_slice(bytes)?;
+        saved.check().map_err(SavedError::Damaged)?;
+        Ok(saved)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        for stream in &self.streams {
+            let id = stream.id;
+            if id >= STREAMS || stream.topic >= self.topics.len() || stream.scenario >= self.producers.len() {
+                return Err(format!("stream {id} names something that is not there"));
+            }
+            let runs = [&stream.failed, &stream.maybe_out_of_order, &stream.maybe_twice];
+            let numbers = runs
+                .into_iter()
+                .flatten()
+                .flat_map(|(seq, len)| [*seq, *len])
+                .chain(
+                    stream.acked.iter().flat_map(|(seq, offset, len)| [*seq, offset.cast_unsigned(), *len]),
+                )
+                .chain([stream.sent]);
+            if numbers.into_iter().any(|number| number > NUMBERS) || stream.partition < 0 {
+                return Err(format!("stream {id} has numbers out of range"));
+            }
+            let total: u64 = stream.acked.iter().map(|(_, _, len)| len).sum();
+            if total > stream.sent || stream.acked.iter().any(|(seq, _, len)| seq + len > stream.sent) {
+                return Err(format!("stream {id} has more acks than messages"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The run's mark.
+    pub const fn run_tag(&self) -> RunTag {
+        RunTag::from_bits(self.run_tag)
+    }
+
+    /// The streams and what each sent.
+    pub fn restore(&self) -> (Streams, HashMap<StreamId, SentLog>) {
+        let mut streams = Streams::default();
+        let last = self.streams.iter().map(|s| s.id).max().unwrap_or(0);
+        // Ids that are not in the file sent nothing; their place must still be kept.
+        let nobody = StreamInfo {
+            scenario: usize::MAX,
+            client: 0,
+            topic: usize::MAX,
+            partition: -1,
+            has_uuid: false,
+            roundtrip: true,
+        };
+        let by_id: HashMap<u32, &SavedStream> = self.streams.iter().map(|s| (s.id, s)).collect();
+        for id in 0..=last {
+            let info = by_id.get(&id).map_or_else(
+                || nobody.clone(),
+                |s| StreamInfo {
+                    scenario: s.scenario,
+                    client: s.client,
+                    topic: s.topic,
+                    partition: s.partition,
+                    has_uuid: s.has_uuid,
+                    roundtrip: false,
+                },
+            );
+            let partition = info.partition;
+            streams.add(&info, [partition]);
+        }
+        let sent = self.streams.iter().map(|s| (StreamId(s.id), s.log())).collect();
+        (streams, sent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sent::Resent;
+    use super::*;
+
+    fn saved() -> Saved {
+        let mut log = SentLog::default();
+        for seq in 0..10 {
+            log.next_seq();
+            if seq < 8 {
+                log.acked(
+                    seq,
+                    100 + seq.cast_signed(),
+                    if seq == 3 { Resent::MaybeWritten } else { Resent::No },
+                );
+            }
+        }
+        log.failed(8, Resent::No);
+        let info =
+            StreamInfo { scenario: 0, client: 1, topic: 0, partition: 2, has_uuid: true, roundtrip: false };
+        Saved {
+            ledger_version: VERSION,
+            run_id: "r".to_owned(),
+            name: "n".to_owned(),
+            run_tag: 77,
+            brokers: vec![],
+            source_path: String::new(),
+            source: String::new(),
+            topics: vec!["t".to_owned()],
+            producers: vec!["write".to_owned()],
+            streams: vec![SavedStream::new(StreamId(4), &info, &log)],
+        }
+    }
+
+    #[test]
+    fn what_is_saved_comes_back() {
+        let saved = saved();
+        let again = Saved::read(&serde_json::to_vec(&saved).unwrap()).unwrap();
+        assert_eq!(again, saved);
+        let (streams, sent) = again.restore();
+        assert_eq!(streams.get(StreamId(4)).unwrap().partition, 2);
+        let log = &sent[&StreamId(4)];
+        assert_eq!((log.sent(), log.acks().len(), log.unknowns()), (10, 8, 1));
+        assert_eq!(log.offsets(), Some((100, 107)));
+        assert_eq!(log.maybe_twice().runs().map(|r| r.seq).collect::<Vec<_>>(), [3]);
+    }
+
+    #[test]
+    fn damaged_files_are_refused_and_never_panic() {
+        let mut saved = saved();
+        assert!(matches!(Saved::read(b"{}"), Err(SavedError::Form(_))));
+        saved.ledger_version = 9;
+        assert!(matches!(Saved::read(&serde_json::to_vec(&saved).unwrap()), Err(SavedError::Version(9))));
+        saved.ledger_version = VERSION;
+        saved.streams[0].acked[0].2 = u64::MAX;
+        assert!(matches!(Saved::read(&serde_json::to_vec(&saved).unwrap()), Err(SavedError::Damaged(_))));
+        saved.streams[0].acked[0].2 = 11;
+        assert!(matches!(Saved::read(&serde_json::to_vec(&saved).unwrap()), Err(SavedError::Damaged(_))));
+        saved.streams[0].id = u32::MAX;
+        assert!(matches!(Saved::read(&serde_json::to_vec(&saved).unwrap()), Err(SavedError::Damaged(_))));
+    }
+}

@@ -1,0 +1,37 @@
+//! What a load takes from outside of the file: the environment, and what the command line sets over the file.
+//!
+//! Owns those words and no more; which of them wins is `validate`'s.
+
+use std::path::PathBuf;
+
+/// What a load takes from outside of the file.
+pub struct LoadOptions<'a> {
+    /// Looks a variable of the environment up.
+    pub env: &'a dyn Fn(&str) -> Option<String>,
+    /// `--profile`: in place of the file's, and before the file's own brokers.
+    pub profile: Option<String>,
+    /// `--brokers`: before all else, also before those of single scenarios.
+    pub brokers: Option<Vec<String>>,
+    /// `--embedded`: the broker inside kaf6, before all else.
+    pub embedded: bool,
+    /// The folder in which `kaf6.profiles.yaml` is looked for.
+    pub folder: PathBuf,
+}
+
+impl<'a> LoadOptions<'a> {
+    /// Nothing but an environment.
+    pub fn new(env: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self { env, profile: None, brokers: None, embedded: false, folder: PathBuf::from(".") }
+    }
+}
+
+impl std::fmt::Debug for LoadOptions<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LoadOptions")
+            .field("profile", &self.profile)
+            .field("brokers", &self.brokers)
+            .field("embedded", &self.embedded)
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
+    }
+}

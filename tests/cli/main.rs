@@ -1,0 +1,14 @@
+//! The command line as its users meet it: words, messages, exit codes, what goes where.
+//!
+//! Each test runs the binary in a folder of its own, against the embedded broker, so that tests can run side by side.
+#![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test ends where it cannot go on")]
+
+mod place;
+
+mod help;
+mod init;
+mod outputs;
+mod refused;
+mod several;
+mod signals;
+mod verdicts;

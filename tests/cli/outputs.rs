@@ -1,0 +1,99 @@
+//! What a run leaves behind and prints: reports, the table, JSON, colour, progress.
+
+use serde_json::Value as Json;
+
+use crate::place::{Place, text};
+
+#[test]
+fn a_run_writes_three_reports_and_prints_a_table() {
+    let place = Place::with_ten();
+    let output = place.output(&["run", "ten.yaml", "--run-id", "one"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(place.names("reports/one"), ["junit.xml", "report.html", "summary.json"]);
+    let shown = text(&output.stdout);
+    assert!(shown.contains("PASSED  ten") && shown.contains("reports/one/report.html"), "{shown}");
+    let progress = text(&output.stderr);
+    assert!(progress.starts_with("ten: run one\n"), "{progress}");
+    assert!(
+        progress.contains("write: 10 of 10, ended") && progress.contains("read: 10, ended"),
+        "{progress}"
+    );
+    for stream in [shown, progress] {
+        assert!(!stream.contains('\u{1b}'), "no colour in a pipe: {stream}");
+    }
+}
+
+#[test]
+fn json_goes_to_stdout_alone_and_is_the_summary() {
+    let place = Place::with_ten();
+    let output = place.output(&["run", "ten.yaml", "--run-id", "one", "--format", "json", "--quiet"]);
+    assert_eq!(text(&output.stderr), "");
+    assert_eq!(output.stdout, std::fs::read(place.path().join("reports/one/summary.json")).unwrap());
+    assert_eq!(place.json("reports/one/summary.json")["status"], "pass");
+}
+
+#[test]
+fn the_summary_keeps_to_the_schema_that_is_printed() {
+    let place = Place::with_ten();
+    let schema: Json = serde_json::from_slice(&place.output(&["schema", "summary"]).stdout).unwrap();
+    assert_eq!(place.code(&["run", "ten.yaml", "--run-id", "one"]), 0);
+    jsonschema::validate(&schema, &place.json("reports/one/summary.json")).unwrap();
+}
+
+#[test]
+fn reports_rendered_again_are_the_same_bytes() {
+    let place = Place::with_ten();
+    assert_eq!(place.code(&["run", "ten.yaml", "--run-id", "one"]), 0);
+    let folder = place.path().join("reports/one");
+    let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    let before = ["report.html", "junit.xml", "summary.json"].map(read);
+    std::fs::remove_file(folder.join("report.html")).unwrap();
+    std::fs::write(folder.join("junit.xml"), "torn").unwrap();
+    let output = place.output(&["report", "reports/one"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stdout).contains("PASSED  ten"));
+    assert!(["report.html", "junit.xml", "summary.json"].map(read) == before, "the same bytes");
+    let json = place.output(&["report", "reports/one", "--format", "json"]);
+    assert_eq!(json.stdout, before[2]);
+}
+
+#[test]
+fn colour_follows_the_environment() {
+    let place = Place::with_ten();
+    let coloured = |name: &str, value: &str, more: &[(&str, &str)]| {
+        let mut command = place.kaf6(&["run", "ten.yaml", "-q"]);
+        command.env(name, value).envs(more.iter().copied());
+        command.output().unwrap().stdout.contains(&0x1b)
+    };
+    assert!(coloured("CLICOLOR_FORCE", "1", &[]));
+    assert!(!coloured("CLICOLOR_FORCE", "1", &[("NO_COLOR", "1")]));
+    assert!(!coloured("TERM", "xterm-256color", &[]));
+}
+
+#[test]
+fn a_reader_that_goes_away_changes_no_verdict() {
+    let place = Place::with_ten();
+    let mut child =
+        place.plain(&["run", "ten.yaml", "-q"]).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn plan_and_validate_need_no_broker() {
+    let place = Place::new();
+    place.write("far.yaml", "brokers: [no-such-host.invalid:9092]\nscenarios: {reach: {type: connect}}\n");
+    let validated = place.output(&["validate", "far.yaml"]);
+    assert_eq!(text(&validated.stdout), "far.yaml: good: 1 scenario, 0 topics, 0 checks\n");
+    let planned = place.output(&["plan", "far.yaml"]);
+    assert_eq!(planned.status.code(), Some(0));
+    assert!(text(&planned.stdout).contains("no-such-host.invalid:9092"));
+    assert_eq!(place.names("."), ["far.yaml"]);
+}
+
+#[test]
+fn the_scenario_schema_is_the_one_committed() {
+    let output = Place::new().output(&["schema", "scenario"]);
+    let committed = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/scenario.schema.json");
+    assert_eq!(output.stdout, std::fs::read(committed).unwrap());
+}

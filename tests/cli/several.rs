@@ -1,0 +1,48 @@
+//! Several files: each a run of its own, one index and one junit.xml over all, the worst exit code.
+
+use crate::place::{Place, TEN, text};
+
+fn with_three() -> Place {
+    let place = Place::new();
+    place.write("all/b.yaml", TEN);
+    place.write("all/a.yml", &TEN.replace("expected: 10", "expected: 11"));
+    place.write(
+        "all/c.json",
+        r#"{"name": "the third", "brokers": "embedded", "scenarios": {"reach": {"type": "connect"}}}"#,
+    );
+    place.write("all/profiles.yaml", "profiles: {}\n");
+    place
+}
+
+#[test]
+fn each_is_a_run_of_its_own_under_one_index() {
+    let place = with_three();
+    let output = place.output(&["run", "all", "--run-id", "x", "-q"]);
+    assert_eq!(output.status.code(), Some(1), "the worst counts: {}", text(&output.stderr));
+    assert_eq!(place.names("reports"), ["index.json", "junit.xml", "x-a", "x-b", "x-the-third"]);
+    let index = place.json("reports/index.json");
+    assert_eq!(index["status"], "fail");
+    let junit = std::fs::read_to_string(place.path().join("reports/junit.xml")).unwrap();
+    assert_eq!(junit.matches("<testsuite ").count(), 3, "{junit}");
+    let shown = text(&output.stdout);
+    let order: Vec<usize> =
+        ["  a\n", "  b\n", "  the third\n"].iter().map(|t| shown.find(t).unwrap()).collect();
+    assert!(order.is_sorted(), "{shown}");
+}
+
+#[test]
+fn json_of_several_is_an_array() {
+    let place = with_three();
+    let output = place.output(&["run", "all/b.yaml", "all/c.json", "--format", "json"]);
+    let all: Vec<serde_json::Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let names: Vec<&str> = all.iter().map(|run| run["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["b", "the third"]);
+}
+
+#[test]
+fn nothing_runs_unless_all_files_are_right() {
+    let place = with_three();
+    place.write("all/d.yaml", "brokers: embedded\n");
+    assert_eq!(place.code(&["run", "all/*"]), 2);
+    assert!(!place.path().join("reports").exists());
+}
