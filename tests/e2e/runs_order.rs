@@ -46,13 +46,13 @@ fn of_two_readers_the_late_one_sees_the_same() {
 
 #[test]
 fn stages_follow_each_other_and_a_closed_loop_goes_as_fast_as_it_can() {
-    let Some(tansu) = Tansu::start(&Storage::Memory) else { return };
+    let Some(kafka) = Kafka::shared() else { return };
     let file = "topics: [{name: 'pace-{{run_id}}', partitions: 2}]\n\
                 scenarios:\n  staged: {type: produce, clients: 2, stages: [{duration: 1s, rate: 100/s}, {duration: 1s, rate: 300/s}]}\n  \
                 closed: {type: produce, duration: 1s, max_in_flight: 64KiB, after: staged}\n  read: {type: consume}\n\
                 checks:\n  - {name: staged, type: count_equals, scenario: staged, expected: 400}\n  \
                 - {name: closed, type: count_at_least, scenario: closed, expected: 1000}\n";
-    let ran = Kaf6::file(file).brokers(&tansu.address()).run().expect("pass");
+    let ran = Kaf6::file(file).brokers(&kafka).run().expect("pass");
     assert_eq!(ran.count("read", "received"), 400 + ran.count("closed", "acked"), "{ran}");
     let span = |name| {
         ran.figure(name, "ended_ms").zip(ran.figure(name, "started_ms")).map(|(end, start)| end - start)
