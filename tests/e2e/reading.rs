@@ -52,18 +52,21 @@ fn null_records_of_idle_partitions_keep_nothing_from_the_busy_one_timed() {
     let Some(kafka) = Kafka::shared() else { return };
     let relay = Relay::start(&kafka);
     relay.null_records();
+    // Of the busy partition almost each answer holds records; of a quiet one each message comes after a null answer.
     let file = "topics: [{name: 'null-{{run_id}}', partitions: 6}]\n\
                 scenarios:\n  write: {type: produce, partition: 4, messages: 500, rate: 100/s}\n  \
-                read: {type: consume}\n\
-                checks:\n  - {type: count_equals, expected: 500}\n  - {type: threshold, scenario: read, expr: p95 < 100ms}\n";
+                seldom: {type: produce, partition: 1, messages: 20, rate: 4/s}\n  \
+                read: {type: consume}\n  quiet: {type: consume, partition: 1}\n\
+                checks:\n  - {type: count_equals, scenario: read, expected: 520}\n  \
+                - {type: threshold, scenario: read, expr: p95 < 100ms}\n  \
+                - {name: quiet, type: threshold, scenario: quiet, expr: p90 < 100ms}\n";
     let ran = Kaf6::file(file).brokers(&relay.address()).run().expect("pass");
-    assert_eq!(ran.count("read", "received"), 500, "{ran}");
     assert!(ran.count("read", "measured") >= 400, "almost all is read as it is written: {ran}");
-    assert!(ran.figure("read", "p95_ms").is_some_and(|p95| p95 < 100.0), "{ran}");
+    assert!(ran.count("quiet", "measured") >= 15, "{ran}");
     assert!(ran.seconds() < 10.0, "{ran}");
     let cause = ran.notes().lines().filter(|note| note.contains("null records")).count();
     assert_eq!(cause, 1, "one note names the cause: {}", ran.notes());
-    assert!(ran.stderr.lines().count() < 10, "a handful of lines: {ran}");
+    assert!(ran.stderr.lines().count() < 20, "a handful of lines: {ran}");
     assert!(ran.stdout.lines().count() < 60 && !ran.told().contains("PROTOERR"), "{ran}");
 }
 

@@ -90,12 +90,12 @@ fn hold(ran: &Ran, handed: &Handed, messages: u64) {
 fn records_that_a_broker_passes_over_are_called_skipped_to_the_record() {
     let Some(tansu) = Tansu::start(&Storage::Memory) else { return };
     let file = "topics: [{name: 'gaps-{{run_id}}'}]\n\
-                scenarios:\n  write: {type: produce, clients: 5, messages: 6000, rate: 3000/s}\n  read: {type: consume}\n\
-                checks: [{type: count_equals, expected: 6000}]\n";
+                scenarios:\n  write: {type: produce, clients: 8, messages: 10000, rate: 5000/s}\n  read: {type: consume}\n\
+                checks: [{type: count_equals, expected: 10000}]\n";
     let relay = Relay::start(&tansu.address());
     let handed = Handed::watch(&relay);
     let ran = Kaf6::file(file).brokers(&relay.address()).run();
-    hold(&ran, &handed, 6000);
+    hold(&ran, &handed, 10000);
 }
 
 #[test]
