@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use kaf6::kafka::{
-    Client, Code, Delivery, Embedded, Outcome, Producer, ProducerEventKind, ProducerOptions, ReadEvent,
-    ReaderOptions, ReaderSet, SendError, TopicOutcome, TopicSpec, ensure_topics, metadata, probe, read_range,
+    Client, Code, Delivery, Embedded, Outcome, Producer, ProducerEventKind, ProducerOptions, Range,
+    ReadEvent, ReaderOptions, ReaderSet, SendError, TopicOutcome, TopicSpec, ensure_topics, metadata, probe,
+    read_range,
 };
 use kaf6::plan::{Acks, ClientSettings, StartOffset};
 
@@ -30,6 +31,10 @@ fn options(partitions: &[i32]) -> ReaderOptions {
         prefetch_bytes: 32 << 20,
         open_timeout: SOON,
     }
+}
+
+fn range(from: i64, to: i64) -> Range<'static> {
+    Range { topic: "t", partition: 0, from, to, is_mark: None }
 }
 
 /// Sends so many messages of ten bytes, each to `partition`, and gives their outcomes by tag.
@@ -108,7 +113,7 @@ fn no_request_of_a_group_or_of_telemetry_leaves_the_process() {
     assert_eq!(read(&mut readers, 10).len(), 10);
     let latest = ReaderOptions { start: StartOffset::Latest, ..options(&[0]) };
     drop(ReaderSet::open(&client, &latest).unwrap());
-    read_range(&client, "t", 0, 0, 3, SOON, &mut |_| {}).unwrap();
+    read_range(&client, &range(0, 3), SOON, &mut |_| {}).unwrap();
     metadata::fetch(&client, &["t"], SOON).unwrap();
     readers.close();
     let mut keys = embedded.tracked();
@@ -416,11 +421,11 @@ fn a_second_look_finds_what_lies_there_and_knows_the_end() {
             offsets.push(record.offset);
         }
     };
-    assert!(read_range(&client, "t", 0, 20, 24, SOON, &mut on).unwrap());
+    assert!(read_range(&client, &range(20, 24), SOON, &mut on).unwrap());
     assert_eq!(offsets, [20, 21, 22, 23, 24]);
     // Past the end: the log ends before it, which is an answer too.
     let start = Instant::now();
-    assert!(read_range(&client, "t", 0, 48, 90, SOON, &mut |_| {}).unwrap());
+    assert!(read_range(&client, &range(48, 90), SOON, &mut |_| {}).unwrap());
     assert!(start.elapsed() < Duration::from_secs(5));
 }
 

@@ -29,6 +29,18 @@ impl<'a> Readings<'a> {
     fn wanted(&self) -> u64 {
         self.0.iter().map(|r| r.wanted).sum()
     }
+
+    /// The answer of a check that looks at what was read, where nothing was: there was nothing to read, or the reader
+    /// did not come to it, which says nothing of the records.
+    fn nothing(&self, expected: impl Into<String>) -> Answer {
+        match self.count(Anomaly::Unread).filter(|unread| unread.count > 0) {
+            Some(unread) => Answer::new(Outcome::Inconclusive, expected, "nothing read").because(format!(
+                "{} acked messages were there to read, and the reader came to none",
+                unread.count
+            )),
+            None => Answer::no_data(expected),
+        }
+    }
 }
 
 /// The exact count of one anomaly for one consumer; none where nothing was measured.
@@ -106,10 +118,11 @@ fn explainable(
     strict: bool,
 ) -> Answer {
     let expected = format!("0 {word}");
-    let Some(counts) = Readings::of(index, seen).count(anomaly) else { return unmeasured(&expected) };
+    let readings = Readings::of(index, seen);
+    let Some(counts) = readings.count(anomaly) else { return unmeasured(&expected) };
     let failed = counts.count + if strict { counts.explained } else { 0 };
     if failed == 0 && scenario.counts.received == 0 {
-        return Answer::no_data(expected);
+        return readings.nothing(expected);
     }
     let answer = Answer::passes_if(failed == 0, expected, format!("{failed} {word}"));
     if counts.explained == 0 {
@@ -131,7 +144,7 @@ pub(super) fn no_corruption(index: usize, scenario: &ScenarioSeen, seen: &Observ
         })
         .collect();
     if found.is_empty() && scenario.counts.records == 0 {
-        return Answer::no_data("0 corrupt");
+        return readings.nothing("0 corrupt");
     }
     let actual = if found.is_empty() { format!("{} corrupt", corrupt.count) } else { found.join(", ") };
     Answer::passes_if(found.is_empty(), "0 corrupt", actual)
@@ -140,11 +153,12 @@ pub(super) fn no_corruption(index: usize, scenario: &ScenarioSeen, seen: &Observ
 /// Offsets handed out only grow.
 pub(super) fn offsets_monotonic(index: usize, scenario: &ScenarioSeen, seen: &Observations) -> Answer {
     let expected = "0 nonmonotonic";
-    let Some(counts) = Readings::of(index, seen).count(Anomaly::Nonmonotonic) else {
+    let readings = Readings::of(index, seen);
+    let Some(counts) = readings.count(Anomaly::Nonmonotonic) else {
         return unmeasured(expected);
     };
     if counts.count == 0 && scenario.counts.records + scenario.counts.foreign == 0 {
-        return Answer::no_data(expected);
+        return readings.nothing(expected);
     }
     Answer::passes_if(counts.count == 0, expected, format!("{} nonmonotonic", counts.count))
 }

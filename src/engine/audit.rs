@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::shared::{Shared, Topology};
 use crate::ids::Partition;
-use crate::kafka::{self, ReadEvent};
+use crate::kafka::{self, Range, ReadEvent, Record};
 use crate::ledger::envelope::{self, HEADER};
 use crate::ledger::{Checked, PartitionReads};
 use crate::observe::{Note, PartitionSeen};
@@ -53,16 +53,19 @@ fn one(
     }
     let mut reads = PartitionReads::new(shared.run_tag, place.0, place.1);
     let name = &topology.topics[place.0].name;
-    let passed =
-        kafka::read_range(&shared.client, name, place.1, from, to, timeout, &mut |event| match event {
-            ReadEvent::Record(record) => {
-                let opened = envelope::open(record.key, record.value, || record.header(HEADER));
-                let now_us = shared.clock.now_us();
-                reads.see(&topology.streams, record.offset, opened, now_us, |_| Checked::Fine);
-            }
-            ReadEvent::Reset { .. } => reads.reset(),
-            ReadEvent::Error { .. } => {}
-        });
+    let fence = shared.fence(place.0, place.1);
+    let is_fence = |record: &Record<'_>| fence.is_some_and(|fence| shared.is_fence(fence, record));
+    let is_mark = fence.is_some().then_some(&is_fence as &dyn Fn(&Record<'_>) -> bool);
+    let range = Range { topic: name, partition: place.1, from, to, is_mark };
+    let passed = kafka::read_range(&shared.client, &range, timeout, &mut |event| match event {
+        ReadEvent::Record(record) => {
+            let opened = envelope::open(record.key, record.value, || record.header(HEADER));
+            let now_us = shared.clock.now_us();
+            reads.see(&topology.streams, record.offset, opened, now_us, |_| Checked::Fine);
+        }
+        ReadEvent::Reset { .. } => reads.reset(),
+        ReadEvent::Error { .. } => {}
+    });
     match passed {
         Ok(true) => Ok(reads),
         Ok(false) => Err("time ran out".to_owned()),

@@ -1,4 +1,4 @@
-//! What a reading thread hands in of each of its partitions.
+//! What a reading thread hands in of each of its partitions, and the fence that ends it.
 
 use crate::ids::Offset;
 use crate::ledger::PartitionReads;
@@ -14,4 +14,13 @@ pub(super) struct PartitionEnd {
     pub(super) reached_fence: bool,
     /// A reachable broker no longer knows the partition.
     pub(super) gone: bool,
+}
+
+/// A fence that was acked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Fence {
+    /// Unique in the run, and higher than those before it.
+    pub(super) number: u64,
+    /// Where it was acked.
+    pub(super) offset: Offset,
 }

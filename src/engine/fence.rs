@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::ends::Fence;
 use super::outcome::unwind;
 use super::shared::{LOOK, Shared};
 use crate::ids::{Identity, Offset, Partition, StreamId};
@@ -27,8 +28,8 @@ const BOUND: Duration = Duration::from_secs(30);
 pub(super) enum FenceState {
     /// Its producers are still at work, or the fence is on its way.
     Pending,
-    /// Decided at this instant: for each partition the fence's number, or why there is none.
-    Decided(Instant, HashMap<Partition, Result<u64, String>>),
+    /// Decided at this instant: for each partition the fence, or why there is none.
+    Decided(Instant, HashMap<Partition, Result<Fence, String>>),
 }
 
 /// Hands out fences.
@@ -112,11 +113,11 @@ impl Fences {
         topic: usize,
         partitions: &[Partition],
         deadline: Instant,
-    ) -> HashMap<Partition, Result<u64, String>> {
+    ) -> HashMap<Partition, Result<Fence, String>> {
         let shared = &self.shared;
         let until = deadline.min(Instant::now() + BOUND);
         let name = &shared.topic_names()[topic];
-        let mut out: HashMap<Partition, Result<u64, String>> = HashMap::new();
+        let mut out: HashMap<Partition, Result<Fence, String>> = HashMap::new();
         let mut why: HashMap<Partition, String> = HashMap::new();
         while out.len() < partitions.len() && Instant::now() < until && !shared.stop.is_stopped() {
             let open: Vec<Partition> = partitions.iter().copied().filter(|p| !out.contains_key(p)).collect();
@@ -149,7 +150,7 @@ impl Fences {
         name: &str,
         partitions: &[Partition],
         until: Instant,
-        out: &mut HashMap<Partition, Result<u64, String>>,
+        out: &mut HashMap<Partition, Result<Fence, String>>,
         why: &mut HashMap<Partition, String>,
     ) -> Result<(), kafka::Error> {
         let shared = &self.shared;
@@ -202,13 +203,14 @@ impl Fences {
         partition: Partition,
         number: u64,
         offset: Offset,
-        out: &mut HashMap<Partition, Result<u64, String>>,
+        out: &mut HashMap<Partition, Result<Fence, String>>,
     ) {
-        out.insert(partition, Ok(number));
-        self.shared.hand_in_fence(topic, partition, offset);
+        let fence = Fence { number, offset };
+        out.insert(partition, Ok(fence));
+        self.shared.hand_in_fence(topic, partition, fence);
     }
 }
 
-fn none(partitions: &[Partition], why: &str) -> HashMap<Partition, Result<u64, String>> {
+fn none(partitions: &[Partition], why: &str) -> HashMap<Partition, Result<Fence, String>> {
     partitions.iter().map(|p| (*p, Err(why.to_owned()))).collect()
 }

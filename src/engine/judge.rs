@@ -13,7 +13,7 @@ use super::outcome::unwind;
 use super::shared::{Shared, Topology};
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Partition, StreamId};
-use crate::kafka::{self, ReadEvent};
+use crate::kafka::{self, Range, ReadEvent, Record};
 use crate::ledger::envelope::{self, HEADER, Opened};
 use crate::ledger::{self, Bits, Counts, Judgement, Missing, PartitionReads, ReaderEnd, Scope, SentLog};
 use crate::observe::{Note, PartitionSeen, Reading};
@@ -159,16 +159,19 @@ fn second_look(
         return None;
     }
     let mut found: HashMap<StreamId, Bits> = HashMap::new();
-    let result =
-        kafka::read_range(&shared.client_of(scenario), name, partition, from, to, timeout, &mut |event| {
-            if let ReadEvent::Record(record) = event
-                && let Opened::Kaf6 { envelope, intact: true } =
-                    envelope::open(record.key, record.value, || record.header(HEADER))
-                && envelope.identity.run == shared.run_tag
-            {
-                found.entry(envelope.identity.stream).or_default().insert(envelope.identity.seq);
-            }
-        });
+    let fence = shared.fence(topic, partition);
+    let is_fence = |record: &Record<'_>| fence.is_some_and(|fence| shared.is_fence(fence, record));
+    let is_mark = fence.is_some().then_some(&is_fence as &dyn Fn(&Record<'_>) -> bool);
+    let range = Range { topic: name, partition, from, to, is_mark };
+    let result = kafka::read_range(&shared.client_of(scenario), &range, timeout, &mut |event| {
+        if let ReadEvent::Record(record) = event
+            && let Opened::Kaf6 { envelope, intact: true } =
+                envelope::open(record.key, record.value, || record.header(HEADER))
+            && envelope.identity.run == shared.run_tag
+        {
+            found.entry(envelope.identity.stream).or_default().insert(envelope.identity.seq);
+        }
+    });
     let why = match result {
         Ok(true) => return Some(found),
         Ok(false) => "time ran out".to_owned(),

@@ -3,8 +3,14 @@
 //! Open loop: the schedule says when; closed loop: as fast as the bytes in flight allow.
 
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Barrier, OnceLock};
+mod gate;
+mod retries;
+
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use gate::Gate;
+use retries::Retries;
 
 use super::message::{Maker, Order};
 use super::outcome::{Outcome, cut, unwind};
@@ -130,24 +136,6 @@ struct Task {
     deadline: Instant,
 }
 
-/// Where the clients of a scenario wait for each other: the schedule starts when all stand ready.
-struct Gate {
-    barrier: Barrier,
-    started_us: OnceLock<u64>,
-}
-
-impl Gate {
-    fn new(clients: u32) -> Self {
-        Self { barrier: Barrier::new(usize::try_from(clients).unwrap_or(1)), started_us: OnceLock::new() }
-    }
-
-    /// Waits for the others; the schedule's start, the same for all, in microseconds from the run's zero.
-    fn pass(&self, now_us: impl FnOnce() -> u64) -> u64 {
-        self.barrier.wait();
-        *self.started_us.get_or_init(now_us)
-    }
-}
-
 /// A message that has not ended yet.
 #[derive(Clone, Copy)]
 struct Pending {
@@ -158,32 +146,6 @@ struct Pending {
     bytes: u32,
     /// The retries of its partition at its sending.
     retries: Retries,
-}
-
-/// Batches of one partition that went back to be sent again, so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Retries {
-    all: u32,
-    /// Those whose earlier try may have been written.
-    maybe_written: u32,
-}
-
-impl Retries {
-    fn count(&mut self, maybe_written: bool) {
-        self.all = self.all.wrapping_add(1);
-        self.maybe_written = self.maybe_written.wrapping_add(u32::from(maybe_written));
-    }
-
-    /// What may have happened to a message since then.
-    fn since(self, then: Self) -> Resent {
-        if self.maybe_written != then.maybe_written {
-            Resent::MaybeWritten
-        } else if self.all != then.all {
-            Resent::Unwritten
-        } else {
-            Resent::No
-        }
-    }
 }
 
 impl Task {

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::clock::Clock;
-use super::ends::PartitionEnd;
+use super::ends::{Fence, PartitionEnd};
 use super::live::Live;
 use super::options::{CannotBegin, Options};
 use super::stop::Stop;
-use crate::ids::{Partition, RunTag, StreamId};
-use crate::kafka::{Client, Embedded};
+use crate::ids::{Offset, Partition, RunTag, StreamId};
+use crate::kafka::{Client, Embedded, Record};
+use crate::ledger::envelope::{self, HEADER, Kind, Opened};
 use crate::ledger::{SentLog, Streams};
 use crate::observe::Note;
 use crate::plan::{Plan, Target};
@@ -38,7 +39,7 @@ pub(super) struct Shared {
     pub(super) setup: tokio::sync::Mutex<Option<(Instant, String)>>,
     sent: Mutex<HashMap<StreamId, SentLog>>,
     ends: Mutex<Vec<(usize, PartitionEnd)>>,
-    fences: Mutex<HashMap<(usize, Partition), i64>>,
+    fences: Mutex<HashMap<(usize, Partition), Fence>>,
     notes: Mutex<Vec<Note>>,
     /// Lives as long as the run does.
     _embedded: Option<Embedded>,
@@ -178,13 +179,31 @@ impl Shared {
     }
 
     /// A fence was acked here.
-    pub(super) fn hand_in_fence(&self, topic: usize, partition: Partition, offset: i64) {
-        lock(&self.fences).insert((topic, partition), offset);
+    pub(super) fn hand_in_fence(&self, topic: usize, partition: Partition, fence: Fence) {
+        let mut fences = lock(&self.fences);
+        let last = fences.entry((topic, partition)).or_insert(fence);
+        // Fences of several readers may be on their way side by side.
+        if fence.number > last.number {
+            *last = fence;
+        }
+    }
+
+    /// The last fence of a partition.
+    pub(super) fn fence(&self, topic: usize, partition: Partition) -> Option<Fence> {
+        lock(&self.fences).get(&(topic, partition)).copied()
     }
 
     /// Where the last fence of a partition was acked.
-    pub(super) fn fence_offset(&self, topic: usize, partition: Partition) -> Option<i64> {
-        lock(&self.fences).get(&(topic, partition)).copied()
+    pub(super) fn fence_offset(&self, topic: usize, partition: Partition) -> Option<Offset> {
+        self.fence(topic, partition).map(|fence| fence.offset)
+    }
+
+    /// Whether this record is that fence, or one after it.
+    pub(super) fn is_fence(&self, fence: Fence, record: &Record<'_>) -> bool {
+        let opened = envelope::open(record.key, record.value, || record.header(HEADER));
+        let Opened::Kaf6 { envelope, intact: true } = opened else { return false };
+        let identity = envelope.identity;
+        envelope.kind == Kind::Fence && identity.run == self.run_tag && identity.seq >= fence.number
     }
 }
 

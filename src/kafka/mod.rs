@@ -45,6 +45,6 @@ pub use metadata::is_gone;
 pub use producer::{Producer, ProducerOptions, SendError};
 pub use reader::{ReadEvent, ReaderOptions, ReaderSet, Record};
 pub use retries::{ProducerEvent, ProducerEventKind};
-pub use second_look::read_range;
+pub use second_look::{Range, read_range};
 pub use settings::Client;
 pub use wake::Waker;

@@ -4,27 +4,44 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Client, Error, ReadEvent, ReaderOptions, ReaderSet};
+use super::{Client, Error, ReadEvent, ReaderOptions, ReaderSet, Record};
 use crate::ids::{Offset, Partition};
 use crate::plan::StartOffset;
 
-/// How long a reader that got nothing is left alone before the log's end is asked for.
+/// How long a reader that got nothing is left alone before the log's end is asked for; and where a record is known that
+/// marks it, so that silence alone says little.
 const QUIET: Duration = Duration::from_secs(1);
+const QUIET_BEFORE_MARK: Duration = Duration::from_secs(10);
 
-/// Reads `from..=to` of a partition with a client of its own, handing out what lies there; records outside are not handed out.
-/// Returns true where it passed `to` (a record at or after it came, or the log ends before it) and false where time ran out first.
+/// A part of a log.
+#[derive(Clone, Copy)]
+pub struct Range<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// The partition.
+    pub partition: Partition,
+    /// Its first offset.
+    pub from: Offset,
+    /// Its last offset.
+    pub to: Offset,
+    /// Whether a record is the one that was written after all else, where one was. A broker may tell an end that is too
+    /// low, and may be silent for a second for many reasons.
+    pub is_mark: Option<&'a dyn Fn(&Record<'_>) -> bool>,
+}
+
+/// Reads part of a log with a client of its own, handing out what lies there; records outside are not handed out.
+/// Returns true where it passed the last offset (a record at or after it came, or the log ends before it) and false where
+/// time ran out first.
 ///
 /// # Errors
 /// As [`ReaderSet::open`](super::ReaderSet::open).
 pub fn read_range(
     client: &Client,
-    topic: &str,
-    partition: Partition,
-    from: Offset,
-    to: Offset,
+    range: &Range<'_>,
     timeout: Duration,
     on: &mut dyn FnMut(ReadEvent<'_>),
 ) -> Result<bool, Error> {
+    let Range { topic, partition, from, to, is_mark } = *range;
     let deadline = Instant::now() + timeout;
     let mut readers = ReaderSet::open(
         client,
@@ -36,6 +53,8 @@ pub fn read_range(
             open_timeout: timeout,
         },
     )?;
+    let patience = if is_mark.is_some() { QUIET_BEFORE_MARK } else { QUIET };
+    let mut heard = Instant::now();
     let mut passed = false;
     while !passed {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -43,16 +62,17 @@ pub fn read_range(
             return Ok(false);
         }
         if readers.wait(left.min(QUIET)) {
+            heard = Instant::now();
             readers.drain(usize::MAX, &mut |event| match event {
                 ReadEvent::Record(record) => {
-                    passed |= record.offset >= to;
+                    passed |= record.offset >= to || is_mark.is_some_and(|is_mark| is_mark(&record));
                     if (from..=to).contains(&record.offset) {
                         on(ReadEvent::Record(record));
                     }
                 }
                 event => on(event),
             });
-        } else {
+        } else if heard.elapsed() >= patience {
             // Nothing more comes: is that since the log ends here? What the broker says of its end is believed only where
             // nothing lies behind it, which the silence shows.
             let position = readers.position(partition).unwrap_or(from);

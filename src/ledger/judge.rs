@@ -65,7 +65,7 @@ pub fn judge(
     missing: &Missing,
     again: Option<&HashMap<StreamId, Bits>>,
 ) -> Judgement {
-    let mut case = Case { end, sent, out: Judgement::default() };
+    let mut case = Case { end, streams, sent, out: Judgement::default() };
     for anomaly in [
         Anomaly::Lost,
         Anomaly::Skipped,
@@ -96,6 +96,7 @@ pub fn judge(
 /// A judgement in the making.
 struct Case<'a> {
     end: &'a ReaderEnd<'a>,
+    streams: &'a Streams,
     sent: &'a HashMap<StreamId, SentLog>,
     out: Judgement,
 }
@@ -232,8 +233,12 @@ impl Case<'_> {
         }
         for run in log.failures().runs() {
             for seq in (run.seq..run.end()).filter(|seq| found.seen.contains(*seq)) {
-                self.count(Anomaly::Phantom, false);
+                if self.count(Anomaly::Phantom, false).count > EVIDENCE as u64 {
+                    continue;
+                }
+                let place = found.order.runs().find(|run| (run.seq..run.end()).contains(&seq));
                 self.evidence(Evidence {
+                    offset: place.map(|run| run.offset_of(seq)),
                     message: Some((id, seq)),
                     detail: "its sending failed with an error that excludes a write, and yet it was read"
                         .to_owned(),
@@ -393,14 +398,24 @@ impl Case<'_> {
                 }
                 _ => "not of this run".to_owned(),
             };
+            // What a corrupt record was can be told by what was acked at its place, not by itself.
+            let acked = || (anomaly == Anomaly::Corrupt).then(|| self.acked_at(s.offset)).flatten();
             self.evidence(Evidence {
                 offset: Some(s.offset),
-                message: s.message,
+                message: s.message.or_else(acked),
                 at_us: Some(s.at_us),
                 detail,
                 ..Evidence::of(anomaly)
             });
         }
+    }
+
+    /// The message that was acked at this offset.
+    fn acked_at(&self, offset: Offset) -> Option<(StreamId, Seq)> {
+        of_reader(self.streams, self.sent, self.end).find_map(|(id, log)| {
+            let holds = |run: &Run| (run.offset..run.offset_of(run.end())).contains(&offset);
+            log.acks().runs().find(holds).map(|run| (id, run.seq + (offset - run.offset).unsigned_abs()))
+        })
     }
 }
 

@@ -157,7 +157,7 @@ impl PartitionReads {
             self.sight(Anomaly::Nonmonotonic, offset, last, None, at_us);
         }
         self.first.get_or_insert(offset);
-        self.last = Some(offset);
+        self.last = self.last.max(Some(offset));
 
         let Opened::Kaf6 { envelope, intact } = opened else {
             return self.seen_foreign(offset, at_us);
@@ -178,11 +178,16 @@ impl PartitionReads {
         if envelope.kind == Kind::Roundtrip && intact {
             return Seen::Roundtrip;
         }
-        let Some(stream) = stream.filter(|s| intact && !s.roundtrip) else {
+        let Some(stream) = stream.filter(|s| !s.roundtrip) else {
             return self.seen_corrupt(offset, None, at_us);
         };
-        if stream.has_uuid && check(&id) == Checked::Wrong {
-            self.uuids_wrong += 1;
+        let wrong = stream.has_uuid && check(&id) == Checked::Wrong;
+        self.uuids_wrong += u64::from(wrong);
+        if !intact {
+            // The identity is as little to be believed as the rest.
+            return self.seen_corrupt(offset, None, at_us);
+        }
+        if wrong {
             return self.seen_corrupt(offset, Some((id.stream, id.seq)), at_us);
         }
         self.records += 1;
@@ -276,7 +281,7 @@ impl PartitionReads {
         self.fence
     }
 
-    /// First offset handed out, and the last one of the present epoch.
+    /// First offset handed out, and the highest one of the present epoch.
     pub const fn offsets(&self) -> (Option<Offset>, Option<Offset>) {
         (self.first, self.last)
     }
@@ -310,5 +315,33 @@ impl StreamInfo {
     /// It is one of those that consumers count, in this partition.
     pub(super) fn is_load_of(&self, place: (usize, Partition)) -> bool {
         !self.roundtrip && (self.topic, self.partition) == place
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn nonmonotonic_is_each_offset_at_or_below_an_earlier_one(
+            offsets in prop::collection::vec(prop::option::weighted(0.9, 0_i64..50), 0..60),
+        ) {
+            let mut reads = PartitionReads::new(RunTag::from_bits(1), 0, 0);
+            let (mut expected, mut earlier) = (0, Vec::new());
+            for offset in offsets {
+                // None is a reset: another epoch.
+                let Some(offset) = offset else {
+                    reads.reset();
+                    earlier.clear();
+                    continue;
+                };
+                expected += u64::from(earlier.iter().any(|other| offset <= *other));
+                earlier.push(offset);
+                reads.see(&Streams::default(), offset, Opened::Foreign, 0, |_| Checked::Fine);
+            }
+            prop_assert_eq!(reads.nonmonotonic(), expected);
+        }
     }
 }

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
 use super::consumer::{Consumer, End};
-use crate::engine::ends::PartitionEnd;
+use crate::engine::ends::{Fence, PartitionEnd};
 use crate::engine::fence::FenceState;
 use crate::engine::shared::LOOK;
 use crate::ids::{Identity, Offset, Partition};
-use crate::kafka::{self, ReadEvent, ReaderOptions, ReaderSet, Record};
+use crate::kafka::{self, Code, ReadEvent, ReaderOptions, ReaderSet, Record};
 use crate::ledger::envelope::{self, HEADER};
 use crate::ledger::{Checked, PartitionReads, Seen, Streams};
 use crate::metrics::Recorder;
@@ -28,6 +28,9 @@ const OPEN: Duration = Duration::from_secs(20);
 const ASK: Duration = Duration::from_secs(1);
 /// How long a reader with records before it may stand still before its cause is looked for.
 const STILL: Duration = Duration::from_secs(3);
+
+/// A broker's answer to a reader that stands outside of the log.
+const OFFSET_OUT_OF_RANGE: Code = Code(1);
 
 /// One thread's part of a consumer.
 pub(super) struct Task {
@@ -121,6 +124,7 @@ impl Task {
             caught_up_us,
             fence: None,
             reached_fence: false,
+            sent_back: false,
             gone: false,
             finished: false,
             asked: Instant::now(),
@@ -148,9 +152,11 @@ struct Place {
     end_at_start: Option<Offset>,
     /// When it had read all that was there at its start.
     caught_up_us: Option<u64>,
-    /// The number of the fence that ends it, or that there is none.
-    fence: Option<Option<u64>>,
+    /// The fence that ends it, or that there is none.
+    fence: Option<Option<Fence>>,
     reached_fence: bool,
+    /// It stood behind its fence without having read it, and was sent back to the log's start.
+    sent_back: bool,
     gone: bool,
     finished: bool,
     /// When the broker was last asked about it.
@@ -348,9 +354,26 @@ impl Reader<'_> {
     fn look(&mut self, set: &mut ReaderSet, decided: bool, now: Instant) {
         let ends_by_watermark = self.plan.from == From::Run || self.plan.limit.is_none();
         for at in 0..self.places.len() {
-            self.places[at].look_at_fence();
-            self.reset_behind_fence(set, at, now);
             let place = &mut self.places[at];
+            place.look_at_fence();
+            if let Some(Some(fence)) = place.fence
+                && !place.finished
+                && set.position(place.partition).is_some_and(|position| position > fence.offset)
+            {
+                // The log was begun anew, and no answer of the broker says so. Or the fence itself is gone: then its
+                // place is passed a second time.
+                if place.sent_back {
+                    place.reached_fence = true;
+                    place.finished = true;
+                } else {
+                    self.send_back(
+                        set,
+                        at,
+                        &format!("the end of the log was acked at offset {} after that", fence.offset),
+                    );
+                }
+                continue;
+            }
             if place.finished || now.saturating_duration_since(place.asked) < ASK {
                 continue;
             }
@@ -364,38 +387,40 @@ impl Reader<'_> {
                 }
             } else if place.fence.flatten().is_some() && idle >= STILL && !place.still_told {
                 place.still_told = true;
-                let partition = place.partition;
-                self.explain(set, partition);
+                let (partition, sent_back) = (place.partition, place.sent_back);
+                if self.explain(set, partition) && !sent_back {
+                    self.send_back(set, at, "the broker says that this offset is not in the log");
+                }
             }
         }
     }
 
-    /// The fence is the log's last record: a reader beyond it stands where no log is any more, and some brokers never say so.
-    fn reset_behind_fence(&mut self, set: &mut ReaderSet, at: usize, now: Instant) {
-        let (consumer, place) = (&self.task.consumer, &self.places[at]);
-        if place.finished || place.fence.flatten().is_none() {
-            return;
-        }
-        let fence = consumer.shared.fence_offset(consumer.topic, place.partition);
-        let position = set.position(place.partition);
-        if fence.zip(position).is_some_and(|(fence, position)| position > fence) {
-            let partition = place.partition;
-            let now_us = consumer.shared.clock.us(now);
-            set.reset(partition, "the log ends before the reader's place", &mut |event| {
-                if let ReadEvent::Reset { partition, from, to, text, .. } = event {
-                    self.reset(partition, from, to, &text);
-                    self.recorder.error(now_us, "OFFSET_RESET");
-                }
-            });
+    /// Lets a reader that stands where the log is not read on from the log's start, in a new epoch.
+    fn send_back(&mut self, set: &mut ReaderSet, at: usize, why: &str) {
+        let place = &mut self.places[at];
+        place.sent_back = true;
+        let partition = place.partition;
+        let mut sent_back = None;
+        set.reset(partition, why, &mut |event| {
+            if let ReadEvent::Reset { from, to, .. } = event {
+                sent_back = Some((from, to));
+            }
+        });
+        if let Some((from, to)) = sent_back {
+            self.reset(partition, from, to, why);
+            self.recorder.error(self.task.consumer.shared.clock.now_us(), "OFFSET_RESET");
         }
     }
 
     /// A reader stands still before its fence: one Fetch of kaf6's own shows the code that librdkafka could not.
-    fn explain(&self, set: &ReaderSet, partition: Partition) {
+    /// True where that says that the reader stands outside of the log.
+    fn explain(&self, set: &ReaderSet, partition: Partition) -> bool {
         let consumer = &self.task.consumer;
         let position = set.position(partition).unwrap_or(0);
         let until = Instant::now() + Duration::from_secs(2);
-        let text = match kafka::probe::probe_fetch(&self.client, &consumer.name, partition, position, until) {
+        let probe = kafka::probe::probe_fetch(&self.client, &consumer.name, partition, position, until);
+        let outside = probe.as_ref().is_ok_and(|probe| probe.code == OFFSET_OUT_OF_RANGE);
+        let text = match probe {
             Ok(probe) if !probe.code.is_none() => {
                 let null = if probe.null_records { ", with null records" } else { "" };
                 format!(
@@ -418,6 +443,7 @@ impl Reader<'_> {
             consumer.name,
             STILL.as_secs()
         )));
+        outside
     }
 }
 
@@ -425,7 +451,7 @@ impl Place {
     /// It is finished when a fence at or behind its own was read.
     fn look_at_fence(&mut self) {
         if let Some(Some(wanted)) = self.fence
-            && self.reads.fence().is_some_and(|read| read >= wanted)
+            && self.reads.fence().is_some_and(|read| read >= wanted.number)
         {
             self.reached_fence = true;
             self.finished = true;

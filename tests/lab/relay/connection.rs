@@ -8,7 +8,9 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use kafka_protocol::messages::{ApiKey, FindCoordinatorResponse, MetadataResponse};
+use kafka_protocol::messages::{
+    ApiKey, FetchResponse, FindCoordinatorResponse, MetadataResponse, ProduceResponse,
+};
 use kafka_protocol::protocol::StrBytes;
 
 use super::frame::{Request, Response, read};
@@ -180,6 +182,21 @@ impl Connection {
                     rewrite(&mut coordinator.host, &mut coordinator.port);
                 }
                 response.body = response.encode(&found);
+            }
+            // A broker that is not the leader names the one that is, with its address, from these versions on.
+            ApiKey::Produce if response.request.version >= 10 => {
+                let mut produced: ProduceResponse = response.decode();
+                for broker in &mut produced.node_endpoints {
+                    rewrite(&mut broker.host, &mut broker.port);
+                }
+                response.body = response.encode(&produced);
+            }
+            ApiKey::Fetch if response.request.version >= 16 => {
+                let mut fetched: FetchResponse = response.decode();
+                for broker in &mut fetched.node_endpoints {
+                    rewrite(&mut broker.host, &mut broker.port);
+                }
+                response.body = response.encode(&fetched);
             }
             _ => {}
         }

@@ -1,0 +1,21 @@
+//! Each anomaly of the ledger, committed by something real and found with its exact count; and brokers that
+//! commit none, whatever else they do, without a false alarm.
+//!
+//! A test's name begins with its anomaly. What really happened is counted where it was done: in the relay, in
+//! the bucket, or by reading the log with another client.
+
+mod corrupt;
+mod duplicate;
+mod foreign;
+mod healthy;
+mod log;
+mod lost;
+mod misplaced;
+mod nonmonotonic;
+mod phantom;
+mod reordered;
+mod run;
+mod skipped;
+mod unknown;
+mod unread;
+mod wire;

@@ -1,0 +1,48 @@
+//! The log in another order than sent.
+
+use super::log::{self, Lake};
+use super::run::{File, Gate, Run, run, topic};
+use super::wire::Load;
+use crate::lab::{Kafka, Relay, Verdict};
+
+#[test]
+fn reordered_when_requests_are_swapped_on_the_wire() {
+    let Some(broker) = Kafka::shared() else { return };
+    let relay = Relay::start(&broker);
+    // A swapped request goes behind the next one; the last is never one of them.
+    let load = Load::on_requests(&relay, |number, _| {
+        if number % 20 == 5 && number < 100 { Verdict::Swap } else { Verdict::Pass }
+    });
+    let topic = topic("reordered");
+    let done = run(&File::new(&relay.address(), &topic).reader(&broker).text());
+    let count = load.touched();
+    assert!(count > 2, "{count}");
+    assert_eq!(log::reordered(&log::read(&broker, &topic, 0)), count, "as another client reads it");
+    done.has(&[("reordered", count, 0)]).is("fail").checks(&[("in_order", "fail")]);
+    done.is_told_of("reordered");
+}
+
+#[test]
+fn reordered_and_misplaced_when_objects_change_places() {
+    let Some(lake) = Lake::start() else { return };
+    let (topic, gate) = (topic("reordered"), Gate::new());
+    let broker = lake.tansu.address();
+    let file = File::new(&broker, &topic).read("after: gate").more(&gate.scenario("after: write"));
+    let run = Run::start(&file.text());
+    let held = gate.reached(&run);
+    let batches = lake.batches(&topic, 0);
+    // Two of one length, side by side, so that nothing else has to move.
+    let pair = batches.windows(2).find(|pair| pair[0].records.len() == pair[1].records.len());
+    let [one, next] = pair.expect("two batches of one length") else { panic!("a pair") };
+    lake.overwrite(one, &next.bytes);
+    lake.overwrite(next, &one.bytes);
+    drop(held);
+    let done = run.done();
+    let moved = one.records.len() as u64;
+    // Those of the first lie behind the others; all of them lie where others were acked.
+    done.has(&[("reordered", moved, 0), ("misplaced", 2 * moved, 0)])
+        .is("fail")
+        .checks(&[("in_order", "fail"), ("no_corruption", "fail")]);
+    done.is_told_of("reordered");
+    done.is_told_of("misplaced");
+}

@@ -1,0 +1,388 @@
+//! One run of the real binary, its summary, and a gate in the middle of it at which a test does its harm.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long a run may take.
+const LONGEST: Duration = Duration::from_secs(130);
+
+/// A run under way, killed when dropped.
+pub(super) struct Run {
+    child: Child,
+    folder: TempDir,
+    scenario: String,
+}
+
+/// A run that has ended.
+pub(super) struct Done {
+    /// Its exit code.
+    pub(super) code: Option<i32>,
+    /// `summary.json`.
+    pub(super) summary: Value,
+    reports: PathBuf,
+    scenario: String,
+    _folder: TempDir,
+}
+
+impl Run {
+    /// Starts the scenario file with this text.
+    pub(super) fn start(scenario: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("scenario.yaml");
+        fs::write(&file, scenario).expect("the scenario file is written");
+        let output = fs::File::create(folder.path().join("output")).expect("the output file opens");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kaf6"));
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("KAF6_")) {
+            command.env_remove(name);
+        }
+        let child = command
+            .arg("run")
+            .arg(&file)
+            .args(["--quiet", "--run-id", "it", "--report-dir"])
+            .arg(folder.path().join("reports"))
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().expect("a file handle can be cloned"))
+            .stderr(output)
+            .spawn()
+            .expect("kaf6 starts");
+        Self { child, folder, scenario: scenario.to_owned() }
+    }
+
+    /// Waits for its end.
+    pub(super) fn done(mut self) -> Done {
+        let deadline = Instant::now() + LONGEST;
+        let status = loop {
+            if let Some(status) = self.child.try_wait().expect("a child can be asked") {
+                break status;
+            }
+            assert!(Instant::now() < deadline, "the run ends within {LONGEST:?}: {}", self.output());
+            std::thread::sleep(Duration::from_millis(10));
+        };
+        let reports = self.folder.path().join("reports/it");
+        let summary = fs::read(reports.join("summary.json"))
+            .unwrap_or_else(|error| panic!("a summary is there ({error}, {status}): {}", self.output()));
+        Done {
+            code: status.code(),
+            summary: serde_json::from_slice(&summary).expect("summary.json is JSON"),
+            reports,
+            scenario: self.scenario.clone(),
+            _folder: std::mem::replace(&mut self.folder, tempfile::tempdir().expect("a temporary folder")),
+        }
+    }
+
+    fn output(&self) -> String {
+        fs::read_to_string(self.folder.path().join("output")).unwrap_or_default()
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// Runs it to its end.
+pub(super) fn run(scenario: &str) -> Done {
+    Run::start(scenario).done()
+}
+
+impl Done {
+    /// Its status.
+    pub(super) fn status(&self) -> &str {
+        self.summary["status"].as_str().expect("a status")
+    }
+
+    /// What a check came to.
+    pub(super) fn check(&self, name: &str) -> &str {
+        self.summary["checks"][name].as_str().unwrap_or("absent")
+    }
+
+    /// Count and explained count of an anomaly; none where it was not measured.
+    pub(super) fn counts(&self, anomaly: &str) -> Option<(u64, u64)> {
+        let row = &self.summary["anomalies"][anomaly];
+        row["count"].as_u64().map(|count| (count, row["explained"].as_u64().unwrap_or(0)))
+    }
+
+    /// The pieces of evidence of an anomaly.
+    pub(super) fn evidence(&self, anomaly: &str) -> &[Value] {
+        self.summary["anomalies"][anomaly]["evidence"].as_array().expect("a list of evidence")
+    }
+
+    /// A number of a scenario.
+    pub(super) fn of(&self, scenario: &str, number: &str) -> u64 {
+        self.summary["scenarios"][scenario][number]
+            .as_u64()
+            .unwrap_or_else(|| panic!("{scenario}.{number}: {}", self.summary["scenarios"]))
+    }
+
+    /// All notes.
+    pub(super) fn notes(&self) -> String {
+        let notes = self.summary["notes"].as_array().expect("notes");
+        notes.iter().filter_map(|note| note["text"].as_str()).collect::<Vec<_>>().join("\n")
+    }
+
+    /// `junit.xml`, its entities replaced.
+    pub(super) fn junit(&self) -> String {
+        self.text("junit.xml")
+    }
+
+    /// `report.html`, its entities replaced.
+    pub(super) fn page(&self) -> String {
+        self.text("report.html")
+    }
+
+    fn text(&self, name: &str) -> String {
+        let text = fs::read_to_string(self.reports.join(name)).expect("the report is there");
+        text.replace("&#39;", "'").replace("&quot;", "\"").replace("&gt;", ">").replace("&amp;", "&")
+    }
+
+    /// Holds the run to exactly these counts (anomaly, count, explained); every other anomaly is 0 or not measured.
+    /// Each has its evidence, up to 20 pieces, with its place.
+    pub(super) fn has(&self, expected: &[(&str, u64, u64)]) -> &Self {
+        let anomalies = self.summary["anomalies"].as_object().expect("anomalies");
+        let found: Vec<(&str, u64, u64)> = anomalies
+            .keys()
+            .filter_map(|name| {
+                self.counts(name).filter(|counts| *counts != (0, 0)).map(|(a, b)| (name.as_str(), a, b))
+            })
+            .collect();
+        let mut wanted: Vec<_> = expected.iter().copied().filter(|(_, a, b)| *a + *b > 0).collect();
+        let order = |name: &str| anomalies.keys().position(|key| key == name);
+        wanted.sort_by_key(|(name, ..)| order(name));
+        assert_eq!(found, wanted, "{}", self.told());
+        for (name, count, explained) in found {
+            let evidence = self.evidence(name);
+            assert_eq!(
+                evidence.len() as u64,
+                (count + explained).min(20),
+                "evidence of {name}: {evidence:#?}"
+            );
+            for piece in evidence {
+                let placed = piece["partition"].is_i64() && piece["offset"].is_i64();
+                let worded = piece["detail"].as_str().is_some_and(|detail| !detail.is_empty());
+                assert!(placed && worded, "evidence of {name}: {piece}");
+            }
+        }
+        self
+    }
+
+    /// Holds the run to its status, and the exit code that goes with it.
+    pub(super) fn is(&self, status: &str) -> &Self {
+        assert_eq!(self.status(), status, "{}", self.told());
+        let code = match status {
+            "pass" => 0,
+            "fail" => 1,
+            _ => 3,
+        };
+        assert_eq!(self.code, Some(code), "{}", self.told());
+        self
+    }
+
+    /// Holds the five checks of the ledger to `pass`, but for these.
+    pub(super) fn checks(&self, others: &[(&str, &str)]) -> &Self {
+        for name in ["no_loss", "no_duplicates", "no_corruption", "in_order", "offsets_monotonic"] {
+            let wanted =
+                others.iter().find(|(other, _)| *other == name).map_or("pass", |(_, result)| *result);
+            assert_eq!(self.check(name), wanted, "{name}: {}", self.told());
+        }
+        self
+    }
+
+    /// Nothing is wrong; repeats and reorderings are explained, if there are any, and `foreign` are others' records.
+    pub(super) fn is_healthy(&self, foreign: u64) -> &Self {
+        let explained = |name| self.counts(name).map_or(0, |(_, explained)| explained);
+        self.has(&[
+            ("duplicate", 0, explained("duplicate")),
+            ("reordered", 0, explained("reordered")),
+            ("foreign", foreign, 0),
+        ])
+        .is("pass")
+        .checks(&[])
+    }
+
+    /// JUnit's failure text and the page name each piece of evidence by partition and offset.
+    pub(super) fn is_told_of(&self, anomaly: &str) {
+        let (junit, page) = (self.junit(), self.page());
+        let evidence = self.evidence(anomaly);
+        assert!(!evidence.is_empty(), "{anomaly}");
+        let failures: String = junit.split("<failure").skip(1).collect();
+        assert!(failures.contains(anomaly), "{anomaly} in {failures}");
+        for piece in evidence {
+            let offset = format!("{}", piece["offset"]);
+            let detail = piece["detail"].as_str().expect("a detail");
+            assert!(page.contains(detail) && page.contains(&offset), "{detail} at {offset} on the page");
+            assert!(
+                failures.contains(detail) && failures.contains(&offset),
+                "{detail} at {offset}: {failures}"
+            );
+        }
+    }
+
+    /// What a failed test shows.
+    pub(super) fn told(&self) -> String {
+        let part = |name: &str| serde_json::to_string_pretty(&self.summary[name]).expect("JSON is written");
+        let mut anomalies = self.summary["anomalies"].clone();
+        for row in anomalies.as_object_mut().expect("anomalies").values_mut() {
+            if let Some(list) = row["evidence"].as_array_mut() {
+                list.truncate(2);
+            }
+        }
+        format!(
+            "exit code {:?}\n{}\nreason: {}\nchecks: {}\nanomalies: {anomalies:#}\nscenarios: {}\npartitions: {}\n{}",
+            self.code,
+            self.scenario,
+            self.summary["reason"],
+            part("checks"),
+            part("scenarios"),
+            part("partitions"),
+            self.notes()
+        )
+    }
+}
+
+/// A place in a run: `metrics` asks its URL, and the run goes on when the answer comes.
+pub(super) struct Gate {
+    url: String,
+    reached: Receiver<TcpStream>,
+}
+
+/// A run that waits; it goes on when this is dropped.
+pub(super) struct Held(TcpStream);
+
+impl Gate {
+    /// A gate that nobody has reached.
+    pub(super) fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port to listen on");
+        let url = format!("http://{}/", listener.local_addr().expect("its own address"));
+        let (sender, reached) = channel();
+        std::thread::spawn(move || {
+            if let Some(Ok(stream)) = listener.incoming().next() {
+                sender.send(stream).ok();
+            }
+        });
+        Self { url, reached }
+    }
+
+    /// The scenario that stands for it, named `gate`, in one line of YAML after its name; `start` says when, such
+    /// as `after: write`.
+    pub(super) fn scenario(&self, start: &str) -> String {
+        format!("gate: {{type: metrics, url: \"{}\", {start}}}", self.url)
+    }
+
+    /// Waits until the run stands there. It waits for less than 10 s in turn.
+    pub(super) fn reached(&self, run: &Run) -> Held {
+        match self.reached.recv_timeout(LONGEST) {
+            Ok(stream) => {
+                let mut lines = BufReader::new(stream.try_clone().expect("a socket can be cloned")).lines();
+                lines.by_ref().map_while(Result::ok).take_while(|line| !line.is_empty()).for_each(drop);
+                Held(stream)
+            }
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                panic!("the run reaches the gate: {}", run.output())
+            }
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nup\n").ok();
+    }
+}
+
+/// A topic's name that no other test has.
+pub(super) fn topic(word: &str) -> String {
+    let stamp = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    format!("{word}-{}-{:x}", std::process::id(), stamp.as_nanos())
+}
+
+/// The usual scenario file: `write` produces 200 messages of 100 bytes at 400/s to one partition, then `read` reads.
+pub(super) struct File {
+    broker: String,
+    topic: String,
+    reader: Option<String>,
+    partitions: u32,
+    write: String,
+    read: String,
+    more: String,
+    properties: String,
+    checks: String,
+}
+
+impl File {
+    /// On this topic of this broker.
+    pub(super) fn new(broker: &str, topic: &str) -> Self {
+        Self {
+            broker: broker.to_owned(),
+            topic: topic.to_owned(),
+            reader: None,
+            partitions: 1,
+            write: "messages: 200, rate: 400/s, value: {size: 100B}".to_owned(),
+            read: "after: write".to_owned(),
+            more: String::new(),
+            properties: String::new(),
+            checks: String::new(),
+        }
+    }
+
+    /// `read` goes by this address.
+    pub(super) fn reader(self, broker: &str) -> Self {
+        Self { reader: Some(broker.to_owned()), ..self }
+    }
+
+    /// How many partitions the topic has.
+    pub(super) fn partitions(self, partitions: u32) -> Self {
+        Self { partitions, ..self }
+    }
+
+    /// Fields of `write`.
+    pub(super) fn write(self, fields: &str) -> Self {
+        Self { write: fields.to_owned(), ..self }
+    }
+
+    /// Fields of `read`.
+    pub(super) fn read(self, fields: &str) -> Self {
+        Self { read: fields.to_owned(), ..self }
+    }
+
+    /// A further scenario, in one line.
+    pub(super) fn more(self, scenario: &str) -> Self {
+        Self { more: scenario.to_owned(), ..self }
+    }
+
+    /// librdkafka properties, in one line.
+    pub(super) fn properties(self, properties: &str) -> Self {
+        Self { properties: properties.to_owned(), ..self }
+    }
+
+    /// Checks, in one line.
+    pub(super) fn checks(self, checks: &str) -> Self {
+        Self { checks: checks.to_owned(), ..self }
+    }
+
+    /// Its text.
+    pub(super) fn text(&self) -> String {
+        let Self { broker, topic, partitions, write, read, more, properties, checks, .. } = self;
+        let reader = self.reader.as_ref().unwrap_or(broker);
+        format!(
+            "brokers: [\"{broker}\"]\n\
+             client: {{properties: {{{properties}}}}}\n\
+             topics: [{{name: \"{topic}\", partitions: {partitions}}}]\n\
+             scenarios:\n  \
+               write: {{type: produce, {write}}}\n  \
+               {more}\n  \
+               read: {{type: consume, brokers: [\"{reader}\"], {read}}}\n\
+             checks: [{checks}]\n\
+             run: {{timeout: 50s}}\n"
+        )
+    }
+}
