@@ -16,6 +16,12 @@ impl Code {
         matches!(self.0, 3 | 100 | -190 | -188)
     }
 
+    /// Whether this says that a batch cannot be unpacked: librdkafka's own _BAD_MSG and _BAD_COMPRESSION, and
+    /// CORRUPT_MESSAGE, where it looks at checksums (`check.crcs`).
+    pub const fn means_unreadable(self) -> bool {
+        matches!(self.0, -199 | -198 | 2)
+    }
+
     /// Whether this says that all is well.
     pub const fn is_none(self) -> bool {
         self.0 == 0

@@ -278,6 +278,15 @@ impl ReaderSet {
         }
     }
 
+    /// Asks for the topic's metadata anew, for a reader that gets nothing although there is something: a topic that was
+    /// made anew has another id, librdkafka asks for the old one, and not every broker's answer tells it.
+    pub fn refresh(&self, partition: Partition) {
+        if let Some(reader) = self.reader(partition) {
+            // What fails here fails again where it matters.
+            let _ = metadata::of_topic(&reader.topic, Instant::now() + RESET_QUERY);
+        }
+    }
+
     /// A handle that ends a wait from another thread.
     pub fn waker(&self) -> Waker {
         Waker(Arc::clone(&self.signal))
@@ -379,6 +388,8 @@ impl Reader {
     /// Goes on at the log's start, in a new epoch.
     fn reset(&mut self, topic: &str, from: Offset, text: String, on: &mut dyn FnMut(ReadEvent<'_>)) {
         self.topic.stop(self.partition);
+        // As in `refresh`.
+        let _ = metadata::of_topic(&self.topic, Instant::now() + RESET_QUERY);
         let low = self.topic.handle().watermarks(topic, self.partition, RESET_QUERY);
         let to = low.ok().map(|(low, _)| low);
         self.epoch += 1;

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::missing::{Missing, ReaderEnd, of_reader};
-use super::reads::{PartitionReads, Place, Sighting};
+use super::reads::{PartitionReads, Place, Sighting, UNREADABLE};
 use super::runs::{Bits, Run, RunLog};
 use super::sent::SentLog;
 use super::streams::Streams;
@@ -393,6 +393,9 @@ impl Case<'_> {
         for s in seen {
             let detail = match anomaly {
                 Anomaly::Nonmonotonic => format!("handed out after offset {}", s.beside),
+                Anomaly::Corrupt if s.beside == UNREADABLE => {
+                    "what lies here cannot be unpacked, and keeps readers from all that follows".to_owned()
+                }
                 Anomaly::Corrupt => {
                     "key and value do not fit the checksum, or the UUID is not the one sent".to_owned()
                 }

@@ -13,6 +13,9 @@ use crate::ids::{Identity, Offset, Partition, RunTag, Seq, StreamId};
 /// Sightings kept with their time for each kind, so that evidence can be chosen among them.
 const KEPT: usize = 64;
 
+/// Beside a corrupt place: not a record, but what the client could not unpack.
+pub(super) const UNREADABLE: i64 = -2;
+
 /// What a record turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seen {
@@ -87,6 +90,8 @@ pub struct PartitionReads {
     pub(super) corrupt: RunLog,
     /// Offsets of foreign records.
     strange: RunLog,
+    /// Where the client last found what it could not unpack.
+    unreadable: Option<Offset>,
     pub(super) nonmonotonic: u64,
     pub(super) sightings: Vec<Sighting>,
     received: u64,
@@ -109,6 +114,7 @@ impl PartitionReads {
             streams: HashMap::new(),
             corrupt: RunLog::new(),
             strange: RunLog::new(),
+            unreadable: None,
             nonmonotonic: 0,
             sightings: Vec::new(),
             received: 0,
@@ -193,6 +199,16 @@ impl PartitionReads {
         self.records += 1;
         self.seen_message(id, offset, at_us)
             .map_or(Seen::Repeat, |()| Seen::Fresh { due_us: envelope.due_us })
+    }
+
+    /// The client could not unpack what lies at its place, and says so each time that it tries again: one corrupt
+    /// record, as nobody can tell how many it was.
+    pub fn see_unreadable(&mut self, start: Offset, at_us: u64) {
+        let offset = self.last.map_or(start, |last| last + 1);
+        if self.unreadable.replace(offset) != Some(offset) {
+            self.corrupt.push(offset.cast_unsigned(), offset);
+            self.sight(Anomaly::Corrupt, offset, UNREADABLE, None, at_us);
+        }
     }
 
     /// Counts a message that is what was sent; none where it was there before.

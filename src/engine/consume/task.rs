@@ -255,6 +255,10 @@ impl Reader<'_> {
                 self.recorder.error(now_us, &code.name());
                 if code.means_gone() {
                     gone.push(partition);
+                } else if code.means_unreadable()
+                    && let Some(place) = self.places.iter_mut().find(|p| p.partition == partition)
+                {
+                    place.reads.see_unreadable(place.start, now_us);
                 }
             }
         });
@@ -430,7 +434,9 @@ impl Reader<'_> {
                 )
             }
             Ok(probe) if probe.record_bytes > 0 => {
-                "the broker does hand out records: the reader is slow".to_owned()
+                set.refresh(partition);
+                "the broker does hand out records: the reader is slow, or the topic was made anew under it"
+                    .to_owned()
             }
             Ok(probe) => format!(
                 "the broker answers without records{}",

@@ -36,10 +36,10 @@ fn duplicate_when_an_object_is_copied_to_a_later_place() {
     let held = gate.reached(&run);
     let batches = lake.batches(&topic, 0);
     let copied = &batches[batches.len() / 2];
-    lake.append(&topic, 0, &copied.bytes, copied.records.len());
+    lake.append(&topic, 0, &copied.bytes, copied.records);
     drop(held);
     let done = run.done();
-    let count = copied.records.len() as u64;
+    let count = copied.records as u64;
     done.has(&[("duplicate", count, 0)]).is("fail").checks(&[("no_duplicates", "fail")]);
     let piece = &done.evidence("duplicate")[0];
     assert_eq!((piece["offset"].as_i64(), piece["other_offset"].as_i64()), (Some(200), Some(copied.base)));

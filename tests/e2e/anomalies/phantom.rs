@@ -9,7 +9,7 @@ use crate::lab::{Kafka, Relay, Verdict};
 #[test]
 fn phantom_when_a_refused_write_is_there() {
     let Some(broker) = Kafka::shared() else { return };
-    for error in [ResponseError::InvalidRecord, ResponseError::TopicAuthorizationFailed] {
+    for error in [ResponseError::InvalidRecord, ResponseError::InvalidTimestamp] {
         let relay = Relay::start(&broker);
         let load =
             Load::on_answers(

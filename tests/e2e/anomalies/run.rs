@@ -145,8 +145,8 @@ impl Done {
         text.replace("&#39;", "'").replace("&quot;", "\"").replace("&gt;", ">").replace("&amp;", "&")
     }
 
-    /// Holds the run to exactly these counts (anomaly, count, explained); every other anomaly is 0 or not measured.
-    /// Each has its evidence, up to 20 pieces, with its place.
+    /// Holds the run to exactly these counts (anomaly, count, explained); every other anomaly is 0 or not measured, but
+    /// for `watermark_lie`, which is Tansu's habit. Each has its evidence, up to 20 pieces, with its place.
     pub(super) fn has(&self, expected: &[(&str, u64, u64)]) -> &Self {
         let anomalies = self.summary["anomalies"].as_object().expect("anomalies");
         let found: Vec<(&str, u64, u64)> = anomalies
@@ -154,6 +154,7 @@ impl Done {
             .filter_map(|name| {
                 self.counts(name).filter(|counts| *counts != (0, 0)).map(|(a, b)| (name.as_str(), a, b))
             })
+            .filter(|(name, ..)| *name != "watermark_lie" || expected.iter().any(|(other, ..)| other == name))
             .collect();
         let mut wanted: Vec<_> = expected.iter().copied().filter(|(_, a, b)| *a + *b > 0).collect();
         let order = |name: &str| anomalies.keys().position(|key| key == name);
@@ -189,10 +190,15 @@ impl Done {
 
     /// Holds the five checks of the ledger to `pass`, but for these.
     pub(super) fn checks(&self, others: &[(&str, &str)]) -> &Self {
+        let checks = self.summary["checks"].as_object().expect("checks");
         for name in ["no_loss", "no_duplicates", "no_corruption", "in_order", "offsets_monotonic"] {
             let wanted =
                 others.iter().find(|(other, _)| *other == name).map_or("pass", |(_, result)| *result);
-            assert_eq!(self.check(name), wanted, "{name}: {}", self.told());
+            // Where several scenarios read, each is asked by itself.
+            let asked = checks.iter().filter(|(check, _)| check.split(':').next() == Some(name));
+            let results: Vec<_> = asked.filter_map(|(_, result)| result.as_str()).collect();
+            let as_wanted = !results.is_empty() && results.iter().all(|result| *result == wanted);
+            assert!(as_wanted, "{name}: {results:?} and not {wanted}: {}", self.told());
         }
         self
     }
@@ -316,6 +322,7 @@ pub(super) struct File {
     more: String,
     properties: String,
     checks: String,
+    audit: bool,
 }
 
 impl File {
@@ -331,6 +338,7 @@ impl File {
             more: String::new(),
             properties: String::new(),
             checks: String::new(),
+            audit: false,
         }
     }
 
@@ -369,9 +377,14 @@ impl File {
         Self { checks: checks.to_owned(), ..self }
     }
 
+    /// Whether a fresh reader reads all of it at the end.
+    pub(super) fn audit(self, audit: bool) -> Self {
+        Self { audit, ..self }
+    }
+
     /// Its text.
     pub(super) fn text(&self) -> String {
-        let Self { broker, topic, partitions, write, read, more, properties, checks, .. } = self;
+        let Self { broker, topic, partitions, write, read, more, properties, checks, audit, .. } = self;
         let reader = self.reader.as_ref().unwrap_or(broker);
         format!(
             "brokers: [\"{broker}\"]\n\
@@ -382,7 +395,7 @@ impl File {
                {more}\n  \
                read: {{type: consume, brokers: [\"{reader}\"], {read}}}\n\
              checks: [{checks}]\n\
-             run: {{timeout: 50s}}\n"
+             run: {{timeout: 50s, audit: {audit}}}\n"
         )
     }
 }

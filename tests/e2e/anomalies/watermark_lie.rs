@@ -1,0 +1,32 @@
+//! A broker that tells an end of its log that lies below records in it.
+
+use kafka_protocol::messages::{ApiKey, ListOffsetsResponse};
+
+use super::run::{File, run, topic};
+use crate::lab::{Kafka, Relay, Verdict};
+
+#[test]
+fn watermark_lie_when_the_end_is_told_too_low() {
+    let Some(broker) = Kafka::shared() else { return };
+    for too_low in [0, 17] {
+        let relay = Relay::start(&broker);
+        relay.on_response(move |response| {
+            if response.request.api != ApiKey::ListOffsets {
+                return Verdict::Pass;
+            }
+            let mut told: ListOffsetsResponse = response.decode();
+            for partition in told.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+                partition.offset = (partition.offset - too_low).max(0);
+            }
+            Verdict::Replace(response.encode(&told))
+        });
+        let topic = topic("watermark");
+        let done = run(&File::new(&relay.address(), &topic).text());
+        // The fence is the last of them, and no message: 16 of 17.
+        let lies = if too_low == 0 { 0 } else { too_low.unsigned_abs() - 1 };
+        // A note, and no failed check: all is there.
+        done.has(&[("watermark_lie", lies, 0)]).is("pass").checks(&[]);
+        assert_eq!(done.counts("watermark_lie"), Some((lies, 0)), "{}", done.told());
+        assert_eq!(done.notes().contains("high watermark"), lies > 0, "{}", done.notes());
+    }
+}
