@@ -61,6 +61,12 @@ fn null_records_of_idle_partitions_keep_nothing_from_the_busy_one_timed() {
                 - {type: threshold, scenario: read, expr: p95 < 100ms}\n  \
                 - {name: quiet, type: threshold, scenario: quiet, expr: p90 < 100ms}\n";
     let ran = Kaf6::file(file).brokers(&relay.address()).run().expect("pass");
+    let explained = |name: &str| ran.summary["anomalies"][name]["explained"].as_u64();
+    assert_eq!(
+        (explained("duplicate"), explained("reordered")),
+        (Some(0), Some(0)),
+        "nothing was sent again: {ran}"
+    );
     assert!(ran.count("read", "measured") >= 400, "almost all is read as it is written: {ran}");
     assert!(ran.count("quiet", "measured") >= 15, "{ran}");
     assert!(ran.seconds() < 10.0, "{ran}");
