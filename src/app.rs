@@ -4,6 +4,7 @@
 
 mod files;
 mod ids;
+mod ledger;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use anyhow::Context as _;
 
 use crate::engine::{self, Live, Options, Stop};
 use crate::ids::RunTag;
+use crate::ledger::Saved;
 use crate::observe::Cut;
 use crate::plan::{self, Plan};
 use crate::record::{RunRecord, Status};
@@ -36,6 +38,22 @@ pub struct Overrides {
     pub env: HashMap<String, String>,
 }
 
+impl Overrides {
+    fn lookup(&self, name: &str) -> Option<String> {
+        self.env.get(name).cloned().or_else(|| std::env::var(name).ok())
+    }
+
+    fn options<'a>(&self, lookup: &'a dyn Fn(&str) -> Option<String>) -> scenario::LoadOptions<'a> {
+        scenario::LoadOptions {
+            env: lookup,
+            embedded: self.embedded,
+            brokers: (!self.brokers.is_empty()).then(|| self.brokers.clone()),
+            profile: self.profile.clone(),
+            folder: PathBuf::from("."),
+        }
+    }
+}
+
 /// Files that are wrong, all of them with all their problems.
 #[derive(Debug)]
 pub struct WrongFiles(pub Vec<Diagnostics>);
@@ -45,14 +63,8 @@ pub struct WrongFiles(pub Vec<Diagnostics>);
 /// # Errors
 /// All problems of all files.
 pub fn load(files: &[PathBuf], overrides: &Overrides) -> Result<Vec<Plan>, WrongFiles> {
-    let lookup = |name: &str| overrides.env.get(name).cloned().or_else(|| std::env::var(name).ok());
-    let options = scenario::LoadOptions {
-        env: &lookup,
-        embedded: overrides.embedded,
-        brokers: (!overrides.brokers.is_empty()).then(|| overrides.brokers.clone()),
-        profile: overrides.profile.clone(),
-        folder: PathBuf::from("."),
-    };
+    let lookup = |name: &str| overrides.lookup(name);
+    let options = overrides.options(&lookup);
     let (mut plans, mut wrong) = (Vec::new(), Vec::new());
     for file in files {
         match scenario::load(file, &options) {
@@ -61,6 +73,16 @@ pub fn load(files: &[PathBuf], overrides: &Overrides) -> Result<Vec<Plan>, Wrong
         }
     }
     if wrong.is_empty() { Ok(plans) } else { Err(WrongFiles(wrong)) }
+}
+
+/// Reads a saved ledger, and plans its judging.
+///
+/// # Errors
+/// Where it is no ledger, or cannot be judged; inside, what is wrong with the scenario file it was made with.
+pub fn load_ledger(path: &Path, overrides: &Overrides) -> anyhow::Result<Result<(Saved, Plan), WrongFiles>> {
+    let lookup = |name: &str| overrides.lookup(name);
+    let loaded = ledger::load(path, &overrides.options(&lookup))?;
+    Ok(loaded.map_err(|problems| WrongFiles(vec![problems])))
 }
 
 /// How to run.
@@ -72,6 +94,8 @@ pub struct RunOptions {
     pub run_id: Option<String>,
     /// Ends the run.
     pub stop: Stop,
+    /// Write `ledger.json` into each run's folder, for [`verify`] to judge again later.
+    pub save_ledger: bool,
 }
 
 /// What those who watch a run are told.
@@ -118,19 +142,14 @@ pub async fn run(plans: Vec<Plan>, options: &RunOptions, watch: &mut dyn Watch) 
         let stop = if several { options.stop.child() } else { options.stop.clone() };
         let live = Arc::new(Live::new(&plan));
         watch.begins(&plan, &run_id, &live);
-        let record = one(plan, run_id, stop, live).await?;
-        let summary = report::summarize(&record);
-        let written = report::write_all(&folder, &summary);
-        watch.ended(&summary, &folder, &written);
-        done.push(Done {
-            status: record.status,
-            signal: match record.seen.cut {
-                Some(Cut::Signal(name)) => Some(name),
-                _ => None,
-            },
-            reported: written.iter().all(|file| file.result.is_ok()),
-            summary,
-        });
+        let engine = Options {
+            run_id,
+            run_tag: RunTag::random(),
+            stop,
+            save_ledger: options.save_ledger,
+            saved: None,
+        };
+        done.push(one(plan, engine, live, &folder, watch).await?);
     }
     if several {
         let summaries: Vec<Summary> = done.iter().map(|d| d.summary.clone()).collect();
@@ -141,11 +160,56 @@ pub async fn run(plans: Vec<Plan>, options: &RunOptions, watch: &mut dyn Watch) 
     Ok(done)
 }
 
-/// One run.
-async fn one(plan: Arc<Plan>, run_id: String, stop: Stop, live: Arc<Live>) -> anyhow::Result<RunRecord> {
+/// Judges the topics of a saved ledger as they are now: nothing is sent but fences.
+///
+/// # Errors
+/// Where the report folder cannot be written.
+pub async fn verify(
+    saved: Saved,
+    plan: Plan,
+    options: &RunOptions,
+    watch: &mut dyn Watch,
+) -> anyhow::Result<Done> {
+    let (run_id, folder) =
+        RunIds::new(&options.report_dir, options.run_id.clone(), false).next(&plan.name)?;
+    let plan = Arc::new(plan);
+    let live = Arc::new(Live::new(&plan));
+    watch.begins(&plan, &run_id, &live);
+    let engine = Options {
+        run_id,
+        run_tag: saved.run_tag(),
+        stop: options.stop.clone(),
+        save_ledger: false,
+        saved: Some(saved),
+    };
+    one(plan, engine, live, &folder, watch).await
+}
+
+/// One run, from its start to its reports.
+async fn one(
+    plan: Arc<Plan>,
+    options: Options,
+    live: Arc<Live>,
+    folder: &Path,
+    watch: &mut dyn Watch,
+) -> anyhow::Result<Done> {
     let started_at = ids::now();
-    let run_tag = RunTag::random();
-    let options = Options { run_id: run_id.clone(), run_tag, stop };
+    let (run_id, run_tag) = (options.run_id.clone(), options.run_tag);
     let seen = engine::run(Arc::clone(&plan), options, live).await?;
-    Ok(RunRecord::new(run_id, run_tag, started_at, plan, seen))
+    let record = RunRecord::new(run_id, run_tag, started_at, plan, seen);
+    let summary = report::summarize(&record);
+    let mut written = report::write_all(folder, &summary);
+    if let Some(saved) = &record.seen.saved {
+        written.push(report::write_ledger(folder, saved));
+    }
+    watch.ended(&summary, folder, &written);
+    Ok(Done {
+        status: record.status,
+        signal: match record.seen.cut {
+            Some(Cut::Signal(name)) => Some(name),
+            _ => None,
+        },
+        reported: written.iter().all(|file| file.result.is_ok()),
+        summary,
+    })
 }

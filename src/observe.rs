@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::ids::{Offset, Partition};
-use crate::ledger::{Judgement, Streams};
+use crate::ledger::{Judgement, Saved, Streams};
 use crate::metrics::Snapshot;
 
 /// All that a run saw.
@@ -17,6 +17,8 @@ pub struct Observations {
     pub readings: Vec<Reading>,
     /// Each partition that was written or read.
     pub partitions: Vec<PartitionSeen>,
+    /// The ledger, where it was to be kept.
+    pub saved: Option<Saved>,
     /// Names of the run's topics, by their numbers.
     pub topics: Vec<String>,
     /// Who sent which stream.

@@ -34,6 +34,8 @@ pub enum Command {
     Run(RunArgs),
     /// Check scenario files without running them; works offline
     Validate(FileArgs),
+    /// Judge what an earlier run wrote again: is it still there, once, in order, unaltered?
+    Verify(VerifyArgs),
     /// Show what a run would do, as a timeline with the defaults taken; works offline
     Plan(FileArgs),
     /// Render report.html and junit.xml again from the summary.json in a run's folder
@@ -87,7 +89,7 @@ impl FileArgs {
     pub(super) fn overrides(&self) -> Overrides {
         Overrides {
             embedded: self.embedded,
-            brokers: self.brokers.iter().map(|b| b.trim().to_owned()).filter(|b| !b.is_empty()).collect(),
+            brokers: filled(&self.brokers),
             profile: self.profile.clone().filter(|p| !p.is_empty()),
             env: self.env.iter().cloned().collect(),
         }
@@ -100,7 +102,59 @@ pub struct RunArgs {
     #[command(flatten)]
     pub files: FileArgs,
 
-    /// Where reports go: DIR/<run id>/summary.json, report.html and junit.xml
+    /// Keep the ledger: ledger.json in the run's folder, for `kaf6 verify`
+    #[arg(long)]
+    pub save_ledger: bool,
+
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// `verify`.
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// A ledger.json, or the folder of the run that saved it (run --save-ledger)
+    #[arg(value_name = "LEDGER")]
+    pub ledger: PathBuf,
+
+    /// Brokers in place of those of then, as host:port; several with commas
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        env = "KAF6_BROKERS",
+        hide_env_values = true,
+        value_delimiter = ','
+    )]
+    pub brokers: Vec<String>,
+
+    /// Set a variable for ${KEY} in the scenario file of then, over the environment's
+    #[arg(long = "env", value_name = "KEY=VALUE", value_parser = pair)]
+    pub env: Vec<(String, String)>,
+
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+impl VerifyArgs {
+    /// What is set over the scenario file of then; empty values count as unset.
+    pub(super) fn overrides(&self) -> Overrides {
+        Overrides {
+            brokers: filled(&self.brokers),
+            env: self.env.iter().cloned().collect(),
+            ..Overrides::default()
+        }
+    }
+}
+
+/// Brokers as given, without empty ones.
+fn filled(brokers: &[String]) -> Vec<String> {
+    brokers.iter().map(|b| b.trim().to_owned()).filter(|b| !b.is_empty()).collect()
+}
+
+/// Where a run's results go.
+#[derive(Debug, Args)]
+pub struct OutputArgs {
+    /// Where reports go: DIR/RUN-ID/summary.json, report.html and junit.xml
     #[arg(
         long,
         value_name = "DIR",
@@ -110,7 +164,7 @@ pub struct RunArgs {
     )]
     pub report_dir: PathBuf,
 
-    /// The run's id, in place of one made from the time; with several files it becomes ID-<name> for each
+    /// The run's id, in place of one made from the time; with several files it becomes ID-NAME for each
     #[arg(long, value_name = "ID", env = "KAF6_RUN_ID", hide_env_values = true)]
     pub run_id: Option<String>,
 

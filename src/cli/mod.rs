@@ -35,6 +35,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let done = match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Verify(args) => run::verify(&args),
         Command::Validate(args) => show::validate(&args),
         Command::Plan(args) => show::plan(&args),
         Command::Report(args) => show::report(&args),

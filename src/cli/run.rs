@@ -1,10 +1,10 @@
-//! `kaf6 run`: loads, runs with progress on stderr, and prints the result on stdout.
+//! `kaf6 run` and `kaf6 verify`: loads, runs with progress on stderr, and prints the result on stdout.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::args::{Format, RunArgs};
+use super::args::{Format, OutputArgs, RunArgs, VerifyArgs};
 use super::out::{complain, print, style, whole};
 use super::progress::{Mode, Progress};
 use super::{show, signals};
@@ -28,6 +28,29 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
         Ok(plans) => plans,
         Err(wrong) => return Ok(show::complain_of(&wrong)),
     };
+    let done =
+        go(&args.output, args.save_ledger, async |options, display| app::run(plans, options, display).await)?;
+    finish(done, &args.output)
+}
+
+/// `kaf6 verify`.
+pub(super) fn verify(args: &VerifyArgs) -> anyhow::Result<Exit> {
+    let (saved, plan) = match app::load_ledger(&args.ledger, &args.overrides())? {
+        Ok(loaded) => loaded,
+        Err(wrong) => return Ok(show::complain_of(&wrong)),
+    };
+    let done = go(&args.output, false, async |options, display| {
+        app::verify(saved, plan, options, display).await.map(|done| vec![done])
+    })?;
+    finish(done, &args.output)
+}
+
+/// Runs `work` with signals heard and progress shown.
+fn go(
+    args: &OutputArgs,
+    save_ledger: bool,
+    work: impl AsyncFnOnce(&RunOptions, &mut Display) -> anyhow::Result<Vec<Done>>,
+) -> anyhow::Result<Vec<Done>> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(THREADS)
@@ -41,12 +64,18 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
             report_dir: args.report_dir.clone(),
             run_id: args.run_id.clone().filter(|id| !id.is_empty()),
             stop,
+            save_ledger,
         };
         let mut display = Display { quiet: args.quiet, format: args.format, shown: None };
-        app::run(plans, &options, &mut display).await
-    })?;
+        work(&options, &mut display).await
+    });
     // A thread that librdkafka holds must not hold the process: all that matters has been written.
     runtime.shutdown_background();
+    done
+}
+
+/// Prints what machines want, and chooses the process's end.
+fn finish(done: Vec<Done>, args: &OutputArgs) -> anyhow::Result<Exit> {
     let ends: Vec<Exit> = done.iter().map(|run| end(run, args.fail_on)).collect();
     if args.format == Format::Json {
         let summaries: Vec<Summary> = done.into_iter().map(|run| run.summary).collect();

@@ -41,7 +41,10 @@ pub(super) struct Fences {
 
 /// The fences of a run.
 pub(super) fn start(shared: &Arc<Shared>) -> Fences {
-    Fences { shared: Arc::clone(shared), numbers: Arc::new(AtomicU64::new(0)) }
+    // A saved ledger's run wrote fences of its own under the same mark; those of now have to come after them.
+    let now_ms = u64::try_from(shared.clock.of_day(0) / 1000).unwrap_or(0);
+    let first = if shared.saved.is_some() { now_ms } else { 0 };
+    Fences { shared: Arc::clone(shared), numbers: Arc::new(AtomicU64::new(first)) }
 }
 
 /// The producers that a reader judges: those of its topic that do not themselves wait for it.

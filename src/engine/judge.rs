@@ -10,12 +10,15 @@ use super::audit;
 use super::ends::PartitionEnd;
 use super::fence::producers_of;
 use super::outcome::unwind;
+use super::saved;
 use super::shared::{Shared, Topology};
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Partition, StreamId};
 use crate::kafka::{self, Range, ReadEvent, Record};
 use crate::ledger::envelope::{self, HEADER, Opened};
-use crate::ledger::{self, Bits, Counts, Judgement, Missing, PartitionReads, ReaderEnd, Scope, SentLog};
+use crate::ledger::{
+    self, Bits, Counts, Judgement, Missing, PartitionReads, ReaderEnd, Saved, Scope, SentLog,
+};
 use crate::observe::{Note, PartitionSeen, Reading};
 use crate::plan::{From, Work};
 
@@ -24,34 +27,54 @@ const ASK: Duration = Duration::from_secs(5);
 /// How long all second looks together may take.
 const BOUND: Duration = Duration::from_secs(60);
 
+/// What judging comes to.
+#[derive(Debug, Default)]
+pub(super) struct Judged {
+    pub(super) readings: Vec<Reading>,
+    pub(super) partitions: Vec<PartitionSeen>,
+    /// The ledger, where it is to be kept.
+    pub(super) saved: Option<Saved>,
+}
+
 /// Judges all that was read, and adds up what was sent.
-pub(super) async fn all(shared: &Arc<Shared>) -> (Vec<Reading>, Vec<PartitionSeen>) {
+pub(super) async fn all(shared: &Arc<Shared>) -> Judged {
     let task = Arc::clone(shared);
     unwind(tokio::task::spawn_blocking(move || judge(&task)).await)
 }
 
-fn judge(shared: &Shared) -> (Vec<Reading>, Vec<PartitionSeen>) {
+fn judge(shared: &Shared) -> Judged {
     let sent = shared.take_sent();
-    let Some(topology) = shared.topology() else { return (Vec::new(), Vec::new()) };
+    let Some(topology) = shared.topology() else { return Judged::default() };
     let seen = partitions(shared, topology, &sent);
-    let audits = if shared.plan.audit { audit::all(shared, topology, &seen) } else { HashMap::new() };
+    let ends_read = shared.take_ends();
+    let audited = |place: (usize, Partition)| match shared.plan.audit {
+        Some(audit) => audit,
+        None => ends_read.iter().any(|(_, end)| end.reads.place() == place && end.reads.resets() > 0),
+    };
+    let audits = audit::all(shared, topology, seen.iter().filter(|p| audited((p.topic, p.partition))));
     let ends = ends(shared, topology);
     let until = Instant::now() + BOUND;
-    let readings: Vec<Reading> = shared
-        .take_ends()
-        .into_iter()
+    let readings: Vec<Reading> = ends_read
+        .iter()
         .map(|(scenario, end)| {
             let place = end.reads.place();
-            let last_looks = LastLooks { audit: audits.get(&place), told_end: ends.get(&place).copied() };
-            reading(shared, topology, &sent, scenario, &end, &last_looks, until)
+            let last_looks = LastLooks {
+                audited: audited(place),
+                audit: audits.get(&place),
+                told_end: ends.get(&place).copied(),
+            };
+            reading(shared, topology, &sent, *scenario, end, &last_looks, until)
         })
         .collect();
     note_lies(shared, topology, &readings);
-    (readings, seen)
+    let saved = shared.save_ledger.then(|| saved::save(shared, topology, &sent));
+    Judged { readings, partitions: seen, saved }
 }
 
 /// What was asked about a partition after all else.
 struct LastLooks<'a> {
+    /// An audit was to be made.
+    audited: bool,
     audit: Option<&'a PartitionReads>,
     told_end: Option<Offset>,
 }
@@ -127,13 +150,13 @@ fn reading(
         gone: end.gone,
         scope: if plan.partial { Scope::Partial } else { Scope::Full },
         producers: &producers,
-        // Only a log that was quiet up to its fence has an end that can be held against it.
-        told_end: last_looks.told_end.filter(|_| end.reached_fence),
+        // Only a log that stayed one and was quiet up to its fence has an end that can be held against it.
+        told_end: last_looks.told_end.filter(|_| end.reached_fence && end.reads.resets() == 0),
         audit: last_looks.audit,
     };
     let missing = ledger::missing(&topology.streams, sent, &view);
     let again = second_look(shared, topology, scenario, &view, &missing, until);
-    reading.unaudited = shared.plan.audit && last_looks.audit.is_none();
+    reading.unaudited = last_looks.audited && last_looks.audit.is_none();
     reading.wanted = ledger::wanted(&topology.streams, sent, &view);
     reading.judgement = Some(ledger::judge(&topology.streams, sent, &view, &missing, again.as_ref()));
     reading

@@ -17,6 +17,7 @@ mod outcome;
 mod partitioner;
 mod produce;
 mod roundtrip;
+mod saved;
 mod scrape;
 mod setup;
 mod shared;
@@ -60,7 +61,7 @@ pub async fn run(plan: Arc<Plan>, options: Options, live: Arc<Live>) -> Result<O
     let duration = shared.clock.elapsed();
 
     live.enter(Phase::Judging);
-    let (readings, partitions) = judge::all(&shared).await;
+    let judge::Judged { readings, partitions, saved } = judge::all(&shared).await;
     let mut notes = shared.take_notes();
     notes.extend(log_notes(&shared));
     let topology = shared.topology();
@@ -68,6 +69,7 @@ pub async fn run(plan: Arc<Plan>, options: Options, live: Arc<Live>) -> Result<O
         scenarios: seen,
         readings,
         partitions,
+        saved,
         topics: shared.topic_names(),
         streams: topology.map(|t| t.streams.clone()).unwrap_or_default(),
         notes,
@@ -130,6 +132,7 @@ async fn one(shared: Arc<Shared>, fences: fence::Fences, index: usize) -> (usize
     let outcome = match &scenario.work {
         Work::Connect(work) => connect::run(&shared, index, work).await,
         Work::Metrics(work) => scrape::run(&shared, index, work).await,
+        Work::Produce(_) if shared.saved.is_some() => saved::producer(&shared, index).await,
         Work::Produce(_) => produce::run(&shared, index).await,
         Work::Consume(_) => consume::run(&shared, index, &fences).await,
         Work::Roundtrip(_) => roundtrip::run(&shared, index).await,

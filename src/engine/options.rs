@@ -3,6 +3,7 @@
 use super::stop::Stop;
 use crate::ids::RunTag;
 use crate::kafka;
+use crate::ledger::Saved;
 
 /// What a run needs beside its plan.
 #[derive(Debug, Clone)]
@@ -13,6 +14,10 @@ pub struct Options {
     pub run_tag: RunTag,
     /// Ends the run early.
     pub stop: Stop,
+    /// Keep the ledger, to be judged again later.
+    pub save_ledger: bool,
+    /// Send nothing: the plan's producers are those of this ledger, and what they sent then is judged now.
+    pub saved: Option<Saved>,
 }
 
 /// A run that could not begin: settings that librdkafka refuses, or a run that the embedded broker cannot hold.

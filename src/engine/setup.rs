@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::outcome::unwind;
 use super::shared::{Shared, TopicState, Topology};
 use crate::kafka::{self, TopicOutcome, TopicSpec, probe};
-use crate::ledger::{StreamInfo, Streams};
+use crate::ledger::{Saved, StreamInfo, Streams};
 use crate::observe::Note;
 use crate::plan::{Plan, ScenarioPlan, ValuePlan, Work};
 use crate::scenario::Template;
@@ -74,7 +74,10 @@ pub(super) async fn ready(shared: &Arc<Shared>) -> Result<(), String> {
     let tried = tokio::task::spawn_blocking(move || topics(&task)).await;
     match unwind(tried) {
         Ok(states) => {
-            shared.set_topology(lay_out(&shared.plan, states));
+            shared.set_topology(match &shared.saved {
+                Some(saved) => restore(shared, saved, states),
+                None => lay_out(&shared.plan, states),
+            });
             Ok(())
         }
         Err(error) => {
@@ -100,8 +103,32 @@ fn causes(shared: &Shared) -> String {
     shared.client.brokers().iter().map(cause).collect::<Vec<_>>().join("; ")
 }
 
+/// The streams of a saved ledger, and what they sent then.
+fn restore(shared: &Shared, saved: &Saved, topics: Vec<TopicState>) -> Topology {
+    let (streams, sent) = saved.restore();
+    shared.hand_in_sent(sent);
+    Topology { topics, streams, first: HashMap::new() }
+}
+
+/// The topics of a saved ledger as they are now; none is created, and one that is gone keeps its partitions, so that
+/// what was acked there is missed.
+fn topics_of(shared: &Shared, saved: &Saved) -> Result<Vec<TopicState>, kafka::Error> {
+    let names = shared.topic_names();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let metadata = kafka::metadata::fetch(&shared.client, &names, BOUND)?;
+    let state = |(index, name): (usize, &&str)| {
+        let then = saved.streams.iter().filter(|s| s.topic == index).map(|s| s.partition + 1).max();
+        let now = metadata.topic(name).map(|t| i32::try_from(t.partitions.len()).unwrap_or(i32::MAX));
+        TopicState { name: (*name).to_owned(), partitions: then.max(now).unwrap_or(0), error: None }
+    };
+    Ok(names.iter().enumerate().map(state).collect())
+}
+
 /// Creates what is missing; says of each topic how many partitions it has.
 fn topics(shared: &Shared) -> Result<Vec<TopicState>, kafka::Error> {
+    if let Some(saved) = &shared.saved {
+        return topics_of(shared, saved);
+    }
     let names = shared.topic_names();
     let specs: Vec<TopicSpec> = shared
         .plan

@@ -16,7 +16,7 @@ use super::stop::Stop;
 use crate::ids::{Offset, Partition, RunTag, StreamId};
 use crate::kafka::{Client, Embedded, Record};
 use crate::ledger::envelope::{self, HEADER, Kind, Opened};
-use crate::ledger::{SentLog, Streams};
+use crate::ledger::{Saved, SentLog, Streams};
 use crate::observe::Note;
 use crate::plan::{Plan, Target};
 use crate::scenario::Template;
@@ -33,6 +33,8 @@ pub(super) struct Shared {
     pub(super) live: Arc<Live>,
     pub(super) clock: Clock,
     pub(super) client: Client,
+    pub(super) save_ledger: bool,
+    pub(super) saved: Option<Saved>,
     pub(super) states: Vec<State>,
     topology: OnceLock<Topology>,
     /// Why there is no topology yet, and since when.
@@ -88,6 +90,8 @@ impl Shared {
             live,
             clock: Clock::default(),
             client,
+            save_ledger: options.save_ledger,
+            saved: options.saved,
             states,
             topology: OnceLock::new(),
             setup: tokio::sync::Mutex::new(None),
@@ -143,6 +147,16 @@ impl Shared {
 
     pub(super) fn take_notes(&self) -> Vec<Note> {
         std::mem::take(&mut *lock(&self.notes))
+    }
+
+    /// What a scenario sent so far: messages, acks, failures and unknown ones.
+    pub(super) fn sent_by(&self, scenario: usize) -> [u64; 4] {
+        let (Some(topology), sent) = (self.topology(), lock(&self.sent)) else { return [0; 4] };
+        let own = topology.streams.iter().filter(|(_, info)| info.scenario == scenario);
+        own.filter_map(|(id, _)| sent.get(&id)).fold([0; 4], |sum, log| {
+            let more = [log.sent(), log.acks().len(), log.failures().len(), log.unknowns()];
+            std::array::from_fn(|i| sum[i] + more[i])
+        })
     }
 
     /// Hands in what a client sent.

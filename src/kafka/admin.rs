@@ -14,6 +14,9 @@ use super::{Client, Code, Error};
 /// Between two looks at a topic that is not ready yet.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// How long the leaders of a new topic may take until they know that they are.
+const SETTLE: Duration = Duration::from_secs(5);
+
 const LEADER_NOT_AVAILABLE: Code = Code(5);
 const ALREADY_EXISTS: Code = Code(36);
 const TIMED_OUT: Code = Code(-185);
@@ -160,6 +163,9 @@ impl Admin {
 
     fn led(&self, name: &str, created: bool) -> Result<TopicOutcome, Error> {
         let found = self.until(name, |found| found.as_ref().is_some_and(Topic::is_ready))?;
+        if let Some(topic) = found.as_ref().filter(|topic| created && topic.is_ready()) {
+            self.settle(topic);
+        }
         Ok(match found {
             Some(topic) if topic.is_ready() && created => TopicOutcome::Created { partitions: count(&topic) },
             Some(topic) if topic.is_ready() => TopicOutcome::Existed { partitions: count(&topic) },
@@ -169,6 +175,18 @@ impl Admin {
             Some(topic) => error(topic.code, name, ""),
             None => error(UNKNOWN_TOPIC, name, "it was created, or so the broker said, and is not there"),
         })
+    }
+
+    /// Waits until each leader answers for its partition. Kafka names it in metadata some tenths of a second before: what
+    /// is sent meanwhile is refused and sent again, out of order, and readers back off.
+    fn settle(&self, topic: &Topic) {
+        let until = self.deadline.min(Instant::now() + SETTLE);
+        let left = || until.saturating_duration_since(Instant::now());
+        for partition in &topic.partitions {
+            while !left().is_zero() && self.handle.watermarks(&topic.name, partition.id, left()).is_err() {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
     }
 
     fn answer(&self) -> TopicAnswer {

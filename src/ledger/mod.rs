@@ -17,6 +17,6 @@ pub use judge::{Counts, Evidence, Judgement, judge};
 pub use missing::{Missing, ReaderEnd, Scope, missing, wanted};
 pub use reads::{Checked, PartitionReads, Seen, Sighting};
 pub use runs::{Bits, Run, RunLog};
-pub use saved::{Saved, SavedError, SavedStream};
+pub use saved::{Saved, SavedError, SavedStream, VERSION as SAVED_VERSION};
 pub use sent::{Resent, SentLog};
 pub use streams::{StreamInfo, Streams};

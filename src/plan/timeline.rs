@@ -7,8 +7,8 @@ use std::time::Duration as StdDuration;
 
 use super::bounds::{self, Window};
 use super::{
-    Acks, Ask, CheckPlan, Content, Counter, From, Partitioning, Plan, ProducePlan, ScenarioPlan, Schedule,
-    StartOffset, Target, ValuePlan, When, Work,
+    Acks, Ask, CheckPlan, Content, CountMetric, Counter, From, Partitioning, Plan, ProducePlan, ScenarioPlan,
+    Schedule, StartOffset, Target, ValuePlan, When, Work,
 };
 use crate::units::{ByteSize, Duration, Rate};
 
@@ -243,7 +243,8 @@ fn lines(scenario: &ScenarioPlan) -> Vec<String> {
                 }
             };
             let until = match consume.limit {
-                Some(limit) => format!("until {} are there", count(limit, "distinct message")),
+                Some(1) => "until 1 message is there".to_owned(),
+                Some(limit) => format!("until {limit} distinct messages are there"),
                 None => "to the end of the log".to_owned(),
             };
             let mut lines = vec![
@@ -354,40 +355,48 @@ fn checks(plan: &Plan, out: &mut String) {
         out,
         "checks",
         plan.checks.iter().map(|check| {
-            let mut text = ask_text(check);
-            if let Some(scenario) = &check.scenario {
-                let _ = write!(text, ", of {scenario}");
-            }
-            if check.implicit {
-                text.push_str("  (added without asking)");
-            }
-            (check.name.clone(), text)
+            let kind = check.ask.kind();
+            // One that has no name of its own goes by its kind already.
+            let parts = [
+                (check.name != kind).then(|| kind.to_owned()),
+                asked(plan, check),
+                check.scenario.as_ref().map(|scenario| format!("of {scenario}")),
+                check.implicit.then(|| "added without asking".to_owned()),
+            ];
+            (check.name.clone(), parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
         }),
     );
 }
 
-fn ask_text(check: &CheckPlan) -> String {
-    let strict = |strict: bool| if strict { ", strict" } else { "" };
-    let metric = |metric: &Option<super::CountMetric>| {
-        metric.map_or_else(
-            || " count".to_owned(),
-            |metric| format!(" {}", format!("{metric:?}").to_lowercase()),
-        )
-    };
-    let kind = check.ask.kind();
+/// What a check wants beside what its kind says.
+fn asked(plan: &Plan, check: &CheckPlan) -> Option<String> {
     match &check.ask {
-        Ask::CountEquals { expected, metric: of } => format!("{kind}:{} = {expected}", metric(of)),
-        Ask::CountAtLeast { expected, metric: of } => format!("{kind}:{} >= {expected}", metric(of)),
-        Ask::NoDuplicates { strict: s } | Ask::InOrder { strict: s } => format!("{kind}{}", strict(*s)),
-        Ask::Threshold { expr, abort, delay } => {
-            let abort = match (abort, delay.is_zero()) {
-                (false, _) => String::new(),
-                (true, true) => ", ends the run".to_owned(),
-                (true, false) => format!(", ends the run from {} on", time(*delay)),
-            };
-            format!("{kind}: {}{abort}", expr.text)
+        Ask::CountEquals { expected, metric } => {
+            Some(format!("{} = {expected}", counted(plan, check, *metric)))
         }
-        _ => kind.to_owned(),
+        Ask::CountAtLeast { expected, metric } => {
+            Some(format!("{} >= {expected}", counted(plan, check, *metric)))
+        }
+        Ask::NoDuplicates { strict } | Ask::InOrder { strict } => strict.then(|| "strict".to_owned()),
+        Ask::Threshold { expr, abort, delay } => Some(match (abort, delay.is_zero()) {
+            (false, _) => expr.text.clone(),
+            (true, true) => format!("{}, ends the run", expr.text),
+            (true, false) => format!("{}, ends the run from {} on", expr.text, time(*delay)),
+        }),
+        _ => None,
+    }
+}
+
+/// The count that a check speaks of: where none is written, what was acked of a producer, else what was received.
+fn counted(plan: &Plan, check: &CheckPlan, metric: Option<CountMetric>) -> &'static str {
+    let named = |s: &&ScenarioPlan| check.scenario.as_ref().is_none_or(|name| s.name == *name);
+    let receives = |s: &ScenarioPlan| matches!(s.work, Work::Consume(_) | Work::Roundtrip(_));
+    match metric {
+        Some(CountMetric::Sent) => "sent",
+        Some(CountMetric::Acked) => "acked",
+        Some(CountMetric::Records) => "records",
+        None if !plan.scenarios.iter().filter(named).any(receives) => "acked",
+        Some(CountMetric::Received) | None => "received",
     }
 }
 

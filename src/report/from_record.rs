@@ -8,9 +8,10 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::summary::{
-    AnomalySummary, ApiSummary, BrokerConnect, CheckOutcome, CheckRow, EvidenceRow, HistogramSummary,
-    MetricSeries, NoteLevel, NoteSummary, Num, PartitionSummary, PositionSummary, ReaderSummary, RunStatus,
-    SCHEMA_VERSION, ScenarioSummary, SeriesSummary, SourceSummary, StageSummary, Summary, TimelineSummary,
+    AnomalySummary, ApiSummary, BrokerConnect, CheckOutcome, CheckRow, EvidenceRow, FileSummary,
+    HistogramSummary, MetricSeries, NoteLevel, NoteSummary, Num, PartitionSummary, PositionSummary,
+    ReaderSummary, RunStatus, SCHEMA_VERSION, ScenarioSummary, SeriesSummary, SourceSummary, StageSummary,
+    Summary, TimelineSummary,
 };
 use crate::anomaly::Anomaly;
 use crate::checks::{self, Outcome};
@@ -92,7 +93,14 @@ pub fn summarize(record: &RunRecord) -> Summary {
             .collect(),
         metadata_changes: Vec::new(),
         metric_series: seen.scenarios.iter().flat_map(metric_series).collect(),
-        files: Vec::new(),
+        files: seen
+            .saved
+            .iter()
+            .map(|_| FileSummary {
+                path: super::LEDGER_JSON.to_owned(),
+                about: "what was acked where; kaf6 verify judges it again later".to_owned(),
+            })
+            .collect(),
     }
 }
 

@@ -18,7 +18,7 @@ pub mod words;
 pub mod write;
 
 pub use from_record::summarize;
-pub use write::{Written, render_again, write_all, write_merged};
+pub use write::{Written, render_again, write_all, write_ledger, write_merged};
 
 /// The source of all other reports.
 pub const SUMMARY_JSON: &str = "summary.json";
@@ -28,6 +28,8 @@ pub const REPORT_HTML: &str = "report.html";
 pub const JUNIT_XML: &str = "junit.xml";
 /// The index of several runs.
 pub const INDEX_JSON: &str = "index.json";
+/// The ledger of a run, where it was to be kept.
+pub const LEDGER_JSON: &str = "ledger.json";
 /// The three files of each run.
 pub const FILES: [&str; 3] = [SUMMARY_JSON, REPORT_HTML, JUNIT_XML];
 

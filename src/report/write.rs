@@ -6,8 +6,9 @@ use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::summary::Summary;
-use super::{FILES, INDEX_JSON, JUNIT_XML, REPORT_HTML, RenderError, SUMMARY_JSON};
+use super::{FILES, INDEX_JSON, JUNIT_XML, LEDGER_JSON, REPORT_HTML, RenderError, SUMMARY_JSON};
 use super::{html, index, json, junit};
+use crate::ledger::Saved;
 
 /// Why a report is not there.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +66,12 @@ pub struct Written {
 /// One result for each, in this order; an error of one does not stop the next.
 pub fn write_all(folder: &Path, summary: &Summary) -> Vec<Written> {
     FILES.into_iter().map(|name| write_file(folder, name, render(name, summary))).collect()
+}
+
+/// Writes the ledger of a run into its folder.
+pub fn write_ledger(folder: &Path, saved: &Saved) -> Written {
+    let bytes = serde_json::to_vec(saved).map_err(RenderError::from);
+    write_file(folder, LEDGER_JSON, bytes)
 }
 
 /// Makes the page and `junit.xml` again from the `summary.json` in a run's folder: the same bytes.

@@ -36,10 +36,8 @@ pub fn file(path: &Path) -> Result<Document, Vec<Diagnostic>> {
             let at = error.utf8_error().valid_up_to();
             let bytes = error.into_bytes();
             let before = String::from_utf8_lossy(&bytes[..at]);
-            let line = before.matches('\n').count() + 1;
-            let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
+            let span = behind(&before);
             let text = String::from_utf8_lossy(&bytes);
-            let span = Span { line, column, width: 1 };
             let message = "this is no text: a byte here is not UTF-8";
             Err(vec![Diagnostic::at(path, &text, span, message, Some("save the file as UTF-8".to_owned()))])
         }
@@ -54,10 +52,7 @@ pub fn text(path: &Path, mut text: String) -> Result<Document, Vec<Diagnostic>> 
     }
     let wrong = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{85}');
     if let Some(at) = text.find(wrong) {
-        let before = &text[..at];
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
-        let span = Span { line, column, width: 1 };
+        let span = behind(&text[..at]);
         let message = "this is no text: a control character stands here";
         return Err(vec![Diagnostic::at(path, &text, span, message, None)]);
     }
@@ -74,4 +69,10 @@ pub fn text(path: &Path, mut text: String) -> Result<Document, Vec<Diagnostic>> 
         _ => yaml::read(path, &text)?,
     };
     Ok(Document { path: path.to_owned(), text, root })
+}
+
+/// The place of what follows a text.
+fn behind(text: &str) -> Span {
+    let last = text.rsplit('\n').next().unwrap_or_default();
+    Span { line: text.matches('\n').count() + 1, column: last.chars().count() + 1, width: 1 }
 }

@@ -14,3 +14,5 @@ mod reading;
 mod runs;
 mod runs_broken;
 mod runs_forms;
+mod runs_gaps;
+mod runs_order;

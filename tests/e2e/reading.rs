@@ -25,7 +25,7 @@ fn no_group_request_leaves_the_process() {
                 any: {type: consume, topic: 'quiet-{{run_id}}', from: any, after: write}\n  \
                 ping: {type: roundtrip, topic: 'pings-{{run_id}}', iterations: 20}\n\
                 checks: [{type: reachable}, {type: count_equals, scenario: read, expected: 400}, {type: roundtrip_ok}]\n";
-    let hold = |broker: &str| {
+    let hold = |broker: &str, file: &str| {
         let relay = Relay::start(broker);
         Kaf6::file(file).brokers(&relay.address()).run().expect("pass");
         let apis = relay.apis();
@@ -39,10 +39,11 @@ fn no_group_request_leaves_the_process() {
     };
     assert!(is_forbidden(ApiKey::FindCoordinator) && is_forbidden(ApiKey::ConsumerGroupHeartbeat));
     if let Some(kafka) = Kafka::shared() {
-        hold(&kafka);
+        hold(&kafka, file);
     }
     if let Some(tansu) = Tansu::start(&Storage::Memory) {
-        hold(&tansu.address());
+        // Of several clients, Tansu would pass over messages; see `runs_gaps`.
+        hold(&tansu.address(), &file.replace("clients: 2, messages", "messages"));
     }
 }
 
@@ -51,19 +52,28 @@ fn null_records_of_idle_partitions_keep_nothing_from_the_busy_one_timed() {
     let Some(kafka) = Kafka::shared() else { return };
     let relay = Relay::start(&kafka);
     relay.null_records();
+    // Of the busy partition almost each answer holds records; of a quiet one each message comes after a null answer.
     let file = "topics: [{name: 'null-{{run_id}}', partitions: 6}]\n\
                 scenarios:\n  write: {type: produce, partition: 4, messages: 500, rate: 100/s}\n  \
-                read: {type: consume}\n\
-                checks:\n  - {type: count_equals, expected: 500}\n  - {type: threshold, scenario: read, expr: p95 < 100ms}\n";
+                seldom: {type: produce, partition: 1, messages: 20, rate: 4/s}\n  \
+                read: {type: consume}\n  quiet: {type: consume, partition: 1}\n\
+                checks:\n  - {type: count_equals, scenario: read, expected: 520}\n  \
+                - {type: threshold, scenario: read, expr: p95 < 100ms}\n  \
+                - {name: quiet, type: threshold, scenario: quiet, expr: p90 < 100ms}\n";
     let ran = Kaf6::file(file).brokers(&relay.address()).run().expect("pass");
-    assert_eq!(ran.count("read", "received"), 500);
-    assert!(ran.count("read", "measured") >= 450, "almost all is read as it is written: {ran}");
-    assert!(ran.figure("read", "p95_ms").is_some_and(|p95| p95 < 100.0), "{ran}");
+    let explained = |name: &str| ran.summary["anomalies"][name]["explained"].as_u64();
+    assert_eq!(
+        (explained("duplicate"), explained("reordered")),
+        (Some(0), Some(0)),
+        "nothing was sent again: {ran}"
+    );
+    assert!(ran.count("read", "measured") >= 400, "almost all is read as it is written: {ran}");
+    assert!(ran.count("quiet", "measured") >= 15, "{ran}");
     assert!(ran.seconds() < 10.0, "{ran}");
     let cause = ran.notes().lines().filter(|note| note.contains("null records")).count();
     assert_eq!(cause, 1, "one note names the cause: {}", ran.notes());
-    assert!(ran.stderr.lines().count() < 10, "a handful of lines: {ran}");
-    assert!(ran.stdout.lines().count() < 60 && !ran.stdout.contains("PROTOERR"), "{ran}");
+    assert!(ran.stderr.lines().count() < 20, "a handful of lines: {ran}");
+    assert!(ran.stdout.lines().count() < 60 && !ran.told().contains("PROTOERR"), "{ran}");
 }
 
 #[test]
@@ -72,7 +82,7 @@ fn the_fence_is_found_where_null_records_hide_the_end_of_the_log() {
     let relay = Relay::start(&tansu.address());
     relay.null_records();
     let file = "topics: [{name: 'hidden-{{run_id}}', partitions: 3}]\n\
-                scenarios:\n  write: {type: produce, clients: 3, messages: 3000}\n  read: {type: consume}\n  \
+                scenarios:\n  write: {type: produce, messages: 3000}\n  read: {type: consume}\n  \
                 late: {type: consume, after: write}\n\
                 checks: [{type: count_equals, expected: 3000}]\n";
     let ran = Kaf6::file(file).brokers(&relay.address()).run().expect("pass");

@@ -306,6 +306,11 @@ impl Ran {
         notes.iter().map(|note| note["text"].as_str().expect("it is a text")).collect::<Vec<_>>().join("\n")
     }
 
+    /// Its result with all line breaks taken out: where lines wrap is not the matter of a test.
+    pub fn told(&self) -> String {
+        self.stdout.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
     /// Seconds from the run's zero to its end.
     pub fn seconds(&self) -> f64 {
         self.summary["duration_ms"].as_f64().expect("a run has a duration") / 1000.0

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{oneshot, watch};
 
+use super::batch::Batch;
 use super::consumer::{Consumer, End};
 use crate::engine::ends::{Fence, PartitionEnd};
 use crate::engine::fence::FenceState;
@@ -470,32 +471,4 @@ fn holds_uuid(value: &[u8], identity: &Identity) -> bool {
     let mut buffer = uuid::Uuid::encode_buffer();
     let wanted = identity.uuid().hyphenated().encode_lower(&mut buffer).as_bytes();
     value.windows(wanted.len()).any(|window| window == wanted)
-}
-
-/// What one drain counted.
-#[derive(Default)]
-struct Batch {
-    received: u64,
-    records: u64,
-    foreign: u64,
-    bytes: u64,
-}
-
-impl Batch {
-    fn hand_over(&self, recorder: &mut Recorder<'_>, now_us: u64) {
-        let counters = &recorder.metrics().counters;
-        for (counter, count) in [
-            (&counters.received, self.received),
-            (&counters.records, self.records.max(self.received)),
-            (&counters.foreign, self.foreign),
-            (&counters.bytes, self.bytes),
-        ] {
-            if count > 0 {
-                counter.fetch_add(count, Ordering::Relaxed);
-            }
-        }
-        if self.received > 0 {
-            recorder.done(now_us, self.received);
-        }
-    }
 }
