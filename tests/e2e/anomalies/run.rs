@@ -323,7 +323,7 @@ pub(super) struct File {
     more: String,
     properties: String,
     checks: String,
-    audit: bool,
+    audit: &'static str,
 }
 
 impl File {
@@ -339,7 +339,7 @@ impl File {
             more: String::new(),
             properties: String::new(),
             checks: String::new(),
-            audit: false,
+            audit: "auto",
         }
     }
 
@@ -378,9 +378,9 @@ impl File {
         Self { checks: checks.to_owned(), ..self }
     }
 
-    /// Whether a fresh reader reads all of it at the end.
+    /// Whether a fresh reader reads all of it at the end, in place of kaf6's own choice.
     pub(super) fn audit(self, audit: bool) -> Self {
-        Self { audit, ..self }
+        Self { audit: if audit { "true" } else { "false" }, ..self }
     }
 
     /// Its text.
