@@ -26,6 +26,8 @@ use crate::plan::{Partitioning, ProducePlan, Work};
 
 /// A closed loop takes ended messages after so many sends, if it need not wait before.
 const SENDS_A_POLL: u32 = 256;
+/// What librdkafka keeps beside a message's bytes while it is in flight.
+const OVERHEAD: u64 = 256;
 /// After a stop: how long acks of what is in flight may still come.
 const GRACE: Duration = Duration::from_secs(1);
 /// librdkafka's answers to a message for a producer that it has given up.
@@ -178,6 +180,8 @@ impl Task {
             recorder: Recorder::new(shared.live.metrics(self.index)),
             logs: vec![SentLog::default(); usize::try_from(self.partitions).unwrap_or(0)],
             retries: vec![Retries::default(); usize::try_from(self.partitions).unwrap_or(0)],
+            in_flight: 0,
+            budget: options.queue_bytes,
             pending: Vec::new(),
             free: Vec::new(),
             ended: Vec::new(),
@@ -225,6 +229,9 @@ struct Client<'a> {
     logs: Vec<SentLog>,
     /// By partition: a message between whose sending and end these grew may have been sent again.
     retries: Vec<Retries>,
+    /// Bytes in flight with what is kept beside them, and how many there may be.
+    in_flight: u64,
+    budget: u64,
     pending: Vec<Pending>,
     free: Vec<u32>,
     ended: Vec<Delivery>,
@@ -280,6 +287,12 @@ impl Client<'_> {
             if due_us > now_us {
                 let wait = Duration::from_micros(due_us - now_us);
                 self.poll(producer, wait.min(LOOK));
+                continue;
+            }
+            // One message is always let through, however large.
+            if self.in_flight >= self.budget {
+                self.poll(producer, LOOK);
+                blocked_until = shared.clock.now_us();
                 continue;
             }
             if !self.send(producer, &mut maker, mine, due_us) {
@@ -343,6 +356,7 @@ impl Client<'_> {
         let counters = &self.recorder.metrics().counters;
         match sent {
             Ok(()) => {
+                self.in_flight += bytes + OVERHEAD;
                 counters.sent.fetch_add(1, Ordering::Relaxed);
                 true
             }
@@ -401,6 +415,7 @@ impl Client<'_> {
             let Ok(slot) = u32::try_from(delivery.tag) else { continue };
             let pending = self.pending[slot as usize];
             self.free.push(slot);
+            self.in_flight = self.in_flight.saturating_sub(u64::from(pending.bytes) + OVERHEAD);
             let at = usize::try_from(pending.partition).unwrap_or(0);
             let resent = self.retries[at].since(pending.retries);
             match delivery.outcome {
