@@ -141,7 +141,8 @@ fn reading(
         scope: if plan.partial { Scope::Partial } else { Scope::Full },
         producers: &producers,
         // Only a log that was quiet up to its fence has an end that can be held against it.
-        told_end: last_looks.told_end.filter(|_| end.reached_fence),
+        // What was read before a reset lay in another log than the one whose end was told.
+        told_end: last_looks.told_end.filter(|_| end.reached_fence && end.reads.resets() == 0),
         audit: last_looks.audit,
     };
     let missing = ledger::missing(&topology.streams, sent, &view);
