@@ -15,11 +15,11 @@ use crate::observe::{Note, PartitionSeen};
 /// How long the audit may take as a whole.
 const BOUND: Duration = Duration::from_secs(300);
 
-/// Reads all partitions that hold acked messages; those that could not be read to their end are left out, and noted.
-pub(super) fn all(
+/// Reads those of these partitions that hold acked messages; those that could not be read to their end are left out, and noted.
+pub(super) fn all<'a>(
     shared: &Shared,
     topology: &Topology,
-    partitions: &[PartitionSeen],
+    partitions: impl Iterator<Item = &'a PartitionSeen>,
 ) -> HashMap<(usize, Partition), PartitionReads> {
     let until = Instant::now() + BOUND;
     let mut out = HashMap::new();

@@ -46,16 +46,24 @@ fn judge(shared: &Shared) -> Judged {
     let sent = shared.take_sent();
     let Some(topology) = shared.topology() else { return Judged::default() };
     let seen = partitions(shared, topology, &sent);
-    let audits = if shared.plan.audit { audit::all(shared, topology, &seen) } else { HashMap::new() };
+    let ends_read = shared.take_ends();
+    let audited = |place: (usize, Partition)| match shared.plan.audit {
+        Some(audit) => audit,
+        None => ends_read.iter().any(|(_, end)| end.reads.place() == place && end.reads.resets() > 0),
+    };
+    let audits = audit::all(shared, topology, seen.iter().filter(|p| audited((p.topic, p.partition))));
     let ends = ends(shared, topology);
     let until = Instant::now() + BOUND;
-    let readings: Vec<Reading> = shared
-        .take_ends()
-        .into_iter()
+    let readings: Vec<Reading> = ends_read
+        .iter()
         .map(|(scenario, end)| {
             let place = end.reads.place();
-            let last_looks = LastLooks { audit: audits.get(&place), told_end: ends.get(&place).copied() };
-            reading(shared, topology, &sent, scenario, &end, &last_looks, until)
+            let last_looks = LastLooks {
+                audited: audited(place),
+                audit: audits.get(&place),
+                told_end: ends.get(&place).copied(),
+            };
+            reading(shared, topology, &sent, *scenario, end, &last_looks, until)
         })
         .collect();
     note_lies(shared, topology, &readings);
@@ -65,6 +73,8 @@ fn judge(shared: &Shared) -> Judged {
 
 /// What was asked about a partition after all else.
 struct LastLooks<'a> {
+    /// An audit was to be made.
+    audited: bool,
     audit: Option<&'a PartitionReads>,
     told_end: Option<Offset>,
 }
@@ -140,14 +150,13 @@ fn reading(
         gone: end.gone,
         scope: if plan.partial { Scope::Partial } else { Scope::Full },
         producers: &producers,
-        // Only a log that was quiet up to its fence has an end that can be held against it.
-        // What was read before a reset lay in another log than the one whose end was told.
+        // Only a log that stayed one and was quiet up to its fence has an end that can be held against it.
         told_end: last_looks.told_end.filter(|_| end.reached_fence && end.reads.resets() == 0),
         audit: last_looks.audit,
     };
     let missing = ledger::missing(&topology.streams, sent, &view);
     let again = second_look(shared, topology, scenario, &view, &missing, until);
-    reading.unaudited = shared.plan.audit && last_looks.audit.is_none();
+    reading.unaudited = last_looks.audited && last_looks.audit.is_none();
     reading.wanted = ledger::wanted(&topology.streams, sent, &view);
     reading.judgement = Some(ledger::judge(&topology.streams, sent, &view, &missing, again.as_ref()));
     reading

@@ -67,8 +67,9 @@ pub fn build(scenario: &Scenario) -> Plan {
         Duration::std,
     );
     let seed = run.or("seed", scenario.seed, defaults::SEED, defaults::SEED);
-    // Faults would make it true: what a live reader saw before one can be gone after it.
-    let audit = run.or("audit", scenario.audit, defaults::AUDIT, "auto: no, since no fault runs");
+    if scenario.audit.is_none() {
+        run.note("audit", defaults::AUDIT);
+    }
     Plan {
         name,
         description: scenario.description.clone(),
@@ -81,7 +82,7 @@ pub fn build(scenario: &Scenario) -> Plan {
         checks: checks::all(scenario),
         timeout,
         seed,
-        audit,
+        audit: scenario.audit,
         defaults: taken,
     }
 }

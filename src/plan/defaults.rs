@@ -35,8 +35,8 @@ pub const ROUNDTRIP_PARTITION: i32 = 0;
 pub const ITERATION_TIMEOUT: Duration = Duration::from_secs(10);
 /// `run.seed`.
 pub const SEED: u64 = 0;
-/// `run.audit`, where no fault runs.
-pub const AUDIT: bool = false;
+/// `run.audit`, in words: what a live reader saw can be gone after a fault, or after its log began anew.
+pub const AUDIT: &str = "auto: where a fault ran or a log was reset under its reader";
 
 /// `timeout` of `connect`.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -114,7 +114,7 @@ pub const TABLE: &[(&str, &str, &str)] = &[
     ("check", "delay", "0s"),
     ("run", "timeout", "10m, or the end of the last time bound and 30s where that is later"),
     ("run", "seed", "0"),
-    ("run", "audit", "auto: where a fault ran"),
+    ("run", "audit", AUDIT),
 ];
 
 #[cfg(test)]

@@ -49,8 +49,8 @@ pub struct Plan {
     pub timeout: Duration,
     /// Fixes payloads and schedule.
     pub seed: u64,
-    /// Read everything again with a fresh reader before the verdict.
-    pub audit: bool,
+    /// Read everything again with a fresh reader before the verdict; none leaves it to what the run sees.
+    pub audit: Option<bool>,
     /// The defaults that this file takes, for `kaf6 plan`.
     pub defaults: Vec<DefaultTaken>,
 }

@@ -121,7 +121,8 @@ pub struct Run {
     /// Fixes payloads and schedule. Default: 0.
     pub seed: Option<u64>,
     /// After all else, a fresh reader reads each written partition again up to its end, and decides what is lost,
-    /// misplaced or rewritten. `auto` does so where a fault ran. Default: auto.
+    /// misplaced or rewritten. `auto` does so where a fault ran, and where a log was reset under its reader.
+    /// Default: auto.
     pub audit: Option<Audit>,
 }
 
