@@ -1,6 +1,6 @@
 //! Bytes altered below the broker or by it: with a checksum of Kafka's that fits, and without.
 
-use super::log::{Lake, with_checksum};
+use super::log::{GATHER, Lake, with_checksum};
 use super::run::{Done, File, Gate, Run, topic};
 use super::wire;
 use crate::lab::{Kafka, Relay};
@@ -11,6 +11,7 @@ fn altered(write: &str, alter: impl Fn(&[u8]) -> Vec<u8>) -> Option<(Done, u64)>
     let (topic, gate) = (topic("corrupt"), Gate::new());
     let broker = lake.tansu.address();
     let file = File::new(&broker, &topic)
+        .properties(GATHER)
         .write(write)
         .read("after: gate, timeout: 6s")
         .more(&gate.scenario("after: write"));
@@ -107,9 +108,8 @@ fn corrupt_so_that_no_record_comes_out_is_never_green() {
     };
     // The length of the batch: Tansu breaks the connection.
     let cut = |batch: &[u8]| batch[..batch.len() - 9].to_vec();
-    let alterations: [&dyn Fn(&[u8]) -> Vec<u8>; 2] = [&framed, &cut];
-    for alter in alterations {
-        let Some((done, _)) = altered(LETTERS, alter) else { return };
+    for done in [altered(LETTERS, framed), altered(LETTERS, cut)] {
+        let Some((done, _)) = done else { return };
         done.is("error");
         assert_eq!(done.check("no_loss"), "inconclusive", "{}", done.told());
         assert_eq!(done.counts("unread"), Some((200 - done.of("read", "received"), 0)), "{}", done.told());

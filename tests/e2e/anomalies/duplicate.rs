@@ -2,7 +2,7 @@
 
 use kafka_protocol::ResponseError;
 
-use super::log::{self, Lake};
+use super::log::{self, GATHER, Lake};
 use super::run::{File, Gate, Run, run, topic};
 use super::wire::Load;
 use crate::lab::{Kafka, Relay, Storage, Tansu, Verdict};
@@ -31,7 +31,10 @@ fn duplicate_when_an_object_is_copied_to_a_later_place() {
     let Some(mut lake) = Lake::start() else { return };
     let (topic, gate) = (topic("duplicate"), Gate::new());
     let broker = lake.tansu.address();
-    let file = File::new(&broker, &topic).read("after: gate").more(&gate.scenario("after: write"));
+    let file = File::new(&broker, &topic)
+        .properties(GATHER)
+        .read("after: gate")
+        .more(&gate.scenario("after: write"));
     let run = Run::start(&file.text());
     let held = gate.reached(&run);
     let batches = lake.batches(&topic, 0);

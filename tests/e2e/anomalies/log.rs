@@ -10,6 +10,8 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
 use crate::lab::{Moto, Storage, Tansu};
 
+/// Properties that put several records into each object: a fetch takes Tansu a request for each.
+pub(super) const GATHER: &str = "linger.ms: 25";
 const BUCKET: &str = "lake";
 const LONG: Duration = Duration::from_secs(20);
 

@@ -8,7 +8,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::log::{self, Lake};
+use super::log::{self, GATHER, Lake};
 use super::run::{Done, File, Gate, Run, run, topic};
 use super::wire;
 use crate::lab::{Kafka, Relay, Storage, Tansu};
@@ -18,6 +18,7 @@ fn lost_when_objects_are_deleted() {
     let Some(lake) = Lake::start() else { return };
     let (topic, gate) = (topic("lost"), Gate::new());
     let file = File::new(&lake.tansu.address(), &topic)
+        .properties(GATHER)
         .partitions(2)
         .read("after: gate")
         .more(&gate.scenario("after: write"));

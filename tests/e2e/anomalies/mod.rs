@@ -17,6 +17,7 @@ mod reordered;
 mod rewritten;
 mod run;
 mod skipped;
+mod soak;
 mod unknown;
 mod unread;
 mod watermark_lie;

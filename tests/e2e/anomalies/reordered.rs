@@ -1,6 +1,6 @@
 //! The log in another order than sent.
 
-use super::log::{self, Lake};
+use super::log::{self, GATHER, Lake};
 use super::run::{File, Gate, Run, run, topic};
 use super::wire::Load;
 use crate::lab::{Kafka, Relay, Verdict};
@@ -27,7 +27,10 @@ fn reordered_and_misplaced_when_objects_change_places() {
     let Some(lake) = Lake::start() else { return };
     let (topic, gate) = (topic("reordered"), Gate::new());
     let broker = lake.tansu.address();
-    let file = File::new(&broker, &topic).read("after: gate").more(&gate.scenario("after: write"));
+    let file = File::new(&broker, &topic)
+        .properties(GATHER)
+        .read("after: gate")
+        .more(&gate.scenario("after: write"));
     let run = Run::start(&file.text());
     let held = gate.reached(&run);
     let batches = lake.batches(&topic, 0);

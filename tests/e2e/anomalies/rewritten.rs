@@ -1,6 +1,6 @@
 //! One offset that held one message when it was read, and another when it was read again.
 
-use super::log::Lake;
+use super::log::{GATHER, Lake};
 use super::run::{File, Gate, Run, topic};
 
 #[test]
@@ -9,6 +9,7 @@ fn rewritten_between_a_live_read_and_the_audit() {
     let (topic, gate) = (topic("rewritten"), Gate::new());
     // `read` has ended when the gate is reached, and the audit comes after it.
     let text = File::new(&lake.tansu.address(), &topic)
+        .properties(GATHER)
         .read("at: 0s")
         .more(&gate.scenario("after: read"))
         .audit(true)

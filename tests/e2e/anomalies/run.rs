@@ -160,13 +160,14 @@ impl Done {
         let order = |name: &str| anomalies.keys().position(|key| key == name);
         wanted.sort_by_key(|(name, ..)| order(name));
         assert_eq!(found, wanted, "{}", self.told());
+        let scenarios = self.summary["scenarios"].as_object().expect("scenarios");
+        let readers = scenarios.values().filter(|scenario| scenario["type"] == "consume").count();
         for (name, count, explained) in found {
             let evidence = self.evidence(name);
-            assert_eq!(
-                evidence.len() as u64,
-                (count + explained).min(20),
-                "evidence of {name}: {evidence:#?}"
-            );
+            // Each consumer shows its own; counts are those of the worst in each partition.
+            let most = if readers > 1 { 20 } else { (count + explained).min(20) };
+            let enough = (count + explained).min(20)..=most;
+            assert!(enough.contains(&(evidence.len() as u64)), "evidence of {name}: {evidence:#?}");
             for piece in evidence {
                 let placed = piece["partition"].is_i64() && piece["offset"].is_i64();
                 let worded = piece["detail"].as_str().is_some_and(|detail| !detail.is_empty());

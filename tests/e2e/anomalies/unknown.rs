@@ -74,7 +74,7 @@ fn unknown_when_the_broker_does_not_say_what_went_wrong() {
         is_shown(&done, unknown);
         assert_eq!(done.of("read", "received"), if written { 200 } else { 200 - unknown });
         assert_eq!(
-            done.summary["scenarios"]["write"]["errors_by_code"].as_object().map(|o| o.len()),
+            done.summary["scenarios"]["write"]["errors_by_code"].as_object().map(serde_json::Map::len),
             Some(1)
         );
     }
