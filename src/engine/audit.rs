@@ -56,6 +56,8 @@ fn one(
     let fence = shared.fence(place.0, place.1);
     let is_fence = |record: &Record<'_>| fence.is_some_and(|fence| shared.is_fence(fence, record));
     let is_mark = fence.is_some().then_some(&is_fence as &dyn Fn(&Record<'_>) -> bool);
+    // A log that was begun anew may end before the place: then its fence is all there is to see.
+    let from = fence.map_or(from, |fence| from.min(fence.offset));
     let range = Range { topic: name, partition: place.1, from, to, is_mark };
     let passed = kafka::read_range(&shared.client, &range, timeout, &mut |event| match event {
         ReadEvent::Record(record) => {
