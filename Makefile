@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: demo test lint lab help
+.PHONY: demo test lint lab bench help
 
 demo: ## Build kaf6 and run examples/smoke.yaml on the embedded broker: no install, no network
 	@scripts/preflight
@@ -17,6 +17,11 @@ test: ## Set up the lab (real brokers), then lint and run every test
 lint: ## Format, clippy, licences, docs, shell scripts
 	@scripts/preflight
 	@scripts/lint
+
+bench: ## Ratios against rdkafka_performance and, where Java is there, Kafka's own tools (some minutes)
+	@scripts/preflight
+	@scripts/lab
+	@scripts/bench
 
 lab: ## Set up under target/lab what the end-to-end tests run against
 	@scripts/lab

@@ -26,6 +26,10 @@ use crate::plan::{Partitioning, ProducePlan, Work};
 
 /// A closed loop takes ended messages after so many sends, if it need not wait before.
 const SENDS_A_POLL: u32 = 256;
+/// And it looks at the clock after so many: a few microseconds.
+const SENDS_A_LOOK: u32 = 16;
+/// What librdkafka keeps beside a message's bytes while it is in flight.
+const OVERHEAD: u64 = 256;
 /// After a stop: how long acks of what is in flight may still come.
 const GRACE: Duration = Duration::from_secs(1);
 /// librdkafka's answers to a message for a producer that it has given up.
@@ -178,6 +182,8 @@ impl Task {
             recorder: Recorder::new(shared.live.metrics(self.index)),
             logs: vec![SentLog::default(); usize::try_from(self.partitions).unwrap_or(0)],
             retries: vec![Retries::default(); usize::try_from(self.partitions).unwrap_or(0)],
+            in_flight: 0,
+            budget: options.queue_bytes,
             pending: Vec::new(),
             free: Vec::new(),
             ended: Vec::new(),
@@ -225,6 +231,9 @@ struct Client<'a> {
     logs: Vec<SentLog>,
     /// By partition: a message between whose sending and end these grew may have been sent again.
     retries: Vec<Retries>,
+    /// Bytes in flight with what is kept beside them, and how many there may be.
+    in_flight: u64,
+    budget: u64,
     pending: Vec<Pending>,
     free: Vec<u32>,
     ended: Vec<Delivery>,
@@ -267,11 +276,15 @@ impl Client<'_> {
         let (mut mine, mut unpolled) = (0, 0);
         // Lateness up to here is the broker's: the queue was full.
         let mut blocked_until = 0;
+        let mut now = Instant::now();
         loop {
+            // A closed loop sends so fast that one look at the clock serves some messages.
+            if open_loop || unpolled % SENDS_A_LOOK == 0 {
+                now = Instant::now();
+            }
             if shared.stop.is_stopped() || self.given_up {
                 return true;
             }
-            let now = Instant::now();
             if now >= self.task.deadline {
                 return self.due(mine, shared.clock.us(now)).is_none();
             }
@@ -282,9 +295,17 @@ impl Client<'_> {
                 self.poll(producer, wait.min(LOOK));
                 continue;
             }
+            // One message is always let through, however large.
+            if self.in_flight >= self.budget {
+                self.poll(producer, LOOK);
+                blocked_until = shared.clock.now_us();
+                unpolled = 0;
+                continue;
+            }
             if !self.send(producer, &mut maker, mine, due_us) {
                 self.poll(producer, LOOK);
                 blocked_until = shared.clock.now_us();
+                unpolled = 0;
                 continue;
             }
             if open_loop && due_us >= blocked_until {
@@ -343,6 +364,7 @@ impl Client<'_> {
         let counters = &self.recorder.metrics().counters;
         match sent {
             Ok(()) => {
+                self.in_flight += bytes + OVERHEAD;
                 counters.sent.fetch_add(1, Ordering::Relaxed);
                 true
             }
@@ -401,6 +423,7 @@ impl Client<'_> {
             let Ok(slot) = u32::try_from(delivery.tag) else { continue };
             let pending = self.pending[slot as usize];
             self.free.push(slot);
+            self.in_flight = self.in_flight.saturating_sub(u64::from(pending.bytes) + OVERHEAD);
             let at = usize::try_from(pending.partition).unwrap_or(0);
             let resent = self.retries[at].since(pending.retries);
             match delivery.outcome {

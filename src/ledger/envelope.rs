@@ -1,7 +1,7 @@
 //! The 32 bytes that travel with each message: what it is, when it was due, and a checksum over it all.
 //!
 //! Layout, big-endian: `kaf6` (4), kind (1), run tag (5), stream (4), sequence (6), due (8, microseconds since
-//! 1970), CRC-32 (4) over the 28 bytes before it, the key's length and bytes, and the rest of the value.
+//! 1970), CRC-32 (4) over the 28 bytes before it, the rest of the value, and, where there is one, the key and its length.
 
 use crate::ids::{Identity, RunTag, Seq, StreamId};
 
@@ -96,11 +96,12 @@ impl Envelope {
 fn checksum(head: &[u8], key: Option<&[u8]>, rest: &[u8]) -> u32 {
     let mut sum = crc32fast::Hasher::new();
     sum.update(head);
-    // The length tells a missing key from an empty one, and keeps key and value apart.
-    let length = key.map_or(u64::MAX, |key| key.len() as u64);
-    sum.update(&length.to_be_bytes());
-    sum.update(key.unwrap_or_default());
     sum.update(rest);
+    // The length tells a missing key from an empty one, and keeps key and value apart.
+    if let Some(key) = key {
+        sum.update(key);
+        sum.update(&(key.len() as u64 + 1).to_be_bytes());
+    }
     sum.finalize()
 }
 

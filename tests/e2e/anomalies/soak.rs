@@ -85,7 +85,7 @@ fn one(number: usize, broker: &str, properties: &str) {
         .write(LOADS[pick(LOADS.len(), 1)])
         .read(READS[pick(READS.len(), 2)])
         .more("again: {type: consume, partition: 0}")
-        .audit(number % 3 == 0)
+        .audit(number.is_multiple_of(3))
         .text();
     let over = AtomicBool::new(false);
     let wait = |time: Duration| {
