@@ -72,6 +72,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "",
         "a broker did not answer ApiVersions, so librdkafka guessed what it speaks: is it older than Kafka 0.10, or no Kafka at all?",
     ),
+    ("", "brokers are down", "all brokers were out of reach at times"),
     ("REQTMOUT", "", "a broker left requests unanswered for longer than their time-out"),
     ("", "Receive failed: Connection reset", "a broker reset connections"),
     ("", "Disconnected", "a broker closed connections"),
