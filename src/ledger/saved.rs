@@ -25,6 +25,9 @@ pub struct Saved {
     pub name: String,
     /// The mark of its messages, 40 bits.
     pub run_tag: u64,
+    /// The profile that it ran with, by its name.
+    #[serde(default)]
+    pub profile: Option<String>,
     /// The brokers it ran against.
     pub brokers: Vec<String>,
     /// The scenario file's path.
@@ -244,6 +247,7 @@ mod tests {
             run_id: "r".to_owned(),
             name: "n".to_owned(),
             run_tag: 77,
+            profile: None,
             brokers: vec![],
             source_path: String::new(),
             source: String::new(),
