@@ -31,7 +31,13 @@ pub(super) fn load(
         bail!("{}: nothing was acked in its run, so there is nothing to look for", path.display());
     }
     let original = PathBuf::from(&saved.source_path);
-    let client = match scenario::load_text(&original, &saved.source, options) {
+    // Brokers and profile of then may have been given beside the file, so the file need not name any.
+    let then = LoadOptions {
+        brokers: options.brokers.clone().or_else(|| Some(saved.brokers.clone())),
+        profile: options.profile.clone().or_else(|| saved.profile.clone()),
+        ..copy(options)
+    };
+    let client = match scenario::load_text(&original, &saved.source, &then) {
         Ok(scenario) => scenario.client,
         Err(problems) => return Ok(Err(problems)),
     };

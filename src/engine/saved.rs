@@ -29,6 +29,7 @@ pub(super) fn save(shared: &Shared, topology: &Topology, sent: &HashMap<StreamId
         run_id: shared.run_id.clone(),
         name: plan.name.clone(),
         run_tag: shared.run_tag.bits(),
+        profile: plan.profile.clone(),
         brokers: match &plan.target {
             Target::Brokers(brokers) => brokers.clone(),
             Target::Embedded => Vec::new(),

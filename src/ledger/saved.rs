@@ -2,7 +2,7 @@
 //!
 //! JSON: small where messages were written in batches, and readable; holds no payload and no secret.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +25,9 @@ pub struct Saved {
     pub name: String,
     /// The mark of its messages, 40 bits.
     pub run_tag: u64,
+    /// The profile that it ran with, by its name.
+    #[serde(default)]
+    pub profile: Option<String>,
     /// The brokers it ran against.
     pub brokers: Vec<String>,
     /// The scenario file's path.
@@ -123,6 +126,8 @@ pub enum SavedError {
 
 /// The largest stream number: they are dense, and memory is kept for each.
 const STREAMS: u32 = 1 << 20;
+/// More partitions than a topic has.
+const PARTITIONS: i32 = 1 << 20;
 /// The largest sequence, offset or length.
 const NUMBERS: u64 = 1 << 48;
 
@@ -147,8 +152,12 @@ impl Saved {
     }
 
     fn check(&self) -> Result<(), String> {
+        let mut ids = HashSet::new();
         for stream in &self.streams {
             let id = stream.id;
+            if !ids.insert(id) {
+                return Err(format!("stream {id} is there twice"));
+            }
             if id >= STREAMS || stream.topic >= self.topics.len() || stream.scenario >= self.producers.len() {
                 return Err(format!("stream {id} names something that is not there"));
             }
@@ -161,7 +170,9 @@ impl Saved {
                     stream.acked.iter().flat_map(|(seq, offset, len)| [*seq, offset.cast_unsigned(), *len]),
                 )
                 .chain([stream.sent]);
-            if numbers.into_iter().any(|number| number > NUMBERS) || stream.partition < 0 {
+            if numbers.into_iter().any(|number| number > NUMBERS)
+                || !(0..PARTITIONS).contains(&stream.partition)
+            {
                 return Err(format!("stream {id} has numbers out of range"));
             }
             let total: u64 = stream.acked.iter().map(|(_, _, len)| len).sum();
@@ -236,6 +247,7 @@ mod tests {
             run_id: "r".to_owned(),
             name: "n".to_owned(),
             run_tag: 77,
+            profile: None,
             brokers: vec![],
             source_path: String::new(),
             source: String::new(),
@@ -269,6 +281,14 @@ mod tests {
         assert!(matches!(Saved::read(&serde_json::to_vec(&saved).unwrap()), Err(SavedError::Damaged(_))));
         saved.streams[0].acked[0].2 = 11;
         assert!(matches!(Saved::read(&serde_json::to_vec(&saved).unwrap()), Err(SavedError::Damaged(_))));
+        saved.streams[0].acked[0].2 = 3;
+        saved.streams[0].partition = i32::MAX;
+        assert!(matches!(Saved::read(&serde_json::to_vec(&saved).unwrap()), Err(SavedError::Damaged(_))));
+        saved.streams[0].partition = 2;
+        Saved::read(&serde_json::to_vec(&saved).unwrap()).unwrap();
+        saved.streams.push(saved.streams[0].clone());
+        assert!(matches!(Saved::read(&serde_json::to_vec(&saved).unwrap()), Err(SavedError::Damaged(_))));
+        saved.streams.pop();
         saved.streams[0].id = u32::MAX;
         assert!(matches!(Saved::read(&serde_json::to_vec(&saved).unwrap()), Err(SavedError::Damaged(_))));
     }

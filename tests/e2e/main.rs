@@ -16,3 +16,5 @@ mod runs_broken;
 mod runs_forms;
 mod runs_gaps;
 mod runs_order;
+mod timed;
+mod verify;

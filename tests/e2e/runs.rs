@@ -24,7 +24,7 @@ use crate::lab::wait_for;
 /// A process may take this long from the last byte of its result to its end.
 const PROMPT: Duration = Duration::from_secs(2);
 
-/// `kaf6 run`, about to be started.
+/// `kaf6 run` or `kaf6 verify`, about to be started.
 #[derive(Debug)]
 pub struct Kaf6 {
     command: Command,
@@ -47,14 +47,23 @@ impl Kaf6 {
         Self::of(&Path::new("examples").join(name), tempfile::tempdir().expect("a temporary folder"))
     }
 
+    /// `kaf6 verify` of a saved ledger, or of the folder that it lies in.
+    pub fn verify(ledger: &Path) -> Self {
+        Self::command("verify", ledger, tempfile::tempdir().expect("a temporary folder"))
+    }
+
     fn of(file: &Path, folder: TempDir) -> Self {
+        Self::command("run", file, folder)
+    }
+
+    fn command(name: &str, of: &Path, folder: TempDir) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kaf6"));
         command
             // What a CI system sets must not reach the run.
             .env_clear()
             .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .arg("run")
-            .arg(file)
+            .arg(name)
+            .arg(of)
             .arg("--report-dir")
             .arg(folder.path().join("reports"));
         Self { command, folder, limit: Duration::from_secs(60) }
@@ -129,6 +138,17 @@ impl Kaf6 {
     pub fn run(self) -> Ran {
         self.start().end()
     }
+
+    /// Runs one that must be refused before it starts: exit 2, in words, without a report. Returns the words.
+    pub fn refused(mut self) -> String {
+        let output = self.command.stdin(Stdio::null()).output().expect("kaf6 starts");
+        let stderr = String::from_utf8(output.stderr).expect("kaf6 prints text");
+        assert_eq!(output.status.code(), Some(2), "{stderr}");
+        assert!(!stderr.contains("panicked"), "{stderr}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "", "there is no result: {stderr}");
+        assert!(!self.folder.path().join("reports").exists(), "there is nothing to report: {stderr}");
+        stderr
+    }
 }
 
 /// What a process printed, when its last byte came, and when it ended.
@@ -189,7 +209,8 @@ impl Running {
         };
         let summary: Value = serde_json::from_str(&text("summary.json")).expect("summary.json is JSON");
         let (html, junit) = (text("report.html"), text("junit.xml"));
-        let ran = Ran { code, took, stdout, stderr, summary, html, junit, _home: home };
+        let folder = folder.clone();
+        let ran = Ran { code, took, stdout, stderr, summary, html, junit, folder, _home: home };
         ran.hold();
         ran
     }
@@ -219,6 +240,8 @@ pub struct Ran {
     pub html: String,
     /// junit.xml.
     pub junit: String,
+    /// Where its reports are, while this lives.
+    pub folder: PathBuf,
     _home: TempDir,
 }
 
@@ -339,6 +362,8 @@ pub struct Found {
     pub key: Option<String>,
     /// Its value.
     pub value: Vec<u8>,
+    /// When it was made, by its producer or its broker.
+    pub timestamp_ms: Option<i64>,
     /// Its headers, as text where they are.
     pub headers: Vec<(String, String)>,
 }
@@ -378,6 +403,7 @@ pub fn read(broker: &str, topic: &str, count: usize) -> Vec<Found> {
             offset: record.offset(),
             key: record.key().map(text),
             value: record.payload().unwrap_or_default().to_vec(),
+            timestamp_ms: record.timestamp().to_millis(),
             headers: record.headers().map_or_else(Vec::new, |headers| {
                 headers.iter().map(|h| (h.key.to_owned(), text(h.value.unwrap_or_default()))).collect()
             }),
