@@ -297,7 +297,7 @@ scenarios:
     value:
       text: ${SIZE:-5}
 ";
-    assert_eq!(said(text("f.yaml", file)), ["9:15 expected is a whole number, found is the text `1`"]);
+    assert_eq!(said(text("f.yaml", file)), ["9:15 expected a whole number, found the text `1`"]);
     let scenario = text("f.yaml", &file.replace("\"1\"", "${COUNT:-7}")).unwrap();
     assert_eq!(scenario.topics[0].config["retention.ms"], "0123");
     let plan = plan::build(&scenario);

@@ -217,8 +217,7 @@ impl Checker<'_> {
             .collect();
         let about = self.schema.pointer(&around(rule)).and_then(|s| s.get("description")?.as_str());
         let found = self.document.shown(at).map_or_else(|| kind_of(instance).to_owned(), |_| self.shown(at));
-        let message =
-            format!("{found} does not fit; expected is {}", lower(about.unwrap_or("another value")));
+        let message = format!("{found} does not fit; expected {}", lower(about.unwrap_or("another value")));
         let near = self
             .document
             .shown(at)
@@ -239,7 +238,7 @@ impl Checker<'_> {
                 Some(_) => format!("{} {}", kind_of(instance), self.shown(at)),
                 None => kind_of(instance).to_owned(),
             };
-            let message = format!("expected is a mapping with a `type`, found is {found}");
+            let message = format!("expected a mapping with a `type`, found {found}");
             let tag = tags.iter().find(|tag| self.document.shown(at) == Some(tag));
             let hint = tag.map(|tag| format!("write `type: {tag}`"));
             return self.add(at, self.document.place(at), message, hint);
@@ -276,7 +275,7 @@ impl Checker<'_> {
             let key = at.rsplit('/').next().unwrap_or_default();
             let message =
                 if at.is_empty() { "the file is empty".to_owned() } else { format!("`{key}` has no value") };
-            let hint = format!("expected is {}", words(&wanted));
+            let hint = format!("expected {}", words(&wanted));
             return self.add(at, self.document.key_place(at), message, Some(hint));
         }
         let hint = match instance {
@@ -292,7 +291,7 @@ impl Checker<'_> {
             || kind_of(instance).to_owned(),
             |_| format!("{} {}", kind_of(instance), self.shown(at)),
         );
-        self.add(at, place, format!("expected is {}, found is {found}", words(&wanted)), hint);
+        self.add(at, place, format!("expected {}, found {found}", words(&wanted)), hint);
         if let Some(last) = self.found.last_mut() {
             last.wants_text = wanted.contains(&"string") && self.document.is_replaced(at);
         }
