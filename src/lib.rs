@@ -13,7 +13,8 @@ pub mod scenario;
 pub mod ledger;
 pub mod metrics;
 pub mod plan;
-// 3: librdkafka and the wire, and what was seen of it all
+// 3: librdkafka and the wire, containers, and what was seen of it all
+pub mod docker;
 pub mod kafka;
 pub mod observe;
 // 4: questions

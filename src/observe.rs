@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::ids::{Offset, Partition};
 use crate::ledger::{Judgement, Saved, Streams};
 use crate::metrics::Snapshot;
+use crate::plan::Aspect;
 
 /// All that a run saw.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +20,12 @@ pub struct Observations {
     pub partitions: Vec<PartitionSeen>,
     /// The ledger, where it was to be kept.
     pub saved: Option<Saved>,
+    /// What was done to the cluster on purpose, by the faults' numbers in the plan.
+    pub faults: Vec<FaultSeen>,
+    /// Containers that the run started, in the order of their start.
+    pub containers: Vec<ContainerSeen>,
+    /// `host:port` of the brokers that clients were given; `embedded` for the broker inside.
+    pub brokers: Vec<String>,
     /// Names of the run's topics, by their numbers.
     pub topics: Vec<String>,
     /// Who sent which stream.
@@ -71,6 +78,8 @@ pub struct ScenarioSeen {
     pub topics: Vec<TopicSeen>,
     /// `metrics`: the answers.
     pub scrape: Option<ScrapeSeen>,
+    /// `watch`: what metadata said.
+    pub watch: Option<WatchSeen>,
     /// `consume`, `roundtrip`: values whose UUID was compared, and how many were another than sent.
     pub uuids: Option<(u64, u64)>,
 }
@@ -173,6 +182,90 @@ pub struct SeriesPoints {
     pub name: String,
     /// When, from the run's zero, and what it was.
     pub points: Vec<(Duration, f64)>,
+}
+
+/// What a fault did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FaultSeen {
+    /// Its name.
+    pub name: String,
+    /// Its type, as written.
+    pub kind: &'static str,
+    /// What it was done to, as written.
+    pub target: String,
+    /// Start and end, from the run's zero; none where it never began. A restart ends when its container is started
+    /// again; whether it was then ready is in the proof.
+    pub span: Option<(Duration, Duration)>,
+    /// It was shown to have taken effect.
+    pub effective: bool,
+    /// How that was shown, or why it was not.
+    pub proof: String,
+}
+
+/// A container that the run started.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ContainerSeen {
+    /// The service.
+    pub service: String,
+    /// Which replica.
+    pub replica: u32,
+    /// The image, as written.
+    pub image: String,
+    /// The container's name.
+    pub container: String,
+    /// From its start to its being ready; none where it never was.
+    pub ready: Option<Duration>,
+    /// Path of its log, below the run's folder.
+    pub log: Option<String>,
+    /// The last lines of its log.
+    pub last_lines: Vec<String>,
+}
+
+/// What metadata said over time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WatchSeen {
+    /// Each broker that was asked for itself.
+    pub brokers: Vec<WatchedBroker>,
+    /// What changed, in its order.
+    pub changes: Vec<MetadataChange>,
+    /// Changes beyond those that are kept.
+    pub more_changes: u64,
+}
+
+/// A broker that a `watch` asks for itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WatchedBroker {
+    /// `host:port`.
+    pub broker: String,
+    /// Times that it was asked.
+    pub asked: u64,
+    /// Times that it answered.
+    pub answered: u64,
+    /// Its first answer, from the run's zero.
+    pub first: Option<Duration>,
+    /// Its last answer.
+    pub last: Option<Duration>,
+    /// The last error of a look that got no answer.
+    pub last_error: Option<String>,
+}
+
+/// One change of metadata.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetadataChange {
+    /// When it was seen, from the run's zero.
+    pub at: Duration,
+    /// The broker that was asked.
+    pub broker: String,
+    /// What changed.
+    pub aspect: Aspect,
+    /// The topic that it is about, and the partition.
+    pub topic: Option<String>,
+    /// The partition that it is about.
+    pub partition: Option<Partition>,
+    /// What was said before: by this broker, or by another one.
+    pub before: String,
+    /// What was said then.
+    pub after: String,
 }
 
 /// One consumer's reading of one partition, judged.

@@ -25,7 +25,10 @@ pub(super) fn load(
     let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let saved = Saved::read(&bytes).with_context(|| path.display().to_string())?;
     if saved.brokers.is_empty() && options.brokers.is_none() {
-        bail!("{}: its run used the embedded broker, which ended with it", path.display());
+        bail!(
+            "{}: its run used the embedded broker or started its brokers itself, and they ended with it",
+            path.display()
+        );
     }
     if saved.streams.iter().all(|stream| stream.acked.is_empty()) {
         bail!("{}: nothing was acked in its run, so there is nothing to look for", path.display());

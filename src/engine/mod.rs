@@ -23,12 +23,14 @@ mod setup;
 mod shared;
 mod starts;
 mod stop;
+mod watch;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
+use crate::docker::Addresses;
 use crate::observe::{Cut, Ended, Note, Observations, ScenarioSeen};
 use crate::plan::{Plan, Work};
 
@@ -45,7 +47,7 @@ use shared::Shared;
 /// [`CannotBegin`] where the plan's settings are wrong; all else is an observation.
 pub async fn run(plan: Arc<Plan>, options: Options, live: Arc<Live>) -> Result<Observations, CannotBegin> {
     let began = Instant::now();
-    let shared = Arc::new(Shared::new(Arc::clone(&plan), options, Arc::clone(&live))?);
+    let shared = Arc::new(Shared::new(Arc::clone(&plan), options, Arc::clone(&live), Addresses::default())?);
     live.enter(Phase::Setup);
     setup::first(&shared).await;
     let setup = began.elapsed();
@@ -70,6 +72,9 @@ pub async fn run(plan: Arc<Plan>, options: Options, live: Arc<Live>) -> Result<O
         readings,
         partitions,
         saved,
+        faults: Vec::new(),
+        containers: Vec::new(),
+        brokers: shared.brokers(),
         topics: shared.topic_names(),
         streams: topology.map(|t| t.streams.clone()).unwrap_or_default(),
         notes,
@@ -136,6 +141,7 @@ async fn one(shared: Arc<Shared>, fences: fence::Fences, index: usize) -> (usize
         Work::Produce(_) => produce::run(&shared, index).await,
         Work::Consume(_) => consume::run(&shared, index, &fences).await,
         Work::Roundtrip(_) => roundtrip::run(&shared, index).await,
+        Work::Watch(work) => watch::run(&shared, index, work).await,
     };
     let span = Some((started, shared.clock.elapsed()));
     shared.states[index].end(false);
@@ -165,6 +171,7 @@ fn seen(shared: &Shared, index: usize, span: Option<(Duration, Duration)>, outco
         brokers: outcome.brokers,
         topics: outcome.topics,
         scrape: outcome.scrape,
+        watch: outcome.watch,
         uuids: outcome.uuids,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::shared::Shared;
 use super::stop::Why;
-use crate::observe::{BrokerSeen, Ended, ScrapeSeen, TopicSeen};
+use crate::observe::{BrokerSeen, Ended, ScrapeSeen, TopicSeen, WatchSeen};
 
 /// How something that did not end by itself ended.
 pub(super) fn cut(shared: &Shared) -> Ended {
@@ -20,6 +20,7 @@ pub(super) struct Outcome {
     pub(super) brokers: Vec<BrokerSeen>,
     pub(super) topics: Vec<TopicSeen>,
     pub(super) scrape: Option<ScrapeSeen>,
+    pub(super) watch: Option<WatchSeen>,
     pub(super) uuids: Option<(u64, u64)>,
 }
 

@@ -31,8 +31,9 @@ pub(super) fn save(shared: &Shared, topology: &Topology, sent: &HashMap<StreamId
         run_tag: shared.run_tag.bits(),
         profile: plan.profile.clone(),
         brokers: match &plan.target {
-            Target::Brokers(brokers) => brokers.clone(),
-            Target::Embedded => Vec::new(),
+            Target::Brokers(_) => shared.brokers(),
+            // They end with the run.
+            Target::Embedded | Target::Cluster => Vec::new(),
         },
         source_path: plan.source.path.display().to_string(),
         source: plan.source.text.clone(),

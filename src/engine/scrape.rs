@@ -29,7 +29,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, plan: &MetricsPlan) 
         let task = Request {
             shared: Arc::clone(shared),
             index,
-            url: plan.url.clone(),
+            url: shared.resolve(&plan.url),
             contains: plan.contains.clone(),
             timeout: deadline.saturating_duration_since(began).min(Duration::from_secs(10)),
         };

@@ -13,13 +13,14 @@ use super::ends::{Fence, PartitionEnd};
 use super::live::Live;
 use super::options::{CannotBegin, Options};
 use super::stop::Stop;
+use crate::docker::Addresses;
 use crate::ids::{Offset, Partition, RunTag, StreamId};
 use crate::kafka::{Client, Embedded, Record};
 use crate::ledger::envelope::{self, HEADER, Kind, Opened};
 use crate::ledger::{Saved, SentLog, Streams};
 use crate::observe::Note;
-use crate::plan::{Plan, Target};
-use crate::scenario::Template;
+use crate::plan::{ClusterPlan, Plan, Target};
+use crate::scenario::{Template, Wired};
 
 /// How far behind the run's time bound a wait ends that does not look at the stop switch.
 const BEHIND: Duration = Duration::from_secs(1);
@@ -33,6 +34,8 @@ pub(super) struct Shared {
     pub(super) live: Arc<Live>,
     pub(super) clock: Clock,
     pub(super) client: Client,
+    /// Where the services of the cluster are reached.
+    pub(super) addresses: Addresses,
     pub(super) save_ledger: bool,
     pub(super) saved: Option<Saved>,
     pub(super) states: Vec<State>,
@@ -67,9 +70,25 @@ pub(super) struct TopicState {
 }
 
 impl Shared {
-    pub(super) fn new(plan: Arc<Plan>, options: Options, live: Arc<Live>) -> Result<Self, CannotBegin> {
+    pub(super) fn new(
+        plan: Arc<Plan>,
+        options: Options,
+        live: Arc<Live>,
+        addresses: Addresses,
+    ) -> Result<Self, CannotBegin> {
+        let resolve = |list: &[Wired]| -> Vec<String> {
+            list.iter().map(|text| addresses.resolve(text, &options.run_id)).collect()
+        };
         let (client, embedded) = match &plan.target {
-            Target::Brokers(brokers) => (Client::new(brokers, &plan.client)?, None),
+            Target::Brokers(brokers) => (Client::new(&resolve(brokers), &plan.client)?, None),
+            Target::Cluster => {
+                let cluster = plan.cluster.iter().flat_map(ClusterPlan::bootstrap);
+                let brokers: Vec<String> = cluster
+                    .filter_map(|(service, replica)| addresses.get(&service.name, replica, "kafka"))
+                    .map(str::to_owned)
+                    .collect();
+                (Client::new(&brokers, &plan.client)?, None)
+            }
             Target::Embedded => {
                 let topics: Vec<(String, i32, i32)> = plan
                     .topics
@@ -90,6 +109,7 @@ impl Shared {
             live,
             clock: Clock::default(),
             client,
+            addresses,
             save_ledger: options.save_ledger,
             saved: options.saved,
             states,
@@ -106,9 +126,25 @@ impl Shared {
     /// The client settings of one scenario: the file's, or with brokers of its own.
     pub(super) fn client_of(&self, index: usize) -> Client {
         match &self.plan.scenarios[index].brokers {
-            Some(brokers) if !self.client.is_embedded() => self.client.with_brokers(brokers),
+            Some(brokers) if !self.client.is_embedded() => {
+                let brokers: Vec<String> = brokers.iter().map(|text| self.resolve(text)).collect();
+                self.client.with_brokers(&brokers)
+            }
             _ => self.client.clone(),
         }
+    }
+
+    /// A text with its references to services replaced.
+    pub(super) fn resolve(&self, text: &Wired) -> String {
+        self.addresses.resolve(text, &self.run_id)
+    }
+
+    /// The brokers that clients are given, as reports name them.
+    pub(super) fn brokers(&self) -> Vec<String> {
+        if self.client.is_embedded() {
+            return vec!["embedded".to_owned()];
+        }
+        self.client.brokers().to_vec()
     }
 
     /// The topics and streams; none while no broker was reached.

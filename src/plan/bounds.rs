@@ -7,7 +7,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::{ScenarioPlan, Schedule, defaults};
-use crate::scenario::valid::{Activity, Pace, Produce, Work};
+use crate::scenario::valid::{Activity, Metrics, Pace, Produce, Work};
 
 /// When a scenario can be running, counted from the run's zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -132,7 +132,7 @@ impl<'a> Bounds<'a> {
     fn default_bound(&mut self, activity: &Activity, earliest: Duration) -> Duration {
         match &activity.work {
             Work::Connect => defaults::CONNECT_TIMEOUT,
-            Work::Metrics(metrics) if metrics.every.is_some() => {
+            Work::Watch(_) | Work::Metrics(Metrics { every: Some(_), .. }) => {
                 self.end().saturating_sub(earliest).max(defaults::METRICS_TIMEOUT)
             }
             Work::Metrics(_) => defaults::METRICS_TIMEOUT,

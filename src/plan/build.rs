@@ -7,7 +7,8 @@ use std::fmt::Display;
 use super::bounds::{self, Bounds};
 use super::{
     Acks, ConnectPlan, ConsumePlan, DefaultTaken, From, MetricsPlan, Partitioning, Plan, ProducePlan,
-    RoundtripPlan, ScenarioPlan, Source, Start, StartOffset, TopicPlan, ValuePlan, checks, defaults,
+    RoundtripPlan, ScenarioPlan, Source, Start, StartOffset, TopicPlan, ValuePlan, WatchPlan, checks,
+    defaults,
 };
 use crate::scenario::valid::{Activity, Consume, Message, Produce, Roundtrip, Topic, TopicUse};
 use crate::scenario::{Scenario, Template, valid};
@@ -79,6 +80,8 @@ pub fn build(scenario: &Scenario) -> Plan {
         client: scenario.client.clone(),
         topics,
         scenarios,
+        cluster: None,
+        faults: Vec::new(),
         checks: checks::all(scenario),
         timeout,
         seed,
@@ -150,6 +153,10 @@ fn one(
         }),
         valid::Work::Produce(it) => Work::Produce(produce(it, &mut taker)),
         valid::Work::Consume(it) => Work::Consume(consume(it, &mut taker)),
+        valid::Work::Watch(watch) => Work::Watch(WatchPlan {
+            every: taker.or("every", watch.every, defaults::WATCH_EVERY, defaults::WATCH_EVERY).std(),
+            topics: topics.iter().map(|topic| topic.name.clone()).collect(),
+        }),
         valid::Work::Roundtrip(it) => Work::Roundtrip(roundtrip(it, &mut taker)),
     };
     if activity.timeout.is_none() {

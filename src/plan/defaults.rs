@@ -33,6 +33,8 @@ pub const WARMUP: u64 = 5;
 pub const ROUNDTRIP_PARTITION: i32 = 0;
 /// `iteration_timeout` of a round trip.
 pub const ITERATION_TIMEOUT: Duration = Duration::from_secs(10);
+/// `every` of a `watch`.
+pub const WATCH_EVERY: crate::units::Duration = crate::units::Duration::from_millis(500);
 /// `run.seed`.
 pub const SEED: u64 = 0;
 /// `run.audit`, in words: what a live reader saw can be gone after a fault, or after its log began anew.

@@ -7,21 +7,23 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::ids::Partition;
-use crate::scenario::{Position, Template};
+use crate::scenario::{Position, Template, Wired};
 
 pub mod bounds;
 pub mod build;
 mod checks;
+pub mod cluster;
 pub mod defaults;
 pub mod schedule;
 pub mod timeline;
 mod work;
 
 pub use crate::scenario::valid::{
-    Acks, Ask, ClientSettings, Content, CountMetric, Counter, From, Metric, Op, Partitioning, Security,
-    StartOffset, Target, ThresholdExpr, ValuePlan, When,
+    Acks, Ask, Aspect, ClientSettings, Content, CountMetric, Counter, From, Metric, Op, Partitioning,
+    Security, Span, StartOffset, Target, ThresholdExpr, ValuePlan, When,
 };
 pub use build::build;
+pub use cluster::{ActionPlan, ClusterPlan, FaultPlan, FaultTarget, ServicePlan};
 pub use schedule::Schedule;
 
 /// One scenario file, resolved: every default taken, every reference known to exist.
@@ -43,6 +45,10 @@ pub struct Plan {
     pub topics: Vec<TopicPlan>,
     /// Activities in the file's order.
     pub scenarios: Vec<ScenarioPlan>,
+    /// Containers to start or to touch.
+    pub cluster: Option<ClusterPlan>,
+    /// What is done to them on purpose, in the file's order.
+    pub faults: Vec<FaultPlan>,
     /// Questions in the file's order, then those added without asking.
     pub checks: Vec<CheckPlan>,
     /// The run's own time bound, from its zero on.
@@ -90,8 +96,8 @@ pub struct ScenarioPlan {
     pub start: Start,
     /// Its time bound, counted from its start; always finite.
     pub timeout: Duration,
-    /// Brokers of its own, in place of the file's.
-    pub brokers: Option<Vec<String>>,
+    /// Brokers of its own, in place of the file's; perhaps as references to services.
+    pub brokers: Option<Vec<Wired>>,
     /// What it does.
     pub work: Work,
     /// Where it stands in the file.
@@ -101,7 +107,7 @@ pub struct ScenarioPlan {
 /// When an activity starts: all that is given must have come true.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Start {
-    /// The scenario that must have ended, well or not.
+    /// The scenario or fault that must have ended, well or not.
     pub after: Option<String>,
     /// From the run's zero, or from the end of `after`.
     pub at: Duration,
@@ -122,6 +128,17 @@ pub enum Work {
     Consume(ConsumePlan),
     /// Write one, read it back, next.
     Roundtrip(RoundtripPlan),
+    /// Look at metadata, again and again.
+    Watch(WatchPlan),
+}
+
+/// `type: watch`.
+#[derive(Debug, Clone)]
+pub struct WatchPlan {
+    /// Time from one look to the next.
+    pub every: Duration,
+    /// The topics that are looked at: all that the file names.
+    pub topics: Vec<Template>,
 }
 
 /// `type: connect`.
@@ -134,8 +151,8 @@ pub struct ConnectPlan {
 /// `type: metrics`.
 #[derive(Debug, Clone)]
 pub struct MetricsPlan {
-    /// Where to ask.
-    pub url: String,
+    /// Where to ask, perhaps with references to services.
+    pub url: Wired,
     /// Series that must be present, by name.
     pub contains: Vec<String>,
     /// Ask again and again, as long as other scenarios run; once where absent.

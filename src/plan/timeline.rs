@@ -10,6 +10,7 @@ use super::{
     Acks, Ask, CheckPlan, Content, CountMetric, Counter, From, Partitioning, Plan, ProducePlan, ScenarioPlan,
     Schedule, StartOffset, Target, ValuePlan, When, Work,
 };
+use crate::scenario::Wired;
 use crate::units::{ByteSize, Duration, Rate};
 
 /// Columns of the bars.
@@ -28,6 +29,11 @@ pub fn validate_line(plan: &Plan) -> String {
         count(plan.topics.len() as u64, "topic"),
         count(plan.checks.len() as u64, "check"),
     )
+}
+
+/// Addresses as written.
+fn joined(list: &[Wired]) -> String {
+    list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The whole page.
@@ -66,7 +72,8 @@ fn header(plan: &Plan, out: &mut String) {
     match &plan.target {
         Target::Embedded => row("brokers", "embedded in kaf6"),
         Target::Brokers(list) if list.is_empty() => row("brokers", "none needed"),
-        Target::Brokers(list) => row("brokers", &list.join(", ")),
+        Target::Brokers(list) => row("brokers", &joined(list)),
+        Target::Cluster => row("brokers", "those of the cluster"),
     }
     if let Some(profile) = &plan.profile {
         row("profile", profile);
@@ -188,19 +195,13 @@ fn when_text(when: &When) -> String {
 fn scenarios(plan: &Plan, out: &mut String) {
     let _ = writeln!(out, "\nscenarios");
     for scenario in &plan.scenarios {
-        let kind = match &scenario.work {
-            Work::Connect(_) => "connect",
-            Work::Metrics(_) => "metrics",
-            Work::Produce(_) => "produce",
-            Work::Consume(_) => "consume",
-            Work::Roundtrip(_) => "roundtrip",
-        };
+        let kind = scenario.work.kind();
         let _ = writeln!(out, "  {} ({kind}, at most {})", scenario.name, time(scenario.timeout));
         for line in lines(scenario) {
             let _ = writeln!(out, "    {line}");
         }
         if let Some(brokers) = &scenario.brokers {
-            let _ = writeln!(out, "    brokers of its own: {}", brokers.join(", "));
+            let _ = writeln!(out, "    brokers of its own: {}", joined(brokers));
         }
     }
 }
@@ -224,6 +225,7 @@ fn lines(scenario: &ScenarioPlan) -> Vec<String> {
             }
             lines
         }
+        Work::Watch(watch) => vec![format!("asks each broker for its metadata every {}", time(watch.every))],
         Work::Produce(produce) => produce_lines(produce),
         Work::Consume(consume) => {
             let what = match consume.from {
@@ -378,7 +380,7 @@ fn asked(plan: &Plan, check: &CheckPlan) -> Option<String> {
             Some(format!("{} >= {expected}", counted(plan, check, *metric)))
         }
         Ask::NoDuplicates { strict } | Ask::InOrder { strict } => strict.then(|| "strict".to_owned()),
-        Ask::Threshold { expr, abort, delay } => Some(match (abort, delay.is_zero()) {
+        Ask::Threshold { expr, abort, delay, .. } => Some(match (abort, delay.is_zero()) {
             (false, _) => expr.text.clone(),
             (true, true) => format!("{}, ends the run", expr.text),
             (true, false) => format!("{}, ends the run from {} on", expr.text, time(*delay)),

@@ -11,6 +11,7 @@ impl Work {
             Self::Produce(_) => "produce",
             Self::Consume(_) => "consume",
             Self::Roundtrip(_) => "roundtrip",
+            Self::Watch(_) => "watch",
         }
     }
 
@@ -20,7 +21,7 @@ impl Work {
             Self::Produce(p) => p.messages,
             Self::Consume(c) => c.limit,
             Self::Roundtrip(r) => Some(r.iterations),
-            Self::Connect(_) | Self::Metrics(_) => None,
+            Self::Connect(_) | Self::Metrics(_) | Self::Watch(_) => None,
         }
     }
 
@@ -33,6 +34,10 @@ impl Work {
 impl ScenarioPlan {
     /// It ends with the last other scenario.
     pub const fn is_background(&self) -> bool {
-        matches!(&self.work, Work::Metrics(m) if m.every.is_some())
+        match &self.work {
+            Work::Metrics(metrics) => metrics.every.is_some(),
+            Work::Watch(_) => true,
+            _ => false,
+        }
     }
 }

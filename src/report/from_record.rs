@@ -19,7 +19,6 @@ use crate::ids::{Identity, RunTag};
 use crate::ledger::{Counts, Evidence};
 use crate::metrics::Timeline;
 use crate::observe::{Cut, Level, Observations, Reading, ScenarioSeen};
-use crate::plan::Target;
 use crate::record::{RunRecord, Status};
 
 /// Pieces of evidence shown for each anomaly.
@@ -43,10 +42,7 @@ pub fn summarize(record: &RunRecord) -> Summary {
         run_tag: record.run_tag.to_string(),
         run_id: record.run_id.clone(),
         profile: plan.profile.clone(),
-        brokers: match &plan.target {
-            Target::Brokers(brokers) => brokers.clone(),
-            Target::Embedded => vec!["embedded".to_owned()],
-        },
+        brokers: seen.brokers.clone(),
         scenarios: seen.scenarios.iter().map(|s| (s.name.clone(), scenario(s))).collect(),
         checks: checks::worst(&record.results).into_iter().map(|(n, o)| (n.to_owned(), outcome(o))).collect(),
         check_results: check_rows(record),

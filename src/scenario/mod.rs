@@ -20,6 +20,7 @@ pub mod suggest;
 pub mod template;
 pub mod valid;
 mod validate;
+pub mod wiring;
 pub mod yaml;
 
 pub use diagnostics::{Diagnostic, Diagnostics};
@@ -28,3 +29,4 @@ pub use options::LoadOptions;
 pub use position::{Position, Span};
 pub use template::{Template, TemplateError, Values};
 pub use valid::Scenario;
+pub use wiring::{Reference, Wired};

@@ -73,7 +73,85 @@ pub enum Ask {
         abort: bool,
         /// Do not try before this time.
         delay: std::time::Duration,
+        /// Only the part of the run that a fault cuts out; none is all of it.
+        span: Option<Span>,
     },
+    /// The rate falls while a fault lasts.
+    ThroughputDrops {
+        /// The fault.
+        during: String,
+        /// By at least this share of the rate before it, above 0 up to 1.
+        at_least: f64,
+    },
+    /// The rate comes back after a fault.
+    Recovers {
+        /// The fault.
+        after: String,
+        /// Within this time from its end.
+        within: std::time::Duration,
+        /// To within this share of the rate before it, 0 up to 1.
+        tolerance: f64,
+    },
+    /// Metadata, as a `watch` sees it, does not change.
+    MetadataStable {
+        /// What may change all the same.
+        allow: Vec<Aspect>,
+    },
+    /// No longer time without an ack or a read than this.
+    Continuity {
+        /// The longest time allowed.
+        max_gap: std::time::Duration,
+    },
+}
+
+/// The part of a run that a fault cuts out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Span {
+    /// From its start to its end.
+    During(String),
+    /// From its end on.
+    After(String),
+}
+
+impl Span {
+    /// The fault.
+    pub fn fault(&self) -> &str {
+        match self {
+            Self::During(fault) | Self::After(fault) => fault,
+        }
+    }
+}
+
+/// What metadata says of a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Aspect {
+    /// Which partitions a topic has.
+    Partitions,
+    /// Who leads each of them.
+    Leaders,
+    /// The id of a topic.
+    TopicIds,
+    /// Who is the controller.
+    Controller,
+    /// Which brokers there are, and where.
+    Brokers,
+}
+
+impl Aspect {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Partitions, Self::Leaders, Self::TopicIds, Self::Controller, Self::Brokers];
+
+    /// As files and reports write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Partitions => "partitions",
+            Self::Leaders => "leaders",
+            Self::TopicIds => "topic_ids",
+            Self::Controller => "controller",
+            Self::Brokers => "brokers",
+        }
+    }
 }
 
 impl Ask {
@@ -95,6 +173,10 @@ impl Ask {
             Self::InOrder { .. } => "in_order",
             Self::OffsetsMonotonic => "offsets_monotonic",
             Self::Threshold { .. } => "threshold",
+            Self::ThroughputDrops { .. } => "throughput_drops",
+            Self::Recovers { .. } => "recovers",
+            Self::MetadataStable { .. } => "metadata_stable",
+            Self::Continuity { .. } => "continuity",
         }
     }
 }

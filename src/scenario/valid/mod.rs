@@ -5,13 +5,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{Position, Template};
+use super::{Position, Template, Wired};
 use crate::ids::{Offset, Partition};
 use crate::units::{Duration, Rate};
 
 mod check;
+pub mod cluster;
 
-pub use check::{Ask, Check, CountMetric, Metric, Op, ThresholdExpr};
+pub use check::{Ask, Aspect, Check, CountMetric, Metric, Op, Span, ThresholdExpr};
 
 /// A scenario file that makes sense.
 #[derive(Debug, Clone)]
@@ -34,6 +35,10 @@ pub struct Scenario {
     pub topics: Vec<Topic>,
     /// The activities in the file's order.
     pub activities: Vec<Activity>,
+    /// `cluster`: what to start or touch.
+    pub cluster: Option<cluster::Cluster>,
+    /// What is done to it on purpose, in the file's order.
+    pub faults: Vec<cluster::Fault>,
     /// The checks written out, in the file's order.
     pub checks: Vec<Check>,
     /// `run.timeout`.
@@ -62,10 +67,12 @@ pub struct Profile {
 /// The brokers of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// `host:port` of each.
-    Brokers(Vec<String>),
+    /// `host:port` of each, perhaps as references to services.
+    Brokers(Vec<Wired>),
     /// librdkafka's mock cluster inside this process.
     Embedded,
+    /// The `kafka` ports of the services that the run starts.
+    Cluster,
 }
 
 /// How clients connect: security, and librdkafka properties by name.
@@ -140,8 +147,8 @@ pub struct Activity {
     pub when: Option<When>,
     /// Time bound.
     pub timeout: Option<Duration>,
-    /// Brokers of its own; none where the command line says where the load goes.
-    pub brokers: Option<Vec<String>>,
+    /// Brokers of its own, perhaps as references to services; none where the command line says where the load goes.
+    pub brokers: Option<Vec<Wired>>,
     /// What it does.
     pub work: Work,
     /// Where its name stands.
@@ -161,16 +168,25 @@ pub enum Work {
     Consume(Consume),
     /// `type: roundtrip`.
     Roundtrip(Box<Roundtrip>),
+    /// `type: watch`.
+    Watch(Watch),
 }
 
 /// `type: metrics`.
 #[derive(Debug, Clone)]
 pub struct Metrics {
-    /// Where to ask.
-    pub url: String,
+    /// Where to ask, perhaps with references to services.
+    pub url: Wired,
     /// Series that must be present.
     pub contains: Vec<String>,
     /// Ask again and again.
+    pub every: Option<Duration>,
+}
+
+/// `type: watch`.
+#[derive(Debug, Clone, Copy)]
+pub struct Watch {
+    /// Time from one look to the next.
     pub every: Option<Duration>,
 }
 
@@ -287,18 +303,19 @@ impl Work {
             Self::Produce(_) => "produce",
             Self::Consume(_) => "consume",
             Self::Roundtrip(_) => "roundtrip",
+            Self::Watch(_) => "watch",
         }
     }
 
     /// Whether it ends with the last other scenario, so that nothing can wait for it.
     pub const fn is_background(&self) -> bool {
-        matches!(self, Self::Metrics(Metrics { every: Some(_), .. }))
+        matches!(self, Self::Metrics(Metrics { every: Some(_), .. }) | Self::Watch(_))
     }
 
     /// The topic that it uses.
     pub fn topic(&self) -> Option<&TopicUse> {
         match self {
-            Self::Connect | Self::Metrics(_) => None,
+            Self::Connect | Self::Metrics(_) | Self::Watch(_) => None,
             Self::Produce(it) => Some(&it.topic),
             Self::Consume(it) => Some(&it.topic),
             Self::Roundtrip(it) => Some(&it.topic),
@@ -308,7 +325,7 @@ impl Work {
     /// The one partition that it is fixed to.
     pub const fn fixed_partition(&self) -> Option<Partition> {
         match self {
-            Self::Connect | Self::Metrics(_) => None,
+            Self::Connect | Self::Metrics(_) | Self::Watch(_) => None,
             Self::Produce(it) => match it.partition {
                 Some(Partitioning::Fixed(partition)) => Some(partition),
                 _ => None,

@@ -9,6 +9,7 @@ use super::context::Context;
 use super::parts::Parts;
 use super::slot::{Slot, legal_name, scenario_pointer};
 use super::topics::Topics;
+use crate::scenario::Wired;
 use crate::scenario::expr;
 use crate::scenario::model::{self, activity as raw};
 use crate::scenario::node::below;
@@ -95,7 +96,7 @@ fn one(
         at,
         when,
         timeout,
-        brokers: own.filter(|_| !from_command_line),
+        brokers: own.filter(|_| !from_command_line).map(|list| list.into_iter().map(Wired::plain).collect()),
         work,
         position: cx.document.position(cx.document.key_place(pointer)),
     })
@@ -125,7 +126,7 @@ fn metrics(cx: &mut Context<'_>, pointer: &str, raw: &raw::Metrics, profile: &Pr
         );
         return None;
     }
-    Some(Metrics { url, contains: raw.contains.clone().unwrap_or_default(), every })
+    Some(Metrics { url: Wired::plain(url), contains: raw.contains.clone().unwrap_or_default(), every })
 }
 
 fn produce(cx: &mut Context<'_>, pointer: &str, raw: &raw::Produce, topics: &Topics) -> Option<Produce> {

@@ -70,7 +70,9 @@ fn ask(cx: &mut Context<'_>, pointer: &str, raw: &model::Check) -> Option<Ask> {
                 cx.at_key(&at_delay, "`delay` goes with `abort: true` only", hint);
             }
             match expr::threshold(&it.expr) {
-                Ok(expr) => Ask::Threshold { expr, abort, delay: delay.unwrap_or_default().std() },
+                Ok(expr) => {
+                    Ask::Threshold { expr, abort, delay: delay.unwrap_or_default().std(), span: None }
+                }
                 Err(error) => {
                     cx.about_value(&below(pointer, "expr"), &error.message, error.hint, "a threshold");
                     return None;
@@ -99,6 +101,8 @@ fn fits(ask: &Ask, kind: &str) -> bool {
         | Ask::NoCorruption
         | Ask::InOrder { .. }
         | Ask::OffsetsMonotonic => kind == "consume",
+        Ask::ThroughputDrops { .. } | Ask::Recovers { .. } | Ask::Continuity { .. } => sends || reads,
+        Ask::MetadataStable { .. } => kind == "watch",
         Ask::Threshold { expr, .. } => match expr.metric {
             Metric::Sent | Metric::Acked => sends,
             Metric::Received => reads,

@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use super::context::Context;
+use crate::scenario::Wired;
 use crate::scenario::diagnostics::Diagnostic;
 use crate::scenario::model::{self, Brokers};
 use crate::scenario::node::below;
@@ -41,7 +42,7 @@ pub(crate) fn target(cx: &mut Context<'_>, pointer: &str, brokers: &Brokers) -> 
             let parts: Vec<&str> = text.split(',').collect();
             let read: Result<Vec<String>, String> = parts.into_iter().map(address).collect();
             match read {
-                Ok(list) => Some(Target::Brokers(list)),
+                Ok(list) => Some(Target::Brokers(plain(list))),
                 Err(message) => {
                     let near = crate::scenario::suggest::nearest(text, ["embedded"]);
                     let hint = near.map(|near| format!("did you mean `{near}`?"));
@@ -50,8 +51,12 @@ pub(crate) fn target(cx: &mut Context<'_>, pointer: &str, brokers: &Brokers) -> 
                 }
             }
         }
-        Brokers::List(list) => addresses(cx, pointer, list).map(Target::Brokers),
+        Brokers::List(list) => addresses(cx, pointer, list).map(plain).map(Target::Brokers),
     }
+}
+
+fn plain(list: Vec<String>) -> Vec<Wired> {
+    list.into_iter().map(Wired::plain).collect()
 }
 
 /// Reads a list of addresses.
@@ -78,7 +83,7 @@ pub(super) fn addresses_of_option(cx: &mut Context<'_>, list: &[String]) -> Targ
     if read.is_empty() && cx.problems.is_empty() {
         cx.problems.push(Diagnostic::of_file(Path::new("--brokers"), "no broker is given", None));
     }
-    Target::Brokers(read)
+    Target::Brokers(plain(read))
 }
 
 /// Why a librdkafka property cannot be set by a file; none where it can.

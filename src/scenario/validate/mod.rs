@@ -73,6 +73,8 @@ pub(super) fn run(
         target,
         topics: topics.list,
         activities,
+        cluster: None,
+        faults: Vec::new(),
         checks,
         timeout,
         seed: run.seed,

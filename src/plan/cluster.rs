@@ -1,0 +1,173 @@
+//! The cluster of a plan: services in the order of their start, and faults with every default taken.
+//!
+//! Owns what follows from services and faults together: how many replicas there can be, and where relays stand.
+
+use std::time::Duration;
+
+use super::Start;
+use crate::scenario::Position;
+use crate::scenario::wiring::Wired;
+
+pub use crate::scenario::valid::cluster::{Attach, AttachBy, Link, Pull, Ready, Target as FaultTarget};
+
+/// The containers of a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClusterPlan {
+    /// The preset that services come from.
+    pub preset: Option<String>,
+    /// Services to start, each after all that it needs.
+    pub services: Vec<ServicePlan>,
+    /// Containers that run already.
+    pub attached: Vec<Attach>,
+    /// Ways that some fault slows down: there kaf6's relay stands between, from the start on.
+    pub links: Vec<Link>,
+}
+
+/// One service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServicePlan {
+    /// Its name.
+    pub name: String,
+    /// The image.
+    pub image: String,
+    /// When it is pulled.
+    pub pull: Pull,
+    /// In place of the image's own.
+    pub entrypoint: Option<Vec<Wired>>,
+    /// In place of the image's own.
+    pub command: Option<Vec<Wired>>,
+    /// Its environment.
+    pub env: Vec<(String, Wired)>,
+    /// Ports in the container, by name; `kafka` is what clients get.
+    pub ports: Vec<(String, u16)>,
+    /// Volumes by name, and where each is mounted; each replica has its own.
+    pub volumes: Vec<(String, String)>,
+    /// Services that must be ready before it is started.
+    pub needs: Vec<String>,
+    /// Replicas at the start.
+    pub replicas: u32,
+    /// Replicas at most, over all that faults do to it.
+    pub most: u32,
+    /// How a replica is known to be ready; none: it runs.
+    pub ready: Option<Ready>,
+    /// How long a replica may take to become ready.
+    pub ready_timeout: Duration,
+    /// Where it stands in the file.
+    pub position: Position,
+}
+
+/// One fault.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FaultPlan {
+    /// Its name in the file.
+    pub name: String,
+    /// When it begins.
+    pub start: Start,
+    /// How long it lasts; none where it is over once done.
+    pub length: Option<Duration>,
+    /// Longest time from its start to its end, `length` and the healing's readiness in it; always finite.
+    pub timeout: Duration,
+    /// What is done.
+    pub action: ActionPlan,
+    /// Where it stands in the file.
+    pub position: Position,
+}
+
+/// The kinds of fault.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ActionPlan {
+    /// Ended by a signal, and started again after a while, perhaps from another image.
+    Restart {
+        /// Of what.
+        target: FaultTarget,
+        /// Such as `SIGKILL`.
+        signal: String,
+        /// How long it stays down.
+        down_for: Duration,
+        /// The image that it is started from again.
+        image: Option<String>,
+    },
+    /// Ended by a signal; started again after [`FaultPlan::length`], or by a `start`.
+    Stop {
+        /// Of what.
+        target: FaultTarget,
+        /// Such as `SIGKILL`.
+        signal: String,
+    },
+    /// Started again.
+    Start {
+        /// Of what.
+        target: FaultTarget,
+    },
+    /// Frozen for [`FaultPlan::length`].
+    Pause {
+        /// Of what.
+        target: FaultTarget,
+    },
+    /// Slowed down for [`FaultPlan::length`].
+    Throttle {
+        /// The way.
+        link: Link,
+        /// Added to what passes, in each direction.
+        latency: Duration,
+        /// Up to so much more or less.
+        jitter: Duration,
+        /// Bytes a second in each direction; none is unlimited.
+        bandwidth: Option<u64>,
+    },
+    /// More or fewer replicas; back to what there was after [`FaultPlan::length`], where given.
+    Scale {
+        /// Of which service.
+        service: String,
+        /// How many there are to be.
+        to: u32,
+    },
+    /// A command in a container.
+    Exec {
+        /// Where.
+        target: FaultTarget,
+        /// The command and its arguments.
+        command: Vec<Wired>,
+    },
+}
+
+impl ActionPlan {
+    /// The type, as files write it.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Restart { .. } => "restart",
+            Self::Stop { .. } => "stop",
+            Self::Start { .. } => "start",
+            Self::Pause { .. } => "pause",
+            Self::Throttle { .. } => "throttle",
+            Self::Scale { .. } => "scale",
+            Self::Exec { .. } => "exec",
+        }
+    }
+
+    /// What it is done to, as files write it.
+    pub fn target(&self) -> String {
+        match self {
+            Self::Restart { target, .. }
+            | Self::Stop { target, .. }
+            | Self::Start { target }
+            | Self::Pause { target }
+            | Self::Exec { target, .. } => target.to_string(),
+            Self::Throttle { link, .. } => format!("{} -> {}", link.from, link.to),
+            Self::Scale { service, .. } => service.clone(),
+        }
+    }
+}
+
+impl ClusterPlan {
+    /// The service of a name.
+    pub fn service(&self, name: &str) -> Option<&ServicePlan> {
+        self.services.iter().find(|service| service.name == name)
+    }
+
+    /// The addresses that clients get where the file names no brokers: each first replica's port `kafka`.
+    pub fn bootstrap(&self) -> impl Iterator<Item = (&ServicePlan, u32)> {
+        let with_kafka = self.services.iter().filter(|s| s.ports.iter().any(|(name, _)| name == "kafka"));
+        with_kafka.flat_map(|service| (0..service.replicas).map(move |replica| (service, replica)))
+    }
+}

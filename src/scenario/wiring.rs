@@ -1,0 +1,186 @@
+//! Texts with `{{...}}` references to services in them: addresses, ports and replicas that only a running cluster has.
+//!
+//! Owns the forms of a reference; who may stand in one is the validation's, what it stands for is the cluster's.
+
+use std::fmt;
+
+use super::template::TemplateError;
+
+/// A text with references in it, parsed once.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wired {
+    source: String,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Part {
+    Text(String),
+    Reference(Reference),
+}
+
+/// What a `{{...}}` in the text of a service or of an address stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reference {
+    /// `replica`: the number of the replica, from 0.
+    Replica,
+    /// `run_id`: the run's id.
+    RunId,
+    /// `self.host`: the host at which clients reach this replica.
+    SelfHost,
+    /// `self.port.NAME`: the port at which clients reach this replica's port of that name.
+    SelfPort(String),
+    /// `SERVICE.PORT` or `SERVICE.REPLICA.PORT`: `host:port` of another service, as whoever holds the text reaches it.
+    Service {
+        /// The service's name.
+        service: String,
+        /// Which replica; the first where none is said.
+        replica: Option<u32>,
+        /// The port's name.
+        port: String,
+    },
+}
+
+impl Wired {
+    /// Reads a text. `\{{` stands for a literal `{{`.
+    ///
+    /// # Errors
+    /// Where something between braces is no reference; its offset counts bytes from the text's start.
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        let mut parts = Vec::new();
+        let mut literal = String::new();
+        let mut at = 0;
+        while let Some(found) = text[at..].find("{{") {
+            let open = at + found;
+            if let Some(before) = text[at..open].strip_suffix('\\') {
+                literal.push_str(before);
+                literal.push_str("{{");
+                at = open + 2;
+                continue;
+            }
+            literal.push_str(&text[at..open]);
+            let Some(length) = text[open + 2..].find("}}") else {
+                return Err(TemplateError {
+                    message: "`{{` is never closed".to_owned(),
+                    hint: Some(r"close it with `}}`; for a literal `{{` write `\{{`".to_owned()),
+                    offset: open,
+                });
+            };
+            let inside = &text[open + 2..open + 2 + length];
+            let reference = reference(inside.trim()).ok_or_else(|| TemplateError {
+                message: format!("`{{{{{inside}}}}}` is no reference to a service"),
+                hint: Some(
+                    "write `{{store.api}}`, `{{broker.1.kafka}}`, `{{self.host}}`, `{{self.port.kafka}}`, `{{replica}}` or `{{run_id}}`"
+                        .to_owned(),
+                ),
+                offset: open,
+            })?;
+            if !literal.is_empty() {
+                parts.push(Part::Text(std::mem::take(&mut literal)));
+            }
+            parts.push(Part::Reference(reference));
+            at = open + 2 + length + 2;
+        }
+        literal.push_str(&text[at..]);
+        if !literal.is_empty() {
+            parts.push(Part::Text(literal));
+        }
+        Ok(Self { source: text.to_owned(), parts })
+    }
+
+    /// A text as it is, without references in it.
+    pub fn plain(text: impl Into<String>) -> Self {
+        let source: String = text.into();
+        let parts = if source.is_empty() { Vec::new() } else { vec![Part::Text(source.clone())] };
+        Self { source, parts }
+    }
+
+    /// The references in the text, in their order.
+    pub fn references(&self) -> impl Iterator<Item = &Reference> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Text(_) => None,
+            Part::Reference(reference) => Some(reference),
+        })
+    }
+
+    /// The text with each reference replaced.
+    pub fn resolve(&self, mut with: impl FnMut(&Reference) -> String) -> String {
+        self.parts
+            .iter()
+            .map(|part| match part {
+                Part::Text(text) => text.clone(),
+                Part::Reference(reference) => with(reference),
+            })
+            .collect()
+    }
+
+    /// The text as it is, where no reference is in it.
+    pub fn constant(&self) -> Option<&str> {
+        match self.parts.as_slice() {
+            [] => Some(""),
+            [Part::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Wired {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.source)
+    }
+}
+
+fn reference(inside: &str) -> Option<Reference> {
+    let name = |text: &str| {
+        let good = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        (!text.is_empty() && text.chars().all(good)).then(|| text.to_owned())
+    };
+    let parts: Vec<&str> = inside.split('.').map(str::trim).collect();
+    match parts.as_slice() {
+        ["replica"] => Some(Reference::Replica),
+        ["run_id"] => Some(Reference::RunId),
+        ["self", "host"] => Some(Reference::SelfHost),
+        ["self", "port", port] => Some(Reference::SelfPort(name(port)?)),
+        ["self", ..] => None,
+        [service, port] => {
+            Some(Reference::Service { service: name(service)?, replica: None, port: name(port)? })
+        }
+        [service, replica, port] => Some(Reference::Service {
+            service: name(service)?,
+            replica: Some(replica.parse().ok()?),
+            port: name(port)?,
+        }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_found_and_replaced() {
+        let wired = Wired::parse(
+            r"tcp://{{self.host}}:{{ self.port.kafka }}/{{store.api}}/{{broker.1.kafka}}/{{replica}}\{{x}}",
+        )
+        .expect("good");
+        let mut seen = Vec::new();
+        let text = wired.resolve(|reference| {
+            seen.push(reference.clone());
+            format!("<{}>", seen.len())
+        });
+        assert_eq!(text, "tcp://<1>:<2>/<3>/<4>/<5>{{x}}");
+        assert_eq!(wired.references().count(), 5);
+        assert_eq!(
+            seen[3],
+            Reference::Service { service: "broker".into(), replica: Some(1), port: "kafka".into() }
+        );
+    }
+
+    #[test]
+    fn what_is_no_reference_is_an_error_at_its_place() {
+        for (text, offset) in [("a{{uuid}}", 1), ("{{self.kafka}}", 0), ("ab{{x", 2), ("{{a.b.c}}", 0)] {
+            assert_eq!(Wired::parse(text).expect_err(text).offset, offset, "{text}");
+        }
+    }
+}
