@@ -144,6 +144,7 @@ pub async fn run(plans: Vec<Plan>, options: &RunOptions, watch: &mut dyn Watch) 
         watch.begins(&plan, &run_id, &live);
         let engine = Options {
             run_id,
+            folder: folder.clone(),
             run_tag: RunTag::random(),
             stop,
             save_ledger: options.save_ledger,
@@ -177,6 +178,7 @@ pub async fn verify(
     watch.begins(&plan, &run_id, &live);
     let engine = Options {
         run_id,
+        folder: folder.clone(),
         run_tag: saved.run_tag(),
         stop: options.stop.clone(),
         save_ledger: false,

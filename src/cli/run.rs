@@ -148,7 +148,10 @@ impl Shown {
     }
 
     fn update(&self) {
-        if self.live.phase() != Phase::Setup {
+        for line in self.live.take_said() {
+            self.lock().message(&line);
+        }
+        if !matches!(self.live.phase(), Phase::Cluster | Phase::Setup) {
             self.lock().update(&scenarios(&self.live));
         }
     }
