@@ -63,7 +63,12 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, plan: &WatchPlan) ->
 
 fn look(client: &Client, broker: String, topics: &[String]) -> (probe::Probe, Instant) {
     let names: Vec<&str> = topics.iter().map(String::as_str).collect();
-    let probe = probe::probe(&client.with_brokers(std::slice::from_ref(&broker)), &broker, &names, Instant::now() + LOOK);
+    let probe = probe::probe(
+        &client.with_brokers(std::slice::from_ref(&broker)),
+        &broker,
+        &names,
+        Instant::now() + LOOK,
+    );
     (probe, Instant::now())
 }
 
@@ -95,7 +100,9 @@ impl Watched {
         let broker = match self.seen.brokers.iter_mut().find(|b| b.broker == probe.broker) {
             Some(known) => known,
             None => {
-                self.seen.brokers.push(WatchedBroker { broker: probe.broker.clone(), ..WatchedBroker::default() });
+                self.seen
+                    .brokers
+                    .push(WatchedBroker { broker: probe.broker.clone(), ..WatchedBroker::default() });
                 self.seen.brokers.last_mut()?
             }
         };
@@ -176,7 +183,8 @@ impl View {
         };
         for topic in &metadata.topics {
             let partitions = if topic.code.is_none() {
-                let mut numbers: Vec<Partition> = topic.partitions.iter().map(|(number, _)| *number).collect();
+                let mut numbers: Vec<Partition> =
+                    topic.partitions.iter().map(|(number, _)| *number).collect();
                 numbers.sort_unstable();
                 said(&numbers)
             } else {
@@ -220,7 +228,9 @@ mod tests {
                     name: "t".to_owned(),
                     id: Some(id.to_owned()),
                     code: crate::kafka::Code::NONE,
-                    partitions: partitions.map(|(p, l)| (Partition::try_from(p).unwrap(), Some(*l))).collect(),
+                    partitions: partitions
+                        .map(|(p, l)| (Partition::try_from(p).unwrap(), Some(*l)))
+                        .collect(),
                 }],
                 ..ProbedMetadata::default()
             }),
