@@ -5,6 +5,7 @@
 mod files;
 mod ids;
 mod ledger;
+mod owner;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -155,6 +156,7 @@ pub async fn run(plans: Vec<Plan>, options: &RunOptions, watch: &mut dyn Watch) 
     if several {
         let summaries: Vec<Summary> = done.iter().map(|d| d.summary.clone()).collect();
         for file in report::write_merged(&options.report_dir, &summaries) {
+            owner::hand_over(&file.path);
             file.result.with_context(|| format!("cannot write {}", file.path.display()))?;
         }
     }
@@ -204,6 +206,7 @@ async fn one(
     if let Some(saved) = &record.seen.saved {
         written.push(report::write_ledger(folder, saved));
     }
+    owner::hand_over(folder);
     watch.ended(&summary, folder, &written);
     Ok(Done {
         status: record.status,
