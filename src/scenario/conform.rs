@@ -12,7 +12,7 @@ use super::diagnostics::{Diagnostic, PROBLEMS_MAX};
 use super::node::{Document, below};
 use super::position::Span;
 use super::suggest;
-use crate::units::{ByteSize, Duration, Rate, UnitError};
+use crate::units::{Bandwidth, ByteSize, Duration, Rate, Share, UnitError};
 
 /// What the schema finds wrong with a document.
 #[derive(Debug, Default)]
@@ -167,6 +167,8 @@ impl Checker<'_> {
             "Duration" => wrong::<Duration>(&text),
             "Rate" => wrong::<Rate>(&text),
             "ByteSize" => wrong::<ByteSize>(&text),
+            "Bandwidth" => wrong::<Bandwidth>(&text),
+            "Share" => wrong::<Share>(&text),
             _ => None,
         }
     }
