@@ -21,7 +21,7 @@ pub(super) async fn find(
 ) -> Result<Vec<Unit>, DockerError> {
     let found = match &attach.by {
         AttachBy::Container(name) => by_name(daemon, attach, name).await?,
-        AttachBy::Label(label) => by_label(daemon, attach, label).await?,
+        AttachBy::Labels(labels) => by_labels(daemon, attach, labels).await?,
     };
     let several = found.len() > 1;
     Ok((0..)
@@ -52,12 +52,13 @@ async fn by_name(
     Ok(vec![(name, id, image)])
 }
 
-async fn by_label(
+async fn by_labels(
     daemon: &Daemon,
     attach: &Attach,
-    label: &str,
+    labels: &[String],
 ) -> Result<Vec<(String, String, String)>, DockerError> {
-    let filters = HashMap::from([("label", vec![label])]);
+    let label = labels.join(" and ");
+    let filters = HashMap::from([("label", labels.iter().map(String::as_str).collect::<Vec<_>>())]);
     let options = ListContainersOptionsBuilder::new().filters(&filters).build();
     let listed = daemon.docker.list_containers(Some(options)).await;
     let listed = listed.map_err(refused(format!("list the containers with the label {label}")))?;
