@@ -77,6 +77,12 @@ pub fn evaluate(plan: &Plan, seen: &Observations) -> Vec<CheckResult> {
     results
 }
 
+/// Until when a scenario still had an ack or a read to get after its last one; none where it was done.
+pub fn waited_until(plan: &Plan, seen: &Observations, index: usize) -> Option<std::time::Duration> {
+    let scenario = seen.scenarios.get(index)?;
+    continuity::trailing(&Case { plan, seen, index, scenario })
+}
+
 /// The worst answer to each check by name, in the checks' order.
 pub fn worst(results: &[CheckResult]) -> Vec<(&str, Outcome)> {
     let mut out: Vec<(&str, Outcome)> = Vec::new();

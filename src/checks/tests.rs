@@ -1,7 +1,5 @@
 //! Checks of faults, of metadata and of gaps, on observations made by hand.
 
-#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
-
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;

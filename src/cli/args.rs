@@ -5,11 +5,12 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use clap::builder::{NonEmptyStringValueParser, Resettable};
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, Resettable};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::app::Overrides;
 use crate::exit::FailOn;
+use crate::scenario::preset;
 
 /// Decides, in CI, whether a Kafka-compatible broker keeps its promises.
 #[derive(Debug, Parser)]
@@ -44,6 +45,12 @@ pub enum Command {
     Schema {
         /// Which one.
         which: SchemaName,
+    },
+    /// Print the services of a preset, for `cluster` of a scenario file; without a name, list the presets
+    Preset {
+        /// Which one.
+        #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(preset::names()))]
+        name: Option<String>,
     },
     /// Write a starter scenario and a GitHub workflow
     Init(InitArgs),

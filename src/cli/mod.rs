@@ -48,6 +48,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Plan(args) => show::plan(&args),
         Command::Report(args) => show::report(&args),
         Command::Schema { which } => show::schema(which),
+        Command::Preset { name } => show::preset(name.as_deref()),
         Command::Init(args) => init::init(&args),
         Command::Completions { shell } => completions(shell),
     };

@@ -129,6 +129,24 @@ pub enum DockerError {
         /// Why not, and what to do.
         reason: String,
     },
+    /// Something of another run with the same id is there.
+    #[error(
+        "the run id {run_id} is in use: {what}; give another --run-id, or remove what is left of it with kaf6 clean --run {run_id}"
+    )]
+    RunIdTaken {
+        /// The id.
+        run_id: String,
+        /// By whom.
+        what: String,
+    },
+    /// It failed, and not all that was started could be removed.
+    #[error("{error}; what could not be removed: {left}; see kaf6 clean")]
+    Left {
+        /// Why it failed.
+        error: Box<DockerError>,
+        /// What is left.
+        left: String,
+    },
     /// Something around the containers failed on this machine.
     #[error("{doing}: {error}")]
     Io {

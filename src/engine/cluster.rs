@@ -10,7 +10,7 @@ use super::options::Options;
 use crate::docker::{Cluster, ContainerState, DockerError, KafkaReady, Step, UpOptions};
 use crate::kafka::{Client, metadata};
 use crate::observe::ContainerSeen;
-use crate::plan::Plan;
+use crate::plan::{ActionPlan, FaultPlan, Plan};
 
 /// How long a broker may take to answer one question whether it is ready.
 const ASK: Duration = Duration::from_secs(2);
@@ -31,6 +31,7 @@ pub(super) async fn up(
         logs: options.folder.join("logs"),
         kafka_ready: kafka_ready(plan),
         bound: plan.timeout,
+        later_images: later_images(plan),
         progress: Arc::new(move |step| {
             if let Some(line) = line(&step) {
                 say.say(line);
@@ -40,6 +41,15 @@ pub(super) async fn up(
     let stop = options.stop.clone();
     let cut = async move { stop.stopped().await };
     Ok(Some(Arc::new(Cluster::up(cluster, up, cut).await?)))
+}
+
+/// Images that faults start services from again.
+fn later_images(plan: &Plan) -> Vec<(String, String)> {
+    let image = |fault: &FaultPlan| match &fault.action {
+        ActionPlan::Restart { target, image: Some(image), .. } => Some((target.service.clone(), image.clone())),
+        _ => None,
+    };
+    plan.faults.iter().filter_map(image).collect()
 }
 
 /// A broker is ready when it answers Metadata to a client with the run's settings.

@@ -37,6 +37,8 @@ pub struct Evidence {
     pub at_us: Option<u64>,
     /// When the message was acked, as far as that is known.
     pub acked_us: Option<Between>,
+    /// When the producer saw the retry that explains it.
+    pub retry_us: Option<u64>,
     /// When the message was read before it was found missing, as far as that is known.
     pub read_us: Option<Between>,
     /// A retry explains it.
@@ -56,7 +58,7 @@ pub struct Judgement {
 
 impl Evidence {
     /// An empty piece, of a place not yet told.
-    pub(super) const fn of(anomaly: Anomaly) -> Self {
+    pub const fn of(anomaly: Anomaly) -> Self {
         Self {
             anomaly,
             topic: 0,
@@ -66,6 +68,7 @@ impl Evidence {
             message: None,
             at_us: None,
             acked_us: None,
+            retry_us: None,
             read_us: None,
             explained: false,
             detail: String::new(),

@@ -209,18 +209,20 @@ impl Case<'_> {
                 if !self.has_room(Anomaly::Reordered, explained) {
                     continue;
                 }
+                let what = behind.map_or_else(
+                    || "lies behind a message that was sent later".to_owned(),
+                    |b| format!("lies behind number {b}, which was sent later"),
+                );
+                let retry = log.retry_of(seq).or_else(|| log.retry_of(behind?));
                 self.evidence(Evidence {
                     offset: Some(offset),
                     message: Some((id, seq)),
                     at_us: seen.map(|s| s.at_us),
+                    retry_us: retry.map(|retry| retry.at_us),
                     explained,
-                    detail: {
-                        let what = behind.map_or_else(
-                            || "lies behind a message that was sent later".to_owned(),
-                            |b| format!("lies behind number {b}, which was sent later"),
-                        );
-                        let retry = log.retry_of(seq).or_else(|| log.retry_of(behind?));
-                        retry.map_or(what.clone(), |retry| format!("{what}; explained: {}", told(retry)))
+                    detail: match retry {
+                        Some(retry) => format!("{what}; explained: {}", told(retry)),
+                        None => what,
                     },
                     ..Evidence::of(Anomaly::Reordered)
                 });
@@ -271,14 +273,16 @@ impl Case<'_> {
                 continue;
             }
             let at_us = self.sighting(Anomaly::Duplicate, (id, seq), other).map(|s| s.at_us);
+            let retry = log.retry_of(seq).filter(|_| explained);
             self.evidence(Evidence {
                 offset: Some(other),
                 other_offset: first,
                 message: Some((id, seq)),
                 at_us,
+                retry_us: retry.map(|retry| retry.at_us),
                 explained,
                 detail: if explained {
-                    match log.retry_of(seq) {
+                    match retry {
                         Some(retry) => format!("explained: {}", told(retry)),
                         None => {
                             "explained: a try to send it had no answer, and may have been written".to_owned()

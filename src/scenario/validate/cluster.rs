@@ -166,8 +166,7 @@ fn service(cx: &mut Context<'_>, parts: &Parts<'_>, name: &str) -> Option<Servic
         }
     };
     let ports = ports(cx, &pointer, raw.ports.unwrap_or_default());
-    let ready =
-        raw.ready.as_ref().and_then(|ready| self::ready(cx, &below(&pointer, "ready"), ready, &ports));
+    let ready = raw.ready.as_ref().and_then(|ready| self::ready(cx, name, ready, &ports));
     let mut needs = Vec::new();
     for (index, need) in raw.needs.into_iter().flatten().enumerate() {
         if need == name {
@@ -176,7 +175,12 @@ fn service(cx: &mut Context<'_>, parts: &Parts<'_>, name: &str) -> Option<Servic
             needs.push(need);
         }
     }
-    let from_file = cx.document.key_place(&pointer);
+    let entrypoint = raw.entrypoint.map(|words| command(cx, &below(&pointer, "entrypoint"), &words));
+    let words = raw.command.map(|words| command(cx, &below(&pointer, "command"), &words));
+    let env = env(cx, &below(&pointer, "env"), raw.env.unwrap_or_default());
+    let volumes = volumes(cx, &below(&pointer, "volumes"), raw.volumes.unwrap_or_default());
+    let ready_timeout = cx.positive(&below(&pointer, "ready_timeout"), raw.ready_timeout.as_ref());
+    let position = cx.document.position(cx.document.key_place(&pointer));
     Some(Service {
         name: name.to_owned(),
         image: image?,
@@ -185,16 +189,16 @@ fn service(cx: &mut Context<'_>, parts: &Parts<'_>, name: &str) -> Option<Servic
             raw::Pull::Always => Pull::Always,
             raw::Pull::Never => Pull::Never,
         }),
-        entrypoint: raw.entrypoint.map(|words| command(cx, &below(&pointer, "entrypoint"), &words)),
-        command: raw.command.map(|words| command(cx, &below(&pointer, "command"), &words)),
-        env: env(cx, &below(&pointer, "env"), raw.env.unwrap_or_default()),
+        entrypoint,
+        command: words,
+        env,
         ports,
-        volumes: volumes(cx, &below(&pointer, "volumes"), raw.volumes.unwrap_or_default()),
+        volumes,
         needs,
         replicas: raw.replicas,
         ready,
-        ready_timeout: cx.positive(&below(&pointer, "ready_timeout"), raw.ready_timeout.as_ref()),
-        position: cx.document.position(from_file),
+        ready_timeout,
+        position,
     })
 }
 
@@ -297,7 +301,8 @@ fn volumes(cx: &mut Context<'_>, pointer: &str, raw: IndexMap<String, String>) -
     read
 }
 
-fn ready(cx: &mut Context<'_>, pointer: &str, raw: &raw::Ready, ports: &[(String, u16)]) -> Option<Ready> {
+fn ready(cx: &mut Context<'_>, service: &str, raw: &raw::Ready, ports: &[(String, u16)]) -> Option<Ready> {
+    let pointer = &below(&service_pointer(service), "ready");
     let written = [raw.http.is_some(), raw.tcp.is_some(), raw.exec.is_some(), raw.kafka.is_some()];
     match written.iter().filter(|written| **written).count() {
         1 => {}
@@ -316,9 +321,9 @@ fn ready(cx: &mut Context<'_>, pointer: &str, raw: &raw::Ready, ports: &[(String
         }
         let hint = match suggest::hint(name, ports.iter().map(|(known, _)| known.as_str())) {
             Some(hint) => Some(hint),
-            None => Some(format!("add `ports: {{{name}: ...}}` to the service")),
+            None => Some(format!("add `ports: {{{name}: ...}}` to it")),
         };
-        let message = format!("the service has no port `{name}`");
+        let message = format!("`{service}` has no port `{name}`");
         cx.about_value(&below(pointer, field), &message, hint, "the name of a port");
         None
     };

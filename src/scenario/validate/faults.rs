@@ -52,7 +52,7 @@ pub(super) fn all(
             parts.get::<raw::Fault>(&pointer, cx).and_then(|fault| one(cx, known, &pointer, name, &fault));
         faults.insert(name.clone(), fault);
     }
-    pairs(cx, &faults);
+    pairs(cx, known, &faults);
     faults
 }
 
@@ -264,7 +264,7 @@ fn scale(cx: &mut Context<'_>, known: &Known, fault: &str, raw: &raw::Scale) -> 
 }
 
 /// What `stop` and `start`, and several `scale`, mean to each other.
-fn pairs(cx: &mut Context<'_>, faults: &Faults) {
+fn pairs(cx: &mut Context<'_>, known: &Known, faults: &Faults) {
     let covers = |wide: &Target, narrow: &Target| {
         wide.service == narrow.service && (wide.replica.is_none() || wide.replica == narrow.replica)
     };
@@ -289,6 +289,18 @@ fn pairs(cx: &mut Context<'_>, faults: &Faults) {
                         &pointer,
                         format!("no fault stops `{target}`, so there is nothing to start"),
                         hint,
+                    );
+                }
+            }
+            Action::Scale { service, to } if all_read => {
+                let scales = |other: &&Fault| matches!(&other.action, Action::Scale { service: it, .. } if it == service);
+                let now =
+                    known.services.get(service).and_then(Option::as_ref).map(|it| it.replicas.unwrap_or(1));
+                if now == Some(*to) && good().filter(scales).count() == 1 {
+                    cx.at_key(
+                        &pointer,
+                        format!("nothing changes: `{service}` has so many replicas already"),
+                        None,
                     );
                 }
             }

@@ -33,7 +33,7 @@ pub(super) fn services(cx: &mut Context<'_>, known: &mut Known) {
         }
         if let Some(Ready::Exec(words)) = &service.ready {
             for (index, wired) in words.iter().enumerate() {
-                let at = below(&below(&pointer, "ready/exec"), index);
+                let at = below(&below(&below(&pointer, "ready"), "exec"), index);
                 check(cx, known, &at, wired, Some(name));
             }
         }
