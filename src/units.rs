@@ -1,6 +1,6 @@
-//! Quantities with units as people write them: `200ms`, `50/s`, `1KiB`.
+//! Quantities with units as people write them: `200ms`, `50/s`, `1KiB`, `1MiB/s`, `20%`.
 //!
-//! Owns parsing and printing of durations, rates and byte sizes; both directions agree.
+//! Owns parsing and printing of durations, rates, byte sizes, bandwidths and shares; both directions agree.
 
 use std::fmt;
 use std::str::FromStr;
@@ -27,6 +27,14 @@ pub struct Rate(f64);
 /// A number of bytes, written `512`, `1KiB`, `32MiB`, `1GiB`, or decimal as `1kB`, `5MB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ByteSize(u64);
+
+/// Bytes in a second, written as a size before `/s`: `1MiB/s`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Bandwidth(u64);
+
+/// A part of a whole, 0 % to 100 %, written `20%`.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Share(f64);
 
 impl Duration {
     /// No time at all.
@@ -74,6 +82,30 @@ impl ByteSize {
 
     /// The count of bytes.
     pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl Bandwidth {
+    /// A bandwidth of so many bytes in a second.
+    pub const fn new(bytes: u64) -> Self {
+        Self(bytes)
+    }
+
+    /// Bytes in a second.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+}
+
+impl Share {
+    /// A share of 1.
+    pub const fn new(of_one: f64) -> Self {
+        Self(of_one)
+    }
+
+    /// The share of 1.
+    pub const fn get(self) -> f64 {
         self.0
     }
 }
@@ -250,6 +282,49 @@ impl fmt::Display for ByteSize {
     }
 }
 
+impl FromStr for Bandwidth {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let wrong = || {
+            UnitError(format!(
+                "`{text}` is no bandwidth; write bytes in a second, such as 512KiB/s or 1MiB/s"
+            ))
+        };
+        let (size, time) = text.trim().split_once('/').ok_or_else(wrong)?;
+        match size.trim().parse::<ByteSize>() {
+            Ok(ByteSize(0)) => Err(UnitError("a bandwidth must be above 0".to_owned())),
+            Ok(size) if time.trim() == "s" => Ok(Self(size.0)),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+impl fmt::Display for Bandwidth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/s", ByteSize(self.0))
+    }
+}
+
+impl FromStr for Share {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let wrong = || UnitError(format!("`{text}` is no share; write 0% to 100%, such as 20%"));
+        let percent = text.trim().strip_suffix('%').ok_or_else(wrong)?.trim();
+        let (number, rest) = number_and_unit(percent);
+        let value: f64 = number.parse().map_err(|_| wrong())?;
+        if rest.is_empty() && value <= 100.0 { Ok(Self(value / 100.0)) } else { Err(wrong()) }
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Four digits behind the point are enough for people, and hide what dividing by 100 did.
+        write!(f, "{}%", (self.0 * 1e6).round() / 1e4)
+    }
+}
+
 macro_rules! string_form {
     ($($unit:ty),*) => {$(
         impl TryFrom<String> for $unit {
@@ -333,6 +408,34 @@ impl JsonSchema for ByteSize {
     }
 }
 
+impl JsonSchema for Bandwidth {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Bandwidth".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "Bytes in a second: a size with its unit, then /s.",
+            "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*(B|kB|KB|MB|GB|KiB|MiB|GiB)?\s*/\s*s\s*$",
+            "examples": ["1MiB/s", "512KiB/s"]
+        })
+    }
+}
+
+impl JsonSchema for Share {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Share".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "description": "A part of a whole, 0% to 100%.",
+            "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*%\s*$",
+            "examples": ["20%", "50%"]
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -355,6 +458,13 @@ mod tests {
         assert_eq!(b("512"), Ok(512));
         assert_eq!(b("1.5MB"), Ok(1_500_000));
         assert!(b("1.5").is_err() && b("1XB").is_err());
+        let w = |s: &str| s.parse::<Bandwidth>().map(Bandwidth::get);
+        assert_eq!(w("1MiB/s"), Ok(1 << 20));
+        assert!(w("1MiB").is_err() && w("0/s").is_err() && w("1MiB/m").is_err());
+        let s = |s: &str| s.parse::<Share>().map(Share::get);
+        assert_eq!((s("50%"), s(" 0.5 %")), (Ok(0.5), Ok(0.005)));
+        assert!(s("0.5").is_err() && s("101%").is_err() && s("-1%").is_err() && s("%").is_err());
+        assert_eq!(Share::new(0.07).to_string(), "7%");
     }
 
     proptest! {
@@ -373,6 +483,7 @@ mod tests {
         #[test]
         fn no_text_makes_them_panic(text in ".*") {
             let _ = (text.parse::<Duration>(), text.parse::<Rate>(), text.parse::<ByteSize>());
+            let _ = (text.parse::<Bandwidth>(), text.parse::<Share>());
         }
     }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use kaf6::plan::{self, timeline};
-use kaf6::scenario::{self, Diagnostics, LoadOptions, Scenario};
+use kaf6::scenario::{self, Diagnostics, LoadOptions, Scenario, Wired};
 
 /// The environment of these tests.
 fn env(name: &str) -> Option<String> {
@@ -51,14 +51,17 @@ fn each_example_has_its_plan() {
 
 #[test]
 fn each_example_runs_on_the_embedded_broker_and_on_brokers_given() {
-    for path in files("examples") {
+    // A file that starts its brokers has nothing to do with others.
+    for path in
+        files("examples").into_iter().filter(|path| load(path.to_str().unwrap()).unwrap().cluster.is_none())
+    {
         let embedded = LoadOptions { embedded: true, ..LoadOptions::new(&env) };
         let plan = plan::build(&scenario::load(&path, &embedded).unwrap());
         assert_eq!(plan.target, plan::Target::Embedded);
         let brokers = Some(vec!["a:1,b".to_owned()]);
         let given = LoadOptions { brokers, ..LoadOptions::new(&env) };
         let plan = plan::build(&scenario::load(&path, &given).unwrap());
-        assert_eq!(plan.target, plan::Target::Brokers(vec!["a:1".to_owned(), "b:9092".to_owned()]));
+        assert_eq!(plan.target, plan::Target::Brokers(vec![Wired::plain("a:1"), Wired::plain("b:9092")]));
     }
 }
 
@@ -177,8 +180,9 @@ impl Folders {
 
     fn brokers(&self, head: &str, change: &dyn Fn(&mut LoadOptions<'_>)) -> String {
         match self.load(head, change).unwrap_or_else(|d| panic!("{d}")).target {
-            plan::Target::Brokers(list) => list.join(","),
+            plan::Target::Brokers(list) => list.iter().map(Wired::to_string).collect::<Vec<_>>().join(","),
             plan::Target::Embedded => "embedded".to_owned(),
+            plan::Target::Cluster => "cluster".to_owned(),
         }
     }
 }
@@ -211,7 +215,7 @@ fn brokers_of_a_single_scenario_give_way_to_the_command_line() {
         let scenario = scenario::load_text(Path::new("f.yaml"), &file, options).unwrap();
         scenario.activities[1].brokers.clone()
     };
-    assert_eq!(own(&LoadOptions::new(&env)), Some(vec!["own:1".to_owned()]));
+    assert_eq!(own(&LoadOptions::new(&env)), Some(vec![Wired::plain("own:1")]));
     assert_eq!(own(&LoadOptions { embedded: true, ..LoadOptions::new(&env) }), None);
 }
 

@@ -5,11 +5,12 @@
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use clap::builder::{NonEmptyStringValueParser, Resettable};
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser, Resettable};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::app::Overrides;
 use crate::exit::FailOn;
+use crate::scenario::preset;
 
 /// Decides, in CI, whether a Kafka-compatible broker keeps its promises.
 #[derive(Debug, Parser)]
@@ -45,6 +46,12 @@ pub enum Command {
         /// Which one.
         which: SchemaName,
     },
+    /// Print the services of a preset, for `cluster` of a scenario file; without a name, list the presets
+    Preset {
+        /// Which one.
+        #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(preset::names()))]
+        name: Option<String>,
+    },
     /// Write a starter scenario and a GitHub workflow
     Init(InitArgs),
     /// Print completions for a shell
@@ -57,12 +64,19 @@ pub enum Command {
 /// Scenario files, and what is set over them.
 #[derive(Debug, Args)]
 pub struct FileArgs {
-    /// Scenario files, folders that hold some, or globs; several run in this order, each a run of its own
-    #[arg(required = true, value_name = "FILE")]
+    /// Scenario files, folders that hold some, or globs; several run in this order, each a run of its own (in the
+    /// variable: one a line)
+    #[arg(
+        required = true,
+        value_name = "FILE",
+        env = "KAF6_FILES",
+        hide_env_values = true,
+        value_delimiter = '\n'
+    )]
     pub files: Vec<String>,
 
     /// Use the broker inside kaf6 in place of all others: real sockets and protocol, no install
-    #[arg(long)]
+    #[arg(long, env = "KAF6_EMBEDDED", hide_env_values = true)]
     pub embedded: bool,
 
     /// Brokers in place of the file's, as host:port; several with commas
@@ -179,8 +193,30 @@ pub struct OutputArgs {
     pub fail_on: FailOn,
 
     /// Show no progress
-    #[arg(long, short)]
+    #[arg(long, short, env = "KAF6_QUIET", hide_env_values = true)]
     pub quiet: bool,
+
+    /// On GitHub: mark the scenario file's line of each check that failed
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "KAF6_ANNOTATIONS",
+        hide_env_values = true,
+        default_value_t = true,
+        action = clap::ArgAction::Set
+    )]
+    pub annotations: bool,
+
+    /// On GitHub: write the step summary
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "KAF6_SUMMARY",
+        hide_env_values = true,
+        default_value_t = true,
+        action = clap::ArgAction::Set
+    )]
+    pub summary: bool,
 
     /// What to print on stdout at the end: a table, or summary.json (a JSON array of them for several files)
     #[arg(long, value_name = "FORMAT", default_value = "table")]

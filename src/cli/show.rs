@@ -1,4 +1,4 @@
-//! Commands that only read and print: `validate`, `plan`, `report` and `schema`.
+//! Commands that only read and print: `validate`, `plan`, `report`, `schema` and `preset`.
 
 use std::io::{IsTerminal as _, Write as _};
 
@@ -12,7 +12,7 @@ use crate::plan::timeline;
 use crate::report::summary::Summary;
 use crate::report::terminal::wants_colour;
 use crate::report::{self, console, json as summary_json};
-use crate::scenario::schema;
+use crate::scenario::{preset, schema};
 
 /// `kaf6 validate`.
 pub(super) fn validate(args: &FileArgs) -> anyhow::Result<Exit> {
@@ -80,5 +80,15 @@ pub(super) fn schema(which: SchemaName) -> anyhow::Result<Exit> {
         SchemaName::Summary => summary_json::summary_schema()?,
     };
     print(&text)?;
+    Ok(Exit::Pass)
+}
+
+/// `kaf6 preset`.
+pub(super) fn preset(name: Option<&str>) -> anyhow::Result<Exit> {
+    let text = match name {
+        Some(name) => preset::text(name).with_context(|| format!("there is no preset `{name}`"))?.to_owned(),
+        None => preset::names().map(|name| format!("{name}\n")).collect(),
+    };
+    print(text.as_bytes())?;
     Ok(Exit::Pass)
 }

@@ -1,15 +1,17 @@
-//! Time bounds: every scenario has a finite one, and from them follows when each can be running.
+//! Time bounds: every scenario and fault has a finite one, and from them follows when each can be running.
 //!
-//! Owns the bounds of scenarios that say none, and the windows that the timeline draws.
+//! Owns the bounds of those that say none, and the windows that the timeline draws.
 
 use std::time::Duration;
 
-use indexmap::IndexMap;
+use indexmap::{IndexMap, IndexSet};
 
-use super::{ScenarioPlan, Schedule, defaults};
-use crate::scenario::valid::{Activity, Metrics, Pace, Produce, Work};
+use super::{Plan, Schedule, Start, defaults};
+use crate::scenario::Scenario;
+use crate::scenario::valid::cluster::{Action, Cluster, Fault};
+use crate::scenario::valid::{Activity, Metrics, Pace, Produce, When, Work};
 
-/// When a scenario can be running, counted from the run's zero.
+/// When a scenario or fault can be running, counted from the run's zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Window {
     /// It does not start before.
@@ -75,29 +77,65 @@ fn whole_seconds(bound: Duration) -> Duration {
     Duration::from_secs(bound.as_secs() + u64::from(bound.subsec_nanos() > 0))
 }
 
-/// Finds the time bounds of a file's scenarios.
+/// What has a time bound.
+#[derive(Clone, Copy)]
+enum Item<'a> {
+    Activity(&'a Activity),
+    Fault(&'a Fault),
+}
+
+impl<'a> Item<'a> {
+    fn node(self) -> Node<'a> {
+        let (after, when, at) = match self {
+            Self::Activity(it) => (&it.after, &it.when, it.at),
+            Self::Fault(it) => (&it.after, &it.when, it.at),
+        };
+        Node {
+            after: after.as_deref(),
+            when: when.as_ref().map(|when: &When| when.scenario.as_str()),
+            at: at.unwrap_or_default().std(),
+        }
+    }
+
+    fn is_background(self) -> bool {
+        matches!(self, Self::Activity(activity) if activity.work.is_background())
+    }
+}
+
+/// Finds the time bounds of a file's scenarios and faults, which share one space of names.
 pub(super) struct Bounds<'a> {
-    activities: IndexMap<&'a str, &'a Activity>,
-    /// `None` while a scenario is being looked at: a reader may wait for one who waits for the reader.
+    items: IndexMap<&'a str, Item<'a>>,
+    cluster: Option<&'a Cluster>,
+    /// Who waits for a name, by that name.
+    waiting: IndexMap<&'a str, Vec<&'a str>>,
+    /// `None` while one is being looked at: a reader may wait for one who waits for the reader.
     windows: IndexMap<&'a str, Option<Window>>,
 }
 
 impl<'a> Bounds<'a> {
-    /// Looks at all scenarios; references in them are known to hold, and waiting has no circles.
-    pub(super) fn of(activities: &'a [Activity]) -> Self {
-        let activities: IndexMap<&str, &Activity> = activities.iter().map(|a| (a.name.as_str(), a)).collect();
-        let mut bounds = Self { activities, windows: IndexMap::new() };
-        let names: Vec<&str> = bounds.activities.keys().copied().collect();
-        let is_background = |name: &str| bounds.activities.get(name).is_some_and(|a| a.work.is_background());
+    /// Looks at all of a file; references in it are known to hold, and waiting has no circles.
+    pub(super) fn of(scenario: &'a Scenario) -> Self {
+        let activities = scenario.activities.iter().map(|it| (it.name.as_str(), Item::Activity(it)));
+        let faults = scenario.faults.iter().map(|it| (it.name.as_str(), Item::Fault(it)));
+        let items: IndexMap<&str, Item<'_>> = activities.chain(faults).collect();
+        let mut waiting: IndexMap<&str, Vec<&str>> = IndexMap::new();
+        for (name, item) in &items {
+            let node = item.node();
+            for before in node.after.into_iter().chain(node.when) {
+                waiting.entry(before).or_default().push(name);
+            }
+        }
         let (background, others): (Vec<&str>, Vec<&str>) =
-            names.into_iter().partition(|name| is_background(name));
+            items.keys().copied().partition(|name| items.get(name).is_some_and(|item| item.is_background()));
+        let mut bounds =
+            Self { items, cluster: scenario.cluster.as_ref(), waiting, windows: IndexMap::new() };
         for name in others.into_iter().chain(background) {
             bounds.window(name);
         }
         bounds
     }
 
-    /// The time bound of a scenario, counted from its start.
+    /// The time bound of a scenario or fault, counted from its start.
     pub(super) fn bound(&self, name: &str) -> Duration {
         let window = self.windows.get(name).copied().flatten().unwrap_or_default();
         window.end.saturating_sub(window.latest)
@@ -112,24 +150,43 @@ impl<'a> Bounds<'a> {
         if let Some(known) = self.windows.get(name) {
             return *known;
         }
-        let activity = *self.activities.get(name)?;
-        self.windows.insert(&activity.name, None);
-        let node = Node {
-            after: activity.after.as_deref(),
-            when: activity.when.as_ref().map(|when| when.scenario.as_str()),
-            at: activity.at.unwrap_or_default().std(),
-        };
-        let (earliest, latest) = node.start(&mut |before| self.window(before)).unwrap_or_default();
-        let bound = match activity.timeout {
-            Some(timeout) => timeout.std(),
-            None => whole_seconds(self.default_bound(activity, earliest)),
+        let (name, item) = self.items.get_key_value(name).map(|(name, item)| (*name, *item))?;
+        self.windows.insert(name, None);
+        let (earliest, latest) = item.node().start(&mut |before| self.window(before)).unwrap_or_default();
+        let bound = match item {
+            Item::Activity(Activity { timeout: Some(timeout), .. }) => timeout.std(),
+            Item::Activity(activity) => whole_seconds(self.default_bound(activity, earliest)),
+            Item::Fault(fault) => whole_seconds(fault_bound(fault, self.cluster)),
         };
         let window = Window { earliest, latest, end: latest.saturating_add(bound) };
-        self.windows.insert(&activity.name, Some(window));
+        self.windows.insert(name, Some(window));
         Some(window)
     }
 
-    fn default_bound(&mut self, activity: &Activity, earliest: Duration) -> Duration {
+    /// All that wait for a scenario, and all that wait for those.
+    fn waiting_for(&self, name: &'a str) -> IndexSet<&'a str> {
+        let mut found: IndexSet<&str> = IndexSet::new();
+        let mut open = vec![name];
+        while let Some(name) = open.pop() {
+            let more = self.waiting.get(name).into_iter().flatten();
+            open.extend(more.filter(|waiting| found.insert(waiting)));
+        }
+        found
+    }
+
+    /// When the last producer of a reader, and the last fault, has ended, but for those that wait for the reader itself:
+    /// only then is the log's end written.
+    fn written(&mut self, reader: &'a str, producers: &[String]) -> Duration {
+        let later = self.waiting_for(reader);
+        let faults =
+            self.items.iter().filter(|(_, item)| matches!(item, Item::Fault(_))).map(|(name, _)| *name);
+        let before: Vec<&str> = faults.filter(|name| !later.contains(name)).collect();
+        let producers = producers.iter().map(String::as_str).filter(|name| !later.contains(name));
+        let all: Vec<&str> = producers.chain(before).collect();
+        all.into_iter().filter_map(|name| Some(self.window(name)?.end)).max().unwrap_or_default()
+    }
+
+    fn default_bound(&mut self, activity: &'a Activity, earliest: Duration) -> Duration {
         match &activity.work {
             Work::Connect => defaults::CONNECT_TIMEOUT,
             Work::Watch(_) | Work::Metrics(Metrics { every: Some(_), .. }) => {
@@ -141,9 +198,7 @@ impl<'a> Bounds<'a> {
                 None => counted(produce.messages.unwrap_or(0), defaults::PER_MESSAGE),
             },
             Work::Consume(consume) => {
-                let ends: Vec<Duration> =
-                    consume.producers.iter().filter_map(|name| Some(self.window(name)?.end)).collect();
-                let written = ends.into_iter().max().unwrap_or_default().saturating_sub(earliest);
+                let written = self.written(&activity.name, &consume.producers).saturating_sub(earliest);
                 written.saturating_add(defaults::GRACE).max(defaults::LEAST_TIMEOUT)
             }
             Work::Roundtrip(roundtrip) => {
@@ -158,31 +213,55 @@ impl<'a> Bounds<'a> {
     }
 }
 
-/// The windows of a plan's scenarios, in their order.
-pub fn windows(scenarios: &[ScenarioPlan]) -> Vec<Window> {
+/// The longest time that a fault may take, from its start to the end of its healing.
+fn fault_bound(fault: &Fault, cluster: Option<&Cluster>) -> Duration {
+    let length = fault.length.map(crate::units::Duration::std);
+    // A service that kaf6 starts says how long it may take to be ready again.
+    let ready = |service: &str| match cluster.and_then(|cluster| cluster.service(service)) {
+        Some(service) => {
+            service.ready_timeout.map_or(defaults::READY_TIMEOUT.std(), crate::units::Duration::std)
+        }
+        None => defaults::FAULT_TIMEOUT,
+    };
+    let bound = match &fault.action {
+        Action::Restart { target, down_for, .. } => {
+            down_for.unwrap_or(defaults::DOWN_FOR).std().saturating_add(ready(&target.service))
+        }
+        Action::Start { target } | Action::Pause { target } => ready(&target.service),
+        Action::Stop { target, .. } if length.is_some() => ready(&target.service),
+        Action::Stop { .. } | Action::Throttle { .. } | Action::Exec { .. } => defaults::FAULT_TIMEOUT,
+        // There and back.
+        Action::Scale { service, .. } => ready(service).saturating_mul(1 + u32::from(length.is_some())),
+    };
+    bound.saturating_add(length.unwrap_or_default())
+}
+
+/// The windows of a plan's scenarios, in their order, and then those of its faults.
+pub fn windows(plan: &Plan) -> Vec<Window> {
+    let scenarios = plan.scenarios.iter().map(|it| (it.name.as_str(), &it.start, it.timeout));
+    let faults = plan.faults.iter().map(|it| (it.name.as_str(), &it.start, it.timeout));
+    let all: Vec<(&str, &Start, Duration)> = scenarios.chain(faults).collect();
     let mut known: IndexMap<&str, Window> = IndexMap::new();
     // Waiting has no circles, so each round settles at least one more.
-    for _ in 0..scenarios.len() {
-        for scenario in scenarios
-            .iter()
-            .filter(|scenario| !known.contains_key(scenario.name.as_str()))
-            .collect::<Vec<_>>()
-        {
+    for _ in 0..all.len() {
+        for (name, start, timeout) in &all {
+            if known.contains_key(name) {
+                continue;
+            }
             let node = Node {
-                after: scenario.start.after.as_deref(),
-                when: scenario.start.when.as_ref().map(|when| when.scenario.as_str()),
-                at: scenario.start.at,
+                after: start.after.as_deref(),
+                when: start.when.as_ref().map(|when| when.scenario.as_str()),
+                at: start.at,
             };
             if let Some((earliest, latest)) = node.start(&mut |before| known.get(before).copied()) {
-                let end = latest.saturating_add(scenario.timeout);
-                known.insert(&scenario.name, Window { earliest, latest, end });
+                known.insert(name, Window { earliest, latest, end: latest.saturating_add(*timeout) });
             }
         }
-        if known.len() == scenarios.len() {
+        if known.len() == all.len() {
             break;
         }
     }
-    scenarios.iter().map(|scenario| known.get(scenario.name.as_str()).copied().unwrap_or_default()).collect()
+    all.iter().map(|(name, _, _)| known.get(name).copied().unwrap_or_default()).collect()
 }
 
 #[cfg(test)]
@@ -220,8 +299,32 @@ mod tests {
             "  w1: {type: produce, messages: 10}\n  r: {type: consume}\n  w2: {type: produce, messages: 10, after: r}\n",
         );
         assert!(plan.scenarios.iter().all(|scenario| scenario.timeout >= Duration::from_secs(60)));
-        let windows = windows(&plan.scenarios);
+        let windows = windows(&plan);
         assert_eq!(windows[2].latest, windows[1].end);
+    }
+
+    #[test]
+    fn a_reader_has_the_faults_time_too_but_for_those_that_wait_for_it() {
+        let with = |reader: &str, faults: &str| {
+            let text = format!(
+                "brokers: [\"x:1\"]\ntopics: [{{name: t}}]\ncluster: {{attach: {{b: x}}}}\nscenarios:\n  \
+                 w: {{type: produce, messages: 1000, rate: 50/s}}\n  r: {{type: consume{reader}}}\nfaults:\n{faults}"
+            );
+            let none = |_: &str| None;
+            build(&load_text(Path::new("f.yaml"), &text, &LoadOptions::new(&none)).expect("a good file"))
+        };
+        let bounce = "  f: {type: restart, target: b, after: w, down_for: 5s}\n";
+        let plan = with(", after: f", bounce);
+        // The producer 50 s, the fault 65 s after it, and the reader then as long as any.
+        assert_eq!((seconds(&plan), plan.faults[0].timeout.as_secs()), (vec![50, 145], 65));
+        assert_eq!(seconds(&with("", bounce)), [50, 145]);
+        assert_eq!(seconds(&with("", "  f: {type: restart, target: b, after: r, down_for: 5s}\n")), [50, 80]);
+        let later = with(
+            "",
+            "  f: {type: restart, target: b, after: r}\n  g: {type: pause, target: b, for: 1h, after: f}\n",
+        );
+        assert_eq!(seconds(&later), [50, 80]);
+        assert!(later.timeout > Duration::from_secs(3600));
     }
 
     #[test]

@@ -2,45 +2,16 @@
 //!
 //! Owns the note of each default taken; it cannot fail, for all that can be wrong is found before.
 
-use std::fmt::Display;
-
 use super::bounds::{self, Bounds};
+use super::taker::Taker;
 use super::{
     Acks, ConnectPlan, ConsumePlan, DefaultTaken, From, MetricsPlan, Partitioning, Plan, ProducePlan,
     RoundtripPlan, ScenarioPlan, Source, Start, StartOffset, TopicPlan, ValuePlan, WatchPlan, checks,
-    defaults,
+    containers, defaults,
 };
-use crate::scenario::valid::{Activity, Consume, Message, Produce, Roundtrip, Topic, TopicUse};
-use crate::scenario::{Scenario, Template, valid};
+use crate::scenario::valid::{Activity, Consume, Message, Produce, Roundtrip, Topic};
+use crate::scenario::{Scenario, valid};
 use crate::units::{ByteSize, Duration};
-
-/// The defaults taken so far, below one path of the file.
-struct Taker<'a> {
-    path: String,
-    taken: &'a mut Vec<DefaultTaken>,
-}
-
-impl Taker<'_> {
-    fn note(&mut self, field: &str, value: impl Display) {
-        let field = if self.path.is_empty() { field.to_owned() } else { format!("{}.{field}", self.path) };
-        self.taken.push(DefaultTaken { field, value: value.to_string() });
-    }
-
-    /// The value written, or the default with a note of it.
-    fn or<T: Copy>(&mut self, field: &str, written: Option<T>, default: T, shown: impl Display) -> T {
-        written.unwrap_or_else(|| {
-            self.note(field, shown);
-            default
-        })
-    }
-
-    fn topic(&mut self, topic: &TopicUse) -> Template {
-        if topic.by_default {
-            self.note("topic", &topic.name);
-        }
-        topic.name.clone()
-    }
-}
 
 /// Makes the plan.
 pub fn build(scenario: &Scenario) -> Plan {
@@ -52,11 +23,17 @@ pub fn build(scenario: &Scenario) -> Plan {
         stem
     });
     let topics = topics(scenario, &mut taken);
-    let bounds = Bounds::of(&scenario.activities);
+    let bounds = Bounds::of(scenario);
     let scenarios: Vec<ScenarioPlan> = scenario
         .activities
         .iter()
         .map(|activity| one(activity, &topics, bounds.bound(&activity.name), &mut taken))
+        .collect();
+    let cluster = scenario.cluster.as_ref().map(|it| containers::cluster(it, &scenario.faults, &mut taken));
+    let faults = scenario
+        .faults
+        .iter()
+        .map(|fault| containers::fault(fault, bounds.bound(&fault.name), &mut taken))
         .collect();
     let mut run = Taker { path: "run".to_owned(), taken: &mut taken };
     let timeout = scenario.timeout.map_or_else(
@@ -80,8 +57,8 @@ pub fn build(scenario: &Scenario) -> Plan {
         client: scenario.client.clone(),
         topics,
         scenarios,
-        cluster: None,
-        faults: Vec::new(),
+        cluster,
+        faults,
         checks: checks::all(scenario),
         timeout,
         seed,

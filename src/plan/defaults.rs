@@ -35,6 +35,18 @@ pub const ROUNDTRIP_PARTITION: i32 = 0;
 pub const ITERATION_TIMEOUT: Duration = Duration::from_secs(10);
 /// `every` of a `watch`.
 pub const WATCH_EVERY: crate::units::Duration = crate::units::Duration::from_millis(500);
+/// `pull` of a service, in words.
+pub const PULL: &str = "missing";
+/// `replicas` of a service.
+pub const REPLICAS: u32 = 1;
+/// `ready_timeout` of a service.
+pub const READY_TIMEOUT: crate::units::Duration = crate::units::Duration::from_secs(120);
+/// `signal` of a fault that ends a service: as a crash, without a word.
+pub const SIGNAL: &str = "SIGKILL";
+/// `down_for` of a restart.
+pub const DOWN_FOR: crate::units::Duration = crate::units::Duration::from_secs(1);
+/// How long a fault may take beyond its own length, where no service says how long it takes to be ready.
+pub const FAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// `run.seed`.
 pub const SEED: u64 = 0;
 /// `run.audit`, in words: what a live reader saw can be gone after a fault, or after its log began anew.
@@ -67,7 +79,11 @@ pub fn value() -> ValuePlan {
 /// All defaults, as the docs list them: where, which field, and what it is when left out.
 pub const TABLE: &[(&str, &str, &str)] = &[
     ("file", "name", "the file's stem"),
-    ("file", "brokers", "the profile's; needed unless only `metrics` run"),
+    (
+        "file",
+        "brokers",
+        "ports named `kafka` of the services in `cluster`, else the profile's; needed unless only `metrics` run",
+    ),
     ("topic", "partitions", "1"),
     ("topic", "replication_factor", "1"),
     ("topic", "recreate", "false"),
@@ -94,7 +110,11 @@ pub const TABLE: &[(&str, &str, &str)] = &[
     ("consume", "offset", "earliest"),
     ("consume", "limit", "to the end of the log"),
     ("consume", "idle_timeout", "15s"),
-    ("consume", "timeout", "the end of its producers' time bounds and 30s; at least 60s"),
+    (
+        "consume",
+        "timeout",
+        "the end of its producers' time bounds, and of the faults' that do not wait for it, and 30s; at least 60s",
+    ),
     ("roundtrip", "partition", "0"),
     ("roundtrip", "iterations", "100"),
     ("roundtrip", "warmup", "5"),
@@ -104,14 +124,36 @@ pub const TABLE: &[(&str, &str, &str)] = &[
     ("roundtrip", "idempotence", "false"),
     ("roundtrip", "value", "JSON with `{{uuid}}` and `{{now}}`"),
     ("roundtrip", "timeout", "60s and 200ms a round trip of each client, at most 24h"),
+    ("watch", "every", "500ms"),
+    ("watch", "timeout", "until the last other scenario has ended"),
+    ("service", "pull", PULL),
+    ("service", "entrypoint", "the image's"),
+    ("service", "command", "the image's"),
+    ("service", "needs", "the services that it refers to"),
+    ("service", "replicas", "1"),
+    ("service", "ready", "it runs"),
+    ("service", "ready_timeout", "2m"),
+    ("fault", "after", "nothing is waited for"),
+    ("fault", "at", "0s"),
+    ("restart", "signal", SIGNAL),
+    ("restart", "down_for", "1s"),
+    ("restart", "image", "the same"),
+    ("stop", "signal", SIGNAL),
+    ("stop", "for", "until a `start` of the same target"),
+    ("throttle", "latency", "0s"),
+    ("throttle", "jitter", "0s"),
+    ("throttle", "bandwidth", "no limit"),
+    ("scale", "for", "to the end of the run"),
     ("check", "name", "its type"),
     (
         "check",
         "scenario",
-        "each one that can answer; counts and latencies: each consumer, else each producer",
+        "each one that can answer; counts and latencies: each consumer, else each producer; rates around faults: each producer, else each consumer",
     ),
     ("check", "metric", "received of a consumer or round trip, acked of a producer"),
     ("check", "strict", "false"),
+    ("check", "tolerance", "20%"),
+    ("check", "allow", "nothing may change"),
     ("check", "abort", "false"),
     ("check", "delay", "0s"),
     ("run", "timeout", "10m, or the end of the last time bound and 30s where that is later"),

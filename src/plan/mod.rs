@@ -13,8 +13,12 @@ pub mod bounds;
 pub mod build;
 mod checks;
 pub mod cluster;
+mod containers;
+mod containers_page;
 pub mod defaults;
+mod page;
 pub mod schedule;
+mod taker;
 pub mod timeline;
 mod work;
 

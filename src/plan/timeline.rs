@@ -6,12 +6,13 @@ use std::fmt::Write;
 use std::time::Duration as StdDuration;
 
 use super::bounds::{self, Window};
+use super::page::{count, section, time, when_text};
 use super::{
-    Acks, Ask, CheckPlan, Content, CountMetric, Counter, From, Partitioning, Plan, ProducePlan, ScenarioPlan,
-    Schedule, StartOffset, Target, ValuePlan, When, Work,
+    Acks, Ask, Aspect, CheckPlan, ClusterPlan, Content, CountMetric, From, Partitioning, Plan, ProducePlan,
+    ScenarioPlan, Schedule, Span, Start, StartOffset, Target, ValuePlan, Work, containers_page,
 };
 use crate::scenario::Wired;
-use crate::units::{ByteSize, Duration, Rate};
+use crate::units::{ByteSize, Rate, Share};
 
 /// Columns of the bars.
 const WIDTH: usize = 48;
@@ -22,8 +23,12 @@ pub fn validate_line(plan: &Plan) -> String {
         0 => String::new(),
         implicit => format!(" ({implicit} added without asking)"),
     };
+    let faults = match plan.faults.len() as u64 {
+        0 => String::new(),
+        faults => format!("{}, ", count(faults, "fault")),
+    };
     format!(
-        "{}: good: {}, {}, {}{implicit}",
+        "{}: good: {}, {faults}{}, {}{implicit}",
         plan.source.path.display(),
         count(plan.scenarios.len() as u64, "scenario"),
         count(plan.topics.len() as u64, "topic"),
@@ -40,25 +45,16 @@ fn joined(list: &[Wired]) -> String {
 pub fn render(plan: &Plan) -> String {
     let mut out = String::new();
     header(plan, &mut out);
+    if let Some(cluster) = &plan.cluster {
+        containers_page::cluster(cluster, &mut out);
+    }
     topics(plan, &mut out);
     timeline(plan, &mut out);
     scenarios(plan, &mut out);
+    containers_page::faults(&plan.faults, &mut out);
     checks(plan, &mut out);
     section(&mut out, "defaults taken", plan.defaults.iter().map(|d| (d.field.clone(), d.value.clone())));
     out
-}
-
-/// Two columns under a title; nothing where there is nothing.
-fn section(out: &mut String, title: &str, rows: impl Iterator<Item = (String, String)>) {
-    let rows: Vec<(String, String)> = rows.collect();
-    let width = rows.iter().map(|(left, _)| left.chars().count()).max().unwrap_or(0);
-    if rows.is_empty() {
-        return;
-    }
-    let _ = writeln!(out, "\n{title}");
-    for (left, right) in rows {
-        let _ = writeln!(out, "{}", format!("  {left:width$}  {right}").trim_end());
-    }
 }
 
 fn header(plan: &Plan, out: &mut String) {
@@ -73,7 +69,15 @@ fn header(plan: &Plan, out: &mut String) {
         Target::Embedded => row("brokers", "embedded in kaf6"),
         Target::Brokers(list) if list.is_empty() => row("brokers", "none needed"),
         Target::Brokers(list) => row("brokers", &joined(list)),
-        Target::Cluster => row("brokers", "those of the cluster"),
+        Target::Cluster => {
+            let list: Vec<String> = plan
+                .cluster
+                .iter()
+                .flat_map(ClusterPlan::bootstrap)
+                .map(|(service, replica)| format!("{{{{{}.{replica}.kafka}}}}", service.name))
+                .collect();
+            row("brokers", &list.join(", "));
+        }
     }
     if let Some(profile) = &plan.profile {
         row("profile", profile);
@@ -104,27 +108,42 @@ fn topics(plan: &Plan, out: &mut String) {
     );
 }
 
-/// When each scenario is expected to run (`=`) and can be running (`.`).
+/// A line of the timeline.
+struct Row<'a> {
+    name: &'a str,
+    start: &'a Start,
+    expected: Option<StdDuration>,
+}
+
+/// When each scenario and fault is expected to run (`=`) and can be running (`.`).
 fn timeline(plan: &Plan, out: &mut String) {
-    let windows = bounds::windows(&plan.scenarios);
+    let windows = bounds::windows(plan);
     let end = windows.iter().map(|window| window.end).max().unwrap_or_default();
     if end.is_zero() {
         return;
     }
-    let name_width = plan.scenarios.iter().map(|s| s.name.chars().count()).max().unwrap_or(0);
+    let scenarios =
+        plan.scenarios.iter().map(|it| Row { name: &it.name, start: &it.start, expected: expected(it) });
+    let faults = plan.faults.iter().map(|it| Row {
+        name: &it.name,
+        start: &it.start,
+        expected: containers_page::expected(it),
+    });
+    let rows: Vec<Row<'_>> = scenarios.chain(faults).collect();
+    let name_width = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0);
     let _ = writeln!(out, "\ntimeline  (= as planned, . up to its time bound)");
     let right = time(end);
     let gap = WIDTH.saturating_sub(right.len() + 2);
     let _ = writeln!(out, "  {:name_width$}  0s{:gap$}{right}", "", "");
-    for (scenario, window) in plan.scenarios.iter().zip(&windows) {
-        let bar = bar(scenario, window, end);
-        let why = start_text(scenario);
-        let line = format!("  {:name_width$} |{bar}| {why}", scenario.name);
+    for (row, window) in rows.iter().zip(&windows) {
+        let bar = bar(row, window, end);
+        let why = start_text(row.start);
+        let line = format!("  {:name_width$} |{bar}| {why}", row.name);
         let _ = writeln!(out, "{}", line.trim_end());
     }
 }
 
-fn bar(scenario: &ScenarioPlan, window: &Window, end: StdDuration) -> String {
+fn bar(row: &Row<'_>, window: &Window, end: StdDuration) -> String {
     let column = |at: StdDuration| {
         #[expect(
             clippy::cast_possible_truncation,
@@ -137,9 +156,9 @@ fn bar(scenario: &ScenarioPlan, window: &Window, end: StdDuration) -> String {
     };
     let start = column(window.earliest).min(WIDTH - 1);
     let stop = column(window.end).max(start + 1);
-    let planned = match expected(scenario) {
+    let planned = match row.expected {
         // What waits for others starts no one knows when.
-        Some(length) if scenario.start.after.is_none() && scenario.start.when.is_none() => {
+        Some(length) if row.start.after.is_none() && row.start.when.is_none() => {
             column(window.earliest.saturating_add(length)).clamp(start + 1, stop)
         }
         _ => start,
@@ -163,13 +182,12 @@ fn expected(scenario: &ScenarioPlan) -> Option<StdDuration> {
                 (a, b) => a.or(b),
             }
         }
-        Work::Metrics(metrics) if metrics.every.is_some() => Some(scenario.timeout),
+        _ if scenario.is_background() => Some(scenario.timeout),
         _ => None,
     }
 }
 
-fn start_text(scenario: &ScenarioPlan) -> String {
-    let start = &scenario.start;
+fn start_text(start: &Start) -> String {
     let mut parts = Vec::new();
     if let Some(after) = &start.after {
         parts.push(format!("<- after {after}"));
@@ -181,15 +199,6 @@ fn start_text(scenario: &ScenarioPlan) -> String {
         parts.push(format!("{}{}", if start.after.is_some() { "+ " } else { "at " }, time(start.at)));
     }
     parts.join(" ")
-}
-
-fn when_text(when: &When) -> String {
-    let counter = match when.counter {
-        Counter::Sent => "sent",
-        Counter::Acked => "acked",
-        Counter::Received => "received",
-    };
-    format!("{}.{counter} >= {}", when.scenario, when.at_least)
 }
 
 fn scenarios(plan: &Plan, out: &mut String) {
@@ -380,11 +389,32 @@ fn asked(plan: &Plan, check: &CheckPlan) -> Option<String> {
             Some(format!("{} >= {expected}", counted(plan, check, *metric)))
         }
         Ask::NoDuplicates { strict } | Ask::InOrder { strict } => strict.then(|| "strict".to_owned()),
-        Ask::Threshold { expr, abort, delay, .. } => Some(match (abort, delay.is_zero()) {
-            (false, _) => expr.text.clone(),
-            (true, true) => format!("{}, ends the run", expr.text),
-            (true, false) => format!("{}, ends the run from {} on", expr.text, time(*delay)),
-        }),
+        Ask::Threshold { expr, abort, delay, span } => {
+            let mut text = expr.text.clone();
+            match span {
+                Some(Span::During(fault)) => text.push_str(&format!(" during {fault}")),
+                Some(Span::After(fault)) => text.push_str(&format!(" after {fault}")),
+                None => {}
+            }
+            Some(match (abort, delay.is_zero()) {
+                (false, _) => text,
+                (true, true) => format!("{text}, ends the run"),
+                (true, false) => format!("{text}, ends the run from {} on", time(*delay)),
+            })
+        }
+        Ask::ThroughputDrops { during, at_least } => {
+            Some(format!("during {during}, by at least {}", Share::new(*at_least)))
+        }
+        Ask::Recovers { after, within, tolerance } => Some(format!(
+            "after {after}, within {}, to within {} of the rate before it",
+            time(*within),
+            Share::new(*tolerance)
+        )),
+        Ask::MetadataStable { allow } if !allow.is_empty() => {
+            let names: Vec<&str> = allow.iter().copied().map(Aspect::name).collect();
+            Some(format!("but for {}", names.join(", ")))
+        }
+        Ask::Continuity { max_gap } => Some(format!("no gap over {}", time(*max_gap))),
         _ => None,
     }
 }
@@ -400,14 +430,6 @@ fn counted(plan: &Plan, check: &CheckPlan, metric: Option<CountMetric>) -> &'sta
         None if !plan.scenarios.iter().filter(named).any(receives) => "acked",
         Some(CountMetric::Received) | None => "received",
     }
-}
-
-fn count(number: u64, of: &str) -> String {
-    if number == 1 { format!("1 {of}") } else { format!("{number} {of}s") }
-}
-
-fn time(length: StdDuration) -> String {
-    Duration::from(length).to_string()
 }
 
 /// Two digits behind the point are enough for people.

@@ -12,7 +12,7 @@ use super::diagnostics::{Diagnostic, PROBLEMS_MAX};
 use super::node::{Document, below};
 use super::position::Span;
 use super::suggest;
-use crate::units::{ByteSize, Duration, Rate, UnitError};
+use crate::units::{Bandwidth, ByteSize, Duration, Rate, Share, UnitError};
 
 /// What the schema finds wrong with a document.
 #[derive(Debug, Default)]
@@ -126,10 +126,7 @@ impl Checker<'_> {
                     seen.push(*word);
                     new
                 });
-                let shown = self.shown(at);
-                let message = format!("{shown} is none of {}", list(&known));
-                let near = self.document.shown(at).and_then(|word| suggest::nearest(word, known));
-                self.add(at, value_place, message, near.map(|near| format!("did you mean `{near}`?")));
+                self.none_of(at, &known);
             }
             Kind::Minimum { limit } => {
                 let message = format!("{} is too little; the least is {limit}", self.shown(at));
@@ -154,6 +151,13 @@ impl Checker<'_> {
         self.document.shown(pointer).map_or_else(|| "this".to_owned(), |text| format!("`{}`", short(text)))
     }
 
+    fn none_of(&mut self, at: &str, known: &[&str]) {
+        let message = format!("{} is none of {}", self.shown(at), list(known));
+        let near = self.document.shown(at).and_then(|word| suggest::nearest(word, known.iter().copied()));
+        let hint = near.map(|near| format!("did you mean `{near}`?"));
+        self.add(at, self.document.place(at), message, hint);
+    }
+
     /// What is wrong with a duration, rate or size, in the words of its own reader.
     fn unit(&self, at: &str, rule: &str, kind: &Kind) -> Option<String> {
         fn wrong<T: FromStr<Err = UnitError>>(text: &str) -> Option<String> {
@@ -167,6 +171,8 @@ impl Checker<'_> {
             "Duration" => wrong::<Duration>(&text),
             "Rate" => wrong::<Rate>(&text),
             "ByteSize" => wrong::<ByteSize>(&text),
+            "Bandwidth" => wrong::<Bandwidth>(&text),
+            "Share" => wrong::<Share>(&text),
             _ => None,
         }
     }
@@ -195,6 +201,11 @@ impl Checker<'_> {
             branches.iter().filter_map(|b| b.pointer("/properties/type/const")?.as_str()).collect();
         if tags.len() == branches.len() && !tags.is_empty() {
             return self.tagged(at, &tags, context, instance);
+        }
+        // Each branch is one word, with what it means beside it.
+        let one_word: Vec<&str> = branches.iter().filter_map(|b| b.get("const")?.as_str()).collect();
+        if one_word.len() == branches.len() {
+            return self.none_of(at, &one_word);
         }
         // The one branch that has the right type says best what is wrong, where it has more to say.
         let mut fitting = context.iter().filter(|errors| {

@@ -5,7 +5,7 @@
 use super::suggest;
 use super::valid::{Counter, Metric, Op, ThresholdExpr, When};
 use crate::anomaly::Anomaly;
-use crate::units::{ByteSize, Duration, Rate};
+use crate::units::{Bandwidth, Duration, Rate, Share};
 
 /// Why an expression cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -101,16 +101,10 @@ impl Metric {
                 let length: Duration = text.parse().ok()?;
                 Some(length.std().as_secs_f64() * 1000.0)
             }),
-            Self::ErrorRate => match text.strip_suffix('%') {
-                Some(percent) => percent.trim().parse::<f64>().ok().map(|percent| percent / 100.0),
-                None => number(),
-            },
+            Self::ErrorRate => number().or_else(|| text.parse::<Share>().ok().map(Share::get)),
             Self::Rate => number().or_else(|| text.parse::<Rate>().ok().map(Rate::get)),
             #[expect(clippy::cast_precision_loss, reason = "sizes are below 1e15")]
-            Self::Throughput => number().or_else(|| {
-                let (size, _) = text.split_once('/').filter(|(_, time)| time.trim() == "s")?;
-                Some(size.trim().parse::<ByteSize>().ok()?.get() as f64)
-            }),
+            Self::Throughput => number().or_else(|| Some(text.parse::<Bandwidth>().ok()?.get() as f64)),
             _ => number(),
         };
         value.filter(|value| value.is_finite() && *value >= 0.0)

@@ -1,6 +1,6 @@
 //! From a path to a validated scenario, or to all that is wrong with the file.
 //!
-//! Owns the order: bytes, text, values with places, environment, schema, profile, meaning.
+//! Owns the order: bytes, text, values with places, environment, preset, schema, profile, meaning.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use super::diagnostics::Diagnostics;
 use super::node::Document;
 use super::options::LoadOptions;
 use super::valid::{Profile, Scenario};
-use super::{conform, env, profile, read, schema, validate};
+use super::{conform, env, preset, profile, read, schema, validate};
 
 /// Loads a scenario file.
 pub fn load(path: &Path, options: &LoadOptions<'_>) -> Result<Scenario, Diagnostics> {
@@ -24,6 +24,7 @@ pub fn load_text(path: &Path, text: &str, options: &LoadOptions<'_>) -> Result<S
 
 fn from_document(mut document: Document, options: &LoadOptions<'_>) -> Result<Scenario, Diagnostics> {
     let mut problems = env::replace(&mut document, options.env);
+    preset::merge(&mut document);
     let findings = conform::check(&mut document, schema::scenario());
     problems.extend(findings.problems.iter().cloned());
     let name = match &options.profile {

@@ -13,6 +13,7 @@ pub mod node;
 pub mod options;
 mod plain;
 mod position;
+pub mod preset;
 mod profile;
 pub mod read;
 pub mod schema;

@@ -184,6 +184,14 @@ impl Document {
         }
     }
 
+    /// The scalar at a pointer as a text, also where it means a number or boolean: `1.10` keeps its zero.
+    pub fn text_of(&self, pointer: &str) -> Option<&str> {
+        match &self.root.find(pointer)?.1.content {
+            Content::Scalar(scalar) => Some(&scalar.text),
+            _ => None,
+        }
+    }
+
     /// Whether the environment was put into the scalar at a pointer.
     pub fn is_replaced(&self, pointer: &str) -> bool {
         let found = self.root.find(pointer);

@@ -6,8 +6,9 @@ use std::fmt;
 
 use super::template::TemplateError;
 
-/// A text with references in it, parsed once.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// A text with references in it, parsed once. What the environment put into it is printed by nothing but
+/// [`Wired::resolve`].
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Wired {
     source: String,
     parts: Vec<Part>,
@@ -95,6 +96,12 @@ impl Wired {
         Self { source, parts }
     }
 
+    /// The same, printed as the file has it: with `${VAR}` in place of what that stands for.
+    #[must_use]
+    pub fn shown_as(self, source: impl Into<String>) -> Self {
+        Self { source: source.into(), ..self }
+    }
+
     /// The references in the text, in their order.
     pub fn references(&self) -> impl Iterator<Item = &Reference> {
         self.parts.iter().filter_map(|part| match part {
@@ -114,6 +121,22 @@ impl Wired {
             .collect()
     }
 
+    /// Whether it refers to a service.
+    pub fn has_service(&self) -> bool {
+        self.references().any(|reference| matches!(reference, Reference::Service { .. }))
+    }
+
+    /// Whether it refers to this service.
+    pub fn refers_to(&self, name: &str) -> bool {
+        self.references()
+            .any(|reference| matches!(reference, Reference::Service { service, .. } if service == name))
+    }
+
+    /// Whether there is one reference in it and nothing else.
+    pub fn is_only_a_reference(&self) -> bool {
+        matches!(self.parts.as_slice(), [Part::Reference(_)])
+    }
+
     /// The text as it is, where no reference is in it.
     pub fn constant(&self) -> Option<&str> {
         match self.parts.as_slice() {
@@ -127,6 +150,27 @@ impl Wired {
 impl fmt::Display for Wired {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.source)
+    }
+}
+
+impl fmt::Debug for Wired {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.source, f)
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Replica => f.write_str("{{replica}}"),
+            Self::RunId => f.write_str("{{run_id}}"),
+            Self::SelfHost => f.write_str("{{self.host}}"),
+            Self::SelfPort(port) => write!(f, "{{{{self.port.{port}}}}}"),
+            Self::Service { service, replica: None, port } => write!(f, "{{{{{service}.{port}}}}}"),
+            Self::Service { service, replica: Some(replica), port } => {
+                write!(f, "{{{{{service}.{replica}.{port}}}}}")
+            }
+        }
     }
 }
 
@@ -175,6 +219,20 @@ mod tests {
             seen[3],
             Reference::Service { service: "broker".into(), replica: Some(1), port: "kafka".into() }
         );
+    }
+
+    #[test]
+    fn what_the_environment_gave_is_not_printed() {
+        let wired = Wired::parse("hunter2").expect("good").shown_as("${PASSWORD}");
+        assert_eq!(format!("{wired} {wired:?}"), "${PASSWORD} \"${PASSWORD}\"");
+        assert_eq!(
+            (wired.constant(), wired.resolve(|_| String::new())),
+            (Some("hunter2"), "hunter2".to_owned())
+        );
+        let text = "{{a.b}}{{a.1.b}}{{self.host}}{{self.port.x}}{{replica}}{{run_id}}";
+        let references: String =
+            Wired::parse(text).expect("good").references().map(ToString::to_string).collect();
+        assert_eq!(references, text);
     }
 
     #[test]

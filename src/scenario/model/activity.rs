@@ -1,6 +1,6 @@
 //! The scenario types as they are written.
 //!
-//! Owns the fields of `connect`, `metrics`, `produce`, `consume` and `roundtrip`, and those that all share.
+//! Owns the fields of `connect`, `metrics`, `produce`, `consume`, `roundtrip` and `watch`, and those that all share.
 
 use std::borrow::Cow;
 
@@ -25,12 +25,14 @@ pub enum Activity {
     Consume(Box<Consume>),
     /// Write one, read it back, next.
     Roundtrip(Box<Roundtrip>),
+    /// Look at metadata, as a client sees it, again and again.
+    Watch(Watch),
 }
 
 /// What every scenario may say.
 #[derive(Debug, Clone, Default)]
 pub struct Common {
-    /// The scenario that must have ended.
+    /// The scenario or fault that must have ended.
     pub after: Option<String>,
     /// Offset from the run's zero, or from the end of `after`.
     pub at: Option<Written<Duration>>,
@@ -50,7 +52,7 @@ macro_rules! activity {
         #[serde(deny_unknown_fields)]
         pub struct $name {
             $($(#[$meta])* pub $field: Option<$kind>,)*
-            /// The scenario that must have ended, well or not. Default: start at once.
+            /// The scenario or fault that must have ended, well or not. Default: start at once.
             pub after: Option<String>,
             /// Offset from the run's start, or from the end of `after`. Default: 0s.
             pub at: Option<Written<Duration>>,
@@ -58,7 +60,7 @@ macro_rules! activity {
             pub when: Option<String>,
             /// Time bound, from its start on. Every scenario has one; see the table of defaults.
             pub timeout: Option<Written<Duration>>,
-            /// Brokers of its own. Default: the file's.
+            /// Brokers of its own, such as `{{broker.1.kafka}}`. Default: the file's.
             #[schemars(length(min = 1))]
             pub brokers: Option<Vec<String>>,
         }
@@ -85,7 +87,8 @@ activity! {
 activity! {
     /// Asks an HTTP endpoint for metrics.
     Metrics {
-        /// Where to ask. Default: the profile's metrics_url.
+        /// Where to ask; a port of a service as `http://{{broker.metrics}}/metrics`. Default: the profile's
+        /// metrics_url.
         url: String,
         /// Series that must be present, by name.
         contains: Vec<String>,
@@ -188,9 +191,17 @@ activity! {
     }
 }
 
+activity! {
+    /// Looks at metadata as clients see it, as long as other scenarios run, and keeps each change.
+    Watch {
+        /// Time from one look to the next. Default: 500ms.
+        every: Written<Duration>,
+    }
+}
+
 impl Activity {
     /// The types, as files write them.
-    pub const TYPES: [&'static str; 5] = ["connect", "metrics", "produce", "consume", "roundtrip"];
+    pub const TYPES: [&'static str; 6] = ["connect", "metrics", "produce", "consume", "roundtrip", "watch"];
 
     /// What every scenario may say.
     pub fn common(&self) -> Common {
@@ -200,6 +211,7 @@ impl Activity {
             Self::Produce(it) => it.common(),
             Self::Consume(it) => it.common(),
             Self::Roundtrip(it) => it.common(),
+            Self::Watch(it) => it.common(),
         }
     }
 }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::written::Written;
-use crate::units::Duration;
+use crate::units::{Duration, Share};
 
 macro_rules! checks {
     ($($(#[$about:meta])* $variant:ident = $tag:literal { $($(#[$meta:meta])* $field:ident: $kind:ty,)* })*) => {
@@ -107,7 +107,53 @@ checks! {
         abort: Option<bool>,
         /// Do not try before this time. Default: 0s.
         delay: Option<Written<Duration>>,
+        /// Only what was measured while this fault lasted.
+        during: Option<String>,
+        /// Only what was measured after this fault had ended.
+        after: Option<String>,
     }
+    /// The rate falls while a fault lasts.
+    ThroughputDrops = "throughput_drops" {
+        /// The fault.
+        during: String,
+        /// The least fall, as a share of the rate before the fault.
+        at_least: Written<Share>,
+    }
+    /// The rate comes back after a fault.
+    Recovers = "recovers" {
+        /// The fault.
+        after: String,
+        /// How long it may take, from the fault's end.
+        within: Written<Duration>,
+        /// How far below the rate before the fault still counts as back. Default: 20%.
+        tolerance: Option<Written<Share>>,
+    }
+    /// Metadata, as a `watch` sees it, does not change.
+    MetadataStable = "metadata_stable" {
+        /// What may change all the same. Default: nothing.
+        allow: Option<Vec<Aspect>>,
+    }
+    /// No longer time without an ack, or without a read, than this.
+    Continuity = "continuity" {
+        /// The longest time allowed.
+        max_gap: Written<Duration>,
+    }
+}
+
+/// What metadata says of a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Aspect {
+    /// Which partitions a topic has.
+    Partitions,
+    /// Who leads each of them.
+    Leaders,
+    /// The id of a topic.
+    TopicIds,
+    /// Who is the controller.
+    Controller,
+    /// Which brokers there are, and where.
+    Brokers,
 }
 
 /// Counts that a count check may name.

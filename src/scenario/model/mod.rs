@@ -8,10 +8,14 @@ use serde::Deserialize;
 
 pub mod activity;
 pub mod check;
+pub mod cluster;
+pub mod fault;
 pub mod written;
 
 pub use activity::Activity;
 pub use check::Check;
+pub use cluster::Cluster;
+pub use fault::Fault;
 pub use written::Written;
 
 use crate::units::Duration;
@@ -28,7 +32,8 @@ pub struct File {
     /// A profile's name, looked up in `profiles.yaml` beside the file, then in `./kaf6.profiles.yaml`. It gives
     /// brokers, metrics_url and client; the file's own fields win.
     pub profile: Option<String>,
-    /// The brokers, `host:port` each, or `embedded` for the broker inside kaf6.
+    /// The brokers, `host:port` each, or `embedded` for the broker inside kaf6. Default: the profile's, or the ports
+    /// named `kafka` of the services in `cluster`.
     pub brokers: Option<Brokers>,
     /// How clients connect.
     pub client: Option<Client>,
@@ -36,6 +41,10 @@ pub struct File {
     pub topics: Option<Vec<Topic>>,
     /// The activities, by name.
     pub scenarios: IndexMap<String, Activity>,
+    /// Containers that the run starts, or touches.
+    pub cluster: Option<Cluster>,
+    /// What is done to them on purpose, by name.
+    pub faults: Option<fault::Faults>,
     /// The questions that decide between pass and fail.
     pub checks: Option<Vec<Check>>,
     /// Settings of the run as a whole.

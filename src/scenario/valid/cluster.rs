@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::When;
+use super::when::When;
 use crate::scenario::Position;
 use crate::scenario::wiring::Wired;
 use crate::units::Duration;
@@ -102,8 +102,8 @@ pub struct Attach {
 pub enum AttachBy {
     /// By name or id.
     Container(String),
-    /// By a label, `key=value`: each container that carries it is a replica, in the order of names.
-    Label(String),
+    /// By labels, `key=value` each: each container that carries all of them is a replica, in the order of names.
+    Labels(Vec<String>),
 }
 
 /// Something done to the cluster on purpose.

@@ -11,8 +11,10 @@ use crate::units::{Duration, Rate};
 
 mod check;
 pub mod cluster;
+mod when;
 
 pub use check::{Ask, Aspect, Check, CountMetric, Metric, Op, Span, ThresholdExpr};
+pub use when::{Counter, When};
 
 /// A scenario file that makes sense.
 #[derive(Debug, Clone)]
@@ -357,28 +359,6 @@ impl Produce {
             (messages, scheduled) => messages.or(scheduled),
         }
     }
-}
-
-/// A start by count, such as `write.acked >= 500`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct When {
-    /// The scenario that counts.
-    pub scenario: String,
-    /// What is counted.
-    pub counter: Counter,
-    /// The count to reach.
-    pub at_least: u64,
-}
-
-/// What a running scenario counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Counter {
-    /// Messages handed to the client.
-    Sent,
-    /// Messages acknowledged.
-    Acked,
-    /// Distinct messages of this run read.
-    Received,
 }
 
 /// `partition:` of a producer.

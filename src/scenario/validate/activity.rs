@@ -16,8 +16,9 @@ use crate::scenario::node::below;
 use crate::scenario::options::LoadOptions;
 use crate::scenario::valid::{
     Acks, Activity, Consume, Content, From, Message, Metrics, Pace, Partitioning, Produce, Profile,
-    Roundtrip, StartOffset, ValuePlan, Work,
+    Roundtrip, StartOffset, ValuePlan, Watch, When, Work,
 };
+use crate::units::Duration;
 
 /// The largest message that librdkafka can be told to send.
 const MESSAGE_MAX: u64 = 1_000_000_000;
@@ -67,20 +68,8 @@ fn one(
     options: &LoadOptions<'_>,
 ) -> Option<Activity> {
     let common = activity.common();
-    let at = cx.quantity(&below(pointer, "at"), common.at.as_ref());
     let timeout = cx.positive(&below(pointer, "timeout"), common.timeout.as_ref());
-    let at_when = below(pointer, "when");
-    let when = common.when.and_then(|text| match expr::when(&text) {
-        Ok(when) => Some(when),
-        Err(error) => {
-            cx.about_value(&at_when, &error.message, error.hint, "a start by count");
-            None
-        }
-    });
-    if when.is_some() && at.is_some() {
-        let hint = Some("a scenario starts by time or by count; leave one of the two out".to_owned());
-        cx.at_key(&at_when, "`when` stands in place of `at`", hint);
-    }
+    let (at, when) = start(cx, pointer, "a scenario", common.at.as_ref(), common.when.as_deref());
     let own = common.brokers.and_then(|list| client::addresses(cx, &below(pointer, "brokers"), &list));
     let from_command_line = options.embedded || options.brokers.is_some();
     let work = match activity {
@@ -89,6 +78,9 @@ fn one(
         raw::Activity::Produce(it) => Work::Produce(Box::new(produce(cx, pointer, it, topics)?)),
         raw::Activity::Consume(it) => Work::Consume(consume(cx, pointer, it, topics)?),
         raw::Activity::Roundtrip(it) => Work::Roundtrip(Box::new(roundtrip(cx, pointer, it, topics)?)),
+        raw::Activity::Watch(it) => {
+            Work::Watch(Watch { every: cx.positive(&below(pointer, "every"), it.every.as_ref()) })
+        }
     };
     Some(Activity {
         name: name.to_owned(),
@@ -96,10 +88,34 @@ fn one(
         at,
         when,
         timeout,
-        brokers: own.filter(|_| !from_command_line).map(|list| list.into_iter().map(Wired::plain).collect()),
+        brokers: own.filter(|_| !from_command_line),
         work,
         position: cx.document.position(cx.document.key_place(pointer)),
     })
+}
+
+/// Reads when a scenario or a fault starts.
+pub(super) fn start(
+    cx: &mut Context<'_>,
+    pointer: &str,
+    what: &str,
+    at: Option<&model::Written<Duration>>,
+    when: Option<&str>,
+) -> (Option<Duration>, Option<When>) {
+    let at = cx.quantity(&below(pointer, "at"), at);
+    let at_when = below(pointer, "when");
+    let when = when.and_then(|text| match expr::when(text) {
+        Ok(when) => Some(when),
+        Err(error) => {
+            cx.about_value(&at_when, &error.message, error.hint, "a start by count");
+            None
+        }
+    });
+    if when.is_some() && at.is_some() {
+        let hint = Some(format!("{what} starts by time or by count; leave one of the two out"));
+        cx.at_key(&at_when, "`when` stands in place of `at`", hint);
+    }
+    (at, when)
 }
 
 fn metrics(cx: &mut Context<'_>, pointer: &str, raw: &raw::Metrics, profile: &Profile) -> Option<Metrics> {
@@ -114,19 +130,23 @@ fn metrics(cx: &mut Context<'_>, pointer: &str, raw: &raw::Metrics, profile: &Pr
             return None;
         }
     };
-    let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    let at_url = below(pointer, "url");
+    let read = match Wired::parse(&url) {
+        Ok(wired) => wired,
+        Err(error) => {
+            cx.about_value(&at_url, &error.message, error.hint, "an HTTP address");
+            return None;
+        }
+    };
+    let sample = read.resolve(|_| "host:1".to_owned());
+    let host = sample.strip_prefix("http://").or_else(|| sample.strip_prefix("https://"));
     if host.is_none_or(|host| host.is_empty() || host.starts_with('/') || host.contains(char::is_whitespace))
     {
         let hint = Some("write `http://host:port/path`".to_owned());
-        cx.about_value(
-            &below(pointer, "url"),
-            &format!("`{url}` is no HTTP address"),
-            hint,
-            "an HTTP address",
-        );
+        cx.about_value(&at_url, &format!("`{url}` is no HTTP address"), hint, "an HTTP address");
         return None;
     }
-    Some(Metrics { url: Wired::plain(url), contains: raw.contains.clone().unwrap_or_default(), every })
+    Some(Metrics { url: read, contains: raw.contains.clone().unwrap_or_default(), every })
 }
 
 fn produce(cx: &mut Context<'_>, pointer: &str, raw: &raw::Produce, topics: &Topics) -> Option<Produce> {
@@ -205,11 +225,7 @@ fn produce(cx: &mut Context<'_>, pointer: &str, raw: &raw::Produce, topics: &Top
     Some(produce)
 }
 
-fn stages(
-    cx: &mut Context<'_>,
-    pointer: &str,
-    raw: &[raw::Stage],
-) -> Vec<(crate::units::Duration, crate::units::Rate)> {
+fn stages(cx: &mut Context<'_>, pointer: &str, raw: &[raw::Stage]) -> Vec<(Duration, crate::units::Rate)> {
     let mut stages = Vec::new();
     for (index, stage) in raw.iter().enumerate() {
         let pointer = below(pointer, index);

@@ -5,15 +5,26 @@
 use indexmap::IndexMap;
 
 use super::context::Context;
+use super::faults::Faults;
 use super::parts::Parts;
 use super::slot::{Slot, unknown_scenario};
 use crate::scenario::expr;
 use crate::scenario::model::{self, check as raw};
 use crate::scenario::node::below;
-use crate::scenario::valid::{Ask, Check, Consume, CountMetric, From, Metric, Work};
+use crate::scenario::suggest;
+use crate::scenario::valid::{Ask, Aspect, Check, Consume, CountMetric, From, Metric, Span, Work};
+use crate::units::Share;
+
+/// `tolerance` of `recovers` where none is written; the plan's table of defaults has it too.
+const TOLERANCE: Share = Share::new(0.2);
 
 /// All checks that the file writes out.
-pub(super) fn all(cx: &mut Context<'_>, parts: &Parts<'_>, slots: &IndexMap<String, Slot>) -> Vec<Check> {
+pub(super) fn all(
+    cx: &mut Context<'_>,
+    parts: &Parts<'_>,
+    slots: &IndexMap<String, Slot>,
+    faults: &Faults,
+) -> Vec<Check> {
     let count = parts.json.pointer("/checks").and_then(|checks| Some(checks.as_array()?.len())).unwrap_or(0);
     let mut checks = Vec::new();
     let mut names = Vec::new();
@@ -27,6 +38,7 @@ pub(super) fn all(cx: &mut Context<'_>, parts: &Parts<'_>, slots: &IndexMap<Stri
         }
         names.push((at_name, name.clone()));
         let Some(ask) = ask(cx, &pointer, &raw) else { continue };
+        spans(cx, &pointer, &ask, faults);
         asked(cx, &pointer, &ask, raw.scenario(), slots);
         let position = cx.document.position(cx.document.place(&pointer));
         checks.push(Check { name, ask, scenario: raw.scenario().map(str::to_owned), position });
@@ -61,25 +73,110 @@ fn ask(cx: &mut Context<'_>, pointer: &str, raw: &model::Check) -> Option<Ask> {
         Raw::NoCorruption(_) => Ask::NoCorruption,
         Raw::InOrder(it) => Ask::InOrder { strict: it.strict.unwrap_or(false) },
         Raw::OffsetsMonotonic(_) => Ask::OffsetsMonotonic,
-        Raw::Threshold(it) => {
-            let abort = it.abort.unwrap_or(false);
-            let at_delay = below(pointer, "delay");
-            let delay = cx.quantity(&at_delay, it.delay.as_ref());
-            if it.delay.is_some() && !abort {
-                let hint = Some("add `abort: true`, or leave `delay` out".to_owned());
-                cx.at_key(&at_delay, "`delay` goes with `abort: true` only", hint);
+        Raw::Threshold(it) => threshold(cx, pointer, it)?,
+        Raw::ThroughputDrops(it) => {
+            let at = below(pointer, "at_least");
+            let at_least: Share = cx.quantity(&at, Some(&it.at_least))?;
+            if at_least.get() == 0.0 {
+                cx.at(&at, "this must be above 0", None);
             }
-            match expr::threshold(&it.expr) {
-                Ok(expr) => {
-                    Ask::Threshold { expr, abort, delay: delay.unwrap_or_default().std(), span: None }
-                }
-                Err(error) => {
-                    cx.about_value(&below(pointer, "expr"), &error.message, error.hint, "a threshold");
-                    return None;
-                }
-            }
+            Ask::ThroughputDrops { during: it.during.clone(), at_least: at_least.get() }
+        }
+        Raw::Recovers(it) => {
+            let within = cx.positive(&below(pointer, "within"), Some(&it.within));
+            let tolerance = match &it.tolerance {
+                Some(written) => cx.quantity(&below(pointer, "tolerance"), Some(written))?,
+                None => TOLERANCE,
+            };
+            Ask::Recovers { after: it.after.clone(), within: within?.std(), tolerance: tolerance.get() }
+        }
+        Raw::MetadataStable(it) => {
+            Ask::MetadataStable { allow: aspects(it.allow.as_deref().unwrap_or_default()) }
+        }
+        Raw::Continuity(it) => {
+            Ask::Continuity { max_gap: cx.positive(&below(pointer, "max_gap"), Some(&it.max_gap))?.std() }
         }
     })
+}
+
+fn aspects(raw: &[raw::Aspect]) -> Vec<Aspect> {
+    let mut aspects: Vec<Aspect> = raw
+        .iter()
+        .map(|aspect| match aspect {
+            raw::Aspect::Partitions => Aspect::Partitions,
+            raw::Aspect::Leaders => Aspect::Leaders,
+            raw::Aspect::TopicIds => Aspect::TopicIds,
+            raw::Aspect::Controller => Aspect::Controller,
+            raw::Aspect::Brokers => Aspect::Brokers,
+        })
+        .collect();
+    aspects.sort_unstable();
+    aspects.dedup();
+    aspects
+}
+
+fn threshold(cx: &mut Context<'_>, pointer: &str, raw: &raw::Threshold) -> Option<Ask> {
+    let abort = raw.abort.unwrap_or(false);
+    let at_delay = below(pointer, "delay");
+    let delay = cx.quantity(&at_delay, raw.delay.as_ref());
+    if raw.delay.is_some() && !abort {
+        let hint = Some("add `abort: true`, or leave `delay` out".to_owned());
+        cx.at_key(&at_delay, "`delay` goes with `abort: true` only", hint);
+    }
+    let (field, span) = match (&raw.during, &raw.after) {
+        (Some(_), Some(_)) => {
+            let hint = Some("two checks can ask for both".to_owned());
+            cx.at_key(&below(pointer, "after"), "`during` and `after` exclude each other", hint);
+            return None;
+        }
+        (Some(fault), None) => ("during", Some(Span::During(fault.clone()))),
+        (None, Some(fault)) => ("after", Some(Span::After(fault.clone()))),
+        (None, None) => ("", None),
+    };
+    if span.is_some() && abort {
+        let hint = Some("leave one of the two out".to_owned());
+        let message =
+            format!("`abort` judges what was seen so far, and `{field}` what a fault cuts out of it");
+        cx.at_key(&below(pointer, "abort"), message, hint);
+    }
+    let expr = match expr::threshold(&raw.expr) {
+        Ok(expr) => expr,
+        Err(error) => {
+            cx.about_value(&below(pointer, "expr"), &error.message, error.hint, "a threshold");
+            return None;
+        }
+    };
+    if span.is_some() && matches!(expr.metric, Metric::Sent | Metric::Anomaly(_)) {
+        let hint = Some("rates, latencies, errors, `acked` and `received` are kept over time".to_owned());
+        let message =
+            format!("`{}` is counted over the whole run, so `{field}` cannot cut it", expr.metric.name());
+        cx.at_key(&below(pointer, field), message, hint);
+    }
+    Some(Ask::Threshold { expr, abort, delay: delay.unwrap_or_default().std(), span })
+}
+
+/// Checks that `during` and `after` name a fault.
+fn spans(cx: &mut Context<'_>, pointer: &str, ask: &Ask, faults: &Faults) {
+    let (field, name) = match ask {
+        Ask::ThroughputDrops { during, .. } => ("during", during.as_str()),
+        Ask::Recovers { after, .. } => ("after", after.as_str()),
+        Ask::Threshold { span: Some(Span::During(fault)), .. } => ("during", fault.as_str()),
+        Ask::Threshold { span: Some(Span::After(fault)), .. } => ("after", fault.as_str()),
+        _ => return,
+    };
+    if faults.contains_key(name) {
+        return;
+    }
+    let hint = match suggest::hint(name, faults.keys().map(String::as_str)) {
+        Some(hint) => Some(hint),
+        None => Some("faults stand under `faults` of the file".to_owned()),
+    };
+    cx.about_value(
+        &below(pointer, field),
+        &format!("there is no fault `{name}`"),
+        hint,
+        "the name of a fault",
+    );
 }
 
 /// Whether a scenario of this type can answer.

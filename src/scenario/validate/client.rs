@@ -5,15 +5,33 @@
 use std::path::Path;
 
 use super::context::Context;
-use crate::scenario::Wired;
 use crate::scenario::diagnostics::Diagnostic;
 use crate::scenario::model::{self, Brokers};
 use crate::scenario::node::below;
 use crate::scenario::valid::{ClientSettings, Security, Target};
+use crate::scenario::wiring::{Reference, Wired};
 
-/// Reads `host:port`; the port is 9092 where left out.
-fn address(text: &str) -> Result<String, String> {
+/// Reads `host:port`; the port is 9092 where left out. A reference to a service stands for both.
+fn address(text: &str) -> Result<Wired, String> {
     let text = text.trim();
+    let wired = Wired::parse(text).map_err(|error| error.message)?;
+    if wired.is_only_a_reference() && wired.has_service() {
+        return Ok(wired);
+    }
+    if let Some(reference) =
+        wired.references().find(|reference| matches!(reference, Reference::Service { .. }))
+    {
+        return Err(format!(
+            "`{text}` is no broker; `{reference}` stands for `host:port`, so write it alone"
+        ));
+    }
+    let sample = wired.resolve(|_| "id".to_owned());
+    let port = literal(&sample)?;
+    Ok(if port { wired } else { Wired::parse(&format!("{text}:9092")).unwrap_or(wired) })
+}
+
+/// Whether an address without references says its port.
+fn literal(text: &str) -> Result<bool, String> {
     if text.contains("://") {
         return Err(format!(
             "`{text}` has a scheme; write `host:port`, and security under `client.security`"
@@ -22,16 +40,16 @@ fn address(text: &str) -> Result<String, String> {
     let wrong = || format!("`{text}` is no broker; write `host:port`");
     let (host, port) = match text.rsplit_once(':') {
         // An IPv6 address without a port ends in its bracket.
-        Some(_) if text.ends_with(']') => (text, "9092"),
-        Some((host, port)) => (host, port),
-        None => (text, "9092"),
+        Some(_) if text.ends_with(']') => (text, None),
+        Some((host, port)) => (host, Some(port)),
+        None => (text, None),
     };
-    let port: u16 = port.parse().map_err(|_| wrong())?;
+    let number: u16 = port.map_or(Ok(9092), str::parse).map_err(|_| wrong())?;
     let legal = match host.strip_prefix('[') {
         Some(inner) => inner.strip_suffix(']').is_some_and(|ip| ip.parse::<std::net::Ipv6Addr>().is_ok()),
         None => !host.is_empty() && host.chars().all(|c| c.is_alphanumeric() || "-._".contains(c)),
     };
-    if port == 0 || !legal { Err(wrong()) } else { Ok(format!("{host}:{port}")) }
+    if number == 0 || !legal { Err(wrong()) } else { Ok(port.is_some()) }
 }
 
 /// Reads `brokers` of a file or profile.
@@ -40,9 +58,9 @@ pub(crate) fn target(cx: &mut Context<'_>, pointer: &str, brokers: &Brokers) -> 
         Brokers::Text(text) if text.trim() == "embedded" => Some(Target::Embedded),
         Brokers::Text(text) => {
             let parts: Vec<&str> = text.split(',').collect();
-            let read: Result<Vec<String>, String> = parts.into_iter().map(address).collect();
+            let read: Result<Vec<Wired>, String> = parts.into_iter().map(address).collect();
             match read {
-                Ok(list) => Some(Target::Brokers(plain(list))),
+                Ok(list) => Some(Target::Brokers(list)),
                 Err(message) => {
                     let near = crate::scenario::suggest::nearest(text, ["embedded"]);
                     let hint = near.map(|near| format!("did you mean `{near}`?"));
@@ -51,16 +69,12 @@ pub(crate) fn target(cx: &mut Context<'_>, pointer: &str, brokers: &Brokers) -> 
                 }
             }
         }
-        Brokers::List(list) => addresses(cx, pointer, list).map(plain).map(Target::Brokers),
+        Brokers::List(list) => addresses(cx, pointer, list).map(Target::Brokers),
     }
 }
 
-fn plain(list: Vec<String>) -> Vec<Wired> {
-    list.into_iter().map(Wired::plain).collect()
-}
-
 /// Reads a list of addresses.
-pub(super) fn addresses(cx: &mut Context<'_>, pointer: &str, list: &[String]) -> Option<Vec<String>> {
+pub(super) fn addresses(cx: &mut Context<'_>, pointer: &str, list: &[String]) -> Option<Vec<Wired>> {
     let mut read = Vec::new();
     for (index, text) in list.iter().enumerate() {
         match address(text) {
@@ -75,15 +89,20 @@ pub(super) fn addresses(cx: &mut Context<'_>, pointer: &str, list: &[String]) ->
 pub(super) fn addresses_of_option(cx: &mut Context<'_>, list: &[String]) -> Target {
     let mut read = Vec::new();
     for text in list.iter().flat_map(|text| text.split(',')).filter(|text| !text.trim().is_empty()) {
-        match address(text) {
-            Ok(address) => read.push(address),
-            Err(message) => cx.problems.push(Diagnostic::of_file(Path::new("--brokers"), message, None)),
-        }
+        let message = match address(text) {
+            Ok(address) if address.constant().is_some() => {
+                read.push(address);
+                continue;
+            }
+            Ok(address) => format!("`{address}` means something only in a file"),
+            Err(message) => message,
+        };
+        cx.problems.push(Diagnostic::of_file(Path::new("--brokers"), message, None));
     }
     if read.is_empty() && cx.problems.is_empty() {
         cx.problems.push(Diagnostic::of_file(Path::new("--brokers"), "no broker is given", None));
     }
-    Target::Brokers(plain(read))
+    Target::Brokers(read)
 }
 
 /// Why a librdkafka property cannot be set by a file; none where it can.
@@ -196,15 +215,29 @@ pub(super) fn for_embedded(settings: ClientSettings) -> ClientSettings {
 
 #[cfg(test)]
 mod tests {
-    use super::address;
-
     #[test]
     fn addresses_have_a_host_and_a_port() {
+        let address = |text: &str| super::address(text).map(|wired| wired.to_string());
         assert_eq!(address("localhost").as_deref(), Ok("localhost:9092"));
         assert_eq!(address(" b-1.x:39092").as_deref(), Ok("b-1.x:39092"));
         assert_eq!(address("[::1]:9093").as_deref(), Ok("[::1]:9093"));
         assert_eq!(address("[::1]").as_deref(), Ok("[::1]:9092"));
-        for wrong in ["", ":9092", "a:b", "a:70000", "a:0", "kafka://a:9092", "::1:9092", "a b", "[x]:1"] {
+        assert_eq!(address(" {{broker.1.kafka}}").as_deref(), Ok("{{broker.1.kafka}}"));
+        assert_eq!(address("b-{{run_id}}").as_deref(), Ok("b-{{run_id}}:9092"));
+        for wrong in [
+            "",
+            ":9092",
+            "a:b",
+            "a:70000",
+            "a:0",
+            "kafka://a:9092",
+            "::1:9092",
+            "a b",
+            "[x]:1",
+            "{{broker.kafka}}:1",
+            "{{uuid}}",
+            "{{",
+        ] {
             assert!(address(wrong).is_err(), "{wrong}");
         }
     }

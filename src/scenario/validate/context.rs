@@ -10,6 +10,7 @@ use crate::scenario::model::Written;
 use crate::scenario::node::{Document, below};
 use crate::scenario::position::Span;
 use crate::scenario::template::Template;
+use crate::scenario::wiring::Wired;
 use crate::units::{Duration, UnitError};
 
 /// A document under validation, and what is wrong with it so far.
@@ -87,6 +88,23 @@ impl<'a> Context<'a> {
                 None
             }
             Err(error) => {
+                self.add(self.within(pointer, text, error.offset), error.message, error.hint);
+                None
+            }
+        }
+    }
+
+    /// Reads a text with references to services; it is printed as the file has it.
+    pub(crate) fn wired(&mut self, pointer: &str, text: &str) -> Option<Wired> {
+        let shown = self.document.shown(pointer).filter(|_| self.document.is_replaced(pointer));
+        match (Wired::parse(text), shown) {
+            (Ok(wired), Some(source)) => Some(wired.shown_as(source)),
+            (Ok(wired), None) => Some(wired),
+            (Err(error), Some(_)) => {
+                self.about_value(pointer, &error.message, None, "a text with good references");
+                None
+            }
+            (Err(error), None) => {
                 self.add(self.within(pointer, text, error.offset), error.message, error.hint);
                 None
             }

@@ -11,16 +11,21 @@ use super::model;
 use super::node::Document;
 use super::options::LoadOptions;
 use super::valid::{Activity, Profile, Scenario, Target, Work};
+use super::wiring::Wired;
 
 mod activity;
 mod checks;
 pub(super) mod client;
+mod cluster;
 pub(super) mod context;
+mod faults;
 mod parts;
 mod references;
 mod slot;
 mod topics;
+mod wires;
 
+use cluster::Known;
 use context::Context;
 use parts::Parts;
 use slot::Slot;
@@ -36,17 +41,22 @@ pub(super) fn run(
     let parts = Parts::new(&json, findings);
     let mut cx = Context::new(document);
 
+    let mut known = cluster::read(&mut cx, &parts);
+    wires::services(&mut cx, &mut known);
     let topics = topics::declared(&mut cx, &parts);
     let mut slots = activity::all(&mut cx, &parts, &topics, &profile, options);
-    references::orders(&mut cx, &slots);
+    let faults = faults::all(&mut cx, &parts, &known, &slots);
+    references::orders(&mut cx, &slots, &faults);
     references::readers(&mut cx, &mut slots);
-    let checks = checks::all(&mut cx, &parts, &slots);
+    let checks = checks::all(&mut cx, &parts, &slots, &faults);
     let run: model::Run = parts.get("/run", &mut cx).unwrap_or_default();
     let timeout = cx.positive("/run/timeout", run.timeout.as_ref());
 
     let file_brokers: Option<model::Brokers> = parts.get("/brokers", &mut cx);
     let file_target = file_brokers.and_then(|brokers| client::target(&mut cx, "/brokers", &brokers));
-    let target = target(&mut cx, &parts, &slots, file_target, &profile, options);
+    let own = file_target.as_ref();
+    wires::outside(&mut cx, &known, &slots, &faults, own, profile.target.as_ref().filter(|_| own.is_none()));
+    let target = target(&mut cx, &parts, &slots, &known, file_target, &profile, options);
     let file_client: model::Client = parts.get("/client", &mut cx).unwrap_or_default();
     let file_client = client::settings(&mut cx, "/client", &file_client);
     let client = client::merge(profile.client, file_client);
@@ -73,8 +83,8 @@ pub(super) fn run(
         target,
         topics: topics.list,
         activities,
-        cluster: None,
-        faults: Vec::new(),
+        cluster: known.into_cluster(),
+        faults: faults.into_values().flatten().collect(),
         checks,
         timeout,
         seed: run.seed,
@@ -85,34 +95,76 @@ pub(super) fn run(
     })
 }
 
-/// Where the load goes: the command line before the file before its profile.
+/// Where the load goes: the command line before the file, that before what the file starts, and that before its
+/// profile, which may serve other files.
 fn target(
     cx: &mut Context<'_>,
     parts: &Parts<'_>,
     slots: &IndexMap<String, Slot>,
+    known: &Known,
     file: Option<Target>,
     profile: &Profile,
     options: &LoadOptions<'_>,
 ) -> Target {
     if options.embedded {
+        if known.written {
+            elsewhere(
+                cx,
+                "--embedded",
+                "the broker inside kaf6 is no container, so its `cluster` would be touched for nothing",
+            );
+        }
         return Target::Embedded;
     }
     if let Some(brokers) = &options.brokers {
+        if known.starts {
+            elsewhere(
+                cx,
+                "--brokers",
+                "the file starts its own brokers in `cluster`, and faults would hit other ones than the load",
+            );
+        }
         return client::addresses_of_option(cx, brokers);
     }
+    let cluster = (known.starts && known.has_kafka()).then_some(Target::Cluster);
     let chosen = if options.profile.is_some() {
-        profile.target.clone().or(file)
+        if cluster.is_some()
+            && matches!(&profile.target, Some(Target::Brokers(list)) if !list.iter().any(Wired::has_service))
+        {
+            elsewhere(
+                cx,
+                "--profile",
+                "the file starts its own brokers in `cluster`, and the profile names other ones",
+            );
+        }
+        profile.target.clone().or(file).or(cluster)
     } else {
-        file.or_else(|| profile.target.clone())
+        file.or(cluster).or_else(|| profile.target.clone())
     };
     if let Some(target) = chosen {
+        if target == Target::Embedded && known.written {
+            let hint = Some("leave out `brokers`, or `cluster`".to_owned());
+            let message = "the broker inside kaf6 is no container, so `cluster` would be touched for nothing";
+            cx.at("/brokers", message, hint);
+        }
         return target;
     }
     let needed = slots.values().any(|slot| match slot {
         Slot::Good(activity) => !matches!(activity.work, Work::Metrics(_)) && activity.brokers.is_none(),
         Slot::Refused { .. } => false,
     });
-    if needed && parts.json.pointer("/brokers").is_none() && !parts.refused("/profile") && !profile.failed {
+    if !needed || parts.json.pointer("/brokers").is_some() || parts.refused("/profile") || profile.failed {
+        return Target::Brokers(Vec::new());
+    }
+    if !known.attached.is_empty() {
+        let hint = Some("add `brokers: [localhost:9092]`".to_owned());
+        cx.at_key("/cluster/attach", "it says which containers, and not how clients reach the brokers", hint);
+    } else if known.starts {
+        if !known.incomplete {
+            let hint = Some("name a port of the broker's service `kafka`, or write `brokers`".to_owned());
+            cx.at_key("/cluster", "no service has a port named `kafka`, so clients have nowhere to go", hint);
+        }
+    } else {
         cx.at_key(
             "",
             "no brokers are given",
@@ -120,4 +172,14 @@ fn target(
         );
     }
     Target::Brokers(Vec::new())
+}
+
+/// Says that an option sends the load elsewhere than the file's containers.
+fn elsewhere(cx: &mut Context<'_>, option: &str, why: &str) {
+    let hint = Some(format!("leave out {option}, or `cluster` and `faults` of the file"));
+    cx.problems.push(Diagnostic::of_file(
+        &cx.document.path,
+        format!("{option} cannot be used with it: {why}"),
+        hint,
+    ));
 }

@@ -33,6 +33,18 @@ impl<'a> Parts<'a> {
         part
     }
 
+    /// Whether a mapping itself or one of its members is wrong as a whole, not just something further inside.
+    pub(super) fn shallowly_refused(&self, pointer: &str) -> bool {
+        let shallow = |broken: &String| {
+            broken == pointer
+                || broken
+                    .strip_prefix(pointer)
+                    .and_then(|rest| rest.strip_prefix('/'))
+                    .is_some_and(|key| !key.contains('/'))
+        };
+        self.findings.cut || self.findings.broken.iter().any(shallow)
+    }
+
     pub(super) fn refused(&self, pointer: &str) -> bool {
         self.findings.touch(pointer)
     }

@@ -1,36 +1,67 @@
-//! What scenarios mean to each other: who waits for whom, and who reads what others write.
+//! What scenarios and faults mean to each other: who waits for whom, and who reads what others write.
 //!
 //! Owns the search for circles, and which consumers can judge their producers.
 
 use indexmap::IndexMap;
 
 use super::context::Context;
-use super::slot::{Slot, scenario_pointer, unknown_scenario};
+use super::faults::Faults;
+use super::slot::{Slot, fault_pointer, scenario_pointer, unknown_scenario};
 use crate::scenario::node::below;
-use crate::scenario::valid::{Acks, Counter, From, StartOffset, Work};
+use crate::scenario::suggest;
+use crate::scenario::valid::{Acks, Counter, From, StartOffset, When, Work};
 
-/// Checks `after` and `when` of all scenarios.
-pub(super) fn orders(cx: &mut Context<'_>, slots: &IndexMap<String, Slot>) {
+/// What starts at some time: a scenario or a fault.
+struct Waiting<'a> {
+    pointer: String,
+    after: Option<&'a str>,
+    when: Option<&'a When>,
+}
+
+/// Checks `after` and `when` of all scenarios and faults.
+pub(super) fn orders(cx: &mut Context<'_>, slots: &IndexMap<String, Slot>, faults: &Faults) {
+    let scenarios = slots.iter().filter_map(|(name, slot)| {
+        let activity = slot.good()?;
+        let (after, when) = (activity.after.as_deref(), activity.when.as_ref());
+        Some((name.as_str(), Waiting { pointer: scenario_pointer(name), after, when }))
+    });
+    let faulty = faults.iter().filter_map(|(name, fault)| {
+        let fault = fault.as_ref()?;
+        let (after, when) = (fault.after.as_deref(), fault.when.as_ref());
+        Some((name.as_str(), Waiting { pointer: fault_pointer(name), after, when }))
+    });
+    // A fault with the name of a scenario is told of already.
+    let faulty = faulty.filter(|(name, _)| !slots.contains_key(*name));
+    let all: IndexMap<&str, Waiting<'_>> = scenarios.chain(faulty).collect();
     let mut edges: IndexMap<&str, Vec<(&str, &str)>> = IndexMap::new();
-    for (name, slot) in slots {
-        let Some(activity) = slot.good() else { continue };
-        let pointer = scenario_pointer(name);
+    for (name, waiting) in &all {
         let mut waits_for = Vec::new();
-        if let Some(after) = &activity.after {
-            let at = below(&pointer, "after");
+        if let Some(after) = waiting.after {
+            let at = below(&waiting.pointer, "after");
             match slots.get(after) {
-                None => unknown_scenario(cx, &at, after, slots),
+                None if faults.contains_key(after) => waits_for.push((after, "after")),
+                None => {
+                    let hint = suggest::hint(after, slots.keys().chain(faults.keys()).map(String::as_str));
+                    let what = if faults.is_empty() { "scenario" } else { "scenario and no fault" };
+                    let message = format!("there is no {what} `{after}`");
+                    cx.about_value(&at, &message, hint, "the name of a scenario");
+                }
                 Some(Slot::Good(other)) if other.work.is_background() => {
                     let message =
                         format!("`{after}` runs until all others have ended; nothing can wait for it");
                     cx.about_value(&at, &message, None, "a scenario that can be waited for");
                 }
-                Some(_) => waits_for.push((after.as_str(), "after")),
+                Some(_) => waits_for.push((after, "after")),
             }
         }
-        if let Some(when) = &activity.when {
-            let at = below(&pointer, "when");
+        if let Some(when) = waiting.when {
+            let at = below(&waiting.pointer, "when");
             match slots.get(&when.scenario) {
+                None if faults.contains_key(&when.scenario) => {
+                    let hint = Some(format!("to wait for its end, write `after: {}`", when.scenario));
+                    let message = format!("`{}` is a fault, and counts nothing", when.scenario);
+                    cx.about_value(&at, &message, hint, "a start by count");
+                }
                 None => unknown_scenario(cx, &at, &when.scenario, slots),
                 Some(other) => {
                     counter(cx, &at, when, other);
@@ -40,11 +71,11 @@ pub(super) fn orders(cx: &mut Context<'_>, slots: &IndexMap<String, Slot>) {
         }
         edges.insert(name, waits_for);
     }
-    circles(cx, &edges);
+    circles(cx, &edges, |name| all.get(name).map_or_else(String::new, |it| it.pointer.clone()), faults);
 }
 
 /// Whether a scenario counts what another waits for, and ever gets that far.
-fn counter(cx: &mut Context<'_>, at: &str, when: &crate::scenario::valid::When, other: &Slot) {
+fn counter(cx: &mut Context<'_>, at: &str, when: &When, other: &Slot) {
     let name = &when.scenario;
     let (word, fits) = match (when.counter, other.kind()) {
         (_, None) => return,
@@ -70,7 +101,12 @@ fn counter(cx: &mut Context<'_>, at: &str, when: &crate::scenario::valid::When, 
 }
 
 /// Reports each circle once, where its first scenario waits.
-fn circles(cx: &mut Context<'_>, edges: &IndexMap<&str, Vec<(&str, &str)>>) {
+fn circles(
+    cx: &mut Context<'_>,
+    edges: &IndexMap<&str, Vec<(&str, &str)>>,
+    pointer: impl Fn(&str) -> String,
+    faults: &Faults,
+) {
     // The state of each: 0 not seen, 1 on the path, 2 done. A path of its own, for files may hold long chains.
     let mut state: IndexMap<&str, u8> = edges.keys().map(|name| (*name, 0)).collect();
     for start in edges.keys() {
@@ -99,9 +135,11 @@ fn circles(cx: &mut Context<'_>, edges: &IndexMap<&str, Vec<(&str, &str)>>) {
                     let message = if circle.len() == 2 {
                         format!("`{to}` waits for itself")
                     } else {
-                        format!("these scenarios wait for each other: {}", circle.join(" -> "))
+                        let faulty = circle.iter().any(|name| faults.contains_key(*name));
+                        let what = if faulty { "these" } else { "these scenarios" };
+                        format!("{what} wait for each other: {}", circle.join(" -> "))
                     };
-                    cx.at(&below(&scenario_pointer(name), field), message, None);
+                    cx.at(&below(&pointer(name), field), message, None);
                 }
                 _ => {}
             }

@@ -37,6 +37,11 @@ pub(super) fn scenario_pointer(name: &str) -> String {
     below("/scenarios", name)
 }
 
+/// The pointer of a fault.
+pub(super) fn fault_pointer(name: &str) -> String {
+    below("/faults", name)
+}
+
 /// Names of scenarios stand in `when` before a dot and in summaries as keys.
 pub(super) fn legal_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 100 && name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-')

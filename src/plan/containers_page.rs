@@ -1,0 +1,143 @@
+//! The containers, relays and faults of a plan as text, for `kaf6 plan`.
+//!
+//! Owns that part of the page; texts are shown as the file has them, so nothing of the environment is in it.
+
+use std::fmt::Write;
+use std::time::Duration as StdDuration;
+
+use super::cluster::{ActionPlan, AttachBy, ClusterPlan, FaultPlan, Pull, Ready, ServicePlan};
+use super::page::{count, section, time};
+use crate::scenario::Wired;
+use crate::units::Bandwidth;
+
+/// The containers that are started, in their order, or those that are attached to; then the relays.
+pub(super) fn cluster(cluster: &ClusterPlan, out: &mut String) {
+    if !cluster.services.is_empty() {
+        let preset = cluster.preset.as_ref().map_or_else(String::new, |name| format!("; preset {name}"));
+        let _ = writeln!(out, "\ncontainers  (in the order of their start{preset})");
+    }
+    for service in &cluster.services {
+        let _ = writeln!(out, "  {}  {}", service.name, service.image);
+        for (name, text) in rows(service) {
+            let _ = writeln!(out, "    {name:10} {text}");
+        }
+    }
+    section(
+        out,
+        "attached to",
+        cluster.attached.iter().map(|attach| {
+            let how = match &attach.by {
+                AttachBy::Container(name) => format!("container {name}"),
+                AttachBy::Labels(labels) => format!("each container labelled {}", labels.join(" and ")),
+            };
+            (attach.name.clone(), how)
+        }),
+    );
+    section(
+        out,
+        "relays  (in between from the start on; slow only while a fault lasts)",
+        cluster.links.iter().map(|link| {
+            let what = format!("stands in for each address of {} that {} is given", link.to, link.from);
+            (format!("{} -> {}", link.from, link.to), what)
+        }),
+    );
+}
+
+fn rows(service: &ServicePlan) -> Vec<(&'static str, String)> {
+    let container = |replica: u32| format!("kaf6-<run-id>-{}-{replica}", service.name);
+    let mut rows = Vec::new();
+    for replica in 0..service.replicas {
+        rows.push((if replica == 0 { "container" } else { "" }, container(replica)));
+    }
+    if service.most > service.replicas {
+        rows.push(("", format!("up to {}, by faults", container(service.most - 1))));
+    }
+    let pull = match service.pull {
+        Pull::Missing => "where it is missing",
+        Pull::Always => "always",
+        Pull::Never => "never",
+    };
+    rows.push(("pull", pull.to_owned()));
+    rows.extend(service.entrypoint.as_ref().map(|words| ("entrypoint", command(words))));
+    rows.extend(service.command.as_ref().map(|words| ("command", command(words))));
+    for (index, (name, value)) in service.env.iter().enumerate() {
+        rows.push((if index == 0 { "env" } else { "" }, format!("{name}={value}")));
+    }
+    let pairs = |list: Vec<String>| (!list.is_empty()).then(|| list.join(", "));
+    let ports = service.ports.iter().map(|(name, port)| format!("{name} {port}")).collect();
+    rows.extend(pairs(ports).map(|text| ("ports", text)));
+    let volumes = service.volumes.iter().map(|(name, path)| format!("{name} at {path}")).collect();
+    rows.extend(pairs(volumes).map(|text| ("volumes", text)));
+    rows.extend(pairs(service.needs.clone()).map(|text| ("needs", text)));
+    let ready = match &service.ready {
+        None => "once it runs".to_owned(),
+        Some(Ready::Http { port, path }) => format!("GET {path} on {port} is answered with 200 to 299"),
+        Some(Ready::Tcp { port }) => format!("{port} accepts a connection"),
+        Some(Ready::Kafka { port }) => format!("{port} answers Kafka metadata"),
+        Some(Ready::Exec(words)) => format!("{} ends with 0", command(words)),
+    };
+    rows.push(("ready", format!("{ready}; within {}", time(service.ready_timeout))));
+    rows
+}
+
+/// Words as YAML has them in one line.
+fn command(words: &[Wired]) -> String {
+    let quoted = |word: &Wired| {
+        let text = word.to_string();
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@+${}".contains(c);
+        if !text.is_empty() && text.chars().all(plain) { text } else { format!("{text:?}") }
+    };
+    format!("[{}]", words.iter().map(quoted).collect::<Vec<_>>().join(", "))
+}
+
+/// What each fault does.
+pub(super) fn faults(faults: &[FaultPlan], out: &mut String) {
+    if faults.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\nfaults");
+    for fault in faults {
+        let (kind, target) = (fault.action.kind(), fault.action.target());
+        let _ = writeln!(out, "  {} ({kind} {target}, at most {})", fault.name, time(fault.timeout));
+        let _ = writeln!(out, "    {}", what(fault));
+    }
+}
+
+fn what(fault: &FaultPlan) -> String {
+    let length = fault.length.map(time);
+    let for_ = length.as_ref().map_or_else(String::new, |length| format!(" for {length}"));
+    match &fault.action {
+        ActionPlan::Restart { signal, down_for, image, .. } => {
+            let image = image.as_ref().map_or_else(String::new, |image| format!(" from {image}"));
+            format!("ended by {signal}, started again{image} after {}", time(*down_for))
+        }
+        ActionPlan::Stop { signal, .. } => match length {
+            Some(length) => format!("ended by {signal}, started again after {length}"),
+            None => format!("ended by {signal}"),
+        },
+        ActionPlan::Start { .. } => "started again".to_owned(),
+        ActionPlan::Pause { .. } => format!("frozen{for_}"),
+        ActionPlan::Throttle { latency, jitter, bandwidth, .. } => {
+            let mut parts = Vec::new();
+            if !latency.is_zero() {
+                let jitter = if jitter.is_zero() { String::new() } else { format!(" +- {}", time(*jitter)) };
+                parts.push(format!("{}{jitter} later", time(*latency)));
+            }
+            parts.extend(bandwidth.map(|bytes| format!("at most {}", Bandwidth::new(bytes))));
+            format!("each direction {}{for_}", parts.join(", "))
+        }
+        ActionPlan::Scale { service, to } => {
+            let back = length.map_or_else(String::new, |length| format!(", and back after {length}"));
+            format!("{service} gets {}{back}", count(u64::from(*to), "replica"))
+        }
+        ActionPlan::Exec { command: words, .. } => format!("runs {}", command(words)),
+    }
+}
+
+/// How long a fault lasts if all goes well, where the plan knows.
+pub(super) const fn expected(fault: &FaultPlan) -> Option<StdDuration> {
+    match &fault.action {
+        ActionPlan::Restart { down_for, .. } => Some(*down_for),
+        _ => fault.length,
+    }
+}

@@ -1,0 +1,310 @@
+//! Faults: their targets, and whether each can be done to what it is aimed at.
+//!
+//! Owns the signals, and what is said where kaf6 cannot do a fault; when they start is `references`'.
+
+use indexmap::IndexMap;
+
+use super::activity::start;
+use super::cluster::{self, Known};
+use super::context::Context;
+use super::parts::Parts;
+use super::slot::{Slot, fault_pointer, legal_name};
+use crate::scenario::model::fault as raw;
+use crate::scenario::node::below;
+use crate::scenario::suggest;
+use crate::scenario::valid::cluster::{Action, AttachBy, Fault, Link, Target};
+use crate::units::Duration;
+
+/// Faults by name; one that was refused is none, and others may still name it.
+pub(super) type Faults = IndexMap<String, Option<Fault>>;
+
+/// Signals that end a process unless it takes care of them.
+const SIGNALS: [&str; 15] = [
+    "SIGKILL", "SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGABRT", "SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL",
+    "SIGTRAP", "SIGSYS", "SIGPIPE", "SIGUSR1", "SIGUSR2",
+];
+
+/// All faults by name, in the file's order.
+pub(super) fn all(
+    cx: &mut Context<'_>,
+    parts: &Parts<'_>,
+    known: &Known,
+    scenarios: &IndexMap<String, Slot>,
+) -> Faults {
+    let members = parts.json.pointer("/faults").and_then(serde_json::Value::as_object);
+    let names: Vec<&String> = members.into_iter().flatten().map(|(name, _)| name).collect();
+    if !names.is_empty() && !known.written {
+        let hint = Some("add `cluster: {preset: kafscale}`, `services` or `attach`".to_owned());
+        cx.at_key("/faults", "there is nothing to do them to: the file has no `cluster`", hint);
+    }
+    let mut faults = Faults::new();
+    for name in names {
+        let pointer = fault_pointer(name);
+        if !legal_name(name) {
+            let hint = Some("letters, digits, `_` and `-` may stand in the name of a fault".to_owned());
+            cx.at_key(&pointer, format!("`{name}` is no name for a fault"), hint);
+        }
+        if scenarios.contains_key(name) {
+            let hint = Some("`after` could mean either".to_owned());
+            cx.at_key(&pointer, format!("there is a scenario `{name}` already"), hint);
+        }
+        let fault =
+            parts.get::<raw::Fault>(&pointer, cx).and_then(|fault| one(cx, known, &pointer, name, &fault));
+        faults.insert(name.clone(), fault);
+    }
+    pairs(cx, known, &faults);
+    faults
+}
+
+fn one(cx: &mut Context<'_>, known: &Known, pointer: &str, name: &str, raw: &raw::Fault) -> Option<Fault> {
+    let common = raw.common();
+    let (at, when) = start(cx, pointer, "a fault", common.at.as_ref(), common.when.as_deref());
+    let at_length = below(pointer, "for");
+    let (action, length) = match raw {
+        raw::Fault::Restart(it) => {
+            let target = target(cx, known, pointer, &it.target);
+            let signal = signal(cx, pointer, it.signal.as_deref());
+            let down_for = cx.quantity(&below(pointer, "down_for"), it.down_for.as_ref());
+            let at_image = below(pointer, "image");
+            let image = it.image.as_ref().and_then(|image| cluster::image(cx, &at_image, image));
+            if let Some(target) =
+                target.as_ref().filter(|t| image.is_some() && known.attached.contains_key(&t.service))
+            {
+                let message = format!(
+                    "`{}` is attached, and kaf6 does not create it from another image",
+                    target.service
+                );
+                let hint = Some("start it by `cluster.services`, or leave `image` out".to_owned());
+                cx.at_key(&at_image, message, hint);
+            }
+            (Action::Restart { target: target?, signal, down_for, image }, None)
+        }
+        raw::Fault::Stop(it) => {
+            let target = target(cx, known, pointer, &it.target);
+            let signal = signal(cx, pointer, it.signal.as_deref());
+            let length = cx.positive(&at_length, it.length.as_ref());
+            (Action::Stop { target: target?, signal }, length)
+        }
+        raw::Fault::Start(it) => (Action::Start { target: target(cx, known, pointer, &it.target)? }, None),
+        raw::Fault::Pause(it) => {
+            let target = target(cx, known, pointer, &it.target);
+            let length = cx.positive(&at_length, Some(&it.length));
+            (Action::Pause { target: target? }, length)
+        }
+        raw::Fault::Throttle(it) => {
+            let length = cx.positive(&at_length, Some(&it.length));
+            (throttle(cx, known, pointer, it)?, length)
+        }
+        raw::Fault::Scale(it) => {
+            let length = cx.positive(&at_length, it.length.as_ref());
+            (scale(cx, known, pointer, it)?, length)
+        }
+        raw::Fault::Exec(it) => {
+            let target = target(cx, known, pointer, &it.target);
+            let command = cluster::command(cx, &below(pointer, "command"), &it.command);
+            (Action::Exec { target: target?, command }, None)
+        }
+    };
+    let position = cx.document.position(cx.document.key_place(pointer));
+    Some(Fault { name: name.to_owned(), after: common.after, at, when, length, action, position })
+}
+
+/// Reads `broker` or `broker.1`.
+fn target(cx: &mut Context<'_>, known: &Known, fault: &str, text: &str) -> Option<Target> {
+    let pointer = below(fault, "target");
+    let text = text.trim();
+    if text.contains("->") {
+        let hint =
+            Some("the way between two services can be throttled; anything else is done to one".to_owned());
+        cx.about_value(&pointer, &format!("`{text}` is no service"), hint, "a service");
+        return None;
+    }
+    let (service, replica) = match text.rsplit_once('.') {
+        Some((service, number)) => match number.parse::<u32>() {
+            Ok(replica) => (service, Some(replica)),
+            Err(_) => {
+                let hint = Some(format!("write `{service}.1` for one replica, `{service}` for all of them"));
+                cx.about_value(&pointer, &format!("`{number}` is no number of a replica"), hint, "a service");
+                return None;
+            }
+        },
+        None => (text, None),
+    };
+    exists(cx, known, &pointer, service)?;
+    let most = match known.attached.get(service) {
+        Some(Some(attach)) => matches!(attach.by, AttachBy::Container(_)).then_some(1),
+        Some(None) => None,
+        None => Some(known.most(service)),
+    };
+    if let (Some(replica), Some(most)) = (replica, most)
+        && replica >= most
+    {
+        let message = format!("there is no such replica: `{service}` has {most} at most");
+        let hint = Some(format!("replicas count from 0, so the last one is `{service}.{}`", most - 1));
+        cx.about_value(&pointer, &message, hint, "a service");
+    }
+    Some(Target { service: service.to_owned(), replica })
+}
+
+/// Whether a name is that of a service or of what is attached.
+fn exists(cx: &mut Context<'_>, known: &Known, pointer: &str, name: &str) -> Option<()> {
+    if known.services.contains_key(name) || known.attached.contains_key(name) {
+        return Some(());
+    }
+    if known.written && !known.incomplete {
+        let hint = suggest::hint(name, known.names());
+        cx.about_value(pointer, &format!("there is no service `{name}`"), hint, "a service");
+    }
+    None
+}
+
+fn signal(cx: &mut Context<'_>, fault: &str, text: Option<&str>) -> Option<String> {
+    let text = text?;
+    let upper = text.trim().to_ascii_uppercase();
+    let name = if upper.starts_with("SIG") { upper } else { format!("SIG{upper}") };
+    if SIGNALS.contains(&name.as_str()) {
+        return Some(name);
+    }
+    let hint = match name.as_str() {
+        "SIGSTOP" | "SIGTSTP" | "SIGCONT" => Some("a fault of type `pause` freezes a service".to_owned()),
+        _ => suggest::hint(&name, SIGNALS),
+    };
+    let message = format!("`{text}` is no signal that ends a process");
+    cx.about_value(&below(fault, "signal"), &message, hint, "a signal");
+    None
+}
+
+fn throttle(cx: &mut Context<'_>, known: &Known, fault: &str, raw: &raw::Throttle) -> Option<Action> {
+    let latency: Option<Duration> = cx.quantity(&below(fault, "latency"), raw.latency.as_ref());
+    let jitter: Option<Duration> = cx.quantity(&below(fault, "jitter"), raw.jitter.as_ref());
+    let bandwidth = cx.quantity(&below(fault, "bandwidth"), raw.bandwidth.as_ref());
+    let wanted = latency.is_some_and(|latency| latency != Duration::ZERO);
+    if raw.bandwidth.is_none() && (raw.latency.is_none() || latency == Some(Duration::ZERO)) {
+        let hint = Some("add `latency: 200ms`, or `bandwidth: 1MiB/s`".to_owned());
+        cx.at_key(fault, "it slows nothing down", hint);
+    }
+    if jitter.is_some_and(|jitter| jitter > latency.unwrap_or_default()) && (wanted || raw.latency.is_none())
+    {
+        let hint = Some("`jitter` is taken off `latency` as well as added to it".to_owned());
+        cx.at_key(&below(fault, "jitter"), "`jitter` is larger than `latency`", hint);
+    }
+    let link = link(cx, known, &below(fault, "target"), &raw.target)?;
+    Some(Action::Throttle {
+        link,
+        latency: latency.unwrap_or_default(),
+        jitter: jitter.unwrap_or_default(),
+        bandwidth: bandwidth.map(crate::units::Bandwidth::get),
+    })
+}
+
+/// Reads `broker -> store`, and whether kaf6's relay can stand between the two.
+fn link(cx: &mut Context<'_>, known: &Known, pointer: &str, text: &str) -> Option<Link> {
+    let Some((from, to)) = text.split_once("->").map(|(from, to)| (from.trim(), to.trim())) else {
+        let hint = Some("write the way as `broker -> store`: who connects, and to whom".to_owned());
+        cx.about_value(
+            pointer,
+            &format!("`{text}` is no way between two services"),
+            hint,
+            "a way between services",
+        );
+        return None;
+    };
+    let found = [from, to].map(|name| exists(cx, known, pointer, name));
+    for name in [from, to] {
+        if known.attached.contains_key(name) {
+            let message = format!(
+                "`{name}` is attached: kaf6's relay cannot stand between containers that it did not start"
+            );
+            let hint = Some("start them by `cluster.services`".to_owned());
+            cx.about_value(pointer, &message, hint, "a way that can be throttled");
+            return None;
+        }
+    }
+    if found.contains(&None) {
+        return None;
+    }
+    if from == to {
+        cx.about_value(pointer, "nothing passes from a service to itself", None, "a way between services");
+        return None;
+    }
+    if let Some(Some(service)) = known.services.get(from)
+        && !cluster::texts(service).any(|(_, wired)| wired.refers_to(to))
+    {
+        let port = known.services.get(to).and_then(Option::as_ref).and_then(|to| to.ports.first());
+        let port = port.map_or("PORT", |(name, _)| name.as_str());
+        let message =
+            format!("`{from}` does not refer to `{to}`, so nothing would pass through kaf6's relay");
+        let hint =
+            Some(format!("write its address as `{{{{{to}.{port}}}}}` in `env` or `command` of `{from}`"));
+        cx.about_value(pointer, &message, hint, "a way between services");
+        return None;
+    }
+    Some(Link { from: from.to_owned(), to: to.to_owned() })
+}
+
+fn scale(cx: &mut Context<'_>, known: &Known, fault: &str, raw: &raw::Scale) -> Option<Action> {
+    let pointer = below(fault, "target");
+    let service = raw.target.trim();
+    if let Some((front, _)) =
+        service.rsplit_once('.').filter(|(front, _)| known.services.contains_key(*front))
+    {
+        let hint = Some(format!("write `{front}`"));
+        cx.about_value(&pointer, "a service is scaled as a whole", hint, "a service");
+        return None;
+    }
+    exists(cx, known, &pointer, service)?;
+    if known.attached.contains_key(service) {
+        let message =
+            format!("`{service}` is attached: kaf6 cannot start more of somebody else's containers");
+        let hint = Some("start it by `cluster.services`".to_owned());
+        cx.about_value(&pointer, &message, hint, "a service that kaf6 starts");
+        return None;
+    }
+    Some(Action::Scale { service: service.to_owned(), to: raw.to })
+}
+
+/// What `stop` and `start`, and several `scale`, mean to each other.
+fn pairs(cx: &mut Context<'_>, known: &Known, faults: &Faults) {
+    let covers = |wide: &Target, narrow: &Target| {
+        wide.service == narrow.service && (wide.replica.is_none() || wide.replica == narrow.replica)
+    };
+    let all_read = faults.values().all(Option::is_some);
+    let good = || faults.values().flatten();
+    for fault in good() {
+        let pointer = fault_pointer(&fault.name);
+        match &fault.action {
+            Action::Stop { target, .. } if fault.length.is_none() && all_read => {
+                let started = |other: &Fault| matches!(&other.action, Action::Start { target: it } if covers(it, target));
+                if !good().any(started) {
+                    let hint =
+                        Some(format!("add `for: 10s`, or a fault of type `start` with `target: {target}`"));
+                    cx.at_key(&pointer, format!("nothing starts `{target}` again"), hint);
+                }
+            }
+            Action::Start { target } if all_read => {
+                let stopped = |other: &Fault| matches!(&other.action, Action::Stop { target: it, .. } if covers(target, it) || covers(it, target));
+                if !good().any(stopped) {
+                    let hint = Some(format!("add a fault of type `stop` with `target: {target}`"));
+                    cx.at_key(
+                        &pointer,
+                        format!("no fault stops `{target}`, so there is nothing to start"),
+                        hint,
+                    );
+                }
+            }
+            Action::Scale { service, to } if all_read => {
+                let scales = |other: &&Fault| matches!(&other.action, Action::Scale { service: it, .. } if it == service);
+                let now =
+                    known.services.get(service).and_then(Option::as_ref).map(|it| it.replicas.unwrap_or(1));
+                if now == Some(*to) && good().filter(scales).count() == 1 {
+                    cx.at_key(
+                        &pointer,
+                        format!("nothing changes: `{service}` has so many replicas already"),
+                        None,
+                    );
+                }
+            }
+            _ => {}
+        }
+    }
+}

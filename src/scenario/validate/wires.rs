@@ -1,0 +1,191 @@
+//! References to services: whether each means something where it stands, and which service thereby needs which.
+//!
+//! Owns the search for services that need each other.
+
+use indexmap::IndexMap;
+
+use super::cluster::{Known, service_pointer, texts};
+use super::context::Context;
+use super::faults::Faults;
+use super::slot::{Slot, fault_pointer, scenario_pointer};
+use crate::scenario::node::below;
+use crate::scenario::suggest;
+use crate::scenario::valid::cluster::{Action, Ready};
+use crate::scenario::valid::{Target, Work};
+use crate::scenario::wiring::{Reference, Wired};
+
+/// Checks the references in services, adds the needs that follow from them, and finds services that need each other.
+pub(super) fn services(cx: &mut Context<'_>, known: &mut Known) {
+    let mut implied: Vec<(String, String)> = Vec::new();
+    for (name, service) in &known.services {
+        let Some(service) = service else { continue };
+        let pointer = service_pointer(name);
+        for (at, wired) in texts(service) {
+            check(cx, known, &format!("{pointer}{at}"), wired, Some(name));
+            for reference in wired.references() {
+                if let Reference::Service { service: other, .. } = reference
+                    && other != name
+                    && known.services.contains_key(other)
+                {
+                    implied.push((name.clone(), other.clone()));
+                }
+            }
+        }
+        if let Some(Ready::Exec(words)) = &service.ready {
+            for (index, wired) in words.iter().enumerate() {
+                let at = below(&below(&below(&pointer, "ready"), "exec"), index);
+                check(cx, known, &at, wired, Some(name));
+            }
+        }
+        for (index, need) in service.needs.iter().enumerate() {
+            if !known.services.contains_key(need) && !known.incomplete {
+                let hint = suggest::hint(need, known.services.keys().map(String::as_str));
+                let at = below(&below(&pointer, "needs"), index);
+                cx.about_value(&at, &format!("there is no service `{need}`"), hint, "a service");
+            }
+        }
+    }
+    for (name, other) in implied {
+        if let Some(Some(service)) = known.services.get_mut(&name)
+            && !service.needs.contains(&other)
+        {
+            service.needs.push(other);
+        }
+    }
+    circles(cx, known);
+}
+
+/// Reports each circle of needs once.
+fn circles(cx: &mut Context<'_>, known: &Known) {
+    let mut done: IndexMap<&str, bool> = IndexMap::new();
+    for start in known.services.keys() {
+        let mut path: Vec<(&str, usize)> = Vec::new();
+        if !done.contains_key(start.as_str()) {
+            path.push((start, 0));
+            done.insert(start, false);
+        }
+        while let Some((name, next)) = path.last_mut() {
+            let name = *name;
+            let needs = known.services.get(name).and_then(Option::as_ref).map_or(&[][..], |it| &it.needs);
+            let Some(to) = needs.get(*next).map(String::as_str) else {
+                done.insert(name, true);
+                path.pop();
+                continue;
+            };
+            *next += 1;
+            match done.get(to) {
+                Some(false) => {
+                    let from = path.iter().position(|(on, _)| *on == to).unwrap_or(0);
+                    let mut circle: Vec<&str> = path[from..].iter().map(|(name, _)| *name).collect();
+                    circle.push(to);
+                    let message = format!("these services need each other: {}", circle.join(" -> "));
+                    let hint = Some("a reference to a service is a need, too".to_owned());
+                    cx.at_key(&below(&service_pointer(name), "needs"), message, hint);
+                }
+                None if known.services.contains_key(to) => {
+                    done.insert(to, false);
+                    path.push((to, 0));
+                }
+                Some(true) | None => {}
+            }
+        }
+    }
+}
+
+/// Checks the references outside of services: in faults, in brokers and in where `metrics` ask.
+pub(super) fn outside(
+    cx: &mut Context<'_>,
+    known: &Known,
+    slots: &IndexMap<String, Slot>,
+    faults: &Faults,
+    file: Option<&Target>,
+    profile: Option<&Target>,
+) {
+    for fault in faults.values().flatten() {
+        let Action::Exec { target, command } = &fault.action else { continue };
+        let owner = known.services.contains_key(&target.service).then_some(target.service.as_str());
+        for (index, wired) in command.iter().enumerate() {
+            check(cx, known, &below(&below(&fault_pointer(&fault.name), "command"), index), wired, owner);
+        }
+    }
+    // Where the file does not give them, problems are told where it names the profile.
+    for (pointer, target) in [("/brokers", file), ("/profile", profile)] {
+        if let Some(Target::Brokers(list)) = target {
+            brokers(cx, known, pointer, list);
+        }
+    }
+    for activity in slots.values().filter_map(Slot::good) {
+        let pointer = scenario_pointer(&activity.name);
+        brokers(cx, known, &below(&pointer, "brokers"), activity.brokers.as_deref().unwrap_or_default());
+        if let Work::Metrics(metrics) = &activity.work {
+            check(cx, known, &below(&pointer, "url"), &metrics.url, None);
+        }
+    }
+}
+
+fn brokers(cx: &mut Context<'_>, known: &Known, pointer: &str, list: &[Wired]) {
+    for (index, wired) in list.iter().enumerate() {
+        check(cx, known, &below(pointer, index), wired, None);
+    }
+}
+
+/// Checks the references in a text; `owner` is the service that it belongs to.
+fn check(cx: &mut Context<'_>, known: &Known, pointer: &str, wired: &Wired, owner: Option<&str>) {
+    for reference in wired.references() {
+        if let Err((message, hint)) = means(known, reference, owner) {
+            cx.about_value(pointer, &message, hint, "a text with good references");
+        }
+    }
+}
+
+fn means(known: &Known, reference: &Reference, owner: Option<&str>) -> Result<(), (String, Option<String>)> {
+    let ports = |service: &str| {
+        let service = known.services.get(service)?.as_ref()?;
+        Some(service.ports.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>())
+    };
+    let port_of = |service: &str, port: &str| match ports(service) {
+        Some(ports) if !ports.contains(&port) => {
+            let hint = suggest::hint(port, ports);
+            Err((format!("`{reference}`: `{service}` has no port `{port}`"), hint))
+        }
+        _ => Ok(()),
+    };
+    match (reference, owner) {
+        (Reference::RunId, _) | (Reference::Replica | Reference::SelfHost, Some(_)) => Ok(()),
+        (Reference::SelfPort(port), Some(owner)) => port_of(owner, port),
+        (Reference::Replica | Reference::SelfHost | Reference::SelfPort(_), None) => {
+            let hint = Some("outside, name the service: `{{broker.kafka}}`".to_owned());
+            Err((format!("`{reference}` means something only within a service"), hint))
+        }
+        (Reference::Service { service, replica, port }, _) => {
+            if !known.services.contains_key(service) {
+                if known.incomplete {
+                    return Ok(());
+                }
+                let message = format!("`{reference}`: there is no service `{service}`");
+                return Err(if known.attached.contains_key(service) {
+                    let message = format!(
+                        "`{reference}`: `{service}` is attached, and kaf6 does not know its addresses"
+                    );
+                    (message, Some("write the address out".to_owned()))
+                } else if known.services.is_empty() {
+                    (
+                        message,
+                        Some("services stand under `cluster.services`, or come from a `preset`".to_owned()),
+                    )
+                } else {
+                    (message, suggest::hint(service, known.services.keys().map(String::as_str)))
+                });
+            }
+            port_of(service, port)?;
+            let most = known.most(service);
+            match replica {
+                Some(replica) if *replica >= most => {
+                    let hint = Some("replicas count from 0".to_owned());
+                    Err((format!("`{reference}`: `{service}` has {most} replicas at most"), hint))
+                }
+                _ => Ok(()),
+            }
+        }
+    }
+}
