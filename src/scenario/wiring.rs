@@ -21,7 +21,7 @@ enum Part {
 }
 
 /// What a `{{...}}` in the text of a service or of an address stands for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Reference {
     /// `replica`: the number of the replica, from 0.
     Replica,
