@@ -5,6 +5,7 @@
 mod files;
 mod ids;
 mod ledger;
+mod owner;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -144,6 +145,7 @@ pub async fn run(plans: Vec<Plan>, options: &RunOptions, watch: &mut dyn Watch) 
         watch.begins(&plan, &run_id, &live);
         let engine = Options {
             run_id,
+            folder: folder.clone(),
             run_tag: RunTag::random(),
             stop,
             save_ledger: options.save_ledger,
@@ -154,6 +156,7 @@ pub async fn run(plans: Vec<Plan>, options: &RunOptions, watch: &mut dyn Watch) 
     if several {
         let summaries: Vec<Summary> = done.iter().map(|d| d.summary.clone()).collect();
         for file in report::write_merged(&options.report_dir, &summaries) {
+            owner::hand_over(&file.path);
             file.result.with_context(|| format!("cannot write {}", file.path.display()))?;
         }
     }
@@ -177,6 +180,7 @@ pub async fn verify(
     watch.begins(&plan, &run_id, &live);
     let engine = Options {
         run_id,
+        folder: folder.clone(),
         run_tag: saved.run_tag(),
         stop: options.stop.clone(),
         save_ledger: false,
@@ -202,6 +206,7 @@ async fn one(
     if let Some(saved) = &record.seen.saved {
         written.push(report::write_ledger(folder, saved));
     }
+    owner::hand_over(folder);
     watch.ended(&summary, folder, &written);
     Ok(Done {
         status: record.status,

@@ -51,13 +51,13 @@ impl RunRecord {
         seen: Observations,
     ) -> Self {
         let results = checks::evaluate(&plan, &seen);
-        let (status, reason) = verdict(&results, &seen);
+        let (status, reason) = verdict(&plan, &results, &seen);
         Self { run_id, run_tag, started_at, plan, seen, results, status, reason }
     }
 }
 
 /// Any failed check fails the run; anything that could not be judged makes it an error; no check at all, too.
-fn verdict(results: &[CheckResult], seen: &Observations) -> (Status, String) {
+fn verdict(plan: &Plan, results: &[CheckResult], seen: &Observations) -> (Status, String) {
     let with = |outcome| results.iter().filter(move |r| r.answer.outcome == outcome);
     let total = checks::worst(results).len();
     let failed: Vec<String> = with(Outcome::Fail).map(describe).collect();
@@ -84,8 +84,14 @@ fn verdict(results: &[CheckResult], seen: &Observations) -> (Status, String) {
         .collect();
     // Several scenarios mostly fail for one reason; the first says it.
     why.extend(idle.first().cloned());
+    let unproven = checks::unproven(plan, seen);
+    why.extend(unproven.iter().map(checks::Unproven::reason));
     let open: Vec<String> = with(Outcome::Inconclusive).map(describe).collect();
-    if !open.is_empty() && idle.is_empty() {
+    if !open.is_empty() && !unproven.is_empty() {
+        // Most of them rest on the fault, and say so.
+        let names = checks::worst(results).iter().filter(|(_, o)| *o == Outcome::Inconclusive).count();
+        why.push(format!("{names} of {total} checks could not be judged"));
+    } else if !open.is_empty() && idle.is_empty() {
         why.push(format!("{} of {total} checks could not be judged: {}", open.len(), list(&open)));
     }
     if results.is_empty() {

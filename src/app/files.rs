@@ -13,7 +13,8 @@ const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 /// For one that stands for nothing.
 pub fn expand(arguments: &[String]) -> anyhow::Result<Vec<PathBuf>> {
     let mut files: Vec<PathBuf> = Vec::new();
-    for argument in arguments {
+    // A variable holds one a line, perhaps with empty ones between.
+    for argument in arguments.iter().map(|argument| argument.trim()).filter(|argument| !argument.is_empty()) {
         let path = Path::new(argument);
         let found = if path.is_dir() {
             let found = folder(path)?;

@@ -3,13 +3,23 @@
 //! Pure functions of observations, one file per kind; this one puts each check to its scenarios.
 
 mod answer;
+mod case;
 mod connectivity;
+mod continuity;
 mod counts;
 mod endpoint;
 mod integrity;
+mod metadata_stable;
+mod recovers;
+#[cfg(test)]
+mod tests;
 mod threshold;
+mod throughput_drops;
 
 pub use answer::{Answer, Outcome};
+pub use case::{Unproven, unproven};
+
+use case::Case;
 
 use crate::observe::{Ended, Observations, ScenarioSeen};
 use crate::plan::{Ask, CheckPlan, Plan, Work};
@@ -30,11 +40,21 @@ impl Ask {
     const fn answers_for_the_unreachable(&self) -> bool {
         matches!(self, Self::Reachable | Self::Metadata | Self::HttpOk)
     }
+
+    /// The fault that it names.
+    fn fault(&self) -> Option<&str> {
+        match self {
+            Self::ThroughputDrops { during: fault, .. } | Self::Recovers { after: fault, .. } => Some(fault),
+            Self::Threshold { span, .. } => span.as_ref().map(crate::plan::Span::fault),
+            _ => None,
+        }
+    }
 }
 
 /// Puts each check to each scenario that it is for.
 pub fn evaluate(plan: &Plan, seen: &Observations) -> Vec<CheckResult> {
     let mut results = Vec::new();
+    let unproven = unproven(plan, seen);
     for check in &plan.checks {
         let asked = asked(plan, check);
         if asked.is_empty() {
@@ -45,13 +65,22 @@ pub fn evaluate(plan: &Plan, seen: &Observations) -> Vec<CheckResult> {
         for index in asked {
             let answer = seen.scenarios.get(index).map_or_else(
                 || Answer::new(Outcome::Inconclusive, "", "").because("the scenario was not run"),
-                |scenario| answer(check, index, scenario, seen),
+                |scenario| {
+                    let answer = answer(check, &Case { plan, seen, index, scenario });
+                    doubt(answer, plan, check, index, &unproven)
+                },
             );
             let scenario = Some(plan.scenarios[index].name.clone());
             results.push(CheckResult { check: check.clone(), scenario, answer });
         }
     }
     results
+}
+
+/// Until when a scenario still had an ack or a read to get after its last one; none where it was done.
+pub fn waited_until(plan: &Plan, seen: &Observations, index: usize) -> Option<std::time::Duration> {
+    let scenario = seen.scenarios.get(index)?;
+    continuity::trailing(&Case { plan, seen, index, scenario })
 }
 
 /// The worst answer to each check by name, in the checks' order.
@@ -78,26 +107,75 @@ fn asked(plan: &Plan, check: &CheckPlan) -> Vec<usize> {
         Ask::Reachable | Ask::Metadata => of(|w| matches!(w, Work::Connect(_))),
         Ask::HttpOk | Ask::NonEmpty | Ask::SeriesPresent => of(|w| matches!(w, Work::Metrics(_))),
         Ask::RoundtripOk => of(|w| matches!(w, Work::Roundtrip(_))),
+        Ask::MetadataStable { .. } => of(|w| matches!(w, Work::Watch(_))),
+        Ask::Continuity { .. } => of(|w| matches!(w, Work::Produce(_) | Work::Consume(_))),
+        Ask::ThroughputDrops { .. } | Ask::Recovers { .. } | Ask::Threshold { span: Some(_), .. } => {
+            first_of([
+                of(|w| matches!(w, Work::Produce(_))),
+                of(|w| matches!(w, Work::Roundtrip(_))),
+                of(|w| matches!(w, Work::Consume(_))),
+            ])
+        }
         ask => {
             let on_producers = matches!(ask, Ask::CountEquals { metric: Some(m), .. } | Ask::CountAtLeast { metric: Some(m), .. }
                 if m.is_of_producers());
-            let kinds: [fn(&Work) -> bool; 3] = [
-                |w| matches!(w, Work::Consume(_)),
-                |w| matches!(w, Work::Produce(_)),
-                |w| matches!(w, Work::Roundtrip(_)),
-            ];
-            kinds
-                .into_iter()
-                .skip(usize::from(on_producers))
-                .map(of)
-                .find(|found| !found.is_empty())
-                .unwrap_or_default()
+            let consumers = of(|w| matches!(w, Work::Consume(_)));
+            first_of([
+                if on_producers { Vec::new() } else { consumers },
+                of(|w| matches!(w, Work::Produce(_))),
+                of(|w| matches!(w, Work::Roundtrip(_))),
+            ])
         }
     }
 }
 
+/// The first that holds anything.
+fn first_of(lists: [Vec<usize>; 3]) -> Vec<usize> {
+    lists.into_iter().find(|found| !found.is_empty()).unwrap_or_default()
+}
+
+/// What passed under a fault that was not shown to have taken effect did not pass what the file wants.
+fn doubt(answer: Answer, plan: &Plan, check: &CheckPlan, index: usize, unproven: &[Unproven]) -> Answer {
+    if answer.outcome != Outcome::Pass {
+        return answer;
+    }
+    let Some(fault) = unproven.iter().find(|fault| rests_on(plan, check, index, &fault.name)) else {
+        return answer;
+    };
+    let message = if answer.message.is_empty() {
+        fault.what.clone()
+    } else {
+        format!("{}; {}", fault.what, answer.message)
+    };
+    Answer { outcome: Outcome::Inconclusive, ..answer }.because(message)
+}
+
+/// A check of what was sent and read rests on every fault, since the file wants it to hold under all of them; one that only
+/// asks whether somebody answers does where it waits for the fault.
+fn rests_on(plan: &Plan, check: &CheckPlan, index: usize, fault: &str) -> bool {
+    let scenario = &plan.scenarios[index];
+    let only_asks = matches!(scenario.work, Work::Connect(_) | Work::Metrics(_));
+    !only_asks || check.ask.fault() == Some(fault) || waits_for(plan, scenario.start.after.as_deref(), fault)
+}
+
+/// Whether `after`, or what that waits for in turn, is the fault.
+fn waits_for<'a>(plan: &'a Plan, mut after: Option<&'a str>, fault: &str) -> bool {
+    // The file has no circles; a bound costs nothing.
+    for _ in 0..=plan.scenarios.len() + plan.faults.len() {
+        let Some(name) = after else { return false };
+        if name == fault {
+            return true;
+        }
+        let starts = plan.scenarios.iter().map(|s| (&s.name, &s.start));
+        let mut starts = starts.chain(plan.faults.iter().map(|f| (&f.name, &f.start)));
+        after = starts.find(|(own, _)| *own == name).and_then(|(_, start)| start.after.as_deref());
+    }
+    false
+}
+
 /// Puts one check to one scenario.
-fn answer(check: &CheckPlan, index: usize, scenario: &ScenarioSeen, seen: &Observations) -> Answer {
+fn answer(check: &CheckPlan, case: &Case<'_>) -> Answer {
+    let Case { index, scenario, seen, .. } = *case;
     if scenario.ended.could_not_work()
         && !(check.ask.answers_for_the_unreachable() && scenario.ended != Ended::Skipped)
     {
@@ -120,11 +198,14 @@ fn answer(check: &CheckPlan, index: usize, scenario: &ScenarioSeen, seen: &Obser
         Ask::NoCorruption => integrity::no_corruption(index, scenario, seen),
         Ask::InOrder { strict } => integrity::in_order(index, scenario, seen, *strict),
         Ask::OffsetsMonotonic => integrity::offsets_monotonic(index, scenario, seen),
-        Ask::Threshold { expr, .. } => threshold::threshold(index, scenario, seen, expr),
-        Ask::ThroughputDrops { .. }
-        | Ask::Recovers { .. }
-        | Ask::MetadataStable { .. }
-        | Ask::Continuity { .. } => Answer::new(Outcome::Inconclusive, expected_of(&check.ask), "nothing"),
+        Ask::Threshold { expr, span: None, .. } => threshold::threshold(index, scenario, seen, expr),
+        Ask::Threshold { expr, span: Some(span), .. } => threshold::within(case, expr, span),
+        Ask::ThroughputDrops { during, at_least } => {
+            throughput_drops::throughput_drops(case, during, *at_least)
+        }
+        Ask::Recovers { after, within, tolerance } => recovers::recovers(case, after, *within, *tolerance),
+        Ask::MetadataStable { allow } => metadata_stable::metadata_stable(scenario, allow),
+        Ask::Continuity { max_gap } => continuity::continuity(case, *max_gap),
     };
     soften(answer, &check.ask, scenario)
 }
@@ -165,6 +246,10 @@ fn expected_of(ask: &Ask) -> String {
         Ask::NoCorruption => "0 corrupt".to_owned(),
         Ask::InOrder { .. } => "0 reordered".to_owned(),
         Ask::OffsetsMonotonic => "0 nonmonotonic".to_owned(),
+        Ask::ThroughputDrops { at_least, .. } => throughput_drops::expected(*at_least),
+        Ask::Recovers { within, tolerance, .. } => recovers::expected(*within, *tolerance),
+        Ask::MetadataStable { allow } => metadata_stable::expected(allow),
+        Ask::Continuity { max_gap } => continuity::expected(*max_gap),
         other => other.kind().replace('_', " "),
     }
 }
@@ -178,7 +263,8 @@ pub fn to_abort(
     live: impl Fn(usize) -> Option<crate::metrics::Snapshot>,
 ) -> Option<&CheckPlan> {
     plan.checks.iter().find(|check| {
-        let Ask::Threshold { expr, abort: true, delay, .. } = &check.ask else { return false };
+        // A fault's part of the run can be judged once it is over.
+        let Ask::Threshold { expr, abort: true, delay, span: None } = &check.ask else { return false };
         elapsed >= *delay
             && asked(plan, check).into_iter().any(|index| {
                 live(index).is_some_and(|counts| {

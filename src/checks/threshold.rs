@@ -3,10 +3,11 @@
 //! Latencies in milliseconds, rates in messages a second, throughput in bytes a second, error_rate as a share of 1.
 
 use super::answer::{Answer, Outcome};
+use super::case::Case;
 use super::integrity::anomaly_count;
-use crate::metrics::Snapshot;
+use crate::metrics::{Snapshot, Window};
 use crate::observe::{Observations, ScenarioSeen};
-use crate::plan::{Metric, Op, ThresholdExpr, Work};
+use crate::plan::{Metric, Op, Span, ThresholdExpr, Work};
 
 /// Compares at the end.
 pub(super) fn threshold(
@@ -33,6 +34,70 @@ pub(super) fn threshold(
             ))
         }
         None => Answer::no_data(&expr.text),
+    }
+}
+
+/// Compares in the part of the run that a fault cuts out, by the whole buckets of the timeline in it.
+pub(super) fn within(case: &Case<'_>, expr: &ThresholdExpr, span: &Span) -> Answer {
+    let unknown = |why: String| Answer::new(Outcome::Inconclusive, &expr.text, "not measured").because(why);
+    let (start, end) = match case.span_of(span.fault()) {
+        Ok(span) => span,
+        Err(why) => return unknown(why),
+    };
+    let (name, fault) = (&case.scenario.name, span.fault());
+    let counts = &case.scenario.counts;
+    if counts.gaps.first().is_none() && counts.errors == 0 {
+        return Answer::no_data(&expr.text);
+    }
+    let begun = case.scenario.span.map_or(start, |(begun, _)| begun);
+    let (from, to, part) = match span {
+        Span::During(_) => (start.max(begun), end.min(case.work_end()), "during"),
+        Span::After(_) => (end.max(begun), case.work_end(), "after"),
+    };
+    let window = counts.timeline.window(from, to);
+    if window.length.is_zero() {
+        let width = counts.timeline.width_ms();
+        return unknown(format!("scenario `{name}` was at work for no whole {width} ms {part} `{fault}`"));
+    }
+    match measure_part(&window, counts, expr.metric, case.scenario.kind) {
+        Some(value) => Answer::passes_if(holds(expr, value), &expr.text, print(value)),
+        None if matches!(expr.metric, Metric::Sent | Metric::Anomaly(_)) => {
+            unknown("this is known of a whole run only".to_owned())
+        }
+        None if window.total.count > 0 => unknown(format!(
+            "scenario `{name}` had nothing to measure it on {part} `{fault}`: latency of reading counts only messages sent after the reader had caught up"
+        )),
+        None => Answer::no_data(&expr.text)
+            .because(format!("scenario `{name}` got nothing done {part} `{fault}`")),
+    }
+}
+
+/// The metric's value in a part of the run; none where nothing was measured.
+fn measure_part(part: &Window, counts: &Snapshot, metric: Metric, kind: &str) -> Option<f64> {
+    let (sends, reads) = (kind != "consume", kind != "produce");
+    let cell = &part.total;
+    match metric {
+        Metric::Sent | Metric::Anomaly(_) => None,
+        Metric::Acked => Some(as_f64(if sends { cell.count } else { 0 })),
+        Metric::Received => Some(as_f64(if reads { cell.count } else { 0 })),
+        Metric::Errors => Some(as_f64(cell.errors)),
+        Metric::ErrorRate => {
+            let of = cell.count + cell.errors;
+            (of > 0).then(|| as_f64(cell.errors) / as_f64(of))
+        }
+        Metric::Rate => part.rate_per_s(),
+        // Messages of one scenario are of one making: their mean size is that of the whole run.
+        Metric::Throughput => {
+            let done = if sends { counts.acked } else { counts.received };
+            part.rate_per_s().map(|rate| rate * as_f64(counts.bytes) / as_f64(done.max(1)))
+        }
+        Metric::P50 => cell.quantile_ms(0.5),
+        Metric::P90 => cell.quantile_ms(0.9),
+        Metric::P95 => cell.quantile_ms(0.95),
+        Metric::P99 => cell.quantile_ms(0.99),
+        Metric::P999 => cell.quantile_ms(0.999),
+        Metric::Max => cell.quantile_ms(1.0),
+        Metric::Mean => cell.mean_ms(),
     }
 }
 

@@ -64,12 +64,19 @@ pub enum Command {
 /// Scenario files, and what is set over them.
 #[derive(Debug, Args)]
 pub struct FileArgs {
-    /// Scenario files, folders that hold some, or globs; several run in this order, each a run of its own
-    #[arg(required = true, value_name = "FILE")]
+    /// Scenario files, folders that hold some, or globs; several run in this order, each a run of its own (in the
+    /// variable: one a line)
+    #[arg(
+        required = true,
+        value_name = "FILE",
+        env = "KAF6_FILES",
+        hide_env_values = true,
+        value_delimiter = '\n'
+    )]
     pub files: Vec<String>,
 
     /// Use the broker inside kaf6 in place of all others: real sockets and protocol, no install
-    #[arg(long)]
+    #[arg(long, env = "KAF6_EMBEDDED", hide_env_values = true)]
     pub embedded: bool,
 
     /// Brokers in place of the file's, as host:port; several with commas
@@ -186,8 +193,30 @@ pub struct OutputArgs {
     pub fail_on: FailOn,
 
     /// Show no progress
-    #[arg(long, short)]
+    #[arg(long, short, env = "KAF6_QUIET", hide_env_values = true)]
     pub quiet: bool,
+
+    /// On GitHub: mark the scenario file's line of each check that failed
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "KAF6_ANNOTATIONS",
+        hide_env_values = true,
+        default_value_t = true,
+        action = clap::ArgAction::Set
+    )]
+    pub annotations: bool,
+
+    /// On GitHub: write the step summary
+    #[arg(
+        long,
+        value_name = "BOOL",
+        env = "KAF6_SUMMARY",
+        hide_env_values = true,
+        default_value_t = true,
+        action = clap::ArgAction::Set
+    )]
+    pub summary: bool,
 
     /// What to print on stdout at the end: a table, or summary.json (a JSON array of them for several files)
     #[arg(long, value_name = "FORMAT", default_value = "table")]

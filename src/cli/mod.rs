@@ -3,6 +3,7 @@
 //! Owns what the user types and what the terminal shows while a run goes on.
 
 mod args;
+mod github;
 mod init;
 mod out;
 pub mod progress;
@@ -22,6 +23,13 @@ use out::{complain, is_broken_pipe, print};
 
 /// Runs one command line, from its words to the process's end.
 pub fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
+    let words = match with_more(words.into_iter().collect(), std::env::var("KAF6_ARGS").ok()) {
+        Ok(words) => words,
+        Err(error) => {
+            complain(&error);
+            return Exit::Input;
+        }
+    };
     let parsed = args::command(|name| std::env::var_os(name).is_some_and(|value| value.is_empty()))
         .try_get_matches_from(words)
         .and_then(|matches| Cli::from_arg_matches(&matches));
@@ -53,9 +61,39 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
     })
 }
 
+/// The words of a `run` with those of `KAF6_ARGS` behind them, split as a shell does: what a CI's one field can hold.
+fn with_more(mut words: Vec<OsString>, more: Option<String>) -> Result<Vec<OsString>, String> {
+    let Some(more) = more.filter(|_| words.get(1).is_some_and(|word| word == "run")) else {
+        return Ok(words);
+    };
+    let more = shlex::split(&more).ok_or("KAF6_ARGS has a quotation mark that is never closed")?;
+    words.extend(more.into_iter().map(OsString::from));
+    Ok(words)
+}
+
 fn completions(shell: clap_complete::Shell) -> anyhow::Result<Exit> {
     let mut out = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "kaf6", &mut out);
     print(&out)?;
     Ok(Exit::Pass)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(more: &str) -> Result<Vec<String>, String> {
+        let words = ["kaf6", "run", "a.yaml"].map(OsString::from).to_vec();
+        let all = with_more(words, Some(more.to_owned()))?;
+        Ok(all.into_iter().skip(3).map(|word| word.into_string().unwrap()).collect())
+    }
+
+    #[test]
+    fn more_words_are_split_as_a_shell_does() {
+        assert_eq!(words("--env 'A=b c'  --quiet\n").unwrap(), ["--env", "A=b c", "--quiet"]);
+        assert_eq!(words("").unwrap(), [""; 0]);
+        assert!(words("'open").is_err());
+        let other = with_more(vec!["kaf6".into(), "plan".into()], Some("--x".into())).unwrap();
+        assert_eq!(other.len(), 2);
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::args::{Format, OutputArgs, RunArgs, VerifyArgs};
+use super::github::Runner;
 use super::out::{complain, print, style, whole};
 use super::progress::{Mode, Progress};
 use super::{show, signals};
@@ -26,7 +27,10 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     let files = app::expand(&args.files.files)?;
     let plans = match app::load(&files, &args.files.overrides()) {
         Ok(plans) => plans,
-        Err(wrong) => return Ok(show::complain_of(&wrong)),
+        Err(wrong) => {
+            Runner::detect().wrong(&wrong, &args.output);
+            return Ok(show::complain_of(&wrong));
+        }
     };
     let done =
         go(&args.output, args.save_ledger, async |options, display| app::run(plans, options, display).await)?;
@@ -66,7 +70,8 @@ fn go(
             stop,
             save_ledger,
         };
-        let mut display = Display { quiet: args.quiet, format: args.format, shown: None };
+        let mut display =
+            Display { quiet: args.quiet, format: args.format, shown: None, runner: Runner::detect() };
         work(&options, &mut display).await
     });
     // A thread that librdkafka holds must not hold the process: all that matters has been written.
@@ -77,8 +82,9 @@ fn go(
 /// Prints what machines want, and chooses the process's end.
 fn finish(done: Vec<Done>, args: &OutputArgs) -> anyhow::Result<Exit> {
     let ends: Vec<Exit> = done.iter().map(|run| end(run, args.fail_on)).collect();
+    let summaries: Vec<Summary> = done.into_iter().map(|run| run.summary).collect();
+    Runner::detect().report(&summaries, args);
     if args.format == Format::Json {
-        let summaries: Vec<Summary> = done.into_iter().map(|run| run.summary).collect();
         print(&show::json(&summaries)?)?;
     }
     Ok(Exit::worst(ends))
@@ -99,10 +105,12 @@ struct Display {
     quiet: bool,
     format: Format,
     shown: Option<Shown>,
+    runner: Runner,
 }
 
 impl Watch for Display {
     fn begins(&mut self, plan: &Plan, run_id: &str, live: &Arc<Live>) {
+        self.runner.begins(plan);
         let mut progress = Progress::new(Mode::detect(self.quiet));
         progress.message(&format!("{}: run {run_id}", plan.name));
         let shown = Shown { progress: Arc::new(Mutex::new(progress)), live: Arc::clone(live) };
@@ -122,6 +130,7 @@ impl Watch for Display {
             shown.update();
             shown.lock().finish();
         }
+        self.runner.ended();
         for file in written {
             if let Err(error) = &file.result {
                 complain(&whole(error));
@@ -148,7 +157,10 @@ impl Shown {
     }
 
     fn update(&self) {
-        if self.live.phase() != Phase::Setup {
+        for line in self.live.take_said() {
+            self.lock().message(&line);
+        }
+        if !matches!(self.live.phase(), Phase::Cluster | Phase::Setup) {
             self.lock().update(&scenarios(&self.live));
         }
     }

@@ -3,5 +3,30 @@
 //! Owns all that a run starts there: what it started is removed, what it touched is healed.
 
 mod addresses;
+mod attach;
+mod clean;
+mod cluster;
+mod container;
+mod cut;
+mod daemon;
+mod error;
+mod faults;
+mod images;
+mod labels;
+mod logs;
+mod names;
+mod options;
+mod place;
+mod ports;
+mod ready;
+mod relay;
+mod remove;
+mod spec;
+mod start;
+mod state;
 
 pub use addresses::Addresses;
+pub use clean::{CleanOptions, Cleaned, clean, clean_at};
+pub use cluster::Cluster;
+pub use error::DockerError;
+pub use options::{ContainerState, Inflicted, KafkaReady, Progress, Step, UpOptions};

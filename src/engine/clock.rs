@@ -34,6 +34,11 @@ impl Clock {
         self.zero().elapsed()
     }
 
+    /// From zero to an instant; zero for all before it.
+    pub(super) fn at(&self, at: Instant) -> Duration {
+        at.saturating_duration_since(self.zero())
+    }
+
     /// Microseconds since zero.
     pub(super) fn now_us(&self) -> u64 {
         self.us(Instant::now())

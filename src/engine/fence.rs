@@ -1,4 +1,4 @@
-//! Fences: a record written to each partition that a reader reads, once all who write for it have ended.
+//! Fences: a record written to each partition that a reader reads, once all who write for it and all faults have ended.
 //!
 //! Each reader asks for its own, so that one that starts late still finds one behind its start.
 
@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use super::ends::Fence;
 use super::outcome::unwind;
 use super::shared::{LOOK, Shared};
+use super::starts;
 use crate::ids::{Identity, Offset, Partition, StreamId};
 use crate::kafka::{self, Outcome, Producer, ProducerOptions};
 use crate::ledger::envelope::{Envelope, Kind};
@@ -53,28 +54,14 @@ pub(super) fn producers_of(plan: &Plan, reader: usize) -> Vec<usize> {
     work.producers
         .iter()
         .filter_map(|name| plan.scenarios.iter().position(|s| s.name == *name))
-        .filter(|producer| !waits_for(plan, *producer, reader))
+        .filter(|producer| !starts::waits_for(plan, *producer, reader))
         .collect()
 }
 
-/// Whether a scenario starts only after another one has, directly or by others between them.
-fn waits_for(plan: &Plan, scenario: usize, other: usize) -> bool {
-    let mut seen = vec![false; plan.scenarios.len()];
-    let mut open = vec![scenario];
-    while let Some(index) = open.pop() {
-        if std::mem::replace(&mut seen[index], true) {
-            continue;
-        }
-        let start = &plan.scenarios[index].start;
-        let names = start.after.iter().chain(start.when.as_ref().map(|w| &w.scenario));
-        for next in names.filter_map(|name| plan.scenarios.iter().position(|s| s.name == *name)) {
-            if next == other {
-                return true;
-            }
-            open.push(next);
-        }
-    }
-    false
+/// The faults that a reader's fence has to lie behind: all but those that wait for the reader.
+fn faults_before(plan: &Plan, reader: usize) -> Vec<usize> {
+    let first = plan.scenarios.len();
+    (first..first + plan.faults.len()).filter(|fault| !starts::waits_for(plan, *fault, reader)).collect()
 }
 
 impl Fences {
@@ -90,8 +77,8 @@ impl Fences {
         let fences = self.clone();
         tokio::spawn(async move {
             let producers = producers_of(&fences.shared.plan, reader);
-            for producer in &producers {
-                fences.shared.states[*producer].over().await;
+            for before in producers.iter().copied().chain(faults_before(&fences.shared.plan, reader)) {
+                fences.shared.states[before].over().await;
             }
             let decided = if producers.is_empty() {
                 none(&partitions, "nobody in this file writes the topic")

@@ -49,7 +49,10 @@ fn judge(shared: &Shared) -> Judged {
     let ends_read = shared.take_ends();
     let audited = |place: (usize, Partition)| match shared.plan.audit {
         Some(audit) => audit,
-        None => ends_read.iter().any(|(_, end)| end.reads.place() == place && end.reads.resets() > 0),
+        None => {
+            shared.faults_ran()
+                || ends_read.iter().any(|(_, end)| end.reads.place() == place && end.reads.resets() > 0)
+        }
     };
     let audits = audit::all(shared, topology, seen.iter().filter(|p| audited((p.topic, p.partition))));
     let ends = ends(shared, topology);

@@ -11,6 +11,8 @@ use crate::plan::{Plan, Work};
 /// What a run is busy with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
+    /// Starting containers.
+    Cluster,
     /// Reaching the brokers and creating topics.
     Setup,
     /// Running scenarios.
@@ -50,6 +52,7 @@ pub struct Progress {
 #[derive(Debug)]
 pub struct Live {
     phase: Mutex<Phase>,
+    said: Mutex<Vec<String>>,
     zero: OnceLock<Instant>,
     scenarios: Vec<One>,
 }
@@ -83,11 +86,21 @@ impl Live {
                 ended: OnceLock::new(),
             })
             .collect();
-        Self { phase: Mutex::new(Phase::Setup), zero: OnceLock::new(), scenarios }
+        Self { phase: Mutex::new(Phase::Setup), said: Mutex::default(), zero: OnceLock::new(), scenarios }
     }
 
     pub(super) fn enter(&self, phase: Phase) {
         *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+    }
+
+    /// Says something that people who watch want to know.
+    pub(super) fn say(&self, line: String) {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    }
+
+    /// What was said since the last call, for people who watch.
+    pub fn take_said(&self) -> Vec<String> {
+        std::mem::take(&mut *self.said.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn start(&self, zero: Instant) {

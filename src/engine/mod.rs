@@ -5,9 +5,11 @@
 mod abort;
 mod audit;
 mod clock;
+mod cluster;
 mod connect;
 mod consume;
 mod ends;
+mod faults;
 mod fence;
 mod judge;
 mod live;
@@ -30,9 +32,9 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use crate::docker::Addresses;
-use crate::observe::{Cut, Ended, Note, Observations, ScenarioSeen};
-use crate::plan::{Plan, Work};
+use crate::docker::Cluster;
+use crate::observe::{Cut, Ended, FaultSeen, Note, Observations, ScenarioSeen};
+use crate::plan::{FaultPlan, Plan, Work};
 
 pub use live::{Live, Phase, Progress};
 pub use options::{CannotBegin, Options};
@@ -41,13 +43,40 @@ pub use stop::{Stop, Why};
 use outcome::{Outcome, cut, unwind};
 use shared::Shared;
 
-/// Runs a plan to its end, whatever happens on the way, and says what was seen.
+/// Runs a plan to its end, whatever happens on the way, and says what was seen. Containers that it starts are gone
+/// when it returns.
 ///
 /// # Errors
 /// [`CannotBegin`] where the plan's settings are wrong; all else is an observation.
 pub async fn run(plan: Arc<Plan>, options: Options, live: Arc<Live>) -> Result<Observations, CannotBegin> {
     let began = Instant::now();
-    let shared = Arc::new(Shared::new(Arc::clone(&plan), options, Arc::clone(&live), Addresses::default())?);
+    live.enter(Phase::Cluster);
+    let cluster = match cluster::up(&plan, &options, &live).await {
+        Ok(cluster) => cluster,
+        Err(error) => {
+            let shared = Shared::new(plan, options, live, None)?;
+            return Ok(nothing_ran(&shared, began, &error.to_string()));
+        }
+    };
+    // On a task of its own, so that not even a panic leaves containers behind.
+    let task = tokio::spawn(with_cluster(plan, options, Arc::clone(&live), cluster.clone(), began));
+    let seen = task.await;
+    let Some(cluster) = cluster else { return unwind(seen) };
+    let left = cluster.down().await;
+    let mut seen = unwind(seen)?;
+    seen.notes.extend(left.into_iter().map(Note::warning));
+    Ok(seen)
+}
+
+/// Runs a plan whose containers are up.
+async fn with_cluster(
+    plan: Arc<Plan>,
+    options: Options,
+    live: Arc<Live>,
+    cluster: Option<Arc<Cluster>>,
+    began: Instant,
+) -> Result<Observations, CannotBegin> {
+    let shared = Arc::new(Shared::new(Arc::clone(&plan), options, Arc::clone(&live), cluster)?);
     live.enter(Phase::Setup);
     setup::first(&shared).await;
     let setup = began.elapsed();
@@ -57,34 +86,72 @@ pub async fn run(plan: Arc<Plan>, options: Options, live: Arc<Live>) -> Result<O
     let timeout = tokio::spawn(run_timeout(Arc::clone(&shared)));
     let abort = tokio::spawn(abort::watch(Arc::clone(&shared)));
     let fences = fence::start(&shared);
-    let seen = scenarios(&shared, &fences).await;
+    let faults = faults::start(&shared);
+    let scenarios = scenarios(&shared, &fences).await;
     timeout.abort();
     abort.abort();
     let duration = shared.clock.elapsed();
 
+    let faults = faults.over().await;
+    if let Some(cluster) = &shared.cluster {
+        // What the audit is to read must not still be down.
+        cluster.heal().await.into_iter().for_each(|left| shared.note(Note::warning(left)));
+    }
     live.enter(Phase::Judging);
     let judge::Judged { readings, partitions, saved } = judge::all(&shared).await;
+    let mut containers = Vec::new();
+    if let Some(cluster) = &shared.cluster {
+        cluster.unexpected().await.into_iter().for_each(|text| shared.note(Note::warning(text)));
+        containers = cluster::seen(cluster).await;
+    }
     let mut notes = shared.take_notes();
     notes.extend(log_notes(&shared));
     let topology = shared.topology();
     Ok(Observations {
-        scenarios: seen,
+        scenarios,
         readings,
         partitions,
         saved,
-        faults: Vec::new(),
-        containers: Vec::new(),
+        faults,
+        containers,
         brokers: shared.brokers(),
         topics: shared.topic_names(),
         streams: topology.map(|t| t.streams.clone()).unwrap_or_default(),
         notes,
         duration,
         setup,
-        cut: shared.stop.why().map(|why| match why {
-            Why::Timeout => Cut::Timeout,
-            Why::Abort(check) => Cut::Abort(check),
-            Why::Signal(name) => Cut::Signal(name),
-        }),
+        cut: why_cut(&shared),
+    })
+}
+
+/// What is seen of a run whose containers did not come up: nothing, and why.
+fn nothing_ran(shared: &Shared, began: Instant, why: &str) -> Observations {
+    let ended = if shared.stop.is_stopped() { cut(shared) } else { Ended::Skipped };
+    let scenario = |index| seen(shared, index, None, Outcome::of(ended).because(why));
+    let fault = |fault: &FaultPlan| FaultSeen {
+        name: fault.name.clone(),
+        kind: fault.action.kind(),
+        target: fault.action.target(),
+        proof: "it never began: the cluster did not come up".to_owned(),
+        ..FaultSeen::default()
+    };
+    Observations {
+        scenarios: (0..shared.plan.scenarios.len()).map(scenario).collect(),
+        faults: shared.plan.faults.iter().map(fault).collect(),
+        brokers: shared.brokers(),
+        topics: shared.topic_names(),
+        notes: shared.take_notes(),
+        setup: began.elapsed(),
+        cut: why_cut(shared),
+        ..Observations::default()
+    }
+}
+
+fn why_cut(shared: &Shared) -> Option<Cut> {
+    shared.stop.why().map(|why| match why {
+        Why::Timeout => Cut::Timeout,
+        Why::Abort(check) => Cut::Abort(check),
+        Why::Signal(name) => Cut::Signal(name),
     })
 }
 
@@ -108,11 +175,17 @@ async fn scenarios(shared: &Arc<Shared>, fences: &fence::Fences) -> Vec<Scenario
     }
     let mut seen: Vec<Option<ScenarioSeen>> = vec![None; shared.plan.scenarios.len()];
     let only_background = foreground.is_empty();
+    if only_background {
+        // Faults are then all that the run is for.
+        for fault in &shared.states[shared.plan.scenarios.len()..] {
+            fault.over().await;
+        }
+    }
     while let Some(joined) = foreground.join_next().await {
         let (index, scenario) = unwind(joined);
         seen[index] = Some(scenario);
     }
-    if !only_background {
+    if !only_background || !shared.plan.faults.is_empty() {
         shared.stop.end_background();
     }
     while let Some(joined) = background.join_next().await {
@@ -125,7 +198,7 @@ async fn scenarios(shared: &Arc<Shared>, fences: &fence::Fences) -> Vec<Scenario
 /// One scenario, from waiting to its end.
 async fn one(shared: Arc<Shared>, fences: fence::Fences, index: usize) -> (usize, ScenarioSeen) {
     let scenario = &shared.plan.scenarios[index];
-    if let Err(why) = starts::wait(&shared, index).await {
+    if let Err(why) = starts::wait(&shared, &scenario.start).await {
         let ended = if shared.stop.why().is_some() { cut(&shared) } else { Ended::Skipped };
         shared.states[index].end(true);
         shared.live.end(index);

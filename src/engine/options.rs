@@ -1,5 +1,7 @@
 //! What a run needs beside its plan, and why one cannot begin.
 
+use std::path::PathBuf;
+
 use super::stop::Stop;
 use crate::ids::RunTag;
 use crate::kafka;
@@ -12,6 +14,8 @@ pub struct Options {
     pub run_id: String,
     /// Marks this execution's messages.
     pub run_tag: RunTag,
+    /// The run's folder, for the logs of its containers.
+    pub folder: PathBuf,
     /// Ends the run early.
     pub stop: Stop,
     /// Keep the ledger, to be judged again later.

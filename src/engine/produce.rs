@@ -397,15 +397,13 @@ impl Client<'_> {
                 ProducerEventKind::Many => true,
                 ProducerEventKind::Disconnected | ProducerEventKind::TimedOut => continue,
             };
-            match event.partition {
-                Some(partition) => {
-                    if let Some(retries) =
-                        usize::try_from(partition).ok().and_then(|p| self.retries.get_mut(p))
-                    {
-                        retries.count(maybe_written);
-                    }
+            let at_us = self.task.shared.clock.us(event.at);
+            let of_it = |at: usize| event.partition.is_none_or(|p| usize::try_from(p).is_ok_and(|p| p == at));
+            for (at, (retries, log)) in self.retries.iter_mut().zip(&mut self.logs).enumerate() {
+                if of_it(at) {
+                    retries.count(maybe_written);
+                    log.retried(at_us, &event.text);
                 }
-                None => self.retries.iter_mut().for_each(|retries| retries.count(maybe_written)),
             }
         }
         self.take();
@@ -429,6 +427,7 @@ impl Client<'_> {
             match delivery.outcome {
                 kafka::Outcome::Acked { offset } => {
                     self.logs[at].acked(pending.seq, offset, resent);
+                    self.logs[at].acked_at(pending.seq, now_us);
                     self.recorder.latency(now_us, now_us.saturating_sub(pending.from_us));
                     acked += 1;
                     bytes += u64::from(pending.bytes);

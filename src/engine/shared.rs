@@ -13,7 +13,7 @@ use super::ends::{Fence, PartitionEnd};
 use super::live::Live;
 use super::options::{CannotBegin, Options};
 use super::stop::Stop;
-use crate::docker::Addresses;
+use crate::docker::{Addresses, Cluster};
 use crate::ids::{Offset, Partition, RunTag, StreamId};
 use crate::kafka::{Client, Embedded, Record};
 use crate::ledger::envelope::{self, HEADER, Kind, Opened};
@@ -34,10 +34,11 @@ pub(super) struct Shared {
     pub(super) live: Arc<Live>,
     pub(super) clock: Clock,
     pub(super) client: Client,
-    /// Where the services of the cluster are reached.
-    pub(super) addresses: Addresses,
+    /// The run's containers.
+    pub(super) cluster: Option<Arc<Cluster>>,
     pub(super) save_ledger: bool,
     pub(super) saved: Option<Saved>,
+    /// Scenarios, then faults.
     pub(super) states: Vec<State>,
     topology: OnceLock<Topology>,
     /// Why there is no topology yet, and since when.
@@ -74,8 +75,9 @@ impl Shared {
         plan: Arc<Plan>,
         options: Options,
         live: Arc<Live>,
-        addresses: Addresses,
+        cluster: Option<Arc<Cluster>>,
     ) -> Result<Self, CannotBegin> {
+        let addresses = cluster.as_ref().map(|c| c.addresses().clone()).unwrap_or_default();
         let resolve = |list: &[Wired]| -> Vec<String> {
             list.iter().map(|text| addresses.resolve(text, &options.run_id)).collect()
         };
@@ -100,7 +102,7 @@ impl Shared {
                 (Client::embedded(&embedded, &plan.client)?, Some(embedded))
             }
         };
-        let states = plan.scenarios.iter().map(|_| State::new()).collect();
+        let states = (0..plan.scenarios.len() + plan.faults.len()).map(|_| State::new()).collect();
         Ok(Self {
             plan,
             run_id: options.run_id,
@@ -109,7 +111,7 @@ impl Shared {
             live,
             clock: Clock::default(),
             client,
-            addresses,
+            cluster,
             save_ledger: options.save_ledger,
             saved: options.saved,
             states,
@@ -136,7 +138,10 @@ impl Shared {
 
     /// A text with its references to services replaced.
     pub(super) fn resolve(&self, text: &Wired) -> String {
-        self.addresses.resolve(text, &self.run_id)
+        match &self.cluster {
+            Some(cluster) => cluster.addresses().resolve(text, &self.run_id),
+            None => Addresses::default().resolve(text, &self.run_id),
+        }
     }
 
     /// The brokers that clients are given, as reports name them.
@@ -145,6 +150,23 @@ impl Shared {
             return vec!["embedded".to_owned()];
         }
         self.client.brokers().to_vec()
+    }
+
+    /// The brokers that a `watch` asks now: its own, or the run's with those that a fault added.
+    pub(super) fn brokers_now(&self, index: usize) -> Vec<String> {
+        let mut brokers = self.client_of(index).brokers().to_vec();
+        if let (Some(cluster), None) = (&self.cluster, &self.plan.scenarios[index].brokers) {
+            for (service, replica) in cluster.running() {
+                let address = cluster.addresses().get(&service, replica, "kafka");
+                brokers.extend(address.filter(|a| !brokers.iter().any(|b| b == a)).map(str::to_owned));
+            }
+        }
+        brokers
+    }
+
+    /// Whether any fault began.
+    pub(super) fn faults_ran(&self) -> bool {
+        self.states[self.plan.scenarios.len()..].iter().any(|state| matches!(state.get(), Stand::Ended(_)))
     }
 
     /// The topics and streams; none while no broker was reached.

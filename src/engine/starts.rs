@@ -1,33 +1,34 @@
-//! When a scenario starts: after another one's end, at a time, by a count; or never.
+//! When a scenario or a fault starts: after another one's end, at a time, by a count; or never.
 //!
-//! What waits for something that never came is skipped, with the reason.
+//! What waits for something that never came is skipped, with the reason. Scenarios and faults have numbers in one
+//! row: scenarios first, in the plan's order.
 
 use std::time::Duration;
 
 use super::shared::{Shared, Stand};
 use crate::metrics::{Counters, Metrics};
-use crate::plan::{Counter, When};
+use crate::plan::{Counter, Plan, Start, When};
 
 /// How often a count is looked at while something waits for it.
 const TICK: Duration = Duration::from_millis(1);
 
-/// Waits until a scenario may start.
+/// Waits until something may start.
 ///
 /// # Errors
 /// Why it never will.
-pub(super) async fn wait(shared: &Shared, index: usize) -> Result<(), String> {
+pub(super) async fn wait(shared: &Shared, start: &Start) -> Result<(), String> {
     tokio::select! {
         biased;
         () = shared.stop.stopped() => Err("the run ended before it started".to_owned()),
-        result = conditions(shared, index) => result,
+        result = conditions(shared, start) => result,
     }
 }
 
-async fn conditions(shared: &Shared, index: usize) -> Result<(), String> {
-    let start = &shared.plan.scenarios[index].start;
+async fn conditions(shared: &Shared, start: &Start) -> Result<(), String> {
     let mut from = shared.clock.zero();
     if let Some(after) = &start.after {
-        let other = number(shared, after)?;
+        let other = number(&shared.plan, after)
+            .ok_or_else(|| format!("it waits for `{after}`, which is not in the file"))?;
         match shared.states[other].over().await {
             Stand::Ended(at) => from = at,
             _ => return Err(format!("it waits for `{after}`, which never started")),
@@ -43,7 +44,11 @@ async fn conditions(shared: &Shared, index: usize) -> Result<(), String> {
 }
 
 async fn count(shared: &Shared, when: &When) -> Result<(), String> {
-    let other = number(shared, &when.scenario)?;
+    let scenarios = &shared.plan.scenarios;
+    let other = scenarios
+        .iter()
+        .position(|s| s.name == when.scenario)
+        .ok_or_else(|| format!("it waits for `{}`, which is not in the file", when.scenario))?;
     loop {
         let over = matches!(shared.states[other].get(), Stand::Ended(_) | Stand::Skipped);
         if value(shared.live.metrics(other), when.counter) >= when.at_least {
@@ -64,11 +69,36 @@ fn value(metrics: &Metrics, counter: Counter) -> u64 {
     })
 }
 
-fn number(shared: &Shared, name: &str) -> Result<usize, String> {
-    shared
-        .plan
-        .scenarios
-        .iter()
-        .position(|s| s.name == *name)
-        .ok_or_else(|| format!("it waits for `{name}`, which is not in the file"))
+/// The number of a scenario or fault.
+pub(super) fn number(plan: &Plan, name: &str) -> Option<usize> {
+    let scenario = plan.scenarios.iter().position(|s| s.name == name);
+    scenario.or_else(|| Some(plan.scenarios.len() + plan.faults.iter().position(|f| f.name == name)?))
+}
+
+/// When the scenario or fault of this number starts.
+fn start_of(plan: &Plan, number: usize) -> Option<&Start> {
+    match plan.scenarios.get(number) {
+        Some(scenario) => Some(&scenario.start),
+        None => plan.faults.get(number - plan.scenarios.len()).map(|fault| &fault.start),
+    }
+}
+
+/// Whether one starts only after another one has, directly or by others between them.
+pub(super) fn waits_for(plan: &Plan, waiting: usize, other: usize) -> bool {
+    let mut seen = vec![false; plan.scenarios.len() + plan.faults.len()];
+    let mut open = vec![waiting];
+    while let Some(index) = open.pop() {
+        if std::mem::replace(&mut seen[index], true) {
+            continue;
+        }
+        let Some(start) = start_of(plan, index) else { continue };
+        let names = start.after.iter().chain(start.when.as_ref().map(|w| &w.scenario));
+        for next in names.filter_map(|name| number(plan, name)) {
+            if next == other {
+                return true;
+            }
+            open.push(next);
+        }
+    }
+    false
 }

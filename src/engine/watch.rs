@@ -1,14 +1,297 @@
 //! `watch`: asks each broker for its metadata, again and again beside other scenarios, and lists what changes.
+//!
+//! Each broker is held against its own last answer; a broker's first answer against what others said of topics.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
-use super::outcome::Outcome;
+use super::outcome::{Outcome, cut, unwind};
 use super::shared::Shared;
-use crate::observe::{Ended, WatchSeen};
-use crate::plan::WatchPlan;
+use crate::ids::Partition;
+use crate::kafka::{Client, probe};
+use crate::observe::{Ended, MetadataChange, Note, WatchSeen, WatchedBroker};
+use crate::plan::{Aspect, WatchPlan};
+
+/// Longest single look at one broker.
+const LOOK: Duration = Duration::from_secs(2);
+/// The most changes that are kept; beyond it they are counted.
+const CHANGES: usize = 1000;
+/// DescribeQuorum: who knows it is a broker of Apache Kafka without ZooKeeper, which names one broker or another as
+/// the controller, since clients cannot reach the real one.
+const DESCRIBE_QUORUM: i16 = 55;
 
 /// Runs one `watch` scenario.
-pub(super) async fn run(shared: &Arc<Shared>, _index: usize, _plan: &WatchPlan) -> Outcome {
-    shared.stop.background_ends().await;
-    Outcome { ended: Some(Ended::Done), watch: Some(WatchSeen::default()), ..Outcome::default() }
+pub(super) async fn run(shared: &Arc<Shared>, index: usize, plan: &WatchPlan) -> Outcome {
+    let deadline = shared.deadline(index);
+    let topics: Arc<[String]> = plan.topics.iter().map(|t| t.with_run_id(&shared.run_id)).collect();
+    let mut watched = Watched::default();
+    let ended = loop {
+        let began = Instant::now();
+        let client = shared.client_of(index);
+        let looks = shared.brokers_now(index).into_iter().map(|broker| {
+            let (client, topics) = (client.clone(), Arc::clone(&topics));
+            tokio::task::spawn_blocking(move || look(&client, broker, &topics))
+        });
+        for look in looks.collect::<Vec<_>>() {
+            let (probe, at) = unwind(look.await);
+            let counters = &shared.live.metrics(index).counters;
+            counters.sent.fetch_add(1, Ordering::Relaxed);
+            if let Some(error) = watched.see(&probe, shared.clock.at(at)) {
+                shared.live.metrics(index).error(shared.clock.now_us(), &error);
+            }
+        }
+        let next = began + plan.every;
+        if next >= deadline {
+            break Ended::Timeout;
+        }
+        tokio::select! {
+            () = tokio::time::sleep_until(next.into()) => {}
+            () = shared.stop.background_ends() => {
+                break if shared.stop.is_stopped() { cut(shared) } else { Ended::Done };
+            }
+        }
+    };
+    if watched.controllers_left_out {
+        shared.note(Note::hint(
+            "Apache Kafka names any broker as the controller in its metadata, so changes of it are not listed",
+        ));
+    }
+    Outcome { ended: Some(ended), watch: Some(watched.seen), ..Outcome::default() }
+}
+
+fn look(client: &Client, broker: String, topics: &[String]) -> (probe::Probe, Instant) {
+    let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+    let probe = probe::probe(
+        &client.with_brokers(std::slice::from_ref(&broker)),
+        &broker,
+        &names,
+        Instant::now() + LOOK,
+    );
+    (probe, Instant::now())
+}
+
+/// What all brokers said so far.
+#[derive(Debug, Default)]
+struct Watched {
+    seen: WatchSeen,
+    views: BTreeMap<String, View>,
+    /// Of each topic, its id and partitions, as last said by whomever.
+    topics: BTreeMap<String, (String, String)>,
+    controllers_left_out: bool,
+}
+
+/// One broker's last answer, as texts that can be compared and shown.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+struct View {
+    brokers: String,
+    controller: Option<String>,
+    /// By topic: its id, and its partitions.
+    topics: BTreeMap<String, (String, String)>,
+    leaders: BTreeMap<(String, Partition), String>,
+}
+
+impl Watched {
+    /// Takes in one look; gives the error of one that got no answer.
+    fn see(&mut self, probe: &probe::Probe, at: Duration) -> Option<String> {
+        let view = View::of(probe);
+        let error = probe.stages.iter().find_map(|s| Some(format!("{}: {}", s.name, s.error.as_ref()?)));
+        let broker = match self.seen.brokers.iter_mut().find(|b| b.broker == probe.broker) {
+            Some(known) => known,
+            None => {
+                self.seen
+                    .brokers
+                    .push(WatchedBroker { broker: probe.broker.clone(), ..WatchedBroker::default() });
+                self.seen.brokers.last_mut()?
+            }
+        };
+        broker.asked += 1;
+        let Some(view) = view else {
+            broker.last_error.clone_from(&error);
+            return error.or_else(|| Some("no answer".to_owned()));
+        };
+        broker.answered += 1;
+        broker.first.get_or_insert(at);
+        broker.last = Some(at);
+        self.controllers_left_out |= view.controller.is_none();
+        self.compare(&probe.broker, at, &view);
+        for (topic, said) in &view.topics {
+            self.topics.insert(topic.clone(), said.clone());
+        }
+        self.views.insert(probe.broker.clone(), view);
+        None
+    }
+
+    fn compare(&mut self, broker: &str, at: Duration, view: &View) {
+        let last = self.views.get(broker).cloned();
+        let mut changes = Vec::new();
+        let mut change = |aspect, topic: Option<&str>, partition, before: &str, after: &str| {
+            if before != after {
+                changes.push(MetadataChange {
+                    at,
+                    broker: broker.to_owned(),
+                    aspect,
+                    topic: topic.map(str::to_owned),
+                    partition,
+                    before: before.to_owned(),
+                    after: after.to_owned(),
+                });
+            }
+        };
+        for (topic, (id, partitions)) in &view.topics {
+            let of_topic = last.as_ref().map_or(&self.topics, |last| &last.topics);
+            let Some((id_before, partitions_before)) = of_topic.get(topic) else { continue };
+            change(Aspect::TopicIds, Some(topic), None, id_before, id);
+            change(Aspect::Partitions, Some(topic), None, partitions_before, partitions);
+        }
+        if let Some(last) = &last {
+            change(Aspect::Brokers, None, None, &last.brokers, &view.brokers);
+            if let (Some(before), Some(after)) = (&last.controller, &view.controller) {
+                change(Aspect::Controller, None, None, before, after);
+            }
+            for ((topic, partition), leader) in &view.leaders {
+                // A partition that comes or goes is a change of partitions.
+                if let Some(before) = last.leaders.get(&(topic.clone(), *partition)) {
+                    change(Aspect::Leaders, Some(topic), Some(*partition), before, leader);
+                }
+            }
+        }
+        for change in changes {
+            if self.seen.changes.len() < CHANGES {
+                self.seen.changes.push(change);
+            } else {
+                self.seen.more_changes += 1;
+            }
+        }
+    }
+}
+
+impl View {
+    /// None where the broker did not come as far as its metadata.
+    fn of(probe: &probe::Probe) -> Option<Self> {
+        let metadata = probe.metadata.as_ref()?;
+        let mut brokers: Vec<String> =
+            metadata.brokers.iter().map(|(id, address)| format!("{id} at {address}")).collect();
+        brokers.sort();
+        let any_controller = probe.apis.iter().any(|api| api.key == DESCRIBE_QUORUM);
+        let mut view = Self {
+            brokers: brokers.join(", "),
+            controller: (!any_controller)
+                .then(|| metadata.controller.map_or_else(|| "none".to_owned(), |id| format!("broker {id}"))),
+            ..Self::default()
+        };
+        for topic in &metadata.topics {
+            let partitions = if topic.code.is_none() {
+                let mut numbers: Vec<Partition> =
+                    topic.partitions.iter().map(|(number, _)| *number).collect();
+                numbers.sort_unstable();
+                said(&numbers)
+            } else {
+                topic.code.text()
+            };
+            let id = topic.id.clone().unwrap_or_else(|| "none".to_owned());
+            view.topics.insert(topic.name.clone(), (id, partitions));
+            for (number, leader) in &topic.partitions {
+                let leader = leader.map_or_else(|| "none".to_owned(), |id| format!("broker {id}"));
+                view.leaders.insert((topic.name.clone(), *number), leader);
+            }
+        }
+        Some(view)
+    }
+}
+
+/// Partitions in words: how many, where they are 0 and on, else each.
+fn said(numbers: &[Partition]) -> String {
+    let plain = numbers.iter().enumerate().all(|(at, number)| usize::try_from(*number) == Ok(at));
+    match numbers.len() {
+        0 => "none".to_owned(),
+        1 if plain => "1 partition".to_owned(),
+        count if plain => format!("{count} partitions"),
+        _ => format!("partitions {}", numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kafka::probe::{Api, Probe, ProbedMetadata, ProbedTopic};
+
+    fn answer(broker: &str, id: &str, leaders: &[i32], controller: i32) -> Probe {
+        let partitions = leaders.iter().enumerate();
+        Probe {
+            broker: broker.to_owned(),
+            metadata: Some(ProbedMetadata {
+                controller: Some(controller),
+                brokers: vec![(1, broker.to_owned())],
+                topics: vec![ProbedTopic {
+                    name: "t".to_owned(),
+                    id: Some(id.to_owned()),
+                    code: crate::kafka::Code::NONE,
+                    partitions: partitions
+                        .map(|(p, l)| (Partition::try_from(p).unwrap(), Some(*l)))
+                        .collect(),
+                }],
+                ..ProbedMetadata::default()
+            }),
+            ..Probe::default()
+        }
+    }
+
+    fn changes(looks: &[Probe]) -> Vec<(Aspect, String, String)> {
+        let mut watched = Watched::default();
+        for look in looks {
+            assert_eq!(watched.see(look, Duration::ZERO), None);
+        }
+        watched.seen.changes.into_iter().map(|c| (c.aspect, c.before, c.after)).collect()
+    }
+
+    #[test]
+    fn the_same_again_is_no_change() {
+        let same = answer("a:1", "x", &[1, 1], 1);
+        assert_eq!(changes(&[same.clone(), same.clone(), same]), []);
+    }
+
+    #[test]
+    fn each_aspect_is_told() {
+        let looks = [answer("a:1", "x", &[1, 1], 1), answer("a:1", "y", &[1, 2, 1], 2)];
+        let text = |a: &str| a.to_owned();
+        assert_eq!(
+            changes(&looks),
+            [
+                (Aspect::TopicIds, text("x"), text("y")),
+                (Aspect::Partitions, text("2 partitions"), text("3 partitions")),
+                (Aspect::Controller, text("broker 1"), text("broker 2")),
+                (Aspect::Leaders, text("broker 1"), text("broker 2")),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_new_broker_has_to_agree_about_topics_and_may_name_itself_as_leader() {
+        assert_eq!(changes(&[answer("a:1", "x", &[1], 1), answer("b:1", "x", &[2], 2)]), []);
+        let other = changes(&[answer("a:1", "x", &[1], 1), answer("b:1", "z", &[2], 2)]);
+        assert_eq!(other, [(Aspect::TopicIds, "x".to_owned(), "z".to_owned())]);
+    }
+
+    #[test]
+    fn kafkas_controllers_mean_nothing() {
+        let quorum = Api { key: DESCRIBE_QUORUM, name: "DescribeQuorum", min: 0, max: 2 };
+        let mut looks = [answer("a:1", "x", &[1], 1), answer("a:1", "x", &[1], 2)];
+        for look in &mut looks {
+            look.apis.push(quorum.clone());
+        }
+        assert_eq!(changes(&looks), []);
+    }
+
+    #[test]
+    fn no_answer_is_counted_and_changes_nothing() {
+        let mut watched = Watched::default();
+        watched.see(&answer("a:1", "x", &[1], 1), Duration::ZERO);
+        let silent = Probe { broker: "a:1".to_owned(), ..Probe::default() };
+        assert!(watched.see(&silent, Duration::from_secs(1)).is_some());
+        watched.see(&answer("a:1", "x", &[1], 1), Duration::from_secs(2));
+        let broker = &watched.seen.brokers[0];
+        assert_eq!((broker.asked, broker.answered, watched.seen.changes.len()), (3, 2, 0));
+    }
 }

@@ -4,57 +4,15 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use super::evidence::{Counts, EVIDENCE, Evidence, Judgement};
+use super::marks::Between;
 use super::missing::{Missing, ReaderEnd, of_reader};
 use super::reads::{PartitionReads, Place, Sighting, UNREADABLE};
 use super::runs::{Bits, Run, RunLog};
-use super::sent::SentLog;
+use super::sent::{Retry, SentLog};
 use super::streams::Streams;
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Seq, StreamId};
-
-/// Pieces of evidence kept for each anomaly.
-pub const EVIDENCE: usize = 20;
-
-/// The count of one anomaly.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Those that nothing explains.
-    pub count: u64,
-    /// Those that a retry explains; only of duplicates and reorderings.
-    pub explained: u64,
-}
-
-/// One piece of evidence.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Evidence {
-    /// Of what.
-    pub anomaly: Anomaly,
-    /// The topic's number in the run.
-    pub topic: usize,
-    /// The partition.
-    pub partition: i32,
-    /// Where it was acked or read.
-    pub offset: Option<Offset>,
-    /// The other place: of the first copy, or of the ack.
-    pub other_offset: Option<Offset>,
-    /// The message.
-    pub message: Option<(StreamId, Seq)>,
-    /// When it was seen, microseconds from the run's zero.
-    pub at_us: Option<u64>,
-    /// A retry explains it.
-    pub explained: bool,
-    /// In words.
-    pub detail: String,
-}
-
-/// What one consumer's reading of one partition comes to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Judgement {
-    /// By anomaly; those that could not be measured are absent.
-    pub counts: BTreeMap<Anomaly, Counts>,
-    /// Up to 20 pieces each.
-    pub evidence: Vec<Evidence>,
-}
 
 /// Judges. `again` is what the second look found of the missing ones; none where it could not be taken, and
 /// then what is missing stays unread.
@@ -112,18 +70,26 @@ impl Case<'_> {
         counts
     }
 
-    /// Adds evidence while there is room; unexplained pieces push explained ones out.
+    /// There is room for a piece: unexplained ones push explained ones out.
+    fn has_room(&self, anomaly: Anomaly, explained: bool) -> bool {
+        let same = |e: &&Evidence| e.anomaly == anomaly;
+        let kept = self.out.evidence.iter().filter(same);
+        kept.clone().count() < EVIDENCE || (!explained && kept.into_iter().any(|e| e.explained))
+    }
+
+    /// Adds evidence while there is room.
     fn evidence(&mut self, mut piece: Evidence) {
+        if !self.has_room(piece.anomaly, piece.explained) {
+            return;
+        }
         let (topic, partition) = self.end.reads.place();
         (piece.topic, piece.partition) = (topic, partition);
-        let same = |e: &&Evidence| e.anomaly == piece.anomaly;
-        if self.out.evidence.iter().filter(same).count() < EVIDENCE {
-            self.out.evidence.push(piece);
-        } else if !piece.explained
-            && let Some(old) =
-                self.out.evidence.iter_mut().find(|e| e.anomaly == piece.anomaly && e.explained)
-        {
-            *old = piece;
+        piece.acked_us = piece.message.and_then(|(id, seq)| self.sent.get(&id)?.when_acked(seq));
+        let kept = self.out.evidence.iter().filter(|e| e.anomaly == piece.anomaly).count();
+        let old = self.out.evidence.iter_mut().find(|e| e.anomaly == piece.anomaly && e.explained);
+        match old {
+            Some(old) if kept >= EVIDENCE => *old = piece,
+            _ => self.out.evidence.push(piece),
         }
     }
 
@@ -150,7 +116,7 @@ impl Case<'_> {
                     Anomaly::Lost => "the reader passed its place, and a fresh reader did not find it either",
                     _ => "the reader passed its place, and no second look could be taken",
                 };
-                self.loss(anomaly, *id, run, seq, why);
+                self.loss(anomaly, *id, run, seq, why, None);
             }
         }
         for (id, run) in &missing.gone {
@@ -163,25 +129,47 @@ impl Case<'_> {
                     (_, true) => (Anomaly::Lost, "it was read, and is gone at the audit"),
                     (_, false) => (Anomaly::Lost, "neither the reader nor the audit found it"),
                 };
-                self.loss(anomaly, *id, run, seq, why);
+                let read_us = if read { self.when_read(*id, seq) } else { None };
+                self.loss(anomaly, *id, run, seq, why, read_us);
             }
         }
         for (id, run) in &missing.unread {
             for seq in run.seq..run.end() {
-                self.loss(Anomaly::Unread, *id, run, seq, "the reader did not come that far");
+                self.loss(Anomaly::Unread, *id, run, seq, "the reader did not come that far", None);
             }
         }
     }
 
-    fn loss(&mut self, anomaly: Anomaly, id: StreamId, run: &Run, seq: Seq, why: &str) {
+    /// When the first copy of a message was read.
+    fn when_read(&self, id: StreamId, seq: Seq) -> Option<Between> {
+        let found = self.end.reads.streams.get(&id)?;
+        let run = found.order.runs().find(|run| (run.seq..run.end()).contains(&seq))?;
+        self.end.reads.when_read(run.offset_of(seq))
+    }
+
+    fn loss(
+        &mut self,
+        anomaly: Anomaly,
+        id: StreamId,
+        run: &Run,
+        seq: Seq,
+        why: &str,
+        read_us: Option<Between>,
+    ) {
         let counts = self.count(anomaly, false);
         if counts.count > EVIDENCE as u64 {
             return;
         }
-        let detail = format!("{why}; {}", self.neighbours(id, seq));
+        let offset = run.offset_of(seq);
+        let mut detail = format!("{why}; {}", self.neighbours(id, seq));
+        if let Some(head) = self.end.reads.stranger_at(offset) {
+            let begins = head.hex().map_or_else(String::new, |hex| format!(" whose value begins with {hex}"));
+            detail = format!("{detail}; at its offset lies a record that is none of this run{begins}");
+        }
         self.evidence(Evidence {
-            offset: Some(run.offset_of(seq)),
+            offset: Some(offset),
             message: Some((id, seq)),
+            read_us,
             detail,
             ..Evidence::of(anomaly)
         });
@@ -209,7 +197,7 @@ impl Case<'_> {
         let reads = self.end.reads;
         let Some(found) = reads.streams.get(&id) else { return };
         let resent = bits(log.maybe_out_of_order());
-        self.duplicates(id, &bits(log.maybe_twice()));
+        self.duplicates(id, log);
         for run in found.reordered.runs() {
             for seq in run.seq..run.end() {
                 let offset = run.offset_of(seq);
@@ -218,15 +206,24 @@ impl Case<'_> {
                 let behind = seen.map(|s| s.beside.cast_unsigned());
                 let explained = resent.contains(seq) || behind.is_some_and(|b| resent.contains(b));
                 self.count(Anomaly::Reordered, explained);
+                if !self.has_room(Anomaly::Reordered, explained) {
+                    continue;
+                }
+                let what = behind.map_or_else(
+                    || "lies behind a message that was sent later".to_owned(),
+                    |b| format!("lies behind number {b}, which was sent later"),
+                );
+                let retry = log.retry_of(seq).or_else(|| log.retry_of(behind?));
                 self.evidence(Evidence {
                     offset: Some(offset),
                     message: Some((id, seq)),
                     at_us: seen.map(|s| s.at_us),
+                    retry_us: retry.map(|retry| retry.at_us),
                     explained,
-                    detail: behind.map_or_else(
-                        || "lies behind a message that was sent later".to_owned(),
-                        |b| format!("lies behind number {b}, which was sent later"),
-                    ),
+                    detail: match retry {
+                        Some(retry) => format!("{what}; explained: {}", told(retry)),
+                        None => what,
+                    },
                     ..Evidence::of(Anomaly::Reordered)
                 });
             }
@@ -248,7 +245,8 @@ impl Case<'_> {
         }
     }
 
-    fn duplicates(&mut self, id: StreamId, maybe_twice: &Bits) {
+    fn duplicates(&mut self, id: StreamId, log: &SentLog) {
+        let maybe_twice = bits(log.maybe_twice());
         let Some(found) = self.end.reads.streams.get(&id) else { return };
         if found.repeats.is_empty() {
             return;
@@ -271,15 +269,25 @@ impl Case<'_> {
             let Some(other) = offsets.into_iter().find(|offset| Some(*offset) != first) else { continue };
             let explained = maybe_twice.contains(seq);
             self.count(Anomaly::Duplicate, explained);
+            if !self.has_room(Anomaly::Duplicate, explained) {
+                continue;
+            }
             let at_us = self.sighting(Anomaly::Duplicate, (id, seq), other).map(|s| s.at_us);
+            let retry = log.retry_of(seq).filter(|_| explained);
             self.evidence(Evidence {
                 offset: Some(other),
                 other_offset: first,
                 message: Some((id, seq)),
                 at_us,
+                retry_us: retry.map(|retry| retry.at_us),
                 explained,
                 detail: if explained {
-                    "the producer sent it again, after a try that may have been written".to_owned()
+                    match retry {
+                        Some(retry) => format!("explained: {}", told(retry)),
+                        None => {
+                            "explained: a try to send it had no answer, and may have been written".to_owned()
+                        }
+                    }
                 } else {
                     "the producer sent it once, or again only after a try that was not written".to_owned()
                 },
@@ -401,6 +409,10 @@ impl Case<'_> {
                 }
                 _ => "not of this run".to_owned(),
             };
+            let detail = match s.head.hex() {
+                Some(hex) => format!("{detail}; its value begins with {hex}"),
+                None => detail,
+            };
             // What a corrupt record was can be told by what was acked at its place, not by itself.
             let acked = || (anomaly == Anomaly::Corrupt).then(|| self.acked_at(s.offset)).flatten();
             self.evidence(Evidence {
@@ -422,6 +434,15 @@ impl Case<'_> {
     }
 }
 
+/// What a producer saw that made it send again.
+fn told(retry: &Retry) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "microseconds of a run are far below 2^53")]
+    let at = retry.at_us as f64 / 1e6;
+    let text = retry.text.strip_prefix("Local: ").or(retry.text.strip_prefix("Broker: "));
+    let text = text.unwrap_or(&retry.text).replace('`', "'");
+    format!("the producer saw `{text}` at {at:.3} s and sent its batch again")
+}
+
 /// The sequences of a log as a set.
 fn bits(log: &RunLog) -> Bits {
     let mut out = Bits::default();
@@ -431,20 +452,4 @@ fn bits(log: &RunLog) -> Bits {
         }
     }
     out
-}
-
-impl Evidence {
-    const fn of(anomaly: Anomaly) -> Self {
-        Self {
-            anomaly,
-            topic: 0,
-            partition: 0,
-            offset: None,
-            other_offset: None,
-            message: None,
-            at_us: None,
-            explained: false,
-            detail: String::new(),
-        }
-    }
 }

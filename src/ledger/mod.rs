@@ -3,7 +3,9 @@
 //! Pure: knows no broker. Clients own their part of it without locks; `judge` puts the parts together at the end.
 
 pub mod envelope;
+mod evidence;
 mod judge;
+mod marks;
 mod missing;
 #[cfg(test)]
 mod model;
@@ -12,11 +14,15 @@ mod runs;
 mod saved;
 mod sent;
 mod streams;
+#[cfg(test)]
+mod tests;
 
-pub use judge::{Counts, Evidence, Judgement, judge};
+pub use evidence::{Counts, EVIDENCE, Evidence, Judgement};
+pub use judge::judge;
+pub use marks::Between;
 pub use missing::{Missing, ReaderEnd, Scope, missing, wanted};
-pub use reads::{Checked, PartitionReads, Seen, Sighting};
+pub use reads::{Checked, Head, PartitionReads, Seen, Sighting};
 pub use runs::{Bits, Run, RunLog};
 pub use saved::{Saved, SavedError, SavedStream, VERSION as SAVED_VERSION};
-pub use sent::{Resent, SentLog};
+pub use sent::{Resent, Retry, SentLog};
 pub use streams::{StreamInfo, Streams};

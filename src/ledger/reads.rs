@@ -5,7 +5,8 @@
 use std::collections::HashMap;
 
 use super::envelope::{Kind, Opened};
-use super::runs::{Bits, RunLog};
+use super::marks::{Between, Marks};
+use super::runs::{Bits, Run, RunLog};
 use super::streams::{StreamInfo, Streams};
 use crate::anomaly::Anomaly;
 use crate::ids::{Identity, Offset, Partition, RunTag, Seq, StreamId};
@@ -60,6 +61,39 @@ pub struct Sighting {
     pub message: Option<(StreamId, Seq)>,
     /// When, microseconds from the run's zero.
     pub at_us: u64,
+    /// The first bytes of its value, of a record that is not what it should be.
+    pub head: Head,
+}
+
+/// The first bytes of a value, for people to look at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Head {
+    bytes: [u8; 16],
+    /// How many of them there are.
+    len: u8,
+    /// There were more.
+    more: bool,
+}
+
+impl Head {
+    /// The first bytes of these.
+    pub fn of(value: &[u8]) -> Self {
+        let mut head = Self::default();
+        for (to, from) in head.bytes.iter_mut().zip(value) {
+            *to = *from;
+            head.len += 1;
+        }
+        head.more = value.len() > head.bytes.len();
+        head
+    }
+
+    /// In hex, as in `6b 61 66 36 ...`; none where there are none.
+    pub fn hex(&self) -> Option<String> {
+        let bytes = &self.bytes[..usize::from(self.len)];
+        let words: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let more = if self.more { " ..." } else { "" };
+        (!bytes.is_empty()).then(|| format!("{}{more}", words.join(" ")))
+    }
 }
 
 /// An offset and the message that it held; none is a foreign record.
@@ -90,6 +124,8 @@ pub struct PartitionReads {
     pub(super) corrupt: RunLog,
     /// Offsets of foreign records.
     strange: RunLog,
+    /// When the offsets of the first epoch were read.
+    times: Marks,
     /// Where the client last found what it could not unpack.
     unreadable: Option<Offset>,
     pub(super) nonmonotonic: u64,
@@ -114,6 +150,7 @@ impl PartitionReads {
             streams: HashMap::new(),
             corrupt: RunLog::new(),
             strange: RunLog::new(),
+            times: Marks::default(),
             unreadable: None,
             nonmonotonic: 0,
             sightings: Vec::new(),
@@ -164,6 +201,9 @@ impl PartitionReads {
         }
         self.first.get_or_insert(offset);
         self.last = self.last.max(Some(offset));
+        if self.resets == 0 {
+            self.times.at(offset.cast_unsigned(), at_us);
+        }
 
         let Opened::Kaf6 { envelope, intact } = opened else {
             return self.seen_foreign(offset, at_us);
@@ -258,8 +298,30 @@ impl PartitionReads {
             return;
         }
         if self.sightings.iter().filter(|s| s.anomaly == anomaly).count() < KEPT {
-            self.sightings.push(Sighting { anomaly, offset, beside, message, at_us });
+            let head = Head::default();
+            self.sightings.push(Sighting { anomaly, offset, beside, message, at_us, head });
         }
+    }
+
+    /// Keeps the first bytes of the value of a corrupt or foreign record that was just seen here.
+    pub fn show(&mut self, offset: Offset, value: &[u8]) {
+        if let Some(sighting) = self.sightings.last_mut().filter(|s| s.offset == offset) {
+            sighting.head = Head::of(value);
+        }
+    }
+
+    /// Between which times an offset was read; not known where the log was reset under the reader before.
+    pub(super) fn when_read(&self, offset: Offset) -> Option<Between> {
+        self.times.when(u64::try_from(offset).ok()?)
+    }
+
+    /// What was seen of a record of others at this offset; none where none was read there.
+    pub(super) fn stranger_at(&self, offset: Offset) -> Option<Head> {
+        let holds = |run: Run| (run.offset..run.offset_of(run.end())).contains(&offset);
+        self.strange.runs().any(holds).then(|| {
+            let of_it = |s: &&Sighting| s.anomaly == Anomaly::Foreign && s.offset == offset;
+            self.sightings.iter().find(of_it).map_or_else(Head::default, |s| s.head)
+        })
     }
 
     /// The topic's number in the run, and the partition.

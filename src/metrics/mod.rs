@@ -1,11 +1,13 @@
-//! What a scenario counts while it runs: counters, latency histograms and a timeline.
+//! What a scenario counts while it runs: counters, latency histograms, a timeline, and the times when it stood still.
 //!
 //! Everything here can be added, so that what several clients saw becomes what their scenario saw.
 
+mod gaps;
 mod histogram;
 mod recorder;
 mod timeline;
 
+pub use gaps::{Gaps, RESOLUTION};
 pub use histogram::Latency;
 pub use recorder::{Counters, Metrics, Recorder, Snapshot};
-pub use timeline::{Cell, Timeline};
+pub use timeline::{Cell, Timeline, Window};

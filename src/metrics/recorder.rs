@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::gaps::{Gaps, Watched};
 use super::{Latency, Timeline};
 
 /// Latencies that a recorder holds before it hands them over: one lock for so many messages.
@@ -46,6 +47,7 @@ impl Counters {
 pub struct Metrics {
     /// The watched counts.
     pub counters: Counters,
+    watched: Watched,
     inner: Mutex<Inner>,
 }
 
@@ -102,6 +104,7 @@ impl Metrics {
             timeline: inner.timeline,
             errors_by_code: inner.errors,
             span_us: inner.span_us,
+            gaps: self.watched.snapshot(),
         }
     }
 }
@@ -137,6 +140,8 @@ pub struct Snapshot {
     pub errors_by_code: BTreeMap<String, u64>,
     /// First and last moment at which a message was acked or read, microseconds from the run's zero.
     pub span_us: Option<(u64, u64)>,
+    /// When nothing was acked or read.
+    pub gaps: Gaps,
 }
 
 impl Snapshot {
@@ -180,6 +185,7 @@ impl<'a> Recorder<'a> {
     /// Counts `count` messages acked or read at this time (microseconds from the run's zero).
     pub fn done(&mut self, at_us: u64, count: u64) {
         self.turn(at_us);
+        self.metrics.watched.done(at_us);
         self.count += count;
         self.span_us = Some(self.span_us.map_or((at_us, at_us), |(a, b)| (a.min(at_us), b.max(at_us))));
     }
@@ -265,6 +271,7 @@ mod tests {
         assert_eq!(seen.timeline.cells().iter().map(|c| c.count).sum::<u64>(), 10_000);
         assert_eq!(seen.timeline.cells().len(), 10);
         assert_eq!(seen.span_us, Some((0, 999_900)));
+        assert_eq!(seen.gaps.last(), Some(std::time::Duration::from_micros(999_900)));
         assert_eq!(seen.errors_by_code.get("_TRANSPORT"), Some(&1));
     }
 }

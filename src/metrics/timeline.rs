@@ -2,6 +2,8 @@
 //!
 //! Buckets start at 100 ms and double when they run out; each holds a coarse histogram (3 %) for its p95.
 
+use std::time::Duration;
+
 /// Width of the finest bucket, and of the grid on which clients hand over what they counted.
 const FINEST_MS: u64 = 100;
 /// The most buckets there are.
@@ -52,11 +54,23 @@ impl Cell {
 
     /// The 95th percentile of the bucket's latencies, milliseconds; none without any.
     pub fn p95_ms(&self) -> Option<f64> {
-        let total: u64 = self.latency.iter().map(|c| u64::from(*c)).sum();
-        if total == 0 {
-            return None;
-        }
-        let wanted = (total * 95).div_ceil(100);
+        self.quantile_ms(0.95)
+    }
+
+    /// How many latencies were measured.
+    pub fn measured(&self) -> u64 {
+        self.latency.iter().map(|c| u64::from(*c)).sum()
+    }
+
+    /// The latency in milliseconds that this share (0 to 1) of all lies at or below, to 3 %; none without any.
+    pub fn quantile_ms(&self, quantile: f64) -> Option<f64> {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "counts stay below 2^53, and a share of them too"
+        )]
+        let wanted = ((self.measured() as f64 * quantile).ceil() as u64).max(1);
         let mut seen = 0;
         for (slot, count) in self.latency.iter().enumerate() {
             seen += u64::from(*count);
@@ -65,6 +79,31 @@ impl Cell {
             }
         }
         None
+    }
+
+    /// The mean latency in milliseconds, to 3 %; none without any.
+    pub fn mean_ms(&self) -> Option<f64> {
+        let total = self.measured();
+        let sum: f64 = self.latency.iter().enumerate().map(|(slot, n)| middle_of(slot) * f64::from(*n)).sum();
+        #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
+        (total > 0).then(|| sum / total as f64 / 1e3)
+    }
+}
+
+/// The whole buckets of a part of a timeline, added up.
+#[derive(Debug, Clone, Default)]
+pub struct Window {
+    /// How long they are together; zero where the part holds no whole bucket.
+    pub length: Duration,
+    /// What they counted.
+    pub total: Cell,
+}
+
+impl Window {
+    /// Messages a second; none where there is no whole bucket.
+    pub fn rate_per_s(&self) -> Option<f64> {
+        #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
+        (!self.length.is_zero()).then(|| self.total.count as f64 / self.length.as_secs_f64())
     }
 }
 
@@ -151,6 +190,28 @@ impl Timeline {
         &self.cells
     }
 
+    /// The whole buckets between two times; those behind the last that counted anything are empty, and are counted too.
+    pub fn window(&self, from: Duration, to: Duration) -> Window {
+        let (first, last) = self.whole(from, to);
+        let mut total = Cell::default();
+        for cell in self.cells.iter().take(last).skip(first) {
+            total.add(cell);
+        }
+        Window { length: self.start_of(last.max(first)).saturating_sub(self.start_of(first)), total }
+    }
+
+    /// The numbers of the first whole bucket between two times, and of the one behind the last.
+    pub fn whole(&self, from: Duration, to: Duration) -> (usize, usize) {
+        let width_us = u128::from(self.width_ms) * 1000;
+        let number = |n: u128| usize::try_from(n).unwrap_or(usize::MAX);
+        (number(from.as_micros().div_ceil(width_us)), number(to.as_micros() / width_us))
+    }
+
+    /// When a bucket starts.
+    pub fn start_of(&self, bucket: usize) -> Duration {
+        Duration::from_millis(self.width_ms.saturating_mul(bucket as u64))
+    }
+
     /// The same with buckets of at least this width (a power of two times the finest).
     pub fn widened(mut self, width_ms: u64) -> Self {
         while self.width_ms < width_ms {
@@ -180,6 +241,28 @@ mod tests {
         }
         assert!(t.cells().len() <= MOST);
         assert_eq!(t.cells().iter().map(|c| c.count).sum::<u64>(), day / 100);
+    }
+
+    #[test]
+    fn a_window_holds_whole_buckets_only() {
+        let mut t = Timeline::new();
+        for grid in 0..10 {
+            t.record(grid, grid + 1, u64::from(grid == 4), &[1000 * (u32::try_from(grid).unwrap() + 1)]);
+        }
+        let ms = Duration::from_millis;
+        let part = t.window(ms(201), ms(599));
+        assert_eq!((part.length, part.total.count, part.total.errors), (ms(200), 4 + 5, 1));
+        assert_eq!(part.rate_per_s(), Some(45.0));
+        let exact = t.window(ms(200), ms(400));
+        assert_eq!((exact.length, exact.total.count), (ms(200), 3 + 4));
+        let (p50, max) = (exact.total.quantile_ms(0.5).unwrap(), exact.total.quantile_ms(1.0).unwrap());
+        assert!((p50 - 3.0).abs() < 0.1 && (max - 4.0).abs() < 0.13, "{p50} {max}");
+        assert!((exact.total.mean_ms().unwrap() - 3.5).abs() < 0.11);
+        let beyond = t.window(ms(900), ms(1200));
+        assert_eq!((beyond.length, beyond.total.count), (ms(300), 10), "an empty bucket is a bucket");
+        let none = t.window(ms(210), ms(290));
+        assert_eq!((none.length, none.rate_per_s(), none.total.quantile_ms(0.5)), (ms(0), None, None));
+        assert_eq!(t.window(ms(500), ms(100)).length, ms(0));
     }
 
     proptest! {

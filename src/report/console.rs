@@ -11,10 +11,12 @@ use super::format::{count, latency, millis, number, status_words};
 use super::junit::evidence;
 use super::summary::{CheckOutcome, CheckRow, NoteLevel, RunStatus, ScenarioSummary, Summary};
 use super::terminal::{Style, Tone, cut, paint, safe, wrap};
-use super::words::{ended_words, expected_actual, is_suspect, meaning};
+use super::words::{ended_words, expected_actual, fault_line, is_suspect, meaning};
 
 /// How many pieces of evidence stand below each anomaly; the page has them all.
 const EVIDENCE: usize = 3;
+/// How many of a container's last lines.
+const LOG_LINES: usize = 5;
 
 /// The result as text, ended by a line feed. `folder` is where the reports were written, if they were.
 pub fn render(run: &Summary, style: Style, folder: Option<&Path>) -> String {
@@ -24,6 +26,7 @@ pub fn render(run: &Summary, style: Style, folder: Option<&Path>) -> String {
     out.checks(run);
     out.faults(run);
     out.anomalies(run);
+    out.containers(run);
     out.notes(run);
     if let Some(folder) = folder {
         out.text.push('\n');
@@ -182,19 +185,26 @@ impl Out {
         }
         self.heading("faults");
         for fault in &run.faults {
-            let when = match (fault.started_ms, fault.ended_ms) {
-                (Some(start), Some(end)) => format!("{} to {}", instant(start), instant(end)),
-                (Some(start), None) => format!("from {}", instant(start)),
-                _ => "never started".to_owned(),
-            };
-            let (tone, shown) = if fault.effective {
-                (Tone::Quiet, "took effect")
-            } else {
-                (Tone::Doubt, "not shown to have taken effect")
-            };
-            let (name, kind, target) = (&fault.name, &fault.kind, &fault.target);
-            let text = format!("{name}: {kind} {target}, {when}; {shown}: {}", fault.proof);
-            self.wrapped(2, tone, &text);
+            let tone = if fault.effective { Tone::Quiet } else { Tone::Doubt };
+            self.wrapped(2, tone, &fault_line(fault));
+        }
+    }
+
+    /// The last words of containers, where something went wrong.
+    fn containers(&mut self, run: &Summary) {
+        let talking: Vec<_> = run.containers.iter().filter(|c| !c.last_lines.is_empty()).collect();
+        if talking.is_empty() || run.status == RunStatus::Pass {
+            return;
+        }
+        self.heading("last lines of the containers");
+        for container in talking {
+            let log = container.log.as_ref().map_or_else(String::new, |path| format!(" ({path})"));
+            self.wrapped(2, Tone::Strong, &format!("{}.{}{log}", container.service, container.replica));
+            let skipped = container.last_lines.len().saturating_sub(LOG_LINES);
+            for line in &container.last_lines[skipped..] {
+                let room = self.style.width.saturating_sub(4).max(20);
+                self.line(4, Tone::Quiet, &cut(&safe(line), room));
+            }
         }
     }
 
@@ -248,10 +258,6 @@ impl Out {
             }
         }
     }
-}
-
-fn instant(ms: u64) -> String {
-    super::format::instant(Some(ms))
 }
 
 fn label(row: &CheckRow) -> String {

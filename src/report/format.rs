@@ -92,6 +92,11 @@ pub fn bytes(value: u64) -> String {
     format!("{} TiB", number(size))
 }
 
+/// A time as summaries write it.
+pub fn whole_ms(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// A count for arithmetic of pictures, where the last bits do not matter.
 #[expect(clippy::cast_precision_loss, reason = "pictures and rounded texts only")]
 pub const fn float(value: u64) -> f64 {

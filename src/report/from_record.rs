@@ -2,27 +2,21 @@
 //!
 //! Owns how observations become fields: units, rounding, order, and what is absent or null.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+mod anomalies;
+mod beside;
+mod cluster;
 
-use indexmap::IndexMap;
-
+use super::format::whole_ms as ms;
 use super::summary::{
-    AnomalySummary, ApiSummary, BrokerConnect, CheckOutcome, CheckRow, EvidenceRow, FileSummary,
-    HistogramSummary, MetricSeries, NoteLevel, NoteSummary, Num, PartitionSummary, PositionSummary,
-    ReaderSummary, RunStatus, SCHEMA_VERSION, ScenarioSummary, SeriesSummary, SourceSummary, StageSummary,
-    Summary, TimelineSummary,
+    ApiSummary, BrokerConnect, CheckOutcome, CheckRow, FileSummary, HistogramSummary, MetricSeries,
+    NoteLevel, NoteSummary, Num, PartitionSummary, PositionSummary, ReaderSummary, RunStatus, SCHEMA_VERSION,
+    ScenarioSummary, SeriesSummary, SourceSummary, StageSummary, Summary, TimelineSummary,
 };
-use crate::anomaly::Anomaly;
 use crate::checks::{self, Outcome};
-use crate::ids::{Identity, RunTag};
-use crate::ledger::{Counts, Evidence};
 use crate::metrics::Timeline;
-use crate::observe::{Cut, Level, Observations, Reading, ScenarioSeen};
+use crate::observe::{Cut, Level, Observations, ScenarioSeen};
 use crate::record::{RunRecord, Status};
 
-/// Pieces of evidence shown for each anomaly.
-const EVIDENCE: usize = 20;
 /// Histogram buckets for each doubling of the latency.
 const PER_OCTAVE: u32 = 3;
 
@@ -46,8 +40,8 @@ pub fn summarize(record: &RunRecord) -> Summary {
         scenarios: seen.scenarios.iter().map(|s| (s.name.clone(), scenario(s))).collect(),
         checks: checks::worst(&record.results).into_iter().map(|(n, o)| (n.to_owned(), outcome(o))).collect(),
         check_results: check_rows(record),
-        anomalies: anomalies(record.run_tag, seen),
-        faults: Vec::new(),
+        anomalies: anomalies::anomalies(record.run_tag, seen),
+        faults: cluster::faults(plan, seen),
         timeline: timeline(seen),
         notes: seen
             .notes
@@ -87,17 +81,20 @@ pub fn summarize(record: &RunRecord) -> Summary {
             .filter(|s| !s.brokers.is_empty())
             .map(|s| (s.name.clone(), connect(s)))
             .collect(),
-        metadata_changes: Vec::new(),
+        metadata_changes: cluster::changes(seen),
+        watch: cluster::watch(seen),
+        containers: cluster::containers(seen, record.status != Status::Pass),
         metric_series: seen.scenarios.iter().flat_map(metric_series).collect(),
-        files: seen
-            .saved
-            .iter()
-            .map(|_| FileSummary {
-                path: super::LEDGER_JSON.to_owned(),
-                about: "what was acked where; kaf6 verify judges it again later".to_owned(),
-            })
-            .collect(),
+        files: files(seen),
     }
+}
+
+fn files(seen: &Observations) -> Vec<FileSummary> {
+    let ledger = seen.saved.iter().map(|_| FileSummary {
+        path: super::LEDGER_JSON.to_owned(),
+        about: "what was acked where; kaf6 verify judges it again later".to_owned(),
+    });
+    ledger.chain(cluster::logs(seen)).collect()
 }
 
 const fn outcome(outcome: Outcome) -> CheckOutcome {
@@ -106,10 +103,6 @@ const fn outcome(outcome: Outcome) -> CheckOutcome {
         Outcome::Fail => CheckOutcome::Fail,
         Outcome::Inconclusive => CheckOutcome::Inconclusive,
     }
-}
-
-fn ms(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn scenario(seen: &ScenarioSeen) -> ScenarioSummary {
@@ -175,68 +168,6 @@ fn check_rows(record: &RunRecord) -> Vec<CheckRow> {
             },
         })
         .collect()
-}
-
-/// Several consumers of one partition see one log: the worst of them counts, not their sum.
-fn anomalies(run: RunTag, seen: &Observations) -> IndexMap<String, AnomalySummary> {
-    Anomaly::ALL
-        .into_iter()
-        .map(|anomaly| {
-            let mut places: BTreeMap<(usize, i32), Counts> = BTreeMap::new();
-            for (place, counts) in seen.readings.iter().filter_map(|reading| {
-                let counts = reading.judgement.as_ref()?.counts.get(&anomaly)?;
-                Some(((reading.topic, reading.partition), *counts))
-            }) {
-                let worst = places.entry(place).or_default();
-                worst.count = worst.count.max(counts.count);
-                worst.explained = worst.explained.max(counts.explained);
-            }
-            let measured = !places.is_empty();
-            let explainable = matches!(anomaly, Anomaly::Duplicate | Anomaly::Reordered);
-            let summary = AnomalySummary {
-                count: measured.then(|| places.values().map(|c| c.count).sum()),
-                explained: (measured && explainable).then(|| places.values().map(|c| c.explained).sum()),
-                evidence: evidence(run, seen, anomaly),
-            };
-            (anomaly.name().to_owned(), summary)
-        })
-        .collect()
-}
-
-fn evidence(run: RunTag, seen: &Observations, anomaly: Anomaly) -> Vec<EvidenceRow> {
-    let mut pieces: Vec<(&Reading, &Evidence)> = seen
-        .readings
-        .iter()
-        .filter_map(|reading| reading.judgement.as_ref().map(|j| (reading, j)))
-        .flat_map(|(reading, j)| j.evidence.iter().map(move |e| (reading, e)))
-        .filter(|(_, e)| e.anomaly == anomaly)
-        .collect();
-    pieces.sort_by_key(|(reading, e)| (e.explained, reading.scenario, e.topic, e.partition, e.offset));
-    pieces
-        .into_iter()
-        .take(EVIDENCE)
-        .map(|(reading, piece)| evidence_row(run, seen, reading, piece))
-        .collect()
-}
-
-fn evidence_row(run: RunTag, seen: &Observations, reading: &Reading, piece: &Evidence) -> EvidenceRow {
-    let sender = piece.message.and_then(|(id, _)| seen.streams.get(id));
-    let explainable = matches!(piece.anomaly, Anomaly::Duplicate | Anomaly::Reordered);
-    EvidenceRow {
-        topic: seen.topics.get(piece.topic).cloned().unwrap_or_default(),
-        partition: piece.partition,
-        offset: piece.offset,
-        other_offset: piece.other_offset,
-        identity: piece.message.map(|(stream, seq)| Identity { run, stream, seq }.uuid().to_string()),
-        producer: sender.and_then(|s| {
-            seen.scenarios.get(s.scenario).map(|scenario| format!("{}, client {}", scenario.name, s.client))
-        }),
-        seq: piece.message.map(|(_, seq)| seq),
-        consumer: seen.scenarios.get(reading.scenario).map(|s| s.name.clone()),
-        at_ms: piece.at_us.map(|us| us / 1000),
-        explained: explainable.then_some(piece.explained),
-        detail: piece.detail.clone(),
-    }
 }
 
 fn timeline(seen: &Observations) -> TimelineSummary {

@@ -9,7 +9,7 @@ use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStat
 
 use super::format::{count, outcome_name, status_name};
 use super::summary::{CheckOutcome, CheckRow, EvidenceRow, Summary};
-use super::words::{anomalies_of, ended_words, expected_actual, meaning};
+use super::words::{anomalies_of, ended_words, expected_actual, fault_line, meaning};
 
 /// The file of one run.
 ///
@@ -142,6 +142,12 @@ fn details(run: &Summary, row: &CheckRow) -> String {
             let _ = writeln!(text, "  and {} more", count(total - shown));
         }
     }
+    if !run.faults.is_empty() {
+        text.push_str("\nfaults\n");
+    }
+    for fault in &run.faults {
+        let _ = writeln!(text, "  {}", fault_line(fault));
+    }
     text
 }
 
@@ -193,6 +199,15 @@ fn system_out(run: &Summary) -> String {
             let _ = write!(text, ", p95 {} ms", p95.0);
         }
         text.push('\n');
+    }
+    for fault in &run.faults {
+        let _ = writeln!(text, "fault {}", fault_line(fault));
+    }
+    for container in run.containers.iter().filter(|c| !c.last_lines.is_empty()) {
+        let _ = writeln!(text, "last lines of {}.{}:", container.service, container.replica);
+        for line in &container.last_lines {
+            let _ = writeln!(text, "  {line}");
+        }
     }
     for note in &run.notes {
         let _ = writeln!(text, "note: {}", note.text);

@@ -6,6 +6,7 @@ pub mod chart;
 pub mod console;
 pub mod format;
 mod from_record;
+pub mod github;
 pub mod html;
 pub mod index;
 pub mod json;

@@ -2,6 +2,12 @@
 //!
 //! Owned apart from the internal types, so that these can change while the file's version stays.
 
+mod cluster;
+
+pub use cluster::{
+    ContainerSummary, FaultSummary, MetadataChangeSummary, WatchSummary, WatchedBrokerSummary,
+};
+
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -124,8 +130,14 @@ pub struct Summary {
     pub partitions: Vec<PartitionSummary>,
     /// What `connect` scenarios saw, by scenario name.
     pub connect: IndexMap<String, Vec<BrokerConnect>>,
-    /// Changes of metadata that a `watch` saw.
-    pub metadata_changes: Vec<serde_json::Value>,
+    /// Changes of metadata that `watch` scenarios saw, in the order of time.
+    pub metadata_changes: Vec<MetadataChangeSummary>,
+    /// Whom `watch` scenarios asked, by scenario name.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub watch: IndexMap<String, WatchSummary>,
+    /// Containers that the run started, in the order of their start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub containers: Vec<ContainerSummary>,
     /// Named series of `metrics` scenarios over time.
     pub metric_series: Vec<MetricSeries>,
     /// Other files of the run's folder, such as the logs of containers; the three reports are not listed.
@@ -154,7 +166,7 @@ pub struct SourceSummary {
 /// What one scenario did. Fields that its type does not have are absent; those it could not measure are null.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ScenarioSummary {
-    /// `connect`, `metrics`, `produce`, `consume` or `roundtrip`.
+    /// `connect`, `metrics`, `produce`, `consume`, `roundtrip` or `watch`.
     #[serde(rename = "type")]
     pub kind: String,
     /// How it ended: `done`, `timeout`, `idle`, `aborted`, `interrupted`, `skipped` or `failed`.
@@ -306,34 +318,11 @@ pub struct EvidenceRow {
     /// A retry explains it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub explained: Option<bool>,
+    /// Faults during or after which it happened, as far as that is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<String>,
     /// In words: neighbours, and the fault or retry beside it.
     pub detail: String,
-}
-
-/// One fault.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct FaultSummary {
-    /// Its name in the file.
-    pub name: String,
-    /// Its type.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// What it was done to.
-    pub target: String,
-    /// Start, from the run's zero.
-    pub started_ms: Option<u64>,
-    /// End, from the run's zero.
-    pub ended_ms: Option<u64>,
-    /// Whether it was shown to have taken effect.
-    pub effective: bool,
-    /// How that was shown.
-    pub proof: String,
-    /// From its end to the first ack.
-    pub first_ack_ms: Option<u64>,
-    /// From its end to the first read.
-    pub first_read_ms: Option<u64>,
-    /// The longest time without an ack or read.
-    pub longest_gap_ms: Option<u64>,
 }
 
 /// Rates and latencies over time, in at most 600 buckets.

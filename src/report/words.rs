@@ -4,7 +4,8 @@
 
 use crate::anomaly::Anomaly;
 
-use super::summary::{CheckRow, Summary};
+use super::format::{float, instant, millis, plural};
+use super::summary::{CheckRow, FaultSummary, Summary};
 
 /// What an anomaly is, in one clause.
 pub const fn meaning(anomaly: Anomaly) -> &'static str {
@@ -77,4 +78,42 @@ pub fn expected_actual(row: &CheckRow) -> String {
         (false, true) => format!("expected {}", row.expected),
         (false, false) => format!("expected {}, got {}", row.expected, row.actual),
     }
+}
+
+/// When a fault was, in words.
+pub fn fault_span(fault: &FaultSummary) -> String {
+    match (fault.started_ms, fault.ended_ms) {
+        (Some(start), Some(end)) => format!("{} to {}", instant(Some(start)), instant(Some(end))),
+        (Some(start), None) => format!("from {}", instant(Some(start))),
+        _ => "never ran".to_owned(),
+    }
+}
+
+/// What clients felt of a fault, in words: the recovery time, the longest standstill, the recovery point.
+pub fn fault_felt(fault: &FaultSummary) -> Vec<String> {
+    let time = |ms: u64| millis(float(ms));
+    let mut felt = Vec::new();
+    felt.extend(fault.first_ack_ms.map(|ms| format!("first ack {} after it", time(ms))));
+    felt.extend(fault.first_read_ms.map(|ms| format!("first read {} after it", time(ms))));
+    felt.extend(fault.longest_gap_ms.map(|ms| format!("longest gap {}", time(ms))));
+    felt.extend(fault.lost.map(|lost| format!("{} lost", plural(lost, "acked message", "acked messages"))));
+    felt
+}
+
+/// A fault in one line: what, when, whether it took effect and how that is known, and what clients felt.
+pub fn fault_line(fault: &FaultSummary) -> String {
+    let shown = match (fault.effective, fault.started_ms) {
+        (true, _) => "took effect",
+        (false, Some(_)) => "not shown to have taken effect",
+        (false, None) => "no effect",
+    };
+    let proof = if fault.proof.is_empty() { String::new() } else { format!(" ({})", fault.proof) };
+    let (name, kind, target) = (&fault.name, &fault.kind, &fault.target);
+    let mut parts =
+        vec![format!("{name}: {kind} {target}, {}", fault_span(fault)), format!("{shown}{proof}")];
+    let felt = fault_felt(fault);
+    if !felt.is_empty() {
+        parts.push(felt.join(", "));
+    }
+    parts.join("; ")
 }

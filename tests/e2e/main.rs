@@ -9,6 +9,7 @@ mod anomalies;
 mod lab;
 
 mod examples;
+mod faults;
 mod lab_itself;
 mod reading;
 mod runs;

@@ -178,8 +178,27 @@ impl Running {
         wait_for(part, self.limit, || heard().contains(part));
     }
 
+    /// Sends it a signal, by its name without SIG.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "the signal is sent");
+    }
+
     /// Waits for its end, and holds it to what is true of each run.
-    pub fn end(mut self) -> Ran {
+    pub fn end(self) -> Ran {
+        let ran = self.ended();
+        ran.hold(None);
+        ran
+    }
+
+    /// Waits for the end of one that a signal ended, which has this exit code and reports all the same.
+    pub fn interrupted(self, code: i32) -> Ran {
+        let ran = self.ended();
+        ran.hold(Some(code));
+        ran
+    }
+
+    fn ended(mut self) -> Ran {
         let said = |of: &Self| of.said.lock().expect("no thread panics here").clone();
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("a child can be asked") {
@@ -210,9 +229,7 @@ impl Running {
         let summary: Value = serde_json::from_str(&text("summary.json")).expect("summary.json is JSON");
         let (html, junit) = (text("report.html"), text("junit.xml"));
         let folder = folder.clone();
-        let ran = Ran { code, took, stdout, stderr, summary, html, junit, folder, _home: home };
-        ran.hold();
-        ran
+        Ran { code, took, stdout, stderr, summary, html, junit, folder, _home: home }
     }
 }
 
@@ -247,7 +264,7 @@ pub struct Ran {
 
 impl Ran {
     /// What is true of each run.
-    fn hold(&self) {
+    fn hold(&self, interrupted: Option<i32>) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/summary.schema.json");
         let schema = std::fs::read(path).expect("the schema is there");
         let schema = serde_json::from_slice(&schema).expect("the schema is JSON");
@@ -261,7 +278,7 @@ impl Ran {
             "error" => 3,
             other => panic!("{other} is no status"),
         };
-        assert_eq!(self.code, wanted, "the exit code says the status: {self}");
+        assert_eq!(self.code, interrupted.unwrap_or(wanted), "the exit code says the status: {self}");
         let run_id = self.summary["run_id"].as_str().expect("a run has an id");
         assert!(self.html.contains(run_id), "the page names the run");
         let (failures, errors) =

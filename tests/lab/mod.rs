@@ -14,7 +14,7 @@ pub use container::TansuContainer;
 pub use http::HttpServer;
 pub use kafka::Kafka;
 pub use moto::{Moto, Object};
-pub use parts::{Part, chromium, junit_xsd, require};
+pub use parts::{KAFKA_IMAGE, Part, S3_IMAGE, chromium, junit_xsd, require};
 pub use process::{Process, free_port, wait_for};
 pub use relay::{Relay, Request, Response, Seen, Verdict};
 pub use tansu::{Storage, Tansu};

@@ -8,6 +8,11 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// An S3 server on port 9000, with the buckets that its arguments name.
+pub const S3_IMAGE: &str = "kaf6-lab/s3:dev";
+/// One Apache Kafka node on port 9092 with its data in `/data`; `KAFKA_ADVERTISED` is what clients are told.
+pub const KAFKA_IMAGE: &str = "kaf6-lab/kafka:dev";
+
 /// A part that a test may need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
@@ -19,6 +24,8 @@ pub enum Part {
     Moto,
     /// A Docker daemon that answers.
     Docker,
+    /// The images of an S3 server and of Apache Kafka.
+    Images,
     /// A browser without a head.
     Chromium,
     /// The JUnit schema that Jenkins uses, and `xmllint` to hold a file to it.
@@ -33,6 +40,7 @@ impl Part {
             Self::Java => "java",
             Self::Moto => "moto",
             Self::Docker => "docker",
+            Self::Images => "images",
             Self::Chromium => "chromium",
             Self::JunitXsd => "junit-xsd",
         }
@@ -49,6 +57,7 @@ impl Part {
             },
             Self::Moto => absent(lab_dir().join("moto/bin/moto_server")),
             Self::Docker => (!docker_answers()).then(|| "docker info does not answer".to_owned()),
+            Self::Images => images_lack(),
             Self::Chromium => find_chromium().is_none().then(|| "no chromium on the PATH".to_owned()),
             Self::JunitXsd => match on_path("xmllint") {
                 None => Some("no xmllint on the PATH".to_owned()),
@@ -124,6 +133,26 @@ fn find_chromium() -> Option<PathBuf> {
 
 fn find_xsd() -> Option<PathBuf> {
     Some(lab_dir().join("junit-10.xsd")).filter(|file| file.is_file())
+}
+
+/// What is missing of the images that `scripts/lab-images` builds.
+fn images_lack() -> Option<String> {
+    if !docker_answers() {
+        return Some("docker info does not answer".to_owned());
+    }
+    [S3_IMAGE, KAFKA_IMAGE]
+        .into_iter()
+        .find(|image| !has_image(image))
+        .map(|image| format!("no image {image}, run scripts/lab-images (as root, with debootstrap)"))
+}
+
+fn has_image(image: &str) -> bool {
+    let inspect = Command::new("docker")
+        .args(["image", "inspect", image])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    inspect.is_ok_and(|status| status.success())
 }
 
 fn docker_answers() -> bool {

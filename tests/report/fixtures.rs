@@ -148,6 +148,8 @@ fn base(name: &str, path: &str, text: &str, status: RunStatus, reason: &str) -> 
         partitions: Vec::new(),
         connect: IndexMap::new(),
         metadata_changes: Vec::new(),
+        watch: IndexMap::new(),
+        containers: Vec::new(),
         metric_series: Vec::new(),
         files: Vec::new(),
     }
@@ -409,6 +411,7 @@ pub fn fail() -> Summary {
         first_ack_ms: Some(240),
         first_read_ms: None,
         longest_gap_ms: Some(2_350),
+        lost: Some(3),
     }];
     let mut rows = vec![
         CheckRow {
@@ -698,6 +701,7 @@ pub fn big() -> Summary {
             first_ack_ms: Some(4),
             first_read_ms: Some(9),
             longest_gap_ms: Some(812),
+            lost: Some(0),
         },
         FaultSummary {
             name: "grow".to_owned(),
@@ -710,6 +714,7 @@ pub fn big() -> Summary {
             first_ack_ms: None,
             first_read_ms: None,
             longest_gap_ms: None,
+            lost: None,
         },
     ];
     s.partitions = (0..256)
@@ -770,8 +775,21 @@ pub fn big() -> Summary {
             .collect(),
     )]);
     s.metadata_changes =
-        vec![serde_json::json!({"at_ms": 2_400_310, "topic": "orders", "change": "leader of 7: 1 -> 2"})];
+        (0..3000).map(|i| leader("orders", i % 128, 2_400_310 + u64::from(i.unsigned_abs()))).collect();
     s
+}
+
+fn leader(topic: &str, partition: i32, at_ms: u64) -> MetadataChangeSummary {
+    MetadataChangeSummary {
+        at_ms,
+        scenario: "steady".to_owned(),
+        broker: "kafka-1.prod.example:9093".to_owned(),
+        aspect: "leaders".to_owned(),
+        topic: Some(topic.to_owned()),
+        partition: Some(partition),
+        before: "1".to_owned(),
+        after: "2".to_owned(),
+    }
 }
 
 /// Every text hostile, every number absurd, every list of another length than its neighbour.
@@ -825,6 +843,8 @@ pub fn hostile() -> Summary {
     }
     s.anomalies.insert(evil(), AnomalySummary::default());
     s.faults[0].name = evil();
+    s.faults[0].proof = evil();
+    s.faults[0].lost = Some(u64::MAX);
     s.faults[0].started_ms = Some(u64::MAX);
     s.faults[0].ended_ms = Some(1);
     s.timeline.bucket_ms = u64::MAX;
@@ -856,7 +876,27 @@ pub fn hostile() -> Summary {
     s.metric_series[0].name = evil();
     s.metric_series[0].value.truncate(2);
     s.metric_series[0].at_ms[0] = u64::MAX;
-    s.metadata_changes = vec![serde_json::json!({ EVIL: [EVIL] })];
+    s.metadata_changes = vec![MetadataChangeSummary {
+        at_ms: u64::MAX,
+        scenario: evil(),
+        broker: evil(),
+        aspect: evil(),
+        topic: Some(evil()),
+        partition: Some(i32::MIN),
+        before: evil(),
+        after: evil(),
+    }];
+    let odd = WatchedBrokerSummary { broker: evil(), error: Some(evil()), ..WatchedBrokerSummary::default() };
+    s.watch = IndexMap::from([(evil(), WatchSummary { brokers: vec![odd], more_changes: u64::MAX })]);
+    s.containers = vec![ContainerSummary {
+        service: evil(),
+        replica: u32::MAX,
+        image: evil(),
+        container: evil(),
+        ready_ms: Some(u64::MAX),
+        log: Some("javascript:alert(1)".to_owned()),
+        last_lines: vec![evil(); 1000],
+    }];
     s.notes[0].text = evil();
     s.files[0].path = "javascript:alert(1)".to_owned();
     s.interrupted = Some(evil());

@@ -7,15 +7,17 @@ use std::process::{Command, Output};
 use kaf6::report::html::{SCRIPT_HASH, html};
 use kaf6::report::summary::Summary;
 
+use crate::faulted::faulted;
 use crate::{fixtures, parts};
 
-fn all() -> [(&'static str, Summary); 5] {
+fn all() -> [(&'static str, Summary); 6] {
     [
         ("pass", fixtures::pass()),
         ("fail", fixtures::fail()),
         ("error", fixtures::error()),
         ("big", fixtures::big()),
         ("hostile", fixtures::hostile()),
+        ("faulted", faulted()),
     ]
 }
 

@@ -303,6 +303,9 @@ impl Reader<'_> {
                 *wrong += u64::from(!fine);
                 if fine { Checked::Fine } else { Checked::Wrong }
             });
+            if matches!(seen, Seen::Corrupt | Seen::Foreign) {
+                place.reads.show(record.offset, record.value.unwrap_or_default());
+            }
             match seen {
                 Seen::Fresh { due_us } => {
                     batch.received += 1;

@@ -4,6 +4,7 @@
 
 mod anomalies;
 mod checks;
+mod cluster;
 mod connect;
 mod head;
 mod partitions;
@@ -13,9 +14,8 @@ mod timeline;
 
 use askama::Template;
 
-use super::format::{instant, millis};
 use super::notes::merged;
-use super::summary::{FaultSummary, NoteLevel, Summary};
+use super::summary::{NoteLevel, Summary};
 
 /// The hash of `templates/report/readout.js`, which the page's policy allows by name; a test holds it.
 pub const SCRIPT_HASH: &str = "sha256-1G2xosqZkxEGwqgCfmk9TsSO6KabCn6VYx8COJxpoSE=";
@@ -32,12 +32,13 @@ pub fn html(summary: &Summary) -> Result<String, askama::Error> {
         anomalies: anomalies::anomalies(summary),
         notes: merged(&summary.notes).into_iter().map(|(n, times)| note(n.level, &n.text, times)).collect(),
         timeline: timeline::timeline(summary),
-        faults: summary.faults.iter().map(fault).collect(),
+        faults: cluster::faults(summary),
+        containers: cluster::containers(summary),
         scenarios: scenarios::scenarios(summary),
         errors: scenarios::errors(summary),
         partitions: partitions::partitions(summary),
         connect: connect::connect(summary),
-        changes: summary.metadata_changes.iter().map(ToString::to_string).collect(),
+        metadata: cluster::metadata(summary),
         source: source::source(summary),
         files: source::files(summary),
         nav: Vec::new(),
@@ -66,12 +67,13 @@ struct Page {
     anomalies: anomalies::Anomalies,
     notes: Vec<Note>,
     timeline: Option<timeline::Timeline>,
-    faults: Vec<Fault>,
+    faults: Vec<cluster::Fault>,
+    containers: cluster::Containers,
     scenarios: scenarios::Scenarios,
     errors: Vec<scenarios::ErrorRow>,
     partitions: Option<partitions::Partitions>,
     connect: Vec<connect::Connect>,
-    changes: Vec<String>,
+    metadata: Option<cluster::Metadata>,
     source: source::Source,
     files: Vec<source::File>,
 }
@@ -85,11 +87,12 @@ impl Page {
             ("notes", "Notes", !self.notes.is_empty()),
             ("timeline", "Timeline", self.timeline.is_some()),
             ("faults", "Faults", !self.faults.is_empty()),
+            ("changes", "Metadata", self.metadata.is_some()),
+            ("containers", "Containers", !self.containers.rows.is_empty()),
             ("scenarios", "Scenarios", !self.scenarios.rows.is_empty()),
             ("errors", "Errors", !self.errors.is_empty()),
             ("connect", "Connections", !self.connect.is_empty()),
             ("partitions", "Partitions", self.partitions.is_some()),
-            ("changes", "Metadata", !self.changes.is_empty()),
             ("source", "Scenario file", true),
             ("files", "Files", true),
         ]
@@ -113,33 +116,4 @@ fn note(level: NoteLevel, text: &str, times: u64) -> Note {
         NoteLevel::Hint => ("hint", "Hint"),
     };
     Note { class, level, text: super::chart::prose(text), times }
-}
-
-struct Fault {
-    name: String,
-    kind: String,
-    target: String,
-    from: String,
-    until: String,
-    effective: bool,
-    proof: String,
-    first_ack: String,
-    first_read: String,
-    longest_gap: String,
-}
-
-fn fault(f: &FaultSummary) -> Fault {
-    let time = |ms: Option<u64>| ms.map_or_else(|| "–".to_owned(), |ms| millis(super::format::float(ms)));
-    Fault {
-        name: f.name.clone(),
-        kind: f.kind.clone(),
-        target: f.target.clone(),
-        from: instant(f.started_ms),
-        until: instant(f.ended_ms),
-        effective: f.effective,
-        proof: f.proof.clone(),
-        first_ack: time(f.first_ack_ms),
-        first_read: time(f.first_read_ms),
-        longest_gap: time(f.longest_gap_ms),
-    }
 }

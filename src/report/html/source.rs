@@ -75,7 +75,7 @@ pub(super) fn files(run: &Summary) -> Vec<File> {
 }
 
 /// A relative path without anything that a browser could take for an address.
-fn is_plain(path: &str) -> bool {
+pub(super) fn is_plain(path: &str) -> bool {
     !path.is_empty()
         && path.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/'))
         && path.split('/').all(|part| !part.is_empty() && part != "..")

@@ -1,0 +1,128 @@
+//! One scenario before the checks, with what is needed to judge it under faults: the plan, and all that was seen.
+//!
+//! Owns when a fault was, whether it can be relied on, and how long a scenario was at work.
+
+use std::time::Duration;
+
+use crate::observe::{FaultSeen, Observations, ScenarioSeen};
+use crate::plan::{FaultPlan, Plan, Work};
+
+/// One scenario, put before a check.
+#[derive(Clone, Copy)]
+pub(super) struct Case<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) seen: &'a Observations,
+    /// Its number in the plan.
+    pub(super) index: usize,
+    pub(super) scenario: &'a ScenarioSeen,
+}
+
+/// A fault of the file that was not shown to have taken effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unproven {
+    /// Its name.
+    pub name: String,
+    /// That it never ran, or was not shown to have taken effect.
+    pub what: String,
+    /// Why, where that is known.
+    pub why: String,
+}
+
+impl Unproven {
+    /// In words: all that is known of it.
+    pub fn reason(&self) -> String {
+        if self.why.is_empty() { self.what.clone() } else { format!("{}: {}", self.what, self.why) }
+    }
+}
+
+/// The faults that nothing can rest on, in the file's order.
+pub fn unproven(plan: &Plan, seen: &Observations) -> Vec<Unproven> {
+    plan.faults.iter().filter_map(|fault| doubt(fault, fault_seen(seen, &fault.name))).collect()
+}
+
+fn doubt(fault: &FaultPlan, seen: Option<&FaultSeen>) -> Option<Unproven> {
+    let verb = match seen {
+        Some(seen) if seen.effective && seen.span.is_some() => return None,
+        Some(FaultSeen { span: Some(_), .. }) => "was not shown to have taken effect",
+        _ => "never ran",
+    };
+    Some(Unproven {
+        name: fault.name.clone(),
+        what: format!("fault `{}` {verb}", fault.name),
+        why: seen.map(|seen| seen.proof.clone()).unwrap_or_default(),
+    })
+}
+
+fn fault_seen<'a>(seen: &'a Observations, name: &str) -> Option<&'a FaultSeen> {
+    seen.faults.iter().find(|fault| fault.name == name)
+}
+
+impl Case<'_> {
+    /// When a fault was; else that it never ran.
+    pub(super) fn span_of(&self, fault: &str) -> Result<(Duration, Duration), String> {
+        let seen = fault_seen(self.seen, fault);
+        seen.and_then(|seen| seen.span).ok_or_else(|| format!("fault `{fault}` never ran"))
+    }
+
+    /// When a fault was that was shown to have taken effect; else why that is not known.
+    pub(super) fn proven_span_of(&self, fault: &str) -> Result<(Duration, Duration), String> {
+        let span = self.span_of(fault)?;
+        match unproven(self.plan, self.seen).into_iter().find(|unproven| unproven.name == fault) {
+            Some(unproven) => Err(unproven.what),
+            None => Ok(span),
+        }
+    }
+
+    /// What it does is sending, or sending and reading.
+    pub(super) fn sends(&self) -> bool {
+        self.scenario.kind != "consume"
+    }
+
+    /// Until when there was work for it: a reader's ends with that of the producers that it reads from.
+    pub(super) fn work_end(&self) -> Duration {
+        let own = self.scenario.span.map_or(Duration::ZERO, |(_, end)| end);
+        let Work::Consume(consume) = &self.plan.scenarios[self.index].work else { return own };
+        let producers = self.seen.scenarios.iter().filter(|s| consume.producers.contains(&s.name));
+        producers.filter_map(|s| s.span).map(|(_, end)| end).max().map_or(own, |end| end.min(own))
+    }
+
+    /// Messages a second between its first ack or read and a moment; none where that is no whole bucket.
+    pub(super) fn rate_until(&self, moment: Duration) -> Option<f64> {
+        let counts = &self.scenario.counts;
+        counts.timeline.window(counts.gaps.first()?, moment).rate_per_s()
+    }
+}
+
+/// A time to the millisecond, so that what is a little too long does not read as if it were not: `350 ms`, `2.35 s`.
+pub(super) fn time(duration: Duration) -> String {
+    let ms = duration.as_secs_f64() * 1e3;
+    if ms < 999.5 { format!("{ms:.0} ms") } else { format!("{} s", trimmed(&format!("{:.3}", ms / 1e3))) }
+}
+
+/// A rate as people read it: `98.7/s`.
+pub(super) fn per_second(rate: f64) -> String {
+    format!("{}/s", digits(rate))
+}
+
+/// A share as people read it: `45 %`.
+pub(super) fn percent(share: f64) -> String {
+    format!("{} %", digits((share * 1e3).round() / 10.0))
+}
+
+/// About three digits, none of them an idle zero.
+fn digits(value: f64) -> String {
+    let places = match value.abs() {
+        v if v >= 100.0 => 0,
+        v if v >= 10.0 => 1,
+        _ => 2,
+    };
+    trimmed(&format!("{value:.places$}"))
+}
+
+fn trimmed(text: &str) -> String {
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text.to_owned()
+    }
+}

@@ -1,0 +1,69 @@
+//! `recovers`: did the rate come back after a fault, soon enough and near enough to what it was before?
+//!
+//! Recovered is the first bucket from which the mean rate over a second (at least 3 buckets) is near enough.
+
+use std::time::Duration;
+
+use super::answer::{Answer, Outcome};
+use super::case::{Case, per_second, percent, time};
+
+/// The mean is taken over so long.
+const OVER: Duration = Duration::from_secs(1);
+/// And over so many buckets at least.
+const BUCKETS: usize = 3;
+
+/// What is wanted, in words.
+pub(super) fn expected(within: Duration, tolerance: f64) -> String {
+    format!("{} of the rate within {}", percent(1.0 - tolerance), time(within))
+}
+
+/// Within this time from the fault's end, the rate is what it was before, less at most `tolerance` of it.
+pub(super) fn recovers(case: &Case<'_>, fault: &str, within: Duration, tolerance: f64) -> Answer {
+    let expected = expected(within, tolerance);
+    let unknown = |why: String| Answer::new(Outcome::Inconclusive, &expected, "not measured").because(why);
+    let (start, end) = match case.span_of(fault) {
+        Ok(span) => span,
+        Err(why) => return unknown(why),
+    };
+    let name = &case.scenario.name;
+    if case.scenario.counts.gaps.first().is_none() {
+        return Answer::no_data(expected);
+    }
+    let Some(before) = case.rate_until(start).filter(|rate| *rate > 0.0) else {
+        return Answer::no_data(expected)
+            .because(format!("scenario `{name}` got nothing done before `{fault}` that could be compared"));
+    };
+    let wanted = (1.0 - tolerance) * before;
+    let timeline = &case.scenario.counts.timeline;
+    let width = Duration::from_millis(timeline.width_ms().max(1));
+    let over = usize::try_from(OVER.as_millis().div_ceil(width.as_millis())).unwrap_or(BUCKETS).max(BUCKETS);
+    let (first, last) = timeline.whole(end, case.work_end());
+    let mut best: Option<f64> = None;
+    let mut looked_until = None;
+    for bucket in first..(last + 1).saturating_sub(over) {
+        let from = timeline.start_of(bucket);
+        let Some(rate) = timeline.window(from, timeline.start_of(bucket + over)).rate_per_s() else {
+            continue;
+        };
+        let took = from.saturating_sub(end);
+        looked_until = Some(took);
+        if rate >= wanted {
+            let actual = format!("{} after {} ({} before)", per_second(rate), time(took), per_second(before));
+            return Answer::passes_if(took <= within, expected, actual);
+        }
+        best = Some(best.map_or(rate, |best| best.max(rate)));
+    }
+    // The next bucket to look at would have been too late, or was never there.
+    let enough = looked_until.is_some_and(|took| took + width > within);
+    let best = best.map_or_else(|| "nothing".to_owned(), |rate| format!("at most {}", per_second(rate)));
+    let actual = format!("{best} ({} before)", per_second(before));
+    if enough {
+        return Answer::new(Outcome::Fail, expected, actual);
+    }
+    let left = case.work_end().saturating_sub(end);
+    Answer::new(Outcome::Inconclusive, expected, actual).because(if left.is_zero() {
+        format!("the load of `{name}` had ended before `{fault}` was over")
+    } else {
+        format!("the load of `{name}` ended {} after `{fault}`, before that could be seen", time(left))
+    })
+}

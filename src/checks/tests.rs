@@ -1,0 +1,413 @@
+//! Checks of faults, of metadata and of gaps, on observations made by hand.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Answer, CheckResult, Outcome, evaluate};
+use crate::metrics::{Metrics, Recorder, Snapshot};
+use crate::observe::{
+    Ended, FaultSeen, MetadataChange, Observations, ScenarioSeen, WatchSeen, WatchedBroker,
+};
+use crate::plan::cluster::Link;
+use crate::plan::{
+    self, ActionPlan, Ask, Aspect, CheckPlan, FaultPlan, Metric, Op, Plan, Span, Start, ThresholdExpr,
+};
+use crate::record::{RunRecord, Status};
+use crate::scenario::{self, LoadOptions, Position};
+
+const FILE: &str = "
+brokers: [a:1]
+scenarios:
+  write: {type: produce, topic: t, duration: 30s, rate: 100/s}
+  read: {type: consume, topic: t}
+  ask: {type: connect}
+";
+
+const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+fn position() -> Position {
+    Position { file: "x.yaml".into(), line: 1, column: 1 }
+}
+
+/// The plan of [`FILE`] with a fault `slow`, which is in no file here, and these checks.
+fn plan(asks: &[(&str, Ask, Option<&str>)]) -> Plan {
+    let scenario = scenario::load_text(Path::new("x.yaml"), FILE, &LoadOptions::new(&|_| None)).unwrap();
+    let mut plan = plan::build(&scenario);
+    plan.faults = vec![FaultPlan {
+        name: "slow".to_owned(),
+        start: Start::default(),
+        length: Some(ms(10_000)),
+        timeout: ms(60_000),
+        action: ActionPlan::Throttle {
+            link: Link { from: "broker".to_owned(), to: "store".to_owned() },
+            latency: ms(200),
+            jitter: ms(0),
+            bandwidth: None,
+        },
+        position: position(),
+    }];
+    let checks = asks.iter().map(|(name, ask, scenario)| CheckPlan {
+        name: (*name).to_owned(),
+        ask: ask.clone(),
+        scenario: scenario.map(str::to_owned),
+        implicit: false,
+        position: position(),
+    });
+    plan.checks = checks.collect();
+    plan
+}
+
+/// What is counted when `per_bucket` messages come in each tenth of a second, evenly.
+fn counts(per_bucket: impl Fn(u64) -> u64, buckets: u64, latency_us: u64) -> Snapshot {
+    let metrics = Metrics::default();
+    let mut recorder = Recorder::new(&metrics);
+    let mut all = 0;
+    for bucket in 0..buckets {
+        let n = per_bucket(bucket);
+        for i in 0..n {
+            let at = bucket * 100_000 + i * 100_000 / n;
+            recorder.done(at, 1);
+            recorder.latency(at, latency_us);
+        }
+        all += n;
+    }
+    drop(recorder);
+    Snapshot { sent: all, acked: all, received: all, records: all, bytes: all * 100, ..metrics.snapshot() }
+}
+
+fn scenario(name: &str, kind: &'static str, counts: Snapshot, span: (u64, u64)) -> ScenarioSeen {
+    ScenarioSeen {
+        name: name.to_owned(),
+        kind,
+        ended: Ended::Done,
+        message: None,
+        counts,
+        planned: None,
+        open_loop: None,
+        target_rate: None,
+        span: Some((ms(span.0), ms(span.1))),
+        brokers: Vec::new(),
+        topics: Vec::new(),
+        scrape: None,
+        watch: None,
+        uuids: None,
+    }
+}
+
+/// 30 s of load at 100/s; `slow` from 10 s to 20 s, in which `during` a bucket come.
+fn world(during: u64) -> Observations {
+    let rate = move |bucket| if (100..200).contains(&bucket) { during } else { 10 };
+    Observations {
+        scenarios: vec![
+            scenario("write", "produce", counts(rate, 300, 3000), (0, 30_000)),
+            scenario("read", "consume", counts(rate, 300, 3000), (0, 30_010)),
+            scenario("ask", "connect", Snapshot::default(), (0, 10)),
+        ],
+        faults: vec![FaultSeen {
+            name: "slow".to_owned(),
+            kind: "throttle",
+            target: "broker -> store".to_owned(),
+            span: Some((ms(10_000), ms(20_000))),
+            effective: true,
+            proof: "the relay delayed 3,000 bytes".to_owned(),
+        }],
+        ..Observations::default()
+    }
+}
+
+fn ask(ask: Ask, scenario: Option<&str>, seen: &Observations) -> CheckResult {
+    let results = evaluate(&plan(&[("it", ask, scenario)]), seen);
+    assert_eq!(results.len(), 1, "{results:#?}");
+    results.into_iter().next().unwrap()
+}
+
+fn answer(of: Ask, seen: &Observations) -> Answer {
+    ask(of, Some("write"), seen).answer
+}
+
+fn drops(at_least: f64) -> Ask {
+    Ask::ThroughputDrops { during: "slow".to_owned(), at_least }
+}
+
+fn recovers(within: u64, tolerance: f64) -> Ask {
+    Ask::Recovers { after: "slow".to_owned(), within: ms(within), tolerance }
+}
+
+fn threshold(metric: Metric, op: Op, value: f64, span: Option<Span>) -> Ask {
+    let expr = ThresholdExpr { metric, op, value, text: "it".to_owned() };
+    Ask::Threshold { expr, abort: false, delay: ms(0), span }
+}
+
+fn during() -> Option<Span> {
+    Some(Span::During("slow".to_owned()))
+}
+
+fn after() -> Option<Span> {
+    Some(Span::After("slow".to_owned()))
+}
+
+#[test]
+fn throughput_drops_compares_the_rates_before_and_during() {
+    let seen = world(4);
+    let good = answer(drops(0.5), &seen);
+    assert_eq!(good.outcome, Outcome::Pass);
+    assert_eq!(good.expected, "at least 50 % less");
+    assert_eq!(good.actual, "60 % less (100/s before, 40/s during)");
+    assert_eq!(answer(drops(0.61), &seen).outcome, Outcome::Fail);
+    assert_eq!(answer(drops(0.6), &seen).outcome, Outcome::Pass);
+    assert_eq!(answer(drops(0.1), &world(12)).actual, "20 % more (100/s before, 120/s during)");
+    assert_eq!(ask(drops(0.5), None, &seen).scenario.as_deref(), Some("write"), "producers are asked first");
+}
+
+#[test]
+fn throughput_drops_needs_load_before_and_during() {
+    let mut seen = world(4);
+    seen.faults[0].span = Some((ms(0), ms(5000)));
+    let none = answer(drops(0.5), &seen);
+    assert_eq!((none.outcome, none.actual.as_str()), (Outcome::Fail, "no data"));
+    // Done before the fault: that nothing came is not its doing.
+    let mut seen = world(0);
+    seen.scenarios[0].span = Some((ms(0), ms(10_000)));
+    let done = answer(drops(0.5), &seen);
+    assert_eq!(done.outcome, Outcome::Inconclusive);
+    assert_eq!(done.message, "scenario `write` had ended before `slow`");
+    // Done while it lasted: only the time before that counts.
+    let rate = |bucket| if bucket < 120 { 10 } else { 0 };
+    seen.scenarios[0] = scenario("write", "produce", counts(rate, 300, 3000), (0, 12_000));
+    assert_eq!(answer(drops(0.5), &seen).actual, "0 % less (100/s before, 100/s during)");
+    seen.faults[0].span = Some((ms(10_010), ms(10_050)));
+    assert_eq!(answer(drops(0.5), &seen).outcome, Outcome::Inconclusive);
+}
+
+#[test]
+fn a_reader_is_at_work_until_its_producers_end() {
+    let mut seen = world(0);
+    seen.scenarios[0].span = Some((ms(0), ms(10_000)));
+    let reader = ask(drops(0.5), Some("read"), &seen).answer;
+    assert_eq!(reader.outcome, Outcome::Inconclusive, "{reader:?}");
+}
+
+#[test]
+fn throughput_drops_says_nothing_without_proof_of_the_fault() {
+    let mut seen = world(10);
+    seen.faults[0].effective = false;
+    let open = answer(drops(0.5), &seen);
+    assert_eq!(open.outcome, Outcome::Inconclusive);
+    assert_eq!(open.message, "fault `slow` was not shown to have taken effect");
+    seen.faults.clear();
+    assert_eq!(answer(drops(0.5), &seen).message, "fault `slow` never ran");
+}
+
+#[test]
+fn recovers_finds_the_first_second_at_the_old_rate() {
+    let late = |bucket| if (100..224).contains(&bucket) { 4 } else { 10 };
+    let mut seen = world(4);
+    seen.scenarios[0] = scenario("write", "produce", counts(late, 300, 3000), (0, 30_000));
+    let good = answer(recovers(3000, 0.0), &seen);
+    assert_eq!((good.outcome, good.actual.as_str()), (Outcome::Pass, "100/s after 2.4 s (100/s before)"));
+    assert_eq!(good.expected, "100 % of the rate within 3 s");
+    assert_eq!(answer(recovers(2400, 0.0), &seen).outcome, Outcome::Pass);
+    assert_eq!(answer(recovers(2300, 0.0), &seen).outcome, Outcome::Fail);
+    // A second of which a tenth is slow is within 10 %.
+    let near = answer(recovers(3000, 0.1), &seen);
+    assert_eq!((near.outcome, near.actual.as_str()), (Outcome::Pass, "94/s after 2.3 s (100/s before)"));
+}
+
+#[test]
+fn recovers_fails_where_the_rate_stays_low_and_is_open_where_nobody_could_see() {
+    let never = |bucket| if bucket < 100 { 10 } else { 6 };
+    let mut seen = world(4);
+    seen.scenarios[0] = scenario("write", "produce", counts(never, 300, 3000), (0, 30_000));
+    let bad = answer(recovers(3000, 0.1), &seen);
+    assert_eq!((bad.outcome, bad.actual.as_str()), (Outcome::Fail, "at most 60/s (100/s before)"));
+    // The load ends 9.9 s after the fault; the last second to look at begins 8.9 s after it.
+    seen.scenarios[0].span = Some((ms(0), ms(29_900)));
+    assert_eq!(answer(recovers(8900, 0.1), &seen).outcome, Outcome::Fail);
+    let open = answer(recovers(9000, 0.1), &seen);
+    assert_eq!(open.outcome, Outcome::Inconclusive);
+    assert_eq!(open.message, "the load of `write` ended 9.9 s after `slow`, before that could be seen");
+    seen.scenarios[0].span = Some((ms(0), ms(19_000)));
+    let gone = answer(recovers(3000, 0.1), &seen);
+    assert_eq!(gone.outcome, Outcome::Inconclusive);
+    assert_eq!(gone.message, "the load of `write` had ended before `slow` was over");
+    seen.scenarios[0].counts = Snapshot::default();
+    assert_eq!(answer(recovers(3000, 0.1), &seen).actual, "no data");
+    seen.faults[0].span = None;
+    assert_eq!(answer(recovers(3000, 0.1), &seen).message, "fault `slow` never ran");
+}
+
+#[test]
+fn threshold_looks_at_the_part_that_a_fault_cuts_out() {
+    let seen = world(4);
+    let rate = |op, value, span| answer(threshold(Metric::Rate, op, value, span), &seen);
+    assert_eq!(rate(Op::Less, 41.0, during()).actual, "40");
+    assert_eq!(rate(Op::Less, 41.0, during()).outcome, Outcome::Pass);
+    assert_eq!(rate(Op::Less, 40.0, during()).outcome, Outcome::Fail);
+    assert_eq!(rate(Op::GreaterOrEqual, 100.0, after()).outcome, Outcome::Pass);
+    let of = |metric| answer(threshold(metric, Op::GreaterOrEqual, 0.0, during()), &seen).actual;
+    assert_eq!(of(Metric::Acked), "400");
+    assert_eq!(of(Metric::Received), "0", "a producer reads nothing");
+    assert_eq!(of(Metric::Throughput), "4000");
+    assert_eq!(of(Metric::Errors), "0");
+    assert_eq!(of(Metric::ErrorRate), "0");
+    assert_eq!(of(Metric::Sent), "not measured");
+    let p95: f64 = of(Metric::P95).parse().unwrap();
+    assert!((p95 - 3.0).abs() < 0.1, "{p95}");
+}
+
+#[test]
+fn threshold_on_a_part_without_data_is_no_pass() {
+    let p95 = |seen: &Observations, span| answer(threshold(Metric::P95, Op::Less, 1e9, span), seen);
+    let still = p95(&world(0), during());
+    assert_eq!((still.outcome, still.actual.as_str()), (Outcome::Fail, "no data"));
+    let mut seen = world(4);
+    seen.scenarios[0].span = Some((ms(0), ms(15_000)));
+    assert_eq!(p95(&seen, after()).outcome, Outcome::Inconclusive);
+    seen.faults[0].span = None;
+    assert_eq!(p95(&seen, during()).message, "fault `slow` never ran");
+}
+
+#[test]
+fn continuity_is_the_longest_time_without() {
+    let gap = |max| Ask::Continuity { max_gap: ms(max) };
+    let mut seen = world(0);
+    let bad = answer(gap(10_000), &seen);
+    assert_eq!((bad.outcome, bad.actual.as_str()), (Outcome::Fail, "10.01 s without an ack"));
+    assert_eq!(bad.message, "from 9.990 s to 20.000 s");
+    assert_eq!(answer(gap(10_010), &seen).outcome, Outcome::Pass);
+    assert_eq!(ask(gap(1), Some("read"), &seen).answer.actual, "10.01 s without a read");
+    assert_eq!(evaluate(&plan(&[("it", gap(1), None)]), &seen).len(), 2, "each producer and each consumer");
+    seen.scenarios[0].counts = Snapshot::default();
+    assert_eq!(answer(gap(1), &seen).actual, "no data");
+}
+
+#[test]
+fn continuity_counts_a_stall_at_the_end() {
+    let gap = |max| Ask::Continuity { max_gap: ms(max) };
+    let rate = |bucket| u64::from(bucket < 200) * 10;
+    let mut seen = world(10);
+    for at in 0..2 {
+        seen.scenarios[at].counts = counts(rate, 300, 3000);
+    }
+    // All acked: the producer just had no more to send.
+    assert_eq!(answer(gap(1000), &seen).outcome, Outcome::Pass);
+    assert_eq!(ask(gap(1000), Some("read"), &seen).answer.actual, "10.01 s without a read");
+    seen.scenarios[0].counts.sent += 1;
+    let open = answer(gap(1000), &seen);
+    assert_eq!((open.outcome, open.actual.as_str()), (Outcome::Fail, "10.01 s without an ack"));
+    seen.scenarios[0].ended = Ended::Interrupted;
+    assert_eq!(answer(gap(1000), &seen).outcome, Outcome::Pass);
+    // The reader waits for nothing once its producer has ended.
+    seen.scenarios[0].span = Some((ms(0), ms(20_000)));
+    assert_eq!(ask(gap(1000), Some("read"), &seen).answer.outcome, Outcome::Pass);
+}
+
+fn watched(changes: Vec<MetadataChange>) -> ScenarioSeen {
+    let broker =
+        WatchedBroker { broker: "a:1".to_owned(), asked: 9, answered: 9, ..WatchedBroker::default() };
+    let mut seen = scenario("steady", "watch", Snapshot::default(), (0, 30_000));
+    seen.watch = Some(WatchSeen { brokers: vec![broker], changes, more_changes: 0 });
+    seen
+}
+
+fn change(aspect: Aspect) -> MetadataChange {
+    MetadataChange {
+        at: ms(12_345),
+        broker: "a:1".to_owned(),
+        aspect,
+        topic: Some("t".to_owned()),
+        partition: Some(2),
+        before: "0".to_owned(),
+        after: "1".to_owned(),
+    }
+}
+
+#[test]
+fn metadata_stable_names_each_change_that_is_not_allowed() {
+    let judge = |seen: &ScenarioSeen, allow: &[Aspect]| super::metadata_stable::metadata_stable(seen, allow);
+    assert_eq!(judge(&watched(Vec::new()), &[]).outcome, Outcome::Pass);
+    let seen = watched(vec![change(Aspect::Leaders), change(Aspect::Brokers)]);
+    let bad = judge(&seen, &[Aspect::Brokers]);
+    assert_eq!((bad.outcome, bad.actual.as_str()), (Outcome::Fail, "1 change"));
+    assert_eq!(bad.expected, "0 changes but of brokers");
+    assert_eq!(bad.message, "leaders of t[2] from 0 to 1 at 12.345 s, says a:1");
+    let good = judge(&seen, &[Aspect::Brokers, Aspect::Leaders]);
+    assert_eq!((good.outcome, good.actual.as_str()), (Outcome::Pass, "0 changes, 2 allowed"));
+    let many = watched(vec![change(Aspect::TopicIds); 5]);
+    assert!(judge(&many, &[]).message.ends_with("; and 2 more"));
+}
+
+#[test]
+fn metadata_stable_needs_answers() {
+    let judge = |seen: &ScenarioSeen| super::metadata_stable::metadata_stable(seen, &[]);
+    let mut seen = watched(Vec::new());
+    let watch = seen.watch.as_mut().unwrap();
+    let error = Some("refused".to_owned());
+    let mute =
+        WatchedBroker { broker: "b:1".to_owned(), asked: 3, last_error: error, ..WatchedBroker::default() };
+    watch.brokers.push(mute);
+    let one = judge(&seen);
+    assert_eq!(
+        (one.outcome, one.message.as_str()),
+        (Outcome::Inconclusive, "b:1 never answered for itself: refused")
+    );
+    seen.watch.as_mut().unwrap().brokers.remove(0);
+    let none = judge(&seen);
+    assert_eq!((none.outcome, none.actual.as_str()), (Outcome::Fail, "no data"));
+    seen.watch = None;
+    assert_eq!(judge(&seen).actual, "no data");
+    let mut more = watched(Vec::new());
+    more.watch.as_mut().unwrap().more_changes = 1;
+    assert_eq!(judge(&more).outcome, Outcome::Inconclusive);
+}
+
+#[test]
+fn a_fault_without_proof_leaves_open_what_rests_on_it() {
+    let asks = [
+        ("acked", Ask::CountAtLeast { expected: 1, metric: None }, Some("write")),
+        ("short", Ask::CountAtLeast { expected: 1_000_000, metric: None }, Some("write")),
+        ("fast", threshold(Metric::P95, Op::Less, 100.0, after()), Some("write")),
+        ("slow", threshold(Metric::P95, Op::Less, 1.0, after()), Some("write")),
+        ("even", Ask::Continuity { max_gap: ms(1000) }, Some("write")),
+        ("there", Ask::Metadata, Some("ask")),
+    ];
+    let mut plan = plan(&asks);
+    let mut seen = world(10);
+    seen.scenarios[2].brokers =
+        vec![crate::observe::BrokerSeen { reachable: true, ..crate::observe::BrokerSeen::default() }];
+    let outcomes = |plan: &Plan, seen: &Observations| -> Vec<(String, Outcome)> {
+        evaluate(plan, seen).into_iter().map(|r| (r.check.name, r.answer.outcome)).collect()
+    };
+    use Outcome::{Fail, Inconclusive, Pass};
+    let all = |list: [Outcome; 6]| -> Vec<(String, Outcome)> {
+        asks.iter().map(|(name, ..)| (*name).to_owned()).zip(list).collect()
+    };
+    assert_eq!(outcomes(&plan, &seen), all([Pass, Fail, Pass, Fail, Pass, Pass]));
+    seen.faults[0].effective = false;
+    let open = all([Inconclusive, Fail, Inconclusive, Fail, Inconclusive, Pass]);
+    assert_eq!(outcomes(&plan, &seen), open);
+    // What waits for the fault asks whether somebody answers after it.
+    plan.scenarios[2].start.after = Some("read".to_owned());
+    plan.scenarios[1].start.after = Some("slow".to_owned());
+    let last = outcomes(&plan, &seen).pop().unwrap();
+    assert_eq!(last.1, Inconclusive);
+
+    plan.checks.retain(|check| matches!(check.name.as_str(), "acked" | "even" | "there"));
+    plan.scenarios[2].start.after = None;
+    let record = |plan: &Plan, seen: Observations| {
+        let tag = crate::ids::RunTag::from_bits(1);
+        RunRecord::new("r".to_owned(), tag, String::new(), Arc::new(plan.clone()), seen)
+    };
+    seen.faults[0].proof = "the relay delayed nothing".to_owned();
+    let judged = record(&plan, seen.clone());
+    assert_eq!(judged.status, Status::Error);
+    assert_eq!(
+        judged.reason,
+        "fault `slow` was not shown to have taken effect: the relay delayed nothing; 2 of 3 checks could not be judged"
+    );
+    seen.faults[0].effective = true;
+    assert_eq!(record(&plan, seen).status, Status::Pass);
+}

@@ -1,0 +1,102 @@
+//! What kaf6 says to GitHub's runner, where it runs on one: groups, masks, annotations, step summary and outputs.
+//!
+//! Owns the runner's variables and files. Elsewhere all of it does nothing.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::args::OutputArgs;
+use super::out::complain;
+use crate::app::WrongFiles;
+use crate::plan::Plan;
+use crate::report::github;
+use crate::report::summary::Summary;
+
+/// The runner that this process runs on, if it is one of GitHub's.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Runner {
+    is_github: bool,
+    workspace: Option<PathBuf>,
+    step_summary: Option<PathBuf>,
+    output: Option<PathBuf>,
+}
+
+impl Runner {
+    /// As the environment tells.
+    pub(super) fn detect() -> Self {
+        let is_github = std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true");
+        let path = |name: &str| {
+            std::env::var_os(name).filter(|value| is_github && !value.is_empty()).map(PathBuf::from)
+        };
+        Self {
+            is_github,
+            workspace: path("GITHUB_WORKSPACE"),
+            step_summary: path("GITHUB_STEP_SUMMARY"),
+            output: path("GITHUB_OUTPUT"),
+        }
+    }
+
+    /// Before a run: its progress is a group of its own, and its secrets are masked in whatever comes.
+    pub(super) fn begins(&self, plan: &Plan) {
+        let password = plan.client.security.as_ref().and_then(|security| security.password.as_deref());
+        for line in password.into_iter().flat_map(str::lines).filter(|line| !line.trim().is_empty()) {
+            self.say(&format!("::add-mask::{}", line.replace('%', "%25")));
+        }
+        self.say(&format!("::group::kaf6 {}", plan.name.replace(['\n', '\r'], " ")));
+    }
+
+    /// After a run's progress.
+    pub(super) fn ended(&self) {
+        self.say("::endgroup::");
+    }
+
+    /// In place of runs, where files are wrong.
+    pub(super) fn wrong(&self, wrong: &WrongFiles, args: &OutputArgs) {
+        if self.is_github && args.annotations {
+            let text = github::wrong_files(&wrong.0, self.workspace.as_deref());
+            let _ = std::io::stderr().lock().write_all(text.as_bytes());
+        }
+        if let Some(file) = &self.output {
+            append(file, "status=error\n");
+        }
+    }
+
+    /// After all runs.
+    pub(super) fn report(&self, runs: &[Summary], args: &OutputArgs) {
+        if !self.is_github {
+            return;
+        }
+        if args.annotations {
+            let _ = std::io::stderr()
+                .lock()
+                .write_all(github::annotations(runs, self.workspace.as_deref()).as_bytes());
+        }
+        if let Some(file) = self.step_summary.as_ref().filter(|_| args.summary) {
+            append(file, &github::markdown(runs, &args.report_dir));
+        }
+        if let Some(file) = &self.output {
+            let outputs = github::outputs(runs, &args.report_dir);
+            let delimiter = format!("kaf6-{}", uuid::Uuid::new_v4().simple());
+            append(file, &github::output_lines(&outputs, &delimiter));
+        }
+    }
+
+    /// The runner reads commands from both streams; stdout is the result's.
+    fn say(&self, line: &str) {
+        if self.is_github {
+            let _ = writeln!(std::io::stderr().lock(), "{line}");
+        }
+    }
+}
+
+fn append(file: &Path, text: &str) {
+    let written = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(file)
+        .and_then(|mut f| f.write_all(text.as_bytes()));
+    if let Err(error) = written {
+        complain(&format!("cannot write {} for GitHub: {error}", file.display()));
+    }
+}

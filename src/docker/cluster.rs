@@ -1,0 +1,281 @@
+//! A run's containers as the engine has them: started, faulted, healed and removed.
+//!
+//! Owns that every way out removes what was started; each step is a module beside this one.
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::container::last_words;
+use super::cut::with_cut;
+use super::daemon::Daemon;
+use super::labels::{self, Owner};
+use super::options::{ContainerState, Inflicted, Step, UpOptions};
+use super::place::Place;
+use super::state::{Network, Shared, Unit, Wanted, lock};
+use super::{Addresses, DockerError, attach, clean, container, faults, remove, start};
+use crate::plan::{ClusterPlan, FaultPlan};
+
+/// How long the last resort may take, where nobody waits for a removal.
+const LAST_RESORT: Duration = Duration::from_secs(30);
+
+/// The containers of a run. Dropped without [`Cluster::down`], it removes what was started all the same.
+pub struct Cluster {
+    addresses: Addresses,
+    guard: Guard,
+}
+
+impl Cluster {
+    /// Starts all services, each after those that it needs, and finds what it attaches to. Returns when all are
+    /// ready. Where that fails, or `cut` ends first, what was started is removed before this returns.
+    ///
+    /// # Errors
+    /// With a sentence that says what to do.
+    pub async fn up(
+        plan: &ClusterPlan,
+        options: UpOptions,
+        cut: impl Future<Output = ()> + Send,
+    ) -> Result<Self, DockerError> {
+        Self::up_with(Daemon::connect().await?, plan, options, cut).await
+    }
+
+    /// As [`Cluster::up`], on the Docker Engine that a value of `DOCKER_HOST` names.
+    ///
+    /// # Errors
+    /// With a sentence that says what to do.
+    pub async fn up_at(
+        docker_host: &str,
+        plan: &ClusterPlan,
+        options: UpOptions,
+        cut: impl Future<Output = ()> + Send,
+    ) -> Result<Self, DockerError> {
+        Self::up_with(Daemon::connect_to(Some(docker_host)).await?, plan, options, cut).await
+    }
+
+    async fn up_with(
+        daemon: Daemon,
+        plan: &ClusterPlan,
+        options: UpOptions,
+        cut: impl Future<Output = ()> + Send,
+    ) -> Result<Self, DockerError> {
+        let shared = Arc::new(prepare(daemon, plan, options).await?);
+        let guard = Guard { shared: Arc::clone(&shared), armed: AtomicBool::new(true) };
+        let started = with_cut(cut, |cut| {
+            let shared = &shared;
+            async move { start::all(shared, &cut).await }
+        });
+        match started.await {
+            Ok(()) => Ok(Self { addresses: lock(&shared.addresses).clone(), guard }),
+            Err(error) => {
+                let left = guard.remove().await;
+                if left.is_empty() {
+                    return Err(error);
+                }
+                Err(DockerError::Left { error: Box::new(error), left: left.join("; ") })
+            }
+        }
+    }
+
+    /// Where the ports of all replicas are reached that there can be; fixed.
+    pub const fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// Replicas that are to run now: not those that a `stop` or a `scale` took away; those that a `restart` or a
+    /// `pause` holds are in it. Only of services that were started.
+    pub fn running(&self) -> Vec<(String, u32)> {
+        let to_run = |unit: &&Arc<Unit>| {
+            !unit.attached && matches!(unit.wanted(), Wanted::Running | Wanted::Restarting | Wanted::Paused)
+        };
+        self.shared().units.values().filter(to_run).map(|u| (u.service.clone(), u.replica)).collect()
+    }
+
+    /// Begins a fault, lets it last, heals it and waits until what it touched is ready again. `cut` ends the lasting
+    /// early: it is healed at once, and readiness is not waited for. To be awaited to its end: given up halfway, the
+    /// fault lasts until [`Cluster::heal`] or [`Cluster::down`].
+    pub async fn inflict(&self, fault: &FaultPlan, cut: impl Future<Output = ()> + Send) -> Inflicted {
+        with_cut(cut, |cut| {
+            let shared = self.shared();
+            async move { faults::inflict(shared, fault, &cut).await }
+        })
+        .await
+    }
+
+    /// Heals what faults left: starts what is stopped, lets go on what is paused, takes delays away, and brings back
+    /// the replicas of the start. Waits until what it touched is ready. Gives sentences for what could not be.
+    pub async fn heal(&self) -> Vec<String> {
+        faults::heal(self.shared()).await
+    }
+
+    /// Sentences on containers that ended by themselves, each told once.
+    pub async fn unexpected(&self) -> Vec<String> {
+        let shared = self.shared();
+        let mut sentences = Vec::new();
+        for unit in
+            shared.units.values().filter(|unit| unit.wanted() == Wanted::Running && !unit.state().told)
+        {
+            let Some(id) = unit.id() else { continue };
+            let how = match container::inspect(&shared.daemon, &id).await {
+                Ok(Some(now)) if now.running => continue,
+                Ok(Some(now)) if now.out_of_memory => {
+                    format!("exit code {}, out of memory", now.exit_code)
+                }
+                Ok(Some(now)) => format!("exit code {}", now.exit_code),
+                Ok(None) => "it was removed".to_owned(),
+                Err(_) => continue,
+            };
+            // A fault may have begun meanwhile.
+            if unit.wanted() != Wanted::Running {
+                continue;
+            }
+            unit.log.settle().await;
+            unit.state().told = true;
+            let lines = last_words(&unit.log.last_lines(), 3);
+            let lines = if lines.is_empty() { "its log is empty".to_owned() } else { lines };
+            sentences.push(format!("the container of {} ended by itself: {how} ({lines})", unit.title()));
+        }
+        sentences
+    }
+
+    /// The containers, in the order of their start.
+    pub async fn seen(&self) -> Vec<ContainerState> {
+        let mut units: Vec<_> = self
+            .shared()
+            .units
+            .values()
+            .filter(|unit| unit.id().is_some() || unit.log.path().is_some())
+            .collect();
+        units.sort_by_key(|unit| unit.state().order.unwrap_or(0));
+        let seen = units.into_iter().map(|unit| {
+            let state = unit.state().clone();
+            ContainerState {
+                service: unit.service.clone(),
+                replica: unit.replica,
+                image: state.image,
+                container: unit.container.clone(),
+                ready: state.ready,
+                log: unit.log.path().map(std::path::Path::to_owned),
+                last_lines: unit.log.last_lines(),
+            }
+        });
+        seen.collect()
+    }
+
+    /// Heals what is attached, removes all that was started, leaves the network that was joined. Gives sentences for
+    /// what could not be removed.
+    pub async fn down(&self) -> Vec<String> {
+        self.guard.remove().await
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        self.guard.shared()
+    }
+}
+
+/// Looks before anything is started: at the place, at what is attached, and at whether the run's id is free.
+async fn prepare(daemon: Daemon, plan: &ClusterPlan, options: UpOptions) -> Result<Shared, DockerError> {
+    let place = Place::detect(&daemon).await;
+    for link in &plan.links {
+        let refuse = |reason: &str| {
+            let link = format!("{} -> {}", link.from, link.to);
+            Err(DockerError::NoRelay { link, reason: reason.to_owned() })
+        };
+        if plan.service(&link.from).is_none() || plan.service(&link.to).is_none() {
+            return refuse(
+                "kaf6's relay stands only between services that kaf6 starts itself; let the file start both, in place of attach",
+            );
+        }
+        if matches!(place, Place::Remote { .. }) {
+            return refuse(
+                "Docker runs on another host (DOCKER_HOST), whose containers do not reach kaf6's relay; run kaf6 on that host, or in a container of it",
+            );
+        }
+    }
+    let mut units: BTreeMap<(String, u32), Arc<Unit>> = BTreeMap::new();
+    for attach in &plan.attached {
+        for unit in attach::find(&daemon, attach, &options).await? {
+            units.insert((unit.service.clone(), unit.replica), Arc::new(unit));
+        }
+    }
+    for service in &plan.services {
+        for replica in 0..service.most {
+            units.insert((service.name.clone(), replica), Arc::new(Unit::new(service, replica, &options)));
+        }
+    }
+    let owner = Owner::own(place.container());
+    clean::make_way(&daemon, &options.run_id).await?;
+    Ok(Shared {
+        labels: labels::of_run(&options.run_id, &owner, options.bound),
+        units,
+        addresses: Mutex::default(),
+        ports: super::ports::Ports::default(),
+        network: Mutex::new(Network::default()),
+        relays: Mutex::new(HashMap::new()),
+        plan: plan.clone(),
+        daemon,
+        place,
+        options,
+    })
+}
+
+/// What is to be removed, whatever happens.
+struct Guard {
+    shared: Arc<Shared>,
+    /// Something may be left to remove.
+    armed: AtomicBool,
+}
+
+impl Guard {
+    const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Removes everything, and gives sentences for what could not be. Given up halfway, the last resort goes on.
+    async fn remove(&self) -> Vec<String> {
+        let shared = &self.shared;
+        shared.tell(Step::Removing);
+        let mut problems = faults::heal_attached(shared).await;
+        end_all(shared).await;
+        lock(&shared.relays).clear();
+        if !shared.plan.services.is_empty() || shared.units.values().any(|unit| unit.attached) {
+            problems.extend(remove::run(&shared.daemon, &shared.options.run_id).await.failed);
+        }
+        self.armed.store(false, Ordering::Release);
+        problems
+    }
+}
+
+/// Ends what was started, so that its log is whole before it is removed.
+async fn end_all(shared: &Shared) {
+    let own = shared.units.values().filter(|unit| !unit.attached);
+    let ends = own.filter_map(|unit| unit.id().map(|id| (unit, id))).map(|(unit, id)| async move {
+        // Whatever does not end by it is removed by force.
+        let _ = container::kill(&shared.daemon, &id, "SIGKILL").await;
+        unit.log.settle().await;
+    });
+    futures_util::future::join_all(ends).await;
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if !self.armed.load(Ordering::Acquire) {
+            return;
+        }
+        let (daemon, run_id) = (self.shared.daemon.clone(), self.shared.options.run_id.clone());
+        // In a thread with a runtime of its own: this one may be about to end.
+        let last_resort = std::thread::Builder::new().name("kaf6-remove".to_owned()).spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let Ok(runtime) = runtime else { return };
+            runtime.block_on(async {
+                // A request that was given up may still be carried out.
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                let _ = tokio::time::timeout(LAST_RESORT, remove::run(&daemon, &run_id)).await;
+            });
+        });
+        if let Ok(last_resort) = last_resort {
+            let _ = last_resort.join();
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The way to the Docker Engine: where it listens, whether it answers, and what its refusals say.
+//!
+//! Owns the connection; everything else in `docker` asks through it.
+
+use std::error::Error as _;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bollard::errors::Error;
+use bollard::{API_DEFAULT_VERSION, Docker};
+
+use super::DockerError;
+
+/// Longest wait for the answer to one request, in seconds.
+const REQUEST_SECONDS: u64 = 120;
+
+/// Longest wait for the first answer.
+const GREETING: Duration = Duration::from_secs(10);
+
+/// The Docker Engine's own answers to what it does not find, and to what is done already.
+const NOT_FOUND: u16 = 404;
+const NOT_MODIFIED: u16 = 304;
+const CONFLICT: u16 = 409;
+
+/// A Docker Engine that answers.
+#[derive(Clone)]
+pub(super) struct Daemon {
+    /// The client.
+    pub docker: Docker,
+    /// Where it listens.
+    pub endpoint: Endpoint,
+}
+
+/// Where a Docker Engine listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    /// A socket of this machine.
+    Socket(PathBuf),
+    /// A port, perhaps of another machine.
+    Tcp {
+        /// The host, as `DOCKER_HOST` names it.
+        host: String,
+        /// `host:port`.
+        address: String,
+    },
+}
+
+impl Endpoint {
+    /// Reads a value of `DOCKER_HOST`; none is the first socket that is there, or the usual one.
+    fn parse(value: Option<&str>) -> Result<Self, DockerError> {
+        let Some(value) = value.map(str::trim).filter(|value| !value.is_empty()) else {
+            return Ok(Self::Socket(usual_socket()));
+        };
+        let unsupported = || DockerError::Unsupported { host: value.to_owned() };
+        if let Some(path) = value.strip_prefix("unix://") {
+            return Ok(Self::Socket(PathBuf::from(path)));
+        }
+        let rest = value.strip_prefix("tcp://").or_else(|| value.strip_prefix("http://"));
+        let address = rest.ok_or_else(unsupported)?.trim_end_matches('/');
+        let (host, port) = address.rsplit_once(':').unwrap_or((address, "2375"));
+        let port: u16 = port.parse().map_err(|_| unsupported())?;
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        if bare.is_empty() || host.contains('/') {
+            return Err(unsupported());
+        }
+        Ok(Self::Tcp { host: bare.to_owned(), address: format!("{host}:{port}") })
+    }
+}
+
+/// The first socket that is there, of those that installations use; where none is, the usual one.
+fn usual_socket() -> PathBuf {
+    let usual = PathBuf::from("/var/run/docker.sock");
+    let below = |variable: &str, rest: &str| {
+        let folder = std::env::var_os(variable).filter(|folder| !folder.is_empty())?;
+        Some(Path::new(&folder).join(rest))
+    };
+    let all = [
+        Some(usual.clone()),
+        below("XDG_RUNTIME_DIR", "docker.sock"),
+        below("HOME", ".docker/run/docker.sock"),
+    ];
+    all.into_iter().flatten().find(|socket| socket.exists()).unwrap_or(usual)
+}
+
+impl Daemon {
+    /// Connects to where `DOCKER_HOST` says.
+    pub(super) async fn connect() -> Result<Self, DockerError> {
+        let host = std::env::var("DOCKER_HOST").ok();
+        let tls = std::env::var("DOCKER_TLS_VERIFY").is_ok_and(|value| !value.is_empty());
+        match host {
+            Some(host) if tls && !host.starts_with("unix://") && !host.trim().is_empty() => {
+                Err(DockerError::Unsupported { host })
+            }
+            host => Self::connect_to(host.as_deref()).await,
+        }
+    }
+
+    /// Connects to what a value of `DOCKER_HOST` names.
+    pub(super) async fn connect_to(host: Option<&str>) -> Result<Self, DockerError> {
+        let endpoint = Endpoint::parse(host)?;
+        let docker = match &endpoint {
+            Endpoint::Socket(path) => {
+                let path = path.display().to_string();
+                Docker::connect_with_unix(&path, REQUEST_SECONDS, API_DEFAULT_VERSION)
+            }
+            Endpoint::Tcp { address, .. } => {
+                Docker::connect_with_http(address, REQUEST_SECONDS, API_DEFAULT_VERSION)
+            }
+        };
+        let docker = docker.map_err(|error| endpoint.cannot(&error))?;
+        let greeting = tokio::time::timeout(GREETING, docker.negotiate_version()).await;
+        match greeting {
+            Ok(Ok(docker)) => Ok(Self { docker, endpoint }),
+            Ok(Err(error)) => Err(endpoint.cannot(&error)),
+            Err(_) => Err(DockerError::Unreachable {
+                host: endpoint.to_string(),
+                reason: format!("no answer within {} s", GREETING.as_secs()),
+            }),
+        }
+    }
+}
+
+impl Endpoint {
+    fn cannot(&self, error: &Error) -> DockerError {
+        let Self::Socket(path) = self else {
+            return DockerError::Unreachable { host: self.to_string(), reason: said(error) };
+        };
+        let socket = path.display().to_string();
+        match io_kind(error) {
+            _ if matches!(error, Error::SocketNotFoundError(_)) => DockerError::Absent { socket },
+            Some(ErrorKind::NotFound) => DockerError::Absent { socket },
+            Some(ErrorKind::PermissionDenied) => DockerError::Permission { socket },
+            _ => DockerError::Unreachable { host: self.to_string(), reason: said(error) },
+        }
+    }
+}
+
+impl std::fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Socket(path) => write!(f, "unix://{}", path.display()),
+            Self::Tcp { address, .. } => write!(f, "tcp://{address}"),
+        }
+    }
+}
+
+/// What the Docker Engine said, in one line.
+pub(super) fn said(error: &Error) -> String {
+    match error {
+        Error::DockerResponseServerError { message, .. } => message.trim().replace('\n', " "),
+        Error::DockerStreamError { error } => error.trim().replace('\n', " "),
+        Error::RequestTimeoutError => format!("no answer within {REQUEST_SECONDS} s"),
+        other => {
+            let causes = std::iter::successors(other.source(), |&cause| cause.source());
+            // The last cause says it best; those before it only say that a request failed.
+            causes.last().map_or_else(|| other.to_string(), ToString::to_string)
+        }
+    }
+}
+
+fn io_kind(error: &Error) -> Option<ErrorKind> {
+    let start: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    std::iter::successors(start, |&cause| cause.source())
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .last()
+        .map(std::io::Error::kind)
+}
+
+/// A refusal, with what was wanted.
+pub(super) fn refused(doing: impl Into<String>) -> impl FnOnce(Error) -> DockerError {
+    let doing = doing.into();
+    move |error| DockerError::Refused { doing, reason: said(&error) }
+}
+
+/// The thing asked for is not there.
+pub(super) const fn is_gone(error: &Error) -> bool {
+    matches!(error, Error::DockerResponseServerError { status_code: NOT_FOUND, .. })
+}
+
+/// It is as it should be already.
+pub(super) const fn is_done(error: &Error) -> bool {
+    matches!(error, Error::DockerResponseServerError { status_code: NOT_MODIFIED, .. })
+}
+
+/// The thing is not in the state that the request needs: a container to be killed does not run.
+pub(super) const fn is_conflict(error: &Error) -> bool {
+    matches!(error, Error::DockerResponseServerError { status_code: CONFLICT, .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn docker_host_is_read_as_docker_reads_it() {
+        let tcp = |host: &str, address: &str| Endpoint::Tcp { host: host.into(), address: address.into() };
+        let read = |value| Endpoint::parse(Some(value)).expect(value);
+        assert_eq!(read("tcp://docker:2375"), tcp("docker", "docker:2375"));
+        assert_eq!(read("tcp://docker"), tcp("docker", "docker:2375"));
+        assert_eq!(read("tcp://10.0.0.1:1234/"), tcp("10.0.0.1", "10.0.0.1:1234"));
+        assert_eq!(read("tcp://[::1]:9"), tcp("::1", "[::1]:9"));
+        assert_eq!(read("unix:///run/x.sock"), Endpoint::Socket("/run/x.sock".into()));
+        for bad in ["ssh://me@host", "npipe:////./pipe/docker_engine", "tcp://", "tcp://a:b", "docker"] {
+            assert!(
+                matches!(Endpoint::parse(Some(bad)), Err(DockerError::Unsupported { host }) if host == bad)
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn no_socket_no_answer_and_no_docker_are_told_apart() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let host = format!("unix://{}", folder.path().join("none.sock").display());
+        let error = Daemon::connect_to(Some(&host)).await.err().expect("nothing there");
+        assert!(error.to_string().starts_with("no Docker Engine: "), "{error}");
+
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("bound").port();
+        drop(listener);
+        let error = Daemon::connect_to(Some(&format!("tcp://127.0.0.1:{port}"))).await.err().expect("closed");
+        let text = error.to_string();
+        assert!(text.contains(&format!("tcp://127.0.0.1:{port} does not answer")), "{text}");
+        assert!(text.contains("refused"), "{text}");
+    }
+}

@@ -1,0 +1,59 @@
+//! `exec`: a command run in containers.
+//!
+//! Owns its proof: the exit code and the last lines of what the command said.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::future::join_all;
+
+use super::super::container::{self, last_words};
+use super::super::cut::Cut;
+use super::super::options::Inflicted;
+use super::super::spec;
+use super::super::state::{Shared, Unit};
+use super::{Shown, nobody, proof};
+use crate::plan::FaultPlan;
+use crate::scenario::wiring::Wired;
+
+/// Lines of its output that stand in the proof.
+const LINES: usize = 3;
+
+/// Runs a command in each of some containers.
+pub(super) async fn run(
+    shared: &Shared,
+    fault: &FaultPlan,
+    (units, command): (Vec<Arc<Unit>>, &[Wired]),
+    cut: &Cut,
+) -> Inflicted {
+    if units.is_empty() {
+        return nobody(fault);
+    }
+    let began = Instant::now();
+    let shown = join_all(units.into_iter().map(|unit| async move {
+        let words: Vec<String> = match shared.plan.service(&unit.service) {
+            Some(service) => {
+                command.iter().map(|text| spec::resolve(shared, service, unit.replica, text)).collect()
+            }
+            None => command.iter().map(|text| spec::resolve_attached(shared, unit.replica, text)).collect(),
+        };
+        let Some(id) = unit.id() else {
+            return Shown { unit, effective: false, words: "it has no container".to_owned() };
+        };
+        let ran = tokio::time::timeout(fault.timeout, cut.or(container::exec(&shared.daemon, &id, words)));
+        let (effective, words) = match ran.await {
+            Ok(Some(Ok(ran))) => {
+                let said = last_words(&ran.lines, LINES);
+                let said = if said.is_empty() { "no output".to_owned() } else { said };
+                (ran.code == 0, format!("exit {} ({said})", ran.code))
+            }
+            Ok(Some(Err(reason))) => (false, format!("it did not run: {reason}")),
+            Ok(None) => (false, "interrupted before it ended".to_owned()),
+            Err(_) => (false, format!("it did not end within {:?}", fault.timeout)),
+        };
+        Shown { unit, effective, words }
+    }))
+    .await;
+    let (effective, proof) = proof(&shown);
+    Inflicted { began, ended: Some(Instant::now()), effective, proof }
+}

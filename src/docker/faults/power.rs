@@ -1,0 +1,227 @@
+//! `restart`, `stop` and `start`: containers ended by a signal, and started again.
+//!
+//! Owns their proof: the exit code, and a start time that is another than before.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+
+use super::super::container::{self, Now};
+use super::super::cut::Cut;
+use super::super::daemon::said;
+use super::super::options::Inflicted;
+use super::super::state::{Shared, Unit, Wanted};
+use super::super::{attach, images, ready, start as starting};
+use super::{Shown, fit, left, nobody, nothing, proof, time};
+use crate::plan::FaultPlan;
+
+/// How long a container may take to end by the signal, before it gets SIGKILL.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How containers are ended.
+#[derive(Clone, Copy)]
+pub(super) struct Power<'a> {
+    /// By which signal.
+    pub signal: &'a str,
+    /// From which image they are started again, if not their own.
+    pub image: Option<&'a str>,
+    /// How long they stay down; none: until something starts them.
+    pub lasts: Option<Duration>,
+    /// It is a `restart`: meanwhile they count as running.
+    pub restarts: bool,
+}
+
+/// A container that was ended.
+struct Down {
+    unit: Arc<Unit>,
+    /// How it was before, and what ended it; or why it did not end.
+    ended: Result<(Now, String), String>,
+}
+
+/// Ends containers, and starts them again unless they are to stay down.
+pub(super) async fn off(
+    shared: &Shared,
+    fault: &FaultPlan,
+    units: Vec<Arc<Unit>>,
+    power: Power<'_>,
+    cut: &Cut,
+) -> Inflicted {
+    let Some(first) = units.first() else { return nobody(fault) };
+    if let (Some(image), Some(service)) = (power.image, shared.plan.service(&first.service)) {
+        let wanted = (service.name.as_str(), image, service.pull);
+        // Pulled before the fault begins, so that it does not stand in the time that the service is down.
+        if let Err(error) = images::ensure(&shared.daemon, wanted, &shared.options.progress, cut).await {
+            return nothing(error.to_string());
+        }
+    }
+    let began = Instant::now();
+    let all = join_all(units.into_iter().map(|unit| end(shared, unit, power))).await;
+    let Some(lasts) = power.lasts else {
+        let shown: Vec<Shown> = all
+            .into_iter()
+            .map(|down| match down.ended {
+                Ok((_, words)) => Shown { unit: down.unit, effective: true, words },
+                Err(words) => Shown { unit: down.unit, effective: false, words },
+            })
+            .collect();
+        let (effective, proof) = proof(&shown);
+        let ended = if shown.iter().any(|shown| shown.effective) { None } else { Some(Instant::now()) };
+        return Inflicted { began, ended, effective, proof };
+    };
+    cut.sleep(lasts).await;
+    let started = join_all(all.iter().map(|down| async {
+        match &down.ended {
+            Ok(_) => start(shared, &down.unit, power.image).await,
+            Err(_) => Ok(()),
+        }
+    }))
+    .await;
+    let ended = started.iter().all(Result::is_ok).then(Instant::now);
+    let up_again = Instant::now();
+    let bound = left(fault, began);
+    let shown = join_all(all.into_iter().zip(started).map(|(down, started)| async move {
+        let Down { unit, ended } = down;
+        let (before, words) = match (ended, started) {
+            (Err(words), _) => return Shown { unit, effective: false, words },
+            (Ok((_, words)), Err(reason)) => {
+                return Shown {
+                    unit,
+                    effective: false,
+                    words: format!("{words}, not started again: {reason}"),
+                };
+            }
+            (Ok((before, words)), Ok(())) => (before, words),
+        };
+        let (effective, again) = started_again(shared, &unit, Some(&before)).await;
+        let ready = readiness(shared, &unit, (up_again, bound), cut).await;
+        let of = power.image.map(|image| format!(" from {image}")).unwrap_or_default();
+        Shown { unit, effective, words: format!("{words}, {again}{of}, {ready}") }
+    }))
+    .await;
+    let (effective, proof) = proof(&shown);
+    Inflicted { began, ended, effective, proof }
+}
+
+/// Starts containers that are down.
+pub(super) async fn on(shared: &Shared, fault: &FaultPlan, units: Vec<Arc<Unit>>, cut: &Cut) -> Inflicted {
+    if units.is_empty() {
+        return nobody(fault);
+    }
+    let began = Instant::now();
+    let shown = join_all(units.into_iter().map(|unit| async move {
+        let before = match unit.id() {
+            Some(id) => container::inspect(&shared.daemon, &id).await.ok().flatten(),
+            None => None,
+        };
+        if before.as_ref().is_some_and(|before| before.running) {
+            return Shown { unit, effective: false, words: "it was running already".to_owned() };
+        }
+        if let Err(reason) = start(shared, &unit, None).await {
+            return Shown { unit, effective: false, words: format!("not started: {reason}") };
+        }
+        let (effective, again) = started_again(shared, &unit, before.as_ref()).await;
+        let ready = readiness(shared, &unit, (Instant::now(), left(fault, began)), cut).await;
+        Shown { unit, effective, words: format!("{again}, {ready}") }
+    }))
+    .await;
+    let (effective, proof) = proof(&shown);
+    Inflicted { began, ended: Some(Instant::now()), effective, proof }
+}
+
+/// Ends one container, and waits until it has.
+async fn end(shared: &Shared, unit: Arc<Unit>, power: Power<'_>) -> Down {
+    let ended = end_it(shared, &unit, power).await;
+    Down { unit, ended }
+}
+
+async fn end_it(shared: &Shared, unit: &Unit, power: Power<'_>) -> Result<(Now, String), String> {
+    let (id, before) = fit(shared, unit, "start").await?;
+    let signal = power.signal;
+    unit.want(if power.restarts { Wanted::Restarting } else { Wanted::Stopped });
+    let daemon = &shared.daemon;
+    if let Err(error) = container::kill(daemon, &id, signal).await {
+        unit.want(Wanted::Running);
+        return Err(format!("{signal} could not be sent: {}", said(&error)));
+    }
+    let mut how = String::new();
+    if !container::ended(daemon, &id, PATIENCE).await {
+        how = format!(" by SIGKILL, since {signal} did not end it within {} s", PATIENCE.as_secs());
+        let killed = container::kill(daemon, &id, "SIGKILL").await;
+        if killed.is_err() || !container::ended(daemon, &id, PATIENCE).await {
+            unit.want(Wanted::Running);
+            return Err(format!("neither {signal} nor SIGKILL ended it"));
+        }
+    }
+    for port in starting::host_ports(shared, unit) {
+        shared.ports.hold_again(port);
+    }
+    unit.log.settle().await;
+    let after = container::inspect(daemon, &id).await.map_err(|error| said(&error))?;
+    let code = after.map_or(0, |after| after.exit_code);
+    Ok((before, format!("exit {code}{how}")))
+}
+
+/// Starts one container again, perhaps from another image.
+pub(super) async fn start(shared: &Shared, unit: &Unit, image: Option<&str>) -> Result<(), String> {
+    if let (Some(image), Some(service), false) = (image, shared.plan.service(&unit.service), unit.attached) {
+        starting::discard(shared, unit).await.map_err(|error| error.to_string())?;
+        image.clone_into(&mut unit.state().image);
+        starting::create(shared, service, unit).await.map_err(|error| error.to_string())?;
+    }
+    starting::run(shared, unit).await.map_err(|error| error.to_string())?;
+    if let (true, Some(id)) = (unit.attached, unit.id()) {
+        attach::unmark(shared, &id).await;
+    }
+    Ok(())
+}
+
+/// Whether a container runs since another time than before, and how that is said.
+async fn started_again(shared: &Shared, unit: &Unit, before: Option<&Now>) -> (bool, String) {
+    let now = match unit.id() {
+        Some(id) => container::inspect(&shared.daemon, &id).await.ok().flatten(),
+        None => None,
+    };
+    let Some(now) = now else { return (false, "its container is gone".to_owned()) };
+    let earlier = before.map_or("", |before| before.started_at.as_str());
+    if now.started_at.is_empty() || now.started_at == earlier {
+        return (false, "its start time did not change".to_owned());
+    }
+    (true, format!("new start time {}", to_the_millisecond(&now.started_at)))
+}
+
+/// A time of Docker's with three digits of its second.
+fn to_the_millisecond(time: &str) -> String {
+    match time.split_once('.') {
+        Some((seconds, rest)) => {
+            let digits: String = rest.chars().take_while(char::is_ascii_digit).take(3).collect();
+            format!("{seconds}.{digits:0<3}Z")
+        }
+        None => time.to_owned(),
+    }
+}
+
+/// Waits until a container is ready, and says after how long.
+pub(super) async fn readiness(
+    shared: &Shared,
+    unit: &Unit,
+    (since, bound): (Instant, Duration),
+    cut: &Cut,
+) -> String {
+    match ready::wait(shared, unit, (since, bound), cut).await {
+        Ok(after) => format!("ready after {}", time(after)),
+        Err(error) => error.words(unit),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::to_the_millisecond;
+
+    #[test]
+    fn times_are_shortened() {
+        assert_eq!(to_the_millisecond("2026-11-24T11:00:00.123456789Z"), "2026-11-24T11:00:00.123Z");
+        assert_eq!(to_the_millisecond("2026-11-24T11:00:00.1Z"), "2026-11-24T11:00:00.100Z");
+        assert_eq!(to_the_millisecond("2026-11-24T11:00:00Z"), "2026-11-24T11:00:00Z");
+    }
+}

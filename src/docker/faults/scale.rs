@@ -1,0 +1,139 @@
+//! `scale`: more or fewer replicas of a service.
+//!
+//! Owns its proof: which replicas joined and were ready, which left and how they ended.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bollard::query_parameters::StopContainerOptionsBuilder;
+use futures_util::future::join_all;
+
+use super::super::cut::Cut;
+use super::super::daemon::said;
+use super::super::options::{Inflicted, Step};
+use super::super::state::{Shared, Unit, Wanted};
+use super::super::{container, ready, start as starting};
+use super::{left, nothing, time};
+use crate::plan::{FaultPlan, ServicePlan};
+
+/// How long a replica may take to leave, in seconds, before Docker kills it.
+const PATIENCE: i32 = 10;
+
+/// What became of replicas, in words.
+#[derive(Default)]
+pub(super) struct Brought {
+    /// What worked.
+    pub done: Vec<String>,
+    /// What did not.
+    pub failed: Vec<String>,
+}
+
+/// Brings a service to so many replicas; back after the fault's length, where it has one.
+pub(super) async fn scale(shared: &Shared, fault: &FaultPlan, name: &str, to: u32, cut: &Cut) -> Inflicted {
+    let Some(service) = shared.plan.service(name) else {
+        return nothing(format!("{name} is no service that kaf6 started"));
+    };
+    let there = shared.of_service(name).filter(|unit| unit.wanted() != Wanted::Away).count();
+    let earlier = u32::try_from(there).unwrap_or(u32::MAX);
+    if earlier == to {
+        return nothing(format!("there were {to} replicas already"));
+    }
+    let began = Instant::now();
+    let mut brought = bring(shared, service, to, (began, fault.timeout), cut).await;
+    let effective = brought.failed.is_empty() && !brought.done.is_empty();
+    let Some(length) = fault.length else {
+        return Inflicted {
+            began,
+            ended: Some(Instant::now()),
+            effective,
+            proof: words(earlier, to, &brought),
+        };
+    };
+    cut.sleep(length.saturating_sub(began.elapsed())).await;
+    let back = bring(shared, service, earlier, (Instant::now(), left(fault, began)), cut).await;
+    let ended = back.failed.is_empty().then(Instant::now);
+    brought.done.extend(back.done);
+    brought.failed.extend(back.failed);
+    let proof = words(earlier, to, &brought);
+    Inflicted { began, ended, effective, proof }
+}
+
+fn words(from: u32, to: u32, brought: &Brought) -> String {
+    let all: Vec<&str> = brought.done.iter().chain(&brought.failed).map(String::as_str).collect();
+    format!("{from} -> {to} replicas: {}", all.join("; "))
+}
+
+/// Starts what is missing of so many replicas, and removes what is too many.
+pub(super) async fn bring(
+    shared: &Shared,
+    service: &ServicePlan,
+    to: u32,
+    (since, bound): (Instant, Duration),
+    cut: &Cut,
+) -> Brought {
+    let of_service = || shared.of_service(&service.name);
+    let joining = of_service().filter(|unit| unit.replica < to && unit.wanted() == Wanted::Away);
+    let joined = join_all(joining.map(|unit| join(shared, service, unit, (since, bound), cut))).await;
+    let leaving = of_service().rev().filter(|unit| unit.replica >= to && unit.wanted() != Wanted::Away);
+    let mut brought = Brought::default();
+    let mut tell = |unit: &Unit, result: Result<String, String>| match result {
+        Ok(words) => brought.done.push(format!("{} {words}", unit.title())),
+        Err(words) => brought.failed.push(format!("{} {words}", unit.title())),
+    };
+    for (unit, result) in joined {
+        tell(&unit, result);
+    }
+    for unit in leaving.cloned().collect::<Vec<Arc<Unit>>>() {
+        let result = leave(shared, &unit).await;
+        tell(&unit, result);
+    }
+    brought
+}
+
+async fn join(
+    shared: &Shared,
+    service: &ServicePlan,
+    unit: &Arc<Unit>,
+    (since, bound): (Instant, Duration),
+    cut: &Cut,
+) -> (Arc<Unit>, Result<String, String>) {
+    let work = async {
+        let (name, replica) = (service.name.clone(), unit.replica);
+        shared.tell(Step::Starting { service: name.clone(), replica });
+        starting::create(shared, service, unit).await.map_err(|error| format!("was not started: {error}"))?;
+        starting::run(shared, unit).await.map_err(|error| format!("was not started: {error}"))?;
+        let started = Instant::now();
+        {
+            let next = shared.units.values().filter_map(|unit| unit.state().order).max().map_or(0, |n| n + 1);
+            unit.state().order.get_or_insert(next);
+        }
+        let bound = bound.saturating_sub(since.elapsed());
+        let waited = ready::wait(shared, unit, (started, bound), cut).await;
+        let after = waited.map_err(|error| format!("was started, and then: {}", error.words(unit)))?;
+        unit.state().ready.get_or_insert(after);
+        shared.tell(Step::Ready { service: name, replica, after });
+        Ok(format!("joined, ready after {}", time(after)))
+    };
+    (Arc::clone(unit), work.await)
+}
+
+/// Stops and removes one replica; its volumes stay, should it come back.
+async fn leave(shared: &Shared, unit: &Unit) -> Result<String, String> {
+    let Some(id) = unit.id() else { return Ok("was not there".to_owned()) };
+    unit.want(Wanted::Away);
+    let options = StopContainerOptionsBuilder::new().t(PATIENCE).build();
+    let stopped = shared.daemon.docker.stop_container(&id, Some(options)).await;
+    let code = container::inspect(&shared.daemon, &id).await.ok().flatten().map(|now| now.exit_code);
+    unit.log.settle().await;
+    starting::discard(shared, unit).await.map_err(|error| format!("did not leave: {error}"))?;
+    for port in starting::host_ports(shared, unit) {
+        shared.ports.hold_again(port);
+    }
+    match (stopped, code) {
+        (Err(error), _) if !super::super::daemon::is_done(&error) => {
+            Ok(format!("was removed, since it did not stop: {}", said(&error)))
+        }
+        (_, Some(code)) => Ok(format!("left with exit {code}, removed")),
+        (_, None) => Ok("left, removed".to_owned()),
+    }
+}

@@ -1,0 +1,96 @@
+//! `throttle`: a way between two services made slow by kaf6's relay.
+//!
+//! Owns its proof: what passed through the relay meanwhile, and the delays that it had.
+
+use std::time::{Duration, Instant};
+
+use super::super::cut::Cut;
+use super::super::options::Inflicted;
+use super::super::relay::{Passed, Slow};
+use super::super::state::{Shared, lock};
+use super::nothing;
+use crate::plan::FaultPlan;
+use crate::plan::cluster::Link;
+
+/// Slows a way down for the fault's length.
+pub(super) async fn throttle(
+    shared: &Shared,
+    fault: &FaultPlan,
+    link: &Link,
+    (latency, jitter, bandwidth): (Duration, Duration, Option<u64>),
+    cut: &Cut,
+) -> Inflicted {
+    let key = (link.from.clone(), link.to.clone());
+    let slow = Slow { latency, jitter, bandwidth };
+    // Sets it, and gives what had passed until then.
+    let set = |slow: Slow| {
+        let relays = lock(&shared.relays);
+        let relay = relays.get(&key)?;
+        relay.set(slow);
+        Some(relay.passed())
+    };
+    let began = Instant::now();
+    let Some(before) = set(slow) else {
+        return nothing(format!("no relay stands between {} and {}", link.from, link.to));
+    };
+    match fault.length {
+        Some(length) => {
+            cut.sleep(length).await;
+        }
+        None => cut.wait().await,
+    }
+    let after = set(Slow::default());
+    let ended = Instant::now();
+    let passed = after.unwrap_or(before).since(&before);
+    let (effective, proof) = shown(slow, passed);
+    Inflicted { began, ended: Some(ended), effective, proof }
+}
+
+fn shown(slow: Slow, passed: Passed) -> (bool, String) {
+    let Passed { connections, refused, out, back, delayed, .. } = passed;
+    if out == 0 && back == 0 {
+        return (false, "no byte passed through the relay meanwhile".to_owned());
+    }
+    let mut proof =
+        format!("{out} bytes there and {back} back through the relay, {connections} new connections");
+    if refused > 0 {
+        proof.push_str(&format!(" and {refused} refused"));
+    }
+    let mut effective = true;
+    if slow.delays() {
+        effective = delayed > 0;
+        let mean = passed.mean_delay().as_secs_f64() * 1000.0;
+        proof.push_str(&format!("; {delayed} pieces delayed, by {mean:.1} ms on average"));
+    }
+    if slow.bandwidth.is_some() {
+        let held = passed.held.as_secs_f64();
+        proof.push_str(&format!("; held back for {held:.1} s in all by the bandwidth"));
+        // Less than it lets through is not slowed down by it.
+        effective &= slow.delays() || !passed.held.is_zero();
+    }
+    (effective, proof)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passed_is_the_proof() {
+        let ms = Duration::from_millis;
+        let latency = Slow { latency: ms(200), ..Slow::default() };
+        let passed =
+            Passed { connections: 2, out: 10, back: 20, delayed: 4, delay: ms(804), ..Passed::default() };
+        let (effective, proof) = shown(latency, passed);
+        assert!(effective);
+        assert_eq!(
+            proof,
+            "10 bytes there and 20 back through the relay, 2 new connections; 4 pieces delayed, by 201.0 ms on average"
+        );
+        assert!(!shown(latency, Passed::default()).0);
+        assert!(!shown(latency, Passed { delayed: 0, ..passed }).0, "only answers passed");
+        let bandwidth = Slow { bandwidth: Some(1000), ..Slow::default() };
+        assert!(!shown(bandwidth, passed).0, "nothing was held back");
+        assert!(shown(bandwidth, Passed { held: ms(5), ..passed }).0);
+    }
+}

@@ -1,0 +1,202 @@
+//! Logs of containers: followed from their start into files, over restarts, with the last lines in memory.
+//!
+//! Owns that each line is written once, also where a container is started again and its log is read anew.
+
+use std::collections::{HashMap, VecDeque};
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bollard::container::LogOutput;
+use bollard::query_parameters::LogsOptionsBuilder;
+use futures_util::StreamExt as _;
+use tokio::task::JoinHandle;
+
+use super::daemon::Daemon;
+
+/// Lines that are kept in memory.
+const KEPT: usize = 50;
+/// Bytes of one line that are kept in memory.
+const LINE: usize = 2000;
+/// How long a log may still come after its container has ended.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// The log of one replica, over all of its containers.
+pub(super) struct Log {
+    path: PathBuf,
+    written: Mutex<Written>,
+    follower: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Default)]
+struct Written {
+    file: Option<File>,
+    lines: VecDeque<String>,
+    /// The line that is not yet at its end, of each stream.
+    open: HashMap<u8, String>,
+    /// The container that is followed, and the time of its last line, as Docker writes it.
+    last: (String, String),
+    /// Up to here it was read before it was started again. The streams' times cross by microseconds, so that only
+    /// this, and not the last line, tells what is old.
+    old: String,
+}
+
+impl Log {
+    /// A log at `path`, which is made with its first container.
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path, written: Mutex::default(), follower: Mutex::default() }
+    }
+
+    /// Where it is, once there is one.
+    pub(super) fn path(&self) -> Option<&Path> {
+        lock(&self.written).file.as_ref().map(|_| self.path.as_path())
+    }
+
+    /// The last lines.
+    pub(super) fn last_lines(&self) -> Vec<String> {
+        let written = lock(&self.written);
+        let open = written.open.values().filter(|line| !line.is_empty());
+        written.lines.iter().chain(open).cloned().collect()
+    }
+
+    /// Follows a container that was just started, or `since` a time where it runs already.
+    pub(super) fn follow(
+        self: &Arc<Self>,
+        daemon: &Daemon,
+        id: &str,
+        since: Option<i32>,
+    ) -> std::io::Result<()> {
+        {
+            let mut written = lock(&self.written);
+            if written.file.is_none() {
+                if let Some(folder) = self.path.parent() {
+                    std::fs::create_dir_all(folder)?;
+                }
+                written.file = Some(File::options().create(true).append(true).open(&self.path)?);
+            }
+            if written.last.0 != id {
+                written.last = (id.to_owned(), String::new());
+            }
+            written.old = written.last.1.clone();
+        }
+        let options = LogsOptionsBuilder::new().follow(true).stdout(true).stderr(true).timestamps(true);
+        let options = since.map_or(options.clone(), |since| options.since(since)).build();
+        let (log, docker, id) = (Arc::clone(self), daemon.docker.clone(), id.to_owned());
+        let task = tokio::spawn(async move {
+            let mut stream = std::pin::pin!(docker.logs(&id, Some(options)));
+            while let Some(Ok(output)) = stream.next().await {
+                log.take(&output);
+            }
+        });
+        if let Some(earlier) = lock(&self.follower).replace(task) {
+            earlier.abort();
+        }
+        Ok(())
+    }
+
+    /// Waits for the rest of a container's log that has ended.
+    pub(super) async fn settle(&self) {
+        let follower = lock(&self.follower).take();
+        if let Some(mut follower) = follower
+            && tokio::time::timeout(SETTLE, &mut follower).await.is_err()
+        {
+            follower.abort();
+        }
+    }
+
+    fn take(&self, output: &LogOutput) {
+        let (stream, bytes) = match output {
+            LogOutput::StdErr { message } => (2, message),
+            LogOutput::StdOut { message } | LogOutput::StdIn { message } | LogOutput::Console { message } => {
+                (1, message)
+            }
+        };
+        let mut written = lock(&self.written);
+        let (time, text) = split_time(bytes);
+        if let Some(time) = time {
+            // Read anew after a restart: this one is written already. Times have one width, so that text compares.
+            if *time <= *written.old {
+                return;
+            }
+            if *time > *written.last.1 {
+                time.clone_into(&mut written.last.1);
+            }
+        }
+        if let Some(file) = &mut written.file {
+            // A full disk must not end the run that the log is about.
+            let _ = file.write_all(text);
+        }
+        let text = String::from_utf8_lossy(text);
+        for part in text.split_inclusive('\n') {
+            let open = written.open.entry(stream).or_default();
+            let room = LINE.saturating_sub(open.len());
+            open.extend(part.trim_end_matches(['\n', '\r']).chars().take(room));
+            if part.ends_with('\n') {
+                let line = std::mem::take(open);
+                if written.lines.len() == KEPT {
+                    written.lines.pop_front();
+                }
+                written.lines.push_back(line);
+            }
+        }
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        if let Some(follower) = lock(&self.follower).take() {
+            follower.abort();
+        }
+    }
+}
+
+/// The time that Docker puts before a message, and the message.
+fn split_time(message: &[u8]) -> (Option<&str>, &[u8]) {
+    let Some(space) = message.iter().take(40).position(|byte| *byte == b' ') else { return (None, message) };
+    match std::str::from_utf8(&message[..space]) {
+        Ok(time) if time.len() >= 20 && time.as_bytes()[10] == b'T' && time.starts_with(['1', '2']) => {
+            (Some(time), &message[space + 1..])
+        }
+        _ => (None, message),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(text: &str) -> LogOutput {
+        LogOutput::StdOut { message: text.to_owned().into() }
+    }
+
+    #[test]
+    fn each_line_is_written_once_and_the_last_ones_are_kept() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.log");
+        let log = Log::new(path.clone());
+        assert_eq!(log.path(), None);
+        lock(&log.written).file = Some(File::create(&path).expect("a file"));
+        log.take(&said("2026-01-16T14:54:02.000000001Z one\n"));
+        log.take(&said("2026-01-16T14:54:02.000000002Z tw"));
+        log.take(&LogOutput::StdErr { message: "2026-01-16T14:54:02.000000003Z err\n".into() });
+        log.take(&said("2026-01-16T14:54:02.000000004Z o\n"));
+        let old = lock(&log.written).last.1.clone();
+        lock(&log.written).old = old;
+        log.take(&said("2026-01-16T14:54:02.000000001Z one\n"));
+        assert_eq!(std::fs::read_to_string(&path).expect("read"), "one\ntwerr\no\n");
+        assert_eq!(log.last_lines(), ["one", "err", "two"]);
+        for number in 10..90 {
+            log.take(&said(&format!("2026-01-16T14:54:03.0000000{number}Z line {number}\n")));
+        }
+        let lines = log.last_lines();
+        assert_eq!((lines.len(), lines[0].as_str(), lines[49].as_str()), (50, "line 40", "line 89"));
+        log.take(&said("no time before it"));
+        assert_eq!(log.last_lines().last().expect("a line"), "no time before it");
+    }
+}

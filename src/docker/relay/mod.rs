@@ -1,0 +1,226 @@
+//! kaf6's own relay on the way from one service to another, which a `throttle` slows down.
+//!
+//! Owns listening, dialling and counting. It stands between from the start on, at full speed, so that what is
+//! measured before, during and after a fault went the same way.
+
+mod pump;
+mod slow;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use pump::pump;
+use slow::{Direction, Way};
+
+pub(super) use slow::{Passed, Slow};
+
+/// How long a target may take to accept a connection.
+const DIAL: Duration = Duration::from_secs(10);
+
+/// Where a target is reached at the moment.
+pub(super) type Target = Arc<dyn Fn() -> Option<String> + Send + Sync>;
+
+/// The relay of one way; its connections end with it.
+pub(super) struct Relay {
+    way: Arc<Way>,
+    /// As who connects reaches it, by replica and port of whom it connects to.
+    addresses: BTreeMap<(u32, String), String>,
+    _listeners: JoinSet<()>,
+}
+
+impl Relay {
+    /// Listens at `listen`, an address of this machine, which others reach as `name`.
+    pub(super) async fn start(
+        (listen, name): (&str, &str),
+        targets: Vec<((u32, String), Target)>,
+    ) -> io::Result<Self> {
+        let way = Arc::new(Way::new());
+        let mut addresses = BTreeMap::new();
+        let mut listeners = JoinSet::new();
+        for (port, target) in targets {
+            let listener = TcpListener::bind((listen, 0)).await?;
+            addresses.insert(port, format!("{name}:{}", listener.local_addr()?.port()));
+            listeners.spawn(accept(listener, target, Arc::clone(&way)));
+        }
+        Ok(Self { way, addresses, _listeners: listeners })
+    }
+
+    /// `host:port` in place of a port of a replica.
+    pub(super) fn address(&self, replica: u32, port: &str) -> Option<String> {
+        self.addresses.get(&(replica, port.to_owned())).cloned()
+    }
+
+    /// Makes the way as slow as that.
+    pub(super) fn set(&self, slow: Slow) {
+        self.way.set(slow);
+    }
+
+    /// What passed since the start.
+    pub(super) fn passed(&self) -> Passed {
+        self.way.passed()
+    }
+}
+
+async fn accept(listener: TcpListener, target: Target, way: Arc<Way>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((near, _)) => {
+                    connections.spawn(relay(near, Arc::clone(&target), Arc::clone(&way)));
+                }
+                // Out of file descriptors, say: who has connected waits.
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn relay(mut near: TcpStream, target: Target, way: Arc<Way>) {
+    let far = match target() {
+        Some(address) => tokio::time::timeout(DIAL, TcpStream::connect(address)).await,
+        None => return way.unreachable(),
+    };
+    let Ok(Ok(mut far)) = far else {
+        // Who connected learns it as it would without a relay: by a reset.
+        let _ = near.set_zero_linger();
+        return way.unreachable();
+    };
+    way.connected();
+    for stream in [&near, &far] {
+        // A stream that cannot do so is only slower.
+        let _ = stream.set_nodelay(true);
+    }
+    let both = {
+        let (near_reader, near_writer) = near.split();
+        let (far_reader, far_writer) = far.split();
+        tokio::try_join!(
+            pump(near_reader, far_writer, &way, Direction::Out),
+            pump(far_reader, near_writer, &way, Direction::Back)
+        )
+    };
+    if both.is_err() {
+        // A reset of one side is one of the other.
+        let _ = (near.set_zero_linger(), far.set_zero_linger());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    /// A server that sends back what it gets and then its end; gives its address.
+    async fn echo() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("bound").to_string();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let (mut reader, mut writer) = stream.split();
+                    let _ = tokio::io::copy(&mut reader, &mut writer).await;
+                    let _ = writer.write_all(b"end").await;
+                });
+            }
+        });
+        address
+    }
+
+    async fn relay_to(address: String) -> (Relay, String) {
+        let target: Target = Arc::new(move || Some(address.clone()));
+        let port = (0, "api".to_owned());
+        let relay = Relay::start(("127.0.0.1", "127.0.0.1"), vec![(port, target)]).await.expect("it listens");
+        let address = relay.address(0, "api").expect("its address");
+        (relay, address)
+    }
+
+    #[tokio::test]
+    async fn many_connections_pass_with_their_half_closes() {
+        let (relay, address) = relay_to(echo().await).await;
+        let mut all = JoinSet::new();
+        for number in 0..50u8 {
+            let address = address.clone();
+            all.spawn(async move {
+                let mut stream = TcpStream::connect(address).await.expect("connected");
+                stream.write_all(&[number; 100_000]).await.expect("written");
+                stream.shutdown().await.expect("half closed");
+                let mut answer = Vec::new();
+                stream.read_to_end(&mut answer).await.expect("answered");
+                assert_eq!(answer.len(), 100_003);
+                assert!(answer[..100_000].iter().all(|byte| *byte == number) && answer.ends_with(b"end"));
+            });
+        }
+        while let Some(done) = all.join_next().await {
+            done.expect("no connection fails");
+        }
+        let passed = relay.passed();
+        assert_eq!((passed.connections, passed.out, passed.back), (50, 5_000_000, 5_000_150));
+        assert_eq!((passed.delayed, passed.refused), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_request_takes_the_latency_longer_once() {
+        let (relay, address) = relay_to(echo().await).await;
+        let mut stream = TcpStream::connect(address).await.expect("connected");
+        let mut ask = async || {
+            let start = Instant::now();
+            stream.write_all(b"ask").await.expect("written");
+            stream.read_exact(&mut [0; 3]).await.expect("answered");
+            start.elapsed()
+        };
+        ask().await;
+        let latency = Duration::from_millis(300);
+        relay.set(Slow { latency, ..Slow::default() });
+        let slow = ask().await;
+        assert!(slow >= latency && slow < latency * 19 / 10, "{slow:?}");
+        relay.set(Slow::default());
+        let fast = ask().await;
+        assert!(fast < latency / 2, "{fast:?}");
+        assert_eq!(relay.passed().delayed, 1);
+    }
+
+    #[tokio::test]
+    async fn a_target_that_refuses_and_one_that_resets_are_passed_on() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let closed = listener.local_addr().expect("bound").to_string();
+        drop(listener);
+        let (relay, address) = relay_to(closed).await;
+        let mut stream = TcpStream::connect(address).await.expect("connected");
+        assert!(stream.read(&mut [0; 1]).await.is_err(), "a reset");
+        assert_eq!(relay.passed().refused, 1);
+
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let (_relay, address) = relay_to(listener.local_addr().expect("bound").to_string()).await;
+        let mut stream = TcpStream::connect(address).await.expect("connected");
+        stream.write_all(b"x").await.expect("written");
+        let (accepted, _) = listener.accept().await.expect("it comes");
+        accepted.set_zero_linger().expect("a reset is possible");
+        drop(accepted);
+        assert!(stream.read(&mut [0; 1]).await.is_err(), "a reset");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_left_of_a_relay_that_is_gone() {
+        let (relay, address) = relay_to(echo().await).await;
+        let mut stream = TcpStream::connect(&address).await.expect("connected");
+        stream.write_all(b"x").await.expect("written");
+        stream.read_exact(&mut [0; 1]).await.expect("answered");
+        drop(relay);
+        assert!(matches!(stream.read(&mut [0; 1]).await, Ok(0) | Err(_)), "its connections end");
+        let mut refused = false;
+        for _ in 0..100 {
+            refused |= TcpStream::connect(&address).await.is_err();
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(refused, "nobody listens");
+    }
+}

@@ -1,0 +1,281 @@
+//! One direction of one connection: bytes in order, each chunk as late as it is to be.
+//!
+//! Owns the queue between reading and writing. Chunks wait in it side by side, so that a delay makes each of them
+//! late and none of them slow: what passes a second is what passed before.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::time::Instant;
+
+use super::slow::{Direction, Slow, Way};
+
+/// Bytes that are read at once.
+const CHUNK: usize = 64 << 10;
+/// Bytes of one direction of one connection that may wait: with 200 ms that is 160 MiB/s.
+const WAITING: usize = 32 << 20;
+/// With a bandwidth a chunk is at most so long a time's worth, so that it flows and does not come in bursts.
+const SLICE: u64 = 50;
+
+/// A chunk on its way.
+struct Chunk {
+    bytes: Vec<u8>,
+    read: Instant,
+    due: Instant,
+    delayed: bool,
+    _room: OwnedSemaphorePermit,
+}
+
+/// Moves bytes until the reader ends, and then ends the writer.
+pub(crate) async fn pump(
+    reader: impl AsyncRead + Unpin,
+    writer: impl AsyncWrite + Unpin,
+    way: &Way,
+    direction: Direction,
+) -> io::Result<()> {
+    let (queue, waiting) = mpsc::unbounded_channel();
+    tokio::try_join!(take_in(reader, queue, way, direction), give_out(writer, waiting, way, direction))?;
+    Ok(())
+}
+
+async fn take_in(
+    mut reader: impl AsyncRead + Unpin,
+    queue: mpsc::UnboundedSender<Chunk>,
+    way: &Way,
+    direction: Direction,
+) -> io::Result<()> {
+    let room = Arc::new(Semaphore::new(WAITING));
+    let mut slow = way.subscribe();
+    let mut buffer = vec![0; CHUNK];
+    let mut last_due = Instant::now();
+    loop {
+        let most = most_at_once(*slow.borrow_and_update());
+        let length = reader.read(&mut buffer[..most]).await?;
+        if length == 0 {
+            return Ok(());
+        }
+        hold_back(&mut slow, way, direction, length).await;
+        let permits = u32::try_from(length).unwrap_or(u32::MAX);
+        let Ok(permit) = Arc::clone(&room).acquire_many_owned(permits).await else { return Ok(()) };
+        let now = *slow.borrow();
+        let read = Instant::now();
+        // Jitter must not let a later chunk pass an earlier one.
+        let due = (read + way.delay(direction, now)).max(last_due);
+        last_due = due;
+        let delayed = now.delays() && direction == Direction::Out;
+        let chunk = Chunk { bytes: buffer[..length].to_vec(), read, due, delayed, _room: permit };
+        if queue.send(chunk).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// Waits as long as the bandwidth wants it, and no longer than it is limited.
+async fn hold_back(slow: &mut watch::Receiver<Slow>, way: &Way, direction: Direction, length: usize) {
+    let Some(bandwidth) = slow.borrow_and_update().bandwidth else { return };
+    let start = Instant::now();
+    let until = way.takes_until(direction, length, bandwidth);
+    tokio::select! {
+        () = tokio::time::sleep_until(until) => {}
+        _ = slow.changed() => {}
+    }
+    way.held_for(start.elapsed());
+}
+
+async fn give_out(
+    mut writer: impl AsyncWrite + Unpin,
+    mut waiting: mpsc::UnboundedReceiver<Chunk>,
+    way: &Way,
+    direction: Direction,
+) -> io::Result<()> {
+    let mut slow = way.subscribe();
+    while let Some(chunk) = waiting.recv().await {
+        if chunk.due > Instant::now() {
+            tokio::select! {
+                () = tokio::time::sleep_until(chunk.due) => {}
+                // Nothing of a delay is left once it is taken away.
+                _ = slow.wait_for(|slow| !slow.delays()) => {}
+            }
+        }
+        writer.write_all(&chunk.bytes).await?;
+        way.arrived(direction, chunk.bytes.len());
+        if chunk.delayed {
+            way.delayed_by(chunk.read.elapsed());
+        }
+    }
+    writer.shutdown().await
+}
+
+fn most_at_once(slow: Slow) -> usize {
+    let Some(bandwidth) = slow.bandwidth else { return CHUNK };
+    let slice = bandwidth.saturating_mul(SLICE) / 1000;
+    usize::try_from(slice).unwrap_or(CHUNK).clamp(1, CHUNK)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+    use tokio::io::{DuplexStream, duplex};
+
+    use super::*;
+
+    /// Timers tick in milliseconds.
+    const TICK: Duration = Duration::from_millis(2);
+
+    const fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    /// Both ends of a direction through a pump that goes on in the background.
+    fn through(way: &Arc<Way>, direction: Direction) -> (DuplexStream, DuplexStream) {
+        let (near, reader) = duplex(1 << 20);
+        let (writer, far) = duplex(1 << 20);
+        let way = Arc::clone(way);
+        tokio::spawn(async move { pump(reader, writer, &way, direction).await });
+        (near, far)
+    }
+
+    fn slow(latency: Duration, bandwidth: Option<u64>) -> Slow {
+        Slow { latency, jitter: Duration::ZERO, bandwidth }
+    }
+
+    async fn read(far: &mut DuplexStream, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        far.read_exact(&mut bytes).await.expect("all of it comes");
+        bytes
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_delay_makes_each_chunk_late_and_none_slow() {
+        let way = Arc::new(Way::new());
+        way.set(slow(ms(200), None));
+        let (mut near, mut far) = through(&way, Direction::Out);
+        let start = Instant::now();
+        for number in 0..10u8 {
+            near.write_all(&[number; 100]).await.expect("written");
+            tokio::time::sleep(ms(10)).await;
+        }
+        for number in 0..10u8 {
+            assert_eq!(read(&mut far, 100).await, [number; 100]);
+            let due = ms(200) + ms(10) * u32::from(number);
+            let late = start.elapsed().saturating_sub(due);
+            assert!(start.elapsed() >= due && late <= TICK, "{number}: {:?}", start.elapsed());
+        }
+        let passed = way.passed();
+        assert_eq!((passed.out, passed.back, passed.delayed), (1000, 0, 10));
+        assert!(passed.mean_delay() >= ms(200) && passed.mean_delay() <= ms(200) + TICK, "{passed:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_are_not_delayed() {
+        let way = Arc::new(Way::new());
+        way.set(slow(ms(200), None));
+        let (mut near, mut far) = through(&way, Direction::Back);
+        let start = Instant::now();
+        near.write_all(b"answer").await.expect("written");
+        assert_eq!(read(&mut far, 6).await, b"answer");
+        assert!(start.elapsed() <= TICK);
+        assert_eq!((way.passed().back, way.passed().delayed), (6, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bandwidth_is_shared_and_held_in_each_direction() {
+        let way = Arc::new(Way::new());
+        way.set(slow(Duration::ZERO, Some(10_000)));
+        let start = Instant::now();
+        let mut pairs: Vec<_> = (0..4).map(|_| through(&way, Direction::Out)).collect();
+        for (near, _) in &mut pairs {
+            near.write_all(&[7; 5000]).await.expect("written");
+        }
+        for (_, far) in &mut pairs {
+            read(far, 5000).await;
+        }
+        let took = start.elapsed();
+        assert!(took >= ms(2000) && took <= ms(2000) + TICK, "20,000 bytes at 10,000 a second: {took:?}");
+        let (mut near, mut far) = through(&way, Direction::Back);
+        let start = Instant::now();
+        near.write_all(&[7; 5000]).await.expect("written");
+        read(&mut far, 5000).await;
+        let took = start.elapsed();
+        assert!(took >= ms(500) && took <= ms(500) + TICK, "answers have their own: {took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_left_of_a_delay_once_it_is_taken_away() {
+        let way = Arc::new(Way::new());
+        way.set(slow(Duration::from_secs(60), None));
+        let (mut near, mut far) = through(&way, Direction::Out);
+        near.write_all(b"waits").await.expect("written");
+        tokio::time::sleep(ms(500)).await;
+        let start = Instant::now();
+        way.set(Slow::default());
+        assert_eq!(read(&mut far, 5).await, b"waits");
+        near.write_all(b"goes").await.expect("written");
+        assert_eq!(read(&mut far, 4).await, b"goes");
+        assert!(start.elapsed() <= TICK);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_left_of_a_bandwidth_once_it_is_taken_away() {
+        let way = Arc::new(Way::new());
+        way.set(slow(Duration::ZERO, Some(10)));
+        let (mut near, mut far) = through(&way, Direction::Out);
+        near.write_all(&[1; 1000]).await.expect("written");
+        tokio::time::sleep(ms(150)).await;
+        let start = Instant::now();
+        way.set(Slow::default());
+        read(&mut far, 1000).await;
+        assert!(start.elapsed() <= TICK, "{:?}", start.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_end_comes_after_the_last_byte() {
+        let way = Arc::new(Way::new());
+        way.set(slow(ms(100), None));
+        let (mut near, mut far) = through(&way, Direction::Out);
+        near.write_all(b"last").await.expect("written");
+        near.shutdown().await.expect("ended");
+        let mut all = Vec::new();
+        far.read_to_end(&mut all).await.expect("its end comes");
+        assert_eq!(all, b"last");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn bytes_pass_unaltered_and_in_order(
+            pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 1..5000), 1..20),
+            latency in 0u64..50, jitter in 0u64..80, bandwidth in proptest::option::of(50_000u64..5_000_000),
+            changes in any::<bool>(),
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all().start_paused(true).build().expect("a runtime");
+            runtime.block_on(async {
+                let way = Arc::new(Way::new());
+                let slow = Slow { latency: ms(latency), jitter: ms(jitter), bandwidth };
+                way.set(slow);
+                let (mut near, mut far) = through(&way, Direction::Out);
+                let sent = pieces.concat();
+                let write = async {
+                    for (number, piece) in pieces.iter().enumerate() {
+                        near.write_all(piece).await.expect("written");
+                        tokio::time::sleep(ms(3)).await;
+                        if changes {
+                            way.set(if number % 2 == 0 { Slow::default() } else { slow });
+                        }
+                    }
+                    near.shutdown().await.expect("ended");
+                };
+                let mut got = Vec::new();
+                let (_, read) = tokio::join!(write, far.read_to_end(&mut got));
+                read.expect("its end comes");
+                assert_eq!(got, sent);
+                assert_eq!(way.passed().out, u64::try_from(sent.len()).expect("small"));
+            });
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! What a run has started or touched: its network, its containers, and what each is to be now.
+//!
+//! Owns the shared state; what is done with it are the modules beside this one.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::daemon::Daemon;
+use super::logs::Log;
+use super::options::UpOptions;
+use super::place::Place;
+use super::ports::Ports;
+use super::relay::Relay;
+use super::{Addresses, names};
+use crate::plan::{ClusterPlan, FaultTarget, ServicePlan};
+
+/// All that a run has to do with containers.
+pub(super) struct Shared {
+    /// The Docker Engine.
+    pub daemon: Daemon,
+    /// Where kaf6 runs.
+    pub place: Place,
+    /// What was asked for.
+    pub options: UpOptions,
+    /// The plan.
+    pub plan: ClusterPlan,
+    /// On all that is started.
+    pub labels: HashMap<String, String>,
+    /// Each replica that there can be, and each attached container.
+    pub units: BTreeMap<(String, u32), Arc<Unit>>,
+    /// Where ports are reached from kaf6.
+    pub addresses: Mutex<Addresses>,
+    /// Ports of the host.
+    pub ports: Ports,
+    /// What there is of the network.
+    pub network: Mutex<Network>,
+    /// The relays, by who connects to whom.
+    pub relays: Mutex<HashMap<(String, String), Relay>>,
+}
+
+/// The run's network.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Network {
+    /// It was created.
+    pub created: bool,
+    /// The address at which its containers reach kaf6's relays, and where these listen.
+    pub relay_host: Option<RelayHost>,
+    /// The container that joined it for kaf6.
+    pub joined: Option<String>,
+}
+
+/// Where relays are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct RelayHost {
+    /// As containers reach it.
+    pub name: String,
+    /// Where kaf6 listens.
+    pub listen: String,
+    /// What containers need in their hosts file for that.
+    pub extra_host: Option<String>,
+}
+
+/// One replica of a service, or one attached container.
+pub(super) struct Unit {
+    /// The service, or the name that the file gives to what is attached.
+    pub service: String,
+    /// Which replica.
+    pub replica: u32,
+    /// There can be several of the service.
+    pub several: bool,
+    /// It ran before kaf6 did.
+    pub attached: bool,
+    /// The container's name.
+    pub container: String,
+    /// Its log.
+    pub log: Arc<Log>,
+    state: Mutex<UnitState>,
+}
+
+/// What a replica is now.
+#[derive(Debug, Clone, Default)]
+pub(super) struct UnitState {
+    /// Its container.
+    pub id: Option<String>,
+    /// Its image.
+    pub image: String,
+    /// What it is to be.
+    pub wanted: Wanted,
+    /// From its first start to its being ready.
+    pub ready: Option<Duration>,
+    /// That it ended by itself was told.
+    pub told: bool,
+    /// In which order it was first started.
+    pub order: Option<usize>,
+}
+
+/// What a container is to be now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Not there: it never was, or a `scale` took it away.
+    #[default]
+    Away,
+    /// Running.
+    Running,
+    /// Down for a moment, by a `restart`.
+    Restarting,
+    /// Down, by a `stop`.
+    Stopped,
+    /// Frozen, by a `pause`.
+    Paused,
+}
+
+impl Unit {
+    /// A replica that is not there yet.
+    pub(super) fn new(service: &ServicePlan, replica: u32, options: &UpOptions) -> Self {
+        let several = service.most > 1;
+        Self {
+            service: service.name.clone(),
+            replica,
+            several,
+            attached: false,
+            container: names::container(&options.run_id, &service.name, replica),
+            log: log(&service.name, replica, several, options),
+            state: Mutex::new(UnitState { image: service.image.clone(), ..UnitState::default() }),
+        }
+    }
+
+    /// A container that runs already.
+    pub(super) fn attached(
+        (service, replica, several): (&str, u32, bool),
+        (container, id, image): (String, String, String),
+        options: &UpOptions,
+    ) -> Self {
+        let state = UnitState { id: Some(id), image, wanted: Wanted::Running, ..UnitState::default() };
+        Self {
+            service: service.to_owned(),
+            replica,
+            several,
+            attached: true,
+            container,
+            log: log(service, replica, several, options),
+            state: Mutex::new(state),
+        }
+    }
+
+    /// How sentences call it: by its service, and its number where there are several.
+    pub(super) fn title(&self) -> String {
+        if self.several { format!("{}.{}", self.service, self.replica) } else { self.service.clone() }
+    }
+
+    /// What it is now; not to be held over a wait.
+    pub(super) fn state(&self) -> MutexGuard<'_, UnitState> {
+        lock(&self.state)
+    }
+
+    /// Its container, where it has one.
+    pub(super) fn id(&self) -> Option<String> {
+        self.state().id.clone()
+    }
+
+    /// What it is to be.
+    pub(super) fn wanted(&self) -> Wanted {
+        self.state().wanted
+    }
+
+    /// Says what it is to be.
+    pub(super) fn want(&self, wanted: Wanted) {
+        self.state().wanted = wanted;
+    }
+}
+
+fn log(service: &str, replica: u32, several: bool, options: &UpOptions) -> Arc<Log> {
+    let name = if several { format!("{service}-{replica}.log") } else { format!("{service}.log") };
+    Arc::new(Log::new(options.logs.join(name)))
+}
+
+impl Shared {
+    /// All replicas of a service that there can be, in their order.
+    pub(super) fn of_service<'a>(
+        &'a self,
+        service: &'a str,
+    ) -> impl DoubleEndedIterator<Item = &'a Arc<Unit>> {
+        self.units.values().filter(move |unit| unit.service == service)
+    }
+
+    /// Those that a fault is done to: of the replicas that are there, in their order.
+    pub(super) fn of_target(&self, target: &FaultTarget) -> Vec<Arc<Unit>> {
+        self.of_service(&target.service)
+            .filter(|unit| target.replica.is_none_or(|replica| replica == unit.replica))
+            .filter(|unit| unit.wanted() != Wanted::Away)
+            .cloned()
+            .collect()
+    }
+
+    /// The labels of one more thing.
+    pub(super) fn labels_with(&self, more: &[(&str, &str)]) -> HashMap<String, String> {
+        let mut labels = self.labels.clone();
+        labels.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
+        labels
+    }
+
+    /// The name of the run's network.
+    pub(super) fn network_name(&self) -> String {
+        names::network(&self.options.run_id)
+    }
+
+    /// Tells of a step.
+    pub(super) fn tell(&self, step: super::options::Step) {
+        (self.options.progress)(step);
+    }
+}
+
+/// A lock that a panic elsewhere does not close.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,151 @@
+//! What evidence says: of a retry, of the time of an ack and of a read, and of records that are not what they should be.
+
+use std::collections::HashMap;
+
+use super::envelope::{Envelope, Kind, Opened};
+use super::{
+    Checked, Evidence, PartitionReads, ReaderEnd, Resent, Scope, SentLog, StreamInfo, Streams, judge, missing,
+};
+use crate::anomaly::Anomaly;
+use crate::ids::{Identity, RunTag, StreamId};
+
+const RUN: RunTag = RunTag::from_bits(7);
+
+/// One stream in one partition, its log, and two readers of it.
+struct World {
+    streams: Streams,
+    log: SentLog,
+    reads: PartitionReads,
+    audit: Option<PartitionReads>,
+}
+
+fn opened(seq: u64, intact: bool) -> Opened {
+    let identity = Identity { run: RUN, stream: StreamId(0), seq };
+    Opened::Kaf6 { envelope: Envelope { kind: Kind::Message, identity, due_us: 0 }, intact }
+}
+
+impl World {
+    fn new() -> Self {
+        let mut streams = Streams::default();
+        let info =
+            StreamInfo { scenario: 0, client: 0, topic: 0, partition: 0, has_uuid: false, roundtrip: false };
+        streams.add(&info, [0]);
+        let reads = PartitionReads::new(RUN, 0, 0);
+        Self { streams, log: SentLog::default(), reads, audit: None }
+    }
+
+    /// Messages are acked one a tenth of a second, number 3 after a retry at 0.25 s.
+    fn acked(mut self, count: i64) -> Self {
+        for at in 0..count {
+            let seq = self.log.next_seq();
+            if seq == 3 {
+                self.log.retried(250_000, "Local: Broker transport failure");
+            }
+            let resent = if seq == 3 { Resent::MaybeWritten } else { Resent::No };
+            self.log.acked(seq, at, resent);
+            self.log.acked_at(seq, at.unsigned_abs() * 100_000);
+        }
+        self
+    }
+
+    fn read(&mut self, offset: i64, record: Opened) {
+        let at_us = 1_000_000 + offset.unsigned_abs() * 100_000;
+        self.reads.see(&self.streams, offset, record, at_us, |_| Checked::Fine);
+    }
+
+    fn evidence(self, anomaly: Anomaly) -> Vec<Evidence> {
+        let sent = HashMap::from([(StreamId(0), self.log)]);
+        let end = ReaderEnd {
+            reads: &self.reads,
+            start: 0,
+            reached_fence: true,
+            gone: false,
+            scope: Scope::Full,
+            producers: &[0],
+            told_end: None,
+            audit: self.audit.as_ref(),
+        };
+        let gaps = missing(&self.streams, &sent, &end);
+        let judgement = judge(&self.streams, &sent, &end, &gaps, Some(&HashMap::new()));
+        judgement.evidence.into_iter().filter(|e| e.anomaly == anomaly).collect()
+    }
+}
+
+#[test]
+fn an_explained_duplicate_names_the_retry() {
+    let mut world = World::new().acked(5);
+    for (offset, seq) in [0, 1, 2, 3, 3, 4, 4].into_iter().enumerate() {
+        world.read(i64::try_from(offset).expect("small"), opened(seq, true));
+    }
+    let found = world.evidence(Anomaly::Duplicate);
+    let of = |seq| found.iter().find(|e| e.message == Some((StreamId(0), seq))).expect("found");
+    assert!(of(3).explained && !of(4).explained);
+    assert_eq!(
+        of(3).detail,
+        "explained: the producer saw `Broker transport failure` at 0.250 s and sent its batch again"
+    );
+    assert_eq!(of(3).acked_us, None, "acks of what was sent again come at any time");
+    assert_eq!(of(4).acked_us, Some((400_000, 400_000)));
+}
+
+#[test]
+fn an_explained_reordering_names_the_retry_of_either() {
+    let mut world = World::new().acked(5);
+    for (offset, seq) in [0, 1, 3, 2, 4].into_iter().enumerate() {
+        world.read(i64::try_from(offset).expect("small"), opened(seq, true));
+    }
+    let found = world.evidence(Anomaly::Reordered);
+    assert_eq!(
+        found[0].detail,
+        "lies behind number 3, which was sent later; explained: the producer saw `Broker transport failure` at 0.250 s \
+         and sent its batch again"
+    );
+}
+
+#[test]
+fn what_is_gone_at_the_audit_has_the_times_of_its_ack_and_its_reading() {
+    let mut world = World::new().acked(5);
+    let mut audit = PartitionReads::new(RUN, 0, 0);
+    for seq in 0..5 {
+        world.read(seq, opened(seq.unsigned_abs(), true));
+        if seq != 2 {
+            audit.see(&world.streams, seq, opened(seq.unsigned_abs(), true), 9_000_000, |_| Checked::Fine);
+        }
+    }
+    world.audit = Some(audit);
+    let found = world.evidence(Anomaly::Lost);
+    assert_eq!(found.len(), 1);
+    // The ack of number 3 is not known to be later, so that of number 4 is the next mark.
+    assert_eq!(found[0].acked_us, Some((200_000, 300_000)));
+    assert_eq!(found[0].read_us, Some((1_200_000, 1_300_000)));
+}
+
+#[test]
+fn a_record_whose_envelope_is_broken_is_shown() {
+    let mut world = World::new().acked(3);
+    world.read(0, opened(0, true));
+    world.read(1, opened(1, false));
+    world.reads.show(1, b"kaf6\x01 and what follows it");
+    // Its mark is altered, so that nobody can tell that it was one of this run.
+    world.read(2, Opened::Foreign);
+    world.reads.show(2, b"\x00af6");
+    let (corrupt, lost) = {
+        let other = World { log: world.log.clone(), reads: world.reads.clone(), ..World::new() };
+        (world.evidence(Anomaly::Corrupt), other.evidence(Anomaly::Lost))
+    };
+    assert_eq!(corrupt[0].offset, Some(1));
+    assert!(
+        corrupt[0]
+            .detail
+            .ends_with("; its value begins with 6b 61 66 36 01 20 61 6e 64 20 77 68 61 74 20 66 ..."),
+        "{}",
+        corrupt[0].detail
+    );
+    assert!(
+        lost[0].detail.ends_with(
+            "at its offset lies a record that is none of this run whose value begins with 00 61 66 36"
+        ),
+        "{}",
+        lost[0].detail
+    );
+}

@@ -1,0 +1,297 @@
+//! The times between acks or reads that are long enough to matter: when work stood still, and when it went on.
+//!
+//! Costs one atomic operation a batch of messages; the lock is taken only where a gap is found.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// Shorter gaps are not kept: everything here is exact to this.
+pub const RESOLUTION: Duration = Duration::from_millis(10);
+const RESOLUTION_US: u64 = 10_000;
+/// Gaps kept at most; the longer half stays where they run out.
+const MOST: usize = 2048;
+
+/// Where clients tell each moment at which something was acked or read.
+#[derive(Debug, Default)]
+pub(super) struct Watched {
+    /// One more than the last moment, in microseconds; 0 before the first.
+    last: AtomicU64,
+    gaps: Mutex<Gaps>,
+}
+
+impl Watched {
+    /// Something was acked or read at this time, microseconds from the run's zero.
+    pub(super) fn done(&self, at_us: u64) {
+        let before = self.last.fetch_max(at_us.saturating_add(1), Ordering::Relaxed);
+        if before == 0 {
+            self.lock().late(at_us);
+            return;
+        }
+        let last_us = before - 1;
+        if at_us > last_us.saturating_add(RESOLUTION_US) {
+            self.lock().gap(last_us, at_us);
+        } else if last_us > at_us.saturating_add(RESOLUTION_US) {
+            // Another client was faster to tell of a later moment.
+            self.lock().late(at_us);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Gaps> {
+        // A panic of another client must not take what was seen with it.
+        self.gaps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was seen so far.
+    pub(super) fn snapshot(&self) -> Gaps {
+        let mut gaps = self.lock().clone();
+        gaps.last_us = self.last.load(Ordering::Relaxed).checked_sub(1);
+        gaps
+    }
+}
+
+/// When a scenario's acks or reads came, as far as that differs from "all the time".
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Gaps {
+    first_us: Option<u64>,
+    last_us: Option<u64>,
+    /// In the order of time, apart from each other: the moments before and after.
+    list: Vec<(u64, u64)>,
+    /// Gaps up to this length were dropped since there were too many, beside those below the resolution.
+    dropped_us: u64,
+}
+
+impl Gaps {
+    /// As if something had been acked or read at these times, in any order.
+    pub fn of(times: impl IntoIterator<Item = Duration>) -> Self {
+        let watched = Watched::default();
+        for at in times {
+            watched.done(micros(at));
+        }
+        watched.snapshot()
+    }
+
+    /// A moment that is later than all before it.
+    fn gap(&mut self, from: u64, to: u64) {
+        self.insert(from, to);
+        if self.list.len() > MOST {
+            self.thin();
+        }
+    }
+
+    /// A moment that another client's report has overtaken, or the first one.
+    fn late(&mut self, at: u64) {
+        match self.first_us {
+            Some(first) if at >= first => {}
+            first => {
+                self.first_us = Some(at);
+                if let Some(first) = first {
+                    self.insert(at, first);
+                }
+            }
+        }
+        // It may lie within a gap.
+        let held = self.list.partition_point(|(from, _)| *from < at).checked_sub(1);
+        if let Some(held) = held
+            && at < self.list[held].1
+        {
+            let (from, to) = self.list.remove(held);
+            self.insert(from, at);
+            self.insert(at, to);
+        }
+    }
+
+    fn insert(&mut self, from: u64, to: u64) {
+        if to.saturating_sub(from) <= RESOLUTION_US.max(self.dropped_us) {
+            return;
+        }
+        let place = self.list.partition_point(|(other, _)| *other < from);
+        self.list.insert(place, (from, to));
+    }
+
+    /// Keeps the longer half.
+    fn thin(&mut self) {
+        let mut by_length = self.list.clone();
+        by_length.sort_by_key(|(from, to)| (std::cmp::Reverse(to - from), *from));
+        by_length.truncate(MOST / 2);
+        self.dropped_us = by_length.last().map_or(0, |(from, to)| to - from);
+        by_length.sort_unstable();
+        self.list = by_length;
+    }
+
+    /// The first ack or read.
+    pub fn first(&self) -> Option<Duration> {
+        self.first_us.map(Duration::from_micros)
+    }
+
+    /// The last ack or read.
+    pub fn last(&self) -> Option<Duration> {
+        self.last_us.map(Duration::from_micros)
+    }
+
+    /// The first ack or read at or after this time, exact to [`RESOLUTION`]: where none is known to be missing, it is
+    /// the time itself.
+    pub fn first_after(&self, at: Duration) -> Option<Duration> {
+        let at_us = micros(at);
+        if at_us <= self.first_us? {
+            return self.first();
+        }
+        if at_us > self.last_us? {
+            return None;
+        }
+        // Within a gap: not at its start, where something came.
+        let held = self.list.partition_point(|(from, _)| *from < at_us).checked_sub(1);
+        let end = held.map(|held| self.list[held].1).filter(|end| *end >= at_us);
+        Some(end.map_or(at, Duration::from_micros))
+    }
+
+    /// The longest gap, given whole, that lies in part between these times: its start and its end.
+    ///
+    /// `begun` makes the time from then to the first ack or read a gap as well, `end` that from the last one on.
+    /// None where no gap is longer than [`RESOLUTION`].
+    pub fn longest_within(
+        &self,
+        from: Duration,
+        to: Duration,
+        begun: Option<Duration>,
+        end: Option<Duration>,
+    ) -> Option<(Duration, Duration)> {
+        let edges = match (self.first_us, self.last_us) {
+            (Some(first), Some(last)) => {
+                [begun.map(|begun| (micros(begun), first)), end.map(|end| (last, micros(end)))]
+            }
+            _ => [begun.zip(end).map(|(begun, end)| (micros(begun), micros(end))), None],
+        };
+        let (from, to) = (micros(from), micros(to));
+        self.list
+            .iter()
+            .copied()
+            .chain(edges.into_iter().flatten())
+            .filter(|(start, stop)| {
+                *start < to && *stop > from && stop.saturating_sub(*start) > RESOLUTION_US
+            })
+            // Of several the first.
+            .max_by_key(|(start, stop)| (stop - start, std::cmp::Reverse(*start)))
+            .map(|(start, stop)| (Duration::from_micros(start), Duration::from_micros(stop)))
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn nothing_seen_is_no_gap_but_the_whole_time() {
+        let gaps = Gaps::default();
+        assert_eq!(gaps.first_after(ms(0)), None);
+        assert_eq!(gaps.longest_within(ms(0), ms(100), None, Some(ms(90))), None);
+        let whole = gaps.longest_within(ms(0), ms(100), Some(ms(5)), Some(ms(90)));
+        assert_eq!(whole, Some((ms(5), ms(90))));
+    }
+
+    #[test]
+    fn the_first_moment_after_a_time() {
+        let gaps = Gaps::of([20, 25, 400, 405].map(ms));
+        assert_eq!(gaps.first_after(ms(0)), Some(ms(20)));
+        assert_eq!(gaps.first_after(ms(20)), Some(ms(20)));
+        assert_eq!(gaps.first_after(ms(25)), Some(ms(25)), "something came then");
+        assert_eq!(gaps.first_after(ms(26)), Some(ms(400)));
+        assert_eq!(gaps.first_after(ms(400)), Some(ms(400)));
+        assert_eq!(gaps.first_after(ms(405)), Some(ms(405)));
+        assert_eq!(gaps.first_after(ms(406)), None);
+    }
+
+    #[test]
+    fn the_longest_gap_with_and_without_its_ends() {
+        let gaps = Gaps::of([100, 150, 350, 360].map(ms));
+        let all = (ms(0), ms(10_000));
+        assert_eq!(gaps.longest_within(all.0, all.1, None, None), Some((ms(150), ms(350))));
+        assert_eq!(gaps.longest_within(all.0, all.1, None, Some(ms(600))), Some((ms(360), ms(600))));
+        assert_eq!(gaps.longest_within(all.0, all.1, None, Some(ms(365))), Some((ms(150), ms(350))));
+        let late = Gaps::of([500, 505].map(ms));
+        assert_eq!(late.longest_within(all.0, all.1, None, None), None);
+        assert_eq!(late.longest_within(all.0, all.1, Some(ms(3)), None), Some((ms(3), ms(500))));
+        // Those that touch the time asked for, whole; not those beside it.
+        assert_eq!(gaps.longest_within(ms(100), ms(160), None, None), Some((ms(150), ms(350))));
+        assert_eq!(gaps.longest_within(ms(100), ms(150), None, None), Some((ms(100), ms(150))));
+        assert_eq!(gaps.longest_within(ms(350), ms(360), None, None), None);
+    }
+
+    #[test]
+    fn memory_is_bounded_and_the_longest_stays() {
+        let mut at = 0;
+        let times = (0..100_000_u64).map(|i| {
+            at += if i == 70_000 { 5000 } else { 20 + i % 7 };
+            ms(at)
+        });
+        let gaps = Gaps::of(times);
+        assert!(gaps.list.len() <= MOST, "{}", gaps.list.len());
+        let (from, to) = gaps.longest_within(ms(0), Duration::MAX, None, None).unwrap();
+        assert_eq!(to - from, ms(5000));
+        assert_eq!(gaps.first_after(from + ms(1)), Some(to));
+        // Equal ones do not drive each other out.
+        let even = Gaps::of((0..10_000).map(|i| ms(i * 20)));
+        let (from, to) = even.longest_within(ms(0), Duration::MAX, None, None).unwrap();
+        assert_eq!(to - from, ms(20));
+    }
+
+    /// The definitions, word for word.
+    fn model(times: &[u64]) -> Vec<(u64, u64)> {
+        let mut sorted = times.to_vec();
+        sorted.sort_unstable();
+        sorted.windows(2).map(|w| (w[0], w[1])).filter(|(a, b)| b - a > RESOLUTION_US).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn gaps_agree_with_a_slow_model(
+            steps in prop::collection::vec(prop_oneof![0_u64..9_000, 9_000_u64..90_000], 1..80),
+            asked in prop::collection::vec(0_u64..2_000_000, 1..10),
+            trailing in 0_u64..100_000,
+        ) {
+            let mut at = 0;
+            let times: Vec<u64> = steps.iter().map(|step| { at += step; at }).collect();
+            let gaps = Gaps::of(times.iter().copied().map(Duration::from_micros));
+            let model = model(&times);
+            prop_assert_eq!(&gaps.list, &model);
+            for asked in asked {
+                let expected = times.iter().copied().find(|t| *t >= asked);
+                let found = gaps.first_after(Duration::from_micros(asked)).map(micros);
+                prop_assert_eq!(expected.is_some(), found.is_some());
+                if let (Some(expected), Some(found)) = (expected, found) {
+                    prop_assert!(found >= asked && expected >= found && expected - found <= RESOLUTION_US);
+                }
+                let end = at + trailing;
+                let mut all = model.clone();
+                all.push((at, end));
+                let longest = all.iter().filter(|(a, b)| *a < asked + 200_000 && *b > asked && b - a > RESOLUTION_US)
+                    .map(|(a, b)| b - a).max();
+                let found = gaps.longest_within(
+                    Duration::from_micros(asked), Duration::from_micros(asked + 200_000), None,
+                    Some(Duration::from_micros(end)),
+                );
+                prop_assert_eq!(longest, found.map(|(a, b)| micros(b - a)));
+            }
+        }
+
+        /// Several clients tell of their moments in any order.
+        #[test]
+        fn the_order_of_telling_does_not_matter(
+            times in prop::collection::vec(0_u64..60, 1..40).prop_map(|v| v.into_iter().map(|t| t * 11_000).collect::<Vec<_>>()),
+        ) {
+            let told = Gaps::of(times.iter().copied().map(Duration::from_micros));
+            prop_assert_eq!(told.list, model(&times));
+            prop_assert_eq!(told.first_us, times.iter().min().copied());
+            prop_assert_eq!(told.last_us, times.iter().max().copied());
+        }
+    }
+}

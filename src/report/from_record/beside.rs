@@ -1,0 +1,207 @@
+//! An anomaly beside the fault during which it happened, by the times of its message and of the fault.
+//!
+//! The ledger knows no faults, and faults know no messages: here, and only here, the two meet.
+
+use std::time::Duration;
+
+use crate::anomaly::Anomaly;
+use crate::ledger::{Between, Evidence};
+use crate::observe::FaultSeen;
+
+/// How long after a fault something may still be its doing.
+const AFTERMATH: Duration = Duration::from_secs(10);
+/// A time that is known this well is told as one.
+const ONE: u64 = 150_000;
+
+/// What is known of a piece of evidence, faults and all.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Beside {
+    /// In words.
+    pub(super) detail: String,
+    /// The faults beside it.
+    pub(super) faults: Vec<String>,
+}
+
+/// Puts a piece of evidence beside the faults of its run.
+pub(super) fn beside(faults: &[FaultSeen], piece: &Evidence) -> Beside {
+    let mut faults: Vec<Ran<'_>> = faults.iter().filter_map(Ran::of).collect();
+    faults.sort_by_key(|fault| fault.from);
+    match piece.anomaly {
+        Anomaly::Lost | Anomaly::Rewritten => gone(&faults, piece),
+        // Neither did anything happen to these.
+        Anomaly::Unread | Anomaly::Foreign => Beside { detail: piece.detail.clone(), faults: Vec::new() },
+        _ => happened(&faults, piece),
+    }
+}
+
+/// A fault that took effect, microseconds from the run's zero.
+struct Ran<'a> {
+    name: &'a str,
+    from: u64,
+    to: u64,
+}
+
+impl<'a> Ran<'a> {
+    fn of(fault: &'a FaultSeen) -> Option<Self> {
+        let (from, to) = fault.span.filter(|_| fault.effective)?;
+        Some(Self { name: &fault.name, from: micros(from), to: micros(to) })
+    }
+
+    fn lasted_at(&self, (from, to): Between) -> bool {
+        from <= self.to && to >= self.from
+    }
+}
+
+/// It was in the log, and is no longer there: any fault can have done that which was not over before.
+fn gone(faults: &[Ran<'_>], piece: &Evidence) -> Beside {
+    let there = piece.read_us.or(piece.acked_us);
+    let suspects: Vec<&Ran<'_>> =
+        faults.iter().filter(|fault| there.is_none_or(|(from, _)| fault.to >= from)).collect();
+    let mut words = Vec::new();
+    if let Some(acked) = piece.acked_us {
+        words.push(format!("acked {}", when(acked)));
+        if let Some(fault) = faults.iter().find(|fault| fault.lasted_at(acked)) {
+            words.push(format!("during `{}`", fault.name));
+        }
+    }
+    words.extend(piece.read_us.map(|read| format!("read {}", when(read))));
+    let names: Vec<String> = suspects.iter().map(|fault| format!("`{}`", fault.name)).collect();
+    if !names.is_empty() {
+        words.push(format!("gone after {}", names.join(" or ")));
+    }
+    let faults = suspects.iter().map(|fault| fault.name.to_owned()).collect();
+    Beside { detail: join(&words.join(", "), &piece.detail, "; "), faults }
+}
+
+/// It happened at a time: of the retry that explains it, of its message's ack, or else of its being read.
+fn happened(faults: &[Ran<'_>], piece: &Evidence) -> Beside {
+    let detail = &piece.detail;
+    let by = |fault: &Ran<'_>, detail: String| Beside { detail, faults: vec![fault.name.to_owned()] };
+    let none = || Beside { detail: detail.clone(), faults: Vec::new() };
+    let written = piece.retry_us.map(|at| (at, at)).or(piece.acked_us);
+    let Some(time) = written else {
+        let read = piece.at_us.and_then(|at| faults.iter().find(|fault| fault.lasted_at((at, at))));
+        return read.map_or_else(none, |fault| by(fault, format!("{detail}; read during `{}`", fault.name)));
+    };
+    // The retry's own words have its time already.
+    let (time_told, between) = match piece.retry_us {
+        Some(_) => (String::new(), ""),
+        None => (format!("; acked {}", when(time)), ","),
+    };
+    if let Some(fault) = faults.iter().find(|fault| fault.lasted_at(time)) {
+        let comma = if between.is_empty() { "," } else { between };
+        return by(fault, format!("{detail}{time_told}{comma} during `{}`", fault.name));
+    }
+    let before = faults.iter().filter(|fault| fault.to <= time.0).max_by_key(|fault| fault.to);
+    match before.filter(|fault| time.0 - fault.to <= micros(AFTERMATH)) {
+        Some(fault) => {
+            let later = seconds(time.0 - fault.to, 2);
+            by(fault, format!("{detail}{time_told}, {later} after `{}`", fault.name))
+        }
+        None => none(),
+    }
+}
+
+fn join(first: &str, second: &str, between: &str) -> String {
+    if first.is_empty() || second.is_empty() {
+        return format!("{first}{second}");
+    }
+    format!("{first}{between}{second}")
+}
+
+/// `at 3.2 s`, or `between 3 s and 5.5 s` where it is not known better.
+fn when((from, to): Between) -> String {
+    if to.saturating_sub(from) <= ONE {
+        format!("at {}", seconds(from, 1))
+    } else {
+        format!("between {} and {}", seconds(from, 1), seconds(to, 1))
+    }
+}
+
+fn seconds(us: u64, digits: usize) -> String {
+    format!("{:.digits$} s", crate::report::format::float(us) / 1e6)
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(name: &str, from: u64, to: u64) -> FaultSeen {
+        FaultSeen {
+            name: name.to_owned(),
+            span: Some((Duration::from_millis(from), Duration::from_millis(to))),
+            effective: true,
+            ..FaultSeen::default()
+        }
+    }
+
+    fn piece(anomaly: Anomaly) -> Evidence {
+        Evidence { detail: "so it is".to_owned(), ..Evidence::of(anomaly) }
+    }
+
+    fn words(faults: &[FaultSeen], piece: &Evidence) -> String {
+        let beside = beside(faults, piece);
+        format!("{} {:?}", beside.detail, beside.faults)
+    }
+
+    const S: u64 = 1_000_000;
+
+    #[test]
+    fn lost_names_each_fault_that_was_not_over_before() {
+        let faults = [fault("late", 9000, 9500), fault("bounce", 5000, 7000)];
+        let lost = |acked_us, read_us| Evidence { acked_us, read_us, ..piece(Anomaly::Lost) };
+        let early = Some((3 * S, 3 * S + 100_000));
+        assert_eq!(
+            words(&faults[1..], &lost(early, Some((3 * S + 200_000, 3 * S + 300_000)))),
+            r#"acked at 3.0 s, read at 3.2 s, gone after `bounce`; so it is ["bounce"]"#
+        );
+        assert_eq!(
+            words(&faults, &lost(Some((5 * S, 6 * S)), None)),
+            r#"acked between 5.0 s and 6.0 s, during `bounce`, gone after `bounce` or `late`; so it is ["bounce", "late"]"#
+        );
+        // Read after the first fault, so that it was still there.
+        assert_eq!(
+            words(&faults, &lost(early, Some((8 * S, 8 * S)))),
+            r#"acked at 3.0 s, read at 8.0 s, gone after `late`; so it is ["late"]"#
+        );
+        assert_eq!(words(&faults[1..], &lost(None, None)), r#"gone after `bounce`; so it is ["bounce"]"#);
+        assert_eq!(words(&[], &lost(early, None)), "acked at 3.0 s; so it is []");
+        assert_eq!(words(&faults[1..], &lost(Some((8 * S, 8 * S)), None)), "acked at 8.0 s; so it is []");
+    }
+
+    #[test]
+    fn others_stand_beside_the_fault_of_their_time() {
+        let faults = [fault("bounce", 5000, 7000)];
+        let twice =
+            |retry_us, acked_us, at_us| Evidence { retry_us, acked_us, at_us, ..piece(Anomaly::Duplicate) };
+        assert_eq!(
+            words(&faults, &twice(Some(6 * S), None, None)),
+            r#"so it is, during `bounce` ["bounce"]"#
+        );
+        assert_eq!(
+            words(&faults, &twice(None, Some((7 * S + 310_000, 7 * S + 400_000)), Some(6 * S))),
+            r#"so it is; acked at 7.3 s, 0.31 s after `bounce` ["bounce"]"#
+        );
+        assert_eq!(words(&faults, &twice(None, Some((3 * S, 3 * S)), None)), "so it is []");
+        assert_eq!(words(&faults, &twice(None, Some((18 * S, 18 * S)), None)), "so it is []");
+        assert_eq!(
+            words(&faults, &twice(None, None, Some(6 * S))),
+            r#"so it is; read during `bounce` ["bounce"]"#
+        );
+        assert_eq!(words(&faults, &twice(None, None, Some(8 * S))), "so it is []");
+        assert_eq!(
+            words(&faults, &Evidence { at_us: Some(6 * S), ..piece(Anomaly::Foreign) }),
+            "so it is []"
+        );
+    }
+
+    #[test]
+    fn a_fault_without_effect_did_nothing() {
+        let weak = FaultSeen { effective: false, ..fault("bounce", 5000, 7000) };
+        assert_eq!(words(&[weak], &piece(Anomaly::Lost)), "so it is []");
+    }
+}

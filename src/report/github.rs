@@ -1,0 +1,388 @@
+//! What GitHub shows of runs: the step summary in Markdown, annotations on the scenario file's lines, and outputs.
+//!
+//! Owns these three forms, their limits and their escaping; where they are written is the command line's.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::format::{count, millis, number, outcome_name, status_name};
+use super::index::worst;
+use super::summary::{CheckOutcome, CheckRow, NoteLevel, Num, RunStatus, ScenarioSummary, Summary};
+use super::words::{ended_words, expected_actual};
+use super::{INDEX_JSON, JUNIT_XML, REPORT_HTML, SUMMARY_JSON};
+use crate::scenario::{Diagnostic, Diagnostics};
+
+/// GitHub refuses step summaries over 1 MiB; kaf6's stays well below, whatever the run.
+const MARKDOWN_MOST: usize = 512 << 10;
+/// The most rows of one table.
+const ROWS: usize = 50;
+/// GitHub shows so many annotations of each level of a step.
+const ANNOTATIONS: usize = 10;
+/// The most that the summary may take as an output; beyond it the output is empty, and the file is there.
+const OUTPUT_MOST: usize = 256 << 10;
+
+/// The step summary of these runs, whose folders lie in `report_dir`.
+pub fn markdown(runs: &[Summary], report_dir: &Path) -> String {
+    let mut out = String::new();
+    for run in runs {
+        let section = section(run, report_dir);
+        if out.len() + section.len() > MARKDOWN_MOST {
+            let _ = writeln!(
+                out,
+                "\n_More runs than fit here; see {}._",
+                code(&report_dir.display().to_string())
+            );
+            break;
+        }
+        out.push_str(&section);
+    }
+    out
+}
+
+fn section(run: &Summary, report_dir: &Path) -> String {
+    let mut out = String::new();
+    let _ = writeln!(out, "## {} {}: {}\n", mark_of(run.status), text(&run.name), status_name(run.status));
+    let _ = writeln!(out, "{}\n", text(&run.reason));
+    checks(run, &mut out);
+    scenarios(run, &mut out);
+    anomalies(run, &mut out);
+    faults(run, &mut out);
+    notes(run, &mut out);
+    let folder = report_dir.join(&run.run_id);
+    let _ = writeln!(
+        out,
+        "Run {} of {} took {}. The report lies in {} (with {SUMMARY_JSON} and {JUNIT_XML} beside it).\n",
+        code(&run.run_id),
+        code(&run.source.path),
+        millis(to_f64(run.duration_ms)),
+        code(&folder.join(REPORT_HTML).display().to_string()),
+    );
+    out
+}
+
+fn checks(run: &Summary, out: &mut String) {
+    let mut rows: Vec<&CheckRow> = run.check_results.iter().collect();
+    rows.sort_by_key(|row| row.result.rank());
+    let cells = rows.iter().map(|row| {
+        let name = match &row.scenario {
+            Some(scenario) => format!("{} ({})", text(&row.name), text(scenario)),
+            None => text(&row.name),
+        };
+        let message =
+            if row.message.is_empty() { String::new() } else { format!("<br>{}", text(&row.message)) };
+        let result = format!("{} {}", mark(row.result), outcome_name(row.result));
+        vec![result, name, text(&row.expected), format!("{}{message}", text(&row.actual))]
+    });
+    table(out, &["", "check", "expected", "actual"], cells);
+}
+
+fn scenarios(run: &Summary, out: &mut String) {
+    let cells = run.scenarios.iter().map(|(name, it)| {
+        let ms = |value: &Option<Num>| value.as_ref().map_or_else(|| "–".to_owned(), |ms| millis(ms.get()));
+        vec![
+            text(name),
+            text(&it.kind),
+            done(it),
+            it.rate_per_s.as_ref().map_or_else(|| "–".to_owned(), |rate| format!("{}/s", number(rate.get()))),
+            ms(&it.p50_ms),
+            ms(&it.p95_ms),
+            ms(&it.p99_ms),
+            count(it.errors),
+            text(ended_words(&it.ended)),
+        ]
+    });
+    table(out, &["scenario", "type", "done", "rate", "p50", "p95", "p99", "errors", "ended"], cells);
+}
+
+/// What a scenario did, in the counts that its type has.
+fn done(it: &ScenarioSummary) -> String {
+    match (it.acked, it.received, it.sent) {
+        (Some(acked), Some(received), _) => format!("{} acked, {} read", count(acked), count(received)),
+        (Some(acked), None, _) => format!("{} acked", count(acked)),
+        (None, Some(received), _) => format!("{} read", count(received)),
+        (None, None, Some(sent)) => count(sent),
+        (None, None, None) => "–".to_owned(),
+    }
+}
+
+fn anomalies(run: &Summary, out: &mut String) {
+    let found = run.anomalies.iter().filter(|(name, it)| {
+        name.as_str() != "foreign" && it.count.unwrap_or(0) + it.explained.unwrap_or(0) > 0
+    });
+    let cells = found.map(|(name, it)| {
+        let explained = it.explained.filter(|n| *n > 0).map_or_else(String::new, count);
+        let first = it.evidence.first().map_or_else(String::new, |piece| {
+            let at = piece.offset.map_or_else(String::new, |offset| format!(" at offset {offset}"));
+            format!("{} partition {}{at}: {}", text(&piece.topic), piece.partition, text(&piece.detail))
+        });
+        vec![text(name), it.count.map_or_else(|| "–".to_owned(), count), explained, first]
+    });
+    table(out, &["anomaly", "count", "explained by a retry", "the first"], cells);
+}
+
+fn faults(run: &Summary, out: &mut String) {
+    let cells = run.faults.iter().map(|it| {
+        let ms = |value: Option<u64>| value.map_or_else(|| "–".to_owned(), |ms| millis(to_f64(ms)));
+        let took_effect = if it.effective { "✅" } else { "⚠️ without effect:" };
+        vec![
+            text(&it.name),
+            format!("{} {}", text(&it.kind), text(&it.target)),
+            ms(it.started_ms),
+            ms(it.first_ack_ms),
+            ms(it.first_read_ms),
+            format!("{took_effect} {}", text(&it.proof)),
+        ]
+    });
+    table(out, &["fault", "what", "at", "first ack after", "first read after", "proof"], cells);
+}
+
+fn notes(run: &Summary, out: &mut String) {
+    if run.notes.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "<details><summary>{} notes</summary>\n", run.notes.len());
+    for note in run.notes.iter().take(ROWS) {
+        let _ = writeln!(out, "- {}", text(&note.text));
+    }
+    let _ = writeln!(out, "\n</details>\n");
+}
+
+/// A table, where there is a row for it.
+fn table(out: &mut String, head: &[&str], rows: impl Iterator<Item = Vec<String>>) {
+    let rows: Vec<Vec<String>> = rows.collect();
+    if rows.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "| {} |", head.join(" | "));
+    let _ = writeln!(out, "|{}", " --- |".repeat(head.len()));
+    for row in rows.iter().take(ROWS) {
+        let _ = writeln!(out, "| {} |", row.join(" | "));
+    }
+    if rows.len() > ROWS {
+        let _ = writeln!(out, "\n_and {} more_", rows.len() - ROWS);
+    }
+    out.push('\n');
+}
+
+const fn mark(outcome: CheckOutcome) -> &'static str {
+    match outcome {
+        CheckOutcome::Pass => "✅",
+        CheckOutcome::Fail => "❌",
+        CheckOutcome::Inconclusive => "⚠️",
+    }
+}
+
+const fn mark_of(status: RunStatus) -> &'static str {
+    match status {
+        RunStatus::Pass => "✅",
+        RunStatus::Fail => "❌",
+        RunStatus::Error => "⚠️",
+    }
+}
+
+/// A text inside a Markdown table: nothing in it is markup, a link, a mention or the end of a cell.
+fn text(raw: &str) -> String {
+    const MOST: usize = 300;
+    let mut out = String::new();
+    for c in raw.chars().take(MOST) {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '\n' | '\r' => out.push(' '),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' => {
+                out.push('\\');
+                out.push(c);
+            }
+            // Else GitHub notifies whoever has this name.
+            '@' => out.push_str("&#64;"),
+            c if c.is_control() => out.push('\u{fffd}'),
+            c => out.push(c),
+        }
+    }
+    if raw.chars().count() > MOST {
+        out.push('…');
+    }
+    out
+}
+
+/// A text as code; backquotes in it would end that.
+fn code(raw: &str) -> String {
+    let clean: String =
+        raw.chars().map(|c| if c.is_control() || c == '`' { '\u{fffd}' } else { c }).collect();
+    format!("`{clean}`")
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds stay below 2^53")]
+const fn to_f64(ms: u64) -> f64 {
+    ms as f64
+}
+
+/// Workflow commands for these runs: an error on the line of each failed check, a warning for each that could not be
+/// judged, a notice for each note worth a look. `workspace` is what paths on GitHub are counted from.
+pub fn annotations(runs: &[Summary], workspace: Option<&Path>) -> String {
+    let mut errors = Vec::new();
+    let mut warnings = Vec::new();
+    let mut notices = Vec::new();
+    for run in runs {
+        for row in &run.check_results {
+            let message = match (expected_actual(row), row.message.as_str()) {
+                (numbers, "") => numbers,
+                (numbers, message) if numbers.is_empty() => message.to_owned(),
+                (numbers, message) => format!("{numbers}: {message}"),
+            };
+            let title = match &row.scenario {
+                Some(scenario) => format!("{} failed for {scenario}", row.name),
+                None => format!("{} failed", row.name),
+            };
+            match row.result {
+                CheckOutcome::Fail => errors.push(place("error", row, workspace, &title, &message)),
+                CheckOutcome::Inconclusive => {
+                    let title = title.replace("failed", "could not be judged");
+                    warnings.push(place("warning", row, workspace, &title, &message));
+                }
+                CheckOutcome::Pass => {}
+            }
+        }
+        if run.status == RunStatus::Error && run.check_results.is_empty() {
+            warnings.push(command(
+                "warning",
+                &[("file", &path(&run.source.path, workspace)), ("title", "could not judge")],
+                &run.reason,
+            ));
+        }
+        for note in &run.notes {
+            let level = if note.level == NoteLevel::Error { &mut warnings } else { &mut notices };
+            let kind = if note.level == NoteLevel::Error { "warning" } else { "notice" };
+            let file = path(&run.source.path, workspace);
+            level.push(command(kind, &[("file", &file), ("title", &run.name)], &note.text));
+        }
+    }
+    let mut out = String::new();
+    for level in [errors, warnings, notices] {
+        for line in level.iter().take(ANNOTATIONS) {
+            out.push_str(line);
+        }
+    }
+    out
+}
+
+fn place(kind: &str, row: &CheckRow, workspace: Option<&Path>, title: &str, message: &str) -> String {
+    let (line, column) = (row.position.line.to_string(), row.position.column.to_string());
+    let file = path(&row.position.file, workspace);
+    command(kind, &[("file", &file), ("line", &line), ("col", &column), ("title", title)], message)
+}
+
+/// Workflow commands for scenario files that are wrong.
+pub fn wrong_files(files: &[Diagnostics], workspace: Option<&Path>) -> String {
+    let problems = files.iter().flat_map(Diagnostics::problems).take(ANNOTATIONS);
+    let line = |problem: &Diagnostic| {
+        let at = problem.position();
+        let file = path(&at.file.display().to_string(), workspace);
+        let message = match &problem.hint {
+            Some(hint) => format!("{} ({hint})", problem.message),
+            None => problem.message.clone(),
+        };
+        let (line, column) = (at.line.to_string(), at.column.to_string());
+        command(
+            "error",
+            &[("file", &file), ("line", &line), ("col", &column), ("title", "the file is wrong")],
+            &message,
+        )
+    };
+    problems.map(line).collect()
+}
+
+/// A path as the runner counts it: from the workspace.
+fn path(raw: &str, workspace: Option<&Path>) -> String {
+    let inside = workspace.and_then(|workspace| Path::new(raw).strip_prefix(workspace).ok());
+    let path = inside.map_or_else(|| raw.to_owned(), |path| path.display().to_string());
+    path.strip_prefix("./").map_or(path.clone(), str::to_owned)
+}
+
+/// One workflow command. What ends a property or a line is written as the runner reads it back.
+fn command(kind: &str, properties: &[(&str, &str)], message: &str) -> String {
+    let escape = |raw: &str| raw.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let properties: Vec<String> = properties
+        .iter()
+        .map(|(name, value)| format!("{name}={}", escape(value).replace(':', "%3A").replace(',', "%2C")))
+        .collect();
+    format!("::{kind} {}::{}\n", properties.join(","), escape(message))
+}
+
+/// The step's outputs for these runs: names and values. Over several runs they speak of the whole.
+pub fn outputs(runs: &[Summary], report_dir: &Path) -> Vec<(&'static str, String)> {
+    let status = worst(runs.iter().map(|run| run.status));
+    let checks = || runs.iter().flat_map(|run| run.checks.values());
+    let failed = checks().filter(|outcome| **outcome == CheckOutcome::Fail).count();
+    let folder = match runs {
+        [one] => report_dir.join(&one.run_id),
+        _ => report_dir.to_owned(),
+    };
+    let file = |name: &str| folder.join(name).display().to_string();
+    let several = runs.len() != 1;
+    let json = match runs {
+        [one] => serde_json::to_string(one),
+        several => serde_json::to_string(several),
+    };
+    let json = json.ok().filter(|json| json.len() <= OUTPUT_MOST).unwrap_or_default();
+    let ids: Vec<&str> = runs.iter().map(|run| run.run_id.as_str()).collect();
+    vec![
+        ("status", status_name(status).to_owned()),
+        ("run-id", ids.join(",")),
+        ("report-dir", folder.display().to_string()),
+        ("summary", file(if several { INDEX_JSON } else { SUMMARY_JSON })),
+        ("html", if several { String::new() } else { file(REPORT_HTML) }),
+        ("junit", file(JUNIT_XML)),
+        ("checks-total", checks().count().to_string()),
+        ("checks-failed", failed.to_string()),
+        ("json", json),
+    ]
+}
+
+/// Outputs as the runner's file takes them; `delimiter` must not be in any value.
+pub fn output_lines(outputs: &[(&'static str, String)], delimiter: &str) -> String {
+    let mut out = String::new();
+    for (name, value) in outputs {
+        let _ = write!(out, "{name}<<{delimiter}\n{value}\n{delimiter}\n");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::summary::PositionSummary;
+
+    #[test]
+    fn nothing_in_a_text_is_markup() {
+        assert_eq!(text("a|b <img> @me [x](y)\n#1"), r"a\|b &lt;img&gt; &#64;me \[x\](y) \#1");
+        assert_eq!(text(&"x".repeat(400)).chars().count(), 301);
+    }
+
+    #[test]
+    fn a_command_stays_one_line() {
+        let row = CheckRow {
+            name: "n".into(),
+            kind: "no_loss".into(),
+            result: CheckOutcome::Fail,
+            expected: "0 lost".into(),
+            actual: "3 lost".into(),
+            message: "100%\n::error::x".into(),
+            scenario: Some("read".into()),
+            implicit: false,
+            position: PositionSummary { file: "/w/a,b:c.yaml".into(), line: 7, column: 5 },
+        };
+        assert_eq!(
+            place("error", &row, Some(Path::new("/w")), "n failed for read", &row.message),
+            "::error file=a%2Cb%3Ac.yaml,line=7,col=5,title=n failed for read::100%25%0A::error::x\n"
+        );
+    }
+
+    #[test]
+    fn paths_are_counted_from_the_workspace() {
+        assert_eq!(path("/github/workspace/x/a.yaml", Some(Path::new("/github/workspace"))), "x/a.yaml");
+        assert_eq!(path("./x/a.yaml", None), "x/a.yaml");
+        assert_eq!(path("/elsewhere/a.yaml", Some(Path::new("/github/workspace"))), "/elsewhere/a.yaml");
+    }
+}

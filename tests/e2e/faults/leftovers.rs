@@ -1,0 +1,104 @@
+//! Nothing is left behind, whatever ends a run; and what a killed one left is swept.
+
+use std::process::Command;
+use std::time::Duration;
+
+use super::cluster::{docker, of_run, on_memory, start, with_docker};
+use crate::lab::wait_for;
+use crate::runs::Kaf6;
+
+/// A run that goes on for as long as it is let.
+fn endless(cluster: &str) -> String {
+    format!(
+        "topics: [{{name: \"t-{{{{run_id}}}}\"}}]
+scenarios:
+  write: {{type: produce, duration: 5m, rate: 100/s, value: {{size: 50B}}}}
+  read: {{type: consume, timeout: 10m}}
+faults:
+  hold: {{type: pause, target: broker, when: \"write.acked >= 50\", for: 4m}}
+{cluster}"
+    )
+}
+
+fn clean(arguments: &[&str]) -> String {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_kaf6")).arg("clean").args(arguments).output().expect("kaf6 starts");
+    let text =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    text
+}
+
+#[test]
+fn a_signal_in_the_middle_of_a_fault_leaves_nothing() {
+    let Some(cluster) = on_memory() else { return };
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let (kaf6, id) = start(&endless(&cluster));
+        let running = kaf6.start();
+        running.wait_for("fault `hold` begins");
+        running.signal(signal);
+        let ran = running.interrupted(code);
+        assert_eq!(of_run(&id), Vec::<String>::new(), "{ran}");
+        assert_eq!(ran.summary["faults"][0]["effective"], true, "{ran}");
+    }
+}
+
+#[test]
+fn what_a_killed_run_left_is_swept_and_what_lives_is_not() {
+    let Some(cluster) = on_memory() else { return };
+    let (kaf6, living) = start(&endless(&cluster));
+    let living_run = kaf6.start();
+    let (kaf6, killed) = start(&endless(&cluster));
+    let killed_run = kaf6.start();
+    living_run.wait_for("fault `hold` begins");
+    killed_run.wait_for("fault `hold` begins");
+    drop(killed_run); // by SIGKILL
+    assert_ne!(of_run(&killed), Vec::<String>::new(), "a killed run cannot clean up");
+    let before = of_run(&living);
+    assert_ne!(before, Vec::<String>::new());
+    clean(&[]);
+    assert_eq!(of_run(&killed), Vec::<String>::new());
+    assert_eq!(of_run(&living), before, "what lives is left alone");
+    living_run.signal("INT");
+    living_run.interrupted(130);
+    assert_eq!(of_run(&living), Vec::<String>::new());
+}
+
+#[test]
+fn the_next_run_sweeps_too() {
+    let Some(cluster) = on_memory() else { return };
+    let (kaf6, killed) = start(&endless(&cluster));
+    let run = kaf6.start();
+    run.wait_for("fault `hold` begins");
+    drop(run);
+    let (kaf6, next) = start(&endless(&cluster));
+    let run = kaf6.start();
+    run.wait_for("fault `hold` begins");
+    wait_for("the next run sweeps", Duration::from_secs(5), || of_run(&killed).is_empty());
+    run.signal("TERM");
+    run.interrupted(143);
+    assert_eq!(of_run(&next), Vec::<String>::new());
+}
+
+#[test]
+fn a_container_that_ends_by_itself_is_told_and_removed() {
+    let Some(cluster) = on_memory() else { return };
+    let (kaf6, id) = start(
+        &endless(&cluster)
+            .replace(
+                "faults:\n  hold: {type: pause, target: broker, when: \"write.acked >= 50\", for: 4m}\n",
+                "",
+            )
+            .replace("5m", "8s"),
+    );
+    let running = kaf6.start();
+    running.wait_for("write:");
+    docker(&["kill", &format!("kaf6-{id}-broker-0")]);
+    let ran = running.end();
+    assert!(ran.notes().contains("137"), "{ran}");
+    assert_ne!(ran.status(), "pass");
+    assert_eq!(of_run(&id), Vec::<String>::new());
+    let log = std::fs::read_to_string(ran.folder.join("logs/broker.log"));
+    assert!(log.is_ok(), "its log is kept: {log:?}");
+    let _ = with_docker(Kaf6::file(""));
+}

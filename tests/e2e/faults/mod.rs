@@ -1,0 +1,12 @@
+//! Faults on real containers: kaf6 starts brokers and their store, harms them while the load runs, and judges.
+//!
+//! Each test looks at Docker before and after: what a run started is gone, whatever became of it.
+
+mod attach;
+mod cluster;
+mod durability;
+mod leftovers;
+mod place;
+mod refused;
+mod scale;
+mod throttle;

@@ -1,0 +1,66 @@
+//! kaf6 in a container, with Docker's socket: the three scenarios again, from inside.
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::cluster::{docker, example, of_run, over_s3};
+
+/// Runs this text by kaf6 in a container; gives its exit code, what it said, and the summary.
+fn inside(text: &str) -> (Option<i32>, String, Value) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(folder.path().join("scenario.yaml"), text).expect("the scenario file is written");
+    let id = format!("t{}", uuid::Uuid::new_v4().simple());
+    let binary = Path::new(env!("CARGO_BIN_EXE_kaf6"));
+    let output = Command::new("docker")
+        .args(["run", "--rm", "--name", &format!("kaf6-test-{id}")])
+        .args(["--volume", "/var/run/docker.sock:/var/run/docker.sock"])
+        .arg(format!("--volume={}:/kaf6:ro", binary.display()))
+        .arg(format!("--volume={}:/work", folder.path().display()))
+        .args(["--workdir", "/work", "kaf6-lab/base:bookworm"])
+        .args(["/kaf6", "run", "scenario.yaml", "--run-id", &id])
+        .output()
+        .expect("docker starts");
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert_eq!(of_run(&id), Vec::<String>::new(), "nothing is left: {said}");
+    let summary = std::fs::read(folder.path().join("reports").join(&id).join("summary.json"));
+    let summary = summary.unwrap_or_else(|error| panic!("there is a summary ({error}): {said}"));
+    // The container's root wrote it.
+    docker(&[
+        "run",
+        "--rm",
+        &format!("--volume={}:/work", folder.path().display()),
+        "kaf6-lab/base:bookworm",
+        "rm",
+        "-rf",
+        "/work/reports",
+    ]);
+    (output.status.code(), said, serde_json::from_slice(&summary).expect("summary.json is JSON"))
+}
+
+fn passes(name: &str) {
+    let Some(cluster) = over_s3() else { return };
+    let (code, said, summary) = inside(&example(name, &cluster));
+    assert_eq!(code, Some(0), "{said}");
+    let faults = summary["faults"].as_array().expect("it is a list");
+    assert!(!faults.is_empty() && faults.iter().all(|fault| fault["effective"] == true), "{faults:?}");
+    let broker = summary["brokers"][0].as_str().expect("it is a text");
+    assert!(broker.starts_with("kaf6-"), "clients use the container's name: {broker}");
+}
+
+#[test]
+fn s4_from_a_container() {
+    passes("s4-durability.yaml");
+}
+
+#[test]
+fn s5_from_a_container() {
+    passes("s5-storage-throttle.yaml");
+}
+
+#[test]
+fn s6_from_a_container() {
+    passes("s6-scale-out.yaml");
+}

@@ -1,0 +1,55 @@
+//! Clusters that do not come up: exit 3, with a sentence that says what to do, and nothing left.
+
+use super::cluster::{on_memory, run, start};
+use crate::runs::Ran;
+
+/// A run of these services, with one scenario that would use them.
+fn of(services: &str) -> String {
+    format!(
+        "topics: [{{name: t}}]
+scenarios: {{write: {{type: produce, messages: 10}}}}
+checks: [{{type: count_equals, expected: 10}}]
+{services}"
+    )
+}
+
+fn told(ran: &Ran, parts: &[&str]) {
+    let reason = ran.summary["reason"].as_str().expect("it is a text");
+    for part in parts {
+        assert!(reason.contains(part), "`{part}` in: {reason}");
+    }
+    assert_eq!(ran.ended("write"), "skipped");
+}
+
+#[test]
+fn no_docker() {
+    let Some(cluster) = on_memory() else { return };
+    let (kaf6, _) = start(&of(&cluster));
+    let ran = kaf6.env("DOCKER_HOST", "unix:///nowhere/docker.sock").run().expect("error");
+    told(&ran, &["Docker", "/nowhere/docker.sock"]);
+}
+
+#[test]
+fn an_image_that_is_not_there() {
+    let Some(cluster) = on_memory() else { return };
+    let ran = run(&of(&cluster.replace("image: kaf6-lab/tansu:dev", "image: kaf6-lab/nothing:like-it")))
+        .expect("error");
+    told(&ran, &["kaf6-lab/nothing:like-it", "pull"]);
+}
+
+#[test]
+fn a_container_that_ends_at_once() {
+    let Some(cluster) = on_memory() else { return };
+    let ran = run(&of(&cluster.replace("memory://tansu/", "nonsense://x/"))).expect("error");
+    told(&ran, &["broker", "exit"]);
+}
+
+#[test]
+fn readiness_that_never_comes() {
+    let Some(cluster) = on_memory() else { return };
+    let ran = run(&of(&cluster
+        .replace("ready: {kafka: kafka}", "ready: {tcp: other}\n      ready_timeout: 3s")
+        .replace("ports: {kafka: 9092}", "ports: {kafka: 9092, other: 7777}")))
+    .expect("error");
+    told(&ran, &["broker", "ready", "3"]);
+}

@@ -1,0 +1,42 @@
+//! S5: the way from broker to store gets slow. The rate falls by what the delay explains, and comes back.
+
+use super::cluster::{example, fault, over_s3, run};
+use crate::runs::Ran;
+
+#[test]
+fn s5_throughput_drops_and_comes_back() {
+    let Some(cluster) = over_s3() else { return };
+    let ran = run(&example("s5-storage-throttle.yaml", &cluster)).expect("pass");
+    assert_eq!(fault(&ran, "slow")["effective"], true, "{ran}");
+    assert_eq!((ran.check("throughput_drops"), ran.check("recovers")), ("pass", "pass"), "{ran}");
+    arithmetic(&ran);
+}
+
+/// One message is in flight at a time, so that its latency is the rate's inverse: before the fault the store's own
+/// time, during it at least one delay more, by a whole number of requests.
+fn arithmetic(ran: &Ran) {
+    let series = &ran.summary["timeline"]["series"]["write"]["rate"];
+    let width = ran.summary["timeline"]["bucket_ms"].as_f64().expect("it is a number");
+    let rates: Vec<f64> =
+        series.as_array().expect("a list").iter().filter_map(serde_json::Value::as_f64).collect();
+    let mean = |from: f64, to: f64| {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bucket numbers")]
+        let (from, to) = ((from / width).ceil() as usize, (to / width).floor() as usize);
+        let part = &rates[from..to.min(rates.len())];
+        #[expect(clippy::cast_precision_loss, reason = "a few hundred")]
+        let mean = part.iter().sum::<f64>() / part.len() as f64;
+        mean
+    };
+    let slow = fault(ran, "slow");
+    let at = |field: &str| slow[field].as_f64().expect("it is a number");
+    // The messages on their way when it begins are still fast.
+    let (before, during) =
+        (mean(1_000.0, at("started_ms")), mean(at("started_ms") + 1_000.0, at("ended_ms")));
+    let (fast_ms, slow_ms) = (1_000.0 / before, 1_000.0 / during);
+    let delays = (slow_ms - fast_ms) / 200.0;
+    assert!(delays > 0.9, "{before}/s before, {during}/s during, {delays} delays a message: {ran}");
+    assert!(
+        (delays - delays.round()).abs() < 0.25,
+        "whole requests: {before}/s, {during}/s, {delays}: {ran}"
+    );
+}
