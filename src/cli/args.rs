@@ -52,6 +52,8 @@ pub enum Command {
         #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(preset::names()))]
         name: Option<String>,
     },
+    /// Remove what killed runs left in Docker; never what belongs to a run that lives, or to somebody else
+    Clean(CleanArgs),
     /// Write a starter scenario and a GitHub workflow
     Init(InitArgs),
     /// Print completions for a shell
@@ -233,6 +235,22 @@ pub struct ReportArgs {
     /// What to print on stdout: a table, or summary.json
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
+}
+
+/// `clean`.
+#[derive(Debug, Args)]
+pub struct CleanArgs {
+    /// Only the run of this id; without it, all whose kaf6 is gone or whose time is over
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
+    pub run: Option<String>,
+
+    /// With --run: also where its kaf6 still runs
+    #[arg(long, requires = "run")]
+    pub force: bool,
+
+    /// Only say what would be removed
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `init`.

@@ -363,6 +363,7 @@ pub(super) async fn run(shared: &Shared, unit: &Unit) -> Result<(), DockerError>
         let mut state = unit.state();
         state.wanted = Wanted::Running;
         state.told = false;
+        state.unready = true;
     }
     unit.log.follow(&shared.daemon, &id, None).map_err(cannot_log(unit))
 }
