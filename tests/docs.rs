@@ -38,9 +38,8 @@ fn pages() -> Vec<PathBuf> {
             }
         }
     }
-    let mut out: Vec<PathBuf> = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"]
-        .map(|name| root().join(name))
-        .into();
+    let mut out: Vec<PathBuf> =
+        ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"].map(|name| root().join(name)).into();
     below(&root().join("docs"), &mut out);
     out
 }
@@ -149,7 +148,10 @@ fn the_actions_page_lists_its_inputs_and_outputs() {
         let names = action[kind].as_mapping().expect("a mapping");
         for (name, _) in names {
             let name = name.as_str().expect("a name");
-            assert!(page.contains(&format!("`{name}`")), "docs/ci/github.md does not name {name} of the {kind}");
+            assert!(
+                page.contains(&format!("`{name}`")),
+                "docs/ci/github.md does not name {name} of the {kind}"
+            );
         }
     }
 }
