@@ -40,6 +40,8 @@ impl Remote {
             &at("exec"),
             "--pidfile",
             &at("pid"),
+            "--iptables=false",
+            "--ip-masq=false",
             "--bridge",
             &bridge,
             "--default-address-pool",
