@@ -52,6 +52,8 @@ pub enum Command {
         #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(preset::names()))]
         name: Option<String>,
     },
+    /// Remove what killed runs left in Docker; never what belongs to a run that lives, or to somebody else
+    Clean(CleanArgs),
     /// Write a starter scenario and a GitHub workflow
     Init(InitArgs),
     /// Print completions for a shell
@@ -192,9 +194,19 @@ pub struct OutputArgs {
     )]
     pub fail_on: FailOn,
 
-    /// Show no progress
-    #[arg(long, short, env = "KAF6_QUIET", hide_env_values = true)]
+    /// Show no progress: --log-level error
+    #[arg(long, short)]
     pub quiet: bool,
+
+    /// What stderr shows of a run that goes on
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        env = "KAF6_LOG_LEVEL",
+        hide_env_values = true,
+        default_value = "info"
+    )]
+    pub log_level: LogLevel,
 
     /// On GitHub: mark the scenario file's line of each check that failed
     #[arg(
@@ -223,6 +235,13 @@ pub struct OutputArgs {
     pub format: Format,
 }
 
+impl OutputArgs {
+    /// Nothing is to be shown of a run that goes on.
+    pub(super) const fn is_quiet(&self) -> bool {
+        self.quiet || matches!(self.log_level, LogLevel::Error)
+    }
+}
+
 /// `report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
@@ -235,6 +254,22 @@ pub struct ReportArgs {
     pub format: Format,
 }
 
+/// `clean`.
+#[derive(Debug, Args)]
+pub struct CleanArgs {
+    /// Only the run of this id; without it, all whose kaf6 is gone or whose time is over
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
+    pub run: Option<String>,
+
+    /// With --run: also where its kaf6 still runs
+    #[arg(long, requires = "run")]
+    pub force: bool,
+
+    /// Only say what would be removed
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
 /// `init`.
 #[derive(Debug, Args)]
 pub struct InitArgs {
@@ -245,6 +280,15 @@ pub struct InitArgs {
     /// Write over files that are there
     #[arg(long)]
     pub force: bool,
+}
+
+/// What stderr shows of a run that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// Only what is wrong.
+    Error,
+    /// Progress too.
+    Info,
 }
 
 /// What `run` prints at its end.

@@ -3,6 +3,7 @@
 //! Owns what the user types and what the terminal shows while a run goes on.
 
 mod args;
+mod clean;
 mod github;
 mod init;
 mod out;
@@ -49,6 +50,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
         Command::Report(args) => show::report(&args),
         Command::Schema { which } => show::schema(which),
         Command::Preset { name } => show::preset(name.as_deref()),
+        Command::Clean(args) => clean::clean(&args),
         Command::Init(args) => init::init(&args),
         Command::Completions { shell } => completions(shell),
     };

@@ -99,7 +99,10 @@ pub(super) async fn wait(
                     None => Some(Err("it has just begun to run".to_owned())),
                 };
                 match asked {
-                    Some(Ok(())) => return Ok(started.elapsed()),
+                    Some(Ok(())) => {
+                        unit.state().unready = false;
+                        return Ok(started.elapsed());
+                    }
                     Some(Err(error)) => error,
                     None => return Err(NotReady::Cut),
                 }

@@ -31,7 +31,10 @@ const PORT_TRIES: u32 = 5;
 /// Starts everything; gives up when `cut` is said, and says it itself when something fails.
 pub(super) async fn all(shared: &Arc<Shared>, cut: &Cut) -> Result<(), DockerError> {
     pull_images(shared, cut).await?;
-    if shared.plan.services.is_empty() || cut.said() {
+    if cut.said() {
+        return Err(DockerError::Interrupted);
+    }
+    if shared.plan.services.is_empty() {
         return follow_attached(shared);
     }
     network(shared).await?;
@@ -363,6 +366,7 @@ pub(super) async fn run(shared: &Shared, unit: &Unit) -> Result<(), DockerError>
         let mut state = unit.state();
         state.wanted = Wanted::Running;
         state.told = false;
+        state.unready = true;
     }
     unit.log.follow(&shared.daemon, &id, None).map_err(cannot_log(unit))
 }

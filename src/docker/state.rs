@@ -89,6 +89,8 @@ pub(super) struct UnitState {
     pub wanted: Wanted,
     /// From its first start to its being ready.
     pub ready: Option<Duration>,
+    /// It was started, and not yet found ready.
+    pub unready: bool,
     /// That it ended by itself was told.
     pub told: bool,
     /// In which order it was first started.

@@ -46,7 +46,9 @@ pub(super) async fn up(
 /// Images that faults start services from again.
 fn later_images(plan: &Plan) -> Vec<(String, String)> {
     let image = |fault: &FaultPlan| match &fault.action {
-        ActionPlan::Restart { target, image: Some(image), .. } => Some((target.service.clone(), image.clone())),
+        ActionPlan::Restart { target, image: Some(image), .. } => {
+            Some((target.service.clone(), image.clone()))
+        }
         _ => None,
     };
     plan.faults.iter().filter_map(image).collect()

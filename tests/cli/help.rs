@@ -5,7 +5,9 @@ use crate::place::{Place, text};
 #[test]
 fn each_command_has_its_help() {
     let place = Place::new();
-    for command in ["", "run", "validate", "plan", "report", "schema", "preset", "init", "completions"] {
+    for command in
+        ["", "run", "validate", "plan", "report", "schema", "preset", "clean", "init", "completions"]
+    {
         let words: Vec<&str> = [command, "--help"].into_iter().filter(|word| !word.is_empty()).collect();
         let output = place.output(&words);
         assert_eq!((output.status.code(), text(&output.stderr).as_str()), (Some(0), ""), "{command}");

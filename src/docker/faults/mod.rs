@@ -64,21 +64,29 @@ pub(super) async fn heal(shared: &Arc<Shared>) -> Vec<String> {
         .filter(|unit| matches!(unit.wanted(), Wanted::Paused | Wanted::Stopped | Wanted::Restarting));
     let healed = ill.map(|unit| heal_one(shared, unit));
     problems.extend(futures_util::future::join_all(healed).await.into_iter().flatten());
+    // Those of faults that were cut short: they run, and nobody has waited for them.
+    let late = shared.units.values().filter(|unit| unit.wanted() == Wanted::Running && unit.state().unready);
+    let waits = late.map(|unit| async move {
+        let bound = patience(shared, unit);
+        let waited = ready::wait(shared, unit, (Instant::now(), bound), &Cut::new()).await;
+        waited.err().map(|error| format!("{} after its healing: {}", unit.title(), error.words(unit)))
+    });
+    problems.extend(futures_util::future::join_all(waits).await.into_iter().flatten());
     problems
 }
 
 /// Heals one container; a sentence where it could not be.
 async fn heal_one(shared: &Shared, unit: &Unit) -> Option<String> {
-    let bound = shared.plan.service(&unit.service).map_or(Duration::from_secs(10), |s| s.ready_timeout);
     let healed = match unit.wanted() {
         Wanted::Paused => pause::go_on(shared, unit).await,
         _ => power::start(shared, unit, None).await,
     };
-    if let Err(reason) = healed {
-        return Some(format!("{} could not be healed: {reason}", unit.title()));
-    }
-    let waited = ready::wait(shared, unit, (Instant::now(), bound), &Cut::new()).await;
-    waited.err().map(|error| format!("{} was healed, but is {}", unit.title(), error.words(unit)))
+    healed.err().map(|reason| format!("{} could not be healed: {reason}", unit.title()))
+}
+
+/// How long a container may take to become ready.
+fn patience(shared: &Shared, unit: &Unit) -> Duration {
+    shared.plan.service(&unit.service).map_or(Duration::from_secs(10), |service| service.ready_timeout)
 }
 
 /// Heals what is attached, and nothing else: the rest is about to be removed.
@@ -86,13 +94,7 @@ pub(super) async fn heal_attached(shared: &Shared) -> Vec<String> {
     let ill = shared.units.values().filter(|unit| {
         unit.attached && matches!(unit.wanted(), Wanted::Paused | Wanted::Stopped | Wanted::Restarting)
     });
-    let healed = ill.map(|unit| async move {
-        let healed = match unit.wanted() {
-            Wanted::Paused => pause::go_on(shared, unit).await,
-            _ => power::start(shared, unit, None).await,
-        };
-        healed.err().map(|reason| format!("{} could not be healed: {reason}", unit.title()))
-    });
+    let healed = ill.map(|unit| heal_one(shared, unit));
     futures_util::future::join_all(healed).await.into_iter().flatten().collect()
 }
 

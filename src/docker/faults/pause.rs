@@ -109,7 +109,11 @@ pub(super) async fn go_on(shared: &Shared, unit: &Unit) -> Result<(), String> {
     if paused.is_some_and(|now| now.paused) {
         shared.daemon.docker.unpause_container(&id).await.map_err(|error| said(&error))?;
     }
-    unit.want(Wanted::Running);
+    {
+        let mut state = unit.state();
+        state.wanted = Wanted::Running;
+        state.unready = true;
+    }
     if unit.attached {
         attach::unmark(shared, &id).await;
     }

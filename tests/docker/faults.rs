@@ -1,0 +1,305 @@
+//! Each kind of fault with its proof, and those that had no effect.
+
+use std::time::Duration;
+
+use kaf6::docker::Inflicted;
+use kaf6::plan::{ActionPlan, ClusterPlan, FaultTarget};
+
+use crate::plans::{
+    Run, UNTIL_TERM, cluster, docker, fault, inspect, kafka_answers, script, shell, tansu, texts,
+};
+
+fn target(service: &str, replica: Option<u32>) -> FaultTarget {
+    FaultTarget { service: service.to_owned(), replica }
+}
+
+fn restart(service: &str, signal: &str, image: Option<&str>) -> ActionPlan {
+    ActionPlan::Restart {
+        target: target(service, None),
+        signal: signal.to_owned(),
+        down_for: Duration::from_millis(300),
+        image: image.map(str::to_owned),
+    }
+}
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+
+/// A plan of one script, in so many replicas, at most so many.
+fn one(text: &str, replicas: u32, most: u32) -> ClusterPlan {
+    let mut service = script("one", text);
+    (service.replicas, service.most) = (replicas, most);
+    cluster(vec![service])
+}
+
+async fn done(up: &kaf6::docker::Cluster, length: Option<Duration>, action: ActionPlan) -> Inflicted {
+    up.inflict(&fault(length, action), std::future::pending()).await
+}
+
+#[tokio::test]
+async fn restart_by_a_signal_keeps_volumes_ports_and_log() {
+    let Some(_) = shell() else { return };
+    let run = Run::new();
+    let text = "echo start $(( $(cat /data/n 2>/dev/null) + 1 )); echo $(( $(cat /data/n 2>/dev/null) + 1 )) > /data/n; trap 'echo bye; exit 7' TERM; while true; do sleep 0.05; done";
+    let mut plan = one(text, 1, 1);
+    plan.services[0].volumes = vec![("data".into(), "/data".into())];
+    let up = run.up(&plan).await.unwrap();
+    tokio::time::sleep(MS(300)).await;
+    let before = inspect(&run.container("one", 0), "{{.State.StartedAt}}");
+
+    let gentle = done(&up, None, restart("one", "SIGTERM", None)).await;
+    assert!(gentle.effective, "{gentle:?}");
+    assert!(gentle.proof.starts_with("exit 7, new start time 20"), "{gentle:?}");
+    assert!(gentle.proof.contains(", ready after ") && gentle.proof.ends_with(" ms"), "{gentle:?}");
+    assert!(gentle.ended.unwrap() - gentle.began >= MS(300), "{gentle:?}");
+    assert_ne!(inspect(&run.container("one", 0), "{{.State.StartedAt}}"), before);
+
+    let hard = done(&up, None, restart("one", "SIGKILL", None)).await;
+    assert!(hard.effective && hard.proof.starts_with("exit 137, new start time 20"), "{hard:?}");
+    tokio::time::sleep(MS(300)).await;
+    up.down().await;
+    run.assert_gone();
+    assert_eq!(run.log("one.log"), "start 1\nbye\nstart 2\nstart 3\n");
+}
+
+#[tokio::test]
+async fn a_signal_that_is_ignored_is_followed_by_sigkill_and_said() {
+    let Some(_) = shell() else { return };
+    let run = Run::new();
+    let up = run.up(&one("trap '' TERM; while true; do sleep 0.05; done", 1, 1)).await.unwrap();
+    let stubborn = done(&up, None, restart("one", "SIGTERM", None)).await;
+    assert!(stubborn.effective, "{stubborn:?}");
+    let said = "exit 137 by SIGKILL, since SIGTERM did not end it within 10 s, new start time ";
+    assert!(stubborn.proof.starts_with(said), "{stubborn:?}");
+    up.down().await;
+    run.assert_gone();
+}
+
+#[tokio::test]
+async fn restart_from_another_image_keeps_name_and_volumes() {
+    let Some(image) = shell() else { return };
+    let run = Run::new();
+    let next = format!("kaf6-lab/shell-next:{}", run.id);
+    docker(&["tag", image, &next]);
+    let text =
+        "cat /data/word /state/word; echo kept > /data/word; echo kept too > /state/word; exec sleep 100";
+    let mut plan = one(text, 1, 1);
+    plan.services[0].volumes = vec![("data".into(), "/data".into())];
+    let up = run.up(&plan).await.unwrap();
+    tokio::time::sleep(MS(300)).await;
+    let upgraded = done(&up, None, restart("one", "SIGKILL", Some(&next))).await;
+    assert!(upgraded.effective, "{upgraded:?}");
+    assert!(upgraded.proof.contains(&format!(" from {next}, ready after ")), "{upgraded:?}");
+    assert_eq!(inspect(&run.container("one", 0), "{{.Config.Image}}"), next);
+    assert_eq!(up.seen().await[0].image, next);
+    tokio::time::sleep(MS(300)).await;
+    up.down().await;
+    docker(&["rmi", "--no-prune", &next]);
+    run.assert_gone();
+    assert!(run.log("one.log").ends_with("kept\nkept too\n"), "{}", run.log("one.log"));
+    let absent = run.log("one.log").matches("No such file").count();
+    assert_eq!(absent, 2, "{}", run.log("one.log"));
+}
+
+#[tokio::test]
+async fn a_broker_answers_on_its_own_port_again() {
+    let Some(broker) = tansu("broker") else { return };
+    let run = Run::new();
+    let up = run.up(&cluster(vec![broker])).await.unwrap();
+    let address = up.addresses().get("broker", 0, "kafka").unwrap().to_owned();
+    kafka_answers(&address).unwrap();
+    let mut action = restart("broker", "SIGKILL", None);
+    if let ActionPlan::Restart { down_for, .. } = &mut action {
+        *down_for = MS(1000);
+    }
+    let fault = fault(None, action);
+    let (bounced, meanwhile) = tokio::join!(up.inflict(&fault, std::future::pending()), async {
+        tokio::time::sleep(MS(700)).await;
+        let address = address.clone();
+        tokio::task::spawn_blocking(move || kafka_answers(&address)).await.unwrap()
+    });
+    assert!(meanwhile.is_err(), "it is down");
+    assert!(bounced.effective && bounced.proof.contains("exit 137"), "{bounced:?}");
+    kafka_answers(&address).unwrap();
+    up.down().await;
+    run.assert_gone();
+}
+
+#[tokio::test]
+async fn stop_lasts_until_a_start() {
+    let Some(_) = shell() else { return };
+    let run = Run::new();
+    let up = run.up(&one(UNTIL_TERM, 1, 1)).await.unwrap();
+    let stop = || ActionPlan::Stop { target: target("one", None), signal: "SIGTERM".into() };
+    let stopped = done(&up, None, stop()).await;
+    assert!(stopped.effective && stopped.ended.is_none(), "{stopped:?}");
+    assert_eq!(stopped.proof, "exit 7");
+    assert!(up.running().is_empty() && up.unexpected().await.is_empty());
+
+    let again = done(&up, None, stop()).await;
+    assert!(!again.effective, "{again:?}");
+    assert_eq!(again.proof, "it was not running, but had ended with exit code 7");
+
+    let start = || ActionPlan::Start { target: target("one", None) };
+    let started = done(&up, None, start()).await;
+    assert!(started.effective && started.ended.is_some(), "{started:?}");
+    assert!(started.proof.starts_with("new start time 20"), "{started:?}");
+    assert_eq!(up.running().len(), 1);
+    let idle = done(&up, None, start()).await;
+    assert_eq!((idle.effective, idle.proof.as_str()), (false, "it was running already"));
+
+    let bounded = done(&up, Some(MS(500)), stop()).await;
+    assert!(bounded.effective && bounded.proof.contains("exit 7, new start time"), "{bounded:?}");
+    assert!(bounded.ended.unwrap() - bounded.began >= MS(500));
+    done(&up, None, stop()).await;
+    assert_eq!(up.heal().await, Vec::<String>::new());
+    assert_eq!(inspect(&run.container("one", 0), "{{.State.Running}}"), "true");
+    up.down().await;
+    run.assert_gone();
+}
+
+#[tokio::test]
+async fn pause_gives_processes_no_time() {
+    let Some(_) = shell() else { return };
+    let run = Run::new();
+    let up = run.up(&one("while true; do :; done", 1, 1)).await.unwrap();
+    let pause = || ActionPlan::Pause { target: target("one", None) };
+    let paused = done(&up, Some(MS(1500)), pause()).await;
+    assert!(paused.effective, "{paused:?}");
+    assert!(paused.proof.contains("its processes used no processor time, ready after"), "{paused:?}");
+    assert!(paused.ended.unwrap() - paused.began >= MS(1500), "{paused:?}");
+    assert_eq!(inspect(&run.container("one", 0), "{{.State.Status}}"), "running");
+
+    let fault = fault(Some(Duration::from_secs(60)), pause());
+    let cut = up.inflict(&fault, tokio::time::sleep(MS(300))).await;
+    assert!(cut.ended.unwrap() - cut.began < Duration::from_secs(20), "cut short: {cut:?}");
+    assert_eq!(inspect(&run.container("one", 0), "{{.State.Status}}"), "running");
+    up.down().await;
+    run.assert_gone();
+}
+
+#[tokio::test]
+async fn a_pause_that_somebody_else_ends_is_no_proof() {
+    let Some(_) = shell() else { return };
+    let run = Run::new();
+    let up = run.up(&one(UNTIL_TERM, 1, 1)).await.unwrap();
+    let name = run.container("one", 0);
+    let fault = fault(Some(MS(1500)), ActionPlan::Pause { target: target("one", None) });
+    let (paused, ()) = tokio::join!(up.inflict(&fault, std::future::pending()), async {
+        tokio::time::sleep(MS(700)).await;
+        docker(&["unpause", &name]);
+    });
+    assert!(!paused.effective, "{paused:?}");
+    assert_eq!(paused.proof, "Docker does not call it paused");
+    up.down().await;
+    run.assert_gone();
+}
+
+#[tokio::test]
+async fn scale_adds_replicas_at_their_addresses_and_takes_them_back() {
+    let Some(mut broker) = tansu("broker") else { return };
+    broker.most = 3;
+    let run = Run::new();
+    let up = run.up(&cluster(vec![broker])).await.unwrap();
+    let addresses: Vec<_> =
+        (0..3).map(|replica| up.addresses().get("broker", replica, "kafka").unwrap().to_owned()).collect();
+    assert!(kafka_answers(&addresses[1]).is_err() && kafka_answers(&addresses[2]).is_err());
+    assert_eq!(up.running(), [("broker".to_owned(), 0)]);
+
+    let scale = |to| ActionPlan::Scale { service: "broker".into(), to };
+    let grown = done(&up, None, scale(3)).await;
+    assert!(grown.effective && grown.ended.is_some(), "{grown:?}");
+    assert!(grown.proof.starts_with("1 -> 3 replicas: broker.1 joined, ready after "), "{grown:?}");
+    for address in &addresses {
+        kafka_answers(address).unwrap();
+    }
+    assert_eq!(up.running().len(), 3);
+    let idle = done(&up, None, scale(3)).await;
+    assert_eq!((idle.effective, idle.proof.as_str()), (false, "there were 3 replicas already"));
+
+    let shrunk = done(&up, Some(MS(500)), scale(1)).await;
+    assert!(shrunk.effective, "{shrunk:?}");
+    assert!(shrunk.proof.starts_with("3 -> 1 replicas: broker.2 left with exit "), "{shrunk:?}");
+    assert!(shrunk.proof.contains("; broker.2 joined, ready after "), "{shrunk:?}");
+    assert_eq!(up.running().len(), 3);
+    kafka_answers(&addresses[2]).unwrap();
+
+    assert_eq!(up.heal().await, Vec::<String>::new());
+    assert_eq!(up.running(), [("broker".to_owned(), 0)], "as at the start");
+    assert!(up.seen().await.iter().any(|state| state.replica == 2), "what was there is still told");
+    up.down().await;
+    run.assert_gone();
+}
+
+#[tokio::test]
+async fn a_replica_that_does_not_come_up_is_no_proof() {
+    let Some(_) = shell() else { return };
+    let run = Run::new();
+    let mut plan = one("[ $REPLICA = 0 ] && exec sleep 100; echo I am too many; exit 5", 1, 2);
+    plan.services[0].env = vec![("REPLICA".into(), texts(&["{{replica}}"])[0].clone())];
+    let up = run.up(&plan).await.unwrap();
+    let grown = done(&up, None, ActionPlan::Scale { service: "one".into(), to: 2 }).await;
+    assert!(!grown.effective, "{grown:?}");
+    assert!(grown.proof.contains("ended again with exit code 5 (I am too many)"), "{grown:?}");
+    up.down().await;
+    run.assert_gone();
+}
+
+#[tokio::test]
+async fn exec_is_proven_by_its_exit_code() {
+    let Some(_) = shell() else { return };
+    let run = Run::new();
+    let up = run.up(&one("exec sleep 100", 2, 2)).await.unwrap();
+    let exec = |replica, command: &[&str]| ActionPlan::Exec {
+        target: target("one", replica),
+        command: texts(command),
+    };
+    let good =
+        done(&up, None, exec(Some(1), &["/bin/bash", "-c", "echo a; echo b; echo {{replica}} >&2"])).await;
+    assert!(good.effective, "{good:?}");
+    assert!(good.proof.starts_with("exit 0 (") && good.proof.contains("a / b"), "{good:?}");
+    assert!(good.proof.contains('1'), "{good:?}");
+    let bad = done(&up, None, exec(Some(0), &["/bin/bash", "-c", "echo no; exit 9"])).await;
+    assert_eq!((bad.effective, bad.proof.as_str()), (false, "exit 9 (no)"));
+    let both = done(&up, None, exec(None, &["/bin/bash", "-c", "exit {{replica}}"])).await;
+    assert_eq!(
+        (both.effective, both.proof.as_str()),
+        (false, "one.0: exit 0 (no output); one.1: exit 1 (no output)")
+    );
+    let absent = done(&up, None, exec(Some(0), &["/no/such/program"])).await;
+    assert!(!absent.effective && absent.proof.contains("no such"), "{absent:?}");
+    up.down().await;
+    run.assert_gone();
+}
+
+#[tokio::test]
+async fn all_replicas_of_a_service_are_hit_and_each_is_named() {
+    let Some(_) = shell() else { return };
+    let run = Run::new();
+    let up = run.up(&one(UNTIL_TERM, 2, 2)).await.unwrap();
+    let both = done(&up, None, restart("one", "SIGTERM", None)).await;
+    assert!(both.effective, "{both:?}");
+    assert!(
+        both.proof.starts_with("one.0: exit 7, ") && both.proof.contains("; one.1: exit 7, "),
+        "{both:?}"
+    );
+    up.down().await;
+    run.assert_gone();
+    assert!(run.log("one-1.log").contains("bye"));
+}
+
+#[tokio::test]
+async fn a_restart_that_is_cut_short_is_healed_at_once() {
+    let Some(_) = shell() else { return };
+    let run = Run::new();
+    let up = run.up(&one(UNTIL_TERM, 1, 1)).await.unwrap();
+    let mut action = restart("one", "SIGKILL", None);
+    if let ActionPlan::Restart { down_for, .. } = &mut action {
+        *down_for = Duration::from_secs(60);
+    }
+    let cut = up.inflict(&fault(None, action), tokio::time::sleep(MS(500))).await;
+    assert!(cut.effective && cut.ended.unwrap() - cut.began < Duration::from_secs(20), "{cut:?}");
+    assert_eq!(up.heal().await, Vec::<String>::new());
+    assert_eq!(inspect(&run.container("one", 0), "{{.State.Running}}"), "true");
+    up.down().await;
+    run.assert_gone();
+}

@@ -1,0 +1,94 @@
+//! The relay between two containers: what it does to who asks, and what is left of it.
+
+use std::time::Duration;
+
+use kaf6::plan::cluster::Link;
+use kaf6::plan::{ActionPlan, ClusterPlan};
+
+use crate::plans::{Run, cluster, fault, script, shell, tansu};
+
+/// Asks a broker for its API versions again and again, each time on a new connection, and says how long the answer
+/// took, in milliseconds.
+const ASKER: &str = r#"
+at=${AT/:/\/}
+while true; do
+    exec 3<>/dev/tcp/$at || exit 1
+    start=${EPOCHREALTIME/./}
+    printf '\0\0\0\x0d\0\x12\0\0\0\0\0\x01\0\x03lab' >&3
+    head -c 8 <&3 >/dev/null
+    echo $(( (${EPOCHREALTIME/./} - start) / 1000 ))
+    exec 3>&-
+    sleep 0.05
+done
+"#;
+
+fn plan() -> Option<ClusterPlan> {
+    shell()?;
+    let mut asker = script("asker", ASKER);
+    asker.env = vec![("AT".into(), crate::plans::texts(&["{{store.kafka}}"])[0].clone())];
+    asker.needs = vec!["store".into()];
+    let link = Link { from: "asker".into(), to: "store".into() };
+    Some(ClusterPlan { links: vec![link], ..cluster(vec![tansu("store")?, asker]) })
+}
+
+fn throttle(latency: u64, bandwidth: Option<u64>) -> ActionPlan {
+    ActionPlan::Throttle {
+        link: Link { from: "asker".into(), to: "store".into() },
+        latency: Duration::from_millis(latency),
+        jitter: Duration::ZERO,
+        bandwidth,
+    }
+}
+
+/// What the asker measured since a line.
+fn measured(run: &Run, since: usize) -> Vec<u64> {
+    run.log("asker.log").lines().skip(since).map(|line| line.parse().expect("a number")).collect()
+}
+
+fn median(mut all: Vec<u64>) -> u64 {
+    all.sort_unstable();
+    all[all.len() / 2]
+}
+
+#[tokio::test]
+async fn a_way_is_slow_for_as_long_as_the_fault_lasts() {
+    let Some(plan) = plan() else { return };
+    let run = Run::new();
+    let up = run.up(&plan).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let before = measured(&run, 0);
+    assert!(before.len() > 5 && median(before.clone()) < 100, "{before:?}");
+
+    let slow =
+        up.inflict(&fault(Some(Duration::from_secs(4)), throttle(200, None)), std::future::pending()).await;
+    assert!(slow.effective, "{slow:?}");
+    let mean = slow.proof.split("delayed, by ").nth(1).and_then(|rest| rest.split(' ').next());
+    let mean: f64 = mean.unwrap().parse().unwrap();
+    assert!(slow.proof.contains(" bytes there and ") && (200.0..280.0).contains(&mean), "{slow:?}");
+    let lasted = slow.ended.unwrap() - slow.began;
+    assert!(lasted >= Duration::from_secs(4) && lasted < Duration::from_secs(6), "{lasted:?}");
+    let during = measured(&run, before.len() + 1);
+    let typical = median(during.clone());
+    assert!((200..300).contains(&typical), "once, not twice: {during:?}");
+
+    let since = measured(&run, 0).len() + 2;
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let after = measured(&run, since);
+    assert!(after.len() > 5 && median(after.clone()) < 100, "nothing is left of it: {after:?}");
+    assert_eq!(up.down().await, Vec::<String>::new());
+    run.assert_gone();
+}
+
+#[tokio::test]
+async fn what_nobody_used_is_not_effective() {
+    let Some(mut plan) = plan() else { return };
+    plan.services[1] = script("asker", "exec sleep 100");
+    let run = Run::new();
+    let up = run.up(&plan).await.unwrap();
+    let idle = up
+        .inflict(&fault(Some(Duration::from_millis(300)), throttle(200, None)), std::future::pending())
+        .await;
+    assert_eq!((idle.effective, idle.proof.as_str()), (false, "no byte passed through the relay meanwhile"));
+    up.down().await;
+    run.assert_gone();
+}

@@ -1,0 +1,124 @@
+//! Starts that work: order, readiness, addresses, logs, what is told; and nothing left at the end.
+
+use std::time::Duration;
+
+use kaf6::docker::Step;
+use kaf6::plan::cluster::Ready;
+
+use crate::plans::{Run, UNTIL_TERM, cluster, docker, inspect, kafka_answers, script, shell, tansu, texts};
+
+#[tokio::test]
+async fn services_start_in_their_order_and_leave_nothing() {
+    let Some(_) = shell() else { return };
+    let Some(broker) = tansu("broker") else { return };
+    let run = Run::new();
+    let first = script("first", "sleep 0.3; echo ok > /tmp/ready; echo first is ready; sleep 100");
+    let mut first = kaf6::plan::ServicePlan {
+        ready: Some(Ready::Exec(texts(&["/bin/bash", "-c", "[ -f /tmp/ready ]"]))),
+        ..first
+    };
+    first.volumes = vec![("data".to_owned(), "/data".to_owned())];
+    let mut second = script("second", "echo $WHO; exec sleep 100");
+    second.env = vec![(
+        "WHO".to_owned(),
+        texts(&["{{run_id}}/{{replica}}/{{broker.kafka}}/{{self.host}}"])[0].clone(),
+    )];
+    second.needs = vec!["first".to_owned(), "broker".to_owned()];
+    let plan = cluster(vec![first, broker, second]);
+    let up = run.up(&plan).await.unwrap();
+
+    let address = up.addresses().get("broker", 0, "kafka").unwrap().to_owned();
+    assert!(address.starts_with("127.0.0.1:"), "{address}");
+    kafka_answers(&address).unwrap();
+    let running: Vec<_> = ["broker", "first", "second"].map(|name| (name.to_owned(), 0)).into();
+    assert_eq!(up.running(), running);
+
+    let steps = run.steps.lock().unwrap().clone();
+    let at = |wanted: &str, started: bool| {
+        let found = steps.iter().position(|step| match step {
+            Step::Starting { service, .. } => started && service == wanted,
+            Step::Ready { service, .. } => !started && service == wanted,
+            _ => false,
+        });
+        found.unwrap()
+    };
+    assert!(at("first", false) < at("second", true) && at("broker", false) < at("second", true));
+
+    let seen = up.seen().await;
+    assert_eq!(seen.len(), 3);
+    let first = seen.iter().find(|state| state.service == "first").unwrap();
+    assert_eq!(first.container, run.container("first", 0));
+    assert!(first.ready.unwrap() >= Duration::from_millis(300), "{first:?}");
+    assert_eq!(first.last_lines, ["first is ready"]);
+    assert_eq!(seen.last().unwrap().service, "second", "in the order of their start");
+    // The volume of the plan, and the one that the image asks for.
+    assert_eq!(inspect(&first.container, "{{len .Mounts}}"), "2");
+
+    assert_eq!(up.unexpected().await, Vec::<String>::new());
+    assert_eq!(up.down().await, Vec::<String>::new());
+    run.assert_gone();
+    assert_eq!(run.log("first.log"), "first is ready\n");
+    assert_eq!(run.log("second.log"), format!("{}/0/broker:9092/127.0.0.1\n", run.id));
+    assert!(matches!(run.steps.lock().unwrap().last(), Some(Step::Removing)));
+}
+
+#[tokio::test]
+async fn containers_of_a_run_reach_each_other_by_their_names() {
+    let Some(_) = shell() else { return };
+    let Some(mut broker) = tansu("broker") else { return };
+    broker.replicas = 2;
+    broker.most = 2;
+    let run = Run::new();
+    let ask = "for to in {{broker.0.kafka}} {{broker.1.kafka}}; do exec 3<>/dev/tcp/${to/:/\\/} && echo \"$to is there\"; done; sleep 100";
+    let mut asker = script("asker", &ask.replace("\\/", "/"));
+    asker.needs = vec!["broker".to_owned()];
+    let up = run.up(&cluster(vec![broker, asker])).await.unwrap();
+    for _ in 0..100 {
+        if run.log("asker.log").lines().count() == 2 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(run.log("asker.log"), "broker-0:9092 is there\nbroker-1:9092 is there\n");
+    assert_ne!(up.addresses().get("broker", 0, "kafka"), up.addresses().get("broker", 1, "kafka"));
+    assert_eq!(up.running().len(), 3);
+    up.down().await;
+    run.assert_gone();
+    assert!(!run.log("broker-0.log").is_empty() || run.log("broker.log").is_empty());
+}
+
+#[tokio::test]
+async fn a_cluster_that_is_dropped_is_removed_all_the_same() {
+    let Some(_) = shell() else { return };
+    let run = Run::new();
+    let up = run.up(&cluster(vec![script("one", UNTIL_TERM)])).await.unwrap();
+    assert_eq!(inspect(&run.container("one", 0), "{{.State.Running}}"), "true");
+    tokio::task::spawn_blocking(move || drop(up)).await.unwrap();
+    run.assert_gone();
+}
+
+#[tokio::test]
+async fn a_container_that_ends_by_itself_is_told_once() {
+    let Some(_) = shell() else { return };
+    let run = Run::new();
+    let up = run.up(&cluster(vec![script("short", "sleep 1; echo that was it; exit 3")])).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let told = up.unexpected().await;
+    assert_eq!(told, ["the container of short ended by itself: exit code 3 (that was it)"]);
+    assert!(up.unexpected().await.is_empty());
+    up.down().await;
+    run.assert_gone();
+}
+
+#[tokio::test]
+async fn what_was_there_before_is_there_after() {
+    let Some(_) = shell() else { return };
+    let name = format!("kaf6-bystander-{}", uuid::Uuid::new_v4().simple());
+    docker(&["run", "--detach", "--name", &name, "kaf6-lab/shell:dev", "exec sleep 100"]);
+    let run = Run::new();
+    let up = run.up(&cluster(vec![script("one", UNTIL_TERM)])).await.unwrap();
+    up.down().await;
+    assert_eq!(inspect(&name, "{{.State.Running}}"), "true");
+    docker(&["rm", "--force", "--volumes", &name]);
+    run.assert_gone();
+}
