@@ -82,7 +82,7 @@ impl Owner {
 
     /// Whether it lives, given whether its container runs, where it has one.
     pub(super) fn life(&self, container_runs: bool) -> Life {
-        self.life_at(container_runs, Process::own().as_ref(), |pid| start_of(pid))
+        self.life_at(container_runs, Process::own().as_ref(), start_of)
     }
 
     fn life_at(

@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bollard::container::LogOutput;
@@ -15,6 +15,7 @@ use futures_util::StreamExt as _;
 use tokio::task::JoinHandle;
 
 use super::daemon::Daemon;
+use super::lock::lock;
 
 /// Lines that are kept in memory.
 const KEPT: usize = 50;
@@ -161,10 +162,6 @@ fn split_time(message: &[u8]) -> (Option<&str>, &[u8]) {
         }
         _ => (None, message),
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod error;
 mod faults;
 mod images;
 mod labels;
+mod lock;
 mod logs;
 mod names;
 mod options;

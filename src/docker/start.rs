@@ -17,10 +17,11 @@ use tokio::sync::watch;
 
 use super::cut::Cut;
 use super::daemon::{is_gone, refused, said};
+use super::lock::lock;
 use super::options::Step;
 use super::place::Place;
 use super::relay::{Relay, Target};
-use super::state::{RelayHost, Shared, Unit, Wanted, lock};
+use super::state::{RelayHost, Shared, Unit, Wanted};
 use super::{DockerError, images, names, ready, spec};
 use crate::plan::ServicePlan;
 use crate::plan::cluster::{Link, Pull};
