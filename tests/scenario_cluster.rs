@@ -1,5 +1,4 @@
 //! Files with containers: presets, what is laid over them, where the load goes, and the plan that comes of it.
-#![expect(clippy::expect_used, reason = "a test ends where it cannot go on")]
 
 use std::path::Path;
 

@@ -73,6 +73,14 @@ impl Case<'_> {
         }
     }
 
+    /// The faults that lasted at a time, in words behind it: `, during `bounce``; nothing where there were none.
+    pub(super) fn during(&self, from: Duration, to: Duration) -> String {
+        let lasted = |f: &&FaultSeen| f.span.is_some_and(|(start, end)| start <= to && end >= from);
+        let names: Vec<String> =
+            self.seen.faults.iter().filter(lasted).map(|fault| format!("`{}`", fault.name)).collect();
+        if names.is_empty() { String::new() } else { format!(", during {}", names.join(" and ")) }
+    }
+
     /// What it does is sending, or sending and reading.
     pub(super) fn sends(&self) -> bool {
         self.scenario.kind != "consume"

@@ -25,7 +25,8 @@ pub(super) fn continuity(case: &Case<'_>, max_gap: Duration) -> Answer {
     };
     let actual = format!("{} without {}", time(to - from), if case.sends() { "an ack" } else { "a read" });
     let answer = Answer::passes_if(to - from <= max_gap, expected, actual);
-    answer.because(format!("from {:.3} s to {:.3} s", from.as_secs_f64(), to.as_secs_f64()))
+    let during = case.during(from, to);
+    answer.because(format!("from {:.3} s to {:.3} s{during}", from.as_secs_f64(), to.as_secs_f64()))
 }
 
 /// Until when an ack or read was still to come after the last one.

@@ -3,7 +3,8 @@
 //! Judged by what a `watch` saw: each change of each broker's answers.
 
 use super::answer::{Answer, Outcome};
-use crate::observe::{MetadataChange, ScenarioSeen};
+use super::case::Case;
+use crate::observe::MetadataChange;
 use crate::plan::Aspect;
 
 /// Changes named in the message.
@@ -19,9 +20,9 @@ pub(super) fn expected(allow: &[Aspect]) -> String {
 }
 
 /// Nothing changed but what may.
-pub(super) fn metadata_stable(scenario: &ScenarioSeen, allow: &[Aspect]) -> Answer {
+pub(super) fn metadata_stable(case: &Case<'_>, allow: &[Aspect]) -> Answer {
     let expected = expected(allow);
-    let Some(watch) = &scenario.watch else { return Answer::no_data(expected) };
+    let Some(watch) = &case.scenario.watch else { return Answer::no_data(expected) };
     let asked = watch.brokers.iter().filter(|broker| broker.asked > 0);
     let silent: Vec<_> = asked.clone().filter(|broker| broker.answered == 0).collect();
     if silent.len() == asked.count() {
@@ -33,7 +34,11 @@ pub(super) fn metadata_stable(scenario: &ScenarioSeen, allow: &[Aspect]) -> Answ
     let wrong: Vec<&MetadataChange> =
         watch.changes.iter().filter(|change| !allow.contains(&change.aspect)).collect();
     if !wrong.is_empty() {
-        let named: Vec<String> = wrong.iter().take(NAMED).map(|change| in_words(change)).collect();
+        let named: Vec<String> = wrong
+            .iter()
+            .take(NAMED)
+            .map(|change| in_words(change, &case.during(change.at, change.at)))
+            .collect();
         let more = (wrong.len() - named.len()) as u64 + watch.more_changes;
         let mut message = named.join("; ");
         if more > 0 {
@@ -57,7 +62,7 @@ pub(super) fn metadata_stable(scenario: &ScenarioSeen, allow: &[Aspect]) -> Answ
 }
 
 /// `leader of orders[1] from 0 to 2 at 3.2 s, says 127.0.0.1:9092`
-fn in_words(change: &MetadataChange) -> String {
+fn in_words(change: &MetadataChange, during: &str) -> String {
     let place = match (&change.topic, change.partition) {
         (Some(topic), Some(partition)) => format!(" of {topic}[{partition}]"),
         (Some(topic), None) => format!(" of {topic}"),
@@ -65,7 +70,7 @@ fn in_words(change: &MetadataChange) -> String {
     };
     let aspect = change.aspect.name().replace('_', " ");
     format!(
-        "{aspect}{place} from {} to {} at {:.3} s, says {}",
+        "{aspect}{place} from {} to {} at {:.3} s{during}, says {}",
         change.before,
         change.after,
         change.at.as_secs_f64(),

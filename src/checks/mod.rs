@@ -204,7 +204,7 @@ fn answer(check: &CheckPlan, case: &Case<'_>) -> Answer {
             throughput_drops::throughput_drops(case, during, *at_least)
         }
         Ask::Recovers { after, within, tolerance } => recovers::recovers(case, after, *within, *tolerance),
-        Ask::MetadataStable { allow } => metadata_stable::metadata_stable(scenario, allow),
+        Ask::MetadataStable { allow } => metadata_stable::metadata_stable(case, allow),
         Ask::Continuity { max_gap } => continuity::continuity(case, *max_gap),
     };
     soften(answer, &check.ask, scenario)

@@ -276,7 +276,7 @@ fn continuity_is_the_longest_time_without() {
     let mut seen = world(0);
     let bad = answer(gap(10_000), &seen);
     assert_eq!((bad.outcome, bad.actual.as_str()), (Outcome::Fail, "10.01 s without an ack"));
-    assert_eq!(bad.message, "from 9.990 s to 20.000 s");
+    assert_eq!(bad.message, "from 9.990 s to 20.000 s, during `slow`");
     assert_eq!(answer(gap(10_010), &seen).outcome, Outcome::Pass);
     assert_eq!(ask(gap(1), Some("read"), &seen).answer.actual, "10.01 s without a read");
     assert_eq!(evaluate(&plan(&[("it", gap(1), None)]), &seen).len(), 2, "each producer and each consumer");
@@ -313,6 +313,12 @@ fn watched(changes: Vec<MetadataChange>) -> ScenarioSeen {
     seen
 }
 
+fn judge_metadata(scenario: &ScenarioSeen, allow: &[Aspect]) -> Answer {
+    let (plan, seen) = (plan(&[]), world(10));
+    let case = super::Case { plan: &plan, seen: &seen, index: 0, scenario };
+    super::metadata_stable::metadata_stable(&case, allow)
+}
+
 fn change(aspect: Aspect) -> MetadataChange {
     MetadataChange {
         at: ms(12_345),
@@ -327,13 +333,13 @@ fn change(aspect: Aspect) -> MetadataChange {
 
 #[test]
 fn metadata_stable_names_each_change_that_is_not_allowed() {
-    let judge = |seen: &ScenarioSeen, allow: &[Aspect]| super::metadata_stable::metadata_stable(seen, allow);
+    let judge = |seen: &ScenarioSeen, allow: &[Aspect]| judge_metadata(seen, allow);
     assert_eq!(judge(&watched(Vec::new()), &[]).outcome, Outcome::Pass);
     let seen = watched(vec![change(Aspect::Leaders), change(Aspect::Brokers)]);
     let bad = judge(&seen, &[Aspect::Brokers]);
     assert_eq!((bad.outcome, bad.actual.as_str()), (Outcome::Fail, "1 change"));
     assert_eq!(bad.expected, "0 changes but of brokers");
-    assert_eq!(bad.message, "leaders of t[2] from 0 to 1 at 12.345 s, says a:1");
+    assert_eq!(bad.message, "leaders of t[2] from 0 to 1 at 12.345 s, during `slow`, says a:1");
     let good = judge(&seen, &[Aspect::Brokers, Aspect::Leaders]);
     assert_eq!((good.outcome, good.actual.as_str()), (Outcome::Pass, "0 changes, 2 allowed"));
     let many = watched(vec![change(Aspect::TopicIds); 5]);
@@ -342,7 +348,7 @@ fn metadata_stable_names_each_change_that_is_not_allowed() {
 
 #[test]
 fn metadata_stable_needs_answers() {
-    let judge = |seen: &ScenarioSeen| super::metadata_stable::metadata_stable(seen, &[]);
+    let judge = |seen: &ScenarioSeen| judge_metadata(seen, &[]);
     let mut seen = watched(Vec::new());
     let watch = seen.watch.as_mut().unwrap();
     let error = Some("refused".to_owned());

@@ -194,9 +194,19 @@ pub struct OutputArgs {
     )]
     pub fail_on: FailOn,
 
-    /// Show no progress
-    #[arg(long, short, env = "KAF6_QUIET", hide_env_values = true)]
+    /// Show no progress: --log-level error
+    #[arg(long, short)]
     pub quiet: bool,
+
+    /// What stderr shows of a run that goes on
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        env = "KAF6_LOG_LEVEL",
+        hide_env_values = true,
+        default_value = "info"
+    )]
+    pub log_level: LogLevel,
 
     /// On GitHub: mark the scenario file's line of each check that failed
     #[arg(
@@ -223,6 +233,13 @@ pub struct OutputArgs {
     /// What to print on stdout at the end: a table, or summary.json (a JSON array of them for several files)
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
+}
+
+impl OutputArgs {
+    /// Nothing is to be shown of a run that goes on.
+    pub(super) const fn is_quiet(&self) -> bool {
+        self.quiet || matches!(self.log_level, LogLevel::Error)
+    }
 }
 
 /// `report`.
@@ -263,6 +280,15 @@ pub struct InitArgs {
     /// Write over files that are there
     #[arg(long)]
     pub force: bool,
+}
+
+/// What stderr shows of a run that goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// Only what is wrong.
+    Error,
+    /// Progress too.
+    Info,
 }
 
 /// What `run` prints at its end.

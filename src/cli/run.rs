@@ -71,7 +71,7 @@ fn go(
             save_ledger,
         };
         let mut display =
-            Display { quiet: args.quiet, format: args.format, shown: None, runner: Runner::detect() };
+            Display { quiet: args.is_quiet(), format: args.format, shown: None, runner: Runner::detect() };
         work(&options, &mut display).await
     });
     // A thread that librdkafka holds must not hold the process: all that matters has been written.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bollard::container::LogOutput;
 use bollard::query_parameters::LogsOptionsBuilder;
+use console::strip_ansi_codes;
 use futures_util::StreamExt as _;
 use tokio::task::JoinHandle;
 
@@ -55,11 +56,11 @@ impl Log {
         lock(&self.written).file.as_ref().map(|_| self.path.as_path())
     }
 
-    /// The last lines.
+    /// The last lines, without the colours that many programs write whoever reads.
     pub(super) fn last_lines(&self) -> Vec<String> {
         let written = lock(&self.written);
         let open = written.open.values().filter(|line| !line.is_empty());
-        written.lines.iter().chain(open).cloned().collect()
+        written.lines.iter().chain(open).map(|line| strip_ansi_codes(line).into_owned()).collect()
     }
 
     /// Follows a container that was just started, or `since` a time where it runs already.

@@ -221,7 +221,7 @@ impl Case<'_> {
                     retry_us: retry.map(|retry| retry.at_us),
                     explained,
                     detail: match retry {
-                        Some(retry) => format!("{what}; explained: {}", told(retry)),
+                        Some(retry) => format!("{what}; {}", told(retry)),
                         None => what,
                     },
                     ..Evidence::of(Anomaly::Reordered)
@@ -283,10 +283,8 @@ impl Case<'_> {
                 explained,
                 detail: if explained {
                     match retry {
-                        Some(retry) => format!("explained: {}", told(retry)),
-                        None => {
-                            "explained: a try to send it had no answer, and may have been written".to_owned()
-                        }
+                        Some(retry) => told(retry),
+                        None => "a try to send it had no answer, and may have been written".to_owned(),
                     }
                 } else {
                     "the producer sent it once, or again only after a try that was not written".to_owned()

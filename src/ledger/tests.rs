@@ -82,7 +82,7 @@ fn an_explained_duplicate_names_the_retry() {
     assert!(of(3).explained && !of(4).explained);
     assert_eq!(
         of(3).detail,
-        "explained: the producer saw `Broker transport failure` at 0.250 s and sent its batch again"
+        "the producer saw `Broker transport failure` at 0.250 s and sent its batch again"
     );
     assert_eq!(of(3).acked_us, None, "acks of what was sent again come at any time");
     assert_eq!(of(4).acked_us, Some((400_000, 400_000)));
@@ -97,7 +97,7 @@ fn an_explained_reordering_names_the_retry_of_either() {
     let found = world.evidence(Anomaly::Reordered);
     assert_eq!(
         found[0].detail,
-        "lies behind number 3, which was sent later; explained: the producer saw `Broker transport failure` at 0.250 s \
+        "lies behind number 3, which was sent later; the producer saw `Broker transport failure` at 0.250 s \
          and sent its batch again"
     );
 }

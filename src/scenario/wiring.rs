@@ -21,7 +21,7 @@ enum Part {
 }
 
 /// What a `{{...}}` in the text of a service or of an address stands for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Reference {
     /// `replica`: the number of the replica, from 0.
     Replica,
@@ -200,7 +200,22 @@ fn reference(inside: &str) -> Option<Reference> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in ".*", near in "[a-z.{}\\\\ 0-9]{0,30}") {
+            for text in [text, near] {
+                if let Ok(wired) = Wired::parse(&text) {
+                    // What was found is what was written, but for spaces and for what a backslash keeps from being read.
+                    let back = wired.resolve(ToString::to_string);
+                    prop_assert!(text.contains(['\\', ' ']) || back == text || text.contains(".0"), "{text} {back}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn references_are_found_and_replaced() {

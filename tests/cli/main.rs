@@ -5,6 +5,7 @@
 
 mod place;
 
+mod action;
 mod help;
 mod init;
 mod outputs;

@@ -178,7 +178,7 @@ fn reading(partition: i32) -> Reading {
             0,
             811,
             801,
-            "explained: the producer saw `Broker transport failure` at 8.010 s and sent its batch again",
+            "the producer saw `Broker transport failure` at 8.010 s and sent its batch again",
         )
     };
     let altered = Evidence {
@@ -344,7 +344,7 @@ fn record(plan: Plan, seen: Observations) -> Summary {
 
 /// A broker is killed and loses three acked messages; two more join, and a leader moves.
 pub fn faulted() -> Summary {
-    record(plan(), seen())
+    Summary { kaf6_version: "1.0.0".to_owned(), ..record(plan(), seen()) }
 }
 
 #[test]

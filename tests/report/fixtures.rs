@@ -774,6 +774,17 @@ pub fn big() -> Summary {
             })
             .collect(),
     )]);
+    s.containers = (0..12)
+        .map(|replica| ContainerSummary {
+            service: "broker".to_owned(),
+            replica,
+            image: "kafka:4".to_owned(),
+            container: format!("kaf6-soak-broker-{replica}"),
+            ready_ms: Some(900),
+            log: Some(format!("logs/broker.{replica}.log")),
+            last_lines: vec!["a long line ".repeat(80); 100],
+        })
+        .collect();
     s.metadata_changes =
         (0..3000).map(|i| leader("orders", i % 128, 2_400_310 + u64::from(i.unsigned_abs()))).collect();
     s

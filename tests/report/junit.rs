@@ -6,6 +6,7 @@ use std::process::Command;
 use kaf6::report::junit::{junit, merge};
 use quick_xml::events::Event;
 
+use crate::faulted::faulted;
 use crate::{fixtures, parts};
 
 fn text(bytes: Vec<u8>) -> String {
@@ -20,6 +21,11 @@ fn fail() {
 #[test]
 fn inconclusive() {
     insta::assert_snapshot!(text(junit(&fixtures::error()).unwrap()));
+}
+
+#[test]
+fn under_faults() {
+    insta::assert_snapshot!(text(junit(&faulted()).unwrap()));
 }
 
 #[test]

@@ -42,6 +42,9 @@ prop_compose! {
         s.metric_series[0].value = value;
         s.faults[0].started_ms = Some(started);
         s.faults[0].ended_ms = Some(ended);
+        s.faults[0].first_ack_ms = Some(acked);
+        s.faults[0].lost = Some(received);
+        s.metadata_changes = vec![MetadataChangeSummary { at_ms: duration, ..MetadataChangeSummary::default() }];
         s.scenarios["write"].p50_ms = p50.clone();
         s.scenarios["write"].p99_ms = p50;
         s.partitions[0].acked = acked;

@@ -75,6 +75,35 @@ fn the_parts_of_the_page_that_a_reader_looks_for() {
 }
 
 #[test]
+fn faults_with_all_that_came_of_them() {
+    let page = html(&faulted()).unwrap();
+    let section = |id: &str| {
+        let rest = page.split_once(&format!("<section id=\"{id}\"")).unwrap().1;
+        rest.split_once("</section>").unwrap().0.to_owned()
+    };
+    for (id, parts) in [
+        ("timeline", &["bounce · restart broker", "class=\"band\""][..]),
+        ("faults", &["238 ms", "2.35 s", "ended with 137"]),
+        (
+            "anomalies",
+            &["gone after <code>bounce</code>", "sent its batch again, during <code>bounce</code>"],
+        ),
+        ("checks", &["during <code>bounce</code>"]),
+        ("changes", &["orders[1]", "220 ms after grow", "127.0.0.1:40113", "111 of 122"]),
+        (
+            "containers",
+            &["local/tansu:dev", "<details class=\"log\" open>", "connection reset by peer", "never"],
+        ),
+    ] {
+        let section = section(id);
+        for part in parts {
+            assert!(section.contains(part), "{id}: {part}");
+        }
+    }
+    assert!(page.contains("first ack after the fault"));
+}
+
+#[test]
 fn ids_are_unique_and_links_have_a_target() {
     for (name, run) in all() {
         let page = html(&run).unwrap();

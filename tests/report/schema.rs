@@ -5,6 +5,7 @@ use std::path::Path;
 use kaf6::report::json::{ReadSummaryError, from_json, summary_schema, to_json};
 use kaf6::report::summary::Summary;
 
+use crate::faulted::faulted;
 use crate::fixtures;
 
 /// Holds a committed file to what the code makes; `UPDATE_SCHEMAS=1` writes it.
@@ -27,11 +28,12 @@ fn validator() -> jsonschema::Validator {
     jsonschema::validator_for(&schema).unwrap()
 }
 
-fn all() -> [(&'static str, Summary); 4] {
+fn all() -> [(&'static str, Summary); 5] {
     [
         ("pass", fixtures::pass()),
         ("fail", fixtures::fail()),
         ("error", fixtures::error()),
+        ("faulted", faulted()),
         ("hostile", fixtures::hostile()),
     ]
 }
@@ -43,7 +45,7 @@ fn the_committed_schema_is_in_step() {
 
 #[test]
 fn the_committed_summaries_are_in_step() {
-    for (name, summary) in &all()[..3] {
+    for (name, summary) in &all()[..4] {
         in_step(&format!("tests/fixtures/summaries/{name}.json"), &to_json(summary).unwrap());
     }
 }

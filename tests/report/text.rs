@@ -5,6 +5,7 @@ use std::path::Path;
 use kaf6::report::console::render;
 use kaf6::report::terminal::Style;
 
+use crate::faulted::faulted;
 use crate::fixtures;
 
 #[test]
@@ -20,6 +21,11 @@ fn fail() {
 #[test]
 fn inconclusive() {
     insta::assert_snapshot!(render(&fixtures::error(), Style::PLAIN, Some(Path::new("reports/x"))));
+}
+
+#[test]
+fn under_faults() {
+    insta::assert_snapshot!(render(&faulted(), Style::PLAIN, None));
 }
 
 #[test]

@@ -9,12 +9,15 @@ use super::source::is_plain;
 
 /// More changes than this are left to summary.json.
 const MAX_CHANGES: usize = 200;
-/// More lines of a container than this are left to its log.
-const MAX_LINES: usize = 40;
+/// More lines than this over all containers are left to their logs, but for a few of each.
+const MAX_LINES: usize = 200;
+/// And of one container.
+const MOST_OF_ONE: usize = 40;
+const LEAST_OF_ONE: usize = 5;
 /// Of a longer line the start is shown.
 const MAX_CHARS: usize = 300;
-/// Of more containers than this, the lines are folded away.
-const IN_VIEW: usize = 3;
+/// More lines than this over all containers are folded away.
+const IN_VIEW: usize = 60;
 
 pub(super) struct Fault {
     pub name: String,
@@ -73,6 +76,7 @@ pub(super) struct Log {
     pub name: String,
     pub text: String,
     pub about: String,
+    lines: usize,
 }
 
 pub(super) fn containers(run: &Summary) -> Containers {
@@ -86,16 +90,17 @@ pub(super) fn containers(run: &Summary) -> Containers {
         log: c.log.clone(),
         link: c.log.as_deref().is_some_and(is_plain),
     };
+    let each = (MAX_LINES / run.containers.len().max(1)).clamp(LEAST_OF_ONE, MOST_OF_ONE);
     let log = |c: &ContainerSummary| {
-        let hidden = c.last_lines.len().saturating_sub(MAX_LINES);
+        let hidden = c.last_lines.len().saturating_sub(each);
         let lines: Vec<String> = c.last_lines[hidden..].iter().map(|line| shortened(line)).collect();
         let about = plural(lines.len() as u64, "line", "lines");
-        Log { name: name(c), text: lines.join("\n"), about }
+        Log { name: name(c), text: lines.join("\n"), about, lines: lines.len() }
     };
     let logs: Vec<Log> = run.containers.iter().filter(|c| !c.last_lines.is_empty()).map(log).collect();
     Containers {
         rows: run.containers.iter().map(row).collect(),
-        open: run.status != RunStatus::Pass && logs.len() <= IN_VIEW,
+        open: run.status != RunStatus::Pass && logs.iter().map(|log| log.lines).sum::<usize>() <= IN_VIEW,
         logs,
     }
 }

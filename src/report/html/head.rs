@@ -123,6 +123,11 @@ fn figures(run: &Summary) -> Vec<Figure> {
             }
         }
     }
+    // The recovery time: of the fault that clients took longest to get over.
+    let slowest = run.faults.iter().filter_map(|f| Some((f.first_ack_ms?, f))).max_by_key(|(ms, _)| *ms);
+    if let Some((ms, fault)) = slowest.filter(|(_, fault)| fault.effective) {
+        add("first ack after the fault", millis(float(ms)), fault.name.clone(), "");
+    }
     let brokers: Vec<_> = run.connect.values().flatten().collect();
     if !brokers.is_empty() {
         let reached = brokers.iter().filter(|b| b.reachable).count();

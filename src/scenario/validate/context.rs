@@ -25,9 +25,14 @@ impl<'a> Context<'a> {
     }
 
     fn add(&mut self, span: Span, message: impl Into<String>, hint: Option<String>) {
-        if self.problems.len() < PROBLEMS_MAX {
+        if !self.is_full() {
             self.problems.push(self.document.problem(span, message, hint));
         }
+    }
+
+    /// Whether there are so many problems that no more are told; hostile files must not take long to judge.
+    pub(crate) fn is_full(&self) -> bool {
+        self.problems.len() >= PROBLEMS_MAX
     }
 
     /// A problem at the value of a pointer.

@@ -151,7 +151,7 @@ fn exists(cx: &mut Context<'_>, known: &Known, pointer: &str, name: &str) -> Opt
     if known.services.contains_key(name) || known.attached.contains_key(name) {
         return Some(());
     }
-    if known.written && !known.incomplete {
+    if known.written && !known.incomplete && !cx.is_full() {
         let hint = suggest::hint(name, known.names());
         cx.about_value(pointer, &format!("there is no service `{name}`"), hint, "a service");
     }

@@ -40,6 +40,7 @@ pub(super) fn orders(cx: &mut Context<'_>, slots: &IndexMap<String, Slot>, fault
             let at = below(&waiting.pointer, "after");
             match slots.get(after) {
                 None if faults.contains_key(after) => waits_for.push((after, "after")),
+                None if cx.is_full() => {}
                 None => {
                     let hint = suggest::hint(after, slots.keys().chain(faults.keys()).map(String::as_str));
                     let what = if faults.is_empty() { "scenario" } else { "scenario and no fault" };

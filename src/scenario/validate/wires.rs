@@ -2,6 +2,8 @@
 //!
 //! Owns the search for services that need each other.
 
+use std::collections::HashSet;
+
 use indexmap::IndexMap;
 
 use super::cluster::{Known, service_pointer, texts};
@@ -38,7 +40,7 @@ pub(super) fn services(cx: &mut Context<'_>, known: &mut Known) {
             }
         }
         for (index, need) in service.needs.iter().enumerate() {
-            if !known.services.contains_key(need) && !known.incomplete {
+            if !known.services.contains_key(need) && !known.incomplete && !cx.is_full() {
                 let hint = suggest::hint(need, known.services.keys().map(String::as_str));
                 let at = below(&below(&pointer, "needs"), index);
                 cx.about_value(&at, &format!("there is no service `{need}`"), hint, "a service");
@@ -131,7 +133,11 @@ fn brokers(cx: &mut Context<'_>, known: &Known, pointer: &str, list: &[Wired]) {
 
 /// Checks the references in a text; `owner` is the service that it belongs to.
 fn check(cx: &mut Context<'_>, known: &Known, pointer: &str, wired: &Wired, owner: Option<&str>) {
-    for reference in wired.references() {
+    let mut seen: HashSet<&Reference> = HashSet::new();
+    for reference in wired.references().filter(|reference| seen.insert(reference)) {
+        if cx.is_full() {
+            return;
+        }
         if let Err((message, hint)) = means(known, reference, owner) {
             cx.about_value(pointer, &message, hint, "a text with good references");
         }

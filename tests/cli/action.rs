@@ -1,0 +1,77 @@
+//! action.yml and the command line say the same: each input is an option of `run`, handed over in its variable.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::place::Place;
+
+/// Inputs that are words of the command line, and no option of it.
+const WORDS: [&str; 2] = ["files", "args"];
+
+fn action() -> serde_yaml::Value {
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("action.yml")).unwrap();
+    serde_yaml::from_str(&text).unwrap()
+}
+
+fn names(of: &serde_yaml::Value) -> BTreeSet<String> {
+    of.as_mapping().unwrap().iter().map(|(name, _)| name.as_str().unwrap().to_owned()).collect()
+}
+
+/// What `run --help` says.
+fn help() -> String {
+    String::from_utf8(Place::new().output(&["run", "--help"]).stdout).unwrap()
+}
+
+/// What it says of one option: up to the next one.
+fn help_on(option: &str) -> String {
+    let help = help();
+    let is = |line: &str, start: &str| line.trim_start().starts_with(start);
+    let mut lines = help.lines().skip_while(|line| !is(line, &format!("--{option}")));
+    let first = lines.next().unwrap_or_else(|| panic!("run has no --{option}"));
+    let rest = lines.take_while(|line| !is(line, "--") && !is(line, "-q,") && !is(line, "-h,"));
+    std::iter::once(first).chain(rest).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn each_input_is_an_option_with_its_variable() {
+    let action = action();
+    let variables = &action["runs"]["env"];
+    let inputs = names(&action["inputs"]);
+    for input in &inputs {
+        let variable = format!("KAF6_{}", input.replace('-', "_").to_uppercase());
+        assert_eq!(variables[&variable].as_str(), Some(format!("${{{{ inputs.{input} }}}}").as_str()));
+        if WORDS.contains(&input.as_str()) {
+            continue;
+        }
+        let own = help_on(input);
+        assert!(own.contains(&format!("[env: {variable}]")), "--{input} does not read {variable}:\n{own}");
+    }
+    assert_eq!(names(variables).len(), inputs.len(), "a variable without an input");
+}
+
+#[test]
+fn each_variable_of_run_is_an_input() {
+    let variables = names(&action()["runs"]["env"]);
+    let help = help();
+    for (at, _) in help.match_indices("[env: ") {
+        let name = help[at + 6..].split([']', '=']).next().unwrap();
+        assert!(variables.contains(name), "action.yml does not set {name}");
+    }
+}
+
+#[test]
+fn defaults_are_those_of_the_options() {
+    let action = action();
+    for input in ["report-dir", "fail-on", "log-level", "annotations", "summary"] {
+        let default = action["inputs"][input]["default"].as_str().unwrap();
+        let own = help_on(input);
+        assert!(own.contains(&format!("[default: {default}]")), "--{input} and its input differ: {own}");
+    }
+}
+
+#[test]
+fn outputs_are_those_that_are_written() {
+    let written = kaf6::report::github::outputs(&[], Path::new("reports"));
+    let written: BTreeSet<String> = written.into_iter().map(|(name, _)| name.to_owned()).collect();
+    assert_eq!(names(&action()["outputs"]), written);
+}

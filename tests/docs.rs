@@ -1,0 +1,157 @@
+//! The docs keep up with the code: each check and each fault has its section, each link leads somewhere, and what the
+//! Action's inputs are is what its page says.
+#![expect(clippy::expect_used, reason = "a test ends where it cannot go on")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The types of one kind of thing, by the schema; a test of its own holds that equal to the code.
+fn types(kind: &str) -> BTreeSet<String> {
+    let schema: serde_json::Value =
+        serde_json::from_str(&read("schemas/scenario.schema.json")).expect("the schema is JSON");
+    let forms = schema["$defs"][kind]["oneOf"].as_array().expect("the schema lists its forms").clone();
+    forms
+        .iter()
+        .map(|form| form["properties"]["type"]["const"].as_str().expect("each names its type").to_owned())
+        .collect()
+}
+
+/// Every page: README and the like, and all of docs/.
+fn pages() -> Vec<PathBuf> {
+    fn below(folder: &Path, out: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).expect("the folder is there").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                below(&path, out);
+            } else if path.extension().is_some_and(|end| end == "md") {
+                out.push(path);
+            }
+        }
+    }
+    let mut out: Vec<PathBuf> =
+        ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"].map(|name| root().join(name)).into();
+    below(&root().join("docs"), &mut out);
+    out
+}
+
+/// A page without its code blocks.
+fn prose(text: &str) -> String {
+    let mut in_code = false;
+    let mut out = String::new();
+    for line in text.lines() {
+        if line.trim_start().starts_with("```") {
+            in_code = !in_code;
+        } else if !in_code {
+            out.push_str(line);
+            out.push('\n');
+        }
+    }
+    out
+}
+
+/// The anchors of a page's headings, as GitHub makes them.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let heading = |line: &str| {
+        let title = line.trim_start_matches('#').strip_prefix(' ').filter(|_| line.starts_with('#'))?;
+        let kept = title.trim().to_lowercase();
+        let kept = kept.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+        Some(kept.map(|c| if c == ' ' { '-' } else { c }).collect())
+    };
+    prose(text).lines().filter_map(heading).collect()
+}
+
+/// The targets of a page's links.
+fn links(text: &str) -> Vec<String> {
+    let prose = prose(text);
+    prose
+        .match_indices("](")
+        .filter_map(|(at, _)| prose[at + 2..].split_once(')').map(|(target, _)| target.to_owned()))
+        .collect()
+}
+
+#[test]
+fn each_check_has_its_section() {
+    let sections = anchors(&read("docs/checks.md"));
+    let missing: Vec<String> = types("Check").into_iter().filter(|name| !sections.contains(name)).collect();
+    assert!(missing.is_empty(), "docs/checks.md has no section for {missing:?}");
+}
+
+#[test]
+fn each_fault_has_its_section() {
+    let sections = anchors(&read("docs/faults.md"));
+    let missing: Vec<String> = types("Fault").into_iter().filter(|name| !sections.contains(name)).collect();
+    assert!(missing.is_empty(), "docs/faults.md has no section for {missing:?}");
+}
+
+#[test]
+fn each_link_leads_somewhere() {
+    let mut broken = Vec::new();
+    for page in pages() {
+        let text = read(&page);
+        for link in links(&text) {
+            if link.contains("://") || link.starts_with("mailto:") {
+                continue;
+            }
+            let (file, anchor) = link.split_once('#').map_or((link.as_str(), None), |(f, a)| (f, Some(a)));
+            let target = if file.is_empty() {
+                page.clone()
+            } else {
+                page.parent().expect("a page is in a folder").join(file)
+            };
+            let leads = target.exists()
+                && anchor.is_none_or(|anchor| {
+                    fs::read_to_string(&target).is_ok_and(|text| anchors(&text).contains(anchor))
+                });
+            if !leads {
+                broken.push(format!("{}: {link}", page.strip_prefix(root()).unwrap_or(&page).display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "links that lead nowhere:\n{}", broken.join("\n"));
+}
+
+#[test]
+fn each_page_is_linked() {
+    let mut linked = BTreeSet::new();
+    for page in pages() {
+        for link in links(&read(&page)) {
+            let file = link.split('#').next().unwrap_or_default().to_owned();
+            if let Ok(target) = page.parent().expect("a page is in a folder").join(file).canonicalize() {
+                linked.insert(target);
+            }
+        }
+    }
+    let docs = root().join("docs");
+    let lonely: Vec<PathBuf> = pages()
+        .into_iter()
+        .filter(|page| page.starts_with(&docs))
+        .filter(|page| !linked.contains(&page.canonicalize().expect("the page is there")))
+        .collect();
+    assert!(lonely.is_empty(), "no page links to {lonely:?}");
+}
+
+#[test]
+fn the_actions_page_lists_its_inputs_and_outputs() {
+    let action: serde_yaml::Value = serde_yaml::from_str(&read("action.yml")).expect("action.yml is YAML");
+    let page = read("docs/ci/github.md");
+    for kind in ["inputs", "outputs"] {
+        let names = action[kind].as_mapping().expect("a mapping");
+        for (name, _) in names {
+            let name = name.as_str().expect("a name");
+            assert!(
+                page.contains(&format!("`{name}`")),
+                "docs/ci/github.md does not name {name} of the {kind}"
+            );
+        }
+    }
+}
