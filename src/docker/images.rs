@@ -9,10 +9,10 @@ use bollard::errors::Error;
 use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures_util::StreamExt as _;
 
-use super::DockerError;
 use super::cut::Cut;
 use super::daemon::{Daemon, is_gone, refused, said};
 use super::options::{Progress, Step};
+use super::{DockerError, credentials};
 use crate::plan::cluster::Pull;
 
 /// Between two words on how far a pull is.
@@ -48,7 +48,8 @@ pub(super) async fn ensure(
 
 async fn pull_image(daemon: &Daemon, image: &str, progress: &Progress) -> Result<(), Error> {
     let options = CreateImageOptionsBuilder::new().from_image(&with_tag(image)).build();
-    let mut stream = std::pin::pin!(daemon.docker.create_image(Some(options), None, None));
+    let credentials = credentials::of_image(image);
+    let mut stream = std::pin::pin!(daemon.docker.create_image(Some(options), None, credentials));
     let mut layers: HashMap<String, (u64, u64)> = HashMap::new();
     let mut told: Option<Instant> = None;
     while let Some(info) = stream.next().await {
