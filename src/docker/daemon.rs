@@ -208,6 +208,15 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_socket_of_others_is_told_apart() {
+        let endpoint = Endpoint::Socket("/var/run/docker.sock".into());
+        let told = |kind: ErrorKind| endpoint.cannot(&Error::IOError { err: kind.into() }).to_string();
+        assert!(told(ErrorKind::PermissionDenied).starts_with("no permission to use Docker's socket"));
+        assert!(told(ErrorKind::NotFound).starts_with("no Docker Engine: "));
+        assert!(told(ErrorKind::ConnectionRefused).contains("does not answer"));
+    }
+
     #[tokio::test]
     async fn no_socket_no_answer_and_no_docker_are_told_apart() {
         let folder = tempfile::tempdir().expect("a folder");
