@@ -160,6 +160,9 @@ pub(super) fn said(error: &Error) -> String {
 }
 
 fn io_kind(error: &Error) -> Option<ErrorKind> {
+    if let Error::IOError { err } = error {
+        return Some(err.kind());
+    }
     let start: Option<&(dyn std::error::Error + 'static)> = Some(error);
     std::iter::successors(start, |&cause| cause.source())
         .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
