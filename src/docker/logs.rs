@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bollard::container::LogOutput;
@@ -16,6 +16,7 @@ use futures_util::StreamExt as _;
 use tokio::task::JoinHandle;
 
 use super::daemon::Daemon;
+use super::lock::lock;
 
 /// Lines that are kept in memory.
 const KEPT: usize = 50;
@@ -39,6 +40,8 @@ struct Written {
     open: HashMap<u8, String>,
     /// The container that is followed, and the time of its last line, as Docker writes it.
     last: (String, String),
+    /// From when on that container's log is wanted; what it said before the run is not the run's.
+    since: Option<i32>,
     /// Up to here it was read before it was started again. The streams' times cross by microseconds, so that only
     /// this, and not the last line, tells what is old.
     old: String,
@@ -69,7 +72,7 @@ impl Log {
         id: &str,
         since: Option<i32>,
     ) -> std::io::Result<()> {
-        {
+        let since = {
             let mut written = lock(&self.written);
             if written.file.is_none() {
                 if let Some(folder) = self.path.parent() {
@@ -79,9 +82,11 @@ impl Log {
             }
             if written.last.0 != id {
                 written.last = (id.to_owned(), String::new());
+                written.since = since;
             }
             written.old = written.last.1.clone();
-        }
+            written.since
+        };
         let options = LogsOptionsBuilder::new().follow(true).stdout(true).stderr(true).timestamps(true);
         let options = since.map_or(options.clone(), |since| options.since(since)).build();
         let (log, docker, id) = (Arc::clone(self), daemon.docker.clone(), id.to_owned());
@@ -162,10 +167,6 @@ fn split_time(message: &[u8]) -> (Option<&str>, &[u8]) {
         }
         _ => (None, message),
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
