@@ -50,6 +50,7 @@ impl Overrides {
             embedded: self.embedded,
             brokers: (!self.brokers.is_empty()).then(|| self.brokers.clone()),
             profile: self.profile.clone(),
+            connect_only: false,
             folder: PathBuf::from("."),
         }
     }

@@ -163,6 +163,12 @@ fn the_load_goes_to_what_the_file_starts_unless_it_says_otherwise() {
     };
     assert!(refused(&|options| options.embedded = true).contains("--embedded"));
     assert!(refused(&|options| options.brokers = Some(vec!["x:1".to_owned()])).contains("--brokers"));
+    // To judge a saved ledger again, only how to connect is asked of the file.
+    let only = |options: &mut LoadOptions<'_>| {
+        options.brokers = Some(vec!["x:1".to_owned()]);
+        options.connect_only = true;
+    };
+    assert!(matches!(with(&file, only).expect("it is good").target, plan::Target::Brokers(_)));
     let attached = format!("brokers: [own:1]\n{REACH}cluster: {{attach: {{broker: kafka-1}}}}\n");
     let given =
         with(&attached, |options| options.brokers = Some(vec!["x:1".to_owned()])).expect("it is good");
@@ -184,6 +190,7 @@ fn a_profile_may_name_services_and_gives_way_to_them() {
         scenario::load_text(&path, &text, &LoadOptions { profile, ..LoadOptions::new(&env) })
     };
     assert_eq!(load("profile: far\n", None).expect("good").target, plan::Target::Cluster);
+    assert_eq!(load("profile: second\n", None).expect("good").target, plan::Target::Cluster);
     assert!(load("", Some("far")).is_err());
     let plan::Target::Brokers(list) = load("", Some("second")).expect("good").target else {
         panic!("it names them")

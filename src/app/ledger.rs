@@ -38,6 +38,7 @@ pub(super) fn load(
     let then = LoadOptions {
         brokers: options.brokers.clone().or_else(|| Some(saved.brokers.clone())),
         profile: options.profile.clone().or_else(|| saved.profile.clone()),
+        connect_only: true,
         ..copy(options)
     };
     let client = match scenario::load_text(&original, &saved.source, &then) {
@@ -61,6 +62,7 @@ fn copy<'a>(options: &LoadOptions<'a>) -> LoadOptions<'a> {
         profile: options.profile.clone(),
         brokers: options.brokers.clone(),
         embedded: false,
+        connect_only: false,
         folder: options.folder.clone(),
     }
 }

@@ -22,7 +22,7 @@ pub(super) struct Case<'a> {
 pub struct Unproven {
     /// Its name.
     pub name: String,
-    /// That it never ran, or was not shown to have taken effect.
+    /// That it never began, or was not shown to have taken effect.
     pub what: String,
     /// Why, where that is known.
     pub why: String,
@@ -44,13 +44,19 @@ fn doubt(fault: &FaultPlan, seen: Option<&FaultSeen>) -> Option<Unproven> {
     let verb = match seen {
         Some(seen) if seen.effective && seen.span.is_some() => return None,
         Some(FaultSeen { span: Some(_), .. }) => "was not shown to have taken effect",
-        _ => "never ran",
+        _ => "never began",
     };
     Some(Unproven {
         name: fault.name.clone(),
         what: format!("fault `{}` {verb}", fault.name),
-        why: seen.map(|seen| seen.proof.clone()).unwrap_or_default(),
+        why: seen.map(|seen| reason_of(&seen.proof).to_owned()).unwrap_or_default(),
     })
+}
+
+/// What a proof says of a fault that never began, without saying that again.
+pub fn reason_of(proof: &str) -> &str {
+    let rest = proof.strip_prefix("it never began").unwrap_or(proof);
+    rest.strip_prefix(": ").unwrap_or(rest)
 }
 
 fn fault_seen<'a>(seen: &'a Observations, name: &str) -> Option<&'a FaultSeen> {
@@ -58,10 +64,10 @@ fn fault_seen<'a>(seen: &'a Observations, name: &str) -> Option<&'a FaultSeen> {
 }
 
 impl Case<'_> {
-    /// When a fault was; else that it never ran.
+    /// When a fault was; else that it never began.
     pub(super) fn span_of(&self, fault: &str) -> Result<(Duration, Duration), String> {
         let seen = fault_seen(self.seen, fault);
-        seen.and_then(|seen| seen.span).ok_or_else(|| format!("fault `{fault}` never ran"))
+        seen.and_then(|seen| seen.span).ok_or_else(|| format!("fault `{fault}` never began"))
     }
 
     /// When a fault was that was shown to have taken effect; else why that is not known.

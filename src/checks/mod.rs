@@ -17,7 +17,7 @@ mod threshold;
 mod throughput_drops;
 
 pub use answer::{Answer, Outcome};
-pub use case::{Unproven, unproven};
+pub use case::{Unproven, reason_of, unproven};
 
 use case::Case;
 

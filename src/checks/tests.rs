@@ -198,7 +198,7 @@ fn throughput_drops_says_nothing_without_proof_of_the_fault() {
     assert_eq!(open.outcome, Outcome::Inconclusive);
     assert_eq!(open.message, "fault `slow` was not shown to have taken effect");
     seen.faults.clear();
-    assert_eq!(answer(drops(0.5), &seen).message, "fault `slow` never ran");
+    assert_eq!(answer(drops(0.5), &seen).message, "fault `slow` never began");
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn recovers_fails_where_the_rate_stays_low_and_is_open_where_nobody_could_see() 
     seen.scenarios[0].counts = Snapshot::default();
     assert_eq!(answer(recovers(3000, 0.1), &seen).actual, "no data");
     seen.faults[0].span = None;
-    assert_eq!(answer(recovers(3000, 0.1), &seen).message, "fault `slow` never ran");
+    assert_eq!(answer(recovers(3000, 0.1), &seen).message, "fault `slow` never began");
 }
 
 #[test]
@@ -267,7 +267,7 @@ fn threshold_on_a_part_without_data_is_no_pass() {
     seen.scenarios[0].span = Some((ms(0), ms(15_000)));
     assert_eq!(p95(&seen, after()).outcome, Outcome::Inconclusive);
     seen.faults[0].span = None;
-    assert_eq!(p95(&seen, during()).message, "fault `slow` never ran");
+    assert_eq!(p95(&seen, during()).message, "fault `slow` never began");
 }
 
 #[test]
@@ -415,5 +415,9 @@ fn a_fault_without_proof_leaves_open_what_rests_on_it() {
         "fault `slow` was not shown to have taken effect: the relay delayed nothing; 2 of 3 checks could not be judged"
     );
     seen.faults[0].effective = true;
-    assert_eq!(record(&plan, seen).status, Status::Pass);
+    assert_eq!(record(&plan, seen.clone()).status, Status::Pass);
+    seen.faults[0].span = None;
+    seen.faults[0].proof = "it never began: all was over".to_owned();
+    let never = record(&plan, seen).reason;
+    assert!(never.starts_with("fault `slow` never began: all was over; 2 of 3"), "{never}");
 }

@@ -78,10 +78,9 @@ async fn sweep(daemon: &Daemon, options: &CleanOptions) -> Result<Cleaned, Docke
 /// Why a run is left alone; none where it may be swept.
 fn keep(life: Life, over: bool, options: &CleanOptions) -> Option<&'static str> {
     match (life, options.run.is_some(), options.force) {
-        (_, true, true) | (Life::Dead, ..) => None,
-        (Life::Alive, true, false) => Some("its kaf6 still runs; --force removes it all the same"),
+        (_, true, true) | (Life::Dead, ..) | (Life::Unknown, true, _) => None,
+        (Life::Alive, true, _) => Some("its kaf6 still runs; --force removes it all the same"),
         (Life::Alive, false, _) => Some("its kaf6 still runs"),
-        (Life::Unknown, true, false) => None,
         (Life::Unknown, false, _) if over => None,
         (Life::Unknown, false, _) => Some(
             "whether its kaf6 still runs cannot be seen from here, and its time is not over; kaf6 clean --run with its id removes it",

@@ -12,9 +12,10 @@ use super::container::last_words;
 use super::cut::with_cut;
 use super::daemon::Daemon;
 use super::labels::{self, Owner};
+use super::lock::lock;
 use super::options::{ContainerState, Inflicted, Step, UpOptions};
 use super::place::Place;
-use super::state::{Network, Shared, Unit, Wanted, lock};
+use super::state::{Network, Shared, Unit, Wanted};
 use super::{Addresses, DockerError, attach, clean, container, faults, remove, start};
 use crate::plan::{ClusterPlan, FaultPlan};
 

@@ -160,6 +160,9 @@ pub(super) fn said(error: &Error) -> String {
 }
 
 fn io_kind(error: &Error) -> Option<ErrorKind> {
+    if let Error::IOError { err } = error {
+        return Some(err.kind());
+    }
     let start: Option<&(dyn std::error::Error + 'static)> = Some(error);
     std::iter::successors(start, |&cause| cause.source())
         .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
@@ -206,6 +209,15 @@ mod tests {
                 matches!(Endpoint::parse(Some(bad)), Err(DockerError::Unsupported { host }) if host == bad)
             );
         }
+    }
+
+    #[test]
+    fn a_socket_of_others_is_told_apart() {
+        let endpoint = Endpoint::Socket("/var/run/docker.sock".into());
+        let told = |kind: ErrorKind| endpoint.cannot(&Error::IOError { err: kind.into() }).to_string();
+        assert!(told(ErrorKind::PermissionDenied).starts_with("no permission to use Docker's socket"));
+        assert!(told(ErrorKind::NotFound).starts_with("no Docker Engine: "));
+        assert!(told(ErrorKind::ConnectionRefused).contains("does not answer"));
     }
 
     #[tokio::test]

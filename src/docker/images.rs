@@ -3,16 +3,20 @@
 //! Owns the three answers to when an image is pulled.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use bollard::errors::Error;
 use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures_util::StreamExt as _;
 
-use super::DockerError;
 use super::cut::Cut;
 use super::daemon::{Daemon, is_gone, refused, said};
 use super::options::{Progress, Step};
+use super::{DockerError, credentials};
 use crate::plan::cluster::Pull;
+
+/// Between two words on how far a pull is.
+const BETWEEN: Duration = Duration::from_millis(500);
 
 /// Makes sure of an image.
 pub(super) async fn ensure(
@@ -44,8 +48,10 @@ pub(super) async fn ensure(
 
 async fn pull_image(daemon: &Daemon, image: &str, progress: &Progress) -> Result<(), Error> {
     let options = CreateImageOptionsBuilder::new().from_image(&with_tag(image)).build();
-    let mut stream = std::pin::pin!(daemon.docker.create_image(Some(options), None, None));
+    let credentials = credentials::of_image(image);
+    let mut stream = std::pin::pin!(daemon.docker.create_image(Some(options), None, credentials));
     let mut layers: HashMap<String, (u64, u64)> = HashMap::new();
+    let mut told: Option<Instant> = None;
     while let Some(info) = stream.next().await {
         let info = info?;
         if let Some(message) = info.error_detail.and_then(|detail| detail.message) {
@@ -58,6 +64,10 @@ async fn pull_image(daemon: &Daemon, image: &str, progress: &Progress) -> Result
         }
         let bytes = |count: Option<i64>| count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0);
         layers.insert(layer, (bytes(detail.current), bytes(detail.total)));
+        if told.is_some_and(|told| told.elapsed() < BETWEEN) {
+            continue;
+        }
+        told = Some(Instant::now());
         let (done, total) = layers
             .values()
             .fold((0u64, 0u64), |(done, total), (d, t)| (done.saturating_add(*d), total.saturating_add(*t)));

@@ -82,7 +82,7 @@ impl Owner {
 
     /// Whether it lives, given whether its container runs, where it has one.
     pub(super) fn life(&self, container_runs: bool) -> Life {
-        self.life_at(container_runs, Process::own().as_ref(), |pid| start_of(pid))
+        self.life_at(container_runs, Process::own().as_ref(), start_of)
     }
 
     fn life_at(
@@ -91,9 +91,6 @@ impl Owner {
         own: Option<&Process>,
         start_of: impl Fn(u32) -> Option<String>,
     ) -> Life {
-        if self.container.is_some() && !container_runs {
-            return Life::Dead;
-        }
         match (&self.process, own) {
             (Some(process), Some(own)) if process.boot == own.boot && process.namespace == own.namespace => {
                 match start_of(process.pid) {
@@ -101,6 +98,7 @@ impl Owner {
                     _ => Life::Dead,
                 }
             }
+            _ if self.container.is_some() && !container_runs => Life::Dead,
             _ => Life::Unknown,
         }
     }
@@ -208,6 +206,11 @@ mod tests {
         assert_eq!(seen(&owner(None), false, inside.clone(), None), Life::Unknown);
         assert_eq!(seen(&owner(Some("c")), true, inside.clone(), None), Life::Unknown);
         assert_eq!(seen(&owner(Some("c")), false, inside, None), Life::Dead, "its container is gone");
+        assert_eq!(
+            seen(&owner(Some("c")), false, process(), Some("99")),
+            Life::Alive,
+            "it shared the network of a container that is gone"
+        );
         assert_eq!(owner(None).life_at(false, None, |_| None), Life::Unknown);
     }
 

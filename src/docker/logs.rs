@@ -6,15 +6,17 @@ use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bollard::container::LogOutput;
 use bollard::query_parameters::LogsOptionsBuilder;
+use console::strip_ansi_codes;
 use futures_util::StreamExt as _;
 use tokio::task::JoinHandle;
 
 use super::daemon::Daemon;
+use super::lock::lock;
 
 /// Lines that are kept in memory.
 const KEPT: usize = 50;
@@ -38,6 +40,8 @@ struct Written {
     open: HashMap<u8, String>,
     /// The container that is followed, and the time of its last line, as Docker writes it.
     last: (String, String),
+    /// From when on that container's log is wanted; what it said before the run is not the run's.
+    since: Option<i32>,
     /// Up to here it was read before it was started again. The streams' times cross by microseconds, so that only
     /// this, and not the last line, tells what is old.
     old: String,
@@ -54,11 +58,11 @@ impl Log {
         lock(&self.written).file.as_ref().map(|_| self.path.as_path())
     }
 
-    /// The last lines.
+    /// The last lines, without the colours that many programs write whoever reads.
     pub(super) fn last_lines(&self) -> Vec<String> {
         let written = lock(&self.written);
         let open = written.open.values().filter(|line| !line.is_empty());
-        written.lines.iter().chain(open).cloned().collect()
+        written.lines.iter().chain(open).map(|line| strip_ansi_codes(line).into_owned()).collect()
     }
 
     /// Follows a container that was just started, or `since` a time where it runs already.
@@ -68,7 +72,7 @@ impl Log {
         id: &str,
         since: Option<i32>,
     ) -> std::io::Result<()> {
-        {
+        let since = {
             let mut written = lock(&self.written);
             if written.file.is_none() {
                 if let Some(folder) = self.path.parent() {
@@ -78,9 +82,11 @@ impl Log {
             }
             if written.last.0 != id {
                 written.last = (id.to_owned(), String::new());
+                written.since = since;
             }
             written.old = written.last.1.clone();
-        }
+            written.since
+        };
         let options = LogsOptionsBuilder::new().follow(true).stdout(true).stderr(true).timestamps(true);
         let options = since.map_or(options.clone(), |since| options.since(since)).build();
         let (log, docker, id) = (Arc::clone(self), daemon.docker.clone(), id.to_owned());
@@ -161,10 +167,6 @@ fn split_time(message: &[u8]) -> (Option<&str>, &[u8]) {
         }
         _ => (None, message),
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use std::sync::Mutex;
 
 use tokio::net::TcpSocket;
 
+use super::lock::lock;
+
 /// Below those that systems give to outgoing connections: a port that is free for a moment, while its container is
 /// down, is not taken by one of these.
 const RANGE: std::ops::Range<u16> = 20_000..32_000;
@@ -23,7 +25,7 @@ pub(super) struct Ports {
 impl Ports {
     /// A port that nobody has; `here` tells whether it is one of this machine.
     pub(super) fn choose(&self, here: bool) -> std::io::Result<u16> {
-        let mut chosen = self.lock();
+        let mut chosen = lock(&self.chosen);
         let mut last = std::io::Error::from(std::io::ErrorKind::AddrInUse);
         for _ in 0..1000 {
             let port = random(RANGE);
@@ -47,22 +49,18 @@ impl Ports {
 
     /// Lets go of a port that a container is about to take.
     pub(super) fn release(&self, port: u16) {
-        if let Some(held) = self.lock().get_mut(&port) {
+        if let Some(held) = lock(&self.chosen).get_mut(&port) {
             *held = None;
         }
     }
 
     /// Holds a port again whose container is down. Where the system does not let go of it yet, it is left alone.
     pub(super) fn hold_again(&self, port: u16) {
-        if let Some(held) = self.lock().get_mut(&port)
+        if let Some(held) = lock(&self.chosen).get_mut(&port)
             && held.is_none()
         {
             *held = hold(port).ok();
         }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u16, Option<TcpSocket>>> {
-        self.chosen.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 

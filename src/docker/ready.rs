@@ -11,8 +11,9 @@ use super::DockerError;
 use super::container::{self, last_words};
 use super::cut::Cut;
 use super::daemon::said;
+use super::lock::lock;
 use super::spec;
-use super::state::{Shared, Unit, lock};
+use super::state::{Shared, Unit};
 use crate::plan::ServicePlan;
 use crate::plan::cluster::Ready;
 

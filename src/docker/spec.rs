@@ -9,9 +9,10 @@ use bollard::models::{
     NetworkingConfig, PortBinding, RestartPolicy, RestartPolicyNameEnum,
 };
 
+use super::lock::lock;
 use super::names;
 use super::place::Place;
-use super::state::{Shared, Unit, lock};
+use super::state::{Shared, Unit};
 use super::{Addresses, labels};
 use crate::plan::ServicePlan;
 use crate::scenario::wiring::{Reference, Wired};

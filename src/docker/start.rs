@@ -17,10 +17,11 @@ use tokio::sync::watch;
 
 use super::cut::Cut;
 use super::daemon::{is_gone, refused, said};
+use super::lock::lock;
 use super::options::Step;
 use super::place::Place;
 use super::relay::{Relay, Target};
-use super::state::{RelayHost, Shared, Unit, Wanted, lock};
+use super::state::{RelayHost, Shared, Unit, Wanted};
 use super::{DockerError, images, names, ready, spec};
 use crate::plan::ServicePlan;
 use crate::plan::cluster::{Link, Pull};
@@ -31,7 +32,10 @@ const PORT_TRIES: u32 = 5;
 /// Starts everything; gives up when `cut` is said, and says it itself when something fails.
 pub(super) async fn all(shared: &Arc<Shared>, cut: &Cut) -> Result<(), DockerError> {
     pull_images(shared, cut).await?;
-    if shared.plan.services.is_empty() || cut.said() {
+    if cut.said() {
+        return Err(DockerError::Interrupted);
+    }
+    if shared.plan.services.is_empty() {
         return follow_attached(shared);
     }
     network(shared).await?;
@@ -378,4 +382,33 @@ pub(super) async fn discard(shared: &Shared, unit: &Unit) -> Result<(), DockerEr
     }
     unit.state().id = None;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn relays_listen_at_the_gateway_or_where_the_host_has_a_name() {
+        let here = host_relays(Some("127.0.0.1".to_owned())).await;
+        assert_eq!(
+            (here.name.as_str(), here.listen.as_str(), here.extra_host),
+            ("127.0.0.1", "127.0.0.1", None)
+        );
+        // An address for documentation, which no machine has.
+        for gateway in [None, Some("192.0.2.1".to_owned())] {
+            let away = host_relays(gateway).await;
+            assert_eq!((away.name.as_str(), away.listen.as_str()), ("host.docker.internal", "0.0.0.0"));
+            assert_eq!(away.extra_host.as_deref(), Some("host.docker.internal:host-gateway"));
+        }
+    }
+
+    #[test]
+    fn the_error_that_tells_most_is_told() {
+        let bad = || Err(DockerError::ImageAbsent { service: "a".into(), image: "b".into() });
+        let cut = || Err(DockerError::Interrupted);
+        assert!(matches!(all_or_first(vec![Ok(()), cut(), bad()]), Err(DockerError::ImageAbsent { .. })));
+        assert!(matches!(all_or_first(vec![cut(), Ok(())]), Err(DockerError::Interrupted)));
+        assert!(all_or_first(vec![Ok(()), Ok(())]).is_ok());
+    }
 }

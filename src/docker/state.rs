@@ -3,10 +3,11 @@
 //! Owns the shared state; what is done with it are the modules beside this one.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::daemon::Daemon;
+use super::lock::lock;
 use super::logs::Log;
 use super::options::UpOptions;
 use super::place::Place;
@@ -211,9 +212,4 @@ impl Shared {
     pub(super) fn tell(&self, step: super::options::Step) {
         (self.options.progress)(step);
     }
-}
-
-/// A lock that a panic elsewhere does not close.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

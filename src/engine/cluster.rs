@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::live::Live;
 use super::options::Options;
-use crate::docker::{Cluster, ContainerState, DockerError, KafkaReady, Step, UpOptions};
+use crate::docker::{self, CleanOptions, Cluster, ContainerState, DockerError, KafkaReady, Step, UpOptions};
 use crate::kafka::{Client, metadata};
 use crate::observe::ContainerSeen;
 use crate::plan::{ActionPlan, FaultPlan, Plan};
@@ -25,6 +25,10 @@ pub(super) async fn up(
     live: &Arc<Live>,
 ) -> Result<Option<Arc<Cluster>>, DockerError> {
     let Some(cluster) = &plan.cluster else { return Ok(None) };
+    // What runs left whose kaf6 was killed; where Docker cannot be asked, starting says so.
+    for swept in docker::clean(&CleanOptions::default()).await.unwrap_or_default().done {
+        live.say(format!("left by a run that is gone: {swept}"));
+    }
     let say = Arc::clone(live);
     let up = UpOptions {
         run_id: options.run_id.clone(),

@@ -32,7 +32,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, plan: &WatchPlan) ->
         let client = shared.client_of(index);
         let looks = shared.brokers_now(index).into_iter().map(|broker| {
             let (client, topics) = (client.clone(), Arc::clone(&topics));
-            tokio::task::spawn_blocking(move || look(&client, broker, &topics))
+            tokio::task::spawn_blocking(move || look(&client, &broker, &topics))
         });
         for look in looks.collect::<Vec<_>>() {
             let (probe, at) = unwind(look.await);
@@ -61,14 +61,10 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, plan: &WatchPlan) ->
     Outcome { ended: Some(ended), watch: Some(watched.seen), ..Outcome::default() }
 }
 
-fn look(client: &Client, broker: String, topics: &[String]) -> (probe::Probe, Instant) {
+fn look(client: &Client, broker: &str, topics: &[String]) -> (probe::Probe, Instant) {
     let names: Vec<&str> = topics.iter().map(String::as_str).collect();
-    let probe = probe::probe(
-        &client.with_brokers(std::slice::from_ref(&broker)),
-        &broker,
-        &names,
-        Instant::now() + LOOK,
-    );
+    let client = client.with_brokers(&[broker.to_owned()]);
+    let probe = probe::probe(&client, broker, &names, Instant::now() + LOOK);
     (probe, Instant::now())
 }
 

@@ -108,7 +108,7 @@ pub enum ActionPlan {
     Throttle {
         /// The way.
         link: Link,
-        /// Added to what passes, in each direction.
+        /// Added once to what goes from the first to the second; its answers come back undelayed.
         latency: Duration,
         /// Up to so much more or less.
         jitter: Duration,

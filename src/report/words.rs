@@ -3,6 +3,7 @@
 //! Owns the definitions, and which anomalies a check is about.
 
 use crate::anomaly::Anomaly;
+use crate::checks::reason_of;
 
 use super::format::{float, instant, millis, plural};
 use super::summary::{CheckRow, FaultSummary, Summary};
@@ -85,7 +86,7 @@ pub fn fault_span(fault: &FaultSummary) -> String {
     match (fault.started_ms, fault.ended_ms) {
         (Some(start), Some(end)) => format!("{} to {}", instant(Some(start)), instant(Some(end))),
         (Some(start), None) => format!("from {}", instant(Some(start))),
-        _ => "never ran".to_owned(),
+        _ => "never began".to_owned(),
     }
 }
 
@@ -102,15 +103,15 @@ pub fn fault_felt(fault: &FaultSummary) -> Vec<String> {
 
 /// A fault in one line: what, when, whether it took effect and how that is known, and what clients felt.
 pub fn fault_line(fault: &FaultSummary) -> String {
-    let shown = match (fault.effective, fault.started_ms) {
-        (true, _) => "took effect",
-        (false, Some(_)) => "not shown to have taken effect",
-        (false, None) => "no effect",
-    };
-    let proof = if fault.proof.is_empty() { String::new() } else { format!(" ({})", fault.proof) };
+    let proof = reason_of(&fault.proof);
+    let behind = if proof.is_empty() { String::new() } else { format!(" ({proof})") };
     let (name, kind, target) = (&fault.name, &fault.kind, &fault.target);
-    let mut parts =
-        vec![format!("{name}: {kind} {target}, {}", fault_span(fault)), format!("{shown}{proof}")];
+    let mut parts = vec![format!("{name}: {kind} {target}, {}", fault_span(fault))];
+    match (fault.effective, fault.started_ms) {
+        (true, _) => parts.push(format!("took effect{behind}")),
+        (false, Some(_)) => parts.push(format!("not shown to have taken effect{behind}")),
+        (false, None) => parts[0].push_str(&behind),
+    }
     let felt = fault_felt(fault);
     if !felt.is_empty() {
         parts.push(felt.join(", "));

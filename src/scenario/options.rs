@@ -14,6 +14,8 @@ pub struct LoadOptions<'a> {
     pub brokers: Option<Vec<String>>,
     /// `--embedded`: the broker inside kaf6, before all else.
     pub embedded: bool,
+    /// Only how to connect is wanted of the file, not the containers that it starts: `brokers` may then be others.
+    pub connect_only: bool,
     /// The folder in which `kaf6.profiles.yaml` is looked for.
     pub folder: PathBuf,
 }
@@ -21,7 +23,14 @@ pub struct LoadOptions<'a> {
 impl<'a> LoadOptions<'a> {
     /// Nothing but an environment.
     pub fn new(env: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self { env, profile: None, brokers: None, embedded: false, folder: PathBuf::from(".") }
+        Self {
+            env,
+            profile: None,
+            brokers: None,
+            embedded: false,
+            connect_only: false,
+            folder: PathBuf::from("."),
+        }
     }
 }
 
@@ -31,6 +40,7 @@ impl std::fmt::Debug for LoadOptions<'_> {
             .field("profile", &self.profile)
             .field("brokers", &self.brokers)
             .field("embedded", &self.embedded)
+            .field("connect_only", &self.connect_only)
             .field("folder", &self.folder)
             .finish_non_exhaustive()
     }

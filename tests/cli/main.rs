@@ -6,6 +6,7 @@
 mod place;
 
 mod action;
+mod clean;
 mod help;
 mod init;
 mod outputs;

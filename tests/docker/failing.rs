@@ -1,11 +1,12 @@
 //! Starts that fail: each with a sentence that says what to do, and nothing left.
 
 use std::net::TcpListener;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use bollard::Docker;
+use bollard::models::ContainerInspectResponse;
 use kaf6::docker::{Cluster, DockerError};
 use kaf6::plan::cluster::{Link, Ready};
 use kaf6::plan::{ClusterPlan, ServicePlan};
@@ -153,13 +154,18 @@ async fn a_run_id_in_use_is_refused() {
 
 /// Somebody who takes the port of a container between its creation and its start; gives what was taken.
 fn thief(container: String, stop: Arc<AtomicBool>) -> std::thread::JoinHandle<Option<(u16, TcpListener)>> {
-    let template = "{{range .HostConfig.PortBindings}}{{range .}}{{.HostPort}}{{end}}{{end}}";
+    let port_of = |found: ContainerInspectResponse| {
+        let bindings = found.host_config?.port_bindings?.into_values().flatten().flatten();
+        bindings.filter_map(|binding| binding.host_port?.parse::<u16>().ok()).next()
+    };
     std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        // Not by the command, which would take longer than the time there is.
+        let docker = runtime.block_on(async { Docker::connect_with_local_defaults().unwrap() });
+        let docker = runtime.block_on(docker.negotiate_version()).unwrap();
         while !stop.load(Ordering::Relaxed) {
-            let seen = Command::new("docker").args(["inspect", "--format", template, &container]).output();
-            let Ok(port) = String::from_utf8(seen.unwrap().stdout).unwrap().trim().parse::<u16>() else {
-                continue;
-            };
+            let found = runtime.block_on(docker.inspect_container(&container, None));
+            let Some(port) = found.ok().and_then(port_of) else { continue };
             while !stop.load(Ordering::Relaxed) {
                 if let Ok(taken) = TcpListener::bind(("127.0.0.1", port)) {
                     return Some((port, taken));

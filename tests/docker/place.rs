@@ -40,6 +40,9 @@ impl Remote {
             &at("exec"),
             "--pidfile",
             &at("pid"),
+            // The rules of the first engine are on the same machine, and a second one would throw them over.
+            "--iptables=false",
+            "--ip-masq=false",
             "--bridge",
             &bridge,
             "--default-address-pool",

@@ -62,12 +62,11 @@ async fn a_way_is_slow_for_as_long_as_the_fault_lasts() {
     let slow =
         up.inflict(&fault(Some(Duration::from_secs(4)), throttle(200, None)), std::future::pending()).await;
     assert!(slow.effective, "{slow:?}");
-    assert!(
-        slow.proof.contains(" bytes there and ") && slow.proof.contains("pieces delayed, by 20"),
-        "{slow:?}"
-    );
+    let mean = slow.proof.split("delayed, by ").nth(1).and_then(|rest| rest.split(' ').next());
+    let mean: f64 = mean.unwrap().parse().unwrap();
+    assert!(slow.proof.contains(" bytes there and ") && (200.0..280.0).contains(&mean), "{slow:?}");
     let lasted = slow.ended.unwrap() - slow.began;
-    assert!(lasted >= Duration::from_secs(4) && lasted < Duration::from_secs(5), "{lasted:?}");
+    assert!(lasted >= Duration::from_secs(4) && lasted < Duration::from_secs(6), "{lasted:?}");
     let during = measured(&run, before.len() + 1);
     let typical = median(during.clone());
     assert!((200..300).contains(&typical), "once, not twice: {during:?}");

@@ -397,8 +397,21 @@ pub fn write(broker: &str, topic: &str, partition: i32, values: impl IntoIterato
     producer.flush(Duration::from_secs(20)).expect("all is acked");
 }
 
-/// Reads so many records of a topic by rdkafka alone; fences of kaf6 are among them.
-pub fn read(broker: &str, topic: &str, count: usize) -> Vec<Found> {
+/// The values that rdkafka alone finds in a topic, until none has come for some seconds; none of an unknown topic.
+pub fn left(broker: &str, topic: &str) -> Vec<Vec<u8>> {
+    let consumer = reader(broker, topic);
+    let (mut values, mut last) = (Vec::new(), Instant::now());
+    while last.elapsed() < Duration::from_secs(4) {
+        if let Some(Ok(record)) = consumer.poll(Duration::from_millis(100)) {
+            values.push(record.payload().unwrap_or_default().to_vec());
+            last = Instant::now();
+        }
+    }
+    values
+}
+
+/// A consumer at the start of each partition of a topic.
+fn reader(broker: &str, topic: &str) -> BaseConsumer {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", broker).set("group.id", "none").set("enable.auto.commit", "false");
     let consumer: BaseConsumer = config.create().expect("a consumer can be made");
@@ -408,6 +421,12 @@ pub fn read(broker: &str, topic: &str, count: usize) -> Vec<Found> {
         places.add_partition_offset(topic, partition.id(), Offset::Beginning).expect("a place");
     }
     consumer.assign(&places).expect("it is assigned");
+    consumer
+}
+
+/// Reads so many records of a topic by rdkafka alone; fences of kaf6 are among them.
+pub fn read(broker: &str, topic: &str, count: usize) -> Vec<Found> {
+    let consumer = reader(broker, topic);
     let mut found = Vec::new();
     let deadline = Instant::now() + Duration::from_secs(20);
     while found.len() < count {

@@ -12,7 +12,7 @@ use super::super::cut::Cut;
 use super::super::options::Inflicted;
 use super::super::spec;
 use super::super::state::{Shared, Unit};
-use super::{Shown, nobody, proof};
+use super::shown::{Shown, nobody, proof};
 use crate::plan::FaultPlan;
 use crate::scenario::wiring::Wired;
 

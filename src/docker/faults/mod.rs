@@ -6,17 +6,17 @@ mod command;
 mod pause;
 mod power;
 mod scale;
+mod shown;
 mod throttle;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::container::{self, Now};
 use super::cut::Cut;
-use super::daemon::said;
+use super::lock::lock;
 use super::options::Inflicted;
-use super::state::{Shared, Unit, Wanted, lock};
-use super::{attach, ready};
+use super::ready;
+use super::state::{Shared, Unit, Wanted};
 use crate::plan::{ActionPlan, FaultPlan};
 
 use power::Power;
@@ -96,65 +96,4 @@ pub(super) async fn heal_attached(shared: &Shared) -> Vec<String> {
     });
     let healed = ill.map(|unit| heal_one(shared, unit));
     futures_util::future::join_all(healed).await.into_iter().flatten().collect()
-}
-
-/// A fault that did nothing, with the reason.
-fn nothing(reason: impl Into<String>) -> Inflicted {
-    let now = Instant::now();
-    Inflicted { began: now, ended: Some(now), effective: false, proof: reason.into() }
-}
-
-/// That no container of a target is there.
-fn nobody(fault: &FaultPlan) -> Inflicted {
-    nothing(format!("no container of {} was there", fault.action.target()))
-}
-
-/// What came of a fault with one container: shown to have worked or not, and how.
-struct Shown {
-    unit: Arc<Unit>,
-    effective: bool,
-    words: String,
-}
-
-/// All of them as one proof; with names where there are several.
-fn proof(all: &[Shown]) -> (bool, String) {
-    let several = all.len() > 1;
-    let words = all.iter().map(|shown| {
-        if several { format!("{}: {}", shown.unit.title(), shown.words) } else { shown.words.clone() }
-    });
-    (!all.is_empty() && all.iter().all(|shown| shown.effective), words.collect::<Vec<_>>().join("; "))
-}
-
-/// What is left of a fault's time, from the start of a wait.
-fn left(fault: &FaultPlan, began: Instant) -> Duration {
-    fault.timeout.saturating_sub(began.elapsed())
-}
-
-/// A container that is to be stopped or paused: it runs, and would be there after it.
-async fn fit(shared: &Shared, unit: &Unit, heal: &str) -> Result<(String, Now), String> {
-    let id = unit.id().ok_or("it has no container")?;
-    let now = container::inspect(&shared.daemon, &id).await.map_err(|error| said(&error))?;
-    let now = now.ok_or("its container is gone")?;
-    if !now.running {
-        return Err(format!("it was not running, but had ended with exit code {}", now.exit_code));
-    }
-    if now.paused {
-        return Err("it was paused already".to_owned());
-    }
-    if unit.attached {
-        if now.auto_remove && heal == "start" {
-            return Err("it was left alone, since it runs with --rm: Docker would remove it as soon as it ends; start it without --rm".to_owned());
-        }
-        attach::mark(shared, &id, heal).await.map_err(|error| error.to_string())?;
-    }
-    Ok((id, now))
-}
-
-/// A length of time as a proof says it.
-fn time(duration: Duration) -> String {
-    if duration < Duration::from_secs(10) {
-        format!("{} ms", duration.as_millis())
-    } else {
-        format!("{:.1} s", duration.as_secs_f64())
-    }
 }

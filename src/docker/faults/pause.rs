@@ -13,7 +13,7 @@ use super::super::options::Inflicted;
 use super::super::state::{Shared, Unit, Wanted};
 use super::super::{attach, container};
 use super::power::readiness;
-use super::{Shown, fit, left, nobody, proof, time};
+use super::shown::{Shown, fit, left, nobody, proof, time};
 use crate::plan::FaultPlan;
 
 /// What freezing itself may still count, of processor time.

@@ -13,7 +13,7 @@ use super::super::daemon::said;
 use super::super::options::Inflicted;
 use super::super::state::{Shared, Unit, Wanted};
 use super::super::{attach, images, ready, start as starting};
-use super::{Shown, fit, left, nobody, nothing, proof, time};
+use super::shown::{Shown, fit, left, nobody, nothing, proof, time};
 use crate::plan::FaultPlan;
 
 /// How long a container may take to end by the signal, before it gets SIGKILL.

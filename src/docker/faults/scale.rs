@@ -13,7 +13,7 @@ use super::super::daemon::said;
 use super::super::options::{Inflicted, Step};
 use super::super::state::{Shared, Unit, Wanted};
 use super::super::{container, ready, start as starting};
-use super::{left, nothing, time};
+use super::shown::{left, nothing, time};
 use crate::plan::{FaultPlan, ServicePlan};
 
 /// How long a replica may take to leave, in seconds, before Docker kills it.

@@ -5,10 +5,11 @@
 use std::time::{Duration, Instant};
 
 use super::super::cut::Cut;
+use super::super::lock::lock;
 use super::super::options::Inflicted;
 use super::super::relay::{Passed, Slow};
-use super::super::state::{Shared, lock};
-use super::nothing;
+use super::super::state::Shared;
+use super::shown::nothing;
 use crate::plan::FaultPlan;
 use crate::plan::cluster::Link;
 

@@ -189,6 +189,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_latency_does_not_slow_the_flow() {
+        const SIZE: usize = 32 << 20;
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let (relay, address) = relay_to(listener.local_addr().expect("bound").to_string()).await;
+        relay.set(Slow { latency: Duration::from_millis(200), ..Slow::default() });
+        let start = Instant::now();
+        let write = async {
+            let mut stream = TcpStream::connect(address).await.expect("connected");
+            stream.write_all(&vec![7; SIZE]).await.expect("written");
+        };
+        let read = async {
+            let (mut stream, _) = listener.accept().await.expect("it comes");
+            tokio::io::copy(&mut stream, &mut tokio::io::sink()).await.expect("read")
+        };
+        let ((), length) = tokio::join!(write, read);
+        let (took, passed) = (start.elapsed(), relay.passed());
+        assert_eq!(length, u64::try_from(SIZE).expect("small"));
+        let one_by_one = Duration::from_millis(200) * u32::try_from(passed.delayed).expect("few");
+        assert!(took < one_by_one / 10, "{took:?} for {} pieces", passed.delayed);
+    }
+
+    #[tokio::test]
     async fn a_target_that_refuses_and_one_that_resets_are_passed_on() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let closed = listener.local_addr().expect("bound").to_string();

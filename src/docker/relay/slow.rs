@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::super::state::lock;
+use super::super::lock::lock;
 
 /// How slow.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use crate::report::summary::{
     ContainerSummary, FaultSummary, FileSummary, MetadataChangeSummary, WatchSummary, WatchedBrokerSummary,
 };
 
-/// The faults, in the order of their start; those that never ran last.
+/// The faults, in the order of their start; those that never began last.
 pub(super) fn faults(plan: &Plan, seen: &Observations) -> Vec<FaultSummary> {
     let lost = anomalies::lost(seen);
     let effective = seen.faults.iter().filter(|fault| fault.effective).count();
@@ -32,7 +32,7 @@ pub(super) fn faults(plan: &Plan, seen: &Observations) -> Vec<FaultSummary> {
                 name: fault.name.clone(),
                 kind: fault.action.kind().to_owned(),
                 target: fault.action.target(),
-                proof: "it never ran".to_owned(),
+                proof: "it never began".to_owned(),
                 ..FaultSummary::default()
             });
         }

@@ -6,6 +6,7 @@ use super::super::chart::prose;
 use super::super::format::{count, float, instant, millis, plural};
 use super::super::summary::{ContainerSummary, FaultSummary, MetadataChangeSummary, RunStatus, Summary};
 use super::source::is_plain;
+use crate::checks::reason_of;
 
 /// More changes than this are left to summary.json.
 const MAX_CHANGES: usize = 200;
@@ -45,7 +46,7 @@ pub(super) fn faults(run: &Summary) -> Vec<Fault> {
         until: instant(f.ended_ms),
         effective: f.effective,
         ran: f.started_ms.is_some(),
-        proof: prose(&f.proof),
+        proof: prose(reason_of(&f.proof)),
         first_ack: time(f.first_ack_ms),
         first_read: time(f.first_read_ms),
         longest_gap: time(f.longest_gap_ms),

@@ -13,7 +13,7 @@ pub struct FaultSummary {
     pub kind: String,
     /// What it was done to.
     pub target: String,
-    /// Start, from the run's zero; null where it never ran.
+    /// Start, from the run's zero; null where it never began.
     pub started_ms: Option<u64>,
     /// End, from the run's zero. A restart ends when its container is started again.
     pub ended_ms: Option<u64>,

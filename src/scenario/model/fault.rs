@@ -109,7 +109,7 @@ faults! {
         /// How long.
         #[serde(rename = "for")]
         length: Written<Duration>,
-        /// Added to what passes, in each direction.
+        /// Added once to what goes from the first to the second; its answers come back undelayed.
         latency: Option<Written<Duration>>,
         /// Up to so much more or less latency. Default: 0s.
         jitter: Option<Written<Duration>>,

@@ -160,7 +160,7 @@ pub enum Action {
     Throttle {
         /// The way.
         link: Link,
-        /// Added to each direction's bytes once, microseconds' precision.
+        /// Added once to what goes from the first to the second; its answers come back undelayed.
         latency: Duration,
         /// Up to so much more or less, evenly spread.
         jitter: Duration,

@@ -54,9 +54,12 @@ pub(super) fn run(
 
     let file_brokers: Option<model::Brokers> = parts.get("/brokers", &mut cx);
     let file_target = file_brokers.and_then(|brokers| client::target(&mut cx, "/brokers", &brokers));
-    let own = file_target.as_ref();
-    wires::outside(&mut cx, &known, &slots, &faults, own, profile.target.as_ref().filter(|_| own.is_none()));
+    let written = file_target.clone();
     let target = target(&mut cx, &parts, &slots, &known, file_target, &profile, options);
+    // A profile's brokers matter only where they are taken.
+    let taken =
+        profile.target.as_ref().filter(|theirs| **theirs == target && written.as_ref() != Some(*theirs));
+    wires::outside(&mut cx, &known, &slots, &faults, written.as_ref(), taken);
     let file_client: model::Client = parts.get("/client", &mut cx).unwrap_or_default();
     let file_client = client::settings(&mut cx, "/client", &file_client);
     let client = client::merge(profile.client, file_client);
@@ -117,7 +120,7 @@ fn target(
         return Target::Embedded;
     }
     if let Some(brokers) = &options.brokers {
-        if known.starts {
+        if known.starts && !options.connect_only {
             elsewhere(
                 cx,
                 "--brokers",

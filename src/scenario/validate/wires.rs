@@ -23,7 +23,7 @@ pub(super) fn services(cx: &mut Context<'_>, known: &mut Known) {
         let Some(service) = service else { continue };
         let pointer = service_pointer(name);
         for (at, wired) in texts(service) {
-            check(cx, known, &format!("{pointer}{at}"), wired, Some(name));
+            check(cx, known, &format!("{pointer}{at}"), wired, Owner::Service(name));
             for reference in wired.references() {
                 if let Reference::Service { service: other, .. } = reference
                     && other != name
@@ -36,7 +36,7 @@ pub(super) fn services(cx: &mut Context<'_>, known: &mut Known) {
         if let Some(Ready::Exec(words)) = &service.ready {
             for (index, wired) in words.iter().enumerate() {
                 let at = below(&below(&below(&pointer, "ready"), "exec"), index);
-                check(cx, known, &at, wired, Some(name));
+                check(cx, known, &at, wired, Owner::Service(name));
             }
         }
         for (index, need) in service.needs.iter().enumerate() {
@@ -105,7 +105,8 @@ pub(super) fn outside(
 ) {
     for fault in faults.values().flatten() {
         let Action::Exec { target, command } = &fault.action else { continue };
-        let owner = known.services.contains_key(&target.service).then_some(target.service.as_str());
+        let started = known.services.contains_key(&target.service);
+        let owner = if started { Owner::Service(&target.service) } else { Owner::Attached };
         for (index, wired) in command.iter().enumerate() {
             check(cx, known, &below(&below(&fault_pointer(&fault.name), "command"), index), wired, owner);
         }
@@ -120,19 +121,27 @@ pub(super) fn outside(
         let pointer = scenario_pointer(&activity.name);
         brokers(cx, known, &below(&pointer, "brokers"), activity.brokers.as_deref().unwrap_or_default());
         if let Work::Metrics(metrics) = &activity.work {
-            check(cx, known, &below(&pointer, "url"), &metrics.url, None);
+            check(cx, known, &below(&pointer, "url"), &metrics.url, Owner::None);
         }
     }
 }
 
 fn brokers(cx: &mut Context<'_>, known: &Known, pointer: &str, list: &[Wired]) {
     for (index, wired) in list.iter().enumerate() {
-        check(cx, known, &below(pointer, index), wired, None);
+        check(cx, known, &below(pointer, index), wired, Owner::None);
     }
 }
 
-/// Checks the references in a text; `owner` is the service that it belongs to.
-fn check(cx: &mut Context<'_>, known: &Known, pointer: &str, wired: &Wired, owner: Option<&str>) {
+/// What a text with references belongs to.
+#[derive(Clone, Copy)]
+enum Owner<'a> {
+    Service(&'a str),
+    Attached,
+    None,
+}
+
+/// Checks the references in a text; `owner` is what it belongs to.
+fn check(cx: &mut Context<'_>, known: &Known, pointer: &str, wired: &Wired, owner: Owner<'_>) {
     let mut seen: HashSet<&Reference> = HashSet::new();
     for reference in wired.references().filter(|reference| seen.insert(reference)) {
         if cx.is_full() {
@@ -144,7 +153,7 @@ fn check(cx: &mut Context<'_>, known: &Known, pointer: &str, wired: &Wired, owne
     }
 }
 
-fn means(known: &Known, reference: &Reference, owner: Option<&str>) -> Result<(), (String, Option<String>)> {
+fn means(known: &Known, reference: &Reference, owner: Owner<'_>) -> Result<(), (String, Option<String>)> {
     let ports = |service: &str| {
         let service = known.services.get(service)?.as_ref()?;
         Some(service.ports.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>())
@@ -157,9 +166,15 @@ fn means(known: &Known, reference: &Reference, owner: Option<&str>) -> Result<()
         _ => Ok(()),
     };
     match (reference, owner) {
-        (Reference::RunId, _) | (Reference::Replica | Reference::SelfHost, Some(_)) => Ok(()),
-        (Reference::SelfPort(port), Some(owner)) => port_of(owner, port),
-        (Reference::Replica | Reference::SelfHost | Reference::SelfPort(_), None) => {
+        (Reference::RunId, _)
+        | (Reference::Replica, Owner::Service(_) | Owner::Attached)
+        | (Reference::SelfHost, Owner::Service(_)) => Ok(()),
+        (Reference::SelfPort(port), Owner::Service(owner)) => port_of(owner, port),
+        (Reference::SelfHost | Reference::SelfPort(_), Owner::Attached) => {
+            let message = format!("`{reference}`: kaf6 does not know how clients reach what it attached to");
+            Err((message, Some("write the address out".to_owned())))
+        }
+        (Reference::Replica | Reference::SelfHost | Reference::SelfPort(_), Owner::None) => {
             let hint = Some("outside, name the service: `{{broker.kafka}}`".to_owned());
             Err((format!("`{reference}` means something only within a service"), hint))
         }
