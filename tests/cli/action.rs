@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::place::Place;
 
 /// Inputs that are words of the command line, and no option of it.
-const WORDS: [&str; 2] = ["files", "args"];
+const WORDS: [&str; 2] = ["files", "extra-args"];
 
 fn action() -> serde_yaml::Value {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("action.yml")).unwrap();
