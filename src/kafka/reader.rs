@@ -429,6 +429,9 @@ fn properties(client: &Client, options: &ReaderOptions) -> Vec<(&'static str, St
         ("allow.auto.create.topics", "false".to_owned()),
         ("auto.offset.reset", "error".into()),
         ("fetch.error.backoff.ms", "50".into()),
+        // A full queue is looked at again after so long, a second where not set: a reader that was drained meanwhile waits out
+        // the rest of it, at each turn of the few MiB that each of some partitions may hold.
+        ("fetch.queue.backoff.ms", "5".into()),
         ("fetch.message.max.bytes", fetch.to_string()),
         ("isolation.level", "read_uncommitted".into()),
         ("queued.max.messages.kbytes", kbytes.to_string()),
