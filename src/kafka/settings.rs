@@ -125,7 +125,7 @@ impl Client {
             set(&mut config, name, value)?;
         }
         if kind == Kind::Producer {
-            config.delivery_events();
+            config.delivery_reports();
         }
         for (name, value) in self.properties.iter() {
             match (name.as_str(), defaults.iter().find(|(role, _)| role == name)) {

@@ -2,7 +2,7 @@
 //!
 //! Whatever is neither acked nor failed is unknown: it may be in the log or not, and both are legal.
 
-use super::runs::RunLog;
+use super::runs::{Run, RunLog};
 use crate::ids::{Offset, Seq};
 
 /// What a producer saw happen to a message between its sending and its end.
@@ -57,10 +57,18 @@ impl SentLog {
 
     /// The message is in the log, says the broker.
     pub fn acked(&mut self, seq: Seq, offset: Offset, resent: Resent) {
-        self.acked.push(seq, offset);
-        self.first_offset = Some(self.first_offset.map_or(offset, |first| first.min(offset)));
-        self.last_offset = Some(self.last_offset.map_or(offset, |last| last.max(offset)));
-        self.resent(seq, resent);
+        self.acked_run(Run { seq, offset, len: 1 }, resent);
+    }
+
+    /// These messages are in the log, says the broker, side by side.
+    pub fn acked_run(&mut self, run: Run, resent: Resent) {
+        self.acked.push_run(run);
+        let last = run.offset_of(run.end() - 1);
+        self.first_offset = Some(self.first_offset.map_or(run.offset, |first| first.min(run.offset)));
+        self.last_offset = Some(self.last_offset.map_or(last, |before| before.max(last)));
+        if resent >= Resent::Unwritten {
+            (run.seq..run.end()).for_each(|seq| self.resent(seq, resent));
+        }
     }
 
     /// The message is known not to be in the log.

@@ -5,6 +5,7 @@ use std::ptr::NonNull;
 use rdkafka_sys as sys;
 
 use super::base::{ErrStr, c_string};
+use super::report::report_cb;
 
 /// Why librdkafka does not take a property.
 pub(crate) struct Refusal {
@@ -48,10 +49,10 @@ impl Config {
         }
     }
 
-    /// Delivery reports come as events of the main queue.
-    pub(crate) fn delivery_events(&mut self) {
-        // SAFETY: the configuration is alive; the flags are event types.
-        unsafe { sys::rd_kafka_conf_set_events(self.0.as_ptr(), sys::RD_KAFKA_EVENT_DR) }
+    /// Delivery reports come by [`Handle::reports`](super::Handle::reports).
+    pub(crate) fn delivery_reports(&mut self) {
+        // SAFETY: the configuration is alive; the callback takes the opaque pointer that `Handle::new` sets.
+        unsafe { sys::rd_kafka_conf_set_dr_msg_cb(self.0.as_ptr(), Some(report_cb)) }
     }
 }
 

@@ -11,13 +11,15 @@ use rdkafka_sys as sys;
 
 use super::base::ErrStr;
 use super::config::Config;
+use super::report::Listener;
 
 /// What is told of each log line: level, facility, text.
 pub(crate) type OnLog = Box<dyn Fn(u8, &str, &str) + Send + Sync>;
 
 /// What librdkafka's opaque pointer points to.
-struct Opaque {
+pub(super) struct Opaque {
     on_log: OnLog,
+    pub(super) listener: Listener,
 }
 
 unsafe extern "C" fn log_cb(
@@ -62,7 +64,7 @@ impl Handle {
             Kind::Producer => sys::rd_kafka_type_t::RD_KAFKA_PRODUCER,
             Kind::Consumer => sys::rd_kafka_type_t::RD_KAFKA_CONSUMER,
         };
-        let opaque = NonNull::from(Box::leak(Box::new(Opaque { on_log })));
+        let opaque = NonNull::from(Box::leak(Box::new(Opaque { on_log, listener: Listener::default() })));
         let mut errstr = ErrStr::new();
         // SAFETY: the configuration is alive; `opaque` stays valid until after rd_kafka_destroy_flags in `drop`.
         let rk = unsafe {
@@ -82,6 +84,11 @@ impl Handle {
 
     pub(super) fn as_ptr(&self) -> *mut sys::rd_kafka_t {
         self.rk.as_ptr()
+    }
+
+    pub(super) fn opaque(&self) -> &Opaque {
+        // SAFETY: made in `new`, freed in `drop`, and never written to.
+        unsafe { self.opaque.as_ref() }
     }
 
     /// Gives up on all messages, queued and in flight; their ends come as delivery reports.
