@@ -96,7 +96,7 @@ class Kafka:
 
     @staticmethod
     def java():
-        return ["java", "-Xmx1g", "-cp", str(LAB / "kafka/lib/*")]
+        return ["java", "-Xmx1g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp", str(LAB / "kafka/lib/*")]
 
     def __exit__(self, *_):
         self.process.kill()
@@ -252,14 +252,15 @@ def against_java(bench, options):
                 *Kafka.java(), "org.apache.kafka.tools.ConsumerPerformance", "--bootstrap-server", kafka.address,
                 "--topic", topic, "--num-records", str(messages), "--timeout", "60000",
             ])
-            cells = [c.strip() for c in output.strip().splitlines()[-1].split(",")]
-            read_theirs.append((float(cells[5]), cpu / messages * 1e6))
+            # The last cell, fetch.nMsg.sec, leaves out the seconds in which it joins its group.
+            cells = [line.split(",") for line in output.splitlines() if re.match(r"\d{4}-\d\d-\d\d ", line)][-1]
+            read_theirs.append((float(cells[-1]), cpu / messages * 1e6))
             topic = bench.topic()
             create(kafka.address, topic, 1, bench)
             output, _, cpu, _ = run([
                 *Kafka.java(), "org.apache.kafka.tools.ProducerPerformance", "--topic", topic, "--num-records",
-                str(messages), "--record-size", "100", "--throughput", "-1",
-                "--producer-props", f"bootstrap.servers={kafka.address}", "acks=all", "linger.ms=5",
+                str(messages), "--record-size", "100", "--throughput", "-1", "--bootstrap-server", kafka.address,
+                "--command-property", "acks=all", "linger.ms=5",
             ])
             rate = re.findall(r"([\d.]+) records/sec", output)
             theirs.append((float(rate[-1]), cpu / messages * 1e6))
