@@ -7,12 +7,14 @@ mod ended;
 mod flight;
 mod gate;
 mod retries;
+mod task;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use client::Client;
 use gate::Gate;
+use task::{GRACE, Task};
 
 use super::outcome::{Outcome, cut, unwind};
 use super::setup;
@@ -22,8 +24,6 @@ use crate::kafka::{self, Producer, ProducerOptions};
 use crate::observe::{Ended, Note};
 use crate::plan::{Partitioning, Work};
 
-/// After a stop: how long acks of what is in flight may still come.
-const GRACE: Duration = Duration::from_secs(1);
 /// How long a client may take to learn of its partitions before the schedule starts.
 const WARM_UP: Duration = Duration::from_secs(10);
 
@@ -119,17 +119,6 @@ fn given_up(shared: &Shared, index: usize, idempotent: bool) -> Option<String> {
     None
 }
 
-/// One client.
-struct Task {
-    shared: Arc<Shared>,
-    index: usize,
-    client: u32,
-    partitions: i32,
-    topic: String,
-    gate: Arc<Gate>,
-    deadline: Instant,
-}
-
 impl Task {
     /// Runs to the end; true where all was sent and ended in time.
     fn run(self) -> Result<bool, kafka::Error> {
@@ -178,8 +167,4 @@ impl Task {
         }
         Ok(producer)
     }
-}
-
-fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::ended::{self, Ended, of_tag, tag};
 use super::flight::{Flight, Pending};
 use super::retries::Retries;
-use super::{GRACE, Task, micros};
+use super::task::{GRACE, Task};
 use crate::engine::message::{Maker, Order};
 use crate::engine::partitioner;
 use crate::engine::shared::LOOK;
@@ -31,6 +31,8 @@ const BYTES_A_POLL: u64 = 256 << 10;
 const SENDS_A_LOOK: u32 = 64;
 /// What librdkafka keeps beside a message's bytes while it is in flight.
 const OVERHEAD: u64 = 256;
+/// And how often it has the bytes: in the message, and in the request that waits for its answer.
+const COPIES: u64 = 2;
 /// librdkafka's answers to a message for a producer that it has given up.
 const FATAL: [kafka::Code; 2] = [kafka::Code(-150), kafka::Code(-165)];
 
@@ -200,7 +202,7 @@ impl<'a> Client<'a> {
         }
         self.flights[at]
             .push(order.identity.seq, Pending { from_us: due_us, bytes, retries: self.retries[at] });
-        self.in_flight += bytes + OVERHEAD;
+        self.in_flight += weight(bytes);
         if let Some(sent) = sent {
             self.recorder.metrics().counters.sent.fetch_add(1, Ordering::Relaxed);
             if let Err(SendError::Refused(code)) = sent {
@@ -215,7 +217,7 @@ impl<'a> Client<'a> {
         let (at, seq) = of_tag(tag);
         let in_flight = &mut self.in_flight;
         self.flights[at]
-            .end(seq, 1, |_, _, pending| *in_flight = in_flight.saturating_sub(pending.bytes + OVERHEAD));
+            .end(seq, 1, |_, _, pending| *in_flight = in_flight.saturating_sub(weight(pending.bytes)));
         self.logs[at].failed(seq, Resent::No);
         self.recorder.metrics().counters.failed.fetch_add(1, Ordering::Relaxed);
         self.recorder.error(self.task.shared.clock.now_us(), &code.name());
@@ -249,7 +251,7 @@ impl<'a> Client<'a> {
         let (at, _) = of_tag(tag);
         self.logs[at].take_back();
         if let Some(pending) = self.flights[at].take_back() {
-            self.in_flight = self.in_flight.saturating_sub(pending.bytes + OVERHEAD);
+            self.in_flight = self.in_flight.saturating_sub(weight(pending.bytes));
         }
     }
 
@@ -292,7 +294,7 @@ impl<'a> Client<'a> {
             let (at, first) = of_tag(run.tag);
             let (Some(flight), Some(log)) = (flights.get_mut(at), logs.get_mut(at)) else { continue };
             flight.end(first, run.len, |seq, len, pending| {
-                *in_flight = in_flight.saturating_sub((pending.bytes + OVERHEAD) * len);
+                *in_flight = in_flight.saturating_sub(weight(pending.bytes) * len);
                 let resent = retries[at].since(pending.retries);
                 match run.outcome {
                     kafka::Outcome::Acked { offset } => {
@@ -364,4 +366,13 @@ impl<'a> Client<'a> {
         self.take();
         self.logs
     }
+}
+
+/// What a message takes of the budget.
+const fn weight(bytes: u64) -> u64 {
+    COPIES * bytes + OVERHEAD
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

@@ -5,7 +5,6 @@ use std::ptr::NonNull;
 use rdkafka_sys as sys;
 
 use super::base::{ErrStr, c_string};
-use super::report::report_cb;
 
 /// Why librdkafka does not take a property.
 pub(crate) struct Refusal {
@@ -47,12 +46,6 @@ impl Config {
                 Err(Refusal { unknown: false, text: errstr.text() })
             }
         }
-    }
-
-    /// Delivery reports come by [`Handle::reports`](super::Handle::reports).
-    pub(crate) fn delivery_reports(&mut self) {
-        // SAFETY: the configuration is alive; the callback takes the opaque pointer that `Handle::new` sets.
-        unsafe { sys::rd_kafka_conf_set_dr_msg_cb(self.0.as_ptr(), Some(report_cb)) }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The only unsafe code of kaf6: thin safe wrappers over rdkafka-sys for what the rdkafka crate does not offer.
 //!
-//! Owns the lifetimes: topics and queues hold their client, messages and events own their memory, reports are lent.
+//! Owns the lifetimes: topics and queues hold their client, events own their memory, messages and reports are lent.
 #![expect(unsafe_code, reason = "librdkafka is C; every other module of kaf6 is safe Rust")]
 
 mod admin;
@@ -10,11 +10,13 @@ mod config;
 mod event;
 mod handle;
 mod hints;
+mod lent;
+mod memory;
 mod message;
 mod metadata;
 mod mock;
+mod opaque;
 mod queue;
-mod report;
 mod topic;
 
 pub(crate) use admin::{NewTopic, TopicAnswer};
@@ -24,6 +26,6 @@ pub(crate) use config::Config;
 pub(crate) use handle::{Handle, Kind};
 pub(crate) use message::Message;
 pub(crate) use mock::Mock;
+pub(crate) use opaque::Report;
 pub(crate) use queue::Queue;
-pub(crate) use report::Report;
 pub(crate) use topic::{OFFSET_BEGINNING, Outgoing, Topic};
