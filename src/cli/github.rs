@@ -20,6 +20,9 @@ pub(super) struct Runner {
     workspace: Option<PathBuf>,
     step_summary: Option<PathBuf>,
     output: Option<PathBuf>,
+    state: Option<PathBuf>,
+    /// Runs that may leave containers behind, by their ids.
+    with_cluster: Vec<String>,
 }
 
 impl Runner {
@@ -34,11 +37,19 @@ impl Runner {
             workspace: path("GITHUB_WORKSPACE"),
             step_summary: path("GITHUB_STEP_SUMMARY"),
             output: path("GITHUB_OUTPUT"),
+            state: path("GITHUB_STATE"),
+            with_cluster: Vec::new(),
         }
     }
 
-    /// Before a run: its progress is a group of its own, and its secrets are masked in whatever comes.
-    pub(super) fn begins(&self, plan: &Plan) {
+    /// Before a run: its progress is a group of its own, its secrets are masked in whatever comes, and the post step
+    /// (scripts/action-post) learns which runs may leave containers behind, should this process be killed.
+    pub(super) fn begins(&mut self, plan: &Plan, run_id: &str) {
+        if let Some(file) = self.state.as_ref().filter(|_| plan.cluster.is_some()) {
+            self.with_cluster.push(run_id.to_owned());
+            // The last line of a name counts.
+            append(file, &format!("kaf6_runs={}\n", self.with_cluster.join(" ")));
+        }
         let password = plan.client.security.as_ref().and_then(|security| security.password.as_deref());
         for line in password.into_iter().flat_map(str::lines).filter(|line| !line.trim().is_empty()) {
             self.say(&format!("::add-mask::{}", line.replace('%', "%25")));

@@ -24,7 +24,7 @@ use out::{complain, is_broken_pipe, print};
 
 /// Runs one command line, from its words to the process's end.
 pub fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
-    let words = match with_more(words.into_iter().collect(), std::env::var("KAF6_ARGS").ok()) {
+    let words = match with_more(words.into_iter().collect(), std::env::var("KAF6_EXTRA_ARGS").ok()) {
         Ok(words) => words,
         Err(error) => {
             complain(&error);
@@ -63,12 +63,12 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
     })
 }
 
-/// The words of a `run` with those of `KAF6_ARGS` behind them, split as a shell does: what a CI's one field can hold.
+/// The words of a `run` with those of `KAF6_EXTRA_ARGS` behind them, split as a shell does: what a CI's one field can hold.
 fn with_more(mut words: Vec<OsString>, more: Option<String>) -> Result<Vec<OsString>, String> {
     let Some(more) = more.filter(|_| words.get(1).is_some_and(|word| word == "run")) else {
         return Ok(words);
     };
-    let more = shlex::split(&more).ok_or("KAF6_ARGS has a quotation mark that is never closed")?;
+    let more = shlex::split(&more).ok_or("KAF6_EXTRA_ARGS has a quotation mark that is never closed")?;
     words.extend(more.into_iter().map(OsString::from));
     Ok(words)
 }

@@ -110,7 +110,7 @@ struct Display {
 
 impl Watch for Display {
     fn begins(&mut self, plan: &Plan, run_id: &str, live: &Arc<Live>) {
-        self.runner.begins(plan);
+        self.runner.begins(plan, run_id);
         let mut progress = Progress::new(Mode::detect(self.quiet));
         progress.message(&format!("{}: run {run_id}", plan.name));
         let shown = Shown { progress: Arc::new(Mutex::new(progress)), live: Arc::clone(live) };

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::place::Place;
 
 /// Inputs that are words of the command line, and no option of it.
-const WORDS: [&str; 2] = ["files", "args"];
+const WORDS: [&str; 2] = ["files", "extra-args"];
 
 fn action() -> serde_yaml::Value {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("action.yml")).unwrap();
@@ -74,4 +74,33 @@ fn outputs_are_those_that_are_written() {
     let written = kaf6::report::github::outputs(&[], Path::new("reports"));
     let written: BTreeSet<String> = written.into_iter().map(|(name, _)| name.to_owned()).collect();
     assert_eq!(names(&action()["outputs"]), written);
+}
+
+/// What a run of this file leaves for the post step, without a Docker Engine.
+fn state_after(place: &Place, file: &str) -> (Option<i32>, String) {
+    let state = place.path().join(format!("{file}.state"));
+    let output = place
+        .kaf6(&["run", file, "--run-id", "one"])
+        .env("GITHUB_ACTIONS", "true")
+        .env("GITHUB_STATE", &state)
+        .env("DOCKER_HOST", "tcp://127.0.0.1:1")
+        .output()
+        .unwrap();
+    (output.status.code(), std::fs::read_to_string(state).unwrap_or_default())
+}
+
+#[test]
+fn the_post_step_learns_of_runs_with_containers() {
+    let place = Place::with_ten();
+    assert_eq!(state_after(&place, "ten.yaml"), (Some(0), String::new()), "there is nothing to clean");
+    place.write("cluster.yaml", &with_cluster());
+    std::fs::remove_dir_all(place.path().join("reports")).unwrap();
+    assert_eq!(state_after(&place, "cluster.yaml"), (Some(3), "kaf6_runs=one\n".to_owned()));
+}
+
+fn with_cluster() -> String {
+    crate::place::TEN.replace(
+        "brokers: embedded",
+        "cluster: {services: {broker: {image: nobody/nothing, pull: never, ports: {kafka: 9092}}}}",
+    )
 }

@@ -19,3 +19,4 @@ mod runs_gaps;
 mod runs_order;
 mod timed;
 mod verify;
+mod workflows;

@@ -1,0 +1,72 @@
+//! The repository's own workflow runs under act: the Action as users use it, in containers, on local images.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::lab::{Part, require};
+
+/// What act said of one job of e2e.yml, and whether it was green.
+struct Ran {
+    green: bool,
+    said: String,
+}
+
+fn act(words: &[&str]) -> Ran {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let output =
+        Command::new(root.join("scripts/act")).args(words).current_dir(root).output().expect("it starts");
+    let said = [output.stdout, output.stderr].concat();
+    Ran { green: output.status.success(), said: String::from_utf8_lossy(&said).into_owned() }
+}
+
+impl Ran {
+    /// The job was green, and all of this was said.
+    fn says(&self, parts: &[&str]) {
+        let missing: Vec<&&str> = parts.iter().filter(|part| !self.said.contains(**part)).collect();
+        assert!(
+            self.green && missing.is_empty(),
+            "green: {}, missing: {missing:?}\n{}",
+            self.green,
+            self.said
+        );
+    }
+}
+
+/// The line of a file that holds a text.
+fn line_of(file: &str, text: &str) -> usize {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let content = std::fs::read_to_string(path).expect("the file is there");
+    1 + content.lines().position(|line| line.contains(text)).expect("it is in the file")
+}
+
+#[test]
+#[ignore = "builds the Action's image, which takes minutes"]
+fn the_action_runs_as_its_users_run_it() {
+    if [Part::Docker, Part::Images, Part::Tansu].into_iter().any(|part| require(part).is_none()) {
+        return;
+    }
+    act(&["embedded"]).says(&[
+        "set-output:: status=pass",
+        "set-output:: checks-failed=0",
+        "set-output:: summary=reports/index.json",
+        "## ✅ s3-single: pass",
+        "Success - Main Look at the outputs",
+        "Success - Post ./",
+    ]);
+    act(&["kafka", "--matrix", "kafka:4.3.1", "--matrix", "container:debian:bookworm-slim"])
+        .says(&["set-output:: status=pass", "## ✅ smoke: pass"]);
+    act(&["preset", "--matrix", "preset:tansu", "--matrix", "scenario:s4-durability"]).says(&[
+        "set-output:: status=pass",
+        "| bounce | restart broker |",
+        "Success - Post ./",
+    ]);
+    let line = line_of(".github/e2e/forgets.yaml", "type: no_loss");
+    let place =
+        format!("::error file=.github/e2e/forgets.yaml,line={line},col=5,title=no_loss failed for read::");
+    act(&["forgets"]).says(&[
+        &place,
+        "1000 lost: of 1000 acked",
+        "set-output:: status=fail",
+        "Success - Main It must be red",
+    ]);
+}
