@@ -96,7 +96,7 @@ class Kafka:
 
     @staticmethod
     def java():
-        return ["java", "-Xmx1g", "-cp", str(LAB / "kafka/lib/*")]
+        return ["java", "-Xmx1g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=error", "-cp", str(LAB / "kafka/lib/*")]
 
     def __exit__(self, *_):
         self.process.kill()
@@ -177,9 +177,11 @@ class Bench:
         cells = [cell.strip() for cell in last.strip("| \n").split("|")]
         return int(cells[5]), cpu / messages * 1e6
 
-    def peer_consume(self, address, topic, messages):
+    def peer_consume(self, address, topic, partitions, messages):
+        """One client of the peer reads all partitions."""
+        places = [option for partition in range(partitions) for option in ("-p", str(partition))]
         _, wall, cpu, _ = run([
-            PEER, "-C", "-t", topic, "-b", address, "-c", str(messages), "-p", "0", "-u", "-o", "beginning",
+            PEER, "-C", "-t", topic, "-b", address, "-c", str(messages), *places, "-u", "-o", "beginning",
         ])
         # What it prints of its rate is cut off by its end, so the whole process is timed: start and end included.
         return messages / wall, cpu / messages * 1e6
@@ -212,21 +214,14 @@ def against_rdkafka_performance(bench, options):
                     *written, (folder, topic) = bench.produce(tansu.address, size, partitions, messages)
                     mine.append(written)
                     read.append(bench.verify(tansu.address, folder, messages))
-                    if partitions == 1:
-                        read_theirs.append(bench.peer_consume(tansu.address, topic, messages))
+                    read_theirs.append(bench.peer_consume(tansu.address, topic, partitions, messages))
                 with Tansu() as tansu:
                     topic = bench.topic()
                     create(tansu.address, topic, partitions, bench)
                     theirs.append(bench.peer_produce(tansu.address, topic, size, partitions, messages))
             name = f"{size} B, {partitions} partition{'s' if partitions > 1 else ''}"
             row(f"produce, {name}", *columns(mine, theirs))
-            if partitions == 1:
-                row(f"consume and verify, {name}", *columns(read, read_theirs))
-                single = {size: read_theirs}
-                options.single.update(single)
-            else:
-                # The peer's simple consumer reads one partition only: the measure is what it does there.
-                row(f"consume and verify, {name} (peer: 1 partition)", *columns(read, options.single[size]))
+            row(f"consume and verify, {name}", *columns(read, read_theirs))
 
 
 def columns(mine, theirs):
@@ -257,14 +252,15 @@ def against_java(bench, options):
                 *Kafka.java(), "org.apache.kafka.tools.ConsumerPerformance", "--bootstrap-server", kafka.address,
                 "--topic", topic, "--num-records", str(messages), "--timeout", "60000",
             ])
-            cells = [c.strip() for c in output.strip().splitlines()[-1].split(",")]
-            read_theirs.append((float(cells[5]), cpu / messages * 1e6))
+            # The last cell, fetch.nMsg.sec, leaves out the seconds in which it joins its group.
+            cells = [line.split(",") for line in output.splitlines() if re.match(r"\d{4}-\d\d-\d\d ", line)][-1]
+            read_theirs.append((float(cells[-1]), cpu / messages * 1e6))
             topic = bench.topic()
             create(kafka.address, topic, 1, bench)
             output, _, cpu, _ = run([
                 *Kafka.java(), "org.apache.kafka.tools.ProducerPerformance", "--topic", topic, "--num-records",
-                str(messages), "--record-size", "100", "--throughput", "-1",
-                "--producer-props", f"bootstrap.servers={kafka.address}", "acks=all", "linger.ms=5",
+                str(messages), "--record-size", "100", "--throughput", "-1", "--bootstrap-server", kafka.address,
+                "--command-property", "acks=all", "linger.ms=5",
             ])
             rate = re.findall(r"([\d.]+) records/sec", output)
             theirs.append((float(rate[-1]), cpu / messages * 1e6))
@@ -306,7 +302,6 @@ def main():
     parser.add_argument("--rounds", type=int, default=5, help="times that each pair is run")
     parser.add_argument("--only", choices=["peer", "java", "memory", "one"], help="one part alone")
     options = parser.parse_args()
-    options.single = {}
     with tempfile.TemporaryDirectory(prefix="kaf6-bench-") as work:
         bench = Bench(Path(work))
         parts = {

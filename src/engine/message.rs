@@ -108,6 +108,29 @@ impl Maker {
         }
     }
 
+    /// Whether its messages have no headers: the value carries the envelope, and the user wants none. Then
+    /// [`Maker::append`] makes them.
+    pub(super) fn is_plain(&self) -> bool {
+        self.headers.is_empty() && matches!(self.value, Value::Size { bytes, .. } if bytes >= LEN)
+    }
+
+    /// Makes one message without headers, appends its key and then its value, and returns the key's length.
+    pub(super) fn append(&mut self, run_id: &str, order: &Order, out: &mut Vec<u8>) -> Option<usize> {
+        if self.key.is_some() {
+            let values = self.values(run_id, order);
+            self.key(&values);
+        }
+        let key = self.key.is_some().then_some(self.key_bytes.as_slice());
+        out.extend_from_slice(key.unwrap_or_default());
+        if let Value::Size { bytes, pool } = &self.value {
+            let envelope = Envelope { kind: order.kind, identity: order.identity, due_us: order.due_us };
+            let rest = &cut(pool, *bytes, order.identity.seq)[LEN.min(*bytes)..];
+            out.extend_from_slice(&envelope.write(key, rest));
+            out.extend_from_slice(rest);
+        }
+        key.map(<[u8]>::len)
+    }
+
     /// Makes one message.
     pub(super) fn make(&mut self, order: &Order) -> Made<'_> {
         let run_id = std::mem::take(&mut self.run_id);
@@ -127,9 +150,7 @@ impl Maker {
                 true
             }
             Value::Size { bytes, pool } => {
-                let from =
-                    usize::try_from(order.identity.seq.wrapping_mul(0x9e37_79b9) % POOL as u64).unwrap_or(0);
-                out.extend_from_slice(&pool[from..from + bytes]);
+                out.extend_from_slice(cut(pool, *bytes, order.identity.seq));
                 *bytes < LEN
             }
         };
@@ -172,6 +193,12 @@ impl Made<'_> {
     }
 }
 
+/// The part of the random bytes that is the value of this sequence.
+fn cut(pool: &[u8], bytes: usize, seq: u64) -> &[u8] {
+    let from = usize::try_from(seq.wrapping_mul(0x9e37_79b9) % POOL as u64).unwrap_or(0);
+    &pool[from..from + bytes]
+}
+
 /// SplitMix64: small, fast and the same on every machine, which is all that payloads need.
 pub(super) struct Random(u64);
 
@@ -186,5 +213,36 @@ impl Random {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{RunTag, StreamId};
+
+    #[test]
+    fn appended_and_made_are_the_same_message() {
+        for key in [None, Some("{{client}}-{{seq}}-{{random(4)}}")] {
+            let key = key.map(|text| Template::parse(text).expect("it is a template"));
+            let value = ValuePlan::Size { bytes: 100, content: Content::Random };
+            let mut maker = Maker::new("run", 3, 42, key, Vec::new(), &value);
+            assert!(maker.is_plain());
+            for seq in [0, 1, 77_000] {
+                let order = Order {
+                    kind: Kind::Message,
+                    identity: Identity { run: RunTag::from_bits(5), stream: StreamId(1), seq },
+                    number: seq * 2,
+                    partition: 1,
+                    due_us: 1_700_000_000_000_000,
+                };
+                let mut out = b"before".to_vec();
+                let key_len = maker.append("run", &order, &mut out);
+                let made = maker.make(&order);
+                assert!(made.headers.is_empty() && made.envelope.is_none());
+                assert_eq!(key_len, made.key.map(<[u8]>::len));
+                assert_eq!(out, [b"before", made.key.unwrap_or_default(), made.value].concat());
+            }
+        }
     }
 }

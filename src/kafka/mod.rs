@@ -32,6 +32,7 @@ mod release;
 mod retries;
 pub mod second_look;
 pub mod settings;
+mod staged;
 pub mod wake;
 
 pub use admin::{TopicOutcome, TopicResult, TopicSpec, ensure_topics};
@@ -42,7 +43,7 @@ pub use embedded::Embedded;
 pub use error::Error;
 pub use log::{LogKind, LogLines};
 pub use metadata::is_gone;
-pub use producer::{Producer, ProducerOptions, SendError};
+pub use producer::{HandedOver, Producer, ProducerOptions, SendError};
 pub use reader::{ReadEvent, ReaderOptions, ReaderSet, Record};
 pub use retries::{ProducerEvent, ProducerEventKind};
 pub use second_look::{Range, read_range};

@@ -5,9 +5,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::raw::{Kind, Outgoing, Queue, Topic};
+use super::raw::{Batch, Kind, Outgoing, Queue, Topic};
 use super::release::let_go;
 use super::retries::{ProducerEvent, Retries};
+use super::staged::Staged;
 use super::wake::Signal;
 use super::{Client, Code, Delivery, Error, Outcome, Waker};
 use crate::ids::Partition;
@@ -73,13 +74,24 @@ pub enum SendError {
     Refused(Code),
 }
 
+/// What became of the messages that [`Producer::hand_over`] found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HandedOver {
+    /// How many librdkafka took.
+    pub taken: u64,
+    /// Its queue was full: what it did not take waits on, in its order.
+    pub full: bool,
+}
+
 /// A producer of one topic.
 pub struct Producer {
-    // Dropped in this order: queue and topic hold the handle.
-    queue: Queue,
+    // Dropped in this order: queue and topic hold the handle. The queue is here for its wakes.
+    _queue: Queue,
     topic: Topic,
     signal: Arc<Signal>,
     retries: Arc<Retries>,
+    staged: Staged,
+    batch: Batch,
     ready: Vec<u32>,
     acks: bool,
     queue_bytes: u64,
@@ -103,10 +115,12 @@ impl Producer {
         let mut queue = Queue::main(&handle);
         queue.wakes(&signal, 0);
         Ok(Self {
-            queue,
+            _queue: queue,
             topic,
             signal,
             retries,
+            staged: Staged::default(),
+            batch: Batch::default(),
             ready: Vec::new(),
             acks: options.acks != Acks::None,
             queue_bytes: options.queue_bytes,
@@ -150,6 +164,61 @@ impl Producer {
         }
     }
 
+    /// Keeps one message without headers until [`Producer::hand_over`]. `write` appends its key, then its value, and returns the
+    /// key's length, none where it has no key. Returns the bytes of both.
+    pub fn stage(
+        &mut self,
+        partition: Partition,
+        tag: u64,
+        write: impl FnOnce(&mut Vec<u8>) -> Option<usize>,
+    ) -> u64 {
+        self.staged.add(partition, tag, write)
+    }
+
+    /// Messages that wait to be handed over.
+    pub const fn staged(&self) -> u64 {
+        self.staged.len()
+    }
+
+    /// Hands over what was staged, each partition's in its order; `refused` gets the tags of those that it never will take.
+    pub fn hand_over(&mut self, refused: &mut dyn FnMut(u64, Code)) -> HandedOver {
+        let mut handed = HandedOver::default();
+        let (topic, batch, queue_bytes) = (&self.topic, &mut self.batch, self.queue_bytes);
+        self.staged.each(|partition, stage| {
+            let mut from = 0;
+            while from < stage.len() {
+                let mut full = None;
+                topic.produce_all(partition, stage.messages(from), batch, |index, result| match result {
+                    Ok(()) => handed.taken += 1,
+                    Err(QUEUE_FULL) => full = full.or(Some(from + index)),
+                    Err(code) => refused(stage.piece(from + index).0, code),
+                });
+                from = full.unwrap_or(stage.len());
+                if full.is_some() {
+                    let (tag, size) = stage.piece(from);
+                    // One that is larger than the whole queue would be "full" for ever.
+                    if (size as u64) < queue_bytes {
+                        handed.full = true;
+                        break;
+                    }
+                    refused(tag, TOO_LARGE);
+                    from += 1;
+                }
+            }
+            stage.drop_before(from);
+        });
+        self.in_flight += handed.taken;
+        handed
+    }
+
+    /// Forgets what was staged and not handed over; `forgotten` gets the tags.
+    pub fn unstage(&mut self, forgotten: &mut dyn FnMut(u64)) {
+        self.staged.each(|_, stage| {
+            (0..stage.len()).for_each(|index| forgotten(stage.piece(index).0));
+            stage.drop_before(stage.len());
+        });
+    }
+
     /// Takes what has ended, waiting up to `timeout` (microseconds count) for the first where nothing has.
     /// Returns how many ended. Wakes early and with 0 by [`Producer::waker`].
     pub fn poll(&mut self, timeout: Duration, on: &mut dyn FnMut(Delivery)) -> usize {
@@ -173,17 +242,13 @@ impl Producer {
     /// Takes what is there.
     fn take(&mut self, on: &mut dyn FnMut(Delivery)) -> usize {
         let mut ended = 0;
-        while let Some(mut event) = self.queue.poll(Duration::ZERO) {
-            event.reports(|report| {
-                let doubt = !report.code.is_none()
-                    && report.not_persisted
-                    && Instant::now()
-                        .checked_sub(report.age)
-                        .is_none_or(|sent| self.retries.doubt_since(sent));
-                on(Delivery { tag: report.tag, outcome: Outcome::of(&report, self.acks, doubt) });
-                ended += 1;
-            });
-        }
+        self.topic.handle().reports(&mut |report| {
+            let doubt = !report.code.is_none()
+                && report.not_persisted
+                && Instant::now().checked_sub(report.age).is_none_or(|sent| self.retries.doubt_since(sent));
+            on(Delivery { tag: report.tag, outcome: Outcome::of(&report, self.acks, doubt) });
+            ended += 1;
+        });
         self.in_flight = self.in_flight.saturating_sub(ended as u64);
         ended
     }

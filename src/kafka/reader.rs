@@ -19,6 +19,11 @@ const SIDE_BY_SIDE: usize = 8;
 /// Messages taken from one partition before the next one's turn.
 const BATCH: usize = 1000;
 
+/// Messages that a partition's queue may hold before it fetches more, at most; librdkafka keeps some 300 bytes beside each, and
+/// what waits long is out of the processor's cache when its turn comes.
+const MOST_MESSAGES: u64 = 10_000;
+const BYTES_A_MESSAGE: u64 = 300;
+
 /// How long a reset may ask for the log's start before it goes there unseen.
 const RESET_QUERY: Duration = Duration::from_secs(1);
 
@@ -126,7 +131,6 @@ pub struct ReaderSet {
     /// Indexes of readers that have something, each at most once.
     ready: VecDeque<u32>,
     woken: Vec<u32>,
-    batch: Vec<Message>,
 }
 
 impl ReaderSet {
@@ -165,7 +169,6 @@ impl ReaderSet {
             signal: Arc::new(Signal::default()),
             ready: VecDeque::new(),
             woken: Vec::new(),
-            batch: Vec::with_capacity(BATCH),
         };
         let mut failure = None;
         for reader in opened.into_iter().flatten() {
@@ -212,10 +215,8 @@ impl ReaderSet {
         {
             let Some(reader) = self.readers.get_mut(index as usize) else { continue };
             let want = BATCH.min(limit - handed);
-            let got = reader.queue.take(&mut self.batch, want);
+            let (got, reset) = reader.hand_out(want, on);
             handed += got;
-            let reset = reader.hand_out(&self.batch, on);
-            self.batch.clear();
             let again = reset.is_some();
             if let Some((from, text)) = reset {
                 reader.reset(&self.topic, from, text, on);
@@ -306,7 +307,6 @@ impl Drop for ReaderSet {
         for (index, reader) in self.readers.drain(..).enumerate() {
             handles[index % SIDE_BY_SIDE].push(Arc::clone(reader.topic.handle()));
         }
-        self.batch.clear();
         std::thread::scope(|scope| {
             for handles in handles.into_iter().filter(|handles| !handles.is_empty()) {
                 scope.spawn(|| let_go(handles, Duration::from_secs(2)));
@@ -356,33 +356,39 @@ impl Reader {
         Ok(Self { partition, topic, queue, started_at, position: started_at, epoch: 0, listed: false })
     }
 
-    /// Hands out records and errors; returns what is in the place of a lost position.
-    fn hand_out(&mut self, batch: &[Message], on: &mut dyn FnMut(ReadEvent<'_>)) -> Option<(Offset, String)> {
+    /// Hands out up to `limit` records and errors; returns how many, and what is in the place of a lost position.
+    fn hand_out(
+        &mut self,
+        limit: usize,
+        on: &mut dyn FnMut(ReadEvent<'_>),
+    ) -> (usize, Option<(Offset, String)>) {
+        let Self { partition, queue, position, epoch, .. } = self;
+        let (partition, epoch) = (*partition, *epoch);
         let mut reset = None;
-        for message in batch {
+        let got = queue.serve(limit, &mut |message| {
             let code = message.code();
             if code.is_none() {
                 let offset = message.offset();
-                self.position = Some(offset + 1);
+                *position = Some(offset + 1);
                 on(ReadEvent::Record(Record {
-                    partition: self.partition,
+                    partition,
                     offset,
                     timestamp_ms: message.timestamp_ms(),
                     key: message.key(),
                     value: message.value(),
-                    epoch: self.epoch,
+                    epoch,
                     message,
                 }));
-                continue;
+                return;
             }
             let text = || String::from_utf8_lossy(message.value().unwrap_or_default()).into_owned();
             match code {
                 PARTITION_EOF => {}
                 AUTO_OFFSET_RESET => reset = Some((message.offset(), text())),
-                code => on(ReadEvent::Error { partition: self.partition, code, text: text() }),
+                code => on(ReadEvent::Error { partition, code, text: text() }),
             }
-        }
-        reset
+        });
+        (got, reset)
     }
 
     /// Goes on at the log's start, in a new epoch.
@@ -429,9 +435,13 @@ fn properties(client: &Client, options: &ReaderOptions) -> Vec<(&'static str, St
         ("allow.auto.create.topics", "false".to_owned()),
         ("auto.offset.reset", "error".into()),
         ("fetch.error.backoff.ms", "50".into()),
+        // A full queue is looked at again after so long, a second where not set: a reader that was drained meanwhile waits out
+        // the rest of it, at each turn of the few MiB that each of some partitions may hold.
+        ("fetch.queue.backoff.ms", "5".into()),
         ("fetch.message.max.bytes", fetch.to_string()),
         ("isolation.level", "read_uncommitted".into()),
         ("queued.max.messages.kbytes", kbytes.to_string()),
+        ("queued.min.messages", (kbytes * 1024 / BYTES_A_MESSAGE).clamp(1000, MOST_MESSAGES).to_string()),
         ("topic.metadata.propagation.max.ms", "5000".into()),
     ];
     // Some brokers sit out much of the wait although something has come: the embedded one all of it, Tansu half of it in the

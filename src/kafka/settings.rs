@@ -124,9 +124,6 @@ impl Client {
         for (name, value) in own.iter().copied().chain(defaults_of_role) {
             set(&mut config, name, value)?;
         }
-        if kind == Kind::Producer {
-            config.delivery_events();
-        }
         for (name, value) in self.properties.iter() {
             match (name.as_str(), defaults.iter().find(|(role, _)| role == name)) {
                 // A role's debug contexts are how it sees retries; the user's come on top.

@@ -60,16 +60,18 @@ impl Envelope {
     /// Writes it with a checksum over key and `rest`: what follows it in the value, or, where it travels in a
     /// header, the whole value.
     pub fn write(&self, key: Option<&[u8]>, rest: &[u8]) -> [u8; LEN] {
-        let mut out = [0; LEN];
+        let mut out = [0; SUM];
         out[..4].copy_from_slice(&MAGIC);
         out[4] = self.kind.byte();
         out[5..10].copy_from_slice(&self.identity.run.bits().to_be_bytes()[3..]);
         out[10..14].copy_from_slice(&self.identity.stream.0.to_be_bytes());
         out[14..20].copy_from_slice(&self.identity.seq.to_be_bytes()[2..]);
-        out[20..SUM].copy_from_slice(&self.due_us.to_be_bytes());
-        let sum = checksum(&out[..SUM], key, rest);
-        out[SUM..].copy_from_slice(&sum.to_be_bytes());
-        out
+        out[20..].copy_from_slice(&self.due_us.to_be_bytes());
+        let sum = checksum(&out, key, rest);
+        let mut whole = [0; LEN];
+        whole[..SUM].copy_from_slice(&out);
+        whole[SUM..].copy_from_slice(&sum.to_be_bytes());
+        whole
     }
 
     /// Reads it from the first bytes of `bytes`; none where they hold no envelope.
@@ -93,10 +95,19 @@ impl Envelope {
     }
 }
 
-fn checksum(head: &[u8], key: Option<&[u8]>, rest: &[u8]) -> u32 {
+fn checksum(head: &[u8; SUM], key: Option<&[u8]>, rest: &[u8]) -> u32 {
     let mut sum = crc32fast::Hasher::new();
-    sum.update(head);
-    sum.update(rest);
+    // Whole steps of 16 bytes are several times cheaper than what is left over of one: the head takes 4 of the bytes behind it.
+    if let Some((first, rest)) = rest.split_first_chunk::<{ LEN - SUM }>() {
+        let mut start = [0; LEN];
+        start[..SUM].copy_from_slice(head);
+        start[SUM..].copy_from_slice(first);
+        sum.update(&start);
+        sum.update(rest);
+    } else {
+        sum.update(head);
+        sum.update(rest);
+    }
     // The length tells a missing key from an empty one, and keeps key and value apart.
     if let Some(key) = key {
         sum.update(key);
@@ -133,14 +144,14 @@ pub fn open<'a>(
     header: impl FnOnce() -> Option<&'a [u8]>,
 ) -> Opened {
     let value = value.unwrap_or_default();
-    if let Some(envelope) = Envelope::read(value) {
-        let intact = sum_of(value) == checksum(&value[..SUM], key, &value[LEN..]);
+    if let (Some(envelope), Some(head)) = (Envelope::read(value), value.first_chunk()) {
+        let intact = sum_of(value) == checksum(head, key, &value[LEN..]);
         return Opened::Kaf6 { envelope, intact };
     }
     let Some(head) = header() else { return Opened::Foreign };
-    match Envelope::read(head) {
-        Some(envelope) if head.len() == LEN => {
-            let intact = sum_of(head) == checksum(&head[..SUM], key, value);
+    match (Envelope::read(head), head.first_chunk()) {
+        (Some(envelope), Some(first)) if head.len() == LEN => {
+            let intact = sum_of(head) == checksum(first, key, value);
             Opened::Kaf6 { envelope, intact }
         }
         _ => Opened::Foreign,

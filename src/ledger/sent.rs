@@ -3,7 +3,7 @@
 //! Whatever is neither acked nor failed is unknown: it may be in the log or not, and both are legal.
 
 use super::marks::{Between, Marks};
-use super::runs::RunLog;
+use super::runs::{Run, RunLog};
 use crate::ids::{Offset, Seq};
 
 /// What a producer saw happen to a message between its sending and its end.
@@ -79,16 +79,27 @@ impl SentLog {
 
     /// The message is in the log, says the broker.
     pub fn acked(&mut self, seq: Seq, offset: Offset, resent: Resent) {
-        self.acked.push(seq, offset);
-        self.first_offset = Some(self.first_offset.map_or(offset, |first| first.min(offset)));
-        self.last_offset = Some(self.last_offset.map_or(offset, |last| last.max(offset)));
-        self.resent(seq, resent);
-        self.blame(seq, resent);
+        self.acked_run(Run { seq, offset, len: 1 }, resent);
     }
 
-    /// The ack of a message came at this time, microseconds from the run's zero.
-    pub fn acked_at(&mut self, seq: Seq, at_us: u64) {
-        self.ack_times.at(seq, at_us);
+    /// These messages are in the log, says the broker, side by side.
+    pub fn acked_run(&mut self, run: Run, resent: Resent) {
+        self.acked.push_run(run);
+        let last = run.offset_of(run.end() - 1);
+        self.first_offset = Some(self.first_offset.map_or(run.offset, |first| first.min(run.offset)));
+        self.last_offset = Some(self.last_offset.map_or(last, |before| before.max(last)));
+        if resent >= Resent::Unwritten {
+            for seq in run.seq..run.end() {
+                self.resent(seq, resent);
+                self.blame(seq, resent);
+            }
+        }
+    }
+
+    /// The acks of these messages came at this time, microseconds from the run's zero.
+    pub fn acked_at(&mut self, run: Run, at_us: u64) {
+        self.ack_times.at(run.seq, at_us);
+        self.ack_times.at(run.end() - 1, at_us);
     }
 
     /// A batch of this partition goes back to be sent again, at this time and for this error.
@@ -256,7 +267,7 @@ mod tests {
             let seq = log.next_seq();
             let resent = if i == 50 { Resent::Unwritten } else { Resent::No };
             log.acked(seq, i, resent);
-            log.acked_at(seq, i.unsigned_abs() * 10_000);
+            log.acked_at(Run { seq, offset: i, len: 1 }, i.unsigned_abs() * 10_000);
         }
         assert_eq!(log.when_acked(34), Some((300_000, 400_000)));
         assert_eq!(log.when_acked(50), None);

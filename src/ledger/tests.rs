@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::envelope::{Envelope, Kind, Opened};
+use super::runs::Run;
 use super::{
     Checked, Evidence, PartitionReads, ReaderEnd, Resent, Scope, SentLog, StreamInfo, Streams, judge, missing,
 };
@@ -43,7 +44,7 @@ impl World {
             }
             let resent = if seq == 3 { Resent::MaybeWritten } else { Resent::No };
             self.log.acked(seq, at, resent);
-            self.log.acked_at(seq, at.unsigned_abs() * 100_000);
+            self.log.acked_at(Run { seq, offset: at, len: 1 }, at.unsigned_abs() * 100_000);
         }
         self
     }

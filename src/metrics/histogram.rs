@@ -27,7 +27,12 @@ impl Latency {
 
     /// Counts one latency.
     pub fn record_us(&mut self, micros: u64) {
-        self.histogram().saturating_record(micros.clamp(1, LONGEST_US));
+        self.record_n_us(micros, 1);
+    }
+
+    /// Counts the same latency so many times.
+    pub fn record_n_us(&mut self, micros: u64, count: u32) {
+        self.histogram().saturating_record_n(micros.clamp(1, LONGEST_US), count);
     }
 
     /// Adds what another one counted.

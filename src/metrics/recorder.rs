@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::gaps::{Gaps, Watched};
 use super::{Latency, Timeline};
 
-/// Latencies that a recorder holds before it hands them over: one lock for so many messages.
+/// Latencies, equal ones in a row counted as one, that a recorder holds before it hands them over: one lock for so many messages.
 const BATCH: usize = 4096;
 
 /// Counts that can be watched while they grow.
@@ -159,7 +159,8 @@ pub struct Recorder<'a> {
     metrics: &'a Metrics,
     grid: u64,
     count: u64,
-    latencies_us: Vec<u32>,
+    /// With how many there were of each, in a row.
+    latencies_us: Vec<(u32, u32)>,
     late_us: Vec<u32>,
     span_us: Option<(u64, u64)>,
 }
@@ -192,8 +193,20 @@ impl<'a> Recorder<'a> {
 
     /// Counts one latency, measured at this time.
     pub fn latency(&mut self, at_us: u64, micros: u64) {
+        self.latencies(at_us, micros, 1);
+    }
+
+    /// Counts the same latency `count` times, measured at this time.
+    pub fn latencies(&mut self, at_us: u64, micros: u64, count: u32) {
         self.turn(at_us);
-        self.latencies_us.push(u32::try_from(micros).unwrap_or(u32::MAX));
+        let micros = u32::try_from(micros).unwrap_or(u32::MAX);
+        match self.latencies_us.last_mut() {
+            Some((last, times)) if *last == micros => {
+                *times = times.saturating_add(count);
+                return;
+            }
+            _ => self.latencies_us.push((micros, count)),
+        }
         if self.latencies_us.len() >= BATCH {
             self.hand_over();
         }
@@ -226,8 +239,8 @@ impl<'a> Recorder<'a> {
             return;
         }
         let mut inner = self.metrics.lock();
-        for micros in &self.latencies_us {
-            inner.latency.record_us(u64::from(*micros));
+        for (micros, count) in &self.latencies_us {
+            inner.latency.record_n_us(u64::from(*micros), *count);
         }
         for micros in &self.late_us {
             inner.late.record_us(u64::from(*micros));

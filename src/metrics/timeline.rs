@@ -32,12 +32,12 @@ pub struct Cell {
 }
 
 impl Cell {
-    fn record(&mut self, micros: u64) {
+    fn record(&mut self, micros: u64, count: u32) {
         if self.latency.is_empty() {
             self.latency = vec![0; SLOTS];
         }
         let slot = &mut self.latency[slot_of(micros)];
-        *slot = slot.saturating_add(1);
+        *slot = slot.saturating_add(count);
     }
 
     fn add(&mut self, other: &Self) {
@@ -167,16 +167,16 @@ impl Timeline {
         }
     }
 
-    /// Counts messages, errors and latencies (in microseconds) of one cell of the finest grid.
-    pub fn record(&mut self, grid: u64, count: u64, errors: u64, latencies_us: &[u32]) {
+    /// Counts messages, errors and latencies (in microseconds, each with its number) of one cell of the finest grid.
+    pub fn record(&mut self, grid: u64, count: u64, errors: u64, latencies_us: &[(u32, u32)]) {
         if count == 0 && errors == 0 && latencies_us.is_empty() {
             return;
         }
         let cell = self.cell(grid);
         cell.count += count;
         cell.errors += errors;
-        for micros in latencies_us {
-            cell.record(u64::from(*micros));
+        for (micros, count) in latencies_us {
+            cell.record(u64::from(*micros), *count);
         }
     }
 
@@ -237,7 +237,7 @@ mod tests {
         let mut t = Timeline::new();
         let day = 24 * 3600 * 10;
         for grid in (0..day).step_by(100) {
-            t.record(grid, 1, 0, &[1000]);
+            t.record(grid, 1, 0, &[(1000, 1)]);
         }
         assert!(t.cells().len() <= MOST);
         assert_eq!(t.cells().iter().map(|c| c.count).sum::<u64>(), day / 100);
@@ -247,7 +247,7 @@ mod tests {
     fn a_window_holds_whole_buckets_only() {
         let mut t = Timeline::new();
         for grid in 0..10 {
-            t.record(grid, grid + 1, u64::from(grid == 4), &[1000 * (u32::try_from(grid).unwrap() + 1)]);
+            t.record(grid, grid + 1, u64::from(grid == 4), &[(1000 * (u32::try_from(grid).unwrap() + 1), 1)]);
         }
         let ms = Duration::from_millis;
         let part = t.window(ms(201), ms(599));

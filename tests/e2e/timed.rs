@@ -144,3 +144,51 @@ fn stages_send_what_they_say_when_they_say_timed() {
         times
     });
 }
+
+#[test]
+#[ignore = "takes ten seconds or more"]
+fn one_message_a_second_is_held_timed() {
+    let Some(tansu) = Tansu::start(&Storage::Memory) else { return };
+    let broker = tansu.address();
+    once_right(|| {
+        let topic = unique("slow");
+        let file = format!(
+            "topics: [{{name: {topic}}}]\n\
+             scenarios: {{write: {{type: produce, messages: 11, rate: 1/s, value: {{size: 100B}}}}}}\n\
+             checks: [{{type: count_equals, scenario: write, expected: 11}}]\n"
+        );
+        let ran = Kaf6::file(&file).brokers(&broker).run().expect("pass");
+        assert_eq!((ran.count("write", "sent"), ran.count("write", "acked")), (11, 11), "{ran}");
+        let sent = sent_ms(&broker, &topic, 11);
+        let mut times = Times::default();
+        // Ten intervals of a second; 0.1 % of that.
+        times.add("sent within ms", sent[10], 9990.0..=10_010.0);
+        for (second, at) in (0_u32..).zip(&sent) {
+            times.add("off by ms", at - f64::from(second * 1000), -5.0..=5.0);
+        }
+        times
+    });
+}
+
+#[test]
+#[ignore = "takes a minute"]
+fn the_highest_rate_is_held_timed() {
+    let Some(tansu) = Tansu::start(&Storage::Memory) else { return };
+    let broker = tansu.address();
+    once_right(|| {
+        let topic = unique("fast");
+        let file = format!(
+            "topics: [{{name: {topic}}}]\n\
+             scenarios: {{write: {{type: produce, duration: 3s, rate: 200k/s, value: {{size: 100B}}}}}}\n\
+             checks: [{{type: count_equals, scenario: write, expected: 600000}}]\n"
+        );
+        let ran = Kaf6::file(&file).brokers(&broker).run().expect("pass");
+        assert_eq!((ran.count("write", "sent"), ran.count("write", "acked")), (600_000, 600_000), "{ran}");
+        let sent = sent_ms(&broker, &topic, 600_000);
+        let mut times = Times::default();
+        // The last is due 2,999.995 ms after the first; 0.1 % of that.
+        times.add("sent within ms", sent[sent.len() - 1], 2997.0..=3003.0);
+        times.figure(&ran, "rate_per_s", 199_000.0..=201_000.0);
+        times
+    });
+}

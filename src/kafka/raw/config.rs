@@ -47,12 +47,6 @@ impl Config {
             }
         }
     }
-
-    /// Delivery reports come as events of the main queue.
-    pub(crate) fn delivery_events(&mut self) {
-        // SAFETY: the configuration is alive; the flags are event types.
-        unsafe { sys::rd_kafka_conf_set_events(self.0.as_ptr(), sys::RD_KAFKA_EVENT_DR) }
-    }
 }
 
 impl Drop for Config {

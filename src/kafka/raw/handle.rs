@@ -2,41 +2,18 @@
 //!
 //! Owns the rule that everything made of a client keeps it alive.
 
-use std::ffi::{CStr, c_char, c_int};
 use std::mem::ManuallyDrop;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use rdkafka_sys as sys;
 
 use super::base::ErrStr;
 use super::config::Config;
-
-/// What is told of each log line: level, facility, text.
-pub(crate) type OnLog = Box<dyn Fn(u8, &str, &str) + Send + Sync>;
-
-/// What librdkafka's opaque pointer points to.
-struct Opaque {
-    on_log: OnLog,
-}
-
-unsafe extern "C" fn log_cb(
-    rk: *const sys::rd_kafka_t,
-    level: c_int,
-    facility: *const c_char,
-    line: *const c_char,
-) {
-    if rk.is_null() || facility.is_null() || line.is_null() {
-        return;
-    }
-    // SAFETY: `rk` is a client under construction, alive or being destroyed, made by `Handle::new`, which set its opaque
-    // pointer to an `Opaque` that outlives it.
-    let opaque = unsafe { sys::rd_kafka_opaque(rk).cast::<Opaque>().as_ref() };
-    let Some(opaque) = opaque else { return };
-    // SAFETY: librdkafka passes NUL-terminated strings that live during this call.
-    let (facility, line) = unsafe { (CStr::from_ptr(facility), CStr::from_ptr(line)) };
-    (opaque.on_log)(u8::try_from(level).unwrap_or(7), &facility.to_string_lossy(), &line.to_string_lossy());
-}
+use super::lent::Lent;
+use super::memory;
+use super::opaque::{OnLog, OnReport, Opaque, Report, log_cb, report_cb};
 
 /// The two kinds of client.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -58,11 +35,16 @@ unsafe impl Sync for Handle {}
 
 impl Handle {
     pub(crate) fn new(config: Config, kind: Kind, on_log: OnLog) -> Result<Arc<Self>, String> {
+        memory::settle();
+        if kind == Kind::Producer {
+            // SAFETY: the configuration is alive; the callback takes the opaque pointer that is set below.
+            unsafe { sys::rd_kafka_conf_set_dr_msg_cb(config.0.as_ptr(), Some(report_cb)) }
+        }
         let kind = match kind {
             Kind::Producer => sys::rd_kafka_type_t::RD_KAFKA_PRODUCER,
             Kind::Consumer => sys::rd_kafka_type_t::RD_KAFKA_CONSUMER,
         };
-        let opaque = NonNull::from(Box::leak(Box::new(Opaque { on_log })));
+        let opaque = NonNull::from(Box::leak(Box::new(Opaque { on_log, on_report: AtomicPtr::default() })));
         let mut errstr = ErrStr::new();
         // SAFETY: the configuration is alive; `opaque` stays valid until after rd_kafka_destroy_flags in `drop`.
         let rk = unsafe {
@@ -82,6 +64,23 @@ impl Handle {
 
     pub(super) fn as_ptr(&self) -> *mut sys::rd_kafka_t {
         self.rk.as_ptr()
+    }
+
+    /// Calls `on` for each message that has ended since the last call, without waiting. It does nothing where another thread is in
+    /// here already, or `on` itself calls it.
+    pub(crate) fn reports(&self, on: &mut dyn FnMut(Report)) {
+        // SAFETY: made in `new`, freed in `drop`, and never written to but for the atomic in it.
+        let place = unsafe { &self.opaque.as_ref().on_report };
+        let mut on: OnReport<'_> = Lent::new(on);
+        let pointer = (&raw mut on).cast();
+        if place.compare_exchange(ptr::null_mut(), pointer, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            return;
+        }
+        // SAFETY: the client is alive. Reports come on this thread within this call, and in no other: nothing else serves a
+        // producer's main queue.
+        unsafe { sys::rd_kafka_poll(self.as_ptr(), 0) };
+        place.store(ptr::null_mut(), Ordering::Release);
+        on.end();
     }
 
     /// Gives up on all messages, queued and in flight; their ends come as delivery reports.

@@ -1,4 +1,4 @@
-//! A message that was read; it owns its memory.
+//! A message that was read, lent by librdkafka for the time of a callback.
 
 use std::ffi::{CStr, c_int};
 use std::ptr::{self, NonNull};
@@ -8,12 +8,8 @@ use rdkafka_sys as sys;
 use super::base::bytes;
 use crate::kafka::code::Code;
 
-/// A message that was read, or an error in its place.
-#[repr(transparent)]
-pub(crate) struct Message(NonNull<sys::rd_kafka_message_t>);
-
-// SAFETY: an owned message; librdkafka's operations on it take their own locks.
-unsafe impl Send for Message {}
+/// A message that was read, or an error in its place. Alive as long as it is lent; librdkafka frees it.
+pub(crate) struct Message(pub(super) NonNull<sys::rd_kafka_message_t>);
 
 impl Message {
     fn raw(&self) -> *mut sys::rd_kafka_message_t {
@@ -71,12 +67,5 @@ impl Message {
             }
             found
         }
-    }
-}
-
-impl Drop for Message {
-    fn drop(&mut self) {
-        // SAFETY: owned, destroyed once.
-        unsafe { sys::rd_kafka_message_destroy(self.raw()) }
     }
 }

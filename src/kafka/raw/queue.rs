@@ -10,6 +10,7 @@ use rdkafka_sys as sys;
 use super::base::millis;
 use super::event::Event;
 use super::handle::Handle;
+use super::lent::Lent;
 use super::message::Message;
 use crate::kafka::wake::Signal;
 
@@ -79,19 +80,35 @@ impl Queue {
         NonNull::new(unsafe { sys::rd_kafka_queue_poll(self.queue.as_ptr(), millis(timeout)) }).map(Event)
     }
 
-    /// Takes up to `limit` messages that are there, without waiting. A queue that gave fewer was empty.
-    pub(crate) fn take(&self, into: &mut Vec<Message>, limit: usize) -> usize {
-        into.reserve(limit);
-        let length = into.len();
-        // SAFETY: `reserve` made room for `limit` elements behind `length`; a `Message` is a pointer (repr(transparent)), and
-        // librdkafka fills as many as it returns with messages that become ours.
+    /// Hands out up to `limit` messages that are there, without waiting, and returns their number. A queue that gave fewer was empty.
+    /// Each is freed right after its call, while the processor still has it at hand.
+    pub(crate) fn serve(&self, limit: usize, on: &mut dyn FnMut(&Message)) -> usize {
+        let mut serving = Serving { on: Lent::new(on), got: 0, limit };
+        // SAFETY: the queue is alive; the callback runs on this thread within this call only, and `serving` outlives that.
         unsafe {
-            let room = into.as_mut_ptr().add(length).cast::<*mut sys::rd_kafka_message_t>();
-            let count = sys::rd_kafka_consume_batch_queue(self.queue.as_ptr(), 0, room, limit);
-            let count = usize::try_from(count).unwrap_or(0);
-            into.set_len(length + count);
-            count
+            let serving = (&raw mut serving).cast();
+            sys::rd_kafka_consume_callback_queue(self.queue.as_ptr(), 0, Some(consume_cb), serving);
         }
+        serving.on.end();
+        serving.got
+    }
+}
+
+/// What a serving's callback points to.
+struct Serving<'a> {
+    on: Lent<&'a mut dyn FnMut(&Message)>,
+    got: usize,
+    limit: usize,
+}
+
+unsafe extern "C" fn consume_cb(message: *mut sys::rd_kafka_message_t, serving: *mut c_void) {
+    // SAFETY: the `Serving` of the call of `serve` that this runs in, which does not touch it meanwhile.
+    let Some(serving) = (unsafe { serving.cast::<Serving<'_>>().as_mut() }) else { return };
+    let Some(message) = NonNull::new(message) else { return };
+    serving.got += 1;
+    if !serving.on.call(|on| on(&Message(message))) || serving.got >= serving.limit {
+        // SAFETY: no preconditions; the argument is not used. What is left goes back to the front of the queue.
+        unsafe { sys::rd_kafka_yield(ptr::null_mut()) };
     }
 }
 

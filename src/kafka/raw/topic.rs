@@ -151,7 +151,7 @@ impl Drop for Topic {
     }
 }
 
-fn tag_pointer(tag: u64) -> *mut c_void {
+pub(super) fn tag_pointer(tag: u64) -> *mut c_void {
     const { assert!(size_of::<usize>() == size_of::<u64>(), "kaf6 needs a 64-bit platform") }
     ptr::without_provenance_mut(tag as usize)
 }

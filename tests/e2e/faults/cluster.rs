@@ -98,6 +98,23 @@ pub(super) fn example(name: &str, cluster: &str) -> String {
         }
     }
     assert!(kept.len() < text.len(), "{name} has a cluster");
+    // The lab's store is a Python process: it takes some tens of requests a second on a busy machine, not hundreds.
+    // The times are a third of those that people get.
+    let slower = [
+        ("rate: 300/s", "rate: 60/s"),
+        ("rate: 200/s", "rate: 40/s"),
+        ("MESSAGES:-3000", "MESSAGES:-600"),
+        ("write.acked >= 1000", "write.acked >= 200"),
+        ("write.acked >= 2000", "write.acked >= 200"),
+        ("duration: 60s", "duration: 20s"),
+        ("duration: 30s", "duration: 15s"),
+        ("at: 15s", "at: 5s"),
+        ("at: 20s", "at: 7s"),
+        ("for: 20s", "for: 7s"),
+        ("within: 15s", "within: 6s"),
+        ("max_gap: 5s", "max_gap: 10s"),
+    ];
+    let kept = slower.iter().fold(kept, |text, (from, to)| text.replace(from, to));
     format!("{kept}{cluster}")
 }
 

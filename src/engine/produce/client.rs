@@ -1,0 +1,378 @@
+//! One client at work: what is due goes out, what has ended is booked.
+//!
+//! A message without headers is staged, and handed over with others of its partition before each look at what has ended. So a
+//! retry is seen after the handing over of all that it may touch, as if they went out one by one.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::ended::{self, Ended, of_tag, tag};
+use super::flight::{Flight, Pending};
+use super::retries::Retries;
+use super::task::{GRACE, Task};
+use crate::engine::message::{Maker, Order};
+use crate::engine::partitioner;
+use crate::engine::shared::LOOK;
+use crate::ids::{Identity, StreamId};
+use crate::kafka::{self, Producer, ProducerEventKind, SendError};
+use crate::ledger::envelope::Kind;
+use crate::ledger::{Resent, Run, SentLog};
+use crate::metrics::Recorder;
+use crate::plan::{Partitioning, ProducePlan};
+
+/// An open loop that is behind hands over and takes ended messages after so many sends,
+const SENDS_A_POLL: u32 = 256;
+/// and a closed one, if it need not wait before, after so many, or so many bytes: enough for some of each partition, and little
+/// enough to stay in a processor's cache.
+const CLOSED_SENDS_A_POLL: u32 = 1024;
+const BYTES_A_POLL: u64 = 256 << 10;
+/// A closed loop looks at the clock after so many: some ten microseconds.
+const SENDS_A_LOOK: u32 = 64;
+/// What librdkafka keeps beside a message's bytes while it is in flight.
+const OVERHEAD: u64 = 256;
+/// And how often it has the bytes: in the message, and in the request that waits for its answer.
+const COPIES: u64 = 2;
+/// librdkafka's answers to a message for a producer that it has given up.
+const FATAL: [kafka::Code; 2] = [kafka::Code(-150), kafka::Code(-165)];
+
+/// A client at work.
+pub(super) struct Client<'a> {
+    task: &'a Task,
+    plan: &'a ProducePlan,
+    first: StreamId,
+    /// The schedule's start, microseconds from the run's zero.
+    started_us: u64,
+    recorder: Recorder<'a>,
+    /// What became of its messages, what is in flight, and how often batches went back to be sent again: each by partition.
+    logs: Vec<SentLog>,
+    flights: Vec<Flight>,
+    retries: Vec<Retries>,
+    /// Bytes in flight with what is kept beside them, and how many there may be.
+    in_flight: u64,
+    budget: u64,
+    ended: Vec<Ended>,
+    /// librdkafka's queue was full: what was staged waits.
+    full: bool,
+    /// librdkafka has given the producer up: nothing will be sent any more.
+    given_up: bool,
+}
+
+impl<'a> Client<'a> {
+    pub(super) fn new(
+        task: &'a Task,
+        plan: &'a ProducePlan,
+        first: StreamId,
+        started_us: u64,
+        budget: u64,
+    ) -> Self {
+        let partitions = usize::try_from(task.partitions).unwrap_or(0);
+        Self {
+            task,
+            plan,
+            first,
+            started_us,
+            recorder: Recorder::new(task.shared.live.metrics(task.index)),
+            logs: vec![SentLog::default(); partitions],
+            flights: (0..partitions).map(|_| Flight::default()).collect(),
+            retries: vec![Retries::default(); partitions],
+            in_flight: 0,
+            budget,
+            ended: Vec::new(),
+            full: false,
+            given_up: false,
+        }
+    }
+
+    /// The message's number in the scenario: clients take turns.
+    fn number(&self, mine: u64) -> u64 {
+        mine * u64::from(self.plan.clients) + u64::from(self.task.client)
+    }
+
+    /// When this client's next message is due, microseconds from the run's zero; none where there is none.
+    fn due(&self, mine: u64, now_us: u64) -> Option<u64> {
+        let number = self.number(mine);
+        if self.plan.messages.is_some_and(|total| number >= total) {
+            return None;
+        }
+        let due_us = match &self.plan.schedule {
+            Some(schedule) => self.started_us + micros(schedule.due(number)?),
+            None => now_us,
+        };
+        let over = self.plan.duration.is_some_and(|d| due_us >= self.started_us + micros(d));
+        (!over).then_some(due_us)
+    }
+
+    /// Sends all that is due until nothing is left; true where that was in time. Some may still be staged.
+    pub(super) fn send_all(&mut self, producer: &mut Producer) -> bool {
+        let shared = Arc::clone(&self.task.shared);
+        let mut maker = Maker::new(
+            &shared.run_id,
+            self.task.client,
+            shared.plan.seed,
+            self.plan.key.clone(),
+            self.plan.headers.clone(),
+            &self.plan.value,
+        );
+        let open_loop = self.plan.schedule.is_some();
+        let sends_a_poll = if open_loop { SENDS_A_POLL } else { CLOSED_SENDS_A_POLL };
+        let (mut mine, mut unpolled, mut unpolled_bytes) = (0, 0, 0);
+        // Lateness up to here is the broker's: the queue was full.
+        let mut blocked_until = 0;
+        let mut now = Instant::now();
+        loop {
+            // A closed loop sends so fast that one look at the clock serves some messages.
+            if open_loop || unpolled % SENDS_A_LOOK == 0 {
+                now = Instant::now();
+            }
+            if shared.stop.is_stopped() || self.given_up {
+                return true;
+            }
+            if now >= self.task.deadline {
+                return self.due(mine, shared.clock.us(now)).is_none() && producer.staged() == 0;
+            }
+            let now_us = shared.clock.us(now);
+            let Some(due_us) = self.due(mine, now_us) else { return true };
+            if due_us > now_us {
+                let wait = Duration::from_micros(due_us - now_us);
+                self.poll(producer, wait.min(LOOK));
+                (unpolled, unpolled_bytes) = (0, 0);
+                continue;
+            }
+            // One message is always let through, however large.
+            let sent = if self.in_flight >= self.budget || self.full {
+                None
+            } else {
+                self.send(producer, &mut maker, mine, due_us)
+            };
+            let Some(bytes) = sent else {
+                self.poll(producer, LOOK);
+                blocked_until = shared.clock.now_us();
+                (unpolled, unpolled_bytes) = (0, 0);
+                continue;
+            };
+            if open_loop && due_us >= blocked_until {
+                self.recorder.late(now_us - due_us);
+            }
+            mine += 1;
+            unpolled += 1;
+            unpolled_bytes += bytes;
+            if unpolled >= sends_a_poll || unpolled_bytes >= BYTES_A_POLL {
+                self.poll(producer, Duration::ZERO);
+                (unpolled, unpolled_bytes) = (0, 0);
+            }
+        }
+    }
+
+    /// Sends or stages one message, and gives its bytes; none where the queue is full and it has to be tried again.
+    fn send(&mut self, producer: &mut Producer, maker: &mut Maker, mine: u64, due_us: u64) -> Option<u64> {
+        let shared = &self.task.shared;
+        let mut order = Order {
+            kind: Kind::Message,
+            identity: Identity { run: shared.run_tag, stream: self.first, seq: 0 },
+            number: self.number(mine),
+            partition: 0,
+            due_us: shared.clock.of_day(due_us),
+        };
+        let key = match self.plan.partition {
+            Partitioning::ByKey => {
+                let values = maker.values(&shared.run_id, &order);
+                maker.key(&values)
+            }
+            _ => None,
+        };
+        order.partition =
+            partitioner::partition(self.plan.partition, self.task.client, mine, key, self.task.partitions);
+        let at = usize::try_from(order.partition).unwrap_or(0);
+        order.identity.stream = StreamId(self.first.0 + order.partition.unsigned_abs());
+        order.identity.seq = self.logs[at].next_seq();
+        let tag = tag(order.partition, order.identity.seq);
+        let (bytes, sent) = if maker.is_plain() {
+            let write = |out: &mut Vec<u8>| maker.append(&shared.run_id, &order, out);
+            (producer.stage(order.partition, tag, write), None)
+        } else {
+            let made = maker.make(&order);
+            let sent =
+                made.send(|key, value, headers| producer.send(order.partition, key, value, headers, tag));
+            (made.bytes(), Some(sent))
+        };
+        if sent == Some(Err(SendError::QueueFull)) {
+            self.logs[at].take_back();
+            return None;
+        }
+        self.flights[at]
+            .push(order.identity.seq, Pending { from_us: due_us, bytes, retries: self.retries[at] });
+        self.in_flight += weight(bytes);
+        if let Some(sent) = sent {
+            self.recorder.metrics().counters.sent.fetch_add(1, Ordering::Relaxed);
+            if let Err(SendError::Refused(code)) = sent {
+                self.refused(tag, code);
+            }
+        }
+        Some(bytes)
+    }
+
+    /// Books a message that librdkafka will never take.
+    fn refused(&mut self, tag: u64, code: kafka::Code) {
+        let (at, seq) = of_tag(tag);
+        let in_flight = &mut self.in_flight;
+        self.flights[at]
+            .end(seq, 1, |_, _, pending| *in_flight = in_flight.saturating_sub(weight(pending.bytes)));
+        self.logs[at].failed(seq, Resent::No);
+        self.recorder.metrics().counters.failed.fetch_add(1, Ordering::Relaxed);
+        self.recorder.error(self.task.shared.clock.now_us(), &code.name());
+        self.given_up |= FATAL.contains(&code);
+    }
+
+    /// Hands over what is staged.
+    fn hand_over(&mut self, producer: &mut Producer) {
+        if producer.staged() == 0 {
+            return;
+        }
+        let mut sent = 0;
+        let handed = producer.hand_over(&mut |tag, code| {
+            // Of a producer that is given up, the first one tells it; the others never left.
+            if self.given_up {
+                self.take_back(tag);
+            } else {
+                sent += 1;
+                self.refused(tag, code);
+            }
+        });
+        self.full = handed.full;
+        sent += handed.taken;
+        if sent > 0 {
+            self.recorder.metrics().counters.sent.fetch_add(sent, Ordering::Relaxed);
+        }
+    }
+
+    /// The last message of a partition never left.
+    fn take_back(&mut self, tag: u64) {
+        let (at, _) = of_tag(tag);
+        self.logs[at].take_back();
+        if let Some(pending) = self.flights[at].take_back() {
+            self.in_flight = self.in_flight.saturating_sub(weight(pending.bytes));
+        }
+    }
+
+    /// Hands over what is staged and takes what has ended, waiting up to `wait` for the first.
+    fn poll(&mut self, producer: &mut Producer, wait: Duration) {
+        self.hand_over(producer);
+        let ended = &mut self.ended;
+        producer.poll(wait, &mut |delivery| ended::push(ended, &delivery));
+        // Events come before the ends that they touch: a batch is sent again before it is acked.
+        for event in producer.events() {
+            let maybe_written = match event.kind {
+                ProducerEventKind::Retried { maybe_written, .. } => maybe_written,
+                ProducerEventKind::Many => true,
+                ProducerEventKind::Disconnected | ProducerEventKind::TimedOut => continue,
+            };
+            let at_us = self.task.shared.clock.us(event.at);
+            let of_it = |at: usize| event.partition.is_none_or(|p| usize::try_from(p).is_ok_and(|p| p == at));
+            for (at, (retries, log)) in self.retries.iter_mut().zip(&mut self.logs).enumerate() {
+                if of_it(at) {
+                    retries.count(maybe_written);
+                    log.retried(at_us, &event.text);
+                }
+            }
+        }
+        self.take();
+        self.recorder.turn(self.task.shared.clock.now_us());
+    }
+
+    /// Books what has ended.
+    fn take(&mut self) {
+        if self.ended.is_empty() {
+            return;
+        }
+        let now_us = self.task.shared.clock.now_us();
+        let (mut acked, mut failed, mut unknown, mut acked_bytes) = (0_u64, 0_u64, 0_u64, 0_u64);
+        let Self { ended, flights, logs, retries, recorder, in_flight, .. } = self;
+        for run in ended.drain(..) {
+            let (at, first) = of_tag(run.tag);
+            let (Some(flight), Some(log)) = (flights.get_mut(at), logs.get_mut(at)) else { continue };
+            flight.end(first, run.len, |seq, len, pending| {
+                *in_flight = in_flight.saturating_sub(weight(pending.bytes) * len);
+                let resent = retries[at].since(pending.retries);
+                match run.outcome {
+                    kafka::Outcome::Acked { offset } => {
+                        let run = Run { seq, offset: offset + (seq - first).cast_signed(), len };
+                        log.acked_run(run, resent);
+                        log.acked_at(run, now_us);
+                        let count = u32::try_from(len).unwrap_or(u32::MAX);
+                        recorder.latencies(now_us, now_us.saturating_sub(pending.from_us), count);
+                        acked += len;
+                        acked_bytes += pending.bytes * len;
+                    }
+                    kafka::Outcome::Failed { code } => {
+                        log.failed(seq, resent);
+                        recorder.error(now_us, &code.name());
+                        failed += 1;
+                    }
+                    kafka::Outcome::Unknown { code } => {
+                        log.unknown(seq);
+                        if !code.is_none() {
+                            recorder.error(now_us, &code.name());
+                        }
+                        unknown += 1;
+                    }
+                }
+            });
+        }
+        if acked > 0 {
+            recorder.done(now_us, acked);
+        }
+        let counters = &recorder.metrics().counters;
+        for (counter, count) in [
+            (&counters.acked, acked),
+            (&counters.failed, failed),
+            (&counters.unknown, unknown),
+            (&counters.bytes, acked_bytes),
+        ] {
+            if count > 0 {
+                counter.fetch_add(count, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Waits for the end of all that is in flight; true where that came in time.
+    pub(super) fn settle(&mut self, producer: &mut Producer) -> bool {
+        let mut until = self.task.deadline;
+        let mut noticed = false;
+        loop {
+            if self.task.shared.stop.is_stopped() && !noticed {
+                noticed = true;
+                until = until.min(Instant::now() + GRACE);
+            }
+            if noticed || self.given_up {
+                producer.unstage(&mut |tag| self.take_back(tag));
+            }
+            if producer.in_flight() == 0 && producer.staged() == 0 {
+                return true;
+            }
+            let now = Instant::now();
+            if now >= until {
+                producer.unstage(&mut |tag| self.take_back(tag));
+                return false;
+            }
+            self.poll(producer, LOOK.min(until - now));
+        }
+    }
+
+    /// Ends it: what is in flight by `deadline` is given up. Returns what became of its messages, by partition.
+    pub(super) fn close(mut self, producer: Producer, deadline: Instant) -> Vec<SentLog> {
+        let ended = &mut self.ended;
+        producer.close(deadline, &mut |delivery| ended::push(ended, &delivery));
+        self.take();
+        self.logs
+    }
+}
+
+/// What a message takes of the budget.
+const fn weight(bytes: u64) -> u64 {
+    COPIES * bytes + OVERHEAD
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

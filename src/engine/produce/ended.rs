@@ -1,0 +1,69 @@
+//! Messages that have ended, as runs: a batch is acked as a whole, at consecutive offsets.
+
+use crate::ids::{Partition, Seq};
+use crate::kafka::{Delivery, Outcome};
+
+/// Bits of a tag that hold the sequence; the partition stands above them.
+const SEQ_BITS: u32 = 44;
+
+/// The number under which a message's end is told.
+pub(super) fn tag(partition: Partition, seq: Seq) -> u64 {
+    u64::from(partition.unsigned_abs()) << SEQ_BITS | seq
+}
+
+/// The partition's index and the sequence in a tag.
+pub(super) fn of_tag(tag: u64) -> (usize, Seq) {
+    (usize::try_from(tag >> SEQ_BITS).unwrap_or(usize::MAX), tag & ((1 << SEQ_BITS) - 1))
+}
+
+/// `len` messages of one partition with consecutive tags; acked ones at consecutive offsets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ended {
+    pub(super) tag: u64,
+    pub(super) len: u64,
+    pub(super) outcome: Outcome,
+}
+
+/// Adds one to those that have ended.
+pub(super) fn push(ended: &mut Vec<Ended>, delivery: &Delivery) {
+    if let Outcome::Acked { offset } = delivery.outcome
+        && let Some(last) = ended.last_mut()
+        && last.tag + last.len == delivery.tag
+        && let Outcome::Acked { offset: first } = last.outcome
+        && first + last.len.cast_signed() == offset
+        // The sequence never overflows into the partition, but a tag of 0 may follow the last of one.
+        && of_tag(last.tag).0 == of_tag(delivery.tag).0
+    {
+        last.len += 1;
+        return;
+    }
+    ended.push(Ended { tag: delivery.tag, len: 1, outcome: delivery.outcome });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kafka::Code;
+
+    #[test]
+    fn a_run_is_one_partition_and_offsets_in_a_row() {
+        let acked = |partition, seq, offset| Delivery {
+            tag: tag(partition, seq),
+            outcome: Outcome::Acked { offset },
+        };
+        let failed = Delivery { tag: tag(1, 8), outcome: Outcome::Failed { code: Code(10) } };
+        let mut ended = Vec::new();
+        for delivery in [
+            acked(1, 5, 100),
+            acked(1, 6, 101),
+            acked(1, 7, 103),
+            failed,
+            acked(1, 9, 104),
+            acked(2, 10, 105),
+        ] {
+            push(&mut ended, &delivery);
+        }
+        let found: Vec<_> = ended.iter().map(|run| (of_tag(run.tag), run.len)).collect();
+        assert_eq!(found, [((1, 5), 2), ((1, 7), 1), ((1, 8), 1), ((1, 9), 1), ((2, 10), 1)]);
+    }
+}
