@@ -10,6 +10,7 @@ mod lab;
 
 mod examples;
 mod faults;
+mod image;
 mod lab_itself;
 mod reading;
 mod runs;
