@@ -129,11 +129,13 @@ impl Task {
             return Ok(false);
         };
         let rate = plan.schedule.as_ref().map(|s| s.mean_rate() / f64::from(plan.clients));
+        let budget = plan.max_in_flight / u64::from(plan.clients);
         let options = ProducerOptions {
             acks: plan.acks,
             compression: plan.compression.clone(),
             idempotence: plan.idempotence,
-            queue_bytes: (plan.max_in_flight / u64::from(plan.clients)).max(1 << 16),
+            // librdkafka's own bound is a coarse one, for what slips past the client's.
+            queue_bytes: budget.max(1 << 16),
             message_timeout: self.deadline.saturating_duration_since(Instant::now()),
             linger: ProducerOptions::linger_for(rate),
             ..ProducerOptions::new(self.topic.as_str())
@@ -141,7 +143,7 @@ impl Task {
         let opened = self.open(&options);
         let started_us = self.gate.pass(|| shared.clock.now_us());
         let mut producer = opened?;
-        let mut client = Client::new(&self, plan, first, started_us, options.queue_bytes);
+        let mut client = Client::new(&self, plan, first, started_us, budget);
         let in_time = client.send_all(&mut producer);
         let in_time = client.settle(&mut producer) && in_time;
         let logs = client.close(producer, Instant::now() + GRACE);
