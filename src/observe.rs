@@ -24,6 +24,8 @@ pub struct Observations {
     pub faults: Vec<FaultSeen>,
     /// Containers that the run started, in the order of their start.
     pub containers: Vec<ContainerSeen>,
+    /// Containers that ended by themselves, a sentence each: no run is green that lost one.
+    pub crashed: Vec<String>,
     /// `host:port` of the brokers that clients were given; `embedded` for the broker inside.
     pub brokers: Vec<String>,
     /// Names of the run's topics, by their numbers.

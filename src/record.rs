@@ -63,7 +63,9 @@ fn verdict(plan: &Plan, results: &[CheckResult], seen: &Observations) -> (Status
     let failed: Vec<String> = with(Outcome::Fail).map(describe).collect();
     if !failed.is_empty() {
         let names = checks::worst(results).iter().filter(|(_, o)| *o == Outcome::Fail).count();
-        return (Status::Fail, format!("{names} of {total} checks failed: {}", list(&failed)));
+        let mut why = vec![format!("{names} of {total} checks failed: {}", list(&failed))];
+        why.extend(seen.crashed.iter().cloned());
+        return (Status::Fail, why.join("; "));
     }
     let mut why = Vec::new();
     match &seen.cut {
@@ -84,6 +86,7 @@ fn verdict(plan: &Plan, results: &[CheckResult], seen: &Observations) -> (Status
         .collect();
     // Several scenarios mostly fail for one reason; the first says it.
     why.extend(idle.first().cloned());
+    why.extend(seen.crashed.iter().cloned());
     let unproven = checks::unproven(plan, seen);
     why.extend(unproven.iter().map(checks::Unproven::reason));
     let open: Vec<String> = with(Outcome::Inconclusive).map(describe).collect();

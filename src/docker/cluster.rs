@@ -120,6 +120,8 @@ impl Cluster {
             let Some(id) = unit.id() else { continue };
             let how = match container::inspect(&shared.daemon, &id).await {
                 Ok(Some(now)) if now.running => continue,
+                // It had one thing to do, and nobody was to connect to it.
+                Ok(Some(now)) if now.exit_code == 0 && shared.is_one_shot(&unit.service) => continue,
                 Ok(Some(now)) if now.out_of_memory => {
                     format!("exit code {}, out of memory", now.exit_code)
                 }

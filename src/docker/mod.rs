@@ -32,3 +32,4 @@ pub use clean::{CleanOptions, Cleaned, clean, clean_at};
 pub use cluster::Cluster;
 pub use error::DockerError;
 pub use options::{ContainerState, Inflicted, KafkaReady, Progress, Step, UpOptions};
+pub use place::is_inside_a_container;

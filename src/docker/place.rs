@@ -98,6 +98,11 @@ fn candidates(mountinfo: &str, cgroup: &str, hostname: &str) -> Vec<String> {
     found
 }
 
+/// Whether this process runs in a container, as the files say that Docker, Podman and their like put there.
+pub fn is_inside_a_container() -> bool {
+    ["/.dockerenv", "/run/.containerenv"].iter().any(|file| std::path::Path::new(file).exists())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -179,6 +179,11 @@ fn log(service: &str, replica: u32, several: bool, options: &UpOptions) -> Arc<L
 }
 
 impl Shared {
+    /// A service that nobody connects to: it may do its work and end.
+    pub(super) fn is_one_shot(&self, service: &str) -> bool {
+        self.plan.service(service).is_some_and(|service| service.ports.is_empty() && service.ready.is_none())
+    }
+
     /// All replicas of a service that there can be, in their order.
     pub(super) fn of_service<'a>(
         &'a self,

@@ -55,6 +55,9 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, plan: &ConnectPlan) 
             }
         };
         if let Some(ended) = ended {
+            if !reached && let Some(hint) = setup::in_container_hint(&client) {
+                shared.note(Note::warning(hint));
+            }
             note_apis(shared, &brokers);
             let message = (ended == Ended::Timeout).then(|| {
                 let bound = crate::units::Duration::from(shared.plan.scenarios[index].timeout);

@@ -93,7 +93,10 @@ async fn with_cluster(
     let duration = shared.clock.elapsed();
 
     let faults = faults.over().await;
+    let mut crashed = Vec::new();
     if let Some(cluster) = &shared.cluster {
+        crashed = cluster.unexpected().await;
+        crashed.iter().for_each(|text| shared.note(Note::error(text.clone())));
         // What the audit is to read must not still be down.
         cluster.heal().await.into_iter().for_each(|left| shared.note(Note::warning(left)));
     }
@@ -101,7 +104,6 @@ async fn with_cluster(
     let judge::Judged { readings, partitions, saved } = judge::all(&shared).await;
     let mut containers = Vec::new();
     if let Some(cluster) = &shared.cluster {
-        cluster.unexpected().await.into_iter().for_each(|text| shared.note(Note::warning(text)));
         containers = cluster::seen(cluster).await;
     }
     let mut notes = shared.take_notes();
@@ -114,6 +116,7 @@ async fn with_cluster(
         saved,
         faults,
         containers,
+        crashed,
         brokers: shared.brokers(),
         topics: shared.topic_names(),
         streams: topology.map(|t| t.streams.clone()).unwrap_or_default(),

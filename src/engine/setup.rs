@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::outcome::unwind;
 use super::shared::{Shared, TopicState, Topology};
-use crate::kafka::{self, TopicOutcome, TopicSpec, probe};
+use crate::docker;
+use crate::kafka::{self, Client, TopicOutcome, TopicSpec, probe};
 use crate::ledger::{Saved, StreamInfo, Streams};
 use crate::observe::Note;
 use crate::plan::{Plan, ScenarioPlan, ValuePlan, Work};
@@ -83,11 +84,30 @@ pub(super) async fn ready(shared: &Arc<Shared>) -> Result<(), String> {
         Err(error) => {
             let task = Arc::clone(shared);
             let causes = unwind(tokio::task::spawn_blocking(move || causes(&task)).await);
-            let why = format!("no broker could be reached within {} s: {causes} ({error})", BOUND.as_secs());
+            let mut why =
+                format!("no broker could be reached within {} s: {causes} ({error})", BOUND.as_secs());
+            if let Some(hint) = in_container_hint(&shared.client) {
+                why = format!("{why}; {hint}");
+            }
             *last = Some((Instant::now(), why.clone()));
             Err(why)
         }
     }
+}
+
+/// What to write in place of `localhost` in a container, whose localhost is itself; none where that is not the trouble.
+pub(super) fn in_container_hint(client: &Client) -> Option<String> {
+    if !docker::is_inside_a_container() {
+        return None;
+    }
+    let is_here = |broker: &&String| {
+        let host = broker.rsplit_once(':').map_or(broker.as_str(), |(host, _)| host);
+        matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+    };
+    let broker = client.brokers().iter().find(is_here)?;
+    Some(format!(
+        "kaf6 runs in a container here, where `{broker}` is the container itself: write the broker's name on a network that both are on (on GitHub, the service's alias), or host.docker.internal (with docker run --add-host host.docker.internal:host-gateway), or let the container share the host's network (docker run --network host)"
+    ))
 }
 
 /// Where the way to each broker ends, in the words of the wire probe.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::lab::{Part, TansuContainer, require, wait_for};
 
 /// The image, built by the project's own Dockerfile; none where Docker or the base images are missing.
-fn image() -> Option<String> {
+pub fn image() -> Option<String> {
     require(Part::Docker)?;
     require(Part::Images)?;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/test-image");

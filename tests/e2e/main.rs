@@ -13,6 +13,7 @@ mod faults;
 mod image;
 mod lab_itself;
 mod reading;
+mod runner;
 mod runs;
 mod runs_broken;
 mod runs_forms;

@@ -218,7 +218,9 @@ impl Done {
 
     /// JUnit's failure text and the page name each piece of evidence by partition and offset.
     pub(super) fn is_told_of(&self, anomaly: &str) {
-        let (junit, page) = (self.junit(), self.page());
+        // The page shows as code what stands between backquotes.
+        let page = self.page().replace("<code>", "`").replace("</code>", "`");
+        let junit = self.junit();
         let evidence = self.evidence(anomaly);
         assert!(!evidence.is_empty(), "{anomaly}");
         let failures: String = junit.split("<failure").skip(1).collect();

@@ -3,7 +3,7 @@
 //! Each test looks at Docker before and after: what a run started is gone, whatever became of it.
 
 mod attach;
-mod cluster;
+pub mod cluster;
 mod durability;
 mod leftovers;
 mod place;

@@ -6,8 +6,7 @@ use crate::runs::Ran;
 #[test]
 fn s5_throughput_drops_and_comes_back() {
     let Some(cluster) = over_s3() else { return };
-    let text =
-        example("s5-storage-throttle.yaml", &cluster).replace("max_in_flight: 64KiB", "max_in_flight: 2KiB");
+    let text = example("s5-storage-throttle.yaml", &cluster);
     let ran = run(&text).expect("pass");
     assert_eq!(fault(&ran, "slow")["effective"], true, "{ran}");
     assert_eq!((ran.check("drops"), ran.check("comes_back")), ("pass", "pass"), "{ran}");
