@@ -105,9 +105,14 @@ impl Cluster {
     }
 
     /// Heals what faults left: starts what is stopped, lets go on what is paused, takes delays away, and brings back
-    /// the replicas of the start. Waits until what it touched is ready. Gives sentences for what could not be.
-    pub async fn heal(&self) -> Vec<String> {
-        faults::heal(self.shared()).await
+    /// the replicas of the start. Waits until what it touched is ready, unless `cut` ends first. Gives sentences for what
+    /// could not be.
+    pub async fn heal(&self, cut: impl Future<Output = ()> + Send) -> Vec<String> {
+        with_cut(cut, |cut| {
+            let shared = self.shared();
+            async move { faults::heal(shared, &cut).await }
+        })
+        .await
     }
 
     /// Sentences on containers that ended by themselves, each told once.

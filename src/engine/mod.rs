@@ -93,9 +93,14 @@ async fn with_cluster(
     let duration = shared.clock.elapsed();
 
     let faults = faults.over().await;
-    if let Some(cluster) = &shared.cluster {
-        // What the audit is to read must not still be down.
-        cluster.heal().await.into_iter().for_each(|left| shared.note(Note::warning(left)));
+    if let Some(cluster) = shared.cluster.as_ref().filter(|_| !shared.stop.is_stopped()) {
+        // What the audit is to read must not still be down. A run that was stopped has none: what is attached is healed
+        // by the end of its cluster, and the rest removed.
+        cluster
+            .heal(shared.stop.stopped())
+            .await
+            .into_iter()
+            .for_each(|left| shared.note(Note::warning(left)));
     }
     live.enter(Phase::Judging);
     let judge::Judged { readings, partitions, saved } = judge::all(&shared).await;
