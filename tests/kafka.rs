@@ -34,7 +34,7 @@ fn options(partitions: &[i32]) -> ReaderOptions {
 }
 
 fn range(from: i64, to: i64) -> Range<'static> {
-    Range { topic: "t", partition: 0, from, to, is_mark: None }
+    Range { topic: "t", partition: 0, from, to, is_mark: None, is_over: &|| false }
 }
 
 /// Sends so many messages of ten bytes, each to `partition`, and gives their outcomes by tag.
@@ -408,6 +408,16 @@ fn a_topic_that_is_there_is_taken_as_it_is() {
     };
     let results = ensure_topics(&client, &[spec], SOON).unwrap();
     assert_eq!(results[0].outcome, TopicOutcome::Existed { partitions: 3 });
+}
+
+#[test]
+fn a_second_look_at_a_broker_that_is_away_is_given_up_when_told() {
+    let client = Client::new(&["127.0.0.1:1".into()], &ClientSettings::default()).unwrap();
+    let start = Instant::now();
+    let is_over = || start.elapsed() > Duration::from_secs(1);
+    let place = Range { is_over: &is_over, ..range(0, 3) };
+    read_range(&client, &place, Duration::from_secs(300), &mut |_| {}).unwrap_err();
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
 }
 
 #[test]

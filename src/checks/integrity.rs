@@ -30,6 +30,11 @@ impl<'a> Readings<'a> {
         self.0.iter().map(|r| r.wanted).sum()
     }
 
+    /// How many acked messages the audit was to look at and could not.
+    fn unaudited(&self) -> u64 {
+        self.0.iter().filter(|r| r.unaudited).map(|r| r.wanted).sum()
+    }
+
     /// The answer of a check that looks at what was read, where nothing was: there was nothing to read, or the reader
     /// did not come to it, which says nothing of the records.
     fn nothing(&self, expected: impl Into<String>) -> Answer {
@@ -52,6 +57,27 @@ pub(super) fn anomaly_count(index: usize, seen: &Observations, anomaly: Anomaly)
 fn unmeasured(expected: &str) -> Answer {
     Answer::new(Outcome::Inconclusive, expected, "not measured")
         .because("this scenario keeps no ledger: it reads what others wrote")
+}
+
+/// That an audit was to decide, and was not made; none where it was.
+fn not_audited(expected: &str, unaudited: u64) -> Option<Answer> {
+    (unaudited > 0).then(|| {
+        Answer::new(Outcome::Inconclusive, expected, format!("{unaudited} not audited"))
+            .because("the file wants an audit, and no fresh reader could make it")
+    })
+}
+
+/// What only an audit can tell of one consumer's records, where it was to be made and was not.
+pub(super) fn lacks_audit(
+    index: usize,
+    seen: &Observations,
+    anomaly: Anomaly,
+    expected: &str,
+) -> Option<Answer> {
+    let decided_by_it =
+        matches!(anomaly, Anomaly::Lost | Anomaly::Skipped | Anomaly::Misplaced | Anomaly::Rewritten);
+    let unaudited = if decided_by_it { Readings::of(index, seen).unaudited() } else { 0 };
+    not_audited(expected, unaudited)
 }
 
 /// Nothing acked is lost, skipped or unread.
@@ -83,10 +109,8 @@ pub(super) fn no_loss(index: usize, scenario: &ScenarioSeen, seen: &Observations
             scenario.ended.name()
         ));
     }
-    let unaudited: u64 = readings.0.iter().filter(|r| r.unaudited).map(|r| r.wanted).sum();
-    if unaudited > 0 {
-        return Answer::new(Outcome::Inconclusive, expected, format!("{unaudited} not audited"))
-            .because("the file wants an audit, and no fresh reader could make it");
+    if let Some(answer) = not_audited(expected, readings.unaudited()) {
+        return answer;
     }
     if wanted == 0 {
         return Answer::no_data(expected).because("nothing was acked that this scenario could have read");
@@ -145,6 +169,11 @@ pub(super) fn no_corruption(index: usize, scenario: &ScenarioSeen, seen: &Observ
         .collect();
     if found.is_empty() && scenario.counts.records == 0 {
         return readings.nothing("0 corrupt");
+    }
+    if found.is_empty()
+        && let Some(answer) = not_audited("0 corrupt", readings.unaudited())
+    {
+        return answer;
     }
     let actual = if found.is_empty() { format!("{} corrupt", corrupt.count) } else { found.join(", ") };
     Answer::passes_if(found.is_empty(), "0 corrupt", actual)

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Answer, CheckResult, Outcome, evaluate};
+use crate::anomaly::Anomaly;
+use crate::ledger::{Counts, Judgement};
 use crate::metrics::{Metrics, Recorder, Snapshot};
 use crate::observe::{
-    Ended, FaultSeen, MetadataChange, Observations, ScenarioSeen, WatchSeen, WatchedBroker,
+    Ended, FaultSeen, MetadataChange, Observations, Reading, ScenarioSeen, WatchSeen, WatchedBroker,
 };
 use crate::plan::cluster::Link;
 use crate::plan::{
@@ -214,6 +216,74 @@ fn recovers_finds_the_first_second_at_the_old_rate() {
     // A second of which a tenth is slow is within 10 %.
     let near = answer(recovers(3000, 0.1), &seen);
     assert_eq!((near.outcome, near.actual.as_str()), (Outcome::Pass, "94/s after 2.3 s (100/s before)"));
+}
+
+/// 50 minutes of load at 100/s, with buckets of 6.4 s; `slow` from 1003 s to 1013 s, after which the rate is back.
+fn long_world(during: u64, after: u64) -> Observations {
+    let rate = move |bucket| match bucket {
+        0..10_030 => 10,
+        10_030..10_130 => during,
+        _ => after,
+    };
+    let mut seen = world(10);
+    seen.scenarios[0] = scenario("write", "produce", counts(rate, 30_000, 3000), (0, 3_000_000));
+    seen.faults[0].span = Some((ms(1_003_000), ms(1_013_000)));
+    seen
+}
+
+#[test]
+fn recovers_does_not_blame_the_broker_for_wide_buckets() {
+    assert_eq!(long_world(4, 10).scenarios[0].counts.timeline.width_ms(), 6400);
+    // The bucket in which the fault ended holds enough of what came behind it.
+    let mild = answer(recovers(1000, 0.2), &long_world(9, 10));
+    assert_eq!((mild.outcome, mild.actual.as_str()), (Outcome::Pass, "99.1/s after 0 ms (100/s before)"));
+    // It does not: back by the next one, which begins 4.6 s after the fault.
+    let open = answer(recovers(1000, 0.05), &long_world(0, 10));
+    assert_eq!(
+        (open.outcome, open.actual.as_str()),
+        (Outcome::Inconclusive, "100/s after 4.6 s (100/s before)")
+    );
+    assert_eq!(answer(recovers(4600, 0.05), &long_world(0, 10)).outcome, Outcome::Pass);
+    let bad = answer(recovers(1000, 0.05), &long_world(0, 8));
+    assert_eq!(bad.outcome, Outcome::Fail, "{bad:?}");
+}
+
+/// A reading in which all was found, and which no audit could confirm.
+fn unaudited() -> Observations {
+    let mut seen = world(10);
+    let counts = Anomaly::ALL.into_iter().map(|anomaly| (anomaly, Counts::default())).collect();
+    seen.readings = vec![Reading {
+        scenario: 1,
+        topic: 0,
+        partition: 0,
+        received: 3000,
+        foreign: 0,
+        offsets: (Some(0), Some(2999)),
+        reached_fence: true,
+        resets: 0,
+        wanted: 3000,
+        unaudited: true,
+        judgement: Some(Judgement { counts, evidence: Vec::new() }),
+    }];
+    seen
+}
+
+#[test]
+fn what_the_audit_decides_is_open_without_it() {
+    let seen = unaudited();
+    let of = |it: Ask| ask(it, Some("read"), &seen).answer;
+    let of_anomaly = |anomaly| of(threshold(Metric::Anomaly(anomaly), Op::Equal, 0.0, None));
+    for open in [
+        of(Ask::NoLoss),
+        of(Ask::NoCorruption),
+        of_anomaly(Anomaly::Lost),
+        of_anomaly(Anomaly::Rewritten),
+        of_anomaly(Anomaly::Misplaced),
+    ] {
+        assert_eq!((open.outcome, open.actual.as_str()), (Outcome::Inconclusive, "3000 not audited"));
+    }
+    assert_eq!(of_anomaly(Anomaly::Corrupt).outcome, Outcome::Pass, "the reader's own");
+    assert_eq!(of(Ask::NoDuplicates { strict: false }).outcome, Outcome::Pass);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use super::answer::{Answer, Outcome};
 use super::case::Case;
-use super::integrity::anomaly_count;
+use super::integrity::{anomaly_count, lacks_audit};
 use crate::metrics::{Snapshot, Window};
 use crate::observe::{Observations, ScenarioSeen};
 use crate::plan::{Metric, Op, Span, ThresholdExpr, Work};
@@ -21,7 +21,11 @@ pub(super) fn threshold(
             return Answer::new(Outcome::Inconclusive, &expr.text, "not measured")
                 .because(format!("this run had no way to measure `{}` here", anomaly.name()));
         };
-        return Answer::passes_if(holds(expr, as_f64(count)), &expr.text, count.to_string());
+        let answer = Answer::passes_if(holds(expr, as_f64(count)), &expr.text, count.to_string());
+        return match lacks_audit(index, seen, anomaly, &expr.text) {
+            Some(open) if answer.outcome == Outcome::Pass => open,
+            _ => answer,
+        };
     }
     let sends = scenario.kind != "consume";
     match measure(&scenario.counts, expr.metric, sends) {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::report::progress::{ScenarioProgress, State};
-use crate::report::terminal::{Style, safe};
+use crate::report::terminal::{Style, no_command, safe};
 
 /// How often a plain line is written where there is no terminal.
 const PLAIN_EVERY: Duration = Duration::from_secs(5);
@@ -103,7 +103,7 @@ impl Progress {
 
     /// A line for the user, above the bars.
     pub fn message(&mut self, text: &str) {
-        let text = safe(text);
+        let text = no_command(&safe(text)).into_owned();
         match &mut self.view {
             View::Bars { all, .. } => {
                 let _ = all.println(text);

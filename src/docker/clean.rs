@@ -33,10 +33,12 @@ pub struct Cleaned {
     pub failed: Vec<String>,
 }
 
-/// What there is of one run.
+/// A run's id, and who started it: two kaf6 may have been given one id.
+type Whose = (String, Option<String>);
+
+/// What there is of one run of one owner.
 #[derive(Debug, Default)]
 struct Left {
-    owner: Option<String>,
     expires: Option<String>,
     things: Vec<String>,
 }
@@ -59,15 +61,15 @@ pub async fn clean_at(docker_host: &str, options: &CleanOptions) -> Result<Clean
 
 async fn sweep(daemon: &Daemon, options: &CleanOptions) -> Result<Cleaned, DockerError> {
     let mut cleaned = Cleaned::default();
-    for (run_id, left) in all(daemon, options.run.as_deref()).await? {
-        let life = life(daemon, &left).await;
+    for ((run_id, owner), left) in all(daemon, options.run.as_deref()).await? {
+        let life = life(daemon, owner.as_deref()).await;
         let over = labels::is_over(left.expires.as_ref());
         if let Some(why) = keep(life, over, options) {
             cleaned.kept.push(format!("run {run_id}: {why}"));
         } else if options.dry_run {
             cleaned.done.extend(left.things);
         } else {
-            let removed = remove::run(daemon, &run_id).await;
+            let removed = remove::run(daemon, (&run_id, owner.as_deref())).await;
             cleaned.done.extend(removed.done);
             cleaned.failed.extend(removed.failed);
         }
@@ -90,33 +92,36 @@ fn keep(life: Life, over: bool, options: &CleanOptions) -> Option<&'static str> 
 
 /// Makes sure that nothing has a run's id: sweeps what a dead one left of it.
 pub(super) async fn make_way(daemon: &Daemon, run_id: &str) -> Result<(), DockerError> {
-    let Some(left) = all(daemon, Some(run_id)).await?.remove(run_id) else { return Ok(()) };
-    let what = match life(daemon, &left).await {
-        Life::Dead => {
-            let failed = remove::run(daemon, run_id).await.failed;
-            if failed.is_empty() {
-                return Ok(());
+    for (_, owner) in all(daemon, Some(run_id)).await?.into_keys() {
+        let what = match life(daemon, owner.as_deref()).await {
+            Life::Dead => {
+                let failed = remove::run(daemon, (run_id, owner.as_deref())).await.failed;
+                if failed.is_empty() {
+                    continue;
+                }
+                failed.join("; ")
             }
-            failed.join("; ")
-        }
-        Life::Alive => "another kaf6 has containers under it".to_owned(),
-        Life::Unknown => "there are containers under it of a kaf6 that cannot be seen from here".to_owned(),
-    };
-    Err(DockerError::RunIdTaken { run_id: run_id.to_owned(), what })
+            Life::Alive => "another kaf6 has containers under it".to_owned(),
+            Life::Unknown => {
+                "there are containers under it of a kaf6 that cannot be seen from here".to_owned()
+            }
+        };
+        return Err(DockerError::RunIdTaken { run_id: run_id.to_owned(), what });
+    }
+    Ok(())
 }
 
 /// All runs of which there is something, or the one that is asked for.
-async fn all(daemon: &Daemon, run_id: Option<&str>) -> Result<BTreeMap<String, Left>, DockerError> {
+async fn all(daemon: &Daemon, run_id: Option<&str>) -> Result<BTreeMap<Whose, Left>, DockerError> {
     let labelled = remove::list(daemon, run_id).await;
     Ok(by_run(labelled.map_err(refused("list what runs left behind"))?))
 }
 
-fn by_run(labelled: Labelled) -> BTreeMap<String, Left> {
-    let mut runs: BTreeMap<String, Left> = BTreeMap::new();
+fn by_run(labelled: Labelled) -> BTreeMap<Whose, Left> {
+    let mut runs: BTreeMap<Whose, Left> = BTreeMap::new();
     let mut add = |found: &HashMap<String, String>, thing: String| {
         let Some(run_id) = found.get(labels::RUN) else { return };
-        let left = runs.entry(run_id.clone()).or_default();
-        left.owner = left.owner.take().or_else(|| found.get(labels::OWNER).cloned());
+        let left = runs.entry((run_id.clone(), found.get(labels::OWNER).cloned())).or_default();
         left.expires = left.expires.take().or_else(|| found.get(labels::EXPIRES).cloned());
         left.things.push(thing);
     };
@@ -139,8 +144,8 @@ fn by_run(labelled: Labelled) -> BTreeMap<String, Left> {
     runs
 }
 
-async fn life(daemon: &Daemon, left: &Left) -> Life {
-    let Some(owner) = left.owner.as_deref().map(Owner::parse) else { return Life::Unknown };
+async fn life(daemon: &Daemon, owner: Option<&str>) -> Life {
+    let Some(owner) = owner.map(Owner::parse) else { return Life::Unknown };
     let runs = match owner.container() {
         Some(id) => match container::inspect(daemon, id).await {
             Ok(found) => found.is_some_and(|now| now.running),

@@ -105,9 +105,14 @@ impl Cluster {
     }
 
     /// Heals what faults left: starts what is stopped, lets go on what is paused, takes delays away, and brings back
-    /// the replicas of the start. Waits until what it touched is ready. Gives sentences for what could not be.
-    pub async fn heal(&self) -> Vec<String> {
-        faults::heal(self.shared()).await
+    /// the replicas of the start. Waits until what it touched is ready, unless `cut` ends first. Gives sentences for what
+    /// could not be.
+    pub async fn heal(&self, cut: impl Future<Output = ()> + Send) -> Vec<String> {
+        with_cut(cut, |cut| {
+            let shared = self.shared();
+            async move { faults::heal(shared, &cut).await }
+        })
+        .await
     }
 
     /// Sentences on containers that ended by themselves, each told once.
@@ -243,7 +248,8 @@ impl Guard {
         end_all(shared).await;
         lock(&shared.relays).clear();
         if !shared.plan.services.is_empty() || shared.units.values().any(|unit| unit.attached) {
-            problems.extend(remove::run(&shared.daemon, &shared.options.run_id).await.failed);
+            let own = (shared.options.run_id.as_str(), shared.owner());
+            problems.extend(remove::run(&shared.daemon, own).await.failed);
         }
         self.armed.store(false, Ordering::Release);
         problems
@@ -267,6 +273,7 @@ impl Drop for Guard {
             return;
         }
         let (daemon, run_id) = (self.shared.daemon.clone(), self.shared.options.run_id.clone());
+        let owner = self.shared.owner().map(str::to_owned);
         // In a thread with a runtime of its own: this one may be about to end.
         let last_resort = std::thread::Builder::new().name("kaf6-remove".to_owned()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -274,7 +281,8 @@ impl Drop for Guard {
             runtime.block_on(async {
                 // A request that was given up may still be carried out.
                 tokio::time::sleep(Duration::from_millis(500)).await;
-                let _ = tokio::time::timeout(LAST_RESORT, remove::run(&daemon, &run_id)).await;
+                let _ = tokio::time::timeout(LAST_RESORT, remove::run(&daemon, (&run_id, owner.as_deref())))
+                    .await;
             });
         });
         if let Ok(last_resort) = last_resort {

@@ -18,6 +18,9 @@ use crate::plan::cluster::Pull;
 /// Between two words on how far a pull is.
 const BETWEEN: Duration = Duration::from_millis(500);
 
+/// Longest time without a word of Docker's on a pull: a registry that hangs must not hold a run for good.
+const SILENCE: Duration = Duration::from_secs(10 * 60);
+
 /// Makes sure of an image.
 pub(super) async fn ensure(
     daemon: &Daemon,
@@ -52,7 +55,11 @@ async fn pull_image(daemon: &Daemon, image: &str, progress: &Progress) -> Result
     let mut stream = std::pin::pin!(daemon.docker.create_image(Some(options), None, credentials));
     let mut layers: HashMap<String, (u64, u64)> = HashMap::new();
     let mut told: Option<Instant> = None;
-    while let Some(info) = stream.next().await {
+    let silence = |_| {
+        let error = format!("nothing came for {} minutes", SILENCE.as_secs() / 60);
+        Error::DockerStreamError { error }
+    };
+    while let Some(info) = tokio::time::timeout(SILENCE, stream.next()).await.map_err(silence)? {
         let info = info?;
         if let Some(message) = info.error_detail.and_then(|detail| detail.message) {
             return Err(Error::DockerStreamError { error: message });

@@ -24,6 +24,9 @@ const SETUP: Duration = Duration::from_secs(30 * 60);
 /// What the end of a run may take.
 const GRACE: Duration = Duration::from_secs(10 * 60);
 
+/// The process that is there as long as its namespace is.
+const FIRST: u32 = 1;
+
 /// The process that started something, and the container that it ran in, where Docker knows that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Owner {
@@ -95,6 +98,8 @@ impl Owner {
             (Some(process), Some(own)) if process.boot == own.boot && process.namespace == own.namespace => {
                 match start_of(process.pid) {
                     Some(started) if started == process.started => Life::Alive,
+                    // Where /proc hides the processes of other users (hidepid), the first one is hidden too.
+                    None if start_of(FIRST).is_none() => Life::Unknown,
                     _ => Life::Dead,
                 }
             }
@@ -195,11 +200,14 @@ mod tests {
             process: Some(process()),
         };
         let seen = |owner: &Owner, runs, own: Process, started: Option<&str>| {
-            owner.life_at(runs, Some(&own), |_| started.map(str::to_owned))
+            let start_of = |pid| if pid == FIRST { Some("1") } else { started }.map(str::to_owned);
+            owner.life_at(runs, Some(&own), start_of)
         };
         assert_eq!(seen(&owner(None), false, process(), Some("99")), Life::Alive);
         assert_eq!(seen(&owner(None), false, process(), Some("100")), Life::Dead, "another has the number");
         assert_eq!(seen(&owner(None), false, process(), None), Life::Dead);
+        let hidden = owner(None).life_at(false, Some(&process()), |_| None);
+        assert_eq!(hidden, Life::Unknown, "another user's, where /proc shows only one's own");
         let elsewhere = Process { boot: "c".into(), ..process() };
         assert_eq!(seen(&owner(None), false, elsewhere, None), Life::Unknown);
         let inside = Process { namespace: "8".into(), ..process() };

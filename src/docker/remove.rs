@@ -58,19 +58,29 @@ pub(super) async fn list(daemon: &Daemon, run_id: Option<&str>) -> Result<Labell
 }
 
 impl Labelled {
+    /// Those of one owner; none: those that tell of none.
+    fn of(mut self, owner: Option<&str>) -> Self {
+        let is = |found: &HashMap<String, String>| found.get(labels::OWNER).map(String::as_str) == owner;
+        self.containers.retain(|container| container.labels.as_ref().map_or(owner.is_none(), is));
+        self.networks.retain(|network| network.labels.as_ref().map_or(owner.is_none(), is));
+        self.volumes.retain(|volume| is(&volume.labels));
+        self
+    }
+
     /// There is nothing.
     pub(super) const fn is_empty(&self) -> bool {
         self.containers.is_empty() && self.networks.is_empty() && self.volumes.is_empty()
     }
 }
 
-/// Removes a run: heals what its markers name, then containers, networks and volumes.
-pub(super) async fn run(daemon: &Daemon, run_id: &str) -> Removed {
+/// Removes what one owner has under a run's id: heals what its markers name, then containers, networks and volumes.
+/// Another kaf6 may have been given the same id, and what that one has is its own to remove.
+pub(super) async fn run(daemon: &Daemon, (run_id, owner): (&str, Option<&str>)) -> Removed {
     let mut removed = Removed::default();
     // A second look, for what was on its way during the first.
     for _ in 0..2 {
         let labelled = match list(daemon, Some(run_id)).await {
-            Ok(labelled) => labelled,
+            Ok(labelled) => labelled.of(owner),
             Err(error) => {
                 removed
                     .failed

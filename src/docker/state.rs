@@ -208,6 +208,11 @@ impl Shared {
         labels
     }
 
+    /// Who this run's kaf6 is, as its labels tell.
+    pub(super) fn owner(&self) -> Option<&str> {
+        self.labels.get(super::labels::OWNER).map(String::as_str)
+    }
+
     /// The name of the run's network.
     pub(super) fn network_name(&self) -> String {
         names::network(&self.options.run_id)

@@ -58,7 +58,8 @@ fn one(
     let is_mark = fence.is_some().then_some(&is_fence as &dyn Fn(&Record<'_>) -> bool);
     // A log that was begun anew may end before the place: then its fence is all there is to see.
     let from = fence.map_or(from, |fence| from.min(fence.offset));
-    let range = Range { topic: name, partition: place.1, from, to, is_mark };
+    let is_over = || shared.stop.is_stopped();
+    let range = Range { topic: name, partition: place.1, from, to, is_mark, is_over: &is_over };
     let passed = kafka::read_range(&shared.client, &range, timeout, &mut |event| match event {
         ReadEvent::Record(record) => {
             let opened = envelope::open(record.key, record.value, || record.header(HEADER));

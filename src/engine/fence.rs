@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use super::ends::Fence;
 use super::outcome::unwind;
-use super::shared::{LOOK, Shared};
+use super::shared::{LOOK, Shared, Stand};
 use super::starts;
 use crate::ids::{Identity, Offset, Partition, StreamId};
 use crate::kafka::{self, Outcome, Producer, ProducerOptions};
@@ -23,6 +23,8 @@ use crate::plan::{Acks, Plan, Work};
 const KEY: &[u8] = b"kaf6-fence";
 /// How long writing fences may take when the broker does not answer.
 const BOUND: Duration = Duration::from_secs(30);
+/// And after a fault: KafScale refuses what is sent until its window of storage latencies, by default a minute, is empty.
+const BOUND_AFTER_FAULT: Duration = Duration::from_secs(90);
 
 /// What a reader knows of its fence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +66,12 @@ fn faults_before(plan: &Plan, reader: usize) -> Vec<usize> {
     (first..first + plan.faults.len()).filter(|fault| !starts::waits_for(plan, *fault, reader)).collect()
 }
 
+/// The other faults, which wait for the reader.
+fn faults_after(plan: &Plan, reader: usize) -> impl Iterator<Item = usize> {
+    let first = plan.scenarios.len();
+    (first..first + plan.faults.len()).filter(move |fault| starts::waits_for(plan, *fault, reader))
+}
+
 impl Fences {
     /// Asks for a reader's fence; it has started, and reads these partitions of this topic.
     pub(super) fn ask(
@@ -79,6 +87,13 @@ impl Fences {
             let producers = producers_of(&fences.shared.plan, reader);
             for before in producers.iter().copied().chain(faults_before(&fences.shared.plan, reader)) {
                 fences.shared.states[before].over().await;
+            }
+            // One that waited for a count of this reader and began: its broker may be down just now. One that did not
+            // begin may never do so.
+            for fault in faults_after(&fences.shared.plan, reader) {
+                if fences.shared.states[fault].get() == Stand::Running {
+                    fences.shared.states[fault].over().await;
+                }
             }
             let decided = if producers.is_empty() {
                 none(&partitions, "nobody in this file writes the topic")
@@ -105,7 +120,8 @@ impl Fences {
         deadline: Instant,
     ) -> HashMap<Partition, Result<Fence, String>> {
         let shared = &self.shared;
-        let until = deadline.min(Instant::now() + BOUND);
+        let bound = if shared.faults_ran() { BOUND_AFTER_FAULT } else { BOUND };
+        let until = deadline.min(Instant::now() + bound);
         let name = &shared.topic_names()[topic];
         let mut out: HashMap<Partition, Result<Fence, String>> = HashMap::new();
         let mut why: HashMap<Partition, String> = HashMap::new();

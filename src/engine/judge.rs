@@ -150,7 +150,8 @@ fn reading(
         reads: &end.reads,
         start: end.start,
         reached_fence: end.reached_fence,
-        gone: end.gone,
+        // What the audit has read of it is there, whatever a broker said of it for a while.
+        gone: end.gone && last_looks.audit.is_none_or(|audit| audit.offsets().1.is_none()),
         scope: if plan.partial { Scope::Partial } else { Scope::Full },
         producers: &producers,
         // Only a log that stayed one and was quiet up to its fence has an end that can be held against it.
@@ -190,7 +191,8 @@ fn second_look(
     let is_mark = fence.is_some().then_some(&is_fence as &dyn Fn(&Record<'_>) -> bool);
     // A log that was begun anew may end before the place: then its fence is all there is to see.
     let from = fence.map_or(from, |fence| from.min(fence.offset));
-    let range = Range { topic: name, partition, from, to, is_mark };
+    let is_over = || shared.stop.is_stopped();
+    let range = Range { topic: name, partition, from, to, is_mark, is_over: &is_over };
     let result = kafka::read_range(&shared.client_of(scenario), &range, timeout, &mut |event| {
         if let ReadEvent::Record(record) = event
             && let Opened::Kaf6 { envelope, intact: true } =

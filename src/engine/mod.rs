@@ -97,8 +97,12 @@ async fn with_cluster(
     if let Some(cluster) = &shared.cluster {
         crashed = cluster.unexpected().await;
         crashed.iter().for_each(|text| shared.note(Note::error(text.clone())));
-        // What the audit is to read must not still be down.
-        cluster.heal().await.into_iter().for_each(|left| shared.note(Note::warning(left)));
+    }
+    if let Some(cluster) = shared.cluster.as_ref().filter(|_| !shared.stop.is_stopped()) {
+        // What the audit is to read must not still be down. A run that was stopped has none: what is attached is healed
+        // by the end of its cluster, and the rest removed.
+        let left = cluster.heal(shared.stop.stopped()).await;
+        left.into_iter().for_each(|left| shared.note(Note::warning(left)));
     }
     live.enter(Phase::Judging);
     let judge::Judged { readings, partitions, saved } = judge::all(&shared).await;

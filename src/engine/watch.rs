@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::outcome::{Outcome, cut, unwind};
 use super::shared::Shared;
 use crate::ids::Partition;
-use crate::kafka::{Client, probe};
+use crate::kafka::{Client, Code, probe};
 use crate::observe::{Ended, MetadataChange, Note, WatchSeen, WatchedBroker};
 use crate::plan::{Aspect, WatchPlan};
 
@@ -18,6 +18,10 @@ use crate::plan::{Aspect, WatchPlan};
 const LOOK: Duration = Duration::from_secs(2);
 /// The most changes that are kept; beyond it they are counted.
 const CHANGES: usize = 1000;
+/// So long after its first answer a broker may still have to learn of topics that were just created, and of their leaders.
+const SETTLING: Duration = Duration::from_secs(5);
+/// How it says so: UNKNOWN_TOPIC_OR_PARTITION, LEADER_NOT_AVAILABLE.
+const UNSETTLED: [Code; 2] = [Code(3), Code(5)];
 /// DescribeQuorum: who knows it is a broker of Apache Kafka without ZooKeeper, which names one broker or another as
 /// the controller, since clients cannot reach the real one.
 const DESCRIBE_QUORUM: i16 = 55;
@@ -86,6 +90,10 @@ struct View {
     /// By topic: its id, and its partitions.
     topics: BTreeMap<String, (String, String)>,
     leaders: BTreeMap<(String, Partition), String>,
+    /// Topics that it does not know yet, it says.
+    unsettled: Vec<String>,
+    /// Partitions without a leader.
+    leaderless: Vec<(String, Partition)>,
 }
 
 impl Watched {
@@ -103,14 +111,17 @@ impl Watched {
             }
         };
         broker.asked += 1;
-        let Some(view) = view else {
+        let Some(mut view) = view else {
             broker.last_error.clone_from(&error);
             return error.or_else(|| Some("no answer".to_owned()));
         };
         broker.answered += 1;
-        broker.first.get_or_insert(at);
+        let first = *broker.first.get_or_insert(at);
         broker.last = Some(at);
         self.controllers_left_out |= view.controller.is_none();
+        if at.saturating_sub(first) < SETTLING {
+            view.leave_out_unsettled(self.views.get(&probe.broker));
+        }
         self.compare(&probe.broker, at, &view);
         for (topic, said) in &view.topics {
             self.topics.insert(topic.clone(), said.clone());
@@ -136,8 +147,9 @@ impl Watched {
             }
         };
         for (topic, (id, partitions)) in &view.topics {
-            let of_topic = last.as_ref().map_or(&self.topics, |last| &last.topics);
-            let Some((id_before, partitions_before)) = of_topic.get(topic) else { continue };
+            let of_last = last.as_ref().and_then(|last| last.topics.get(topic));
+            let before = of_last.or_else(|| self.topics.get(topic));
+            let Some((id_before, partitions_before)) = before else { continue };
             change(Aspect::TopicIds, Some(topic), None, id_before, id);
             change(Aspect::Partitions, Some(topic), None, partitions_before, partitions);
         }
@@ -186,14 +198,32 @@ impl View {
             } else {
                 topic.code.text()
             };
+            if UNSETTLED.contains(&topic.code) {
+                view.unsettled.push(topic.name.clone());
+            }
             let id = topic.id.clone().unwrap_or_else(|| "none".to_owned());
             view.topics.insert(topic.name.clone(), (id, partitions));
             for (number, leader) in &topic.partitions {
+                if leader.is_none() {
+                    view.leaderless.push((topic.name.clone(), *number));
+                }
                 let leader = leader.map_or_else(|| "none".to_owned(), |id| format!("broker {id}"));
                 view.leaders.insert((topic.name.clone(), *number), leader);
             }
         }
         Some(view)
+    }
+
+    /// Leaves out what this broker has yet to learn; what it knew before, and knows no more, stays.
+    fn leave_out_unsettled(&mut self, last: Option<&Self>) {
+        let knew = |topic: &String| last.is_some_and(|last| last.topics.contains_key(topic));
+        for topic in self.unsettled.drain(..).filter(|topic| !knew(topic)) {
+            self.topics.remove(&topic);
+        }
+        let led = |place: &(String, Partition)| last.is_some_and(|last| last.leaders.contains_key(place));
+        for place in self.leaderless.drain(..).filter(|place| !led(place)) {
+            self.leaders.remove(&place);
+        }
     }
 }
 
@@ -223,7 +253,7 @@ mod tests {
                 topics: vec![ProbedTopic {
                     name: "t".to_owned(),
                     id: Some(id.to_owned()),
-                    code: crate::kafka::Code::NONE,
+                    code: Code::NONE,
                     partitions: partitions
                         .map(|(p, l)| (Partition::try_from(p).unwrap(), Some(*l)))
                         .collect(),
@@ -268,6 +298,41 @@ mod tests {
         assert_eq!(changes(&[answer("a:1", "x", &[1], 1), answer("b:1", "x", &[2], 2)]), []);
         let other = changes(&[answer("a:1", "x", &[1], 1), answer("b:1", "z", &[2], 2)]);
         assert_eq!(other, [(Aspect::TopicIds, "x".to_owned(), "z".to_owned())]);
+    }
+
+    #[test]
+    fn what_a_broker_has_yet_to_learn_is_no_change_for_a_while() {
+        let topic = |code, leader: Option<i32>| {
+            let mut look = answer("a:1", "x", &[1], 1);
+            let topic = &mut look.metadata.as_mut().unwrap().topics[0];
+            topic.code = Code(code);
+            match (code, leader) {
+                (0, _) => topic.partitions[0].1 = leader,
+                _ => (topic.id, topic.partitions) = (None, Vec::new()),
+            }
+            look
+        };
+        let changes = |looks: &[(u64, Probe)]| {
+            let mut watched = Watched::default();
+            for (at, look) in looks {
+                watched.see(look, Duration::from_secs(*at));
+            }
+            watched.seen.changes.into_iter().map(|c| (c.aspect, c.before, c.after)).collect::<Vec<_>>()
+        };
+        let fine = || topic(0, Some(1));
+        assert_eq!(
+            changes(&[(0, topic(3, None)), (1, topic(5, None)), (2, topic(0, None)), (3, fine())]),
+            []
+        );
+        let gone = changes(&[(0, fine()), (1, topic(3, None))]);
+        assert_eq!(gone.len(), 2, "it knew it before: {gone:?}");
+        let lost = changes(&[(0, fine()), (1, topic(0, None))]);
+        assert_eq!(lost, [(Aspect::Leaders, "broker 1".to_owned(), "none".to_owned())]);
+        // One that never learns of it is told, where others know it.
+        let mut other = fine();
+        other.broker = "b:1".to_owned();
+        assert_eq!(changes(&[(0, other.clone()), (0, topic(3, None)), (4, topic(3, None))]), []);
+        assert_eq!(changes(&[(0, other), (0, topic(3, None)), (6, topic(3, None))]).len(), 2);
     }
 
     #[test]

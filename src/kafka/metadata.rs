@@ -17,6 +17,9 @@ pub use super::cluster::{Broker, Metadata, PartitionInfo, Topic};
 const RETRY: Duration = Duration::from_millis(2);
 const RETRY_MOST: Duration = Duration::from_millis(50);
 
+/// How long a broker has to go on not knowing a partition, until that is believed.
+pub const GONE: Duration = Duration::from_secs(3);
+
 /// UNKNOWN_TOPIC_OR_PARTITION.
 pub(super) const UNKNOWN_TOPIC: Code = Code(3);
 
@@ -54,9 +57,20 @@ pub fn knows(client: &Client, topic: &str, partition: Partition) -> bool {
     }
 }
 
-/// Whether a request failed since a broker that can be reached no longer knows the partition.
+/// Whether a request failed since a broker that can be reached no longer knows the partition, also when it is asked again:
+/// one that was just started may not have learned of its topics yet.
 pub fn is_gone(client: &Client, topic: &str, partition: Partition, error: &Error) -> bool {
-    error.code().is_some_and(Code::means_gone) && !knows(client, topic, partition)
+    let first = Instant::now();
+    error.code().is_some_and(Code::means_gone)
+        && loop {
+            if knows(client, topic, partition) {
+                break false;
+            }
+            if first.elapsed() >= GONE {
+                break true;
+            }
+            std::thread::sleep(GONE / 6);
+        }
 }
 
 /// The first offset and the end of a partition's log, as ListOffsets tells.

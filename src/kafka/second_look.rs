@@ -13,6 +13,10 @@ use crate::plan::StartOffset;
 const QUIET: Duration = Duration::from_secs(1);
 const QUIET_BEFORE_MARK: Duration = Duration::from_secs(10);
 
+/// How long one try to reach the broker may take; one that fails this much earlier has failed for good.
+const OPEN: Duration = Duration::from_secs(5);
+const SHORT_OF: Duration = Duration::from_millis(500);
+
 /// A part of a log.
 #[derive(Clone, Copy)]
 pub struct Range<'a> {
@@ -27,6 +31,8 @@ pub struct Range<'a> {
     /// Whether a record is the one that was written after all else, where one was. A broker may tell an end that is too
     /// low, and may be silent for a second for many reasons.
     pub is_mark: Option<&'a dyn Fn(&Record<'_>) -> bool>,
+    /// Whether to give up, as where time ran out.
+    pub is_over: &'a dyn Fn() -> bool,
 }
 
 /// Reads part of a log with a client of its own, handing out what lies there; records outside are not handed out.
@@ -41,24 +47,35 @@ pub fn read_range(
     timeout: Duration,
     on: &mut dyn FnMut(ReadEvent<'_>),
 ) -> Result<bool, Error> {
-    let Range { topic, partition, from, to, is_mark } = *range;
+    let Range { topic, partition, from, to, is_mark, is_over } = *range;
     let deadline = Instant::now() + timeout;
-    let mut readers = ReaderSet::open(
-        client,
-        &ReaderOptions {
-            topic: topic.into(),
-            partitions: vec![partition],
-            start: StartOffset::At(from),
-            prefetch_bytes: 4 << 20,
-            open_timeout: timeout,
-        },
-    )?;
+    let mut readers = loop {
+        // In short tries, so that who waits for a broker that is away can be told to give up.
+        let tried = Instant::now();
+        let open_timeout = deadline.saturating_duration_since(tried).min(OPEN);
+        let opened = ReaderSet::open(
+            client,
+            &ReaderOptions {
+                topic: topic.into(),
+                partitions: vec![partition],
+                start: StartOffset::At(from),
+                prefetch_bytes: 4 << 20,
+                open_timeout,
+            },
+        );
+        let again = || tried.elapsed() + SHORT_OF >= OPEN && Instant::now() < deadline && !is_over();
+        match opened {
+            Ok(readers) => break readers,
+            Err(_) if again() => {}
+            Err(error) => return Err(error),
+        }
+    };
     let patience = if is_mark.is_some() { QUIET_BEFORE_MARK } else { QUIET };
     let mut heard = Instant::now();
     let mut passed = false;
     while !passed {
         let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        if left.is_zero() || is_over() {
             return Ok(false);
         }
         if readers.wait(left.min(QUIET)) {

@@ -10,7 +10,7 @@ use crate::anomaly::Anomaly;
 use super::format::{count, latency, millis, number, status_words};
 use super::junit::evidence;
 use super::summary::{CheckOutcome, CheckRow, NoteLevel, RunStatus, ScenarioSummary, Summary};
-use super::terminal::{Style, Tone, cut, paint, safe, wrap};
+use super::terminal::{Style, Tone, cut, no_command, paint, safe, wrap};
 use super::words::{ended_words, expected_actual, fault_line, is_suspect, meaning};
 
 /// How many pieces of evidence stand below each anomaly; the page has them all.
@@ -50,7 +50,7 @@ struct Out {
 
 impl Out {
     fn line(&mut self, indent: usize, tone: Tone, text: &str) {
-        let _ = writeln!(self.text, "{:indent$}{}", "", paint(self.style, tone, text));
+        let _ = writeln!(self.text, "{:indent$}{}", "", paint(self.style, tone, &no_command(text)));
     }
 
     fn wrapped(&mut self, indent: usize, tone: Tone, text: &str) {

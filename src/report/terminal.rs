@@ -2,6 +2,8 @@
 //!
 //! Owns the decision on colours and Unicode, made from the environment alone, and safe printing of foreign text.
 
+use std::borrow::Cow;
+
 /// How to write for a terminal, or for a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
@@ -76,7 +78,8 @@ pub(super) fn paint(style: Style, tone: Tone, text: &str) -> String {
     format!("\x1b[{code}m{text}\x1b[0m")
 }
 
-/// Foreign text on one line, without characters that could steer the terminal.
+/// Foreign text on one line, without characters that could steer the terminal, and without what GitHub's runner takes for
+/// a command anywhere in a line.
 pub fn safe(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -88,7 +91,16 @@ pub fn safe(text: &str) -> String {
             c => out.push(c),
         }
     }
-    out
+    if out.contains("##[") { out.replace("##[", "# #[") } else { out }
+}
+
+/// A line that GitHub's runner does not take for a command: a log line of a container could end with one.
+pub fn no_command(line: &str) -> Cow<'_, str> {
+    let begins = line.trim_start();
+    match begins.strip_prefix("::") {
+        Some(rest) => Cow::Owned(format!("{}: :{rest}", &line[..line.len() - begins.len()])),
+        None => Cow::Borrowed(line),
+    }
 }
 
 /// Words in lines of at most `width` characters. A longer word stays whole: paths and offsets are to be copied.
@@ -141,6 +153,9 @@ mod tests {
 
     #[test]
     fn foreign_text_cannot_steer_the_terminal() {
+        assert_eq!(safe("a ##[error]b"), "a # #[error]b");
+        assert_eq!(no_command("  ::error::x ::y"), "  : :error::x ::y");
+        assert_eq!(no_command("at [::1]:9092 "), "at [::1]:9092 ");
         assert_eq!(safe("a\x1b[31mb\r\nc\u{202e}d"), "a\u{fffd}[31mb  cd");
     }
 

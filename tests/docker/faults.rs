@@ -151,7 +151,7 @@ async fn stop_lasts_until_a_start() {
     assert!(bounded.effective && bounded.proof.contains("exit 7, new start time"), "{bounded:?}");
     assert!(bounded.ended.unwrap() - bounded.began >= MS(500));
     done(&up, None, stop()).await;
-    assert_eq!(up.heal().await, Vec::<String>::new());
+    assert_eq!(up.heal(std::future::pending()).await, Vec::<String>::new());
     assert_eq!(inspect(&run.container("one", 0), "{{.State.Running}}"), "true");
     up.down().await;
     run.assert_gone();
@@ -223,7 +223,7 @@ async fn scale_adds_replicas_at_their_addresses_and_takes_them_back() {
     assert_eq!(up.running().len(), 3);
     kafka_answers(&addresses[2]).unwrap();
 
-    assert_eq!(up.heal().await, Vec::<String>::new());
+    assert_eq!(up.heal(std::future::pending()).await, Vec::<String>::new());
     assert_eq!(up.running(), [("broker".to_owned(), 0)], "as at the start");
     assert!(up.seen().await.iter().any(|state| state.replica == 2), "what was there is still told");
     up.down().await;
@@ -298,7 +298,7 @@ async fn a_restart_that_is_cut_short_is_healed_at_once() {
     }
     let cut = up.inflict(&fault(None, action), tokio::time::sleep(MS(500))).await;
     assert!(cut.effective && cut.ended.unwrap() - cut.began < Duration::from_secs(20), "{cut:?}");
-    assert_eq!(up.heal().await, Vec::<String>::new());
+    assert_eq!(up.heal(std::future::pending()).await, Vec::<String>::new());
     assert_eq!(inspect(&run.container("one", 0), "{{.State.Running}}"), "true");
     up.down().await;
     run.assert_gone();

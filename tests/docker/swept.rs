@@ -108,6 +108,37 @@ async fn what_a_dead_run_left_is_removed_and_what_a_living_one_has_is_kept() {
 }
 
 #[tokio::test]
+async fn two_owners_of_one_run_id_are_told_apart() {
+    let Some(_) = shell() else { return };
+    let run = Run::new();
+    let up = run.up(&cluster(vec![script("one", UNTIL_TERM)])).await.unwrap();
+    // Another kaf6 that was given the same id before this one had started anything.
+    let doomed = Doomed::start();
+    let run_label = format!("io.kaf6.run={}", run.id);
+    let owner_label = format!("io.kaf6.owner={}", doomed.owner());
+    let labels = ["--label", run_label.as_str(), "--label", owner_label.as_str()];
+    let others = || docker(&[["volume", "create"].as_slice(), &labels].concat()).trim().to_owned();
+    let volume = others();
+    assert_eq!(up.down().await, Vec::<String>::new());
+    assert_eq!(left_of(&run.id), [volume], "only what it had started itself");
+    let up = run.up(&cluster(vec![script("one", UNTIL_TERM)])).await;
+    assert!(up.is_err_and(|error| error.to_string().contains("another kaf6 has containers under it")));
+    doomed.end();
+    let up = run.up(&cluster(vec![script("one", UNTIL_TERM)])).await.expect("the dead one made way");
+    let doomed = Doomed::start();
+    let owner_label = format!("io.kaf6.owner={}", doomed.owner());
+    docker(&["volume", "create", "--label", &run_label, "--label", &owner_label]);
+    let before = left_of(&run.id).len();
+    doomed.end();
+    clean(&CleanOptions::default()).await.unwrap();
+    wait_for("the dead one's volume is gone", Duration::from_secs(20), || {
+        left_of(&run.id).len() == before - 1
+    });
+    assert_eq!(up.down().await, Vec::<String>::new());
+    run.assert_gone();
+}
+
+#[tokio::test]
 async fn an_owner_that_was_a_container_is_dead_when_that_is_gone() {
     let Some(_) = shell() else { return };
     let id = docker(&["run", "--detach", "kaf6-lab/shell:dev", "exec sleep 100"]).trim().to_owned();

@@ -92,3 +92,16 @@ async fn what_nobody_used_is_not_effective() {
     up.down().await;
     run.assert_gone();
 }
+
+#[tokio::test]
+async fn a_latency_longer_than_the_fault_is_one_all_the_same() {
+    let Some(plan) = plan() else { return };
+    let run = Run::new();
+    let up = run.up(&plan).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let cut_off = fault(Some(Duration::from_secs(1)), throttle(60_000, None));
+    let cut_off = up.inflict(&cut_off, std::future::pending()).await;
+    assert!(cut_off.effective, "{cut_off:?}");
+    up.down().await;
+    run.assert_gone();
+}

@@ -45,15 +45,14 @@ pub(super) async fn inflict(shared: &Arc<Shared>, fault: &FaultPlan, cut: &Cut) 
 }
 
 /// Heals whatever faults left; gives sentences for what could not be.
-pub(super) async fn heal(shared: &Arc<Shared>) -> Vec<String> {
+pub(super) async fn heal(shared: &Arc<Shared>, cut: &Cut) -> Vec<String> {
     for relay in lock(&shared.relays).values() {
-        relay.set(super::relay::Slow::default());
+        relay.free();
     }
-    let cut = Cut::new();
     let mut problems = Vec::new();
     for service in &shared.plan.services {
         problems.extend(
-            scale::bring(shared, service, service.replicas, (Instant::now(), service.ready_timeout), &cut)
+            scale::bring(shared, service, service.replicas, (Instant::now(), service.ready_timeout), cut)
                 .await
                 .failed,
         );
@@ -68,7 +67,7 @@ pub(super) async fn heal(shared: &Arc<Shared>) -> Vec<String> {
     let late = shared.units.values().filter(|unit| unit.wanted() == Wanted::Running && unit.state().unready);
     let waits = late.map(|unit| async move {
         let bound = patience(shared, unit);
-        let waited = ready::wait(shared, unit, (Instant::now(), bound), &Cut::new()).await;
+        let waited = ready::wait(shared, unit, (Instant::now(), bound), cut).await;
         waited.err().map(|error| format!("{} after its healing: {}", unit.title(), error.words(unit)))
     });
     problems.extend(futures_util::future::join_all(waits).await.into_iter().flatten());

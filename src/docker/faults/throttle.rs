@@ -7,11 +7,14 @@ use std::time::{Duration, Instant};
 use super::super::cut::Cut;
 use super::super::lock::lock;
 use super::super::options::Inflicted;
-use super::super::relay::{Passed, Slow};
+use super::super::relay::{Passed, Relay, Slow};
 use super::super::state::Shared;
 use super::shown::nothing;
 use crate::plan::FaultPlan;
 use crate::plan::cluster::Link;
+
+/// How long what waited may take to arrive once it is let go.
+const LET_GO: Duration = Duration::from_millis(50);
 
 /// Slows a way down for the fault's length.
 pub(super) async fn throttle(
@@ -23,15 +26,9 @@ pub(super) async fn throttle(
 ) -> Inflicted {
     let key = (link.from.clone(), link.to.clone());
     let slow = Slow { latency, jitter, bandwidth };
-    // Sets it, and gives what had passed until then.
-    let set = |slow: Slow| {
-        let relays = lock(&shared.relays);
-        let relay = relays.get(&key)?;
-        relay.set(slow);
-        Some(relay.passed())
-    };
     let began = Instant::now();
-    let Some(before) = set(slow) else {
+    let set = lock(&shared.relays).get(&key).map(|relay| (relay.slow_down(slow), relay.passed()));
+    let Some((number, before)) = set else {
         return nothing(format!("no relay stands between {} and {}", link.from, link.to));
     };
     match fault.length {
@@ -40,8 +37,14 @@ pub(super) async fn throttle(
         }
         None => cut.wait().await,
     }
-    let after = set(Slow::default());
+    if let Some(relay) = lock(&shared.relays).get(&key) {
+        relay.let_go(number);
+    }
     let ended = Instant::now();
+    // What still waited is let go now, and only then is its delay known: all there is to count where the latency is longer
+    // than the fault.
+    tokio::time::sleep(LET_GO).await;
+    let after = lock(&shared.relays).get(&key).map(Relay::passed);
     let passed = after.unwrap_or(before).since(&before);
     let (effective, proof) = shown(slow, passed);
     Inflicted { began, ended: Some(ended), effective, proof }

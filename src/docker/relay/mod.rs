@@ -8,12 +8,13 @@ mod slow;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use super::lock::lock;
 use pump::pump;
 use slow::{Direction, Way};
 
@@ -28,6 +29,8 @@ pub(super) type Target = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 /// The relay of one way; its connections end with it.
 pub(super) struct Relay {
     way: Arc<Way>,
+    /// What it is slowed down by, with a number for each; of several the last one counts.
+    slowed: Mutex<Vec<(u64, Slow)>>,
     /// As who connects reaches it, by replica and port of whom it connects to.
     addresses: BTreeMap<(u32, String), String>,
     _listeners: JoinSet<()>,
@@ -47,7 +50,7 @@ impl Relay {
             addresses.insert(port, format!("{name}:{}", listener.local_addr()?.port()));
             listeners.spawn(accept(listener, target, Arc::clone(&way)));
         }
-        Ok(Self { way, addresses, _listeners: listeners })
+        Ok(Self { way, slowed: Mutex::default(), addresses, _listeners: listeners })
     }
 
     /// `host:port` in place of a port of a replica.
@@ -55,9 +58,29 @@ impl Relay {
         self.addresses.get(&(replica, port.to_owned())).cloned()
     }
 
-    /// Makes the way as slow as that.
-    pub(super) fn set(&self, slow: Slow) {
+    /// Makes the way as slow as that, until the number that this gives is let go.
+    pub(super) fn slow_down(&self, slow: Slow) -> u64 {
+        let mut slowed = lock(&self.slowed);
+        let number = slowed.last().map_or(0, |(number, _)| number + 1);
+        slowed.push((number, slow));
         self.way.set(slow);
+        number
+    }
+
+    /// Takes that away; what else slows the way down goes on.
+    pub(super) fn let_go(&self, number: u64) {
+        let mut slowed = lock(&self.slowed);
+        let was = slowed.last().map(|(last, _)| *last);
+        slowed.retain(|(other, _)| *other != number);
+        if was == Some(number) {
+            self.way.set(slowed.last().map(|(_, slow)| *slow).unwrap_or_default());
+        }
+    }
+
+    /// Takes away all that slows it down.
+    pub(super) fn free(&self) {
+        lock(&self.slowed).clear();
+        self.way.set(Slow::default());
     }
 
     /// What passed since the start.
@@ -179,13 +202,24 @@ mod tests {
         };
         ask().await;
         let latency = Duration::from_millis(300);
-        relay.set(Slow { latency, ..Slow::default() });
+        let number = relay.slow_down(Slow { latency, ..Slow::default() });
         let slow = ask().await;
         assert!(slow >= latency && slow < latency * 19 / 10, "{slow:?}");
-        relay.set(Slow::default());
+        relay.let_go(number);
         let fast = ask().await;
         assert!(fast < latency / 2, "{fast:?}");
         assert_eq!(relay.passed().delayed, 1);
+
+        // The end of one is not the end of another.
+        let first = relay.slow_down(Slow { latency, ..Slow::default() });
+        let second = relay.slow_down(Slow { latency: latency * 2, ..Slow::default() });
+        relay.let_go(first);
+        assert!(ask().await >= latency * 2);
+        let third = relay.slow_down(Slow { latency, ..Slow::default() });
+        relay.let_go(third);
+        assert!(ask().await >= latency * 2);
+        relay.let_go(second);
+        assert!(ask().await < latency / 2);
     }
 
     #[tokio::test]
@@ -193,7 +227,7 @@ mod tests {
         const SIZE: usize = 32 << 20;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let (relay, address) = relay_to(listener.local_addr().expect("bound").to_string()).await;
-        relay.set(Slow { latency: Duration::from_millis(200), ..Slow::default() });
+        relay.slow_down(Slow { latency: Duration::from_millis(200), ..Slow::default() });
         let start = Instant::now();
         let write = async {
             let mut stream = TcpStream::connect(address).await.expect("connected");

@@ -127,6 +127,7 @@ impl Task {
             reached_fence: false,
             sent_back: false,
             gone: false,
+            unknown_since: None,
             finished: false,
             asked: Instant::now(),
             still_since: Instant::now(),
@@ -159,6 +160,8 @@ struct Place {
     /// It stood behind its fence without having read it, and was sent back to the log's start.
     sent_back: bool,
     gone: bool,
+    /// Since when the broker says that it does not know it.
+    unknown_since: Option<Instant>,
     finished: bool,
     /// When the broker was last asked about it.
     asked: Instant,
@@ -340,7 +343,8 @@ impl Reader<'_> {
         )));
     }
 
-    /// A broker says that it does not know the partition: believed when metadata says so too.
+    /// A broker says that it does not know the partition: believed when metadata says so too, and still does after a
+    /// while, since one that was just started may not have learned of its topics yet.
     fn maybe_gone(&mut self, partition: Partition, now: Instant) {
         let name = &self.task.consumer.name;
         let Some(place) = self.places.iter_mut().find(|p| p.partition == partition) else { return };
@@ -348,7 +352,11 @@ impl Reader<'_> {
             return;
         }
         place.asked = now;
-        if !kafka::metadata::knows(&self.client, name, partition) {
+        if kafka::metadata::knows(&self.client, name, partition) {
+            place.unknown_since = None;
+        } else if now.saturating_duration_since(*place.unknown_since.get_or_insert(now))
+            >= kafka::metadata::GONE
+        {
             place.gone = true;
             place.finished = true;
             self.task.consumer.shared.note(Note::error(format!(
@@ -383,6 +391,14 @@ impl Reader<'_> {
                 continue;
             }
             if place.finished || now.saturating_duration_since(place.asked) < ASK {
+                continue;
+            }
+            if place.unknown_since.is_some() {
+                let partition = place.partition;
+                self.maybe_gone(partition, now);
+                if self.places[at].unknown_since.is_none() {
+                    set.refresh(partition);
+                }
                 continue;
             }
             let idle = now.saturating_duration_since(place.still_since);

@@ -104,7 +104,9 @@ fn s4_going_on_on_memory_loses_what_another_client_does_not_find() {
 #[test]
 fn s4_on_apache_kafka_loses_nothing() {
     let Some(cluster) = kafka() else { return };
-    let ran = run(&example("s4-durability-live.yaml", &cluster)).expect("pass");
+    // A broker in Java takes its time to come back.
+    let text = example("s4-durability-live.yaml", &cluster).replace("duration: 15s", "duration: 50s");
+    let ran = run(&text).expect("pass");
     restarted(&ran, "bounce");
     assert_eq!(ran.anomaly("lost"), Some(0));
 }
