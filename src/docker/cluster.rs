@@ -16,7 +16,7 @@ use super::lock::lock;
 use super::options::{ContainerState, Inflicted, Step, UpOptions};
 use super::place::Place;
 use super::state::{Network, Shared, Unit, Wanted};
-use super::{Addresses, DockerError, attach, clean, container, faults, remove, start};
+use super::{Addresses, DockerError, attach, clean, container, faults, remove, start, visit};
 use crate::plan::{ClusterPlan, FaultPlan};
 
 /// How long the last resort may take, where nobody waits for a removal.
@@ -245,6 +245,7 @@ impl Guard {
         let shared = &self.shared;
         shared.tell(Step::Removing);
         let mut problems = faults::heal_attached(shared).await;
+        problems.extend(visit::leave(shared).await);
         end_all(shared).await;
         lock(&shared.relays).clear();
         if !shared.plan.services.is_empty() || shared.units.values().any(|unit| unit.attached) {

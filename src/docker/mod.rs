@@ -26,6 +26,7 @@ mod remove;
 mod spec;
 mod start;
 mod state;
+mod visit;
 
 pub use addresses::Addresses;
 pub use clean::{CleanOptions, Cleaned, clean, clean_at};

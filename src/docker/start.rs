@@ -22,7 +22,7 @@ use super::options::Step;
 use super::place::Place;
 use super::relay::{Relay, Target};
 use super::state::{RelayHost, Shared, Unit, Wanted};
-use super::{DockerError, images, names, ready, spec};
+use super::{DockerError, images, names, ready, spec, visit};
 use crate::plan::ServicePlan;
 use crate::plan::cluster::{Link, Pull};
 
@@ -36,6 +36,7 @@ pub(super) async fn all(shared: &Arc<Shared>, cut: &Cut) -> Result<(), DockerErr
         return Err(DockerError::Interrupted);
     }
     if shared.plan.services.is_empty() {
+        visit::join(shared).await?;
         return follow_attached(shared);
     }
     network(shared).await?;

@@ -49,6 +49,8 @@ pub(super) struct Network {
     pub relay_host: Option<RelayHost>,
     /// The container that joined it for kaf6.
     pub joined: Option<String>,
+    /// Networks of attached containers that kaf6's own container joined.
+    pub visited: Vec<String>,
 }
 
 /// Where relays are.

@@ -6,6 +6,8 @@ use std::process::Command;
 use serde_json::Value;
 
 use super::cluster::{docker, example, of_run, over_s3};
+use crate::lab::{Part, TansuContainer, require};
+use crate::runs::unique;
 
 /// Runs this text by kaf6 in a container; gives its exit code, what it said, and the summary.
 fn inside(text: &str) -> (Option<i32>, String, Value) {
@@ -63,4 +65,66 @@ fn s5_from_a_container() {
 #[test]
 fn s6_from_a_container() {
     passes("s6-scale-out.yaml");
+}
+
+/// A network and a broker in it that kaf6 has not started; both are removed when this is dropped.
+struct Elsewhere(String);
+
+impl Elsewhere {
+    fn start(image: &str) -> Self {
+        let name = unique("kaf6-test-elsewhere");
+        docker(&["network", "create", &name]);
+        let elsewhere = Self(name);
+        let name = &elsewhere.0;
+        let advertised = format!("ADVERTISED_LISTENER_URL=tcp://{name}:9092");
+        docker(&[
+            "run",
+            "--detach",
+            "--name",
+            name,
+            "--network",
+            name,
+            "--env",
+            "LISTENER_URL=tcp://0.0.0.0:9092",
+            "--env",
+            &advertised,
+            "--env",
+            "STORAGE_ENGINE=memory://tansu/",
+            image,
+        ]);
+        elsewhere
+    }
+}
+
+impl Drop for Elsewhere {
+    fn drop(&mut self) {
+        for words in [["rm", "--force", &self.0], ["network", "rm", &self.0]] {
+            Command::new("docker").args(words).output().ok();
+        }
+    }
+}
+
+/// Its name means something only in its network: kaf6's own container joins that, and leaves it again.
+#[test]
+fn what_is_attached_is_reached_by_its_name() {
+    let Some(image) = TansuContainer::image() else { return };
+    let Some(()) = require(Part::Images) else { return };
+    let elsewhere = Elsewhere::start(image);
+    let name = &elsewhere.0;
+    let text = format!(
+        "brokers: [\"{name}:9092\"]
+topics: [{{name: \"t-{{{{run_id}}}}\"}}]
+scenarios:
+  write: {{type: produce, messages: 300, rate: 100/s, value: {{size: 50B}}}}
+  read: {{type: consume}}
+cluster: {{attach: {{broker: {name}}}}}
+faults:
+  hold: {{type: pause, target: broker, when: \"write.acked >= 50\", for: 1s}}
+"
+    );
+    let (code, said, summary) = inside(&text);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(summary["faults"][0]["effective"], true, "{said}");
+    let members = docker(&["network", "inspect", "--format", "{{range .Containers}}{{.Name}} {{end}}", name]);
+    assert_eq!(members.trim(), name, "kaf6 has left it");
 }
