@@ -172,6 +172,7 @@ async fn pause_gives_processes_no_time() {
     let fault = fault(Some(Duration::from_secs(60)), pause());
     let cut = up.inflict(&fault, tokio::time::sleep(MS(300))).await;
     assert!(cut.ended.unwrap() - cut.began < Duration::from_secs(20), "cut short: {cut:?}");
+    assert!(!cut.effective && cut.proof.contains("in place of 60.0 s, since the run ended"), "{cut:?}");
     assert_eq!(inspect(&run.container("one", 0), "{{.State.Status}}"), "running");
     up.down().await;
     run.assert_gone();

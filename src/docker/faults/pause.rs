@@ -26,22 +26,27 @@ pub(super) async fn pause(shared: &Shared, fault: &FaultPlan, units: Vec<Arc<Uni
     }
     let began = Instant::now();
     let frozen = join_all(units.iter().map(|unit| freeze(shared, unit))).await;
-    if let Some(length) = fault.length {
+    let too_short = if let Some(length) = fault.length {
         cut.sleep(length.saturating_sub(began.elapsed())).await;
+        // The run's end may come at once: then nobody felt anything of it.
+        (began.elapsed() < length / 2).then(|| format!("in place of {}, since the run ended", time(length)))
     } else {
         cut.wait().await;
-    }
+        None
+    };
     let thawed = join_all(units.iter().zip(frozen).map(|(unit, frozen)| thaw(shared, unit, frozen))).await;
     let let_go = Instant::now();
     let ended = units.iter().all(|unit| unit.wanted() != Wanted::Paused).then_some(let_go);
     let bound = left(fault, began);
+    let too_short = &too_short;
     let shown = join_all(units.into_iter().zip(thawed).map(|(unit, thawed)| async move {
-        match thawed {
-            Ok(words) => {
+        match (thawed, too_short) {
+            (Ok(words), Some(short)) => Shown { unit, effective: false, words: format!("{words}, {short}") },
+            (Ok(words), None) => {
                 let ready = readiness(shared, &unit, (let_go, bound), cut).await;
                 Shown { unit, effective: true, words: format!("{words}, {ready}") }
             }
-            Err(words) => Shown { unit, effective: false, words },
+            (Err(words), _) => Shown { unit, effective: false, words },
         }
     }))
     .await;
