@@ -1,6 +1,6 @@
 //! `continuity`: was there no longer time without an ack, or without a read, than the file allows?
 //!
-//! A stall at the end counts as well: while sends were still open, or while others still wrote what was to be read.
+//! A stall before a producer's first ack counts as well, and one at the end: while sends were still open, or while others still wrote what was to be read.
 
 use std::time::Duration;
 
@@ -19,7 +19,9 @@ pub(super) fn continuity(case: &Case<'_>, max_gap: Duration) -> Answer {
     if gaps.first().is_none() {
         return Answer::no_data(expected);
     }
-    let longest = gaps.longest_within(Duration::ZERO, Duration::MAX, None, trailing(case));
+    // A producer waits for its first ack from its start on; a reader's first read waits for others.
+    let begun = case.scenario.span.map(|(start, _)| start).filter(|_| case.sends());
+    let longest = gaps.longest_within(Duration::ZERO, Duration::MAX, begun, trailing(case));
     let Some((from, to)) = longest else {
         return Answer::passes_if(true, expected, format!("none over {}", time(crate::metrics::RESOLUTION)));
     };

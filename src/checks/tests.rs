@@ -355,6 +355,18 @@ fn continuity_is_the_longest_time_without() {
 }
 
 #[test]
+fn continuity_counts_a_stall_before_the_first_ack() {
+    let gap = |max| Ask::Continuity { max_gap: ms(max) };
+    let late = |bucket| if bucket < 30 { 0 } else { 10 };
+    let mut seen = world(10);
+    seen.scenarios[0].counts = counts(late, 300, 3000);
+    seen.scenarios[0].counts.sent = seen.scenarios[0].counts.acked;
+    let stalled = answer(gap(1000), &seen);
+    assert_eq!(stalled.outcome, Outcome::Fail, "{stalled:?}");
+    assert!(stalled.message.starts_with("from 0.000 s to 3.0"), "{stalled:?}");
+}
+
+#[test]
 fn continuity_counts_a_stall_at_the_end() {
     let gap = |max| Ask::Continuity { max_gap: ms(max) };
     let rate = |bucket| u64::from(bucket < 200) * 10;
