@@ -163,11 +163,15 @@ fn filled(text: &str, inputs: &BTreeMap<String, String>) -> String {
     })
 }
 
-/// Outputs as the runner reads them: a name, a delimiter, and lines up to it.
+/// Outputs as the runner reads them: a name and its value in a line, or a delimiter and lines up to it.
 fn outputs(text: &str) -> BTreeMap<String, String> {
     let mut lines = text.lines();
     let mut found = BTreeMap::new();
     while let Some(line) = lines.next() {
+        if let Some((name, value)) = line.split_once('=').filter(|(name, _)| !name.contains("<<")) {
+            found.insert(name.to_owned(), value.to_owned());
+            continue;
+        }
         let (name, delimiter) = line.split_once("<<").unwrap_or_else(|| panic!("an output, not {line}"));
         let value: Vec<&str> = lines.by_ref().take_while(|line| *line != delimiter).collect();
         found.insert(name.to_owned(), value.join("\n"));
