@@ -12,11 +12,20 @@ use super::slot::{Slot, fault_pointer, legal_name};
 use crate::scenario::model::fault as raw;
 use crate::scenario::node::below;
 use crate::scenario::suggest;
+use crate::scenario::valid::When;
 use crate::scenario::valid::cluster::{Action, AttachBy, Fault, Link, Target};
 use crate::units::Duration;
 
-/// Faults by name; one that was refused is none, and others may still name it.
-pub(super) type Faults = IndexMap<String, Option<Fault>>;
+/// Faults by name.
+pub(super) type Faults = IndexMap<String, Read>;
+
+/// A fault as far as it could be read: what it waits for is judged also where the rest was refused.
+#[derive(Debug, Default)]
+pub(super) struct Read {
+    pub(super) after: Option<String>,
+    pub(super) when: Option<When>,
+    pub(super) good: Option<Fault>,
+}
 
 /// Signals that end a process unless it takes care of them.
 const SIGNALS: [&str; 15] = [
@@ -48,19 +57,37 @@ pub(super) fn all(
             let hint = Some("`after` could mean either".to_owned());
             cx.at_key(&pointer, format!("there is a scenario `{name}` already"), hint);
         }
-        let fault =
-            parts.get::<raw::Fault>(&pointer, cx).and_then(|fault| one(cx, known, &pointer, name, &fault));
-        faults.insert(name.clone(), fault);
+        let read = parts.get::<raw::Fault>(&pointer, cx).map(|fault| read(cx, known, &pointer, name, &fault));
+        faults.insert(name.clone(), read.unwrap_or_default());
     }
     pairs(cx, known, &faults);
     faults
 }
 
-fn one(cx: &mut Context<'_>, known: &Known, pointer: &str, name: &str, raw: &raw::Fault) -> Option<Fault> {
+fn read(cx: &mut Context<'_>, known: &Known, pointer: &str, name: &str, raw: &raw::Fault) -> Read {
     let common = raw.common();
     let (at, when) = start(cx, pointer, "a fault", common.at.as_ref(), common.when.as_deref());
+    let good = action(cx, known, pointer, raw).map(|(action, length)| Fault {
+        name: name.to_owned(),
+        after: common.after.clone(),
+        at,
+        when: when.clone(),
+        length,
+        action,
+        position: cx.document.position(cx.document.key_place(pointer)),
+    });
+    Read { after: common.after, when, good }
+}
+
+/// What is done, and for how long.
+fn action(
+    cx: &mut Context<'_>,
+    known: &Known,
+    pointer: &str,
+    raw: &raw::Fault,
+) -> Option<(Action, Option<Duration>)> {
     let at_length = below(pointer, "for");
-    let (action, length) = match raw {
+    Some(match raw {
         raw::Fault::Restart(it) => {
             let target = target(cx, known, pointer, &it.target);
             let signal = signal(cx, pointer, it.signal.as_deref());
@@ -104,9 +131,7 @@ fn one(cx: &mut Context<'_>, known: &Known, pointer: &str, name: &str, raw: &raw
             let command = cluster::command(cx, &below(pointer, "command"), &it.command);
             (Action::Exec { target: target?, command }, None)
         }
-    };
-    let position = cx.document.position(cx.document.key_place(pointer));
-    Some(Fault { name: name.to_owned(), after: common.after, at, when, length, action, position })
+    })
 }
 
 /// Reads `broker` or `broker.1`.
@@ -268,8 +293,8 @@ fn pairs(cx: &mut Context<'_>, known: &Known, faults: &Faults) {
     let covers = |wide: &Target, narrow: &Target| {
         wide.service == narrow.service && (wide.replica.is_none() || wide.replica == narrow.replica)
     };
-    let all_read = faults.values().all(Option::is_some);
-    let good = || faults.values().flatten();
+    let all_read = faults.values().all(|read| read.good.is_some());
+    let good = || faults.values().filter_map(|read| read.good.as_ref());
     for fault in good() {
         let pointer = fault_pointer(&fault.name);
         match &fault.action {

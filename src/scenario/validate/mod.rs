@@ -87,7 +87,7 @@ pub(super) fn run(
         topics: topics.list,
         activities,
         cluster: known.into_cluster(),
-        faults: faults.into_values().flatten().collect(),
+        faults: faults.into_values().filter_map(|read| read.good).collect(),
         checks,
         timeout,
         seed: run.seed,

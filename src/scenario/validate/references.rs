@@ -25,10 +25,9 @@ pub(super) fn orders(cx: &mut Context<'_>, slots: &IndexMap<String, Slot>, fault
         let (after, when) = (activity.after.as_deref(), activity.when.as_ref());
         Some((name.as_str(), Waiting { pointer: scenario_pointer(name), after, when }))
     });
-    let faulty = faults.iter().filter_map(|(name, fault)| {
-        let fault = fault.as_ref()?;
-        let (after, when) = (fault.after.as_deref(), fault.when.as_ref());
-        Some((name.as_str(), Waiting { pointer: fault_pointer(name), after, when }))
+    let faulty = faults.iter().map(|(name, read)| {
+        let (after, when) = (read.after.as_deref(), read.when.as_ref());
+        (name.as_str(), Waiting { pointer: fault_pointer(name), after, when })
     });
     // A fault with the name of a scenario is told of already.
     let faulty = faulty.filter(|(name, _)| !slots.contains_key(*name));

@@ -103,7 +103,7 @@ pub(super) fn outside(
     file: Option<&Target>,
     profile: Option<&Target>,
 ) {
-    for fault in faults.values().flatten() {
+    for fault in faults.values().filter_map(|read| read.good.as_ref()) {
         let Action::Exec { target, command } = &fault.action else { continue };
         let started = known.services.contains_key(&target.service);
         let owner = if started { Owner::Service(&target.service) } else { Owner::Attached };
