@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::answer::Answer;
 use crate::observe::{FaultSeen, Observations, ScenarioSeen};
 use crate::plan::{FaultPlan, Plan, Work};
 
@@ -100,10 +101,18 @@ impl Case<'_> {
         producers.filter_map(|s| s.span).map(|(_, end)| end).max().map_or(own, |end| end.min(own))
     }
 
-    /// Messages a second between its first ack or read and a moment; none where that is no whole bucket.
-    pub(super) fn rate_until(&self, moment: Duration) -> Option<f64> {
+    /// Messages a second from its first ack or read to the fault's start, in whole buckets; without any, the answer to a
+    /// check that holds a later rate against it.
+    pub(super) fn rate_before(&self, fault: &str, start: Duration, expected: &str) -> Result<f64, Answer> {
         let counts = &self.scenario.counts;
-        counts.timeline.window(counts.gaps.first()?, moment).rate_per_s()
+        let Some(first) = counts.gaps.first() else { return Err(Answer::no_data(expected)) };
+        let rate = counts.timeline.window(first, start).rate_per_s().filter(|rate| *rate > 0.0);
+        rate.ok_or_else(|| {
+            let name = &self.scenario.name;
+            Answer::no_data(expected).because(format!(
+                "scenario `{name}` got nothing done before `{fault}` that could be compared"
+            ))
+        })
     }
 }
 

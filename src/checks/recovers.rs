@@ -25,14 +25,11 @@ pub(super) fn recovers(case: &Case<'_>, fault: &str, within: Duration, tolerance
         Ok(span) => span,
         Err(why) => return unknown(why),
     };
-    let name = &case.scenario.name;
-    if case.scenario.counts.gaps.first().is_none() {
-        return Answer::no_data(expected);
-    }
-    let Some(before) = case.rate_until(start).filter(|rate| *rate > 0.0) else {
-        return Answer::no_data(expected)
-            .because(format!("scenario `{name}` got nothing done before `{fault}` that could be compared"));
+    let before = match case.rate_before(fault, start, &expected) {
+        Ok(rate) => rate,
+        Err(none) => return none,
     };
+    let name = &case.scenario.name;
     let wanted = (1.0 - tolerance) * before;
     let timeline = &case.scenario.counts.timeline;
     let width = Duration::from_millis(timeline.width_ms().max(1));

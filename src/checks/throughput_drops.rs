@@ -18,14 +18,11 @@ pub(super) fn throughput_drops(case: &Case<'_>, fault: &str, at_least: f64) -> A
         Ok(span) => span,
         Err(why) => return unknown(why),
     };
-    let name = &case.scenario.name;
-    if case.scenario.counts.gaps.first().is_none() {
-        return Answer::no_data(expected);
-    }
-    let Some(before) = case.rate_until(start).filter(|rate| *rate > 0.0) else {
-        return Answer::no_data(expected)
-            .because(format!("scenario `{name}` got nothing done before `{fault}` that could be compared"));
+    let before = match case.rate_before(fault, start, &expected) {
+        Ok(rate) => rate,
+        Err(none) => return none,
     };
+    let name = &case.scenario.name;
     // What stands still because it is done tells nothing of the fault.
     let until = end.min(case.work_end());
     let Some(during) = case.scenario.counts.timeline.window(start, until).rate_per_s() else {
