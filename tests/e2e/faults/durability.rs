@@ -101,6 +101,45 @@ fn s4_going_on_on_memory_loses_what_another_client_does_not_find() {
     assert!(lost >= 200, "{ran}");
 }
 
+/// Deletes each batch in the store, and says how many.
+const WIPE: &str = "
+import re, urllib.request as web
+signed = dict(Authorization='AWS4-HMAC-SHA256 Credential=lab/20260101/us-east-1/s3/aws4_request')
+def call(method, path):
+    return web.urlopen(web.Request('http://127.0.0.1:9000/tansu' + path, headers=signed, method=method)).read().decode()
+batches = re.findall('<Key>([^<]*[.]batch)</Key>', call('GET', '?list-type=2&prefix=clusters/'))
+for batch in batches:
+    call('DELETE', '/' + batch)
+print(len(batches), 'batches deleted')
+";
+
+/// Its log goes on under the reader, which has read everything and sees nothing of it: only the audit does, and
+/// nobody has to ask for it where a fault ran.
+#[test]
+fn what_is_gone_behind_the_reader_is_found_by_the_audit() {
+    let Some(cluster) = over_s3() else { return };
+    let command = serde_json::json!(["python3", "-c", WIPE]);
+    let text = format!(
+        "topics: [{{name: \"wiped-{{{{run_id}}}}\", partitions: 2}}]
+scenarios:
+  write: {{type: produce, messages: 200, rate: 50/s, value: {{size: 100B}}}}
+  read: {{type: consume}}
+faults:
+  wipe: {{type: exec, target: store, after: write, at: 3s, command: {command}}}
+{cluster}"
+    );
+    let ran = run(&text).expect("fail");
+    assert_eq!(fault(&ran, "wipe")["effective"], true, "{ran}");
+    assert_eq!(
+        (ran.count("write", "acked"), ran.count("read", "received")),
+        (200, 200),
+        "all was read: {ran}"
+    );
+    assert_eq!((ran.check("no_loss"), ran.anomaly("lost")), ("fail", Some(200)), "{ran}");
+    let detail = ran.summary["anomalies"]["lost"]["evidence"][0]["detail"].as_str().expect("it is a text");
+    assert!(detail.contains("read at") && detail.contains("gone after `wipe`"), "{detail}");
+}
+
 #[test]
 fn s4_on_apache_kafka_loses_nothing() {
     let Some(cluster) = kafka() else { return };
