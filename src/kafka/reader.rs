@@ -431,6 +431,9 @@ fn properties(client: &Client, options: &ReaderOptions) -> Vec<(&'static str, St
     let kbytes = (options.prefetch_bytes / count / 1024).clamp(16, 1 << 20);
     // One answer fits into half of what may wait, so that what waits stays near the budget.
     let fetch = (kbytes * 1024 / 2).clamp(16 << 10, 1 << 20);
+    // For brokers that keep to the limit of an answer and not to that of a partition: Tansu sends some 5 MiB otherwise.
+    // librdkafka wants it to be no less than `message.max.bytes`, which a file may set for its producers.
+    let largest = client.property("message.max.bytes").and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
     let mut properties = vec![
         ("allow.auto.create.topics", "false".to_owned()),
         ("auto.offset.reset", "error".into()),
@@ -438,8 +441,10 @@ fn properties(client: &Client, options: &ReaderOptions) -> Vec<(&'static str, St
         // A full queue is looked at again after so long, a second where not set: a reader that was drained meanwhile waits out
         // the rest of it, at each turn of the few MiB that each of some partitions may hold.
         ("fetch.queue.backoff.ms", "5".into()),
+        ("fetch.max.bytes", fetch.max(largest).to_string()),
         ("fetch.message.max.bytes", fetch.to_string()),
         ("isolation.level", "read_uncommitted".into()),
+        ("message.max.bytes", fetch.to_string()),
         ("queued.max.messages.kbytes", kbytes.to_string()),
         ("queued.min.messages", (kbytes * 1024 / BYTES_A_MESSAGE).clamp(1000, MOST_MESSAGES).to_string()),
         ("topic.metadata.propagation.max.ms", "5000".into()),
