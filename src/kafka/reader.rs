@@ -429,8 +429,9 @@ fn retried<T>(deadline: Instant, mut ask: impl FnMut(Duration) -> Result<T, Code
 fn properties(client: &Client, options: &ReaderOptions) -> Vec<(&'static str, String)> {
     let count = options.partitions.len().max(1) as u64;
     let kbytes = (options.prefetch_bytes / count / 1024).clamp(16, 1 << 20);
-    // One answer fits into half of what may wait, so that what waits stays near the budget.
-    let fetch = (kbytes * 1024 / 2).clamp(16 << 10, 1 << 20);
+    // One answer fits into half of what may wait, so that what waits stays near the budget, and the next is on its way while one
+    // is read. Larger ones are no faster, and leave the processor's cache before their turn comes.
+    let fetch = (kbytes * 1024 / 2).clamp(16 << 10, 512 << 10);
     // For brokers that keep to the limit of an answer and not to that of a partition: Tansu sends some 5 MiB otherwise.
     // librdkafka wants it to be no less than `message.max.bytes`, which a file may set for its producers.
     let largest = client.property("message.max.bytes").and_then(|bytes| bytes.parse().ok()).unwrap_or(0);

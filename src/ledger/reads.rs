@@ -2,7 +2,7 @@
 //!
 //! Owned by the reading thread, without a lock; a record in order costs a bit set and a run made longer.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use super::envelope::{Kind, Opened};
 use super::marks::{Between, Marks};
@@ -120,7 +120,7 @@ pub struct PartitionReads {
     run: RunTag,
     topic: usize,
     partition: Partition,
-    pub(super) streams: HashMap<StreamId, StreamReads>,
+    pub(super) streams: BTreeMap<StreamId, StreamReads>,
     pub(super) corrupt: RunLog,
     /// Offsets of foreign records.
     strange: RunLog,
@@ -147,7 +147,7 @@ impl PartitionReads {
             run,
             topic,
             partition,
-            streams: HashMap::new(),
+            streams: BTreeMap::new(),
             corrupt: RunLog::new(),
             strange: RunLog::new(),
             times: Marks::default(),
