@@ -55,7 +55,7 @@ fn clean(text: &str) -> String {
 }
 
 fn checksum(text: &str) -> String {
-    format!("{:08x}", crc32fast::hash(text.as_bytes()))
+    format!("{:08x}", crc_fast::crc32_iscsi(text.as_bytes()))
 }
 
 #[cfg(test)]

@@ -320,7 +320,7 @@ pub(super) async fn create(shared: &Shared, service: &ServicePlan, unit: &Unit) 
             .iter()
             .any(|(_, taken)| taken.trim_end_matches('/') == target.trim_end_matches('/'))
         {
-            let name = format!("image-{:08x}", crc32fast::hash(target.as_bytes()));
+            let name = format!("image-{:08x}", crc_fast::crc32_iscsi(target.as_bytes()));
             mounts.push(volume(shared, unit, &name, &target).await?);
         }
     }

@@ -3,7 +3,7 @@
 //! One maker a client; its buffers are used again, so that a message of given size allocates nothing.
 
 use crate::ids::{Identity, Partition};
-use crate::ledger::envelope::{Envelope, HEADER, Kind, LEN};
+use crate::ledger::envelope::{Envelope, HEADER, Kind, LEN, RestSum};
 use crate::plan::{Content, ValuePlan};
 use crate::scenario::{Template, Values};
 
@@ -108,27 +108,41 @@ impl Maker {
         }
     }
 
-    /// Whether its messages have no headers: the value carries the envelope, and the user wants none. Then
-    /// [`Maker::append`] makes them.
-    pub(super) fn is_plain(&self) -> bool {
-        self.headers.is_empty() && matches!(self.value, Value::Size { bytes, .. } if bytes >= LEN)
+    /// The size of its messages' values, where they have no headers: the value carries the envelope, and the user wants none.
+    /// Then [`Maker::fill`] makes them.
+    pub(super) fn plain_size(&self) -> Option<usize> {
+        match self.value {
+            Value::Size { bytes, .. } if bytes >= LEN && self.headers.is_empty() => Some(bytes),
+            _ => None,
+        }
     }
 
-    /// Makes one message without headers, appends its key and then its value, and returns the key's length.
-    pub(super) fn append(&mut self, run_id: &str, order: &Order, out: &mut Vec<u8>) -> Option<usize> {
+    /// Renders the key of this message, where messages have keys.
+    pub(super) fn render_key(&mut self, order: &Order) {
         if self.key.is_some() {
-            let values = self.values(run_id, order);
+            let run_id = std::mem::take(&mut self.run_id);
+            let values = self.values(&run_id, order);
             self.key(&values);
+            self.run_id = run_id;
         }
-        let key = self.key.is_some().then_some(self.key_bytes.as_slice());
-        out.extend_from_slice(key.unwrap_or_default());
-        if let Value::Size { bytes, pool } = &self.value {
-            let envelope = Envelope { kind: order.kind, identity: order.identity, due_us: order.due_us };
-            let rest = &cut(pool, *bytes, order.identity.seq)[LEN.min(*bytes)..];
-            out.extend_from_slice(&envelope.write(key, rest));
-            out.extend_from_slice(rest);
-        }
-        key.map(<[u8]>::len)
+    }
+
+    /// The key that was rendered last.
+    pub(super) fn last_key(&self) -> Option<&[u8]> {
+        self.key.is_some().then_some(self.key_bytes.as_slice())
+    }
+
+    /// Makes the value of a message with the last key. `bytes` may hold one that was made there before, whose `note` says the
+    /// checksum of all but the envelope: then only that is written.
+    pub(super) fn fill(&self, order: &Order, bytes: &mut [u8], note: &mut Option<u32>) {
+        let Value::Size { pool, .. } = &self.value else { return };
+        let (head, rest) = bytes.split_at_mut(LEN);
+        let sum = *note.get_or_insert_with(|| {
+            rest.copy_from_slice(&cut(pool, LEN + rest.len(), order.identity.seq)[LEN..]);
+            RestSum::of(rest).0
+        });
+        let envelope = Envelope { kind: order.kind, identity: order.identity, due_us: order.due_us };
+        head.copy_from_slice(&envelope.write_over(self.last_key(), RestSum(sum)));
     }
 
     /// Makes one message.
@@ -220,14 +234,16 @@ impl Random {
 mod tests {
     use super::*;
     use crate::ids::{RunTag, StreamId};
+    use crate::ledger::envelope::{Opened, open};
 
     #[test]
-    fn appended_and_made_are_the_same_message() {
+    fn filled_again_or_made_it_is_a_message_of_its_order() {
         for key in [None, Some("{{client}}-{{seq}}-{{random(4)}}")] {
             let key = key.map(|text| Template::parse(text).expect("it is a template"));
             let value = ValuePlan::Size { bytes: 100, content: Content::Random };
             let mut maker = Maker::new("run", 3, 42, key, Vec::new(), &value);
-            assert!(maker.is_plain());
+            assert_eq!(maker.plain_size(), Some(100));
+            let (mut bytes, mut note) = ([0; 100], None);
             for seq in [0, 1, 77_000] {
                 let order = Order {
                     kind: Kind::Message,
@@ -236,12 +252,19 @@ mod tests {
                     partition: 1,
                     due_us: 1_700_000_000_000_000,
                 };
-                let mut out = b"before".to_vec();
-                let key_len = maker.append("run", &order, &mut out);
+                maker.render_key(&order);
+                maker.fill(&order, &mut bytes, &mut note);
                 let made = maker.make(&order);
                 assert!(made.headers.is_empty() && made.envelope.is_none());
-                assert_eq!(key_len, made.key.map(<[u8]>::len));
-                assert_eq!(out, [b"before", made.key.unwrap_or_default(), made.value].concat());
+                let (key, value) = (made.key.map(<[u8]>::to_vec), made.value.to_vec());
+                assert_eq!(maker.last_key(), key.as_deref());
+                for value in [&bytes[..], &value] {
+                    let opened = open(key.as_deref(), Some(value), || None);
+                    let Opened::Kaf6 { envelope, intact: true } = opened else { panic!("{opened:?}") };
+                    assert_eq!(envelope.identity, order.identity);
+                }
+                // Its content is made once.
+                assert_eq!(bytes == value[..], seq == 0);
             }
         }
     }

@@ -85,7 +85,8 @@ pub struct HandedOver {
 
 /// A producer of one topic.
 pub struct Producer {
-    // Dropped in this order: queue and topic hold the handle. The queue is here for its wakes.
+    // Dropped in this order: queue and topic hold the handle. The queue is here for its wakes. What is staged stays in memory
+    // where librdkafka may still read it.
     _queue: Queue,
     topic: Topic,
     signal: Arc<Signal>,
@@ -164,15 +165,18 @@ impl Producer {
         }
     }
 
-    /// Keeps one message without headers until [`Producer::hand_over`]. `write` appends its key, then its value, and returns the
-    /// key's length, none where it has no key. Returns the bytes of both.
+    /// Keeps one message without headers until [`Producer::hand_over`]. `fill` makes its value of `size` bytes, which librdkafka
+    /// reads where it stands: over zeros, or over a value that stood there before, for which it gets what it noted of it then.
+    /// A producer either sends or stages, and tags of one partition go up.
     pub fn stage(
         &mut self,
         partition: Partition,
         tag: u64,
-        write: impl FnOnce(&mut Vec<u8>) -> Option<usize>,
-    ) -> u64 {
-        self.staged.add(partition, tag, write)
+        key: Option<&[u8]>,
+        size: usize,
+        fill: impl FnOnce(&mut [u8], &mut Option<u32>),
+    ) {
+        self.staged.add(partition, tag, key, size, fill);
     }
 
     /// Messages that wait to be handed over.
@@ -184,14 +188,19 @@ impl Producer {
     pub fn hand_over(&mut self, refused: &mut dyn FnMut(u64, Code)) -> HandedOver {
         let mut handed = HandedOver::default();
         let (topic, batch, queue_bytes) = (&self.topic, &mut self.batch, self.queue_bytes);
+        let mut released = Vec::new();
         self.staged.each(|partition, stage| {
+            let mut refuse = |tag, code| {
+                released.push((partition, tag));
+                refused(tag, code);
+            };
             let mut from = 0;
             while from < stage.len() {
                 let mut full = None;
                 topic.produce_all(partition, stage.messages(from), batch, |index, result| match result {
                     Ok(()) => handed.taken += 1,
                     Err(QUEUE_FULL) => full = full.or(Some(from + index)),
-                    Err(code) => refused(stage.piece(from + index).0, code),
+                    Err(code) => refuse(stage.piece(from + index).0, code),
                 });
                 from = full.unwrap_or(stage.len());
                 if full.is_some() {
@@ -201,22 +210,30 @@ impl Producer {
                         handed.full = true;
                         break;
                     }
-                    refused(tag, TOO_LARGE);
+                    refuse(tag, TOO_LARGE);
                     from += 1;
                 }
             }
             stage.drop_before(from);
         });
+        for (partition, tag) in released {
+            self.staged.release(partition, tag);
+        }
         self.in_flight += handed.taken;
         handed
     }
 
     /// Forgets what was staged and not handed over; `forgotten` gets the tags.
     pub fn unstage(&mut self, forgotten: &mut dyn FnMut(u64)) {
-        self.staged.each(|_, stage| {
-            (0..stage.len()).for_each(|index| forgotten(stage.piece(index).0));
+        let mut released = Vec::new();
+        self.staged.each(|partition, stage| {
+            released.extend((0..stage.len()).map(|index| (partition, stage.piece(index).0)));
             stage.drop_before(stage.len());
         });
+        for (partition, tag) in released {
+            self.staged.release(partition, tag);
+            forgotten(tag);
+        }
     }
 
     /// Takes what has ended, waiting up to `timeout` (microseconds count) for the first where nothing has.
@@ -242,11 +259,13 @@ impl Producer {
     /// Takes what is there.
     fn take(&mut self, on: &mut dyn FnMut(Delivery)) -> usize {
         let mut ended = 0;
-        self.topic.handle().reports(&mut |report| {
+        let Self { topic, retries, staged, acks, .. } = self;
+        topic.handle().reports(&mut |report| {
             let doubt = !report.code.is_none()
                 && report.not_persisted
-                && Instant::now().checked_sub(report.age).is_none_or(|sent| self.retries.doubt_since(sent));
-            on(Delivery { tag: report.tag, outcome: Outcome::of(&report, self.acks, doubt) });
+                && Instant::now().checked_sub(report.age).is_none_or(|sent| retries.doubt_since(sent));
+            staged.release(report.partition, report.tag);
+            on(Delivery { tag: report.tag, outcome: Outcome::of(&report, *acks, doubt) });
             ended += 1;
         });
         self.in_flight = self.in_flight.saturating_sub(ended as u64);

@@ -1,44 +1,61 @@
-//! Messages made and not handed over yet, partition by partition.
+//! Messages made and not handed over yet, partition by partition, and the memory of those that librdkafka has.
 //!
-//! librdkafka takes many messages of one partition for little more than the price of one; and as it puts them side by side in
+//! librdkafka takes many messages of one partition for little more than the price of one; and as they lie side by side in
 //! memory, its broker thread finds them together when it makes their batch, which counts once they are many.
 
-use super::raw::Plain;
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use super::raw::{Placed, Plain, Slab, Slot};
 use crate::ids::Partition;
 
-/// What waits, by partition.
+/// Bytes of a slab that holds more than one value: as little as partitions by the hundred allow, each with one that is not full.
+const SLAB: usize = 32 << 10;
+
+/// What waits and what is held, by partition.
 #[derive(Default)]
 pub(super) struct Staged {
     stages: Vec<Stage>,
-    /// The partitions that have something, each once.
+    /// The partitions in which something waits, each once.
     used: Vec<usize>,
     len: u64,
+    /// Slabs of which nothing is held.
+    spare: Vec<Slab>,
 }
 
-/// What waits for one partition.
+/// One partition.
 #[derive(Default)]
 pub(super) struct Stage {
-    bytes: Vec<u8>,
+    /// What waits to be handed over, and their keys.
     pieces: Vec<Piece>,
+    keys: Vec<u8>,
+    /// The last one is being filled.
+    slabs: VecDeque<Filled>,
 }
 
-/// One message: a part of the stage's bytes, its key first.
+/// One message.
 struct Piece {
-    from: usize,
-    to: usize,
-    key_len: Option<usize>,
+    key: Option<Range<usize>>,
+    value: Placed,
     tag: u64,
 }
 
+/// A slab and the highest tag in it.
+struct Filled {
+    slab: Slab,
+    last: u64,
+}
+
 impl Staged {
-    /// Adds one that `write` appends: its key, then its value. It returns the key's length, none where there is no key.
-    /// Returns the bytes that it takes.
+    /// Adds one; `fill` makes its value of `size` bytes, and notes what it will want to know of it. Tags of one partition go up.
     pub(super) fn add(
         &mut self,
         partition: Partition,
         tag: u64,
-        write: impl FnOnce(&mut Vec<u8>) -> Option<usize>,
-    ) -> u64 {
+        key: Option<&[u8]>,
+        size: usize,
+        fill: impl FnOnce(&mut [u8], &mut Option<u32>),
+    ) {
         let at = usize::try_from(partition).unwrap_or(0);
         if self.stages.len() <= at {
             self.stages.resize_with(at + 1, Stage::default);
@@ -47,12 +64,28 @@ impl Staged {
         if stage.pieces.is_empty() {
             self.used.push(at);
         }
-        let from = stage.bytes.len();
-        let key_len = write(&mut stage.bytes);
-        let to = stage.bytes.len();
-        stage.pieces.push(Piece { from, to, key_len, tag });
+        let placed = match stage.slabs.back_mut() {
+            Some(filled) if filled.slab.size() == size => filled.place(tag),
+            _ => None,
+        };
+        let (value, slot) = match placed {
+            Some(placed) => placed,
+            None => {
+                let spare = self.spare.iter().rposition(|slab| slab.size() == size);
+                let slab = spare.map_or_else(|| Slab::new(size, SLAB), |at| self.spare.swap_remove(at));
+                stage.slabs.push_back(Filled { slab, last: tag });
+                let placed = stage.slabs.back_mut().and_then(|filled| filled.place(tag));
+                placed.expect("a slab of which nothing is held has room")
+            }
+        };
+        fill(slot.bytes, slot.note);
+        let key = key.map(|key| {
+            let from = stage.keys.len();
+            stage.keys.extend_from_slice(key);
+            from..stage.keys.len()
+        });
+        stage.pieces.push(Piece { key, value, tag });
         self.len += 1;
-        (to - from) as u64
     }
 
     /// How many wait.
@@ -60,11 +93,10 @@ impl Staged {
         self.len
     }
 
-    /// Takes each partition with what waits for it; what `take` leaves in it waits on.
+    /// Takes each partition in which something waits; what `take` leaves in it waits on.
     pub(super) fn each(&mut self, mut take: impl FnMut(Partition, &mut Stage)) {
-        let stages = &mut self.stages;
-        let len = &mut self.len;
-        self.used.retain(|at| {
+        let Self { stages, used, len, .. } = self;
+        used.retain(|at| {
             let stage = &mut stages[*at];
             let before = stage.pieces.len();
             take(Partition::try_from(*at).unwrap_or(Partition::MAX), stage);
@@ -72,42 +104,61 @@ impl Staged {
             !stage.pieces.is_empty()
         });
     }
+
+    /// The message of this tag is no longer held: librdkafka has reported its end, or will never have it. One that was not staged
+    /// here is nobody's.
+    pub(super) fn release(&mut self, partition: Partition, tag: u64) {
+        let Some(stage) = usize::try_from(partition).ok().and_then(|at| self.stages.get_mut(at)) else {
+            return;
+        };
+        // They end in the order of their sending but for retries, so that it is nearly always the first.
+        let at = match stage.slabs.front() {
+            Some(first) if tag <= first.last => 0,
+            _ => stage.slabs.partition_point(|filled| filled.last < tag),
+        };
+        let Some(filled) = stage.slabs.get_mut(at) else { return };
+        if filled.slab.release()
+            && at + 1 < stage.slabs.len()
+            && let Some(filled) = stage.slabs.remove(at)
+        {
+            self.spare.push(filled.slab);
+        }
+    }
+}
+
+impl Filled {
+    fn place(&mut self, tag: u64) -> Option<(Placed, Slot<'_>)> {
+        let placed = self.slab.place()?;
+        self.last = tag;
+        Some(placed)
+    }
 }
 
 impl Stage {
-    /// The messages from the one with this index on.
+    /// The messages that wait, from the one with this index on.
     pub(super) fn messages(&self, from: usize) -> impl Iterator<Item = Plain<'_>> {
         self.pieces[from..].iter().map(|piece| {
-            let bytes = &self.bytes[piece.from..piece.to];
-            let (key, value) = bytes.split_at(piece.key_len.unwrap_or(0));
-            Plain { key: piece.key_len.map(|_| key), value, tag: piece.tag }
+            let key = piece.key.clone().map(|key| &self.keys[key]);
+            Plain { key, value: piece.value, tag: piece.tag }
         })
     }
 
-    /// The tag and the size of the message with this index.
+    /// The tag of the message with this index, and its size.
     pub(super) fn piece(&self, index: usize) -> (u64, usize) {
         let piece = &self.pieces[index];
-        (piece.tag, piece.to - piece.from)
+        (piece.tag, piece.key.as_ref().map_or(0, Range::len) + piece.value.len())
     }
 
-    /// How many there are.
+    /// How many wait.
     pub(super) fn len(&self) -> usize {
         self.pieces.len()
     }
 
-    /// Forgets those before this index.
+    /// Those before this index wait no longer.
     pub(super) fn drop_before(&mut self, index: usize) {
-        if index >= self.pieces.len() {
-            self.pieces.clear();
-            self.bytes.clear();
-            return;
-        }
-        let start = self.pieces[index].from;
         self.pieces.drain(..index);
-        self.bytes.drain(..start);
-        for piece in &mut self.pieces {
-            piece.from -= start;
-            piece.to -= start;
+        if self.pieces.is_empty() {
+            self.keys.clear();
         }
     }
 }
@@ -117,21 +168,23 @@ mod tests {
     use super::*;
 
     fn add(staged: &mut Staged, partition: Partition, tag: u64, key: Option<&str>, value: &str) {
-        let bytes = staged.add(partition, tag, |out| {
-            out.extend_from_slice(key.unwrap_or_default().as_bytes());
-            out.extend_from_slice(value.as_bytes());
-            key.map(str::len)
+        staged.add(partition, tag, key.map(str::as_bytes), value.len(), |bytes, _| {
+            bytes.copy_from_slice(value.as_bytes());
         });
-        assert_eq!(bytes as usize, key.map_or(0, str::len) + value.len());
     }
 
-    fn all(staged: &mut Staged) -> Vec<(Partition, u64, Option<String>, String)> {
+    /// Partition, tag, key, and the address of the value.
+    fn all(staged: &mut Staged) -> Vec<(Partition, u64, Option<String>, usize)> {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         let mut found = Vec::new();
         staged.each(|partition, stage| {
-            found.extend(stage.messages(0).map(|m| (partition, m.tag, m.key.map(text), text(m.value))));
+            found.extend(stage.messages(0).map(|m| (partition, m.tag, m.key.map(text), m.value.address())));
         });
         found
+    }
+
+    fn hand_over(staged: &mut Staged) {
+        staged.each(|_, stage| stage.drop_before(stage.len()));
     }
 
     #[test]
@@ -140,20 +193,50 @@ mod tests {
         add(&mut staged, 3, 1, Some("k"), "one");
         add(&mut staged, 0, 2, None, "two");
         add(&mut staged, 3, 3, Some(""), "three");
-        add(&mut staged, 3, 4, None, "");
+        add(&mut staged, 3, 4, Some("l"), "four");
         assert_eq!(staged.len(), 4);
         staged.each(|_, stage| stage.drop_before(1));
         assert_eq!(staged.len(), 2);
-        let left = [(3, 3, Some(String::new()), "three".to_owned()), (3, 4, None, String::new())];
-        assert_eq!(all(&mut staged), left);
+        let left = |staged: &mut Staged| -> Vec<_> {
+            all(staged).into_iter().map(|(partition, tag, key, _)| (partition, tag, key)).collect()
+        };
+        let two = [(3, 3, Some(String::new())), (3, 4, Some("l".to_owned()))];
+        assert_eq!(left(&mut staged), two);
         add(&mut staged, 3, 5, None, "five");
-        assert_eq!(all(&mut staged)[2].3, "five");
-        staged.each(|_, stage| {
-            let len = stage.len();
-            stage.drop_before(len);
-        });
+        assert_eq!(left(&mut staged)[2], (3, 5, None));
+        hand_over(&mut staged);
         assert_eq!((staged.len(), all(&mut staged).len()), (0, 0));
         add(&mut staged, 0, 6, None, "six");
-        assert_eq!(all(&mut staged), [(0, 6, None, "six".to_owned())]);
+        assert_eq!(left(&mut staged), [(0, 6, None)]);
+    }
+
+    #[test]
+    fn a_place_is_used_again_once_its_slab_is_released_and_never_before() {
+        let value = "v".repeat(SLAB / 2);
+        let mut staged = Staged::default();
+        for tag in 1..=6 {
+            add(&mut staged, 0, tag, None, &value);
+        }
+        let places: Vec<usize> = all(&mut staged).iter().map(|found| found.3).collect();
+        hand_over(&mut staged);
+        let next = |staged: &mut Staged, partition, tag| {
+            add(staged, partition, tag, None, &value);
+            let place = all(staged)[0].3;
+            hand_over(staged);
+            place
+        };
+        // The second slab ends first, as after a retry; of the first, one is still out.
+        for tag in [3, 1, 4] {
+            staged.release(0, tag);
+        }
+        assert_eq!(next(&mut staged, 1, 7), places[2], "it is free for any partition");
+        let other = next(&mut staged, 0, 8);
+        assert!(!places.contains(&other), "2 is still held, and 5 and 6 are");
+        staged.release(0, 2);
+        staged.release(0, 99);
+        assert_eq!(next(&mut staged, 2, 9), places[0]);
+        // Values of another size go elsewhere.
+        add(&mut staged, 2, 10, None, "small");
+        assert!(all(&mut staged)[0].3 != places[1]);
     }
 }

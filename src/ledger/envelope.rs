@@ -1,7 +1,9 @@
 //! The 32 bytes that travel with each message: what it is, when it was due, and a checksum over it all.
 //!
 //! Layout, big-endian: `kaf6` (4), kind (1), run tag (5), stream (4), sequence (6), due (8, microseconds since
-//! 1970), CRC-32 (4) over the 28 bytes before it, the rest of the value, and, where there is one, the key and its length.
+//! 1970), CRC-32C (4) over the rest of the value, the 28 bytes before it, and, where there is one, the key and its length.
+
+use crc_fast::{CrcAlgorithm, Digest};
 
 use crate::ids::{Identity, RunTag, Seq, StreamId};
 
@@ -60,6 +62,11 @@ impl Envelope {
     /// Writes it with a checksum over key and `rest`: what follows it in the value, or, where it travels in a
     /// header, the whole value.
     pub fn write(&self, key: Option<&[u8]>, rest: &[u8]) -> [u8; LEN] {
+        self.write_over(key, RestSum::of(rest))
+    }
+
+    /// The same, where the checksum of the rest is known already.
+    pub fn write_over(&self, key: Option<&[u8]>, rest: RestSum) -> [u8; LEN] {
         let mut out = [0; SUM];
         out[..4].copy_from_slice(&MAGIC);
         out[4] = self.kind.byte();
@@ -95,25 +102,36 @@ impl Envelope {
     }
 }
 
-fn checksum(head: &[u8; SUM], key: Option<&[u8]>, rest: &[u8]) -> u32 {
-    let mut sum = crc32fast::Hasher::new();
-    // Whole steps of 16 bytes are several times cheaper than what is left over of one: the head takes 4 of the bytes behind it.
-    if let Some((first, rest)) = rest.split_first_chunk::<{ LEN - SUM }>() {
-        let mut start = [0; LEN];
-        start[..SUM].copy_from_slice(head);
-        start[SUM..].copy_from_slice(first);
-        sum.update(&start);
-        sum.update(rest);
-    } else {
-        sum.update(head);
-        sum.update(rest);
+/// The checksum of what follows an envelope: the larger part of the work, and the same for all messages of one content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RestSum(pub u32);
+
+impl RestSum {
+    /// That of these bytes.
+    pub fn of(rest: &[u8]) -> Self {
+        Self(sum(&Digest::new(CrcAlgorithm::Crc32Iscsi), rest))
     }
-    // The length tells a missing key from an empty one, and keeps key and value apart.
+}
+
+fn checksum(head: &[u8; SUM], key: Option<&[u8]>, rest: RestSum) -> u32 {
+    // A checksum is a state with its bits turned; so it goes on from there.
+    let mut digest = Digest::new_with_init_state(CrcAlgorithm::Crc32Iscsi, u64::from(!rest.0));
+    // The length tells a missing key from an empty one, and keeps key and head apart.
     if let Some(key) = key {
-        sum.update(key);
-        sum.update(&(key.len() as u64 + 1).to_be_bytes());
+        digest.update(head);
+        digest.update(key);
+        sum(&digest, &(key.len() as u64 + 1).to_be_bytes())
+    } else {
+        sum(&digest, head)
     }
-    sum.finalize()
+}
+
+/// The checksum with these bytes at its end.
+fn sum(so_far: &Digest, bytes: &[u8]) -> u32 {
+    let mut digest = *so_far;
+    digest.update(bytes);
+    // 32 bits of checksum in 64.
+    digest.finalize() as u32
 }
 
 /// A record as the ledger sees it.
@@ -145,13 +163,13 @@ pub fn open<'a>(
 ) -> Opened {
     let value = value.unwrap_or_default();
     if let (Some(envelope), Some(head)) = (Envelope::read(value), value.first_chunk()) {
-        let intact = sum_of(value) == checksum(head, key, &value[LEN..]);
+        let intact = sum_of(value) == checksum(head, key, RestSum::of(&value[LEN..]));
         return Opened::Kaf6 { envelope, intact };
     }
     let Some(head) = header() else { return Opened::Foreign };
     match (Envelope::read(head), head.first_chunk()) {
         (Some(envelope), Some(first)) if head.len() == LEN => {
-            let intact = sum_of(head) == checksum(first, key, value);
+            let intact = sum_of(head) == checksum(first, key, RestSum::of(value));
             Opened::Kaf6 { envelope, intact }
         }
         _ => Opened::Foreign,

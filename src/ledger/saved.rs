@@ -12,12 +12,12 @@ use super::streams::{StreamInfo, Streams};
 use crate::ids::{RunTag, StreamId};
 
 /// The version of the file's form.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The ledger of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Saved {
-    /// The form's version: 1.
+    /// The form's version: 2. The checksum of the messages is a part of it.
     pub ledger_version: u32,
     /// The run's id.
     pub run_id: String,

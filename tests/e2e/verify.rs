@@ -131,8 +131,8 @@ fn verify_refuses_what_is_no_whole_ledger() {
         let said = refused(form);
         assert!(said.contains("is no saved ledger"), "{said}");
     }
-    let said = refused(&changed("/ledger_version", json!(2)));
-    assert!(said.contains("has ledger version 2; this kaf6 reads version 1"), "{said}");
+    let said = refused(&changed("/ledger_version", json!(1)));
+    assert!(said.contains("has ledger version 1; this kaf6 reads version 2"), "{said}");
     let huge = u64::MAX;
     for (path, value) in [
         ("/streams/0/acked/0/2", json!(huge)),

@@ -187,9 +187,14 @@ impl<'a> Client<'a> {
         order.identity.stream = StreamId(self.first.0 + order.partition.unsigned_abs());
         order.identity.seq = self.logs[at].next_seq();
         let tag = tag(order.partition, order.identity.seq);
-        let (bytes, sent) = if maker.is_plain() {
-            let write = |out: &mut Vec<u8>| maker.append(&shared.run_id, &order, out);
-            (producer.stage(order.partition, tag, write), None)
+        let (bytes, sent) = if let Some(size) = maker.plain_size() {
+            maker.render_key(&order);
+            let key_len = maker.last_key().map_or(0, <[u8]>::len);
+            let (maker, order) = (&*maker, &order);
+            producer.stage(order.partition, tag, maker.last_key(), size, |bytes, note| {
+                maker.fill(order, bytes, note);
+            });
+            ((key_len + size) as u64, None)
         } else {
             let made = maker.make(&order);
             let sent =

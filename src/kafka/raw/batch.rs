@@ -5,6 +5,7 @@ use std::ptr;
 
 use rdkafka_sys as sys;
 
+use super::slab::Placed;
 use super::topic::{Topic, tag_pointer};
 use crate::kafka::code::Code;
 
@@ -14,7 +15,7 @@ const QUEUE_FULL: sys::rd_kafka_resp_err_t = sys::rd_kafka_resp_err_t::RD_KAFKA_
 /// A message without headers.
 pub(crate) struct Plain<'a> {
     pub(crate) key: Option<&'a [u8]>,
-    pub(crate) value: &'a [u8],
+    pub(crate) value: Placed,
     pub(crate) tag: u64,
 }
 
@@ -26,8 +27,9 @@ pub(crate) struct Batch(Vec<sys::rd_kafka_message_t>);
 unsafe impl Send for Batch {}
 
 impl Topic {
-    /// Hands copies of these messages to librdkafka, in this order, all for one partition; `on` learns what became of each.
-    /// From the first that finds the queue full on, all do.
+    /// Hands these messages to librdkafka, in this order, all for one partition; `on` learns what became of each. From the first
+    /// that finds the queue full on, all do. Of those that it took, it reads the values until it reports their end: so long
+    /// their slabs hold them.
     pub(crate) fn produce_all<'a>(
         &self,
         partition: i32,
@@ -41,7 +43,7 @@ impl Topic {
                 err: QUEUE_FULL,
                 rkt: ptr::null_mut(),
                 partition,
-                payload: message.value.as_ptr().cast_mut().cast(),
+                payload: message.value.as_ptr().cast(),
                 len: message.value.len(),
                 key: key.cast_mut().cast(),
                 key_len,
@@ -50,16 +52,11 @@ impl Topic {
             }
         }));
         let count = c_int::try_from(batch.0.len()).unwrap_or(c_int::MAX);
-        // SAFETY: the topic is alive; `count` elements are there, and what they point to outlives this call ('a), which copies it
-        // (F_COPY) and does not write to it. Tags are numbers in the shape of pointers; librdkafka only hands them back.
+        // SAFETY: the topic is alive; `count` elements are there. Keys outlive this call ('a), which copies them. Values are
+        // held by their slabs until the caller has the report of their end; without a flag librdkafka neither writes to them nor
+        // frees them. Tags are numbers in the shape of pointers; librdkafka only hands them back.
         unsafe {
-            sys::rd_kafka_produce_batch(
-                self.as_ptr(),
-                partition,
-                sys::RD_KAFKA_MSG_F_COPY,
-                batch.0.as_mut_ptr(),
-                count,
-            );
+            sys::rd_kafka_produce_batch(self.as_ptr(), partition, 0, batch.0.as_mut_ptr(), count);
         }
         for (index, message) in batch.0.iter().enumerate() {
             // SAFETY: alive; the enum's memory is read as a plain number of its size, since librdkafka may have written one that

@@ -17,6 +17,7 @@ mod metadata;
 mod mock;
 mod opaque;
 mod queue;
+mod slab;
 mod topic;
 
 pub(crate) use admin::{NewTopic, TopicAnswer};
@@ -28,4 +29,5 @@ pub(crate) use message::Message;
 pub(crate) use mock::Mock;
 pub(crate) use opaque::Report;
 pub(crate) use queue::Queue;
+pub(crate) use slab::{Placed, Slab, Slot};
 pub(crate) use topic::{OFFSET_BEGINNING, Outgoing, Topic};

@@ -16,6 +16,7 @@ pub(crate) type OnLog = Box<dyn Fn(u8, &str, &str) + Send + Sync>;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Report {
     pub(crate) tag: u64,
+    pub(crate) partition: i32,
     pub(crate) code: Code,
     pub(crate) offset: i64,
     /// Whether librdkafka is sure that it is not in the log. Not enough on its own: see `delivery`.
@@ -69,6 +70,7 @@ pub(super) unsafe extern "C" fn report_cb(
         let code = Code((&raw const (*message).err).cast::<c_int>().read());
         let mut report = Report {
             tag: (*message)._private.addr() as u64,
+            partition: (*message).partition,
             code,
             offset: (*message).offset,
             not_persisted: false,
