@@ -297,7 +297,7 @@ def one_message(bench):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--messages", type=int, default=2_000_000, help="messages of 100 B (a quarter at 1 KiB)")
+    parser.add_argument("--messages", type=int, default=4_000_000, help="messages of 100 B (a quarter at 1 KiB)")
     parser.add_argument("--many", type=int, default=20_000_000, help="messages of the large memory run")
     parser.add_argument("--rounds", type=int, default=5, help="times that each pair is run")
     parser.add_argument("--only", choices=["peer", "java", "memory", "one"], help="one part alone")

@@ -127,7 +127,7 @@ fn verify_refuses_what_is_no_whole_ledger() {
         ledger.to_string()
     };
 
-    for form in ["", "{}", "[1]", "not JSON", &text[..text.len() / 2]] {
+    for form in ["", "{}", "[2]", "not JSON", &text[..text.len() / 2]] {
         let said = refused(form);
         assert!(said.contains("is no saved ledger"), "{said}");
     }
