@@ -338,8 +338,13 @@ impl Reader<'_> {
         place.reads.reset();
         let name = &self.task.consumer.name;
         let onward = to.map_or_else(|| "its start".to_owned(), |to| format!("offset {to}"));
+        let embedded = if self.client.is_embedded() {
+            "; the embedded broker keeps the newest 5 MiB or so of a partition, and forgets the rest"
+        } else {
+            ""
+        };
         self.task.consumer.shared.note(Note::warning(format!(
-            "partition {partition} of `{name}` was cut or begun anew under the reader at offset {from} ({text}); it reads on from {onward}"
+            "partition {partition} of `{name}` was cut or begun anew under the reader at offset {from} ({text}); it reads on from {onward}{embedded}"
         )));
     }
 
