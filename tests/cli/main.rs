@@ -11,6 +11,7 @@ mod help;
 mod init;
 mod outputs;
 mod refused;
+mod release;
 mod several;
 mod signals;
 mod verdicts;

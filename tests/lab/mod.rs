@@ -7,6 +7,7 @@ mod kafka;
 mod moto;
 mod parts;
 mod process;
+mod registry;
 mod relay;
 mod tansu;
 
@@ -16,5 +17,6 @@ pub use kafka::Kafka;
 pub use moto::{Moto, Object};
 pub use parts::{KAFKA_IMAGE, Part, S3_IMAGE, chromium, junit_xsd, require};
 pub use process::{Process, free_port, wait_for};
+pub use registry::{Registry, USER};
 pub use relay::{Relay, Request, Response, Seen, Verdict};
 pub use tansu::{Storage, Tansu};

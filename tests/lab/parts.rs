@@ -26,6 +26,8 @@ pub enum Part {
     Docker,
     /// The images of an S3 server and of Apache Kafka.
     Images,
+    /// A container registry.
+    Registry,
     /// A browser without a head.
     Chromium,
     /// The JUnit schema that Jenkins uses, and `xmllint` to hold a file to it.
@@ -41,6 +43,7 @@ impl Part {
             Self::Moto => "moto",
             Self::Docker => "docker",
             Self::Images => "images",
+            Self::Registry => "registry",
             Self::Chromium => "chromium",
             Self::JunitXsd => "junit-xsd",
         }
@@ -58,6 +61,7 @@ impl Part {
             Self::Moto => absent(lab_dir().join("moto/bin/moto_server")),
             Self::Docker => (!docker_answers()).then(|| "docker info does not answer".to_owned()),
             Self::Images => images_lack(),
+            Self::Registry => absent(lab_dir().join("bin/registry")),
             Self::Chromium => find_chromium().is_none().then(|| "no chromium on the PATH".to_owned()),
             Self::JunitXsd => match on_path("xmllint") {
                 None => Some("no xmllint on the PATH".to_owned()),

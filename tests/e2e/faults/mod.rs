@@ -7,6 +7,7 @@ pub mod cluster;
 mod durability;
 mod leftovers;
 mod place;
+mod pulled;
 mod refused;
 mod scale;
 mod throttle;
