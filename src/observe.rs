@@ -196,8 +196,11 @@ pub struct FaultSeen {
     /// What it was done to, as written.
     pub target: String,
     /// Start and end, from the run's zero; none where it never began. A restart ends when its container is started
-    /// again; whether it was then ready is in the proof.
+    /// again; whether it was then ready is in the proof. What is left down ends when it is started by another fault, or
+    /// with the run.
     pub span: Option<(Duration, Duration)>,
+    /// When what it touched was ready again, or was no longer waited for: not before the span's end.
+    pub settled: Option<Duration>,
     /// It was shown to have taken effect.
     pub effective: bool,
     /// How that was shown, or why it was not.

@@ -114,6 +114,7 @@ fn world(during: u64) -> Observations {
             target: "broker -> store".to_owned(),
             span: Some((ms(10_000), ms(20_000))),
             effective: true,
+            settled: Some(ms(20_000)),
             proof: "the relay delayed 3,000 bytes".to_owned(),
         }],
         ..Observations::default()

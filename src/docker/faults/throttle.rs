@@ -49,7 +49,7 @@ pub(super) async fn throttle(
         passed_by = passed();
     }
     let (effective, proof) = shown(slow, passed_by);
-    Inflicted { began, ended: Some(ended), effective, proof }
+    Inflicted { began, ended: Some(ended), holds: Vec::new(), effective, proof }
 }
 
 fn shown(slow: Slow, passed: Passed) -> (bool, String) {

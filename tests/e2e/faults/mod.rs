@@ -9,4 +9,5 @@ mod leftovers;
 mod place;
 mod refused;
 mod scale;
+mod stop;
 mod throttle;
