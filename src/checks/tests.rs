@@ -453,6 +453,67 @@ fn metadata_stable_needs_answers() {
     assert_eq!(judge(&more).outcome, Outcome::Inconclusive);
 }
 
+/// As [`world`], with another fault `first` before `slow`; 100/s but for `dip` from the start of `first` to this bucket.
+fn two_faults(first: (u64, u64), dip: (u64, u64)) -> Observations {
+    let rate = move |bucket| if (first.0 / 100..dip.0).contains(&bucket) { dip.1 } else { 10 };
+    let mut seen = world(10);
+    seen.scenarios[0] = scenario("write", "produce", counts(rate, 600, 3000), (0, 60_000));
+    seen.faults[0].span = Some((ms(40_000), ms(50_000)));
+    seen.faults[0].settled = Some(ms(50_000));
+    let first = FaultSeen {
+        name: "first".to_owned(),
+        span: Some((ms(first.0), ms(first.1))),
+        settled: Some(ms(first.1)),
+        ..seen.faults[0].clone()
+    };
+    seen.faults.push(first);
+    seen
+}
+
+#[test]
+fn a_rate_before_a_fault_leaves_out_the_faults_before_it() {
+    // Slow from 5 s to 20 s: the mean up to 40 s would be 66/s.
+    let seen = two_faults((5000, 15_000), (200, 1));
+    assert_eq!(answer(drops(0.1), &seen).actual, "0 % less (100/s before, 100/s during)");
+    let back = answer(recovers(3000, 0.0), &seen);
+    assert_eq!((back.outcome, back.actual.as_str()), (Outcome::Pass, "100/s after 0 ms (100/s before)"));
+    // What is slow for longer than a fault is felt is taken for the usual.
+    let slow = two_faults((5000, 15_000), (300, 1));
+    assert_eq!(answer(drops(0.1), &slow).actual, "29 % more (77.5/s before, 100/s during)");
+    // By the file's own word it is felt for longer.
+    let mut plan = plan(&[("it", drops(0.1), Some("write"))]);
+    let mut check = plan.checks[0].clone();
+    check.ask = Ask::Recovers { after: "first".to_owned(), within: ms(15_000), tolerance: 0.2 };
+    plan.checks.push(check);
+    assert_eq!(evaluate(&plan, &slow)[0].answer.actual, "0 % less (100/s before, 100/s during)");
+    // Until what it touched is ready, it is not over.
+    let mut slow = slow;
+    slow.faults[1].settled = Some(ms(20_000));
+    assert_eq!(answer(drops(0.1), &slow).actual, "0 % less (100/s before, 100/s during)");
+}
+
+#[test]
+fn without_a_clean_rate_before_it_a_fault_is_not_compared() {
+    for first in [(0, 30_000), (0, 60_000), (900, 32_000)] {
+        let seen = two_faults(first, (300, 1));
+        for ask in [drops(0.1), recovers(3000, 0.2)] {
+            let open = answer(ask, &seen);
+            assert_eq!((open.outcome, open.actual.as_str()), (Outcome::Inconclusive, "not measured"));
+            assert_eq!(
+                open.message,
+                "too little is left of `write` before `slow` to compare with, without `first` and the 10 s behind it"
+            );
+        }
+    }
+    assert_eq!(
+        answer(drops(0.0), &two_faults((1000, 32_000), (300, 1))).outcome,
+        Outcome::Pass,
+        "a second is left"
+    );
+    // One that comes later has nothing to do with it.
+    assert_eq!(answer(drops(0.0), &two_faults((41_000, 45_000), (300, 1))).outcome, Outcome::Pass);
+}
+
 #[test]
 fn a_fault_without_proof_leaves_open_what_rests_on_it() {
     let asks = [
