@@ -252,6 +252,19 @@ pub struct WatchedBroker {
     pub last: Option<Duration>,
     /// The last error of a look that got no answer.
     pub last_error: Option<String>,
+    /// When it gave no answer after it had given one, in their order.
+    pub silences: Vec<Silence>,
+}
+
+/// A time in which a broker that had answered was known to give no answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Silence {
+    /// When the first question was put that it did not answer.
+    pub from: Duration,
+    /// When the last of them was given up.
+    pub to: Duration,
+    /// It never answered again, though it was asked to the end.
+    pub to_the_end: bool,
 }
 
 /// One change of metadata.

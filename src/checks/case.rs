@@ -94,6 +94,15 @@ impl Case<'_> {
         if names.is_empty() { String::new() } else { format!(", during {}", names.join(" and ")) }
     }
 
+    /// The parts of a time in which no fault lasted, nor was waited for to be ready behind it.
+    pub(super) fn without_faults(&self, from: Duration, to: Duration) -> Vec<(Duration, Duration)> {
+        let faults = self.seen.faults.iter().filter_map(|fault| {
+            let (start, end) = fault.span?;
+            Some((start, fault.settled.map_or(end, |settled| settled.max(end))))
+        });
+        without((from, to), faults)
+    }
+
     /// What it does is sending, or sending and reading.
     pub(super) fn sends(&self) -> bool {
         self.scenario.kind != "consume"

@@ -93,6 +93,12 @@ impl Cluster {
         self.shared().units.values().filter(to_run).map(|u| (u.service.clone(), u.replica)).collect()
     }
 
+    /// Replicas that a `scale` took away.
+    pub fn away(&self) -> Vec<(String, u32)> {
+        let away = |unit: &&Arc<Unit>| unit.wanted() == Wanted::Away;
+        self.shared().units.values().filter(away).map(|u| (u.service.clone(), u.replica)).collect()
+    }
+
     /// When the last of these, held by a fault since that time, was started or let go on; none while one is held.
     pub fn let_run(&self, held: &[(String, u32)], since: Instant) -> Option<Instant> {
         let units = &self.shared().units;

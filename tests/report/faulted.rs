@@ -97,7 +97,7 @@ fn plan() -> Plan {
         check("stalls", drops, 13),
         check("comes_back", recovers, 14),
         check("no_long_gap", Ask::Continuity { max_gap: ms(2000) }, 15),
-        check("steady", Ask::MetadataStable { allow: vec![Aspect::Brokers] }, 16),
+        check("steady", Ask::MetadataStable { allow: vec![Aspect::Brokers], max_silence: ms(10_000) }, 16),
     ]);
     plan
 }
@@ -254,6 +254,7 @@ fn seen() -> Observations {
         first: Some(ms(first)),
         last: Some(ms(24_410)),
         last_error: error.map(str::to_owned),
+        silences: Vec::new(),
     };
     let steady = ScenarioSeen {
         watch: Some(WatchSeen {

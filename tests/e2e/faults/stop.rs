@@ -3,16 +3,19 @@
 use super::cluster::{fault, of_fault, over_s3, run};
 
 #[test]
-fn a_stop_lasts_until_a_start() {
+fn a_stop_lasts_until_a_start_and_silences_its_broker_for_so_long() {
     let Some(cluster) = over_s3() else { return };
     let text = format!(
         "topics: [{{name: \"t-{{{{run_id}}}}\"}}]
 scenarios:
   write: {{type: produce, duration: 15s, rate: 20/s, value: {{size: 50B}}}}
   read: {{type: consume, idle_timeout: 1m}}
+  steady: {{type: watch, every: 200ms}}
 faults:
   down: {{type: stop, target: broker, at: 3s}}
   up: {{type: start, target: broker, after: down, at: 5s}}
+checks:
+  - {{type: metadata_stable, max_silence: 2s}}
 {cluster}"
     );
     let ran = run(&text).expect("pass");
@@ -21,6 +24,9 @@ faults:
     assert!(down - of_fault(&ran, "down", "started_ms") >= 5_000, "{ran}");
     let first_ack = of_fault(&ran, "down", "first_ack_ms");
     assert!(first_ack < 10_000, "the recovery counts from there: {ran}");
+    let steady = &ran.summary["watch"]["steady"]["brokers"][0];
+    let unanswered = steady["asked"].as_u64().zip(steady["answered"].as_u64()).map(|(all, some)| all - some);
+    assert!(unanswered >= Some(5), "it was silent meanwhile: {steady}");
 }
 
 #[test]
