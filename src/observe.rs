@@ -196,8 +196,11 @@ pub struct FaultSeen {
     /// What it was done to, as written.
     pub target: String,
     /// Start and end, from the run's zero; none where it never began. A restart ends when its container is started
-    /// again; whether it was then ready is in the proof.
+    /// again; whether it was then ready is in the proof. What is left down ends when it is started by another fault, or
+    /// with the run.
     pub span: Option<(Duration, Duration)>,
+    /// When what it touched was ready again, or was no longer waited for: not before the span's end.
+    pub settled: Option<Duration>,
     /// It was shown to have taken effect.
     pub effective: bool,
     /// How that was shown, or why it was not.
@@ -249,6 +252,19 @@ pub struct WatchedBroker {
     pub last: Option<Duration>,
     /// The last error of a look that got no answer.
     pub last_error: Option<String>,
+    /// When it gave no answer after it had given one, in their order.
+    pub silences: Vec<Silence>,
+}
+
+/// A time in which a broker that had answered was known to give no answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Silence {
+    /// When the first question was put that it did not answer.
+    pub from: Duration,
+    /// When the last of them was given up.
+    pub to: Duration,
+    /// It never answered again, though it was asked to the end.
+    pub to_the_end: bool,
 }
 
 /// One change of metadata.

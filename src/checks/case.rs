@@ -4,9 +4,15 @@
 
 use std::time::Duration;
 
-use super::answer::Answer;
+use super::answer::{Answer, Outcome};
 use crate::observe::{FaultSeen, Observations, ScenarioSeen};
-use crate::plan::{FaultPlan, Plan, Work};
+use crate::plan::{Ask, FaultPlan, Plan, Work};
+
+/// A fault is felt so long behind its end, at least.
+const RECOVERY: Duration = Duration::from_secs(10);
+/// Between and around other faults, a rate is taken over so long and so many buckets at least.
+const LEAST_MS: u64 = 1000;
+const LEAST_BUCKETS: u64 = 3;
 
 /// One scenario, put before a check.
 #[derive(Clone, Copy)]
@@ -88,6 +94,15 @@ impl Case<'_> {
         if names.is_empty() { String::new() } else { format!(", during {}", names.join(" and ")) }
     }
 
+    /// The parts of a time in which no fault lasted, nor was waited for to be ready behind it.
+    pub(super) fn without_faults(&self, from: Duration, to: Duration) -> Vec<(Duration, Duration)> {
+        let faults = self.seen.faults.iter().filter_map(|fault| {
+            let (start, end) = fault.span?;
+            Some((start, fault.settled.map_or(end, |settled| settled.max(end))))
+        });
+        without((from, to), faults)
+    }
+
     /// What it does is sending, or sending and reading.
     pub(super) fn sends(&self) -> bool {
         self.scenario.kind != "consume"
@@ -101,19 +116,91 @@ impl Case<'_> {
         producers.filter_map(|s| s.span).map(|(_, end)| end).max().map_or(own, |end| end.min(own))
     }
 
-    /// Messages a second from its first ack or read to the fault's start, in whole buckets; without any, the answer to a
-    /// check that holds a later rate against it.
+    /// Messages a second from its first ack or read to the fault's start, in whole buckets, without the times of earlier
+    /// faults and their recovery; without any, the answer to a check that holds a later rate against it.
     pub(super) fn rate_before(&self, fault: &str, start: Duration, expected: &str) -> Result<f64, Answer> {
         let counts = &self.scenario.counts;
         let Some(first) = counts.gaps.first() else { return Err(Answer::no_data(expected)) };
-        let rate = counts.timeline.window(first, start).rate_per_s().filter(|rate| *rate > 0.0);
-        rate.ok_or_else(|| {
-            let name = &self.scenario.name;
-            Answer::no_data(expected).because(format!(
+        let earlier: Vec<Earlier<'_>> = self.earlier_than(fault, (first, start)).collect();
+        let parts = without((first, start), earlier.iter().map(|earlier| earlier.felt));
+        let windows = parts.iter().map(|(from, to)| counts.timeline.window(*from, *to));
+        let (length, count) = windows.fold((Duration::ZERO, 0), |(length, count), window| {
+            (length + window.length, count + window.total.count)
+        });
+        let name = &self.scenario.name;
+        // A sliver between two faults is no measure of what was before them.
+        let least = counts.timeline.width_ms().saturating_mul(LEAST_BUCKETS).max(LEAST_MS);
+        let unlike = count == 0 || length < Duration::from_millis(least);
+        if !earlier.is_empty() && unlike {
+            let names: Vec<String> = earlier.iter().map(Earlier::in_words).collect();
+            return Err(Answer::new(Outcome::Inconclusive, expected, "not measured").because(format!(
+                "too little is left of `{name}` before `{fault}` to compare with, without {}",
+                names.join(" and ")
+            )));
+        }
+        if count == 0 || length.is_zero() {
+            return Err(Answer::no_data(expected).because(format!(
                 "scenario `{name}` got nothing done before `{fault}` that could be compared"
-            ))
+            )));
+        }
+        #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
+        let count = count as f64;
+        Ok(count / length.as_secs_f64())
+    }
+
+    /// The other faults that were felt in a time.
+    fn earlier_than<'b>(
+        &'b self,
+        fault: &'b str,
+        (from, to): (Duration, Duration),
+    ) -> impl Iterator<Item = Earlier<'b>> {
+        self.seen.faults.iter().filter(move |other| other.name != fault).filter_map(move |other| {
+            let (start, end) = other.span?;
+            let after = self.recovery_of(&other.name);
+            let felt = (start, other.settled.map_or(end, |settled| settled.max(end)) + after);
+            (felt.0 < to && felt.1 > from).then_some(Earlier { name: &other.name, felt, after })
         })
     }
+
+    /// How long a fault is felt behind its end: as long as the file lets the rate take to be back.
+    fn recovery_of(&self, fault: &str) -> Duration {
+        let allowed = self.plan.checks.iter().filter_map(|check| match &check.ask {
+            Ask::Recovers { after, within, .. } if after == fault => Some(*within),
+            _ => None,
+        });
+        allowed.max().unwrap_or_default().max(RECOVERY)
+    }
+}
+
+/// A fault before another one, and when it was felt.
+struct Earlier<'a> {
+    name: &'a str,
+    felt: (Duration, Duration),
+    /// So much of it behind the fault's end.
+    after: Duration,
+}
+
+impl Earlier<'_> {
+    /// `` `bounce` and the 10 s behind it``
+    fn in_words(&self) -> String {
+        format!("`{}` and the {} behind it", self.name, time(self.after))
+    }
+}
+
+/// What is left of a time without others, in parts that hold something.
+fn without(
+    whole: (Duration, Duration),
+    others: impl Iterator<Item = (Duration, Duration)>,
+) -> Vec<(Duration, Duration)> {
+    others.fold(vec![whole], |parts, (start, end)| {
+        let split = |(from, to): (Duration, Duration)| {
+            if end <= from || start >= to {
+                return [(from, to), (to, to)];
+            }
+            [(from, start.max(from)), (end.min(to), to)]
+        };
+        parts.into_iter().flat_map(split).filter(|(from, to)| from < to).collect()
+    })
 }
 
 /// A time to the millisecond, so that what is a little too long does not read as if it were not: `350 ms`, `2.35 s`.

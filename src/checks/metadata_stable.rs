@@ -1,64 +1,137 @@
 //! `metadata_stable`: did what clients are told of the cluster stay as it was, but for what the file allows to change?
 //!
-//! Judged by what a `watch` saw: each change of each broker's answers.
+//! Judged by what a `watch` saw: each change of each broker's answers, and each time in which a broker gave none. What is
+//! silent while a fault lasts is so by the fault.
+
+use std::time::Duration;
 
 use super::answer::{Answer, Outcome};
-use super::case::Case;
-use crate::observe::MetadataChange;
+use super::case::{Case, time};
+use crate::observe::{MetadataChange, Silence, WatchedBroker};
 use crate::plan::Aspect;
 
-/// Changes named in the message.
+/// Changes and silences named in the message, of each so many.
 const NAMED: usize = 3;
 
 /// What is wanted, in words.
-pub(super) fn expected(allow: &[Aspect]) -> String {
+pub(super) fn expected(allow: &[Aspect], max_silence: Duration) -> String {
+    let silence = format!("no silence over {}", time(max_silence));
     if allow.is_empty() {
-        return "0 changes".to_owned();
+        return format!("0 changes, {silence}");
     }
     let names: Vec<&str> = allow.iter().map(|aspect| aspect.name()).collect();
-    format!("0 changes but of {}", names.join(", "))
+    format!("0 changes but of {}, {silence}", names.join(", "))
 }
 
-/// Nothing changed but what may.
-pub(super) fn metadata_stable(case: &Case<'_>, allow: &[Aspect]) -> Answer {
-    let expected = expected(allow);
+/// Nothing changed but what may, and nobody fell silent.
+pub(super) fn metadata_stable(case: &Case<'_>, allow: &[Aspect], max_silence: Duration) -> Answer {
+    let expected = expected(allow, max_silence);
     let Some(watch) = &case.scenario.watch else { return Answer::no_data(expected) };
     let asked = watch.brokers.iter().filter(|broker| broker.asked > 0);
-    let silent: Vec<_> = asked.clone().filter(|broker| broker.answered == 0).collect();
-    if silent.len() == asked.count() {
-        return Answer::no_data(expected).because(match silent.iter().find_map(|b| b.last_error.as_ref()) {
+    let mute: Vec<_> = asked.clone().filter(|broker| broker.answered == 0).collect();
+    if mute.len() == asked.clone().count() {
+        return Answer::no_data(expected).because(match mute.iter().find_map(|b| b.last_error.as_ref()) {
             Some(error) => format!("no broker ever answered: {error}"),
             None => "no broker ever answered".to_owned(),
         });
     }
+    let mut silences: Vec<Silent<'_>> = asked
+        .clone()
+        .flat_map(|broker| broker.silences.iter().map(|s| Silent::of(case, broker, s)))
+        .collect();
+    silences.sort_by_key(|silent| silent.silence.from);
     let wrong: Vec<&MetadataChange> =
         watch.changes.iter().filter(|change| !allow.contains(&change.aspect)).collect();
-    if !wrong.is_empty() {
-        let named: Vec<String> = wrong
-            .iter()
-            .take(NAMED)
-            .map(|change| in_words(change, &case.during(change.at, change.at)))
-            .collect();
-        let more = (wrong.len() - named.len()) as u64 + watch.more_changes;
-        let mut message = named.join("; ");
-        if more > 0 {
-            message = format!("{message}; and {more} more");
-        }
-        let plural = if wrong.len() == 1 { "change" } else { "changes" };
-        return Answer::new(Outcome::Fail, expected, format!("{} {plural}", wrong.len())).because(message);
+    let long: Vec<&Silent<'_>> = silences.iter().filter(|silent| silent.alone > max_silence).collect();
+    if !wrong.is_empty() || !long.is_empty() {
+        return fails(case, expected, (&wrong, watch.more_changes), &long);
     }
     let judged = Answer::new(Outcome::Inconclusive, &expected, "not all seen");
     // Where everything may change, nothing is missing.
     if watch.more_changes > 0 && !Aspect::ALL.iter().all(|aspect| allow.contains(aspect)) {
         return judged.because(format!("{} more changes than could be kept", watch.more_changes));
     }
-    if let Some(broker) = silent.first() {
+    if let Some(broker) = mute.first() {
         let why = broker.last_error.as_ref().map_or_else(String::new, |error| format!(": {error}"));
         return judged.because(format!("{} never answered for itself{why}", broker.broker));
     }
+    if let Some(gone) = silences.iter().find(|silent| silent.gone) {
+        return judged.because(format!(
+            "{}, to the end of the watch: whether it would have answered within {} could not be seen",
+            gone.in_words(case),
+            time(max_silence)
+        ));
+    }
+    if let Some(once) = asked.clone().find(|broker| broker.answered == 1) {
+        return judged
+            .because(format!("{} answered only once, so that nothing could be compared", once.broker));
+    }
     let allowed = watch.changes.len() as u64 + watch.more_changes;
     let actual = if allowed > 0 { format!("0 changes, {allowed} allowed") } else { "0 changes".to_owned() };
-    Answer::new(Outcome::Pass, expected, actual)
+    let passed = Answer::new(Outcome::Pass, expected, actual);
+    // One that was the fault's doing is told by the fault.
+    match silences.iter().filter(|silent| !silent.alone.is_zero()).max_by_key(|silent| silent.alone) {
+        Some(longest) => passed.because(longest.in_words(case)),
+        None => passed,
+    }
+}
+
+fn fails(
+    case: &Case<'_>,
+    expected: String,
+    (wrong, more_changes): (&[&MetadataChange], u64),
+    long: &[&Silent<'_>],
+) -> Answer {
+    let (mut actual, mut named) = (Vec::new(), Vec::new());
+    let mut more = 0;
+    if !wrong.is_empty() {
+        let plural = if wrong.len() == 1 { "change" } else { "changes" };
+        actual.push(format!("{} {plural}", wrong.len()));
+        named.extend(wrong.iter().take(NAMED).map(|it| in_words(it, &case.during(it.at, it.at))));
+        more += wrong.len().saturating_sub(NAMED) as u64 + more_changes;
+    }
+    if let Some(longest) = long.iter().map(|silent| silent.alone).max() {
+        actual.push(format!("silent for {}", time(longest)));
+        named.extend(long.iter().take(NAMED).map(|silent| silent.in_words(case)));
+        more += long.len().saturating_sub(NAMED) as u64;
+    }
+    let mut message = named.join("; ");
+    if more > 0 {
+        message = format!("{message}; and {more} more");
+    }
+    Answer::new(Outcome::Fail, expected, actual.join(", ")).because(message)
+}
+
+/// One broker's silence beside the faults of its run.
+struct Silent<'a> {
+    broker: &'a WatchedBroker,
+    silence: &'a Silence,
+    /// The longest part of it in which no fault lasted.
+    alone: Duration,
+    /// It never answered again, and no fault lasted at the last question.
+    gone: bool,
+}
+
+impl<'a> Silent<'a> {
+    fn of(case: &Case<'_>, broker: &'a WatchedBroker, silence: &'a Silence) -> Self {
+        let parts = case.without_faults(silence.from, silence.to);
+        let alone = parts.iter().map(|(from, to)| to.saturating_sub(*from)).max().unwrap_or_default();
+        let gone = silence.to_the_end && parts.last().is_some_and(|(_, to)| *to == silence.to);
+        Self { broker, silence, alone, gone }
+    }
+
+    /// `127.0.0.1:9092 gave no answer from 3.200 s to 14.700 s, during `bounce` (connection refused)`
+    fn in_words(&self, case: &Case<'_>) -> String {
+        let (from, to) = (self.silence.from, self.silence.to);
+        let during = case.during(from, to);
+        let why = self.broker.last_error.as_ref().map_or_else(String::new, |error| format!(" ({error})"));
+        format!(
+            "{} gave no answer from {:.3} s to {:.3} s{during}{why}",
+            self.broker.broker,
+            from.as_secs_f64(),
+            to.as_secs_f64()
+        )
+    }
 }
 
 /// `leader of orders[1] from 0 to 2 at 3.2 s, says 127.0.0.1:9092`

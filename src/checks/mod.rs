@@ -204,7 +204,9 @@ fn answer(check: &CheckPlan, case: &Case<'_>) -> Answer {
             throughput_drops::throughput_drops(case, during, *at_least)
         }
         Ask::Recovers { after, within, tolerance } => recovers::recovers(case, after, *within, *tolerance),
-        Ask::MetadataStable { allow } => metadata_stable::metadata_stable(case, allow),
+        Ask::MetadataStable { allow, max_silence } => {
+            metadata_stable::metadata_stable(case, allow, *max_silence)
+        }
         Ask::Continuity { max_gap } => continuity::continuity(case, *max_gap),
     };
     soften(answer, &check.ask, scenario)
@@ -248,7 +250,7 @@ fn expected_of(ask: &Ask) -> String {
         Ask::OffsetsMonotonic => "0 nonmonotonic".to_owned(),
         Ask::ThroughputDrops { at_least, .. } => throughput_drops::expected(*at_least),
         Ask::Recovers { within, tolerance, .. } => recovers::expected(*within, *tolerance),
-        Ask::MetadataStable { allow } => metadata_stable::expected(allow),
+        Ask::MetadataStable { allow, max_silence } => metadata_stable::expected(allow, *max_silence),
         Ask::Continuity { max_gap } => continuity::expected(*max_gap),
         other => other.kind().replace('_', " "),
     }

@@ -9,7 +9,7 @@ use crate::anomaly::Anomaly;
 use crate::ledger::{Counts, Judgement};
 use crate::metrics::{Metrics, Recorder, Snapshot};
 use crate::observe::{
-    Ended, FaultSeen, MetadataChange, Observations, Reading, ScenarioSeen, WatchSeen, WatchedBroker,
+    Ended, FaultSeen, MetadataChange, Observations, Reading, ScenarioSeen, Silence, WatchSeen, WatchedBroker,
 };
 use crate::plan::cluster::Link;
 use crate::plan::{
@@ -114,6 +114,7 @@ fn world(during: u64) -> Observations {
             target: "broker -> store".to_owned(),
             span: Some((ms(10_000), ms(20_000))),
             effective: true,
+            settled: Some(ms(20_000)),
             proof: "the relay delayed 3,000 bytes".to_owned(),
         }],
         ..Observations::default()
@@ -398,7 +399,7 @@ fn watched(changes: Vec<MetadataChange>) -> ScenarioSeen {
 fn judge_metadata(scenario: &ScenarioSeen, allow: &[Aspect]) -> Answer {
     let (plan, seen) = (plan(&[]), world(10));
     let case = super::Case { plan: &plan, seen: &seen, index: 0, scenario };
-    super::metadata_stable::metadata_stable(&case, allow)
+    super::metadata_stable::metadata_stable(&case, allow, ms(10_000))
 }
 
 fn change(aspect: Aspect) -> MetadataChange {
@@ -420,7 +421,7 @@ fn metadata_stable_names_each_change_that_is_not_allowed() {
     let seen = watched(vec![change(Aspect::Leaders), change(Aspect::Brokers)]);
     let bad = judge(&seen, &[Aspect::Brokers]);
     assert_eq!((bad.outcome, bad.actual.as_str()), (Outcome::Fail, "1 change"));
-    assert_eq!(bad.expected, "0 changes but of brokers");
+    assert_eq!(bad.expected, "0 changes but of brokers, no silence over 10 s");
     assert_eq!(bad.message, "leaders of t[2] from 0 to 1 at 12.345 s, during `slow`, says a:1");
     let good = judge(&seen, &[Aspect::Brokers, Aspect::Leaders]);
     assert_eq!((good.outcome, good.actual.as_str()), (Outcome::Pass, "0 changes, 2 allowed"));
@@ -450,6 +451,149 @@ fn metadata_stable_needs_answers() {
     let mut more = watched(Vec::new());
     more.watch.as_mut().unwrap().more_changes = 1;
     assert_eq!(judge(&more).outcome, Outcome::Inconclusive);
+}
+
+/// A watch of 30 s whose broker gave no answer in these times, milliseconds each; the last of them may go on to the end.
+fn silent(silences: &[(u64, u64)], to_the_end: bool) -> ScenarioSeen {
+    let mut seen = watched(Vec::new());
+    let broker = &mut seen.watch.as_mut().unwrap().brokers[0];
+    broker.last_error = Some("tcp: refused".to_owned());
+    let silence = |(from, to): &(u64, u64)| Silence { from: ms(*from), to: ms(*to), to_the_end: false };
+    broker.silences = silences.iter().map(silence).collect();
+    broker.silences.last_mut().unwrap().to_the_end = to_the_end;
+    seen
+}
+
+#[test]
+fn metadata_stable_fails_for_a_broker_that_stops_answering() {
+    let judge = |silences: &[(u64, u64)], to_the_end| judge_metadata(&silent(silences, to_the_end), &[]);
+    // The fault lasts from 10 s to 20 s.
+    let dead = judge(&[(19_000, 30_001)], true);
+    assert_eq!((dead.outcome, dead.actual.as_str()), (Outcome::Fail, "silent for 10.001 s"));
+    assert_eq!(dead.expected, "0 changes, no silence over 10 s");
+    let words = "a:1 gave no answer from 19.000 s to 30.001 s, during `slow` (tcp: refused)";
+    assert_eq!(dead.message, words);
+    let back = judge(&[(20_500, 30_501)], false);
+    assert_eq!((back.outcome, back.actual.as_str()), (Outcome::Fail, "silent for 10.001 s"), "back too late");
+    let mut both = silent(&[(20_500, 30_501)], false);
+    both.watch.as_mut().unwrap().changes = vec![change(Aspect::Leaders)];
+    let both = judge_metadata(&both, &[]);
+    assert_eq!((both.outcome, both.actual.as_str()), (Outcome::Fail, "1 change, silent for 10.001 s"));
+    assert!(both.message.starts_with("leaders of t[2]") && both.message.contains("; a:1 gave no answer"));
+}
+
+#[test]
+fn metadata_stable_lets_faults_silence_a_broker() {
+    let judge = |silences: &[(u64, u64)], to_the_end| judge_metadata(&silent(silences, to_the_end), &[]);
+    // Ten seconds before the fault, all of it, and ten behind it.
+    let planned = judge(&[(1, 30_000)], false);
+    assert_eq!((planned.outcome, planned.actual.as_str()), (Outcome::Pass, "0 changes"), "{planned:?}");
+    assert!(planned.message.starts_with("a:1 gave no answer from 0.001 s to 30.000 s"), "{planned:?}");
+    let within = judge(&[(10_500, 19_000)], false);
+    assert_eq!((within.outcome, within.message.as_str()), (Outcome::Pass, ""));
+    let short = judge(&[(5000, 8000)], false);
+    assert_eq!(short.outcome, Outcome::Pass);
+    assert!(short.message.starts_with("a:1 gave no answer from 5.000 s to 8.000 s"), "{short:?}");
+    // What is waited for to be ready again is not missed either.
+    let (plan, mut seen) = (plan(&[]), world(10));
+    let scenario = silent(&[(11_000, 34_000)], false);
+    let judge = |seen: &Observations| {
+        let case = super::Case { plan: &plan, seen, index: 0, scenario: &scenario };
+        super::metadata_stable::metadata_stable(&case, &[], ms(10_000)).outcome
+    };
+    assert_eq!(judge(&seen), Outcome::Fail);
+    seen.faults[0].settled = Some(ms(24_000));
+    assert_eq!(judge(&seen), Outcome::Pass);
+}
+
+#[test]
+fn metadata_stable_is_never_green_over_a_broker_that_does_not_answer_at_the_end() {
+    let judge = |silences: &[(u64, u64)], to_the_end| judge_metadata(&silent(silences, to_the_end), &[]);
+    let open = judge(&[(25_000, 30_000)], true);
+    assert_eq!(open.outcome, Outcome::Inconclusive);
+    assert_eq!(
+        open.message,
+        "a:1 gave no answer from 25.000 s to 30.000 s (tcp: refused), to the end of the watch: whether it would have answered within 10 s could not be seen"
+    );
+    assert_eq!(judge(&[(15_000, 20_100)], true).outcome, Outcome::Inconclusive, "the fault is over");
+    // A fault that is not healed before the end, such as a `stop` without `for`.
+    assert_eq!(judge(&[(9_900, 20_000)], true).outcome, Outcome::Pass, "it is the fault that holds it");
+}
+
+#[test]
+fn metadata_stable_needs_more_than_one_answer() {
+    let mut seen = watched(Vec::new());
+    seen.watch.as_mut().unwrap().brokers[0].answered = 1;
+    let once = judge_metadata(&seen, &[]);
+    assert_eq!(once.outcome, Outcome::Inconclusive);
+    assert_eq!(once.message, "a:1 answered only once, so that nothing could be compared");
+    // It answered once and never again.
+    let mut seen = silent(&[(2000, 30_000)], true);
+    seen.watch.as_mut().unwrap().brokers[0].answered = 1;
+    assert_eq!(judge_metadata(&seen, &[]).outcome, Outcome::Inconclusive);
+    seen.watch.as_mut().unwrap().brokers[0].silences[0].to = ms(31_000);
+    assert_eq!(judge_metadata(&seen, &[]).outcome, Outcome::Fail);
+}
+
+/// As [`world`], with another fault `first` before `slow`; 100/s but for `dip` from the start of `first` to this bucket.
+fn two_faults(first: (u64, u64), dip: (u64, u64)) -> Observations {
+    let rate = move |bucket| if (first.0 / 100..dip.0).contains(&bucket) { dip.1 } else { 10 };
+    let mut seen = world(10);
+    seen.scenarios[0] = scenario("write", "produce", counts(rate, 600, 3000), (0, 60_000));
+    seen.faults[0].span = Some((ms(40_000), ms(50_000)));
+    seen.faults[0].settled = Some(ms(50_000));
+    let first = FaultSeen {
+        name: "first".to_owned(),
+        span: Some((ms(first.0), ms(first.1))),
+        settled: Some(ms(first.1)),
+        ..seen.faults[0].clone()
+    };
+    seen.faults.push(first);
+    seen
+}
+
+#[test]
+fn a_rate_before_a_fault_leaves_out_the_faults_before_it() {
+    // Slow from 5 s to 20 s: the mean up to 40 s would be 66/s.
+    let seen = two_faults((5000, 15_000), (200, 1));
+    assert_eq!(answer(drops(0.1), &seen).actual, "0 % less (100/s before, 100/s during)");
+    let back = answer(recovers(3000, 0.0), &seen);
+    assert_eq!((back.outcome, back.actual.as_str()), (Outcome::Pass, "100/s after 0 ms (100/s before)"));
+    // What is slow for longer than a fault is felt is taken for the usual.
+    let slow = two_faults((5000, 15_000), (300, 1));
+    assert_eq!(answer(drops(0.1), &slow).actual, "29 % more (77.5/s before, 100/s during)");
+    // By the file's own word it is felt for longer.
+    let mut plan = plan(&[("it", drops(0.1), Some("write"))]);
+    let mut check = plan.checks[0].clone();
+    check.ask = Ask::Recovers { after: "first".to_owned(), within: ms(15_000), tolerance: 0.2 };
+    plan.checks.push(check);
+    assert_eq!(evaluate(&plan, &slow)[0].answer.actual, "0 % less (100/s before, 100/s during)");
+    // Until what it touched is ready, it is not over.
+    let mut slow = slow;
+    slow.faults[1].settled = Some(ms(20_000));
+    assert_eq!(answer(drops(0.1), &slow).actual, "0 % less (100/s before, 100/s during)");
+}
+
+#[test]
+fn without_a_clean_rate_before_it_a_fault_is_not_compared() {
+    for first in [(0, 30_000), (0, 60_000), (900, 32_000)] {
+        let seen = two_faults(first, (300, 1));
+        for ask in [drops(0.1), recovers(3000, 0.2)] {
+            let open = answer(ask, &seen);
+            assert_eq!((open.outcome, open.actual.as_str()), (Outcome::Inconclusive, "not measured"));
+            assert_eq!(
+                open.message,
+                "too little is left of `write` before `slow` to compare with, without `first` and the 10 s behind it"
+            );
+        }
+    }
+    assert_eq!(
+        answer(drops(0.0), &two_faults((1000, 32_000), (300, 1))).outcome,
+        Outcome::Pass,
+        "a second is left"
+    );
+    // One that comes later has nothing to do with it.
+    assert_eq!(answer(drops(0.0), &two_faults((41_000, 45_000), (300, 1))).outcome, Outcome::Pass);
 }
 
 #[test]

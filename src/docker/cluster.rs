@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::container::last_words;
 use super::cut::with_cut;
@@ -91,6 +91,22 @@ impl Cluster {
             !unit.attached && matches!(unit.wanted(), Wanted::Running | Wanted::Restarting | Wanted::Paused)
         };
         self.shared().units.values().filter(to_run).map(|u| (u.service.clone(), u.replica)).collect()
+    }
+
+    /// Replicas that a `scale` took away.
+    pub fn away(&self) -> Vec<(String, u32)> {
+        let away = |unit: &&Arc<Unit>| unit.wanted() == Wanted::Away;
+        self.shared().units.values().filter(away).map(|u| (u.service.clone(), u.replica)).collect()
+    }
+
+    /// When the last of these, held by a fault since that time, was started or let go on; none while one is held.
+    pub fn let_run(&self, held: &[(String, u32)], since: Instant) -> Option<Instant> {
+        let units = &self.shared().units;
+        let freed = held.iter().map(|replica| {
+            let unit = units.get(replica)?;
+            unit.state().let_run.iter().copied().find(|at| *at >= since)
+        });
+        freed.collect::<Option<Vec<Instant>>>()?.into_iter().max()
     }
 
     /// Begins a fault, lets it last, heals it and waits until what it touched is ready again. `cut` ends the lasting

@@ -77,6 +77,8 @@ pub struct Inflicted {
     /// done (`start`, `exec`, a `scale` without a length): when that was. None where it still lasts: a `stop`
     /// without a length, or what could not be healed.
     pub ended: Option<Instant>,
+    /// Those that it still holds, where it lasts: by service and replica.
+    pub holds: Vec<(String, u32)>,
     /// It was shown to have taken effect.
     pub effective: bool,
     /// How that was shown, or why it was not.

@@ -21,7 +21,7 @@ use super::lock::lock;
 use super::options::Step;
 use super::place::Place;
 use super::relay::{Relay, Target};
-use super::state::{RelayHost, Shared, Unit, Wanted};
+use super::state::{RelayHost, Shared, Unit};
 use super::{DockerError, images, names, ready, spec, visit};
 use crate::plan::ServicePlan;
 use crate::plan::cluster::{Link, Pull};
@@ -366,9 +366,8 @@ pub(super) async fn run(shared: &Shared, unit: &Unit) -> Result<(), DockerError>
     started.map_err(refused(format!("start {}", unit.title())))?;
     {
         let mut state = unit.state();
-        state.wanted = Wanted::Running;
+        state.runs();
         state.told = false;
-        state.unready = true;
     }
     unit.log.follow(&shared.daemon, &id, None).map_err(cannot_log(unit))
 }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::daemon::Daemon;
 use super::lock::lock;
@@ -98,6 +98,17 @@ pub(super) struct UnitState {
     pub told: bool,
     /// In which order it was first started.
     pub order: Option<usize>,
+    /// Each moment at which it was started, or let go on.
+    pub let_run: Vec<Instant>,
+}
+
+impl UnitState {
+    /// It was started just now, or let go on; whether it is ready is yet to be seen.
+    pub(super) fn runs(&mut self) {
+        self.wanted = Wanted::Running;
+        self.unready = true;
+        self.let_run.push(Instant::now());
+    }
 }
 
 /// What a container is to be now.

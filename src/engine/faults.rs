@@ -1,7 +1,7 @@
 //! Faults: each begins when its time has come, lasts, and is healed; what it did is written down with its proof.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
@@ -11,7 +11,17 @@ use super::starts;
 use crate::observe::FaultSeen;
 
 /// The faults of a run, on their way.
-pub(super) struct Faults(JoinSet<(usize, FaultSeen)>);
+pub(super) struct Faults(JoinSet<(usize, Begun)>);
+
+/// The faults of a run, each done; what they hold may be held still.
+pub(super) struct Done(Vec<Begun>);
+
+/// A fault that is done, or never began.
+struct Begun {
+    seen: FaultSeen,
+    /// Where it lasts: since when, and which containers it holds.
+    holds: Option<(Instant, Vec<(String, u32)>)>,
+}
 
 /// Sets all faults to wait for their time.
 pub(super) fn start(shared: &Arc<Shared>) -> Faults {
@@ -23,19 +33,37 @@ pub(super) fn start(shared: &Arc<Shared>) -> Faults {
 }
 
 impl Faults {
-    /// Waits until all are over, and says what each did, in the plan's order.
-    pub(super) async fn over(mut self) -> Vec<FaultSeen> {
-        let mut seen = Vec::new();
+    /// Waits until all are done, in the plan's order.
+    pub(super) async fn done(mut self) -> Done {
+        let mut all = Vec::new();
         while let Some(joined) = self.0.join_next().await {
-            seen.push(unwind(joined));
+            all.push(unwind(joined));
         }
-        seen.sort_by_key(|(number, _)| *number);
-        seen.into_iter().map(|(_, fault)| fault).collect()
+        all.sort_by_key(|(number, _)| *number);
+        Done(all.into_iter().map(|(_, begun)| begun).collect())
+    }
+}
+
+impl Done {
+    /// Says what each did, once all is healed that is to be. What was left to that lasted to the run's end.
+    pub(super) fn over(self, shared: &Shared, run_end: Duration) -> Vec<FaultSeen> {
+        let over = |Begun { mut seen, holds }: Begun| {
+            if let (Some((since, held)), Some((began, _))) = (holds, seen.span) {
+                let let_run = shared.cluster.as_ref().and_then(|cluster| cluster.let_run(&held, since));
+                let end = let_run.map_or(run_end, |at| shared.clock.at(at).min(run_end));
+                seen.span = Some((began, end.max(began)));
+            }
+            // What is left down is no longer waited for once it runs.
+            let end = seen.span.map(|(_, end)| end);
+            seen.settled = end.map(|end| seen.settled.map_or(end, |settled| settled.max(end)));
+            seen
+        };
+        self.0.into_iter().map(over).collect()
     }
 }
 
 /// One fault, from waiting to its end. The end of the last scenario ends it early.
-async fn one(shared: Arc<Shared>, number: usize) -> (usize, FaultSeen) {
+async fn one(shared: Arc<Shared>, number: usize) -> (usize, Begun) {
     let fault = &shared.plan.faults[number];
     let state = &shared.states[shared.plan.scenarios.len() + number];
     let mut seen = FaultSeen {
@@ -54,23 +82,31 @@ async fn one(shared: Arc<Shared>, number: usize) -> (usize, FaultSeen) {
         (Ok(()), None) => {
             state.end(true);
             seen.proof = "it never began: there is no cluster".to_owned();
-            return (number, seen);
+            return (number, Begun { seen, holds: None });
         }
         (Err(why), _) => {
             state.end(true);
             seen.proof = format!("it never began: {why}");
-            return (number, seen);
+            return (number, Begun { seen, holds: None });
         }
     };
     state.start();
     shared.live.say(format!("fault `{}` begins: {} {}", seen.name, seen.kind, seen.target));
     let done = cluster.inflict(fault, shared.stop.background_ends()).await;
-    let ended = done.ended.unwrap_or_else(Instant::now);
-    seen.span = Some((shared.clock.at(done.began), shared.clock.at(ended)));
+    let settled = shared.clock.elapsed();
+    let ended = done.ended.map_or(settled, |ended| shared.clock.at(ended));
+    seen.span = Some((shared.clock.at(done.began), ended));
+    seen.settled = Some(settled.max(ended));
     seen.effective = done.effective;
     seen.proof = done.proof;
-    let how = if seen.effective { "" } else { ", without effect" };
-    shared.live.say(format!("fault `{}` is over{how}: {}", seen.name, seen.proof));
+    let holds = (done.ended.is_none() && !done.holds.is_empty()).then_some((done.began, done.holds));
+    let how = match (seen.effective, &holds) {
+        (true, Some(_)) => "lasts",
+        (true, None) => "is over",
+        (false, Some(_)) => "lasts, without effect",
+        (false, None) => "is over, without effect",
+    };
+    shared.live.say(format!("fault `{}` {how}: {}", seen.name, seen.proof));
     state.end(false);
-    (number, seen)
+    (number, Begun { seen, holds })
 }

@@ -220,3 +220,92 @@ impl Fences {
 fn none(partitions: &[Partition], why: &str) -> HashMap<Partition, Result<Fence, String>> {
     partitions.iter().map(|p| (*p, Err(why.to_owned()))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::engine::{Live, Options, Stop};
+    use crate::ids::RunTag;
+    use crate::plan::cluster::FaultTarget;
+    use crate::plan::{self, ActionPlan, FaultPlan, Start};
+    use crate::scenario::{self, LoadOptions, Position};
+
+    const FILE: &str = "
+brokers: ['127.0.0.1:1']
+scenarios:
+  write: {type: produce, topic: t, messages: 10}
+  read: {type: consume, topic: t}
+";
+    const WRITE: usize = 0;
+    const READ: usize = 1;
+    const FAULT: usize = 2;
+    /// What does not wait is decided well within this.
+    const SOON: Duration = Duration::from_millis(300);
+
+    /// A run of [`FILE`] with one fault that starts like this; nothing of it has begun.
+    fn run(start: Start) -> Arc<Shared> {
+        let options = LoadOptions::new(&|_| None);
+        let scenario = scenario::load_text(Path::new("x.yaml"), FILE, &options).unwrap();
+        let mut plan = plan::build(&scenario);
+        let target = FaultTarget { service: "broker".to_owned(), replica: None };
+        plan.faults = vec![FaultPlan {
+            name: "bounce".to_owned(),
+            start,
+            length: None,
+            timeout: Duration::from_secs(60),
+            action: ActionPlan::Start { target },
+            position: Position { file: "x.yaml".into(), line: 1, column: 1 },
+        }];
+        let live = Arc::new(Live::new(&plan));
+        let options = Options {
+            run_id: "x".to_owned(),
+            run_tag: RunTag::from_bits(1),
+            folder: "x".into(),
+            stop: Stop::new(),
+            save_ledger: false,
+            saved: None,
+        };
+        Arc::new(Shared::new(Arc::new(plan), options, live, None).unwrap())
+    }
+
+    fn ask(shared: &Arc<Shared>) -> watch::Receiver<FenceState> {
+        shared.states[READ].start();
+        start(shared).ask(READ, 0, vec![0], Instant::now() + Duration::from_secs(60))
+    }
+
+    async fn decided(fence: &mut watch::Receiver<FenceState>) -> bool {
+        let decided = fence.wait_for(|state| *state != FenceState::Pending);
+        tokio::time::timeout(SOON, decided).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn a_fence_waits_for_producers_and_for_faults() {
+        let shared = run(Start::default());
+        let mut fence = ask(&shared);
+        shared.states[WRITE].start();
+        assert!(!decided(&mut fence).await, "the producer still sends");
+        shared.states[WRITE].end(false);
+        assert!(!decided(&mut fence).await, "the fault may still begin, and take what was read with it");
+        shared.states[FAULT].start();
+        assert!(!decided(&mut fence).await, "the fault lasts");
+        shared.states[FAULT].end(false);
+        assert!(decided(&mut fence).await);
+    }
+
+    #[tokio::test]
+    async fn a_fence_waits_for_no_fault_that_waits_for_its_reader_unless_that_has_begun() {
+        let after_reader = || Start { after: Some("read".to_owned()), ..Start::default() };
+        let shared = run(after_reader());
+        shared.states[WRITE].end(false);
+        assert!(decided(&mut ask(&shared)).await, "each would wait for the other");
+        let shared = run(after_reader());
+        shared.states[WRITE].end(false);
+        shared.states[FAULT].start();
+        let mut fence = ask(&shared);
+        assert!(!decided(&mut fence).await, "its broker may be down just now");
+        shared.states[FAULT].end(true);
+        assert!(decided(&mut fence).await);
+    }
+}

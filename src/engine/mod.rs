@@ -92,7 +92,7 @@ async fn with_cluster(
     abort.abort();
     let duration = shared.clock.elapsed();
 
-    let faults = faults.over().await;
+    let faults = faults.done().await;
     let mut crashed = Vec::new();
     if let Some(cluster) = &shared.cluster {
         crashed = cluster.unexpected().await;
@@ -104,6 +104,7 @@ async fn with_cluster(
         let left = cluster.heal(shared.stop.stopped()).await;
         left.into_iter().for_each(|left| shared.note(Note::warning(left)));
     }
+    let faults = faults.over(&shared, duration);
     live.enter(Phase::Judging);
     let judge::Judged { readings, partitions, saved } = judge::all(&shared).await;
     let mut containers = Vec::new();

@@ -152,9 +152,18 @@ impl Shared {
         self.client.brokers().to_vec()
     }
 
-    /// The brokers that a `watch` asks now: its own, or the run's with those that a fault added.
+    /// The brokers that a `watch` asks now: its own, or the run's with those that a fault added; without those that a
+    /// fault took away.
     pub(super) fn brokers_now(&self, index: usize) -> Vec<String> {
         let mut brokers = self.client_of(index).brokers().to_vec();
+        if let Some(cluster) = &self.cluster {
+            let away = cluster.away();
+            let address = |(service, replica): &(String, u32)| {
+                cluster.addresses().get(service, *replica, "kafka").map(str::to_owned)
+            };
+            let away: Vec<String> = away.iter().filter_map(address).collect();
+            brokers.retain(|broker| !away.contains(broker));
+        }
         if let (Some(cluster), None) = (&self.cluster, &self.plan.scenarios[index].brokers) {
             for (service, replica) in cluster.running() {
                 let address = cluster.addresses().get(&service, replica, "kafka");

@@ -2,7 +2,7 @@
 //!
 //! Each broker is held against its own last answer; a broker's first answer against what others said of topics.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -11,13 +11,19 @@ use super::outcome::{Outcome, cut, unwind};
 use super::shared::Shared;
 use crate::ids::Partition;
 use crate::kafka::{Client, Code, probe};
-use crate::observe::{Ended, MetadataChange, Note, WatchSeen, WatchedBroker};
+use crate::observe::{Ended, MetadataChange, Note, Silence, WatchSeen, WatchedBroker};
 use crate::plan::{Aspect, WatchPlan};
 
 /// Longest single look at one broker.
 const LOOK: Duration = Duration::from_secs(2);
 /// The most changes that are kept; beyond it they are counted.
 const CHANGES: usize = 1000;
+/// The most silences of a broker that are kept: beyond it the shortest goes.
+const SILENCES: usize = 1000;
+/// Looks at the end at who did not answer, or only once.
+const AGAIN: usize = 3;
+/// The longest wait before each.
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// So long after its first answer a broker may still have to learn of topics that were just created, and of their leaders.
 const SETTLING: Duration = Duration::from_secs(5);
 /// How it says so: UNKNOWN_TOPIC_OR_PARTITION, LEADER_NOT_AVAILABLE.
@@ -33,19 +39,8 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, plan: &WatchPlan) ->
     let mut watched = Watched::default();
     let ended = loop {
         let began = Instant::now();
-        let client = shared.client_of(index);
-        let looks = shared.brokers_now(index).into_iter().map(|broker| {
-            let (client, topics) = (client.clone(), Arc::clone(&topics));
-            tokio::task::spawn_blocking(move || look(&client, &broker, &topics))
-        });
-        for look in looks.collect::<Vec<_>>() {
-            let (probe, at) = unwind(look.await);
-            let counters = &shared.live.metrics(index).counters;
-            counters.sent.fetch_add(1, Ordering::Relaxed);
-            if let Some(error) = watched.see(&probe, shared.clock.at(at)) {
-                shared.live.metrics(index).error(shared.clock.now_us(), &error);
-            }
-        }
+        let brokers = shared.brokers_now(index);
+        ask(shared, index, &mut watched, &topics, brokers).await;
         let next = began + plan.every;
         if next >= deadline {
             break Ended::Timeout;
@@ -57,19 +52,81 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, plan: &WatchPlan) ->
             }
         }
     };
+    if !shared.stop.is_stopped() {
+        if ended == Ended::Done {
+            healed(shared).await;
+        }
+        ask_again(shared, index, &mut watched, &topics, plan.every).await;
+    }
     if watched.controllers_left_out {
         shared.note(Note::hint(
             "Apache Kafka names any broker as the controller in its metadata, so changes of it are not listed",
         ));
     }
-    Outcome { ended: Some(ended), watch: Some(watched.seen), ..Outcome::default() }
+    Outcome { ended: Some(ended), watch: Some(watched.ended()), ..Outcome::default() }
 }
 
-fn look(client: &Client, broker: &str, topics: &[String]) -> (probe::Probe, Instant) {
+/// Asks these brokers, each for itself, all at once.
+async fn ask(
+    shared: &Arc<Shared>,
+    index: usize,
+    watched: &mut Watched,
+    topics: &Arc<[String]>,
+    brokers: Vec<String>,
+) {
+    let client = shared.client_of(index);
+    let looks = brokers.into_iter().map(|broker| {
+        let (client, topics) = (client.clone(), Arc::clone(topics));
+        tokio::task::spawn_blocking(move || look(&client, &broker, &topics))
+    });
+    for look in looks.collect::<Vec<_>>() {
+        let (probe, began, ended) = unwind(look.await);
+        let counters = &shared.live.metrics(index).counters;
+        counters.sent.fetch_add(1, Ordering::Relaxed);
+        if let Some(error) = watched.see(&probe, (shared.clock.at(began), shared.clock.at(ended))) {
+            shared.live.metrics(index).error(shared.clock.now_us(), &error);
+        }
+    }
+    watched.no_longer_asked(&shared.brokers_now(index));
+}
+
+/// Waits until the faults are healed that the last scenario's end ends: what they did is not the brokers' last word.
+async fn healed(shared: &Shared) {
+    for fault in &shared.states[shared.plan.scenarios.len()..] {
+        tokio::select! {
+            _ = fault.over() => {}
+            () = shared.stop.stopped() => return,
+        }
+    }
+}
+
+/// Asks those once more, a few times, that gave no answer when they were asked last, or only one in all.
+async fn ask_again(
+    shared: &Arc<Shared>,
+    index: usize,
+    watched: &mut Watched,
+    topics: &Arc<[String]>,
+    every: Duration,
+) {
+    for _ in 0..AGAIN {
+        let brokers = watched.unsettled(&shared.brokers_now(index));
+        if brokers.is_empty() {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(every.min(AGAIN_AFTER)) => {}
+            () = shared.stop.stopped() => return,
+        }
+        ask(shared, index, watched, topics, brokers).await;
+    }
+}
+
+fn look(client: &Client, broker: &str, topics: &[String]) -> (probe::Probe, Instant, Instant) {
     let names: Vec<&str> = topics.iter().map(String::as_str).collect();
     let client = client.with_brokers(&[broker.to_owned()]);
-    let probe = probe::probe(&client, broker, &names, Instant::now() + LOOK);
-    (probe, Instant::now())
+    let began = Instant::now();
+    let probe = probe::probe(&client, broker, &names, began + LOOK);
+    (probe, began, Instant::now())
 }
 
 /// What all brokers said so far.
@@ -79,6 +136,8 @@ struct Watched {
     views: BTreeMap<String, View>,
     /// Of each topic, its id and partitions, as last said by whomever.
     topics: BTreeMap<String, (String, String)>,
+    /// Who gave no answer to the last question, having given one before.
+    silent: BTreeSet<String>,
     controllers_left_out: bool,
 }
 
@@ -97,8 +156,8 @@ struct View {
 }
 
 impl Watched {
-    /// Takes in one look; gives the error of one that got no answer.
-    fn see(&mut self, probe: &probe::Probe, at: Duration) -> Option<String> {
+    /// Takes in one look, with its beginning and end; gives the error of one that got no answer.
+    fn see(&mut self, probe: &probe::Probe, (began, at): (Duration, Duration)) -> Option<String> {
         let view = View::of(probe);
         let error = probe.stages.iter().find_map(|s| Some(format!("{}: {}", s.name, s.error.as_ref()?)));
         let broker = match self.seen.brokers.iter_mut().find(|b| b.broker == probe.broker) {
@@ -113,9 +172,13 @@ impl Watched {
         broker.asked += 1;
         let Some(mut view) = view else {
             broker.last_error.clone_from(&error);
+            if broker.answered > 0 {
+                silent(&mut broker.silences, self.silent.insert(probe.broker.clone()), (began, at));
+            }
             return error.or_else(|| Some("no answer".to_owned()));
         };
         broker.answered += 1;
+        self.silent.remove(&probe.broker);
         let first = *broker.first.get_or_insert(at);
         broker.last = Some(at);
         self.controllers_left_out |= view.controller.is_none();
@@ -128,6 +191,27 @@ impl Watched {
         }
         self.views.insert(probe.broker.clone(), view);
         None
+    }
+
+    /// Of all that were asked, those stay to be asked: another's silence is over, since a fault took it away.
+    fn no_longer_asked(&mut self, brokers: &[String]) {
+        self.silent.retain(|silent| brokers.contains(silent));
+    }
+
+    /// Who of these gave no answer when asked last, or only one in all.
+    fn unsettled(&self, brokers: &[String]) -> Vec<String> {
+        let once = |broker: &String| self.seen.brokers.iter().any(|b| b.broker == *broker && b.answered == 1);
+        brokers.iter().filter(|broker| self.silent.contains(*broker) || once(broker)).cloned().collect()
+    }
+
+    /// All that was seen, when nobody is asked any more.
+    fn ended(mut self) -> WatchSeen {
+        for broker in self.seen.brokers.iter_mut().filter(|broker| self.silent.contains(&broker.broker)) {
+            if let Some(last) = broker.silences.last_mut() {
+                last.to_the_end = true;
+            }
+        }
+        self.seen
     }
 
     fn compare(&mut self, broker: &str, at: Duration, view: &View) {
@@ -171,6 +255,22 @@ impl Watched {
             } else {
                 self.seen.more_changes += 1;
             }
+        }
+    }
+}
+
+/// Notes a look without an answer: the first after an answer, or one more.
+fn silent(silences: &mut Vec<Silence>, first: bool, (from, to): (Duration, Duration)) {
+    match silences.last_mut() {
+        Some(last) if !first => last.to = to,
+        _ => {
+            if silences.len() >= SILENCES {
+                let shortest = silences.iter().enumerate().min_by_key(|(_, s)| s.to.saturating_sub(s.from));
+                if let Some(shortest) = shortest.map(|(at, _)| at) {
+                    silences.remove(shortest);
+                }
+            }
+            silences.push(Silence { from, to, to_the_end: false });
         }
     }
 }
@@ -243,6 +343,8 @@ mod tests {
     use super::*;
     use crate::kafka::probe::{Api, Probe, ProbedMetadata, ProbedTopic};
 
+    const AT_ZERO: (Duration, Duration) = (Duration::ZERO, Duration::ZERO);
+
     fn answer(broker: &str, id: &str, leaders: &[i32], controller: i32) -> Probe {
         let partitions = leaders.iter().enumerate();
         Probe {
@@ -267,7 +369,7 @@ mod tests {
     fn changes(looks: &[Probe]) -> Vec<(Aspect, String, String)> {
         let mut watched = Watched::default();
         for look in looks {
-            assert_eq!(watched.see(look, Duration::ZERO), None);
+            assert_eq!(watched.see(look, AT_ZERO), None);
         }
         watched.seen.changes.into_iter().map(|c| (c.aspect, c.before, c.after)).collect()
     }
@@ -315,7 +417,7 @@ mod tests {
         let changes = |looks: &[(u64, Probe)]| {
             let mut watched = Watched::default();
             for (at, look) in looks {
-                watched.see(look, Duration::from_secs(*at));
+                watched.see(look, (Duration::from_secs(*at), Duration::from_secs(*at)));
             }
             watched.seen.changes.into_iter().map(|c| (c.aspect, c.before, c.after)).collect::<Vec<_>>()
         };
@@ -345,14 +447,65 @@ mod tests {
         assert_eq!(changes(&looks), []);
     }
 
+    /// Looks at `a:1`, each a second after the one before and half a second long: whether it answers.
+    fn looks(answers: &[bool]) -> Watched {
+        let mut watched = Watched::default();
+        for (at, answers) in (0_u64..).zip(answers) {
+            let silent = Probe { broker: "a:1".to_owned(), ..Probe::default() };
+            let look = if *answers { answer("a:1", "x", &[1], 1) } else { silent };
+            let at = Duration::from_secs(at);
+            let error = watched.see(&look, (at, at + Duration::from_millis(500)));
+            assert_eq!(error.is_none(), *answers);
+        }
+        watched
+    }
+
+    fn silences(watched: Watched) -> Vec<(u128, u128, bool)> {
+        let seen = watched.ended();
+        let all = seen.brokers[0].silences.iter();
+        all.map(|s| (s.from.as_millis(), s.to.as_millis(), s.to_the_end)).collect()
+    }
+
     #[test]
     fn no_answer_is_counted_and_changes_nothing() {
-        let mut watched = Watched::default();
-        watched.see(&answer("a:1", "x", &[1], 1), Duration::ZERO);
-        let silent = Probe { broker: "a:1".to_owned(), ..Probe::default() };
-        assert!(watched.see(&silent, Duration::from_secs(1)).is_some());
-        watched.see(&answer("a:1", "x", &[1], 1), Duration::from_secs(2));
+        let watched = looks(&[true, false, true]);
         let broker = &watched.seen.brokers[0];
         assert_eq!((broker.asked, broker.answered, watched.seen.changes.len()), (3, 2, 0));
+    }
+
+    #[test]
+    fn a_silence_is_from_the_first_question_without_an_answer_to_the_last() {
+        assert_eq!(silences(looks(&[true, true])), []);
+        assert_eq!(silences(looks(&[true, false, true])), [(1000, 1500, false)]);
+        assert_eq!(
+            silences(looks(&[true, false, false, true, false, false, false])),
+            [(1000, 2500, false), (4000, 6500, true)]
+        );
+        assert_eq!(silences(looks(&[false, false, true])), [], "it was not there yet");
+    }
+
+    #[test]
+    fn who_is_taken_away_is_not_silent_to_the_end() {
+        let mut watched = looks(&[true, true, false]);
+        assert_eq!(watched.unsettled(&["a:1".to_owned()]), ["a:1"]);
+        watched.no_longer_asked(&["b:1".to_owned()]);
+        assert_eq!(watched.unsettled(&["a:1".to_owned()]), [""; 0]);
+        assert_eq!(silences(watched), [(2000, 2500, false)]);
+    }
+
+    #[test]
+    fn one_answer_is_asked_for_another() {
+        assert_eq!(looks(&[true]).unsettled(&["a:1".to_owned()]), ["a:1"]);
+        assert_eq!(looks(&[true, true]).unsettled(&["a:1".to_owned()]), [""; 0]);
+        assert_eq!(looks(&[false]).unsettled(&["a:1".to_owned()]), [""; 0], "it is known never to answer");
+    }
+
+    #[test]
+    fn of_too_many_silences_the_longest_are_kept() {
+        let mut answers = vec![true, false, false];
+        answers.extend([true, false].repeat(SILENCES));
+        let kept = silences(looks(&answers));
+        assert_eq!(kept.len(), SILENCES);
+        assert_eq!((kept[0], kept[SILENCES - 1].2), ((1000, 2500, false), true));
     }
 }

@@ -154,6 +154,7 @@ pub const TABLE: &[(&str, &str, &str)] = &[
     ("check", "strict", "false"),
     ("check", "tolerance", "20%"),
     ("check", "allow", "nothing may change"),
+    ("check", "max_silence", "10s"),
     ("check", "abort", "false"),
     ("check", "delay", "0s"),
     ("run", "timeout", "10m, or the end of the last time bound and 30s where that is later"),

@@ -410,9 +410,11 @@ fn asked(plan: &Plan, check: &CheckPlan) -> Option<String> {
             time(*within),
             Share::new(*tolerance)
         )),
-        Ask::MetadataStable { allow } if !allow.is_empty() => {
+        Ask::MetadataStable { allow, max_silence } => {
             let names: Vec<&str> = allow.iter().copied().map(Aspect::name).collect();
-            Some(format!("but for {}", names.join(", ")))
+            let but =
+                if names.is_empty() { String::new() } else { format!("but for {}, ", names.join(", ")) };
+            Some(format!("{but}no silence over {}", time(*max_silence)))
         }
         Ask::Continuity { max_gap } => Some(format!("no gap over {}", time(*max_gap))),
         _ => None,

@@ -133,16 +133,23 @@ async fn stop_lasts_until_a_start() {
     let stopped = done(&up, None, stop()).await;
     assert!(stopped.effective && stopped.ended.is_none(), "{stopped:?}");
     assert_eq!(stopped.proof, "exit 7");
+    assert_eq!(stopped.holds, [("one".to_owned(), 0)]);
+    assert_eq!(up.let_run(&stopped.holds, stopped.began), None, "it lasts");
     assert!(up.running().is_empty() && up.unexpected().await.is_empty());
 
     let again = done(&up, None, stop()).await;
-    assert!(!again.effective, "{again:?}");
+    assert!(!again.effective && again.ended.is_some() && again.holds.is_empty(), "{again:?}");
     assert_eq!(again.proof, "it was not running, but had ended with exit code 7");
 
     let start = || ActionPlan::Start { target: target("one", None) };
     let started = done(&up, None, start()).await;
     assert!(started.effective && started.ended.is_some(), "{started:?}");
     assert!(started.proof.starts_with("new start time 20"), "{started:?}");
+    let let_run = up.let_run(&stopped.holds, stopped.began).unwrap();
+    assert!(
+        (started.began..=started.ended.unwrap()).contains(&let_run),
+        "until then it was down: {let_run:?}"
+    );
     assert_eq!(up.running().len(), 1);
     let idle = done(&up, None, start()).await;
     assert_eq!((idle.effective, idle.proof.as_str()), (false, "it was running already"));
@@ -150,8 +157,13 @@ async fn stop_lasts_until_a_start() {
     let bounded = done(&up, Some(MS(500)), stop()).await;
     assert!(bounded.effective && bounded.proof.contains("exit 7, new start time"), "{bounded:?}");
     assert!(bounded.ended.unwrap() - bounded.began >= MS(500));
-    done(&up, None, stop()).await;
+    let left_down = done(&up, None, stop()).await;
+    assert_eq!(up.let_run(&left_down.holds, left_down.began), None, "earlier starts are not its end");
     assert_eq!(up.heal(std::future::pending()).await, Vec::<String>::new());
+    assert!(up.let_run(&left_down.holds, left_down.began).is_some());
+    // The first of several starts is.
+    done(&up, None, restart("one", "SIGTERM", None)).await;
+    assert_eq!(up.let_run(&stopped.holds, stopped.began), Some(let_run));
     assert_eq!(inspect(&run.container("one", 0), "{{.State.Running}}"), "true");
     up.down().await;
     run.assert_gone();

@@ -79,6 +79,44 @@ async fn a_way_is_slow_for_as_long_as_the_fault_lasts() {
     run.assert_gone();
 }
 
+/// As [`ASKER`], with requests of 200,000 bytes, which Tansu does not understand and need not.
+const PUSHER: &str = r"
+at=${AT/:/\/}
+while true; do
+    exec 3<>/dev/tcp/$at || exit 1
+    { printf '\0\3\x0d\x40'; head -c 200000 /dev/zero; } >&3
+    head -c 1 <&3 >/dev/null
+    exec 3>&-
+    sleep 0.05
+done
+";
+
+#[tokio::test]
+async fn a_bandwidth_is_proven_by_what_it_held_back() {
+    let Some(mut plan) = plan() else { return };
+    let asked = fault(Some(Duration::from_secs(3)), throttle(0, Some(100 << 10)));
+    let run = Run::new();
+    let up = run.up(&plan).await.unwrap();
+    let small = up.inflict(&asked, std::future::pending()).await;
+    assert!(!small.effective, "{small:?}");
+    assert!(small.proof.ends_with("too little came for 100.00 KiB/s to limit it"), "{small:?}");
+    up.down().await;
+    run.assert_gone();
+
+    plan.services[1].command = Some(crate::plans::texts(&[PUSHER]));
+    let run = Run::new();
+    let up = run.up(&plan).await.unwrap();
+    let large = up.inflict(&asked, std::future::pending()).await;
+    assert!(large.effective, "{large:?}");
+    let there = large.proof.split("; there, held back ").nth(1).unwrap();
+    let numbers: Vec<f64> = there.split(' ').filter_map(|word| word.parse().ok()).collect();
+    let [held, flowed, rate, ..] = numbers[..] else { panic!("{large:?}") };
+    assert!(held > 2.0 && held <= flowed && flowed < 3.5, "{large:?}");
+    assert!((80.0..=103.0).contains(&rate) && there.contains(" KiB/s through"), "{large:?}");
+    up.down().await;
+    run.assert_gone();
+}
+
 #[tokio::test]
 async fn what_nobody_used_is_not_effective() {
     let Some(mut plan) = plan() else { return };

@@ -21,4 +21,5 @@ mod runs_gaps;
 mod runs_order;
 mod timed;
 mod verify;
+mod watch;
 mod workflows;

@@ -97,7 +97,7 @@ fn plan() -> Plan {
         check("stalls", drops, 13),
         check("comes_back", recovers, 14),
         check("no_long_gap", Ask::Continuity { max_gap: ms(2000) }, 15),
-        check("steady", Ask::MetadataStable { allow: vec![Aspect::Brokers] }, 16),
+        check("steady", Ask::MetadataStable { allow: vec![Aspect::Brokers], max_silence: ms(10_000) }, 16),
     ]);
     plan
 }
@@ -254,6 +254,7 @@ fn seen() -> Observations {
         first: Some(ms(first)),
         last: Some(ms(24_410)),
         last_error: error.map(str::to_owned),
+        silences: Vec::new(),
     };
     let steady = ScenarioSeen {
         watch: Some(WatchSeen {
@@ -293,6 +294,7 @@ fn seen() -> Observations {
                 kind: "restart",
                 target: "broker".to_owned(),
                 span: Some((ms(8004), ms(10_112))),
+                settled: Some(ms(10_322)),
                 effective: true,
                 proof: "`broker.0` ended with 137 at 8.02 s, and started anew at 10.1 s; ready after 210 ms"
                     .to_owned(),
@@ -302,6 +304,7 @@ fn seen() -> Observations {
                 kind: "scale",
                 target: "broker".to_owned(),
                 span: Some((ms(16_000), ms(16_390))),
+                settled: Some(ms(16_390)),
                 effective: true,
                 proof: "3 of 3 replicas ready".to_owned(),
             },

@@ -55,5 +55,5 @@ pub(super) async fn run(
     }))
     .await;
     let (effective, proof) = proof(&shown);
-    Inflicted { began, ended: Some(Instant::now()), effective, proof }
+    Inflicted { began, ended: Some(Instant::now()), holds: Vec::new(), effective, proof }
 }

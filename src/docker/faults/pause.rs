@@ -13,7 +13,7 @@ use super::super::options::Inflicted;
 use super::super::state::{Shared, Unit, Wanted};
 use super::super::{attach, container};
 use super::power::readiness;
-use super::shown::{Shown, fit, left, nobody, proof, time};
+use super::shown::{Shown, fit, held, left, nobody, proof, time};
 use crate::plan::FaultPlan;
 
 /// What freezing itself may still count, of processor time.
@@ -36,7 +36,8 @@ pub(super) async fn pause(shared: &Shared, fault: &FaultPlan, units: Vec<Arc<Uni
     };
     let thawed = join_all(units.iter().zip(frozen).map(|(unit, frozen)| thaw(shared, unit, frozen))).await;
     let let_go = Instant::now();
-    let ended = units.iter().all(|unit| unit.wanted() != Wanted::Paused).then_some(let_go);
+    let holds = held(&units, Wanted::Paused);
+    let ended = holds.is_empty().then_some(let_go);
     let bound = left(fault, began);
     let too_short = &too_short;
     let shown = join_all(units.into_iter().zip(thawed).map(|(unit, thawed)| async move {
@@ -51,7 +52,7 @@ pub(super) async fn pause(shared: &Shared, fault: &FaultPlan, units: Vec<Arc<Uni
     }))
     .await;
     let (effective, proof) = proof(&shown);
-    Inflicted { began, ended, effective, proof }
+    Inflicted { began, ended, holds, effective, proof }
 }
 
 /// What was seen right after freezing.
@@ -116,8 +117,7 @@ pub(super) async fn go_on(shared: &Shared, unit: &Unit) -> Result<(), String> {
     }
     {
         let mut state = unit.state();
-        state.wanted = Wanted::Running;
-        state.unready = true;
+        state.runs();
     }
     if unit.attached {
         attach::unmark(shared, &id).await;

@@ -13,7 +13,7 @@ use super::super::daemon::said;
 use super::super::options::Inflicted;
 use super::super::state::{Shared, Unit, Wanted};
 use super::super::{attach, images, ready, start as starting};
-use super::shown::{Shown, fit, left, nobody, nothing, proof, time};
+use super::shown::{Shown, fit, held, left, nobody, nothing, proof, time};
 use crate::plan::FaultPlan;
 
 /// How long a container may take to end by the signal, before it gets SIGKILL.
@@ -30,6 +30,13 @@ pub(super) struct Power<'a> {
     pub lasts: Option<Duration>,
     /// It is a `restart`: meanwhile they count as running.
     pub restarts: bool,
+}
+
+impl Power<'_> {
+    /// What containers are to be while they are down.
+    const fn makes(self) -> Wanted {
+        if self.restarts { Wanted::Restarting } else { Wanted::Stopped }
+    }
 }
 
 /// A container that was ended.
@@ -66,8 +73,10 @@ pub(super) async fn off(
             })
             .collect();
         let (effective, proof) = proof(&shown);
-        let ended = if shown.iter().any(|shown| shown.effective) { None } else { Some(Instant::now()) };
-        return Inflicted { began, ended, effective, proof };
+        let holds =
+            held(shown.iter().filter(|shown| shown.effective).map(|shown| &shown.unit), power.makes());
+        let ended = holds.is_empty().then(Instant::now);
+        return Inflicted { began, ended, holds, effective, proof };
     };
     cut.sleep(lasts).await;
     let started = join_all(all.iter().map(|down| async {
@@ -77,8 +86,9 @@ pub(super) async fn off(
         }
     }))
     .await;
-    let ended = started.iter().all(Result::is_ok).then(Instant::now);
     let up_again = Instant::now();
+    let holds = held(all.iter().filter(|down| down.ended.is_ok()).map(|down| &down.unit), power.makes());
+    let ended = started.iter().all(Result::is_ok).then_some(up_again);
     let bound = left(fault, began);
     let shown = join_all(all.into_iter().zip(started).map(|(down, started)| async move {
         let Down { unit, ended } = down;
@@ -100,7 +110,7 @@ pub(super) async fn off(
     }))
     .await;
     let (effective, proof) = proof(&shown);
-    Inflicted { began, ended, effective, proof }
+    Inflicted { began, ended, holds, effective, proof }
 }
 
 /// Starts containers that are down.
@@ -126,7 +136,7 @@ pub(super) async fn on(shared: &Shared, fault: &FaultPlan, units: Vec<Arc<Unit>>
     }))
     .await;
     let (effective, proof) = proof(&shown);
-    Inflicted { began, ended: Some(Instant::now()), effective, proof }
+    Inflicted { began, ended: Some(Instant::now()), holds: Vec::new(), effective, proof }
 }
 
 /// Ends one container, and waits until it has.
@@ -138,7 +148,7 @@ async fn end(shared: &Shared, unit: Arc<Unit>, power: Power<'_>) -> Down {
 async fn end_it(shared: &Shared, unit: &Unit, power: Power<'_>) -> Result<(Now, String), String> {
     let (id, before) = fit(shared, unit, "start").await?;
     let signal = power.signal;
-    unit.want(if power.restarts { Wanted::Restarting } else { Wanted::Stopped });
+    unit.want(power.makes());
     let daemon = &shared.daemon;
     if let Err(error) = container::kill(daemon, &id, signal).await {
         unit.want(Wanted::Running);

@@ -45,6 +45,7 @@ pub(super) async fn scale(shared: &Shared, fault: &FaultPlan, name: &str, to: u3
         return Inflicted {
             began,
             ended: Some(Instant::now()),
+            holds: Vec::new(),
             effective,
             proof: words(earlier, to, &brought),
         };
@@ -55,7 +56,7 @@ pub(super) async fn scale(shared: &Shared, fault: &FaultPlan, name: &str, to: u3
     brought.done.extend(back.done);
     brought.failed.extend(back.failed);
     let proof = words(earlier, to, &brought);
-    Inflicted { began, ended, effective, proof }
+    Inflicted { began, ended, holds: Vec::new(), effective, proof }
 }
 
 fn words(from: u32, to: u32, brought: &Brought) -> String {

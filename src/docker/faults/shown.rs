@@ -9,13 +9,13 @@ use super::super::attach;
 use super::super::container::{self, Now};
 use super::super::daemon::said;
 use super::super::options::Inflicted;
-use super::super::state::{Shared, Unit};
+use super::super::state::{Shared, Unit, Wanted};
 use crate::plan::FaultPlan;
 
 /// A fault that did nothing, with the reason.
 pub(super) fn nothing(reason: impl Into<String>) -> Inflicted {
     let now = Instant::now();
-    Inflicted { began: now, ended: Some(now), effective: false, proof: reason.into() }
+    Inflicted { began: now, ended: Some(now), holds: Vec::new(), effective: false, proof: reason.into() }
 }
 
 /// That no container of a target is there.
@@ -40,6 +40,12 @@ pub(super) fn proof(all: &[Shown]) -> (bool, String) {
         if several { format!("{}: {}", shown.unit.title(), shown.words) } else { shown.words.clone() }
     });
     (!all.is_empty() && all.iter().all(|shown| shown.effective), words.collect::<Vec<_>>().join("; "))
+}
+
+/// What a fault still holds of its containers: those that are to be what it made of them.
+pub(super) fn held<'a>(units: impl IntoIterator<Item = &'a Arc<Unit>>, made: Wanted) -> Vec<(String, u32)> {
+    let held = units.into_iter().filter(|unit| unit.wanted() == made);
+    held.map(|unit| (unit.service.clone(), unit.replica)).collect()
 }
 
 /// What is left of a fault's time, from the start of a wait.

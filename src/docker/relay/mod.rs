@@ -18,7 +18,7 @@ use super::lock::lock;
 use pump::pump;
 use slow::{Direction, Way};
 
-pub(super) use slow::{Passed, Slow};
+pub(super) use slow::{Limited, Passed, Slow};
 
 /// How long a target may take to accept a connection.
 const DIAL: Duration = Duration::from_secs(10);

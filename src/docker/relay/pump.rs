@@ -75,13 +75,11 @@ async fn take_in(
 /// Waits as long as the bandwidth wants it, and no longer than it is limited.
 async fn hold_back(slow: &mut watch::Receiver<Slow>, way: &Way, direction: Direction, length: usize) {
     let Some(bandwidth) = slow.borrow_and_update().bandwidth else { return };
-    let start = Instant::now();
-    let until = way.takes_until(direction, length, bandwidth);
+    let hold = way.hold(direction, length, bandwidth);
     tokio::select! {
-        () = tokio::time::sleep_until(until) => {}
+        () = tokio::time::sleep_until(hold.until) => hold.passes(),
         _ = slow.changed() => {}
     }
-    way.held_for(start.elapsed());
 }
 
 async fn give_out(

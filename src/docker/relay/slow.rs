@@ -42,12 +42,47 @@ pub(crate) struct Way {
     bytes: [AtomicU64; 2],
     delayed: AtomicU64,
     delay_nanos: AtomicU64,
-    held_nanos: AtomicU64,
 }
 
-/// When the line is free again, where its bandwidth is limited.
+/// One direction of all connections, where its bandwidth is limited.
 #[derive(Default)]
-struct Line(Mutex<Option<Instant>>);
+struct Line(Mutex<LineState>);
+
+#[derive(Default)]
+struct LineState {
+    /// When it is free again.
+    free: Option<Instant>,
+    /// Chunks that wait now, and since when there is one.
+    waiting: Option<(u32, Instant)>,
+    /// Until when what came last counts as flowing.
+    flows_until: Option<Instant>,
+    limited: Limited,
+}
+
+/// What a bandwidth did in one direction.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Limited {
+    /// Bytes that it let through in their time.
+    pub through: u64,
+    /// How long bytes flowed or waited.
+    pub flowed: Duration,
+    /// How long of that some waited.
+    pub held: Duration,
+}
+
+/// A chunk that the bandwidth holds back; over when it is dropped.
+pub(crate) struct Hold<'a> {
+    line: &'a Line,
+    bytes: u64,
+    began: Instant,
+    /// When its time has come.
+    pub until: Instant,
+}
+
+/// A line may be late by so much and catch up: timers wake in milliseconds, and a few of them are no burst.
+const SLACK: Duration = Duration::from_millis(5);
+/// What comes within this time of what came before is one flow.
+const FLOW: Duration = Duration::from_millis(100);
 
 /// What passed, from the relay's start or between two looks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -64,8 +99,8 @@ pub(crate) struct Passed {
     pub delayed: u64,
     /// Their delays, summed up.
     pub delay: Duration,
-    /// What the bandwidth held back, summed up over all chunks.
-    pub held: Duration,
+    /// What a bandwidth did, to the target and back.
+    pub limited: [Limited; 2],
 }
 
 impl Way {
@@ -80,14 +115,13 @@ impl Way {
             bytes: Default::default(),
             delayed: AtomicU64::new(0),
             delay_nanos: AtomicU64::new(0),
-            held_nanos: AtomicU64::new(0),
         }
     }
 
     /// Makes it as slow as that, for what is read from now on. What waits is let go where there is no latency.
     pub(crate) fn set(&self, slow: Slow) {
         for line in &self.lines {
-            *lock(&line.0) = None;
+            lock(&line.0).free = None;
         }
         self.slow.send_replace(slow);
     }
@@ -107,7 +141,7 @@ impl Way {
             back: read(&self.bytes[1]),
             delayed: read(&self.delayed),
             delay: Duration::from_nanos(read(&self.delay_nanos)),
-            held: Duration::from_nanos(read(&self.held_nanos)),
+            limited: [&self.lines[0], &self.lines[1]].map(|line| lock(&line.0).limited_at(Instant::now())),
         }
     }
 
@@ -131,20 +165,20 @@ impl Way {
         self.delay_nanos.fetch_add(nanos(delay), Ordering::Relaxed);
     }
 
-    /// Counts what the bandwidth held back.
-    pub(crate) fn held_for(&self, time: Duration) {
-        self.held_nanos.fetch_add(nanos(time), Ordering::Relaxed);
-    }
-
-    /// When bytes read now may have left, at that bandwidth: one after another over all connections.
-    pub(crate) fn takes_until(&self, direction: Direction, bytes: usize, bandwidth: u64) -> Instant {
-        let mut free = lock(&self.lines[direction.index()].0);
-        let start = free.unwrap_or_else(Instant::now).max(Instant::now());
-        let nanos =
-            u128::try_from(bytes).unwrap_or(0).saturating_mul(1_000_000_000) / u128::from(bandwidth.max(1));
-        let end = start + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX / 4));
-        *free = Some(end);
-        end
+    /// Holds back bytes read now until they may have left at that bandwidth: one after another over all connections.
+    pub(crate) fn hold(&self, direction: Direction, bytes: usize, bandwidth: u64) -> Hold<'_> {
+        let line = &self.lines[direction.index()];
+        let mut state = lock(&line.0);
+        let now = Instant::now();
+        let start = state.free.map_or(now, |free| free.max(now.checked_sub(SLACK).unwrap_or(now)));
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let nanos = u128::from(bytes).saturating_mul(1_000_000_000) / u128::from(bandwidth.max(1));
+        let until = start + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX / 4));
+        state.free = Some(until);
+        state.flows(now, now);
+        let (others, since) = state.waiting.unwrap_or((0, now));
+        state.waiting = Some((others + 1, since));
+        Hold { line, bytes, began: now, until }
     }
 
     /// The delay of the next chunk.
@@ -164,6 +198,64 @@ impl Way {
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
+    }
+}
+
+impl LineState {
+    /// Bytes flowed from one time to another, which is now.
+    fn flows(&mut self, from: Instant, now: Instant) {
+        let counted = self.flows_until.map_or(from, |until| until.max(from));
+        let until = now + FLOW;
+        self.limited.flowed += until.saturating_duration_since(counted);
+        self.flows_until = Some(self.flows_until.map_or(until, |counted| counted.max(until)));
+    }
+
+    /// What the bandwidth did until now, with what goes on.
+    fn limited_at(&self, now: Instant) -> Limited {
+        let Limited { through, mut flowed, mut held } = self.limited;
+        if let Some(until) = self.flows_until {
+            flowed = flowed.saturating_sub(until.saturating_duration_since(now));
+        }
+        if let Some((_, since)) = self.waiting {
+            held += now.saturating_duration_since(since);
+            flowed += self.flows_until.map_or(Duration::ZERO, |until| now.saturating_duration_since(until));
+        }
+        Limited { through, flowed, held }
+    }
+}
+
+impl Hold<'_> {
+    /// Its time has come: it goes through.
+    pub(crate) fn passes(self) {
+        let mut state = lock(&self.line.0);
+        state.limited.through = state.limited.through.saturating_add(self.bytes);
+    }
+}
+
+impl Drop for Hold<'_> {
+    fn drop(&mut self) {
+        let mut state = lock(&self.line.0);
+        let now = Instant::now();
+        state.flows(self.began, now);
+        state.waiting = match state.waiting {
+            Some((others, since)) if others > 1 => Some((others - 1, since)),
+            Some((_, since)) => {
+                state.limited.held += now.saturating_duration_since(since);
+                None
+            }
+            None => None,
+        };
+    }
+}
+
+impl Limited {
+    /// What was done since an earlier look.
+    pub(crate) const fn since(&self, earlier: &Self) -> Self {
+        Self {
+            through: self.through.saturating_sub(earlier.through),
+            flowed: self.flowed.saturating_sub(earlier.flowed),
+            held: self.held.saturating_sub(earlier.held),
+        }
     }
 }
 
@@ -193,7 +285,7 @@ impl Passed {
             back: self.back.saturating_sub(earlier.back),
             delayed: self.delayed.saturating_sub(earlier.delayed),
             delay: self.delay.saturating_sub(earlier.delay),
-            held: self.held.saturating_sub(earlier.held),
+            limited: [self.limited[0].since(&earlier.limited[0]), self.limited[1].since(&earlier.limited[1])],
         }
     }
 
@@ -216,18 +308,66 @@ mod tests {
     async fn bytes_take_their_time_one_after_another() {
         let way = Way::new();
         let start = Instant::now();
-        let at = |instant: Instant| instant - start;
-        assert_eq!(at(way.takes_until(Direction::Out, 500, 1000)), Duration::from_millis(500));
-        assert_eq!(at(way.takes_until(Direction::Out, 500, 1000)), Duration::from_secs(1));
-        assert_eq!(at(way.takes_until(Direction::Back, 100, 1000)), Duration::from_millis(100));
+        let until = |direction, bytes| way.hold(direction, bytes, 1000).until - start;
+        assert_eq!(until(Direction::Out, 500), Duration::from_millis(500));
+        assert_eq!(until(Direction::Out, 500), Duration::from_secs(1));
+        assert_eq!(until(Direction::Back, 100), Duration::from_millis(100));
         tokio::time::advance(Duration::from_secs(5)).await;
-        assert_eq!(
-            at(way.takes_until(Direction::Out, 1000, 1000)),
-            Duration::from_secs(6),
-            "no burst is saved up"
-        );
+        assert_eq!(until(Direction::Out, 1000), Duration::from_millis(5995), "next to no burst is saved up");
         way.set(Slow::default());
-        assert_eq!(at(way.takes_until(Direction::Out, 1, 1000)), Duration::from_millis(5001));
+        assert_eq!(until(Direction::Out, 1), Duration::from_millis(5001));
+    }
+
+    /// Timers tick in milliseconds.
+    fn near(found: Duration, wanted: Duration) -> bool {
+        found.abs_diff(wanted) <= Duration::from_millis(2)
+    }
+
+    /// Waits for a chunk's time, as the pump does.
+    async fn pass(way: &Way, bytes: usize) {
+        let hold = way.hold(Direction::Out, bytes, 1000);
+        tokio::time::sleep_until(hold.until).await;
+        hold.passes();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_in_which_some_waited_is_counted_once() {
+        let (way, ms) = (Way::new(), Duration::from_millis);
+        // Two wait side by side for a second, and after a while one for half a second.
+        tokio::join!(pass(&way, 500), pass(&way, 500));
+        tokio::time::sleep(ms(2000)).await;
+        pass(&way, 505).await;
+        tokio::time::sleep(ms(1000)).await;
+        let all = way.passed().limited[0];
+        assert_eq!(all.through, 1505);
+        assert!(near(all.held, ms(1500)) && near(all.flowed, ms(1500) + 2 * FLOW), "{all:?}");
+        // One that is still waiting counts as far as it has.
+        let before = way.passed();
+        let hold = way.hold(Direction::Out, 500, 1000);
+        tokio::time::advance(ms(300)).await;
+        let soon = way.passed().since(&before).limited[0];
+        assert_eq!(soon, Limited { through: 0, flowed: ms(300), held: ms(300) });
+        drop(hold);
+        assert_eq!(
+            way.passed().since(&before).limited[0],
+            soon,
+            "what is let go early does not pass in its time"
+        );
+        assert_eq!(way.passed().limited[1], Limited::default());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_asks_for_less_than_the_bandwidth_waits_for_nothing() {
+        let way = Way::new();
+        pass(&way, 1).await;
+        let before = way.passed();
+        for _ in 0..1000 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            pass(&way, 5).await;
+        }
+        let limited = way.passed().since(&before).limited[0];
+        assert_eq!((limited.through, limited.held), (5000, Duration::ZERO));
+        assert!(limited.flowed >= Duration::from_secs(9), "{limited:?}");
     }
 
     #[test]

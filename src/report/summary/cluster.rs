@@ -15,7 +15,8 @@ pub struct FaultSummary {
     pub target: String,
     /// Start, from the run's zero; null where it never began.
     pub started_ms: Option<u64>,
-    /// End, from the run's zero. A restart ends when its container is started again.
+    /// End, from the run's zero. A restart ends when its container is started again; what is left down ends when another
+    /// fault starts it, or with the run.
     pub ended_ms: Option<u64>,
     /// Whether it was shown to have taken effect.
     pub effective: bool,

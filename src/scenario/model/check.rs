@@ -132,6 +132,8 @@ checks! {
     MetadataStable = "metadata_stable" {
         /// What may change all the same. Default: nothing.
         allow: Option<Vec<Aspect>>,
+        /// How long a broker may give no answer while no fault lasts. Default: 10s.
+        max_silence: Option<Written<Duration>>,
     }
     /// No longer time without an ack, or without a read, than this.
     Continuity = "continuity" {

@@ -96,6 +96,8 @@ pub enum Ask {
     MetadataStable {
         /// What may change all the same.
         allow: Vec<Aspect>,
+        /// How long a broker may give no answer while no fault lasts.
+        max_silence: std::time::Duration,
     },
     /// No longer time without an ack or a read than this.
     Continuity {

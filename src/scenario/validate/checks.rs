@@ -13,10 +13,12 @@ use crate::scenario::model::{self, check as raw};
 use crate::scenario::node::below;
 use crate::scenario::suggest;
 use crate::scenario::valid::{Ask, Aspect, Check, Consume, CountMetric, From, Metric, Span, Work};
-use crate::units::Share;
+use crate::units::{Duration, Share};
 
 /// `tolerance` of `recovers` where none is written; the plan's table of defaults has it too.
 const TOLERANCE: Share = Share::new(0.2);
+/// `max_silence` of `metadata_stable`, likewise.
+const MAX_SILENCE: Duration = Duration::from_secs(10);
 
 /// All checks that the file writes out.
 pub(super) fn all(
@@ -91,7 +93,12 @@ fn ask(cx: &mut Context<'_>, pointer: &str, raw: &model::Check) -> Option<Ask> {
             Ask::Recovers { after: it.after.clone(), within: within?.std(), tolerance: tolerance.get() }
         }
         Raw::MetadataStable(it) => {
-            Ask::MetadataStable { allow: aspects(it.allow.as_deref().unwrap_or_default()) }
+            let max_silence = match &it.max_silence {
+                Some(written) => cx.positive(&below(pointer, "max_silence"), Some(written))?,
+                None => MAX_SILENCE,
+            };
+            let allow = aspects(it.allow.as_deref().unwrap_or_default());
+            Ask::MetadataStable { allow, max_silence: max_silence.std() }
         }
         Raw::Continuity(it) => {
             Ask::Continuity { max_gap: cx.positive(&below(pointer, "max_gap"), Some(&it.max_gap))?.std() }

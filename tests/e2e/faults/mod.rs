@@ -10,4 +10,5 @@ mod place;
 mod pulled;
 mod refused;
 mod scale;
+mod stop;
 mod throttle;

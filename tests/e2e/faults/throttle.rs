@@ -13,6 +13,34 @@ fn s5_throughput_drops_and_comes_back() {
     arithmetic(&ran);
 }
 
+/// The example with this bandwidth in place of its latency.
+fn by_bandwidth(cluster: &str, bandwidth: &str) -> String {
+    let text = example("s5-storage-throttle.yaml", cluster);
+    let limited = text.replace("latency: 200ms", &format!("bandwidth: {bandwidth}"));
+    assert_ne!(text, limited);
+    limited
+}
+
+#[test]
+fn s5_by_bandwidth_is_proven_by_what_was_held_back() {
+    let Some(cluster) = over_s3() else { return };
+    let ran = run(&by_bandwidth(&cluster, "10KiB/s")).expect("pass");
+    assert_eq!(fault(&ran, "slow")["effective"], true, "{ran}");
+    let proof = fault(&ran, "slow")["proof"].as_str().expect("it is a text");
+    assert!(proof.contains("; there, held back ") && proof.contains(" through"), "{proof}");
+    assert_eq!((ran.check("drops"), ran.check("comes_back")), ("pass", "pass"), "{ran}");
+}
+
+#[test]
+fn a_bandwidth_that_nothing_exceeds_is_no_fault() {
+    let Some(cluster) = over_s3() else { return };
+    let ran = run(&by_bandwidth(&cluster, "1GiB/s")).expect("error");
+    assert_eq!(fault(&ran, "slow")["effective"], false, "{ran}");
+    let reason = ran.summary["reason"].as_str().expect("it is a text");
+    assert!(reason.contains("too little came for 1.00 GiB/s to limit it"), "{reason}");
+    assert_eq!((ran.check("drops"), ran.check("no_loss")), ("inconclusive", "inconclusive"), "{ran}");
+}
+
 /// One message is in flight at a time, so that its latency is the rate's inverse: before the fault the store's own
 /// time, during it at least one delay more, by a whole number of requests.
 fn arithmetic(ran: &Ran) {

@@ -1,0 +1,51 @@
+//! A `stop` without `for`: it lasts until another fault starts what it stopped, or to the end of the run.
+
+use super::cluster::{fault, of_fault, over_s3, run};
+
+#[test]
+fn a_stop_lasts_until_a_start_and_silences_its_broker_for_so_long() {
+    let Some(cluster) = over_s3() else { return };
+    let text = format!(
+        "topics: [{{name: \"t-{{{{run_id}}}}\"}}]
+scenarios:
+  write: {{type: produce, duration: 15s, rate: 20/s, value: {{size: 50B}}}}
+  read: {{type: consume, idle_timeout: 1m}}
+  steady: {{type: watch, every: 200ms}}
+faults:
+  down: {{type: stop, target: broker, at: 3s}}
+  up: {{type: start, target: broker, after: down, at: 5s}}
+checks:
+  - {{type: metadata_stable, max_silence: 2s}}
+{cluster}"
+    );
+    let ran = run(&text).expect("pass");
+    let (down, up) = (of_fault(&ran, "down", "ended_ms"), of_fault(&ran, "up", "started_ms"));
+    assert!(down >= up && down <= of_fault(&ran, "up", "ended_ms"), "{ran}");
+    assert!(down - of_fault(&ran, "down", "started_ms") >= 5_000, "{ran}");
+    let first_ack = of_fault(&ran, "down", "first_ack_ms");
+    assert!(first_ack < 10_000, "the recovery counts from there: {ran}");
+    let steady = &ran.summary["watch"]["steady"]["brokers"][0];
+    let unanswered = steady["asked"].as_u64().zip(steady["answered"].as_u64()).map(|(all, some)| all - some);
+    assert!(unanswered >= Some(5), "it was silent meanwhile: {steady}");
+}
+
+#[test]
+fn a_stop_that_nothing_ends_lasts_to_the_end_of_the_run() {
+    let Some(cluster) = over_s3() else { return };
+    let text = format!(
+        "topics: [{{name: \"t-{{{{run_id}}}}\"}}]
+scenarios:
+  write: {{type: produce, messages: 50, value: {{size: 50B}}}}
+  read: {{type: consume}}
+  late: {{type: produce, after: read, at: 3s, messages: 1, timeout: 2s}}
+faults:
+  down: {{type: stop, target: broker, after: read}}
+  up: {{type: start, target: broker, when: \"late.acked >= 1\"}}
+{cluster}"
+    );
+    let ran = run(&text).expect("error");
+    assert!(fault(&ran, "up")["started_ms"].is_null(), "{ran}");
+    let (start, end) = (of_fault(&ran, "down", "started_ms"), of_fault(&ran, "down", "ended_ms"));
+    assert_eq!(Some(end), ran.summary["duration_ms"].as_u64(), "{ran}");
+    assert!(end - start >= 3_000, "{ran}");
+}

@@ -1,0 +1,87 @@
+//! `watch`: brokers that stop answering while it asks are never green, whether they come back or not.
+
+use std::time::Duration;
+
+use kafka_protocol::messages::ApiKey;
+
+use crate::lab::{Relay, Storage, Tansu, wait_for};
+use crate::runs::{Kaf6, Ran};
+
+/// Writes to the broker for so long, while the relay alone is watched; something is done to that after some looks.
+fn watched(seconds: u32, check: &str, harm: impl FnOnce(Relay) -> Option<Relay>) -> Option<Ran> {
+    let tansu = Tansu::start(&Storage::Memory)?;
+    let relay = Relay::start(&tansu.address());
+    let file = format!(
+        "brokers: ['{}']
+topics: [{{name: 'watched-{{{{run_id}}}}'}}]
+scenarios:
+  write: {{type: produce, duration: {seconds}s, rate: 20/s}}
+  steady: {{type: watch, every: 200ms, brokers: ['{}']}}
+checks: [{{type: metadata_stable{check}}}]
+",
+        tansu.address(),
+        relay.address()
+    );
+    let run = Kaf6::file(&file).start();
+    let asked = || relay.seen().iter().filter(|seen| seen.api == ApiKey::Metadata).count();
+    wait_for("some looks", Duration::from_secs(20), || asked() >= 5);
+    let relay = harm(relay);
+    let ran = run.end();
+    drop(relay);
+    Some(ran)
+}
+
+/// Kills it.
+fn dies(relay: Relay) -> Option<Relay> {
+    drop(relay);
+    None
+}
+
+#[test]
+fn a_broker_that_answers_to_the_end_is_stable() {
+    let Some(ran) = watched(4, "", Some) else { return };
+    let ran = ran.expect("pass");
+    let answer = ran.answer("metadata_stable");
+    assert_eq!(answer, r#""0 changes, no silence over 10 s" / "0 changes" / """#, "{ran}");
+}
+
+#[test]
+fn a_broker_that_dies_fails() {
+    let Some(ran) = watched(8, ", max_silence: 2s", dies) else { return };
+    let ran = ran.expect("fail");
+    let answer = ran.answer("metadata_stable");
+    assert!(answer.contains("silent for") && answer.contains("refused"), "{answer}");
+}
+
+#[test]
+fn a_broker_that_dies_shortly_before_the_end_is_no_pass() {
+    let Some(ran) = watched(6, ", max_silence: 60s", dies) else { return };
+    let ran = ran.expect("error");
+    assert_eq!(ran.check("metadata_stable"), "inconclusive", "{ran}");
+    assert!(ran.answer("metadata_stable").contains("to the end of the watch"), "{ran}");
+}
+
+#[test]
+fn a_broker_that_comes_back_is_judged_by_how_long_it_was_silent() {
+    let hangs = |relay: Relay| {
+        relay.hold(Duration::from_secs(5));
+        Some(relay)
+    };
+    let Some(ran) = watched(10, "", hangs) else { return };
+    let ran = ran.expect("pass");
+    assert!(ran.answer("metadata_stable").contains("gave no answer from"), "a pass that says so: {ran}");
+    let Some(ran) = watched(10, ", max_silence: 1s", hangs) else { return };
+    assert_eq!(ran.expect("fail").check("metadata_stable"), "fail");
+}
+
+#[test]
+fn a_broker_that_does_not_answer_the_last_question_is_asked_again() {
+    let blinks = |relay: Relay| {
+        std::thread::sleep(Duration::from_secs(2));
+        relay.hold(Duration::from_secs(3));
+        Some(relay)
+    };
+    let Some(ran) = watched(4, "", blinks) else { return };
+    let ran = ran.expect("pass");
+    assert!(ran.answer("metadata_stable").contains("gave no answer from"), "{ran}");
+}
