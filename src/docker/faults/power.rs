@@ -15,9 +15,7 @@ use super::super::state::{Shared, Unit, Wanted};
 use super::super::{attach, images, ready, start as starting};
 use super::shown::{Shown, fit, left, nobody, nothing, proof, time};
 use crate::plan::FaultPlan;
-
-/// How long a container may take to end by the signal, before it gets SIGKILL.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::plan::defaults::PATIENCE;
 
 /// How containers are ended.
 #[derive(Clone, Copy)]
