@@ -266,6 +266,7 @@ async fn end_all(shared: &Shared) {
         unit.log.settle().await;
     });
     futures_util::future::join_all(ends).await;
+        shared.units.values().for_each(|unit| unit.log.finish());
 }
 
 impl Drop for Guard {

@@ -177,7 +177,7 @@ impl Unit {
 
 fn log(service: &str, replica: u32, several: bool, options: &UpOptions) -> Arc<Log> {
     let name = if several { format!("{service}-{replica}.log") } else { format!("{service}.log") };
-    Arc::new(Log::new(options.logs.join(name)))
+    Arc::new(Log::new(options.logs.join(name), options.secrets.clone()))
 }
 
 impl Shared {
