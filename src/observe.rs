@@ -68,6 +68,8 @@ impl Observations {
 pub enum Cut {
     /// The run's own time bound.
     Timeout,
+    /// A container that ended by itself.
+    Crash,
     /// A check with `abort`, by its name.
     Abort(String),
     /// A signal, by its name.
@@ -116,7 +118,7 @@ pub enum Ended {
     Timeout,
     /// Nothing came for so long that it gave up.
     Idle,
-    /// A check with `abort` or the run's time bound ended it.
+    /// A check with `abort`, the run's time bound or a container that crashed ended it.
     Aborted,
     /// A signal ended it.
     Interrupted,

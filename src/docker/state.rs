@@ -90,6 +90,12 @@ pub(super) struct UnitState {
     pub image: String,
     /// What it is to be.
     pub wanted: Wanted,
+    /// How often that was said.
+    pub turns: u64,
+    /// Its container has volumes: what it writes there outlives it.
+    pub has_volumes: bool,
+    /// A fault removed a container of it that had none, and nobody has told that yet.
+    pub dropped: bool,
     /// From its first start to its being ready.
     pub ready: Option<Duration>,
     /// It was started, and not yet found ready.
@@ -171,7 +177,15 @@ impl Unit {
 
     /// Says what it is to be.
     pub(super) fn want(&self, wanted: Wanted) {
-        self.state().wanted = wanted;
+        self.state().want(wanted);
+    }
+}
+
+impl UnitState {
+    /// Says what it is to be.
+    pub(super) const fn want(&mut self, wanted: Wanted) {
+        self.wanted = wanted;
+        self.turns += 1;
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::outcome::unwind;
 use super::shared::Shared;
 use super::starts;
-use crate::observe::FaultSeen;
+use crate::observe::{FaultSeen, Note};
 
 /// The faults of a run, on their way.
 pub(super) struct Faults(JoinSet<(usize, FaultSeen)>);
@@ -32,6 +32,18 @@ impl Faults {
         seen.sort_by_key(|(number, _)| *number);
         seen.into_iter().map(|(_, fault)| fault).collect()
     }
+}
+
+/// What was lost with containers that had no volumes: a broker that keeps its data there has lost them by the fault, and not
+/// by itself.
+pub(super) fn note_dropped(shared: &Shared, who: &str, dropped: &[String]) {
+    if dropped.is_empty() {
+        return;
+    }
+    shared.note(Note::hint(format!(
+        "{who} removed the container of {}, which has no volume: what it had written into itself is gone; a service that keeps its data there needs `volumes`",
+        dropped.join(" and of ")
+    )));
 }
 
 /// One fault, from waiting to its end. The end of the last scenario ends it early.
@@ -69,6 +81,8 @@ async fn one(shared: Arc<Shared>, number: usize) -> (usize, FaultSeen) {
     seen.span = Some((shared.clock.at(done.began), shared.clock.at(ended)));
     seen.effective = done.effective;
     seen.proof = done.proof;
+    let service = fault.action.service();
+    note_dropped(&shared, &format!("fault `{}`", seen.name), &cluster.dropped(Some(service)));
     let how = if seen.effective { "" } else { ", without effect" };
     shared.live.say(format!("fault `{}` is over{how}: {}", seen.name, seen.proof));
     state.end(false);

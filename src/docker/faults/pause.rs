@@ -116,7 +116,7 @@ pub(super) async fn go_on(shared: &Shared, unit: &Unit) -> Result<(), String> {
     }
     {
         let mut state = unit.state();
-        state.wanted = Wanted::Running;
+        state.want(Wanted::Running);
         state.unready = true;
     }
     if unit.attached {

@@ -163,7 +163,7 @@ async fn end_it(shared: &Shared, unit: &Unit, power: Power<'_>) -> Result<(Now, 
 /// Starts one container again, perhaps from another image.
 pub(super) async fn start(shared: &Shared, unit: &Unit, image: Option<&str>) -> Result<(), String> {
     if let (Some(image), Some(service), false) = (image, shared.plan.service(&unit.service), unit.attached) {
-        starting::discard(shared, unit).await.map_err(|error| error.to_string())?;
+        starting::drop_container(shared, unit).await.map_err(|error| error.to_string())?;
         image.clone_into(&mut unit.state().image);
         starting::create(shared, service, unit).await.map_err(|error| error.to_string())?;
     }

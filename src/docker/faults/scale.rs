@@ -124,7 +124,7 @@ async fn leave(shared: &Shared, unit: &Unit) -> Result<String, String> {
     let stopped = shared.daemon.docker.stop_container(&id, Some(options)).await;
     let code = container::inspect(&shared.daemon, &id).await.ok().flatten().map(|now| now.exit_code);
     unit.log.settle().await;
-    starting::discard(shared, unit).await.map_err(|error| format!("did not leave: {error}"))?;
+    starting::drop_container(shared, unit).await.map_err(|error| format!("did not leave: {error}"))?;
     for port in starting::host_ports(shared, unit) {
         shared.ports.hold_again(port);
     }
