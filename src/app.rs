@@ -200,7 +200,8 @@ async fn one(
 ) -> anyhow::Result<Done> {
     let started_at = ids::now();
     let (run_id, run_tag) = (options.run_id.clone(), options.run_tag);
-    let seen = engine::run(Arc::clone(&plan), options, live).await?;
+    let mut seen = engine::run(Arc::clone(&plan), options, live).await?;
+    seen.hide(&plan.secrets);
     let record = RunRecord::new(run_id, run_tag, started_at, plan, seen);
     let summary = report::summarize(&record);
     let mut written = report::write_all(folder, &summary);

@@ -8,6 +8,7 @@ use crate::ids::{Offset, Partition};
 use crate::ledger::{Judgement, Saved, Streams};
 use crate::metrics::Snapshot;
 use crate::plan::Aspect;
+use crate::scenario::Secrets;
 
 /// All that a run saw.
 #[derive(Debug, Clone, Default)]
@@ -42,11 +43,33 @@ pub struct Observations {
     pub cut: Option<Cut>,
 }
 
+impl Observations {
+    /// Takes secrets out of whatever brokers, containers and endpoints said.
+    pub fn hide(&mut self, secrets: &Secrets) {
+        let hide = |text: &mut String| secrets.hide_from(text);
+        for scenario in &mut self.scenarios {
+            scenario.message.iter_mut().for_each(hide);
+            let stages = scenario.brokers.iter_mut().flat_map(|broker| &mut broker.stages);
+            stages.filter_map(|(_, _, error)| error.as_mut()).for_each(hide);
+            scenario.topics.iter_mut().filter_map(|topic| topic.error.as_mut()).for_each(hide);
+            scenario.scrape.iter_mut().filter_map(|scrape| scrape.last_error.as_mut()).for_each(hide);
+            let watched = scenario.watch.iter_mut().flat_map(|watch| &mut watch.brokers);
+            watched.filter_map(|broker| broker.last_error.as_mut()).for_each(hide);
+        }
+        self.faults.iter_mut().for_each(|fault| hide(&mut fault.proof));
+        self.containers.iter_mut().flat_map(|it| &mut it.last_lines).for_each(hide);
+        self.crashed.iter_mut().for_each(hide);
+        self.notes.iter_mut().for_each(|note| hide(&mut note.text));
+    }
+}
+
 /// What ended a run early.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cut {
     /// The run's own time bound.
     Timeout,
+    /// A container that ended by itself.
+    Crash,
     /// A check with `abort`, by its name.
     Abort(String),
     /// A signal, by its name.
@@ -95,7 +118,7 @@ pub enum Ended {
     Timeout,
     /// Nothing came for so long that it gave up.
     Idle,
-    /// A check with `abort` or the run's time bound ended it.
+    /// A check with `abort`, the run's time bound or a container that crashed ended it.
     Aborted,
     /// A signal ended it.
     Interrupted,

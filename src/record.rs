@@ -72,7 +72,8 @@ fn verdict(plan: &Plan, results: &[CheckResult], seen: &Observations) -> (Status
         Some(Cut::Timeout) => why.push("the run's time bound came first".to_owned()),
         Some(Cut::Signal(name)) => why.push(format!("the run was stopped by {name}")),
         Some(Cut::Abort(check)) => why.push(format!("check `{check}` ended the run")),
-        None => {}
+        // What crashed is said below.
+        Some(Cut::Crash) | None => {}
     }
     let idle = seen.scenarios.iter().filter(|s| s.ended.could_not_work());
     let idle: Vec<String> = idle

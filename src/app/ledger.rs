@@ -41,8 +41,8 @@ pub(super) fn load(
         connect_only: true,
         ..copy(options)
     };
-    let client = match scenario::load_text(&original, &saved.source, &then) {
-        Ok(scenario) => scenario.client,
+    let (client, secrets) = match scenario::load_text(&original, &saved.source, &then) {
+        Ok(scenario) => (scenario.client, scenario.secrets),
         Err(problems) => return Ok(Err(problems)),
     };
     let text = serde_json::to_string_pretty(&file(&saved)).context("cannot write the plan")?;
@@ -50,6 +50,7 @@ pub(super) fn load(
     match scenario::load_text(&path.with_extension("verify.json"), &text, &own) {
         Ok(mut scenario) => {
             scenario.client = client;
+            scenario.secrets = secrets;
             Ok(Ok((saved, plan::build(&scenario))))
         }
         Err(problems) => Ok(Err(problems)),

@@ -50,8 +50,7 @@ impl Runner {
             // The last line of a name counts.
             append(file, &format!("kaf6_runs={}\n", self.with_cluster.join(" ")));
         }
-        let password = plan.client.security.as_ref().and_then(|security| security.password.as_deref());
-        for line in password.into_iter().flat_map(str::lines).filter(|line| !line.trim().is_empty()) {
+        for line in plan.secrets.lines() {
             self.say(&format!("::add-mask::{}", line.replace('%', "%25")));
         }
         self.say(&format!("::group::kaf6 {}", plan.name.replace(['\n', '\r'], " ")));

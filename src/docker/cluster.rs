@@ -133,34 +133,53 @@ impl Cluster {
 
     /// Sentences on containers that ended by themselves, each told once.
     pub async fn unexpected(&self) -> Vec<String> {
-        let shared = self.shared();
         let mut sentences = Vec::new();
-        for unit in
-            shared.units.values().filter(|unit| unit.wanted() == Wanted::Running && !unit.state().told)
-        {
-            let Some(id) = unit.id() else { continue };
-            let how = match container::inspect(&shared.daemon, &id).await {
-                Ok(Some(now)) if now.running => continue,
-                // It had one thing to do, and nobody was to connect to it.
-                Ok(Some(now)) if now.exit_code == 0 && shared.is_one_shot(&unit.service) => continue,
-                Ok(Some(now)) if now.out_of_memory => {
-                    format!("exit code {}, out of memory", now.exit_code)
-                }
-                Ok(Some(now)) => format!("exit code {}", now.exit_code),
-                Ok(None) => "it was removed".to_owned(),
-                Err(_) => continue,
-            };
-            // A fault may have begun meanwhile.
-            if unit.wanted() != Wanted::Running {
-                continue;
-            }
-            unit.log.settle().await;
-            unit.state().told = true;
-            let lines = last_words(&unit.log.last_lines(), 3);
-            let lines = if lines.is_empty() { "its log is empty".to_owned() } else { lines };
-            sentences.push(format!("the container of {} ended by itself: {how} ({lines})", unit.title()));
+        for unit in self.shared().units.values() {
+            sentences.extend(self.ended_by_itself(unit).await);
         }
         sentences
+    }
+
+    /// As [`Cluster::unexpected`], of those that were started: nobody starts them again.
+    pub async fn crashed(&self) -> Vec<String> {
+        let mut sentences = Vec::new();
+        for unit in self.shared().units.values().filter(|unit| !unit.attached) {
+            sentences.extend(self.ended_by_itself(unit).await);
+        }
+        sentences
+    }
+
+    async fn ended_by_itself(&self, unit: &Unit) -> Option<String> {
+        let shared = self.shared();
+        let turns = {
+            let state = unit.state();
+            (state.wanted == Wanted::Running && !state.told).then_some(state.turns)?
+        };
+        let now = container::inspect(&shared.daemon, &unit.id()?).await.ok()?;
+        let how = match now {
+            Some(now) if now.running => return None,
+            // It had one thing to do, and nobody was to connect to it.
+            Some(now) if now.exit_code == 0 && shared.is_one_shot(&unit.service) => return None,
+            Some(now) if now.out_of_memory => format!("exit code {}, out of memory", now.exit_code),
+            Some(now) => format!("exit code {}", now.exit_code),
+            None => "it was removed".to_owned(),
+        };
+        // A fault may have begun meanwhile, and be over.
+        if unit.state().turns != turns {
+            return None;
+        }
+        unit.log.settle().await;
+        unit.state().told = true;
+        let lines = last_words(&unit.log.last_lines(), 3);
+        let lines = if lines.is_empty() { "its log is empty".to_owned() } else { lines };
+        Some(format!("the container of {} ended by itself: {how} ({lines})", unit.title()))
+    }
+
+    /// Replicas of which faults removed a container without volumes, each told once: of this service, or of any.
+    pub fn dropped(&self, service: Option<&str>) -> Vec<String> {
+        let of_it = |unit: &&Arc<Unit>| service.is_none_or(|service| unit.service == service);
+        let dropped = |unit: &&Arc<Unit>| std::mem::take(&mut unit.state().dropped);
+        self.shared().units.values().filter(of_it).filter(dropped).map(|unit| unit.title()).collect()
     }
 
     /// The containers, in the order of their start.
@@ -263,6 +282,7 @@ impl Guard {
         let mut problems = faults::heal_attached(shared).await;
         problems.extend(visit::leave(shared).await);
         end_all(shared).await;
+        shared.units.values().for_each(|unit| unit.log.finish());
         lock(&shared.relays).clear();
         if !shared.plan.services.is_empty() || shared.units.values().any(|unit| unit.attached) {
             let own = (shared.options.run_id.as_str(), shared.owner());

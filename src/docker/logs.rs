@@ -1,6 +1,7 @@
 //! Logs of containers: followed from their start into files, over restarts, with the last lines in memory.
 //!
-//! Owns that each line is written once, also where a container is started again and its log is read anew.
+//! Owns that each line is written once, also where a container is started again and its log is read anew; that no log
+//! fills the disk; and that none holds a secret.
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
@@ -17,7 +18,12 @@ use tokio::task::JoinHandle;
 
 use super::daemon::Daemon;
 use super::lock::lock;
+use crate::scenario::Secrets;
 
+/// Bytes of a log that are written as they come.
+const HEAD: usize = 32 << 20;
+/// And those of its end, which are kept in memory and written at the end. What lies between is left out.
+const TAIL: usize = 1 << 20;
 /// Lines that are kept in memory.
 const KEPT: usize = 50;
 /// Bytes of one line that are kept in memory.
@@ -28,6 +34,7 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// The log of one replica, over all of its containers.
 pub(super) struct Log {
     path: PathBuf,
+    secrets: Secrets,
     written: Mutex<Written>,
     follower: Mutex<Option<JoinHandle<()>>>,
 }
@@ -35,6 +42,12 @@ pub(super) struct Log {
 #[derive(Default)]
 struct Written {
     file: Option<File>,
+    /// Bytes in it, and whether they end with a line.
+    head: usize,
+    ends_line: bool,
+    /// What does not fit any more: its end, and how many bytes before that are gone.
+    tail: VecDeque<u8>,
+    left_out: u64,
     lines: VecDeque<String>,
     /// The line that is not yet at its end, of each stream.
     open: HashMap<u8, String>,
@@ -49,8 +62,8 @@ struct Written {
 
 impl Log {
     /// A log at `path`, which is made with its first container.
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self { path, written: Mutex::default(), follower: Mutex::default() }
+    pub(super) fn new(path: PathBuf, secrets: Secrets) -> Self {
+        Self { path, secrets, written: Mutex::default(), follower: Mutex::default() }
     }
 
     /// Where it is, once there is one.
@@ -112,6 +125,11 @@ impl Log {
         }
     }
 
+    /// Nothing more is to come: writes what was kept of the end.
+    pub(super) fn finish(&self) {
+        lock(&self.written).finish();
+    }
+
     fn take(&self, output: &LogOutput) {
         let (stream, bytes) = match output {
             LogOutput::StdErr { message } => (2, message),
@@ -130,11 +148,9 @@ impl Log {
                 time.clone_into(&mut written.last.1);
             }
         }
-        if let Some(file) = &mut written.file {
-            // A full disk must not end the run that the log is about.
-            let _ = file.write_all(text);
-        }
-        let text = String::from_utf8_lossy(text);
+        let text = self.secrets.hide_in(text);
+        written.keep(&text);
+        let text = String::from_utf8_lossy(&text);
         for part in text.split_inclusive('\n') {
             let open = written.open.entry(stream).or_default();
             let room = LINE.saturating_sub(open.len());
@@ -150,11 +166,56 @@ impl Log {
     }
 }
 
+impl Written {
+    fn keep(&mut self, bytes: &[u8]) {
+        if self.tail.is_empty() && self.head + bytes.len() <= HEAD {
+            self.write(bytes);
+            self.head += bytes.len();
+            return;
+        }
+        // Whatever comes next comes after this.
+        self.head = HEAD;
+        self.tail.extend(bytes);
+        let more = self.tail.len().saturating_sub(TAIL);
+        self.tail.drain(..more);
+        self.left_out += more as u64;
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        if let Some(file) = &mut self.file {
+            // A full disk must not end the run that the log is about.
+            let _ = file.write_all(bytes);
+            self.ends_line = bytes.last().is_none_or(|last| *last == b'\n');
+        }
+    }
+
+    fn finish(&mut self) {
+        let mut tail: Vec<u8> = std::mem::take(&mut self.tail).into();
+        if self.left_out > 0 {
+            // From a line's start on, where there is one.
+            let line = tail.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+            tail.drain(..line);
+            let left_out = std::mem::take(&mut self.left_out) + line as u64;
+            let before = if self.ends_line { "" } else { "\n" };
+            let note = format!(
+                "{before}[kaf6: {left_out} bytes are left out here; of a log, the first {} MiB and the last {} MiB are kept]\n",
+                HEAD >> 20,
+                TAIL >> 20
+            );
+            self.write(note.as_bytes());
+        }
+        if !tail.is_empty() {
+            self.write(&tail);
+        }
+    }
+}
+
 impl Drop for Log {
     fn drop(&mut self) {
         if let Some(follower) = lock(&self.follower).take() {
             follower.abort();
         }
+        self.finish();
     }
 }
 
@@ -181,7 +242,7 @@ mod tests {
     fn each_line_is_written_once_and_the_last_ones_are_kept() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.log");
-        let log = Log::new(path.clone());
+        let log = Log::new(path.clone(), Secrets::default());
         assert_eq!(log.path(), None);
         lock(&log.written).file = Some(File::create(&path).expect("a file"));
         log.take(&said("2026-01-16T14:54:02.000000001Z one\n"));
@@ -200,5 +261,57 @@ mod tests {
         assert_eq!((lines.len(), lines[0].as_str(), lines[49].as_str()), (50, "line 40", "line 89"));
         log.take(&said("no time before it"));
         assert_eq!(log.last_lines().last().expect("a line"), "no time before it");
+    }
+    /// A log of so many lines of 1024 bytes each, finished.
+    fn filled(lines: usize) -> String {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.log");
+        let log = Log::new(path.clone(), Secrets::default());
+        lock(&log.written).file = Some(File::create(&path).expect("a file"));
+        for number in 0..lines {
+            log.take(&said(&format!("{number:01023}\n")));
+        }
+        let so_far = std::fs::metadata(&path).expect("a file").len();
+        assert!(so_far <= HEAD as u64, "{so_far}");
+        log.finish();
+        log.finish();
+        std::fs::read_to_string(path).expect("read")
+    }
+
+    #[test]
+    fn of_a_log_without_end_its_head_and_its_tail_are_kept() {
+        let (head, tail) = (HEAD / 1024, TAIL / 1024);
+        let whole = filled(head + tail);
+        assert_eq!(whole.len(), HEAD + TAIL, "nothing is left out before it has to be");
+        assert!(whole.lines().enumerate().all(|(number, line)| line == format!("{number:01023}")));
+        let lines = head + 5 * tail;
+        let cut = filled(lines);
+        let (before, note) = (cut.lines().take(head), cut.lines().nth(head).expect("a note"));
+        assert!(before.enumerate().all(|(number, line)| line == format!("{number:01023}")));
+        let after: Vec<&str> = cut.lines().skip(head + 1).collect();
+        assert!(after.len() >= tail - 1, "{}", after.len());
+        for (number, line) in (lines - after.len()..).zip(&after) {
+            assert_eq!(*line, format!("{number:01023}"));
+        }
+        let left_out = (lines - head - after.len()) * 1024;
+        assert_eq!(
+            note,
+            format!(
+                "[kaf6: {left_out} bytes are left out here; of a log, the first 32 MiB and the last 1 MiB are kept]"
+            )
+        );
+    }
+
+    #[test]
+    fn a_secret_is_not_in_the_log() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.log");
+        let mut secrets = Secrets::default();
+        secrets.add("hunter2", &[]);
+        let log = Log::new(path.clone(), secrets);
+        lock(&log.written).file = Some(File::create(&path).expect("a file"));
+        log.take(&said("2026-01-16T14:54:02.000000001Z password=hunter2 accepted\n"));
+        assert_eq!(std::fs::read_to_string(&path).expect("read"), "password=*** accepted\n");
+        assert_eq!(log.last_lines(), ["password=*** accepted"]);
     }
 }

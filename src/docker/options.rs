@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::scenario::Secrets;
+
 /// Asks a Kafka broker at `host:port` for its metadata; blocks, and says why it is not ready.
 pub type KafkaReady = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
 
@@ -19,6 +21,8 @@ pub struct UpOptions {
     pub run_id: String,
     /// The run's folder for logs, made when needed.
     pub logs: PathBuf,
+    /// What is not to stand in them.
+    pub secrets: Secrets,
     /// How Kafka readiness is asked.
     pub kafka_ready: KafkaReady,
     /// The run's own time bound, from which it follows when what is left of it may be swept.

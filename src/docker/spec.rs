@@ -106,8 +106,11 @@ pub(super) fn container(
             maximum_retry_count: None,
         }),
         extra_hosts: relay_host.and_then(|host| host.extra_host).map(|host| vec![host]),
-        // Whatever the Docker Engine writes by default, this kind can be read.
-        log_config: Some(HostConfigLogConfig { typ: Some("json-file".to_owned()), config: None }),
+        // Whatever the Docker Engine writes by default, this kind can be read, and it has a bound.
+        log_config: Some(HostConfigLogConfig {
+            typ: Some("json-file".to_owned()),
+            config: Some(log_bound()),
+        }),
         ..HostConfig::default()
     };
     ContainerCreateBody {
@@ -123,6 +126,13 @@ pub(super) fn container(
         }),
         ..ContainerCreateBody::default()
     }
+}
+
+/// Docker's own file of a log is turned over, for a container that logs in a loop would fill the disk. Seldom: of a file that
+/// was turned over, Docker may hand lines out twice, or not at all where its follower is late.
+fn log_bound() -> HashMap<String, String> {
+    let bound = [("max-size", "128m"), ("max-file", "2")];
+    bound.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
 /// Where each port is published; nothing is where kaf6 is in the network itself.

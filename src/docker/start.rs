@@ -324,6 +324,7 @@ pub(super) async fn create(shared: &Shared, service: &ServicePlan, unit: &Unit) 
             mounts.push(volume(shared, unit, &name, &target).await?);
         }
     }
+    let has_volumes = !mounts.is_empty();
     let body = spec::container(shared, service, unit, mounts);
     let options = CreateContainerOptionsBuilder::new().name(&unit.container).build();
     let made = shared.daemon.docker.create_container(Some(options), body).await;
@@ -333,6 +334,7 @@ pub(super) async fn create(shared: &Shared, service: &ServicePlan, unit: &Unit) 
     })?;
     let mut state = unit.state();
     state.id = Some(made.id);
+    state.has_volumes = has_volumes;
     Ok(())
 }
 
@@ -372,8 +374,16 @@ pub(super) async fn run(shared: &Shared, unit: &Unit) -> Result<(), DockerError>
     unit.log.follow(&shared.daemon, &id, None).map_err(cannot_log(unit))
 }
 
+/// Removes the container of a replica that a fault is done to; its volumes stay.
+pub(super) async fn drop_container(shared: &Shared, unit: &Unit) -> Result<(), DockerError> {
+    discard(shared, unit).await?;
+    let mut state = unit.state();
+    state.dropped |= !state.has_volumes;
+    Ok(())
+}
+
 /// Removes the container of a replica; its volumes stay.
-pub(super) async fn discard(shared: &Shared, unit: &Unit) -> Result<(), DockerError> {
+async fn discard(shared: &Shared, unit: &Unit) -> Result<(), DockerError> {
     let Some(id) = unit.id() else { return Ok(()) };
     let options = RemoveContainerOptionsBuilder::new().force(true).build();
     match shared.daemon.docker.remove_container(&id, Some(options)).await {

@@ -90,6 +90,12 @@ pub(super) struct UnitState {
     pub image: String,
     /// What it is to be.
     pub wanted: Wanted,
+    /// How often that was said.
+    pub turns: u64,
+    /// Its container has volumes: what it writes there outlives it.
+    pub has_volumes: bool,
+    /// A fault removed a container of it that had none, and nobody has told that yet.
+    pub dropped: bool,
     /// From its first start to its being ready.
     pub ready: Option<Duration>,
     /// It was started, and not yet found ready.
@@ -105,9 +111,15 @@ pub(super) struct UnitState {
 impl UnitState {
     /// It was started just now, or let go on; whether it is ready is yet to be seen.
     pub(super) fn runs(&mut self) {
-        self.wanted = Wanted::Running;
+        self.want(Wanted::Running);
         self.unready = true;
         self.let_run.push(Instant::now());
+    }
+
+    /// Says what it is to be.
+    pub(super) const fn want(&mut self, wanted: Wanted) {
+        self.wanted = wanted;
+        self.turns += 1;
     }
 }
 
@@ -182,13 +194,13 @@ impl Unit {
 
     /// Says what it is to be.
     pub(super) fn want(&self, wanted: Wanted) {
-        self.state().wanted = wanted;
+        self.state().want(wanted);
     }
 }
 
 fn log(service: &str, replica: u32, several: bool, options: &UpOptions) -> Arc<Log> {
     let name = if several { format!("{service}-{replica}.log") } else { format!("{service}.log") };
-    Arc::new(Log::new(options.logs.join(name)))
+    Arc::new(Log::new(options.logs.join(name), options.secrets.clone()))
 }
 
 impl Shared {

@@ -33,6 +33,7 @@ pub(super) async fn up(
     let up = UpOptions {
         run_id: options.run_id.clone(),
         logs: options.folder.join("logs"),
+        secrets: plan.secrets.clone(),
         kafka_ready: kafka_ready(plan),
         bound: plan.timeout,
         later_images: later_images(plan),

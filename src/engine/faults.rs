@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::outcome::unwind;
 use super::shared::Shared;
 use super::starts;
-use crate::observe::FaultSeen;
+use crate::observe::{FaultSeen, Note};
 
 /// The faults of a run, on their way.
 pub(super) struct Faults(JoinSet<(usize, Begun)>);
@@ -62,6 +62,18 @@ impl Done {
     }
 }
 
+/// What was lost with containers that had no volumes: a broker that keeps its data there has lost them by the fault, and not
+/// by itself.
+pub(super) fn note_dropped(shared: &Shared, who: &str, dropped: &[String]) {
+    if dropped.is_empty() {
+        return;
+    }
+    shared.note(Note::hint(format!(
+        "{who} removed the container of {}, which has no volume: what it had written into itself is gone; a service that keeps its data there needs `volumes`",
+        dropped.join(" and of ")
+    )));
+}
+
 /// One fault, from waiting to its end. The end of the last scenario ends it early.
 async fn one(shared: Arc<Shared>, number: usize) -> (usize, Begun) {
     let fault = &shared.plan.faults[number];
@@ -99,6 +111,8 @@ async fn one(shared: Arc<Shared>, number: usize) -> (usize, Begun) {
     seen.settled = Some(settled.max(ended));
     seen.effective = done.effective;
     seen.proof = done.proof;
+    let service = fault.action.service();
+    note_dropped(&shared, &format!("fault `{}`", seen.name), &cluster.dropped(Some(service)));
     let holds = (done.ended.is_none() && !done.holds.is_empty()).then_some((done.began, done.holds));
     let how = match (seen.effective, &holds) {
         (true, Some(_)) => "lasts",

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::metrics::{Counters, Metrics};
 use crate::plan::{Plan, Work};
+use crate::scenario::Secrets;
 
 /// What a run is busy with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +56,7 @@ pub struct Live {
     said: Mutex<Vec<String>>,
     zero: OnceLock<Instant>,
     scenarios: Vec<One>,
+    secrets: Secrets,
 }
 
 #[derive(Debug)]
@@ -86,7 +88,13 @@ impl Live {
                 ended: OnceLock::new(),
             })
             .collect();
-        Self { phase: Mutex::new(Phase::Setup), said: Mutex::default(), zero: OnceLock::new(), scenarios }
+        Self {
+            phase: Mutex::new(Phase::Setup),
+            said: Mutex::default(),
+            zero: OnceLock::new(),
+            scenarios,
+            secrets: plan.secrets.clone(),
+        }
     }
 
     pub(super) fn enter(&self, phase: Phase) {
@@ -94,7 +102,8 @@ impl Live {
     }
 
     /// Says something that people who watch want to know.
-    pub(super) fn say(&self, line: String) {
+    pub(super) fn say(&self, mut line: String) {
+        self.secrets.hide_from(&mut line);
         self.said.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     }
 

@@ -8,6 +8,7 @@ mod clock;
 mod cluster;
 mod connect;
 mod consume;
+mod crash;
 mod ends;
 mod faults;
 mod fence;
@@ -85,6 +86,7 @@ async fn with_cluster(
     live.start(shared.clock.zero());
     let timeout = tokio::spawn(run_timeout(Arc::clone(&shared)));
     let abort = tokio::spawn(abort::watch(Arc::clone(&shared)));
+    let crash = tokio::spawn(crash::watch(Arc::clone(&shared)));
     let fences = fence::start(&shared);
     let faults = faults::start(&shared);
     let scenarios = scenarios(&shared, &fences).await;
@@ -93,16 +95,15 @@ async fn with_cluster(
     let duration = shared.clock.elapsed();
 
     let faults = faults.done().await;
-    let mut crashed = Vec::new();
-    if let Some(cluster) = &shared.cluster {
-        crashed = cluster.unexpected().await;
-        crashed.iter().for_each(|text| shared.note(Note::error(text.clone())));
-    }
+    shared.stop.end_background();
+    unwind(crash.await);
+    crash::last_look(&shared).await;
     if let Some(cluster) = shared.cluster.as_ref().filter(|_| !shared.stop.is_stopped()) {
         // What the audit is to read must not still be down. A run that was stopped has none: what is attached is healed
         // by the end of its cluster, and the rest removed.
         let left = cluster.heal(shared.stop.stopped()).await;
         left.into_iter().for_each(|left| shared.note(Note::warning(left)));
+        faults::note_dropped(&shared, "the end of the run", &cluster.dropped(None));
     }
     let faults = faults.over(&shared, duration);
     live.enter(Phase::Judging);
@@ -121,7 +122,7 @@ async fn with_cluster(
         saved,
         faults,
         containers,
-        crashed,
+        crashed: shared.crashed(),
         brokers: shared.brokers(),
         topics: shared.topic_names(),
         streams: topology.map(|t| t.streams.clone()).unwrap_or_default(),
@@ -158,6 +159,7 @@ fn nothing_ran(shared: &Shared, began: Instant, why: &str) -> Observations {
 fn why_cut(shared: &Shared) -> Option<Cut> {
     shared.stop.why().map(|why| match why {
         Why::Timeout => Cut::Timeout,
+        Why::Crash => Cut::Crash,
         Why::Abort(check) => Cut::Abort(check),
         Why::Signal(name) => Cut::Signal(name),
     })

@@ -47,6 +47,7 @@ pub(super) struct Shared {
     ends: Mutex<Vec<(usize, PartitionEnd)>>,
     fences: Mutex<HashMap<(usize, Partition), Fence>>,
     notes: Mutex<Vec<Note>>,
+    crashed: Mutex<Vec<String>>,
     /// Lives as long as the run does.
     _embedded: Option<Embedded>,
 }
@@ -121,6 +122,7 @@ impl Shared {
             ends: Mutex::default(),
             fences: Mutex::default(),
             notes: Mutex::default(),
+            crashed: Mutex::default(),
             _embedded: embedded,
         })
     }
@@ -214,6 +216,16 @@ impl Shared {
 
     pub(super) fn take_notes(&self) -> Vec<Note> {
         std::mem::take(&mut *lock(&self.notes))
+    }
+
+    /// A container that ended by itself, in a sentence.
+    pub(super) fn hand_in_crash(&self, text: String) {
+        lock(&self.crashed).push(text);
+    }
+
+    /// All of them.
+    pub(super) fn crashed(&self) -> Vec<String> {
+        lock(&self.crashed).clone()
     }
 
     /// What a scenario sent so far: messages, acks, failures and unknown ones.

@@ -1,4 +1,5 @@
-//! Ending a run before its scenarios end by themselves: a signal, a check with `abort`, the run's time bound.
+//! Ending a run before its scenarios end by themselves: a signal, a check with `abort`, the run's time bound, a
+//! container that crashed.
 //!
 //! Threads look at a flag between their bounded waits; tasks wait for it.
 
@@ -12,6 +13,8 @@ use tokio::sync::watch;
 pub enum Why {
     /// Its own time bound.
     Timeout,
+    /// A container that ended by itself.
+    Crash,
     /// A check with `abort`, by its name.
     Abort(String),
     /// A signal, by its name.

@@ -134,7 +134,8 @@ mod tests {
             // a code that nobody has given a meaning
             (4711, -1001, true, true, false, unknown(4711)),
         ] {
-            let report = Report { tag: 1, partition: 0, code: Code(code), offset, not_persisted, age: Duration::ZERO };
+            let report =
+                Report { tag: 1, partition: 0, code: Code(code), offset, not_persisted, age: Duration::ZERO };
             assert_eq!(
                 Outcome::of(&report, acks, doubt),
                 expected,

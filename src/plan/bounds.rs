@@ -29,7 +29,15 @@ struct Node<'a> {
     at: Duration,
 }
 
-impl Node<'_> {
+impl<'a> Node<'a> {
+    fn of(start: &'a Start) -> Self {
+        Self {
+            after: start.after.as_deref(),
+            when: start.when.as_ref().map(|when| when.scenario.as_str()),
+            at: start.at,
+        }
+    }
+
     /// Before it, those that it waits for: none where one of them is not known yet.
     fn start(&self, of: &mut dyn FnMut(&str) -> Option<Window>) -> Option<(Duration, Duration)> {
         let (mut earliest, mut latest) = (Duration::ZERO, Duration::ZERO);
@@ -106,6 +114,7 @@ impl<'a> Item<'a> {
 pub(super) struct Bounds<'a> {
     items: IndexMap<&'a str, Item<'a>>,
     cluster: Option<&'a Cluster>,
+    faults: &'a [Fault],
     /// Who waits for a name, by that name.
     waiting: IndexMap<&'a str, Vec<&'a str>>,
     /// `None` while one is being looked at: a reader may wait for one who waits for the reader.
@@ -127,9 +136,21 @@ impl<'a> Bounds<'a> {
         }
         let (background, others): (Vec<&str>, Vec<&str>) =
             items.keys().copied().partition(|name| items.get(name).is_some_and(|item| item.is_background()));
-        let mut bounds =
-            Self { items, cluster: scenario.cluster.as_ref(), waiting, windows: IndexMap::new() };
-        for name in others.into_iter().chain(background) {
+        let mut bounds = Self {
+            items,
+            cluster: scenario.cluster.as_ref(),
+            faults: &scenario.faults,
+            waiting,
+            windows: IndexMap::new(),
+        };
+        for name in &others {
+            bounds.window(name);
+        }
+        // Readers may have been looked at in a circle: with all bounds known, windows follow from starts alone.
+        let known = bounds.items.iter().filter(|(name, _)| others.contains(name));
+        let known: Vec<_> = known.map(|(name, item)| (*name, item.node(), bounds.bound(name))).collect();
+        bounds.windows = settle(&known).into_iter().map(|(name, window)| (name, Some(window))).collect();
+        for name in background {
             bounds.window(name);
         }
         bounds
@@ -153,10 +174,17 @@ impl<'a> Bounds<'a> {
         let (name, item) = self.items.get_key_value(name).map(|(name, item)| (*name, *item))?;
         self.windows.insert(name, None);
         let (earliest, latest) = item.node().start(&mut |before| self.window(before)).unwrap_or_default();
+        if let Item::Activity(Activity { work: Work::Consume(consume), .. }) = item {
+            // Its fence may wait for what another reader's count starts, and that one's for what its own does: to that
+            // one it stands as it would without faults.
+            let written = self.last_end(name, consume.producers.iter().map(String::as_str));
+            let end = latest.saturating_add(reading(written.saturating_sub(earliest)));
+            self.windows.insert(name, Some(Window { earliest, latest, end }));
+        }
         let bound = match item {
             Item::Activity(Activity { timeout: Some(timeout), .. }) => timeout.std(),
             Item::Activity(activity) => whole_seconds(self.default_bound(activity, earliest)),
-            Item::Fault(fault) => whole_seconds(fault_bound(fault, self.cluster)),
+            Item::Fault(fault) => whole_seconds(fault_bound(fault, self.cluster, self.faults)),
         };
         let window = Window { earliest, latest, end: latest.saturating_add(bound) };
         self.windows.insert(name, Some(window));
@@ -174,16 +202,41 @@ impl<'a> Bounds<'a> {
         found
     }
 
+    /// When the last of these has ended, but for those that wait for a reader itself.
+    fn last_end(&mut self, reader: &'a str, names: impl Iterator<Item = &'a str>) -> Duration {
+        let later = self.waiting_for(reader);
+        let before: Vec<&str> = names.filter(|name| !later.contains(name)).collect();
+        before.into_iter().filter_map(|name| Some(self.window(name)?.end)).max().unwrap_or_default()
+    }
+
     /// When the last producer of a reader, and the last fault, has ended, but for those that wait for the reader itself:
     /// only then is the log's end written.
-    fn written(&mut self, reader: &'a str, producers: &[String]) -> Duration {
-        let later = self.waiting_for(reader);
-        let faults =
-            self.items.iter().filter(|(_, item)| matches!(item, Item::Fault(_))).map(|(name, _)| *name);
-        let before: Vec<&str> = faults.filter(|name| !later.contains(name)).collect();
-        let producers = producers.iter().map(String::as_str).filter(|name| !later.contains(name));
-        let all: Vec<&str> = producers.chain(before).collect();
-        all.into_iter().filter_map(|name| Some(self.window(name)?.end)).max().unwrap_or_default()
+    fn written(&mut self, reader: &'a str, producers: &'a [String]) -> Duration {
+        let faults: Vec<&str> = self
+            .items
+            .iter()
+            .filter(|(_, item)| matches!(item, Item::Fault(_)))
+            .map(|(name, _)| *name)
+            .collect();
+        self.last_end(reader, producers.iter().map(String::as_str).chain(faults))
+    }
+
+    /// How long the faults last that can begin while a scenario runs since they wait for what it counts: all that wait
+    /// for it, but for those that wait for its end. They may come one after the other, as counts do.
+    fn held_up(&self, name: &'a str) -> Duration {
+        let mut behind: IndexSet<&str> = IndexSet::new();
+        for waiting in self.waiting.get(name).into_iter().flatten() {
+            if self.items.get(waiting).is_some_and(|item| item.node().after == Some(name)) {
+                behind.insert(waiting);
+                behind.extend(self.waiting_for(waiting));
+            }
+        }
+        let waiting = self.waiting_for(name);
+        let begun = waiting.difference(&behind).filter_map(|name| match self.items.get(name) {
+            Some(Item::Fault(fault)) => Some(fault_bound(fault, self.cluster, self.faults)),
+            _ => None,
+        });
+        begun.fold(Duration::ZERO, Duration::saturating_add)
     }
 
     fn default_bound(&mut self, activity: &'a Activity, earliest: Duration) -> Duration {
@@ -199,7 +252,7 @@ impl<'a> Bounds<'a> {
             },
             Work::Consume(consume) => {
                 let written = self.written(&activity.name, &consume.producers).saturating_sub(earliest);
-                written.saturating_add(defaults::GRACE).max(defaults::LEAST_TIMEOUT)
+                reading(written).saturating_add(self.held_up(&activity.name))
             }
             Work::Roundtrip(roundtrip) => {
                 let count = roundtrip
@@ -213,8 +266,13 @@ impl<'a> Bounds<'a> {
     }
 }
 
+/// How long a reader may take whose log is written to its end after so long.
+fn reading(written: Duration) -> Duration {
+    written.saturating_add(defaults::GRACE).max(defaults::LEAST_TIMEOUT)
+}
+
 /// The longest time that a fault may take, from its start to the end of its healing.
-fn fault_bound(fault: &Fault, cluster: Option<&Cluster>) -> Duration {
+fn fault_bound(fault: &Fault, cluster: Option<&Cluster>, faults: &[Fault]) -> Duration {
     let length = fault.length.map(crate::units::Duration::std);
     // A service that kaf6 starts says how long it may take to be ready again.
     let ready = |service: &str| match cluster.and_then(|cluster| cluster.service(service)) {
@@ -225,13 +283,21 @@ fn fault_bound(fault: &Fault, cluster: Option<&Cluster>) -> Duration {
     };
     let bound = match &fault.action {
         Action::Restart { target, down_for, .. } => {
-            down_for.unwrap_or(defaults::DOWN_FOR).std().saturating_add(ready(&target.service))
+            let down = defaults::ENDING.saturating_add(down_for.unwrap_or(defaults::DOWN_FOR).std());
+            down.saturating_add(ready(&target.service))
         }
         Action::Start { target } | Action::Pause { target } => ready(&target.service),
-        Action::Stop { target, .. } if length.is_some() => ready(&target.service),
+        Action::Stop { target, .. } if length.is_some() => {
+            defaults::ENDING.saturating_add(ready(&target.service))
+        }
         Action::Stop { .. } | Action::Throttle { .. } | Action::Exec { .. } => defaults::FAULT_TIMEOUT,
-        // There and back.
-        Action::Scale { service, .. } => ready(service).saturating_mul(1 + u32::from(length.is_some())),
+        // There and back; those that leave do so one after the other.
+        Action::Scale { service, to } => {
+            let back = length.is_some();
+            let (least, most) = cluster.map_or((*to, *to), |cluster| cluster.replicas(service, faults));
+            let leaving = defaults::ENDING.saturating_mul(most - if back { least } else { *to });
+            ready(service).saturating_mul(1 + u32::from(back)).saturating_add(leaving)
+        }
     };
     bound.saturating_add(length.unwrap_or_default())
 }
@@ -240,33 +306,37 @@ fn fault_bound(fault: &Fault, cluster: Option<&Cluster>) -> Duration {
 pub fn windows(plan: &Plan) -> Vec<Window> {
     let scenarios = plan.scenarios.iter().map(|it| (it.name.as_str(), &it.start, it.timeout));
     let faults = plan.faults.iter().map(|it| (it.name.as_str(), &it.start, it.timeout));
-    let all: Vec<(&str, &Start, Duration)> = scenarios.chain(faults).collect();
+    let all: Vec<(&str, Node<'_>, Duration)> =
+        scenarios.chain(faults).map(|(name, start, timeout)| (name, Node::of(start), timeout)).collect();
+    let known = settle(&all);
+    all.iter().map(|(name, _, _)| known.get(name).copied().unwrap_or_default()).collect()
+}
+
+/// The windows of all whose time bounds are known.
+fn settle<'a>(all: &[(&'a str, Node<'a>, Duration)]) -> IndexMap<&'a str, Window> {
     let mut known: IndexMap<&str, Window> = IndexMap::new();
     // Waiting has no circles, so each round settles at least one more.
     for _ in 0..all.len() {
-        for (name, start, timeout) in &all {
+        for (name, node, bound) in all {
             if known.contains_key(name) {
                 continue;
             }
-            let node = Node {
-                after: start.after.as_deref(),
-                when: start.when.as_ref().map(|when| when.scenario.as_str()),
-                at: start.at,
-            };
             if let Some((earliest, latest)) = node.start(&mut |before| known.get(before).copied()) {
-                known.insert(name, Window { earliest, latest, end: latest.saturating_add(*timeout) });
+                known.insert(name, Window { earliest, latest, end: latest.saturating_add(*bound) });
             }
         }
         if known.len() == all.len() {
             break;
         }
     }
-    all.iter().map(|(name, _, _)| known.get(name).copied().unwrap_or_default()).collect()
+    known
 }
 
 #[cfg(test)]
 mod tests {
     use std::path::Path;
+
+    use proptest::prelude::*;
 
     use super::*;
     use crate::plan::{Plan, build};
@@ -315,9 +385,10 @@ mod tests {
         };
         let bounce = "  f: {type: restart, target: b, after: w, down_for: 5s}\n";
         let plan = with(", after: f", bounce);
-        // The producer 50 s, the fault 65 s after it, and the reader then as long as any.
-        assert_eq!((seconds(&plan), plan.faults[0].timeout.as_secs()), (vec![50, 145], 65));
-        assert_eq!(seconds(&with("", bounce)), [50, 145]);
+        // The producer 50 s, the fault 90 s after it (25 to end the broker, 5 down, 60 to be ready), and the reader then
+        // as long as any.
+        assert_eq!((seconds(&plan), plan.faults[0].timeout.as_secs()), (vec![50, 170], 90));
+        assert_eq!(seconds(&with("", bounce)), [50, 170]);
         assert_eq!(seconds(&with("", "  f: {type: restart, target: b, after: r, down_for: 5s}\n")), [50, 80]);
         let later = with(
             "",
@@ -325,6 +396,77 @@ mod tests {
         );
         assert_eq!(seconds(&later), [50, 80]);
         assert!(later.timeout > Duration::from_secs(3600));
+    }
+
+    fn faulted(scenarios: &str, faults: &str) -> Plan {
+        let text = format!(
+            "brokers: [\"x:1\"]\ntopics: [{{name: t}}]\ncluster: {{services: {{b: {{image: i, ready_timeout: 40s}}}}}}\n\
+             scenarios:\n  w: {{type: produce, messages: 1000, rate: 50/s}}\n{scenarios}faults:\n{faults}"
+        );
+        let none = |_: &str| None;
+        build(&load_text(Path::new("f.yaml"), &text, &LoadOptions::new(&none)).expect("a good file"))
+    }
+
+    #[test]
+    fn ending_a_service_is_in_a_faults_bound() {
+        let plan = faulted(
+            "",
+            "  a: {type: restart, target: b, down_for: 5s}\n  b: {type: stop, target: b, for: 7s, at: 100s}\n  \
+             c: {type: scale, target: b, to: 4, at: 200s}\n  d: {type: scale, target: b, to: 2, at: 300s}\n  \
+             e: {type: scale, target: b, to: 3, for: 10s, at: 400s}\n",
+        );
+        let bounds: Vec<u64> = plan.faults.iter().map(|fault| fault.timeout.as_secs()).collect();
+        // To be ready 40 s; to end 25 s, for each that leaves: of 4 down to 2 two do, and there and back at most three.
+        assert_eq!(bounds, [70, 72, 40, 40 + 50, 10 + 2 * 40 + 3 * 25]);
+    }
+
+    #[test]
+    fn readers_whose_counts_start_faults_for_each_other_are_bounded_in_any_order() {
+        let readers = ["  r1: {type: consume}\n", "  r2: {type: consume}\n"];
+        let faults = "  f1: {type: restart, target: b, when: \"r1.received >= 9\"}\n  \
+                      f2: {type: restart, target: b, when: \"r2.received >= 9\"}\n";
+        for order in [readers, [readers[1], readers[0]]] {
+            let plan = faulted(&order.concat(), faults);
+            let windows = windows(&plan);
+            for reader in &plan.scenarios[1..] {
+                // The producer, both faults of 66 s one after the other, and the rest of the reading.
+                assert!(reader.timeout.as_secs() >= 50 + 2 * 66 + 30, "{:?}", seconds(&plan));
+            }
+            let last = windows.iter().map(|window| window.end).max().expect("there are some");
+            assert!(plan.timeout >= last, "the run's bound is behind all: {:?} {last:?}", plan.timeout);
+        }
+    }
+
+    proptest! {
+        /// Each fault either waits for the reader's count, for a fault before it, or for the reader's end.
+        #[test]
+        fn faults_that_a_readers_count_starts_are_in_its_bound(
+            faults in prop::collection::vec((0_u64..100, 0_usize..3, any::<prop::sample::Index>()), 1..8)
+        ) {
+            let (mut text, mut during) = (String::new(), Vec::new());
+            for (number, (down, how, other)) in faults.iter().enumerate() {
+                let before = (number > 0).then(|| other.index(number.max(1)));
+                let start = match (how, before) {
+                    (1, Some(before)) => {
+                        during.push(during[before]);
+                        format!("after: f{before}")
+                    }
+                    (2, _) => {
+                        during.push(false);
+                        "after: r".to_owned()
+                    }
+                    _ => {
+                        during.push(true);
+                        format!("when: \"r.received >= {}\"", number + 1)
+                    }
+                };
+                text += &format!("  f{number}: {{type: restart, target: b, down_for: {down}s, {start}}}\n");
+            }
+            let plan = faulted("  r: {type: consume}\n", &text);
+            let held: u64 = plan.faults.iter().zip(&during).filter(|(_, during)| **during)
+                .map(|(fault, _)| fault.timeout.as_secs()).sum();
+            prop_assert_eq!(seconds(&plan), [50, 80 + held]);
+        }
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub fn build(scenario: &Scenario) -> Plan {
     }
     Plan {
         name,
-        description: scenario.description.clone(),
+        description: scenario.description.as_deref().map(|text| scenario.secrets.hide(text).into_owned()),
         profile: scenario.profile.clone(),
         source: Source { path: scenario.path.clone(), text: scenario.text.clone() },
         target: scenario.target.clone(),
@@ -64,6 +64,7 @@ pub fn build(scenario: &Scenario) -> Plan {
         seed,
         audit: scenario.audit,
         defaults: taken,
+        secrets: scenario.secrets.clone(),
     }
 }
 

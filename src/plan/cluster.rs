@@ -145,6 +145,19 @@ impl ActionPlan {
         }
     }
 
+    /// The service that it is done to: of a way, the one that connects.
+    pub fn service(&self) -> &str {
+        match self {
+            Self::Restart { target, .. }
+            | Self::Stop { target, .. }
+            | Self::Start { target }
+            | Self::Pause { target }
+            | Self::Exec { target, .. } => &target.service,
+            Self::Throttle { link, .. } => &link.from,
+            Self::Scale { service, .. } => service,
+        }
+    }
+
     /// What it is done to, as files write it.
     pub fn target(&self) -> String {
         match self {

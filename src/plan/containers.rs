@@ -13,7 +13,6 @@ use crate::units::Duration;
 
 /// Plans the containers of a run.
 pub(super) fn cluster(cluster: &Cluster, faults: &[Fault], taken: &mut Vec<DefaultTaken>) -> ClusterPlan {
-    let most = cluster.most_replicas(faults);
     let services = in_order(&cluster.services).into_iter().map(|it| {
         let mut taker = Taker { path: format!("cluster.services.{}", it.name), taken };
         let pull = taker.or("pull", it.pull, Pull::Missing, defaults::PULL);
@@ -34,7 +33,7 @@ pub(super) fn cluster(cluster: &Cluster, faults: &[Fault], taken: &mut Vec<Defau
             volumes: it.volumes.clone(),
             needs: it.needs.clone(),
             replicas,
-            most: most.get(&it.name).copied().unwrap_or(replicas).max(replicas),
+            most: cluster.replicas(&it.name, faults).1,
             ready: it.ready.clone(),
             ready_timeout: ready_timeout.std(),
             position: it.position.clone(),

@@ -45,6 +45,10 @@ pub const READY_TIMEOUT: crate::units::Duration = crate::units::Duration::from_s
 pub const SIGNAL: &str = "SIGKILL";
 /// `down_for` of a restart.
 pub const DOWN_FOR: crate::units::Duration = crate::units::Duration::from_secs(1);
+/// How long a container may take to end by a signal, before it gets SIGKILL.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+/// How long ending a container may take: by its signal, by SIGKILL where that did not do it, and the rest of its log.
+pub const ENDING: Duration = Duration::from_secs(2 * PATIENCE.as_secs() + 5);
 /// How long a fault may take beyond its own length, where no service says how long it takes to be ready.
 pub const FAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// `run.seed`.
@@ -113,7 +117,7 @@ pub const TABLE: &[(&str, &str, &str)] = &[
     (
         "consume",
         "timeout",
-        "the end of its producers' time bounds, and of the faults' that do not wait for it, and 30s; at least 60s",
+        "the end of its producers' time bounds, and of the faults' that do not wait for it, and 30s; at least 60s; and the bounds of faults that wait for what it counts",
     ),
     ("roundtrip", "partition", "0"),
     ("roundtrip", "iterations", "100"),

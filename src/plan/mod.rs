@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::ids::Partition;
-use crate::scenario::{Position, Template, Wired};
+use crate::scenario::{Position, Secrets, Template, Wired};
 
 pub mod bounds;
 pub mod build;
@@ -63,6 +63,8 @@ pub struct Plan {
     pub audit: Option<bool>,
     /// The defaults that this file takes, for `kaf6 plan`.
     pub defaults: Vec<DefaultTaken>,
+    /// What nobody is to see: it is taken out of whatever brokers and containers say.
+    pub secrets: Secrets,
 }
 
 /// Where a plan came from.

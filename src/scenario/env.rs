@@ -2,27 +2,41 @@
 //!
 //! Owns that syntax; the text as written stays beside each replaced one, for messages must not show secrets.
 
+use std::cell::RefCell;
+
 use super::diagnostics::{Diagnostic, PROBLEMS_MAX};
 use super::node::{Content, Document, Node, Scalar};
 use super::position::Span;
+use super::preset;
+use super::secrets::{Secrets, is_secret};
 
 /// Looks a variable up.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// Replaces all variables of a document; each that cannot be is a problem.
+/// Replaces all variables of a document; each that cannot be is a problem. What a variable brings in is a secret where
+/// its name or the key that it stands under says so.
 ///
 /// A plain scalar that is wholly one `${...}` takes the type of its replacement, and when that is empty its key
 /// counts as not written. `$${` stands for a literal `${`.
-pub fn replace(document: &mut Document, lookup: Lookup<'_>) -> Vec<Diagnostic> {
+pub fn replace(document: &mut Document, lookup: Lookup<'_>, secrets: &mut Secrets) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     let mut root = std::mem::replace(&mut document.root, empty());
-    walk(&mut root, lookup, &mut |span, message, hint| {
+    let mut found = Vec::new();
+    let report: Report<'_> = &mut |span, message, hint| {
         if problems.len() < PROBLEMS_MAX {
             problems.push(document.problem(span, message, hint));
         }
         problems.len() < PROBLEMS_MAX
-    });
+    };
+    walk(&mut root, "", lookup, &mut found, report);
     document.root = root;
+    let mut plain: Vec<&str> = vec![&document.text];
+    for preset in preset::names().filter_map(preset::text) {
+        plain.push(preset);
+    }
+    for secret in found {
+        secrets.add(&secret, &plain);
+    }
     problems
 }
 
@@ -36,23 +50,38 @@ type Report<'a> = &'a mut dyn FnMut(Span, String, Option<String>) -> bool;
 /// How long a text may become.
 const TEXT_MAX: usize = 4 << 20;
 
-/// Depth is bounded by the reader. The answer is whether the value came out as nothing.
-fn walk(node: &mut Node, lookup: Lookup<'_>, report: Report<'_>) -> bool {
+/// Depth is bounded by the reader; `key` is the last one on the way. The answer is whether the value came out as nothing.
+fn walk(
+    node: &mut Node,
+    key: &str,
+    lookup: Lookup<'_>,
+    secrets: &mut Vec<String>,
+    report: Report<'_>,
+) -> bool {
     match &mut node.content {
         Content::Scalar(scalar) => {
             if scalar.text.contains("${") {
-                one(scalar, node.span, lookup, report);
+                let seen = RefCell::new(Vec::new());
+                let noting = |name: &str| {
+                    let text = lookup(name);
+                    if is_secret(name) || is_secret(key) {
+                        seen.borrow_mut().extend(text.clone());
+                    }
+                    text
+                };
+                one(scalar, node.span, &noting, report);
+                secrets.extend(seen.into_inner());
             }
             scalar.source.is_some() && scalar.value.is_null() && !scalar.faulty
         }
         Content::Sequence(items) => {
             for item in items {
-                walk(item, lookup, report);
+                walk(item, key, lookup, secrets, report);
             }
             false
         }
         Content::Mapping(members) => {
-            members.retain_mut(|member| !walk(&mut member.node, lookup, report));
+            members.retain_mut(|member| !walk(&mut member.node, &member.key, lookup, secrets, report));
             false
         }
     }
@@ -157,7 +186,7 @@ mod tests {
             "TRICK" => Some("a: {b: ${N}}".to_owned()),
             _ => None,
         };
-        let problems = replace(&mut document, &lookup);
+        let problems = replace(&mut document, &lookup, &mut Secrets::default());
         (document, problems)
     }
 
@@ -174,6 +203,30 @@ mod tests {
         );
         assert_eq!(document.shown("/c"), Some("x${N}-${NO:-y}"));
         assert!(document.is_replaced("/a") && !document.is_replaced("/h"));
+    }
+
+    #[test]
+    fn what_comes_in_under_the_name_of_a_secret_is_one() {
+        let path = Path::new("f.yaml");
+        let text = "env:\n  ACCESS_KEY: ${ID}\n  URL: s3://u:${S3_PASSWORD}@h\n  TLS_KEY_PEM: ${PEM:-none}\n  SECRET: word-of-the-file\n  \
+                    OTHER: ${ID2}\n  TOKEN: ${UNSET_TOKEN:-by-default}\ncommand: [a, \"${API_TOKEN}\"]\nTOKEN: ${PUBLIC}\n";
+        let root = yaml::read(path, text).expect("good YAML");
+        let mut document = Document { path: path.to_owned(), text: text.to_owned(), root };
+        let lookup = |name: &str| {
+            Some(match name {
+                "ID" => "AKIA123".to_owned(),
+                "ID2" => "no-secret".to_owned(),
+                "S3_PASSWORD" => "hunter2".to_owned(),
+                "PEM" => "line one\nline two\n".to_owned(),
+                "API_TOKEN" => "t0ken".to_owned(),
+                "PUBLIC" => "word-of-the-file".to_owned(),
+                _ => return None,
+            })
+        };
+        let mut secrets = Secrets::default();
+        assert_eq!(replace(&mut document, &lookup, &mut secrets), []);
+        let found: Vec<&str> = secrets.lines().collect();
+        assert_eq!(found, ["line one", "line two", "AKIA123", "hunter2", "t0ken"]);
     }
 
     #[test]

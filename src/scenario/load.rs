@@ -7,6 +7,7 @@ use std::path::Path;
 use super::diagnostics::Diagnostics;
 use super::node::Document;
 use super::options::LoadOptions;
+use super::secrets::Secrets;
 use super::valid::{Profile, Scenario};
 use super::{conform, env, preset, profile, read, schema, validate};
 
@@ -23,7 +24,8 @@ pub fn load_text(path: &Path, text: &str, options: &LoadOptions<'_>) -> Result<S
 }
 
 fn from_document(mut document: Document, options: &LoadOptions<'_>) -> Result<Scenario, Diagnostics> {
-    let mut problems = env::replace(&mut document, options.env);
+    let mut secrets = Secrets::default();
+    let mut problems = env::replace(&mut document, options.env, &mut secrets);
     preset::merge(&mut document);
     let findings = conform::check(&mut document, schema::scenario());
     problems.extend(findings.problems.iter().cloned());
@@ -33,11 +35,17 @@ fn from_document(mut document: Document, options: &LoadOptions<'_>) -> Result<Sc
         None => document.root.to_json().pointer("/profile").and_then(|name| Some(name.as_str()?.to_owned())),
     };
     let profile = match name {
-        Some(name) => profile::look_up(&name, &document, options, &mut problems),
+        Some(name) => profile::look_up(&name, &document, options, (&mut problems, &mut secrets)),
         None => Profile::default(),
     };
     match validate::run(&document, &findings, profile, options) {
-        Ok(scenario) if problems.is_empty() => Ok(scenario),
+        Ok(mut scenario) if problems.is_empty() => {
+            // A password is one wherever it comes from.
+            let security = scenario.client.security.as_ref();
+            secrets.add(security.and_then(|it| it.password.as_deref()).unwrap_or_default(), &[]);
+            scenario.secrets = secrets;
+            Ok(scenario)
+        }
         Ok(_) => Err(Diagnostics::new(problems)),
         Err(found) => {
             problems.extend(found);

@@ -10,6 +10,7 @@ use super::diagnostics::Diagnostic;
 use super::model;
 use super::node::{Content, Document, below};
 use super::options::LoadOptions;
+use super::secrets::Secrets;
 use super::valid::Profile;
 use super::validate::client;
 use super::validate::context::Context;
@@ -27,7 +28,7 @@ pub(super) fn look_up(
     name: &str,
     document: &Document,
     options: &LoadOptions<'_>,
-    problems: &mut Vec<Diagnostic>,
+    (problems, secrets): (&mut Vec<Diagnostic>, &mut Secrets),
 ) -> Profile {
     let files = files(&document.path, options);
     let mut known: Vec<String> = Vec::new();
@@ -48,7 +49,7 @@ pub(super) fn look_up(
             known.extend(profiles.iter().map(|member| member.key.clone()));
             profiles.retain(|member| member.key == name);
         }
-        problems.extend(env::replace(&mut file, options.env));
+        problems.extend(env::replace(&mut file, options.env, secrets));
         let findings = conform::check(&mut file, schema::profiles());
         problems.extend(findings.problems.iter().cloned());
         let pointer = below("/profiles", name);

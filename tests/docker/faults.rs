@@ -244,6 +244,36 @@ async fn scale_adds_replicas_at_their_addresses_and_takes_them_back() {
 }
 
 #[tokio::test]
+async fn a_container_without_volumes_that_a_fault_removed_is_told_once() {
+    let (Some(_), Some(mut broker)) = (shell(), tansu("broker")) else { return };
+    (broker.replicas, broker.most) = (2, 2);
+    let image = broker.image.clone();
+    // The shell's image asks for a volume.
+    let run = Run::new();
+    let up = run.up(&cluster(vec![broker, script("one", UNTIL_TERM)])).await.unwrap();
+    let told = |service| up.dropped(service);
+    for action in [
+        restart("broker", "SIGKILL", None),
+        ActionPlan::Pause { target: target("broker", None) },
+        restart("one", "SIGKILL", shell()),
+    ] {
+        let kept = done(&up, Some(MS(100)), action).await;
+        assert!(kept.effective, "{kept:?}");
+        assert_eq!(told(None), Vec::<String>::new(), "{kept:?}");
+    }
+    let upgraded = done(&up, None, restart("broker", "SIGKILL", Some(&image))).await;
+    assert!(upgraded.effective, "{upgraded:?}");
+    assert_eq!(told(Some("one")), Vec::<String>::new());
+    assert_eq!(told(Some("broker")), ["broker.0", "broker.1"]);
+    assert_eq!(told(None), Vec::<String>::new(), "once");
+    let shrunk = done(&up, None, ActionPlan::Scale { service: "broker".into(), to: 1 }).await;
+    assert!(shrunk.effective, "{shrunk:?}");
+    assert_eq!(told(Some("broker")), ["broker.1"]);
+    up.down().await;
+    run.assert_gone();
+}
+
+#[tokio::test]
 async fn a_replica_that_does_not_come_up_is_no_proof() {
     let Some(_) = shell() else { return };
     let run = Run::new();

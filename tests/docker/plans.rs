@@ -11,8 +11,8 @@ use std::time::Duration;
 use kaf6::docker::{Cluster, DockerError, KafkaReady, Step, UpOptions};
 use kaf6::plan::cluster::{Pull, Ready};
 use kaf6::plan::{ActionPlan, ClusterPlan, FaultPlan, ServicePlan, Start};
-use kaf6::scenario::Position;
 use kaf6::scenario::wiring::Wired;
+use kaf6::scenario::{Position, Secrets};
 
 use crate::lab::{Part, TansuContainer, require};
 
@@ -42,6 +42,7 @@ impl Run {
         UpOptions {
             run_id: self.id.clone(),
             logs: self.folder.path().join("logs"),
+            secrets: Secrets::default(),
             kafka_ready: kafka_ready(),
             bound: Duration::from_secs(60),
             progress: Arc::new(move |step| steps.lock().unwrap().push(step)),

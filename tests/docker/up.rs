@@ -5,7 +5,9 @@ use std::time::Duration;
 use kaf6::docker::Step;
 use kaf6::plan::cluster::Ready;
 
-use crate::plans::{Run, UNTIL_TERM, cluster, docker, inspect, kafka_answers, script, shell, tansu, texts};
+use crate::plans::{
+    Run, UNTIL_TERM, cluster, docker, fault, inspect, kafka_answers, script, shell, tansu, texts,
+};
 
 #[tokio::test]
 async fn services_start_in_their_order_and_leave_nothing() {
@@ -121,4 +123,71 @@ async fn what_was_there_before_is_there_after() {
     assert_eq!(inspect(&name, "{{.State.Running}}"), "true");
     docker(&["rm", "--force", "--volumes", &name]);
     run.assert_gone();
+}
+
+#[tokio::test]
+async fn a_fault_that_is_quick_is_no_crash() {
+    let Some(_) = shell() else { return };
+    let run = Run::new();
+    let up = run.up(&cluster(vec![script("one", UNTIL_TERM)])).await.unwrap();
+    let restart = kaf6::plan::ActionPlan::Restart {
+        target: kaf6::plan::FaultTarget { service: "one".into(), replica: None },
+        signal: "SIGKILL".into(),
+        down_for: Duration::ZERO,
+        image: None,
+    };
+    let fault = fault(None, restart);
+    let told = std::sync::Mutex::new(Vec::new());
+    for _ in 0..5 {
+        let over = std::sync::atomic::AtomicBool::new(false);
+        let watch = async {
+            while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                let crashed = up.crashed().await;
+                told.lock().unwrap().extend(crashed);
+                tokio::task::yield_now().await;
+            }
+        };
+        let bounce = async {
+            let done = up.inflict(&fault, std::future::pending()).await;
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert!(done.effective, "{done:?}");
+        };
+        tokio::join!(watch, bounce);
+    }
+    assert_eq!(told.into_inner().unwrap(), Vec::<String>::new());
+    docker(&["kill", &run.container("one", 0)]);
+    assert_eq!(up.crashed().await.len(), 1);
+    up.down().await;
+    run.assert_gone();
+}
+
+#[tokio::test]
+async fn a_log_without_end_fills_no_disk_and_holds_no_secret() {
+    let Some(_) = shell() else { return };
+    let run = Run::new();
+    let mut options = run.options();
+    options.secrets.add("hunter2", &[]);
+    // 60 MB in lines of 1000 bytes, one of which says a secret.
+    let text = "printf -v line '%0993d' 0; echo my hunter2; for ((i = 100000; i < 160000; i++)); do echo $i$line; done; echo the end; exec sleep 1000";
+    let plan = cluster(vec![script("loud", text)]);
+    let up = kaf6::docker::Cluster::up(&plan, options, std::future::pending()).await.unwrap();
+    for _ in 0..600 {
+        if up.seen().await[0].last_lines.last().is_some_and(|line| line == "the end") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let file = inspect(&run.container("loud", 0), "{{.HostConfig.LogConfig.Config}}");
+    assert_eq!(file, "map[max-file:2 max-size:128m]");
+    up.down().await;
+    run.assert_gone();
+    let log = run.log("loud.log");
+    assert!(log.starts_with("my ***\n1000000") && log.ends_with("\nthe end\n"), "{}", &log[..100]);
+    assert!(log.len() < 34 << 20, "{}", log.len());
+    let (head, rest) = log.split_once("\n[kaf6: ").unwrap();
+    let (left_out, tail) = rest
+        .split_once(" bytes are left out here; of a log, the first 32 MiB and the last 1 MiB are kept]\n")
+        .unwrap();
+    let all = "my ***\n".len() + 60_000 * 1000 + "the end\n".len();
+    assert_eq!(head.len() + 1 + left_out.parse::<usize>().unwrap() + tail.len(), all);
 }

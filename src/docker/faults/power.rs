@@ -15,9 +15,7 @@ use super::super::state::{Shared, Unit, Wanted};
 use super::super::{attach, images, ready, start as starting};
 use super::shown::{Shown, fit, held, left, nobody, nothing, proof, time};
 use crate::plan::FaultPlan;
-
-/// How long a container may take to end by the signal, before it gets SIGKILL.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::plan::defaults::PATIENCE;
 
 /// How containers are ended.
 #[derive(Clone, Copy)]
@@ -175,7 +173,7 @@ async fn end_it(shared: &Shared, unit: &Unit, power: Power<'_>) -> Result<(Now, 
 /// Starts one container again, perhaps from another image.
 pub(super) async fn start(shared: &Shared, unit: &Unit, image: Option<&str>) -> Result<(), String> {
     if let (Some(image), Some(service), false) = (image, shared.plan.service(&unit.service), unit.attached) {
-        starting::discard(shared, unit).await.map_err(|error| error.to_string())?;
+        starting::drop_container(shared, unit).await.map_err(|error| error.to_string())?;
         image.clone_into(&mut unit.state().image);
         starting::create(shared, service, unit).await.map_err(|error| error.to_string())?;
     }

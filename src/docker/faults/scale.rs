@@ -14,10 +14,8 @@ use super::super::options::{Inflicted, Step};
 use super::super::state::{Shared, Unit, Wanted};
 use super::super::{container, ready, start as starting};
 use super::shown::{left, nothing, time};
+use crate::plan::defaults::PATIENCE;
 use crate::plan::{FaultPlan, ServicePlan};
-
-/// How long a replica may take to leave, in seconds, before Docker kills it.
-const PATIENCE: i32 = 10;
 
 /// What became of replicas, in words.
 #[derive(Default)]
@@ -122,11 +120,12 @@ async fn join(
 async fn leave(shared: &Shared, unit: &Unit) -> Result<String, String> {
     let Some(id) = unit.id() else { return Ok("was not there".to_owned()) };
     unit.want(Wanted::Away);
-    let options = StopContainerOptionsBuilder::new().t(PATIENCE).build();
+    let patience = i32::try_from(PATIENCE.as_secs()).unwrap_or(i32::MAX);
+    let options = StopContainerOptionsBuilder::new().t(patience).build();
     let stopped = shared.daemon.docker.stop_container(&id, Some(options)).await;
     let code = container::inspect(&shared.daemon, &id).await.ok().flatten().map(|now| now.exit_code);
     unit.log.settle().await;
-    starting::discard(shared, unit).await.map_err(|error| format!("did not leave: {error}"))?;
+    starting::drop_container(shared, unit).await.map_err(|error| format!("did not leave: {error}"))?;
     for port in starting::host_ports(shared, unit) {
         shared.ports.hold_again(port);
     }

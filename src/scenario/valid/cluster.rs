@@ -2,8 +2,6 @@
 //!
 //! Owns the types; presets are merged already, and every name in them is known to mean something.
 
-use std::collections::BTreeMap;
-
 use super::when::When;
 use crate::scenario::Position;
 use crate::scenario::wiring::Wired;
@@ -216,17 +214,13 @@ impl Cluster {
         self.services.iter().find(|service| service.name == name)
     }
 
-    /// Replicas that each service has at most, over all that faults do to it.
-    pub fn most_replicas(&self, faults: &[Fault]) -> BTreeMap<String, u32> {
-        let mut most: BTreeMap<String, u32> =
-            self.services.iter().map(|s| (s.name.clone(), s.replicas.unwrap_or(1))).collect();
-        for fault in faults {
-            if let Action::Scale { service, to } = &fault.action
-                && let Some(known) = most.get_mut(service)
-            {
-                *known = (*known).max(*to);
-            }
-        }
-        most
+    /// Replicas that a service has at least and at most, over all that faults do to it.
+    pub fn replicas(&self, name: &str, faults: &[Fault]) -> (u32, u32) {
+        let start = self.service(name).and_then(|service| service.replicas).unwrap_or(1);
+        let scaled = faults.iter().filter_map(|fault| match &fault.action {
+            Action::Scale { service, to } if service == name => Some(*to),
+            _ => None,
+        });
+        scaled.fold((start, start), |(least, most), to| (least.min(to), most.max(to)))
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{Position, Template, Wired};
+use super::{Position, Secrets, Template, Wired};
 use crate::ids::{Offset, Partition};
 use crate::units::{Duration, Rate};
 
@@ -49,6 +49,8 @@ pub struct Scenario {
     pub seed: Option<u64>,
     /// `run.audit`; none where it is left to kaf6.
     pub audit: Option<bool>,
+    /// What the environment brought in and nobody is to see.
+    pub secrets: Secrets,
 }
 
 /// What a profile gives; the file and the command line stand over it.

@@ -10,6 +10,7 @@ use super::diagnostics::Diagnostic;
 use super::model;
 use super::node::Document;
 use super::options::LoadOptions;
+use super::secrets::Secrets;
 use super::valid::{Activity, Profile, Scenario, Target, Work};
 use super::wiring::Wired;
 
@@ -95,6 +96,7 @@ pub(super) fn run(
             Some(model::Audit::Fixed(audit)) => Some(audit),
             Some(model::Audit::Word(model::Auto::Auto)) | None => None,
         },
+        secrets: Secrets::default(),
     })
 }
 

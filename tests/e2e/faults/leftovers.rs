@@ -1,10 +1,10 @@
 //! Nothing is left behind, whatever ends a run; and what a killed one left is swept.
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::cluster::{docker, of_run, on_memory, start};
-use crate::lab::wait_for;
+use super::cluster::{docker, fault, of_run, on_memory, start};
+use crate::lab::{Part, S3_IMAGE, require, wait_for};
 
 /// A run that goes on for as long as it is let.
 fn endless(cluster: &str) -> String {
@@ -81,24 +81,58 @@ fn the_next_run_sweeps_too() {
 }
 
 #[test]
-fn a_container_that_ends_by_itself_is_told_and_removed() {
+fn a_container_that_ends_by_itself_ends_the_run_soon_is_told_and_removed() {
     let Some(cluster) = on_memory() else { return };
-    let (kaf6, id) = start(
-        &endless(&cluster)
-            .replace(
-                "faults:\n  hold: {type: pause, target: broker, when: \"write.acked >= 50\", for: 4m}\n",
-                "",
-            )
-            .replace("5m", "8s"),
-    );
+    // Its producer would go on for five minutes, and its reader for ten.
+    let (kaf6, id) = start(&endless(&cluster).replace(
+        "faults:\n  hold: {type: pause, target: broker, when: \"write.acked >= 50\", for: 4m}\n",
+        "",
+    ));
     let running = kaf6.start();
     running.wait_for("write:");
     docker(&["kill", &format!("kaf6-{id}-broker-0")]);
+    let killed = Instant::now();
     let ran = running.end();
+    assert!(killed.elapsed() < Duration::from_secs(30), "{:?}: {ran}", killed.elapsed());
     assert!(ran.notes().contains("137"), "{ran}");
-    assert_ne!(ran.status(), "pass", "a broker that crashes makes no run green: {ran}");
-    assert!(ran.summary["reason"].to_string().contains("ended by itself"), "{ran}");
+    assert_eq!(ran.status(), "error", "a broker that crashes makes no run green, and proves no loss: {ran}");
+    assert!(
+        ran.summary["reason"].to_string().contains("the container of broker ended by itself: exit code 137"),
+        "{ran}"
+    );
+    assert_eq!(ran.summary["scenarios"]["read"]["ended"], "aborted", "{ran}");
     assert_eq!(of_run(&id), Vec::<String>::new());
     let log = std::fs::read_to_string(ran.folder.join("logs/broker.log"));
     assert!(log.is_ok(), "its log is kept: {log:?}");
+}
+
+/// A service that says what it was given, and then works on.
+const TELLER: &str = "import os, time; print('key', os.environ['STORE_KEY'], flush=True); time.sleep(1000)";
+
+#[test]
+fn what_the_environment_gave_as_a_secret_stands_nowhere() {
+    let Some(cluster) = on_memory() else { return };
+    let Some(()) = require(Part::Images) else { return };
+    let text = format!(
+        "topics: [{{name: \"t-{{{{run_id}}}}\"}}]
+scenarios:
+  write: {{type: produce, messages: 10, rate: 5/s}}
+faults:
+  tell: {{type: exec, target: teller, at: 1s, command: [sh, -c, 'echo \"$STORE_KEY\"; exit 3']}}
+{cluster}
+    teller: {{image: {S3_IMAGE}, pull: never, entrypoint: [python3, -c, {TELLER:?}], env: {{STORE_KEY: \"${{FROM_CI}}\"}}}}
+"
+    );
+    let (kaf6, id) = start(&text);
+    let ran = kaf6.env("FROM_CI", "hunter2-of-the-store").env("GITHUB_ACTIONS", "true").run().expect("error");
+    assert_eq!(of_run(&id), Vec::<String>::new());
+    let mask = "::add-mask::hunter2-of-the-store\n";
+    let (before, after) = ran.stderr.split_once(mask).unwrap_or_else(|| panic!("it is masked: {ran}"));
+    assert_eq!(before, "", "before anything could print it");
+    let log = std::fs::read_to_string(ran.folder.join("logs/teller.log")).expect("it is kept");
+    assert_eq!(log, "key ***\n");
+    assert_eq!(fault(&ran, "tell")["proof"], "exit 3 (***)");
+    for text in [after, &ran.stdout, &ran.summary.to_string(), &ran.html, &ran.junit] {
+        assert!(!text.contains("hunter2"), "{text}");
+    }
 }

@@ -1,0 +1,201 @@
+//! Secrets that the environment brings into a run: which values are any, and what stands in their place wherever kaf6
+//! writes something.
+//!
+//! Owns the rule. What a file says in plain is no secret: the file is in the repository, and in the report.
+
+use std::borrow::Cow;
+
+/// What stands in place of a secret.
+pub const HIDDEN: &str = "***";
+
+/// The least length of what is hidden, in characters: to hide `1` or `on` would destroy every text.
+const LEAST: usize = 4;
+
+/// Words that make the name of a variable, of a setting or of a header that of a secret, wherever they stand in it.
+const WORDS: [&str; 6] = ["SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "TOKEN", "CREDENTIAL"];
+/// What such a name ends with where it says the place of a secret and not the secret.
+const PLACES: [&str; 5] = ["FILE", "PATH", "DIR", "LOCATION", "URL"];
+
+/// Whether a name says that its value is a secret: `MINIO_ROOT_PASSWORD`, `AWS_ACCESS_KEY_ID`, `ssl.key.password`; not
+/// `KAFKA_KEY_SERIALIZER`, `PASSWORD_FILE` or a bare `key`.
+pub fn is_secret(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    let words: Vec<&str> =
+        upper.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let Some((last, before)) = words.split_last() else { return false };
+    if PLACES.contains(last) {
+        return false;
+    }
+    let is_key = |last: &str, before: &[&str]| {
+        last.ends_with("KEY") && (last.len() > "KEY".len() || !before.is_empty())
+    };
+    let of_a_key = ["ID", "PEM"].contains(last)
+        && before.split_last().is_some_and(|(last, before)| is_key(last, before));
+    words.iter().any(|word| WORDS.iter().any(|secret| word.contains(secret)))
+        || (*last == "PASS" && !before.is_empty())
+        || is_key(last, before)
+        || of_a_key
+}
+
+/// The secrets of a run, line by line: a log has each line of a key by itself.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secrets {
+    /// The longest first, so that one that holds another is hidden whole.
+    lines: Vec<String>,
+}
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Secrets({})", self.lines.len())
+    }
+}
+
+impl Secrets {
+    /// Takes a value in; not its lines that are too short, or that stand in one of `plain`.
+    pub fn add(&mut self, value: &str, plain: &[&str]) {
+        for line in value.lines().map(str::trim) {
+            let counts = line.chars().count() >= LEAST
+                && !matches!(line, "true" | "false" | "null")
+                && !plain.iter().any(|text| text.contains(line));
+            if counts && !self.lines.iter().any(|known| known == line) {
+                self.lines.push(line.to_owned());
+            }
+        }
+        self.lines.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+    }
+
+    /// Each line of each.
+    pub fn lines(&self) -> impl Iterator<Item = &str> {
+        self.lines.iter().map(String::as_str)
+    }
+
+    /// A text without them.
+    pub fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match self.hide_in(text.as_bytes()) {
+            Cow::Borrowed(_) => Cow::Borrowed(text),
+            // What is cut out of a text, and what is put in, begins and ends with a character.
+            Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
+        }
+    }
+
+    /// Hides them in a text that is at hand.
+    pub fn hide_from(&self, text: &mut String) {
+        if let Cow::Owned(hidden) = self.hide(text) {
+            *text = hidden;
+        }
+    }
+
+    /// Bytes without them.
+    pub fn hide_in<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        let starts: Vec<u8> = self.lines.iter().filter_map(|line| line.bytes().next()).collect();
+        let mut out: Option<Vec<u8>> = None;
+        let (mut at, mut done) = (0, 0);
+        while at < bytes.len() {
+            let found = starts
+                .contains(&bytes[at])
+                .then(|| self.lines.iter().find(|line| bytes[at..].starts_with(line.as_bytes())))
+                .flatten();
+            match found {
+                Some(line) => {
+                    let out = out.get_or_insert_default();
+                    out.extend_from_slice(&bytes[done..at]);
+                    out.extend_from_slice(HIDDEN.as_bytes());
+                    at += line.len();
+                    done = at;
+                }
+                None => at += 1,
+            }
+        }
+        match out {
+            Some(mut out) => {
+                out.extend_from_slice(&bytes[done..]);
+                Cow::Owned(out)
+            }
+            None => Cow::Borrowed(bytes),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_name_says_that_its_value_is_a_secret() {
+        for name in [
+            "KAFKA_PASSWORD",
+            "password",
+            "DB_PASS",
+            "AWS_SECRET_ACCESS_KEY",
+            "AWS_ACCESS_KEY_ID",
+            "KAFSCALE_S3_ACCESS_KEY",
+            "apikey",
+            "X-API-KEY",
+            "GITHUB_TOKEN",
+            "ssl.key.password",
+            "ssl.key.pem",
+            "sasl.oauthbearer.client.secret",
+            "GOOGLE_CREDENTIALS",
+        ] {
+            assert!(is_secret(name), "{name}");
+        }
+        for name in [
+            "",
+            "key",
+            "KEY",
+            "KEY_ID",
+            "PASS",
+            "USER",
+            "KAFKA_KEY_SERIALIZER",
+            "KEYSPACE",
+            "POSTGRES_PASSWORD_FILE",
+            "TOKEN_URL",
+            "ssl.key.location",
+            "BROKER_ID",
+        ] {
+            assert!(!is_secret(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn only_what_can_be_hidden_is() {
+        let mut secrets = Secrets::default();
+        secrets.add("1", &[]);
+        secrets.add("true", &[]);
+        secrets.add(" lab \n", &[]);
+        secrets.add("minioadmin", &["MINIO_ROOT_USER: minioadmin"]);
+        assert_eq!(secrets.lines().count(), 0);
+        secrets.add("hunter2", &[]);
+        secrets.add("hunter2-and-more", &[]);
+        secrets.add("-----BEGIN KEY-----\nAbCd0123\nxy=\n", &[]);
+        secrets.add("hunter2", &[]);
+        assert_eq!(
+            secrets.lines().collect::<Vec<_>>(),
+            ["-----BEGIN KEY-----", "hunter2-and-more", "AbCd0123", "hunter2"]
+        );
+        assert_eq!(secrets.hide("a hunter2-and-more b hunter2hunter2 hunter"), "a *** b ****** hunter");
+        assert_eq!(secrets.hide_in(b"\xffhunter2\xff").as_ref(), b"\xff***\xff");
+        assert!(matches!(secrets.hide("nothing in it"), Cow::Borrowed(_)));
+        assert_eq!(format!("{secrets:?}"), "Secrets(4)");
+    }
+
+    proptest! {
+        #[test]
+        fn no_secret_is_left_and_nothing_else_is_gone(
+            secrets in prop::collection::vec("[a-cö]{4,6}", 0..4),
+            text in "[a-cö x]{0,60}"
+        ) {
+            let mut all = Secrets::default();
+            for secret in &secrets {
+                all.add(secret, &[]);
+            }
+            let hidden = all.hide(&text);
+            prop_assert!(!all.lines().any(|line| hidden.contains(line)), "{hidden}");
+            let left: usize = hidden.split(HIDDEN).map(str::len).sum();
+            let cut = (hidden.matches(HIDDEN).count(), text.len() - left);
+            prop_assert!(cut.1 >= 4 * cut.0 && (cut.0 > 0 || cut.1 == 0), "{text} {hidden}");
+        }
+    }
+}
