@@ -126,7 +126,7 @@ async fn what_was_there_before_is_there_after() {
 }
 
 #[tokio::test]
-async fn a_fault_that_is_quick_is_no_crash() {
+async fn a_restart_is_no_crash_and_an_end_by_itself_is() {
     let Some(_) = shell() else { return };
     let run = Run::new();
     let up = run.up(&cluster(vec![script("one", UNTIL_TERM)])).await.unwrap();
