@@ -44,17 +44,35 @@ impl Slab {
 
     /// Gives out the next slot and holds it; none where all are given out.
     pub(crate) fn place(&mut self) -> Option<(Placed, Slot<'_>)> {
-        let note = self.notes.get_mut(self.placed)?;
-        // SAFETY: slot number `placed` lies within the memory. Nobody reads or writes it: it was not given out since all were
+        let at = self.placed;
+        if at == self.notes.len() {
+            return None;
+        }
+        // SAFETY: slot number `at` lies within the memory. Nobody reads or writes it: it was not given out since all were
         // released. Only this slot is borrowed, as librdkafka may be reading others.
         let (place, bytes) = unsafe {
-            let start = self.memory.cast::<u8>().add(self.placed * self.size);
+            let start = self.memory.cast::<u8>().add(at * self.size);
             let mut place = NonNull::slice_from_raw_parts(start, self.size);
             (place, place.as_mut())
         };
         self.placed += 1;
         self.held += 1;
-        Some((Placed(place), Slot { bytes, note }))
+        self.bring_next();
+        Some((Placed(place), Slot { bytes, note: &mut self.notes[at] }))
+    }
+
+    /// Lets the processor bring the next slot's first bytes while other partitions have their turn: what was used some thousand
+    /// messages ago is no longer at hand, and waiting for it was a twelfth of a message's cost.
+    fn bring_next(&self) {
+        #[cfg(target_arch = "x86_64")]
+        if self.placed < self.notes.len() {
+            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: the slot lies within the memory; a hint reads nothing.
+            unsafe {
+                let next = self.memory.cast::<i8>().add(self.placed * self.size);
+                _mm_prefetch::<_MM_HINT_T0>(next.as_ptr());
+            }
+        }
     }
 
     /// librdkafka has reported the end of one that it held, or never got it. True where none is held any more.
