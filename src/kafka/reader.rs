@@ -24,6 +24,9 @@ const BATCH: usize = 1000;
 const MOST_MESSAGES: u64 = 10_000;
 const BYTES_A_MESSAGE: u64 = 300;
 
+/// How long a broker may gather the answer to a fetch of a reader that got nothing from it in less.
+const PATIENCE: &str = "1000";
+
 /// How long a reset may ask for the log's start before it goes there unseen.
 const RESET_QUERY: Duration = Duration::from_secs(1);
 
@@ -127,6 +130,8 @@ pub struct ReaderSet {
     readers: Vec<Reader>,
     partitions: Vec<Partition>,
     topic: String,
+    client: Client,
+    options: ReaderOptions,
     signal: Arc<Signal>,
     /// Indexes of readers that have something, each at most once.
     ready: VecDeque<u32>,
@@ -166,6 +171,8 @@ impl ReaderSet {
             readers: Vec::with_capacity(count),
             partitions: options.partitions.clone(),
             topic: options.topic.clone(),
+            client: client.clone(),
+            options: options.clone(),
             signal: Arc::new(Signal::default()),
             ready: VecDeque::new(),
             woken: Vec::new(),
@@ -286,6 +293,45 @@ impl ReaderSet {
             // What fails here fails again where it matters.
             let _ = metadata::of_topic(&reader.topic, Instant::now() + RESET_QUERY);
         }
+    }
+
+    /// Reads this partition on by a client that leaves the broker a second for each answer, for a reader that gets nothing
+    /// although there is something: a broker whose store takes longer than the wait may answer with nothing each time.
+    pub fn be_patient(&mut self, partition: Partition) {
+        let Some(index) = self.readers.iter().position(|reader| reader.partition == partition) else {
+            return;
+        };
+        if self.client.is_embedded() {
+            return;
+        }
+        let mut properties = properties(&self.client, &self.options);
+        for (name, value) in &mut properties {
+            if *name == "fetch.wait.max.ms" {
+                PATIENCE.clone_into(value);
+            }
+        }
+        let options = ReaderOptions { start: StartOffset::Earliest, ..self.options.clone() };
+        let deadline = Instant::now() + RESET_QUERY;
+        // As in `refresh`: the one that is there goes on.
+        let Ok(fresh) = Reader::open(&self.client, &properties, &options, partition, deadline) else {
+            return;
+        };
+        let old = &mut self.readers[index];
+        old.topic.stop(partition);
+        let fresh = Reader {
+            started_at: old.started_at,
+            position: old.position,
+            epoch: old.epoch,
+            listed: old.listed,
+            ..fresh
+        };
+        let handle = Arc::clone(old.topic.handle());
+        // What the old one had fetched and not handed out is fetched again.
+        *old = fresh;
+        let_go(vec![handle], Duration::ZERO);
+        old.queue.wakes(&self.signal, u32::try_from(index).unwrap_or(u32::MAX));
+        // Where this fails, it stands still as before, and its end says so.
+        let _ = old.topic.start(partition, old.position.unwrap_or(OFFSET_BEGINNING), &old.queue);
     }
 
     /// A handle that ends a wait from another thread.

@@ -33,6 +33,16 @@ const STILL: Duration = Duration::from_secs(3);
 /// A broker's answer to a reader that stands outside of the log.
 const OFFSET_OUT_OF_RANGE: Code = Code(1);
 
+/// Why a reader stands still, as far as the broker tells.
+enum Cause {
+    /// It stands outside of the log.
+    Outside,
+    /// The broker answers, and does not refuse.
+    Answers,
+    /// It refuses, or gave no answer.
+    Unknown,
+}
+
 /// One thread's part of a consumer.
 pub(super) struct Task {
     pub(super) consumer: Arc<Consumer>,
@@ -417,8 +427,12 @@ impl Reader<'_> {
             } else if place.fence.flatten().is_some() && idle >= STILL && !place.still_told {
                 place.still_told = true;
                 let (partition, sent_back) = (place.partition, place.sent_back);
-                if self.explain(set, partition) && !sent_back {
-                    self.send_back(set, at, "the broker says that this offset is not in the log");
+                match self.explain(set, partition) {
+                    Cause::Outside if !sent_back => {
+                        self.send_back(set, at, "the broker says that this offset is not in the log");
+                    }
+                    Cause::Answers => set.be_patient(partition),
+                    Cause::Outside | Cause::Unknown => {}
                 }
             }
         }
@@ -442,13 +456,16 @@ impl Reader<'_> {
     }
 
     /// A reader stands still before its fence: one Fetch of kaf6's own shows the code that librdkafka could not.
-    /// True where that says that the reader stands outside of the log.
-    fn explain(&self, set: &ReaderSet, partition: Partition) -> bool {
+    fn explain(&self, set: &ReaderSet, partition: Partition) -> Cause {
         let consumer = &self.task.consumer;
         let position = set.position(partition).unwrap_or(0);
         let until = Instant::now() + Duration::from_secs(2);
         let probe = kafka::probe::probe_fetch(&self.client, &consumer.name, partition, position, until);
-        let outside = probe.as_ref().is_ok_and(|probe| probe.code == OFFSET_OUT_OF_RANGE);
+        let cause = match &probe {
+            Ok(probe) if probe.code == OFFSET_OUT_OF_RANGE => Cause::Outside,
+            Ok(probe) if probe.code.is_none() => Cause::Answers,
+            _ => Cause::Unknown,
+        };
         let text = match probe {
             Ok(probe) if !probe.code.is_none() => {
                 let null = if probe.null_records { ", with null records" } else { "" };
@@ -474,7 +491,7 @@ impl Reader<'_> {
             consumer.name,
             STILL.as_secs()
         )));
-        outside
+        cause
     }
 }
 

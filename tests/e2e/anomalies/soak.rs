@@ -103,8 +103,8 @@ fn one(number: usize, broker: &str, properties: &str, writers: Writers) {
         .partitions(PARTITIONS[pick(PARTITIONS.len(), 1)])
         .properties(properties)
         .write(&writers.of(LOADS[pick(LOADS.len(), 1)]))
-        .read(READS[pick(READS.len(), 2)])
-        .more("again: {type: consume, partition: 0}")
+        .read(&format!("{}, timeout: 190s", READS[pick(READS.len(), 2)]))
+        .more("again: {type: consume, partition: 0, timeout: 190s}")
         .audit(number.is_multiple_of(3))
         .text()
         // A starved machine is slow, and slow is no false alarm.
