@@ -137,7 +137,8 @@ faults:
     );
     assert_eq!((ran.check("no_loss"), ran.anomaly("lost")), ("fail", Some(200)), "{ran}");
     let detail = ran.summary["anomalies"]["lost"]["evidence"][0]["detail"].as_str().expect("it is a text");
-    assert!(detail.contains("read at") && detail.contains("gone after `wipe`"), "{detail}");
+    // At one time or between two, as it fell.
+    assert!(detail.contains(", read ") && detail.contains("gone after `wipe`"), "{detail}");
 }
 
 #[test]
