@@ -4,6 +4,7 @@
 
 mod batch;
 mod consumer;
+mod still;
 mod task;
 
 use std::sync::Arc;

@@ -21,6 +21,7 @@ pub mod code;
 pub mod delivery;
 pub mod embedded;
 mod error;
+mod fetching;
 pub mod log;
 pub mod metadata;
 mod names;

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::fetching;
 use super::raw::{Handle, Kind, Message, OFFSET_BEGINNING, Queue, Topic};
 use super::release::let_go;
 use super::wake::Signal;
@@ -18,11 +19,6 @@ const SIDE_BY_SIDE: usize = 8;
 
 /// Messages taken from one partition before the next one's turn.
 const BATCH: usize = 1000;
-
-/// Messages that a partition's queue may hold before it fetches more, at most; librdkafka keeps some 300 bytes beside each, and
-/// what waits long is out of the processor's cache when its turn comes.
-const MOST_MESSAGES: u64 = 10_000;
-const BYTES_A_MESSAGE: u64 = 300;
 
 /// How long a broker may gather the answer to a fetch of a reader that got nothing from it in less.
 const PATIENCE: &str = "1000";
@@ -146,7 +142,7 @@ impl ReaderSet {
     /// `open_timeout`, or where the topic or one of the partitions is not there.
     pub fn open(client: &Client, options: &ReaderOptions) -> Result<Self, Error> {
         let deadline = Instant::now() + options.open_timeout;
-        let properties = properties(client, options);
+        let properties = fetching::properties(client, options.partitions.len(), options.prefetch_bytes);
         let count = options.partitions.len();
         let opened: Mutex<Vec<Option<Result<Reader, Error>>>> =
             Mutex::new((0..count).map(|_| None).collect());
@@ -304,7 +300,8 @@ impl ReaderSet {
         if self.client.is_embedded() {
             return;
         }
-        let mut properties = properties(&self.client, &self.options);
+        let mut properties =
+            fetching::properties(&self.client, self.options.partitions.len(), self.options.prefetch_bytes);
         for (name, value) in &mut properties {
             if *name == "fetch.wait.max.ms" {
                 PATIENCE.clone_into(value);
@@ -469,36 +466,4 @@ fn retried<T>(deadline: Instant, mut ask: impl FnMut(Duration) -> Result<T, Code
             result => return result,
         }
     }
-}
-
-/// A reader's librdkafka properties, under the user's.
-fn properties(client: &Client, options: &ReaderOptions) -> Vec<(&'static str, String)> {
-    let count = options.partitions.len().max(1) as u64;
-    let kbytes = (options.prefetch_bytes / count / 1024).clamp(16, 1 << 20);
-    // One answer fits into half of what may wait, so that what waits stays near the budget, and the next is on its way while one
-    // is read. Larger ones are no faster, and leave the processor's cache before their turn comes.
-    let fetch = (kbytes * 1024 / 2).clamp(16 << 10, 512 << 10);
-    // For brokers that keep to the limit of an answer and not to that of a partition: Tansu sends some 5 MiB otherwise.
-    // librdkafka wants it to be no less than `message.max.bytes`, which a file may set for its producers.
-    let largest = client.property("message.max.bytes").and_then(|bytes| bytes.parse().ok()).unwrap_or(0);
-    let mut properties = vec![
-        ("allow.auto.create.topics", "false".to_owned()),
-        ("auto.offset.reset", "error".into()),
-        ("fetch.error.backoff.ms", "50".into()),
-        // A full queue is looked at again after so long, a second where not set: a reader that was drained meanwhile waits out
-        // the rest of it, at each turn of the few MiB that each of some partitions may hold.
-        ("fetch.queue.backoff.ms", "5".into()),
-        ("fetch.max.bytes", fetch.max(largest).to_string()),
-        ("fetch.message.max.bytes", fetch.to_string()),
-        ("isolation.level", "read_uncommitted".into()),
-        ("message.max.bytes", fetch.to_string()),
-        ("queued.max.messages.kbytes", kbytes.to_string()),
-        ("queued.min.messages", (kbytes * 1024 / BYTES_A_MESSAGE).clamp(1000, MOST_MESSAGES).to_string()),
-        ("topic.metadata.propagation.max.ms", "5000".into()),
-    ];
-    // Some brokers sit out much of the wait although something has come: the embedded one all of it, Tansu half of it in the
-    // mean. So it is short, while that makes no more than some 500 requests a second over all partitions.
-    let wait = if client.is_embedded() { 10 } else { (count * 2).clamp(100, 500) };
-    properties.push(("fetch.wait.max.ms", wait.to_string()));
-    properties
 }

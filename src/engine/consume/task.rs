@@ -8,11 +8,12 @@ use tokio::sync::{oneshot, watch};
 
 use super::batch::Batch;
 use super::consumer::{Consumer, End};
+use super::still::{self, Cause};
 use crate::engine::ends::{Fence, PartitionEnd};
 use crate::engine::fence::FenceState;
 use crate::engine::shared::LOOK;
 use crate::ids::{Identity, Offset, Partition};
-use crate::kafka::{self, Code, ReadEvent, ReaderOptions, ReaderSet, Record};
+use crate::kafka::{self, ReadEvent, ReaderOptions, ReaderSet, Record};
 use crate::ledger::envelope::{self, HEADER};
 use crate::ledger::{Checked, PartitionReads, Seen, Streams};
 use crate::metrics::Recorder;
@@ -29,19 +30,6 @@ const OPEN: Duration = Duration::from_secs(20);
 const ASK: Duration = Duration::from_secs(1);
 /// How long a reader with records before it may stand still before its cause is looked for.
 const STILL: Duration = Duration::from_secs(3);
-
-/// A broker's answer to a reader that stands outside of the log.
-const OFFSET_OUT_OF_RANGE: Code = Code(1);
-
-/// Why a reader stands still, as far as the broker tells.
-enum Cause {
-    /// It stands outside of the log.
-    Outside,
-    /// The broker answers, and does not refuse.
-    Answers,
-    /// It refuses, or gave no answer.
-    Unknown,
-}
 
 /// One thread's part of a consumer.
 pub(super) struct Task {
@@ -427,7 +415,7 @@ impl Reader<'_> {
             } else if place.fence.flatten().is_some() && idle >= STILL && !place.still_told {
                 place.still_told = true;
                 let (partition, sent_back) = (place.partition, place.sent_back);
-                match self.explain(set, partition) {
+                match still::explain(&self.client, &self.task.consumer, set, partition, STILL) {
                     Cause::Outside if !sent_back => {
                         self.send_back(set, at, "the broker says that this offset is not in the log");
                     }
@@ -453,45 +441,6 @@ impl Reader<'_> {
             self.reset(partition, from, to, why);
             self.recorder.error(self.task.consumer.shared.clock.now_us(), "OFFSET_RESET");
         }
-    }
-
-    /// A reader stands still before its fence: one Fetch of kaf6's own shows the code that librdkafka could not.
-    fn explain(&self, set: &ReaderSet, partition: Partition) -> Cause {
-        let consumer = &self.task.consumer;
-        let position = set.position(partition).unwrap_or(0);
-        let until = Instant::now() + Duration::from_secs(2);
-        let probe = kafka::probe::probe_fetch(&self.client, &consumer.name, partition, position, until);
-        let cause = match &probe {
-            Ok(probe) if probe.code == OFFSET_OUT_OF_RANGE => Cause::Outside,
-            Ok(probe) if probe.code.is_none() => Cause::Answers,
-            _ => Cause::Unknown,
-        };
-        let text = match probe {
-            Ok(probe) if !probe.code.is_none() => {
-                let null = if probe.null_records { ", with null records" } else { "" };
-                format!(
-                    "the broker refuses to hand out its records: {} ({}){null}",
-                    probe.code.text(),
-                    probe.code
-                )
-            }
-            Ok(probe) if probe.record_bytes > 0 => {
-                set.refresh(partition);
-                "the broker does hand out records: the reader is slow, or the topic was made anew under it"
-                    .to_owned()
-            }
-            Ok(probe) => format!(
-                "the broker answers without records{}",
-                if probe.null_records { " (null ones, where Kafka sends empty ones)" } else { "" }
-            ),
-            Err(why) => format!("and a look at the cause failed: {why}"),
-        };
-        consumer.shared.note(Note::warning(format!(
-            "the reader of partition {partition} of `{}` stood still for {} s at offset {position}: {text}",
-            consumer.name,
-            STILL.as_secs()
-        )));
-        cause
     }
 }
 
