@@ -1,10 +1,12 @@
 //! How kaf6 reads: without a group, and all of it also where a broker sends null records.
 
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use kafka_protocol::messages::ApiKey;
+use kafka_protocol::messages::{ApiKey, FetchRequest, FetchResponse};
 
-use crate::lab::{Kafka, Relay, Storage, Tansu};
+use crate::lab::{Kafka, Relay, Request, Storage, Tansu, Verdict};
 use crate::runs::Kaf6;
 
 /// Whether a request has to do with consumer groups, or pushes telemetry.
@@ -89,4 +91,35 @@ fn the_fence_is_found_where_null_records_hide_the_end_of_the_log() {
     assert_eq!((ran.count("read", "received"), ran.count("late", "received")), (3000, 3000));
     assert_eq!((ran.ended("read"), ran.ended("late")), ("done", "done"));
     assert!(ran.took < Duration::from_secs(15), "{ran}");
+}
+
+/// As Tansu over a store that takes longer than a fetch may wait.
+#[test]
+fn a_broker_that_needs_longer_than_the_wait_is_given_it() {
+    let Some(tansu) = Tansu::start(&Storage::Memory) else { return };
+    let relay = Relay::start(&tansu.address());
+    let patient = Arc::new(Mutex::new(HashSet::new()));
+    let asked = Arc::clone(&patient);
+    relay.on_request(move |request| {
+        if request.api == ApiKey::Fetch && request.decode::<FetchRequest>().max_wait_ms >= 500 {
+            asked.lock().unwrap().insert(request.connection);
+        }
+        Verdict::Pass
+    });
+    relay.on_response(move |response| {
+        let Request { api, connection, .. } = &response.request;
+        if *api != ApiKey::Fetch || patient.lock().unwrap().contains(connection) {
+            return Verdict::Pass;
+        }
+        let mut fetched: FetchResponse = response.decode();
+        for partition in fetched.responses.iter_mut().flat_map(|topic| &mut topic.partitions) {
+            partition.records = Some(Default::default());
+        }
+        Verdict::Replace(response.encode(&fetched))
+    });
+    let file = "topics: [{name: 'slow-{{run_id}}', partitions: 2}]\n\
+                scenarios:\n  write: {type: produce, messages: 100}\n  read: {type: consume, timeout: 30s}\n\
+                checks: [{type: count_equals, scenario: read, expected: 100}]\n";
+    let ran = Kaf6::file(file).brokers(&relay.address()).run().expect("pass");
+    assert!(ran.notes().contains("the broker answers without records"), "{}", ran.notes());
 }
