@@ -50,6 +50,22 @@ pub(super) struct Made<'a> {
     pub(super) envelope: Option<[u8; LEN]>,
 }
 
+/// The most bytes that a message made of these can have: key, headers and value.
+pub(super) fn longest(
+    run_id: &str,
+    key: Option<&Template>,
+    headers: &[(String, Template)],
+    value: &ValuePlan,
+) -> u64 {
+    let value = match value {
+        ValuePlan::Text(template) => template.longest(run_id),
+        ValuePlan::Size { bytes, .. } => usize::try_from(*bytes).unwrap_or(usize::MAX),
+    };
+    let headers = headers.iter().map(|(name, template)| name.len().saturating_add(template.longest(run_id)));
+    let parts = [value, key.map_or(0, |key| key.longest(run_id)), HEADER.len() + LEN];
+    headers.chain(parts).fold(0, |sum, part| sum.saturating_add(part as u64))
+}
+
 impl Maker {
     pub(super) fn new(
         run_id: &str,

@@ -16,6 +16,7 @@ use client::Client;
 use gate::Gate;
 use task::{GRACE, Task};
 
+use super::message::longest;
 use super::outcome::{Outcome, cut, unwind};
 use super::setup;
 use super::shared::Shared;
@@ -137,7 +138,8 @@ impl Task {
             // librdkafka's own bound is a coarse one, for what slips past the client's.
             queue_bytes: budget.max(1 << 16),
             message_timeout: self.deadline.saturating_duration_since(Instant::now()),
-            linger: ProducerOptions::linger_for(rate),
+            longest_message: longest(&shared.run_id, plan.key.as_ref(), &plan.headers, &plan.value),
+            linger: ProducerOptions::linger_for(rate, budget),
             ..ProducerOptions::new(self.topic.as_str())
         };
         let opened = self.open(&options);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::message::{Maker, Order};
+use super::message::{Maker, Order, longest};
 use super::outcome::{Outcome, cut, unwind};
 use super::setup;
 use super::shared::{LOOK, Shared};
@@ -116,6 +116,7 @@ impl Task {
                 compression: plan.compression.clone(),
                 idempotence: plan.idempotence,
                 message_timeout: plan.iteration_timeout,
+                longest_message: longest(&shared.run_id, plan.key.as_ref(), &plan.headers, &plan.value),
                 linger: Duration::ZERO,
                 ..ProducerOptions::new(self.topic.as_str())
             },

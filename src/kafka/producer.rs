@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::raw::{Batch, Kind, Outgoing, Queue, Topic};
+use super::raw::{Batch, Kind, Outgoing, Queue, Serve, Topic};
 use super::release::let_go;
 use super::retries::{ProducerEvent, Retries};
 use super::staged::Staged;
@@ -16,6 +16,13 @@ use crate::plan::Acks;
 
 /// How long the ends of purged messages are waited for, and then librdkafka's threads.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// Bytes of a full batch: librdkafka's own setting.
+const BATCH: u64 = 1_000_000;
+/// What the protocol needs beside a message.
+const MARGIN: u64 = 64 << 10;
+/// 1.6 GB/s.
+const CLOSED_BYTES_A_MS: u64 = 1_600_000;
 
 const QUEUE_FULL: Code = Code(-184);
 const TOO_LARGE: Code = Code(10);
@@ -33,6 +40,9 @@ pub struct ProducerOptions {
     pub idempotence: bool,
     /// Bytes that may wait in librdkafka (queued and in flight) before `send` says [`SendError::QueueFull`].
     pub queue_bytes: u64,
+    /// Bytes of the longest message, with key and headers. librdkafka takes memory for a whole request of as much, however
+    /// little it will hold.
+    pub longest_message: u64,
     /// How long librdkafka tries to deliver one message before it is reported as timed out.
     pub message_timeout: Duration,
     /// How long it gathers messages before it sends a batch; see [`ProducerOptions::linger_for`].
@@ -40,7 +50,7 @@ pub struct ProducerOptions {
 }
 
 impl ProducerOptions {
-    /// acks all, no compression, no idempotence, 32 MiB, 30 s, linger 5 ms.
+    /// acks all, no compression, no idempotence, 32 MiB, 1 MB, 30 s, linger 5 ms.
     pub fn new(topic: impl Into<String>) -> Self {
         Self {
             topic: topic.into(),
@@ -48,17 +58,21 @@ impl ProducerOptions {
             compression: "none".into(),
             idempotence: false,
             queue_bytes: 32 << 20,
+            longest_message: BATCH,
             message_timeout: Duration::from_secs(30),
             linger: Duration::from_millis(5),
         }
     }
 
-    /// A linger that neither shows in the latencies of a slow schedule nor costs a fast one its batches:
-    /// none below 1,000 messages a second and client, else 5 ms (none given: a closed loop, 5 ms).
-    pub fn linger_for(rate_per_client: Option<f64>) -> Duration {
+    /// A linger that neither shows in the latencies of a slow schedule nor costs a fast one its batches: none below 1,000
+    /// messages a second and client, else 5 ms. In a closed loop (no rate) a message waits behind all that is in flight anyway,
+    /// and the rate is highest where batches are full: it is as long as bytes in flight take at a rate that no client reaches,
+    /// 20 ms for 32 MiB.
+    pub fn linger_for(rate_per_client: Option<f64>, in_flight: u64) -> Duration {
         match rate_per_client {
             Some(rate) if rate < 1000.0 => Duration::ZERO,
-            _ => Duration::from_millis(5),
+            Some(_) => Duration::from_millis(5),
+            None => Duration::from_millis((in_flight / CLOSED_BYTES_A_MS).clamp(1, 50)),
         }
     }
 }
@@ -256,11 +270,21 @@ impl Producer {
         ended
     }
 
+    /// As [`Producer::poll`], but what librdkafka gathers leaves at once: nothing will be added to it. Not ended by a
+    /// [`Waker`], and not by the first that ends.
+    pub fn flush(&mut self, timeout: Duration, on: &mut dyn FnMut(Delivery)) -> usize {
+        self.serve(Serve::Flush(timeout), on)
+    }
+
     /// Takes what is there.
     fn take(&mut self, on: &mut dyn FnMut(Delivery)) -> usize {
+        self.serve(Serve::Now, on)
+    }
+
+    fn serve(&mut self, how: Serve, on: &mut dyn FnMut(Delivery)) -> usize {
         let mut ended = 0;
         let Self { topic, retries, staged, acks, .. } = self;
-        topic.handle().reports(&mut |report| {
+        topic.handle().reports(how, &mut |report| {
             let doubt = !report.code.is_none()
                 && report.not_persisted
                 && Instant::now().checked_sub(report.age).is_none_or(|sent| retries.doubt_since(sent));
@@ -324,7 +348,7 @@ fn properties(options: &ProducerOptions) -> Vec<(&'static str, String)> {
     };
     let queue_kbytes = (options.queue_bytes / 1024).clamp(1, i32::MAX as u64);
     // The broker is to judge what is too large; librdkafka's own bound of 1 MB would answer in its place.
-    let largest = options.queue_bytes.clamp(1000, 1_000_000_000);
+    let largest = options.longest_message.saturating_add(MARGIN).clamp(BATCH, 1_000_000_000);
     vec![
         ("acks", acks.into()),
         ("compression.codec", options.compression.clone()),

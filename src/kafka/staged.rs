@@ -9,8 +9,12 @@ use std::ops::Range;
 use super::raw::{Placed, Plain, Slab, Slot};
 use crate::ids::Partition;
 
-/// Bytes of a slab that holds more than one value: as little as partitions by the hundred allow, each with one that is not full.
-const SLAB: usize = 32 << 10;
+/// Bytes of a slab that holds more than one value,
+const SLAB: usize = 128 << 10;
+/// and at least, where there are partitions by the hundred, each with one that is not full,
+const LEAST: usize = 32 << 10;
+/// which may come to this.
+const OPEN: usize = 4 << 20;
 
 /// What waits and what is held, by partition.
 #[derive(Default)]
@@ -60,6 +64,7 @@ impl Staged {
         if self.stages.len() <= at {
             self.stages.resize_with(at + 1, Stage::default);
         }
+        let room = (OPEN / self.stages.len()).clamp(LEAST, SLAB);
         let stage = &mut self.stages[at];
         if stage.pieces.is_empty() {
             self.used.push(at);
@@ -72,7 +77,7 @@ impl Staged {
             Some(placed) => placed,
             None => {
                 let spare = self.spare.iter().rposition(|slab| slab.size() == size);
-                let slab = spare.map_or_else(|| Slab::new(size, SLAB), |at| self.spare.swap_remove(at));
+                let slab = spare.map_or_else(|| Slab::new(size, room), |at| self.spare.swap_remove(at));
                 stage.slabs.push_back(Filled { slab, last: tag });
                 let placed = stage.slabs.back_mut().and_then(|filled| filled.place(tag));
                 placed.expect("a slab of which nothing is held has room")

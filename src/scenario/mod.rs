@@ -15,6 +15,7 @@ mod plain;
 mod position;
 pub mod preset;
 mod profile;
+mod put;
 pub mod read;
 pub mod schema;
 pub mod secrets;

@@ -6,6 +6,7 @@ use std::fmt;
 
 use uuid::Uuid;
 
+use super::put::{push_json_escaped, push_number, push_random, push_time};
 use super::suggest;
 
 /// A text with `{{function}}` calls in it, parsed once. The default is the empty text.
@@ -129,6 +130,22 @@ impl Template {
             Function::RunId => out.extend_from_slice(values.run_id.as_bytes()),
             Function::Random(count) => push_random(count, random, out),
         }
+    }
+
+    /// The most bytes that a rendered text can have, in a run of this id.
+    pub fn longest(&self, run_id: &str) -> usize {
+        let of = |part: &Part| match part {
+            Part::Text(text) => text.len(),
+            Part::Call(Function::Uuid) => 36,
+            // A year of up to twelve digits.
+            Part::Call(Function::Now) => 32,
+            Part::Call(Function::Seq) => 20,
+            Part::Call(Function::Client | Function::Partition) => 11,
+            // Escaped, a byte takes up to six.
+            Part::Call(Function::RunId) => 6 * run_id.len(),
+            Part::Call(Function::Random(count)) => usize::try_from(*count).unwrap_or(usize::MAX),
+        };
+        self.parts.iter().map(of).fold(0, usize::saturating_add)
     }
 
     /// The text with only `run_id` put in, as names of topics need it; other functions stay as they are written.
@@ -324,78 +341,6 @@ fn json_parts(value: &serde_json::Value, parts: &mut Vec<Part>) -> Result<(), Te
     Ok(())
 }
 
-/// Decimal digits, at least `width` of them.
-fn push_number(mut number: u64, width: usize, out: &mut Vec<u8>) {
-    let mut digits = [b'0'; 20];
-    let mut start = digits.len();
-    while number > 0 {
-        start -= 1;
-        let digit = (number % 10) as u8;
-        digits[start] = b'0' + digit;
-        number /= 10;
-    }
-    out.extend_from_slice(&digits[start.min(digits.len() - width)..]);
-}
-
-/// `2026-01-16T14:54:02.113Z`.
-fn push_time(unix_ms: i64, out: &mut Vec<u8>) {
-    // Days to a date by counting years from March on, so that the leap day is a year's last.
-    let (days, ms) = (unix_ms.div_euclid(86_400_000), unix_ms.rem_euclid(86_400_000).unsigned_abs());
-    let from_march_0000 = days + 719_468;
-    let (era, day) =
-        (from_march_0000.div_euclid(146_097), from_march_0000.rem_euclid(146_097).unsigned_abs());
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day_of_month = day - (153 * month + 2) / 5 + 1;
-    let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    let year = i64::try_from(year).unwrap_or(0) + era * 400 + carry;
-    if year < 0 {
-        out.push(b'-');
-    }
-    push_number(year.unsigned_abs(), 4, out);
-    for (mark, number) in [(b'-', month), (b'-', day_of_month), (b'T', ms / 3_600_000)] {
-        out.push(mark);
-        push_number(number, 2, out);
-    }
-    for number in [ms / 60_000 % 60, ms / 1_000 % 60] {
-        out.push(b':');
-        push_number(number, 2, out);
-    }
-    out.push(b'.');
-    push_number(ms % 1_000, 3, out);
-    out.push(b'Z');
-}
-
-fn push_random(count: u32, random: &mut dyn FnMut() -> u64, out: &mut Vec<u8>) {
-    const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-    // 36^12 is below 2^64: a number gives twelve characters.
-    let mut left = count;
-    while left > 0 {
-        let mut bits = random();
-        for _ in 0..left.min(12) {
-            let index = (bits % 36) as usize;
-            out.push(ALPHABET[index]);
-            bits /= 36;
-        }
-        left -= left.min(12);
-    }
-}
-
-fn push_json_escaped(text: &str, out: &mut Vec<u8>) {
-    for byte in text.bytes() {
-        match byte {
-            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
-            0..0x20 => {
-                const HEX: &[u8; 16] = b"0123456789abcdef";
-                out.extend_from_slice(b"\\u00");
-                out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-            }
-            _ => out.push(byte),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -469,6 +414,27 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn none_is_longer_than_the_longest(
+            parts in prop::collection::vec(
+                prop::sample::select(vec![
+                    "{{uuid}}", "{{now}}", "{{seq}}", "{{client}}", "{{partition}}", "{{run_id}}", "{{random(13)}}", "é\"",
+                ]),
+                0..8,
+            ),
+            run_id in "[\u{1}-\u{7f}]{0,9}",
+            (now_unix_ms, seq, client, partition) in any::<(i32, u64, u32, i32)>(),
+        ) {
+            let source = parts.concat();
+            let now_unix_ms = i64::from(now_unix_ms) * 1_000_000;
+            let values = Values { now_unix_ms, seq, client, partition, ..values(&run_id) };
+            for t in [Template::parse(&source), Template::parse_json(&source.as_str().into())] {
+                let (t, mut out) = (t.expect("good"), Vec::new());
+                t.render(&values, &mut || 7, &mut out);
+                prop_assert!(out.len() <= t.longest(&run_id), "{}", String::from_utf8_lossy(&out));
+            }
+        }
+
         #[test]
         fn no_text_makes_it_panic(source in ".*", braces in "[{}\\\\ a-z(]{0,12}") {
             let _ = Template::parse(&source);

@@ -14,7 +14,7 @@ async fn services_start_in_their_order_and_leave_nothing() {
     let Some(_) = shell() else { return };
     let Some(broker) = tansu("broker") else { return };
     let run = Run::new();
-    let first = script("first", "sleep 0.3; echo ok > /tmp/ready; echo first is ready; sleep 100");
+    let first = script("first", "sleep 1; echo ok > /tmp/ready; echo first is ready; sleep 100");
     let mut first = kaf6::plan::ServicePlan {
         ready: Some(Ready::Exec(texts(&["/bin/bash", "-c", "[ -f /tmp/ready ]"]))),
         ..first

@@ -15,7 +15,7 @@ use crate::engine::message::{Maker, Order};
 use crate::engine::partitioner;
 use crate::engine::shared::LOOK;
 use crate::ids::{Identity, StreamId};
-use crate::kafka::{self, Producer, ProducerEventKind, SendError};
+use crate::kafka::{self, Delivery, Producer, ProducerEventKind, SendError};
 use crate::ledger::envelope::Kind;
 use crate::ledger::{Resent, Run, SentLog};
 use crate::metrics::Recorder;
@@ -23,10 +23,10 @@ use crate::plan::{Partitioning, ProducePlan};
 
 /// An open loop that is behind hands over and takes ended messages after so many sends,
 const SENDS_A_POLL: u32 = 256;
-/// and a closed one, if it need not wait before, after so many, or so many bytes: enough for some of each partition, and little
-/// enough to stay in a processor's cache.
-const CLOSED_SENDS_A_POLL: u32 = 1024;
-const BYTES_A_POLL: u64 = 256 << 10;
+/// and a closed one, if it need not wait before, after so many, or so many bytes: enough for a row of each partition's, which lie
+/// side by side in memory then, and little enough to stay in a processor's cache.
+const CLOSED_SENDS_A_POLL: u32 = 4096;
+const BYTES_A_POLL: u64 = 1 << 20;
 /// A closed loop looks at the clock after so many: some ten microseconds.
 const SENDS_A_LOOK: u32 = 64;
 /// What librdkafka keeps beside a message's bytes while it is in flight.
@@ -262,9 +262,18 @@ impl<'a> Client<'a> {
 
     /// Hands over what is staged and takes what has ended, waiting up to `wait` for the first.
     fn poll(&mut self, producer: &mut Producer, wait: Duration) {
+        self.turn(producer, |producer, on| producer.poll(wait, on));
+    }
+
+    /// Hands over what is staged, and books what `take` gets.
+    fn turn(
+        &mut self,
+        producer: &mut Producer,
+        take: impl FnOnce(&mut Producer, &mut dyn FnMut(Delivery)) -> usize,
+    ) {
         self.hand_over(producer);
         let ended = &mut self.ended;
-        producer.poll(wait, &mut |delivery| ended::push(ended, &delivery));
+        take(producer, &mut |delivery| ended::push(ended, &delivery));
         // Events come before the ends that they touch: a batch is sent again before it is acked.
         for event in producer.events() {
             let maybe_written = match event.kind {
@@ -360,7 +369,7 @@ impl<'a> Client<'a> {
                 producer.unstage(&mut |tag| self.take_back(tag));
                 return false;
             }
-            self.poll(producer, LOOK.min(until - now));
+            self.turn(producer, |producer, on| producer.flush(LOOK.min(until - now), on));
         }
     }
 

@@ -6,10 +6,11 @@ use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};
+use std::time::Duration;
 
 use rdkafka_sys as sys;
 
-use super::base::ErrStr;
+use super::base::{ErrStr, millis};
 use super::config::Config;
 use super::lent::Lent;
 use super::memory;
@@ -20,6 +21,15 @@ use super::opaque::{OnLog, OnReport, Opaque, Report, log_cb, report_cb};
 pub(crate) enum Kind {
     Producer,
     Consumer,
+}
+
+/// How ends are asked for.
+#[derive(Clone, Copy)]
+pub(crate) enum Serve {
+    /// What has ended, without waiting.
+    Now,
+    /// All there are; what librdkafka gathers leaves at once. Waits until the last has ended, or so long.
+    Flush(Duration),
 }
 
 /// A librdkafka client. Destroyed when the last topic, queue and holder of it is gone; that joins its threads.
@@ -66,9 +76,9 @@ impl Handle {
         self.rk.as_ptr()
     }
 
-    /// Calls `on` for each message that has ended since the last call, without waiting. It does nothing where another thread is in
+    /// Calls `on` for each message that has ended since the last call. It does nothing where another thread is in
     /// here already, or `on` itself calls it.
-    pub(crate) fn reports(&self, on: &mut dyn FnMut(Report)) {
+    pub(crate) fn reports(&self, how: Serve, on: &mut dyn FnMut(Report)) {
         // SAFETY: made in `new`, freed in `drop`, and never written to but for the atomic in it.
         let place = unsafe { &self.opaque.as_ref().on_report };
         let mut on: OnReport<'_> = Lent::new(on);
@@ -78,7 +88,17 @@ impl Handle {
         }
         // SAFETY: the client is alive. Reports come on this thread within this call, and in no other: nothing else serves a
         // producer's main queue.
-        unsafe { sys::rd_kafka_poll(self.as_ptr(), 0) };
+        unsafe {
+            match how {
+                Serve::Now => {
+                    sys::rd_kafka_poll(self.as_ptr(), 0);
+                }
+                // It says whether some are left, which the caller knows by its own count.
+                Serve::Flush(timeout) => {
+                    let _ = sys::rd_kafka_flush(self.as_ptr(), millis(timeout));
+                }
+            }
+        }
         place.store(ptr::null_mut(), Ordering::Release);
         on.end();
     }

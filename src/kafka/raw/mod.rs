@@ -24,7 +24,7 @@ pub(crate) use admin::{NewTopic, TopicAnswer};
 pub(crate) use base::describe;
 pub(crate) use batch::{Batch, Plain};
 pub(crate) use config::Config;
-pub(crate) use handle::{Handle, Kind};
+pub(crate) use handle::{Handle, Kind, Serve};
 pub(crate) use message::Message;
 pub(crate) use mock::Mock;
 pub(crate) use opaque::Report;
