@@ -313,8 +313,8 @@ fn command(kind: &str, properties: &[(&str, &str)], message: &str) -> String {
 /// The step's outputs for these runs: names and values. Over several runs they speak of the whole.
 pub fn outputs(runs: &[Summary], report_dir: &Path) -> Vec<(&'static str, String)> {
     let status = worst(runs.iter().map(|run| run.status));
-    let checks = || runs.iter().flat_map(|run| run.checks.values());
-    let failed = checks().filter(|outcome| **outcome == CheckOutcome::Fail).count();
+    let checks = || runs.iter().flat_map(|run| &run.check_results);
+    let failed = checks().filter(|row| row.result == CheckOutcome::Fail).count();
     let folder = match runs {
         [one] => report_dir.join(&one.run_id),
         _ => report_dir.to_owned(),
