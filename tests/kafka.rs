@@ -29,6 +29,7 @@ fn options(partitions: &[i32]) -> ReaderOptions {
         partitions: partitions.to_vec(),
         start: StartOffset::Earliest,
         prefetch_bytes: 32 << 20,
+        patient: false,
         open_timeout: SOON,
     }
 }
@@ -219,6 +220,49 @@ fn a_full_queue_and_a_message_larger_than_it_are_told_apart() {
     let full = (0..1000).find_map(|tag| producer.send(0, None, &value, &[], tag).err());
     assert_eq!(full, Some(SendError::QueueFull));
     assert_eq!(producer.send(0, None, &vec![0; 100_000], &[], 0), Err(SendError::Refused(Code(10))));
+}
+
+#[test]
+fn one_that_just_fits_waits_for_room_and_one_that_does_not_is_refused() {
+    let (_embedded, client) = start(1);
+    // librdkafka counts its queue in KiB: 99,328 bytes.
+    let options = ProducerOptions { queue_bytes: 100_000, ..ProducerOptions::new("t") };
+    let mut producer = Producer::open(&client, &options).unwrap();
+    for (tag, size) in [(0, 99_328), (1, 99_328), (2, 99_500)] {
+        producer.stage(0, tag, Some(b"a key"), size, |bytes, _| bytes.fill(7));
+    }
+    let (mut refused, mut ends) = (Vec::new(), Vec::new());
+    let deadline = Instant::now() + SOON;
+    while refused.len() + ends.len() < 3 && Instant::now() < deadline {
+        producer.hand_over(&mut |tag, code| refused.push((tag, code)));
+        producer.poll(Duration::from_millis(50), &mut |delivery| ends.push((delivery.tag, delivery.outcome)));
+    }
+    assert_eq!(refused, [(2, Code(10))]);
+    assert_eq!(ends, [(0, Outcome::Acked { offset: 0 }), (1, Outcome::Acked { offset: 1 })]);
+}
+
+#[test]
+fn a_flush_does_not_wait_for_the_linger_and_tells_each_end_when_it_comes() {
+    let embedded = Embedded::start(2, &[("t".into(), 2, 1)]).unwrap();
+    let client = Client::embedded(&embedded, &ClientSettings::default()).unwrap();
+    let options = ProducerOptions { linger: Duration::from_secs(20), ..ProducerOptions::new("t") };
+    let mut producer = Producer::open(&client, &options).unwrap();
+    producer.warm_up(SOON).unwrap();
+    let flush = |producer: &mut Producer, ends: usize| {
+        let (started, mut got) = (Instant::now(), 0);
+        while got < ends && started.elapsed() < SOON {
+            got += producer.flush(Duration::from_secs(3), &mut |_| {});
+        }
+        started.elapsed()
+    };
+    let both = |producer: &mut Producer| (0..2).for_each(|p| producer.send(p, None, b"v", &[], 0).unwrap());
+    both(&mut producer);
+    assert!(flush(&mut producer, 2) < Duration::from_secs(5));
+    // The one that has ended is told, though the other one takes long.
+    embedded.set_rtt(1, Duration::from_secs(2));
+    both(&mut producer);
+    assert!(flush(&mut producer, 1) < Duration::from_secs(1));
+    assert!(flush(&mut producer, 1) > Duration::from_millis(500));
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::task::AbortHandle;
+
 use super::args::{Format, OutputArgs, RunArgs, VerifyArgs};
 use super::github::Runner;
 use super::out::{complain, print, style, whole};
@@ -104,7 +106,8 @@ fn end(run: &Done, fail_on: FailOn) -> Exit {
 struct Display {
     quiet: bool,
     format: Format,
-    shown: Option<Shown>,
+    /// With what brings it up to date.
+    shown: Option<(Shown, AbortHandle)>,
     runner: Runner,
 }
 
@@ -115,17 +118,18 @@ impl Watch for Display {
         progress.message(&format!("{}: run {run_id}", plan.name));
         let shown = Shown { progress: Arc::new(Mutex::new(progress)), live: Arc::clone(live) };
         let ticks = shown.clone();
-        tokio::spawn(async move {
-            while ticks.live.phase() != Phase::Judging {
+        let ticking = tokio::spawn(async move {
+            loop {
                 tokio::time::sleep(TICK).await;
                 ticks.update();
             }
         });
-        self.shown = Some(shown);
+        self.shown = Some((shown, ticking.abort_handle()));
     }
 
     fn ended(&mut self, summary: &Summary, folder: &Path, written: &[Written]) {
-        if let Some(shown) = self.shown.take() {
+        if let Some((shown, ticking)) = self.shown.take() {
+            ticking.abort();
             // A run may be over before the first tick.
             shown.update();
             shown.lock().finish();

@@ -14,6 +14,8 @@ use crate::observe::{Note, PartitionSeen};
 
 /// How long the audit may take as a whole.
 const BOUND: Duration = Duration::from_secs(300);
+/// How often it says how far it is.
+const TELL: Duration = Duration::from_secs(5);
 
 /// Reads those of these partitions that hold acked messages; those that could not be read to their end are left out, and noted.
 pub(super) fn all<'a>(
@@ -60,8 +62,16 @@ fn one(
     let from = fence.map_or(from, |fence| from.min(fence.offset));
     let is_over = || shared.stop.is_stopped();
     let range = Range { topic: name, partition: place.1, from, to, is_mark, is_over: &is_over };
+    let (mut told, mut at) = (Instant::now(), from);
     let passed = kafka::read_range(&shared.client, &range, timeout, &mut |event| match event {
         ReadEvent::Record(record) => {
+            at = record.offset;
+            if told.elapsed() >= TELL {
+                told = Instant::now();
+                shared
+                    .live
+                    .say(format!("audit of partition {} of `{name}`: at offset {at} of {to}", place.1));
+            }
             let opened = envelope::open(record.key, record.value, || record.header(HEADER));
             let now_us = shared.clock.now_us();
             reads.see(&topology.streams, record.offset, opened, now_us, |_| Checked::Fine);
@@ -71,7 +81,7 @@ fn one(
     });
     match passed {
         Ok(true) => Ok(reads),
-        Ok(false) => Err("time ran out".to_owned()),
+        Ok(false) => Err(format!("time ran out at offset {at} of {to}")),
         // A broker that can be reached and does not know the partition has nothing left of it.
         Err(error) if kafka::is_gone(&shared.client, name, place.1, &error) => Ok(reads),
         Err(error) => Err(error.to_string()),

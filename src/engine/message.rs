@@ -253,6 +253,37 @@ mod tests {
     use crate::ledger::envelope::{Opened, open};
 
     #[test]
+    fn no_message_is_longer_than_the_longest() {
+        let template = |text: &str| Template::parse(text).expect("it is a template");
+        let text = ValuePlan::Text(template("{{uuid}} {{random(2000)}}"));
+        let size = ValuePlan::Size { bytes: 3000, content: Content::Random };
+        let headers = [("h".to_owned(), template("{{random(500)}}"))];
+        for value in [&text, &size] {
+            for key in [None, Some(template("{{run_id}}-{{seq}}"))] {
+                for headers in [&headers[..], &[]] {
+                    let longest = longest("run", key.as_ref(), headers, value);
+                    let mut maker = Maker::new("run", 3, 42, key.clone(), headers.to_vec(), value);
+                    let order = Order {
+                        kind: Kind::Message,
+                        identity: Identity { run: RunTag::from_bits(5), stream: StreamId(1), seq: 9 },
+                        number: 18,
+                        partition: 1,
+                        due_us: 1_700_000_000_000_000,
+                    };
+                    let mut bytes = 0;
+                    let sent: Result<(), ()> = maker.make(&order).send(|key, value, headers| {
+                        let of_headers = headers.iter().map(|(name, value)| name.len() + value.len());
+                        bytes = key.map_or(0, <[u8]>::len) + value.len() + of_headers.sum::<usize>();
+                        Ok(())
+                    });
+                    assert_eq!(sent, Ok(()));
+                    assert!((bytes as u64..bytes as u64 + 100).contains(&longest), "{bytes} {longest}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn filled_again_or_made_it_is_a_message_of_its_order() {
         for key in [None, Some("{{client}}-{{seq}}-{{random(4)}}")] {
             let key = key.map(|text| Template::parse(text).expect("it is a template"));

@@ -106,6 +106,7 @@ impl Task {
                 partitions: vec![plan.partition],
                 start: StartOffset::Latest,
                 prefetch_bytes: 1 << 20,
+                patient: false,
                 open_timeout: Duration::from_secs(20).min(left()),
             },
         )?;

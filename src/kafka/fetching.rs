@@ -6,12 +6,15 @@ use super::Client;
 /// what waits long is out of the processor's cache when its turn comes.
 const MOST_MESSAGES: u64 = 10_000;
 const BYTES_A_MESSAGE: u64 = 300;
+/// Milliseconds that a patient reader leaves a broker for each answer.
+const PATIENCE: u64 = 1000;
 
-/// A reader's librdkafka properties, under the user's.
+/// The librdkafka properties, under the user's, of readers of so many partitions with so many bytes for all.
 pub(super) fn properties(
     client: &Client,
     partitions: usize,
     prefetch_bytes: u64,
+    patient: bool,
 ) -> Vec<(&'static str, String)> {
     let count = partitions.max(1) as u64;
     let kbytes = (prefetch_bytes / count / 1024).clamp(16, 1 << 20);
@@ -38,7 +41,11 @@ pub(super) fn properties(
     ];
     // Some brokers sit out much of the wait although something has come: the embedded one all of it, Tansu half of it in the
     // mean. So it is short, while that makes no more than some 500 requests a second over all partitions.
-    let wait = if client.is_embedded() { 10 } else { (count * 2).clamp(100, 500) };
+    let wait = match (client.is_embedded(), patient) {
+        (true, _) => 10,
+        (false, true) => PATIENCE,
+        (false, false) => (count * 2).clamp(100, 500),
+    };
     properties.push(("fetch.wait.max.ms", wait.to_string()));
     properties
 }

@@ -67,12 +67,12 @@ impl ProducerOptions {
     /// A linger that neither shows in the latencies of a slow schedule nor costs a fast one its batches: none below 1,000
     /// messages a second and client, else 5 ms. In a closed loop (no rate) a message waits behind all that is in flight anyway,
     /// and the rate is highest where batches are full: it is as long as bytes in flight take at a rate that no client reaches,
-    /// 20 ms for 32 MiB.
+    /// 20 ms for 32 MiB and more.
     pub fn linger_for(rate_per_client: Option<f64>, in_flight: u64) -> Duration {
         match rate_per_client {
             Some(rate) if rate < 1000.0 => Duration::ZERO,
             Some(_) => Duration::from_millis(5),
-            None => Duration::from_millis((in_flight / CLOSED_BYTES_A_MS).clamp(1, 50)),
+            None => Duration::from_millis((in_flight / CLOSED_BYTES_A_MS).clamp(5, 20)),
         }
     }
 }
@@ -121,9 +121,10 @@ impl Producer {
     pub fn open(client: &Client, options: &ProducerOptions) -> Result<Self, Error> {
         let retries = Arc::new(Retries::default());
         let sees = Arc::clone(&retries);
-        let handle = client.handle(Kind::Producer, &properties(options), move |_, facility, text| {
-            sees.line(facility, text);
-        })?;
+        let handle =
+            client.handle(Kind::Producer, &properties(client, options), move |_, facility, text| {
+                sees.line(facility, text);
+            })?;
         let topic = Topic::open(&handle, &options.topic)
             .map_err(|code| Error::Request { what: format!("open topic {}", options.topic), code })?;
         let signal = Arc::new(Signal::default());
@@ -138,7 +139,7 @@ impl Producer {
             batch: Batch::default(),
             ready: Vec::new(),
             acks: options.acks != Acks::None,
-            queue_bytes: options.queue_bytes,
+            queue_bytes: kbytes(options) * 1024,
             in_flight: 0,
         })
     }
@@ -171,9 +172,7 @@ impl Producer {
                 Ok(())
             }
             // One that is larger than the whole queue would be "full" for ever.
-            Err(QUEUE_FULL) if (value.len() + key.map_or(0, <[u8]>::len)) as u64 >= self.queue_bytes => {
-                Err(SendError::Refused(TOO_LARGE))
-            }
+            Err(QUEUE_FULL) if value.len() as u64 > self.queue_bytes => Err(SendError::Refused(TOO_LARGE)),
             Err(QUEUE_FULL) => Err(SendError::QueueFull),
             Err(code) => Err(SendError::Refused(code)),
         }
@@ -220,7 +219,7 @@ impl Producer {
                 if full.is_some() {
                     let (tag, size) = stage.piece(from);
                     // One that is larger than the whole queue would be "full" for ever.
-                    if (size as u64) < queue_bytes {
+                    if size as u64 <= queue_bytes {
                         handed.full = true;
                         break;
                     }
@@ -270,8 +269,7 @@ impl Producer {
         ended
     }
 
-    /// As [`Producer::poll`], but what librdkafka gathers leaves at once: nothing will be added to it. Not ended by a
-    /// [`Waker`], and not by the first that ends.
+    /// As [`Producer::poll`], but what librdkafka gathers leaves at once: nothing will be added to it. Not ended by a [`Waker`].
     pub fn flush(&mut self, timeout: Duration, on: &mut dyn FnMut(Delivery)) -> usize {
         self.serve(Serve::Flush(timeout), on)
     }
@@ -339,16 +337,26 @@ impl Producer {
     }
 }
 
+/// Of librdkafka's queue; it counts values alone.
+fn kbytes(options: &ProducerOptions) -> u64 {
+    (options.queue_bytes / 1024).clamp(1, i32::MAX as u64)
+}
+
 /// A producer's librdkafka properties, under the user's.
-fn properties(options: &ProducerOptions) -> Vec<(&'static str, String)> {
+fn properties(client: &Client, options: &ProducerOptions) -> Vec<(&'static str, String)> {
+    let users = |name| client.property(name).and_then(|value| value.parse::<u64>().ok());
     let acks = match options.acks {
         Acks::None => "0",
         Acks::Leader => "1",
         Acks::All => "all",
     };
-    let queue_kbytes = (options.queue_bytes / 1024).clamp(1, i32::MAX as u64);
     // The broker is to judge what is too large; librdkafka's own bound of 1 MB would answer in its place.
-    let largest = options.longest_message.saturating_add(MARGIN).clamp(BATCH, 1_000_000_000);
+    let batch = users("batch.size").unwrap_or(0).max(BATCH);
+    let largest = options.longest_message.saturating_add(MARGIN).max(batch).min(1_000_000_000);
+    // librdkafka takes none that is not below the time-out.
+    let timeout = users("message.timeout.ms").or_else(|| users("delivery.timeout.ms"));
+    let timeout = timeout.map_or(options.message_timeout, Duration::from_millis);
+    let linger = options.linger.min(timeout / 2);
     vec![
         ("acks", acks.into()),
         ("compression.codec", options.compression.clone()),
@@ -356,10 +364,51 @@ fn properties(options: &ProducerOptions) -> Vec<(&'static str, String)> {
         ("debug", "msg".into()),
         ("log_level", "7".into()),
         ("enable.idempotence", options.idempotence.to_string()),
-        ("linger.ms", options.linger.as_millis().to_string()),
+        ("linger.ms", linger.as_millis().to_string()),
         ("message.max.bytes", largest.to_string()),
         ("message.timeout.ms", options.message_timeout.as_millis().max(1).to_string()),
-        ("queue.buffering.max.kbytes", queue_kbytes.to_string()),
+        ("queue.buffering.max.kbytes", kbytes(options).to_string()),
         ("queue.buffering.max.messages", "0".into()),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::ClientSettings;
+
+    fn linger(rate: Option<f64>, mib: u64) -> u128 {
+        ProducerOptions::linger_for(rate, mib << 20).as_millis()
+    }
+
+    #[test]
+    fn a_linger_never_shows_in_a_slow_schedule_and_fills_the_batches_of_a_closed_loop() {
+        assert_eq!([linger(Some(999.0), 32), linger(Some(1000.0), 32)], [0, 5]);
+        assert_eq!([0, 1, 12, 32, 1024].map(|mib| linger(None, mib)), [5, 5, 7, 20, 20]);
+    }
+
+    #[test]
+    fn a_request_takes_memory_for_the_longest_message_or_for_a_batch() {
+        let of = |longest_message, users: &[(&str, &str)]| {
+            let settings = ClientSettings {
+                properties: users.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+                ..ClientSettings::default()
+            };
+            let client = Client::new(&["127.0.0.1:1".into()], &settings).unwrap();
+            let options = ProducerOptions {
+                longest_message,
+                linger: Duration::from_millis(20),
+                ..ProducerOptions::new("t")
+            };
+            let properties = properties(&client, &options);
+            Producer::open(&client, &options).expect("librdkafka takes them");
+            ["message.max.bytes", "linger.ms"].map(|wanted| {
+                properties.iter().find(|(name, _)| *name == wanted).unwrap().1.parse::<u64>().unwrap()
+            })
+        };
+        assert_eq!(of(100, &[]), [1_000_000, 20]);
+        assert_eq!(of(3_000_000, &[]), [3_065_536, 20]);
+        assert_eq!(of(100, &[("batch.size", "4000000")]), [4_000_000, 20]);
+        assert_eq!(of(u64::MAX, &[("delivery.timeout.ms", "20")]), [1_000_000_000, 10]);
+    }
 }

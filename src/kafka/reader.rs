@@ -20,9 +20,6 @@ const SIDE_BY_SIDE: usize = 8;
 /// Messages taken from one partition before the next one's turn.
 const BATCH: usize = 1000;
 
-/// How long a broker may gather the answer to a fetch of a reader that got nothing from it in less.
-const PATIENCE: &str = "1000";
-
 /// How long a reset may ask for the log's start before it goes there unseen.
 const RESET_QUERY: Duration = Duration::from_secs(1);
 
@@ -42,8 +39,16 @@ pub struct ReaderOptions {
     pub start: StartOffset,
     /// Bytes that all partitions of this set may hold before they are drained: this set's share of the run's 32 MiB.
     pub prefetch_bytes: u64,
+    /// Leave the broker a second for each answer, where nobody measures how fast they come; see [`ReaderSet::be_patient`].
+    pub patient: bool,
     /// Longest wait for connections, metadata and starting offsets of all.
     pub open_timeout: Duration,
+}
+
+impl ReaderOptions {
+    fn properties(&self, client: &Client) -> Vec<(&'static str, String)> {
+        fetching::properties(client, self.partitions.len(), self.prefetch_bytes, self.patient)
+    }
 }
 
 /// Something that a reader saw. Bytes are borrowed from librdkafka for the time of the call.
@@ -142,7 +147,7 @@ impl ReaderSet {
     /// `open_timeout`, or where the topic or one of the partitions is not there.
     pub fn open(client: &Client, options: &ReaderOptions) -> Result<Self, Error> {
         let deadline = Instant::now() + options.open_timeout;
-        let properties = fetching::properties(client, options.partitions.len(), options.prefetch_bytes);
+        let properties = options.properties(client);
         let count = options.partitions.len();
         let opened: Mutex<Vec<Option<Result<Reader, Error>>>> =
             Mutex::new((0..count).map(|_| None).collect());
@@ -267,6 +272,11 @@ impl ReaderSet {
         result.map_err(|code| Error::Request { what: what(), code })
     }
 
+    /// The log's end as the last answer to its reader told it; asks nobody. Some brokers tell one that is too low.
+    pub fn told_end(&self, partition: Partition) -> Option<Offset> {
+        self.reader(partition)?.topic.handle().told_end(&self.topic, partition)
+    }
+
     /// Makes a reader that stands beyond its log start anew at the log's start, in a new epoch; `reason` becomes the event's
     /// text. For brokers that hide this from librdkafka: KafScale answers OFFSET_OUT_OF_RANGE with null records, and Tansu
     /// answers nothing at all. A wire probe, or [`ReaderSet::watermarks`], shows it.
@@ -300,14 +310,8 @@ impl ReaderSet {
         if self.client.is_embedded() {
             return;
         }
-        let mut properties =
-            fetching::properties(&self.client, self.options.partitions.len(), self.options.prefetch_bytes);
-        for (name, value) in &mut properties {
-            if *name == "fetch.wait.max.ms" {
-                PATIENCE.clone_into(value);
-            }
-        }
-        let options = ReaderOptions { start: StartOffset::Earliest, ..self.options.clone() };
+        let options = ReaderOptions { start: StartOffset::Earliest, patient: true, ..self.options.clone() };
+        let properties = options.properties(&self.client);
         let deadline = Instant::now() + RESET_QUERY;
         // As in `refresh`: the one that is there goes on.
         let Ok(fresh) = Reader::open(&self.client, &properties, &options, partition, deadline) else {

@@ -9,8 +9,8 @@ use crate::ids::{Offset, Partition};
 use crate::plan::StartOffset;
 
 /// How long a reader that got nothing is left alone before the log's end is asked for; and where a record is known that
-/// marks it, so that silence alone says little.
-const QUIET: Duration = Duration::from_secs(1);
+/// marks it, so that silence alone says little. A broker has a second for each answer, and some take it all.
+const QUIET: Duration = Duration::from_secs(3);
 const QUIET_BEFORE_MARK: Duration = Duration::from_secs(10);
 
 /// How long one try to reach the broker may take; one that fails this much earlier has failed for good.
@@ -60,6 +60,7 @@ pub fn read_range(
                 partitions: vec![partition],
                 start: StartOffset::At(from),
                 prefetch_bytes: 4 << 20,
+                patient: true,
                 open_timeout,
             },
         );

@@ -11,10 +11,10 @@ use crate::ids::Partition;
 
 /// Bytes of a slab that holds more than one value,
 const SLAB: usize = 128 << 10;
-/// and at least, where there are partitions by the hundred, each with one that is not full,
-const LEAST: usize = 32 << 10;
-/// which may come to this.
+/// less where partitions, each with one that is not full, would take more than this together,
 const OPEN: usize = 4 << 20;
+/// but never less than this.
+const LEAST: usize = 32 << 10;
 
 /// What waits and what is held, by partition.
 #[derive(Default)]
@@ -148,10 +148,10 @@ impl Stage {
         })
     }
 
-    /// The tag of the message with this index, and its size.
+    /// The tag of the message with this index, and the size of its value.
     pub(super) fn piece(&self, index: usize) -> (u64, usize) {
         let piece = &self.pieces[index];
-        (piece.tag, piece.key.as_ref().map_or(0, Range::len) + piece.value.len())
+        (piece.tag, piece.value.len())
     }
 
     /// How many wait.

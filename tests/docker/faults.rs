@@ -296,8 +296,9 @@ async fn exec_is_proven_by_its_exit_code() {
         target: target("one", replica),
         command: texts(command),
     };
+    // In one piece: Docker tells the order of what goes to the same place alone.
     let good =
-        done(&up, None, exec(Some(1), &["/bin/bash", "-c", "echo a; echo b; echo {{replica}} >&2"])).await;
+        done(&up, None, exec(Some(1), &["/bin/bash", "-c", "printf 'a\\nb\\n'; echo {{replica}} >&2"])).await;
     assert!(good.effective, "{good:?}");
     assert!(good.proof.starts_with("exit 0 (") && good.proof.contains("a / b"), "{good:?}");
     assert!(good.proof.contains('1'), "{good:?}");

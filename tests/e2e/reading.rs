@@ -93,22 +93,19 @@ fn the_fence_is_found_where_null_records_hide_the_end_of_the_log() {
     assert!(ran.took < Duration::from_secs(15), "{ran}");
 }
 
-/// As Tansu over a store that takes longer than a fetch may wait.
-#[test]
-fn a_broker_that_needs_longer_than_the_wait_is_given_it() {
-    let Some(tansu) = Tansu::start(&Storage::Memory) else { return };
-    let relay = Relay::start(&tansu.address());
+/// As Tansu over a store that takes longer than a fetch may wait: a reader that leaves it less than half a second gets nothing.
+fn hasty_readers_get_nothing(relay: &Relay) {
     let patient = Arc::new(Mutex::new(HashSet::new()));
     let asked = Arc::clone(&patient);
     relay.on_request(move |request| {
         if request.api == ApiKey::Fetch && request.decode::<FetchRequest>().max_wait_ms >= 500 {
-            asked.lock().unwrap().insert(request.connection);
+            asked.lock().expect("no holder panics").insert(request.connection);
         }
         Verdict::Pass
     });
     relay.on_response(move |response| {
         let Request { api, connection, .. } = &response.request;
-        if *api != ApiKey::Fetch || patient.lock().unwrap().contains(connection) {
+        if *api != ApiKey::Fetch || patient.lock().expect("no holder panics").contains(connection) {
             return Verdict::Pass;
         }
         let mut fetched: FetchResponse = response.decode();
@@ -117,9 +114,30 @@ fn a_broker_that_needs_longer_than_the_wait_is_given_it() {
         }
         Verdict::Replace(response.encode(&fetched))
     });
+}
+
+#[test]
+fn a_broker_that_needs_longer_than_the_wait_is_given_it() {
+    let Some(tansu) = Tansu::start(&Storage::Memory) else { return };
+    let relay = Relay::start(&tansu.address());
+    hasty_readers_get_nothing(&relay);
     let file = "topics: [{name: 'slow-{{run_id}}', partitions: 2}]\n\
                 scenarios:\n  write: {type: produce, messages: 100}\n  read: {type: consume, timeout: 30s}\n\
-                checks: [{type: count_equals, scenario: read, expected: 100}]\n";
+                checks: [{type: count_equals, scenario: read, expected: 100}]\nrun: {audit: true}\n";
     let ran = Kaf6::file(file).brokers(&relay.address()).run().expect("pass");
-    assert!(ran.notes().contains("the broker answers without records"), "{}", ran.notes());
+    assert!(ran.notes().contains("a second for each answer"), "{}", ran.notes());
+    assert!(!ran.notes().contains("audit"), "the audit leaves it time from the start: {}", ran.notes());
+}
+
+#[test]
+fn a_broker_that_needs_longer_is_given_it_while_its_producers_go_on() {
+    let Some(tansu) = Tansu::start(&Storage::Memory) else { return };
+    let relay = Relay::start(&tansu.address());
+    hasty_readers_get_nothing(&relay);
+    let file = "topics: [{name: 'slow-{{run_id}}'}]\n\
+                scenarios:\n  write: {type: produce, rate: 20/s, duration: 10s}\n  read: {type: consume}\n\
+                checks: [{type: count_equals, scenario: read, expected: 200},\n  \
+                {type: continuity, scenario: read, max_gap: 2s}]\n";
+    let ran = Kaf6::file(file).brokers(&relay.address()).run().expect("pass");
+    assert!(ran.notes().contains("a second for each answer"), "{}", ran.notes());
 }

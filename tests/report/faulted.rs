@@ -1,5 +1,6 @@
 //! A run under faults, as the engine would have seen it, through every step behind it: checks, record, summary.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,8 @@ use kaf6::plan::{
     self, ActionPlan, Ask, Aspect, CheckPlan, FaultPlan, Plan, ScenarioPlan, Start, WatchPlan, Work,
 };
 use kaf6::record::RunRecord;
-use kaf6::report::{summarize, summary::Summary};
+use kaf6::report::summarize;
+use kaf6::report::summary::{CheckOutcome, Summary};
 use kaf6::scenario::{self, LoadOptions, Position};
 
 /// The part of [`FILE`] that the plan is made of; the rest is put in by hand.
@@ -367,6 +369,21 @@ fn the_summary_says_what_clients_felt_of_each_fault() {
     assert_eq!(run.containers[1].last_lines.len(), 4);
     let files: Vec<_> = run.files.iter().map(|file| file.path.as_str()).collect();
     assert_eq!(files, ["logs/store.0.log", "logs/broker.0.log", "logs/broker.1.log", "logs/broker.2.log"]);
+}
+
+#[test]
+fn checks_are_counted_as_they_are_listed() {
+    let run = faulted();
+    let rows = run.check_results.len();
+    let failed = run.check_results.iter().filter(|row| row.result == CheckOutcome::Fail).count();
+    assert!(rows > run.checks.len(), "some check has several answers");
+    assert!(run.reason.starts_with(&format!("{failed} of {rows} checks failed")), "{}", run.reason);
+    let outputs: BTreeMap<_, _> =
+        kaf6::report::github::outputs(&[run], Path::new("reports")).into_iter().collect();
+    assert_eq!(
+        (&outputs["checks-total"], &outputs["checks-failed"]),
+        (&rows.to_string(), &failed.to_string())
+    );
 }
 
 #[test]

@@ -1,14 +1,66 @@
-//! Why a reader stands still before its fence, by a look of kaf6's own.
+//! Readers that stand still or crawl: why, by a look of kaf6's own, and what helps.
 
 use std::time::{Duration, Instant};
 
 use super::consumer::Consumer;
-use crate::ids::Partition;
+use crate::ids::{Offset, Partition};
 use crate::kafka::{self, Code, ReaderSet};
 use crate::observe::Note;
 
 /// A broker's answer to a reader that stands outside of the log.
 const OFFSET_OUT_OF_RANGE: Code = Code(1);
+
+/// How long a reader with records before it may stand still before its cause is looked for.
+pub(super) const STILL: Duration = Duration::from_secs(3);
+/// A reader with its fence before it crawls where it comes no further than this in that time: what it reads is all there.
+const CRAWL: Offset = 1000;
+
+/// How a reader of one partition gets on.
+pub(super) struct Pace {
+    since: Instant,
+    from: Offset,
+    /// The broker has all the time that it will get.
+    patient: bool,
+}
+
+impl Pace {
+    /// It stands at this offset.
+    pub(super) fn new(from: Offset, now: Instant) -> Self {
+        Self { since: now, from, patient: false }
+    }
+
+    /// Whether it should leave the broker more time for each answer: it crawls to its fence, or, as long as that is not
+    /// known, stands still although the broker tells that the log goes on. True once.
+    pub(super) fn is_too_slow(
+        &mut self,
+        position: Offset,
+        fence: Option<Offset>,
+        told_end: impl FnOnce() -> Option<Offset>,
+        now: Instant,
+    ) -> bool {
+        if self.patient || now.saturating_duration_since(self.since) < STILL {
+            return false;
+        }
+        let gained = position - self.from;
+        (self.since, self.from) = (now, position);
+        self.patient = match fence {
+            Some(fence) => gained < CRAWL && position <= fence,
+            None => gained == 0 && told_end().is_some_and(|end| position < end),
+        };
+        self.patient
+    }
+}
+
+/// Lets a reader that is too slow read on by a client that leaves the broker more time.
+pub(super) fn leave_time(consumer: &Consumer, set: &mut ReaderSet, partition: Partition, position: Offset) {
+    consumer.shared.note(Note::hint(format!(
+        "the reader of partition {partition} of `{}` got no further than offset {position} for {} s: from then on kaf6 left the \
+         broker a second for each answer (`fetch.wait.max.ms`), since one whose store is slow may answer with little or nothing",
+        consumer.name,
+        STILL.as_secs()
+    )));
+    set.be_patient(partition);
+}
 
 /// Why a reader stands still, as far as the broker tells.
 pub(super) enum Cause {

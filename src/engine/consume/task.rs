@@ -8,7 +8,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::batch::Batch;
 use super::consumer::{Consumer, End};
-use super::still::{self, Cause};
+use super::still::{self, Cause, Pace, STILL};
 use crate::engine::ends::{Fence, PartitionEnd};
 use crate::engine::fence::FenceState;
 use crate::engine::shared::LOOK;
@@ -28,8 +28,6 @@ const BATCH: usize = 10_000;
 const OPEN: Duration = Duration::from_secs(20);
 /// How often the watermark is asked for, or a topic that seems gone is looked for, and how long that may take.
 const ASK: Duration = Duration::from_secs(1);
-/// How long a reader with records before it may stand still before its cause is looked for.
-const STILL: Duration = Duration::from_secs(3);
 
 /// One thread's part of a consumer.
 pub(super) struct Task {
@@ -59,6 +57,7 @@ impl Task {
             partitions: self.partitions.clone(),
             start: plan.offset,
             prefetch_bytes: (PREFETCH / self.readers).max(64 << 10) * self.partitions.len() as u64,
+            patient: false,
             open_timeout: OPEN.min(self.deadline.saturating_duration_since(Instant::now())),
         };
         let mut set = match ReaderSet::open(&client, &options) {
@@ -130,6 +129,7 @@ impl Task {
             asked: Instant::now(),
             still_since: Instant::now(),
             still_told: false,
+            pace: Pace::new(start, Instant::now()),
         }
     }
 
@@ -166,6 +166,7 @@ struct Place {
     /// When its last record came.
     still_since: Instant,
     still_told: bool,
+    pace: Pace,
 }
 
 /// A thread at work.
@@ -404,6 +405,15 @@ impl Reader<'_> {
                 }
                 continue;
             }
+            let (partition, fence) = (place.partition, place.fence.flatten());
+            let position = set.position(partition).unwrap_or(place.start);
+            let told_end = || set.told_end(partition);
+            if !self.client.is_embedded()
+                && place.pace.is_too_slow(position, fence.map(|fence| fence.offset), told_end, now)
+            {
+                still::leave_time(&self.task.consumer, set, partition, position);
+            }
+            let place = &mut self.places[at];
             let idle = now.saturating_duration_since(place.still_since);
             if decided && place.fence.flatten().is_none() && ends_by_watermark && idle >= LOOK {
                 place.asked = now;
@@ -419,8 +429,8 @@ impl Reader<'_> {
                     Cause::Outside if !sent_back => {
                         self.send_back(set, at, "the broker says that this offset is not in the log");
                     }
-                    Cause::Answers => set.be_patient(partition),
-                    Cause::Outside | Cause::Unknown => {}
+                    // One that answers is left more time by its pace.
+                    Cause::Outside | Cause::Answers | Cause::Unknown => {}
                 }
             }
         }

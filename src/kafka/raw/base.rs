@@ -23,6 +23,13 @@ unsafe extern "C" {
         metadatap: *mut *const sys::rd_kafka_metadata,
         timeout_ms: c_int,
     ) -> c_int;
+    pub(super) fn rd_kafka_get_watermark_offsets(
+        rk: *mut sys::rd_kafka_t,
+        topic: *const c_char,
+        partition: i32,
+        low: *mut i64,
+        high: *mut i64,
+    ) -> c_int;
     pub(super) fn rd_kafka_query_watermark_offsets(
         rk: *mut sys::rd_kafka_t,
         topic: *const c_char,

@@ -28,7 +28,7 @@ pub(crate) enum Kind {
 pub(crate) enum Serve {
     /// What has ended, without waiting.
     Now,
-    /// All there are; what librdkafka gathers leaves at once. Waits until the last has ended, or so long.
+    /// The same, but waiting for the first, up to so long; meanwhile what librdkafka gathers leaves at once.
     Flush(Duration),
 }
 
@@ -81,7 +81,16 @@ impl Handle {
     pub(crate) fn reports(&self, how: Serve, on: &mut dyn FnMut(Report)) {
         // SAFETY: made in `new`, freed in `drop`, and never written to but for the atomic in it.
         let place = unsafe { &self.opaque.as_ref().on_report };
-        let mut on: OnReport<'_> = Lent::new(on);
+        let mut waits = matches!(how, Serve::Flush(_));
+        let mut on = |report| {
+            if std::mem::take(&mut waits) {
+                // SAFETY: no preconditions; the argument is not used. A flush would go on to the last one: this ends it behind
+                // the first, so that each is told when it ends. What is left goes back to the front of the queue.
+                unsafe { sys::rd_kafka_yield(ptr::null_mut()) };
+            }
+            on(report);
+        };
+        let mut on: OnReport<'_> = Lent::new(&mut on);
         let pointer = (&raw mut on).cast();
         if place.compare_exchange(ptr::null_mut(), pointer, Ordering::Acquire, Ordering::Relaxed).is_err() {
             return;
@@ -90,14 +99,13 @@ impl Handle {
         // producer's main queue.
         unsafe {
             match how {
-                Serve::Now => {
-                    sys::rd_kafka_poll(self.as_ptr(), 0);
-                }
+                Serve::Now => {}
                 // It says whether some are left, which the caller knows by its own count.
                 Serve::Flush(timeout) => {
                     let _ = sys::rd_kafka_flush(self.as_ptr(), millis(timeout));
                 }
             }
+            sys::rd_kafka_poll(self.as_ptr(), 0);
         }
         place.store(ptr::null_mut(), Ordering::Release);
         on.end();

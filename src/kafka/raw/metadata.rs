@@ -7,7 +7,8 @@ use std::time::Duration;
 use rdkafka_sys as sys;
 
 use super::base::{
-    c_string, millis, rd_kafka_metadata, rd_kafka_offsets_for_times, rd_kafka_query_watermark_offsets, text,
+    c_string, millis, rd_kafka_get_watermark_offsets, rd_kafka_metadata, rd_kafka_offsets_for_times,
+    rd_kafka_query_watermark_offsets, text,
 };
 use super::handle::Handle;
 use super::topic::Topic;
@@ -54,6 +55,23 @@ impl Handle {
             )
         };
         if code == 0 { Ok((low, high)) } else { Err(Code(code)) }
+    }
+
+    /// The log's end as the last answer to a fetch told it, without a request; none where none has come.
+    pub(crate) fn told_end(&self, topic: &str, partition: i32) -> Option<i64> {
+        let topic = c_string(topic);
+        let (mut low, mut high) = (-1, -1);
+        // SAFETY: the client is alive, the name is NUL-terminated, both results are written during the call only.
+        let code = unsafe {
+            rd_kafka_get_watermark_offsets(
+                self.as_ptr(),
+                topic.as_ptr(),
+                partition,
+                &raw mut low,
+                &raw mut high,
+            )
+        };
+        (code == 0 && high >= 0).then_some(high)
     }
 
     /// ListOffsets: the first offset at or after this time; none where all records are older.
