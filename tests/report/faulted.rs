@@ -200,7 +200,7 @@ fn reading(partition: i32) -> Reading {
     } else {
         vec![twice, altered]
     };
-    let mut counts: std::collections::BTreeMap<Anomaly, Counts> =
+    let mut counts: BTreeMap<Anomaly, Counts> =
         Anomaly::ALL.into_iter().map(|anomaly| (anomaly, Counts::default())).collect();
     for piece in &evidence {
         let counts = counts.entry(piece.anomaly).or_default();
