@@ -53,6 +53,9 @@ fn one(
     if shared.stop.is_stopped() {
         return Err("the run was stopped".to_owned());
     }
+    if timeout.is_zero() {
+        return Err("time ran out before it".to_owned());
+    }
     let mut reads = PartitionReads::new(shared.run_tag, place.0, place.1);
     let name = &topology.topics[place.0].name;
     let fence = shared.fence(place.0, place.1);
@@ -81,6 +84,7 @@ fn one(
     });
     match passed {
         Ok(true) => Ok(reads),
+        Ok(false) if shared.stop.is_stopped() => Err("the run was stopped".to_owned()),
         Ok(false) => Err(format!("time ran out at offset {at} of {to}")),
         // A broker that can be reached and does not know the partition has nothing left of it.
         Err(error) if kafka::is_gone(&shared.client, name, place.1, &error) => Ok(reads),

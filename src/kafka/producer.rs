@@ -355,7 +355,11 @@ fn properties(client: &Client, options: &ProducerOptions) -> Vec<(&'static str, 
     let largest = options.longest_message.saturating_add(MARGIN).max(batch).min(1_000_000_000);
     // librdkafka takes none that is not below the time-out.
     let timeout = users("message.timeout.ms").or_else(|| users("delivery.timeout.ms"));
-    let timeout = timeout.map_or(options.message_timeout, Duration::from_millis);
+    let timeout = match timeout {
+        Some(0) => Duration::MAX,
+        Some(ms) => Duration::from_millis(ms),
+        None => options.message_timeout,
+    };
     let linger = options.linger.min(timeout / 2);
     vec![
         ("acks", acks.into()),
@@ -409,6 +413,7 @@ mod tests {
         assert_eq!(of(100, &[]), [1_000_000, 20]);
         assert_eq!(of(3_000_000, &[]), [3_065_536, 20]);
         assert_eq!(of(100, &[("batch.size", "4000000")]), [4_000_000, 20]);
+        assert_eq!(of(100, &[("delivery.timeout.ms", "0")]), [1_000_000, 20]);
         assert_eq!(of(u64::MAX, &[("delivery.timeout.ms", "20")]), [1_000_000_000, 10]);
     }
 }

@@ -260,7 +260,7 @@ impl ReaderSet {
     }
 
     /// The log's first offset and its end, asked of the broker now, over this partition's own connection. A fetch that
-    /// waits there is answered first, so it takes up to `fetch.wait.max.ms` (500 ms) longer than a round trip.
+    /// waits there is answered first, so it takes up to `fetch.wait.max.ms` (100 ms, or a second) longer than a round trip.
     ///
     /// # Errors
     /// [`Error::Request`] where it does not answer in time or does not know the partition (any more).
@@ -302,20 +302,21 @@ impl ReaderSet {
     }
 
     /// Reads this partition on by a client that leaves the broker a second for each answer, for a reader that gets nothing
-    /// although there is something: a broker whose store takes longer than the wait may answer with nothing each time.
-    pub fn be_patient(&mut self, partition: Partition) {
+    /// although there is something: a broker whose store takes longer than the wait may answer with nothing each time. False where that could not be done: no broker told of the partition in time, it is the
+    /// embedded one, or the file says itself how long to wait.
+    pub fn be_patient(&mut self, partition: Partition) -> bool {
         let Some(index) = self.readers.iter().position(|reader| reader.partition == partition) else {
-            return;
+            return false;
         };
-        if self.client.is_embedded() {
-            return;
+        if self.client.is_embedded() || self.client.property("fetch.wait.max.ms").is_some() {
+            return false;
         }
         let options = ReaderOptions { start: StartOffset::Earliest, patient: true, ..self.options.clone() };
         let properties = options.properties(&self.client);
         let deadline = Instant::now() + RESET_QUERY;
         // As in `refresh`: the one that is there goes on.
         let Ok(fresh) = Reader::open(&self.client, &properties, &options, partition, deadline) else {
-            return;
+            return false;
         };
         let old = &mut self.readers[index];
         old.topic.stop(partition);
@@ -333,6 +334,7 @@ impl ReaderSet {
         old.queue.wakes(&self.signal, u32::try_from(index).unwrap_or(u32::MAX));
         // Where this fails, it stands still as before, and its end says so.
         let _ = old.topic.start(partition, old.position.unwrap_or(OFFSET_BEGINNING), &old.queue);
+        true
     }
 
     /// A handle that ends a wait from another thread.

@@ -21,55 +21,77 @@ pub(super) struct Pace {
     from: Offset,
     /// The broker has all the time that it will get.
     patient: bool,
+    /// How often it could not be given: it is tried more and more rarely, as nothing else is read meanwhile.
+    failed: u32,
 }
 
 impl Pace {
     /// It stands at this offset.
     pub(super) fn new(from: Offset, now: Instant) -> Self {
-        Self { since: now, from, patient: false }
+        Self { since: now, from, patient: false, failed: 0 }
+    }
+
+    /// A window begins here, in which it can come further.
+    pub(super) fn restart(&mut self, from: Offset, now: Instant) {
+        (self.since, self.from) = (now, from);
     }
 
     /// Whether it should leave the broker more time for each answer: it crawls to its fence, or, as long as that is not
-    /// known, stands still although the broker tells that the log goes on. True once.
+    /// known, stands still although the broker tells that the log goes on. Then how far it came.
     pub(super) fn is_too_slow(
         &mut self,
         position: Offset,
+        idle: Duration,
         fence: Option<Offset>,
         told_end: impl FnOnce() -> Option<Offset>,
         now: Instant,
-    ) -> bool {
-        if self.patient || now.saturating_duration_since(self.since) < STILL {
-            return false;
+    ) -> Option<Offset> {
+        // One that stood still before its fence was known is not made to wait a window more.
+        let window = match self.failed {
+            0 if fence.is_some() && idle >= STILL => STILL / 3,
+            failed => STILL * (1 << failed.min(5)),
+        };
+        if self.patient || now.saturating_duration_since(self.since) < window {
+            return None;
         }
         let gained = position - self.from;
-        (self.since, self.from) = (now, position);
-        self.patient = match fence {
+        self.restart(position, now);
+        let too_slow = match fence {
             Some(fence) => gained < CRAWL && position <= fence,
             None => gained == 0 && told_end().is_some_and(|end| position < end),
         };
-        self.patient
+        too_slow.then_some(gained.max(0))
     }
-}
 
-/// Lets a reader that is too slow read on by a client that leaves the broker more time.
-pub(super) fn leave_time(consumer: &Consumer, set: &mut ReaderSet, partition: Partition, position: Offset) {
-    consumer.shared.note(Note::hint(format!(
-        "the reader of partition {partition} of `{}` got no further than offset {position} for {} s: from then on kaf6 left the \
-         broker a second for each answer (`fetch.wait.max.ms`), since one whose store is slow may answer with little or nothing",
-        consumer.name,
-        STILL.as_secs()
-    )));
-    set.be_patient(partition);
+    /// Lets it read on by a client that leaves the broker more time. Where none could be made, it is tried again later.
+    pub(super) fn leave_time(
+        &mut self,
+        consumer: &Consumer,
+        set: &mut ReaderSet,
+        partition: Partition,
+        gained: Offset,
+    ) {
+        self.patient = set.be_patient(partition);
+        self.failed += u32::from(!self.patient);
+        if self.patient {
+            consumer.shared.note(Note::hint(format!(
+                "the reader of partition {partition} of `{}` got {gained} records in {} s, at offset {}: from then on kaf6 left the \
+                 broker a second for each answer (`fetch.wait.max.ms`), since one whose store is slow may answer with little or \
+                 nothing",
+                consumer.name,
+                STILL.as_secs(),
+                self.from
+            )));
+        }
+    }
 }
 
 /// Why a reader stands still, as far as the broker tells.
 pub(super) enum Cause {
     /// It stands outside of the log.
     Outside,
-    /// The broker answers, and does not refuse.
-    Answers,
-    /// It refuses, or gave no answer.
-    Unknown,
+    /// Anything else; where the broker merely answers with nothing, a reader's pace makes it wait longer.
+    Other,
 }
 
 /// A reader stands still before its fence: one Fetch of kaf6's own shows the code that librdkafka could not.
@@ -85,8 +107,7 @@ pub(super) fn explain(
     let probe = kafka::probe::probe_fetch(client, &consumer.name, partition, position, until);
     let cause = match &probe {
         Ok(probe) if probe.code == OFFSET_OUT_OF_RANGE => Cause::Outside,
-        Ok(probe) if probe.code.is_none() => Cause::Answers,
-        _ => Cause::Unknown,
+        _ => Cause::Other,
     };
     let text = match probe {
         Ok(probe) if !probe.code.is_none() => {

@@ -207,6 +207,7 @@ impl Reader<'_> {
                         place.fence = numbers.get(&place.partition).map(|r| r.as_ref().ok().copied());
                         // An idle partition stands still for good until its fence is there.
                         place.still_since = place.still_since.max(at);
+                        place.pace.restart(set.position(place.partition).unwrap_or(place.start), now);
                     }
                 }
             }
@@ -373,6 +374,7 @@ impl Reader<'_> {
     /// reader that stands still.
     fn look(&mut self, set: &mut ReaderSet, decided: bool, now: Instant) {
         let ends_by_watermark = self.plan.from == From::Run || self.plan.limit.is_none();
+        let mut given_time = false;
         for at in 0..self.places.len() {
             let place = &mut self.places[at];
             place.look_at_fence();
@@ -407,18 +409,20 @@ impl Reader<'_> {
             }
             let (partition, fence) = (place.partition, place.fence.flatten());
             let position = set.position(partition).unwrap_or(place.start);
-            let told_end = || set.told_end(partition);
-            if !self.client.is_embedded()
-                && place.pace.is_too_slow(position, fence.map(|fence| fence.offset), told_end, now)
-            {
-                still::leave_time(&self.task.consumer, set, partition, position);
-            }
-            let place = &mut self.places[at];
             let idle = now.saturating_duration_since(place.still_since);
+            let told_end = || set.told_end(partition);
+            // One at a time, as the others are not read meanwhile.
+            if !given_time
+                && let Some(gained) =
+                    place.pace.is_too_slow(position, idle, fence.map(|fence| fence.offset), told_end, now)
+            {
+                given_time = true;
+                place.pace.leave_time(&self.task.consumer, set, partition, gained);
+            }
             if decided && place.fence.flatten().is_none() && ends_by_watermark && idle >= LOOK {
                 place.asked = now;
                 let position = set.position(place.partition).unwrap_or(place.start);
-                if let Ok((_, end)) = set.watermarks(place.partition, ASK) {
+                if let Ok((_, end)) = set.watermarks(place.partition, 2 * ASK) {
                     let may_end = self.plan.from == From::Run || self.plan.offset != StartOffset::Latest;
                     place.finished = may_end && position >= end;
                 }
@@ -429,8 +433,7 @@ impl Reader<'_> {
                     Cause::Outside if !sent_back => {
                         self.send_back(set, at, "the broker says that this offset is not in the log");
                     }
-                    // One that answers is left more time by its pace.
-                    Cause::Outside | Cause::Answers | Cause::Unknown => {}
+                    Cause::Outside | Cause::Other => {}
                 }
             }
         }
