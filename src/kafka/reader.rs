@@ -302,8 +302,9 @@ impl ReaderSet {
     }
 
     /// Reads this partition on by a client that leaves the broker a second for each answer, for a reader that gets nothing
-    /// although there is something: a broker whose store takes longer than the wait may answer with nothing each time. False where that could not be done: no broker told of the partition in time, it is the
-    /// embedded one, or the file says itself how long to wait.
+    /// although there is something: a broker whose store takes longer than the wait may answer with nothing each time. False
+    /// where that could not be done: no broker told of the partition in time, it is the embedded one, or the file says itself
+    /// how long to wait.
     pub fn be_patient(&mut self, partition: Partition) -> bool {
         let Some(index) = self.readers.iter().position(|reader| reader.partition == partition) else {
             return false;

@@ -37,7 +37,7 @@ impl Pace {
     }
 
     /// Whether it should leave the broker more time for each answer: it crawls to its fence, or, as long as that is not
-    /// known, stands still although the broker tells that the log goes on. Then how far it came.
+    /// known, stands still although the broker tells that the log goes on. Then how far it came, and in what time.
     pub(super) fn is_too_slow(
         &mut self,
         position: Offset,
@@ -45,13 +45,14 @@ impl Pace {
         fence: Option<Offset>,
         told_end: impl FnOnce() -> Option<Offset>,
         now: Instant,
-    ) -> Option<Offset> {
+    ) -> Option<(Offset, Duration)> {
         // One that stood still before its fence was known is not made to wait a window more.
         let window = match self.failed {
             0 if fence.is_some() && idle >= STILL => STILL / 3,
             failed => STILL * (1 << failed.min(5)),
         };
-        if self.patient || now.saturating_duration_since(self.since) < window {
+        let time = now.saturating_duration_since(self.since);
+        if self.patient || time < window {
             return None;
         }
         let gained = position - self.from;
@@ -60,7 +61,7 @@ impl Pace {
             Some(fence) => gained < CRAWL && position <= fence,
             None => gained == 0 && told_end().is_some_and(|end| position < end),
         };
-        too_slow.then_some(gained.max(0))
+        too_slow.then_some((gained.max(0), time))
     }
 
     /// Lets it read on by a client that leaves the broker more time. Where none could be made, it is tried again later.
@@ -69,17 +70,17 @@ impl Pace {
         consumer: &Consumer,
         set: &mut ReaderSet,
         partition: Partition,
-        gained: Offset,
+        (gained, time): (Offset, Duration),
     ) {
         self.patient = set.be_patient(partition);
         self.failed += u32::from(!self.patient);
         if self.patient {
             consumer.shared.note(Note::hint(format!(
-                "the reader of partition {partition} of `{}` got {gained} records in {} s, at offset {}: from then on kaf6 left the \
+                "the reader of partition {partition} of `{}` got {gained} records in {:.1} s, at offset {}: from then on kaf6 left the \
                  broker a second for each answer (`fetch.wait.max.ms`), since one whose store is slow may answer with little or \
                  nothing",
                 consumer.name,
-                STILL.as_secs(),
+                time.as_secs_f64(),
                 self.from
             )));
         }
