@@ -231,7 +231,7 @@ fn partitions(shared: &Shared, topology: &Topology, sent: &HashMap<StreamId, Sen
         else {
             continue;
         };
-        seen.acked += log.acks().len();
+        seen.acked += log.acked_total();
         if let Some((low, high)) = log.offsets() {
             seen.acked_offsets =
                 Some(seen.acked_offsets.map_or((low, high), |(a, b)| (a.min(low), b.max(high))));
