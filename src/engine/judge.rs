@@ -132,6 +132,8 @@ fn reading(
         resets: end.reads.resets(),
         wanted: 0,
         unaudited: false,
+        complete: end.reached_fence,
+        incomplete_why: String::new(),
         judgement: None,
     };
     let Work::Consume(plan) = &shared.plan.scenarios[scenario].work else { return reading };

@@ -2,6 +2,7 @@
 //!
 //! Pure: knows no broker. Clients own their part of it without locks; `judge` puts the parts together at the end.
 
+mod account;
 pub mod envelope;
 mod evidence;
 mod judge;
@@ -17,7 +18,8 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
-pub use evidence::{Counts, EVIDENCE, Evidence, Judgement};
+pub use account::{Account, Accounts, Markers, Named, PartitionAccount, ScenarioAccount};
+pub use evidence::{Counts, EVIDENCE, Evidence, Judgement, Observer};
 pub use judge::judge;
 pub use marks::Between;
 pub use missing::{Missing, ReaderEnd, Scope, missing, wanted};
