@@ -112,11 +112,11 @@ fn note_counts(shared: &Shared, index: usize) {
 }
 
 /// Why librdkafka gave a client's producer up.
-pub(super) type Fatal = (kafka::Code, String);
+pub(in crate::engine) type Fatal = (kafka::Code, String);
 
 /// How a scenario ends whose producer librdkafka gave up. With nothing acked by then it could not work at all, such as on a
 /// broker that has no InitProducerId.
-pub(super) fn given_up(shared: &Shared, index: usize, (code, text): &Fatal) -> Outcome {
+pub(in crate::engine) fn given_up(shared: &Shared, index: usize, (code, text): &Fatal) -> Outcome {
     let counts = shared.live.metrics(index).snapshot();
     let ended = if counts.acked + counts.unknown == 0 { Ended::Failed } else { Ended::Fatal };
     let told = if text.contains(&code.text()) { String::new() } else { format!("{}: ", code.text()) };

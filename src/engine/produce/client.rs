@@ -179,10 +179,7 @@ impl<'a> Client<'a> {
             due_us: shared.clock.of_day(due_us),
         };
         let key = match self.plan.partition {
-            Partitioning::ByKey => {
-                let values = maker.values(&shared.run_id, &order);
-                maker.key(&values)
-            }
+            Partitioning::ByKey => maker.hashed_key(&order, self.task.index),
             _ => None,
         };
         order.partition =
