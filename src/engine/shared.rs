@@ -103,6 +103,7 @@ impl Shared {
                 (Client::embedded(&embedded, &plan.client)?, Some(embedded))
             }
         };
+        let client = client.with_waits(options.waits);
         let states = (0..plan.scenarios.len() + plan.faults.len()).map(|_| State::new()).collect();
         Ok(Self {
             plan,
