@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::brake::Brake;
 use super::fetching;
 use super::raw::{Handle, Kind, Message, OFFSET_BEGINNING, Queue, Topic};
 use super::release::let_go;
@@ -375,7 +376,8 @@ impl Reader {
             let what = format!("{what} {name}/{partition}");
             move |code| Error::Request { what, code }
         };
-        let handle = client.handle(Kind::Consumer, properties, |_, _, _| {})?;
+        let slow_down = Brake::new(client.waits().fetch_backoff);
+        let handle = client.handle(Kind::Consumer, properties, move |_, _, text| slow_down.see(text))?;
         let topic = Topic::open(&handle, name).map_err(request("open"))?;
         let known = metadata::of_topic(&topic, deadline)?;
         if !known.partitions.iter().any(|info| info.id == partition) {
