@@ -188,7 +188,7 @@ fn second_look(
     // A log that was begun anew may end before the place: then its fence is all there is to see.
     let from = fence.map_or(from, |fence| from.min(fence.offset));
     let is_over = || shared.stop.is_stopped();
-    let range = Range { topic: name, partition, from, to, is_mark, is_over: &is_over };
+    let range = Range { topic: name, partition, from, to, is_mark, is_over: &is_over, progress: &|_| {} };
     let result = kafka::read_range(&shared.client_of(scenario), &range, timeout, &mut |event| {
         if let ReadEvent::Record(record) = event
             && let Opened::Kaf6 { envelope, intact: true } =
@@ -199,8 +199,8 @@ fn second_look(
         }
     });
     let why = match result {
-        Ok(true) => return Some(found),
-        Ok(false) => "time ran out".to_owned(),
+        Ok(end) if end.passed => return Some(found),
+        Ok(_) => "time ran out".to_owned(),
         Err(error) => error.to_string(),
     };
     shared.note(Note::warning(format!(

@@ -251,6 +251,7 @@ impl Reader<'_> {
                 self.reset(partition, from, to, &text);
                 self.recorder.error(now_us, "OFFSET_RESET");
             }
+            ReadEvent::Refused { .. } => {}
             ReadEvent::Error { partition, code, .. } => {
                 self.recorder.error(now_us, &code.name());
                 if code.means_gone() {
