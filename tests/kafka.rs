@@ -548,11 +548,13 @@ fn a_fetch_probe_shows_the_code_that_the_broker_sent() {
     let there = fetch(0).unwrap();
     assert_eq!((there.code, there.high_watermark), (Code::NONE, Some(5)));
     assert!(there.record_bytes > 0 && !there.null_records);
+    let batch = there.batch.unwrap();
+    assert_eq!((batch.base_offset, batch.crc_ok), (0, Some(true)), "{batch:?}");
     assert_eq!(fetch(900).unwrap().code, Code(1));
     embedded.push_errors(FETCH, &[Code(7)]);
     assert_eq!(fetch(0).unwrap().code, Code(7));
     let missing = probe::probe_fetch(&client, "t", 9, 0, Instant::now() + SOON);
-    assert!(missing.unwrap_err().contains("partition 9"));
+    assert!(missing.unwrap_err().to_string().contains("partition 9"));
 }
 
 #[test]
