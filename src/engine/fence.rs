@@ -190,6 +190,9 @@ impl Fences {
             };
             match delivery.outcome {
                 Outcome::Acked { offset } => self.acked(topic, *partition, *number, offset, out),
+                Outcome::AckedNowhere => {
+                    why.insert(*partition, "it was acked without an offset".to_owned());
+                }
                 Outcome::Failed { code } | Outcome::Unknown { code } => {
                     why.insert(*partition, format!("{} ({code})", code.text()));
                 }

@@ -128,6 +128,8 @@ fn reading(
         resets: end.reads.resets(),
         wanted: 0,
         unaudited: false,
+        complete: end.reached_fence,
+        incomplete_why: String::new(),
         judgement: None,
     };
     let Work::Consume(plan) = &shared.plan.scenarios[scenario].work else { return reading };
@@ -227,7 +229,7 @@ fn partitions(shared: &Shared, topology: &Topology, sent: &HashMap<StreamId, Sen
         else {
             continue;
         };
-        seen.acked += log.acks().len();
+        seen.acked += log.acked_total();
         if let Some((low, high)) = log.offsets() {
             seen.acked_offsets =
                 Some(seen.acked_offsets.map_or((low, high), |(a, b)| (a.min(low), b.max(high))));

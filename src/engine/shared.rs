@@ -235,7 +235,7 @@ impl Shared {
         let (Some(topology), sent) = (self.topology(), lock(&self.sent)) else { return [0; 4] };
         let own = topology.streams.iter().filter(|(_, info)| info.scenario == scenario);
         own.filter_map(|(id, _)| sent.get(&id)).fold([0; 4], |sum, log| {
-            let more = [log.sent(), log.acks().len(), log.failures().len(), log.unknowns()];
+            let more = [log.sent(), log.acked_total(), log.failures().len(), log.unknowns()];
             std::array::from_fn(|i| sum[i] + more[i])
         })
     }
