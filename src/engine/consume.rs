@@ -123,3 +123,6 @@ impl Shared {
             .sum()
     }
 }
+
+#[cfg(test)]
+mod tests;

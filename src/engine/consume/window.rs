@@ -114,7 +114,7 @@ impl Window {
         codes.sort_by_key(|(code, count)| (std::cmp::Reverse(**count), **code));
         let times = |count: u64| if count == 1 { "once".to_owned() } else { format!("{count} times") };
         let mut parts: Vec<String> =
-            codes.into_iter().map(|(code, count)| format!("{} {}", code.name(), times(*count))).collect();
+            codes.into_iter().map(|(code, count)| format!("{} {}", name(*code), times(*count))).collect();
         if self.empty > 0 {
             parts.push(format!("no records {}", times(self.empty)));
         }
@@ -125,6 +125,11 @@ impl Window {
 }
 
 const OUT_OF_RANGE: Code = Code(1);
+
+/// Kafka's name of a code; librdkafka has a name of its own for -1.
+fn name(code: Code) -> String {
+    if code == Code(-1) { "UNKNOWN_SERVER_ERROR".to_owned() } else { code.name() }
+}
 
 /// TOPIC_, GROUP_ and CLUSTER_AUTHORIZATION_FAILED, and UNSUPPORTED_VERSION: about the client and not about the record.
 const fn is_denied(code: Code) -> bool {
