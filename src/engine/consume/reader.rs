@@ -178,7 +178,7 @@ impl Reader<'_> {
                 *wrong += u64::from(!fine);
                 if fine { Checked::Fine } else { Checked::Wrong }
             });
-            if matches!(seen, Seen::Corrupt | Seen::Foreign) {
+            if seen.is_strange() {
                 place.reads.show(record.offset, record.value.unwrap_or_default());
             }
             match seen {
@@ -191,7 +191,7 @@ impl Reader<'_> {
                         self.recorder.latency(now_us, now_us.saturating_sub(due));
                     }
                 }
-                Seen::Repeat | Seen::Corrupt => {
+                Seen::Repeat | Seen::Corrupt | Seen::Stray => {
                     batch.records += 1;
                     batch.bytes += bytes;
                 }
