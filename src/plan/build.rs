@@ -7,7 +7,7 @@ use super::taker::Taker;
 use super::{
     Acks, ConnectPlan, ConsumePlan, DefaultTaken, From, MetricsPlan, Partitioning, Plan, ProducePlan,
     RoundtripPlan, ScenarioPlan, Source, Start, StartOffset, TopicPlan, ValuePlan, WatchPlan, checks,
-    containers, defaults,
+    containers, defaults, readback,
 };
 use crate::scenario::valid::{Activity, Consume, Message, Produce, Roundtrip, Topic};
 use crate::scenario::{Scenario, valid};
@@ -23,11 +23,19 @@ pub fn build(scenario: &Scenario) -> Plan {
         stem
     });
     let topics = topics(scenario, &mut taken);
+    let written = scenario.activities.len();
+    let scenario = &with_readback(scenario, &topics);
     let bounds = Bounds::of(scenario);
     let scenarios: Vec<ScenarioPlan> = scenario
         .activities
         .iter()
-        .map(|activity| one(activity, &topics, bounds.bound(&activity.name), &mut taken))
+        .enumerate()
+        .map(|(index, activity)| {
+            // What the file does not name takes no defaults that it could write.
+            let mut none = Vec::new();
+            let taken = if index < written { &mut taken } else { &mut none };
+            one(activity, &topics, bounds.bound(&activity.name), taken)
+        })
         .collect();
     let cluster = scenario.cluster.as_ref().map(|it| containers::cluster(it, &scenario.faults, &mut taken));
     let faults = scenario
@@ -70,6 +78,19 @@ pub fn build(scenario: &Scenario) -> Plan {
         defaults: taken,
         secrets: scenario.secrets.clone(),
     }
+}
+
+/// The file with the readers that it does not name.
+fn with_readback(scenario: &Scenario, topics: &[TopicPlan]) -> Scenario {
+    // Bounds follow from all scenarios, and which readers there are does not follow from bounds.
+    let unbound: Vec<ScenarioPlan> = scenario
+        .activities
+        .iter()
+        .map(|activity| one(activity, topics, std::time::Duration::ZERO, &mut Vec::new()))
+        .collect();
+    let mut whole = scenario.clone();
+    whole.activities.extend(readback::of(scenario, &unbound, topics));
+    whole
 }
 
 /// The topics declared, then those that scenarios merely name.
@@ -242,6 +263,7 @@ fn consume(consume: &Consume, taker: &mut Taker<'_>) -> ConsumePlan {
         idle_timeout,
         producers: consume.producers.clone(),
         partial: consume.partial,
+        readback: consume.readback,
     }
 }
 

@@ -281,6 +281,8 @@ pub struct Consume {
     pub unconfirmed: Option<String>,
     /// Whether the limit lies under what the producers will send, or might.
     pub partial: bool,
+    /// Whether it is none of the file's: the plan adds it to read back what no consumer of the file reads.
+    pub readback: bool,
 }
 
 /// `type: roundtrip`.
