@@ -358,6 +358,24 @@ fn no_loss_may_be_asked_of_a_reader_of_a_part() {
 }
 
 #[test]
+fn what_is_read_back_can_be_asked_about_without_a_consumer() {
+    let file = |producer: &str, rest: &str| {
+        let file = format!("brokers: embedded\nscenarios: {{w: {{type: {producer}, topic: t}}}}\n{rest}");
+        text("f.yaml", &file).map(|scenario| plan::build(&scenario).checks)
+    };
+    let asks = "checks: [{type: in_order, strict: true}, {type: threshold, expr: duplicate == 0}]\n";
+    let checks = file("produce, messages: 1", asks).unwrap();
+    let kinds: Vec<&str> = checks.iter().map(|check| check.ask.kind()).collect();
+    let added = ["no_loss", "no_duplicates", "no_corruption", "offsets_monotonic", "all_acked"];
+    assert_eq!(kinds, [&["in_order", "threshold"][..], &added].concat());
+    assert!(file("roundtrip", asks).is_ok());
+    for producer in ["produce, messages: 1, verify: false", "produce, messages: 1, acks: 0", "connect"] {
+        assert!(file(producer, asks).is_err(), "{producer}");
+    }
+    assert!(file("produce, messages: 1", &format!("{asks}run: {{audit: false}}\n")).is_err());
+}
+
+#[test]
 fn json_says_the_same_as_yaml() {
     let json = "{\"brokers\": [\"localhost:9092\"], \"topics\": [{\"name\": \"t\", \"partitions\": 3}],\n\
         \t\"scenarios\": {\"write\": {\"type\": \"produce\", \"messages\": 1000, \"rate\": \"50\\/s\"},\n\

@@ -307,6 +307,15 @@ pub struct Roundtrip {
 }
 
 impl Work {
+    /// Whether it writes messages that are confirmed and have to be read back.
+    pub fn is_verified(&self) -> bool {
+        match self {
+            Self::Produce(it) => it.verify && it.message.acks != Some(Acks::None),
+            Self::Roundtrip(it) => it.verify && it.message.acks != Some(Acks::None),
+            Self::Connect | Self::Metrics(_) | Self::Consume(_) | Self::Watch(_) => false,
+        }
+    }
+
     /// The type, as files write it.
     pub const fn kind(&self) -> &'static str {
         match self {

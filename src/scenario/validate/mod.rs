@@ -49,8 +49,12 @@ pub(super) fn run(
     let faults = faults::all(&mut cx, &parts, &known, &slots);
     references::orders(&mut cx, &slots, &faults);
     references::readers(&mut cx, &mut slots);
-    let checks = checks::all(&mut cx, &parts, &slots, &faults);
     let run: model::Run = parts.get("/run", &mut cx).unwrap_or_default();
+    let audit = match run.audit {
+        Some(model::Audit::Fixed(audit)) => Some(audit),
+        Some(model::Audit::Word(model::Auto::Auto)) | None => None,
+    };
+    let checks = checks::all(&mut cx, &parts, &slots, &faults, audit != Some(false));
     let timeout = cx.positive("/run/timeout", run.timeout.as_ref());
     let unreadable_after = cx.positive("/run/unreadable_after", run.unreadable_after.as_ref());
 
@@ -93,10 +97,7 @@ pub(super) fn run(
         checks,
         timeout,
         seed: run.seed,
-        audit: match run.audit {
-            Some(model::Audit::Fixed(audit)) => Some(audit),
-            Some(model::Audit::Word(model::Auto::Auto)) | None => None,
-        },
+        audit,
         unreadable_after,
         secrets: Secrets::default(),
     })
