@@ -44,6 +44,7 @@ fn each_example_has_its_plan() {
         let stem = Path::new(path).file_stem().unwrap().to_str().unwrap();
         let scenario = load(path).unwrap_or_else(|d| panic!("{d}"));
         let plan = plan::build(&scenario);
+        assert!(plan.warnings.is_empty(), "{:?}", plan.warnings);
         let page = format!("{}\n\n{}", timeline::validate_line(&plan), timeline::render(&plan));
         insta::assert_snapshot!(format!("plan_{stem}"), page);
     }
@@ -373,6 +374,64 @@ fn what_is_read_back_can_be_asked_about_without_a_consumer() {
         assert!(file(producer, asks).is_err(), "{producer}");
     }
     assert!(file("produce, messages: 1", &format!("{asks}run: {{audit: false}}\n")).is_err());
+}
+
+/// The warnings of a good file, as they are printed.
+fn warned(file: &str) -> String {
+    let plan = plan::build(&text("f.yaml", file).unwrap_or_else(|d| panic!("{d}")));
+    scenario::diagnostics::render_warnings(&plan.warnings, false)
+}
+
+#[test]
+fn a_reader_of_a_topic_that_nobody_writes_is_warned_of() {
+    let read = |how: &str| {
+        warned(&format!(
+            "brokers: embedded\ntopics: [{{name: t}}]\nscenarios:\n  \
+             write: {{type: produce, topic: orders, messages: 5}}\n  read: {{type: consume{how}}}\n"
+        ))
+    };
+    insta::assert_snapshot!(read(", topic: ordres"), @"
+    f.yaml:5:32: warning: no scenario of the file produces to `ordres`: `read` reads whatever is there, and verifies nothing
+    5 |   read: {type: consume, topic: ordres}
+      |                                ^^^^^^
+      = did you mean `orders`? To read what others wrote, write `from: any`
+    ");
+    insta::assert_snapshot!(read(""), @"
+    f.yaml:5:3: warning: no scenario of the file produces to its topic: `read` reads whatever is there, and verifies nothing
+    5 |   read: {type: consume}
+      |   ^^^^
+      = check the topic's name; to read what others wrote, write `from: any`
+    ");
+    let secret = read(", topic: \"${NUMBER}\"");
+    assert!(secret.contains("`${NUMBER}`") && !secret.contains("0123"), "{secret}");
+    for fine in [", topic: orders", ", from: any", ", topic: ordres, from: any"] {
+        assert_eq!(read(fine), "", "{fine}");
+    }
+    let trips =
+        "brokers: embedded\ntopics: [{name: t}]\nscenarios: {a: {type: roundtrip}, b: {type: consume}}\n";
+    assert_eq!(warned(trips), "");
+}
+
+#[test]
+fn a_run_that_ends_before_all_can_be_read_back_is_warned_of() {
+    let file = |run: &str| warned(&format!("{GOOD}run: {{{run}}}\n"));
+    insta::assert_snapshot!(file("timeout: 1m"), @"
+    f.yaml:6:16: warning: the run may end too early: reading back what is sent may take until 2m50s
+    6 | run: {timeout: 1m}
+      |                ^^
+      = write `timeout: 3m20s` or more, or leave it out
+    ");
+    assert_eq!(file("timeout: 2m50s"), "");
+    assert_eq!(
+        file("timeout: 1m20s, unreadable_after: 1s"),
+        "f.yaml:6:16: warning: the run may end too early: reading back what is sent may take until 1m21s\n6 | run: {timeout: 1m20s, unreadable_after: 1s}\n  |                ^^^^^\n  = write `timeout: 1m51s` or more, or leave it out\n"
+    );
+    let unverified =
+        GOOD.replace("rate: 50/s", "rate: 50/s, verify: false").replace("{type: consume}", "{type: connect}");
+    assert_eq!(warned(&format!("{unverified}run: {{timeout: 1s}}\n")), "");
+    // The reader that the plan adds counts, too.
+    let alone = GOOD.replace("  read: {type: consume}\n", "");
+    assert!(warned(&format!("{alone}run: {{timeout: 1m}}\n")).contains("may take until 2m50s"));
 }
 
 #[test]

@@ -167,6 +167,11 @@ impl<'a> Bounds<'a> {
         window.end.saturating_sub(window.latest)
     }
 
+    /// When a scenario or fault has ended.
+    pub(super) fn end_of(&self, name: &str) -> Duration {
+        self.windows.get(name).copied().flatten().unwrap_or_default().end
+    }
+
     /// When the last one has ended.
     pub(super) fn end(&self) -> Duration {
         self.windows.values().flatten().map(|window| window.end).max().unwrap_or_default()

@@ -10,7 +10,7 @@ use super::{
     containers, defaults, readback,
 };
 use crate::scenario::valid::{Activity, Consume, Message, Produce, Roundtrip, Topic};
-use crate::scenario::{Scenario, valid};
+use crate::scenario::{Diagnostic, Diagnostics, Scenario, valid};
 use crate::units::{ByteSize, Duration};
 
 /// Makes the plan.
@@ -52,6 +52,7 @@ pub fn build(scenario: &Scenario) -> Plan {
         },
         Duration::std,
     );
+    let warnings = warnings(scenario, &bounds);
     let seed = run.or("seed", scenario.seed, defaults::SEED, defaults::SEED);
     if scenario.audit.is_none() {
         run.note("audit", defaults::AUDIT);
@@ -76,8 +77,27 @@ pub fn build(scenario: &Scenario) -> Plan {
         audit: scenario.audit,
         unreadable_after,
         defaults: taken,
+        warnings,
         secrets: scenario.secrets.clone(),
     }
+}
+
+/// The file's warnings, and one where its own time bound is too short for reading back what is sent.
+fn warnings(scenario: &Scenario, bounds: &Bounds<'_>) -> Vec<Diagnostic> {
+    let readers = scenario
+        .activities
+        .iter()
+        .filter(|it| matches!(&it.work, valid::Work::Consume(consume) if !consume.producers.is_empty()));
+    let needed = readers.map(|reader| bounds.end_of(&reader.name)).max().unwrap_or_default();
+    let short = scenario.timeout.filter(|timeout| timeout.std() < needed).map(|_| {
+        let needed_text = Duration::from(needed);
+        let message =
+            format!("the run may end too early: reading back what is sent may take until {needed_text}");
+        let enough = Duration::from(needed.saturating_add(defaults::GRACE));
+        let hint = Some(format!("write `timeout: {enough}` or more, or leave it out"));
+        Diagnostic::at(&scenario.path, &scenario.text, scenario.timeout_at, message, hint)
+    });
+    Diagnostics::new(scenario.warnings.iter().cloned().chain(short).collect()).problems().to_vec()
 }
 
 /// The file with the readers that it does not name.

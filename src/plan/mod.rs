@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::ids::Partition;
-use crate::scenario::{Position, Secrets, Template, Wired};
+use crate::scenario::{Diagnostic, Position, Secrets, Template, Wired};
 
 pub mod bounds;
 pub mod build;
@@ -68,6 +68,8 @@ pub struct Plan {
     pub unreadable_after: Duration,
     /// The defaults that this file takes, for `kaf6 plan`.
     pub defaults: Vec<DefaultTaken>,
+    /// What is likely a slip in the file, though it is good, in the order of places.
+    pub warnings: Vec<Diagnostic>,
     /// What nobody is to see: it is taken out of whatever brokers and containers say.
     pub secrets: Secrets,
 }

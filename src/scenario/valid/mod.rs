@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{Position, Secrets, Template, Wired};
+use super::{Diagnostic, Position, Secrets, Span as Place, Template, Wired};
 use crate::ids::{Offset, Partition};
 use crate::units::{Duration, Rate};
 
@@ -45,6 +45,8 @@ pub struct Scenario {
     pub checks: Vec<Check>,
     /// `run.timeout`.
     pub timeout: Option<Duration>,
+    /// Where that stands.
+    pub timeout_at: Place,
     /// `run.seed`.
     pub seed: Option<u64>,
     /// `run.audit`; none where it is left to kaf6.
@@ -53,6 +55,8 @@ pub struct Scenario {
     pub unreadable_after: Option<Duration>,
     /// What the environment brought in and nobody is to see.
     pub secrets: Secrets,
+    /// What is likely a slip, though the file is good, in the order of places.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// What a profile gives; the file and the command line stand over it.

@@ -71,7 +71,8 @@ pub(super) fn run(
     let client = client::merge(profile.client, file_client);
     let text_at = |pointer: &str| json.pointer(pointer).and_then(Json::as_str).map(str::to_owned);
 
-    let Context { problems, .. } = cx;
+    let timeout_at = cx.document.place("/run/timeout");
+    let Context { problems, warnings, .. } = cx;
     let activities: Vec<Activity> = slots
         .into_values()
         .filter_map(|slot| match slot {
@@ -96,10 +97,12 @@ pub(super) fn run(
         faults: faults.into_values().filter_map(|read| read.good).collect(),
         checks,
         timeout,
+        timeout_at,
         seed: run.seed,
         audit,
         unreadable_after,
         secrets: Secrets::default(),
+        warnings,
     })
 }
 
