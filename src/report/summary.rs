@@ -2,8 +2,12 @@
 //!
 //! Owned apart from the internal types, so that these can change while the file's version stays.
 
+mod account;
 mod cluster;
 
+pub use account::{
+    AccountSummary, AccountsSummary, MarkersSummary, PartitionAccountSummary, ScenarioAccountSummary,
+};
 pub use cluster::{
     ContainerSummary, FaultSummary, MetadataChangeSummary, WatchSummary, WatchedBrokerSummary,
 };
@@ -66,11 +70,11 @@ impl CheckOutcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
-    /// Each check passed.
+    /// Each check passed, and every planned message is accounted for.
     Pass,
-    /// At least one check failed.
+    /// A check failed, or the account has a broken promise.
     Fail,
-    /// None failed, and at least one could not be judged.
+    /// Neither, and something could not be judged.
     Error,
 }
 
@@ -103,6 +107,9 @@ pub struct Summary {
     pub checks: IndexMap<String, CheckOutcome>,
     /// Each check in full; one row for each scenario that it was put to.
     pub check_results: Vec<CheckRow>,
+    /// Where every message went; absent where nothing of the file sends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accounts: Option<AccountsSummary>,
     /// Each anomaly by its name; always all of them.
     pub anomalies: IndexMap<String, AnomalySummary>,
     /// Faults, in the order of their start.
@@ -169,8 +176,14 @@ pub struct ScenarioSummary {
     /// `connect`, `metrics`, `produce`, `consume`, `roundtrip` or `watch`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// How it ended: `done`, `timeout`, `idle`, `aborted`, `interrupted`, `skipped` or `failed`.
+    /// How it ended: `done`, `timeout`, `idle`, `aborted`, `interrupted`, `skipped`, `failed` or `fatal`.
     pub ended: String,
+    /// Added by kaf6, to read back what no reader of the file reads; absent where the file has it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub implicit: bool,
+    /// Where the file has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<PositionSummary>,
     /// Messages handed to the client (`produce`, `roundtrip`); requests made (`metrics`); attempts (`connect`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sent: Option<u64>,
@@ -309,7 +322,7 @@ pub struct EvidenceRow {
     /// Its number among that client's messages to that partition.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
-    /// The consumer that noticed.
+    /// Who noticed: the name of the consumer, else `audit` or `recheck`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consumer: Option<String>,
     /// When, milliseconds from the run's zero.
