@@ -71,4 +71,3 @@ impl RunRecord {
         Self { run_id, run_tag, started_at, plan, seen, results, status, reason, bug }
     }
 }
-

@@ -82,7 +82,8 @@ fn doubts(plan: &Plan, results: &[CheckResult], seen: &Observations) -> Vec<Stri
     // Where a scenario could not work, its messages are missing for that reason.
     let account = seen.accounts.as_ref().filter(|_| idle.is_empty()).and_then(|them| open(plan, them));
     let open = with(results, Outcome::Inconclusive);
-    let open: Vec<String> = if account.is_some() { open.map(briefly).collect() } else { open.map(describe).collect() };
+    let open: Vec<String> =
+        if account.is_some() { open.map(briefly).collect() } else { open.map(describe).collect() };
     why.extend(account);
     let count = format!("{} of {} checks could not be judged", open.len(), results.len());
     if !open.is_empty() && !unproven.is_empty() {
@@ -92,7 +93,9 @@ fn doubts(plan: &Plan, results: &[CheckResult], seen: &Observations) -> Vec<Stri
         why.push(format!("{count}: {}", list(&open)));
     }
     if results.is_empty() {
-        why.push("the file has no checks, so there is nothing to judge (write one under `checks`)".to_owned());
+        why.push(
+            "the file has no checks, so there is nothing to judge (write one under `checks`)".to_owned(),
+        );
     }
     why
 }
@@ -112,7 +115,9 @@ fn early_end(plan: &ScenarioPlan, seen: &ScenarioSeen) -> Option<String> {
     let readback = super::is_readback(&seen.name);
     let (what, write) = match seen.ended {
         Ended::Timeout | Ended::Idle if endless => return None,
-        Ended::Timeout if readback => ("timed out", "a longer `run.timeout`, or `verify: false` in its producers"),
+        Ended::Timeout if readback => {
+            ("timed out", "a longer `run.timeout`, or `verify: false` in its producers")
+        }
         Ended::Timeout => ("timed out", "a longer `timeout` there"),
         Ended::Idle if readback => ("received nothing for too long", "`verify: false` in its producers"),
         Ended::Idle => ("received nothing for too long", "a longer `idle_timeout` there"),

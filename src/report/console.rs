@@ -6,12 +6,15 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::anomaly::Anomaly;
+use crate::record::account::Standing;
 
 use super::format::{count, latency, millis, number, status_words};
 use super::junit::evidence;
 use super::summary::{CheckOutcome, CheckRow, NoteLevel, RunStatus, ScenarioSummary, Summary};
 use super::terminal::{Style, Tone, cut, no_command, paint, safe, wrap};
-use super::words::{ended_words, expected_actual, fault_line, is_suspect, meaning};
+use super::words::{
+    READBACK, account_line, ended_words, expected_actual, fault_line, is_suspect, meaning, standing,
+};
 
 /// How many pieces of evidence stand below each anomaly; the page has them all.
 const EVIDENCE: usize = 3;
@@ -23,6 +26,7 @@ pub fn render(run: &Summary, style: Style, folder: Option<&Path>) -> String {
     let mut out = Out { text: String::new(), style };
     out.verdict(run);
     out.scenarios(run);
+    out.account(run);
     out.checks(run);
     out.faults(run);
     out.anomalies(run);
@@ -144,7 +148,26 @@ impl Out {
                 let text = format!("{name}: {}{why}", ended_words(&s.ended));
                 self.wrapped(2, Tone::Doubt, &text);
             }
+            if s.implicit {
+                self.wrapped(
+                    2,
+                    Tone::Quiet,
+                    &format!("{name}: {READBACK}, since no reader of the file reads all of it"),
+                );
+            }
         }
+    }
+
+    /// Where the messages went, in one line.
+    fn account(&mut self, run: &Summary) {
+        let (Some(accounts), Some(line)) = (&run.accounts, account_line(run)) else { return };
+        let tone = match standing(accounts) {
+            Standing::Closed => Tone::Strong,
+            Standing::Open => Tone::Doubt,
+            Standing::Broken => Tone::Bad,
+        };
+        self.text.push('\n');
+        self.wrapped(2, tone, &line);
     }
 
     fn checks(&mut self, run: &Summary) {

@@ -8,9 +8,9 @@ mod cluster;
 
 use super::format::whole_ms as ms;
 use super::summary::{
-    AccountsSummary, ApiSummary, BrokerConnect, CheckOutcome, CheckRow, FileSummary, HistogramSummary, MetricSeries,
-    NoteLevel, NoteSummary, Num, PartitionSummary, PositionSummary, ReaderSummary, RunStatus, SCHEMA_VERSION,
-    ScenarioSummary, SeriesSummary, SourceSummary, StageSummary, Summary, TimelineSummary,
+    AccountsSummary, ApiSummary, BrokerConnect, CheckOutcome, CheckRow, FileSummary, HistogramSummary,
+    MetricSeries, NoteLevel, NoteSummary, Num, PartitionSummary, PositionSummary, ReaderSummary, RunStatus,
+    SCHEMA_VERSION, ScenarioSummary, SeriesSummary, SourceSummary, StageSummary, Summary, TimelineSummary,
 };
 use crate::checks::{self, Outcome};
 use crate::metrics::Timeline;

@@ -13,10 +13,10 @@ use super::summary::{AccountsSummary, CheckRow, FaultSummary, Summary};
 /// What an anomaly is, in one clause.
 pub const fn meaning(anomaly: Anomaly) -> &'static str {
     match anomaly {
-        Anomaly::Lost => {
-            "acknowledged, but missing from the log, also when a fresh client read it again"
+        Anomaly::Lost => "acknowledged, but missing from the log, also when a fresh client read it again",
+        Anomaly::Skipped => {
+            "acknowledged, missing when a reader passed its offset, and found there by a fresh client"
         }
-        Anomaly::Skipped => "acknowledged, missing when a reader passed its offset, and found there by a fresh client",
         Anomaly::Unreadable => "acknowledged, but a broker that could be reached returned no record there",
         Anomaly::Unread => "acknowledged, but the reader did not get that far",
         Anomaly::Duplicate => "one message at two or more offsets",
@@ -79,7 +79,7 @@ pub fn class_meaning(name: &str) -> &'static str {
 /// What a reader is that kaf6 added.
 pub const READBACK: &str = "read back by kaf6";
 /// Why kaf6 added it.
-pub const READBACK_WHY: &str = "Added by kaf6: it reads back what no reader of the file reads completely.";
+pub const READBACK_WHY: &str = "Added by kaf6 to read back what no reader of the file reads completely. `verify: false` in the producers turns it off.";
 
 /// Where the messages went, in a sentence without its full stop; none where nothing was to be sent.
 pub fn account_sentence(run: &Summary) -> Option<String> {
@@ -133,6 +133,15 @@ pub fn anomalies_of(row: &CheckRow) -> Vec<Anomaly> {
 /// The exact count of an anomaly; none where it is not known.
 pub fn anomaly_count(summary: &Summary, anomaly: Anomaly) -> Option<u64> {
     summary.anomalies.get(anomaly.name()).and_then(|a| a.count)
+}
+
+/// Who noticed a piece of evidence, in words.
+pub fn observer_words(consumer: &str) -> String {
+    match consumer {
+        "audit" => "the audit".to_owned(),
+        "recheck" => "a re-read".to_owned(),
+        name => format!("`{name}`"),
+    }
 }
 
 /// How a scenario ended, in words.

@@ -36,7 +36,8 @@ fn counts(seen: &Observations, anomaly: Anomaly) -> Option<Counts> {
 /// What was seen of each partition, each message once; where nobody has united it yet, what each consumer saw.
 fn judgements(seen: &Observations) -> impl Iterator<Item = ((usize, i32), &Judgement)> {
     let united = is_united(seen);
-    let partitions = seen.partitions.iter().filter_map(|it| Some(((it.topic, it.partition), it.judgement.as_ref()?)));
+    let partitions =
+        seen.partitions.iter().filter_map(|it| Some(((it.topic, it.partition), it.judgement.as_ref()?)));
     let readings = seen.readings.iter().filter(move |_| !united);
     partitions.chain(readings.filter_map(|it| Some(((it.topic, it.partition), it.judgement.as_ref()?))))
 }
@@ -67,12 +68,17 @@ fn evidence(run: RunTag, seen: &Observations, anomaly: Anomaly) -> Vec<EvidenceR
         judgements(seen).flat_map(|(_, it)| &it.evidence).map(|piece| (piece.observer, piece)).collect()
     } else {
         let readings = seen.readings.iter().filter_map(|it| Some((it.scenario, it.judgement.as_ref()?)));
-        let pieces = readings.flat_map(|(scenario, it)| it.evidence.iter().map(move |piece| (scenario, piece)));
+        let pieces =
+            readings.flat_map(|(scenario, it)| it.evidence.iter().map(move |piece| (scenario, piece)));
         pieces.map(|(scenario, piece)| (Some(Observer::Reader(scenario)), piece)).collect()
     };
     pieces.retain(|(_, piece)| piece.anomaly == anomaly);
     pieces.sort_by_key(|(observer, e)| (e.explained, *observer, e.topic, e.partition, e.offset));
-    pieces.into_iter().take(EVIDENCE).map(|(observer, piece)| evidence_row(run, seen, observer, piece)).collect()
+    pieces
+        .into_iter()
+        .take(EVIDENCE)
+        .map(|(observer, piece)| evidence_row(run, seen, observer, piece))
+        .collect()
 }
 
 /// Who noticed: the reader's name, `audit`, or `recheck` for a re-read.

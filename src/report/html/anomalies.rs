@@ -7,7 +7,7 @@ use crate::anomaly::Anomaly;
 use super::super::chart::prose;
 use super::super::format::{count, instant};
 use super::super::summary::{EvidenceRow, Summary};
-use super::super::words::{is_suspect, meaning};
+use super::super::words::{is_suspect, meaning, observer_words};
 
 #[derive(Default)]
 pub(super) struct Anomalies {
@@ -34,6 +34,8 @@ pub(super) struct Evidence {
     pub identity: String,
     pub sender: String,
     pub at: String,
+    /// Who noticed.
+    pub by: String,
     pub explained: bool,
     pub detail: String,
 }
@@ -87,6 +89,7 @@ fn evidence(piece: &EvidenceRow) -> Evidence {
         identity: piece.identity.clone().unwrap_or_default(),
         sender,
         at: instant(piece.at_ms),
+        by: piece.consumer.as_deref().map_or_else(String::new, |it| prose(&observer_words(it))),
         explained: piece.explained == Some(true),
         detail: prose(&piece.detail),
     }
