@@ -3,9 +3,14 @@
 //! All that reports are rendered from; holds nothing of the engine.
 
 pub mod account;
+mod readback;
+mod status;
 #[cfg(test)]
 mod tests;
 mod verdict;
+
+pub use readback::is_readback;
+pub use status::Status;
 
 use std::sync::Arc;
 
@@ -13,25 +18,6 @@ use crate::checks::{self, CheckResult};
 use crate::ids::RunTag;
 use crate::observe::Observations;
 use crate::plan::Plan;
-
-/// How the name of a reader begins that kaf6 added itself. Names in scenario files have no colon.
-const READBACK: &str = "verify:";
-
-/// Whether a scenario of this name is a reader that kaf6 added, to read back what no reader of the file reads.
-pub fn is_readback(scenario: &str) -> bool {
-    scenario.starts_with(READBACK)
-}
-
-/// The verdict on a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Status {
-    /// Each check passed, and every planned message is accounted for.
-    Pass,
-    /// No promise is known to be broken, and something could not be judged.
-    Error,
-    /// A check failed, or the account has a broken promise.
-    Fail,
-}
 
 /// One run, done.
 #[derive(Debug, Clone)]

@@ -2,8 +2,9 @@
 //!
 //! Owns the status rule. A reason that is no broken promise ends with what to write in the scenario file.
 
-use super::Status;
 use super::account::{advice, broken, sentence};
+use super::readback::is_readback;
+use super::status::Status;
 use crate::checks::{self, CheckResult, Outcome};
 use crate::ledger::{Account, Accounts, Markers};
 use crate::observe::{Cut, Ended, Observations, ScenarioSeen};
@@ -112,7 +113,7 @@ fn early_end(plan: &ScenarioPlan, seen: &ScenarioSeen) -> Option<String> {
     }
     // Without a limit, records of others never come to an end: a timeout is the normal one.
     let endless = matches!(&plan.work, Work::Consume(it) if it.from == From::Any && it.limit.is_none());
-    let readback = super::is_readback(&seen.name);
+    let readback = is_readback(&seen.name);
     let (what, write) = match seen.ended {
         Ended::Timeout | Ended::Idle if endless => return None,
         Ended::Timeout if readback => {

@@ -13,7 +13,8 @@ use super::junit::evidence;
 use super::summary::{CheckOutcome, CheckRow, NoteLevel, RunStatus, ScenarioSummary, Summary};
 use super::terminal::{Style, Tone, cut, no_command, paint, safe, wrap};
 use super::words::{
-    READBACK, account_line, ended_words, expected_actual, fault_line, is_suspect, meaning, standing,
+    READBACK, account_line, all_of, beside_count, ended_words, expected_actual, fault_line, is_suspect,
+    meaning, standing,
 };
 
 /// How many pieces of evidence stand below each anomaly; the page has them all.
@@ -235,8 +236,8 @@ impl Out {
         let mut first = true;
         for anomaly in Anomaly::ALL {
             let Some(found) = run.anomalies.get(anomaly.name()) else { continue };
-            let (bad, explained) = (found.count.unwrap_or(0), found.explained.unwrap_or(0));
-            if bad == 0 && explained == 0 {
+            let (bad, all) = (found.count.unwrap_or(0), all_of(found));
+            if all == 0 {
                 continue;
             }
             if first {
@@ -244,8 +245,9 @@ impl Out {
                 first = false;
             }
             let mut text = format!("{} {}: {}", count(bad), anomaly.name(), meaning(anomaly));
-            if explained > 0 {
-                let _ = write!(text, " ({} more, explained by a retry)", count(explained));
+            let beside = beside_count(found);
+            if !beside.is_empty() {
+                let _ = write!(text, " ({beside})");
             }
             let tone = if bad > 0 && is_suspect(anomaly) { Tone::Bad } else { Tone::Quiet };
             self.wrapped(2, tone, &text);
@@ -253,7 +255,7 @@ impl Out {
                 for piece in found.evidence.iter().take(EVIDENCE) {
                     self.wrapped(6, Tone::Quiet, &evidence(piece));
                 }
-                let more = bad.saturating_add(explained).saturating_sub(EVIDENCE as u64);
+                let more = all.saturating_sub(EVIDENCE as u64);
                 if more > 0 {
                     self.line(6, Tone::Quiet, &format!("and {} more", count(more)));
                 }

@@ -10,7 +10,9 @@ use super::index::worst;
 use super::summary::{
     CheckOutcome, CheckRow, NoteLevel, Num, PositionSummary, RunStatus, ScenarioSummary, Summary,
 };
-use super::words::{READBACK, account_line, class_meaning, ended_words, expected_actual};
+use super::words::{
+    READBACK, account_line, all_of, beside_count, class_meaning, ended_words, expected_actual,
+};
 use super::{INDEX_JSON, JUNIT_XML, REPORT_HTML, SUMMARY_JSON};
 use crate::ledger::{Account, Markers};
 use crate::record::account;
@@ -114,18 +116,15 @@ fn done(it: &ScenarioSummary) -> String {
 }
 
 fn anomalies(run: &Summary, out: &mut String) {
-    let found = run.anomalies.iter().filter(|(name, it)| {
-        name.as_str() != "foreign" && it.count.unwrap_or(0) + it.explained.unwrap_or(0) > 0
-    });
+    let found = run.anomalies.iter().filter(|(name, it)| name.as_str() != "foreign" && all_of(it) > 0);
     let cells = found.map(|(name, it)| {
-        let explained = it.explained.filter(|n| *n > 0).map_or_else(String::new, count);
         let first = it.evidence.first().map_or_else(String::new, |piece| {
             let at = piece.offset.map_or_else(String::new, |offset| format!(" at offset {offset}"));
             format!("{} partition {}{at}: {}", text(&piece.topic), piece.partition, text(&piece.detail))
         });
-        vec![text(name), it.count.map_or_else(|| "–".to_owned(), count), explained, first]
+        vec![text(name), it.count.map_or_else(|| "–".to_owned(), count), beside_count(it), first]
     });
-    table(out, &["anomaly", "count", "explained by a retry", "the first"], cells);
+    table(out, &["anomaly", "count", "beside", "the first"], cells);
 }
 
 fn faults(run: &Summary, out: &mut String) {

@@ -10,8 +10,8 @@ use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStat
 use super::format::{count, outcome_name, status_name};
 use super::summary::{AccountsSummary, CheckOutcome, CheckRow, EvidenceRow, RunStatus, Summary};
 use super::words::{
-    READBACK, account_advice, account_line, account_sentence, anomalies_of, ended_words, expected_actual,
-    fault_line, meaning, observer_words, standing,
+    READBACK, account_advice, account_line, account_sentence, all_of, anomalies_of, beside_count,
+    ended_words, expected_actual, fault_line, meaning, observer_words, standing,
 };
 use crate::anomaly::Anomaly;
 use crate::ledger::{Account, Markers};
@@ -184,14 +184,15 @@ fn details(run: &Summary, row: &CheckRow) -> String {
     line("run", &format!("{} (tag {})", run.run_id, run.run_tag));
     for anomaly in anomalies_of(row) {
         let Some(found) = run.anomalies.get(anomaly.name()) else { continue };
-        let total = found.count.unwrap_or(0).saturating_add(found.explained.unwrap_or(0));
+        let total = all_of(found);
         if total == 0 {
             continue;
         }
         let _ =
             write!(text, "\n{} {}: {}", count(found.count.unwrap_or(0)), anomaly.name(), meaning(anomaly));
-        if let Some(explained) = found.explained.filter(|&n| n > 0) {
-            let _ = write!(text, "; {} more explained by a retry", count(explained));
+        let beside = beside_count(found);
+        if !beside.is_empty() {
+            let _ = write!(text, "; {beside}");
         }
         text.push('\n');
         for piece in &found.evidence {

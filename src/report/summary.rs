@@ -199,7 +199,7 @@ pub struct ScenarioSummary {
     /// Distinct messages of this run that were read (`from: any`: records).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub received: Option<u64>,
-    /// All records that were read, with repeats, without fences and foreign ones.
+    /// All records that were read, with repeats, without end markers and foreign ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub records: Option<u64>,
     /// Records of others, or of earlier runs.
@@ -296,6 +296,10 @@ pub struct AnomalySummary {
     /// Those that a retry explains (`duplicate` and `reordered`); counted apart from `count`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub explained: Option<u64>,
+    /// Those that a retry may explain, since it is not known how much was sent again; counted apart from both. Absent where
+    /// there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undecided: Option<u64>,
     /// Up to 20 pieces.
     pub evidence: Vec<EvidenceRow>,
 }
@@ -401,7 +405,7 @@ pub struct PartitionSummary {
     pub first_acked_offset: Option<i64>,
     /// Highest offset of an ack.
     pub last_acked_offset: Option<i64>,
-    /// Offset of the fence, where one was acked.
+    /// Offset of the end marker, where one was acked.
     pub fence_offset: Option<i64>,
     /// How far each reader came.
     pub readers: Vec<ReaderSummary>,
@@ -420,7 +424,7 @@ pub struct ReaderSummary {
     pub first_offset: Option<i64>,
     /// Last offset handed out.
     pub last_offset: Option<i64>,
-    /// It read the fence.
+    /// It read the end marker.
     pub reached_fence: bool,
     /// Times that it had to start over since the log was reset under it.
     pub resets: u64,

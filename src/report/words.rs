@@ -7,8 +7,8 @@ use crate::checks::reason_of;
 use crate::ledger::Account;
 use crate::record::account::{self, Standing};
 
-use super::format::{float, instant, millis, plural};
-use super::summary::{AccountsSummary, CheckRow, FaultSummary, Summary};
+use super::format::{count, float, instant, millis, plural};
+use super::summary::{AccountsSummary, AnomalySummary, CheckRow, FaultSummary, Summary};
 
 /// What an anomaly is, in one clause.
 pub const fn meaning(anomaly: Anomaly) -> &'static str {
@@ -133,6 +133,24 @@ pub fn anomalies_of(row: &CheckRow) -> Vec<Anomaly> {
 /// The exact count of an anomaly; none where it is not known.
 pub fn anomaly_count(summary: &Summary, anomaly: Anomaly) -> Option<u64> {
     summary.anomalies.get(anomaly.name()).and_then(|a| a.count)
+}
+
+/// Beside the count of an anomaly: those that a retry explains or may explain; empty where there are none.
+pub fn beside_count(found: &AnomalySummary) -> String {
+    let parts = [(found.explained, "explained by a retry"), (found.undecided, "that a retry may explain")];
+    let parts = parts.into_iter().filter_map(|(n, what)| Some((n.filter(|n| *n > 0)?, what)));
+    parts.map(|(n, what)| format!("{} more {what}", count(n))).collect::<Vec<_>>().join(", ")
+}
+
+/// All messages with an anomaly, explained or not.
+pub const fn all_of(found: &AnomalySummary) -> u64 {
+    const fn of(count: Option<u64>) -> u64 {
+        match count {
+            Some(count) => count,
+            None => 0,
+        }
+    }
+    of(found.count).saturating_add(of(found.explained)).saturating_add(of(found.undecided))
 }
 
 /// Who noticed a piece of evidence, in words.

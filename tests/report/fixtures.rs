@@ -115,6 +115,7 @@ fn anomalies(unmeasured: &[Anomaly]) -> IndexMap<String, AnomalySummary> {
     let of = |a: Anomaly| AnomalySummary {
         count: (!unmeasured.contains(&a)).then_some(0),
         explained: matches!(a, Anomaly::Duplicate | Anomaly::Reordered).then_some(0),
+        undecided: None,
         evidence: Vec::new(),
     };
     Anomaly::ALL.iter().map(|&a| (a.name().to_owned(), of(a))).collect()
@@ -484,6 +485,7 @@ pub fn fail() -> Summary {
     s.anomalies["lost"] = AnomalySummary {
         count: Some(3),
         explained: None,
+        undecided: None,
         evidence: vec![lost(1, 301, 903, 25_104), lost(1, 302, 906, 25_104), lost(1, 304, 912, 25_105)],
     };
     let twice = |offset: i64, other: i64, seq: u64, explained: bool| EvidenceRow {
@@ -499,6 +501,7 @@ pub fn fail() -> Summary {
     s.anomalies["duplicate"] = AnomalySummary {
         count: Some(1),
         explained: Some(3),
+        undecided: None,
         evidence: vec![
             twice(341, 318, 954, false),
             twice(330, 311, 933, true),
@@ -958,6 +961,7 @@ pub fn hostile() -> Summary {
     for found in s.anomalies.values_mut() {
         found.count = Some(u64::MAX);
         found.explained = Some(u64::MAX);
+        found.undecided = Some(u64::MAX);
         found.evidence.push(EvidenceRow {
             topic: evil(),
             offset: Some(i64::MIN),

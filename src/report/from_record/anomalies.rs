@@ -58,6 +58,7 @@ pub(super) fn anomalies(run: RunTag, seen: &Observations) -> IndexMap<String, An
             let summary = AnomalySummary {
                 count: counts.map(|counts| counts.count),
                 explained: counts.filter(|_| explainable).map(|counts| counts.explained),
+                undecided: counts.map(|counts| counts.undecided).filter(|n| *n > 0),
                 evidence: evidence(run, seen, anomaly),
             };
             (anomaly.name().to_owned(), summary)
