@@ -30,7 +30,7 @@ pub(super) fn load(
             path.display()
         );
     }
-    if saved.streams.iter().all(|stream| stream.acked.is_empty()) {
+    if saved.streams.iter().all(|stream| stream.acked.is_empty() && stream.placeless.is_empty()) {
         bail!("{}: nothing was acked in its run, so there is nothing to look for", path.display());
     }
     let original = PathBuf::from(&saved.source_path);
@@ -79,7 +79,10 @@ fn file(saved: &Saved) -> Value {
         // One that sent nothing is kept for its number alone.
         let topic = own.first().map_or(0, |s| s.topic);
         let messages: u64 = own.iter().map(|s| s.sent).sum();
-        let producer = json!({"type": "produce", "topic": saved.topics[topic], "messages": messages.max(1)});
+        let verify = !saved.excluded.contains(name);
+        let producer = json!({
+            "type": "produce", "topic": saved.topics[topic], "messages": messages.max(1), "verify": verify,
+        });
         scenarios.insert(name.clone(), producer);
     }
     for (_, topic) in &written {
