@@ -97,6 +97,10 @@ fn finish(done: Vec<Done>, args: &OutputArgs) -> anyhow::Result<Exit> {
 
 /// The end that one run asks for. A verdict that nobody can read is none.
 fn end(run: &Done, fail_on: FailOn) -> Exit {
+    if let Some(bug) = &run.bug {
+        complain(&format!("kaf6 has a bug, please report it: {bug}"));
+        return Exit::Bug;
+    }
     match run.signal {
         Some("SIGTERM") => Exit::Terminated,
         Some(_) => Exit::Interrupted,
