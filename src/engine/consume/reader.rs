@@ -14,7 +14,7 @@ use super::consumer::{Consumer, End};
 use super::place::Place;
 use crate::engine::fence::FenceState;
 use crate::engine::shared::LOOK;
-use crate::ids::{Identity, Offset, Partition};
+use crate::ids::{Offset, Partition};
 use crate::kafka::{self, ReadEvent, ReaderSet, Record};
 use crate::ledger::envelope::{self, HEADER};
 use crate::ledger::{Checked, Seen, Streams};
@@ -174,9 +174,9 @@ impl Reader<'_> {
             let (compared, wrong) = (&mut self.compared, &mut self.wrong);
             let seen = place.reads.see(self.streams, record.offset, opened, now_us, |identity| {
                 *compared += 1;
-                let fine = holds_uuid(record.value.unwrap_or_default(), identity);
-                *wrong += u64::from(!fine);
-                if fine { Checked::Fine } else { Checked::Wrong }
+                let checked = envelope::check_uuid(record.value.unwrap_or_default(), identity);
+                *wrong += u64::from(checked == Checked::Wrong);
+                checked
             });
             if seen.is_strange() {
                 place.reads.show(record.offset, record.value.unwrap_or_default());
@@ -311,11 +311,4 @@ impl Reader<'_> {
             self.recorder.error(self.consumer.shared.clock.now_us(), "OFFSET_RESET");
         }
     }
-}
-
-/// Whether a value holds the UUID of this identity, as text.
-fn holds_uuid(value: &[u8], identity: &Identity) -> bool {
-    let mut buffer = uuid::Uuid::encode_buffer();
-    let wanted = identity.uuid().hyphenated().encode_lower(&mut buffer).as_bytes();
-    value.windows(wanted.len()).any(|window| window == wanted)
 }
