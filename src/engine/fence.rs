@@ -74,17 +74,8 @@ impl Fences {
         let (sender, receiver) = watch::channel(FenceState::Pending);
         let fences = self.clone();
         tokio::spawn(async move {
+            fences.settled(reader).await;
             let producers = producers_of(&fences.shared.plan, reader);
-            for before in producers.iter().copied().chain(faults_before(&fences.shared.plan, reader)) {
-                fences.shared.states[before].over().await;
-            }
-            // One that waited for a count of this reader and began: its broker may be down just now. One that did not
-            // begin may never do so.
-            for fault in faults_after(&fences.shared.plan, reader) {
-                if fences.shared.states[fault].get() == Stand::Running {
-                    fences.shared.states[fault].over().await;
-                }
-            }
             let decided = if producers.is_empty() {
                 none(&partitions, "nobody in this file writes the topic")
             } else if !fences.shared.may_have_written(topic, &producers) {
@@ -99,6 +90,22 @@ impl Fences {
             sender.send_replace(FenceState::Decided(Instant::now(), decided));
         });
         receiver
+    }
+
+    /// Waits until all who write for this reader have ended, and all faults that do not wait for it.
+    pub(super) async fn settled(&self, reader: usize) {
+        let shared = &self.shared;
+        let producers = producers_of(&shared.plan, reader);
+        for before in producers.into_iter().chain(faults_before(&shared.plan, reader)) {
+            shared.states[before].over().await;
+        }
+        // One that waited for a count of this reader and began: its broker may be down just now. One that did not
+        // begin may never do so.
+        for fault in faults_after(&shared.plan, reader) {
+            if shared.states[fault].get() == Stand::Running {
+                shared.states[fault].over().await;
+            }
+        }
     }
 
     /// Writes a fence to each partition, again and again until it is acked or time is up.

@@ -108,3 +108,29 @@ async fn a_broker_that_says_unknown_for_a_while_is_read_to_the_end() {
     assert_eq!(seen.scenarios[1].counts.received, 40, "{}", notes(&seen));
     assert!(!notes(&seen).contains("gave no record"), "{}", notes(&seen));
 }
+
+/// What the reader that kaf6 added read of a topic with so many partitions, where nobody else reads.
+async fn read_back(partitions: i32) -> (u64, Ended, usize) {
+    let embedded = Embedded::start(1, &[("t".into(), partitions, 1)]).unwrap();
+    let file = format!(
+        "
+topics: [{{name: t, partitions: {partitions}}}]
+scenarios:
+  write: {{type: produce, topic: t, messages: 400}}
+"
+    );
+    let seen = run(&embedded, &file, Duration::from_secs(20)).await;
+    let added = seen.scenarios.iter().find(|scenario| scenario.name.starts_with("verify:")).unwrap();
+    let complete = seen.readings.iter().filter(|reading| reading.complete).count();
+    (added.counts.received, added.ended, complete)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_reads_is_read_back() {
+    assert_eq!(read_back(3).await, (400, Ended::Done, 3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_partitions_are_read_back_in_groups_afterwards() {
+    assert_eq!(read_back(70).await, (400, Ended::Done, 70));
+}
