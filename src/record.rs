@@ -58,7 +58,7 @@ impl RunRecord {
 
 /// Any failed check fails the run; anything that could not be judged makes it an error; no check at all, too.
 fn verdict(plan: &Plan, results: &[CheckResult], seen: &Observations) -> (Status, String) {
-    let with = |outcome| results.iter().filter(move |r| r.answer.outcome == outcome);
+    let with = |outcome| results.iter().filter(move |r| r.answer.outcome() == outcome);
     // As the reports list them: a check that is put to several scenarios has an answer of each.
     let total = results.len();
     let failed: Vec<String> = with(Outcome::Fail).map(describe).collect();
@@ -109,10 +109,10 @@ fn verdict(plan: &Plan, results: &[CheckResult], seen: &Observations) -> (Status
 
 fn describe(result: &CheckResult) -> String {
     let answer = &result.answer;
-    let detail = if answer.message.is_empty() {
-        answer.actual.clone()
+    let detail = if answer.message().is_empty() {
+        answer.actual().to_owned()
     } else {
-        format!("{}, {}", answer.actual, answer.message)
+        format!("{}, {}", answer.actual(), answer.message())
     };
     format!("{} ({detail})", result.check.name)
 }

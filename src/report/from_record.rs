@@ -155,10 +155,10 @@ fn check_rows(record: &RunRecord) -> Vec<CheckRow> {
         .map(|result| CheckRow {
             name: result.check.name.clone(),
             kind: result.check.ask.kind().to_owned(),
-            result: outcome(result.answer.outcome),
-            expected: result.answer.expected.clone(),
-            actual: result.answer.actual.clone(),
-            message: result.answer.message.clone(),
+            result: outcome(result.answer.outcome()),
+            expected: result.answer.expected().to_owned(),
+            actual: result.answer.actual().to_owned(),
+            message: result.answer.message().to_owned(),
             scenario: result.scenario.clone(),
             implicit: result.check.implicit,
             position: PositionSummary {

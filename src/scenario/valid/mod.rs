@@ -13,7 +13,7 @@ mod check;
 pub mod cluster;
 mod when;
 
-pub use check::{Ask, Aspect, Check, CountMetric, Metric, Op, Span, ThresholdExpr};
+pub use check::{Allow, Ask, Aspect, Check, CountMetric, Metric, Op, Span, ThresholdExpr};
 pub use when::{Counter, When};
 
 /// A scenario file that makes sense.

@@ -200,6 +200,7 @@ fn fits(ask: &Ask, kind: &str) -> bool {
         },
         Ask::UuidMatch => reads,
         Ask::RoundtripOk => kind == "roundtrip",
+        Ask::AllAcked { .. } => sends,
         Ask::NoLoss
         | Ask::NoDuplicates { .. }
         | Ask::NoCorruption
