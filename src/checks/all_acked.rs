@@ -7,7 +7,7 @@ use super::registry::{Check, Described};
 use super::targets;
 use super::text::{as_f64, counted, percent};
 use crate::ledger::Account;
-use crate::plan::{Acks, Allow, Ask, Plan, Work};
+use crate::plan::{Allow, Ask, Plan, Work};
 
 /// Each planned message was acked.
 pub(super) struct AllAcked<'a> {
@@ -20,12 +20,7 @@ impl Described for AllAcked<'_> {
 
 impl Check for AllAcked<'_> {
     fn targets(&self, plan: &Plan) -> Vec<usize> {
-        let acked = |work: &Work| match work {
-            Work::Produce(it) => it.acks != Acks::None,
-            Work::Roundtrip(it) => it.acks != Acks::None,
-            _ => false,
-        };
-        targets::of(plan, acked)
+        targets::of(plan, Work::is_acked)
     }
 
     fn expected(&self) -> String {

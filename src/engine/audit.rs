@@ -3,7 +3,7 @@
 //! What a live reader saw before a fault can be gone after it; so the last look decides.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::shared::{Shared, Topology};
 use crate::ids::Partition;
@@ -12,18 +12,13 @@ use crate::ledger::envelope::{self, HEADER};
 use crate::ledger::{Checked, PartitionReads};
 use crate::observe::{Note, PartitionSeen};
 
-/// How long the audit may take as a whole.
-const BOUND: Duration = Duration::from_secs(300);
-/// How often it says how far it is.
-const TELL: Duration = Duration::from_secs(5);
-
 /// Reads those of these partitions that hold acked messages; those that could not be read to their end are left out, and noted.
 pub(super) fn all<'a>(
     shared: &Shared,
     topology: &Topology,
     partitions: impl Iterator<Item = &'a PartitionSeen>,
 ) -> HashMap<(usize, Partition), PartitionReads> {
-    let until = Instant::now() + BOUND;
+    let until = Instant::now() + shared.client.waits().audit;
     let mut out = HashMap::new();
     for seen in partitions {
         let Some((first, last)) = seen.acked_offsets else { continue };
@@ -64,30 +59,26 @@ fn one(
     // A log that was begun anew may end before the place: then its fence is all there is to see.
     let from = fence.map_or(from, |fence| from.min(fence.offset));
     let is_over = || shared.stop.is_stopped();
-    let range = Range { topic: name, partition: place.1, from, to, is_mark, is_over: &is_over };
-    let (mut told, mut at) = (Instant::now(), from);
+    let progress = |at| {
+        shared.live.say(format!("audit of partition {} of `{name}`: at offset {at} of {to}", place.1));
+    };
+    let range =
+        Range { topic: name, partition: place.1, from, to, is_mark, is_over: &is_over, progress: &progress };
     let passed = kafka::read_range(&shared.client, &range, timeout, &mut |event| match event {
         ReadEvent::Record(record) => {
-            at = record.offset;
-            if told.elapsed() >= TELL {
-                told = Instant::now();
-                shared
-                    .live
-                    .say(format!("audit of partition {} of `{name}`: at offset {at} of {to}", place.1));
-            }
             let opened = envelope::open(record.key, record.value, || record.header(HEADER));
             let now_us = shared.clock.now_us();
             reads.see(&topology.streams, record.offset, opened, now_us, |_| Checked::Fine);
         }
         ReadEvent::Reset { .. } => reads.reset(),
-        ReadEvent::Error { .. } => {}
+        ReadEvent::Refused { .. } | ReadEvent::Error { .. } => {}
     });
     match passed {
-        Ok(true) => Ok(reads),
-        Ok(false) if shared.stop.is_stopped() => Err("the run was stopped".to_owned()),
-        Ok(false) => Err(format!("time ran out at offset {at} of {to}")),
+        Ok(end) if end.passed => Ok(reads),
+        Ok(_) if shared.stop.is_stopped() => Err("the run was stopped".to_owned()),
+        Ok(end) => Err(format!("time ran out at offset {} of {to}", end.at)),
         // A broker that can be reached and does not know the partition has nothing left of it.
-        Err(error) if kafka::is_gone(&shared.client, name, place.1, &error) => Ok(reads),
+        Err(error) if error.code().is_some_and(kafka::Code::means_gone) => Ok(reads),
         Err(error) => Err(error.to_string()),
     }
 }

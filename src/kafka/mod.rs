@@ -5,6 +5,7 @@
 //! | want | take |
 //! | --- | --- |
 //! | where to connect, and how | [`Client`]; cheap to clone, shares its [`LogLines`] |
+//! | how long to wait, and for what | [`Waits`], which the client carries |
 //! | a broker inside this process | [`Embedded`], then [`Client::embedded`] |
 //! | topics before the run | [`ensure_topics`] |
 //! | what the cluster says of itself | [`metadata::fetch`], [`metadata::watermarks`] |
@@ -16,6 +17,7 @@
 //! Nothing here is async: the callers own threads, and each wait has a time bound and a [`Waker`].
 
 pub mod admin;
+mod brake;
 mod cluster;
 pub mod code;
 pub mod delivery;
@@ -25,15 +27,18 @@ mod fetching;
 pub mod log;
 pub mod metadata;
 mod names;
+mod partition;
 pub mod probe;
 pub mod producer;
 mod raw;
+mod read_event;
 pub mod reader;
+pub mod recheck;
 mod release;
 mod retries;
-pub mod second_look;
 pub mod settings;
 mod staged;
+pub mod waits;
 pub mod wake;
 
 pub use admin::{TopicOutcome, TopicResult, TopicSpec, ensure_topics};
@@ -46,7 +51,8 @@ pub use log::{LogKind, LogLines};
 pub use metadata::is_gone;
 pub use producer::{HandedOver, Producer, ProducerOptions, SendError};
 pub use reader::{ReadEvent, ReaderOptions, ReaderSet, Record};
+pub use recheck::{Range, RangeEnd, read_range};
 pub use retries::{ProducerEvent, ProducerEventKind};
-pub use second_look::{Range, read_range};
 pub use settings::Client;
+pub use waits::Waits;
 pub use wake::Waker;

@@ -26,5 +26,5 @@ pub use missing::{Missing, ReaderEnd, Scope, missing, wanted};
 pub use reads::{Checked, Head, PartitionReads, Seen, Sighting};
 pub use runs::{Bits, Run, RunLog};
 pub use saved::{Saved, SavedError, SavedStream, VERSION as SAVED_VERSION};
-pub use sent::{Resent, Retry, SentLog};
+pub use sent::{Bound, Resent, Retry, SentLog, WentBack};
 pub use streams::{StreamInfo, Streams};

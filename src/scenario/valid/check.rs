@@ -196,6 +196,20 @@ impl Ask {
             Self::Continuity { .. } => "continuity",
         }
     }
+
+    /// Whether the answer comes from what a consumer of this run's records finds.
+    pub const fn needs_ledger(&self) -> bool {
+        match self {
+            Self::NoLoss
+            | Self::NoDuplicates { .. }
+            | Self::NoCorruption
+            | Self::InOrder { .. }
+            | Self::OffsetsMonotonic
+            | Self::UuidMatch => true,
+            Self::Threshold { expr, .. } => matches!(expr.metric, Metric::Anomaly(_)),
+            _ => false,
+        }
+    }
 }
 
 /// Counts that a count check may name.

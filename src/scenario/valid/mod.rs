@@ -49,6 +49,8 @@ pub struct Scenario {
     pub seed: Option<u64>,
     /// `run.audit`; none where it is left to kaf6.
     pub audit: Option<bool>,
+    /// `run.unreadable_after`.
+    pub unreadable_after: Option<Duration>,
     /// What the environment brought in and nobody is to see.
     pub secrets: Secrets,
 }
@@ -222,6 +224,8 @@ pub struct Produce {
     pub message: Message,
     /// Bytes in flight.
     pub max_in_flight: Option<u64>,
+    /// Whether each acknowledged message has to be read back.
+    pub verify: bool,
 }
 
 /// How fast a producer sends.
@@ -273,8 +277,8 @@ pub struct Consume {
     pub idle_timeout: Option<Duration>,
     /// Scenarios of this file that write what this one reads.
     pub producers: Vec<String>,
-    /// Why `no_loss` cannot be judged here; none where it can.
-    pub out_of_scope: Option<String>,
+    /// One of those that sends with `acks: 0`, so that nobody knows what could be lost.
+    pub unconfirmed: Option<String>,
     /// Whether the limit lies under what the producers will send, or might.
     pub partial: bool,
 }
@@ -296,6 +300,8 @@ pub struct Roundtrip {
     pub iteration_timeout: Option<Duration>,
     /// What each message is.
     pub message: Message,
+    /// Whether each acknowledged message has to be read back.
+    pub verify: bool,
 }
 
 impl Work {
