@@ -28,7 +28,11 @@ impl Check for AllAcked<'_> {
         let parts = [(failed, "failed"), (unknown, "unknown")];
         let parts = parts.into_iter().filter(|(share, _)| *share > 0.0);
         let parts: Vec<String> = parts.map(|(share, word)| format!("{} {word}", percent(share))).collect();
-        if parts.is_empty() { "all acked".to_owned() } else { format!("all acked, up to {}", parts.join(", ")) }
+        if parts.is_empty() {
+            "all acked".to_owned()
+        } else {
+            format!("all acked, up to {}", parts.join(", "))
+        }
     }
 
     fn evaluate(&self, case: &Case<'_>) -> Answer {
@@ -65,7 +69,9 @@ impl AllAcked<'_> {
             }
         }
         let mut shares = Vec::new();
-        for (count, share, word) in [(failed, self.allow.failed, "failed"), (unknown, self.allow.unknown, "unknown")] {
+        for (count, share, word) in
+            [(failed, self.allow.failed, "failed"), (unknown, self.allow.unknown, "unknown")]
+        {
             if count > allowed(planned, share) {
                 why.push(format!("{count} of {planned} {word}"));
                 shares.push(format!("{word}: {}%", whole_percent(count, planned)));

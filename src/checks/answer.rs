@@ -97,9 +97,7 @@ impl Answer {
     pub(super) fn pass(expected: impl Into<String>, actual: impl Into<String>, domain: Domain) -> Self {
         match domain.open() {
             Some(unknown) => Self::inconclusive(expected, actual, &unknown),
-            None if domain.empty => {
-                Self::new(Outcome::Pass, expected, actual).because(domain.covers.clone())
-            }
+            None if domain.empty => Self::new(Outcome::Pass, expected, actual).because(domain.covers.clone()),
             None => Self::new(Outcome::Pass, expected, actual),
         }
         .covering(domain)

@@ -156,12 +156,16 @@ impl<'a> Case<'a> {
         Answer::fail(expected, actual, evidence)
     }
 
-    /// Why more could have come: it ended early, read not all, or those that write for it ended early.
-    pub(super) fn want_of_time(&self) -> Option<Unknown> {
-        let of_producers = || {
-            self.producers().find_map(|(index, scenario)| Case { index, scenario, ..*self }.ended_early())
-        };
-        self.ended_early().or_else(|| self.readings().missing(self)).or_else(of_producers)
+    /// Why not all was seen that this scenario was to see: it ended early, or read not all.
+    pub(super) fn unseen(&self) -> Option<Unknown> {
+        self.ended_early().or_else(|| self.readings().missing(self))
+    }
+
+    /// Why more could have come: not all was seen, or a producer that it reads from ended early.
+    fn want_of_time(&self) -> Option<Unknown> {
+        let of_producers =
+            || self.producers().find_map(|(index, scenario)| Case { index, scenario, ..*self }.ended_early());
+        self.unseen().or_else(of_producers)
     }
 
     /// From its start to its end.
@@ -241,4 +245,3 @@ pub(super) fn without(
         parts.into_iter().flat_map(split).filter(|(from, to)| from < to).collect()
     })
 }
-

@@ -47,7 +47,8 @@ impl Check for Continuity<'_> {
             let actual = format!("none over {}", time(crate::metrics::RESOLUTION));
             return Answer::pass(self.expected(), actual, domain);
         };
-        let actual = format!("{} without {}", time(to - from), if case.sends() { "an ack" } else { "a read" });
+        let actual =
+            format!("{} without {}", time(to - from), if case.sends() { "an ack" } else { "a read" });
         let during = case.during(from, to);
         let unread = waiting(case);
         let unread = if unread > 0 { format!("; {unread} acked messages unread") } else { String::new() };

@@ -43,7 +43,7 @@ impl Check for CountEquals<'_> {
         } else {
             Domain::all(actual, format!("{actual} {}", noun(case.scenario, *self.metric)))
         };
-        Answer::pass(self.expected(), actual.to_string(), domain.without(case.want_of_time()))
+        Answer::pass(self.expected(), actual.to_string(), domain.without(case.unseen()))
     }
 }
 

@@ -43,7 +43,8 @@ impl Check for NoLoss {
         if lost + skipped + unreadable + markers > 0 {
             let others = [(skipped, "skipped"), (unreadable, "unreadable"), (unread, "unread")];
             let others = others.into_iter().filter(|(count, _)| *count > 0);
-            let mut actual = others.fold(format!("{lost} lost"), |text, (n, word)| format!("{text}, {n} {word}"));
+            let mut actual =
+                others.fold(format!("{lost} lost"), |text, (n, word)| format!("{text}, {n} {word}"));
             if markers > 0 {
                 actual = format!("{actual}, {} lost", counted(markers, "end marker", "end markers"));
             }
@@ -59,7 +60,8 @@ impl Check for NoLoss {
 
 /// Acked messages that retention or compaction removed before anything read them.
 fn removed(case: &Case<'_>, readings: &Readings<'_>) -> Option<Unknown> {
-    let rows = case.seen.accounts.iter().flat_map(|accounts| &accounts.scenarios).flat_map(|row| &row.partitions);
+    let rows =
+        case.seen.accounts.iter().flat_map(|accounts| &accounts.scenarios).flat_map(|row| &row.partitions);
     let (mut expired, mut superseded) = (0, 0);
     for row in rows.filter(|row| readings.has(row.topic, row.partition)) {
         expired += row.account.expired;

@@ -7,11 +7,17 @@ use super::text::counted;
 use crate::anomaly::Anomaly;
 use crate::ids::Partition;
 use crate::ledger::Counts;
-use crate::observe::Reading;
+use crate::observe::{PartitionSeen, Reading};
 use crate::plan::From;
 
 /// The readings of one scenario.
-pub(super) struct Readings<'a>(Vec<&'a Reading>);
+pub(super) struct Readings<'a> {
+    own: Vec<&'a Reading>,
+    partitions: &'a [PartitionSeen],
+}
+
+/// Whoever saw one of these in a partition saw it for each of its readers.
+const SHARED: [Anomaly; 4] = [Anomaly::Corrupt, Anomaly::Misplaced, Anomaly::Rewritten, Anomaly::Phantom];
 
 /// The broker broke its promise for each of these.
 const BROKEN: [Anomaly; 6] = [
@@ -25,18 +31,35 @@ const BROKEN: [Anomaly; 6] = [
 
 impl<'a> Readings<'a> {
     pub(super) fn of(case: &Case<'a>) -> Self {
-        Self(case.seen.readings.iter().filter(|r| r.scenario == case.index).collect())
+        Self {
+            own: case.seen.readings.iter().filter(|r| r.scenario == case.index).collect(),
+            partitions: &case.seen.partitions,
+        }
     }
 
     /// The sum over all partitions; none where nothing was measured.
     pub(super) fn count(&self, anomaly: Anomaly) -> Option<Counts> {
         let mut sum: Option<Counts> = None;
-        for counts in self.0.iter().filter_map(|r| r.judgement.as_ref()?.counts.get(&anomaly)) {
+        for reading in &self.own {
+            let Some(counts) = reading.judgement.as_ref().and_then(|it| it.counts.get(&anomaly)) else {
+                continue;
+            };
+            let by_others = self.seen_by_others(reading, anomaly);
             let sum = sum.get_or_insert_default();
-            sum.count += counts.count;
+            sum.count += counts.count.max(by_others);
             sum.explained += counts.explained;
         }
         sum
+    }
+
+    /// How many any observer saw in the partition of a reading, where that concerns each of its readers.
+    fn seen_by_others(&self, reading: &Reading, anomaly: Anomaly) -> u64 {
+        let place = (reading.topic, reading.partition);
+        let partition = self.partitions.iter().find(|it| (it.topic, it.partition) == place);
+        partition
+            .filter(|_| SHARED.contains(&anomaly))
+            .and_then(|it| it.judgement.as_ref()?.counts.get(&anomaly))
+            .map_or(0, |counts| counts.count)
     }
 
     /// As [`Readings::count`], 0 where nothing was measured.
@@ -51,12 +74,12 @@ impl<'a> Readings<'a> {
 
     /// It read this partition.
     pub(super) fn has(&self, topic: usize, partition: Partition) -> bool {
-        self.0.iter().any(|r| (r.topic, r.partition) == (topic, partition))
+        self.own.iter().any(|r| (r.topic, r.partition) == (topic, partition))
     }
 
     /// Acked messages that it was to find.
     pub(super) fn wanted(&self) -> u64 {
-        self.0.iter().map(|r| r.wanted).sum()
+        self.own.iter().map(|r| r.wanted).sum()
     }
 
     /// Acked messages that it did not come to.
@@ -66,7 +89,7 @@ impl<'a> Readings<'a> {
 
     /// How many acked messages the audit was to read and did not.
     fn unaudited(&self) -> u64 {
-        self.0.iter().filter(|r| r.unaudited).map(|r| r.wanted).sum()
+        self.own.iter().filter(|r| r.unaudited).map(|r| r.wanted).sum()
     }
 
     /// The acked messages that it was to read, for a check that needs all of them.
@@ -74,17 +97,17 @@ impl<'a> Readings<'a> {
     /// It is empty where nothing was written to its partitions and nothing more can come.
     pub(super) fn domain(&self, case: &Case<'_>) -> Domain {
         let missing = self.missing(case);
-        let received = self.0.iter().map(|r| r.received).sum();
+        let received = self.own.iter().map(|r| r.received).sum();
         let total = self.wanted().max(received);
         if total > 0 {
             let covers = format!(
                 "{} in {}",
                 counted(total, "acked message", "acked messages"),
-                counted(self.0.len() as u64, "partition", "partitions")
+                counted(self.own.len() as u64, "partition", "partitions")
             );
             return Domain::part(total.saturating_sub(self.unread()), total, covers).without(missing);
         }
-        if self.0.is_empty() {
+        if self.own.is_empty() {
             return Self::no_reading(case);
         }
         Domain::empty("nothing was written here").without(missing.or_else(|| self.may_be_written(case)))
@@ -111,7 +134,7 @@ impl<'a> Readings<'a> {
         if !ledger {
             return case.ended_early();
         }
-        let open: Vec<&&Reading> = self.0.iter().filter(|r| !r.complete).collect();
+        let open: Vec<&&Reading> = self.own.iter().filter(|r| !r.complete).collect();
         let unread = self.unread();
         if open.is_empty() && unread == 0 {
             return None;
@@ -178,14 +201,7 @@ impl<'a> Readings<'a> {
 
     /// As [`Readings::no_audit`], for a kind of anomaly that the audit decides.
     pub(super) fn no_audit_for(&self, anomaly: Anomaly) -> Option<Unknown> {
-        let decided_by_it = matches!(
-            anomaly,
-            Anomaly::Lost
-                | Anomaly::Unreadable
-                | Anomaly::Skipped
-                | Anomaly::Misplaced
-                | Anomaly::Rewritten
-        );
+        let decided_by_it = BROKEN.contains(&anomaly) || SHARED.contains(&anomaly);
         self.no_audit().filter(|_| decided_by_it)
     }
 }
@@ -199,10 +215,7 @@ pub(super) fn no_ledger(case: &Case<'_>, expected: &str) -> Answer {
             format!("write `from: run` for `{name}`, or name another `scenario`"),
         )
     } else if case.sends_only() {
-        Unknown::new(
-            format!("`{name}` reads nothing"),
-            "name a consumer as the `scenario`",
-        )
+        Unknown::new(format!("`{name}` reads nothing"), "name a consumer as the `scenario`")
     } else {
         let why = format!("`{name}` read no partition");
         case.ended_early().unwrap_or_else(|| {
@@ -230,7 +243,7 @@ pub(super) fn none_unexplained(case: &Case<'_>, anomaly: Anomaly, word: &str, st
 /// Nothing was measured: a reader that kaf6 added and that had nothing to read passes.
 pub(super) fn unmeasured(case: &Case<'_>, expected: &str) -> Answer {
     let readings = case.readings();
-    if readings.0.is_empty() && is_added(case.plan, case.index) {
+    if readings.own.is_empty() && is_added(case.plan, case.index) {
         return Answer::pass(expected, expected, readings.domain(case));
     }
     no_ledger(case, expected)

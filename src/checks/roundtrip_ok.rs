@@ -39,7 +39,8 @@ impl Check for RoundtripOk {
         let altered = case.scenario.uuids.map_or(0, |(_, wrong)| wrong);
         let late = counts.acked.saturating_sub(counts.received);
         if late + altered + case.broken() > 0 {
-            let evidence = if late > 0 { format!("{late} acked and not read back in time") } else { String::new() };
+            let evidence =
+                if late > 0 { format!("{late} acked and not read back in time") } else { String::new() };
             let answer = Answer::fail(expected, actual, beside(case.scenario)).because(evidence);
             return if altered + case.broken() > 0 { answer } else { downgrade_if_cut_short(case, answer) };
         }

@@ -42,8 +42,11 @@ impl Check for SeriesPresent {
             format!("{} series", all - missing.len()),
             domain(scrape),
         );
-        let answer =
-            if missing.is_empty() { answer } else { answer.because(format!("missing: {}", missing.join(", "))) };
+        let answer = if missing.is_empty() {
+            answer
+        } else {
+            answer.because(format!("missing: {}", missing.join(", ")))
+        };
         downgrade_if_cut_short(case, answer)
     }
 }

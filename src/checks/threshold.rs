@@ -86,7 +86,7 @@ impl Threshold<'_> {
         };
         let domain = domain(case, metric, counts.latency.count(), counts.errors);
         if holds(self.expr, value) {
-            return Answer::pass(text, print(value), domain.without(case.want_of_time()));
+            return Answer::pass(text, print(value), domain.without(case.unseen()));
         }
         if is_count(metric) && self.expr.may_come_true(value) {
             return case.too_little(text, print(value), "").covering(domain);
@@ -177,13 +177,7 @@ fn domain(case: &Case<'_>, metric: Metric, latencies: u64, errors: u64) -> Domai
 const fn is_latency(metric: Metric) -> bool {
     matches!(
         metric,
-        Metric::P50
-            | Metric::P90
-            | Metric::P95
-            | Metric::P99
-            | Metric::P999
-            | Metric::Max
-            | Metric::Mean
+        Metric::P50 | Metric::P90 | Metric::P95 | Metric::P99 | Metric::P999 | Metric::Max | Metric::Mean
     )
 }
 
