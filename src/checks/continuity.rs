@@ -26,7 +26,9 @@ impl Described for Continuity<'_> {
 
 impl Check for Continuity<'_> {
     fn targets(&self, plan: &Plan) -> Vec<usize> {
-        let own = targets::of(plan, |work| matches!(work, Work::Produce(_) | Work::Consume(_)));
+        let own = targets::of(plan, |work| {
+            matches!(work, Work::Produce(_) | Work::Consume(_) | Work::Roundtrip(_))
+        });
         own.into_iter().filter(|index| !targets::is_added(plan, *index)).collect()
     }
 

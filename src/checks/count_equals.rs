@@ -50,7 +50,7 @@ impl Check for CountEquals<'_> {
 /// Where a count of what was sent is taken from a producer, any other from a consumer where there is one.
 pub(super) fn counted_by(plan: &Plan, metric: Option<CountMetric>) -> Vec<usize> {
     if matches!(metric, Some(CountMetric::Sent | CountMetric::Acked)) {
-        return targets::first_of([targets::producers(plan), targets::roundtrips(plan)]);
+        return targets::senders(plan);
     }
     targets::counts(plan)
 }

@@ -58,6 +58,11 @@ pub(super) fn counts(plan: &Plan) -> Vec<usize> {
     first_of([consumers(plan), producers(plan), roundtrips(plan)])
 }
 
+/// Each producer; without any, each round trip.
+pub(super) fn senders(plan: &Plan) -> Vec<usize> {
+    first_of([producers(plan), roundtrips(plan)])
+}
+
 /// Each producer; without any, each round trip; without any, each consumer.
 pub(super) fn load(plan: &Plan) -> Vec<usize> {
     first_of([producers(plan), roundtrips(plan), consumers(plan)])

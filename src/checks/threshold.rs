@@ -27,6 +27,7 @@ impl Check for Threshold<'_> {
         match (self.span, self.expr.metric) {
             (Some(_), _) => targets::load(plan),
             (None, Metric::Anomaly(_)) => targets::messages(plan),
+            (None, Metric::Sent | Metric::Acked) => targets::senders(plan),
             (None, _) => targets::counts(plan),
         }
     }
@@ -149,9 +150,8 @@ impl ThresholdExpr {
     /// It does not hold for this count, and may for a greater one.
     fn may_come_true(&self, count: f64) -> bool {
         match self.op {
-            Op::Greater | Op::GreaterOrEqual => true,
+            Op::Greater | Op::GreaterOrEqual | Op::NotEqual => true,
             Op::Equal => count < self.value,
-            Op::NotEqual => true,
             Op::Less | Op::LessOrEqual => false,
         }
     }
