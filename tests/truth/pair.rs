@@ -21,8 +21,7 @@ pub(crate) struct Done {
 /// Runs a scenario file against a broker; `BROKERS` in the file stands for its addresses.
 pub(crate) async fn run(file: &str, behaviour: Behaviour) -> Done {
     let liar = Liar::start(behaviour);
-    let addresses: Vec<String> =
-        liar.addresses().iter().map(|address| format!("\"{address}\"")).collect();
+    let addresses: Vec<String> = liar.addresses().iter().map(|address| format!("\"{address}\"")).collect();
     let text = file.replace("BROKERS", &format!("[{}]", addresses.join(", ")));
     let summary = run_text(&text).await;
     Done { log: liar.log(), text, summary }
@@ -44,7 +43,8 @@ async fn run_text(text: &str) -> Value {
         saved: None,
     };
     let seen = engine::run(Arc::clone(&plan), options, live).await.unwrap();
-    let record = RunRecord::new("truth".to_owned(), run_tag, "2026-01-01T00:00:00.000Z".to_owned(), plan, seen);
+    let record =
+        RunRecord::new("truth".to_owned(), run_tag, "2026-01-01T00:00:00.000Z".to_owned(), plan, seen);
     serde_json::to_value(report::summarize(&record)).unwrap()
 }
 
@@ -57,9 +57,28 @@ impl Done {
         self.summary["anomalies"][name]["count"].as_u64().unwrap_or(0)
     }
 
+    pub(crate) fn check(&self, name: &str) -> &str {
+        self.summary["checks"][name].as_str().unwrap_or("absent")
+    }
+
+    /// A class of the run's account.
+    pub(crate) fn account(&self, class: &str) -> u64 {
+        self.summary["accounts"]["total"][class].as_u64().unwrap_or(0)
+    }
+
+    /// Messages that came to the broker, without repeats of a batch.
+    pub(crate) fn of_batches(&self, with: &str) -> u64 {
+        let batches = self.log.produced.iter().filter(|batch| batch.did.contains(&with));
+        batches.map(|batch| batch.records.len() as u64).sum()
+    }
+
     pub(crate) fn shown(&self) -> String {
-        let notes: Vec<&str> =
-            self.summary["notes"].as_array().into_iter().flatten().filter_map(|note| note["text"].as_str()).collect();
+        let notes: Vec<&str> = self.summary["notes"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|note| note["text"].as_str())
+            .collect();
         format!(
             "{}\nstatus: {} ({})\nchecks: {:#}\naccounts: {:#}\nscenarios: {:#}\nnotes: {notes:#?}\nfired: {:?}\nrequests: {:?}",
             self.text,
@@ -68,7 +87,11 @@ impl Done {
             self.summary["checks"],
             self.summary["accounts"]["total"],
             self.summary["scenarios"],
-            self.log.fired.iter().map(|fired| (fired.at_us, fired.action, fired.partition)).collect::<Vec<_>>(),
+            self.log
+                .fired
+                .iter()
+                .map(|fired| (fired.at_us, fired.action, fired.partition))
+                .collect::<Vec<_>>(),
             self.log.requests,
         )
     }

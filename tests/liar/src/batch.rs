@@ -118,10 +118,6 @@ impl Batch {
         i32::from_be_bytes(self.head[53..57].try_into().unwrap_or_default())
     }
 
-    pub fn base_offset(&self) -> i64 {
-        i64::from_be_bytes(self.head[..8].try_into().unwrap_or_default())
-    }
-
     /// Its records as they are written down; offsets from the batch's own base.
     pub fn stored(&self, base: i64) -> Vec<Stored> {
         self.records.iter().map(|record| record.stored(base + record.offset_delta)).collect()

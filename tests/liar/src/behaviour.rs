@@ -176,6 +176,9 @@ pub enum Action {
     },
     /// Stores a batch again that an idempotent producer sent again. Matches only such batches.
     WriteRetries,
+    /// Answers DUPLICATE_SEQUENCE_NUMBER (46) and base offset -1 to a batch that an idempotent producer sent again. Matches only
+    /// such batches. Legal.
+    DuplicateToRetries,
     /// Stores a control record behind the batch. Legal.
     ControlRecord,
     /// Stores records of somebody else behind the batch. Legal.
@@ -253,6 +256,7 @@ impl Action {
                 | Self::NoAnswer { .. }
                 | Self::Drop { .. }
                 | Self::MoveLeader
+                | Self::DuplicateToRetries
                 | Self::ControlRecord
                 | Self::ForeignRecords { .. }
                 | Self::LastStable { .. }
@@ -282,6 +286,7 @@ impl Action {
             Self::StripHeader { .. } => "strip_header",
             Self::OtherPartition { .. } => "other_partition",
             Self::WriteRetries => "write_retries",
+            Self::DuplicateToRetries => "duplicate_to_retries",
             Self::ControlRecord => "control_record",
             Self::ForeignRecords { .. } => "foreign_records",
             Self::FlipOnRead { .. } => "flip_on_read",

@@ -205,10 +205,13 @@ fn decide(
         if has(|action| *action == Action::WriteRetries) {
             let base = found.append(raw, batch.width());
             state.log.produced[entry].stored.push((partition, base));
+        } else if has(|action| *action == Action::DuplicateToRetries) {
+            return Decision::Answer(DUPLICATE, -1);
         }
         return Decision::Answer(0, offset);
     }
-    if idempotent && found.out_of_order(&batch) {
+    // The batch that waits behind this one comes before it in sequence.
+    if idempotent && found.held.is_none() && found.out_of_order(&batch) {
         return Decision::Answer(OUT_OF_ORDER, -1);
     }
     // What is answered, what is stored, and how often.

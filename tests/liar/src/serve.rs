@@ -15,12 +15,14 @@ use kafka_protocol::messages::list_offsets_response::{
 use kafka_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
-use kafka_protocol::messages::offset_for_leader_epoch_response::{EpochEndOffset, OffsetForLeaderTopicResult};
+use kafka_protocol::messages::offset_for_leader_epoch_response::{
+    EpochEndOffset, OffsetForLeaderTopicResult,
+};
 use kafka_protocol::messages::{
     ApiKey, ApiVersionsResponse, BrokerId, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest,
     DeleteTopicsResponse, FetchRequest, InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse,
-    MetadataRequest, MetadataResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
-    ProducerId, RequestHeader, ResponseHeader, TopicName,
+    MetadataRequest, MetadataResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, ProducerId,
+    RequestHeader, ResponseHeader, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
@@ -153,10 +155,7 @@ fn request(inner: &Arc<Inner>, connection: &Arc<Connection>, frame: &[u8]) -> Af
         ApiKey::Fetch => fetch::handle(inner, connection, header, &decode::<FetchRequest>(body, version)),
         ApiKey::ApiVersions => {
             let api = |(api, min, max): &(ApiKey, i16, i16)| {
-                ApiVersion::default()
-                    .with_api_key(*api as i16)
-                    .with_min_version(*min)
-                    .with_max_version(*max)
+                ApiVersion::default().with_api_key(*api as i16).with_min_version(*min).with_max_version(*max)
             };
             let answer = ApiVersionsResponse::default().with_api_keys(VERSIONS.iter().map(api).collect());
             connection.answer(ApiKey::ApiVersions, header, &answer);
@@ -167,12 +166,8 @@ fn request(inner: &Arc<Inner>, connection: &Arc<Connection>, frame: &[u8]) -> Af
         ApiKey::OffsetForLeaderEpoch => epoch_ends(inner, connection, header, &decode(body, version)),
         ApiKey::InitProducerId => {
             let mut state = inner.state();
-            let request = Request {
-                api: Api::InitProducerId,
-                partition: -1,
-                marked: state.markers,
-                again: false,
-            };
+            let request =
+                Request { api: Api::InitProducerId, partition: -1, marked: state.markers, again: false };
             let actions = state.fire(request, inner.now_us());
             state.next_producer += 1;
             let answer = InitProducerIdResponse::default()
@@ -192,9 +187,11 @@ fn request(inner: &Arc<Inner>, connection: &Arc<Connection>, frame: &[u8]) -> Af
                     state.create(name, topic.num_partitions);
                 }
                 answer.topics.push(
-                    CreatableTopicResult::default()
-                        .with_name(topic.name.clone())
-                        .with_error_code(if there { TOPIC_EXISTS } else { 0 }),
+                    CreatableTopicResult::default().with_name(topic.name.clone()).with_error_code(if there {
+                        TOPIC_EXISTS
+                    } else {
+                        0
+                    }),
                 );
             }
             drop(state);
@@ -208,9 +205,11 @@ fn request(inner: &Arc<Inner>, connection: &Arc<Connection>, frame: &[u8]) -> Af
             for name in &asked.topic_names {
                 let there = state.topics.remove(name.0.as_str()).is_some();
                 answer.responses.push(
-                    DeletableTopicResult::default()
-                        .with_name(Some(name.clone()))
-                        .with_error_code(if there { 0 } else { UNKNOWN_TOPIC }),
+                    DeletableTopicResult::default().with_name(Some(name.clone())).with_error_code(if there {
+                        0
+                    } else {
+                        UNKNOWN_TOPIC
+                    }),
                 );
             }
             drop(state);
@@ -222,7 +221,8 @@ fn request(inner: &Arc<Inner>, connection: &Arc<Connection>, frame: &[u8]) -> Af
 }
 
 fn decode<T: Decodable>(mut body: &[u8], version: i16) -> T {
-    T::decode(&mut body, version).unwrap_or_else(|error| panic!("a request of version {version} decodes: {error}"))
+    T::decode(&mut body, version)
+        .unwrap_or_else(|error| panic!("a request of version {version} decodes: {error}"))
 }
 
 fn code(actions: &[Action]) -> Option<i16> {
@@ -247,12 +247,7 @@ fn finish(inner: &Inner, actions: &[Action], answer: impl FnOnce() -> bool) -> A
     After::GoOn
 }
 
-fn metadata(
-    inner: &Arc<Inner>,
-    connection: &Connection,
-    header: Header,
-    asked: &MetadataRequest,
-) -> After {
+fn metadata(inner: &Arc<Inner>, connection: &Connection, header: Header, asked: &MetadataRequest) -> After {
     let mut state = inner.state();
     let broker = |(node, port): (usize, &u16)| {
         MetadataResponseBroker::default()
@@ -309,7 +304,9 @@ fn describe(state: &mut State, name: &str, at_us: u64, all: &mut Vec<Action>) ->
                 .with_error_code(error)
                 .with_leader_id(BrokerId(leader))
                 .with_leader_epoch(found.epoch())
-                .with_replica_nodes((0..nodes).map(|node| BrokerId(i32::try_from(node).unwrap_or(0))).collect())
+                .with_replica_nodes(
+                    (0..nodes).map(|node| BrokerId(i32::try_from(node).unwrap_or(0))).collect(),
+                )
                 .with_isr_nodes((0..nodes).map(|node| BrokerId(i32::try_from(node).unwrap_or(0))).collect()),
         );
         all.extend(own);

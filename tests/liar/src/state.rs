@@ -109,7 +109,7 @@ impl State {
                 Phase::BeforeMarker => !request.marked,
                 Phase::AfterMarker => request.marked,
             };
-            let only_again = rule.action == Action::WriteRetries;
+            let only_again = matches!(rule.action, Action::WriteRetries | Action::DuplicateToRetries);
             let here = rule.partition.is_none_or(|partition| partition == request.partition);
             // Of metadata, a topic and its partitions are asked about one by one.
             let apart = request.api == Api::Metadata && request.partition >= 0 && rule.partition.is_none();
