@@ -12,6 +12,8 @@ pub enum Anomaly {
     Lost,
     /// Acked, a reader passed its place without it, a fresh reader found it there.
     Skipped,
+    /// Acked, and a reachable broker gave no record there.
+    Unreadable,
     /// Acked, and the reader never came that far.
     Unread,
     /// One identity at two or more offsets.
@@ -36,9 +38,10 @@ pub enum Anomaly {
 
 impl Anomaly {
     /// All of them, in the order in which people read them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Lost,
         Self::Skipped,
+        Self::Unreadable,
         Self::Unread,
         Self::Duplicate,
         Self::Reordered,
@@ -56,6 +59,7 @@ impl Anomaly {
         match self {
             Self::Lost => "lost",
             Self::Skipped => "skipped",
+            Self::Unreadable => "unreadable",
             Self::Unread => "unread",
             Self::Duplicate => "duplicate",
             Self::Reordered => "reordered",

@@ -15,6 +15,7 @@ use anyhow::Context as _;
 
 use crate::engine::{self, Live, Options, Stop};
 use crate::ids::RunTag;
+use crate::kafka::Waits;
 use crate::ledger::Saved;
 use crate::observe::Cut;
 use crate::plan::{self, Plan};
@@ -151,6 +152,7 @@ pub async fn run(plans: Vec<Plan>, options: &RunOptions, watch: &mut dyn Watch) 
             stop,
             save_ledger: options.save_ledger,
             saved: None,
+            waits: Waits::default(),
         };
         done.push(one(plan, engine, live, &folder, watch).await?);
     }
@@ -186,6 +188,7 @@ pub async fn verify(
         stop: options.stop.clone(),
         save_ledger: false,
         saved: Some(saved),
+        waits: Waits::default(),
     };
     one(plan, engine, live, &folder, watch).await
 }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::ids::{Offset, Partition};
-use crate::ledger::{Judgement, Saved, Streams};
+use crate::ledger::{Accounts, Judgement, Saved, Streams};
 use crate::metrics::Snapshot;
 use crate::plan::Aspect;
 use crate::scenario::Secrets;
@@ -19,6 +19,8 @@ pub struct Observations {
     pub readings: Vec<Reading>,
     /// Each partition that was written or read.
     pub partitions: Vec<PartitionSeen>,
+    /// Where every message went; none where nothing of the file sends.
+    pub accounts: Option<Accounts>,
     /// The ledger, where it was to be kept.
     pub saved: Option<Saved>,
     /// What was done to the cluster on purpose, by the faults' numbers in the plan.
@@ -126,6 +128,8 @@ pub enum Ended {
     Skipped,
     /// It could not do its work.
     Failed,
+    /// Its client gave up for good after it had done some of its work.
+    Fatal,
 }
 
 impl Ended {
@@ -139,6 +143,7 @@ impl Ended {
             Self::Interrupted => "interrupted",
             Self::Skipped => "skipped",
             Self::Failed => "failed",
+            Self::Fatal => "fatal",
         }
     }
 
@@ -332,6 +337,10 @@ pub struct Reading {
     pub wanted: u64,
     /// An audit was to be made of it and could not be.
     pub unaudited: bool,
+    /// It read all that it was to read.
+    pub complete: bool,
+    /// Why it did not; empty where it did.
+    pub incomplete_why: String,
     /// The ledger's verdict; none without a ledger (`from: any`).
     pub judgement: Option<Judgement>,
 }
@@ -349,6 +358,8 @@ pub struct PartitionSeen {
     pub acked_offsets: Option<(Offset, Offset)>,
     /// Offset of the last fence that was acked.
     pub fence: Option<Offset>,
+    /// The anomalies that any observer saw there, each message once, with evidence; none where nobody looked.
+    pub judgement: Option<Judgement>,
 }
 
 /// A remark in the user's words.

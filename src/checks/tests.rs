@@ -264,6 +264,8 @@ fn unaudited() -> Observations {
         resets: 0,
         wanted: 3000,
         unaudited: true,
+        complete: true,
+        incomplete_why: String::new(),
         judgement: Some(Judgement { counts, evidence: Vec::new() }),
     }];
     seen

@@ -3,7 +3,7 @@
 //! What a live reader saw before a fault can be gone after it; so the last look decides.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::shared::{Shared, Topology};
 use crate::ids::Partition;
@@ -12,18 +12,13 @@ use crate::ledger::envelope::{self, HEADER};
 use crate::ledger::{Checked, PartitionReads};
 use crate::observe::{Note, PartitionSeen};
 
-/// How long the audit may take as a whole.
-const BOUND: Duration = Duration::from_secs(300);
-/// How often it says how far it is.
-const TELL: Duration = Duration::from_secs(5);
-
 /// Reads those of these partitions that hold acked messages; those that could not be read to their end are left out, and noted.
 pub(super) fn all<'a>(
     shared: &Shared,
     topology: &Topology,
     partitions: impl Iterator<Item = &'a PartitionSeen>,
 ) -> HashMap<(usize, Partition), PartitionReads> {
-    let until = Instant::now() + BOUND;
+    let until = Instant::now() + shared.client.waits().audit;
     let mut out = HashMap::new();
     for seen in partitions {
         let Some((first, last)) = seen.acked_offsets else { continue };
@@ -69,7 +64,7 @@ fn one(
     let passed = kafka::read_range(&shared.client, &range, timeout, &mut |event| match event {
         ReadEvent::Record(record) => {
             at = record.offset;
-            if told.elapsed() >= TELL {
+            if told.elapsed() >= shared.client.waits().tell {
                 told = Instant::now();
                 shared
                     .live

@@ -21,10 +21,6 @@ use crate::plan::{Acks, Plan, Work};
 
 /// The key of each fence, so that a compacted topic keeps the last one and takes it at all.
 const KEY: &[u8] = b"kaf6-fence";
-/// How long writing fences may take when the broker does not answer.
-const BOUND: Duration = Duration::from_secs(30);
-/// And after a fault: KafScale refuses what is sent until its window of storage latencies, by default a minute, is empty.
-const BOUND_AFTER_FAULT: Duration = Duration::from_secs(90);
 
 /// What a reader knows of its fence.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,7 +116,9 @@ impl Fences {
         deadline: Instant,
     ) -> HashMap<Partition, Result<Fence, String>> {
         let shared = &self.shared;
-        let bound = if shared.faults_ran() { BOUND_AFTER_FAULT } else { BOUND };
+        let waits = shared.client.waits();
+        // KafScale refuses what is sent until its window of storage latencies, by default a minute, is empty.
+        let bound = if shared.faults_ran() { waits.marker_after_fault } else { waits.marker };
         let until = deadline.min(Instant::now() + bound);
         let name = &shared.topic_names()[topic];
         let mut out: HashMap<Partition, Result<Fence, String>> = HashMap::new();
@@ -129,7 +127,7 @@ impl Fences {
             let open: Vec<Partition> = partitions.iter().copied().filter(|p| !out.contains_key(p)).collect();
             if let Err(error) = self.attempt(reader, topic, name, &open, until, &mut out, &mut why) {
                 why.extend(open.into_iter().map(|p| (p, error.to_string())));
-                std::thread::sleep(Duration::from_millis(200));
+                std::thread::sleep(waits.marker_again);
             }
         }
         for partition in partitions {
@@ -160,14 +158,15 @@ impl Fences {
         why: &mut HashMap<Partition, String>,
     ) -> Result<(), kafka::Error> {
         let shared = &self.shared;
+        let waits = shared.client.waits();
         let options = ProducerOptions {
             acks: Acks::All,
-            message_timeout: Duration::from_secs(10).min(until.saturating_duration_since(Instant::now())),
+            message_timeout: waits.marker_ack.min(until.saturating_duration_since(Instant::now())),
             linger: Duration::ZERO,
             ..ProducerOptions::new(name)
         };
         let mut producer = Producer::open(&shared.client_of(reader), &options)?;
-        producer.warm_up(Duration::from_secs(5).min(until.saturating_duration_since(Instant::now())))?;
+        producer.warm_up(waits.marker_open.min(until.saturating_duration_since(Instant::now())))?;
         let mut sent: Vec<(Partition, u64)> = Vec::new();
         for partition in partitions {
             let number = self.numbers.fetch_add(1, Ordering::Relaxed);
@@ -191,6 +190,9 @@ impl Fences {
             };
             match delivery.outcome {
                 Outcome::Acked { offset } => self.acked(topic, *partition, *number, offset, out),
+                Outcome::AckedNowhere => {
+                    why.insert(*partition, "it was acked without an offset".to_owned());
+                }
                 Outcome::Failed { code } | Outcome::Unknown { code } => {
                     why.insert(*partition, format!("{} ({code})", code.text()));
                 }
@@ -266,6 +268,7 @@ scenarios:
             stop: Stop::new(),
             save_ledger: false,
             saved: None,
+            waits: kafka::Waits::default(),
         };
         Arc::new(Shared::new(Arc::new(plan), options, live, None).unwrap())
     }

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::audit;
 use super::ends::PartitionEnd;
@@ -21,11 +21,6 @@ use crate::ledger::{
 };
 use crate::observe::{Note, PartitionSeen, Reading};
 use crate::plan::{From, Work};
-
-/// How long asking for the ends of one topic's logs may take.
-const ASK: Duration = Duration::from_secs(5);
-/// How long all second looks together may take.
-const BOUND: Duration = Duration::from_secs(60);
 
 /// What judging comes to.
 #[derive(Debug, Default)]
@@ -56,7 +51,7 @@ fn judge(shared: &Shared) -> Judged {
     };
     let audits = audit::all(shared, topology, seen.iter().filter(|p| audited((p.topic, p.partition))));
     let ends = ends(shared, topology);
-    let until = Instant::now() + BOUND;
+    let until = Instant::now() + shared.client.waits().recheck;
     let readings: Vec<Reading> = ends_read
         .iter()
         .map(|(scenario, end)| {
@@ -92,7 +87,8 @@ fn ends(shared: &Shared, topology: &Topology) -> HashMap<(usize, Partition), Off
             continue;
         }
         // What is not told is not measured.
-        let told = kafka::metadata::ends(&shared.client, &topic.name, &fenced, ASK).unwrap_or_default();
+        let told = kafka::metadata::ends(&shared.client, &topic.name, &fenced, shared.client.waits().ends)
+            .unwrap_or_default();
         out.extend(told.into_iter().map(|(partition, end)| ((index, partition), end)));
     }
     out
@@ -132,6 +128,8 @@ fn reading(
         resets: end.reads.resets(),
         wanted: 0,
         unaudited: false,
+        complete: end.reached_fence,
+        incomplete_why: String::new(),
         judgement: None,
     };
     let Work::Consume(plan) = &shared.plan.scenarios[scenario].work else { return reading };
@@ -231,7 +229,7 @@ fn partitions(shared: &Shared, topology: &Topology, sent: &HashMap<StreamId, Sen
         else {
             continue;
         };
-        seen.acked += log.acks().len();
+        seen.acked += log.acked_total();
         if let Some((low, high)) = log.offsets() {
             seen.acked_offsets =
                 Some(seen.acked_offsets.map_or((low, high), |(a, b)| (a.min(low), b.max(high))));

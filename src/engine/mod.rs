@@ -119,6 +119,7 @@ async fn with_cluster(
         scenarios,
         readings,
         partitions,
+        accounts: None,
         saved,
         faults,
         containers,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::stop::Stop;
 use crate::ids::RunTag;
-use crate::kafka;
+use crate::kafka::{self, Waits};
 use crate::ledger::Saved;
 
 /// What a run needs beside its plan.
@@ -22,6 +22,8 @@ pub struct Options {
     pub save_ledger: bool,
     /// Send nothing: the plan's producers are those of this ledger, and what they sent then is judged now.
     pub saved: Option<Saved>,
+    /// How long reading and judging wait; tests take short ones.
+    pub waits: Waits,
 }
 
 /// A run that could not begin: settings that librdkafka refuses, or a run that the embedded broker cannot hold.

@@ -2,6 +2,7 @@
 //!
 //! Open loop: the schedule says when; closed loop: as fast as the bytes in flight allow.
 
+pub(super) mod booking;
 mod client;
 mod ended;
 mod flight;
@@ -20,7 +21,7 @@ use super::message::longest;
 use super::outcome::{Outcome, cut, unwind};
 use super::setup;
 use super::shared::Shared;
-use crate::ids::StreamId;
+use crate::ids::{Partition, StreamId};
 use crate::kafka::{self, Producer, ProducerOptions};
 use crate::observe::{Ended, Note};
 use crate::plan::{Partitioning, Work};
@@ -148,12 +149,9 @@ impl Task {
         let mut client = Client::new(&self, plan, first, started_us, budget);
         let in_time = client.send_all(&mut producer);
         let in_time = client.settle(&mut producer) && in_time;
-        let logs = client.close(producer, Instant::now() + GRACE);
-        shared.hand_in_sent(
-            logs.into_iter().enumerate().filter(|(_, log)| log.sent() > 0).map(|(partition, log)| {
-                (StreamId(first.0 + u32::try_from(partition).unwrap_or(u32::MAX)), log)
-            }),
-        );
+        let closed = client.close(producer, Instant::now() + GRACE);
+        let stream = |partition: Partition| StreamId(first.0 + partition.unsigned_abs());
+        shared.hand_in_sent(closed.logs.into_iter().map(|(partition, log)| (stream(partition), log)));
         Ok(in_time)
     }
 }

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::outcome::unwind;
 use super::shared::{Shared, TopicState, Topology};
@@ -14,15 +14,6 @@ use crate::ledger::{Saved, StreamInfo, Streams};
 use crate::observe::Note;
 use crate::plan::{Plan, ScenarioPlan, ValuePlan, Work};
 use crate::scenario::Template;
-
-/// How long reaching the brokers and creating the topics may take.
-const BOUND: Duration = Duration::from_secs(10);
-/// How long a broker may take to answer where nothing but `connect` starts at once.
-const QUICK: Duration = Duration::from_secs(1);
-/// How long finding the cause of a failed try may take.
-const PROBE: Duration = Duration::from_secs(2);
-/// A failed try is not repeated within this time.
-const FRESH: Duration = Duration::from_secs(3);
 
 /// The first try. Its failure is noted; what needs the topics says so itself.
 pub(super) async fn first(shared: &Arc<Shared>) {
@@ -39,7 +30,9 @@ pub(super) async fn first(shared: &Arc<Shared>) {
 async fn try_once(shared: &Arc<Shared>) {
     if connects_first(&shared.plan) {
         let client = shared.client.clone();
-        let asked = tokio::task::spawn_blocking(move || kafka::metadata::fetch(&client, &[], QUICK));
+        let asked = tokio::task::spawn_blocking(move || {
+            kafka::metadata::fetch(&client, &[], client.waits().setup_quick)
+        });
         if unwind(asked.await).is_err() {
             return;
         }
@@ -67,7 +60,7 @@ pub(super) async fn ready(shared: &Arc<Shared>) -> Result<(), String> {
         return Ok(());
     }
     if let Some((at, why)) = last.as_ref()
-        && at.elapsed() < FRESH
+        && at.elapsed() < shared.client.waits().setup_again
     {
         return Err(why.clone());
     }
@@ -84,8 +77,8 @@ pub(super) async fn ready(shared: &Arc<Shared>) -> Result<(), String> {
         Err(error) => {
             let task = Arc::clone(shared);
             let causes = unwind(tokio::task::spawn_blocking(move || causes(&task)).await);
-            let mut why =
-                format!("no broker could be reached within {} s: {causes} ({error})", BOUND.as_secs());
+            let bound = shared.client.waits().setup.as_secs_f64();
+            let mut why = format!("no broker could be reached within {bound} s: {causes} ({error})");
             if let Some(hint) = in_container_hint(&shared.client) {
                 why = format!("{why}; {hint}");
             }
@@ -112,7 +105,7 @@ pub(super) fn in_container_hint(client: &Client) -> Option<String> {
 
 /// Where the way to each broker ends, in the words of the wire probe.
 fn causes(shared: &Shared) -> String {
-    let until = Instant::now() + PROBE;
+    let until = Instant::now() + shared.client.waits().setup_cause;
     let cause = |broker: &String| {
         let answer = probe::probe(&shared.client, broker, &[], until);
         match answer.stages.iter().find_map(|s| s.error.as_ref().map(|error| (s.name, error))) {
@@ -135,7 +128,7 @@ fn restore(shared: &Shared, saved: &Saved, topics: Vec<TopicState>) -> Topology 
 fn topics_of(shared: &Shared, saved: &Saved) -> Result<Vec<TopicState>, kafka::Error> {
     let names = shared.topic_names();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let metadata = kafka::metadata::fetch(&shared.client, &names, BOUND)?;
+    let metadata = kafka::metadata::fetch(&shared.client, &names, shared.client.waits().setup)?;
     let state = |(index, name): (usize, &&str)| {
         let then = saved.streams.iter().filter(|s| s.topic == index).map(|s| s.partition + 1).max();
         let now = metadata.topic(name).map(|t| i32::try_from(t.partitions.len()).unwrap_or(i32::MAX));
@@ -163,7 +156,7 @@ fn topics(shared: &Shared) -> Result<Vec<TopicState>, kafka::Error> {
             recreate: topic.recreate,
         })
         .collect();
-    let results = kafka::ensure_topics(&shared.client, &specs, BOUND)?;
+    let results = kafka::ensure_topics(&shared.client, &specs, shared.client.waits().setup)?;
     let states = shared.plan.topics.iter().zip(results).map(|(wanted, result)| {
         let (partitions, error) = match result.outcome {
             TopicOutcome::Created { partitions } => (partitions, None),

@@ -45,7 +45,8 @@ pub(super) struct Shared {
     pub(super) setup: tokio::sync::Mutex<Option<(Instant, String)>>,
     sent: Mutex<HashMap<StreamId, SentLog>>,
     ends: Mutex<Vec<(usize, PartitionEnd)>>,
-    fences: Mutex<HashMap<(usize, Partition), Fence>>,
+    /// All end markers that were acked, in the order of their numbers.
+    markers: Mutex<HashMap<(usize, Partition), Vec<Fence>>>,
     notes: Mutex<Vec<Note>>,
     crashed: Mutex<Vec<String>>,
     /// Lives as long as the run does.
@@ -103,6 +104,7 @@ impl Shared {
                 (Client::embedded(&embedded, &plan.client)?, Some(embedded))
             }
         };
+        let client = client.with_waits(options.waits);
         let states = (0..plan.scenarios.len() + plan.faults.len()).map(|_| State::new()).collect();
         Ok(Self {
             plan,
@@ -120,7 +122,7 @@ impl Shared {
             setup: tokio::sync::Mutex::new(None),
             sent: Mutex::default(),
             ends: Mutex::default(),
-            fences: Mutex::default(),
+            markers: Mutex::default(),
             notes: Mutex::default(),
             crashed: Mutex::default(),
             _embedded: embedded,
@@ -233,7 +235,7 @@ impl Shared {
         let (Some(topology), sent) = (self.topology(), lock(&self.sent)) else { return [0; 4] };
         let own = topology.streams.iter().filter(|(_, info)| info.scenario == scenario);
         own.filter_map(|(id, _)| sent.get(&id)).fold([0; 4], |sum, log| {
-            let more = [log.sent(), log.acks().len(), log.failures().len(), log.unknowns()];
+            let more = [log.sent(), log.acked_total(), log.failures().len(), log.unknowns()];
             std::array::from_fn(|i| sum[i] + more[i])
         })
     }
@@ -273,17 +275,21 @@ impl Shared {
 
     /// A fence was acked here.
     pub(super) fn hand_in_fence(&self, topic: usize, partition: Partition, fence: Fence) {
-        let mut fences = lock(&self.fences);
-        let last = fences.entry((topic, partition)).or_insert(fence);
-        // Fences of several readers may be on their way side by side.
-        if fence.number > last.number {
-            *last = fence;
-        }
+        let mut markers = lock(&self.markers);
+        let here = markers.entry((topic, partition)).or_default();
+        // Those of several readers may be on their way side by side.
+        let at = here.partition_point(|marker| marker.number < fence.number);
+        here.insert(at, fence);
+    }
+
+    /// All end markers that were acked in this partition, in the order of their numbers. They count as acked messages.
+    pub(super) fn markers(&self, topic: usize, partition: Partition) -> Vec<Fence> {
+        lock(&self.markers).get(&(topic, partition)).cloned().unwrap_or_default()
     }
 
     /// The last fence of a partition.
     pub(super) fn fence(&self, topic: usize, partition: Partition) -> Option<Fence> {
-        lock(&self.fences).get(&(topic, partition)).copied()
+        lock(&self.markers).get(&(topic, partition))?.last().copied()
     }
 
     /// Where the last fence of a partition was acked.

@@ -1,10 +1,10 @@
 //! What became of a message: acked, failed or unknown, by rules over error code, status and acks.
 //!
-//! Owns the list of codes that exclude a write; whatever is not on it may lie in the log.
+//! Owns the list of codes that exclude a write (whatever is not on it may lie in the log), and which offsets of acks are none.
 
 use super::Code;
 use super::raw::Report;
-use crate::ids::Offset;
+use crate::ids::{Offset, Partition};
 
 /// The end of one message's sending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Delivery {
     pub outcome: Outcome,
 }
 
-/// The three ends of sending a message.
+/// The ends of sending a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The broker confirmed it at this offset.
@@ -23,6 +23,8 @@ pub enum Outcome {
         /// Its place in the partition.
         offset: Offset,
     },
+    /// The broker confirmed it without a usable offset: it is in the log, nobody knows where.
+    AckedNowhere,
     /// It is not in the log: never sent, or refused with a code that excludes a write.
     Failed {
         /// Why.
@@ -76,16 +78,36 @@ pub(super) fn excludes_write(code: Code) -> bool {
     REFUSED.contains(&code.0)
 }
 
+/// Finds acks without a place. librdkafka counts the offsets of a batch from the one in the answer, and that of -1 (error 46,
+/// DUPLICATE_SEQUENCE_NUMBER, which it takes for success, has it too) gives -1, 0, 1 and so on.
+#[derive(Debug, Default)]
+pub(super) struct Placeless {
+    /// Where the batch that is being reported goes on.
+    next: Option<(Partition, Offset)>,
+}
+
+impl Placeless {
+    /// Whether the offset of the next report is none. Reports of one batch come in a row, so what goes on where a report without
+    /// a place stopped is of its batch. A batch that is really there cannot be taken for it but where none of the messages
+    /// without a place was written: a log holds no fewer than its end says.
+    pub(super) fn takes(&mut self, report: &Report) -> bool {
+        let here = Some((report.partition, report.offset));
+        let placeless = report.code.is_none() && (report.offset < 0 || self.next == here);
+        self.next = placeless.then(|| (report.partition, report.offset + 1));
+        placeless
+    }
+}
+
 impl Outcome {
     /// By the rules. `acks`: whether an answer was asked for. `doubt`: whether an answer since this message was handed
-    /// over may hide a write that librdkafka rules out.
-    pub(super) fn of(report: &Report, acks: bool, doubt: bool) -> Self {
+    /// over may hide a write that librdkafka rules out. `placeless`: whether an ack's offset is none.
+    pub(super) fn of(report: &Report, acks: bool, doubt: bool, placeless: bool) -> Self {
         let code = report.code;
         if code.is_none() {
-            return if acks && report.offset >= 0 {
-                Self::Acked { offset: report.offset }
-            } else {
-                Self::Unknown { code }
+            return match (acks, placeless) {
+                (true, false) => Self::Acked { offset: report.offset },
+                (true, true) => Self::AckedNowhere,
+                (false, _) => Self::Unknown { code },
             };
         }
         // The status remembers earlier attempts: once possibly written, it stays so.
@@ -98,7 +120,49 @@ impl Outcome {
 mod tests {
     use std::time::Duration;
 
+    use proptest::prelude::*;
+
     use super::*;
+
+    fn report(partition: Partition, offset: Offset, code: i32) -> Report {
+        Report { tag: 1, partition, code: Code(code), offset, not_persisted: false, age: Duration::ZERO }
+    }
+
+    proptest! {
+        /// Batches of all partitions as they end: one whose base is below 0 has no place, and no more has what goes on behind it.
+        #[test]
+        fn a_batch_without_a_place_is_so_as_a_whole(
+            batches in prop::collection::vec(
+                (0..3, prop_oneof![Just(-1_i64), Just(-1001), 0_i64..6, 0_i64..1000], 1_i64..6, prop::bool::weighted(0.1)),
+                0..40,
+            ),
+        ) {
+            let mut placeless = Placeless::default();
+            let mut running = None;
+            for (partition, base, len, failed) in batches {
+                let expected = !failed && (base < 0 || running == Some((partition, base)));
+                for offset in base..base + len {
+                    let taken = placeless.takes(&report(partition, offset, if failed { 7 } else { 0 }));
+                    prop_assert_eq!(taken, expected, "{} {}", base, offset);
+                }
+                running = expected.then_some((partition, base + len));
+            }
+        }
+    }
+
+    #[test]
+    fn messages_that_fail_within_a_batch_or_are_missing_in_it_do_not_matter() {
+        let mut placeless = Placeless::default();
+        let taken = |p: &mut Placeless, offsets: &[i64]| -> Vec<bool> {
+            offsets.iter().map(|offset| p.takes(&report(0, *offset, 0))).collect()
+        };
+        assert_eq!(taken(&mut placeless, &[-1, 0, 1, 2]), [true; 4]);
+        assert_eq!(taken(&mut placeless, &[4, 5]), [false; 2]);
+        assert_eq!(taken(&mut placeless, &[-1, -1, -1, 0, 0]), [true, true, true, true, false]);
+        assert!(placeless.takes(&report(0, -1, 0)));
+        assert!(!placeless.takes(&report(1, 0, 0)), "of another partition");
+        assert!(!placeless.takes(&report(0, 0, 0)), "another batch came between them");
+    }
 
     #[test]
     fn the_table_of_outcomes() {
@@ -108,7 +172,9 @@ mod tests {
         for (code, offset, not_persisted, acks, doubt, expected) in [
             (0, 7, false, true, false, Outcome::Acked { offset: 7 }),
             (0, 0, false, true, true, Outcome::Acked { offset: 0 }),
-            (0, -1001, false, true, false, unknown(0)),
+            (0, -1001, false, true, false, Outcome::AckedNowhere),
+            (0, -1, false, true, true, Outcome::AckedNowhere),
+            (0, -1, false, false, false, unknown(0)),
             (0, -1001, false, false, false, unknown(0)),
             (0, 7, false, false, false, unknown(0)),
             // timed out: queued, and after it was on the wire
@@ -137,7 +203,7 @@ mod tests {
             let report =
                 Report { tag: 1, partition: 0, code: Code(code), offset, not_persisted, age: Duration::ZERO };
             assert_eq!(
-                Outcome::of(&report, acks, doubt),
+                Outcome::of(&report, acks, doubt, Placeless::default().takes(&report)),
                 expected,
                 "{code} {offset} {not_persisted} {acks} {doubt}"
             );

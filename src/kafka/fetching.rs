@@ -1,13 +1,13 @@
 //! How a reader's client fetches: how much at once, how much may wait, and how long a broker may gather.
 
+use std::time::Duration;
+
 use super::Client;
 
 /// Messages that a partition's queue may hold before it fetches more, at most; librdkafka keeps some 300 bytes beside each, and
 /// what waits long is out of the processor's cache when its turn comes.
 const MOST_MESSAGES: u64 = 10_000;
 const BYTES_A_MESSAGE: u64 = 300;
-/// Milliseconds that a patient reader leaves a broker for each answer.
-const PATIENCE: u64 = 1000;
 
 /// The librdkafka properties, under the user's, of readers of so many partitions with so many bytes for all.
 pub(super) fn properties(
@@ -27,7 +27,7 @@ pub(super) fn properties(
     let mut properties = vec![
         ("allow.auto.create.topics", "false".to_owned()),
         ("auto.offset.reset", "error".into()),
-        ("fetch.error.backoff.ms", "50".into()),
+        ("fetch.error.backoff.ms", millis(client.waits().fetch_backoff).to_string()),
         // A full queue is looked at again after so long, a second where not set: a reader that was drained meanwhile waits out
         // the rest of it, at each turn of the few MiB that each of some partitions may hold.
         ("fetch.queue.backoff.ms", "5".into()),
@@ -43,9 +43,13 @@ pub(super) fn properties(
     // mean. So it is short, while that makes no more than some 500 requests a second over all partitions.
     let wait = match (client.is_embedded(), patient) {
         (true, _) => 10,
-        (false, true) => PATIENCE,
-        (false, false) => (count * 2).clamp(100, 500),
+        (false, true) => millis(client.waits().fetch_patient),
+        (false, false) => (count * 2).clamp(millis(client.waits().fetch), 500),
     };
     properties.push(("fetch.wait.max.ms", wait.to_string()));
     properties
+}
+
+fn millis(wait: Duration) -> u64 {
+    u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)
 }

@@ -17,9 +17,6 @@ pub use super::cluster::{Broker, Metadata, PartitionInfo, Topic};
 const RETRY: Duration = Duration::from_millis(2);
 const RETRY_MOST: Duration = Duration::from_millis(50);
 
-/// How long a broker has to go on not knowing a partition, until that is believed.
-pub const GONE: Duration = Duration::from_secs(3);
-
 /// UNKNOWN_TOPIC_OR_PARTITION.
 pub(super) const UNKNOWN_TOPIC: Code = Code(3);
 
@@ -49,7 +46,7 @@ pub fn fetch(client: &Client, topics: &[&str], timeout: Duration) -> Result<Meta
 
 /// Whether a broker that can be reached knows the partition; where none answers, it is taken to.
 pub fn knows(client: &Client, topic: &str, partition: Partition) -> bool {
-    match fetch(client, &[topic], Duration::from_secs(3)) {
+    match fetch(client, &[topic], client.waits().answer) {
         Ok(metadata) => metadata
             .topic(topic)
             .is_some_and(|t| !t.code.means_gone() && t.partitions.iter().any(|p| p.id == partition)),
@@ -60,16 +57,16 @@ pub fn knows(client: &Client, topic: &str, partition: Partition) -> bool {
 /// Whether a request failed since a broker that can be reached no longer knows the partition, also when it is asked again:
 /// one that was just started may not have learned of its topics yet.
 pub fn is_gone(client: &Client, topic: &str, partition: Partition, error: &Error) -> bool {
-    let first = Instant::now();
+    let (first, gone) = (Instant::now(), client.waits().gone);
     error.code().is_some_and(Code::means_gone)
         && loop {
             if knows(client, topic, partition) {
                 break false;
             }
-            if first.elapsed() >= GONE {
+            if first.elapsed() >= gone {
                 break true;
             }
-            std::thread::sleep(GONE / 6);
+            std::thread::sleep(gone / 6);
         }
 }
 

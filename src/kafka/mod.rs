@@ -5,6 +5,7 @@
 //! | want | take |
 //! | --- | --- |
 //! | where to connect, and how | [`Client`]; cheap to clone, shares its [`LogLines`] |
+//! | how long to wait, and for what | [`Waits`], which the client carries |
 //! | a broker inside this process | [`Embedded`], then [`Client::embedded`] |
 //! | topics before the run | [`ensure_topics`] |
 //! | what the cluster says of itself | [`metadata::fetch`], [`metadata::watermarks`] |
@@ -16,6 +17,7 @@
 //! Nothing here is async: the callers own threads, and each wait has a time bound and a [`Waker`].
 
 pub mod admin;
+mod brake;
 mod cluster;
 pub mod code;
 pub mod delivery;
@@ -34,6 +36,7 @@ mod retries;
 pub mod second_look;
 pub mod settings;
 mod staged;
+pub mod waits;
 pub mod wake;
 
 pub use admin::{TopicOutcome, TopicResult, TopicSpec, ensure_topics};
@@ -49,4 +52,5 @@ pub use reader::{ReadEvent, ReaderOptions, ReaderSet, Record};
 pub use retries::{ProducerEvent, ProducerEventKind};
 pub use second_look::{Range, read_range};
 pub use settings::Client;
+pub use waits::Waits;
 pub use wake::Waker;

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::delivery::Placeless;
 use super::raw::{Batch, Kind, Outgoing, Queue, Serve, Topic};
 use super::release::let_go;
 use super::retries::{ProducerEvent, Retries};
@@ -109,6 +110,7 @@ pub struct Producer {
     batch: Batch,
     ready: Vec<u32>,
     acks: bool,
+    placeless: Placeless,
     queue_bytes: u64,
     in_flight: u64,
 }
@@ -139,6 +141,7 @@ impl Producer {
             batch: Batch::default(),
             ready: Vec::new(),
             acks: options.acks != Acks::None,
+            placeless: Placeless::default(),
             queue_bytes: kbytes(options) * 1024,
             in_flight: 0,
         })
@@ -281,13 +284,16 @@ impl Producer {
 
     fn serve(&mut self, how: Serve, on: &mut dyn FnMut(Delivery)) -> usize {
         let mut ended = 0;
-        let Self { topic, retries, staged, acks, .. } = self;
+        let Self { topic, retries, staged, acks, placeless, .. } = self;
         topic.handle().reports(how, &mut |report| {
             let doubt = !report.code.is_none()
                 && report.not_persisted
                 && Instant::now().checked_sub(report.age).is_none_or(|sent| retries.doubt_since(sent));
             staged.release(report.partition, report.tag);
-            on(Delivery { tag: report.tag, outcome: Outcome::of(&report, *acks, doubt) });
+            on(Delivery {
+                tag: report.tag,
+                outcome: Outcome::of(&report, *acks, doubt, placeless.takes(&report)),
+            });
             ended += 1;
         });
         self.in_flight = self.in_flight.saturating_sub(ended as u64);
@@ -303,6 +309,11 @@ impl Producer {
     /// calls; after those the oldest are merged into one of kind [`Many`](super::ProducerEventKind::Many).
     pub fn events(&mut self) -> Vec<ProducerEvent> {
         self.retries.take()
+    }
+
+    /// Why librdkafka gave the producer up: nothing more will be sent. Only an idempotent one can be given up.
+    pub fn fatal(&self) -> Option<(Code, String)> {
+        self.topic.handle().fatal()
     }
 
     /// A handle that ends a wait in [`Producer::poll`] from another thread.
@@ -365,7 +376,7 @@ fn properties(client: &Client, options: &ProducerOptions) -> Vec<(&'static str, 
         ("acks", acks.into()),
         ("compression.codec", options.compression.clone()),
         // How the producer sees batches that are sent again; see `retries`.
-        ("debug", "msg".into()),
+        ("debug", if options.idempotence { "msg,eos" } else { "msg" }.into()),
         ("log_level", "7".into()),
         ("enable.idempotence", options.idempotence.to_string()),
         ("linger.ms", linger.as_millis().to_string()),

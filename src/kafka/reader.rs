@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::brake::Brake;
 use super::fetching;
 use super::raw::{Handle, Kind, Message, OFFSET_BEGINNING, Queue, Topic};
 use super::release::let_go;
@@ -19,9 +20,6 @@ const SIDE_BY_SIDE: usize = 8;
 
 /// Messages taken from one partition before the next one's turn.
 const BATCH: usize = 1000;
-
-/// How long a reset may ask for the log's start before it goes there unseen.
-const RESET_QUERY: Duration = Duration::from_secs(1);
 
 const AUTO_OFFSET_RESET: Code = Code(-140);
 const PARTITION_EOF: Code = Code(-191);
@@ -227,7 +225,7 @@ impl ReaderSet {
             handed += got;
             let again = reset.is_some();
             if let Some((from, text)) = reset {
-                reader.reset(&self.topic, from, text, on);
+                reader.reset(&self.topic, self.client.waits().restart, from, text, on);
             }
             // Fewer than wanted: it was empty then, and its next message makes it ready again.
             if got == want || again {
@@ -286,7 +284,7 @@ impl ReaderSet {
         };
         let reader = &mut self.readers[index];
         let from = reader.position.unwrap_or(0);
-        reader.reset(&self.topic, from, reason.to_owned(), on);
+        reader.reset(&self.topic, self.client.waits().restart, from, reason.to_owned(), on);
         if !std::mem::replace(&mut reader.listed, true) {
             self.ready.push_back(u32::try_from(index).unwrap_or(u32::MAX));
         }
@@ -297,7 +295,7 @@ impl ReaderSet {
     pub fn refresh(&self, partition: Partition) {
         if let Some(reader) = self.reader(partition) {
             // What fails here fails again where it matters.
-            let _ = metadata::of_topic(&reader.topic, Instant::now() + RESET_QUERY);
+            let _ = metadata::of_topic(&reader.topic, Instant::now() + self.client.waits().restart);
         }
     }
 
@@ -314,7 +312,7 @@ impl ReaderSet {
         }
         let options = ReaderOptions { start: StartOffset::Earliest, patient: true, ..self.options.clone() };
         let properties = options.properties(&self.client);
-        let deadline = Instant::now() + RESET_QUERY;
+        let deadline = Instant::now() + self.client.waits().restart;
         // As in `refresh`: the one that is there goes on.
         let Ok(fresh) = Reader::open(&self.client, &properties, &options, partition, deadline) else {
             return false;
@@ -378,7 +376,8 @@ impl Reader {
             let what = format!("{what} {name}/{partition}");
             move |code| Error::Request { what, code }
         };
-        let handle = client.handle(Kind::Consumer, properties, |_, _, _| {})?;
+        let slow_down = Brake::new(client.waits().fetch_backoff);
+        let handle = client.handle(Kind::Consumer, properties, move |_, _, text| slow_down.see(text))?;
         let topic = Topic::open(&handle, name).map_err(request("open"))?;
         let known = metadata::of_topic(&topic, deadline)?;
         if !known.partitions.iter().any(|info| info.id == partition) {
@@ -442,11 +441,18 @@ impl Reader {
     }
 
     /// Goes on at the log's start, in a new epoch.
-    fn reset(&mut self, topic: &str, from: Offset, text: String, on: &mut dyn FnMut(ReadEvent<'_>)) {
+    fn reset(
+        &mut self,
+        topic: &str,
+        wait: Duration,
+        from: Offset,
+        text: String,
+        on: &mut dyn FnMut(ReadEvent<'_>),
+    ) {
         self.topic.stop(self.partition);
         // As in `refresh`.
-        let _ = metadata::of_topic(&self.topic, Instant::now() + RESET_QUERY);
-        let low = self.topic.handle().watermarks(topic, self.partition, RESET_QUERY);
+        let _ = metadata::of_topic(&self.topic, Instant::now() + wait);
+        let low = self.topic.handle().watermarks(topic, self.partition, wait);
         let to = low.ok().map(|(low, _)| low);
         self.epoch += 1;
         let from = self.position.unwrap_or(from);

@@ -1,7 +1,9 @@
 //! The events of a producer that make repeats and reorderings legal, taken from librdkafka's own log lines.
 //!
 //! Owns their parsing and their bounded memory. librdkafka has no callback for a batch that it sends again, and its statistics
-//! do not count those either (`txretries` leaves Produce out); but under `debug=msg` it says so batch by batch.
+//! do not count those either (`txretries` leaves Produce out); but under `debug=msg` it says so batch by batch. An idempotent
+//! producer has `debug=eos` beside it: lines where a partition goes on under another producer id or epoch, and where a refusal
+//! for the sequence number makes a batch go back. Both contexts write a few lines a batch at most, and none a message.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,6 +15,10 @@ use crate::ids::Partition;
 
 /// Events kept between two calls that take them.
 const MOST_EVENTS: usize = 10_000;
+
+const OUT_OF_ORDER: Code = Code(45);
+const DUPLICATE: Code = Code(46);
+const UNKNOWN_PRODUCER: Code = Code(59);
 
 /// Something that a producer saw and that can make a repeat or a reordering legal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,7 +35,7 @@ pub struct ProducerEvent {
     pub text: String,
 }
 
-/// The kinds of [`ProducerEvent`]. Only `Retried` and `Many` can have led to a repeat or a reordering; the others tell why.
+/// The kinds of [`ProducerEvent`]. Only `Retried` and `Many` can have led to a repeat or a reordering.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ProducerEventKind {
     /// A connection broke or could not be made.
@@ -43,6 +49,17 @@ pub enum ProducerEventKind {
         messages: u32,
         /// Whether an earlier try may have been written, so that a repeat, and not a reordering alone, is legal.
         maybe_written: bool,
+    },
+    /// An idempotent producer goes on in this partition under another id or epoch than before: the broker cannot know what it
+    /// has of the batches that went back before. It comes when none of the partition is in flight any more.
+    IdentityChanged,
+    /// A broker answered an idempotent producer that it has this batch already (46, DUPLICATE_SEQUENCE_NUMBER): its messages end
+    /// as acked, and the offsets of that answer are none.
+    Duplicate {
+        /// The first message, counted from 0 over all that librdkafka took for this partition.
+        first: u64,
+        /// How many.
+        messages: u32,
     },
     /// There were too many events to keep: any message of the time between may have been sent again.
     Many,
@@ -79,12 +96,29 @@ impl Retries {
             "MSGSET" => {
                 let Some(batch) = Batch::parse(text) else { return };
                 let code = batch.code();
-                let doubt = batch.again && !batch.maybe_written && !code.is_some_and(is_proof);
-                let kind = ProducerEventKind::Retried {
-                    messages: batch.messages,
-                    maybe_written: batch.maybe_written || doubt,
-                };
-                (batch.again.then(|| event(kind, Some(batch.partition), batch.error)), doubt)
+                if code == Some(DUPLICATE) && batch.first > 0 {
+                    let kind =
+                        ProducerEventKind::Duplicate { first: batch.first - 1, messages: batch.messages };
+                    (Some(event(kind, Some(batch.partition), batch.error)), false)
+                } else {
+                    let doubt = batch.again && !batch.maybe_written && !code.is_some_and(is_proof);
+                    let kind = ProducerEventKind::Retried {
+                        messages: batch.messages,
+                        maybe_written: batch.maybe_written || doubt,
+                    };
+                    (batch.again.then(|| event(kind, Some(batch.partition), batch.error)), doubt)
+                }
+            }
+            "ERRSEQ" | "UNKPID" => {
+                let Some((partition, messages)) = refused(text) else { return };
+                let code = if facility == "ERRSEQ" { OUT_OF_ORDER } else { UNKNOWN_PRODUCER };
+                // By either code the broker says that it wrote nothing.
+                let kind = ProducerEventKind::Retried { messages, maybe_written: false };
+                (Some(event(kind, Some(partition), &code.text())), false)
+            }
+            "NEWPID" => {
+                let Some(partition) = new_identity(text) else { return };
+                (Some(event(ProducerEventKind::IdentityChanged, Some(partition), text)), false)
             }
             "REQTMOUT" => (Some(event(ProducerEventKind::TimedOut, None, text)), false),
             "FAIL" | "ERROR" => (Some(event(ProducerEventKind::Disconnected, None, text)), false),
@@ -125,16 +159,33 @@ impl Retries {
     }
 }
 
+/// Partition and size of a batch that an idempotent producer sends again although the broker refused its sequence
+/// numbers: `ProduceRequest for orders [2] with 10 message(s) failed due to ...: ... retrying`. Its
+/// line of facility MSGSET calls that final.
+fn refused(text: &str) -> Option<(Partition, u32)> {
+    let (place, rest) = text.strip_suffix("retrying")?.split_once("] with ")?;
+    let partition = place.rsplit_once('[')?.1.trim().parse().ok()?;
+    Some((partition, rest.split_once(' ')?.0.parse().ok()?))
+}
+
+/// `orders [2] changed PID{Id:1,Epoch:0} -> PID{Id:1,Epoch:1} with base MsgId 7`: the first one that a partition gets changes nothing.
+fn new_identity(text: &str) -> Option<Partition> {
+    let (place, _) = text.split_once("] changed PID{Id:")?;
+    place.rsplit_once('[')?.1.trim().parse().ok()
+}
+
 /// Whether librdkafka's "not written" can be believed for this error of a batch.
 fn is_proof(code: Code) -> bool {
-    // _TIMED_OUT_QUEUE, _DESTROY_BROKER: the request was never sent.
-    excludes_write(code) || code == Code(-166) || code == Code(-137)
+    // _TIMED_OUT_QUEUE, _RETRY (its broker has changed), _DESTROY_BROKER: the request was never sent.
+    excludes_write(code) || [-166, -153, -137].map(Code).contains(&code)
 }
 
 /// `127.0.0.1:9092/0: orders [2]: MessageSet with 10 message(s) (MsgId 0, BaseSeq -1) encountered error: E (actions A,B)`
 struct Batch<'a> {
     partition: Partition,
     messages: u32,
+    /// The number of its first message, counted from 1 over those of its partition; 0 where the producer is not idempotent.
+    first: u64,
     error: &'a str,
     again: bool,
     maybe_written: bool,
@@ -145,12 +196,14 @@ impl<'a> Batch<'a> {
         let (before, after) = text.split_once(" encountered error: ")?;
         let (place, counts) = before.split_once("]: MessageSet with ")?;
         let partition = place.rsplit_once('[')?.1.trim().parse().ok()?;
-        let (messages, _) = counts.split_once(' ')?;
+        let (messages, numbers) = counts.split_once(' ')?;
+        let (_, numbers) = numbers.split_once("(MsgId ")?;
         let (error, actions) = after.rsplit_once(" (actions ")?;
         let actions: Vec<&str> = actions.split(')').next()?.split(',').collect();
         Some(Self {
             partition,
             messages: messages.parse().ok()?,
+            first: numbers.split_once(',')?.0.parse().ok()?,
             error,
             again: actions.iter().any(|action| matches!(*action, "Retry" | "Refresh")),
             maybe_written: actions.contains(&"MsgPossiblyPersisted"),
@@ -159,7 +212,7 @@ impl<'a> Batch<'a> {
 
     /// The code of the error text, where it is one of those that matter here.
     fn code(&self) -> Option<Code> {
-        let known = [-166, -137, 2, 3, 5, 6, 8, 9, 10, 19, 56, 100].map(Code);
+        let known = [-166, -153, -137, 2, 3, 5, 6, 8, 9, 10, 19, 46, 56, 100].map(Code);
         known.into_iter().find(|code| code.text() == self.error)
     }
 }
@@ -188,6 +241,42 @@ mod tests {
     }
 
     #[test]
+    fn of_an_idempotent_producer_changes_of_its_identity_are_known() {
+        let retries = Retries::default();
+        retries.line("NEWPID", "a [b] [3] changed PID{Invalid} -> PID{Id:7,Epoch:0} with base MsgId 1");
+        retries.line(
+            "NEWPID",
+            "t [3] will not change PID{Id:7,Epoch:0} -> PID{Id:7,Epoch:1} yet: 3 message(s) still in-flight from current epoch",
+        );
+        assert!(retries.take().is_empty());
+        retries.line("NEWPID", "t [3] changed PID{Id:7,Epoch:0} -> PID{Id:7,Epoch:1} with base MsgId 12");
+        retries.line(
+            "ERRSEQ",
+            "127.0.0.1:9092/1: ProduceRequest for t [4] with 10 message(s) failed due to skipped sequence numbers (PID{Id:7,Epoch:0}, base seq 10 > next seq 0) caused by previous failed request (UNKNOWN, actions Retry, base seq 0..9, base msgid 1, 3ms ago): recovering and retrying",
+        );
+        retries.line(
+            "UNKPID",
+            "127.0.0.1:9092/1: ProduceRequest for t [5] with 2 message(s) failed due to unknown producer id (PID{Id:7,Epoch:0}, base seq 0, 0 retries): no risk of duplication/reordering: resetting PID and retrying",
+        );
+        let text = Code(46).text();
+        retries.line(
+            "MSGSET",
+            &format!("127.0.0.1:1/1: t [6]: MessageSet with 8 message(s) (MsgId 21, BaseSeq 20) encountered error: {text} (actions Permanent,MsgPossiblyPersisted)"),
+        );
+        let kinds: Vec<_> = retries.take().iter().map(|event| (event.partition, event.kind)).collect();
+        let again = |messages| ProducerEventKind::Retried { messages, maybe_written: false };
+        assert_eq!(
+            kinds,
+            [
+                (Some(3), ProducerEventKind::IdentityChanged),
+                (Some(4), again(10)),
+                (Some(5), again(2)),
+                (Some(6), ProducerEventKind::Duplicate { first: 20, messages: 8 }),
+            ]
+        );
+    }
+
+    #[test]
     fn only_answers_that_prove_nothing_leave_a_doubt() {
         let start = Instant::now();
         let retries = Retries::default();
@@ -209,8 +298,13 @@ mod tests {
             "encountered error: ",
             " encountered error: ]: MessageSet with [",
             "]: MessageSet with  encountered error:  (actions ",
+            "] with retrying",
+            "[1] with x retrying",
+            "] changed PID{Id:",
         ] {
-            retries.line("MSGSET", odd);
+            for facility in ["MSGSET", "ERRSEQ", "UNKPID", "NEWPID"] {
+                retries.line(facility, odd);
+            }
         }
         assert!(retries.take().is_empty());
     }

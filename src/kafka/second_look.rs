@@ -8,15 +8,6 @@ use super::{Client, Error, ReadEvent, ReaderOptions, ReaderSet, Record};
 use crate::ids::{Offset, Partition};
 use crate::plan::StartOffset;
 
-/// How long a reader that got nothing is left alone before the log's end is asked for; and where a record is known that
-/// marks it, so that silence alone says little. A broker has a second for each answer, and some take it all.
-const QUIET: Duration = Duration::from_secs(3);
-const QUIET_BEFORE_MARK: Duration = Duration::from_secs(10);
-
-/// How long one try to reach the broker may take; one that fails this much earlier has failed for good.
-const OPEN: Duration = Duration::from_secs(5);
-const SHORT_OF: Duration = Duration::from_millis(500);
-
 /// A part of a log.
 #[derive(Clone, Copy)]
 pub struct Range<'a> {
@@ -49,10 +40,11 @@ pub fn read_range(
 ) -> Result<bool, Error> {
     let Range { topic, partition, from, to, is_mark, is_over } = *range;
     let deadline = Instant::now() + timeout;
+    let waits = *client.waits();
     let mut readers = loop {
         // In short tries, so that who waits for a broker that is away can be told to give up.
         let tried = Instant::now();
-        let open_timeout = deadline.saturating_duration_since(tried).min(OPEN);
+        let open_timeout = deadline.saturating_duration_since(tried).min(waits.reopen);
         let opened = ReaderSet::open(
             client,
             &ReaderOptions {
@@ -64,14 +56,15 @@ pub fn read_range(
                 open_timeout,
             },
         );
-        let again = || tried.elapsed() + SHORT_OF >= OPEN && Instant::now() < deadline && !is_over();
+        let again =
+            || tried.elapsed() >= waits.reopen.mul_f64(0.9) && Instant::now() < deadline && !is_over();
         match opened {
             Ok(readers) => break readers,
             Err(_) if again() => {}
             Err(error) => return Err(error),
         }
     };
-    let patience = if is_mark.is_some() { QUIET_BEFORE_MARK } else { QUIET };
+    let patience = if is_mark.is_some() { waits.quiet_before_marker } else { waits.quiet };
     let mut heard = Instant::now();
     let mut passed = false;
     while !passed {
@@ -79,7 +72,7 @@ pub fn read_range(
         if left.is_zero() || is_over() {
             return Ok(false);
         }
-        if readers.wait(left.min(QUIET)) {
+        if readers.wait(left.min(waits.quiet)) {
             heard = Instant::now();
             readers.drain(usize::MAX, &mut |event| match event {
                 ReadEvent::Record(record) => {
@@ -95,7 +88,7 @@ pub fn read_range(
             // nothing lies behind it, which the silence shows.
             let position = readers.position(partition).unwrap_or(from);
             let left = deadline.saturating_duration_since(Instant::now());
-            let end = readers.watermarks(partition, left.min(Duration::from_secs(2)));
+            let end = readers.watermarks(partition, left.min(waits.answer));
             passed = end.is_ok_and(|(_, end)| end <= position.min(to));
         }
     }

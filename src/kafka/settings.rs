@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::raw::{Config, Handle, Kind};
-use super::{Embedded, Error, LogLines};
+use super::{Embedded, Error, LogLines, Waits};
 use crate::plan::{ClientSettings, Security};
 
 /// Properties that a scenario file cannot set, and what to do instead.
@@ -30,6 +30,7 @@ pub struct Client {
     properties: Arc<[(String, String)]>,
     embedded: bool,
     logs: LogLines,
+    waits: Waits,
 }
 
 impl Client {
@@ -64,7 +65,8 @@ impl Client {
         let mut properties = settings.security.as_ref().map(security_properties).unwrap_or_default();
         properties.extend(settings.properties.iter().map(|(name, value)| (name.clone(), value.clone())));
         let properties = properties.into();
-        let client = Self { brokers, properties, embedded, logs: LogLines::default() };
+        let client =
+            Self { brokers, properties, embedded, logs: LogLines::default(), waits: Waits::default() };
         // Property by property, then as a whole, which reads certificates and keys. It has no brokers, so it connects nowhere,
         // and its log lines go nowhere.
         let check = Self { brokers: Vec::new(), logs: LogLines::default(), ..client.clone() };
@@ -76,6 +78,17 @@ impl Client {
     #[must_use]
     pub fn with_brokers(&self, brokers: &[String]) -> Self {
         Self { brokers: brokers.to_vec(), ..self.clone() }
+    }
+
+    /// The same settings with other waits.
+    #[must_use]
+    pub fn with_waits(self, waits: Waits) -> Self {
+        Self { waits, ..self }
+    }
+
+    /// How long to wait, and for what.
+    pub fn waits(&self) -> &Waits {
+        &self.waits
     }
 
     /// `host:port` of each broker, as given.

@@ -18,6 +18,17 @@ pub struct Counts {
     pub explained: u64,
 }
 
+/// Who read a log: three kinds of observers, at different times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Observer {
+    /// A scenario that reads, by its number in the plan.
+    Reader(usize),
+    /// The audit, after all scenarios.
+    Audit,
+    /// A fresh client that read again what an observer had missed.
+    Recheck,
+}
+
 /// One piece of evidence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
@@ -27,6 +38,8 @@ pub struct Evidence {
     pub topic: usize,
     /// The partition.
     pub partition: i32,
+    /// Who saw it.
+    pub observer: Option<Observer>,
     /// Where it was acked or read.
     pub offset: Option<Offset>,
     /// The other place: of the first copy, or of the ack.
@@ -63,6 +76,7 @@ impl Evidence {
             anomaly,
             topic: 0,
             partition: 0,
+            observer: None,
             offset: None,
             other_offset: None,
             message: None,

@@ -2,6 +2,7 @@
 //!
 //! Pure: knows no broker. Clients own their part of it without locks; `judge` puts the parts together at the end.
 
+mod account;
 pub mod envelope;
 mod evidence;
 mod judge;
@@ -17,12 +18,13 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
-pub use evidence::{Counts, EVIDENCE, Evidence, Judgement};
+pub use account::{Account, Accounts, Markers, Named, PartitionAccount, ScenarioAccount};
+pub use evidence::{Counts, EVIDENCE, Evidence, Judgement, Observer};
 pub use judge::judge;
 pub use marks::Between;
 pub use missing::{Missing, ReaderEnd, Scope, missing, wanted};
 pub use reads::{Checked, Head, PartitionReads, Seen, Sighting};
 pub use runs::{Bits, Run, RunLog};
 pub use saved::{Saved, SavedError, SavedStream, VERSION as SAVED_VERSION};
-pub use sent::{Resent, Retry, SentLog};
+pub use sent::{Bound, Resent, Retry, SentLog, WentBack};
 pub use streams::{StreamInfo, Streams};

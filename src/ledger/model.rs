@@ -185,7 +185,7 @@ fn model(h: &History, fenced: bool) -> BTreeMap<&'static str, (u64, u64)> {
             }
         }
         if at.len() > 1 {
-            add("duplicate", *resent == Resent::MaybeWritten || *fate == Fate::Unknown);
+            add("duplicate", *resent == Resent::MaybeWritten);
         }
         if *fate == Fate::Failed && !at.is_empty() {
             add("phantom", false);
@@ -234,7 +234,7 @@ proptest! {
             match fate {
                 Fate::Acked | Fate::AckedElsewhere => log.acked(*seq, acked_at(&h, (*stream, *seq), *fate), *resent),
                 Fate::Failed => log.failed(*seq, *resent),
-                Fate::Unknown => log.unknown(*seq),
+                Fate::Unknown => log.unknown(*seq, *resent),
             }
         }
         let read = |log: &[Slot], from: usize, to: usize| {

@@ -1,6 +1,7 @@
 //! What the sending side knows of one stream: how many went out, and which were acked where, or failed.
 //!
-//! Whatever is neither acked nor failed is unknown: it may be in the log or not, and both are legal.
+//! Whatever is neither acked nor failed is unknown: it may be in the log or not, and both are legal. Owns the bounds of what
+//! retries explain.
 
 use super::marks::{Between, Marks};
 use super::runs::{Run, RunLog};
@@ -22,6 +23,59 @@ const RETRIES: usize = 32;
 /// Characters kept of a retry's text.
 const TEXT: usize = 120;
 
+/// How much the batches of a stream that went back can explain, at most. librdkafka reports how many messages were in each, and
+/// not which.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Bound {
+    /// Messages in these batches, each counted as often as it went back.
+    pub messages: u64,
+    /// Batches. The repeats of one are consecutive in sequence.
+    pub batches: u64,
+    /// Some of the client's reports were lost: there may have been more.
+    pub lines_lost: bool,
+}
+
+impl Bound {
+    /// One batch more.
+    const fn add(&mut self, messages: u64) {
+        self.messages = self.messages.saturating_add(messages);
+        self.batches = self.batches.saturating_add(1);
+    }
+}
+
+/// Batches of one partition that went back to be sent again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct WentBack {
+    /// Those whose earlier try may have been written.
+    pub maybe_written: Bound,
+    /// All of them.
+    pub all: Bound,
+}
+
+impl WentBack {
+    /// One batch of so many messages.
+    pub fn batch(messages: u64, maybe_written: bool) -> Self {
+        let mut back = Self::default();
+        back.add(messages, maybe_written);
+        back
+    }
+
+    /// One batch more.
+    pub const fn add(&mut self, messages: u64, maybe_written: bool) {
+        self.all.add(messages);
+        if maybe_written {
+            self.maybe_written.add(messages);
+        }
+    }
+
+    /// Together they were no more messages than these.
+    pub fn at_most(&mut self, messages: u64) {
+        for bound in [&mut self.maybe_written, &mut self.all] {
+            bound.messages = bound.messages.min(messages);
+        }
+    }
+}
+
 /// A batch of the stream's partition that went back to be sent again.
 #[derive(Debug, Clone)]
 pub struct Retry {
@@ -38,6 +92,8 @@ pub struct Retry {
 pub struct SentLog {
     sent: u64,
     acked: RunLog,
+    /// Acked without an offset.
+    placeless: RunLog,
     failed: RunLog,
     /// Those that a retry may have put out of order.
     resent: RunLog,
@@ -50,6 +106,8 @@ pub struct SentLog {
     retries: Vec<Retry>,
     /// The last retry is among those kept.
     last_retry_kept: bool,
+    went_back: WentBack,
+    lines_lost: bool,
 }
 
 impl SentLog {
@@ -64,6 +122,15 @@ impl SentLog {
         let first_offset = acked.runs().map(|run| run.offset).min();
         let last_offset = acked.runs().map(|run| run.offset_of(run.end() - 1)).max();
         Self { sent, acked, failed, resent, doubtful, first_offset, last_offset, ..Self::default() }
+    }
+
+    /// The same with what a ledger of older kaf6 did not hold: acks without a place, and the bounds.
+    #[must_use]
+    pub fn with(mut self, placeless: RunLog, repeats: Bound, reorders: Bound) -> Self {
+        self.placeless = placeless;
+        self.went_back = WentBack { maybe_written: repeats, all: reorders };
+        self.lines_lost = repeats.lines_lost || reorders.lines_lost;
+        self
     }
 
     /// Counts one more message and gives its sequence.
@@ -88,6 +155,18 @@ impl SentLog {
         let last = run.offset_of(run.end() - 1);
         self.first_offset = Some(self.first_offset.map_or(run.offset, |first| first.min(run.offset)));
         self.last_offset = Some(self.last_offset.map_or(last, |before| before.max(last)));
+        self.resent_run(run, resent);
+    }
+
+    /// `len` messages from `seq` on are in the log, says the broker, without saying where: an answer without error whose offset
+    /// is -1, or error 46 (DUPLICATE_SEQUENCE_NUMBER).
+    pub fn acked_nowhere(&mut self, seq: Seq, len: u64, resent: Resent) {
+        let run = Run { seq, offset: seq.cast_signed(), len };
+        self.placeless.push_run(run);
+        self.resent_run(run, resent);
+    }
+
+    fn resent_run(&mut self, run: Run, resent: Resent) {
         if resent >= Resent::Unwritten {
             for seq in run.seq..run.end() {
                 self.resent(seq, resent);
@@ -102,8 +181,29 @@ impl SentLog {
         self.ack_times.at(run.end() - 1, at_us);
     }
 
-    /// A batch of this partition goes back to be sent again, at this time and for this error.
-    pub fn retried(&mut self, at_us: u64, text: &str) {
+    /// A batch of this partition goes back to be sent again, at this time and for this error: so many messages, and whether an
+    /// earlier try may have been written.
+    pub fn went_back(&mut self, at_us: u64, text: &str, messages: u64, maybe_written: bool) {
+        self.all_went_back(at_us, text, &WentBack::batch(messages, maybe_written));
+    }
+
+    /// The same for several; the last of them at this time and for this error.
+    pub fn all_went_back(&mut self, at_us: u64, text: &str, back: &WentBack) {
+        let own = &mut self.went_back;
+        for (sum, more) in [(&mut own.maybe_written, back.maybe_written), (&mut own.all, back.all)] {
+            sum.messages = sum.messages.saturating_add(more.messages);
+            sum.batches = sum.batches.saturating_add(more.batches);
+        }
+        self.keep_retry(at_us, text);
+    }
+
+    /// Some of the client's reports were lost: more batches may have gone back than are counted.
+    pub fn lost_lines(&mut self, at_us: u64, text: &str) {
+        self.lines_lost = true;
+        self.keep_retry(at_us, text);
+    }
+
+    fn keep_retry(&mut self, at_us: u64, text: &str) {
         if self.retries.len() == RETRIES
             && let Some(idle) = self.retries.iter().position(|retry| retry.messages.is_empty())
         {
@@ -133,9 +233,11 @@ impl SentLog {
         self.blame(seq, resent);
     }
 
-    /// Nobody knows whether it is in the log; like an ack, it may have been sent more than once.
-    pub fn unknown(&mut self, seq: Seq) {
-        self.resent(seq, Resent::MaybeWritten);
+    /// Nobody knows whether it is in the log. It may be there at any later time, and so out of order; twice only if it was sent
+    /// again.
+    pub fn unknown(&mut self, seq: Seq, resent: Resent) {
+        self.resent(seq, resent.max(Resent::Unwritten));
+        self.blame(seq, resent);
     }
 
     fn resent(&mut self, seq: Seq, resent: Resent) {
@@ -155,6 +257,26 @@ impl SentLog {
     /// Acked ones, with their offsets.
     pub const fn acks(&self) -> &RunLog {
         &self.acked
+    }
+
+    /// Those acked without a place, as sequences alone: a run's offset is its sequence.
+    pub const fn placeless(&self) -> &RunLog {
+        &self.placeless
+    }
+
+    /// All acked ones, with a place or without.
+    pub const fn acked_total(&self) -> u64 {
+        self.acked.len() + self.placeless.len()
+    }
+
+    /// How many repeats batches that went back can explain, at most: those whose earlier try may have been written.
+    pub const fn repeats(&self) -> Bound {
+        Bound { lines_lost: self.lines_lost, ..self.went_back.maybe_written }
+    }
+
+    /// How many reorderings batches that went back can explain, at most.
+    pub const fn reorders(&self) -> Bound {
+        Bound { lines_lost: self.lines_lost, ..self.went_back.all }
     }
 
     /// Failed ones.
@@ -181,7 +303,7 @@ impl SentLog {
     /// their time is not known.
     pub fn when_acked(&self, seq: Seq) -> Option<Between> {
         let holds = |log: &RunLog| log.runs().any(|run| (run.seq..run.end()).contains(&seq));
-        if !holds(&self.acked) || holds(&self.resent) {
+        if !(holds(&self.acked) || holds(&self.placeless)) || holds(&self.resent) {
             return None;
         }
         self.ack_times.when(seq)
@@ -189,7 +311,7 @@ impl SentLog {
 
     /// Neither acked nor failed.
     pub const fn unknowns(&self) -> u64 {
-        self.sent.saturating_sub(self.acked.len() + self.failed.len())
+        self.sent.saturating_sub(self.acked_total() + self.failed.len())
     }
 
     /// Lowest and highest offset of an ack.
@@ -200,6 +322,8 @@ impl SentLog {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -218,6 +342,55 @@ mod tests {
         assert_eq!(seqs(log.maybe_out_of_order()), [0, 2]);
         assert_eq!(seqs(log.maybe_twice()), [2]);
     }
+
+    #[test]
+    fn acks_without_a_place_are_acks_and_have_no_offset() {
+        let mut log = SentLog::default();
+        for _ in 0..6 {
+            log.next_seq();
+        }
+        log.acked(0, 7, Resent::No);
+        log.acked_nowhere(1, 3, Resent::MaybeWritten);
+        assert_eq!((log.acked_total(), log.acks().len(), log.unknowns()), (4, 1, 2));
+        assert_eq!(log.offsets(), Some((7, 7)));
+        assert_eq!(log.placeless().runs().collect::<Vec<_>>(), [Run { seq: 1, offset: 1, len: 3 }]);
+        assert_eq!(log.maybe_twice().len(), 3);
+    }
+
+    #[test]
+    fn unknown_ones_may_lie_anywhere_and_twice_only_if_sent_again() {
+        let mut log = SentLog::default();
+        for resent in [Resent::No, Resent::Unwritten, Resent::MaybeWritten] {
+            let seq = log.next_seq();
+            log.unknown(seq, resent);
+        }
+        assert_eq!((log.maybe_out_of_order().len(), log.maybe_twice().len()), (3, 1));
+        assert_eq!(log.reorders(), Bound::default(), "nothing went back");
+    }
+
+    proptest! {
+        #[test]
+        fn what_went_back_is_added_up(
+            batches in prop::collection::vec((any::<bool>(), prop_oneof![0_u64..5000, Just(u64::MAX)]), 0..40),
+            lost in any::<bool>(),
+        ) {
+            let mut log = SentLog::default();
+            for (at, (maybe_written, messages)) in (0..).zip(&batches) {
+                log.went_back(at, "x", *messages, *maybe_written);
+            }
+            if lost {
+                log.lost_lines(100, "lost");
+            }
+            let sum = |of: &dyn Fn(&&(bool, u64)) -> bool| Bound {
+                messages: batches.iter().filter(of).fold(0, |sum, (_, n)| sum.saturating_add(*n)),
+                batches: batches.iter().filter(of).count() as u64,
+                lines_lost: lost,
+            };
+            prop_assert_eq!(log.repeats(), sum(&|(maybe_written, _)| *maybe_written));
+            prop_assert_eq!(log.reorders(), sum(&|_| true));
+        }
+    }
+
     #[test]
     fn a_message_knows_the_last_retry_before_its_end() {
         let mut log = SentLog::default();
@@ -225,9 +398,9 @@ mod tests {
             log.next_seq();
         }
         log.acked(0, 0, Resent::No);
-        log.retried(1_000, "broker transport failure");
+        log.went_back(1_000, "broker transport failure", 3, true);
         log.acked(1, 1, Resent::MaybeWritten);
-        log.retried(2_000, "timed out");
+        log.went_back(2_000, "timed out", 2, false);
         log.acked(2, 2, Resent::Unwritten);
         log.failed(3, Resent::MaybeWritten);
         log.acked(4, 3, Resent::No);
@@ -244,13 +417,13 @@ mod tests {
         let mut log = SentLog::default();
         // An outage: many retries, after the last of which a message is acked.
         for i in 0..1000 {
-            log.retried(i, "refused");
+            log.went_back(i, "refused", 1, true);
         }
         let seq = log.next_seq();
         log.acked(seq, 0, Resent::MaybeWritten);
         assert_eq!(log.retry_of(seq).map(|retry| retry.at_us), Some(999));
         for i in 0..1000 {
-            log.retried(2000 + i, &"x".repeat(1000));
+            log.went_back(2000 + i, &"x".repeat(1000), 1, true);
             let seq = log.next_seq();
             log.acked(seq, 1, Resent::MaybeWritten);
         }

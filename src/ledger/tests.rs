@@ -40,7 +40,7 @@ impl World {
         for at in 0..count {
             let seq = self.log.next_seq();
             if seq == 3 {
-                self.log.retried(250_000, "Local: Broker transport failure");
+                self.log.went_back(250_000, "Local: Broker transport failure", 1, true);
             }
             let resent = if seq == 3 { Resent::MaybeWritten } else { Resent::No };
             self.log.acked(seq, at, resent);

@@ -9,7 +9,7 @@ use indexmap::{IndexMap, IndexSet};
 use super::{Plan, Schedule, Start, defaults};
 use crate::scenario::Scenario;
 use crate::scenario::valid::cluster::{Action, Cluster, Fault};
-use crate::scenario::valid::{Activity, Metrics, Pace, Produce, When, Work};
+use crate::scenario::valid::{Activity, Consume, Metrics, Pace, Produce, When, Work};
 
 /// When a scenario or fault can be running, counted from the run's zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -115,6 +115,8 @@ pub(super) struct Bounds<'a> {
     items: IndexMap<&'a str, Item<'a>>,
     cluster: Option<&'a Cluster>,
     faults: &'a [Fault],
+    /// How long a reader waits for what a broker that can be reached does not give back.
+    unreadable_after: Duration,
     /// Who waits for a name, by that name.
     waiting: IndexMap<&'a str, Vec<&'a str>>,
     /// `None` while one is being looked at: a reader may wait for one who waits for the reader.
@@ -140,6 +142,9 @@ impl<'a> Bounds<'a> {
             items,
             cluster: scenario.cluster.as_ref(),
             faults: &scenario.faults,
+            unreadable_after: scenario
+                .unreadable_after
+                .map_or(defaults::UNREADABLE_AFTER, crate::units::Duration::std),
             waiting,
             windows: IndexMap::new(),
         };
@@ -178,7 +183,7 @@ impl<'a> Bounds<'a> {
             // Its fence may wait for what another reader's count starts, and that one's for what its own does: to that
             // one it stands as it would without faults.
             let written = self.last_end(name, consume.producers.iter().map(String::as_str));
-            let end = latest.saturating_add(reading(written.saturating_sub(earliest)));
+            let end = latest.saturating_add(self.reading(consume, written.saturating_sub(earliest)));
             self.windows.insert(name, Some(Window { earliest, latest, end }));
         }
         let bound = match item {
@@ -239,6 +244,14 @@ impl<'a> Bounds<'a> {
         begun.fold(Duration::ZERO, Duration::saturating_add)
     }
 
+    /// How long a reader may take whose log is written to its end after so long. What was acked for it may be unreadable
+    /// for a while.
+    fn reading(&self, consume: &Consume, written: Duration) -> Duration {
+        let unreadable = if consume.producers.is_empty() { Duration::ZERO } else { self.unreadable_after };
+        let more = unreadable.saturating_add(defaults::GRACE);
+        written.saturating_add(more).max(defaults::LEAST_TIMEOUT)
+    }
+
     fn default_bound(&mut self, activity: &'a Activity, earliest: Duration) -> Duration {
         match &activity.work {
             Work::Connect => defaults::CONNECT_TIMEOUT,
@@ -252,7 +265,7 @@ impl<'a> Bounds<'a> {
             },
             Work::Consume(consume) => {
                 let written = self.written(&activity.name, &consume.producers).saturating_sub(earliest);
-                reading(written).saturating_add(self.held_up(&activity.name))
+                self.reading(consume, written).saturating_add(self.held_up(&activity.name))
             }
             Work::Roundtrip(roundtrip) => {
                 let count = roundtrip
@@ -264,11 +277,6 @@ impl<'a> Bounds<'a> {
             }
         }
     }
-}
-
-/// How long a reader may take whose log is written to its end after so long.
-fn reading(written: Duration) -> Duration {
-    written.saturating_add(defaults::GRACE).max(defaults::LEAST_TIMEOUT)
 }
 
 /// The longest time that a fault may take, from its start to the end of its healing.
@@ -355,12 +363,29 @@ mod tests {
     #[test]
     fn a_reader_has_its_producers_time_and_more() {
         let together = plan("  w: {type: produce, messages: 1000, rate: 50/s}\n  r: {type: consume}\n");
-        assert_eq!(seconds(&together), [50, 80]);
+        assert_eq!(seconds(&together), [50, 170]);
         let late = plan(
             "  w: {type: produce, messages: 1000, rate: 50/s}\n  r: {type: consume, at: 10s}\n  \
              x: {type: metrics, url: \"http://x\", every: 1s}\n",
         );
-        assert_eq!(seconds(&late), [50, 70, 80]);
+        assert_eq!(seconds(&late), [50, 160, 170]);
+    }
+
+    #[test]
+    fn a_reader_has_time_to_find_something_unreadable() {
+        let text = |run: &str, reader: &str| {
+            let text = format!(
+                "brokers: embedded\ntopics: [{{name: t}}, {{name: u}}]\n{run}scenarios:\n  \
+                 w: {{type: produce, topic: t, messages: 1000, rate: 50/s}}\n  r: {{type: consume, topic: {reader}}}\n"
+            );
+            let none = |_: &str| None;
+            build(&load_text(Path::new("f.yaml"), &text, &LoadOptions::new(&none)).expect("a good file"))
+        };
+        assert_eq!(seconds(&text("run: {unreadable_after: 5m}\n", "t"))[1], 50 + 300 + 30);
+        assert_eq!(seconds(&text("run: {unreadable_after: 1s}\n", "t"))[1], 81);
+        // Nothing is acked for who reads what others wrote.
+        assert_eq!(seconds(&text("run: {unreadable_after: 5m}\n", "u"))[1], 60);
+        assert_eq!(text("", "t").unreadable_after, Duration::from_secs(90));
     }
 
     #[test]
@@ -387,14 +412,14 @@ mod tests {
         let plan = with(", after: f", bounce);
         // The producer 50 s, the fault 90 s after it (25 to end the broker, 5 down, 60 to be ready), and the reader then
         // as long as any.
-        assert_eq!((seconds(&plan), plan.faults[0].timeout.as_secs()), (vec![50, 170], 90));
-        assert_eq!(seconds(&with("", bounce)), [50, 170]);
-        assert_eq!(seconds(&with("", "  f: {type: restart, target: b, after: r, down_for: 5s}\n")), [50, 80]);
+        assert_eq!((seconds(&plan), plan.faults[0].timeout.as_secs()), (vec![50, 260], 90));
+        assert_eq!(seconds(&with("", bounce)), [50, 260]);
+        assert_eq!(seconds(&with("", "  f: {type: restart, target: b, after: r, down_for: 5s}\n")), [50, 170]);
         let later = with(
             "",
             "  f: {type: restart, target: b, after: r}\n  g: {type: pause, target: b, for: 1h, after: f}\n",
         );
-        assert_eq!(seconds(&later), [50, 80]);
+        assert_eq!(seconds(&later), [50, 170]);
         assert!(later.timeout > Duration::from_secs(3600));
     }
 
@@ -430,7 +455,7 @@ mod tests {
             let windows = windows(&plan);
             for reader in &plan.scenarios[1..] {
                 // The producer, both faults of 66 s one after the other, and the rest of the reading.
-                assert!(reader.timeout.as_secs() >= 50 + 2 * 66 + 30, "{:?}", seconds(&plan));
+                assert!(reader.timeout.as_secs() >= 50 + 2 * 66 + 120, "{:?}", seconds(&plan));
             }
             let last = windows.iter().map(|window| window.end).max().expect("there are some");
             assert!(plan.timeout >= last, "the run's bound is behind all: {:?} {last:?}", plan.timeout);
@@ -465,7 +490,7 @@ mod tests {
             let plan = faulted("  r: {type: consume}\n", &text);
             let held: u64 = plan.faults.iter().zip(&during).filter(|(_, during)| **during)
                 .map(|(fault, _)| fault.timeout.as_secs()).sum();
-            prop_assert_eq!(seconds(&plan), [50, 80 + held]);
+            prop_assert_eq!(seconds(&plan), [50, 170 + held]);
         }
     }
 

@@ -48,6 +48,9 @@ pub fn build(scenario: &Scenario) -> Plan {
     if scenario.audit.is_none() {
         run.note("audit", defaults::AUDIT);
     }
+    let unreadable_after = scenario.unreadable_after.map(Duration::std);
+    let shown = Duration::from(defaults::UNREADABLE_AFTER);
+    let unreadable_after = run.or("unreadable_after", unreadable_after, defaults::UNREADABLE_AFTER, shown);
     Plan {
         name,
         description: scenario.description.as_deref().map(|text| scenario.secrets.hide(text).into_owned()),
@@ -63,6 +66,7 @@ pub fn build(scenario: &Scenario) -> Plan {
         timeout,
         seed,
         audit: scenario.audit,
+        unreadable_after,
         defaults: taken,
         secrets: scenario.secrets.clone(),
     }
@@ -208,6 +212,7 @@ fn produce(produce: &Produce, taker: &mut Taker<'_>) -> ProducePlan {
         key: produce.message.key.clone(),
         headers: produce.message.headers.clone(),
         value: written.value,
+        verify: produce.verify,
     }
 }
 
@@ -268,5 +273,6 @@ fn roundtrip(roundtrip: &Roundtrip, taker: &mut Taker<'_>) -> RoundtripPlan {
         key: roundtrip.message.key.clone(),
         headers: roundtrip.message.headers.clone(),
         value: written.value,
+        verify: roundtrip.verify,
     }
 }

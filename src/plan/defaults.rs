@@ -56,6 +56,9 @@ pub const SEED: u64 = 0;
 /// `run.audit`, in words: what a live reader saw can be gone after a fault, or after its log began anew.
 pub const AUDIT: &str = "auto: where a fault ran or a log was reset under its reader";
 
+/// `run.unreadable_after`: longer than a broker takes that makes its log readable again after a crash.
+pub const UNREADABLE_AFTER: Duration = Duration::from_secs(90);
+
 /// `timeout` of `connect`.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 /// `timeout` of `metrics` that asks once.
@@ -108,6 +111,7 @@ pub const TABLE: &[(&str, &str, &str)] = &[
     ("produce", "idempotence", "false"),
     ("produce", "max_in_flight", "32MiB"),
     ("produce", "value", "JSON with `{{uuid}}` and `{{now}}`"),
+    ("produce", "verify", "true"),
     ("produce", "timeout", "its schedule or `duration` and 30s; else 60s and 1ms a message, at most 24h"),
     ("consume", "from", "`run` where a scenario of the file writes the topic, else `any`"),
     ("consume", "partition", "all of the topic"),
@@ -117,7 +121,7 @@ pub const TABLE: &[(&str, &str, &str)] = &[
     (
         "consume",
         "timeout",
-        "the end of its producers' time bounds, and of the faults' that do not wait for it, and 30s; at least 60s; and the bounds of faults that wait for what it counts",
+        "the end of its producers' time bounds, and of the faults' that do not wait for it, and 30s, with producers also `run.unreadable_after`; at least 60s; and the bounds of faults that wait for what it counts",
     ),
     ("roundtrip", "partition", "0"),
     ("roundtrip", "iterations", "100"),
@@ -127,6 +131,7 @@ pub const TABLE: &[(&str, &str, &str)] = &[
     ("roundtrip", "compression", "none"),
     ("roundtrip", "idempotence", "false"),
     ("roundtrip", "value", "JSON with `{{uuid}}` and `{{now}}`"),
+    ("roundtrip", "verify", "true"),
     ("roundtrip", "timeout", "60s and 200ms a round trip of each client, at most 24h"),
     ("watch", "every", "500ms"),
     ("watch", "timeout", "until the last other scenario has ended"),
@@ -164,6 +169,7 @@ pub const TABLE: &[(&str, &str, &str)] = &[
     ("run", "timeout", "10m, or the end of the last time bound and 30s where that is later"),
     ("run", "seed", "0"),
     ("run", "audit", AUDIT),
+    ("run", "unreadable_after", "90s"),
 ];
 
 #[cfg(test)]

@@ -61,6 +61,8 @@ pub struct Plan {
     pub seed: u64,
     /// Read everything again with a fresh reader before the verdict; none leaves it to what the run sees.
     pub audit: Option<bool>,
+    /// How long a broker that can be reached may give no acked message back before that is called unreadable.
+    pub unreadable_after: Duration,
     /// The defaults that this file takes, for `kaf6 plan`.
     pub defaults: Vec<DefaultTaken>,
     /// What nobody is to see: it is taken out of whatever brokers and containers say.
@@ -194,6 +196,8 @@ pub struct ProducePlan {
     pub headers: Vec<(String, Template)>,
     /// Value of each message.
     pub value: ValuePlan,
+    /// Whether each acked message has to be read back; where not, the account has it as excluded.
+    pub verify: bool,
 }
 
 /// `type: consume`.
@@ -246,6 +250,8 @@ pub struct RoundtripPlan {
     pub headers: Vec<(String, Template)>,
     /// Value of each message.
     pub value: ValuePlan,
+    /// Whether each acked message has to be read back; where not, the account has it as excluded.
+    pub verify: bool,
 }
 
 /// One question.

@@ -15,6 +15,7 @@ pub const fn meaning(anomaly: Anomaly) -> &'static str {
             "acknowledged, but not in the log when a reader passed its place, nor at a second look"
         }
         Anomaly::Skipped => "acknowledged, passed over by the reader, and found there by a fresh one",
+        Anomaly::Unreadable => "acknowledged, but a reachable broker gave no record there",
         Anomaly::Unread => "acknowledged, but the reader never came that far",
         Anomaly::Duplicate => "one message at two or more offsets",
         Anomaly::Reordered => "two messages of one producer and partition in the other order than sent",

@@ -217,6 +217,8 @@ fn reading(partition: i32) -> Reading {
         resets: 0,
         wanted: 2400,
         unaudited: false,
+        complete: true,
+        incomplete_why: String::new(),
         judgement: Some(Judgement { counts, evidence }),
     }
 }

@@ -10,8 +10,6 @@ use crate::observe::Note;
 /// A broker's answer to a reader that stands outside of the log.
 const OFFSET_OUT_OF_RANGE: Code = Code(1);
 
-/// How long a reader with records before it may stand still before its cause is looked for.
-pub(super) const STILL: Duration = Duration::from_secs(3);
 /// A reader with its fence before it crawls where it comes no further than this in that time: what it reads is all there.
 const CRAWL: Offset = 1000;
 
@@ -23,12 +21,13 @@ pub(super) struct Pace {
     patient: bool,
     /// How often it could not be given: it is tried more and more rarely, as nothing else is read meanwhile.
     failed: u32,
+    still: Duration,
 }
 
 impl Pace {
     /// It stands at this offset.
-    pub(super) fn new(from: Offset, now: Instant) -> Self {
-        Self { since: now, from, patient: false, failed: 0 }
+    pub(super) fn new(from: Offset, still: Duration, now: Instant) -> Self {
+        Self { since: now, from, patient: false, failed: 0, still }
     }
 
     /// A window begins here, in which it can come further.
@@ -48,8 +47,8 @@ impl Pace {
     ) -> Option<(Offset, Duration)> {
         // One that stood still before its fence was known is not made to wait a window more.
         let window = match self.failed {
-            0 if fence.is_some() && idle >= STILL => STILL / 3,
-            failed => STILL * (1 << failed.min(5)),
+            0 if fence.is_some() && idle >= self.still => self.still / 3,
+            failed => self.still * (1 << failed.min(5)),
         };
         let time = now.saturating_duration_since(self.since);
         if self.patient || time < window {
@@ -104,7 +103,7 @@ pub(super) fn explain(
     still: Duration,
 ) -> Cause {
     let position = set.position(partition).unwrap_or(0);
-    let until = Instant::now() + Duration::from_secs(2);
+    let until = Instant::now() + client.waits().answer;
     let probe = kafka::probe::probe_fetch(client, &consumer.name, partition, position, until);
     let cause = match &probe {
         Ok(probe) if probe.code == OFFSET_OUT_OF_RANGE => Cause::Outside,

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::{oneshot, watch};
 
 use super::batch::Batch;
 use super::consumer::{Consumer, End};
-use super::still::{self, Cause, Pace, STILL};
+use super::still::{self, Cause, Pace};
 use crate::engine::ends::{Fence, PartitionEnd};
 use crate::engine::fence::FenceState;
 use crate::engine::shared::LOOK;
@@ -24,10 +24,6 @@ use crate::plan::{ConsumePlan, From, StartOffset, Work};
 const PREFETCH: u64 = 32 << 20;
 /// Events handled before counts are handed over and bounds looked at.
 const BATCH: usize = 10_000;
-/// How long connecting and finding the start may take.
-const OPEN: Duration = Duration::from_secs(20);
-/// How often the watermark is asked for, or a topic that seems gone is looked for, and how long that may take.
-const ASK: Duration = Duration::from_secs(1);
 
 /// One thread's part of a consumer.
 pub(super) struct Task {
@@ -58,7 +54,7 @@ impl Task {
             start: plan.offset,
             prefetch_bytes: (PREFETCH / self.readers).max(64 << 10) * self.partitions.len() as u64,
             patient: false,
-            open_timeout: OPEN.min(self.deadline.saturating_duration_since(Instant::now())),
+            open_timeout: client.waits().open.min(self.deadline.saturating_duration_since(Instant::now())),
         };
         let mut set = match ReaderSet::open(&client, &options) {
             Ok(set) => set,
@@ -112,7 +108,7 @@ impl Task {
             _ => set.started_at(partition).unwrap_or(0),
         };
         // What lies in the log now was sent before this reader stood here: its age says nothing of the broker.
-        let end = set.watermarks(partition, Duration::from_secs(2)).map(|(_, end)| end).ok();
+        let end = set.watermarks(partition, consumer.shared.client.waits().answer).map(|(_, end)| end).ok();
         let caught_up_us = end.is_some_and(|end| end <= start).then(|| consumer.shared.clock.now_us());
         Place {
             partition,
@@ -129,7 +125,7 @@ impl Task {
             asked: Instant::now(),
             still_since: Instant::now(),
             still_told: false,
-            pace: Pace::new(start, Instant::now()),
+            pace: Pace::new(start, consumer.shared.client.waits().still, Instant::now()),
         }
     }
 
@@ -353,14 +349,14 @@ impl Reader<'_> {
     fn maybe_gone(&mut self, partition: Partition, now: Instant) {
         let name = &self.task.consumer.name;
         let Some(place) = self.places.iter_mut().find(|p| p.partition == partition) else { return };
-        if place.finished || now.saturating_duration_since(place.asked) < ASK {
+        if place.finished || now.saturating_duration_since(place.asked) < self.client.waits().ask {
             return;
         }
         place.asked = now;
         if kafka::metadata::knows(&self.client, name, partition) {
             place.unknown_since = None;
         } else if now.saturating_duration_since(*place.unknown_since.get_or_insert(now))
-            >= kafka::metadata::GONE
+            >= self.client.waits().gone
         {
             place.gone = true;
             place.finished = true;
@@ -396,7 +392,7 @@ impl Reader<'_> {
                 }
                 continue;
             }
-            if place.finished || now.saturating_duration_since(place.asked) < ASK {
+            if place.finished || now.saturating_duration_since(place.asked) < self.client.waits().ask {
                 continue;
             }
             if place.unknown_since.is_some() {
@@ -422,14 +418,23 @@ impl Reader<'_> {
             if decided && place.fence.flatten().is_none() && ends_by_watermark && idle >= LOOK {
                 place.asked = now;
                 let position = set.position(place.partition).unwrap_or(place.start);
-                if let Ok((_, end)) = set.watermarks(place.partition, 2 * ASK) {
+                if let Ok((_, end)) = set.watermarks(place.partition, self.client.waits().answer) {
                     let may_end = self.plan.from == From::Run || self.plan.offset != StartOffset::Latest;
                     place.finished = may_end && position >= end;
                 }
-            } else if place.fence.flatten().is_some() && idle >= STILL && !place.still_told {
+            } else if place.fence.flatten().is_some()
+                && idle >= self.client.waits().still
+                && !place.still_told
+            {
                 place.still_told = true;
                 let (partition, sent_back) = (place.partition, place.sent_back);
-                match still::explain(&self.client, &self.task.consumer, set, partition, STILL) {
+                match still::explain(
+                    &self.client,
+                    &self.task.consumer,
+                    set,
+                    partition,
+                    self.client.waits().still,
+                ) {
                     Cause::Outside if !sent_back => {
                         self.send_back(set, at, "the broker says that this offset is not in the log");
                     }

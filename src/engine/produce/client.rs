@@ -7,17 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::ended::{self, Ended, of_tag, tag};
-use super::flight::{Flight, Pending};
-use super::retries::Retries;
+use super::booking::Booking;
 use super::task::{GRACE, Task};
 use crate::engine::message::{Maker, Order};
 use crate::engine::partitioner;
 use crate::engine::shared::LOOK;
-use crate::ids::{Identity, StreamId};
-use crate::kafka::{self, Delivery, Producer, ProducerEventKind, SendError};
+use crate::ids::{Identity, Partition, StreamId};
+use crate::kafka::{self, Delivery, Producer, SendError};
+use crate::ledger::SentLog;
 use crate::ledger::envelope::Kind;
-use crate::ledger::{Resent, Run, SentLog};
 use crate::metrics::Recorder;
 use crate::plan::{Partitioning, ProducePlan};
 
@@ -44,18 +42,23 @@ pub(super) struct Client<'a> {
     /// The schedule's start, microseconds from the run's zero.
     started_us: u64,
     recorder: Recorder<'a>,
-    /// What became of its messages, what is in flight, and how often batches went back to be sent again: each by partition.
-    logs: Vec<SentLog>,
-    flights: Vec<Flight>,
-    retries: Vec<Retries>,
+    /// What became of its messages, and what is in flight.
+    booking: Booking,
     /// Bytes in flight with what is kept beside them, and how many there may be.
     in_flight: u64,
     budget: u64,
-    ended: Vec<Ended>,
     /// librdkafka's queue was full: what was staged waits.
     full: bool,
     /// librdkafka has given the producer up: nothing will be sent any more.
     given_up: bool,
+}
+
+/// What a client comes to.
+pub(super) struct Closed {
+    /// What became of its messages.
+    pub(super) logs: Vec<(Partition, SentLog)>,
+    /// Why librdkafka gave its producer up.
+    pub(super) fatal: Option<(kafka::Code, String)>,
 }
 
 impl<'a> Client<'a> {
@@ -66,19 +69,19 @@ impl<'a> Client<'a> {
         started_us: u64,
         budget: u64,
     ) -> Self {
-        let partitions = usize::try_from(task.partitions).unwrap_or(0);
+        let partitions = match plan.partition {
+            Partitioning::Fixed(partition) => partition..partition + 1,
+            Partitioning::ByKey | Partitioning::RoundRobin => 0..task.partitions,
+        };
         Self {
             task,
             plan,
             first,
             started_us,
             recorder: Recorder::new(task.shared.live.metrics(task.index)),
-            logs: vec![SentLog::default(); partitions],
-            flights: (0..partitions).map(|_| Flight::default()).collect(),
-            retries: vec![Retries::default(); partitions],
+            booking: Booking::new(partitions, plan.idempotence),
             in_flight: 0,
             budget,
-            ended: Vec::new(),
             full: false,
             given_up: false,
         }
@@ -183,10 +186,9 @@ impl<'a> Client<'a> {
         };
         order.partition =
             partitioner::partition(self.plan.partition, self.task.client, mine, key, self.task.partitions);
-        let at = usize::try_from(order.partition).unwrap_or(0);
         order.identity.stream = StreamId(self.first.0 + order.partition.unsigned_abs());
-        order.identity.seq = self.logs[at].next_seq();
-        let tag = tag(order.partition, order.identity.seq);
+        let (seq, tag) = self.booking.next(order.partition);
+        order.identity.seq = seq;
         let (bytes, sent) = if let Some(size) = maker.plain_size() {
             maker.render_key(&order);
             let key_len = maker.last_key().map_or(0, <[u8]>::len);
@@ -202,11 +204,10 @@ impl<'a> Client<'a> {
             (made.bytes(), Some(sent))
         };
         if sent == Some(Err(SendError::QueueFull)) {
-            self.logs[at].take_back();
+            self.booking.not_sent(tag);
             return None;
         }
-        self.flights[at]
-            .push(order.identity.seq, Pending { from_us: due_us, bytes, retries: self.retries[at] });
+        self.booking.sent(tag, due_us, bytes);
         self.in_flight += weight(bytes);
         if let Some(sent) = sent {
             self.recorder.metrics().counters.sent.fetch_add(1, Ordering::Relaxed);
@@ -219,11 +220,8 @@ impl<'a> Client<'a> {
 
     /// Books a message that librdkafka will never take.
     fn refused(&mut self, tag: u64, code: kafka::Code) {
-        let (at, seq) = of_tag(tag);
-        let in_flight = &mut self.in_flight;
-        self.flights[at]
-            .end(seq, 1, |_, _, pending| *in_flight = in_flight.saturating_sub(weight(pending.bytes)));
-        self.logs[at].failed(seq, Resent::No);
+        let bytes = self.booking.refused(tag);
+        self.in_flight = self.in_flight.saturating_sub(bytes.map_or(0, weight));
         self.recorder.metrics().counters.failed.fetch_add(1, Ordering::Relaxed);
         self.recorder.error(self.task.shared.clock.now_us(), &code.name());
         self.given_up |= FATAL.contains(&code);
@@ -253,11 +251,8 @@ impl<'a> Client<'a> {
 
     /// The last message of a partition never left.
     fn take_back(&mut self, tag: u64) {
-        let (at, _) = of_tag(tag);
-        self.logs[at].take_back();
-        if let Some(pending) = self.flights[at].take_back() {
-            self.in_flight = self.in_flight.saturating_sub(weight(pending.bytes));
-        }
+        let bytes = self.booking.take_back(tag);
+        self.in_flight = self.in_flight.saturating_sub(bytes.map_or(0, weight));
     }
 
     /// Hands over what is staged and takes what has ended, waiting up to `wait` for the first.
@@ -272,67 +267,43 @@ impl<'a> Client<'a> {
         take: impl FnOnce(&mut Producer, &mut dyn FnMut(Delivery)) -> usize,
     ) {
         self.hand_over(producer);
-        let ended = &mut self.ended;
-        take(producer, &mut |delivery| ended::push(ended, &delivery));
-        // Events come before the ends that they touch: a batch is sent again before it is acked.
-        for event in producer.events() {
-            let maybe_written = match event.kind {
-                ProducerEventKind::Retried { maybe_written, .. } => maybe_written,
-                ProducerEventKind::Many => true,
-                ProducerEventKind::Disconnected | ProducerEventKind::TimedOut => continue,
-            };
-            let at_us = self.task.shared.clock.us(event.at);
-            let of_it = |at: usize| event.partition.is_none_or(|p| usize::try_from(p).is_ok_and(|p| p == at));
-            for (at, (retries, log)) in self.retries.iter_mut().zip(&mut self.logs).enumerate() {
-                if of_it(at) {
-                    retries.count(maybe_written);
-                    log.retried(at_us, &event.text);
-                }
-            }
-        }
-        self.take();
+        let booking = &mut self.booking;
+        take(producer, &mut |delivery| booking.push(&delivery));
+        booking.see(producer.events(), |at| self.task.shared.clock.us(at));
+        self.given_up |= self.plan.idempotence && producer.fatal().is_some();
+        self.book();
         self.recorder.turn(self.task.shared.clock.now_us());
     }
 
     /// Books what has ended.
-    fn take(&mut self) {
-        if self.ended.is_empty() {
+    fn book(&mut self) {
+        if !self.booking.has_ended() {
             return;
         }
         let now_us = self.task.shared.clock.now_us();
         let (mut acked, mut failed, mut unknown, mut acked_bytes) = (0_u64, 0_u64, 0_u64, 0_u64);
-        let Self { ended, flights, logs, retries, recorder, in_flight, .. } = self;
-        for run in ended.drain(..) {
-            let (at, first) = of_tag(run.tag);
-            let (Some(flight), Some(log)) = (flights.get_mut(at), logs.get_mut(at)) else { continue };
-            flight.end(first, run.len, |seq, len, pending| {
-                *in_flight = in_flight.saturating_sub(weight(pending.bytes) * len);
-                let resent = retries[at].since(pending.retries);
-                match run.outcome {
-                    kafka::Outcome::Acked { offset } => {
-                        let run = Run { seq, offset: offset + (seq - first).cast_signed(), len };
-                        log.acked_run(run, resent);
-                        log.acked_at(run, now_us);
-                        let count = u32::try_from(len).unwrap_or(u32::MAX);
-                        recorder.latencies(now_us, now_us.saturating_sub(pending.from_us), count);
-                        acked += len;
-                        acked_bytes += pending.bytes * len;
-                    }
-                    kafka::Outcome::Failed { code } => {
-                        log.failed(seq, resent);
-                        recorder.error(now_us, &code.name());
-                        failed += 1;
-                    }
-                    kafka::Outcome::Unknown { code } => {
-                        log.unknown(seq);
-                        if !code.is_none() {
-                            recorder.error(now_us, &code.name());
-                        }
-                        unknown += 1;
-                    }
+        let Self { booking, recorder, in_flight, .. } = self;
+        booking.book(now_us, |it| {
+            *in_flight = in_flight.saturating_sub(weight(it.bytes) * it.len);
+            match it.outcome {
+                kafka::Outcome::Acked { .. } | kafka::Outcome::AckedNowhere => {
+                    let count = u32::try_from(it.len).unwrap_or(u32::MAX);
+                    recorder.latencies(now_us, now_us.saturating_sub(it.from_us), count);
+                    acked += it.len;
+                    acked_bytes += it.bytes * it.len;
                 }
-            });
-        }
+                kafka::Outcome::Failed { code } => {
+                    recorder.error(now_us, &code.name());
+                    failed += it.len;
+                }
+                kafka::Outcome::Unknown { code } => {
+                    if !code.is_none() {
+                        recorder.error(now_us, &code.name());
+                    }
+                    unknown += it.len;
+                }
+            }
+        });
         if acked > 0 {
             recorder.done(now_us, acked);
         }
@@ -354,11 +325,11 @@ impl<'a> Client<'a> {
         let mut until = self.task.deadline;
         let mut noticed = false;
         loop {
-            if self.task.shared.stop.is_stopped() && !noticed {
+            if (self.task.shared.stop.is_stopped() || self.given_up) && !noticed {
                 noticed = true;
                 until = until.min(Instant::now() + GRACE);
             }
-            if noticed || self.given_up {
+            if noticed {
                 producer.unstage(&mut |tag| self.take_back(tag));
             }
             if producer.in_flight() == 0 && producer.staged() == 0 {
@@ -373,12 +344,14 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Ends it: what is in flight by `deadline` is given up. Returns what became of its messages, by partition.
-    pub(super) fn close(mut self, producer: Producer, deadline: Instant) -> Vec<SentLog> {
-        let ended = &mut self.ended;
-        producer.close(deadline, &mut |delivery| ended::push(ended, &delivery));
-        self.take();
-        self.logs
+    /// Ends it: what is in flight by `deadline` is given up.
+    pub(super) fn close(mut self, producer: Producer, deadline: Instant) -> Closed {
+        let fatal = producer.fatal();
+        let booking = &mut self.booking;
+        let events = producer.close(deadline, &mut |delivery| booking.push(&delivery));
+        booking.see(events, |at| self.task.shared.clock.us(at));
+        self.book();
+        Closed { logs: self.booking.into_logs().collect(), fatal }
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) fn of_tag(tag: u64) -> (usize, Seq) {
     (usize::try_from(tag >> SEQ_BITS).unwrap_or(usize::MAX), tag & ((1 << SEQ_BITS) - 1))
 }
 
-/// `len` messages of one partition with consecutive tags; acked ones at consecutive offsets.
+/// `len` messages of one partition with consecutive tags; acked ones at consecutive offsets, or all without one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ended {
     pub(super) tag: u64,
@@ -26,11 +26,15 @@ pub(super) struct Ended {
 
 /// Adds one to those that have ended.
 pub(super) fn push(ended: &mut Vec<Ended>, delivery: &Delivery) {
-    if let Outcome::Acked { offset } = delivery.outcome
-        && let Some(last) = ended.last_mut()
+    if let Some(last) = ended.last_mut()
         && last.tag + last.len == delivery.tag
-        && let Outcome::Acked { offset: first } = last.outcome
-        && first + last.len.cast_signed() == offset
+        && match (last.outcome, delivery.outcome) {
+            (Outcome::Acked { offset: first }, Outcome::Acked { offset }) => {
+                first + last.len.cast_signed() == offset
+            }
+            (Outcome::AckedNowhere, Outcome::AckedNowhere) => true,
+            _ => false,
+        }
         // The sequence never overflows into the partition, but a tag of 0 may follow the last of one.
         && of_tag(last.tag).0 == of_tag(delivery.tag).0
     {

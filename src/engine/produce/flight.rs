@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::retries::Retries;
+use super::retries::Count;
 use crate::ids::Seq;
 
 /// What is known of a message until it ends.
@@ -12,8 +12,8 @@ pub(super) struct Pending {
     pub(super) from_us: u64,
     /// Of key and value.
     pub(super) bytes: u64,
-    /// The retries of its partition at its sending.
-    pub(super) retries: Retries,
+    /// What of its partition had gone back at its sending.
+    pub(super) behind: Count,
 }
 
 /// The messages of one stream that have not ended, by sequence.
@@ -61,6 +61,16 @@ impl Flight {
         Some(pending)
     }
 
+    /// The first that is in flight.
+    pub(super) fn first(&self) -> Option<Seq> {
+        self.runs.front().map(|run| run.seq)
+    }
+
+    /// How many of those in flight are so. A look at all of them.
+    pub(super) fn count(&self, is_so: impl Fn(&Pending) -> bool) -> u64 {
+        self.runs.iter().filter(|run| is_so(&run.pending)).map(|run| run.left).sum()
+    }
+
     /// These `len` messages from `seq` on have ended: `on` gets them in parts that are alike, first sequence and number.
     pub(super) fn end(&mut self, seq: Seq, len: u64, mut on: impl FnMut(Seq, u64, &Pending)) {
         let (mut seq, end) = (seq, seq + len);
@@ -92,7 +102,7 @@ mod tests {
     use super::*;
 
     fn pending(from_us: u64) -> Pending {
-        Pending { from_us, bytes: 7, retries: Retries::default() }
+        Pending { from_us, bytes: 7, behind: Count::default() }
     }
 
     #[test]

@@ -1,29 +1,189 @@
 //! How often a partition's batches went back to be sent again, and what that means for one message.
+//!
+//! What goes back of an idempotent producer is held back: brokers drop what they get twice under one producer id and epoch, so it
+//! explains something only once the producer goes on under another.
 
-use crate::ledger::Resent;
+use crate::ledger::{Resent, SentLog, WentBack};
 
-/// Batches of one partition that went back to be sent again, so far.
+/// How many batches of one partition went back up to some time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Retries {
+pub(super) struct Count {
     all: u32,
     /// Those whose earlier try may have been written.
     maybe_written: u32,
 }
 
+impl Count {
+    fn add(&mut self, maybe_written: bool) {
+        self.all = self.all.saturating_add(1);
+        self.maybe_written = self.maybe_written.saturating_add(u32::from(maybe_written));
+    }
+}
+
+/// Batches of one partition that went back to be sent again.
+#[derive(Debug, Default)]
+pub(super) struct Retries {
+    /// All so far,
+    seen: Count,
+    /// and those of them that can explain something.
+    booked: Count,
+    /// Those between the two, and the last one's time and error.
+    held: WentBack,
+    last: (u64, String),
+}
+
 impl Retries {
-    pub(super) fn count(&mut self, maybe_written: bool) {
-        self.all = self.all.wrapping_add(1);
-        self.maybe_written = self.maybe_written.wrapping_add(u32::from(maybe_written));
+    /// What a message that is sent now has behind it.
+    pub(super) const fn now(&self) -> Count {
+        self.seen
     }
 
-    /// What may have happened to a message since then.
-    pub(super) fn since(self, then: Self) -> Resent {
-        if self.maybe_written != then.maybe_written {
+    /// A batch went back.
+    pub(super) fn went_back(
+        &mut self,
+        idempotent: bool,
+        (at_us, text): (u64, &str),
+        messages: u32,
+        maybe_written: bool,
+        log: &mut SentLog,
+    ) {
+        self.seen.add(maybe_written);
+        if idempotent {
+            self.held.add(u64::from(messages), maybe_written);
+            self.last = (at_us, text.to_owned());
+        } else {
+            self.booked = self.seen;
+            log.went_back(at_us, text, u64::from(messages), maybe_written);
+        }
+    }
+
+    /// The producer goes on under another identity: what went back before may be written twice. `in_flight` counts the messages
+    /// among which it is: those sent before all that is known to have gone back.
+    pub(super) fn identity_changed(&mut self, in_flight: impl FnOnce(Count) -> u64, log: &mut SentLog) {
+        if self.booked == self.seen {
+            return;
+        }
+        let mut held = std::mem::take(&mut self.held);
+        held.at_most(in_flight(self.seen));
+        self.booked = self.seen;
+        log.all_went_back(self.last.0, &self.last.1, &held);
+    }
+
+    /// What went back is not known any more: any message that was sent before may have.
+    pub(super) fn lost_lines(&mut self, at_us: u64, text: &str, log: &mut SentLog) {
+        self.seen.add(true);
+        self.booked = self.seen;
+        log.lost_lines(at_us, text);
+    }
+
+    /// What may have happened to a message that was sent then and ends now.
+    pub(super) fn since(&self, then: Count) -> Resent {
+        if self.booked.maybe_written > then.maybe_written {
             Resent::MaybeWritten
-        } else if self.all != then.all {
+        } else if self.booked.all > then.all {
             Resent::Unwritten
         } else {
             Resent::No
+        }
+    }
+}
+
+impl Count {
+    /// Whether a batch went back after `then` and up to this.
+    pub(super) const fn is_after(self, then: Self) -> bool {
+        self.all > then.all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::ledger::Bound;
+
+    #[test]
+    fn what_goes_back_under_one_identity_explains_nothing() {
+        let (mut retries, mut log) = (Retries::default(), SentLog::default());
+        let sent = retries.now();
+        retries.went_back(true, (1, "x"), 10, true, &mut log);
+        assert_eq!((retries.since(sent), log.repeats()), (Resent::No, Bound::default()));
+        let between = retries.now();
+        retries.identity_changed(|_| 100, &mut log);
+        assert_eq!(retries.since(sent), Resent::MaybeWritten);
+        assert_eq!(retries.since(between), Resent::No, "it was sent after that");
+        assert_eq!(log.repeats(), Bound { messages: 10, batches: 1, lines_lost: false });
+        retries.went_back(true, (2, "x"), 7, true, &mut log);
+        assert_eq!(log.repeats().messages, 10);
+        assert_eq!(retries.since(retries.now()), Resent::No);
+    }
+
+    #[test]
+    fn a_change_explains_no_more_than_was_in_flight() {
+        let (mut retries, mut log) = (Retries::default(), SentLog::default());
+        for at in 0..5 {
+            retries.went_back(true, (at, "x"), 10, at == 0, &mut log);
+        }
+        retries.identity_changed(|_| 4, &mut log);
+        assert_eq!(log.repeats(), Bound { messages: 4, batches: 1, lines_lost: false });
+        assert_eq!(log.reorders(), Bound { messages: 4, batches: 5, lines_lost: false });
+        retries.identity_changed(|_| 4, &mut log);
+        assert_eq!(log.reorders().messages, 4, "nothing went back since");
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Back(u32, bool),
+        Change,
+        Lost,
+    }
+
+    proptest! {
+        /// With all in flight: what is booked is what went back up to the last change, for an idempotent producer, or all.
+        #[test]
+        fn what_is_booked_is_what_went_back_before_the_last_change(
+            idempotent in any::<bool>(),
+            steps in prop::collection::vec(
+                prop_oneof![
+                    6 => (0_u32..50, any::<bool>()).prop_map(|(n, maybe)| Step::Back(n, maybe)),
+                    2 => Just(Step::Change),
+                    1 => Just(Step::Lost),
+                ],
+                0..40,
+            ),
+        ) {
+            let (mut retries, mut log) = (Retries::default(), SentLog::default());
+            let (mut held, mut booked, mut lost) = (Vec::new(), Vec::new(), false);
+            let (mut eligible, sent) = (false, retries.now());
+            for step in steps {
+                match step {
+                    Step::Back(messages, maybe) => {
+                        retries.went_back(idempotent, (0, ""), messages, maybe, &mut log);
+                        held.push((messages, maybe));
+                    }
+                    Step::Change if idempotent => retries.identity_changed(|_| u64::MAX, &mut log),
+                    Step::Change => {}
+                    Step::Lost => {
+                        retries.lost_lines(0, "", &mut log);
+                        (lost, eligible) = (true, true);
+                    }
+                }
+                if !idempotent || matches!(step, Step::Change) {
+                    booked.append(&mut held);
+                }
+                eligible |= !booked.is_empty();
+            }
+            let sum = |of: &dyn Fn(&&(u32, bool)) -> bool| Bound {
+                messages: booked.iter().filter(of).map(|(n, _)| u64::from(*n)).sum(),
+                batches: booked.iter().filter(of).count() as u64,
+                lines_lost: lost,
+            };
+            // What is held when lines are lost is booked by no later change unless more went back: it is covered by that loss.
+            if !lost || !idempotent {
+                prop_assert_eq!(log.reorders(), sum(&|_| true));
+                prop_assert_eq!(log.repeats(), sum(&|(_, maybe)| *maybe));
+            }
+            prop_assert_eq!(retries.since(sent) > Resent::No, eligible);
         }
     }
 }

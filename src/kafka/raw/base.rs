@@ -13,6 +13,7 @@ unsafe extern "C" {
     pub(super) fn rd_kafka_err2name(code: c_int) -> *const c_char;
     pub(super) fn rd_kafka_err2str(code: c_int) -> *const c_char;
     pub(super) fn rd_kafka_last_error() -> c_int;
+    pub(super) fn rd_kafka_fatal_error(rk: *mut sys::rd_kafka_t, errstr: *mut c_char, size: usize) -> c_int;
     pub(super) fn rd_kafka_event_error(event: *mut sys::rd_kafka_event_t) -> c_int;
     pub(super) fn rd_kafka_error_code(error: *const sys::rd_kafka_error_t) -> c_int;
     pub(super) fn rd_kafka_topic_result_error(result: *const sys::rd_kafka_topic_result_t) -> c_int;

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use rdkafka_sys as sys;
 
-use super::base::{ErrStr, millis};
+use super::base::{ErrStr, millis, rd_kafka_fatal_error};
 use super::config::Config;
 use super::lent::Lent;
 use super::memory;
 use super::opaque::{OnLog, OnReport, Opaque, Report, log_cb, report_cb};
+use crate::kafka::code::Code;
 
 /// The two kinds of client.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -109,6 +110,14 @@ impl Handle {
         }
         place.store(ptr::null_mut(), Ordering::Release);
         on.end();
+    }
+
+    /// The error for which librdkafka gave an idempotent producer up, and its words.
+    pub(crate) fn fatal(&self) -> Option<(Code, String)> {
+        let mut errstr = ErrStr::new();
+        // SAFETY: the client is alive; the buffer is as long as said, and written only where there is an error.
+        let code = Code(unsafe { rd_kafka_fatal_error(self.as_ptr(), errstr.as_mut_ptr(), ErrStr::SIZE) });
+        (!code.is_none()).then(|| (code, errstr.text()))
     }
 
     /// Gives up on all messages, queued and in flight; their ends come as delivery reports.

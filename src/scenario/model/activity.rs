@@ -131,6 +131,8 @@ activity! {
         headers: IndexMap<String, Plain>,
         /// Value of each message. Default: JSON with a UUID and a time.
         value: Value,
+        /// Whether each acknowledged message has to be read back. Default: true.
+        verify: bool,
     }
 }
 
@@ -188,6 +190,8 @@ activity! {
         headers: IndexMap<String, Plain>,
         /// Value of each message. Default: JSON with a UUID and a time.
         value: Value,
+        /// Whether each acknowledged message has to be read back. Default: true.
+        verify: bool,
     }
 }
 

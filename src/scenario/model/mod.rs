@@ -133,6 +133,9 @@ pub struct Run {
     /// misplaced or rewritten. `auto` does so where a fault ran, and where a log was reset under its reader.
     /// Default: auto.
     pub audit: Option<Audit>,
+    /// How long a broker that can be reached may give no acknowledged message back before that is called unreadable; it
+    /// counts from the end of producers and faults, and anew from each record that arrives. Default: 90s.
+    pub unreadable_after: Option<Written<Duration>>,
 }
 
 /// `run.audit`.

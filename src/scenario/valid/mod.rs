@@ -49,6 +49,8 @@ pub struct Scenario {
     pub seed: Option<u64>,
     /// `run.audit`; none where it is left to kaf6.
     pub audit: Option<bool>,
+    /// `run.unreadable_after`.
+    pub unreadable_after: Option<Duration>,
     /// What the environment brought in and nobody is to see.
     pub secrets: Secrets,
 }
@@ -222,6 +224,8 @@ pub struct Produce {
     pub message: Message,
     /// Bytes in flight.
     pub max_in_flight: Option<u64>,
+    /// Whether each acknowledged message has to be read back.
+    pub verify: bool,
 }
 
 /// How fast a producer sends.
@@ -296,6 +300,8 @@ pub struct Roundtrip {
     pub iteration_timeout: Option<Duration>,
     /// What each message is.
     pub message: Message,
+    /// Whether each acknowledged message has to be read back.
+    pub verify: bool,
 }
 
 impl Work {

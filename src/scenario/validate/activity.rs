@@ -212,6 +212,7 @@ fn produce(cx: &mut Context<'_>, pointer: &str, raw: &raw::Produce, topics: &Top
         partition,
         message,
         max_in_flight,
+        verify: raw.verify.unwrap_or(true),
     };
     // A stage that is refused itself has been told of.
     let all_read =
@@ -374,5 +375,6 @@ fn roundtrip(
         clients: raw.clients,
         iteration_timeout,
         message,
+        verify: raw.verify.unwrap_or(true),
     })
 }

@@ -52,6 +52,7 @@ pub(super) fn run(
     let checks = checks::all(&mut cx, &parts, &slots, &faults);
     let run: model::Run = parts.get("/run", &mut cx).unwrap_or_default();
     let timeout = cx.positive("/run/timeout", run.timeout.as_ref());
+    let unreadable_after = cx.positive("/run/unreadable_after", run.unreadable_after.as_ref());
 
     let file_brokers: Option<model::Brokers> = parts.get("/brokers", &mut cx);
     let file_target = file_brokers.and_then(|brokers| client::target(&mut cx, "/brokers", &brokers));
@@ -96,6 +97,7 @@ pub(super) fn run(
             Some(model::Audit::Fixed(audit)) => Some(audit),
             Some(model::Audit::Word(model::Auto::Auto)) | None => None,
         },
+        unreadable_after,
         secrets: Secrets::default(),
     })
 }

@@ -1,0 +1,328 @@
+//! The account: every message that the file plans, in exactly one class, with sums that must add up.
+//!
+//! Each class is counted from what was observed, none is computed as a remainder; [`Account::check`] compares the sums.
+
+use crate::ids::Partition;
+
+/// Where the messages of a scenario, of one of its partitions, or of the run went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Account {
+    /// What would be handed to the client if nothing broke.
+    pub planned: u64,
+    /// Never handed to the client.
+    pub unsent: u64,
+    /// Handed to the client.
+    pub sent: u64,
+    /// Answered without error.
+    pub acked: u64,
+    /// Known not to be in the log.
+    pub failed: u64,
+    /// Neither acked nor failed.
+    pub unknown: u64,
+    /// Unknown, and read.
+    pub found: u64,
+    /// Unknown, and not in a log that was read to its end.
+    pub absent: u64,
+    /// Unknown, and nobody read that far.
+    pub unchecked: u64,
+    /// Failed and unknown messages that the file allows.
+    pub permitted: u64,
+    /// Acked and read at the acked offset, unaltered.
+    pub verified: u64,
+    /// Acked; their producer says `verify: false`.
+    pub excluded: u64,
+    /// Acked; a fresh client read past their offsets and did not find them.
+    pub lost: u64,
+    /// Acked; a reachable broker gave no record there for `run.unreadable_after`.
+    pub unreadable: u64,
+    /// Acked; a reader passed their offsets without them, a fresh client found them.
+    pub skipped: u64,
+    /// Acked; altered when read.
+    pub corrupt: u64,
+    /// Acked at one offset and read at others only.
+    pub misplaced: u64,
+    /// Acked and read, and their offset holds something else at another time.
+    pub rewritten: u64,
+    /// Acked; removed by retention before anybody read them.
+    pub expired: u64,
+    /// Acked; removed by compaction, a later record of the same key is there.
+    pub superseded: u64,
+    /// Acked; a reader or the audit did not get that far.
+    pub unread: u64,
+    /// Acked; nobody was to read them.
+    pub unassigned: u64,
+}
+
+/// A class by its name, and how to read it.
+pub type Named = (&'static str, fn(&Account) -> u64);
+
+impl Account {
+    /// All classes by name, in the order of the reports.
+    pub const CLASSES: [Named; 22] = [
+        ("planned", |a| a.planned),
+        ("unsent", |a| a.unsent),
+        ("sent", |a| a.sent),
+        ("acked", |a| a.acked),
+        ("failed", |a| a.failed),
+        ("unknown", |a| a.unknown),
+        ("found", |a| a.found),
+        ("absent", |a| a.absent),
+        ("unchecked", |a| a.unchecked),
+        ("permitted", |a| a.permitted),
+        ("verified", |a| a.verified),
+        ("excluded", |a| a.excluded),
+        ("lost", |a| a.lost),
+        ("unreadable", |a| a.unreadable),
+        ("skipped", |a| a.skipped),
+        ("corrupt", |a| a.corrupt),
+        ("misplaced", |a| a.misplaced),
+        ("rewritten", |a| a.rewritten),
+        ("expired", |a| a.expired),
+        ("superseded", |a| a.superseded),
+        ("unread", |a| a.unread),
+        ("unassigned", |a| a.unassigned),
+    ];
+
+    /// The classes in which the broker broke its promise.
+    pub const BROKEN: [Named; 6] = [
+        ("lost", |a| a.lost),
+        ("unreadable", |a| a.unreadable),
+        ("skipped", |a| a.skipped),
+        ("corrupt", |a| a.corrupt),
+        ("misplaced", |a| a.misplaced),
+        ("rewritten", |a| a.rewritten),
+    ];
+
+    /// Messages for which the broker broke its promise.
+    pub fn broken(&self) -> u64 {
+        Self::BROKEN.iter().map(|(_, count)| count(self)).sum()
+    }
+
+    /// Acked messages that nobody could judge: expired, superseded, unread and unassigned.
+    pub const fn unjudged(&self) -> u64 {
+        self.expired + self.superseded + self.unread + self.unassigned
+    }
+
+    /// Planned messages that were not acked, beyond what the file allows.
+    pub const fn unacked(&self) -> u64 {
+        (self.unsent + self.failed + self.unknown).saturating_sub(self.permitted)
+    }
+
+    /// Every planned message is verified, excluded or permitted.
+    pub const fn closes(&self) -> bool {
+        self.planned == self.verified + self.excluded + self.permitted
+    }
+
+    /// Adds another account.
+    pub const fn add(&mut self, other: &Self) {
+        self.planned += other.planned;
+        self.unsent += other.unsent;
+        self.permitted += other.permitted;
+        self.add_sent(other);
+    }
+
+    /// Adds what is known of a partition: all but what was planned, unsent and permitted.
+    pub const fn add_sent(&mut self, other: &Self) {
+        self.sent += other.sent;
+        self.acked += other.acked;
+        self.failed += other.failed;
+        self.unknown += other.unknown;
+        self.found += other.found;
+        self.absent += other.absent;
+        self.unchecked += other.unchecked;
+        self.verified += other.verified;
+        self.excluded += other.excluded;
+        self.lost += other.lost;
+        self.unreadable += other.unreadable;
+        self.skipped += other.skipped;
+        self.corrupt += other.corrupt;
+        self.misplaced += other.misplaced;
+        self.rewritten += other.rewritten;
+        self.expired += other.expired;
+        self.superseded += other.superseded;
+        self.unread += other.unread;
+        self.unassigned += other.unassigned;
+    }
+
+    /// Compares the sums of the parts with the independent counts of the whole.
+    ///
+    /// # Errors
+    /// Names the sum that does not add up: a bug in kaf6.
+    pub fn check(&self) -> Result<(), String> {
+        self.check_planned()?;
+        self.check_sent()
+    }
+
+    /// As [`Account::check`], for a partition: what was planned is known of a scenario only.
+    ///
+    /// # Errors
+    /// As [`Account::check`].
+    pub fn check_sent(&self) -> Result<(), String> {
+        let acked = self.verified + self.excluded + self.broken() + self.unjudged();
+        equal("sent", self.sent, "acked + failed + unknown", self.acked + self.failed + self.unknown)?;
+        let looked_for = self.found + self.absent + self.unchecked;
+        equal("unknown", self.unknown, "found + absent + unchecked", looked_for)?;
+        equal("acked", self.acked, "the sum of its classes", acked)
+    }
+
+    fn check_planned(&self) -> Result<(), String> {
+        equal("planned", self.planned, "unsent + sent", self.unsent + self.sent)
+    }
+}
+
+fn equal(name: &str, whole: u64, parts: &str, sum: u64) -> Result<(), String> {
+    if whole == sum { Ok(()) } else { Err(format!("{name} is {whole}, {parts} is {sum}")) }
+}
+
+/// The accounts of a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Accounts {
+    /// All scenarios together.
+    pub total: Account,
+    /// Each scenario that sends, in the file's order.
+    pub scenarios: Vec<ScenarioAccount>,
+    /// The end markers that kaf6 wrote.
+    pub markers: Markers,
+}
+
+/// The account of one scenario.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ScenarioAccount {
+    /// Its number in the plan.
+    pub scenario: usize,
+    /// All of its partitions, and what was planned.
+    pub account: Account,
+    /// Each partition that it sent to.
+    pub partitions: Vec<PartitionAccount>,
+}
+
+/// The account of one scenario's messages to one partition.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PartitionAccount {
+    /// The topic's number in the run.
+    pub topic: usize,
+    /// The partition.
+    pub partition: Partition,
+    /// Without what was planned, unsent and permitted.
+    pub account: Account,
+}
+
+/// End markers: records that kaf6 writes behind all messages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Markers {
+    /// Those that the brokers acked.
+    pub acked: u64,
+    /// Those of them that are not in the log.
+    pub lost: u64,
+}
+
+impl Accounts {
+    /// Every planned message is verified, excluded or permitted, and no end marker is lost.
+    pub const fn closes(&self) -> bool {
+        self.total.closes() && self.markers.lost == 0
+    }
+
+    /// Messages and end markers for which the broker broke its promise.
+    pub fn broken(&self) -> u64 {
+        self.total.broken() + self.markers.lost
+    }
+
+    /// Compares all sums: of each partition, each scenario and the run.
+    ///
+    /// # Errors
+    /// Names the first sum that does not add up, and where: a bug in kaf6.
+    pub fn check(&self) -> Result<(), String> {
+        let mut total = Account::default();
+        for scenario in &self.scenarios {
+            let mut sent = Account::default();
+            for partition in &scenario.partitions {
+                let place = |why| {
+                    let PartitionAccount { topic, partition, .. } = partition;
+                    format!("scenario {}, topic {topic}, partition {partition}: {why}", scenario.scenario)
+                };
+                partition.account.check_sent().map_err(place)?;
+                sent.add_sent(&partition.account);
+            }
+            let place = |why| format!("scenario {}: {why}", scenario.scenario);
+            scenario.account.check().map_err(place)?;
+            for (name, count) in Account::CLASSES {
+                if !["planned", "unsent", "permitted"].contains(&name) {
+                    equal(name, count(&scenario.account), "the sum of its partitions", count(&sent))
+                        .map_err(place)?;
+                }
+            }
+            total.add(&scenario.account);
+        }
+        let place = |why| format!("the run: {why}");
+        for (name, count) in Account::CLASSES {
+            equal(name, count(&self.total), "the sum of its scenarios", count(&total)).map_err(place)?;
+        }
+        self.total.check().map_err(place)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sent(acked: u64) -> Account {
+        Account { sent: acked, acked, verified: acked, ..Account::default() }
+    }
+
+    fn accounts() -> Accounts {
+        let partition = PartitionAccount { topic: 0, partition: 1, account: sent(7) };
+        let account = Account { planned: 7, ..sent(7) };
+        let scenario = ScenarioAccount { scenario: 0, account, partitions: vec![partition] };
+        Accounts { total: account, scenarios: vec![scenario], markers: Markers::default() }
+    }
+
+    #[test]
+    fn an_account_closes_over_verified_excluded_and_permitted_messages_alone() {
+        let mut account = Account {
+            planned: 10,
+            sent: 10,
+            acked: 8,
+            verified: 6,
+            excluded: 2,
+            failed: 2,
+            permitted: 2,
+            ..Account::default()
+        };
+        assert_eq!(account.check(), Ok(()));
+        assert!(account.closes());
+        (account.verified, account.unread) = (5, 1);
+        assert_eq!(account.check(), Ok(()));
+        assert!(!account.closes() && account.unjudged() == 1);
+        (account.unread, account.lost) = (0, 1);
+        assert!(!account.closes() && account.broken() == 1);
+        account.permitted = 1;
+        assert_eq!(account.unacked(), 1);
+    }
+
+    #[test]
+    fn each_sum_that_does_not_add_up_is_found() {
+        assert_eq!(accounts().check(), Ok(()));
+        let broken: [fn(&mut Accounts); 7] = [
+            |a| a.total.lost += 1,
+            |a| a.total.planned += 1,
+            |a| a.scenarios[0].account.sent += 1,
+            |a| a.scenarios[0].account.permitted += 1,
+            |a| a.scenarios[0].partitions[0].account.verified -= 1,
+            |a| a.scenarios[0].partitions[0].account.unknown += 1,
+            |a| a.scenarios[0].partitions[0].account.absent += 1,
+        ];
+        for (at, change) in broken.into_iter().enumerate() {
+            let mut accounts = accounts();
+            change(&mut accounts);
+            assert!(accounts.check().is_err(), "change {at}");
+        }
+    }
+
+    #[test]
+    fn a_lost_end_marker_leaves_the_account_open() {
+        let mut accounts = accounts();
+        assert!(accounts.closes());
+        accounts.markers = Markers { acked: 1, lost: 1 };
+        assert!(!accounts.closes() && accounts.broken() == 1);
+    }
+}
