@@ -41,6 +41,7 @@ async fn run_text(text: &str) -> Value {
         stop: Stop::new(),
         save_ledger: false,
         saved: None,
+        waits: kaf6::kafka::Waits::short(),
     };
     let seen = engine::run(Arc::clone(&plan), options, live).await.unwrap();
     let record =
