@@ -35,7 +35,7 @@ fn options(partitions: &[i32]) -> ReaderOptions {
 }
 
 fn range(from: i64, to: i64) -> Range<'static> {
-    Range { topic: "t", partition: 0, from, to, is_mark: None, is_over: &|| false }
+    Range { topic: "t", partition: 0, from, to, is_mark: None, is_over: &|| false, progress: &|_| {} }
 }
 
 /// Sends so many messages of ten bytes, each to `partition`, and gives their outcomes by tag.
@@ -324,13 +324,38 @@ fn a_reader_behind_its_log_starts_anew_in_a_new_epoch() {
         readers.wait(Duration::from_millis(100));
         readers.drain(usize::MAX, &mut |event| match event {
             ReadEvent::Record(record) => epochs.push(record.epoch),
-            ReadEvent::Reset { from, to, epoch, .. } => resets.push((from, to, epoch)),
-            ReadEvent::Error { .. } => panic!("{event:?}"),
+            ReadEvent::Reset { from, to, anew: true, epoch, .. } => resets.push((from, to, epoch)),
+            event => panic!("{event:?}"),
         });
     }
     assert_eq!(resets, [(800, Some(0), 1)]);
     assert_eq!(epochs, [1; 20]);
     assert_eq!((readers.position(0), readers.epoch(0)), (Some(20), 1));
+}
+
+#[test]
+fn an_offset_that_is_refused_inside_the_log_is_asked_for_again() {
+    let (embedded, client) = start(1);
+    let mut producer = Producer::open(&client, &ProducerOptions::new("t")).unwrap();
+    assert_eq!(acked(&send(&mut producer, 0, 0..20)), 20);
+    embedded.push_errors(FETCH, &[Code(1); 6]);
+    let from = ReaderOptions { start: StartOffset::At(5), ..options(&[0]) };
+    let mut readers = ReaderSet::open(&client, &from).unwrap();
+    let (mut refused, mut offsets) = (Vec::new(), Vec::new());
+    let deadline = Instant::now() + SOON;
+    while offsets.len() < 15 && Instant::now() < deadline {
+        readers.wait(Duration::from_secs(2));
+        readers.drain(usize::MAX, &mut |event| match event {
+            ReadEvent::Record(record) => offsets.push(record.offset),
+            ReadEvent::Refused { offset, code, low, high, .. } => {
+                refused.push((offset, code.0, low, high));
+            }
+            event => panic!("{event:?}"),
+        });
+    }
+    assert!(!refused.is_empty() && refused.iter().all(|it| *it == (5, 1, 0, 20)), "{refused:?}");
+    assert_eq!(offsets, (5..20).collect::<Vec<_>>());
+    assert_eq!(readers.epoch(0), 0);
 }
 
 #[test]
@@ -342,7 +367,7 @@ fn a_reader_that_is_told_so_starts_anew() {
     assert_eq!(read(&mut readers, 5).len(), 5);
     let mut event = String::new();
     readers.reset(0, "the log ends before it", &mut |reset| event = format!("{reset:?}"));
-    assert!(event.contains("from: 5, to: Some(0), epoch: 1"), "{event}");
+    assert!(event.contains("from: 5, to: Some(0), anew: true, epoch: 1"), "{event}");
     assert_eq!(read(&mut readers, 5).len(), 5);
     assert_eq!((readers.position(0), readers.epoch(0)), (Some(5), 1));
 }
@@ -455,7 +480,7 @@ fn a_topic_that_is_there_is_taken_as_it_is() {
 }
 
 #[test]
-fn a_second_look_at_a_broker_that_is_away_is_given_up_when_told() {
+fn a_reread_from_a_broker_that_is_away_is_given_up_when_asked_to() {
     let client = Client::new(&["127.0.0.1:1".into()], &ClientSettings::default()).unwrap();
     let start = Instant::now();
     let is_over = || start.elapsed() > Duration::from_secs(1);
@@ -465,7 +490,7 @@ fn a_second_look_at_a_broker_that_is_away_is_given_up_when_told() {
 }
 
 #[test]
-fn a_second_look_finds_what_lies_there_and_knows_the_end() {
+fn a_reread_finds_what_lies_there_and_knows_the_end() {
     let (_embedded, client) = start(1);
     let mut producer = Producer::open(&client, &ProducerOptions::new("t")).unwrap();
     send(&mut producer, 0, 0..50);
@@ -475,11 +500,14 @@ fn a_second_look_finds_what_lies_there_and_knows_the_end() {
             offsets.push(record.offset);
         }
     };
-    assert!(read_range(&client, &range(20, 24), SOON, &mut on).unwrap());
+    let end = read_range(&client, &range(20, 24), SOON, &mut on).unwrap();
+    assert!(end.passed && end.by_record, "{end:?}");
     assert_eq!(offsets, [20, 21, 22, 23, 24]);
     // Past the end: the log ends before it, which is an answer too.
     let start = Instant::now();
-    assert!(read_range(&client, &range(48, 90), SOON, &mut |_| {}).unwrap());
+    let end = read_range(&client, &range(48, 90), SOON, &mut |_| {}).unwrap();
+    assert!(end.passed && !end.by_record, "{end:?}");
+    assert_eq!((end.at, end.end), (50, Some(50)));
     assert!(start.elapsed() < Duration::from_secs(5));
 }
 
@@ -520,11 +548,13 @@ fn a_fetch_probe_shows_the_code_that_the_broker_sent() {
     let there = fetch(0).unwrap();
     assert_eq!((there.code, there.high_watermark), (Code::NONE, Some(5)));
     assert!(there.record_bytes > 0 && !there.null_records);
+    let batch = there.batch.unwrap();
+    assert_eq!((batch.base_offset, batch.crc_ok), (0, Some(true)), "{batch:?}");
     assert_eq!(fetch(900).unwrap().code, Code(1));
     embedded.push_errors(FETCH, &[Code(7)]);
     assert_eq!(fetch(0).unwrap().code, Code(7));
     let missing = probe::probe_fetch(&client, "t", 9, 0, Instant::now() + SOON);
-    assert!(missing.unwrap_err().contains("partition 9"));
+    assert!(missing.unwrap_err().to_string().contains("partition 9"));
 }
 
 #[test]

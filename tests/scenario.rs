@@ -290,24 +290,68 @@ fn implicit_checks_are_added_where_they_can_be_judged() {
             .collect::<Vec<_>>()
     };
     let others = ["no_duplicates", "no_corruption", "in_order", "offsets_monotonic"];
-    let all = [&["no_loss"][..], &others].concat();
+    let all = [&["no_loss"][..], &others, &["all_acked"]].concat();
     let reading = |how: &str| GOOD.replace("{type: consume}", &format!("{{type: consume, {how}}}"));
+    let unread = ["no_duplicates", "no_corruption", "in_order", "offsets_monotonic", "all_acked"];
     assert_eq!(names(GOOD), all);
     assert_eq!(names(&GOOD.replace("rate: 50/s", "acks: 0")), others);
-    assert_eq!(names(&reading("limit: 999")), others);
+    assert_eq!(names(&GOOD.replace("rate: 50/s", "verify: false")), unread);
+    assert_eq!(names(&reading("limit: 999")), unread);
     assert_eq!(names(&reading("limit: 1000")), all);
-    assert_eq!(names(&reading("offset: 5")), others);
-    assert!(names(&reading("from: any")).is_empty());
-    assert!(names(&reading("topic: u")).is_empty());
+    assert_eq!(names(&reading("offset: 5")), unread);
+    assert_eq!(names(&reading("from: any")), ["all_acked"]);
+    assert_eq!(names(&reading("topic: u")), ["all_acked"]);
     let strict = format!("{GOOD}checks: [{{name: mine, type: in_order, strict: true}}]\n");
-    assert_eq!(names(&strict), ["mine!", "no_loss", "no_duplicates", "no_corruption", "offsets_monotonic"]);
+    assert_eq!(
+        names(&strict),
+        ["mine!", "no_loss", "no_duplicates", "no_corruption", "offsets_monotonic", "all_acked"]
+    );
     let two = GOOD.replace("  read:", "  again: {type: consume}\n  read:");
     assert_eq!(names(&two)[0], "no_loss:again");
-    assert_eq!(names(&two).len(), 10);
+    assert_eq!(names(&two).len(), 11);
     let taken = format!("{GOOD}checks: [{{name: no_loss, type: count_equals, expected: 5}}]\n");
     assert_eq!(names(&taken)[..2], ["no_loss!", "no_loss:read"]);
     // Records of a round trip are a kind of their own.
-    assert!(names(&GOOD.replace("type: produce, messages: 1000, rate: 50/s", "type: roundtrip")).is_empty());
+    assert_eq!(
+        names(&GOOD.replace("type: produce, messages: 1000, rate: 50/s", "type: roundtrip")),
+        ["all_acked"]
+    );
+}
+
+#[test]
+fn each_producer_with_acks_has_to_have_all_of_its_messages_acked() {
+    let asked = |checks: &str| {
+        let file = format!(
+            "{GOOD}  forget: {{type: produce, messages: 5, acks: 0, topic: u}}\n  \
+             ping: {{type: roundtrip, topic: p, acks: 1}}\n{checks}"
+        );
+        let plan = plan::build(&text("f.yaml", &file).unwrap_or_else(|d| panic!("{d}")));
+        let checks = plan.checks.iter().filter(|check| check.ask.kind() == "all_acked");
+        checks
+            .map(|check| {
+                let plan::Ask::AllAcked { allow } = &check.ask else { unreachable!("it is of this kind") };
+                (check.name.clone(), check.scenario.clone(), allow.failed, allow.unknown)
+            })
+            .collect::<Vec<_>>()
+    };
+    let row = |name: &str, scenario: Option<&str>, failed: f64, unknown: f64| {
+        (name.to_owned(), scenario.map(str::to_owned), failed, unknown)
+    };
+    let (write, ping) = ("all_acked:write", "all_acked:ping");
+    assert_eq!(asked(""), [row(write, Some("write"), 0.0, 0.0), row(ping, Some("ping"), 0.0, 0.0)]);
+    let one = asked("checks: [{type: all_acked, scenario: write, allow: {failed: 1%}}]\n");
+    assert_eq!(one, [row("all_acked", Some("write"), 0.01, 0.0), row(ping, Some("ping"), 0.0, 0.0)]);
+    let both = asked("checks: [{name: sent, type: all_acked, allow: {failed: 0%, unknown: 50%}}]\n");
+    assert_eq!(both, [row("sent", None, 0.0, 0.5)]);
+}
+
+#[test]
+fn no_loss_may_be_asked_of_a_reader_of_a_part() {
+    for how in ["limit: 5", "offset: latest", "offset: 5", "partition: 1"] {
+        let file = GOOD.replace("{type: consume}", &format!("{{type: consume, {how}}}"));
+        let plan = plan::build(&text("f.yaml", &format!("{file}checks: [{{type: no_loss}}]\n")).unwrap());
+        assert_eq!(plan.checks.iter().filter(|check| check.ask == plan::Ask::NoLoss).count(), 1);
+    }
 }
 
 #[test]

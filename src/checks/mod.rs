@@ -107,6 +107,7 @@ fn asked(plan: &Plan, check: &CheckPlan) -> Vec<usize> {
         Ask::Reachable | Ask::Metadata => of(|w| matches!(w, Work::Connect(_))),
         Ask::HttpOk | Ask::NonEmpty | Ask::SeriesPresent => of(|w| matches!(w, Work::Metrics(_))),
         Ask::RoundtripOk => of(|w| matches!(w, Work::Roundtrip(_))),
+        Ask::AllAcked { .. } => of(Work::is_acked),
         Ask::MetadataStable { .. } => of(|w| matches!(w, Work::Watch(_))),
         Ask::Continuity { .. } => of(|w| matches!(w, Work::Produce(_) | Work::Consume(_))),
         Ask::ThroughputDrops { .. } | Ask::Recovers { .. } | Ask::Threshold { span: Some(_), .. } => {
@@ -193,6 +194,9 @@ fn answer(check: &CheckPlan, case: &Case<'_>) -> Answer {
         Ask::CountAtLeast { expected, metric } => counts::count_at_least(scenario, *expected, *metric),
         Ask::UuidMatch => integrity::uuid_match(scenario),
         Ask::RoundtripOk => counts::roundtrip_ok(scenario),
+        Ask::AllAcked { .. } => {
+            Answer::new(Outcome::Inconclusive, expected_of(&check.ask), "nothing").because("not judged yet")
+        }
         Ask::NoLoss => integrity::no_loss(index, scenario, seen),
         Ask::NoDuplicates { strict } => integrity::no_duplicates(index, scenario, seen, *strict),
         Ask::NoCorruption => integrity::no_corruption(index, scenario, seen),

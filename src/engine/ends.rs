@@ -14,6 +14,25 @@ pub(super) struct PartitionEnd {
     pub(super) reached_fence: bool,
     /// A reachable broker no longer knows the partition.
     pub(super) gone: bool,
+    /// It read all that it was to read: to its end marker, its limit, or the proven end of the log.
+    pub(super) finished: bool,
+    /// A reachable broker gave it no record from some offset on.
+    pub(super) unreadable: Option<Unreadable>,
+    /// Where an open transaction held it up, under `isolation.level: read_committed`.
+    pub(super) last_stable: Option<Offset>,
+}
+
+/// What a reachable broker answered to a reader that it gave no record for `run.unreadable_after`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unreadable {
+    /// The first offset that the reader did not get.
+    pub(super) from: Offset,
+    /// The broker's answers by code, with the end of the log that it reported.
+    pub(super) answers: String,
+    /// Microseconds from the start of the run.
+    pub(super) since_us: u64,
+    /// Microseconds from the start of the run.
+    pub(super) until_us: u64,
 }
 
 /// A fence that was acked.

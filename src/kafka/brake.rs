@@ -65,7 +65,9 @@ mod tests {
         }
         assert!(start.elapsed() < Duration::from_millis(40));
         for _ in 0..5 {
-            brake.see("127.0.0.1:9092/0: Protocol parse failure at 79/94: orders [0]: invalid MessageSetSize -1");
+            brake.see(
+                "127.0.0.1:9092/0: Protocol parse failure at 79/94: orders [0]: invalid MessageSetSize -1",
+            );
         }
         assert!(start.elapsed() >= Duration::from_millis(200));
     }

@@ -1,30 +1,27 @@
 //! Reading by partition: one librdkafka client a partition, no group, woken by whichever has something.
 //!
-//! Owns positions, epochs and resets; the rules and their reasons are in the design's "Reading, by partition".
+//! Owns the set: whose turn it is, and who starts to fetch again when.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::brake::Brake;
 use super::fetching;
-use super::raw::{Handle, Kind, Message, OFFSET_BEGINNING, Queue, Topic};
+use super::partition::{OUT_OF_RANGE, Opening, PartitionReader, Refusal, UNKNOWN_PARTITION};
+use super::raw::Handle;
 use super::release::let_go;
 use super::wake::Signal;
-use super::{Client, Code, Error, Waker, metadata};
+use super::{Client, Error, Waker, metadata};
 use crate::ids::{Offset, Partition};
 use crate::plan::StartOffset;
+
+pub use super::read_event::{ReadEvent, Record};
 
 /// Threads that open or close the clients of a set side by side.
 const SIDE_BY_SIDE: usize = 8;
 
 /// Messages taken from one partition before the next one's turn.
 const BATCH: usize = 1000;
-
-const AUTO_OFFSET_RESET: Code = Code(-140);
-const PARTITION_EOF: Code = Code(-191);
-const UNKNOWN_PARTITION: Code = Code(3);
-const TIMED_OUT: Code = Code(-185);
 
 /// What a [`ReaderSet`] reads.
 #[derive(Debug, Clone)]
@@ -47,86 +44,36 @@ impl ReaderOptions {
     fn properties(&self, client: &Client) -> Vec<(&'static str, String)> {
         fetching::properties(client, self.partitions.len(), self.prefetch_bytes, self.patient)
     }
-}
 
-/// Something that a reader saw. Bytes are borrowed from librdkafka for the time of the call.
-#[derive(Debug)]
-pub enum ReadEvent<'a> {
-    /// A record.
-    Record(Record<'a>),
-    /// The reader stood at an offset that the broker does not have (any more); it goes on at the log's start, in a new epoch.
-    Reset {
-        /// The partition.
+    fn opening<'a>(
+        &'a self,
+        client: &'a Client,
+        properties: &'a [(&'static str, String)],
         partition: Partition,
-        /// Where it stood.
-        from: Offset,
-        /// Where it goes on; none where the broker did not tell: then at the log's start, wherever that is.
-        to: Option<Offset>,
-        /// The epoch that starts.
-        epoch: u32,
-        /// librdkafka's reason.
-        text: String,
-    },
-    /// Something else went wrong; the reader goes on trying.
-    Error {
-        /// The partition.
-        partition: Partition,
-        /// What went wrong, such as UNKNOWN_TOPIC_OR_PART.
-        code: Code,
-        /// librdkafka's words.
-        text: String,
-    },
-}
-
-/// One record.
-pub struct Record<'a> {
-    /// The partition.
-    pub partition: Partition,
-    /// Its offset.
-    pub offset: Offset,
-    /// Its time in milliseconds since 1970; none where the record has none.
-    pub timestamp_ms: Option<i64>,
-    /// Its key.
-    pub key: Option<&'a [u8]>,
-    /// Its value; none for a tombstone.
-    pub value: Option<&'a [u8]>,
-    /// 0, and one more with each reset of this partition's reader.
-    pub epoch: u32,
-    message: &'a Message,
-}
-
-impl std::fmt::Debug for Record<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Record")
-            .field("partition", &self.partition)
-            .field("offset", &self.offset)
-            .field("epoch", &self.epoch)
-            .finish_non_exhaustive()
+        unknown_too: bool,
+        deadline: Instant,
+    ) -> Opening<'a> {
+        Opening {
+            client,
+            properties,
+            topic: &self.topic,
+            partition,
+            start: self.start,
+            unknown_too,
+            deadline,
+        }
     }
 }
 
-impl<'a> Record<'a> {
-    /// The last header of this name; empty where its value is null. Headers are parsed when first asked for.
-    pub fn header(&self, name: &str) -> Option<&'a [u8]> {
-        self.message.header(name)
-    }
-}
-
-/// One partition's client and place.
-struct Reader {
-    partition: Partition,
-    topic: Topic,
-    queue: Queue,
-    started_at: Option<Offset>,
-    position: Option<Offset>,
-    epoch: u32,
-    /// Whether it stands in the set's list of those that have something.
-    listed: bool,
+/// What all readers of a set share.
+struct Common<'a> {
+    topic: &'a str,
+    client: &'a Client,
 }
 
 /// Readers of some partitions of one topic, owned by one thread.
 pub struct ReaderSet {
-    readers: Vec<Reader>,
+    readers: Vec<PartitionReader>,
     partitions: Vec<Partition>,
     topic: String,
     client: Client,
@@ -135,6 +82,8 @@ pub struct ReaderSet {
     /// Indexes of readers that have something, each at most once.
     ready: VecDeque<u32>,
     woken: Vec<u32>,
+    /// Some readers do not fetch now and start again at their time.
+    paused: bool,
 }
 
 impl ReaderSet {
@@ -144,10 +93,23 @@ impl ReaderSet {
     /// [`Error::Property`] and [`Error::Client`] as [`Client::new`]; [`Error::Request`] where the cluster did not answer in
     /// `open_timeout`, or where the topic or one of the partitions is not there.
     pub fn open(client: &Client, options: &ReaderOptions) -> Result<Self, Error> {
+        Self::open_with(client, options, false)
+    }
+
+    /// As [`ReaderSet::open`], but takes partitions that the broker does not know, where their start needs no question: they
+    /// are read once they are known. See [`ReaderSet::is_unknown`] and [`ReaderSet::restart`].
+    ///
+    /// # Errors
+    /// As [`ReaderSet::open`].
+    pub fn open_unknown_too(client: &Client, options: &ReaderOptions) -> Result<Self, Error> {
+        Self::open_with(client, options, true)
+    }
+
+    fn open_with(client: &Client, options: &ReaderOptions, unknown_too: bool) -> Result<Self, Error> {
         let deadline = Instant::now() + options.open_timeout;
         let properties = options.properties(client);
         let count = options.partitions.len();
-        let opened: Mutex<Vec<Option<Result<Reader, Error>>>> =
+        let opened: Mutex<Vec<Option<Result<PartitionReader, Error>>>> =
             Mutex::new((0..count).map(|_| None).collect());
         std::thread::scope(|scope| {
             for first in 0..count.min(SIDE_BY_SIDE) {
@@ -155,7 +117,8 @@ impl ReaderSet {
                 scope.spawn(move || {
                     for index in (first..count).step_by(SIDE_BY_SIDE) {
                         let partition = options.partitions[index];
-                        let reader = Reader::open(client, properties, options, partition, deadline);
+                        let opening = options.opening(client, properties, partition, unknown_too, deadline);
+                        let reader = PartitionReader::open(&opening);
                         let failed = reader.is_err();
                         opened.lock().unwrap_or_else(PoisonError::into_inner)[index] = Some(reader);
                         if failed {
@@ -175,6 +138,7 @@ impl ReaderSet {
             signal: Arc::new(Signal::default()),
             ready: VecDeque::new(),
             woken: Vec::new(),
+            paused: false,
         };
         let mut failure = None;
         for reader in opened.into_iter().flatten() {
@@ -188,9 +152,7 @@ impl ReaderSet {
         }
         for (index, reader) in set.readers.iter_mut().enumerate() {
             reader.queue.wakes(&set.signal, u32::try_from(index).unwrap_or(u32::MAX));
-            let offset = reader.started_at.unwrap_or(OFFSET_BEGINNING);
-            let started = reader.topic.start(reader.partition, offset, &reader.queue);
-            started.map_err(|code| Error::Request {
+            reader.start().map_err(|code| Error::Request {
                 what: format!("start reading {}/{}", options.topic, reader.partition),
                 code,
             })?;
@@ -202,6 +164,11 @@ impl ReaderSet {
     /// Returns whether there may be something to drain.
     pub fn wait(&mut self, timeout: Duration) -> bool {
         let deadline = if self.ready.is_empty() { Instant::now().checked_add(timeout) } else { None };
+        let next = self.start_again();
+        let deadline = match (deadline, next) {
+            (Some(deadline), Some(next)) => Some(deadline.min(next)),
+            (deadline, _) => deadline,
+        };
         self.signal.wait(deadline, &mut self.woken);
         for index in self.woken.drain(..) {
             let Some(reader) = self.readers.get_mut(index as usize) else { continue };
@@ -221,11 +188,12 @@ impl ReaderSet {
         {
             let Some(reader) = self.readers.get_mut(index as usize) else { continue };
             let want = BATCH.min(limit - handed);
-            let (got, reset) = reader.hand_out(want, on);
+            let (got, refusal) = reader.hand_out(want, on);
             handed += got;
-            let again = reset.is_some();
-            if let Some((from, text)) = reset {
-                reader.reset(&self.topic, self.client.waits().restart, from, text, on);
+            let again = refusal.is_some();
+            if let Some(refusal) = refusal {
+                reader.refused(&self.topic, self.client.waits(), refusal, on);
+                self.paused |= reader.starts_at.is_some();
             }
             // Fewer than wanted: it was empty then, and its next message makes it ready again.
             if got == want || again {
@@ -275,19 +243,65 @@ impl ReaderSet {
         self.reader(partition)?.topic.handle().told_end(&self.topic, partition)
     }
 
-    /// Makes a reader that stands beyond its log start anew at the log's start, in a new epoch; `reason` becomes the event's
-    /// text. For brokers that hide this from librdkafka: KafScale answers OFFSET_OUT_OF_RANGE with null records, and Tansu
-    /// answers nothing at all. A wire probe, or [`ReaderSet::watermarks`], shows it.
+    /// Starts a reader anew at the log's start, in a new epoch; `reason` becomes the event's text. For a log that was created
+    /// anew without any answer of the broker that says so.
     pub fn reset(&mut self, partition: Partition, reason: &str, on: &mut dyn FnMut(ReadEvent<'_>)) {
+        self.change(partition, |reader, set| {
+            reader.reset(&set.topic, set.client.waits(), reason.to_owned(), on)
+        });
+    }
+
+    /// Says that the broker answers a reader with OFFSET_OUT_OF_RANGE, for brokers that hide this from librdkafka: KafScale
+    /// sends null records with it. What comes of it are events, as in [`ReaderSet::drain`].
+    pub fn refused(&mut self, partition: Partition, on: &mut dyn FnMut(ReadEvent<'_>)) {
+        let text = "the broker answers that this offset is not in the log".to_owned();
+        let refusal = Refusal { code: OUT_OF_RANGE, offset: 0, text };
+        self.change(partition, |reader, set| reader.refused(&set.topic, set.client.waits(), refusal, on));
+    }
+
+    /// Fetches anew from a reader's place, as for a partition that the broker knows again.
+    pub fn restart(&mut self, partition: Partition) {
+        let wait = self.client.waits().restart;
+        self.change(partition, |reader, _| {
+            reader.stop();
+            // What fails here fails again where it matters.
+            let _ = metadata::of_topic(&reader.topic, Instant::now() + wait);
+            let _ = reader.start();
+        });
+    }
+
+    /// Whether the broker did not know this partition when its reader was opened, and nothing has come from it since.
+    pub fn is_unknown(&self, partition: Partition) -> bool {
+        self.reader(partition).is_some_and(|reader| reader.unknown)
+    }
+
+    fn change(&mut self, partition: Partition, how: impl FnOnce(&mut PartitionReader, &Common<'_>)) {
         let Some(index) = self.readers.iter().position(|reader| reader.partition == partition) else {
             return;
         };
         let reader = &mut self.readers[index];
-        let from = reader.position.unwrap_or(0);
-        reader.reset(&self.topic, self.client.waits().restart, from, reason.to_owned(), on);
+        how(reader, &Common { topic: &self.topic, client: &self.client });
+        self.paused |= reader.starts_at.is_some();
         if !std::mem::replace(&mut reader.listed, true) {
             self.ready.push_back(u32::try_from(index).unwrap_or(u32::MAX));
         }
+    }
+
+    /// Lets those start again whose time has come; says when the next one's comes.
+    fn start_again(&mut self) -> Option<Instant> {
+        if !self.paused {
+            return None;
+        }
+        let now = Instant::now();
+        for reader in &mut self.readers {
+            if reader.starts_at.is_some_and(|at| at <= now) {
+                // Where this fails, it makes no progress, and its end says so.
+                let _ = reader.start();
+            }
+        }
+        let next = self.readers.iter().filter_map(|reader| reader.starts_at).min();
+        self.paused = next.is_some();
+        next
     }
 
     /// Asks for the topic's metadata anew, for a reader that gets nothing although there is something: a topic that was
@@ -314,25 +328,20 @@ impl ReaderSet {
         let properties = options.properties(&self.client);
         let deadline = Instant::now() + self.client.waits().restart;
         // As in `refresh`: the one that is there goes on.
-        let Ok(fresh) = Reader::open(&self.client, &properties, &options, partition, deadline) else {
+        let opening = options.opening(&self.client, &properties, partition, false, deadline);
+        let Ok(fresh) = PartitionReader::open(&opening) else {
             return false;
         };
         let old = &mut self.readers[index];
-        old.topic.stop(partition);
-        let fresh = Reader {
-            started_at: old.started_at,
-            position: old.position,
-            epoch: old.epoch,
-            listed: old.listed,
-            ..fresh
-        };
+        old.stop();
+        let fresh = fresh.in_place_of(old);
         let handle = Arc::clone(old.topic.handle());
         // What the old one had fetched and not handed out is fetched again.
         *old = fresh;
         let_go(vec![handle], Duration::ZERO);
         old.queue.wakes(&self.signal, u32::try_from(index).unwrap_or(u32::MAX));
         // Where this fails, it stands still as before, and its end says so.
-        let _ = old.topic.start(partition, old.position.unwrap_or(OFFSET_BEGINNING), &old.queue);
+        let _ = old.start();
         true
     }
 
@@ -344,7 +353,7 @@ impl ReaderSet {
     /// Stops reading and lets all clients go. Dropping does the same.
     pub fn close(self) {}
 
-    fn reader(&self, partition: Partition) -> Option<&Reader> {
+    fn reader(&self, partition: Partition) -> Option<&PartitionReader> {
         self.readers.iter().find(|reader| reader.partition == partition)
     }
 }
@@ -360,123 +369,5 @@ impl Drop for ReaderSet {
                 scope.spawn(|| let_go(handles, Duration::from_secs(2)));
             }
         });
-    }
-}
-
-impl Reader {
-    fn open(
-        client: &Client,
-        properties: &[(&str, String)],
-        options: &ReaderOptions,
-        partition: Partition,
-        deadline: Instant,
-    ) -> Result<Self, Error> {
-        let name = &options.topic;
-        let request = |what: &str| {
-            let what = format!("{what} {name}/{partition}");
-            move |code| Error::Request { what, code }
-        };
-        let slow_down = Brake::new(client.waits().fetch_backoff);
-        let handle = client.handle(Kind::Consumer, properties, move |_, _, text| slow_down.see(text))?;
-        let topic = Topic::open(&handle, name).map_err(request("open"))?;
-        let known = metadata::of_topic(&topic, deadline)?;
-        if !known.partitions.iter().any(|info| info.id == partition) {
-            return Err(request("find")(UNKNOWN_PARTITION));
-        }
-        let started_at = match options.start {
-            StartOffset::Earliest => None,
-            StartOffset::At(offset) => Some(offset),
-            StartOffset::Latest => {
-                let end = retried(deadline, |left| handle.watermarks(name, partition, left));
-                Some(end.map_err(request("find the end of"))?.1)
-            }
-            StartOffset::Timestamp(time) => {
-                let at = retried(deadline, |left| handle.offset_at(name, partition, time, left));
-                match at.map_err(request("find a time in"))? {
-                    Some(offset) => Some(offset),
-                    None => {
-                        let end = retried(deadline, |left| handle.watermarks(name, partition, left));
-                        Some(end.map_err(request("find the end of"))?.1)
-                    }
-                }
-            }
-        };
-        let queue = Queue::new(&handle);
-        Ok(Self { partition, topic, queue, started_at, position: started_at, epoch: 0, listed: false })
-    }
-
-    /// Hands out up to `limit` records and errors; returns how many, and what is in the place of a lost position.
-    fn hand_out(
-        &mut self,
-        limit: usize,
-        on: &mut dyn FnMut(ReadEvent<'_>),
-    ) -> (usize, Option<(Offset, String)>) {
-        let Self { partition, queue, position, epoch, .. } = self;
-        let (partition, epoch) = (*partition, *epoch);
-        let mut reset = None;
-        let got = queue.serve(limit, &mut |message| {
-            let code = message.code();
-            if code.is_none() {
-                let offset = message.offset();
-                *position = Some(offset + 1);
-                on(ReadEvent::Record(Record {
-                    partition,
-                    offset,
-                    timestamp_ms: message.timestamp_ms(),
-                    key: message.key(),
-                    value: message.value(),
-                    epoch,
-                    message,
-                }));
-                return;
-            }
-            let text = || String::from_utf8_lossy(message.value().unwrap_or_default()).into_owned();
-            match code {
-                PARTITION_EOF => {}
-                AUTO_OFFSET_RESET => reset = Some((message.offset(), text())),
-                code => on(ReadEvent::Error { partition, code, text: text() }),
-            }
-        });
-        (got, reset)
-    }
-
-    /// Goes on at the log's start, in a new epoch.
-    fn reset(
-        &mut self,
-        topic: &str,
-        wait: Duration,
-        from: Offset,
-        text: String,
-        on: &mut dyn FnMut(ReadEvent<'_>),
-    ) {
-        self.topic.stop(self.partition);
-        // As in `refresh`.
-        let _ = metadata::of_topic(&self.topic, Instant::now() + wait);
-        let low = self.topic.handle().watermarks(topic, self.partition, wait);
-        let to = low.ok().map(|(low, _)| low);
-        self.epoch += 1;
-        let from = self.position.unwrap_or(from);
-        self.position = to;
-        let partition = self.partition;
-        on(ReadEvent::Reset { partition, from, to, epoch: self.epoch, text });
-        if let Err(code) = self.topic.start(partition, to.unwrap_or(OFFSET_BEGINNING), &self.queue) {
-            on(ReadEvent::Error { partition, code, text: "reading could not start again".into() });
-        }
-    }
-}
-
-/// Tries again until the deadline what a broker that just started, or a new leader, does not answer at once.
-fn retried<T>(deadline: Instant, mut ask: impl FnMut(Duration) -> Result<T, Code>) -> Result<T, Code> {
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(TIMED_OUT);
-        }
-        match ask(left) {
-            Err(_) if Instant::now() + Duration::from_millis(100) < deadline => {
-                std::thread::sleep(Duration::from_millis(50));
-            }
-            result => return result,
-        }
     }
 }

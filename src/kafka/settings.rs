@@ -106,6 +106,17 @@ impl Client {
         &self.logs
     }
 
+    /// Whether readers get only what committed transactions wrote, by the file's `isolation.level`.
+    pub fn reads_committed(&self) -> bool {
+        self.property("isolation.level") == Some("read_committed")
+    }
+
+    /// The same settings, but for readers and questions that see the log as it is.
+    pub(super) fn reading_uncommitted(&self) -> Self {
+        let own = ("isolation.level".to_owned(), "read_uncommitted".to_owned());
+        Self { properties: self.properties.iter().cloned().chain([own]).collect(), ..self.clone() }
+    }
+
     /// The value of a property where the file gives it, under `security` or under `properties`.
     pub(super) fn property(&self, name: &str) -> Option<&str> {
         self.properties.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())

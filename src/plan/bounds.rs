@@ -414,7 +414,10 @@ mod tests {
         // as long as any.
         assert_eq!((seconds(&plan), plan.faults[0].timeout.as_secs()), (vec![50, 260], 90));
         assert_eq!(seconds(&with("", bounce)), [50, 260]);
-        assert_eq!(seconds(&with("", "  f: {type: restart, target: b, after: r, down_for: 5s}\n")), [50, 170]);
+        assert_eq!(
+            seconds(&with("", "  f: {type: restart, target: b, after: r, down_for: 5s}\n")),
+            [50, 170]
+        );
         let later = with(
             "",
             "  f: {type: restart, target: b, after: r}\n  g: {type: pause, target: b, for: 1h, after: f}\n",

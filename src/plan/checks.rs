@@ -1,65 +1,89 @@
-//! The checks of a plan: those written out, and those that a producer and its reader get without asking.
+//! The checks of a plan: those written out, and those that producers and readers get without asking.
 //!
 //! Owns the names of implicit checks and what keeps one from being added.
 
-use super::{Ask, CheckPlan, From};
-use crate::scenario::Scenario;
-use crate::scenario::valid::{Activity, Check, Consume, Work};
+use std::collections::HashSet;
 
-/// All checks of a file.
-pub(super) fn all(scenario: &Scenario) -> Vec<CheckPlan> {
-    let written = scenario.checks.iter().map(|check| CheckPlan {
-        name: check.name.clone(),
-        ask: check.ask.clone(),
-        scenario: check.scenario.clone(),
-        implicit: false,
-        position: check.position.clone(),
-    });
-    let mut checks: Vec<CheckPlan> = written.collect();
-    let judges: Vec<(&Activity, &Consume)> = scenario.activities.iter().filter_map(judge).collect();
-    for (activity, consume) in &judges {
-        for ask in asks(consume) {
-            if scenario.checks.iter().any(|check| replaces(check, &ask, &activity.name)) {
+use super::{Allow, Ask, CheckPlan, ConsumePlan, From, ScenarioPlan, StartOffset, Work};
+use crate::scenario::valid::Check;
+
+/// All checks of a file: those written, those of its readers, and those of its producers.
+pub(super) fn all(written: &[Check], scenarios: &[ScenarioPlan]) -> Vec<CheckPlan> {
+    let mut checks: Vec<CheckPlan> = written
+        .iter()
+        .map(|check| CheckPlan {
+            name: check.name.clone(),
+            ask: check.ask.clone(),
+            scenario: check.scenario.clone(),
+            implicit: false,
+            position: check.position.clone(),
+        })
+        .collect();
+    let judges: Vec<(&ScenarioPlan, Vec<Ask>)> =
+        scenarios.iter().filter_map(|scenario| Some((scenario, asks(judge(scenario)?, scenarios)))).collect();
+    let acked = |scenario: &&ScenarioPlan| scenario.work.is_acked();
+    let all_acked = Ask::AllAcked { allow: Allow::default() };
+    let senders: Vec<(&ScenarioPlan, Vec<Ask>)> =
+        scenarios.iter().filter(acked).map(|scenario| (scenario, vec![all_acked.clone()])).collect();
+    add(&mut checks, written, judges);
+    add(&mut checks, written, senders);
+    checks
+}
+
+/// Adds what the file does not ask itself; the scenario's name follows where several are asked.
+fn add(checks: &mut Vec<CheckPlan>, written: &[Check], asked: Vec<(&ScenarioPlan, Vec<Ask>)>) {
+    let several = asked.len() > 1;
+    for (scenario, asks) in asked {
+        for ask in asks {
+            if written.iter().any(|check| replaces(check, &ask, &scenario.name)) {
                 continue;
             }
             let plain = ask.kind().to_owned();
-            let long = format!("{plain}:{}", activity.name);
+            let long = format!("{plain}:{}", scenario.name);
             let taken = |name: &str| checks.iter().any(|check| check.name == name);
-            let mut name = if judges.len() > 1 || taken(&plain) { long } else { plain };
+            let mut name = if several || taken(&plain) { long } else { plain };
             while taken(&name) {
                 name.push('+');
             }
             checks.push(CheckPlan {
                 name,
                 ask,
-                scenario: Some(activity.name.clone()),
+                scenario: Some(scenario.name.clone()),
                 implicit: true,
-                position: activity.position.clone(),
+                position: scenario.position.clone(),
             });
         }
     }
-    checks
 }
 
 /// A consumer that reads what scenarios of the file write.
-fn judge(activity: &Activity) -> Option<(&Activity, &Consume)> {
-    match &activity.work {
-        Work::Consume(consume) if consume.from == From::Run && !consume.producers.is_empty() => {
-            Some((activity, consume))
-        }
+fn judge(scenario: &ScenarioPlan) -> Option<&ConsumePlan> {
+    match &scenario.work {
+        Work::Consume(consume) if consume.from == From::Run && !consume.producers.is_empty() => Some(consume),
         _ => None,
     }
 }
 
-fn asks(consume: &Consume) -> Vec<Ask> {
+fn asks(consume: &ConsumePlan, scenarios: &[ScenarioPlan]) -> Vec<Ask> {
     let others = [
         Ask::NoDuplicates { strict: false },
         Ask::NoCorruption,
         Ask::InOrder { strict: false },
         Ask::OffsetsMonotonic,
     ];
-    let no_loss = consume.out_of_scope.is_none().then_some(Ask::NoLoss);
+    let no_loss = is_whole(consume, scenarios).then_some(Ask::NoLoss);
     no_loss.into_iter().chain(others).collect()
+}
+
+/// Whether it reads its log from the start to the end, all that its producers send is confirmed, and some of that has to
+/// be read back.
+fn is_whole(consume: &ConsumePlan, scenarios: &[ScenarioPlan]) -> bool {
+    let names: HashSet<&str> = consume.producers.iter().map(String::as_str).collect();
+    let mut producers = scenarios.iter().filter(|scenario| names.contains(scenario.name.as_str()));
+    consume.offset == StartOffset::Earliest
+        && !consume.partial
+        && producers.clone().all(|producer| producer.work.is_acked())
+        && producers.any(|producer| producer.work.is_verified())
 }
 
 fn replaces(written: &Check, ask: &Ask, scenario: &str) -> bool {

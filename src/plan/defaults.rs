@@ -162,7 +162,7 @@ pub const TABLE: &[(&str, &str, &str)] = &[
     ("check", "metric", "received of a consumer or round trip, acked of a producer"),
     ("check", "strict", "false"),
     ("check", "tolerance", "20%"),
-    ("check", "allow", "nothing may change"),
+    ("check", "allow", "nothing: no change in metadata, no message failed or unknown"),
     ("check", "max_silence", "10s"),
     ("check", "abort", "false"),
     ("check", "delay", "0s"),

@@ -23,7 +23,7 @@ pub mod timeline;
 mod work;
 
 pub use crate::scenario::valid::{
-    Acks, Ask, Aspect, ClientSettings, Content, CountMetric, Counter, From, Metric, Op, Partitioning,
+    Acks, Allow, Ask, Aspect, ClientSettings, Content, CountMetric, Counter, From, Metric, Op, Partitioning,
     Security, Span, StartOffset, Target, ThresholdExpr, ValuePlan, When,
 };
 pub use build::build;

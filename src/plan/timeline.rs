@@ -416,6 +416,13 @@ fn asked(plan: &Plan, check: &CheckPlan) -> Option<String> {
                 if names.is_empty() { String::new() } else { format!("but for {}, ", names.join(", ")) };
             Some(format!("{but}no silence over {}", time(*max_silence)))
         }
+        Ask::AllAcked { allow } => {
+            let shares = [(allow.failed, "failed"), (allow.unknown, "unknown")];
+            let shares = shares.into_iter().filter(|(share, _)| *share > 0.0);
+            let texts: Vec<String> =
+                shares.map(|(share, what)| format!("{} {what}", Share::new(share))).collect();
+            (!texts.is_empty()).then(|| format!("but for {}", texts.join(" and ")))
+        }
         Ask::Continuity { max_gap } => Some(format!("no gap over {}", time(*max_gap))),
         _ => None,
     }

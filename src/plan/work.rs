@@ -1,6 +1,6 @@
 //! What can be said of a scenario's work without knowing its kind.
 
-use super::{ScenarioPlan, Work};
+use super::{Acks, ScenarioPlan, Work};
 
 impl Work {
     /// The type as files write it.
@@ -23,6 +23,25 @@ impl Work {
             Self::Roundtrip(r) => Some(r.iterations),
             Self::Connect(_) | Self::Metrics(_) | Self::Watch(_) => None,
         }
+    }
+
+    /// It writes messages that a broker confirms.
+    pub fn is_acked(&self) -> bool {
+        match self {
+            Self::Produce(p) => p.acks != Acks::None,
+            Self::Roundtrip(r) => r.acks != Acks::None,
+            _ => false,
+        }
+    }
+
+    /// It writes messages that are confirmed and have to be read back.
+    pub fn is_verified(&self) -> bool {
+        let asked = match self {
+            Self::Produce(p) => p.verify,
+            Self::Roundtrip(r) => r.verify,
+            _ => false,
+        };
+        asked && self.is_acked()
     }
 
     /// It talks to brokers.

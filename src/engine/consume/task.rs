@@ -94,6 +94,9 @@ impl Task {
                 start: place.start,
                 reached_fence: place.reached_fence,
                 gone: place.gone,
+                finished: place.finished && !place.gone,
+                unreadable: None,
+                last_stable: None,
             };
             shared.hand_in_end(consumer.index, end);
         }
@@ -133,7 +136,15 @@ impl Task {
         let consumer = &self.consumer;
         for partition in &self.partitions {
             let reads = PartitionReads::new(consumer.shared.run_tag, consumer.topic, *partition);
-            let end = PartitionEnd { reads, start: 0, reached_fence: false, gone: true };
+            let end = PartitionEnd {
+                reads,
+                start: 0,
+                reached_fence: false,
+                gone: true,
+                finished: false,
+                unreadable: None,
+                last_stable: None,
+            };
             consumer.shared.hand_in_end(consumer.index, end);
         }
     }
@@ -251,6 +262,7 @@ impl Reader<'_> {
                 self.reset(partition, from, to, &text);
                 self.recorder.error(now_us, "OFFSET_RESET");
             }
+            ReadEvent::Refused { .. } => {}
             ReadEvent::Error { partition, code, .. } => {
                 self.recorder.error(now_us, &code.name());
                 if code.means_gone() {
@@ -302,7 +314,7 @@ impl Reader<'_> {
                 *wrong += u64::from(!fine);
                 if fine { Checked::Fine } else { Checked::Wrong }
             });
-            if matches!(seen, Seen::Corrupt | Seen::Foreign) {
+            if seen.is_strange() {
                 place.reads.show(record.offset, record.value.unwrap_or_default());
             }
             match seen {
@@ -315,7 +327,7 @@ impl Reader<'_> {
                         self.recorder.latency(now_us, now_us.saturating_sub(due));
                     }
                 }
-                Seen::Repeat | Seen::Corrupt => {
+                Seen::Repeat | Seen::Corrupt | Seen::Stray => {
                     batch.records += 1;
                     batch.bytes += bytes;
                 }

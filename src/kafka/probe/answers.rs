@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use kafka_protocol::messages::ApiKey;
 
+use super::batch;
 use super::seen::{Api, FetchProbe, ProbedMetadata, ProbedTopic};
 use super::wire::{Malformed, Wire};
 use crate::kafka::Code;
@@ -105,7 +106,7 @@ pub(super) fn fetch(bytes: &[u8], version: i16) -> Result<FetchProbe, Malformed>
             wire.i32()?; // number
             let code = Code(wire.i16()?.into());
             let high_watermark = wire.i64()?;
-            wire.i64()?; // last stable offset
+            let last_stable = wire.i64()?;
             let log_start = if version >= 5 { wire.i64()? } else { -1 };
             wire.list(|wire| {
                 wire.take(16)?; // aborted transactions
@@ -122,6 +123,8 @@ pub(super) fn fetch(bytes: &[u8], version: i16) -> Result<FetchProbe, Malformed>
                 record_bytes: records.map_or(0, <[u8]>::len),
                 high_watermark: Some(high_watermark).filter(|offset| *offset >= 0),
                 log_start: Some(log_start).filter(|offset| *offset >= 0),
+                last_stable_offset: Some(last_stable).filter(|offset| *offset >= 0),
+                batch: records.and_then(batch::first),
                 version,
             })
         })?;
@@ -134,6 +137,8 @@ pub(super) fn fetch(bytes: &[u8], version: i16) -> Result<FetchProbe, Malformed>
         record_bytes: 0,
         high_watermark: None,
         log_start: None,
+        last_stable_offset: None,
+        batch: None,
         version,
     });
     if answer.code.is_none() {

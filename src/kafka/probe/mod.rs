@@ -3,6 +3,7 @@
 //! Owns its sockets and its decoding; nothing that a peer sends makes it panic, and each step ends by the deadline.
 
 mod answers;
+mod batch;
 mod connection;
 mod notes;
 mod requests;
@@ -17,7 +18,7 @@ use crate::ids::{Offset, Partition};
 use connection::Connection;
 
 pub use notes::api_notes;
-pub use seen::{Api, FetchProbe, Probe, ProbedMetadata, ProbedTopic, Stage};
+pub use seen::{Api, BatchHeader, FetchProbe, NoFetch, Probe, ProbedMetadata, ProbedTopic, Stage};
 
 /// Connects to one broker (`host:port`) and asks it for its API versions and for these topics. Where SASL is configured the
 /// steps end with `api_versions`. Never panics, and ends by `deadline` (resolving a name is left to the system, in a thread
@@ -67,16 +68,16 @@ fn staged<T>(
 /// One Fetch at `offset`, sent to the partition's leader, without waiting for more.
 ///
 /// # Errors
-/// A sentence: which step failed, and how; with SASL, that the probe does none.
+/// Which step failed, and how; with SASL, that the probe does none.
 pub fn probe_fetch(
     client: &Client,
     topic: &str,
     partition: Partition,
     offset: Offset,
     deadline: Instant,
-) -> Result<FetchProbe, String> {
+) -> Result<FetchProbe, NoFetch> {
     if tls::sasl(client) {
-        return Err("the probe does no SASL".into());
+        return Err(NoFetch::Sasl);
     }
     let mut last = "there is no broker to ask".to_owned();
     for broker in client.brokers() {
@@ -93,23 +94,29 @@ pub fn probe_fetch(
             .topics
             .iter()
             .find(|found| found.name == topic)
-            .ok_or_else(|| format!("{broker} says nothing of topic {topic}"))?;
+            .ok_or_else(|| NoFetch::Unknown(format!("{broker} says nothing of topic {topic}")))?;
         if !found.code.is_none() {
-            return Err(format!("{broker} says of topic {topic}: {}", found.code.text()));
+            let text = format!("{broker} says of topic {topic}: {}", found.code.text());
+            return Err(if found.code.means_gone() {
+                NoFetch::Unknown(text)
+            } else {
+                NoFetch::NoLeader(text)
+            });
         }
-        let (_, leader) = *found
-            .partitions
-            .iter()
-            .find(|(number, _)| *number == partition)
-            .ok_or_else(|| format!("{broker} knows no partition {partition} of topic {topic}"))?;
-        let leader = leader.ok_or_else(|| format!("{topic}/{partition} has no leader"))?;
+        let (_, leader) =
+            *found.partitions.iter().find(|(number, _)| *number == partition).ok_or_else(|| {
+                NoFetch::Unknown(format!("{broker} knows no partition {partition} of topic {topic}"))
+            })?;
+        let leader = leader.ok_or_else(|| NoFetch::NoLeader(format!("{topic}/{partition} has no leader")))?;
         let address = metadata
             .brokers
             .iter()
             .find(|(id, _)| *id == leader)
             .map(|(_, address)| address.clone())
             .ok_or_else(|| {
-                format!("{topic}/{partition} is led by broker {leader}, which is not in the cluster")
+                NoFetch::NoLeader(format!(
+                    "{topic}/{partition} is led by broker {leader}, which is not in the cluster"
+                ))
             })?;
         let id = found.id.clone();
         // The connection that is open, where it leads to the leader under the name that the cluster gives it.
@@ -117,13 +124,14 @@ pub fn probe_fetch(
             (connection, asked.apis)
         } else {
             let mut other = Probe { broker: address.clone(), ..Probe::default() };
-            let connection =
-                steps(&mut other, client, &[], deadline).map_err(|error| format!("{address}: {error}"))?;
+            let connection = steps(&mut other, client, &[], deadline)
+                .map_err(|error| NoFetch::Unanswered(format!("{address}: {error}")))?;
             (connection, other.apis)
         };
-        let place = requests::Place { topic, id: id.as_deref(), partition, offset };
+        let committed = client.reads_committed();
+        let place = requests::Place { topic, id: id.as_deref(), partition, offset, committed };
         return requests::fetch(&mut connection, &apis, &place)
-            .map_err(|error| format!("{address}: {error}"));
+            .map_err(|error| NoFetch::Unanswered(format!("{address}: {error}")));
     }
-    Err(last)
+    Err(NoFetch::Unanswered(last))
 }

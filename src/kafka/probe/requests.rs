@@ -23,6 +23,8 @@ pub(super) struct Place<'a> {
     pub(super) id: Option<&'a str>,
     pub(super) partition: Partition,
     pub(super) offset: Offset,
+    /// Only what committed transactions wrote.
+    pub(super) committed: bool,
 }
 
 /// ApiVersions 3, and 0 where the broker does not know that.
@@ -98,6 +100,7 @@ pub(super) fn fetch(
         .with_max_wait_ms(100)
         .with_min_bytes(1)
         .with_max_bytes(1024)
+        .with_isolation_level(i8::from(place.committed))
         .with_session_epoch(-1)
         .with_topics(vec![topic]);
     let answer = exchange(connection, ApiKey::Fetch, version, &body)?;

@@ -83,6 +83,40 @@ pub struct FetchProbe {
     pub high_watermark: Option<Offset>,
     /// The log's first offset, likewise.
     pub log_start: Option<Offset>,
+    /// The last stable offset, likewise: no reader of committed records gets past it.
+    pub last_stable_offset: Option<Offset>,
+    /// The first batch's header; none without records that are long enough.
+    pub batch: Option<BatchHeader>,
     /// The Fetch version that was spoken.
     pub version: i16,
+}
+
+/// The header of a record batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchHeader {
+    /// Its first offset.
+    pub base_offset: Offset,
+    /// Its length in bytes, without the first twelve.
+    pub length: i32,
+    /// Its last offset, less the first.
+    pub last_offset_delta: i32,
+    /// Whether its checksum is right; none where the answer does not hold all of it.
+    pub crc_ok: Option<bool>,
+}
+
+/// Why a Fetch of the probe's own has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoFetch {
+    /// The file has SASL.
+    #[error("the probe does no SASL")]
+    Sasl,
+    /// A broker answers that it does not know the topic or the partition.
+    #[error("{0}")]
+    Unknown(String),
+    /// The partition has no leader, or one that is not in the cluster.
+    #[error("{0}")]
+    NoLeader(String),
+    /// No broker that can be reached answered.
+    #[error("{0}")]
+    Unanswered(String),
 }

@@ -27,10 +27,12 @@ fn counts(seen: &Observations, anomaly: Anomaly) -> Option<Counts> {
         let worst = places.entry(place).or_default();
         worst.count = worst.count.max(counts.count);
         worst.explained = worst.explained.max(counts.explained);
+        worst.undecided = worst.undecided.max(counts.undecided);
     }
     (!places.is_empty()).then(|| Counts {
         count: places.values().map(|c| c.count).sum(),
         explained: places.values().map(|c| c.explained).sum(),
+        undecided: places.values().map(|c| c.undecided).sum(),
     })
 }
 

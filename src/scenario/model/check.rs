@@ -83,6 +83,12 @@ checks! {
     UuidMatch = "uuid_match" {}
     /// Each round trip came back.
     RoundtripOk = "roundtrip_ok" {}
+    /// Each message planned was sent and acknowledged, but for what `allow` allows. Added automatically for each producer
+    /// and round trip with acks 1 or all.
+    AllAcked = "all_acked" {
+        /// What may fail, or stay without an answer. Default: nothing.
+        allow: Option<Allow>,
+    }
     /// Nothing acknowledged is lost, skipped or unread.
     NoLoss = "no_loss" {}
     /// No message lies in the log twice, but for repeats that a retry explains.
@@ -140,6 +146,16 @@ checks! {
         /// The longest time allowed.
         max_gap: Written<Duration>,
     }
+}
+
+/// Shares of the messages planned that need not be acknowledged.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Allow {
+    /// Messages that the broker refused, or that never left the client. Default: 0%.
+    pub failed: Option<Written<Share>>,
+    /// Messages that nobody knows the end of. Default: 0%.
+    pub unknown: Option<Written<Share>>,
 }
 
 /// What metadata says of a cluster.

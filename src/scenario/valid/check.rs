@@ -49,6 +49,11 @@ pub enum Ask {
     UuidMatch,
     /// Each round trip came back.
     RoundtripOk,
+    /// Each message planned was sent and acked.
+    AllAcked {
+        /// What need not be.
+        allow: Allow,
+    },
     /// Nothing acked is lost, skipped or unread.
     NoLoss,
     /// No identity lies at two offsets. `strict`: explained ones count too.
@@ -104,6 +109,15 @@ pub enum Ask {
         /// The longest time allowed.
         max_gap: std::time::Duration,
     },
+}
+
+/// Shares of the messages planned, 0 up to 1, that `all_acked` does not want acked.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Allow {
+    /// Messages that failed.
+    pub failed: f64,
+    /// Messages whose end is not known.
+    pub unknown: f64,
 }
 
 /// The part of a run that a fault cuts out.
@@ -169,6 +183,7 @@ impl Ask {
             Self::CountAtLeast { .. } => "count_at_least",
             Self::UuidMatch => "uuid_match",
             Self::RoundtripOk => "roundtrip_ok",
+            Self::AllAcked { .. } => "all_acked",
             Self::NoLoss => "no_loss",
             Self::NoDuplicates { .. } => "no_duplicates",
             Self::NoCorruption => "no_corruption",
@@ -179,6 +194,20 @@ impl Ask {
             Self::Recovers { .. } => "recovers",
             Self::MetadataStable { .. } => "metadata_stable",
             Self::Continuity { .. } => "continuity",
+        }
+    }
+
+    /// Whether the answer comes from what a consumer of this run's records finds.
+    pub const fn needs_ledger(&self) -> bool {
+        match self {
+            Self::NoLoss
+            | Self::NoDuplicates { .. }
+            | Self::NoCorruption
+            | Self::InOrder { .. }
+            | Self::OffsetsMonotonic
+            | Self::UuidMatch => true,
+            Self::Threshold { expr, .. } => matches!(expr.metric, Metric::Anomaly(_)),
+            _ => false,
         }
     }
 }

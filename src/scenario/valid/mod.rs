@@ -13,7 +13,7 @@ mod check;
 pub mod cluster;
 mod when;
 
-pub use check::{Ask, Aspect, Check, CountMetric, Metric, Op, Span, ThresholdExpr};
+pub use check::{Allow, Ask, Aspect, Check, CountMetric, Metric, Op, Span, ThresholdExpr};
 pub use when::{Counter, When};
 
 /// A scenario file that makes sense.
@@ -277,8 +277,8 @@ pub struct Consume {
     pub idle_timeout: Option<Duration>,
     /// Scenarios of this file that write what this one reads.
     pub producers: Vec<String>,
-    /// Why `no_loss` cannot be judged here; none where it can.
-    pub out_of_scope: Option<String>,
+    /// One of those that sends with `acks: 0`, so that nobody knows what could be lost.
+    pub unconfirmed: Option<String>,
     /// Whether the limit lies under what the producers will send, or might.
     pub partial: bool,
 }

@@ -342,7 +342,7 @@ fn consume(cx: &mut Context<'_>, pointer: &str, raw: &raw::Consume, topics: &Top
         limit: raw.limit,
         idle_timeout,
         producers: Vec::new(),
-        out_of_scope: None,
+        unconfirmed: None,
         partial: false,
     })
 }

@@ -9,10 +9,12 @@ use super::faults::Faults;
 use super::parts::Parts;
 use super::slot::{Slot, unknown_scenario};
 use crate::scenario::expr;
-use crate::scenario::model::{self, check as raw};
+use crate::scenario::model::{self, Written, check as raw};
 use crate::scenario::node::below;
 use crate::scenario::suggest;
-use crate::scenario::valid::{Ask, Aspect, Check, Consume, CountMetric, From, Metric, Span, Work};
+use crate::scenario::valid::{
+    Acks, Allow, Ask, Aspect, Check, Consume, CountMetric, From, Metric, Span, Work,
+};
 use crate::units::{Duration, Share};
 
 /// `tolerance` of `recovers` where none is written; the plan's table of defaults has it too.
@@ -70,6 +72,12 @@ fn ask(cx: &mut Context<'_>, pointer: &str, raw: &model::Check) -> Option<Ask> {
         Raw::CountAtLeast(it) => Ask::CountAtLeast { expected: it.expected, metric: metric(it.metric) },
         Raw::UuidMatch(_) => Ask::UuidMatch,
         Raw::RoundtripOk(_) => Ask::RoundtripOk,
+        Raw::AllAcked(it) => {
+            let shares = it.allow.as_ref();
+            let failed = allowed(cx, pointer, "failed", shares.and_then(|allow| allow.failed.as_ref()));
+            let unknown = allowed(cx, pointer, "unknown", shares.and_then(|allow| allow.unknown.as_ref()));
+            Ask::AllAcked { allow: Allow { failed: failed?, unknown: unknown? } }
+        }
         Raw::NoLoss(_) => Ask::NoLoss,
         Raw::NoDuplicates(it) => Ask::NoDuplicates { strict: it.strict.unwrap_or(false) },
         Raw::NoCorruption(_) => Ask::NoCorruption,
@@ -104,6 +112,13 @@ fn ask(cx: &mut Context<'_>, pointer: &str, raw: &model::Check) -> Option<Ask> {
             Ask::Continuity { max_gap: cx.positive(&below(pointer, "max_gap"), Some(&it.max_gap))?.std() }
         }
     })
+}
+
+/// Reads a share of `allow`; none written is none allowed.
+fn allowed(cx: &mut Context<'_>, pointer: &str, field: &str, raw: Option<&Written<Share>>) -> Option<f64> {
+    let Some(written) = raw else { return Some(0.0) };
+    let share = cx.quantity(&below(&below(pointer, "allow"), field), Some(written))?;
+    Some(share.get())
 }
 
 fn aspects(raw: &[raw::Aspect]) -> Vec<Aspect> {
@@ -200,6 +215,7 @@ fn fits(ask: &Ask, kind: &str) -> bool {
         },
         Ask::UuidMatch => reads,
         Ask::RoundtripOk => kind == "roundtrip",
+        Ask::AllAcked { .. } => sends,
         Ask::NoLoss
         | Ask::NoDuplicates { .. }
         | Ask::NoCorruption
@@ -216,18 +232,14 @@ fn fits(ask: &Ask, kind: &str) -> bool {
     }
 }
 
-/// Whether the answer comes from what a consumer of this run's records finds.
-fn needs_ledger(ask: &Ask) -> bool {
-    match ask {
-        Ask::NoLoss
-        | Ask::NoDuplicates { .. }
-        | Ask::NoCorruption
-        | Ask::InOrder { .. }
-        | Ask::OffsetsMonotonic
-        | Ask::UuidMatch => true,
-        Ask::Threshold { expr, .. } => matches!(expr.metric, Metric::Anomaly(_)),
-        _ => false,
-    }
+/// Whether a scenario of the right type is one whose messages are acknowledged, where the check asks for that.
+fn is_acked(ask: &Ask, slot: &Slot) -> bool {
+    let acks = match slot.good().map(|activity| &activity.work) {
+        Some(Work::Produce(it)) => it.message.acks,
+        Some(Work::Roundtrip(it)) => it.message.acks,
+        _ => None,
+    };
+    !matches!(ask, Ask::AllAcked { .. }) || acks != Some(Acks::None)
 }
 
 /// Checks that somebody can answer.
@@ -242,15 +254,18 @@ fn asked(
     let at_scenario = below(pointer, "scenario");
     let Some(name) = scenario else {
         // A scenario whose type is not known might be the one that is meant.
-        let able: Vec<&Slot> =
-            slots.values().filter(|slot| slot.kind().is_none_or(|k| fits(ask, k))).collect();
+        let able: Vec<&Slot> = slots
+            .values()
+            .filter(|slot| slot.kind().is_none_or(|k| fits(ask, k)) && is_acked(ask, slot))
+            .collect();
         if able.is_empty() {
             let types: Vec<String> = model::Activity::TYPES
                 .into_iter()
                 .filter(|kind| fits(ask, kind))
                 .map(|kind| format!("`{kind}`"))
                 .collect();
-            let hint = Some(format!("a scenario of type {} can", types.join(" or ")));
+            let but = if matches!(ask, Ask::AllAcked { .. }) { ", with `acks` 1 or all," } else { "" };
+            let hint = Some(format!("a scenario of type {}{but} can", types.join(" or ")));
             let what = match ask {
                 Ask::Threshold { expr, .. } => expr.metric.name(),
                 _ => kind,
@@ -271,6 +286,12 @@ fn asked(
             let message = format!("`{name}` cannot answer `{kind}`: it is of type {of}");
             cx.about_value(&at_scenario, &message, hint, "a scenario that can answer this");
         }
+        Some(slot) if !is_acked(ask, slot) => {
+            let hint = Some(format!("write `acks: all` for `{name}`, or leave the check out"));
+            let message =
+                format!("nobody confirms what `{name}` sends (acks 0), so `{kind}` cannot be judged");
+            cx.about_value(&at_scenario, &message, hint, "a scenario that can answer this");
+        }
         Some(slot) => able_to(cx, &at_scenario, ask, slot, slots),
     }
 }
@@ -283,7 +304,7 @@ fn able_to(cx: &mut Context<'_>, pointer: &str, ask: &Ask, slot: &Slot, slots: &
             let hint = Some("add `contains: [name_of_a_series]` to it".to_owned());
             cx.at(pointer, format!("`{}` names no series to look for", activity.name), hint);
         }
-        (Work::Consume(consume), ask) if needs_ledger(ask) => {
+        (Work::Consume(consume), ask) if ask.needs_ledger() => {
             consumer(cx, pointer, ask, &activity.name, consume, slots);
         }
         _ => {}
@@ -308,9 +329,10 @@ fn consumer(
         }
         return;
     }
-    if let (Ask::NoLoss, Some(why)) = (ask, &consume.out_of_scope) {
+    if let (Ask::NoLoss, Some(producer)) = (ask, &consume.unconfirmed) {
         let hint = Some("leave the check out; the others still hold".to_owned());
-        cx.at(pointer, format!("`no_loss` cannot be judged: {why}"), hint);
+        let message = format!("`no_loss` cannot be judged: nobody confirms what `{producer}` sends (acks 0)");
+        cx.at(pointer, message, hint);
     }
     if *ask == Ask::UuidMatch {
         let carried = consume.producers.iter().any(|producer| {

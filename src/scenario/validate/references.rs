@@ -9,7 +9,7 @@ use super::faults::Faults;
 use super::slot::{Slot, fault_pointer, scenario_pointer, unknown_scenario};
 use crate::scenario::node::below;
 use crate::scenario::suggest;
-use crate::scenario::valid::{Acks, Counter, From, StartOffset, When, Work};
+use crate::scenario::valid::{Acks, Counter, From, When, Work};
 
 /// What starts at some time: a scenario or a fault.
 struct Waiting<'a> {
@@ -190,16 +190,6 @@ pub(super) fn readers(cx: &mut Context<'_>, slots: &mut IndexMap<String, Slot>) 
         let total = mine.iter().try_fold(0_u64, |sum, writer| Some(sum.saturating_add(writer.total?)));
         consume.partial = consume.limit.is_some_and(|limit| total.is_none_or(|total| limit < total));
         let unconfirmed = mine.iter().find(|writer| writer.acks == Some(Acks::None));
-        consume.out_of_scope = match (consume.offset, consume.limit, unconfirmed) {
-            (None | Some(StartOffset::Earliest), _, None) if !consume.partial => None,
-            (None | Some(StartOffset::Earliest), Some(limit), _) if consume.partial => Some(match total {
-                Some(total) => format!("`{name}` reads {limit} of {total} messages"),
-                None => format!(
-                    "`{name}` stops at {limit} messages, and how many are sent is not known beforehand"
-                ),
-            }),
-            (_, _, Some(writer)) => Some(format!("nobody confirms what `{}` sends (acks 0)", writer.name)),
-            _ => Some(format!("`{name}` does not begin at the log's start (`offset`)")),
-        };
+        consume.unconfirmed = unconfirmed.map(|writer| writer.name.clone());
     }
 }

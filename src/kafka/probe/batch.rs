@@ -1,0 +1,68 @@
+//! The header of a record batch, as far as the probe reads it.
+//!
+//! Owns the places of its fields and its checksum.
+
+use super::seen::BatchHeader;
+
+/// Bytes before the batch's length counts, and where the checksum begins to count.
+const BEFORE_LENGTH: usize = 12;
+const CRC: usize = 17;
+const SUMMED: usize = 21;
+const LAST_OFFSET_DELTA: usize = 23;
+
+/// The first batch of an answer's records; none where they are too short for a header, or of a format before version 2.
+pub(super) fn first(records: &[u8]) -> Option<BatchHeader> {
+    let four = |at: usize| records.get(at..at + 4)?.try_into().ok().map(i32::from_be_bytes);
+    let base_offset = records.get(..8)?.try_into().ok().map(i64::from_be_bytes)?;
+    let length = four(8)?;
+    if *records.get(16)? < 2 {
+        return None;
+    }
+    let last_offset_delta = four(LAST_OFFSET_DELTA)?;
+    // A batch may be cut off by the size that was asked for: then nothing is known of its checksum.
+    let end = usize::try_from(length).ok().and_then(|length| length.checked_add(BEFORE_LENGTH));
+    let summed = end.and_then(|end| records.get(SUMMED..end));
+    let crc_ok =
+        summed.zip(four(CRC)).map(|(bytes, crc)| crc_fast::crc32_iscsi(bytes) == crc.cast_unsigned());
+    Some(BatchHeader { base_offset, length, last_offset_delta, crc_ok })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An empty batch of version 2 at offset 7, of three records by its delta.
+    fn batch() -> Vec<u8> {
+        let mut summed = vec![0, 0];
+        summed.extend(2_i32.to_be_bytes());
+        summed.extend([0; 34]);
+        let mut bytes = Vec::from(7_i64.to_be_bytes());
+        bytes.extend(i32::try_from(9 + summed.len()).unwrap().to_be_bytes());
+        bytes.extend([0, 0, 0, 0, 2]);
+        bytes.extend(crc_fast::crc32_iscsi(&summed).to_be_bytes());
+        bytes.extend(summed);
+        bytes
+    }
+
+    #[test]
+    fn a_header_tells_offsets_and_whether_the_checksum_holds() {
+        let mut bytes = batch();
+        let header = first(&bytes).unwrap();
+        assert_eq!((header.base_offset, header.last_offset_delta, header.crc_ok), (7, 2, Some(true)));
+        assert_eq!(first(&bytes[..40]).unwrap().crc_ok, None, "cut off");
+        bytes[30] ^= 1;
+        assert_eq!(first(&bytes).unwrap().crc_ok, Some(false));
+        assert_eq!(first(&bytes[..20]), None);
+        bytes[16] = 1;
+        assert_eq!(first(&bytes), None, "an old format");
+    }
+
+    #[test]
+    fn a_length_that_is_a_lie_is_no_checksum() {
+        for length in [-1, i32::MIN, i32::MAX, 0] {
+            let mut bytes = batch();
+            bytes[8..12].copy_from_slice(&length.to_be_bytes());
+            assert_eq!(first(&bytes).unwrap().crc_ok, None, "{length}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What a reader sees: records, errors, and answers that say that its offset is not there.
+//!
+//! Owns the types only; bytes are librdkafka's.
+
+use super::Code;
+use super::raw::Message;
+use crate::ids::{Offset, Partition};
+
+/// Something that a reader saw. Bytes are borrowed from librdkafka for the time of the call.
+#[derive(Debug)]
+pub enum ReadEvent<'a> {
+    /// A record.
+    Record(Record<'a>),
+    /// The reader's offset is not in the log (any more); it goes on at the log's start.
+    Reset {
+        /// The partition.
+        partition: Partition,
+        /// Where it was.
+        from: Offset,
+        /// Where it goes on; none where the broker did not answer: then at the log's start, wherever that is.
+        to: Option<Offset>,
+        /// The log was truncated or created anew, so that offsets may have other records now: a new epoch starts. Where not,
+        /// the broker has removed the records before `to`, and the offsets from there on are what they were.
+        anew: bool,
+        /// The epoch in which it goes on.
+        epoch: u32,
+        /// librdkafka's reason.
+        text: String,
+    },
+    /// The broker refused an offset that lies inside its log, by its own answer; the reader asks for it again after a pause.
+    Refused {
+        /// The partition.
+        partition: Partition,
+        /// The offset.
+        offset: Offset,
+        /// How: OFFSET_OUT_OF_RANGE, or librdkafka's _LOG_TRUNCATION after an answer to OffsetForLeaderEpoch.
+        code: Code,
+        /// The log's first offset.
+        low: Offset,
+        /// The log's end.
+        high: Offset,
+    },
+    /// Something else went wrong; the reader goes on trying.
+    Error {
+        /// The partition.
+        partition: Partition,
+        /// What went wrong, such as UNKNOWN_TOPIC_OR_PART.
+        code: Code,
+        /// librdkafka's words.
+        text: String,
+    },
+}
+
+/// One record.
+pub struct Record<'a> {
+    /// The partition.
+    pub partition: Partition,
+    /// Its offset.
+    pub offset: Offset,
+    /// Its time in milliseconds since 1970; none where the record has none.
+    pub timestamp_ms: Option<i64>,
+    /// Its key.
+    pub key: Option<&'a [u8]>,
+    /// Its value; none for a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// 0, and one more with each reset of this partition's reader.
+    pub epoch: u32,
+    pub(super) message: &'a Message,
+}
+
+impl std::fmt::Debug for Record<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Record")
+            .field("partition", &self.partition)
+            .field("offset", &self.offset)
+            .field("epoch", &self.epoch)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Record<'a> {
+    /// The last header of this name; empty where its value is null. Headers are parsed when first asked for.
+    pub fn header(&self, name: &str) -> Option<&'a [u8]> {
+        self.message.header(name)
+    }
+}

@@ -1,0 +1,214 @@
+//! The re-read: a fresh client reads one part of a log again.
+//!
+//! Owns nothing between two calls; what it finds there is the engine's to judge.
+
+use std::time::{Duration, Instant};
+
+use super::{Client, Code, Error, ReadEvent, ReaderOptions, ReaderSet, Record, metadata};
+use crate::ids::{Offset, Partition};
+use crate::plan::StartOffset;
+
+/// A part of a log.
+#[derive(Clone, Copy)]
+pub struct Range<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// The partition.
+    pub partition: Partition,
+    /// Its first offset.
+    pub from: Offset,
+    /// Its last offset.
+    pub to: Offset,
+    /// Whether a record is the one that was written after all else, where one was. A broker may report an end that is too
+    /// low, and may be silent for a second for many reasons.
+    pub is_mark: Option<&'a dyn Fn(&Record<'_>) -> bool>,
+    /// Whether to give up, as where time ran out.
+    pub is_over: &'a dyn Fn() -> bool,
+    /// Called every [`Waits::tell`](super::Waits::tell) with how far it got, also while nothing arrives.
+    pub progress: &'a dyn Fn(Offset),
+}
+
+/// How far a re-read got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RangeEnd {
+    /// It read past the last offset: a record at or behind it came, or the log's end was reported at or before its place.
+    pub passed: bool,
+    /// It passed by a record, and not only by what the broker reports of the log's end.
+    pub by_record: bool,
+    /// The first offset that it did not get past.
+    pub at: Offset,
+    /// The log's end, where silence made it ask.
+    pub end: Option<Offset>,
+    /// Where a transaction that is still open held it up, under `isolation.level: read_committed`.
+    pub last_stable: Option<Offset>,
+}
+
+/// Reads part of a log with a client of its own, handing out what lies there; records outside are not handed out. A
+/// partition that the broker does not know, or a broker that does not answer, is tried again until `timeout`.
+///
+/// # Errors
+/// [`Error::Property`] and [`Error::Client`] as [`ReaderSet::open`](super::ReaderSet::open). [`Error::Request`] where it
+/// could not begin to read: with a code that [means gone](Code::means_gone) where a broker answered, the whole time, that it
+/// does not know the partition; with another where none answered.
+pub fn read_range(
+    client: &Client,
+    range: &Range<'_>,
+    timeout: Duration,
+    on: &mut dyn FnMut(ReadEvent<'_>),
+) -> Result<RangeEnd, Error> {
+    let deadline = Instant::now() + timeout;
+    let mut told = Tell { range, every: client.waits().tell, last: Instant::now() };
+    let mut readers = open(client, range, deadline, &mut told)?;
+    let mut reading = Reading {
+        client,
+        range,
+        patience: match range.is_mark {
+            Some(_) => client.waits().quiet_before_marker,
+            None => client.waits().quiet,
+        },
+        out: RangeEnd { passed: false, by_record: false, at: range.from, end: None, last_stable: None },
+    };
+    let mut heard = Instant::now();
+    while !reading.out.passed {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() || (range.is_over)() {
+            break;
+        }
+        told.at(reading.out.at);
+        if readers.wait(left.min(client.waits().quiet).min(client.waits().tell)) {
+            if reading.drain(&mut readers, on) {
+                heard = Instant::now();
+            }
+        } else if heard.elapsed() >= reading.patience {
+            reading.look_at_end(&readers, left);
+            // A topic that was made anew has another id, and one that was unknown for a while is asked for.
+            readers.refresh(range.partition);
+        }
+    }
+    Ok(reading.out)
+}
+
+/// Says how far it is, now and then.
+struct Tell<'a> {
+    range: &'a Range<'a>,
+    every: Duration,
+    last: Instant,
+}
+
+impl Tell<'_> {
+    fn at(&mut self, at: Offset) {
+        if self.last.elapsed() >= self.every {
+            self.last = Instant::now();
+            (self.range.progress)(at);
+        }
+    }
+}
+
+/// Opens the reader, in short tries, so that who waits for a broker that is away can be made to give up.
+fn open(
+    client: &Client,
+    range: &Range<'_>,
+    deadline: Instant,
+    told: &mut Tell<'_>,
+) -> Result<ReaderSet, Error> {
+    let waits = client.waits();
+    // Whether a broker answered each time that it does not know the partition.
+    let mut unknown: Option<Error> = None;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let options = ReaderOptions {
+            topic: range.topic.into(),
+            partitions: vec![range.partition],
+            start: StartOffset::At(range.from),
+            prefetch_bytes: 4 << 20,
+            patient: true,
+            open_timeout: left.min(waits.reopen),
+        };
+        let error = match ReaderSet::open(client, &options) {
+            Ok(readers) => return Ok(readers),
+            Err(error) => error,
+        };
+        let Some(code) = error.code() else { return Err(error) };
+        let last = Instant::now() + waits.ask >= deadline || (range.is_over)();
+        if code.means_gone() {
+            unknown = Some(error);
+        } else if last {
+            // The last try may merely have run out of time.
+            return Err(unknown.filter(|_| code.is_timeout()).unwrap_or(error));
+        } else if !code.is_timeout() {
+            unknown = None;
+        }
+        told.at(range.from);
+        if last {
+            return Err(unknown.unwrap_or(Error::Request { what: "read again".into(), code }));
+        }
+        std::thread::sleep(waits.ask);
+    }
+}
+
+/// A re-read under way.
+struct Reading<'a> {
+    client: &'a Client,
+    range: &'a Range<'a>,
+    patience: Duration,
+    out: RangeEnd,
+}
+
+impl Reading<'_> {
+    /// Hands out what is there. Returns whether any of it was a record.
+    fn drain(&mut self, readers: &mut ReaderSet, on: &mut dyn FnMut(ReadEvent<'_>)) -> bool {
+        let Self { range, out, .. } = self;
+        let mut heard = false;
+        readers.drain(usize::MAX, &mut |event| match event {
+            ReadEvent::Record(record) => {
+                heard = true;
+                out.by_record |=
+                    record.offset >= range.to || range.is_mark.is_some_and(|is_mark| is_mark(&record));
+                out.at = record.offset + 1;
+                if (range.from..=range.to).contains(&record.offset) {
+                    on(ReadEvent::Record(record));
+                }
+            }
+            event => {
+                if let ReadEvent::Reset { to, .. } = event {
+                    out.at = to.unwrap_or(0);
+                }
+                // A broker that refuses is not silent: only silence says that the log may end here.
+                heard = true;
+                on(event);
+            }
+        });
+        out.passed |= out.by_record;
+        heard
+    }
+
+    /// Nothing more comes: is that since the log ends here? What the broker reports of its end is believed only where nothing
+    /// lies behind it, which the silence shows. Under `read_committed` the reader's own question is answered with the last
+    /// stable offset, so the end is asked for by another client.
+    fn look_at_end(&mut self, readers: &ReaderSet, left: Duration) {
+        let Range { topic, partition, from, to, .. } = *self.range;
+        let wait = left.min(self.client.waits().answer);
+        let position = readers.position(partition).unwrap_or(from);
+        let end = if self.client.reads_committed() {
+            let stable = readers.watermarks(partition, wait);
+            let end = metadata::watermarks(&self.client.reading_uncommitted(), topic, partition, wait);
+            if let (Ok((_, stable)), Ok((_, end))) = (&stable, &end) {
+                self.out.last_stable = Some(*stable).filter(|stable| stable < end && *stable <= to);
+            }
+            end
+        } else {
+            readers.watermarks(partition, wait)
+        };
+        if let Ok((_, end)) = end {
+            self.out.end = Some(end);
+            self.out.passed = end <= position.min(to);
+        }
+    }
+}
+
+impl Code {
+    /// No answer came in time, as librdkafka says it.
+    const fn is_timeout(self) -> bool {
+        matches!(self.0, -185 | -192)
+    }
+}
