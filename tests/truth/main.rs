@@ -4,5 +4,7 @@
 // What stands in a place of librdkafka's own comes from there; see `build.rs`.
 use kaf6 as _;
 
+mod generate;
 mod pair;
+mod random;
 mod rows;

@@ -20,6 +20,14 @@ pub(crate) struct Done {
 
 /// Runs a scenario file against a broker; `BROKERS` in the file stands for its addresses.
 pub(crate) async fn run(file: &str, behaviour: Behaviour) -> Done {
+    let done = run_unjudged(file, behaviour).await;
+    let wrong = done.wrong();
+    assert!(wrong.is_empty(), "{wrong:#?}\n{}", done.shown());
+    done
+}
+
+/// The same without the oracle.
+pub(crate) async fn run_unjudged(file: &str, behaviour: Behaviour) -> Done {
     let liar = Liar::start(behaviour);
     let addresses: Vec<String> = liar.addresses().iter().map(|address| format!("\"{address}\"")).collect();
     let text = file.replace("BROKERS", &format!("[{}]", addresses.join(", ")));
@@ -27,11 +35,15 @@ pub(crate) async fn run(file: &str, behaviour: Behaviour) -> Done {
     Done { log: liar.log(), text, summary }
 }
 
-async fn run_text(text: &str) -> Value {
+fn plan_of(text: &str) -> plan::Plan {
     let options = LoadOptions::new(&|_| None);
     let scenario = scenario::load_text(Path::new("truth.yaml"), text, &options)
         .unwrap_or_else(|problems| panic!("{text}\n{problems}"));
-    let plan = Arc::new(plan::build(&scenario));
+    plan::build(&scenario)
+}
+
+async fn run_text(text: &str) -> Value {
+    let plan = Arc::new(plan_of(text));
     let live = Arc::new(Live::new(&plan));
     let run_tag = RunTag::random();
     let options = Options {
@@ -56,6 +68,12 @@ impl Done {
 
     pub(crate) fn anomaly(&self, name: &str) -> u64 {
         self.summary["anomalies"][name]["count"].as_u64().unwrap_or(0)
+    }
+
+    /// What the oracle has to say against the summary.
+    pub(crate) fn wrong(&self) -> Vec<String> {
+        let log = serde_json::to_string(&self.log).unwrap();
+        kaf6_oracle::judge(&log, &self.text, &self.summary.to_string()).unwrap()
     }
 
     pub(crate) fn check(&self, name: &str) -> &str {

@@ -213,7 +213,7 @@ pub enum Action {
         /// Records from there on are not given.
         hide: bool,
     },
-    /// Answers OFFSET_OUT_OF_RANGE to fetch offsets of this range.
+    /// Answers OFFSET_OUT_OF_RANGE to fetch offsets of this range, and gives no record of it to fetches from before it.
     OutOfRange {
         /// First offset.
         from: i64,
@@ -251,7 +251,9 @@ impl Action {
     pub const fn is_legal(&self) -> bool {
         matches!(
             self,
-            Self::Error { .. }
+            // A code after which a batch may have been written: REQUEST_TIMED_OUT, NOT_ENOUGH_REPLICAS_AFTER_APPEND, unknown.
+            Self::Error { code: -1 | 7 | 20, .. }
+                | Self::Error { written: false, .. }
                 | Self::Delay { .. }
                 | Self::NoAnswer { .. }
                 | Self::Drop { .. }
@@ -261,6 +263,7 @@ impl Action {
                 | Self::ForeignRecords { .. }
                 | Self::LastStable { .. }
                 | Self::UnknownTopic
+                | Self::EndTooLow { .. }
                 | Self::AckWithoutOffset { written: true }
                 | Self::AckDuplicate { written: true }
         )
@@ -305,6 +308,14 @@ impl Action {
 }
 
 impl Rule {
+    /// A correct broker may do this: legal actions, and answers without records for a short while.
+    pub fn is_legal(&self) -> bool {
+        let short = self.for_ms.is_some_and(|ms| ms <= 400) || self.count.is_some_and(|count| count <= 3);
+        let empty =
+            matches!(self.action, Action::Empty | Action::NullRecords | Action::EndAt { hide: true, .. });
+        self.action.is_legal() || (empty && short)
+    }
+
     /// A rule for all requests of this kind, at all times.
     pub const fn new(on: Api, action: Action) -> Self {
         Self { on, partition: None, from: 0, count: None, for_ms: None, phase: Phase::Always, action }

@@ -178,6 +178,7 @@ fn answer(
                 }
             }
             Action::OutOfRange { from, to } if (*from..*to).contains(&asked.offset) => code = OUT_OF_RANGE,
+            Action::OutOfRange { from, .. } if asked.offset < *from => limit = limit.min(*from),
             Action::FromPartition { partition } => from = *partition,
             Action::SkipBatch => skip = true,
             Action::LastStable { offset } => stable = stable.min(*offset),

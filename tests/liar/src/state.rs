@@ -131,7 +131,7 @@ impl State {
                 at_us,
                 rule: index,
                 action: rule.action.name(),
-                legal: rule.action.is_legal(),
+                legal: rule.is_legal(),
                 partition: request.partition,
             });
         }
