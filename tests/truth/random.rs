@@ -57,6 +57,9 @@ async fn random_pairs() {
         let (number, judged) = ended.unwrap();
         done += 1;
         statuses[["pass", "fail", "error"].iter().position(|s| *s == judged.status).unwrap_or(2)] += 1;
+        if std::env::var("KAF6_TRUTH_SHOW").is_ok() {
+            eprintln!("truth: pair {number} ended {}: {}", judged.status, judged.reason);
+        }
         if !judged.wrong.is_empty() {
             eprintln!("truth: pair {number}: {}", judged.wrong.join("; "));
             wrong.push((number, judged.wrong));
@@ -83,6 +86,7 @@ async fn random_pairs() {
 
 struct Judged {
     status: String,
+    reason: String,
     wrong: Vec<String>,
     shown: String,
 }
@@ -92,9 +96,15 @@ async fn judged(pair: Pair) -> Judged {
     let text = pair.file.clone();
     let task = tokio::spawn(async move {
         let done = pair::run_unjudged(&pair.file, pair.behaviour).await;
-        Judged { status: done.status().to_owned(), wrong: done.wrong(), shown: done.shown() }
+        let reason = done.summary["reason"].to_string();
+        Judged { status: done.status().to_owned(), reason, wrong: done.wrong(), shown: done.shown() }
     });
-    let failed = |why: String| Judged { status: String::new(), wrong: vec![why], shown: text.clone() };
+    let failed = |why: String| Judged {
+        status: String::new(),
+        reason: String::new(),
+        wrong: vec![why],
+        shown: text.clone(),
+    };
     match tokio::time::timeout(LONGEST, task).await {
         Ok(Ok(judged)) => judged,
         Ok(Err(error)) => {
