@@ -98,8 +98,21 @@ impl Done {
             .flatten()
             .filter_map(|note| note["text"].as_str())
             .collect();
+        let anomalies = self.summary["anomalies"].as_object().into_iter().flatten();
+        let anomalies: Vec<String> = anomalies
+            .filter(|(_, row)| {
+                row["count"].as_u64().unwrap_or(0) + row["explained"].as_u64().unwrap_or(0) > 0
+            })
+            .map(|(name, row)| {
+                let details = row["evidence"].as_array().into_iter().flatten().take(3);
+                let details: Vec<String> =
+                    details.map(|one| format!("{} {}", one["offset"], one["detail"])).collect();
+                format!("{} {name} ({} explained): {details:#?}", row["count"], row["explained"])
+            })
+            .collect();
+        let anomalies = anomalies.join("\n");
         format!(
-            "{}\nstatus: {} ({})\nchecks: {:#}\naccounts: {:#}\nscenarios: {:#}\nnotes: {notes:#?}\nfired: {:?}\nrequests: {:?}",
+            "{}\nstatus: {} ({})\nanomalies: {anomalies}\nchecks: {:#}\naccounts: {:#}\nscenarios: {:#}\nnotes: {notes:#?}\nfired: {:?}\nrequests: {:?}",
             self.text,
             self.status(),
             self.summary["reason"],

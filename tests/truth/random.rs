@@ -1,7 +1,8 @@
 //! Random pairs, many at once in this process, each judged by the oracle.
 //!
 //! `KAF6_TRUTH_SECONDS` runs for so long in place of 300 pairs, `KAF6_TRUTH_SEED` chooses the pairs, `KAF6_TRUTH_JOBS` is how
-//! many run at once, and `KAF6_TRUTH_REPLAY` runs one that was written to a file.
+//! many run at once. `KAF6_TRUTH_PAIR` runs one of the pairs of a seed and shows it, `KAF6_TRUTH_REPLAY` one that was written
+//! to a file. `KAF6_TRUTH_SHOW` names the end of each.
 #![expect(clippy::print_stderr, reason = "a test that runs for minutes says how far it is")]
 
 use std::fmt::Write as _;
@@ -38,6 +39,14 @@ async fn random_pairs() {
     let seconds = number("KAF6_TRUTH_SECONDS").map(Duration::from_secs);
     let clock = || std::time::UNIX_EPOCH.elapsed().map_or(0, |now| now.as_secs());
     let seed = number("KAF6_TRUTH_SEED").unwrap_or_else(|| if seconds.is_some() { clock() } else { 12 });
+    if let Some(only) = number("KAF6_TRUTH_PAIR") {
+        let pair = tree(seed, only).current();
+        let behaviour = serde_yaml::to_string(&pair.behaviour).unwrap();
+        let judged = judged(pair).await;
+        eprintln!("{behaviour}\n{}", judged.shown);
+        assert!(judged.wrong.is_empty(), "{:#?}", judged.wrong);
+        return;
+    }
     let jobs = usize::try_from(number("KAF6_TRUTH_JOBS").unwrap_or(12)).unwrap();
     let began = Instant::now();
     eprintln!("truth: seed {seed}");
@@ -61,7 +70,12 @@ async fn random_pairs() {
             eprintln!("truth: pair {number} ended {}: {}", judged.status, judged.reason);
         }
         if !judged.wrong.is_empty() {
-            eprintln!("truth: pair {number}: {}", judged.wrong.join("; "));
+            eprintln!(
+                "truth: pair {number}: {} [{} {}]",
+                judged.wrong.join("; "),
+                judged.status,
+                judged.reason
+            );
             wrong.push((number, judged.wrong));
         }
         if done % 500 == 0 {

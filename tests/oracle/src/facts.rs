@@ -194,7 +194,10 @@ impl Facts {
                 for record in &partition.records {
                     lies_at.insert((topic, number, record.offset), &record.digest);
                     let Some((id, kind)) = identity(record) else { continue };
-                    if kind == 3 {
+                    // Without acks, what became of a message is unknown, and where it lies is explained.
+                    let without_acks =
+                        sender(record, topic, file).is_some_and(|it| file.senders[it].without_acks);
+                    if kind == 3 || without_acks {
                         continue;
                     }
                     let count = copies.entry((topic, number, id)).or_default();
