@@ -109,18 +109,19 @@ fn asked(plan: &Plan, check: &CheckPlan) -> Vec<usize> {
         Ask::RoundtripOk => of(|w| matches!(w, Work::Roundtrip(_))),
         Ask::AllAcked { .. } => of(Work::is_acked),
         Ask::MetadataStable { .. } => of(|w| matches!(w, Work::Watch(_))),
-        Ask::Continuity { .. } => of(|w| matches!(w, Work::Produce(_) | Work::Consume(_))),
+        Ask::Continuity { .. } => of(|w| matches!(w, Work::Produce(_)) || reads(w)),
         Ask::ThroughputDrops { .. } | Ask::Recovers { .. } | Ask::Threshold { span: Some(_), .. } => {
             first_of([
                 of(|w| matches!(w, Work::Produce(_))),
                 of(|w| matches!(w, Work::Roundtrip(_))),
-                of(|w| matches!(w, Work::Consume(_))),
+                of(reads),
             ])
         }
         ask => {
             let on_producers = matches!(ask, Ask::CountEquals { metric: Some(m), .. } | Ask::CountAtLeast { metric: Some(m), .. }
                 if m.is_of_producers());
-            let consumers = of(|w| matches!(w, Work::Consume(_)));
+            let consumers =
+                if ask.needs_ledger() { of(|w| matches!(w, Work::Consume(_))) } else { of(reads) };
             first_of([
                 if on_producers { Vec::new() } else { consumers },
                 of(|w| matches!(w, Work::Produce(_))),
@@ -128,6 +129,11 @@ fn asked(plan: &Plan, check: &CheckPlan) -> Vec<usize> {
             ])
         }
     }
+}
+
+/// A consumer of the file; what a reader of kaf6's own counts or how fast it is was not asked.
+fn reads(work: &Work) -> bool {
+    matches!(work, Work::Consume(_)) && !work.is_readback()
 }
 
 /// The first that holds anything.

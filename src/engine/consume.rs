@@ -3,9 +3,14 @@
 //! A reader that judges producers reads to its fence; others end by limit, watermark, idle time or time bound.
 
 mod batch;
+mod blocked;
 mod consumer;
+mod place;
+mod prober;
+mod reader;
 mod still;
 mod task;
+mod window;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -118,3 +123,6 @@ impl Shared {
             .sum()
     }
 }
+
+#[cfg(test)]
+mod tests;

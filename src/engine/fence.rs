@@ -12,12 +12,11 @@ use tokio::sync::watch;
 use super::ends::Fence;
 use super::outcome::unwind;
 use super::shared::{LOOK, Shared, Stand};
-use super::starts;
 use crate::ids::{Identity, Offset, Partition, StreamId};
 use crate::kafka::{self, Outcome, Producer, ProducerOptions};
 use crate::ledger::envelope::{Envelope, Kind};
 use crate::observe::Note;
-use crate::plan::{Acks, Plan, Work};
+use crate::plan::{self, Acks, Plan};
 
 /// The key of each fence, so that a compacted topic keeps the last one and takes it at all.
 const KEY: &[u8] = b"kaf6-fence";
@@ -48,24 +47,19 @@ pub(super) fn start(shared: &Arc<Shared>) -> Fences {
 
 /// The producers that a reader judges: those of its topic that do not themselves wait for it.
 pub(super) fn producers_of(plan: &Plan, reader: usize) -> Vec<usize> {
-    let Work::Consume(work) = &plan.scenarios[reader].work else { return Vec::new() };
-    work.producers
-        .iter()
-        .filter_map(|name| plan.scenarios.iter().position(|s| s.name == *name))
-        .filter(|producer| !starts::waits_for(plan, *producer, reader))
-        .collect()
+    plan::judges(plan, reader)
 }
 
 /// The faults that a reader's fence has to lie behind: all but those that wait for the reader.
 fn faults_before(plan: &Plan, reader: usize) -> Vec<usize> {
     let first = plan.scenarios.len();
-    (first..first + plan.faults.len()).filter(|fault| !starts::waits_for(plan, *fault, reader)).collect()
+    (first..first + plan.faults.len()).filter(|fault| !plan::waits_for(plan, *fault, reader)).collect()
 }
 
 /// The other faults, which wait for the reader.
 fn faults_after(plan: &Plan, reader: usize) -> impl Iterator<Item = usize> {
     let first = plan.scenarios.len();
-    (first..first + plan.faults.len()).filter(move |fault| starts::waits_for(plan, *fault, reader))
+    (first..first + plan.faults.len()).filter(move |fault| plan::waits_for(plan, *fault, reader))
 }
 
 impl Fences {

@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use super::{Done, Task};
 use crate::engine::ends::PartitionEnd;
-use crate::engine::message::{Maker, Order, holds_uuid, longest};
+use crate::engine::message::{Maker, Order, longest};
 use crate::engine::produce::booking::Booking;
 use crate::engine::shared::{LOOK, Shared};
 use crate::ids::{Identity, Offset, Seq, StreamId};
 use crate::kafka::{self, Producer, ProducerOptions, ReadEvent, ReaderOptions, ReaderSet, Record, SendError};
 use crate::ledger::envelope::{self, HEADER, Kind, Opened};
-use crate::ledger::{Checked, PartitionReads, Seen, Streams};
+use crate::ledger::{PartitionReads, Seen, Streams};
 use crate::metrics::Recorder;
 use crate::plan::{RoundtripPlan, StartOffset, Work};
 
@@ -278,6 +278,7 @@ impl Client<'_> {
                 self.reads.reset();
                 self.recorder.error(now_us, "OFFSET_RESET");
             }
+            ReadEvent::Refused { code, .. } => self.recorder.error(now_us, &code.name()),
             ReadEvent::Error { code, .. } => {
                 self.recorder.error(now_us, &code.name());
                 if code.means_unreadable() {
@@ -291,9 +292,9 @@ impl Client<'_> {
         let opened = envelope::open(record.key, record.value, || record.header(HEADER));
         let value = record.value.unwrap_or_default();
         let seen = self.reads.see(self.streams, record.offset, opened, now_us, |identity| {
-            if holds_uuid(value, identity) { Checked::Fine } else { Checked::Wrong }
+            envelope::check_uuid(value, identity)
         });
-        if matches!(seen, Seen::Corrupt | Seen::Foreign) {
+        if seen.is_strange() {
             self.reads.show(record.offset, value);
         }
         let wanted = Identity { run: self.task.shared.run_tag, stream: self.stream, seq: under.seq };
@@ -323,7 +324,7 @@ impl Client<'_> {
         set.close();
         let stream = self.stream;
         shared.hand_in_sent(self.booking.into_logs().map(|(_, log)| (stream, log)));
-        let end = PartitionEnd { reads: self.reads, start: self.start, reached_fence: false, gone: false };
+        let end = PartitionEnd { finished: in_time, ..PartitionEnd::new(self.reads, self.start) };
         shared.hand_in_end(self.task.index, end);
         Done { in_time, compared: self.compared, wrong: self.wrong, fatal }
     }
