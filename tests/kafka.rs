@@ -265,6 +265,75 @@ fn a_flush_does_not_wait_for_the_linger_and_tells_each_end_when_it_comes() {
     assert!(flush(&mut producer, 1) > Duration::from_millis(500));
 }
 
+/// An idempotent producer that has sent one message, whose next requests fail with these codes; with another sent after that, its
+/// events.
+fn idempotent(codes: &[i32]) -> (Embedded, Producer, BTreeMap<u64, Outcome>, Vec<ProducerEventKind>) {
+    let (embedded, client) = start(1);
+    let linger = Duration::from_millis(200);
+    let options = ProducerOptions { idempotence: true, linger, ..ProducerOptions::new("t") };
+    let mut producer = Producer::open(&client, &options).unwrap();
+    assert_eq!(acked(&send(&mut producer, 0, 0..1)), 1);
+    assert!(producer.events().is_empty(), "its first identity is no change");
+    embedded.push_errors(PRODUCE, &codes.iter().map(|code| Code(*code)).collect::<Vec<_>>());
+    let outcomes = send(&mut producer, 0, 1..4);
+    let kinds = producer.events().into_iter().map(|event| event.kind);
+    let kinds = kinds.filter(|kind| *kind != ProducerEventKind::Disconnected).collect();
+    (embedded, producer, outcomes, kinds)
+}
+
+#[test]
+fn a_batch_sent_again_under_one_identity_is_no_change_of_it() {
+    let (_embedded, producer, outcomes, kinds) = idempotent(&[7]);
+    assert_eq!(acked(&outcomes), 3);
+    assert_eq!(kinds, [ProducerEventKind::Retried { messages: 3, maybe_written: true }]);
+    assert_eq!(producer.fatal(), None);
+}
+
+#[test]
+fn an_idempotent_producer_tells_when_it_goes_on_under_another_identity() {
+    // UNKNOWN_PRODUCER_ID of a batch that was not sent before: librdkafka takes the next epoch and sends it again.
+    let (_embedded, producer, outcomes, kinds) = idempotent(&[59]);
+    assert_eq!(acked(&outcomes), 3);
+    let again = ProducerEventKind::Retried { messages: 3, maybe_written: false };
+    assert_eq!(kinds, [again, ProducerEventKind::IdentityChanged]);
+    assert_eq!(producer.fatal(), None);
+}
+
+#[test]
+fn an_idempotent_producer_is_given_up_where_the_broker_lost_its_place() {
+    let (_embedded, producer, outcomes, _) = idempotent(&[45]);
+    assert_eq!(acked(&outcomes), 0);
+    let (code, text) = producer.fatal().unwrap();
+    assert_eq!(code, Code(45));
+    assert!(text.contains("desynchronization"), "{text}");
+}
+
+#[test]
+fn a_batch_that_the_broker_says_it_has_is_acked_without_a_place() {
+    let (_embedded, _, outcomes, kinds) = idempotent(&[46]);
+    assert!(outcomes.values().all(|outcome| *outcome == Outcome::AckedNowhere), "{outcomes:?}");
+    assert_eq!(kinds, [ProducerEventKind::Duplicate { first: 1, messages: 3 }]);
+}
+
+#[test]
+fn each_broker_is_asked_for_itself() {
+    let embedded = Embedded::start(2, &[("t".into(), 3, 1)]).unwrap();
+    let client = Client::embedded(&embedded, &ClientSettings::default()).unwrap();
+    let brokers = embedded.bootstrap();
+    for broker in &brokers {
+        let metadata = metadata::fetch_from(&client, broker, &["t", "none"], SOON).unwrap();
+        assert_eq!(metadata.brokers.len(), 2);
+        assert!(metadata.topic("t").unwrap().is_ready());
+        assert_eq!(metadata.topic("none").unwrap().code, Code(3));
+        assert!(metadata.answered_by.starts_with(broker.as_str()), "{metadata:?}");
+    }
+    embedded.set_down(2);
+    let short = Duration::from_millis(500);
+    let error = metadata::fetch_from(&client, &brokers[1], &["t"], short).unwrap_err();
+    assert!(error.contains("refused"), "{error}");
+    assert!(metadata::fetch_from(&client, &brokers[0], &["t"], SOON).is_ok());
+}
+
 #[test]
 fn closing_ends_every_message_and_itself_with_the_broker_gone() {
     let (embedded, client) = start(1);
