@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use kaf6::kafka::{
     Client, Code, Delivery, Embedded, Outcome, Producer, ProducerEventKind, ProducerOptions, Range,
-    ReadEvent, ReaderOptions, ReaderSet, SendError, TopicOutcome, TopicSpec, ensure_topics, metadata, probe,
-    read_range,
+    ReadEvent, ReaderOptions, ReaderSet, SendError, TopicOutcome, TopicSpec, Waits, ensure_topics, metadata,
+    probe, read_range,
 };
 use kaf6::plan::{Acks, ClientSettings, StartOffset};
 
@@ -506,6 +506,64 @@ fn a_missing_topic_or_partition_is_said_at_once() {
     assert_eq!(error.code(), Some(Code(3)), "{error}");
     assert!(error.to_string().contains("t/5"), "{error}");
     assert!(start.elapsed() < Duration::from_secs(2));
+}
+
+#[test]
+fn a_partition_that_is_unknown_at_first_is_read_once_it_is_there() {
+    let (embedded, client) = start(1);
+    let later = ReaderOptions { topic: "later".into(), ..options(&[0, 1]) };
+    assert_eq!(ReaderSet::open(&client, &later).err().unwrap().code(), Some(Code(3)));
+    let mut readers = ReaderSet::open_unknown_too(&client, &later).unwrap();
+    assert!(readers.is_unknown(0) && readers.is_unknown(1));
+    assert_eq!(metadata::known(&client, "later", SOON), Some(vec![]));
+    embedded.create_topic("later", 2, 1).unwrap();
+    assert_eq!(metadata::known(&client, "later", SOON), Some(vec![0, 1]));
+    let mut producer = Producer::open(&client, &ProducerOptions::new("later")).unwrap();
+    assert_eq!(acked(&send(&mut producer, 1, 0..7)), 7);
+    readers.restart(0);
+    readers.restart(1);
+    let mut offsets = Vec::new();
+    let deadline = Instant::now() + SOON;
+    while offsets.len() < 7 && Instant::now() < deadline {
+        readers.wait(Duration::from_millis(100));
+        readers.drain(usize::MAX, &mut |event| match event {
+            ReadEvent::Record(record) => offsets.push(record.offset),
+            ReadEvent::Error { code, .. } if code.means_gone() => {}
+            event => panic!("{event:?}"),
+        });
+    }
+    assert_eq!(offsets, (0..7).collect::<Vec<_>>());
+    assert!(readers.is_unknown(0) && !readers.is_unknown(1));
+}
+
+#[test]
+fn a_reread_waits_for_a_partition_that_is_unknown_and_says_where_it_is() {
+    let (embedded, client) = start(1);
+    let told = std::cell::Cell::new(0);
+    let client = client.with_waits(Waits::short());
+    let progress = |_| told.set(told.get() + 1);
+    let place = |topic| Range { topic, progress: &progress, ..range(0, 3) };
+    let short = Duration::from_millis(600);
+    let gone = read_range(&client, &place("never"), short, &mut |_| {}).unwrap_err();
+    assert!(gone.code().is_some_and(Code::means_gone), "{gone}");
+    assert!(told.get() > 2, "{}", told.get());
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(400));
+            embedded.create_topic("late", 1, 1).unwrap();
+            let mut producer = Producer::open(&client, &ProducerOptions::new("late")).unwrap();
+            assert_eq!(acked(&send(&mut producer, 0, 0..4)), 4);
+        });
+        let mut got = 0;
+        let end = read_range(&client, &place("late"), SOON, &mut |event| {
+            got += i32::from(matches!(event, ReadEvent::Record(_)));
+        });
+        assert!(end.unwrap().passed);
+        assert_eq!(got, 4);
+    });
+    embedded.set_down(-1);
+    let away = read_range(&client, &place("t"), short, &mut |_| {}).unwrap_err();
+    assert!(!away.code().is_some_and(Code::means_gone), "{away}");
 }
 
 #[test]

@@ -74,30 +74,12 @@ fn only(mut metadata: Metadata, topics: &[&str]) -> Metadata {
     metadata
 }
 
-/// Whether a broker that can be reached knows the partition; where none answers, it is taken to.
-pub fn knows(client: &Client, topic: &str, partition: Partition) -> bool {
-    match fetch(client, &[topic], client.waits().answer) {
-        Ok(metadata) => metadata
-            .topic(topic)
-            .is_some_and(|t| !t.code.means_gone() && t.partitions.iter().any(|p| p.id == partition)),
-        Err(_) => true,
-    }
-}
-
-/// Whether a request failed since a broker that can be reached no longer knows the partition, also when it is asked again:
-/// one that was just started may not have learned of its topics yet.
-pub fn is_gone(client: &Client, topic: &str, partition: Partition, error: &Error) -> bool {
-    let (first, gone) = (Instant::now(), client.waits().gone);
-    error.code().is_some_and(Code::means_gone)
-        && loop {
-            if knows(client, topic, partition) {
-                break false;
-            }
-            if first.elapsed() >= gone {
-                break true;
-            }
-            std::thread::sleep(gone / 6);
-        }
+/// The topic's partitions, as a broker that can be reached has them: none of them where it does not know the topic. None
+/// where no broker answered.
+pub fn known(client: &Client, topic: &str, timeout: Duration) -> Option<Vec<Partition>> {
+    let metadata = fetch(client, &[topic], timeout).ok()?;
+    let found = metadata.topic(topic).filter(|topic| !topic.code.means_gone());
+    Some(found.map(|topic| topic.partitions.iter().map(|info| info.id).collect()).unwrap_or_default())
 }
 
 /// The first offset and the end of a partition's log, as ListOffsets tells.
