@@ -120,6 +120,8 @@ pub struct Done {
     pub signal: Option<&'static str>,
     /// All of its reports were written.
     pub reported: bool,
+    /// A bug in kaf6 that makes its verdict worthless, in a sentence.
+    pub bug: Option<String>,
 }
 
 /// Runs the plans one after the other, each a run of its own, and writes their reports.
@@ -220,6 +222,7 @@ async fn one(
             _ => None,
         },
         reported: written.iter().all(|file| file.result.is_ok()),
+        bug: record.bug,
         summary,
     })
 }

@@ -38,9 +38,9 @@ pub(super) fn readers(plan: &Plan) -> Vec<usize> {
     of(plan, |work| matches!(work, Work::Consume(_)))
 }
 
-/// kaf6 added it. Names that users write hold no colon.
+/// kaf6 added it.
 pub(super) fn is_added(plan: &Plan, index: usize) -> bool {
-    plan.scenarios.get(index).is_some_and(|scenario| scenario.name.contains(':'))
+    plan.scenarios.get(index).is_some_and(|scenario| scenario.work.is_readback())
 }
 
 /// The first of them that holds anything.

@@ -34,6 +34,9 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
             return Ok(show::complain_of(&wrong));
         }
     };
+    if !args.output.is_quiet() {
+        show::warn_of(&plans);
+    }
     let done =
         go(&args.output, args.save_ledger, async |options, display| app::run(plans, options, display).await)?;
     finish(done, &args.output)
@@ -94,6 +97,10 @@ fn finish(done: Vec<Done>, args: &OutputArgs) -> anyhow::Result<Exit> {
 
 /// The end that one run asks for. A verdict that nobody can read is none.
 fn end(run: &Done, fail_on: FailOn) -> Exit {
+    if let Some(bug) = &run.bug {
+        complain(&format!("kaf6 has a bug, please report it: {bug}"));
+        return Exit::Bug;
+    }
     match run.signal {
         Some("SIGTERM") => Exit::Terminated,
         Some(_) => Exit::Interrupted,

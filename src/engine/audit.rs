@@ -1,84 +1,136 @@
-//! The audit: a fresh reader reads each written partition from its first acked offset to its fence.
+//! The audit: a fresh client reads a written partition from its first acked offset to its end marker.
 //!
-//! What a live reader saw before a fault can be gone after it; so the last look decides.
+//! What a live reader saw before a fault can be gone after it, and what no reader of the file reads is read here.
 
-use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::shared::{Shared, Topology};
-use crate::ids::Partition;
-use crate::kafka::{self, Range, ReadEvent, Record};
+use crate::ids::{Offset, Partition};
+use crate::kafka::{self, Client, Range, RangeEnd, ReadEvent, Record};
+use crate::ledger::PartitionReads;
 use crate::ledger::envelope::{self, HEADER};
-use crate::ledger::{Checked, PartitionReads};
-use crate::observe::{Note, PartitionSeen};
+use crate::plan::Work;
 
-/// Reads those of these partitions that hold acked messages; those that could not be read to their end are left out, and noted.
-pub(super) fn all<'a>(
-    shared: &Shared,
-    topology: &Topology,
-    partitions: impl Iterator<Item = &'a PartitionSeen>,
-) -> HashMap<(usize, Partition), PartitionReads> {
-    let until = Instant::now() + shared.client.waits().audit;
-    let mut out = HashMap::new();
-    for seen in partitions {
-        let Some((first, last)) = seen.acked_offsets else { continue };
-        let place = (seen.topic, seen.partition);
-        let name = &topology.topics[seen.topic].name;
-        match one(shared, topology, place, (first, seen.fence.unwrap_or(last).max(last)), until) {
-            Ok(reads) => {
-                out.insert(place, reads);
-            }
-            Err(why) => shared.note(Note::warning(format!(
-                "the audit of partition {} of `{name}` failed ({why}); what its readers saw decides alone",
-                seen.partition
-            ))),
-        }
-    }
-    out
+/// A part of a log that a fresh client reads.
+pub(super) struct Reread<'a> {
+    pub(super) client: &'a Client,
+    pub(super) place: (usize, Partition),
+    pub(super) from: Offset,
+    pub(super) to: Offset,
+    pub(super) until: Instant,
+    /// What it is, in progress lines: `audit`, `re-read`.
+    pub(super) what: &'static str,
 }
 
-fn one(
-    shared: &Shared,
-    topology: &Topology,
-    place: (usize, Partition),
-    (from, to): (i64, i64),
-    until: Instant,
-) -> Result<PartitionReads, String> {
-    let timeout = until.saturating_duration_since(Instant::now());
-    if shared.stop.is_stopped() {
-        return Err("the run was stopped".to_owned());
-    }
-    if timeout.is_zero() {
-        return Err("time ran out before it".to_owned());
-    }
-    let mut reads = PartitionReads::new(shared.run_tag, place.0, place.1);
-    let name = &topology.topics[place.0].name;
-    let fence = shared.fence(place.0, place.1);
-    let is_fence = |record: &Record<'_>| fence.is_some_and(|fence| shared.is_fence(fence, record));
-    let is_mark = fence.is_some().then_some(&is_fence as &dyn Fn(&Record<'_>) -> bool);
-    // A log that was begun anew may end before the place: then its fence is all there is to see.
-    let from = fence.map_or(from, |fence| from.min(fence.offset));
-    let is_over = || shared.stop.is_stopped();
-    let progress = |at| {
-        shared.live.say(format!("audit of partition {} of `{name}`: at offset {at} of {to}", place.1));
-    };
-    let range =
-        Range { topic: name, partition: place.1, from, to, is_mark, is_over: &is_over, progress: &progress };
-    let passed = kafka::read_range(&shared.client, &range, timeout, &mut |event| match event {
-        ReadEvent::Record(record) => {
-            let opened = envelope::open(record.key, record.value, || record.header(HEADER));
-            let now_us = shared.clock.now_us();
-            reads.see(&topology.streams, record.offset, opened, now_us, |_| Checked::Fine);
+/// What a fresh client found, and how far it got.
+pub(super) struct Found {
+    pub(super) reads: PartitionReads,
+    /// Where it started.
+    pub(super) from: Offset,
+    /// It read past the last offset.
+    pub(super) passed: bool,
+    /// The first offset that it did not get past.
+    pub(super) at: Offset,
+    /// The broker answered, the whole time, that it does not know the partition.
+    pub(super) gone: bool,
+    /// It read the log as a whole.
+    pub(super) whole: bool,
+    /// Why it did not get to the end; empty where it did.
+    pub(super) why: String,
+}
+
+impl Reread<'_> {
+    /// Reads it, and checks each record as live readers do.
+    pub(super) fn read(&self, shared: &Shared, topology: &Topology) -> Found {
+        let (topic, partition) = self.place;
+        let name = &topology.topics[topic].name;
+        let mut reads = PartitionReads::new(shared.run_tag, topic, partition);
+        let marker = shared.fence(topic, partition);
+        let is_marker = |record: &Record<'_>| marker.is_some_and(|marker| shared.is_fence(marker, record));
+        // A log that was made anew may end before the place: then its marker is all there is to see.
+        let from = marker.map_or(self.from, |marker| self.from.min(marker.offset));
+        let to = self.to;
+        let timeout = self.until.saturating_duration_since(Instant::now());
+        let over = |why: &str| Found {
+            reads: PartitionReads::new(shared.run_tag, topic, partition),
+            from,
+            passed: false,
+            at: from,
+            gone: false,
+            whole: false,
+            why: why.to_owned(),
+        };
+        if shared.stop.is_stopped() {
+            return over("the run was stopped");
         }
-        ReadEvent::Reset { .. } => reads.reset(),
-        ReadEvent::Refused { .. } | ReadEvent::Error { .. } => {}
-    });
-    match passed {
-        Ok(end) if end.passed => Ok(reads),
-        Ok(_) if shared.stop.is_stopped() => Err("the run was stopped".to_owned()),
-        Ok(end) => Err(format!("time ran out at offset {} of {to}", end.at)),
-        // A broker that can be reached and does not know the partition has nothing left of it.
-        Err(error) if error.code().is_some_and(kafka::Code::means_gone) => Ok(reads),
-        Err(error) => Err(error.to_string()),
+        if timeout < Duration::from_millis(1) {
+            return over("the time for it was used up");
+        }
+        let is_over = || shared.stop.is_stopped();
+        let progress = |at| {
+            let what = self.what;
+            shared.live.say(format!("{what} of partition {partition} of `{name}`: at offset {at} of {to}"));
+        };
+        let range = Range {
+            topic: name,
+            partition,
+            from,
+            to,
+            is_mark: marker.is_some().then_some(&is_marker as &dyn Fn(&Record<'_>) -> bool),
+            is_over: &is_over,
+            progress: &progress,
+        };
+        let result = kafka::read_range(self.client, &range, timeout, &mut |event| match event {
+            ReadEvent::Record(record) => {
+                let opened = envelope::open(record.key, record.value, || record.header(HEADER));
+                let value = record.value.unwrap_or_default();
+                let now_us = shared.clock.now_us();
+                let seen = reads.see(&topology.streams, record.offset, opened, now_us, |identity| {
+                    envelope::check_uuid(value, identity)
+                });
+                if seen.is_strange() {
+                    reads.show(record.offset, value);
+                }
+            }
+            ReadEvent::Reset { .. } => reads.reset(),
+            ReadEvent::Error { code, .. } if code.means_unreadable() => {
+                reads.see_unreadable(from, shared.clock.now_us());
+            }
+            ReadEvent::Refused { .. } | ReadEvent::Error { .. } => {}
+        });
+        match result {
+            Ok(end) => {
+                Found { reads, passed: end.passed, at: end.at, why: why(shared, &end, to), ..over("") }
+            }
+            Err(error) if error.code().is_some_and(kafka::Code::means_gone) => {
+                Found { gone: true, why: "the broker does not know the partition".to_owned(), ..over("") }
+            }
+            Err(error) => over(&error.to_string()),
+        }
     }
+}
+
+fn why(shared: &Shared, end: &RangeEnd, to: Offset) -> String {
+    if end.passed {
+        return String::new();
+    }
+    if shared.stop.is_stopped() {
+        return "the run was stopped".to_owned();
+    }
+    match end.last_stable {
+        Some(stable) => format!(
+            "an open transaction holds readers with `isolation.level: read_committed` at offset {stable} (the last stable offset); \
+             end it, or read uncommitted"
+        ),
+        None => format!("time ran out at offset {} of {to}; a longer `run.timeout` gives it more", end.at),
+    }
+}
+
+/// How long verification may take: as long as the producers, at least a minute, and within the run's timeout.
+pub(super) fn deadline(shared: &Shared) -> Instant {
+    let sends = |work: &Work| matches!(work, Work::Produce(_) | Work::Roundtrip(_));
+    let sending = shared.plan.scenarios.iter().enumerate().filter(|(_, s)| sends(&s.work));
+    let longest = sending.filter_map(|(index, _)| shared.live.length(index)).max().unwrap_or_default();
+    let own = Instant::now() + longest.max(shared.client.waits().recheck);
+    own.min(shared.clock.zero() + shared.plan.timeout)
 }

@@ -1,239 +1,432 @@
-//! After the last scenario: second looks at what seems lost, then the ledger's judgement of each reading.
+//! After the last scenario: the audit, re-reads of what seems lost, then the ledger's judgement of each partition.
 //!
-//! A fresh client reads the places again before the word `lost` is said.
+//! A fresh client reads the places again before a message counts as lost.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use super::audit;
+use super::account;
+use super::audit::{self, Found, Reread};
 use super::ends::PartitionEnd;
 use super::fence::producers_of;
 use super::outcome::unwind;
 use super::saved;
-use super::shared::{Shared, Topology};
+use super::shared::{Shared, Topology, lock};
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Partition, StreamId};
-use crate::kafka::{self, Range, ReadEvent, Record};
-use crate::ledger::envelope::{self, HEADER, Opened};
+use crate::kafka;
 use crate::ledger::{
-    self, Bits, Counts, Judgement, Missing, PartitionReads, ReaderEnd, Saved, Scope, SentLog,
+    self, Accounts, Case, Counts, Judged, Judgement, Marker, Observer, PartitionReads, Pass, Saved, SentLog,
 };
 use crate::observe::{Note, PartitionSeen, Reading};
 use crate::plan::{From, Work};
 
+/// Partitions that are audited and re-read side by side.
+const SIDE_BY_SIDE: usize = 8;
+
 /// What judging comes to.
 #[derive(Debug, Default)]
-pub(super) struct Judged {
+pub(super) struct Verdict {
     pub(super) readings: Vec<Reading>,
     pub(super) partitions: Vec<PartitionSeen>,
+    pub(super) accounts: Option<Accounts>,
     /// The ledger, where it is to be kept.
     pub(super) saved: Option<Saved>,
 }
 
 /// Judges all that was read, and adds up what was sent.
-pub(super) async fn all(shared: &Arc<Shared>) -> Judged {
+pub(super) async fn judge_run(shared: &Arc<Shared>) -> Verdict {
     let task = Arc::clone(shared);
     unwind(tokio::task::spawn_blocking(move || judge(&task)).await)
 }
 
-fn judge(shared: &Shared) -> Judged {
+fn judge(shared: &Shared) -> Verdict {
     let sent = shared.take_sent();
-    let Some(topology) = shared.topology() else { return Judged::default() };
-    let seen = partitions(shared, topology, &sent);
-    let ends_read = shared.take_ends();
-    let audited = |place: (usize, Partition)| match shared.plan.audit {
-        Some(audit) => audit,
-        None => {
-            shared.faults_ran()
-                || ends_read.iter().any(|(_, end)| end.reads.place() == place && end.reads.resets() > 0)
-        }
+    let Some(topology) = shared.topology() else {
+        let accounts = account::accounts(shared, &BTreeMap::new(), 0);
+        return Verdict { accounts, ..Verdict::default() };
     };
-    let audits = audit::all(shared, topology, seen.iter().filter(|p| audited((p.topic, p.partition))));
-    let ends = ends(shared, topology);
-    let until = Instant::now() + shared.client.waits().recheck;
-    let readings: Vec<Reading> = ends_read
-        .iter()
-        .map(|(scenario, end)| {
-            let place = end.reads.place();
-            let last_looks = LastLooks {
-                audited: audited(place),
-                audit: audits.get(&place),
-                told_end: ends.get(&place).copied(),
-            };
-            reading(shared, topology, &sent, *scenario, end, &last_looks, until)
-        })
-        .collect();
-    note_lies(shared, topology, &readings);
-    let saved = shared.save_ledger.then(|| saved::save(shared, topology, &sent));
-    Judged { readings, partitions: seen, saved }
+    let ends = shared.take_ends();
+    let places = places(topology, &sent, &ends);
+    let judging = Judging {
+        shared,
+        topology,
+        sent: &sent,
+        excluded: excluded(shared),
+        producers: (0..shared.plan.scenarios.len()).map(|index| judged_by(shared, index)).collect(),
+        reported_ends: reported_ends(shared, topology),
+        until: audit::deadline(shared),
+    };
+    let done = judging.judge_all(&places);
+    let mut out = Verdict::default();
+    let mut judged = BTreeMap::new();
+    for (place, partition) in done {
+        out.partitions.push(partition.seen);
+        out.readings.extend(partition.readings);
+        judged.insert(place, partition.judged);
+    }
+    out.readings.sort_by_key(|reading| (reading.scenario, reading.topic, reading.partition));
+    note_low_watermarks(shared, topology, &out.partitions);
+    let markers = topology.topics.iter().enumerate().flat_map(|(topic, state)| {
+        (0..state.partitions).map(move |partition| shared.markers(topic, partition).len() as u64)
+    });
+    out.accounts = account::accounts(shared, &judged, markers.sum());
+    out.saved = shared.save_ledger.then(|| saved::save(shared, topology, &sent));
+    out
 }
 
-/// What was asked about a partition after all else.
-struct LastLooks<'a> {
-    /// An audit was to be made.
-    audited: bool,
-    audit: Option<&'a PartitionReads>,
-    told_end: Option<Offset>,
+/// Each partition with its streams and what was read of it.
+type Places<'a> = BTreeMap<(usize, Partition), Place<'a>>;
+
+/// One partition before it is judged.
+#[derive(Default)]
+struct Place<'a> {
+    ids: Vec<StreamId>,
+    ends: Vec<&'a (usize, PartitionEnd)>,
 }
 
-/// The end of each log that was read up to a fence, as its broker tells it now.
-fn ends(shared: &Shared, topology: &Topology) -> HashMap<(usize, Partition), Offset> {
-    let mut out = HashMap::new();
-    for (index, topic) in topology.topics.iter().enumerate() {
-        let fenced: Vec<Partition> =
-            (0..topic.partitions).filter(|p| shared.fence_offset(index, *p).is_some()).collect();
-        if fenced.is_empty() || shared.stop.is_stopped() {
-            continue;
-        }
-        // What is not told is not measured.
-        let told = kafka::metadata::ends(&shared.client, &topic.name, &fenced, shared.client.waits().ends)
-            .unwrap_or_default();
-        out.extend(told.into_iter().map(|(partition, end)| ((index, partition), end)));
+fn places<'a>(
+    topology: &Topology,
+    sent: &HashMap<StreamId, SentLog>,
+    ends: &'a [(usize, PartitionEnd)],
+) -> Places<'a> {
+    let mut out = Places::new();
+    for (topic, state) in topology.topics.iter().enumerate() {
+        out.extend((0..state.partitions).map(|partition| ((topic, partition), Place::default())));
+    }
+    for (id, info) in topology.streams.iter().filter(|(id, _)| sent.contains_key(id)) {
+        out.entry((info.topic, info.partition)).or_default().ids.push(id);
+    }
+    for end in ends {
+        out.entry(end.1.reads.place()).or_default().ends.push(end);
     }
     out
 }
 
-/// A watermark that is too low is no loss, and makes readers that trust it stop too early.
-fn note_lies(shared: &Shared, topology: &Topology, readings: &[Reading]) {
-    for reading in readings {
-        let counts = reading.judgement.as_ref().and_then(|j| j.counts.get(&Anomaly::WatermarkLie));
+/// The scenarios that say `verify: false`.
+fn excluded(shared: &Shared) -> Vec<usize> {
+    let excluded = |work: &Work| match work {
+        Work::Produce(plan) => !plan.verify,
+        Work::Roundtrip(plan) => !plan.verify,
+        _ => false,
+    };
+    let scenarios = shared.plan.scenarios.iter().enumerate();
+    scenarios.filter(|(_, scenario)| excluded(&scenario.work)).map(|(index, _)| index).collect()
+}
+
+/// The scenarios whose messages a reading scenario is to find.
+fn judged_by(shared: &Shared, reader: usize) -> Vec<usize> {
+    match &shared.plan.scenarios[reader].work {
+        Work::Consume(_) => producers_of(&shared.plan, reader),
+        Work::Roundtrip(_) => vec![reader],
+        _ => Vec::new(),
+    }
+}
+
+/// The end of each log that was read up to its marker, as its broker reports it now.
+fn reported_ends(shared: &Shared, topology: &Topology) -> HashMap<(usize, Partition), Offset> {
+    let mut out = HashMap::new();
+    for (index, topic) in topology.topics.iter().enumerate() {
+        let marked: Vec<Partition> =
+            (0..topic.partitions).filter(|p| shared.fence_offset(index, *p).is_some()).collect();
+        if marked.is_empty() || shared.stop.is_stopped() {
+            continue;
+        }
+        // What is not reported is not measured.
+        let wait = shared.client.waits().ends;
+        let ends = kafka::metadata::ends(&shared.client, &topic.name, &marked, wait).unwrap_or_default();
+        out.extend(ends.into_iter().map(|(partition, end)| ((index, partition), end)));
+    }
+    out
+}
+
+/// A high watermark that is too low is no loss, but it makes readers that trust it stop too early.
+fn note_low_watermarks(shared: &Shared, topology: &Topology, partitions: &[PartitionSeen]) {
+    for seen in partitions {
+        let counts = seen.judgement.as_ref().and_then(|j| j.counts.get(&Anomaly::WatermarkLie));
         if let Some(count) = counts.map(|c| c.count).filter(|count| *count > 0) {
             shared.note(Note::warning(format!(
-                "partition {} of `{}`: {count} records lie at or above the high watermark that the broker tells; kaf6 does not rely on it, other readers may stop before the end",
-                reading.partition, topology.topics[reading.topic].name
+                "partition {} of `{}`: {count} records lie at or above the high watermark that the broker reports; kaf6 does \
+                 not rely on it, other readers may stop before the end",
+                seen.partition, topology.topics[seen.topic].name
             )));
         }
     }
 }
 
-fn reading(
-    shared: &Shared,
-    topology: &Topology,
-    sent: &HashMap<StreamId, SentLog>,
-    scenario: usize,
-    end: &PartitionEnd,
-    last_looks: &LastLooks<'_>,
+/// What all partitions are judged with.
+struct Judging<'a> {
+    shared: &'a Shared,
+    topology: &'a Topology,
+    sent: &'a HashMap<StreamId, SentLog>,
+    excluded: Vec<usize>,
+    /// By scenario: those whose messages it is to find.
+    producers: Vec<Vec<usize>>,
+    reported_ends: HashMap<(usize, Partition), Offset>,
+    /// When audits and re-reads end.
     until: Instant,
-) -> Reading {
-    let (topic, partition) = end.reads.place();
-    let mut reading = Reading {
-        scenario,
-        topic,
-        partition,
-        received: end.reads.received(),
-        foreign: end.reads.foreign(),
-        offsets: end.reads.offsets(),
-        reached_fence: end.reached_fence,
-        resets: end.reads.resets(),
-        wanted: 0,
-        unaudited: false,
-        complete: end.reached_fence,
-        incomplete_why: String::new(),
-        judgement: None,
-    };
-    let Work::Consume(plan) = &shared.plan.scenarios[scenario].work else { return reading };
-    if plan.from == From::Any {
-        // Without a ledger the order of offsets is all that can be judged.
-        reading.received = 0;
-        reading.judgement = Some(Judgement {
-            counts: [(Anomaly::Nonmonotonic, Counts { count: end.reads.nonmonotonic(), explained: 0 })]
-                .into(),
-            evidence: Vec::new(),
+}
+
+/// One partition, judged.
+struct Done {
+    seen: PartitionSeen,
+    readings: Vec<Reading>,
+    judged: Judged,
+}
+
+impl Judging<'_> {
+    fn judge_all(&self, places: &Places<'_>) -> BTreeMap<(usize, Partition), Done> {
+        let list: Vec<_> = places.iter().collect();
+        let (next, done) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+        std::thread::scope(|scope| {
+            for _ in 0..SIDE_BY_SIDE.min(list.len()) {
+                scope.spawn(|| {
+                    while let Some((place, found)) = list.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let partition = self.judge_one(**place, found);
+                        lock(&done).insert(**place, partition);
+                    }
+                });
+            }
         });
-        return reading;
+        done.into_inner().unwrap_or_default()
     }
-    let producers = producers_of(&shared.plan, scenario);
-    let view = ReaderEnd {
-        reads: &end.reads,
-        start: end.start,
-        reached_fence: end.reached_fence,
-        // What the audit has read of it is there, whatever a broker said of it for a while.
-        gone: end.gone && last_looks.audit.is_none_or(|audit| audit.offsets().1.is_none()),
-        scope: if plan.partial { Scope::Partial } else { Scope::Full },
-        producers: &producers,
-        // Only a log that stayed one and was quiet up to its fence has an end that can be held against it.
-        told_end: last_looks.told_end.filter(|_| end.reached_fence && end.reads.resets() == 0),
-        audit: last_looks.audit,
-    };
-    let missing = ledger::missing(&topology.streams, sent, &view);
-    let again = second_look(shared, topology, scenario, &view, &missing, until);
-    reading.unaudited = last_looks.audited && last_looks.audit.is_none();
-    reading.wanted = ledger::wanted(&topology.streams, sent, &view);
-    reading.judgement = Some(ledger::judge(&topology.streams, sent, &view, &missing, again.as_ref()));
-    reading
-}
 
-/// Reads the places of what a reader passed without finding it; none where that could not be done.
-fn second_look(
-    shared: &Shared,
-    topology: &Topology,
-    scenario: usize,
-    view: &ReaderEnd<'_>,
-    missing: &Missing,
-    until: Instant,
-) -> Option<HashMap<StreamId, Bits>> {
-    let (from, to) = missing.doubtful_range()?;
-    if view.gone {
-        return Some(HashMap::new());
-    }
-    let (topic, partition) = view.reads.place();
-    let name = &topology.topics[topic].name;
-    let timeout = until.saturating_duration_since(Instant::now());
-    if shared.stop.is_stopped() || timeout.is_zero() {
-        return None;
-    }
-    let mut found: HashMap<StreamId, Bits> = HashMap::new();
-    let fence = shared.fence(topic, partition);
-    let is_fence = |record: &Record<'_>| fence.is_some_and(|fence| shared.is_fence(fence, record));
-    let is_mark = fence.is_some().then_some(&is_fence as &dyn Fn(&Record<'_>) -> bool);
-    // A log that was begun anew may end before the place: then its fence is all there is to see.
-    let from = fence.map_or(from, |fence| from.min(fence.offset));
-    let is_over = || shared.stop.is_stopped();
-    let range = Range { topic: name, partition, from, to, is_mark, is_over: &is_over, progress: &|_| {} };
-    let result = kafka::read_range(&shared.client_of(scenario), &range, timeout, &mut |event| {
-        if let ReadEvent::Record(record) = event
-            && let Opened::Kaf6 { envelope, intact: true } =
-                envelope::open(record.key, record.value, || record.header(HEADER))
-            && envelope.identity.run == shared.run_tag
-        {
-            found.entry(envelope.identity.stream).or_default().insert(envelope.identity.seq);
+    fn judge_one(&self, place: (usize, Partition), found: &Place<'_>) -> Done {
+        let acked = self.acked(found);
+        let markers: Vec<Marker> = self.shared.markers(place.0, place.1).iter().map(marker).collect();
+        let mut passes: Vec<Pass<'_>> = found.ends.iter().filter_map(|end| self.pass_of(end)).collect();
+        let audit = self.wants_audit(place, found, &passes, acked.is_some()).then(|| {
+            let (first, last) = acked.unwrap_or((0, 0));
+            let to = self.shared.fence_offset(place.0, place.1).unwrap_or(last).max(last);
+            let client = &self.shared.client;
+            let reread = Reread { client, place, from: first, to, until: self.until, what: "audit" };
+            reread.read(self.shared, self.topology)
+        });
+        if let Some(found) = &audit {
+            if !found.why.is_empty() {
+                let name = &self.topology.topics[place.0].name;
+                self.shared.note(Note::warning(format!(
+                    "the audit of partition {} of `{name}` did not end: {}",
+                    place.1, found.why
+                )));
+            }
+            passes.push(pass(Observer::Audit, found));
         }
-    });
-    let why = match result {
-        Ok(end) if end.passed => return Some(found),
-        Ok(_) => "time ran out".to_owned(),
-        Err(error) => error.to_string(),
-    };
-    shared.note(Note::warning(format!(
-        "partition {partition} of `{name}`: {} acked messages were not where the reader passed, and a second look at offsets {from} to {to} failed ({why}); they count as unread",
-        missing.doubtful_len()
-    )));
-    None
-}
-
-/// The sending side of each partition that was written or read.
-fn partitions(shared: &Shared, topology: &Topology, sent: &HashMap<StreamId, SentLog>) -> Vec<PartitionSeen> {
-    let mut out: Vec<PartitionSeen> = Vec::new();
-    for (topic, state) in topology.topics.iter().enumerate() {
-        out.extend((0..state.partitions).map(|partition| PartitionSeen {
-            topic,
-            partition,
-            fence: shared.fence_offset(topic, partition),
-            ..PartitionSeen::default()
-        }));
-    }
-    for (id, info) in topology.streams.iter() {
-        let Some(log) = sent.get(&id) else { continue };
-        let Some(seen) = out.iter_mut().find(|p| (p.topic, p.partition) == (info.topic, info.partition))
-        else {
-            continue;
+        let rechecks = self.recheck(place, found, &markers, &passes);
+        passes.extend(rechecks.iter().map(|found| pass(Observer::Recheck, found)));
+        let unreset = passes.iter().all(|pass| pass.reads.resets() == 0);
+        let reached = found.ends.iter().any(|(_, end)| end.reached_fence);
+        let case = Case {
+            reported_end: self.reported_ends.get(&place).copied().filter(|_| unreset && reached),
+            ..self.case(place, found, &markers, &passes)
         };
-        seen.acked += log.acked_total();
-        if let Some((low, high)) = log.offsets() {
-            seen.acked_offsets =
-                Some(seen.acked_offsets.map_or((low, high), |(a, b)| (a.min(low), b.max(high))));
+        let judged = ledger::judge(&case);
+        let readings = self.readings(found, &passes, &judged, audit.as_ref());
+        let looked_at = !passes.is_empty();
+        let seen = PartitionSeen {
+            topic: place.0,
+            partition: place.1,
+            acked: judged.accounts.values().map(|account| account.acked).sum(),
+            acked_offsets: acked,
+            fence: self.shared.fence_offset(place.0, place.1),
+            judgement: looked_at.then(|| judged.judgement.clone()),
+        };
+        Done { seen, readings, judged }
+    }
+
+    fn case<'b>(
+        &'b self,
+        place: (usize, Partition),
+        found: &'b Place<'_>,
+        markers: &'b [Marker],
+        passes: &'b [Pass<'b>],
+    ) -> Case<'b> {
+        Case {
+            streams: &self.topology.streams,
+            sent: self.sent,
+            place,
+            ids: &found.ids,
+            passes,
+            excluded: &self.excluded,
+            markers,
+            reported_end: None,
         }
     }
-    out
+
+    /// Lowest and highest acked offset of the messages that are judged.
+    fn acked(&self, found: &Place<'_>) -> Option<(Offset, Offset)> {
+        let logs = found.ids.iter().filter_map(|id| self.sent.get(id));
+        let placeless = logs.clone().any(|log| !log.placeless().is_empty());
+        let ends = logs.filter_map(SentLog::offsets).reduce(|(a, b), (c, d)| (a.min(c), b.max(d)));
+        // What was acked without an offset may be anywhere.
+        if placeless { Some((0, ends.map_or(0, |(_, last)| last))) } else { ends }
+    }
+
+    /// What a scenario read of the partition, as a pass; none where it keeps no ledger (`from: any`).
+    fn pass_of<'b>(&'b self, (scenario, end): &'b (usize, PartitionEnd)) -> Option<Pass<'b>> {
+        let full = match &self.shared.plan.scenarios[*scenario].work {
+            Work::Consume(plan) if plan.from == From::Any => return None,
+            Work::Consume(plan) => !plan.partial,
+            _ => false,
+        };
+        Some(Pass {
+            to_end: end.reached_fence,
+            full,
+            unreadable: end.unreadable.as_ref().map(|unreadable| unreadable.from),
+            producers: Some(&self.producers[*scenario]),
+            why: why_of(end),
+            ..Pass::new(Observer::Reader(*scenario), &end.reads, end.start)
+        })
+    }
+
+    /// Whether a fresh client reads the whole partition: where the file says so; else where a fault ran, a broker went away,
+    /// a log was reset, acks contradict each other, or some acked messages have no reader that read to the end.
+    fn wants_audit(
+        &self,
+        place: (usize, Partition),
+        found: &Place<'_>,
+        passes: &[Pass<'_>],
+        any_acked: bool,
+    ) -> bool {
+        let shared = self.shared;
+        if !any_acked || shared.stop.is_stopped() || shared.plan.audit == Some(false) {
+            return false;
+        }
+        if shared.plan.audit == Some(true) {
+            return true;
+        }
+        // The reader that found it unreadable had a fresh client try already.
+        if passes.iter().any(|pass| pass.unreadable.is_some()) {
+            return false;
+        }
+        let case = self.case(place, found, &[], passes);
+        shared.faults_ran()
+            || !shared.crashed().is_empty()
+            || passes.iter().any(|pass| pass.reads.resets() > 0)
+            || case.acks_contradict()
+            || !case.covered()
+    }
+
+    /// Reads the places again that a pass read past without finding what was acked there.
+    fn recheck(
+        &self,
+        place: (usize, Partition),
+        found: &Place<'_>,
+        markers: &[Marker],
+        passes: &[Pass<'_>],
+    ) -> Vec<Found> {
+        let case = self.case(place, found, markers, passes);
+        let mut out = Vec::new();
+        for pass in passes {
+            let suspects = case.suspects(pass);
+            let Some((from, to)) = suspects.range else { continue };
+            let client = match pass.observer {
+                Observer::Reader(scenario) => self.shared.client_of(scenario),
+                Observer::Audit | Observer::Recheck => self.shared.client.clone(),
+            };
+            let until = self.until.min(Instant::now() + self.shared.client.waits().recheck);
+            let reread = Reread { client: &client, place, from, to, until, what: "re-read" };
+            let mut again = reread.read(self.shared, self.topology);
+            if !again.passed && !again.gone {
+                let name = &self.topology.topics[place.0].name;
+                self.shared.note(Note::warning(format!(
+                    "partition {} of `{name}`: {} acked messages were missing where {} read, and re-reading offsets {from} to {to} \
+                     failed ({}); they count as unread",
+                    place.1,
+                    suspects.count,
+                    pass.observer.words(),
+                    again.why
+                )));
+            }
+            again.whole = suspects.anywhere && again.passed;
+            out.push(again);
+        }
+        out
+    }
+
+    fn readings(
+        &self,
+        found: &Place<'_>,
+        passes: &[Pass<'_>],
+        judged: &Judged,
+        audit: Option<&Found>,
+    ) -> Vec<Reading> {
+        let consumers = found
+            .ends
+            .iter()
+            .filter(|(scenario, _)| matches!(self.shared.plan.scenarios[*scenario].work, Work::Consume(_)));
+        consumers
+            .map(|(scenario, end)| {
+                let (topic, partition) = end.reads.place();
+                let verdict = judged
+                    .readers
+                    .iter()
+                    .find(|verdict| std::ptr::eq(passes[verdict.pass].reads, &raw const end.reads));
+                Reading {
+                    scenario: *scenario,
+                    topic,
+                    partition,
+                    received: if verdict.is_some() { end.reads.received() } else { 0 },
+                    foreign: end.reads.foreign(),
+                    offsets: end.reads.offsets(),
+                    reached_fence: end.reached_fence,
+                    resets: end.reads.resets(),
+                    wanted: verdict.map_or(0, |verdict| verdict.wanted),
+                    unaudited: audit.is_some_and(|audit| !audit.passed && !audit.gone),
+                    complete: end.finished,
+                    incomplete_why: if end.finished { String::new() } else { why_of(end) },
+                    judgement: Some(match verdict {
+                        Some(verdict) => verdict.judgement.clone(),
+                        None => order_alone(&end.reads),
+                    }),
+                }
+            })
+            .collect()
+    }
+}
+
+fn marker(fence: &super::ends::Fence) -> Marker {
+    Marker { number: fence.number, offset: fence.offset }
+}
+
+fn pass(observer: Observer, found: &Found) -> Pass<'_> {
+    let all = found.gone || (found.passed && (observer == Observer::Audit || found.whole));
+    Pass {
+        to_end: all,
+        passed_to: Some(found.at),
+        full: observer == Observer::Audit,
+        why: found.why.clone(),
+        ..Pass::new(observer, &found.reads, found.from)
+    }
+}
+
+/// Without a ledger the order of offsets is all that can be judged.
+fn order_alone(reads: &PartitionReads) -> Judgement {
+    let counts = Counts { count: reads.nonmonotonic(), ..Counts::default() };
+    Judgement { counts: [(Anomaly::Nonmonotonic, counts)].into(), evidence: Vec::new() }
+}
+
+/// Why a reader did not get further, as far as that is known.
+fn why_of(end: &PartitionEnd) -> String {
+    if let Some(unreadable) = &end.unreadable {
+        return format!(
+            "no record from offset {} on for {:.0} s, while the broker answered: {}",
+            unreadable.from,
+            std::time::Duration::from_micros(unreadable.until_us.saturating_sub(unreadable.since_us))
+                .as_secs_f64(),
+            unreadable.answers
+        );
+    }
+    if let Some(stable) = end.last_stable {
+        return format!(
+            "an open transaction holds readers with `isolation.level: read_committed` at offset {stable} (the last stable offset); \
+             end it, or read uncommitted"
+        );
+    }
+    if end.gone {
+        return "the broker does not know the partition".to_owned();
+    }
+    String::new()
 }

@@ -129,6 +129,12 @@ impl Live {
         &self.scenarios[index].metrics
     }
 
+    /// How long a scenario worked; none where it never began, or has not ended.
+    pub(super) fn length(&self, index: usize) -> Option<Duration> {
+        let scenario = &self.scenarios[index];
+        Some(scenario.ended.get()?.saturating_duration_since(*scenario.began.get()?))
+    }
+
     /// What the run is busy with.
     pub fn phase(&self) -> Phase {
         *self.phase.lock().unwrap_or_else(PoisonError::into_inner)

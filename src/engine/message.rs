@@ -2,7 +2,7 @@
 //!
 //! One maker a client; its buffers are used again, so that a message of given size allocates nothing.
 
-use crate::ids::{Identity, Partition};
+use crate::ids::{Identity, Partition, RunTag, StreamId};
 use crate::ledger::envelope::{Envelope, HEADER, Kind, LEN, RestSum};
 use crate::plan::{Content, ValuePlan};
 use crate::scenario::{Template, Values};
@@ -19,6 +19,8 @@ pub(super) struct Maker {
     value: Value,
     random: Random,
     key_bytes: Vec<u8>,
+    /// The next message's key is rendered already: its partition was chosen by it.
+    key_is_ready: bool,
     value_bytes: Vec<u8>,
     header_bytes: Vec<Vec<u8>>,
 }
@@ -98,22 +100,25 @@ impl Maker {
             value,
             random,
             key_bytes: Vec::new(),
+            key_is_ready: false,
             value_bytes: Vec::new(),
         }
     }
 
-    /// Renders the key alone, for a partition that depends on it; `make` renders the same one again.
-    pub(super) fn key(&mut self, values: &Values<'_>) -> Option<&[u8]> {
-        let template = self.key.as_ref()?;
-        self.key_bytes.clear();
-        // A random key must come out the same twice: its numbers come from the message's own.
-        let mut random = Random::new(values.seq, self.client);
-        template.render(values, &mut || random.next(), &mut self.key_bytes);
-        Some(&self.key_bytes)
+    /// The key of a message whose partition it decides: rendered once, hashed by the caller, and sent as it was hashed.
+    ///
+    /// A message's identity holds its stream, which is known once its partition is. So `{{uuid}}` in such a key is a UUID of its
+    /// own, unique in the run and the same whenever it is rendered for this message: see [`key_uuid`]. The value's `{{uuid}}` is
+    /// the message's identity as ever. `{{partition}}` is 0 in it.
+    pub(super) fn hashed_key(&mut self, order: &Order, scenario: usize) -> Option<&[u8]> {
+        let identity = key_uuid(order.identity.run, scenario, order.number);
+        self.render(&Order { identity, ..*order });
+        self.key_is_ready = true;
+        self.last_key()
     }
 
     /// The values of a message's templates.
-    pub(super) fn values<'a>(&self, run_id: &'a str, order: &Order) -> Values<'a> {
+    fn values<'a>(&self, run_id: &'a str, order: &Order) -> Values<'a> {
         Values {
             uuid: order.identity.uuid(),
             now_unix_ms: order.due_us / 1000,
@@ -133,14 +138,21 @@ impl Maker {
         }
     }
 
-    /// Renders the key of this message, where messages have keys.
+    /// Renders the key of this message, where messages have keys and its key is not rendered yet.
     pub(super) fn render_key(&mut self, order: &Order) {
-        if self.key.is_some() {
-            let run_id = std::mem::take(&mut self.run_id);
-            let values = self.values(&run_id, order);
-            self.key(&values);
-            self.run_id = run_id;
+        if !std::mem::take(&mut self.key_is_ready) {
+            self.render(order);
         }
+    }
+
+    fn render(&mut self, order: &Order) {
+        let Some(template) = self.key.take() else { return };
+        let run_id = std::mem::take(&mut self.run_id);
+        self.key_bytes.clear();
+        // A random key must come out the same each time: its numbers come from the message's own.
+        let mut random = Random::new(order.number, self.client);
+        template.render(&self.values(&run_id, order), &mut || random.next(), &mut self.key_bytes);
+        (self.run_id, self.key) = (run_id, Some(template));
     }
 
     /// The key that was rendered last.
@@ -163,9 +175,9 @@ impl Maker {
 
     /// Makes one message.
     pub(super) fn make(&mut self, order: &Order) -> Made<'_> {
+        self.render_key(order);
         let run_id = std::mem::take(&mut self.run_id);
         let values = self.values(&run_id, order);
-        self.key(&values);
         for (bytes, (_, template)) in self.header_bytes.iter_mut().zip(&self.headers) {
             bytes.clear();
             template.render(&values, &mut || self.random.next(), bytes);
@@ -223,6 +235,17 @@ impl Made<'_> {
     }
 }
 
+/// The stream in the UUIDs of keys that decide a partition: no message is of it. (Fences are of the one above it.)
+const KEYS: StreamId = StreamId(0xff_fffe);
+/// Bits of a sequence that hold a message's number in its scenario; the scenario's number stands above them.
+const NUMBER_BITS: u32 = 36;
+
+/// What the UUID in such a key is made of: the scenario, and the message's number in it.
+fn key_uuid(run: RunTag, scenario: usize, number: u64) -> Identity {
+    let number = number & ((1 << NUMBER_BITS) - 1);
+    Identity { run, stream: KEYS, seq: ((scenario as u64) << NUMBER_BITS) | number }
+}
+
 /// The part of the random bytes that is the value of this sequence.
 fn cut(pool: &[u8], bytes: usize, seq: u64) -> &[u8] {
     let from = usize::try_from(seq.wrapping_mul(0x9e37_79b9) % POOL as u64).unwrap_or(0);
@@ -249,8 +272,8 @@ impl Random {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{RunTag, StreamId};
-    use crate::ledger::envelope::{Opened, open};
+    use crate::engine::partitioner;
+    use crate::ledger::envelope::{Checked, Opened, check_uuid, open};
 
     #[test]
     fn no_message_is_longer_than_the_longest() {
@@ -281,6 +304,51 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_key_that_decides_the_partition_is_sent_as_it_was_hashed() {
+        let template = |text: &str| Template::parse(text).expect("it is a template");
+        let run = RunTag::from_bits(5);
+        let text = ValuePlan::Text(template("{{uuid}}"));
+        let size = ValuePlan::Size { bytes: 100, content: Content::Random };
+        for (value, key) in [(&text, "{{uuid}}"), (&size, "{{uuid}}-{{random(4)}}"), (&size, "{{seq}}")] {
+            let mut maker = Maker::new("run", 0, 42, Some(template(key)), Vec::new(), value);
+            let (mut counts, mut keys, mut next) = ([0_u64; 4], std::collections::BTreeSet::new(), [0; 4]);
+            for number in 0..400 {
+                let identity = Identity { run, stream: StreamId(0), seq: 0 };
+                let mut order = Order { kind: Kind::Message, identity, number, partition: 0, due_us: 0 };
+                let hashed = maker.hashed_key(&order, 3).map(<[u8]>::to_vec);
+                let by_key = crate::plan::Partitioning::ByKey;
+                order.partition = partitioner::partition(by_key, 0, number, hashed.as_deref(), 4);
+                let at = usize::try_from(order.partition).unwrap();
+                order.identity =
+                    Identity { run, stream: StreamId(order.partition.unsigned_abs()), seq: next[at] };
+                next[at] += 1;
+                counts[at] += 1;
+                let made = maker.make(&order);
+                assert_eq!(made.key.map(<[u8]>::to_vec), hashed);
+                let has_uuid = matches!(value, ValuePlan::Text(_));
+                let fine = check_uuid(made.value, &order.identity) == Checked::Fine;
+                assert!(!has_uuid || fine);
+                assert!(keys.insert(hashed), "each is another one");
+            }
+            assert!(counts.iter().all(|count| (60..140).contains(count)), "{key}: {counts:?}");
+        }
+    }
+
+    #[test]
+    fn uuids_of_such_keys_are_unique_and_no_messages() {
+        let run = RunTag::from_bits(5);
+        let all: std::collections::BTreeSet<_> = [0, 1, 4000]
+            .into_iter()
+            .flat_map(|scenario| [0, 1, (1 << NUMBER_BITS) - 1].map(|number| key_uuid(run, scenario, number)))
+            .map(|identity| {
+                Identity::from_uuid(identity.uuid()).map(|back| (back == identity, back.stream.0, back.seq))
+            })
+            .collect();
+        assert_eq!(all.len(), 9);
+        assert!(all.iter().all(|it| matches!(it, Some((true, 0xff_fffe, _)))), "{all:?}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Clients own threads (librdkafka blocks); tokio does the waiting between them.
 
 mod abort;
+mod account;
 mod audit;
 mod clock;
 mod cluster;
@@ -107,7 +108,9 @@ async fn with_cluster(
     }
     let faults = faults.over(&shared, duration);
     live.enter(Phase::Judging);
-    let judge::Judged { readings, partitions, saved } = judge::all(&shared).await;
+    let judge::Verdict { readings, partitions, accounts, saved } = judge::judge_run(&shared).await;
+    // The audit's time is part of the run's.
+    let duration = shared.clock.elapsed().max(duration);
     let mut containers = Vec::new();
     if let Some(cluster) = &shared.cluster {
         containers = cluster::seen(cluster).await;
@@ -119,7 +122,7 @@ async fn with_cluster(
         scenarios,
         readings,
         partitions,
-        accounts: None,
+        accounts,
         saved,
         faults,
         containers,

@@ -62,24 +62,31 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize) -> Outcome {
             tokio::task::spawn_blocking(move || task.run())
         })
         .collect();
-    let mut timed_out = false;
-    let mut failed = None;
+    let (mut timed_out, mut failed, mut fatal) = (false, None, None);
     for client in clients {
         match unwind(client.await) {
-            Ok(in_time) => timed_out |= !in_time,
+            Ok(done) => {
+                timed_out |= !done.in_time;
+                fatal = fatal.or(done.fatal);
+            }
             Err(error) => failed = Some(error.to_string()),
         }
     }
     note_counts(shared, index);
-    if let Some(error) = failed.or_else(|| given_up(shared, index, plan.idempotence)) {
+    if let Some(error) = failed {
         return Outcome::failed(error);
+    }
+    if let Some(fatal) = fatal {
+        return given_up(shared, index, &fatal);
     }
     if shared.stop.is_stopped() {
         return Outcome::of(cut(shared));
     }
     if timed_out {
         let bound = crate::units::Duration::from(shared.plan.scenarios[index].timeout);
-        return Outcome::of(Ended::Timeout).because(format!("not all was sent and acked within its {bound}"));
+        return Outcome::of(Ended::Timeout).because(format!(
+            "not all was sent and acked within its {bound}: write a longer `timeout`, or let it send less"
+        ));
     }
     Outcome::of(Ended::Done)
 }
@@ -104,31 +111,53 @@ fn note_counts(shared: &Shared, index: usize) {
     }
 }
 
-/// What librdkafka said when it gave an idempotent producer up, such as on a broker that has no InitProducerId. With
-/// nothing acked by then the scenario could not work; else it is a note.
-fn given_up(shared: &Shared, index: usize, idempotent: bool) -> Option<String> {
+/// Why librdkafka gave a client's producer up.
+pub(in crate::engine) type Fatal = (kafka::Code, String);
+
+/// How a scenario ends whose producer librdkafka gave up. With nothing acked by then it could not work at all, such as on a
+/// broker that has no InitProducerId.
+pub(in crate::engine) fn given_up(shared: &Shared, index: usize, (code, text): &Fatal) -> Outcome {
     let counts = shared.live.metrics(index).snapshot();
-    if !idempotent || counts.failed == 0 {
-        return None;
+    let ended = if counts.acked + counts.unknown == 0 { Ended::Failed } else { Ended::Fatal };
+    let told = if text.contains(&code.text()) { String::new() } else { format!("{}: ", code.text()) };
+    Outcome::of(ended)
+        .because(format!("its producer was given up: {told}{text} ({code}); {}", what_to_do(*code)))
+}
+
+/// What to do about an error that ends an idempotent producer.
+const fn what_to_do(code: kafka::Code) -> &'static str {
+    match code.0 {
+        // OUT_OF_ORDER_SEQUENCE_NUMBER, UNKNOWN_PRODUCER_ID, and librdkafka's _INCONSISTENT
+        45 | 59 | -149 => {
+            "the broker does not know what this producer sent before, so that no client could send on without the risk of repeats: \
+             where the broker need not keep that, write `idempotence: false`"
+        }
+        // INVALID_PRODUCER_EPOCH, PRODUCER_FENCED, _FENCED
+        47 | 90 | -144 => {
+            "the broker takes another producer for a newer one: was its producer state lost or mixed up?"
+        }
+        // TRANSACTIONAL_ID_AUTHORIZATION_FAILED, CLUSTER_AUTHORIZATION_FAILED
+        53 | 31 => "give its user the right to IdempotentWrite, or write `idempotence: false`",
+        _ => "where the broker has no idempotent producers, write `idempotence: false`",
     }
-    let logs = shared.client.logs().snapshot();
-    let (_, text) = logs.iter().find_map(|kind| kind.sample.split_once("Fatal error: "))?;
-    if counts.acked + counts.unknown == 0 {
-        return Some(format!("its producer was given up: {text}"));
-    }
-    let name = &shared.plan.scenarios[index].name;
-    shared.note(Note::error(format!("a producer of `{name}` was given up: {text}")));
-    None
+}
+
+/// How one client ended.
+struct Done {
+    /// All was sent and ended in time.
+    in_time: bool,
+    fatal: Option<Fatal>,
 }
 
 impl Task {
-    /// Runs to the end; true where all was sent and ended in time.
-    fn run(self) -> Result<bool, kafka::Error> {
+    /// Runs to the end.
+    fn run(self) -> Result<Done, kafka::Error> {
         let shared = Arc::clone(&self.shared);
-        let Work::Produce(plan) = &shared.plan.scenarios[self.index].work else { return Ok(true) };
+        let done = |in_time| Done { in_time, fatal: None };
+        let Work::Produce(plan) = &shared.plan.scenarios[self.index].work else { return Ok(done(true)) };
         let Some(first) = shared.topology().and_then(|t| t.first.get(&(self.index, self.client)).copied())
         else {
-            return Ok(false);
+            return Ok(done(false));
         };
         let rate = plan.schedule.as_ref().map(|s| s.mean_rate() / f64::from(plan.clients));
         let budget = plan.max_in_flight / u64::from(plan.clients);
@@ -152,7 +181,7 @@ impl Task {
         let closed = client.close(producer, Instant::now() + GRACE);
         let stream = |partition: Partition| StreamId(first.0 + partition.unsigned_abs());
         shared.hand_in_sent(closed.logs.into_iter().map(|(partition, log)| (stream(partition), log)));
-        Ok(in_time)
+        Ok(Done { in_time, fatal: closed.fatal })
     }
 }
 

@@ -17,8 +17,8 @@ use crate::plan::{Target, Work};
 /// The ledger of this run.
 pub(super) fn save(shared: &Shared, topology: &Topology, sent: &HashMap<StreamId, SentLog>) -> Saved {
     let plan = &shared.plan;
-    let senders: Vec<usize> =
-        (0..plan.scenarios.len()).filter(|i| matches!(plan.scenarios[*i].work, Work::Produce(_))).collect();
+    let sends = |i: &usize| matches!(plan.scenarios[*i].work, Work::Produce(_) | Work::Roundtrip(_));
+    let senders: Vec<usize> = (0..plan.scenarios.len()).filter(sends).collect();
     let streams = topology.streams.iter().filter_map(|(id, info)| {
         // Numbered among the producers, since a later run knows no other scenarios of this one.
         let scenario = senders.iter().position(|sender| *sender == info.scenario)?;

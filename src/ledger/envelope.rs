@@ -147,6 +147,22 @@ impl Opened {
     }
 }
 
+/// Compares the UUID in a value, as text, with the one that was sent in it.
+pub fn check_uuid(value: &[u8], identity: &Identity) -> Checked {
+    let mut buffer = uuid::Uuid::encode_buffer();
+    let wanted = identity.uuid().hyphenated().encode_lower(&mut buffer).as_bytes();
+    if value.windows(wanted.len()).any(|window| window == wanted) { Checked::Fine } else { Checked::Wrong }
+}
+
+/// Whether a value's UUID is the one sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checked {
+    /// It is, or there is none to check.
+    Fine,
+    /// Another one stands there.
+    Wrong,
+}
+
 /// Opens a record: the envelope stands first in the value, or in the header that `header` fetches when asked.
 pub fn open<'a>(
     key: Option<&[u8]>,

@@ -16,6 +16,8 @@ pub struct Counts {
     pub count: u64,
     /// Those that a retry explains; only of duplicates and reorderings.
     pub explained: u64,
+    /// Those that a retry may explain: log lines of the client were lost, so that nobody knows how much was sent again.
+    pub undecided: u64,
 }
 
 /// Who read a log: three kinds of observers, at different times.

@@ -1,30 +1,37 @@
 //! What became of each message: identities, delivery states, what readers found, and what is wrong with it.
 //!
-//! Pure: knows no broker. Clients own their part of it without locks; `judge` puts the parts together at the end.
+//! Pure: knows no broker. Clients own their part of it without locks; `judge` puts the parts together at the end, and
+//! `account` says in which class each message ended.
 
 mod account;
+mod class;
 pub mod envelope;
 mod evidence;
 mod judge;
 mod marks;
-mod missing;
-#[cfg(test)]
-mod model;
+mod pass;
 mod reads;
+mod records;
+mod repeats;
+mod rewrites;
 mod runs;
 mod saved;
 mod sent;
 mod streams;
+mod suspects;
 #[cfg(test)]
 mod tests;
+mod view;
 
 pub use account::{Account, Accounts, Markers, Named, PartitionAccount, ScenarioAccount};
+pub use envelope::Checked;
 pub use evidence::{Counts, EVIDENCE, Evidence, Judgement, Observer};
-pub use judge::judge;
+pub use judge::{Case, Judged, Marker, ReaderVerdict, judge};
 pub use marks::Between;
-pub use missing::{Missing, ReaderEnd, Scope, missing, wanted};
-pub use reads::{Checked, Head, PartitionReads, Seen, Sighting};
+pub use pass::Pass;
+pub use reads::{Head, PartitionReads, Seen, Sighting};
 pub use runs::{Bits, Run, RunLog};
 pub use saved::{Saved, SavedError, SavedStream, VERSION as SAVED_VERSION};
 pub use sent::{Bound, Resent, Retry, SentLog, WentBack};
 pub use streams::{StreamInfo, Streams};
+pub use suspects::Suspects;

@@ -2,9 +2,11 @@
 //!
 //! Owned by the reading thread, without a lock; a record in order costs a bit set and a run made longer.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 
-use super::envelope::{Kind, Opened};
+use super::envelope::{Checked, Kind, Opened};
+use super::judge::Marker;
 use super::marks::{Between, Marks};
 use super::runs::{Bits, Run, RunLog};
 use super::streams::{StreamInfo, Streams};
@@ -13,6 +15,12 @@ use crate::ids::{Identity, Offset, Partition, RunTag, Seq, StreamId};
 
 /// Sightings kept with their time for each kind, so that evidence can be chosen among them.
 const KEPT: usize = 64;
+
+/// End markers kept: each reader of a partition has one written.
+const MARKERS: usize = 10_000;
+
+/// Epochs kept apart; a log that is reset more often goes on in the last one.
+const EPOCHS: usize = 8;
 
 /// Beside a corrupt place: not a record, but what the client could not unpack.
 pub(super) const UNREADABLE: i64 = -2;
@@ -29,9 +37,11 @@ pub enum Seen {
     Repeat,
     /// A message of this run that is not what was sent.
     Corrupt,
+    /// An intact message of this run that was sent to another partition.
+    Stray,
     /// Not of this run.
     Foreign,
-    /// A round trip's message of this run: in no count.
+    /// A round trip's message of this run: in no count of another scenario.
     Roundtrip,
     /// A fence of this run, with its number.
     Fence(u64),
@@ -39,13 +49,11 @@ pub enum Seen {
     OldFence,
 }
 
-/// Whether a value's UUID is the one sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Checked {
-    /// It is, or there is none to check.
-    Fine,
-    /// Another one stands there.
-    Wrong,
+impl Seen {
+    /// It is not what should lie there, and its first bytes are worth showing.
+    pub const fn is_strange(self) -> bool {
+        matches!(self, Self::Corrupt | Self::Stray | Self::Foreign)
+    }
 }
 
 /// An anomaly as it was seen, kept for evidence.
@@ -96,10 +104,18 @@ impl Head {
     }
 }
 
-/// An offset and the message that it held; none is a foreign record.
-pub(super) type Place = (Offset, Option<(StreamId, Seq)>);
+/// Offsets side by side, and what they held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Held {
+    /// The first offset.
+    pub(super) offset: Offset,
+    /// How many.
+    pub(super) len: u64,
+    /// The stream and the first sequence; none for records that are no message of this partition.
+    pub(super) message: Option<(StreamId, Seq)>,
+}
 
-/// One stream as found.
+/// One stream as found in one epoch.
 #[derive(Debug, Clone, Default)]
 pub(super) struct StreamReads {
     /// Sequences found at least once.
@@ -114,16 +130,22 @@ pub(super) struct StreamReads {
     next: Seq,
 }
 
-/// What one consumer found in one partition.
+/// What was found between two resets of the log.
+pub(super) type Epoch = BTreeMap<StreamId, StreamReads>;
+
+/// What one observer found in one partition.
 #[derive(Debug, Clone)]
 pub struct PartitionReads {
     run: RunTag,
     topic: usize,
     partition: Partition,
-    pub(super) streams: BTreeMap<StreamId, StreamReads>,
+    /// What was found, by epoch: the last one is the present one.
+    pub(super) epochs: Vec<Epoch>,
     pub(super) corrupt: RunLog,
     /// Offsets of foreign records.
     strange: RunLog,
+    /// Offsets of messages that were sent to other partitions.
+    strays: RunLog,
     /// When the offsets of the first epoch were read.
     times: Marks,
     /// Where the client last found what it could not unpack.
@@ -135,6 +157,8 @@ pub struct PartitionReads {
     foreign: u64,
     uuids_wrong: u64,
     fence: Option<u64>,
+    /// The end markers of this run that were read.
+    markers: Vec<Marker>,
     first: Option<Offset>,
     last: Option<Offset>,
     resets: u64,
@@ -147,9 +171,10 @@ impl PartitionReads {
             run,
             topic,
             partition,
-            streams: BTreeMap::new(),
+            epochs: vec![Epoch::new()],
             corrupt: RunLog::new(),
             strange: RunLog::new(),
+            strays: RunLog::new(),
             times: Marks::default(),
             unreadable: None,
             nonmonotonic: 0,
@@ -159,6 +184,7 @@ impl PartitionReads {
             foreign: 0,
             uuids_wrong: 0,
             fence: None,
+            markers: Vec::new(),
             first: None,
             last: None,
             resets: 0,
@@ -169,8 +195,12 @@ impl PartitionReads {
     pub fn reset(&mut self) {
         self.resets += 1;
         self.last = None;
-        for stream in self.streams.values_mut() {
-            stream.next = 0;
+        if self.epochs.len() < EPOCHS {
+            self.epochs.push(Epoch::new());
+        } else if let Some(epoch) = self.epochs.last_mut() {
+            for stream in epoch.values_mut() {
+                stream.next = 0;
+            }
         }
     }
 
@@ -178,9 +208,8 @@ impl PartitionReads {
     pub fn is_new(&self, streams: &Streams, opened: &Opened) -> bool {
         let Opened::Kaf6 { envelope, intact: true } = opened else { return false };
         let id = envelope.identity;
-        let here = streams.get(id.stream).is_some_and(|s| s.is_load_of((self.topic, self.partition)));
-        let found = || self.streams.get(&id.stream).is_some_and(|stream| stream.seen.contains(id.seq));
-        envelope.kind == Kind::Message && id.run == self.run && here && !found()
+        let here = streams.get(id.stream).is_some_and(|s| s.is_of((self.topic, self.partition)));
+        envelope.kind == Kind::Message && id.run == self.run && here && !self.contains(id.stream, id.seq)
     }
 
     /// Takes in one record, handed out at `at_us` (microseconds from the run's zero). `check` compares the UUID in
@@ -214,19 +243,24 @@ impl PartitionReads {
                 return Seen::OldFence;
             }
             self.fence = Some(self.fence.map_or(id.seq, |fence| fence.max(id.seq)));
+            if self.markers.len() < MARKERS {
+                self.markers.push(Marker { number: id.seq, offset });
+            }
             return Seen::Fence(id.seq);
         }
         if id.run != self.run {
             return self.seen_foreign(offset, at_us);
         }
-        let stream =
-            streams.get(id.stream).filter(|s| s.topic == self.topic && s.partition == self.partition);
-        if envelope.kind == Kind::Roundtrip && intact {
-            return Seen::Roundtrip;
-        }
-        let Some(stream) = stream.filter(|s| !s.roundtrip) else {
+        let stream = streams.get(id.stream).filter(|s| s.roundtrip == (envelope.kind == Kind::Roundtrip));
+        let Some(stream) = stream else {
             return self.seen_corrupt(offset, None, at_us);
         };
+        if !stream.is_of((self.topic, self.partition)) {
+            if !intact {
+                return self.seen_corrupt(offset, None, at_us);
+            }
+            return self.seen_stray(offset, (id.stream, id.seq), at_us);
+        }
         let wrong = stream.has_uuid && check(&id) == Checked::Wrong;
         self.uuids_wrong += u64::from(wrong);
         if !intact {
@@ -236,9 +270,18 @@ impl PartitionReads {
         if wrong {
             return self.seen_corrupt(offset, Some((id.stream, id.seq)), at_us);
         }
+        if stream.roundtrip {
+            self.seen_message(id, offset, at_us);
+            return Seen::Roundtrip;
+        }
         self.records += 1;
-        self.seen_message(id, offset, at_us)
-            .map_or(Seen::Repeat, |()| Seen::Fresh { due_us: envelope.due_us })
+        match self.seen_message(id, offset, at_us) {
+            Sight::New => {
+                self.received += 1;
+                Seen::Fresh { due_us: envelope.due_us }
+            }
+            Sight::Repeat => Seen::Repeat,
+        }
     }
 
     /// The client could not unpack what lies at its place, and says so each time that it tries again: one corrupt
@@ -251,24 +294,35 @@ impl PartitionReads {
         }
     }
 
-    /// Counts a message that is what was sent; none where it was there before.
-    fn seen_message(&mut self, id: Identity, offset: Offset, at_us: u64) -> Option<()> {
+    /// Counts a message that is what was sent.
+    fn seen_message(&mut self, id: Identity, offset: Offset, at_us: u64) -> Sight {
         let message = Some((id.stream, id.seq));
-        let found = self.streams.entry(id.stream).or_default();
+        let (present, earlier) = match self.epochs.split_last_mut() {
+            Some((present, earlier)) => (present, &*earlier),
+            None => return Sight::Repeat,
+        };
+        let before = earlier.iter().any(|epoch| holds(epoch, id.stream, id.seq));
+        let found = present.entry(id.stream).or_default();
         let next = found.next;
         found.next = next.max(id.seq + 1);
         if !found.seen.insert(id.seq) {
             found.repeats.push(id.seq, offset);
             self.sight(Anomaly::Duplicate, offset, -1, message, at_us);
-            return None;
+            return Sight::Repeat;
         }
         found.order.push(id.seq, offset);
-        self.received += 1;
         if id.seq < next {
             found.reordered.push(id.seq, offset);
             self.sight(Anomaly::Reordered, offset, next.cast_signed() - 1, message, at_us);
         }
-        Some(())
+        if before { Sight::Repeat } else { Sight::New }
+    }
+
+    fn seen_stray(&mut self, offset: Offset, message: (StreamId, Seq), at_us: u64) -> Seen {
+        self.records += 1;
+        self.strays.push(offset.cast_unsigned(), offset);
+        self.sight(Anomaly::Misplaced, offset, -1, Some(message), at_us);
+        Seen::Stray
     }
 
     fn seen_foreign(&mut self, offset: Offset, at_us: u64) -> Seen {
@@ -301,6 +355,22 @@ impl PartitionReads {
             let head = Head::default();
             self.sightings.push(Sighting { anomaly, offset, beside, message, at_us, head });
         }
+    }
+
+    /// How one message's anomaly was seen at an offset, where that is kept.
+    pub(super) fn sighting(
+        &self,
+        anomaly: Anomaly,
+        message: (StreamId, Seq),
+        offset: Offset,
+    ) -> Option<&Sighting> {
+        let same = |s: &&Sighting| s.anomaly == anomaly && s.message == Some(message) && s.offset == offset;
+        self.sightings.iter().find(same)
+    }
+
+    /// This end marker was read where it was acked.
+    pub(super) fn has_marker(&self, marker: Marker) -> bool {
+        self.markers.contains(&marker)
     }
 
     /// Keeps the first bytes of the value of a corrupt or foreign record that was just seen here.
@@ -369,30 +439,81 @@ impl PartitionReads {
         self.resets
     }
 
-    /// All offsets read, with what each held, in no order.
-    pub(super) fn places(&self) -> impl Iterator<Item = Place> {
-        let own = self.streams.iter().flat_map(|(id, found)| {
-            found.order.runs().chain(found.repeats.runs()).flat_map(move |run| {
-                (run.seq..run.end()).map(move |seq| (run.offset_of(seq), Some((*id, seq))))
-            })
-        });
-        let strange = self
-            .strange
-            .runs()
-            .flat_map(|run| (run.seq..run.end()).map(move |seq| (run.offset_of(seq), None)));
-        own.chain(strange)
+    /// Offsets of messages that were sent to other partitions.
+    pub(super) const fn strays(&self) -> &RunLog {
+        &self.strays
+    }
+
+    /// What each offset held, by offset. Where no offset went back, it takes no memory of its own for what was read.
+    pub(super) fn held(&self) -> Box<dyn Iterator<Item = Held> + '_> {
+        let others = [&self.strange, &self.strays].map(|log| held_by(None, log));
+        let own = self
+            .epochs
+            .iter()
+            .flatten()
+            .flat_map(|(id, found)| [&found.order, &found.repeats].map(|log| held_by(Some(*id), log)));
+        let logs: Vec<_> = own.chain(others).collect();
+        if self.resets == 0 && self.nonmonotonic == 0 {
+            return Box::new(merged(logs));
+        }
+        let mut all: Vec<Held> = logs.into_iter().flatten().collect();
+        all.sort_unstable();
+        Box::new(all.into_iter())
     }
 
     /// This message was found.
     pub fn contains(&self, stream: StreamId, seq: Seq) -> bool {
-        self.streams.get(&stream).is_some_and(|s| s.seen.contains(seq))
+        self.epochs.iter().any(|epoch| holds(epoch, stream, seq))
+    }
+
+    /// One stream in each epoch in which it was found.
+    pub(super) fn of(&self, stream: StreamId) -> impl Iterator<Item = &StreamReads> {
+        self.epochs.iter().filter_map(move |epoch| epoch.get(&stream))
     }
 }
 
+/// What a message turned out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sight {
+    /// It was not there before, in any epoch.
+    New,
+    /// It was.
+    Repeat,
+}
+
+fn holds(epoch: &Epoch, stream: StreamId, seq: Seq) -> bool {
+    epoch.get(&stream).is_some_and(|found| found.seen.contains(seq))
+}
+
+fn held_by(stream: Option<StreamId>, log: &RunLog) -> impl Iterator<Item = Held> + '_ {
+    log.runs().map(move |run| Held {
+        offset: run.offset,
+        len: run.len,
+        message: stream.map(|id| (id, run.seq)),
+    })
+}
+
+/// Several lists, each by offset, as one.
+pub(super) fn merged<I: Iterator<Item = Held>>(lists: Vec<I>) -> impl Iterator<Item = Held> {
+    let mut lists: Vec<I> = lists;
+    let mut heads: BinaryHeap<Reverse<(Held, usize)>> = lists
+        .iter_mut()
+        .enumerate()
+        .filter_map(|(at, list)| list.next().map(|head| Reverse((head, at))))
+        .collect();
+    std::iter::from_fn(move || {
+        let Reverse((head, at)) = heads.pop()?;
+        if let Some(next) = lists[at].next() {
+            heads.push(Reverse((next, at)));
+        }
+        Some(head)
+    })
+}
+
 impl StreamInfo {
-    /// It is one of those that consumers count, in this partition.
-    pub(super) fn is_load_of(&self, place: (usize, Partition)) -> bool {
-        !self.roundtrip && (self.topic, self.partition) == place
+    /// It is sent to this partition.
+    pub(super) fn is_of(&self, place: (usize, Partition)) -> bool {
+        (self.topic, self.partition) == place
     }
 }
 

@@ -161,6 +161,37 @@ impl Bits {
         fresh
     }
 
+    /// Puts a whole range in.
+    pub fn insert_range(&mut self, range: std::ops::Range<u64>) {
+        if range.is_empty() {
+            return;
+        }
+        let (last, _) = place(range.end - 1);
+        if last >= self.words.len() {
+            self.words.resize(last + 1, 0);
+        }
+        for (word, mask) in masks(range) {
+            self.len += u64::from((mask & !self.words[word]).count_ones());
+            self.words[word] |= mask;
+        }
+    }
+
+    /// Puts in all that another set holds.
+    pub fn insert_all(&mut self, other: &Self) {
+        if other.words.len() > self.words.len() {
+            self.words.resize(other.words.len(), 0);
+        }
+        for (word, more) in self.words.iter_mut().zip(&other.words) {
+            self.len += u64::from((more & !*word).count_ones());
+            *word |= more;
+        }
+    }
+
+    /// The whole range is in.
+    pub fn contains_range(&self, range: std::ops::Range<u64>) -> bool {
+        masks(range).all(|(word, mask)| self.words.get(word).is_some_and(|w| w & mask == mask))
+    }
+
     /// It is in.
     pub fn contains(&self, seq: u64) -> bool {
         let (word, bit) = place(seq);
@@ -176,6 +207,27 @@ impl Bits {
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
+}
+
+impl FromIterator<Run> for Bits {
+    fn from_iter<T: IntoIterator<Item = Run>>(runs: T) -> Self {
+        let mut bits = Self::default();
+        for run in runs {
+            bits.insert_range(run.seq..run.end());
+        }
+        bits
+    }
+}
+
+/// The words of a range, with the bits of it in each.
+fn masks(range: std::ops::Range<u64>) -> impl Iterator<Item = (usize, u64)> {
+    let words = if range.is_empty() { 0..0 } else { range.start / 64..(range.end - 1) / 64 + 1 };
+    words.map(move |word| {
+        let from = range.start.saturating_sub(word * 64);
+        let to = (range.end - word * 64).min(64);
+        let low = if to == 64 { u64::MAX } else { (1 << to) - 1 };
+        (usize::try_from(word).unwrap_or(usize::MAX), low & (u64::MAX << from))
+    })
 }
 
 fn place(seq: u64) -> (usize, u64) {
@@ -221,6 +273,28 @@ mod tests {
             let back: Vec<_> = log.runs().flat_map(|r| (r.seq..r.end()).map(move |s| (s, r.offset_of(s)))).collect();
             let pairs: Vec<_> = pairs.into_iter().map(|(s, o)| (s, i64::from(o))).collect();
             prop_assert_eq!(back, pairs);
+        }
+
+        #[test]
+        fn ranges_of_bits_are_their_members(
+            ranges in prop::collection::vec((0_u64..300, 0_u64..150), 0..6),
+            others in prop::collection::vec(0_u64..400, 0..40),
+            asked in (0_u64..300, 0_u64..150),
+        ) {
+            let (mut bits, mut one_by_one, mut other) = (Bits::default(), Bits::default(), Bits::default());
+            for (from, len) in ranges {
+                bits.insert_range(from..from + len);
+                (from..from + len).for_each(|seq| { one_by_one.insert(seq); });
+            }
+            for seq in others {
+                other.insert(seq);
+                one_by_one.insert(seq);
+            }
+            bits.insert_all(&other);
+            prop_assert_eq!(bits.len(), one_by_one.len());
+            let (from, to) = (asked.0, asked.0 + asked.1);
+            let all = (from..to).all(|seq| one_by_one.contains(seq));
+            prop_assert_eq!(bits.contains_range(from..to), all);
         }
 
         #[test]

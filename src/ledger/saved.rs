@@ -7,17 +7,17 @@ use std::collections::{HashMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use super::runs::{Run, RunLog};
-use super::sent::SentLog;
+use super::sent::{Bound, SentLog};
 use super::streams::{StreamInfo, Streams};
 use crate::ids::{RunTag, StreamId};
 
 /// The version of the file's form.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The ledger of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Saved {
-    /// The form's version: 2. The checksum of the messages is a part of it.
+    /// The form's version: 3. The checksum of the messages is a part of it.
     pub ledger_version: u32,
     /// The run's id.
     pub run_id: String,
@@ -57,16 +57,26 @@ pub struct SavedStream {
     pub partition: i32,
     /// Its values hold UUIDs.
     pub has_uuid: bool,
+    /// Its messages are round trips.
+    pub roundtrip: bool,
     /// Messages handed to the client.
     pub sent: u64,
     /// Acked ones: runs of first sequence, first offset and length.
     pub acked: Vec<(u64, i64, u64)>,
-    /// Failed ones: runs of first sequence and length; so are the next two.
+    /// Those that were acked without an offset: runs of first sequence and length; so are the next three.
+    pub placeless: Vec<(u64, u64)>,
+    /// Failed ones.
     pub failed: Vec<(u64, u64)>,
     /// Those that a retry may have put out of order.
     pub maybe_out_of_order: Vec<(u64, u64)>,
     /// Those that a retry may have written twice.
     pub maybe_twice: Vec<(u64, u64)>,
+    /// What went back after an attempt that may have been written: messages and batches.
+    pub repeats: (u64, u64),
+    /// All that went back: messages and batches.
+    pub reorders: (u64, u64),
+    /// Log lines of the client were lost, so that more may have gone back.
+    pub lines_lost: bool,
 }
 
 impl SavedStream {
@@ -80,11 +90,16 @@ impl SavedStream {
             topic: info.topic,
             partition: info.partition,
             has_uuid: info.has_uuid,
+            roundtrip: info.roundtrip,
             sent: log.sent(),
             acked: log.acks().runs().map(|run| (run.seq, run.offset, run.len)).collect(),
+            placeless: seqs(log.placeless()),
             failed: seqs(log.failures()),
             maybe_out_of_order: seqs(log.maybe_out_of_order()),
             maybe_twice: seqs(log.maybe_twice()),
+            repeats: (log.repeats().messages, log.repeats().batches),
+            reorders: (log.reorders().messages, log.reorders().batches),
+            lines_lost: log.repeats().lines_lost,
         }
     }
 
@@ -107,6 +122,11 @@ impl SavedStream {
             runs(&self.maybe_out_of_order),
             runs(&self.maybe_twice),
         )
+        .with(runs(&self.placeless), self.bound(self.repeats), self.bound(self.reorders))
+    }
+
+    const fn bound(&self, (messages, batches): (u64, u64)) -> Bound {
+        Bound { messages, batches, lines_lost: self.lines_lost }
     }
 }
 
@@ -116,8 +136,11 @@ pub enum SavedError {
     /// It is no JSON of this form.
     #[error("is no saved ledger: {0}")]
     Form(#[from] serde_json::Error),
-    /// It was written by a newer kaf6.
-    #[error("has ledger version {0}; this kaf6 reads version {VERSION}")]
+    /// It was written by another kaf6.
+    #[error(
+        "has ledger version {0}, and this kaf6 reads version {VERSION}: verify it with the kaf6 that wrote it, or run the \
+         scenario file again with --save-ledger"
+    )]
     Version(u32),
     /// Its numbers do not fit together.
     #[error("is damaged: {0}")]
@@ -161,7 +184,7 @@ impl Saved {
             if id >= STREAMS || stream.topic >= self.topics.len() || stream.scenario >= self.producers.len() {
                 return Err(format!("stream {id} names something that is not there"));
             }
-            let runs = [&stream.failed, &stream.maybe_out_of_order, &stream.maybe_twice];
+            let runs = [&stream.placeless, &stream.failed, &stream.maybe_out_of_order, &stream.maybe_twice];
             let numbers = runs
                 .into_iter()
                 .flatten()
@@ -175,8 +198,10 @@ impl Saved {
             {
                 return Err(format!("stream {id} has numbers out of range"));
             }
-            let total: u64 = stream.acked.iter().map(|(_, _, len)| len).sum();
-            if total > stream.sent || stream.acked.iter().any(|(seq, _, len)| seq + len > stream.sent) {
+            let acked = stream.acked.iter().map(|(seq, _, len)| (*seq, *len));
+            let ended = acked.chain(stream.placeless.iter().chain(&stream.failed).copied());
+            let total: u64 = ended.clone().map(|(_, len)| len).sum();
+            if total > stream.sent || ended.into_iter().any(|(seq, len)| seq + len > stream.sent) {
                 return Err(format!("stream {id} has more acks than messages"));
             }
         }
@@ -211,7 +236,7 @@ impl Saved {
                     topic: s.topic,
                     partition: s.partition,
                     has_uuid: s.has_uuid,
-                    roundtrip: false,
+                    roundtrip: s.roundtrip,
                 },
             );
             let partition = info.partition;
@@ -240,6 +265,10 @@ mod tests {
             }
         }
         log.failed(8, Resent::No);
+        log.went_back(1, "timed out", 2, true);
+        log.went_back(2, "refused", 3, false);
+        log.next_seq();
+        log.acked_nowhere(10, 1, Resent::No);
         let info =
             StreamInfo { scenario: 0, client: 1, topic: 0, partition: 2, has_uuid: true, roundtrip: false };
         Saved {
@@ -265,7 +294,9 @@ mod tests {
         let (streams, sent) = again.restore();
         assert_eq!(streams.get(StreamId(4)).unwrap().partition, 2);
         let log = &sent[&StreamId(4)];
-        assert_eq!((log.sent(), log.acks().len(), log.unknowns()), (10, 8, 1));
+        assert_eq!((log.sent(), log.acks().len(), log.placeless().len(), log.unknowns()), (11, 8, 1, 1));
+        let bound = |messages, batches| Bound { messages, batches, lines_lost: false };
+        assert_eq!((log.repeats(), log.reorders()), (bound(2, 1), bound(5, 2)));
         assert_eq!(log.offsets(), Some((100, 107)));
         assert_eq!(log.maybe_twice().runs().map(|r| r.seq).collect::<Vec<_>>(), [3]);
     }

@@ -6,12 +6,16 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::anomaly::Anomaly;
+use crate::record::account::Standing;
 
 use super::format::{count, latency, millis, number, status_words};
 use super::junit::evidence;
 use super::summary::{CheckOutcome, CheckRow, NoteLevel, RunStatus, ScenarioSummary, Summary};
 use super::terminal::{Style, Tone, cut, no_command, paint, safe, wrap};
-use super::words::{ended_words, expected_actual, fault_line, is_suspect, meaning};
+use super::words::{
+    READBACK, account_line, all_of, beside_count, ended_words, expected_actual, fault_line, is_suspect,
+    meaning, standing,
+};
 
 /// How many pieces of evidence stand below each anomaly; the page has them all.
 const EVIDENCE: usize = 3;
@@ -23,6 +27,7 @@ pub fn render(run: &Summary, style: Style, folder: Option<&Path>) -> String {
     let mut out = Out { text: String::new(), style };
     out.verdict(run);
     out.scenarios(run);
+    out.account(run);
     out.checks(run);
     out.faults(run);
     out.anomalies(run);
@@ -144,7 +149,26 @@ impl Out {
                 let text = format!("{name}: {}{why}", ended_words(&s.ended));
                 self.wrapped(2, Tone::Doubt, &text);
             }
+            if s.implicit {
+                self.wrapped(
+                    2,
+                    Tone::Quiet,
+                    &format!("{name}: {READBACK}, since no reader of the file reads all of it"),
+                );
+            }
         }
+    }
+
+    /// Where the messages went, in one line.
+    fn account(&mut self, run: &Summary) {
+        let (Some(accounts), Some(line)) = (&run.accounts, account_line(run)) else { return };
+        let tone = match standing(accounts) {
+            Standing::Closed => Tone::Strong,
+            Standing::Open => Tone::Doubt,
+            Standing::Broken => Tone::Bad,
+        };
+        self.text.push('\n');
+        self.wrapped(2, tone, &line);
     }
 
     fn checks(&mut self, run: &Summary) {
@@ -212,8 +236,8 @@ impl Out {
         let mut first = true;
         for anomaly in Anomaly::ALL {
             let Some(found) = run.anomalies.get(anomaly.name()) else { continue };
-            let (bad, explained) = (found.count.unwrap_or(0), found.explained.unwrap_or(0));
-            if bad == 0 && explained == 0 {
+            let (bad, all) = (found.count.unwrap_or(0), all_of(found));
+            if all == 0 {
                 continue;
             }
             if first {
@@ -221,8 +245,9 @@ impl Out {
                 first = false;
             }
             let mut text = format!("{} {}: {}", count(bad), anomaly.name(), meaning(anomaly));
-            if explained > 0 {
-                let _ = write!(text, " ({} more, explained by a retry)", count(explained));
+            let beside = beside_count(found);
+            if !beside.is_empty() {
+                let _ = write!(text, " ({beside})");
             }
             let tone = if bad > 0 && is_suspect(anomaly) { Tone::Bad } else { Tone::Quiet };
             self.wrapped(2, tone, &text);
@@ -230,7 +255,7 @@ impl Out {
                 for piece in found.evidence.iter().take(EVIDENCE) {
                     self.wrapped(6, Tone::Quiet, &evidence(piece));
                 }
-                let more = bad.saturating_add(explained).saturating_sub(EVIDENCE as u64);
+                let more = all.saturating_sub(EVIDENCE as u64);
                 if more > 0 {
                     self.line(6, Tone::Quiet, &format!("and {} more", count(more)));
                 }

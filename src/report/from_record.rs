@@ -8,14 +8,15 @@ mod cluster;
 
 use super::format::whole_ms as ms;
 use super::summary::{
-    ApiSummary, BrokerConnect, CheckOutcome, CheckRow, FileSummary, HistogramSummary, MetricSeries,
-    NoteLevel, NoteSummary, Num, PartitionSummary, PositionSummary, ReaderSummary, RunStatus, SCHEMA_VERSION,
-    ScenarioSummary, SeriesSummary, SourceSummary, StageSummary, Summary, TimelineSummary,
+    AccountsSummary, ApiSummary, BrokerConnect, CheckOutcome, CheckRow, FileSummary, HistogramSummary,
+    MetricSeries, NoteLevel, NoteSummary, Num, PartitionSummary, PositionSummary, ReaderSummary, RunStatus,
+    SCHEMA_VERSION, ScenarioSummary, SeriesSummary, SourceSummary, StageSummary, Summary, TimelineSummary,
 };
 use crate::checks::{self, Outcome};
 use crate::metrics::Timeline;
 use crate::observe::{Cut, Level, Observations, ScenarioSeen};
-use crate::record::{RunRecord, Status};
+use crate::record::{RunRecord, Status, is_readback};
+use crate::scenario::Position;
 
 /// Histogram buckets for each doubling of the latency.
 const PER_OCTAVE: u32 = 3;
@@ -37,9 +38,22 @@ pub fn summarize(record: &RunRecord) -> Summary {
         run_id: record.run_id.clone(),
         profile: plan.profile.clone(),
         brokers: seen.brokers.clone(),
-        scenarios: seen.scenarios.iter().map(|s| (s.name.clone(), scenario(s))).collect(),
+        scenarios: seen
+            .scenarios
+            .iter()
+            .enumerate()
+            .map(|(index, s)| {
+                let written = plan.scenarios.get(index).filter(|_| !is_readback(&s.name));
+                let position = written.map(|written| position(&written.position));
+                (s.name.clone(), ScenarioSummary { position, ..scenario(s) })
+            })
+            .collect(),
         checks: checks::worst(&record.results).into_iter().map(|(n, o)| (n.to_owned(), outcome(o))).collect(),
         check_results: check_rows(record),
+        accounts: seen.accounts.as_ref().map(|accounts| {
+            let name = |index: usize| seen.scenarios.get(index).map(|s| s.name.clone()).unwrap_or_default();
+            AccountsSummary::of(accounts, name, &seen.topics)
+        }),
         anomalies: anomalies::anomalies(record.run_tag, seen),
         faults: cluster::faults(plan, seen),
         timeline: timeline(seen),
@@ -118,6 +132,8 @@ fn scenario(seen: &ScenarioSeen) -> ScenarioSummary {
     ScenarioSummary {
         kind: seen.kind.to_owned(),
         ended: seen.ended.name().to_owned(),
+        implicit: is_readback(&seen.name),
+        position: None,
         sent: (sends || attempts).then_some(counts.sent),
         acked: sends.then_some(counts.acked),
         failed: sends.then_some(counts.failed),
@@ -161,13 +177,13 @@ fn check_rows(record: &RunRecord) -> Vec<CheckRow> {
             message: result.answer.message().to_owned(),
             scenario: result.scenario.clone(),
             implicit: result.check.implicit,
-            position: PositionSummary {
-                file: result.check.position.file.display().to_string(),
-                line: result.check.position.line,
-                column: result.check.position.column,
-            },
+            position: position(&result.check.position),
         })
         .collect()
+}
+
+fn position(at: &Position) -> PositionSummary {
+    PositionSummary { file: at.file.display().to_string(), line: at.line, column: at.column }
 }
 
 fn timeline(seen: &Observations) -> TimelineSummary {

@@ -7,9 +7,15 @@ use std::path::Path;
 
 use super::format::{count, millis, number, outcome_name, status_name};
 use super::index::worst;
-use super::summary::{CheckOutcome, CheckRow, NoteLevel, Num, RunStatus, ScenarioSummary, Summary};
-use super::words::{ended_words, expected_actual};
+use super::summary::{
+    CheckOutcome, CheckRow, NoteLevel, Num, PositionSummary, RunStatus, ScenarioSummary, Summary,
+};
+use super::words::{
+    READBACK, account_line, all_of, beside_count, class_meaning, ended_words, expected_actual,
+};
 use super::{INDEX_JSON, JUNIT_XML, REPORT_HTML, SUMMARY_JSON};
+use crate::ledger::{Account, Markers};
+use crate::record::account;
 use crate::scenario::{Diagnostic, Diagnostics};
 
 /// GitHub refuses step summaries over 1 MiB; kaf6's stays well below, whatever the run.
@@ -42,7 +48,11 @@ pub fn markdown(runs: &[Summary], report_dir: &Path) -> String {
 fn section(run: &Summary, report_dir: &Path) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "## {} {}: {}\n", mark_of(run.status), text(&run.name), status_name(run.status));
-    let _ = writeln!(out, "{}\n", text(&run.reason));
+    // What to write about it is at its end.
+    let _ = writeln!(out, "{}\n", text_of(&run.reason, 3000));
+    if let Some(line) = account_line(run) {
+        let _ = writeln!(out, "{}\n", text(&line));
+    }
     checks(run, &mut out);
     scenarios(run, &mut out);
     anomalies(run, &mut out);
@@ -81,7 +91,7 @@ fn scenarios(run: &Summary, out: &mut String) {
         let ms = |value: &Option<Num>| value.as_ref().map_or_else(|| "–".to_owned(), |ms| millis(ms.get()));
         vec![
             text(name),
-            text(&it.kind),
+            text(if it.implicit { READBACK } else { &it.kind }),
             done(it),
             it.rate_per_s.as_ref().map_or_else(|| "–".to_owned(), |rate| format!("{}/s", number(rate.get()))),
             ms(&it.p50_ms),
@@ -106,18 +116,15 @@ fn done(it: &ScenarioSummary) -> String {
 }
 
 fn anomalies(run: &Summary, out: &mut String) {
-    let found = run.anomalies.iter().filter(|(name, it)| {
-        name.as_str() != "foreign" && it.count.unwrap_or(0) + it.explained.unwrap_or(0) > 0
-    });
+    let found = run.anomalies.iter().filter(|(name, it)| name.as_str() != "foreign" && all_of(it) > 0);
     let cells = found.map(|(name, it)| {
-        let explained = it.explained.filter(|n| *n > 0).map_or_else(String::new, count);
         let first = it.evidence.first().map_or_else(String::new, |piece| {
             let at = piece.offset.map_or_else(String::new, |offset| format!(" at offset {offset}"));
             format!("{} partition {}{at}: {}", text(&piece.topic), piece.partition, text(&piece.detail))
         });
-        vec![text(name), it.count.map_or_else(|| "–".to_owned(), count), explained, first]
+        vec![text(name), it.count.map_or_else(|| "–".to_owned(), count), beside_count(it), first]
     });
-    table(out, &["anomaly", "count", "explained by a retry", "the first"], cells);
+    table(out, &["anomaly", "count", "beside", "the first"], cells);
 }
 
 fn faults(run: &Summary, out: &mut String) {
@@ -182,9 +189,12 @@ const fn mark_of(status: RunStatus) -> &'static str {
 
 /// A text inside a Markdown table: nothing in it is markup, a link, a mention or the end of a cell.
 fn text(raw: &str) -> String {
-    const MOST: usize = 300;
+    text_of(raw, 300)
+}
+
+fn text_of(raw: &str, most: usize) -> String {
     let mut out = String::new();
-    for c in raw.chars().take(MOST) {
+    for c in raw.chars().take(most) {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
@@ -200,7 +210,7 @@ fn text(raw: &str) -> String {
             c => out.push(c),
         }
     }
-    if raw.chars().count() > MOST {
+    if raw.chars().count() > most {
         out.push('…');
     }
     out
@@ -218,8 +228,9 @@ const fn to_f64(ms: u64) -> f64 {
     ms as f64
 }
 
-/// Workflow commands for these runs: an error on the line of each failed check, a warning for each that could not be
-/// judged, a notice for each note worth a look. `workspace` is what paths on GitHub are counted from.
+/// Workflow commands for these runs: an error on the line of each failed check and of each scenario with messages for which
+/// the broker broke its promise, a warning for each check and scenario that could not be judged, a notice for each note worth
+/// a look. `workspace` is what paths on GitHub are counted from.
 pub fn annotations(runs: &[Summary], workspace: Option<&Path>) -> String {
     let mut errors = Vec::new();
     let mut warnings = Vec::new();
@@ -236,12 +247,22 @@ pub fn annotations(runs: &[Summary], workspace: Option<&Path>) -> String {
                 None => format!("{} failed", row.name),
             };
             match row.result {
-                CheckOutcome::Fail => errors.push(place("error", row, workspace, &title, &message)),
+                CheckOutcome::Fail => errors.push(place("error", &row.position, workspace, &title, &message)),
                 CheckOutcome::Inconclusive => {
                     let title = title.replace("failed", "could not be judged");
-                    warnings.push(place("warning", row, workspace, &title, &message));
+                    warnings.push(place("warning", &row.position, workspace, &title, &message));
                 }
                 CheckOutcome::Pass => {}
+            }
+        }
+        for (name, scenario) in run.accounts.iter().flat_map(|accounts| &accounts.scenarios) {
+            let account = scenario.account.to_account();
+            match broken_account(run, name, &account, workspace) {
+                Some(line) => errors.push(line),
+                None if run.status == RunStatus::Error => {
+                    warnings.extend(open_account(run, name, &account, workspace));
+                }
+                None => {}
             }
         }
         if run.status == RunStatus::Error && run.check_results.is_empty() {
@@ -267,9 +288,39 @@ pub fn annotations(runs: &[Summary], workspace: Option<&Path>) -> String {
     out
 }
 
-fn place(kind: &str, row: &CheckRow, workspace: Option<&Path>, title: &str, message: &str) -> String {
-    let (line, column) = (row.position.line.to_string(), row.position.column.to_string());
-    let file = path(&row.position.file, workspace);
+/// An error at the scenario that sent messages for which the broker broke its promise; none where it broke none.
+fn broken_account(run: &Summary, name: &str, account: &Account, workspace: Option<&Path>) -> Option<String> {
+    let broken = Account::BROKEN.iter().map(|(class, of)| (*class, of(account))).filter(|(_, n)| *n > 0);
+    let broken: Vec<String> =
+        broken.map(|(class, n)| format!("{} {class}: {}", count(n), class_meaning(class))).collect();
+    if broken.is_empty() {
+        return None;
+    }
+    let title = format!("messages of {name}: a promise is broken");
+    Some(place("error", &position_of(run, name), workspace, &title, &broken.join(" ")))
+}
+
+/// A warning at the scenario whose messages are not accounted for, with what to write; none where all are.
+fn open_account(run: &Summary, name: &str, own: &Account, workspace: Option<&Path>) -> Option<String> {
+    let advice = account::advice([(name, own)]);
+    if advice.is_empty() {
+        return None;
+    }
+    let title = format!("messages of {name} are not accounted for");
+    let sentence = account::sentence(own, Markers::default());
+    let message = format!("{sentence} (write {})", advice.join("; "));
+    Some(place("warning", &position_of(run, name), workspace, &title, &message))
+}
+
+/// Where the file has a scenario; summaries of earlier versions do not say it.
+fn position_of(run: &Summary, scenario: &str) -> PositionSummary {
+    let position = run.scenarios.get(scenario).and_then(|it| it.position.clone());
+    position.unwrap_or_else(|| PositionSummary { file: run.source.path.clone(), line: 1, column: 1 })
+}
+
+fn place(kind: &str, at: &PositionSummary, workspace: Option<&Path>, title: &str, message: &str) -> String {
+    let (line, column) = (at.line.to_string(), at.column.to_string());
+    let file = path(&at.file, workspace);
     command(kind, &[("file", &file), ("line", &line), ("col", &column), ("title", title)], message)
 }
 
@@ -352,7 +403,6 @@ pub fn output_lines(outputs: &[(&'static str, String)], delimiter: &str) -> Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::summary::PositionSummary;
 
     #[test]
     fn nothing_in_a_text_is_markup() {
@@ -374,7 +424,7 @@ mod tests {
             position: PositionSummary { file: "/w/a,b:c.yaml".into(), line: 7, column: 5 },
         };
         assert_eq!(
-            place("error", &row, Some(Path::new("/w")), "n failed for read", &row.message),
+            place("error", &row.position, Some(Path::new("/w")), "n failed for read", &row.message),
             "::error file=a%2Cb%3Ac.yaml,line=7,col=5,title=n failed for read::100%25%0A::error::x\n"
         );
     }

@@ -1,4 +1,4 @@
-//! `junit.xml`: a suite per scenario file, a case per check, as Jenkins, GitLab and the others read it.
+//! `junit.xml`: a suite per scenario file, a case per check and one for the account, as Jenkins, GitLab and the others read it.
 //!
 //! Owns the mapping only; quick-junit writes the XML.
 
@@ -8,8 +8,17 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
 use super::format::{count, outcome_name, status_name};
-use super::summary::{CheckOutcome, CheckRow, EvidenceRow, Summary};
-use super::words::{anomalies_of, ended_words, expected_actual, fault_line, meaning};
+use super::summary::{AccountsSummary, CheckOutcome, CheckRow, EvidenceRow, RunStatus, Summary};
+use super::words::{
+    READBACK, account_advice, account_line, account_sentence, all_of, anomalies_of, beside_count,
+    ended_words, expected_actual, fault_line, meaning, observer_words, standing,
+};
+use crate::anomaly::Anomaly;
+use crate::ledger::{Account, Markers};
+use crate::record::account::{self, Standing};
+
+/// Pieces of evidence for each broken promise of the account; the checks' cases have more.
+const FIRST: usize = 3;
 
 /// The file of one run.
 ///
@@ -54,25 +63,76 @@ fn suite(run: &Summary) -> TestSuite {
         }
     }
     suite.add_test_cases(run.check_results.iter().map(|row| case(run, row)));
-    let all_passed = run.check_results.iter().all(|row| row.result == CheckOutcome::Pass);
-    if run.check_results.is_empty() || (all_passed && run.status != super::summary::RunStatus::Pass) {
-        suite.add_test_case(whole_run(run));
+    let account = run.accounts.as_ref().map(account_outcome);
+    if let Some((accounts, outcome)) = run.accounts.as_ref().zip(account) {
+        suite.add_test_case(account_case(run, accounts, outcome));
+    }
+    let outcomes = run.check_results.iter().map(|row| row.result).chain(account);
+    let worst = outcomes.min_by_key(|outcome| outcome.rank());
+    let whole = outcome_of(run.status);
+    // The file is never greener than the run.
+    if worst.is_none_or(|worst| whole.rank() < worst.rank()) {
+        suite.add_test_case(whole_run(run, whole));
     }
     suite.set_system_out(clean(&system_out(run)));
     suite
 }
 
-/// A run whose checks do not tell its status, for it has none or all passed and yet it could not judge: one case does.
-fn whole_run(run: &Summary) -> TestCase {
-    let outcome = match run.status {
-        super::summary::RunStatus::Pass => CheckOutcome::Pass,
-        super::summary::RunStatus::Fail => CheckOutcome::Fail,
-        super::summary::RunStatus::Error => CheckOutcome::Inconclusive,
-    };
+const fn outcome_of(status: RunStatus) -> CheckOutcome {
+    match status {
+        RunStatus::Pass => CheckOutcome::Pass,
+        RunStatus::Fail => CheckOutcome::Fail,
+        RunStatus::Error => CheckOutcome::Inconclusive,
+    }
+}
+
+/// A run whose other cases look better than its status, or that has none: one case has its status.
+fn whole_run(run: &Summary, outcome: CheckOutcome) -> TestCase {
     let mut case = TestCase::new("run", status(outcome, "run", &run.reason, &run.reason));
     case.set_classname(clean(&run.name));
     case.set_time(Duration::from_millis(run.duration_ms));
     case
+}
+
+fn account_outcome(accounts: &AccountsSummary) -> CheckOutcome {
+    match standing(accounts) {
+        Standing::Closed => CheckOutcome::Pass,
+        Standing::Open => CheckOutcome::Inconclusive,
+        Standing::Broken => CheckOutcome::Fail,
+    }
+}
+
+/// The account of every message as a case.
+fn account_case(run: &Summary, accounts: &AccountsSummary, outcome: CheckOutcome) -> TestCase {
+    let sentence = account_sentence(run).unwrap_or_default();
+    let mut text = format!("{sentence}\n\n");
+    for (name, scenario) in &accounts.scenarios {
+        let line = account::line(&scenario.account.to_account(), Markers::default());
+        let _ = writeln!(text, "{name}: {line}");
+    }
+    let advice = account_advice(accounts);
+    if !advice.is_empty() {
+        let _ = writeln!(text, "\nwhat to write: {}", advice.join("; "));
+    }
+    let total = accounts.total.to_account();
+    for anomaly in broken_anomalies(&total) {
+        let Some(found) = run.anomalies.get(anomaly.name()) else { continue };
+        let _ = writeln!(text, "\n{}: {}", anomaly.name(), meaning(anomaly));
+        for piece in found.evidence.iter().take(FIRST) {
+            let _ = writeln!(text, "  {}", evidence(piece));
+        }
+    }
+    let _ = writeln!(text, "\nrun       {} (tag {})", run.run_id, run.run_tag);
+    let mut case = TestCase::new("account", status(outcome, "account", &sentence, &text));
+    case.set_classname(clean(&run.name));
+    case.set_time(Duration::from_millis(run.duration_ms));
+    case
+}
+
+/// The anomalies whose messages the account has as broken promises.
+fn broken_anomalies(total: &Account) -> impl Iterator<Item = Anomaly> {
+    let broken = Account::BROKEN.iter().filter(|(_, count)| count(total) > 0);
+    broken.filter_map(|(name, _)| Anomaly::from_name(name))
 }
 
 fn case(run: &Summary, row: &CheckRow) -> TestCase {
@@ -124,14 +184,15 @@ fn details(run: &Summary, row: &CheckRow) -> String {
     line("run", &format!("{} (tag {})", run.run_id, run.run_tag));
     for anomaly in anomalies_of(row) {
         let Some(found) = run.anomalies.get(anomaly.name()) else { continue };
-        let total = found.count.unwrap_or(0).saturating_add(found.explained.unwrap_or(0));
+        let total = all_of(found);
         if total == 0 {
             continue;
         }
         let _ =
             write!(text, "\n{} {}: {}", count(found.count.unwrap_or(0)), anomaly.name(), meaning(anomaly));
-        if let Some(explained) = found.explained.filter(|&n| n > 0) {
-            let _ = write!(text, "; {} more explained by a retry", count(explained));
+        let beside = beside_count(found);
+        if !beside.is_empty() {
+            let _ = write!(text, "; {beside}");
         }
         text.push('\n');
         for piece in &found.evidence {
@@ -175,6 +236,9 @@ pub(super) fn evidence(piece: &EvidenceRow) -> String {
     if piece.explained == Some(true) {
         text.push_str(" (explained)");
     }
+    if let Some(observer) = &piece.consumer {
+        let _ = write!(text, ", seen by {}", observer_words(observer));
+    }
     if !piece.detail.is_empty() {
         let _ = write!(text, ": {}", piece.detail);
     }
@@ -183,8 +247,12 @@ pub(super) fn evidence(piece: &EvidenceRow) -> String {
 
 fn system_out(run: &Summary) -> String {
     let mut text = format!("{}: {}\n", status_name(run.status), run.reason);
+    if let Some(line) = account_line(run) {
+        let _ = writeln!(text, "{line}");
+    }
     for (name, s) in &run.scenarios {
-        let _ = write!(text, "{name} ({}): {}", s.kind, ended_words(&s.ended));
+        let kind = if s.implicit { READBACK } else { &s.kind };
+        let _ = write!(text, "{name} ({kind}): {}", ended_words(&s.ended));
         for (label, value) in
             [("acked", s.acked), ("received", s.received), ("failed", s.failed), ("unknown", s.unknown)]
         {

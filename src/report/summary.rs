@@ -2,8 +2,12 @@
 //!
 //! Owned apart from the internal types, so that these can change while the file's version stays.
 
+mod account;
 mod cluster;
 
+pub use account::{
+    AccountSummary, AccountsSummary, MarkersSummary, PartitionAccountSummary, ScenarioAccountSummary,
+};
 pub use cluster::{
     ContainerSummary, FaultSummary, MetadataChangeSummary, WatchSummary, WatchedBrokerSummary,
 };
@@ -66,11 +70,11 @@ impl CheckOutcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
-    /// Each check passed.
+    /// Each check passed, and every planned message is accounted for.
     Pass,
-    /// At least one check failed.
+    /// A check failed, or the account has a broken promise.
     Fail,
-    /// None failed, and at least one could not be judged.
+    /// Neither, and something could not be judged.
     Error,
 }
 
@@ -103,6 +107,9 @@ pub struct Summary {
     pub checks: IndexMap<String, CheckOutcome>,
     /// Each check in full; one row for each scenario that it was put to.
     pub check_results: Vec<CheckRow>,
+    /// Where every message went; absent where nothing of the file sends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accounts: Option<AccountsSummary>,
     /// Each anomaly by its name; always all of them.
     pub anomalies: IndexMap<String, AnomalySummary>,
     /// Faults, in the order of their start.
@@ -169,8 +176,14 @@ pub struct ScenarioSummary {
     /// `connect`, `metrics`, `produce`, `consume`, `roundtrip` or `watch`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// How it ended: `done`, `timeout`, `idle`, `aborted`, `interrupted`, `skipped` or `failed`.
+    /// How it ended: `done`, `timeout`, `idle`, `aborted`, `interrupted`, `skipped`, `failed` or `fatal`.
     pub ended: String,
+    /// Added by kaf6, to read back what no reader of the file reads; absent where the file has it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub implicit: bool,
+    /// Where the file has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<PositionSummary>,
     /// Messages handed to the client (`produce`, `roundtrip`); requests made (`metrics`); attempts (`connect`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sent: Option<u64>,
@@ -186,7 +199,7 @@ pub struct ScenarioSummary {
     /// Distinct messages of this run that were read (`from: any`: records).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub received: Option<u64>,
-    /// All records that were read, with repeats, without fences and foreign ones.
+    /// All records that were read, with repeats, without end markers and foreign ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub records: Option<u64>,
     /// Records of others, or of earlier runs.
@@ -283,6 +296,10 @@ pub struct AnomalySummary {
     /// Those that a retry explains (`duplicate` and `reordered`); counted apart from `count`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub explained: Option<u64>,
+    /// Those that a retry may explain, since it is not known how much was sent again; counted apart from both. Absent where
+    /// there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undecided: Option<u64>,
     /// Up to 20 pieces.
     pub evidence: Vec<EvidenceRow>,
 }
@@ -309,7 +326,7 @@ pub struct EvidenceRow {
     /// Its number among that client's messages to that partition.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
-    /// The consumer that noticed.
+    /// Who noticed: the name of the consumer, else `audit` or `recheck`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consumer: Option<String>,
     /// When, milliseconds from the run's zero.
@@ -388,7 +405,7 @@ pub struct PartitionSummary {
     pub first_acked_offset: Option<i64>,
     /// Highest offset of an ack.
     pub last_acked_offset: Option<i64>,
-    /// Offset of the fence, where one was acked.
+    /// Offset of the end marker, where one was acked.
     pub fence_offset: Option<i64>,
     /// How far each reader came.
     pub readers: Vec<ReaderSummary>,
@@ -407,7 +424,7 @@ pub struct ReaderSummary {
     pub first_offset: Option<i64>,
     /// Last offset handed out.
     pub last_offset: Option<i64>,
-    /// It read the fence.
+    /// It read the end marker.
     pub reached_fence: bool,
     /// Times that it had to start over since the log was reset under it.
     pub resets: u64,

@@ -4,19 +4,21 @@
 
 use crate::anomaly::Anomaly;
 use crate::checks::{self, reason_of};
+use crate::ledger::Account;
+use crate::record::account::{self, Standing};
 
-use super::format::{float, instant, millis, plural};
-use super::summary::{CheckRow, FaultSummary, Summary};
+use super::format::{count, float, instant, millis, plural};
+use super::summary::{AccountsSummary, AnomalySummary, CheckRow, FaultSummary, Summary};
 
 /// What an anomaly is, in one clause.
 pub const fn meaning(anomaly: Anomaly) -> &'static str {
     match anomaly {
-        Anomaly::Lost => {
-            "acknowledged, but not in the log when a reader passed its place, nor at a second look"
+        Anomaly::Lost => "acknowledged, but missing from the log, also when a fresh client read it again",
+        Anomaly::Skipped => {
+            "acknowledged, missing when a reader passed its offset, and found there by a fresh client"
         }
-        Anomaly::Skipped => "acknowledged, passed over by the reader, and found there by a fresh one",
-        Anomaly::Unreadable => "acknowledged, but a reachable broker gave no record there",
-        Anomaly::Unread => "acknowledged, but the reader never came that far",
+        Anomaly::Unreadable => "acknowledged, but a broker that could be reached returned no record there",
+        Anomaly::Unread => "acknowledged, but the reader did not get that far",
         Anomaly::Duplicate => "one message at two or more offsets",
         Anomaly::Reordered => "two messages of one producer and partition in the other order than sent",
         Anomaly::Corrupt => "content that differs from what was sent",
@@ -27,6 +29,79 @@ pub const fn meaning(anomaly: Anomaly) -> &'static str {
         Anomaly::WatermarkLie => "a record at or above the high watermark that the quiet broker reports",
         Anomaly::Foreign => "records of other runs or programs: counted, never judged",
     }
+}
+
+/// A class of the account: its heading, and what it means.
+#[derive(Debug, Clone, Copy)]
+pub struct Class {
+    /// As `summary.json` names it.
+    pub name: &'static str,
+    /// What the messages in it are, in one sentence.
+    pub meaning: &'static str,
+}
+
+/// All classes of the account with their meaning, in the order of [`crate::ledger::Account::CLASSES`].
+pub const CLASSES: [Class; 22] = {
+    const fn class(name: &'static str, meaning: &'static str) -> Class {
+        Class { name, meaning }
+    }
+    [
+        class("planned", "Messages that would be sent if nothing broke."),
+        class("unsent", "Planned, but never handed to the client."),
+        class("sent", "Handed to the client."),
+        class("acked", "The broker confirmed them."),
+        class("failed", "The client knows that they are not in the log."),
+        class("unknown", "Neither confirmed nor failed: they may or may not be in the log."),
+        class("found", "Unknown, and read back."),
+        class("absent", "Unknown, and not in the log, which was read to its end."),
+        class("unchecked", "Unknown, and nobody read that far."),
+        class("permitted", "Failed and unknown messages that the file allows."),
+        class("verified", "Acked and read back at the acked offset, unaltered."),
+        class("excluded", "Acked, and not to be read back: the producer says `verify: false`."),
+        class("lost", "Acked, but missing from the log, also when a fresh client read it again."),
+        class("unreadable", "Acked, but a broker that could be reached returned no record there."),
+        class("skipped", "Acked, missing when a reader passed their offsets, and found by a fresh client."),
+        class("corrupt", "Acked, and altered when read."),
+        class("misplaced", "Acked at one offset, and read at other offsets only."),
+        class("rewritten", "Acked and read, and their offset holds another message at another time."),
+        class("expired", "Acked, and removed by retention before anybody read them."),
+        class("superseded", "Acked, and removed by compaction: a later record of the same key is there."),
+        class("unread", "Acked, but a reader or the audit did not get that far."),
+        class("unassigned", "Acked, and nobody was to read them."),
+    ]
+};
+
+/// What the messages of a class are, in one sentence.
+pub fn class_meaning(name: &str) -> &'static str {
+    CLASSES.iter().find(|class| class.name == name).map_or("", |class| class.meaning)
+}
+
+/// What a reader is that kaf6 added.
+pub const READBACK: &str = "read back by kaf6";
+/// Why kaf6 added it.
+pub const READBACK_WHY: &str = "Added by kaf6 to read back what no reader of the file reads completely. `verify: false` in the producers turns it off.";
+
+/// Where the messages went, in a sentence without its full stop; none where nothing was to be sent.
+pub fn account_sentence(run: &Summary) -> Option<String> {
+    run.accounts.as_ref().map(|it| account::sentence(&it.total.to_account(), it.markers.to_markers()))
+}
+
+/// The same in one line; none where nothing was to be sent.
+pub fn account_line(run: &Summary) -> Option<String> {
+    let line = |it: &AccountsSummary| account::line(&it.total.to_account(), it.markers.to_markers());
+    run.accounts.as_ref().map(|accounts| format!("messages: {}", line(accounts)))
+}
+
+/// What the account of a run says.
+pub fn standing(accounts: &AccountsSummary) -> Standing {
+    account::standing(&accounts.total.to_account(), accounts.markers.to_markers())
+}
+
+/// What to write in the scenario file about messages that are not accounted for.
+pub fn account_advice(accounts: &AccountsSummary) -> Vec<String> {
+    let named: Vec<(&str, Account)> =
+        accounts.scenarios.iter().map(|(name, it)| (name.as_str(), it.account.to_account())).collect();
+    account::advice(named.iter().map(|(name, account)| (*name, account)))
 }
 
 /// Whether finding it is a fault of somebody. Foreign records are not.
@@ -47,6 +122,33 @@ pub fn anomaly_count(summary: &Summary, anomaly: Anomaly) -> Option<u64> {
     summary.anomalies.get(anomaly.name()).and_then(|a| a.count)
 }
 
+/// Beside the count of an anomaly: those that a retry explains or may explain; empty where there are none.
+pub fn beside_count(found: &AnomalySummary) -> String {
+    let parts = [(found.explained, "explained by a retry"), (found.undecided, "that a retry may explain")];
+    let parts = parts.into_iter().filter_map(|(n, what)| Some((n.filter(|n| *n > 0)?, what)));
+    parts.map(|(n, what)| format!("{} more {what}", count(n))).collect::<Vec<_>>().join(", ")
+}
+
+/// All messages with an anomaly, explained or not.
+pub const fn all_of(found: &AnomalySummary) -> u64 {
+    const fn of(count: Option<u64>) -> u64 {
+        match count {
+            Some(count) => count,
+            None => 0,
+        }
+    }
+    of(found.count).saturating_add(of(found.explained)).saturating_add(of(found.undecided))
+}
+
+/// Who noticed a piece of evidence, in words.
+pub fn observer_words(consumer: &str) -> String {
+    match consumer {
+        "audit" => "the audit".to_owned(),
+        "recheck" => "a re-read".to_owned(),
+        name => format!("`{name}`"),
+    }
+}
+
 /// How a scenario ended, in words.
 pub fn ended_words(ended: &str) -> &str {
     match ended {
@@ -57,6 +159,7 @@ pub fn ended_words(ended: &str) -> &str {
         "interrupted" => "interrupted",
         "skipped" => "skipped",
         "failed" => "could not work",
+        "fatal" => "its client gave up",
         other => other,
     }
 }
@@ -107,4 +210,15 @@ pub fn fault_line(fault: &FaultSummary) -> String {
         parts.push(felt.join(", "));
     }
     parts.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_class_has_its_meaning_in_the_order_of_the_account() {
+        let names: Vec<&str> = Account::CLASSES.iter().map(|(name, _)| *name).collect();
+        assert_eq!(CLASSES.map(|class| class.name).to_vec(), names);
+    }
 }

@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use kaf6::anomaly::Anomaly;
 use kaf6::ids::{RunTag, StreamId};
-use kaf6::ledger::{Counts, Evidence, Judgement, StreamInfo, Streams};
+use kaf6::ledger::{
+    Account, Accounts, Counts, Evidence, Judgement, Markers, Observer, PartitionAccount, ScenarioAccount,
+    StreamInfo, Streams,
+};
 use kaf6::metrics::{Metrics, Recorder, Snapshot};
 use kaf6::observe::*;
 use kaf6::plan::cluster::FaultTarget;
@@ -74,6 +77,8 @@ fn plan() -> Plan {
     let options = LoadOptions::new(&|_| None);
     let scenario = scenario::load_text(Path::new("examples/s4-durability.yaml"), PART, &options).unwrap();
     let mut plan = plan::build(&scenario);
+    // What it says of an account is in its own tests.
+    plan.checks.retain(|check| check.ask.kind() != "all_acked");
     plan.name = "durability".to_owned();
     plan.description =
         Some("acked data survives the kill of a broker, and brokers join under load".to_owned());
@@ -146,6 +151,7 @@ fn piece(anomaly: Anomaly, partition: i32, offset: i64, seq: u64, detail: &str) 
         anomaly,
         topic: 0,
         partition,
+        observer: None,
         offset: Some(offset),
         other_offset: None,
         message: Some((StreamId(partition.unsigned_abs()), seq)),
@@ -237,6 +243,20 @@ fn container(replica: u32, ready: Option<u64>, last_lines: &[&str]) -> Container
     }
 }
 
+/// The account of it: in partition 1 three messages are lost, in partition 0 one is corrupt.
+fn accounts() -> Accounts {
+    let sent = Account { sent: 2400, acked: 2400, ..Account::default() };
+    let rows = [Account { verified: 2399, corrupt: 1, ..sent }, Account { verified: 2397, lost: 3, ..sent }];
+    let partitions: Vec<PartitionAccount> = (0..)
+        .zip(rows)
+        .map(|(partition, account)| PartitionAccount { topic: 0, partition, account })
+        .collect();
+    let mut account = Account { planned: 4800, ..Account::default() };
+    rows.iter().for_each(|row| account.add_sent(row));
+    let scenarios = vec![ScenarioAccount { scenario: 0, account, partitions }];
+    Accounts { total: account, scenarios, markers: Markers { acked: 2, lost: 0 } }
+}
+
 /// What was seen of it.
 fn seen() -> Observations {
     let (sent, read) = (load(4, 4800), load(9, 4800));
@@ -272,7 +292,7 @@ fn seen() -> Observations {
                 change(16_410, Aspect::Brokers, None, "0, 1", "0, 1, 2 at 127.0.0.1:40114"),
                 change(16_610, Aspect::Leaders, Some(1), "0", "2"),
             ],
-            more_changes: 0,
+            ..WatchSeen::default()
         }),
         ..seen_scenario("steady", "watch", Snapshot::default(), 24_600)
     };
@@ -290,8 +310,10 @@ fn seen() -> Observations {
                 acked: 2400,
                 acked_offsets: Some((0, 2400)),
                 fence: Some(2401),
+                judgement: None,
             })
             .collect(),
+        accounts: Some(accounts()),
         faults: vec![
             FaultSeen {
                 name: "bounce".to_owned(),
@@ -425,6 +447,56 @@ fn evidence_stands_beside_its_fault() {
     );
 }
 
+/// The union over all observers is in the partitions: it counts, and what single readers saw does not.
+#[test]
+fn anomalies_are_those_of_the_partitions_with_who_saw_them() {
+    let mut seen = seen();
+    for (partition, observer) in [(0, Observer::Audit), (1, Observer::Recheck)] {
+        let mut judgement = seen.readings[partition].judgement.clone().unwrap();
+        judgement.evidence.iter_mut().for_each(|piece| piece.observer = Some(observer));
+        judgement.counts.insert(Anomaly::Reordered, Counts { undecided: 1, ..Counts::default() });
+        judgement.counts.insert(Anomaly::Unreadable, Counts { count: 2, ..Counts::default() });
+        seen.partitions[partition].judgement = Some(judgement);
+    }
+    seen.readings[0]
+        .judgement
+        .as_mut()
+        .unwrap()
+        .counts
+        .insert(Anomaly::Lost, Counts { count: 99, ..Counts::default() });
+    let run = record(plan(), seen);
+    assert_eq!(run.anomalies["lost"].count, Some(3));
+    assert_eq!(run.anomalies["unreadable"].count, Some(4));
+    let reordered = &run.anomalies["reordered"];
+    assert_eq!((reordered.count, reordered.explained, reordered.undecided), (Some(0), Some(0), Some(2)));
+    let by = |anomaly: &str| run.anomalies[anomaly].evidence[0].consumer.clone();
+    assert_eq!((by("corrupt").as_deref(), by("lost").as_deref()), (Some("audit"), Some("recheck")));
+}
+
+#[test]
+fn each_class_of_the_account_is_in_the_summary_by_its_name_and_in_order() {
+    let bytes = kaf6::report::json::to_json(&faulted()).unwrap();
+    let value: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    let accounts = &value["accounts"];
+    assert_eq!((&accounts["closed"], &accounts["total"]["lost"]), (&false.into(), &3.into()));
+    assert_eq!(accounts["scenarios"]["write"]["partitions"][1]["lost"], 3);
+    let text = String::from_utf8(bytes).unwrap();
+    let names = |part: &str| -> Vec<String> {
+        let names = part.lines().filter_map(|line| line.trim().strip_prefix('"')?.split_once('"'));
+        names.map(|(name, _)| name.to_owned()).collect()
+    };
+    let part = |from: &str, to: &str| {
+        let rest = text.split_once("\"accounts\": {").unwrap().1.split_once(from).unwrap().1;
+        names(rest.split_once(to).unwrap().0)
+    };
+    let classes: Vec<&str> = Account::CLASSES.iter().map(|(name, _)| *name).collect();
+    assert_eq!(part("\"total\": {", "}"), classes);
+    assert_eq!(part("\"write\": {", ",\n        \"partitions\""), classes);
+    let of_partition: Vec<&str> =
+        classes.into_iter().filter(|it| !["planned", "unsent", "permitted"].contains(it)).collect();
+    assert_eq!(part("\"partition\": 1,", "}"), of_partition);
+}
+
 #[test]
 fn a_green_run_keeps_its_containers_words_to_their_logs() {
     let mut seen = seen();
@@ -432,6 +504,13 @@ fn a_green_run_keeps_its_containers_words_to_their_logs() {
         let judgement = reading.judgement.as_mut().unwrap();
         judgement.evidence.clear();
         judgement.counts.values_mut().for_each(|counts| *counts = Counts::default());
+    }
+    let accounts = seen.accounts.as_mut().unwrap();
+    let accounts = std::iter::once(&mut accounts.total).chain(accounts.scenarios.iter_mut().flat_map(|it| {
+        std::iter::once(&mut it.account).chain(it.partitions.iter_mut().map(|it| &mut it.account))
+    }));
+    for account in accounts {
+        *account = Account { verified: account.acked, lost: 0, corrupt: 0, ..*account };
     }
     let mut plan = plan();
     plan.checks.retain(|check| !matches!(check.name.as_str(), "no_long_gap" | "steady"));

@@ -24,6 +24,28 @@ fn inconclusive() {
 }
 
 #[test]
+fn open_account() {
+    insta::assert_snapshot!(text(junit(&fixtures::open()).unwrap()));
+}
+
+/// No case fails, and the run does: by a broken promise that no check is about, or by how a scenario ended.
+#[test]
+fn it_is_never_greener_than_the_run() {
+    let mut run = fixtures::fail();
+    for row in &mut run.check_results {
+        row.result = kaf6::report::summary::CheckOutcome::Pass;
+    }
+    let xml = text(junit(&run).unwrap());
+    let case = xml.split_once(r#"<testcase name="account" classname="durability""#).unwrap().1;
+    assert!(case.contains("<failure ") && case.contains("orders[1] offset 301"), "{case}");
+    assert!(xml.contains(r#"failures="1""#) && !xml.contains(r#"<testcase name="run""#), "{xml}");
+    run.status = kaf6::report::summary::RunStatus::Error;
+    run.accounts = fixtures::pass().accounts;
+    let xml = text(junit(&run).unwrap());
+    assert!(xml.contains(r#"<testcase name="run""#) && xml.contains(r#"errors="1""#), "{xml}");
+}
+
+#[test]
 fn under_faults() {
     insta::assert_snapshot!(text(junit(&faulted()).unwrap()));
 }
@@ -32,7 +54,7 @@ fn under_faults() {
 fn merged_files_count_all() {
     let xml = text(merge(&[fixtures::pass(), fixtures::fail(), fixtures::error()]).unwrap());
     let root = xml.lines().nth(1).unwrap();
-    assert_eq!(root, r#"<testsuites name="kaf6" tests="17" failures="2" errors="4" time="56.474">"#);
+    assert_eq!(root, r#"<testsuites name="kaf6" tests="20" failures="3" errors="5" time="56.474">"#);
     assert_eq!(xml.matches("<testsuite ").count(), 3);
 }
 
@@ -61,7 +83,7 @@ fn hostile_texts_keep_it_well_formed() {
             _ => {}
         }
     }
-    assert_eq!(cases, fixtures::hostile().check_results.len());
+    assert_eq!(cases, fixtures::hostile().check_results.len() + 1, "each check, and the account");
 }
 
 /// Jenkins' xunit plugin, from its own schema: `scripts/lab-junit-xsd.sh` fetches it.

@@ -4,6 +4,7 @@
 
 mod faulted;
 mod fixtures;
+mod github;
 mod junit;
 mod odd;
 mod page;

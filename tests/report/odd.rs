@@ -47,6 +47,11 @@ prop_compose! {
         s.metadata_changes = vec![MetadataChangeSummary { at_ms: duration, ..MetadataChangeSummary::default() }];
         s.scenarios["write"].p50_ms = p50.clone();
         s.scenarios["write"].p99_ms = p50;
+        let accounts = s.accounts.as_mut().unwrap();
+        accounts.total.planned = Some(duration);
+        accounts.total.unread = acked;
+        accounts.scenarios["write"].account.lost = received;
+        accounts.scenarios["write"].account.permitted = Some(bucket);
         s.partitions[0].acked = acked;
         s.partitions[0].readers[0].received = received;
         s

@@ -10,11 +10,12 @@ use kaf6::report::summary::Summary;
 use crate::faulted::faulted;
 use crate::{fixtures, parts};
 
-fn all() -> [(&'static str, Summary); 6] {
+fn all() -> [(&'static str, Summary); 7] {
     [
         ("pass", fixtures::pass()),
         ("fail", fixtures::fail()),
         ("error", fixtures::error()),
+        ("open", fixtures::open()),
         ("big", fixtures::big()),
         ("hostile", fixtures::hostile()),
         ("faulted", faulted()),
@@ -72,6 +73,48 @@ fn the_parts_of_the_page_that_a_reader_looks_for() {
     let first = |text: &str| page.find(text).unwrap();
     assert!(first("<tr class=\"fail\">") < first("<tr class=\"inconclusive\">"));
     assert!(first("<tr class=\"inconclusive\">") < first("<tr class=\"pass\">"));
+}
+
+/// The account: one row for each scenario, and only the columns in which something is.
+#[test]
+fn every_message_is_in_the_table_of_the_account() {
+    let section = |run: &Summary| {
+        let page = html(run).unwrap();
+        let rest = page.split_once("<section id=\"account\"").unwrap().1.to_owned();
+        rest.split_once("</section>").unwrap().0.to_owned()
+    };
+    let names = |section: &str| -> Vec<String> {
+        let head = section.split_once("</thead>").unwrap().0;
+        head.split("title=\"").skip(1).map(|it| it.split(['>', '<']).nth(1).unwrap().to_owned()).collect()
+    };
+    let open = section(&fixtures::open());
+    assert_eq!(names(&open), ["planned", "sent", "acked", "failed", "verified", "excluded", "unread"]);
+    for part in [
+        "12 of 1,000 planned messages are not accounted for: 10 unread, 2 failed.",
+        "<td class=\"n inconclusive first\" data-label=\"unread\">10</td>",
+        "<summary>2 partitions of write, 2 to look at</summary>",
+        "<code>allow: {failed: 1%}</code>",
+        "<span class=\"key\">All</span>",
+    ] {
+        assert!(open.contains(part), "{part}: {open}");
+    }
+    let fail = section(&fixtures::fail());
+    assert!(fail.contains("<td class=\"n fail first\" data-label=\"lost\">3</td>"), "{fail}");
+    assert!(fail.contains("3 of 3,000 planned messages are not accounted for: 3 lost."));
+    let pass = section(&fixtures::pass());
+    assert_eq!(names(&pass), ["planned", "sent", "acked", "verified"]);
+    assert!(pass.contains("All 1,000 planned messages are accounted for: 1,000 verified."));
+    assert!(!pass.contains("<span class=\"key\">All</span>"), "one scenario needs no total");
+    let mut old = fixtures::pass();
+    old.accounts = None;
+    assert!(!html(&old).unwrap().contains("id=\"account\""), "summaries of earlier versions have none");
+}
+
+#[test]
+fn a_reader_that_kaf6_added_is_shown_as_such() {
+    let page = html(&fixtures::open()).unwrap();
+    assert!(page.contains("verify:orders <span class=\"k\">read back by kaf6</span>"), "{page}");
+    assert!(page.contains("Added by kaf6 to read back what no reader of the file reads completely."));
 }
 
 #[test]

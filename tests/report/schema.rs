@@ -28,11 +28,12 @@ fn validator() -> jsonschema::Validator {
     jsonschema::validator_for(&schema).unwrap()
 }
 
-fn all() -> [(&'static str, Summary); 5] {
+fn all() -> [(&'static str, Summary); 6] {
     [
         ("pass", fixtures::pass()),
         ("fail", fixtures::fail()),
         ("error", fixtures::error()),
+        ("open", fixtures::open()),
         ("faulted", faulted()),
         ("hostile", fixtures::hostile()),
     ]
@@ -45,7 +46,7 @@ fn the_committed_schema_is_in_step() {
 
 #[test]
 fn the_committed_summaries_are_in_step() {
-    for (name, summary) in &all()[..4] {
+    for (name, summary) in &all()[..5] {
         in_step(&format!("tests/fixtures/summaries/{name}.json"), &to_json(summary).unwrap());
     }
 }

@@ -24,6 +24,11 @@ fn inconclusive() {
 }
 
 #[test]
+fn open_account() {
+    insta::assert_snapshot!(render(&fixtures::open(), Style::PLAIN, None));
+}
+
+#[test]
 fn under_faults() {
     insta::assert_snapshot!(render(&faulted(), Style::PLAIN, None));
 }

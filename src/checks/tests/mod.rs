@@ -411,7 +411,7 @@ fn watched(changes: Vec<MetadataChange>) -> ScenarioSeen {
     let broker =
         WatchedBroker { broker: "a:1".to_owned(), asked: 9, answered: 9, ..WatchedBroker::default() };
     let mut seen = scenario("steady", "watch", Snapshot::default(), (0, 30_000));
-    seen.watch = Some(WatchSeen { brokers: vec![broker], changes, more_changes: 0 });
+    seen.watch = Some(WatchSeen { brokers: vec![broker], changes, ..WatchSeen::default() });
     seen
 }
 

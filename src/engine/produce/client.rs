@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::Fatal;
 use super::booking::Booking;
 use super::task::{GRACE, Task};
 use crate::engine::message::{Maker, Order};
@@ -58,7 +59,7 @@ pub(super) struct Closed {
     /// What became of its messages.
     pub(super) logs: Vec<(Partition, SentLog)>,
     /// Why librdkafka gave its producer up.
-    pub(super) fatal: Option<(kafka::Code, String)>,
+    pub(super) fatal: Option<Fatal>,
 }
 
 impl<'a> Client<'a> {
@@ -178,10 +179,7 @@ impl<'a> Client<'a> {
             due_us: shared.clock.of_day(due_us),
         };
         let key = match self.plan.partition {
-            Partitioning::ByKey => {
-                let values = maker.values(&shared.run_id, &order);
-                maker.key(&values)
-            }
+            Partitioning::ByKey => maker.hashed_key(&order, self.task.index),
             _ => None,
         };
         order.partition =

@@ -1,4 +1,4 @@
-//! Anomalies of a summary: what readers found, added up, with evidence beside the faults.
+//! Anomalies of a summary: what any observer saw, added up, with evidence beside the faults.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,8 @@ use indexmap::IndexMap;
 use super::beside::beside;
 use crate::anomaly::Anomaly;
 use crate::ids::{Identity, RunTag};
-use crate::ledger::{Counts, EVIDENCE, Evidence};
-use crate::observe::{Observations, Reading};
+use crate::ledger::{Counts, EVIDENCE, Evidence, Judgement, Observer};
+use crate::observe::Observations;
 use crate::report::summary::{AnomalySummary, EvidenceRow};
 
 /// How many acked messages of the whole run are lost; none where that was not measured.
@@ -16,22 +16,36 @@ pub(super) fn lost(seen: &Observations) -> Option<u64> {
     counts(seen, Anomaly::Lost).map(|counts| counts.count)
 }
 
-/// The exact count of one anomaly; none where it was not measured. Several consumers of one partition see one log: the
-/// worst of them counts, not their sum.
+/// The exact count of one anomaly; none where it was not measured. A partition's judgement is the union over all who read
+/// it, so partitions are added up.
 fn counts(seen: &Observations, anomaly: Anomaly) -> Option<Counts> {
     let mut places: BTreeMap<(usize, i32), Counts> = BTreeMap::new();
-    for (place, counts) in seen.readings.iter().filter_map(|reading| {
-        let counts = reading.judgement.as_ref()?.counts.get(&anomaly)?;
-        Some(((reading.topic, reading.partition), *counts))
-    }) {
+    for (place, judgement) in judgements(seen) {
+        let Some(counts) = judgement.counts.get(&anomaly) else { continue };
+        // Only of readings there are several for one partition; they saw one log.
         let worst = places.entry(place).or_default();
         worst.count = worst.count.max(counts.count);
         worst.explained = worst.explained.max(counts.explained);
+        worst.undecided = worst.undecided.max(counts.undecided);
     }
     (!places.is_empty()).then(|| Counts {
         count: places.values().map(|c| c.count).sum(),
         explained: places.values().map(|c| c.explained).sum(),
+        undecided: places.values().map(|c| c.undecided).sum(),
     })
+}
+
+/// What was seen of each partition, each message once; where nobody has united it yet, what each consumer saw.
+fn judgements(seen: &Observations) -> impl Iterator<Item = ((usize, i32), &Judgement)> {
+    let united = is_united(seen);
+    let partitions =
+        seen.partitions.iter().filter_map(|it| Some(((it.topic, it.partition), it.judgement.as_ref()?)));
+    let readings = seen.readings.iter().filter(move |_| !united);
+    partitions.chain(readings.filter_map(|it| Some(((it.topic, it.partition), it.judgement.as_ref()?))))
+}
+
+fn is_united(seen: &Observations) -> bool {
+    seen.partitions.iter().any(|partition| partition.judgement.is_some())
 }
 
 /// Each anomaly by its name.
@@ -44,6 +58,7 @@ pub(super) fn anomalies(run: RunTag, seen: &Observations) -> IndexMap<String, An
             let summary = AnomalySummary {
                 count: counts.map(|counts| counts.count),
                 explained: counts.filter(|_| explainable).map(|counts| counts.explained),
+                undecided: counts.map(|counts| counts.undecided).filter(|n| *n > 0),
                 evidence: evidence(run, seen, anomaly),
             };
             (anomaly.name().to_owned(), summary)
@@ -52,22 +67,38 @@ pub(super) fn anomalies(run: RunTag, seen: &Observations) -> IndexMap<String, An
 }
 
 fn evidence(run: RunTag, seen: &Observations, anomaly: Anomaly) -> Vec<EvidenceRow> {
-    let mut pieces: Vec<(&Reading, &Evidence)> = seen
-        .readings
-        .iter()
-        .filter_map(|reading| reading.judgement.as_ref().map(|j| (reading, j)))
-        .flat_map(|(reading, j)| j.evidence.iter().map(move |e| (reading, e)))
-        .filter(|(_, e)| e.anomaly == anomaly)
-        .collect();
-    pieces.sort_by_key(|(reading, e)| (e.explained, reading.scenario, e.topic, e.partition, e.offset));
+    let mut pieces: Vec<(Option<Observer>, &Evidence)> = if is_united(seen) {
+        judgements(seen).flat_map(|(_, it)| &it.evidence).map(|piece| (piece.observer, piece)).collect()
+    } else {
+        let readings = seen.readings.iter().filter_map(|it| Some((it.scenario, it.judgement.as_ref()?)));
+        let pieces =
+            readings.flat_map(|(scenario, it)| it.evidence.iter().map(move |piece| (scenario, piece)));
+        pieces.map(|(scenario, piece)| (Some(Observer::Reader(scenario)), piece)).collect()
+    };
+    pieces.retain(|(_, piece)| piece.anomaly == anomaly);
+    pieces.sort_by_key(|(observer, e)| (e.explained, *observer, e.topic, e.partition, e.offset));
     pieces
         .into_iter()
         .take(EVIDENCE)
-        .map(|(reading, piece)| evidence_row(run, seen, reading, piece))
+        .map(|(observer, piece)| evidence_row(run, seen, observer, piece))
         .collect()
 }
 
-fn evidence_row(run: RunTag, seen: &Observations, reading: &Reading, piece: &Evidence) -> EvidenceRow {
+/// Who noticed: the reader's name, `audit`, or `recheck` for a re-read.
+fn observer_name(seen: &Observations, observer: Observer) -> Option<String> {
+    match observer {
+        Observer::Reader(scenario) => seen.scenarios.get(scenario).map(|s| s.name.clone()),
+        Observer::Audit => Some("audit".to_owned()),
+        Observer::Recheck => Some("recheck".to_owned()),
+    }
+}
+
+fn evidence_row(
+    run: RunTag,
+    seen: &Observations,
+    observer: Option<Observer>,
+    piece: &Evidence,
+) -> EvidenceRow {
     let sender = piece.message.and_then(|(id, _)| seen.streams.get(id));
     let explainable = matches!(piece.anomaly, Anomaly::Duplicate | Anomaly::Reordered);
     let beside = beside(&seen.faults, piece);
@@ -81,7 +112,7 @@ fn evidence_row(run: RunTag, seen: &Observations, reading: &Reading, piece: &Evi
             seen.scenarios.get(s.scenario).map(|scenario| format!("{}, client {}", scenario.name, s.client))
         }),
         seq: piece.message.map(|(_, seq)| seq),
-        consumer: seen.scenarios.get(reading.scenario).map(|s| s.name.clone()),
+        consumer: observer.and_then(|observer| observer_name(seen, observer)),
         at_ms: piece.at_us.map(|us| us / 1000),
         explained: explainable.then_some(piece.explained),
         detail: beside.detail,

@@ -27,7 +27,8 @@ pub(super) fn beside(faults: &[FaultSeen], piece: &Evidence) -> Beside {
     let mut faults: Vec<Ran<'_>> = faults.iter().filter_map(Ran::of).collect();
     faults.sort_by_key(|fault| fault.from);
     match piece.anomaly {
-        Anomaly::Lost | Anomaly::Rewritten => gone(&faults, piece),
+        Anomaly::Lost | Anomaly::Rewritten => gone(&faults, piece, "gone"),
+        Anomaly::Unreadable => gone(&faults, piece, "unreadable"),
         // Neither did anything happen to these.
         Anomaly::Unread | Anomaly::Foreign => Beside { detail: piece.detail.clone(), faults: Vec::new() },
         _ => happened(&faults, piece),
@@ -52,8 +53,8 @@ impl<'a> Ran<'a> {
     }
 }
 
-/// It was in the log, and is no longer there: any fault can have done that which was not over before.
-fn gone(faults: &[Ran<'_>], piece: &Evidence) -> Beside {
+/// It was in the log, and is no longer there or cannot be read: any fault can have done that which was not over before.
+fn gone(faults: &[Ran<'_>], piece: &Evidence, what: &str) -> Beside {
     let there = piece.read_us.or(piece.acked_us);
     let suspects: Vec<&Ran<'_>> =
         faults.iter().filter(|fault| there.is_none_or(|(from, _)| fault.to >= from)).collect();
@@ -67,7 +68,7 @@ fn gone(faults: &[Ran<'_>], piece: &Evidence) -> Beside {
     words.extend(piece.read_us.map(|read| format!("read {}", when(read))));
     let names: Vec<String> = suspects.iter().map(|fault| format!("`{}`", fault.name)).collect();
     if !names.is_empty() {
-        words.push(format!("gone after {}", names.join(" or ")));
+        words.push(format!("{what} after {}", names.join(" or ")));
     }
     let faults = suspects.iter().map(|fault| fault.name.to_owned()).collect();
     Beside { detail: join(&words.join(", "), &piece.detail, "; "), faults }

@@ -7,7 +7,7 @@ use crate::anomaly::Anomaly;
 use super::super::chart::prose;
 use super::super::format::{count, instant};
 use super::super::summary::{EvidenceRow, Summary};
-use super::super::words::{is_suspect, meaning};
+use super::super::words::{all_of, beside_count, is_suspect, meaning, observer_words};
 
 #[derive(Default)]
 pub(super) struct Anomalies {
@@ -20,7 +20,7 @@ pub(super) struct Found {
     pub name: &'static str,
     pub meaning: &'static str,
     pub count: String,
-    pub explained: String,
+    pub beside: String,
     pub bad: bool,
     pub has_other: bool,
     pub evidence: Vec<Evidence>,
@@ -34,6 +34,8 @@ pub(super) struct Evidence {
     pub identity: String,
     pub sender: String,
     pub at: String,
+    /// Who noticed.
+    pub by: String,
     pub explained: bool,
     pub detail: String,
 }
@@ -46,19 +48,18 @@ pub(super) fn anomalies(run: &Summary) -> Anomalies {
             unmeasured.push(anomaly.name().replace('_', " "));
             continue;
         };
-        let explained = found.explained.unwrap_or(0);
         match found.count {
             None => unmeasured.push(anomaly.name().replace('_', " ")),
-            Some(0) if explained == 0 => none.push(anomaly.name().replace('_', " ")),
+            Some(_) if all_of(found) == 0 => none.push(anomaly.name().replace('_', " ")),
             Some(n) => {
                 let shown = u64::try_from(found.evidence.len()).unwrap_or(u64::MAX);
-                let hidden = n.saturating_add(explained).saturating_sub(shown);
+                let hidden = all_of(found).saturating_sub(shown);
                 let says_more = hidden > 0 && shown > 0;
                 out.found.push(Found {
                     name: anomaly.name(),
                     meaning: meaning(anomaly),
                     count: count(n),
-                    explained: if explained > 0 { count(explained) } else { String::new() },
+                    beside: beside_count(found),
                     bad: n > 0 && is_suspect(anomaly),
                     has_other: found.evidence.iter().any(|e| e.other_offset.is_some()),
                     evidence: found.evidence.iter().map(evidence).collect(),
@@ -87,6 +88,7 @@ fn evidence(piece: &EvidenceRow) -> Evidence {
         identity: piece.identity.clone().unwrap_or_default(),
         sender,
         at: instant(piece.at_ms),
+        by: piece.consumer.as_deref().map_or_else(String::new, |it| prose(&observer_words(it))),
         explained: piece.explained == Some(true),
         detail: prose(&piece.detail),
     }

@@ -2,6 +2,7 @@
 //!
 //! Owns the page as a whole; each section's values have a file of their own, their form is in `templates/`.
 
+mod account;
 mod anomalies;
 mod checks;
 mod cluster;
@@ -29,6 +30,7 @@ pub fn html(summary: &Summary) -> Result<String, askama::Error> {
         script_hash: SCRIPT_HASH,
         head: head::head(summary),
         checks: checks::checks(summary),
+        account: account::account(summary),
         anomalies: anomalies::anomalies(summary),
         notes: merged(&summary.notes).into_iter().map(|(n, times)| note(n.level, &n.text, times)).collect(),
         timeline: timeline::timeline(summary),
@@ -64,6 +66,7 @@ struct Page {
     head: head::Head,
     nav: Vec<(&'static str, &'static str)>,
     checks: Vec<checks::Check>,
+    account: Option<account::AccountTable>,
     anomalies: anomalies::Anomalies,
     notes: Vec<Note>,
     timeline: Option<timeline::Timeline>,
@@ -83,6 +86,7 @@ impl Page {
     fn sections(&self) -> Vec<(&'static str, &'static str)> {
         [
             ("checks", "Checks", true),
+            ("account", "Messages", self.account.is_some()),
             ("anomalies", "Anomalies", true),
             ("notes", "Notes", !self.notes.is_empty()),
             ("timeline", "Timeline", self.timeline.is_some()),

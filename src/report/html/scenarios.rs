@@ -8,7 +8,7 @@ use super::super::chart::prose;
 use super::super::console::done;
 use super::super::format::{bytes, count, float, instant, latency, millis, number, optional};
 use super::super::summary::{Num, ScenarioSummary, Summary};
-use super::super::words::ended_words;
+use super::super::words::{READBACK, READBACK_WHY, ended_words};
 
 pub(super) struct Scenarios {
     pub rows: Vec<Row>,
@@ -39,6 +39,8 @@ pub(super) struct Card {
     pub message: String,
     pub facts: Vec<(&'static str, String)>,
     pub remark: &'static str,
+    /// Why kaf6 added it; empty where the file has it.
+    pub added: String,
     pub histogram: Option<Histogram>,
     pub unmeasured: bool,
 }
@@ -61,7 +63,7 @@ fn row(name: &str, s: &ScenarioSummary) -> Row {
     let rate = |r: &Option<Num>| r.as_ref().map(|r| number(r.get()));
     Row {
         name: name.to_owned(),
-        kind: s.kind.clone(),
+        kind: kind(s),
         done: optional(done(s)),
         planned: s.planned.map_or_else(String::new, count),
         rate: rate(&s.rate_per_s).map_or_else(|| "–".to_owned(), |r| format!("{r}/s")),
@@ -70,6 +72,11 @@ fn row(name: &str, s: &ScenarioSummary) -> Row {
         has_errors: s.errors > 0,
         latencies: all.map(|p| latency(p.as_ref())),
     }
+}
+
+/// Its type; a reader that kaf6 added is not shown as if the user had written it.
+fn kind(s: &ScenarioSummary) -> String {
+    if s.implicit { READBACK.to_owned() } else { s.kind.clone() }
 }
 
 fn card(run: &Summary, i: usize, name: &str, s: &ScenarioSummary) -> Card {
@@ -114,11 +121,11 @@ fn card(run: &Summary, i: usize, name: &str, s: &ScenarioSummary) -> Card {
     Card {
         id: format!("s{i}"),
         name: name.to_owned(),
-        kind: s.kind.clone(),
+        kind: kind(s),
         ended: ended_words(&s.ended).to_owned(),
         class: match s.ended.as_str() {
             "done" | "idle" => "",
-            "failed" => "fail",
+            "failed" | "fatal" => "fail",
             _ => "inconclusive",
         },
         message: prose(s.message.as_deref().unwrap_or_default()),
@@ -128,6 +135,7 @@ fn card(run: &Summary, i: usize, name: &str, s: &ScenarioSummary) -> Card {
             Some(false) => "Latency counts from the send: it holds kaf6's own queue.",
             None => "",
         },
+        added: if s.implicit { prose(READBACK_WHY) } else { String::new() },
         unmeasured: s.measured == 0 && matches!(s.kind.as_str(), "produce" | "consume" | "roundtrip"),
         histogram: run.histograms.get(name).and_then(|h| histogram(&format!("h{i}"), &title, h, &marks)),
     }

@@ -1,0 +1,114 @@
+//! The account of a run: what each scenario planned, and what became of it in each partition.
+
+use std::collections::BTreeMap;
+
+use super::shared::Shared;
+use crate::ids::Partition;
+use crate::ledger::{Account, Accounts, Judged, Markers, PartitionAccount, ScenarioAccount};
+use crate::metrics::Counters;
+use crate::plan::{Acks, Ask, Plan, ProducePlan, Work};
+
+/// Adds the accounts of all partitions up; none where nothing of the file sends.
+pub(super) fn accounts(
+    shared: &Shared,
+    judged: &BTreeMap<(usize, Partition), Judged>,
+    markers: u64,
+) -> Option<Accounts> {
+    let mut out = Accounts::default();
+    for (scenario, plan) in shared.plan.scenarios.iter().enumerate() {
+        if !matches!(plan.work, Work::Produce(_) | Work::Roundtrip(_)) {
+            continue;
+        }
+        let mut account = Account::default();
+        let mut partitions = Vec::new();
+        for ((topic, partition), judged) in judged {
+            let Some(own) = judged.accounts.get(&scenario).filter(|own| own.sent > 0) else { continue };
+            account.add_sent(own);
+            partitions.push(PartitionAccount { topic: *topic, partition: *partition, account: *own });
+        }
+        // What the clients counted when they handed it over, apart from the ledger; round trips leave warm-ups out of it.
+        let handed_over = match &plan.work {
+            Work::Roundtrip(_) => account.sent,
+            _ => Counters::get(&shared.live.metrics(scenario).counters.sent),
+        };
+        account.planned = planned(shared, scenario, handed_over);
+        account.unsent = account.planned.saturating_sub(handed_over);
+        account.permitted = permitted(&shared.plan, scenario, &account);
+        out.total.add(&account);
+        out.scenarios.push(ScenarioAccount { scenario, account, partitions });
+    }
+    if out.scenarios.is_empty() {
+        return None;
+    }
+    let lost = judged.values().map(|judged| judged.lost_markers).sum();
+    out.markers = Markers { acked: markers, lost };
+    Some(out)
+}
+
+/// What would be handed to the client if nothing broke.
+fn planned(shared: &Shared, scenario: usize, handed_over: u64) -> u64 {
+    match &shared.plan.scenarios[scenario].work {
+        // What an earlier run sent is all that there is to look for.
+        _ if shared.saved.is_some() => handed_over,
+        Work::Produce(plan) => planned_total(plan).unwrap_or(handed_over).max(handed_over),
+        Work::Roundtrip(plan) => plan.warmup + plan.iterations,
+        _ => 0,
+    }
+}
+
+/// The messages that a producer's file makes due; none where that depends on how fast the broker is.
+fn planned_total(plan: &ProducePlan) -> Option<u64> {
+    match (&plan.schedule, plan.duration) {
+        (None, None) => plan.messages,
+        (None, Some(_)) => None,
+        (Some(schedule), duration) => {
+            let most = match (schedule.total(), plan.messages) {
+                (Some(a), Some(b)) => a.min(b),
+                (a, b) => a.or(b)?,
+            };
+            let Some(duration) = duration else { return Some(most) };
+            // The first that is due too late.
+            let (mut low, mut high) = (0, most);
+            while low < high {
+                let middle = low + (high - low) / 2;
+                if schedule.due(middle).is_some_and(|due| due < duration) {
+                    low = middle + 1;
+                } else {
+                    high = middle;
+                }
+            }
+            Some(low)
+        }
+    }
+}
+
+/// Failed and unknown messages that the file allows.
+fn permitted(plan: &Plan, scenario: usize, account: &Account) -> u64 {
+    let acks = match &plan.scenarios[scenario].work {
+        Work::Produce(produce) => produce.acks,
+        Work::Roundtrip(roundtrip) => roundtrip.acks,
+        _ => return 0,
+    };
+    if acks == Acks::None {
+        return account.failed + account.unknown;
+    }
+    let name = &plan.scenarios[scenario].name;
+    let asked = plan.checks.iter().filter(|check| check.scenario.as_ref().is_none_or(|asked| asked == name));
+    let allows = asked.filter_map(|check| match &check.ask {
+        Ask::AllAcked { allow } => Some(*allow),
+        _ => None,
+    });
+    let (failed, unknown) =
+        allows.fold((0.0_f64, 0.0_f64), |(f, u), allow| (f.max(allow.failed), u.max(allow.unknown)));
+    account.failed.min(share(account.planned, failed)) + account.unknown.min(share(account.planned, unknown))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "shares of counts below 2^53"
+)]
+fn share(of: u64, share: f64) -> u64 {
+    (of as f64 * share).floor() as u64
+}

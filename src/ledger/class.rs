@@ -1,0 +1,255 @@
+//! The class of one acked message, by the precedence of the account, and what the evidence says of it.
+
+use super::account::Account;
+use super::evidence::{Evidence, Observer};
+use super::judge::Judge;
+use super::marks::Between;
+use super::view::View;
+use crate::anomaly::Anomaly;
+use crate::ids::{Offset, Seq};
+
+/// Where an acked message went: exactly one of these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    Corrupt,
+    /// Found at other offsets only, by this pass.
+    Misplaced(usize),
+    Rewritten,
+    /// Not found by this re-read.
+    Lost(usize),
+    Unreadable(usize),
+    /// Not found by this pass, and found by a re-read.
+    Skipped(usize),
+    /// Not reached by this pass.
+    Unread(usize),
+    /// Passed by this pass without finding it, and not read again.
+    NotRechecked(usize),
+    Unassigned,
+    Verified,
+}
+
+impl Class {
+    /// Its count in an account.
+    pub(super) const fn of(self, account: &mut Account) -> &mut u64 {
+        match self {
+            Self::Corrupt => &mut account.corrupt,
+            Self::Misplaced(_) => &mut account.misplaced,
+            Self::Rewritten => &mut account.rewritten,
+            Self::Lost(_) => &mut account.lost,
+            Self::Unreadable(_) => &mut account.unreadable,
+            Self::Skipped(_) => &mut account.skipped,
+            Self::Unread(_) | Self::NotRechecked(_) => &mut account.unread,
+            Self::Unassigned => &mut account.unassigned,
+            Self::Verified => &mut account.verified,
+        }
+    }
+
+    /// The anomaly that counts it by message; corrupt and rewritten ones are counted by record.
+    pub(super) const fn anomaly(self) -> Option<Anomaly> {
+        match self {
+            Self::Misplaced(_) => Some(Anomaly::Misplaced),
+            Self::Lost(_) => Some(Anomaly::Lost),
+            Self::Unreadable(_) => Some(Anomaly::Unreadable),
+            Self::Skipped(_) => Some(Anomaly::Skipped),
+            Self::Unread(_) | Self::NotRechecked(_) => Some(Anomaly::Unread),
+            Self::Corrupt | Self::Rewritten | Self::Unassigned | Self::Verified => None,
+        }
+    }
+}
+
+impl Judge<'_> {
+    /// The class of a message that was acked at an offset: the first that fits.
+    pub(super) fn class(&self, view: &View<'_>, seq: Seq, acked: Offset) -> Class {
+        let passes = self.case.passes;
+        if self.corrupt.contains(acked) {
+            return Class::Corrupt;
+        }
+        if let Some(pass) = view.misplaced_in(seq, acked) {
+            return Class::Misplaced(pass);
+        }
+        if view.verified(seq) && self.rewritten.contains(acked) {
+            return Class::Rewritten;
+        }
+        let mut rechecks = passes.iter().enumerate().filter(|(_, pass)| pass.is_recheck());
+        if let Some((pass, _)) =
+            rechecks.clone().find(|(at, pass)| pass.passed(acked) && !view.seen(*at, seq))
+        {
+            return Class::Lost(pass);
+        }
+        let unreadable =
+            |(_, pass): &(usize, &super::Pass<'_>)| pass.unreadable.is_some_and(|from| from <= acked);
+        if !view.seen_by_any(seq)
+            && let Some((pass, _)) = view.wanting(acked).find(unreadable)
+        {
+            return Class::Unreadable(pass);
+        }
+        let without = |(at, pass): &(usize, &super::Pass<'_>)| pass.passed(acked) && !view.seen(*at, seq);
+        if let Some((pass, _)) = view.wanting(acked).find(without) {
+            return if rechecks.any(|(at, _)| view.seen(at, seq)) {
+                Class::Skipped(pass)
+            } else {
+                Class::NotRechecked(pass)
+            };
+        }
+        let unreached =
+            |(at, pass): &(usize, &super::Pass<'_>)| pass.full && !pass.passed(acked) && !view.seen(*at, seq);
+        if let Some((pass, _)) = view.wanting(acked).find(unreached) {
+            return Class::Unread(pass);
+        }
+        if view.verified(seq) { Class::Verified } else { Class::Unassigned }
+    }
+
+    /// The class of a message that was acked without an offset: verified where it is found exactly once.
+    pub(super) fn placeless(&self, view: &View<'_>, seq: Seq) -> Class {
+        let passes = self.case.passes;
+        let copies: Vec<usize> = (0..passes.len()).map(|pass| view.copies(pass, seq)).collect();
+        if let Some(twice) = copies.iter().position(|copies| *copies > 1) {
+            return Class::Lost(twice);
+        }
+        let whole = |pass: &super::Pass<'_>| pass.to_end && pass.wants(view.scenario, pass.start);
+        let absent = |at: usize| whole(&passes[at]) && copies[at] == 0;
+        if let Some(pass) = (0..passes.len()).find(|at| passes[*at].is_recheck() && absent(*at)) {
+            return Class::Lost(pass);
+        }
+        let found = copies.iter().any(|copies| *copies == 1);
+        if let Some(pass) = (0..passes.len()).find(|at| !passes[*at].is_recheck() && absent(*at)) {
+            let again = |at: usize| passes[at].is_recheck() && copies[at] == 1;
+            return if (0..passes.len()).any(again) {
+                Class::Skipped(pass)
+            } else {
+                Class::NotRechecked(pass)
+            };
+        }
+        let unreached = |at: &usize| {
+            let pass = &passes[*at];
+            pass.full && !pass.to_end && copies[*at] == 0 && pass.wants(view.scenario, pass.start)
+        };
+        if let Some(pass) = (0..passes.len()).find(unreached) {
+            return match passes[pass].unreadable {
+                Some(_) if !found => Class::Unreadable(pass),
+                _ => Class::Unread(pass),
+            };
+        }
+        if found { Class::Verified } else { Class::Unassigned }
+    }
+
+    /// What is known of a message that is not verified.
+    pub(super) fn evidence_of(
+        &self,
+        view: &View<'_>,
+        class: Class,
+        seq: Seq,
+        acked: Option<Offset>,
+    ) -> Evidence {
+        let passes = self.case.passes;
+        let read_before =
+            |pass: usize| (0..passes.len()).filter(move |at| *at != pass).find(|at| view.seen(*at, seq));
+        let (pass, detail) = match class {
+            Class::Lost(pass) if view.copies(pass, seq) > 1 => {
+                (pass, "acknowledged without an offset, and in the log more than once".to_owned())
+            }
+            Class::Lost(pass) => {
+                let before = read_before(pass).map_or_else(
+                    || "no observer read it, nor did a re-read by a fresh client find it".to_owned(),
+                    |at| {
+                        format!(
+                            "{} read it, and a re-read by a fresh client no longer found it",
+                            passes[at].observer.words()
+                        )
+                    },
+                );
+                let why = &passes[pass].why;
+                let before = if why.is_empty() { before } else { format!("{before} ({why})") };
+                (pass, format!("{before}; {}", self.neighbours(view, pass, seq)))
+            }
+            Class::Skipped(pass) => (
+                pass,
+                format!(
+                    "{} read past its offset without it, a re-read by a fresh client found it; {}",
+                    passes[pass].observer.words(),
+                    self.neighbours(view, pass, seq)
+                ),
+            ),
+            Class::NotRechecked(pass) => (
+                pass,
+                format!(
+                    "{} read past its offset without it, and it could not be read again",
+                    passes[pass].observer.words()
+                ),
+            ),
+            Class::Unreadable(pass) => {
+                (pass, format!("the broker gave no record from here on: {}", passes[pass].why))
+            }
+            Class::Unread(pass) => {
+                let why = if passes[pass].why.is_empty() {
+                    String::new()
+                } else {
+                    format!(" ({})", passes[pass].why)
+                };
+                (pass, format!("{} did not get this far{why}", passes[pass].observer.words()))
+            }
+            Class::Misplaced(pass) => {
+                let acked = acked.map_or_else(|| "an unknown offset".to_owned(), |at| format!("offset {at}"));
+                (pass, format!("acknowledged at {acked}"))
+            }
+            Class::Corrupt | Class::Rewritten | Class::Unassigned | Class::Verified => (0, String::new()),
+        };
+        let mut detail = detail;
+        let found = matches!(class, Class::Misplaced(_)).then(|| view.first_copy(pass, seq)).flatten();
+        if matches!(class, Class::Lost(_) | Class::Skipped(_) | Class::NotRechecked(_))
+            && let Some(offset) = acked
+            && let Some(other) = self.stranger_at(offset)
+        {
+            detail = format!("{detail}; {other}");
+        }
+        Evidence {
+            observer: passes.get(pass).map(|pass| pass.observer),
+            offset: found.or(acked),
+            other_offset: found.and(acked),
+            message: Some((view.id, seq)),
+            read_us: matches!(class, Class::Lost(_)).then(|| self.when_read(view, pass, seq)).flatten(),
+            detail,
+            ..Evidence::of(class.anomaly().unwrap_or(Anomaly::Lost))
+        }
+    }
+
+    /// When another pass read the first copy of a message.
+    fn when_read(&self, view: &View<'_>, but: usize, seq: Seq) -> Option<Between> {
+        let mut others = self.case.passes.iter().enumerate().filter(|(at, _)| *at != but);
+        others.find_map(|(at, pass)| pass.reads.when_read(view.first_copy(at, seq)?))
+    }
+
+    /// What lies at an offset in place of the message that was acked there.
+    fn stranger_at(&self, offset: Offset) -> Option<String> {
+        let pass = self.case.passes.iter().find_map(|pass| pass.reads.stranger_at(offset))?;
+        let begins = pass.hex().map_or_else(String::new, |hex| format!(" whose value begins with {hex}"));
+        Some(format!("at its offset lies a record that is none of this run{begins}"))
+    }
+
+    /// The nearest messages of the same stream that a pass read.
+    fn neighbours(&self, view: &View<'_>, pass: usize, seq: Seq) -> String {
+        /// How far to look; a whole log may be gone.
+        const NEAR: u64 = 10_000;
+        // A re-read looks at a few places only: the reader that it was made for tells more.
+        let told = |at: &usize| !self.case.passes[*at].is_recheck();
+        let pass = if told(&pass) { pass } else { (0..self.case.passes.len()).find(told).unwrap_or(pass) };
+        if self.case.passes[pass].reads.of(view.id).next().is_none() {
+            return "no message of this client in this partition was read".to_owned();
+        }
+        let before = (seq.saturating_sub(NEAR)..seq).rev().find(|s| view.seen(pass, *s));
+        let after = (seq + 1..view.log.sent().min(seq.saturating_add(NEAR))).find(|s| view.seen(pass, *s));
+        match (before, after) {
+            (Some(b), Some(a)) => format!("number {b} before it and number {a} after it were read"),
+            (Some(b), None) => format!("number {b} before it was read, none after it"),
+            (None, Some(a)) => format!("number {a} after it was read, none before it"),
+            (None, None) => "none near it was read".to_owned(),
+        }
+    }
+}
+
+impl Observer {
+    /// It read the log after all scenarios had ended.
+    pub(super) const fn is_fresh(self) -> bool {
+        matches!(self, Self::Audit | Self::Recheck)
+    }
+}

@@ -1,0 +1,80 @@
+//! A pass: what one observer found in one partition, how far it got, and what it was to read.
+
+use super::evidence::Observer;
+use super::reads::PartitionReads;
+use crate::ids::Offset;
+
+/// One observer's reading of one partition.
+#[derive(Debug)]
+pub struct Pass<'a> {
+    /// Who read.
+    pub observer: Observer,
+    /// What it found.
+    pub reads: &'a PartitionReads,
+    /// Where it started: what was acked below is out of its scope.
+    pub start: Offset,
+    /// It read to the end of the log: to an end marker behind all messages, or in a log that is gone.
+    pub to_end: bool,
+    /// It read past all offsets below this one, whatever it handed out.
+    pub passed_to: Option<Offset>,
+    /// It was to read all from its start on: what it did not reach is unread.
+    pub full: bool,
+    /// From this offset on, a reachable broker gave it no record for `run.unreadable_after`.
+    pub unreadable: Option<Offset>,
+    /// Scenarios whose messages it was to find, by their numbers in the plan; none: all of them.
+    pub producers: Option<&'a [usize]>,
+    /// Why it ended before the end of the log, or what its broker answered.
+    pub why: String,
+}
+
+impl<'a> Pass<'a> {
+    /// A pass that has yet to say how far it got.
+    pub const fn new(observer: Observer, reads: &'a PartitionReads, start: Offset) -> Self {
+        Self {
+            observer,
+            reads,
+            start,
+            to_end: false,
+            passed_to: None,
+            full: true,
+            unreadable: None,
+            producers: None,
+            why: String::new(),
+        }
+    }
+
+    /// It read past this offset, or the log ended before it.
+    pub(super) fn passed(&self, offset: Offset) -> bool {
+        offset >= self.start && offset < self.position()
+    }
+
+    /// One past the last offset that it read past.
+    fn position(&self) -> Offset {
+        if self.to_end {
+            return Offset::MAX;
+        }
+        let handed_out = self.reads.offsets().1.map_or(self.start, |last| last + 1);
+        handed_out.max(self.passed_to.unwrap_or(self.start))
+    }
+
+    /// It was to find the messages that this scenario was acked at this offset.
+    pub(super) fn wants(&self, scenario: usize, offset: Offset) -> bool {
+        offset >= self.start && self.producers.is_none_or(|producers| producers.contains(&scenario))
+    }
+
+    /// A fresh client that reads again what another observer had missed.
+    pub(super) fn is_recheck(&self) -> bool {
+        self.observer == Observer::Recheck
+    }
+}
+
+impl Observer {
+    /// In words, with an article.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Reader(_) => "a reader",
+            Self::Audit => "the audit",
+            Self::Recheck => "a re-read",
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Anomalies of records rather than of messages: altered, of another partition, foreign, at two times something else,
+//! out of the order of offsets, above the reported end.
+
+use super::evidence::{EVIDENCE, Evidence, Observer};
+use super::judge::{Judge, ReaderVerdict};
+use super::pass::Pass;
+use super::reads::{Held, Sighting, UNREADABLE, merged};
+use super::rewrites::{Conflict, Ranges, corrupt_ranges};
+use super::runs::Run;
+use super::{Counts, Judgement};
+use crate::anomaly::Anomaly;
+use crate::ids::{Offset, Seq, StreamId};
+
+impl Judge<'_> {
+    /// Counts what the passes found, for the partition and for each reader.
+    pub(super) fn found(&mut self, conflicts: &[Conflict]) {
+        let passes = self.case.passes;
+        let all: Vec<usize> = (0..passes.len()).collect();
+        let totals = of(passes, &all);
+        totals.add_to(&mut self.out);
+        self.out.counts.insert(Anomaly::Corrupt, count(self.corrupt.len()));
+        for ReaderVerdict { pass, judgement, .. } in &mut self.readers {
+            let concerned: Vec<usize> =
+                all.iter().copied().filter(|at| at == pass || passes[*at].observer.is_fresh()).collect();
+            of(passes, &concerned).add_to(judgement);
+        }
+        let twice = passes.len() > 1 || passes.iter().any(|pass| pass.reads.resets() > 0);
+        if twice {
+            let rewritten = count(self.rewritten.len());
+            self.out.counts.insert(Anomaly::Rewritten, rewritten);
+            for ReaderVerdict { judgement, .. } in &mut self.readers {
+                judgement.counts.insert(Anomaly::Rewritten, rewritten);
+            }
+        }
+        for conflict in conflicts {
+            self.show(Evidence {
+                offset: Some(conflict.offset),
+                message: conflict.held.iter().find_map(|held| *held),
+                detail: format!("it held {}, then {}", words(conflict.held[0]), words(conflict.held[1])),
+                ..Evidence::of(Anomaly::Rewritten)
+            });
+        }
+        for anomaly in [Anomaly::Corrupt, Anomaly::Misplaced, Anomaly::Nonmonotonic, Anomaly::Foreign] {
+            self.sightings(anomaly);
+        }
+        self.above_reported_end();
+    }
+
+    fn sightings(&mut self, anomaly: Anomaly) {
+        let passes = self.case.passes;
+        let seen = passes.iter().enumerate().flat_map(|(at, pass)| {
+            pass.reads.sightings.iter().filter(|s| s.anomaly == anomaly).map(move |s| (at, *s))
+        });
+        let mut seen: Vec<(usize, Sighting)> = seen.collect();
+        seen.sort_by_key(|(at, sighting)| (sighting.offset, *at));
+        // One record that several observers saw is one piece of evidence.
+        if anomaly != Anomaly::Nonmonotonic {
+            seen.dedup_by_key(|(_, sighting)| sighting.offset);
+        }
+        for (at, sighting) in seen.into_iter().take(EVIDENCE) {
+            let detail = self.detail(at, &sighting);
+            let acked = || (anomaly == Anomaly::Corrupt).then(|| self.acked_at(sighting.offset)).flatten();
+            let message = sighting.message.or_else(acked);
+            self.show(Evidence {
+                observer: Some(passes[at].observer),
+                offset: Some(sighting.offset),
+                message,
+                at_us: Some(sighting.at_us),
+                detail,
+                ..Evidence::of(anomaly)
+            });
+        }
+    }
+
+    fn detail(&self, at: usize, seen: &Sighting) -> String {
+        let detail = match seen.anomaly {
+            Anomaly::Nonmonotonic => format!("handed out after offset {}", seen.beside),
+            Anomaly::Misplaced => self.home_of(seen),
+            Anomaly::Corrupt if seen.beside == UNREADABLE => {
+                "what lies here cannot be unpacked, and keeps readers from all that follows".to_owned()
+            }
+            Anomaly::Corrupt => {
+                let before = self.read_intact(at, seen.offset);
+                let who = self.case.passes[at].observer.words();
+                format!("{before}key, value or headers do not match what was sent, as {who} read them")
+            }
+            _ => "not of this run".to_owned(),
+        };
+        match seen.head.hex() {
+            Some(hex) => format!("{detail}; its value begins with {hex}"),
+            None => detail,
+        }
+    }
+
+    /// The partition that a stray message was sent to.
+    fn home_of(&self, seen: &Sighting) -> String {
+        let home = seen.message.and_then(|(id, _)| self.case.streams.get(id));
+        match home {
+            Some(home) if home.topic == self.case.place.0 => {
+                format!("belongs to partition {}", home.partition)
+            }
+            Some(home) => format!("belongs to partition {} of another topic", home.partition),
+            None => "belongs to another partition".to_owned(),
+        }
+    }
+
+    /// That another observer read what was acked here as it was sent, and when.
+    fn read_intact(&self, but: usize, offset: Offset) -> String {
+        let Some((id, seq)) = self.acked_at(offset) else { return String::new() };
+        let intact = self.case.passes.iter().enumerate().find(|(at, pass)| {
+            *at != but
+                && !corrupt_ranges(std::iter::once(*pass)).contains(offset)
+                && pass.reads.contains(id, seq)
+        });
+        let Some((_, pass)) = intact else { return String::new() };
+        #[expect(clippy::cast_precision_loss, reason = "microseconds of a run are far below 2^53")]
+        let when = pass.reads.when_read(offset).map(|(_, to)| format!(" by {:.1} s", to as f64 / 1e6));
+        format!("{} read it intact{}; ", pass.observer.words(), when.unwrap_or_default())
+    }
+
+    /// The message that was acked at this offset.
+    fn acked_at(&self, offset: Offset) -> Option<(StreamId, Seq)> {
+        self.case.sent_streams().find_map(|(id, _, log)| {
+            let holds = |run: &Run| (run.offset..run.offset_of(run.end())).contains(&offset);
+            log.acks().runs().find(holds).map(|run| (id, run.seq + (offset - run.offset).unsigned_abs()))
+        })
+    }
+
+    /// Records at or above the end that the broker reported when the log was quiet.
+    fn above_reported_end(&mut self) {
+        let Some(end) = self.case.reported_end else { return };
+        let above = |held: Held| {
+            let from = held.offset.max(end);
+            let skipped = (from - held.offset).unsigned_abs();
+            (skipped < held.len).then(|| Held {
+                offset: from,
+                len: held.len - skipped,
+                message: held.message.map(|(id, seq)| (id, seq + skipped)),
+            })
+        };
+        let lists = self.case.passes.iter().map(|pass| pass.reads.held()).collect();
+        let found: Vec<Held> = merged(lists).filter_map(above).collect();
+        let ranges = Ranges::of(
+            found.iter().map(|held| (held.offset, held.offset + held.len.cast_signed())).collect(),
+        );
+        let counts = count(ranges.len());
+        self.out.counts.insert(Anomaly::WatermarkLie, counts);
+        for ReaderVerdict { judgement, .. } in &mut self.readers {
+            judgement.counts.insert(Anomaly::WatermarkLie, counts);
+        }
+        let mut shown = None;
+        let each = found.iter().flat_map(|held| {
+            (0..held.len)
+                .map(move |at| (held.offset + at.cast_signed(), held.message.map(|(id, seq)| (id, seq + at))))
+        });
+        for (offset, message) in each.take(EVIDENCE * 4) {
+            if shown == Some(offset) {
+                continue;
+            }
+            shown = Some(offset);
+            self.show(Evidence {
+                offset: Some(offset),
+                message,
+                detail: format!("the broker reported {end} as the end of the log"),
+                ..Evidence::of(Anomaly::WatermarkLie)
+            });
+        }
+    }
+}
+
+/// Counts of some passes: records of the log are counted once, orders of handing out by pass.
+struct Totals {
+    corrupt: u64,
+    strays: u64,
+    foreign: u64,
+    nonmonotonic: u64,
+}
+
+impl Totals {
+    fn add_to(&self, judgement: &mut Judgement) {
+        judgement.counts.insert(Anomaly::Corrupt, count(self.corrupt));
+        judgement.counts.insert(Anomaly::Foreign, count(self.foreign));
+        judgement.counts.insert(Anomaly::Nonmonotonic, count(self.nonmonotonic));
+        judgement.add(Anomaly::Misplaced, self.strays);
+    }
+}
+
+fn of(passes: &[Pass<'_>], which: &[usize]) -> Totals {
+    let chosen = || which.iter().map(|at| &passes[*at]);
+    let union = |log: fn(&Pass<'_>) -> Vec<Run>| {
+        let runs = chosen().flat_map(log);
+        Ranges::of(runs.map(|run| (run.offset, run.offset + run.len.cast_signed())).collect()).len()
+    };
+    Totals {
+        corrupt: corrupt_ranges(chosen()).len(),
+        strays: union(|pass| pass.reads.strays().runs().collect()),
+        // Of one log; observers that read other parts of it saw others.
+        foreign: chosen()
+            .filter(|pass| pass.observer != Observer::Recheck)
+            .map(|pass| pass.reads.foreign())
+            .max()
+            .unwrap_or(0),
+        nonmonotonic: chosen().map(|pass| pass.reads.nonmonotonic()).sum(),
+    }
+}
+
+const fn count(count: u64) -> Counts {
+    Counts { count, explained: 0, undecided: 0 }
+}
+
+fn words(message: Option<(StreamId, Seq)>) -> String {
+    match message {
+        Some((id, seq)) => format!("number {seq} of stream {}", id.0),
+        None => "a record that is no message of this partition".to_owned(),
+    }
+}

@@ -1,0 +1,257 @@
+//! Repeats and reorderings: what any pass saw, each message once, and how many of them retries explain.
+//!
+//! librdkafka reports how many messages of which partition went back, not which. So the messages that may have been sent
+//! again are known (`SentLog`), and of those no more are explained than went back.
+
+use std::collections::BTreeMap;
+
+use super::evidence::{Evidence, Observer};
+use super::judge::{Judge, ReaderVerdict, bits};
+use super::pass::Pass;
+use super::sent::{Bound, Retry};
+use super::view::{View, offsets_in};
+use crate::anomaly::Anomaly;
+use crate::ids::{Offset, Seq};
+
+/// A repeat or a reordering of one message, as one pass saw it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    offset: Offset,
+    /// The first copy of a repeat; of a reordering, the number of the message that lies before it.
+    beside: Option<i64>,
+    observer: Observer,
+    at_us: Option<u64>,
+}
+
+/// By sequence.
+type Found = BTreeMap<Seq, Seen>;
+
+/// How a message is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Explained,
+    /// It may have been sent again, and log lines of the client were lost, so that nobody knows how many were.
+    Undecided,
+    Unexplained,
+}
+
+impl Judge<'_> {
+    /// Counts what is wrong with the order and the number of copies of one stream.
+    pub(super) fn stream_anomalies(&mut self, view: &View<'_>) {
+        self.phantoms(view);
+        for anomaly in [Anomaly::Duplicate, Anomaly::Reordered] {
+            let passes = self.case.passes;
+            let by_pass: Vec<Found> = passes.iter().map(|pass| found(pass, view, anomaly)).collect();
+            let mut all = Found::new();
+            for found in &by_pass {
+                for (seq, seen) in found {
+                    all.entry(*seq).or_insert(*seen);
+                }
+            }
+            if all.is_empty() {
+                continue;
+            }
+            let verdicts = self.verdicts(view, anomaly, &all);
+            for (seq, seen) in &all {
+                let verdict = verdicts.get(seq).copied().unwrap_or(Verdict::Unexplained);
+                count(self.out.counts.entry(anomaly).or_default(), verdict);
+                if self.out.has_room(anomaly, verdict == Verdict::Explained) {
+                    let evidence = repeat_evidence(view, anomaly, *seq, seen, verdict);
+                    self.show(evidence);
+                }
+            }
+            for ReaderVerdict { pass, judgement, .. } in &mut self.readers {
+                let counts = judgement.counts.entry(anomaly).or_default();
+                for (seq, verdict) in &verdicts {
+                    let fresh = passes
+                        .iter()
+                        .zip(&by_pass)
+                        .any(|(other, found)| other.observer.is_fresh() && found.contains_key(seq));
+                    if fresh || by_pass[*pass].contains_key(seq) {
+                        count(counts, *verdict);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Messages that were read although their sending is known to have failed.
+    fn phantoms(&mut self, view: &View<'_>) {
+        for run in view.log.failures().runs() {
+            for seq in run.seq..run.end() {
+                let Some(pass) = (0..self.case.passes.len()).find(|pass| view.seen(*pass, seq)) else {
+                    continue;
+                };
+                self.out.add(Anomaly::Phantom, 1);
+                for ReaderVerdict { pass: reader, judgement, .. } in &mut self.readers {
+                    if view.seen(*reader, seq) || self.case.passes[pass].observer.is_fresh() {
+                        judgement.add(Anomaly::Phantom, 1);
+                    }
+                }
+                self.show(Evidence {
+                    observer: Some(self.case.passes[pass].observer),
+                    offset: view.first_copy(pass, seq),
+                    message: Some((view.id, seq)),
+                    detail: "its sending failed with an error that rules out a write, and yet it was read"
+                        .to_owned(),
+                    ..Evidence::of(Anomaly::Phantom)
+                });
+            }
+        }
+    }
+
+    fn verdicts(&self, view: &View<'_>, anomaly: Anomaly, all: &Found) -> BTreeMap<Seq, Verdict> {
+        let (may_be, bound) = if anomaly == Anomaly::Duplicate {
+            (bits(view.log.maybe_twice()), view.log.repeats())
+        } else {
+            (bits(view.log.maybe_out_of_order()), view.log.reorders())
+        };
+        let eligible: Vec<Seq> = all.keys().copied().filter(|seq| may_be.contains(*seq)).collect();
+        let free = |seq: &Seq| anomaly == Anomaly::Reordered && view.is_unknown(*seq);
+        let (free, bounded): (Vec<Seq>, Vec<Seq>) = eligible.into_iter().partition(free);
+        let explained = within(&bounded, &bound);
+        let verdict = |seq: Seq| {
+            if free.binary_search(&seq).is_ok() || explained.binary_search(&seq).is_ok() {
+                Verdict::Explained
+            } else if bound.lines_lost && may_be.contains(seq) {
+                Verdict::Undecided
+            } else {
+                Verdict::Unexplained
+            }
+        };
+        all.keys().map(|seq| (*seq, verdict(*seq))).collect()
+    }
+}
+
+/// Of these messages, sorted, those that the bound explains. The repeats of one batch are consecutive in sequence, so no more
+/// runs are explained than batches went back, the longest first, and no more messages than went back.
+fn within(eligible: &[Seq], bound: &Bound) -> Vec<Seq> {
+    let mut runs: Vec<&[Seq]> = eligible.chunk_by(|a, b| a + 1 == *b).collect();
+    runs.sort_by_key(|run| std::cmp::Reverse(run.len()));
+    let batches = usize::try_from(bound.batches).unwrap_or(usize::MAX);
+    let messages = usize::try_from(bound.messages).unwrap_or(usize::MAX);
+    let mut out: Vec<Seq> = runs.into_iter().take(batches).flatten().copied().take(messages).collect();
+    out.sort_unstable();
+    out
+}
+
+fn count(counts: &mut super::Counts, verdict: Verdict) {
+    match verdict {
+        Verdict::Explained => counts.explained += 1,
+        Verdict::Undecided => counts.undecided += 1,
+        Verdict::Unexplained => counts.count += 1,
+    }
+}
+
+/// What one pass saw of a stream: in each epoch by itself.
+fn found(pass: &Pass<'_>, view: &View<'_>, anomaly: Anomaly) -> Found {
+    let mut out = Found::new();
+    for reads in pass.reads.of(view.id) {
+        let log = if anomaly == Anomaly::Duplicate { &reads.repeats } else { &reads.reordered };
+        if log.is_empty() {
+            continue;
+        }
+        let firsts = firsts_of(log, &reads.order);
+        for run in log.runs() {
+            for seq in run.seq..run.end() {
+                let offset = run.offset_of(seq);
+                let sighting = pass.reads.sighting(anomaly, (view.id, seq), offset);
+                let beside = if anomaly == Anomaly::Duplicate {
+                    firsts.get(&seq).copied()
+                } else {
+                    sighting.map(|sighting| sighting.beside)
+                };
+                // The same record at the same offset again is one record that was read twice.
+                if anomaly == Anomaly::Duplicate && beside == Some(offset) {
+                    continue;
+                }
+                let at_us = sighting.map(|sighting| sighting.at_us);
+                out.entry(seq).or_insert(Seen { offset, beside, observer: pass.observer, at_us });
+            }
+        }
+    }
+    out
+}
+
+/// The first copies of the messages of a log.
+fn firsts_of(log: &super::RunLog, order: &super::RunLog) -> BTreeMap<Seq, Offset> {
+    let wanted: std::collections::BTreeSet<Seq> = log.runs().flat_map(|run| run.seq..run.end()).collect();
+    let mut out = BTreeMap::new();
+    for run in order.runs() {
+        for seq in wanted.range(run.seq..run.end()) {
+            out.entry(*seq).or_insert_with(|| run.offset_of(*seq));
+        }
+    }
+    out
+}
+
+fn repeat_evidence(view: &View<'_>, anomaly: Anomaly, seq: Seq, seen: &Seen, verdict: Verdict) -> Evidence {
+    let log = view.log;
+    let behind = seen.beside.map(i64::cast_unsigned).filter(|_| anomaly == Anomaly::Reordered);
+    let retry = log.retry_of(seq).filter(|_| verdict != Verdict::Unexplained);
+    let what = match (anomaly, behind) {
+        (Anomaly::Reordered, Some(behind)) => {
+            Some(format!("lies behind number {behind}, which was sent later"))
+        }
+        (Anomaly::Reordered, None) => Some("lies behind a message that was sent later".to_owned()),
+        _ => None,
+    };
+    let why = match (verdict, retry) {
+        (Verdict::Explained | Verdict::Undecided, Some(retry)) => Some(retried(retry)),
+        (Verdict::Explained, None) => {
+            Some("an attempt to send it got no answer, and may have been written".to_owned())
+        }
+        (Verdict::Undecided, None) => {
+            Some("it may have been sent again: log lines of the client were lost".to_owned())
+        }
+        (Verdict::Unexplained, _) if anomaly == Anomaly::Duplicate => Some(unexplained(view, seq)),
+        (Verdict::Unexplained, _) => None,
+    };
+    let parts: Vec<String> = what.into_iter().chain(why).collect();
+    Evidence {
+        observer: Some(seen.observer),
+        offset: Some(seen.offset),
+        other_offset: seen.beside.filter(|_| anomaly == Anomaly::Duplicate),
+        message: Some((view.id, seq)),
+        at_us: seen.at_us,
+        retry_us: retry.map(|retry| retry.at_us),
+        explained: verdict == Verdict::Explained,
+        detail: parts.join("; "),
+        ..Evidence::of(anomaly)
+    }
+}
+
+fn unexplained(view: &View<'_>, seq: Seq) -> String {
+    let bound = view.log.repeats();
+    if offsets_in(view.log.maybe_twice(), seq).next().is_none() {
+        return "the producer sent it once, or again only after an attempt that was not written".to_owned();
+    }
+    format!(
+        "more messages are in the log twice than the producer sent again ({} messages in {} batches)",
+        bound.messages, bound.batches
+    )
+}
+
+/// What a producer saw that made it send again.
+fn retried(retry: &Retry) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "microseconds of a run are far below 2^53")]
+    let at = retry.at_us as f64 / 1e6;
+    let text = retry.text.strip_prefix("Local: ").or(retry.text.strip_prefix("Broker: "));
+    let text = text.unwrap_or(&retry.text).replace('`', "'");
+    format!("the producer saw `{text}` at {at:.3} s and sent its batch again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_is_explained_than_went_back() {
+        let bound = |messages, batches| Bound { messages, batches, lines_lost: false };
+        let repeats: Vec<Seq> = vec![1, 2, 3, 7, 20, 21];
+        assert_eq!(within(&repeats, &bound(6, 3)), repeats);
+        assert_eq!(within(&repeats, &bound(100, 2)), [1, 2, 3, 20, 21]);
+        assert_eq!(within(&repeats, &bound(4, 2)), [1, 2, 3, 20]);
+        assert_eq!(within(&repeats, &bound(0, 0)), [0; 0]);
+    }
+}

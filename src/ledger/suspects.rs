@@ -1,0 +1,124 @@
+//! What an observer read past without finding it: the first step of a judgement, which says what is read again.
+
+use std::collections::HashMap;
+
+use super::judge::Case;
+use super::pass::Pass;
+use super::rewrites::Ranges;
+use super::sent::SentLog;
+use crate::ids::{Offset, StreamId};
+
+/// Acked messages and end markers that a pass read past without finding them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Suspects {
+    /// How many.
+    pub count: u64,
+    /// The lowest and the highest offset at which they may be found; none where there are none.
+    pub range: Option<(Offset, Offset)>,
+    /// A message without an acked offset is among them: it may be anywhere from the start of the pass on.
+    pub anywhere: bool,
+}
+
+impl Suspects {
+    fn add(&mut self, offset: Offset) {
+        self.count += 1;
+        self.range = Some(self.range.map_or((offset, offset), |(a, b)| (a.min(offset), b.max(offset))));
+    }
+}
+
+impl Case<'_> {
+    /// What is to be read again for one of its passes.
+    pub fn suspects(&self, pass: &Pass<'_>) -> Suspects {
+        let mut out = Suspects::default();
+        let corrupt: Vec<(Offset, Offset)> = ranges(pass);
+        let is_corrupt = |offset| {
+            let after = corrupt.partition_point(|(from, _)| *from <= offset);
+            after.checked_sub(1).is_some_and(|at| offset < corrupt[at].1)
+        };
+        for (id, scenario, log) in self.judged_streams() {
+            for run in log.acks().runs() {
+                let (first, last) = (run.offset, run.offset_of(run.end() - 1));
+                if !pass.wants(scenario, last) || !pass.passed(last.min(first.max(pass.start))) {
+                    continue;
+                }
+                if pass.reads.of(id).any(|found| found.seen.contains_range(run.seq..run.end())) {
+                    continue;
+                }
+                for seq in run.seq..run.end() {
+                    let offset = run.offset_of(seq);
+                    let missing =
+                        pass.wants(scenario, offset) && pass.passed(offset) && !pass.reads.contains(id, seq);
+                    if missing && !is_corrupt(offset) {
+                        out.add(offset);
+                    }
+                }
+            }
+            if pass.to_end && pass.wants(scenario, pass.start) {
+                self.suspect_placeless(pass, id, log, &mut out);
+            }
+        }
+        for marker in self.markers {
+            if pass.passed(marker.offset) && !pass.reads.has_marker(*marker) {
+                out.add(marker.offset);
+            }
+        }
+        out
+    }
+
+    fn suspect_placeless(&self, pass: &Pass<'_>, id: StreamId, log: &SentLog, out: &mut Suspects) {
+        for run in log.placeless().runs() {
+            for seq in (run.seq..run.end()).filter(|seq| !pass.reads.contains(id, *seq)) {
+                let _ = seq;
+                out.add(pass.start);
+                out.anywhere = true;
+            }
+        }
+        if out.anywhere {
+            let last = pass.reads.offsets().1.unwrap_or(pass.start);
+            let markers = self.markers.iter().map(|marker| marker.offset).max().unwrap_or(last);
+            out.range = out.range.map(|(from, to)| (from.min(pass.start), to.max(last).max(markers)));
+        }
+    }
+
+    /// Some acked offset was given to two messages.
+    pub fn acks_contradict(&self) -> bool {
+        let runs = || self.sent_streams().flat_map(|(_, _, log)| log.acks().runs());
+        let acked: u64 = runs().map(|run| run.len).sum();
+        let distinct =
+            Ranges::of(runs().map(|run| (run.offset, run.offset + run.len.cast_signed())).collect());
+        distinct.len() < acked
+    }
+
+    /// Each acked message that is judged has a reader that was to read it and read to the end of the log.
+    pub fn covered(&self) -> bool {
+        self.judged_streams().all(|(_, scenario, log)| {
+            let first =
+                if log.placeless().is_empty() { log.offsets().map(|(first, _)| first) } else { Some(0) };
+            first.is_none_or(|first| {
+                self.passes.iter().any(|pass| pass.full && pass.to_end && pass.wants(scenario, first))
+            })
+        })
+    }
+
+    /// The streams of this partition that are judged: those of producers without `verify: false`.
+    pub(super) fn judged_streams(&self) -> impl Iterator<Item = (StreamId, usize, &SentLog)> {
+        self.sent_streams().filter(|(_, scenario, _)| !self.excluded.contains(scenario))
+    }
+
+    /// The streams of this partition on which anything was sent.
+    pub(super) fn sent_streams(&self) -> impl Iterator<Item = (StreamId, usize, &SentLog)> {
+        let sent: &HashMap<StreamId, SentLog> = self.sent;
+        self.ids.iter().filter_map(move |id| {
+            let scenario = self.streams.get(*id)?.scenario;
+            Some((*id, scenario, sent.get(id)?))
+        })
+    }
+}
+
+/// The corrupt offsets of a pass, as sorted ranges.
+fn ranges(pass: &Pass<'_>) -> Vec<(Offset, Offset)> {
+    let mut out: Vec<_> =
+        pass.reads.corrupt.runs().map(|run| (run.offset, run.offset + run.len.cast_signed())).collect();
+    out.sort_unstable();
+    out
+}

@@ -1,0 +1,132 @@
+//! One stream as all passes saw it: which of its acked messages each read at the acked offset, and which elsewhere.
+
+use super::pass::Pass;
+use super::runs::{Bits, Run, RunLog};
+use super::sent::SentLog;
+use crate::ids::{Offset, Seq, StreamId};
+
+/// One stream before the judge.
+pub(super) struct View<'a> {
+    pub(super) id: StreamId,
+    /// The scenario that sent it.
+    pub(super) scenario: usize,
+    pub(super) log: &'a SentLog,
+    passes: &'a [Pass<'a>],
+    /// By pass: the messages that it read at their acked offsets.
+    at: Vec<Bits>,
+    /// Those that any pass read there.
+    at_any: Bits,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn new(id: StreamId, scenario: usize, log: &'a SentLog, passes: &'a [Pass<'a>]) -> Self {
+        let acked = log.acks().sorted();
+        let at: Vec<Bits> = passes.iter().map(|pass| read_at_acked_offsets(id, &acked, pass)).collect();
+        let mut at_any = Bits::default();
+        at.iter().for_each(|bits| at_any.insert_all(bits));
+        Self { id, scenario, log, passes, at, at_any }
+    }
+
+    /// A pass read it, at any offset.
+    pub(super) fn seen(&self, pass: usize, seq: Seq) -> bool {
+        self.passes[pass].reads.contains(self.id, seq)
+    }
+
+    /// Any pass did.
+    pub(super) fn seen_by_any(&self, seq: Seq) -> bool {
+        (0..self.passes.len()).any(|pass| self.seen(pass, seq))
+    }
+
+    /// Any pass read it at its acked offset.
+    pub(super) fn verified(&self, seq: Seq) -> bool {
+        self.at_any.contains(seq)
+    }
+
+    /// Each pass that was to read these messages read all of them at their acked offsets: the usual case, seen at once.
+    pub(super) fn all_verified(&self, run: Run) -> bool {
+        let last = run.offset_of(run.end() - 1);
+        self.at_any.contains_range(run.seq..run.end())
+            && self.passes.iter().zip(&self.at).all(|(pass, at)| {
+                let concerned =
+                    pass.wants(self.scenario, last) || pass.passed(last) || pass.passed(run.offset);
+                !concerned || at.contains_range(run.seq..run.end())
+            })
+    }
+
+    /// A pass read past its acked offset and found it at other offsets only.
+    pub(super) fn misplaced_in(&self, seq: Seq, acked: Offset) -> Option<usize> {
+        (0..self.passes.len()).find(|pass| {
+            self.passes[*pass].passed(acked) && !self.at[*pass].contains(seq) && self.seen(*pass, seq)
+        })
+    }
+
+    /// It was sent, and neither acked nor failed.
+    pub(super) fn is_unknown(&self, seq: Seq) -> bool {
+        let logs = [self.log.acks(), self.log.placeless(), self.log.failures()];
+        seq < self.log.sent() && logs.into_iter().all(|log| offset_in(log, seq).is_none())
+    }
+
+    /// The offset of its first copy in a pass.
+    pub(super) fn first_copy(&self, pass: usize, seq: Seq) -> Option<Offset> {
+        self.passes[pass].reads.of(self.id).find_map(|found| offset_in(&found.order, seq))
+    }
+
+    /// At how many offsets a pass found it, in the epoch with most.
+    pub(super) fn copies(&self, pass: usize, seq: Seq) -> usize {
+        let copies = |found: &super::reads::StreamReads| {
+            let first = offset_in(&found.order, seq);
+            let mut others: Vec<Offset> =
+                offsets_in(&found.repeats, seq).filter(|o| Some(*o) != first).collect();
+            others.sort_unstable();
+            others.dedup();
+            usize::from(first.is_some()) + others.len()
+        };
+        self.passes[pass].reads.of(self.id).map(copies).max().unwrap_or(0)
+    }
+
+    /// The passes that were to read what this scenario was acked there.
+    pub(super) fn wanting(&self, acked: Offset) -> impl Iterator<Item = (usize, &'a Pass<'a>)> + '_ {
+        self.passes.iter().enumerate().filter(move |(_, pass)| pass.wants(self.scenario, acked))
+    }
+}
+
+/// The acked messages that a pass read where they were acked.
+fn read_at_acked_offsets(id: StreamId, acked: &[Run], pass: &Pass<'_>) -> Bits {
+    let mut out = Bits::default();
+    for found in pass.reads.of(id) {
+        meet(acked, &found.order.sorted(), &mut out);
+        if !found.repeats.is_empty() {
+            meet(acked, &found.repeats.sorted(), &mut out);
+        }
+    }
+    out
+}
+
+/// Puts in the sequences that two lists have at the same offset; both are by sequence, and acked ones do not overlap.
+fn meet(acked: &[Run], read: &[Run], out: &mut Bits) {
+    let mut at = 0;
+    for run in read {
+        // Copies may overlap, so that the next one may begin before this one ends.
+        while at > 0 && acked[at - 1].end() > run.seq {
+            at -= 1;
+        }
+        while at < acked.len() && acked[at].end() <= run.seq {
+            at += 1;
+        }
+        for ack in acked[at..].iter().take_while(|ack| ack.seq < run.end()) {
+            let (from, to) = (ack.seq.max(run.seq), ack.end().min(run.end()));
+            if from < to && ack.offset_of(from) == run.offset_of(from) {
+                out.insert_range(from..to);
+            }
+        }
+    }
+}
+
+/// The offsets of a sequence in a log.
+pub(super) fn offsets_in(log: &RunLog, seq: Seq) -> impl Iterator<Item = Offset> + '_ {
+    log.runs().filter(move |run| (run.seq..run.end()).contains(&seq)).map(move |run| run.offset_of(seq))
+}
+
+fn offset_in(log: &RunLog, seq: Seq) -> Option<Offset> {
+    offsets_in(log, seq).next()
+}

@@ -1,0 +1,186 @@
+//! The account in words: what became of the planned messages, what is broken or open, and what to write about it.
+//!
+//! Owns these sentences; the verdict and all reports use them.
+
+use crate::ledger::{Account, Accounts, Markers};
+
+/// Classes of acked messages that nobody could judge.
+pub const UNJUDGED: [&str; 4] = ["expired", "superseded", "unread", "unassigned"];
+/// Classes of messages that were not acked.
+pub const UNACKED: [&str; 3] = ["unsent", "failed", "unknown"];
+
+/// What the account says of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Every planned message is verified, excluded or permitted.
+    Closed,
+    /// Some messages are not accounted for, and no promise is broken.
+    Open,
+    /// The broker broke a promise.
+    Broken,
+}
+
+/// What the account of a run says, its end markers included.
+pub fn standing(total: &Account, markers: Markers) -> Standing {
+    if total.broken() > 0 || markers.lost > 0 {
+        Standing::Broken
+    } else if total.closes() {
+        Standing::Closed
+    } else {
+        Standing::Open
+    }
+}
+
+/// A class of the account, by its name.
+pub fn count_of(account: &Account, class: &str) -> u64 {
+    Account::CLASSES.iter().find(|(name, _)| *name == class).map_or(0, |(_, count)| count(account))
+}
+
+/// Where the planned messages are, in a sentence without its full stop.
+pub fn sentence(total: &Account, markers: Markers) -> String {
+    let mut text = match total.planned {
+        0 => "No messages were planned".to_owned(),
+        planned if total.closes() => {
+            let all = if planned == 1 {
+                "The 1 planned message is".to_owned()
+            } else {
+                format!("All {} planned messages are", thousands(planned))
+            };
+            format!("{all} accounted for: {}", list(&closed_parts(total)))
+        }
+        planned => {
+            let closed = total.verified.saturating_add(total.excluded).saturating_add(total.permitted);
+            let missing = planned.saturating_sub(closed);
+            let (planned, noun) =
+                (thousands(planned), if planned == 1 { "planned message" } else { "planned messages" });
+            let verb = if missing == 1 { "is" } else { "are" };
+            let parts = list(&open_parts(total));
+            format!("{} of {planned} {noun} {verb} not accounted for: {parts}", thousands(missing))
+        }
+    };
+    if markers.lost > 0 {
+        text.push_str("; ");
+        text.push_str(&lost_markers(markers));
+    }
+    text
+}
+
+/// The same in a few words, for one line: `1,000 planned, 988 verified, 10 unread, 2 failed (account open)`.
+pub fn line(total: &Account, markers: Markers) -> String {
+    let mut parts = vec![format!("{} planned", thousands(total.planned))];
+    parts.extend(closed_parts(total));
+    if !total.closes() {
+        parts.extend(open_parts(total));
+    }
+    if markers.lost > 0 {
+        parts.push(lost_markers(markers));
+    }
+    let end = match standing(total, markers) {
+        Standing::Closed => "",
+        Standing::Open => " (account open)",
+        Standing::Broken => " (promise broken)",
+    };
+    format!("{}{end}", list(&parts))
+}
+
+/// What the account says is broken: `the account has 3 lost messages`; none where nothing is.
+pub fn broken(accounts: &Accounts, but: &[&str]) -> Option<String> {
+    let classes = Account::BROKEN.iter().filter(|(name, _)| !but.contains(name));
+    let mut parts = counted(classes.map(|(name, count)| (*name, count(&accounts.total))), " messages");
+    if accounts.markers.lost > 0 && !but.contains(&"lost") {
+        let lost = accounts.markers.lost;
+        parts.push(format!("{} lost end {}", thousands(lost), if lost == 1 { "marker" } else { "markers" }));
+    }
+    (!parts.is_empty()).then(|| format!("the account has {}", parts.join(" and ")))
+}
+
+/// What to write in the scenario file about messages that are not accounted for, by producing scenario. Nothing where the
+/// account closes, or is open only by broken promises.
+pub fn advice<'a>(scenarios: impl IntoIterator<Item = (&'a str, &'a Account)>) -> Vec<String> {
+    let mut out: Vec<(&str, Vec<&str>, u64, u64)> = Vec::new();
+    for (name, account) in scenarios {
+        let open = UNJUDGED.into_iter().chain(UNACKED.into_iter().filter(|_| account.unacked() > 0));
+        for class in open {
+            let count = count_of(account, class);
+            if count == 0 {
+                continue;
+            }
+            match out.iter_mut().find(|(other, ..)| *other == class) {
+                Some((_, names, sum, planned)) => {
+                    names.push(name);
+                    *sum = sum.saturating_add(count);
+                    *planned = planned.saturating_add(account.planned);
+                }
+                None => out.push((class, vec![name], count, account.planned)),
+            }
+        }
+    }
+    out.into_iter().map(|(class, names, count, planned)| advice_on(class, &names, count, planned)).collect()
+}
+
+fn advice_on(class: &str, names: &[&str], count: u64, planned: u64) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    let names = names.join(" and ");
+    match class {
+        "unsent" => format!("a longer `timeout` or fewer `messages` in {names}"),
+        "failed" | "unknown" => {
+            let percent = count.saturating_mul(100).div_ceil(planned.max(1)).clamp(1, 100);
+            format!("`allow: {{{class}: {percent}%}}` in `all_acked`")
+        }
+        "expired" => format!(
+            "a longer `retention.ms` and a larger `retention.bytes` in the topic's `config`, or `verify: false` in {names}"
+        ),
+        "superseded" => {
+            format!("`cleanup.policy: delete` in the topic's `config`, or `verify: false` in {names}")
+        }
+        "unassigned" => format!("`audit: true` in `run`, or `verify: false` in {names}"),
+        _ => format!("a longer `timeout` in the reader, or `verify: false` in {names}"),
+    }
+}
+
+fn closed_parts(total: &Account) -> Vec<String> {
+    let mut parts = vec![format!("{} verified", thousands(total.verified))];
+    parts.extend(counted([("excluded", total.excluded), ("permitted", total.permitted)], ""));
+    parts
+}
+
+fn open_parts(total: &Account) -> Vec<String> {
+    let mut parts = counted(Account::BROKEN.iter().map(|(name, count)| (*name, count(total))), "");
+    parts.extend(counted(UNJUDGED.iter().map(|name| (*name, count_of(total, name))), ""));
+    if total.unacked() > 0 {
+        parts.extend(counted(UNACKED.iter().map(|name| (*name, count_of(total, name))), ""));
+        if total.permitted > 0 {
+            let last = parts.pop().unwrap_or_default();
+            parts.push(format!("{last} ({} of them permitted)", thousands(total.permitted)));
+        }
+    }
+    parts
+}
+
+/// `3 lost`, for each that is not 0.
+fn counted<'a>(classes: impl IntoIterator<Item = (&'a str, u64)>, noun: &str) -> Vec<String> {
+    let found = classes.into_iter().filter(|(_, count)| *count > 0);
+    found
+        .map(|(name, count)| {
+            let noun = if count == 1 { noun.trim_end_matches('s') } else { noun };
+            format!("{} {name}{noun}", thousands(count))
+        })
+        .collect()
+}
+
+fn lost_markers(markers: Markers) -> String {
+    let verb = if markers.lost == 1 { "is" } else { "are" };
+    format!("{} of {} end markers {verb} lost", thousands(markers.lost), thousands(markers.acked))
+}
+
+fn list(parts: &[String]) -> String {
+    parts.join(", ")
+}
+
+/// `1234567` as `1,234,567`.
+fn thousands(value: u64) -> String {
+    let digits = value.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
+    groups.join(",")
+}

@@ -1,0 +1,260 @@
+//! The status rule, on runs made by hand.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::account::{Standing, line, sentence, standing};
+use super::{RunRecord, Status};
+use crate::ids::RunTag;
+use crate::ledger::{Account, Accounts, Markers, PartitionAccount, ScenarioAccount};
+use crate::metrics::Snapshot;
+use crate::observe::{Cut, Ended, Observations, ScenarioSeen};
+use crate::plan::{self, Ask, CheckPlan, Plan};
+use crate::scenario::{self, LoadOptions, Position};
+
+const FILE: &str = "
+brokers: [a:1]
+topics: [{name: t, partitions: 1}]
+scenarios:
+  write: {type: produce, topic: t, messages: 1000}
+  read: {type: consume, topic: t}
+  tail: {type: consume, topic: t, from: any}
+  health: {type: metrics, url: 'http://a:2/metrics', every: 1s}
+";
+
+fn plan() -> Plan {
+    let scenario = scenario::load_text(Path::new("x.yaml"), FILE, &LoadOptions::new(&|_| None)).unwrap();
+    let mut plan = plan::build(&scenario);
+    // One check that passes whatever the account says.
+    plan.checks = vec![CheckPlan {
+        name: "some".to_owned(),
+        ask: Ask::CountAtLeast { expected: 1, metric: None },
+        scenario: Some("write".to_owned()),
+        implicit: false,
+        position: Position { file: "x.yaml".into(), line: 1, column: 1 },
+    }];
+    plan
+}
+
+fn scenario(name: &str, kind: &'static str) -> ScenarioSeen {
+    ScenarioSeen {
+        name: name.to_owned(),
+        kind,
+        ended: Ended::Done,
+        message: None,
+        counts: Snapshot { sent: 1000, acked: 1000, received: 1000, records: 1000, ..Snapshot::default() },
+        planned: None,
+        open_loop: None,
+        target_rate: None,
+        span: Some((std::time::Duration::ZERO, std::time::Duration::from_secs(1))),
+        brokers: Vec::new(),
+        topics: Vec::new(),
+        scrape: None,
+        watch: None,
+        uuids: None,
+    }
+}
+
+/// 1,000 messages, with what `change` makes of them.
+fn account(change: impl Fn(&mut Account)) -> Account {
+    let mut account =
+        Account { planned: 1000, sent: 1000, acked: 1000, verified: 1000, ..Account::default() };
+    change(&mut account);
+    account
+}
+
+fn accounts(account: Account, markers: Markers) -> Accounts {
+    let partition = PartitionAccount {
+        topic: 0,
+        partition: 0,
+        account: Account { planned: 0, unsent: 0, permitted: 0, ..account },
+    };
+    let scenario = ScenarioAccount { scenario: 0, account, partitions: vec![partition] };
+    Accounts { total: account, scenarios: vec![scenario], markers }
+}
+
+fn seen(account: Account) -> Observations {
+    Observations {
+        scenarios: vec![
+            scenario("write", "produce"),
+            scenario("read", "consume"),
+            scenario("tail", "consume"),
+            scenario("health", "metrics"),
+        ],
+        accounts: Some(accounts(account, Markers::default())),
+        ..Observations::default()
+    }
+}
+
+fn judged(seen: Observations) -> RunRecord {
+    RunRecord::new("r".to_owned(), RunTag::from_bits(1), String::new(), Arc::new(plan()), seen)
+}
+
+fn verdict(seen: Observations) -> (Status, String) {
+    let record = judged(seen);
+    (record.status, record.reason)
+}
+
+#[test]
+fn a_run_passes_whose_checks_pass_and_whose_account_closes() {
+    assert_eq!(verdict(seen(account(|_| {}))), (Status::Pass, "1 check passed".to_owned()));
+    let closed =
+        account(|a| (a.verified, a.excluded, a.acked, a.failed, a.permitted) = (700, 298, 998, 2, 2));
+    assert_eq!(verdict(seen(closed)).0, Status::Pass);
+    // Where nothing sends, there is no account to close.
+    assert_eq!(verdict(Observations { accounts: None, ..seen(account(|_| {})) }).0, Status::Pass);
+}
+
+#[test]
+fn a_broken_promise_fails_the_run_though_no_check_failed() {
+    for (name, count) in Account::BROKEN {
+        let broken = account(|a| {
+            a.verified = 997;
+            match name {
+                "lost" => a.lost = 3,
+                "unreadable" => a.unreadable = 3,
+                "skipped" => a.skipped = 3,
+                "corrupt" => a.corrupt = 3,
+                "misplaced" => a.misplaced = 3,
+                _ => a.rewritten = 3,
+            }
+        });
+        assert_eq!(count(&broken), 3, "{name}");
+        assert_eq!(verdict(seen(broken)), (Status::Fail, format!("the account has 3 {name} messages")));
+    }
+    let mut markers = seen(account(|_| {}));
+    markers.accounts = Some(accounts(account(|_| {}), Markers { acked: 2, lost: 1 }));
+    assert_eq!(verdict(markers), (Status::Fail, "the account has 1 lost end marker".to_owned()));
+}
+
+#[test]
+fn an_open_account_is_inconclusive_and_says_what_to_write() {
+    let open = account(|a| (a.verified, a.unread, a.acked, a.failed) = (988, 10, 998, 2));
+    assert_eq!(
+        verdict(seen(open)),
+        (
+            Status::Error,
+            "12 of 1,000 planned messages are not accounted for: 10 unread, 2 failed (write a longer `timeout` in the \
+             reader, or `verify: false` in `write`; `allow: {failed: 1%}` in `all_acked`)"
+                .to_owned()
+        )
+    );
+    let cases: [(fn(&mut Account), &str); 6] = [
+        (|a| a.unsent = 1, "(write a longer `timeout` or fewer `messages` in `write`)"),
+        (|a| (a.unknown, a.absent) = (1, 1), "(write `allow: {unknown: 1%}` in `all_acked`)"),
+        (|a| a.expired = 1, "`verify: false` in `write`)"),
+        (
+            |a| a.superseded = 1,
+            "(write `cleanup.policy: delete` in the topic's `config`, or `verify: false` in `write`)",
+        ),
+        (|a| a.unread = 1, "(write a longer `timeout` in the reader, or `verify: false` in `write`)"),
+        (|a| a.unassigned = 1, "(write `audit: true` in `run`, or `verify: false` in `write`)"),
+    ];
+    for (change, end) in cases {
+        let open = account(|a| {
+            change(a);
+            a.verified = 999;
+            a.sent = 1000 - a.unsent;
+            a.acked = a.sent - a.unknown;
+        });
+        let (status, reason) = verdict(seen(open));
+        assert_eq!(status, Status::Error, "{reason}");
+        assert!(reason.starts_with("1 of 1,000 planned messages is not accounted for: 1 "), "{reason}");
+        assert!(reason.ends_with(end), "{reason}");
+    }
+}
+
+#[test]
+fn a_scenario_that_ended_early_makes_the_run_inconclusive_unless_something_failed() {
+    let ended = |index: usize, ended: Ended| {
+        let mut seen = seen(account(|_| {}));
+        seen.scenarios[index].ended = ended;
+        verdict(seen)
+    };
+    for index in [0, 1] {
+        for early in [Ended::Timeout, Ended::Idle, Ended::Fatal] {
+            let (status, reason) = ended(index, early);
+            assert_eq!(status, Status::Error, "{index} {early:?}");
+            assert!(reason.contains("(write "), "{reason}");
+        }
+    }
+    assert_eq!(
+        ended(1, Ended::Timeout),
+        (Status::Error, "scenario `read` timed out (write a longer `timeout` there)".to_owned())
+    );
+    // Records of others never come to an end: a timeout is the normal one.
+    assert_eq!(ended(2, Ended::Timeout).0, Status::Pass);
+    assert_eq!(ended(2, Ended::Idle).0, Status::Pass);
+    assert_eq!(ended(2, Ended::Fatal).0, Status::Error);
+    // The run does not wait for this one.
+    assert_eq!(ended(3, Ended::Timeout).0, Status::Pass);
+    let mut broken = seen(account(|a| (a.verified, a.lost) = (999, 1)));
+    broken.scenarios[0].ended = Ended::Timeout;
+    assert_eq!(verdict(broken).0, Status::Fail);
+}
+
+#[test]
+fn a_cut_run_is_inconclusive() {
+    let cut = |cut: Cut| verdict(Observations { cut: Some(cut), ..seen(account(|_| {})) });
+    assert_eq!(
+        cut(Cut::Timeout),
+        (Status::Error, "the run timed out (write a longer `run.timeout`)".to_owned())
+    );
+    assert_eq!(cut(Cut::Signal("SIGTERM")).0, Status::Error);
+    let crashed =
+        Observations { crashed: vec!["`broker.0` ended by itself".to_owned()], ..seen(account(|_| {})) };
+    assert_eq!(verdict(crashed), (Status::Error, "`broker.0` ended by itself".to_owned()));
+}
+
+#[test]
+fn sums_that_do_not_add_up_are_a_bug_and_never_green() {
+    let record = judged(seen(account(|a| a.acked = 999)));
+    assert_eq!(record.status, Status::Error);
+    let bug = record.bug.unwrap();
+    assert!(bug.contains("sent is 1000, acked + failed + unknown is 999"), "{bug}");
+    assert!(record.reason.starts_with("kaf6 has a bug, please report it: "), "{}", record.reason);
+    // What such an account says is broken is not relied on.
+    assert_eq!(judged(seen(account(|a| a.lost = 1))).status, Status::Error);
+}
+
+#[test]
+fn the_account_reads_well() {
+    let words = |account: Account| {
+        let none = Markers::default();
+        (sentence(&account, none), line(&account, none), standing(&account, none))
+    };
+    assert_eq!(
+        words(account(|_| {})),
+        (
+            "All 1,000 planned messages are accounted for: 1,000 verified".to_owned(),
+            "1,000 planned, 1,000 verified".to_owned(),
+            Standing::Closed
+        )
+    );
+    assert_eq!(
+        words(account(|a| (a.verified, a.unread, a.acked, a.failed) = (988, 10, 998, 2))),
+        (
+            "12 of 1,000 planned messages are not accounted for: 10 unread, 2 failed".to_owned(),
+            "1,000 planned, 988 verified, 10 unread, 2 failed (account open)".to_owned(),
+            Standing::Open
+        )
+    );
+    let (text, short, broken) =
+        words(account(|a| (a.verified, a.lost, a.acked, a.failed, a.permitted) = (992, 3, 995, 5, 2)));
+    assert_eq!(
+        text,
+        "6 of 1,000 planned messages are not accounted for: 3 lost, 5 failed (2 of them permitted)"
+    );
+    assert!(
+        short.ends_with("2 permitted, 3 lost, 5 failed (2 of them permitted) (promise broken)"),
+        "{short}"
+    );
+    assert_eq!(broken, Standing::Broken);
+    let markers = Markers { acked: 3, lost: 1 };
+    assert_eq!(
+        sentence(&account(|_| {}), markers),
+        "All 1,000 planned messages are accounted for: 1,000 verified; 1 of 3 end markers is lost"
+    );
+    assert_eq!(standing(&account(|_| {}), markers), Standing::Broken);
+    assert_eq!(sentence(&Account::default(), Markers::default()), "No messages were planned");
+}

@@ -1,0 +1,177 @@
+//! The verdict on a run: passed, failed or inconclusive, with the reasons.
+//!
+//! Owns the status rule. A reason that is no broken promise ends with what to write in the scenario file.
+
+use super::account::{advice, broken, sentence};
+use super::readback::is_readback;
+use super::status::Status;
+use crate::checks::{self, CheckResult, Outcome};
+use crate::ledger::{Account, Accounts, Markers};
+use crate::observe::{Cut, Ended, Observations, ScenarioSeen};
+use crate::plan::{From, Plan, ScenarioPlan, Work};
+
+/// Failed checks and broken promises fail the run. Whatever keeps it from being judged makes it an error; so does having
+/// nothing to judge.
+pub(super) fn verdict(
+    plan: &Plan,
+    results: &[CheckResult],
+    seen: &Observations,
+    bug: Option<&str>,
+) -> (Status, String) {
+    let failures = failures(results, seen, bug.is_none());
+    if !failures.is_empty() {
+        let why = failures.into_iter().chain(bug.map(bug_reason)).chain(seen.crashed.iter().cloned());
+        return (Status::Fail, why.collect::<Vec<_>>().join("; "));
+    }
+    let why: Vec<String> = bug.map(bug_reason).into_iter().chain(doubts(plan, results, seen)).collect();
+    if why.is_empty() {
+        let plural = if results.len() == 1 { "check" } else { "checks" };
+        return (Status::Pass, format!("{} {plural} passed", results.len()));
+    }
+    (Status::Error, why.join("; "))
+}
+
+fn bug_reason(bug: &str) -> String {
+    format!("kaf6 has a bug, please report it: {bug}")
+}
+
+fn with(results: &[CheckResult], outcome: Outcome) -> impl Iterator<Item = &CheckResult> {
+    results.iter().filter(move |result| result.answer.outcome() == outcome)
+}
+
+/// The promises that were broken. An account whose sums do not add up is not `trusted`.
+fn failures(results: &[CheckResult], seen: &Observations, trusted: bool) -> Vec<String> {
+    let failed: Vec<String> = with(results, Outcome::Fail).map(describe).collect();
+    let mut why = Vec::new();
+    if !failed.is_empty() {
+        // As the reports list them: a check that several scenarios answer counts once for each.
+        why.push(format!("{} of {} checks failed: {}", failed.len(), results.len(), list(&failed)));
+    }
+    let kinds: Vec<&str> = with(results, Outcome::Fail).map(|result| result.check.ask.kind()).collect();
+    let accounts = seen.accounts.as_ref().filter(|_| trusted);
+    // What a failed check has said already is not said again.
+    why.extend(accounts.and_then(|accounts| broken(accounts, &reported_by(&kinds))));
+    why
+}
+
+/// The broken classes that failed checks of these types report.
+fn reported_by(kinds: &[&str]) -> Vec<&'static str> {
+    let classes: [(&str, &[&str]); 2] = [
+        ("no_loss", &["lost", "unreadable", "skipped"]),
+        ("no_corruption", &["corrupt", "misplaced", "rewritten"]),
+    ];
+    classes.into_iter().filter(|(kind, _)| kinds.contains(kind)).flat_map(|(_, them)| them).copied().collect()
+}
+
+/// What keeps a run without failures from passing.
+fn doubts(plan: &Plan, results: &[CheckResult], seen: &Observations) -> Vec<String> {
+    let mut why = Vec::new();
+    match &seen.cut {
+        Some(Cut::Timeout) => why.push("the run timed out (write a longer `run.timeout`)".to_owned()),
+        Some(Cut::Signal(name)) => why.push(format!("the run was stopped by {name}")),
+        Some(Cut::Abort(check)) => why.push(format!("check `{check}` ended the run")),
+        // What crashed is said below.
+        Some(Cut::Crash) | None => {}
+    }
+    let idle: Vec<String> = seen.scenarios.iter().filter(|s| s.ended.could_not_work()).map(idle).collect();
+    // Several scenarios mostly fail for one reason; the first says it.
+    why.extend(idle.first().cloned());
+    why.extend(seen.crashed.iter().cloned());
+    why.extend(plan.scenarios.iter().zip(&seen.scenarios).filter_map(|(plan, seen)| early_end(plan, seen)));
+    let unproven = checks::unproven(plan, seen);
+    why.extend(unproven.iter().map(checks::Unproven::reason));
+    // Where a scenario could not work, its messages are missing for that reason.
+    let account = seen.accounts.as_ref().filter(|_| idle.is_empty()).and_then(|them| open(plan, them));
+    let open = with(results, Outcome::Inconclusive);
+    let open: Vec<String> =
+        if account.is_some() { open.map(briefly).collect() } else { open.map(describe).collect() };
+    why.extend(account);
+    let count = format!("{} of {} checks could not be judged", open.len(), results.len());
+    if !open.is_empty() && !unproven.is_empty() {
+        // Most of them rest on the fault, and say so.
+        why.push(count);
+    } else if !open.is_empty() && idle.is_empty() {
+        why.push(format!("{count}: {}", list(&open)));
+    }
+    if results.is_empty() {
+        why.push(
+            "the file has no checks, so there is nothing to judge (write one under `checks`)".to_owned(),
+        );
+    }
+    why
+}
+
+fn idle(scenario: &ScenarioSeen) -> String {
+    let why = scenario.message.as_deref().unwrap_or("it never started");
+    format!("scenario `{}` could not work: {why}", scenario.name)
+}
+
+/// The early end of a scenario that the run waits for: by its timeout, its idle timeout, or a fatal error of its client.
+fn early_end(plan: &ScenarioPlan, seen: &ScenarioSeen) -> Option<String> {
+    if plan.is_background() {
+        return None;
+    }
+    // Without a limit, records of others never come to an end: a timeout is the normal one.
+    let endless = matches!(&plan.work, Work::Consume(it) if it.from == From::Any && it.limit.is_none());
+    let readback = is_readback(&seen.name);
+    let (what, write) = match seen.ended {
+        Ended::Timeout | Ended::Idle if endless => return None,
+        Ended::Timeout if readback => {
+            ("timed out", "a longer `run.timeout`, or `verify: false` in its producers")
+        }
+        Ended::Timeout => ("timed out", "a longer `timeout` there"),
+        Ended::Idle if readback => ("received nothing for too long", "`verify: false` in its producers"),
+        Ended::Idle => ("received nothing for too long", "a longer `idle_timeout` there"),
+        Ended::Fatal if matches!(plan.work, Work::Produce(_)) => {
+            ("ended by a fatal client error", "`idempotence: false` there if the broker does not support it")
+        }
+        Ended::Fatal => ("ended by a fatal client error", "`messages` or `iterations` that end before it"),
+        _ => return None,
+    };
+    let detail = seen.message.as_ref().map_or_else(String::new, |message| format!(": {message}"));
+    Some(format!("scenario `{}` {what}{detail} (write {write})", seen.name))
+}
+
+/// The open account with what to write; none where it closes.
+fn open(plan: &Plan, accounts: &Accounts) -> Option<String> {
+    if accounts.closes() {
+        return None;
+    }
+    let named = accounts.scenarios.iter().filter_map(|scenario| {
+        Some((plan.scenarios.get(scenario.scenario)?.name.as_str(), &scenario.account))
+    });
+    let named: Vec<(&str, &Account)> = named.collect();
+    let advice = advice(named);
+    let write = if advice.is_empty() { String::new() } else { format!(" (write {})", advice.join("; ")) };
+    let mut text = sentence(&accounts.total, Markers::default());
+    // It stands in the middle of a sentence.
+    text.get_mut(..1).map(str::make_ascii_lowercase);
+    Some(format!("{text}{write}"))
+}
+
+fn describe(result: &CheckResult) -> String {
+    let answer = &result.answer;
+    let detail = if answer.message().is_empty() {
+        answer.actual().to_owned()
+    } else {
+        format!("{}, {}", answer.actual(), answer.message())
+    };
+    format!("{} ({detail})", result.check.name)
+}
+
+/// A check beside the open account: those that repeat it are named only.
+fn briefly(result: &CheckResult) -> String {
+    match result.check.ask.kind() {
+        "all_acked" | "no_loss" => result.check.name.clone(),
+        _ => describe(result),
+    }
+}
+
+fn list(items: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let mut text = items.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join("; ");
+    if items.len() > SHOWN {
+        text = format!("{text}; and {} more", items.len() - SHOWN);
+    }
+    text
+}

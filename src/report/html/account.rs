@@ -1,0 +1,193 @@
+//! Where every message went: the account of each producing scenario, and of the run.
+//!
+//! Owns which columns are shown, and which partitions stand in view.
+
+use super::super::chart::prose;
+use super::super::format::{count, plural};
+use super::super::summary::{AccountSummary, AccountsSummary, PartitionAccountSummary, Summary};
+use super::super::words::{account_advice, account_sentence, class_meaning, standing};
+use crate::ledger::Account;
+use crate::record::account::{Standing, UNACKED, UNJUDGED, count_of};
+
+/// More partitions of one scenario than this are left to summary.json.
+const MAX_ROWS: usize = 100;
+/// Columns that are shown even where they are 0.
+const ALWAYS: [&str; 4] = ["planned", "sent", "acked", "verified"];
+/// What became of unknown messages: shown below their number.
+const OF_UNKNOWN: [&str; 3] = ["found", "absent", "unchecked"];
+
+pub(super) struct AccountTable {
+    pub sentence: String,
+    /// The sign of the sentence.
+    pub class: &'static str,
+    pub advice: String,
+    pub groups: Vec<Group>,
+    pub columns: Vec<Column>,
+    pub rows: Vec<Row>,
+    pub partitions: Vec<Partitions>,
+}
+
+/// Columns that belong together.
+pub(super) struct Group {
+    pub label: &'static str,
+    pub span: usize,
+}
+
+pub(super) struct Column {
+    pub name: &'static str,
+    pub meaning: String,
+    /// The first of its group.
+    pub first: bool,
+}
+
+pub(super) struct Row {
+    pub name: String,
+    pub is_total: bool,
+    pub cells: Vec<Cell>,
+}
+
+pub(super) struct Cell {
+    pub label: &'static str,
+    pub value: String,
+    pub note: String,
+    /// `fail` for a broken promise, `inconclusive` for what is open, `zero` for nothing.
+    pub class: &'static str,
+    pub first: bool,
+}
+
+/// The partitions of one scenario.
+pub(super) struct Partitions {
+    pub label: String,
+    pub open: bool,
+    pub columns: Vec<Column>,
+    pub rows: Vec<Row>,
+    pub hidden: String,
+}
+
+/// The groups of columns, in their order.
+fn groups() -> [(&'static str, Vec<&'static str>); 5] {
+    let broken = Account::BROKEN.iter().map(|(name, _)| *name).collect();
+    [
+        ("Sent", vec!["planned", "sent", "acked"]),
+        ("Not acked", UNACKED.to_vec()),
+        ("Accounted for", vec!["verified", "excluded", "permitted"]),
+        ("Promise broken", broken),
+        ("Not judged", UNJUDGED.to_vec()),
+    ]
+}
+
+pub(super) fn account(run: &Summary) -> Option<AccountTable> {
+    let accounts = run.accounts.as_ref()?;
+    let total = accounts.total.to_account();
+    let (groups, columns) = columns(&[total], &ALWAYS);
+    let mut rows: Vec<Row> = accounts
+        .scenarios
+        .iter()
+        .map(|(name, it)| row(name.clone(), &it.account.to_account(), &columns))
+        .collect();
+    if rows.len() > 1 {
+        rows.push(Row { is_total: true, ..row("All".to_owned(), &total, &columns) });
+    }
+    Some(AccountTable {
+        sentence: format!("{}.", account_sentence(run).unwrap_or_default()),
+        class: match standing(accounts) {
+            Standing::Closed => "pass",
+            Standing::Open => "inconclusive",
+            Standing::Broken => "fail",
+        },
+        advice: advice(accounts),
+        groups,
+        columns,
+        rows,
+        partitions: accounts
+            .scenarios
+            .iter()
+            .filter_map(|(name, it)| partitions(name, &it.partitions))
+            .collect(),
+    })
+}
+
+/// What to write about messages that nobody could judge.
+fn advice(accounts: &AccountsSummary) -> String {
+    let advice = account_advice(accounts);
+    if advice.is_empty() {
+        return String::new();
+    }
+    prose(&format!("To account for them, write {}.", advice.join("; ")))
+}
+
+/// The columns in which any of the accounts has something, with the groups above them.
+fn columns(accounts: &[Account], always: &[&str]) -> (Vec<Group>, Vec<Column>) {
+    let (mut labels, mut out) = (Vec::new(), Vec::new());
+    for (label, names) in groups() {
+        let shown = |name: &&str| always.contains(name) || accounts.iter().any(|a| count_of(a, name) > 0);
+        let names: Vec<&'static str> = names.into_iter().filter(shown).collect();
+        if names.is_empty() {
+            continue;
+        }
+        labels.push(Group { label, span: names.len() });
+        for (i, name) in names.into_iter().enumerate() {
+            // A tooltip shows backquotes as they are.
+            out.push(Column { name, meaning: class_meaning(name).replace('`', "\""), first: i == 0 });
+        }
+    }
+    (labels, out)
+}
+
+fn row(name: String, account: &Account, columns: &[Column]) -> Row {
+    Row { name, is_total: false, cells: columns.iter().map(|column| cell(account, column)).collect() }
+}
+
+fn cell(account: &Account, column: &Column) -> Cell {
+    let n = count_of(account, column.name);
+    let is_broken = Account::BROKEN.iter().any(|(name, _)| *name == column.name);
+    let is_open =
+        UNJUDGED.contains(&column.name) || (UNACKED.contains(&column.name) && account.unacked() > 0);
+    let class = match n {
+        0 => "zero",
+        _ if is_broken => "fail",
+        _ if is_open => "inconclusive",
+        _ => "",
+    };
+    let note = if column.name == "unknown" && n > 0 { of_unknown(account) } else { String::new() };
+    Cell { label: column.name, value: count(n), note, class, first: column.first }
+}
+
+fn of_unknown(account: &Account) -> String {
+    let parts = OF_UNKNOWN.iter().map(|name| (name, count_of(account, name))).filter(|(_, n)| *n > 0);
+    parts.map(|(name, n)| format!("{} {name}", count(n))).collect::<Vec<_>>().join(", ")
+}
+
+/// The partitions of a scenario: those with something broken or open first.
+fn partitions(name: &str, partitions: &[PartitionAccountSummary]) -> Option<Partitions> {
+    if partitions.is_empty() {
+        return None;
+    }
+    let accounts: Vec<Account> =
+        partitions.iter().map(|it| AccountSummary::to_account(&it.account)).collect();
+    // What was planned is known of a scenario only.
+    let (_, columns) = columns(&accounts, &ALWAYS[1..]);
+    let mut rows: Vec<(bool, Row)> = partitions
+        .iter()
+        .zip(&accounts)
+        .map(|(it, account)| {
+            let odd = account.broken() + account.unjudged() + account.failed + account.unknown > 0;
+            (odd, row(format!("{}[{}]", it.topic, it.partition), account, &columns))
+        })
+        .collect();
+    rows.sort_by_key(|(odd, _)| !odd);
+    let odd = rows.iter().filter(|(odd, _)| *odd).count();
+    let hidden = rows.len().saturating_sub(MAX_ROWS);
+    let all = plural(rows.len() as u64, "partition", "partitions");
+    let label = match odd {
+        0 => format!("{all} of {name}"),
+        odd => format!("{all} of {name}, {} to look at", count(odd as u64)),
+    };
+    Some(Partitions {
+        label,
+        open: odd > 0 && rows.len() <= 12,
+        rows: rows.into_iter().take(MAX_ROWS).map(|(_, row)| row).collect(),
+        columns,
+        hidden: if hidden > 0 { count(hidden as u64) } else { String::new() },
+    })
+}

@@ -1,0 +1,203 @@
+//! The account in a summary: where every message went, for the run, each producing scenario and each partition.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::ledger::{Account, Accounts, Markers};
+
+/// Where every message went. Absent where nothing of the file sends.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AccountsSummary {
+    /// Every planned message is verified, excluded or permitted, and no end marker is lost.
+    pub closed: bool,
+    /// All scenarios together.
+    pub total: AccountSummary,
+    /// End markers: one record that kaf6 writes behind all messages of each partition.
+    pub markers: MarkersSummary,
+    /// Each scenario that sends, by its name.
+    pub scenarios: IndexMap<String, ScenarioAccountSummary>,
+}
+
+/// The account of one producing scenario.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ScenarioAccountSummary {
+    /// All of its messages.
+    #[serde(flatten)]
+    pub account: AccountSummary,
+    /// Each partition that it sent to.
+    pub partitions: Vec<PartitionAccountSummary>,
+}
+
+/// The account of one scenario's messages to one partition, without what is known of the whole scenario only.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PartitionAccountSummary {
+    /// Topic.
+    pub topic: String,
+    /// Partition.
+    pub partition: i32,
+    /// Its messages.
+    #[serde(flatten)]
+    pub account: AccountSummary,
+}
+
+/// End markers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MarkersSummary {
+    /// Those that the brokers acked.
+    pub acked: u64,
+    /// Acked, and not in the log.
+    pub lost: u64,
+}
+
+/// Messages by class. planned = unsent + sent; sent = acked + failed + unknown; unknown = found + absent + unchecked;
+/// acked is the sum of verified, excluded and all classes behind them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AccountSummary {
+    /// What would be handed to the client if nothing broke. Absent for a partition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planned: Option<u64>,
+    /// Never handed to the client. Absent for a partition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsent: Option<u64>,
+    /// Handed to the client.
+    pub sent: u64,
+    /// The broker answered without error.
+    pub acked: u64,
+    /// Known not to be in the log.
+    pub failed: u64,
+    /// Neither acked nor failed.
+    pub unknown: u64,
+    /// Unknown, and read.
+    pub found: u64,
+    /// Unknown, and not in a log that was read to its end.
+    pub absent: u64,
+    /// Unknown, and nobody read that far.
+    pub unchecked: u64,
+    /// Failed and unknown messages that the file allows. Absent for a partition.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub permitted: Option<u64>,
+    /// Acked and read at the acked offset, unaltered.
+    pub verified: u64,
+    /// Acked; their producer says `verify: false`.
+    pub excluded: u64,
+    /// Acked; a fresh client read past their offsets and did not find them.
+    pub lost: u64,
+    /// Acked; a broker that could be reached gave no record there for `run.unreadable_after`.
+    pub unreadable: u64,
+    /// Acked; a reader passed their offsets without them, a fresh client found them.
+    pub skipped: u64,
+    /// Acked; altered when read.
+    pub corrupt: u64,
+    /// Acked at one offset and read at others only.
+    pub misplaced: u64,
+    /// Acked and read, and their offset holds another message at another time.
+    pub rewritten: u64,
+    /// Acked; removed by retention before anybody read them.
+    pub expired: u64,
+    /// Acked; removed by compaction, a later record of the same key is there.
+    pub superseded: u64,
+    /// Acked; a reader or the audit did not get that far.
+    pub unread: u64,
+    /// Acked; nobody was to read them.
+    pub unassigned: u64,
+}
+
+impl AccountSummary {
+    /// Of a scenario or of the run.
+    pub fn of(account: &Account) -> Self {
+        Self {
+            planned: Some(account.planned),
+            unsent: Some(account.unsent),
+            permitted: Some(account.permitted),
+            ..Self::of_partition(account)
+        }
+    }
+
+    /// Of a partition: without what is known of a scenario only.
+    pub fn of_partition(account: &Account) -> Self {
+        Self {
+            planned: None,
+            unsent: None,
+            sent: account.sent,
+            acked: account.acked,
+            failed: account.failed,
+            unknown: account.unknown,
+            found: account.found,
+            absent: account.absent,
+            unchecked: account.unchecked,
+            permitted: None,
+            verified: account.verified,
+            excluded: account.excluded,
+            lost: account.lost,
+            unreadable: account.unreadable,
+            skipped: account.skipped,
+            corrupt: account.corrupt,
+            misplaced: account.misplaced,
+            rewritten: account.rewritten,
+            expired: account.expired,
+            superseded: account.superseded,
+            unread: account.unread,
+            unassigned: account.unassigned,
+        }
+    }
+
+    /// For arithmetic: a class of a file may hold any number, and sums of them have to stay in range.
+    pub fn to_account(&self) -> Account {
+        const MOST: u64 = 1 << 56;
+        let of = |count: u64| count.min(MOST);
+        let maybe = |count: Option<u64>| of(count.unwrap_or(0));
+        Account {
+            planned: maybe(self.planned),
+            unsent: maybe(self.unsent),
+            sent: of(self.sent),
+            acked: of(self.acked),
+            failed: of(self.failed),
+            unknown: of(self.unknown),
+            found: of(self.found),
+            absent: of(self.absent),
+            unchecked: of(self.unchecked),
+            permitted: maybe(self.permitted),
+            verified: of(self.verified),
+            excluded: of(self.excluded),
+            lost: of(self.lost),
+            unreadable: of(self.unreadable),
+            skipped: of(self.skipped),
+            corrupt: of(self.corrupt),
+            misplaced: of(self.misplaced),
+            rewritten: of(self.rewritten),
+            expired: of(self.expired),
+            superseded: of(self.superseded),
+            unread: of(self.unread),
+            unassigned: of(self.unassigned),
+        }
+    }
+}
+
+impl MarkersSummary {
+    /// As the ledger has them.
+    pub const fn to_markers(self) -> Markers {
+        Markers { acked: self.acked, lost: self.lost }
+    }
+}
+
+impl AccountsSummary {
+    /// The accounts of a run whose scenarios and topics have these names.
+    pub fn of(accounts: &Accounts, scenario: impl Fn(usize) -> String, topics: &[String]) -> Self {
+        let scenarios = accounts.scenarios.iter().map(|it| {
+            let partitions = it.partitions.iter().map(|row| PartitionAccountSummary {
+                topic: topics.get(row.topic).cloned().unwrap_or_default(),
+                partition: row.partition,
+                account: AccountSummary::of_partition(&row.account),
+            });
+            let account = AccountSummary::of(&it.account);
+            (scenario(it.scenario), ScenarioAccountSummary { account, partitions: partitions.collect() })
+        });
+        Self {
+            closed: accounts.closes(),
+            total: AccountSummary::of(&accounts.total),
+            markers: MarkersSummary { acked: accounts.markers.acked, lost: accounts.markers.lost },
+            scenarios: scenarios.collect(),
+        }
+    }
+}

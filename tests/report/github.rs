@@ -1,0 +1,37 @@
+//! What GitHub shows of the account: a line in the step summary, and annotations at the producing scenarios.
+
+use std::path::Path;
+
+use kaf6::report::github::{annotations, markdown};
+
+use crate::fixtures;
+
+#[test]
+fn the_step_summary_says_where_the_messages_went() {
+    let text = markdown(&[fixtures::open()], Path::new("reports"));
+    let line = "messages: 1,000 planned, 788 verified, 200 excluded, 10 unread, 2 failed (account open)";
+    assert!(text.contains(line), "{text}");
+    assert!(
+        text.contains(r"write a longer \`timeout\` in the reader"),
+        "what to write is not cut off: {text}"
+    );
+    assert!(text.contains("| verify:orders | read back by kaf6 |"), "{text}");
+}
+
+#[test]
+fn a_broken_promise_is_an_error_at_the_scenario_that_sent() {
+    let text = annotations(&[fixtures::fail()], None);
+    let line = "::error file=examples/s4-durability.yaml,line=7,col=3,title=messages of write%3A a promise is broken::\
+                3 lost: Acked, but missing from the log, also when a fresh client read it again.\n";
+    assert!(text.contains(line), "{text}");
+}
+
+#[test]
+fn an_open_account_is_a_warning_with_what_to_write() {
+    let text = annotations(&[fixtures::open()], None);
+    let line = "::warning file=examples/backlog.yaml,line=5,col=3,title=messages of write are not accounted for::\
+                12 of 800 planned messages are not accounted for: 10 unread, 2 failed (write a longer `timeout` in the reader, \
+                or `verify: false` in `write`; `allow: {failed: 1%25}` in `all_acked`)\n";
+    assert!(text.contains(line), "{text}");
+    assert!(!text.contains("messages of log"), "its messages are excluded: {text}");
+}
