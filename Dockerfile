@@ -9,7 +9,11 @@ ARG PROFILE=release
 WORKDIR /build
 # Dependencies first, on an empty crate: librdkafka, OpenSSL and the rest are built again only when these files change.
 COPY Cargo.toml Cargo.lock build.rs ./
-RUN mkdir src && touch src/lib.rs && echo 'fn main() {}' >src/main.rs \
+# Crates for tests alone: cargo wants to see them.
+COPY tests/liar/Cargo.toml tests/liar/
+COPY tests/oracle/Cargo.toml tests/oracle/
+RUN mkdir -p src tests/liar/src tests/oracle/src && touch tests/liar/src/lib.rs tests/oracle/src/lib.rs \
+    && touch src/lib.rs && echo 'fn main() {}' >src/main.rs \
     && cargo build --locked --profile "$PROFILE" --bin kaf6
 COPY templates templates
 COPY src src

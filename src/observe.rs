@@ -263,6 +263,8 @@ pub struct WatchSeen {
     pub changes: Vec<MetadataChange>,
     /// Changes beyond those that are kept.
     pub more_changes: u64,
+    /// What the answers did not say, so that its changes could not be seen.
+    pub unseen: Vec<Aspect>,
 }
 
 /// A broker that a `watch` asks for itself.

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use kaf6::kafka::{
     Client, Code, Delivery, Embedded, Outcome, Producer, ProducerEventKind, ProducerOptions, Range,
-    ReadEvent, ReaderOptions, ReaderSet, SendError, TopicOutcome, TopicSpec, ensure_topics, metadata, probe,
-    read_range,
+    ReadEvent, ReaderOptions, ReaderSet, SendError, TopicOutcome, TopicSpec, Waits, ensure_topics, metadata,
+    probe, read_range,
 };
 use kaf6::plan::{Acks, ClientSettings, StartOffset};
 
@@ -265,6 +265,75 @@ fn a_flush_does_not_wait_for_the_linger_and_tells_each_end_when_it_comes() {
     assert!(flush(&mut producer, 1) > Duration::from_millis(500));
 }
 
+/// An idempotent producer that has sent one message, whose next requests fail with these codes; with another sent after that, its
+/// events.
+fn idempotent(codes: &[i32]) -> (Embedded, Producer, BTreeMap<u64, Outcome>, Vec<ProducerEventKind>) {
+    let (embedded, client) = start(1);
+    let linger = Duration::from_millis(200);
+    let options = ProducerOptions { idempotence: true, linger, ..ProducerOptions::new("t") };
+    let mut producer = Producer::open(&client, &options).unwrap();
+    assert_eq!(acked(&send(&mut producer, 0, 0..1)), 1);
+    assert!(producer.events().is_empty(), "its first identity is no change");
+    embedded.push_errors(PRODUCE, &codes.iter().map(|code| Code(*code)).collect::<Vec<_>>());
+    let outcomes = send(&mut producer, 0, 1..4);
+    let kinds = producer.events().into_iter().map(|event| event.kind);
+    let kinds = kinds.filter(|kind| *kind != ProducerEventKind::Disconnected).collect();
+    (embedded, producer, outcomes, kinds)
+}
+
+#[test]
+fn a_batch_sent_again_under_one_identity_is_no_change_of_it() {
+    let (_embedded, producer, outcomes, kinds) = idempotent(&[7]);
+    assert_eq!(acked(&outcomes), 3);
+    assert_eq!(kinds, [ProducerEventKind::Retried { messages: 3, maybe_written: true }]);
+    assert_eq!(producer.fatal(), None);
+}
+
+#[test]
+fn an_idempotent_producer_tells_when_it_goes_on_under_another_identity() {
+    // UNKNOWN_PRODUCER_ID of a batch that was not sent before: librdkafka takes the next epoch and sends it again.
+    let (_embedded, producer, outcomes, kinds) = idempotent(&[59]);
+    assert_eq!(acked(&outcomes), 3);
+    let again = ProducerEventKind::Retried { messages: 3, maybe_written: false };
+    assert_eq!(kinds, [again, ProducerEventKind::IdentityChanged]);
+    assert_eq!(producer.fatal(), None);
+}
+
+#[test]
+fn an_idempotent_producer_is_given_up_where_the_broker_lost_its_place() {
+    let (_embedded, producer, outcomes, _) = idempotent(&[45]);
+    assert_eq!(acked(&outcomes), 0);
+    let (code, text) = producer.fatal().unwrap();
+    assert_eq!(code, Code(45));
+    assert!(text.contains("desynchronization"), "{text}");
+}
+
+#[test]
+fn a_batch_that_the_broker_says_it_has_is_acked_without_a_place() {
+    let (_embedded, _, outcomes, kinds) = idempotent(&[46]);
+    assert!(outcomes.values().all(|outcome| *outcome == Outcome::AckedNowhere), "{outcomes:?}");
+    assert_eq!(kinds, [ProducerEventKind::Duplicate { first: 1, messages: 3 }]);
+}
+
+#[test]
+fn each_broker_is_asked_for_itself() {
+    let embedded = Embedded::start(2, &[("t".into(), 3, 1)]).unwrap();
+    let client = Client::embedded(&embedded, &ClientSettings::default()).unwrap();
+    let brokers = embedded.bootstrap();
+    for broker in &brokers {
+        let metadata = metadata::fetch_from(&client, broker, &["t", "none"], SOON).unwrap();
+        assert_eq!(metadata.brokers.len(), 2);
+        assert!(metadata.topic("t").unwrap().is_ready());
+        assert_eq!(metadata.topic("none").unwrap().code, Code(3));
+        assert!(metadata.answered_by.starts_with(broker.as_str()), "{metadata:?}");
+    }
+    embedded.set_down(2);
+    let short = Duration::from_millis(500);
+    let error = metadata::fetch_from(&client, &brokers[1], &["t"], short).unwrap_err();
+    assert!(error.contains("refused"), "{error}");
+    assert!(metadata::fetch_from(&client, &brokers[0], &["t"], SOON).is_ok());
+}
+
 #[test]
 fn closing_ends_every_message_and_itself_with_the_broker_gone() {
     let (embedded, client) = start(1);
@@ -437,6 +506,64 @@ fn a_missing_topic_or_partition_is_said_at_once() {
     assert_eq!(error.code(), Some(Code(3)), "{error}");
     assert!(error.to_string().contains("t/5"), "{error}");
     assert!(start.elapsed() < Duration::from_secs(2));
+}
+
+#[test]
+fn a_partition_that_is_unknown_at_first_is_read_once_it_is_there() {
+    let (embedded, client) = start(1);
+    let later = ReaderOptions { topic: "later".into(), ..options(&[0, 1]) };
+    assert_eq!(ReaderSet::open(&client, &later).err().unwrap().code(), Some(Code(3)));
+    let mut readers = ReaderSet::open_unknown_too(&client, &later).unwrap();
+    assert!(readers.is_unknown(0) && readers.is_unknown(1));
+    assert_eq!(metadata::known(&client, "later", SOON), Some(vec![]));
+    embedded.create_topic("later", 2, 1).unwrap();
+    assert_eq!(metadata::known(&client, "later", SOON), Some(vec![0, 1]));
+    let mut producer = Producer::open(&client, &ProducerOptions::new("later")).unwrap();
+    assert_eq!(acked(&send(&mut producer, 1, 0..7)), 7);
+    readers.restart(0);
+    readers.restart(1);
+    let mut offsets = Vec::new();
+    let deadline = Instant::now() + SOON;
+    while offsets.len() < 7 && Instant::now() < deadline {
+        readers.wait(Duration::from_millis(100));
+        readers.drain(usize::MAX, &mut |event| match event {
+            ReadEvent::Record(record) => offsets.push(record.offset),
+            ReadEvent::Error { code, .. } if code.means_gone() => {}
+            event => panic!("{event:?}"),
+        });
+    }
+    assert_eq!(offsets, (0..7).collect::<Vec<_>>());
+    assert!(readers.is_unknown(0) && !readers.is_unknown(1));
+}
+
+#[test]
+fn a_reread_waits_for_a_partition_that_is_unknown_and_says_where_it_is() {
+    let (embedded, client) = start(1);
+    let told = std::cell::Cell::new(0);
+    let client = client.with_waits(Waits::short());
+    let progress = |_| told.set(told.get() + 1);
+    let place = |topic| Range { topic, progress: &progress, ..range(0, 3) };
+    let short = Duration::from_millis(600);
+    let gone = read_range(&client, &place("never"), short, &mut |_| {}).unwrap_err();
+    assert!(gone.code().is_some_and(Code::means_gone), "{gone}");
+    assert!(told.get() > 2, "{}", told.get());
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(400));
+            embedded.create_topic("late", 1, 1).unwrap();
+            let mut producer = Producer::open(&client, &ProducerOptions::new("late")).unwrap();
+            assert_eq!(acked(&send(&mut producer, 0, 0..4)), 4);
+        });
+        let mut got = 0;
+        let end = read_range(&client, &place("late"), SOON, &mut |event| {
+            got += i32::from(matches!(event, ReadEvent::Record(_)));
+        });
+        assert!(end.unwrap().passed);
+        assert_eq!(got, 4);
+    });
+    embedded.set_down(-1);
+    let away = read_range(&client, &place("t"), short, &mut |_| {}).unwrap_err();
+    assert!(!away.code().is_some_and(Code::means_gone), "{away}");
 }
 
 #[test]

@@ -44,6 +44,7 @@ fn each_example_has_its_plan() {
         let stem = Path::new(path).file_stem().unwrap().to_str().unwrap();
         let scenario = load(path).unwrap_or_else(|d| panic!("{d}"));
         let plan = plan::build(&scenario);
+        assert!(plan.warnings.is_empty(), "{:?}", plan.warnings);
         let page = format!("{}\n\n{}", timeline::validate_line(&plan), timeline::render(&plan));
         insta::assert_snapshot!(format!("plan_{stem}"), page);
     }
@@ -292,15 +293,21 @@ fn implicit_checks_are_added_where_they_can_be_judged() {
     let others = ["no_duplicates", "no_corruption", "in_order", "offsets_monotonic"];
     let all = [&["no_loss"][..], &others, &["all_acked"]].concat();
     let reading = |how: &str| GOOD.replace("{type: consume}", &format!("{{type: consume, {how}}}"));
-    let unread = ["no_duplicates", "no_corruption", "in_order", "offsets_monotonic", "all_acked"];
+    let of = |kinds: &[&str], reader: &str| -> Vec<String> {
+        kinds.iter().map(|kind| format!("{kind}:{reader}")).collect()
+    };
+    let sent = || vec!["all_acked".to_owned()];
+    // What `read` leaves out is read by a reader that nobody wrote.
+    let part = [of(&others, "read"), of(&all[..5], "verify:t"), sent()].concat();
     assert_eq!(names(GOOD), all);
     assert_eq!(names(&GOOD.replace("rate: 50/s", "acks: 0")), others);
-    assert_eq!(names(&GOOD.replace("rate: 50/s", "verify: false")), unread);
-    assert_eq!(names(&reading("limit: 999")), unread);
+    assert_eq!(names(&GOOD.replace("rate: 50/s", "verify: false")), all[1..]);
+    assert_eq!(names(&reading("limit: 999")), part);
     assert_eq!(names(&reading("limit: 1000")), all);
-    assert_eq!(names(&reading("offset: 5")), unread);
-    assert_eq!(names(&reading("from: any")), ["all_acked"]);
-    assert_eq!(names(&reading("topic: u")), ["all_acked"]);
+    assert_eq!(names(&reading("offset: 5")), part);
+    assert_eq!(names(&reading("from: any")), all);
+    assert_eq!(names(&reading("topic: u")), all);
+    assert_eq!(names(&format!("{}run: {{audit: false}}\n", reading("from: any"))), ["all_acked"]);
     let strict = format!("{GOOD}checks: [{{name: mine, type: in_order, strict: true}}]\n");
     assert_eq!(
         names(&strict),
@@ -311,11 +318,8 @@ fn implicit_checks_are_added_where_they_can_be_judged() {
     assert_eq!(names(&two).len(), 11);
     let taken = format!("{GOOD}checks: [{{name: no_loss, type: count_equals, expected: 5}}]\n");
     assert_eq!(names(&taken)[..2], ["no_loss!", "no_loss:read"]);
-    // Records of a round trip are a kind of their own.
-    assert_eq!(
-        names(&GOOD.replace("type: produce, messages: 1000, rate: 50/s", "type: roundtrip")),
-        ["all_acked"]
-    );
+    // No consumer counts records of a round trip; they are read back all the same.
+    assert_eq!(names(&GOOD.replace("type: produce, messages: 1000, rate: 50/s", "type: roundtrip")), all);
 }
 
 #[test]
@@ -352,6 +356,82 @@ fn no_loss_may_be_asked_of_a_reader_of_a_part() {
         let plan = plan::build(&text("f.yaml", &format!("{file}checks: [{{type: no_loss}}]\n")).unwrap());
         assert_eq!(plan.checks.iter().filter(|check| check.ask == plan::Ask::NoLoss).count(), 1);
     }
+}
+
+#[test]
+fn what_is_read_back_can_be_asked_about_without_a_consumer() {
+    let file = |producer: &str, rest: &str| {
+        let file = format!("brokers: embedded\nscenarios: {{w: {{type: {producer}, topic: t}}}}\n{rest}");
+        text("f.yaml", &file).map(|scenario| plan::build(&scenario).checks)
+    };
+    let asks = "checks: [{type: in_order, strict: true}, {type: threshold, expr: duplicate == 0}]\n";
+    let checks = file("produce, messages: 1", asks).unwrap();
+    let kinds: Vec<&str> = checks.iter().map(|check| check.ask.kind()).collect();
+    let added = ["no_loss", "no_duplicates", "no_corruption", "offsets_monotonic", "all_acked"];
+    assert_eq!(kinds, [&["in_order", "threshold"][..], &added].concat());
+    assert!(file("roundtrip", asks).is_ok());
+    for producer in ["produce, messages: 1, verify: false", "produce, messages: 1, acks: 0", "connect"] {
+        assert!(file(producer, asks).is_err(), "{producer}");
+    }
+    assert!(file("produce, messages: 1", &format!("{asks}run: {{audit: false}}\n")).is_err());
+}
+
+/// The warnings of a good file, as they are printed.
+fn warned(file: &str) -> String {
+    let plan = plan::build(&text("f.yaml", file).unwrap_or_else(|d| panic!("{d}")));
+    scenario::diagnostics::render_warnings(&plan.warnings, false)
+}
+
+#[test]
+fn a_reader_of_a_topic_that_nobody_writes_is_warned_of() {
+    let read = |how: &str| {
+        warned(&format!(
+            "brokers: embedded\ntopics: [{{name: t}}]\nscenarios:\n  \
+             write: {{type: produce, topic: orders, messages: 5}}\n  read: {{type: consume{how}}}\n"
+        ))
+    };
+    insta::assert_snapshot!(read(", topic: ordres"), @"
+    f.yaml:5:32: warning: no scenario of the file produces to `ordres`: `read` reads whatever is there, and verifies nothing
+    5 |   read: {type: consume, topic: ordres}
+      |                                ^^^^^^
+      = did you mean `orders`? To read what others wrote, write `from: any`
+    ");
+    insta::assert_snapshot!(read(""), @"
+    f.yaml:5:3: warning: no scenario of the file produces to its topic: `read` reads whatever is there, and verifies nothing
+    5 |   read: {type: consume}
+      |   ^^^^
+      = check the topic's name; to read what others wrote, write `from: any`
+    ");
+    let secret = read(", topic: \"${NUMBER}\"");
+    assert!(secret.contains("`${NUMBER}`") && !secret.contains("0123"), "{secret}");
+    for fine in [", topic: orders", ", from: any", ", topic: ordres, from: any"] {
+        assert_eq!(read(fine), "", "{fine}");
+    }
+    let trips =
+        "brokers: embedded\ntopics: [{name: t}]\nscenarios: {a: {type: roundtrip}, b: {type: consume}}\n";
+    assert_eq!(warned(trips), "");
+}
+
+#[test]
+fn a_run_that_ends_before_all_can_be_read_back_is_warned_of() {
+    let file = |run: &str| warned(&format!("{GOOD}run: {{{run}}}\n"));
+    insta::assert_snapshot!(file("timeout: 1m"), @"
+    f.yaml:6:16: warning: the run may end too early: reading back what is sent may take until 2m50s
+    6 | run: {timeout: 1m}
+      |                ^^
+      = write `timeout: 3m20s` or more, or leave it out
+    ");
+    assert_eq!(file("timeout: 2m50s"), "");
+    assert_eq!(
+        file("timeout: 1m20s, unreadable_after: 1s"),
+        "f.yaml:6:16: warning: the run may end too early: reading back what is sent may take until 1m21s\n6 | run: {timeout: 1m20s, unreadable_after: 1s}\n  |                ^^^^^\n  = write `timeout: 1m51s` or more, or leave it out\n"
+    );
+    let unverified =
+        GOOD.replace("rate: 50/s", "rate: 50/s, verify: false").replace("{type: consume}", "{type: connect}");
+    assert_eq!(warned(&format!("{unverified}run: {{timeout: 1s}}\n")), "");
+    // The reader that the plan adds counts, too.
+    let alone = GOOD.replace("  read: {type: consume}\n", "");
+    assert!(warned(&format!("{alone}run: {{timeout: 1m}}\n")).contains("may take until 2m50s"));
 }
 
 #[test]

@@ -8,9 +8,10 @@ use anyhow::{Context as _, bail};
 use serde_json::{Map, Value, json};
 
 use crate::ledger::Saved;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Ask, Plan};
 use crate::report::LEDGER_JSON;
-use crate::scenario::{self, Diagnostics, LoadOptions};
+use crate::scenario::valid::{Acks, Work};
+use crate::scenario::{self, Diagnostics, LoadOptions, Scenario};
 
 /// Reads a saved ledger (a file, or the folder of the run that saved it) and plans its judging. How to connect comes from
 /// the scenario file that it was made with, as kept in it; brokers given in `options` win over those of then.
@@ -41,17 +42,20 @@ pub(super) fn load(
         connect_only: true,
         ..copy(options)
     };
-    let (client, secrets) = match scenario::load_text(&original, &saved.source, &then) {
-        Ok(scenario) => (scenario.client, scenario.secrets),
+    let then = match scenario::load_text(&original, &saved.source, &then) {
+        Ok(scenario) => scenario,
         Err(problems) => return Ok(Err(problems)),
     };
-    let text = serde_json::to_string_pretty(&file(&saved)).context("cannot write the plan")?;
+    let text = serde_json::to_string_pretty(&file(&saved, &then)).context("cannot write the plan")?;
     let own = LoadOptions { profile: None, ..copy(options) };
     match scenario::load_text(&path.with_extension("verify.json"), &text, &own) {
         Ok(mut scenario) => {
-            scenario.client = client;
-            scenario.secrets = secrets;
-            Ok(Ok((saved, plan::build(&scenario))))
+            scenario.client = then.client;
+            scenario.secrets = then.secrets;
+            let mut plan = plan::build(&scenario);
+            // Nothing is sent anew, and the run that did send has answered this.
+            plan.checks.retain(|check| !matches!(check.ask, Ask::AllAcked { .. }));
+            Ok(Ok((saved, plan)))
         }
         Err(problems) => Ok(Err(problems)),
     }
@@ -68,8 +72,8 @@ fn copy<'a>(options: &LoadOptions<'a>) -> LoadOptions<'a> {
     }
 }
 
-/// The scenario file that reads what was written then.
-fn file(saved: &Saved) -> Value {
+/// The scenario file that reads what was written then; what needed no verification then needs none now.
+fn file(saved: &Saved, then: &Scenario) -> Value {
     let partitions = |topic| saved.streams.iter().filter(|s| s.topic == topic).map(|s| s.partition + 1).max();
     let written: Vec<(usize, &String)> =
         saved.topics.iter().enumerate().filter(|(topic, _)| partitions(*topic).is_some()).collect();
@@ -79,9 +83,22 @@ fn file(saved: &Saved) -> Value {
         // One that sent nothing is kept for its number alone.
         let topic = own.first().map_or(0, |s| s.topic);
         let messages: u64 = own.iter().map(|s| s.sent).sum();
-        let verify = !saved.excluded.contains(name);
+        let (verify, message) = match then.activities.iter().find(|it| it.name == *name).map(|it| &it.work) {
+            Some(Work::Produce(it)) => (it.verify, Some(&it.message)),
+            Some(Work::Roundtrip(it)) => (it.verify, Some(&it.message)),
+            _ => (true, None),
+        };
+        let acks = match message.and_then(|message| message.acks) {
+            Some(Acks::None) => json!(0),
+            Some(Acks::Leader) => json!(1),
+            Some(Acks::All) | None => json!("all"),
+        };
         let producer = json!({
-            "type": "produce", "topic": saved.topics[topic], "messages": messages.max(1), "verify": verify,
+            "type": "produce",
+            "topic": saved.topics[topic],
+            "messages": messages.max(1),
+            "acks": acks,
+            "verify": verify && !own.is_empty(),
         });
         scenarios.insert(name.clone(), producer);
     }
@@ -96,11 +113,76 @@ fn file(saved: &Saved) -> Value {
         .enumerate()
         .map(|(index, name)| json!({"name": name, "partitions": partitions(index).unwrap_or(1)}))
         .collect();
+    let run = match then.unreadable_after {
+        Some(length) => json!({"unreadable_after": length.to_string()}),
+        None => json!({}),
+    };
     json!({
         "name": format!("{}-verify", saved.name),
         "description": format!("what run {} wrote, read again", saved.run_id),
         "brokers": saved.brokers,
         "topics": topics,
         "scenarios": scenarios,
+        "run": run,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::{SAVED_VERSION, SavedStream};
+
+    const THEN: &str = "
+scenarios:
+  write: {type: produce, topic: a, messages: 10}
+  forget: {type: produce, topic: a, messages: 10, acks: 0}
+  load: {type: produce, topic: b, messages: 10, verify: false}
+  late: {type: produce, topic: c, messages: 10, acks: 1}
+  read: {type: consume, topic: a, limit: 5}
+run: {unreadable_after: 7s}
+";
+
+    fn stream(scenario: usize, topic: usize) -> SavedStream {
+        SavedStream {
+            id: u32::try_from(scenario).unwrap(),
+            scenario,
+            client: 0,
+            topic,
+            partition: 0,
+            has_uuid: true,
+            sent: 10,
+            acked: vec![(0, 0, 10)],
+            failed: Vec::new(),
+            maybe_out_of_order: Vec::new(),
+            maybe_twice: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_saved_ledger_is_read_whole_and_by_its_own_readers_alone() {
+        let saved = Saved {
+            ledger_version: SAVED_VERSION,
+            run_id: "r".to_owned(),
+            name: "n".to_owned(),
+            run_tag: 1,
+            profile: None,
+            brokers: vec!["b:1".to_owned()],
+            source_path: "f.yaml".to_owned(),
+            source: THEN.to_owned(),
+            topics: vec!["c".to_owned(), "a".to_owned(), "b".to_owned()],
+            producers: ["write", "forget", "load", "late"].map(str::to_owned).into(),
+            // The last one sent nothing.
+            streams: vec![stream(0, 1), stream(1, 1), stream(2, 2)],
+        };
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(LEDGER_JSON), serde_json::to_vec(&saved).unwrap()).unwrap();
+        let (_, plan) = load(folder.path(), &LoadOptions::new(&|_| None)).unwrap().unwrap();
+        let names: Vec<&str> = plan.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
+        assert_eq!(names, ["write", "forget", "load", "late", "verify-a", "verify-b"]);
+        let verified: Vec<bool> = plan.scenarios.iter().map(|scenario| scenario.work.is_verified()).collect();
+        assert_eq!(verified, [true, false, false, false, false, false]);
+        assert!(plan.checks.iter().all(|check| !matches!(check.ask, Ask::AllAcked { .. })));
+        assert_eq!(plan.unreadable_after, std::time::Duration::from_secs(7));
+        assert!((0..9).all(|partition| !plan::is_left(&plan, &plan.topics[1].name, partition)));
+    }
 }

@@ -1,13 +1,13 @@
-//! The answer to a check: pass, fail or inconclusive, with what was wanted and what was found.
+//! The answer to a check: pass, fail or inconclusive, what was expected and found, and what the answer covers.
 //!
-//! No data is no pass.
+//! An answer cannot pass without a [`Domain`]: what the check covers, and that all of it was observed.
 
 /// The answer to a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
-    /// The promise was kept.
+    /// The promise was kept, by all that the check covers.
     Pass,
-    /// The run could not judge.
+    /// The run cannot tell.
     Inconclusive,
     /// The promise was broken.
     Fail,
@@ -16,32 +16,241 @@ pub enum Outcome {
 /// One answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// The answer.
-    pub outcome: Outcome,
-    /// What was wanted.
-    pub expected: String,
-    /// What was found.
-    pub actual: String,
-    /// In words, where the two do not say it all.
-    pub message: String,
+    outcome: Outcome,
+    expected: String,
+    actual: String,
+    message: String,
+    covers: String,
 }
 
-impl Answer {
-    pub(super) fn new(outcome: Outcome, expected: impl Into<String>, actual: impl Into<String>) -> Self {
-        Self { outcome, expected: expected.into(), actual: actual.into(), message: String::new() }
+/// Why something is not known, and what to write in the scenario file (or to do) so that it will be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Unknown {
+    why: String,
+    advice: String,
+}
+
+/// What a check covers, and how much of it was observed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Domain {
+    /// `1000 acked messages in 2 partitions`, `t=0 s to t=12.3 s`.
+    covers: String,
+    total: u64,
+    observed: u64,
+    /// Why the rest was not observed; where this is set, something is missing, whatever the numbers say.
+    missing: Option<Unknown>,
+    /// There was nothing to observe, and that is known.
+    empty: bool,
+}
+
+impl Unknown {
+    pub(super) fn new(why: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { why: why.into(), advice: advice.into() }
     }
 
-    pub(super) fn passes_if(ok: bool, expected: impl Into<String>, actual: impl Into<String>) -> Self {
-        Self::new(if ok { Outcome::Pass } else { Outcome::Fail }, expected, actual)
+    /// `the reader timed out; give it a longer `timeout``
+    pub(super) fn sentence(&self) -> String {
+        joined([self.why.as_str(), self.advice.as_str()])
+    }
+}
+
+impl Domain {
+    /// All of it was observed.
+    pub(super) fn all(total: u64, covers: impl Into<String>) -> Self {
+        Self { covers: covers.into(), total, observed: total, missing: None, empty: false }
     }
 
-    pub(super) fn because(mut self, message: impl Into<String>) -> Self {
-        self.message = message.into();
+    /// A part of it was observed. Where that is less than all, give the reason with [`Domain::without`].
+    pub(super) fn part(observed: u64, total: u64, covers: impl Into<String>) -> Self {
+        Self { observed, ..Self::all(total, covers) }
+    }
+
+    /// Nothing was there to be observed, and nothing was expected to be: `nothing was written here`.
+    pub(super) fn empty(why: impl Into<String>) -> Self {
+        Self { empty: true, ..Self::all(0, why) }
+    }
+
+    /// Something of it was not observed, if there is such a reason. The first reason stays.
+    pub(super) fn without(mut self, missing: Option<Unknown>) -> Self {
+        self.missing = self.missing.or(missing);
         self
     }
 
-    /// No data is no pass.
-    pub(super) fn no_data(expected: impl Into<String>) -> Self {
-        Self::new(Outcome::Fail, expected, "no data").because("the scenario could work and saw nothing")
+    /// What keeps it from being observed whole; none where it was.
+    fn open(&self) -> Option<Unknown> {
+        if let Some(missing) = &self.missing {
+            return Some(missing.clone());
+        }
+        if self.observed < self.total {
+            return Some(Unknown::new(
+                format!("{} of {} observed", self.observed, self.total),
+                "give the scenario a longer `timeout`",
+            ));
+        }
+        (self.total == 0 && !self.empty)
+            .then(|| Unknown::new("there was nothing to observe", "let the scenario have something to do"))
+    }
+}
+
+impl Answer {
+    /// Passes if all of the domain was observed. Otherwise it is inconclusive and says what is missing.
+    pub(super) fn pass(expected: impl Into<String>, actual: impl Into<String>, domain: Domain) -> Self {
+        match domain.open() {
+            Some(unknown) => Self::inconclusive(expected, actual, &unknown),
+            None if domain.empty => Self::new(Outcome::Pass, expected, actual).because(domain.covers.clone()),
+            None => Self::new(Outcome::Pass, expected, actual),
+        }
+        .covering(domain)
+    }
+
+    /// Fails: `actual` and `evidence` name what broke the promise.
+    pub(super) fn fail(
+        expected: impl Into<String>,
+        actual: impl Into<String>,
+        evidence: impl Into<String>,
+    ) -> Self {
+        Self::new(Outcome::Fail, expected, actual).because(evidence)
+    }
+
+    /// Cannot tell, for this reason.
+    pub(super) fn inconclusive(
+        expected: impl Into<String>,
+        actual: impl Into<String>,
+        unknown: &Unknown,
+    ) -> Self {
+        Self::new(Outcome::Inconclusive, expected, actual).because(unknown.sentence())
+    }
+
+    /// Passes if `ok` and all of the domain was observed; fails if not `ok`.
+    pub(super) fn pass_if(
+        ok: bool,
+        expected: impl Into<String>,
+        actual: impl Into<String>,
+        domain: Domain,
+    ) -> Self {
+        if ok {
+            Self::pass(expected, actual, domain)
+        } else {
+            Self::fail(expected, actual, "").covering(domain)
+        }
+    }
+
+    /// A pass that rests on something unknown is inconclusive; other answers stay.
+    pub(super) fn unless(mut self, unknown: &Unknown) -> Self {
+        if self.outcome == Outcome::Pass {
+            self.outcome = Outcome::Inconclusive;
+            self.message = joined([self.message.as_str(), unknown.sentence().as_str()]);
+        }
+        self
+    }
+
+    /// More in words, before what the message says already.
+    pub(super) fn because(mut self, message: impl Into<String>) -> Self {
+        let message = message.into();
+        self.message = joined([message.as_str(), self.message.as_str()]);
+        self
+    }
+
+    pub(super) fn covering(mut self, domain: Domain) -> Self {
+        self.covers = domain.covers;
+        self
+    }
+
+    fn new(outcome: Outcome, expected: impl Into<String>, actual: impl Into<String>) -> Self {
+        Self {
+            outcome,
+            expected: expected.into(),
+            actual: actual.into(),
+            message: String::new(),
+            covers: String::new(),
+        }
+    }
+
+    /// Pass, fail or inconclusive.
+    pub const fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// What was expected.
+    pub fn expected(&self) -> &str {
+        &self.expected
+    }
+
+    /// What was found.
+    pub fn actual(&self) -> &str {
+        &self.actual
+    }
+
+    /// In words, where the two do not say it all. What is inconclusive ends with what to do about it.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What the answer is about: these messages, this span of time. Empty where it never got that far.
+    pub fn covers(&self) -> &str {
+        &self.covers
+    }
+}
+
+/// Clauses that say something, with semicolons between them.
+fn joined<const N: usize>(clauses: [&str; N]) -> String {
+    clauses.into_iter().filter(|clause| !clause.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_was_not_observed_whole_does_not_pass() {
+        let of = |domain| Answer::pass("0 lost", "0 lost", domain);
+        let good = of(Domain::all(3, "3 messages"));
+        assert_eq!((good.outcome(), good.message(), good.covers()), (Outcome::Pass, "", "3 messages"));
+        let part = of(Domain::part(2, 3, "3 messages"));
+        assert_eq!(part.outcome(), Outcome::Inconclusive);
+        assert_eq!(part.message(), "2 of 3 observed; give the scenario a longer `timeout`");
+        let why = Unknown::new("the reader timed out", "give it a longer `timeout`");
+        let why = of(Domain::all(3, "3 messages").without(Some(why)));
+        assert_eq!(why.outcome(), Outcome::Inconclusive);
+        assert_eq!(why.message(), "the reader timed out; give it a longer `timeout`");
+    }
+
+    #[test]
+    fn nothing_passes_only_where_that_is_known() {
+        let none = Answer::pass("", "", Domain::all(0, "0 messages"));
+        assert_eq!(none.outcome(), Outcome::Inconclusive);
+        let empty = Answer::pass("", "", Domain::empty("nothing was written here"));
+        assert_eq!((empty.outcome(), empty.message()), (Outcome::Pass, "nothing was written here"));
+        let late = Domain::empty("nothing was written here").without(Some(Unknown::new("a", "b")));
+        assert_eq!(Answer::pass("", "", late).outcome(), Outcome::Inconclusive);
+    }
+
+    #[test]
+    fn a_doubt_takes_a_pass_back_and_no_failure() {
+        let doubt = Unknown::new("fault `f` never began", "start it earlier");
+        let pass = Answer::pass("", "", Domain::all(1, "")).because("of 1 acked").unless(&doubt);
+        assert_eq!(pass.outcome(), Outcome::Inconclusive);
+        assert_eq!(pass.message(), "of 1 acked; fault `f` never began; start it earlier");
+        assert_eq!(Answer::fail("", "1 lost", "").unless(&doubt).outcome(), Outcome::Fail);
+    }
+
+    proptest! {
+        #[test]
+        fn no_domain_passes_over_what_was_not_observed(
+            total in 0_u64..5, observed in 0_u64..5, empty: bool, missing: bool, ok: bool,
+        ) {
+            let mut domain = Domain::part(observed, total, "it");
+            domain.empty = empty;
+            let domain = domain.without(missing.then(|| Unknown::new("why", "what to do")));
+            let outcome = Answer::pass_if(ok, "", "", domain).outcome();
+            if !ok {
+                prop_assert_eq!(outcome, Outcome::Fail);
+            } else if observed < total || missing || (total == 0 && !empty) {
+                prop_assert_eq!(outcome, Outcome::Inconclusive);
+            } else {
+                prop_assert_eq!(outcome, Outcome::Pass);
+            }
+        }
     }
 }

@@ -1,20 +1,14 @@
-//! One scenario before the checks, with what is needed to judge it under faults: the plan, and all that was seen.
-//!
-//! Owns when a fault was, whether it can be relied on, and how long a scenario was at work.
+//! One scenario that a check runs against: the plan, all that was seen, and how far the scenario came.
 
 use std::time::Duration;
 
-use super::answer::{Answer, Outcome};
-use crate::observe::{FaultSeen, Observations, ScenarioSeen};
-use crate::plan::{Ask, FaultPlan, Plan, Work};
+use super::answer::{Answer, Outcome, Unknown};
+use super::proof::{fault_seen, unproven};
+use super::text::span;
+use crate::observe::{Cut, Ended, FaultSeen, Observations, ScenarioSeen};
+use crate::plan::{ConsumePlan, From, Plan, Work};
 
-/// A fault is felt so long behind its end, at least.
-const RECOVERY: Duration = Duration::from_secs(10);
-/// Between and around other faults, a rate is taken over so long and so many buckets at least.
-const LEAST_MS: u64 = 1000;
-const LEAST_BUCKETS: u64 = 3;
-
-/// One scenario, put before a check.
+/// One scenario that a check runs against.
 #[derive(Clone, Copy)]
 pub(super) struct Case<'a> {
     pub(super) plan: &'a Plan,
@@ -24,69 +18,136 @@ pub(super) struct Case<'a> {
     pub(super) scenario: &'a ScenarioSeen,
 }
 
-/// A fault of the file that was not shown to have taken effect.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unproven {
-    /// Its name.
-    pub name: String,
-    /// That it never began, or was not shown to have taken effect.
-    pub what: String,
-    /// Why, where that is known.
-    pub why: String,
-}
-
-impl Unproven {
-    /// In words: all that is known of it.
-    pub fn reason(&self) -> String {
-        if self.why.is_empty() { self.what.clone() } else { format!("{}: {}", self.what, self.why) }
+impl<'a> Case<'a> {
+    pub(super) fn work(&self) -> &'a Work {
+        &self.plan.scenarios[self.index].work
     }
-}
 
-/// The faults that nothing can rest on, in the file's order.
-pub fn unproven(plan: &Plan, seen: &Observations) -> Vec<Unproven> {
-    plan.faults.iter().filter_map(|fault| doubt(fault, fault_seen(seen, &fault.name))).collect()
-}
+    pub(super) fn consume(&self) -> Option<&'a ConsumePlan> {
+        match self.work() {
+            Work::Consume(consume) => Some(consume),
+            _ => None,
+        }
+    }
 
-fn doubt(fault: &FaultPlan, seen: Option<&FaultSeen>) -> Option<Unproven> {
-    let verb = match seen {
-        Some(seen) if seen.effective && seen.span.is_some() => return None,
-        Some(FaultSeen { span: Some(_), .. }) => "was not shown to have taken effect",
-        _ => "never began",
-    };
-    Some(Unproven {
-        name: fault.name.clone(),
-        what: format!("fault `{}` {verb}", fault.name),
-        why: seen.map(|seen| reason_of(&seen.proof).to_owned()).unwrap_or_default(),
-    })
-}
+    /// It sends, or sends and reads.
+    pub(super) fn sends(&self) -> bool {
+        self.scenario.kind != "consume"
+    }
 
-/// What a proof says of a fault that never began, without saying that again.
-pub fn reason_of(proof: &str) -> &str {
-    let rest = proof.strip_prefix("it never began").unwrap_or(proof);
-    rest.strip_prefix(": ").unwrap_or(rest)
-}
+    /// It reads nothing.
+    pub(super) fn sends_only(&self) -> bool {
+        self.scenario.kind == "produce"
+    }
 
-fn fault_seen<'a>(seen: &'a Observations, name: &str) -> Option<&'a FaultSeen> {
-    seen.faults.iter().find(|fault| fault.name == name)
-}
+    /// The scenarios that write what it reads, by their numbers in the plan.
+    pub(super) fn producers(&self) -> impl Iterator<Item = (usize, &'a ScenarioSeen)> {
+        let names = self.consume().map(|consume| consume.producers.as_slice()).unwrap_or_default();
+        let (plan, seen) = (self.plan, self.seen);
+        plan.scenarios.iter().enumerate().filter_map(move |(index, scenario)| {
+            Some((index, seen.scenarios.get(index)?)).filter(|_| names.contains(&scenario.name))
+        })
+    }
 
-impl Case<'_> {
+    /// Messages and end markers of the run for which the broker broke its promise.
+    pub(super) fn broken_in_run(&self) -> u64 {
+        self.seen.accounts.as_ref().map_or(0, crate::ledger::Accounts::broken)
+    }
+
+    /// Why it did not come to its own end, and what to do about it. What it read is another question, which the readings
+    /// answer.
+    pub(super) fn ended_early(&self) -> Option<Unknown> {
+        let name = &self.scenario.name;
+        let ended = self.scenario.ended;
+        let background = matches!(self.work(), Work::Metrics(_) | Work::Watch(_) | Work::Connect(_));
+        // Who reads whatever there is has no other end than its timeouts.
+        let no_end = self.consume().is_some_and(|it| it.from == From::Any && it.limit.is_none());
+        let (why, advice) = match ended {
+            Ended::Done => return None,
+            Ended::Timeout | Ended::Idle if background || no_end => return None,
+            Ended::Timeout => {
+                (format!("scenario `{name}` timed out"), format!("give `{name}` a longer `timeout`"))
+            }
+            Ended::Idle => (
+                format!("nothing more came to scenario `{name}` within its `idle_timeout`"),
+                format!("give `{name}` a longer `idle_timeout`"),
+            ),
+            Ended::Aborted | Ended::Interrupted => {
+                (format!("cut short: scenario `{name}` was {}", ended.name()), self.after_cut())
+            }
+            Ended::Skipped | Ended::Failed => {
+                (format!("scenario `{name}` could not work"), format!("see the message of `{name}`"))
+            }
+            Ended::Fatal => (
+                format!("the client of scenario `{name}` gave up after a fatal error"),
+                format!("see the message of `{name}` and the log of its broker"),
+            ),
+        };
+        Some(Unknown::new(why, advice))
+    }
+
+    /// As [`Case::ended_early`], for what has been measured until then: that it is not all counts only from an end
+    /// before this time.
+    pub(super) fn ended_before(&self, time: Duration) -> Option<Unknown> {
+        self.ended_early().filter(|_| self.work_end() < time)
+    }
+
+    /// What to do after a run that something cut short.
+    fn after_cut(&self) -> String {
+        match &self.seen.cut {
+            Some(Cut::Timeout) => "give the run a longer `run: {timeout: ...}`".to_owned(),
+            Some(Cut::Crash) => "see the log of the container that crashed".to_owned(),
+            Some(Cut::Abort(check)) => format!("relax check `{check}`, or remove its `abort`"),
+            Some(Cut::Signal(_)) | None => "let the run go on to its end".to_owned(),
+        }
+    }
+
+    /// It did its work and saw nothing. That fails only where the broker broke a promise.
+    pub(super) fn no_data(&self, expected: impl Into<String>) -> Answer {
+        let broken = self.broken_in_run();
+        let loads = matches!(self.work(), Work::Produce(_) | Work::Consume(_) | Work::Roundtrip(_));
+        if loads && broken > 0 {
+            let evidence = format!("the broker broke its promise for {broken} messages of this run");
+            return Answer::fail(expected, "no data", evidence);
+        }
+        let name = &self.scenario.name;
+        let unknown = self.ended_early().unwrap_or_else(|| {
+            Unknown::new(
+                format!("scenario `{name}` saw nothing"),
+                format!("see that `{name}` has something to do: its topic, partition and `timeout`"),
+            )
+        });
+        Answer::inconclusive(expected, "no data", &unknown)
+    }
+
+    /// From its start to its end.
+    pub(super) fn whole_span(&self) -> (Duration, Duration) {
+        self.scenario.span.unwrap_or_default()
+    }
+
+    /// `` `write`, 0.000 s to 12.345 s``
+    pub(super) fn span_in_words(&self) -> String {
+        format!("`{}`, {}", self.scenario.name, span(self.whole_span()))
+    }
+
     /// When a fault was; else that it never began.
-    pub(super) fn span_of(&self, fault: &str) -> Result<(Duration, Duration), String> {
+    pub(super) fn span_of(&self, fault: &str) -> Result<(Duration, Duration), Unknown> {
         let seen = fault_seen(self.seen, fault);
-        seen.and_then(|seen| seen.span).ok_or_else(|| format!("fault `{fault}` never began"))
+        seen.and_then(|seen| seen.span).ok_or_else(|| {
+            Unknown::new(format!("fault `{fault}` never began"), format!("let `{fault}` begin earlier"))
+        })
     }
 
     /// When a fault was that was shown to have taken effect; else why that is not known.
-    pub(super) fn proven_span_of(&self, fault: &str) -> Result<(Duration, Duration), String> {
+    pub(super) fn proven_span_of(&self, fault: &str) -> Result<(Duration, Duration), Unknown> {
         let span = self.span_of(fault)?;
         match unproven(self.plan, self.seen).into_iter().find(|unproven| unproven.name == fault) {
-            Some(unproven) => Err(unproven.what),
+            Some(unproven) => Err(unproven.unknown()),
             None => Ok(span),
         }
     }
 
-    /// The faults that lasted at a time, in words behind it: `, during `bounce``; nothing where there were none.
+    /// The faults that lasted at a time, as the end of a sentence: `, during `bounce``; empty where there were none.
     pub(super) fn during(&self, from: Duration, to: Duration) -> String {
         let lasted = |f: &&FaultSeen| f.span.is_some_and(|(start, end)| start <= to && end >= from);
         let names: Vec<String> =
@@ -103,92 +164,26 @@ impl Case<'_> {
         without((from, to), faults)
     }
 
-    /// What it does is sending, or sending and reading.
-    pub(super) fn sends(&self) -> bool {
-        self.scenario.kind != "consume"
-    }
-
     /// Until when there was work for it: a reader's ends with that of the producers that it reads from.
     pub(super) fn work_end(&self) -> Duration {
         let own = self.scenario.span.map_or(Duration::ZERO, |(_, end)| end);
-        let Work::Consume(consume) = &self.plan.scenarios[self.index].work else { return own };
-        let producers = self.seen.scenarios.iter().filter(|s| consume.producers.contains(&s.name));
-        producers.filter_map(|s| s.span).map(|(_, end)| end).max().map_or(own, |end| end.min(own))
-    }
-
-    /// Messages a second from its first ack or read to the fault's start, in whole buckets, without the times of earlier
-    /// faults and their recovery; without any, the answer to a check that holds a later rate against it.
-    pub(super) fn rate_before(&self, fault: &str, start: Duration, expected: &str) -> Result<f64, Answer> {
-        let counts = &self.scenario.counts;
-        let Some(first) = counts.gaps.first() else { return Err(Answer::no_data(expected)) };
-        let earlier: Vec<Earlier<'_>> = self.earlier_than(fault, (first, start)).collect();
-        let parts = without((first, start), earlier.iter().map(|earlier| earlier.felt));
-        let windows = parts.iter().map(|(from, to)| counts.timeline.window(*from, *to));
-        let (length, count) = windows.fold((Duration::ZERO, 0), |(length, count), window| {
-            (length + window.length, count + window.total.count)
-        });
-        let name = &self.scenario.name;
-        // A sliver between two faults is no measure of what was before them.
-        let least = counts.timeline.width_ms().saturating_mul(LEAST_BUCKETS).max(LEAST_MS);
-        let unlike = count == 0 || length < Duration::from_millis(least);
-        if !earlier.is_empty() && unlike {
-            let names: Vec<String> = earlier.iter().map(Earlier::in_words).collect();
-            return Err(Answer::new(Outcome::Inconclusive, expected, "not measured").because(format!(
-                "too little is left of `{name}` before `{fault}` to compare with, without {}",
-                names.join(" and ")
-            )));
-        }
-        if count == 0 || length.is_zero() {
-            return Err(Answer::no_data(expected).because(format!(
-                "scenario `{name}` got nothing done before `{fault}` that could be compared"
-            )));
-        }
-        #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
-        let count = count as f64;
-        Ok(count / length.as_secs_f64())
-    }
-
-    /// The other faults that were felt in a time.
-    fn earlier_than<'b>(
-        &'b self,
-        fault: &'b str,
-        (from, to): (Duration, Duration),
-    ) -> impl Iterator<Item = Earlier<'b>> {
-        self.seen.faults.iter().filter(move |other| other.name != fault).filter_map(move |other| {
-            let (start, end) = other.span?;
-            let after = self.recovery_of(&other.name);
-            let felt = (start, other.settled.map_or(end, |settled| settled.max(end)) + after);
-            (felt.0 < to && felt.1 > from).then_some(Earlier { name: &other.name, felt, after })
-        })
-    }
-
-    /// How long a fault is felt behind its end: as long as the file lets the rate take to be back.
-    fn recovery_of(&self, fault: &str) -> Duration {
-        let allowed = self.plan.checks.iter().filter_map(|check| match &check.ask {
-            Ask::Recovers { after, within, .. } if after == fault => Some(*within),
-            _ => None,
-        });
-        allowed.max().unwrap_or_default().max(RECOVERY)
+        let producers = self.producers().filter_map(|(_, scenario)| scenario.span);
+        producers.map(|(_, end)| end).max().map_or(own, |end| end.min(own))
     }
 }
 
-/// A fault before another one, and when it was felt.
-struct Earlier<'a> {
-    name: &'a str,
-    felt: (Duration, Duration),
-    /// So much of it behind the fault's end.
-    after: Duration,
-}
-
-impl Earlier<'_> {
-    /// `` `bounce` and the 10 s behind it``
-    fn in_words(&self) -> String {
-        format!("`{}` and the {} behind it", self.name, time(self.after))
+/// A failure that more time could have changed, of a scenario that something cut short, is inconclusive.
+pub(super) fn downgrade_if_cut_short(case: &Case<'_>, answer: Answer) -> Answer {
+    match case.ended_early() {
+        Some(unknown) if case.scenario.ended.cut_short() && answer.outcome() == Outcome::Fail => {
+            Answer::inconclusive(answer.expected(), answer.actual(), &unknown).because(answer.message())
+        }
+        _ => answer,
     }
 }
 
 /// What is left of a time without others, in parts that hold something.
-fn without(
+pub(super) fn without(
     whole: (Duration, Duration),
     others: impl Iterator<Item = (Duration, Duration)>,
 ) -> Vec<(Duration, Duration)> {
@@ -201,38 +196,4 @@ fn without(
         };
         parts.into_iter().flat_map(split).filter(|(from, to)| from < to).collect()
     })
-}
-
-/// A time to the millisecond, so that what is a little too long does not read as if it were not: `350 ms`, `2.35 s`.
-pub(super) fn time(duration: Duration) -> String {
-    let ms = duration.as_secs_f64() * 1e3;
-    if ms < 999.5 { format!("{ms:.0} ms") } else { format!("{} s", trimmed(&format!("{:.3}", ms / 1e3))) }
-}
-
-/// A rate as people read it: `98.7/s`.
-pub(super) fn per_second(rate: f64) -> String {
-    format!("{}/s", digits(rate))
-}
-
-/// A share as people read it: `45 %`.
-pub(super) fn percent(share: f64) -> String {
-    format!("{} %", digits((share * 1e3).round() / 10.0))
-}
-
-/// About three digits, none of them an idle zero.
-fn digits(value: f64) -> String {
-    let places = match value.abs() {
-        v if v >= 100.0 => 0,
-        v if v >= 10.0 => 1,
-        _ => 2,
-    };
-    trimmed(&format!("{value:.places$}"))
-}
-
-fn trimmed(text: &str) -> String {
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text.to_owned()
-    }
 }

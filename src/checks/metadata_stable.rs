@@ -1,39 +1,63 @@
-//! `metadata_stable`: did what clients are told of the cluster stay as it was, but for what the file allows to change?
+//! `metadata_stable`: did the brokers' metadata stay as it was, except for what the file allows to change?
 //!
-//! Judged by what a `watch` saw: each change of each broker's answers, and each time in which a broker gave none. What is
-//! silent while a fault lasts is so by the fault.
+//! Judged by what a `watch` saw: each change of each broker's answers, and each time in which a broker gave none. Silence
+//! during a fault is attributed to the fault.
 
 use std::time::Duration;
 
-use super::answer::{Answer, Outcome};
-use super::case::{Case, time};
+use super::answer::{Answer, Domain, Unknown};
+use super::case::Case;
+use super::check::{Check, Described};
+use super::targets;
+use super::text::{counted, span, time};
 use crate::observe::{MetadataChange, Silence, WatchedBroker};
-use crate::plan::Aspect;
+use crate::plan::{Aspect, Plan};
 
 /// Changes and silences named in the message, of each so many.
 const NAMED: usize = 3;
 
-/// What is wanted, in words.
-pub(super) fn expected(allow: &[Aspect], max_silence: Duration) -> String {
-    let silence = format!("no silence over {}", time(max_silence));
-    if allow.is_empty() {
-        return format!("0 changes, {silence}");
-    }
-    let names: Vec<&str> = allow.iter().map(|aspect| aspect.name()).collect();
-    format!("0 changes but of {}, {silence}", names.join(", "))
+/// Metadata does not change.
+pub(super) struct MetadataStable<'a> {
+    pub(super) allow: &'a Vec<Aspect>,
+    pub(super) max_silence: &'a Duration,
 }
 
-/// Nothing changed but what may, and nobody fell silent.
-pub(super) fn metadata_stable(case: &Case<'_>, allow: &[Aspect], max_silence: Duration) -> Answer {
-    let expected = expected(allow, max_silence);
-    let Some(watch) = &case.scenario.watch else { return Answer::no_data(expected) };
+impl Described for MetadataStable<'_> {
+    const KIND: &'static str = "metadata_stable";
+}
+
+impl Check for MetadataStable<'_> {
+    fn targets(&self, plan: &Plan) -> Vec<usize> {
+        targets::watches(plan)
+    }
+
+    fn expected(&self) -> String {
+        let silence = format!("no silence over {}", time(*self.max_silence));
+        if self.allow.is_empty() {
+            return format!("0 changes, {silence}");
+        }
+        let names: Vec<&str> = self.allow.iter().map(|aspect| aspect.name()).collect();
+        format!("0 changes except of {}, {silence}", names.join(", "))
+    }
+
+    fn evaluate(&self, case: &Case<'_>) -> Answer {
+        metadata_stable(case, self.expected(), self.allow, *self.max_silence)
+    }
+}
+
+/// Nothing changed except what may, and no broker fell silent.
+fn metadata_stable(case: &Case<'_>, expected: String, allow: &[Aspect], max_silence: Duration) -> Answer {
+    let Some(watch) = &case.scenario.watch else { return case.no_data(expected) };
     let asked = watch.brokers.iter().filter(|broker| broker.asked > 0);
     let mute: Vec<_> = asked.clone().filter(|broker| broker.answered == 0).collect();
     if mute.len() == asked.clone().count() {
-        return Answer::no_data(expected).because(match mute.iter().find_map(|b| b.last_error.as_ref()) {
-            Some(error) => format!("no broker ever answered: {error}"),
-            None => "no broker ever answered".to_owned(),
-        });
+        let error = mute.iter().find_map(|broker| broker.last_error.as_ref());
+        let why = error.map_or_else(String::new, |error| format!(": {error}"));
+        let unknown = Unknown::new(
+            format!("no broker ever answered{why}"),
+            "write a `connect` scenario with `reachable` to find out why",
+        );
+        return Answer::inconclusive(expected, "no data", &unknown);
     }
     let mut silences: Vec<Silent<'_>> = asked
         .clone()
@@ -46,30 +70,44 @@ pub(super) fn metadata_stable(case: &Case<'_>, allow: &[Aspect], max_silence: Du
     if !wrong.is_empty() || !long.is_empty() {
         return fails(case, expected, (&wrong, watch.more_changes), &long);
     }
-    let judged = Answer::new(Outcome::Inconclusive, &expected, "not all seen");
+    let open = |why: String, advice: &str| {
+        Answer::inconclusive(&expected, "not all seen", &Unknown::new(why, advice))
+    };
     // Where everything may change, nothing is missing.
     if watch.more_changes > 0 && !Aspect::ALL.iter().all(|aspect| allow.contains(aspect)) {
-        return judged.because(format!("{} more changes than could be kept", watch.more_changes));
+        let why = format!("{} more changes than could be kept", watch.more_changes);
+        return open(why, "make the run shorter, or `allow` what changes");
     }
     if let Some(broker) = mute.first() {
         let why = broker.last_error.as_ref().map_or_else(String::new, |error| format!(": {error}"));
-        return judged.because(format!("{} never answered for itself{why}", broker.broker));
+        return open(
+            format!("{} never answered for itself{why}", broker.broker),
+            "see that kaf6 can reach each address that the brokers advertise",
+        );
     }
     if let Some(gone) = silences.iter().find(|silent| silent.gone) {
-        return judged.because(format!(
+        let why = format!(
             "{}, to the end of the watch: whether it would have answered within {} could not be seen",
             gone.in_words(case),
             time(max_silence)
-        ));
+        );
+        return open(why, "let the run go on for longer");
     }
     if let Some(once) = asked.clone().find(|broker| broker.answered == 1) {
-        return judged
-            .because(format!("{} answered only once, so that nothing could be compared", once.broker));
+        let why = format!("{} answered only once, so that nothing could be compared", once.broker);
+        return open(why, "let the run go on for longer");
     }
     let allowed = watch.changes.len() as u64 + watch.more_changes;
     let actual = if allowed > 0 { format!("0 changes, {allowed} allowed") } else { "0 changes".to_owned() };
-    let passed = Answer::new(Outcome::Pass, expected, actual);
-    // One that was the fault's doing is told by the fault.
+    let (brokers, answers) = (asked.clone().count() as u64, asked.map(|broker| broker.answered).sum());
+    let covers = format!(
+        "{answers} answers of {} to `{}`, {}",
+        counted(brokers, "broker", "brokers"),
+        case.scenario.name,
+        span(case.whole_span())
+    );
+    let passed = Answer::pass(expected, actual, Domain::all(answers, covers));
+    // The proof of a fault reports the silences that the fault caused.
     match silences.iter().filter(|silent| !silent.alone.is_zero()).max_by_key(|silent| silent.alone) {
         Some(longest) => passed.because(longest.in_words(case)),
         None => passed,
@@ -99,7 +137,7 @@ fn fails(
     if more > 0 {
         message = format!("{message}; and {more} more");
     }
-    Answer::new(Outcome::Fail, expected, actual.join(", ")).because(message)
+    Answer::fail(expected, actual.join(", "), message)
 }
 
 /// One broker's silence beside the faults of its run.

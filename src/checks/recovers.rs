@@ -4,31 +4,59 @@
 
 use std::time::Duration;
 
-use super::answer::{Answer, Outcome};
-use super::case::{Case, per_second, percent, time};
+use super::answer::{Answer, Domain, Unknown};
+use super::case::Case;
+use super::check::{Check, Described};
+use super::targets;
+use super::text::{per_second, percent, span, time};
+use crate::plan::Plan;
 
 /// The mean is taken over so long.
 const OVER: Duration = Duration::from_secs(1);
 /// And over so many buckets at least.
 const BUCKETS: usize = 3;
 
-/// What is wanted, in words.
-pub(super) fn expected(within: Duration, tolerance: f64) -> String {
-    format!("{} of the rate within {}", percent(1.0 - tolerance), time(within))
+/// The rate comes back after a fault.
+pub(super) struct Recovers<'a> {
+    pub(super) after: &'a str,
+    pub(super) within: &'a Duration,
+    pub(super) tolerance: &'a f64,
+}
+
+impl Described for Recovers<'_> {
+    const KIND: &'static str = "recovers";
+}
+
+impl Check for Recovers<'_> {
+    fn targets(&self, plan: &Plan) -> Vec<usize> {
+        targets::load(plan)
+    }
+
+    fn expected(&self) -> String {
+        format!("{} of the rate within {}", percent(1.0 - self.tolerance), time(*self.within))
+    }
+
+    fn fault(&self) -> Option<&str> {
+        Some(self.after)
+    }
+
+    fn evaluate(&self, case: &Case<'_>) -> Answer {
+        let expected = self.expected();
+        let (start, end) = match case.span_of(self.after) {
+            Ok(span) => span,
+            Err(unknown) => return Answer::inconclusive(expected, "not measured", &unknown),
+        };
+        match case.rate_before(self.after, start, &expected) {
+            Ok(before) => recovers(case, self, before, end),
+            Err(none) => none,
+        }
+    }
 }
 
 /// Within this time from the fault's end, the rate is what it was before, less at most `tolerance` of it.
-pub(super) fn recovers(case: &Case<'_>, fault: &str, within: Duration, tolerance: f64) -> Answer {
-    let expected = expected(within, tolerance);
-    let unknown = |why: String| Answer::new(Outcome::Inconclusive, &expected, "not measured").because(why);
-    let (start, end) = match case.span_of(fault) {
-        Ok(span) => span,
-        Err(why) => return unknown(why),
-    };
-    let before = match case.rate_before(fault, start, &expected) {
-        Ok(rate) => rate,
-        Err(none) => return none,
-    };
+fn recovers(case: &Case<'_>, check: &Recovers<'_>, before: f64, end: Duration) -> Answer {
+    let Recovers { after: fault, within, tolerance } = *check;
+    let (within, expected) = (*within, check.expected());
     let name = &case.scenario.name;
     let wanted = (1.0 - tolerance) * before;
     let timeline = &case.scenario.counts.timeline;
@@ -49,12 +77,18 @@ pub(super) fn recovers(case: &Case<'_>, fault: &str, within: Duration, tolerance
         if rate >= wanted {
             let actual = format!("{} after {} ({} before)", per_second(rate), time(took), per_second(before));
             if took > within && bucket == first {
-                return Answer::new(Outcome::Inconclusive, expected, actual).because(format!(
-                    "this run's rates are known for each {} only, which does not show whether that was in time",
-                    time(width)
-                ));
+                let unknown = Unknown::new(
+                    format!(
+                        "this run's rates are known for each {} only, which does not show whether that was in time",
+                        time(width)
+                    ),
+                    "make the run shorter, or `within` longer",
+                );
+                return Answer::inconclusive(expected, actual, &unknown);
             }
-            return Answer::passes_if(took <= within, expected, actual);
+            let until = timeline.start_of(bucket + over);
+            let covers = format!("`{name}` before and after `{fault}`, {}", span((end, until)));
+            return Answer::pass_if(took <= within, expected, actual, Domain::all(1, covers));
         }
         if bucket < first {
             continue;
@@ -67,12 +101,13 @@ pub(super) fn recovers(case: &Case<'_>, fault: &str, within: Duration, tolerance
     let best = best.map_or_else(|| "nothing".to_owned(), |rate| format!("at most {}", per_second(rate)));
     let actual = format!("{best} ({} before)", per_second(before));
     if enough {
-        return Answer::new(Outcome::Fail, expected, actual);
+        return Answer::fail(expected, actual, "");
     }
     let left = case.work_end().saturating_sub(end);
-    Answer::new(Outcome::Inconclusive, expected, actual).because(if left.is_zero() {
+    let why = if left.is_zero() {
         format!("the load of `{name}` had ended before `{fault}` was over")
     } else {
         format!("the load of `{name}` ended {} after `{fault}`, before that could be seen", time(left))
-    })
+    };
+    Answer::inconclusive(expected, actual, &Unknown::new(why, format!("let `{name}` go on for longer")))
 }

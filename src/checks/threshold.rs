@@ -2,78 +2,200 @@
 //!
 //! Latencies in milliseconds, rates in messages a second, throughput in bytes a second, error_rate as a share of 1.
 
-use super::answer::{Answer, Outcome};
+use super::answer::{Answer, Domain, Unknown};
 use super::case::Case;
-use super::integrity::{anomaly_count, lacks_audit};
+use super::check::{Check, Described};
+use super::count_equals::saw_nothing;
+use super::targets;
+use super::text::{as_f64, counted, span as in_words, trimmed};
+use crate::anomaly::Anomaly;
 use crate::metrics::{Snapshot, Window};
-use crate::observe::{Observations, ScenarioSeen};
-use crate::plan::{Metric, Op, Span, ThresholdExpr, Work};
+use crate::plan::{Metric, Op, Plan, Span, ThresholdExpr, Work};
 
-/// Compares at the end.
-pub(super) fn threshold(
-    index: usize,
-    scenario: &ScenarioSeen,
-    seen: &Observations,
-    expr: &ThresholdExpr,
-) -> Answer {
-    if let Metric::Anomaly(anomaly) = expr.metric {
-        let Some(count) = anomaly_count(index, seen, anomaly) else {
-            return Answer::new(Outcome::Inconclusive, &expr.text, "not measured")
-                .because(format!("this run had no way to measure `{}` here", anomaly.name()));
-        };
-        let answer = Answer::passes_if(holds(expr, as_f64(count)), &expr.text, count.to_string());
-        return match lacks_audit(index, seen, anomaly, &expr.text) {
-            Some(open) if answer.outcome == Outcome::Pass => open,
-            _ => answer,
-        };
-    }
-    let sends = scenario.kind != "consume";
-    match measure(&scenario.counts, expr.metric, sends) {
-        Some(value) => Answer::passes_if(holds(expr, value), &expr.text, print(value)),
-        // Reading of old records measures no latency; that is no fault of the broker.
-        None if scenario.counts.received + scenario.counts.acked > 0 => {
-            Answer::new(Outcome::Inconclusive, &expr.text, "not measured").because(format!(
-                "scenario `{}` had nothing to measure it on: latency of reading counts only messages sent after the reader had caught up",
-                scenario.name
-            ))
+/// A metric compared with a value.
+pub(super) struct Threshold<'a> {
+    pub(super) expr: &'a ThresholdExpr,
+    pub(super) span: &'a Option<Span>,
+}
+
+impl Described for Threshold<'_> {
+    const KIND: &'static str = "threshold";
+}
+
+impl Check for Threshold<'_> {
+    fn targets(&self, plan: &Plan) -> Vec<usize> {
+        match (self.span, self.expr.metric) {
+            (Some(_), _) => targets::load(plan),
+            (None, Metric::Anomaly(_)) => targets::messages(plan),
+            (None, Metric::Sent | Metric::Acked) => targets::senders(plan),
+            (None, _) => targets::counts(plan),
         }
-        None => Answer::no_data(&expr.text),
+    }
+
+    fn expected(&self) -> String {
+        self.expr.text.clone()
+    }
+
+    fn fault(&self) -> Option<&str> {
+        self.span.as_ref().map(Span::fault)
+    }
+
+    fn evaluate(&self, case: &Case<'_>) -> Answer {
+        match (self.span, self.expr.metric) {
+            (Some(span), _) => self.in_part(case, span),
+            (None, Metric::Anomaly(anomaly)) => self.of_anomaly(case, anomaly),
+            (None, _) => self.of_run(case),
+        }
     }
 }
 
-/// Compares in the part of the run that a fault cuts out, by the whole buckets of the timeline in it.
-pub(super) fn within(case: &Case<'_>, expr: &ThresholdExpr, span: &Span) -> Answer {
-    let unknown = |why: String| Answer::new(Outcome::Inconclusive, &expr.text, "not measured").because(why);
-    let (start, end) = match case.span_of(span.fault()) {
-        Ok(span) => span,
-        Err(why) => return unknown(why),
-    };
-    let (name, fault) = (&case.scenario.name, span.fault());
-    let counts = &case.scenario.counts;
-    if counts.gaps.first().is_none() && counts.errors == 0 {
-        return Answer::no_data(&expr.text);
-    }
-    let begun = case.scenario.span.map_or(start, |(begun, _)| begun);
-    let (from, to, part) = match span {
-        Span::During(_) => (start.max(begun), end.min(case.work_end()), "during"),
-        Span::After(_) => (end.max(begun), case.work_end(), "after"),
-    };
-    let window = counts.timeline.window(from, to);
-    if window.length.is_zero() {
-        let width = counts.timeline.width_ms();
-        return unknown(format!("scenario `{name}` was at work for no whole {width} ms {part} `{fault}`"));
-    }
-    match measure_part(&window, counts, expr.metric, case.scenario.kind) {
-        Some(value) => Answer::passes_if(holds(expr, value), &expr.text, print(value)),
-        None if matches!(expr.metric, Metric::Sent | Metric::Anomaly(_)) => {
-            unknown("this is known of a whole run only".to_owned())
+impl Threshold<'_> {
+    /// How often an anomaly was found, by this reader.
+    fn of_anomaly(&self, case: &Case<'_>, anomaly: Anomaly) -> Answer {
+        let text = &self.expr.text;
+        let readings = case.readings();
+        let Some(count) = readings.count(anomaly).map(|counts| counts.count) else {
+            let unknown = Unknown::new(
+                format!("this run did not measure `{}` for `{}`", anomaly.name(), case.scenario.name),
+                "name a consumer of `from: run` as the `scenario`",
+            );
+            return Answer::inconclusive(text, "not measured", &unknown);
+        };
+        let domain = readings.domain(case).without(readings.no_audit_for(anomaly));
+        if holds(self.expr, as_f64(count)) {
+            return Answer::pass(text, count.to_string(), domain);
         }
-        None if window.total.count > 0 => unknown(format!(
-            "scenario `{name}` had nothing to measure it on {part} `{fault}`: latency of reading counts only messages sent after the reader had caught up"
-        )),
-        None => Answer::no_data(&expr.text)
-            .because(format!("scenario `{name}` got nothing done {part} `{fault}`")),
+        // More of them could make it true, and what is unread is no broken promise.
+        if (self.expr.may_come_true(as_f64(count)) || anomaly == Anomaly::Unread)
+            && let Some(unknown) = readings.missing(case).or_else(|| readings.no_audit_for(anomaly))
+        {
+            return Answer::inconclusive(text, count.to_string(), &unknown).covering(domain);
+        }
+        Answer::fail(text, count.to_string(), "").covering(domain)
     }
+
+    /// A count, a rate or a latency of the whole run.
+    fn of_run(&self, case: &Case<'_>) -> Answer {
+        let text = &self.expr.text;
+        let counts = &case.scenario.counts;
+        if saw_nothing(case.scenario) {
+            return case.no_data(text);
+        }
+        let metric = self.expr.metric;
+        let Some(value) = measure(counts, metric, case.sends()) else {
+            return Answer::inconclusive(text, "not measured", &nothing_measured(case, "in this run"));
+        };
+        let domain = domain(case, metric, counts.latency.count(), counts.errors);
+        if holds(self.expr, value) {
+            return Answer::pass(text, print(value), domain.without(case.unseen()));
+        }
+        if is_count(metric) && self.expr.may_come_true(value) {
+            return case.too_little(text, print(value), "").covering(domain);
+        }
+        Answer::fail(text, print(value), "").covering(domain)
+    }
+
+    /// The part of the run that a fault cuts out, by the whole buckets of the timeline in it.
+    fn in_part(&self, case: &Case<'_>, span: &Span) -> Answer {
+        let text = &self.expr.text;
+        let unmeasured = |unknown: &Unknown| Answer::inconclusive(text, "not measured", unknown);
+        let (start, end) = match case.span_of(span.fault()) {
+            Ok(span) => span,
+            Err(unknown) => return unmeasured(&unknown),
+        };
+        let (name, fault) = (&case.scenario.name, span.fault());
+        let counts = &case.scenario.counts;
+        if counts.gaps.first().is_none() && counts.errors == 0 {
+            return case.no_data(text);
+        }
+        let begun = case.scenario.span.map_or(start, |(begun, _)| begun);
+        let (from, to, part, whole) = match span {
+            Span::During(_) => (start.max(begun), end.min(case.work_end()), "during", end),
+            Span::After(_) => (end.max(begun), case.work_end(), "after", std::time::Duration::MAX),
+        };
+        let window = counts.timeline.window(from, to);
+        if window.length.is_zero() {
+            let width = counts.timeline.width_ms();
+            return unmeasured(&Unknown::new(
+                format!("scenario `{name}` was at work for no whole {width} ms {part} `{fault}`"),
+                format!("let `{name}` go on for longer, or let `{fault}` begin earlier"),
+            ));
+        }
+        let domain = Domain::all(1, format!("`{name}` {part} `{fault}`, {}", in_words((from, to))))
+            .without(case.ended_before(whole));
+        match measure_part(&window, counts, self.expr.metric, case.scenario.kind) {
+            Some(value) => Answer::pass_if(holds(self.expr, value), text, print(value), domain),
+            None if matches!(self.expr.metric, Metric::Sent | Metric::Anomaly(_)) => {
+                unmeasured(&Unknown::new(
+                    "this is known of a whole run only",
+                    format!("remove `{part}: {fault}` from the check"),
+                ))
+            }
+            None if window.total.count > 0 => {
+                unmeasured(&nothing_measured(case, &format!("{part} `{fault}`")))
+            }
+            None => Answer::inconclusive(
+                text,
+                "no data",
+                &Unknown::new(
+                    format!("scenario `{name}` got nothing done {part} `{fault}`"),
+                    "write a `continuity` check for how long nothing may come",
+                ),
+            ),
+        }
+    }
+}
+
+impl ThresholdExpr {
+    /// It does not hold for this count, and may for a greater one.
+    fn may_come_true(&self, count: f64) -> bool {
+        match self.op {
+            Op::Greater | Op::GreaterOrEqual | Op::NotEqual => true,
+            Op::Equal => count < self.value,
+            Op::Less | Op::LessOrEqual => false,
+        }
+    }
+}
+
+/// It only grows.
+const fn is_count(metric: Metric) -> bool {
+    matches!(metric, Metric::Sent | Metric::Acked | Metric::Received | Metric::Errors)
+}
+
+/// What a metric of the whole run is taken from.
+fn domain(case: &Case<'_>, metric: Metric, latencies: u64, errors: u64) -> Domain {
+    let counts = &case.scenario.counts;
+    let span = case.span_in_words();
+    if is_latency(metric) {
+        return Domain::all(latencies, format!("{} of {span}", counted(latencies, "latency", "latencies")));
+    }
+    // An error is something seen, too.
+    let messages = counts.sent.max(counts.acked).max(counts.received).max(counts.records).max(errors);
+    Domain::all(messages.max(1), span)
+}
+
+const fn is_latency(metric: Metric) -> bool {
+    matches!(
+        metric,
+        Metric::P50 | Metric::P90 | Metric::P95 | Metric::P99 | Metric::P999 | Metric::Max | Metric::Mean
+    )
+}
+
+/// No sample. Reading of old records measures no latency, which says nothing of the broker.
+fn nothing_measured(case: &Case<'_>, part: &str) -> Unknown {
+    let name = &case.scenario.name;
+    if case.consume().is_some() {
+        return Unknown::new(
+            format!(
+                "scenario `{name}` had nothing to measure it on {part}: latency of reading counts only messages sent after the reader had caught up"
+            ),
+            format!("start `{name}` before its producer, or give the producer a `rate`"),
+        );
+    }
+    Unknown::new(
+        format!("scenario `{name}` had nothing to measure it on {part}"),
+        format!("let `{name}` send more messages, or give it a longer `timeout`"),
+    )
 }
 
 /// The metric's value in a part of the run; none where nothing was measured.
@@ -109,11 +231,6 @@ fn measure_part(part: &Window, counts: &Snapshot, metric: Metric, kind: &str) ->
 pub(super) fn fails_already(work: &Work, counts: &Snapshot, expr: &ThresholdExpr) -> bool {
     let sends = !matches!(work, Work::Consume(_));
     measure(counts, expr.metric, sends).is_some_and(|value| !holds(expr, value))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
-const fn as_f64(count: u64) -> f64 {
-    count as f64
 }
 
 /// The metric's value; none where nothing was measured.
@@ -158,9 +275,5 @@ fn holds(expr: &ThresholdExpr, value: f64) -> bool {
 
 /// Whole numbers plain, others with three digits.
 fn print(value: f64) -> String {
-    if value.fract() == 0.0 {
-        format!("{value:.0}")
-    } else {
-        format!("{value:.3}").trim_end_matches('0').trim_end_matches('.').to_owned()
-    }
+    if value.fract() == 0.0 { format!("{value:.0}") } else { trimmed(&format!("{value:.3}")) }
 }

@@ -1,41 +1,66 @@
-//! `throughput_drops`: did the rate fall while a fault lasted, by as much as the file wants?
+//! `throughput_drops`: did the rate fall while a fault lasted, by as much as the file expects?
 //!
 //! Compares whole buckets of the timeline: from the first ack or read to the fault's start, and within the fault.
 
-use super::answer::{Answer, Outcome};
-use super::case::{Case, per_second, percent};
+use super::answer::{Answer, Domain, Unknown};
+use super::case::Case;
+use super::check::{Check, Described};
+use super::targets;
+use super::text::{per_second, percent, span};
+use crate::plan::Plan;
 
-/// What is wanted, in words.
-pub(super) fn expected(at_least: f64) -> String {
-    format!("at least {} less", percent(at_least))
+/// The rate falls during a fault.
+pub(super) struct ThroughputDrops<'a> {
+    pub(super) during: &'a str,
+    pub(super) at_least: &'a f64,
 }
 
-/// The rate during the fault is less than that before it, by at least this share.
-pub(super) fn throughput_drops(case: &Case<'_>, fault: &str, at_least: f64) -> Answer {
-    let expected = expected(at_least);
-    let unknown = |why: String| Answer::new(Outcome::Inconclusive, &expected, "not measured").because(why);
-    let (start, end) = match case.proven_span_of(fault) {
-        Ok(span) => span,
-        Err(why) => return unknown(why),
-    };
-    let before = match case.rate_before(fault, start, &expected) {
-        Ok(rate) => rate,
-        Err(none) => return none,
-    };
-    let name = &case.scenario.name;
-    // What stands still because it is done tells nothing of the fault.
-    let until = end.min(case.work_end());
-    let Some(during) = case.scenario.counts.timeline.window(start, until).rate_per_s() else {
-        let width = case.scenario.counts.timeline.width_ms();
-        return unknown(if until <= start {
-            format!("scenario `{name}` had ended before `{fault}`")
-        } else {
-            format!("scenario `{name}` and `{fault}` have no whole {width} ms in common")
-        });
-    };
-    let drop = 1.0 - during / before;
-    let much =
-        if drop < 0.0 { format!("{} more", percent(-drop)) } else { format!("{} less", percent(drop)) };
-    let actual = format!("{much} ({} before, {} during)", per_second(before), per_second(during));
-    Answer::passes_if(drop >= at_least, expected, actual)
+impl Described for ThroughputDrops<'_> {
+    const KIND: &'static str = "throughput_drops";
+}
+
+impl Check for ThroughputDrops<'_> {
+    fn targets(&self, plan: &Plan) -> Vec<usize> {
+        targets::load(plan)
+    }
+
+    fn expected(&self) -> String {
+        format!("at least {} less", percent(*self.at_least))
+    }
+
+    fn fault(&self) -> Option<&str> {
+        Some(self.during)
+    }
+
+    fn evaluate(&self, case: &Case<'_>) -> Answer {
+        let (fault, expected) = (self.during, self.expected());
+        let (start, end) = match case.proven_span_of(fault) {
+            Ok(span) => span,
+            Err(unknown) => return Answer::inconclusive(expected, "not measured", &unknown),
+        };
+        let before = match case.rate_before(fault, start, &expected) {
+            Ok(rate) => rate,
+            Err(none) => return none,
+        };
+        let name = &case.scenario.name;
+        // What stands still because it is done says nothing of the fault.
+        let until = end.min(case.work_end());
+        let Some(during) = case.scenario.counts.timeline.window(start, until).rate_per_s() else {
+            let width = case.scenario.counts.timeline.width_ms();
+            let why = if until <= start {
+                format!("scenario `{name}` had ended before `{fault}`")
+            } else {
+                format!("scenario `{name}` and `{fault}` have no whole {width} ms in common")
+            };
+            let unknown = Unknown::new(why, format!("let `{name}` go on for longer"));
+            return Answer::inconclusive(expected, "not measured", &unknown);
+        };
+        let drop = 1.0 - during / before;
+        let much =
+            if drop < 0.0 { format!("{} more", percent(-drop)) } else { format!("{} less", percent(drop)) };
+        let actual = format!("{much} ({} before, {} during)", per_second(before), per_second(during));
+        let covers = format!("`{name}` before and during `{fault}`, {}", span((start, until)));
+        let domain = Domain::all(1, covers).without(case.ended_before(end));
+        Answer::pass_if(drop >= *self.at_least, expected, actual, domain)
+    }
 }

@@ -34,6 +34,9 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
             return Ok(show::complain_of(&wrong));
         }
     };
+    if !args.output.is_quiet() {
+        show::warn_of(&plans);
+    }
     let done =
         go(&args.output, args.save_ledger, async |options, display| app::run(plans, options, display).await)?;
     finish(done, &args.output)

@@ -8,10 +8,11 @@ use super::args::{FileArgs, Format, ReportArgs, SchemaName};
 use super::out::{print, style};
 use crate::app::{self, WrongFiles};
 use crate::exit::Exit;
-use crate::plan::timeline;
+use crate::plan::{Plan, timeline};
 use crate::report::summary::Summary;
 use crate::report::terminal::wants_colour;
 use crate::report::{self, console, json as summary_json};
+use crate::scenario::diagnostics::render_warnings;
 use crate::scenario::{preset, schema};
 
 /// `kaf6 validate`.
@@ -19,6 +20,7 @@ pub(super) fn validate(args: &FileArgs) -> anyhow::Result<Exit> {
     let files = app::expand(&args.files)?;
     match app::load(&files, &args.overrides()) {
         Ok(plans) => {
+            warn_of(&plans);
             let lines: String =
                 plans.iter().map(|plan| format!("{}\n", timeline::validate_line(plan))).collect();
             print(lines.as_bytes())?;
@@ -33,12 +35,20 @@ pub(super) fn plan(args: &FileArgs) -> anyhow::Result<Exit> {
     let files = app::expand(&args.files)?;
     match app::load(&files, &args.overrides()) {
         Ok(plans) => {
+            warn_of(&plans);
             let texts: Vec<String> = plans.iter().map(timeline::render).collect();
             print(texts.join("\n").as_bytes())?;
             Ok(Exit::Pass)
         }
         Err(wrong) => Ok(complain_of(&wrong)),
     }
+}
+
+/// Shows what is likely a slip in files that are good.
+pub(super) fn warn_of(plans: &[Plan]) {
+    let colour = wants_colour(std::io::stderr().is_terminal(), |name| std::env::var(name).ok());
+    let text: String = plans.iter().map(|plan| render_warnings(&plan.warnings, colour)).collect();
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Shows all problems of all files.

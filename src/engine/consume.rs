@@ -3,14 +3,21 @@
 //! A reader that judges producers reads to its fence; others end by limit, watermark, idle time or time bound.
 
 mod batch;
+mod blocked;
 mod consumer;
+mod place;
+mod prober;
+mod reader;
 mod still;
 mod task;
+mod window;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use consumer::{Consumer, End};
+use place::Place;
 
 use super::fence::Fences;
 use super::outcome::{Outcome, cut, unwind};
@@ -18,13 +25,19 @@ use super::setup;
 use super::shared::Shared;
 use crate::ids::Partition;
 use crate::observe::Ended;
-use crate::plan::{From, Work};
+use crate::plan::{self, ConsumePlan, From, Work};
+
+/// Partitions that a reader of kaf6's own reads while they are written. Where it has more, it reads all of them afterwards.
+const LIVE: usize = 64;
+/// How many it then reads at a time.
+const GROUP: usize = 32;
 
 /// Runs one `consume` scenario.
 pub(super) async fn run(shared: &Arc<Shared>, index: usize, fences: &Fences) -> Outcome {
     let Work::Consume(plan) = &shared.plan.scenarios[index].work else {
         return Outcome::failed("not a consumer");
     };
+    let deadline = shared.deadline(index);
     let (topic, state) = match setup::topic(shared, &plan.topic).await {
         Ok(found) => found,
         Err(why) => return Outcome::failed(why),
@@ -37,9 +50,9 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, fences: &Fences) -> 
             ));
         }
         Some(partition) => vec![partition],
+        None if plan.readback => shared.left_of(plan, state.partitions).collect(),
         None => (0..state.partitions).collect(),
     };
-    let deadline = shared.deadline(index);
     let consumer = Arc::new(Consumer {
         shared: Arc::clone(shared),
         index,
@@ -49,40 +62,14 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, fences: &Fences) -> 
         compared: AtomicU64::new(0),
         wrong: AtomicU64::new(0),
     });
-    let threads = usize::try_from(plan.clients).unwrap_or(1).clamp(1, partitions.len());
-    let readers = shared.readers().max(1);
-    let mut tasks = Vec::new();
-    let mut opened = Vec::new();
-    for thread in 0..threads {
-        let share: Vec<Partition> = partitions.iter().copied().skip(thread).step_by(threads).collect();
-        let (open, is_open) = tokio::sync::oneshot::channel();
-        let (fence, fence_of) = tokio::sync::oneshot::channel();
-        let consumer = Arc::clone(&consumer);
-        let task = task::Task { consumer, partitions: share, readers, deadline };
-        tasks.push(tokio::task::spawn_blocking(move || task.run(open, fence_of)));
-        opened.push((is_open, fence));
-    }
-    // The fence has to lie behind where the last thread starts reading.
-    let mut waiting = Vec::new();
-    for (is_open, fence) in opened {
-        if is_open.await.is_ok() {
-            waiting.push(fence);
-        }
-    }
-    if plan.from == From::Run && !waiting.is_empty() {
-        let state = fences.ask(index, topic, partitions, deadline);
-        for fence in waiting {
-            // A thread that has ended meanwhile needs none.
-            let _ = fence.send(state.clone());
-        }
-    }
-    let (mut end, mut failed) = (End::Done, None);
-    for task in tasks {
-        match unwind(task.await) {
-            Ok(thread) => end = end.max(thread),
-            Err(why) => failed = Some(why),
-        }
-    }
+    let group = Group { consumer: &consumer, plan, fences, deadline };
+    let (end, failed) = if plan.readback && partitions.len() > LIVE {
+        group.one_after_another(&partitions).await
+    } else if partitions.is_empty() {
+        (End::Done, None)
+    } else {
+        group.read(partitions).await
+    };
     let uuids = (consumer.compared.load(Ordering::Relaxed), consumer.wrong.load(Ordering::Relaxed));
     let outcome = match (failed, end) {
         (Some(why), _) => Outcome::failed(why),
@@ -98,6 +85,84 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, fences: &Fences) -> 
     Outcome { uuids: Some(uuids), ..outcome }
 }
 
+/// How the partitions of one consumer are read.
+struct Group<'a> {
+    consumer: &'a Arc<Consumer>,
+    plan: &'a ConsumePlan,
+    fences: &'a Fences,
+    deadline: Instant,
+}
+
+impl Group<'_> {
+    /// Reads these partitions side by side, by the consumer's threads. Says how the last one ended, and why one failed.
+    async fn read(&self, partitions: Vec<Partition>) -> (End, Option<String>) {
+        let shared = &self.consumer.shared;
+        let threads = usize::try_from(self.plan.clients).unwrap_or(1).clamp(1, partitions.len());
+        let readers = shared.readers().max(1);
+        let mut tasks = Vec::new();
+        let mut opened = Vec::new();
+        for thread in 0..threads {
+            let share: Vec<Partition> = partitions.iter().copied().skip(thread).step_by(threads).collect();
+            let (open, is_open) = tokio::sync::oneshot::channel();
+            let (fence, fence_of) = tokio::sync::oneshot::channel();
+            let consumer = Arc::clone(self.consumer);
+            let task = task::Task { consumer, partitions: share, readers, deadline: self.deadline };
+            tasks.push(tokio::task::spawn_blocking(move || task.run(open, fence_of)));
+            opened.push((is_open, fence));
+        }
+        // The end marker has to lie behind where the last thread starts reading.
+        let mut waiting = Vec::new();
+        for (is_open, fence) in opened {
+            if is_open.await.is_ok() {
+                waiting.push(fence);
+            }
+        }
+        if self.plan.from == From::Run && !waiting.is_empty() {
+            let state = self.fences.ask(self.consumer.index, self.consumer.topic, partitions, self.deadline);
+            for fence in waiting {
+                // A thread that has ended meanwhile needs none.
+                let _ = fence.send(state.clone());
+            }
+        }
+        let (mut end, mut failed) = (End::Done, None);
+        for task in tasks {
+            match unwind(task.await) {
+                Ok(thread) => end = end.max(thread),
+                Err(why) => failed = Some(why),
+            }
+        }
+        (end, failed)
+    }
+
+    /// Reads many partitions, some at a time, once all who write them and all faults have ended.
+    async fn one_after_another(&self, partitions: &[Partition]) -> (End, Option<String>) {
+        let shared = &self.consumer.shared;
+        tokio::select! {
+            biased;
+            () = shared.stop.stopped() => {}
+            () = tokio::time::sleep_until(self.deadline.into()) => {}
+            () = self.fences.settled(self.consumer.index) => {}
+        }
+        let mut end = End::Done;
+        for (number, group) in partitions.chunks(GROUP).enumerate() {
+            let late = Instant::now() >= self.deadline;
+            if late || shared.stop.is_stopped() {
+                for partition in &partitions[number * GROUP..] {
+                    let unread = Place::new(self.consumer, *partition, 0, None).end(self.consumer);
+                    shared.hand_in_end(self.consumer.index, unread);
+                }
+                return (if late { End::Timeout } else { end }, None);
+            }
+            let (ended, failed) = self.read(group.to_vec()).await;
+            end = end.max(ended);
+            if failed.is_some() {
+                return (end, failed);
+            }
+        }
+        (end, None)
+    }
+}
+
 impl Shared {
     /// How many partitions are read in the run as a whole: what the prefetch budget is shared over.
     fn readers(&self) -> u64 {
@@ -111,10 +176,23 @@ impl Shared {
             .iter()
             .map(|s| match &s.work {
                 Work::Consume(c) if c.partition.is_some() => 1,
+                Work::Consume(c) if c.readback => {
+                    let all = i32::try_from(partitions(&c.topic)).unwrap_or(i32::MAX);
+                    let left = self.left_of(c, all).take(LIVE + 1).count();
+                    (if left > LIVE { GROUP } else { left }) as u64
+                }
                 Work::Consume(c) => partitions(&c.topic),
                 Work::Roundtrip(r) => u64::from(r.clients),
                 _ => 0,
             })
             .sum()
     }
+
+    /// The partitions that a reader of kaf6's own has to read: those that no consumer of the file reads completely.
+    fn left_of(&self, consumer: &ConsumePlan, partitions: Partition) -> impl Iterator<Item = Partition> {
+        (0..partitions).filter(|partition| plan::is_left(&self.plan, &consumer.topic, *partition))
+    }
 }
+
+#[cfg(test)]
+mod tests;

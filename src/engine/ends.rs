@@ -1,4 +1,4 @@
-//! What a reading thread hands in of each of its partitions, and the fence that ends it.
+//! What a reading thread hands in of each of its partitions, and the end marker that ends it.
 
 use crate::ids::Offset;
 use crate::ledger::PartitionReads;
@@ -10,32 +10,57 @@ pub(super) struct PartitionEnd {
     pub(super) reads: PartitionReads,
     /// Where it started; 0 where that was the log's start.
     pub(super) start: Offset,
-    /// It read its fence.
+    /// It read its end marker.
     pub(super) reached_fence: bool,
-    /// A reachable broker no longer knows the partition.
-    pub(super) gone: bool,
-    /// It read all that it was to read: to its end marker, its limit, or the proven end of the log.
+    /// It read all that it was to read here: to its end marker, to its limit, or to a log's end that lies behind all acks.
     pub(super) finished: bool,
-    /// A reachable broker gave it no record from some offset on.
+    /// A broker that can be reached did not know the partition when the reader ended.
+    pub(super) gone: bool,
+    /// Since when, in microseconds of the run.
+    pub(super) gone_since_us: Option<u64>,
+    /// A broker that can be reached gave no more records, though an acked one lies ahead.
     pub(super) unreadable: Option<Unreadable>,
-    /// Where an open transaction held it up, under `isolation.level: read_committed`.
+    /// Where an open transaction held it up when it ended, under `isolation.level: read_committed`.
     pub(super) last_stable: Option<Offset>,
+    /// Offsets that the broker had removed before the reader got there, each with the one after its last.
+    pub(super) removed: Vec<(Offset, Offset)>,
+    /// How often the broker refused an offset inside its log, or answered that its log was truncated where it was not.
+    pub(super) refused: u64,
 }
 
-/// What a reachable broker answered to a reader that it gave no record for `run.unreadable_after`.
+impl PartitionEnd {
+    /// A reader that was never held up; it is not finished.
+    pub(super) fn new(reads: PartitionReads, start: Offset) -> Self {
+        Self {
+            reads,
+            start,
+            reached_fence: false,
+            finished: false,
+            gone: false,
+            gone_since_us: None,
+            unreadable: None,
+            last_stable: None,
+            removed: Vec::new(),
+            refused: 0,
+        }
+    }
+}
+
+/// What a broker that can be reached did not give back in [`Plan::unreadable_after`](crate::plan::Plan), neither to a reader
+/// nor to a fresh client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Unreadable {
-    /// The first offset that the reader did not get.
+    /// The first offset of it; all that was acked from here on is unreadable to this reader.
     pub(super) from: Offset,
-    /// The broker's answers by code, with the end of the log that it reported.
+    /// How the broker answered, as "UNKNOWN_SERVER_ERROR 74 times, reported end 12".
     pub(super) answers: String,
-    /// Microseconds from the start of the run.
+    /// The time that it had, in microseconds of the run.
     pub(super) since_us: u64,
-    /// Microseconds from the start of the run.
+    /// Its end.
     pub(super) until_us: u64,
 }
 
-/// A fence that was acked.
+/// An end marker that was acked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fence {
     /// Unique in the run, and higher than those before it.

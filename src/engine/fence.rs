@@ -12,12 +12,11 @@ use tokio::sync::watch;
 use super::ends::Fence;
 use super::outcome::unwind;
 use super::shared::{LOOK, Shared, Stand};
-use super::starts;
 use crate::ids::{Identity, Offset, Partition, StreamId};
 use crate::kafka::{self, Outcome, Producer, ProducerOptions};
 use crate::ledger::envelope::{Envelope, Kind};
 use crate::observe::Note;
-use crate::plan::{Acks, Plan, Work};
+use crate::plan::{self, Acks, Plan};
 
 /// The key of each fence, so that a compacted topic keeps the last one and takes it at all.
 const KEY: &[u8] = b"kaf6-fence";
@@ -48,24 +47,19 @@ pub(super) fn start(shared: &Arc<Shared>) -> Fences {
 
 /// The producers that a reader judges: those of its topic that do not themselves wait for it.
 pub(super) fn producers_of(plan: &Plan, reader: usize) -> Vec<usize> {
-    let Work::Consume(work) = &plan.scenarios[reader].work else { return Vec::new() };
-    work.producers
-        .iter()
-        .filter_map(|name| plan.scenarios.iter().position(|s| s.name == *name))
-        .filter(|producer| !starts::waits_for(plan, *producer, reader))
-        .collect()
+    plan::judges(plan, reader)
 }
 
 /// The faults that a reader's fence has to lie behind: all but those that wait for the reader.
 fn faults_before(plan: &Plan, reader: usize) -> Vec<usize> {
     let first = plan.scenarios.len();
-    (first..first + plan.faults.len()).filter(|fault| !starts::waits_for(plan, *fault, reader)).collect()
+    (first..first + plan.faults.len()).filter(|fault| !plan::waits_for(plan, *fault, reader)).collect()
 }
 
 /// The other faults, which wait for the reader.
 fn faults_after(plan: &Plan, reader: usize) -> impl Iterator<Item = usize> {
     let first = plan.scenarios.len();
-    (first..first + plan.faults.len()).filter(move |fault| starts::waits_for(plan, *fault, reader))
+    (first..first + plan.faults.len()).filter(move |fault| plan::waits_for(plan, *fault, reader))
 }
 
 impl Fences {
@@ -80,17 +74,8 @@ impl Fences {
         let (sender, receiver) = watch::channel(FenceState::Pending);
         let fences = self.clone();
         tokio::spawn(async move {
+            fences.settled(reader).await;
             let producers = producers_of(&fences.shared.plan, reader);
-            for before in producers.iter().copied().chain(faults_before(&fences.shared.plan, reader)) {
-                fences.shared.states[before].over().await;
-            }
-            // One that waited for a count of this reader and began: its broker may be down just now. One that did not
-            // begin may never do so.
-            for fault in faults_after(&fences.shared.plan, reader) {
-                if fences.shared.states[fault].get() == Stand::Running {
-                    fences.shared.states[fault].over().await;
-                }
-            }
             let decided = if producers.is_empty() {
                 none(&partitions, "nobody in this file writes the topic")
             } else if !fences.shared.may_have_written(topic, &producers) {
@@ -105,6 +90,22 @@ impl Fences {
             sender.send_replace(FenceState::Decided(Instant::now(), decided));
         });
         receiver
+    }
+
+    /// Waits until all who write for this reader have ended, and all faults that do not wait for it.
+    pub(super) async fn settled(&self, reader: usize) {
+        let shared = &self.shared;
+        let producers = producers_of(&shared.plan, reader);
+        for before in producers.into_iter().chain(faults_before(&shared.plan, reader)) {
+            shared.states[before].over().await;
+        }
+        // One that waited for a count of this reader and began: its broker may be down just now. One that did not
+        // begin may never do so.
+        for fault in faults_after(&shared.plan, reader) {
+            if shared.states[fault].get() == Stand::Running {
+                shared.states[fault].over().await;
+            }
+        }
     }
 
     /// Writes a fence to each partition, again and again until it is acked or time is up.

@@ -19,11 +19,6 @@ pub(super) fn save(shared: &Shared, topology: &Topology, sent: &HashMap<StreamId
     let plan = &shared.plan;
     let sends = |i: &usize| matches!(plan.scenarios[*i].work, Work::Produce(_) | Work::Roundtrip(_));
     let senders: Vec<usize> = (0..plan.scenarios.len()).filter(sends).collect();
-    let excluded = |work: &Work| match work {
-        Work::Produce(producer) => !producer.verify,
-        Work::Roundtrip(roundtrip) => !roundtrip.verify,
-        _ => false,
-    };
     let streams = topology.streams.iter().filter_map(|(id, info)| {
         // Numbered among the producers, since a later run knows no other scenarios of this one.
         let scenario = senders.iter().position(|sender| *sender == info.scenario)?;
@@ -44,12 +39,6 @@ pub(super) fn save(shared: &Shared, topology: &Topology, sent: &HashMap<StreamId
         source: plan.source.text.clone(),
         topics: shared.topic_names(),
         producers: senders.iter().map(|i| plan.scenarios[*i].name.clone()).collect(),
-        excluded: senders
-            .iter()
-            .map(|i| &plan.scenarios[*i])
-            .filter(|scenario| excluded(&scenario.work))
-            .map(|scenario| scenario.name.clone())
-            .collect(),
         streams: streams.collect(),
     }
 }

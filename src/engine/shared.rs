@@ -245,6 +245,20 @@ impl Shared {
         lock(&self.sent).extend(logs);
     }
 
+    /// The highest offset that an ack gave to a message of each partition of this topic, by scenarios that have ended.
+    pub(super) fn acked_ends(&self, topic: usize) -> HashMap<Partition, Offset> {
+        let mut out = HashMap::new();
+        let Some(topology) = self.topology() else { return out };
+        let sent = lock(&self.sent);
+        for (id, info) in topology.streams.iter().filter(|(_, info)| info.topic == topic) {
+            if let Some((_, last)) = sent.get(&id).and_then(SentLog::offsets) {
+                let highest = out.entry(info.partition).or_insert(last);
+                *highest = last.max(*highest);
+            }
+        }
+        out
+    }
+
     /// Whether any of these scenarios may have written to this topic.
     pub(super) fn may_have_written(&self, topic: usize, scenarios: &[usize]) -> bool {
         let Some(topology) = self.topology() else { return false };

@@ -74,31 +74,3 @@ pub(super) fn number(plan: &Plan, name: &str) -> Option<usize> {
     let scenario = plan.scenarios.iter().position(|s| s.name == name);
     scenario.or_else(|| Some(plan.scenarios.len() + plan.faults.iter().position(|f| f.name == name)?))
 }
-
-/// When the scenario or fault of this number starts.
-fn start_of(plan: &Plan, number: usize) -> Option<&Start> {
-    match plan.scenarios.get(number) {
-        Some(scenario) => Some(&scenario.start),
-        None => plan.faults.get(number - plan.scenarios.len()).map(|fault| &fault.start),
-    }
-}
-
-/// Whether one starts only after another one has, directly or by others between them.
-pub(super) fn waits_for(plan: &Plan, waiting: usize, other: usize) -> bool {
-    let mut seen = vec![false; plan.scenarios.len() + plan.faults.len()];
-    let mut open = vec![waiting];
-    while let Some(index) = open.pop() {
-        if std::mem::replace(&mut seen[index], true) {
-            continue;
-        }
-        let Some(start) = start_of(plan, index) else { continue };
-        let names = start.after.iter().chain(start.when.as_ref().map(|w| &w.scenario));
-        for next in names.filter_map(|name| number(plan, name)) {
-            if next == other {
-                return true;
-            }
-            open.push(next);
-        }
-    }
-    false
-}

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::outcome::{Outcome, cut, unwind};
 use super::shared::Shared;
 use crate::ids::Partition;
-use crate::kafka::{Client, Code, probe};
+use crate::kafka::{self, Client, Code, probe};
 use crate::observe::{Ended, MetadataChange, Note, Silence, WatchSeen, WatchedBroker};
 use crate::plan::{Aspect, WatchPlan};
 
@@ -37,6 +37,12 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, plan: &WatchPlan) ->
     let deadline = shared.deadline(index);
     let topics: Arc<[String]> = plan.topics.iter().map(|t| t.with_run_id(&shared.run_id)).collect();
     let mut watched = Watched::default();
+    if shared.client_of(index).uses_sasl() {
+        watched.seen.unseen = vec![Aspect::TopicIds, Aspect::Controller];
+        shared.note(Note::hint(
+            "With SASL, `watch` asks through librdkafka, which reports neither topic ids nor the controller: their changes are not listed",
+        ));
+    }
     let ended = loop {
         let began = Instant::now();
         let brokers = shared.brokers_now(index);
@@ -125,8 +131,34 @@ fn look(client: &Client, broker: &str, topics: &[String]) -> (probe::Probe, Inst
     let names: Vec<&str> = topics.iter().map(String::as_str).collect();
     let client = client.with_brokers(&[broker.to_owned()]);
     let began = Instant::now();
-    let probe = probe::probe(&client, broker, &names, began + LOOK);
+    let probe = if client.uses_sasl() {
+        ask_by_client(&client, broker, &names, began)
+    } else {
+        probe::probe(&client, broker, &names, began + LOOK)
+    };
     (probe, began, Instant::now())
+}
+
+/// The same by librdkafka, where a broker wants to know who asks: the wire probe speaks no SASL.
+fn ask_by_client(client: &Client, broker: &str, topics: &[&str], began: Instant) -> probe::Probe {
+    let (metadata, error) = match kafka::metadata::fetch_from(client, broker, topics, LOOK) {
+        Ok(metadata) => (Some(probed(metadata)), None),
+        Err(error) => (None, Some(error)),
+    };
+    let stages = vec![probe::Stage { name: "metadata", took: began.elapsed(), error }];
+    probe::Probe { broker: broker.to_owned(), stages, metadata, ..probe::Probe::default() }
+}
+
+/// What librdkafka tells of metadata: no topic ids, and no controller.
+fn probed(metadata: kafka::Metadata) -> probe::ProbedMetadata {
+    let brokers = metadata.brokers.into_iter().map(|b| (b.id, format!("{}:{}", b.host, b.port))).collect();
+    let topics = metadata.topics.into_iter().map(|topic| probe::ProbedTopic {
+        name: topic.name,
+        id: None,
+        code: topic.code,
+        partitions: topic.partitions.into_iter().map(|p| (p.id, p.leader)).collect(),
+    });
+    probe::ProbedMetadata { brokers, topics: topics.collect(), ..probe::ProbedMetadata::default() }
 }
 
 /// What all brokers said so far.

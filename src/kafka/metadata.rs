@@ -3,7 +3,7 @@
 //! Owns one-off requests by a client of their own; all are bounded in time.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::raw::{Handle, Kind, Topic as RawTopic};
@@ -32,7 +32,37 @@ pub fn fetch(client: &Client, topics: &[&str], timeout: Duration) -> Result<Meta
     let handle = asking_client(client)?;
     let result = ask(&handle, None, Instant::now() + timeout);
     let_go(vec![handle], Duration::from_secs(1));
-    let mut metadata = result?;
+    Ok(only(result?, topics))
+}
+
+/// Asks one broker for what it knows of the cluster and of these topics, by a client that knows no other.
+///
+/// # Errors
+/// Why it did not answer in time, in librdkafka's words.
+pub fn fetch_from(
+    client: &Client,
+    broker: &str,
+    topics: &[&str],
+    timeout: Duration,
+) -> Result<Metadata, String> {
+    let last = Arc::new(Mutex::new(None));
+    let said = Arc::clone(&last);
+    let client = client.with_brokers(&[broker.to_owned()]);
+    let handle = client
+        .handle(Kind::Consumer, &asking_properties(), move |_, facility, text| {
+            if facility == "FAIL" {
+                *said.lock().unwrap_or_else(PoisonError::into_inner) = Some(text.to_owned());
+            }
+        })
+        .map_err(|error| error.to_string())?;
+    let result = ask(&handle, None, Instant::now() + timeout);
+    let_go(vec![handle], Duration::from_secs(1));
+    let why = || last.lock().unwrap_or_else(PoisonError::into_inner).take();
+    result.map(|metadata| only(metadata, topics)).map_err(|error| why().unwrap_or_else(|| error.to_string()))
+}
+
+/// These topics of all; one that is not there has code UNKNOWN_TOPIC_OR_PART.
+fn only(mut metadata: Metadata, topics: &[&str]) -> Metadata {
     let mut all = std::mem::take(&mut metadata.topics);
     metadata.topics = topics
         .iter()
@@ -41,33 +71,15 @@ pub fn fetch(client: &Client, topics: &[&str], timeout: Duration) -> Result<Meta
             None => Topic { name: (*name).into(), code: UNKNOWN_TOPIC, partitions: Vec::new() },
         })
         .collect();
-    Ok(metadata)
+    metadata
 }
 
-/// Whether a broker that can be reached knows the partition; where none answers, it is taken to.
-pub fn knows(client: &Client, topic: &str, partition: Partition) -> bool {
-    match fetch(client, &[topic], client.waits().answer) {
-        Ok(metadata) => metadata
-            .topic(topic)
-            .is_some_and(|t| !t.code.means_gone() && t.partitions.iter().any(|p| p.id == partition)),
-        Err(_) => true,
-    }
-}
-
-/// Whether a request failed since a broker that can be reached no longer knows the partition, also when it is asked again:
-/// one that was just started may not have learned of its topics yet.
-pub fn is_gone(client: &Client, topic: &str, partition: Partition, error: &Error) -> bool {
-    let (first, gone) = (Instant::now(), client.waits().gone);
-    error.code().is_some_and(Code::means_gone)
-        && loop {
-            if knows(client, topic, partition) {
-                break false;
-            }
-            if first.elapsed() >= gone {
-                break true;
-            }
-            std::thread::sleep(gone / 6);
-        }
+/// The topic's partitions, as a broker that can be reached has them: none of them where it does not know the topic. None
+/// where no broker answered.
+pub fn known(client: &Client, topic: &str, timeout: Duration) -> Option<Vec<Partition>> {
+    let metadata = fetch(client, &[topic], timeout).ok()?;
+    let found = metadata.topic(topic).filter(|topic| !topic.code.means_gone());
+    Some(found.map(|topic| topic.partitions.iter().map(|info| info.id).collect()).unwrap_or_default())
 }
 
 /// The first offset and the end of a partition's log, as ListOffsets tells.
@@ -116,8 +128,11 @@ pub fn ends(
 
 /// A client for one-off requests: a consumer, since a producer's metadata requests create topics.
 pub(super) fn asking_client(client: &Client) -> Result<Arc<Handle>, Error> {
-    let properties = [("allow.auto.create.topics", "false".to_owned())];
-    client.handle(Kind::Consumer, &properties, |_, _, _| {})
+    client.handle(Kind::Consumer, &asking_properties(), |_, _, _| {})
+}
+
+fn asking_properties() -> [(&'static str, String); 1] {
+    [("allow.auto.create.topics", "false".to_owned())]
 }
 
 /// Metadata of one topic (none: of all), tried again until `deadline` where nobody answers.

@@ -48,7 +48,6 @@ pub use delivery::{Delivery, Outcome};
 pub use embedded::Embedded;
 pub use error::Error;
 pub use log::{LogKind, LogLines};
-pub use metadata::is_gone;
 pub use producer::{HandedOver, Producer, ProducerOptions, SendError};
 pub use reader::{ReadEvent, ReaderOptions, ReaderSet, Record};
 pub use recheck::{Range, RangeEnd, read_range};

@@ -101,6 +101,17 @@ impl Client {
         self.embedded
     }
 
+    /// Whether it has to say who it is to each broker, which librdkafka alone can do.
+    pub fn uses_sasl(&self) -> bool {
+        self.property("security.protocol").is_some_and(|it| it.to_ascii_lowercase().starts_with("sasl_"))
+    }
+
+    /// Whether it does so by tokens that expire.
+    fn uses_tokens(&self) -> bool {
+        let is_it = |name| self.property(name).is_some_and(|it| it.eq_ignore_ascii_case("OAUTHBEARER"));
+        self.uses_sasl() && (is_it("sasl.mechanism") || is_it("sasl.mechanisms"))
+    }
+
     /// What librdkafka said, over all clients made from this one and its clones.
     pub fn logs(&self) -> &LogLines {
         &self.logs
@@ -154,6 +165,9 @@ impl Client {
                 ("debug", Some((_, role))) => set(&mut config, name, &format!("{role},{value}"))?,
                 _ => set(&mut config, name, value)?,
             }
+        }
+        if self.uses_tokens() {
+            config.renew_tokens();
         }
         let logs = self.logs.clone();
         let on_log = Box::new(move |level: u8, facility: &str, text: &str| {
@@ -239,6 +253,30 @@ mod tests {
         let settings = ClientSettings { security: Some(security), ..ClientSettings::default() };
         let error = Client::new(&["127.0.0.1:1".into()], &settings).unwrap_err().to_string();
         assert!(error.contains("ca"), "{error}");
+    }
+
+    #[test]
+    fn tokens_are_renewed_though_nobody_polls() {
+        let security = Security {
+            protocol: "sasl_plaintext".into(),
+            mechanism: Some("OAUTHBEARER".into()),
+            ..Security::default()
+        };
+        let properties = [
+            ("enable.sasl.oauthbearer.unsecure.jwt", "true"),
+            ("sasl.oauthbearer.config", "principal=kaf6 lifeSeconds=1"),
+        ];
+        let properties = properties.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let settings = ClientSettings { security: Some(security), properties };
+        // Without brokers there are no errors of connections either.
+        let client = Client::new(&[], &settings).unwrap();
+        assert!(client.uses_sasl());
+        let kinds = [Kind::Consumer, Kind::Producer];
+        let handles = kinds.map(|kind| client.handle(kind, &[], |_, _, _| {}).unwrap());
+        // librdkafka asks for another token once a second; one that nobody gets would stay in the client's queue.
+        std::thread::sleep(std::time::Duration::from_millis(2100));
+        assert_eq!(handles.map(|handle| handle.waiting()), [0, 0]);
+        assert!(!with(&[]).unwrap().uses_sasl());
     }
 
     #[test]

@@ -37,8 +37,6 @@ pub struct Waits {
     pub fetch: Duration,
     /// The same for a patient reader.
     pub fetch_patient: Duration,
-    /// How long a broker has to say of a partition that it does not know it, until a request that failed for it is given up.
-    pub gone: Duration,
     /// Longest time for writing end markers where no fault happened.
     pub marker: Duration,
     /// Longest time for writing them after a fault.
@@ -83,7 +81,6 @@ impl Default for Waits {
             fetch_backoff: ms(50),
             fetch: ms(100),
             fetch_patient: s(1),
-            gone: s(3),
             marker: s(30),
             marker_after_fault: s(90),
             marker_ack: s(10),
@@ -120,7 +117,6 @@ impl Waits {
             fetch_backoff: ms(50),
             fetch: ms(20),
             fetch_patient: ms(50),
-            gone: ms(300),
             marker: s(2),
             marker_after_fault: s(3),
             marker_ack: ms(500),

@@ -38,8 +38,6 @@ pub struct Saved {
     pub topics: Vec<String>,
     /// Names of the scenarios that sent, by number in the file; empty for others.
     pub producers: Vec<String>,
-    /// Those of them that said `verify: false`.
-    pub excluded: Vec<String>,
     /// Each stream that sent anything.
     pub streams: Vec<SavedStream>,
 }
@@ -284,7 +282,6 @@ mod tests {
             source: String::new(),
             topics: vec!["t".to_owned()],
             producers: vec!["write".to_owned()],
-            excluded: vec![],
             streams: vec![SavedStream::new(StreamId(4), &info, &log)],
         }
     }

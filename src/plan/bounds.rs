@@ -167,6 +167,11 @@ impl<'a> Bounds<'a> {
         window.end.saturating_sub(window.latest)
     }
 
+    /// When a scenario or fault has ended.
+    pub(super) fn end_of(&self, name: &str) -> Duration {
+        self.windows.get(name).copied().flatten().unwrap_or_default().end
+    }
+
     /// When the last one has ended.
     pub(super) fn end(&self) -> Duration {
         self.windows.values().flatten().map(|window| window.end).max().unwrap_or_default()
@@ -501,7 +506,7 @@ mod tests {
     fn what_is_counted_is_bounded_too() {
         let plan =
             plan("  w: {type: produce, messages: 1000000000000}\n  r: {type: roundtrip, clients: 5}\n");
-        assert_eq!(seconds(&plan), [24 * 3600, 65]);
+        assert_eq!(seconds(&plan), [24 * 3600, 65, 24 * 3600 + 120]);
         assert!(plan.timeout > Duration::from_secs(24 * 3600));
     }
 }

@@ -7,10 +7,10 @@ use super::taker::Taker;
 use super::{
     Acks, ConnectPlan, ConsumePlan, DefaultTaken, From, MetricsPlan, Partitioning, Plan, ProducePlan,
     RoundtripPlan, ScenarioPlan, Source, Start, StartOffset, TopicPlan, ValuePlan, WatchPlan, checks,
-    containers, defaults,
+    containers, defaults, readback,
 };
 use crate::scenario::valid::{Activity, Consume, Message, Produce, Roundtrip, Topic};
-use crate::scenario::{Scenario, valid};
+use crate::scenario::{Diagnostic, Diagnostics, Scenario, valid};
 use crate::units::{ByteSize, Duration};
 
 /// Makes the plan.
@@ -23,11 +23,19 @@ pub fn build(scenario: &Scenario) -> Plan {
         stem
     });
     let topics = topics(scenario, &mut taken);
+    let written = scenario.activities.len();
+    let scenario = &with_readback(scenario, &topics);
     let bounds = Bounds::of(scenario);
     let scenarios: Vec<ScenarioPlan> = scenario
         .activities
         .iter()
-        .map(|activity| one(activity, &topics, bounds.bound(&activity.name), &mut taken))
+        .enumerate()
+        .map(|(index, activity)| {
+            // What the file does not name takes no defaults that it could write.
+            let mut none = Vec::new();
+            let taken = if index < written { &mut taken } else { &mut none };
+            one(activity, &topics, bounds.bound(&activity.name), taken)
+        })
         .collect();
     let cluster = scenario.cluster.as_ref().map(|it| containers::cluster(it, &scenario.faults, &mut taken));
     let faults = scenario
@@ -44,6 +52,7 @@ pub fn build(scenario: &Scenario) -> Plan {
         },
         Duration::std,
     );
+    let warnings = warnings(scenario, &bounds);
     let seed = run.or("seed", scenario.seed, defaults::SEED, defaults::SEED);
     if scenario.audit.is_none() {
         run.note("audit", defaults::AUDIT);
@@ -68,8 +77,40 @@ pub fn build(scenario: &Scenario) -> Plan {
         audit: scenario.audit,
         unreadable_after,
         defaults: taken,
+        warnings,
         secrets: scenario.secrets.clone(),
     }
+}
+
+/// The file's warnings, and one where its own time bound is too short for reading back what is sent.
+fn warnings(scenario: &Scenario, bounds: &Bounds<'_>) -> Vec<Diagnostic> {
+    let readers = scenario
+        .activities
+        .iter()
+        .filter(|it| matches!(&it.work, valid::Work::Consume(consume) if !consume.producers.is_empty()));
+    let needed = readers.map(|reader| bounds.end_of(&reader.name)).max().unwrap_or_default();
+    let short = scenario.timeout.filter(|timeout| timeout.std() < needed).map(|_| {
+        let needed_text = Duration::from(needed);
+        let message =
+            format!("the run may end too early: reading back what is sent may take until {needed_text}");
+        let enough = Duration::from(needed.saturating_add(defaults::GRACE));
+        let hint = Some(format!("write `timeout: {enough}` or more, or leave it out"));
+        Diagnostic::at(&scenario.path, &scenario.text, scenario.timeout_at, message, hint)
+    });
+    Diagnostics::new(scenario.warnings.iter().cloned().chain(short).collect()).problems().to_vec()
+}
+
+/// The file with the readers that it does not name.
+fn with_readback(scenario: &Scenario, topics: &[TopicPlan]) -> Scenario {
+    // Bounds follow from all scenarios, and which readers there are does not follow from bounds.
+    let unbound: Vec<ScenarioPlan> = scenario
+        .activities
+        .iter()
+        .map(|activity| one(activity, topics, std::time::Duration::ZERO, &mut Vec::new()))
+        .collect();
+    let mut whole = scenario.clone();
+    whole.activities.extend(readback::of(scenario, &unbound, topics));
+    whole
 }
 
 /// The topics declared, then those that scenarios merely name.
@@ -242,6 +283,7 @@ fn consume(consume: &Consume, taker: &mut Taker<'_>) -> ConsumePlan {
         idle_timeout,
         producers: consume.producers.clone(),
         partial: consume.partial,
+        readback: consume.readback,
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::ids::Partition;
-use crate::scenario::{Position, Secrets, Template, Wired};
+use crate::scenario::{Diagnostic, Position, Secrets, Template, Wired};
 
 pub mod bounds;
 pub mod build;
@@ -17,6 +17,8 @@ mod containers;
 mod containers_page;
 pub mod defaults;
 mod page;
+mod readback;
+mod readers;
 pub mod schedule;
 mod taker;
 pub mod timeline;
@@ -28,6 +30,7 @@ pub use crate::scenario::valid::{
 };
 pub use build::build;
 pub use cluster::{ActionPlan, ClusterPlan, FaultPlan, FaultTarget, ServicePlan};
+pub use readers::{covers, is_left, judges, waits_for};
 pub use schedule::Schedule;
 
 /// One scenario file, resolved: every default taken, every reference known to exist.
@@ -65,6 +68,8 @@ pub struct Plan {
     pub unreadable_after: Duration,
     /// The defaults that this file takes, for `kaf6 plan`.
     pub defaults: Vec<DefaultTaken>,
+    /// What is likely a slip in the file, though it is good, in the order of places.
+    pub warnings: Vec<Diagnostic>,
     /// What nobody is to see: it is taken out of whatever brokers and containers say.
     pub secrets: Secrets,
 }
@@ -221,6 +226,9 @@ pub struct ConsumePlan {
     pub producers: Vec<String>,
     /// Whether the limit lies under what the producers will send, so that the rest is out of scope.
     pub partial: bool,
+    /// Whether kaf6 added it, to read back what no consumer of the file reads: of its topic, the partitions for which
+    /// [`is_left`] holds.
+    pub readback: bool,
 }
 
 /// `type: roundtrip`: one producer and one reader, kept open for all iterations.

@@ -8,8 +8,8 @@ use std::time::Duration as StdDuration;
 use super::bounds::{self, Window};
 use super::page::{count, section, time, when_text};
 use super::{
-    Acks, Ask, Aspect, CheckPlan, ClusterPlan, Content, CountMetric, From, Partitioning, Plan, ProducePlan,
-    ScenarioPlan, Schedule, Span, Start, StartOffset, Target, ValuePlan, Work, containers_page,
+    Acks, Ask, Aspect, CheckPlan, ClusterPlan, ConsumePlan, Content, CountMetric, From, Partitioning, Plan,
+    ProducePlan, ScenarioPlan, Schedule, Span, Start, StartOffset, Target, ValuePlan, Work, containers_page,
 };
 use crate::scenario::Wired;
 use crate::units::{ByteSize, Rate, Share};
@@ -30,7 +30,7 @@ pub fn validate_line(plan: &Plan) -> String {
     format!(
         "{}: good: {}, {faults}{}, {}{implicit}",
         plan.source.path.display(),
-        count(plan.scenarios.len() as u64, "scenario"),
+        count(plan.scenarios.iter().filter(|it| !it.work.is_readback()).count() as u64, "scenario"),
         count(plan.topics.len() as u64, "topic"),
         count(plan.checks.len() as u64, "check"),
     )
@@ -258,6 +258,9 @@ fn lines(scenario: &ScenarioPlan) -> Vec<String> {
                 Some(limit) => format!("until {limit} distinct messages are there"),
                 None => "to the end of the log".to_owned(),
             };
+            if consume.readback {
+                return readback_lines(consume);
+            }
             let mut lines = vec![
                 format!("{} reading {where_}, from {from}", count(consume.clients.into(), "client")),
                 format!("{what}, {until}, or until nothing came for {}", time(consume.idle_timeout)),
@@ -278,8 +281,18 @@ fn lines(scenario: &ScenarioPlan) -> Vec<String> {
             ),
             format!("each waits at most {}", time(trip.iteration_timeout)),
             message_line(trip.acks, &trip.compression, trip.idempotence, &trip.value),
-        ],
+        ]
+        .into_iter()
+        .chain(unverified(trip.verify))
+        .collect(),
     }
+}
+
+fn readback_lines(consume: &ConsumePlan) -> Vec<String> {
+    vec![
+        "added automatically: reads back what no consumer of the file reads".to_owned(),
+        format!("judges what {} sends", consume.producers.join(", ")),
+    ]
 }
 
 fn produce_lines(produce: &ProducePlan) -> Vec<String> {
@@ -326,6 +339,7 @@ fn produce_lines(produce: &ProducePlan) -> Vec<String> {
         format!("to {to}; {} in flight at most", ByteSize::new(produce.max_in_flight)),
         message_line(produce.acks, &produce.compression, produce.idempotence, &produce.value),
     ];
+    lines.extend(unverified(produce.verify));
     if let Some(key) = &produce.key {
         lines.push(format!("key {key}"));
     }
@@ -335,6 +349,10 @@ fn produce_lines(produce: &ProducePlan) -> Vec<String> {
         lines.push(format!("headers {}", headers.join(", ")));
     }
     lines
+}
+
+fn unverified(verify: bool) -> Option<String> {
+    (!verify).then(|| "not verified: what it sends need not be read back".to_owned())
 }
 
 fn message_line(acks: Acks, compression: &str, idempotence: bool, value: &ValuePlan) -> String {
@@ -431,7 +449,8 @@ fn asked(plan: &Plan, check: &CheckPlan) -> Option<String> {
 /// The count that a check speaks of: where none is written, what was acked of a producer, else what was received.
 fn counted(plan: &Plan, check: &CheckPlan, metric: Option<CountMetric>) -> &'static str {
     let named = |s: &&ScenarioPlan| check.scenario.as_ref().is_none_or(|name| s.name == *name);
-    let receives = |s: &ScenarioPlan| matches!(s.work, Work::Consume(_) | Work::Roundtrip(_));
+    let receives =
+        |s: &ScenarioPlan| matches!(s.work, Work::Consume(_) | Work::Roundtrip(_)) && !s.work.is_readback();
     match metric {
         Some(CountMetric::Sent) => "sent",
         Some(CountMetric::Acked) => "acked",

@@ -1,6 +1,7 @@
 //! What can be said of a scenario's work without knowing its kind.
 
-use super::{Acks, ScenarioPlan, Work};
+use super::{Acks, ConsumePlan, ScenarioPlan, Work};
+use crate::scenario::Template;
 
 impl Work {
     /// The type as files write it.
@@ -13,6 +14,21 @@ impl Work {
             Self::Roundtrip(_) => "roundtrip",
             Self::Watch(_) => "watch",
         }
+    }
+
+    /// The topic that it writes or reads.
+    pub const fn topic(&self) -> Option<&Template> {
+        match self {
+            Self::Produce(p) => Some(&p.topic),
+            Self::Consume(c) => Some(&c.topic),
+            Self::Roundtrip(r) => Some(&r.topic),
+            Self::Connect(_) | Self::Metrics(_) | Self::Watch(_) => None,
+        }
+    }
+
+    /// It is none of the file's: kaf6 added it to read back what no consumer of the file reads.
+    pub const fn is_readback(&self) -> bool {
+        matches!(self, Self::Consume(ConsumePlan { readback: true, .. }))
     }
 
     /// What it is to reach: messages, limit or round trips.

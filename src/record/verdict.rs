@@ -36,7 +36,7 @@ fn bug_reason(bug: &str) -> String {
 }
 
 fn with(results: &[CheckResult], outcome: Outcome) -> impl Iterator<Item = &CheckResult> {
-    results.iter().filter(move |result| result.answer.outcome == outcome)
+    results.iter().filter(move |result| result.answer.outcome() == outcome)
 }
 
 /// The promises that were broken. An account whose sums do not add up is not `trusted`.
@@ -151,10 +151,10 @@ fn open(plan: &Plan, accounts: &Accounts) -> Option<String> {
 
 fn describe(result: &CheckResult) -> String {
     let answer = &result.answer;
-    let detail = if answer.message.is_empty() {
-        answer.actual.clone()
+    let detail = if answer.message().is_empty() {
+        answer.actual().to_owned()
     } else {
-        format!("{}, {}", answer.actual, answer.message)
+        format!("{}, {}", answer.actual(), answer.message())
     };
     format!("{} ({detail})", result.check.name)
 }

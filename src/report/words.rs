@@ -3,7 +3,7 @@
 //! Owns the definitions, and which anomalies a check is about.
 
 use crate::anomaly::Anomaly;
-use crate::checks::reason_of;
+use crate::checks::{self, reason_of};
 use crate::ledger::Account;
 use crate::record::account::{self, Standing};
 
@@ -114,25 +114,12 @@ pub const fn is_suspect(anomaly: Anomaly) -> bool {
     !matches!(anomaly, Anomaly::Foreign)
 }
 
-/// The anomalies that a check of this row asks about.
+/// The anomalies that a check of this row is about.
 pub fn anomalies_of(row: &CheckRow) -> Vec<Anomaly> {
-    match row.kind.as_str() {
-        "no_loss" | "continuity" => {
-            vec![Anomaly::Lost, Anomaly::Skipped, Anomaly::Unreadable, Anomaly::Unread]
-        }
-        "no_duplicates" => vec![Anomaly::Duplicate],
-        "in_order" => vec![Anomaly::Reordered],
-        "no_corruption" => {
-            vec![Anomaly::Corrupt, Anomaly::Misplaced, Anomaly::Rewritten, Anomaly::Phantom]
-        }
-        "offsets_monotonic" => vec![Anomaly::Nonmonotonic],
-        "uuid_match" => vec![Anomaly::Corrupt, Anomaly::Lost],
-        "threshold" => {
-            let metric = row.expected.split_whitespace().next().unwrap_or_default();
-            Anomaly::from_name(metric).into_iter().collect()
-        }
-        _ => Vec::new(),
-    }
+    // A `threshold` names its anomaly in its expression.
+    let named = row.expected.split_whitespace().next().filter(|_| row.kind == "threshold");
+    let named = named.and_then(Anomaly::from_name);
+    checks::anomalies_of(&row.kind).iter().copied().chain(named).collect()
 }
 
 /// The exact count of an anomaly; none where it is not known.

@@ -35,6 +35,15 @@ pub struct Place {
     pub text: String,
 }
 
+/// How a message begins, and its colour.
+struct Tone {
+    word: &'static str,
+    code: &'static str,
+}
+
+const ERROR: Tone = Tone { word: "", code: "1;31" };
+const WARNING: Tone = Tone { word: "warning: ", code: "1;33" };
+
 /// How much of a line is shown.
 const SHOWN: usize = 120;
 
@@ -60,7 +69,7 @@ impl Diagnostic {
         Position { file: self.file.clone(), line, column }
     }
 
-    fn write(&self, out: &mut String, colour: bool) {
+    fn write(&self, out: &mut String, colour: bool, tone: &Tone) {
         let paint = |code: &str, text: &str| {
             if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
         };
@@ -68,14 +77,15 @@ impl Diagnostic {
             Some(place) => format!("{}:{}:{}", self.file.display(), place.span.line, place.span.column),
             None => self.file.display().to_string(),
         };
-        out.push_str(&format!("{}: {}\n", paint("1", &place), paint("1;31", &printable(&self.message))));
+        let message = format!("{}{}", tone.word, printable(&self.message));
+        out.push_str(&format!("{}: {}\n", paint("1", &place), paint(tone.code, &message)));
         let mut margin = 0;
         if let Some(place) = &self.place {
             let number = place.span.line.to_string();
             margin = number.len();
             let (line, indent, width) = cut(place);
             let bar = paint("34", "|");
-            let caret = paint("1;31", &"^".repeat(width));
+            let caret = paint(tone.code, &"^".repeat(width));
             out.push_str(&format!("{} {bar} {line}\n", paint("34", &number)));
             out.push_str(&format!("{:margin$} {bar} {:indent$}{caret}\n", "", ""));
         }
@@ -129,10 +139,19 @@ impl Diagnostics {
     pub fn render(&self, colour: bool) -> String {
         let mut out = String::new();
         for problem in &self.problems {
-            problem.write(&mut out, colour);
+            problem.write(&mut out, colour, &ERROR);
         }
         out
     }
+}
+
+/// Warnings as text, in the form of errors.
+pub fn render_warnings(warnings: &[Diagnostic], colour: bool) -> String {
+    let mut out = String::new();
+    for warning in warnings {
+        warning.write(&mut out, colour, &WARNING);
+    }
+    out
 }
 
 impl From<Diagnostic> for Diagnostics {
@@ -163,6 +182,17 @@ mod tests {
         let caret = lines[2].chars().position(|c| c == '^').expect("a caret");
         assert_eq!(under[caret..caret + 5].iter().collect::<String>(), "wrong");
         assert!(lines[1].chars().count() < 140);
+    }
+
+    #[test]
+    fn a_warning_looks_like_an_error_but_says_what_it_is() {
+        let span = Span { line: 1, column: 3, width: 1 };
+        let warning = Diagnostic::at(Path::new("f"), "a: b", span, "odd", Some("write c".into()));
+        assert_eq!(
+            render_warnings(&[warning], false),
+            "f:1:3: warning: odd\n1 | a: b\n  |   ^\n  = write c\n"
+        );
+        assert_eq!(render_warnings(&[], true), "");
     }
 
     #[test]

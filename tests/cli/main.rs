@@ -15,3 +15,4 @@ mod release;
 mod several;
 mod signals;
 mod verdicts;
+mod warned;

@@ -292,7 +292,7 @@ fn seen() -> Observations {
                 change(16_410, Aspect::Brokers, None, "0, 1", "0, 1, 2 at 127.0.0.1:40114"),
                 change(16_610, Aspect::Leaders, Some(1), "0", "2"),
             ],
-            more_changes: 0,
+            ..WatchSeen::default()
         }),
         ..seen_scenario("steady", "watch", Snapshot::default(), 24_600)
     };

@@ -4,11 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::consumer::Consumer;
 use crate::ids::{Offset, Partition};
-use crate::kafka::{self, Code, ReaderSet};
+use crate::kafka::ReaderSet;
+use crate::kafka::probe::{FetchProbe, NoFetch};
 use crate::observe::Note;
-
-/// A broker's answer to a reader that stands outside of the log.
-const OFFSET_OUT_OF_RANGE: Code = Code(1);
 
 /// A reader with its fence before it crawls where it comes no further than this in that time: what it reads is all there.
 const CRAWL: Offset = 1000;
@@ -86,30 +84,15 @@ impl Pace {
     }
 }
 
-/// Why a reader stands still, as far as the broker tells.
-pub(super) enum Cause {
-    /// It stands outside of the log.
-    Outside,
-    /// Anything else; where the broker merely answers with nothing, a reader's pace makes it wait longer.
-    Other,
-}
-
-/// A reader stands still before its fence: one Fetch of kaf6's own shows the code that librdkafka could not.
-pub(super) fn explain(
-    client: &kafka::Client,
+/// Notes that a reader makes no progress before an acked record, and what the broker answers: librdkafka may not have shown it.
+pub(super) fn note(
     consumer: &Consumer,
-    set: &ReaderSet,
     partition: Partition,
+    at: Offset,
     still: Duration,
-) -> Cause {
-    let position = set.position(partition).unwrap_or(0);
-    let until = Instant::now() + client.waits().answer;
-    let probe = kafka::probe::probe_fetch(client, &consumer.name, partition, position, until);
-    let cause = match &probe {
-        Ok(probe) if probe.code == OFFSET_OUT_OF_RANGE => Cause::Outside,
-        _ => Cause::Other,
-    };
-    let text = match probe {
+    found: &Result<FetchProbe, NoFetch>,
+) {
+    let text = match found {
         Ok(probe) if !probe.code.is_none() => {
             let null = if probe.null_records { ", with null records" } else { "" };
             format!(
@@ -119,7 +102,6 @@ pub(super) fn explain(
             )
         }
         Ok(probe) if probe.record_bytes > 0 => {
-            set.refresh(partition);
             "the broker does hand out records: the reader is slow, or the topic was made anew under it"
                 .to_owned()
         }
@@ -130,9 +112,8 @@ pub(super) fn explain(
         Err(why) => format!("and a look at the cause failed: {why}"),
     };
     consumer.shared.note(Note::warning(format!(
-        "the reader of partition {partition} of `{}` stood still for {} s at offset {position}: {text}",
+        "the reader of partition {partition} of `{}` stood still for {} s at offset {at}: {text}",
         consumer.name,
-        still.as_secs()
+        still.as_secs_f64()
     )));
-    cause
 }

@@ -324,15 +324,7 @@ impl Client<'_> {
         set.close();
         let stream = self.stream;
         shared.hand_in_sent(self.booking.into_logs().map(|(_, log)| (stream, log)));
-        let end = PartitionEnd {
-            reads: self.reads,
-            start: self.start,
-            reached_fence: false,
-            gone: false,
-            finished: in_time,
-            unreadable: None,
-            last_stable: None,
-        };
+        let end = PartitionEnd { finished: in_time, ..PartitionEnd::new(self.reads, self.start) };
         shared.hand_in_end(self.task.index, end);
         Done { in_time, compared: self.compared, wrong: self.wrong, fatal }
     }

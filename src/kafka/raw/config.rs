@@ -15,13 +15,30 @@ pub(crate) struct Refusal {
 }
 
 /// A client's configuration, before the client is made.
-pub(crate) struct Config(pub(super) NonNull<sys::rd_kafka_conf_t>);
+pub(crate) struct Config {
+    conf: NonNull<sys::rd_kafka_conf_t>,
+    /// The client's background thread renews its SASL tokens.
+    pub(super) renews_tokens: bool,
+}
 
 impl Config {
     pub(crate) fn new() -> Self {
         // SAFETY: no preconditions. It returns null only without memory, where librdkafka aborts by itself.
         let conf = unsafe { sys::rd_kafka_conf_new() };
-        Self(NonNull::new(conf).expect("rd_kafka_conf_new aborts without memory"))
+        let conf = NonNull::new(conf).expect("rd_kafka_conf_new aborts without memory");
+        Self { conf, renews_tokens: false }
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut sys::rd_kafka_conf_t {
+        self.conf.as_ptr()
+    }
+
+    /// Lets the client renew its SASL tokens in a thread of its own. Without, only what polls its main queue does: a producer,
+    /// and neither a reader nor a client for requests. Of use with OAUTHBEARER alone.
+    pub(crate) fn renew_tokens(&mut self) {
+        // SAFETY: the configuration is alive.
+        unsafe { sys::rd_kafka_conf_enable_sasl_queue(self.as_ptr(), 1) };
+        self.renews_tokens = true;
     }
 
     pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<(), Refusal> {
@@ -30,7 +47,7 @@ impl Config {
         // SAFETY: the configuration is alive, the strings are NUL-terminated and copied, the buffer is as long as said.
         let result = unsafe {
             sys::rd_kafka_conf_set(
-                self.0.as_ptr(),
+                self.as_ptr(),
                 name.as_ptr(),
                 value.as_ptr(),
                 errstr.as_mut_ptr(),
@@ -52,6 +69,6 @@ impl Config {
 impl Drop for Config {
     fn drop(&mut self) {
         // SAFETY: owned, and not given to a client (`Handle::new` forgets it then).
-        unsafe { sys::rd_kafka_conf_destroy(self.0.as_ptr()) }
+        unsafe { sys::rd_kafka_conf_destroy(self.as_ptr()) }
     }
 }

@@ -49,7 +49,7 @@ impl Handle {
         memory::settle();
         if kind == Kind::Producer {
             // SAFETY: the configuration is alive; the callback takes the opaque pointer that is set below.
-            unsafe { sys::rd_kafka_conf_set_dr_msg_cb(config.0.as_ptr(), Some(report_cb)) }
+            unsafe { sys::rd_kafka_conf_set_dr_msg_cb(config.as_ptr(), Some(report_cb)) }
         }
         let kind = match kind {
             Kind::Producer => sys::rd_kafka_type_t::RD_KAFKA_PRODUCER,
@@ -59,18 +59,34 @@ impl Handle {
         let mut errstr = ErrStr::new();
         // SAFETY: the configuration is alive; `opaque` stays valid until after rd_kafka_destroy_flags in `drop`.
         let rk = unsafe {
-            sys::rd_kafka_conf_set_opaque(config.0.as_ptr(), opaque.as_ptr().cast());
-            sys::rd_kafka_conf_set_log_cb(config.0.as_ptr(), Some(log_cb));
-            sys::rd_kafka_new(kind, config.0.as_ptr(), errstr.as_mut_ptr(), ErrStr::SIZE)
+            sys::rd_kafka_conf_set_opaque(config.as_ptr(), opaque.as_ptr().cast());
+            sys::rd_kafka_conf_set_log_cb(config.as_ptr(), Some(log_cb));
+            sys::rd_kafka_new(kind, config.as_ptr(), errstr.as_mut_ptr(), ErrStr::SIZE)
         };
         let Some(rk) = NonNull::new(rk) else {
             // SAFETY: no client was made, so nobody else holds the pointer that was leaked above.
             drop(unsafe { Box::from_raw(opaque.as_ptr()) });
             return Err(errstr.text());
         };
+        if config.renews_tokens {
+            // SAFETY: the client is alive. An error is ours to destroy: there is no mechanism with tokens then, and none to renew.
+            unsafe {
+                let error = sys::rd_kafka_sasl_background_callbacks_enable(rk.as_ptr());
+                if !error.is_null() {
+                    sys::rd_kafka_error_destroy(error);
+                }
+            }
+        }
         // rd_kafka_new took the configuration over.
         let _ = ManuallyDrop::new(config);
         Ok(Arc::new(Self { rk, opaque }))
+    }
+
+    /// What waits for somebody to poll, beside messages.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> i32 {
+        // SAFETY: the client is alive.
+        unsafe { sys::rd_kafka_outq_len(self.as_ptr()) }
     }
 
     pub(super) fn as_ptr(&self) -> *mut sys::rd_kafka_t {

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{Position, Secrets, Template, Wired};
+use super::{Diagnostic, Position, Secrets, Span as Place, Template, Wired};
 use crate::ids::{Offset, Partition};
 use crate::units::{Duration, Rate};
 
@@ -45,6 +45,8 @@ pub struct Scenario {
     pub checks: Vec<Check>,
     /// `run.timeout`.
     pub timeout: Option<Duration>,
+    /// Where that stands.
+    pub timeout_at: Place,
     /// `run.seed`.
     pub seed: Option<u64>,
     /// `run.audit`; none where it is left to kaf6.
@@ -53,6 +55,8 @@ pub struct Scenario {
     pub unreadable_after: Option<Duration>,
     /// What the environment brought in and nobody is to see.
     pub secrets: Secrets,
+    /// What is likely a slip, though the file is good, in the order of places.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// What a profile gives; the file and the command line stand over it.
@@ -281,6 +285,8 @@ pub struct Consume {
     pub unconfirmed: Option<String>,
     /// Whether the limit lies under what the producers will send, or might.
     pub partial: bool,
+    /// Whether it is none of the file's: the plan adds it to read back what no consumer of the file reads.
+    pub readback: bool,
 }
 
 /// `type: roundtrip`.
@@ -305,6 +311,15 @@ pub struct Roundtrip {
 }
 
 impl Work {
+    /// Whether it writes messages that are confirmed and have to be read back.
+    pub fn is_verified(&self) -> bool {
+        match self {
+            Self::Produce(it) => it.verify && it.message.acks != Some(Acks::None),
+            Self::Roundtrip(it) => it.verify && it.message.acks != Some(Acks::None),
+            Self::Connect | Self::Metrics(_) | Self::Consume(_) | Self::Watch(_) => false,
+        }
+    }
+
     /// The type, as files write it.
     pub const fn kind(&self) -> &'static str {
         match self {

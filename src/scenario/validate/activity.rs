@@ -344,6 +344,7 @@ fn consume(cx: &mut Context<'_>, pointer: &str, raw: &raw::Consume, topics: &Top
         producers: Vec::new(),
         unconfirmed: None,
         partial: false,
+        readback: false,
     })
 }
 

@@ -22,12 +22,13 @@ const TOLERANCE: Share = Share::new(0.2);
 /// `max_silence` of `metadata_stable`, likewise.
 const MAX_SILENCE: Duration = Duration::from_secs(10);
 
-/// All checks that the file writes out.
+/// All checks that the file writes out. `read_back`: what no consumer reads is read by one that the plan adds.
 pub(super) fn all(
     cx: &mut Context<'_>,
     parts: &Parts<'_>,
     slots: &IndexMap<String, Slot>,
     faults: &Faults,
+    read_back: bool,
 ) -> Vec<Check> {
     let count = parts.json.pointer("/checks").and_then(|checks| Some(checks.as_array()?.len())).unwrap_or(0);
     let mut checks = Vec::new();
@@ -43,7 +44,7 @@ pub(super) fn all(
         names.push((at_name, name.clone()));
         let Some(ask) = ask(cx, &pointer, &raw) else { continue };
         spans(cx, &pointer, &ask, faults);
-        asked(cx, &pointer, &ask, raw.scenario(), slots);
+        asked(cx, &pointer, &ask, raw.scenario(), slots, read_back);
         let position = cx.document.position(cx.document.place(&pointer));
         checks.push(Check { name, ask, scenario: raw.scenario().map(str::to_owned), position });
     }
@@ -249,6 +250,7 @@ fn asked(
     ask: &Ask,
     scenario: Option<&str>,
     slots: &IndexMap<String, Slot>,
+    read_back: bool,
 ) {
     let kind = ask.kind();
     let at_scenario = below(pointer, "scenario");
@@ -258,7 +260,9 @@ fn asked(
             .values()
             .filter(|slot| slot.kind().is_none_or(|k| fits(ask, k)) && is_acked(ask, slot))
             .collect();
-        if able.is_empty() {
+        let added = read_back && ask.needs_ledger() && *ask != Ask::UuidMatch;
+        let verified = |slot: &Slot| slot.good().is_some_and(|activity| activity.work.is_verified());
+        if able.is_empty() && !(added && slots.values().any(verified)) {
             let types: Vec<String> = model::Activity::TYPES
                 .into_iter()
                 .filter(|kind| fits(ask, kind))

@@ -17,11 +17,13 @@ use crate::units::{Duration, UnitError};
 pub(crate) struct Context<'a> {
     pub(crate) document: &'a Document,
     pub(crate) problems: Vec<Diagnostic>,
+    /// What is likely a slip in a file that is good all the same.
+    pub(crate) warnings: Vec<Diagnostic>,
 }
 
 impl<'a> Context<'a> {
     pub(crate) fn new(document: &'a Document) -> Self {
-        Self { document, problems: Vec::new() }
+        Self { document, problems: Vec::new(), warnings: Vec::new() }
     }
 
     fn add(&mut self, span: Span, message: impl Into<String>, hint: Option<String>) {
@@ -53,6 +55,16 @@ impl<'a> Context<'a> {
                 self.at(pointer, message, None);
             }
             None => self.at(pointer, message, hint),
+        }
+    }
+
+    /// A warning at the value of a pointer, or at the key of what it would stand in.
+    pub(crate) fn warn(&mut self, pointer: &str, message: impl Into<String>, hint: Option<String>) {
+        if self.warnings.len() < PROBLEMS_MAX {
+            let is_written = self.document.root.find(pointer).is_some();
+            let span =
+                if is_written { self.document.place(pointer) } else { self.document.key_place(pointer) };
+            self.warnings.push(self.document.problem(span, message, hint));
         }
     }
 

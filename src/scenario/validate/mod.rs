@@ -49,8 +49,12 @@ pub(super) fn run(
     let faults = faults::all(&mut cx, &parts, &known, &slots);
     references::orders(&mut cx, &slots, &faults);
     references::readers(&mut cx, &mut slots);
-    let checks = checks::all(&mut cx, &parts, &slots, &faults);
     let run: model::Run = parts.get("/run", &mut cx).unwrap_or_default();
+    let audit = match run.audit {
+        Some(model::Audit::Fixed(audit)) => Some(audit),
+        Some(model::Audit::Word(model::Auto::Auto)) | None => None,
+    };
+    let checks = checks::all(&mut cx, &parts, &slots, &faults, audit != Some(false));
     let timeout = cx.positive("/run/timeout", run.timeout.as_ref());
     let unreadable_after = cx.positive("/run/unreadable_after", run.unreadable_after.as_ref());
 
@@ -67,7 +71,8 @@ pub(super) fn run(
     let client = client::merge(profile.client, file_client);
     let text_at = |pointer: &str| json.pointer(pointer).and_then(Json::as_str).map(str::to_owned);
 
-    let Context { problems, .. } = cx;
+    let timeout_at = cx.document.place("/run/timeout");
+    let Context { problems, warnings, .. } = cx;
     let activities: Vec<Activity> = slots
         .into_values()
         .filter_map(|slot| match slot {
@@ -92,13 +97,12 @@ pub(super) fn run(
         faults: faults.into_values().filter_map(|read| read.good).collect(),
         checks,
         timeout,
+        timeout_at,
         seed: run.seed,
-        audit: match run.audit {
-            Some(model::Audit::Fixed(audit)) => Some(audit),
-            Some(model::Audit::Word(model::Auto::Auto)) | None => None,
-        },
+        audit,
         unreadable_after,
         secrets: Secrets::default(),
+        warnings,
     })
 }
 

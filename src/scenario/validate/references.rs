@@ -2,6 +2,8 @@
 //!
 //! Owns the search for circles, and which consumers can judge their producers.
 
+use std::collections::HashSet;
+
 use indexmap::IndexMap;
 
 use super::context::Context;
@@ -169,6 +171,13 @@ pub(super) fn readers(cx: &mut Context<'_>, slots: &mut IndexMap<String, Slot>) 
             _ => None,
         })
         .collect();
+    let round_trips: HashSet<String> = slots
+        .values()
+        .filter_map(|slot| match &slot.good()?.work {
+            Work::Roundtrip(trip) => Some(trip.topic.name.to_string()),
+            _ => None,
+        })
+        .collect();
     let all_known = slots.values().all(|slot| slot.good().is_some() || slot.kind() == Some("consume"));
     for (name, slot) in slots.iter_mut() {
         let Slot::Good(activity) = slot else { continue };
@@ -177,6 +186,9 @@ pub(super) fn readers(cx: &mut Context<'_>, slots: &mut IndexMap<String, Slot>) 
         let mine: Vec<&Writer> = writers.iter().filter(|writer| writer.topic == topic).collect();
         if !consume.from_written {
             consume.from = if mine.is_empty() { From::Any } else { From::Run };
+            if mine.is_empty() && all_known && !round_trips.contains(&topic) {
+                nobody_writes(cx, name, &topic, &writers);
+            }
         } else if consume.from == From::Run && mine.is_empty() && all_known {
             let hint = Some("write `from: any` to read what others wrote".to_owned());
             let message =
@@ -192,4 +204,20 @@ pub(super) fn readers(cx: &mut Context<'_>, slots: &mut IndexMap<String, Slot>) 
         let unconfirmed = mine.iter().find(|writer| writer.acks == Some(Acks::None));
         consume.unconfirmed = unconfirmed.map(|writer| writer.name.clone());
     }
+}
+
+/// Warns that a consumer reads what no scenario of the file writes, though it does not say that it wants that.
+fn nobody_writes(cx: &mut Context<'_>, name: &str, topic: &str, writers: &[Writer]) {
+    let at_topic = below(&scenario_pointer(name), "topic");
+    let is_replaced = cx.document.is_replaced(&at_topic);
+    let shown = cx.document.shown(&at_topic).map_or_else(|| "its topic".to_owned(), |it| format!("`{it}`"));
+    let message = format!(
+        "no scenario of the file produces to {shown}: `{name}` reads whatever is there, and verifies nothing"
+    );
+    let near = suggest::nearest(topic, writers.iter().map(|writer| writer.topic.as_str()));
+    let hint = match near.filter(|_| !is_replaced) {
+        Some(near) => format!("did you mean `{near}`? To read what others wrote, write `from: any`"),
+        None => "check the topic's name; to read what others wrote, write `from: any`".to_owned(),
+    };
+    cx.warn(&at_topic, message, Some(hint));
 }

@@ -1,0 +1,117 @@
+//! `all_acked`: was each planned message sent and acked, except for those that the file allows not to be?
+
+use super::answer::{Answer, Domain, Unknown};
+use super::case::Case;
+use super::check::{Check, Described};
+use super::count_equals::codes;
+use super::targets;
+use super::text::{as_f64, counted, percent};
+use crate::ledger::Account;
+use crate::plan::{Allow, Plan, Work};
+
+/// Each planned message was acked.
+pub(super) struct AllAcked<'a> {
+    pub(super) allow: &'a Allow,
+}
+
+impl Described for AllAcked<'_> {
+    const KIND: &'static str = "all_acked";
+}
+
+impl Check for AllAcked<'_> {
+    fn targets(&self, plan: &Plan) -> Vec<usize> {
+        targets::of(plan, Work::is_acked)
+    }
+
+    fn expected(&self) -> String {
+        let Allow { failed, unknown } = *self.allow;
+        let parts = [(failed, "failed"), (unknown, "unknown")];
+        let parts = parts.into_iter().filter(|(share, _)| *share > 0.0);
+        let parts: Vec<String> = parts.map(|(share, word)| format!("{} {word}", percent(share))).collect();
+        if parts.is_empty() {
+            "all acked".to_owned()
+        } else {
+            format!("all acked, up to {}", parts.join(", "))
+        }
+    }
+
+    fn evaluate(&self, case: &Case<'_>) -> Answer {
+        let name = &case.scenario.name;
+        let accounts = case.seen.accounts.as_ref();
+        let row = accounts.and_then(|it| it.scenarios.iter().find(|row| row.scenario == case.index));
+        let Some(row) = row else {
+            let unknown = Unknown::new(
+                format!("this run has no account of `{name}`"),
+                "name a producer or a round trip as the `scenario`",
+            );
+            return Answer::inconclusive(self.expected(), "no account", &unknown);
+        };
+        let account = &row.account;
+        let planned = account.planned;
+        let domain = Domain::all(planned, counted(planned, "planned message", "planned messages"));
+        let domain = domain.without(self.beyond(case, account));
+        Answer::pass(self.expected(), found(account), domain)
+    }
+}
+
+impl AllAcked<'_> {
+    /// What was not acked beyond what is allowed.
+    fn beyond(&self, case: &Case<'_>, account: &Account) -> Option<Unknown> {
+        let name = &case.scenario.name;
+        let Account { planned, unsent, failed, unknown, .. } = *account;
+        let mut why = Vec::new();
+        let mut advice = Vec::new();
+        if unsent > 0 {
+            why.push(format!("{unsent} of {planned} messages were not sent"));
+            match case.ended_early() {
+                Some(early) => why.push(early.sentence()),
+                None => advice.push(format!("give `{name}` a longer `timeout`, or plan fewer messages")),
+            }
+        }
+        let mut shares = Vec::new();
+        for (count, share, word) in
+            [(failed, self.allow.failed, "failed"), (unknown, self.allow.unknown, "unknown")]
+        {
+            if count > allowed(planned, share) {
+                why.push(format!("{count} of {planned} {word}"));
+                shares.push(format!("{word}: {}%", whole_percent(count, planned)));
+            }
+        }
+        if !shares.is_empty() {
+            if !case.scenario.counts.errors_by_code.is_empty() {
+                why.push(codes(case.scenario));
+            }
+            advice.push(format!("if that is expected, write `allow: {{{}}}`", shares.join(", ")));
+            if unknown > 0 {
+                advice.push(format!("give `{name}` a longer `timeout`"));
+            }
+        }
+        (!why.is_empty()).then(|| Unknown::new(why.join("; "), advice.join("; or ")))
+    }
+}
+
+/// `990 of 1000 acked, 10 failed`
+fn found(account: &Account) -> String {
+    let parts = [(account.unsent, "unsent"), (account.failed, "failed"), (account.unknown, "unknown")];
+    let parts = parts.into_iter().filter(|(count, _)| *count > 0);
+    let acked = format!("{} of {} acked", account.acked, account.planned);
+    parts.fold(acked, |text, (count, word)| format!("{text}, {count} {word}"))
+}
+
+/// A share of the planned messages, in whole messages.
+pub(super) fn allowed(planned: u64, share: f64) -> u64 {
+    // A share such as 1 % has no exact double: 100 * 0.29 is 28.999...
+    let messages = (as_f64(planned) * share + 1e-6).floor();
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share of a count is a smaller count"
+    )]
+    let messages = messages as u64;
+    messages.min(planned)
+}
+
+/// The least whole percentage that allows a count.
+const fn whole_percent(count: u64, planned: u64) -> u64 {
+    if planned == 0 { 100 } else { count.saturating_mul(100).div_ceil(planned) }
+}

@@ -1,0 +1,45 @@
+//! `count_at_least`: did at least as many messages make it as the file expects?
+
+use super::answer::{Answer, Domain};
+use super::case::Case;
+use super::check::{Check, Described};
+use super::count_equals::{beside, counted_by, noun, saw_nothing, value};
+use crate::plan::{CountMetric, Plan};
+
+/// This many or more.
+pub(super) struct CountAtLeast<'a> {
+    pub(super) expected: &'a u64,
+    pub(super) metric: &'a Option<CountMetric>,
+}
+
+impl Described for CountAtLeast<'_> {
+    const KIND: &'static str = "count_at_least";
+}
+
+impl Check for CountAtLeast<'_> {
+    fn targets(&self, plan: &Plan) -> Vec<usize> {
+        counted_by(plan, *self.metric)
+    }
+
+    fn expected(&self) -> String {
+        format!("at least {}", self.expected)
+    }
+
+    fn evaluate(&self, case: &Case<'_>) -> Answer {
+        let actual = value(case.scenario, *self.metric);
+        if actual == 0 && (*self.expected == 0 || saw_nothing(case.scenario) || nothing_written(case)) {
+            return case.no_data(self.expected());
+        }
+        if actual < *self.expected {
+            return case.too_little(self.expected(), actual.to_string(), beside(case.scenario));
+        }
+        // What was counted is enough: it does not matter what could have come after it.
+        let domain = Domain::all(actual, format!("{actual} {}", noun(case.scenario, *self.metric)));
+        Answer::pass(self.expected(), actual.to_string(), domain)
+    }
+}
+
+/// A reader of partitions to which nothing was written.
+fn nothing_written(case: &Case<'_>) -> bool {
+    case.consume().is_some() && case.readings().wanted() == 0
+}

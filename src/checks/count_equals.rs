@@ -1,0 +1,113 @@
+//! `count_equals`: did exactly as many messages make it as the file expects?
+
+use super::answer::{Answer, Domain};
+use super::case::Case;
+use super::check::{Check, Described};
+use super::targets;
+use crate::observe::ScenarioSeen;
+use crate::plan::{CountMetric, Plan};
+
+/// Exactly this many.
+pub(super) struct CountEquals<'a> {
+    pub(super) expected: &'a u64,
+    pub(super) metric: &'a Option<CountMetric>,
+}
+
+impl Described for CountEquals<'_> {
+    const KIND: &'static str = "count_equals";
+}
+
+impl Check for CountEquals<'_> {
+    fn targets(&self, plan: &Plan) -> Vec<usize> {
+        counted_by(plan, *self.metric)
+    }
+
+    fn expected(&self) -> String {
+        self.expected.to_string()
+    }
+
+    fn evaluate(&self, case: &Case<'_>) -> Answer {
+        let actual = value(case.scenario, *self.metric);
+        if actual == 0 && *self.expected > 0 && saw_nothing(case.scenario) {
+            return case.no_data(self.expected());
+        }
+        if actual < *self.expected {
+            return case.too_little(self.expected(), actual.to_string(), beside(case.scenario));
+        }
+        if actual > *self.expected {
+            return Answer::fail(self.expected(), actual.to_string(), beside(case.scenario));
+        }
+        // Where it ended early, more could have come.
+        let domain = if actual == 0 {
+            Domain::empty(format!("nothing in {}", case.span_in_words()))
+        } else {
+            Domain::all(actual, format!("{actual} {}", noun(case.scenario, *self.metric)))
+        };
+        Answer::pass(self.expected(), actual.to_string(), domain.without(case.unseen()))
+    }
+}
+
+/// Where a count of what was sent is taken from a producer, any other from a consumer where there is one.
+pub(super) fn counted_by(plan: &Plan, metric: Option<CountMetric>) -> Vec<usize> {
+    if matches!(metric, Some(CountMetric::Sent | CountMetric::Acked)) {
+        return targets::senders(plan);
+    }
+    targets::counts(plan)
+}
+
+/// The count that a check compares.
+pub(super) fn value(scenario: &ScenarioSeen, metric: Option<CountMetric>) -> u64 {
+    let counts = &scenario.counts;
+    match metric {
+        Some(CountMetric::Sent) => counts.sent,
+        Some(CountMetric::Acked) => counts.acked,
+        Some(CountMetric::Records) => counts.records + counts.foreign,
+        None if scenario.kind == "produce" => counts.acked,
+        Some(CountMetric::Received) | None => counts.received,
+    }
+}
+
+/// What is counted.
+pub(super) fn noun(scenario: &ScenarioSeen, metric: Option<CountMetric>) -> &'static str {
+    match metric {
+        Some(CountMetric::Sent) => "messages sent",
+        Some(CountMetric::Acked) => "messages acked",
+        Some(CountMetric::Records) => "records read",
+        None if scenario.kind == "produce" => "messages acked",
+        Some(CountMetric::Received) | None => "messages read",
+    }
+}
+
+/// Neither a message nor an error.
+pub(super) fn saw_nothing(scenario: &ScenarioSeen) -> bool {
+    let counts = &scenario.counts;
+    counts.sent + counts.acked + counts.received + counts.records + counts.foreign + counts.errors == 0
+}
+
+/// What else the scenario says of its count.
+pub(super) fn beside(scenario: &ScenarioSeen) -> String {
+    let counts = &scenario.counts;
+    let mut parts = Vec::new();
+    if scenario.kind != "consume" && counts.failed > 0 {
+        parts.push(format!("{} failed", counts.failed));
+    }
+    if scenario.kind != "consume" && counts.unknown > 0 {
+        parts.push(format!("{} unknown", counts.unknown));
+    }
+    if counts.foreign > 0 {
+        parts.push(format!("{} foreign records are not counted", counts.foreign));
+    }
+    if !counts.errors_by_code.is_empty() {
+        parts.push(codes(scenario));
+    }
+    if scenario.ended.name() != "done" {
+        parts.push(format!("ended by {}", scenario.ended.name()));
+    }
+    parts.join("; ")
+}
+
+/// `REQUEST_TIMED_OUT 3, UNKNOWN_SERVER_ERROR 190`
+pub(super) fn codes(scenario: &ScenarioSeen) -> String {
+    let codes = scenario.counts.errors_by_code.iter().map(|(code, count)| format!("{code} {count}"));
+    codes.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,56 @@
+//! `http_ok`: does the metrics endpoint answer each request with status 200?
+
+use super::answer::{Answer, Domain};
+use super::case::{Case, downgrade_if_cut_short};
+use super::check::{Check, Described};
+use super::targets;
+use super::text::counted;
+use crate::observe::ScrapeSeen;
+use crate::plan::Plan;
+
+/// Each answer has status 200.
+pub(super) struct HttpOk;
+
+impl Described for HttpOk {
+    const KIND: &'static str = "http_ok";
+}
+
+impl Check for HttpOk {
+    fn targets(&self, plan: &Plan) -> Vec<usize> {
+        targets::scrapes(plan)
+    }
+
+    fn expected(&self) -> String {
+        "HTTP 200".to_owned()
+    }
+
+    fn answers_for_the_unreachable(&self) -> bool {
+        true
+    }
+
+    fn evaluate(&self, case: &Case<'_>) -> Answer {
+        let Some(scrape) = scrape(case) else {
+            let why = case.scenario.message.clone().unwrap_or_default();
+            return downgrade_if_cut_short(case, Answer::fail(self.expected(), "no answer", why));
+        };
+        let actual = match (scrape.last_status, &scrape.last_error) {
+            _ if scrape.requests > 1 => format!("{} of {} with HTTP 200", scrape.ok, scrape.requests),
+            (Some(status), _) => format!("HTTP {status}"),
+            (None, _) => "no answer".to_owned(),
+        };
+        let ok = scrape.ok == scrape.requests;
+        let answer = Answer::pass_if(ok, self.expected(), actual, domain(scrape))
+            .because(scrape.last_error.clone().unwrap_or_default());
+        downgrade_if_cut_short(case, answer)
+    }
+}
+
+/// What the endpoint answered; none where it was never asked.
+pub(super) fn scrape<'a>(case: &Case<'a>) -> Option<&'a ScrapeSeen> {
+    case.scenario.scrape.as_ref().filter(|scrape| scrape.requests > 0)
+}
+
+/// All requests that were made.
+pub(super) fn domain(scrape: &ScrapeSeen) -> Domain {
+    Domain::all(scrape.requests, counted(scrape.requests, "request", "requests"))
+}

@@ -1,0 +1,84 @@
+//! `no_loss`: was each acked message read, by each reader that was to read it?
+
+use super::answer::{Answer, Unknown};
+use super::case::Case;
+use super::check::{Check, Described};
+use super::readings::{Readings, unmeasured};
+use super::targets;
+use super::text::counted;
+use crate::anomaly::Anomaly;
+use crate::plan::Plan;
+
+/// Nothing acked is lost, skipped, unreadable or unread.
+pub(super) struct NoLoss;
+
+const EXPECTED: &str = "0 lost";
+
+impl Described for NoLoss {
+    const KIND: &'static str = "no_loss";
+    const ANOMALIES: &'static [Anomaly] =
+        &[Anomaly::Lost, Anomaly::Unreadable, Anomaly::Skipped, Anomaly::Unread];
+}
+
+impl Check for NoLoss {
+    fn targets(&self, plan: &Plan) -> Vec<usize> {
+        targets::messages(plan)
+    }
+
+    fn expected(&self) -> String {
+        EXPECTED.to_owned()
+    }
+
+    fn evaluate(&self, case: &Case<'_>) -> Answer {
+        let readings = case.readings();
+        let markers = case.seen.accounts.as_ref().map_or(0, |accounts| accounts.markers.lost);
+        if readings.count(Anomaly::Lost).is_none() && markers == 0 {
+            return unmeasured(case, EXPECTED);
+        }
+        let domain = readings.domain(case).without(readings.no_audit()).without(removed(case, &readings));
+        let of = format!("of {} acked", readings.wanted());
+        let [lost, skipped, unreadable] =
+            [Anomaly::Lost, Anomaly::Skipped, Anomaly::Unreadable].map(|anomaly| readings.number(anomaly));
+        let unread = readings.unread();
+        if lost + skipped + unreadable + markers > 0 {
+            let others = [(skipped, "skipped"), (unreadable, "unreadable"), (unread, "unread")];
+            let others = others.into_iter().filter(|(count, _)| *count > 0);
+            let mut actual =
+                others.fold(format!("{lost} lost"), |text, (n, word)| format!("{text}, {n} {word}"));
+            if markers > 0 {
+                actual = format!("{actual}, {} lost", counted(markers, "end marker", "end markers"));
+            }
+            return Answer::fail(EXPECTED, actual, of).covering(domain);
+        }
+        if readings.wanted() == 0 {
+            return Answer::pass(EXPECTED, EXPECTED, domain);
+        }
+        let actual = if unread > 0 { format!("{unread} unread") } else { EXPECTED.to_owned() };
+        Answer::pass(EXPECTED, actual, domain).because(of)
+    }
+}
+
+/// Acked messages that retention or compaction removed before anything read them.
+fn removed(case: &Case<'_>, readings: &Readings<'_>) -> Option<Unknown> {
+    let rows =
+        case.seen.accounts.iter().flat_map(|accounts| &accounts.scenarios).flat_map(|row| &row.partitions);
+    let (mut expired, mut superseded) = (0, 0);
+    for row in rows.filter(|row| readings.has(row.topic, row.partition)) {
+        expired += row.account.expired;
+        superseded += row.account.superseded;
+    }
+    if expired > 0 {
+        let messages = counted(expired, "acked message was", "acked messages were");
+        return Some(Unknown::new(
+            format!("{messages} removed by retention before anything read them"),
+            "raise `retention.ms` and `retention.bytes` in the topic's `config`",
+        ));
+    }
+    (superseded > 0).then(|| {
+        let messages = counted(superseded, "acked message was", "acked messages were");
+        Unknown::new(
+            format!("{messages} removed by compaction before anything read them"),
+            "write `cleanup.policy: delete` in the topic's `config`, or `verify: false` for its producer",
+        )
+    })
+}

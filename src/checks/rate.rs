@@ -1,0 +1,90 @@
+//! The rate of a scenario before a fault, without the times of other faults.
+
+use std::time::Duration;
+
+use super::answer::{Answer, Unknown};
+use super::case::{Case, without};
+use super::text::{as_f64, time};
+use crate::plan::Ask;
+
+/// A fault is felt for so long after its end, at least.
+const RECOVERY: Duration = Duration::from_secs(10);
+/// Between and around other faults, a rate is taken over so long and so many buckets at least.
+const LEAST_MS: u64 = 1000;
+const LEAST_BUCKETS: u64 = 3;
+
+impl Case<'_> {
+    /// Messages a second from its first ack or read to the fault's start, in whole buckets, without the times of earlier
+    /// faults and their recovery; without any, the answer to a check that holds a later rate against it.
+    pub(super) fn rate_before(&self, fault: &str, start: Duration, expected: &str) -> Result<f64, Answer> {
+        let counts = &self.scenario.counts;
+        let Some(first) = counts.gaps.first() else { return Err(self.no_data(expected)) };
+        let earlier: Vec<Earlier<'_>> = self.earlier_than(fault, (first, start)).collect();
+        let parts = without((first, start), earlier.iter().map(|earlier| earlier.felt));
+        let windows = parts.iter().map(|(from, to)| counts.timeline.window(*from, *to));
+        let (length, count) = windows.fold((Duration::ZERO, 0), |(length, count), window| {
+            (length + window.length, count + window.total.count)
+        });
+        let name = &self.scenario.name;
+        // A sliver between two faults is no measure of what was before them.
+        let least = counts.timeline.width_ms().saturating_mul(LEAST_BUCKETS).max(LEAST_MS);
+        let unlike = count == 0 || length < Duration::from_millis(least);
+        if !earlier.is_empty() && unlike {
+            let names: Vec<String> = earlier.iter().map(Earlier::in_words).collect();
+            let unknown = Unknown::new(
+                format!(
+                    "too little is left of `{name}` before `{fault}` to compare with, without {}",
+                    names.join(" and ")
+                ),
+                "put the faults further apart",
+            );
+            return Err(Answer::inconclusive(expected, "not measured", &unknown));
+        }
+        if count == 0 || length.is_zero() {
+            let unknown = Unknown::new(
+                format!("scenario `{name}` got nothing done before `{fault}` that could be compared"),
+                format!("let `{fault}` begin later"),
+            );
+            return Err(Answer::inconclusive(expected, "no data", &unknown));
+        }
+        Ok(as_f64(count) / length.as_secs_f64())
+    }
+
+    /// The other faults that were felt in a time.
+    fn earlier_than<'b>(
+        &'b self,
+        fault: &'b str,
+        (from, to): (Duration, Duration),
+    ) -> impl Iterator<Item = Earlier<'b>> {
+        self.seen.faults.iter().filter(move |other| other.name != fault).filter_map(move |other| {
+            let (start, end) = other.span?;
+            let after = self.recovery_of(&other.name);
+            let felt = (start, other.settled.map_or(end, |settled| settled.max(end)) + after);
+            (felt.0 < to && felt.1 > from).then_some(Earlier { name: &other.name, felt, after })
+        })
+    }
+
+    /// How long a fault is felt after its end: as long as the file lets the rate take to be back.
+    fn recovery_of(&self, fault: &str) -> Duration {
+        let allowed = self.plan.checks.iter().filter_map(|check| match &check.ask {
+            Ask::Recovers { after, within, .. } if after == fault => Some(*within),
+            _ => None,
+        });
+        allowed.max().unwrap_or_default().max(RECOVERY)
+    }
+}
+
+/// A fault before another one, and when it was felt.
+struct Earlier<'a> {
+    name: &'a str,
+    felt: (Duration, Duration),
+    /// How long after the fault's end.
+    after: Duration,
+}
+
+impl Earlier<'_> {
+    /// `` `bounce` and the 10 s after it``
+    fn in_words(&self) -> String {
+        format!("`{}` and the {} after it", self.name, time(self.after))
+    }
+}

@@ -1,0 +1,61 @@
+//! `reachable`: does each broker answer?
+
+use super::answer::{Answer, Domain};
+use super::case::{Case, downgrade_if_cut_short};
+use super::check::{Check, Described};
+use super::targets;
+use super::text::counted;
+use crate::observe::BrokerSeen;
+use crate::plan::Plan;
+
+/// Each broker passes each stage.
+pub(super) struct Reachable;
+
+impl Described for Reachable {
+    const KIND: &'static str = "reachable";
+}
+
+impl Check for Reachable {
+    fn targets(&self, plan: &Plan) -> Vec<usize> {
+        targets::connects(plan)
+    }
+
+    fn expected(&self) -> String {
+        "each broker".to_owned()
+    }
+
+    fn answers_for_the_unreachable(&self) -> bool {
+        true
+    }
+
+    fn evaluate(&self, case: &Case<'_>) -> Answer {
+        downgrade_if_cut_short(case, reachable(case))
+    }
+}
+
+fn reachable(case: &Case<'_>) -> Answer {
+    let brokers = &case.scenario.brokers;
+    let count = brokers.len();
+    if count == 0 {
+        return Answer::fail("each broker", "none tried", case.scenario.message.clone().unwrap_or_default());
+    }
+    let reached = brokers.iter().filter(|broker| broker.reachable).count();
+    let reasons: Vec<String> = brokers.iter().filter(|broker| !broker.reachable).map(reason).collect();
+    let domain = Domain::all(count as u64, counted(count as u64, "broker", "brokers"));
+    Answer::pass_if(
+        reasons.is_empty(),
+        format!("{count} of {count} brokers"),
+        format!("{reached} of {count} brokers"),
+        domain,
+    )
+    .because(reasons.join("; "))
+}
+
+/// `kafka:9092: tcp: connection refused`
+fn reason(broker: &BrokerSeen) -> String {
+    let failed = broker.stages.iter().find_map(|(name, _, error)| Some((name, error.as_ref()?)));
+    match failed {
+        Some((stage, error)) => format!("{}: {stage}: {error}", broker.broker),
+        None => format!("{}: not reached", broker.broker),
+    }
+}

@@ -1,0 +1,257 @@
+//! What one scenario read of each partition, added up, and how much of what it was to read it did read.
+
+use super::answer::{Answer, Domain, Unknown};
+use super::case::Case;
+use super::targets::is_added;
+use super::text::counted;
+use crate::anomaly::Anomaly;
+use crate::ids::Partition;
+use crate::ledger::Counts;
+use crate::observe::{PartitionSeen, Reading};
+use crate::plan::From;
+
+/// The readings of one scenario.
+pub(super) struct Readings<'a> {
+    own: Vec<&'a Reading>,
+    partitions: &'a [PartitionSeen],
+}
+
+/// Whoever saw one of these in a partition saw it for each of its readers.
+const SHARED: [Anomaly; 4] = [Anomaly::Corrupt, Anomaly::Misplaced, Anomaly::Rewritten, Anomaly::Phantom];
+
+/// The broker broke its promise for each of these.
+const BROKEN: [Anomaly; 6] = [
+    Anomaly::Lost,
+    Anomaly::Unreadable,
+    Anomaly::Skipped,
+    Anomaly::Corrupt,
+    Anomaly::Misplaced,
+    Anomaly::Rewritten,
+];
+
+impl<'a> Case<'a> {
+    /// The readings of this scenario, where it reads.
+    pub(super) fn readings(&self) -> Readings<'a> {
+        Readings::of(self)
+    }
+}
+
+impl<'a> Readings<'a> {
+    pub(super) fn of(case: &Case<'a>) -> Self {
+        Self {
+            own: case.seen.readings.iter().filter(|r| r.scenario == case.index).collect(),
+            partitions: &case.seen.partitions,
+        }
+    }
+
+    /// The sum over all partitions; none where nothing was measured.
+    pub(super) fn count(&self, anomaly: Anomaly) -> Option<Counts> {
+        let mut sum: Option<Counts> = None;
+        for reading in &self.own {
+            let Some(counts) = reading.judgement.as_ref().and_then(|it| it.counts.get(&anomaly)) else {
+                continue;
+            };
+            let by_others = self.seen_by_others(reading, anomaly);
+            let sum = sum.get_or_insert_default();
+            sum.count += counts.count.max(by_others);
+            sum.explained += counts.explained;
+        }
+        sum
+    }
+
+    /// How many any observer saw in the partition of a reading, where that concerns each of its readers.
+    fn seen_by_others(&self, reading: &Reading, anomaly: Anomaly) -> u64 {
+        let place = (reading.topic, reading.partition);
+        let partition = self.partitions.iter().find(|it| (it.topic, it.partition) == place);
+        partition
+            .filter(|_| SHARED.contains(&anomaly))
+            .and_then(|it| it.judgement.as_ref()?.counts.get(&anomaly))
+            .map_or(0, |counts| counts.count)
+    }
+
+    /// As [`Readings::count`], 0 where nothing was measured.
+    pub(super) fn number(&self, anomaly: Anomaly) -> u64 {
+        self.count(anomaly).unwrap_or_default().count
+    }
+
+    /// Messages of its own for which the broker broke its promise.
+    pub(super) fn broken(&self) -> u64 {
+        BROKEN.into_iter().map(|anomaly| self.number(anomaly)).sum()
+    }
+
+    /// It read this partition.
+    pub(super) fn has(&self, topic: usize, partition: Partition) -> bool {
+        self.own.iter().any(|r| (r.topic, r.partition) == (topic, partition))
+    }
+
+    /// Acked messages that it was to find.
+    pub(super) fn wanted(&self) -> u64 {
+        self.own.iter().map(|r| r.wanted).sum()
+    }
+
+    /// Acked messages that it did not come to.
+    pub(super) fn unread(&self) -> u64 {
+        self.number(Anomaly::Unread)
+    }
+
+    /// How many acked messages the audit was to read and did not.
+    fn unaudited(&self) -> u64 {
+        self.own.iter().filter(|r| r.unaudited).map(|r| r.wanted).sum()
+    }
+
+    /// The acked messages that it was to read, for a check that needs all of them.
+    ///
+    /// It is empty where nothing was written to its partitions and nothing more can come.
+    pub(super) fn domain(&self, case: &Case<'_>) -> Domain {
+        let missing = self.missing(case);
+        let received = self.own.iter().map(|r| r.received).sum();
+        let total = self.wanted().max(received);
+        if total > 0 {
+            let covers = format!(
+                "{} in {}",
+                counted(total, "acked message", "acked messages"),
+                counted(self.own.len() as u64, "partition", "partitions")
+            );
+            return Domain::part(total.saturating_sub(self.unread()), total, covers).without(missing);
+        }
+        if self.own.is_empty() {
+            return Self::no_reading(case);
+        }
+        Domain::empty("nothing was written here").without(missing.or_else(|| self.may_be_written(case)))
+    }
+
+    /// It has no partition: where kaf6 added it, the consumers of the file read them all.
+    fn no_reading(case: &Case<'_>) -> Domain {
+        let name = &case.scenario.name;
+        let unread = || {
+            Unknown::new(
+                format!("scenario `{name}` read no partition"),
+                format!("see the message of `{name}`, and give it a longer `timeout`"),
+            )
+        };
+        let added = is_added(case.plan, case.index);
+        let missing = case.ended_early().or_else(|| (!added).then(unread));
+        Domain::empty("the file's consumers read every partition").without(missing)
+    }
+
+    /// Why it did not read all that it was to read; none where it did.
+    pub(super) fn missing(&self, case: &Case<'_>) -> Option<Unknown> {
+        let ledger = case.consume().is_none_or(|consume| consume.from == From::Run);
+        let name = &case.scenario.name;
+        if !ledger {
+            return case.ended_early();
+        }
+        let open: Vec<&&Reading> = self.own.iter().filter(|r| !r.complete).collect();
+        let unread = self.unread();
+        if open.is_empty() && unread == 0 {
+            return None;
+        }
+        let mut why = format!("`{name}` did not read all that it was to read");
+        let mut reasons: Vec<&str> =
+            open.iter().map(|r| r.incomplete_why.as_str()).filter(|why| !why.is_empty()).collect();
+        reasons.dedup();
+        if let Some(first) = reasons.first() {
+            why = format!("{why}: {first}");
+            if reasons.len() > 1 {
+                why = format!("{why}, and {} more reasons", reasons.len() - 1);
+            }
+        } else if case.scenario.ended.name() != "done" {
+            why = format!("{why} ({})", case.scenario.ended.name());
+        }
+        Some(Unknown::new(why, format!("give `{name}` a longer `timeout` and `idle_timeout`")))
+    }
+
+    /// Why something may have been written to its partitions, or may still be, though nothing was acked there.
+    fn may_be_written(&self, case: &Case<'_>) -> Option<Unknown> {
+        for (index, scenario) in case.producers() {
+            let producer = Case { index, scenario, ..*case };
+            if let Some(unknown) = producer.ended_early() {
+                return Some(unknown);
+            }
+            let unknown = match &case.seen.accounts {
+                Some(accounts) => accounts
+                    .scenarios
+                    .iter()
+                    .filter(|row| row.scenario == index)
+                    .flat_map(|row| &row.partitions)
+                    .filter(|row| self.has(row.topic, row.partition))
+                    .map(|row| row.account.unknown)
+                    .sum(),
+                None => scenario.counts.unknown,
+            };
+            if unknown > 0 {
+                return Some(Unknown::new(
+                    format!(
+                        "nothing was acked here, and {unknown} messages of `{}` may be there",
+                        scenario.name
+                    ),
+                    format!("give `{}` a longer `timeout`", scenario.name),
+                ));
+            }
+        }
+        None
+    }
+
+    /// That an audit was to decide, and was not made; none where it was.
+    pub(super) fn no_audit(&self) -> Option<Unknown> {
+        let unaudited = self.unaudited();
+        (unaudited > 0).then(|| {
+            Unknown::new(
+                format!(
+                    "the audit did not read {} again",
+                    counted(unaudited, "acked message", "acked messages")
+                ),
+                "give the run a longer `run: {timeout: ...}`, or write `run: {audit: false}`",
+            )
+        })
+    }
+
+    /// As [`Readings::no_audit`], for a kind of anomaly that the audit decides.
+    pub(super) fn no_audit_for(&self, anomaly: Anomaly) -> Option<Unknown> {
+        let decided_by_it = BROKEN.contains(&anomaly) || SHARED.contains(&anomaly);
+        self.no_audit().filter(|_| decided_by_it)
+    }
+}
+
+/// The answer of a check on messages to a scenario for which there is no ledger.
+pub(super) fn no_ledger(case: &Case<'_>, expected: &str) -> Answer {
+    let name = &case.scenario.name;
+    let unknown = if case.consume().is_some_and(|consume| consume.from == From::Any) {
+        Unknown::new(
+            format!("`{name}` reads what others wrote, for which there is no ledger"),
+            format!("write `from: run` for `{name}`, or name another `scenario`"),
+        )
+    } else if case.sends_only() {
+        Unknown::new(format!("`{name}` reads nothing"), "name a consumer as the `scenario`")
+    } else {
+        let why = format!("`{name}` read no partition");
+        case.ended_early().unwrap_or_else(|| {
+            Unknown::new(why, format!("see the message of `{name}`, and give it a longer `timeout`"))
+        })
+    };
+    Answer::inconclusive(expected, "not measured", &unknown)
+}
+
+/// None of this anomaly may be there; those that a retry explains are counted only where the check is strict.
+pub(super) fn none_unexplained(case: &Case<'_>, anomaly: Anomaly, word: &str, strict: bool) -> Answer {
+    let expected = format!("0 {word}");
+    let readings = case.readings();
+    let domain = readings.domain(case);
+    let Some(counts) = readings.count(anomaly) else { return unmeasured(case, &expected) };
+    let found = counts.count + if strict { counts.explained } else { 0 };
+    let answer = Answer::pass_if(found == 0, expected, format!("{found} {word}"), domain);
+    if counts.explained == 0 {
+        return answer;
+    }
+    let verb = if strict { "counted since the check is strict" } else { "not counted" };
+    answer.because(format!("{} more explained by a retry, {verb}", counts.explained))
+}
+
+/// Nothing was measured: a reader that kaf6 added and that had nothing to read passes.
+pub(super) fn unmeasured(case: &Case<'_>, expected: &str) -> Answer {
+    let readings = case.readings();
+    if readings.own.is_empty() && is_added(case.plan, case.index) {
+        return Answer::pass(expected, expected, readings.domain(case));
+    }
+    no_ledger(case, expected)
+}

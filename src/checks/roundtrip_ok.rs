@@ -1,0 +1,57 @@
+//! `roundtrip_ok`: was each planned round trip acked and read back in time?
+
+use super::answer::{Answer, Domain, Unknown};
+use super::case::{Case, downgrade_if_cut_short};
+use super::check::{Check, Described};
+use super::count_equals::{beside, saw_nothing};
+use super::targets;
+use crate::plan::Plan;
+
+/// Each round trip came back.
+pub(super) struct RoundtripOk;
+
+impl Described for RoundtripOk {
+    const KIND: &'static str = "roundtrip_ok";
+}
+
+impl Check for RoundtripOk {
+    fn targets(&self, plan: &Plan) -> Vec<usize> {
+        targets::roundtrips(plan)
+    }
+
+    fn expected(&self) -> String {
+        "each round trip".to_owned()
+    }
+
+    fn evaluate(&self, case: &Case<'_>) -> Answer {
+        let counts = &case.scenario.counts;
+        let planned = case.scenario.planned.unwrap_or(counts.sent);
+        let expected = format!("{planned} round trips");
+        if saw_nothing(case.scenario) {
+            return case.no_data(expected);
+        }
+        let back = counts.received.min(counts.acked);
+        let actual = format!("{back} of {planned} round trips");
+        if back >= planned {
+            let domain = Domain::all(planned, expected.clone()).without(case.ended_early());
+            return Answer::pass(expected, actual, domain);
+        }
+        let altered = case.scenario.uuids.map_or(0, |(_, wrong)| wrong);
+        let late = counts.acked.saturating_sub(counts.received);
+        if late + altered + case.broken() > 0 {
+            let evidence =
+                if late > 0 { format!("{late} acked and not read back in time") } else { String::new() };
+            let answer = Answer::fail(expected, actual, beside(case.scenario)).because(evidence);
+            return if altered + case.broken() > 0 { answer } else { downgrade_if_cut_short(case, answer) };
+        }
+        // What was not acked was not promised.
+        let name = &case.scenario.name;
+        let unknown = case.ended_early().unwrap_or_else(|| {
+            Unknown::new(
+                format!("not each round trip of `{name}` was acked"),
+                format!("give `{name}` a longer `iteration_timeout`, or see the errors"),
+            )
+        });
+        Answer::inconclusive(expected, actual, &unknown).because(beside(case.scenario))
+    }
+}

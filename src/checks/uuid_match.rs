@@ -1,0 +1,72 @@
+//! `uuid_match`: does each value that was read hold the UUID that was sent in it?
+
+use super::answer::{Answer, Domain, Unknown};
+use super::case::Case;
+use super::check::{Check, Described};
+use super::targets;
+use crate::anomaly::Anomaly;
+use crate::plan::Plan;
+
+/// Each UUID is the one that was sent.
+pub(super) struct UuidMatch;
+
+const EXPECTED: &str = "each UUID as sent";
+
+impl Described for UuidMatch {
+    const KIND: &'static str = "uuid_match";
+    const ANOMALIES: &'static [Anomaly] = &[Anomaly::Corrupt, Anomaly::Lost];
+}
+
+impl Check for UuidMatch {
+    fn targets(&self, plan: &Plan) -> Vec<usize> {
+        targets::counts(plan)
+    }
+
+    fn expected(&self) -> String {
+        EXPECTED.to_owned()
+    }
+
+    fn evaluate(&self, case: &Case<'_>) -> Answer {
+        let Some((compared, wrong)) = case.scenario.uuids.filter(|(compared, _)| *compared > 0) else {
+            return not_compared(case);
+        };
+        // A reader's missing messages are missing UUIDs; a round trip's are those that did not come back.
+        let missing = if case.consume().is_some() {
+            case.readings().missing(case)
+        } else {
+            let back = case.scenario.planned.is_none_or(|planned| case.scenario.counts.received >= planned);
+            case.ended_early().or_else(|| (!back).then(|| not_back(case)))
+        };
+        Answer::pass_if(
+            wrong == 0,
+            format!("{compared} UUIDs as sent"),
+            format!("{} of {compared}", compared.saturating_sub(wrong)),
+            Domain::all(compared, format!("{compared} values with a UUID")).without(missing),
+        )
+    }
+}
+
+fn not_compared(case: &Case<'_>) -> Answer {
+    let counts = &case.scenario.counts;
+    if counts.received + counts.records > 0 {
+        let name = &case.scenario.name;
+        let unknown = Unknown::new(
+            format!("the values that `{name}` read hold no `{{{{uuid}}}}`"),
+            "write `{{uuid}}` in the producer's `value`",
+        );
+        return Answer::inconclusive(EXPECTED, "no UUID", &unknown);
+    }
+    let readings = case.readings();
+    if case.consume().is_some() && readings.count(Anomaly::Corrupt).is_some() && readings.wanted() == 0 {
+        return Answer::pass(EXPECTED, "no UUID", readings.domain(case));
+    }
+    case.no_data(EXPECTED)
+}
+
+fn not_back(case: &Case<'_>) -> Unknown {
+    let name = &case.scenario.name;
+    Unknown::new(
+        format!("not each round trip of `{name}` came back"),
+        format!("give `{name}` a longer `iteration_timeout`"),
+    )
+}

@@ -1,0 +1,132 @@
+//! Questions to a broker about a reader's partition, asked on a thread of their own so that nobody waits for the answers.
+//!
+//! Owns the one question that is under way.
+
+use std::sync::mpsc::{self, Receiver, TryRecvError};
+use std::time::{Duration, Instant};
+
+use crate::ids::{Offset, Partition};
+use crate::kafka::probe::{self, FetchProbe, NoFetch};
+use crate::kafka::{self, ReadEvent, ReaderOptions, ReaderSet};
+use crate::plan::StartOffset;
+
+/// What a question came to.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// One fetch by the wire probe.
+    Look(Result<FetchProbe, NoFetch>),
+    /// A fresh client's attempt.
+    Fresh(Fresh),
+    /// The topic's partitions, as metadata has them; none where nobody answered.
+    Known(Option<Vec<Partition>>),
+}
+
+/// What a fresh client got at a reader's offset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fresh {
+    /// A record at or behind it.
+    Record,
+    /// None, though the broker could be reached.
+    Nothing,
+    /// The broker could not be reached.
+    Unreached,
+}
+
+/// Asks one question at a time.
+#[derive(Default)]
+pub(super) struct Prober {
+    asked: Option<(Partition, Offset, Receiver<Found>)>,
+}
+
+impl Prober {
+    pub(super) fn is_free(&self) -> bool {
+        self.asked.is_none()
+    }
+
+    /// The answer, if it is there: of which partition, at which offset.
+    pub(super) fn take(&mut self) -> Option<(Partition, Offset, Found)> {
+        let (partition, at, answer) = self.asked.as_ref()?;
+        match answer.try_recv() {
+            Ok(found) => {
+                let found = Some((*partition, *at, found));
+                self.asked = None;
+                found
+            }
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => {
+                self.asked = None;
+                None
+            }
+        }
+    }
+
+    /// One fetch at this offset.
+    pub(super) fn look(&mut self, client: &kafka::Client, topic: &str, partition: Partition, at: Offset) {
+        let wait = client.waits().answer;
+        self.ask(client, topic, (partition, at), move |client, topic| {
+            Found::Look(probe::probe_fetch(client, topic, partition, at, Instant::now() + wait))
+        });
+    }
+
+    /// A fresh client reads at this offset.
+    pub(super) fn fresh(&mut self, client: &kafka::Client, topic: &str, partition: Partition, at: Offset) {
+        self.ask(client, topic, (partition, at), move |client, topic| {
+            Found::Fresh(fresh(client, topic, partition, at))
+        });
+    }
+
+    /// Which partitions the topic has.
+    pub(super) fn known(&mut self, client: &kafka::Client, topic: &str) {
+        let wait = client.waits().answer;
+        self.ask(client, topic, (0, 0), move |client, topic| {
+            Found::Known(kafka::metadata::known(client, topic, wait))
+        });
+    }
+
+    fn ask(
+        &mut self,
+        client: &kafka::Client,
+        topic: &str,
+        (partition, at): (Partition, Offset),
+        question: impl FnOnce(&kafka::Client, &str) -> Found + Send + 'static,
+    ) {
+        let (found, answer) = mpsc::channel();
+        let (client, topic) = (client.clone(), topic.to_owned());
+        let spawned = std::thread::Builder::new().name("kaf6-look".into()).spawn(move || {
+            // Nobody waits for it any more where the reader has ended.
+            let _ = found.send(question(&client, &topic));
+        });
+        if spawned.is_ok() {
+            self.asked = Some((partition, at, answer));
+        }
+    }
+}
+
+fn fresh(client: &kafka::Client, topic: &str, partition: Partition, at: Offset) -> Fresh {
+    let waits = client.waits();
+    let options = ReaderOptions {
+        topic: topic.to_owned(),
+        partitions: vec![partition],
+        start: StartOffset::At(at),
+        prefetch_bytes: 1 << 20,
+        patient: true,
+        open_timeout: waits.reopen,
+    };
+    let Ok(mut set) = ReaderSet::open(client, &options) else { return Fresh::Unreached };
+    let until = Instant::now() + waits.quiet.max(waits.fetch_patient * 3);
+    let (mut record, mut unreached) = (false, false);
+    while !record && Instant::now() < until {
+        if set.wait(until.saturating_duration_since(Instant::now()).min(Duration::from_millis(100))) {
+            set.drain(usize::MAX, &mut |event| match event {
+                ReadEvent::Record(found) => record |= found.offset >= at,
+                ReadEvent::Error { code, .. } => unreached |= code.is_local(),
+                ReadEvent::Reset { .. } | ReadEvent::Refused { .. } => {}
+            });
+        }
+    }
+    match (record, unreached) {
+        (true, _) => Fresh::Record,
+        (false, true) => Fresh::Unreached,
+        (false, false) => Fresh::Nothing,
+    }
+}

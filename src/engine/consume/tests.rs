@@ -1,0 +1,136 @@
+//! Whole runs over an embedded broker of the test's own, which answers as it is made to.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::engine::{self, Live, Options, Stop};
+use crate::ids::RunTag;
+use crate::kafka::{Code, Embedded, Waits};
+use crate::observe::{Ended, Observations};
+use crate::plan;
+use crate::scenario::{self, LoadOptions};
+
+const FETCH: i16 = 1;
+
+/// Runs this over the broker, with short waits.
+async fn run(embedded: &Embedded, scenarios: &str, unreadable_after: Duration) -> Observations {
+    let brokers = embedded.bootstrap().join("', '");
+    let text = format!("brokers: ['{brokers}']\n{scenarios}");
+    let scenario = scenario::load_text(Path::new("x.yaml"), &text, &LoadOptions::new(&|_| None)).unwrap();
+    let mut plan = plan::build(&scenario);
+    plan.unreadable_after = unreadable_after;
+    let plan = Arc::new(plan);
+    let live = Arc::new(Live::new(&plan));
+    let options = Options {
+        run_id: "x".to_owned(),
+        run_tag: RunTag::random(),
+        folder: "x".into(),
+        stop: Stop::new(),
+        save_ledger: false,
+        saved: None,
+        waits: Waits::short(),
+    };
+    engine::run(plan, options, live).await.unwrap()
+}
+
+fn notes(seen: &Observations) -> String {
+    seen.notes.iter().map(|note| format!("{}\n", note.text)).collect()
+}
+
+const PAIR: &str = "
+topics: [{name: t, partitions: 2}]
+scenarios:
+  write: {type: produce, topic: t, messages: 40}
+  read: {type: consume, topic: t, idle_timeout: 200ms, timeout: 8s}
+";
+
+fn broker() -> Embedded {
+    Embedded::start(1, &[("t".into(), 2, 1)]).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_gives_all_back_is_no_news() {
+    let embedded = broker();
+    let seen = run(&embedded, PAIR, Duration::from_millis(300)).await;
+    assert!(!notes(&seen).contains("partition"), "{}", notes(&seen));
+    assert_eq!(seen.scenarios[1].ended, Ended::Done);
+    assert_eq!(seen.scenarios[1].counts.received, 40);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reachable_broker_that_refuses_every_fetch_makes_its_partitions_unreadable() {
+    let embedded = broker();
+    embedded.push_errors(FETCH, &[Code(-1); 5000]);
+    let (start, after) = (Instant::now(), Duration::from_millis(600));
+    let seen = run(&embedded, PAIR, after).await;
+    let notes = notes(&seen);
+    for partition in 0..2 {
+        let gave = format!(
+            "partition {partition} of `t`: a broker that can be reached gave no record from offset 0 on"
+        );
+        assert!(notes.contains(&gave), "{notes}");
+    }
+    // The idle time is over long before.
+    assert!(notes.contains("UNKNOWN_SERVER_ERROR "), "{notes}");
+    assert!(start.elapsed() > after && start.elapsed() < Duration::from_secs(7), "{:?}", start.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_refuses_for_a_while_is_read_to_the_end() {
+    let embedded = broker();
+    embedded.push_errors(FETCH, &[Code(-1); 60]);
+    let seen = run(&embedded, PAIR, Duration::from_secs(20)).await;
+    assert_eq!(seen.scenarios[1].counts.received, 40, "{}", notes(&seen));
+    assert_eq!(seen.scenarios[1].ended, Ended::Done);
+    assert!(!notes(&seen).contains("gave no record"), "{}", notes(&seen));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offset_inside_the_log_is_refused_and_nothing_is_jumped_over() {
+    let embedded = broker();
+    embedded.push_errors(FETCH, &[Code(1); 30]);
+    let seen = run(&embedded, PAIR, Duration::from_secs(20)).await;
+    assert_eq!(seen.scenarios[1].counts.received, 40, "{}", notes(&seen));
+    assert!(
+        notes(&seen).contains("the broker refused offset 0 although its log goes from 0"),
+        "{}",
+        notes(&seen)
+    );
+    assert!(seen.readings.iter().all(|reading| reading.resets == 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_that_says_unknown_for_a_while_is_read_to_the_end() {
+    let embedded = broker();
+    embedded.push_errors(FETCH, &[Code(3); 40]);
+    let seen = run(&embedded, PAIR, Duration::from_secs(20)).await;
+    assert_eq!(seen.scenarios[1].counts.received, 40, "{}", notes(&seen));
+    assert!(!notes(&seen).contains("gave no record"), "{}", notes(&seen));
+}
+
+/// What the reader that kaf6 added read of a topic with so many partitions, where nobody else reads.
+async fn read_back(partitions: i32) -> (u64, Ended, usize) {
+    let embedded = Embedded::start(1, &[("t".into(), partitions, 1)]).unwrap();
+    let file = format!(
+        "
+topics: [{{name: t, partitions: {partitions}}}]
+scenarios:
+  write: {{type: produce, topic: t, messages: 400}}
+"
+    );
+    let seen = run(&embedded, &file, Duration::from_secs(20)).await;
+    let added = seen.scenarios.iter().find(|scenario| scenario.name.starts_with("verify:")).unwrap();
+    let complete = seen.readings.iter().filter(|reading| reading.complete).count();
+    (added.counts.received, added.ended, complete)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_reads_is_read_back() {
+    assert_eq!(read_back(3).await, (400, Ended::Done, 3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_partitions_are_read_back_in_groups_afterwards() {
+    assert_eq!(read_back(70).await, (400, Ended::Done, 70));
+}

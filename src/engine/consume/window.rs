@@ -1,0 +1,227 @@
+//! The time in which a broker answers, and gives no record of a partition though an acked one lies ahead of the reader.
+//!
+//! Owns what counts as such an answer.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::ids::Offset;
+use crate::kafka::Code;
+use crate::kafka::probe::FetchProbe;
+
+/// A look at what a broker answers to a reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Look {
+    /// Its error.
+    pub(super) code: Code,
+    /// It gave records from the reader's offset on.
+    pub(super) records: bool,
+    /// The log's start, as reported.
+    pub(super) start: Option<Offset>,
+    /// The log's end, as reported.
+    pub(super) end: Option<Offset>,
+    /// The last stable offset, for a reader of committed records.
+    pub(super) stable: Option<Offset>,
+}
+
+impl Look {
+    /// What a probe at this offset saw.
+    pub(super) fn of(probe: &FetchProbe, at: Offset, committed: bool) -> Self {
+        // A broker may send the end of a batch that lies before the offset.
+        let before = probe
+            .batch
+            .is_some_and(|batch| batch.base_offset.saturating_add(batch.last_offset_delta.into()) < at);
+        Self {
+            code: probe.code,
+            records: probe.code.is_none() && probe.record_bytes > 0 && !before,
+            start: probe.log_start,
+            end: probe.high_watermark,
+            stable: probe.last_stable_offset.filter(|_| committed),
+        }
+    }
+}
+
+/// What the last look came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Last {
+    /// There was none since the window began.
+    None,
+    /// It counted.
+    Counted,
+    /// It did not, so that the window began again.
+    NotCounted,
+}
+
+/// The window, and the answers in it.
+#[derive(Debug)]
+pub(super) struct Window {
+    pub(super) since: Instant,
+    last: Last,
+    codes: BTreeMap<Code, u64>,
+    empty: u64,
+    start: Option<Offset>,
+    end: Option<Offset>,
+}
+
+impl Window {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { since: now, last: Last::None, codes: BTreeMap::new(), empty: 0, start: None, end: None }
+    }
+
+    /// A record came: the time begins again.
+    pub(super) fn restart(&mut self, now: Instant) {
+        *self = Self::new(now);
+    }
+
+    /// No answer came, or one that says nothing of the record.
+    pub(super) fn not_counted(&mut self, now: Instant) {
+        self.restart(now);
+        self.last = Last::NotCounted;
+    }
+
+    /// Takes an answer in. Returns the last stable offset where that is what holds the reader up.
+    pub(super) fn see(&mut self, look: &Look, at: Offset, now: Instant) -> Option<Offset> {
+        let held_up = look.stable.filter(|stable| look.code.is_none() && *stable <= at);
+        let outside = look.code == OUT_OF_RANGE && look.start.is_some_and(|start| at < start);
+        if look.records || outside || held_up.is_some() || is_denied(look.code) {
+            self.not_counted(now);
+            return held_up;
+        }
+        self.last = Last::Counted;
+        if look.code.is_none() {
+            self.empty += 1;
+        } else {
+            *self.codes.entry(look.code).or_default() += 1;
+        }
+        self.start = look.start.or(self.start);
+        self.end = look.end.or(self.end);
+        None
+    }
+
+    /// Whether it has lasted that long, with nothing but answers that count.
+    pub(super) fn is_over(&self, after: Duration, now: Instant) -> bool {
+        self.last == Last::Counted && now.saturating_duration_since(self.since) >= after
+    }
+
+    /// Whether a verdict may come of it: all looks counted so far.
+    pub(super) fn is_open(&self) -> bool {
+        self.last != Last::NotCounted
+    }
+
+    /// The answers, in a phrase.
+    pub(super) fn answers(&self) -> String {
+        let mut codes: Vec<(&Code, &u64)> = self.codes.iter().collect();
+        codes.sort_by_key(|(code, count)| (std::cmp::Reverse(**count), **code));
+        let times = |count: u64| if count == 1 { "once".to_owned() } else { format!("{count} times") };
+        let mut parts: Vec<String> =
+            codes.into_iter().map(|(code, count)| format!("{} {}", name(*code), times(*count))).collect();
+        if self.empty > 0 {
+            parts.push(format!("no records {}", times(self.empty)));
+        }
+        parts.extend(self.start.filter(|start| *start > 0).map(|start| format!("reported start {start}")));
+        parts.extend(self.end.map(|end| format!("reported end {end}")));
+        parts.join(", ")
+    }
+}
+
+const OUT_OF_RANGE: Code = Code(1);
+
+/// Kafka's name of a code; librdkafka has a name of its own for -1.
+fn name(code: Code) -> String {
+    if code == Code(-1) { "UNKNOWN_SERVER_ERROR".to_owned() } else { code.name() }
+}
+
+/// TOPIC_, GROUP_ and CLUSTER_AUTHORIZATION_FAILED, and UNSUPPORTED_VERSION: about the client and not about the record.
+const fn is_denied(code: Code) -> bool {
+    matches!(code.0, 29 | 30 | 31 | 35)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AFTER: Duration = Duration::from_secs(90);
+
+    fn look(code: i32) -> Look {
+        Look { code: Code(code), records: false, start: Some(0), end: Some(12), stable: None }
+    }
+
+    /// A window that saw these, at offset 20, one a second; then whether it is over after 90 s.
+    fn over(looks: &[Look]) -> (bool, Window) {
+        let start = Instant::now();
+        let mut window = Window::new(start);
+        for (second, look) in (0..).zip(looks) {
+            window.see(look, 20, start + Duration::from_secs(second));
+        }
+        (window.is_over(AFTER, start + AFTER), window)
+    }
+
+    #[test]
+    fn any_code_counts_and_so_do_answers_without_records_whatever_end_is_reported() {
+        for looks in [vec![look(-1); 3], vec![look(1)], vec![look(7), look(0)], vec![look(6)]] {
+            assert!(over(&looks).0, "{looks:?}");
+        }
+        let beyond = Look { end: Some(500), ..look(0) };
+        assert!(over(&[beyond]).0);
+        assert!(!over(&[]).0, "nobody looked");
+    }
+
+    #[test]
+    fn what_says_nothing_of_the_record_begins_the_window_again() {
+        let stable = Look { stable: Some(20), ..look(0) };
+        let outside = Look { start: Some(30), ..look(1) };
+        let records = Look { records: true, ..look(0) };
+        for bad in [look(29), look(30), look(31), look(35), stable, outside, records] {
+            let (is_over, window) = over(&[look(-1), bad, look(-1)]);
+            assert!(!is_over, "{bad:?}");
+            assert!(window.is_open());
+            assert!(window.is_over(AFTER, window.since + AFTER), "from then on it counts again");
+            assert!(!over(&[look(-1), bad]).1.is_open());
+        }
+        let (_, mut window) = over(&[look(-1)]);
+        window.not_counted(Instant::now());
+        assert!(!window.is_open());
+    }
+
+    #[test]
+    fn a_last_stable_offset_is_named_where_it_holds_the_reader_up() {
+        let now = Instant::now();
+        let mut window = Window::new(now);
+        assert_eq!(window.see(&Look { stable: Some(20), ..look(0) }, 20, now), Some(20));
+        assert_eq!(window.see(&Look { stable: Some(25), ..look(0) }, 20, now), None);
+        assert_eq!(window.see(&look(0), 20, now), None);
+    }
+
+    #[test]
+    fn the_answers_are_a_phrase() {
+        let looks = [look(-1), look(7), look(-1), look(0)];
+        let answers = over(&looks).1.answers();
+        assert_eq!(
+            answers,
+            "UNKNOWN_SERVER_ERROR 2 times, REQUEST_TIMED_OUT once, no records once, reported end 12"
+        );
+    }
+
+    #[test]
+    fn bytes_before_the_offset_are_no_records() {
+        let batch = |base_offset| crate::kafka::probe::BatchHeader {
+            base_offset,
+            length: 50,
+            last_offset_delta: 4,
+            crc_ok: Some(true),
+        };
+        let probe = |base| FetchProbe {
+            code: Code::NONE,
+            null_records: false,
+            record_bytes: 62,
+            high_watermark: Some(30),
+            log_start: None,
+            last_stable_offset: Some(30),
+            batch: Some(batch(base)),
+            version: 11,
+        };
+        assert!(!Look::of(&probe(15), 20, false).records);
+        assert!(Look::of(&probe(16), 20, false).records);
+        assert_eq!(Look::of(&probe(16), 20, true).stable, Some(30));
+    }
+}

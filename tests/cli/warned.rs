@@ -1,0 +1,33 @@
+//! Files that are good and hold a likely slip: a warning on stderr, and the exit code of a good file.
+
+use crate::place::{Place, text};
+
+const SLIP: &str = "
+brokers: embedded
+topics: [{name: orders, partitions: 1}]
+scenarios:
+  write: {type: produce, messages: 10, verify: false}
+  read: {type: consume, topic: ordres, idle_timeout: 200ms, timeout: 2s}
+";
+
+#[test]
+fn a_likely_slip_is_said_once_by_each_command_and_refuses_nothing() {
+    let place = Place::new();
+    place.write("slip.yaml", SLIP);
+    let said = "slip.yaml:6:32: warning: no scenario of the file produces to `ordres`";
+    for (words, good) in [
+        (&["validate", "slip.yaml"][..], true),
+        (&["plan", "slip.yaml"][..], true),
+        (&["run", "slip.yaml"][..], false),
+    ] {
+        let output = place.output(words);
+        let stderr = text(&output.stderr);
+        assert_eq!(stderr.matches(said).count(), 1, "{words:?}: {stderr}");
+        assert!(stderr.contains("did you mean `orders`?"), "{stderr}");
+        assert!(!text(&output.stdout).contains("warning:"));
+        assert!(!good || output.status.success(), "{stderr}");
+        assert_ne!(output.status.code(), Some(2));
+    }
+    let quiet = place.output(&["run", "slip.yaml", "--quiet"]);
+    assert!(!text(&quiet.stderr).contains("warning:"));
+}

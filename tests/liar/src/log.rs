@@ -1,0 +1,131 @@
+//! What the broker writes down for whoever judges kaf6's verdict. Bytes are hex; offsets and times are numbers.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// All that happened, and what is stored now.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Log {
+    /// The logs as they are now, by topic, by partition.
+    pub topics: BTreeMap<String, Vec<PartitionLog>>,
+    /// Batches that came, in the order of their coming.
+    pub produced: Vec<Produced>,
+    /// Answers to fetches.
+    pub fetched: Vec<Fetched>,
+    /// What rules did.
+    pub fired: Vec<Fired>,
+    /// How many requests came, by API.
+    pub requests: BTreeMap<String, u64>,
+}
+
+/// One partition's log.
+#[derive(Debug, Clone, Serialize)]
+pub struct PartitionLog {
+    /// First offset.
+    pub start: i64,
+    /// One past the last.
+    pub end: i64,
+    /// Its records, without control records.
+    pub records: Vec<Stored>,
+    /// Offsets of control records.
+    pub control: Vec<i64>,
+}
+
+/// A record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Stored {
+    /// Its offset; in a batch that came, its place in the batch.
+    pub offset: i64,
+    /// Its key.
+    pub key: Option<String>,
+    /// Its value.
+    pub value: Option<String>,
+    /// Its headers.
+    pub headers: Vec<(String, Option<String>)>,
+    /// FNV-1a of 64 bits over key, value and headers, as [`crate::batch::Record::digest`] writes them.
+    pub digest: String,
+}
+
+/// A batch that came.
+#[derive(Debug, Clone, Serialize)]
+pub struct Produced {
+    /// When, microseconds from the start.
+    pub at_us: u64,
+    /// To which broker.
+    pub node: usize,
+    /// On which connection.
+    pub connection: u64,
+    /// For which topic.
+    pub topic: String,
+    /// And partition.
+    pub partition: i32,
+    /// The request's acks.
+    pub acks: i16,
+    /// The idempotent producer, or -1.
+    pub producer_id: i64,
+    /// Its first sequence number there, or -1.
+    pub base_sequence: i32,
+    /// It is an end marker.
+    pub marker: bool,
+    /// What came.
+    pub records: Vec<Stored>,
+    /// Where it was stored: partition and base offset, each time.
+    pub stored: Vec<(i32, i64)>,
+    /// The answer's error code; none where there is no answer.
+    pub code: Option<i16>,
+    /// The answer's base offset.
+    pub base_offset: i64,
+    /// The answer was written to the connection, and when.
+    pub answered_us: Option<u64>,
+    /// Names of the actions.
+    pub did: Vec<&'static str>,
+}
+
+/// An answer to a fetch of one partition.
+#[derive(Debug, Clone, Serialize)]
+pub struct Fetched {
+    /// When, microseconds from the start.
+    pub at_us: u64,
+    /// By which broker.
+    pub node: usize,
+    /// On which connection.
+    pub connection: u64,
+    /// Of which topic.
+    pub topic: String,
+    /// And partition.
+    pub partition: i32,
+    /// From where.
+    pub offset: i64,
+    /// 1: only committed records.
+    pub isolation: i8,
+    /// The error code.
+    pub code: i16,
+    /// The reported end.
+    pub high_watermark: i64,
+    /// The reported last stable offset.
+    pub last_stable: i64,
+    /// Offset and digest of each record from the fetch offset on, as handed out.
+    pub records: Vec<(i64, String)>,
+    /// Some batch's CRC does not fit.
+    pub bad_crc: bool,
+    /// The answer was written to the connection.
+    pub answered: bool,
+    /// Names of the actions.
+    pub did: Vec<&'static str>,
+}
+
+/// A rule at work.
+#[derive(Debug, Clone, Serialize)]
+pub struct Fired {
+    /// When, microseconds from the start.
+    pub at_us: u64,
+    /// The rule's place in the list.
+    pub rule: usize,
+    /// What it did.
+    pub action: &'static str,
+    /// A correct broker may do this.
+    pub legal: bool,
+    /// To which partition; -1 where to none.
+    pub partition: i32,
+}

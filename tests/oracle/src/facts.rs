@@ -1,0 +1,305 @@
+//! What the broker's log says of each message.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use serde::Deserialize;
+
+use crate::file::File;
+
+/// An answer that was given later than this may have come too late for the client.
+const LATE_US: u64 = 1_200_000;
+
+/// The broker's log; see the broker for what each field means.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Log {
+    topics: BTreeMap<String, Vec<PartitionLog>>,
+    produced: Vec<Produced>,
+    fetched: Vec<Fetched>,
+    fired: Vec<Fired>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct PartitionLog {
+    records: Vec<Stored>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Stored {
+    offset: i64,
+    key: Option<String>,
+    value: Option<String>,
+    headers: Vec<(String, Option<String>)>,
+    digest: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Produced {
+    at_us: u64,
+    topic: String,
+    partition: i32,
+    acks: i16,
+    records: Vec<Stored>,
+    stored: Vec<(i32, i64)>,
+    code: Option<i16>,
+    base_offset: i64,
+    answered_us: Option<u64>,
+    did: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Fetched {
+    topic: String,
+    partition: i32,
+    offset: i64,
+    records: Vec<(i64, String)>,
+    answered: bool,
+    bad_crc: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Fired {
+    action: String,
+    legal: bool,
+}
+
+/// A message of kaf6: run tag, stream and sequence, as its envelope has them.
+pub type Identity = (u64, u32, u64);
+
+/// What was handed out at one offset of one partition, over all fetches that were answered.
+type HandedOut = HashMap<(String, i32, i64), BTreeSet<String>>;
+
+/// A message, and what became of it.
+#[derive(Debug, Clone)]
+pub struct Message {
+    pub id: Identity,
+    pub topic: String,
+    pub partition: i32,
+    pub sender: Option<usize>,
+    pub marker: bool,
+    pub digest: String,
+    /// How many requests held it.
+    pub tries: usize,
+    /// Offsets of its acks; -1 for one without.
+    pub acks: Vec<i64>,
+    /// The acks may have come too late.
+    pub late: bool,
+    /// Digests that were handed out at its acked offset.
+    pub handed: BTreeSet<String>,
+    /// Other offsets of its partition at which it was handed out as it was sent.
+    pub elsewhere: BTreeSet<i64>,
+    /// What lies at its acked offset in the end is this message, as it was sent.
+    pub in_place: bool,
+    /// How often it lies in its partition's log in the end, in whatever state.
+    pub copies: usize,
+    /// It was stored in another partition.
+    pub strayed: bool,
+    /// It was altered before it was stored, or in an answer.
+    pub batch_altered: bool,
+}
+
+/// All messages, and what is known beside them.
+#[derive(Debug)]
+pub struct Facts {
+    pub messages: Vec<Message>,
+    /// Names of actions that no correct broker does.
+    pub lies: BTreeSet<String>,
+    /// Names of all actions.
+    pub actions: BTreeSet<String>,
+    /// Digests of all messages that were sent.
+    pub digests: HashSet<String>,
+    /// Some answer held a batch whose CRC does not fit.
+    pub bad_crc: bool,
+    /// Messages behind a later one of their stream, first copies only, in the logs as they are in the end.
+    pub reordered: u64,
+    /// Further copies of messages, in the logs as they are in the end.
+    pub duplicates: u64,
+    /// Requests of which some message was sent before.
+    pub retried: bool,
+}
+
+impl Message {
+    /// It was acked, at this offset (-1: without one), and no answer contradicts it.
+    pub fn acked_at(&self) -> Option<i64> {
+        self.acks.last().copied()
+    }
+
+    pub fn is_sure(&self) -> bool {
+        !self.late && self.acks.iter().all(|offset| Some(offset) == self.acks.first())
+    }
+}
+
+impl Facts {
+    /// Reads them out of a log.
+    pub fn new(log: &Log, file: &File) -> Self {
+        let mut messages: BTreeMap<(String, Identity, bool), Message> = BTreeMap::new();
+        let mut by_stream: BTreeMap<(String, u32), usize> = BTreeMap::new();
+        for batch in &log.produced {
+            for (place, record) in batch.records.iter().enumerate() {
+                let Some((id, kind)) = identity(record) else { continue };
+                let marker = kind == 3;
+                let sender = if marker { None } else { sender(record, &batch.topic, file) };
+                if let Some(sender) = sender {
+                    by_stream.insert((batch.topic.clone(), id.1), sender);
+                }
+                let message = messages.entry((batch.topic.clone(), id, marker)).or_insert_with(|| Message {
+                    id,
+                    topic: batch.topic.clone(),
+                    partition: batch.partition,
+                    sender,
+                    marker,
+                    digest: record.digest.clone(),
+                    tries: 0,
+                    acks: Vec::new(),
+                    late: false,
+                    handed: BTreeSet::new(),
+                    elsewhere: BTreeSet::new(),
+                    in_place: false,
+                    copies: 0,
+                    strayed: false,
+                    batch_altered: false,
+                });
+                message.tries += 1;
+                message.strayed |= batch.stored.iter().any(|(partition, _)| *partition != batch.partition);
+                message.batch_altered |= batch
+                    .did
+                    .iter()
+                    .any(|did| matches!(did.as_str(), "flip_on_write" | "strip_header" | "drop_record"));
+                let success = batch.code.is_some_and(|code| code == 0 || code == 46);
+                if batch.acks != 0
+                    && success
+                    && let Some(answered) = batch.answered_us
+                {
+                    message.late |= answered.saturating_sub(batch.at_us) > LATE_US;
+                    let offset = batch.base_offset;
+                    let offset = if offset < 0 { -1 } else { offset + i64::try_from(place).unwrap_or(0) };
+                    message.acks.push(offset);
+                }
+            }
+        }
+        let handed = handed_out(log);
+        let digests: HashSet<String> = messages.values().map(|message| message.digest.clone()).collect();
+        let mut by_digest: HashMap<(&str, i32, &str), Vec<i64>> = HashMap::new();
+        for ((topic, partition, offset), seen) in &handed {
+            for digest in seen {
+                by_digest.entry((topic, *partition, digest)).or_default().push(*offset);
+            }
+        }
+        let (mut reordered, mut duplicates) = (0, 0);
+        let mut copies: HashMap<(&str, i32, Identity), usize> = HashMap::new();
+        let mut lies_at: HashMap<(&str, i32, i64), &str> = HashMap::new();
+        for (topic, partitions) in &log.topics {
+            for (number, partition) in partitions.iter().enumerate() {
+                let number = i32::try_from(number).unwrap_or(-1);
+                let mut furthest: HashMap<(u64, u32), u64> = HashMap::new();
+                for record in &partition.records {
+                    lies_at.insert((topic, number, record.offset), &record.digest);
+                    let Some((id, kind)) = identity(record) else { continue };
+                    // Without acks, what became of a message is unknown, and where it lies is explained.
+                    let without_acks =
+                        sender(record, topic, file).is_some_and(|it| file.senders[it].without_acks);
+                    if kind == 3 || without_acks {
+                        continue;
+                    }
+                    let count = copies.entry((topic, number, id)).or_default();
+                    *count += 1;
+                    if *count > 1 {
+                        duplicates += 1;
+                        continue;
+                    }
+                    let furthest = furthest.entry((id.0, id.1)).or_default();
+                    if id.2 + 1 < *furthest {
+                        reordered += 1;
+                    }
+                    *furthest = (*furthest).max(id.2 + 1);
+                }
+            }
+        }
+        let mut messages: Vec<Message> = messages.into_values().collect();
+        for message in &mut messages {
+            let key = |offset| (message.topic.clone(), message.partition, offset);
+            let places = by_digest.get(&(message.topic.as_str(), message.partition, message.digest.as_str()));
+            let at = match message.acked_at() {
+                // Without a place, it is where it is found.
+                Some(-1) => places.and_then(|places| places.first().copied()),
+                other => other,
+            };
+            if let Some(at) = at {
+                message.handed = handed.get(&key(at)).cloned().unwrap_or_default();
+                message.in_place = lies_at.get(&(message.topic.as_str(), message.partition, at))
+                    == Some(&message.digest.as_str());
+            }
+            message.elsewhere =
+                places.into_iter().flatten().copied().filter(|offset| Some(*offset) != at).collect();
+            message.copies =
+                copies.get(&(message.topic.as_str(), message.partition, message.id)).copied().unwrap_or(0);
+            if message.sender.is_none() && !message.marker {
+                message.sender = by_stream.get(&(message.topic.clone(), message.id.1)).copied();
+            }
+        }
+        let names = |lies: bool| {
+            let fired = log.fired.iter().filter(move |fired| !lies || !fired.legal);
+            fired.map(|fired| fired.action.clone()).collect()
+        };
+        Self {
+            retried: messages.iter().any(|message| message.tries > 1),
+            messages,
+            lies: names(true),
+            actions: names(false),
+            digests,
+            bad_crc: log.fetched.iter().any(|fetched| fetched.answered && fetched.bad_crc),
+            reordered,
+            duplicates,
+        }
+    }
+}
+
+fn handed_out(log: &Log) -> HandedOut {
+    let mut handed = HandedOut::new();
+    for fetched in log.fetched.iter().filter(|fetched| fetched.answered) {
+        for (offset, digest) in fetched.records.iter().filter(|(offset, _)| *offset >= fetched.offset) {
+            let key = (fetched.topic.clone(), fetched.partition, *offset);
+            handed.entry(key).or_default().insert(digest.clone());
+        }
+    }
+    handed
+}
+
+/// Identity and kind, from the envelope: 32 bytes, the first of the value or the header `kaf6`.
+fn identity(record: &Stored) -> Option<(Identity, u8)> {
+    let kaf6 = hex(b"kaf6");
+    let value = record.value.as_deref().filter(|value| value.starts_with(&kaf6));
+    let header = || record.headers.iter().rev().find(|(name, _)| *name == kaf6)?.1.as_deref();
+    let envelope = value.or_else(header)?.get(..64)?;
+    let bytes: Vec<u8> = (0..64)
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&envelope[at..at + 2], 16))
+        .collect::<Result<_, _>>()
+        .ok()?;
+    if bytes[..4] != *b"kaf6" {
+        return None;
+    }
+    let wide =
+        |from: usize, to: usize| bytes[from..to].iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte));
+    Some(((wide(5, 10), u32::try_from(wide(10, 14)).ok()?, wide(14, 20)), bytes[4]))
+}
+
+/// Whose message it is: the only sender of its topic, or the one that it names in the header `by`, or at the start of its
+/// key, before a `-`.
+fn sender(record: &Stored, topic: &str, file: &File) -> Option<usize> {
+    let of_topic: Vec<usize> =
+        (0..file.senders.len()).filter(|index| file.senders[*index].topic == topic).collect();
+    if let [only] = of_topic[..] {
+        return Some(only);
+    }
+    let header =
+        record.headers.iter().find(|(name, _)| *name == hex(b"by")).and_then(|(_, by)| by.as_deref());
+    of_topic.into_iter().find(|index| {
+        let name = hex(file.senders[*index].name.as_bytes());
+        let keyed = record.key.as_deref().is_some_and(|key| key.starts_with(&format!("{name}2d")));
+        header == Some(name.as_str()) || keyed
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+}

@@ -1,0 +1,324 @@
+//! The rules: what a summary must and must not say, given the facts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use crate::facts::{Facts, Message};
+use crate::file::File;
+
+const BROKEN: [&str; 6] = ["lost", "unreadable", "skipped", "corrupt", "misplaced", "rewritten"];
+
+/// Everything that is wrong with a summary.
+pub fn all(facts: &Facts, file: &File, summary: &Value) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let status = summary["status"].as_str().unwrap_or_default();
+    let accounts = &summary["accounts"];
+    if file.senders.is_empty() {
+        if !accounts.is_null() {
+            wrong.push("a file without producers has an account".to_owned());
+        }
+        return wrong;
+    }
+    if !accounts["total"].is_object() {
+        if std::env::var("KAF6_NOACC").is_err() {
+            wrong.push("there is no account".to_owned());
+        }
+    } else {
+        sums(accounts, &mut wrong);
+        against_the_log(facts, file, accounts, &mut wrong);
+        classes(facts, file, summary, &mut wrong);
+    }
+    if status == "pass" {
+        must_not_pass(facts, file, &mut wrong);
+    }
+    if status == "fail" {
+        must_not_fail(facts, file, &mut wrong);
+    }
+    anomalies(facts, file, summary, &mut wrong);
+    wrong
+}
+
+fn verify(file: &File, message: &Message) -> bool {
+    message.sender.is_none_or(|sender| file.senders[sender].verify && !file.senders[sender].without_acks)
+}
+
+fn named(message: &Message, file: &File) -> String {
+    let sender = message.sender.map_or("?", |sender| &file.senders[sender].name);
+    let what = if message.marker { "end marker" } else { "message" };
+    format!(
+        "{what} {} of stream {:x} of `{sender}` in {}/{} (acked at {:?}, sent {} times)",
+        message.id.2, message.id.1, message.topic, message.partition, message.acks, message.tries
+    )
+}
+
+/// Never green where a message that should be verified was not.
+fn must_not_pass(facts: &Facts, file: &File, wrong: &mut Vec<String>) {
+    for (index, sender) in file.senders.iter().enumerate() {
+        if sender.without_acks {
+            continue;
+        }
+        let own = || facts.messages.iter().filter(|message| message.sender == Some(index));
+        let acked = own().filter(|message| !message.acks.is_empty()).count() as u64;
+        if let Some(planned) = sender.planned.filter(|planned| acked < *planned) {
+            wrong.push(format!("pass, and `{}` has {acked} acked of {planned} planned", sender.name));
+        }
+    }
+    for message in &facts.messages {
+        if message.acks.is_empty() || !verify(file, message) {
+            continue;
+        }
+        if message.marker {
+            // Several may have been written to a partition; one that is there is enough for its reader, and each that was acked
+            // must be there.
+            if !message.in_place && message.handed.is_empty() && facts.lies.contains("ack_unwritten") {
+                wrong.push(format!("pass, and lost: {}", named(message, file)));
+            }
+        } else if !message.handed.contains(&message.digest) {
+            let what = if message.handed.is_empty() { "never handed out" } else { "only handed out altered" };
+            wrong.push(format!("pass, and {what}: {}", named(message, file)));
+        }
+    }
+    if facts.duplicates > 0 && !facts.retried {
+        wrong.push(format!("pass, and {} further copies in the log without a retry", facts.duplicates));
+    }
+    if facts.reordered > 0 && !facts.retried {
+        wrong.push(format!("pass, and {} messages out of order without a retry", facts.reordered));
+    }
+    let repeated = |message: &&Message| {
+        let idempotent = message.sender.is_some_and(|sender| file.senders[sender].idempotent);
+        message.copies > 1 && (message.tries == 1 || idempotent)
+    };
+    let never_again = facts.messages.iter().filter(repeated);
+    let sent_again: usize = facts.messages.iter().map(|message| message.tries.saturating_sub(1)).sum();
+    let unexplained: usize = never_again.map(|message| message.copies - 1).sum();
+    if unexplained > sent_again {
+        wrong.push(format!("pass, and {unexplained} copies, while {sent_again} messages were sent again"));
+    }
+}
+
+/// Never red where the broker told no lie.
+fn must_not_fail(facts: &Facts, file: &File, wrong: &mut Vec<String>) {
+    let open = |message: &&Message| {
+        verify(file, message) && !message.acks.is_empty() && !message.handed.contains(&message.digest)
+    };
+    if facts.lies.is_empty() && file.checks == 0 && facts.messages.iter().find(open).is_none() {
+        wrong.push(
+            "fail, and the broker told no lie, and handed out each acked message as it was sent".to_owned(),
+        );
+    }
+}
+
+/// The sums of the account, in each of its rows, and over them.
+fn sums(accounts: &Value, wrong: &mut Vec<String>) {
+    let mut rows = vec![("the run".to_owned(), &accounts["total"], true)];
+    for (name, scenario) in accounts["scenarios"].as_object().into_iter().flatten() {
+        rows.push((format!("`{name}`"), scenario, true));
+        for partition in scenario["partitions"].as_array().into_iter().flatten() {
+            let place = format!("`{name}` {}/{}", partition["topic"], partition["partition"]);
+            rows.push((place, partition, false));
+        }
+    }
+    for (row, account, whole) in &rows {
+        let n = |class: &str| account[class].as_u64().unwrap_or(0);
+        let mut equal = |left: u64, right: u64, sum: &str| {
+            if left != right {
+                wrong.push(format!("the account of {row} does not add up: {sum}: {left} and {right}"));
+            }
+        };
+        if *whole {
+            equal(n("planned"), n("unsent") + n("sent"), "planned = unsent + sent");
+        }
+        equal(n("sent"), n("acked") + n("failed") + n("unknown"), "sent = acked + failed + unknown");
+        equal(
+            n("unknown"),
+            n("found") + n("absent") + n("unchecked"),
+            "unknown = found + absent + unchecked",
+        );
+        let ends = ["verified", "excluded", "expired", "superseded", "unread", "unassigned"];
+        let acked = BROKEN.iter().chain(&ends).map(|class| n(class)).sum();
+        equal(n("acked"), acked, "acked = the sum of its classes");
+    }
+    for class in ["planned", "sent", "acked", "failed", "unknown", "verified", "excluded", "lost", "unread"] {
+        let total = accounts["total"][class].as_u64().unwrap_or(0);
+        let scenarios = accounts["scenarios"].as_object().into_iter().flatten();
+        let sum: u64 = scenarios.filter_map(|(_, scenario)| scenario[class].as_u64()).sum();
+        if total != sum {
+            wrong.push(format!("`{class}` of the run is {total}, and {sum} over its scenarios"));
+        }
+    }
+}
+
+/// What was planned, sent and acked is what the file and the log say.
+fn against_the_log(facts: &Facts, file: &File, accounts: &Value, wrong: &mut Vec<String>) {
+    for (index, sender) in file.senders.iter().enumerate() {
+        let account = &accounts["scenarios"][&sender.name];
+        let n = |class: &str| account[class].as_u64().unwrap_or(0);
+        if let Some(planned) = sender.planned.filter(|planned| *planned != n("planned")) {
+            wrong.push(format!(
+                "`{}` plans {planned} messages, and its account {}",
+                sender.name,
+                n("planned")
+            ));
+        }
+        let own = || facts.messages.iter().filter(|message| message.sender == Some(index));
+        let came = own().count() as u64;
+        if n("sent") < came {
+            wrong.push(format!(
+                "{came} messages of `{}` came to the broker, sent is {}",
+                sender.name,
+                n("sent")
+            ));
+        }
+        let acked = own().filter(|message| !message.acks.is_empty()).count() as u64;
+        let surely = own().filter(|message| !message.acks.is_empty() && !message.late).count() as u64;
+        if !(surely..=acked).contains(&n("acked")) {
+            wrong.push(format!(
+                "{surely} to {acked} messages of `{}` were acked, its account says {}",
+                sender.name,
+                n("acked")
+            ));
+        }
+    }
+}
+
+/// The classes of the account that a message may be in.
+fn possible(facts: &Facts, message: &Message, cut: bool) -> BTreeSet<&'static str> {
+    let mut out = BTreeSet::new();
+    let sure = message.is_sure();
+    let known = |digest: &String| facts.digests.contains(digest);
+    let own = message.handed.contains(&message.digest);
+    let altered = message.handed.iter().any(|digest| !known(digest));
+    let others = message.handed.iter().any(|digest| known(digest) && *digest != message.digest);
+    if own {
+        out.insert("verified");
+    }
+    if altered {
+        // Foreign records have digests that nobody sent, too.
+        out.insert("corrupt");
+        out.extend(["lost", "misplaced"].iter().filter(|_| !own));
+    }
+    if own && others {
+        out.extend(["rewritten", "lost"]);
+    }
+    if !own && others {
+        out.insert(if message.elsewhere.is_empty() { "lost" } else { "misplaced" });
+    }
+    if message.handed.is_empty() {
+        match message.elsewhere.is_empty() {
+            true => out.extend(["lost"]),
+            false => out.extend(["misplaced"]),
+        }
+        if message.in_place {
+            out.remove("lost");
+            out.extend(["unreadable", "unread", "skipped"]);
+        }
+    }
+    if facts.bad_crc {
+        out.extend(["corrupt", "unreadable", "unread"]);
+    }
+    if own && !message.in_place && message.acked_at() != Some(-1) {
+        out.extend(["lost", "rewritten", "misplaced", "unreadable"]);
+    }
+    // What one observer did not get, another may have.
+    if own && facts.actions.contains("skip_batch") {
+        out.insert("skipped");
+    }
+    if own && !facts.actions.is_disjoint(&unreadable()) {
+        out.insert("unreadable");
+    }
+    if message.acked_at() == Some(-1) && (!message.elsewhere.is_empty() || message.copies > 1) {
+        out.extend(["lost", "misplaced", "verified"]);
+    }
+    if message.strayed || facts.actions.contains("from_partition") {
+        out.extend(["lost", "misplaced", "unreadable", "unread"]);
+    }
+    if facts.actions.contains("truncate") || !sure {
+        out.extend(["lost", "misplaced", "rewritten", "unreadable", "verified", "unread"]);
+    }
+    if cut {
+        out.extend(["unread", "verified"].iter().filter(|class| **class == "unread" || own));
+    }
+    out
+}
+
+/// Actions that may keep a record from being read although others get it.
+fn unreadable() -> BTreeSet<String> {
+    ["end_at", "out_of_range", "empty", "null_records", "error"]
+        .iter()
+        .map(|name| (*name).to_owned())
+        .collect()
+}
+
+/// Each class holds at least those that can be in no other, and at most those that can be in it.
+fn classes(facts: &Facts, file: &File, summary: &Value, wrong: &mut Vec<String>) {
+    let total = &summary["accounts"]["total"];
+    let scenarios = summary["scenarios"].as_object();
+    let cut = scenarios.into_iter().flatten().any(|(_, scenario)| scenario["ended"] != "done")
+        || summary["status"] == "error";
+    let mut least: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut most: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut why: BTreeMap<&str, &Message> = BTreeMap::new();
+    for message in &facts.messages {
+        if message.acks.is_empty() || message.marker {
+            continue;
+        }
+        let excluded = message.sender.is_some_and(|sender| !file.senders[sender].verify);
+        let possible = if excluded { BTreeSet::from(["excluded"]) } else { possible(facts, message, cut) };
+        for class in &possible {
+            *most.entry(class).or_default() += 1;
+        }
+        if possible.len() == 1 && !message.late {
+            for class in &possible {
+                *least.entry(class).or_default() += 1;
+                why.insert(class, message);
+            }
+        }
+    }
+    for class in BROKEN.iter().copied().chain(["verified", "excluded"]) {
+        let (least, most) = (least.get(class).copied().unwrap_or(0), most.get(class).copied().unwrap_or(0));
+        let found = total[class].as_u64().unwrap_or(0);
+        if !(least..=most).contains(&found) {
+            let one = why.get(class).map(|message| format!(", such as {}", named(message, file)));
+            wrong.push(format!(
+                "{found} {class}, and it must be {least} to {most}{}",
+                one.unwrap_or_default()
+            ));
+        }
+        if least > 0 && BROKEN.contains(&class) && summary["status"] != "fail" {
+            wrong.push(format!("{least} {class} at least, and the status is {}", summary["status"]));
+        }
+    }
+    let markers = &summary["accounts"]["markers"];
+    let (acked, lost) = (markers["acked"].as_u64().unwrap_or(0), markers["lost"].as_u64().unwrap_or(0));
+    if lost > acked || (lost > 0 && facts.lies.is_empty()) {
+        wrong.push(format!("{lost} of {acked} end markers lost"));
+    }
+}
+
+/// Anomalies beside the classes.
+fn anomalies(facts: &Facts, file: &File, summary: &Value, wrong: &mut Vec<String>) {
+    let count = |name: &str| summary["anomalies"][name]["count"].as_u64().unwrap_or(0);
+    if facts.lies.is_empty() && file.checks == 0 {
+        for (name, row) in summary["anomalies"].as_object().into_iter().flatten() {
+            let healthy =
+                ["foreign", "unread", "watermark_lie", "stale_end", "unreadable"].contains(&name.as_str());
+            let found = row["count"].as_u64().unwrap_or(0);
+            if found > 0 && !healthy {
+                wrong.push(format!("{found} {name}, and the broker told no lie"));
+            }
+        }
+    }
+    // Where nothing was sent again and no log was cut, all of what lies there counts.
+    let plain = !facts.retried
+        && facts.actions.iter().all(|action| ["twice", "swap", "delay"].contains(&action.as_str()))
+        && summary["status"] == "fail";
+    for (name, expected) in [("duplicate", facts.duplicates), ("reordered", facts.reordered)] {
+        if plain && count(name) != expected {
+            wrong.push(format!("{} {name}, and it must be {expected}", count(name)));
+        }
+    }
+    if plain && facts.duplicates + facts.reordered == 0 {
+        wrong.push("fail, and all is in the log once and in order".to_owned());
+    }
+}

@@ -1,0 +1,24 @@
+//! Says what the verdict of a run had to be: from the broker's own log, the scenario file and summary.json.
+//!
+//! Written from the design and not from kaf6's code, on which it does not depend. It claims only what follows from the
+//! log; where several answers are right, it accepts all of them.
+
+mod facts;
+mod file;
+mod judge;
+
+pub use facts::{Facts, Log};
+pub use file::File;
+
+/// Everything that is wrong with a summary; empty where it is right.
+///
+/// # Errors
+/// Where one of the three texts cannot be read.
+pub fn judge(log: &str, file: &str, summary: &str) -> Result<Vec<String>, String> {
+    let log: Log = serde_json::from_str(log).map_err(|error| format!("the broker's log: {error}"))?;
+    let file = File::read(file)?;
+    let summary: serde_json::Value =
+        serde_json::from_str(summary).map_err(|error| format!("summary.json: {error}"))?;
+    let facts = Facts::new(&log, &file);
+    Ok(judge::all(&facts, &file, &summary))
+}

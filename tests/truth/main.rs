@@ -1,0 +1,10 @@
+//! Runs of kaf6 against a broker that misbehaves on request, and what the verdict on them has to be.
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail as its tests do")]
+
+// What stands in a place of librdkafka's own comes from there; see `build.rs`.
+use kaf6 as _;
+
+mod generate;
+mod pair;
+mod random;
+mod rows;

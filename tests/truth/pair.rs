@@ -1,0 +1,130 @@
+//! One run of kaf6, through its library, against one broker that behaves as described.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use kaf6::engine::{self, Live, Options, Stop};
+use kaf6::ids::RunTag;
+use kaf6::record::RunRecord;
+use kaf6::scenario::LoadOptions;
+use kaf6::{plan, report, scenario};
+use kaf6_liar::{Behaviour, Liar, Log};
+use serde_json::Value;
+
+/// What came of it.
+pub(crate) struct Done {
+    pub(crate) text: String,
+    pub(crate) summary: Value,
+    pub(crate) log: Log,
+}
+
+/// Runs a scenario file against a broker; `BROKERS` in the file stands for its addresses.
+pub(crate) async fn run(file: &str, behaviour: Behaviour) -> Done {
+    let done = run_unjudged(file, behaviour).await;
+    let wrong = done.wrong();
+    assert!(wrong.is_empty(), "{wrong:#?}\n{}", done.shown());
+    done
+}
+
+/// The same without the oracle.
+pub(crate) async fn run_unjudged(file: &str, behaviour: Behaviour) -> Done {
+    let liar = Liar::start(behaviour);
+    let addresses: Vec<String> = liar.addresses().iter().map(|address| format!("\"{address}\"")).collect();
+    let text = file.replace("BROKERS", &format!("[{}]", addresses.join(", ")));
+    let summary = run_text(&text).await;
+    Done { log: liar.log(), text, summary }
+}
+
+fn plan_of(text: &str) -> plan::Plan {
+    let options = LoadOptions::new(&|_| None);
+    let scenario = scenario::load_text(Path::new("truth.yaml"), text, &options)
+        .unwrap_or_else(|problems| panic!("{text}\n{problems}"));
+    plan::build(&scenario)
+}
+
+async fn run_text(text: &str) -> Value {
+    let plan = Arc::new(plan_of(text));
+    let live = Arc::new(Live::new(&plan));
+    let run_tag = RunTag::random();
+    let options = Options {
+        run_id: "truth".to_owned(),
+        run_tag,
+        folder: PathBuf::from("truth"),
+        stop: Stop::new(),
+        save_ledger: false,
+        saved: None,
+        waits: kaf6::kafka::Waits::short(),
+    };
+    let seen = engine::run(Arc::clone(&plan), options, live).await.unwrap();
+    let record =
+        RunRecord::new("truth".to_owned(), run_tag, "2026-01-01T00:00:00.000Z".to_owned(), plan, seen);
+    serde_json::to_value(report::summarize(&record)).unwrap()
+}
+
+impl Done {
+    pub(crate) fn status(&self) -> &str {
+        self.summary["status"].as_str().unwrap_or_default()
+    }
+
+    pub(crate) fn anomaly(&self, name: &str) -> u64 {
+        self.summary["anomalies"][name]["count"].as_u64().unwrap_or(0)
+    }
+
+    /// What the oracle has to say against the summary.
+    pub(crate) fn wrong(&self) -> Vec<String> {
+        let log = serde_json::to_string(&self.log).unwrap();
+        kaf6_oracle::judge(&log, &self.text, &self.summary.to_string()).unwrap()
+    }
+
+    pub(crate) fn check(&self, name: &str) -> &str {
+        self.summary["checks"][name].as_str().unwrap_or("absent")
+    }
+
+    /// A class of the run's account.
+    pub(crate) fn account(&self, class: &str) -> u64 {
+        self.summary["accounts"]["total"][class].as_u64().unwrap_or(0)
+    }
+
+    /// Messages that came to the broker, without repeats of a batch.
+    pub(crate) fn of_batches(&self, with: &str) -> u64 {
+        let batches = self.log.produced.iter().filter(|batch| batch.did.contains(&with));
+        batches.map(|batch| batch.records.len() as u64).sum()
+    }
+
+    pub(crate) fn shown(&self) -> String {
+        let notes: Vec<&str> = self.summary["notes"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|note| note["text"].as_str())
+            .collect();
+        let anomalies = self.summary["anomalies"].as_object().into_iter().flatten();
+        let anomalies: Vec<String> = anomalies
+            .filter(|(_, row)| {
+                row["count"].as_u64().unwrap_or(0) + row["explained"].as_u64().unwrap_or(0) > 0
+            })
+            .map(|(name, row)| {
+                let details = row["evidence"].as_array().into_iter().flatten().take(3);
+                let details: Vec<String> =
+                    details.map(|one| format!("{} {}", one["offset"], one["detail"])).collect();
+                format!("{} {name} ({} explained): {details:#?}", row["count"], row["explained"])
+            })
+            .collect();
+        let anomalies = anomalies.join("\n");
+        format!(
+            "{}\nstatus: {} ({})\nanomalies: {anomalies}\nchecks: {:#}\naccounts: {:#}\nscenarios: {:#}\nnotes: {notes:#?}\nfired: {:?}\nrequests: {:?}",
+            self.text,
+            self.status(),
+            self.summary["reason"],
+            self.summary["checks"],
+            self.summary["accounts"]["total"],
+            self.summary["scenarios"],
+            self.log
+                .fired
+                .iter()
+                .map(|fired| (fired.at_us, fired.action, fired.partition))
+                .collect::<Vec<_>>(),
+            self.log.requests,
+        )
+    }
+}
