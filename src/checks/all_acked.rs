@@ -2,12 +2,12 @@
 
 use super::answer::{Answer, Domain, Unknown};
 use super::case::Case;
+use super::check::{Check, Described};
 use super::count_equals::codes;
-use super::registry::{Check, Described};
 use super::targets;
 use super::text::{as_f64, counted, percent};
 use crate::ledger::Account;
-use crate::plan::{Allow, Ask, Plan, Work};
+use crate::plan::{Allow, Plan, Work};
 
 /// Each planned message was acked.
 pub(super) struct AllAcked<'a> {
@@ -99,7 +99,7 @@ fn found(account: &Account) -> String {
 }
 
 /// A share of the planned messages, in whole messages.
-fn allowed(planned: u64, share: f64) -> u64 {
+pub(super) fn allowed(planned: u64, share: f64) -> u64 {
     // A share such as 1 % has no exact double: 100 * 0.29 is 28.999...
     let messages = (as_f64(planned) * share + 1e-6).floor();
     #[expect(
@@ -114,14 +114,4 @@ fn allowed(planned: u64, share: f64) -> u64 {
 /// The least whole percentage that allows a count.
 const fn whole_percent(count: u64, planned: u64) -> u64 {
     if planned == 0 { 100 } else { count.saturating_mul(100).div_ceil(planned) }
-}
-
-/// The shares of a scenario's planned messages that may fail and that may stay unknown: by the most generous `all_acked` that runs
-/// against it, 0 without any.
-pub fn allowance(plan: &Plan, scenario: usize) -> (f64, f64) {
-    let allows = plan.checks.iter().filter_map(|check| match &check.ask {
-        Ask::AllAcked { allow } if super::targets_of(plan, check).contains(&scenario) => Some(*allow),
-        _ => None,
-    });
-    allows.fold((0.0, 0.0), |(failed, unknown), allow| (allow.failed.max(failed), allow.unknown.max(unknown)))
 }

@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use super::answer::{Answer, Outcome, Unknown};
 use super::proof::{fault_seen, unproven};
-use super::readings::Readings;
 use super::text::span;
-use crate::ledger::Account;
 use crate::observe::{Cut, Ended, FaultSeen, Observations, ScenarioSeen};
 use crate::plan::{ConsumePlan, From, Plan, Work};
 
@@ -42,11 +40,6 @@ impl<'a> Case<'a> {
         self.scenario.kind == "produce"
     }
 
-    /// The readings of this scenario, where it reads.
-    pub(super) fn readings(&self) -> Readings<'a> {
-        Readings::of(self)
-    }
-
     /// The scenarios that write what it reads, by their numbers in the plan.
     pub(super) fn producers(&self) -> impl Iterator<Item = (usize, &'a ScenarioSeen)> {
         let names = self.consume().map(|consume| consume.producers.as_slice()).unwrap_or_default();
@@ -61,22 +54,8 @@ impl<'a> Case<'a> {
         self.seen.accounts.as_ref().map_or(0, crate::ledger::Accounts::broken)
     }
 
-    /// Messages that this scenario sent or was to read, for which the broker broke its promise.
-    pub(super) fn broken(&self) -> u64 {
-        let own = |account: &Account| account.broken();
-        let accounts = self.seen.accounts.iter().flat_map(|accounts| &accounts.scenarios);
-        if self.sends() {
-            return accounts.filter(|row| row.scenario == self.index).map(|row| own(&row.account)).sum();
-        }
-        let readings = self.readings();
-        let rows = accounts.flat_map(|row| &row.partitions);
-        let in_log: u64 =
-            rows.filter(|row| readings.has(row.topic, row.partition)).map(|row| own(&row.account)).sum();
-        in_log.max(readings.broken())
-    }
-
-    /// Why it did not come to its own end, and what to do about it. What it read is another question:
-    /// [`Readings::missing`].
+    /// Why it did not come to its own end, and what to do about it. What it read is another question, which the readings
+    /// answer.
     pub(super) fn ended_early(&self) -> Option<Unknown> {
         let name = &self.scenario.name;
         let ended = self.scenario.ended;
@@ -139,33 +118,6 @@ impl<'a> Case<'a> {
             )
         });
         Answer::inconclusive(expected, "no data", &unknown)
-    }
-
-    /// Less than expected was seen. That fails, except where time was missing and no promise was broken.
-    pub(super) fn too_little(
-        &self,
-        expected: impl Into<String>,
-        actual: impl Into<String>,
-        evidence: impl Into<String>,
-    ) -> Answer {
-        if self.broken() == 0
-            && let Some(unknown) = self.want_of_time()
-        {
-            return Answer::inconclusive(expected, actual, &unknown).because(evidence);
-        }
-        Answer::fail(expected, actual, evidence)
-    }
-
-    /// Why not all was seen that this scenario was to see: it ended early, or read not all.
-    pub(super) fn unseen(&self) -> Option<Unknown> {
-        self.ended_early().or_else(|| self.readings().missing(self))
-    }
-
-    /// Why more could have come: not all was seen, or a producer that it reads from ended early.
-    fn want_of_time(&self) -> Option<Unknown> {
-        let of_producers =
-            || self.producers().find_map(|(index, scenario)| Case { index, scenario, ..*self }.ended_early());
-        self.unseen().or_else(of_producers)
     }
 
     /// From its start to its end.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::answer::{Answer, Domain};
 use super::case::Case;
-use super::registry::{Check, Described};
+use super::check::{Check, Described};
 use super::targets;
 use super::text::{span, time};
 use crate::anomaly::Anomaly;

@@ -2,8 +2,8 @@
 
 use super::answer::{Answer, Domain};
 use super::case::Case;
+use super::check::{Check, Described};
 use super::count_equals::{beside, counted_by, noun, saw_nothing, value};
-use super::registry::{Check, Described};
 use crate::plan::{CountMetric, Plan};
 
 /// This many or more.

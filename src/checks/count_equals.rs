@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, Domain};
 use super::case::Case;
-use super::registry::{Check, Described};
+use super::check::{Check, Described};
 use super::targets;
 use crate::observe::ScenarioSeen;
 use crate::plan::{CountMetric, Plan};

@@ -6,6 +6,7 @@
 mod all_acked;
 mod answer;
 mod case;
+mod check;
 mod continuity;
 mod count_at_least;
 mod count_equals;
@@ -18,6 +19,7 @@ mod no_duplicates;
 mod no_loss;
 mod non_empty;
 mod offsets_monotonic;
+mod permitted;
 mod proof;
 mod rate;
 mod reachable;
@@ -26,6 +28,7 @@ mod recovers;
 mod registry;
 mod roundtrip_ok;
 mod series_present;
+mod shortfall;
 mod targets;
 #[cfg(test)]
 mod tests;
@@ -34,8 +37,8 @@ mod threshold;
 mod throughput_drops;
 mod uuid_match;
 
-pub use all_acked::allowance;
 pub use answer::{Answer, Outcome};
+pub use permitted::{allowance, permitted};
 pub use proof::{Unproven, reason_of, unproven};
 pub use registry::anomalies_of;
 
@@ -44,7 +47,7 @@ use std::time::Duration;
 use answer::Unknown;
 use case::Case;
 use proof::downgrade_if_unproven;
-use registry::check_of;
+use registry::{check_of, targets_of};
 
 use crate::observe::{Ended, Observations};
 use crate::plan::{Ask, CheckPlan, Plan};
@@ -82,7 +85,7 @@ pub fn evaluate(plan: &Plan, seen: &Observations) -> Vec<CheckResult> {
                 },
                 |scenario| {
                     let answer = evaluate_one(&check.ask, &Case { plan, seen, index, scenario });
-                    downgrade_if_unproven(answer, plan, check, index, &unproven)
+                    downgrade_if_unproven(answer, plan, check_of(&check.ask).fault(), index, &unproven)
                 },
             );
             let scenario = Some(plan.scenarios[index].name.clone());
@@ -104,14 +107,6 @@ fn evaluate_one(ask: &Ask, case: &Case<'_>) -> Answer {
         return Answer::inconclusive(check.expected(), "nothing", &unknown);
     }
     check.evaluate(case)
-}
-
-/// The scenarios that a check of a plan runs against, by their numbers.
-fn targets_of(plan: &Plan, check: &CheckPlan) -> Vec<usize> {
-    match &check.scenario {
-        Some(name) => plan.scenarios.iter().position(|s| s.name == *name).into_iter().collect(),
-        None => check_of(&check.ask).targets(plan),
-    }
 }
 
 /// Until when a scenario still had an ack or a read to get after its last one; none where it was done.

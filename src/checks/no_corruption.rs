@@ -2,8 +2,8 @@
 
 use super::answer::Answer;
 use super::case::Case;
+use super::check::{Check, Described};
 use super::readings::unmeasured;
-use super::registry::{Check, Described};
 use super::targets;
 use crate::anomaly::Anomaly;
 use crate::plan::Plan;

@@ -2,8 +2,8 @@
 
 use super::answer::{Answer, Domain};
 use super::case::Case;
+use super::check::{Check, Described};
 use super::readings::unmeasured;
-use super::registry::{Check, Described};
 use super::targets;
 use super::text::counted;
 use crate::anomaly::Anomaly;

@@ -1,9 +1,8 @@
 //! Faults that were not shown to have taken effect, and the checks that rest on them.
 
 use super::answer::{Answer, Outcome, Unknown};
-use super::registry::check_of;
 use crate::observe::{FaultSeen, Observations};
-use crate::plan::{CheckPlan, FaultPlan, Plan, Work};
+use crate::plan::{FaultPlan, Plan, Work};
 
 /// A fault of the file that was not shown to have taken effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,18 +54,18 @@ pub(super) fn fault_seen<'a>(seen: &'a Observations, name: &str) -> Option<&'a F
     seen.faults.iter().find(|fault| fault.name == name)
 }
 
-/// A pass that rests on a fault without proof is inconclusive.
+/// A pass that rests on a fault without proof is inconclusive. `named` is the fault that the check names.
 pub(super) fn downgrade_if_unproven(
     answer: Answer,
     plan: &Plan,
-    check: &CheckPlan,
+    named: Option<&str>,
     index: usize,
     unproven: &[Unproven],
 ) -> Answer {
     if answer.outcome() != Outcome::Pass {
         return answer;
     }
-    match unproven.iter().find(|fault| rests_on(plan, check, index, &fault.name)) {
+    match unproven.iter().find(|fault| rests_on(plan, named, index, &fault.name)) {
         Some(fault) => answer.unless(&fault.unknown()),
         None => answer,
     }
@@ -74,11 +73,10 @@ pub(super) fn downgrade_if_unproven(
 
 /// Checks of what was sent and read rest on every fault, since the file wants them to hold under all of them. One that only
 /// asks whether something answers rests on a fault where it names it or starts after it.
-fn rests_on(plan: &Plan, check: &CheckPlan, index: usize, fault: &str) -> bool {
+fn rests_on(plan: &Plan, named: Option<&str>, index: usize, fault: &str) -> bool {
     let scenario = &plan.scenarios[index];
     let only_asks = matches!(scenario.work, Work::Connect(_) | Work::Metrics(_));
-    let named = check_of(&check.ask).fault() == Some(fault);
-    !only_asks || named || starts_after(plan, scenario.start.after.as_deref(), fault)
+    !only_asks || named == Some(fault) || starts_after(plan, scenario.start.after.as_deref(), fault)
 }
 
 /// Whether `after`, or what that waits for in turn, is the fault.

@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, Domain};
 use super::case::{Case, downgrade_if_cut_short};
-use super::registry::{Check, Described};
+use super::check::{Check, Described};
 use super::targets;
 use super::text::counted;
 use crate::observe::BrokerSeen;

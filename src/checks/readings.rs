@@ -29,6 +29,13 @@ const BROKEN: [Anomaly; 6] = [
     Anomaly::Rewritten,
 ];
 
+impl<'a> Case<'a> {
+    /// The readings of this scenario, where it reads.
+    pub(super) fn readings(&self) -> Readings<'a> {
+        Readings::of(self)
+    }
+}
+
 impl<'a> Readings<'a> {
     pub(super) fn of(case: &Case<'a>) -> Self {
         Self {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::answer::{Answer, Domain, Unknown};
 use super::case::Case;
-use super::registry::{Check, Described};
+use super::check::{Check, Described};
 use super::targets;
 use super::text::{per_second, percent, span, time};
 use crate::plan::Plan;

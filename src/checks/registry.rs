@@ -1,8 +1,7 @@
 //! All checks: one line each. What a check is, is in its own file.
 
 use super::all_acked::AllAcked;
-use super::answer::Answer;
-use super::case::Case;
+use super::check::{Check, Described};
 use super::continuity::Continuity;
 use super::count_at_least::CountAtLeast;
 use super::count_equals::CountEquals;
@@ -23,37 +22,7 @@ use super::threshold::Threshold;
 use super::throughput_drops::ThroughputDrops;
 use super::uuid_match::UuidMatch;
 use crate::anomaly::Anomaly;
-use crate::plan::{Ask, Plan};
-
-/// What is known of a kind of check without its settings.
-pub(super) trait Described {
-    /// Its type, as files and reports write it.
-    const KIND: &'static str;
-    /// The anomalies that it is about: reports show their evidence beside it.
-    const ANOMALIES: &'static [Anomaly] = &[];
-}
-
-/// One check with its settings.
-pub(super) trait Check {
-    /// The scenarios that it runs against where the file names none, by their numbers.
-    fn targets(&self, plan: &Plan) -> Vec<usize>;
-
-    /// What it expects, in words, before anything was seen.
-    fn expected(&self) -> String;
-
-    /// Its answer for one scenario that could work.
-    fn evaluate(&self, case: &Case<'_>) -> Answer;
-
-    /// Finding that something is out of reach is its purpose: it runs against scenarios that could not work, too.
-    fn answers_for_the_unreachable(&self) -> bool {
-        false
-    }
-
-    /// The fault that it names.
-    fn fault(&self) -> Option<&str> {
-        None
-    }
-}
+use crate::plan::{Ask, CheckPlan, Plan};
 
 /// Each name is a kind of [`Ask`] and the type that answers it, with the same fields.
 macro_rules! checks {
@@ -97,4 +66,12 @@ checks! {
 /// that its expression names.
 pub fn anomalies_of(kind: &str) -> &'static [Anomaly] {
     ABOUT.iter().find(|(own, _)| *own == kind).map_or(&[], |(_, anomalies)| anomalies)
+}
+
+/// The scenarios that a check of a plan runs against, by their numbers.
+pub(super) fn targets_of(plan: &Plan, check: &CheckPlan) -> Vec<usize> {
+    match &check.scenario {
+        Some(name) => plan.scenarios.iter().position(|s| s.name == *name).into_iter().collect(),
+        None => check_of(&check.ask).targets(plan),
+    }
 }

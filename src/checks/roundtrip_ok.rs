@@ -2,8 +2,8 @@
 
 use super::answer::{Answer, Domain, Unknown};
 use super::case::{Case, downgrade_if_cut_short};
+use super::check::{Check, Described};
 use super::count_equals::{beside, saw_nothing};
-use super::registry::{Check, Described};
 use super::targets;
 use crate::plan::Plan;
 

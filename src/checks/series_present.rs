@@ -2,8 +2,8 @@
 
 use super::answer::{Answer, Unknown};
 use super::case::{Case, downgrade_if_cut_short};
+use super::check::{Check, Described};
 use super::http_ok::{domain, scrape};
-use super::registry::{Check, Described};
 use super::targets;
 use crate::plan::Plan;
 

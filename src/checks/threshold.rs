@@ -4,8 +4,8 @@
 
 use super::answer::{Answer, Domain, Unknown};
 use super::case::Case;
+use super::check::{Check, Described};
 use super::count_equals::saw_nothing;
-use super::registry::{Check, Described};
 use super::targets;
 use super::text::{as_f64, counted, span as in_words, trimmed};
 use crate::anomaly::Anomaly;

@@ -4,7 +4,7 @@
 
 use super::answer::{Answer, Domain, Unknown};
 use super::case::Case;
-use super::registry::{Check, Described};
+use super::check::{Check, Described};
 use super::targets;
 use super::text::{per_second, percent, span};
 use crate::plan::Plan;

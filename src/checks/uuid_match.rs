@@ -2,7 +2,7 @@
 
 use super::answer::{Answer, Domain, Unknown};
 use super::case::Case;
-use super::registry::{Check, Described};
+use super::check::{Check, Described};
 use super::targets;
 use crate::anomaly::Anomaly;
 use crate::plan::Plan;

@@ -1,0 +1,36 @@
+//! What each check has to say of itself.
+
+use super::answer::Answer;
+use super::case::Case;
+use crate::anomaly::Anomaly;
+use crate::plan::Plan;
+
+/// What is known of a kind of check without its settings.
+pub(super) trait Described {
+    /// Its type, as files and reports write it.
+    const KIND: &'static str;
+    /// The anomalies that it is about: reports show their evidence beside it.
+    const ANOMALIES: &'static [Anomaly] = &[];
+}
+
+/// One check with its settings.
+pub(super) trait Check {
+    /// The scenarios that it runs against where the file names none, by their numbers.
+    fn targets(&self, plan: &Plan) -> Vec<usize>;
+
+    /// What it expects, in words, before anything was seen.
+    fn expected(&self) -> String;
+
+    /// Its answer for one scenario that could work.
+    fn evaluate(&self, case: &Case<'_>) -> Answer;
+
+    /// Finding that something is out of reach is its purpose: it runs against scenarios that could not work, too.
+    fn answers_for_the_unreachable(&self) -> bool {
+        false
+    }
+
+    /// The fault that it names.
+    fn fault(&self) -> Option<&str> {
+        None
+    }
+}

@@ -1,0 +1,27 @@
+//! How many messages of a scenario need not be acked, by the `all_acked` checks of the file.
+
+use super::all_acked::allowed;
+use super::registry::targets_of;
+use crate::ledger::Account;
+use crate::plan::{Ask, Plan};
+
+/// The shares of a scenario's planned messages that may fail and that may stay unknown: by the most generous `all_acked`
+/// that runs against it, 0 without any.
+pub fn allowance(plan: &Plan, scenario: usize) -> (f64, f64) {
+    let allows = plan.checks.iter().filter_map(|check| match &check.ask {
+        Ask::AllAcked { allow } if targets_of(plan, check).contains(&scenario) => Some(*allow),
+        _ => None,
+    });
+    allows.fold((0.0, 0.0), |(failed, unknown), allow| (allow.failed.max(failed), allow.unknown.max(unknown)))
+}
+
+/// How many failed and unknown messages of a scenario's account the file permits: none confirms what a scenario with `acks: 0`
+/// sends, so that is permitted; otherwise as much as [`allowance`] says.
+pub fn permitted(plan: &Plan, scenario: usize, account: &Account) -> u64 {
+    if !plan.scenarios.get(scenario).is_some_and(|it| it.work.is_acked()) {
+        return account.failed + account.unknown;
+    }
+    let (failed, unknown) = allowance(plan, scenario);
+    account.failed.min(allowed(account.planned, failed))
+        + account.unknown.min(allowed(account.planned, unknown))
+}
