@@ -86,8 +86,11 @@ impl Reader<'_> {
             if now >= self.deadline {
                 return End::Timeout;
             }
-            let idle = now.saturating_duration_since(self.touched) >= self.plan.idle_timeout;
-            if decided && idle && !Blocked::holds(&self.places, set) {
+            if decided && Blocked::holds(&self.places, set) {
+                // Its idle time begins when it waits for nothing else any more.
+                self.touched = now;
+            }
+            if decided && now.saturating_duration_since(self.touched) >= self.plan.idle_timeout {
                 return End::Idle;
             }
         }
