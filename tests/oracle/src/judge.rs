@@ -227,6 +227,12 @@ fn possible(facts: &Facts, message: &Message, cut: bool) -> BTreeSet<&'static st
     if own && !facts.actions.is_disjoint(&unreadable()) {
         out.insert("unreadable");
     }
+    if message.acked_at() == Some(-1)
+        && !own
+        && (message.copies > 0 || !facts.actions.is_disjoint(&unreadable()))
+    {
+        out.extend(["unreadable", "unread"]);
+    }
     if message.acked_at() == Some(-1) && (!message.elsewhere.is_empty() || message.copies > 1) {
         out.extend(["lost", "misplaced", "verified"]);
     }
