@@ -151,10 +151,15 @@ run: {unreadable_after: 7s}
             partition: 0,
             has_uuid: true,
             sent: 10,
+            roundtrip: false,
             acked: vec![(0, 0, 10)],
+            placeless: Vec::new(),
             failed: Vec::new(),
             maybe_out_of_order: Vec::new(),
             maybe_twice: Vec::new(),
+            repeats: (0, 0),
+            reorders: (0, 0),
+            lines_lost: false,
         }
     }
 

@@ -95,17 +95,22 @@ fn finish(done: Vec<Done>, args: &OutputArgs) -> anyhow::Result<Exit> {
     Ok(Exit::worst(ends))
 }
 
-/// The end that one run asks for. A verdict that nobody can read is none.
+/// The end that one run asks for.
 fn end(run: &Done, fail_on: FailOn) -> Exit {
     if let Some(bug) = &run.bug {
         complain(&format!("kaf6 has a bug, please report it: {bug}"));
-        return Exit::Bug;
     }
-    match run.signal {
+    end_of(run.bug.is_some(), run.signal, run.reported, Exit::of(run.status, fail_on))
+}
+
+/// A verdict that is wrong by a bug counts for nothing, and one that nobody can read is none.
+fn end_of(bug: bool, signal: Option<&str>, reported: bool, verdict: Exit) -> Exit {
+    match signal {
+        _ if bug => Exit::Bug,
         Some("SIGTERM") => Exit::Terminated,
         Some(_) => Exit::Interrupted,
-        None if !run.reported => Exit::worst([Exit::of(run.status, fail_on), Exit::NotJudged]),
-        None => Exit::of(run.status, fail_on),
+        None if !reported => Exit::worst([verdict, Exit::NotJudged]),
+        None => verdict,
     }
 }
 
@@ -198,4 +203,19 @@ fn scenarios(live: &Live) -> Vec<ScenarioProgress> {
             errors: p.errors,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bug_comes_before_a_signal_and_a_signal_before_the_verdict() {
+        assert_eq!(end_of(false, None, true, Exit::Fail), Exit::Fail);
+        assert_eq!(end_of(false, None, false, Exit::Pass), Exit::NotJudged);
+        assert_eq!(end_of(false, Some("SIGTERM"), true, Exit::Fail), Exit::Terminated);
+        assert_eq!(end_of(false, Some("SIGINT"), true, Exit::Pass), Exit::Interrupted);
+        assert_eq!(end_of(true, Some("SIGINT"), true, Exit::Pass), Exit::Bug);
+        assert_eq!(end_of(true, None, true, Exit::Pass), Exit::Bug);
+    }
 }

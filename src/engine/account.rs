@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::shared::Shared;
+use crate::checks;
 use crate::ids::Partition;
 use crate::ledger::{Account, Accounts, Judged, Markers, PartitionAccount, ScenarioAccount};
 use crate::metrics::Counters;
-use crate::plan::{Acks, Ask, Plan, ProducePlan, Work};
+use crate::plan::{Acks, Plan, ProducePlan, Work};
 
 /// Adds the accounts of all partitions up; none where nothing of the file sends.
 pub(super) fn accounts(
@@ -92,14 +93,7 @@ fn permitted(plan: &Plan, scenario: usize, account: &Account) -> u64 {
     if acks == Acks::None {
         return account.failed + account.unknown;
     }
-    let name = &plan.scenarios[scenario].name;
-    let asked = plan.checks.iter().filter(|check| check.scenario.as_ref().is_none_or(|asked| asked == name));
-    let allows = asked.filter_map(|check| match &check.ask {
-        Ask::AllAcked { allow } => Some(*allow),
-        _ => None,
-    });
-    let (failed, unknown) =
-        allows.fold((0.0_f64, 0.0_f64), |(f, u), allow| (f.max(allow.failed), u.max(allow.unknown)));
+    let (failed, unknown) = checks::allowance(plan, scenario);
     account.failed.min(share(account.planned, failed)) + account.unknown.min(share(account.planned, unknown))
 }
 

@@ -100,7 +100,9 @@ impl Reread<'_> {
         });
         match result {
             Ok(end) => {
-                Found { reads, passed: end.passed, at: end.at, why: why(shared, &end, to), ..over("") }
+                // What lies behind the range was not handed out, however far the client got.
+                let at = end.at.min(to + 1);
+                Found { reads, passed: end.passed, at, why: why(shared, &end, to), ..over("") }
             }
             Err(error) if error.code().is_some_and(kafka::Code::means_gone) => {
                 Found { gone: true, why: "the broker does not know the partition".to_owned(), ..over("") }

@@ -55,6 +55,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, fences: &Fences) -> 
     };
     let consumer = Arc::new(Consumer {
         shared: Arc::clone(shared),
+        fences: fences.clone(),
         index,
         topic,
         name: state.name,

@@ -16,16 +16,10 @@ pub(super) struct PartitionEnd {
     pub(super) finished: bool,
     /// A broker that can be reached did not know the partition when the reader ended.
     pub(super) gone: bool,
-    /// Since when, in microseconds of the run.
-    pub(super) gone_since_us: Option<u64>,
     /// A broker that can be reached gave no more records, though an acked one lies ahead.
     pub(super) unreadable: Option<Unreadable>,
     /// Where an open transaction held it up when it ended, under `isolation.level: read_committed`.
     pub(super) last_stable: Option<Offset>,
-    /// Offsets that the broker had removed before the reader got there, each with the one after its last.
-    pub(super) removed: Vec<(Offset, Offset)>,
-    /// How often the broker refused an offset inside its log, or answered that its log was truncated where it was not.
-    pub(super) refused: u64,
 }
 
 impl PartitionEnd {
@@ -37,11 +31,8 @@ impl PartitionEnd {
             reached_fence: false,
             finished: false,
             gone: false,
-            gone_since_us: None,
             unreadable: None,
             last_stable: None,
-            removed: Vec::new(),
-            refused: 0,
         }
     }
 }

@@ -146,6 +146,22 @@ impl Fences {
         out
     }
 
+    /// Writes one more end marker for a reader whose own does not come: what lies behind it shows whether it is in the log.
+    pub(super) fn mark_again(
+        &self,
+        reader: usize,
+        topic: usize,
+        partition: Partition,
+        deadline: Instant,
+    ) -> Option<Fence> {
+        let until = deadline.min(Instant::now() + self.shared.client.waits().marker_ack);
+        let (mut out, mut why) = (HashMap::new(), HashMap::new());
+        let name = &self.shared.topic_names()[topic];
+        // What fails leaves the reader where it is, and its end says so.
+        let _ = self.attempt(reader, topic, name, &[partition], until, &mut out, &mut why);
+        out.remove(&partition)?.ok()
+    }
+
     /// One try for each partition that is still open.
     #[expect(clippy::too_many_arguments, reason = "the two maps are its results, by kind")]
     fn attempt(

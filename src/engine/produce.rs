@@ -9,13 +9,15 @@ mod flight;
 mod gate;
 mod retries;
 mod task;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use client::Client;
 use gate::Gate;
-use task::{GRACE, Task};
+use task::Task;
 
 use super::message::longest;
 use super::outcome::{Outcome, cut, unwind};
@@ -25,9 +27,6 @@ use crate::ids::{Partition, StreamId};
 use crate::kafka::{self, Producer, ProducerOptions};
 use crate::observe::{Ended, Note};
 use crate::plan::{Partitioning, Work};
-
-/// How long a client may take to learn of its partitions before the schedule starts.
-const WARM_UP: Duration = Duration::from_secs(10);
 
 /// Runs one `produce` scenario.
 pub(super) async fn run(shared: &Arc<Shared>, index: usize) -> Outcome {
@@ -178,7 +177,7 @@ impl Task {
         let mut client = Client::new(&self, plan, first, started_us, budget);
         let in_time = client.send_all(&mut producer);
         let in_time = client.settle(&mut producer) && in_time;
-        let closed = client.close(producer, Instant::now() + GRACE);
+        let closed = client.close(producer, Instant::now() + shared.client.waits().late_acks);
         let stream = |partition: Partition| StreamId(first.0 + partition.unsigned_abs());
         shared.hand_in_sent(closed.logs.into_iter().map(|(partition, log)| (stream(partition), log)));
         Ok(Done { in_time, fatal: closed.fatal })
@@ -190,7 +189,8 @@ impl Task {
     fn open(&self, options: &ProducerOptions) -> Result<Producer, kafka::Error> {
         let shared = &self.shared;
         let mut producer = Producer::open(&shared.client_of(self.index), options)?;
-        let bound = WARM_UP.min(self.deadline.saturating_duration_since(Instant::now()));
+        let bound =
+            shared.client.waits().warm_up.min(self.deadline.saturating_duration_since(Instant::now()));
         if let Err(error) = producer.warm_up(bound) {
             // It goes on trying by itself; its messages wait, and their latency shows it.
             let code = error.code().map_or_else(|| "WARM_UP".to_owned(), kafka::Code::name);

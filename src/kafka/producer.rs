@@ -15,9 +15,6 @@ use super::{Client, Code, Delivery, Error, Outcome, Waker};
 use crate::ids::Partition;
 use crate::plan::Acks;
 
-/// How long the ends of purged messages are waited for, and then librdkafka's threads.
-const GRACE: Duration = Duration::from_secs(2);
-
 /// Bytes of a full batch: librdkafka's own setting.
 const BATCH: u64 = 1_000_000;
 /// What the protocol needs beside a message.
@@ -113,6 +110,8 @@ pub struct Producer {
     placeless: Placeless,
     queue_bytes: u64,
     in_flight: u64,
+    /// How long the ends of purged messages are waited for, and then librdkafka's threads.
+    give_up: Duration,
 }
 
 impl Producer {
@@ -144,6 +143,7 @@ impl Producer {
             placeless: Placeless::default(),
             queue_bytes: kbytes(options) * 1024,
             in_flight: 0,
+            give_up: client.waits().give_up,
         })
     }
 
@@ -328,12 +328,12 @@ impl Producer {
         self.poll_until(deadline, on);
         if self.in_flight > 0 {
             self.topic.handle().purge();
-            self.poll_until(Instant::now() + GRACE, on);
+            self.poll_until(Instant::now() + self.give_up, on);
         }
-        let retries = Arc::clone(&self.retries);
+        let (retries, grace) = (Arc::clone(&self.retries), self.give_up);
         let handle = Arc::clone(self.topic.handle());
         drop(self);
-        let_go(vec![handle], GRACE);
+        let_go(vec![handle], grace);
         retries.take()
     }
 

@@ -1,4 +1,4 @@
-//! How long kaf6 waits, and how often it asks again, wherever it reads and judges.
+//! How long kaf6 waits, and how often it asks again, wherever it sends, reads and judges.
 //!
 //! Owns the times only. A run takes the defaults; tests take short ones, so that many runs fit into a second.
 
@@ -59,6 +59,13 @@ pub struct Waits {
     pub recheck: Duration,
     /// Longest time of the audit.
     pub audit: Duration,
+    /// Longest wait of a producer for its partitions before it sends.
+    pub warm_up: Duration,
+    /// How long acks of what is in flight may still come once a producer stops sending before its messages are done: at a
+    /// stop, at its timeout, or after a fatal error.
+    pub late_acks: Duration,
+    /// Longest wait for the ends of messages that were given up, and then for librdkafka's threads.
+    pub give_up: Duration,
     /// How often audit and re-reads report their progress.
     pub tell: Duration,
 }
@@ -92,6 +99,9 @@ impl Default for Waits {
             ends: s(5),
             recheck: s(60),
             audit: s(300),
+            warm_up: s(10),
+            late_acks: s(1),
+            give_up: s(2),
             tell: s(5),
         }
     }
@@ -128,6 +138,9 @@ impl Waits {
             ends: ms(500),
             recheck: s(2),
             audit: s(3),
+            warm_up: ms(500),
+            late_acks: ms(200),
+            give_up: ms(300),
             tell: ms(100),
         }
     }

@@ -82,6 +82,7 @@ fn counted(count: u64, each: Duration) -> Duration {
 
 /// Nobody reads a bound more closely.
 fn whole_seconds(bound: Duration) -> Duration {
+    let bound = bound.min(defaults::LONGEST);
     Duration::from_secs(bound.as_secs() + u64::from(bound.subsec_nanos() > 0))
 }
 
@@ -500,6 +501,23 @@ mod tests {
                 .map(|(fault, _)| fault.timeout.as_secs()).sum();
             prop_assert_eq!(seconds(&plan), [50, 170 + held]);
         }
+    }
+
+    #[test]
+    fn bounds_that_double_along_a_chain_stay_finite() {
+        let chain: String = (0..300)
+            .map(|n| {
+                let before = if n == 0 { String::new() } else { format!(", after: r{}", n - 1) };
+                format!(
+                    "  w{n}: {{type: produce, messages: 9{before}}}\n  r{n}: {{type: consume, after: w{n}}}\n"
+                )
+            })
+            .collect();
+        let start = std::time::Instant::now();
+        let plan = plan(&chain);
+        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+        assert!(plan.scenarios.iter().all(|scenario| scenario.timeout <= 2 * defaults::LONGEST));
+        assert!(std::time::Instant::now().checked_add(plan.timeout).is_some());
     }
 
     #[test]

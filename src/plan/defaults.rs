@@ -73,6 +73,8 @@ pub const PER_MESSAGE: Duration = Duration::from_millis(1);
 pub const PER_ROUNDTRIP: Duration = Duration::from_millis(200);
 /// The largest `timeout` that comes of counting messages.
 pub const MOST_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
+/// No default `timeout` is longer: those of readers double along a chain of readers and producers.
+pub const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 /// The least `run.timeout`.
 pub const RUN_TIMEOUT: Duration = Duration::from_secs(600);
 

@@ -55,6 +55,9 @@ fn scenario(name: &str, kind: &'static str) -> ScenarioSeen {
     }
 }
 
+/// What becomes of some messages.
+type Change = fn(&mut Account);
+
 /// 1,000 messages, with what `change` makes of them.
 fn account(change: impl Fn(&mut Account)) -> Account {
     let mut account =
@@ -139,7 +142,7 @@ fn an_open_account_is_inconclusive_and_says_what_to_write() {
                 .to_owned()
         )
     );
-    let cases: [(fn(&mut Account), &str); 6] = [
+    let cases: [(Change, &str); 6] = [
         (|a| a.unsent = 1, "(write a longer `timeout` or fewer `messages` in `write`)"),
         (|a| (a.unknown, a.absent) = (1, 1), "(write `allow: {unknown: 1%}` in `all_acked`)"),
         (|a| a.expired = 1, "`verify: false` in `write`)"),
@@ -162,6 +165,18 @@ fn an_open_account_is_inconclusive_and_says_what_to_write() {
         assert!(reason.starts_with("1 of 1,000 planned messages is not accounted for: 1 "), "{reason}");
         assert!(reason.ends_with(end), "{reason}");
     }
+}
+
+#[test]
+fn the_allowance_to_write_is_enough_for_each_scenario() {
+    let small = account(|a| (a.failed, a.acked, a.verified) = (1, 999, 999));
+    let large =
+        Account { planned: 100, sent: 100, failed: 50, acked: 50, verified: 50, ..Account::default() };
+    let advice = |list: &[(&str, &Account)]| super::account::advice(list.iter().copied());
+    assert_eq!(advice(&[("a", &small), ("b", &large)]), ["`allow: {failed: 50%}` in `all_acked`"]);
+    assert_eq!(advice(&[("a", &small)]), ["`allow: {failed: 1%}` in `all_acked`"]);
+    // What is permitted already needs no advice.
+    assert_eq!(advice(&[("a", &Account { permitted: 1, ..small })]), Vec::<String>::new());
 }
 
 #[test]

@@ -110,7 +110,7 @@ fn account_case(run: &Summary, accounts: &AccountsSummary, outcome: CheckOutcome
         let line = account::line(&scenario.account.to_account(), Markers::default());
         let _ = writeln!(text, "{name}: {line}");
     }
-    let advice = account_advice(accounts);
+    let advice = account_advice(run, accounts);
     if !advice.is_empty() {
         let _ = writeln!(text, "\nwhat to write: {}", advice.join("; "));
     }

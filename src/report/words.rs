@@ -97,10 +97,15 @@ pub fn standing(accounts: &AccountsSummary) -> Standing {
     account::standing(&accounts.total.to_account(), accounts.markers.to_markers())
 }
 
-/// What to write in the scenario file about messages that are not accounted for.
-pub fn account_advice(accounts: &AccountsSummary) -> Vec<String> {
+/// What to write in the scenario file about messages that are not accounted for. A scenario that could not work at all
+/// needs something else, which its own message says.
+pub fn account_advice(run: &Summary, accounts: &AccountsSummary) -> Vec<String> {
+    let could_work = |name: &str| {
+        run.scenarios.get(name).is_none_or(|it| !matches!(it.ended.as_str(), "skipped" | "failed"))
+    };
+    let scenarios = accounts.scenarios.iter().filter(|(name, _)| could_work(name));
     let named: Vec<(&str, Account)> =
-        accounts.scenarios.iter().map(|(name, it)| (name.as_str(), it.account.to_account())).collect();
+        scenarios.map(|(name, it)| (name.as_str(), it.account.to_account())).collect();
     account::advice(named.iter().map(|(name, account)| (*name, account)))
 }
 

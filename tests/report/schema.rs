@@ -111,6 +111,28 @@ fn the_seeds_fields_keep_name_place_and_type() {
 }
 
 #[test]
+fn summaries_of_earlier_versions_are_read() {
+    let mut old = serde_json::to_value(fixtures::pass()).unwrap();
+    let members = old.as_object_mut().unwrap();
+    members.remove("accounts");
+    for scenario in members["scenarios"].as_object_mut().unwrap().values_mut() {
+        scenario.as_object_mut().unwrap().remove("position");
+    }
+    let run = from_json(&serde_json::to_vec(&old).unwrap()).unwrap();
+    assert_eq!(run.accounts, None);
+    assert!(
+        !kaf6::report::console::render(&run, kaf6::report::terminal::Style::PLAIN, None)
+            .contains("messages:")
+    );
+    let xml = String::from_utf8(kaf6::report::junit::junit(&run).unwrap()).unwrap();
+    assert!(!xml.contains("name=\"account\""), "{xml}");
+    // A class of a later version is no error.
+    let mut later = serde_json::to_value(fixtures::pass()).unwrap();
+    later["accounts"]["scenarios"]["producer"]["vaporized"] = serde_json::json!("7");
+    from_json(&serde_json::to_vec(&later).unwrap()).unwrap();
+}
+
+#[test]
 fn other_files_get_a_clear_error() {
     let good = to_json(&fixtures::pass()).unwrap();
     let newer = String::from_utf8(good.clone()).unwrap().replacen("_version\": 1", "_version\": 2", 1);

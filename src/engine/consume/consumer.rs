@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use crate::engine::fence::Fences;
 use crate::engine::shared::Shared;
 
 /// How a reading thread ended.
@@ -19,6 +20,7 @@ pub(super) enum End {
 /// What the threads of one consumer share.
 pub(super) struct Consumer {
     pub(super) shared: Arc<Shared>,
+    pub(super) fences: Fences,
     pub(super) index: usize,
     pub(super) topic: usize,
     pub(super) name: String,

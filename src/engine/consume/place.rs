@@ -13,6 +13,9 @@ use crate::kafka::{Code, ReaderSet};
 use crate::ledger::PartitionReads;
 use crate::observe::Note;
 
+/// How many further end markers are written for a reader whose own does not come.
+const MARKERS: u32 = 2;
+
 /// One partition, as this thread reads it.
 pub(super) struct Place {
     pub(super) partition: Partition,
@@ -33,8 +36,12 @@ pub(super) struct Place {
     pub(super) over: bool,
     /// It read all that it was to read.
     pub(super) complete: bool,
-    /// The highest offset that an ack gave to a message or end marker here; known once the end marker is decided.
+    /// The highest offset that an ack gave to a message here; known once the end marker is decided.
+    acked: Option<Offset>,
+    /// The same of messages and end markers.
     pub(super) wanted: Option<Offset>,
+    /// How many further end markers were written since its own did not come.
+    markers_again: u32,
     /// The broker says that it does not know the partition.
     pub(super) unknown: Option<Unknown>,
     /// When the broker was last asked about the log's end.
@@ -51,7 +58,6 @@ pub(super) struct Place {
     pub(super) error: Option<Code>,
     pub(super) last_stable: Option<Offset>,
     pub(super) unreadable: Option<Unreadable>,
-    pub(super) removed: Vec<(Offset, Offset)>,
     pub(super) refusals: Vec<Refusals>,
 }
 
@@ -98,7 +104,9 @@ impl Place {
             sent_back: false,
             over: false,
             complete: false,
+            acked: None,
             wanted: None,
+            markers_again: 0,
             unknown: None,
             asked: now,
             looked: now,
@@ -109,7 +117,6 @@ impl Place {
             error: None,
             last_stable: None,
             unreadable: None,
-            removed: Vec::new(),
             refusals: Vec::new(),
         }
     }
@@ -122,10 +129,35 @@ impl Place {
     /// The end marker is decided at this instant: what it is, and the highest offset that was acked here.
     pub(super) fn decide(&mut self, fence: Option<Option<Fence>>, acked: Option<Offset>, at: Instant) {
         self.fence = fence;
+        self.acked = acked;
         self.wanted = acked.max(fence.flatten().map(|fence| fence.offset));
         // An idle partition has nothing to give until its end marker is there.
         self.still_since = self.still_since.max(at);
         self.window.restart(self.still_since);
+    }
+
+    /// All acked messages were read, and the end marker behind them does not come: another one behind it shows whether it is
+    /// in the log.
+    pub(super) fn lacks_its_marker(&self, set: &ReaderSet, idle: Duration, still: Duration) -> bool {
+        let at = self.at(set);
+        let marker = self.fence.flatten().is_some_and(|fence| fence.offset >= at);
+        let read = self.acked.is_none_or(|acked| acked < at);
+        !self.over
+            && self.unknown.is_none()
+            && marker
+            && read
+            && self.markers_again < MARKERS
+            && idle >= still
+    }
+
+    /// Another end marker was written, or tried to be.
+    pub(super) fn marked_again(&mut self, fence: Option<Fence>, now: Instant) {
+        self.markers_again += 1;
+        if let Some(fence) = fence {
+            self.fence = Some(Some(fence));
+            self.wanted = self.wanted.max(Some(fence.offset));
+            self.still_since = now;
+        }
     }
 
     /// It is over when an end marker at or behind its own was read.
@@ -199,11 +231,8 @@ impl Place {
             reached_fence: self.reached_fence,
             finished: self.complete,
             gone: gone.is_some(),
-            gone_since_us: gone.map(|unknown| unknown.since_us),
             unreadable: self.unreadable,
             last_stable: self.last_stable.filter(|_| !self.complete),
-            removed: self.removed,
-            refused: self.refusals.iter().map(|it| it.times).sum(),
             ..PartitionEnd::new(self.reads, self.start)
         }
     }

@@ -220,7 +220,6 @@ impl Reader<'_> {
                 "partition {partition} of `{name}` was cut or begun anew under the reader at offset {from} ({text}); it reads on from {onward}{embedded}"
             )
         } else {
-            place.removed.extend(to.map(|to| (from, to)));
             format!(
                 "partition {partition} of `{name}`: the broker had removed what lies before {onward} when its reader got to offset {from}; it reads on from there{embedded}"
             )
@@ -279,6 +278,12 @@ impl Reader<'_> {
             {
                 given_time = true;
                 place.pace.leave_time(self.consumer, set, partition, gained);
+            }
+            if place.lacks_its_marker(set, idle, self.client.waits().still) {
+                let consumer = self.consumer;
+                let again =
+                    consumer.fences.mark_again(consumer.index, consumer.topic, partition, self.deadline);
+                place.marked_again(again, Instant::now());
             }
             if decided && place.fence.flatten().is_none() && ends_by_watermark && idle >= LOOK {
                 place.asked = now;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::Fatal;
 use super::booking::Booking;
-use super::task::{GRACE, Task};
+use super::task::Task;
 use crate::engine::message::{Maker, Order};
 use crate::engine::partitioner;
 use crate::engine::shared::LOOK;
@@ -325,7 +325,7 @@ impl<'a> Client<'a> {
         loop {
             if (self.task.shared.stop.is_stopped() || self.given_up) && !noticed {
                 noticed = true;
-                until = until.min(Instant::now() + GRACE);
+                until = until.min(Instant::now() + self.task.shared.client.waits().late_acks);
             }
             if noticed {
                 producer.unstage(&mut |tag| self.take_back(tag));

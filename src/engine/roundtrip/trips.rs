@@ -15,11 +15,6 @@ use crate::ledger::{PartitionReads, Seen, Streams};
 use crate::metrics::Recorder;
 use crate::plan::{RoundtripPlan, StartOffset, Work};
 
-/// How long connecting may take, of the reader and of the producer.
-const OPEN: Duration = Duration::from_secs(20);
-const WARM_UP: Duration = Duration::from_secs(10);
-/// How long acks of what is in flight may still come at the end.
-const GRACE: Duration = Duration::from_secs(1);
 /// Records handled before the ends of messages are looked at.
 const BATCH: usize = 1000;
 
@@ -116,7 +111,7 @@ impl Task {
                 start: StartOffset::Latest,
                 prefetch_bytes: 1 << 20,
                 patient: false,
-                open_timeout: OPEN.min(left()),
+                open_timeout: client.waits().open.min(left()),
             },
         )?;
         let mut producer = Producer::open(
@@ -131,7 +126,7 @@ impl Task {
                 ..ProducerOptions::new(self.name.as_str())
             },
         )?;
-        producer.warm_up(WARM_UP.min(left()))?;
+        producer.warm_up(client.waits().warm_up.min(left()))?;
         Ok((set, producer))
     }
 }
@@ -316,7 +311,8 @@ impl Client<'_> {
     ) -> Done {
         let shared: &Shared = &self.task.shared;
         let booking = &mut self.booking;
-        let events = producer.close(Instant::now() + GRACE, &mut |delivery| booking.push(&delivery));
+        let events = producer
+            .close(Instant::now() + shared.client.waits().late_acks, &mut |delivery| booking.push(&delivery));
         self.booking.see(events, |at| shared.clock.us(at));
         let mut under = Under { seq: Seq::MAX, ..Under::default() };
         self.book(&mut under);

@@ -95,7 +95,7 @@ pub(super) fn account(run: &Summary) -> Option<AccountTable> {
             Standing::Open => "inconclusive",
             Standing::Broken => "fail",
         },
-        advice: advice(accounts),
+        advice: advice(run, accounts),
         groups,
         columns,
         rows,
@@ -108,8 +108,8 @@ pub(super) fn account(run: &Summary) -> Option<AccountTable> {
 }
 
 /// What to write about messages that nobody could judge.
-fn advice(accounts: &AccountsSummary) -> String {
-    let advice = account_advice(accounts);
+fn advice(run: &Summary, accounts: &AccountsSummary) -> String {
+    let advice = account_advice(run, accounts);
     if advice.is_empty() {
         return String::new();
     }

@@ -98,6 +98,13 @@ fn figures(run: &Summary) -> Vec<Figure> {
             if passed == all { "" } else { "bad" },
         );
     }
+    if let Some(accounts) = &run.accounts {
+        let total = accounts.total.to_account();
+        let closed = total.verified + total.excluded + total.permitted;
+        let class = if accounts.closed { "" } else { "bad" };
+        let value = format!("{} of {}", count(closed), count(total.planned));
+        add("messages accounted for", value, String::new(), class);
+    }
     let sum = |of: fn(&super::super::summary::ScenarioSummary) -> Option<u64>| {
         let parts: Vec<u64> = run.scenarios.values().filter_map(of).collect();
         (!parts.is_empty()).then(|| parts.iter().fold(0_u64, |a, b| a.saturating_add(*b)))

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod domains;
+
 use super::{Answer, CheckResult, Outcome, evaluate};
 use crate::anomaly::Anomaly;
 use crate::ledger::{Counts, Judgement};

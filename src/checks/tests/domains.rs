@@ -1,0 +1,602 @@
+//! What a check covers: it passes only over what was observed whole, and fails only over a broken promise.
+
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::checks::registry::check_of;
+use crate::checks::{anomalies_of, permitted};
+use crate::ledger::{Account, Accounts, Markers, PartitionAccount, ScenarioAccount};
+use crate::observe::{BrokerSeen, Cut, PartitionSeen, ScrapeSeen};
+use crate::plan::{Allow, CountMetric};
+
+const ALL_ACKED: Ask = Ask::AllAcked { allow: Allow { failed: 0.0, unknown: 0.0 } };
+
+fn on_messages() -> [Ask; 5] {
+    [
+        Ask::NoLoss,
+        Ask::NoDuplicates { strict: false },
+        Ask::NoCorruption,
+        Ask::InOrder { strict: false },
+        Ask::OffsetsMonotonic,
+    ]
+}
+
+/// One of each kind.
+fn one_of_each() -> Vec<Ask> {
+    let expr =
+        ThresholdExpr { metric: Metric::P99, op: Op::Less, value: 1e6, text: "p99 < 1000s".to_owned() };
+    let mut all = vec![
+        Ask::Reachable,
+        Ask::Metadata,
+        Ask::HttpOk,
+        Ask::NonEmpty,
+        Ask::SeriesPresent,
+        Ask::CountEquals { expected: 3000, metric: None },
+        Ask::CountAtLeast { expected: 3000, metric: None },
+        Ask::UuidMatch,
+        Ask::RoundtripOk,
+        ALL_ACKED,
+        Ask::Threshold { expr, abort: false, delay: ms(0), span: None },
+        drops(0.0),
+        recovers(1000, 0.1),
+        Ask::MetadataStable { allow: Vec::new(), max_silence: ms(1000) },
+        Ask::Continuity { max_gap: ms(1000) },
+    ];
+    all.extend(on_messages());
+    all
+}
+
+fn judgement(counts: &[(Anomaly, u64)]) -> Judgement {
+    let mut all: std::collections::BTreeMap<Anomaly, Counts> =
+        Anomaly::ALL.into_iter().map(|anomaly| (anomaly, Counts::default())).collect();
+    all.extend(counts.iter().map(|(anomaly, count)| (*anomaly, Counts { count: *count, explained: 0 })));
+    Judgement { counts: all, evidence: Vec::new() }
+}
+
+/// `read` read partition 0 of topic 0 to its end, and `write` wrote 3,000 messages there.
+fn whole() -> Observations {
+    let mut seen = world(10);
+    seen.readings = vec![Reading {
+        scenario: 1,
+        topic: 0,
+        partition: 0,
+        received: 3000,
+        foreign: 0,
+        offsets: (Some(0), Some(2999)),
+        reached_fence: true,
+        resets: 0,
+        wanted: 3000,
+        unaudited: false,
+        complete: true,
+        incomplete_why: String::new(),
+        judgement: Some(judgement(&[])),
+    }];
+    account(
+        &mut seen,
+        Account { planned: 3000, sent: 3000, acked: 3000, verified: 3000, ..Account::default() },
+    );
+    seen
+}
+
+/// Sets the account of `write`.
+fn account(seen: &mut Observations, account: Account) {
+    let partition = Account { planned: 0, unsent: 0, permitted: 0, ..account };
+    let partitions = vec![PartitionAccount { topic: 0, partition: 0, account: partition }];
+    let scenarios = vec![ScenarioAccount { scenario: 0, account, partitions }];
+    seen.accounts = Some(Accounts { total: account, scenarios, markers: Markers { acked: 1, lost: 0 } });
+}
+
+fn reader(ask_it: &Ask, seen: &Observations) -> Answer {
+    ask(ask_it.clone(), Some("read"), seen).answer
+}
+
+/// The reader found these, and the same stands in the account.
+fn found(counts: &[(Anomaly, u64)]) -> Observations {
+    let mut seen = whole();
+    seen.readings[0].judgement = Some(judgement(counts));
+    seen
+}
+
+#[test]
+fn the_registry_has_each_kind_under_its_name() {
+    for ask in one_of_each() {
+        let about = anomalies_of(ask.kind());
+        let on_log = matches!(
+            ask,
+            Ask::UuidMatch
+                | Ask::Continuity { .. }
+                | Ask::NoLoss
+                | Ask::NoDuplicates { .. }
+                | Ask::NoCorruption
+        ) || matches!(ask, Ask::InOrder { .. } | Ask::OffsetsMonotonic);
+        assert_eq!(!about.is_empty(), on_log, "{}", ask.kind());
+        assert!(!check_of(&ask).expected().is_empty(), "{}", ask.kind());
+    }
+    assert_eq!(anomalies_of("in_order"), [Anomaly::Reordered]);
+    assert_eq!(anomalies_of("unheard_of"), []);
+}
+
+#[test]
+fn what_is_whole_passes_and_says_what_it_covers() {
+    let seen = whole();
+    for it in on_messages() {
+        let good = reader(&it, &seen);
+        assert_eq!(good.outcome(), Outcome::Pass, "{good:?}");
+        assert_eq!(good.covers(), "3000 acked messages in 1 partition");
+    }
+    let acked = ask(ALL_ACKED, None, &seen);
+    assert_eq!((acked.answer.outcome(), acked.answer.covers()), (Outcome::Pass, "3000 planned messages"));
+    assert_eq!(acked.scenario.as_deref(), Some("write"));
+    let gap = answer(Ask::Continuity { max_gap: ms(200) }, &seen);
+    assert_eq!((gap.outcome(), gap.covers()), (Outcome::Pass, "`write`, 0.000 s to 30.000 s"));
+}
+
+#[test]
+fn a_reader_that_stopped_half_way_passes_nothing() {
+    let mut seen = whole();
+    seen.readings[0].complete = false;
+    seen.readings[0].incomplete_why = "no record from offset 400 on".to_owned();
+    let anomaly = |anomaly| threshold(Metric::Anomaly(anomaly), Op::Equal, 0.0, None);
+    let thresholds = [Anomaly::Lost, Anomaly::Duplicate, Anomaly::Corrupt].map(anomaly);
+    for it in on_messages().into_iter().chain(thresholds) {
+        let open = reader(&it, &seen);
+        assert_eq!(open.outcome(), Outcome::Inconclusive, "{open:?}");
+        let why = "`read` did not read all that it was to read: no record from offset 400 on; \
+                   give `read` a longer `timeout` and `idle_timeout`";
+        assert!(open.message().ends_with(why), "{open:?}");
+    }
+    seen.readings[0].judgement = Some(judgement(&[(Anomaly::Unread, 7)]));
+    let open = reader(&Ask::NoLoss, &seen);
+    assert_eq!((open.outcome(), open.actual()), (Outcome::Inconclusive, "7 unread"));
+    let unread = reader(&anomaly(Anomaly::Unread), &seen);
+    assert_eq!((unread.outcome(), unread.actual()), (Outcome::Inconclusive, "7"));
+    // What it found in its half stays found.
+    seen.readings[0].judgement = Some(judgement(&[(Anomaly::Unread, 7), (Anomaly::Lost, 1)]));
+    let lost = reader(&Ask::NoLoss, &seen);
+    assert_eq!((lost.outcome(), lost.actual()), (Outcome::Fail, "1 lost, 7 unread"));
+    assert_eq!(reader(&anomaly(Anomaly::Lost), &seen).outcome(), Outcome::Fail);
+    assert_eq!(
+        reader(&threshold(Metric::Anomaly(Anomaly::Lost), Op::Greater, 1.0, None), &seen).outcome(),
+        Outcome::Inconclusive
+    );
+}
+
+#[test]
+fn no_loss_counts_what_is_lost_skipped_and_unreadable() {
+    let of = |counts: &[(Anomaly, u64)]| reader(&Ask::NoLoss, &found(counts));
+    let bad = of(&[(Anomaly::Lost, 2), (Anomaly::Skipped, 3), (Anomaly::Unreadable, 4)]);
+    assert_eq!((bad.outcome(), bad.actual()), (Outcome::Fail, "2 lost, 3 skipped, 4 unreadable"));
+    assert_eq!((bad.message(), bad.covers()), ("of 3000 acked", "3000 acked messages in 1 partition"));
+    assert_eq!(of(&[(Anomaly::Unreadable, 4)]).actual(), "0 lost, 4 unreadable");
+    let mut seen = whole();
+    seen.accounts.as_mut().unwrap().markers.lost = 1;
+    let marker = reader(&Ask::NoLoss, &seen);
+    assert_eq!((marker.outcome(), marker.actual()), (Outcome::Fail, "0 lost, 1 end marker lost"));
+}
+
+#[test]
+fn what_retention_or_compaction_removed_leaves_no_loss_open() {
+    let mut seen = whole();
+    let rest = Account { planned: 3000, sent: 3000, acked: 3000, verified: 2990, ..Account::default() };
+    account(&mut seen, Account { expired: 10, ..rest });
+    let expired = reader(&Ask::NoLoss, &seen);
+    assert_eq!(expired.outcome(), Outcome::Inconclusive);
+    assert!(expired.message().contains("10 acked messages were removed by retention"), "{expired:?}");
+    assert!(
+        expired.message().ends_with("raise `retention.ms` and `retention.bytes` in the topic's `config`")
+    );
+    account(&mut seen, Account { superseded: 10, ..rest });
+    let superseded = reader(&Ask::NoLoss, &seen);
+    assert_eq!(superseded.outcome(), Outcome::Inconclusive);
+    assert!(superseded.message().contains("`cleanup.policy: delete`"), "{superseded:?}");
+}
+
+#[test]
+fn corruption_that_another_observer_saw_counts_for_each_reader() {
+    let mut seen = whole();
+    let judgement = Some(judgement(&[(Anomaly::Corrupt, 5), (Anomaly::Duplicate, 5)]));
+    seen.partitions = vec![PartitionSeen { judgement, ..PartitionSeen::default() }];
+    let bad = reader(&Ask::NoCorruption, &seen);
+    assert_eq!((bad.outcome(), bad.actual()), (Outcome::Fail, "5 corrupt"));
+    // Repeats are judged within one pass.
+    assert_eq!(reader(&Ask::NoDuplicates { strict: true }, &seen).outcome(), Outcome::Pass);
+    seen.partitions[0].partition = 1;
+    assert_eq!(reader(&Ask::NoCorruption, &seen).outcome(), Outcome::Pass, "it did not read that one");
+}
+
+/// As [`whole`], with nothing written to the partition that was read.
+fn nothing_written() -> Observations {
+    let mut seen = whole();
+    (seen.readings[0].wanted, seen.readings[0].received) = (0, 0);
+    let counts = Snapshot::default();
+    seen.scenarios[1].counts = counts;
+    let accounts = seen.accounts.as_mut().unwrap();
+    accounts.scenarios[0].partitions[0].partition = 1;
+    seen
+}
+
+#[test]
+fn a_reader_of_a_partition_to_which_nothing_was_written_passes() {
+    let seen = nothing_written();
+    for it in on_messages() {
+        let good = reader(&it, &seen);
+        assert_eq!((good.outcome(), good.covers()), (Outcome::Pass, "nothing was written here"), "{good:?}");
+        assert_eq!(good.message(), "nothing was written here");
+    }
+    assert_eq!(reader(&Ask::Continuity { max_gap: ms(1) }, &seen).outcome(), Outcome::Pass);
+    for count in [
+        Ask::CountAtLeast { expected: 1, metric: None },
+        Ask::CountEquals { expected: 10, metric: None },
+        threshold(Metric::Errors, Op::Equal, 0.0, None),
+        threshold(Metric::P99, Op::Less, 1.0, None),
+    ] {
+        let open = reader(&count, &seen);
+        assert_eq!((open.outcome(), open.actual()), (Outcome::Inconclusive, "no data"), "{open:?}");
+    }
+    assert_eq!(reader(&Ask::CountEquals { expected: 0, metric: None }, &seen).outcome(), Outcome::Pass);
+}
+
+#[test]
+fn where_something_may_have_been_written_nothing_is_no_pass() {
+    let mut unknown = nothing_written();
+    let row = &mut unknown.accounts.as_mut().unwrap().scenarios[0].partitions[0];
+    (row.partition, row.account.unknown) = (0, 3);
+    let mut late = nothing_written();
+    late.scenarios[0].ended = Ended::Timeout;
+    for (seen, why) in [
+        (&unknown, "nothing was acked here, and 3 messages of `write` may be there"),
+        (&late, "scenario `write` timed out"),
+    ] {
+        for it in on_messages() {
+            let open = reader(&it, seen);
+            assert_eq!(open.outcome(), Outcome::Inconclusive, "{open:?}");
+            let message = open.message();
+            assert!(
+                message.contains(why) && message.ends_with("give `write` a longer `timeout`"),
+                "{open:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn no_data_fails_only_over_a_broken_promise() {
+    let mut seen = nothing_written();
+    let count = Ask::CountAtLeast { expected: 1, metric: None };
+    assert_eq!(reader(&count, &seen).outcome(), Outcome::Inconclusive);
+    seen.accounts.as_mut().unwrap().total.lost = 3;
+    let bad = reader(&count, &seen);
+    assert_eq!((bad.outcome(), bad.actual()), (Outcome::Fail, "no data"));
+    assert_eq!(bad.message(), "the broker broke its promise for 3 messages of this run");
+}
+
+#[test]
+fn a_count_that_falls_short_for_want_of_time_is_inconclusive() {
+    let equals = Ask::CountEquals { expected: 3001, metric: None };
+    let at_least = Ask::CountAtLeast { expected: 3001, metric: Some(CountMetric::Records) };
+    for count in [&equals, &at_least] {
+        let mut seen = whole();
+        assert_eq!(reader(count, &seen).outcome(), Outcome::Fail, "all was read, and that was not enough");
+        for ended in [Ended::Timeout, Ended::Idle, Ended::Fatal, Ended::Interrupted, Ended::Aborted] {
+            seen.scenarios[1].ended = ended;
+            let open = reader(count, &seen);
+            assert_eq!((open.outcome(), open.actual()), (Outcome::Inconclusive, "3000"), "{open:?}");
+        }
+        // A producer that ended early explains it, too.
+        seen.scenarios[1].ended = Ended::Done;
+        seen.scenarios[0].ended = Ended::Fatal;
+        assert_eq!(reader(count, &seen).outcome(), Outcome::Inconclusive);
+        seen.readings[0].judgement = Some(judgement(&[(Anomaly::Lost, 1)]));
+        assert_eq!(reader(count, &seen).outcome(), Outcome::Fail, "one is lost");
+    }
+    // More than expected is so, however it ended; as many as expected may have become more.
+    let mut seen = whole();
+    seen.scenarios[1].ended = Ended::Timeout;
+    assert_eq!(reader(&Ask::CountEquals { expected: 2999, metric: None }, &seen).outcome(), Outcome::Fail);
+    assert_eq!(
+        reader(&Ask::CountEquals { expected: 3000, metric: None }, &seen).outcome(),
+        Outcome::Inconclusive
+    );
+    assert_eq!(reader(&Ask::CountAtLeast { expected: 3000, metric: None }, &seen).outcome(), Outcome::Pass);
+}
+
+#[test]
+fn all_acked_is_open_over_what_was_not_acked() {
+    let of = |allow: (f64, f64), it: Account| {
+        let mut seen = whole();
+        seen.scenarios[0].counts.errors_by_code = [("UNKNOWN_SERVER_ERROR".to_owned(), it.failed)].into();
+        account(&mut seen, it);
+        answer(Ask::AllAcked { allow: Allow { failed: allow.0, unknown: allow.1 } }, &seen)
+    };
+    let planned = |acked, failed, unknown, unsent| Account {
+        planned: 1000,
+        unsent,
+        sent: 1000 - unsent,
+        acked,
+        failed,
+        unknown,
+        ..Account::default()
+    };
+    let failed = of((0.0, 0.0), planned(810, 190, 0, 0));
+    assert_eq!((failed.outcome(), failed.actual()), (Outcome::Inconclusive, "810 of 1000 acked, 190 failed"));
+    assert_eq!(
+        failed.message(),
+        "190 of 1000 failed; UNKNOWN_SERVER_ERROR 190; if that is expected, write `allow: {failed: 19%}`"
+    );
+    let allowed = of((0.19, 0.0), planned(810, 190, 0, 0));
+    assert_eq!((allowed.outcome(), allowed.expected()), (Outcome::Pass, "all acked, up to 19 % failed"));
+    assert_eq!(of((0.189, 0.0), planned(810, 190, 0, 0)).outcome(), Outcome::Inconclusive);
+    assert_eq!(of((1.0, 0.0), planned(999, 0, 1, 0)).outcome(), Outcome::Inconclusive);
+    assert_eq!(of((0.0, 0.001), planned(999, 0, 1, 0)).outcome(), Outcome::Pass);
+    let unsent = of((1.0, 1.0), planned(10, 0, 0, 990));
+    assert_eq!((unsent.outcome(), unsent.actual()), (Outcome::Inconclusive, "10 of 1000 acked, 990 unsent"));
+    assert!(
+        unsent.message().ends_with("give `write` a longer `timeout`, or plan fewer messages"),
+        "{unsent:?}"
+    );
+    let mut seen = whole();
+    seen.accounts = None;
+    assert_eq!(answer(ALL_ACKED, &seen).outcome(), Outcome::Inconclusive);
+}
+
+#[test]
+fn the_account_permits_what_the_most_generous_check_allows() {
+    let allow = |failed, unknown| Ask::AllAcked { allow: Allow { failed, unknown } };
+    let account = Account { planned: 100, failed: 40, unknown: 40, ..Account::default() };
+    let with = |checks: &[(&str, Ask, Option<&str>)]| permitted(&plan(checks), 0, &account);
+    assert_eq!(with(&[]), 0);
+    assert_eq!(with(&[("a", allow(0.29, 0.0), None)]), 29, "29 of 100, not 28.999...");
+    assert_eq!(with(&[("a", allow(0.1, 0.0), None), ("b", allow(0.2, 0.05), Some("write"))]), 25);
+    assert_eq!(with(&[("a", allow(1.0, 1.0), Some("read"))]), 0, "it runs against another one");
+    assert_eq!(with(&[("a", allow(1.0, 1.0), None)]), 80);
+}
+
+#[test]
+fn a_reader_that_stands_still_over_unread_messages_breaks_continuity() {
+    let gap = Ask::Continuity { max_gap: ms(5000) };
+    let mut seen = whole();
+    let early = |bucket| u64::from(bucket < 20) * 10;
+    seen.scenarios[0] = scenario("write", "produce", counts(early, 20, 3000), (0, 2000));
+    seen.scenarios[1] = scenario("read", "consume", counts(early, 20, 3000), (0, 10_000));
+    assert_eq!(reader(&gap, &seen).outcome(), Outcome::Pass, "there was nothing more to read");
+    seen.readings[0].judgement = Some(judgement(&[(Anomaly::Unread, 50)]));
+    let bad = reader(&gap, &seen);
+    assert_eq!((bad.outcome(), bad.actual()), (Outcome::Fail, "8.01 s without a read"));
+    assert!(bad.message().ends_with("50 acked messages unread"), "{bad:?}");
+    // It never read anything: its time counts from the end of the producers at the latest.
+    seen.scenarios[1].counts = Snapshot::default();
+    assert_eq!(reader(&gap, &seen).actual(), "8 s without a read");
+    // A producer whose sends are never acked.
+    seen.scenarios[0].counts = Snapshot { sent: 10, ..Snapshot::default() };
+    seen.scenarios[0].span = Some((ms(1000), ms(9000)));
+    assert_eq!(answer(gap, &seen).actual(), "8 s without an ack");
+}
+
+#[test]
+fn a_metric_without_samples_is_inconclusive() {
+    let mut seen = whole();
+    seen.scenarios[0].counts = Snapshot::default();
+    for metric in [Metric::Errors, Metric::ErrorRate, Metric::P99, Metric::Rate, Metric::Acked] {
+        for op in [Op::Equal, Op::Greater] {
+            let open = answer(threshold(metric, op, 0.0, None), &seen);
+            assert_eq!((open.outcome(), open.actual()), (Outcome::Inconclusive, "no data"), "{metric:?}");
+        }
+    }
+    seen.scenarios[0].counts = Snapshot { sent: 10, ..Snapshot::default() };
+    let open = answer(threshold(Metric::P99, Op::Less, 1.0, None), &seen);
+    assert_eq!((open.outcome(), open.actual()), (Outcome::Inconclusive, "not measured"));
+    // A load that ended early is no measure of the whole.
+    seen.scenarios[0].ended = Ended::Timeout;
+    assert_eq!(
+        answer(threshold(Metric::Errors, Op::Equal, 0.0, None), &seen).outcome(),
+        Outcome::Inconclusive
+    );
+    assert_eq!(
+        answer(threshold(Metric::Acked, Op::Greater, 9.0, None), &seen).outcome(),
+        Outcome::Inconclusive
+    );
+}
+
+#[test]
+fn no_message_of_an_answer_that_is_open_leaves_out_what_to_do() {
+    let mut seen = whole();
+    seen.cut = Some(Cut::Timeout);
+    for ended in [Ended::Timeout, Ended::Idle, Ended::Aborted, Ended::Skipped, Ended::Failed, Ended::Fatal] {
+        for scenario in &mut seen.scenarios {
+            scenario.ended = ended;
+        }
+        for it in one_of_each() {
+            for result in evaluate(&plan(&[("it", it.clone(), None)]), &seen) {
+                let answer = result.answer;
+                if answer.outcome() == Outcome::Inconclusive {
+                    assert!(answer.message().contains("; "), "{}: {answer:?}", it.kind());
+                }
+            }
+        }
+    }
+}
+
+const ROUNDTRIPS: &str = "
+brokers: [a:1]
+scenarios:
+  ping: {type: roundtrip, topic: t, iterations: 10}
+  look: {type: metrics, url: 'http://a:1/', contains: [up]}
+";
+
+fn roundtrips(change: impl FnOnce(&mut ScenarioSeen)) -> Answer {
+    let file = scenario::load_text(Path::new("x.yaml"), ROUNDTRIPS, &LoadOptions::new(&|_| None)).unwrap();
+    let mut plan = plan::build(&file);
+    plan.checks.retain(|check| check.ask.kind() == "all_acked");
+    plan.checks[0].ask = Ask::RoundtripOk;
+    let counts = Snapshot { sent: 10, acked: 10, received: 10, records: 10, ..Snapshot::default() };
+    let mut ping = scenario("ping", "roundtrip", counts, (0, 1000));
+    ping.planned = Some(10);
+    change(&mut ping);
+    let seen = Observations { scenarios: vec![ping], ..Observations::default() };
+    evaluate(&plan, &seen).remove(0).answer
+}
+
+#[test]
+fn roundtrip_ok_wants_each_iteration_acked_and_read_back() {
+    let good = roundtrips(|_| {});
+    assert_eq!((good.outcome(), good.covers()), (Outcome::Pass, "10 round trips"));
+    let late = roundtrips(|ping| ping.counts.received = 9);
+    assert_eq!((late.outcome(), late.actual()), (Outcome::Fail, "9 of 10 round trips"));
+    assert_eq!(late.message(), "1 acked and not read back in time");
+    let open = roundtrips(|ping| (ping.counts.acked, ping.counts.received, ping.counts.failed) = (9, 9, 1));
+    assert_eq!((open.outcome(), open.actual()), (Outcome::Inconclusive, "9 of 10 round trips"));
+    let unanswered = roundtrips(|ping| ping.counts.acked = 9);
+    assert_eq!(unanswered.outcome(), Outcome::Inconclusive, "read back, and never acked");
+    let altered = roundtrips(|ping| {
+        (ping.counts.acked, ping.counts.received) = (9, 9);
+        ping.uuids = Some((10, 1));
+    });
+    assert_eq!(altered.outcome(), Outcome::Fail);
+    let early = roundtrips(|ping| {
+        (ping.counts.sent, ping.counts.acked, ping.counts.received) = (5, 5, 5);
+        ping.ended = Ended::Timeout;
+    });
+    assert_eq!(early.outcome(), Outcome::Inconclusive);
+    let idle = roundtrips(|ping| ping.counts = Snapshot::default());
+    assert_eq!((idle.outcome(), idle.actual()), (Outcome::Inconclusive, "no data"));
+}
+
+#[test]
+fn endpoints_and_brokers_answer_for_what_was_asked() {
+    let mut seen = whole();
+    let broker = |reachable| BrokerSeen { broker: "a:1".to_owned(), reachable, ..BrokerSeen::default() };
+    seen.scenarios[2].brokers = vec![broker(true), broker(false)];
+    let some = ask(Ask::Reachable, None, &seen).answer;
+    assert_eq!(
+        (some.outcome(), some.actual(), some.message()),
+        (Outcome::Fail, "1 of 2 brokers", "a:1: not reached")
+    );
+    seen.scenarios[2].ended = Ended::Aborted;
+    assert_eq!(ask(Ask::Reachable, None, &seen).answer.outcome(), Outcome::Inconclusive);
+    seen.scenarios[2].brokers = vec![broker(true)];
+    assert_eq!(ask(Ask::Reachable, None, &seen).answer.covers(), "1 broker");
+
+    let file = scenario::load_text(Path::new("x.yaml"), ROUNDTRIPS, &LoadOptions::new(&|_| None)).unwrap();
+    let mut plan = plan::build(&file);
+    let mut look = scenario("look", "metrics", Snapshot::default(), (0, 1000));
+    let series = vec![("up".to_owned(), 1)];
+    look.scrape = Some(ScrapeSeen { requests: 2, ok: 2, with_body: 1, series, ..ScrapeSeen::default() });
+    let ping = scenario("ping", "roundtrip", Snapshot::default(), (0, 0));
+    let seen = Observations { scenarios: vec![ping, look], ..Observations::default() };
+    let mut judge = |it: Ask| {
+        plan.checks.truncate(1);
+        (plan.checks[0].ask, plan.checks[0].scenario) = (it, Some("look".to_owned()));
+        evaluate(&plan, &seen).remove(0).answer
+    };
+    let good = judge(Ask::HttpOk);
+    assert_eq!(
+        (good.outcome(), good.actual(), good.covers()),
+        (Outcome::Pass, "2 of 2 with HTTP 200", "2 requests")
+    );
+    assert_eq!(judge(Ask::NonEmpty).outcome(), Outcome::Fail);
+    assert_eq!(judge(Ask::SeriesPresent).message(), "missing: up");
+}
+
+/// What is seen where nothing is wrong, and a plan with a check of each kind: made once, for they take their time.
+static WHOLE: LazyLock<Observations> = LazyLock::new(whole);
+static EACH: LazyLock<Plan> = LazyLock::new(|| {
+    let at = |ask: &Ask| if matches!(ask, Ask::AllAcked { .. }) { "write" } else { "read" };
+    let asks = one_of_each();
+    plan(&asks.iter().map(|ask| (ask.kind(), ask.clone(), Some(at(ask)))).collect::<Vec<_>>())
+});
+
+fn ended() -> impl Strategy<Value = Ended> {
+    prop::sample::select(vec![
+        Ended::Done,
+        Ended::Done,
+        Ended::Timeout,
+        Ended::Idle,
+        Ended::Aborted,
+        Ended::Interrupted,
+        Ended::Skipped,
+        Ended::Failed,
+        Ended::Fatal,
+    ])
+}
+
+proptest! {
+    /// Whatever was seen: what was not observed whole does not pass, and what is healthy does not fail.
+    #[test]
+    fn no_check_passes_over_what_was_not_observed(
+        (write_ended, read_ended) in (ended(), ended()),
+        partitions in prop::collection::vec(
+            (0_u64..3, 0_u64..3, any::<bool>(), any::<bool>(), prop::option::of(0_usize..8)), 0..3),
+        (planned, unsent, failed, unknown) in (0_u64..4, 0_u64..2, 0_u64..2, 0_u64..2),
+        (sent, acked, received) in (0_u64..3, 0_u64..3, 0_u64..3),
+    ) {
+        const BAD: [Anomaly; 8] = [
+            Anomaly::Lost, Anomaly::Skipped, Anomaly::Unreadable, Anomaly::Corrupt, Anomaly::Misplaced,
+            Anomaly::Rewritten, Anomaly::Duplicate, Anomaly::Reordered,
+        ];
+        let mut seen = WHOLE.clone();
+        let like = seen.readings[0].clone();
+        seen.readings.clear();
+        let mut bad = false;
+        for (partition, (wanted, unread, complete, unaudited, anomaly)) in (0..).zip(&partitions) {
+            let unread = (*unread).min(*wanted);
+            let anomaly = anomaly.map(|at| BAD[at]);
+            bad |= anomaly.is_some();
+            let counts: Vec<(Anomaly, u64)> =
+                anomaly.map(|it| (it, 1)).into_iter().chain([(Anomaly::Unread, unread)]).collect();
+            seen.readings.push(Reading {
+                partition,
+                wanted: *wanted,
+                received: wanted - unread,
+                complete: *complete,
+                unaudited: *unaudited,
+                judgement: Some(judgement(&counts)),
+                ..like.clone()
+            });
+        }
+        let acked_of = planned.saturating_sub(unsent + failed + unknown);
+        account(&mut seen, Account {
+            planned: unsent + failed + unknown + acked_of,
+            unsent, failed, unknown,
+            sent: failed + unknown + acked_of,
+            acked: acked_of,
+            verified: acked_of,
+            ..Account::default()
+        });
+        seen.scenarios[0].ended = write_ended;
+        seen.scenarios[1].ended = read_ended;
+        seen.scenarios[0].counts.sent = sent;
+        seen.scenarios[0].counts.acked = acked;
+        seen.scenarios[1].counts.received = received;
+        let read_all = partitions.iter().all(|(wanted, unread, complete, ..)| *complete && unread.min(wanted) == &0);
+        let audited = partitions.iter().all(|(wanted, _, _, unaudited, _)| !unaudited || *wanted == 0);
+        let unacked = unsent + failed + unknown > 0 || planned == 0;
+        for result in evaluate(&EACH, &seen) {
+            let (it, answer) = (result.check.ask, result.answer);
+            let kind = it.kind();
+            if answer.outcome() == Outcome::Pass {
+                prop_assert!(!answer.covers().is_empty(), "{kind} covers nothing: {answer:?}");
+            }
+            let observed = match &it {
+                Ask::AllAcked { .. } => !unacked,
+                Ask::NoLoss | Ask::NoCorruption => read_all && audited && !partitions.is_empty(),
+                Ask::NoDuplicates { .. } | Ask::InOrder { .. } | Ask::OffsetsMonotonic => {
+                    read_all && !partitions.is_empty()
+                }
+                Ask::CountEquals { .. } | Ask::Continuity { .. } | Ask::Threshold { .. } => {
+                    read_ended == Ended::Done && (read_all || matches!(it, Ask::Continuity { .. }))
+                }
+                _ => !read_ended.could_not_work(),
+            };
+            if !observed {
+                prop_assert!(answer.outcome() != Outcome::Pass, "{kind} passes: {answer:?}");
+            }
+            let healthy = !bad && matches!(it, Ask::AllAcked { .. } | Ask::NoLoss | Ask::NoDuplicates { .. }
+                | Ask::NoCorruption | Ask::InOrder { .. } | Ask::OffsetsMonotonic);
+            if healthy {
+                prop_assert!(answer.outcome() != Outcome::Fail, "{kind} fails: {answer:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Producers and round trips against the embedded broker, with answers that it is made to give.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::shared::Shared;
+use crate::engine::{Live, Options, Stop, produce, roundtrip};
+use crate::ids::RunTag;
+use crate::kafka::{Code, Embedded, Waits};
+use crate::ledger::{Bound, SentLog};
+use crate::metrics::Counters;
+use crate::observe::Ended;
+use crate::plan;
+use crate::scenario::{self, LoadOptions};
+
+const PRODUCE: i16 = 0;
+
+/// What one scenario of one client came to.
+struct Came {
+    ended: Ended,
+    message: String,
+    /// sent, acked, failed, unknown, received
+    counts: [u64; 5],
+    log: SentLog,
+}
+
+/// Runs this scenario over a broker whose answers to Produce have these codes, in their order. A transport error comes after
+/// the broker has taken the request.
+async fn run(scenario: &str, codes: &[i32]) -> Came {
+    let embedded = Embedded::start(1, &[("t".into(), 1, 1)]).unwrap();
+    let file = format!(
+        "brokers: ['{}']\ntopics: [{{name: t, partitions: 1}}]\nscenarios:\n  it: {{topic: t, {scenario}}}\n",
+        embedded.bootstrap()[0]
+    );
+    let loaded = scenario::load_text(Path::new("x.yaml"), &file, &LoadOptions::new(&|_| None)).unwrap();
+    let plan = plan::build(&loaded);
+    let live = Arc::new(Live::new(&plan));
+    let options = Options {
+        run_id: "x".to_owned(),
+        run_tag: RunTag::from_bits(1),
+        folder: "x".into(),
+        stop: Stop::new(),
+        save_ledger: false,
+        saved: None,
+        waits: Waits::short(),
+    };
+    let shared = Arc::new(Shared::new(Arc::new(plan), options, live, None).unwrap());
+    embedded.push_errors(PRODUCE, &codes.iter().map(|code| Code(*code)).collect::<Vec<_>>());
+    let outcome = match scenario.contains("roundtrip") {
+        true => roundtrip::run(&shared, 0).await,
+        false => produce::run(&shared, 0).await,
+    };
+    let counters = &shared.live.metrics(0).counters;
+    let counts = [&counters.sent, &counters.acked, &counters.failed, &counters.unknown, &counters.received];
+    let mut logs: Vec<SentLog> = shared.take_sent().into_values().collect();
+    assert_eq!(logs.len(), 1);
+    Came {
+        ended: outcome.ended.unwrap(),
+        message: outcome.message.unwrap_or_default(),
+        counts: counts.map(Counters::get),
+        log: logs.remove(0),
+    }
+}
+
+/// One message each 100 ms, so that each is a batch of its own; but what is sent in the half second that librdkafka takes to get
+/// a producer id is one.
+const ONE_BY_ONE: &str = "type: produce, messages: 8, rate: 10/s";
+
+#[tokio::test]
+async fn what_goes_back_bounds_what_it_explains() {
+    let came = run(ONE_BY_ONE, &[0, 7, 3, 0]).await;
+    assert_eq!((came.ended, came.counts), (Ended::Done, [8, 8, 0, 0, 0]));
+    // The second one holds messages too that became due before it was sent again.
+    let (twice, all) = (came.log.repeats(), came.log.reorders());
+    assert!(twice.batches == 1 && (1..=3).contains(&twice.messages), "{twice:?}");
+    assert!(all.batches == 2 && all.messages > twice.messages, "{all:?}");
+    assert!((twice.messages..8).contains(&came.log.maybe_twice().len()), "{:?}", came.log.maybe_twice());
+}
+
+#[tokio::test]
+async fn what_goes_back_of_an_idempotent_producer_under_one_identity_explains_nothing() {
+    let came = run(&format!("{ONE_BY_ONE}, idempotence: true"), &[0, 7, 0]).await;
+    assert_eq!((came.ended, came.counts), (Ended::Done, [8, 8, 0, 0, 0]));
+    assert_eq!((came.log.reorders(), came.log.maybe_out_of_order().len()), (Bound::default(), 0));
+}
+
+#[tokio::test]
+async fn a_producer_that_is_given_up_ends_as_fatal_with_what_to_do() {
+    let came = run(&format!("{ONE_BY_ONE}, idempotence: true"), &[0, 45]).await;
+    assert_eq!(came.ended, Ended::Fatal, "{}", came.message);
+    assert!(came.counts[1] >= 1 && came.counts[0] < 8, "{:?}", came.counts);
+    assert_eq!(came.log.sent(), came.counts[0]);
+    for part in ["OUT_OF_ORDER_SEQUENCE_NUMBER", "idempotence: false"] {
+        assert!(came.message.contains(part), "{}", came.message);
+    }
+}
+
+#[tokio::test]
+async fn acks_without_a_place_are_counted_as_acks() {
+    let came = run(&format!("{ONE_BY_ONE}, idempotence: true"), &[0, 46, 0]).await;
+    assert_eq!((came.ended, came.counts), (Ended::Done, [8, 8, 0, 0, 0]));
+    let (placeless, placed) = (came.log.placeless().len(), came.log.acks().len());
+    assert!((1..8).contains(&placeless) && placeless + placed == 8, "{placeless} {placed}");
+}
+
+#[tokio::test]
+async fn a_round_trip_is_booked_like_any_other_message_and_its_warm_up_counts_for_nothing() {
+    let came =
+        run("type: roundtrip, iterations: 5, warmup: 2, iteration_timeout: 2s", &[0, 0, 0, 7, 0]).await;
+    assert_eq!((came.ended, came.counts), (Ended::Done, [5, 5, 0, 0, 5]), "{}", came.message);
+    assert_eq!((came.log.sent(), came.log.acks().len()), (7, 7));
+    assert_eq!(came.log.repeats(), Bound { messages: 1, batches: 1, lines_lost: false });
+}
+
+#[tokio::test]
+async fn a_round_trip_that_is_refused_or_left_open_is_not_acked() {
+    let came = run("type: roundtrip, iterations: 3, warmup: 0, iteration_timeout: 1s", &[10, 0, -1]).await;
+    assert_eq!((came.ended, came.counts), (Ended::Done, [3, 1, 1, 1, 1]), "{}", came.message);
+    assert_eq!((came.log.acks().len(), came.log.failures().len(), came.log.unknowns()), (1, 1, 1));
+}
+
+#[tokio::test]
+async fn a_producer_that_has_no_time_left_says_what_to_write() {
+    let refused_for_ever = vec![19; 1000];
+    let came = tokio::time::timeout(
+        Duration::from_secs(15),
+        run("type: produce, messages: 3, timeout: 1s", &refused_for_ever),
+    );
+    let came = came.await.unwrap();
+    assert_eq!((came.ended, came.counts[1]), (Ended::Timeout, 0));
+    assert!(came.message.contains("`timeout`"), "{}", came.message);
+}
