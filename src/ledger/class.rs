@@ -78,7 +78,7 @@ impl Judge<'_> {
         }
         let unreadable =
             |(_, pass): &(usize, &super::Pass<'_>)| pass.unreadable.is_some_and(|from| from <= acked);
-        if !view.seen_by_any(seq)
+        if !view.verified(seq)
             && let Some((pass, _)) = view.wanting(acked).find(unreadable)
         {
             return Class::Unreadable(pass);
@@ -92,7 +92,7 @@ impl Judge<'_> {
             };
         }
         let unreached =
-            |(at, pass): &(usize, &super::Pass<'_>)| pass.full && !pass.passed(acked) && !view.seen(*at, seq);
+            |(at, pass): &(usize, &super::Pass<'_>)| pass.full && !pass.passed(acked) && !view.there(*at, seq);
         if let Some((pass, _)) = view.wanting(acked).find(unreached) {
             return Class::Unread(pass);
         }

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use super::envelope::{Envelope, Kind, Opened};
 use super::runs::Run;
 use super::{
-    Case, Checked, Evidence, Observer, PartitionReads, Pass, Resent, SentLog, StreamInfo, Streams, judge,
+    Case, Checked, Evidence, Judged, Marker, Observer, PartitionReads, Pass, Resent, SentLog, StreamInfo,
+    Streams, judge,
 };
 use crate::anomaly::Anomaly;
 use crate::ids::{Identity, RunTag, StreamId};
@@ -153,4 +154,51 @@ fn a_record_whose_envelope_is_broken_is_shown() {
         "{}",
         lost[0].detail
     );
+}
+
+/// One stream's messages, as these passes found them.
+fn judged(log: SentLog, markers: &[Marker], passes: &[Pass<'_>]) -> Judged {
+    let sent = HashMap::from([(StreamId(0), log)]);
+    let streams = World::new().streams;
+    judge(&Case {
+        streams: &streams,
+        sent: &sent,
+        place: (0, 0),
+        ids: &[StreamId(0)],
+        passes,
+        excluded: &[],
+        markers,
+        reported_end: None,
+    })
+}
+
+/// Messages at these offsets, by sequence.
+fn found(messages: &[(i64, u64)]) -> PartitionReads {
+    let mut world = World::new();
+    messages.iter().for_each(|(offset, seq)| world.read(*offset, opened(*seq, true)));
+    world.reads
+}
+
+/// A pass that read to the end of the log.
+fn whole(observer: Observer, reads: &PartitionReads) -> Pass<'_> {
+    Pass { to_end: true, ..Pass::new(observer, reads, 0) }
+}
+
+#[test]
+fn a_copy_before_its_place_does_not_make_a_message_reached() {
+    let acked = || {
+        let mut log = SentLog::default();
+        let seq = log.next_seq();
+        log.acked(seq, 5, Resent::No);
+        log
+    };
+    let copy = found(&[(1, 0)]);
+    let stopped = || Pass::new(Observer::Reader(1), &copy, 0);
+    let account = judged(acked(), &[], &[stopped()]).accounts[&0];
+    assert_eq!((account.unread, account.unassigned), (1, 0));
+    let account = judged(acked(), &[], &[Pass { unreadable: Some(2), ..stopped() }]).accounts[&0];
+    assert_eq!((account.unreadable, account.unassigned), (1, 0));
+    let all = found(&[(1, 0), (5, 0)]);
+    let account = judged(acked(), &[], &[stopped(), whole(Observer::Audit, &all)]).accounts[&0];
+    assert_eq!((account.unread, account.verified), (1, 0));
 }

@@ -27,6 +27,11 @@ impl<'a> View<'a> {
         Self { id, scenario, log, passes, at, at_any }
     }
 
+    /// A pass read it at its acked offset.
+    pub(super) fn there(&self, pass: usize, seq: Seq) -> bool {
+        self.at[pass].contains(seq)
+    }
+
     /// A pass read it, at any offset.
     pub(super) fn seen(&self, pass: usize, seq: Seq) -> bool {
         self.passes[pass].reads.contains(self.id, seq)
