@@ -18,7 +18,7 @@ pub(super) enum Class {
     /// Not found by this re-read.
     Lost(usize),
     Unreadable(usize),
-    /// Not found by this pass, and found by a re-read.
+    /// Not found by this pass, and found by a fresh client: the audit or a re-read.
     Skipped(usize),
     /// Not reached by this pass.
     Unread(usize),
@@ -72,7 +72,7 @@ impl Judge<'_> {
         }
         let mut rechecks = passes.iter().enumerate().filter(|(_, pass)| pass.is_recheck());
         if let Some((pass, _)) =
-            rechecks.clone().find(|(at, pass)| pass.passed(acked) && !view.seen(*at, seq))
+            rechecks.find(|(at, pass)| pass.passed(acked) && !view.seen(*at, seq))
         {
             return Class::Lost(pass);
         }
@@ -85,7 +85,8 @@ impl Judge<'_> {
         }
         let without = |(at, pass): &(usize, &super::Pass<'_>)| pass.passed(acked) && !view.seen(*at, seq);
         if let Some((pass, _)) = view.wanting(acked).find(without) {
-            return if rechecks.any(|(at, _)| view.seen(at, seq)) {
+            let fresh = |at: usize| passes[at].observer.is_fresh() && view.there(at, seq);
+            return if (0..passes.len()).any(fresh) {
                 Class::Skipped(pass)
             } else {
                 Class::NotRechecked(pass)
@@ -113,7 +114,7 @@ impl Judge<'_> {
         }
         let found = copies.iter().any(|copies| *copies == 1);
         if let Some(pass) = (0..passes.len()).find(|at| !passes[*at].is_recheck() && absent(*at)) {
-            let again = |at: usize| passes[at].is_recheck() && copies[at] == 1;
+            let again = |at: usize| passes[at].observer.is_fresh() && copies[at] == 1;
             return if (0..passes.len()).any(again) {
                 Class::Skipped(pass)
             } else {
@@ -165,7 +166,7 @@ impl Judge<'_> {
             Class::Skipped(pass) => (
                 pass,
                 format!(
-                    "{} read past its offset without it, a re-read by a fresh client found it; {}",
+                    "{} read past its offset without it, a fresh client found it; {}",
                     passes[pass].observer.words(),
                     self.neighbours(view, pass, seq)
                 ),

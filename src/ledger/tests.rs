@@ -202,3 +202,11 @@ fn a_copy_before_its_place_does_not_make_a_message_reached() {
     let account = judged(acked(), &[], &[stopped(), whole(Observer::Audit, &all)]).accounts[&0];
     assert_eq!((account.unread, account.verified), (1, 0));
 }
+
+#[test]
+fn what_a_reader_passed_and_the_audit_found_is_skipped_without_a_re_read() {
+    let (reader, audit) = (found(&[(0, 0), (2, 2)]), found(&[(0, 0), (1, 1), (2, 2)]));
+    let passes = [whole(Observer::Reader(1), &reader), whole(Observer::Audit, &audit)];
+    let account = judged(World::new().acked(3).log, &[], &passes).accounts[&0];
+    assert_eq!((account.skipped, account.unread), (1, 0));
+}
