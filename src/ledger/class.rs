@@ -107,7 +107,8 @@ impl Judge<'_> {
         if let Some(twice) = copies.iter().position(|copies| *copies > 1) {
             return Class::Lost(twice);
         }
-        let whole = |pass: &super::Pass<'_>| pass.to_end && pass.wants(view.scenario, pass.start);
+        // It may lie anywhere: who did not begin at the log's start may have begun behind it.
+        let whole = |pass: &super::Pass<'_>| pass.to_end && pass.wants(view.scenario, 0);
         let absent = |at: usize| whole(&passes[at]) && copies[at] == 0;
         if let Some(pass) = (0..passes.len()).find(|at| passes[*at].is_recheck() && absent(*at)) {
             return Class::Lost(pass);
@@ -123,7 +124,7 @@ impl Judge<'_> {
         }
         let unreached = |at: &usize| {
             let pass = &passes[*at];
-            pass.full && !pass.to_end && copies[*at] == 0 && pass.wants(view.scenario, pass.start)
+            pass.full && !pass.to_end && copies[*at] == 0 && pass.wants(view.scenario, 0)
         };
         if let Some(pass) = (0..passes.len()).find(unreached) {
             return match passes[pass].unreadable {

@@ -210,3 +210,15 @@ fn what_a_reader_passed_and_the_audit_found_is_skipped_without_a_re_read() {
     let account = judged(World::new().acked(3).log, &[], &passes).accounts[&0];
     assert_eq!((account.skipped, account.unread), (1, 0));
 }
+
+#[test]
+fn a_reader_that_begins_later_misses_no_message_without_a_place() {
+    let mut log = World::new().acked(1).log;
+    let seq = log.next_seq();
+    log.acked_nowhere(seq, 1, Resent::No);
+    let (all, none) = (found(&[(0, 0), (1, 1)]), found(&[]));
+    let later = |observer| Pass { start: 5, ..whole(observer, &none) };
+    let passes = [whole(Observer::Reader(1), &all), later(Observer::Reader(2)), later(Observer::Recheck)];
+    let judged = judged(log, &[], &passes);
+    assert_eq!((judged.accounts[&0].verified, judged.accounts[&0].lost), (2, 0));
+}
