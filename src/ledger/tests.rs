@@ -222,3 +222,18 @@ fn a_reader_that_begins_later_misses_no_message_without_a_place() {
     let judged = judged(log, &[], &passes);
     assert_eq!((judged.accounts[&0].verified, judged.accounts[&0].lost), (2, 0));
 }
+
+#[test]
+fn each_reader_answers_for_what_it_saw_itself() {
+    let (all, half, gap) =
+        (found(&[(0, 0), (1, 1), (2, 2)]), found(&[(0, 0)]), found(&[(0, 0), (2, 2)]));
+    let half = Pass::new(Observer::Reader(2), &half, 0);
+    let passes =
+        [whole(Observer::Reader(1), &all), half, whole(Observer::Reader(3), &gap), whole(Observer::Recheck, &all)];
+    let judged = judged(World::new().acked(3).log, &[], &passes);
+    assert_eq!((judged.accounts[&0].skipped, judged.accounts[&0].unread), (1, 1));
+    let of = |reader: usize, anomaly| judged.readers[reader].judgement.counts[&anomaly].count;
+    assert_eq!((of(0, Anomaly::Skipped), of(0, Anomaly::Unread)), (0, 0));
+    assert_eq!((of(1, Anomaly::Skipped), of(1, Anomaly::Unread)), (0, 2));
+    assert_eq!((of(2, Anomaly::Skipped), of(2, Anomaly::Unread)), (1, 0));
+}
