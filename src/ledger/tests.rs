@@ -237,3 +237,16 @@ fn each_reader_answers_for_what_it_saw_itself() {
     assert_eq!((of(1, Anomaly::Skipped), of(1, Anomaly::Unread)), (0, 2));
     assert_eq!((of(2, Anomaly::Skipped), of(2, Anomaly::Unread)), (1, 0));
 }
+
+#[test]
+fn a_phantom_that_the_audit_saw_counts_for_each_reader() {
+    let mut log = SentLog::default();
+    let seq = log.next_seq();
+    log.failed(seq, Resent::No);
+    let (one, none) = (found(&[(0, 0)]), found(&[]));
+    let passes =
+        [whole(Observer::Reader(1), &one), whole(Observer::Reader(2), &none), whole(Observer::Audit, &one)];
+    let judged = judged(log, &[], &passes);
+    assert_eq!(judged.judgement.counts[&Anomaly::Phantom].count, 1);
+    assert!(judged.readers.iter().all(|reader| reader.judgement.counts[&Anomaly::Phantom].count == 1));
+}
