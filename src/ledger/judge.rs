@@ -247,8 +247,7 @@ impl Judge<'_> {
     fn markers(&mut self) {
         for marker in self.case.markers {
             let mut rechecks = self.case.passes.iter().filter(|pass| pass.is_recheck());
-            let seen = self.case.passes.iter().any(|pass| pass.reads.has_marker(*marker));
-            if seen || !rechecks.any(|pass| pass.passed(marker.offset)) {
+            if !rechecks.any(|pass| pass.passed(marker.offset) && !pass.reads.has_marker(*marker)) {
                 continue;
             }
             self.lost_markers += 1;

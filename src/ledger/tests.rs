@@ -250,3 +250,26 @@ fn a_phantom_that_the_audit_saw_counts_for_each_reader() {
     assert_eq!(judged.judgement.counts[&Anomaly::Phantom].count, 1);
     assert!(judged.readers.iter().all(|reader| reader.judgement.counts[&Anomaly::Phantom].count == 1));
 }
+
+#[test]
+fn an_end_marker_that_is_gone_after_it_was_read_is_lost() {
+    let marker = Marker { number: 4, offset: 1 };
+    let with_marker = |marked: bool| {
+        let mut world = World::new();
+        world.read(0, opened(0, true));
+        let identity = Identity { run: RUN, stream: StreamId(0), seq: marker.number };
+        let envelope = Envelope { kind: Kind::Fence, identity, due_us: 0 };
+        if marked {
+            world.read(marker.offset, Opened::Kaf6 { envelope, intact: true });
+        }
+        world.reads
+    };
+    let (before, after) = (with_marker(true), with_marker(false));
+    let recheck = |reads| Pass { passed_to: Some(2), ..Pass::new(Observer::Recheck, reads, 0) };
+    let lost = |again| {
+        let passes =
+            [whole(Observer::Reader(1), &before), whole(Observer::Audit, &after), recheck(again)];
+        judged(World::new().acked(1).log, &[marker], &passes).lost_markers
+    };
+    assert_eq!((lost(&before), lost(&after)), (0, 1));
+}
