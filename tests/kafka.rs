@@ -323,6 +323,7 @@ fn each_broker_is_asked_for_itself() {
     for broker in &brokers {
         let metadata = metadata::fetch_from(&client, broker, &["t", "none"], SOON).unwrap();
         assert_eq!(metadata.brokers.len(), 2);
+        assert!(metadata.controller.is_some());
         assert!(metadata.topic("t").unwrap().is_ready());
         assert_eq!(metadata.topic("none").unwrap().code, Code(3));
         assert!(metadata.answered_by.starts_with(broker.as_str()), "{metadata:?}");

@@ -55,6 +55,7 @@ impl<'a> Readings<'a> {
             let sum = sum.get_or_insert_default();
             sum.count += counts.count.max(by_others);
             sum.explained += counts.explained;
+            sum.undecided += counts.undecided;
         }
         sum
     }
@@ -238,13 +239,27 @@ pub(super) fn none_unexplained(case: &Case<'_>, anomaly: Anomaly, word: &str, st
     let readings = case.readings();
     let domain = readings.domain(case);
     let Some(counts) = readings.count(anomaly) else { return unmeasured(case, &expected) };
-    let found = counts.count + if strict { counts.explained } else { 0 };
+    let found = counts.count + if strict { counts.explained + counts.undecided } else { 0 };
+    let domain = domain.without(undecided(counts, word));
     let answer = Answer::pass_if(found == 0, expected, format!("{found} {word}"), domain);
     if counts.explained == 0 {
         return answer;
     }
     let verb = if strict { "counted since the check is strict" } else { "not counted" };
     answer.because(format!("{} more explained by a retry, {verb}", counts.explained))
+}
+
+/// That more were found, and that it is not known whether a retry explains them.
+pub(super) fn undecided(counts: Counts, word: &str) -> Option<Unknown> {
+    (counts.undecided > 0).then(|| {
+        Unknown::new(
+            format!(
+                "{} {word} that a retry may explain: the client did not report all of its retries",
+                counts.undecided
+            ),
+            "run it again, with a lower `rate` or fewer `clients`",
+        )
+    })
 }
 
 /// Nothing was measured: a reader that kaf6 added and that had nothing to read passes.

@@ -6,6 +6,7 @@ use super::answer::{Answer, Domain, Unknown};
 use super::case::Case;
 use super::check::{Check, Described};
 use super::count_equals::saw_nothing;
+use super::readings::undecided;
 use super::targets;
 use super::text::{as_f64, counted, span as in_words, trimmed};
 use crate::anomaly::Anomaly;
@@ -54,14 +55,18 @@ impl Threshold<'_> {
     fn of_anomaly(&self, case: &Case<'_>, anomaly: Anomaly) -> Answer {
         let text = &self.expr.text;
         let readings = case.readings();
-        let Some(count) = readings.count(anomaly).map(|counts| counts.count) else {
+        let Some(counts) = readings.count(anomaly) else {
             let unknown = Unknown::new(
                 format!("this run did not measure `{}` for `{}`", anomaly.name(), case.scenario.name),
                 "name a consumer of `from: run` as the `scenario`",
             );
             return Answer::inconclusive(text, "not measured", &unknown);
         };
-        let domain = readings.domain(case).without(readings.no_audit_for(anomaly));
+        let count = counts.count;
+        let domain = readings
+            .domain(case)
+            .without(readings.no_audit_for(anomaly))
+            .without(undecided(counts, anomaly.name()));
         if holds(self.expr, as_f64(count)) {
             return Answer::pass(text, count.to_string(), domain);
         }

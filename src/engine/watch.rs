@@ -38,9 +38,9 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, plan: &WatchPlan) ->
     let topics: Arc<[String]> = plan.topics.iter().map(|t| t.with_run_id(&shared.run_id)).collect();
     let mut watched = Watched::default();
     if shared.client_of(index).uses_sasl() {
-        watched.seen.unseen = vec![Aspect::TopicIds, Aspect::Controller];
+        watched.seen.unseen = vec![Aspect::TopicIds];
         shared.note(Note::hint(
-            "With SASL, `watch` asks through librdkafka, which reports neither topic ids nor the controller: their changes are not listed",
+            "With SASL, `watch` asks through librdkafka, which does not report topic ids: their changes are not listed",
         ));
     }
     let ended = loop {
@@ -131,25 +131,22 @@ fn look(client: &Client, broker: &str, topics: &[String]) -> (probe::Probe, Inst
     let names: Vec<&str> = topics.iter().map(String::as_str).collect();
     let client = client.with_brokers(&[broker.to_owned()]);
     let began = Instant::now();
-    let probe = if client.uses_sasl() {
-        ask_by_client(&client, broker, &names, began)
-    } else {
-        probe::probe(&client, broker, &names, began + LOOK)
-    };
+    let mut probe = probe::probe(&client, broker, &names, began + LOOK);
+    // The wire probe speaks no SASL: it ends behind the API versions.
+    if client.uses_sasl() && probe.stages.iter().all(|stage| stage.error.is_none()) {
+        let asked = Instant::now();
+        let left = (began + LOOK).saturating_duration_since(asked);
+        let (metadata, error) = match kafka::metadata::fetch_from(&client, broker, &names, left) {
+            Ok(metadata) => (Some(probed(metadata)), None),
+            Err(error) => (None, Some(error)),
+        };
+        probe.metadata = metadata;
+        probe.stages.push(probe::Stage { name: "metadata", took: asked.elapsed(), error });
+    }
     (probe, began, Instant::now())
 }
 
-/// The same by librdkafka, where a broker wants to know who asks: the wire probe speaks no SASL.
-fn ask_by_client(client: &Client, broker: &str, topics: &[&str], began: Instant) -> probe::Probe {
-    let (metadata, error) = match kafka::metadata::fetch_from(client, broker, topics, LOOK) {
-        Ok(metadata) => (Some(probed(metadata)), None),
-        Err(error) => (None, Some(error)),
-    };
-    let stages = vec![probe::Stage { name: "metadata", took: began.elapsed(), error }];
-    probe::Probe { broker: broker.to_owned(), stages, metadata, ..probe::Probe::default() }
-}
-
-/// What librdkafka tells of metadata: no topic ids, and no controller.
+/// What librdkafka reports of metadata: no topic ids.
 fn probed(metadata: kafka::Metadata) -> probe::ProbedMetadata {
     let brokers = metadata.brokers.into_iter().map(|b| (b.id, format!("{}:{}", b.host, b.port))).collect();
     let topics = metadata.topics.into_iter().map(|topic| probe::ProbedTopic {
@@ -158,7 +155,8 @@ fn probed(metadata: kafka::Metadata) -> probe::ProbedMetadata {
         code: topic.code,
         partitions: topic.partitions.into_iter().map(|p| (p.id, p.leader)).collect(),
     });
-    probe::ProbedMetadata { brokers, topics: topics.collect(), ..probe::ProbedMetadata::default() }
+    let (controller, topics) = (metadata.controller, topics.collect());
+    probe::ProbedMetadata { brokers, controller, topics, ..probe::ProbedMetadata::default() }
 }
 
 /// What all brokers said so far.

@@ -14,6 +14,8 @@ pub struct Metadata {
     pub topics: Vec<Topic>,
     /// The broker that answered, `host:port`.
     pub answered_by: String,
+    /// The controller's broker id; none where there is none, and in answers to those who do not ask for it.
+    pub controller: Option<i32>,
 }
 
 /// One broker.

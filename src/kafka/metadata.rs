@@ -35,7 +35,7 @@ pub fn fetch(client: &Client, topics: &[&str], timeout: Duration) -> Result<Meta
     Ok(only(result?, topics))
 }
 
-/// Asks one broker for what it knows of the cluster and of these topics, by a client that knows no other.
+/// Asks one broker for what it knows of the cluster, with its controller, and of these topics, by a client that knows no other.
 ///
 /// # Errors
 /// Why it did not answer in time, in librdkafka's words.
@@ -55,7 +55,8 @@ pub fn fetch_from(
             }
         })
         .map_err(|error| error.to_string())?;
-    let result = ask(&handle, None, Instant::now() + timeout);
+    let result = ask(&handle, None, Instant::now() + timeout)
+        .map(|metadata| Metadata { controller: handle.controller(), ..metadata });
     let_go(vec![handle], Duration::from_secs(1));
     let why = || last.lock().unwrap_or_else(PoisonError::into_inner).take();
     result.map(|metadata| only(metadata, topics)).map_err(|error| why().unwrap_or_else(|| error.to_string()))

@@ -18,7 +18,7 @@ pub(super) enum Class {
     /// Not found by this re-read.
     Lost(usize),
     Unreadable(usize),
-    /// Not found by this pass, and found by a re-read.
+    /// Not found by this pass, and found by a fresh client: the audit or a re-read.
     Skipped(usize),
     /// Not reached by this pass.
     Unread(usize),
@@ -26,6 +26,24 @@ pub(super) enum Class {
     NotRechecked(usize),
     Unassigned,
     Verified,
+}
+
+/// Whose passes a class is decided by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scope {
+    /// All of them.
+    Partition,
+    /// That of one reader, and those of fresh clients.
+    Reader(usize),
+}
+
+impl Scope {
+    fn holds(self, pass: usize, observer: Observer) -> bool {
+        match self {
+            Self::Partition => true,
+            Self::Reader(reader) => pass == reader || observer.is_fresh(),
+        }
+    }
 }
 
 impl Class {
@@ -58,63 +76,70 @@ impl Class {
 }
 
 impl Judge<'_> {
-    /// The class of a message that was acked at an offset: the first that fits.
-    pub(super) fn class(&self, view: &View<'_>, seq: Seq, acked: Offset) -> Class {
+    /// The class of a message that was acked at an offset, as these passes show it: the first that fits.
+    pub(super) fn class(&self, view: &View<'_>, seq: Seq, acked: Offset, scope: Scope) -> Class {
         let passes = self.case.passes;
+        let within = |at: &usize| scope.holds(*at, passes[*at].observer);
+        let all = || (0..passes.len()).filter(within);
+        let wanting = || view.wanting(acked).filter(|(at, _)| within(at));
+        let verified = all().any(|at| view.there(at, seq));
         if self.corrupt.contains(acked) {
             return Class::Corrupt;
         }
-        if let Some(pass) = view.misplaced_in(seq, acked) {
+        if let Some(pass) = all().find(|pass| view.misplaced_in(*pass, seq, acked)) {
             return Class::Misplaced(pass);
         }
-        if view.verified(seq) && self.rewritten.contains(acked) {
+        if verified && self.rewritten.contains(acked) {
             return Class::Rewritten;
         }
         let mut rechecks = passes.iter().enumerate().filter(|(_, pass)| pass.is_recheck());
         if let Some((pass, _)) =
-            rechecks.clone().find(|(at, pass)| pass.passed(acked) && !view.seen(*at, seq))
+            rechecks.find(|(at, pass)| pass.passed(acked) && !view.seen(*at, seq))
         {
             return Class::Lost(pass);
         }
         let unreadable =
             |(_, pass): &(usize, &super::Pass<'_>)| pass.unreadable.is_some_and(|from| from <= acked);
-        if !view.seen_by_any(seq)
-            && let Some((pass, _)) = view.wanting(acked).find(unreadable)
+        if !verified
+            && let Some((pass, _)) = wanting().find(unreadable)
         {
             return Class::Unreadable(pass);
         }
         let without = |(at, pass): &(usize, &super::Pass<'_>)| pass.passed(acked) && !view.seen(*at, seq);
-        if let Some((pass, _)) = view.wanting(acked).find(without) {
-            return if rechecks.any(|(at, _)| view.seen(at, seq)) {
+        if let Some((pass, _)) = wanting().find(without) {
+            let fresh = |at: usize| passes[at].observer.is_fresh() && view.there(at, seq);
+            return if all().any(fresh) {
                 Class::Skipped(pass)
             } else {
                 Class::NotRechecked(pass)
             };
         }
         let unreached =
-            |(at, pass): &(usize, &super::Pass<'_>)| pass.full && !pass.passed(acked) && !view.seen(*at, seq);
-        if let Some((pass, _)) = view.wanting(acked).find(unreached) {
+            |(at, pass): &(usize, &super::Pass<'_>)| pass.full && !pass.passed(acked) && !view.there(*at, seq);
+        if let Some((pass, _)) = wanting().find(unreached) {
             return Class::Unread(pass);
         }
-        if view.verified(seq) { Class::Verified } else { Class::Unassigned }
+        if verified { Class::Verified } else { Class::Unassigned }
     }
 
     /// The class of a message that was acked without an offset: verified where it is found exactly once.
-    pub(super) fn placeless(&self, view: &View<'_>, seq: Seq) -> Class {
+    pub(super) fn placeless(&self, view: &View<'_>, seq: Seq, scope: Scope) -> Class {
         let passes = self.case.passes;
+        let all = || (0..passes.len()).filter(|at| scope.holds(*at, passes[*at].observer));
         let copies: Vec<usize> = (0..passes.len()).map(|pass| view.copies(pass, seq)).collect();
-        if let Some(twice) = copies.iter().position(|copies| *copies > 1) {
+        if let Some(twice) = all().find(|at| copies[*at] > 1) {
             return Class::Lost(twice);
         }
-        let whole = |pass: &super::Pass<'_>| pass.to_end && pass.wants(view.scenario, pass.start);
+        // It may lie anywhere: who did not begin at the log's start may have begun behind it.
+        let whole = |pass: &super::Pass<'_>| pass.to_end && pass.wants(view.scenario, 0);
         let absent = |at: usize| whole(&passes[at]) && copies[at] == 0;
-        if let Some(pass) = (0..passes.len()).find(|at| passes[*at].is_recheck() && absent(*at)) {
+        if let Some(pass) = all().find(|at| passes[*at].is_recheck() && absent(*at)) {
             return Class::Lost(pass);
         }
-        let found = copies.iter().any(|copies| *copies == 1);
-        if let Some(pass) = (0..passes.len()).find(|at| !passes[*at].is_recheck() && absent(*at)) {
-            let again = |at: usize| passes[at].is_recheck() && copies[at] == 1;
-            return if (0..passes.len()).any(again) {
+        let found = all().any(|at| copies[at] == 1);
+        if let Some(pass) = all().find(|at| !passes[*at].is_recheck() && absent(*at)) {
+            let again = |at: usize| passes[at].observer.is_fresh() && copies[at] == 1;
+            return if all().any(again) {
                 Class::Skipped(pass)
             } else {
                 Class::NotRechecked(pass)
@@ -122,9 +147,9 @@ impl Judge<'_> {
         }
         let unreached = |at: &usize| {
             let pass = &passes[*at];
-            pass.full && !pass.to_end && copies[*at] == 0 && pass.wants(view.scenario, pass.start)
+            pass.full && !pass.to_end && copies[*at] == 0 && pass.wants(view.scenario, 0)
         };
-        if let Some(pass) = (0..passes.len()).find(unreached) {
+        if let Some(pass) = all().find(unreached) {
             return match passes[pass].unreadable {
                 Some(_) if !found => Class::Unreadable(pass),
                 _ => Class::Unread(pass),
@@ -165,7 +190,7 @@ impl Judge<'_> {
             Class::Skipped(pass) => (
                 pass,
                 format!(
-                    "{} read past its offset without it, a re-read by a fresh client found it; {}",
+                    "{} read past its offset without it, a fresh client found it; {}",
                     passes[pass].observer.words(),
                     self.neighbours(view, pass, seq)
                 ),

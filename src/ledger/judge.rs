@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::account::Account;
-use super::class::Class;
+use super::class::{Class, Scope};
 use super::evidence::{Counts, EVIDENCE, Evidence, Judgement, Observer};
 use super::pass::Pass;
 use super::rewrites::{Ranges, corrupt_ranges, rewritten};
@@ -134,7 +134,7 @@ impl Judge<'_> {
             }
             for run in view.log.placeless().runs() {
                 for seq in run.seq..run.end() {
-                    let class = self.placeless(view, seq);
+                    let class = self.placeless(view, seq, Scope::Partition);
                     self.book(view, class, seq, None, &mut account);
                 }
             }
@@ -158,7 +158,7 @@ impl Judge<'_> {
         }
         for seq in run.seq..run.end() {
             let offset = run.offset_of(seq);
-            let class = self.class(view, seq, offset);
+            let class = self.class(view, seq, offset, Scope::Partition);
             self.book(view, class, seq, Some(offset), account);
         }
     }
@@ -180,26 +180,46 @@ impl Judge<'_> {
                 self.show(evidence);
             }
         }
-        for ReaderVerdict { pass, judgement, wanted } in &mut self.readers {
-            let reader = &self.case.passes[*pass];
+        for at in 0..self.readers.len() {
+            let reader = &self.case.passes[self.readers[at].pass];
             // Those with offsets are counted by run.
-            *wanted += u64::from(acked.is_none() && reader.wants(view.scenario, reader.start));
-            let place = acked.unwrap_or(reader.start);
-            if !reader.wants(view.scenario, place) {
-                continue;
-            }
-            let reached = view.seen(*pass, seq) || acked.map_or(reader.to_end, |place| reader.passed(place));
-            let anomaly = if reached {
-                class.anomaly()
-            } else if reader.unreadable.is_some_and(|from| from <= place) {
-                Some(Anomaly::Unreadable)
-            } else {
-                reader.full.then_some(Anomaly::Unread)
-            };
-            if let Some(anomaly) = anomaly {
-                judgement.add(anomaly, 1);
+            let wanted = acked.is_none() && reader.wants(view.scenario, reader.start);
+            self.readers[at].wanted += u64::from(wanted);
+            if let Some(anomaly) = self.of_reader(self.readers[at].pass, view, class, seq, acked) {
+                self.readers[at].judgement.add(anomaly, 1);
             }
         }
+    }
+
+    /// What a message is in the eyes of one reader that was to find it: what it did not reach is its own; of what it reached,
+    /// fresh clients may know more, and other readers do not.
+    fn of_reader(
+        &self,
+        number: usize,
+        view: &View<'_>,
+        class: Class,
+        seq: Seq,
+        acked: Option<Offset>,
+    ) -> Option<Anomaly> {
+        let reader = &self.case.passes[number];
+        let place = acked.unwrap_or(reader.start);
+        if !reader.wants(view.scenario, place) {
+            return None;
+        }
+        let reached = view.seen(number, seq) || acked.map_or(reader.to_end, |place| reader.passed(place));
+        if !reached {
+            let unreadable = reader.unreadable.is_some_and(|from| from <= place);
+            return if unreadable { Some(Anomaly::Unreadable) } else { reader.full.then_some(Anomaly::Unread) };
+        }
+        if self.readers.len() == 1 {
+            return class.anomaly();
+        }
+        let scope = Scope::Reader(number);
+        let own = match acked {
+            Some(offset) => self.class(view, seq, offset, scope),
+            None => self.placeless(view, seq, scope),
+        };
+        own.anomaly()
     }
 
     fn unknowns(&self, view: &View<'_>, account: &mut Account) {
@@ -227,8 +247,7 @@ impl Judge<'_> {
     fn markers(&mut self) {
         for marker in self.case.markers {
             let mut rechecks = self.case.passes.iter().filter(|pass| pass.is_recheck());
-            let seen = self.case.passes.iter().any(|pass| pass.reads.has_marker(*marker));
-            if seen || !rechecks.any(|pass| pass.passed(marker.offset)) {
+            if !rechecks.any(|pass| pass.passed(marker.offset) && !pass.reads.has_marker(*marker)) {
                 continue;
             }
             self.lost_markers += 1;

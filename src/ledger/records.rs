@@ -1,6 +1,8 @@
 //! Anomalies of records rather than of messages: altered, of another partition, foreign, at two times something else,
 //! out of the order of offsets, above the reported end.
 
+use std::collections::BTreeSet;
+
 use super::evidence::{EVIDENCE, Evidence, Observer};
 use super::judge::{Judge, ReaderVerdict};
 use super::pass::Pass;
@@ -148,16 +150,15 @@ impl Judge<'_> {
         for ReaderVerdict { judgement, .. } in &mut self.readers {
             judgement.counts.insert(Anomaly::WatermarkLie, counts);
         }
-        let mut shown = None;
+        let mut shown = BTreeSet::new();
         let each = found.iter().flat_map(|held| {
             (0..held.len)
                 .map(move |at| (held.offset + at.cast_signed(), held.message.map(|(id, seq)| (id, seq + at))))
         });
         for (offset, message) in each.take(EVIDENCE * 4) {
-            if shown == Some(offset) {
+            if !shown.insert(offset) {
                 continue;
             }
-            shown = Some(offset);
             self.show(Evidence {
                 offset: Some(offset),
                 message,

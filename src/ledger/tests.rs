@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use super::envelope::{Envelope, Kind, Opened};
 use super::runs::Run;
 use super::{
-    Case, Checked, Evidence, Observer, PartitionReads, Pass, Resent, SentLog, StreamInfo, Streams, judge,
+    Case, Checked, Evidence, Judged, Marker, Observer, PartitionReads, Pass, Resent, SentLog, StreamInfo,
+    Streams, judge,
 };
 use crate::anomaly::Anomaly;
 use crate::ids::{Identity, RunTag, StreamId};
@@ -153,4 +154,122 @@ fn a_record_whose_envelope_is_broken_is_shown() {
         "{}",
         lost[0].detail
     );
+}
+
+/// One stream's messages, as these passes found them.
+fn judged(log: SentLog, markers: &[Marker], passes: &[Pass<'_>]) -> Judged {
+    let sent = HashMap::from([(StreamId(0), log)]);
+    let streams = World::new().streams;
+    judge(&Case {
+        streams: &streams,
+        sent: &sent,
+        place: (0, 0),
+        ids: &[StreamId(0)],
+        passes,
+        excluded: &[],
+        markers,
+        reported_end: None,
+    })
+}
+
+/// Messages at these offsets, by sequence.
+fn found(messages: &[(i64, u64)]) -> PartitionReads {
+    let mut world = World::new();
+    messages.iter().for_each(|(offset, seq)| world.read(*offset, opened(*seq, true)));
+    world.reads
+}
+
+/// A pass that read to the end of the log.
+fn whole(observer: Observer, reads: &PartitionReads) -> Pass<'_> {
+    Pass { to_end: true, ..Pass::new(observer, reads, 0) }
+}
+
+#[test]
+fn a_copy_before_its_place_does_not_make_a_message_reached() {
+    let acked = || {
+        let mut log = SentLog::default();
+        let seq = log.next_seq();
+        log.acked(seq, 5, Resent::No);
+        log
+    };
+    let copy = found(&[(1, 0)]);
+    let stopped = || Pass::new(Observer::Reader(1), &copy, 0);
+    let account = judged(acked(), &[], &[stopped()]).accounts[&0];
+    assert_eq!((account.unread, account.unassigned), (1, 0));
+    let account = judged(acked(), &[], &[Pass { unreadable: Some(2), ..stopped() }]).accounts[&0];
+    assert_eq!((account.unreadable, account.unassigned), (1, 0));
+    let all = found(&[(1, 0), (5, 0)]);
+    let account = judged(acked(), &[], &[stopped(), whole(Observer::Audit, &all)]).accounts[&0];
+    assert_eq!((account.unread, account.verified), (1, 0));
+}
+
+#[test]
+fn what_a_reader_passed_and_the_audit_found_is_skipped_without_a_re_read() {
+    let (reader, audit) = (found(&[(0, 0), (2, 2)]), found(&[(0, 0), (1, 1), (2, 2)]));
+    let passes = [whole(Observer::Reader(1), &reader), whole(Observer::Audit, &audit)];
+    let account = judged(World::new().acked(3).log, &[], &passes).accounts[&0];
+    assert_eq!((account.skipped, account.unread), (1, 0));
+}
+
+#[test]
+fn a_reader_that_begins_later_misses_no_message_without_a_place() {
+    let mut log = World::new().acked(1).log;
+    let seq = log.next_seq();
+    log.acked_nowhere(seq, 1, Resent::No);
+    let (all, none) = (found(&[(0, 0), (1, 1)]), found(&[]));
+    let later = |observer| Pass { start: 5, ..whole(observer, &none) };
+    let passes = [whole(Observer::Reader(1), &all), later(Observer::Reader(2)), later(Observer::Recheck)];
+    let judged = judged(log, &[], &passes);
+    assert_eq!((judged.accounts[&0].verified, judged.accounts[&0].lost), (2, 0));
+}
+
+#[test]
+fn each_reader_answers_for_what_it_saw_itself() {
+    let (all, half, gap) =
+        (found(&[(0, 0), (1, 1), (2, 2)]), found(&[(0, 0)]), found(&[(0, 0), (2, 2)]));
+    let half = Pass::new(Observer::Reader(2), &half, 0);
+    let passes =
+        [whole(Observer::Reader(1), &all), half, whole(Observer::Reader(3), &gap), whole(Observer::Recheck, &all)];
+    let judged = judged(World::new().acked(3).log, &[], &passes);
+    assert_eq!((judged.accounts[&0].skipped, judged.accounts[&0].unread), (1, 1));
+    let of = |reader: usize, anomaly| judged.readers[reader].judgement.counts[&anomaly].count;
+    assert_eq!((of(0, Anomaly::Skipped), of(0, Anomaly::Unread)), (0, 0));
+    assert_eq!((of(1, Anomaly::Skipped), of(1, Anomaly::Unread)), (0, 2));
+    assert_eq!((of(2, Anomaly::Skipped), of(2, Anomaly::Unread)), (1, 0));
+}
+
+#[test]
+fn a_phantom_that_the_audit_saw_counts_for_each_reader() {
+    let mut log = SentLog::default();
+    let seq = log.next_seq();
+    log.failed(seq, Resent::No);
+    let (one, none) = (found(&[(0, 0)]), found(&[]));
+    let passes =
+        [whole(Observer::Reader(1), &one), whole(Observer::Reader(2), &none), whole(Observer::Audit, &one)];
+    let judged = judged(log, &[], &passes);
+    assert_eq!(judged.judgement.counts[&Anomaly::Phantom].count, 1);
+    assert!(judged.readers.iter().all(|reader| reader.judgement.counts[&Anomaly::Phantom].count == 1));
+}
+
+#[test]
+fn an_end_marker_that_is_gone_after_it_was_read_is_lost() {
+    let marker = Marker { number: 4, offset: 1 };
+    let with_marker = |marked: bool| {
+        let mut world = World::new();
+        world.read(0, opened(0, true));
+        let identity = Identity { run: RUN, stream: StreamId(0), seq: marker.number };
+        let envelope = Envelope { kind: Kind::Fence, identity, due_us: 0 };
+        if marked {
+            world.read(marker.offset, Opened::Kaf6 { envelope, intact: true });
+        }
+        world.reads
+    };
+    let (before, after) = (with_marker(true), with_marker(false));
+    let recheck = |reads| Pass { passed_to: Some(2), ..Pass::new(Observer::Recheck, reads, 0) };
+    let lost = |again| {
+        let passes =
+            [whole(Observer::Reader(1), &before), whole(Observer::Audit, &after), recheck(again)];
+        judged(World::new().acked(1).log, &[marker], &passes).lost_markers
+    };
+    assert_eq!((lost(&before), lost(&after)), (0, 1));
 }

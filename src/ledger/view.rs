@@ -27,6 +27,11 @@ impl<'a> View<'a> {
         Self { id, scenario, log, passes, at, at_any }
     }
 
+    /// A pass read it at its acked offset.
+    pub(super) fn there(&self, pass: usize, seq: Seq) -> bool {
+        self.at[pass].contains(seq)
+    }
+
     /// A pass read it, at any offset.
     pub(super) fn seen(&self, pass: usize, seq: Seq) -> bool {
         self.passes[pass].reads.contains(self.id, seq)
@@ -35,11 +40,6 @@ impl<'a> View<'a> {
     /// Any pass did.
     pub(super) fn seen_by_any(&self, seq: Seq) -> bool {
         (0..self.passes.len()).any(|pass| self.seen(pass, seq))
-    }
-
-    /// Any pass read it at its acked offset.
-    pub(super) fn verified(&self, seq: Seq) -> bool {
-        self.at_any.contains(seq)
     }
 
     /// Each pass that was to read these messages read all of them at their acked offsets: the usual case, seen at once.
@@ -54,10 +54,8 @@ impl<'a> View<'a> {
     }
 
     /// A pass read past its acked offset and found it at other offsets only.
-    pub(super) fn misplaced_in(&self, seq: Seq, acked: Offset) -> Option<usize> {
-        (0..self.passes.len()).find(|pass| {
-            self.passes[*pass].passed(acked) && !self.at[*pass].contains(seq) && self.seen(*pass, seq)
-        })
+    pub(super) fn misplaced_in(&self, pass: usize, seq: Seq, acked: Offset) -> bool {
+        self.passes[pass].passed(acked) && !self.there(pass, seq) && self.seen(pass, seq)
     }
 
     /// It was sent, and neither acked nor failed.

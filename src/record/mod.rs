@@ -3,13 +3,11 @@
 //! All that reports are rendered from; holds nothing of the engine.
 
 pub mod account;
-mod readback;
 mod status;
 #[cfg(test)]
 mod tests;
 mod verdict;
 
-pub use readback::is_readback;
 pub use status::Status;
 
 use std::sync::Arc;

@@ -3,7 +3,6 @@
 //! Owns the status rule. A reason that is no broken promise ends with what to write in the scenario file.
 
 use super::account::{advice, broken, sentence};
-use super::readback::is_readback;
 use super::status::Status;
 use crate::checks::{self, CheckResult, Outcome};
 use crate::ledger::{Account, Accounts, Markers};
@@ -56,11 +55,8 @@ fn failures(results: &[CheckResult], seen: &Observations, trusted: bool) -> Vec<
 
 /// The broken classes that failed checks of these types report.
 fn reported_by(kinds: &[&str]) -> Vec<&'static str> {
-    let classes: [(&str, &[&str]); 2] = [
-        ("no_loss", &["lost", "unreadable", "skipped"]),
-        ("no_corruption", &["corrupt", "misplaced", "rewritten"]),
-    ];
-    classes.into_iter().filter(|(kind, _)| kinds.contains(kind)).flat_map(|(_, them)| them).copied().collect()
+    let kinds = ["no_loss", "no_corruption"].into_iter().filter(|kind| kinds.contains(kind));
+    kinds.flat_map(checks::anomalies_of).map(|anomaly| anomaly.name()).collect()
 }
 
 /// What keeps a run without failures from passing.
@@ -77,14 +73,18 @@ fn doubts(plan: &Plan, results: &[CheckResult], seen: &Observations) -> Vec<Stri
     // Several scenarios mostly fail for one reason; the first says it.
     why.extend(idle.first().cloned());
     why.extend(seen.crashed.iter().cloned());
-    why.extend(plan.scenarios.iter().zip(&seen.scenarios).filter_map(|(plan, seen)| early_end(plan, seen)));
+    let pairs = plan.scenarios.iter().zip(&seen.scenarios);
+    let (early, ends): (Vec<&str>, Vec<String>) =
+        pairs.filter_map(|(plan, seen)| Some((seen.name.as_str(), early_end(plan, seen)?))).unzip();
+    why.extend(ends);
     let unproven = checks::unproven(plan, seen);
     why.extend(unproven.iter().map(checks::Unproven::reason));
     // Where a scenario could not work, its messages are missing for that reason.
     let account = seen.accounts.as_ref().filter(|_| idle.is_empty()).and_then(|them| open(plan, them));
-    let open = with(results, Outcome::Inconclusive);
-    let open: Vec<String> =
-        if account.is_some() { open.map(briefly).collect() } else { open.map(describe).collect() };
+    let is_said = |result: &CheckResult| repeats(result, &early, account.is_some());
+    let open: Vec<String> = with(results, Outcome::Inconclusive)
+        .map(|result| if is_said(result) { result.check.name.clone() } else { describe(result) })
+        .collect();
     why.extend(account);
     let count = format!("{} of {} checks could not be judged", open.len(), results.len());
     if !open.is_empty() && !unproven.is_empty() {
@@ -113,7 +113,7 @@ fn early_end(plan: &ScenarioPlan, seen: &ScenarioSeen) -> Option<String> {
     }
     // Without a limit, records of others never come to an end: a timeout is the normal one.
     let endless = matches!(&plan.work, Work::Consume(it) if it.from == From::Any && it.limit.is_none());
-    let readback = is_readback(&seen.name);
+    let readback = matches!(&plan.work, Work::Consume(it) if it.readback);
     let (what, write) = match seen.ended {
         Ended::Timeout | Ended::Idle if endless => return None,
         Ended::Timeout if readback => {
@@ -159,12 +159,12 @@ fn describe(result: &CheckResult) -> String {
     format!("{} ({detail})", result.check.name)
 }
 
-/// A check beside the open account: those that repeat it are named only.
-fn briefly(result: &CheckResult) -> String {
-    match result.check.ask.kind() {
-        "all_acked" | "no_loss" => result.check.name.clone(),
-        _ => describe(result),
-    }
+/// Whether the answer of a check repeats what the reason says already: the open account, or the early end of a scenario.
+fn repeats(result: &CheckResult, early: &[&str], account_is_open: bool) -> bool {
+    let of_account = matches!(result.check.ask.kind(), "all_acked" | "no_loss");
+    let message = result.answer.message();
+    (account_is_open && of_account)
+        || early.iter().any(|name| message.contains(&format!("scenario `{name}`")))
 }
 
 fn list(items: &[String]) -> String {

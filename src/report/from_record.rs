@@ -15,7 +15,8 @@ use super::summary::{
 use crate::checks::{self, Outcome};
 use crate::metrics::Timeline;
 use crate::observe::{Cut, Level, Observations, ScenarioSeen};
-use crate::record::{RunRecord, Status, is_readback};
+use crate::plan::Work;
+use crate::record::{RunRecord, Status};
 use crate::scenario::Position;
 
 /// Histogram buckets for each doubling of the latency.
@@ -43,9 +44,11 @@ pub fn summarize(record: &RunRecord) -> Summary {
             .iter()
             .enumerate()
             .map(|(index, s)| {
-                let written = plan.scenarios.get(index).filter(|_| !is_readback(&s.name));
-                let position = written.map(|written| position(&written.position));
-                (s.name.clone(), ScenarioSummary { position, ..scenario(s) })
+                let plan = plan.scenarios.get(index);
+                // A reader that kaf6 added is nowhere in the file.
+                let implicit = plan.is_some_and(|it| matches!(&it.work, Work::Consume(it) if it.readback));
+                let position = plan.filter(|_| !implicit).map(|it| position(&it.position));
+                (s.name.clone(), ScenarioSummary { implicit, position, ..scenario(s) })
             })
             .collect(),
         checks: checks::worst(&record.results).into_iter().map(|(n, o)| (n.to_owned(), outcome(o))).collect(),
@@ -132,7 +135,7 @@ fn scenario(seen: &ScenarioSeen) -> ScenarioSummary {
     ScenarioSummary {
         kind: seen.kind.to_owned(),
         ended: seen.ended.name().to_owned(),
-        implicit: is_readback(&seen.name),
+        implicit: false,
         position: None,
         sent: (sends || attempts).then_some(counts.sent),
         acked: sends.then_some(counts.acked),
@@ -175,6 +178,7 @@ fn check_rows(record: &RunRecord) -> Vec<CheckRow> {
             expected: result.answer.expected().to_owned(),
             actual: result.answer.actual().to_owned(),
             message: result.answer.message().to_owned(),
+            covers: result.answer.covers().to_owned(),
             scenario: result.scenario.clone(),
             implicit: result.check.implicit,
             position: position(&result.check.position),

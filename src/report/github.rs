@@ -419,6 +419,7 @@ mod tests {
             expected: "0 lost".into(),
             actual: "3 lost".into(),
             message: "100%\n::error::x".into(),
+            covers: String::new(),
             scenario: Some("read".into()),
             implicit: false,
             position: PositionSummary { file: "/w/a,b:c.yaml".into(), line: 7, column: 5 },

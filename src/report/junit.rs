@@ -180,6 +180,7 @@ fn details(run: &Summary, row: &CheckRow) -> String {
     line("expected", &row.expected);
     line("actual", &row.actual);
     line("message", &row.message);
+    line("covers", &row.covers);
     line("at", &format!("{}:{}:{}", row.position.file, row.position.line, row.position.column));
     line("run", &format!("{} (tag {})", run.run_id, run.run_tag));
     for anomaly in anomalies_of(row) {

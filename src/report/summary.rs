@@ -280,6 +280,9 @@ pub struct CheckRow {
     pub actual: String,
     /// In words, where expected and actual do not say it all; empty elsewhere.
     pub message: String,
+    /// What the answer is about: these messages, this span of time; absent where it did not get that far.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub covers: String,
     /// The scenario that it was put to.
     pub scenario: Option<String>,
     /// Added by kaf6 without being asked.

@@ -97,6 +97,7 @@ fn row(name: &str, kind: &str, result: CheckOutcome, expected: &str, actual: &st
         expected: expected.to_owned(),
         actual: actual.to_owned(),
         message: String::new(),
+        covers: String::new(),
         scenario: None,
         implicit: false,
         position: PositionSummary { file: String::new(), line, column: 5 },
@@ -315,6 +316,7 @@ pub fn pass() -> Summary {
     ]);
     let mut rows = vec![row("delivered_all", "count_equals", CheckOutcome::Pass, "1000", "1000", 29)];
     rows[0].scenario = Some("consumer".to_owned());
+    rows[0].covers = "1,000 acked messages in 1 partition".to_owned();
     for kind in ["no_loss", "no_duplicates", "no_corruption", "in_order", "offsets_monotonic"] {
         rows.push(implicit(kind, CheckOutcome::Pass, "0", "consumer", 20));
     }
@@ -955,6 +957,7 @@ pub fn hostile() -> Summary {
         row.kind = evil();
         row.expected = evil();
         row.actual = evil();
+        row.covers = evil();
         row.position.line = usize::MAX;
     }
     s.checks = IndexMap::from([(evil(), CheckOutcome::Fail)]);

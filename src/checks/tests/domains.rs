@@ -51,7 +51,9 @@ fn one_of_each() -> Vec<Ask> {
 fn judgement(counts: &[(Anomaly, u64)]) -> Judgement {
     let mut all: std::collections::BTreeMap<Anomaly, Counts> =
         Anomaly::ALL.into_iter().map(|anomaly| (anomaly, Counts::default())).collect();
-    all.extend(counts.iter().map(|(anomaly, count)| (*anomaly, Counts { count: *count, explained: 0 })));
+    all.extend(
+        counts.iter().map(|(anomaly, count)| (*anomaly, Counts { count: *count, ..Counts::default() })),
+    );
     Judgement { counts: all, evidence: Vec::new() }
 }
 
@@ -174,6 +176,25 @@ fn no_loss_counts_what_is_lost_skipped_and_unreadable() {
     seen.accounts.as_mut().unwrap().markers.lost = 1;
     let marker = reader(&Ask::NoLoss, &seen);
     assert_eq!((marker.outcome(), marker.actual()), (Outcome::Fail, "0 lost, 1 end marker lost"));
+}
+
+#[test]
+fn what_a_retry_may_explain_is_open_unless_the_check_is_strict() {
+    let mut seen = whole();
+    let counts = Counts { undecided: 3, ..Counts::default() };
+    let repeats = [Anomaly::Duplicate, Anomaly::Reordered];
+    seen.readings[0].judgement.as_mut().unwrap().counts.extend(repeats.map(|anomaly| (anomaly, counts)));
+    for (it, strict) in [
+        (Ask::NoDuplicates { strict: false }, Ask::NoDuplicates { strict: true }),
+        (Ask::InOrder { strict: false }, Ask::InOrder { strict: true }),
+    ] {
+        let open = reader(&it, &seen);
+        assert_eq!(open.outcome(), Outcome::Inconclusive);
+        assert!(open.message().contains("that a retry may explain"), "{open:?}");
+        assert_eq!(reader(&strict, &seen).outcome(), Outcome::Fail);
+    }
+    let none = threshold(Metric::Anomaly(Anomaly::Duplicate), Op::Equal, 0.0, None);
+    assert_eq!(reader(&none, &seen).outcome(), Outcome::Inconclusive);
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn steps(
         Connection::plain(stream, deadline)
     };
     probe.apis = staged(probe, "api_versions", || requests::api_versions(&mut connection))?;
-    if tls::sasl(client) {
+    if client.uses_sasl() {
         return Err("the probe does no SASL".into());
     }
     let apis = probe.apis.clone();
@@ -76,7 +76,7 @@ pub fn probe_fetch(
     offset: Offset,
     deadline: Instant,
 ) -> Result<FetchProbe, NoFetch> {
-    if tls::sasl(client) {
+    if client.uses_sasl() {
         return Err(NoFetch::Sasl);
     }
     let mut last = "there is no broker to ask".to_owned();

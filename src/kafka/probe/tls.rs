@@ -34,11 +34,6 @@ pub(super) fn wanted(client: &Client) -> bool {
     matches!(protocol(client).as_str(), "ssl" | "sasl_ssl")
 }
 
-/// Whether the client's settings ask for SASL.
-pub(super) fn sasl(client: &Client) -> bool {
-    protocol(client).starts_with("sasl_")
-}
-
 /// Speaks TLS with a broker.
 pub(super) fn handshake(
     client: &Client,

@@ -34,6 +34,13 @@ impl Handle {
         }
     }
 
+    /// The controller's broker id as the last metadata gave it.
+    pub(crate) fn controller(&self) -> Option<i32> {
+        // SAFETY: the client is alive. Without a timeout it returns what is known, and -1 for none.
+        let id = unsafe { sys::rd_kafka_controllerid(self.as_ptr(), 0) };
+        (id >= 0).then_some(id)
+    }
+
     /// ListOffsets: the log's first offset and its end.
     pub(crate) fn watermarks(
         &self,
@@ -142,6 +149,6 @@ unsafe fn copy_metadata(raw: &sys::rd_kafka_metadata) -> Metadata {
                 partitions,
             });
         }
-        Metadata { brokers, topics, answered_by: text(raw.orig_broker_name) }
+        Metadata { brokers, topics, answered_by: text(raw.orig_broker_name), controller: None }
     }
 }

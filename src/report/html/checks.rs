@@ -13,6 +13,8 @@ pub(super) struct Check {
     pub name: String,
     pub kind: String,
     pub implicit: bool,
+    /// What the answer is about.
+    pub covers: String,
     pub scenario: Option<String>,
     pub expected: String,
     pub actual: String,
@@ -33,6 +35,7 @@ pub(super) fn checks(run: &Summary) -> Vec<Check> {
             name: row.name.clone(),
             kind: row.kind.clone(),
             implicit: row.implicit,
+            covers: row.covers.clone(),
             scenario: row.scenario.clone(),
             expected: row.expected.clone(),
             actual: row.actual.clone(),

@@ -312,7 +312,7 @@ fn decide(
         found.end += width;
     }
     let Some(found) = state.partition(topic, partition) else { return Decision::Never };
-    if write || acked {
+    if write || (acked && !drops && !never) {
         found.remember(&batch, end);
     }
     for (bytes, width) in behind {

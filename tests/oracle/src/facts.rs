@@ -38,6 +38,7 @@ struct Produced {
     topic: String,
     partition: i32,
     acks: i16,
+    producer_id: i64,
     records: Vec<Stored>,
     stored: Vec<(i32, i64)>,
     code: Option<i16>,
@@ -164,7 +165,9 @@ impl Facts {
                     .did
                     .iter()
                     .any(|did| matches!(did.as_str(), "flip_on_write" | "strip_header" | "drop_record"));
-                let success = batch.code.is_some_and(|code| code == 0 || code == 46);
+                // librdkafka takes 46 for an ack from idempotent producers alone; to others it is an error like any.
+                let success =
+                    batch.code.is_some_and(|code| code == 0 || (code == 46 && batch.producer_id >= 0));
                 if batch.acks != 0
                     && success
                     && let Some(answered) = batch.answered_us
