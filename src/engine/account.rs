@@ -7,7 +7,7 @@ use crate::checks;
 use crate::ids::Partition;
 use crate::ledger::{Account, Accounts, Judged, Markers, PartitionAccount, ScenarioAccount};
 use crate::metrics::Counters;
-use crate::plan::{Acks, Plan, ProducePlan, Work};
+use crate::plan::{ProducePlan, Work};
 
 /// Adds the accounts of all partitions up; none where nothing of the file sends.
 pub(super) fn accounts(
@@ -34,7 +34,7 @@ pub(super) fn accounts(
         };
         account.planned = planned(shared, scenario, handed_over);
         account.unsent = account.planned.saturating_sub(handed_over);
-        account.permitted = permitted(&shared.plan, scenario, &account);
+        account.permitted = checks::permitted(&shared.plan, scenario, &account);
         out.total.add(&account);
         out.scenarios.push(ScenarioAccount { scenario, account, partitions });
     }
@@ -81,28 +81,4 @@ fn planned_total(plan: &ProducePlan) -> Option<u64> {
             Some(low)
         }
     }
-}
-
-/// Failed and unknown messages that the file allows.
-fn permitted(plan: &Plan, scenario: usize, account: &Account) -> u64 {
-    let acks = match &plan.scenarios[scenario].work {
-        Work::Produce(produce) => produce.acks,
-        Work::Roundtrip(roundtrip) => roundtrip.acks,
-        _ => return 0,
-    };
-    if acks == Acks::None {
-        return account.failed + account.unknown;
-    }
-    let (failed, unknown) = checks::allowance(plan, scenario);
-    account.failed.min(share(account.planned, failed)) + account.unknown.min(share(account.planned, unknown))
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "shares of counts below 2^53"
-)]
-fn share(of: u64, share: f64) -> u64 {
-    (of as f64 * share).floor() as u64
 }
