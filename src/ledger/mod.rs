@@ -9,6 +9,8 @@ pub mod envelope;
 mod evidence;
 mod judge;
 mod marks;
+#[cfg(test)]
+mod model;
 mod pass;
 mod reads;
 mod records;
