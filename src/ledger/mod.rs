@@ -12,6 +12,8 @@ mod held;
 mod judge;
 mod marker;
 mod marks;
+#[cfg(test)]
+mod model;
 mod pass;
 mod ranges;
 mod reads;

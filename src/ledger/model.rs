@@ -1,0 +1,585 @@
+//! The ledger against a slow, literal model of the account's definitions: random histories, equal on every count.
+
+mod history;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+
+use self::history::{Fate, History, Msg, Reading, STRAY, Sent, Slot, history, reread};
+use super::envelope::{Envelope, Kind, Opened};
+use super::{
+    Account, Case, Checked, Counts, Judgement, Marker, Observer, PartitionReads, Pass, Resent, SentLog,
+    StreamInfo, Streams, judge,
+};
+use crate::anomaly::Anomaly;
+use crate::ids::{Identity, RunTag, StreamId};
+
+const RUN: RunTag = RunTag::from_bits(42);
+
+/// What one observer says of its reading.
+impl Reading {
+    fn records(&self) -> impl Iterator<Item = (i64, Slot)> {
+        self.epochs.iter().flatten().copied()
+    }
+
+    /// The offsets of a message in each epoch, each once, as they were handed out.
+    fn places(&self, message: Msg) -> Vec<Vec<i64>> {
+        let of = |epoch: &Vec<(i64, Slot)>| {
+            let mut places: Vec<i64> = Vec::new();
+            for (at, slot) in epoch {
+                if *slot == Slot::Message(message) && !places.contains(at) {
+                    places.push(*at);
+                }
+            }
+            places
+        };
+        self.epochs.iter().map(of).collect()
+    }
+
+    fn found(&self, message: Msg) -> bool {
+        self.records().any(|(_, slot)| slot == Slot::Message(message))
+    }
+
+    fn found_at(&self, message: Msg, offset: i64) -> bool {
+        self.records().any(|record| record == (offset, Slot::Message(message)))
+    }
+
+    /// It read past this offset.
+    fn passed(&self, offset: i64) -> bool {
+        let last = self.epochs.last().and_then(|epoch| epoch.iter().map(|(at, _)| *at).max());
+        let position = last.map_or(self.start, |at| at + 1).max(self.passed_to.unwrap_or(self.start));
+        offset >= self.start && (self.to_end || offset < position)
+    }
+
+    /// It was to find what this scenario was acked there.
+    fn wants(&self, scenario: usize, offset: i64) -> bool {
+        offset >= self.start && self.producers.as_ref().is_none_or(|list| list.contains(&scenario))
+    }
+
+    fn is_recheck(&self) -> bool {
+        self.observer == Observer::Recheck
+    }
+
+    /// By a client that was made after all scenarios had ended.
+    fn is_fresh(&self) -> bool {
+        matches!(self.observer, Observer::Audit | Observer::Recheck)
+    }
+}
+
+/// A history with the re-reads that were made of it.
+struct Model<'a> {
+    history: &'a History,
+    readings: Vec<Reading>,
+    /// Offsets at which any of them found an altered record.
+    corrupt: BTreeSet<i64>,
+    /// The different things that each offset held, of which an altered record is none, and others' records are one.
+    held: BTreeMap<i64, BTreeSet<Option<Msg>>>,
+}
+
+impl<'a> Model<'a> {
+    fn new(history: &'a History, again: Vec<Reading>) -> Self {
+        let readings: Vec<Reading> = history.readings.iter().cloned().chain(again).collect();
+        let mut corrupt = BTreeSet::new();
+        let mut held: BTreeMap<i64, BTreeSet<Option<Msg>>> = BTreeMap::new();
+        for (at, slot) in readings.iter().flat_map(Reading::records) {
+            match slot {
+                Slot::Message(message) => drop(held.entry(at).or_default().insert(Some(message))),
+                Slot::Foreign | Slot::Stray(_) => drop(held.entry(at).or_default().insert(None)),
+                Slot::Corrupt(_) => drop(corrupt.insert(at)),
+                Slot::Marker(_) => {}
+            }
+        }
+        Self { history, readings, corrupt, held }
+    }
+
+    /// The offset held two different things at two times.
+    fn rewritten(&self, offset: i64) -> bool {
+        self.held.get(&offset).is_some_and(|things| things.len() > 1)
+    }
+
+    fn messages(&self) -> impl Iterator<Item = (Msg, &Sent, Fate, Resent)> {
+        let streams = self.history.streams.iter().enumerate();
+        streams.flat_map(|(stream, sent)| {
+            let messages = sent.messages.iter().enumerate();
+            messages.map(move |(seq, (fate, resent))| ((stream as u32, seq as u64), sent, *fate, *resent))
+        })
+    }
+
+    /// The class of an acked message, by its name, as these readings show it.
+    fn class(&self, readings: &[&Reading], message: Msg, sent: &Sent, fate: Fate) -> &'static str {
+        if self.history.excluded.contains(&sent.scenario) {
+            return "excluded";
+        }
+        match fate {
+            Fate::Acked(offset) => self.placed(readings, message, sent.scenario, offset),
+            _ => placeless(readings, message, sent.scenario),
+        }
+    }
+
+    fn accounts(&self) -> BTreeMap<usize, BTreeMap<&'static str, u64>> {
+        let all: Vec<&Reading> = self.readings.iter().collect();
+        let mut out: BTreeMap<usize, BTreeMap<&'static str, u64>> = BTreeMap::new();
+        for (message, sent, fate, _) in self.messages() {
+            let account = out.entry(sent.scenario).or_default();
+            let mut add = |name| *account.entry(name).or_default() += 1;
+            add("sent");
+            match fate {
+                Fate::Acked(_) | Fate::Nowhere => {
+                    add("acked");
+                    add(self.class(&all, message, sent, fate));
+                }
+                Fate::Failed => add("failed"),
+                Fate::Unknown => {
+                    add("unknown");
+                    add(if all.iter().any(|reading| reading.found(message)) {
+                        "found"
+                    } else if all.iter().any(|reading| reading.to_end && reading.start == 0) {
+                        "absent"
+                    } else {
+                        "unchecked"
+                    });
+                }
+            }
+        }
+        out
+    }
+
+    /// The anomalies that these readings show; `by_class` are the messages of classes that are anomalies.
+    fn anomalies(
+        &self,
+        readings: &[&Reading],
+        by_class: &BTreeMap<&'static str, u64>,
+    ) -> BTreeMap<&'static str, Counts> {
+        let all: Vec<&Reading> = self.readings.iter().collect();
+        let mut out: BTreeMap<&'static str, Counts> = BTreeMap::new();
+        let mut add = |name, count| out.entry(name).or_default().count += count;
+        for name in ["lost", "skipped", "unreadable", "unread", "misplaced"] {
+            add(name, by_class.get(name).copied().unwrap_or_default());
+        }
+        add("lost", self.lost_markers());
+        add("corrupt", offsets(readings, |_, slot| matches!(slot, Slot::Corrupt(_))));
+        // Messages of another partition are at a place that is not theirs.
+        add("misplaced", offsets(readings, |_, slot| matches!(slot, Slot::Stray(_))));
+        let foreign =
+            |reading: &&Reading| reading.records().filter(|(_, slot)| *slot == Slot::Foreign).count();
+        let whole = readings.iter().filter(|reading| !reading.is_recheck());
+        add("foreign", whole.map(foreign).max().unwrap_or(0) as u64);
+        add("nonmonotonic", readings.iter().map(|reading| nonmonotonic(reading)).sum());
+        // It takes two readings to know these, and the broker reports one end: all readers share them.
+        add("rewritten", self.held.keys().filter(|at| self.rewritten(**at)).count() as u64);
+        if let Some(end) = self.history.reported_end {
+            let is_content = |slot| matches!(slot, Slot::Message(_) | Slot::Foreign | Slot::Stray(_));
+            add("watermark_lie", offsets(&all, |at, slot| at >= end && is_content(slot)));
+        }
+        let read = |message| readings.iter().any(|reading| reading.found(message));
+        let phantoms =
+            self.messages().filter(|(message, _, fate, _)| *fate == Fate::Failed && read(*message));
+        add("phantom", phantoms.count() as u64);
+        for stream in 0..self.history.streams.len() as u32 {
+            for (name, seen) in [("duplicate", twice as fn(&Reading, Msg) -> bool), ("reordered", behind)] {
+                let counts = out.entry(name).or_default();
+                let sent = &self.history.streams[stream as usize];
+                let by = |readings: &[&Reading]| -> Vec<u64> {
+                    let seen = |seq: &u64| readings.iter().any(|reading| seen(reading, (stream, *seq)));
+                    (0..sent.messages.len() as u64).filter(seen).collect()
+                };
+                let explained = explained(sent, &by(&all), name == "duplicate");
+                for seq in by(readings) {
+                    if explained.contains(&seq) {
+                        counts.explained += 1;
+                    } else if sent.lines_lost && may_be_explained(sent, seq, name == "duplicate") {
+                        counts.undecided += 1;
+                    } else {
+                        counts.count += 1;
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    /// The first class of the account's list that fits a message acked at an offset.
+    ///
+    /// What is altered or rewritten is so for all; the rest is as these readings show it.
+    fn placed(&self, readings: &[&Reading], message: Msg, scenario: usize, offset: i64) -> &'static str {
+        let any = |is: &dyn Fn(&Reading) -> bool| readings.iter().any(|reading| is(reading));
+        let wants = |reading: &Reading| reading.wants(scenario, offset);
+        let read = any(&|reading| reading.found_at(message, offset));
+        let passed_without = |reading: &Reading| reading.passed(offset) && !reading.found_at(message, offset);
+        if self.corrupt.contains(&offset) {
+            "corrupt"
+        } else if any(&|reading| passed_without(reading) && reading.found(message)) {
+            "misplaced"
+        } else if read && self.rewritten(offset) {
+            "rewritten"
+        } else if any(&|reading| reading.is_recheck() && reading.passed(offset) && !reading.found(message)) {
+            "lost"
+        } else if !read
+            && any(&|reading| wants(reading) && reading.unreadable.is_some_and(|from| from <= offset))
+        {
+            "unreadable"
+        } else if any(&|reading| wants(reading) && passed_without(reading))
+            && any(&|reading| reading.is_fresh() && reading.found_at(message, offset))
+        {
+            "skipped"
+        } else if any(&|reading| {
+            wants(reading) && !reading.found_at(message, offset) && (reading.full || reading.passed(offset))
+        }) {
+            "unread"
+        } else if read {
+            "verified"
+        } else {
+            "unassigned"
+        }
+    }
+
+    fn lost_markers(&self) -> u64 {
+        let lost = |(number, offset): &&(u64, i64)| {
+            self.readings.iter().any(|reading| {
+                reading.is_recheck()
+                    && reading.passed(*offset)
+                    && !reading.records().any(|record| record == (*offset, Slot::Marker(*number)))
+            })
+        };
+        self.history.markers.iter().filter(lost).count() as u64
+    }
+}
+
+/// The same for one acked without an offset: verified where it is found exactly once, else lost.
+fn placeless(readings: &[&Reading], message: Msg, scenario: usize) -> &'static str {
+    let any = |is: &dyn Fn(&Reading) -> bool| readings.iter().any(|reading| is(reading));
+    // Only who began at the start of the log can miss what may lie anywhere.
+    let wants = |reading: &Reading| reading.wants(scenario, 0);
+    let read = any(&|reading| reading.found(message));
+    let missed = |reading: &Reading| reading.to_end && !reading.found(message);
+    if any(&|reading| reading.places(message).iter().any(|places| places.len() > 1))
+        || any(&|reading| wants(reading) && reading.is_recheck() && missed(reading))
+    {
+        "lost"
+    } else if any(&|reading| wants(reading) && missed(reading))
+        && any(&|reading| reading.is_fresh() && reading.found(message))
+    {
+        "skipped"
+    } else if any(&|reading| wants(reading) && missed(reading)) {
+        "unread"
+    } else if let Some(stuck) =
+        readings.iter().find(|reading| wants(reading) && reading.full && !reading.found(message))
+    {
+        // The first of them decides.
+        if stuck.unreadable.is_some() && !read { "unreadable" } else { "unread" }
+    } else if read {
+        "verified"
+    } else {
+        "unassigned"
+    }
+}
+
+/// The offsets at which any of these readings found such a record.
+fn offsets(readings: &[&Reading], is: impl Fn(i64, Slot) -> bool) -> u64 {
+    let records = readings.iter().flat_map(|reading| reading.records());
+    records.filter(|(at, slot)| is(*at, *slot)).map(|(at, _)| at).collect::<BTreeSet<_>>().len() as u64
+}
+
+/// One identity at two or more offsets of one epoch.
+fn twice(reading: &Reading, message: Msg) -> bool {
+    reading.places(message).iter().any(|places| places.len() > 1)
+}
+
+/// Behind a later one of its stream in one epoch, first copies only.
+fn behind(reading: &Reading, (stream, seq): Msg) -> bool {
+    let in_epoch = |epoch: &Vec<(i64, Slot)>| {
+        let before =
+            epoch.iter().map(|(_, slot)| *slot).take_while(|slot| *slot != Slot::Message((stream, seq)));
+        let is_later = |slot| matches!(slot, Slot::Message((s, q)) if s == stream && q > seq);
+        before.clone().count() < epoch.len() && before.into_iter().any(is_later)
+    };
+    reading.epochs.iter().any(in_epoch)
+}
+
+/// A retry may have written it twice, or out of order. An unknown message may be written at any later time.
+fn may_be_explained(sent: &Sent, seq: u64, twice: bool) -> bool {
+    let (fate, resent) = sent.messages[seq as usize];
+    resent == Resent::MaybeWritten || (!twice && (resent != Resent::No || fate == Fate::Unknown))
+}
+
+/// Of these messages of a stream, those that were sent again: no more than went back, in no more runs of consecutive ones than
+/// batches went back. An unknown message comes late without going back.
+fn explained(sent: &Sent, seen: &[u64], twice: bool) -> BTreeSet<u64> {
+    let (late, resent): (Vec<u64>, Vec<u64>) = seen
+        .iter()
+        .filter(|seq| may_be_explained(sent, **seq, twice))
+        .partition(|seq| !twice && sent.messages[**seq as usize].0 == Fate::Unknown);
+    let back: Vec<u64> =
+        sent.back.iter().filter(|(_, maybe)| *maybe || !twice).map(|(messages, _)| *messages).collect();
+    let mut runs: Vec<Vec<u64>> = Vec::new();
+    for seq in resent {
+        match runs.last_mut().filter(|run| run.last() == Some(&(seq - 1))) {
+            Some(run) => run.push(seq),
+            None => runs.push(vec![seq]),
+        }
+    }
+    runs.sort_by_key(|run| std::cmp::Reverse(run.len()));
+    runs.truncate(back.len());
+    let most = back.iter().sum::<u64>() as usize;
+    late.into_iter().chain(runs.into_iter().flatten().take(most)).collect()
+}
+
+/// Records handed out at or below an earlier one of their epoch.
+fn nonmonotonic(reading: &Reading) -> u64 {
+    let in_epoch = |epoch: &Vec<(i64, Slot)>| {
+        let back =
+            |(index, (at, _)): &(usize, &(i64, Slot))| epoch[..*index].iter().any(|(other, _)| other >= at);
+        epoch.iter().enumerate().filter(back).count() as u64
+    };
+    reading.epochs.iter().map(in_epoch).sum()
+}
+
+/// A reading as the ledger is given it, record by record.
+fn reads(streams: &Streams, reading: &Reading) -> PartitionReads {
+    let mut reads = PartitionReads::new(RUN, 0, 0);
+    let open = |kind, stream, seq, intact| {
+        let identity = Identity { run: RUN, stream: StreamId(stream), seq };
+        Opened::Kaf6 { envelope: Envelope { kind, identity, due_us: 0 }, intact }
+    };
+    for (number, epoch) in reading.epochs.iter().enumerate() {
+        if number > 0 {
+            reads.reset();
+        }
+        for (at, slot) in epoch {
+            let opened = match slot {
+                Slot::Message((stream, seq)) => open(Kind::Message, *stream, *seq, true),
+                Slot::Corrupt((stream, seq)) => open(Kind::Message, *stream, *seq, false),
+                Slot::Stray(seq) => open(Kind::Message, STRAY, *seq, true),
+                Slot::Foreign => Opened::Foreign,
+                Slot::Marker(number) => open(Kind::Fence, 0, *number, true),
+            };
+            reads.see(streams, *at, opened, 0, |_| Checked::Fine);
+        }
+    }
+    reads
+}
+
+fn pass<'a>(reading: &'a Reading, reads: &'a PartitionReads) -> Pass<'a> {
+    Pass {
+        to_end: reading.to_end,
+        passed_to: reading.passed_to,
+        full: reading.full,
+        unreadable: reading.unreadable,
+        producers: reading.producers.as_deref(),
+        ..Pass::new(reading.observer, reads, reading.start)
+    }
+}
+
+/// All streams of the run: those of this partition, and one of another.
+fn streams(history: &History) -> Streams {
+    let mut streams = Streams::default();
+    for number in 0..=STRAY {
+        let scenario = history.streams.get(number as usize).map_or(0, |sent| sent.scenario);
+        let info = StreamInfo {
+            scenario,
+            client: number,
+            topic: 0,
+            partition: 0,
+            has_uuid: false,
+            roundtrip: false,
+        };
+        streams.add(&info, [i32::from(number == STRAY)]);
+    }
+    streams
+}
+
+fn sent_log(sent: &Sent) -> SentLog {
+    let mut log = SentLog::default();
+    for (messages, maybe_written) in &sent.back {
+        log.went_back(0, "x", *messages, *maybe_written);
+    }
+    if sent.lines_lost {
+        log.lost_lines(0, "x");
+    }
+    for (fate, resent) in &sent.messages {
+        let seq = log.next_seq();
+        match fate {
+            Fate::Acked(offset) => log.acked(seq, *offset, *resent),
+            Fate::Nowhere => log.acked_nowhere(seq, 1, *resent),
+            Fate::Failed => log.failed(seq, *resent),
+            Fate::Unknown => log.unknown(seq, *resent),
+        }
+    }
+    log
+}
+
+fn named(account: &Account) -> BTreeMap<&'static str, u64> {
+    Account::CLASSES.iter().map(|(name, count)| (*name, count(account))).filter(|(_, n)| *n > 0).collect()
+}
+
+fn counted(judgement: &Judgement) -> BTreeMap<&'static str, Counts> {
+    let counts = judgement.counts.iter().map(|(anomaly, counts)| (anomaly.name(), *counts));
+    counts.filter(|(_, counts)| *counts != Counts::default()).collect()
+}
+
+/// What a partition comes to: accounts, anomalies, those of each reader with what it was to find, and lost end markers.
+type Outcome = (
+    BTreeMap<usize, BTreeMap<&'static str, u64>>,
+    BTreeMap<&'static str, Counts>,
+    Vec<(u64, BTreeMap<&'static str, Counts>)>,
+    u64,
+);
+
+/// What the ledger makes of it, and the re-reads that it asked for.
+fn ledger(history: &History) -> Result<(Outcome, Vec<Reading>), TestCaseError> {
+    let streams = streams(history);
+    let sent: HashMap<StreamId, SentLog> =
+        (0..).map(StreamId).zip(history.streams.iter().map(sent_log)).collect();
+    let ids: Vec<StreamId> = (0..history.streams.len() as u32).map(StreamId).collect();
+    let markers: Vec<Marker> =
+        history.markers.iter().map(|(number, offset)| Marker { number: *number, offset: *offset }).collect();
+    let found: Vec<PartitionReads> =
+        history.readings.iter().map(|reading| reads(&streams, reading)).collect();
+    let mut passes: Vec<Pass<'_>> =
+        history.readings.iter().zip(&found).map(|(reading, reads)| pass(reading, reads)).collect();
+    let case = Case {
+        streams: &streams,
+        sent: &sent,
+        place: (0, 0),
+        ids: &ids,
+        passes: &passes,
+        excluded: &history.excluded,
+        markers: &markers,
+        reported_end: history.reported_end,
+    };
+    let mut again = Vec::new();
+    for (number, pass) in passes.iter().enumerate() {
+        let suspects = case.suspects(pass);
+        prop_assert_eq!(suspects.range.is_none(), suspects.count == 0);
+        if let Some(range) = suspects.range {
+            again.push(reread(
+                &history.again,
+                range,
+                suspects.anywhere,
+                history.agains[number],
+                &history.markers,
+            ));
+        }
+    }
+    let found: Vec<PartitionReads> = again.iter().map(|reading| reads(&streams, reading)).collect();
+    passes.extend(again.iter().zip(&found).map(|(reading, reads)| pass(reading, reads)));
+    let judged = judge(&Case {
+        streams: &streams,
+        sent: &sent,
+        place: (0, 0),
+        ids: &ids,
+        passes: &passes,
+        excluded: &history.excluded,
+        markers: &markers,
+        reported_end: history.reported_end,
+    });
+    for account in judged.accounts.values() {
+        prop_assert_eq!(account.check_sent(), Ok(()));
+    }
+    for anomaly in Anomaly::ALL {
+        let counts = judged.judgement.counts.get(&anomaly).copied().unwrap_or_default();
+        let shown = judged.judgement.evidence.iter().filter(|piece| piece.anomaly == anomaly).count() as u64;
+        let all = counts.count + counts.explained + counts.undecided;
+        match anomaly {
+            // Counted where they are most, and shown for all observers.
+            Anomaly::Foreign => {}
+            // Shown by runs of offsets.
+            Anomaly::Rewritten => prop_assert_eq!(shown == 0, all == 0, "evidence of rewritten"),
+            _ => prop_assert_eq!(shown, all.min(20), "evidence of {}", anomaly.name()),
+        }
+    }
+    let accounts = judged.accounts.iter().map(|(scenario, account)| (*scenario, named(account)));
+    let readers = judged.readers.iter().map(|reader| (reader.wanted, counted(&reader.judgement)));
+    let outcome = (accounts.collect(), counted(&judged.judgement), readers.collect(), judged.lost_markers);
+    Ok((outcome, again))
+}
+
+/// What the definitions make of it.
+fn model(history: &History, again: Vec<Reading>) -> Outcome {
+    let model = Model::new(history, again);
+    let accounts = model.accounts();
+    let mut by_class: BTreeMap<&'static str, u64> = BTreeMap::new();
+    for (name, count) in accounts.values().flatten() {
+        *by_class.entry(name).or_default() += count;
+    }
+    let some = |anomalies: BTreeMap<&'static str, Counts>| {
+        anomalies.into_iter().filter(|(_, counts)| *counts != Counts::default()).collect()
+    };
+    let all: Vec<&Reading> = model.readings.iter().collect();
+    let anomalies = model.anomalies(&all, &by_class);
+    let mut readers = Vec::new();
+    for own in model.readings.iter().filter(|reading| !reading.is_fresh()) {
+        // What it saw itself, and what fresh clients saw.
+        let view: Vec<&Reading> =
+            model.readings.iter().filter(|other| std::ptr::eq(*other, own) || other.is_fresh()).collect();
+        let mut by_class: BTreeMap<&'static str, u64> = BTreeMap::new();
+        let mut wanted = 0;
+        for (message, sent, fate, _) in model.messages() {
+            let (offset, reached) = match fate {
+                Fate::Acked(offset) => (offset, own.passed(offset)),
+                Fate::Nowhere => (own.start, own.to_end),
+                Fate::Failed | Fate::Unknown => continue,
+            };
+            if !own.wants(sent.scenario, offset) || history.excluded.contains(&sent.scenario) {
+                continue;
+            }
+            wanted += 1;
+            // What it did not reach is its own; of what it reached, fresh clients may know more.
+            let class = if reached || own.found(message) {
+                model.class(&view, message, sent, fate)
+            } else if own.unreadable.is_some_and(|from| from <= offset) {
+                "unreadable"
+            } else if own.full {
+                "unread"
+            } else {
+                "unassigned"
+            };
+            *by_class.entry(class).or_default() += 1;
+        }
+        readers.push((wanted, some(model.anomalies(&view, &by_class))));
+    }
+    (accounts, some(anomalies), readers, model.lost_markers())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn the_ledger_agrees_with_the_definitions(history in history()) {
+        let (found, again) = ledger(&history)?;
+        let expected = model(&history, again.clone());
+        prop_assert_eq!(&found.0, &expected.0, "accounts; re-reads: {:?}", again);
+        prop_assert_eq!(found.3, expected.3, "end markers; re-reads: {:?}", again);
+        prop_assert_eq!(&found.1, &expected.1, "anomalies; re-reads: {:?}", again);
+        prop_assert_eq!(&found.2, &expected.2, "readers; re-reads: {:?}", again);
+    }
+}
+
+/// What is never made is never compared.
+#[test]
+fn the_histories_hold_every_class_and_every_anomaly() {
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let (mut classes, mut anomalies) = (BTreeSet::new(), BTreeSet::new());
+    let mut lost_markers = 0;
+    for _ in 0..400 {
+        let history = history().new_tree(&mut runner).expect("a history").current();
+        let (_, again) = ledger(&history).expect("judged");
+        let (accounts, seen, _, lost) = model(&history, again);
+        classes.extend(accounts.into_values().flat_map(BTreeMap::into_keys));
+        for (name, counts) in seen {
+            let each =
+                [("", counts.count), ("explained ", counts.explained), ("undecided ", counts.undecided)];
+            anomalies.extend(each.iter().filter(|(_, n)| *n > 0).map(|(how, _)| format!("{how}{name}")));
+        }
+        lost_markers += lost;
+    }
+    let never = ["planned", "unsent", "permitted", "expired", "superseded"];
+    let made = Account::CLASSES.iter().map(|(name, _)| *name).filter(|name| !never.contains(name));
+    assert_eq!(classes, made.collect());
+    let retries =
+        ["duplicate", "reordered"].map(|name| [format!("explained {name}"), format!("undecided {name}")]);
+    let all = Anomaly::ALL.iter().map(|anomaly| anomaly.name().to_owned());
+    assert_eq!(anomalies, all.chain(retries.into_iter().flatten()).collect());
+    assert!(lost_markers > 0);
+}

@@ -1,0 +1,513 @@
+//! Random histories of one partition: what was sent, the logs that observers find at different times, and how they read.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::super::{Observer, Resent};
+
+/// A stream's number, and a message's number in it.
+pub(super) type Msg = (u32, u64);
+
+/// What became of a message in its producer's eyes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    Acked(i64),
+    /// Acked without an offset.
+    Nowhere,
+    Failed,
+    Unknown,
+}
+
+/// One record of a log.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Slot {
+    Message(Msg),
+    /// The identity that it claims.
+    Corrupt(Msg),
+    /// Of another partition.
+    Stray(u64),
+    Foreign,
+    Marker(u64),
+}
+
+/// A log by offset; none where nothing lies.
+pub(super) type Log = Vec<Option<Slot>>;
+
+/// What one client sent.
+#[derive(Debug, Clone)]
+pub(super) struct Sent {
+    pub(super) scenario: usize,
+    pub(super) messages: Vec<(Fate, Resent)>,
+    /// Batches that went back: how many messages, and whether they may have been written.
+    pub(super) back: Vec<(u64, bool)>,
+    pub(super) lines_lost: bool,
+}
+
+/// What one observer was handed out, by epoch, and how far it got.
+#[derive(Clone)]
+pub(super) struct Reading {
+    pub(super) observer: Observer,
+    pub(super) start: i64,
+    pub(super) epochs: Vec<Vec<(i64, Slot)>>,
+    pub(super) to_end: bool,
+    pub(super) passed_to: Option<i64>,
+    pub(super) full: bool,
+    pub(super) unreadable: Option<i64>,
+    pub(super) producers: Option<Vec<usize>>,
+}
+
+/// How a re-read ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    Passed,
+    /// So many 256ths of its range were read.
+    Failed(u8),
+    Gone,
+}
+
+#[derive(Clone)]
+pub(super) struct History {
+    pub(super) streams: Vec<Sent>,
+    pub(super) excluded: Vec<usize>,
+    /// Acked end markers: number and offset.
+    pub(super) markers: Vec<(u64, i64)>,
+    /// The live readers, and the audit where one is made.
+    pub(super) readings: Vec<Reading>,
+    /// What re-reads find.
+    pub(super) again: Log,
+    /// How they end, in turn.
+    pub(super) agains: Vec<Again>,
+    pub(super) reported_end: Option<i64>,
+}
+
+const SEQS: usize = 12;
+/// Round the run's streams there is one of another partition.
+pub(super) const STRAY: u32 = 9;
+
+/// What a broker or a retry does to the log while it is written.
+#[derive(Debug, Clone, Copy)]
+enum Shape {
+    /// Messages of a stream lie there again, so many places later.
+    Copy {
+        first: Msg,
+        len: u64,
+        gap: usize,
+        resent: bool,
+    },
+    /// They lie so many places later.
+    Move {
+        first: Msg,
+        len: u64,
+        gap: usize,
+        resent: bool,
+    },
+    Foreign(u8),
+    Marker(u8),
+}
+
+/// What lies at a place instead.
+#[derive(Debug, Clone, Copy)]
+enum Damage {
+    Gap,
+    Corrupt(Msg),
+    Stray(u64),
+    Foreign,
+    Message(Msg),
+    Marker(u64),
+}
+
+type RawStream = (u8, usize, Vec<(u8, u8)>, Vec<(u64, bool)>, u8);
+/// Start, how far, a step back, a reset, and what else.
+type RawReader = (u8, u8, Option<(u8, u8)>, Option<(u8, u8)>, u8, u8);
+
+#[derive(Debug, Clone)]
+struct Raw {
+    profile: u8,
+    streams: Vec<RawStream>,
+    shapes: Vec<Shape>,
+    damages: Vec<(u8, u8, Damage)>,
+    second: (u8, u8),
+    readers: Vec<RawReader>,
+    audit: Option<u8>,
+    agains: Vec<u8>,
+    excluded: u8,
+    end: u8,
+}
+
+fn message() -> impl Strategy<Value = Msg> {
+    (0_u32..4, 0..SEQS as u64)
+}
+
+fn raw() -> impl Strategy<Value = Raw> {
+    let messages = prop::collection::vec(any::<(u8, u8)>(), SEQS);
+    let back = prop::collection::vec((0_u64..6, any::<bool>()), 0..3);
+    let stream = (0_u8..3, 0..=SEQS, messages, back, any::<u8>());
+    let block = || (message(), 1_u64..4, 0_usize..6, any::<bool>());
+    let shape = prop_oneof![
+        4 => block().prop_map(|(first, len, gap, resent)| Shape::Copy { first, len, gap, resent }),
+        3 => block().prop_map(|(first, len, gap, resent)| Shape::Move { first, len, gap, resent }),
+        1 => any::<u8>().prop_map(Shape::Foreign),
+        1 => any::<u8>().prop_map(Shape::Marker),
+    ];
+    let damage = prop_oneof![
+        4 => Just(Damage::Gap),
+        2 => message().prop_map(Damage::Corrupt),
+        1 => (0_u64..3).prop_map(Damage::Stray),
+        1 => Just(Damage::Foreign),
+        3 => message().prop_map(Damage::Message),
+        1 => (0_u64..3).prop_map(Damage::Marker),
+    ];
+    let step = || prop::option::weighted(0.15, any::<(u8, u8)>());
+    let reader = (any::<u8>(), any::<u8>(), step(), step(), any::<u8>(), any::<u8>());
+    (
+        any::<u8>(),
+        prop::collection::vec(stream, 3..=4),
+        prop::collection::vec(shape, 0..5),
+        prop::collection::vec((1_u8..16, any::<u8>(), damage), 0..7),
+        any::<(u8, u8)>(),
+        prop::collection::vec(reader, 1..=3),
+        prop::option::of(any::<u8>()),
+        prop::collection::vec(any::<u8>(), 4),
+        any::<u8>(),
+        any::<u8>(),
+    )
+        .prop_map(
+            |(profile, streams, shapes, damages, second, readers, audit, agains, excluded, end)| Raw {
+                profile,
+                streams,
+                shapes,
+                damages,
+                second,
+                readers,
+                audit,
+                agains,
+                excluded,
+                end,
+            },
+        )
+}
+
+pub(super) fn history() -> impl Strategy<Value = History> {
+    raw().prop_map(|raw| build(&raw))
+}
+
+/// So many 256ths.
+fn share(len: usize, part: u8) -> usize {
+    len * usize::from(part) / 256
+}
+
+/// A fate without its offset: acked, acked at an offset where something else lies, and so on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Acked,
+    Elsewhere(u8),
+    Nowhere,
+    Failed,
+    Unknown { written: bool },
+}
+
+fn kind(profile: u8, code: u8) -> Kind {
+    match code {
+        250.. if profile & 1 != 0 => Kind::Elsewhere(code),
+        242..250 if profile & 2 != 0 && profile & 8 != 0 => Kind::Nowhere,
+        230..242 if profile & 4 != 0 => Kind::Failed,
+        210..230 if profile & 4 != 0 => Kind::Unknown { written: code % 2 == 0 },
+        _ => Kind::Acked,
+    }
+}
+
+fn resent(profile: u8, code: u8) -> Resent {
+    match code {
+        210..230 if profile & 16 != 0 => Resent::Unwritten,
+        230.. if profile & 16 != 0 => Resent::MaybeWritten,
+        _ => Resent::No,
+    }
+}
+
+fn build(raw: &Raw) -> History {
+    let streams: Vec<u32> = (0..raw.streams.len() as u32).collect();
+    let len = |stream: u32| raw.streams[stream as usize].1.max(1);
+    let mut kinds = BTreeMap::new();
+    for stream in &streams {
+        for (seq, code) in raw.streams[*stream as usize].2.iter().take(len(*stream)).enumerate() {
+            kinds.insert((*stream, seq as u64), (kind(raw.profile, code.0), resent(raw.profile, code.1)));
+        }
+    }
+    // Any message of these, for numbers that may be of none.
+    let real = |(stream, seq): Msg| {
+        let stream = stream % streams.len() as u32;
+        (stream, seq % len(stream) as u64)
+    };
+    let mut log = write(raw, &mut kinds, &real);
+    log.push(Slot::Marker(0));
+    let markers: Vec<(u64, i64)> = (0..3)
+        .filter_map(|number| Some((number, log.iter().rposition(|slot| *slot == Slot::Marker(number))?)))
+        .map(|(number, at)| (number, at as i64))
+        .collect();
+
+    let acked_at = |message: Msg, kind: Kind| {
+        let mut places = log.iter().enumerate().filter(|(_, slot)| **slot == Slot::Message(message));
+        let (first, last) = (places.clone().next(), places.next_back());
+        match kind {
+            Kind::Elsewhere(code) => (usize::from(code) * 7 + message.1 as usize) % (log.len() + 3),
+            _ if message.1 % 3 == 0 => first.map_or(log.len(), |(at, _)| at),
+            _ => last.map_or(log.len(), |(at, _)| at),
+        }
+    };
+    let sent = streams
+        .iter()
+        .map(|stream| {
+            let (scenario, _, _, back, lost) = &raw.streams[*stream as usize];
+            let of = kinds.range((*stream, 0)..(*stream + 1, 0));
+            let messages = of.map(|(message, (kind, resent))| {
+                let fate = match kind {
+                    Kind::Acked | Kind::Elsewhere(_) => Fate::Acked(acked_at(*message, *kind) as i64),
+                    Kind::Nowhere => Fate::Nowhere,
+                    Kind::Failed => Fate::Failed,
+                    Kind::Unknown { .. } => Fate::Unknown,
+                };
+                (fate, *resent)
+            });
+            Sent {
+                scenario: usize::from(*scenario),
+                messages: messages.collect(),
+                back: back.clone(),
+                lines_lost: *lost > 220,
+            }
+        })
+        .collect::<Vec<_>>();
+
+    let base: Log = log.iter().copied().map(Some).collect();
+    let cut = share(base.len(), raw.second.0);
+    // A log that was made anew, or one in which a record is not there any more.
+    let second: Log = if raw.second.0 % 2 == 0 {
+        base[cut..].to_vec()
+    } else {
+        base[..cut].iter().chain(&base[cut + 1..]).copied().collect()
+    };
+    let late = |bits: u8| if raw.second.1 & bits == bits { &second } else { &base };
+    let mut logs = [base.clone(), second.clone(), late(0b111).clone(), late(0b1011).clone()];
+    for (mask, at, damage) in &raw.damages {
+        for (_, log) in logs.iter_mut().enumerate().filter(|(bit, _)| mask & (1 << bit) != 0) {
+            let at = share(log.len(), *at);
+            if let Some(slot) = log.get_mut(at) {
+                *slot = match *damage {
+                    Damage::Gap => None,
+                    Damage::Corrupt(message) => Some(Slot::Corrupt(message)),
+                    Damage::Stray(seq) => Some(Slot::Stray(seq)),
+                    Damage::Foreign => Some(Slot::Foreign),
+                    Damage::Message(message) => Some(Slot::Message(real(message))),
+                    Damage::Marker(number) => Some(Slot::Marker(number)),
+                };
+            }
+        }
+    }
+    let [live, second, audit, again] = logs;
+    let mut readings: Vec<Reading> =
+        raw.readers.iter().enumerate().map(|(number, raw)| read(number, raw, &live, &second)).collect();
+    let unreset = readings.iter().all(|reading| reading.epochs.len() == 1);
+    readings.extend(raw.audit.and_then(|part| audited(part, &sent, &markers, &audit)));
+    let reported_end =
+        (unreset && raw.end % 2 == 1).then(|| (live.len() as i64 - i64::from(raw.end % 7)).max(0));
+    let agains = raw.agains.iter().map(|code| match code {
+        0..180 => Again::Passed,
+        180..245 => Again::Failed(code.wrapping_mul(29)),
+        _ => Again::Gone,
+    });
+    History {
+        streams: sent,
+        excluded: if raw.excluded >= 180 { vec![usize::from(raw.excluded % 3)] } else { Vec::new() },
+        markers,
+        readings,
+        again,
+        agains: agains.collect(),
+        reported_end,
+    }
+}
+
+/// The log as it was written: streams in turn, with what went wrong on the way.
+fn write(raw: &Raw, kinds: &mut BTreeMap<Msg, (Kind, Resent)>, real: &impl Fn(Msg) -> Msg) -> Vec<Slot> {
+    let mut log = Vec::new();
+    for seq in 0..SEQS as u64 {
+        for stream in 0..raw.streams.len() as u32 {
+            match kinds.get(&(stream, seq)) {
+                None | Some((Kind::Failed | Kind::Unknown { written: false }, _)) => {}
+                Some(_) => log.push(Slot::Message((stream, seq))),
+            }
+        }
+    }
+    for shape in &raw.shapes {
+        match *shape {
+            Shape::Copy { first, len, gap, resent } | Shape::Move { first, len, gap, resent } => {
+                let (stream, seq) = real(first);
+                let block: Vec<Msg> = (seq..seq + len)
+                    .map(|seq| (stream, seq))
+                    .filter(|message| kinds.contains_key(message))
+                    .collect();
+                if matches!(shape, Shape::Move { .. }) {
+                    log.retain(|slot| !block.iter().any(|message| *slot == Slot::Message(*message)));
+                }
+                let behind = log.iter().rposition(
+                    |slot| matches!(slot, Slot::Message((s, q)) if *s == stream && *q < seq + len),
+                );
+                let at = (behind.map_or(0, |at| at + 1) + gap).min(log.len());
+                for (further, message) in block.iter().enumerate() {
+                    log.insert(at + further, Slot::Message(*message));
+                    if let Some(kind) = kinds.get_mut(message).filter(|_| resent) {
+                        kind.1 = Resent::MaybeWritten;
+                    }
+                }
+            }
+            Shape::Foreign(at) => log.insert(share(log.len(), at), Slot::Foreign),
+            Shape::Marker(at) => log.insert(share(log.len(), at), Slot::Marker(u64::from(at % 2) + 1)),
+        }
+    }
+    log
+}
+
+/// The records of a part of a log.
+pub(super) fn part(log: &Log, from: i64, to: i64) -> Vec<(i64, Slot)> {
+    let places = log.iter().enumerate().map(|(at, slot)| (at as i64, *slot));
+    places.filter(|(at, _)| *at >= from && *at < to).filter_map(|(at, slot)| Some((at, slot?))).collect()
+}
+
+fn read(number: usize, raw: &RawReader, live: &Log, second: &Log) -> Reading {
+    let (start, upto, back, reset, flags, producers) = *raw;
+    let start = if start < 180 { 0 } else { i64::from(start % 10) };
+    let whole = upto < 190;
+    let upto =
+        if whole { live.len() as i64 } else { share(live.len(), upto.wrapping_mul(5)) as i64 }.max(start);
+    let mut first = part(live, start, upto);
+    if let Some((at, by)) = back {
+        // Some records are handed out again.
+        let at = share(first.len(), at);
+        let again = first[at.saturating_sub(usize::from(by % 5))..at].to_vec();
+        first.splice(at..at, again);
+    }
+    let mut epochs = vec![first];
+    let mut whole = whole;
+    if let Some((at, upto)) = reset {
+        let at = share(epochs[0].len(), at.saturating_mul(2));
+        epochs[0].truncate(at);
+        whole = upto < 190;
+        let upto = if whole { second.len() } else { share(second.len(), upto.wrapping_mul(5)) };
+        epochs.push(part(second, 0, upto as i64));
+    }
+    let to_end = (whole && flags % 8 != 7) || flags % 32 == 6;
+    let position = epochs.last().and_then(|epoch| epoch.iter().map(|(at, _)| at + 1).max()).unwrap_or(start);
+    let unreadable = (!to_end && flags % 3 == 2).then(|| position.max(start) + i64::from(flags % 2));
+    let scenarios = |mask: u8| (0..3).filter(|bit| mask & (1 << bit) != 0).collect();
+    Reading {
+        observer: Observer::Reader(10 + number),
+        start,
+        epochs,
+        to_end,
+        passed_to: None,
+        full: flags % 5 != 4,
+        unreadable,
+        producers: match producers {
+            0..60 => None,
+            60..180 => Some(scenarios(0b111)),
+            _ => Some(scenarios(producers % 8)),
+        },
+    }
+}
+
+/// The audit reads from the first acked offset, or from 0, to the last end marker.
+fn audited(code: u8, sent: &[Sent], markers: &[(u64, i64)], log: &Log) -> Option<Reading> {
+    let fates = || sent.iter().flat_map(|sent| &sent.messages).map(|(fate, _)| *fate);
+    let acked = || fates().filter_map(|fate| if let Fate::Acked(at) = fate { Some(at) } else { None });
+    let placeless = fates().any(|fate| fate == Fate::Nowhere);
+    let marker = markers.iter().map(|(_, at)| *at).max()?;
+    let from = if placeless { 0 } else { acked().min()?.min(marker) };
+    let to = acked().max().unwrap_or(0).max(marker);
+    let passed = code < 200;
+    let at = if passed { to + 1 } else { from + share((to - from) as usize, code.wrapping_mul(5)) as i64 };
+    Some(Reading {
+        observer: Observer::Audit,
+        start: from,
+        epochs: vec![part(log, from, at)],
+        to_end: passed,
+        passed_to: Some(at),
+        full: true,
+        unreadable: None,
+        producers: None,
+    })
+}
+
+/// A re-read of a range, as the engine makes it.
+pub(super) fn reread(
+    log: &Log,
+    (from, to): (i64, i64),
+    anywhere: bool,
+    end: Again,
+    markers: &[(u64, i64)],
+) -> Reading {
+    let from = markers.iter().map(|(_, at)| *at).max().map_or(from, |marker| from.min(marker));
+    let at = match end {
+        Again::Passed => to + 1,
+        Again::Failed(part) => from + share((to - from) as usize, part) as i64,
+        Again::Gone => from,
+    };
+    Reading {
+        observer: Observer::Recheck,
+        start: from,
+        epochs: vec![part(log, from, at)],
+        to_end: end == Again::Gone || (end == Again::Passed && anywhere),
+        passed_to: Some(at),
+        full: false,
+        unreadable: None,
+        producers: None,
+    }
+}
+
+/// One line for each part: what proptest shows of a failing history.
+impl std::fmt::Debug for History {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (stream, sent) in self.streams.iter().enumerate() {
+            write!(f, "\nstream {stream} of scenario {}:", sent.scenario)?;
+            for (seq, (fate, resent)) in sent.messages.iter().enumerate() {
+                write!(f, " {seq}:{fate:?}")?;
+                if *resent != Resent::No {
+                    write!(f, " {resent:?}")?;
+                }
+            }
+            write!(f, "; back {:?}{}", sent.back, if sent.lines_lost { ", lines lost" } else { "" })?;
+        }
+        write!(f, "\nexcluded {:?}, markers {:?}, end {:?}", self.excluded, self.markers, self.reported_end)?;
+        for reading in &self.readings {
+            write!(f, "\n{reading:?}")?;
+        }
+        write!(f, "\nre-reads {:?} of", self.agains)?;
+        part(&self.again, 0, i64::MAX).iter().try_for_each(|(at, slot)| write!(f, " {at}:{slot:?}"))
+    }
+}
+
+impl std::fmt::Debug for Reading {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { observer, start, epochs, to_end, passed_to, full, unreadable, producers } = self;
+        write!(
+            f,
+            "{observer:?} from {start} to_end={to_end} passed_to={passed_to:?} full={full} \
+             unreadable={unreadable:?} producers={producers:?}"
+        )?;
+        for (number, epoch) in epochs.iter().enumerate() {
+            write!(f, "{}", if number > 0 { " | reset |" } else { ":" })?;
+            epoch.iter().try_for_each(|(at, slot)| write!(f, " {at}:{slot:?}"))?;
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Message((stream, seq)) => write!(f, "{stream}/{seq}"),
+            Self::Corrupt((stream, seq)) => write!(f, "corrupt-{stream}/{seq}"),
+            Self::Stray(seq) => write!(f, "stray-{seq}"),
+            Self::Foreign => write!(f, "foreign"),
+            Self::Marker(number) => write!(f, "marker-{number}"),
+        }
+    }
+}
