@@ -93,29 +93,22 @@ impl Judge<'_> {
             return Class::Rewritten;
         }
         let mut rechecks = passes.iter().enumerate().filter(|(_, pass)| pass.is_recheck());
-        if let Some((pass, _)) =
-            rechecks.find(|(at, pass)| pass.passed(acked) && !view.seen(*at, seq))
-        {
+        if let Some((pass, _)) = rechecks.find(|(at, pass)| pass.passed(acked) && !view.seen(*at, seq)) {
             return Class::Lost(pass);
         }
         let unreadable =
             |(_, pass): &(usize, &super::Pass<'_>)| pass.unreadable.is_some_and(|from| from <= acked);
-        if !verified
-            && let Some((pass, _)) = wanting().find(unreadable)
-        {
+        if !verified && let Some((pass, _)) = wanting().find(unreadable) {
             return Class::Unreadable(pass);
         }
         let without = |(at, pass): &(usize, &super::Pass<'_>)| pass.passed(acked) && !view.seen(*at, seq);
         if let Some((pass, _)) = wanting().find(without) {
             let fresh = |at: usize| passes[at].observer.is_fresh() && view.there(at, seq);
-            return if all().any(fresh) {
-                Class::Skipped(pass)
-            } else {
-                Class::NotRechecked(pass)
-            };
+            return if all().any(fresh) { Class::Skipped(pass) } else { Class::NotRechecked(pass) };
         }
-        let unreached =
-            |(at, pass): &(usize, &super::Pass<'_>)| pass.full && !pass.passed(acked) && !view.there(*at, seq);
+        let unreached = |(at, pass): &(usize, &super::Pass<'_>)| {
+            pass.full && !pass.passed(acked) && !view.there(*at, seq)
+        };
         if let Some((pass, _)) = wanting().find(unreached) {
             return Class::Unread(pass);
         }
@@ -139,11 +132,7 @@ impl Judge<'_> {
         let found = all().any(|at| copies[at] == 1);
         if let Some(pass) = all().find(|at| !passes[*at].is_recheck() && absent(*at)) {
             let again = |at: usize| passes[at].observer.is_fresh() && copies[at] == 1;
-            return if all().any(again) {
-                Class::Skipped(pass)
-            } else {
-                Class::NotRechecked(pass)
-            };
+            return if all().any(again) { Class::Skipped(pass) } else { Class::NotRechecked(pass) };
         }
         let unreached = |at: &usize| {
             let pass = &passes[*at];

@@ -209,7 +209,11 @@ impl Judge<'_> {
         let reached = view.seen(number, seq) || acked.map_or(reader.to_end, |place| reader.passed(place));
         if !reached {
             let unreadable = reader.unreadable.is_some_and(|from| from <= place);
-            return if unreadable { Some(Anomaly::Unreadable) } else { reader.full.then_some(Anomaly::Unread) };
+            return if unreadable {
+                Some(Anomaly::Unreadable)
+            } else {
+                reader.full.then_some(Anomaly::Unread)
+            };
         }
         if self.readers.len() == 1 {
             return class.anomaly();

@@ -225,11 +225,14 @@ fn a_reader_that_begins_later_misses_no_message_without_a_place() {
 
 #[test]
 fn each_reader_answers_for_what_it_saw_itself() {
-    let (all, half, gap) =
-        (found(&[(0, 0), (1, 1), (2, 2)]), found(&[(0, 0)]), found(&[(0, 0), (2, 2)]));
+    let (all, half, gap) = (found(&[(0, 0), (1, 1), (2, 2)]), found(&[(0, 0)]), found(&[(0, 0), (2, 2)]));
     let half = Pass::new(Observer::Reader(2), &half, 0);
-    let passes =
-        [whole(Observer::Reader(1), &all), half, whole(Observer::Reader(3), &gap), whole(Observer::Recheck, &all)];
+    let passes = [
+        whole(Observer::Reader(1), &all),
+        half,
+        whole(Observer::Reader(3), &gap),
+        whole(Observer::Recheck, &all),
+    ];
     let judged = judged(World::new().acked(3).log, &[], &passes);
     assert_eq!((judged.accounts[&0].skipped, judged.accounts[&0].unread), (1, 1));
     let of = |reader: usize, anomaly| judged.readers[reader].judgement.counts[&anomaly].count;
@@ -267,8 +270,7 @@ fn an_end_marker_that_is_gone_after_it_was_read_is_lost() {
     let (before, after) = (with_marker(true), with_marker(false));
     let recheck = |reads| Pass { passed_to: Some(2), ..Pass::new(Observer::Recheck, reads, 0) };
     let lost = |again| {
-        let passes =
-            [whole(Observer::Reader(1), &before), whole(Observer::Audit, &after), recheck(again)];
+        let passes = [whole(Observer::Reader(1), &before), whole(Observer::Audit, &after), recheck(again)];
         judged(World::new().acked(1).log, &[marker], &passes).lost_markers
     };
     assert_eq!((lost(&before), lost(&after)), (0, 1));
