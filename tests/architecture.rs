@@ -136,7 +136,9 @@ fn read(folder: &Path) -> BTreeMap<String, String> {
     fn walk(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) {
         for entry in fs::read_dir(folder).expect("the folder is read").flatten() {
             let path = entry.path();
-            if path.is_dir() {
+            if path.is_dir() && path.ends_with("tests") {
+                // As `tests.rs`.
+            } else if path.is_dir() {
                 walk(root, &path, files);
             } else if path.extension().is_some_and(|e| e == "rs") && !path.ends_with("tests.rs") {
                 let name = path.strip_prefix(root).expect("below the root").display().to_string();

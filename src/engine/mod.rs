@@ -5,12 +5,14 @@
 mod abort;
 mod account;
 mod audit;
+mod booking;
 mod clock;
 mod cluster;
 mod connect;
 mod consume;
 mod crash;
 mod ends;
+mod fatal;
 mod faults;
 mod fence;
 mod judge;

@@ -6,10 +6,11 @@
 mod trips;
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use super::outcome::{Outcome, cut, unwind};
-use super::produce::{Fatal, given_up};
+use trips::Task;
+
+use super::fatal::given_up;
 use super::setup;
 use super::shared::Shared;
 use crate::observe::Ended;
@@ -62,24 +63,4 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize) -> Outcome {
         _ => Outcome::of(Ended::Done),
     };
     Outcome { uuids: Some((compared, wrong)), ..outcome }
-}
-
-/// One client.
-struct Task {
-    shared: Arc<Shared>,
-    index: usize,
-    client: u32,
-    /// The topic's number in the run, and its name.
-    topic: usize,
-    name: String,
-    deadline: Instant,
-}
-
-/// What one client came to.
-struct Done {
-    in_time: bool,
-    /// Records of its round trips, and those of them that were not what was sent.
-    compared: u64,
-    wrong: u64,
-    fatal: Option<Fatal>,
 }

@@ -1,8 +1,8 @@
 //! The class of one acked message, by the precedence of the account, and what the evidence says of it.
 
 use super::account::Account;
+use super::case::Judge;
 use super::evidence::{Evidence, Observer};
-use super::judge::Judge;
 use super::marks::Between;
 use super::view::View;
 use crate::anomaly::Anomaly;

@@ -4,12 +4,16 @@
 //! `account` says in which class each message ended.
 
 mod account;
+mod case;
 mod class;
 pub mod envelope;
 mod evidence;
+mod held;
 mod judge;
+mod marker;
 mod marks;
 mod pass;
+mod ranges;
 mod reads;
 mod records;
 mod repeats;
@@ -24,9 +28,11 @@ mod tests;
 mod view;
 
 pub use account::{Account, Accounts, Markers, Named, PartitionAccount, ScenarioAccount};
+pub use case::{Case, ReaderVerdict};
 pub use envelope::Checked;
 pub use evidence::{Counts, EVIDENCE, Evidence, Judgement, Observer};
-pub use judge::{Case, Judged, Marker, ReaderVerdict, judge};
+pub use judge::{Judged, judge};
+pub use marker::Marker;
 pub use marks::Between;
 pub use pass::Pass;
 pub use reads::{Head, PartitionReads, Seen, Sighting};

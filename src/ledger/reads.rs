@@ -2,11 +2,11 @@
 //!
 //! Owned by the reading thread, without a lock; a record in order costs a bit set and a run made longer.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 
 use super::envelope::{Checked, Kind, Opened};
-use super::judge::Marker;
+use super::held::{Held, held_by, merged};
+use super::marker::Marker;
 use super::marks::{Between, Marks};
 use super::runs::{Bits, Run, RunLog};
 use super::streams::{StreamInfo, Streams};
@@ -102,17 +102,6 @@ impl Head {
         let more = if self.more { " ..." } else { "" };
         (!bytes.is_empty()).then(|| format!("{}{more}", words.join(" ")))
     }
-}
-
-/// Offsets side by side, and what they held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Held {
-    /// The first offset.
-    pub(super) offset: Offset,
-    /// How many.
-    pub(super) len: u64,
-    /// The stream and the first sequence; none for records that are no message of this partition.
-    pub(super) message: Option<(StreamId, Seq)>,
 }
 
 /// One stream as found in one epoch.
@@ -483,31 +472,6 @@ enum Sight {
 
 fn holds(epoch: &Epoch, stream: StreamId, seq: Seq) -> bool {
     epoch.get(&stream).is_some_and(|found| found.seen.contains(seq))
-}
-
-fn held_by(stream: Option<StreamId>, log: &RunLog) -> impl Iterator<Item = Held> + '_ {
-    log.runs().map(move |run| Held {
-        offset: run.offset,
-        len: run.len,
-        message: stream.map(|id| (id, run.seq)),
-    })
-}
-
-/// Several lists, each by offset, as one.
-pub(super) fn merged<I: Iterator<Item = Held>>(lists: Vec<I>) -> impl Iterator<Item = Held> {
-    let mut lists: Vec<I> = lists;
-    let mut heads: BinaryHeap<Reverse<(Held, usize)>> = lists
-        .iter_mut()
-        .enumerate()
-        .filter_map(|(at, list)| list.next().map(|head| Reverse((head, at))))
-        .collect();
-    std::iter::from_fn(move || {
-        let Reverse((head, at)) = heads.pop()?;
-        if let Some(next) = lists[at].next() {
-            heads.push(Reverse((next, at)));
-        }
-        Some(head)
-    })
 }
 
 impl StreamInfo {

@@ -3,11 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use super::case::{Judge, ReaderVerdict};
 use super::evidence::{EVIDENCE, Evidence, Observer};
-use super::judge::{Judge, ReaderVerdict};
+use super::held::{Held, merged};
 use super::pass::Pass;
-use super::reads::{Held, Sighting, UNREADABLE, merged};
-use super::rewrites::{Conflict, Ranges, corrupt_ranges};
+use super::ranges::Ranges;
+use super::reads::{Sighting, UNREADABLE};
+use super::rewrites::{Conflict, corrupt_ranges};
 use super::runs::Run;
 use super::{Counts, Judgement};
 use crate::anomaly::Anomaly;

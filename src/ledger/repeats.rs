@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use super::case::{Judge, ReaderVerdict, bits};
 use super::evidence::{Evidence, Observer};
-use super::judge::{Judge, ReaderVerdict, bits};
 use super::pass::Pass;
 use super::sent::{Bound, Retry};
 use super::view::{View, offsets_in};

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::judge::Case;
+use super::case::Case;
 use super::pass::Pass;
-use super::rewrites::Ranges;
+use super::ranges::Ranges;
 use super::sent::SentLog;
 use crate::ids::{Offset, StreamId};
 

@@ -149,7 +149,8 @@ impl Reader<'_> {
 
     fn record(&mut self, record: &Record<'_>, now: Instant, now_us: u64, batch: &mut Batch) {
         let Some(at) = self.places.iter().position(|p| p.partition == record.partition) else { return };
-        if self.places[at].over {
+        // Behind its limit it has seen nothing, not even the end marker: else it would have read past what lies between.
+        if self.places[at].over || self.limit_reached() {
             return;
         }
         let opened = envelope::open(record.key, record.value, || record.header(HEADER));

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::Fatal;
-use super::booking::Booking;
 use super::task::Task;
+use crate::engine::booking::Booking;
+use crate::engine::fatal::Fatal;
 use crate::engine::message::{Maker, Order};
 use crate::engine::partitioner;
 use crate::engine::shared::LOOK;

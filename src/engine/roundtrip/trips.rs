@@ -1,12 +1,13 @@
 //! One client's round trips, one after the other.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::{Done, Task};
+use crate::engine::booking::Booking;
 use crate::engine::ends::PartitionEnd;
+use crate::engine::fatal::Fatal;
 use crate::engine::message::{Maker, Order, longest};
-use crate::engine::produce::booking::Booking;
 use crate::engine::shared::{LOOK, Shared};
 use crate::ids::{Identity, Offset, Seq, StreamId};
 use crate::kafka::{self, Producer, ProducerOptions, ReadEvent, ReaderOptions, ReaderSet, Record, SendError};
@@ -14,6 +15,26 @@ use crate::ledger::envelope::{self, HEADER, Kind, Opened};
 use crate::ledger::{PartitionReads, Seen, Streams};
 use crate::metrics::Recorder;
 use crate::plan::{RoundtripPlan, StartOffset, Work};
+
+/// One client.
+pub(super) struct Task {
+    pub(super) shared: Arc<Shared>,
+    pub(super) index: usize,
+    pub(super) client: u32,
+    /// The topic's number in the run, and its name.
+    pub(super) topic: usize,
+    pub(super) name: String,
+    pub(super) deadline: Instant,
+}
+
+/// What one client came to.
+pub(super) struct Done {
+    pub(super) in_time: bool,
+    /// Records of its round trips, and those of them that were not what was sent.
+    pub(super) compared: u64,
+    pub(super) wrong: u64,
+    pub(super) fatal: Option<Fatal>,
+}
 
 /// Records handled before the ends of messages are looked at.
 const BATCH: usize = 1000;
@@ -302,13 +323,7 @@ impl Client<'_> {
     }
 
     /// Ends it: takes the last ends, and hands both sides in.
-    fn close(
-        mut self,
-        in_time: bool,
-        fatal: Option<super::Fatal>,
-        producer: Producer,
-        mut set: ReaderSet,
-    ) -> Done {
+    fn close(mut self, in_time: bool, fatal: Option<Fatal>, producer: Producer, mut set: ReaderSet) -> Done {
         let shared: &Shared = &self.task.shared;
         let booking = &mut self.booking;
         let events = producer

@@ -2,18 +2,22 @@
 //!
 //! One for all that send: producers and round trips. A batch costs as much as a message.
 
+mod ended;
+mod flight;
+mod retries;
+
 use std::ops::Range;
 use std::time::Instant;
 
-use super::ended::{self, Ended, of_tag, tag};
-use super::flight::{Flight, Pending};
-use super::retries::{Count, Retries};
 use crate::ids::{Partition, Seq};
 use crate::kafka::{Delivery, Outcome, ProducerEvent, ProducerEventKind};
 use crate::ledger::{Resent, Run, SentLog};
+use ended::{Ended, of_tag, tag};
+use flight::{Flight, Pending};
+use retries::{Count, Retries};
 
 /// One client's books.
-pub(in crate::engine) struct Booking {
+pub(super) struct Booking {
     idempotent: bool,
     /// The first partition that it has books of.
     first: usize,
@@ -33,18 +37,18 @@ struct Part {
 }
 
 /// `len` messages of one partition that ended alike, from sequence `seq` on.
-pub(in crate::engine) struct Booked {
-    pub(in crate::engine) seq: Seq,
-    pub(in crate::engine) len: u64,
+pub(super) struct Booked {
+    pub(super) seq: Seq,
+    pub(super) len: u64,
     /// Since when each was under way, microseconds from the run's zero, and its bytes of key and value.
-    pub(in crate::engine) from_us: u64,
-    pub(in crate::engine) bytes: u64,
-    pub(in crate::engine) outcome: Outcome,
+    pub(super) from_us: u64,
+    pub(super) bytes: u64,
+    pub(super) outcome: Outcome,
 }
 
 impl Booking {
     /// Books of these partitions.
-    pub(in crate::engine) fn new(partitions: Range<Partition>, idempotent: bool) -> Self {
+    pub(super) fn new(partitions: Range<Partition>, idempotent: bool) -> Self {
         let index = |partition: Partition| usize::try_from(partition).unwrap_or(0);
         let (first, end) = (index(partitions.start), index(partitions.end));
         let parts = (first..end).map(|_| Part::default()).collect();
@@ -60,13 +64,13 @@ impl Booking {
     }
 
     /// The sequence of the next message to this partition, and the tag for it. It has to be `sent` or taken back next.
-    pub(in crate::engine) fn next(&mut self, partition: Partition) -> (Seq, u64) {
+    pub(super) fn next(&mut self, partition: Partition) -> (Seq, u64) {
         let seq = self.part(usize::try_from(partition).unwrap_or(0)).log.next_seq();
         (seq, tag(partition, seq))
     }
 
     /// The message of this tag was made since `from_us`, has so many bytes and is on its way.
-    pub(in crate::engine) fn sent(&mut self, tag: u64, from_us: u64, bytes: u64) {
+    pub(super) fn sent(&mut self, tag: u64, from_us: u64, bytes: u64) {
         let (at, seq) = of_tag(tag);
         let part = self.part(at);
         let behind = part.retries.now();
@@ -74,19 +78,19 @@ impl Booking {
     }
 
     /// The last message of its partition was not sent after all.
-    pub(in crate::engine) fn not_sent(&mut self, tag: u64) {
+    pub(super) fn not_sent(&mut self, tag: u64) {
         self.part(of_tag(tag).0).log.take_back();
     }
 
     /// The last message of its partition never left, though it was on its way; gives its bytes.
-    pub(in crate::engine) fn take_back(&mut self, tag: u64) -> Option<u64> {
+    pub(super) fn take_back(&mut self, tag: u64) -> Option<u64> {
         let part = self.part(of_tag(tag).0);
         part.log.take_back();
         part.flight.take_back().map(|pending| pending.bytes)
     }
 
     /// librdkafka will never take this message; gives its bytes.
-    pub(in crate::engine) fn refused(&mut self, tag: u64) -> Option<u64> {
+    pub(super) fn refused(&mut self, tag: u64) -> Option<u64> {
         let (at, seq) = of_tag(tag);
         let idempotent = self.idempotent;
         let part = self.part(at);
@@ -100,12 +104,12 @@ impl Booking {
     }
 
     /// A message has ended: kept until [`Booking::book`].
-    pub(in crate::engine) fn push(&mut self, delivery: &Delivery) {
+    pub(super) fn push(&mut self, delivery: &Delivery) {
         ended::push(&mut self.ended, delivery);
     }
 
     /// Takes in what the producer saw, before the ends that it touches: a batch goes back before it is acked.
-    pub(in crate::engine) fn see(&mut self, events: Vec<ProducerEvent>, us: impl Fn(Instant) -> u64) {
+    pub(super) fn see(&mut self, events: Vec<ProducerEvent>, us: impl Fn(Instant) -> u64) {
         let idempotent = self.idempotent;
         for event in events {
             let (at_us, text) = (us(event.at), event.text.as_str());
@@ -143,12 +147,12 @@ impl Booking {
     }
 
     /// Something has ended that is not booked yet.
-    pub(in crate::engine) const fn has_ended(&self) -> bool {
+    pub(super) const fn has_ended(&self) -> bool {
         !self.ended.is_empty()
     }
 
     /// Books all that has ended, at this time; `on` gets it in parts that are alike.
-    pub(in crate::engine) fn book(&mut self, now_us: u64, mut on: impl FnMut(&Booked)) {
+    pub(super) fn book(&mut self, now_us: u64, mut on: impl FnMut(&Booked)) {
         let Self { ended, parts, first, .. } = self;
         for run in ended.drain(..) {
             let (at, seq) = of_tag(run.tag);
@@ -196,7 +200,7 @@ impl Booking {
     }
 
     /// What became of all messages, by partition; those without any are left out.
-    pub(in crate::engine) fn into_logs(self) -> impl Iterator<Item = (Partition, SentLog)> {
+    pub(super) fn into_logs(self) -> impl Iterator<Item = (Partition, SentLog)> {
         let first = self.first;
         self.parts
             .into_iter()

@@ -1,0 +1,107 @@
+//! One partition before the judge: what is known of it, and the judgement in the making.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::account::Account;
+use super::evidence::{Counts, EVIDENCE, Evidence, Judgement};
+use super::marker::Marker;
+use super::pass::Pass;
+use super::ranges::Ranges;
+use super::sent::SentLog;
+use super::streams::Streams;
+use crate::anomaly::Anomaly;
+use crate::ids::{Offset, Partition, Seq, StreamId};
+
+/// One partition, with all that is known of it.
+#[derive(Debug)]
+pub struct Case<'a> {
+    /// All streams of the run.
+    pub streams: &'a Streams,
+    /// What each sent.
+    pub sent: &'a HashMap<StreamId, SentLog>,
+    /// The topic's number in the run, and the partition.
+    pub place: (usize, Partition),
+    /// The streams of this partition.
+    pub ids: &'a [StreamId],
+    /// What each observer found.
+    pub passes: &'a [Pass<'a>],
+    /// Scenarios that say `verify: false`.
+    pub excluded: &'a [usize],
+    /// The end markers that were acked here.
+    pub markers: &'a [Marker],
+    /// The end of the log as the broker reported it once all was written; only of a log that was never reset.
+    pub reported_end: Option<Offset>,
+}
+
+/// What one reader's pass comes to, as counts: what it saw itself, and what fresh clients saw in its scope.
+#[derive(Debug, Clone, Default)]
+pub struct ReaderVerdict {
+    /// The number of its pass.
+    pub pass: usize,
+    /// Counts alone, without evidence.
+    pub judgement: Judgement,
+    /// Acked messages that it was to find.
+    pub wanted: u64,
+}
+
+/// A judgement in the making.
+pub(super) struct Judge<'a> {
+    pub(super) case: &'a Case<'a>,
+    pub(super) corrupt: Ranges,
+    pub(super) rewritten: Ranges,
+    pub(super) readers: Vec<ReaderVerdict>,
+    pub(super) out: Judgement,
+    pub(super) accounts: BTreeMap<usize, Account>,
+    pub(super) lost_markers: u64,
+}
+
+impl Judgement {
+    /// All anomalies that are measured in each partition, none found yet.
+    pub(super) fn measured() -> Self {
+        let counts = Anomaly::ALL
+            .into_iter()
+            .filter(|anomaly| !matches!(anomaly, Anomaly::Rewritten | Anomaly::WatermarkLie))
+            .map(|anomaly| (anomaly, Counts::default()))
+            .collect();
+        Self { counts, evidence: Vec::new() }
+    }
+
+    /// Counts some that nothing explains.
+    pub(super) fn add(&mut self, anomaly: Anomaly, count: u64) {
+        self.counts.entry(anomaly).or_default().count += count;
+    }
+
+    /// There is room for a piece of evidence: unexplained ones push explained ones out.
+    pub(super) fn has_room(&self, anomaly: Anomaly, explained: bool) -> bool {
+        let kept = self.evidence.iter().filter(|e| e.anomaly == anomaly);
+        kept.clone().count() < EVIDENCE || (!explained && kept.into_iter().any(|e| e.explained))
+    }
+
+    /// Keeps a piece of evidence where there is room for it.
+    pub(super) fn show(&mut self, piece: Evidence) {
+        if !self.has_room(piece.anomaly, piece.explained) {
+            return;
+        }
+        let kept = self.evidence.iter().filter(|e| e.anomaly == piece.anomaly).count();
+        let explained = self.evidence.iter_mut().find(|e| e.anomaly == piece.anomaly && e.explained);
+        match explained {
+            Some(explained) if kept >= EVIDENCE => *explained = piece,
+            _ => self.evidence.push(piece),
+        }
+    }
+}
+
+/// The sequences of a log as a set.
+pub(super) fn bits(log: &super::runs::RunLog) -> super::runs::Bits {
+    log.runs().collect()
+}
+
+impl Judge<'_> {
+    /// Adds evidence while there is room.
+    pub(super) fn show(&mut self, mut piece: Evidence) {
+        (piece.topic, piece.partition) = self.case.place;
+        let sent = |(id, seq): (StreamId, Seq)| self.case.sent.get(&id)?.when_acked(seq);
+        piece.acked_us = piece.message.and_then(sent);
+        self.out.show(piece);
+    }
+}

@@ -1,0 +1,44 @@
+//! What a log held, offset by offset: runs of records, merged from several lists without taking memory for each record.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::runs::RunLog;
+use crate::ids::{Offset, Seq, StreamId};
+
+/// Offsets side by side, and what they held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Held {
+    /// The first offset.
+    pub(super) offset: Offset,
+    /// How many.
+    pub(super) len: u64,
+    /// The stream and the first sequence; none for records that are no message of this partition.
+    pub(super) message: Option<(StreamId, Seq)>,
+}
+
+/// The runs of a log as what they held; none is a record that is no message of this partition.
+pub(super) fn held_by(stream: Option<StreamId>, log: &RunLog) -> impl Iterator<Item = Held> + '_ {
+    log.runs().map(move |run| Held {
+        offset: run.offset,
+        len: run.len,
+        message: stream.map(|id| (id, run.seq)),
+    })
+}
+
+/// Several lists, each by offset, as one.
+pub(super) fn merged<I: Iterator<Item = Held>>(lists: Vec<I>) -> impl Iterator<Item = Held> {
+    let mut lists: Vec<I> = lists;
+    let mut heads: BinaryHeap<Reverse<(Held, usize)>> = lists
+        .iter_mut()
+        .enumerate()
+        .filter_map(|(at, list)| list.next().map(|head| Reverse((head, at))))
+        .collect();
+    std::iter::from_fn(move || {
+        let Reverse((head, at)) = heads.pop()?;
+        if let Some(next) = lists[at].next() {
+            heads.push(Reverse((next, at)));
+        }
+        Some(head)
+    })
+}

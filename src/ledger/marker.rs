@@ -1,0 +1,12 @@
+//! End markers: records that kaf6 writes behind all messages, so that whoever reads one has read past all of them.
+
+use crate::ids::Offset;
+
+/// An end marker that the broker acked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Marker {
+    /// Unique in the run.
+    pub number: u64,
+    /// Where it was acked.
+    pub offset: Offset,
+}
