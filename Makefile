@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: demo test lint lab bench help
+.PHONY: demo test truth lint lab bench help
 
 demo: ## Build kaf6 and run examples/smoke.yaml on the embedded broker: no install, no network
 	@scripts/preflight
@@ -13,6 +13,10 @@ test: ## Set up the lab (real brokers), then lint and run every test
 	@scripts/lab
 	@scripts/lint
 	@scripts/test
+
+truth: ## Random scenarios against a broker that lies, for KAF6_TRUTH_SECONDS (600): is every verdict right?
+	@scripts/preflight
+	@KAF6_TRUTH_SECONDS=$${KAF6_TRUTH_SECONDS:-600} cargo test --locked --test truth random_pairs -- --nocapture
 
 lint: ## Format, clippy, licences, docs, shell scripts
 	@scripts/preflight

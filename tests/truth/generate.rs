@@ -8,6 +8,9 @@ use kaf6_liar::{Action, Behaviour, Part, Phase, Rule};
 use proptest::prelude::*;
 use proptest::sample::select;
 
+/// What is not judged yet: headers, and what acks alone show (`collided`). To be set once it is, and then to go.
+pub(crate) const LATER: bool = false;
+
 /// A scenario file and a behaviour.
 #[derive(Debug, Clone)]
 pub(crate) struct Pair {
@@ -298,9 +301,36 @@ fn healthy() -> impl Strategy<Value = Rule> {
 }
 
 /// What it may not.
-fn lie() -> impl Strategy<Value = Rule> {
+fn lie() -> BoxedStrategy<Rule> {
+    if LATER {
+        prop_oneof![9 => judged_lie(), 1 => lie_about_headers()].boxed()
+    } else {
+        judged_lie().boxed()
+    }
+}
+
+fn lie_about_headers() -> impl Strategy<Value = Rule> {
     let index = || 0_u32..10;
-    let part = || select(&[Part::Key, Part::Value, Part::Header]);
+    prop_oneof![
+        some(
+            Produce,
+            (index(), 0_u32..80, any::<bool>()).prop_map(|(index, byte, fix_crc)| FlipOnWrite {
+                index,
+                part: Part::Header,
+                byte,
+                fix_crc
+            }),
+            12,
+            2
+        ),
+        some(Produce, index().prop_map(|index| StripHeader { index }), 12, 2),
+        (0_i64..60).prop_map(|offset| Rule::new(Fetch, StripHeaderOnRead { offset })),
+    ]
+}
+
+fn judged_lie() -> impl Strategy<Value = Rule> {
+    let index = || 0_u32..10;
+    let part = || select(&[Part::Key, Part::Value]);
     let offset = || 0_i64..60;
     prop_oneof![
         some(Produce, any::<bool>().prop_map(|gap| AckUnwritten { gap }), 12, 3),
@@ -317,7 +347,6 @@ fn lie() -> impl Strategy<Value = Rule> {
             12,
             2
         ),
-        some(Produce, index().prop_map(|index| StripHeader { index }), 12, 2),
         some(Produce, (0_i32..4).prop_map(|to| OtherPartition { to }), 12, 2),
         some(Produce, Just(Error { code: 87, written: true }), 12, 1),
         some(Produce, offset().prop_map(|to| Truncate { to }), 20, 1),
@@ -327,7 +356,6 @@ fn lie() -> impl Strategy<Value = Rule> {
             .prop_flat_map(|_| Just(Rule::new(Produce, WriteRetries))),
         (offset(), 0_u32..3, any::<bool>())
             .prop_map(|(offset, sights, fix_crc)| Rule::new(Fetch, FlipOnRead { offset, sights, fix_crc })),
-        offset().prop_map(|offset| Rule::new(Fetch, StripHeaderOnRead { offset })),
         prop::option::of(0_i32..4).prop_map(|partition| Rule { partition, ..Rule::new(Fetch, Empty) }),
         prop::option::of(0_i32..4).prop_map(|partition| Rule { partition, ..Rule::new(Fetch, NullRecords) }),
         (offset(), any::<bool>()).prop_map(|(offset, hide)| Rule::new(Fetch, EndAt { offset, hide })),

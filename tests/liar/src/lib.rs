@@ -2,12 +2,6 @@
 //! it was asked, what it stored and what it answered.
 //!
 //! Several brokers (node ids) share one set of topics, so that leaders can move. Each listens on a free port of 127.0.0.1.
-#![expect(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    reason = "a broken test broker should fail its test at once"
-)]
-
 mod batch;
 mod behaviour;
 mod fetch;

@@ -41,6 +41,9 @@ pub struct InLog {
     pub bytes: Vec<u8>,
 }
 
+/// First and last sequence of a batch, and its offset.
+type Known = (i32, i32, i64);
+
 #[derive(Default)]
 pub struct Partition {
     pub batches: Vec<InLog>,
@@ -49,8 +52,8 @@ pub struct Partition {
     pub leader: usize,
     /// Each leader epoch with its first offset.
     pub epochs: Vec<(i32, i64)>,
-    /// By producer id and epoch: first and last sequence and offset of the last batches.
-    pub producers: HashMap<(i64, i16), VecDeque<(i32, i32, i64)>>,
+    /// By producer id and epoch: its last batches.
+    pub producers: HashMap<(i64, i16), VecDeque<Known>>,
     /// How often each offset was handed out.
     pub sights: HashMap<i64, u32>,
     pub held: Option<Held>,
@@ -199,7 +202,10 @@ impl Partition {
         }
         let (first, last) = sequences(batch);
         let known = self.producers.entry(batch.producer()).or_default();
-        known.push_back((first, last, offset));
+        // One that was stored behind its successor.
+        let behind = known.back().is_some_and(|(next, ..)| *next == last.wrapping_add(1) & i32::MAX);
+        let place = known.len() - usize::from(behind);
+        known.insert(place, (first, last, offset));
         if known.len() > KNOWN_BATCHES {
             known.pop_front();
         }
