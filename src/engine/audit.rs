@@ -92,11 +92,11 @@ impl Reread<'_> {
                     reads.show(record.offset, value);
                 }
             }
-            ReadEvent::Reset { .. } => reads.reset(),
+            ReadEvent::Reset { anew: true, .. } => reads.reset(),
             ReadEvent::Error { code, .. } if code.means_unreadable() => {
                 reads.see_unreadable(from, shared.clock.now_us());
             }
-            ReadEvent::Refused { .. } | ReadEvent::Error { .. } => {}
+            ReadEvent::Reset { .. } | ReadEvent::Refused { .. } | ReadEvent::Error { .. } => {}
         });
         match result {
             Ok(end) => {

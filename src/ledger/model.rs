@@ -99,6 +99,25 @@ impl<'a> Model<'a> {
         self.held.get(&offset).is_some_and(|things| things.len() > 1)
     }
 
+    /// The offset held this message, and nothing else, when it was last looked at.
+    fn holds_now(&self, message: Msg, offset: i64) -> bool {
+        let looks = self.readings.iter().rev().flat_map(|reading| reading.epochs.iter().rev());
+        for look in looks {
+            let mut things = Vec::new();
+            for (_, slot) in look.iter().filter(|(at, _)| *at == offset) {
+                match slot {
+                    Slot::Message(other) => things.push(Some(*other)),
+                    Slot::Foreign | Slot::Stray(_) => things.push(None),
+                    Slot::Corrupt(_) | Slot::Marker(_) => {}
+                }
+            }
+            if !things.is_empty() {
+                return things.iter().all(|thing| *thing == Some(message));
+            }
+        }
+        false
+    }
+
     fn messages(&self) -> impl Iterator<Item = (Msg, &Sent, Fate, Resent)> {
         let streams = self.history.streams.iter().enumerate();
         streams.flat_map(|(stream, sent)| {
@@ -212,7 +231,7 @@ impl<'a> Model<'a> {
             "corrupt"
         } else if any(&|reading| passed_without(reading) && reading.found(message)) {
             "misplaced"
-        } else if read && self.rewritten(offset) {
+        } else if read && self.rewritten(offset) && !self.holds_now(message, offset) {
             "rewritten"
         } else if any(&|reading| reading.is_recheck() && reading.passed(offset) && !reading.found(message)) {
             "lost"
