@@ -92,16 +92,17 @@ impl Reread<'_> {
                     reads.show(record.offset, value);
                 }
             }
-            ReadEvent::Reset { .. } => reads.reset(),
+            ReadEvent::Reset { anew: true, .. } => reads.reset(),
             ReadEvent::Error { code, .. } if code.means_unreadable() => {
                 reads.see_unreadable(from, shared.clock.now_us());
             }
-            ReadEvent::Refused { .. } | ReadEvent::Error { .. } => {}
+            ReadEvent::Reset { .. } | ReadEvent::Refused { .. } | ReadEvent::Error { .. } => {}
         });
         match result {
             Ok(end) => {
-                // What lies behind the range was not handed out, however far the client got.
-                let at = end.at.min(to + 1);
+                // What lies behind the range was not handed out, however far the client got; and an end marker, or the end of
+                // the log, is behind all of the range.
+                let at = if end.passed { to + 1 } else { end.at.min(to + 1) };
                 Found { reads, passed: end.passed, at, why: why(shared, &end, to), ..over("") }
             }
             Err(error) if error.code().is_some_and(kafka::Code::means_gone) => {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::account::Account;
 use super::evidence::{Counts, EVIDENCE, Evidence, Judgement};
+use super::last_looks::LastLooks;
 use super::marker::Marker;
 use super::pass::Pass;
 use super::ranges::Ranges;
@@ -49,6 +50,8 @@ pub(super) struct Judge<'a> {
     pub(super) case: &'a Case<'a>,
     pub(super) corrupt: Ranges,
     pub(super) rewritten: Ranges,
+    /// Empty where nothing was rewritten.
+    pub(super) last_looks: LastLooks,
     pub(super) readers: Vec<ReaderVerdict>,
     pub(super) out: Judgement,
     pub(super) accounts: BTreeMap<usize, Account>,

@@ -89,7 +89,7 @@ impl Judge<'_> {
         if let Some(pass) = all().find(|pass| view.misplaced_in(*pass, seq, acked)) {
             return Class::Misplaced(pass);
         }
-        if verified && self.rewritten.contains(acked) {
+        if verified && self.rewritten.contains(acked) && !self.last_looks.held((view.id, seq), acked) {
             return Class::Rewritten;
         }
         let mut rechecks = passes.iter().enumerate().filter(|(_, pass)| pass.is_recheck());

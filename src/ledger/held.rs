@@ -17,13 +17,25 @@ pub(super) struct Held {
     pub(super) message: Option<(StreamId, Seq)>,
 }
 
+impl Held {
+    /// One past its last offset.
+    pub(super) fn end(&self) -> Offset {
+        self.offset + self.len.cast_signed()
+    }
+
+    /// What it held at one of its offsets.
+    pub(super) fn at(&self, offset: Offset) -> Option<(StreamId, Seq)> {
+        self.message.map(|(id, seq)| (id, seq + (offset - self.offset).unsigned_abs()))
+    }
+}
+
 /// The runs of a log as what they held; none is a record that is no message of this partition.
-pub(super) fn held_by(stream: Option<StreamId>, log: &RunLog) -> impl Iterator<Item = Held> + '_ {
-    log.runs().map(move |run| Held {
+pub(super) fn held_by(stream: Option<StreamId>, log: &RunLog) -> Box<dyn Iterator<Item = Held> + '_> {
+    Box::new(log.runs().map(move |run| Held {
         offset: run.offset,
         len: run.len,
         message: stream.map(|id| (id, run.seq)),
-    })
+    }))
 }
 
 /// Several lists, each by offset, as one.

@@ -8,6 +8,7 @@ use super::account::Account;
 use super::case::{Case, Judge, ReaderVerdict, bits};
 use super::class::{Class, Scope};
 use super::evidence::{Evidence, Judgement, Observer};
+use super::last_looks::LastLooks;
 use super::rewrites::{corrupt_ranges, rewritten};
 use super::runs::Run;
 use super::view::View;
@@ -33,6 +34,7 @@ pub fn judge(case: &Case<'_>) -> Judged {
     let mut judge = Judge {
         case,
         corrupt: corrupt_ranges(case.passes.iter()),
+        last_looks: if rewritten.is_empty() { LastLooks::default() } else { LastLooks::of(case.passes) },
         rewritten,
         readers: case
             .passes

@@ -10,6 +10,7 @@ pub mod envelope;
 mod evidence;
 mod held;
 mod judge;
+mod last_looks;
 mod marker;
 mod marks;
 #[cfg(test)]

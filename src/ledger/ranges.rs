@@ -30,6 +30,11 @@ impl Ranges {
         self.0.get(after).is_some_and(|(from, _)| *from < offsets.end)
     }
 
+    /// It holds none.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// How many offsets it holds.
     pub(super) fn len(&self) -> u64 {
         self.0.iter().map(|(from, to)| (to - from).unsigned_abs()).sum()

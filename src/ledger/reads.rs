@@ -120,7 +120,29 @@ pub(super) struct StreamReads {
 }
 
 /// What was found between two resets of the log.
-pub(super) type Epoch = BTreeMap<StreamId, StreamReads>;
+#[derive(Debug, Clone, Default)]
+pub(super) struct Epoch {
+    streams: BTreeMap<StreamId, StreamReads>,
+    /// Offsets of foreign records.
+    strange: RunLog,
+    /// Offsets of messages that were sent to other partitions.
+    strays: RunLog,
+}
+
+impl Epoch {
+    fn holds(&self, stream: StreamId, seq: Seq) -> bool {
+        self.streams.get(&stream).is_some_and(|found| found.seen.contains(seq))
+    }
+
+    /// What each offset held, in several lists.
+    pub(super) fn held(&self) -> impl Iterator<Item = Box<dyn Iterator<Item = Held> + '_>> {
+        let own = self
+            .streams
+            .iter()
+            .flat_map(|(id, found)| [&found.order, &found.repeats].map(|log| held_by(Some(*id), log)));
+        own.chain([&self.strange, &self.strays].map(|log| held_by(None, log)))
+    }
+}
 
 /// What one observer found in one partition.
 #[derive(Debug, Clone)]
@@ -131,10 +153,6 @@ pub struct PartitionReads {
     /// What was found, by epoch: the last one is the present one.
     pub(super) epochs: Vec<Epoch>,
     pub(super) corrupt: RunLog,
-    /// Offsets of foreign records.
-    strange: RunLog,
-    /// Offsets of messages that were sent to other partitions.
-    strays: RunLog,
     /// When the offsets of the first epoch were read.
     times: Marks,
     /// Where the client last found what it could not unpack.
@@ -160,10 +178,8 @@ impl PartitionReads {
             run,
             topic,
             partition,
-            epochs: vec![Epoch::new()],
+            epochs: vec![Epoch::default()],
             corrupt: RunLog::new(),
-            strange: RunLog::new(),
-            strays: RunLog::new(),
             times: Marks::default(),
             unreadable: None,
             nonmonotonic: 0,
@@ -185,9 +201,9 @@ impl PartitionReads {
         self.resets += 1;
         self.last = None;
         if self.epochs.len() < EPOCHS {
-            self.epochs.push(Epoch::new());
+            self.epochs.push(Epoch::default());
         } else if let Some(epoch) = self.epochs.last_mut() {
-            for stream in epoch.values_mut() {
+            for stream in epoch.streams.values_mut() {
                 stream.next = 0;
             }
         }
@@ -290,8 +306,8 @@ impl PartitionReads {
             Some((present, earlier)) => (present, &*earlier),
             None => return Sight::Repeat,
         };
-        let before = earlier.iter().any(|epoch| holds(epoch, id.stream, id.seq));
-        let found = present.entry(id.stream).or_default();
+        let before = earlier.iter().any(|epoch| epoch.holds(id.stream, id.seq));
+        let found = present.streams.entry(id.stream).or_default();
         let next = found.next;
         found.next = next.max(id.seq + 1);
         if !found.seen.insert(id.seq) {
@@ -309,14 +325,18 @@ impl PartitionReads {
 
     fn seen_stray(&mut self, offset: Offset, message: (StreamId, Seq), at_us: u64) -> Seen {
         self.records += 1;
-        self.strays.push(offset.cast_unsigned(), offset);
+        if let Some(epoch) = self.epochs.last_mut() {
+            epoch.strays.push(offset.cast_unsigned(), offset);
+        }
         self.sight(Anomaly::Misplaced, offset, -1, Some(message), at_us);
         Seen::Stray
     }
 
     fn seen_foreign(&mut self, offset: Offset, at_us: u64) -> Seen {
         self.foreign += 1;
-        self.strange.push(offset.cast_unsigned(), offset);
+        if let Some(epoch) = self.epochs.last_mut() {
+            epoch.strange.push(offset.cast_unsigned(), offset);
+        }
         self.sight(Anomaly::Foreign, offset, -1, None, at_us);
         Seen::Foreign
     }
@@ -377,7 +397,7 @@ impl PartitionReads {
     /// What was seen of a record of others at this offset; none where none was read there.
     pub(super) fn stranger_at(&self, offset: Offset) -> Option<Head> {
         let holds = |run: Run| (run.offset..run.offset_of(run.end())).contains(&offset);
-        self.strange.runs().any(holds).then(|| {
+        self.epochs.iter().any(|epoch| epoch.strange.runs().any(holds)).then(|| {
             let of_it = |s: &&Sighting| s.anomaly == Anomaly::Foreign && s.offset == offset;
             self.sightings.iter().find(of_it).map_or_else(Head::default, |s| s.head)
         })
@@ -428,20 +448,14 @@ impl PartitionReads {
         self.resets
     }
 
-    /// Offsets of messages that were sent to other partitions.
-    pub(super) const fn strays(&self) -> &RunLog {
-        &self.strays
+    /// Runs of offsets of messages that were sent to other partitions.
+    pub(super) fn strays(&self) -> impl Iterator<Item = Run> + '_ {
+        self.epochs.iter().flat_map(|epoch| epoch.strays.runs())
     }
 
     /// What each offset held, by offset. Where no offset went back, it takes no memory of its own for what was read.
     pub(super) fn held(&self) -> Box<dyn Iterator<Item = Held> + '_> {
-        let others = [&self.strange, &self.strays].map(|log| held_by(None, log));
-        let own = self
-            .epochs
-            .iter()
-            .flatten()
-            .flat_map(|(id, found)| [&found.order, &found.repeats].map(|log| held_by(Some(*id), log)));
-        let logs: Vec<_> = own.chain(others).collect();
+        let logs: Vec<_> = self.epochs.iter().flat_map(Epoch::held).collect();
         if self.resets == 0 && self.nonmonotonic == 0 {
             return Box::new(merged(logs));
         }
@@ -452,12 +466,12 @@ impl PartitionReads {
 
     /// This message was found.
     pub fn contains(&self, stream: StreamId, seq: Seq) -> bool {
-        self.epochs.iter().any(|epoch| holds(epoch, stream, seq))
+        self.epochs.iter().any(|epoch| epoch.holds(stream, seq))
     }
 
     /// One stream in each epoch in which it was found.
     pub(super) fn of(&self, stream: StreamId) -> impl Iterator<Item = &StreamReads> {
-        self.epochs.iter().filter_map(move |epoch| epoch.get(&stream))
+        self.epochs.iter().filter_map(move |epoch| epoch.streams.get(&stream))
     }
 }
 
@@ -468,10 +482,6 @@ enum Sight {
     New,
     /// It was.
     Repeat,
-}
-
-fn holds(epoch: &Epoch, stream: StreamId, seq: Seq) -> bool {
-    epoch.get(&stream).is_some_and(|found| found.seen.contains(seq))
 }
 
 impl StreamInfo {

@@ -196,7 +196,7 @@ fn of(passes: &[Pass<'_>], which: &[usize]) -> Totals {
     };
     Totals {
         corrupt: corrupt_ranges(chosen()).len(),
-        strays: union(|pass| pass.reads.strays().runs().collect()),
+        strays: union(|pass| pass.reads.strays().collect()),
         // Of one log; observers that read other parts of it saw others.
         foreign: chosen()
             .filter(|pass| pass.observer != Observer::Recheck)

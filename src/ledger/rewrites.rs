@@ -35,11 +35,11 @@ pub(super) fn rewritten(case: &Case<'_>) -> (Ranges, Vec<Conflict>) {
     // Those that reach to the present offset or beyond.
     let mut active: Vec<Held> = Vec::new();
     for next in merged(case.passes.iter().map(|pass| pass.reads.held()).collect()) {
-        active.retain(|held| end(held) > next.offset);
-        for held in active.iter().filter(|held| at(held, next.offset) != next.message) {
-            ranges.push((next.offset, end(held).min(end(&next))));
+        active.retain(|held| held.end() > next.offset);
+        for held in active.iter().filter(|held| held.at(next.offset) != next.message) {
+            ranges.push((next.offset, held.end().min(next.end())));
             if conflicts.len() < KEPT && conflicts.last().is_none_or(|last| last.offset != next.offset) {
-                conflicts.push(Conflict { offset: next.offset, held: [at(held, next.offset), next.message] });
+                conflicts.push(Conflict { offset: next.offset, held: [held.at(next.offset), next.message] });
             }
         }
         if !active.contains(&next) {
@@ -47,13 +47,4 @@ pub(super) fn rewritten(case: &Case<'_>) -> (Ranges, Vec<Conflict>) {
         }
     }
     (Ranges::of(ranges), conflicts)
-}
-
-fn end(held: &Held) -> Offset {
-    held.offset + held.len.cast_signed()
-}
-
-/// What it held at one of its offsets.
-fn at(held: &Held, offset: Offset) -> Option<(StreamId, Seq)> {
-    held.message.map(|(id, seq)| (id, seq + (offset - held.offset).unsigned_abs()))
 }

@@ -290,8 +290,10 @@ impl Client<'_> {
         let now_us = self.task.shared.clock.now_us();
         set.drain(BATCH, &mut |event| match event {
             ReadEvent::Record(record) => self.record(&record, now_us, under),
-            ReadEvent::Reset { .. } => {
-                self.reads.reset();
+            ReadEvent::Reset { anew, .. } => {
+                if anew {
+                    self.reads.reset();
+                }
                 self.recorder.error(now_us, "OFFSET_RESET");
             }
             ReadEvent::Refused { code, .. } => self.recorder.error(now_us, &code.name()),

@@ -212,7 +212,7 @@ fn kind(profile: u8, code: u8) -> Kind {
         250.. if profile & 1 != 0 => Kind::Elsewhere(code),
         242..250 if profile & 2 != 0 && profile & 8 != 0 => Kind::Nowhere,
         230..242 if profile & 4 != 0 => Kind::Failed,
-        210..230 if profile & 4 != 0 => Kind::Unknown { written: code % 2 == 0 },
+        210..230 if profile & 4 != 0 => Kind::Unknown { written: code.is_multiple_of(2) },
         _ => Kind::Acked,
     }
 }
@@ -251,7 +251,7 @@ fn build(raw: &Raw) -> History {
         let (first, last) = (places.clone().next(), places.next_back());
         match kind {
             Kind::Elsewhere(code) => (usize::from(code) * 7 + message.1 as usize) % (log.len() + 3),
-            _ if message.1 % 3 == 0 => first.map_or(log.len(), |(at, _)| at),
+            _ if message.1.is_multiple_of(3) => first.map_or(log.len(), |(at, _)| at),
             _ => last.map_or(log.len(), |(at, _)| at),
         }
     };
@@ -281,7 +281,7 @@ fn build(raw: &Raw) -> History {
     let base: Log = log.iter().copied().map(Some).collect();
     let cut = share(base.len(), raw.second.0);
     // A log that was made anew, or one in which a record is not there any more.
-    let second: Log = if raw.second.0 % 2 == 0 {
+    let second: Log = if raw.second.0.is_multiple_of(2) {
         base[cut..].to_vec()
     } else {
         base[..cut].iter().chain(&base[cut + 1..]).copied().collect()
