@@ -335,7 +335,7 @@ fn judged_lie() -> impl Strategy<Value = Rule> {
     prop_oneof![
         some(Produce, any::<bool>().prop_map(|gap| AckUnwritten { gap }), 12, 3),
         some(Produce, Just(Twice), 12, 3),
-        some(Produce, Just(Swap), 12, 2),
+        some(Produce, select(&[Swap, SwapAfterAck]), 12, 2),
         some(Produce, Just(AckWithoutOffset { written: false }), 12, 2),
         some(Produce, Just(AckDuplicate { written: false }), 12, 2),
         some(Produce, select(&[-3_i64, -1, 1, 5, 1000]).prop_map(|by| AckOffset { by }), 12, 2),

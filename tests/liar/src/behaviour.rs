@@ -127,6 +127,9 @@ pub enum Action {
     Twice,
     /// Stores the batch behind the next one of its partition.
     Swap,
+    /// The same, and the batch is acked at once, at the offset that it will have behind one of its own length. For clients
+    /// that send one batch at a time.
+    SwapAfterAck,
     /// Acks without storing; with `gap` its offsets are left out, else the next batch gets them again.
     AckUnwritten {
         /// The offsets are left out.
@@ -280,6 +283,7 @@ impl Action {
             Self::Truncate { .. } => "truncate",
             Self::Twice => "twice",
             Self::Swap => "swap",
+            Self::SwapAfterAck => "swap_after_ack",
             Self::AckUnwritten { .. } => "ack_unwritten",
             Self::AckWithoutOffset { .. } => "ack_without_offset",
             Self::AckDuplicate { .. } => "ack_duplicate",

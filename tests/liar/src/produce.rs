@@ -26,7 +26,8 @@ const DUPLICATE: i16 = 46;
 /// A batch that waits to be stored behind the next one.
 pub struct Held {
     batch: Batch,
-    reply: Arc<Reply>,
+    /// None where it has its answer.
+    reply: Option<Arc<Reply>>,
     slot: usize,
     entry: usize,
 }
@@ -276,8 +277,13 @@ fn decide(
         }
     }
     let acked = answer.is_none_or(|(code, _)| code == 0 || code == DUPLICATE);
-    if write && !never && !drops && acked && has(|action| *action == Action::Swap) && found.held.is_none() {
-        found.held = Some(Held { batch, reply: Arc::clone(reply), slot, entry });
+    let after_ack = has(|action| *action == Action::SwapAfterAck);
+    let swap = after_ack || has(|action| *action == Action::Swap);
+    if write && !never && !drops && acked && swap && found.held.is_none() {
+        let decision =
+            if after_ack { Decision::Answer(0, found.end + batch.width()) } else { Decision::Wait };
+        let reply = (!after_ack).then(|| Arc::clone(reply));
+        found.held = Some(Held { batch, reply, slot, entry });
         let (inner, topic) = (Arc::clone(inner), topic.to_owned());
         std::thread::spawn(move || {
             inner.sleep(HELD);
@@ -290,7 +296,7 @@ fn decide(
                 reply.send_if_whole(&inner);
             }
         });
-        return Decision::Wait;
+        return decision;
     }
     let width = batch.width();
     let bytes = if altered { batch.write(fix_crc) } else { raw };
@@ -340,8 +346,9 @@ fn release(state: &mut State, topic: &str, partition: i32) -> Option<Arc<Reply>>
     let base = found.append(held.batch.write(true), held.batch.width());
     found.remember(&held.batch, base);
     state.log.produced[held.entry].stored.push((partition, base));
-    held.reply.slots()[held.slot].answer = Some((0, base));
-    Some(held.reply)
+    let reply = held.reply?;
+    reply.slots()[held.slot].answer = Some((0, base));
+    Some(reply)
 }
 
 fn now_ms() -> i64 {

@@ -86,6 +86,8 @@ pub struct Message {
     pub late: bool,
     /// Digests that were handed out at its acked offset.
     pub handed: BTreeSet<String>,
+    /// Something behind its acked offset was handed out.
+    pub passed: bool,
     /// Other offsets of its partition at which it was handed out as it was sent.
     pub elsewhere: BTreeSet<i64>,
     /// What lies at its acked offset in the end is this message, as it was sent.
@@ -153,6 +155,7 @@ impl Facts {
                     acks: Vec::new(),
                     late: false,
                     handed: BTreeSet::new(),
+                    passed: false,
                     elsewhere: BTreeSet::new(),
                     in_place: false,
                     copies: 0,
@@ -187,13 +190,18 @@ impl Facts {
                 by_digest.entry((topic, *partition, digest)).or_default().push(*offset);
             }
         }
+        let mut furthest: HashMap<(&str, i32), i64> = HashMap::new();
+        for (topic, partition, offset) in handed.keys() {
+            let furthest = furthest.entry((topic, *partition)).or_insert(-1);
+            *furthest = (*furthest).max(*offset);
+        }
         let (mut reordered, mut duplicates) = (0, 0);
         let mut copies: HashMap<(&str, i32, Identity), usize> = HashMap::new();
         let mut lies_at: HashMap<(&str, i32, i64), &str> = HashMap::new();
         for (topic, partitions) in &log.topics {
             for (number, partition) in partitions.iter().enumerate() {
                 let number = i32::try_from(number).unwrap_or(-1);
-                let mut furthest: HashMap<(u64, u32), u64> = HashMap::new();
+                let mut highest: HashMap<(u64, u32), u64> = HashMap::new();
                 for record in &partition.records {
                     lies_at.insert((topic, number, record.offset), &record.digest);
                     let Some((id, kind)) = identity(record) else { continue };
@@ -209,11 +217,11 @@ impl Facts {
                         duplicates += 1;
                         continue;
                     }
-                    let furthest = furthest.entry((id.0, id.1)).or_default();
-                    if id.2 + 1 < *furthest {
+                    let highest = highest.entry((id.0, id.1)).or_default();
+                    if id.2 + 1 < *highest {
                         reordered += 1;
                     }
-                    *furthest = (*furthest).max(id.2 + 1);
+                    *highest = (*highest).max(id.2 + 1);
                 }
             }
         }
@@ -227,6 +235,8 @@ impl Facts {
                 other => other,
             };
             if let Some(at) = at {
+                message.passed =
+                    furthest.get(&(message.topic.as_str(), message.partition)).is_some_and(|last| *last > at);
                 message.handed = handed.get(&key(at)).cloned().unwrap_or_default();
                 message.in_place = lies_at.get(&(message.topic.as_str(), message.partition, at))
                     == Some(&message.digest.as_str());

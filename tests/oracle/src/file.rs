@@ -30,6 +30,8 @@ pub struct File {
     pub audit: bool,
     /// Names of the consumers.
     pub consumers: Vec<String>,
+    /// Some consumer starts elsewhere than at the log's start.
+    pub partial: bool,
     /// Its own checks, of all types.
     pub checks: usize,
 }
@@ -60,6 +62,7 @@ impl File {
                 Some("roundtrip") => Some(number("iterations", 100) + number("warmup", 5)),
                 Some("consume") => {
                     file.consumers.push(name.clone());
+                    file.partial |= !scenario["offset"].is_null();
                     continue;
                 }
                 _ => continue,

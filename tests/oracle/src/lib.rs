@@ -6,6 +6,8 @@
 mod facts;
 mod file;
 mod judge;
+#[cfg(test)]
+mod tests;
 
 pub use facts::{Facts, Log};
 pub use file::File;
