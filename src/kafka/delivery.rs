@@ -2,7 +2,7 @@
 //!
 //! Owns the list of codes that exclude a write (whatever is not on it may lie in the log), and which offsets of acks are none.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use super::Code;
 use super::raw::Report;
@@ -83,30 +83,45 @@ pub(super) fn excludes_write(code: Code) -> bool {
 /// Finds acks without a place. librdkafka counts the offsets of a batch from the one in the answer, and that of -1 (error 46,
 /// DUPLICATE_SEQUENCE_NUMBER, which it takes for success, has it too) gives -1, 0, 1 and so on.
 #[derive(Debug, Default)]
-pub(super) struct Placeless {
-    /// By partition: where a batch without a place goes on. Reports of several partitions come side by side.
-    next: HashMap<Partition, Offset>,
+pub(super) struct Placeless(HashMap<Partition, Bases>);
+
+/// Batches without a place in one partition.
+#[derive(Debug, Default)]
+struct Bases {
+    /// The tags of their first messages, the newest last.
+    first: VecDeque<u64>,
+    /// The last report without a place: its tag and offset.
+    last: Option<(u64, Offset)>,
 }
 
+/// Batches remembered for each partition: more than a client has in flight there.
+const BASES: usize = 64;
+
 impl Placeless {
-    /// Whether the offset of the next report is none. Reports of one batch come in its order, so what goes on where the last
-    /// report of its partition, without a place, stopped is of its batch. A batch that is really there can be taken for it only
-    /// where it begins at just that offset: then it is looked for anywhere instead of at its offset.
+    /// Whether the offset of the next report is none: it is below 0, or counted from a report like that. The tags of a
+    /// partition are numbers in the order of sending, so the distance of two tags in a batch is that of their offsets, in
+    /// whatever order reports of several batches come; where messages of a batch are missing, it goes on where its last
+    /// report was. The offset of a batch that is really there is not below its number among the messages of its client.
     pub(super) fn takes(&mut self, report: &Report) -> bool {
-        if report.code.is_none() && report.offset < 0 {
-            self.next.insert(report.partition, report.offset + 1);
+        let ok = report.code.is_none();
+        if ok && report.offset < 0 {
+            let bases = self.0.entry(report.partition).or_default();
+            if bases.first.len() == BASES {
+                bases.first.pop_front();
+            }
+            bases.first.push_back(report.tag);
+            bases.last = Some((report.tag, report.offset));
             return true;
         }
         // The usual case: no map to look into.
-        if self.next.is_empty() {
+        if self.0.is_empty() {
             return false;
         }
-        let goes_on = report.code.is_none() && self.next.get(&report.partition) == Some(&report.offset);
-        if goes_on {
-            self.next.insert(report.partition, report.offset + 1);
-        } else {
-            self.next.remove(&report.partition);
-        }
+        let Some(bases) = self.0.get_mut(&report.partition) else { return false };
+        let behind = |first: &u64| report.tag.checked_sub(first + 1) == u64::try_from(report.offset).ok();
+        let next = |(tag, offset): (u64, Offset)| report.tag > tag && report.offset == offset + 1;
+        let goes_on = ok && (bases.last.is_some_and(next) || bases.first.iter().any(behind));
+        bases.last = goes_on.then_some((report.tag, report.offset));
         goes_on
     }
 }
@@ -141,28 +156,35 @@ mod tests {
         Report { tag: 1, partition, code: Code(code), offset, not_persisted: false, age: Duration::ZERO }
     }
 
+    fn at(tag: u64, offset: Offset) -> Report {
+        Report { tag, ..report(0, offset, 0) }
+    }
+
     proptest! {
-        /// Batches of all partitions as they end: one whose base is below 0 has no place, and no more has what goes on behind it.
+        /// Batches of one client to one partition, some without a place, whose reports come mixed with each other.
         #[test]
         fn a_batch_without_a_place_is_so_as_a_whole(
-            batches in prop::collection::vec(
-                (0..3, prop_oneof![Just(-1_i64), Just(-1001), 0_i64..6, 0_i64..1000], 1_i64..6, prop::bool::weighted(0.1)),
-                0..40,
-            ),
+            batches in prop::collection::vec((1_u64..6, any::<bool>()), 1..12),
+            start in 0_i64..50,
+            mix in prop::collection::vec(any::<prop::sample::Index>(), 60),
         ) {
+            let mut queues = Vec::new();
+            let mut tag = 0;
+            for (len, there) in batches {
+                let base = if there { start + tag as i64 } else { -1 };
+                let reports = (0..len).map(|i| (tag + i, base + i as i64, !there)).collect::<VecDeque<_>>();
+                queues.push(reports);
+                tag += len;
+            }
             let mut placeless = Placeless::default();
-            let mut running = HashMap::new();
-            for (partition, base, len, failed) in batches {
-                let expected = !failed && (base < 0 || running.get(&partition) == Some(&base));
-                for offset in base..base + len {
-                    let taken = placeless.takes(&report(partition, offset, if failed { 7 } else { 0 }));
-                    prop_assert_eq!(taken, expected, "{} {}", base, offset);
+            for turn in mix.iter().cycle() {
+                queues.retain(|queue| !queue.is_empty());
+                if queues.is_empty() {
+                    break;
                 }
-                if expected {
-                    running.insert(partition, base + len);
-                } else {
-                    running.remove(&partition);
-                }
+                let queue = turn.index(queues.len());
+                let Some((tag, offset, expected)) = queues[queue].pop_front() else { continue };
+                prop_assert_eq!(placeless.takes(&at(tag, offset)), expected, "{} at {}", tag, offset);
             }
         }
     }
@@ -170,17 +192,14 @@ mod tests {
     #[test]
     fn messages_that_fail_within_a_batch_or_are_missing_in_it_do_not_matter() {
         let mut placeless = Placeless::default();
-        let taken = |p: &mut Placeless, offsets: &[i64]| -> Vec<bool> {
-            offsets.iter().map(|offset| p.takes(&report(0, *offset, 0))).collect()
+        let mut taken = |tags: &[u64], offsets: &[i64]| -> Vec<bool> {
+            tags.iter().zip(offsets).map(|(tag, offset)| placeless.takes(&at(*tag, *offset))).collect()
         };
-        assert_eq!(taken(&mut placeless, &[-1, 0, 1, 2]), [true; 4]);
-        assert_eq!(taken(&mut placeless, &[4, 5]), [false; 2]);
-        assert_eq!(taken(&mut placeless, &[-1, -1, -1, 0, 0]), [true, true, true, true, false]);
-        assert!(placeless.takes(&report(0, -1, 0)));
+        assert_eq!(taken(&[10, 11, 12], &[-1, 0, 1]), [true; 3]);
+        assert_eq!(taken(&[20, 21], &[20, 21]), [false; 2]);
+        assert_eq!(taken(&[30, 35, 39], &[-1, 0, 1]), [true; 3], "the others of it failed before");
+        assert_eq!(taken(&[13], &[2]), [true], "it is of the first batch");
         assert!(!placeless.takes(&report(1, 0, 0)), "of another partition");
-        assert!(placeless.takes(&report(0, 0, 0)), "which came in between");
-        assert!(!placeless.takes(&report(0, 7, 0)), "another batch");
-        assert!(!placeless.takes(&report(0, 1, 0)), "which came in between");
     }
 
     #[test]
