@@ -205,10 +205,10 @@ impl Facts {
                 for record in &partition.records {
                     lies_at.insert((topic, number, record.offset), &record.digest);
                     let Some((id, kind)) = identity(record) else { continue };
-                    // Without acks, what became of a message is unknown, and where it lies is explained.
-                    let without_acks =
-                        sender(record, topic, file).is_some_and(|it| file.senders[it].without_acks);
-                    if kind == 3 || without_acks {
+                    // Without acks, what became of a message is unknown, and where it lies is explained. What is not to be
+                    // verified need not be read.
+                    let free = |it: usize| file.senders[it].without_acks || !file.senders[it].verify;
+                    if kind == 3 || sender(record, topic, file).is_some_and(free) {
                         continue;
                     }
                     let count = copies.entry((topic, number, id)).or_default();
