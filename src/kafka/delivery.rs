@@ -2,6 +2,8 @@
 //!
 //! Owns the list of codes that exclude a write (whatever is not on it may lie in the log), and which offsets of acks are none.
 
+use std::collections::HashMap;
+
 use super::Code;
 use super::raw::Report;
 use crate::ids::{Offset, Partition};
@@ -82,19 +84,30 @@ pub(super) fn excludes_write(code: Code) -> bool {
 /// DUPLICATE_SEQUENCE_NUMBER, which it takes for success, has it too) gives -1, 0, 1 and so on.
 #[derive(Debug, Default)]
 pub(super) struct Placeless {
-    /// Where the batch that is being reported goes on.
-    next: Option<(Partition, Offset)>,
+    /// By partition: where a batch without a place goes on. Reports of several partitions come side by side.
+    next: HashMap<Partition, Offset>,
 }
 
 impl Placeless {
-    /// Whether the offset of the next report is none. Reports of one batch come in a row, so what goes on where a report without
-    /// a place stopped is of its batch. A batch that is really there cannot be taken for it but where none of the messages
-    /// without a place was written: a log holds no fewer than its end says.
+    /// Whether the offset of the next report is none. Reports of one batch come in its order, so what goes on where the last
+    /// report of its partition, without a place, stopped is of its batch. A batch that is really there can be taken for it only
+    /// where it begins at just that offset: then it is looked for anywhere instead of at its offset.
     pub(super) fn takes(&mut self, report: &Report) -> bool {
-        let here = Some((report.partition, report.offset));
-        let placeless = report.code.is_none() && (report.offset < 0 || self.next == here);
-        self.next = placeless.then(|| (report.partition, report.offset + 1));
-        placeless
+        if report.code.is_none() && report.offset < 0 {
+            self.next.insert(report.partition, report.offset + 1);
+            return true;
+        }
+        // The usual case: no map to look into.
+        if self.next.is_empty() {
+            return false;
+        }
+        let goes_on = report.code.is_none() && self.next.get(&report.partition) == Some(&report.offset);
+        if goes_on {
+            self.next.insert(report.partition, report.offset + 1);
+        } else {
+            self.next.remove(&report.partition);
+        }
+        goes_on
     }
 }
 
@@ -138,14 +151,18 @@ mod tests {
             ),
         ) {
             let mut placeless = Placeless::default();
-            let mut running = None;
+            let mut running = HashMap::new();
             for (partition, base, len, failed) in batches {
-                let expected = !failed && (base < 0 || running == Some((partition, base)));
+                let expected = !failed && (base < 0 || running.get(&partition) == Some(&base));
                 for offset in base..base + len {
                     let taken = placeless.takes(&report(partition, offset, if failed { 7 } else { 0 }));
                     prop_assert_eq!(taken, expected, "{} {}", base, offset);
                 }
-                running = expected.then_some((partition, base + len));
+                if expected {
+                    running.insert(partition, base + len);
+                } else {
+                    running.remove(&partition);
+                }
             }
         }
     }
@@ -161,7 +178,9 @@ mod tests {
         assert_eq!(taken(&mut placeless, &[-1, -1, -1, 0, 0]), [true, true, true, true, false]);
         assert!(placeless.takes(&report(0, -1, 0)));
         assert!(!placeless.takes(&report(1, 0, 0)), "of another partition");
-        assert!(!placeless.takes(&report(0, 0, 0)), "another batch came between them");
+        assert!(placeless.takes(&report(0, 0, 0)), "which came in between");
+        assert!(!placeless.takes(&report(0, 7, 0)), "another batch");
+        assert!(!placeless.takes(&report(0, 1, 0)), "which came in between");
     }
 
     #[test]

@@ -89,8 +89,10 @@ impl Judge<'_> {
         if let Some(pass) = all().find(|pass| view.misplaced_in(*pass, seq, acked)) {
             return Class::Misplaced(pass);
         }
-        if verified && self.rewritten.contains(acked) && !self.last_looks.held((view.id, seq), acked) {
-            return Class::Rewritten;
+        if verified && self.rewritten.contains(acked) {
+            // Who read something else there before looked too early to find it.
+            let now = self.last_looks.held((view.id, seq), acked);
+            return if now { Class::Verified } else { Class::Rewritten };
         }
         let mut rechecks = passes.iter().enumerate().filter(|(_, pass)| pass.is_recheck());
         if let Some((pass, _)) = rechecks.find(|(at, pass)| pass.passed(acked) && !view.seen(*at, seq)) {
@@ -115,28 +117,25 @@ impl Judge<'_> {
         if verified { Class::Verified } else { Class::Unassigned }
     }
 
-    /// The class of a message that was acked without an offset: verified where it is found exactly once.
+    /// The class of a message that was acked without an offset: verified where it is found. That it is there more than once
+    /// is for `no_duplicates` to judge, as a retry may explain it.
     pub(super) fn placeless(&self, view: &View<'_>, seq: Seq, scope: Scope) -> Class {
         let passes = self.case.passes;
         let all = || (0..passes.len()).filter(|at| scope.holds(*at, passes[*at].observer));
-        let copies: Vec<usize> = (0..passes.len()).map(|pass| view.copies(pass, seq)).collect();
-        if let Some(twice) = all().find(|at| copies[*at] > 1) {
-            return Class::Lost(twice);
-        }
         // It may lie anywhere: who did not begin at the log's start may have begun behind it.
         let whole = |pass: &super::Pass<'_>| pass.to_end && pass.wants(view.scenario, 0);
-        let absent = |at: usize| whole(&passes[at]) && copies[at] == 0;
+        let absent = |at: usize| whole(&passes[at]) && !view.seen(at, seq);
         if let Some(pass) = all().find(|at| passes[*at].is_recheck() && absent(*at)) {
             return Class::Lost(pass);
         }
-        let found = all().any(|at| copies[at] == 1);
+        let found = all().any(|at| view.seen(at, seq));
         if let Some(pass) = all().find(|at| !passes[*at].is_recheck() && absent(*at)) {
-            let again = |at: usize| passes[at].observer.is_fresh() && copies[at] == 1;
+            let again = |at: usize| passes[at].observer.is_fresh() && view.seen(at, seq);
             return if all().any(again) { Class::Skipped(pass) } else { Class::NotRechecked(pass) };
         }
         let unreached = |at: &usize| {
             let pass = &passes[*at];
-            pass.full && !pass.to_end && copies[*at] == 0 && pass.wants(view.scenario, 0)
+            pass.full && !pass.to_end && !view.seen(*at, seq) && pass.wants(view.scenario, 0)
         };
         if let Some(pass) = all().find(unreached) {
             return match passes[pass].unreadable {
@@ -159,9 +158,6 @@ impl Judge<'_> {
         let read_before =
             |pass: usize| (0..passes.len()).filter(move |at| *at != pass).find(|at| view.seen(*at, seq));
         let (pass, detail) = match class {
-            Class::Lost(pass) if view.copies(pass, seq) > 1 => {
-                (pass, "acknowledged without an offset, and in the log more than once".to_owned())
-            }
             Class::Lost(pass) => {
                 let before = read_before(pass).map_or_else(
                     || "no observer read it, nor did a re-read by a fresh client find it".to_owned(),

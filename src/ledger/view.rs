@@ -69,19 +69,6 @@ impl<'a> View<'a> {
         self.passes[pass].reads.of(self.id).find_map(|found| offset_in(&found.order, seq))
     }
 
-    /// At how many offsets a pass found it, in the epoch with most.
-    pub(super) fn copies(&self, pass: usize, seq: Seq) -> usize {
-        let copies = |found: &super::reads::StreamReads| {
-            let first = offset_in(&found.order, seq);
-            let mut others: Vec<Offset> =
-                offsets_in(&found.repeats, seq).filter(|o| Some(*o) != first).collect();
-            others.sort_unstable();
-            others.dedup();
-            usize::from(first.is_some()) + others.len()
-        };
-        self.passes[pass].reads.of(self.id).map(copies).max().unwrap_or(0)
-    }
-
     /// The passes that were to read what this scenario was acked there.
     pub(super) fn wanting(&self, acked: Offset) -> impl Iterator<Item = (usize, &'a Pass<'a>)> + '_ {
         self.passes.iter().enumerate().filter(move |(_, pass)| pass.wants(self.scenario, acked))
