@@ -111,8 +111,31 @@ impl Done {
             })
             .collect();
         let anomalies = anomalies.join("\n");
+        let odd = self.log.produced.iter().filter(|batch| {
+            batch.code != Some(0) || batch.base_offset < 0 || !batch.did.is_empty() || batch.marker
+        });
+        let odd: Vec<String> = odd
+            .take(40)
+            .map(|batch| {
+                format!(
+                    "{} us {}/{} sequence {} of {}: {} records, stored {:?}, answered {:?} at {:?} with {:?}, by {:?}{}",
+                    batch.at_us,
+                    batch.topic,
+                    batch.partition,
+                    batch.base_sequence,
+                    batch.producer_id,
+                    batch.records.len(),
+                    batch.stored,
+                    batch.code,
+                    batch.answered_us,
+                    batch.base_offset,
+                    batch.did,
+                    if batch.marker { ", end marker" } else { "" }
+                )
+            })
+            .collect();
         format!(
-            "{}\nstatus: {} ({})\nanomalies: {anomalies}\nchecks: {:#}\naccounts: {:#}\nscenarios: {:#}\nnotes: {notes:#?}\nfired: {:?}\nrequests: {:?}",
+            "{}\nstatus: {} ({})\nanomalies: {anomalies}\nchecks: {:#}\naccounts: {:#}\nscenarios: {:#}\nnotes: {notes:#?}\nodd batches: {odd:#?}\nfired: {:?}\nrequests: {:?}",
             self.text,
             self.status(),
             self.summary["reason"],

@@ -3,7 +3,6 @@
 //! `KAF6_TRUTH_SECONDS` runs for so long in place of 300 pairs, `KAF6_TRUTH_SEED` chooses the pairs, `KAF6_TRUTH_JOBS` is how
 //! many run at once. `KAF6_TRUTH_PAIR` runs one of the pairs of a seed and shows it, `KAF6_TRUTH_REPLAY` one that was written
 //! to a file. `KAF6_TRUTH_SHOW` names the end of each.
-#![expect(clippy::print_stderr, reason = "a test that runs for minutes says how far it is")]
 
 use std::fmt::Write as _;
 use std::fs;

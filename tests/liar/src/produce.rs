@@ -334,8 +334,8 @@ fn decide(
     match answer {
         _ if drops => Decision::Drop,
         _ if never => Decision::Never,
-        Some((code, offset)) => Decision::Answer(code, offset.map_or(-1, |offset| offset + by)),
-        None => Decision::Answer(0, end + by),
+        Some((code, offset)) => Decision::Answer(code, offset.map_or(-1, |offset| (offset + by).max(0))),
+        None => Decision::Answer(0, (end + by).max(0)),
     }
 }
 

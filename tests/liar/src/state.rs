@@ -193,7 +193,8 @@ impl Partition {
     /// The next sequence number of this producer differs from the batch's.
     pub fn out_of_order(&self, batch: &Batch) -> bool {
         let last = self.producers.get(&batch.producer()).and_then(|known| known.back());
-        last.is_some_and(|(_, last, _)| last.wrapping_add(1) & i32::MAX != batch.base_sequence())
+        // One of an unknown producer has to be its first.
+        last.map_or(0, |(_, last, _)| last.wrapping_add(1) & i32::MAX) != batch.base_sequence()
     }
 
     pub fn remember(&mut self, batch: &Batch, offset: i64) {

@@ -39,6 +39,7 @@ struct Produced {
     partition: i32,
     acks: i16,
     producer_id: i64,
+    base_sequence: i32,
     records: Vec<Stored>,
     stored: Vec<(i32, i64)>,
     code: Option<i16>,
@@ -136,6 +137,9 @@ impl Facts {
     pub fn new(log: &Log, file: &File) -> Self {
         let mut messages: BTreeMap<(String, Identity, bool), Message> = BTreeMap::new();
         let mut by_stream: BTreeMap<(String, u32), usize> = BTreeMap::new();
+        // The highest sequence that was acked to each idempotent producer of a partition, and the sequences of messages.
+        let mut acked_up_to: HashMap<(&str, i32, i64), i64> = HashMap::new();
+        let mut sequences: HashMap<(String, Identity, bool), (i32, i64, i64)> = HashMap::new();
         for batch in &log.produced {
             for (place, record) in batch.records.iter().enumerate() {
                 let Some((id, kind)) = identity(record) else { continue };
@@ -171,6 +175,17 @@ impl Facts {
                 // librdkafka takes 46 for an ack from idempotent producers alone; to others it is an error like any.
                 let success =
                     batch.code.is_some_and(|code| code == 0 || (code == 46 && batch.producer_id >= 0));
+                let sequence = i64::from(batch.base_sequence) + i64::try_from(place).unwrap_or(0);
+                if batch.producer_id >= 0 {
+                    let key = (batch.topic.clone(), id, marker);
+                    sequences.insert(key, (batch.partition, batch.producer_id, sequence));
+                    if success && batch.answered_us.is_some() {
+                        let up_to = acked_up_to
+                            .entry((&batch.topic, batch.partition, batch.producer_id))
+                            .or_insert(-1);
+                        *up_to = (*up_to).max(sequence);
+                    }
+                }
                 if batch.acks != 0
                     && success
                     && let Some(answered) = batch.answered_us
@@ -180,6 +195,16 @@ impl Facts {
                     let offset = if offset < 0 { -1 } else { offset + i64::try_from(place).unwrap_or(0) };
                     message.acks.push(offset);
                 }
+            }
+        }
+        // An ack of a later sequence acks what librdkafka has sent before, without a place.
+        for (key, (partition, producer, sequence)) in &sequences {
+            let up_to = acked_up_to.get(&(key.0.as_str(), *partition, *producer));
+            if let Some(message) = messages.get_mut(key).filter(|message| message.acks.is_empty())
+                && up_to.is_some_and(|up_to| up_to > sequence)
+            {
+                message.acks.push(-1);
+                message.late = true;
             }
         }
         let handed = handed_out(log);
@@ -205,10 +230,10 @@ impl Facts {
                 for record in &partition.records {
                     lies_at.insert((topic, number, record.offset), &record.digest);
                     let Some((id, kind)) = identity(record) else { continue };
-                    // Without acks, what became of a message is unknown, and where it lies is explained.
-                    let without_acks =
-                        sender(record, topic, file).is_some_and(|it| file.senders[it].without_acks);
-                    if kind == 3 || without_acks {
+                    // Without acks, what became of a message is unknown, and where it lies is explained. What is not to be
+                    // verified need not be read.
+                    let free = |it: usize| file.senders[it].without_acks || !file.senders[it].verify;
+                    if kind == 3 || sender(record, topic, file).is_some_and(free) {
                         continue;
                     }
                     let count = copies.entry((topic, number, id)).or_default();

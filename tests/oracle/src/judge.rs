@@ -244,6 +244,10 @@ fn possible(facts: &Facts, message: &Message, cut: bool) -> BTreeSet<&'static st
     if message.strayed || facts.actions.contains("from_partition") {
         out.extend(["lost", "misplaced", "unreadable", "unread"]);
     }
+    if facts.actions.contains("truncate") {
+        // A reader that stood behind the new end read past what came to lie before it.
+        out.insert("skipped");
+    }
     if facts.actions.contains("truncate") || !sure {
         out.extend(["lost", "misplaced", "rewritten", "unreadable", "verified", "unread"]);
     }
