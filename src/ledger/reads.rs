@@ -41,8 +41,11 @@ pub enum Seen {
     Stray,
     /// Not of this run.
     Foreign,
-    /// A round trip's message of this run: in no count of another scenario.
-    Roundtrip,
+    /// A round trip's message of this run, for the first time or again: in no count of another scenario of the file.
+    Roundtrip {
+        /// For the first time.
+        fresh: bool,
+    },
     /// A fence of this run, with its number.
     Fence(u64),
     /// A fence of another run: in no count.
@@ -276,8 +279,7 @@ impl PartitionReads {
             return self.seen_corrupt(offset, Some((id.stream, id.seq)), at_us);
         }
         if stream.roundtrip {
-            self.seen_message(id, offset, at_us);
-            return Seen::Roundtrip;
+            return Seen::Roundtrip { fresh: self.seen_message(id, offset, at_us) == Sight::New };
         }
         self.records += 1;
         match self.seen_message(id, offset, at_us) {

@@ -200,7 +200,13 @@ impl Reader<'_> {
                     batch.bytes += bytes;
                 }
                 Seen::Foreign => batch.foreign += 1,
-                Seen::Roundtrip | Seen::OldFence | Seen::Fence(_) => {}
+                // What kaf6 reads back is counted by it alone.
+                Seen::Roundtrip { fresh } if self.plan.readback => {
+                    batch.received += u64::from(fresh);
+                    batch.records += 1;
+                    batch.bytes += bytes;
+                }
+                Seen::Roundtrip { .. } | Seen::OldFence | Seen::Fence(_) => {}
             }
         }
         if place.caught_up_us.is_none() && place.end_at_start.is_some_and(|end| record.offset + 1 >= end) {
