@@ -42,7 +42,8 @@ pub(super) fn accounts(
         return None;
     }
     let lost = judged.values().map(|judged| judged.lost_markers).sum();
-    out.markers = Markers { acked: markers, lost };
+    let unread = judged.values().map(|judged| judged.unread_markers).sum();
+    out.markers = Markers { acked: markers, lost, unread };
     Some(out)
 }
 

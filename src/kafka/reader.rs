@@ -247,7 +247,7 @@ impl ReaderSet {
     /// anew without any answer of the broker that says so.
     pub fn reset(&mut self, partition: Partition, reason: &str, on: &mut dyn FnMut(ReadEvent<'_>)) {
         self.change(partition, |reader, set| {
-            reader.reset(&set.topic, set.client.waits(), reason.to_owned(), on)
+            reader.reset(set.topic, set.client.waits(), reason.to_owned(), on);
         });
     }
 
@@ -256,7 +256,7 @@ impl ReaderSet {
     pub fn refused(&mut self, partition: Partition, on: &mut dyn FnMut(ReadEvent<'_>)) {
         let text = "the broker answers that this offset is not in the log".to_owned();
         let refusal = Refusal { code: OUT_OF_RANGE, offset: 0, text };
-        self.change(partition, |reader, set| reader.refused(&set.topic, set.client.waits(), refusal, on));
+        self.change(partition, |reader, set| reader.refused(set.topic, set.client.waits(), refusal, on));
     }
 
     /// Fetches anew from a reader's place, as for a partition that the broker knows again.

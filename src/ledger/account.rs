@@ -214,12 +214,14 @@ pub struct Markers {
     pub acked: u64,
     /// Those of them that are not in the log.
     pub lost: u64,
+    /// Those that a reader missed, and that could not be read again.
+    pub unread: u64,
 }
 
 impl Accounts {
-    /// Every planned message is verified, excluded or permitted, and no end marker is lost.
+    /// Every planned message is verified, excluded or permitted, and no end marker is lost or unread.
     pub const fn closes(&self) -> bool {
-        self.total.closes() && self.markers.lost == 0
+        self.total.closes() && self.markers.lost == 0 && self.markers.unread == 0
     }
 
     /// Messages and end markers for which the broker broke its promise.
@@ -322,7 +324,9 @@ mod tests {
     fn a_lost_end_marker_leaves_the_account_open() {
         let mut accounts = accounts();
         assert!(accounts.closes());
-        accounts.markers = Markers { acked: 1, lost: 1 };
+        accounts.markers = Markers { acked: 1, lost: 1, unread: 0 };
         assert!(!accounts.closes() && accounts.broken() == 1);
+        accounts.markers = Markers { acked: 1, lost: 0, unread: 1 };
+        assert!(!accounts.closes() && accounts.broken() == 0);
     }
 }

@@ -56,6 +56,7 @@ pub(super) struct Judge<'a> {
     pub(super) out: Judgement,
     pub(super) accounts: BTreeMap<usize, Account>,
     pub(super) lost_markers: u64,
+    pub(super) unread_markers: u64,
 }
 
 impl Judgement {

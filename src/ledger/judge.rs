@@ -9,6 +9,7 @@ use super::case::{Case, Judge, ReaderVerdict, bits};
 use super::class::{Class, Scope};
 use super::evidence::{Evidence, Judgement, Observer};
 use super::last_looks::LastLooks;
+use super::pass::Pass;
 use super::rewrites::{corrupt_ranges, rewritten};
 use super::runs::Run;
 use super::view::View;
@@ -26,6 +27,8 @@ pub struct Judged {
     pub accounts: BTreeMap<usize, Account>,
     /// Acked end markers that are not in the log.
     pub lost_markers: u64,
+    /// Those of which nobody knows whether they are.
+    pub unread_markers: u64,
 }
 
 /// Judges a partition.
@@ -50,6 +53,7 @@ pub fn judge(case: &Case<'_>) -> Judged {
         out: Judgement::measured(),
         accounts: BTreeMap::new(),
         lost_markers: 0,
+        unread_markers: 0,
     };
     for (id, scenario, log) in case.sent_streams() {
         let view = View::new(id, scenario, log, case.passes);
@@ -62,6 +66,7 @@ pub fn judge(case: &Case<'_>) -> Judged {
         readers: judge.readers,
         accounts: judge.accounts,
         lost_markers: judge.lost_markers,
+        unread_markers: judge.unread_markers,
     }
 }
 
@@ -195,24 +200,40 @@ impl Judge<'_> {
         }
     }
 
-    /// The acked end markers: one that a fresh client reads past without finding it is lost.
+    /// The acked end markers: one that a fresh client reads past without finding it is lost. Where another observer missed
+    /// it, and no fresh client read that far, nobody knows.
     fn markers(&mut self) {
         for marker in self.case.markers {
-            let mut rechecks = self.case.passes.iter().filter(|pass| pass.is_recheck());
-            if !rechecks.any(|pass| pass.passed(marker.offset) && !pass.reads.has_marker(*marker)) {
-                continue;
-            }
-            self.lost_markers += 1;
-            self.out.add(Anomaly::Lost, 1);
+            let missed = |pass: &&Pass<'_>| pass.passed(marker.offset) && !pass.reads.has_marker(*marker);
+            let Some(first) = self.case.passes.iter().find(missed) else { continue };
+            let recheck = self.case.passes.iter().find(|pass| pass.is_recheck() && missed(pass));
+            let found =
+                self.case.passes.iter().any(|pass| pass.is_recheck() && pass.reads.has_marker(*marker));
+            let (anomaly, observer, detail) = match recheck {
+                Some(_) => {
+                    self.lost_markers += 1;
+                    (Anomaly::Lost, Observer::Recheck, "and a re-read did not find it".to_owned())
+                }
+                None if found => continue,
+                None => {
+                    self.unread_markers += 1;
+                    let who = first.observer.words();
+                    (
+                        Anomaly::Unread,
+                        first.observer,
+                        format!("{who} did not find it, and it could not be read again"),
+                    )
+                }
+            };
+            self.out.add(anomaly, 1);
             for ReaderVerdict { judgement, .. } in &mut self.readers {
-                judgement.add(Anomaly::Lost, 1);
+                judgement.add(anomaly, 1);
             }
             self.show(Evidence {
                 offset: Some(marker.offset),
-                observer: Some(Observer::Recheck),
-                detail: "kaf6's own end marker was acknowledged here, and a re-read did not find it"
-                    .to_owned(),
-                ..Evidence::of(Anomaly::Lost)
+                observer: Some(observer),
+                detail: format!("kaf6's own end marker was acknowledged here, {detail}"),
+                ..Evidence::of(anomaly)
             });
         }
     }

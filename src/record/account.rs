@@ -24,7 +24,7 @@ pub enum Standing {
 pub fn standing(total: &Account, markers: Markers) -> Standing {
     if total.broken() > 0 || markers.lost > 0 {
         Standing::Broken
-    } else if total.closes() {
+    } else if total.closes() && markers.unread == 0 {
         Standing::Closed
     } else {
         Standing::Open
@@ -58,9 +58,9 @@ pub fn sentence(total: &Account, markers: Markers) -> String {
             format!("{} of {planned} {noun} {verb} not accounted for: {parts}", thousands(missing))
         }
     };
-    if markers.lost > 0 {
+    for open in open_markers(markers) {
         text.push_str("; ");
-        text.push_str(&lost_markers(markers));
+        text.push_str(&open);
     }
     text
 }
@@ -72,9 +72,7 @@ pub fn line(total: &Account, markers: Markers) -> String {
     if !total.closes() {
         parts.extend(open_parts(total));
     }
-    if markers.lost > 0 {
-        parts.push(lost_markers(markers));
-    }
+    parts.extend(open_markers(markers));
     let end = match standing(total, markers) {
         Standing::Closed => "",
         Standing::Open => " (account open)",
@@ -165,9 +163,14 @@ fn counted<'a>(classes: impl IntoIterator<Item = (&'a str, u64)>, noun: &str) ->
         .collect()
 }
 
-fn lost_markers(markers: Markers) -> String {
-    let verb = if markers.lost == 1 { "is" } else { "are" };
-    format!("{} of {} end markers {verb} lost", thousands(markers.lost), thousands(markers.acked))
+/// End markers that are not accounted for, by class.
+fn open_markers(markers: Markers) -> impl Iterator<Item = String> {
+    let open =
+        [(markers.lost, "lost"), (markers.unread, "unread")].into_iter().filter(|(count, _)| *count > 0);
+    open.map(move |(count, class)| {
+        let verb = if count == 1 { "is" } else { "are" };
+        format!("{} of {} end markers {verb} {class}", thousands(count), thousands(markers.acked))
+    })
 }
 
 fn list(parts: &[String]) -> String {

@@ -126,7 +126,7 @@ fn a_broken_promise_fails_the_run_though_no_check_failed() {
         assert_eq!(verdict(seen(broken)), (Status::Fail, format!("the account has 3 {name} messages")));
     }
     let mut markers = seen(account(|_| {}));
-    markers.accounts = Some(accounts(account(|_| {}), Markers { acked: 2, lost: 1 }));
+    markers.accounts = Some(accounts(account(|_| {}), Markers { acked: 2, lost: 1, unread: 0 }));
     assert_eq!(verdict(markers), (Status::Fail, "the account has 1 lost end marker".to_owned()));
 }
 
@@ -265,7 +265,7 @@ fn the_account_reads_well() {
         "{short}"
     );
     assert_eq!(broken, Standing::Broken);
-    let markers = Markers { acked: 3, lost: 1 };
+    let markers = Markers { acked: 3, lost: 1, unread: 0 };
     assert_eq!(
         sentence(&account(|_| {}), markers),
         "All 1,000 planned messages are accounted for: 1,000 verified; 1 of 3 end markers is lost"

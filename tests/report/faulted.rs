@@ -254,7 +254,7 @@ fn accounts() -> Accounts {
     let mut account = Account { planned: 4800, ..Account::default() };
     rows.iter().for_each(|row| account.add_sent(row));
     let scenarios = vec![ScenarioAccount { scenario: 0, account, partitions }];
-    Accounts { total: account, scenarios, markers: Markers { acked: 2, lost: 0 } }
+    Accounts { total: account, scenarios, markers: Markers { acked: 2, lost: 0, unread: 0 } }
 }
 
 /// What was seen of it.

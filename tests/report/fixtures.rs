@@ -186,7 +186,7 @@ fn accounts(
     let scenarios = scenarios
         .into_iter()
         .map(|(name, account, partitions)| (name.to_owned(), ScenarioAccountSummary { account, partitions }));
-    let markers = MarkersSummary { acked: markers, lost: 0 };
+    let markers = MarkersSummary { acked: markers, lost: 0, unread: 0 };
     AccountsSummary { closed, total, markers, scenarios: scenarios.collect() }
 }
 

@@ -87,7 +87,7 @@ fn account(seen: &mut Observations, account: Account) {
     let partition = Account { planned: 0, unsent: 0, permitted: 0, ..account };
     let partitions = vec![PartitionAccount { topic: 0, partition: 0, account: partition }];
     let scenarios = vec![ScenarioAccount { scenario: 0, account, partitions }];
-    seen.accounts = Some(Accounts { total: account, scenarios, markers: Markers { acked: 1, lost: 0 } });
+    seen.accounts = Some(Accounts { total: account, scenarios, markers: Markers { acked: 1, lost: 0, unread: 0 } });
 }
 
 fn reader(ask_it: &Ask, seen: &Observations) -> Answer {

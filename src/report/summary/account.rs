@@ -48,6 +48,9 @@ pub struct MarkersSummary {
     pub acked: u64,
     /// Acked, and not in the log.
     pub lost: u64,
+    /// Acked, missed by a reader, and not read again.
+    #[serde(default)]
+    pub unread: u64,
 }
 
 /// Messages by class. planned = unsent + sent; sent = acked + failed + unknown; unknown = found + absent + unchecked;
@@ -177,7 +180,7 @@ impl AccountSummary {
 impl MarkersSummary {
     /// As the ledger has them.
     pub const fn to_markers(self) -> Markers {
-        Markers { acked: self.acked, lost: self.lost }
+        Markers { acked: self.acked, lost: self.lost, unread: self.unread }
     }
 }
 
@@ -196,7 +199,11 @@ impl AccountsSummary {
         Self {
             closed: accounts.closes(),
             total: AccountSummary::of(&accounts.total),
-            markers: MarkersSummary { acked: accounts.markers.acked, lost: accounts.markers.lost },
+            markers: MarkersSummary {
+                acked: accounts.markers.acked,
+                lost: accounts.markers.lost,
+                unread: accounts.markers.unread,
+            },
             scenarios: scenarios.collect(),
         }
     }
