@@ -231,8 +231,8 @@ impl<'a> Model<'a> {
             "corrupt"
         } else if any(&|reading| passed_without(reading) && reading.found(message)) {
             "misplaced"
-        } else if read && self.rewritten(offset) {
-            if self.holds_now(message, offset) { "verified" } else { "rewritten" }
+        } else if read && self.rewritten(offset) && !self.holds_now(message, offset) {
+            "rewritten"
         } else if any(&|reading| reading.is_recheck() && reading.passed(offset) && !reading.found(message)) {
             "lost"
         } else if !read

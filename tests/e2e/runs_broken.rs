@@ -56,11 +56,18 @@ fn a_thousand_messages_refused_as_too_large_are_no_pass() {
         assert_eq!(ran.count("read", "received"), 0);
         assert_eq!((ran.account("planned"), ran.account("failed")), (1000, 1000), "{ran}");
         // Nothing was promised, so nothing is broken; and nobody can say that all is well.
-        assert_eq!((ran.check("count_equals"), ran.check("all_acked")), ("inconclusive", "inconclusive"), "{ran}");
+        assert_eq!(
+            (ran.check("count_equals"), ran.check("all_acked")),
+            ("inconclusive", "inconclusive"),
+            "{ran}"
+        );
         assert!(ran.answer("count_equals").contains("no data"), "{ran}");
         assert_eq!(ran.check("no_loss"), "pass", "{ran}");
         assert!(ran.answer("no_loss").contains("nothing was written here"), "{ran}");
-        assert!(ran.reason().contains("1,000 failed (write `allow: {failed: 100%}` in `all_acked`)"), "{ran}");
+        assert!(
+            ran.reason().contains("1,000 failed (write `allow: {failed: 100%}` in `all_acked`)"),
+            "{ran}"
+        );
         let codes = ran.summary["scenarios"]["write"]["errors_by_code"].to_string();
         assert!(codes.contains("SIZE_TOO_LARGE") || codes.contains("MESSAGE_TOO_LARGE"), "{codes}");
         assert!(ran.took < Duration::from_secs(20), "{ran}");

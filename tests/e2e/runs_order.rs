@@ -152,9 +152,17 @@ fn a_reader_with_nothing_to_read_is_no_pass() {
         assert_eq!(ran.check(check), "pass", "{check}: {ran}");
         assert!(ran.answer(check).contains("nothing was written here"), "{ran}");
     }
-    assert_eq!((ran.account("verified"), ran.count("verify:beside-{{run_id}}", "received")), (30, 30), "{ran}");
+    assert_eq!(
+        (ran.account("verified"), ran.count("verify:beside-{{run_id}}", "received")),
+        (30, 30),
+        "{ran}"
+    );
     let ran = run.end().expect("error");
-    assert_eq!((ran.check("count_at_least"), ran.check("threshold")), ("inconclusive", "inconclusive"), "{ran}");
+    assert_eq!(
+        (ran.check("count_at_least"), ran.check("threshold")),
+        ("inconclusive", "inconclusive"),
+        "{ran}"
+    );
     assert!(ran.answer("threshold").contains("no data"), "{ran}");
     assert!(ran.seconds() < 8.0, "{ran}");
 

@@ -111,11 +111,9 @@ fn lost_after_it_was_read_when_the_broker_forgets_in_the_middle_of_a_live_read()
     assert!(rewritten > 20, "{}", done.told());
     done.has(&[("lost", done.account("lost"), 0), ("rewritten", rewritten, 0)]);
     assert_eq!(done.check("no_corruption"), "fail", "{}", done.told());
-    assert!(
-        done.evidence("lost")
-            .iter()
-            .any(|e| e["detail"].as_str().is_some_and(|d| d.contains("a re-read by a fresh client no longer found it")))
-    );
+    assert!(done.evidence("lost").iter().any(|e| {
+        e["detail"].as_str().is_some_and(|d| d.contains("a re-read by a fresh client no longer found it"))
+    }));
     done.is_told_of("lost");
     done.is_told_of("rewritten");
 }
@@ -150,7 +148,12 @@ fn skipped_where_a_log_that_begins_anew_outgrows_the_reader() {
     let skipped = unseen - lost;
     done.has(&[("lost", lost, 0), ("skipped", skipped, 0), ("rewritten", skipped, 0)]);
     let verified = done.of("read", "received") - skipped;
-    done.accounts_for(&[("verified", verified), ("lost", lost), ("skipped", skipped), ("rewritten", skipped)]);
+    done.accounts_for(&[
+        ("verified", verified),
+        ("lost", lost),
+        ("skipped", skipped),
+        ("rewritten", skipped),
+    ]);
 }
 
 #[test]

@@ -407,6 +407,7 @@ pub(super) struct File {
     properties: String,
     checks: String,
     audit: &'static str,
+    timeout: &'static str,
     run: String,
 }
 
@@ -424,6 +425,7 @@ impl File {
             properties: String::new(),
             checks: String::new(),
             audit: "auto",
+            timeout: "50s",
             run: String::new(),
         }
     }
@@ -468,6 +470,11 @@ impl File {
         Self { audit: if audit { "true" } else { "false" }, ..self }
     }
 
+    /// How long the run may take, in place of 50s.
+    pub(super) fn timeout(self, timeout: &'static str) -> Self {
+        Self { timeout, ..self }
+    }
+
     /// A further field of `run`, in one line.
     pub(super) fn run(self, field: &str) -> Self {
         Self { run: format!(", {field}"), ..self }
@@ -475,7 +482,20 @@ impl File {
 
     /// Its text.
     pub(super) fn text(&self) -> String {
-        let Self { broker, topic, partitions, write, read, more, properties, checks, audit, run, .. } = self;
+        let Self {
+            broker,
+            topic,
+            partitions,
+            write,
+            read,
+            more,
+            properties,
+            checks,
+            audit,
+            timeout,
+            run,
+            ..
+        } = self;
         let reader = self.reader.as_ref().unwrap_or(broker);
         format!(
             "brokers: [\"{broker}\"]\n\
@@ -486,7 +506,7 @@ impl File {
                {more}\n  \
                read: {{type: consume, brokers: [\"{reader}\"], {read}}}\n\
              checks: [{checks}]\n\
-             run: {{timeout: 50s, audit: {audit}{run}}}\n"
+             run: {{timeout: {timeout}, audit: {audit}{run}}}\n"
         )
     }
 }

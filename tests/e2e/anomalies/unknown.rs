@@ -34,10 +34,20 @@ fn is_inconclusive_or_allowed(file: impl Fn() -> (File, Relay, Load), found: boo
         is_shown(&done, unknown, if found { unknown } else { 0 });
         if allowed {
             done.is("pass");
-            assert_eq!((done.check("all_acked"), done.account("permitted")), ("pass", unknown), "{}", done.told());
+            assert_eq!(
+                (done.check("all_acked"), done.account("permitted")),
+                ("pass", unknown),
+                "{}",
+                done.told()
+            );
         } else {
             done.is("error");
-            assert_eq!((done.check("all_acked"), done.account("permitted")), ("inconclusive", 0), "{}", done.told());
+            assert_eq!(
+                (done.check("all_acked"), done.account("permitted")),
+                ("inconclusive", 0),
+                "{}",
+                done.told()
+            );
             let share = (unknown * 100).div_ceil(200);
             let advice = format!("{unknown} unknown (write `allow: {{unknown: {share}%}}` in `all_acked`)");
             assert!(done.reason().contains(&advice), "{advice}: {}", done.reason());
@@ -84,12 +94,9 @@ fn unknown_when_the_broker_does_not_say_what_went_wrong() {
                     move |number, answer| if number % 25 == 9 { answer.deny(wrong) } else { Verdict::Pass },
                 )
             } else {
-                Load::on_requests(
-                    &relay,
-                    move |number, request| {
-                        if number % 25 == 9 { request.refuse(wrong) } else { Verdict::Pass }
-                    },
-                )
+                Load::on_requests(&relay, move |number, request| {
+                    if number % 25 == 9 { request.refuse(wrong) } else { Verdict::Pass }
+                })
             };
             (File::new(&relay.address(), &topic("unknown")).reader(&broker), relay, load)
         };
