@@ -89,10 +89,8 @@ impl Judge<'_> {
         if let Some(pass) = all().find(|pass| view.misplaced_in(*pass, seq, acked)) {
             return Class::Misplaced(pass);
         }
-        if verified && self.rewritten.contains(acked) {
-            // Who read something else there before looked too early to find it.
-            let now = self.last_looks.held((view.id, seq), acked);
-            return if now { Class::Verified } else { Class::Rewritten };
+        if verified && self.rewritten.contains(acked) && !self.last_looks.held((view.id, seq), acked) {
+            return Class::Rewritten;
         }
         let mut rechecks = passes.iter().enumerate().filter(|(_, pass)| pass.is_recheck());
         if let Some((pass, _)) = rechecks.find(|(at, pass)| pass.passed(acked) && !view.seen(*at, seq)) {

@@ -35,6 +35,11 @@ impl Ranges {
         self.0.is_empty()
     }
 
+    /// All offsets in it.
+    pub(super) fn offsets(&self) -> impl Iterator<Item = Offset> + '_ {
+        self.0.iter().flat_map(|(from, to)| *from..*to)
+    }
+
     /// How many offsets it holds.
     pub(super) fn len(&self) -> u64 {
         self.0.iter().map(|(from, to)| (to - from).unsigned_abs()).sum()
@@ -58,6 +63,7 @@ mod tests {
             let set: BTreeSet<i64> = ranges.iter().flat_map(|(from, len)| *from..from + len).collect();
             let found = Ranges::of(ranges.iter().map(|(from, len)| (*from, from + len)).collect());
             prop_assert_eq!(found.len(), set.len() as u64);
+            prop_assert_eq!(found.offsets().collect::<BTreeSet<_>>(), set.clone());
             let offsets = asked.0..asked.0 + asked.1;
             if !offsets.is_empty() {
                 prop_assert_eq!(found.meets(&offsets), (asked.0..asked.0 + asked.1).any(|offset| set.contains(&offset)));

@@ -38,6 +38,7 @@ impl Judge<'_> {
         }
         for conflict in conflicts {
             self.show(Evidence {
+                observer: Some(conflict.observer),
                 offset: Some(conflict.offset),
                 message: conflict.held.iter().find_map(|held| *held),
                 detail: format!("it held {}, then {}", words(conflict.held[0]), words(conflict.held[1])),

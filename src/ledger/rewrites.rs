@@ -1,6 +1,7 @@
 //! Offsets at which observers found something that should not be there: altered records, and two messages at one offset.
 
 use super::case::Case;
+use super::evidence::{EVIDENCE, Observer};
 use super::held::{Held, merged};
 use super::pass::Pass;
 use super::ranges::Ranges;
@@ -16,12 +17,12 @@ pub(super) fn corrupt_ranges<'a>(passes: impl Iterator<Item = &'a Pass<'a>>) -> 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Conflict {
     pub(super) offset: Offset,
-    /// What it held; none is a record that is no message of this partition.
+    /// What it held first, and what it held when that was seen to be another thing; none is a record that is no message
+    /// of this partition.
     pub(super) held: [Option<(StreamId, Seq)>; 2],
+    /// Who found the second of them.
+    pub(super) observer: Observer,
 }
-
-/// Conflicts kept for evidence.
-const KEPT: usize = 20;
 
 /// All offsets that held two different things at two times, and the first of them. It can be known only where something
 /// was read twice: by two observers, or after a reset of the log.
@@ -31,20 +32,40 @@ pub(super) fn rewritten(case: &Case<'_>) -> (Ranges, Vec<Conflict>) {
         return (Ranges::default(), Vec::new());
     }
     let mut ranges = Vec::new();
-    let mut conflicts: Vec<Conflict> = Vec::new();
     // Those that reach to the present offset or beyond.
     let mut active: Vec<Held> = Vec::new();
     for next in merged(case.passes.iter().map(|pass| pass.reads.held()).collect()) {
         active.retain(|held| held.end() > next.offset);
         for held in active.iter().filter(|held| held.at(next.offset) != next.message) {
             ranges.push((next.offset, held.end().min(next.end())));
-            if conflicts.len() < KEPT && conflicts.last().is_none_or(|last| last.offset != next.offset) {
-                conflicts.push(Conflict { offset: next.offset, held: [held.at(next.offset), next.message] });
-            }
         }
         if !active.contains(&next) {
             active.push(next);
         }
     }
-    (Ranges::of(ranges), conflicts)
+    let ranges = Ranges::of(ranges);
+    let conflicts = conflicts(case.passes, &ranges);
+    (ranges, conflicts)
+}
+
+/// What the first of these offsets held at two times, in the order of the times.
+fn conflicts(passes: &[Pass<'_>], rewritten: &Ranges) -> Vec<Conflict> {
+    let offsets: Vec<Offset> = rewritten.offsets().take(EVIDENCE).collect();
+    let mut looks: Vec<Vec<(Observer, Option<(StreamId, Seq)>)>> = vec![Vec::new(); offsets.len()];
+    // Passes and their epochs are in the order of time.
+    for pass in passes {
+        for held in pass.reads.epochs.iter().flat_map(|epoch| epoch.held().flatten()) {
+            let from = offsets.partition_point(|offset| *offset < held.offset);
+            let to = offsets.partition_point(|offset| *offset < held.end());
+            for at in from..to {
+                looks[at].push((pass.observer, held.at(offsets[at])));
+            }
+        }
+    }
+    let conflict = |(offset, looks): (Offset, Vec<(Observer, Option<(StreamId, Seq)>)>)| {
+        let (_, first) = *looks.first()?;
+        let (observer, second) = *looks.iter().find(|(_, held)| *held != first)?;
+        Some(Conflict { offset, held: [first, second], observer })
+    };
+    offsets.into_iter().zip(looks).filter_map(conflict).collect()
 }

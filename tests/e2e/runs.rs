@@ -325,6 +325,17 @@ impl Ran {
         value.as_u64().unwrap_or_else(|| panic!("{scenario} has a number {field}, not {value}: {self}"))
     }
 
+    /// How many messages the account has in this class.
+    pub fn account(&self, class: &str) -> u64 {
+        let value = &self.summary["accounts"]["total"][class];
+        value.as_u64().unwrap_or_else(|| panic!("the account has {class}, not {value}: {self}"))
+    }
+
+    /// Why it has its status.
+    pub fn reason(&self) -> &str {
+        self.summary["reason"].as_str().expect("a run has a reason")
+    }
+
     /// One number of a scenario that may be null or have decimals.
     pub fn figure(&self, scenario: &str, field: &str) -> Option<f64> {
         self.summary["scenarios"][scenario][field].as_f64()

@@ -54,7 +54,20 @@ fn a_thousand_messages_refused_as_too_large_are_no_pass() {
         let counts = ["sent", "acked", "failed", "unknown"].map(|field| ran.count("write", field));
         assert_eq!(counts, [1000, 0, 1000, 0], "{ran}");
         assert_eq!(ran.count("read", "received"), 0);
-        assert_eq!((ran.check("count_equals"), ran.check("no_loss")), ("fail", "fail"), "{ran}");
+        assert_eq!((ran.account("planned"), ran.account("failed")), (1000, 1000), "{ran}");
+        // Nothing was promised, so nothing is broken; and nobody can say that all is well.
+        assert_eq!(
+            (ran.check("count_equals"), ran.check("all_acked")),
+            ("inconclusive", "inconclusive"),
+            "{ran}"
+        );
+        assert!(ran.answer("count_equals").contains("no data"), "{ran}");
+        assert_eq!(ran.check("no_loss"), "pass", "{ran}");
+        assert!(ran.answer("no_loss").contains("nothing was written here"), "{ran}");
+        assert!(
+            ran.reason().contains("1,000 failed (write `allow: {failed: 100%}` in `all_acked`)"),
+            "{ran}"
+        );
         let codes = ran.summary["scenarios"]["write"]["errors_by_code"].to_string();
         assert!(codes.contains("SIZE_TOO_LARGE") || codes.contains("MESSAGE_TOO_LARGE"), "{codes}");
         assert!(ran.took < Duration::from_secs(20), "{ran}");
@@ -65,19 +78,26 @@ fn a_thousand_messages_refused_as_too_large_are_no_pass() {
             "messages: 1000, value: {size: 4KiB}",
             "limit: 1000",
         );
-        hold(&Kaf6::file(&file).brokers(&kafka).run().expect("fail"));
+        hold(&Kaf6::file(&file).brokers(&kafka).run().expect("error"));
     }
     let Some(tansu) = Tansu::start(&Storage::Memory) else { return };
     let relay = Relay::start(&tansu.address());
     relay.refuse(ApiKey::Produce, ResponseError::MessageTooLarge);
     let file = written_and_read("partitions: 2", "messages: 1000", "limit: 1000");
-    hold(&Kaf6::file(&file).brokers(&relay.address()).run().expect("fail"));
+    hold(&Kaf6::file(&file).brokers(&relay.address()).run().expect("error"));
     // A file without a reader is no better.
     let alone = "topics: [{name: 'alone-{{run_id}}'}]\n\
                  scenarios: {write: {type: produce, messages: 1000}}\n\
                  checks: [{type: count_at_least, expected: 1}, {type: threshold, expr: error_rate < 1%}]\n";
     let ran = Kaf6::file(alone).brokers(&relay.address()).run().expect("fail");
-    assert_eq!((ran.check("count_at_least"), ran.check("threshold")), ("fail", "fail"), "{ran}");
+    assert_eq!(ran.check("threshold"), "fail", "{ran}");
+    assert_ne!(ran.check("count_at_least"), "pass", "{ran}");
+    // Who expects it says so.
+    let expected = alone.split("checks:").next().expect("it has checks").to_owned()
+        + "checks: [{type: all_acked, allow: {failed: 100%}}]\n";
+    let ran = Kaf6::file(&expected).brokers(&relay.address()).run().expect("pass");
+    assert_eq!((ran.account("failed"), ran.account("permitted")), (1000, 1000), "{ran}");
+    Kaf6::file(&expected.replace("100%", "99%")).brokers(&relay.address()).run().expect("error");
 }
 
 /// The reader starts some time after the writer has ended, so that the test can do something in between.
@@ -152,8 +172,9 @@ fn a_log_that_begins_anew_under_the_reader_has_lost_what_was_acked() {
     // All of it was read, and yet what was acked before is gone, and its places hold other messages.
     let ran = run.end().expect("fail");
     assert_eq!((ran.check("no_corruption"), ran.check("no_loss")), ("fail", "fail"), "{ran}");
-    assert!(ran.anomaly("lost").is_some_and(|lost| (1000..1004).contains(&lost)), "{ran}");
-    assert!(ran.anomaly("rewritten") > Some(0), "{ran}");
+    let (lost, rewritten) = (ran.account("lost"), ran.account("rewritten"));
+    assert!(rewritten > 0 && (1000..1004).contains(&(lost + rewritten)), "{ran}");
+    assert_eq!((ran.anomaly("lost"), ran.anomaly("rewritten")), (Some(lost), Some(rewritten)), "{ran}");
     assert_eq!(ran.count("read", "received"), 1000 + ran.count("hold", "acked"), "{ran}");
     assert!(ran.notes().contains("begun anew under the reader"), "{}", ran.notes());
     assert_eq!(
@@ -200,7 +221,7 @@ fn an_idempotent_producer_works_where_the_broker_can_and_ends_clearly_where_not(
     let relay = Relay::start(&kafka);
     relay.limit_api(ApiKey::InitProducerId, None);
     let ran =
-        Kaf6::file(&file).brokers(&relay.address()).within(Duration::from_secs(30)).run().expect("fail");
+        Kaf6::file(&file).brokers(&relay.address()).within(Duration::from_secs(30)).run().expect("error");
     assert_eq!(
         (ran.ended("write"), ran.count("write", "acked")),
         ("failed", 0),
@@ -210,6 +231,12 @@ fn an_idempotent_producer_works_where_the_broker_can_and_ends_clearly_where_not(
     assert_eq!(ran.count("read", "received"), 0, "{ran}");
     assert!(ran.told().contains("could not work: its producer was given up: "), "{ran}");
     assert!(ran.told().contains("Idempotent producer not supported"), "{ran}");
+    assert!(ran.reason().contains("write `idempotence: false`"), "{ran}");
+    for check in ["count_equals", "no_loss", "no_duplicates", "no_corruption", "in_order", "all_acked"] {
+        assert_eq!(ran.check(check), "inconclusive", "{check}: {ran}");
+    }
+    let without = file.replace(", idempotence: true", "");
+    Kaf6::file(&without).brokers(&relay.address()).run().expect("pass");
     // As fast as it can, for ever: a producer that was given up does not go on.
     let file = "topics: [{name: 'given-{{run_id}}'}]\n\
                 scenarios: {reach: {type: connect}, write: {type: produce, duration: 30s, idempotence: true}}\n\

@@ -68,21 +68,47 @@ fn a_reader_from_the_end_reads_only_what_comes() {
                 then: {type: produce, messages: 50, after: before, at: 2s}\n\
                 checks: [{type: count_equals, scenario: read, expected: 50}]\n";
     let ran = Kaf6::file(file).brokers(&kafka).run().expect("pass");
-    assert_eq!((ran.check("no_loss"), ran.check("no_duplicates")), ("none", "pass"), "{ran}");
-    // From a number on: what lies below is out of scope, and nobody calls it lost.
+    let checks = ["no_loss:read", "no_duplicates:read", "no_loss:verify:end-{{run_id}}"];
+    assert_eq!(checks.map(|check| ran.check(check)), ["none", "pass", "pass"], "{ran}");
+    // What lies before its start is read back by kaf6.
+    assert_eq!(
+        (ran.account("verified"), ran.count("verify:end-{{run_id}}", "received")),
+        (150, 150),
+        "{ran}"
+    );
+    // From a number on: what lies below is out of its scope, and nobody calls it lost.
     let file = "topics: [{name: 'number-{{run_id}}'}]\n\
                 scenarios:\n  write: {type: produce, messages: 300}\n  \
                 read: {type: consume, offset: 200, after: write}\n\
                 checks: [{type: count_equals, scenario: read, expected: 100}]\n";
     let ran = Kaf6::file(file).brokers(&kafka).run().expect("pass");
-    assert_eq!((ran.check("no_loss"), ran.check("in_order")), ("none", "pass"), "{ran}");
+    let checks = ["no_loss:read", "in_order:read", "no_loss:verify:number-{{run_id}}"];
+    assert_eq!(checks.map(|check| ran.check(check)), ["none", "pass", "pass"], "{ran}");
+    assert_eq!(ran.account("verified"), 300, "{ran}");
     // A limit under what is sent ends the reading there.
     let file = "topics: [{name: 'limit-{{run_id}}', partitions: 3}]\n\
                 scenarios:\n  write: {type: produce, messages: 5000}\n  \
                 read: {type: consume, limit: 700, clients: 3, after: write}\n\
                 checks: [{type: count_equals, scenario: read, expected: 700}]\n";
     let ran = Kaf6::file(file).brokers(&kafka).run().expect("pass");
-    assert_eq!((ran.count("read", "received"), ran.check("no_loss")), (700, "none"), "{ran}");
+    assert_eq!((ran.count("read", "received"), ran.check("no_loss:read")), (700, "none"), "{ran}");
+    assert_eq!(
+        (ran.account("verified"), ran.check("no_loss:verify:limit-{{run_id}}")),
+        (5000, "pass"),
+        "{ran}"
+    );
+    // Nobody reads the rest where the file does not want it read: that is no pass, unless it says so, too.
+    let unread = format!("{file}run: {{audit: false}}\n");
+    let ran = Kaf6::file(&unread).brokers(&kafka).run().expect("error");
+    assert_eq!(
+        (ran.check("count_equals"), ran.account("verified") + ran.account("unassigned")),
+        ("pass", 5000),
+        "{ran}"
+    );
+    assert!(ran.reason().contains("`audit: true` in `run`, or `verify: false` in `write`"), "{ran}");
+    let excluded = file.replace("messages: 5000", "messages: 5000, verify: false");
+    let ran = Kaf6::file(&excluded).brokers(&kafka).run().expect("pass");
+    assert_eq!((ran.count("read", "received"), ran.account("excluded")), (700, 5000), "{ran}");
 }
 
 #[test]

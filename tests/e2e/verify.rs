@@ -15,7 +15,7 @@ const CHECKS: [&str; 5] = ["no_loss", "no_duplicates", "no_corruption", "no_phan
 fn written(broker: &str, topic: &str) -> Ran {
     let file = format!(
         "topics: [{{name: {topic}, partitions: 3}}]\n\
-         scenarios:\n  write: {{type: produce, clients: 2, messages: 500}}\n  read: {{type: consume}}\n\
+         scenarios:\n  write: {{type: produce, clients: 2, messages: 500}}\n  read: {{type: consume, after: write}}\n\
          checks: [{{type: count_equals, expected: 500}}]\n"
     );
     let ran = Kaf6::file(&file).brokers(broker).arg("--save-ledger").run().expect("pass");

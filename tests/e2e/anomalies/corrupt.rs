@@ -14,6 +14,7 @@ fn altered(write: &str, alter: impl Fn(&[u8]) -> Vec<u8>) -> Option<(Done, u64)>
         .properties(GATHER)
         .write(write)
         .read("after: gate, timeout: 6s")
+        .timeout("15s")
         .more(&gate.scenario("after: write"));
     let run = Run::start(&file.text());
     let held = gate.reached(&run);

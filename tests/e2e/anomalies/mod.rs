@@ -20,5 +20,6 @@ mod skipped;
 mod soak;
 mod unknown;
 mod unread;
+mod unreadable;
 mod watermark_lie;
 mod wire;

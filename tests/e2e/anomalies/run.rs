@@ -11,6 +11,23 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// The classes of acked messages, as the account names them.
+const ACKED: [&str; 12] = [
+    "verified",
+    "excluded",
+    "lost",
+    "unreadable",
+    "skipped",
+    "corrupt",
+    "misplaced",
+    "rewritten",
+    "expired",
+    "superseded",
+    "unread",
+    "unassigned",
+];
+/// Those of them that are broken promises.
+const BROKEN: [&str; 6] = ["lost", "unreadable", "skipped", "corrupt", "misplaced", "rewritten"];
 /// How long a run may take.
 const LONGEST: Duration = Duration::from_secs(130);
 
@@ -101,6 +118,11 @@ impl Done {
         self.summary["status"].as_str().expect("a status")
     }
 
+    /// Why it has its status.
+    pub(super) fn reason(&self) -> &str {
+        self.summary["reason"].as_str().expect("a reason")
+    }
+
     /// What a check came to.
     pub(super) fn check(&self, name: &str) -> &str {
         self.summary["checks"][name].as_str().unwrap_or("absent")
@@ -110,6 +132,57 @@ impl Done {
     pub(super) fn counts(&self, anomaly: &str) -> Option<(u64, u64)> {
         let row = &self.summary["anomalies"][anomaly];
         row["count"].as_u64().map(|count| (count, row["explained"].as_u64().unwrap_or(0)))
+    }
+
+    /// How many messages the account has in this class.
+    pub(super) fn account(&self, class: &str) -> u64 {
+        self.summary["accounts"]["total"][class]
+            .as_u64()
+            .unwrap_or_else(|| panic!("{class}: {}", self.summary["accounts"]))
+    }
+
+    /// Holds the run to these classes of the acked messages; all others of them are 0.
+    pub(super) fn accounts_for(&self, expected: &[(&str, u64)]) -> &Self {
+        let found: Vec<_> = ACKED.iter().map(|class| (*class, self.account(class))).collect();
+        let count = |class| expected.iter().find(|(other, _)| *other == class).map_or(0, |(_, count)| *count);
+        let wanted: Vec<_> = ACKED.iter().map(|class| (*class, count(*class))).collect();
+        assert_eq!(found, wanted, "{}", self.told());
+        self
+    }
+
+    /// The sums of the account, for the run, each scenario and each of its partitions; and that only a closed one passes.
+    fn adds_up(&self) {
+        let accounts = &self.summary["accounts"];
+        let add_up = |row: &Value, what: &str| {
+            let of = |class: &str| row[class].as_u64().unwrap_or_else(|| panic!("{what}.{class}: {row}"));
+            let sum = |classes: &[&str]| classes.iter().map(|class| of(class)).sum::<u64>();
+            assert_eq!(of("sent"), sum(&["acked", "failed", "unknown"]), "{what}: {row}");
+            assert_eq!(of("unknown"), sum(&["found", "absent", "unchecked"]), "{what}: {row}");
+            assert_eq!(of("acked"), sum(&ACKED), "{what}: {row}");
+        };
+        let total = &accounts["total"];
+        add_up(total, "total");
+        let scenarios = accounts["scenarios"].as_object().expect("accounts of scenarios");
+        for (name, row) in scenarios {
+            add_up(row, name);
+            let partitions = row["partitions"].as_array().expect("accounts of partitions");
+            partitions.iter().for_each(|partition| add_up(partition, name));
+            for class in ACKED.iter().chain(&["sent", "acked", "failed", "unknown"]) {
+                let sum: u64 = partitions.iter().filter_map(|partition| partition[class].as_u64()).sum();
+                assert_eq!(row[class].as_u64(), Some(sum), "{name}.{class}: {accounts:#}");
+            }
+        }
+        for class in ACKED.iter().chain(&["planned", "unsent", "sent", "permitted"]) {
+            let sum: u64 = scenarios.values().filter_map(|row| row[class].as_u64()).sum();
+            assert_eq!(self.account(class), sum, "{class}: {accounts:#}");
+        }
+        assert_eq!(self.account("planned"), self.account("unsent") + self.account("sent"), "{total}");
+        let met = self.account("verified") + self.account("excluded") + self.account("permitted");
+        let closes = self.account("planned") == met && accounts["markers"]["lost"] == 0;
+        assert_eq!(accounts["closed"], closes, "{accounts:#}");
+        assert!(closes || self.status() != "pass", "{}", self.told());
+        let broken: u64 = BROKEN.iter().map(|class| self.account(class)).sum();
+        assert!(broken == 0 || self.status() == "fail", "{}", self.told());
     }
 
     /// The pieces of evidence of an anomaly.
@@ -148,6 +221,7 @@ impl Done {
     /// Holds the run to exactly these counts (anomaly, count, explained); every other anomaly is 0 or not measured, but
     /// for `watermark_lie`, which is Tansu's habit. Each has its evidence, up to 20 pieces, with its place.
     pub(super) fn has(&self, expected: &[(&str, u64, u64)]) -> &Self {
+        self.adds_up();
         let anomalies = self.summary["anomalies"].as_object().expect("anomalies");
         let found: Vec<(&str, u64, u64)> = anomalies
             .keys()
@@ -179,6 +253,7 @@ impl Done {
 
     /// Holds the run to its status, and the exit code that goes with it.
     pub(super) fn is(&self, status: &str) -> &Self {
+        self.adds_up();
         assert_eq!(self.status(), status, "{}", self.told());
         let code = match status {
             "pass" => 0,
@@ -206,14 +281,19 @@ impl Done {
 
     /// Nothing is wrong; repeats and reorderings are explained, if there are any, and `foreign` are others' records.
     pub(super) fn is_healthy(&self, foreign: u64) -> &Self {
+        self.is_sound(foreign).is("pass")
+    }
+
+    /// As [`Done::is_healthy`], whatever became of what was sent.
+    pub(super) fn is_sound(&self, foreign: u64) -> &Self {
         let explained = |name| self.counts(name).map_or(0, |(_, explained)| explained);
         self.has(&[
             ("duplicate", 0, explained("duplicate")),
             ("reordered", 0, explained("reordered")),
             ("foreign", foreign, 0),
         ])
-        .is("pass")
         .checks(&[])
+        .accounts_for(&[("verified", self.account("acked"))])
     }
 
     /// JUnit's failure text and the page name each piece of evidence by partition and offset.
@@ -246,10 +326,11 @@ impl Done {
             }
         }
         format!(
-            "exit code {:?}\n{}\nreason: {}\nchecks: {}\nanomalies: {anomalies:#}\nscenarios: {}\npartitions: {}\n{}",
+            "exit code {:?}\n{}\nreason: {}\naccounts: {}\nchecks: {}\nanomalies: {anomalies:#}\nscenarios: {}\npartitions: {}\n{}",
             self.code,
             self.scenario,
             self.summary["reason"],
+            part("accounts"),
             part("checks"),
             part("scenarios"),
             part("partitions"),
@@ -326,6 +407,8 @@ pub(super) struct File {
     properties: String,
     checks: String,
     audit: &'static str,
+    timeout: &'static str,
+    run: String,
 }
 
 impl File {
@@ -342,6 +425,8 @@ impl File {
             properties: String::new(),
             checks: String::new(),
             audit: "auto",
+            timeout: "50s",
+            run: String::new(),
         }
     }
 
@@ -385,9 +470,32 @@ impl File {
         Self { audit: if audit { "true" } else { "false" }, ..self }
     }
 
+    /// How long the run may take, in place of 50s.
+    pub(super) fn timeout(self, timeout: &'static str) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// A further field of `run`, in one line.
+    pub(super) fn run(self, field: &str) -> Self {
+        Self { run: format!(", {field}"), ..self }
+    }
+
     /// Its text.
     pub(super) fn text(&self) -> String {
-        let Self { broker, topic, partitions, write, read, more, properties, checks, audit, .. } = self;
+        let Self {
+            broker,
+            topic,
+            partitions,
+            write,
+            read,
+            more,
+            properties,
+            checks,
+            audit,
+            timeout,
+            run,
+            ..
+        } = self;
         let reader = self.reader.as_ref().unwrap_or(broker);
         format!(
             "brokers: [\"{broker}\"]\n\
@@ -398,7 +506,7 @@ impl File {
                {more}\n  \
                read: {{type: consume, brokers: [\"{reader}\"], {read}}}\n\
              checks: [{checks}]\n\
-             run: {{timeout: 50s, audit: {audit}}}\n"
+             run: {{timeout: {timeout}, audit: {audit}{run}}}\n"
         )
     }
 }

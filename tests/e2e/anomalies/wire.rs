@@ -19,6 +19,19 @@ pub(super) fn decode(bytes: &[u8]) -> Vec<Record> {
     sets.into_iter().flat_map(|set| set.records).collect()
 }
 
+/// The whole batches at the start of these bytes: a fetch answer may end within one.
+pub(super) fn whole(bytes: &[u8]) -> &[u8] {
+    let mut end = 0;
+    while let Some(length) = bytes.get(end + 8..end + 12) {
+        let length = length.iter().fold(0, |sum, byte| (sum << 8) | usize::from(*byte));
+        if bytes.len() < end + 12 + length {
+            break;
+        }
+        end += 12 + length;
+    }
+    &bytes[..end]
+}
+
 /// Encodes records as batches that are valid, checksum and all.
 pub(super) fn encode(records: &[Record]) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -130,8 +143,11 @@ pub(super) fn on_fetched(
         let mut changed = false;
         for partition in fetched.responses.iter_mut().flat_map(|topic| &mut topic.partitions) {
             let Some(bytes) = partition.records.as_ref().filter(|bytes| !bytes.is_empty()) else { continue };
-            let mut records = decode(bytes);
-            if change(response.request.connection, &mut records) {
+            // Part of a batch at the end stays away: what it holds is not to pass unchanged.
+            let kept = whole(bytes);
+            let mut records = decode(kept);
+            let cut = kept.len() < bytes.len();
+            if change(response.request.connection, &mut records) || cut {
                 changed = true;
                 partition.records = Some(encode(&records).into());
             }

@@ -199,7 +199,8 @@ fn possible(facts: &Facts, message: &Message, cut: bool) -> BTreeSet<&'static st
         out.extend(["lost", "misplaced"].iter().filter(|_| !own));
     }
     if own && others {
-        out.extend(["rewritten", "lost"]);
+        // Who was handed another one there before has passed it.
+        out.extend(["rewritten", "lost", "skipped"]);
     }
     if !own && others {
         out.insert(if message.elsewhere.is_empty() { "lost" } else { "misplaced" });
