@@ -207,8 +207,8 @@ impl Judge<'_> {
             let missed = |pass: &&Pass<'_>| pass.passed(marker.offset) && !pass.reads.has_marker(*marker);
             let Some(first) = self.case.passes.iter().find(missed) else { continue };
             let recheck = self.case.passes.iter().find(|pass| pass.is_recheck() && missed(pass));
-            let found =
-                self.case.passes.iter().any(|pass| pass.is_recheck() && pass.reads.has_marker(*marker));
+            let mut fresh = self.case.passes.iter().filter(|pass| pass.observer.is_fresh());
+            let found = fresh.any(|pass| pass.reads.has_marker(*marker));
             let (anomaly, observer, detail) = match recheck {
                 Some(_) => {
                     self.lost_markers += 1;

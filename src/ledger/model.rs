@@ -58,6 +58,15 @@ impl Reading {
         offset >= self.start && self.producers.as_ref().is_none_or(|list| list.contains(&scenario))
     }
 
+    fn has_marker(&self, (number, offset): (u64, i64)) -> bool {
+        self.records().any(|record| record == (offset, Slot::Marker(number)))
+    }
+
+    /// It read past the place of an end marker, and did not find it there.
+    fn missed_marker(&self, marker: (u64, i64)) -> bool {
+        self.passed(marker.1) && !self.has_marker(marker)
+    }
+
     fn is_recheck(&self) -> bool {
         self.observer == Observer::Recheck
     }
@@ -178,6 +187,7 @@ impl<'a> Model<'a> {
             add(name, by_class.get(name).copied().unwrap_or_default());
         }
         add("lost", self.lost_markers());
+        add("unread", self.unread_markers());
         add("corrupt", offsets(readings, |_, slot| matches!(slot, Slot::Corrupt(_))));
         // Messages of another partition are at a place that is not theirs.
         add("misplaced", offsets(readings, |_, slot| matches!(slot, Slot::Stray(_))));
@@ -231,8 +241,8 @@ impl<'a> Model<'a> {
             "corrupt"
         } else if any(&|reading| passed_without(reading) && reading.found(message)) {
             "misplaced"
-        } else if read && self.rewritten(offset) && !self.holds_now(message, offset) {
-            "rewritten"
+        } else if read && self.rewritten(offset) {
+            if self.holds_now(message, offset) { "verified" } else { "rewritten" }
         } else if any(&|reading| reading.is_recheck() && reading.passed(offset) && !reading.found(message)) {
             "lost"
         } else if !read
@@ -255,14 +265,23 @@ impl<'a> Model<'a> {
     }
 
     fn lost_markers(&self) -> u64 {
-        let lost = |(number, offset): &&(u64, i64)| {
-            self.readings.iter().any(|reading| {
-                reading.is_recheck()
-                    && reading.passed(*offset)
-                    && !reading.records().any(|record| record == (*offset, Slot::Marker(*number)))
-            })
-        };
+        let lost = |marker: &&(u64, i64)| self.is_lost(**marker);
         self.history.markers.iter().filter(lost).count() as u64
+    }
+
+    /// End markers that an observer missed, that no fresh client found, and that could not be read again.
+    fn unread_markers(&self) -> u64 {
+        let unread = |marker: &&(u64, i64)| {
+            let found =
+                self.readings.iter().any(|reading| reading.is_fresh() && reading.has_marker(**marker));
+            let missed = self.readings.iter().any(|reading| reading.missed_marker(**marker));
+            missed && !found && !self.is_lost(**marker)
+        };
+        self.history.markers.iter().filter(unread).count() as u64
+    }
+
+    fn is_lost(&self, marker: (u64, i64)) -> bool {
+        self.readings.iter().any(|reading| reading.is_recheck() && reading.missed_marker(marker))
     }
 }
 

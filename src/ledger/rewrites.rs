@@ -48,10 +48,13 @@ pub(super) fn rewritten(case: &Case<'_>) -> (Ranges, Vec<Conflict>) {
     (ranges, conflicts)
 }
 
+/// Who looked at an offset, and what it held then.
+type Look = (Observer, Option<(StreamId, Seq)>);
+
 /// What the first of these offsets held at two times, in the order of the times.
 fn conflicts(passes: &[Pass<'_>], rewritten: &Ranges) -> Vec<Conflict> {
     let offsets: Vec<Offset> = rewritten.offsets().take(EVIDENCE).collect();
-    let mut looks: Vec<Vec<(Observer, Option<(StreamId, Seq)>)>> = vec![Vec::new(); offsets.len()];
+    let mut looks: Vec<Vec<Look>> = vec![Vec::new(); offsets.len()];
     // Passes and their epochs are in the order of time.
     for pass in passes {
         for held in pass.reads.epochs.iter().flat_map(|epoch| epoch.held().flatten()) {
@@ -62,7 +65,7 @@ fn conflicts(passes: &[Pass<'_>], rewritten: &Ranges) -> Vec<Conflict> {
             }
         }
     }
-    let conflict = |(offset, looks): (Offset, Vec<(Observer, Option<(StreamId, Seq)>)>)| {
+    let conflict = |(offset, looks): (Offset, Vec<Look>)| {
         let (_, first) = *looks.first()?;
         let (observer, second) = *looks.iter().find(|(_, held)| *held != first)?;
         Some(Conflict { offset, held: [first, second], observer })

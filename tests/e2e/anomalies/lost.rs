@@ -128,43 +128,39 @@ fn lost_and_rewritten_without_an_audit_too() {
     assert!(done.notes().contains("under the reader"), "{}", done.notes());
     // Acked and never read, neither before nor after.
     assert_eq!(done.counts("unread"), Some((0, 0)), "{}", done.told());
+    // And what was read before, as far as the re-read of those looked.
     let never_read = done.of("write", "acked") - done.of("read", "received");
-    assert_eq!(done.counts("lost"), Some((never_read, 0)), "{}", done.told());
+    assert!(done.counts("lost").is_some_and(|(lost, _)| lost >= never_read), "{}", done.told());
     // Its new log is another one: no offset went back within it.
     assert_eq!(done.counts("nonmonotonic"), Some((0, 0)), "{}", done.told());
 }
 
 #[test]
-fn skipped_where_a_log_that_begins_anew_outgrows_the_reader() {
+fn rewritten_where_a_log_that_begins_anew_outgrows_the_reader() {
     let Some(done) = forgets_in_the_middle(100, Some(false)) else { return };
-    // The reader goes on in the middle of the new log; what lies before that it never saw, and a fresh one does.
+    // The reader goes on in the middle of the new log, and never sees what came to lie where it had read others. A re-read finds
+    // that: it is verified, and what lay there before is rewritten.
     done.is("fail");
-    assert_eq!(done.check("no_loss"), "fail");
+    assert_eq!(done.check("no_corruption"), "fail");
     let unseen = done.of("write", "acked") - done.of("read", "received");
     // What was acked right before the broker forgot it, and not yet read, is lost.
     let lost = done.counts("lost").map_or(0, |(count, _)| count);
     assert!(unseen > 50 && lost < 10, "{}", done.told());
-    // The fresh one finds them where the reader had read others.
-    let skipped = unseen - lost;
-    done.has(&[("lost", lost, 0), ("skipped", skipped, 0), ("rewritten", skipped, 0)]);
-    let verified = done.of("read", "received") - skipped;
-    done.accounts_for(&[
-        ("verified", verified),
-        ("lost", lost),
-        ("skipped", skipped),
-        ("rewritten", skipped),
-    ]);
+    let rewritten = unseen - lost;
+    done.has(&[("lost", lost, 0), ("rewritten", rewritten, 0)]);
+    let verified = done.of("write", "acked") - lost - rewritten;
+    done.accounts_for(&[("verified", verified), ("lost", lost), ("rewritten", rewritten)]);
 }
 
 #[test]
-fn lost_beneath_a_reader_that_a_log_begun_anew_outgrows() {
+fn rewritten_beneath_a_reader_that_a_log_begun_anew_outgrows() {
     // Nothing shows this reader that its log is another: an audit asked for does.
     let Some(done) = forgets_in_the_middle(100, Some(true)) else { return };
     done.is("fail");
-    assert_eq!((done.check("no_loss"), done.check("no_corruption")), ("fail", "fail"));
-    let [lost, skipped, rewritten] = ["lost", "skipped", "rewritten"].map(|class| done.account(class));
-    assert!(skipped > 50 && rewritten > 50, "{}", done.told());
-    done.has(&[("lost", lost, 0), ("skipped", skipped, 0), ("rewritten", rewritten, 0)]);
+    assert_eq!(done.check("no_corruption"), "fail");
+    let [lost, rewritten] = ["lost", "rewritten"].map(|class| done.account(class));
+    assert!(rewritten > 50, "{}", done.told());
+    done.has(&[("lost", lost, 0), ("rewritten", rewritten, 0)]);
 }
 
 #[test]
