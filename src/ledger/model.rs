@@ -178,6 +178,7 @@ impl<'a> Model<'a> {
             add(name, by_class.get(name).copied().unwrap_or_default());
         }
         add("lost", self.lost_markers());
+        add("unread", self.unread_markers());
         add("corrupt", offsets(readings, |_, slot| matches!(slot, Slot::Corrupt(_))));
         // Messages of another partition are at a place that is not theirs.
         add("misplaced", offsets(readings, |_, slot| matches!(slot, Slot::Stray(_))));
@@ -263,6 +264,21 @@ impl<'a> Model<'a> {
             })
         };
         self.history.markers.iter().filter(lost).count() as u64
+    }
+
+    /// Those that a reading missed, and that were not read again.
+    fn unread_markers(&self) -> u64 {
+        let has = |reading: &Reading, marker: &(u64, i64)| {
+            reading.records().any(|record| record == (marker.1, Slot::Marker(marker.0)))
+        };
+        let unread = |marker: &&(u64, i64)| {
+            let missed = |reading: &&Reading| reading.passed(marker.1) && !has(reading, marker);
+            let again =
+                |reading: &Reading| reading.is_recheck() && (missed(&reading) || has(reading, marker));
+            self.readings.iter().any(|reading| missed(&reading))
+                && !self.readings.iter().any(|reading| again(reading))
+        };
+        self.history.markers.iter().filter(unread).count() as u64
     }
 }
 
