@@ -91,14 +91,14 @@ fn s4_going_on_on_memory_loses_what_another_client_does_not_find() {
         .collect();
     found.sort();
     found.dedup();
-    let (acked, unknown) = (ran.count("write", "acked"), ran.count("write", "unknown"));
-    let (lost, found) = (ran.anomaly("lost").expect("it is measured"), found.len() as u64);
-    // Of those that nobody answered for, some may be among what is left.
-    assert!(
-        lost >= acked - found && lost <= acked - found.saturating_sub(unknown),
-        "{found} are left: {ran}"
-    );
-    assert!(lost >= 200, "{ran}");
+    let (acked, found) = (ran.count("write", "acked"), found.len() as u64);
+    // What lay at an offset that holds another message now is rewritten. What nobody finds is not verified.
+    let (lost, gone) = (ran.account("lost"), ran.account("lost") + ran.account("rewritten"));
+    assert!(gone >= acked - found && ran.account("verified") <= found, "{found} are left: {ran}");
+    // It may be more: the broker acks several batches at one offset, and who begins to read there does not find all that
+    // another client finds from the start on.
+    assert!(gone >= 200 && lost > 0, "{ran}");
+    assert_eq!((ran.check("no_loss"), ran.check("no_corruption")), ("fail", "fail"), "{ran}");
 }
 
 /// Deletes each batch in the store, and says how many.
