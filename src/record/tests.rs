@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::account::{Standing, line, sentence, standing};
 use super::{RunRecord, Status};
+use crate::anomaly::Anomaly;
 use crate::ids::RunTag;
-use crate::ledger::{Account, Accounts, Markers, PartitionAccount, ScenarioAccount};
+use crate::ledger::{Account, Accounts, Counts, Judgement, Markers, PartitionAccount, ScenarioAccount};
 use crate::metrics::Snapshot;
-use crate::observe::{Cut, Ended, Observations, ScenarioSeen};
+use crate::observe::{Cut, Ended, Observations, PartitionSeen, ScenarioSeen};
 use crate::plan::{self, Ask, CheckPlan, Plan};
 use crate::scenario::{self, LoadOptions, Position};
 
@@ -272,4 +273,19 @@ fn the_account_reads_well() {
     );
     assert_eq!(standing(&account(|_| {}), markers), Standing::Broken);
     assert_eq!(sentence(&Account::default(), Markers::default()), "No messages were planned");
+}
+
+#[test]
+fn what_lies_in_the_log_twice_fails_a_run_although_no_check_is_about_it() {
+    let mut twice = seen(account(|_| {}));
+    let counts = Counts { count: 3, ..Counts::default() };
+    let judgement = Judgement { counts: [(Anomaly::Duplicate, counts)].into(), ..Judgement::default() };
+    twice.partitions = vec![PartitionSeen { judgement: Some(judgement), ..PartitionSeen::default() }];
+    let reason = "no check is about what was found in the log: 3 duplicate".to_owned();
+    assert_eq!(verdict(twice.clone()), (Status::Fail, reason));
+    let explained = Counts { explained: 3, ..Counts::default() };
+    if let Some(judgement) = twice.partitions[0].judgement.as_mut() {
+        judgement.counts.insert(Anomaly::Duplicate, explained);
+    }
+    assert_eq!(verdict(twice).0, Status::Pass);
 }

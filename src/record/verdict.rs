@@ -4,6 +4,7 @@
 
 use super::account::{advice, broken, sentence};
 use super::status::Status;
+use crate::anomaly::Anomaly;
 use crate::checks::{self, CheckResult, Outcome};
 use crate::ledger::{Account, Accounts, Markers};
 use crate::observe::{Cut, Ended, Observations, ScenarioSeen};
@@ -49,8 +50,28 @@ fn failures(results: &[CheckResult], seen: &Observations, trusted: bool) -> Vec<
     let kinds: Vec<&str> = with(results, Outcome::Fail).map(|result| result.check.ask.kind()).collect();
     let accounts = seen.accounts.as_ref().filter(|_| trusted);
     // What a failed check has said already is not said again.
-    why.extend(accounts.and_then(|accounts| broken(accounts, &reported_by(&kinds))));
+    let mut said = reported_by(&kinds);
+    if let Some(text) = accounts.and_then(|accounts| broken(accounts, &said)) {
+        why.push(text);
+        said.extend(Account::BROKEN.iter().map(|(name, _)| *name));
+    }
+    let said =
+        said.into_iter().chain(kinds.iter().flat_map(|kind| checks::anomalies_of(kind)).map(|a| a.name()));
+    why.extend(unchecked(seen, &said.collect::<Vec<_>>()));
     why
+}
+
+/// Anomalies beside the account that no check reports, as where nobody but a round trip reads what it wrote.
+fn unchecked(seen: &Observations, said: &[&str]) -> Option<String> {
+    let kinds = ["no_duplicates", "in_order", "no_corruption", "offsets_monotonic"];
+    let anomalies = kinds.into_iter().flat_map(checks::anomalies_of).filter(|it| !said.contains(&it.name()));
+    let count = |anomaly: &Anomaly| -> u64 {
+        let judged = seen.partitions.iter().filter_map(|partition| partition.judgement.as_ref());
+        judged.filter_map(|judgement| judgement.counts.get(anomaly)).map(|counts| counts.count).sum()
+    };
+    let found = anomalies.map(|anomaly| (anomaly.name(), count(anomaly))).filter(|(_, count)| *count > 0);
+    let found: Vec<String> = found.map(|(name, count)| format!("{count} {name}")).collect();
+    (!found.is_empty()).then(|| format!("no check is about what was found in the log: {}", found.join(", ")))
 }
 
 /// The broken classes that failed checks of these types report.

@@ -205,6 +205,13 @@ async fn row_07_a_round_trip_that_is_in_the_log_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn row_07_a_round_trip_that_is_in_the_log_twice_and_that_nobody_else_reads() {
+    let rules = [Rule::new(Produce, Twice).from(5).times(1)];
+    let done = run(&with(1, PINGS, "", "audit: false"), rules).await;
+    done.did("twice").is("fail").has("duplicate", 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn row_08_acks_without_an_offset_whose_messages_are_thrown_away() {
     let rules = [Rule::new(Produce, AckWithoutOffset { written: false }).from(3).times(1)];
     let done = run(&file(BATCHES, READ, ""), rules).await;

@@ -283,7 +283,7 @@ fn classes(facts: &Facts, file: &File, summary: &Value, wrong: &mut Vec<String>)
         let mut possible =
             if excluded { BTreeSet::from(["excluded"]) } else { possible(facts, message, cut) };
         // What lies behind the limit of its only reader is handed out, and nobody takes it.
-        if file.no_audit && file.partial && !excluded {
+        if file.no_audit && !excluded {
             possible.insert("unassigned");
         }
         for class in &possible {
