@@ -125,8 +125,8 @@ fn judged_by(shared: &Shared, reader: usize) -> Vec<usize> {
     }
 }
 
-/// The end of each log that was read up to its marker, as its broker reports it now.
-fn reported_ends(shared: &Shared, topology: &Topology) -> HashMap<(usize, Partition), Offset> {
+/// The end of each log with a marker, as its broker reports it now; none where it does not.
+fn reported_ends(shared: &Shared, topology: &Topology) -> HashMap<(usize, Partition), Option<Offset>> {
     let mut out = HashMap::new();
     for (index, topic) in topology.topics.iter().enumerate() {
         let marked: Vec<Partition> =
@@ -164,7 +164,7 @@ struct Judging<'a> {
     excluded: Vec<usize>,
     /// By scenario: those whose messages it is to find.
     producers: Vec<Vec<usize>>,
-    reported_ends: HashMap<(usize, Partition), Offset>,
+    reported_ends: HashMap<(usize, Partition), Option<Offset>>,
     /// When audits and re-reads end.
     until: Instant,
 }
@@ -219,7 +219,7 @@ impl Judging<'_> {
         let unreset = passes.iter().all(|pass| pass.reads.resets() == 0);
         let reached = found.ends.iter().any(|(_, end)| end.reached_fence);
         let case = Case {
-            reported_end: self.reported_ends.get(&place).copied().filter(|_| unreset && reached),
+            reported_end: self.reported_ends.get(&place).copied().flatten().filter(|_| unreset && reached),
             ..self.case(place, found, &markers, &passes)
         };
         let judged = ledger::judge(&case);
@@ -282,7 +282,7 @@ impl Judging<'_> {
     }
 
     /// Whether a fresh client reads the whole partition: where the file says so; else where a fault ran, a broker went away,
-    /// a log was reset, acks contradict each other, or some acked messages have no reader that read to the end.
+    /// a log was reset or is shorter than what was acked, acks contradict each other, or some acked messages have no reader that read to the end.
     fn wants_audit(
         &self,
         place: (usize, Partition),
@@ -304,9 +304,18 @@ impl Judging<'_> {
         let case = self.case(place, found, &[], passes);
         shared.faults_ran()
             || !shared.crashed().is_empty()
+            || shared.broker_went_away()
+            || self.log_is_shorter(place)
             || passes.iter().any(|pass| pass.reads.resets() > 0)
             || case.acks_contradict()
             || !case.covered()
+    }
+
+    /// The broker reports, now that all was read, an end at or below what it acked, or none.
+    fn log_is_shorter(&self, place: (usize, Partition)) -> bool {
+        let marker = self.shared.fence_offset(place.0, place.1);
+        let (Some(end), Some(marker)) = (self.reported_ends.get(&place), marker) else { return false };
+        end.is_none_or(|end| end <= marker)
     }
 
     /// Reads the places again that a pass read past without finding what was acked there.

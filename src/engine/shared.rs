@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::watch;
 
@@ -228,6 +228,12 @@ impl Shared {
     /// All of them.
     pub(super) fn crashed(&self) -> Vec<String> {
         lock(&self.crashed).clone()
+    }
+
+    /// A broker restarted or died during the run, as far as kaf6's clients noticed.
+    pub(super) fn broker_went_away(&self) -> bool {
+        let zero = u64::try_from(self.clock.of_day(0)).unwrap_or(0);
+        self.client.logs().broker_went_away(SystemTime::UNIX_EPOCH + Duration::from_micros(zero))
     }
 
     /// What a scenario sent so far: messages, acks, failures and unknown ones.

@@ -42,6 +42,11 @@ pub struct LogKind {
     pub note: Option<&'static str>,
 }
 
+const REFUSED: &str = "Connection refused";
+const ALL_DOWN: &str = "brokers are down";
+const RESET: &str = "Receive failed: Connection reset";
+const DISCONNECTED: &str = "Disconnected";
+
 /// Facility, a part of the text (all of them, for the empty one), and what that means.
 const KNOWN: &[(&str, &str, &str)] = &[
     (
@@ -49,7 +54,7 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "invalid MessageSetSize -1",
         "the broker sends null records at the end of a log (Kafka sends empty ones); harmless here, because kaf6 reads each partition by a client of its own",
     ),
-    ("", "Connection refused", "a broker refused connections: nothing listened on its port at that time"),
+    ("", REFUSED, "a broker refused connections: nothing listened on its port at that time"),
     (
         "",
         "certificate verify failed",
@@ -72,10 +77,10 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "",
         "a broker did not answer ApiVersions, so librdkafka guessed what it speaks: is it older than Kafka 0.10, or no Kafka at all?",
     ),
-    ("", "brokers are down", "all brokers were out of reach at times"),
+    ("", ALL_DOWN, "all brokers were out of reach at times"),
     ("REQTMOUT", "", "a broker left requests unanswered for longer than their time-out"),
-    ("", "Receive failed: Connection reset", "a broker reset connections"),
-    ("", "Disconnected", "a broker closed connections"),
+    ("", RESET, "a broker reset connections"),
+    ("", DISCONNECTED, "a broker closed connections"),
     ("MAXPOLL", "", "a reader was not drained for minutes: kaf6 was too slow"),
 ];
 
@@ -84,6 +89,16 @@ impl LogLines {
     /// those is counted under facility `MORE`.
     pub fn snapshot(&self) -> Vec<LogKind> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|entry| entry.kind.clone()).collect()
+    }
+
+    /// Since then, a broker broke a connection that was open, and one could not be reached: it restarted, or died.
+    pub fn broker_went_away(&self, since: SystemTime) -> bool {
+        let kinds = self.snapshot();
+        let seen = |texts: &[&str]| {
+            let is = |kind: &LogKind| texts.iter().any(|text| kind.sample.contains(text));
+            kinds.iter().any(|kind| kind.last >= since && is(kind))
+        };
+        seen(&[DISCONNECTED, RESET]) && seen(&[REFUSED, ALL_DOWN])
     }
 
     /// What the lines mean, each said once, most frequent first, with its count.
@@ -178,6 +193,19 @@ mod tests {
         assert!(kinds[0].note.unwrap().contains("null records"));
         assert_eq!(lines.notes()[0].1, 1000);
         assert!(lines.notes()[1].0.contains("refused"));
+    }
+
+    #[test]
+    fn a_broker_went_away_where_a_connection_broke_and_nothing_listened() {
+        let refused = "Connect to ipv6#[::1]:9092 failed: Connection refused";
+        let lines = LogLines::default();
+        let since = SystemTime::now();
+        lines.add(3, "FAIL", refused);
+        assert!(!lines.broker_went_away(since), "`localhost` may have an address that nobody listens on");
+        lines.add(3, "FAIL", "127.0.0.1:9092/1: Disconnected (after 3000ms in state UP)");
+        assert!(lines.broker_went_away(since));
+        let later = SystemTime::now() + std::time::Duration::from_secs(1);
+        assert!(!lines.broker_went_away(later), "before the run");
     }
 
     #[test]

@@ -101,7 +101,8 @@ pub fn watermarks(
     result
 }
 
-/// The end of each partition's log, as ListOffsets tells, by one client for all; those that nobody tells are left out.
+/// The end of each partition's log, as ListOffsets reports it, by one client for all: none where no broker reports one. Those
+/// that were not asked in time are left out.
 ///
 /// # Errors
 /// [`Error::Client`] where no client can be made.
@@ -110,18 +111,23 @@ pub fn ends(
     topic: &str,
     partitions: &[Partition],
     timeout: Duration,
-) -> Result<HashMap<Partition, Offset>, Error> {
+) -> Result<HashMap<Partition, Option<Offset>>, Error> {
     let deadline = Instant::now() + timeout;
     let handle = asking_client(client)?;
     let mut out = HashMap::new();
+    let mut failed = false;
     for partition in partitions {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            break;
+            // Asking for one that the broker does not know takes all of the time; the others are not known to be there.
+            if failed {
+                out.insert(*partition, None);
+            }
+            continue;
         }
-        if let Ok((_, end)) = handle.watermarks(topic, *partition, left) {
-            out.insert(*partition, end);
-        }
+        let end = handle.watermarks(topic, *partition, left).ok().map(|(_, end)| end);
+        failed |= end.is_none();
+        out.insert(*partition, end);
     }
     let_go(vec![handle], Duration::from_secs(1));
     Ok(out)

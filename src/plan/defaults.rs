@@ -54,7 +54,7 @@ pub const FAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// `run.seed`.
 pub const SEED: u64 = 0;
 /// `run.audit`, in words: what a live reader saw can be gone after a fault, or after its log began anew.
-pub const AUDIT: &str = "auto: where a fault ran or a log was reset under its reader";
+pub const AUDIT: &str = "auto: where a fault ran, a broker went away or a log lost its end";
 
 /// `run.unreadable_after`: longer than a broker takes that makes its log readable again after a crash.
 pub const UNREADABLE_AFTER: Duration = Duration::from_secs(90);

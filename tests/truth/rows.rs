@@ -1,7 +1,7 @@
 //! What was seen on release binaries, row by row, and each anomaly by itself.
 
 use kaf6_liar::Action::*;
-use kaf6_liar::Api::{EpochEnd, Fetch, Metadata, Produce, ProduceMarker};
+use kaf6_liar::Api::{EpochEnd, Fetch, ListOffsets, Metadata, Produce, ProduceMarker};
 use kaf6_liar::{Behaviour, Part, Phase, Rule};
 
 use crate::generate::LATER;
@@ -457,6 +457,14 @@ async fn rewritten() {
     let done = run(&file("messages: 200, rate: 200/s, value: {size: 100B}", READ, SOON), rules).await;
     done.did("truncate").is("fail");
     assert!(done.anomaly("rewritten") > 0 && done.account("rewritten") > 0, "{}", done.shown());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_once_its_reader_has_ended() {
+    // The reader ends at the marker; the end of the log that kaf6 asks for then shows that there is less.
+    let rules = [Rule::new(ListOffsets, Truncate { to: 50 }).phase(Phase::AfterMarker).times(1)];
+    let done = run(&file(BATCHES, READ, SOON), rules).await;
+    done.did("truncate").is("fail").counts(&[("lost", 50), ("verified", 50)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -347,6 +347,11 @@ fn list_offsets(
                 None => row.error_code = UNKNOWN_TOPIC,
                 Some(found) if found.leader != connection.node => row.error_code = NOT_LEADER,
                 Some(found) => {
+                    for action in &actions {
+                        if let Action::Truncate { to } = action {
+                            found.truncate(*to);
+                        }
+                    }
                     let mut end = found.end;
                     for action in &actions {
                         match action {
