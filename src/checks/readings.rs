@@ -1,7 +1,7 @@
 //! What one scenario read of each partition, added up, and how much of what it was to read it did read.
 
 use super::answer::{Answer, Domain, Unknown};
-use super::case::Case;
+use super::case::{Case, READ_BACK};
 use super::targets::is_added;
 use super::text::counted;
 use crate::anomaly::Anomaly;
@@ -159,7 +159,11 @@ impl<'a> Readings<'a> {
         } else if case.scenario.ended.name() != "done" {
             why = format!("{why} ({})", case.scenario.ended.name());
         }
-        Some(Unknown::new(why, format!("give `{name}` a longer `timeout` and `idle_timeout`")))
+        let advice = match is_added(case.plan, case.index) {
+            true => READ_BACK.to_owned(),
+            false => format!("give `{name}` a longer `timeout` and `idle_timeout`"),
+        };
+        Some(Unknown::new(why, advice))
     }
 
     /// Why something may have been written to its partitions, or may still be, though nothing was acked there.
