@@ -8,6 +8,10 @@ use super::text::span;
 use crate::observe::{Cut, Ended, FaultSeen, Observations, ScenarioSeen};
 use crate::plan::{ConsumePlan, From, Plan, Work};
 
+/// What to write where a reader that kaf6 added did not read everything: the file has no such scenario to change.
+pub(super) const READ_BACK: &str =
+    "give the run a longer `run: {timeout: ...}`, or write `verify: false` in its producers";
+
 /// One scenario that a check runs against.
 #[derive(Clone, Copy)]
 pub(super) struct Case<'a> {
@@ -62,9 +66,13 @@ impl<'a> Case<'a> {
         let background = matches!(self.work(), Work::Metrics(_) | Work::Watch(_) | Work::Connect(_));
         // Who reads whatever there is has no other end than its timeouts.
         let no_end = self.consume().is_some_and(|it| it.from == From::Any && it.limit.is_none());
+        let added = self.consume().is_some_and(|it| it.readback);
         let (why, advice) = match ended {
             Ended::Done => return None,
             Ended::Timeout | Ended::Idle if background || no_end => return None,
+            Ended::Timeout | Ended::Idle if added => {
+                (format!("scenario `{name}` did not read all that it was to read"), READ_BACK.to_owned())
+            }
             Ended::Timeout => {
                 (format!("scenario `{name}` timed out"), format!("give `{name}` a longer `timeout`"))
             }

@@ -1,7 +1,7 @@
 //! What one scenario read of each partition, added up, and how much of what it was to read it did read.
 
 use super::answer::{Answer, Domain, Unknown};
-use super::case::Case;
+use super::case::{Case, READ_BACK};
 use super::targets::is_added;
 use super::text::counted;
 use crate::anomaly::Anomaly;
@@ -165,9 +165,7 @@ impl<'a> Readings<'a> {
         }
         let advice = match case.scenario.ended {
             Ended::Aborted | Ended::Interrupted => case.after_cut(),
-            _ if is_added(case.plan, case.index) => {
-                "give the run a longer `run: {timeout: ...}`, or write `verify: false` in its producers".to_owned()
-            }
+            _ if is_added(case.plan, case.index) => READ_BACK.to_owned(),
             _ => format!("give `{name}` a longer `timeout` and `idle_timeout`"),
         };
         Some(Unknown::new(why, advice))

@@ -278,7 +278,12 @@ impl Judging<'_> {
             unreadable: end.unreadable.as_ref().map(|unreadable| unreadable.from),
             producers: Some(&self.producers[*scenario]),
             why: why_of(end),
-            ..Pass::new(Observer::Reader(*scenario), &end.reads, end.start)
+            // One that was beyond the end of the log went on at its start.
+            ..Pass::new(
+                Observer::Reader(*scenario),
+                &end.reads,
+                if end.reads.resets() > 0 { 0 } else { end.start },
+            )
         })
     }
 

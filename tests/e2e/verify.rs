@@ -129,12 +129,18 @@ fn verify_refuses_what_is_no_whole_ledger() {
         ledger.to_string()
     };
 
-    for form in ["", "{}", "[2]", "not JSON", &text[..text.len() / 2]] {
+    for form in ["", "{}", "[2]", "[3]", "not JSON", &text[..text.len() / 2]] {
         let said = refused(form);
         assert!(said.contains("is no saved ledger"), "{said}");
     }
-    let said = refused(&changed("/ledger_version", json!(1)));
-    assert!(said.contains("has ledger version 1, and this kaf6 reads version 3"), "{said}");
+    for other in [1, 2, 4] {
+        let said = refused(&changed("/ledger_version", json!(other)));
+        assert!(
+            said.contains(&format!("has ledger version {other}, and this kaf6 reads version 3")),
+            "{said}"
+        );
+        assert!(said.contains("run the scenario file again with --save-ledger"), "{said}");
+    }
     let huge = u64::MAX;
     for (path, value) in [
         ("/streams/0/acked/0/2", json!(huge)),
