@@ -211,7 +211,13 @@ impl Checker<'_> {
         let mut fitting = context.iter().filter(|errors| {
             !errors.iter().any(|e| {
                 e.instance_path().as_str() == at
-                    && matches!(e.kind(), Kind::Type { .. } | Kind::Enum { .. } | Kind::Pattern { .. })
+                    && matches!(
+                        e.kind(),
+                        Kind::Type { .. }
+                            | Kind::Enum { .. }
+                            | Kind::Pattern { .. }
+                            | Kind::OneOfNotValid { .. }
+                    )
             })
         });
         if let (Some(only), None) = (fitting.next(), fitting.next()) {

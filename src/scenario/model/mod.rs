@@ -130,7 +130,7 @@ pub struct Run {
     /// Fixes payloads and schedule. Default: 0.
     pub seed: Option<u64>,
     /// After all else, a fresh reader reads each written partition again up to its end, and decides what is lost,
-    /// misplaced or rewritten. `auto` does so where a fault ran, and where a log was reset under its reader.
+    /// misplaced or rewritten. `auto` does so where a fault ran, a broker went away, or a log lost its end.
     /// Default: auto.
     pub audit: Option<Audit>,
     /// How long a broker that can be reached may give no acknowledged message back before that is called unreadable; it
@@ -138,7 +138,7 @@ pub struct Run {
     pub unreadable_after: Option<Written<Duration>>,
 }
 
-/// `run.audit`.
+/// `true`, `false` or `auto`.
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Audit {
