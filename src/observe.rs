@@ -360,6 +360,8 @@ pub struct PartitionSeen {
     pub acked_offsets: Option<(Offset, Offset)>,
     /// Offset of the last fence that was acked.
     pub fence: Option<Offset>,
+    /// Acked end markers that are not in the log; they count as lost there, too.
+    pub lost_markers: u64,
     /// The anomalies that any observer saw there, each message once, with evidence; none where nobody looked.
     pub judgement: Option<Judgement>,
 }

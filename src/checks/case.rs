@@ -101,7 +101,7 @@ impl<'a> Case<'a> {
     }
 
     /// What to do after a run that something cut short.
-    fn after_cut(&self) -> String {
+    pub(super) fn after_cut(&self) -> String {
         match &self.seen.cut {
             Some(Cut::Timeout) => "give the run a longer `run: {timeout: ...}`".to_owned(),
             Some(Cut::Crash) => "see the log of the container that crashed".to_owned(),

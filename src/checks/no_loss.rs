@@ -31,8 +31,7 @@ impl Check for NoLoss {
 
     fn evaluate(&self, case: &Case<'_>) -> Answer {
         let readings = case.readings();
-        let markers = case.seen.accounts.as_ref().map_or(0, |accounts| accounts.markers.lost);
-        if readings.count(Anomaly::Lost).is_none() && markers == 0 {
+        if readings.count(Anomaly::Lost).is_none() {
             return unmeasured(case, EXPECTED);
         }
         let domain = readings.domain(case).without(readings.no_audit()).without(removed(case, &readings));
@@ -40,7 +39,10 @@ impl Check for NoLoss {
         let [lost, skipped, unreadable] =
             [Anomaly::Lost, Anomaly::Skipped, Anomaly::Unreadable].map(|anomaly| readings.number(anomaly));
         let unread = readings.unread();
-        if lost + skipped + unreadable + markers > 0 {
+        if lost + skipped + unreadable > 0 {
+            let own = case.seen.partitions.iter().filter(|it| readings.has(it.topic, it.partition));
+            let markers = own.map(|it| it.lost_markers).sum::<u64>().min(lost);
+            let lost = lost - markers;
             let others = [(skipped, "skipped"), (unreadable, "unreadable"), (unread, "unread")];
             let others = others.into_iter().filter(|(count, _)| *count > 0);
             let mut actual =

@@ -7,7 +7,7 @@ use super::text::counted;
 use crate::anomaly::Anomaly;
 use crate::ids::Partition;
 use crate::ledger::Counts;
-use crate::observe::{PartitionSeen, Reading};
+use crate::observe::{Ended, PartitionSeen, Reading};
 use crate::plan::From;
 
 /// The readings of one scenario.
@@ -108,9 +108,13 @@ impl<'a> Readings<'a> {
         let received = self.own.iter().map(|r| r.received).sum();
         let total = self.wanted().max(received);
         if total > 0 {
+            // It may have read messages whose ack nobody has, too.
+            let acked = total == self.wanted();
+            let [one, many] =
+                if acked { ["acked message", "acked messages"] } else { ["message", "messages"] };
             let covers = format!(
                 "{} in {}",
-                counted(total, "acked message", "acked messages"),
+                counted(total, one, many),
                 counted(self.own.len() as u64, "partition", "partitions")
             );
             return Domain::part(total.saturating_sub(self.unread()), total, covers).without(missing);
@@ -159,9 +163,10 @@ impl<'a> Readings<'a> {
         } else if case.scenario.ended.name() != "done" {
             why = format!("{why} ({})", case.scenario.ended.name());
         }
-        let advice = match is_added(case.plan, case.index) {
-            true => READ_BACK.to_owned(),
-            false => format!("give `{name}` a longer `timeout` and `idle_timeout`"),
+        let advice = match case.scenario.ended {
+            Ended::Aborted | Ended::Interrupted => case.after_cut(),
+            _ if is_added(case.plan, case.index) => READ_BACK.to_owned(),
+            _ => format!("give `{name}` a longer `timeout` and `idle_timeout`"),
         };
         Some(Unknown::new(why, advice))
     }

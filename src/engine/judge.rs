@@ -231,6 +231,7 @@ impl Judging<'_> {
             acked: judged.accounts.values().map(|account| account.acked).sum(),
             acked_offsets: acked,
             fence: self.shared.fence_offset(place.0, place.1),
+            lost_markers: judged.lost_markers,
             judgement: looked_at.then(|| judged.judgement.clone()),
         };
         Done { seen, readings, judged }

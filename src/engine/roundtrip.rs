@@ -57,7 +57,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize) -> Outcome {
         (None, Some(fatal)) => given_up(shared, index, &fatal),
         _ if shared.stop.is_stopped() => Outcome::of(cut(shared)),
         _ if !in_time => Outcome::of(Ended::Timeout).because(format!(
-            "its time bound of {} came before its last round trip: write a longer `timeout`, or fewer `iterations`",
+            "not all round trips ended within its {}",
             crate::units::Duration::from(shared.plan.scenarios[index].timeout)
         )),
         _ => Outcome::of(Ended::Done),

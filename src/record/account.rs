@@ -120,7 +120,7 @@ pub fn advice<'a>(scenarios: impl IntoIterator<Item = (&'a str, &'a Account)>) -
 
 fn advice_on(class: &str, names: &str, percent: u64) -> String {
     match class {
-        "unsent" => format!("a longer `timeout` or fewer `messages` in {names}"),
+        "unsent" => format!("a longer `timeout`, or less to send, in {names}"),
         "failed" | "unknown" => format!("`allow: {{{class}: {percent}%}}` in `all_acked`"),
         "expired" => format!(
             "a longer `retention.ms` and a larger `retention.bytes` in the topic's `config`, or `verify: false` in {names}"

@@ -144,7 +144,7 @@ fn an_open_account_is_inconclusive_and_says_what_to_write() {
         )
     );
     let cases: [(Change, &str); 6] = [
-        (|a| a.unsent = 1, "(write a longer `timeout` or fewer `messages` in `write`)"),
+        (|a| a.unsent = 1, "(write a longer `timeout`, or less to send, in `write`)"),
         (|a| (a.unknown, a.absent) = (1, 1), "(write `allow: {unknown: 1%}` in `all_acked`)"),
         (|a| a.expired = 1, "`verify: false` in `write`)"),
         (

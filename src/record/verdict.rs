@@ -101,7 +101,7 @@ fn doubts(plan: &Plan, results: &[CheckResult], seen: &Observations) -> Vec<Stri
     let unproven = checks::unproven(plan, seen);
     why.extend(unproven.iter().map(checks::Unproven::reason));
     // Where a scenario could not work, its messages are missing for that reason.
-    let account = seen.accounts.as_ref().filter(|_| idle.is_empty()).and_then(|them| open(plan, them));
+    let account = seen.accounts.as_ref().filter(|_| idle.is_empty()).and_then(|them| open(plan, seen, them));
     let is_said = |result: &CheckResult| repeats(result, &early, account.is_some());
     let open: Vec<String> = with(results, Outcome::Inconclusive)
         .map(|result| if is_said(result) { result.check.name.clone() } else { describe(result) })
@@ -153,8 +153,8 @@ fn early_end(plan: &ScenarioPlan, seen: &ScenarioSeen) -> Option<String> {
     Some(format!("scenario `{}` {what}{detail} (write {write})", seen.name))
 }
 
-/// The open account with what to write; none where it closes.
-fn open(plan: &Plan, accounts: &Accounts) -> Option<String> {
+/// The open account with what to write; none where it closes. What cut the run short has its own advice.
+fn open(plan: &Plan, seen: &Observations, accounts: &Accounts) -> Option<String> {
     if accounts.closes() {
         return None;
     }
@@ -162,7 +162,7 @@ fn open(plan: &Plan, accounts: &Accounts) -> Option<String> {
         Some((plan.scenarios.get(scenario.scenario)?.name.as_str(), &scenario.account))
     });
     let named: Vec<(&str, &Account)> = named.collect();
-    let advice = advice(named);
+    let advice = if seen.cut.is_some() { Vec::new() } else { advice(named) };
     let write = if advice.is_empty() { String::new() } else { format!(" (write {})", advice.join("; ")) };
     let mut text = sentence(&accounts.total, Markers::default());
     // It stands in the middle of a sentence.

@@ -97,13 +97,14 @@ pub fn standing(accounts: &AccountsSummary) -> Standing {
     account::standing(&accounts.total.to_account(), accounts.markers.to_markers())
 }
 
-/// What to write in the scenario file about messages that are not accounted for. A scenario that could not work at all
-/// needs something else, which its own message says.
+/// What to write in the scenario file about messages that are not accounted for. A scenario that could not work at all,
+/// or was cut short with its run, needs something else, which the reason of the run says.
 pub fn account_advice(run: &Summary, accounts: &AccountsSummary) -> Vec<String> {
-    let could_work = |name: &str| {
-        run.scenarios.get(name).is_none_or(|it| !matches!(it.ended.as_str(), "skipped" | "failed"))
+    let had_its_time = |name: &str| {
+        let cut = ["skipped", "failed", "aborted", "interrupted"];
+        run.scenarios.get(name).is_none_or(|it| !cut.contains(&it.ended.as_str()))
     };
-    let scenarios = accounts.scenarios.iter().filter(|(name, _)| could_work(name));
+    let scenarios = accounts.scenarios.iter().filter(|(name, _)| had_its_time(name));
     let named: Vec<(&str, Account)> =
         scenarios.map(|(name, it)| (name.as_str(), it.account.to_account())).collect();
     account::advice(named.iter().map(|(name, account)| (*name, account)))

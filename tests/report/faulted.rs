@@ -310,6 +310,7 @@ fn seen() -> Observations {
                 acked: 2400,
                 acked_offsets: Some((0, 2400)),
                 fence: Some(2401),
+                lost_markers: 0,
                 judgement: None,
             })
             .collect(),
