@@ -80,9 +80,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize) -> Outcome {
     }
     if timed_out {
         let bound = crate::units::Duration::from(shared.plan.scenarios[index].timeout);
-        return Outcome::of(Ended::Timeout).because(format!(
-            "not all was sent and acked within its {bound}"
-        ));
+        return Outcome::of(Ended::Timeout).because(format!("not all was sent and acked within its {bound}"));
     }
     Outcome::of(Ended::Done)
 }
