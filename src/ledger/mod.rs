@@ -13,8 +13,6 @@ mod judge;
 mod last_looks;
 mod marker;
 mod marks;
-#[cfg(test)]
-mod model;
 mod pass;
 mod ranges;
 mod reads;

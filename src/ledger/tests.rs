@@ -1,5 +1,7 @@
 //! What evidence says: of a retry, of the time of an ack and of a read, and of records that are not what they should be.
 
+mod model;
+
 use std::collections::HashMap;
 
 use super::envelope::{Envelope, Kind, Opened};

@@ -114,6 +114,16 @@ fn doubts(plan: &Plan, results: &[CheckResult], seen: &Observations) -> Vec<Stri
     } else if !open.is_empty() && idle.is_empty() {
         why.push(format!("{count}: {}", list(&open)));
     }
+    if let Some(accounts) = &seen.accounts
+        && accounts.total.planned > 0
+        && accounts.total.permitted == accounts.total.planned
+    {
+        why.push(
+            "`allow` permits every message that was planned, so there is nothing to judge (write smaller shares in \
+             `all_acked`)"
+                .to_owned(),
+        );
+    }
     if results.is_empty() {
         why.push(
             "the file has no checks, so there is nothing to judge (write one under `checks`)".to_owned(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::super::{Observer, Resent};
+use crate::ledger::{Observer, Resent};
 
 /// A stream's number, and a message's number in it.
 pub(super) type Msg = (u32, u64);

@@ -8,13 +8,13 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
 use self::history::{Fate, History, Msg, Reading, STRAY, Sent, Slot, history, reread};
-use super::envelope::{Envelope, Kind, Opened};
-use super::{
+use crate::anomaly::Anomaly;
+use crate::ids::{Identity, RunTag, StreamId};
+use crate::ledger::envelope::{Envelope, Kind, Opened};
+use crate::ledger::{
     Account, Case, Checked, Counts, Judgement, Marker, Observer, PartitionReads, Pass, Resent, SentLog,
     StreamInfo, Streams, judge,
 };
-use crate::anomaly::Anomaly;
-use crate::ids::{Identity, RunTag, StreamId};
 
 const RUN: RunTag = RunTag::from_bits(42);
 
