@@ -116,7 +116,7 @@ fn a_run_of_which_nothing_is_left_to_judge_does_not_pass() {
     assert_eq!(status, Status::Error);
     assert_eq!(
         reason,
-        "`allow` permits every message that was planned, so there is nothing to judge (write smaller shares in `all_acked`)"
+        "`allow` permits every message that was planned, and none was found, so there is nothing to judge (write smaller shares in `all_acked`)"
     );
 }
 
