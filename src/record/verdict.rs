@@ -6,7 +6,7 @@ use super::account::{advice, broken, sentence};
 use super::status::Status;
 use crate::anomaly::Anomaly;
 use crate::checks::{self, CheckResult, Outcome};
-use crate::ledger::{Account, Accounts, Markers, ScenarioAccount};
+use crate::ledger::{Account, Accounts, Markers};
 use crate::observe::{Cut, Ended, Observations, ScenarioSeen};
 use crate::plan::{From, Plan, ScenarioPlan, Work};
 
@@ -114,28 +114,12 @@ fn doubts(plan: &Plan, results: &[CheckResult], seen: &Observations) -> Vec<Stri
     } else if !open.is_empty() && idle.is_empty() {
         why.push(format!("{count}: {}", list(&open)));
     }
-    if seen.accounts.as_ref().is_some_and(|accounts| nothing_left(plan, accounts)) {
-        why.push(
-            "`allow` permits every message that was planned, and none was found, so there is nothing to judge (write smaller \
-             shares in `all_acked`)"
-                .to_owned(),
-        );
-    }
     if results.is_empty() {
         why.push(
             "the file has no checks, so there is nothing to judge (write one under `checks`)".to_owned(),
         );
     }
     why
-}
-
-/// Whether none of what was planned was acked or found, and all of that is permitted. With `acks: 0` nobody asked for more.
-fn nothing_left(plan: &Plan, accounts: &Accounts) -> bool {
-    let total = &accounts.total;
-    let asked = |it: &ScenarioAccount| {
-        it.account.planned > 0 && plan.scenarios.get(it.scenario).is_some_and(|it| it.work.is_acked())
-    };
-    total.permitted == total.planned && total.found == 0 && accounts.scenarios.iter().any(asked)
 }
 
 fn idle(scenario: &ScenarioSeen) -> String {
