@@ -250,11 +250,14 @@ impl Reader<'_> {
     fn look(&mut self, set: &mut ReaderSet, decided: bool, now: Instant) {
         let ends_by_watermark = self.plan.from == From::Run || self.plan.limit.is_none();
         let mut given_time = false;
+        // Behind its limit a reader's position says nothing of what it has seen.
+        let limited = self.limit_reached();
         for at in 0..self.places.len() {
             let place = &mut self.places[at];
             place.look_at_fence();
             if let Some(Some(fence)) = place.fence
                 && !place.over
+                && !limited
                 && set.position(place.partition).is_some_and(|position| position > fence.offset)
             {
                 // The log was begun anew, and no answer of the broker says so. Or the fence itself is gone: then its
