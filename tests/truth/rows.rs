@@ -136,6 +136,18 @@ async fn row_04_a_reader_that_begins_or_ends_elsewhere_is_cut_short() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn row_04_a_limited_reader_that_began_beyond_the_log_has_skipped_nothing() {
+    // Its log seems to have begun anew, since the end of it is known before the reader gets there; behind the limit its position goes
+    // past the end marker.
+    let read = "read: {type: consume, offset: 12, limit: 1, idle_timeout: 2s, timeout: 8s}";
+    let scenarios = format!("write: {{type: produce, messages: 10, value: {{size: 64B}}}}\n  {read}");
+    let rules = [Rule::new(Fetch, Error { code: 5, written: false }).for_ms(50)];
+    for _ in 0..5 {
+        run(&with(1, &scenarios, "", ""), rules.clone()).await.is("pass").counts(&[("verified", 10)]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn row_05_a_producer_that_was_cut_short_by_its_timeout() {
     let rules = [Rule::new(Produce, NoAnswer { written: false }).from(1)];
     let done = run(&file("messages: 1000, rate: 500/s, timeout: 2s", READ, ""), rules).await;
