@@ -35,7 +35,8 @@ impl Check for NoLoss {
             return unmeasured(case, EXPECTED);
         }
         let domain = readings.domain(case).without(readings.no_audit()).without(removed(case, &readings));
-        let of = format!("of {} acked", readings.wanted());
+        let (scope, acked) = readings.scope(case);
+        let of = format!("of {scope} {}", if acked { "acked" } else { "read" });
         let [lost, skipped, unreadable] =
             [Anomaly::Lost, Anomaly::Skipped, Anomaly::Unreadable].map(|anomaly| readings.number(anomaly));
         let unread = readings.unread();

@@ -105,11 +105,8 @@ impl<'a> Readings<'a> {
     /// It is empty where nothing was written to its partitions and nothing more can come.
     pub(super) fn domain(&self, case: &Case<'_>) -> Domain {
         let missing = self.missing(case);
-        let received = self.own.iter().map(|r| r.received).sum();
-        let total = self.wanted().max(received);
+        let (total, acked) = self.scope(case);
         if total > 0 {
-            // It may have read messages whose ack nobody has, too.
-            let acked = total == self.wanted();
             let [one, many] =
                 if acked { ["acked message", "acked messages"] } else { ["message", "messages"] };
             let covers = format!(
@@ -123,6 +120,16 @@ impl<'a> Readings<'a> {
             return Self::no_reading(case);
         }
         Domain::empty("nothing was written here").without(missing.or_else(|| self.may_be_written(case)))
+    }
+
+    /// How many messages it speaks of, and whether all of them are acked ones that it was to read. Where it is to read a part of
+    /// the log, or read messages whose ack nobody has, it speaks of those that it read.
+    pub(super) fn scope(&self, case: &Case<'_>) -> (u64, bool) {
+        let received = self.own.iter().map(|r| r.received).sum();
+        let wanted = self.wanted();
+        let partial = received > 0 && case.consume().is_some_and(|consume| consume.partial);
+        let scope = if partial { received } else { wanted.max(received) };
+        (scope, scope == wanted)
     }
 
     /// It has no partition: where kaf6 added it, the consumers of the file read them all.

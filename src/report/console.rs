@@ -285,8 +285,10 @@ impl Out {
     }
 }
 
+/// A check by its name, with its scenario where the name does not end with that already.
 fn label(row: &CheckRow) -> String {
-    safe(&row.scenario.as_ref().map_or_else(|| row.name.clone(), |s| format!("{} ({s})", row.name)))
+    let scenario = row.scenario.as_ref().filter(|scenario| !row.name.ends_with(&format!(":{scenario}")));
+    safe(&scenario.map_or_else(|| row.name.clone(), |scenario| format!("{} ({scenario})", row.name)))
 }
 
 /// What a scenario got done, of what it was to do.

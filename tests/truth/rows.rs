@@ -148,6 +148,15 @@ async fn row_04_a_limited_reader_that_began_beyond_the_log_has_skipped_nothing()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn row_04_a_limited_reader_covers_what_it_read() {
+    let read = format!("limit: 10, {READ}");
+    let done = run(&file(BATCHES, &read, ""), []).await;
+    let summary = done.is("pass").counts(&[("verified", 100)]).summary.to_string();
+    assert!(summary.contains("10 messages in 1 partition"), "{}", done.shown());
+    assert!(summary.contains("100 acked messages in 1 partition"), "{}", done.shown());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn row_05_a_producer_that_was_cut_short_by_its_timeout() {
     let rules = [Rule::new(Produce, NoAnswer { written: false }).from(1)];
     let done = run(&file("messages: 1000, rate: 500/s, timeout: 2s", READ, ""), rules).await;
