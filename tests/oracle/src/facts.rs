@@ -278,10 +278,17 @@ impl Facts {
             let fired = log.fired.iter().filter(move |fired| !lies || !fired.legal);
             fired.map(|fired| fired.action.clone()).collect()
         };
+        let mut lies: BTreeSet<String> = names(true);
+        // Two answers that are no lies alone can be one together: an error without a write, and an ack without an offset. Who has no
+        // producer id gets no repeat acked that was left out.
+        let acked = log.produced.iter().filter(|batch| batch.code == Some(0) && batch.acks != 0);
+        if acked.into_iter().any(|batch| batch.stored.is_empty() && batch.producer_id < 0) {
+            lies.insert("ack_unwritten".to_owned());
+        }
         Self {
             retried: messages.iter().any(|message| message.tries > 1),
             messages,
-            lies: names(true),
+            lies,
             actions: names(false),
             digests,
             bad_crc: log.fetched.iter().any(|fetched| fetched.answered && fetched.bad_crc),

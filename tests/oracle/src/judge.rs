@@ -183,7 +183,7 @@ fn against_the_log(facts: &Facts, file: &File, accounts: &Value, wrong: &mut Vec
 }
 
 /// The classes of the account that a message may be in.
-fn possible(facts: &Facts, message: &Message, cut: bool) -> BTreeSet<&'static str> {
+fn possible(facts: &Facts, file: &File, message: &Message, cut: bool) -> BTreeSet<&'static str> {
     let mut out = BTreeSet::new();
     let sure = message.is_sure();
     let known = |digest: &String| facts.digests.contains(digest);
@@ -204,6 +204,10 @@ fn possible(facts: &Facts, message: &Message, cut: bool) -> BTreeSet<&'static st
     }
     if !own && others {
         out.insert(if message.elsewhere.is_empty() { "lost" } else { "misplaced" });
+        // What was handed out need not have been taken: not beyond the limit of the only reader, nor by one that stood before
+        // a place that cannot be read.
+        out.extend(["lost"].iter().filter(|_| file.no_audit));
+        out.extend(["unreadable", "unread"].iter().filter(|_| !facts.actions.is_disjoint(&unreadable())));
     }
     if message.handed.is_empty() {
         match message.elsewhere.is_empty() {
@@ -281,7 +285,7 @@ fn classes(facts: &Facts, file: &File, summary: &Value, wrong: &mut Vec<String>)
         }
         let excluded = message.sender.is_some_and(|sender| !file.senders[sender].verify);
         let mut possible =
-            if excluded { BTreeSet::from(["excluded"]) } else { possible(facts, message, cut) };
+            if excluded { BTreeSet::from(["excluded"]) } else { possible(facts, file, message, cut) };
         // What lies behind the limit of its only reader is handed out, and nobody takes it.
         if file.no_audit && !excluded {
             possible.insert("unassigned");

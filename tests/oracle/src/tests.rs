@@ -48,6 +48,15 @@ fn a_healthy_run_passes_and_must_not_fail() {
 }
 
 #[test]
+fn an_ack_of_what_was_not_stored_is_a_lie_whatever_it_was_made_of() {
+    let legal = |action| json!({"at_us": 1, "rule": 0, "action": action, "legal": true, "partition": 0});
+    let mut log = log(&[], &json!([]), &json!([legal("error"), legal("ack_without_offset")]));
+    log["produced"][0]["stored"] = json!([]);
+    log["produced"][0]["base_offset"] = json!(-1);
+    assert_eq!(wrong(&log, &summary("fail", 0, 3, 0)), Vec::<String>::new());
+}
+
+#[test]
 fn a_lost_message_must_be_red_by_its_class() {
     let lie = json!([{"at_us": 1, "rule": 0, "action": "drop_record", "legal": false, "partition": 0}]);
     let log = log(&[0, 2], &json!([[0, "d0aa"], [2, "d2aa"]]), &lie);
