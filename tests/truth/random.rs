@@ -2,7 +2,7 @@
 //!
 //! `KAF6_TRUTH_SECONDS` runs for so long in place of 300 pairs, `KAF6_TRUTH_SEED` chooses the pairs, `KAF6_TRUTH_JOBS` is how
 //! many run at once. `KAF6_TRUTH_PAIR` runs one of the pairs of a seed and shows it, `KAF6_TRUTH_REPLAY` one that was written
-//! to a file. `KAF6_TRUTH_SHOW` names the end of each.
+//! to a file. `KAF6_TRUTH_SHOW` names the end of each, `KAF6_TRUTH_LOG` a file for the log of the broker of the last one.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -110,6 +110,9 @@ async fn judged(pair: Pair) -> Judged {
     let task = tokio::spawn(async move {
         let done = pair::run_unjudged(&pair.file, pair.behaviour).await;
         let reason = done.summary["reason"].to_string();
+        if let Ok(file) = std::env::var("KAF6_TRUTH_LOG") {
+            fs::write(file, serde_json::to_string(&done.log).unwrap()).unwrap();
+        }
         Judged { status: done.status().to_owned(), reason, wrong: done.wrong(), shown: done.shown() }
     });
     let failed = |why: String| Judged {

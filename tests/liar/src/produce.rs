@@ -107,6 +107,12 @@ pub fn handle(
         }
         let Some(batch) = batch else { continue };
         let mut state = inner.state();
+        // The leader may have moved while this was delayed; one that is no longer the leader writes nothing.
+        let code = unusable(&mut state, connection.node, &topic, partition);
+        if code != 0 {
+            reply.slots()[slot].answer = Some((code, -1));
+            continue;
+        }
         let place = Place { topic: &topic, partition, entry, slot };
         let decision = decide(&mut state, inner, &place, batch, bytes, &actions, &reply);
         drop(state);

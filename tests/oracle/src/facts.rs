@@ -279,10 +279,20 @@ impl Facts {
             fired.map(|fired| fired.action.clone()).collect()
         };
         let mut lies: BTreeSet<String> = names(true);
-        // Two answers that are no lies alone can be one together: an error without a write, and an ack without an offset. Who has no
-        // producer id gets no repeat acked that was left out.
-        let acked = log.produced.iter().filter(|batch| batch.code == Some(0) && batch.acks != 0);
-        if acked.into_iter().any(|batch| batch.stored.is_empty() && batch.producer_id < 0) {
+        // Two answers that are no lies alone can be one together, such as an error without a write, and an ack without an offset.
+        // An ack of what was stored before is none.
+        let identities = |batch: &Produced| {
+            let ids =
+                batch.records.iter().filter_map(|record| Some((batch.topic.clone(), identity(record)?)));
+            ids.collect::<Vec<_>>()
+        };
+        let (stored, not): (Vec<&Produced>, Vec<&Produced>) =
+            log.produced.iter().partition(|batch| !batch.stored.is_empty());
+        let stored: HashSet<_> = stored.into_iter().flat_map(identities).collect();
+        let acked = |batch: &&Produced| {
+            batch.acks != 0 && (batch.code == Some(0) || (batch.code == Some(46) && batch.producer_id >= 0))
+        };
+        if not.into_iter().filter(acked).flat_map(identities).any(|id| !stored.contains(&id)) {
             lies.insert("ack_unwritten".to_owned());
         }
         Self {

@@ -54,6 +54,10 @@ fn an_ack_of_what_was_not_stored_is_a_lie_whatever_it_was_made_of() {
     log["produced"][0]["stored"] = json!([]);
     log["produced"][0]["base_offset"] = json!(-1);
     assert_eq!(wrong(&log, &summary("fail", 0, 3, 0)), Vec::<String>::new());
+    // The same to a producer with an id.
+    log["produced"][0]["producer_id"] = json!(7);
+    log["produced"][0]["code"] = json!(46);
+    assert_eq!(wrong(&log, &summary("fail", 0, 3, 0)), Vec::<String>::new());
 }
 
 #[test]
