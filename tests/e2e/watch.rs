@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kafka_protocol::messages::ApiKey;
 
-use crate::lab::{Relay, Storage, Tansu, wait_for};
+use crate::lab::{Kafka, Relay, Storage, Tansu, wait_for};
 use crate::runs::{Kaf6, Ran};
 
 /// Writes to the broker for so long, while the relay alone is watched; something is done to that after some looks.
@@ -84,4 +84,32 @@ fn a_broker_that_does_not_answer_the_last_question_is_asked_again() {
     let Some(ran) = watched(4, "", blinks) else { return };
     let ran = ran.expect("pass");
     assert!(ran.answer("metadata_stable").contains("gave no answer from"), "{ran}");
+}
+
+#[test]
+fn a_secured_broker_is_watched_and_the_tokens_of_readers_are_renewed() {
+    let Some(kafka) = Kafka::start() else { return };
+    let by_password = "mechanism: PLAIN, username: kaf6, password: secret";
+    // A token lives for three seconds, and the broker asks for another after two.
+    let token = "properties: {enable.sasl.oauthbearer.unsecure.jwt: true, sasl.oauthbearer.config: \
+                 'principal=kaf6 lifeSeconds=3'}";
+    for (security, properties) in [(by_password, ""), ("mechanism: OAUTHBEARER", token)] {
+        let comma = if properties.is_empty() { "" } else { ", " };
+        let file = format!(
+            "brokers: ['{}']
+client: {{security: {{protocol: sasl_plaintext, {security}}}{comma}{properties}}}
+topics: [{{name: 'secured-{{{{run_id}}}}', partitions: 2}}]
+scenarios:
+  write: {{type: produce, duration: 10s, rate: 50/s}}
+  read: {{type: consume}}
+  steady: {{type: watch, every: 200ms}}
+checks: [{{type: metadata_stable}}]
+run: {{audit: true}}
+",
+            kafka.secured_address()
+        );
+        let ran = Kaf6::file(&file).start().end().expect("pass");
+        assert_eq!(ran.summary["accounts"]["total"]["verified"], 500, "{ran}");
+        assert_eq!(ran.check("metadata_stable"), "pass", "{ran}");
+    }
 }

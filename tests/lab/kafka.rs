@@ -16,6 +16,7 @@ use super::process::{Process, broker_answers, free_port};
 #[derive(Debug)]
 pub struct Kafka {
     port: u16,
+    secured: u16,
     process: Process,
     folder: TempDir,
 }
@@ -40,7 +41,7 @@ impl Kafka {
         let data = folder.join("data");
         fs::remove_dir_all(&data).ok();
         fs::create_dir_all(&data).expect("a folder for its data");
-        let port = format_storage(&data, Duration::from_secs(30));
+        let (port, _) = format_storage(&data, Duration::from_secs(30));
         let address = format!("127.0.0.1:{port}");
         // Ends the broker when its owner is gone, and itself when the broker is.
         let keeper = r#"
@@ -77,14 +78,20 @@ impl Kafka {
     pub fn start() -> Option<Self> {
         require(Part::Java)?;
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let port = format_storage(folder.path(), Duration::from_secs(3));
+        let (port, secured) = format_storage(folder.path(), Duration::from_secs(3));
         let process = spawn(folder.path(), port);
-        Some(Self { port, process, folder })
+        Some(Self { port, secured, process, folder })
     }
 
     /// `host:port` for clients.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// `host:port` for clients that authenticate: by PLAIN as `kaf6` with `secret`, or by an unsecured token. Who does not do so
+    /// again within two seconds is thrown out.
+    pub fn secured_address(&self) -> String {
+        format!("127.0.0.1:{}", self.secured)
     }
 
     /// Its process, for signals.
@@ -136,20 +143,29 @@ fn java_arguments() -> Vec<String> {
     arguments
 }
 
-/// Makes the folder ready for a broker and gives the port that it will listen on.
+/// Makes the folder ready for a broker and gives the ports that it will listen on: the open one, and the one with SASL.
 ///
 /// A broker killed and started again may join when its `session` from before has timed out; one that is only
 /// starved by a busy machine is thrown out by then.
-fn format_storage(folder: &Path, session: Duration) -> u16 {
-    let (port, controller) = (free_port(), free_port());
+fn format_storage(folder: &Path, session: Duration) -> (u16, u16) {
+    let (port, secured, controller) = (free_port(), free_port(), free_port());
     let properties = folder.join("server.properties");
     let text = format!(
         "process.roles=broker,controller\n\
          node.id=1\n\
          controller.quorum.voters=1@127.0.0.1:{controller}\n\
          controller.listener.names=CONTROLLER\n\
-         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+         listeners=PLAINTEXT://127.0.0.1:{port},SASL_PLAINTEXT://127.0.0.1:{secured},CONTROLLER://127.0.0.1:{controller}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{port},SASL_PLAINTEXT://127.0.0.1:{secured}\n\
+         listener.security.protocol.map=\
+         CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT\n\
+         inter.broker.listener.name=PLAINTEXT\n\
+         sasl.enabled.mechanisms=PLAIN,OAUTHBEARER\n\
+         listener.name.sasl_plaintext.connections.max.reauth.ms=2000\n\
+         listener.name.sasl_plaintext.plain.sasl.jaas.config=\
+         org.apache.kafka.common.security.plain.PlainLoginModule required user_kaf6=\"secret\";\n\
+         listener.name.sasl_plaintext.oauthbearer.sasl.jaas.config=\
+         org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;\n\
          broker.session.timeout.ms={}\n\
          broker.heartbeat.interval.ms=500\n\
          log.dirs={}\n\
@@ -171,5 +187,5 @@ fn format_storage(folder: &Path, session: Duration) -> u16 {
         .output()
         .expect("java starts");
     assert!(output.status.success(), "the storage is formatted: {}", String::from_utf8_lossy(&output.stderr));
-    port
+    (port, secured)
 }
