@@ -3,15 +3,16 @@
 //! Each reader asks for its own, so that one that starts late still finds one behind its start.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use super::ends::Fence;
 use super::outcome::unwind;
-use super::shared::{LOOK, Shared, Stand};
+use super::shared::{LOOK, Shared, Stand, lock};
 use crate::ids::{Identity, Offset, Partition, StreamId};
 use crate::kafka::{self, Outcome, Producer, ProducerOptions};
 use crate::ledger::envelope::{Envelope, Kind};
@@ -35,6 +36,8 @@ pub(super) enum FenceState {
 pub(super) struct Fences {
     shared: Arc<Shared>,
     numbers: Arc<AtomicU64>,
+    /// Those that wait for the producers of a reader, and then write its fence.
+    tasks: Arc<Mutex<Vec<JoinHandle<()>>>>,
 }
 
 /// The fences of a run.
@@ -42,7 +45,7 @@ pub(super) fn start(shared: &Arc<Shared>) -> Fences {
     // A saved ledger's run wrote fences of its own under the same mark; those of now have to come after them.
     let now_ms = u64::try_from(shared.clock.of_day(0) / 1000).unwrap_or(0);
     let first = if shared.saved.is_some() { now_ms } else { 0 };
-    Fences { shared: Arc::clone(shared), numbers: Arc::new(AtomicU64::new(first)) }
+    Fences { shared: Arc::clone(shared), numbers: Arc::new(AtomicU64::new(first)), tasks: Arc::default() }
 }
 
 /// The producers that a reader judges: those of its topic that do not themselves wait for it.
@@ -63,7 +66,8 @@ fn faults_after(plan: &Plan, reader: usize) -> impl Iterator<Item = usize> {
 }
 
 impl Fences {
-    /// Asks for a reader's fence; it has started, and reads these partitions of this topic.
+    /// Asks for a reader's fence; it has started, and reads these partitions of this topic. None is written for one that ends
+    /// before, as it drops the receiver then.
     pub(super) fn ask(
         &self,
         reader: usize,
@@ -73,23 +77,37 @@ impl Fences {
     ) -> watch::Receiver<FenceState> {
         let (sender, receiver) = watch::channel(FenceState::Pending);
         let fences = self.clone();
-        tokio::spawn(async move {
-            fences.settled(reader).await;
+        let task = tokio::spawn(async move {
+            tokio::select! {
+                biased;
+                () = sender.closed() => return,
+                () = fences.settled(reader) => {}
+            }
+            let sender = Arc::new(sender);
             let producers = producers_of(&fences.shared.plan, reader);
             let decided = if producers.is_empty() {
                 none(&partitions, "nobody in this file writes the topic")
             } else if !fences.shared.may_have_written(topic, &producers) {
                 none(&partitions, "nothing was produced")
             } else {
-                let task = fences.clone();
-                let written =
-                    tokio::task::spawn_blocking(move || task.write(reader, topic, &partitions, deadline))
-                        .await;
-                unwind(written)
+                let (task, of) = (fences.clone(), Arc::clone(&sender));
+                let wanted = move || !of.is_closed();
+                let write = move || task.write(reader, topic, &partitions, deadline, wanted);
+                unwind(tokio::task::spawn_blocking(write).await)
             };
             sender.send_replace(FenceState::Decided(Instant::now(), decided));
         });
+        lock(&self.tasks).push(task);
         receiver
+    }
+
+    /// Waits until nobody writes a fence any more. All readers have ended, so none is begun; one that is on its way is acked or not
+    /// before the run is judged.
+    pub(super) async fn over(&self) {
+        let tasks = std::mem::take(&mut *lock(&self.tasks));
+        for task in tasks {
+            unwind(task.await);
+        }
     }
 
     /// Waits until all who write for this reader have ended, and all faults that do not wait for it.
@@ -108,13 +126,14 @@ impl Fences {
         }
     }
 
-    /// Writes a fence to each partition, again and again until it is acked or time is up.
+    /// Writes a fence to each partition, again and again until it is acked, nobody wants it any more, or time is up.
     fn write(
         &self,
         reader: usize,
         topic: usize,
         partitions: &[Partition],
         deadline: Instant,
+        wanted: impl Fn() -> bool,
     ) -> HashMap<Partition, Result<Fence, String>> {
         let shared = &self.shared;
         let waits = shared.client.waits();
@@ -124,7 +143,8 @@ impl Fences {
         let name = &shared.topic_names()[topic];
         let mut out: HashMap<Partition, Result<Fence, String>> = HashMap::new();
         let mut why: HashMap<Partition, String> = HashMap::new();
-        while out.len() < partitions.len() && Instant::now() < until && !shared.stop.is_stopped() {
+        while out.len() < partitions.len() && Instant::now() < until && !shared.stop.is_stopped() && wanted()
+        {
             let open: Vec<Partition> = partitions.iter().copied().filter(|p| !out.contains_key(p)).collect();
             if let Err(error) = self.attempt(reader, topic, name, &open, until, &mut out, &mut why) {
                 why.extend(open.into_iter().map(|p| (p, error.to_string())));
@@ -136,7 +156,7 @@ impl Fences {
                 Err(why.remove(partition).unwrap_or_else(|| "the run ended before it was acked".to_owned()))
             });
         }
-        if let Some(Err(reason)) = out.values().find(|r| r.is_err()) {
+        if let Some(Err(reason)) = out.values().find(|r| r.is_err()).filter(|_| wanted()) {
             let missing = out.values().filter(|r| r.is_err()).count();
             shared.note(Note::warning(format!(
                 "the end of `{name}` could not be marked in {missing} of {} partitions: {reason}; there, watermark and time bounds end the reading",

@@ -93,6 +93,7 @@ async fn with_cluster(
     let fences = fence::start(&shared);
     let faults = faults::start(&shared);
     let scenarios = scenarios(&shared, &fences).await;
+    fences.over().await;
     timeout.abort();
     abort.abort();
     let duration = shared.clock.elapsed();
