@@ -18,10 +18,12 @@ use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Partition, StreamId};
 use crate::kafka;
 use crate::ledger::{
-    self, Accounts, Case, Counts, Judged, Judgement, Marker, Observer, PartitionReads, Pass, Saved, SentLog,
+    self, Account, Accounts, Case, Counts, Judged, Judgement, Marker, Observer, PartitionReads, Pass, Saved,
+    SentLog,
 };
 use crate::observe::{Note, PartitionSeen, Reading};
 use crate::plan::{From, Work};
+use crate::units::thousands;
 
 /// Partitions that are audited and re-read side by side.
 const SIDE_BY_SIDE: usize = 8;
@@ -73,8 +75,32 @@ fn judge(shared: &Shared) -> Verdict {
         (0..state.partitions).map(move |partition| shared.markers(topic, partition).len() as u64)
     });
     out.accounts = account::accounts(shared, &judged, markers.sum());
+    note_unconfirmed(shared, out.accounts.as_ref());
     out.saved = shared.save_ledger.then(|| saved::save(shared, topology, &sent));
     out
+}
+
+/// Says of each scenario with `acks: 0` how many of its messages were found.
+fn note_unconfirmed(shared: &Shared, accounts: Option<&Accounts>) {
+    for of in accounts.into_iter().flat_map(|accounts| &accounts.scenarios) {
+        let scenario = &shared.plan.scenarios[of.scenario];
+        let Account { sent, failed, found, absent, unchecked, .. } = of.account;
+        if scenario.work.is_acked() || sent == 0 {
+            continue;
+        }
+        let rest = [(absent, "not found"), (unchecked, "not looked for"), (failed, "failed in the client")];
+        let rest: String = rest
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!(", {} {what}", thousands(*count)))
+            .collect();
+        shared.note(Note::hint(format!(
+            "`{}`: no broker confirms messages with `acks: 0`; of {}, {} were found{rest}",
+            scenario.name,
+            thousands(sent),
+            thousands(found)
+        )));
+    }
 }
 
 /// Each partition with its streams and what was read of it.

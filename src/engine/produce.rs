@@ -97,7 +97,8 @@ fn note_counts(shared: &Shared, index: usize) {
             scenario.name
         )));
     }
-    if counts.failed + counts.unknown > 0 {
+    // Of what nobody confirms, the account says how much was found.
+    if counts.failed + counts.unknown > 0 && scenario.work.is_acked() {
         shared.note(Note::warning(format!(
             "`{}`: {} messages failed and {} are unknown (they may be in the log or not); both are left out of `acked`",
             scenario.name, counts.failed, counts.unknown

@@ -183,7 +183,7 @@ impl Judge<'_> {
         if account.unknown == 0 {
             return;
         }
-        let read_to_end = self.case.passes.iter().any(|pass| pass.to_end && pass.start == 0);
+        let read_to_end = self.case.read_to_end(view.scenario);
         let (acked, placeless) = (bits(view.log.acks()), bits(view.log.placeless()));
         let failed = bits(view.log.failures());
         for seq in 0..view.log.sent() {

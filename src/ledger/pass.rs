@@ -59,7 +59,12 @@ impl<'a> Pass<'a> {
 
     /// It was to find the messages that this scenario was acked at this offset.
     pub(super) fn wants(&self, scenario: usize, offset: Offset) -> bool {
-        offset >= self.start && self.producers.is_none_or(|producers| producers.contains(&scenario))
+        offset >= self.start && self.finds(scenario)
+    }
+
+    /// This scenario's messages are among those that it was to find.
+    pub(super) fn finds(&self, scenario: usize) -> bool {
+        self.producers.is_none_or(|producers| producers.contains(&scenario))
     }
 
     /// A fresh client that reads again what another observer had missed.

@@ -100,6 +100,17 @@ impl Case<'_> {
         })
     }
 
+    /// Somebody read the log as a whole after this scenario had ended: a reader that waits for it; or a fresh client, for which
+    /// the log ends at the last end marker, if a reader waits for the scenario before one is written.
+    pub(super) fn read_to_end(&self, scenario: usize) -> bool {
+        let readers = || self.passes.iter().filter(|pass| !pass.observer.is_fresh());
+        let is_waited_for = readers().any(|pass| pass.full && pass.finds(scenario));
+        self.passes.iter().any(|pass| {
+            let waits = if pass.observer.is_fresh() { is_waited_for } else { pass.finds(scenario) };
+            pass.to_end && pass.start == 0 && waits
+        })
+    }
+
     /// The streams of this partition that are judged: those of producers without `verify: false`.
     pub(super) fn judged_streams(&self) -> impl Iterator<Item = (StreamId, usize, &SentLog)> {
         self.sent_streams().filter(|(_, scenario, _)| !self.excluded.contains(scenario))

@@ -3,6 +3,7 @@
 //! Owns these sentences; the verdict and all reports use them.
 
 use crate::ledger::{Account, Accounts, Markers};
+use crate::units::thousands;
 
 /// Classes of acked messages that nobody could judge.
 pub const UNJUDGED: [&str; 4] = ["expired", "superseded", "unread", "unassigned"];
@@ -175,12 +176,4 @@ fn open_markers(markers: Markers) -> impl Iterator<Item = String> {
 
 fn list(parts: &[String]) -> String {
     parts.join(", ")
-}
-
-/// `1234567` as `1,234,567`.
-fn thousands(value: u64) -> String {
-    let digits = value.to_string();
-    let groups: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().filter_map(|group| std::str::from_utf8(group).ok()).collect();
-    groups.join(",")
 }

@@ -258,6 +258,22 @@ async fn row_09_the_end_marker_is_acked_and_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn row_09_no_end_marker_is_written_for_a_reader_that_has_ended() {
+    // One that is acked while the run is judged would be missing there, and its loss be green.
+    let scenarios = format!(
+        "write: {{type: produce, {BATCHES}, headers: {{by: write}}}}\n  \
+         slow: {{type: produce, messages: 60, rate: 100/s, acks: 0, verify: false, headers: {{by: slow}}}}\n  \
+         read: {{type: consume, limit: 10, {READ}}}"
+    );
+    let done = run(&with(1, &scenarios, "", ""), []).await;
+    done.is("pass").counts(&[("verified", 100)]);
+    let markers = done.log.produced.iter().filter(|batch| batch.marker).count();
+    assert_eq!(markers, 1, "that of the reader which kaf6 adds: {}", done.shown());
+    // It does not wait for the slow one, so what that sent afterwards was not looked for.
+    assert_eq!((done.account("absent"), done.account("found") + done.account("unchecked")), (0, 60));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn row_10_a_reader_stands_still_after_its_producers_ended() {
     let scenarios =
         format!("write: {{type: produce, {BATCHES}}}\n  read: {{type: consume, idle_timeout: 5s}}");

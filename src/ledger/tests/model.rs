@@ -163,7 +163,7 @@ impl<'a> Model<'a> {
                     add("unknown");
                     add(if all.iter().any(|reading| reading.found(message)) {
                         "found"
-                    } else if all.iter().any(|reading| reading.to_end && reading.start == 0) {
+                    } else if self.looked_for(sent.scenario) {
                         "absent"
                     } else {
                         "unchecked"
@@ -172,6 +172,15 @@ impl<'a> Model<'a> {
             }
         }
         out
+    }
+
+    /// Some reading went through the whole log, and its end was decided on after the scenario's last message.
+    fn looked_for(&self, scenario: usize) -> bool {
+        let waits =
+            |reading: &Reading| reading.producers.as_ref().is_none_or(|list| list.contains(&scenario));
+        let marked = self.readings.iter().any(|it| !it.is_fresh() && it.full && waits(it));
+        let mut whole = self.readings.iter().filter(|it| it.to_end && it.start == 0);
+        whole.any(|it| if it.is_fresh() { marked } else { waits(it) })
     }
 
     /// The anomalies that these readings show; `by_class` are the messages of classes that are anomalies.

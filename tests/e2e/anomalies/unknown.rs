@@ -19,7 +19,11 @@ fn is_shown(done: &Done, unknown: u64, found: u64) {
     assert_eq!(done.of("read", "received"), 200 - unknown + found, "{}", done.told());
     let account = ["planned", "unknown", "found", "absent", "unchecked"].map(|class| done.account(class));
     assert_eq!(account, [200, unknown, found, unknown - found, 0], "{}", done.told());
-    assert!(done.notes().contains(&format!("{unknown} are unknown")), "{}", done.notes());
+    let told = match done.check("all_acked") {
+        "absent" => format!("`acks: 0`; of {unknown}, {found} were found"),
+        _ => format!("{unknown} are unknown"),
+    };
+    assert!(done.notes().contains(&told), "{}", done.notes());
     assert!(done.page().contains("unknown"));
 }
 
