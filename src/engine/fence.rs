@@ -66,8 +66,8 @@ fn faults_after(plan: &Plan, reader: usize) -> impl Iterator<Item = usize> {
 }
 
 impl Fences {
-    /// Asks for a reader's fence; it has started, and reads these partitions of this topic. None is written for one that ends
-    /// before, as it drops the receiver then.
+    /// Asks for a reader's fence; it has started, and reads these partitions of this topic. It is written for one that has ended
+    /// by then, too: an audit reads up to it.
     pub(super) fn ask(
         &self,
         reader: usize,
@@ -78,21 +78,15 @@ impl Fences {
         let (sender, receiver) = watch::channel(FenceState::Pending);
         let fences = self.clone();
         let task = tokio::spawn(async move {
-            tokio::select! {
-                biased;
-                () = sender.closed() => return,
-                () = fences.settled(reader) => {}
-            }
-            let sender = Arc::new(sender);
+            fences.settled(reader).await;
             let producers = producers_of(&fences.shared.plan, reader);
             let decided = if producers.is_empty() {
                 none(&partitions, "nobody in this file writes the topic")
             } else if !fences.shared.may_have_written(topic, &producers) {
                 none(&partitions, "nothing was produced")
             } else {
-                let (task, of) = (fences.clone(), Arc::clone(&sender));
-                let wanted = move || !of.is_closed();
-                let write = move || task.write(reader, topic, &partitions, deadline, wanted);
+                let task = fences.clone();
+                let write = move || task.write(reader, topic, &partitions, deadline);
                 unwind(tokio::task::spawn_blocking(write).await)
             };
             sender.send_replace(FenceState::Decided(Instant::now(), decided));
@@ -101,8 +95,8 @@ impl Fences {
         receiver
     }
 
-    /// Waits until nobody writes a fence any more. All readers have ended, so none is begun; one that is on its way is acked or not
-    /// before the run is judged.
+    /// Waits until all fences that were asked for are written. All scenarios have ended; what is acked while the run is judged
+    /// would be in no account.
     pub(super) async fn over(&self) {
         let tasks = std::mem::take(&mut *lock(&self.tasks));
         for task in tasks {
@@ -126,14 +120,13 @@ impl Fences {
         }
     }
 
-    /// Writes a fence to each partition, again and again until it is acked, nobody wants it any more, or time is up.
+    /// Writes a fence to each partition, again and again until it is acked or time is up.
     fn write(
         &self,
         reader: usize,
         topic: usize,
         partitions: &[Partition],
         deadline: Instant,
-        wanted: impl Fn() -> bool,
     ) -> HashMap<Partition, Result<Fence, String>> {
         let shared = &self.shared;
         let waits = shared.client.waits();
@@ -143,8 +136,7 @@ impl Fences {
         let name = &shared.topic_names()[topic];
         let mut out: HashMap<Partition, Result<Fence, String>> = HashMap::new();
         let mut why: HashMap<Partition, String> = HashMap::new();
-        while out.len() < partitions.len() && Instant::now() < until && !shared.stop.is_stopped() && wanted()
-        {
+        while out.len() < partitions.len() && Instant::now() < until && !shared.stop.is_stopped() {
             let open: Vec<Partition> = partitions.iter().copied().filter(|p| !out.contains_key(p)).collect();
             if let Err(error) = self.attempt(reader, topic, name, &open, until, &mut out, &mut why) {
                 why.extend(open.into_iter().map(|p| (p, error.to_string())));
@@ -156,7 +148,7 @@ impl Fences {
                 Err(why.remove(partition).unwrap_or_else(|| "the run ended before it was acked".to_owned()))
             });
         }
-        if let Some(Err(reason)) = out.values().find(|r| r.is_err()).filter(|_| wanted()) {
+        if let Some(Err(reason)) = out.values().find(|r| r.is_err()) {
             let missing = out.values().filter(|r| r.is_err()).count();
             shared.note(Note::warning(format!(
                 "the end of `{name}` could not be marked in {missing} of {} partitions: {reason}; there, watermark and time bounds end the reading",

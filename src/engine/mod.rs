@@ -93,7 +93,6 @@ async fn with_cluster(
     let fences = fence::start(&shared);
     let faults = faults::start(&shared);
     let scenarios = scenarios(&shared, &fences).await;
-    fences.over().await;
     timeout.abort();
     abort.abort();
     let duration = shared.clock.elapsed();
@@ -110,6 +109,7 @@ async fn with_cluster(
         faults::note_dropped(&shared, "the end of the run", &cluster.dropped(None));
     }
     let faults = faults.over(&shared, duration);
+    fences.over().await;
     live.enter(Phase::Judging);
     let judge::Verdict { readings, partitions, accounts, saved } = judge::judge_run(&shared).await;
     // The audit's time is part of the run's.
