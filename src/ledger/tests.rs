@@ -277,3 +277,19 @@ fn an_end_marker_that_is_gone_after_it_was_read_is_lost() {
     };
     assert_eq!((lost(&before), lost(&after)), (0, 1));
 }
+
+#[test]
+fn a_reader_that_starts_in_the_middle_is_to_find_what_lies_behind() {
+    let mut world = World::new();
+    for seq in 0..10 {
+        world.log.acked(seq, 3 + seq.cast_signed(), Resent::No);
+    }
+    for offset in 8..13 {
+        world.read(offset, opened((offset - 3).unsigned_abs(), true));
+    }
+    let wanted = |start| {
+        let pass = Pass { to_end: true, ..Pass::new(Observer::Reader(1), &world.reads, start) };
+        judged(world.log.clone(), &[], &[pass]).readers[0].wanted
+    };
+    assert_eq!([0, 3, 8, 12, 20].map(wanted), [10, 10, 5, 1, 0]);
+}
