@@ -223,7 +223,9 @@ impl Judging<'_> {
         let acked = self.acked(found);
         let markers: Vec<Marker> = self.shared.markers(place.0, place.1).iter().map(marker).collect();
         let mut passes: Vec<Pass<'_>> = found.ends.iter().filter_map(|end| self.pass_of(end)).collect();
-        let audit = self.wants_audit(place, found, &passes, acked.is_some()).then(|| {
+        // Without an acked message, an audit looks for those that nobody knows of, up to the end marker.
+        let any = acked.is_some() || (!markers.is_empty() && self.is_any_unknown(found));
+        let audit = self.wants_audit(place, found, &passes, any).then(|| {
             let (first, last) = acked.unwrap_or((0, 0));
             let to = self.shared.fence_offset(place.0, place.1).unwrap_or(last).max(last);
             let client = &self.shared.client;
@@ -282,6 +284,11 @@ impl Judging<'_> {
         }
     }
 
+    /// Some message is neither acked nor failed.
+    fn is_any_unknown(&self, found: &Place<'_>) -> bool {
+        found.ids.iter().filter_map(|id| self.sent.get(id)).any(|log| log.unknowns() > 0)
+    }
+
     /// Lowest and highest acked offset of the messages that are judged.
     fn acked(&self, found: &Place<'_>) -> Option<(Offset, Offset)> {
         let logs = found.ids.iter().filter_map(|id| self.sent.get(id));
@@ -320,10 +327,10 @@ impl Judging<'_> {
         place: (usize, Partition),
         found: &Place<'_>,
         passes: &[Pass<'_>],
-        any_acked: bool,
+        any: bool,
     ) -> bool {
         let shared = self.shared;
-        if !any_acked || shared.stop.is_stopped() || shared.plan.audit == Some(false) {
+        if !any || shared.stop.is_stopped() || shared.plan.audit == Some(false) {
             return false;
         }
         if shared.plan.audit == Some(true) {

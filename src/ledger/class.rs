@@ -86,7 +86,10 @@ impl Judge<'_> {
         if self.corrupt.contains(acked) {
             return Class::Corrupt;
         }
-        if let Some(pass) = all().find(|pass| view.misplaced_in(*pass, seq, acked)) {
+        // Whoever looked last decides whether it lies there: another observer may have got no more than a second copy of it.
+        let last = all().rev().find(|at| passes[*at].observer.is_fresh() && passes[*at].passed(acked));
+        let lies_there = last.map_or(verified, |at| view.there(at, seq));
+        if !lies_there && let Some(pass) = all().find(|pass| view.misplaced_in(*pass, seq, acked)) {
             return Class::Misplaced(pass);
         }
         if verified && self.rewritten.contains(acked) {
@@ -104,7 +107,7 @@ impl Judge<'_> {
         if !verified && let Some((pass, _)) = wanting().find(unreadable) {
             return Class::Unreadable(pass);
         }
-        let without = |(at, pass): &(usize, &super::Pass<'_>)| pass.passed(acked) && !view.seen(*at, seq);
+        let without = |(at, pass): &(usize, &super::Pass<'_>)| pass.passed(acked) && !view.there(*at, seq);
         if let Some((pass, _)) = wanting().find(without) {
             let fresh = |at: usize| passes[at].observer.is_fresh() && view.there(at, seq);
             return if all().any(fresh) { Class::Skipped(pass) } else { Class::NotRechecked(pass) };

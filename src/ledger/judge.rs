@@ -201,11 +201,17 @@ impl Judge<'_> {
     }
 
     /// The acked end markers: one that a fresh client reads past without finding it is lost. Where another observer missed
-    /// it, and no fresh client read that far, nobody knows.
+    /// it, and no fresh client read that far, nobody knows; nor where nobody read it, and the audit ended before.
     fn markers(&mut self) {
         for marker in self.case.markers {
             let missed = |pass: &&Pass<'_>| pass.passed(marker.offset) && !pass.reads.has_marker(*marker);
-            let Some(first) = self.case.passes.iter().find(missed) else { continue };
+            let read = self.case.passes.iter().any(|pass| pass.reads.has_marker(*marker));
+            let stuck = |pass: &&Pass<'_>| {
+                pass.observer == Observer::Audit && marker.offset >= pass.start && !pass.passed(marker.offset)
+            };
+            let mut passes = self.case.passes.iter();
+            let first = passes.find(missed).or_else(|| self.case.passes.iter().find(stuck).filter(|_| !read));
+            let Some(first) = first else { continue };
             let recheck = self.case.passes.iter().find(|pass| pass.is_recheck() && missed(pass));
             let mut fresh = self.case.passes.iter().filter(|pass| pass.observer.is_fresh());
             let found = fresh.any(|pass| pass.reads.has_marker(*marker));
@@ -221,7 +227,11 @@ impl Judge<'_> {
                     (
                         Anomaly::Unread,
                         first.observer,
-                        format!("{who} did not find it, and it could not be read again"),
+                        if read || missed(&first) {
+                            format!("{who} did not find it, and it could not be read again")
+                        } else {
+                            format!("{who} did not get there")
+                        },
                     )
                 }
             };

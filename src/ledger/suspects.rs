@@ -6,9 +6,10 @@ use super::case::Case;
 use super::pass::Pass;
 use super::ranges::Ranges;
 use super::sent::SentLog;
+use super::view::read_at_acked_offsets;
 use crate::ids::{Offset, StreamId};
 
-/// Acked messages and end markers that a pass read past without finding them.
+/// Acked messages and end markers that a pass read past without finding them where they were acked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Suspects {
     /// How many.
@@ -36,18 +37,18 @@ impl Case<'_> {
             after.checked_sub(1).is_some_and(|at| offset < corrupt[at].1)
         };
         for (id, scenario, log) in self.judged_streams() {
+            let there = read_at_acked_offsets(id, &log.acks().sorted(), pass);
             for run in log.acks().runs() {
                 let (first, last) = (run.offset, run.offset_of(run.end() - 1));
                 if !pass.wants(scenario, last) || !pass.passed(last.min(first.max(pass.start))) {
                     continue;
                 }
-                if pass.reads.of(id).any(|found| found.seen.contains_range(run.seq..run.end())) {
+                if there.contains_range(run.seq..run.end()) {
                     continue;
                 }
                 for seq in run.seq..run.end() {
                     let offset = run.offset_of(seq);
-                    let missing =
-                        pass.wants(scenario, offset) && pass.passed(offset) && !pass.reads.contains(id, seq);
+                    let missing = pass.wants(scenario, offset) && pass.passed(offset) && !there.contains(seq);
                     if missing && !is_corrupt(offset) {
                         out.add(offset);
                     }

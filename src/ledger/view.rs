@@ -76,7 +76,7 @@ impl<'a> View<'a> {
 }
 
 /// The acked messages that a pass read where they were acked.
-fn read_at_acked_offsets(id: StreamId, acked: &[Run], pass: &Pass<'_>) -> Bits {
+pub(super) fn read_at_acked_offsets(id: StreamId, acked: &[Run], pass: &Pass<'_>) -> Bits {
     let mut out = Bits::default();
     for found in pass.reads.of(id) {
         meet(acked, &found.order.sorted(), &mut out);

@@ -548,3 +548,28 @@ async fn collided() {
     let twice = done.of_batches("ack_unwritten");
     done.is("fail").has("collided", twice);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn skipped_is_what_an_observer_got_no_more_than_a_second_copy_of() {
+    let rules = [
+        Rule::new(Produce, Twice).times(1),
+        // The whole log is there when it asks for the first time.
+        Rule::new(Fetch, SkipBatch).times(1),
+    ];
+    let done = run(&file(BATCHES, &format!("after: write, {READ}"), ""), rules).await;
+    let twice = done.of_batches("twice");
+    done.did("skip_batch").is("fail").counts(&[("skipped", twice), ("verified", 100 - twice)]);
+    assert_eq!(done.anomaly("misplaced"), 0, "{}", done.shown());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_looks_for_what_nobody_confirms() {
+    let scenarios = "write: {type: produce, messages: 60, rate: 400/s, acks: 0, value: {size: 100B}}\n  \
+                     read: {type: consume, limit: 20, after: write}";
+    let done = run(&with(1, scenarios, "", "audit: true"), []).await;
+    done.is("pass");
+    assert_eq!((done.account("found"), done.account("unchecked")), (60, 0), "{}", done.shown());
+    let rules = [Rule::new(ProduceMarker, AckUnwritten { gap: false }).times(1)];
+    let done = run(&with(1, scenarios, "", "audit: true"), rules).await;
+    assert_ne!(done.did("ack_unwritten").status(), "pass", "{}", done.shown());
+}

@@ -246,9 +246,12 @@ impl<'a> Model<'a> {
         let wants = |reading: &Reading| reading.wants(scenario, offset);
         let read = any(&|reading| reading.found_at(message, offset));
         let passed_without = |reading: &Reading| reading.passed(offset) && !reading.found_at(message, offset);
+        // The client that was made last, of those that got past the offset; without any, it takes one reader that found it.
+        let last = readings.iter().rev().find(|reading| reading.is_fresh() && reading.passed(offset));
+        let lies_there = last.map_or(read, |reading| reading.found_at(message, offset));
         if self.corrupt.contains(&offset) {
             "corrupt"
-        } else if any(&|reading| passed_without(reading) && reading.found(message)) {
+        } else if !lies_there && any(&|reading| passed_without(reading) && reading.found(message)) {
             "misplaced"
         } else if read && self.rewritten(offset) {
             if self.holds_now(message, offset) { "verified" } else { "rewritten" }
@@ -278,13 +281,17 @@ impl<'a> Model<'a> {
         self.history.markers.iter().filter(lost).count() as u64
     }
 
-    /// End markers that an observer missed, that no fresh client found, and that could not be read again.
+    /// End markers that an observer missed, that no fresh client found, and that could not be read again; or that nobody read,
+    /// the audit having ended before.
     fn unread_markers(&self) -> u64 {
         let unread = |marker: &&(u64, i64)| {
             let found =
                 self.readings.iter().any(|reading| reading.is_fresh() && reading.has_marker(**marker));
             let missed = self.readings.iter().any(|reading| reading.missed_marker(**marker));
-            missed && !found && !self.is_lost(**marker)
+            let read = self.readings.iter().any(|reading| reading.has_marker(**marker));
+            let stuck =
+                |it: &Reading| it.observer == Observer::Audit && marker.1 >= it.start && !it.passed(marker.1);
+            (missed || !read && self.readings.iter().any(stuck)) && !found && !self.is_lost(**marker)
         };
         self.history.markers.iter().filter(unread).count() as u64
     }
@@ -486,10 +493,11 @@ fn missed(history: &History, reading: &Reading) -> Vec<Option<i64>> {
                 Fate::Failed | Fate::Unknown => continue,
             };
             let passed = place.map_or(reading.to_end, |offset| reading.passed(offset));
+            let message = (stream as u32, seq as u64);
             let altered = |(at, slot)| Some(at) == place && matches!(slot, Slot::Corrupt(_));
             if passed
                 && reading.wants(sent.scenario, place.unwrap_or(0))
-                && !reading.found((stream as u32, seq as u64))
+                && !place.map_or_else(|| reading.found(message), |offset| reading.found_at(message, offset))
                 && !reading.records().any(altered)
             {
                 out.push(place);
