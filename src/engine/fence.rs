@@ -148,7 +148,9 @@ impl Fences {
                 Err(why.remove(partition).unwrap_or_else(|| "the run ended before it was acked".to_owned()))
             });
         }
-        if let Some(Err(reason)) = out.values().find(|r| r.is_err()) {
+        // Of a run that was stopped, its end says enough.
+        let open = out.values().find(|r| r.is_err()).filter(|_| !shared.stop.is_stopped());
+        if let Some(Err(reason)) = open {
             let missing = out.values().filter(|r| r.is_err()).count();
             shared.note(Note::warning(format!(
                 "the end of `{name}` could not be marked in {missing} of {} partitions: {reason}; there, watermark and time bounds end the reading",

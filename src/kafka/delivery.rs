@@ -3,6 +3,7 @@
 //! Owns the list of codes that exclude a write (whatever is not on it may lie in the log), and which offsets of acks are none.
 
 use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 
 use super::Code;
 use super::raw::Report;
@@ -88,8 +89,8 @@ pub(super) struct Placeless(HashMap<Partition, Bases>);
 /// Batches without a place in one partition.
 #[derive(Debug, Default)]
 struct Bases {
-    /// The tags of their first messages, the newest last.
-    first: VecDeque<u64>,
+    /// The tags that each may hold: from that of its first message to the next one that has a place. The newest is the last.
+    tags: VecDeque<Range<u64>>,
     /// The last report without a place: its tag and offset.
     last: Option<(u64, Offset)>,
 }
@@ -101,15 +102,16 @@ impl Placeless {
     /// Whether the offset of the next report is none: it is below 0, or counted from a report like that. The tags of a
     /// partition are numbers in the order of sending, so the distance of two tags in a batch is that of their offsets, in
     /// whatever order reports of several batches come; where messages of a batch are missing, it goes on where its last
-    /// report was. The offset of a batch that is really there is not below its number among the messages of its client.
+    /// report was. A message with a place ends all batches that began before it: by chance, the offset of a later one may be as if
+    /// it were counted, where messages before it are yet to be written.
     pub(super) fn takes(&mut self, report: &Report) -> bool {
         let ok = report.code.is_none();
         if ok && report.offset < 0 {
             let bases = self.0.entry(report.partition).or_default();
-            if bases.first.len() == BASES {
-                bases.first.pop_front();
+            if bases.tags.len() == BASES {
+                bases.tags.pop_front();
             }
-            bases.first.push_back(report.tag);
+            bases.tags.push_back(report.tag..u64::MAX);
             bases.last = Some((report.tag, report.offset));
             return true;
         }
@@ -118,9 +120,17 @@ impl Placeless {
             return false;
         }
         let Some(bases) = self.0.get_mut(&report.partition) else { return false };
-        let behind = |first: &u64| report.tag.checked_sub(first + 1) == u64::try_from(report.offset).ok();
+        let behind = |tags: &Range<u64>| {
+            let counted = report.tag.checked_sub(tags.start + 1) == u64::try_from(report.offset).ok();
+            counted && tags.contains(&report.tag)
+        };
         let next = |(tag, offset): (u64, Offset)| report.tag > tag && report.offset == offset + 1;
-        let goes_on = ok && (bases.last.is_some_and(next) || bases.first.iter().any(behind));
+        let goes_on = ok && (bases.last.is_some_and(next) || bases.tags.iter().any(behind));
+        if ok && !goes_on {
+            for tags in bases.tags.iter_mut().filter(|tags| tags.start < report.tag) {
+                tags.end = tags.end.min(report.tag);
+            }
+        }
         bases.last = goes_on.then_some((report.tag, report.offset));
         goes_on
     }
@@ -200,6 +210,17 @@ mod tests {
         assert_eq!(taken(&[30, 35, 39], &[-1, 0, 1]), [true; 3], "the others of it failed before");
         assert_eq!(taken(&[13], &[2]), [true], "it is of the first batch");
         assert!(!placeless.takes(&report(1, 0, 0)), "of another partition");
+    }
+
+    #[test]
+    fn a_message_with_a_place_ends_the_batches_before_it() {
+        let mut placeless = Placeless::default();
+        let mut taken = |tags: &[u64], offsets: &[i64]| -> Vec<bool> {
+            tags.iter().zip(offsets).map(|(tag, offset)| placeless.takes(&at(*tag, *offset))).collect()
+        };
+        assert_eq!(taken(&[0, 1], &[-1, 0]), [true; 2]);
+        assert_eq!(taken(&[2, 3], &[2, 3]), [false; 2]);
+        assert_eq!(taken(&[5, 6], &[4, 5]), [false; 2], "4 is yet to be written");
     }
 
     #[test]
