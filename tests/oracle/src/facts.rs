@@ -233,7 +233,10 @@ impl Facts {
                     // Without acks, what became of a message is unknown, and where it lies is explained. What is not to be
                     // verified need not be read.
                     let free = |it: usize| file.senders[it].without_acks || !file.senders[it].verify;
-                    if kind == 3 || sender(record, topic, file).is_some_and(free) {
+                    // What was altered may name nobody; its stream does.
+                    let sender = sender(record, topic, file)
+                        .or_else(|| by_stream.get(&(topic.clone(), id.1)).copied());
+                    if kind == 3 || sender.is_some_and(free) {
                         continue;
                     }
                     let count = copies.entry((topic, number, id)).or_default();

@@ -70,7 +70,11 @@ fn must_not_pass(facts: &Facts, file: &File, wrong: &mut Vec<String>) {
         }
         if message.marker {
             // Several may have been written to a partition; one that is there is enough for its reader, and each that was acked
-            // must be there.
+            // must be there. Without an audit nobody looks for one behind messages that nobody verifies.
+            let mut senders = file.senders.iter().filter(|sender| sender.topic == message.topic);
+            if file.no_audit && senders.all(|sender| sender.without_acks || !sender.verify) {
+                continue;
+            }
             if !message.in_place && message.handed.is_empty() && facts.lies.contains("ack_unwritten") {
                 wrong.push(format!("pass, and lost: {}", named(message, file)));
             }
