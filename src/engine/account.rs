@@ -7,7 +7,9 @@ use crate::checks;
 use crate::ids::Partition;
 use crate::ledger::{Account, Accounts, Judged, Markers, PartitionAccount, ScenarioAccount};
 use crate::metrics::Counters;
+use crate::observe::Note;
 use crate::plan::{ProducePlan, Work};
+use crate::units::thousands;
 
 /// Adds the accounts of all partitions up; none where nothing of the file sends.
 pub(super) fn accounts(
@@ -85,5 +87,28 @@ fn planned_total(plan: &ProducePlan) -> Option<u64> {
             }
             Some(low)
         }
+    }
+}
+
+/// Says of each scenario with `acks: 0` how many of its messages were found.
+pub(super) fn note_unconfirmed(shared: &Shared, accounts: Option<&Accounts>) {
+    for of in accounts.into_iter().flat_map(|accounts| &accounts.scenarios) {
+        let scenario = &shared.plan.scenarios[of.scenario];
+        let Account { sent, failed, found, absent, unchecked, .. } = of.account;
+        if scenario.work.is_acked() || sent == 0 {
+            continue;
+        }
+        let rest = [(absent, "not found"), (unchecked, "not looked for"), (failed, "failed in the client")];
+        let rest: String = rest
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!(", {} {what}", thousands(*count)))
+            .collect();
+        shared.note(Note::hint(format!(
+            "`{}`: no broker confirms messages with `acks: 0`; of {}, {} were found{rest}",
+            scenario.name,
+            thousands(sent),
+            thousands(found)
+        )));
     }
 }

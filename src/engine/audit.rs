@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::ends::Fence;
 use super::shared::{Shared, Topology};
 use crate::ids::{Offset, Partition};
 use crate::kafka::{self, Client, Range, RangeEnd, ReadEvent, Record};
@@ -17,6 +18,8 @@ pub(super) struct Reread<'a> {
     pub(super) place: (usize, Partition),
     pub(super) from: Offset,
     pub(super) to: Offset,
+    /// An end marker behind all that was acked: who reads it has read all.
+    pub(super) mark: Option<Fence>,
     pub(super) until: Instant,
     /// What it is, in progress lines: `audit`, `re-read`.
     pub(super) what: &'static str,
@@ -45,7 +48,7 @@ impl Reread<'_> {
         let (topic, partition) = self.place;
         let name = &topology.topics[topic].name;
         let mut reads = PartitionReads::new(shared.run_tag, topic, partition);
-        let marker = shared.fence(topic, partition);
+        let marker = self.mark;
         let is_marker = |record: &Record<'_>| marker.is_some_and(|marker| shared.is_fence(marker, record));
         // A log that was made anew may end before the place: then its marker is all there is to see.
         let from = marker.map_or(self.from, |marker| self.from.min(marker.offset));

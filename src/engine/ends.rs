@@ -58,4 +58,6 @@ pub(super) struct Fence {
     pub(super) number: u64,
     /// Where it was acked.
     pub(super) offset: Offset,
+    /// The scenario for which it was written: it lies behind all that this one's producers sent.
+    pub(super) reader: usize,
 }

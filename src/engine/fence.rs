@@ -66,8 +66,8 @@ fn faults_after(plan: &Plan, reader: usize) -> impl Iterator<Item = usize> {
 }
 
 impl Fences {
-    /// Asks for a reader's fence; it has started, and reads these partitions of this topic. It is written for one that has ended
-    /// by then, too: an audit reads up to it.
+    /// Asks for a reader's fence; it has started, and reads these partitions of this topic. It is written for one that has
+    /// ended by then, too, unless its time is up: an audit reads up to it.
     pub(super) fn ask(
         &self,
         reader: usize,
@@ -145,7 +145,7 @@ impl Fences {
         }
         for partition in partitions {
             out.entry(*partition).or_insert_with(|| {
-                Err(why.remove(partition).unwrap_or_else(|| "the run ended before it was acked".to_owned()))
+                Err(why.remove(partition).unwrap_or_else(|| "time was up before it was acked".to_owned()))
             });
         }
         // Of a run that was stopped, its end says enough.
@@ -220,7 +220,7 @@ impl Fences {
                 return;
             };
             match delivery.outcome {
-                Outcome::Acked { offset } => self.acked(topic, *partition, *number, offset, out),
+                Outcome::Acked { offset } => self.acked(reader, topic, *partition, *number, offset, out),
                 Outcome::AckedNowhere => {
                     why.insert(*partition, "it was acked without an offset".to_owned());
                 }
@@ -238,13 +238,14 @@ impl Fences {
 
     fn acked(
         &self,
+        reader: usize,
         topic: usize,
         partition: Partition,
         number: u64,
         offset: Offset,
         out: &mut HashMap<Partition, Result<Fence, String>>,
     ) {
-        let fence = Fence { number, offset };
+        let fence = Fence { number, offset, reader };
         out.insert(partition, Ok(fence));
         self.shared.hand_in_fence(topic, partition, fence);
     }

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::account;
 use super::audit::{self, Found, Reread};
-use super::ends::PartitionEnd;
+use super::ends::{Fence, PartitionEnd};
 use super::fence::producers_of;
 use super::outcome::unwind;
 use super::saved;
@@ -18,12 +18,10 @@ use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Partition, StreamId};
 use crate::kafka;
 use crate::ledger::{
-    self, Account, Accounts, Case, Counts, Judged, Judgement, Marker, Observer, PartitionReads, Pass, Saved,
-    SentLog,
+    self, Accounts, Case, Counts, Judged, Judgement, Marker, Observer, PartitionReads, Pass, Saved, SentLog,
 };
 use crate::observe::{Note, PartitionSeen, Reading};
 use crate::plan::{From, Work};
-use crate::units::thousands;
 
 /// Partitions that are audited and re-read side by side.
 const SIDE_BY_SIDE: usize = 8;
@@ -75,32 +73,9 @@ fn judge(shared: &Shared) -> Verdict {
         (0..state.partitions).map(move |partition| shared.markers(topic, partition).len() as u64)
     });
     out.accounts = account::accounts(shared, &judged, markers.sum());
-    note_unconfirmed(shared, out.accounts.as_ref());
+    account::note_unconfirmed(shared, out.accounts.as_ref());
     out.saved = shared.save_ledger.then(|| saved::save(shared, topology, &sent));
     out
-}
-
-/// Says of each scenario with `acks: 0` how many of its messages were found.
-fn note_unconfirmed(shared: &Shared, accounts: Option<&Accounts>) {
-    for of in accounts.into_iter().flat_map(|accounts| &accounts.scenarios) {
-        let scenario = &shared.plan.scenarios[of.scenario];
-        let Account { sent, failed, found, absent, unchecked, .. } = of.account;
-        if scenario.work.is_acked() || sent == 0 {
-            continue;
-        }
-        let rest = [(absent, "not found"), (unchecked, "not looked for"), (failed, "failed in the client")];
-        let rest: String = rest
-            .iter()
-            .filter(|(count, _)| *count > 0)
-            .map(|(count, what)| format!(", {} {what}", thousands(*count)))
-            .collect();
-        shared.note(Note::hint(format!(
-            "`{}`: no broker confirms messages with `acks: 0`; of {}, {} were found{rest}",
-            scenario.name,
-            thousands(sent),
-            thousands(found)
-        )));
-    }
 }
 
 /// Each partition with its streams and what was read of it.
@@ -223,13 +198,12 @@ impl Judging<'_> {
         let acked = self.acked(found);
         let markers: Vec<Marker> = self.shared.markers(place.0, place.1).iter().map(marker).collect();
         let mut passes: Vec<Pass<'_>> = found.ends.iter().filter_map(|end| self.pass_of(end)).collect();
-        // Without an acked message, an audit looks for those that nobody knows of, up to the end marker.
-        let any = acked.is_some() || (!markers.is_empty() && self.is_any_unknown(found));
-        let audit = self.wants_audit(place, found, &passes, any).then(|| {
-            let (first, last) = acked.unwrap_or((0, 0));
+        let mark = self.mark(place, found);
+        let range = self.to_audit(place, found, acked).filter(|_| self.wants_audit(place, found, &passes));
+        let audit = range.map(|(from, last)| {
             let to = self.shared.fence_offset(place.0, place.1).unwrap_or(last).max(last);
             let client = &self.shared.client;
-            let reread = Reread { client, place, from: first, to, until: self.until, what: "audit" };
+            let reread = Reread { client, place, from, to, mark, until: self.until, what: "audit" };
             reread.read(self.shared, self.topology)
         });
         if let Some(found) = &audit {
@@ -242,7 +216,7 @@ impl Judging<'_> {
             }
             passes.push(pass(Observer::Audit, found));
         }
-        let rechecks = self.recheck(place, found, &markers, &passes);
+        let rechecks = self.recheck(place, found, mark, &markers, &passes);
         passes.extend(rechecks.iter().map(|found| pass(Observer::Recheck, found)));
         let unreset = passes.iter().all(|pass| pass.reads.resets() == 0);
         let reached = found.ends.iter().any(|(_, end)| end.reached_fence);
@@ -284,9 +258,40 @@ impl Judging<'_> {
         }
     }
 
-    /// Some message is neither acked nor failed.
-    fn is_any_unknown(&self, found: &Place<'_>) -> bool {
-        found.ids.iter().filter_map(|id| self.sent.get(id)).any(|log| log.unknowns() > 0)
+    /// The last end marker that lies behind all acked messages that are to be verified here. One that was written for a reader
+    /// for which not all producers waited may lie before some.
+    fn mark(&self, place: (usize, Partition), found: &Place<'_>) -> Option<Fence> {
+        let verified: Vec<usize> = self.verified(found).map(|(scenario, _)| scenario).collect();
+        let mut markers = self.shared.markers(place.0, place.1).into_iter().rev();
+        markers.find(|marker| {
+            let before = producers_of(&self.shared.plan, marker.reader);
+            verified.iter().all(|scenario| before.contains(scenario))
+        })
+    }
+
+    /// The streams of which something was acked that is to be verified, with their scenarios.
+    fn verified<'b>(&'b self, found: &'b Place<'_>) -> impl Iterator<Item = (usize, &'b SentLog)> {
+        found.ids.iter().filter_map(|id| {
+            let scenario = self.topology.streams.get(*id)?.scenario;
+            let log = self.sent.get(id)?;
+            let acked = log.offsets().is_some() || !log.placeless().is_empty();
+            (acked && !self.excluded.contains(&scenario)).then_some((scenario, log))
+        })
+    }
+
+    /// From where to where an audit reads at least. Where nothing was acked, it looks for what nobody knows of, from where the
+    /// readers began up to the end marker.
+    fn to_audit(
+        &self,
+        place: (usize, Partition),
+        found: &Place<'_>,
+        acked: Option<(Offset, Offset)>,
+    ) -> Option<(Offset, Offset)> {
+        acked.or_else(|| {
+            let unknown = found.ids.iter().filter_map(|id| self.sent.get(id)).any(|log| log.unknowns() > 0);
+            let from = found.ends.iter().map(|(_, end)| end.start).min().filter(|_| unknown)?;
+            Some((from, self.shared.fence_offset(place.0, place.1)?))
+        })
     }
 
     /// Lowest and highest acked offset of the messages that are judged.
@@ -322,15 +327,9 @@ impl Judging<'_> {
 
     /// Whether a fresh client reads the whole partition: where the file says so; else where a fault ran, a broker went away,
     /// a log was reset or is shorter than what was acked, acks contradict each other, or some acked messages have no reader that read to the end.
-    fn wants_audit(
-        &self,
-        place: (usize, Partition),
-        found: &Place<'_>,
-        passes: &[Pass<'_>],
-        any: bool,
-    ) -> bool {
+    fn wants_audit(&self, place: (usize, Partition), found: &Place<'_>, passes: &[Pass<'_>]) -> bool {
         let shared = self.shared;
-        if !any || shared.stop.is_stopped() || shared.plan.audit == Some(false) {
+        if shared.stop.is_stopped() || shared.plan.audit == Some(false) {
             return false;
         }
         if shared.plan.audit == Some(true) {
@@ -338,6 +337,10 @@ impl Judging<'_> {
         }
         // The reader that found it unreadable had a fresh client try already.
         if passes.iter().any(|pass| pass.unreadable.is_some()) {
+            return false;
+        }
+        // Without being asked, for what is to be verified alone.
+        if self.verified(found).next().is_none() {
             return false;
         }
         let case = self.case(place, found, &[], passes);
@@ -362,6 +365,7 @@ impl Judging<'_> {
         &self,
         place: (usize, Partition),
         found: &Place<'_>,
+        mark: Option<Fence>,
         markers: &[Marker],
         passes: &[Pass<'_>],
     ) -> Vec<Found> {
@@ -375,13 +379,13 @@ impl Judging<'_> {
                 Observer::Audit | Observer::Recheck => self.shared.client.clone(),
             };
             let until = self.until.min(Instant::now() + self.shared.client.waits().recheck);
-            let reread = Reread { client: &client, place, from, to, until, what: "re-read" };
+            let reread = Reread { client: &client, place, from, to, mark, until, what: "re-read" };
             let mut again = reread.read(self.shared, self.topology);
             if !again.passed && !again.gone {
                 let name = &self.topology.topics[place.0].name;
                 self.shared.note(Note::warning(format!(
-                    "partition {} of `{name}`: {} acked messages were missing where {} read, and re-reading offsets {from} to {to} \
-                     failed ({}); they count as unread",
+                    "partition {} of `{name}`: {} acked messages were not where they were acked when {} read, and re-reading offsets \
+                     {from} to {to} failed ({}); what nobody found counts as unread",
                     place.1,
                     suspects.count,
                     pass.observer.words(),
@@ -435,7 +439,7 @@ impl Judging<'_> {
     }
 }
 
-fn marker(fence: &super::ends::Fence) -> Marker {
+fn marker(fence: &Fence) -> Marker {
     Marker { number: fence.number, offset: fence.offset }
 }
 

@@ -86,9 +86,9 @@ impl Judge<'_> {
         if self.corrupt.contains(acked) {
             return Class::Corrupt;
         }
-        // Whoever looked last decides whether it lies there: another observer may have got no more than a second copy of it.
+        // The last fresh client decides whether it lies there: another observer may have got no more than a second copy of it.
         let last = all().rev().find(|at| passes[*at].observer.is_fresh() && passes[*at].passed(acked));
-        let lies_there = last.map_or(verified, |at| view.there(at, seq));
+        let lies_there = last.is_some_and(|at| view.there(at, seq));
         if !lies_there && let Some(pass) = all().find(|pass| view.misplaced_in(*pass, seq, acked)) {
             return Class::Misplaced(pass);
         }

@@ -201,7 +201,7 @@ impl Judge<'_> {
     }
 
     /// The acked end markers: one that a fresh client reads past without finding it is lost. Where another observer missed
-    /// it, and no fresh client read that far, nobody knows; nor where nobody read it, and the audit ended before.
+    /// it, and no fresh client read that far, nobody knows; nor where nobody read it, and the audit ended between all messages and it.
     fn markers(&mut self) {
         for marker in self.case.markers {
             let missed = |pass: &&Pass<'_>| pass.passed(marker.offset) && !pass.reads.has_marker(*marker);
@@ -209,8 +209,10 @@ impl Judge<'_> {
             let stuck = |pass: &&Pass<'_>| {
                 pass.observer == Observer::Audit && marker.offset >= pass.start && !pass.passed(marker.offset)
             };
+            // Where messages are unread, too, they say it.
+            let alone = !read && self.accounts.values().all(|account| account.unread == 0);
             let mut passes = self.case.passes.iter();
-            let first = passes.find(missed).or_else(|| self.case.passes.iter().find(stuck).filter(|_| !read));
+            let first = passes.find(missed).or_else(|| self.case.passes.iter().filter(|_| alone).find(stuck));
             let Some(first) = first else { continue };
             let recheck = self.case.passes.iter().find(|pass| pass.is_recheck() && missed(pass));
             let mut fresh = self.case.passes.iter().filter(|pass| pass.observer.is_fresh());

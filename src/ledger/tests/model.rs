@@ -178,7 +178,8 @@ impl<'a> Model<'a> {
     fn looked_for(&self, scenario: usize) -> bool {
         let waits =
             |reading: &Reading| reading.producers.as_ref().is_none_or(|list| list.contains(&scenario));
-        let marked = self.readings.iter().any(|it| !it.is_fresh() && it.full && waits(it));
+        let marked =
+            !self.history.markers.is_empty() && self.readings.iter().any(|it| !it.is_fresh() && waits(it));
         let mut whole = self.readings.iter().filter(|it| it.to_end && it.start == 0);
         whole.any(|it| if it.is_fresh() { marked } else { waits(it) })
     }
@@ -246,9 +247,9 @@ impl<'a> Model<'a> {
         let wants = |reading: &Reading| reading.wants(scenario, offset);
         let read = any(&|reading| reading.found_at(message, offset));
         let passed_without = |reading: &Reading| reading.passed(offset) && !reading.found_at(message, offset);
-        // The client that was made last, of those that got past the offset; without any, it takes one reader that found it.
+        // The client that was made last, of those that got past the offset.
         let last = readings.iter().rev().find(|reading| reading.is_fresh() && reading.passed(offset));
-        let lies_there = last.map_or(read, |reading| reading.found_at(message, offset));
+        let lies_there = last.is_some_and(|reading| reading.found_at(message, offset));
         if self.corrupt.contains(&offset) {
             "corrupt"
         } else if !lies_there && any(&|reading| passed_without(reading) && reading.found(message)) {
@@ -281,8 +282,8 @@ impl<'a> Model<'a> {
         self.history.markers.iter().filter(lost).count() as u64
     }
 
-    /// End markers that an observer missed, that no fresh client found, and that could not be read again; or that nobody read,
-    /// the audit having ended before.
+    /// End markers that an observer missed, that no fresh client found, and that could not be read again; or that nobody read
+    /// although all messages are: the audit ended between them and it.
     fn unread_markers(&self) -> u64 {
         let unread = |marker: &&(u64, i64)| {
             let found =
@@ -291,7 +292,8 @@ impl<'a> Model<'a> {
             let read = self.readings.iter().any(|reading| reading.has_marker(**marker));
             let stuck =
                 |it: &Reading| it.observer == Observer::Audit && marker.1 >= it.start && !it.passed(marker.1);
-            (missed || !read && self.readings.iter().any(stuck)) && !found && !self.is_lost(**marker)
+            let alone = !self.accounts().values().any(|account| account.contains_key("unread"));
+            (missed || !read && alone && self.readings.iter().any(stuck)) && !found && !self.is_lost(**marker)
         };
         self.history.markers.iter().filter(unread).count() as u64
     }
