@@ -573,3 +573,18 @@ async fn an_audit_looks_for_what_nobody_confirms() {
     let done = run(&with(1, scenarios, "", "audit: true"), rules).await;
     assert_ne!(done.did("ack_unwritten").status(), "pass", "{}", done.shown());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_marker_before_acked_messages_is_no_end() {
+    // That of `read` is written. What comes after it needs no more than the leader, and the marker behind it is refused:
+    // NOT_ENOUGH_REPLICAS.
+    let scenarios = format!(
+        "write: {{type: produce, {BATCHES}, headers: {{by: write}}}}\n  \
+         read: {{type: consume, {READ}}}\n  \
+         late: {{type: produce, after: read, messages: 3000, acks: 1, value: {{size: 1KiB}}, headers: {{by: late}}}}"
+    );
+    let rules = [Rule::new(ProduceMarker, Error { code: 19, written: false }).from(1)];
+    let done = run(&with(1, &scenarios, "", "audit: true"), rules).await;
+    done.did("error").counts(&[("verified", 3100)]);
+    assert_ne!(done.status(), "fail", "{}", done.shown());
+}
