@@ -37,9 +37,9 @@ fn a_stop_that_nothing_ends_lasts_to_the_end_of_the_run() {
 scenarios:
   write: {{type: produce, messages: 50, value: {{size: 50B}}}}
   read: {{type: consume}}
-  late: {{type: produce, after: read, at: 3s, messages: 1, timeout: 2s}}
+  late: {{type: produce, after: read, at: 4s, messages: 1, timeout: 2s}}
 faults:
-  down: {{type: stop, target: broker, after: read}}
+  down: {{type: stop, target: broker, after: read, at: 1s}}
   up: {{type: start, target: broker, when: \"late.acked >= 1\"}}
 run: {{unreadable_after: 5s}}
 {cluster}"
