@@ -49,7 +49,9 @@ impl Reread<'_> {
         let name = &topology.topics[topic].name;
         let mut reads = PartitionReads::new(shared.run_tag, topic, partition);
         let marker = self.mark;
-        let is_marker = |record: &Record<'_>| marker.is_some_and(|marker| shared.is_fence(marker, record));
+        let is_marker = |record: &Record<'_>| {
+            marker.is_some_and(|marker| record.offset >= marker.offset && shared.is_fence(marker, record))
+        };
         // A log that was made anew may end before the place: then its marker is all there is to see.
         let from = marker.map_or(self.from, |marker| self.from.min(marker.offset));
         let to = self.to;

@@ -201,7 +201,8 @@ impl Judging<'_> {
         let mark = self.mark(place, found);
         let range = self.to_audit(place, found, acked).filter(|_| self.wants_audit(place, found, &passes));
         let audit = range.map(|(from, last)| {
-            let to = self.shared.fence_offset(place.0, place.1).unwrap_or(last).max(last);
+            let to = markers.iter().map(|marker| marker.offset).max().unwrap_or(last).max(last);
+            let mark = ends_reading(mark, to, acked);
             let client = &self.shared.client;
             let reread = Reread { client, place, from, to, mark, until: self.until, what: "audit" };
             reread.read(self.shared, self.topology)
@@ -216,7 +217,7 @@ impl Judging<'_> {
             }
             passes.push(pass(Observer::Audit, found));
         }
-        let rechecks = self.recheck(place, found, mark, &markers, &passes);
+        let rechecks = self.recheck(place, found, (acked, mark), &markers, &passes);
         passes.extend(rechecks.iter().map(|found| pass(Observer::Recheck, found)));
         let unreset = passes.iter().all(|pass| pass.reads.resets() == 0);
         let reached = found.ends.iter().any(|(_, end)| end.reached_fence);
@@ -365,7 +366,7 @@ impl Judging<'_> {
         &self,
         place: (usize, Partition),
         found: &Place<'_>,
-        mark: Option<Fence>,
+        (acked, mark): (Option<(Offset, Offset)>, Option<Fence>),
         markers: &[Marker],
         passes: &[Pass<'_>],
     ) -> Vec<Found> {
@@ -379,6 +380,7 @@ impl Judging<'_> {
                 Observer::Audit | Observer::Recheck => self.shared.client.clone(),
             };
             let until = self.until.min(Instant::now() + self.shared.client.waits().recheck);
+            let mark = ends_reading(mark, to, acked);
             let reread = Reread { client: &client, place, from, to, mark, until, what: "re-read" };
             let mut again = reread.read(self.shared, self.topology);
             if !again.passed && !again.gone {
@@ -437,6 +439,12 @@ impl Judging<'_> {
             })
             .collect()
     }
+}
+
+/// The end marker, where whoever reads it has read up to `to`. Of two that were written at once for two readers, one may lie
+/// behind; and one that lies below what was acked before it is in a log that was made anew, and all there is to see.
+fn ends_reading(mark: Option<Fence>, to: Offset, acked: Option<(Offset, Offset)>) -> Option<Fence> {
+    mark.filter(|mark| mark.offset >= to || acked.is_some_and(|(_, last)| mark.offset < last))
 }
 
 fn marker(fence: &Fence) -> Marker {
