@@ -61,3 +61,26 @@ pub(super) struct Fence {
     /// The scenario for which it was written: it lies behind all that this one's producers sent.
     pub(super) reader: usize,
 }
+
+impl Fence {
+    /// Whether who reads it has read up to `to`. Of two that were written at once for two readers, one may lie behind; and one
+    /// that lies below what was acked before it is in a log that was made anew, and all there is to see.
+    pub(super) fn ends_reading(&self, to: Offset, acked: Option<(Offset, Offset)>) -> bool {
+        self.offset >= to || acked.is_some_and(|(_, last)| self.offset < last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_marker_ends_reading_behind_all_that_is_wanted_or_in_a_new_log() {
+        let marker = Fence { number: 6, offset: 380, reader: 0 };
+        let acked = Some((0, 379));
+        assert!(marker.ends_reading(380, acked) && marker.ends_reading(12, acked));
+        assert!(!marker.ends_reading(381, acked), "another marker lies there");
+        assert!(!marker.ends_reading(381, None));
+        assert!(marker.ends_reading(500, Some((0, 500))), "the log was made anew");
+    }
+}

@@ -202,7 +202,7 @@ impl Judging<'_> {
         let range = self.to_audit(place, found, acked).filter(|_| self.wants_audit(place, found, &passes));
         let audit = range.map(|(from, last)| {
             let to = markers.iter().map(|marker| marker.offset).max().unwrap_or(last).max(last);
-            let mark = ends_reading(mark, to, acked);
+            let mark = mark.filter(|mark| mark.ends_reading(to, acked));
             let client = &self.shared.client;
             let reread = Reread { client, place, from, to, mark, until: self.until, what: "audit" };
             reread.read(self.shared, self.topology)
@@ -380,7 +380,7 @@ impl Judging<'_> {
                 Observer::Audit | Observer::Recheck => self.shared.client.clone(),
             };
             let until = self.until.min(Instant::now() + self.shared.client.waits().recheck);
-            let mark = ends_reading(mark, to, acked);
+            let mark = mark.filter(|mark| mark.ends_reading(to, acked));
             let reread = Reread { client: &client, place, from, to, mark, until, what: "re-read" };
             let mut again = reread.read(self.shared, self.topology);
             if !again.passed && !again.gone {
@@ -439,12 +439,6 @@ impl Judging<'_> {
             })
             .collect()
     }
-}
-
-/// The end marker, where whoever reads it has read up to `to`. Of two that were written at once for two readers, one may lie
-/// behind; and one that lies below what was acked before it is in a log that was made anew, and all there is to see.
-fn ends_reading(mark: Option<Fence>, to: Offset, acked: Option<(Offset, Offset)>) -> Option<Fence> {
-    mark.filter(|mark| mark.offset >= to || acked.is_some_and(|(_, last)| mark.offset < last))
 }
 
 fn marker(fence: &Fence) -> Marker {
