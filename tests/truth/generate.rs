@@ -288,6 +288,7 @@ fn healthy() -> impl Strategy<Value = Rule> {
         some(ProduceMarker, Just(Drop { written: true }), 2, 1),
         some(Fetch, (1_u64..200).prop_map(|ms| Delay { ms }), 12, 3),
         some(Fetch, Just(Drop { written: false }), 12, 2),
+        Just(Rule::new(Fetch, OneBatch)),
         some(Fetch, Just(MoveLeader), 12, 2),
         brief(Fetch, Just(Empty), 12),
         brief(Fetch, Just(NullRecords), 12),

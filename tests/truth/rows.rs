@@ -588,3 +588,20 @@ async fn an_end_marker_before_acked_messages_is_no_end() {
     done.did("error").counts(&[("verified", 3100)]);
     assert_ne!(done.status(), "fail", "{}", done.shown());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_end_markers_in_reverse_order() {
+    // The first is refused, and sent again behind the second; a reader gets one of them at a time.
+    let scenarios = format!(
+        "write: {{type: produce, {BATCHES}}}\n  one: {{type: consume, {READ}}}\n  two: {{type: consume, {READ}}}"
+    );
+    let rules = [
+        Rule::new(ProduceMarker, Error { code: 7, written: false }).times(1),
+        Rule::new(Fetch, OneBatch).phase(Phase::AfterMarker),
+    ];
+    for audit in [true, false] {
+        let done = run(&with(1, &scenarios, "", &format!("audit: {audit}")), rules.clone()).await;
+        done.did("error").did("one_batch").is("pass").counts(&[("verified", 100)]);
+        assert_eq!(done.summary["accounts"]["markers"]["acked"], 2, "{}", done.shown());
+    }
+}

@@ -230,6 +230,8 @@ pub enum Action {
     },
     /// Leaves the batch at the fetch offset out where there is another behind it.
     SkipBatch,
+    /// Answers with one batch, however many there are. Legal.
+    OneBatch,
     /// An open transaction of somebody else begins here: readers with `read_committed` get no further. Legal.
     LastStable {
         /// The last stable offset.
@@ -265,6 +267,7 @@ impl Action {
                 | Self::ControlRecord
                 | Self::ForeignRecords { .. }
                 | Self::LastStable { .. }
+                | Self::OneBatch
                 | Self::UnknownTopic
                 | Self::EndTooLow { .. }
                 | Self::AckWithoutOffset { written: true }
@@ -304,6 +307,7 @@ impl Action {
             Self::OutOfRange { .. } => "out_of_range",
             Self::FromPartition { .. } => "from_partition",
             Self::SkipBatch => "skip_batch",
+            Self::OneBatch => "one_batch",
             Self::LastStable { .. } => "last_stable",
             Self::UnknownTopic => "unknown_topic",
             Self::EndTooLow { .. } => "end_too_low",

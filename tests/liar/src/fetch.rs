@@ -31,6 +31,14 @@ struct Asked {
     actions: Vec<Action>,
 }
 
+/// Which of the batches that lie ahead are handed out.
+#[derive(Clone, Copy)]
+enum Take {
+    All,
+    First,
+    AllButFirst,
+}
+
 /// Handles a request; waits for data as long as it says.
 pub fn handle(
     inner: &Arc<Inner>,
@@ -164,7 +172,7 @@ fn answer(
     };
     let (mut high, mut stable, mut limit) = (found.end, found.end, found.end);
     let mut from = asked.partition;
-    let (mut code, mut null, mut empty, mut skip) = (0, null_when_empty, false, false);
+    let (mut code, mut null, mut empty, mut take) = (0, null_when_empty, false, Take::All);
     let mut alter: Vec<&Action> = Vec::new();
     for action in &asked.actions {
         match action {
@@ -180,7 +188,8 @@ fn answer(
             Action::OutOfRange { from, to } if (*from..*to).contains(&asked.offset) => code = OUT_OF_RANGE,
             Action::OutOfRange { from, .. } if asked.offset < *from => limit = limit.min(*from),
             Action::FromPartition { partition } => from = *partition,
-            Action::SkipBatch => skip = true,
+            Action::SkipBatch => take = Take::AllButFirst,
+            Action::OneBatch => take = Take::First,
             Action::LastStable { offset } => stable = stable.min(*offset),
             Action::FlipOnRead { .. } | Action::StripHeaderOnRead { .. } => alter.push(action),
             _ => {}
@@ -209,7 +218,7 @@ fn answer(
         let own = &partitions[usize::try_from(asked.partition).unwrap_or(0)];
         if let Some(source) = partitions.get(usize::try_from(from).unwrap_or(usize::MAX)) {
             let limit = if from == asked.partition { limit } else { source.end };
-            bytes = hand_out(source, asked, limit, skip, &alter, &own.sights, &mut fetched);
+            bytes = hand_out(source, asked, limit, take, &alter, &own.sights, &mut fetched);
         }
     }
     fetched.code = code;
@@ -226,15 +235,18 @@ fn hand_out(
     source: &Partition,
     asked: &Asked,
     limit: i64,
-    skip: bool,
+    take: Take,
     alter: &[&Action],
     sights: &std::collections::HashMap<i64, u32>,
     fetched: &mut Fetched,
 ) -> Vec<u8> {
     let mut batches: Vec<_> =
         source.batches.iter().filter(|batch| batch.end > asked.offset && batch.base < limit).collect();
-    if skip && batches.len() > 1 {
-        batches.remove(0);
+    match take {
+        Take::All => {}
+        Take::AllButFirst if batches.len() > 1 => drop(batches.remove(0)),
+        Take::AllButFirst => {}
+        Take::First => batches.truncate(1),
     }
     let mut out = Vec::new();
     for batch in batches {
