@@ -146,7 +146,7 @@ fn reported_ends(shared: &Shared, topology: &Topology) -> HashMap<(usize, Partit
 /// A high watermark that is too low is no loss, but it makes readers that trust it stop too early.
 fn note_low_watermarks(shared: &Shared, topology: &Topology, partitions: &[PartitionSeen]) {
     for seen in partitions {
-        let counts = seen.judgement.as_ref().and_then(|j| j.counts.get(&Anomaly::WatermarkLie));
+        let counts = seen.judgement.as_ref().and_then(|j| j.counts.get(&Anomaly::StaleEnd));
         if let Some(count) = counts.map(|c| c.count).filter(|count| *count > 0) {
             shared.note(Note::warning(format!(
                 "partition {} of `{}`: {count} records lie at or above the high watermark that the broker reports; kaf6 does \

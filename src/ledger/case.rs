@@ -64,7 +64,7 @@ impl Judgement {
     pub(super) fn measured() -> Self {
         let counts = Anomaly::ALL
             .into_iter()
-            .filter(|anomaly| !matches!(anomaly, Anomaly::Rewritten | Anomaly::WatermarkLie))
+            .filter(|anomaly| !matches!(anomaly, Anomaly::Rewritten | Anomaly::StaleEnd))
             .map(|anomaly| (anomaly, Counts::default()))
             .collect();
         Self { counts, evidence: Vec::new() }

@@ -149,9 +149,9 @@ impl Judge<'_> {
             found.iter().map(|held| (held.offset, held.offset + held.len.cast_signed())).collect(),
         );
         let counts = count(ranges.len());
-        self.out.counts.insert(Anomaly::WatermarkLie, counts);
+        self.out.counts.insert(Anomaly::StaleEnd, counts);
         for ReaderVerdict { judgement, .. } in &mut self.readers {
-            judgement.counts.insert(Anomaly::WatermarkLie, counts);
+            judgement.counts.insert(Anomaly::StaleEnd, counts);
         }
         let mut shown = BTreeSet::new();
         let each = found.iter().flat_map(|held| {
@@ -166,7 +166,7 @@ impl Judge<'_> {
                 offset: Some(offset),
                 message,
                 detail: format!("the broker reported {end} as the end of the log"),
-                ..Evidence::of(Anomaly::WatermarkLie)
+                ..Evidence::of(Anomaly::StaleEnd)
             });
         }
     }

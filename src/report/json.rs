@@ -6,6 +6,7 @@ use schemars::generate::SchemaSettings;
 use serde::Deserialize;
 
 use super::summary::{SCHEMA_VERSION, Summary};
+use crate::anomaly::Anomaly;
 
 /// The largest file that is read. A real one of an hour's run with 256 partitions has well under 1 MiB.
 const MAX_BYTES: usize = 256 << 20;
@@ -76,8 +77,17 @@ pub fn from_json(bytes: &[u8]) -> Result<Summary, ReadSummaryError> {
     match version.schema_version {
         found if found > u64::from(SCHEMA_VERSION) => Err(ReadSummaryError::Newer { found }),
         0 => Err(ReadSummaryError::NoSuchVersion { found: 0 }),
-        _ => serde_json::from_slice(bytes).map_err(ReadSummaryError::NotSummary),
+        _ => serde_json::from_slice(bytes).map(renamed).map_err(ReadSummaryError::NotSummary),
     }
+}
+
+/// Anomalies under the names of today.
+fn renamed(mut summary: Summary) -> Summary {
+    for (was, row) in std::mem::take(&mut summary.anomalies) {
+        let name = Anomaly::from_name(&was).map_or(was, |anomaly| anomaly.name().to_owned());
+        summary.anomalies.insert(name, row);
+    }
+    summary
 }
 
 /// The JSON Schema of the file, as `schemas/summary.schema.json` holds it.

@@ -21,12 +21,19 @@ pub const fn meaning(anomaly: Anomaly) -> &'static str {
         Anomaly::Unread => "acknowledged, but the reader did not get that far",
         Anomaly::Duplicate => "one message at two or more offsets",
         Anomaly::Reordered => "two messages of one producer and partition in the other order than sent",
+        Anomaly::Overtaken => {
+            "sent after another message was acknowledged, and acknowledged at a lower offset than that one"
+        }
         Anomaly::Corrupt => "content that differs from what was sent",
         Anomaly::Misplaced => "acknowledged at one offset, read at another",
         Anomaly::Rewritten => "one offset that held two different messages at two times",
+        Anomaly::Collided => "one offset that was acknowledged to two messages",
+        Anomaly::Resurrected => "a record that is older than its topic, which kaf6 created",
         Anomaly::Phantom => "read, though its sending is known to have failed",
         Anomaly::Nonmonotonic => "an offset handed out at or below an earlier one",
-        Anomaly::WatermarkLie => "a record at or above the high watermark that the quiet broker reports",
+        Anomaly::StaleEnd => {
+            "an acknowledged offset at or above the end of the log that the broker reports afterwards"
+        }
         Anomaly::Foreign => "records of other runs or programs: counted, never judged",
     }
 }

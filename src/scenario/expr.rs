@@ -146,7 +146,8 @@ pub fn threshold(text: &str) -> Result<ThresholdExpr, ExprError> {
     let Some(op) = ops.into_iter().find(|op| rest.starts_with(op.sign())) else {
         return error("a threshold compares, by `<`, `<=`, `>`, `>=`, `==` or `!=`", form());
     };
-    let Some(metric) = Metric::all().find(|metric| metric.name() == name) else {
+    let plain = Metric::PLAIN.into_iter().find(|metric| metric.name() == name);
+    let Some(metric) = plain.or_else(|| Anomaly::from_name(name).map(Metric::Anomaly)) else {
         let names: Vec<&str> = Metric::all().map(Metric::name).collect();
         return error(format!("unknown metric `{name}`"), suggest::hint(name, names));
     };
@@ -175,6 +176,7 @@ mod tests {
         assert_eq!(read("rate >= 1k/s"), Ok(("rate", ">=", 1000.0)));
         assert_eq!(read("throughput > 1MiB/s"), Ok(("throughput", ">", 1_048_576.0)));
         assert_eq!(read("lost == 0"), Ok(("lost", "==", 0.0)));
+        assert_eq!(read("watermark_lie == 0"), Ok(("stale_end", "==", 0.0)), "its old name");
         for wrong in
             ["", "p95", "p95 ~ 1", "p95 < ", "p96 < 1", "sent < 5ms", "p95 < -1", "p95 = 3", "lost ! 1"]
         {

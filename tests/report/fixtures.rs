@@ -483,7 +483,7 @@ pub fn fail() -> Summary {
     rows.push(implicit("metadata", CheckOutcome::Pass, "3 partitions", "read", 6));
     rows.last_mut().unwrap().expected = "3 partitions".to_owned();
     set_checks(&mut s, rows);
-    s.anomalies = anomalies(&[Anomaly::WatermarkLie]);
+    s.anomalies = anomalies(&[Anomaly::StaleEnd]);
     s.anomalies["lost"] = AnomalySummary {
         count: Some(3),
         explained: None,

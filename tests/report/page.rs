@@ -62,7 +62,7 @@ fn the_parts_of_the_page_that_a_reader_looks_for() {
         "<li id=\"L29\" class=\"fail\">",
         "bounce · restart broker",
         "None of:",
-        "Not measured in this run: watermark lie.",
+        "Not measured in this run: stale end.",
         "Errors by code",
         "kafscale_s3_health_state{state=&quot;healthy&quot;}",
         "<a href=\"logs/broker.log\">",

@@ -219,7 +219,7 @@ impl Done {
     }
 
     /// Holds the run to exactly these counts (anomaly, count, explained); every other anomaly is 0 or not measured, but
-    /// for `watermark_lie`, which is Tansu's habit. Each has its evidence, up to 20 pieces, with its place.
+    /// for `stale_end`, which is Tansu's habit. Each has its evidence, up to 20 pieces, with its place.
     pub(super) fn has(&self, expected: &[(&str, u64, u64)]) -> &Self {
         self.adds_up();
         let anomalies = self.summary["anomalies"].as_object().expect("anomalies");
@@ -228,7 +228,7 @@ impl Done {
             .filter_map(|name| {
                 self.counts(name).filter(|counts| *counts != (0, 0)).map(|(a, b)| (name.as_str(), a, b))
             })
-            .filter(|(name, ..)| *name != "watermark_lie" || expected.iter().any(|(other, ..)| other == name))
+            .filter(|(name, ..)| *name != "stale_end" || expected.iter().any(|(other, ..)| other == name))
             .collect();
         let mut wanted: Vec<_> = expected.iter().copied().filter(|(_, a, b)| *a + *b > 0).collect();
         let order = |name: &str| anomalies.keys().position(|key| key == name);

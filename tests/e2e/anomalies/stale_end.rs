@@ -6,7 +6,7 @@ use super::run::{File, run, topic};
 use crate::lab::{Kafka, Relay, Verdict};
 
 #[test]
-fn watermark_lie_when_the_end_is_told_too_low() {
+fn stale_end_when_the_end_is_told_too_low() {
     let Some(broker) = Kafka::shared() else { return };
     for too_low in [0, 17] {
         let relay = Relay::start(&broker);
@@ -25,8 +25,8 @@ fn watermark_lie_when_the_end_is_told_too_low() {
         // The fence is the last of them, and no message: 16 of 17.
         let lies = if too_low == 0 { 0 } else { too_low.unsigned_abs() - 1 };
         // A note, and no failed check: all is there.
-        done.has(&[("watermark_lie", lies, 0)]).is("pass").checks(&[]);
-        assert_eq!(done.counts("watermark_lie"), Some((lies, 0)), "{}", done.told());
+        done.has(&[("stale_end", lies, 0)]).is("pass").checks(&[]);
+        assert_eq!(done.counts("stale_end"), Some((lies, 0)), "{}", done.told());
         assert_eq!(done.notes().contains("high watermark"), lies > 0, "{}", done.notes());
     }
 }
