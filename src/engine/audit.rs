@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::ends::Fence;
 use super::shared::{Shared, Topology};
+use super::sight::{self, Sight};
 use crate::ids::{Offset, Partition};
 use crate::kafka::{self, Client, Range, RangeEnd, ReadEvent, Record};
 use crate::ledger::PartitionReads;
-use crate::ledger::envelope::{self, HEADER};
 use crate::plan::Work;
 
 /// A part of a log that a fresh client reads.
@@ -48,9 +48,12 @@ impl Reread<'_> {
         let (topic, partition) = self.place;
         let name = &topology.topics[topic].name;
         let mut reads = PartitionReads::new(shared.run_tag, topic, partition);
+        let sight = Sight::of(shared, topology, topic);
         let marker = self.mark;
         let is_marker = |record: &Record<'_>| {
-            marker.is_some_and(|marker| record.offset >= marker.offset && shared.is_fence(marker, record))
+            marker.is_some_and(|marker| {
+                record.offset >= marker.offset && sight::is_fence(shared, marker, record)
+            })
         };
         // A log that was made anew may end before the place: then its marker is all there is to see.
         let from = marker.map_or(self.from, |marker| self.from.min(marker.offset));
@@ -87,19 +90,13 @@ impl Reread<'_> {
         };
         let result = kafka::read_range(self.client, &range, timeout, &mut |event| match event {
             ReadEvent::Record(record) => {
-                let opened = envelope::open(record.key, record.value, || record.header(HEADER));
-                let value = record.value.unwrap_or_default();
                 let now_us = shared.clock.now_us();
-                let seen = reads.see(&topology.streams, record.offset, opened, now_us, |identity| {
-                    envelope::check_uuid(value, identity)
-                });
-                if seen.is_strange() {
-                    reads.show(record.offset, value);
-                }
+                sight.see(&mut reads, &record, sight::open(&record), now_us, |_| {});
             }
             ReadEvent::Reset { anew: true, .. } => reads.reset(),
-            ReadEvent::Error { code, .. } if code.means_unreadable() => {
-                reads.see_unreadable(from, shared.clock.now_us());
+            ReadEvent::BadBatch { from, to, text, .. } => {
+                reads.see_bad_batch(from, to, shared.clock.now_us());
+                sight::note_bad_batch(shared, name, partition, (from, to), &text);
             }
             ReadEvent::Reset { .. } | ReadEvent::Refused { .. } | ReadEvent::Error { .. } => {}
         });

@@ -3,13 +3,18 @@
 //! Messages carry time of day, so that a reader elsewhere could use it; both are tied together once, at zero.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// A clock that starts once.
 #[derive(Debug, Default)]
 pub(super) struct Clock {
     zero: OnceLock<(Instant, i64)>,
+    stepped: AtomicBool,
 }
+
+/// The system's clock and the run's may drift apart by so much: both are slowed and hastened alike, and one of them can be set.
+const DRIFT: Duration = Duration::from_millis(200);
 
 impl Clock {
     /// Now is zero.
@@ -27,6 +32,24 @@ impl Clock {
     /// The instant of zero.
     pub(super) fn zero(&self) -> Instant {
         self.pair().0
+    }
+
+    /// Looks whether the system's clock was set since zero. To be asked now and then: one that was set back in time is not noticed.
+    pub(super) fn look(&self) {
+        let (zero, wall) = self.pair();
+        let elapsed = i64::try_from(zero.elapsed().as_micros()).unwrap_or(i64::MAX);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = i64::try_from(now.as_micros()).unwrap_or(i64::MAX);
+        let apart = now.saturating_sub(wall).saturating_sub(elapsed).unsigned_abs();
+        if Duration::from_micros(apart) > DRIFT {
+            self.stepped.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The system's clock was set since zero, as far as that was noticed.
+    pub(super) fn was_set(&self) -> bool {
+        self.look();
+        self.stepped.load(Ordering::Relaxed)
     }
 
     /// Since zero.

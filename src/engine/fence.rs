@@ -206,7 +206,7 @@ impl Fences {
                 identity: Identity { run: shared.run_tag, stream: StreamId(0xff_ffff), seq: number },
                 due_us: shared.clock.of_day(shared.clock.now_us()),
             };
-            let value = envelope.write(Some(KEY), &[]);
+            let value = envelope.write(Some(KEY), std::iter::empty(), &[]);
             match producer.send(*partition, Some(KEY), &value, &[], sent.len() as u64) {
                 Ok(()) => sent.push((*partition, number)),
                 Err(error) => {

@@ -11,12 +11,12 @@ use super::account;
 use super::audit::{self, Found, Reread};
 use super::ends::{Fence, PartitionEnd};
 use super::fence::producers_of;
+use super::log_ends::{note_low_watermarks, reported_ends};
 use super::outcome::unwind;
 use super::saved;
 use super::shared::{Shared, Topology, lock};
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Partition, StreamId};
-use crate::kafka;
 use crate::ledger::{
     self, Accounts, Case, Counts, Judged, Judgement, Marker, Observer, PartitionReads, Pass, Saved, SentLog,
 };
@@ -48,7 +48,16 @@ fn judge(shared: &Shared) -> Verdict {
         let accounts = account::accounts(shared, &BTreeMap::new(), 0);
         return Verdict { accounts, ..Verdict::default() };
     };
-    let ends = shared.take_ends();
+    let mut ends = shared.take_ends();
+    let times = shared.saved.is_none() && !shared.clock.was_set();
+    if !times && shared.saved.is_none() {
+        shared.note(Note::warning(
+            "the system's clock was set during the run: timestamps of records are not judged".to_owned(),
+        ));
+    }
+    for (_, end) in &mut ends {
+        settle(shared, topology, &sent, &mut end.reads, times);
+    }
     let places = places(topology, &sent, &ends);
     let judging = Judging {
         shared,
@@ -57,6 +66,7 @@ fn judge(shared: &Shared) -> Verdict {
         excluded: excluded(shared),
         producers: (0..shared.plan.scenarios.len()).map(|index| judged_by(shared, index)).collect(),
         reported_ends: reported_ends(shared, topology),
+        times,
         until: audit::deadline(shared),
     };
     let done = judging.judge_all(&places);
@@ -76,6 +86,21 @@ fn judge(shared: &Shared) -> Verdict {
     account::note_unconfirmed(shared, out.accounts.as_ref());
     out.saved = shared.save_ledger.then(|| saved::save(shared, topology, &sent));
     out
+}
+
+/// What a reader found is judged by what was acked there.
+fn settle(
+    shared: &Shared,
+    topology: &Topology,
+    sent: &HashMap<StreamId, SentLog>,
+    reads: &mut PartitionReads,
+    times: bool,
+) {
+    let place = reads.place();
+    let here = topology.streams.iter().filter(|(_, info)| (info.topic, info.partition) == place);
+    let logs = here.filter_map(|(id, _)| sent.get(&id));
+    let markers: Vec<Marker> = shared.markers(place.0, place.1).iter().map(marker).collect();
+    reads.settle(logs, &markers, times);
 }
 
 /// Each partition with its streams and what was read of it.
@@ -126,37 +151,6 @@ fn judged_by(shared: &Shared, reader: usize) -> Vec<usize> {
     }
 }
 
-/// The end of each log with a marker, as its broker reports it now; none where it does not.
-fn reported_ends(shared: &Shared, topology: &Topology) -> HashMap<(usize, Partition), Option<Offset>> {
-    let mut out = HashMap::new();
-    for (index, topic) in topology.topics.iter().enumerate() {
-        let marked: Vec<Partition> =
-            (0..topic.partitions).filter(|p| shared.fence_offset(index, *p).is_some()).collect();
-        if marked.is_empty() || shared.stop.is_stopped() {
-            continue;
-        }
-        // What is not reported is not measured.
-        let wait = shared.client.waits().ends;
-        let ends = kafka::metadata::ends(&shared.client, &topic.name, &marked, wait).unwrap_or_default();
-        out.extend(ends.into_iter().map(|(partition, end)| ((index, partition), end)));
-    }
-    out
-}
-
-/// A high watermark that is too low is no loss, but it makes readers that trust it stop too early.
-fn note_low_watermarks(shared: &Shared, topology: &Topology, partitions: &[PartitionSeen]) {
-    for seen in partitions {
-        let counts = seen.judgement.as_ref().and_then(|j| j.counts.get(&Anomaly::StaleEnd));
-        if let Some(count) = counts.map(|c| c.count).filter(|count| *count > 0) {
-            shared.note(Note::warning(format!(
-                "partition {} of `{}`: {count} records lie at or above the high watermark that the broker reports; kaf6 does \
-                 not rely on it, other readers may stop before the end",
-                seen.partition, topology.topics[seen.topic].name
-            )));
-        }
-    }
-}
-
 /// What all partitions are judged with.
 struct Judging<'a> {
     shared: &'a Shared,
@@ -166,6 +160,8 @@ struct Judging<'a> {
     /// By scenario: those whose messages it is to find.
     producers: Vec<Vec<usize>>,
     reported_ends: HashMap<(usize, Partition), Option<Offset>>,
+    /// Timestamps are judged.
+    times: bool,
     /// When audits and re-reads end.
     until: Instant,
 }
@@ -205,7 +201,7 @@ impl Judging<'_> {
             let mark = mark.filter(|mark| mark.ends_reading(to, acked));
             let client = &self.shared.client;
             let reread = Reread { client, place, from, to, mark, until: self.until, what: "audit" };
-            reread.read(self.shared, self.topology)
+            self.read(&reread)
         });
         if let Some(found) = &audit {
             if !found.why.is_empty() {
@@ -382,7 +378,7 @@ impl Judging<'_> {
             let until = self.until.min(Instant::now() + self.shared.client.waits().recheck);
             let mark = mark.filter(|mark| mark.ends_reading(to, acked));
             let reread = Reread { client: &client, place, from, to, mark, until, what: "re-read" };
-            let mut again = reread.read(self.shared, self.topology);
+            let mut again = self.read(&reread);
             if !again.passed && !again.gone {
                 let name = &self.topology.topics[place.0].name;
                 self.shared.note(Note::warning(format!(
@@ -398,6 +394,12 @@ impl Judging<'_> {
             out.push(again);
         }
         out
+    }
+
+    fn read(&self, reread: &Reread<'_>) -> Found {
+        let mut found = reread.read(self.shared, self.topology);
+        settle(self.shared, self.topology, self.sent, &mut found.reads, self.times);
+        found
     }
 
     fn readings(

@@ -170,7 +170,7 @@ impl Maker {
             RestSum::of(rest).0
         });
         let envelope = Envelope { kind: order.kind, identity: order.identity, due_us: order.due_us };
-        head.copy_from_slice(&envelope.write_over(self.last_key(), RestSum(sum)));
+        head.copy_from_slice(&envelope.write_over(self.last_key(), std::iter::empty(), RestSum(sum)));
     }
 
     /// Makes one message.
@@ -196,20 +196,17 @@ impl Maker {
                 *bytes < LEN
             }
         };
+        let names = self.headers.iter().map(|(name, _)| name.as_str());
+        let headers: Vec<(&str, &[u8])> = names.zip(self.header_bytes.iter().map(Vec::as_slice)).collect();
+        let covered = headers.iter().map(|(name, value)| (name.as_bytes(), Some(*value)));
         let envelope = if in_header {
-            Some(envelope.write(key, out))
+            Some(envelope.write(key, covered, out))
         } else {
-            let head = envelope.write(key, &out[LEN..]);
+            let head = envelope.write(key, covered, &out[LEN..]);
             out[..LEN].copy_from_slice(&head);
             None
         };
         self.run_id = run_id;
-        let headers = self
-            .headers
-            .iter()
-            .zip(&self.header_bytes)
-            .map(|((name, _), bytes)| (name.as_str(), bytes.as_slice()))
-            .collect();
         Made { key, value: &self.value_bytes, headers, envelope }
     }
 }
@@ -374,7 +371,7 @@ mod tests {
                 let (key, value) = (made.key.map(<[u8]>::to_vec), made.value.to_vec());
                 assert_eq!(maker.last_key(), key.as_deref());
                 for value in [&bytes[..], &value] {
-                    let opened = open(key.as_deref(), Some(value), || None);
+                    let opened = open(key.as_deref(), Some(value), std::iter::empty());
                     let Opened::Kaf6 { envelope, intact: true } = opened else { panic!("{opened:?}") };
                     assert_eq!(envelope.identity, order.identity);
                 }

@@ -17,6 +17,7 @@ mod faults;
 mod fence;
 mod judge;
 mod live;
+mod log_ends;
 mod message;
 mod options;
 mod outcome;
@@ -27,6 +28,7 @@ mod saved;
 mod scrape;
 mod setup;
 mod shared;
+mod sight;
 mod starts;
 mod stop;
 mod watch;
@@ -90,11 +92,13 @@ async fn with_cluster(
     let timeout = tokio::spawn(run_timeout(Arc::clone(&shared)));
     let abort = tokio::spawn(abort::watch(Arc::clone(&shared)));
     let crash = tokio::spawn(crash::watch(Arc::clone(&shared)));
+    let clock = tokio::spawn(look_at_clock(Arc::clone(&shared)));
     let fences = fence::start(&shared);
     let faults = faults::start(&shared);
     let scenarios = scenarios(&shared, &fences).await;
     timeout.abort();
     abort.abort();
+    clock.abort();
     let duration = shared.clock.elapsed();
 
     let faults = faults.done().await;
@@ -176,6 +180,14 @@ fn why_cut(shared: &Shared) -> Option<Cut> {
 async fn run_timeout(shared: Arc<Shared>) {
     tokio::time::sleep(shared.plan.timeout).await;
     shared.stop.stop(Why::Timeout);
+}
+
+/// Looks each second whether the system's clock was set.
+async fn look_at_clock(shared: Arc<Shared>) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        shared.clock.look();
+    }
 }
 
 /// Runs all scenarios, each from its start condition to its end; background ones end with the last other one.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::outcome::unwind;
-use super::shared::{Shared, TopicState, Topology};
+use super::shared::{Birth, Shared, TopicState, Topology};
 use crate::docker;
 use crate::kafka::{self, Client, TopicOutcome, TopicSpec, probe};
 use crate::ledger::{Saved, StreamInfo, Streams};
@@ -132,7 +132,8 @@ fn topics_of(shared: &Shared, saved: &Saved) -> Result<Vec<TopicState>, kafka::E
     let state = |(index, name): (usize, &&str)| {
         let then = saved.streams.iter().filter(|s| s.topic == index).map(|s| s.partition + 1).max();
         let now = metadata.topic(name).map(|t| i32::try_from(t.partitions.len()).unwrap_or(i32::MAX));
-        TopicState { name: (*name).to_owned(), partitions: then.max(now).unwrap_or(0), error: None }
+        let partitions = then.max(now).unwrap_or(0);
+        TopicState { name: (*name).to_owned(), partitions, birth: None, error: None }
     };
     Ok(names.iter().enumerate().map(state).collect())
 }
@@ -156,10 +157,13 @@ fn topics(shared: &Shared) -> Result<Vec<TopicState>, kafka::Error> {
             recreate: topic.recreate,
         })
         .collect();
+    let began = Birth::now();
     let results = kafka::ensure_topics(&shared.client, &specs, shared.client.waits().setup)?;
     let states = shared.plan.topics.iter().zip(results).map(|(wanted, result)| {
         let (partitions, error) = match result.outcome {
-            TopicOutcome::Created { partitions } => (partitions, None),
+            TopicOutcome::Created { partitions } => {
+                return TopicState { name: result.name, partitions, birth: Some(began), error: None };
+            }
             TopicOutcome::Existed { partitions } => {
                 if wanted.position.is_some() && partitions != wanted.partitions {
                     shared.note(Note::warning(format!(
@@ -174,7 +178,7 @@ fn topics(shared: &Shared) -> Result<Vec<TopicState>, kafka::Error> {
                 (0, Some(format!("{text} ({code})")))
             }
         };
-        TopicState { name: result.name, partitions, error }
+        TopicState { name: result.name, partitions, birth: None, error }
     });
     Ok(states.collect())
 }

@@ -15,11 +15,10 @@ use super::options::{CannotBegin, Options};
 use super::stop::Stop;
 use crate::docker::{Addresses, Cluster};
 use crate::ids::{Offset, Partition, RunTag, StreamId};
-use crate::kafka::{Client, Embedded, Record};
-use crate::ledger::envelope::{self, HEADER, Kind, Opened};
+use crate::kafka::{Client, Embedded};
 use crate::ledger::{Saved, SentLog, Streams};
 use crate::observe::Note;
-use crate::plan::{ClusterPlan, Plan, Target};
+use crate::plan::{Acks, ClusterPlan, Plan, Target, Work};
 use crate::scenario::{Template, Wired};
 
 /// How far behind the run's time bound a wait ends that does not look at the stop switch.
@@ -63,11 +62,28 @@ pub(super) struct Topology {
     pub(super) first: HashMap<(usize, u32), StreamId>,
 }
 
+/// A topic that this run created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Birth {
+    /// When it was asked for, microseconds since 1970.
+    pub(super) at_us: i64,
+}
+
+impl Birth {
+    /// It is asked for now.
+    pub(super) fn now() -> Self {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self { at_us: i64::try_from(since.as_micros()).unwrap_or(i64::MAX) }
+    }
+}
+
 /// One topic as it is.
 #[derive(Debug, Clone)]
 pub(super) struct TopicState {
     pub(super) name: String,
     pub(super) partitions: i32,
+    /// When this run created it, where it did.
+    pub(super) birth: Option<Birth>,
     /// Why it cannot be used.
     pub(super) error: Option<String>,
 }
@@ -276,6 +292,25 @@ impl Shared {
         })
     }
 
+    /// Some scenario that sends has begun.
+    pub(super) fn has_begun_to_send(&self) -> bool {
+        let sends = |work: &Work| matches!(work, Work::Produce(_) | Work::Roundtrip(_));
+        let scenarios = self.plan.scenarios.iter().zip(&self.states);
+        let mut begun = scenarios.filter(|(scenario, _)| sends(&scenario.work));
+        begun.any(|(_, state)| matches!(state.get(), Stand::Running | Stand::Ended(_)))
+    }
+
+    /// Some producer of this topic is content with the ack of its leader: what that had alone may be gone with it.
+    pub(super) fn asks_leaders_alone(&self, topic: usize) -> bool {
+        self.plan.scenarios.iter().any(|scenario| match &scenario.work {
+            Work::Produce(plan) => plan.acks == Acks::Leader && self.topic_index(&plan.topic) == Some(topic),
+            Work::Roundtrip(plan) => {
+                plan.acks == Acks::Leader && self.topic_index(&plan.topic) == Some(topic)
+            }
+            _ => false,
+        })
+    }
+
     /// All that was sent, at the end.
     pub(super) fn take_sent(&self) -> HashMap<StreamId, SentLog> {
         std::mem::take(&mut *lock(&self.sent))
@@ -315,14 +350,6 @@ impl Shared {
     /// Where the last fence of a partition was acked.
     pub(super) fn fence_offset(&self, topic: usize, partition: Partition) -> Option<Offset> {
         self.fence(topic, partition).map(|fence| fence.offset)
-    }
-
-    /// Whether this record is that fence, or one after it.
-    pub(super) fn is_fence(&self, fence: Fence, record: &Record<'_>) -> bool {
-        let opened = envelope::open(record.key, record.value, || record.header(HEADER));
-        let Opened::Kaf6 { envelope, intact: true } = opened else { return false };
-        let identity = envelope.identity;
-        envelope.kind == Kind::Fence && identity.run == self.run_tag && identity.seq >= fence.number
     }
 }
 

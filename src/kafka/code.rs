@@ -16,10 +16,10 @@ impl Code {
         matches!(self.0, 3 | 100 | -190 | -188)
     }
 
-    /// Whether this says that a batch cannot be unpacked: librdkafka's own _BAD_MSG and _BAD_COMPRESSION, and
-    /// CORRUPT_MESSAGE, where it looks at checksums (`check.crcs`).
-    pub const fn means_unreadable(self) -> bool {
-        matches!(self.0, -199 | -198 | 2)
+    /// Whether librdkafka says by this that a batch cannot be read: its checksum is wrong, or it cannot be unpacked (_BAD_MSG,
+    /// _BAD_COMPRESSION, and _NOT_IMPLEMENTED for a form that it does not know).
+    pub const fn means_bad_batch(self) -> bool {
+        matches!(self.0, -199 | -198 | -170)
     }
 
     /// Whether this says that all is well.

@@ -17,6 +17,7 @@
 //! Nothing here is async: the callers own threads, and each wait has a time bound and a [`Waker`].
 
 pub mod admin;
+mod bad_batch;
 mod brake;
 mod cluster;
 pub mod code;

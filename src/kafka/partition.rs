@@ -53,6 +53,22 @@ pub(super) struct PartitionReader {
     cut_from: Option<Offset>,
 }
 
+/// Why a reader does not go on by itself.
+pub(super) enum Halt {
+    /// The broker refused its offset.
+    Refused(Refusal),
+    /// It does not get past a batch. What was fetched behind that is fetched again.
+    Bad(BadBatch),
+}
+
+/// A batch that its reader cannot pass.
+pub(super) struct BadBatch {
+    /// Its first offset, as librdkafka says; below the reader's own, where that began in the middle.
+    pub(super) base: Offset,
+    /// librdkafka's words; none where it says nothing, and merely stands still.
+    pub(super) reported: Option<String>,
+}
+
 /// Why a reader's offset was refused.
 pub(super) struct Refusal {
     pub(super) code: Code,
@@ -143,16 +159,19 @@ impl PartitionReader {
         self.starts_at = None;
     }
 
-    /// Hands out up to `limit` records and errors; returns how many, and why its offset was refused where it was.
+    /// Hands out up to `limit` records and errors; returns how many, and why it does not go on by itself where it does not.
     pub(super) fn hand_out(
         &mut self,
         limit: usize,
         on: &mut dyn FnMut(ReadEvent<'_>),
-    ) -> (usize, Option<Refusal>) {
+    ) -> (usize, Option<Halt>) {
         let Self { partition, queue, position, epoch, .. } = self;
         let (partition, epoch, before) = (*partition, *epoch, *position);
-        let mut refusal = None;
+        let mut halt = None;
         let got = queue.serve(limit, &mut |message| {
+            if matches!(halt, Some(Halt::Bad(_))) {
+                return;
+            }
             let code = message.code();
             if code.is_none() {
                 let offset = message.offset();
@@ -176,7 +195,10 @@ impl PartitionReader {
                     // librdkafka's text names the reason, and no field does.
                     let truncated = text.contains("truncation") || text.contains("No epoch found");
                     let code = if truncated { LOG_TRUNCATION } else { OUT_OF_RANGE };
-                    refusal = Some(Refusal { code, offset: message.offset(), text });
+                    halt = Some(Halt::Refused(Refusal { code, offset: message.offset(), text }));
+                }
+                code if code.means_bad_batch() => {
+                    halt = Some(Halt::Bad(BadBatch { base: message.offset(), reported: Some(text()) }));
                 }
                 code => on(ReadEvent::Error { partition, code, text: text() }),
             }
@@ -185,7 +207,7 @@ impl PartitionReader {
             self.pause = None;
             self.unknown = false;
         }
-        (got, refusal)
+        (got, halt)
     }
 
     /// The broker refused its offset: asks where the log lies, and goes on as that says.

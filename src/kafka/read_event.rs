@@ -3,7 +3,7 @@
 //! Owns the types only; bytes are librdkafka's.
 
 use super::Code;
-use super::raw::Message;
+use super::raw::{Headers, Message};
 use crate::ids::{Offset, Partition};
 
 /// Something that a reader saw. Bytes are borrowed from librdkafka for the time of the call.
@@ -40,6 +40,18 @@ pub enum ReadEvent<'a> {
         /// The log's end.
         high: Offset,
     },
+    /// A batch whose checksum is wrong, or that cannot be decoded, of which what can be decoded was handed out just before; the
+    /// reader goes on behind it.
+    BadBatch {
+        /// The partition.
+        partition: Partition,
+        /// The first of its offsets that was not handed out before.
+        from: Offset,
+        /// Its last offset.
+        to: Offset,
+        /// What was wrong, in librdkafka's words.
+        text: String,
+    },
     /// Something else went wrong; the reader goes on trying.
     Error {
         /// The partition.
@@ -57,8 +69,9 @@ pub struct Record<'a> {
     pub partition: Partition,
     /// Its offset.
     pub offset: Offset,
-    /// Its time in milliseconds since 1970; none where the record has none.
-    pub timestamp_ms: Option<i64>,
+    /// Its time in milliseconds since 1970, and whether that is the time of its producer (CreateTime) or of the broker
+    /// (LogAppendTime); none where the record has none.
+    pub timestamp_ms: Option<(i64, bool)>,
     /// Its key.
     pub key: Option<&'a [u8]>,
     /// Its value; none for a tombstone.
@@ -79,8 +92,14 @@ impl std::fmt::Debug for Record<'_> {
 }
 
 impl<'a> Record<'a> {
-    /// The last header of this name; empty where its value is null. Headers are parsed when first asked for.
-    pub fn header(&self, name: &str) -> Option<&'a [u8]> {
-        self.message.header(name)
+    /// Its headers in their order: name, and value or null. They are parsed when first asked for.
+    pub fn headers(&self) -> impl Iterator<Item = (&'a [u8], Option<&'a [u8]>)> + Clone + use<'a> {
+        let headers: Headers<'a> = self.message.headers();
+        headers
+    }
+
+    /// The epoch of the leader that wrote it; negative where the broker tells none.
+    pub fn leader_epoch(&self) -> i32 {
+        self.message.leader_epoch()
     }
 }

@@ -2,12 +2,13 @@
 //!
 //! Owns the set: whose turn it is, and who starts to fetch again when.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::bad_batch::{self, Unchecked};
 use super::fetching;
-use super::partition::{OUT_OF_RANGE, Opening, PartitionReader, Refusal, UNKNOWN_PARTITION};
+use super::partition::{BadBatch, Halt, OUT_OF_RANGE, Opening, PartitionReader, Refusal, UNKNOWN_PARTITION};
 use super::raw::Handle;
 use super::release::let_go;
 use super::wake::Signal;
@@ -84,6 +85,8 @@ pub struct ReaderSet {
     woken: Vec<u32>,
     /// Some readers do not fetch now and start again at their time.
     paused: bool,
+    /// Who reads batches whose checksum is wrong, where there was one.
+    unchecked: HashMap<Partition, Option<Unchecked>>,
 }
 
 impl ReaderSet {
@@ -139,6 +142,7 @@ impl ReaderSet {
             ready: VecDeque::new(),
             woken: Vec::new(),
             paused: false,
+            unchecked: HashMap::new(),
         };
         let mut failure = None;
         for reader in opened.into_iter().flatten() {
@@ -188,12 +192,19 @@ impl ReaderSet {
         {
             let Some(reader) = self.readers.get_mut(index as usize) else { continue };
             let want = BATCH.min(limit - handed);
-            let (got, refusal) = reader.hand_out(want, on);
+            let (got, halt) = reader.hand_out(want, on);
             handed += got;
-            let again = refusal.is_some();
-            if let Some(refusal) = refusal {
-                reader.refused(&self.topic, self.client.waits(), refusal, on);
-                self.paused |= reader.starts_at.is_some();
+            let again = halt.is_some();
+            match halt {
+                Some(Halt::Refused(refusal)) => {
+                    reader.refused(&self.topic, self.client.waits(), refusal, on);
+                    self.paused |= reader.starts_at.is_some();
+                }
+                Some(Halt::Bad(bad)) => {
+                    let unchecked = self.unchecked.entry(reader.partition).or_default();
+                    bad_batch::pass(reader, unchecked, (&self.client, &self.topic), &bad, on);
+                }
+                None => {}
             }
             // Fewer than wanted: it was empty then, and its next message makes it ready again.
             if got == want || again {
@@ -257,6 +268,19 @@ impl ReaderSet {
         let text = "the broker answers that this offset is not in the log".to_owned();
         let refusal = Refusal { code: OUT_OF_RANGE, offset: 0, text };
         self.change(partition, |reader, set| reader.refused(set.topic, set.client.waits(), refusal, on));
+    }
+
+    /// Passes a batch that the broker hands out and of which neither its reader nor a fresh client gets anything. What comes of
+    /// it are events, as in [`ReaderSet::drain`].
+    pub fn pass_bad_batch(&mut self, partition: Partition, on: &mut dyn FnMut(ReadEvent<'_>)) {
+        let Some(index) = self.readers.iter().position(|reader| reader.partition == partition) else {
+            return;
+        };
+        let reader = &mut self.readers[index];
+        let base = reader.position.unwrap_or(0);
+        let unchecked = self.unchecked.entry(partition).or_default();
+        let bad = BadBatch { base, reported: None };
+        bad_batch::pass(reader, unchecked, (&self.client, &self.topic), &bad, on);
     }
 
     /// Fetches anew from a reader's place, as for a partition that the broker knows again.

@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Client, Code, Error, ReadEvent, ReaderOptions, ReaderSet, Record, metadata};
+use super::{Client, Code, Error, ReadEvent, ReaderOptions, ReaderSet, Record, metadata, probe};
 use crate::ids::{Offset, Partition};
 use crate::plan::StartOffset;
 
@@ -66,6 +66,7 @@ pub fn read_range(
             Some(_) => client.waits().quiet_before_marker,
             None => client.waits().quiet,
         },
+        given: None,
         out: RangeEnd { passed: false, by_record: false, at: range.from, end: None, last_stable: None },
     };
     let mut heard = Instant::now();
@@ -80,7 +81,16 @@ pub fn read_range(
                 heard = Instant::now();
             }
         } else if heard.elapsed() >= reading.patience {
-            reading.look_at_end(&readers, left);
+            match reading.is_given(&readers, left) {
+                // As long again: a machine may be slow.
+                Given::Once => heard = Instant::now(),
+                Given::Again => {
+                    readers.pass_bad_batch(range.partition, &mut |event| reading.take(event, on));
+                    reading.given = None;
+                    heard = Instant::now();
+                }
+                Given::No => reading.look_at_end(&readers, left),
+            }
             // A topic that was made anew has another id, and one that was unknown for a while is asked for.
             readers.refresh(range.partition);
         }
@@ -151,35 +161,65 @@ struct Reading<'a> {
     client: &'a Client,
     range: &'a Range<'a>,
     patience: Duration,
+    /// Where it stood when the broker was last found to give records of which it gets none.
+    given: Option<Offset>,
     out: RangeEnd,
 }
 
+/// Whether a broker gives records at the place of a reader that gets none.
+enum Given {
+    No,
+    /// For the first time.
+    Once,
+    /// A second time, and the reader still stands there.
+    Again,
+}
+
 impl Reading<'_> {
-    /// Hands out what is there. Returns whether any of it was a record.
+    /// Hands out what is there. Returns whether anything was.
     fn drain(&mut self, readers: &mut ReaderSet, on: &mut dyn FnMut(ReadEvent<'_>)) -> bool {
+        // A broker that refuses is not silent: only silence says that the log may end here.
+        readers.drain(usize::MAX, &mut |event| self.take(event, on)) > 0
+    }
+
+    fn take(&mut self, event: ReadEvent<'_>, on: &mut dyn FnMut(ReadEvent<'_>)) {
         let Self { range, out, .. } = self;
-        let mut heard = false;
-        readers.drain(usize::MAX, &mut |event| match event {
+        match event {
             ReadEvent::Record(record) => {
-                heard = true;
-                out.by_record |=
+                out.passed |=
                     record.offset >= range.to || range.is_mark.is_some_and(|is_mark| is_mark(&record));
+                out.by_record = out.passed;
                 out.at = record.offset + 1;
                 if (range.from..=range.to).contains(&record.offset) {
                     on(ReadEvent::Record(record));
                 }
             }
             event => {
-                if let ReadEvent::Reset { to, .. } = event {
-                    out.at = to.unwrap_or(0);
+                match &event {
+                    ReadEvent::Reset { to, .. } => out.at = to.unwrap_or(0),
+                    ReadEvent::BadBatch { to, .. } => {
+                        out.passed |= *to >= range.to;
+                        out.by_record = out.passed;
+                        out.at = to + 1;
+                    }
+                    _ => {}
                 }
-                // A broker that refuses is not silent: only silence says that the log may end here.
-                heard = true;
                 on(event);
             }
-        });
-        out.passed |= out.by_record;
-        heard
+        }
+    }
+
+    /// A batch that cannot be decoded is no silence of the broker, though its client says nothing of it.
+    fn is_given(&mut self, readers: &ReaderSet, left: Duration) -> Given {
+        let Range { topic, partition, from, .. } = *self.range;
+        let position = readers.position(partition).unwrap_or(from);
+        let until = Instant::now() + left.min(self.client.waits().answer);
+        let probe = probe::probe_fetch(self.client, topic, partition, position, until);
+        if !probe.is_ok_and(|probe| probe.gives(position)) {
+            self.given = None;
+            return Given::No;
+        }
+        if self.given.replace(position) == Some(position) { Given::Again } else { Given::Once }
     }
 
     /// Nothing more comes: is that since the log ends here? What the broker reports of its end is believed only where nothing

@@ -13,6 +13,7 @@ use crate::plan::{ClientSettings, Security};
 const RESERVED: &[(&str, &str)] = &[
     ("auto.offset.reset", "kaf6 shows a lost position and never jumps over it"),
     ("bootstrap.servers", "write `brokers` in the scenario file"),
+    ("check.crcs", "kaf6 checks the checksum of each batch"),
     ("enable.metrics.push", "kaf6 sends no telemetry"),
     ("enable.partition.eof", "kaf6 finds the end of a log by its fence"),
     ("group.id", "kaf6 reads without a group"),

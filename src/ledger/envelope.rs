@@ -1,7 +1,8 @@
 //! The 32 bytes that travel with each message: what it is, when it was due, and a checksum over it all.
 //!
 //! Layout, big-endian: `kaf6` (4), kind (1), run tag (5), stream (4), sequence (6), due (8, microseconds since
-//! 1970), CRC-32C (4) over the rest of the value, the 28 bytes before it, and, where there is one, the key and its length.
+//! 1970), CRC-32C (4) over the rest of the value, the 28 bytes before it, where there is one, the key and its length, and each
+//! header but the one that carries the envelope, with its lengths. Kinds 1 and 2, of older kaf6, cover no headers.
 
 use crc_fast::{CrcAlgorithm, Digest};
 
@@ -12,10 +13,15 @@ pub const LEN: usize = 32;
 
 /// The header that carries the envelope where the user makes the value.
 pub const HEADER: &str = "kaf6";
+const NAME: &[u8] = HEADER.as_bytes();
 
 const MAGIC: [u8; 4] = *b"kaf6";
 /// The checksum's place.
 const SUM: usize = LEN - 4;
+
+/// Kinds whose checksum covers key and value alone.
+const OLD_MESSAGE: u8 = 1;
+const OLD_ROUNDTRIP: u8 = 2;
 
 /// What a record of kaf6 is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,16 +37,16 @@ pub enum Kind {
 impl Kind {
     const fn byte(self) -> u8 {
         match self {
-            Self::Message => 1,
-            Self::Roundtrip => 2,
+            Self::Message => 4,
+            Self::Roundtrip => 5,
             Self::Fence => 3,
         }
     }
 
     const fn from_byte(byte: u8) -> Option<Self> {
         match byte {
-            1 => Some(Self::Message),
-            2 => Some(Self::Roundtrip),
+            OLD_MESSAGE | 4 => Some(Self::Message),
+            OLD_ROUNDTRIP | 5 => Some(Self::Roundtrip),
             3 => Some(Self::Fence),
             _ => None,
         }
@@ -59,14 +65,24 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// Writes it with a checksum over key and `rest`: what follows it in the value, or, where it travels in a
-    /// header, the whole value.
-    pub fn write(&self, key: Option<&[u8]>, rest: &[u8]) -> [u8; LEN] {
-        self.write_over(key, RestSum::of(rest))
+    /// Writes it with a checksum over key, `headers` and `rest`: what follows it in the value, or, where it travels in a header
+    /// of its own, the whole value.
+    pub fn write<'a>(
+        &self,
+        key: Option<&[u8]>,
+        headers: impl Iterator<Item = Header<'a>>,
+        rest: &[u8],
+    ) -> [u8; LEN] {
+        self.write_over(key, headers, RestSum::of(rest))
     }
 
     /// The same, where the checksum of the rest is known already.
-    pub fn write_over(&self, key: Option<&[u8]>, rest: RestSum) -> [u8; LEN] {
+    pub fn write_over<'a>(
+        &self,
+        key: Option<&[u8]>,
+        headers: impl Iterator<Item = Header<'a>>,
+        rest: RestSum,
+    ) -> [u8; LEN] {
         let mut out = [0; SUM];
         out[..4].copy_from_slice(&MAGIC);
         out[4] = self.kind.byte();
@@ -74,7 +90,7 @@ impl Envelope {
         out[10..14].copy_from_slice(&self.identity.stream.0.to_be_bytes());
         out[14..20].copy_from_slice(&self.identity.seq.to_be_bytes()[2..]);
         out[20..].copy_from_slice(&self.due_us.to_be_bytes());
-        let sum = checksum(&out, key, rest);
+        let sum = checksum(&out, key, headers, rest);
         let mut whole = [0; LEN];
         whole[..SUM].copy_from_slice(&out);
         whole[SUM..].copy_from_slice(&sum.to_be_bytes());
@@ -113,17 +129,36 @@ impl RestSum {
     }
 }
 
-fn checksum(head: &[u8; SUM], key: Option<&[u8]>, rest: RestSum) -> u32 {
+/// The name of a header, and its value or null.
+pub type Header<'a> = (&'a [u8], Option<&'a [u8]>);
+
+fn checksum<'a>(
+    head: &[u8; SUM],
+    key: Option<&[u8]>,
+    headers: impl Iterator<Item = Header<'a>>,
+    rest: RestSum,
+) -> u32 {
     // A checksum is a state with its bits turned; so it goes on from there. A digest holds its tables: it is made once and not copied.
     let mut digest = Digest::new_with_init_state(CrcAlgorithm::Crc32Iscsi, u64::from(!rest.0));
     digest.update(head);
     // The length tells a missing key from an empty one, and keeps key and head apart.
     if let Some(key) = key {
         digest.update(key);
-        digest.update(&(key.len() as u64 + 1).to_be_bytes());
+        digest.update(&length(Some(key)));
+    }
+    for (name, value) in headers {
+        digest.update(name);
+        digest.update(&length(Some(name)));
+        digest.update(value.unwrap_or_default());
+        digest.update(&length(value));
     }
     // 32 bits of checksum in 64.
     digest.finalize() as u32
+}
+
+/// A field's length and one more; 0 for null.
+fn length(field: Option<&[u8]>) -> [u8; 8] {
+    field.map_or(0, |field| field.len() as u64 + 1).to_be_bytes()
 }
 
 /// A record as the ledger sees it.
@@ -163,25 +198,39 @@ pub enum Checked {
     Wrong,
 }
 
-/// Opens a record: the envelope stands first in the value, or in the header that `header` fetches when asked.
-pub fn open<'a>(
-    key: Option<&[u8]>,
-    value: Option<&[u8]>,
-    header: impl FnOnce() -> Option<&'a [u8]>,
-) -> Opened {
-    let value = value.unwrap_or_default();
-    if let (Some(envelope), Some(head)) = (Envelope::read(value), value.first_chunk()) {
-        let intact = sum_of(value) == checksum(head, key, RestSum::of(&value[LEN..]));
-        return Opened::Kaf6 { envelope, intact };
+/// Opens a record: the envelope stands first in the value, or in the last header of its name.
+pub fn open<'a, H>(key: Option<&[u8]>, value: Option<&[u8]>, headers: H) -> Opened
+where
+    H: Iterator<Item = Header<'a>> + Clone,
+{
+    let bytes = value.unwrap_or_default();
+    if let (Some(envelope), Some(head)) = (Envelope::read(bytes), bytes.first_chunk()) {
+        let sum = match covers_headers(head) {
+            true => checksum(head, key, headers, RestSum::of(&bytes[LEN..])),
+            false => checksum(head, key, std::iter::empty(), RestSum::of(&bytes[LEN..])),
+        };
+        return Opened::Kaf6 { envelope, intact: sum_of(bytes) == sum };
     }
-    let Some(head) = header() else { return Opened::Foreign };
-    match (Envelope::read(head), head.first_chunk()) {
-        (Some(envelope), Some(first)) if head.len() == LEN => {
-            let intact = sum_of(head) == checksum(first, key, RestSum::of(value));
-            Opened::Kaf6 { envelope, intact }
-        }
-        _ => Opened::Foreign,
-    }
+    let Some((at, header)) = headers.clone().enumerate().filter(|(_, (name, _))| *name == NAME).last() else {
+        return Opened::Foreign;
+    };
+    let head = header.1.unwrap_or_default();
+    let (Some(envelope), Some(first), true) = (Envelope::read(head), head.first_chunk(), head.len() == LEN)
+    else {
+        return Opened::Foreign;
+    };
+    let others = headers.enumerate().filter(|(other, _)| *other != at).map(|(_, header)| header);
+    let intact = match covers_headers(first) {
+        // A value is sent, if an empty one.
+        true => value.is_some() && sum_of(head) == checksum(first, key, others, RestSum::of(bytes)),
+        false => sum_of(head) == checksum(first, key, std::iter::empty(), RestSum::of(bytes)),
+    };
+    Opened::Kaf6 { envelope, intact }
+}
+
+/// Whether the checksum of an envelope of this kind is over headers, too.
+const fn covers_headers(head: &[u8; SUM]) -> bool {
+    !matches!(head[4], OLD_MESSAGE | OLD_ROUNDTRIP)
 }
 
 fn sum_of(envelope: &[u8]) -> u32 {
@@ -193,6 +242,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    type Pair = (Vec<u8>, Option<Vec<u8>>);
+
     fn envelope(seq: u64) -> Envelope {
         Envelope {
             kind: Kind::Message,
@@ -201,20 +252,64 @@ mod tests {
         }
     }
 
+    fn of(headers: &[Pair]) -> impl Iterator<Item = Header<'_>> + Clone {
+        headers.iter().map(|(name, value)| (name.as_slice(), value.as_deref()))
+    }
+
+    fn intact(opened: Opened) -> bool {
+        matches!(opened, Opened::Kaf6 { intact: true, .. })
+    }
+
     /// Computed from the layout by another program: ledgers that were saved must open again.
     #[test]
     fn the_checksum_is_that_of_the_layout() {
-        let sum = |key: Option<&[u8]>| sum_of(&envelope(9).write(key, b"rest"));
-        assert_eq!((sum(None), sum(Some(b"key"))), (0x48eb_aab3, 0x146e_4521));
+        let none = || std::iter::empty();
+        let sum = |key: Option<&[u8]>| sum_of(&envelope(9).write(key, none(), b"rest"));
+        assert_eq!((sum(None), sum(Some(b"key"))), (0x1043_8fe7, 0xb2b2_8b8e));
+        let one = [(b"h".as_slice(), Some(b"v".as_slice())), (b"n", None)].into_iter();
+        assert_eq!(sum_of(&envelope(9).write(Some(b"key"), one, b"rest")), 0x66c5_77a6);
+    }
+
+    #[test]
+    fn records_of_older_kaf6_open_by_their_own_rule() {
+        let mut value = envelope(9).write(Some(b"key"), std::iter::empty(), b"rest").to_vec();
+        value[4] = OLD_MESSAGE;
+        value.truncate(LEN - 4);
+        value.extend(0x146e_4521_u32.to_be_bytes());
+        value.extend(b"rest");
+        let strange = [(b"x".to_vec(), None)];
+        assert!(intact(open(Some(b"key"), Some(&value), of(&strange))));
+        assert!(!intact(open(None, Some(&value), of(&[]))));
+        value[33] ^= 1;
+        assert!(!intact(open(Some(b"key"), Some(&value), of(&[]))));
     }
 
     #[test]
     fn a_key_is_not_taken_for_a_value() {
-        let head = envelope(1).write(Some(b"ab"), b"c");
-        let header = || Some(&head[..]);
-        assert!(matches!(open(Some(b"ab"), Some(b"c"), header), Opened::Kaf6 { intact: true, .. }));
-        assert!(matches!(open(Some(b"a"), Some(b"bc"), header), Opened::Kaf6 { intact: false, .. }));
-        assert!(matches!(open(None, Some(b"abc"), header), Opened::Kaf6 { intact: false, .. }));
+        let head = envelope(1).write(Some(b"ab"), std::iter::empty(), b"c");
+        let headers = [(b"kaf6".to_vec(), Some(head.to_vec()))];
+        assert!(intact(open(Some(b"ab"), Some(b"c"), of(&headers))));
+        assert!(!intact(open(Some(b"a"), Some(b"bc"), of(&headers))));
+        assert!(!intact(open(None, Some(b"abc"), of(&headers))));
+    }
+
+    #[test]
+    fn null_is_not_empty() {
+        let head = envelope(1).write(Some(b""), std::iter::empty(), b"");
+        let headers = [(b"kaf6".to_vec(), Some(head.to_vec()))];
+        assert!(intact(open(Some(b""), Some(b""), of(&headers))));
+        assert!(!intact(open(None, Some(b""), of(&headers))), "the key");
+        assert!(!intact(open(Some(b""), None, of(&headers))), "the value");
+        let sent = [(b"h".to_vec(), Some(Vec::new()))];
+        let mut value = envelope(1).write(None, of(&sent), b"").to_vec();
+        value.extend_from_slice(b"");
+        assert!(intact(open(None, Some(&value), of(&sent))));
+        assert!(!intact(open(None, Some(&value), of(&[(b"h".to_vec(), None)]))), "a header");
+    }
+
+    fn headers() -> impl Strategy<Value = Vec<Pair>> {
+        let bytes = || prop::collection::vec(any::<u8>(), 0..4);
+        prop::collection::vec((bytes(), prop::option::weighted(0.8, bytes())), 0..4)
     }
 
     proptest! {
@@ -222,27 +317,49 @@ mod tests {
         fn what_is_written_is_read(
             seq in 0_u64..1 << 48,
             key in prop::option::of(prop::collection::vec(any::<u8>(), 0..20)),
+            headers in headers(),
             rest in prop::collection::vec(any::<u8>(), 0..50),
         ) {
             let e = envelope(seq);
-            let mut value = e.write(key.as_deref(), &rest).to_vec();
+            let expected = Opened::Kaf6 { envelope: e, intact: true };
+            let mut value = e.write(key.as_deref(), of(&headers), &rest).to_vec();
             value.extend_from_slice(&rest);
-            prop_assert_eq!(open(key.as_deref(), Some(&value), || None), Opened::Kaf6 { envelope: e, intact: true });
+            prop_assert_eq!(open(key.as_deref(), Some(&value), of(&headers)), expected);
+            let mut with = headers.clone();
+            with.push((b"kaf6".to_vec(), Some(e.write(key.as_deref(), of(&headers), &rest).to_vec())));
+            // A value that looks like an envelope is taken for one.
+            prop_assume!(Envelope::read(&rest).is_none());
+            prop_assert_eq!(open(key.as_deref(), Some(&rest), of(&with)), expected);
+        }
+
+        #[test]
+        fn other_headers_than_sent_are_seen(sent in headers(), read in headers(), in_value in any::<bool>()) {
+            prop_assume!(sent != read);
+            let head = envelope(3).write(None, of(&sent), b"").to_vec();
+            let opened = if in_value {
+                open(None, Some(&head), of(&read))
+            } else {
+                let mut with = read;
+                with.insert(with.len() / 2, (b"kaf6".to_vec(), Some(head)));
+                open(None, Some(b""), of(&with))
+            };
+            prop_assert!(!intact(opened));
         }
 
         #[test]
         fn each_changed_bit_is_seen(seq in 0_u64..1 << 48, rest in prop::collection::vec(any::<u8>(), 0..50), at in 5_usize..32, bit in 0_u8..8) {
-            let mut value = envelope(seq).write(None, &rest).to_vec();
+            let mut value = envelope(seq).write(None, std::iter::empty(), &rest).to_vec();
             value.extend_from_slice(&rest);
             value[at] ^= 1 << bit;
-            let opened = open(None, Some(&value), || None);
+            let opened = open(None, Some(&value), std::iter::empty());
             let seen = matches!(opened, Opened::Kaf6 { intact: false, .. } | Opened::Foreign);
             prop_assert!(seen);
         }
 
         #[test]
         fn hostile_bytes_never_panic(value in prop::collection::vec(any::<u8>(), 0..80), head in prop::collection::vec(any::<u8>(), 0..80)) {
-            let _ = open(None, Some(&value), || Some(&head));
+            let headers = [(b"kaf6".to_vec(), Some(head))];
+            let _ = open(None, Some(&value), of(&headers));
         }
     }
 }

@@ -4,6 +4,7 @@
 //! `account` says in which class each message ended.
 
 mod account;
+mod altered;
 mod case;
 mod class;
 pub mod envelope;
@@ -22,6 +23,7 @@ mod rewrites;
 mod runs;
 mod saved;
 mod sent;
+mod sighting;
 mod streams;
 mod suspects;
 #[cfg(test)]
@@ -36,9 +38,10 @@ pub use judge::{Judged, judge};
 pub use marker::Marker;
 pub use marks::Between;
 pub use pass::Pass;
-pub use reads::{Head, PartitionReads, Seen, Sighting};
+pub use reads::PartitionReads;
 pub use runs::{Bits, Run, RunLog};
 pub use saved::{Saved, SavedError, SavedStream, VERSION as SAVED_VERSION};
 pub use sent::{Bound, Resent, Retry, SentLog, WentBack};
+pub use sighting::{Altered, Head, Seen, Sighting};
 pub use streams::{StreamInfo, Streams};
 pub use suspects::Suspects;

@@ -9,6 +9,7 @@ use super::held::{Held, held_by, merged};
 use super::marker::Marker;
 use super::marks::{Between, Marks};
 use super::runs::{Bits, Run, RunLog};
+use super::sighting::{Altered, Head, Seen, Sighting};
 use super::streams::{StreamInfo, Streams};
 use crate::anomaly::Anomaly;
 use crate::ids::{Identity, Offset, Partition, RunTag, Seq, StreamId};
@@ -21,91 +22,6 @@ const MARKERS: usize = 10_000;
 
 /// Epochs kept apart; a log that is reset more often goes on in the last one.
 const EPOCHS: usize = 8;
-
-/// Beside a corrupt place: not a record, but what the client could not unpack.
-pub(super) const UNREADABLE: i64 = -2;
-
-/// What a record turned out to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Seen {
-    /// A message of this run for the first time; with its due instant, microseconds since 1970.
-    Fresh {
-        /// When it was due.
-        due_us: i64,
-    },
-    /// A message of this run again.
-    Repeat,
-    /// A message of this run that is not what was sent.
-    Corrupt,
-    /// An intact message of this run that was sent to another partition.
-    Stray,
-    /// Not of this run.
-    Foreign,
-    /// A round trip's message of this run, for the first time or again: in no count of another scenario of the file.
-    Roundtrip {
-        /// For the first time.
-        fresh: bool,
-    },
-    /// A fence of this run, with its number.
-    Fence(u64),
-    /// A fence of another run: in no count.
-    OldFence,
-}
-
-impl Seen {
-    /// It is not what should lie there, and its first bytes are worth showing.
-    pub const fn is_strange(self) -> bool {
-        matches!(self, Self::Corrupt | Self::Stray | Self::Foreign)
-    }
-}
-
-/// An anomaly as it was seen, kept for evidence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sighting {
-    /// What it was.
-    pub anomaly: Anomaly,
-    /// Where.
-    pub offset: Offset,
-    /// The offset or sequence beside it: of the record before, in an anomaly's own sense.
-    pub beside: i64,
-    /// Whose message, as far as that is known.
-    pub message: Option<(StreamId, Seq)>,
-    /// When, microseconds from the run's zero.
-    pub at_us: u64,
-    /// The first bytes of its value, of a record that is not what it should be.
-    pub head: Head,
-}
-
-/// The first bytes of a value, for people to look at.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Head {
-    bytes: [u8; 16],
-    /// How many of them there are.
-    len: u8,
-    /// There were more.
-    more: bool,
-}
-
-impl Head {
-    /// The first bytes of these.
-    pub fn of(value: &[u8]) -> Self {
-        let mut head = Self::default();
-        for (to, from) in head.bytes.iter_mut().zip(value) {
-            *to = *from;
-            head.len += 1;
-        }
-        head.more = value.len() > head.bytes.len();
-        head
-    }
-
-    /// In hex, as in `6b 61 66 36 ...`; none where there are none.
-    pub fn hex(&self) -> Option<String> {
-        let bytes = &self.bytes[..usize::from(self.len)];
-        let words: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        let more = if self.more { " ..." } else { "" };
-        (!bytes.is_empty()).then(|| format!("{}{more}", words.join(" ")))
-    }
-}
 
 /// One stream as found in one epoch.
 #[derive(Debug, Clone, Default)]
@@ -156,15 +72,21 @@ pub struct PartitionReads {
     /// What was found, by epoch: the last one is the present one.
     pub(super) epochs: Vec<Epoch>,
     pub(super) corrupt: RunLog,
+    /// Offsets of batches that are bad as a whole.
+    pub(super) bad_batches: RunLog,
+    /// Messages whose timestamp is not of the time between their sending and their reading.
+    pub(super) mistimed: RunLog,
+    /// Records that are older than their topic.
+    pub(super) resurrected: RunLog,
     /// When the offsets of the first epoch were read.
     times: Marks,
-    /// Where the client last found what it could not unpack.
-    unreadable: Option<Offset>,
+    /// The lowest and the highest leader epoch of all records.
+    leader_epochs: Option<(i32, i32)>,
     pub(super) nonmonotonic: u64,
     pub(super) sightings: Vec<Sighting>,
     received: u64,
     records: u64,
-    foreign: u64,
+    pub(super) foreign: u64,
     uuids_wrong: u64,
     fence: Option<u64>,
     /// The end markers of this run that were read.
@@ -183,8 +105,11 @@ impl PartitionReads {
             partition,
             epochs: vec![Epoch::default()],
             corrupt: RunLog::new(),
+            bad_batches: RunLog::new(),
+            mistimed: RunLog::new(),
+            resurrected: RunLog::new(),
             times: Marks::default(),
-            unreadable: None,
+            leader_epochs: None,
             nonmonotonic: 0,
             sightings: Vec::new(),
             received: 0,
@@ -291,14 +216,10 @@ impl PartitionReads {
         }
     }
 
-    /// The client could not unpack what lies at its place, and says so each time that it tries again: one corrupt
-    /// record, as nobody can tell how many it was.
-    pub fn see_unreadable(&mut self, start: Offset, at_us: u64) {
-        let offset = self.last.map_or(start, |last| last + 1);
-        if self.unreadable.replace(offset) != Some(offset) {
-            self.corrupt.push(offset.cast_unsigned(), offset);
-            self.sight(Anomaly::Corrupt, offset, UNREADABLE, None, at_us);
-        }
+    /// A record was written by the leader of this epoch.
+    pub fn see_leader_epoch(&mut self, epoch: i32) {
+        let (low, high) = self.leader_epochs.get_or_insert((epoch, epoch));
+        (*low, *high) = ((*low).min(epoch), (*high).max(epoch));
     }
 
     /// Counts a message that is what was sent.
@@ -350,22 +271,25 @@ impl PartitionReads {
         Seen::Corrupt
     }
 
-    fn sight(
+    /// Keeps how an anomaly was seen where there is room for it; returns whether there was.
+    pub(super) fn sight(
         &mut self,
         anomaly: Anomaly,
         offset: Offset,
         beside: i64,
         message: Option<(StreamId, Seq)>,
         at_us: u64,
-    ) {
+    ) -> bool {
         // A topic full of old records must not cost a scan each.
         if anomaly == Anomaly::Foreign && self.foreign > KEPT as u64 {
-            return;
+            return false;
         }
-        if self.sightings.iter().filter(|s| s.anomaly == anomaly).count() < KEPT {
-            let head = Head::default();
-            self.sightings.push(Sighting { anomaly, offset, beside, message, at_us, head });
+        let room = self.sightings.iter().filter(|s| s.anomaly == anomaly).count() < KEPT;
+        if room {
+            let (head, altered) = (Head::default(), Altered::default());
+            self.sightings.push(Sighting { anomaly, offset, beside, message, at_us, altered, head });
         }
+        room
     }
 
     /// How one message's anomaly was seen at an offset, where that is kept.
@@ -423,6 +347,16 @@ impl PartitionReads {
     /// Records of others.
     pub const fn foreign(&self) -> u64 {
         self.foreign
+    }
+
+    /// Records that are older than their topic.
+    pub(super) const fn resurrected(&self) -> &RunLog {
+        &self.resurrected
+    }
+
+    /// The lowest and the highest leader epoch of all records that were read.
+    pub const fn leader_epochs(&self) -> Option<(i32, i32)> {
+        self.leader_epochs
     }
 
     /// Offsets handed out at or below an earlier one of their epoch.

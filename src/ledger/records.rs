@@ -8,9 +8,9 @@ use super::evidence::{EVIDENCE, Evidence, Observer};
 use super::held::{Held, merged};
 use super::pass::Pass;
 use super::ranges::Ranges;
-use super::reads::{Sighting, UNREADABLE};
 use super::rewrites::{Conflict, corrupt_ranges};
 use super::runs::Run;
+use super::sighting::{Altered, Sighting};
 use super::{Counts, Judgement};
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Seq, StreamId};
@@ -45,7 +45,13 @@ impl Judge<'_> {
                 ..Evidence::of(Anomaly::Rewritten)
             });
         }
-        for anomaly in [Anomaly::Corrupt, Anomaly::Misplaced, Anomaly::Nonmonotonic, Anomaly::Foreign] {
+        for anomaly in [
+            Anomaly::Corrupt,
+            Anomaly::Misplaced,
+            Anomaly::Resurrected,
+            Anomaly::Nonmonotonic,
+            Anomaly::Foreign,
+        ] {
             self.sightings(anomaly);
         }
         self.above_reported_end();
@@ -81,14 +87,23 @@ impl Judge<'_> {
         let detail = match seen.anomaly {
             Anomaly::Nonmonotonic => format!("handed out after offset {}", seen.beside),
             Anomaly::Misplaced => self.home_of(seen),
-            Anomaly::Corrupt if seen.beside == UNREADABLE => {
-                "what lies here cannot be unpacked, and keeps readers from all that follows".to_owned()
-            }
             Anomaly::Corrupt => {
                 let before = self.read_intact(at, seen.offset);
                 let who = self.case.passes[at].observer.words();
-                format!("{before}key, value or headers do not match what was sent, as {who} read them")
+                let what = match seen.altered {
+                    Altered::Content => "key, value or headers do not match what was sent".to_owned(),
+                    Altered::Time(ms) => format!(
+                        "its timestamp, {ms} ms since 1970, is more than a second off the time from its sending to its reading"
+                    ),
+                    Altered::Batch(last) => {
+                        format!(
+                            "the checksum (CRC) of its batch, up to offset {last}, is wrong, or it cannot be decoded"
+                        )
+                    }
+                };
+                format!("{before}{what}, as {who} read it")
             }
+            Anomaly::Resurrected => "older than its topic, which kaf6 created for this run".to_owned(),
             _ => "not of this run".to_owned(),
         };
         match seen.head.hex() {
@@ -176,6 +191,7 @@ impl Judge<'_> {
 struct Totals {
     corrupt: u64,
     strays: u64,
+    resurrected: u64,
     foreign: u64,
     nonmonotonic: u64,
 }
@@ -185,6 +201,7 @@ impl Totals {
         judgement.counts.insert(Anomaly::Corrupt, count(self.corrupt));
         judgement.counts.insert(Anomaly::Foreign, count(self.foreign));
         judgement.counts.insert(Anomaly::Nonmonotonic, count(self.nonmonotonic));
+        judgement.counts.insert(Anomaly::Resurrected, count(self.resurrected));
         judgement.add(Anomaly::Misplaced, self.strays);
     }
 }
@@ -198,6 +215,7 @@ fn of(passes: &[Pass<'_>], which: &[usize]) -> Totals {
     Totals {
         corrupt: corrupt_ranges(chosen()).len(),
         strays: union(|pass| pass.reads.strays().collect()),
+        resurrected: union(|pass| pass.reads.resurrected().runs().collect()),
         // Of one log; observers that read other parts of it saw others.
         foreign: chosen()
             .filter(|pass| pass.observer != Observer::Recheck)

@@ -17,6 +17,15 @@ use crate::observe::Note;
 
 const OUT_OF_RANGE: Code = Code(1);
 
+/// What a reader is to do about what holds it up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Its offset is not in the log, says the broker: it asks where that lies.
+    AskWhere(Partition),
+    /// No client can read the batch there: it goes on behind it.
+    Pass(Partition),
+}
+
 /// What holds up the readers of one thread.
 pub(super) struct Blocked<'a> {
     consumer: &'a Consumer,
@@ -50,14 +59,9 @@ impl<'a> Blocked<'a> {
         })
     }
 
-    /// Takes an answer in, and asks the next question. Returns a partition whose offset the broker says is not in its log.
-    pub(super) fn turn(
-        &mut self,
-        set: &mut ReaderSet,
-        places: &mut [Place],
-        now: Instant,
-    ) -> Option<Partition> {
-        let mut outside = None;
+    /// Takes an answer in, and asks the next question. Returns what a reader is to do.
+    pub(super) fn turn(&mut self, set: &mut ReaderSet, places: &mut [Place], now: Instant) -> Option<Way> {
+        let mut way = None;
         match self.prober.take() {
             Some((_, _, Found::Known(Some(partitions)))) => self.known(set, places, &partitions, now),
             Some((_, _, Found::Known(None))) | None => {}
@@ -65,8 +69,8 @@ impl<'a> Blocked<'a> {
                 let place = places.iter_mut().find(|place| place.partition == partition);
                 if let Some(place) = place.filter(|p| p.waits_for_records(set) && p.at(set) == at) {
                     match found {
-                        Found::Look(found) => outside = self.look(set, place, at, found, now),
-                        Found::Fresh(found) => self.fresh(set, place, at, &found, now),
+                        Found::Look(found) => way = self.look(set, place, at, found, now).map(Way::AskWhere),
+                        Found::Fresh(found) => way = self.fresh(set, place, at, &found, now).map(Way::Pass),
                         Found::Known(_) => {}
                     }
                 }
@@ -75,7 +79,7 @@ impl<'a> Blocked<'a> {
         if self.prober.is_free() {
             self.ask(set, places, now);
         }
-        outside
+        way
     }
 
     fn ask(&mut self, set: &ReaderSet, places: &mut [Place], now: Instant) {
@@ -176,9 +180,20 @@ impl<'a> Blocked<'a> {
         place.last_stable = held_up;
     }
 
-    /// What a fresh client got, at the end of the time.
-    fn fresh(&self, set: &mut ReaderSet, place: &mut Place, at: Offset, found: &Fresh, now: Instant) {
+    /// What a fresh client got, at the end of the time. Returns the partition where it got nothing of what the broker gives.
+    fn fresh(
+        &self,
+        set: &mut ReaderSet,
+        place: &mut Place,
+        at: Offset,
+        found: &Fresh,
+        now: Instant,
+    ) -> Option<Partition> {
         match found {
+            Fresh::Nothing if place.window.is_given() => {
+                place.window.restart(now);
+                return Some(place.partition);
+            }
             Fresh::Record => {
                 place.window.restart(now);
                 set.restart(place.partition);
@@ -204,6 +219,7 @@ impl<'a> Blocked<'a> {
                 place.over = true;
             }
         }
+        None
     }
 
     /// The partitions that a broker knows now.

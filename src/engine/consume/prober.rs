@@ -119,6 +119,7 @@ fn fresh(client: &kafka::Client, topic: &str, partition: Partition, at: Offset) 
         if set.wait(until.saturating_duration_since(Instant::now()).min(Duration::from_millis(100))) {
             set.drain(usize::MAX, &mut |event| match event {
                 ReadEvent::Record(found) => record |= found.offset >= at,
+                ReadEvent::BadBatch { to, .. } => record |= to >= at,
                 ReadEvent::Error { code, .. } => unreached |= code.is_local(),
                 ReadEvent::Reset { .. } | ReadEvent::Refused { .. } => {}
             });

@@ -9,15 +9,16 @@ use std::time::Instant;
 use tokio::sync::{oneshot, watch};
 
 use super::batch::Batch;
-use super::blocked::Blocked;
+use super::blocked::{Blocked, Way};
 use super::consumer::{Consumer, End};
 use super::place::Place;
 use crate::engine::fence::FenceState;
 use crate::engine::shared::LOOK;
+use crate::engine::sight::{self, Sight};
 use crate::ids::{Offset, Partition};
 use crate::kafka::{self, ReadEvent, ReaderSet, Record};
-use crate::ledger::envelope::{self, HEADER};
-use crate::ledger::{Checked, Seen, Streams};
+use crate::ledger::envelope::Opened;
+use crate::ledger::{Checked, Seen};
 use crate::metrics::Recorder;
 use crate::observe::Note;
 use crate::plan::{ConsumePlan, From, StartOffset};
@@ -30,7 +31,7 @@ pub(super) struct Reader<'a> {
     pub(super) consumer: &'a Consumer,
     pub(super) deadline: Instant,
     pub(super) plan: &'a ConsumePlan,
-    pub(super) streams: &'a Streams,
+    pub(super) sight: Sight<'a>,
     pub(super) recorder: Recorder<'a>,
     pub(super) places: Vec<Place>,
     pub(super) client: &'a kafka::Client,
@@ -71,8 +72,8 @@ impl Reader<'_> {
                 }
             }
             self.look(set, decided, now);
-            if let Some(partition) = blocked.turn(set, &mut self.places, now) {
-                self.ask_where(set, partition);
+            if let Some(way) = blocked.turn(set, &mut self.places, now) {
+                self.go(set, way);
             }
             if self.limit_reached() {
                 self.places.iter_mut().filter(|place| !place.over).for_each(Place::finish);
@@ -134,14 +135,26 @@ impl Reader<'_> {
                     place.refused(offset, code, (low, high));
                 }
             }
+            ReadEvent::BadBatch { partition, from, to, text } => {
+                self.recorder.error(now_us, "BAD_BATCH");
+                let Some(place) = self.places.iter_mut().find(|p| p.partition == partition) else { return };
+                place.reads.see_bad_batch(from, to, now_us);
+                place.still_since = now;
+                self.touched = now;
+                sight::note_bad_batch(
+                    &self.consumer.shared,
+                    &self.consumer.name,
+                    partition,
+                    (from, to),
+                    &text,
+                );
+            }
             ReadEvent::Error { partition, code, .. } => {
                 self.recorder.error(now_us, &code.name());
                 let Some(place) = self.places.iter_mut().find(|p| p.partition == partition) else { return };
                 place.error = Some(code);
                 if code.means_gone() {
                     place.is_unknown(now_us, false);
-                } else if code.means_unreadable() {
-                    place.reads.see_unreadable(place.start, now_us);
                 }
             }
         }
@@ -153,10 +166,10 @@ impl Reader<'_> {
         if self.places[at].over || self.limit_reached() {
             return;
         }
-        let opened = envelope::open(record.key, record.value, || record.header(HEADER));
+        let opened = sight::open(record);
         let counts = match self.plan.from {
             From::Any => !opened.is_fence(),
-            From::Run => self.limit().is_some() && self.places[at].reads.is_new(self.streams, &opened),
+            From::Run => self.limit().is_some() && self.places[at].reads.is_new(self.sight.streams, &opened),
         };
         if counts && !self.may_take() {
             // It lies beyond the limit, wherever the others got to.
@@ -167,24 +180,18 @@ impl Reader<'_> {
         place.still_since = now;
         let bytes = (record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len)) as u64;
         if self.plan.from == From::Any {
-            place
-                .reads
-                .see(self.streams, record.offset, envelope::Opened::Foreign, now_us, |_| Checked::Fine);
+            place.reads.see(self.sight.streams, record.offset, Opened::Foreign, now_us, |_| Checked::Fine);
             if counts {
                 batch.received += 1;
                 batch.bytes += bytes;
             }
         } else {
             let (compared, wrong) = (&mut self.compared, &mut self.wrong);
-            let seen = place.reads.see(self.streams, record.offset, opened, now_us, |identity| {
+            let sight = Sight { inherited: place.inherited, ..self.sight };
+            let seen = sight.see(&mut place.reads, record, opened, now_us, |checked| {
                 *compared += 1;
-                let checked = envelope::check_uuid(record.value.unwrap_or_default(), identity);
                 *wrong += u64::from(checked == Checked::Wrong);
-                checked
             });
-            if seen.is_strange() {
-                place.reads.show(record.offset, record.value.unwrap_or_default());
-            }
             match seen {
                 Seen::Fresh { due_us } => {
                     batch.received += 1;
@@ -237,12 +244,17 @@ impl Reader<'_> {
         self.consumer.shared.note(Note::warning(text));
     }
 
-    /// The broker says that the reader's offset is not in its log: asks it where that lies.
-    fn ask_where(&mut self, set: &mut ReaderSet, partition: Partition) {
+    /// Lets a reader that is held up go on.
+    fn go(&mut self, set: &mut ReaderSet, way: Way) {
         let now = Instant::now();
         let now_us = self.consumer.shared.clock.us(now);
         let mut batch = Batch::default();
-        set.refused(partition, &mut |event| self.event(event, now, now_us, &mut batch));
+        let on = &mut |event: ReadEvent<'_>| self.event(event, now, now_us, &mut batch);
+        match way {
+            Way::AskWhere(partition) => set.refused(partition, on),
+            Way::Pass(partition) => set.pass_bad_batch(partition, on),
+        }
+        batch.hand_over(&mut self.recorder, now_us);
     }
 
     /// Looks at what no record says: an end marker that was read before it was known, a log's end that ends the reading, a

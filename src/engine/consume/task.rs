@@ -11,9 +11,9 @@ use super::place::Place;
 use super::reader::Reader;
 use crate::engine::fence::FenceState;
 use crate::engine::shared::LOOK;
+use crate::engine::sight::Sight;
 use crate::ids::Partition;
 use crate::kafka::{self, Code, ReaderOptions, ReaderSet};
-use crate::ledger::Streams;
 use crate::metrics::Recorder;
 use crate::plan::{ConsumePlan, StartOffset, Work};
 
@@ -57,12 +57,12 @@ impl Task {
         };
         let places = self.partitions.iter().map(|p| self.place(&set, *p, plan.offset)).collect();
         let _ = open.send(());
-        let empty = Streams::default();
+        let Some(topology) = shared.topology() else { return Ok(End::Done) };
         let mut reader = Reader {
             consumer: &consumer,
             deadline: self.deadline,
             plan,
-            streams: shared.topology().map_or(&empty, |t| &t.streams),
+            sight: Sight::of(shared, topology, consumer.topic),
             recorder: Recorder::new(shared.live.metrics(consumer.index)),
             places,
             client: &client,
@@ -126,7 +126,10 @@ impl Task {
             return place;
         }
         let marks = set.watermarks(partition, consumer.shared.client.waits().answer).ok();
-        Place::new(consumer, partition, start, marks)
+        let mut place = Place::new(consumer, partition, start, marks);
+        // Asked after the answer: what was sent before it may lie below the end that it tells.
+        place.inherited = marks.map(|(_, end)| end).filter(|_| !consumer.shared.has_begun_to_send());
+        place
     }
 }
 

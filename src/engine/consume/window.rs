@@ -27,13 +27,9 @@ pub(super) struct Look {
 impl Look {
     /// What a probe at this offset saw.
     pub(super) fn of(probe: &FetchProbe, at: Offset, committed: bool) -> Self {
-        // A broker may send the end of a batch that lies before the offset.
-        let before = probe
-            .batch
-            .is_some_and(|batch| batch.base_offset.saturating_add(batch.last_offset_delta.into()) < at);
         Self {
             code: probe.code,
-            records: probe.code.is_none() && probe.record_bytes > 0 && !before,
+            records: probe.gives(at),
             start: probe.log_start,
             end: probe.high_watermark,
             stable: probe.last_stable_offset.filter(|_| committed),
@@ -59,13 +55,23 @@ pub(super) struct Window {
     last: Last,
     codes: BTreeMap<Code, u64>,
     empty: u64,
+    /// Answers with records from the reader's offset on, of which it gets none.
+    given: u64,
     start: Option<Offset>,
     end: Option<Offset>,
 }
 
 impl Window {
     pub(super) fn new(now: Instant) -> Self {
-        Self { since: now, last: Last::None, codes: BTreeMap::new(), empty: 0, start: None, end: None }
+        Self {
+            since: now,
+            last: Last::None,
+            codes: BTreeMap::new(),
+            empty: 0,
+            given: 0,
+            start: None,
+            end: None,
+        }
     }
 
     /// A record came: the time begins again.
@@ -83,12 +89,16 @@ impl Window {
     pub(super) fn see(&mut self, look: &Look, at: Offset, now: Instant) -> Option<Offset> {
         let held_up = look.stable.filter(|stable| look.code.is_none() && *stable <= at);
         let outside = look.code == OUT_OF_RANGE && look.start.is_some_and(|start| at < start);
-        if look.records || outside || held_up.is_some() || is_denied(look.code) {
+        // Records that are given now were not before, or the other way round: something changed.
+        let changed = self.last == Last::Counted && look.records != (self.given > 0);
+        if changed || outside || held_up.is_some() || is_denied(look.code) {
             self.not_counted(now);
             return held_up;
         }
         self.last = Last::Counted;
-        if look.code.is_none() {
+        if look.records {
+            self.given += 1;
+        } else if look.code.is_none() {
             self.empty += 1;
         } else {
             *self.codes.entry(look.code).or_default() += 1;
@@ -101,6 +111,11 @@ impl Window {
     /// Whether it has lasted that long, with nothing but answers that count.
     pub(super) fn is_over(&self, after: Duration, now: Instant) -> bool {
         self.last == Last::Counted && now.saturating_duration_since(self.since) >= after
+    }
+
+    /// The broker gives records, and no client can read them.
+    pub(super) const fn is_given(&self) -> bool {
+        self.given > 0
     }
 
     /// Whether a verdict may come of it: all looks counted so far.
@@ -184,6 +199,15 @@ mod tests {
     }
 
     #[test]
+    fn records_that_are_given_and_not_got_count_by_themselves() {
+        let given = Look { records: true, ..look(0) };
+        let (is_over, window) = over(&[given, given]);
+        assert!(is_over && window.is_given());
+        let (is_over, window) = over(&[given, given, look(0)]);
+        assert!(!is_over && !window.is_given());
+    }
+
+    #[test]
     fn a_last_stable_offset_is_named_where_it_holds_the_reader_up() {
         let now = Instant::now();
         let mut window = Window::new(now);
@@ -208,6 +232,7 @@ mod tests {
             base_offset,
             length: 50,
             last_offset_delta: 4,
+            records: 5,
             crc_ok: Some(true),
         };
         let probe = |base| FetchProbe {

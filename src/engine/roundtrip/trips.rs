@@ -9,10 +9,11 @@ use crate::engine::ends::PartitionEnd;
 use crate::engine::fatal::Fatal;
 use crate::engine::message::{Maker, Order, longest};
 use crate::engine::shared::{LOOK, Shared};
+use crate::engine::sight::{self, Sight};
 use crate::ids::{Identity, Offset, Seq, StreamId};
 use crate::kafka::{self, Producer, ProducerOptions, ReadEvent, ReaderOptions, ReaderSet, Record, SendError};
-use crate::ledger::envelope::{self, HEADER, Kind, Opened};
-use crate::ledger::{PartitionReads, Seen, Streams};
+use crate::ledger::envelope::{Kind, Opened};
+use crate::ledger::{PartitionReads, Seen};
 use crate::metrics::Recorder;
 use crate::plan::{RoundtripPlan, StartOffset, Work};
 
@@ -58,7 +59,7 @@ struct Client<'a> {
     stream: StreamId,
     /// How many of its trips count for nothing but the ledger.
     warmup: u64,
-    streams: &'a Streams,
+    sight: Sight<'a>,
     recorder: Recorder<'a>,
     booking: Booking,
     reads: PartitionReads,
@@ -106,7 +107,7 @@ impl Task {
             plan,
             stream: StreamId(first.0 + partition.unsigned_abs()),
             warmup: mine(plan.warmup),
-            streams: &topology.streams,
+            sight: Sight::of(shared, topology, self.topic),
             recorder: Recorder::new(shared.live.metrics(self.index)),
             booking: Booking::new(partition..partition + 1, plan.idempotence),
             reads: PartitionReads::new(shared.run_tag, self.topic, partition),
@@ -297,24 +298,18 @@ impl Client<'_> {
                 self.recorder.error(now_us, "OFFSET_RESET");
             }
             ReadEvent::Refused { code, .. } => self.recorder.error(now_us, &code.name()),
-            ReadEvent::Error { code, .. } => {
-                self.recorder.error(now_us, &code.name());
-                if code.means_unreadable() {
-                    self.reads.see_unreadable(self.start, now_us);
-                }
+            ReadEvent::BadBatch { partition, from, to, text } => {
+                self.recorder.error(now_us, "BAD_BATCH");
+                self.reads.see_bad_batch(from, to, now_us);
+                sight::note_bad_batch(&self.task.shared, &self.task.name, partition, (from, to), &text);
             }
+            ReadEvent::Error { code, .. } => self.recorder.error(now_us, &code.name()),
         });
     }
 
     fn record(&mut self, record: &Record<'_>, now_us: u64, under: &mut Under) {
-        let opened = envelope::open(record.key, record.value, || record.header(HEADER));
-        let value = record.value.unwrap_or_default();
-        let seen = self.reads.see(self.streams, record.offset, opened, now_us, |identity| {
-            envelope::check_uuid(value, identity)
-        });
-        if seen.is_strange() {
-            self.reads.show(record.offset, value);
-        }
+        let opened = sight::open(record);
+        let seen = self.sight.see(&mut self.reads, record, opened, now_us, |_| {});
         let wanted = Identity { run: self.task.shared.run_tag, stream: self.stream, seq: under.seq };
         if let Opened::Kaf6 { envelope, intact } = opened
             && envelope.identity == wanted

@@ -9,6 +9,7 @@ const BEFORE_LENGTH: usize = 12;
 const CRC: usize = 17;
 const SUMMED: usize = 21;
 const LAST_OFFSET_DELTA: usize = 23;
+const RECORDS: usize = 57;
 
 /// The first batch of an answer's records; none where they are too short for a header, or of a format before version 2.
 pub(super) fn first(records: &[u8]) -> Option<BatchHeader> {
@@ -18,13 +19,13 @@ pub(super) fn first(records: &[u8]) -> Option<BatchHeader> {
     if *records.get(16)? < 2 {
         return None;
     }
-    let last_offset_delta = four(LAST_OFFSET_DELTA)?;
+    let (last_offset_delta, count) = (four(LAST_OFFSET_DELTA)?, four(RECORDS)?);
     // A batch may be cut off by the size that was asked for: then nothing is known of its checksum.
     let end = usize::try_from(length).ok().and_then(|length| length.checked_add(BEFORE_LENGTH));
     let summed = end.and_then(|end| records.get(SUMMED..end));
     let crc_ok =
         summed.zip(four(CRC)).map(|(bytes, crc)| crc_fast::crc32_iscsi(bytes) == crc.cast_unsigned());
-    Some(BatchHeader { base_offset, length, last_offset_delta, crc_ok })
+    Some(BatchHeader { base_offset, length, last_offset_delta, records: count, crc_ok })
 }
 
 #[cfg(test)]
@@ -35,7 +36,7 @@ mod tests {
     fn batch() -> Vec<u8> {
         let mut summed = vec![0, 0];
         summed.extend(2_i32.to_be_bytes());
-        summed.extend([0; 34]);
+        summed.extend([0; 44]);
         let mut bytes = Vec::from(7_i64.to_be_bytes());
         bytes.extend(i32::try_from(9 + summed.len()).unwrap().to_be_bytes());
         bytes.extend([0, 0, 0, 0, 2]);
@@ -49,7 +50,7 @@ mod tests {
         let mut bytes = batch();
         let header = first(&bytes).unwrap();
         assert_eq!((header.base_offset, header.last_offset_delta, header.crc_ok), (7, 2, Some(true)));
-        assert_eq!(first(&bytes[..40]).unwrap().crc_ok, None, "cut off");
+        assert_eq!(first(&bytes[..61]).unwrap().crc_ok, None, "cut off");
         bytes[30] ^= 1;
         assert_eq!(first(&bytes).unwrap().crc_ok, Some(false));
         assert_eq!(first(&bytes[..20]), None);

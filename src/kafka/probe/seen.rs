@@ -91,6 +91,14 @@ pub struct FetchProbe {
     pub version: i16,
 }
 
+impl FetchProbe {
+    /// It holds records from this offset on. A broker may send the end of a batch that lies before it.
+    pub fn gives(&self, at: Offset) -> bool {
+        let last = |batch: BatchHeader| batch.base_offset.saturating_add(batch.last_offset_delta.into());
+        self.code.is_none() && self.record_bytes > 0 && self.batch.is_none_or(|batch| last(batch) >= at)
+    }
+}
+
 /// The header of a record batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchHeader {
@@ -100,6 +108,8 @@ pub struct BatchHeader {
     pub length: i32,
     /// Its last offset, less the first.
     pub last_offset_delta: i32,
+    /// How many records it has, by its header.
+    pub records: i32,
     /// Whether its checksum is right; none where the answer does not hold all of it.
     pub crc_ok: Option<bool>,
 }

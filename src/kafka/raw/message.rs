@@ -1,6 +1,7 @@
 //! A message that was read, lent by librdkafka for the time of a callback.
 
 use std::ffi::{CStr, c_int};
+use std::marker::PhantomData;
 use std::ptr::{self, NonNull};
 
 use rdkafka_sys as sys;
@@ -37,35 +38,76 @@ impl Message {
         unsafe { bytes((*self.raw()).payload, (*self.raw()).len) }
     }
 
-    pub(crate) fn timestamp_ms(&self) -> Option<i64> {
+    /// Its time in milliseconds since 1970, and whether that is when its producer made it: else it is when the broker took it.
+    pub(crate) fn timestamp_ms(&self) -> Option<(i64, bool)> {
         let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
         // SAFETY: alive; librdkafka writes one of its three kinds.
         let time = unsafe { sys::rd_kafka_message_timestamp(self.raw(), &raw mut kind) };
-        (time >= 0).then_some(time)
+        let created = kind == sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_CREATE_TIME;
+        (time >= 0).then_some((time, created))
     }
 
-    /// The last header of this name; null values count as empty.
-    pub(crate) fn header(&self, name: &str) -> Option<&[u8]> {
+    /// The epoch of the leader that wrote it; negative where the broker tells none.
+    pub(crate) fn leader_epoch(&self) -> i32 {
+        // SAFETY: alive.
+        unsafe { sys::rd_kafka_message_leader_epoch(self.raw()) }
+    }
+
+    /// Its headers in their order. They are parsed when first asked for, where there are any.
+    pub(crate) fn headers(&self) -> Headers<'_> {
         let mut headers = ptr::null_mut();
-        // SAFETY: alive. librdkafka parses the headers once and keeps them with the message; names and values live as long.
+        // SAFETY: alive, and a message that was read. librdkafka parses the headers once and keeps them with the message.
+        let count = unsafe {
+            if kaf6_has_headers(self.raw()) == 0 {
+                0
+            } else if sys::rd_kafka_message_headers(self.raw(), &raw mut headers) == NO_ERROR {
+                sys::rd_kafka_header_cnt(headers)
+            } else {
+                0
+            }
+        };
+        Headers { headers, next: 0, count, message: PhantomData }
+    }
+}
+
+const NO_ERROR: sys::rd_kafka_resp_err_t = sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
+
+// In `headers.c`.
+unsafe extern "C" {
+    fn kaf6_has_headers(message: *const sys::rd_kafka_message_t) -> c_int;
+}
+
+/// The headers of a message: name, and value or null.
+#[derive(Debug, Clone)]
+pub(crate) struct Headers<'a> {
+    headers: *mut sys::rd_kafka_headers_t,
+    next: usize,
+    count: usize,
+    message: PhantomData<&'a Message>,
+}
+
+impl<'a> Iterator for Headers<'a> {
+    type Item = (&'a [u8], Option<&'a [u8]>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next >= self.count {
+            return None;
+        }
+        let (mut name, mut value, mut size) = (ptr::null(), ptr::null(), 0);
+        // SAFETY: the list lives as long as the message, which is borrowed; so do names and values. The index is below the count.
         unsafe {
-            let code = sys::rd_kafka_message_headers(self.raw(), &raw mut headers);
-            if code != sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR || headers.is_null() {
+            let code = sys::rd_kafka_header_get_all(
+                self.headers,
+                self.next,
+                &raw mut name,
+                &raw mut value,
+                &raw mut size,
+            );
+            self.next += 1;
+            if code != NO_ERROR || name.is_null() {
                 return None;
             }
-            let mut found = None;
-            for index in 0..sys::rd_kafka_header_cnt(headers) {
-                let (mut key, mut value, mut size) = (ptr::null(), ptr::null(), 0);
-                let code =
-                    sys::rd_kafka_header_get_all(headers, index, &raw mut key, &raw mut value, &raw mut size);
-                if code == sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR
-                    && !key.is_null()
-                    && CStr::from_ptr(key).to_bytes() == name.as_bytes()
-                {
-                    found = Some(bytes(value, size).unwrap_or(&[]));
-                }
-            }
-            found
+            Some((CStr::from_ptr(name).to_bytes(), bytes(value, size)))
         }
     }
 }

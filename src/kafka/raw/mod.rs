@@ -25,7 +25,7 @@ pub(crate) use base::describe;
 pub(crate) use batch::{Batch, Plain};
 pub(crate) use config::Config;
 pub(crate) use handle::{Handle, Kind, Serve};
-pub(crate) use message::Message;
+pub(crate) use message::{Headers, Message};
 pub(crate) use mock::Mock;
 pub(crate) use opaque::Report;
 pub(crate) use queue::Queue;

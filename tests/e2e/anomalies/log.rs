@@ -125,7 +125,7 @@ pub(super) fn read(broker: &str, topic: &str, partition: i32) -> Vec<Found> {
         let number = |range: std::ops::Range<usize>| {
             value[range].iter().fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte))
         };
-        let is_message = value.len() >= 32 && value.starts_with(b"kaf6\x01");
+        let is_message = value.len() >= 32 && value.starts_with(b"kaf6\x04");
         let message_id =
             is_message.then(|| (u32::try_from(number(10..14)).expect("four bytes"), number(14..20)));
         found.push(Found { message: message_id });

@@ -1,0 +1,134 @@
+//! A record as each of kaf6's observers takes it in: opened, compared with what was sent, and booked.
+
+use super::ends::Fence;
+use super::shared::{Birth, Shared, Topology};
+use crate::ids::{Offset, Partition};
+use crate::kafka::Record;
+use crate::ledger::envelope::{self, Envelope, Kind, Opened};
+use crate::ledger::{Checked, PartitionReads, Seen, Streams};
+use crate::observe::Note;
+
+/// How far a timestamp may lie off: brokers and clients round, and clocks are read one after the other. Microseconds.
+const TIME_SLACK_US: i64 = 1_000_000;
+/// A record of somebody else is older than a topic if its timestamp is so much older: clocks of others may be off.
+const AGE_SLACK_US: i64 = 10_000_000;
+
+/// Opens a record.
+pub(super) fn open(record: &Record<'_>) -> Opened {
+    envelope::open(record.key, record.value, record.headers())
+}
+
+/// Whether a record is this end marker, or one after it.
+pub(super) fn is_fence(shared: &Shared, fence: Fence, record: &Record<'_>) -> bool {
+    let Opened::Kaf6 { envelope, intact: true } = open(record) else { return false };
+    let identity = envelope.identity;
+    envelope.kind == Kind::Fence && identity.run == shared.run_tag && identity.seq >= fence.number
+}
+
+/// What records of one partition are compared with.
+#[derive(Clone, Copy)]
+pub(super) struct Sight<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) streams: &'a Streams,
+    /// Of the topic, if this run created it.
+    pub(super) birth: Option<Birth>,
+    /// The end of the log before the first message was sent, where it is known: what lies below was there already.
+    pub(super) inherited: Option<Offset>,
+    /// Leader epochs matter: some producer of the topic asks its leader alone (`acks: 1`).
+    pub(super) leader_epochs: bool,
+}
+
+impl<'a> Sight<'a> {
+    /// Of a topic, by its number in the run.
+    pub(super) fn of(shared: &'a Shared, topology: &'a Topology, topic: usize) -> Self {
+        Self {
+            shared,
+            streams: &topology.streams,
+            birth: topology.topics.get(topic).and_then(|topic| topic.birth),
+            inherited: None,
+            leader_epochs: shared.asks_leaders_alone(topic),
+        }
+    }
+
+    /// Takes a record in that was handed out at `now_us` (microseconds from the run's zero); `on_uuid` gets whether the UUID in
+    /// its value is the one sent, where it has one.
+    pub(super) fn see(
+        &self,
+        reads: &mut PartitionReads,
+        record: &Record<'_>,
+        opened: Opened,
+        now_us: u64,
+        on_uuid: impl FnOnce(Checked),
+    ) -> Seen {
+        let value = record.value.unwrap_or_default();
+        let seen = reads.see(self.streams, record.offset, opened, now_us, |identity| {
+            let checked = envelope::check_uuid(value, identity);
+            on_uuid(checked);
+            checked
+        });
+        if seen.is_strange() {
+            reads.show(record.offset, value);
+        }
+        match (seen, opened) {
+            (Seen::Fresh { .. } | Seen::Repeat | Seen::Roundtrip { .. }, Opened::Kaf6 { envelope, .. }) => {
+                self.look_at_time(reads, record, &envelope, now_us);
+            }
+            (Seen::Foreign, _) if self.is_older_than_its_topic(record, opened) => {
+                reads.see_resurrected(record.offset);
+            }
+            _ => {}
+        }
+        if self.leader_epochs {
+            reads.see_leader_epoch(record.leader_epoch());
+        }
+        seen
+    }
+
+    /// A time of its producer lies between its sending and its reading. Of a run elsewhere, this machine's clock knows nothing.
+    fn look_at_time(
+        &self,
+        reads: &mut PartitionReads,
+        record: &Record<'_>,
+        envelope: &Envelope,
+        now_us: u64,
+    ) {
+        let Some((ms, true)) = record.timestamp_ms else { return };
+        let us = ms.saturating_mul(1000);
+        let low = envelope.due_us.saturating_sub(TIME_SLACK_US);
+        let high = self.shared.clock.of_day(now_us).saturating_add(TIME_SLACK_US);
+        // Of whole milliseconds.
+        if (us.saturating_add(999) < low || us > high) && self.shared.saved.is_none() {
+            reads.see_mistimed(record.offset, (envelope.identity.stream, envelope.identity.seq), ms, now_us);
+        }
+    }
+
+    /// A record of another run that was due before its topic was there; or one that lay there before the first send, and is older.
+    fn is_older_than_its_topic(&self, record: &Record<'_>, opened: Opened) -> bool {
+        let Some(birth) = self.birth else { return false };
+        let written = record.timestamp_ms.map(|(ms, _)| ms.saturating_mul(1000));
+        match opened {
+            // What was due before may still have been sent later.
+            Opened::Kaf6 { envelope, intact: true } => {
+                envelope.due_us < birth.at_us && written.is_none_or(|us| us < birth.at_us)
+            }
+            _ => {
+                let inherited = self.inherited.is_some_and(|end| record.offset < end);
+                inherited && written.is_some_and(|us| us < birth.at_us.saturating_sub(AGE_SLACK_US))
+            }
+        }
+    }
+}
+
+/// Says where a batch lies that no client of Java gets past.
+pub(super) fn note_bad_batch(
+    shared: &Shared,
+    topic: &str,
+    partition: Partition,
+    (from, to): (Offset, Offset),
+    text: &str,
+) {
+    shared.note(Note::error(format!(
+        "partition {partition} of `{topic}`: the batch at offsets {from} to {to} has a wrong checksum (CRC) or cannot be decoded \
+         ({text}); consumers that check it stop there, kaf6 read on behind it"
+    )));
+}

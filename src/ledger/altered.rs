@@ -1,0 +1,87 @@
+//! What is wrong with records apart from their own content: the checksum of their batch, their time, their age.
+
+use super::marker::Marker;
+use super::ranges::Ranges;
+use super::reads::PartitionReads;
+use super::runs::Run;
+use super::sent::SentLog;
+use super::sighting::{Altered, Sighting};
+use crate::anomaly::Anomaly;
+use crate::ids::{Offset, Seq, StreamId};
+
+impl PartitionReads {
+    /// A batch whose checksum is wrong, or that cannot be decoded, was read up to here; what was decoded of it was seen before.
+    /// Where no message of it differs from what was sent, all of them count as altered.
+    pub fn see_bad_batch(&mut self, first: Offset, last: Offset, at_us: u64) {
+        let meets = |run: Run| run.offset <= last && run.offset_of(run.end()) > first;
+        if first > last || self.corrupt.runs().any(meets) {
+            return;
+        }
+        let len = (last - first).unsigned_abs() + 1;
+        self.bad_batches.push_run(Run { seq: first.cast_unsigned(), offset: first, len });
+        if self.sight(Anomaly::Corrupt, first, -1, None, at_us) {
+            self.alter_last(Altered::Batch(last));
+        }
+    }
+
+    /// The message that was just seen here has a timestamp that is not of the time between its sending and its reading.
+    pub fn see_mistimed(&mut self, offset: Offset, message: (StreamId, Seq), timestamp_ms: i64, at_us: u64) {
+        self.mistimed.push(offset.cast_unsigned(), offset);
+        if self.sight(Anomaly::Corrupt, offset, -1, Some(message), at_us) {
+            self.alter_last(Altered::Time(timestamp_ms));
+        }
+    }
+
+    /// All was read. Of batches that are bad as a whole, what was acked at their offsets is altered; what others wrote is not
+    /// judged. Timestamps are judged, or they are not, where the clock that they are compared with was set meanwhile.
+    pub fn settle<'a>(
+        &mut self,
+        logs: impl IntoIterator<Item = &'a SentLog>,
+        markers: &[Marker],
+        times: bool,
+    ) {
+        let (bad, mistimed) = (std::mem::take(&mut self.bad_batches), std::mem::take(&mut self.mistimed));
+        let mut acked = Ranges::default();
+        if !bad.is_empty() {
+            let messages = logs.into_iter().flat_map(|log| log.acks().runs());
+            let messages = messages.map(|run| (run.offset, run.offset_of(run.end())));
+            let markers = markers.iter().map(|marker| (marker.offset, marker.offset + 1));
+            acked = Ranges::of(messages.chain(markers).collect());
+        }
+        for run in bad.runs() {
+            let last = run.offset_of(run.end()) - 1;
+            let of_it = |s: &&Sighting| s.altered == Altered::Batch(last);
+            let at_us = self.sightings.iter().find(of_it).map_or(0, |sighting| sighting.at_us);
+            for offset in (run.offset..=last).filter(|offset| acked.contains(*offset)) {
+                self.corrupt.push(offset.cast_unsigned(), offset);
+                if offset > run.offset && self.sight(Anomaly::Corrupt, offset, -1, None, at_us) {
+                    self.alter_last(Altered::Batch(last));
+                }
+            }
+        }
+        if times {
+            mistimed.runs().for_each(|run| self.corrupt.push_run(run));
+        }
+        self.sightings.retain(|sighting| match sighting.altered {
+            Altered::Content => true,
+            Altered::Time(_) => times,
+            Altered::Batch(_) => acked.contains(sighting.offset),
+        });
+    }
+
+    /// How the record of the last sighting differs from what was sent.
+    fn alter_last(&mut self, altered: Altered) {
+        if let Some(sighting) = self.sightings.last_mut() {
+            sighting.altered = altered;
+        }
+    }
+
+    /// The record that was just seen here as one of others is older than its topic.
+    pub fn see_resurrected(&mut self, offset: Offset) {
+        self.foreign = self.foreign.saturating_sub(1);
+        self.resurrected.push(offset.cast_unsigned(), offset);
+        if let Some(sighting) = self.sightings.last_mut().filter(|s| s.offset == offset) {
+            sighting.anomaly = Anomaly::Resurrected;
+        }
+    }
+}
