@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use kaf6::kafka::probe::NoSettings;
 use kaf6::kafka::{
     Client, Code, Delivery, Embedded, Outcome, Producer, ProducerEventKind, ProducerOptions, Range,
     ReadEvent, ReaderOptions, ReaderSet, SendError, TopicOutcome, TopicSpec, Waits, ensure_topics, metadata,
     probe, read_range,
 };
-use kaf6::plan::{Acks, ClientSettings, StartOffset};
+use kaf6::plan::{Acks, ClientSettings, Security, StartOffset};
 
 const PRODUCE: i16 = 0;
 const FETCH: i16 = 1;
@@ -684,6 +685,29 @@ fn a_fetch_probe_shows_the_code_that_the_broker_sent() {
     assert_eq!(fetch(0).unwrap().code, Code(7));
     let missing = probe::probe_fetch(&client, "t", 9, 0, Instant::now() + SOON);
     assert!(missing.unwrap_err().to_string().contains("partition 9"));
+}
+
+#[test]
+fn settings_that_nobody_tells_end_with_the_reason_in_time() {
+    let (_embedded, client) = start(1);
+    let settings = |client: &Client| probe::topic_settings(client, "t", Instant::now() + SOON / 10);
+    assert_eq!(settings(&client), Err(NoSettings::Unsupported));
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let brokers = [silent.local_addr().unwrap().to_string(), "127.0.0.1:1".into()];
+    let client = Client::new(&brokers, &ClientSettings::default()).unwrap();
+    let start = Instant::now();
+    let Err(NoSettings::Unanswered(text)) = settings(&client) else { panic!("nobody answers") };
+    assert!(text.contains("refused"), "the second broker is asked, too: {text}");
+    assert!(start.elapsed() < SOON / 8, "{:?}", start.elapsed());
+    let sasl = Security {
+        protocol: "sasl_plaintext".into(),
+        mechanism: Some("PLAIN".into()),
+        username: Some("u".into()),
+        password: Some("p".into()),
+        ..Security::default()
+    };
+    let sasl = ClientSettings { security: Some(sasl), ..ClientSettings::default() };
+    assert_eq!(settings(&Client::new(&brokers, &sasl).unwrap()), Err(NoSettings::Sasl));
 }
 
 #[test]

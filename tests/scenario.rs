@@ -14,6 +14,7 @@ fn env(name: &str) -> Option<String> {
     match name {
         "SECRET" => Some("hunter2 {{oops}}".to_owned()),
         "NUMBER" => Some("0123".to_owned()),
+        "STAMP" => Some("{{now}}".to_owned()),
         _ => None,
     }
 }

@@ -14,15 +14,22 @@ const POOL: usize = 1 << 16;
 pub(super) struct Maker {
     run_id: String,
     client: u32,
-    key: Option<Template>,
+    key: Option<KeyMaker>,
     headers: Vec<(String, Template)>,
     value: Value,
     random: Random,
-    key_bytes: Vec<u8>,
     /// The next message's key is rendered already: its partition was chosen by it.
     key_is_ready: bool,
     value_bytes: Vec<u8>,
     header_bytes: Vec<Vec<u8>>,
+}
+
+/// Renders the keys of one client's messages: the same bytes for the same message, whenever it is asked.
+pub(super) struct KeyMaker {
+    template: Template,
+    run_id: String,
+    client: u32,
+    bytes: Vec<u8>,
 }
 
 enum Value {
@@ -94,39 +101,20 @@ impl Maker {
         Self {
             run_id: run_id.to_owned(),
             client,
-            key,
+            key: key.map(|template| KeyMaker::new(run_id, client, template)),
             header_bytes: vec![Vec::new(); headers.len()],
             headers,
             value,
             random,
-            key_bytes: Vec::new(),
             key_is_ready: false,
             value_bytes: Vec::new(),
         }
     }
 
     /// The key of a message whose partition it decides: rendered once, hashed by the caller, and sent as it was hashed.
-    ///
-    /// A message's identity holds its stream, which is known once its partition is. So `{{uuid}}` in such a key is a UUID of its
-    /// own, unique in the run and the same whenever it is rendered for this message: see [`key_uuid`]. The value's `{{uuid}}` is
-    /// the message's identity as ever. `{{partition}}` is 0 in it.
     pub(super) fn hashed_key(&mut self, order: &Order, scenario: usize) -> Option<&[u8]> {
-        let identity = key_uuid(order.identity.run, scenario, order.number);
-        self.render(&Order { identity, ..*order });
         self.key_is_ready = true;
-        self.last_key()
-    }
-
-    /// The values of a message's templates.
-    fn values<'a>(&self, run_id: &'a str, order: &Order) -> Values<'a> {
-        Values {
-            uuid: order.identity.uuid(),
-            now_unix_ms: order.due_us / 1000,
-            seq: order.number,
-            client: self.client,
-            run_id,
-            partition: order.partition,
-        }
+        Some(self.key.as_mut()?.render_hashed(order, scenario))
     }
 
     /// The size of its messages' values, where they have no headers: the value carries the envelope, and the user wants none.
@@ -140,24 +128,16 @@ impl Maker {
 
     /// Renders the key of this message, where messages have keys and its key is not rendered yet.
     pub(super) fn render_key(&mut self, order: &Order) {
-        if !std::mem::take(&mut self.key_is_ready) {
-            self.render(order);
+        if !std::mem::take(&mut self.key_is_ready)
+            && let Some(key) = &mut self.key
+        {
+            key.render(order);
         }
-    }
-
-    fn render(&mut self, order: &Order) {
-        let Some(template) = self.key.take() else { return };
-        let run_id = std::mem::take(&mut self.run_id);
-        self.key_bytes.clear();
-        // A random key must come out the same each time: its numbers come from the message's own.
-        let mut random = Random::new(order.number, self.client);
-        template.render(&self.values(&run_id, order), &mut || random.next(), &mut self.key_bytes);
-        (self.run_id, self.key) = (run_id, Some(template));
     }
 
     /// The key that was rendered last.
     pub(super) fn last_key(&self) -> Option<&[u8]> {
-        self.key.is_some().then_some(self.key_bytes.as_slice())
+        self.key.as_ref().map(KeyMaker::last)
     }
 
     /// Makes the value of a message with the last key. `bytes` may hold one that was made there before, whose `note` says the
@@ -176,14 +156,13 @@ impl Maker {
     /// Makes one message.
     pub(super) fn make(&mut self, order: &Order) -> Made<'_> {
         self.render_key(order);
-        let run_id = std::mem::take(&mut self.run_id);
-        let values = self.values(&run_id, order);
+        let values = values(&self.run_id, self.client, order);
         for (bytes, (_, template)) in self.header_bytes.iter_mut().zip(&self.headers) {
             bytes.clear();
             template.render(&values, &mut || self.random.next(), bytes);
         }
         let envelope = Envelope { kind: order.kind, identity: order.identity, due_us: order.due_us };
-        let key = self.key.is_some().then_some(self.key_bytes.as_slice());
+        let key = self.key.as_ref().map(KeyMaker::last);
         let out = &mut self.value_bytes;
         out.clear();
         let in_header = match &self.value {
@@ -206,8 +185,50 @@ impl Maker {
             out[..LEN].copy_from_slice(&head);
             None
         };
-        self.run_id = run_id;
         Made { key, value: &self.value_bytes, headers, envelope }
+    }
+}
+
+impl KeyMaker {
+    pub(super) fn new(run_id: &str, client: u32, template: Template) -> Self {
+        Self { template, run_id: run_id.to_owned(), client, bytes: Vec::new() }
+    }
+
+    /// The key of this message.
+    pub(super) fn render(&mut self, order: &Order) -> &[u8] {
+        self.bytes.clear();
+        // A random key must come out the same each time: its numbers come from the message's own.
+        let mut random = Random::new(order.number, self.client);
+        let values = values(&self.run_id, self.client, order);
+        self.template.render(&values, &mut || random.next(), &mut self.bytes);
+        &self.bytes
+    }
+
+    /// The key of a message whose partition it decides.
+    ///
+    /// A message's identity holds its stream, which is known once its partition is. So `{{uuid}}` in such a key is a UUID of its
+    /// own, unique in the run and the same whenever it is rendered for this message: see [`key_uuid`]. The value's `{{uuid}}` is
+    /// the message's identity as ever. `{{partition}}` is 0 in it.
+    pub(super) fn render_hashed(&mut self, order: &Order, scenario: usize) -> &[u8] {
+        let identity = key_uuid(order.identity.run, scenario, order.number);
+        self.render(&Order { identity, partition: 0, ..*order })
+    }
+
+    /// The key that was rendered last.
+    pub(super) fn last(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// The values of a message's templates.
+fn values<'a>(run_id: &'a str, client: u32, order: &Order) -> Values<'a> {
+    Values {
+        uuid: order.identity.uuid(),
+        now_unix_ms: order.due_us / 1000,
+        seq: order.number,
+        client,
+        run_id,
+        partition: order.partition,
     }
 }
 

@@ -12,7 +12,7 @@
 //! | write | [`Producer`]: one thread owns it, sends and polls |
 //! | read | [`ReaderSet`]: one thread owns it, waits and drains |
 //! | read one place again, afresh | [`read_range`] |
-//! | each step of a connection, timed; a Fetch's true error code | [`probe`] |
+//! | each step of a connection, timed; a Fetch's true error code; a topic's settings | [`probe`] |
 //!
 //! Nothing here is async: the callers own threads, and each wait has a time bound and a [`Waker`].
 

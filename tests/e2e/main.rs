@@ -19,6 +19,7 @@ mod runs_broken;
 mod runs_forms;
 mod runs_gaps;
 mod runs_order;
+mod settings;
 mod timed;
 mod verify;
 mod watch;

@@ -1,6 +1,7 @@
 //! Apache Kafka, the reference: one node that is broker and controller, with a small heap and its own folder.
 //! Starting costs seconds, so tests that do not harm it share one for the whole run.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::os::unix::process::{CommandExt as _, parent_id};
 use std::path::Path;
@@ -41,7 +42,7 @@ impl Kafka {
         let data = folder.join("data");
         fs::remove_dir_all(&data).ok();
         fs::create_dir_all(&data).expect("a folder for its data");
-        let (port, _) = format_storage(&data, Duration::from_secs(30));
+        let (port, _) = format_storage(&data, Duration::from_secs(30), &[]);
         let address = format!("127.0.0.1:{port}");
         // Ends the broker when its owner is gone, and itself when the broker is.
         let keeper = r#"
@@ -76,9 +77,14 @@ impl Kafka {
 
     /// Starts a broker of this test's own and waits until it answers; none where Java or Kafka is missing.
     pub fn start() -> Option<Self> {
+        Self::start_with(&[])
+    }
+
+    /// The same with further properties of the server; they win over those that all have.
+    pub fn start_with(properties: &[(&str, &str)]) -> Option<Self> {
         require(Part::Java)?;
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let (port, secured) = format_storage(folder.path(), Duration::from_secs(3));
+        let (port, secured) = format_storage(folder.path(), Duration::from_secs(3), properties);
         let process = spawn(folder.path(), port);
         Some(Self { port, secured, process, folder })
     }
@@ -147,10 +153,10 @@ fn java_arguments() -> Vec<String> {
 ///
 /// A broker killed and started again may join when its `session` from before has timed out; one that is only
 /// starved by a busy machine is thrown out by then.
-fn format_storage(folder: &Path, session: Duration) -> (u16, u16) {
+fn format_storage(folder: &Path, session: Duration, more: &[(&str, &str)]) -> (u16, u16) {
     let (port, secured, controller) = (free_port(), free_port(), free_port());
     let properties = folder.join("server.properties");
-    let text = format!(
+    let mut text = format!(
         "process.roles=broker,controller\n\
          node.id=1\n\
          controller.quorum.voters=1@127.0.0.1:{controller}\n\
@@ -179,6 +185,9 @@ fn format_storage(folder: &Path, session: Duration) -> (u16, u16) {
         session.as_millis(),
         folder.join("logs").display()
     );
+    for (name, value) in more {
+        writeln!(text, "{name}={value}").expect("a text takes a line");
+    }
     fs::write(&properties, text).expect("the broker's properties are written");
     let output = Command::new("java")
         .args(java_arguments())

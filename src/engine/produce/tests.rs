@@ -1,17 +1,20 @@
 //! Producers and round trips against the embedded broker, with answers that it is made to give.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::engine::keys::{Keys, Sender};
 use crate::engine::shared::Shared;
-use crate::engine::{Live, Options, Stop, produce, roundtrip};
-use crate::ids::RunTag;
-use crate::kafka::{Code, Embedded, Waits};
+use crate::engine::{Live, Options, Stop, produce, roundtrip, sight};
+use crate::ids::{Partition, RunTag, StreamId};
+use crate::kafka::{Code, Embedded, Range, ReadEvent, Waits, read_range};
+use crate::ledger::envelope::Opened;
 use crate::ledger::{Bound, SentLog};
 use crate::metrics::Counters;
 use crate::observe::Ended;
-use crate::plan;
+use crate::plan::{self, Work};
 use crate::scenario::{self, LoadOptions};
 
 const PRODUCE: i16 = 0;
@@ -25,14 +28,9 @@ struct Came {
     log: SentLog,
 }
 
-/// Runs this scenario over a broker whose answers to Produce have these codes, in their order. A transport error comes after
-/// the broker has taken the request.
-async fn run(scenario: &str, codes: &[i32]) -> Came {
-    let embedded = Embedded::start(1, &[("t".into(), 1, 1)]).unwrap();
-    let file = format!(
-        "brokers: ['{}']\ntopics: [{{name: t, partitions: 1}}]\nscenarios:\n  it: {{topic: t, {scenario}}}\n",
-        embedded.bootstrap()[0]
-    );
+/// A run of these lines of a file, over this broker.
+fn shared(embedded: &Embedded, lines: &str) -> Arc<Shared> {
+    let file = format!("brokers: ['{}']\n{lines}\n", embedded.bootstrap()[0]);
     let loaded = scenario::load_text(Path::new("x.yaml"), &file, &LoadOptions::new(&|_| None)).unwrap();
     let plan = plan::build(&loaded);
     let live = Arc::new(Live::new(&plan));
@@ -45,7 +43,15 @@ async fn run(scenario: &str, codes: &[i32]) -> Came {
         saved: None,
         waits: Waits::short(),
     };
-    let shared = Arc::new(Shared::new(Arc::new(plan), options, live, None).unwrap());
+    Arc::new(Shared::new(Arc::new(plan), options, live, None).unwrap())
+}
+
+/// Runs this scenario over a broker whose answers to Produce have these codes, in their order. A transport error comes after
+/// the broker has taken the request.
+async fn run(scenario: &str, codes: &[i32]) -> Came {
+    let embedded = Embedded::start(1, &[("t".into(), 1, 1)]).unwrap();
+    let lines = format!("topics: [{{name: t, partitions: 1}}]\nscenarios:\n  it: {{topic: t, {scenario}}}");
+    let shared = shared(&embedded, &lines);
     embedded.push_errors(PRODUCE, &codes.iter().map(|code| Code(*code)).collect::<Vec<_>>());
     let outcome = match scenario.contains("roundtrip") {
         true => roundtrip::run(&shared, 0).await,
@@ -131,4 +137,78 @@ async fn a_producer_that_has_no_time_left_says_so() {
     let came = came.await.unwrap();
     assert_eq!((came.ended, came.counts[1]), (Ended::Timeout, 0));
     assert!(came.message.contains("within its 1s"), "{}", came.message);
+}
+
+/// The keys that lie in a partition, by stream and sequence, and whether each is the one that is rendered again.
+fn compare_keys(shared: &Shared, partition: Partition, sent: &HashMap<StreamId, SentLog>) -> usize {
+    let topology = shared.topology().unwrap();
+    let mut keys = HashMap::new();
+    for ((scenario, client), first) in &topology.first {
+        let mine = (0..3).filter_map(|p| sent.get(&StreamId(first.0 + p)));
+        let sender = Sender {
+            run: shared.run_tag,
+            run_id: &shared.run_id,
+            scenario: *scenario,
+            client: *client,
+            first: *first,
+            partitions: 3,
+            sent: mine.map(SentLog::sent).sum(),
+        };
+        let found = match &shared.plan.scenarios[*scenario].work {
+            Work::Produce(plan) => Keys::of_producer(plan, &sender, partition),
+            Work::Roundtrip(plan) => Keys::of_trips(plan, &sender),
+            _ => None,
+        };
+        keys.extend(found.map(|found| (StreamId(first.0 + partition.unsigned_abs()), found)));
+    }
+    let range = Range {
+        topic: "t",
+        partition,
+        from: 0,
+        to: i64::MAX,
+        is_mark: None,
+        is_over: &|| false,
+        progress: &|_| {},
+    };
+    let mut compared = 0;
+    read_range(&shared.client, &range, Duration::from_secs(10), &mut |event| {
+        let ReadEvent::Record(record) = event else { return };
+        let opened = sight::open(&record);
+        let Opened::Kaf6 { envelope, intact: true } = opened else { panic!("{opened:?}") };
+        let identity = envelope.identity;
+        let again = keys.get_mut(&identity.stream).and_then(|keys| keys.key(identity.seq));
+        assert_eq!(again, record.key, "{identity:?}");
+        assert!(record.key.is_some_and(|key| key.len() > 40));
+        compared += 1;
+    })
+    .unwrap();
+    compared
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_rendered_again_are_those_in_the_log() {
+    let key = "'{{uuid}} {{seq}} {{client}} {{run_id}} {{partition}}'";
+    for scenario in [
+        "type: produce, messages: 300, clients: 2",
+        "type: produce, messages: 300, clients: 2, partition: by_key",
+        "type: produce, messages: 300, clients: 3, partition: 2, headers: {a: b}",
+        "type: produce, messages: 300, clients: 3, partition: by_key, value: {text: x}",
+        "type: roundtrip, iterations: 10, partition: 1, clients: 2",
+    ] {
+        let embedded = Embedded::start(1, &[("t".into(), 3, 1)]).unwrap();
+        let file = format!(
+            "topics: [{{name: t, partitions: 3}}]\nscenarios:\n  first: {{type: connect}}\n  it: {{topic: t, key: {key}, {scenario}}}"
+        );
+        let shared = shared(&embedded, &file);
+        let is_trips = scenario.contains("roundtrip");
+        let outcome =
+            if is_trips { roundtrip::run(&shared, 1).await } else { produce::run(&shared, 1).await };
+        assert_eq!(outcome.ended, Some(Ended::Done));
+        let sent = shared.take_sent();
+        let all: u64 = sent.values().map(SentLog::sent).sum();
+        let compared = tokio::task::spawn_blocking(move || {
+            (0..3).map(|partition| compare_keys(&shared, partition, &sent)).sum::<usize>()
+        });
+        assert_eq!(compared.await.unwrap() as u64, all, "{scenario}");
+    }
 }

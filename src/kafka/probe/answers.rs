@@ -1,4 +1,4 @@
-//! The three answers that the probe reads: ApiVersions, Metadata, Fetch.
+//! The four answers that the probe reads: ApiVersions, Metadata, Fetch, DescribeConfigs.
 //!
 //! Owns their layout by version, as Kafka's message definitions give it.
 
@@ -147,13 +147,58 @@ pub(super) fn fetch(bytes: &[u8], version: i16) -> Result<FetchProbe, Malformed>
     Ok(answer)
 }
 
+/// What a DescribeConfigs says of one resource.
+pub(super) struct Described {
+    pub(super) code: Code,
+    /// Kafka's number for the kind of resource: 2 is a topic.
+    pub(super) kind: i8,
+    pub(super) name: String,
+    /// Names and values; a value that is null is left out.
+    pub(super) values: BTreeMap<String, String>,
+}
+
+/// DescribeConfigs 1 to 4.
+pub(super) fn describe_configs(bytes: &[u8], version: i16) -> Result<Vec<Described>, Malformed> {
+    let mut wire = Wire::new(bytes, version >= 4);
+    wire.tags()?; // of the answer's header
+    wire.i32()?; // throttle time
+    wire.list(|wire| {
+        let code = Code(wire.i16()?.into());
+        wire.string()?; // the code in words
+        let (kind, name) = (wire.i8()?, wire.string()?.unwrap_or_default());
+        let values = wire.list(|wire| {
+            let (name, value) = (wire.string()?.unwrap_or_default(), wire.string()?);
+            wire.take(3)?; // read-only, source, sensitive
+            wire.list(|wire| {
+                wire.string()?; // a synonym's name
+                wire.string()?; // its value
+                wire.i8()?; // its source
+                wire.tags()
+            })?;
+            if version >= 3 {
+                wire.i8()?; // type
+                wire.string()?; // documentation
+            }
+            wire.tags()?;
+            Ok(value.map(|value| (name, value)))
+        })?;
+        wire.tags()?;
+        Ok(Described { code, kind, name, values: values.into_iter().flatten().collect() })
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use kafka_protocol::messages::describe_configs_response::{
+        DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
+    };
     use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
     use kafka_protocol::messages::metadata_response::{
         MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
     };
-    use kafka_protocol::messages::{BrokerId, FetchResponse, MetadataResponse, ResponseHeader, TopicName};
+    use kafka_protocol::messages::{
+        BrokerId, DescribeConfigsResponse, FetchResponse, MetadataResponse, ResponseHeader, TopicName,
+    };
     use kafka_protocol::protocol::{Encodable, HeaderVersion, StrBytes};
     use proptest::prelude::*;
 
@@ -223,12 +268,47 @@ mod tests {
         }
     }
 
+    #[test]
+    fn configs_of_every_version_with_synonyms_and_null_values() {
+        let text = StrBytes::from_static_str;
+        for version in 1..=4 {
+            let synonym = DescribeConfigsSynonym::default()
+                .with_name(text("log.retention.ms"))
+                .with_value(Some(text("9")))
+                .with_source(5);
+            let entry = |name: &'static str, value: Option<&'static str>| {
+                let entry = DescribeConfigsResourceResult::default()
+                    .with_name(text(name))
+                    .with_value(value.map(text))
+                    .with_synonyms(vec![synonym.clone(), DescribeConfigsSynonym::default()]);
+                if version >= 3 { entry.with_documentation(Some(text("what it does"))) } else { entry }
+            };
+            let result = DescribeConfigsResult::default()
+                .with_error_code(29)
+                .with_error_message(Some(text("no")))
+                .with_resource_type(2)
+                .with_resource_name(text("orders"))
+                .with_configs(vec![
+                    entry("retention.ms", Some("3000")),
+                    entry("a.secret", None),
+                    entry("b", Some("")),
+                ]);
+            let answer = DescribeConfigsResponse::default().with_results(vec![Default::default(), result]);
+            let read = describe_configs(&encoded(&answer, version), version).unwrap();
+            assert_eq!(read.len(), 2);
+            assert_eq!((read[1].code, read[1].kind, read[1].name.as_str()), (Code(29), 2, "orders"));
+            let values: Vec<_> = read[1].values.iter().map(|(name, value)| (&**name, &**value)).collect();
+            assert_eq!(values, [("b", ""), ("retention.ms", "3000")]);
+        }
+    }
+
     proptest! {
         #[test]
         fn hostile_bytes_are_an_error_or_an_answer_and_never_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), version in 0_i16..14) {
             let _ = api_versions(&bytes, version.min(3));
             let _ = metadata(&bytes, version.min(12));
             let _ = fetch(&bytes, version.max(4));
+            let _ = describe_configs(&bytes, version.clamp(1, 4));
         }
     }
 }

@@ -8,6 +8,8 @@ mod connection;
 mod notes;
 mod requests;
 mod seen;
+mod settings;
+mod steps;
 mod tls;
 mod wire;
 
@@ -15,10 +17,11 @@ use std::time::Instant;
 
 use super::Client;
 use crate::ids::{Offset, Partition};
-use connection::Connection;
+use steps::steps;
 
 pub use notes::api_notes;
 pub use seen::{Api, BatchHeader, FetchProbe, NoFetch, Probe, ProbedMetadata, ProbedTopic, Stage};
+pub use settings::{NoSettings, TopicSettings, topic_settings};
 
 /// Connects to one broker (`host:port`) and asks it for its API versions and for these topics. Where SASL is configured the
 /// steps end with `api_versions`. Never panics, and ends by `deadline` (resolving a name is left to the system, in a thread
@@ -28,41 +31,6 @@ pub fn probe(client: &Client, broker: &str, topics: &[&str], deadline: Instant) 
     // What fails is in the stages.
     let _ = steps(&mut probe, client, topics, deadline);
     probe
-}
-
-fn steps(
-    probe: &mut Probe,
-    client: &Client,
-    topics: &[&str],
-    deadline: Instant,
-) -> Result<Connection, String> {
-    let broker = probe.broker.clone();
-    let addresses = staged(probe, "resolve", || connection::resolve(&broker, deadline))?;
-    let stream = staged(probe, "tcp", || connection::connect(&addresses, deadline))?;
-    let mut connection = if tls::wanted(client) {
-        staged(probe, "tls", || tls::handshake(client, &broker, stream, deadline))?
-    } else {
-        Connection::plain(stream, deadline)
-    };
-    probe.apis = staged(probe, "api_versions", || requests::api_versions(&mut connection))?;
-    if client.uses_sasl() {
-        return Err("the probe does no SASL".into());
-    }
-    let apis = probe.apis.clone();
-    let metadata = staged(probe, "metadata", || requests::metadata(&mut connection, &apis, topics))?;
-    probe.metadata = Some(metadata);
-    Ok(connection)
-}
-
-fn staged<T>(
-    probe: &mut Probe,
-    name: &'static str,
-    step: impl FnOnce() -> Result<T, String>,
-) -> Result<T, String> {
-    let start = Instant::now();
-    let result = step();
-    probe.stages.push(Stage { name, took: start.elapsed(), error: result.as_ref().err().cloned() });
-    result
 }
 
 /// One Fetch at `offset`, sent to the partition's leader, without waiting for more.

@@ -1,14 +1,16 @@
-//! The three requests that the probe sends, each in the newest version that both sides know.
+//! The four requests that the probe sends, each in the newest version that both sides know.
 //!
 //! Owns the choice of versions; encoding is the kafka-protocol crate's.
 
+use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, BrokerId, FetchRequest, MetadataRequest, RequestHeader, TopicName,
+    ApiKey, ApiVersionsRequest, BrokerId, DescribeConfigsRequest, FetchRequest, MetadataRequest,
+    RequestHeader, TopicName,
 };
 use kafka_protocol::protocol::{Encodable, StrBytes, encode_request_header_into_buffer};
 
-use super::answers;
+use super::answers::{self, Described};
 use super::connection::Connection;
 use super::seen::{Api, FetchProbe, ProbedMetadata, ProbedTopic};
 use crate::ids::{Offset, Partition};
@@ -105,6 +107,29 @@ pub(super) fn fetch(
         .with_topics(vec![topic]);
     let answer = exchange(connection, ApiKey::Fetch, version, &body)?;
     answers::fetch(&answer, version).map_err(|error| error.to_string())
+}
+
+/// The number of a topic among kinds of resources.
+pub(super) const TOPIC: i8 = 2;
+
+/// The version of DescribeConfigs that is asked.
+pub(super) fn describe_configs_version(apis: &[Api]) -> Result<i16, String> {
+    newest(apis, ApiKey::DescribeConfigs, 1, 4)
+}
+
+/// One DescribeConfigs of one topic: all of its settings, since not every broker can pick.
+pub(super) fn describe_configs(
+    connection: &mut Connection,
+    version: i16,
+    topic: &str,
+) -> Result<Vec<Described>, String> {
+    let resource = DescribeConfigsResource::default()
+        .with_resource_type(TOPIC)
+        .with_resource_name(StrBytes::from_string(topic.to_owned()))
+        .with_configuration_keys(None);
+    let body = DescribeConfigsRequest::default().with_resources(vec![resource]);
+    let answer = exchange(connection, ApiKey::DescribeConfigs, version, &body)?;
+    answers::describe_configs(&answer, version).map_err(|error| error.to_string())
 }
 
 /// The newest version between `low` and `high` that the broker knows.

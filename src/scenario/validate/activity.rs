@@ -8,7 +8,7 @@ use super::client;
 use super::context::Context;
 use super::parts::Parts;
 use super::slot::{Slot, legal_name, scenario_pointer};
-use super::topics::Topics;
+use super::topics::{Key, Topics};
 use crate::scenario::Wired;
 use crate::scenario::expr;
 use crate::scenario::model::{self, activity as raw};
@@ -197,6 +197,14 @@ fn produce(cx: &mut Context<'_>, pointer: &str, raw: &raw::Produce, topics: &Top
         _ => None,
     };
     let topic = topics.used(cx, pointer, raw.topic.as_deref(), fixed)?;
+    let verify = raw.verify.unwrap_or(true);
+    let template = message.key.as_ref();
+    topics.check_key(
+        cx,
+        pointer,
+        &topic,
+        Key { is_written: raw.key.is_some(), template, is_verified: verify },
+    );
     let pace = match (rate, stages) {
         (_, Some(stages)) => Pace::Stages(stages),
         (Some(rate), None) => Pace::Rate(rate),
@@ -212,7 +220,7 @@ fn produce(cx: &mut Context<'_>, pointer: &str, raw: &raw::Produce, topics: &Top
         partition,
         message,
         max_in_flight,
-        verify: raw.verify.unwrap_or(true),
+        verify,
     };
     // A stage that is refused itself has been told of.
     let all_read =
@@ -368,6 +376,14 @@ fn roundtrip(
         },
     );
     let topic = topics.used(cx, pointer, raw.topic.as_deref(), Some(raw.partition.unwrap_or(0)))?;
+    let verify = raw.verify.unwrap_or(true);
+    let template = message.key.as_ref();
+    topics.check_key(
+        cx,
+        pointer,
+        &topic,
+        Key { is_written: raw.key.is_some(), template, is_verified: verify },
+    );
     Some(Roundtrip {
         topic,
         partition: raw.partition,
@@ -376,6 +392,6 @@ fn roundtrip(
         clients: raw.clients,
         iteration_timeout,
         message,
-        verify: raw.verify.unwrap_or(true),
+        verify,
     })
 }

@@ -1,6 +1,6 @@
 //! Topics: those declared, and how scenarios name them.
 //!
-//! Owns what a legal name is, and the default of a scenario that names none.
+//! Owns what a legal name is, the default of a scenario that names none, and what a compacted topic asks of keys.
 
 use std::collections::BTreeMap;
 
@@ -123,4 +123,45 @@ impl Topics {
         }
         Some(found)
     }
+
+    /// Checks the key of a scenario's messages against its topic: a compacted one takes no record without a key, and a key that
+    /// has to be rendered again must come out the same.
+    pub(super) fn check_key(&self, cx: &mut Context<'_>, scenario: &str, topic: &TopicUse, key: Key<'_>) {
+        if !self.list.iter().any(|declared| declared.name == topic.name && is_compacted(&declared.config)) {
+            return;
+        }
+        let at_key = below(scenario, "key");
+        if !key.is_written {
+            let hint = Some("add a `key`, such as `key: \"{{client}}\"`".to_owned());
+            let message = "the messages have no key, and brokers refuse those for a compacted topic";
+            return cx.at_key(scenario, message, hint);
+        }
+        let differs = |function: &Function| matches!(function, Function::Now | Function::Random(_));
+        if let Some(function) = key.template.and_then(|key| key.functions().find(differs))
+            && key.is_verified
+        {
+            let message = format!(
+                "`{function}` is not allowed in the key of a compacted topic: kaf6 renders the key again to find a later record of the same key"
+            );
+            let hint = "use `{{seq}}`, `{{uuid}}`, `{{client}}` or `{{partition}}`, or write `verify: false`";
+            cx.about_value(&at_key, &message, Some(hint.to_owned()), "a key for a compacted topic");
+        }
+    }
+}
+
+/// The key of a scenario's messages.
+#[derive(Clone, Copy)]
+pub(super) struct Key<'a> {
+    /// The file has one.
+    pub(super) is_written: bool,
+    /// None where it is missing or no good template.
+    pub(super) template: Option<&'a Template>,
+    /// Its messages have to be read back.
+    pub(super) is_verified: bool,
+}
+
+/// Whether a topic with these properties keeps only the last record of each key.
+fn is_compacted(config: &BTreeMap<String, String>) -> bool {
+    let policy = config.get("cleanup.policy");
+    policy.is_some_and(|policy| policy.split(',').any(|policy| policy.trim() == "compact"))
 }

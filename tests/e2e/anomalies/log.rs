@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::message::Message as _;
+use rdkafka::message::{Header, Message as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 
@@ -167,4 +167,54 @@ pub(super) fn write(broker: &str, topic: &str, partition: i32, values: &[&[u8]])
         producer.send(record).map_err(|(error, _)| error).expect("the record is taken");
     }
     producer.flush(LONG).expect("all is sent");
+}
+
+/// Writes one record with these headers with another client.
+pub(super) fn write_with_headers(broker: &str, topic: &str, headers: &[(&str, Option<&[u8]>)]) {
+    let producer: BaseProducer =
+        ClientConfig::new().set("bootstrap.servers", broker).create().expect("a producer");
+    let headers = headers
+        .iter()
+        .fold(OwnedHeaders::new(), |all, (key, value)| all.insert(Header { key, value: *value }));
+    let record = BaseRecord::<(), [u8]>::to(topic).partition(0).payload(b"another's").headers(headers);
+    producer.send(record).map_err(|(error, _)| error).expect("the record is taken");
+    producer.flush(LONG).expect("all is sent");
+}
+
+/// Another client that writes in transactions.
+pub(super) struct Transactions {
+    producer: BaseProducer,
+    topic: String,
+}
+
+impl Transactions {
+    /// To this topic.
+    pub(super) fn of(broker: &str, topic: &str) -> Self {
+        let producer: BaseProducer = ClientConfig::new()
+            .set("bootstrap.servers", broker)
+            .set("transactional.id", topic)
+            .set("linger.ms", "0")
+            .create()
+            .expect("a producer");
+        producer.init_transactions(LONG).expect("the transactional id is this producer's");
+        Self { producer, topic: topic.to_owned() }
+    }
+
+    /// Writes so many records in a transaction, and commits or aborts it.
+    pub(super) fn write(&self, partition: i32, records: u64, commits: bool) -> u64 {
+        self.producer.begin_transaction().expect("a transaction begins");
+        for number in 0..records {
+            let value = format!("another's {number}");
+            let record =
+                BaseRecord::<(), [u8]>::to(&self.topic).partition(partition).payload(value.as_bytes());
+            self.producer.send(record).map_err(|(error, _)| error).expect("the record is taken");
+        }
+        // An abort drops what is not sent yet.
+        self.producer.flush(LONG).expect("all is sent");
+        match commits {
+            true => self.producer.commit_transaction(LONG).expect("it is committed"),
+            false => self.producer.abort_transaction(LONG).expect("it is aborted"),
+        }
+        records
+    }
 }

@@ -1,0 +1,46 @@
+//! The steps that a probe takes with one broker before it asks for more: resolve, connect, TLS, API versions, metadata.
+//!
+//! Owns their order, and the time that each of them took.
+
+use std::time::Instant;
+
+use super::connection::{self, Connection};
+use super::seen::{Probe, Stage};
+use super::{requests, tls};
+use crate::kafka::Client;
+
+/// Goes through them with one broker, and gives the connection that is open then.
+pub(super) fn steps(
+    probe: &mut Probe,
+    client: &Client,
+    topics: &[&str],
+    deadline: Instant,
+) -> Result<Connection, String> {
+    let broker = probe.broker.clone();
+    let addresses = staged(probe, "resolve", || connection::resolve(&broker, deadline))?;
+    let stream = staged(probe, "tcp", || connection::connect(&addresses, deadline))?;
+    let mut connection = if tls::wanted(client) {
+        staged(probe, "tls", || tls::handshake(client, &broker, stream, deadline))?
+    } else {
+        Connection::plain(stream, deadline)
+    };
+    probe.apis = staged(probe, "api_versions", || requests::api_versions(&mut connection))?;
+    if client.uses_sasl() {
+        return Err("the probe does no SASL".into());
+    }
+    let apis = probe.apis.clone();
+    let metadata = staged(probe, "metadata", || requests::metadata(&mut connection, &apis, topics))?;
+    probe.metadata = Some(metadata);
+    Ok(connection)
+}
+
+fn staged<T>(
+    probe: &mut Probe,
+    name: &'static str,
+    step: impl FnOnce() -> Result<T, String>,
+) -> Result<T, String> {
+    let start = Instant::now();
+    let result = step();
+    probe.stages.push(Stage { name, took: start.elapsed(), error: result.as_ref().err().cloned() });
+    result
+}
