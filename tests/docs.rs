@@ -6,6 +6,13 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use kaf6::anomaly::Anomaly;
+use kaf6::report::findings;
+use kaf6::report::github::markdown;
+use kaf6::report::html::html;
+use kaf6::report::junit::junit;
+use kaf6::report::summary::Summary;
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -91,6 +98,75 @@ fn each_fault_has_its_section() {
     let sections = anchors(&read("docs/faults.md"));
     let missing: Vec<String> = types("Fault").into_iter().filter(|name| !sections.contains(name)).collect();
     assert!(missing.is_empty(), "docs/faults.md has no section for {missing:?}");
+}
+
+/// Everything that can be wrong: anomalies, and classes of the account.
+fn findings() -> BTreeSet<&'static str> {
+    Anomaly::ALL.iter().map(|anomaly| anomaly.name()).chain(findings::classes()).collect()
+}
+
+/// A summary in which each of them was found.
+fn everything_wrong() -> Summary {
+    let mut run: serde_json::Value =
+        serde_json::from_str(&read("tests/fixtures/summaries/fail.json")).expect("the fixture is JSON");
+    let accounts = &mut run["accounts"];
+    let scenario = accounts["scenarios"].as_object().expect("scenarios").keys().next().expect("one").clone();
+    for class in findings::classes() {
+        accounts["total"][class] = 1.into();
+        accounts["scenarios"][&scenario][class] = 1.into();
+    }
+    for anomaly in Anomaly::ALL {
+        run["anomalies"][anomaly.name()] = serde_json::json!({"count": 1, "evidence": []});
+    }
+    // JUnit names an anomaly in the case of a check that is about it.
+    run["check_results"] = serde_json::Value::from_iter(Anomaly::ALL.map(|anomaly| {
+        let mut row = run["check_results"][0].clone();
+        row["type"] = "threshold".into();
+        row["result"] = "fail".into();
+        row["expected"] = format!("{} < 1", anomaly.name()).into();
+        row
+    }));
+    serde_json::from_value(run).expect("the fixture is a summary")
+}
+
+#[test]
+fn each_finding_has_its_section_and_no_other_has_one() {
+    let page = read("docs/findings.md");
+    let sections: BTreeSet<&str> = page.lines().filter_map(|line| line.strip_prefix("## ")).collect();
+    assert_eq!(sections, findings());
+}
+
+#[test]
+fn each_report_links_to_the_section_of_each_finding() {
+    let run = everything_wrong();
+    let wanted = |but: &[&str]| -> BTreeSet<String> {
+        findings().into_iter().filter(|name| !but.contains(name)).map(str::to_owned).collect()
+    };
+    let junit = String::from_utf8(junit(&run).expect("JUnit")).expect("UTF-8");
+    for (report, text, wanted) in [
+        ("report.html", html(&run).expect("a page"), wanted(&[])),
+        ("junit.xml", junit, wanted(&[])),
+        // The step summary leaves out what is nobody's fault.
+        ("the step summary", markdown(&[run], Path::new("reports")), wanted(&["foreign"])),
+    ] {
+        let linked: BTreeSet<String> = text
+            .split(&format!("{}#", findings::PAGE))
+            .skip(1)
+            .map(|rest| rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect())
+            .collect();
+        assert_eq!(linked, wanted, "{report}");
+    }
+}
+
+#[test]
+fn reports_link_to_a_page_of_this_repository() {
+    let repository = env!("CARGO_PKG_REPOSITORY");
+    let path = findings::PAGE.strip_prefix(repository).expect("the repository's address");
+    assert_eq!(path, "/blob/main/docs/findings.md");
+    assert!(
+        read("Dockerfile").contains(&format!("image.source=\"{repository}\"")),
+        "the image names another"
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use super::findings;
 use super::format::{count, millis, number, outcome_name, status_name};
 use super::index::worst;
 use super::summary::{
@@ -14,6 +15,7 @@ use super::words::{
     READBACK, account_line, all_of, beside_count, class_meaning, ended_words, expected_actual,
 };
 use super::{INDEX_JSON, JUNIT_XML, REPORT_HTML, SUMMARY_JSON};
+use crate::anomaly::Anomaly;
 use crate::ledger::{Account, Markers};
 use crate::record::account;
 use crate::scenario::{Diagnostic, Diagnostics};
@@ -52,6 +54,10 @@ fn section(run: &Summary, report_dir: &Path) -> String {
     let _ = writeln!(out, "{}\n", text_of(&run.reason, 3000));
     if let Some(line) = account_line(run) {
         let _ = writeln!(out, "{}\n", text(&line));
+    }
+    let links: Vec<String> = run.accounts.iter().flat_map(findings::of_run).map(finding).collect();
+    if !links.is_empty() {
+        let _ = writeln!(out, "Causes and next steps: {}\n", links.join(", "));
     }
     checks(run, &mut out);
     scenarios(run, &mut out);
@@ -122,9 +128,15 @@ fn anomalies(run: &Summary, out: &mut String) {
             let at = piece.offset.map_or_else(String::new, |offset| format!(" at offset {offset}"));
             format!("{} partition {}{at}: {}", text(&piece.topic), piece.partition, text(&piece.detail))
         });
-        vec![text(name), it.count.map_or_else(|| "–".to_owned(), count), beside_count(it), first]
+        let name = Anomaly::from_name(name).map_or_else(|| text(name), |known| finding(known.name()));
+        vec![name, it.count.map_or_else(|| "–".to_owned(), count), beside_count(it), first]
     });
     table(out, &["anomaly", "count", "beside", "the first"], cells);
+}
+
+/// The name of an anomaly or a class as a link to the docs.
+fn finding(name: &str) -> String {
+    format!("[{}]({})", text(name), findings::link(name))
 }
 
 fn faults(run: &Summary, out: &mut String) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
 
+use super::findings;
 use super::format::{count, outcome_name, status_name};
 use super::summary::{AccountsSummary, CheckOutcome, CheckRow, EvidenceRow, RunStatus, Summary};
 use super::words::{
@@ -114,6 +115,7 @@ fn account_case(run: &Summary, accounts: &AccountsSummary, outcome: CheckOutcome
     if !advice.is_empty() {
         let _ = writeln!(text, "\nwhat to write: {}", advice.join("; "));
     }
+    links(&mut text, &findings::of_run(accounts));
     let total = accounts.total.to_account();
     for anomaly in broken_anomalies(&total) {
         let Some(found) = run.anomalies.get(anomaly.name()) else { continue };
@@ -183,6 +185,7 @@ fn details(run: &Summary, row: &CheckRow) -> String {
     line("covers", &row.covers);
     line("at", &format!("{}:{}:{}", row.position.file, row.position.line, row.position.column));
     line("run", &format!("{} (tag {})", run.run_id, run.run_tag));
+    links(&mut text, &unacked(run, row));
     for anomaly in anomalies_of(row) {
         let Some(found) = run.anomalies.get(anomaly.name()) else { continue };
         let total = all_of(found);
@@ -195,7 +198,7 @@ fn details(run: &Summary, row: &CheckRow) -> String {
         if !beside.is_empty() {
             let _ = write!(text, "; {beside}");
         }
-        text.push('\n');
+        let _ = writeln!(text, "\n  causes and next steps: {}", findings::link(anomaly.name()));
         for piece in &found.evidence {
             let _ = writeln!(text, "  {}", evidence(piece));
         }
@@ -211,6 +214,24 @@ fn details(run: &Summary, row: &CheckRow) -> String {
         let _ = writeln!(text, "  {}", fault_line(fault));
     }
     text
+}
+
+/// The findings that `all_acked` is about; none for another check.
+fn unacked(run: &Summary, row: &CheckRow) -> Vec<&'static str> {
+    let scenario = row.scenario.as_ref().filter(|_| row.kind == "all_acked");
+    let account = scenario.and_then(|name| run.accounts.as_ref()?.scenarios.get(name));
+    let account = account.map(|it| it.account.to_account()).unwrap_or_default();
+    findings::of_account(&account).filter(|name| account::UNACKED.contains(name)).collect()
+}
+
+/// Where the docs explain these findings.
+fn links(text: &mut String, names: &[&str]) {
+    if !names.is_empty() {
+        text.push_str("\ncauses and next steps\n");
+    }
+    for name in names {
+        let _ = writeln!(text, "  {}", findings::link(name));
+    }
 }
 
 /// One piece of evidence as a line.

@@ -4,6 +4,7 @@
 
 pub mod chart;
 pub mod console;
+pub mod findings;
 pub mod format;
 mod from_record;
 pub mod github;

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use kaf6::report::findings::PAGE;
 use kaf6::report::github::{annotations, markdown};
 
 use crate::fixtures;
@@ -12,10 +13,22 @@ fn the_step_summary_says_where_the_messages_went() {
     let line = "messages: 1,000 planned, 788 verified, 200 excluded, 10 unread, 2 failed (account open)";
     assert!(text.contains(line), "{text}");
     assert!(
+        text.contains(&format!("Causes and next steps: [unread]({PAGE}#unread), [failed]({PAGE}#failed)\n")),
+        "{text}"
+    );
+    assert!(
         text.contains(r"write a longer \`timeout\` in the reader"),
         "what to write is not cut off: {text}"
     );
     assert!(text.contains("| verify:orders | read back by kaf6 |"), "{text}");
+}
+
+#[test]
+fn the_step_summary_links_each_anomaly() {
+    let text = markdown(&[fixtures::fail()], Path::new("reports"));
+    assert!(text.contains(&format!("| [lost]({PAGE}#lost) | 3 |")), "{text}");
+    let text = markdown(&[fixtures::pass()], Path::new("reports"));
+    assert!(!text.contains(PAGE), "{text}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Owns which columns are shown, and which partitions stand in view.
 
 use super::super::chart::prose;
+use super::super::findings;
 use super::super::format::{count, plural};
 use super::super::summary::{AccountSummary, AccountsSummary, PartitionAccountSummary, Summary};
 use super::super::words::{account_advice, account_sentence, class_meaning, standing};
@@ -21,10 +22,18 @@ pub(super) struct AccountTable {
     /// The sign of the sentence.
     pub class: &'static str,
     pub advice: String,
+    /// The findings that the sentence is about.
+    pub findings: Vec<Finding>,
     pub groups: Vec<Group>,
     pub columns: Vec<Column>,
     pub rows: Vec<Row>,
     pub partitions: Vec<Partitions>,
+}
+
+/// A class with a section in the docs.
+pub(super) struct Finding {
+    pub name: &'static str,
+    pub link: String,
 }
 
 /// Columns that belong together.
@@ -36,6 +45,8 @@ pub(super) struct Group {
 pub(super) struct Column {
     pub name: &'static str,
     pub meaning: String,
+    /// To the docs; empty where the messages of the class are no finding.
+    pub link: String,
     /// The first of its group.
     pub first: bool,
 }
@@ -96,6 +107,10 @@ pub(super) fn account(run: &Summary) -> Option<AccountTable> {
             Standing::Broken => "fail",
         },
         advice: advice(run, accounts),
+        findings: findings::of_run(accounts)
+            .into_iter()
+            .map(|name| Finding { name, link: findings::link(name) })
+            .collect(),
         groups,
         columns,
         rows,
@@ -128,7 +143,10 @@ fn columns(accounts: &[Account], always: &[&str]) -> (Vec<Group>, Vec<Column>) {
         labels.push(Group { label, span: names.len() });
         for (i, name) in names.into_iter().enumerate() {
             // A tooltip shows backquotes as they are.
-            out.push(Column { name, meaning: class_meaning(name).replace('`', "\""), first: i == 0 });
+            let meaning = class_meaning(name).replace('`', "\"");
+            let is_finding = accounts.iter().any(|a| findings::of_account(a).any(|found| found == name));
+            let link = if is_finding { findings::link(name) } else { String::new() };
+            out.push(Column { name, meaning, link, first: i == 0 });
         }
     }
     (labels, out)

@@ -5,6 +5,7 @@
 use crate::anomaly::Anomaly;
 
 use super::super::chart::prose;
+use super::super::findings;
 use super::super::format::{count, instant};
 use super::super::summary::{EvidenceRow, Summary};
 use super::super::words::{all_of, beside_count, is_suspect, meaning, observer_words};
@@ -18,6 +19,8 @@ pub(super) struct Anomalies {
 
 pub(super) struct Found {
     pub name: &'static str,
+    /// To the docs.
+    pub link: String,
     pub meaning: &'static str,
     pub count: String,
     pub beside: String,
@@ -57,6 +60,7 @@ pub(super) fn anomalies(run: &Summary) -> Anomalies {
                 let says_more = hidden > 0 && shown > 0;
                 out.found.push(Found {
                     name: anomaly.name(),
+                    link: findings::link(anomaly.name()),
                     meaning: meaning(anomaly),
                     count: count(n),
                     beside: beside_count(found),

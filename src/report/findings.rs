@@ -1,0 +1,56 @@
+//! Links to the page that says what a finding means and what to do about it.
+//!
+//! Owns the page's address, and which classes of the account have a section there. Each anomaly has one, too.
+
+use super::summary::AccountsSummary;
+use crate::ledger::Account;
+use crate::record::account::{UNACKED, UNJUDGED, count_of};
+
+/// `docs/findings.md`, as people reach it from a report.
+pub const PAGE: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/findings.md");
+
+/// The section of an anomaly or a class, by its name.
+pub fn link(name: &str) -> String {
+    format!("{PAGE}#{name}")
+}
+
+/// The classes that keep an account from closing: broken promises, what nobody judged, and what was not acked.
+pub fn classes() -> impl Iterator<Item = &'static str> {
+    Account::BROKEN.iter().map(|(name, _)| *name).chain(UNJUDGED).chain(UNACKED)
+}
+
+/// Those of them in which an account has messages. What the file permits is no finding.
+pub fn of_account(account: &Account) -> impl Iterator<Item = &'static str> {
+    let is_open = |name: &&str| !UNACKED.contains(name) || account.unacked() > 0;
+    classes().filter(|name| count_of(account, name) > 0).filter(is_open)
+}
+
+/// The same for a run. A lost or unread end marker counts as a message.
+pub fn of_run(accounts: &AccountsSummary) -> Vec<&'static str> {
+    let mut total = accounts.total.to_account();
+    let markers = accounts.markers.to_markers();
+    total.lost = total.lost.saturating_add(markers.lost);
+    total.unread = total.unread.saturating_add(markers.unread);
+    of_account(&total).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_file_permits_is_no_finding() {
+        let mut account = Account { planned: 10, failed: 2, permitted: 2, ..Account::default() };
+        assert_eq!(of_account(&account).count(), 0);
+        account.lost = 1;
+        account.failed = 3;
+        assert_eq!(of_account(&account).collect::<Vec<_>>(), ["lost", "failed"]);
+    }
+
+    #[test]
+    fn a_lost_end_marker_is_a_lost_message() {
+        let mut accounts = AccountsSummary::default();
+        accounts.markers.lost = 1;
+        assert_eq!(of_run(&accounts), ["lost"]);
+    }
+}
