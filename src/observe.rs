@@ -362,6 +362,8 @@ pub struct PartitionSeen {
     pub fence: Option<Offset>,
     /// Acked end markers that are not in the log; they count as lost there, too.
     pub lost_markers: u64,
+    /// Messages that only their leader had acked, and that are gone after a change of leader; they are unread.
+    pub dropped: u64,
     /// The anomalies that any observer saw there, each message once, with evidence; none where nobody looked.
     pub judgement: Option<Judgement>,
 }

@@ -8,14 +8,16 @@ use super::targets;
 use crate::anomaly::Anomaly;
 use crate::plan::Plan;
 
-/// The order of the log is the order of sending.
+/// The order of the log is the order of sending, and of acks.
 pub(super) struct InOrder<'a> {
     pub(super) strict: &'a bool,
 }
 
+const EXPECTED: &str = "0 reordered";
+
 impl Described for InOrder<'_> {
     const KIND: &'static str = "in_order";
-    const ANOMALIES: &'static [Anomaly] = &[Anomaly::Reordered];
+    const ANOMALIES: &'static [Anomaly] = &[Anomaly::Reordered, Anomaly::Overtaken];
 }
 
 impl Check for InOrder<'_> {
@@ -24,10 +26,19 @@ impl Check for InOrder<'_> {
     }
 
     fn expected(&self) -> String {
-        "0 reordered".to_owned()
+        EXPECTED.to_owned()
     }
 
     fn evaluate(&self, case: &Case<'_>) -> Answer {
-        none_unexplained(case, Anomaly::Reordered, "reordered", *self.strict)
+        let readings = case.readings();
+        let overtaken = readings.number(Anomaly::Overtaken);
+        if overtaken == 0 {
+            return none_unexplained(case, Anomaly::Reordered, "reordered", *self.strict);
+        }
+        let actual = match readings.number(Anomaly::Reordered) {
+            0 => format!("{overtaken} overtaken"),
+            reordered => format!("{reordered} reordered, {overtaken} overtaken"),
+        };
+        Answer::fail(EXPECTED, actual, "").covering(readings.domain(case))
     }
 }

@@ -8,15 +8,21 @@ use super::targets;
 use crate::anomaly::Anomaly;
 use crate::plan::Plan;
 
-/// Nothing is altered, misplaced, rewritten or phantom.
+/// Nothing is altered, misplaced, rewritten, collided, resurrected or phantom.
 pub(super) struct NoCorruption;
 
 const EXPECTED: &str = "0 corrupt";
 
 impl Described for NoCorruption {
     const KIND: &'static str = "no_corruption";
-    const ANOMALIES: &'static [Anomaly] =
-        &[Anomaly::Corrupt, Anomaly::Misplaced, Anomaly::Rewritten, Anomaly::Phantom];
+    const ANOMALIES: &'static [Anomaly] = &[
+        Anomaly::Corrupt,
+        Anomaly::Misplaced,
+        Anomaly::Rewritten,
+        Anomaly::Collided,
+        Anomaly::Resurrected,
+        Anomaly::Phantom,
+    ];
 }
 
 impl Check for NoCorruption {

@@ -17,7 +17,15 @@ pub(super) struct Readings<'a> {
 }
 
 /// Whoever saw one of these in a partition saw it for each of its readers.
-const SHARED: [Anomaly; 4] = [Anomaly::Corrupt, Anomaly::Misplaced, Anomaly::Rewritten, Anomaly::Phantom];
+const SHARED: [Anomaly; 7] = [
+    Anomaly::Corrupt,
+    Anomaly::Misplaced,
+    Anomaly::Rewritten,
+    Anomaly::Phantom,
+    Anomaly::Collided,
+    Anomaly::Overtaken,
+    Anomaly::Resurrected,
+];
 
 /// The broker broke its promise for each of these.
 const BROKEN: [Anomaly; 6] = [
@@ -95,6 +103,12 @@ impl<'a> Readings<'a> {
         self.number(Anomaly::Unread)
     }
 
+    /// Acked messages of its partitions that are gone with their leader.
+    fn dropped(&self) -> u64 {
+        let own = self.partitions.iter().filter(|it| self.has(it.topic, it.partition));
+        own.map(|it| it.dropped).sum()
+    }
+
     /// How many acked messages the audit was to read and did not.
     fn unaudited(&self) -> u64 {
         self.own.iter().filter(|r| r.unaudited).map(|r| r.wanted).sum()
@@ -157,6 +171,15 @@ impl<'a> Readings<'a> {
         let unread = self.unread();
         if open.is_empty() && unread == 0 {
             return None;
+        }
+        if open.is_empty() && unread <= self.dropped() {
+            return Some(Unknown::new(
+                format!(
+                    "{} that only its leader had acknowledged (`acks: 1`) went with it when another one took over",
+                    counted(unread, "message", "messages")
+                ),
+                "write `acks: all` in the producer, or `verify: false`",
+            ));
         }
         let mut why = format!("`{name}` did not read all that it was to read");
         let mut reasons: Vec<&str> =

@@ -43,8 +43,13 @@ pub(super) struct Found {
 }
 
 impl Reread<'_> {
-    /// Reads it, and checks each record as live readers do.
-    pub(super) fn read(&self, shared: &Shared, topology: &Topology) -> Found {
+    /// Reads it, and checks each record as live readers do; `on_key` gets the key and the offset of each.
+    pub(super) fn read(
+        &self,
+        shared: &Shared,
+        topology: &Topology,
+        mut on_key: impl FnMut(&[u8], Offset),
+    ) -> Found {
         let (topic, partition) = self.place;
         let name = &topology.topics[topic].name;
         let mut reads = PartitionReads::new(shared.run_tag, topic, partition);
@@ -92,6 +97,9 @@ impl Reread<'_> {
             ReadEvent::Record(record) => {
                 let now_us = shared.clock.now_us();
                 sight.see(&mut reads, &record, sight::open(&record), now_us, |_| {});
+                if let Some(key) = record.key {
+                    on_key(key, record.offset);
+                }
             }
             ReadEvent::Reset { anew: true, .. } => reads.reset(),
             ReadEvent::BadBatch { from, to, text, .. } => {

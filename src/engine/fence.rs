@@ -20,7 +20,7 @@ use crate::observe::Note;
 use crate::plan::{self, Acks, Plan};
 
 /// The key of each fence, so that a compacted topic keeps the last one and takes it at all.
-const KEY: &[u8] = b"kaf6-fence";
+pub(super) const KEY: &[u8] = b"kaf6-fence";
 
 /// What a reader knows of its fence.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,15 +13,18 @@ use super::ends::{Fence, PartitionEnd};
 use super::fence::producers_of;
 use super::log_ends::{note_low_watermarks, reported_ends};
 use super::outcome::unwind;
+use super::removals::{PartitionRemovals, Rules, note_removed};
+use super::same_topic;
 use super::saved;
 use super::shared::{Shared, Topology, lock};
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Partition, StreamId};
 use crate::ledger::{
-    self, Accounts, Case, Counts, Judged, Judgement, Marker, Observer, PartitionReads, Pass, Saved, SentLog,
+    self, Accounts, Case, Counts, Judged, Judgement, Kept, Marker, Observer, PartitionReads, Pass, Removals,
+    Saved, SentLog,
 };
 use crate::observe::{Note, PartitionSeen, Reading};
-use crate::plan::{From, Work};
+use crate::plan::{Acks, From, Work};
 
 /// Partitions that are audited and re-read side by side.
 const SIDE_BY_SIDE: usize = 8;
@@ -66,6 +69,7 @@ fn judge(shared: &Shared) -> Verdict {
         excluded: excluded(shared),
         producers: (0..shared.plan.scenarios.len()).map(|index| judged_by(shared, index)).collect(),
         reported_ends: reported_ends(shared, topology),
+        rules: Mutex::default(),
         times,
         until: audit::deadline(shared),
     };
@@ -79,6 +83,7 @@ fn judge(shared: &Shared) -> Verdict {
     }
     out.readings.sort_by_key(|reading| (reading.scenario, reading.topic, reading.partition));
     note_low_watermarks(shared, topology, &out.partitions);
+    note_removed(shared, topology, &judged, &lock(&judging.rules));
     let markers = topology.topics.iter().enumerate().flat_map(|(topic, state)| {
         (0..state.partitions).map(move |partition| shared.markers(topic, partition).len() as u64)
     });
@@ -160,10 +165,21 @@ struct Judging<'a> {
     /// By scenario: those whose messages it is to find.
     producers: Vec<Vec<usize>>,
     reported_ends: HashMap<(usize, Partition), Option<Offset>>,
+    /// By topic: what may be removed from it, where that was asked.
+    rules: Mutex<HashMap<usize, Rules>>,
     /// Timestamps are judged.
     times: bool,
     /// When audits and re-reads end.
     until: Instant,
+}
+
+/// What is known of a partition before what is missing is read again.
+#[derive(Clone, Copy)]
+struct Missing<'a> {
+    acked: Option<(Offset, Offset)>,
+    mark: Option<Fence>,
+    markers: &'a [Marker],
+    removals: Option<&'a PartitionRemovals<'a>>,
 }
 
 /// One partition, judged.
@@ -201,7 +217,7 @@ impl Judging<'_> {
             let mark = mark.filter(|mark| mark.ends_reading(to, acked));
             let client = &self.shared.client;
             let reread = Reread { client, place, from, to, mark, until: self.until, what: "audit" };
-            self.read(&reread)
+            self.read(&reread, |_, _| {})
         });
         if let Some(found) = &audit {
             if !found.why.is_empty() {
@@ -213,11 +229,21 @@ impl Judging<'_> {
             }
             passes.push(pass(Observer::Audit, found));
         }
-        let rechecks = self.recheck(place, found, (acked, mark), &markers, &passes);
+        let removals = self.removals(place, found, &markers, &passes);
+        let missing = Missing { acked, mark, markers: &markers, removals: removals.as_ref() };
+        let rechecks = self.recheck(place, found, &missing, &passes);
         passes.extend(rechecks.iter().map(|found| pass(Observer::Recheck, found)));
         let unreset = passes.iter().all(|pass| pass.reads.resets() == 0);
         let reached = found.ends.iter().any(|(_, end)| end.reached_fence);
+        let contradicts =
+            found.ids.iter().filter_map(|id| self.sent.get(id)).any(|log| log.overtaken().count > 0)
+                || self.case(place, found, &markers, &passes).acks_contradict();
+        let name = &self.topology.topics[place.0].name;
+        let leaders_alone = self.leaders_alone(place, found, contradicts || !rechecks.is_empty());
         let case = Case {
+            leaders_alone: &leaders_alone,
+            one_log: !contradicts || same_topic::is_one_log(self.shared, name),
+            removals: removals.as_ref().map_or(&Kept as &dyn Removals, |removals| removals),
             reported_end: self.reported_ends.get(&place).copied().flatten().filter(|_| unreset && reached),
             ..self.case(place, found, &markers, &passes)
         };
@@ -231,9 +257,44 @@ impl Judging<'_> {
             acked_offsets: acked,
             fence: self.shared.fence_offset(place.0, place.1),
             lost_markers: judged.lost_markers,
+            dropped: judged.dropped,
             judgement: looked_at.then(|| judged.judgement.clone()),
         };
         Done { seen, readings, judged }
+    }
+
+    /// What the topic's settings let the broker remove; none where nothing is missing.
+    fn removals<'b>(
+        &'b self,
+        place: (usize, Partition),
+        found: &Place<'_>,
+        markers: &[Marker],
+        passes: &[Pass<'_>],
+    ) -> Option<PartitionRemovals<'b>> {
+        let case = self.case(place, found, markers, passes);
+        if self.shared.stop.is_stopped() || passes.iter().all(|pass| case.suspects(pass).range.is_none()) {
+            return None;
+        }
+        let rules = *lock(&self.rules)
+            .entry(place.0)
+            .or_insert_with(|| Rules::of(self.shared, self.topology, place.0));
+        PartitionRemovals::of(self.shared, self.topology, self.sent, place, rules)
+    }
+
+    /// The scenarios whose acks a change of leader may have undone here: those with `acks: 1`, unless the partition has had one
+    /// leader all the time.
+    fn leaders_alone(&self, place: (usize, Partition), found: &Place<'_>, matters: bool) -> Vec<usize> {
+        let by_leader =
+            |scenario: &usize| self.shared.plan.scenarios[*scenario].work.acks() == Some(Acks::Leader);
+        let streams = found.ids.iter().filter_map(|id| self.topology.streams.get(*id));
+        let mut out: Vec<usize> = streams.map(|stream| stream.scenario).filter(by_leader).collect();
+        out.sort_unstable();
+        out.dedup();
+        let name = &self.topology.topics[place.0].name;
+        if !matters || out.is_empty() || same_topic::has_one_leader(self.shared, name, place.1) {
+            return Vec::new();
+        }
+        out
     }
 
     fn case<'b>(
@@ -251,6 +312,9 @@ impl Judging<'_> {
             passes,
             excluded: &self.excluded,
             markers,
+            leaders_alone: &[],
+            one_log: true,
+            removals: &Kept,
             reported_end: None,
         }
     }
@@ -362,15 +426,19 @@ impl Judging<'_> {
         &self,
         place: (usize, Partition),
         found: &Place<'_>,
-        (acked, mark): (Option<(Offset, Offset)>, Option<Fence>),
-        markers: &[Marker],
+        missing: &Missing<'_>,
         passes: &[Pass<'_>],
     ) -> Vec<Found> {
+        let Missing { acked, mark, markers, removals } = *missing;
         let case = self.case(place, found, markers, passes);
+        // In a compacted log a later record tells why an earlier one is gone.
+        let compacted = removals.filter(|removals| removals.rules.compacts());
+        let end = markers.iter().map(|marker| marker.offset).max().filter(|_| compacted.is_some());
         let mut out = Vec::new();
         for pass in passes {
             let suspects = case.suspects(pass);
             let Some((from, to)) = suspects.range else { continue };
+            let to = end.map_or(to, |end| end.max(to));
             let client = match pass.observer {
                 Observer::Reader(scenario) => self.shared.client_of(scenario),
                 Observer::Audit | Observer::Recheck => self.shared.client.clone(),
@@ -378,7 +446,11 @@ impl Judging<'_> {
             let until = self.until.min(Instant::now() + self.shared.client.waits().recheck);
             let mark = mark.filter(|mark| mark.ends_reading(to, acked));
             let reread = Reread { client: &client, place, from, to, mark, until, what: "re-read" };
-            let mut again = self.read(&reread);
+            let mut again = self.read(&reread, |key, offset| {
+                if let Some(removals) = compacted {
+                    removals.keys.borrow_mut().see(key, offset);
+                }
+            });
             if !again.passed && !again.gone {
                 let name = &self.topology.topics[place.0].name;
                 self.shared.note(Note::warning(format!(
@@ -396,8 +468,8 @@ impl Judging<'_> {
         out
     }
 
-    fn read(&self, reread: &Reread<'_>) -> Found {
-        let mut found = reread.read(self.shared, self.topology);
+    fn read(&self, reread: &Reread<'_>, on_key: impl FnMut(&[u8], Offset)) -> Found {
+        let mut found = reread.read(self.shared, self.topology, on_key);
         settle(self.shared, self.topology, self.sent, &mut found.reads, self.times);
         found
     }

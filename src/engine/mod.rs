@@ -16,10 +16,6 @@ mod fatal;
 mod faults;
 mod fence;
 mod judge;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "what compaction removed is judged by it in a later change")
-)]
 mod keys;
 mod live;
 mod log_ends;
@@ -28,7 +24,9 @@ mod options;
 mod outcome;
 mod partitioner;
 mod produce;
+mod removals;
 mod roundtrip;
+mod same_topic;
 mod saved;
 mod scrape;
 mod setup;

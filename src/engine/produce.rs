@@ -52,6 +52,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize) -> Outcome {
                 client,
                 partitions: state.partitions,
                 topic: state.name.clone(),
+                highest: state.highest.clone(),
                 gate: Arc::clone(&gate),
                 deadline,
             };

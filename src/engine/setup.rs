@@ -6,7 +6,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::booking::HighestAcks;
 use super::outcome::unwind;
+use super::same_topic;
 use super::shared::{Birth, Shared, TopicState, Topology};
 use crate::docker;
 use crate::kafka::{self, Client, TopicOutcome, TopicSpec, probe};
@@ -72,6 +74,7 @@ pub(super) async fn ready(shared: &Arc<Shared>) -> Result<(), String> {
                 Some(saved) => restore(shared, saved, states),
                 None => lay_out(&shared.plan, states),
             });
+            same_topic::ask(shared);
             Ok(())
         }
         Err(error) => {
@@ -133,7 +136,13 @@ fn topics_of(shared: &Shared, saved: &Saved) -> Result<Vec<TopicState>, kafka::E
         let then = saved.streams.iter().filter(|s| s.topic == index).map(|s| s.partition + 1).max();
         let now = metadata.topic(name).map(|t| i32::try_from(t.partitions.len()).unwrap_or(i32::MAX));
         let partitions = then.max(now).unwrap_or(0);
-        TopicState { name: (*name).to_owned(), partitions, birth: None, error: None }
+        TopicState {
+            highest: HighestAcks::of(partitions),
+            name: (*name).to_owned(),
+            partitions,
+            birth: None,
+            error: None,
+        }
     };
     Ok(names.iter().enumerate().map(state).collect())
 }
@@ -162,7 +171,8 @@ fn topics(shared: &Shared) -> Result<Vec<TopicState>, kafka::Error> {
     let states = shared.plan.topics.iter().zip(results).map(|(wanted, result)| {
         let (partitions, error) = match result.outcome {
             TopicOutcome::Created { partitions } => {
-                return TopicState { name: result.name, partitions, birth: Some(began), error: None };
+                let highest = HighestAcks::of(partitions);
+                return TopicState { highest, name: result.name, partitions, birth: Some(began), error: None };
             }
             TopicOutcome::Existed { partitions } => {
                 if wanted.position.is_some() && partitions != wanted.partitions {
@@ -178,7 +188,7 @@ fn topics(shared: &Shared) -> Result<Vec<TopicState>, kafka::Error> {
                 (0, Some(format!("{text} ({code})")))
             }
         };
-        TopicState { name: result.name, partitions, birth: None, error }
+        TopicState { highest: HighestAcks::of(partitions), name: result.name, partitions, birth: None, error }
     });
     Ok(states.collect())
 }

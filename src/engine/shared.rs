@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::watch;
 
+use super::booking::HighestAcks;
 use super::clock::Clock;
 use super::ends::{Fence, PartitionEnd};
 use super::live::Live;
@@ -15,10 +16,11 @@ use super::options::{CannotBegin, Options};
 use super::stop::Stop;
 use crate::docker::{Addresses, Cluster};
 use crate::ids::{Offset, Partition, RunTag, StreamId};
+use crate::kafka::probe::ProbedTopic;
 use crate::kafka::{Client, Embedded};
 use crate::ledger::{Saved, SentLog, Streams};
 use crate::observe::Note;
-use crate::plan::{Acks, ClusterPlan, Plan, Target, Work};
+use crate::plan::{ClusterPlan, Plan, Target, Work};
 use crate::scenario::{Template, Wired};
 
 /// How far behind the run's time bound a wait ends that does not look at the stop switch.
@@ -46,6 +48,7 @@ pub(super) struct Shared {
     ends: Mutex<Vec<(usize, PartitionEnd)>>,
     /// All end markers that were acked, in the order of their numbers.
     markers: Mutex<HashMap<(usize, Partition), Vec<Fence>>>,
+    pub(super) topics_seen: TopicsSeen,
     notes: Mutex<Vec<Note>>,
     crashed: Mutex<Vec<String>>,
     /// Lives as long as the run does.
@@ -60,6 +63,15 @@ pub(super) struct Topology {
     pub(super) streams: Streams,
     /// The first stream of each client of each scenario that sends: by scenario, then client.
     pub(super) first: HashMap<(usize, u32), StreamId>,
+}
+
+/// What a broker said of the run's topics.
+#[derive(Debug, Default)]
+pub(super) struct TopicsSeen {
+    /// When the run began.
+    pub(super) start: OnceLock<Vec<ProbedTopic>>,
+    /// When it is judged, where that is asked.
+    pub(super) now: OnceLock<Vec<ProbedTopic>>,
 }
 
 /// A topic that this run created.
@@ -82,6 +94,8 @@ impl Birth {
 pub(super) struct TopicState {
     pub(super) name: String,
     pub(super) partitions: i32,
+    /// How far acks have come in it.
+    pub(super) highest: HighestAcks,
     /// When this run created it, where it did.
     pub(super) birth: Option<Birth>,
     /// Why it cannot be used.
@@ -139,6 +153,7 @@ impl Shared {
             sent: Mutex::default(),
             ends: Mutex::default(),
             markers: Mutex::default(),
+            topics_seen: TopicsSeen::default(),
             notes: Mutex::default(),
             crashed: Mutex::default(),
             _embedded: embedded,
@@ -300,17 +315,6 @@ impl Shared {
         begun.any(|(_, state)| matches!(state.get(), Stand::Running | Stand::Ended(_)))
     }
 
-    /// Some producer of this topic is content with the ack of its leader: what that had alone may be gone with it.
-    pub(super) fn asks_leaders_alone(&self, topic: usize) -> bool {
-        self.plan.scenarios.iter().any(|scenario| match &scenario.work {
-            Work::Produce(plan) => plan.acks == Acks::Leader && self.topic_index(&plan.topic) == Some(topic),
-            Work::Roundtrip(plan) => {
-                plan.acks == Acks::Leader && self.topic_index(&plan.topic) == Some(topic)
-            }
-            _ => false,
-        })
-    }
-
     /// All that was sent, at the end.
     pub(super) fn take_sent(&self) -> HashMap<StreamId, SentLog> {
         std::mem::take(&mut *lock(&self.sent))
@@ -330,6 +334,9 @@ impl Shared {
 
     /// A fence was acked here.
     pub(super) fn hand_in_fence(&self, topic: usize, partition: Partition, fence: Fence) {
+        if let Some(state) = self.topology().and_then(|topology| topology.topics.get(topic)) {
+            state.highest.acked(partition, fence.offset);
+        }
         let mut markers = lock(&self.markers);
         let here = markers.entry((topic, partition)).or_default();
         // Those of several readers may be on their way side by side.

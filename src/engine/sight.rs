@@ -34,8 +34,6 @@ pub(super) struct Sight<'a> {
     pub(super) birth: Option<Birth>,
     /// The end of the log before the first message was sent, where it is known: what lies below was there already.
     pub(super) inherited: Option<Offset>,
-    /// Leader epochs matter: some producer of the topic asks its leader alone (`acks: 1`).
-    pub(super) leader_epochs: bool,
 }
 
 impl<'a> Sight<'a> {
@@ -46,7 +44,6 @@ impl<'a> Sight<'a> {
             streams: &topology.streams,
             birth: topology.topics.get(topic).and_then(|topic| topic.birth),
             inherited: None,
-            leader_epochs: shared.asks_leaders_alone(topic),
         }
     }
 
@@ -77,9 +74,6 @@ impl<'a> Sight<'a> {
                 reads.see_resurrected(record.offset);
             }
             _ => {}
-        }
-        if self.leader_epochs {
-            reads.see_leader_epoch(record.leader_epoch());
         }
         seen
     }

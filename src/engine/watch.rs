@@ -154,6 +154,7 @@ fn probed(metadata: kafka::Metadata) -> probe::ProbedMetadata {
         id: None,
         code: topic.code,
         partitions: topic.partitions.into_iter().map(|p| (p.id, p.leader)).collect(),
+        leader_epochs: Vec::new(),
     });
     let (controller, topics) = (metadata.controller, topics.collect());
     probe::ProbedMetadata { brokers, controller, topics, ..probe::ProbedMetadata::default() }
@@ -389,6 +390,7 @@ mod tests {
                     partitions: partitions
                         .map(|(p, l)| (Partition::try_from(p).unwrap(), Some(*l)))
                         .collect(),
+                    leader_epochs: Vec::new(),
                 }],
                 ..ProbedMetadata::default()
             }),

@@ -7,6 +7,11 @@ use std::time::Duration;
 use super::raw::{Config, Handle, Kind, Mock};
 use super::{Code, Error};
 
+/// Bytes that it keeps of a partition, and batches: then the oldest go.
+pub const KEPT_BYTES: u64 = 5 << 20;
+/// See [`KEPT_BYTES`].
+pub const KEPT_BATCHES: u64 = 100_000;
+
 /// Most partitions over all topics; at about 5 MiB each they take 1.3 GiB when full.
 pub const MAX_PARTITIONS: i32 = 256;
 

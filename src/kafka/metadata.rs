@@ -113,7 +113,8 @@ pub fn ends(
     timeout: Duration,
 ) -> Result<HashMap<Partition, Option<Offset>>, Error> {
     let deadline = Instant::now() + timeout;
-    let handle = asking_client(client)?;
+    // Of the log as it is: under `read_committed` the answer is the last stable offset.
+    let handle = asking_client(&client.reading_uncommitted())?;
     let mut out = HashMap::new();
     let mut failed = false;
     for partition in partitions {

@@ -97,9 +97,4 @@ impl<'a> Record<'a> {
         let headers: Headers<'a> = self.message.headers();
         headers
     }
-
-    /// The epoch of the leader that wrote it; negative where the broker tells none.
-    pub fn leader_epoch(&self) -> i32 {
-        self.message.leader_epoch()
-    }
 }

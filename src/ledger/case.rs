@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::account::Account;
+use super::collisions::Collisions;
 use super::evidence::{Counts, EVIDENCE, Evidence, Judgement};
 use super::last_looks::LastLooks;
 use super::marker::Marker;
 use super::pass::Pass;
 use super::ranges::Ranges;
+use super::removals::Removals;
 use super::sent::SentLog;
 use super::streams::Streams;
 use crate::anomaly::Anomaly;
@@ -30,6 +32,12 @@ pub struct Case<'a> {
     pub excluded: &'a [usize],
     /// The end markers that were acked here.
     pub markers: &'a [Marker],
+    /// Scenarios whose acks a change of leader may have undone: `acks: 1`, in a partition that has another leader now, or may have.
+    pub leaders_alone: &'a [usize],
+    /// All acks are of one log: the topic was not made anew meanwhile.
+    pub one_log: bool,
+    /// What the topic's settings let the broker remove.
+    pub removals: &'a dyn Removals,
     /// The end of the log as the broker reported it once all was written; only of a log that was never reset.
     pub reported_end: Option<Offset>,
 }
@@ -57,6 +65,9 @@ pub(super) struct Judge<'a> {
     pub(super) accounts: BTreeMap<usize, Account>,
     pub(super) lost_markers: u64,
     pub(super) unread_markers: u64,
+    pub(super) collisions: Collisions,
+    pub(super) removed_later: u64,
+    pub(super) dropped: u64,
 }
 
 impl Judgement {

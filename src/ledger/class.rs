@@ -4,6 +4,7 @@ use super::account::Account;
 use super::case::Judge;
 use super::evidence::{Evidence, Observer};
 use super::marks::Between;
+use super::removals::Removed;
 use super::view::View;
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Seq};
@@ -24,8 +25,16 @@ pub(super) enum Class {
     Unread(usize),
     /// Passed by this pass without finding it, and not read again.
     NotRechecked(usize),
+    /// Removed by compaction before anybody read it.
+    Superseded,
+    /// Removed by retention before anybody read it.
+    Expired,
+    /// Only its leader had it, and there is another one now.
+    Dropped,
     Unassigned,
     Verified,
+    /// Read, and removed by retention or compaction later.
+    RemovedLater,
 }
 
 /// Whose passes a class is decided by.
@@ -56,9 +65,11 @@ impl Class {
             Self::Lost(_) => &mut account.lost,
             Self::Unreadable(_) => &mut account.unreadable,
             Self::Skipped(_) => &mut account.skipped,
-            Self::Unread(_) | Self::NotRechecked(_) => &mut account.unread,
+            Self::Superseded => &mut account.superseded,
+            Self::Expired => &mut account.expired,
+            Self::Unread(_) | Self::NotRechecked(_) | Self::Dropped => &mut account.unread,
             Self::Unassigned => &mut account.unassigned,
-            Self::Verified => &mut account.verified,
+            Self::Verified | Self::RemovedLater => &mut account.verified,
         }
     }
 
@@ -69,8 +80,14 @@ impl Class {
             Self::Lost(_) => Some(Anomaly::Lost),
             Self::Unreadable(_) => Some(Anomaly::Unreadable),
             Self::Skipped(_) => Some(Anomaly::Skipped),
-            Self::Unread(_) | Self::NotRechecked(_) => Some(Anomaly::Unread),
-            Self::Corrupt | Self::Rewritten | Self::Unassigned | Self::Verified => None,
+            Self::Unread(_) | Self::NotRechecked(_) | Self::Dropped => Some(Anomaly::Unread),
+            Self::Corrupt
+            | Self::Rewritten
+            | Self::Superseded
+            | Self::Expired
+            | Self::Unassigned
+            | Self::Verified
+            | Self::RemovedLater => None,
         }
     }
 }
@@ -96,11 +113,15 @@ impl Judge<'_> {
             // Decided with care: whoever read something else there looked before this message was written. That is no hole in
             // the log that it was handed, so the message is not skipped; the one that lay there before is rewritten.
             let now = self.last_looks.held((view.id, seq), acked);
-            return if now { Class::Verified } else { Class::Rewritten };
+            return match now {
+                true => Class::Verified,
+                false if self.case.leaders_alone.contains(&view.scenario) => Class::Dropped,
+                false => Class::Rewritten,
+            };
         }
         let mut rechecks = passes.iter().enumerate().filter(|(_, pass)| pass.is_recheck());
         if let Some((pass, _)) = rechecks.find(|(at, pass)| pass.passed(acked) && !view.seen(*at, seq)) {
-            return Class::Lost(pass);
+            return self.gone(view, seq, Some(acked), verified, pass);
         }
         let unreadable =
             |(_, pass): &(usize, &super::Pass<'_>)| pass.unreadable.is_some_and(|from| from <= acked);
@@ -129,10 +150,10 @@ impl Judge<'_> {
         // It may lie anywhere: who did not begin at the log's start may have begun behind it.
         let whole = |pass: &super::Pass<'_>| pass.to_end && pass.wants(view.scenario, 0);
         let absent = |at: usize| whole(&passes[at]) && !view.seen(at, seq);
-        if let Some(pass) = all().find(|at| passes[*at].is_recheck() && absent(*at)) {
-            return Class::Lost(pass);
-        }
         let found = all().any(|at| view.seen(at, seq));
+        if let Some(pass) = all().find(|at| passes[*at].is_recheck() && absent(*at)) {
+            return self.gone(view, seq, None, found, pass);
+        }
         if let Some(pass) = all().find(|at| !passes[*at].is_recheck() && absent(*at)) {
             let again = |at: usize| passes[at].observer.is_fresh() && view.seen(at, seq);
             return if all().any(again) { Class::Skipped(pass) } else { Class::NotRechecked(pass) };
@@ -148,6 +169,17 @@ impl Judge<'_> {
             };
         }
         if found { Class::Verified } else { Class::Unassigned }
+    }
+
+    /// The class of a message that this re-read did not find.
+    fn gone(&self, view: &View<'_>, seq: Seq, acked: Option<Offset>, read: bool, pass: usize) -> Class {
+        match self.case.removals.of_message(view.id, seq, acked) {
+            Some(_) if read => Class::RemovedLater,
+            Some(Removed::Superseded) => Class::Superseded,
+            Some(Removed::Expired) => Class::Expired,
+            None if self.case.leaders_alone.contains(&view.scenario) => Class::Dropped,
+            None => Class::Lost(pass),
+        }
     }
 
     /// What is known of a message that is not verified.
@@ -206,15 +238,28 @@ impl Judge<'_> {
                 let acked = acked.map_or_else(|| "an unknown offset".to_owned(), |at| format!("offset {at}"));
                 (pass, format!("acknowledged at {acked}"))
             }
-            Class::Corrupt | Class::Rewritten | Class::Unassigned | Class::Verified => (0, String::new()),
+            Class::Dropped => (
+                usize::MAX,
+                "only its leader had acknowledged it (`acks: 1`), and the partition has another leader now"
+                    .to_owned(),
+            ),
+            Class::Corrupt
+            | Class::Rewritten
+            | Class::Superseded
+            | Class::Expired
+            | Class::Unassigned
+            | Class::Verified
+            | Class::RemovedLater => (0, String::new()),
         };
         let mut detail = detail;
         let found = matches!(class, Class::Misplaced(_)).then(|| view.first_copy(pass, seq)).flatten();
         if matches!(class, Class::Lost(_) | Class::Skipped(_) | Class::NotRechecked(_))
             && let Some(offset) = acked
-            && let Some(other) = self.stranger_at(offset)
         {
-            detail = format!("{detail}; {other}");
+            let others = [self.stranger_at(offset), self.other_at(offset, (view.id, seq))];
+            for other in others.into_iter().flatten() {
+                detail = format!("{detail}; {other}");
+            }
         }
         Evidence {
             observer: passes.get(pass).map(|pass| pass.observer),

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::account::Account;
 use super::case::{Case, Judge, ReaderVerdict, bits};
 use super::class::{Class, Scope};
+use super::collisions::Collisions;
 use super::evidence::{Evidence, Judgement, Observer};
 use super::last_looks::LastLooks;
 use super::pass::Pass;
@@ -29,6 +30,10 @@ pub struct Judged {
     pub lost_markers: u64,
     /// Those of which nobody knows whether they are.
     pub unread_markers: u64,
+    /// Verified messages that retention or compaction removed after they were read.
+    pub removed_later: u64,
+    /// Messages that only their leader had acked, and that are gone after a change of leader. They are unread.
+    pub dropped: u64,
 }
 
 /// Judges a partition.
@@ -54,6 +59,9 @@ pub fn judge(case: &Case<'_>) -> Judged {
         accounts: BTreeMap::new(),
         lost_markers: 0,
         unread_markers: 0,
+        collisions: if case.one_log { Collisions::of(case) } else { Collisions::default() },
+        removed_later: 0,
+        dropped: 0,
     };
     for (id, scenario, log) in case.sent_streams() {
         let view = View::new(id, scenario, log, case.passes);
@@ -61,12 +69,18 @@ pub fn judge(case: &Case<'_>) -> Judged {
     }
     judge.markers();
     judge.found(&conflicts);
+    judge.collided();
+    if !case.one_log {
+        judge.forget_acks();
+    }
     Judged {
         judgement: judge.out,
         readers: judge.readers,
         accounts: judge.accounts,
         lost_markers: judge.lost_markers,
         unread_markers: judge.unread_markers,
+        removed_later: judge.removed_later,
+        dropped: judge.dropped,
     }
 }
 
@@ -95,6 +109,7 @@ impl Judge<'_> {
         self.unknowns(view, &mut account);
         self.accounts.entry(view.scenario).or_default().add_sent(&account);
         self.stream_anomalies(view);
+        self.overtaken(view);
     }
 
     fn acked_run(&mut self, view: &View<'_>, run: Run, account: &mut Account) {
@@ -126,6 +141,8 @@ impl Judge<'_> {
         account: &mut Account,
     ) {
         *class.of(account) += 1;
+        self.removed_later += u64::from(class == Class::RemovedLater);
+        self.dropped += u64::from(class == Class::Dropped);
         if let Some(anomaly) = class.anomaly() {
             self.out.add(anomaly, 1);
             if self.out.has_room(anomaly, false) {
@@ -218,6 +235,7 @@ impl Judge<'_> {
             let mut fresh = self.case.passes.iter().filter(|pass| pass.observer.is_fresh());
             let found = fresh.any(|pass| pass.reads.has_marker(*marker));
             let (anomaly, observer, detail) = match recheck {
+                Some(_) if self.case.removals.of_marker(*marker).is_some() => continue,
                 Some(_) => {
                     self.lost_markers += 1;
                     (Anomaly::Lost, Observer::Recheck, "and a re-read did not find it".to_owned())

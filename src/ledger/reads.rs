@@ -80,8 +80,6 @@ pub struct PartitionReads {
     pub(super) resurrected: RunLog,
     /// When the offsets of the first epoch were read.
     times: Marks,
-    /// The lowest and the highest leader epoch of all records.
-    leader_epochs: Option<(i32, i32)>,
     pub(super) nonmonotonic: u64,
     pub(super) sightings: Vec<Sighting>,
     received: u64,
@@ -109,7 +107,6 @@ impl PartitionReads {
             mistimed: RunLog::new(),
             resurrected: RunLog::new(),
             times: Marks::default(),
-            leader_epochs: None,
             nonmonotonic: 0,
             sightings: Vec::new(),
             received: 0,
@@ -214,12 +211,6 @@ impl PartitionReads {
             }
             Sight::Repeat => Seen::Repeat,
         }
-    }
-
-    /// A record was written by the leader of this epoch.
-    pub fn see_leader_epoch(&mut self, epoch: i32) {
-        let (low, high) = self.leader_epochs.get_or_insert((epoch, epoch));
-        (*low, *high) = ((*low).min(epoch), (*high).max(epoch));
     }
 
     /// Counts a message that is what was sent.
@@ -352,11 +343,6 @@ impl PartitionReads {
     /// Records that are older than their topic.
     pub(super) const fn resurrected(&self) -> &RunLog {
         &self.resurrected
-    }
-
-    /// The lowest and the highest leader epoch of all records that were read.
-    pub const fn leader_epochs(&self) -> Option<(i32, i32)> {
-        self.leader_epochs
     }
 
     /// Offsets handed out at or below an earlier one of their epoch.

@@ -1,11 +1,8 @@
 //! Anomalies of records rather than of messages: altered, of another partition, foreign, at two times something else,
 //! out of the order of offsets, above the reported end.
 
-use std::collections::BTreeSet;
-
 use super::case::{Judge, ReaderVerdict};
 use super::evidence::{EVIDENCE, Evidence, Observer};
-use super::held::{Held, merged};
 use super::pass::Pass;
 use super::ranges::Ranges;
 use super::rewrites::{Conflict, corrupt_ranges};
@@ -146,41 +143,37 @@ impl Judge<'_> {
         })
     }
 
-    /// Records at or above the end that the broker reported when the log was quiet.
+    /// Acked offsets at or above the end that the broker reported after their acks.
     fn above_reported_end(&mut self) {
         let Some(end) = self.case.reported_end else { return };
-        let above = |held: Held| {
-            let from = held.offset.max(end);
-            let skipped = (from - held.offset).unsigned_abs();
-            (skipped < held.len).then(|| Held {
-                offset: from,
-                len: held.len - skipped,
-                message: held.message.map(|(id, seq)| (id, seq + skipped)),
+        let messages = self.case.sent_streams().flat_map(|(id, _, log)| {
+            log.acks().runs().filter(|run| run.offset_of(run.end()) > end).map(move |run| {
+                let skipped = u64::try_from(end - run.offset).unwrap_or(0);
+                let first =
+                    Run { seq: run.seq + skipped, offset: run.offset.max(end), len: run.len - skipped };
+                (first, Some(id))
             })
-        };
-        let lists = self.case.passes.iter().map(|pass| pass.reads.held()).collect();
-        let found: Vec<Held> = merged(lists).filter_map(above).collect();
-        let ranges = Ranges::of(
-            found.iter().map(|held| (held.offset, held.offset + held.len.cast_signed())).collect(),
-        );
-        let counts = count(ranges.len());
+        });
+        let markers = self.case.markers.iter().filter(|marker| marker.offset >= end);
+        let markers = markers.map(|marker| (Run { seq: 0, offset: marker.offset, len: 1 }, None));
+        let mut found: Vec<(Run, Option<StreamId>)> = messages.chain(markers).collect();
+        found.sort_by_key(|(run, _)| run.offset);
+        let ranges = found.iter().map(|(run, _)| (run.offset, run.offset_of(run.end())));
+        let counts = count(Ranges::of(ranges.collect()).len());
         self.out.counts.insert(Anomaly::StaleEnd, counts);
         for ReaderVerdict { judgement, .. } in &mut self.readers {
             judgement.counts.insert(Anomaly::StaleEnd, counts);
         }
-        let mut shown = BTreeSet::new();
-        let each = found.iter().flat_map(|held| {
-            (0..held.len)
-                .map(move |at| (held.offset + at.cast_signed(), held.message.map(|(id, seq)| (id, seq + at))))
+        let each = found.iter().flat_map(|(run, id)| {
+            (run.seq..run.end()).map(|seq| (run.offset_of(seq), id.map(|id| (id, seq))))
         });
-        for (offset, message) in each.take(EVIDENCE * 4) {
-            if !shown.insert(offset) {
-                continue;
-            }
+        for (offset, message) in each.take(EVIDENCE) {
             self.show(Evidence {
                 offset: Some(offset),
                 message,
-                detail: format!("the broker reported {end} as the end of the log"),
+                detail: format!(
+                    "the broker reported {end} as the end of the log after it had acknowledged this"
+                ),
                 ..Evidence::of(Anomaly::StaleEnd)
             });
         }

@@ -36,7 +36,10 @@ pub(super) fn rewritten(case: &Case<'_>) -> (Ranges, Vec<Conflict>) {
     let mut active: Vec<Held> = Vec::new();
     for next in merged(case.passes.iter().map(|pass| pass.reads.held()).collect()) {
         active.retain(|held| held.end() > next.offset);
-        for held in active.iter().filter(|held| held.at(next.offset) != next.message) {
+        // What only its leader had acked may be gone with it.
+        let free = |held: &Held| held.message.is_some_and(|(id, _)| case.by_leader_alone(id));
+        let other = |held: &&Held| held.at(next.offset) != next.message && !free(held) && !free(&next);
+        for held in active.iter().filter(other) {
             ranges.push((next.offset, held.end().min(next.end())));
         }
         if !active.contains(&next) {

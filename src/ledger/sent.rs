@@ -3,6 +3,7 @@
 //! Whatever is neither acked nor failed is unknown: it may be in the log or not, and both are legal. Owns the bounds of what
 //! retries explain.
 
+use super::evidence::EVIDENCE;
 use super::marks::{Between, Marks};
 use super::runs::{Run, RunLog};
 use crate::ids::{Offset, Seq};
@@ -108,6 +109,18 @@ pub struct SentLog {
     last_retry_kept: bool,
     went_back: WentBack,
     lines_lost: bool,
+    /// When messages were due or made.
+    send_times: Marks,
+    overtaken: Overtaken,
+}
+
+/// Messages that were acked at a lower offset than one that had been acked when they were handed over.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overtaken {
+    /// How many.
+    pub count: u64,
+    /// The first of them: sequence, offset, and the offset that had been acked before.
+    pub first: Vec<(Seq, Offset, Offset)>,
 }
 
 impl SentLog {
@@ -173,6 +186,29 @@ impl SentLog {
                 self.blame(seq, resent);
             }
         }
+    }
+
+    /// This message was due, or made, at this time, microseconds from the run's zero.
+    pub fn sent_at(&mut self, seq: Seq, at_us: u64) {
+        self.send_times.at(seq, at_us);
+    }
+
+    /// Since when at the earliest a message can have its timestamp.
+    pub fn sent_since(&self, seq: Seq) -> Option<u64> {
+        self.send_times.when(seq).map(|(from, _)| from)
+    }
+
+    /// This message was handed over after offset `ahead` had been acked, and is acked below that.
+    pub fn was_overtaken(&mut self, seq: Seq, offset: Offset, ahead: Offset) {
+        self.overtaken.count += 1;
+        if self.overtaken.first.len() < EVIDENCE {
+            self.overtaken.first.push((seq, offset, ahead));
+        }
+    }
+
+    /// Those that were acked below an earlier ack.
+    pub const fn overtaken(&self) -> &Overtaken {
+        &self.overtaken
     }
 
     /// The acks of these messages came at this time, microseconds from the run's zero.

@@ -115,6 +115,12 @@ impl Case<'_> {
         })
     }
 
+    /// A change of leader may have undone the acks of this stream.
+    pub(super) fn by_leader_alone(&self, id: StreamId) -> bool {
+        !self.leaders_alone.is_empty()
+            && self.streams.get(id).is_some_and(|stream| self.leaders_alone.contains(&stream.scenario))
+    }
+
     /// The streams of this partition that are judged: those of producers without `verify: false`.
     pub(super) fn judged_streams(&self) -> impl Iterator<Item = (StreamId, usize, &SentLog)> {
         self.sent_streams().filter(|(_, scenario, _)| !self.excluded.contains(scenario))

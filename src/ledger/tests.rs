@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use super::envelope::{Envelope, Kind, Opened};
 use super::runs::Run;
 use super::{
-    Case, Checked, Evidence, Judged, Marker, Observer, PartitionReads, Pass, Resent, SentLog, StreamInfo,
-    Streams, judge,
+    Case, Checked, Evidence, Judged, Kept, Marker, Observer, PartitionReads, Pass, Resent, SentLog,
+    StreamInfo, Streams, judge,
 };
 use crate::anomaly::Anomaly;
 use crate::ids::{Identity, RunTag, StreamId};
@@ -73,6 +73,9 @@ impl World {
             passes: &passes,
             excluded: &[],
             markers: &[],
+            leaders_alone: &[],
+            one_log: true,
+            removals: &Kept,
             reported_end: None,
         };
         judge(&case).judgement.evidence.into_iter().filter(|e| e.anomaly == anomaly).collect()
@@ -170,6 +173,9 @@ fn judged(log: SentLog, markers: &[Marker], passes: &[Pass<'_>]) -> Judged {
         passes,
         excluded: &[],
         markers,
+        leaders_alone: &[],
+        one_log: true,
+        removals: &Kept,
         reported_end: None,
     })
 }

@@ -41,13 +41,18 @@ impl Work {
         }
     }
 
+    /// Who has to confirm the messages that it writes; none where it writes none.
+    pub const fn acks(&self) -> Option<Acks> {
+        match self {
+            Self::Produce(p) => Some(p.acks),
+            Self::Roundtrip(r) => Some(r.acks),
+            _ => None,
+        }
+    }
+
     /// It writes messages that a broker confirms.
     pub fn is_acked(&self) -> bool {
-        match self {
-            Self::Produce(p) => p.acks != Acks::None,
-            Self::Roundtrip(r) => r.acks != Acks::None,
-            _ => false,
-        }
+        self.acks().is_some_and(|acks| acks != Acks::None)
     }
 
     /// It writes messages that are confirmed and have to be read back.

@@ -2,6 +2,7 @@
 //!
 //! One for all that send: producers and round trips. A batch costs as much as a message.
 
+mod ahead;
 mod ended;
 mod flight;
 mod retries;
@@ -12,6 +13,9 @@ use std::time::Instant;
 use crate::ids::{Partition, Seq};
 use crate::kafka::{Delivery, Outcome, ProducerEvent, ProducerEventKind};
 use crate::ledger::{Resent, Run, SentLog};
+pub(super) use ahead::HighestAcks;
+
+use ahead::Ahead;
 use ended::{Ended, of_tag, tag};
 use flight::{Flight, Pending};
 use retries::{Count, Retries};
@@ -23,6 +27,8 @@ pub(super) struct Booking {
     first: usize,
     parts: Vec<Part>,
     ended: Vec<Ended>,
+    /// Of the topic.
+    highest: HighestAcks,
 }
 
 #[derive(Default)]
@@ -30,6 +36,7 @@ struct Part {
     log: SentLog,
     flight: Flight,
     retries: Retries,
+    ahead: Ahead,
     /// Messages that librdkafka did not take, of an idempotent producer.
     refused: Vec<Seq>,
     /// Those on their way whose acks will have no offsets.
@@ -47,12 +54,12 @@ pub(super) struct Booked {
 }
 
 impl Booking {
-    /// Books of these partitions.
-    pub(super) fn new(partitions: Range<Partition>, idempotent: bool) -> Self {
+    /// Books of these partitions of a topic.
+    pub(super) fn new(partitions: Range<Partition>, idempotent: bool, highest: HighestAcks) -> Self {
         let index = |partition: Partition| usize::try_from(partition).unwrap_or(0);
         let (first, end) = (index(partitions.start), index(partitions.end));
         let parts = (first..end).map(|_| Part::default()).collect();
-        Self { idempotent, first, parts, ended: Vec::new() }
+        Self { idempotent, first, parts, ended: Vec::new(), highest }
     }
 
     fn part(&mut self, partition: usize) -> &mut Part {
@@ -72,7 +79,10 @@ impl Booking {
     /// The message of this tag was made since `from_us`, has so many bytes and is on its way.
     pub(super) fn sent(&mut self, tag: u64, from_us: u64, bytes: u64) {
         let (at, seq) = of_tag(tag);
+        let ahead = self.highest.at(at);
         let part = self.part(at);
+        part.log.sent_at(seq, from_us);
+        part.ahead.sent(seq, ahead);
         let behind = part.retries.now();
         part.flight.push(seq, Pending { from_us, bytes, behind });
     }
@@ -153,11 +163,12 @@ impl Booking {
 
     /// Books all that has ended, at this time; `on` gets it in parts that are alike.
     pub(super) fn book(&mut self, now_us: u64, mut on: impl FnMut(&Booked)) {
-        let Self { ended, parts, first, .. } = self;
+        let Self { ended, parts, first, highest, .. } = self;
         for run in ended.drain(..) {
             let (at, seq) = of_tag(run.tag);
             let Some(part) = at.checked_sub(*first).and_then(|at| parts.get_mut(at)) else { continue };
-            let Part { log, flight, retries, placeless, .. } = part;
+            let Part { log, flight, retries, ahead, placeless, .. } = part;
+            let partition = Partition::try_from(at).unwrap_or(Partition::MAX);
             flight.end(seq, run.len, |first, len, pending| {
                 let resent = retries.since(pending.behind);
                 let mut book = |seq: Seq, len: u64, outcome: Outcome| {
@@ -166,6 +177,8 @@ impl Booking {
                             let run = Run { seq, offset, len };
                             log.acked_run(run, resent);
                             log.acked_at(run, now_us);
+                            ahead.acked(run, |seq, offset, ahead| log.was_overtaken(seq, offset, ahead));
+                            highest.acked(partition, run.offset_of(run.end() - 1));
                         }
                         Outcome::AckedNowhere => {
                             log.acked_nowhere(seq, len, resent);
@@ -193,6 +206,9 @@ impl Booking {
                     outcome => book(first, len, outcome),
                 }
             });
+            if let Some(first) = flight.first() {
+                ahead.forget_before(first);
+            }
             if !placeless.is_empty() {
                 placeless.retain(|range| flight.first().is_some_and(|first| range.end > first));
             }
@@ -227,7 +243,7 @@ mod tests {
 
     /// Books of one partition with so many messages on their way.
     fn sent(idempotent: bool, messages: u64) -> Booking {
-        let mut booking = Booking::new(OF..OF + 1, idempotent);
+        let mut booking = Booking::new(OF..OF + 1, idempotent, HighestAcks::of(OF + 1));
         for at in 0..messages {
             let (seq, tag) = booking.next(OF);
             assert_eq!(seq, at);

@@ -80,7 +80,7 @@ impl<'a> Client<'a> {
             first,
             started_us,
             recorder: Recorder::new(task.shared.live.metrics(task.index)),
-            booking: Booking::new(partitions, plan.idempotence),
+            booking: Booking::new(partitions, plan.idempotence, task.highest.clone()),
             in_flight: 0,
             budget,
             full: false,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::gate::Gate;
+use crate::engine::booking::HighestAcks;
 use crate::engine::shared::Shared;
 
 /// One client.
@@ -13,6 +14,7 @@ pub(super) struct Task {
     pub(super) client: u32,
     pub(super) partitions: i32,
     pub(super) topic: String,
+    pub(super) highest: HighestAcks,
     pub(super) gate: Arc<Gate>,
     pub(super) deadline: Instant,
 }

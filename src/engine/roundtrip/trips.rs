@@ -109,7 +109,11 @@ impl Task {
             warmup: mine(plan.warmup),
             sight: Sight::of(shared, topology, self.topic),
             recorder: Recorder::new(shared.live.metrics(self.index)),
-            booking: Booking::new(partition..partition + 1, plan.idempotence),
+            booking: Booking::new(
+                partition..partition + 1,
+                plan.idempotence,
+                topology.topics[self.topic].highest.clone(),
+            ),
             reads: PartitionReads::new(shared.run_tag, self.topic, partition),
             start: set.started_at(partition).unwrap_or(0),
             compared: 0,

@@ -63,11 +63,12 @@ pub(super) fn metadata(bytes: &[u8], version: i16) -> Result<ProbedMetadata, Mal
         if version >= 1 {
             wire.bool()?; // internal
         }
+        let mut leader_epochs = Vec::new();
         let partitions = wire.list(|wire| {
             wire.i16()?; // code
             let (number, leader) = (wire.i32()?, wire.i32()?);
             if version >= 7 {
-                wire.i32()?; // leader epoch
+                leader_epochs.push((number, wire.i32()?));
             }
             wire.list(Wire::i32)?; // replicas
             wire.list(Wire::i32)?; // in sync
@@ -81,7 +82,7 @@ pub(super) fn metadata(bytes: &[u8], version: i16) -> Result<ProbedMetadata, Mal
             wire.i32()?; // authorized operations
         }
         wire.tags()?;
-        Ok(ProbedTopic { name, id: id.map(|id| id.to_string()), code, partitions })
+        Ok(ProbedTopic { name, id: id.map(|id| id.to_string()), code, partitions, leader_epochs })
     })?;
     Ok(ProbedMetadata { cluster_id, controller, brokers, topics })
 }
@@ -230,6 +231,7 @@ mod tests {
                     MetadataResponsePartition::default()
                         .with_partition_index(2)
                         .with_leader_id(BrokerId(5))
+                        .with_leader_epoch(if version >= 7 { 9 } else { -1 })
                         .with_replica_nodes(vec![BrokerId(5), BrokerId(6)]),
                 ]);
             let answer = MetadataResponse::default()
@@ -245,6 +247,8 @@ mod tests {
             assert_eq!(read.topics[0].name, "orders");
             assert_eq!(read.topics[0].id.is_some(), version >= 10);
             assert_eq!(read.topics[0].partitions, [(2, Some(5))]);
+            let epochs = if version >= 7 { vec![(2, 9)] } else { Vec::new() };
+            assert_eq!(read.topics[0].leader_epochs, epochs);
         }
     }
 

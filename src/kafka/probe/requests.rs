@@ -72,9 +72,13 @@ pub(super) fn metadata(
         .iter()
         .map(|name| match there.iter().position(|topic| topic.name == *name) {
             Some(index) => there.swap_remove(index),
-            None => {
-                ProbedTopic { name: (*name).into(), id: None, code: UNKNOWN_TOPIC, partitions: Vec::new() }
-            }
+            None => ProbedTopic {
+                name: (*name).into(),
+                id: None,
+                code: UNKNOWN_TOPIC,
+                partitions: Vec::new(),
+                leader_epochs: Vec::new(),
+            },
         })
         .collect();
     Ok(metadata)

@@ -68,6 +68,8 @@ pub struct ProbedTopic {
     pub code: Code,
     /// number and leader (none where it has none) of each partition.
     pub partitions: Vec<(Partition, Option<i32>)>,
+    /// The leader epoch of each partition; empty where the broker gives none (Metadata below version 7).
+    pub leader_epochs: Vec<(Partition, i32)>,
 }
 
 /// What one Fetch answered.

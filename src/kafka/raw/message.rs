@@ -47,12 +47,6 @@ impl Message {
         (time >= 0).then_some((time, created))
     }
 
-    /// The epoch of the leader that wrote it; negative where the broker tells none.
-    pub(crate) fn leader_epoch(&self) -> i32 {
-        // SAFETY: alive.
-        unsafe { sys::rd_kafka_message_leader_epoch(self.raw()) }
-    }
-
     /// Its headers in their order. They are parsed when first asked for, where there are any.
     pub(crate) fn headers(&self) -> Headers<'_> {
         let mut headers = ptr::null_mut();

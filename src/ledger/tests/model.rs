@@ -10,6 +10,7 @@ use proptest::strategy::ValueTree;
 use self::history::{Fate, History, Msg, Reading, STRAY, Sent, Slot, history, reread};
 use crate::anomaly::Anomaly;
 use crate::ids::{Identity, RunTag, StreamId};
+use crate::ledger::Kept;
 use crate::ledger::envelope::{Envelope, Kind, Opened};
 use crate::ledger::{
     Account, Case, Checked, Counts, Judgement, Marker, Observer, PartitionReads, Pass, Resent, SentLog,
@@ -536,6 +537,9 @@ fn ledger(history: &History) -> Result<(Outcome, Vec<Reading>), TestCaseError> {
         passes: &passes,
         excluded: &history.excluded,
         markers: &markers,
+        leaders_alone: &[],
+        one_log: true,
+        removals: &Kept,
         reported_end: history.reported_end,
     };
     let mut again = Vec::new();
@@ -575,6 +579,9 @@ fn ledger(history: &History) -> Result<(Outcome, Vec<Reading>), TestCaseError> {
         passes: &passes,
         excluded: &history.excluded,
         markers: &markers,
+        leaders_alone: &[],
+        one_log: true,
+        removals: &Kept,
         reported_end: history.reported_end,
     });
     for account in judged.accounts.values() {

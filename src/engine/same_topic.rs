@@ -1,0 +1,73 @@
+//! Whether topics are what they were when the run began: by their ids, and by the leaders of their partitions.
+//!
+//! The wire probe asks beside the run's start, so that nobody waits for it, and again when acks are judged.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::shared::{Shared, Stand};
+use crate::ids::Partition;
+use crate::kafka::probe::{self, ProbedTopic};
+use crate::plan::ActionPlan;
+
+/// Asks for the topics as they are, on a thread of its own.
+pub(super) fn ask(shared: &Arc<Shared>) {
+    if shared.client.is_embedded() {
+        return;
+    }
+    let shared = Arc::clone(shared);
+    // What is not known of the start leaves open what rests on it.
+    let _ = std::thread::Builder::new().name("kaf6-topics".into()).spawn(move || {
+        let _ = shared.topics_seen.start.set(look(&shared));
+    });
+}
+
+/// A topic at the run's start, and now.
+fn both(shared: &Shared, name: &str) -> [Option<ProbedTopic>; 2] {
+    let of_it = |topics: &[ProbedTopic]| {
+        topics.iter().find(|topic| topic.name == name && topic.code.is_none()).cloned()
+    };
+    let seen = &shared.topics_seen;
+    let now = seen.now.get_or_init(|| look(shared));
+    [seen.start.get().and_then(|topics| of_it(topics)), of_it(now)]
+}
+
+/// Nothing says that the topic was deleted, or made anew, since the run began.
+pub(super) fn is_one_log(shared: &Shared, name: &str) -> bool {
+    if execs_ran(shared) {
+        return false;
+    }
+    let [then, now] = both(shared, name).map(|topic| topic.and_then(|topic| topic.id));
+    then.is_none() || now.is_none() || then == now
+}
+
+/// Whether a partition has had one leader all the time. Where that is not known, it may have had several.
+pub(super) fn has_one_leader(shared: &Shared, name: &str, partition: Partition) -> bool {
+    if shared.client.is_embedded() {
+        return true;
+    }
+    let epoch = |topic: Option<ProbedTopic>| {
+        topic?.leader_epochs.into_iter().find(|(number, _)| *number == partition).map(|(_, epoch)| epoch)
+    };
+    let [then, now] = both(shared, name).map(epoch);
+    then.is_some() && then == now
+}
+
+/// A command of the file ran in some container: it may have deleted topics.
+fn execs_ran(shared: &Shared) -> bool {
+    let faults = shared.plan.faults.iter().zip(&shared.states[shared.plan.scenarios.len()..]);
+    let mut execs = faults.filter(|(fault, _)| matches!(fault.action, ActionPlan::Exec { .. }));
+    execs.any(|(_, state)| matches!(state.get(), Stand::Running | Stand::Ended(_)))
+}
+
+/// The run's topics by the first broker that answers; none where none does, or where the file has SASL.
+fn look(shared: &Shared) -> Vec<ProbedTopic> {
+    let names = shared.topic_names();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let until = Instant::now() + shared.client.waits().answer;
+    let mut answers = shared.client.brokers().iter().filter_map(|broker| {
+        let probe = probe::probe(&shared.client, broker, &names, until);
+        Some(probe.metadata?.topics)
+    });
+    answers.next().unwrap_or_default()
+}

@@ -1,0 +1,37 @@
+//! What a broker may remove: told by whoever knows the topic's settings, asked of what is missing.
+
+use std::fmt::Debug;
+
+use super::marker::Marker;
+use crate::ids::{Offset, Seq, StreamId};
+
+/// Why a record may be gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removed {
+    /// By retention: it lies below the log's start, and is old enough, or far enough behind.
+    Expired,
+    /// By compaction: a later record of the same key is there.
+    Superseded,
+}
+
+/// Says of what a fresh client did not find whether the topic's settings let the broker remove it.
+pub trait Removals: Debug {
+    /// Of a message; without an offset where it was acked without one.
+    fn of_message(&self, stream: StreamId, seq: Seq, acked: Option<Offset>) -> Option<Removed>;
+    /// Of an end marker.
+    fn of_marker(&self, marker: Marker) -> Option<Removed>;
+}
+
+/// Nothing may be removed.
+#[derive(Debug, Clone, Copy)]
+pub struct Kept;
+
+impl Removals for Kept {
+    fn of_message(&self, _: StreamId, _: Seq, _: Option<Offset>) -> Option<Removed> {
+        None
+    }
+
+    fn of_marker(&self, _: Marker) -> Option<Removed> {
+        None
+    }
+}
