@@ -53,9 +53,9 @@ struct Fetched {
     topic: String,
     partition: i32,
     offset: i64,
-    records: Vec<(i64, String)>,
+    records: Vec<(i64, String, i64)>,
     answered: bool,
-    bad_crc: bool,
+    bad_crc: Vec<Vec<(i64, String)>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -304,7 +304,7 @@ impl Facts {
             lies,
             actions: names(false),
             digests,
-            bad_crc: log.fetched.iter().any(|fetched| fetched.answered && fetched.bad_crc),
+            bad_crc: log.fetched.iter().any(|fetched| fetched.answered && !fetched.bad_crc.is_empty()),
             reordered,
             duplicates,
         }
@@ -314,7 +314,7 @@ impl Facts {
 fn handed_out(log: &Log) -> HandedOut {
     let mut handed = HandedOut::new();
     for fetched in log.fetched.iter().filter(|fetched| fetched.answered) {
-        for (offset, digest) in fetched.records.iter().filter(|(offset, _)| *offset >= fetched.offset) {
+        for (offset, digest, _) in fetched.records.iter().filter(|(offset, ..)| *offset >= fetched.offset) {
             let key = (fetched.topic.clone(), fetched.partition, *offset);
             handed.entry(key).or_default().insert(digest.clone());
         }

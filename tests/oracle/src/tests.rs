@@ -22,7 +22,7 @@ fn log(stored: &[u8], handed: &Value, lies: &Value) -> Value {
             "stored": [[0, 0]], "code": 0, "base_offset": 0, "answered_us": 2, "did": []}],
         "fetched": [{
             "at_us": 3, "node": 0, "connection": 1, "topic": "t", "partition": 0, "offset": 0, "isolation": 0, "code": 0,
-            "high_watermark": 3, "last_stable": 3, "records": handed, "bad_crc": false, "answered": true, "did": []}],
+            "high_watermark": 3, "last_stable": 3, "records": handed, "bad_crc": [], "answered": true, "did": []}],
         "fired": lies, "requests": {}
     })
 }
@@ -41,7 +41,7 @@ fn wrong(log: &Value, summary: &Value) -> Vec<String> {
 
 #[test]
 fn a_healthy_run_passes_and_must_not_fail() {
-    let log = log(&[0, 1, 2], &json!([[0, "d0aa"], [1, "d1aa"], [2, "d2aa"]]), &json!([]));
+    let log = log(&[0, 1, 2], &json!([[0, "d0aa", 5], [1, "d1aa", 5], [2, "d2aa", 5]]), &json!([]));
     assert_eq!(wrong(&log, &summary("pass", 3, 0, 0)), Vec::<String>::new());
     assert!(wrong(&log, &summary("fail", 3, 0, 0))[0].contains("told no lie"));
     assert!(wrong(&log, &summary("fail", 2, 1, 0)).iter().any(|why| why.contains("1 lost")));
@@ -63,7 +63,7 @@ fn an_ack_of_what_was_not_stored_is_a_lie_whatever_it_was_made_of() {
 #[test]
 fn a_lost_message_must_be_red_by_its_class() {
     let lie = json!([{"at_us": 1, "rule": 0, "action": "drop_record", "legal": false, "partition": 0}]);
-    let log = log(&[0, 2], &json!([[0, "d0aa"], [2, "d2aa"]]), &lie);
+    let log = log(&[0, 2], &json!([[0, "d0aa", 5], [2, "d2aa", 5]]), &lie);
     assert_eq!(wrong(&log, &summary("fail", 2, 1, 0)), Vec::<String>::new());
     assert!(wrong(&log, &summary("pass", 3, 0, 0)).iter().any(|why| why.contains("never handed out")));
     assert!(wrong(&log, &summary("fail", 2, 0, 1)).iter().any(|why| why.contains("0 lost")));
@@ -72,14 +72,14 @@ fn a_lost_message_must_be_red_by_its_class() {
 #[test]
 fn an_altered_message_must_be_red_though_one_reader_got_it_intact() {
     let lie = json!([{"at_us": 1, "rule": 0, "action": "flip_on_read", "legal": false, "partition": 0}]);
-    let log = log(&[0, 1, 2], &json!([[0, "d0aa"], [1, "d1bb"], [2, "d2aa"]]), &lie);
+    let log = log(&[0, 1, 2], &json!([[0, "d0aa", 5], [1, "d1bb", 5], [2, "d2aa", 5]]), &lie);
     assert!(wrong(&log, &summary("pass", 3, 0, 0)).iter().any(|why| why.contains("only handed out altered")));
     assert_eq!(wrong(&log, &summary("fail", 2, 0, 1)), Vec::<String>::new());
 }
 
 #[test]
 fn sums_must_add_up() {
-    let log = log(&[0, 1, 2], &json!([[0, "d0aa"], [1, "d1aa"], [2, "d2aa"]]), &json!([]));
+    let log = log(&[0, 1, 2], &json!([[0, "d0aa", 5], [1, "d1aa", 5], [2, "d2aa", 5]]), &json!([]));
     assert!(wrong(&log, &summary("pass", 2, 0, 0)).iter().any(|why| why.contains("does not add up")));
     assert!(judge("{", FILE, "{}").is_err());
 }
