@@ -20,7 +20,7 @@ pub struct Taken {
     pub by_leader: bool,
     /// What the settings explain, whoever did it.
     pub explained: BTreeSet<&'static str>,
-    /// The settings that explain it are in the file, or can be asked for.
+    /// kaf6 knows the settings, or knows that it does not: it did not make the topic itself without any.
     pub known: bool,
 }
 
@@ -114,6 +114,7 @@ impl<'a> Kept<'a> {
         let own = self.file.settings.get(topic);
         let settings = self.log.settings.get(topic);
         let unknown = |name: &String| own.is_none_or(|own| !own.contains(name));
-        self.log.describes || !settings.is_some_and(|settings| settings.keys().any(unknown))
+        let made = self.log.created.iter().any(|created| created.topic == topic);
+        self.log.describes || !made || !settings.is_some_and(|settings| settings.keys().any(unknown))
     }
 }

@@ -191,7 +191,7 @@ fn acks_collide_and_are_overtaken() {
         let mut summary = summary("fail", 1, 1, 0);
         summary["anomalies"] = json!({name: {"count": count}});
         let sentence = format!("{count} {name}, and it must be {range}");
-        wrong(log, &summary).iter().any(|why| *why == sentence)
+        wrong(log, &summary).contains(&sentence)
     };
     let log = acked(-1, [0, 0], [0, 10]);
     assert!(says(&log, "collided", 0, "1 to 1") && says(&log, "overtaken", 1, "0 to 0"));
