@@ -238,6 +238,7 @@ fn behaviour() -> impl Strategy<Value = Behaviour> {
         brokers,
         null_when_empty,
         rules,
+        ..Behaviour::default()
     })
 }
 

@@ -4,7 +4,10 @@
 // What stands in a place of librdkafka's own comes from there; see `build.rs`.
 use kaf6 as _;
 
+mod acks;
 mod generate;
+mod kept;
 mod pair;
 mod random;
 mod rows;
+mod unaltered;

@@ -8,11 +8,11 @@ use crate::generate::LATER;
 use crate::pair::{self, Done};
 
 /// A file with these fields of its producer `write`, its reader `read`, and of `run`; batches are of few messages.
-fn file(write: &str, read: &str, run: &str) -> String {
+pub(crate) fn file(write: &str, read: &str, run: &str) -> String {
     with(1, &format!("write: {{type: produce, {write}}}\n  read: {{type: consume, {read}}}"), "", run)
 }
 
-fn with(partitions: u32, scenarios: &str, checks: &str, run: &str) -> String {
+pub(crate) fn with(partitions: u32, scenarios: &str, checks: &str, run: &str) -> String {
     format!(
         "brokers: BROKERS\n\
          client: {{properties: {{socket.timeout.ms: 2000, retry.backoff.ms: 50, linger.ms: 20, batch.num.messages: 10}}}}\n\
@@ -24,24 +24,24 @@ fn with(partitions: u32, scenarios: &str, checks: &str, run: &str) -> String {
 }
 
 /// About ten messages a batch.
-const BATCHES: &str = "messages: 100, rate: 500/s, clients: 1, value: {size: 100B}";
-const READ: &str = "idle_timeout: 2s, timeout: 8s";
-const SOON: &str = "unreadable_after: 1s";
+pub(crate) const BATCHES: &str = "messages: 100, rate: 500/s, clients: 1, value: {size: 100B}";
+pub(crate) const READ: &str = "idle_timeout: 2s, timeout: 8s";
+pub(crate) const SOON: &str = "unreadable_after: 1s";
 
-async fn run(file: &str, rules: impl IntoIterator<Item = Rule>) -> Done {
+pub(crate) async fn run(file: &str, rules: impl IntoIterator<Item = Rule>) -> Done {
     pair::run(file, Behaviour::of(rules)).await
 }
 
 impl Done {
     #[track_caller]
-    fn is(&self, status: &str) -> &Self {
+    pub(crate) fn is(&self, status: &str) -> &Self {
         assert_eq!(self.status(), status, "{}", self.shown());
         self
     }
 
     /// These counts of anomalies.
     #[track_caller]
-    fn has(&self, anomaly: &str, count: u64) -> &Self {
+    pub(crate) fn has(&self, anomaly: &str, count: u64) -> &Self {
         assert!(count > 0, "the broker did it: {}", self.shown());
         assert_eq!(self.anomaly(anomaly), count, "{anomaly}: {}", self.shown());
         self
@@ -49,7 +49,7 @@ impl Done {
 
     /// These classes of the account; all other broken promises are none.
     #[track_caller]
-    fn counts(&self, classes: &[(&str, u64)]) -> &Self {
+    pub(crate) fn counts(&self, classes: &[(&str, u64)]) -> &Self {
         let broken = ["lost", "unreadable", "skipped", "corrupt", "misplaced", "rewritten"];
         for (class, count) in classes {
             assert_eq!(self.account(class), *count, "{class}: {}", self.shown());
@@ -61,7 +61,7 @@ impl Done {
     }
 
     #[track_caller]
-    fn did(&self, action: &str) -> &Self {
+    pub(crate) fn did(&self, action: &str) -> &Self {
         assert!(self.log.fired.iter().any(|fired| fired.action == action), "{action}: {}", self.shown());
         self
     }

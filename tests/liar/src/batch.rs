@@ -6,6 +6,10 @@ use crate::log::Stored;
 const HEAD: usize = 61;
 /// What the CRC covers begins here.
 const COVERED: usize = 21;
+const BASE_TIME: usize = 27;
+const MAX_TIME: usize = 35;
+/// The attribute of batches whose timestamps are those of their storing.
+const APPEND_TIME: i16 = 8;
 
 /// A record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,8 +107,36 @@ impl Batch {
         i64::from(i32::from_be_bytes([self.head[23], self.head[24], self.head[25], self.head[26]])) + 1
     }
 
-    pub fn base_time(&self) -> i64 {
-        i64::from_be_bytes(self.head[27..35].try_into().unwrap_or_default())
+    /// The timestamp of one of its records, in milliseconds of the wall clock.
+    pub fn time_of(&self, record: &Record) -> i64 {
+        if self.attributes() & APPEND_TIME != 0 {
+            i64_at(&self.head, MAX_TIME)
+        } else {
+            i64_at(&self.head, BASE_TIME) + record.time_delta
+        }
+    }
+
+    /// The newest timestamp of its records.
+    pub fn newest(&self) -> i64 {
+        self.records
+            .iter()
+            .map(|record| self.time_of(record))
+            .max()
+            .unwrap_or_else(|| i64_at(&self.head, MAX_TIME))
+    }
+
+    /// Alters the record of this index, modulo their number; false where nothing changed.
+    pub fn alter(&mut self, index: u32, how: impl FnOnce(&mut Record) -> bool) -> bool {
+        let at = index as usize % self.records.len().max(1);
+        self.records.get_mut(at).is_some_and(how)
+    }
+
+    /// Shifts the timestamps of all records.
+    pub fn shift_time(&mut self, by_ms: i64) {
+        for at in [BASE_TIME, MAX_TIME] {
+            let time = i64_at(&self.head, at).saturating_add(by_ms);
+            self.head[at..at + 8].copy_from_slice(&time.to_be_bytes());
+        }
     }
 
     pub fn producer(&self) -> (i64, i16) {
@@ -120,7 +152,8 @@ impl Batch {
 
     /// Its records as they are written down; offsets from the batch's own base.
     pub fn stored(&self, base: i64) -> Vec<Stored> {
-        self.records.iter().map(|record| record.stored(base + record.offset_delta)).collect()
+        let stored = |record: &Record| record.stored(base + record.offset_delta, self.time_of(record));
+        self.records.iter().map(stored).collect()
     }
 
     /// An end marker of kaf6: its envelope's kind is 3.
@@ -141,16 +174,36 @@ pub fn crc_fits(bytes: &[u8]) -> bool {
     bytes.get(17..21) == Some(&crc_fast::crc32_iscsi(&bytes[COVERED..]).to_be_bytes()[..])
 }
 
+/// Makes a batch's CRC a wrong one, or a wrong one another wrong one.
+pub fn spoil_crc(bytes: &mut [u8]) {
+    let right = crc_fast::crc32_iscsi(&bytes[COVERED..]) ^ 1;
+    bytes[17..21].copy_from_slice(&right.to_be_bytes());
+}
+
+/// Makes the timestamps of a batch those of its storing. A wrong CRC stays wrong.
+pub fn stamp(bytes: &mut [u8], time_ms: i64) {
+    let fits = crc_fits(bytes);
+    bytes[22] |= APPEND_TIME as u8;
+    bytes[MAX_TIME..MAX_TIME + 8].copy_from_slice(&time_ms.to_be_bytes());
+    if fits {
+        let crc = crc_fast::crc32_iscsi(&bytes[COVERED..]);
+        bytes[17..21].copy_from_slice(&crc.to_be_bytes());
+    }
+}
+
 impl Record {
+    /// One whose key is its value, so that it may lie in a compacted topic.
     pub fn value(value: Vec<u8>, offset_delta: i64) -> Self {
-        Self { time_delta: 0, offset_delta, key: None, value: Some(value), headers: Vec::new() }
+        let key = Some(value.clone());
+        Self { time_delta: 0, offset_delta, key, value: Some(value), headers: Vec::new() }
     }
 
-    pub fn stored(&self, offset: i64) -> Stored {
+    pub fn stored(&self, offset: i64, time_ms: i64) -> Stored {
         let text = |bytes: &Option<Vec<u8>>| bytes.as_deref().map(hex);
         let headers = self.headers.iter();
         Stored {
             offset,
+            time_ms,
             key: text(&self.key),
             value: text(&self.value),
             headers: headers.map(|(name, value)| (hex(name), text(value))).collect(),
@@ -185,7 +238,7 @@ impl Record {
         let bytes = match part {
             crate::Part::Key => self.key.as_mut(),
             crate::Part::Value => self.value.as_mut(),
-            crate::Part::Header => self.headers.first_mut().and_then(|(_, value)| value.as_mut()),
+            crate::Part::Header => self.first_header().and_then(|(_, value)| value.as_mut()),
         };
         let Some(bytes) = bytes.filter(|bytes| !bytes.is_empty()) else { return false };
         let at = bytes.len() - 1 - nth % bytes.len();
@@ -199,6 +252,52 @@ impl Record {
         self.headers.remove(at);
         true
     }
+
+    fn first_header(&mut self) -> Option<&mut (Vec<u8>, Option<Vec<u8>>)> {
+        self.headers.iter_mut().find(|(name, _)| name != b"kaf6")
+    }
+
+    /// Puts a header behind the others.
+    pub fn add_header(&mut self) -> bool {
+        self.headers.push((b"added".to_vec(), Some(b"by the broker".to_vec())));
+        true
+    }
+
+    /// Swaps the first two headers that are not kaf6's own; false where there are none, or they are equal.
+    pub fn swap_headers(&mut self) -> bool {
+        let others = self.headers.iter().enumerate().filter(|(_, (name, _))| name != b"kaf6");
+        let places: Vec<usize> = others.map(|(at, _)| at).take(2).collect();
+        let [one, two] = places[..] else { return false };
+        self.headers.swap(one, two);
+        self.headers[one] != self.headers[two]
+    }
+
+    /// Makes the value of the first header that is not kaf6's own null; false where there is none, or it is null.
+    pub fn null_header(&mut self) -> bool {
+        self.first_header().is_some_and(|(_, value)| value.take().is_some())
+    }
+
+    /// Makes an empty value null; false where it is not empty.
+    pub fn null_value(&mut self) -> bool {
+        let empty = self.value.as_ref().is_some_and(Vec::is_empty);
+        if empty {
+            self.value = None;
+        }
+        empty
+    }
+
+    /// Makes a null key empty; false where there is a key.
+    pub fn empty_key(&mut self) -> bool {
+        let null = self.key.is_none();
+        if null {
+            self.key = Some(Vec::new());
+        }
+        null
+    }
+}
+
+fn i64_at(bytes: &[u8], at: usize) -> i64 {
+    bytes[at..at + 8].iter().fold(0, |sum, byte| (sum << 8) | i64::from(*byte))
 }
 
 pub fn hex(bytes: &[u8]) -> String {

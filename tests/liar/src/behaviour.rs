@@ -1,5 +1,7 @@
 //! What the broker does wrong: plain data that can be printed, read back, generated and shrunk.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// The behaviour of a cluster. The default is one honest broker.
@@ -10,6 +12,10 @@ pub struct Behaviour {
     pub brokers: u8,
     /// A fetch without data is answered with null records instead of empty ones. Legal.
     pub null_when_empty: bool,
+    /// DescribeConfigs is not served. Legal.
+    pub no_describe: bool,
+    /// Settings of topics that are made without them, such as `retention.ms`. Legal.
+    pub defaults: BTreeMap<String, String>,
     /// What is done to which requests.
     pub rules: Vec<Rule>,
 }
@@ -57,6 +63,8 @@ pub enum Api {
     EpochEnd,
     /// InitProducerId.
     InitProducerId,
+    /// CreateTopics, of a topic that was deleted before.
+    CreateTopics,
 }
 
 /// A time of a run, by the first end marker that reached the partition (for metadata: any partition).
@@ -80,7 +88,7 @@ pub enum Part {
     Key,
     /// Its value.
     Value,
-    /// The value of its first header.
+    /// The value of its first header that is not kaf6's own.
     Header,
 }
 
@@ -121,6 +129,22 @@ pub enum Action {
         /// The new end.
         to: i64,
     },
+    /// The next leader lacks the newest batches. Legal where each of them was sent with `acks` 1 or 0, or never acked, and
+    /// nobody has read it.
+    LoseTail {
+        /// How many.
+        batches: u32,
+    },
+    /// Removes the oldest batches although nothing explains it; the log starts behind them.
+    DeleteEarly {
+        /// How many.
+        batches: u32,
+    },
+    /// Removes the last record of a key from a compacted topic. Other topics are left as they are.
+    CompactLast {
+        /// Which of the partition's keys, in the order of their last records, modulo their number.
+        index: u32,
+    },
 
     // Produce.
     /// Stores the batch twice.
@@ -128,7 +152,8 @@ pub enum Action {
     /// Stores the batch behind the next one of its partition.
     Swap,
     /// The same, and the batch is acked at once, at the offset that it will have behind one of its own length. For clients
-    /// that send one batch at a time.
+    /// that send one batch at a time. What comes into the next batch after this ack is overtaken: acked at a lower offset, and
+    /// stored where it was acked.
     SwapAfterAck,
     /// Acks without storing; with `gap` its offsets are left out, else the next batch gets them again.
     AckUnwritten {
@@ -167,11 +192,43 @@ pub enum Action {
         /// The batch's CRC is that of the altered bytes.
         fix_crc: bool,
     },
-    /// Leaves the first header of a record out before it stores the batch.
+    /// Leaves the first header of a record out before it stores the batch; here and below, kaf6's own header is none.
     StripHeader {
         /// Which record.
         index: u32,
     },
+    /// Gives a record one more header.
+    AddHeader {
+        /// Which record.
+        index: u32,
+    },
+    /// Swaps the first two headers of a record.
+    SwapHeaders {
+        /// Which record.
+        index: u32,
+    },
+    /// Makes the value of a record's first header null.
+    NullHeader {
+        /// Which record.
+        index: u32,
+    },
+    /// Makes the empty value of a record null; others stay.
+    NullValue {
+        /// Which record.
+        index: u32,
+    },
+    /// Makes the null key of a record empty; others stay.
+    EmptyKey {
+        /// Which record.
+        index: u32,
+    },
+    /// Shifts all timestamps of the batch. Under LogAppendTime nothing of it is left.
+    ShiftTime {
+        /// By so much.
+        by_ms: i64,
+    },
+    /// Stores the batch unaltered under a wrong CRC.
+    BadCrc,
     /// Stores the batch in another partition, and acks as if it were in its own.
     OtherPartition {
         /// The other one.
@@ -202,6 +259,11 @@ pub enum Action {
     },
     /// Leaves the first header of the records out in the answer alone.
     StripHeaderOnRead {
+        /// At which offset.
+        offset: i64,
+    },
+    /// Gives the batch of this offset a wrong CRC in the answer alone.
+    BadCrcOnRead {
         /// At which offset.
         offset: i64,
     },
@@ -248,6 +310,10 @@ pub enum Action {
         /// Taken from the right one.
         by: i64,
     },
+
+    // CreateTopics.
+    /// The records that the topic had when it was deleted are there again.
+    Resurrect,
 }
 
 impl Action {
@@ -284,6 +350,9 @@ impl Action {
             Self::Drop { .. } => "drop",
             Self::MoveLeader => "move_leader",
             Self::Truncate { .. } => "truncate",
+            Self::LoseTail { .. } => "lose_tail",
+            Self::DeleteEarly { .. } => "delete_early",
+            Self::CompactLast { .. } => "compact_last",
             Self::Twice => "twice",
             Self::Swap => "swap",
             Self::SwapAfterAck => "swap_after_ack",
@@ -294,6 +363,13 @@ impl Action {
             Self::DropRecord { .. } => "drop_record",
             Self::FlipOnWrite { .. } => "flip_on_write",
             Self::StripHeader { .. } => "strip_header",
+            Self::AddHeader { .. } => "add_header",
+            Self::SwapHeaders { .. } => "swap_headers",
+            Self::NullHeader { .. } => "null_header",
+            Self::NullValue { .. } => "null_value",
+            Self::EmptyKey { .. } => "empty_key",
+            Self::ShiftTime { .. } => "shift_time",
+            Self::BadCrc => "bad_crc",
             Self::OtherPartition { .. } => "other_partition",
             Self::WriteRetries => "write_retries",
             Self::DuplicateToRetries => "duplicate_to_retries",
@@ -301,6 +377,7 @@ impl Action {
             Self::ForeignRecords { .. } => "foreign_records",
             Self::FlipOnRead { .. } => "flip_on_read",
             Self::StripHeaderOnRead { .. } => "strip_header_on_read",
+            Self::BadCrcOnRead { .. } => "bad_crc_on_read",
             Self::Empty => "empty",
             Self::NullRecords => "null_records",
             Self::EndAt { .. } => "end_at",
@@ -311,6 +388,7 @@ impl Action {
             Self::LastStable { .. } => "last_stable",
             Self::UnknownTopic => "unknown_topic",
             Self::EndTooLow { .. } => "end_too_low",
+            Self::Resurrect => "resurrect",
         }
     }
 }

@@ -82,7 +82,7 @@ pub fn handle(
     let mut entries = Vec::new();
     for (one, (data, fetched)) in asked.iter().zip(answers) {
         if let Some(found) = state.partition(&one.topic, one.partition) {
-            for (offset, _) in &fetched.records {
+            for (offset, ..) in &fetched.records {
                 *found.sights.entry(*offset).or_default() += 1;
             }
         }
@@ -107,21 +107,12 @@ pub fn handle(
 fn ask(inner: &Inner, topic: &str, partition: &FetchPartition) -> Asked {
     let mut state = inner.state();
     let number = partition.partition;
-    let nodes = state.nodes();
     let mut actions = Vec::new();
     if let Some(marked) = state.partition(topic, number).map(|found| found.marked) {
         let request = Request { api: Api::Fetch, partition: number, marked, again: false };
         actions = state.fire(request, inner.now_us());
     }
-    if let Some(found) = state.partition(topic, number) {
-        for action in &actions {
-            match action {
-                Action::MoveLeader => found.move_leader(nodes),
-                Action::Truncate { to } => found.truncate(*to),
-                _ => {}
-            }
-        }
-    }
+    state.strike(topic, number, &actions, inner.now_us());
     Asked {
         topic: topic.to_owned(),
         partition: number,
@@ -152,7 +143,7 @@ fn answer(
         high_watermark: -1,
         last_stable: -1,
         records: Vec::new(),
-        bad_crc: false,
+        bad_crc: Vec::new(),
         answered: false,
         did: asked.actions.iter().map(Action::name).collect(),
     };
@@ -191,7 +182,9 @@ fn answer(
             Action::SkipBatch => take = Take::AllButFirst,
             Action::OneBatch => take = Take::First,
             Action::LastStable { offset } => stable = stable.min(*offset),
-            Action::FlipOnRead { .. } | Action::StripHeaderOnRead { .. } => alter.push(action),
+            Action::FlipOnRead { .. } | Action::StripHeaderOnRead { .. } | Action::BadCrcOnRead { .. } => {
+                alter.push(action)
+            }
             _ => {}
         }
     }
@@ -277,16 +270,20 @@ fn hand_out(
                 bytes = read.write(fixed);
                 batch::place(&mut bytes, batch.base, source.epoch());
             }
+            let spoils = |action: &&&Action| matches!(action, Action::BadCrcOnRead { offset } if (batch.base..batch.end).contains(offset));
+            if alter.iter().any(|action| spoils(&action)) {
+                batch::spoil_crc(&mut bytes);
+            }
             if !read.is_control() {
-                let stored = read.stored(batch.base).into_iter();
-                fetched.records.extend(
-                    stored
-                        .filter(|record| record.offset >= asked.offset)
-                        .map(|record| (record.offset, record.digest)),
-                );
+                let stored = read.stored(batch.base);
+                if !batch::crc_fits(&bytes) {
+                    let all = stored.iter().map(|record| (record.offset, record.digest.clone()));
+                    fetched.bad_crc.push(all.collect());
+                }
+                let asked_for = stored.into_iter().filter(|record| record.offset >= asked.offset);
+                fetched.records.extend(asked_for.map(|it| (it.offset, it.digest, it.time_ms)));
             }
         }
-        fetched.bad_crc |= !batch::crc_fits(&bytes);
         out.extend(bytes);
     }
     out

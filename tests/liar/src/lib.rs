@@ -4,11 +4,15 @@
 //! Several brokers (node ids) share one set of topics, so that leaders can move. Each listens on a free port of 127.0.0.1.
 mod batch;
 mod behaviour;
+mod clean;
 mod fetch;
 mod log;
 mod produce;
 mod serve;
+mod settings;
 mod state;
+#[cfg(test)]
+mod tests;
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,7 +20,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 pub use behaviour::{Action, Api, Behaviour, Part, Phase, Rule};
-pub use log::{Fetched, Fired, Log, PartitionLog, Produced, Stored};
+pub use log::{Created, Fetched, Fired, Log, Moved, PartitionLog, Produced, Removed, Stored};
 
 use state::State;
 
@@ -67,6 +71,8 @@ impl Liar {
             connections: AtomicU64::new(0),
             sockets: Mutex::default(),
         });
+        let cleaner = Arc::clone(&inner);
+        std::thread::spawn(move || clean::run(&cleaner));
         for (node, listener) in listeners.into_iter().enumerate() {
             let inner = Arc::clone(&inner);
             std::thread::spawn(move || {
@@ -85,6 +91,11 @@ impl Liar {
     /// `host:port` of each broker.
     pub fn addresses(&self) -> Vec<String> {
         self.inner.ports.iter().map(|port| format!("127.0.0.1:{port}")).collect()
+    }
+
+    /// The time in its log, in microseconds from the start.
+    pub fn now_us(&self) -> u64 {
+        self.inner.now_us()
     }
 
     /// What happened so far, and what the logs hold now.

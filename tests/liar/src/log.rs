@@ -17,6 +17,32 @@ pub struct Log {
     pub fired: Vec<Fired>,
     /// How many requests came, by API.
     pub requests: BTreeMap<String, u64>,
+    /// Milliseconds of the wall clock at the start.
+    pub started_ms: i64,
+    /// The settings of topics, where they are not Kafka's defaults.
+    pub settings: BTreeMap<String, BTreeMap<String, String>>,
+    /// DescribeConfigs is served.
+    pub describes: bool,
+    /// Topics that were made.
+    pub created: Vec<Created>,
+    /// Records that were removed, but for those that `truncate` cut.
+    pub removed: Vec<Removed>,
+    /// New leader epochs.
+    pub moved: Vec<Moved>,
+}
+
+impl Log {
+    /// Only what happened from this time on, in microseconds from the start: of two runs against one broker, the second.
+    #[must_use]
+    pub fn since(mut self, at_us: u64) -> Self {
+        self.produced.retain(|it| it.at_us >= at_us);
+        self.fetched.retain(|it| it.at_us >= at_us);
+        self.fired.retain(|it| it.at_us >= at_us);
+        self.created.retain(|it| it.at_us >= at_us);
+        self.removed.retain(|it| it.at_us >= at_us);
+        self.moved.retain(|it| it.at_us >= at_us);
+        self
+    }
 }
 
 /// One partition's log.
@@ -37,6 +63,8 @@ pub struct PartitionLog {
 pub struct Stored {
     /// Its offset; in a batch that came, its place in the batch.
     pub offset: i64,
+    /// Its timestamp, in milliseconds of the wall clock.
+    pub time_ms: i64,
     /// Its key.
     pub key: Option<String>,
     /// Its value.
@@ -105,10 +133,10 @@ pub struct Fetched {
     pub high_watermark: i64,
     /// The reported last stable offset.
     pub last_stable: i64,
-    /// Offset and digest of each record from the fetch offset on, as handed out.
-    pub records: Vec<(i64, String)>,
-    /// Some batch's CRC does not fit.
-    pub bad_crc: bool,
+    /// Offset, digest and timestamp of each record from the fetch offset on, as handed out.
+    pub records: Vec<(i64, String, i64)>,
+    /// The records of each batch whose CRC does not fit, also those below the fetch offset: offset and digest.
+    pub bad_crc: Vec<Vec<(i64, String)>>,
     /// The answer was written to the connection.
     pub answered: bool,
     /// Names of the actions.
@@ -127,5 +155,46 @@ pub struct Fired {
     /// A correct broker may do this.
     pub legal: bool,
     /// To which partition; -1 where to none.
+    pub partition: i32,
+}
+
+/// A topic that was made.
+#[derive(Debug, Clone, Serialize)]
+pub struct Created {
+    /// When, microseconds from the start.
+    pub at_us: u64,
+    /// Its name.
+    pub topic: String,
+    /// Records of a deleted topic of this name that were there from the start, without control records.
+    pub old: u64,
+}
+
+/// A record that was removed.
+#[derive(Debug, Clone, Serialize)]
+pub struct Removed {
+    /// When, microseconds from the start.
+    pub at_us: u64,
+    /// From which topic.
+    pub topic: String,
+    /// And partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+    /// Its digest.
+    pub digest: String,
+    /// `retention` and `compaction` follow the topic's settings; the others are names of actions.
+    pub why: &'static str,
+    /// It was handed out before.
+    pub seen: bool,
+}
+
+/// A new leader epoch.
+#[derive(Debug, Clone, Serialize)]
+pub struct Moved {
+    /// When, microseconds from the start.
+    pub at_us: u64,
+    /// Of which topic.
+    pub topic: String,
+    /// And partition.
     pub partition: i32,
 }

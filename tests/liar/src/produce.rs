@@ -1,18 +1,18 @@
 //! Produce: what is stored, what is answered, and when.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
 use kafka_protocol::messages::{ApiKey, ProduceRequest, ProduceResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
 
 use crate::Inner;
-use crate::batch::{Batch, Record};
+use crate::batch::{self, Batch, Record};
 use crate::behaviour::{Action, Api};
 use crate::log::Produced;
 use crate::serve::{After, Connection, Header};
-use crate::state::{Request, State};
+use crate::state::{Request, State, now_ms};
 
 /// How long a batch waits for the one that is to be stored before it.
 const HELD: Duration = Duration::from_millis(300);
@@ -22,6 +22,7 @@ const UNKNOWN_TOPIC: i16 = 3;
 const CORRUPT: i16 = 2;
 const OUT_OF_ORDER: i16 = 45;
 const DUPLICATE: i16 = 46;
+const INVALID_RECORD: i16 = 87;
 
 /// A batch that waits to be stored behind the next one.
 pub struct Held {
@@ -194,20 +195,15 @@ fn decide(
     reply: &Arc<Reply>,
 ) -> Decision {
     let Place { topic, partition, entry, slot } = *place;
-    let nodes = state.nodes();
+    if state.strike(topic, partition, actions, inner.now_us()) {
+        return Decision::Answer(NOT_LEADER, -1);
+    }
     let Some(found) = state.partition(topic, partition) else { return Decision::Answer(UNKNOWN_TOPIC, -1) };
+    if found.keep.compact && batch.records.iter().any(|record| record.key.is_none()) {
+        return Decision::Answer(INVALID_RECORD, -1);
+    }
     let idempotent = batch.producer().0 >= 0;
     let has = |wanted: fn(&Action) -> bool| actions.iter().any(wanted);
-    for action in actions {
-        match action {
-            Action::MoveLeader => {
-                found.move_leader(nodes);
-                return Decision::Answer(NOT_LEADER, -1);
-            }
-            Action::Truncate { to } => found.truncate(*to),
-            _ => {}
-        }
-    }
     if idempotent && let Some(offset) = found.known(&batch) {
         if has(|action| *action == Action::WriteRetries) {
             let base = found.append(raw, batch.width());
@@ -224,7 +220,7 @@ fn decide(
     // What is answered, what is stored, and how often.
     let mut answer = None;
     let (mut write, mut twice, mut gap, mut other, mut by) = (true, false, false, None, 0);
-    let (mut never, mut drops, mut altered, mut fix_crc) = (false, false, false, true);
+    let (mut never, mut drops, mut altered, mut fix_crc, mut spoil) = (false, false, false, true, false);
     let mut behind = Vec::new();
     for action in actions {
         match action {
@@ -266,16 +262,20 @@ fn decide(
                 answer = Some((0, Some(found.end)));
             }
             Action::FlipOnWrite { index, part, byte, fix_crc: fixed } => {
-                let at = *index as usize % batch.records.len().max(1);
-                if let Some(record) = batch.records.get_mut(at) {
-                    altered |= record.flip(*part, *byte as usize);
-                    fix_crc = *fixed;
-                }
+                altered |= batch.alter(*index, |record| record.flip(*part, *byte as usize));
+                fix_crc = *fixed;
             }
-            Action::StripHeader { index } => {
-                let at = *index as usize % batch.records.len().max(1);
-                altered |= batch.records.get_mut(at).is_some_and(Record::strip);
+            Action::StripHeader { index } => altered |= batch.alter(*index, Record::strip),
+            Action::AddHeader { index } => altered |= batch.alter(*index, Record::add_header),
+            Action::SwapHeaders { index } => altered |= batch.alter(*index, Record::swap_headers),
+            Action::NullHeader { index } => altered |= batch.alter(*index, Record::null_header),
+            Action::NullValue { index } => altered |= batch.alter(*index, Record::null_value),
+            Action::EmptyKey { index } => altered |= batch.alter(*index, Record::empty_key),
+            Action::ShiftTime { by_ms } => {
+                batch.shift_time(*by_ms);
+                altered = true;
             }
+            Action::BadCrc => spoil = true,
             Action::OtherPartition { to } => other = Some(*to),
             Action::ControlRecord => behind.push((control(), 1)),
             Action::ForeignRecords { count } => behind.push((foreign(*count), i64::from((*count).max(1)))),
@@ -305,7 +305,10 @@ fn decide(
         return decision;
     }
     let width = batch.width();
-    let bytes = if altered { batch.write(fix_crc) } else { raw };
+    let mut bytes = if altered { batch.write(fix_crc) } else { raw };
+    if spoil {
+        batch::spoil_crc(&mut bytes);
+    }
     let end = found.end;
     let mut stored = Vec::new();
     if write {
@@ -357,11 +360,6 @@ fn release(state: &mut State, topic: &str, partition: i32) -> Option<Arc<Reply>>
     Some(reply)
 }
 
-fn now_ms() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.as_millis()).unwrap_or(0)
-}
-
 /// The end of somebody's transaction: version 0, type 1 (commit).
 fn control() -> Vec<u8> {
     let record = Record {
@@ -397,7 +395,7 @@ impl Reply {
                     .with_error_code(code)
                     .with_base_offset(offset)
                     .with_log_append_time_ms(-1)
-                    .with_log_start_offset(0);
+                    .with_log_start_offset(-1);
                 response.responses.push(
                     TopicProduceResponse::default()
                         .with_name(TopicName(StrBytes::from_string(slot.topic.clone())))

@@ -20,9 +20,9 @@ use kafka_protocol::messages::offset_for_leader_epoch_response::{
 };
 use kafka_protocol::messages::{
     ApiKey, ApiVersionsResponse, BrokerId, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest,
-    DeleteTopicsResponse, FetchRequest, InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse,
-    MetadataRequest, MetadataResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, ProducerId,
-    RequestHeader, ResponseHeader, TopicName,
+    DeleteTopicsResponse, DescribeConfigsRequest, FetchRequest, InitProducerIdResponse, ListOffsetsRequest,
+    ListOffsetsResponse, MetadataRequest, MetadataResponse, OffsetForLeaderEpochRequest,
+    OffsetForLeaderEpochResponse, ProducerId, RequestHeader, ResponseHeader, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
@@ -30,7 +30,7 @@ use crate::Inner;
 use crate::batch::Batch;
 use crate::behaviour::{Action, Api};
 use crate::state::{Request, State};
-use crate::{fetch, produce};
+use crate::{fetch, produce, settings};
 
 /// The versions that are served; librdkafka and kaf6's wire probe know all of them.
 const VERSIONS: &[(ApiKey, i16, i16)] = &[
@@ -43,6 +43,7 @@ const VERSIONS: &[(ApiKey, i16, i16)] = &[
     (ApiKey::DeleteTopics, 1, 3),
     (ApiKey::InitProducerId, 0, 4),
     (ApiKey::OffsetForLeaderEpoch, 2, 3),
+    (ApiKey::DescribeConfigs, 1, 4),
 ];
 
 const UNKNOWN_TOPIC: i16 = 3;
@@ -134,7 +135,9 @@ fn read(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
 fn request(inner: &Arc<Inner>, connection: &Arc<Connection>, frame: &[u8]) -> After {
     let word = |at: usize| frame.get(at..at + 2).map_or(-1, |two| i16::from_be_bytes([two[0], two[1]]));
     let (key, version) = (word(0), word(2));
-    let known = VERSIONS.iter().find(|(api, ..)| *api as i16 == key);
+    let no_describe = inner.state().behaviour.no_describe;
+    let served = || VERSIONS.iter().filter(move |(api, ..)| !no_describe || *api != ApiKey::DescribeConfigs);
+    let known = served().find(|(api, ..)| *api as i16 == key);
     let Some((api, low, high)) = known.copied() else { return After::Close };
     let mut body = frame;
     let Ok(head) = RequestHeader::decode(&mut body, api.request_header_version(version)) else {
@@ -157,7 +160,7 @@ fn request(inner: &Arc<Inner>, connection: &Arc<Connection>, frame: &[u8]) -> Af
             let api = |(api, min, max): &(ApiKey, i16, i16)| {
                 ApiVersion::default().with_api_key(*api as i16).with_min_version(*min).with_max_version(*max)
             };
-            let answer = ApiVersionsResponse::default().with_api_keys(VERSIONS.iter().map(api).collect());
+            let answer = ApiVersionsResponse::default().with_api_keys(served().map(api).collect());
             connection.answer(ApiKey::ApiVersions, header, &answer);
             After::GoOn
         }
@@ -184,7 +187,21 @@ fn request(inner: &Arc<Inner>, connection: &Arc<Connection>, frame: &[u8]) -> Af
                 let name = topic.name.0.as_str();
                 let there = state.topics.contains_key(name);
                 if !there {
-                    state.create(name, topic.num_partitions);
+                    let mut actions = Vec::new();
+                    if state.deleted.contains_key(name) {
+                        let marked = state.markers;
+                        let request = Request { api: Api::CreateTopics, partition: -1, marked, again: false };
+                        actions = state.fire(request, inner.now_us());
+                    }
+                    let setting =
+                        |(name, value): (&StrBytes, &StrBytes)| (name.to_string(), value.to_string());
+                    let settings = topic
+                        .configs
+                        .iter()
+                        .filter_map(|it| Some((&it.name, it.value.as_ref()?)))
+                        .map(setting);
+                    let resurrect = actions.contains(&Action::Resurrect);
+                    state.create(name, topic.num_partitions, settings.collect(), resurrect, inner.now_us());
                 }
                 answer.topics.push(
                     CreatableTopicResult::default().with_name(topic.name.clone()).with_error_code(if there {
@@ -203,7 +220,7 @@ fn request(inner: &Arc<Inner>, connection: &Arc<Connection>, frame: &[u8]) -> Af
             let mut state = inner.state();
             let mut answer = DeleteTopicsResponse::default();
             for name in &asked.topic_names {
-                let there = state.topics.remove(name.0.as_str()).is_some();
+                let there = state.delete(name.0.as_str());
                 answer.responses.push(
                     DeletableTopicResult::default().with_name(Some(name.clone())).with_error_code(if there {
                         0
@@ -213,6 +230,12 @@ fn request(inner: &Arc<Inner>, connection: &Arc<Connection>, frame: &[u8]) -> Af
                 );
             }
             drop(state);
+            connection.answer(api, header, &answer);
+            After::GoOn
+        }
+        ApiKey::DescribeConfigs => {
+            let asked: DescribeConfigsRequest = decode(body, version);
+            let answer = settings::describe(&inner.state(), &asked);
             connection.answer(api, header, &answer);
             After::GoOn
         }
@@ -288,14 +311,9 @@ fn describe(state: &mut State, name: &str, at_us: u64, all: &mut Vec<Action>) ->
     }
     for number in 0..i32::try_from(count).unwrap_or(0) {
         let own = state.fire(Request { api: Api::Metadata, partition: number, marked, again: false }, at_us);
+        state.strike(name, number, &whole, at_us);
+        state.strike(name, number, &own, at_us);
         let Some(found) = state.partition(name, number) else { continue };
-        for action in whole.iter().chain(&own) {
-            match action {
-                Action::MoveLeader => found.move_leader(nodes),
-                Action::Truncate { to } => found.truncate(*to),
-                _ => {}
-            }
-        }
         let error = code(&own).unwrap_or(0);
         let leader = if error == 0 { i32::try_from(found.leader).unwrap_or(0) } else { -1 };
         topic.partitions.push(
@@ -343,15 +361,11 @@ fn list_offsets(
             let marked = state.partition(name, number).is_some_and(|found| found.marked);
             let request = Request { api: Api::ListOffsets, partition: number, marked, again: false };
             let actions = state.fire(request, inner.now_us());
+            state.strike(name, number, &actions, inner.now_us());
             match state.partition(name, number) {
                 None => row.error_code = UNKNOWN_TOPIC,
                 Some(found) if found.leader != connection.node => row.error_code = NOT_LEADER,
                 Some(found) => {
-                    for action in &actions {
-                        if let Action::Truncate { to } = action {
-                            found.truncate(*to);
-                        }
-                    }
                     let mut end = found.end;
                     for action in &actions {
                         match action {
@@ -369,11 +383,8 @@ fn list_offsets(
                         time => {
                             let read = found.batches.iter().filter_map(|batch| {
                                 let read = Batch::read(&batch.bytes)?;
-                                let first = read
-                                    .records
-                                    .iter()
-                                    .find(|record| read.base_time() + record.time_delta >= time)?;
-                                row.timestamp = read.base_time() + first.time_delta;
+                                let first = read.records.iter().find(|it| read.time_of(it) >= time)?;
+                                row.timestamp = read.time_of(first);
                                 Some(batch.base + first.offset_delta)
                             });
                             read.min().unwrap_or(-1)

@@ -1,14 +1,15 @@
 //! Topics, partitions and their logs, which rules fire, and the log of it all.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use uuid::Uuid;
 
 use crate::batch::{self, Batch};
 use crate::behaviour::{Action, Api, Behaviour, Phase};
-use crate::log::{Fired, Log, PartitionLog};
+use crate::log::{Created, Fired, Log, PartitionLog};
 use crate::produce::Held;
+use crate::settings::Keep;
 
 /// Batches of an idempotent producer that are known again.
 const KNOWN_BATCHES: usize = 5;
@@ -17,6 +18,8 @@ pub struct State {
     pub behaviour: Behaviour,
     rules: Vec<Counter>,
     pub topics: BTreeMap<String, Topic>,
+    /// Topics that were deleted, as they were.
+    pub deleted: BTreeMap<String, Topic>,
     pub log: Log,
     pub next_producer: i64,
     pub markers: bool,
@@ -30,6 +33,8 @@ struct Counter {
 
 pub struct Topic {
     pub id: Uuid,
+    /// What its maker asked for.
+    pub settings: BTreeMap<String, String>,
     pub partitions: Vec<Partition>,
 }
 
@@ -59,6 +64,9 @@ pub struct Partition {
     pub held: Option<Held>,
     /// An end marker came.
     pub marked: bool,
+    pub keep: Keep,
+    /// The end of the log when it was compacted last.
+    pub compacted: i64,
 }
 
 /// What a rule is asked about.
@@ -78,7 +86,8 @@ impl State {
             rules: vec![Counter::default(); behaviour.rules.len()],
             behaviour,
             topics: BTreeMap::new(),
-            log: Log::default(),
+            deleted: BTreeMap::new(),
+            log: Log { started_ms: now_ms(), ..Log::default() },
             next_producer: 1000,
             markers: false,
         }
@@ -88,15 +97,43 @@ impl State {
         usize::from(self.behaviour.brokers.max(1))
     }
 
-    pub fn create(&mut self, name: &str, partitions: i32) {
+    /// Makes a topic. The records of a deleted one of its name may be there again.
+    pub fn create(
+        &mut self,
+        name: &str,
+        partitions: i32,
+        settings: BTreeMap<String, String>,
+        resurrect: bool,
+        at_us: u64,
+    ) {
         let nodes = self.nodes();
+        let mut all = self.behaviour.defaults.clone();
+        all.extend(settings.clone());
+        let keep = Keep::of(&all);
         let partition = |number: i32| Partition {
             leader: usize::try_from(number).unwrap_or(0) % nodes,
             epochs: vec![(0, 0)],
+            keep,
             ..Partition::default()
         };
-        let partitions = (0..partitions.max(1)).map(partition).collect();
-        self.topics.insert(name.to_owned(), Topic { id: Uuid::new_v4(), partitions });
+        let mut partitions: Vec<Partition> = (0..partitions.max(1)).map(partition).collect();
+        let mut old = 0;
+        if let Some(deleted) = self.deleted.remove(name).filter(|_| resurrect) {
+            for (new, deleted) in partitions.iter_mut().zip(deleted.partitions) {
+                old += deleted.export().records.len() as u64;
+                (new.start, new.end, new.batches) = (deleted.start, deleted.end, deleted.batches);
+            }
+        }
+        self.log.created.push(Created { at_us, topic: name.to_owned(), old });
+        self.topics.insert(name.to_owned(), Topic { id: Uuid::new_v4(), settings, partitions });
+    }
+
+    /// Removes a topic; false where there is none.
+    pub fn delete(&mut self, name: &str) -> bool {
+        let deleted = self.topics.remove(name);
+        let there = deleted.is_some();
+        self.deleted.extend(deleted.map(|topic| (name.to_owned(), topic)));
+        there
     }
 
     pub fn partition(&mut self, topic: &str, partition: i32) -> Option<&mut Partition> {
@@ -143,8 +180,12 @@ impl State {
 
     pub fn export(&self) -> Log {
         let mut log = self.log.clone();
+        log.describes = !self.behaviour.no_describe;
         for (name, topic) in &self.topics {
             log.topics.insert(name.clone(), topic.partitions.iter().map(Partition::export).collect());
+            let mut settings = self.behaviour.defaults.clone();
+            settings.extend(topic.settings.clone());
+            log.settings.insert(name.clone(), settings);
         }
         log
     }
@@ -158,6 +199,9 @@ impl Partition {
     /// Appends a batch, which takes this many offsets, and gives its base.
     pub fn append(&mut self, mut bytes: Vec<u8>, width: i64) -> i64 {
         let base = self.end;
+        if self.keep.append_time {
+            batch::stamp(&mut bytes, now_ms());
+        }
         batch::place(&mut bytes, base, self.epoch());
         self.end += width;
         self.batches.push(InLog { base, end: self.end, bytes });
@@ -226,6 +270,11 @@ impl Partition {
         }
         out
     }
+}
+
+pub fn now_ms() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_millis()).unwrap_or(0)
 }
 
 fn sequences(batch: &Batch) -> (i32, i32) {

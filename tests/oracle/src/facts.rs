@@ -2,73 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use serde::Deserialize;
-
+use crate::acks::{self, Range};
 use crate::file::File;
+use crate::kept::{Kept, Taken};
+use crate::log::{Log, Produced, Stored};
+use crate::seen::{Handed, Seen};
 
 /// An answer that was given later than this may have come too late for the client.
 const LATE_US: u64 = 1_200_000;
 
-/// The broker's log; see the broker for what each field means.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Log {
-    topics: BTreeMap<String, Vec<PartitionLog>>,
-    produced: Vec<Produced>,
-    fetched: Vec<Fetched>,
-    fired: Vec<Fired>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct PartitionLog {
-    records: Vec<Stored>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Stored {
-    offset: i64,
-    key: Option<String>,
-    value: Option<String>,
-    headers: Vec<(String, Option<String>)>,
-    digest: String,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Produced {
-    at_us: u64,
-    topic: String,
-    partition: i32,
-    acks: i16,
-    producer_id: i64,
-    base_sequence: i32,
-    records: Vec<Stored>,
-    stored: Vec<(i32, i64)>,
-    code: Option<i16>,
-    base_offset: i64,
-    answered_us: Option<u64>,
-    did: Vec<String>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Fetched {
-    topic: String,
-    partition: i32,
-    offset: i64,
-    records: Vec<(i64, String)>,
-    answered: bool,
-    bad_crc: bool,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-struct Fired {
-    action: String,
-    legal: bool,
-}
-
 /// A message of kaf6: run tag, stream and sequence, as its envelope has them.
 pub type Identity = (u64, u32, u64);
-
-/// What was handed out at one offset of one partition, over all fetches that were answered.
-type HandedOut = HashMap<(String, i32, i64), BTreeSet<String>>;
 
 /// A message, and what became of it.
 #[derive(Debug, Clone)]
@@ -79,14 +23,27 @@ pub struct Message {
     pub sender: Option<usize>,
     pub marker: bool,
     pub digest: String,
+    pub key: Option<String>,
+    /// Its timestamp as it was sent, in milliseconds of the wall clock.
+    pub time_ms: i64,
+    /// When it came first.
+    pub came_us: u64,
+    /// It was sent with acks -1.
+    pub acks_all: bool,
     /// How many requests held it.
     pub tries: usize,
     /// Offsets of its acks; -1 for one without.
     pub acks: Vec<i64>,
+    /// When its first ack was sent.
+    pub acked_us: Option<u64>,
     /// The acks may have come too late.
     pub late: bool,
-    /// Digests that were handed out at its acked offset.
-    pub handed: BTreeSet<String>,
+    /// What was handed out at its acked offset.
+    pub handed: Handed,
+    /// What was taken out of the log by retention, compaction, or who else.
+    pub taken: Taken,
+    /// The partition got a new leader epoch after its ack.
+    pub moved: bool,
     /// Something behind its acked offset was handed out.
     pub passed: bool,
     /// Other offsets of its partition at which it was handed out as it was sent.
@@ -97,8 +54,6 @@ pub struct Message {
     pub copies: usize,
     /// It was stored in another partition.
     pub strayed: bool,
-    /// It was altered before it was stored, or in an answer.
-    pub batch_altered: bool,
 }
 
 /// All messages, and what is known beside them.
@@ -109,10 +64,14 @@ pub struct Facts {
     pub lies: BTreeSet<String>,
     /// Names of all actions.
     pub actions: BTreeSet<String>,
-    /// Digests of all messages that were sent.
-    pub digests: HashSet<String>,
-    /// Some answer held a batch whose CRC does not fit.
-    pub bad_crc: bool,
+    /// Something was taken out of a log.
+    pub removed: bool,
+    /// Offsets that were acked to two messages.
+    pub collided: Range,
+    /// Messages that were acked below what was acked before they were handed over.
+    pub overtaken: Range,
+    /// Records of another run that were there when a topic was made.
+    pub resurrected: Range,
     /// Messages behind a later one of their stream, first copies only, in the logs as they are in the end.
     pub reordered: u64,
     /// Further copies of messages, in the logs as they are in the end.
@@ -155,23 +114,25 @@ impl Facts {
                     sender,
                     marker,
                     digest: record.digest.clone(),
+                    key: record.key.clone(),
+                    time_ms: record.time_ms,
+                    came_us: batch.at_us,
+                    acks_all: batch.acks == -1,
                     tries: 0,
                     acks: Vec::new(),
+                    acked_us: None,
                     late: false,
-                    handed: BTreeSet::new(),
+                    handed: Handed::default(),
+                    taken: Taken::default(),
+                    moved: false,
                     passed: false,
                     elsewhere: BTreeSet::new(),
                     in_place: false,
                     copies: 0,
                     strayed: false,
-                    batch_altered: false,
                 });
                 message.tries += 1;
                 message.strayed |= batch.stored.iter().any(|(partition, _)| *partition != batch.partition);
-                message.batch_altered |= batch
-                    .did
-                    .iter()
-                    .any(|did| matches!(did.as_str(), "flip_on_write" | "strip_header" | "drop_record"));
                 // librdkafka takes 46 for an ack from idempotent producers alone; to others it is an error like any.
                 let success =
                     batch.code.is_some_and(|code| code == 0 || (code == 46 && batch.producer_id >= 0));
@@ -194,6 +155,7 @@ impl Facts {
                     let offset = batch.base_offset;
                     let offset = if offset < 0 { -1 } else { offset + i64::try_from(place).unwrap_or(0) };
                     message.acks.push(offset);
+                    message.acked_us.get_or_insert(answered);
                 }
             }
         }
@@ -207,19 +169,16 @@ impl Facts {
                 message.late = true;
             }
         }
-        let handed = handed_out(log);
-        let digests: HashSet<String> = messages.values().map(|message| message.digest.clone()).collect();
+        let known: HashSet<String> = messages.values().map(|message| message.digest.clone()).collect();
+        let seen = Seen::new(log, &known);
         let mut by_digest: HashMap<(&str, i32, &str), Vec<i64>> = HashMap::new();
-        for ((topic, partition, offset), seen) in &handed {
-            for digest in seen {
-                by_digest.entry((topic, *partition, digest)).or_default().push(*offset);
-            }
-        }
         let mut furthest: HashMap<(&str, i32), i64> = HashMap::new();
-        for (topic, partition, offset) in handed.keys() {
-            let furthest = furthest.entry((topic, *partition)).or_insert(-1);
-            *furthest = (*furthest).max(*offset);
+        for (topic, partition, digest, offset) in seen.digests() {
+            by_digest.entry((topic, partition, digest)).or_default().push(offset);
+            let furthest = furthest.entry((topic, partition)).or_insert(-1);
+            *furthest = (*furthest).max(offset);
         }
+        let kept = Kept::new(log, file);
         let (mut reordered, mut duplicates) = (0, 0);
         let mut copies: HashMap<(&str, i32, Identity), usize> = HashMap::new();
         let mut lies_at: HashMap<(&str, i32, i64), &str> = HashMap::new();
@@ -255,7 +214,6 @@ impl Facts {
         }
         let mut messages: Vec<Message> = messages.into_values().collect();
         for message in &mut messages {
-            let key = |offset| (message.topic.clone(), message.partition, offset);
             let places = by_digest.get(&(message.topic.as_str(), message.partition, message.digest.as_str()));
             let at = match message.acked_at() {
                 // Without a place, it is where it is found.
@@ -265,12 +223,19 @@ impl Facts {
             if let Some(at) = at {
                 message.passed =
                     furthest.get(&(message.topic.as_str(), message.partition)).is_some_and(|last| *last > at);
-                message.handed = handed.get(&key(at)).cloned().unwrap_or_default();
+                let place = (message.topic.clone(), message.partition, at);
+                message.handed = seen.at(&place, &message.digest, message.time_ms, &known);
                 message.in_place = lies_at.get(&(message.topic.as_str(), message.partition, at))
                     == Some(&message.digest.as_str());
             }
             message.elsewhere =
                 places.into_iter().flatten().copied().filter(|offset| Some(*offset) != at).collect();
+            message.taken = kept.taken(message);
+            let acked_us = message.acked_us.unwrap_or(0);
+            message.moved = log.moved.iter().any(|moved| {
+                (&moved.topic, moved.partition) == (&message.topic, message.partition)
+                    && moved.at_us >= acked_us
+            });
             message.copies =
                 copies.get(&(message.topic.as_str(), message.partition, message.id)).copied().unwrap_or(0);
             if message.sender.is_none() && !message.marker {
@@ -282,6 +247,16 @@ impl Facts {
             fired.map(|fired| fired.action.clone()).collect()
         };
         let mut lies: BTreeSet<String> = names(true);
+        // A tail that a new leader lacks is no lie where it may lack all of it.
+        let acked_to_all: HashSet<(&str, &str)> = messages
+            .iter()
+            .filter(|message| message.acks_all && !message.acks.is_empty())
+            .map(|message| (message.topic.as_str(), message.digest.as_str()))
+            .collect();
+        let mut tails = log.removed.iter().filter(|removed| removed.why == "lose_tail");
+        if tails.all(|it| !it.seen && !acked_to_all.contains(&(it.topic.as_str(), it.digest.as_str()))) {
+            lies.remove("lose_tail");
+        }
         // Two answers that are no lies alone can be one together, such as an error without a write, and an ack without an offset.
         // An ack of what was stored before is none.
         let identities = |batch: &Produced| {
@@ -298,32 +273,24 @@ impl Facts {
         if not.into_iter().filter(acked).flat_map(identities).any(|id| !stored.contains(&id)) {
             lies.insert("ack_unwritten".to_owned());
         }
+        let handed_out = seen.digests().map(|(topic, _, digest, _)| (topic, digest)).collect();
         Self {
+            collided: acks::collided(&messages, file, log),
+            overtaken: acks::overtaken(&messages, file, log),
+            resurrected: acks::resurrected(log, &messages, &handed_out),
+            removed: !log.removed.is_empty(),
             retried: messages.iter().any(|message| message.tries > 1),
             messages,
             lies,
             actions: names(false),
-            digests,
-            bad_crc: log.fetched.iter().any(|fetched| fetched.answered && fetched.bad_crc),
             reordered,
             duplicates,
         }
     }
 }
 
-fn handed_out(log: &Log) -> HandedOut {
-    let mut handed = HandedOut::new();
-    for fetched in log.fetched.iter().filter(|fetched| fetched.answered) {
-        for (offset, digest) in fetched.records.iter().filter(|(offset, _)| *offset >= fetched.offset) {
-            let key = (fetched.topic.clone(), fetched.partition, *offset);
-            handed.entry(key).or_default().insert(digest.clone());
-        }
-    }
-    handed
-}
-
 /// Identity and kind, from the envelope: 32 bytes, the first of the value or the header `kaf6`.
-fn identity(record: &Stored) -> Option<(Identity, u8)> {
+pub(crate) fn identity(record: &Stored) -> Option<(Identity, u8)> {
     let kaf6 = hex(b"kaf6");
     let value = record.value.as_deref().filter(|value| value.starts_with(&kaf6));
     let header = || record.headers.iter().rev().find(|(name, _)| *name == kaf6)?.1.as_deref();

@@ -1,5 +1,7 @@
 //! The few fields of a scenario file that matter for a verdict.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::Value;
 
 /// A scenario that sends.
@@ -34,6 +36,8 @@ pub struct File {
     pub partial: bool,
     /// Its own checks, of all types.
     pub checks: usize,
+    /// The settings of its topics.
+    pub settings: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl File {
@@ -51,6 +55,10 @@ impl File {
             checks: root["checks"].as_array().map_or(0, Vec::len),
             ..Self::default()
         };
+        for topic in root["topics"].as_array().into_iter().flatten() {
+            let names = topic["config"].as_object().into_iter().flatten().map(|(name, _)| name.clone());
+            file.settings.insert(topic["name"].as_str().unwrap_or_default().to_owned(), names.collect());
+        }
         for (name, scenario) in root["scenarios"].as_object().into_iter().flatten() {
             let number = |field: &str, default: u64| scenario[field].as_u64().unwrap_or(default);
             let planned = match scenario["type"].as_str() {

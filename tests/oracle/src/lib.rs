@@ -3,14 +3,20 @@
 //! Written from the design and not from kaf6's code, on which it does not depend. It claims only what follows from the
 //! log; where several answers are right, it accepts all of them.
 
+mod acks;
 mod facts;
 mod file;
 mod judge;
+mod kept;
+mod log;
+mod possible;
+mod seen;
 #[cfg(test)]
 mod tests;
 
-pub use facts::{Facts, Log};
+pub use facts::Facts;
 pub use file::File;
+pub use log::Log;
 
 /// Everything that is wrong with a summary; empty where it is right.
 ///

@@ -8,7 +8,8 @@ const FILE: &str = "topics: [{name: t}]\nscenarios: {w: {type: produce, messages
 
 fn record(seq: u8, last: &str) -> Value {
     let value = format!("6b61663601{:010x}{:08x}{seq:012x}{:016x}{:08x}{last}", 1, 2, 0, 0);
-    json!({"offset": seq, "key": null, "value": value, "headers": [], "digest": format!("d{seq}{last}")})
+    let digest = format!("d{seq}{last}");
+    json!({"offset": seq, "time_ms": 5, "key": "6b", "value": value, "headers": [], "digest": digest})
 }
 
 /// Three messages in one batch; offsets that were stored, with their digests, and those that were handed out.
@@ -22,8 +23,9 @@ fn log(stored: &[u8], handed: &Value, lies: &Value) -> Value {
             "stored": [[0, 0]], "code": 0, "base_offset": 0, "answered_us": 2, "did": []}],
         "fetched": [{
             "at_us": 3, "node": 0, "connection": 1, "topic": "t", "partition": 0, "offset": 0, "isolation": 0, "code": 0,
-            "high_watermark": 3, "last_stable": 3, "records": handed, "bad_crc": false, "answered": true, "did": []}],
-        "fired": lies, "requests": {}
+            "high_watermark": 3, "last_stable": 3, "records": handed, "bad_crc": [], "answered": true, "did": []}],
+        "fired": lies, "requests": {}, "started_ms": 0, "settings": {}, "describes": true, "created": [], "removed": [],
+        "moved": []
     })
 }
 
@@ -35,13 +37,25 @@ fn summary(status: &str, verified: u64, lost: u64, corrupt: u64) -> Value {
     })
 }
 
+/// A summary with so many of one more class.
+fn with(mut summary: Value, class: &str, count: u64) -> Value {
+    summary["accounts"]["total"][class] = json!(count);
+    summary["accounts"]["scenarios"]["w"][class] = json!(count);
+    summary
+}
+
+fn removed(offset: u8, why: &str) -> Value {
+    let digest = format!("d{offset}aa");
+    json!({"topic": "t", "partition": 0, "offset": offset, "digest": digest, "why": why, "seen": false})
+}
+
 fn wrong(log: &Value, summary: &Value) -> Vec<String> {
     judge(&log.to_string(), FILE, &summary.to_string()).expect("all three can be read")
 }
 
 #[test]
 fn a_healthy_run_passes_and_must_not_fail() {
-    let log = log(&[0, 1, 2], &json!([[0, "d0aa"], [1, "d1aa"], [2, "d2aa"]]), &json!([]));
+    let log = log(&[0, 1, 2], &json!([[0, "d0aa", 5], [1, "d1aa", 5], [2, "d2aa", 5]]), &json!([]));
     assert_eq!(wrong(&log, &summary("pass", 3, 0, 0)), Vec::<String>::new());
     assert!(wrong(&log, &summary("fail", 3, 0, 0))[0].contains("told no lie"));
     assert!(wrong(&log, &summary("fail", 2, 1, 0)).iter().any(|why| why.contains("1 lost")));
@@ -63,7 +77,7 @@ fn an_ack_of_what_was_not_stored_is_a_lie_whatever_it_was_made_of() {
 #[test]
 fn a_lost_message_must_be_red_by_its_class() {
     let lie = json!([{"at_us": 1, "rule": 0, "action": "drop_record", "legal": false, "partition": 0}]);
-    let log = log(&[0, 2], &json!([[0, "d0aa"], [2, "d2aa"]]), &lie);
+    let log = log(&[0, 2], &json!([[0, "d0aa", 5], [2, "d2aa", 5]]), &lie);
     assert_eq!(wrong(&log, &summary("fail", 2, 1, 0)), Vec::<String>::new());
     assert!(wrong(&log, &summary("pass", 3, 0, 0)).iter().any(|why| why.contains("never handed out")));
     assert!(wrong(&log, &summary("fail", 2, 0, 1)).iter().any(|why| why.contains("0 lost")));
@@ -72,14 +86,148 @@ fn a_lost_message_must_be_red_by_its_class() {
 #[test]
 fn an_altered_message_must_be_red_though_one_reader_got_it_intact() {
     let lie = json!([{"at_us": 1, "rule": 0, "action": "flip_on_read", "legal": false, "partition": 0}]);
-    let log = log(&[0, 1, 2], &json!([[0, "d0aa"], [1, "d1bb"], [2, "d2aa"]]), &lie);
+    let log = log(&[0, 1, 2], &json!([[0, "d0aa", 5], [1, "d1bb", 5], [2, "d2aa", 5]]), &lie);
     assert!(wrong(&log, &summary("pass", 3, 0, 0)).iter().any(|why| why.contains("only handed out altered")));
     assert_eq!(wrong(&log, &summary("fail", 2, 0, 1)), Vec::<String>::new());
 }
 
 #[test]
 fn sums_must_add_up() {
-    let log = log(&[0, 1, 2], &json!([[0, "d0aa"], [1, "d1aa"], [2, "d2aa"]]), &json!([]));
+    let log = log(&[0, 1, 2], &json!([[0, "d0aa", 5], [1, "d1aa", 5], [2, "d2aa", 5]]), &json!([]));
     assert!(wrong(&log, &summary("pass", 2, 0, 0)).iter().any(|why| why.contains("does not add up")));
     assert!(judge("{", FILE, "{}").is_err());
+}
+
+#[test]
+fn what_retention_took_is_expired_and_neither_green_nor_red() {
+    let mut log = log(&[1, 2], &json!([[1, "d1aa", 5], [2, "d2aa", 5]]), &json!([]));
+    log["topics"]["t"][0]["start"] = json!(1);
+    log["settings"] = json!({"t": {"retention.ms": "1000"}});
+    log["removed"] = json!([removed(0, "retention")]);
+    assert_eq!(wrong(&log, &with(summary("error", 2, 0, 0), "expired", 1)), Vec::<String>::new());
+    assert!(wrong(&log, &summary("fail", 2, 1, 0)).iter().any(|why| why.contains("removed it rightly")));
+    assert!(wrong(&log, &summary("pass", 3, 0, 0)).iter().any(|why| why.contains("never handed out")));
+    // The same, and nothing explains it.
+    log["removed"] = json!([removed(0, "delete_early")]);
+    log["settings"] = json!({"t": {"retention.ms": "60000"}});
+    log["fired"] = json!([{"action": "delete_early", "legal": false}]);
+    assert_eq!(wrong(&log, &summary("fail", 2, 1, 0)), Vec::<String>::new());
+    assert!(!wrong(&log, &with(summary("error", 2, 0, 0), "expired", 1)).is_empty());
+}
+
+#[test]
+fn what_was_handed_out_before_it_was_removed_stays_verified() {
+    let all = json!([[0, "d0aa", 5], [1, "d1aa", 5], [2, "d2aa", 5]]);
+    let mut log = log(&[1, 2], &all, &json!([]));
+    log["topics"]["t"][0]["start"] = json!(1);
+    log["settings"] = json!({"t": {"retention.ms": "1000"}});
+    log["removed"] = json!([removed(0, "retention")]);
+    assert_eq!(wrong(&log, &summary("pass", 3, 0, 0)), Vec::<String>::new());
+    assert!(!wrong(&log, &summary("fail", 2, 1, 0)).is_empty());
+}
+
+#[test]
+fn what_a_later_record_of_its_key_replaced_is_superseded() {
+    let mut log = log(&[2], &json!([[2, "d2aa", 5]]), &json!([]));
+    log["settings"] = json!({"t": {"cleanup.policy": "compact"}});
+    log["removed"] = json!([removed(0, "compaction"), removed(1, "compaction")]);
+    assert_eq!(wrong(&log, &with(summary("error", 1, 0, 0), "superseded", 2)), Vec::<String>::new());
+    assert!(!wrong(&log, &summary("fail", 1, 2, 0)).is_empty());
+    // The last one is gone, too.
+    log["removed"].as_array_mut().expect("a list").push(removed(2, "compact_last"));
+    log["topics"]["t"][0]["records"] = json!([]);
+    log["fetched"][0]["records"] = json!([[3, "somebody's", 5]]);
+    log["fired"] = json!([{"action": "compact_last", "legal": false}]);
+    assert_eq!(wrong(&log, &with(summary("fail", 0, 1, 0), "superseded", 2)), Vec::<String>::new());
+    assert!(!wrong(&log, &with(summary("error", 0, 0, 0), "superseded", 3)).is_empty());
+}
+
+#[test]
+fn of_a_batch_with_a_wrong_crc_those_are_corrupt_that_differ_or_else_all() {
+    let lie = json!([{"action": "bad_crc", "legal": false}]);
+    let mut log = log(&[0, 1, 2], &json!([[0, "d0aa", 5], [1, "d1aa", 5], [2, "d2aa", 5]]), &lie);
+    log["fetched"][0]["bad_crc"] = json!([[[0, "d0aa"], [1, "d1aa"]]]);
+    assert_eq!(wrong(&log, &summary("fail", 1, 0, 2)), Vec::<String>::new());
+    log["fetched"][0]["bad_crc"] = json!([[[0, "d0aa"], [1, "d1bb"]]]);
+    log["fetched"][0]["records"][1][1] = json!("d1bb");
+    assert_eq!(wrong(&log, &summary("fail", 2, 0, 1)), Vec::<String>::new());
+}
+
+#[test]
+fn a_timestamp_is_off_by_more_than_a_second_unless_it_is_that_of_the_storing() {
+    let lie = json!([{"action": "shift_time", "legal": false}]);
+    let sent = |time: i64| json!([[0, "d0aa", time], [1, "d1aa", 5], [2, "d2aa", 5]]);
+    for (time, verified, corrupt) in [(-5000, 2, 1), (90_000, 2, 1), (500, 3, 0)] {
+        let log = log(&[0, 1, 2], &sent(time), &lie);
+        let status = if corrupt > 0 { "fail" } else { "pass" };
+        assert_eq!(wrong(&log, &summary(status, verified, 0, corrupt)), Vec::<String>::new());
+    }
+    let mut log = log(&[0, 1, 2], &sent(90_000), &json!([]));
+    log["settings"] = json!({"t": {"message.timestamp.type": "LogAppendTime"}});
+    assert_eq!(wrong(&log, &summary("pass", 3, 0, 0)), Vec::<String>::new());
+}
+
+/// Two batches of one message each, acked at these offsets, at these times.
+fn acked(acks: i16, offsets: [i64; 2], at_us: [u64; 2]) -> Value {
+    let mut log = log(&[0], &json!([[0, "d0aa", 5]]), &json!([{"action": "ack_offset", "legal": false}]));
+    let first = log["produced"][0].clone();
+    let batch = |seq: u8| {
+        let (mut batch, nth) = (first.clone(), usize::from(seq));
+        batch["acks"] = json!(acks);
+        batch["base_offset"] = json!(offsets[nth]);
+        batch["at_us"] = json!(at_us[nth]);
+        batch["answered_us"] = json!(at_us[nth] + 1);
+        batch["records"] = json!([record(seq, "aa")]);
+        batch["records"][0]["time_ms"] = json!(at_us[nth] / 1000);
+        batch
+    };
+    log["produced"] = json!([batch(0), batch(1)]);
+    log
+}
+
+#[test]
+fn acks_collide_and_are_overtaken() {
+    let says = |log: &Value, name: &str, count: u64, range: &str| {
+        let mut summary = summary("fail", 1, 1, 0);
+        summary["anomalies"] = json!({name: {"count": count}});
+        let sentence = format!("{count} {name}, and it must be {range}");
+        wrong(log, &summary).contains(&sentence)
+    };
+    let log = acked(-1, [0, 0], [0, 10]);
+    assert!(says(&log, "collided", 0, "1 to 1") && says(&log, "overtaken", 1, "0 to 0"));
+    let log = acked(-1, [5, 0], [0, 900_000]);
+    assert!(says(&log, "overtaken", 0, "1 to 1") && says(&log, "collided", 1, "0 to 0"));
+    // With acks 1 and a new leader, neither.
+    let mut log = acked(1, [0, 0], [0, 10]);
+    log["moved"] = json!([{"at_us": 5, "topic": "t", "partition": 0}]);
+    assert!(says(&log, "collided", 1, "0 to 0"));
+}
+
+#[test]
+fn what_a_new_leader_lacks_is_not_lost_where_one_ack_was_enough() {
+    for (acks, legal) in [(1, true), (-1, false)] {
+        let lie = json!([{"action": "lose_tail", "legal": false}]);
+        let mut log = log(&[0, 1], &json!([[0, "d0aa", 5], [1, "d1aa", 5]]), &lie);
+        log["produced"][0]["acks"] = json!(acks);
+        log["moved"] = json!([{"at_us": 5, "topic": "t", "partition": 0}]);
+        log["removed"] = json!([removed(2, "lose_tail")]);
+        let unread = wrong(&log, &with(summary("error", 2, 0, 0), "unread", 1));
+        let lost = wrong(&log, &summary("fail", 2, 1, 0));
+        assert_eq!((unread.is_empty(), lost.is_empty()), (true, !legal), "{unread:?} {lost:?}");
+    }
+}
+
+#[test]
+fn old_records_of_a_new_topic_are_resurrected() {
+    let handed = json!([[0, "d0aa", 5], [1, "d1aa", 5], [2, "d2aa", 5], [3, "old", 5]]);
+    let mut log = log(&[0, 1, 2], &handed, &json!([{"action": "resurrect", "legal": false}]));
+    let mut old = record(3, "aa");
+    let value = old["value"].as_str().expect("text").replacen("0000000001", "0000000009", 1);
+    (old["digest"], old["value"]) = (json!("old"), json!(value));
+    log["topics"]["t"][0]["records"].as_array_mut().expect("a list").push(old);
+    log["created"] = json!([{"topic": "t", "old": 1}]);
+    assert!(wrong(&log, &summary("pass", 3, 0, 0)).iter().any(|why| why.contains("1 resurrected at least")));
+    let mut red = summary("fail", 3, 0, 0);
+    red["anomalies"] = json!({"resurrected": {"count": 1}});
+    assert_eq!(wrong(&log, &red), Vec::<String>::new());
 }

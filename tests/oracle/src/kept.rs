@@ -1,0 +1,120 @@
+//! What retention and compaction may take.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::facts::Message;
+use crate::file::File;
+use crate::log::{Log, Removed};
+
+/// What kaf6 sees is somewhat older than what the log says.
+const SLACK_MS: i64 = 1000;
+/// More than a record or its batch takes beside its content.
+const OVERHEAD: usize = 200;
+
+/// What became of a message that was taken out of its log.
+#[derive(Debug, Clone, Default)]
+pub struct Taken {
+    /// The settings allowed it: `expired` or `superseded`.
+    pub legally: Option<&'static str>,
+    /// A leader that lacked it took over, and might: the message was sent with acks 1.
+    pub by_leader: bool,
+    /// What the settings explain, whoever did it.
+    pub explained: BTreeSet<&'static str>,
+    /// kaf6 knows the settings, or knows that it does not: it did not make the topic itself without any.
+    pub known: bool,
+}
+
+pub(crate) struct Kept<'a> {
+    log: &'a Log,
+    file: &'a File,
+    last_ms: i64,
+    removed: HashMap<(&'a str, i32, &'a str), Vec<&'a Removed>>,
+    /// The last offset of each key in the logs as they are in the end.
+    last_of_keys: HashMap<(&'a str, i32, &'a str), i64>,
+}
+
+impl<'a> Kept<'a> {
+    pub(crate) fn new(log: &'a Log, file: &'a File) -> Self {
+        let mut removed: HashMap<_, Vec<&Removed>> = HashMap::new();
+        for it in &log.removed {
+            removed.entry((it.topic.as_str(), it.partition, it.digest.as_str())).or_default().push(it);
+        }
+        let mut last_of_keys = HashMap::new();
+        for (topic, partitions) in &log.topics {
+            for (number, partition) in (0..).zip(partitions) {
+                for record in &partition.records {
+                    let key = record.key.as_deref();
+                    last_of_keys.extend(key.map(|key| ((topic.as_str(), number, key), record.offset)));
+                }
+            }
+        }
+        Self { log, file, last_ms: log.last_ms(), removed, last_of_keys }
+    }
+
+    /// What became of a message with this key.
+    pub(crate) fn taken(&self, message: &Message) -> Taken {
+        let topic = message.topic.as_str();
+        let offset = message.acked_at().unwrap_or(-1);
+        let removed = self.removed.get(&(topic, message.partition, message.digest.as_str()));
+        let removed = removed.into_iter().flatten().find(|removed| offset < 0 || removed.offset == offset);
+        let mut taken = Taken { known: self.known(topic), ..Taken::default() };
+        if self.expired(message, offset) {
+            taken.explained.insert("expired");
+        }
+        let key = message.key.as_deref().unwrap_or_default();
+        let last = self.last_of_keys.get(&(topic, message.partition, key));
+        let compacted = self.log.setting(topic, "cleanup.policy").contains("compact");
+        let superseded = compacted && message.key.is_some() && last.is_some_and(|last| *last > offset);
+        if superseded {
+            taken.explained.insert("superseded");
+        }
+        match removed.map(|removed| removed.why.as_str()) {
+            Some("retention") => taken.legally = Some("expired"),
+            // Else what superseded it is gone as well.
+            Some("compaction") if superseded => taken.legally = Some("superseded"),
+            Some("compaction") => drop(taken.explained.insert("superseded")),
+            Some("lose_tail") => taken.by_leader = !message.acks_all && !removed.is_some_and(|it| it.seen),
+            _ => {}
+        }
+        taken.explained.extend(taken.legally);
+        taken
+    }
+
+    /// Its place lies below the start of the log, and it is old enough, or enough lies behind it.
+    fn expired(&self, message: &Message, offset: i64) -> bool {
+        let topic = message.topic.as_str();
+        let partitions = self.log.topics.get(topic);
+        let number = usize::try_from(message.partition).unwrap_or(0);
+        let start = partitions.and_then(|partitions| partitions.get(number)).map_or(0, |log| log.start);
+        let policy = self.log.setting(topic, "cleanup.policy");
+        if offset >= start || !(policy.is_empty() || policy.contains("delete")) {
+            return false;
+        }
+        let limit =
+            |name: &str| self.log.setting(topic, name).parse::<i64>().ok().filter(|limit| *limit >= 0);
+        let sent_ms = message.time_ms.min(self.log.ms(message.came_us));
+        let old = limit("retention.ms").is_some_and(|ms| sent_ms + ms < self.last_ms + SLACK_MS);
+        let behind = || {
+            let batches = self.log.produced.iter();
+            let batches =
+                batches.filter(|batch| batch.topic == topic && batch.partition == message.partition);
+            let records = batches.flat_map(|batch| &batch.records);
+            let size = |text: &Option<String>| text.as_ref().map_or(0, |text| text.len() / 2);
+            let bytes = records.map(|it| {
+                let headers: usize =
+                    it.headers.iter().map(|(name, value)| name.len() / 2 + size(value)).sum();
+                size(&it.key) + size(&it.value) + headers + OVERHEAD
+            });
+            i64::try_from(bytes.sum::<usize>()).unwrap_or(i64::MAX)
+        };
+        old || limit("retention.bytes").is_some_and(|bytes| behind() >= bytes)
+    }
+
+    fn known(&self, topic: &str) -> bool {
+        let own = self.file.settings.get(topic);
+        let settings = self.log.settings.get(topic);
+        let unknown = |name: &String| own.is_none_or(|own| !own.contains(name));
+        let made = self.log.created.iter().any(|created| created.topic == topic);
+        self.log.describes || !made || !settings.is_some_and(|settings| settings.keys().any(unknown))
+    }
+}

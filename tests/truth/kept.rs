@@ -1,0 +1,183 @@
+//! What retention and compaction take, with right and without, and topics that are made anew.
+
+use kaf6_liar::Action::*;
+use kaf6_liar::Api::{CreateTopics, Fetch, Produce};
+use kaf6_liar::{Behaviour, Phase, Rule};
+
+use crate::pair::{self, Done};
+use crate::rows::{BATCHES, READ, SOON, run, with};
+
+/// The topic has these settings.
+fn keeping(config: &str, scenarios: &str, run: &str) -> String {
+    with(1, scenarios, "", run).replace("partitions: 1", &format!("partitions: 1, config: {{{config}}}"))
+}
+
+/// Over a second.
+const SLOW: &str = "write: {type: produce, messages: 120, rate: 100/s, value: {size: 100B}}";
+const AFTER: &str = "read: {type: consume, after: write, idle_timeout: 2s, timeout: 8s}";
+
+/// So many expired, the others verified, and the reason names the setting.
+fn expired(done: &Done, setting: &str) {
+    let expired = done.is("error").account("expired");
+    assert!((10..120).contains(&expired), "{}", done.shown());
+    done.counts(&[("expired", expired), ("verified", 120 - expired)]);
+    assert_eq!(done.anomaly("lost"), 0, "{}", done.shown());
+    assert!(done.summary.to_string().contains(setting), "{}", done.shown());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "issue 13"]
+async fn row_04_retention_behind_a_live_reader() {
+    let scenarios = format!("{SLOW}\n  read: {{type: consume, {READ}}}");
+    for config in ["retention.ms: 500", "retention.bytes: 5000"] {
+        let done = run(&keeping(config, &scenarios, "audit: true"), []).await;
+        assert!(done.log.topics["t"][0].start > 0, "{}", done.shown());
+        done.is("pass").counts(&[("verified", 120)]);
+        assert!(done.notes("retention"), "{}", done.shown());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "issue 13"]
+async fn row_05_retention_before_a_reader_that_comes_late() {
+    for config in ["retention.ms: 500", "retention.bytes: 5000"] {
+        let scenarios = format!("{SLOW}\n  {AFTER}");
+        let done = run(&keeping(config, &scenarios, ""), []).await;
+        expired(&done, &config[..config.len() - 5]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "issue 13"]
+async fn row_05_the_same_where_only_the_broker_knows() {
+    let behaviour =
+        Behaviour { defaults: [("retention.ms".into(), "500".into())].into(), ..Behaviour::default() };
+    let done = pair::run(&with(1, &format!("{SLOW}\n  {AFTER}"), "", ""), behaviour).await;
+    expired(&done, "retention.ms");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "issue 13"]
+async fn retention_of_a_topic_whose_settings_nobody_tells() {
+    // The topic is there already, so kaf6 cannot know.
+    let scenarios = format!("{SLOW}\n  {AFTER}");
+    let first = keeping("retention.ms: 500", "write: {type: produce, messages: 5}", "");
+    let behaviour = Behaviour { no_describe: true, ..Behaviour::default() };
+    let [_, done] = pair::run_both(&first, &with(1, &scenarios, "", ""), behaviour).await;
+    done.is("error").counts(&[]);
+    assert!(done.account("verified") < 110, "{}", done.shown());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_early_is_lost_whatever_the_settings() {
+    for config in ["", "retention.ms: 60000", "retention.bytes: 1000000", "cleanup.policy: compact"] {
+        let write = format!("write: {{type: produce, {BATCHES}, key: \"{{{{seq}}}}\"}}");
+        let scenarios = format!("{write}\n  {AFTER}");
+        let rules = [Rule::new(Produce, DeleteEarly { batches: 3 }).from(6).times(1)];
+        let done = run(&keeping(config, &scenarios, ""), rules).await;
+        let lost = u64::try_from(done.log.topics["t"][0].start).expect("not below 0");
+        done.is("fail").has("lost", lost).counts(&[("lost", lost), ("verified", 100 - lost)]);
+    }
+}
+
+const KEYED: &str = "write: {type: produce, messages: 200, rate: 1000/s, clients: 5, key: \"k{{client}}\", value: {size: 100B}}";
+const COMPACT: &str = "cleanup.policy: compact";
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "issue 13"]
+async fn row_06_a_compacted_topic_with_two_readers() {
+    let scenarios =
+        format!("{KEYED}\n  one: {{type: consume, {READ}}}\n  two: {{type: consume, after: write, {READ}}}");
+    for audit in ["", "audit: true"] {
+        let done = run(&keeping(COMPACT, &scenarios, audit), []).await;
+        let superseded = done.account("superseded");
+        done.counts(&[("superseded", superseded), ("verified", 200 - superseded)]);
+        // What the live reader was too late for is in no other's reach.
+        assert!(done.status() == "error" || (superseded == 0 && done.status() == "pass"), "{}", done.shown());
+        for reader in ["one", "two"] {
+            assert_eq!(done.summary["scenarios"][reader]["ended"], "done", "{}", done.shown());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "issue 13"]
+async fn row_06_a_compacted_topic_whose_reader_comes_late() {
+    for config in [COMPACT, "cleanup.policy: \"compact,delete\""] {
+        let done = run(&keeping(config, &format!("{KEYED}\n  {AFTER}"), ""), []).await;
+        let superseded = done.is("error").account("superseded");
+        assert!((100..200).contains(&superseded), "{}", done.shown());
+        done.counts(&[("superseded", superseded), ("verified", 200 - superseded)]);
+        assert!(done.summary.to_string().contains("cleanup.policy"), "{}", done.shown());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compacted_topic_with_keys_of_their_own_keeps_all() {
+    let write = format!("write: {{type: produce, {BATCHES}, key: \"{{{{seq}}}}\"}}");
+    let done = run(&keeping(COMPACT, &format!("{write}\n  {AFTER}"), "audit: true"), []).await;
+    done.is("pass").counts(&[("verified", 100)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "issue 13"]
+async fn the_last_record_of_a_key_is_lost() {
+    // When its reader comes.
+    let rules = [Rule::new(Fetch, CompactLast { index: 2 }).times(1)];
+    let done = run(&keeping(COMPACT, &format!("{KEYED}\n  {AFTER}"), ""), rules).await;
+    done.did("compact_last").is("fail");
+    // Without it, nothing tells those that it superseded from what was lost.
+    let (lost, superseded) = (done.account("lost"), done.account("superseded"));
+    assert!((1..=40).contains(&lost) && superseded >= 100, "{}", done.shown());
+    done.counts(&[("lost", lost), ("superseded", superseded), ("verified", 200 - lost - superseded)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_without_a_key_are_refused_by_a_compacted_topic() {
+    let done = run(&keeping(COMPACT, &format!("{SLOW}\n  {AFTER}"), ""), []).await;
+    assert_eq!((done.status(), done.account("failed")), ("error", 120), "{}", done.shown());
+}
+
+/// The topic is made anew by each run.
+fn anew() -> String {
+    let scenarios = format!("write: {{type: produce, {BATCHES}}}\n  read: {{type: consume, {READ}}}");
+    with(1, &scenarios, "", SOON).replace("partitions: 1", "partitions: 1, recreate: true")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "issue 13"]
+async fn row_03_the_records_of_a_deleted_topic_are_there_again() {
+    let rules = [Rule::new(CreateTopics, Resurrect)];
+    let [first, second] = pair::run_both(&anew(), &anew(), Behaviour::of(rules)).await;
+    first.is("pass");
+    second.did("resurrect").is("fail").counts(&[("verified", 100)]);
+    // And maybe the end marker.
+    assert!((100..=101).contains(&second.anomaly("resurrected")), "{}", second.shown());
+    assert_eq!(second.check("no_corruption"), "fail", "{}", second.shown());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_is_made_anew_is_empty() {
+    for done in pair::run_both(&anew(), &anew(), Behaviour::default()).await {
+        done.is("pass").counts(&[("verified", 100)]);
+        assert_eq!(done.anomaly("resurrected") + done.anomaly("foreign"), 0, "{}", done.shown());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_records_of_a_topic_that_was_there_are_foreign() {
+    let file = anew().replace(", recreate: true", "");
+    let [_, done] = pair::run_both(&file, &file, Behaviour::default()).await;
+    done.is("pass").counts(&[("verified", 100)]);
+    assert_eq!(done.anomaly("resurrected"), 0, "{}", done.shown());
+    assert!(done.anomaly("foreign") >= 100, "{}", done.shown());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_observer_read_before_it_went_early_is_not_green_by_the_settings() {
+    // The live reader has it all, and the audit finds the log's start moved without a reason.
+    let scenarios = format!("write: {{type: produce, {BATCHES}}}\n  read: {{type: consume, {READ}}}");
+    let rules = [Rule::new(Fetch, DeleteEarly { batches: 3 }).phase(Phase::AfterMarker).times(1)];
+    let done = run(&keeping("retention.ms: 60000", &scenarios, "audit: true"), rules).await;
+    done.did("delete_early").is("fail");
+}
