@@ -8,7 +8,6 @@ use crate::pair::{self, Done};
 use crate::rows::{BATCHES, READ, SOON, file, run};
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "issue 13"]
 async fn row_07_one_offset_is_acked_to_two_messages() {
     let done =
         run(&file(BATCHES, READ, ""), [Rule::new(Produce, AckUnwritten { gap: false }).from(3).times(1)])
@@ -32,7 +31,6 @@ async fn rewritten(run: &str) -> Done {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "issue 13"]
 async fn row_08_offsets_are_rewritten_under_load() {
     let asked = rewritten("audit: true").await;
     let unasked = rewritten("").await;
@@ -44,7 +42,6 @@ async fn row_08_offsets_are_rewritten_under_load() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "issue 13"]
 async fn a_message_is_overtaken() {
     // Each batch is one message, which is handed over after the ack of the one before it.
     let write = "messages: 20, rate: 20/s, value: {size: 100B}";
@@ -78,7 +75,6 @@ async fn without_a_tail(acks: &str) -> Done {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "issue 13"]
 async fn a_new_leader_may_lack_what_it_alone_did_not_ack() {
     let done = without_a_tail("1").await;
     let missing = done.log.removed.iter().filter(|removed| removed.why == "lose_tail").count() as u64;
@@ -88,7 +84,6 @@ async fn a_new_leader_may_lack_what_it_alone_did_not_ack() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "issue 13"]
 async fn a_new_leader_must_not_lack_what_all_have_acked() {
     let done = without_a_tail("all").await;
     let missing = done.log.removed.iter().filter(|removed| removed.why == "lose_tail").count() as u64;

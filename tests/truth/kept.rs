@@ -26,7 +26,6 @@ fn expired(done: &Done, setting: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "issue 13"]
 async fn row_04_retention_behind_a_live_reader() {
     let scenarios = format!("{SLOW}\n  read: {{type: consume, {READ}}}");
     for config in ["retention.ms: 500", "retention.bytes: 5000"] {
@@ -38,7 +37,6 @@ async fn row_04_retention_behind_a_live_reader() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "issue 13"]
 async fn row_05_retention_before_a_reader_that_comes_late() {
     for config in ["retention.ms: 500", "retention.bytes: 5000"] {
         let scenarios = format!("{SLOW}\n  {AFTER}");
@@ -48,7 +46,6 @@ async fn row_05_retention_before_a_reader_that_comes_late() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "issue 13"]
 async fn row_05_the_same_where_only_the_broker_knows() {
     let behaviour =
         Behaviour { defaults: [("retention.ms".into(), "500".into())].into(), ..Behaviour::default() };
@@ -57,7 +54,6 @@ async fn row_05_the_same_where_only_the_broker_knows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "issue 13"]
 async fn retention_of_a_topic_whose_settings_nobody_tells() {
     // The topic is there already, so kaf6 cannot know.
     let scenarios = format!("{SLOW}\n  {AFTER}");
@@ -84,7 +80,6 @@ const KEYED: &str = "write: {type: produce, messages: 200, rate: 1000/s, clients
 const COMPACT: &str = "cleanup.policy: compact";
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "issue 13"]
 async fn row_06_a_compacted_topic_with_two_readers() {
     let scenarios =
         format!("{KEYED}\n  one: {{type: consume, {READ}}}\n  two: {{type: consume, after: write, {READ}}}");
@@ -101,7 +96,6 @@ async fn row_06_a_compacted_topic_with_two_readers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "issue 13"]
 async fn row_06_a_compacted_topic_whose_reader_comes_late() {
     for config in [COMPACT, "cleanup.policy: \"compact,delete\""] {
         let done = run(&keeping(config, &format!("{KEYED}\n  {AFTER}"), ""), []).await;
@@ -120,7 +114,6 @@ async fn a_compacted_topic_with_keys_of_their_own_keeps_all() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "issue 13"]
 async fn the_last_record_of_a_key_is_lost() {
     // When its reader comes.
     let rules = [Rule::new(Fetch, CompactLast { index: 2 }).times(1)];
@@ -132,12 +125,6 @@ async fn the_last_record_of_a_key_is_lost() {
     done.counts(&[("lost", lost), ("superseded", superseded), ("verified", 200 - lost - superseded)]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn messages_without_a_key_are_refused_by_a_compacted_topic() {
-    let done = run(&keeping(COMPACT, &format!("{SLOW}\n  {AFTER}"), ""), []).await;
-    assert_eq!((done.status(), done.account("failed")), ("error", 120), "{}", done.shown());
-}
-
 /// The topic is made anew by each run.
 fn anew() -> String {
     let scenarios = format!("write: {{type: produce, {BATCHES}}}\n  read: {{type: consume, {READ}}}");
@@ -145,7 +132,6 @@ fn anew() -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "issue 13"]
 async fn row_03_the_records_of_a_deleted_topic_are_there_again() {
     let rules = [Rule::new(CreateTopics, Resurrect)];
     let [first, second] = pair::run_both(&anew(), &anew(), Behaviour::of(rules)).await;

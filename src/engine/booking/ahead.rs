@@ -56,7 +56,7 @@ impl Ahead {
             let to = self.steps.get(at + 1).map_or(run.end(), |(next, _)| run.end().min(*next));
             let each = from.max(run.seq)..to;
             each.map(|seq| (seq, run.offset_of(seq)))
-                .take_while(|(_, offset)| *offset <= ahead)
+                .take_while(|(_, offset)| *offset < ahead)
                 .for_each(|(seq, offset)| on(seq, offset, ahead));
             if from <= run.seq {
                 break;
@@ -103,7 +103,7 @@ mod tests {
                 found.sort_unstable();
                 let expected: Vec<_> = (run.seq..run.end())
                     .map(|seq| (seq, run.offset_of(seq), noted[seq as usize]))
-                    .filter(|(_, offset, ahead)| offset <= ahead)
+                    .filter(|(_, offset, ahead)| offset < ahead)
                     .collect();
                 prop_assert_eq!(found, expected);
             }

@@ -32,7 +32,6 @@ fn over_short_retention(read: &str, more: &str) -> Option<Done> {
 }
 
 #[test]
-#[ignore = "issue 13"]
 fn retention_of_what_a_live_reader_has_read_is_a_note() {
     let Some(done) = over_short_retention("at: 0s", ", audit: true") else { return };
     done.has(&[]).is("pass").checks(&[]).accounts_for(&[("verified", 600)]);
@@ -44,7 +43,6 @@ fn retention_of_what_a_live_reader_has_read_is_a_note() {
 }
 
 #[test]
-#[ignore = "issue 13"]
 fn retention_of_what_nobody_has_read_is_inconclusive() {
     let Some(done) = over_short_retention("after: write", "") else { return };
     done.has(&[]).is("error").checks(&[("no_loss", "inconclusive")]);
@@ -99,7 +97,6 @@ fn is_compacted(done: &Done) -> u64 {
 }
 
 #[test]
-#[ignore = "issue 13"]
 fn compaction_before_two_late_readers_is_inconclusive() {
     let Some(done) = over_compaction("after: write, at: 2s", "after: write, at: 3s") else { return };
     let superseded = is_compacted(&done);
@@ -109,7 +106,6 @@ fn compaction_before_two_late_readers_is_inconclusive() {
 }
 
 #[test]
-#[ignore = "issue 13"]
 fn compaction_behind_a_live_reader_is_a_note() {
     let Some(done) = over_compaction("at: 0s", "after: write, at: 2s") else { return };
     // A cleaner that is quicker than the reader takes some before they are read.
