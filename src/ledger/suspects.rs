@@ -84,13 +84,13 @@ impl Case<'_> {
         }
     }
 
-    /// Some acked offset was given to two messages.
+    /// Some acked offset was given to two messages, or to one and an end marker.
     pub fn acks_contradict(&self) -> bool {
         let runs = || self.sent_streams().flat_map(|(_, _, log)| log.acks().runs());
-        let acked: u64 = runs().map(|run| run.len).sum();
-        let distinct =
-            Ranges::of(runs().map(|run| (run.offset, run.offset + run.len.cast_signed())).collect());
-        distinct.len() < acked
+        let acked: u64 = runs().map(|run| run.len).sum::<u64>() + self.markers.len() as u64;
+        let messages = runs().map(|run| (run.offset, run.offset + run.len.cast_signed()));
+        let markers = self.markers.iter().map(|marker| (marker.offset, marker.offset + 1));
+        Ranges::of(messages.chain(markers).collect()).len() < acked
     }
 
     /// Each acked message that is judged has a reader that was to read it and read to the end of the log.
