@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use crate::ledger::{Observer, Resent};
+use crate::ids::{Offset, Seq, StreamId};
+use crate::ledger::{Marker, Observer, Removals, Removed, Resent};
 
 /// A stream's number, and a message's number in it.
 pub(super) type Msg = (u32, u64);
@@ -28,6 +29,8 @@ pub(super) enum Slot {
     /// Of another partition.
     Stray(u64),
     Foreign,
+    /// Of others, and older than the topic.
+    Resurrected,
     Marker(u64),
 }
 
@@ -42,6 +45,8 @@ pub(super) struct Sent {
     /// Batches that went back: how many messages, and whether they may have been written.
     pub(super) back: Vec<(u64, bool)>,
     pub(super) lines_lost: bool,
+    /// Messages that were handed over after a higher offset had been acked: sequence, offset, and that one.
+    pub(super) overtaken: Vec<(u64, i64, i64)>,
 }
 
 /// What one observer was handed out, by epoch, and how far it got.
@@ -79,6 +84,39 @@ pub(super) struct History {
     /// How they end, in turn.
     pub(super) agains: Vec<Again>,
     pub(super) reported_end: Option<i64>,
+    /// Scenarios whose acks a change of leader may have undone.
+    pub(super) leaders_alone: Vec<usize>,
+    pub(super) one_log: bool,
+    pub(super) settings: Settings,
+}
+
+/// What the topic's settings let the broker remove: every other message or so, by chance.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Settings(u8, u8);
+
+impl Settings {
+    pub(super) fn message(self, (stream, seq): Msg) -> Option<Removed> {
+        match (u64::from(self.1) + 3 * u64::from(stream) + 5 * seq) % 4 {
+            _ if self.0 < 130 => None,
+            0 => Some(Removed::Expired),
+            1 => Some(Removed::Superseded),
+            _ => None,
+        }
+    }
+
+    pub(super) fn marker(self, number: u64) -> Option<Removed> {
+        (self.0 >= 130 && (u64::from(self.1) + number).is_multiple_of(2)).then_some(Removed::Expired)
+    }
+}
+
+impl Removals for Settings {
+    fn of_message(&self, stream: StreamId, seq: Seq, _: Option<Offset>) -> Option<Removed> {
+        self.message((stream.0, seq))
+    }
+
+    fn of_marker(&self, marker: Marker) -> Option<Removed> {
+        self.marker(marker.number)
+    }
 }
 
 const SEQS: usize = 12;
@@ -102,7 +140,7 @@ enum Shape {
         gap: usize,
         resent: bool,
     },
-    Foreign(u8),
+    Foreign(u8, bool),
     Marker(u8),
 }
 
@@ -113,6 +151,7 @@ enum Damage {
     Corrupt(Msg),
     Stray(u64),
     Foreign,
+    Resurrected,
     Message(Msg),
     Marker(u64),
 }
@@ -133,6 +172,9 @@ struct Raw {
     agains: Vec<u8>,
     excluded: u8,
     end: u8,
+    /// Which acks were overtaken, hold, and are of one log.
+    acks: (u8, u8, u8),
+    settings: (u8, u8),
 }
 
 fn message() -> impl Strategy<Value = Msg> {
@@ -147,7 +189,7 @@ fn raw() -> impl Strategy<Value = Raw> {
     let shape = prop_oneof![
         4 => block().prop_map(|(first, len, gap, resent)| Shape::Copy { first, len, gap, resent }),
         3 => block().prop_map(|(first, len, gap, resent)| Shape::Move { first, len, gap, resent }),
-        1 => any::<u8>().prop_map(Shape::Foreign),
+        1 => any::<(u8, bool)>().prop_map(|(at, old)| Shape::Foreign(at, old)),
         1 => any::<u8>().prop_map(Shape::Marker),
     ];
     let damage = prop_oneof![
@@ -155,6 +197,7 @@ fn raw() -> impl Strategy<Value = Raw> {
         2 => message().prop_map(Damage::Corrupt),
         1 => (0_u64..3).prop_map(Damage::Stray),
         1 => Just(Damage::Foreign),
+        1 => Just(Damage::Resurrected),
         3 => message().prop_map(Damage::Message),
         1 => (0_u64..3).prop_map(Damage::Marker),
     ];
@@ -169,11 +212,22 @@ fn raw() -> impl Strategy<Value = Raw> {
         prop::collection::vec(reader, 1..=3),
         prop::option::of(any::<u8>()),
         prop::collection::vec(any::<u8>(), 4),
-        any::<u8>(),
-        any::<u8>(),
+        (any::<u8>(), any::<u8>()),
+        any::<((u8, u8, u8), (u8, u8))>(),
     )
         .prop_map(
-            |(profile, streams, shapes, damages, second, readers, audit, agains, excluded, end)| Raw {
+            |(
+                profile,
+                streams,
+                shapes,
+                damages,
+                second,
+                readers,
+                audit,
+                agains,
+                (excluded, end),
+                (acks, settings),
+            )| Raw {
                 profile,
                 streams,
                 shapes,
@@ -184,6 +238,8 @@ fn raw() -> impl Strategy<Value = Raw> {
                 agains,
                 excluded,
                 end,
+                acks,
+                settings,
             },
         )
 }
@@ -260,18 +316,21 @@ fn build(raw: &Raw) -> History {
         .map(|stream| {
             let (scenario, _, _, back, lost) = &raw.streams[*stream as usize];
             let of = kinds.range((*stream, 0)..(*stream + 1, 0));
-            let messages = of.map(|(message, (kind, resent))| {
-                let fate = match kind {
-                    Kind::Acked | Kind::Elsewhere(_) => Fate::Acked(acked_at(*message, *kind) as i64),
-                    Kind::Nowhere => Fate::Nowhere,
-                    Kind::Failed => Fate::Failed,
-                    Kind::Unknown { .. } => Fate::Unknown,
-                };
-                (fate, *resent)
-            });
+            let messages: Vec<_> = of
+                .map(|(message, (kind, resent))| {
+                    let fate = match kind {
+                        Kind::Acked | Kind::Elsewhere(_) => Fate::Acked(acked_at(*message, *kind) as i64),
+                        Kind::Nowhere => Fate::Nowhere,
+                        Kind::Failed => Fate::Failed,
+                        Kind::Unknown { .. } => Fate::Unknown,
+                    };
+                    (fate, *resent)
+                })
+                .collect();
             Sent {
                 scenario: usize::from(*scenario),
-                messages: messages.collect(),
+                overtaken: overtaken(raw.acks.0, *stream, &messages),
+                messages,
                 back: back.clone(),
                 lines_lost: *lost > 220,
             }
@@ -297,6 +356,7 @@ fn build(raw: &Raw) -> History {
                     Damage::Corrupt(message) => Some(Slot::Corrupt(message)),
                     Damage::Stray(seq) => Some(Slot::Stray(seq)),
                     Damage::Foreign => Some(Slot::Foreign),
+                    Damage::Resurrected => Some(Slot::Resurrected),
                     Damage::Message(message) => Some(Slot::Message(real(message))),
                     Damage::Marker(number) => Some(Slot::Marker(number)),
                 };
@@ -315,15 +375,29 @@ fn build(raw: &Raw) -> History {
         180..245 => Again::Failed(code.wrapping_mul(29)),
         _ => Again::Gone,
     });
+    let scenario = |code: u8| if code >= 180 { vec![usize::from(code % 3)] } else { Vec::new() };
     History {
         streams: sent,
-        excluded: if raw.excluded >= 180 { vec![usize::from(raw.excluded % 3)] } else { Vec::new() },
+        excluded: scenario(raw.excluded),
         markers,
         readings,
         again,
         agains: agains.collect(),
         reported_end,
+        leaders_alone: scenario(raw.acks.1),
+        one_log: raw.acks.2 < 200,
+        settings: Settings(raw.settings.0, raw.settings.1),
     }
+}
+
+/// Those of a stream's acked messages that were overtaken.
+fn overtaken(code: u8, stream: u32, messages: &[(Fate, Resent)]) -> Vec<(u64, i64, i64)> {
+    let chosen = |seq: u64| code >= 150 && (u64::from(code) + u64::from(stream) + seq).is_multiple_of(5);
+    let places = (0..).zip(messages).filter_map(|(seq, (fate, _))| match fate {
+        Fate::Acked(at) => Some((seq, *at, at + 3)),
+        _ => None,
+    });
+    places.filter(|(seq, ..)| chosen(*seq)).collect()
 }
 
 /// The log as it was written: streams in turn, with what went wrong on the way.
@@ -359,7 +433,9 @@ fn write(raw: &Raw, kinds: &mut BTreeMap<Msg, (Kind, Resent)>, real: &impl Fn(Ms
                     }
                 }
             }
-            Shape::Foreign(at) => log.insert(share(log.len(), at), Slot::Foreign),
+            Shape::Foreign(at, old) => {
+                log.insert(share(log.len(), at), if old { Slot::Resurrected } else { Slot::Foreign });
+            }
             Shape::Marker(at) => log.insert(share(log.len(), at), Slot::Marker(u64::from(at % 2) + 1)),
         }
     }
@@ -474,8 +550,10 @@ impl std::fmt::Debug for History {
                 }
             }
             write!(f, "; back {:?}{}", sent.back, if sent.lines_lost { ", lines lost" } else { "" })?;
+            write!(f, ", overtaken {:?}", sent.overtaken)?;
         }
         write!(f, "\nexcluded {:?}, markers {:?}, end {:?}", self.excluded, self.markers, self.reported_end)?;
+        write!(f, "\nleaders alone {:?}, one log {}, {:?}", self.leaders_alone, self.one_log, self.settings)?;
         for reading in &self.readings {
             write!(f, "\n{reading:?}")?;
         }
@@ -507,6 +585,7 @@ impl std::fmt::Debug for Slot {
             Self::Corrupt((stream, seq)) => write!(f, "corrupt-{stream}/{seq}"),
             Self::Stray(seq) => write!(f, "stray-{seq}"),
             Self::Foreign => write!(f, "foreign"),
+            Self::Resurrected => write!(f, "resurrected"),
             Self::Marker(number) => write!(f, "marker-{number}"),
         }
     }
