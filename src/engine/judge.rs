@@ -13,7 +13,8 @@ use super::ends::{Fence, PartitionEnd};
 use super::fence::producers_of;
 use super::log_ends::{note_low_watermarks, reported_ends};
 use super::outcome::unwind;
-use super::removals::{PartitionRemovals, Rules, note_removed};
+use super::rechecks::Missing;
+use super::removals::{Rules, note_removed};
 use super::same_topic;
 use super::saved;
 use super::shared::{Shared, Topology, lock};
@@ -24,7 +25,7 @@ use crate::ledger::{
     Saved, SentLog,
 };
 use crate::observe::{Note, PartitionSeen, Reading};
-use crate::plan::{Acks, From, Work};
+use crate::plan::{From, Work};
 
 /// Partitions that are audited and re-read side by side.
 const SIDE_BY_SIDE: usize = 8;
@@ -94,7 +95,7 @@ fn judge(shared: &Shared) -> Verdict {
 }
 
 /// What a reader found is judged by what was acked there.
-fn settle(
+pub(super) fn settle(
     shared: &Shared,
     topology: &Topology,
     sent: &HashMap<StreamId, SentLog>,
@@ -113,8 +114,8 @@ type Places<'a> = BTreeMap<(usize, Partition), Place<'a>>;
 
 /// One partition before it is judged.
 #[derive(Default)]
-struct Place<'a> {
-    ids: Vec<StreamId>,
+pub(super) struct Place<'a> {
+    pub(super) ids: Vec<StreamId>,
     ends: Vec<&'a (usize, PartitionEnd)>,
 }
 
@@ -157,29 +158,20 @@ fn judged_by(shared: &Shared, reader: usize) -> Vec<usize> {
 }
 
 /// What all partitions are judged with.
-struct Judging<'a> {
-    shared: &'a Shared,
-    topology: &'a Topology,
-    sent: &'a HashMap<StreamId, SentLog>,
+pub(super) struct Judging<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) topology: &'a Topology,
+    pub(super) sent: &'a HashMap<StreamId, SentLog>,
     excluded: Vec<usize>,
     /// By scenario: those whose messages it is to find.
     producers: Vec<Vec<usize>>,
     reported_ends: HashMap<(usize, Partition), Option<Offset>>,
     /// By topic: what may be removed from it, where that was asked.
-    rules: Mutex<HashMap<usize, Rules>>,
+    pub(super) rules: Mutex<HashMap<usize, Rules>>,
     /// Timestamps are judged.
-    times: bool,
+    pub(super) times: bool,
     /// When audits and re-reads end.
-    until: Instant,
-}
-
-/// What is known of a partition before what is missing is read again.
-#[derive(Clone, Copy)]
-struct Missing<'a> {
-    acked: Option<(Offset, Offset)>,
-    mark: Option<Fence>,
-    markers: &'a [Marker],
-    removals: Option<&'a PartitionRemovals<'a>>,
+    pub(super) until: Instant,
 }
 
 /// One partition, judged.
@@ -263,41 +255,7 @@ impl Judging<'_> {
         Done { seen, readings, judged }
     }
 
-    /// What the topic's settings let the broker remove; none where nothing is missing.
-    fn removals<'b>(
-        &'b self,
-        place: (usize, Partition),
-        found: &Place<'_>,
-        markers: &[Marker],
-        passes: &[Pass<'_>],
-    ) -> Option<PartitionRemovals<'b>> {
-        let case = self.case(place, found, markers, passes);
-        if self.shared.stop.is_stopped() || passes.iter().all(|pass| case.suspects(pass).range.is_none()) {
-            return None;
-        }
-        let rules = *lock(&self.rules)
-            .entry(place.0)
-            .or_insert_with(|| Rules::of(self.shared, self.topology, place.0));
-        PartitionRemovals::of(self.shared, self.topology, self.sent, place, rules)
-    }
-
-    /// The scenarios whose acks a change of leader may have undone here: those with `acks: 1`, unless the partition has had one
-    /// leader all the time.
-    fn leaders_alone(&self, place: (usize, Partition), found: &Place<'_>, matters: bool) -> Vec<usize> {
-        let by_leader =
-            |scenario: &usize| self.shared.plan.scenarios[*scenario].work.acks() == Some(Acks::Leader);
-        let streams = found.ids.iter().filter_map(|id| self.topology.streams.get(*id));
-        let mut out: Vec<usize> = streams.map(|stream| stream.scenario).filter(by_leader).collect();
-        out.sort_unstable();
-        out.dedup();
-        let name = &self.topology.topics[place.0].name;
-        if !matters || out.is_empty() || same_topic::has_one_leader(self.shared, name, place.1) {
-            return Vec::new();
-        }
-        out
-    }
-
-    fn case<'b>(
+    pub(super) fn case<'b>(
         &'b self,
         place: (usize, Partition),
         found: &'b Place<'_>,
@@ -419,59 +377,6 @@ impl Judging<'_> {
         let marker = self.shared.fence_offset(place.0, place.1);
         let (Some(end), Some(marker)) = (self.reported_ends.get(&place), marker) else { return false };
         end.is_none_or(|end| end <= marker)
-    }
-
-    /// Reads the places again that a pass read past without finding what was acked there.
-    fn recheck(
-        &self,
-        place: (usize, Partition),
-        found: &Place<'_>,
-        missing: &Missing<'_>,
-        passes: &[Pass<'_>],
-    ) -> Vec<Found> {
-        let Missing { acked, mark, markers, removals } = *missing;
-        let case = self.case(place, found, markers, passes);
-        // In a compacted log a later record tells why an earlier one is gone.
-        let compacted = removals.filter(|removals| removals.rules.compacts());
-        let end = markers.iter().map(|marker| marker.offset).max().filter(|_| compacted.is_some());
-        let mut out = Vec::new();
-        for pass in passes {
-            let suspects = case.suspects(pass);
-            let Some((from, to)) = suspects.range else { continue };
-            let to = end.map_or(to, |end| end.max(to));
-            let client = match pass.observer {
-                Observer::Reader(scenario) => self.shared.client_of(scenario),
-                Observer::Audit | Observer::Recheck => self.shared.client.clone(),
-            };
-            let until = self.until.min(Instant::now() + self.shared.client.waits().recheck);
-            let mark = mark.filter(|mark| mark.ends_reading(to, acked));
-            let reread = Reread { client: &client, place, from, to, mark, until, what: "re-read" };
-            let mut again = self.read(&reread, |key, offset| {
-                if let Some(removals) = compacted {
-                    removals.keys.borrow_mut().see(key, offset);
-                }
-            });
-            if !again.passed && !again.gone {
-                let name = &self.topology.topics[place.0].name;
-                self.shared.note(Note::warning(format!(
-                    "partition {} of `{name}`: {} acked messages were not where they were acked when {} read, and re-reading offsets \
-                     {from} to {to} failed ({}); what nobody found counts as unread",
-                    place.1,
-                    suspects.count,
-                    pass.observer.words(),
-                    again.why
-                )));
-            }
-            again.whole = suspects.anywhere && again.passed;
-            out.push(again);
-        }
-        out
-    }
-
-    fn read(&self, reread: &Reread<'_>, on_key: impl FnMut(&[u8], Offset)) -> Found {
-        let mut found = reread.read(self.shared, self.topology, on_key);
-        settle(self.shared, self.topology, self.sent, &mut found.reads, self.times);
-        found
     }
 
     fn readings(

@@ -24,6 +24,7 @@ mod options;
 mod outcome;
 mod partitioner;
 mod produce;
+mod rechecks;
 mod removals;
 mod roundtrip;
 mod same_topic;

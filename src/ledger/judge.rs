@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 
 use super::account::Account;
+use super::acks::collisions;
 use super::case::{Case, Judge, ReaderVerdict, bits};
 use super::class::{Class, Scope};
-use super::collisions::Collisions;
 use super::evidence::{Evidence, Judgement, Observer};
 use super::last_looks::LastLooks;
 use super::pass::Pass;
@@ -59,7 +59,7 @@ pub fn judge(case: &Case<'_>) -> Judged {
         accounts: BTreeMap::new(),
         lost_markers: 0,
         unread_markers: 0,
-        collisions: if case.one_log { Collisions::of(case) } else { Collisions::default() },
+        collisions: collisions(case),
         removed_later: 0,
         dropped: 0,
     };

@@ -31,7 +31,7 @@ pub enum Function {
     Uuid,
     /// The moment of sending, RFC 3339 in UTC with milliseconds.
     Now,
-    /// The message's number within its stream.
+    /// The message's number in its scenario.
     Seq,
     /// The number of the client, from 0.
     Client,

@@ -117,7 +117,7 @@ fn the_registry_has_each_kind_under_its_name() {
         assert_eq!(!about.is_empty(), on_log, "{}", ask.kind());
         assert!(!check_of(&ask).expected().is_empty(), "{}", ask.kind());
     }
-    assert_eq!(anomalies_of("in_order"), [Anomaly::Reordered]);
+    assert_eq!(anomalies_of("in_order"), [Anomaly::Reordered, Anomaly::Overtaken]);
     assert_eq!(anomalies_of("unheard_of"), []);
 }
 

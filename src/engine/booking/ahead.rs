@@ -12,11 +12,11 @@ use crate::ledger::Run;
 
 /// The highest acked offset of each partition of a topic.
 #[derive(Debug, Clone, Default)]
-pub(in crate::engine) struct HighestAcks(Arc<[AtomicI64]>);
+pub struct HighestAcks(Arc<[AtomicI64]>);
 
 impl HighestAcks {
     /// Of so many partitions, nothing acked yet.
-    pub(in crate::engine) fn of(partitions: i32) -> Self {
+    pub fn of(partitions: i32) -> Self {
         Self((0..partitions).map(|_| AtomicI64::new(-1)).collect())
     }
 
@@ -26,7 +26,7 @@ impl HighestAcks {
     }
 
     /// An offset was acked.
-    pub(in crate::engine) fn acked(&self, partition: Partition, offset: Offset) {
+    pub fn acked(&self, partition: Partition, offset: Offset) {
         if let Some(highest) = usize::try_from(partition).ok().and_then(|at| self.0.get(at)) {
             highest.fetch_max(offset, Ordering::Relaxed);
         }
@@ -41,7 +41,7 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// A message is handed over, while this is the highest acked offset.
+    /// A message is about to be handed over, while this is the highest acked offset.
     pub(super) fn sent(&mut self, seq: Seq, ahead: Offset) {
         if ahead > self.steps.back().map_or(-1, |(_, ahead)| *ahead) {
             self.steps.push_back((seq, ahead));

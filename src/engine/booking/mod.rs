@@ -70,19 +70,23 @@ impl Booking {
         &mut self.parts[at]
     }
 
-    /// The sequence of the next message to this partition, and the tag for it. It has to be `sent` or taken back next.
+    /// The sequence of the next message to this partition, and the tag for it. It has to be handed over or staged after that, and
+    /// `sent` or taken back next.
     pub(super) fn next(&mut self, partition: Partition) -> (Seq, u64) {
-        let seq = self.part(usize::try_from(partition).unwrap_or(0)).log.next_seq();
+        let at = usize::try_from(partition).unwrap_or(0);
+        // Before it is handed over: what is acked from then on may lie behind it.
+        let ahead = self.highest.at(at);
+        let part = self.part(at);
+        let seq = part.log.next_seq();
+        part.ahead.sent(seq, ahead);
         (seq, tag(partition, seq))
     }
 
     /// The message of this tag was made since `from_us`, has so many bytes and is on its way.
     pub(super) fn sent(&mut self, tag: u64, from_us: u64, bytes: u64) {
         let (at, seq) = of_tag(tag);
-        let ahead = self.highest.at(at);
         let part = self.part(at);
         part.log.sent_at(seq, from_us);
-        part.ahead.sent(seq, ahead);
         let behind = part.retries.now();
         part.flight.push(seq, Pending { from_us, bytes, behind });
     }

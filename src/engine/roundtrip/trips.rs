@@ -301,13 +301,14 @@ impl Client<'_> {
                 }
                 self.recorder.error(now_us, "OFFSET_RESET");
             }
-            ReadEvent::Refused { code, .. } => self.recorder.error(now_us, &code.name()),
             ReadEvent::BadBatch { partition, from, to, text } => {
                 self.recorder.error(now_us, "BAD_BATCH");
                 self.reads.see_bad_batch(from, to, now_us);
                 sight::note_bad_batch(&self.task.shared, &self.task.name, partition, (from, to), &text);
             }
-            ReadEvent::Error { code, .. } => self.recorder.error(now_us, &code.name()),
+            ReadEvent::Refused { code, .. } | ReadEvent::Error { code, .. } => {
+                self.recorder.error(now_us, &code.name());
+            }
         });
     }
 

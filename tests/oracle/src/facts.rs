@@ -231,11 +231,10 @@ impl Facts {
             message.elsewhere =
                 places.into_iter().flatten().copied().filter(|offset| Some(*offset) != at).collect();
             message.taken = kept.taken(message);
-            let acked_us = message.acked_us.unwrap_or(0);
-            message.moved = log.moved.iter().any(|moved| {
-                (&moved.topic, moved.partition) == (&message.topic, message.partition)
-                    && moved.at_us >= acked_us
-            });
+            message.moved = log
+                .moved
+                .iter()
+                .any(|moved| (&moved.topic, moved.partition) == (&message.topic, message.partition));
             message.copies =
                 copies.get(&(message.topic.as_str(), message.partition, message.id)).copied().unwrap_or(0);
             if message.sender.is_none() && !message.marker {

@@ -85,7 +85,6 @@ pub(crate) struct Removed {
 
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Moved {
-    pub(crate) at_us: u64,
     pub(crate) topic: String,
     pub(crate) partition: i32,
 }

@@ -1,0 +1,117 @@
+//! What seems to be missing in a partition: it is read again before it counts as lost, and its topic's settings are asked for.
+
+use std::time::Instant;
+
+use super::audit::{Found, Reread};
+use super::ends::Fence;
+use super::judge::{Judging, Place, settle};
+use super::removals::{PartitionRemovals, Rules};
+use super::same_topic;
+use super::shared::lock;
+use crate::ids::{Offset, Partition};
+use crate::ledger::{Marker, Observer, Pass};
+use crate::observe::Note;
+use crate::plan::Acks;
+
+/// What is known of a partition before what is missing is read again.
+#[derive(Clone, Copy)]
+pub(super) struct Missing<'a> {
+    pub(super) acked: Option<(Offset, Offset)>,
+    pub(super) mark: Option<Fence>,
+    pub(super) markers: &'a [Marker],
+    pub(super) removals: Option<&'a PartitionRemovals<'a>>,
+}
+
+impl Judging<'_> {
+    /// What the topic's settings let the broker remove; none where nothing is missing.
+    pub(super) fn removals<'b>(
+        &'b self,
+        place: (usize, Partition),
+        found: &Place<'_>,
+        markers: &[Marker],
+        passes: &[Pass<'_>],
+    ) -> Option<PartitionRemovals<'b>> {
+        let case = self.case(place, found, markers, passes);
+        if self.shared.stop.is_stopped() || passes.iter().all(|pass| case.suspects(pass).range.is_none()) {
+            return None;
+        }
+        let rules = *lock(&self.rules)
+            .entry(place.0)
+            .or_insert_with(|| Rules::of(self.shared, self.topology, place.0));
+        PartitionRemovals::of(self.shared, self.topology, self.sent, place, rules)
+    }
+
+    /// The scenarios whose acks a change of leader may have undone here: those with `acks: 1`, unless the partition has had one
+    /// leader all the time.
+    pub(super) fn leaders_alone(
+        &self,
+        place: (usize, Partition),
+        found: &Place<'_>,
+        matters: bool,
+    ) -> Vec<usize> {
+        let by_leader =
+            |scenario: &usize| self.shared.plan.scenarios[*scenario].work.acks() == Some(Acks::Leader);
+        let streams = found.ids.iter().filter_map(|id| self.topology.streams.get(*id));
+        let mut out: Vec<usize> = streams.map(|stream| stream.scenario).filter(by_leader).collect();
+        out.sort_unstable();
+        out.dedup();
+        let name = &self.topology.topics[place.0].name;
+        if !matters || out.is_empty() || same_topic::has_one_leader(self.shared, name, place.1) {
+            return Vec::new();
+        }
+        out
+    }
+
+    /// Reads the places again that a pass read past without finding what was acked there.
+    pub(super) fn recheck(
+        &self,
+        place: (usize, Partition),
+        found: &Place<'_>,
+        missing: &Missing<'_>,
+        passes: &[Pass<'_>],
+    ) -> Vec<Found> {
+        let Missing { acked, mark, markers, removals } = *missing;
+        let case = self.case(place, found, markers, passes);
+        // In a compacted log a later record tells why an earlier one is gone.
+        let compacted = removals.filter(|removals| removals.rules.compacts());
+        let end = markers.iter().map(|marker| marker.offset).max().filter(|_| compacted.is_some());
+        let mut out = Vec::new();
+        for pass in passes {
+            let suspects = case.suspects(pass);
+            let Some((from, to)) = suspects.range else { continue };
+            let to = end.map_or(to, |end| end.max(to));
+            let client = match pass.observer {
+                Observer::Reader(scenario) => self.shared.client_of(scenario),
+                Observer::Audit | Observer::Recheck => self.shared.client.clone(),
+            };
+            let until = self.until.min(Instant::now() + self.shared.client.waits().recheck);
+            let mark = mark.filter(|mark| mark.ends_reading(to, acked));
+            let reread = Reread { client: &client, place, from, to, mark, until, what: "re-read" };
+            let mut again = self.read(&reread, |key, offset| {
+                if let Some(removals) = compacted {
+                    removals.keys.borrow_mut().see(key, offset);
+                }
+            });
+            if !again.passed && !again.gone {
+                let name = &self.topology.topics[place.0].name;
+                self.shared.note(Note::warning(format!(
+                    "partition {} of `{name}`: {} acked messages were not where they were acked when {} read, and re-reading offsets \
+                     {from} to {to} failed ({}); what nobody found counts as unread",
+                    place.1,
+                    suspects.count,
+                    pass.observer.words(),
+                    again.why
+                )));
+            }
+            again.whole = suspects.anywhere && again.passed;
+            out.push(again);
+        }
+        out
+    }
+
+    pub(super) fn read(&self, reread: &Reread<'_>, on_key: impl FnMut(&[u8], Offset)) -> Found {
+        let mut found = reread.read(self.shared, self.topology, on_key);
+        settle(self.shared, self.topology, self.sent, &mut found.reads, self.times);
+        found
+    }
+}
