@@ -13,8 +13,7 @@ use super::ends::{Fence, PartitionEnd};
 use super::fence::producers_of;
 use super::log_ends::{note_low_watermarks, reported_ends};
 use super::outcome::unwind;
-use super::rechecks::Missing;
-use super::removals::{Rules, note_removed};
+use super::removals::{PartitionRemovals, Rules, note_removed};
 use super::same_topic;
 use super::saved;
 use super::shared::{Shared, Topology, lock};
@@ -172,6 +171,15 @@ pub(super) struct Judging<'a> {
     pub(super) times: bool,
     /// When audits and re-reads end.
     pub(super) until: Instant,
+}
+
+/// What is known of a partition before what is missing is read again.
+#[derive(Clone, Copy)]
+pub(super) struct Missing<'a> {
+    pub(super) acked: Option<(Offset, Offset)>,
+    pub(super) mark: Option<Fence>,
+    pub(super) markers: &'a [Marker],
+    pub(super) removals: Option<&'a PartitionRemovals<'a>>,
 }
 
 /// One partition, judged.

@@ -3,8 +3,7 @@
 use std::time::Instant;
 
 use super::audit::{Found, Reread};
-use super::ends::Fence;
-use super::judge::{Judging, Place, settle};
+use super::judge::{Judging, Missing, Place, settle};
 use super::removals::{PartitionRemovals, Rules};
 use super::same_topic;
 use super::shared::lock;
@@ -12,15 +11,6 @@ use crate::ids::{Offset, Partition};
 use crate::ledger::{Marker, Observer, Pass};
 use crate::observe::Note;
 use crate::plan::Acks;
-
-/// What is known of a partition before what is missing is read again.
-#[derive(Clone, Copy)]
-pub(super) struct Missing<'a> {
-    pub(super) acked: Option<(Offset, Offset)>,
-    pub(super) mark: Option<Fence>,
-    pub(super) markers: &'a [Marker],
-    pub(super) removals: Option<&'a PartitionRemovals<'a>>,
-}
 
 impl Judging<'_> {
     /// What the topic's settings let the broker remove; none where nothing is missing.
