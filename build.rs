@@ -14,7 +14,7 @@ fn main() {
     let mut sources = vec!["src/kafka/raw/headers.c"];
     // GNU ld and lld know it; other linkers do without, and keep librdkafka's own.
     if std::env::var("CARGO_CFG_TARGET_OS").is_ok_and(|os| os == "linux") {
-        for function in ["rd_kafka_metadata_update_op", "rd_slice_seek", "rd_kafka_consumer_err"] {
+        for function in ["rd_kafka_metadata_update_op", "rd_slice_read", "rd_kafka_consumer_err"] {
             println!("cargo:rustc-link-arg=-Wl,--wrap={function}");
         }
         sources.push("src/kafka/raw/checksums.c");

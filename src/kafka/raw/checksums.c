@@ -9,16 +9,21 @@
 #include <stdio.h>
 #include <string.h>
 
-static __thread int skips_from_here;
+/* The thread that reads an answer is about to skip behind such a batch. */
+static __thread int skips;
 
-int __real_rd_slice_seek(rd_slice_t *slice, size_t offset);
+size_t __real_rd_slice_read(rd_slice_t *slice, void *dst, size_t size);
 
-int __wrap_rd_slice_seek(rd_slice_t *slice, size_t offset) {
-        if (skips_from_here) {
-                skips_from_here = 0;
-                offset += rd_slice_offset(slice);
+size_t __wrap_rd_slice_read(rd_slice_t *slice, void *dst, size_t size) {
+        if (skips) {
+                skips = 0;
+                /* It asks for so many bytes less as lie before this place; where that is none, it does not ask at all, and reads on. */
+                if (dst == NULL)
+                        size += rd_slice_offset(slice);
+                else
+                        __real_rd_slice_read(slice, NULL, rd_slice_offset(slice));
         }
-        return __real_rd_slice_seek(slice, offset);
+        return __real_rd_slice_read(slice, dst, size);
 }
 
 void __real_rd_kafka_consumer_err(void *queue, int32_t broker, int err, int32_t version, const char *topic,
@@ -33,5 +38,5 @@ void __wrap_rd_kafka_consumer_err(void *queue, int32_t broker, int err, int32_t 
         vsnprintf(text, sizeof(text), fmt, args);
         va_end(args);
         __real_rd_kafka_consumer_err(queue, broker, err, version, topic, partition, offset, "%s", text);
-        skips_from_here = !strncmp(fmt, "MessageSet at offset", 20) && strstr(fmt, "failed CRC32C check") != NULL;
+        skips = !strncmp(fmt, "MessageSet at offset", 20) && strstr(fmt, "failed CRC32C check") != NULL;
 }
