@@ -170,7 +170,7 @@ pub enum Opened {
     Kaf6 {
         /// What it says.
         envelope: Envelope,
-        /// The checksum is that of this key and value.
+        /// The checksum is that of this key, value and headers.
         intact: bool,
     },
 }

@@ -29,9 +29,9 @@ enum Part {
 pub enum Function {
     /// The message's identity as a version 8 UUID.
     Uuid,
-    /// The moment of sending, RFC 3339 in UTC with milliseconds.
+    /// When the message is due or, without a rate, sent: RFC 3339 in UTC with milliseconds.
     Now,
-    /// The message's number in its scenario.
+    /// The message's number in its scenario, over all clients; of a round trip, in its client.
     Seq,
     /// The number of the client, from 0.
     Client,
