@@ -232,6 +232,9 @@ impl Judging<'_> {
         let removals = self.removals(place, found, &markers, &passes);
         let missing = Missing { acked, mark, markers: &markers, removals: removals.as_ref() };
         let rechecks = self.recheck(place, found, &missing, &passes);
+        if let Some(removals) = &removals {
+            removals.look_at_log(self.until.min(Instant::now() + self.shared.client.waits().recheck));
+        }
         passes.extend(rechecks.iter().map(|found| pass(Observer::Recheck, found)));
         let unreset = passes.iter().all(|pass| pass.reads.resets() == 0);
         let reached = found.ends.iter().any(|(_, end)| end.reached_fence);

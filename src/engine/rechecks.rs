@@ -28,7 +28,7 @@ impl Judging<'_> {
         let rules = *lock(&self.rules)
             .entry(place.0)
             .or_insert_with(|| Rules::of(self.shared, self.topology, place.0));
-        PartitionRemovals::of(self.shared, self.topology, self.sent, place, rules)
+        Some(PartitionRemovals::of(self.shared, self.topology, self.sent, place, rules))
     }
 
     /// The scenarios whose acks a change of leader may have undone here: those with `acks: 1`, unless the partition has had one

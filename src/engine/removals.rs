@@ -2,7 +2,7 @@
 //!
 //! Owns what explains a removal: that a record is old enough or far enough behind, or that a later one has its key.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -104,10 +104,11 @@ pub(super) struct PartitionRemovals<'a> {
     shared: &'a Shared,
     topology: &'a Topology,
     sent: &'a HashMap<StreamId, SentLog>,
+    topic: usize,
     partition: Partition,
     /// The log's start and end as the broker reports them now, and when that was, microseconds from the run's zero.
-    log: (Offset, Offset),
-    now_us: u64,
+    log: Cell<(Offset, Offset)>,
+    now_us: Cell<u64>,
     /// Bytes of the largest record of the run's producers.
     largest: u64,
     pub(super) keys: RefCell<KeyIndex>,
@@ -116,34 +117,47 @@ pub(super) struct PartitionRemovals<'a> {
 }
 
 impl<'a> PartitionRemovals<'a> {
-    /// None where the broker does not tell where the log lies.
     pub(super) fn of(
         shared: &'a Shared,
         topology: &'a Topology,
         sent: &'a HashMap<StreamId, SentLog>,
         (topic, partition): (usize, Partition),
         rules: Rules,
-    ) -> Option<Self> {
-        let name = &topology.topics[topic].name;
-        let log = metadata::watermarks(&shared.client, name, partition, shared.client.waits().answer).ok()?;
-        Some(Self {
+    ) -> Self {
+        Self {
             rules,
             shared,
             topology,
             sent,
+            topic,
             partition,
-            log,
-            now_us: shared.clock.now_us(),
+            log: Cell::new((Offset::MAX, Offset::MAX)),
+            now_us: Cell::new(0),
             largest: largest(shared, topic),
             keys: RefCell::default(),
             rendered: RefCell::default(),
             decided: RefCell::default(),
-        })
+        }
+    }
+
+    /// Asks the broker where the log lies: once all was read again, since its start moves on. A broker that does not tell may have
+    /// moved it behind all of it.
+    pub(super) fn look_at_log(&self, until: Instant) {
+        let name = &self.topology.topics[self.topic].name;
+        let waits = self.shared.client.waits();
+        let ask = || metadata::watermarks(&self.shared.client, name, self.partition, waits.ends);
+        let mut log = ask();
+        while log.is_err() && Instant::now() < until && !self.shared.stop.is_stopped() {
+            std::thread::sleep(waits.ask);
+            log = ask();
+        }
+        self.log.set(log.unwrap_or((Offset::MAX, Offset::MAX)));
+        self.now_us.set(self.shared.clock.now_us());
     }
 
     /// Below the log's start, and retention explains it. What is younger than it, and not so far behind, was not for it to take.
     fn expired(&self, offset: Offset, sent_us: Option<u64>) -> bool {
-        let (start, end) = self.log;
+        let (start, end) = self.log.get();
         if offset >= start {
             return false;
         }
@@ -153,7 +167,7 @@ impl<'a> PartitionRemovals<'a> {
             Rules::Unknown => true,
             Rules::Embedded => bytes >= KEPT_BYTES || behind >= KEPT_BATCHES,
             Rules::Known(settings) => {
-                let age_us = sent_us.map(|sent| self.now_us.saturating_sub(sent));
+                let age_us = sent_us.map(|sent| self.now_us.get().saturating_sub(sent));
                 let reached = |limit: Option<i64>, most: Option<u64>| {
                     let limit = limit.map(|limit| u64::try_from(limit).unwrap_or(0));
                     limit.is_some_and(|limit| most.is_none_or(|most| most >= limit))

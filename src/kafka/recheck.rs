@@ -196,7 +196,11 @@ impl Reading<'_> {
             }
             event => {
                 match &event {
-                    ReadEvent::Reset { to, .. } => out.at = to.unwrap_or(0),
+                    ReadEvent::Reset { to, anew, .. } => {
+                        out.at = to.unwrap_or(0);
+                        // All of the range was removed: the log begins behind it.
+                        out.passed |= !anew && out.at > range.to;
+                    }
                     ReadEvent::BadBatch { to, .. } => {
                         out.passed |= *to >= range.to;
                         out.by_record = out.passed;
