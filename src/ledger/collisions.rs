@@ -31,17 +31,7 @@ pub(super) struct Collisions {
 impl Collisions {
     /// Of all whose acks hold: what only its leader acked may be gone with it, and its offset another's.
     pub(super) fn of(case: &Case<'_>) -> Self {
-        let streams = case.sent_streams().filter(|(_, scenario, _)| !case.leaders_alone.contains(scenario));
-        let messages = streams.flat_map(|(id, _, log)| {
-            log.acks().runs().map(move |run| Acked {
-                from: run.offset,
-                to: run.offset_of(run.end()),
-                first: Some((id, run.seq)),
-            })
-        });
-        let markers = case.markers.iter();
-        let markers = markers.map(|it| Acked { from: it.offset, to: it.offset + 1, first: None });
-        let mut all: Vec<Acked> = messages.chain(markers).collect();
+        let mut all = acked(case);
         all.sort_unstable();
         let (mut ranges, mut shown) = (Vec::new(), Vec::new());
         let mut active: Vec<Acked> = Vec::new();
@@ -58,6 +48,21 @@ impl Collisions {
         }
         Self { offsets: Ranges::of(ranges), shown }
     }
+}
+
+/// All acks that hold.
+fn acked(case: &Case<'_>) -> Vec<Acked> {
+    let streams = case.sent_streams().filter(|(_, scenario, _)| !case.leaders_alone.contains(scenario));
+    let messages = streams.flat_map(|(id, _, log)| {
+        log.acks().runs().map(move |run| Acked {
+            from: run.offset,
+            to: run.offset_of(run.end()),
+            first: Some((id, run.seq)),
+        })
+    });
+    let markers = case.markers.iter();
+    let markers = markers.map(|it| Acked { from: it.offset, to: it.offset + 1, first: None });
+    messages.chain(markers).collect()
 }
 
 impl Judge<'_> {
@@ -103,9 +108,12 @@ impl Judge<'_> {
 
     /// To whom else an offset was acked.
     pub(super) fn other_at(&self, offset: Offset, but: (StreamId, Seq)) -> Option<String> {
-        let (_, both) = self.collisions.shown.iter().find(|(other, _)| *other == offset)?;
-        let other = both.iter().find(|message| **message != Some(but))?;
-        Some(format!("its offset was acknowledged to {}, too (collided)", words(*other)))
+        if !self.collisions.offsets.contains(offset) {
+            return None;
+        }
+        let mut all = acked(self.case).into_iter().filter(|it| (it.from..it.to).contains(&offset));
+        let other = all.find_map(|it| Some(it.at(offset)).filter(|other| *other != Some(but)))?;
+        Some(format!("its offset was acknowledged to {}, too (collided)", words(other)))
     }
 
     /// Acks of two logs say nothing of each other: the topic was made anew.
