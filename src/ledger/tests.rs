@@ -3,6 +3,7 @@
 mod acks;
 mod altered;
 mod model;
+mod removals;
 
 use std::collections::HashMap;
 
