@@ -21,11 +21,14 @@ impl Acked {
     }
 }
 
+/// One offset, and two to whom it was acked.
+type Shown = (Offset, [Option<(StreamId, Seq)>; 2]);
+
 /// Offsets that were acked twice, and to whom for the first of them.
 #[derive(Debug, Default)]
 pub(super) struct Collisions {
     pub(super) offsets: Ranges,
-    shown: Vec<(Offset, [Option<(StreamId, Seq)>; 2])>,
+    shown: Vec<Shown>,
 }
 
 impl Collisions {
@@ -73,7 +76,7 @@ impl Judge<'_> {
         for ReaderVerdict { judgement, .. } in &mut self.readers {
             judgement.add(Anomaly::Collided, found);
         }
-        let shown: Vec<_> = self.collisions.shown.clone();
+        let shown = self.collisions.shown.clone();
         for (offset, both) in shown {
             let detail = format!("acknowledged to {} and to {}", words(both[0]), words(both[1]));
             self.show(Evidence {
