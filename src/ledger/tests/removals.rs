@@ -142,12 +142,31 @@ fn what_a_reader_skipped_is_skipped_whatever_was_removed_later() {
 }
 
 #[test]
+fn a_fresh_client_that_found_it_before_it_was_removed_blames_nobody() {
+    let (all, gap) = (found(&[(0, 0), (1, 1), (2, 2)]), found(&[(0, 0), (2, 2)]));
+    let (one, none) = (found(&[(4, 0)]), found(&[]));
+    for (log, before, after) in [(three(), &all, &gap), (placeless(), &one, &none)] {
+        let passes = [
+            whole(Observer::Reader(1), before),
+            whole(Observer::Audit, before),
+            whole(Observer::Recheck, after),
+        ];
+        assert_eq!(classes(&judged_with(&EXPIRED, false, log, &[], &passes)), (vec![], 1, 0));
+    }
+}
+
+#[test]
 fn what_a_reader_did_not_reach_is_unread_whatever_was_removed_later() {
     let (all, gap, none) = (found(&[(0, 0), (1, 1), (2, 2)]), found(&[(0, 0), (2, 2)]), found(&[(0, 0)]));
     let stopped = Pass::new(Observer::Reader(2), &none, 0);
     let passes = [whole(Observer::Reader(1), &all), stopped, whole(Observer::Recheck, &gap)];
     let judged = judged_with(&EXPIRED, false, three(), &[], &passes);
     assert_eq!(classes(&judged), (vec![("unread", 2)], 0, 0), "as it is of what is still there");
+    let (one, none) = (found(&[(4, 0)]), found(&[]));
+    let stopped = Pass::new(Observer::Reader(2), &none, 0);
+    let passes = [whole(Observer::Reader(1), &one), stopped, whole(Observer::Recheck, &none)];
+    let judged = judged_with(&EXPIRED, false, placeless(), &[], &passes);
+    assert_eq!(classes(&judged), (vec![("unread", 1)], 0, 0));
 }
 
 #[test]
