@@ -1,40 +1,37 @@
-//! What acks alone show: one offset that was acked to two messages, and messages that were acked below an earlier ack.
+//! Offsets that were acked to two messages, or to a message and an end marker.
 
-use super::case::{Case, Judge, ReaderVerdict};
-use super::evidence::{EVIDENCE, Evidence};
+use super::evidence::EVIDENCE;
 use super::ranges::Ranges;
-use super::view::View;
-use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Seq, StreamId};
 
 /// Offsets side by side that were acked: to a stream's messages from this sequence on; none to an end marker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Acked {
-    from: Offset,
-    to: Offset,
-    first: Option<(StreamId, Seq)>,
+pub(super) struct Acked {
+    pub(super) from: Offset,
+    pub(super) to: Offset,
+    pub(super) first: Option<(StreamId, Seq)>,
 }
 
 impl Acked {
-    fn at(&self, offset: Offset) -> Option<(StreamId, Seq)> {
+    /// To whom one of its offsets was acked.
+    pub(super) fn at(&self, offset: Offset) -> Option<(StreamId, Seq)> {
         self.first.map(|(id, seq)| (id, seq + (offset - self.from).unsigned_abs()))
     }
 }
 
 /// One offset, and two to whom it was acked.
-type Shown = (Offset, [Option<(StreamId, Seq)>; 2]);
+pub(super) type Shown = (Offset, [Option<(StreamId, Seq)>; 2]);
 
 /// Offsets that were acked twice, and to whom for the first of them.
 #[derive(Debug, Default)]
 pub(super) struct Collisions {
     pub(super) offsets: Ranges,
-    shown: Vec<Shown>,
+    pub(super) shown: Vec<Shown>,
 }
 
 impl Collisions {
-    /// Of all whose acks hold: what only its leader acked may be gone with it, and its offset another's.
-    pub(super) fn of(case: &Case<'_>) -> Self {
-        let mut all = acked(case);
+    /// Of these acks.
+    pub(super) fn of(mut all: Vec<Acked>) -> Self {
         all.sort_unstable();
         let (mut ranges, mut shown) = (Vec::new(), Vec::new());
         let mut active: Vec<Acked> = Vec::new();
@@ -50,90 +47,5 @@ impl Collisions {
             active.push(next);
         }
         Self { offsets: Ranges::of(ranges), shown }
-    }
-}
-
-/// All acks that hold.
-fn acked(case: &Case<'_>) -> Vec<Acked> {
-    let streams = case.sent_streams().filter(|(_, scenario, _)| !case.leaders_alone.contains(scenario));
-    let messages = streams.flat_map(|(id, _, log)| {
-        log.acks().runs().map(move |run| Acked {
-            from: run.offset,
-            to: run.offset_of(run.end()),
-            first: Some((id, run.seq)),
-        })
-    });
-    let markers = case.markers.iter();
-    let markers = markers.map(|it| Acked { from: it.offset, to: it.offset + 1, first: None });
-    messages.chain(markers).collect()
-}
-
-impl Judge<'_> {
-    /// Counts offsets that were acked twice.
-    pub(super) fn collided(&mut self) {
-        let found = self.collisions.offsets.len();
-        self.out.add(Anomaly::Collided, found);
-        for ReaderVerdict { judgement, .. } in &mut self.readers {
-            judgement.add(Anomaly::Collided, found);
-        }
-        let shown = self.collisions.shown.clone();
-        for (offset, both) in shown {
-            let detail = format!("acknowledged to {} and to {}", words(both[0]), words(both[1]));
-            self.show(Evidence {
-                offset: Some(offset),
-                message: both.into_iter().flatten().next_back(),
-                detail,
-                ..Evidence::of(Anomaly::Collided)
-            });
-        }
-    }
-
-    /// Counts the messages of a stream that were acked below an ack that was there when they were handed over.
-    pub(super) fn overtaken(&mut self, view: &View<'_>) {
-        let found = view.log.overtaken();
-        if found.count == 0 || self.case.leaders_alone.contains(&view.scenario) {
-            return;
-        }
-        self.out.add(Anomaly::Overtaken, found.count);
-        for ReaderVerdict { judgement, .. } in &mut self.readers {
-            judgement.add(Anomaly::Overtaken, found.count);
-        }
-        for (seq, offset, ahead) in &found.first {
-            self.show(Evidence {
-                offset: Some(*offset),
-                other_offset: Some(*ahead),
-                message: Some((view.id, *seq)),
-                detail: format!("it was sent after offset {ahead} had been acknowledged"),
-                ..Evidence::of(Anomaly::Overtaken)
-            });
-        }
-    }
-
-    /// To whom else an offset was acked.
-    pub(super) fn other_at(&self, offset: Offset, but: (StreamId, Seq)) -> Option<String> {
-        if !self.collisions.offsets.contains(offset) {
-            return None;
-        }
-        let mut all = acked(self.case).into_iter().filter(|it| (it.from..it.to).contains(&offset));
-        let other = all.find_map(|it| Some(it.at(offset)).filter(|other| *other != Some(but)))?;
-        Some(format!("its offset was acknowledged to {}, too (collided)", words(other)))
-    }
-
-    /// Acks of two logs say nothing of each other: the topic was made anew.
-    pub(super) fn forget_acks(&mut self) {
-        for anomaly in [Anomaly::Collided, Anomaly::Overtaken] {
-            self.out.counts.remove(&anomaly);
-            self.out.evidence.retain(|piece| piece.anomaly != anomaly);
-            for ReaderVerdict { judgement, .. } in &mut self.readers {
-                judgement.counts.remove(&anomaly);
-            }
-        }
-    }
-}
-
-fn words(message: Option<(StreamId, Seq)>) -> String {
-    match message {
-        Some((id, seq)) => format!("number {seq} of stream {}", id.0),
-        None => "an end marker of kaf6".to_owned(),
     }
 }

@@ -4,6 +4,7 @@
 //! `account` says in which class each message ended.
 
 mod account;
+mod acks;
 mod altered;
 mod case;
 mod class;

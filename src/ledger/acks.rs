@@ -1,0 +1,93 @@
+//! What acks alone show: one offset that was acked to two messages, and messages that were acked below an earlier ack.
+
+use super::case::{Case, Judge, ReaderVerdict};
+use super::collisions::Acked;
+use super::evidence::Evidence;
+use super::view::View;
+use crate::anomaly::Anomaly;
+use crate::ids::{Offset, Seq, StreamId};
+
+/// All acks that hold: what only its leader acked may be gone with it, and its offset another's.
+pub(super) fn that_hold(case: &Case<'_>) -> Vec<Acked> {
+    let streams = case.sent_streams().filter(|(_, scenario, _)| !case.leaders_alone.contains(scenario));
+    let messages = streams.flat_map(|(id, _, log)| {
+        log.acks().runs().map(move |run| Acked {
+            from: run.offset,
+            to: run.offset_of(run.end()),
+            first: Some((id, run.seq)),
+        })
+    });
+    let markers = case.markers.iter();
+    let markers = markers.map(|it| Acked { from: it.offset, to: it.offset + 1, first: None });
+    messages.chain(markers).collect()
+}
+
+impl Judge<'_> {
+    /// Counts offsets that were acked twice.
+    pub(super) fn collided(&mut self) {
+        let found = self.collisions.offsets.len();
+        self.out.add(Anomaly::Collided, found);
+        for ReaderVerdict { judgement, .. } in &mut self.readers {
+            judgement.add(Anomaly::Collided, found);
+        }
+        let shown = self.collisions.shown.clone();
+        for (offset, both) in shown {
+            let detail = format!("acknowledged to {} and to {}", words(both[0]), words(both[1]));
+            self.show(Evidence {
+                offset: Some(offset),
+                message: both.into_iter().flatten().next_back(),
+                detail,
+                ..Evidence::of(Anomaly::Collided)
+            });
+        }
+    }
+
+    /// Counts the messages of a stream that were acked below an ack that was there when they were handed over.
+    pub(super) fn overtaken(&mut self, view: &View<'_>) {
+        let found = view.log.overtaken();
+        if found.count == 0 || self.case.leaders_alone.contains(&view.scenario) {
+            return;
+        }
+        self.out.add(Anomaly::Overtaken, found.count);
+        for ReaderVerdict { judgement, .. } in &mut self.readers {
+            judgement.add(Anomaly::Overtaken, found.count);
+        }
+        for (seq, offset, ahead) in &found.first {
+            self.show(Evidence {
+                offset: Some(*offset),
+                other_offset: Some(*ahead),
+                message: Some((view.id, *seq)),
+                detail: format!("it was sent after offset {ahead} had been acknowledged"),
+                ..Evidence::of(Anomaly::Overtaken)
+            });
+        }
+    }
+
+    /// To whom else an offset was acked.
+    pub(super) fn other_at(&self, offset: Offset, but: (StreamId, Seq)) -> Option<String> {
+        if !self.collisions.offsets.contains(offset) {
+            return None;
+        }
+        let mut all = that_hold(self.case).into_iter().filter(|it| (it.from..it.to).contains(&offset));
+        let other = all.find_map(|it| Some(it.at(offset)).filter(|other| *other != Some(but)))?;
+        Some(format!("its offset was acknowledged to {}, too (collided)", words(other)))
+    }
+
+    /// Acks of two logs say nothing of each other: the topic was made anew.
+    pub(super) fn forget_acks(&mut self) {
+        for anomaly in [Anomaly::Collided, Anomaly::Overtaken] {
+            self.out.counts.remove(&anomaly);
+            self.out.evidence.retain(|piece| piece.anomaly != anomaly);
+            for ReaderVerdict { judgement, .. } in &mut self.readers {
+                judgement.counts.remove(&anomaly);
+            }
+        }
+    }
+}
+
+fn words(message: Option<(StreamId, Seq)>) -> String {
+    match message {
+        Some((id, seq)) => format!("number {seq} of stream {}", id.0),
+        None => "an end marker of kaf6".to_owned(),
+    }
+}
