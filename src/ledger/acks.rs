@@ -1,19 +1,25 @@
-//! What acks alone show, in the judgement: collided, and overtaken.
+//! What acks alone show: one offset that was acked to two messages, and messages that were acked below an earlier ack.
 
 use super::case::{Case, Judge, ReaderVerdict};
-use super::collisions::Collisions;
+use super::collisions::Acked;
 use super::evidence::Evidence;
 use super::view::View;
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Seq, StreamId};
 
-/// The collisions of all whose acks hold; none where they are of several logs.
-pub(super) fn collisions(case: &Case<'_>) -> Collisions {
-    if !case.one_log {
-        return Collisions::default();
-    }
-    let hold = case.sent_streams().filter(|(_, scenario, _)| !case.leaders_alone.contains(scenario));
-    Collisions::of(hold.map(|(id, _, log)| (id, log)), case.markers)
+/// All acks that hold: what only its leader acked may be gone with it, and its offset another's.
+pub(super) fn that_hold(case: &Case<'_>) -> Vec<Acked> {
+    let streams = case.sent_streams().filter(|(_, scenario, _)| !case.leaders_alone.contains(scenario));
+    let messages = streams.flat_map(|(id, _, log)| {
+        log.acks().runs().map(move |run| Acked {
+            from: run.offset,
+            to: run.offset_of(run.end()),
+            first: Some((id, run.seq)),
+        })
+    });
+    let markers = case.markers.iter();
+    let markers = markers.map(|it| Acked { from: it.offset, to: it.offset + 1, first: None });
+    messages.chain(markers).collect()
 }
 
 impl Judge<'_> {
@@ -24,7 +30,7 @@ impl Judge<'_> {
         for ReaderVerdict { judgement, .. } in &mut self.readers {
             judgement.add(Anomaly::Collided, found);
         }
-        let shown: Vec<_> = self.collisions.shown.clone();
+        let shown = self.collisions.shown.clone();
         for (offset, both) in shown {
             let detail = format!("acknowledged to {} and to {}", words(both[0]), words(both[1]));
             self.show(Evidence {
@@ -59,9 +65,12 @@ impl Judge<'_> {
 
     /// To whom else an offset was acked.
     pub(super) fn other_at(&self, offset: Offset, but: (StreamId, Seq)) -> Option<String> {
-        let (_, both) = self.collisions.shown.iter().find(|(other, _)| *other == offset)?;
-        let other = both.iter().find(|message| **message != Some(but))?;
-        Some(format!("its offset was acknowledged to {}, too (collided)", words(*other)))
+        if !self.collisions.offsets.contains(offset) {
+            return None;
+        }
+        let mut all = that_hold(self.case).into_iter().filter(|it| (it.from..it.to).contains(&offset));
+        let other = all.find_map(|it| Some(it.at(offset)).filter(|other| *other != Some(but)))?;
+        Some(format!("its offset was acknowledged to {}, too (collided)", words(other)))
     }
 
     /// Acks of two logs say nothing of each other: the topic was made anew.

@@ -2,7 +2,7 @@
 
 use super::marker::Marker;
 use super::ranges::Ranges;
-use super::reads::PartitionReads;
+use super::reads::{KEPT, PartitionReads};
 use super::runs::Run;
 use super::sent::SentLog;
 use super::sighting::{Altered, Sighting};
@@ -18,7 +18,8 @@ impl PartitionReads {
             return;
         }
         let len = (last - first).unsigned_abs() + 1;
-        self.bad_batches.push_run(Run { seq: first.cast_unsigned(), offset: first, len });
+        // Sequences of no meaning, all the same, so that batches side by side stay apart.
+        self.bad_batches.push_run(Run { seq: 0, offset: first, len });
         if self.sight(Anomaly::Corrupt, first, -1, None, at_us) {
             self.alter_last(Altered::Batch(last));
         }
@@ -80,8 +81,12 @@ impl PartitionReads {
     pub fn see_resurrected(&mut self, offset: Offset) {
         self.foreign = self.foreign.saturating_sub(1);
         self.resurrected.push(offset.cast_unsigned(), offset);
-        if let Some(sighting) = self.sightings.last_mut().filter(|s| s.offset == offset) {
-            sighting.anomaly = Anomaly::Resurrected;
+        let of_it = |s: &Sighting| s.anomaly == Anomaly::Foreign && s.offset == offset;
+        if self.sightings.last().is_some_and(of_it) {
+            let sighting = self.sightings.pop();
+            let kept = self.sightings.iter().filter(|s| s.anomaly == Anomaly::Resurrected).count();
+            let resurrected = sighting.map(|sighting| Sighting { anomaly: Anomaly::Resurrected, ..sighting });
+            self.sightings.extend(resurrected.filter(|_| kept < KEPT));
         }
     }
 }

@@ -119,18 +119,26 @@ impl Judge<'_> {
                 false => Class::Rewritten,
             };
         }
+        // What was removed after it had been read is what it was before: somebody may have missed it while it was there.
+        let mut removed = false;
         let mut rechecks = passes.iter().enumerate().filter(|(_, pass)| pass.is_recheck());
         if let Some((pass, _)) = rechecks.find(|(at, pass)| pass.passed(acked) && !view.seen(*at, seq)) {
-            return self.gone(view, seq, Some(acked), verified, pass);
+            match self.gone(view, seq, Some(acked), verified, pass) {
+                Class::RemovedLater => removed = true,
+                class => return class,
+            }
         }
         let unreadable =
             |(_, pass): &(usize, &super::Pass<'_>)| pass.unreadable.is_some_and(|from| from <= acked);
         if !verified && let Some((pass, _)) = wanting().find(unreadable) {
             return Class::Unreadable(pass);
         }
-        let without = |(at, pass): &(usize, &super::Pass<'_>)| pass.passed(acked) && !view.there(*at, seq);
+        let fresh = |at: usize| passes[at].observer.is_fresh() && view.there(at, seq);
+        let still_there = |at: usize| !removed || all().any(|later| later > at && fresh(later));
+        let without = |(at, pass): &(usize, &super::Pass<'_>)| {
+            pass.passed(acked) && !view.there(*at, seq) && still_there(*at)
+        };
         if let Some((pass, _)) = wanting().find(without) {
-            let fresh = |at: usize| passes[at].observer.is_fresh() && view.there(at, seq);
             return if all().any(fresh) { Class::Skipped(pass) } else { Class::NotRechecked(pass) };
         }
         let unreached = |(at, pass): &(usize, &super::Pass<'_>)| {
@@ -139,7 +147,11 @@ impl Judge<'_> {
         if let Some((pass, _)) = wanting().find(unreached) {
             return Class::Unread(pass);
         }
-        if verified { Class::Verified } else { Class::Unassigned }
+        match verified {
+            true if removed => Class::RemovedLater,
+            true => Class::Verified,
+            false => Class::Unassigned,
+        }
     }
 
     /// The class of a message that was acked without an offset: verified where it is found. That it is there more than once
@@ -151,11 +163,16 @@ impl Judge<'_> {
         let whole = |pass: &super::Pass<'_>| pass.to_end && pass.wants(view.scenario, 0);
         let absent = |at: usize| whole(&passes[at]) && !view.seen(at, seq);
         let found = all().any(|at| view.seen(at, seq));
+        let mut removed = false;
         if let Some(pass) = all().find(|at| passes[*at].is_recheck() && absent(*at)) {
-            return self.gone(view, seq, None, found, pass);
+            match self.gone(view, seq, None, found, pass) {
+                Class::RemovedLater => removed = true,
+                class => return class,
+            }
         }
-        if let Some(pass) = all().find(|at| !passes[*at].is_recheck() && absent(*at)) {
-            let again = |at: usize| passes[at].observer.is_fresh() && view.seen(at, seq);
+        let again = |at: usize| passes[at].observer.is_fresh() && view.seen(at, seq);
+        let still_there = |at: usize| !removed || all().any(|later| later > at && again(later));
+        if let Some(pass) = all().find(|at| absent(*at) && still_there(*at)) {
             return if all().any(again) { Class::Skipped(pass) } else { Class::NotRechecked(pass) };
         }
         let unreached = |at: &usize| {
@@ -168,7 +185,11 @@ impl Judge<'_> {
                 _ => Class::Unread(pass),
             };
         }
-        if found { Class::Verified } else { Class::Unassigned }
+        match found {
+            true if removed => Class::RemovedLater,
+            true => Class::Verified,
+            false => Class::Unassigned,
+        }
     }
 
     /// The class of a message that this re-read did not find.

@@ -1,47 +1,37 @@
-//! What acks alone show: one offset that was acked to two messages, and messages that were acked below an earlier ack.
+//! Offsets that were acked to two messages, or to a message and an end marker.
 
 use super::evidence::EVIDENCE;
-use super::marker::Marker;
 use super::ranges::Ranges;
-use super::sent::SentLog;
 use crate::ids::{Offset, Seq, StreamId};
 
 /// Offsets side by side that were acked: to a stream's messages from this sequence on; none to an end marker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Acked {
-    from: Offset,
-    to: Offset,
-    first: Option<(StreamId, Seq)>,
+pub(super) struct Acked {
+    pub(super) from: Offset,
+    pub(super) to: Offset,
+    pub(super) first: Option<(StreamId, Seq)>,
 }
 
 impl Acked {
-    fn at(&self, offset: Offset) -> Option<(StreamId, Seq)> {
+    /// To whom one of its offsets was acked.
+    pub(super) fn at(&self, offset: Offset) -> Option<(StreamId, Seq)> {
         self.first.map(|(id, seq)| (id, seq + (offset - self.from).unsigned_abs()))
     }
 }
 
-/// To whom an offset was acked: none is an end marker.
-type Both = [Option<(StreamId, Seq)>; 2];
+/// One offset, and two to whom it was acked.
+pub(super) type Shown = (Offset, [Option<(StreamId, Seq)>; 2]);
 
 /// Offsets that were acked twice, and to whom for the first of them.
 #[derive(Debug, Default)]
 pub(super) struct Collisions {
     pub(super) offsets: Ranges,
-    pub(super) shown: Vec<(Offset, Both)>,
+    pub(super) shown: Vec<Shown>,
 }
 
 impl Collisions {
-    /// Of all whose acks hold: what only its leader acked may be gone with it, and its offset another's.
-    pub(super) fn of<'a>(streams: impl Iterator<Item = (StreamId, &'a SentLog)>, markers: &[Marker]) -> Self {
-        let messages = streams.flat_map(|(id, log)| {
-            log.acks().runs().map(move |run| Acked {
-                from: run.offset,
-                to: run.offset_of(run.end()),
-                first: Some((id, run.seq)),
-            })
-        });
-        let markers = markers.iter().map(|it| Acked { from: it.offset, to: it.offset + 1, first: None });
-        let mut all: Vec<Acked> = messages.chain(markers).collect();
+    /// Of these acks.
+    pub(super) fn of(mut all: Vec<Acked>) -> Self {
         all.sort_unstable();
         let (mut ranges, mut shown) = (Vec::new(), Vec::new());
         let mut active: Vec<Acked> = Vec::new();

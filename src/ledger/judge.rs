@@ -5,9 +5,10 @@
 use std::collections::BTreeMap;
 
 use super::account::Account;
-use super::acks::collisions;
+use super::acks::that_hold;
 use super::case::{Case, Judge, ReaderVerdict, bits};
 use super::class::{Class, Scope};
+use super::collisions::Collisions;
 use super::evidence::{Evidence, Judgement, Observer};
 use super::last_looks::LastLooks;
 use super::pass::Pass;
@@ -59,7 +60,7 @@ pub fn judge(case: &Case<'_>) -> Judged {
         accounts: BTreeMap::new(),
         lost_markers: 0,
         unread_markers: 0,
-        collisions: collisions(case),
+        collisions: if case.one_log { Collisions::of(that_hold(case)) } else { Collisions::default() },
         removed_later: 0,
         dropped: 0,
     };

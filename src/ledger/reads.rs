@@ -15,7 +15,7 @@ use crate::anomaly::Anomaly;
 use crate::ids::{Identity, Offset, Partition, RunTag, Seq, StreamId};
 
 /// Sightings kept with their time for each kind, so that evidence can be chosen among them.
-const KEPT: usize = 64;
+pub(super) const KEPT: usize = 64;
 
 /// End markers kept: each reader of a partition has one written.
 const MARKERS: usize = 10_000;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::case::Case;
 use super::pass::Pass;
 use super::ranges::Ranges;
+use super::runs::Run;
 use super::sent::SentLog;
 use super::view::read_at_acked_offsets;
 use crate::ids::{Offset, StreamId};
@@ -84,13 +85,14 @@ impl Case<'_> {
         }
     }
 
-    /// Some acked offset was given to two messages, or to one and an end marker.
+    /// Some acked offset was given to two messages, or to a message and an end marker.
     pub fn acks_contradict(&self) -> bool {
-        let runs = || self.sent_streams().flat_map(|(_, _, log)| log.acks().runs());
-        let acked: u64 = runs().map(|run| run.len).sum::<u64>() + self.markers.len() as u64;
-        let messages = runs().map(|run| (run.offset, run.offset + run.len.cast_signed()));
-        let markers = self.markers.iter().map(|marker| (marker.offset, marker.offset + 1));
-        Ranges::of(messages.chain(markers).collect()).len() < acked
+        let markers = || self.markers.iter().map(|it| Run { seq: 0, offset: it.offset, len: 1 });
+        let messages = || self.sent_streams().flat_map(|(_, _, log)| log.acks().runs());
+        let acked: u64 = messages().chain(markers()).map(|run| run.len).sum();
+        let runs = messages().chain(markers());
+        let distinct = Ranges::of(runs.map(|run| (run.offset, run.offset_of(run.end()))).collect());
+        distinct.len() < acked
     }
 
     /// Each acked message that is judged has a reader that was to read it and read to the end of the log.

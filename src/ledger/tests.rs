@@ -1,6 +1,9 @@
 //! What evidence says: of a retry, of the time of an ack and of a read, and of records that are not what they should be.
 
+mod acks;
+mod altered;
 mod model;
+mod removals;
 
 use std::collections::HashMap;
 

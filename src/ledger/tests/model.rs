@@ -330,7 +330,24 @@ impl<'a> Model<'a> {
                 false => "rewritten",
             }
         } else if any(&|reading| reading.is_recheck() && reading.passed(offset) && !reading.found(message)) {
-            self.gone(message, scenario, read)
+            // What was removed after it had been read is what it was before.
+            match self.gone(message, scenario, read) {
+                "removed"
+                    if missed_before(readings, &|it| wants(it) && passed_without(it), &|it| {
+                        it.found_at(message, offset)
+                    }) =>
+                {
+                    "skipped"
+                }
+                "removed"
+                    if any(&|it| {
+                        wants(it) && it.full && !it.passed(offset) && !it.found_at(message, offset)
+                    }) =>
+                {
+                    "unread"
+                }
+                class => class,
+            }
         } else if !read
             && any(&|reading| wants(reading) && reading.unreadable.is_some_and(|from| from <= offset))
         {
@@ -359,7 +376,15 @@ impl<'a> Model<'a> {
         let read = any(&|reading| reading.found(message));
         let missed = |reading: &Reading| reading.to_end && !reading.found(message);
         if any(&|reading| wants(reading) && reading.is_recheck() && missed(reading)) {
-            self.gone(message, scenario, read)
+            match self.gone(message, scenario, read) {
+                "removed"
+                    if missed_before(readings, &|it| wants(it) && missed(it), &|it| it.found(message)) =>
+                {
+                    "skipped"
+                }
+                "removed" if any(&|it| wants(it) && it.full && !it.to_end && !it.found(message)) => "unread",
+                class => class,
+            }
         } else if any(&|reading| wants(reading) && missed(reading))
             && any(&|reading| reading.is_fresh() && reading.found(message))
         {
@@ -407,6 +432,16 @@ impl<'a> Model<'a> {
     fn is_gone(&self, marker: (u64, i64)) -> bool {
         self.readings.iter().any(|reading| reading.is_recheck() && reading.missed_marker(marker))
     }
+}
+
+/// One of these readings missed it, and a fresh client found it later.
+fn missed_before(
+    readings: &[&Reading],
+    missed: &dyn Fn(&Reading) -> bool,
+    found: &dyn Fn(&Reading) -> bool,
+) -> bool {
+    let later = |at: usize| readings[at + 1..].iter().any(|reading| reading.is_fresh() && found(reading));
+    readings.iter().enumerate().any(|(at, reading)| missed(reading) && later(at))
 }
 
 /// The class in which the account counts it.

@@ -267,6 +267,7 @@ fn kind(profile: u8, code: u8) -> Kind {
     match code {
         250.. if profile & 1 != 0 => Kind::Elsewhere(code),
         242..250 if profile & 2 != 0 && profile & 8 != 0 => Kind::Nowhere,
+        190..230 if profile & 2 != 0 && profile & 8 != 0 && profile & 32 != 0 => Kind::Nowhere,
         230..242 if profile & 4 != 0 => Kind::Failed,
         210..230 if profile & 4 != 0 => Kind::Unknown { written: code.is_multiple_of(2) },
         _ => Kind::Acked,

@@ -1,0 +1,248 @@
+//! Classes of what retention, compaction or a change of leader may have removed, by the precedence of the account.
+
+use super::super::{Account, Removals, Removed};
+use super::*;
+use crate::ids::{Offset, Seq};
+
+/// All of this may be removed: messages for this reason, and end markers.
+#[derive(Debug)]
+struct May(Option<Removed>, bool);
+
+impl Removals for May {
+    fn of_message(&self, _: StreamId, _: Seq, _: Option<Offset>) -> Option<Removed> {
+        self.0
+    }
+
+    fn of_marker(&self, _: Marker) -> Option<Removed> {
+        self.0.filter(|_| self.1)
+    }
+}
+
+const EXPIRED: May = May(Some(Removed::Expired), true);
+const SUPERSEDED: May = May(Some(Removed::Superseded), true);
+const KEPT: May = May(None, false);
+
+/// Numbers 0 to 2 were acked at 0 to 2; or number 0 without a place. `alone`: a change of leader may have undone it.
+fn judged_with(may: &May, alone: bool, log: SentLog, markers: &[Marker], passes: &[Pass<'_>]) -> Judged {
+    let sent = HashMap::from([(StreamId(0), log)]);
+    let streams = World::new().streams;
+    judge(&Case {
+        streams: &streams,
+        sent: &sent,
+        place: (0, 0),
+        ids: &[StreamId(0)],
+        passes,
+        excluded: &[],
+        markers,
+        leaders_alone: if alone { &[0] } else { &[] },
+        one_log: true,
+        removals: may,
+        reported_end: None,
+    })
+}
+
+fn three() -> SentLog {
+    World::new().acked(3).log
+}
+
+fn placeless() -> SentLog {
+    let mut log = SentLog::default();
+    let seq = log.next_seq();
+    log.acked_nowhere(seq, 1, Resent::No);
+    log
+}
+
+/// Those of a judgement that are not verified, and how many were removed after they had been read, or dropped.
+fn classes(judged: &Judged) -> (Vec<(&'static str, u64)>, u64, u64) {
+    let account = &judged.accounts[&0];
+    let told = ["verified", "sent", "acked"];
+    let of = Account::CLASSES.iter().map(|(name, count)| (*name, count(account)));
+    let of = of.filter(|(name, count)| *count > 0 && !told.contains(name)).collect();
+    assert_eq!(account.check_sent(), Ok(()));
+    (of, judged.removed_later, judged.dropped)
+}
+
+fn anomaly(judged: &Judged, anomaly: Anomaly) -> [u64; 2] {
+    [&judged.judgement, &judged.readers[0].judgement].map(|it| it.counts[&anomaly].count)
+}
+
+#[test]
+fn what_nobody_read_and_a_setting_explains_is_not_lost() {
+    let gap = found(&[(0, 0), (2, 2)]);
+    let passes = [whole(Observer::Reader(1), &gap), whole(Observer::Recheck, &gap)];
+    let class = |may: &May, alone| {
+        let judged = judged_with(may, alone, three(), &[], &passes);
+        let classes = classes(&judged);
+        (classes, anomaly(&judged, Anomaly::Lost), anomaly(&judged, Anomaly::Unread))
+    };
+    assert_eq!(class(&KEPT, false), ((vec![("lost", 1)], 0, 0), [1; 2], [0; 2]));
+    assert_eq!(class(&EXPIRED, false), ((vec![("expired", 1)], 0, 0), [0; 2], [0; 2]));
+    assert_eq!(class(&SUPERSEDED, false), ((vec![("superseded", 1)], 0, 0), [0; 2], [0; 2]));
+    // The settings explain it, whoever leads.
+    assert_eq!(class(&EXPIRED, true), ((vec![("expired", 1)], 0, 0), [0; 2], [0; 2]));
+    assert_eq!(class(&KEPT, true), ((vec![("unread", 1)], 0, 1), [0; 2], [1; 2]));
+}
+
+#[test]
+fn what_only_its_leader_acked_says_so() {
+    let gap = found(&[(0, 0), (2, 2)]);
+    let passes = [whole(Observer::Reader(1), &gap), whole(Observer::Recheck, &gap)];
+    let judged = judged_with(&KEPT, true, three(), &[], &passes);
+    let piece = judged.judgement.evidence.iter().find(|piece| piece.anomaly == Anomaly::Unread);
+    let piece = piece.expect("shown");
+    assert_eq!((piece.offset, piece.message, piece.observer), (Some(1), Some((StreamId(0), 1)), None));
+    assert_eq!(
+        piece.detail,
+        "only its leader had acknowledged it (`acks: 1`), and the partition has another leader now"
+    );
+}
+
+#[test]
+fn without_a_re_read_nothing_is_explained() {
+    let gap = found(&[(0, 0), (2, 2)]);
+    let judged = judged_with(&EXPIRED, false, three(), &[], &[whole(Observer::Reader(1), &gap)]);
+    assert_eq!(classes(&judged), (vec![("unread", 1)], 0, 0));
+}
+
+#[test]
+fn what_was_read_before_it_was_removed_stays_verified() {
+    let (all, gap) = (found(&[(0, 0), (1, 1), (2, 2)]), found(&[(0, 0), (2, 2)]));
+    let passes =
+        [whole(Observer::Reader(1), &all), whole(Observer::Audit, &gap), whole(Observer::Recheck, &gap)];
+    for may in [EXPIRED, SUPERSEDED] {
+        let judged = judged_with(&may, false, three(), &[], &passes);
+        assert_eq!(classes(&judged), (vec![], 1, 0));
+        assert_eq!(judged.accounts[&0].verified, 3);
+        assert_eq!((anomaly(&judged, Anomaly::Lost), anomaly(&judged, Anomaly::Unread)), ([0; 2], [0; 2]));
+    }
+    assert_eq!(classes(&judged_with(&KEPT, false, three(), &[], &passes)), (vec![("lost", 1)], 0, 0));
+    assert_eq!(classes(&judged_with(&KEPT, true, three(), &[], &passes)), (vec![("unread", 1)], 0, 1));
+    // Its other reader looked after it was removed, and is blamed for nothing.
+    let passes =
+        [whole(Observer::Reader(1), &all), whole(Observer::Reader(2), &gap), whole(Observer::Recheck, &gap)];
+    let judged = judged_with(&EXPIRED, false, three(), &[], &passes);
+    assert_eq!(classes(&judged), (vec![], 1, 0));
+    let own = |reader: usize| judged.readers[reader].judgement.counts[&Anomaly::Lost].count;
+    assert_eq!((own(0), own(1)), (0, 0));
+}
+
+#[test]
+fn what_a_reader_skipped_is_skipped_whatever_was_removed_later() {
+    let (all, gap) = (found(&[(0, 0), (1, 1), (2, 2)]), found(&[(0, 0), (2, 2)]));
+    let passes =
+        [whole(Observer::Reader(1), &gap), whole(Observer::Audit, &all), whole(Observer::Recheck, &gap)];
+    let judged = judged_with(&EXPIRED, false, three(), &[], &passes);
+    assert_eq!(classes(&judged), (vec![("skipped", 1)], 0, 0));
+    assert_eq!(anomaly(&judged, Anomaly::Skipped), [1; 2]);
+    let (none, one) = (found(&[]), found(&[(4, 0)]));
+    let passes =
+        [whole(Observer::Reader(1), &none), whole(Observer::Audit, &one), whole(Observer::Recheck, &none)];
+    let judged = judged_with(&EXPIRED, false, placeless(), &[], &passes);
+    assert_eq!(classes(&judged), (vec![("skipped", 1)], 0, 0));
+}
+
+#[test]
+fn a_fresh_client_that_found_it_before_it_was_removed_blames_nobody() {
+    let (all, gap) = (found(&[(0, 0), (1, 1), (2, 2)]), found(&[(0, 0), (2, 2)]));
+    let (one, none) = (found(&[(4, 0)]), found(&[]));
+    for (log, before, after) in [(three(), &all, &gap), (placeless(), &one, &none)] {
+        let passes = [
+            whole(Observer::Reader(1), before),
+            whole(Observer::Audit, before),
+            whole(Observer::Recheck, after),
+        ];
+        assert_eq!(classes(&judged_with(&EXPIRED, false, log, &[], &passes)), (vec![], 1, 0));
+    }
+}
+
+#[test]
+fn what_a_reader_did_not_reach_is_unread_whatever_was_removed_later() {
+    let (all, gap, none) = (found(&[(0, 0), (1, 1), (2, 2)]), found(&[(0, 0), (2, 2)]), found(&[(0, 0)]));
+    let stopped = Pass::new(Observer::Reader(2), &none, 0);
+    let passes = [whole(Observer::Reader(1), &all), stopped, whole(Observer::Recheck, &gap)];
+    let judged = judged_with(&EXPIRED, false, three(), &[], &passes);
+    assert_eq!(classes(&judged), (vec![("unread", 2)], 0, 0), "as it is of what is still there");
+    let (one, none) = (found(&[(4, 0)]), found(&[]));
+    let stopped = Pass::new(Observer::Reader(2), &none, 0);
+    let passes = [whole(Observer::Reader(1), &one), stopped, whole(Observer::Recheck, &none)];
+    let judged = judged_with(&EXPIRED, false, placeless(), &[], &passes);
+    assert_eq!(classes(&judged), (vec![("unread", 1)], 0, 0));
+}
+
+#[test]
+fn a_message_without_a_place_may_be_removed_too() {
+    let (none, one) = (found(&[]), found(&[(4, 0)]));
+    let class = |may: &May, alone, first| {
+        let passes = [whole(Observer::Reader(1), first), whole(Observer::Recheck, &none)];
+        classes(&judged_with(may, alone, placeless(), &[], &passes))
+    };
+    assert_eq!(class(&KEPT, false, &none), (vec![("lost", 1)], 0, 0));
+    assert_eq!(class(&EXPIRED, false, &none), (vec![("expired", 1)], 0, 0));
+    assert_eq!(class(&SUPERSEDED, false, &none), (vec![("superseded", 1)], 0, 0));
+    assert_eq!(class(&SUPERSEDED, false, &one), (vec![], 1, 0));
+    assert_eq!(class(&KEPT, true, &none), (vec![("unread", 1)], 0, 1));
+}
+
+#[test]
+fn what_is_altered_misplaced_or_rewritten_is_so_whatever_may_be_removed() {
+    let gap = found(&[(0, 0), (2, 2)]);
+    let mut world = World::new();
+    for (offset, intact) in [(0, true), (1, false), (2, true)] {
+        world.read(offset, opened(offset.unsigned_abs(), intact));
+    }
+    let altered = world.reads;
+    let class = |may: &May, alone, reader: &PartitionReads, audit: &PartitionReads| {
+        let passes = [whole(Observer::Reader(1), reader), whole(Observer::Audit, audit)];
+        let again = whole(Observer::Recheck, &gap);
+        let passes: Vec<Pass<'_>> = passes.into_iter().chain([again]).collect();
+        classes(&judged_with(may, alone, three(), &[], &passes))
+    };
+    assert_eq!(class(&EXPIRED, false, &altered, &gap), (vec![("corrupt", 1)], 0, 0));
+    let moved = found(&[(0, 0), (2, 2), (7, 1)]);
+    assert_eq!(class(&EXPIRED, false, &moved, &gap), (vec![("misplaced", 1)], 0, 0));
+    let all = found(&[(0, 0), (1, 1), (2, 2)]);
+    let mut world = World::new();
+    [Some(0), None, Some(2)].into_iter().zip(0..).for_each(|(seq, offset)| {
+        world.read(offset, seq.map_or(Opened::Foreign, |seq| opened(seq, true)));
+    });
+    assert_eq!(class(&EXPIRED, false, &all, &world.reads), (vec![("rewritten", 1)], 0, 0));
+    // Only the leader had it: another one may have taken its place.
+    assert_eq!(class(&KEPT, true, &all, &world.reads), (vec![("unread", 1)], 0, 1));
+}
+
+#[test]
+fn what_takes_the_place_of_a_leaders_message_is_not_rewritten() {
+    let all = found(&[(0, 0), (1, 1), (2, 2)]);
+    let mut world = World::new();
+    [Some(0), None, Some(2)].into_iter().zip(0..).for_each(|(seq, offset)| {
+        world.read(offset, seq.map_or(Opened::Foreign, |seq| opened(seq, true)));
+    });
+    let rewritten = |reads: [&PartitionReads; 2], alone| {
+        let passes = [whole(Observer::Reader(1), reads[0]), whole(Observer::Audit, reads[1])];
+        let judged = judged_with(&KEPT, alone, three(), &[], &passes);
+        anomaly(&judged, Anomaly::Rewritten)
+    };
+    // Whichever of the two was there first.
+    for reads in [[&all, &world.reads], [&world.reads, &all]] {
+        assert_eq!((rewritten(reads, false), rewritten(reads, true)), ([1; 2], [0; 2]));
+    }
+}
+
+#[test]
+fn an_end_marker_that_may_be_removed_is_neither_lost_nor_unread() {
+    let marker = Marker { number: 1, offset: 3 };
+    let all = found(&[(0, 0), (1, 1), (2, 2)]);
+    let passes = [whole(Observer::Reader(1), &all), whole(Observer::Recheck, &all)];
+    let markers = |may: &May| {
+        let judged = judged_with(may, false, three(), &[marker], &passes);
+        (judged.lost_markers, judged.unread_markers, anomaly(&judged, Anomaly::Lost))
+    };
+    assert_eq!(markers(&KEPT), (1, 0, [1; 2]));
+    assert_eq!(markers(&EXPIRED), (0, 0, [0; 2]));
+    // Not read again, nothing is explained.
+    let judged = judged_with(&EXPIRED, false, three(), &[marker], &passes[..1]);
+    assert_eq!((judged.lost_markers, judged.unread_markers), (0, 1));
+    // A change of leader explains no end marker: kaf6 writes them with `acks: all`.
+    let judged = judged_with(&KEPT, true, three(), &[marker], &passes);
+    assert_eq!((judged.lost_markers, judged.dropped), (1, 0));
+}
