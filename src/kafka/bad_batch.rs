@@ -3,6 +3,7 @@
 //! Its place is asked for by the wire probe, what can be decoded of it is read by a client that looks at no checksums, and the
 //! reader goes on behind it.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use super::partition::{BadBatch, Opening, PartitionReader};
@@ -98,14 +99,23 @@ pub(super) fn pass(
     if unchecked.is_none() {
         *unchecked = Unchecked::open(client, topic, partition, from);
     }
-    let whole = unchecked.as_mut().is_some_and(|unchecked| {
-        unchecked.read((from, to), wait, &mut |event| {
-            if let ReadEvent::Record(mut record) = event {
-                record.epoch = epoch;
-                on(ReadEvent::Record(record));
-            }
+    let handed_out = Cell::new(false);
+    let mut read = || {
+        unchecked.as_mut().is_some_and(|unchecked| {
+            unchecked.read((from, to), wait, &mut |event| {
+                if let ReadEvent::Record(mut record) = event {
+                    handed_out.set(true);
+                    record.epoch = epoch;
+                    on(ReadEvent::Record(record));
+                }
+            })
         })
-    });
+    };
+    let mut whole = read();
+    // What lies behind came, and nothing of it: a broker that leaves it out once may give it the next time.
+    if whole && !handed_out.get() {
+        whole = read();
+    }
     // A reader that stands still may do so for other reasons.
     let wrong = batch.is_some_and(|batch| batch.crc_ok == Some(false));
     if bad.reported.is_some() || wrong || !whole {
