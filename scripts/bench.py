@@ -186,6 +186,8 @@ class Bench:
         places = [option for partition in range(partitions) for option in ("-p", str(partition))]
         _, wall, cpu, _ = run([
             PEER, "-C", "-t", topic, "-b", address, "-c", str(messages), *places, "-u", "-o", "beginning",
+            # As kaf6 does.
+            "-X", "check.crcs=true",
         ])
         # What it prints of its rate is cut off by its end, so the whole process is timed: start and end included.
         return messages / wall, cpu / messages * 1e6

@@ -92,13 +92,16 @@ fn s4_going_on_on_memory_loses_what_another_client_does_not_find() {
     found.sort();
     found.dedup();
     let (acked, found) = (ran.count("write", "acked"), found.len() as u64);
-    // What lay at an offset that holds another message now is rewritten. What nobody finds is not verified.
-    let (lost, gone) = (ran.account("lost"), ran.account("lost") + ran.account("rewritten"));
+    // What lay at an offset that holds another message now is rewritten, what lies nowhere is lost: how many are which
+    // depends on how many offsets the broker hands out twice after its restart. What nobody finds is not verified.
+    let (lost, rewritten) = (ran.account("lost"), ran.account("rewritten"));
+    let gone = lost + rewritten;
     assert!(gone >= acked - found && ran.account("verified") <= found, "{found} are left: {ran}");
     // It may be more: the broker acks several batches at one offset, and who begins to read there does not find all that
     // another client finds from the start on.
-    assert!(gone >= 200 && lost > 0, "{ran}");
-    assert_eq!((ran.check("no_loss"), ran.check("no_corruption")), ("fail", "fail"), "{ran}");
+    assert!(gone >= 200, "{ran}");
+    let failed = |check: &str| ran.check(check) == "fail";
+    assert_eq!((failed("no_loss"), failed("no_corruption")), (lost > 0, rewritten > 0), "{ran}");
 }
 
 /// Deletes each batch in the store, and says how many.
