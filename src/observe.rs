@@ -347,6 +347,18 @@ pub struct Reading {
     pub judgement: Option<Judgement>,
 }
 
+/// Whose rules say what retention and compaction may remove.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Retention {
+    /// The topic's settings.
+    #[default]
+    Settings,
+    /// The topic's settings, which nobody knows.
+    Unknown,
+    /// The embedded broker, which keeps so much of a partition.
+    Embedded,
+}
+
 /// The sending side of one partition.
 #[derive(Debug, Clone, Default)]
 pub struct PartitionSeen {
@@ -362,8 +374,8 @@ pub struct PartitionSeen {
     pub fence: Option<Offset>,
     /// Acked end markers that are not in the log; they count as lost there, too.
     pub lost_markers: u64,
-    /// Messages that only their leader had acked, and that are gone after a change of leader; they are unread.
-    pub dropped: u64,
+    /// Whose rules say what may be removed there.
+    pub retention: Retention,
     /// The anomalies that any observer saw there, each message once, with evidence; none where nobody looked.
     pub judgement: Option<Judgement>,
 }

@@ -7,6 +7,7 @@ use super::readings::{Readings, unmeasured};
 use super::targets;
 use super::text::counted;
 use crate::anomaly::Anomaly;
+use crate::observe::Retention;
 use crate::plan::Plan;
 
 /// Nothing acked is lost, skipped, unreadable or unread.
@@ -61,26 +62,48 @@ impl Check for NoLoss {
     }
 }
 
-/// Acked messages that retention or compaction removed before anything read them.
+/// Acked messages that retention or compaction removed before anything read them, or may have removed.
 fn removed(case: &Case<'_>, readings: &Readings<'_>) -> Option<Unknown> {
-    let rows =
-        case.seen.accounts.iter().flat_map(|accounts| &accounts.scenarios).flat_map(|row| &row.partitions);
-    let (mut expired, mut superseded) = (0, 0);
-    for row in rows.filter(|row| readings.has(row.topic, row.partition)) {
-        expired += row.account.expired;
-        superseded += row.account.superseded;
+    let (mut expired, mut unclear, mut superseded) = (0, 0, 0);
+    for account in readings.accounts(case) {
+        expired += account.expired - account.unclear.min(account.expired);
+        unclear += account.unclear;
+        superseded += account.superseded;
     }
+    let messages = |count| counted(count, "acked message was", "acked messages were");
     if expired > 0 {
-        let messages = counted(expired, "acked message was", "acked messages were");
-        return Some(Unknown::new(
-            format!("{messages} removed by retention before anything read them"),
-            "raise `retention.ms` and `retention.bytes` in the topic's `config`",
-        ));
+        let messages = messages(expired);
+        return Some(match readings.retention() {
+            Retention::Embedded => Unknown::new(
+                format!(
+                    "{messages} removed before anything read them: the embedded broker keeps the newest 5 MiB of a partition"
+                ),
+                "send less to each partition, or use a real broker",
+            ),
+            Retention::Settings | Retention::Unknown => Unknown::new(
+                format!("{messages} removed by retention before anything read them"),
+                "raise `retention.ms` and `retention.bytes` in the topic's `config`",
+            ),
+        });
+    }
+    if unclear > 0 {
+        let messages = messages(unclear);
+        return Some(match readings.retention() {
+            Retention::Unknown => Unknown::new(
+                format!(
+                    "{messages} not found, and the topic's settings are unknown: they may allow to remove them"
+                ),
+                "use a topic that the file creates, or write `verify: false` in the producer",
+            ),
+            Retention::Settings | Retention::Embedded => Unknown::new(
+                format!("{messages} not found, and retention or compaction may have removed them"),
+                "raise `retention.ms` and `retention.bytes` in the topic's `config`",
+            ),
+        });
     }
     (superseded > 0).then(|| {
-        let messages = counted(superseded, "acked message was", "acked messages were");
         Unknown::new(
-            format!("{messages} removed by compaction before anything read them"),
+            format!("{} removed by compaction before anything read them", messages(superseded)),
             "write `cleanup.policy: delete` in the topic's `config`, or `verify: false` for its producer",
         )
     })

@@ -6,8 +6,8 @@ use super::targets::is_added;
 use super::text::counted;
 use crate::anomaly::Anomaly;
 use crate::ids::Partition;
-use crate::ledger::Counts;
-use crate::observe::{Ended, PartitionSeen, Reading};
+use crate::ledger::{Account, Counts};
+use crate::observe::{Ended, PartitionSeen, Reading, Retention};
 use crate::plan::From;
 
 /// The readings of one scenario.
@@ -103,10 +103,23 @@ impl<'a> Readings<'a> {
         self.number(Anomaly::Unread)
     }
 
-    /// Acked messages of its partitions that are gone with their leader.
-    fn dropped(&self) -> u64 {
+    /// The accounts of its partitions, by who sent there.
+    pub(super) fn accounts<'b>(&'b self, case: &Case<'b>) -> impl Iterator<Item = &'b Account> {
+        let scenarios = case.seen.accounts.iter().flat_map(|accounts| &accounts.scenarios);
+        let rows = scenarios.flat_map(|row| &row.partitions);
+        rows.filter(|row| self.has(row.topic, row.partition)).map(|row| &row.account)
+    }
+
+    /// Whose rules say what may be removed from its partitions: the first that is no topic's settings.
+    pub(super) fn retention(&self) -> Retention {
         let own = self.partitions.iter().filter(|it| self.has(it.topic, it.partition));
-        own.map(|it| it.dropped).sum()
+        let mut other = own.map(|it| it.retention).filter(|it| *it != Retention::Settings);
+        other.next().unwrap_or_default()
+    }
+
+    /// Acked messages of its partitions that are gone with their leader, or may be.
+    fn dropped(&self, case: &Case<'_>) -> u64 {
+        self.accounts(case).map(|account| account.dropped).sum()
     }
 
     /// How many acked messages the audit was to read and did not.
@@ -172,11 +185,11 @@ impl<'a> Readings<'a> {
         if open.is_empty() && unread == 0 {
             return None;
         }
-        if open.is_empty() && unread <= self.dropped() {
+        if open.is_empty() && unread <= self.dropped(case) {
             return Some(Unknown::new(
                 format!(
-                    "{} that only its leader had acknowledged (`acks: 1`) went with it when another one took over",
-                    counted(unread, "message", "messages")
+                    "{} missing that only the leader had acknowledged (`acks: 1`), and the partition may have had another leader since",
+                    counted(unread, "message is", "messages are")
                 ),
                 "write `acks: all` in the producer, or `verify: false`",
             ));

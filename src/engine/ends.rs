@@ -1,7 +1,7 @@
 //! What a reading thread hands in of each of its partitions, and the end marker that ends it.
 
 use crate::ids::Offset;
-use crate::ledger::PartitionReads;
+use crate::ledger::{Between, PartitionReads};
 
 /// One consumer's end in one partition.
 #[derive(Debug)]
@@ -60,6 +60,8 @@ pub(super) struct Fence {
     pub(super) offset: Offset,
     /// The scenario for which it was written: it lies behind all that this one's producers sent.
     pub(super) reader: usize,
+    /// When it was made and when its ack came, microseconds from the run's zero.
+    pub(super) written_us: Between,
 }
 
 impl Fence {
@@ -76,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_marker_ends_reading_behind_all_that_is_wanted_or_in_a_new_log() {
-        let marker = Fence { number: 6, offset: 380, reader: 0 };
+        let marker = Fence { number: 6, offset: 380, reader: 0, written_us: (0, 0) };
         let acked = Some((0, 379));
         assert!(marker.ends_reading(380, acked) && marker.ends_reading(12, acked));
         assert!(!marker.ends_reading(381, acked), "another marker lies there");

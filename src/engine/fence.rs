@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::ends::Fence;
 use super::outcome::unwind;
 use super::shared::{LOOK, Shared, Stand, lock};
-use crate::ids::{Identity, Offset, Partition, StreamId};
+use crate::ids::{Identity, Partition, StreamId};
 use crate::kafka::{self, Outcome, Producer, ProducerOptions};
 use crate::ledger::envelope::{Envelope, Kind};
 use crate::observe::Note;
@@ -198,29 +198,36 @@ impl Fences {
         };
         let mut producer = Producer::open(&shared.client_of(reader), &options)?;
         producer.warm_up(waits.marker_open.min(until.saturating_duration_since(Instant::now())))?;
-        let mut sent: Vec<(Partition, u64)> = Vec::new();
+        let mut sent: Vec<(Partition, u64, u64)> = Vec::new();
         for partition in partitions {
             let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+            let made_us = shared.clock.now_us();
             let envelope = Envelope {
                 kind: Kind::Fence,
                 identity: Identity { run: shared.run_tag, stream: StreamId(0xff_ffff), seq: number },
-                due_us: shared.clock.of_day(shared.clock.now_us()),
+                due_us: shared.clock.of_day(made_us),
             };
             let value = envelope.write(Some(KEY), std::iter::empty(), &[]);
             match producer.send(*partition, Some(KEY), &value, &[], sent.len() as u64) {
-                Ok(()) => sent.push((*partition, number)),
+                Ok(()) => sent.push((*partition, number, made_us)),
                 Err(error) => {
                     why.insert(*partition, error.to_string());
                 }
             }
         }
         let mut book = |delivery: kafka::Delivery| {
-            let Some((partition, number)) = usize::try_from(delivery.tag).ok().and_then(|tag| sent.get(tag))
+            let Some((partition, number, made_us)) =
+                usize::try_from(delivery.tag).ok().and_then(|tag| sent.get(tag))
             else {
                 return;
             };
             match delivery.outcome {
-                Outcome::Acked { offset } => self.acked(reader, topic, *partition, *number, offset, out),
+                Outcome::Acked { offset } => {
+                    let written_us = (*made_us, shared.clock.now_us());
+                    let fence = Fence { number: *number, offset, reader, written_us };
+                    out.insert(*partition, Ok(fence));
+                    shared.hand_in_fence(topic, *partition, fence);
+                }
                 Outcome::AckedNowhere => {
                     why.insert(*partition, "it was acked without an offset".to_owned());
                 }
@@ -234,20 +241,6 @@ impl Fences {
         }
         producer.close(Instant::now(), &mut book);
         Ok(())
-    }
-
-    fn acked(
-        &self,
-        reader: usize,
-        topic: usize,
-        partition: Partition,
-        number: u64,
-        offset: Offset,
-        out: &mut HashMap<Partition, Result<Fence, String>>,
-    ) {
-        let fence = Fence { number, offset, reader };
-        out.insert(partition, Ok(fence));
-        self.shared.hand_in_fence(topic, partition, fence);
     }
 }
 

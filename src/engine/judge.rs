@@ -23,7 +23,7 @@ use crate::ledger::{
     self, Accounts, Case, Counts, Judged, Judgement, Kept, Marker, Observer, PartitionReads, Pass, Removals,
     Saved, SentLog,
 };
-use crate::observe::{Note, PartitionSeen, Reading};
+use crate::observe::{Note, PartitionSeen, Reading, Retention};
 use crate::plan::{From, Work};
 
 /// Partitions that are audited and re-read side by side.
@@ -244,7 +244,8 @@ impl Judging<'_> {
         let name = &self.topology.topics[place.0].name;
         let leaders_alone = self.leaders_alone(place, found, contradicts || !rechecks.is_empty());
         let case = Case {
-            leaders_alone: &leaders_alone,
+            leaders_alone: &leaders_alone.scenarios,
+            leader_changed: leaders_alone.is_certain,
             one_log: !contradicts || same_topic::is_one_log(self.shared, name),
             removals: removals.as_ref().map_or(&Kept as &dyn Removals, |removals| removals),
             reported_end: self.reported_ends.get(&place).copied().flatten().filter(|_| unreset && reached),
@@ -260,7 +261,9 @@ impl Judging<'_> {
             acked_offsets: acked,
             fence: self.shared.fence_offset(place.0, place.1),
             lost_markers: judged.lost_markers,
-            dropped: judged.dropped,
+            retention: removals
+                .as_ref()
+                .map_or_else(Retention::default, |removals| removals.rules.retention()),
             judgement: looked_at.then(|| judged.judgement.clone()),
         };
         Done { seen, readings, judged }
@@ -282,6 +285,7 @@ impl Judging<'_> {
             excluded: &self.excluded,
             markers,
             leaders_alone: &[],
+            leader_changed: false,
             one_log: true,
             removals: &Kept,
             reported_end: None,

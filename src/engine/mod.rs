@@ -26,6 +26,7 @@ mod partitioner;
 mod produce;
 mod rechecks;
 mod removals;
+mod retention;
 mod roundtrip;
 mod same_topic;
 mod saved;

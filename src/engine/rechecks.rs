@@ -5,12 +5,20 @@ use std::time::Instant;
 use super::audit::{Found, Reread};
 use super::judge::{Judging, Missing, Place, settle};
 use super::removals::{PartitionRemovals, Rules};
-use super::same_topic;
+use super::same_topic::{self, Leaders};
 use super::shared::lock;
 use crate::ids::{Offset, Partition};
-use crate::ledger::{Marker, Observer, Pass};
+use crate::ledger::{Contents, Marker, Observer, Pass};
 use crate::observe::Note;
 use crate::plan::Acks;
+
+/// The scenarios whose acks only a leader gave that may not lead any more.
+#[derive(Debug, Default)]
+pub(super) struct LeadersAlone {
+    pub(super) scenarios: Vec<usize>,
+    /// Another one leads now; else nobody knows.
+    pub(super) is_certain: bool,
+}
 
 impl Judging<'_> {
     /// What the topic's settings let the broker remove; none where nothing is missing.
@@ -28,17 +36,21 @@ impl Judging<'_> {
         let rules = *lock(&self.rules)
             .entry(place.0)
             .or_insert_with(|| Rules::of(self.shared, self.topology, place.0));
-        Some(PartitionRemovals::of(self.shared, self.topology, self.sent, place, rules))
+        let logs = found.ids.iter().filter_map(|id| self.sent.get(id));
+        // It takes memory for each run of records, so it is made only where sizes matter.
+        let contents =
+            if rules.counts_bytes() { Contents::of(logs, markers, passes) } else { Contents::default() };
+        Some(PartitionRemovals::of(self.shared, self.topology, self.sent, place, (rules, contents)))
     }
 
-    /// The scenarios whose acks a change of leader may have undone here: those with `acks: 1`, unless the partition has had one
-    /// leader all the time.
+    /// Whose acks a change of leader may have undone here: those with `acks: 1`, unless the partition has had one leader all the
+    /// time.
     pub(super) fn leaders_alone(
         &self,
         place: (usize, Partition),
         found: &Place<'_>,
         matters: bool,
-    ) -> Vec<usize> {
+    ) -> LeadersAlone {
         let by_leader =
             |scenario: &usize| self.shared.plan.scenarios[*scenario].work.acks() == Some(Acks::Leader);
         let streams = found.ids.iter().filter_map(|id| self.topology.streams.get(*id));
@@ -46,10 +58,13 @@ impl Judging<'_> {
         out.sort_unstable();
         out.dedup();
         let name = &self.topology.topics[place.0].name;
-        if !matters || out.is_empty() || same_topic::has_one_leader(self.shared, name, place.1) {
-            return Vec::new();
+        if !matters || out.is_empty() {
+            return LeadersAlone::default();
         }
-        out
+        match same_topic::leaders(self.shared, name, place.1) {
+            Leaders::One => LeadersAlone::default(),
+            leaders => LeadersAlone { scenarios: out, is_certain: leaders == Leaders::Several },
+        }
     }
 
     /// Reads the places again that a pass read past without finding what was acked there.

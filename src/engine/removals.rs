@@ -1,8 +1,8 @@
 //! What a partition's retention and compaction may have removed, asked once something is missing.
 //!
-//! Owns what explains a removal: that a record is old enough or far enough behind, or that a later one has its key.
+//! Owns what is known of a topic's rules and of later records of a key; the arithmetic of retention is in `retention`.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -11,18 +11,15 @@ use std::time::Instant;
 use super::fence;
 use super::keys::{Keys, Sender};
 use super::message::longest;
+use super::retention::{Certainty, Log, OVERHEAD};
 use super::shared::{Shared, Topology};
 use crate::ids::{Offset, Partition, Seq, StreamId};
-use crate::kafka::embedded::{KEPT_BATCHES, KEPT_BYTES};
 use crate::kafka::metadata;
 use crate::kafka::probe::{self, TopicSettings};
-use crate::ledger::{Judged, Marker, Removals, Removed, SentLog, StreamInfo};
-use crate::observe::Note;
+use crate::ledger::{Between, Contents, Judged, Marker, Removals, Removed, SentLog, StreamInfo};
+use crate::observe::{Note, Retention};
 use crate::plan::Work;
 use crate::units::thousands;
-
-/// What a broker keeps beside a record, at most: sizes, offset, time, and its share of the batch's header.
-const OVERHEAD: u64 = 100;
 
 /// What may be removed from a topic, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,10 +42,40 @@ impl Rules {
         let until = Instant::now() + shared.client.waits().answer;
         match probe::topic_settings(&shared.client, &state.name, until) {
             Ok(settings) => Self::Known(settings),
-            Err(_) if state.birth.is_some() => {
+            Err(why) if state.birth.is_some() => {
+                shared.note(Note::hint(format!(
+                    "the settings of `{}` are not known from the broker ({why}): what may be removed from it is judged by the file's \
+                     `config` and Kafka's defaults",
+                    state.name
+                )));
                 Self::Known(TopicSettings::of_config(&shared.plan.topics[topic].config))
             }
-            Err(_) => Self::Unknown,
+            Err(why) => {
+                shared.note(Note::warning(format!(
+                    "the settings of `{}` are not known ({why}): whether retention or compaction explains what is missing from it is not \
+                     judged",
+                    state.name
+                )));
+                Self::Unknown
+            }
+        }
+    }
+
+    /// What lies behind a record matters.
+    pub(super) const fn counts_bytes(self) -> bool {
+        match self {
+            Self::Known(settings) => settings.retention_bytes.is_some(),
+            Self::Unknown => false,
+            Self::Embedded => true,
+        }
+    }
+
+    /// Whose rules they are.
+    pub(super) const fn retention(self) -> Retention {
+        match self {
+            Self::Known(_) => Retention::Settings,
+            Self::Unknown => Retention::Unknown,
+            Self::Embedded => Retention::Embedded,
         }
     }
 
@@ -106,11 +133,7 @@ pub(super) struct PartitionRemovals<'a> {
     sent: &'a HashMap<StreamId, SentLog>,
     topic: usize,
     partition: Partition,
-    /// The log's start and end as the broker reports them now, and when that was, microseconds from the run's zero.
-    log: Cell<(Offset, Offset)>,
-    now_us: Cell<u64>,
-    /// Bytes of the largest record of the run's producers.
-    largest: u64,
+    log: RefCell<Log>,
     pub(super) keys: RefCell<KeyIndex>,
     rendered: RefCell<HashMap<StreamId, Option<Keys>>>,
     decided: RefCell<HashMap<(StreamId, Seq), Option<Removed>>>,
@@ -122,8 +145,9 @@ impl<'a> PartitionRemovals<'a> {
         topology: &'a Topology,
         sent: &'a HashMap<StreamId, SentLog>,
         (topic, partition): (usize, Partition),
-        rules: Rules,
+        (rules, contents): (Rules, Contents),
     ) -> Self {
+        let log = Log { reported: None, now_us: 0, contents, largest: largest(shared, topic) };
         Self {
             rules,
             shared,
@@ -131,63 +155,53 @@ impl<'a> PartitionRemovals<'a> {
             sent,
             topic,
             partition,
-            log: Cell::new((Offset::MAX, Offset::MAX)),
-            now_us: Cell::new(0),
-            largest: largest(shared, topic),
+            log: RefCell::new(log),
             keys: RefCell::default(),
             rendered: RefCell::default(),
             decided: RefCell::default(),
         }
     }
 
-    /// Asks the broker where the log lies: once all was read again, since its start moves on. A broker that does not tell may have
-    /// moved it behind all of it.
+    /// Asks the broker where the log lies: once all was read again, since its start moves on.
     pub(super) fn look_at_log(&self, until: Instant) {
         let name = &self.topology.topics[self.topic].name;
         let waits = self.shared.client.waits();
         let ask = || metadata::watermarks(&self.shared.client, name, self.partition, waits.ends);
-        let mut log = ask();
-        while log.is_err() && Instant::now() < until && !self.shared.stop.is_stopped() {
+        let mut reported = ask();
+        while reported.is_err() && Instant::now() < until && !self.shared.stop.is_stopped() {
             std::thread::sleep(waits.ask);
-            log = ask();
+            reported = ask();
         }
-        self.log.set(log.unwrap_or((Offset::MAX, Offset::MAX)));
-        self.now_us.set(self.shared.clock.now_us());
+        let mut log = self.log.borrow_mut();
+        (log.reported, log.now_us) = (reported.ok(), self.shared.clock.now_us());
     }
 
-    /// Below the log's start, and retention explains it. What is younger than it, and not so far behind, was not for it to take.
-    fn expired(&self, offset: Offset, sent_us: Option<u64>) -> bool {
-        let (start, end) = self.log.get();
-        if offset >= start {
-            return false;
+    /// What retention explains, of a record with a timestamp from between these times.
+    fn expired(&self, place: Option<Offset>, stamped: Option<Between>) -> Option<Removed> {
+        match self.log.borrow().expired(self.rules, place, stamped) {
+            Certainty::Yes => Some(Removed::Expired),
+            Certainty::Maybe => Some(Removed::Unclear),
+            Certainty::No => None,
         }
-        let behind = u64::try_from(end.saturating_sub(offset).saturating_sub(1)).unwrap_or(0);
-        let bytes = behind.saturating_mul(self.largest);
-        match self.rules {
-            Rules::Unknown => true,
-            Rules::Embedded => bytes >= KEPT_BYTES || behind >= KEPT_BATCHES,
-            Rules::Known(settings) => {
-                let age_us = sent_us.map(|sent| self.now_us.get().saturating_sub(sent));
-                let reached = |limit: Option<i64>, most: Option<u64>| {
-                    let limit = limit.map(|limit| u64::try_from(limit).unwrap_or(0));
-                    limit.is_some_and(|limit| most.is_none_or(|most| most >= limit))
-                };
-                let limit_us = settings.retention_ms.map(|ms| ms.saturating_mul(1000));
-                settings.deletes
-                    && (reached(limit_us, age_us) || reached(settings.retention_bytes, Some(bytes)))
-            }
-        }
+    }
+
+    /// The broker stamps records itself; of settings that nobody knows, it may.
+    const fn stamps_itself(&self) -> bool {
+        matches!(self.rules, Rules::Known(TopicSettings { append_time: true, .. }) | Rules::Unknown)
     }
 
     /// A later record of this message's key is there.
-    fn superseded(&self, id: StreamId, seq: Seq, offset: Offset) -> bool {
+    /// Nobody knows of one without a place whether another is later, nor whether a topic with unknown settings is compacted.
+    fn superseded(&self, id: StreamId, seq: Seq, place: Option<Offset>) -> Option<Removed> {
         if !self.rules.compacts() {
-            return false;
+            return None;
         }
         let mut rendered = self.rendered.borrow_mut();
         let keys = rendered.entry(id).or_insert_with(|| self.keys_of(id));
         let key = keys.as_mut().and_then(|keys| keys.key(seq));
-        key.is_some_and(|key| self.keys.borrow().is_later(key, offset))
+        let later = key.is_some_and(|key| self.keys.borrow().is_later(key, place.unwrap_or(-1)));
+        let sure = place.is_some() && self.rules != Rules::Unknown;
+        later.then_some(if sure { Removed::Superseded } else { Removed::Unclear })
     }
 
     fn keys_of(&self, id: StreamId) -> Option<Keys> {
@@ -216,29 +230,35 @@ impl<'a> PartitionRemovals<'a> {
 }
 
 impl Removals for PartitionRemovals<'_> {
-    fn of_message(&self, stream: StreamId, seq: Seq, acked: Option<Offset>) -> Option<Removed> {
+    fn of_message(&self, stream: StreamId, seq: Seq, place: Option<Offset>) -> Option<Removed> {
         if let Some(decided) = self.decided.borrow().get(&(stream, seq)) {
             return *decided;
         }
-        let offset = acked.unwrap_or(0);
-        // What a saved ledger's run sent has no time here: it may be as old as it likes.
-        let sent_us = self.sent.get(&stream).and_then(|log| log.sent_since(seq));
-        let found = if self.superseded(stream, seq, acked.unwrap_or(-1)) {
-            Some(Removed::Superseded)
-        } else if self.expired(offset, sent_us) {
-            Some(Removed::Expired)
-        } else {
-            None
-        };
+        let stamped = self.sent.get(&stream).and_then(|log| log.stamped(seq, self.stamps_itself()));
+        let found = surest(self.superseded(stream, seq, place), || self.expired(place, stamped));
         self.decided.borrow_mut().insert((stream, seq), found);
         found
     }
 
     fn of_marker(&self, marker: Marker) -> Option<Removed> {
-        if self.rules.compacts() && self.keys.borrow().is_later(fence::KEY, marker.offset) {
-            return Some(Removed::Superseded);
-        }
-        self.expired(marker.offset, None).then_some(Removed::Expired)
+        let later = self.rules.compacts() && self.keys.borrow().is_later(fence::KEY, marker.offset);
+        let unknown = self.rules == Rules::Unknown;
+        let superseded = later.then_some(if unknown { Removed::Unclear } else { Removed::Superseded });
+        let markers = self.shared.markers(self.topic, self.partition);
+        let written = markers.iter().find(|own| own.number == marker.number);
+        let stamped = written.map(|own| match self.stamps_itself() {
+            true => own.written_us,
+            false => (own.written_us.0, own.written_us.0),
+        });
+        surest(superseded, || self.expired(Some(marker.offset), stamped))
+    }
+}
+
+/// The first reason that is certain; else that there may be one.
+fn surest(first: Option<Removed>, second: impl FnOnce() -> Option<Removed>) -> Option<Removed> {
+    match first {
+        Some(Removed::Expired | Removed::Superseded) => first,
+        Some(Removed::Unclear) | None => second().or(first),
     }
 }
 

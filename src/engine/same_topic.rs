@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::shared::{Shared, Stand};
 use crate::ids::Partition;
 use crate::kafka::probe::{self, ProbedTopic};
+use crate::observe::Note;
 use crate::plan::ActionPlan;
 
 /// Asks for the topics as they are, on a thread of its own.
@@ -38,19 +39,53 @@ pub(super) fn is_one_log(shared: &Shared, name: &str) -> bool {
         return false;
     }
     let [then, now] = both(shared, name).map(|topic| topic.and_then(|topic| topic.id));
+    if !shared.client.is_embedded() && (then.is_none() || now.is_none()) {
+        note_unknown(
+            shared,
+            "ids of topics",
+            "acks that contradict each other are judged as those of one log, though the topic may have been created anew",
+        );
+    }
     then.is_none() || now.is_none() || then == now
 }
 
-/// Whether a partition has had one leader all the time. Where that is not known, it may have had several.
-pub(super) fn has_one_leader(shared: &Shared, name: &str, partition: Partition) -> bool {
+/// The leaders that a partition had since the run began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leaders {
+    One,
+    Several,
+    /// Nobody tells: there may have been several.
+    Unknown,
+}
+
+/// Whether a partition has had one leader all the time.
+pub(super) fn leaders(shared: &Shared, name: &str, partition: Partition) -> Leaders {
     if shared.client.is_embedded() {
-        return true;
+        return Leaders::One;
     }
     let epoch = |topic: Option<ProbedTopic>| {
         topic?.leader_epochs.into_iter().find(|(number, _)| *number == partition).map(|(_, epoch)| epoch)
     };
-    let [then, now] = both(shared, name).map(epoch);
-    then.is_some() && then == now
+    let epochs = both(shared, name).map(epoch);
+    let [Some(then), Some(now)] = epochs else {
+        note_unknown(
+            shared,
+            "leader epochs of partitions",
+            "acked messages with `acks: 1` that are missing count as `unread`, as a new leader may lack them",
+        );
+        return Leaders::Unknown;
+    };
+    if then == now { Leaders::One } else { Leaders::Several }
+}
+
+/// Says what is not judged since the probe got no answer.
+fn note_unknown(shared: &Shared, what: &str, so: &str) {
+    let why = if shared.client.uses_sasl() {
+        "kaf6's own requests do no SASL"
+    } else {
+        "no broker told them both at the start of the run and now"
+    };
+    shared.note(Note::warning(format!("{what} are not known ({why}): {so}")));
 }
 
 /// A command of the file ran in some container: it may have deleted topics.

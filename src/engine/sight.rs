@@ -1,6 +1,7 @@
 //! A record as each of kaf6's observers takes it in: opened, compared with what was sent, and booked.
 
 use super::ends::Fence;
+use super::retention::OVERHEAD;
 use super::shared::{Birth, Shared, Topology};
 use crate::ids::{Offset, Partition};
 use crate::kafka::Record;
@@ -63,6 +64,9 @@ impl<'a> Sight<'a> {
             on_uuid(checked);
             checked
         });
+        if matches!(seen, Seen::Foreign | Seen::Stray) {
+            reads.see_foreign_size(size(record));
+        }
         if seen.is_strange() {
             reads.show(record.offset, value);
         }
@@ -113,6 +117,13 @@ impl<'a> Sight<'a> {
             }
         }
     }
+}
+
+/// The bytes that a record takes in the log, at most.
+fn size(record: &Record<'_>) -> u64 {
+    let of = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len) as u64;
+    let headers = record.headers().map(|(name, value)| name.len() as u64 + of(value) + OVERHEAD / 10);
+    of(record.key) + of(record.value) + headers.sum::<u64>() + OVERHEAD
 }
 
 /// Says where a batch lies that no client of Java gets past.

@@ -51,6 +51,10 @@ pub struct Account {
     pub unread: u64,
     /// Acked; nobody was to read them.
     pub unassigned: u64,
+    /// Of those that are expired: nobody can tell whether retention or compaction removed them.
+    pub unclear: u64,
+    /// Of those that are unread: only their leader had acked them, and there is another one, or may be.
+    pub dropped: u64,
 }
 
 /// A class by its name, and how to read it.
@@ -142,6 +146,8 @@ impl Account {
         self.superseded += other.superseded;
         self.unread += other.unread;
         self.unassigned += other.unassigned;
+        self.unclear += other.unclear;
+        self.dropped += other.dropped;
     }
 
     /// Compares the sums of the parts with the independent counts of the whole.

@@ -34,6 +34,8 @@ pub struct Case<'a> {
     pub markers: &'a [Marker],
     /// Scenarios whose acks a change of leader may have undone: `acks: 1`, in a partition that has another leader now, or may have.
     pub leaders_alone: &'a [usize],
+    /// It is known to have another leader; else nobody knows.
+    pub leader_changed: bool,
     /// All acks are of one log: the topic was not made anew meanwhile.
     pub one_log: bool,
     /// What the topic's settings let the broker remove.
@@ -67,7 +69,6 @@ pub(super) struct Judge<'a> {
     pub(super) unread_markers: u64,
     pub(super) collisions: Collisions,
     pub(super) removed_later: u64,
-    pub(super) dropped: u64,
 }
 
 impl Judgement {

@@ -29,7 +29,9 @@ pub(super) enum Class {
     Superseded,
     /// Removed by retention before anybody read it.
     Expired,
-    /// Only its leader had it, and there is another one now.
+    /// Retention or compaction may have removed it, read or not: nobody can tell.
+    Unclear,
+    /// Only its leader had it, and there is another one now, or may be.
     Dropped,
     Unassigned,
     Verified,
@@ -66,7 +68,7 @@ impl Class {
             Self::Unreadable(_) => &mut account.unreadable,
             Self::Skipped(_) => &mut account.skipped,
             Self::Superseded => &mut account.superseded,
-            Self::Expired => &mut account.expired,
+            Self::Expired | Self::Unclear => &mut account.expired,
             Self::Unread(_) | Self::NotRechecked(_) | Self::Dropped => &mut account.unread,
             Self::Unassigned => &mut account.unassigned,
             Self::Verified | Self::RemovedLater => &mut account.verified,
@@ -85,6 +87,7 @@ impl Class {
             | Self::Rewritten
             | Self::Superseded
             | Self::Expired
+            | Self::Unclear
             | Self::Unassigned
             | Self::Verified
             | Self::RemovedLater => None,
@@ -120,11 +123,11 @@ impl Judge<'_> {
             };
         }
         // What was removed after it had been read is what it was before: somebody may have missed it while it was there.
-        let mut removed = false;
+        let mut removed = None;
         let mut rechecks = passes.iter().enumerate().filter(|(_, pass)| pass.is_recheck());
         if let Some((pass, _)) = rechecks.find(|(at, pass)| pass.passed(acked) && !view.seen(*at, seq)) {
             match self.gone(view, seq, Some(acked), verified, pass) {
-                Class::RemovedLater => removed = true,
+                class @ (Class::RemovedLater | Class::Unclear) if verified => removed = Some(class),
                 class => return class,
             }
         }
@@ -134,12 +137,15 @@ impl Judge<'_> {
             return Class::Unreadable(pass);
         }
         let fresh = |at: usize| passes[at].observer.is_fresh() && view.there(at, seq);
-        let still_there = |at: usize| !removed || all().any(|later| later > at && fresh(later));
+        let still_there = |at: usize| removed.is_none() || all().any(|later| later > at && fresh(later));
         let without = |(at, pass): &(usize, &super::Pass<'_>)| {
             pass.passed(acked) && !view.there(*at, seq) && still_there(*at)
         };
         if let Some((pass, _)) = wanting().find(without) {
             return if all().any(fresh) { Class::Skipped(pass) } else { Class::NotRechecked(pass) };
+        }
+        if removed == Some(Class::Unclear) {
+            return Class::Unclear;
         }
         let unreached = |(at, pass): &(usize, &super::Pass<'_>)| {
             pass.full && !pass.passed(acked) && !view.there(*at, seq)
@@ -148,8 +154,7 @@ impl Judge<'_> {
             return Class::Unread(pass);
         }
         match verified {
-            true if removed => Class::RemovedLater,
-            true => Class::Verified,
+            true => removed.unwrap_or(Class::Verified),
             false => Class::Unassigned,
         }
     }
@@ -163,17 +168,22 @@ impl Judge<'_> {
         let whole = |pass: &super::Pass<'_>| pass.to_end && pass.wants(view.scenario, 0);
         let absent = |at: usize| whole(&passes[at]) && !view.seen(at, seq);
         let found = all().any(|at| view.seen(at, seq));
-        let mut removed = false;
+        let mut removed = None;
         if let Some(pass) = all().find(|at| passes[*at].is_recheck() && absent(*at)) {
-            match self.gone(view, seq, None, found, pass) {
-                Class::RemovedLater => removed = true,
+            // Where it was read, it lay.
+            let place = (0..passes.len()).find_map(|at| view.first_copy(at, seq));
+            match self.gone(view, seq, place, found, pass) {
+                class @ (Class::RemovedLater | Class::Unclear) if found => removed = Some(class),
                 class => return class,
             }
         }
         let again = |at: usize| passes[at].observer.is_fresh() && view.seen(at, seq);
-        let still_there = |at: usize| !removed || all().any(|later| later > at && again(later));
+        let still_there = |at: usize| removed.is_none() || all().any(|later| later > at && again(later));
         if let Some(pass) = all().find(|at| absent(*at) && still_there(*at)) {
             return if all().any(again) { Class::Skipped(pass) } else { Class::NotRechecked(pass) };
+        }
+        if removed == Some(Class::Unclear) {
+            return Class::Unclear;
         }
         let unreached = |at: &usize| {
             let pass = &passes[*at];
@@ -186,15 +196,15 @@ impl Judge<'_> {
             };
         }
         match found {
-            true if removed => Class::RemovedLater,
-            true => Class::Verified,
+            true => removed.unwrap_or(Class::Verified),
             false => Class::Unassigned,
         }
     }
 
     /// The class of a message that this re-read did not find.
-    fn gone(&self, view: &View<'_>, seq: Seq, acked: Option<Offset>, read: bool, pass: usize) -> Class {
-        match self.case.removals.of_message(view.id, seq, acked) {
+    fn gone(&self, view: &View<'_>, seq: Seq, place: Option<Offset>, read: bool, pass: usize) -> Class {
+        match self.case.removals.of_message(view.id, seq, place) {
+            Some(Removed::Unclear) => Class::Unclear,
             Some(_) if read => Class::RemovedLater,
             Some(Removed::Superseded) => Class::Superseded,
             Some(Removed::Expired) => Class::Expired,
@@ -259,15 +269,18 @@ impl Judge<'_> {
                 let acked = acked.map_or_else(|| "an unknown offset".to_owned(), |at| format!("offset {at}"));
                 (pass, format!("acknowledged at {acked}"))
             }
-            Class::Dropped => (
-                usize::MAX,
-                "only its leader had acknowledged it (`acks: 1`), and the partition has another leader now"
-                    .to_owned(),
-            ),
+            Class::Dropped => {
+                let leader = match self.case.leader_changed {
+                    true => "the partition has another leader now",
+                    false => "whether the partition has had another leader since is not known",
+                };
+                (usize::MAX, format!("only its leader had acknowledged it (`acks: 1`), and {leader}"))
+            }
             Class::Corrupt
             | Class::Rewritten
             | Class::Superseded
             | Class::Expired
+            | Class::Unclear
             | Class::Unassigned
             | Class::Verified
             | Class::RemovedLater => (0, String::new()),

@@ -12,6 +12,7 @@ use super::collisions::Collisions;
 use super::evidence::{Evidence, Judgement, Observer};
 use super::last_looks::LastLooks;
 use super::pass::Pass;
+use super::removals::Removed;
 use super::rewrites::{corrupt_ranges, rewritten};
 use super::runs::Run;
 use super::view::View;
@@ -33,8 +34,6 @@ pub struct Judged {
     pub unread_markers: u64,
     /// Verified messages that retention or compaction removed after they were read.
     pub removed_later: u64,
-    /// Messages that only their leader had acked, and that are gone after a change of leader. They are unread.
-    pub dropped: u64,
 }
 
 /// Judges a partition.
@@ -62,7 +61,6 @@ pub fn judge(case: &Case<'_>) -> Judged {
         unread_markers: 0,
         collisions: if case.one_log { Collisions::of(that_hold(case)) } else { Collisions::default() },
         removed_later: 0,
-        dropped: 0,
     };
     for (id, scenario, log) in case.sent_streams() {
         let view = View::new(id, scenario, log, case.passes);
@@ -81,7 +79,6 @@ pub fn judge(case: &Case<'_>) -> Judged {
         lost_markers: judge.lost_markers,
         unread_markers: judge.unread_markers,
         removed_later: judge.removed_later,
-        dropped: judge.dropped,
     }
 }
 
@@ -143,7 +140,8 @@ impl Judge<'_> {
     ) {
         *class.of(account) += 1;
         self.removed_later += u64::from(class == Class::RemovedLater);
-        self.dropped += u64::from(class == Class::Dropped);
+        account.unclear += u64::from(class == Class::Unclear);
+        account.dropped += u64::from(class == Class::Dropped);
         if let Some(anomaly) = class.anomaly() {
             self.out.add(anomaly, 1);
             if self.out.has_room(anomaly, false) {
@@ -235,8 +233,14 @@ impl Judge<'_> {
             let recheck = self.case.passes.iter().find(|pass| pass.is_recheck() && missed(pass));
             let mut fresh = self.case.passes.iter().filter(|pass| pass.observer.is_fresh());
             let found = fresh.any(|pass| pass.reads.has_marker(*marker));
+            let removed = recheck.and_then(|_| self.case.removals.of_marker(*marker));
             let (anomaly, observer, detail) = match recheck {
-                Some(_) if self.case.removals.of_marker(*marker).is_some() => continue,
+                Some(_) if removed == Some(Removed::Unclear) => {
+                    self.unread_markers += 1;
+                    let detail = "a re-read did not find it, and nobody can tell whether the topic's settings removed it";
+                    (Anomaly::Unread, Observer::Recheck, detail.to_owned())
+                }
+                Some(_) if removed.is_some() => continue,
                 Some(_) => {
                     self.lost_markers += 1;
                     (Anomaly::Lost, Observer::Recheck, "and a re-read did not find it".to_owned())

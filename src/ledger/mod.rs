@@ -9,6 +9,7 @@ mod altered;
 mod case;
 mod class;
 mod collisions;
+mod contents;
 pub mod envelope;
 mod evidence;
 mod held;
@@ -35,6 +36,7 @@ mod view;
 
 pub use account::{Account, Accounts, Markers, Named, PartitionAccount, ScenarioAccount};
 pub use case::{Case, ReaderVerdict};
+pub use contents::{Behind, Contents};
 pub use envelope::Checked;
 pub use evidence::{Counts, EVIDENCE, Evidence, Judgement, Observer};
 pub use judge::{Judged, judge};

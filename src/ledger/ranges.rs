@@ -40,6 +40,11 @@ impl Ranges {
         self.0.iter().flat_map(|(from, to)| *from..*to)
     }
 
+    /// Its ranges: first offset, one past the last.
+    pub(super) fn into_pairs(self) -> impl Iterator<Item = (Offset, Offset)> {
+        self.0.into_iter()
+    }
+
     /// How many offsets it holds.
     pub(super) fn len(&self) -> u64 {
         self.0.iter().map(|(from, to)| (to - from).unsigned_abs()).sum()

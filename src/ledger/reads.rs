@@ -85,6 +85,8 @@ pub struct PartitionReads {
     received: u64,
     records: u64,
     pub(super) foreign: u64,
+    /// Bytes of all records of others, and of the largest.
+    foreign_sizes: (u64, u64),
     uuids_wrong: u64,
     fence: Option<u64>,
     /// The end markers of this run that were read.
@@ -112,6 +114,7 @@ impl PartitionReads {
             received: 0,
             records: 0,
             foreign: 0,
+            foreign_sizes: (0, 0),
             uuids_wrong: 0,
             fence: None,
             markers: Vec::new(),
@@ -292,6 +295,22 @@ impl PartitionReads {
     ) -> Option<&Sighting> {
         let same = |s: &&Sighting| s.anomaly == anomaly && s.message == Some(message) && s.offset == offset;
         self.sightings.iter().find(same)
+    }
+
+    /// A record of others takes so many bytes in the log, at most.
+    pub fn see_foreign_size(&mut self, bytes: u64) {
+        let (all, largest) = self.foreign_sizes;
+        self.foreign_sizes = (all.saturating_add(bytes), largest.max(bytes));
+    }
+
+    /// Bytes of all records of others that were read, and of the largest.
+    pub(super) const fn foreign_sizes(&self) -> (u64, u64) {
+        self.foreign_sizes
+    }
+
+    /// The end markers of this run that were read.
+    pub(super) fn markers(&self) -> &[Marker] {
+        &self.markers
     }
 
     /// This end marker was read where it was acked.

@@ -12,12 +12,14 @@ pub enum Removed {
     Expired,
     /// By compaction: a later record of the same key is there.
     Superseded,
+    /// By one of them, or not at all: what is known of settings, sizes and times leaves it open.
+    Unclear,
 }
 
 /// Says of what a fresh client did not find whether the topic's settings let the broker remove it.
 pub trait Removals: Debug {
-    /// Of a message; without an offset where it was acked without one.
-    fn of_message(&self, stream: StreamId, seq: Seq, acked: Option<Offset>) -> Option<Removed>;
+    /// Of a message that was acked or read at this place; none where that is not known.
+    fn of_message(&self, stream: StreamId, seq: Seq, place: Option<Offset>) -> Option<Removed>;
     /// Of an end marker.
     fn of_marker(&self, marker: Marker) -> Option<Removed>;
 }

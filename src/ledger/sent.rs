@@ -109,7 +109,7 @@ pub struct SentLog {
     last_retry_kept: bool,
     went_back: WentBack,
     lines_lost: bool,
-    /// When messages were due or made.
+    /// When messages were made.
     send_times: Marks,
     overtaken: Overtaken,
 }
@@ -188,14 +188,20 @@ impl SentLog {
         }
     }
 
-    /// This message was due, or made, at this time, microseconds from the run's zero.
+    /// This message was made at this time, microseconds from the run's zero.
     pub fn sent_at(&mut self, seq: Seq, at_us: u64) {
         self.send_times.at(seq, at_us);
     }
 
-    /// Since when at the earliest a message can have its timestamp.
-    pub fn sent_since(&self, seq: Seq) -> Option<u64> {
-        self.send_times.when(seq).map(|(from, _)| from)
+    /// Between which times an acked message got its timestamp: from its client as it was made or, under `append_time`, from the
+    /// broker between that and its ack. None where its sending has no time: it is a saved ledger's.
+    pub fn stamped(&self, seq: Seq, append_time: bool) -> Option<Between> {
+        let (from, to) = self.send_times.when(seq)?;
+        if !append_time {
+            return Some((from, to));
+        }
+        // Acks of what was sent again come in any order.
+        Some((from, self.when_acked(seq).map_or(u64::MAX, |(_, acked)| acked)))
     }
 
     /// This message was handed over after offset `ahead` had been acked, and is acked below that.

@@ -95,12 +95,22 @@ pub fn broken(accounts: &Accounts, but: &[&str]) -> Option<String> {
 
 /// What to write in the scenario file about messages that are not accounted for, by producing scenario. Nothing where the
 /// account closes, or is open only by broken promises.
-pub fn advice<'a>(scenarios: impl IntoIterator<Item = (&'a str, &'a Account)>) -> Vec<String> {
+/// `embedded` is a run on the embedded broker, whose topics have no settings.
+pub fn advice<'a>(
+    scenarios: impl IntoIterator<Item = (&'a str, &'a Account)>,
+    embedded: bool,
+) -> Vec<String> {
     let mut out: Vec<(&str, Vec<String>, u64)> = Vec::new();
     for (name, account) in scenarios {
-        let open = UNJUDGED.into_iter().chain(UNACKED.into_iter().filter(|_| account.unacked() > 0));
+        let open = UNJUDGED.into_iter().chain([DROPPED]);
+        let open = open.chain(UNACKED.into_iter().filter(|_| account.unacked() > 0));
         for class in open {
-            let count = count_of(account, class);
+            let count = match class {
+                // A longer timeout brings none of them back.
+                "unread" => account.unread.saturating_sub(account.dropped),
+                DROPPED => account.dropped,
+                class => count_of(account, class),
+            };
             if count == 0 {
                 continue;
             }
@@ -116,13 +126,23 @@ pub fn advice<'a>(scenarios: impl IntoIterator<Item = (&'a str, &'a Account)>) -
             }
         }
     }
-    out.into_iter().map(|(class, names, percent)| advice_on(class, &names.join(" and "), percent)).collect()
+    let advice = |(class, names, percent): (&str, Vec<String>, u64)| {
+        advice_on(class, &names.join(" and "), percent, embedded)
+    };
+    out.into_iter().map(advice).collect()
 }
 
-fn advice_on(class: &str, names: &str, percent: u64) -> String {
+/// What is unread since it is gone with its leader, or may be.
+const DROPPED: &str = "dropped";
+
+fn advice_on(class: &str, names: &str, percent: u64, embedded: bool) -> String {
     match class {
         "unsent" => format!("a longer `timeout`, or less to send, in {names}"),
         "failed" | "unknown" => format!("`allow: {{{class}: {percent}%}}` in `all_acked`"),
+        "expired" if embedded => format!(
+            "less to send to each partition in {names}, or the `brokers` of a real cluster: the embedded broker keeps 5 MiB of a partition"
+        ),
+        DROPPED => format!("`acks: all` or `verify: false` in {names}"),
         "expired" => format!(
             "a longer `retention.ms` and a larger `retention.bytes` in the topic's `config`, or `verify: false` in {names}"
         ),

@@ -173,7 +173,7 @@ fn the_allowance_to_write_is_enough_for_each_scenario() {
     let small = account(|a| (a.failed, a.acked, a.verified) = (1, 999, 999));
     let large =
         Account { planned: 100, sent: 100, failed: 50, acked: 50, verified: 50, ..Account::default() };
-    let advice = |list: &[(&str, &Account)]| super::account::advice(list.iter().copied());
+    let advice = |list: &[(&str, &Account)]| super::account::advice(list.iter().copied(), false);
     assert_eq!(advice(&[("a", &small), ("b", &large)]), ["`allow: {failed: 50%}` in `all_acked`"]);
     assert_eq!(advice(&[("a", &small)]), ["`allow: {failed: 1%}` in `all_acked`"]);
     // What is permitted already needs no advice.

@@ -8,7 +8,7 @@ use crate::anomaly::Anomaly;
 use crate::checks::{self, CheckResult, Outcome};
 use crate::ledger::{Account, Accounts, Markers};
 use crate::observe::{Cut, Ended, Observations, ScenarioSeen};
-use crate::plan::{From, Plan, ScenarioPlan, Work};
+use crate::plan::{From, Plan, ScenarioPlan, Target, Work};
 
 /// Failed checks and broken promises fail the run. Whatever keeps it from being judged makes it an error; so does having
 /// nothing to judge.
@@ -162,7 +162,8 @@ fn open(plan: &Plan, seen: &Observations, accounts: &Accounts) -> Option<String>
         Some((plan.scenarios.get(scenario.scenario)?.name.as_str(), &scenario.account))
     });
     let named: Vec<(&str, &Account)> = named.collect();
-    let advice = if seen.cut.is_some() { Vec::new() } else { advice(named) };
+    let advice =
+        if seen.cut.is_some() { Vec::new() } else { advice(named, matches!(plan.target, Target::Embedded)) };
     let write = if advice.is_empty() { String::new() } else { format!(" (write {})", advice.join("; ")) };
     let mut text = sentence(&accounts.total, Markers::default());
     // It stands in the middle of a sentence.

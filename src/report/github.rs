@@ -12,7 +12,7 @@ use super::summary::{
     CheckOutcome, CheckRow, NoteLevel, Num, PositionSummary, RunStatus, ScenarioSummary, Summary,
 };
 use super::words::{
-    READBACK, account_line, all_of, beside_count, class_meaning, ended_words, expected_actual,
+    READBACK, account_line, all_of, beside_count, class_meaning, ended_words, expected_actual, is_embedded,
 };
 use super::{INDEX_JSON, JUNIT_XML, REPORT_HTML, SUMMARY_JSON};
 use crate::anomaly::Anomaly;
@@ -314,7 +314,7 @@ fn broken_account(run: &Summary, name: &str, account: &Account, workspace: Optio
 
 /// A warning at the scenario whose messages are not accounted for, with what to write; none where all are.
 fn open_account(run: &Summary, name: &str, own: &Account, workspace: Option<&Path>) -> Option<String> {
-    let advice = account::advice([(name, own)]);
+    let advice = account::advice([(name, own)], is_embedded(run));
     if advice.is_empty() {
         return None;
     }

@@ -114,7 +114,12 @@ pub fn account_advice(run: &Summary, accounts: &AccountsSummary) -> Vec<String> 
     let scenarios = accounts.scenarios.iter().filter(|(name, _)| had_its_time(name));
     let named: Vec<(&str, Account)> =
         scenarios.map(|(name, it)| (name.as_str(), it.account.to_account())).collect();
-    account::advice(named.iter().map(|(name, account)| (*name, account)))
+    account::advice(named.iter().map(|(name, account)| (*name, account)), is_embedded(run))
+}
+
+/// The run was against the embedded broker.
+pub fn is_embedded(run: &Summary) -> bool {
+    run.brokers == ["embedded"]
 }
 
 /// Whether finding it is a fault of somebody. Foreign records are not.

@@ -311,7 +311,7 @@ fn seen() -> Observations {
                 acked_offsets: Some((0, 2400)),
                 fence: Some(2401),
                 lost_markers: 0,
-                dropped: 0,
+                retention: Retention::Settings,
                 judgement: None,
             })
             .collect(),

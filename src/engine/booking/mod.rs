@@ -82,11 +82,11 @@ impl Booking {
         (seq, tag(partition, seq))
     }
 
-    /// The message of this tag was made since `from_us`, has so many bytes and is on its way.
-    pub(super) fn sent(&mut self, tag: u64, from_us: u64, bytes: u64) {
+    /// The message of this tag was due at `from_us`, was made at `made_us`, has so many bytes and is on its way.
+    pub(super) fn sent(&mut self, tag: u64, from_us: u64, made_us: u64, bytes: u64) {
         let (at, seq) = of_tag(tag);
         let part = self.part(at);
-        part.log.sent_at(seq, from_us);
+        part.log.sent_at(seq, made_us);
         let behind = part.retries.now();
         part.flight.push(seq, Pending { from_us, bytes, behind });
     }
@@ -251,7 +251,7 @@ mod tests {
         for at in 0..messages {
             let (seq, tag) = booking.next(OF);
             assert_eq!(seq, at);
-            booking.sent(tag, 10 * at, 7);
+            booking.sent(tag, 10 * at, 10 * at, 7);
         }
         booking
     }
@@ -299,7 +299,7 @@ mod tests {
         let mut booking = sent(false, 3);
         booking.see(vec![event(RETRIED)], |_| 5);
         let (_, tag) = booking.next(OF);
-        booking.sent(tag, 0, 0);
+        booking.sent(tag, 0, 0, 0);
         for seq in 0..4 {
             end(&mut booking, seq, Outcome::Acked { offset: seq.cast_signed() });
         }
@@ -334,7 +334,7 @@ mod tests {
         booking.refused(tag(OF, 1));
         for _ in 0..3 {
             let (_, tag) = booking.next(OF);
-            booking.sent(tag, 0, 0);
+            booking.sent(tag, 0, 0, 0);
         }
         // librdkafka counts what it took: its number 1 is sequence 2.
         booking.see(vec![event(ProducerEventKind::Duplicate { first: 1, messages: 2 })], |_| 5);

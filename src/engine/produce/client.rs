@@ -147,7 +147,7 @@ impl<'a> Client<'a> {
             let sent = if self.in_flight >= self.budget || self.full {
                 None
             } else {
-                self.send(producer, &mut maker, mine, due_us)
+                self.send(producer, &mut maker, mine, (due_us, now_us))
             };
             let Some(bytes) = sent else {
                 self.poll(producer, LOOK);
@@ -168,8 +168,15 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Sends or stages one message, and gives its bytes; none where the queue is full and it has to be tried again.
-    fn send(&mut self, producer: &mut Producer, maker: &mut Maker, mine: u64, due_us: u64) -> Option<u64> {
+    /// Sends or stages one message that was due then, now; gives its bytes, or none where the queue is full and it has to be tried
+    /// again.
+    fn send(
+        &mut self,
+        producer: &mut Producer,
+        maker: &mut Maker,
+        mine: u64,
+        (due_us, now_us): (u64, u64),
+    ) -> Option<u64> {
         let shared = &self.task.shared;
         let mut order = Order {
             kind: Kind::Message,
@@ -205,7 +212,7 @@ impl<'a> Client<'a> {
             self.booking.not_sent(tag);
             return None;
         }
-        self.booking.sent(tag, due_us, bytes);
+        self.booking.sent(tag, due_us, now_us, bytes);
         self.in_flight += weight(bytes);
         if let Some(sent) = sent {
             self.recorder.metrics().counters.sent.fetch_add(1, Ordering::Relaxed);

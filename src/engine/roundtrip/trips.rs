@@ -225,7 +225,7 @@ impl Client<'_> {
         };
         let made = maker.make(&order);
         let sent = made.send(|key, value, headers| producer.send(partition, key, value, headers, tag));
-        self.booking.sent(tag, due_us, made.bytes());
+        self.booking.sent(tag, due_us, due_us, made.bytes());
         let (counted, counters) = (seq >= self.warmup, &self.recorder.metrics().counters);
         if counted {
             counters.bytes.fetch_add(made.bytes(), Ordering::Relaxed);

@@ -15,6 +15,8 @@ use crate::kafka::code::Code;
 const RETENTION_MS: &str = "retention.ms";
 const RETENTION_BYTES: &str = "retention.bytes";
 const CLEANUP_POLICY: &str = "cleanup.policy";
+const MAX_MESSAGE_BYTES: &str = "max.message.bytes";
+const SEGMENT_BYTES: &str = "segment.bytes";
 const TIMESTAMP_TYPE: &str = "message.timestamp.type";
 /// Kafka's default for `retention.ms`: seven days.
 const WEEK_MS: i64 = 7 * 24 * 60 * 60 * 1000;
@@ -32,6 +34,10 @@ pub struct TopicSettings {
     pub deletes: bool,
     /// `message.timestamp.type` is `LogAppendTime`: the broker's clock and not the producer's.
     pub append_time: bool,
+    /// `max.message.bytes`: a batch is no larger; none where nobody says so.
+    pub max_message_bytes: Option<u64>,
+    /// `segment.bytes`: a part of the log that is removed at once is about as large at most; none where nobody says so.
+    pub segment_bytes: Option<u64>,
 }
 
 /// Why a topic's settings are not known.
@@ -75,9 +81,10 @@ impl TopicSettings {
         })
     }
 
-    /// What is no number in them.
+    /// What may be absent from them.
     fn of_words(values: &BTreeMap<String, String>) -> Self {
         let policy = values.get(CLEANUP_POLICY).map_or("delete", String::as_str);
+        let size = |name| values.get(name).and_then(|text| u64::try_from(number(text)?).ok());
         let has = |word| policy.split(',').any(|policy| policy.trim() == word);
         Self {
             retention_ms: None,
@@ -85,6 +92,8 @@ impl TopicSettings {
             compacted: has("compact"),
             deletes: has("delete"),
             append_time: values.get(TIMESTAMP_TYPE).is_some_and(|text| text.trim() == "LogAppendTime"),
+            max_message_bytes: size(MAX_MESSAGE_BYTES),
+            segment_bytes: size(SEGMENT_BYTES),
         }
     }
 }
@@ -153,6 +162,8 @@ mod tests {
         compacted: false,
         deletes: true,
         append_time: false,
+        max_message_bytes: None,
+        segment_bytes: None,
     };
 
     #[test]
@@ -170,6 +181,11 @@ mod tests {
             (&[("cleanup.policy", "delete, compact")], TopicSettings { compacted: true, ..DEFAULTS }),
             (&[("cleanup.policy", "")], TopicSettings { deletes: false, ..DEFAULTS }),
             (&[("message.timestamp.type", "LogAppendTime")], TopicSettings { append_time: true, ..DEFAULTS }),
+            (
+                &[("max.message.bytes", "10000"), ("segment.bytes", "1048576")],
+                TopicSettings { max_message_bytes: Some(10_000), segment_bytes: Some(1 << 20), ..DEFAULTS },
+            ),
+            (&[("max.message.bytes", "-1"), ("segment.bytes", "large")], DEFAULTS),
         ] {
             assert_eq!(TopicSettings::of_config(&values(config)), expected, "{config:?}");
         }

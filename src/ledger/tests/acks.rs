@@ -49,6 +49,7 @@ impl Acks {
             excluded: &[],
             markers: &self.markers,
             leaders_alone: &self.leaders_alone,
+            leader_changed: true,
             one_log: self.one_log,
             removals: &Kept,
             reported_end: self.reported_end,

@@ -186,6 +186,8 @@ impl<'a> Model<'a> {
     /// What a re-read did not find: it is lost, unless the topic's settings explain it, or a change of leader.
     fn gone(&self, message: Msg, scenario: usize, read: bool) -> &'static str {
         match self.history.settings.message(message) {
+            // Whether it was read or not: nobody can tell whether it had to be there.
+            Some(Removed::Unclear) => "unclear",
             Some(_) if read => "removed",
             Some(Removed::Superseded) => "superseded",
             Some(Removed::Expired) => "expired",
@@ -332,7 +334,7 @@ impl<'a> Model<'a> {
         } else if any(&|reading| reading.is_recheck() && reading.passed(offset) && !reading.found(message)) {
             // What was removed after it had been read is what it was before.
             match self.gone(message, scenario, read) {
-                "removed"
+                "removed" | "unclear"
                     if missed_before(readings, &|it| wants(it) && passed_without(it), &|it| {
                         it.found_at(message, offset)
                     }) =>
@@ -377,7 +379,7 @@ impl<'a> Model<'a> {
         let missed = |reading: &Reading| reading.to_end && !reading.found(message);
         if any(&|reading| wants(reading) && reading.is_recheck() && missed(reading)) {
             match self.gone(message, scenario, read) {
-                "removed"
+                "removed" | "unclear"
                     if missed_before(readings, &|it| wants(it) && missed(it), &|it| it.found(message)) =>
                 {
                     "skipped"
@@ -410,6 +412,8 @@ impl<'a> Model<'a> {
 
     /// End markers that an observer missed, that no fresh client found, and that could not be read again; or that nobody read
     /// although all messages are: the audit ended between them and it.
+    ///
+    /// Nor does anybody know of those that the topic's settings may have removed.
     fn unread_markers(&self) -> u64 {
         let unread = |marker: &&(u64, i64)| {
             let found =
@@ -419,7 +423,9 @@ impl<'a> Model<'a> {
             let stuck =
                 |it: &Reading| it.observer == Observer::Audit && marker.1 >= it.start && !it.passed(marker.1);
             let alone = !self.accounts().values().any(|account| account.contains_key("unread"));
+            let unclear = self.history.settings.marker(marker.0) == Some(Removed::Unclear);
             (missed || !read && alone && self.readings.iter().any(stuck)) && !found && !self.is_gone(**marker)
+                || unclear && self.is_gone(**marker)
         };
         self.history.markers.iter().filter(unread).count() as u64
     }
@@ -449,6 +455,7 @@ fn in_account(class: &'static str) -> &'static str {
     match class {
         "removed" => "verified",
         "dropped" => "unread",
+        "unclear" => "expired",
         class => class,
     }
 }
@@ -665,6 +672,7 @@ fn ledger(history: &History) -> Result<(Outcome, Vec<Reading>), TestCaseError> {
         excluded: &history.excluded,
         markers: &markers,
         leaders_alone: &history.leaders_alone,
+        leader_changed: true,
         one_log: history.one_log,
         removals: &history.settings,
         reported_end: history.reported_end,
@@ -707,6 +715,7 @@ fn ledger(history: &History) -> Result<(Outcome, Vec<Reading>), TestCaseError> {
         excluded: &history.excluded,
         markers: &markers,
         leaders_alone: &history.leaders_alone,
+        leader_changed: true,
         one_log: history.one_log,
         removals: &history.settings,
         reported_end: history.reported_end,
@@ -734,7 +743,8 @@ fn ledger(history: &History) -> Result<(Outcome, Vec<Reading>), TestCaseError> {
         ("lost markers", judged.lost_markers),
         ("unread markers", judged.unread_markers),
         ("removed later", judged.removed_later),
-        ("dropped", judged.dropped),
+        ("dropped", judged.accounts.values().map(|account| account.dropped).sum()),
+        ("unclear", judged.accounts.values().map(|account| account.unclear).sum()),
     ]);
     Ok(((accounts.collect(), counted(&judged.judgement), readers.collect(), beside), again))
 }
@@ -785,6 +795,7 @@ fn model(history: &History, again: Vec<Reading>) -> Outcome {
         ("unread markers", model.unread_markers()),
         ("removed later", model.count("removed")),
         ("dropped", model.count("dropped")),
+        ("unclear", model.count("unclear")),
     ]);
     (accounts, anomalies, readers, beside)
 }
@@ -828,6 +839,7 @@ fn the_histories_hold_every_class_and_every_anomaly() {
         ["duplicate", "reordered"].map(|name| [format!("explained {name}"), format!("undecided {name}")]);
     let all = Anomaly::ALL.iter().map(|anomaly| anomaly.name().to_owned());
     assert_eq!(anomalies, all.chain(retries.into_iter().flatten()).collect());
-    assert_eq!(beside, BTreeSet::from(["lost markers", "unread markers", "removed later", "dropped"]));
+    let all = ["lost markers", "unread markers", "removed later", "dropped", "unclear"];
+    assert_eq!(beside, BTreeSet::from(all));
     assert_eq!(not_measured, BTreeSet::from(["rewritten", "stale_end", "collided", "overtaken"]));
 }

@@ -20,10 +20,17 @@ impl Removals for May {
 
 const EXPIRED: May = May(Some(Removed::Expired), true);
 const SUPERSEDED: May = May(Some(Removed::Superseded), true);
+const UNCLEAR: May = May(Some(Removed::Unclear), true);
 const KEPT: May = May(None, false);
 
 /// Numbers 0 to 2 were acked at 0 to 2; or number 0 without a place. `alone`: a change of leader may have undone it.
-fn judged_with(may: &May, alone: bool, log: SentLog, markers: &[Marker], passes: &[Pass<'_>]) -> Judged {
+fn judged_with(
+    may: &dyn Removals,
+    alone: bool,
+    log: SentLog,
+    markers: &[Marker],
+    passes: &[Pass<'_>],
+) -> Judged {
     let sent = HashMap::from([(StreamId(0), log)]);
     let streams = World::new().streams;
     judge(&Case {
@@ -35,6 +42,7 @@ fn judged_with(may: &May, alone: bool, log: SentLog, markers: &[Marker], passes:
         excluded: &[],
         markers,
         leaders_alone: if alone { &[0] } else { &[] },
+        leader_changed: true,
         one_log: true,
         removals: may,
         reported_end: None,
@@ -59,7 +67,7 @@ fn classes(judged: &Judged) -> (Vec<(&'static str, u64)>, u64, u64) {
     let of = Account::CLASSES.iter().map(|(name, count)| (*name, count(account)));
     let of = of.filter(|(name, count)| *count > 0 && !told.contains(name)).collect();
     assert_eq!(account.check_sent(), Ok(()));
-    (of, judged.removed_later, judged.dropped)
+    (of, judged.removed_later, account.dropped)
 }
 
 fn anomaly(judged: &Judged, anomaly: Anomaly) -> [u64; 2] {
@@ -95,6 +103,54 @@ fn what_only_its_leader_acked_says_so() {
         piece.detail,
         "only its leader had acknowledged it (`acks: 1`), and the partition has another leader now"
     );
+}
+
+#[test]
+fn what_nobody_can_tell_is_neither_lost_nor_verified() {
+    let (all, gap) = (found(&[(0, 0), (1, 1), (2, 2)]), found(&[(0, 0), (2, 2)]));
+    let class = |reader, audit| {
+        let passes = [whole(Observer::Reader(1), reader), whole(Observer::Audit, audit)];
+        let passes: Vec<Pass<'_>> = passes.into_iter().chain([whole(Observer::Recheck, &gap)]).collect();
+        let judged = judged_with(&UNCLEAR, false, three(), &[], &passes);
+        (classes(&judged), judged.accounts[&0].unclear)
+    };
+    for reader in [&all, &gap] {
+        assert_eq!(class(reader, &gap), ((vec![("expired", 1)], 0, 0), 1));
+    }
+    // What a reader passed while it was there is skipped all the same.
+    assert_eq!(class(&gap, &all), ((vec![("skipped", 1)], 0, 0), 0));
+    let (none, one) = (found(&[]), found(&[(4, 0)]));
+    for first in [&none, &one] {
+        let passes = [whole(Observer::Reader(1), first), whole(Observer::Recheck, &none)];
+        let judged = judged_with(&UNCLEAR, false, placeless(), &[], &passes);
+        assert_eq!((classes(&judged), judged.accounts[&0].unclear), ((vec![("expired", 1)], 0, 0), 1));
+    }
+}
+
+/// What is asked of one that was acked without a place: where it was read, if it was.
+#[derive(Debug)]
+struct Below(Offset);
+
+impl Removals for Below {
+    fn of_message(&self, _: StreamId, _: Seq, place: Option<Offset>) -> Option<Removed> {
+        place.map_or(Some(Removed::Unclear), |place| (place < self.0).then_some(Removed::Expired))
+    }
+
+    fn of_marker(&self, _: Marker) -> Option<Removed> {
+        None
+    }
+}
+
+#[test]
+fn a_message_without_a_place_lay_where_it_was_read() {
+    let (none, one) = (found(&[]), found(&[(4, 0)]));
+    let class = |start, first| {
+        let passes = [whole(Observer::Reader(1), first), whole(Observer::Recheck, &none)];
+        classes(&judged_with(&Below(start), false, placeless(), &[], &passes))
+    };
+    assert_eq!(class(5, &one), (vec![], 1, 0));
+    assert_eq!(class(4, &one), (vec![("lost", 1)], 0, 0));
+    assert_eq!(class(4, &none), (vec![("expired", 1)], 0, 0));
 }
 
 #[test]
@@ -239,10 +295,11 @@ fn an_end_marker_that_may_be_removed_is_neither_lost_nor_unread() {
     };
     assert_eq!(markers(&KEPT), (1, 0, [1; 2]));
     assert_eq!(markers(&EXPIRED), (0, 0, [0; 2]));
+    assert_eq!(markers(&UNCLEAR), (0, 1, [0; 2]));
     // Not read again, nothing is explained.
     let judged = judged_with(&EXPIRED, false, three(), &[marker], &passes[..1]);
     assert_eq!((judged.lost_markers, judged.unread_markers), (0, 1));
     // A change of leader explains no end marker: kaf6 writes them with `acks: all`.
     let judged = judged_with(&KEPT, true, three(), &[marker], &passes);
-    assert_eq!((judged.lost_markers, judged.dropped), (1, 0));
+    assert_eq!((judged.lost_markers, judged.accounts[&0].dropped), (1, 0));
 }

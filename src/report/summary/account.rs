@@ -104,6 +104,18 @@ pub struct AccountSummary {
     pub unread: u64,
     /// Acked; nobody was to read them.
     pub unassigned: u64,
+    /// Of those that are expired: nobody can tell whether retention or compaction removed them. Absent where there are none.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub unclear: u64,
+    /// Of those that are unread: only their leader had acked them (`acks: 1`), and there is another one, or may be. Absent where
+    /// there are none.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub dropped: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+const fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl AccountSummary {
@@ -142,6 +154,8 @@ impl AccountSummary {
             superseded: account.superseded,
             unread: account.unread,
             unassigned: account.unassigned,
+            unclear: account.unclear,
+            dropped: account.dropped,
         }
     }
 
@@ -173,6 +187,8 @@ impl AccountSummary {
             superseded: of(self.superseded),
             unread: of(self.unread),
             unassigned: of(self.unassigned),
+            unclear: of(self.unclear),
+            dropped: of(self.dropped),
         }
     }
 }

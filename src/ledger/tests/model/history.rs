@@ -100,12 +100,18 @@ impl Settings {
             _ if self.0 < 130 => None,
             0 => Some(Removed::Expired),
             1 => Some(Removed::Superseded),
+            2 => Some(Removed::Unclear),
             _ => None,
         }
     }
 
     pub(super) fn marker(self, number: u64) -> Option<Removed> {
-        (self.0 >= 130 && (u64::from(self.1) + number).is_multiple_of(2)).then_some(Removed::Expired)
+        match (u64::from(self.1) + number) % 3 {
+            _ if self.0 < 130 => None,
+            0 => Some(Removed::Expired),
+            1 => Some(Removed::Unclear),
+            _ => None,
+        }
     }
 }
 
