@@ -22,8 +22,9 @@ pub(super) fn reported_ends(
         }
         // What is not reported is not measured.
         let wait = shared.client.waits().ends;
-        let ends = kafka::metadata::ends(&shared.client, &topic.name, &marked, wait).unwrap_or_default();
-        out.extend(ends.into_iter().map(|(partition, end)| ((index, partition), end)));
+        let logs = kafka::metadata::logs(&shared.client, &topic.name, &marked, wait).unwrap_or_default();
+        let ends = logs.into_iter().map(|(partition, log)| ((index, partition), log.map(|(_, end)| end)));
+        out.extend(ends);
     }
     out
 }

@@ -2,7 +2,7 @@
 //!
 //! Tried once at the start; a scenario that starts later tries again where nothing was reached then.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,6 +11,7 @@ use super::outcome::unwind;
 use super::same_topic;
 use super::shared::{Birth, Shared, TopicState, Topology};
 use crate::docker;
+use crate::ids::{Offset, Partition};
 use crate::kafka::{self, Client, TopicOutcome, TopicSpec, probe};
 use crate::ledger::{Saved, StreamInfo, Streams};
 use crate::observe::Note;
@@ -141,6 +142,7 @@ fn topics_of(shared: &Shared, saved: &Saved) -> Result<Vec<TopicState>, kafka::E
             name: (*name).to_owned(),
             partitions,
             birth: None,
+            inherited: BTreeMap::new(),
             error: None,
         }
     };
@@ -172,7 +174,9 @@ fn topics(shared: &Shared) -> Result<Vec<TopicState>, kafka::Error> {
         let (partitions, error) = match result.outcome {
             TopicOutcome::Created { partitions } => {
                 let highest = HighestAcks::of(partitions);
-                return TopicState { highest, name: result.name, partitions, birth: Some(began), error: None };
+                let inherited = inherited(shared, &result.name, partitions);
+                let (birth, name) = (Some(began), result.name);
+                return TopicState { highest, name, partitions, birth, inherited, error: None };
             }
             TopicOutcome::Existed { partitions } => {
                 if wanted.position.is_some() && partitions != wanted.partitions {
@@ -188,9 +192,24 @@ fn topics(shared: &Shared) -> Result<Vec<TopicState>, kafka::Error> {
                 (0, Some(format!("{text} ({code})")))
             }
         };
-        TopicState { highest: HighestAcks::of(partitions), name: result.name, partitions, birth: None, error }
+        TopicState {
+            highest: HighestAcks::of(partitions),
+            name: result.name,
+            partitions,
+            birth: None,
+            inherited: BTreeMap::new(),
+            error,
+        }
     });
     Ok(states.collect())
+}
+
+/// The logs of a topic that was just created and that are not empty, as far as that is known soon.
+fn inherited(shared: &Shared, topic: &str, partitions: i32) -> BTreeMap<Partition, (Offset, Offset)> {
+    let all: Vec<Partition> = (0..partitions).collect();
+    let logs = kafka::metadata::logs(&shared.client, topic, &all, shared.client.waits().restart);
+    let logs = logs.unwrap_or_default().into_iter();
+    logs.filter_map(|(partition, log)| Some((partition, log.filter(|(_, end)| *end > 0)?))).collect()
 }
 
 /// The streams of each client of each scenario that sends, over the partitions of its topic.

@@ -2,7 +2,7 @@
 //!
 //! Locks here are taken at a scenario's start and end, never for a message.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -20,7 +20,7 @@ use crate::kafka::probe::ProbedTopic;
 use crate::kafka::{Client, Embedded};
 use crate::ledger::{Saved, SentLog, Streams};
 use crate::observe::Note;
-use crate::plan::{ClusterPlan, Plan, Target, Work};
+use crate::plan::{ClusterPlan, Plan, Target};
 use crate::scenario::{Template, Wired};
 
 /// How far behind the run's time bound a wait ends that does not look at the stop switch.
@@ -98,6 +98,8 @@ pub(super) struct TopicState {
     pub(super) highest: HighestAcks,
     /// When this run created it, where it did.
     pub(super) birth: Option<Birth>,
+    /// Logs that were not empty although this run had just created the topic and sent nothing yet: first offset and end.
+    pub(super) inherited: BTreeMap<Partition, (Offset, Offset)>,
     /// Why it cannot be used.
     pub(super) error: Option<String>,
 }
@@ -305,14 +307,6 @@ impl Shared {
                 && scenarios.contains(&info.scenario)
                 && sent.get(&id).is_some_and(|log| log.sent() > log.failures().len())
         })
-    }
-
-    /// Some scenario that sends has begun.
-    pub(super) fn has_begun_to_send(&self) -> bool {
-        let sends = |work: &Work| matches!(work, Work::Produce(_) | Work::Roundtrip(_));
-        let scenarios = self.plan.scenarios.iter().zip(&self.states);
-        let mut begun = scenarios.filter(|(scenario, _)| sends(&scenario.work));
-        begun.any(|(_, state)| matches!(state.get(), Stand::Running | Stand::Ended(_)))
     }
 
     /// All that was sent, at the end.

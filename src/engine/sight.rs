@@ -2,7 +2,7 @@
 
 use super::ends::Fence;
 use super::retention::OVERHEAD;
-use super::shared::{Birth, Shared, Topology};
+use super::shared::{Shared, TopicState, Topology};
 use crate::ids::{Offset, Partition};
 use crate::kafka::Record;
 use crate::ledger::envelope::{self, Envelope, Kind, Opened};
@@ -31,21 +31,13 @@ pub(super) fn is_fence(shared: &Shared, fence: Fence, record: &Record<'_>) -> bo
 pub(super) struct Sight<'a> {
     pub(super) shared: &'a Shared,
     pub(super) streams: &'a Streams,
-    /// Of the topic, if this run created it.
-    pub(super) birth: Option<Birth>,
-    /// The end of the log before the first message was sent, where it is known: what lies below was there already.
-    pub(super) inherited: Option<Offset>,
+    topic: Option<&'a TopicState>,
 }
 
 impl<'a> Sight<'a> {
     /// Of a topic, by its number in the run.
     pub(super) fn of(shared: &'a Shared, topology: &'a Topology, topic: usize) -> Self {
-        Self {
-            shared,
-            streams: &topology.streams,
-            birth: topology.topics.get(topic).and_then(|topic| topic.birth),
-            inherited: None,
-        }
+        Self { shared, streams: &topology.streams, topic: topology.topics.get(topic) }
     }
 
     /// Takes a record in that was handed out at `now_us` (microseconds from the run's zero); `on_uuid` gets whether the UUID in
@@ -102,9 +94,12 @@ impl<'a> Sight<'a> {
         }
     }
 
-    /// A record of another run that was due before its topic was there; or one that lay there before the first send, and is older.
+    /// A record of another run that was due before its topic was there; or one that is older, in a log that did not begin at 0
+    /// before the first send.
     fn is_older_than_its_topic(&self, record: &Record<'_>, opened: Opened) -> bool {
-        let Some(birth) = self.birth else { return false };
+        let Some((topic, birth)) = self.topic.and_then(|topic| Some((topic, topic.birth?))) else {
+            return false;
+        };
         let written = record.timestamp_ms.map(|(ms, _)| ms.saturating_mul(1000));
         match opened {
             // What was due before may still have been sent later.
@@ -112,8 +107,9 @@ impl<'a> Sight<'a> {
                 envelope.due_us < birth.at_us && written.is_none_or(|us| us < birth.at_us)
             }
             _ => {
-                let inherited = self.inherited.is_some_and(|end| record.offset < end);
-                inherited && written.is_some_and(|us| us < birth.at_us.saturating_sub(AGE_SLACK_US))
+                let log = topic.inherited.get(&record.partition);
+                log.is_some_and(|(start, end)| *start > 0 && record.offset < *end)
+                    && written.is_some_and(|us| us < birth.at_us.saturating_sub(AGE_SLACK_US))
             }
         }
     }

@@ -101,17 +101,17 @@ pub fn watermarks(
     result
 }
 
-/// The end of each partition's log, as ListOffsets reports it, by one client for all: none where no broker reports one. Those
-/// that were not asked in time are left out.
+/// The first offset and the end of each partition's log, as ListOffsets reports them, by one client for all: none where no broker
+/// does. Those that were not asked in time are left out.
 ///
 /// # Errors
 /// [`Error::Client`] where no client can be made.
-pub fn ends(
+pub fn logs(
     client: &Client,
     topic: &str,
     partitions: &[Partition],
     timeout: Duration,
-) -> Result<HashMap<Partition, Option<Offset>>, Error> {
+) -> Result<HashMap<Partition, Option<(Offset, Offset)>>, Error> {
     let deadline = Instant::now() + timeout;
     // Of the log as it is: under `read_committed` the answer is the last stable offset.
     let handle = asking_client(&client.reading_uncommitted())?;
@@ -126,9 +126,9 @@ pub fn ends(
             }
             continue;
         }
-        let end = handle.watermarks(topic, *partition, left).ok().map(|(_, end)| end);
-        failed |= end.is_none();
-        out.insert(*partition, end);
+        let log = handle.watermarks(topic, *partition, left).ok();
+        failed |= log.is_none();
+        out.insert(*partition, log);
     }
     let_go(vec![handle], Duration::from_secs(1));
     Ok(out)

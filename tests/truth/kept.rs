@@ -167,3 +167,51 @@ async fn what_an_observer_read_before_it_went_early_is_not_green_by_the_settings
     let done = run(&keeping("retention.ms: 60000", &scenarios, "audit: true"), rules).await;
     done.did("delete_early").is("fail");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_record_of_somebody_else_makes_room_for_nothing() {
+    // All of the run's own messages are less than the limit.
+    let odd = OddRecords { count: 1, bytes: 60_000, age_ms: 0 };
+    let rules = [Rule::new(Produce, odd).from(6).times(1)];
+    let done = run(&keeping("retention.bytes: 50000", &format!("{SLOW}\n  {AFTER}"), ""), rules).await;
+    expired(done.did("odd_records"), "retention");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_marker_that_goes_early_is_lost() {
+    let scenarios = format!("write: {{type: produce, {BATCHES}}}\n  read: {{type: consume, {READ}}}");
+    // The live reader has the marker; the audit finds nothing.
+    let rules = [Rule::new(Fetch, DeleteEarly { batches: 1000 }).phase(Phase::AfterMarker).from(3).times(1)];
+    let done = run(&keeping("retention.ms: 60000", &scenarios, "audit: true"), rules).await;
+    done.did("delete_early").is("fail");
+    assert_eq!(done.summary["accounts"]["markers"]["lost"], 1, "{}", done.shown());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_of_others_in_a_new_log_that_does_not_begin_at_0() {
+    let odd = OddRecords { count: 5, bytes: 10, age_ms: 3_600_000 };
+    let old = |begins: bool| {
+        let early = Rule::new(Produce, DeleteEarly { batches: 1 }).from(6).times(1);
+        let early = Some(early).filter(|_| begins);
+        let rules = [Rule::new(Produce, odd.clone()).from(4).times(1), Rule::new(CreateTopics, Resurrect)];
+        Behaviour::of(rules.into_iter().chain(early))
+    };
+    let write = format!("write: {{type: produce, {BATCHES}}}");
+    let anew = |scenarios: &str| {
+        with(1, scenarios, "", SOON).replace("partitions: 1", "partitions: 1, recreate: true")
+    };
+    // Whoever reads, and even where nobody does.
+    for (scenarios, begins) in [
+        (format!("{write}\n  {AFTER}"), true),
+        (write.clone(), true),
+        ("ping: {type: roundtrip, iterations: 5, warmup: 0}".to_owned(), true),
+        (write.clone(), false),
+    ] {
+        let first = format!("{write}\n  read: {{type: consume, {READ}}}");
+        let [_, second] = pair::run_both(&anew(&first), &anew(&scenarios), old(begins)).await;
+        second.did("resurrect").is("fail");
+        // In a log that begins at 0, they may have been written since.
+        assert_eq!(second.anomaly("foreign"), if begins { 0 } else { 5 }, "{}", second.shown());
+        assert!(second.anomaly("resurrected") > 80, "{}", second.shown());
+    }
+}

@@ -25,8 +25,6 @@ pub(super) struct Place {
     low: Offset,
     /// The log's end when the reader started; none where the broker did not report it.
     pub(super) end_at_start: Option<Offset>,
-    /// The same, if nothing had been sent by then.
-    pub(super) inherited: Option<Offset>,
     /// When it had read all that was there at its start.
     pub(super) caught_up_us: Option<u64>,
     /// The end marker that ends it, or that there is none.
@@ -100,7 +98,6 @@ impl Place {
             reads: PartitionReads::new(consumer.shared.run_tag, consumer.topic, partition),
             low: marks.map_or(start, |(low, _)| low.max(start)),
             end_at_start: end,
-            inherited: None,
             caught_up_us,
             fence: None,
             reached_fence: false,

@@ -187,8 +187,7 @@ impl Reader<'_> {
             }
         } else {
             let (compared, wrong) = (&mut self.compared, &mut self.wrong);
-            let sight = Sight { inherited: place.inherited, ..self.sight };
-            let seen = sight.see(&mut place.reads, record, opened, now_us, |checked| {
+            let seen = self.sight.see(&mut place.reads, record, opened, now_us, |checked| {
                 *compared += 1;
                 *wrong += u64::from(checked == Checked::Wrong);
             });

@@ -126,10 +126,7 @@ impl Task {
             return place;
         }
         let marks = set.watermarks(partition, consumer.shared.client.waits().answer).ok();
-        let mut place = Place::new(consumer, partition, start, marks);
-        // Asked after the answer: what was sent before it may lie below the end that it tells.
-        place.inherited = marks.map(|(_, end)| end).filter(|_| !consumer.shared.has_begun_to_send());
-        place
+        Place::new(consumer, partition, start, marks)
     }
 }
 

@@ -246,6 +246,15 @@ pub enum Action {
         /// How many.
         count: u32,
     },
+    /// The same, of a size and an age. Legal.
+    OddRecords {
+        /// How many.
+        count: u32,
+        /// Bytes of each value.
+        bytes: u32,
+        /// How long ago their producer stamped them.
+        age_ms: i64,
+    },
 
     // Fetch.
     /// Flips the lowest bit of a value's last byte in the answer alone.
@@ -332,6 +341,7 @@ impl Action {
                 | Self::DuplicateToRetries
                 | Self::ControlRecord
                 | Self::ForeignRecords { .. }
+                | Self::OddRecords { .. }
                 | Self::LastStable { .. }
                 | Self::OneBatch
                 | Self::UnknownTopic
@@ -375,6 +385,7 @@ impl Action {
             Self::DuplicateToRetries => "duplicate_to_retries",
             Self::ControlRecord => "control_record",
             Self::ForeignRecords { .. } => "foreign_records",
+            Self::OddRecords { .. } => "odd_records",
             Self::FlipOnRead { .. } => "flip_on_read",
             Self::StripHeaderOnRead { .. } => "strip_header_on_read",
             Self::BadCrcOnRead { .. } => "bad_crc_on_read",

@@ -278,7 +278,12 @@ fn decide(
             Action::BadCrc => spoil = true,
             Action::OtherPartition { to } => other = Some(*to),
             Action::ControlRecord => behind.push((control(), 1)),
-            Action::ForeignRecords { count } => behind.push((foreign(*count), i64::from((*count).max(1)))),
+            Action::ForeignRecords { count } => {
+                behind.push((foreign(*count, 0, 0), i64::from((*count).max(1))));
+            }
+            Action::OddRecords { count, bytes, age_ms } => {
+                behind.push((foreign(*count, *bytes, *age_ms), i64::from((*count).max(1))));
+            }
             _ => {}
         }
     }
@@ -372,9 +377,11 @@ fn control() -> Vec<u8> {
     Batch::of(vec![record], now_ms(), 0x30, 77).write(true)
 }
 
-fn foreign(count: u32) -> Vec<u8> {
-    let records = (0..count.max(1)).map(|n| Record::value(format!("foreign {n}").into_bytes(), i64::from(n)));
-    Batch::of(records.collect(), now_ms(), 0, -1).write(true)
+/// Records of somebody else, each of so many bytes at least.
+fn foreign(count: u32, bytes: u32, age_ms: i64) -> Vec<u8> {
+    let value = |n| format!("{:<1$}", format!("foreign {n}"), bytes as usize).into_bytes();
+    let records = (0..count.max(1)).map(|n| Record::value(value(n), i64::from(n)));
+    Batch::of(records.collect(), now_ms() - age_ms, 0, -1).write(true)
 }
 
 impl Reply {
