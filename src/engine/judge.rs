@@ -17,6 +17,7 @@ use super::removals::{PartitionRemovals, Rules, note_removed};
 use super::same_topic;
 use super::saved;
 use super::shared::{Shared, Topology, lock};
+use super::unjudged::note_checksums;
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Partition, StreamId};
 use crate::ledger::{
@@ -52,6 +53,9 @@ fn judge(shared: &Shared) -> Verdict {
         return Verdict { accounts, ..Verdict::default() };
     };
     let mut ends = shared.take_ends();
+    if !ends.is_empty() {
+        note_checksums(shared);
+    }
     let times = shared.saved.is_none() && !shared.clock.was_set();
     if !times && shared.saved.is_none() {
         shared.note(Note::warning(
@@ -211,11 +215,7 @@ impl Judging<'_> {
         let markers: Vec<Marker> = self.shared.markers(place.0, place.1).iter().map(marker).collect();
         let mut passes: Vec<Pass<'_>> = found.ends.iter().filter_map(|end| self.pass_of(end)).collect();
         let mark = self.mark(place, found);
-        let range = self.to_audit(place, found, acked).map(|(from, last)| {
-            // What was there before the run is to be seen, too.
-            (self.inherited(place).map_or(from, |(start, _)| start.min(from)), last)
-        });
-        let range = range.filter(|_| self.wants_audit(place, found, &passes));
+        let range = self.to_audit(place, found, acked).filter(|_| self.wants_audit(place, found, &passes));
         let audit = range.map(|(from, last)| {
             let to = markers.iter().map(|marker| marker.offset).max().unwrap_or(last).max(last);
             let mark = mark.filter(|mark| mark.ends_reading(to, acked));
@@ -364,7 +364,7 @@ impl Judging<'_> {
     }
 
     /// Whether a fresh client reads the whole partition: where the file says so; else where a fault ran, a broker went away,
-    /// a log was reset, is shorter than what was acked or was not empty at first, acks contradict each other, or some acked messages have no reader that read to the end.
+    /// a log was reset or is shorter than what was acked, acks contradict each other, or some acked messages have no reader that read to the end.
     fn wants_audit(&self, place: (usize, Partition), found: &Place<'_>, passes: &[Pass<'_>]) -> bool {
         let shared = self.shared;
         if shared.stop.is_stopped() || shared.plan.audit == Some(false) {
@@ -385,16 +385,10 @@ impl Judging<'_> {
         shared.faults_ran()
             || !shared.crashed().is_empty()
             || shared.broker_went_away()
-            || self.inherited(place).is_some()
             || self.log_is_shorter(place)
             || passes.iter().any(|pass| pass.reads.resets() > 0)
             || case.acks_contradict()
             || !case.covered()
-    }
-
-    /// The log that was there although this run had just created the topic: its first offset and its end.
-    fn inherited(&self, (topic, partition): (usize, Partition)) -> Option<(Offset, Offset)> {
-        self.topology.topics.get(topic)?.inherited.get(&partition).copied()
     }
 
     /// The broker reports, now that all was read, an end at or below what it acked, or none.

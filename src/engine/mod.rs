@@ -36,6 +36,7 @@ mod shared;
 mod sight;
 mod starts;
 mod stop;
+mod unjudged;
 mod watch;
 
 use std::sync::Arc;

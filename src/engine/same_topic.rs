@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::shared::{Shared, Stand};
+use super::unjudged::note_unknown;
 use crate::ids::Partition;
 use crate::kafka::probe::{self, ProbedTopic};
-use crate::observe::Note;
 use crate::plan::ActionPlan;
 
 /// Asks for the topics as they are, on a thread of its own.
@@ -76,16 +76,6 @@ pub(super) fn leaders(shared: &Shared, name: &str, partition: Partition) -> Lead
         return Leaders::Unknown;
     };
     if then == now { Leaders::One } else { Leaders::Several }
-}
-
-/// Says what is not judged since the probe got no answer.
-fn note_unknown(shared: &Shared, what: &str, so: &str) {
-    let why = if shared.client.uses_sasl() {
-        "kaf6's own requests do no SASL"
-    } else {
-        "no broker told them both at the start of the run and now"
-    };
-    shared.note(Note::warning(format!("{what} are not known ({why}): {so}")));
 }
 
 /// A command of the file ran in some container: it may have deleted topics.

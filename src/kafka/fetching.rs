@@ -9,6 +9,9 @@ use super::Client;
 const MOST_MESSAGES: u64 = 10_000;
 const BYTES_A_MESSAGE: u64 = 300;
 
+/// Readers check the checksums of batches: only where librdkafka finds what lies behind a bad one; see `raw/checksums.c`.
+pub const CHECKS_CRCS: bool = cfg!(target_os = "linux");
+
 /// The librdkafka properties, under the user's, of readers of so many partitions with so many bytes for all.
 pub(super) fn properties(
     client: &Client,
@@ -27,9 +30,8 @@ pub(super) fn properties(
     let mut properties = vec![
         ("allow.auto.create.topics", "false".to_owned()),
         ("auto.offset.reset", "error".into()),
-        // A batch whose checksum is wrong is seen by Java's clients, which stop there; see `bad_batch`. Only where librdkafka finds
-        // what lies behind one; see `raw/checksums.c`.
-        ("check.crcs", cfg!(target_os = "linux").to_string()),
+        // A batch whose checksum is wrong is seen by Java's clients, which stop there; see `bad_batch`.
+        ("check.crcs", CHECKS_CRCS.to_string()),
         ("fetch.error.backoff.ms", millis(client.waits().fetch_backoff).to_string()),
         // A full queue is looked at again after so long, a second where not set: a reader that was drained meanwhile waits out
         // the rest of it, at each turn of the few MiB that each of some partitions may hold.

@@ -48,6 +48,7 @@ pub use code::Code;
 pub use delivery::{Delivery, Outcome};
 pub use embedded::Embedded;
 pub use error::Error;
+pub use fetching::CHECKS_CRCS;
 pub use log::{LogKind, LogLines};
 pub use producer::{HandedOver, Producer, ProducerOptions, SendError};
 pub use reader::{ReadEvent, ReaderOptions, ReaderSet, Record};

@@ -143,7 +143,7 @@ fn an_open_account_is_inconclusive_and_says_what_to_write() {
                 .to_owned()
         )
     );
-    let cases: [(Change, &str); 6] = [
+    let cases: [(Change, &str); 7] = [
         (|a| a.unsent = 1, "(write a longer `timeout`, or less to send, in `write`)"),
         (|a| (a.unknown, a.absent) = (1, 1), "(write `allow: {unknown: 1%}` in `all_acked`)"),
         (|a| a.expired = 1, "`verify: false` in `write`)"),
@@ -152,6 +152,8 @@ fn an_open_account_is_inconclusive_and_says_what_to_write() {
             "(write `cleanup.policy: delete` in the topic's `config`, or `verify: false` in `write`)",
         ),
         (|a| a.unread = 1, "(write a longer `timeout` in the reader, or `verify: false` in `write`)"),
+        // No timeout brings back what is gone with its leader.
+        (|a| (a.unread, a.dropped) = (1, 1), "(write `acks: all` or `verify: false` in `write`)"),
         (|a| a.unassigned = 1, "(write `audit: true` in `run`, or `verify: false` in `write`)"),
     ];
     for (change, end) in cases {
@@ -178,6 +180,15 @@ fn the_allowance_to_write_is_enough_for_each_scenario() {
     assert_eq!(advice(&[("a", &small)]), ["`allow: {failed: 1%}` in `all_acked`"]);
     // What is permitted already needs no advice.
     assert_eq!(advice(&[("a", &Account { permitted: 1, ..small })]), Vec::<String>::new());
+}
+
+#[test]
+fn the_embedded_broker_has_no_settings_to_write() {
+    let expired = account(|a| (a.expired, a.verified) = (1, 999));
+    let advice = super::account::advice([("write", &expired)], true).join("; ");
+    assert!(advice.contains("the embedded broker keeps 5 MiB") && !advice.contains("retention"), "{advice}");
+    let both = account(|a| (a.unread, a.dropped, a.verified) = (3, 1, 997));
+    assert_eq!(super::account::advice([("write", &both)], false).len(), 2);
 }
 
 #[test]

@@ -62,6 +62,14 @@ async fn retention_of_a_topic_whose_settings_nobody_tells() {
     let [_, done] = pair::run_both(&first, &with(1, &scenarios, "", ""), behaviour).await;
     done.is("error").counts(&[]);
     assert!(done.account("verified") < 110, "{}", done.shown());
+    assert!(done.notes("the settings of `t` are not known"), "{}", done.shown());
+    // A live reader has it all; what went since may have had to stay.
+    let live = format!("{SLOW}\n  read: {{type: consume, {READ}}}");
+    let behaviour = Behaviour { no_describe: true, ..Behaviour::default() };
+    let [_, done] = pair::run_both(&first, &with(1, &live, "", "audit: true"), behaviour).await;
+    done.is("error").counts(&[]);
+    assert!(done.account("expired") > 0, "{}", done.shown());
+    assert!(done.summary.to_string().contains("settings are unknown"), "{}", done.shown());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -204,6 +212,7 @@ async fn records_of_others_in_a_new_log_that_does_not_begin_at_0() {
     for (scenarios, begins) in [
         (format!("{write}\n  {AFTER}"), true),
         (write.clone(), true),
+        (format!("{write}\n  read: {{type: consume, offset: latest, {READ}}}"), true),
         ("ping: {type: roundtrip, iterations: 5, warmup: 0}".to_owned(), true),
         (write.clone(), false),
     ] {

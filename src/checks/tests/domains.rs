@@ -8,7 +8,7 @@ use super::*;
 use crate::checks::registry::check_of;
 use crate::checks::{anomalies_of, permitted};
 use crate::ledger::{Account, Accounts, Markers, PartitionAccount, ScenarioAccount};
-use crate::observe::{BrokerSeen, Cut, PartitionSeen, ScrapeSeen};
+use crate::observe::{BrokerSeen, Cut, PartitionSeen, Retention, ScrapeSeen};
 use crate::plan::{Allow, CountMetric};
 
 const ALL_ACKED: Ask = Ask::AllAcked { allow: Allow { failed: 0.0, unknown: 0.0 } };
@@ -225,6 +225,19 @@ fn what_retention_or_compaction_removed_leaves_no_loss_open() {
     assert!(
         expired.message().ends_with("raise `retention.ms` and `retention.bytes` in the topic's `config`")
     );
+    seen.partitions = vec![PartitionSeen::default()];
+    for (retention, unclear, what, write) in [
+        (Retention::Embedded, 0, "the embedded broker keeps the newest 5 MiB", "use a real broker"),
+        (Retention::Unknown, 10, "the topic's settings are unknown", "in the producer"),
+        (Retention::Settings, 10, "may have removed them", "`config`"),
+        (Retention::Settings, 4, "6 acked messages were removed by retention", "`config`"),
+    ] {
+        seen.partitions[0].retention = retention;
+        account(&mut seen, Account { expired: 10, unclear, ..rest });
+        let open = reader(&Ask::NoLoss, &seen);
+        assert_eq!(open.outcome(), Outcome::Inconclusive);
+        assert!(open.message().contains(what) && open.message().ends_with(write), "{open:?}");
+    }
     account(&mut seen, Account { superseded: 10, ..rest });
     let superseded = reader(&Ask::NoLoss, &seen);
     assert_eq!(superseded.outcome(), Outcome::Inconclusive);

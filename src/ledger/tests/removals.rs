@@ -31,6 +31,17 @@ fn judged_with(
     markers: &[Marker],
     passes: &[Pass<'_>],
 ) -> Judged {
+    judged_by(may, (alone, true), log, markers, passes)
+}
+
+/// The same; it is known that another one leads, or it is not.
+fn judged_by(
+    may: &dyn Removals,
+    (alone, leader_changed): (bool, bool),
+    log: SentLog,
+    markers: &[Marker],
+    passes: &[Pass<'_>],
+) -> Judged {
     let sent = HashMap::from([(StreamId(0), log)]);
     let streams = World::new().streams;
     judge(&Case {
@@ -42,7 +53,7 @@ fn judged_with(
         excluded: &[],
         markers,
         leaders_alone: if alone { &[0] } else { &[] },
-        leader_changed: true,
+        leader_changed,
         one_log: true,
         removals: may,
         reported_end: None,
@@ -95,14 +106,17 @@ fn what_nobody_read_and_a_setting_explains_is_not_lost() {
 fn what_only_its_leader_acked_says_so() {
     let gap = found(&[(0, 0), (2, 2)]);
     let passes = [whole(Observer::Reader(1), &gap), whole(Observer::Recheck, &gap)];
-    let judged = judged_with(&KEPT, true, three(), &[], &passes);
-    let piece = judged.judgement.evidence.iter().find(|piece| piece.anomaly == Anomaly::Unread);
-    let piece = piece.expect("shown");
-    assert_eq!((piece.offset, piece.message, piece.observer), (Some(1), Some((StreamId(0), 1)), None));
-    assert_eq!(
-        piece.detail,
-        "only its leader had acknowledged it (`acks: 1`), and the partition has another leader now"
-    );
+    for (changed, leader) in [
+        (true, "the partition has another leader now"),
+        (false, "whether the partition has had another leader since is not known"),
+    ] {
+        let judged = judged_by(&KEPT, (true, changed), three(), &[], &passes);
+        let piece = judged.judgement.evidence.iter().find(|piece| piece.anomaly == Anomaly::Unread);
+        let piece = piece.expect("shown");
+        assert_eq!((piece.offset, piece.message, piece.observer), (Some(1), Some((StreamId(0), 1)), None));
+        let detail = format!("only its leader had acknowledged it (`acks: 1`), and {leader}");
+        assert_eq!(piece.detail, detail);
+    }
 }
 
 #[test]
