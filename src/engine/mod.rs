@@ -28,6 +28,7 @@ mod rechecks;
 mod removals;
 mod retention;
 mod roundtrip;
+mod rules;
 mod same_topic;
 mod saved;
 mod scrape;

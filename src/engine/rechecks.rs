@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use super::audit::{Found, Reread};
 use super::judge::{Judging, Missing, Place, settle};
-use super::removals::{PartitionRemovals, Rules};
+use super::removals::PartitionRemovals;
+use super::rules::Rules;
 use super::same_topic::{self, Leaders};
 use super::shared::lock;
 use crate::ids::{Offset, Partition};

@@ -2,7 +2,7 @@
 //!
 //! Pure: owns the arithmetic. What nobody knows exactly has a lowest and a highest value, and both have a say.
 
-use super::removals::Rules;
+use super::rules::Rules;
 use crate::ids::Offset;
 use crate::kafka::embedded::{KEPT_BATCHES, KEPT_BYTES};
 use crate::kafka::probe::TopicSettings;

@@ -207,7 +207,7 @@ fn topics(shared: &Shared) -> Result<Vec<TopicState>, kafka::Error> {
 /// The logs of a topic that was just created and that are not empty, as far as that is known soon.
 fn inherited(shared: &Shared, topic: &str, partitions: i32) -> BTreeMap<Partition, (Offset, Offset)> {
     let all: Vec<Partition> = (0..partitions).collect();
-    let logs = kafka::metadata::logs(&shared.client, topic, &all, shared.client.waits().restart);
+    let logs = kafka::metadata::logs(&shared.client, topic, &all, shared.client.waits().created);
     let logs = logs.unwrap_or_default().into_iter();
     logs.filter_map(|(partition, log)| Some((partition, log.filter(|(_, end)| *end > 0)?))).collect()
 }

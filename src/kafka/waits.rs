@@ -15,6 +15,8 @@ pub struct Waits {
     pub setup_cause: Duration,
     /// A failed set-up is not repeated within this time.
     pub setup_again: Duration,
+    /// Longest wait for the starts and ends of the logs of a topic that was just created.
+    pub created: Duration,
     /// Longest wait of one try to open a reader: connections, metadata, start offsets.
     pub open: Duration,
     /// Pause between two questions about one partition: its watermarks, whether the broker knows it, a probe of a reader that
@@ -78,6 +80,7 @@ impl Default for Waits {
             setup_quick: s(1),
             setup_cause: s(2),
             setup_again: s(3),
+            created: s(2),
             open: s(20),
             ask: s(1),
             answer: s(2),
@@ -117,6 +120,7 @@ impl Waits {
             setup_quick: ms(200),
             setup_cause: ms(200),
             setup_again: ms(100),
+            created: s(2),
             open: s(2),
             ask: ms(50),
             answer: ms(500),
