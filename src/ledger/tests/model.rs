@@ -413,7 +413,7 @@ impl<'a> Model<'a> {
     /// End markers that an observer missed, that no fresh client found, and that could not be read again; or that nobody read
     /// although all messages are: the audit ended between them and it.
     ///
-    /// Nor does anybody know of those that the topic's settings may have removed.
+    /// Nor does anybody know of those that the topic's settings may have removed; where the same is true of messages, they say it.
     fn unread_markers(&self) -> u64 {
         let unread = |marker: &&(u64, i64)| {
             let found =
@@ -425,7 +425,7 @@ impl<'a> Model<'a> {
             let alone = !self.accounts().values().any(|account| account.contains_key("unread"));
             let unclear = self.history.settings.marker(marker.0) == Some(Removed::Unclear);
             (missed || !read && alone && self.readings.iter().any(stuck)) && !found && !self.is_gone(**marker)
-                || unclear && self.is_gone(**marker)
+                || unclear && self.is_gone(**marker) && self.count("unclear") == 0
         };
         self.history.markers.iter().filter(unread).count() as u64
     }
