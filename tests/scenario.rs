@@ -302,6 +302,11 @@ fn implicit_checks_are_added_where_they_can_be_judged() {
     let part = [of(&others, "read"), of(&all[..5], "verify:t"), sent()].concat();
     assert_eq!(names(GOOD), all);
     assert_eq!(names(&GOOD.replace("rate: 50/s", "acks: 0")), others);
+    // What is acked beside that can be lost.
+    let beside = "{type: consume}\n  forget: {type: produce, messages: 5, acks: 0}";
+    assert_eq!(names(&GOOD.replace("{type: consume}", beside)), all);
+    let written = format!("{}checks: [{{type: no_loss}}]\n", GOOD.replace("{type: consume}", beside));
+    assert_eq!(names(&written)[0], "no_loss!");
     assert_eq!(names(&GOOD.replace("rate: 50/s", "verify: false")), all[1..]);
     assert_eq!(names(&reading("limit: 999")), part);
     assert_eq!(names(&reading("limit: 1000")), all);

@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use serde_json::{Map, Value, json};
 
-use crate::ledger::Saved;
+use crate::ledger::{Saved, SavedProducer};
 use crate::plan::{self, Ask, Plan};
 use crate::report::LEDGER_JSON;
-use crate::scenario::valid::{Acks, Work};
 use crate::scenario::{self, Diagnostics, LoadOptions, Scenario};
 
 /// Reads a saved ledger (a file, or the folder of the run that saved it) and plans its judging. How to connect comes from
@@ -75,34 +74,28 @@ fn copy<'a>(options: &LoadOptions<'a>) -> LoadOptions<'a> {
 /// The scenario file that reads what was written then; what needed no verification then needs none now.
 fn file(saved: &Saved, then: &Scenario) -> Value {
     let partitions = |topic| saved.streams.iter().filter(|s| s.topic == topic).map(|s| s.partition + 1).max();
-    let written: Vec<(usize, &String)> =
-        saved.topics.iter().enumerate().filter(|(topic, _)| partitions(*topic).is_some()).collect();
+    let written: Vec<&String> = (0..)
+        .zip(&saved.topics)
+        .filter(|(topic, _)| partitions(*topic).is_some())
+        .map(|(_, topic)| &topic.name)
+        .collect();
     let mut scenarios = Map::new();
-    for (index, name) in saved.producers.iter().enumerate() {
+    for (index, SavedProducer { name, acks, verify, .. }) in saved.producers.iter().enumerate() {
         let own: Vec<_> = saved.streams.iter().filter(|s| s.scenario == index).collect();
         // One that sent nothing is kept for its number alone.
         let topic = own.first().map_or(0, |s| s.topic);
         let messages: u64 = own.iter().map(|s| s.sent).sum();
-        let (verify, message) = match then.activities.iter().find(|it| it.name == *name).map(|it| &it.work) {
-            Some(Work::Produce(it)) => (it.verify, Some(&it.message)),
-            Some(Work::Roundtrip(it)) => (it.verify, Some(&it.message)),
-            _ => (true, None),
-        };
-        let acks = match message.and_then(|message| message.acks) {
-            Some(Acks::None) => json!(0),
-            Some(Acks::Leader) => json!(1),
-            Some(Acks::All) | None => json!("all"),
-        };
+        let acks = if *acks < 0 { json!("all") } else { json!(acks) };
         let producer = json!({
             "type": "produce",
-            "topic": saved.topics[topic],
+            "topic": saved.topics[topic].name,
             "messages": messages.max(1),
             "acks": acks,
-            "verify": verify && !own.is_empty(),
+            "verify": *verify && !own.is_empty(),
         });
         scenarios.insert(name.clone(), producer);
     }
-    for (_, topic) in &written {
+    for topic in &written {
         let name = if written.len() == 1 { "verify".to_owned() } else { format!("verify-{topic}") };
         let name = if scenarios.contains_key(&name) { format!("{name}-again") } else { name };
         scenarios.insert(name, json!({"type": "consume", "topic": topic, "timeout": "1h"}));
@@ -111,7 +104,7 @@ fn file(saved: &Saved, then: &Scenario) -> Value {
         .topics
         .iter()
         .enumerate()
-        .map(|(index, name)| json!({"name": name, "partitions": partitions(index).unwrap_or(1)}))
+        .map(|(index, topic)| json!({"name": topic.name, "partitions": partitions(index).unwrap_or(1)}))
         .collect();
     let run = match then.unreadable_after {
         Some(length) => json!({"unreadable_after": length.to_string()}),
@@ -130,7 +123,7 @@ fn file(saved: &Saved, then: &Scenario) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ledger::{SAVED_VERSION, SavedStream};
+    use crate::ledger::{SAVED_VERSION, SavedKey, SavedPartition, SavedStream, SavedTopic};
 
     const THEN: &str = "
 scenarios:
@@ -151,6 +144,8 @@ run: {unreadable_after: 7s}
             partition: 0,
             has_uuid: true,
             sent: 10,
+            sent_times: Vec::new(),
+            overtaken: (0, Vec::new()),
             roundtrip: false,
             acked: vec![(0, 0, 10)],
             placeless: Vec::new(),
@@ -160,6 +155,24 @@ run: {unreadable_after: 7s}
             repeats: (0, 0),
             reorders: (0, 0),
             lines_lost: false,
+        }
+    }
+
+    fn topic(name: &str) -> SavedTopic {
+        let (at_start, at_end, markers) = (None, None, Vec::new());
+        SavedTopic { name: name.to_owned(), partitions: 1, at_start, at_end, one_log: true, markers }
+    }
+
+    fn producer((name, acks): (&str, i8)) -> SavedProducer {
+        SavedProducer {
+            name: name.to_owned(),
+            scenario: 0,
+            acks,
+            verify: name != "load",
+            clients: 1,
+            key: SavedKey::None,
+            partition: SavedPartition::RoundRobin,
+            bytes: 100,
         }
     }
 
@@ -174,8 +187,9 @@ run: {unreadable_after: 7s}
             brokers: vec!["b:1".to_owned()],
             source_path: "f.yaml".to_owned(),
             source: THEN.to_owned(),
-            topics: vec!["c".to_owned(), "a".to_owned(), "b".to_owned()],
-            producers: ["write", "forget", "load", "late"].map(str::to_owned).into(),
+            zero_us: None,
+            topics: ["c", "a", "b"].map(topic).into(),
+            producers: [("write", -1), ("forget", 0), ("load", -1), ("late", 1)].map(producer).into(),
             // The last one sent nothing.
             streams: vec![stream(0, 1), stream(1, 1), stream(2, 2)],
         };

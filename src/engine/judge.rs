@@ -89,6 +89,7 @@ fn judge(shared: &Shared) -> Verdict {
     out.readings.sort_by_key(|reading| (reading.scenario, reading.topic, reading.partition));
     note_low_watermarks(shared, topology, &out.partitions);
     note_removed(shared, topology, &judged, &lock(&judging.rules));
+    saved::note_created_again(shared);
     let markers = topology.topics.iter().enumerate().flat_map(|(topic, state)| {
         (0..state.partitions).map(move |partition| shared.markers(topic, partition).len() as u64)
     });
@@ -247,10 +248,13 @@ impl Judging<'_> {
             found.ids.iter().filter_map(|id| self.sent.get(id)).any(|log| log.overtaken().count > 0)
                 || self.case(place, found, &markers, &passes).acks_contradict();
         let name = &self.topology.topics[place.0].name;
-        let leaders_alone = self.leaders_alone(place, found, contradicts || !rechecks.is_empty());
+        let matters = contradicts || !rechecks.is_empty() || self.shared.saved.is_some();
+        let leaders_alone = self.leaders_alone(place, found, matters);
+        let then = saved::earlier(self.shared, place, &leaders_alone.scenarios);
         let case = Case {
             leaders_alone: &leaders_alone.scenarios,
             leader_changed: leaders_alone.is_certain,
+            earlier: then.as_ref().map(saved::EarlierPartition::run),
             one_log: !contradicts || same_topic::is_one_log(self.shared, name),
             removals: removals.as_ref().map_or(&Kept as &dyn Removals, |removals| removals),
             reported_end: self.reported_ends.get(&place).copied().flatten().filter(|_| unreset && reached),
@@ -292,6 +296,7 @@ impl Judging<'_> {
             leaders_alone: &[],
             leader_changed: false,
             one_log: true,
+            earlier: None,
             removals: &Kept,
             reported_end: None,
         }

@@ -7,7 +7,7 @@ use super::message::{KeyMaker, Order};
 use super::partitioner;
 use crate::ids::{Identity, Partition, RunTag, Seq, StreamId};
 use crate::ledger::envelope::Kind;
-use crate::plan::{Partitioning, ProducePlan, RoundtripPlan};
+use crate::plan::{Partitioning, ProducePlan};
 use crate::scenario::Template;
 use crate::scenario::template::Function;
 
@@ -23,12 +23,35 @@ pub(super) struct Sender<'a> {
     /// Its scenario's number in the plan, and its own in the scenario.
     pub(super) scenario: usize,
     pub(super) client: u32,
-    /// Its stream to the topic's first partition.
-    pub(super) first: StreamId,
+    /// Its stream to the partition.
+    pub(super) stream: StreamId,
     /// Of its topic.
     pub(super) partitions: i32,
     /// Messages that it sent, to all partitions.
     pub(super) sent: u64,
+}
+
+/// How a producer makes keys and chooses partitions.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rule<'a> {
+    pub(super) key: Option<&'a Template>,
+    pub(super) clients: u32,
+    pub(super) partition: Partitioning,
+}
+
+impl<'a> Rule<'a> {
+    pub(super) fn of(plan: &'a ProducePlan) -> Self {
+        Self { key: plan.key.as_ref(), clients: plan.clients, partition: plan.partition }
+    }
+}
+
+/// Why the keys of a client's messages cannot be rendered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoKeys {
+    /// There are none.
+    None,
+    /// Nobody knows them.
+    Unknown,
 }
 
 /// The keys of one client's messages to one partition, by sequence.
@@ -61,14 +84,20 @@ struct Search {
 }
 
 impl Keys {
-    /// The keys of a producer's client. None where it sends nothing to this partition, or its keys cannot be rendered again:
-    /// there are none, or `{{now}}` is in them.
-    pub(super) fn of_producer(plan: &ProducePlan, sender: &Sender<'_>, partition: Partition) -> Option<Self> {
-        let (client, clients) = (u64::from(sender.client), u64::from(plan.clients));
+    /// The keys of a producer's client.
+    ///
+    /// # Errors
+    /// It sends nothing to this partition, or its messages have no keys, or these cannot be rendered again: `{{now}}` is in them.
+    pub(super) fn of_producer(
+        rule: &Rule<'_>,
+        sender: &Sender<'_>,
+        partition: Partition,
+    ) -> Result<Self, NoKeys> {
+        let (client, clients) = (u64::from(sender.client), u64::from(rule.clients));
         let count = sender.partitions.max(1);
-        let way = match plan.partition {
-            Partitioning::Fixed(fixed) if fixed != partition => return None,
-            _ if !(0..count).contains(&partition) => return None,
+        let way = match rule.partition {
+            Partitioning::Fixed(fixed) if fixed != partition => return Err(NoKeys::None),
+            _ if !(0..count).contains(&partition) => return Err(NoKeys::None),
             Partitioning::Fixed(_) => Way::Steps { first: client, step: clients },
             Partitioning::RoundRobin => {
                 let count = u64::from(count.unsigned_abs());
@@ -78,27 +107,39 @@ impl Keys {
             Partitioning::ByKey => Way::Search(Search {
                 scenario: sender.scenario,
                 client: sender.client,
-                clients: plan.clients,
+                clients: rule.clients,
                 partitions: count,
                 most: sender.sent.saturating_add(GIVEN_UP),
                 mine: 0,
                 seq: 0,
             }),
         };
-        Self::new(plan.key.as_ref(), sender, partition, way)
+        Self::new(rule.key, sender, partition, way)
     }
 
     /// The keys of a client's round trips, warm-up first; likewise.
-    pub(super) fn of_trips(plan: &RoundtripPlan, sender: &Sender<'_>) -> Option<Self> {
-        Self::new(plan.key.as_ref(), sender, plan.partition, Way::Steps { first: 0, step: 1 })
+    pub(super) fn of_trips(
+        key: Option<&Template>,
+        sender: &Sender<'_>,
+        partition: Partition,
+    ) -> Result<Self, NoKeys> {
+        Self::new(key, sender, partition, Way::Steps { first: 0, step: 1 })
     }
 
-    fn new(key: Option<&Template>, sender: &Sender<'_>, partition: Partition, way: Way) -> Option<Self> {
-        let key = key.filter(|key| !key.uses(|function| function == Function::Now))?;
-        Some(Self {
+    fn new(
+        key: Option<&Template>,
+        sender: &Sender<'_>,
+        partition: Partition,
+        way: Way,
+    ) -> Result<Self, NoKeys> {
+        let key = key.ok_or(NoKeys::None)?;
+        if key.uses(|function| function == Function::Now) {
+            return Err(NoKeys::Unknown);
+        }
+        Ok(Self {
             maker: KeyMaker::new(sender.run_id, sender.client, key.clone()),
             run: sender.run,
-            stream: StreamId(sender.first.0 + partition.unsigned_abs()),
+            stream: sender.stream,
             partition,
             way,
         })
@@ -187,7 +228,12 @@ mod tests {
 
     fn sender(client: u32, partitions: i32, sent: u64) -> Sender<'static> {
         let run = RunTag::from_bits(5);
-        Sender { run, run_id: RUN_ID, scenario: SCENARIO, client, first: StreamId(70), partitions, sent }
+        Sender { run, run_id: RUN_ID, scenario: SCENARIO, client, stream: StreamId(70), partitions, sent }
+    }
+
+    /// The same client, sending to another partition.
+    fn to(from: &Sender<'static>, partition: Partition) -> Sender<'static> {
+        Sender { stream: StreamId(from.stream.0 + partition.unsigned_abs()), ..*from }
     }
 
     /// The keys of a client's messages by partition, in the order of sending, made as `produce` makes them.
@@ -198,7 +244,7 @@ mod tests {
         for mine in 0..from.sent {
             let mut order = Order {
                 kind: Kind::Message,
-                identity: Identity { run: from.run, stream: from.first, seq: 0 },
+                identity: Identity { run: from.run, stream: from.stream, seq: 0 },
                 number: mine * u64::from(plan.clients) + u64::from(from.client),
                 partition: 0,
                 due_us: 1_700_000_000_000_000,
@@ -209,7 +255,7 @@ mod tests {
             };
             order.partition = partitioner::partition(plan.partition, from.client, mine, key, from.partitions);
             let keys = all.entry(order.partition).or_default();
-            order.identity.stream = StreamId(from.first.0 + order.partition.unsigned_abs());
+            order.identity.stream = StreamId(from.stream.0 + order.partition.unsigned_abs());
             order.identity.seq = keys.len() as u64;
             keys.push(maker.make(&order).key.unwrap().to_vec());
         }
@@ -228,7 +274,7 @@ mod tests {
             let how = [Partitioning::RoundRobin, Partitioning::ByKey, Partitioning::Fixed(partitions - 1)][how];
             let (plan, sender) = (plan(how, clients, Some(KEY)), sender(client, partitions, count));
             for (partition, expected) in sent(&plan, &sender) {
-                let mut keys = Keys::of_producer(&plan, &sender, partition).unwrap();
+                let mut keys = Keys::of_producer(&Rule::of(&plan), &to(&sender, partition), partition).unwrap();
                 for (seq, key) in (0..).zip(&expected).filter(|(seq, _)| !skipped[*seq]) {
                     prop_assert_eq!(keys.key(seq as u64), Some(&key[..]), "{}/{}", partition, seq);
                 }
@@ -239,23 +285,25 @@ mod tests {
 
     #[test]
     fn there_are_none_of_what_cannot_be_rendered_again_or_was_never_sent() {
-        for key in [None, Some("{{seq}}-{{now}}")] {
-            assert!(
-                Keys::of_producer(&plan(Partitioning::RoundRobin, 1, key), &sender(0, 3, 9), 0).is_none()
-            );
+        for (key, why) in [(None, NoKeys::None), (Some("{{seq}}-{{now}}"), NoKeys::Unknown)] {
+            let plan = plan(Partitioning::RoundRobin, 1, key);
+            assert_eq!(Keys::of_producer(&Rule::of(&plan), &sender(0, 3, 9), 0).err(), Some(why));
         }
         let fixed = plan(Partitioning::Fixed(2), 1, Some(KEY));
-        let has = |partition| Keys::of_producer(&fixed, &sender(0, 3, 9), partition).is_some();
+        let has = |partition| Keys::of_producer(&Rule::of(&fixed), &sender(0, 3, 9), partition).is_ok();
         assert_eq!([0, 1, 2, 3].map(has), [false, false, true, false]);
         let robin = plan(Partitioning::RoundRobin, 2, Some(KEY));
-        assert!(Keys::of_producer(&robin, &sender(0, 3, 9), 3).is_none());
+        assert!(Keys::of_producer(&Rule::of(&robin), &sender(0, 3, 9), 3).is_err());
         // All keys are one, so all messages are in one partition.
         let same = plan(Partitioning::ByKey, 1, Some("k"));
         let found = [0, 1, 2].map(|partition| {
-            Keys::of_producer(&same, &sender(0, 3, 9), partition).unwrap().key(5).map(<[u8]>::to_vec)
+            Keys::of_producer(&Rule::of(&same), &sender(0, 3, 9), partition)
+                .unwrap()
+                .key(5)
+                .map(<[u8]>::to_vec)
         });
         assert_eq!(found.iter().flatten().collect::<Vec<_>>(), [b"k"]);
-        let mut robin = Keys::of_producer(&robin, &sender(0, 3, 9), 0).unwrap();
+        let mut robin = Keys::of_producer(&Rule::of(&robin), &sender(0, 3, 9), 0).unwrap();
         assert_eq!(robin.key(u64::MAX), None);
     }
 }

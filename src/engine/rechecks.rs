@@ -109,6 +109,9 @@ impl Judging<'_> {
                     again.why
                 )));
             }
+            if again.why.is_empty() && removals.is_some_and(|removals| removals.is_other_log) {
+                again.why = "the topic was created again since the run".to_owned();
+            }
             again.whole = suspects.anywhere && again.passed;
             out.push(again);
         }

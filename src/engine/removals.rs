@@ -9,10 +9,12 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Instant;
 
 use super::fence;
-use super::keys::{Keys, Sender};
+use super::keys::{Keys, NoKeys, Rule, Sender};
 use super::message::longest;
 use super::retention::{Certainty, Log, OVERHEAD};
 use super::rules::Rules;
+use super::same_topic;
+use super::saved;
 use super::shared::{Shared, Topology};
 use crate::ids::{Offset, Partition, Seq, StreamId};
 use crate::kafka::metadata;
@@ -36,6 +38,12 @@ impl KeyIndex {
     fn is_later(&self, key: &[u8], offset: Offset) -> bool {
         self.0.get(&hash(key)).is_some_and(|highest| *highest > offset)
     }
+
+    /// Some record that is no end marker has a key, and lies behind this offset.
+    fn has_any_later(&self, offset: Offset) -> bool {
+        let marker = hash(fence::KEY);
+        self.0.iter().any(|(key, highest)| *key != marker && *highest > offset)
+    }
 }
 
 fn hash(key: &[u8]) -> u64 {
@@ -53,8 +61,12 @@ pub(super) struct PartitionRemovals<'a> {
     topic: usize,
     partition: Partition,
     log: RefCell<Log>,
+    /// The topic was created again since what is judged was sent.
+    pub(super) is_other_log: bool,
+    /// When this run began, microseconds from the start of the one that sent. None if no clock tells.
+    since_us: Option<u64>,
     pub(super) keys: RefCell<KeyIndex>,
-    rendered: RefCell<HashMap<StreamId, Option<Keys>>>,
+    rendered: RefCell<HashMap<StreamId, Result<Keys, NoKeys>>>,
     decided: RefCell<HashMap<(StreamId, Seq), Option<Removed>>>,
 }
 
@@ -75,6 +87,11 @@ impl<'a> PartitionRemovals<'a> {
             topic,
             partition,
             log: RefCell::new(log),
+            is_other_log: same_topic::created_again(shared, &topology.topics[topic].name).is_some(),
+            since_us: match &shared.saved {
+                Some(saved) => saved.since_start_us(shared.clock.of_day(0)),
+                None => Some(0),
+            },
             keys: RefCell::default(),
             rendered: RefCell::default(),
             decided: RefCell::default(),
@@ -92,12 +109,22 @@ impl<'a> PartitionRemovals<'a> {
             reported = ask();
         }
         let mut log = self.log.borrow_mut();
-        (log.reported, log.now_us) = (reported.ok(), self.shared.clock.now_us());
+        (log.reported, log.now_us) = (reported.ok(), self.of_sender(self.shared.clock.now_us()));
+    }
+
+    /// A time of this run, from the start of the one that sent.
+    fn of_sender(&self, at_us: u64) -> u64 {
+        at_us.saturating_add(self.since_us.unwrap_or(0))
     }
 
     /// What retention explains, of a record with a timestamp from between these times.
     fn expired(&self, place: Option<Offset>, stamped: Option<Between>) -> Option<Removed> {
-        match self.log.borrow().expired(self.rules, place, stamped) {
+        let log = self.log.borrow();
+        let certainty = match self.is_other_log {
+            true => log.expired_before(self.rules, stamped),
+            false => log.expired(self.rules, place, stamped),
+        };
+        match certainty {
             Certainty::Yes => Some(Removed::Expired),
             Certainty::Maybe => Some(Removed::Unclear),
             Certainty::No => None,
@@ -109,41 +136,57 @@ impl<'a> PartitionRemovals<'a> {
         matches!(self.rules, Rules::Known(TopicSettings { append_time: true, .. }) | Rules::Unknown)
     }
 
+    /// Between which times a message got its timestamp, from the start of the run that sent it.
+    fn stamped(&self, stream: StreamId, seq: Seq) -> Option<Between> {
+        let stamped = self.sent.get(&stream)?.stamped(seq, self.stamps_itself())?;
+        // A clock that is behind tells no age.
+        (self.since_us.is_some() && stamped.0 <= self.log.borrow().now_us).then_some(stamped)
+    }
+
     /// A later record of this message's key is there.
     /// Nobody knows of one without a place whether another is later, nor whether a topic with unknown settings is compacted.
     fn superseded(&self, id: StreamId, seq: Seq, place: Option<Offset>) -> Option<Removed> {
-        if !self.rules.compacts() {
+        if !self.rules.compacts() || self.is_other_log {
             return None;
         }
+        let offset = place.unwrap_or(-1);
+        let later = self.keys.borrow();
         let mut rendered = self.rendered.borrow_mut();
-        let keys = rendered.entry(id).or_insert_with(|| self.keys_of(id));
-        let key = keys.as_mut().and_then(|keys| keys.key(seq));
-        let later = key.is_some_and(|key| self.keys.borrow().is_later(key, place.unwrap_or(-1)));
-        let sure = place.is_some() && self.rules != Rules::Unknown;
-        later.then_some(if sure { Removed::Superseded } else { Removed::Unclear })
+        match rendered.entry(id).or_insert_with(|| self.keys_of(id)) {
+            Ok(keys) => {
+                let sure = place.is_some() && self.rules != Rules::Unknown;
+                let reason = if sure { Removed::Superseded } else { Removed::Unclear };
+                keys.key(seq).is_some_and(|key| later.is_later(key, offset)).then_some(reason)
+            }
+            // It may have been that of any later record.
+            Err(NoKeys::Unknown) => later.has_any_later(offset).then_some(Removed::Unclear),
+            Err(NoKeys::None) => None,
+        }
     }
 
-    fn keys_of(&self, id: StreamId) -> Option<Keys> {
-        let stream = self.topology.streams.get(id)?;
+    fn keys_of(&self, id: StreamId) -> Result<Keys, NoKeys> {
+        let stream = self.topology.streams.get(id).ok_or(NoKeys::None)?;
         let same = |(_, other): &(StreamId, &StreamInfo)| {
             (other.scenario, other.client) == (stream.scenario, stream.client)
         };
-        let own = || self.topology.streams.iter().filter(same).map(|(id, _)| id);
-        let sent = own().filter_map(|id| self.sent.get(&id)).map(SentLog::sent).sum();
-        let first = own().min()?;
+        let own = self.topology.streams.iter().filter(same).map(|(id, _)| id);
+        let sent = own.filter_map(|id| self.sent.get(&id)).map(SentLog::sent).sum();
+        if let Some(saved) = &self.shared.saved {
+            return saved::keys_of(saved, id, stream, sent);
+        }
         let sender = Sender {
             run: self.shared.run_tag,
             run_id: &self.shared.run_id,
             scenario: stream.scenario,
             client: stream.client,
-            first,
+            stream: id,
             partitions: self.topology.topics[stream.topic].partitions,
             sent,
         };
-        match &self.shared.plan.scenarios.get(stream.scenario)?.work {
-            Work::Produce(plan) => Keys::of_producer(plan, &sender, self.partition),
-            Work::Roundtrip(plan) => Keys::of_trips(plan, &sender),
-            _ => None,
+        match &self.shared.plan.scenarios.get(stream.scenario).ok_or(NoKeys::None)?.work {
+            Work::Produce(plan) => Keys::of_producer(&Rule::of(plan), &sender, self.partition),
+            Work::Roundtrip(plan) => Keys::of_trips(plan.key.as_ref(), &sender, self.partition),
+            _ => Err(NoKeys::None),
         }
     }
 }
@@ -153,7 +196,7 @@ impl Removals for PartitionRemovals<'_> {
         if let Some(decided) = self.decided.borrow().get(&(stream, seq)) {
             return *decided;
         }
-        let stamped = self.sent.get(&stream).and_then(|log| log.stamped(seq, self.stamps_itself()));
+        let stamped = self.stamped(stream, seq);
         let found = surest(self.superseded(stream, seq, place), || self.expired(place, stamped));
         self.decided.borrow_mut().insert((stream, seq), found);
         found
@@ -169,6 +212,7 @@ impl Removals for PartitionRemovals<'_> {
             true => own.written_us,
             false => (own.written_us.0, own.written_us.0),
         });
+        let stamped = stamped.map(|(from, to)| (self.of_sender(from), self.of_sender(to)));
         surest(superseded, || self.expired(Some(marker.offset), stamped))
     }
 }
@@ -202,7 +246,11 @@ fn largest(shared: &Shared, topic: usize) -> u64 {
         }
         _ => None,
     });
-    sizes.max().unwrap_or(0).saturating_add(OVERHEAD)
+    let sizes = match &shared.saved {
+        Some(saved) => saved.largest(topic),
+        None => sizes.max(),
+    };
+    sizes.unwrap_or(0).saturating_add(OVERHEAD)
 }
 
 /// Says what was removed after it had been read: it is verified all the same.

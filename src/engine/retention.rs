@@ -56,6 +56,14 @@ impl Log {
         if unsure { explained.min(Certainty::Maybe) } else { explained }
     }
 
+    /// As [`Log::expired`], of a record that went with a topic that was deleted: retention may have taken it before.
+    pub(super) fn expired_before(&self, rules: Rules, stamped: Option<Between>) -> Certainty {
+        match rules {
+            Rules::Known(settings) if settings.deletes => self.is_old(settings, stamped),
+            Rules::Known(_) | Rules::Unknown | Rules::Embedded => Certainty::No,
+        }
+    }
+
     /// `retention.ms`.
     fn is_old(&self, settings: TopicSettings, stamped: Option<Between>) -> Certainty {
         let Some(limit_us) = settings.retention_ms.and_then(|ms| u64::try_from(ms).ok()) else {

@@ -8,12 +8,19 @@ use std::time::Instant;
 use super::shared::{Shared, Stand};
 use super::unjudged::note_unknown;
 use crate::ids::Partition;
+use crate::kafka::Code;
 use crate::kafka::probe::{self, ProbedTopic};
+use crate::ledger::SavedTopic;
 use crate::plan::ActionPlan;
 
 /// Asks for the topics as they are, on a thread of its own.
 pub(super) fn ask(shared: &Arc<Shared>) {
     if shared.client.is_embedded() {
+        return;
+    }
+    if let Some(saved) = &shared.saved {
+        // What is judged began with the run that sent it.
+        let _ = shared.topics_seen.start.set(saved.topics.iter().filter_map(at_start).collect());
         return;
     }
     let shared = Arc::clone(shared);
@@ -23,8 +30,20 @@ pub(super) fn ask(shared: &Arc<Shared>) {
     });
 }
 
+/// A topic as it was at the start of the run that saved it.
+fn at_start(topic: &SavedTopic) -> Option<ProbedTopic> {
+    let look = topic.at_start.as_ref()?;
+    Some(ProbedTopic {
+        name: topic.name.clone(),
+        id: look.id.clone(),
+        code: Code::NONE,
+        partitions: Vec::new(),
+        leader_epochs: look.leader_epochs.clone(),
+    })
+}
+
 /// A topic at the run's start, and now.
-fn both(shared: &Shared, name: &str) -> [Option<ProbedTopic>; 2] {
+pub(super) fn both(shared: &Shared, name: &str) -> [Option<ProbedTopic>; 2] {
     let of_it = |topics: &[ProbedTopic]| {
         topics.iter().find(|topic| topic.name == name && topic.code.is_none()).cloned()
     };
@@ -35,6 +54,9 @@ fn both(shared: &Shared, name: &str) -> [Option<ProbedTopic>; 2] {
 
 /// Nothing says that the topic was deleted, or made anew, since the run began.
 pub(super) fn is_one_log(shared: &Shared, name: &str) -> bool {
+    if let Some(saved) = &shared.saved {
+        return saved.topic(name).is_none_or(|topic| topic.one_log);
+    }
     if execs_ran(shared) {
         return false;
     }
@@ -47,6 +69,14 @@ pub(super) fn is_one_log(shared: &Shared, name: &str) -> bool {
         );
     }
     then.is_none() || now.is_none() || then == now
+}
+
+/// The topic's id of then and of now, where it was created again since the run whose saved ledger is judged.
+pub(super) fn created_again(shared: &Shared, name: &str) -> Option<[String; 2]> {
+    let then = shared.saved.as_ref()?.topic(name)?.id()?.to_owned();
+    let [_, now] = both(shared, name);
+    let now = now?.id?;
+    (then != now).then_some([then, now])
 }
 
 /// The leaders that a partition had since the run began.
@@ -66,6 +96,10 @@ pub(super) fn leaders(shared: &Shared, name: &str, partition: Partition) -> Lead
     let epoch = |topic: Option<ProbedTopic>| {
         topic?.leader_epochs.into_iter().find(|(number, _)| *number == partition).map(|(_, epoch)| epoch)
     };
+    if created_again(shared, name).is_some() {
+        // Epochs of two topics say nothing of each other.
+        return Leaders::Unknown;
+    }
     let epochs = both(shared, name).map(epoch);
     let [Some(then), Some(now)] = epochs else {
         note_unknown(
@@ -79,7 +113,7 @@ pub(super) fn leaders(shared: &Shared, name: &str, partition: Partition) -> Lead
 }
 
 /// A command of the file ran in some container: it may have deleted topics.
-fn execs_ran(shared: &Shared) -> bool {
+pub(super) fn execs_ran(shared: &Shared) -> bool {
     let faults = shared.plan.faults.iter().zip(&shared.states[shared.plan.scenarios.len()..]);
     let mut execs = faults.filter(|(fault, _)| matches!(fault.action, ActionPlan::Exec { .. }));
     execs.any(|(_, state)| matches!(state.get(), Stand::Running | Stand::Ended(_)))

@@ -3,13 +3,31 @@
 use super::case::{Case, Judge, ReaderVerdict};
 use super::collisions::Acked;
 use super::evidence::Evidence;
+use super::marker::Marker;
 use super::view::View;
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Seq, StreamId};
 
+impl Case<'_> {
+    /// Scenarios whose acks prove nothing: a change of leader may have undone them before all were there.
+    fn undone(&self) -> &[usize] {
+        self.earlier.map_or(self.leaders_alone, |earlier| earlier.leaders_alone)
+    }
+
+    /// The end markers that acks are compared with. Those that were written long after the acks of a saved ledger count if nothing
+    /// has undone these acks since.
+    fn compared_markers(&self) -> impl Iterator<Item = &Marker> {
+        let own = self.earlier.is_none_or(|earlier| {
+            !earlier.is_other_log && earlier.leaders_alone.len() == self.leaders_alone.len()
+        });
+        let earlier = self.earlier.map(|earlier| earlier.markers).unwrap_or_default();
+        self.markers.iter().filter(move |_| own).chain(earlier)
+    }
+}
+
 /// All acks that hold: what only its leader acked may be gone with it, and its offset another's.
 pub(super) fn that_hold(case: &Case<'_>) -> Vec<Acked> {
-    let streams = case.sent_streams().filter(|(_, scenario, _)| !case.leaders_alone.contains(scenario));
+    let streams = case.sent_streams().filter(|(_, scenario, _)| !case.undone().contains(scenario));
     let messages = streams.flat_map(|(id, _, log)| {
         log.acks().runs().map(move |run| Acked {
             from: run.offset,
@@ -17,7 +35,7 @@ pub(super) fn that_hold(case: &Case<'_>) -> Vec<Acked> {
             first: Some((id, run.seq)),
         })
     });
-    let markers = case.markers.iter();
+    let markers = case.compared_markers();
     let markers = markers.map(|it| Acked { from: it.offset, to: it.offset + 1, first: None });
     messages.chain(markers).collect()
 }
@@ -45,7 +63,7 @@ impl Judge<'_> {
     /// Counts the messages of a stream that were acked below an ack that was there when they were handed over.
     pub(super) fn overtaken(&mut self, view: &View<'_>) {
         let found = view.log.overtaken();
-        if found.count == 0 || self.case.leaders_alone.contains(&view.scenario) {
+        if found.count == 0 || self.case.undone().contains(&view.scenario) {
             return;
         }
         self.out.add(Anomaly::Overtaken, found.count);
@@ -73,9 +91,14 @@ impl Judge<'_> {
         Some(format!("its offset was acknowledged to {}, too (collided)", words(other)))
     }
 
-    /// Acks of two logs say nothing of each other: the topic was made anew.
-    pub(super) fn forget_acks(&mut self) {
-        for anomaly in [Anomaly::Collided, Anomaly::Overtaken] {
+    /// Leaves out what this run cannot know. Acks of two logs say nothing of each other, nor does the end of another log; and what
+    /// lay in a topic when it was created, only the run knows that created it.
+    pub(super) fn forget_unmeasured(&mut self) {
+        let acks = [Anomaly::Collided, Anomaly::Overtaken].into_iter().filter(|_| !self.case.one_log);
+        let old = [Anomaly::Resurrected].into_iter().filter(|_| self.case.earlier.is_some());
+        let ends = [Anomaly::StaleEnd].into_iter();
+        let ends = ends.filter(|_| self.case.earlier.is_some_and(|earlier| earlier.is_other_log));
+        for anomaly in acks.chain(old).chain(ends) {
             self.out.counts.remove(&anomaly);
             self.out.evidence.retain(|piece| piece.anomaly != anomaly);
             for ReaderVerdict { judgement, .. } in &mut self.readers {

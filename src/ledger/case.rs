@@ -38,10 +38,23 @@ pub struct Case<'a> {
     pub leader_changed: bool,
     /// All acks are of one log: the topic was not made anew meanwhile.
     pub one_log: bool,
+    /// Of a saved ledger: the run that sent.
+    pub earlier: Option<EarlierRun<'a>>,
     /// What the topic's settings let the broker remove.
     pub removals: &'a dyn Removals,
     /// The end of the log as the broker reported it once all was written; only of a log that was never reset.
     pub reported_end: Option<Offset>,
+}
+
+/// The run whose saved ledger is judged, in one partition: its acks are compared with what was acked then.
+#[derive(Debug, Clone, Copy)]
+pub struct EarlierRun<'a> {
+    /// Its end markers. Whether they are in the log was for that run to judge.
+    pub markers: &'a [Marker],
+    /// Scenarios whose acks a change of leader may have undone during that run. `leaders_alone` are those up to now.
+    pub leaders_alone: &'a [usize],
+    /// The topic was created again since: the end markers of now are in another log.
+    pub is_other_log: bool,
 }
 
 /// What one reader's pass comes to, as counts: what it saw itself, and what fresh clients saw in its scope.

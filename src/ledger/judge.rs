@@ -69,9 +69,7 @@ pub fn judge(case: &Case<'_>) -> Judged {
     judge.markers();
     judge.found(&conflicts);
     judge.collided();
-    if !case.one_log {
-        judge.forget_acks();
-    }
+    judge.forget_unmeasured();
     Judged {
         judgement: judge.out,
         readers: judge.readers,

@@ -45,6 +45,17 @@ impl Marks {
         self.next_us = at_us.saturating_add(FINEST_US << self.doubled.min(32));
     }
 
+    /// Those of another one; in their order.
+    pub(super) fn of(all: &[(u64, u64)]) -> Self {
+        Self { list: all.to_vec(), last: all.last().copied().unwrap_or_default(), ..Self::default() }
+    }
+
+    /// All of them, and the last thing that happened.
+    pub(super) fn all(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        let last = self.list.last().is_some_and(|mark| *mark != self.last).then_some(self.last);
+        self.list.iter().copied().chain(last)
+    }
+
     /// Between which times a number happened; none where none so high or so low did.
     pub(super) fn when(&self, number: u64) -> Option<Between> {
         if number > self.last.0 {
@@ -76,7 +87,10 @@ mod tests {
             }
             prop_assert!(marks.list.len() <= MOST);
             let widest = (FINEST_US + 300_000) << marks.doubled;
+            let again = Marks::of(&marks.all().collect::<Vec<_>>());
             for (number, at) in all {
+                let (from, to) = again.when(number).expect("it was kept");
+                prop_assert!(from <= at && at <= to);
                 let (from, to) = marks.when(number).expect("it happened");
                 prop_assert!(from <= at && at <= to, "{number}: {at} is not in {from}..{to}");
                 prop_assert!(to - from <= widest);

@@ -35,7 +35,7 @@ mod tests;
 mod view;
 
 pub use account::{Account, Accounts, Markers, Named, PartitionAccount, ScenarioAccount};
-pub use case::{Case, ReaderVerdict};
+pub use case::{Case, EarlierRun, ReaderVerdict};
 pub use contents::{Behind, Contents};
 pub use envelope::Checked;
 pub use evidence::{Counts, EVIDENCE, Evidence, Judgement, Observer};
@@ -46,7 +46,10 @@ pub use pass::Pass;
 pub use reads::PartitionReads;
 pub use removals::{Kept, Removals, Removed};
 pub use runs::{Bits, Run, RunLog};
-pub use saved::{Saved, SavedError, SavedStream, VERSION as SAVED_VERSION};
+pub use saved::{
+    Saved, SavedError, SavedKey, SavedLook, SavedPartition, SavedProducer, SavedStream, SavedTopic,
+    VERSION as SAVED_VERSION,
+};
 pub use sent::{Bound, Overtaken, Resent, Retry, SentLog, WentBack};
 pub use sighting::{Altered, Head, Seen, Sighting};
 pub use streams::{StreamInfo, Streams};

@@ -6,18 +6,20 @@ use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::marker::Marker;
 use super::runs::{Run, RunLog};
-use super::sent::{Bound, SentLog};
+use super::sent::{Bound, Overtaken, SentLog};
 use super::streams::{StreamInfo, Streams};
-use crate::ids::{RunTag, StreamId};
+use crate::ids::{Offset, Partition, RunTag, Seq, StreamId};
+use crate::scenario::Template;
 
 /// The version of the file's form.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// The ledger of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Saved {
-    /// The form's version: 3. The checksum of the messages is a part of it.
+    /// The form's version: 4. The checksum of the messages is a part of it.
     pub ledger_version: u32,
     /// The run's id.
     pub run_id: String,
@@ -34,12 +36,104 @@ pub struct Saved {
     pub source_path: String,
     /// The scenario file, before `${}` was replaced.
     pub source: String,
-    /// Names of its topics, by number.
-    pub topics: Vec<String>,
-    /// Names of the scenarios that sent, by number in the file; empty for others.
-    pub producers: Vec<String>,
+    /// The start of the run, microseconds since 1970: its times count from here. None if the system's clock was set meanwhile.
+    pub zero_us: Option<i64>,
+    /// Its topics, by number.
+    pub topics: Vec<SavedTopic>,
+    /// The scenarios that sent, in the file's order.
+    pub producers: Vec<SavedProducer>,
     /// Each stream that sent anything.
     pub streams: Vec<SavedStream>,
+}
+
+/// One topic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedTopic {
+    /// Its name.
+    pub name: String,
+    /// How many partitions it had.
+    pub partitions: i32,
+    /// What the broker reported at the start of the run; none if it did not.
+    pub at_start: Option<SavedLook>,
+    /// The same at its end.
+    pub at_end: Option<SavedLook>,
+    /// All acks are of one log: as far as is known, the topic was not created again during the run.
+    pub one_log: bool,
+    /// The end markers that were acked: partition, number and offset.
+    pub markers: Vec<(Partition, u64, Offset)>,
+}
+
+/// What a broker reported of a topic.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedLook {
+    /// Its id; none if the broker has none.
+    pub id: Option<String>,
+    /// The leader epochs of its partitions.
+    pub leader_epochs: Vec<(Partition, i32)>,
+}
+
+impl SavedTopic {
+    /// A partition had one leader during the whole run. If that is not known, it may have had several.
+    pub fn had_one_leader(&self, partition: Partition) -> bool {
+        let epoch = |look: &Option<SavedLook>| {
+            let epochs = &look.as_ref()?.leader_epochs;
+            epochs.iter().find(|(number, _)| *number == partition).map(|(_, epoch)| *epoch)
+        };
+        let then = epoch(&self.at_start);
+        then.is_some() && then == epoch(&self.at_end)
+    }
+
+    /// Its id when it was last asked for.
+    pub fn id(&self) -> Option<&str> {
+        [&self.at_end, &self.at_start].into_iter().flatten().find_map(|look| look.id.as_deref())
+    }
+}
+
+/// One scenario that sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedProducer {
+    /// Its name.
+    pub name: String,
+    /// Its number in the scenario file.
+    pub scenario: usize,
+    /// Who confirmed its messages: 0, 1, or -1 for all.
+    pub acks: i8,
+    /// Its messages have to be read back.
+    pub verify: bool,
+    /// How many clients it had.
+    pub clients: u32,
+    /// The keys of its messages.
+    pub key: SavedKey,
+    /// How their partitions were chosen.
+    pub partition: SavedPartition,
+    /// The most bytes that one of its messages had.
+    pub bytes: u64,
+}
+
+/// The keys of messages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SavedKey {
+    /// There are none.
+    None,
+    /// Made of this template.
+    Template(String),
+    /// The template holds a secret, and so is not kept.
+    Secret,
+}
+
+/// How the partitions of messages were chosen, and their numbers counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SavedPartition {
+    /// One after the other.
+    RoundRobin,
+    /// By the hash of the key.
+    ByKey,
+    /// A fixed one.
+    Fixed,
+    /// Round trips to a fixed one: each client counts its own.
+    Trips,
 }
 
 /// One stream.
@@ -61,6 +155,10 @@ pub struct SavedStream {
     pub roundtrip: bool,
     /// Messages handed to the client.
     pub sent: u64,
+    /// When some of them were due or made: sequence, and microseconds from the start of the run.
+    pub sent_times: Vec<(Seq, u64)>,
+    /// How many were acked below an earlier ack, and the first of them: sequence, offset, and the offset acked before.
+    pub overtaken: (u64, Vec<(Seq, Offset, Offset)>),
     /// Acked ones: runs of first sequence, first offset and length.
     pub acked: Vec<(u64, i64, u64)>,
     /// Those that were acked without an offset: runs of first sequence and length; so are the next three.
@@ -92,6 +190,8 @@ impl SavedStream {
             has_uuid: info.has_uuid,
             roundtrip: info.roundtrip,
             sent: log.sent(),
+            sent_times: log.send_times().collect(),
+            overtaken: (log.overtaken().count, log.overtaken().first.clone()),
             acked: log.acks().runs().map(|run| (run.seq, run.offset, run.len)).collect(),
             placeless: seqs(log.placeless()),
             failed: seqs(log.failures()),
@@ -123,6 +223,8 @@ impl SavedStream {
             runs(&self.maybe_twice),
         )
         .with(runs(&self.placeless), self.bound(self.repeats), self.bound(self.reorders))
+        .with_times(&self.sent_times)
+        .with_overtaken(Overtaken { count: self.overtaken.0, first: self.overtaken.1.clone() })
     }
 
     const fn bound(&self, (messages, batches): (u64, u64)) -> Bound {
@@ -151,8 +253,10 @@ pub enum SavedError {
 const STREAMS: u32 = 1 << 20;
 /// More partitions than a topic has.
 const PARTITIONS: i32 = 1 << 20;
-/// The largest sequence, offset or length.
+/// The largest sequence, offset or length, and the longest time in microseconds (8 years).
 const NUMBERS: u64 = 1 << 48;
+/// More scenarios than a file has.
+const SCENARIOS: usize = 1 << 20;
 
 impl Saved {
     /// Reads a file's bytes.
@@ -179,6 +283,24 @@ impl Saved {
     }
 
     fn check(&self) -> Result<(), String> {
+        for topic in &self.topics {
+            let markers = topic.markers.iter().map(|(partition, _, offset)| (*partition, *offset));
+            let mut places = markers.chain([(0, 0)]);
+            if !(0..=PARTITIONS).contains(&topic.partitions)
+                || places.any(|(partition, offset)| {
+                    !(0..PARTITIONS).contains(&partition) || offset.cast_unsigned() > NUMBERS
+                })
+            {
+                return Err(format!("topic `{}` has numbers out of range", topic.name));
+            }
+        }
+        for producer in &self.producers {
+            let parses = !matches!(&producer.key, SavedKey::Template(text) if Template::parse(text).is_err());
+            let numbers = (-1..=1).contains(&producer.acks) && producer.scenario < SCENARIOS;
+            if !parses || !numbers || producer.clients == 0 {
+                return Err(format!("producer `{}` is none that kaf6 writes", producer.name));
+            }
+        }
         let mut ids = HashSet::new();
         for stream in &self.streams {
             let id = stream.id;
@@ -188,6 +310,9 @@ impl Saved {
             if id >= STREAMS || stream.topic >= self.topics.len() || stream.scenario >= self.producers.len() {
                 return Err(format!("stream {id} names something that is not there"));
             }
+            if stream.client >= self.producers[stream.scenario].clients {
+                return Err(format!("stream {id} is of a client that is not there"));
+            }
             let runs = [&stream.placeless, &stream.failed, &stream.maybe_out_of_order, &stream.maybe_twice];
             let numbers = runs
                 .into_iter()
@@ -196,6 +321,7 @@ impl Saved {
                 .chain(
                     stream.acked.iter().flat_map(|(seq, offset, len)| [*seq, offset.cast_unsigned(), *len]),
                 )
+                .chain(stream.sent_times.iter().flat_map(|(seq, at)| [*seq, *at]))
                 .chain([stream.sent]);
             if numbers.into_iter().any(|number| number > NUMBERS)
                 || !(0..PARTITIONS).contains(&stream.partition)
@@ -215,6 +341,30 @@ impl Saved {
     /// The run's mark.
     pub const fn run_tag(&self) -> RunTag {
         RunTag::from_bits(self.run_tag)
+    }
+
+    /// A time (microseconds since 1970) from the start of the run; none if no clock tells: the system's was set during the run, or
+    /// this one is behind.
+    pub fn since_start_us(&self, at_us: i64) -> Option<u64> {
+        u64::try_from(at_us.checked_sub(self.zero_us?)?).ok()
+    }
+
+    /// A topic by its name.
+    pub fn topic(&self, name: &str) -> Option<&SavedTopic> {
+        self.topics.iter().find(|topic| topic.name == name)
+    }
+
+    /// The end markers that the run wrote to a partition.
+    pub fn markers(&self, topic: usize, partition: Partition) -> Vec<Marker> {
+        let all = self.topics.get(topic).into_iter().flat_map(|topic| &topic.markers);
+        let here = all.filter(|(other, ..)| *other == partition);
+        here.map(|(_, number, offset)| Marker { number: *number, offset: *offset }).collect()
+    }
+
+    /// The most bytes that a message of the run had in this topic.
+    pub fn largest(&self, topic: usize) -> Option<u64> {
+        let here = self.streams.iter().filter(|stream| stream.topic == topic);
+        here.filter_map(|stream| Some(self.producers.get(stream.scenario)?.bytes)).max()
     }
 
     /// The streams and what each sent.
@@ -260,6 +410,7 @@ mod tests {
         let mut log = SentLog::default();
         for seq in 0..10 {
             log.next_seq();
+            log.sent_at(seq, 1_000_000 * seq);
             if seq < 8 {
                 log.acked(
                     seq,
@@ -273,6 +424,7 @@ mod tests {
         log.went_back(2, "refused", 3, false);
         log.next_seq();
         log.acked_nowhere(10, 1, Resent::No);
+        log.was_overtaken(7, 107, 120);
         let info =
             StreamInfo { scenario: 0, client: 1, topic: 0, partition: 2, has_uuid: true, roundtrip: false };
         Saved {
@@ -284,8 +436,25 @@ mod tests {
             brokers: vec![],
             source_path: String::new(),
             source: String::new(),
-            topics: vec!["t".to_owned()],
-            producers: vec!["write".to_owned()],
+            zero_us: Some(1_000),
+            topics: vec![SavedTopic {
+                name: "t".to_owned(),
+                partitions: 3,
+                at_start: Some(SavedLook { id: Some("x".to_owned()), leader_epochs: vec![(2, 7)] }),
+                at_end: None,
+                one_log: true,
+                markers: vec![(2, 0, 108)],
+            }],
+            producers: vec![SavedProducer {
+                name: "write".to_owned(),
+                scenario: 3,
+                acks: -1,
+                verify: true,
+                clients: 2,
+                key: SavedKey::Template("{{seq}}".to_owned()),
+                partition: SavedPartition::RoundRobin,
+                bytes: 100,
+            }],
             streams: vec![SavedStream::new(StreamId(4), &info, &log)],
         }
     }
@@ -303,6 +472,39 @@ mod tests {
         assert_eq!((log.repeats(), log.reorders()), (bound(2, 1), bound(5, 2)));
         assert_eq!(log.offsets(), Some((100, 107)));
         assert_eq!(log.maybe_twice().runs().map(|r| r.seq).collect::<Vec<_>>(), [3]);
+        assert_eq!(log.overtaken(), &Overtaken { count: 1, first: vec![(7, 107, 120)] });
+        assert_eq!(
+            [0, 4, 9, 10].map(|seq| Some(log.stamped(seq, false)?.0)),
+            [Some(0), Some(4_000_000), Some(9_000_000), None]
+        );
+    }
+
+    #[test]
+    fn the_time_since_the_run_is_told_only_where_both_clocks_can() {
+        let mut saved = saved();
+        assert_eq!(saved.since_start_us(5_000), Some(4_000));
+        assert_eq!(saved.since_start_us(999), None, "this clock is behind");
+        saved.zero_us = None;
+        assert_eq!(saved.since_start_us(5_000), None);
+    }
+
+    #[test]
+    fn what_no_kaf6_writes_is_damaged() {
+        let damages: [fn(&mut Saved); 7] = [
+            |saved| saved.producers[0].clients = 0,
+            |saved| saved.producers[0].clients = 1,
+            |saved| saved.producers[0].acks = 2,
+            |saved| saved.producers[0].key = SavedKey::Template("{{sequence}}".to_owned()),
+            |saved| saved.topics[0].partitions = -1,
+            |saved| saved.topics[0].markers[0].2 = -1,
+            |saved| saved.streams[0].sent_times[0].1 = u64::MAX,
+        ];
+        for damage in damages {
+            let mut saved = saved();
+            damage(&mut saved);
+            let read = Saved::read(&serde_json::to_vec(&saved).unwrap());
+            assert!(matches!(read, Err(SavedError::Damaged(_))), "{read:?}");
+        }
     }
 
     #[test]

@@ -146,6 +146,20 @@ impl SentLog {
         self
     }
 
+    /// The same with the times at which these messages were due or made.
+    #[must_use]
+    pub(super) fn with_times(mut self, times: &[(Seq, u64)]) -> Self {
+        self.send_times = Marks::of(times);
+        self
+    }
+
+    /// The same with those that were acked below an earlier ack.
+    #[must_use]
+    pub(super) fn with_overtaken(mut self, overtaken: Overtaken) -> Self {
+        self.overtaken = overtaken;
+        self
+    }
+
     /// Counts one more message and gives its sequence.
     pub fn next_seq(&mut self) -> Seq {
         self.sent += 1;
@@ -193,8 +207,13 @@ impl SentLog {
         self.send_times.at(seq, at_us);
     }
 
+    /// When some messages were made, the first and the last among them.
+    pub(super) fn send_times(&self) -> impl Iterator<Item = (Seq, u64)> + '_ {
+        self.send_times.all()
+    }
+
     /// Between which times an acked message got its timestamp: from its client as it was made or, under `append_time`, from the
-    /// broker between that and its ack. None where its sending has no time: it is a saved ledger's.
+    /// broker between that and its ack. None where its sending has no time.
     pub fn stamped(&self, seq: Seq, append_time: bool) -> Option<Between> {
         let (from, to) = self.send_times.when(seq)?;
         if !append_time {

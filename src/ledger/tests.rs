@@ -79,6 +79,7 @@ impl World {
             leaders_alone: &[],
             leader_changed: true,
             one_log: true,
+            earlier: None,
             removals: &Kept,
             reported_end: None,
         };
@@ -180,6 +181,7 @@ fn judged(log: SentLog, markers: &[Marker], passes: &[Pass<'_>]) -> Judged {
         leaders_alone: &[],
         leader_changed: true,
         one_log: true,
+        earlier: None,
         removals: &Kept,
         reported_end: None,
     })

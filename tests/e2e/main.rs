@@ -22,5 +22,6 @@ mod runs_order;
 mod settings;
 mod timed;
 mod verify;
+mod verify_later;
 mod watch;
 mod workflows;

@@ -134,10 +134,10 @@ fn verify_refuses_what_is_no_whole_ledger() {
         let said = refused(form);
         assert!(said.contains("is no saved ledger"), "{said}");
     }
-    for other in [1, 2, 4] {
+    for other in [1, 2, 3, 5] {
         let said = refused(&changed("/ledger_version", json!(other)));
         assert!(
-            said.contains(&format!("has ledger version {other}, and this kaf6 reads version 3")),
+            said.contains(&format!("has ledger version {other}, and this kaf6 reads version 4")),
             "{said}"
         );
         assert!(said.contains("run the scenario file again with --save-ledger"), "{said}");
@@ -153,6 +153,9 @@ fn verify_refuses_what_is_no_whole_ledger() {
         ("/streams/0/partition", json!(-1)),
         ("/streams/0/partition", json!(i32::MAX)),
         ("/streams/0/sent", json!(0)),
+        ("/topics/0/partitions", json!(-1)),
+        ("/producers/0/clients", json!(0)),
+        ("/producers/0/key", json!({"template": "{{sequence}}"})),
     ] {
         let said = refused(&changed(path, value));
         assert!(said.contains("is damaged"), "{path}: {said}");
@@ -162,8 +165,8 @@ fn verify_refuses_what_is_no_whole_ledger() {
     assert!(said.contains("is there twice"), "{said}");
     // The scenario file that kaf6 makes of it is held to the same rules as others, and so is that of then.
     for (path, value, word) in [
-        ("/topics/0", json!(""), "topic"),
-        ("/producers/0", json!("no name, this"), "no name, this"),
+        ("/topics/0/name", json!(""), "topic"),
+        ("/producers/0/name", json!("no name, this"), "no name, this"),
         ("/source", json!("scenarios: ["), "scenario.yaml"),
     ] {
         fs::write(&file, changed(path, value)).expect("the ledger is written");
@@ -193,4 +196,18 @@ fn verify_says_that_an_embedded_broker_is_gone() {
         ),
         "{said}"
     );
+}
+
+#[test]
+fn a_saved_ledger_holds_no_secret_of_a_key() {
+    let file = "topics: [{name: t}]\nscenarios:\n  \
+                write: {type: produce, messages: 10, key: \"${API_TOKEN}-{{seq}}\"}\n  \
+                plain: {type: produce, messages: 10, key: \"{{seq}}\"}\n";
+    let run = Kaf6::file(file).embedded().env("API_TOKEN", "tell-nobody").arg("--save-ledger").run();
+    let run = run.expect("pass");
+    let text = fs::read_to_string(run.folder.join("ledger.json")).expect("the ledger is there");
+    assert!(!text.contains("tell-nobody"), "{text}");
+    let ledger: Value = serde_json::from_str(&text).expect("it is JSON");
+    let keys = [0, 1].map(|producer| &ledger["producers"][producer]["key"]);
+    assert_eq!(keys, [&json!("secret"), &json!({"template": "{{seq}}"})]);
 }

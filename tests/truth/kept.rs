@@ -8,7 +8,7 @@ use crate::pair::{self, Done};
 use crate::rows::{BATCHES, READ, SOON, run, with};
 
 /// The topic has these settings.
-fn keeping(config: &str, scenarios: &str, run: &str) -> String {
+pub(crate) fn keeping(config: &str, scenarios: &str, run: &str) -> String {
     with(1, scenarios, "", run).replace("partitions: 1", &format!("partitions: 1, config: {{{config}}}"))
 }
 

@@ -11,3 +11,4 @@ mod pair;
 mod random;
 mod rows;
 mod unaltered;
+mod verify;

@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use kaf6::app::{self, Overrides};
 use kaf6::engine::{self, Live, Options, Stop};
 use kaf6::ids::RunTag;
+use kaf6::ledger::Saved;
 use kaf6::record::RunRecord;
 use kaf6::scenario::LoadOptions;
 use kaf6::{plan, report, scenario};
@@ -45,12 +47,39 @@ pub(crate) async fn run_unjudged(file: &str, behaviour: Behaviour) -> Done {
     against(&Liar::start(behaviour), file).await
 }
 
+/// Runs a file and saves its ledger, then these other files, and then verifies the ledger, which may be changed before. The oracle
+/// knows nothing of a run that others follow.
+pub(crate) async fn run_and_verify(
+    file: &str,
+    others: &[&str],
+    behaviour: Behaviour,
+    change: impl FnOnce(&mut Saved),
+) -> [Done; 2] {
+    let liar = Liar::start(behaviour);
+    let (first, saved) = saving(&liar, file).await;
+    for other in others {
+        against(&liar, other).await;
+    }
+    let mut saved = saved.unwrap();
+    change(&mut saved);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("ledger.json"), serde_json::to_vec(&saved).unwrap()).unwrap();
+    let (saved, plan) = app::load_ledger(folder.path(), &Overrides::default()).unwrap().unwrap();
+    let began = liar.now_us();
+    let (summary, _) = run_plan(plan, Some(saved), false).await;
+    [first, Done { log: liar.log().since(began), text: file.to_owned(), summary }]
+}
+
 async fn against(liar: &Liar, file: &str) -> Done {
+    saving(liar, file).await.0
+}
+
+async fn saving(liar: &Liar, file: &str) -> (Done, Option<Saved>) {
     let began = liar.now_us();
     let addresses: Vec<String> = liar.addresses().iter().map(|address| format!("\"{address}\"")).collect();
     let text = file.replace("BROKERS", &format!("[{}]", addresses.join(", ")));
-    let summary = run_text(&text).await;
-    Done { log: liar.log().since(began), text, summary }
+    let (summary, saved) = run_plan(plan_of(&text), None, true).await;
+    (Done { log: liar.log().since(began), text, summary }, saved)
 }
 
 fn plan_of(text: &str) -> plan::Plan {
@@ -60,23 +89,24 @@ fn plan_of(text: &str) -> plan::Plan {
     plan::build(&scenario)
 }
 
-async fn run_text(text: &str) -> Value {
-    let plan = Arc::new(plan_of(text));
+async fn run_plan(plan: plan::Plan, saved: Option<Saved>, save_ledger: bool) -> (Value, Option<Saved>) {
+    let plan = Arc::new(plan);
     let live = Arc::new(Live::new(&plan));
-    let run_tag = RunTag::random();
+    let run_tag = saved.as_ref().map_or_else(RunTag::random, Saved::run_tag);
     let options = Options {
         run_id: "truth".to_owned(),
         run_tag,
         folder: PathBuf::from("truth"),
         stop: Stop::new(),
-        save_ledger: false,
-        saved: None,
+        save_ledger,
+        saved,
         waits: kaf6::kafka::Waits::short(),
     };
-    let seen = engine::run(Arc::clone(&plan), options, live).await.unwrap();
+    let mut seen = engine::run(Arc::clone(&plan), options, live).await.unwrap();
+    let saved = seen.saved.take();
     let record =
         RunRecord::new("truth".to_owned(), run_tag, "2026-01-01T00:00:00.000Z".to_owned(), plan, seen);
-    serde_json::to_value(report::summarize(&record)).unwrap()
+    (serde_json::to_value(report::summarize(&record)).unwrap(), saved)
 }
 
 impl Done {
@@ -104,6 +134,11 @@ impl Done {
     /// A class of the run's account.
     pub(crate) fn account(&self, class: &str) -> u64 {
         self.summary["accounts"]["total"][class].as_u64().unwrap_or(0)
+    }
+
+    /// Its count of an anomaly is null: it was not measured.
+    pub(crate) fn is_unmeasured(&self, name: &str) -> bool {
+        self.summary["anomalies"][name]["count"].is_null()
     }
 
     /// Some note says this.

@@ -5,13 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::keys::{Keys, Sender};
+use crate::engine::keys::{Keys, NoKeys, Rule, Sender};
+use crate::engine::saved;
 use crate::engine::shared::Shared;
 use crate::engine::{Live, Options, Stop, produce, roundtrip, sight};
 use crate::ids::{Partition, RunTag, StreamId};
 use crate::kafka::{Code, Embedded, Range, ReadEvent, Waits, read_range};
 use crate::ledger::envelope::Opened;
-use crate::ledger::{Bound, SentLog};
+use crate::ledger::{Bound, Saved, SentLog};
 use crate::metrics::Counters;
 use crate::observe::Ended;
 use crate::plan::{self, Work};
@@ -139,10 +140,14 @@ async fn a_producer_that_has_no_time_left_says_so() {
     assert!(came.message.contains("within its 1s"), "{}", came.message);
 }
 
-/// The keys that lie in a partition, by stream and sequence, and whether each is the one that is rendered again.
+/// The keys that lie in a partition, by stream and sequence, and whether each is the one that is rendered again: by the plan, and
+/// by the saved ledger.
 fn compare_keys(shared: &Shared, partition: Partition, sent: &HashMap<StreamId, SentLog>) -> usize {
     let topology = shared.topology().unwrap();
-    let mut keys = HashMap::new();
+    let bytes = serde_json::to_vec(&saved::save(shared, topology, sent)).unwrap();
+    let saved = Saved::read(&bytes).unwrap();
+    let (streams, restored) = saved.restore();
+    let (mut keys, mut of_saved) = (HashMap::new(), HashMap::new());
     for ((scenario, client), first) in &topology.first {
         let mine = (0..3).filter_map(|p| sent.get(&StreamId(first.0 + p)));
         let sender = Sender {
@@ -150,16 +155,19 @@ fn compare_keys(shared: &Shared, partition: Partition, sent: &HashMap<StreamId, 
             run_id: &shared.run_id,
             scenario: *scenario,
             client: *client,
-            first: *first,
+            stream: StreamId(first.0 + partition.unsigned_abs()),
             partitions: 3,
             sent: mine.map(SentLog::sent).sum(),
         };
         let found = match &shared.plan.scenarios[*scenario].work {
-            Work::Produce(plan) => Keys::of_producer(plan, &sender, partition),
-            Work::Roundtrip(plan) => Keys::of_trips(plan, &sender),
-            _ => None,
+            Work::Produce(plan) => Keys::of_producer(&Rule::of(plan), &sender, partition),
+            Work::Roundtrip(plan) => Keys::of_trips(plan.key.as_ref(), &sender, partition),
+            _ => Err(NoKeys::None),
         };
-        keys.extend(found.map(|found| (StreamId(first.0 + partition.unsigned_abs()), found)));
+        keys.extend(found.map(|found| (sender.stream, found)));
+        let info = streams.get(sender.stream).filter(|_| restored.contains_key(&sender.stream));
+        let found = info.and_then(|info| saved::keys_of(&saved, sender.stream, info, sender.sent).ok());
+        of_saved.extend(found.map(|found| (sender.stream, found)));
     }
     let range = Range {
         topic: "t",
@@ -178,6 +186,8 @@ fn compare_keys(shared: &Shared, partition: Partition, sent: &HashMap<StreamId, 
         let identity = envelope.identity;
         let again = keys.get_mut(&identity.stream).and_then(|keys| keys.key(identity.seq));
         assert_eq!(again, record.key, "{identity:?}");
+        let again = of_saved.get_mut(&identity.stream).and_then(|keys| keys.key(identity.seq));
+        assert_eq!(again, record.key, "by the saved ledger: {identity:?}");
         assert!(record.key.is_some_and(|key| key.len() > 40));
         compared += 1;
     })

@@ -1,6 +1,7 @@
 //! What acks alone show: offsets that were acked twice, messages that were overtaken, and an end below what was acked.
 
 use super::*;
+use crate::ledger::case::EarlierRun;
 
 /// Streams of as many scenarios, one each.
 struct Acks {
@@ -51,6 +52,7 @@ impl Acks {
             leaders_alone: &self.leaders_alone,
             leader_changed: true,
             one_log: self.one_log,
+            earlier: None,
             removals: &Kept,
             reported_end: self.reported_end,
         }
@@ -226,4 +228,25 @@ fn an_end_below_what_was_acked_is_stale() {
     assert_eq!(pieces(&judged, Anomaly::StaleEnd), [(6, words), (7, words)]);
     let of = judged.judgement.evidence.iter().filter(|piece| piece.anomaly == Anomaly::StaleEnd);
     assert_eq!(of.map(|piece| piece.message).collect::<Vec<_>>(), [Some((StreamId(1), 3)), None]);
+}
+
+#[test]
+fn acks_of_a_saved_ledger_are_compared_with_what_was_acked_then() {
+    // Offsets 8 and 9 were acked twice in the run; its own end marker lay at 20. That of now comes to lie at 5.
+    let mut acks = Acks::of(&[(0, 9), (8, 12)]);
+    acks.markers = vec![Marker { number: 1, offset: 5 }];
+    let reads = found(&[]);
+    let passes = [Pass::new(Observer::Reader(7), &reads, 0)];
+    let collided = |markers: &[Marker], leaders_alone: &[usize], then: &[usize], is_other_log| {
+        let earlier = EarlierRun { markers, leaders_alone: then, is_other_log };
+        let judged = judge(&Case { earlier: Some(earlier), leaders_alone, ..acks.case(&passes) });
+        assert!(!judged.judgement.counts.contains_key(&Anomaly::Resurrected), "the run alone could see it");
+        judged.judgement.counts[&Anomaly::Collided].count
+    };
+    let own = |offset| [Marker { number: 0, offset }];
+    assert_eq!(collided(&own(20), &[], &[], false), 3);
+    assert_eq!(collided(&own(11), &[], &[], false), 4);
+    assert_eq!(collided(&own(11), &[], &[], true), 3, "the marker of now is in another log");
+    assert_eq!(collided(&own(20), &[0], &[], false), 2, "nor where another leader came after the run");
+    assert_eq!(collided(&own(20), &[0], &[0], false), 0, "one during the run may have undone the acks of 0");
 }

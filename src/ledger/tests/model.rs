@@ -674,6 +674,7 @@ fn ledger(history: &History) -> Result<(Outcome, Vec<Reading>), TestCaseError> {
         leaders_alone: &history.leaders_alone,
         leader_changed: true,
         one_log: history.one_log,
+        earlier: None,
         removals: &history.settings,
         reported_end: history.reported_end,
     };
@@ -717,6 +718,7 @@ fn ledger(history: &History) -> Result<(Outcome, Vec<Reading>), TestCaseError> {
         leaders_alone: &history.leaders_alone,
         leader_changed: true,
         one_log: history.one_log,
+        earlier: None,
         removals: &history.settings,
         reported_end: history.reported_end,
     });

@@ -55,6 +55,7 @@ fn judged_by(
         leaders_alone: if alone { &[0] } else { &[] },
         leader_changed,
         one_log: true,
+        earlier: None,
         removals: may,
         reported_end: None,
     })

@@ -281,7 +281,7 @@ pub struct Consume {
     pub idle_timeout: Option<Duration>,
     /// Scenarios of this file that write what this one reads.
     pub producers: Vec<String>,
-    /// One of those that sends with `acks: 0`, so that nobody knows what could be lost.
+    /// One of them, where all send with `acks: 0`, so that nobody knows what could be lost.
     pub unconfirmed: Option<String>,
     /// Whether the limit lies under what the producers will send, or might.
     pub partial: bool,

@@ -201,8 +201,9 @@ pub(super) fn readers(cx: &mut Context<'_>, slots: &mut IndexMap<String, Slot>) 
         consume.producers = mine.iter().map(|writer| writer.name.clone()).collect();
         let total = mine.iter().try_fold(0_u64, |sum, writer| Some(sum.saturating_add(writer.total?)));
         consume.partial = consume.limit.is_some_and(|limit| total.is_none_or(|total| limit < total));
-        let unconfirmed = mine.iter().find(|writer| writer.acks == Some(Acks::None));
-        consume.unconfirmed = unconfirmed.map(|writer| writer.name.clone());
+        // What is acked beside it can be lost.
+        let unconfirmed = mine.iter().all(|writer| writer.acks == Some(Acks::None));
+        consume.unconfirmed = mine.first().filter(|_| unconfirmed).map(|writer| writer.name.clone());
     }
 }
 

@@ -212,11 +212,11 @@ fn lost_when_no_fetch_ever_holds_it() {
     done.is_told_of("lost");
 }
 
-pub(super) fn admin(broker: &str) -> AdminClient<DefaultClientContext> {
+pub(crate) fn admin(broker: &str) -> AdminClient<DefaultClientContext> {
     ClientConfig::new().set("bootstrap.servers", broker).create().expect("an admin client")
 }
 
 /// Waits for what a client answers by itself in time.
-pub(super) fn wait<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
 }

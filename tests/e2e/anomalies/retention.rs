@@ -8,7 +8,7 @@ use super::run::{Done, File, Gate, Run, run, topic};
 use crate::lab::Kafka;
 
 /// A broker that looks for what to remove several times a second.
-fn tidy_broker() -> Option<Kafka> {
+pub(crate) fn tidy_broker() -> Option<Kafka> {
     Kafka::start_with(&[
         ("log.initial.task.delay.ms", "100"),
         ("log.retention.check.interval.ms", "200"),

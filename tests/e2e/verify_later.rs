@@ -1,0 +1,125 @@
+//! `kaf6 verify` of Apache Kafka, after it has done since the run what its settings and its operators say.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::admin::AdminOptions;
+use rdkafka::{Offset, TopicPartitionList};
+
+use crate::anomalies::lost::{admin, wait};
+use crate::anomalies::retention::tidy_broker;
+use crate::lab::Kafka;
+use crate::runs::{Kaf6, Ran, unique};
+
+/// What a run wrote that saved its ledger: all of it was read.
+fn written(broker: &str, topic: &str, write: &str) -> Ran {
+    let file = format!(
+        "topics: [{topic}]\nscenarios:\n  write: {{type: produce, {write}}}\n  read: {{type: consume}}\n"
+    );
+    Kaf6::file(&file).brokers(broker).arg("--save-ledger").run().expect("pass")
+}
+
+/// Verifies a run until so much has changed, or 30 s are over.
+fn verified(run: &Ran, changed: impl Fn(&Ran) -> bool) -> Ran {
+    let began = Instant::now();
+    loop {
+        let ran = Kaf6::verify(&run.folder).run();
+        if changed(&ran) || began.elapsed() > Duration::from_secs(30) {
+            return ran;
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+/// These classes hold all acked messages.
+#[track_caller]
+fn accounts_for(ran: &Ran, classes: &[(&str, u64)]) {
+    for (class, count) in classes {
+        assert_eq!(ran.account(class), *count, "{class}: {ran}");
+    }
+    let sum: u64 = classes.iter().map(|(_, count)| count).sum();
+    assert_eq!(ran.account("acked"), sum, "{ran}");
+}
+
+/// Somebody deletes what lies below this offset.
+fn delete_records(broker: &str, topic: &str, below: i64) {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, 0, Offset::Offset(below)).expect("an offset");
+    wait(admin(broker).delete_records(&list, &AdminOptions::new())).expect("the records are deleted");
+}
+
+#[test]
+fn verify_of_a_compacted_topic_renders_its_keys_again() {
+    let Some(kafka) = tidy_broker() else { return };
+    let (broker, name) = (kafka.address(), unique("compacted"));
+    let topic = format!(
+        "{{name: {name}, partitions: 2, config: {{cleanup.policy: compact, segment.ms: 300, \
+         min.cleanable.dirty.ratio: 0.01, file.delete.delay.ms: 100}}}}"
+    );
+    let write = "messages: 400, rate: 400/s, clients: 2, key: 'k{{seq}}', partition: by_key";
+    let first = written(&broker, &topic, write);
+    written(&broker, &topic, write);
+    let ran = verified(&first, |ran| ran.account("superseded") > 100).expect("error");
+    let superseded = ran.account("superseded");
+    accounts_for(&ran, &[("superseded", superseded), ("verified", 400 - superseded)]);
+    assert!(superseded > 100 && ran.answer("no_loss").contains("compaction"), "{ran}");
+}
+
+#[test]
+fn verify_knows_how_old_the_messages_are() {
+    let Some(kafka) = tidy_broker() else { return };
+    let (broker, name) = (kafka.address(), unique("aged"));
+    let topic = format!(
+        "{{name: {name}, config: {{retention.ms: 5000, segment.ms: 500, file.delete.delay.ms: 100}}}}"
+    );
+    let first = written(&broker, &topic, "messages: 200, rate: 200/s");
+    let ran = verified(&first, |ran| ran.account("expired") > 50).expect("error");
+    let expired = ran.account("expired");
+    accounts_for(&ran, &[("expired", expired), ("verified", 200 - expired)]);
+    assert!(expired > 50 && ran.answer("no_loss").contains("retention"), "{ran}");
+}
+
+#[test]
+fn verify_of_young_messages_that_somebody_deleted_finds_them_lost() {
+    let Some(broker) = Kafka::shared() else { return };
+    let name = unique("young");
+    let topic = format!("{{name: {name}, config: {{retention.ms: 600000}}}}");
+    let run = written(&broker, &topic, "messages: 200");
+    delete_records(&broker, &name, 120);
+    let ran = Kaf6::verify(&run.folder).run().expect("fail");
+    accounts_for(&ran, &[("lost", 120), ("verified", 80)]);
+    assert_eq!(ran.check("no_loss"), "fail", "{ran}");
+}
+
+#[test]
+fn verify_tells_a_leader_of_then_from_one_of_now() {
+    let Some(mut kafka) = Kafka::start() else { return };
+    let (broker, [before, after]) = (kafka.address(), ["led", "led"].map(unique));
+    let [one, other] = [&before, &after]
+        .map(|name| written(&broker, &format!("{{name: {name}}}"), "messages: 200, acks: 1"));
+    delete_records(&broker, &before, 120);
+    let ran = Kaf6::verify(&one.folder).run().expect("fail");
+    accounts_for(&ran, &[("lost", 120), ("verified", 80)]);
+    // A broker that begins again leads in a new epoch, and only the old one had acked it.
+    kafka.restart();
+    delete_records(&broker, &after, 120);
+    let ran = Kaf6::verify(&other.folder).run().expect("error");
+    accounts_for(&ran, &[("unread", 120), ("verified", 80)]);
+    assert!(ran.answer("no_loss").contains("acks: all"), "{ran}");
+}
+
+#[test]
+fn verify_of_a_topic_that_was_created_again_says_so() {
+    let Some(broker) = Kafka::shared() else { return };
+    let name = unique("again");
+    let topic = format!("{{name: {name}, recreate: true}}");
+    let first = written(&broker, &topic, "messages: 200");
+    // Verify's own end marker comes to lie where a message of the first run had been acked.
+    written(&broker, &topic, "messages: 50");
+    for _ in 0..2 {
+        let ran = Kaf6::verify(&first.folder).run().expect("fail");
+        accounts_for(&ran, &[("lost", 200)]);
+        assert!(ran.notes().contains("was created again since the run"), "{ran}");
+        assert_eq!((ran.check("no_corruption"), ran.anomaly("stale_end")), ("pass", None), "{ran}");
+        assert_eq!((ran.anomaly("collided"), ran.anomaly("resurrected")), (Some(0), None), "{ran}");
+    }
+}
