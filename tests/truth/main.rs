@@ -10,4 +10,5 @@ mod kept;
 mod pair;
 mod random;
 mod rows;
+mod rules;
 mod unaltered;
