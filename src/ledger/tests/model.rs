@@ -595,7 +595,7 @@ fn sent_log(sent: &Sent) -> SentLog {
         }
     }
     for (seq, offset, ahead) in &sent.overtaken {
-        log.was_overtaken(*seq, *offset, *ahead);
+        log.was_overtaken(*seq, *offset, *ahead, false);
     }
     log
 }
