@@ -44,7 +44,10 @@ pub(crate) fn possible(facts: &Facts, file: &File, message: &Message, cut: bool)
             false => out.extend(["misplaced"]),
         }
         if message.in_place {
-            out.remove("lost");
+            // With an end that is too low beside it, what is hidden seems not to be there.
+            if !did("end_at") {
+                out.remove("lost");
+            }
             out.extend(["unreadable", "unread", "skipped"]);
         }
     }
