@@ -146,6 +146,7 @@ run: {unreadable_after: 7s}
             sent: 10,
             sent_times: Vec::new(),
             overtaken: (0, Vec::new()),
+            overtaken_by_leader: (0, Vec::new()),
             roundtrip: false,
             acked: vec![(0, 0, 10)],
             placeless: Vec::new(),

@@ -244,9 +244,13 @@ impl Judging<'_> {
         passes.extend(rechecks.iter().map(|found| pass(Observer::Recheck, found)));
         let unreset = passes.iter().all(|pass| pass.reads.resets() == 0);
         let reached = found.ends.iter().any(|(_, end)| end.reached_fence);
-        let contradicts =
-            found.ids.iter().filter_map(|id| self.sent.get(id)).any(|log| log.overtaken().count > 0)
-                || self.case(place, found, &markers, &passes).acks_contradict();
+        let contradicts = found
+            .ids
+            .iter()
+            .filter_map(|id| self.sent.get(id))
+            .flat_map(SentLog::overtaken)
+            .any(|it| it.count > 0)
+            || self.case(place, found, &markers, &passes).acks_contradict();
         let name = &self.topology.topics[place.0].name;
         let matters = contradicts || !rechecks.is_empty() || self.shared.saved.is_some();
         let leaders_alone = self.leaders_alone(place, found, matters);

@@ -52,7 +52,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize) -> Outcome {
                 client,
                 partitions: state.partitions,
                 topic: state.name.clone(),
-                highest: state.highest.clone(),
+                highest: state.highest.with(plan.acks),
                 gate: Arc::clone(&gate),
                 deadline,
             };

@@ -4,6 +4,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::partition::OUT_OF_RANGE;
 use super::{Client, Code, Error, ReadEvent, ReaderOptions, ReaderSet, Record, metadata, probe};
 use crate::ids::{Offset, Partition};
 use crate::plan::StartOffset;
@@ -84,6 +85,15 @@ pub fn read_range(
             match reading.is_given(&readers, left) {
                 // As long again: a machine may be slow.
                 Given::Once => heard = Instant::now(),
+                Given::Refused => {
+                    let before = readers.position(range.partition);
+                    readers.refused(range.partition, &mut |event| reading.take(event, on));
+                    if readers.position(range.partition) == before {
+                        reading.look_at_end(&readers, left);
+                    } else {
+                        heard = Instant::now();
+                    }
+                }
                 Given::Again => {
                     readers.pass_bad_batch(range.partition, &mut |event| reading.take(event, on));
                     reading.given = None;
@@ -173,6 +183,8 @@ enum Given {
     Once,
     /// A second time, and the reader still stands there.
     Again,
+    /// It answers that the place is not in its log, in a way that the reader's client does not notice: with null records.
+    Refused,
 }
 
 impl Reading<'_> {
@@ -218,10 +230,11 @@ impl Reading<'_> {
         let Range { topic, partition, from, .. } = *self.range;
         let position = readers.position(partition).unwrap_or(from);
         let until = Instant::now() + left.min(self.client.waits().answer);
-        let probe = probe::probe_fetch(self.client, topic, partition, position, until);
-        if !probe.is_ok_and(|probe| probe.gives(position)) {
+        let probe = probe::probe_fetch(self.client, topic, partition, position, until).ok();
+        if !probe.as_ref().is_some_and(|probe| probe.gives(position)) {
             self.given = None;
-            return Given::No;
+            let refused = probe.is_some_and(|probe| probe.code == OUT_OF_RANGE && probe.null_records);
+            return if refused { Given::Refused } else { Given::No };
         }
         if self.given.replace(position) == Some(position) { Given::Again } else { Given::Once }
     }

@@ -4,6 +4,7 @@ use super::case::{Case, Judge, ReaderVerdict};
 use super::collisions::Acked;
 use super::evidence::Evidence;
 use super::marker::Marker;
+use super::sent::Overtaken;
 use super::view::View;
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Seq, StreamId};
@@ -62,8 +63,19 @@ impl Judge<'_> {
 
     /// Counts the messages of a stream that were acked below an ack that was there when they were handed over.
     pub(super) fn overtaken(&mut self, view: &View<'_>) {
-        let found = view.log.overtaken();
-        if found.count == 0 || self.case.undone().contains(&view.scenario) {
+        if self.case.undone().contains(&view.scenario) {
+            return;
+        }
+        let [by_all, by_leader] = view.log.overtaken();
+        self.add_overtaken(view, by_all);
+        // A new leader may lack what only the old one had acked, and its offsets are free again.
+        if self.case.undone().is_empty() {
+            self.add_overtaken(view, by_leader);
+        }
+    }
+
+    fn add_overtaken(&mut self, view: &View<'_>, found: &Overtaken) {
+        if found.count == 0 {
             return;
         }
         self.out.add(Anomaly::Overtaken, found.count);

@@ -5,7 +5,7 @@ use super::case::Judge;
 use super::evidence::{Evidence, Observer};
 use super::marks::Between;
 use super::removals::Removed;
-use super::view::View;
+use super::view::{View, offset_in};
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Seq};
 
@@ -95,6 +95,16 @@ impl Class {
     }
 }
 
+impl From<Removed> for Class {
+    fn from(removed: Removed) -> Self {
+        match removed {
+            Removed::Superseded => Self::Superseded,
+            Removed::Expired => Self::Expired,
+            Removed::Unclear => Self::Unclear,
+        }
+    }
+}
+
 impl Judge<'_> {
     /// The class of a message that was acked at an offset, as these passes show it: the first that fits.
     pub(super) fn class(&self, view: &View<'_>, seq: Seq, acked: Offset, scope: Scope) -> Class {
@@ -110,7 +120,10 @@ impl Judge<'_> {
         let last = all().rev().find(|at| passes[*at].observer.is_fresh() && passes[*at].passed(acked));
         let lies_there = last.is_some_and(|at| view.there(at, seq));
         if !lies_there && let Some(pass) = all().find(|pass| view.misplaced_in(*pass, seq, acked)) {
-            return Class::Misplaced(pass);
+            // A retry may have written it twice: of the copy that was acked, the settings may explain that it is gone.
+            let twice = offset_in(view.log.maybe_twice(), seq).is_some();
+            let removed = self.case.removals.of_message(view.id, seq, Some(acked)).filter(|_| twice);
+            return removed.map_or(Class::Misplaced(pass), Class::from);
         }
         if verified && self.rewritten.contains(acked) {
             // Decided with care: whoever read something else there looked before this message was written. That is no hole in
@@ -206,8 +219,7 @@ impl Judge<'_> {
         match self.case.removals.of_message(view.id, seq, place) {
             Some(Removed::Unclear) => Class::Unclear,
             Some(_) if read => Class::RemovedLater,
-            Some(Removed::Superseded) => Class::Superseded,
-            Some(Removed::Expired) => Class::Expired,
+            Some(removed) => removed.into(),
             None if self.case.leaders_alone.contains(&view.scenario) => Class::Dropped,
             None => Class::Lost(pass),
         }

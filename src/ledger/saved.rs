@@ -159,6 +159,8 @@ pub struct SavedStream {
     pub sent_times: Vec<(Seq, u64)>,
     /// How many were acked below an earlier ack, and the first of them: sequence, offset, and the offset acked before.
     pub overtaken: (u64, Vec<(Seq, Offset, Offset)>),
+    /// The same below an earlier ack of a leader alone (`acks: 1`).
+    pub overtaken_by_leader: (u64, Vec<(Seq, Offset, Offset)>),
     /// Acked ones: runs of first sequence, first offset and length.
     pub acked: Vec<(u64, i64, u64)>,
     /// Those that were acked without an offset: runs of first sequence and length; so are the next three.
@@ -181,6 +183,7 @@ impl SavedStream {
     /// The stream of this id.
     pub fn new(id: StreamId, info: &StreamInfo, log: &SentLog) -> Self {
         let seqs = |log: &RunLog| log.sorted().into_iter().map(|run| (run.seq, run.len)).collect();
+        let [overtaken, overtaken_by_leader] = log.overtaken().map(|it| (it.count, it.first.clone()));
         Self {
             id: id.0,
             scenario: info.scenario,
@@ -191,7 +194,8 @@ impl SavedStream {
             roundtrip: info.roundtrip,
             sent: log.sent(),
             sent_times: log.send_times().collect(),
-            overtaken: (log.overtaken().count, log.overtaken().first.clone()),
+            overtaken,
+            overtaken_by_leader,
             acked: log.acks().runs().map(|run| (run.seq, run.offset, run.len)).collect(),
             placeless: seqs(log.placeless()),
             failed: seqs(log.failures()),
@@ -224,7 +228,10 @@ impl SavedStream {
         )
         .with(runs(&self.placeless), self.bound(self.repeats), self.bound(self.reorders))
         .with_times(&self.sent_times)
-        .with_overtaken(Overtaken { count: self.overtaken.0, first: self.overtaken.1.clone() })
+        .with_overtaken(
+            [&self.overtaken, &self.overtaken_by_leader]
+                .map(|(count, first)| Overtaken { count: *count, first: first.clone() }),
+        )
     }
 
     const fn bound(&self, (messages, batches): (u64, u64)) -> Bound {
@@ -424,7 +431,8 @@ mod tests {
         log.went_back(2, "refused", 3, false);
         log.next_seq();
         log.acked_nowhere(10, 1, Resent::No);
-        log.was_overtaken(7, 107, 120);
+        log.was_overtaken(7, 107, 120, false);
+        log.was_overtaken(8, 108, 121, true);
         let info =
             StreamInfo { scenario: 0, client: 1, topic: 0, partition: 2, has_uuid: true, roundtrip: false };
         Saved {
@@ -472,7 +480,8 @@ mod tests {
         assert_eq!((log.repeats(), log.reorders()), (bound(2, 1), bound(5, 2)));
         assert_eq!(log.offsets(), Some((100, 107)));
         assert_eq!(log.maybe_twice().runs().map(|r| r.seq).collect::<Vec<_>>(), [3]);
-        assert_eq!(log.overtaken(), &Overtaken { count: 1, first: vec![(7, 107, 120)] });
+        let one = |first| Overtaken { count: 1, first: vec![first] };
+        assert_eq!(log.overtaken(), [&one((7, 107, 120)), &one((8, 108, 121))]);
         assert_eq!(
             [0, 4, 9, 10].map(|seq| Some(log.stamped(seq, false)?.0)),
             [Some(0), Some(4_000_000), Some(9_000_000), None]

@@ -112,6 +112,7 @@ pub struct SentLog {
     /// When messages were made.
     send_times: Marks,
     overtaken: Overtaken,
+    overtaken_by_leader: Overtaken,
 }
 
 /// Messages that were acked at a lower offset than one that had been acked when they were handed over.
@@ -155,8 +156,8 @@ impl SentLog {
 
     /// The same with those that were acked below an earlier ack.
     #[must_use]
-    pub(super) fn with_overtaken(mut self, overtaken: Overtaken) -> Self {
-        self.overtaken = overtaken;
+    pub(super) fn with_overtaken(mut self, [by_all, by_leader]: [Overtaken; 2]) -> Self {
+        (self.overtaken, self.overtaken_by_leader) = (by_all, by_leader);
         self
     }
 
@@ -223,17 +224,19 @@ impl SentLog {
         Some((from, self.when_acked(seq).map_or(u64::MAX, |(_, acked)| acked)))
     }
 
-    /// This message was handed over after offset `ahead` had been acked, and is acked below that.
-    pub fn was_overtaken(&mut self, seq: Seq, offset: Offset, ahead: Offset) {
-        self.overtaken.count += 1;
-        if self.overtaken.first.len() < EVIDENCE {
-            self.overtaken.first.push((seq, offset, ahead));
+    /// This message was handed over after offset `ahead` had been acked, and is acked below that. `by_leader`: all acks that
+    /// were ahead of it were those of leaders alone.
+    pub fn was_overtaken(&mut self, seq: Seq, offset: Offset, ahead: Offset, by_leader: bool) {
+        let overtaken = if by_leader { &mut self.overtaken_by_leader } else { &mut self.overtaken };
+        overtaken.count += 1;
+        if overtaken.first.len() < EVIDENCE {
+            overtaken.first.push((seq, offset, ahead));
         }
     }
 
-    /// Those that were acked below an earlier ack.
-    pub const fn overtaken(&self) -> &Overtaken {
-        &self.overtaken
+    /// Those that were acked below an earlier ack, and those that were acked below earlier acks of leaders alone.
+    pub const fn overtaken(&self) -> [&Overtaken; 2] {
+        [&self.overtaken, &self.overtaken_by_leader]
     }
 
     /// The acks of these messages came at this time, microseconds from the run's zero.

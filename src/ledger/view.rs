@@ -112,6 +112,6 @@ pub(super) fn offsets_in(log: &RunLog, seq: Seq) -> impl Iterator<Item = Offset>
     log.runs().filter(move |run| (run.seq..run.end()).contains(&seq)).map(move |run| run.offset_of(seq))
 }
 
-fn offset_in(log: &RunLog, seq: Seq) -> Option<Offset> {
+pub(super) fn offset_in(log: &RunLog, seq: Seq) -> Option<Offset> {
     offsets_in(log, seq).next()
 }

@@ -2,14 +2,11 @@
 
 use std::fmt::Write as _;
 
-use kaf6_liar::Action::*;
-use kaf6_liar::Api::{EpochEnd, Fetch, InitProducerId, ListOffsets, Metadata, Produce, ProduceMarker};
-use kaf6_liar::{Action, Behaviour, Part, Phase, Rule};
+use kaf6_liar::Behaviour;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// What is not judged yet: headers, and what acks alone show (`collided`). To be set once it is, and then to go.
-pub(crate) const LATER: bool = true;
+use crate::rules::behaviour;
 
 /// A scenario file and a behaviour.
 #[derive(Debug, Clone)]
@@ -29,6 +26,8 @@ struct Sender {
     acks: &'static str,
     idempotence: bool,
     keyed: bool,
+    /// Its keys are there again and again.
+    repeats: bool,
     value: &'static str,
     verify: bool,
     after: bool,
@@ -47,6 +46,7 @@ struct Reader {
 #[derive(Debug, Clone)]
 struct Spec {
     partitions: u32,
+    config: String,
     senders: Vec<Sender>,
     readers: Vec<Reader>,
     audit: &'static str,
@@ -59,6 +59,14 @@ pub(crate) fn pair() -> impl Strategy<Value = Pair> {
     (spec(), behaviour()).prop_map(|(spec, behaviour)| Pair { file: spec.text(), behaviour })
 }
 
+const VALUES: &[&str] = &[
+    "{size: 64B}",
+    "{json: {id: \"{{uuid}}\"}}",
+    "{text: \"x{{seq}}\"}",
+    "{size: 200B, content: zeros}",
+    "{text: \"\"}",
+];
+
 fn sender() -> impl Strategy<Value = Sender> {
     let what = (
         prop::bool::weighted(0.2),
@@ -70,20 +78,15 @@ fn sender() -> impl Strategy<Value = Sender> {
     let how = (
         prop_oneof![8 => Just("all"), 2 => Just("1"), 1 => Just("0")],
         prop::bool::weighted(0.3),
-        any::<bool>(),
-        select(&[
-            "{size: 64B}",
-            "{json: {id: \"{{uuid}}\"}}",
-            "{text: \"x{{seq}}\"}",
-            "{size: 200B, content: zeros}",
-        ]),
+        (any::<bool>(), any::<bool>()),
+        select(VALUES),
         prop::bool::weighted(0.9),
         prop::bool::weighted(0.2),
     );
     (what, how).prop_map(
         |(
             (roundtrip, messages, rate, clients, partition),
-            (acks, idempotence, keyed, value, verify, after),
+            (acks, idempotence, (keyed, repeats), value, verify, after),
         )| {
             let acks = if roundtrip && acks == "0" { "all" } else { acks };
             let idempotence = idempotence && acks == "all";
@@ -96,6 +99,7 @@ fn sender() -> impl Strategy<Value = Sender> {
                 acks,
                 idempotence,
                 keyed,
+                repeats,
                 value,
                 verify,
                 after,
@@ -125,15 +129,16 @@ fn reader() -> impl Strategy<Value = Reader> {
 
 fn spec() -> impl Strategy<Value = Spec> {
     (
-        1_u32..5,
+        (1_u32..5, config()),
         prop::collection::vec(sender(), 1..4),
         prop::collection::vec(reader(), 0..3),
         prop_oneof![5 => Just("auto"), 4 => Just("true"), 1 => Just("false")],
         select(&[1_u32, 5, 10, 1000]),
         any::<bool>(),
     )
-        .prop_map(|(partitions, senders, readers, audit, batch, committed)| Spec {
+        .prop_map(|((partitions, config), senders, readers, audit, batch, committed)| Spec {
             partitions,
+            config,
             senders,
             readers,
             audit,
@@ -142,12 +147,28 @@ fn spec() -> impl Strategy<Value = Spec> {
         })
 }
 
+/// The settings of the topic.
+fn config() -> BoxedStrategy<String> {
+    let ms = || 300_u32..3000;
+    prop_oneof![
+        6 => Just(String::new()),
+        2 => ms().prop_map(|ms| format!("retention.ms: {ms}")),
+        1 => (500_u32..20_000).prop_map(|bytes| format!("retention.bytes: {bytes}")),
+        2 => Just("cleanup.policy: compact".to_owned()),
+        1 => ms().prop_map(|ms| format!("cleanup.policy: \"compact,delete\", retention.ms: {ms}")),
+        1 => Just("message.timestamp.type: LogAppendTime".to_owned()),
+    ]
+    .boxed()
+}
+
 impl Spec {
     /// The file's text. Each sender names itself, for the oracle: in its keys or in a header.
     fn text(&self) -> String {
         let mut scenarios = String::new();
         for (index, sender) in self.senders.iter().enumerate() {
             let name = format!("w{index}");
+            // A compacted topic takes no others.
+            let keyed = sender.keyed || self.config.contains("compact");
             let _ = write!(scenarios, "  {name}: {{");
             if sender.roundtrip {
                 // A round trip has a stream a partition as well, and neither keys nor headers; it has a topic of its own.
@@ -167,14 +188,14 @@ impl Spec {
                 }
                 if let Some(partition) = sender.partition {
                     let _ = write!(scenarios, ", partition: {}", partition % self.partitions);
-                } else if sender.keyed {
+                } else if keyed {
                     scenarios.push_str(", partition: by_key");
                 }
-                if sender.keyed {
-                    let _ = write!(scenarios, ", key: \"{name}-{{{{seq}}}}\"");
-                } else {
-                    let _ = write!(scenarios, ", headers: {{by: {name}}}");
+                if keyed {
+                    let number = if sender.repeats { "client" } else { "seq" };
+                    let _ = write!(scenarios, ", key: \"{name}-{{{{{number}}}}}\"");
                 }
+                let _ = write!(scenarios, ", headers: {{by: {name}, none: \"\"}}");
             }
             let _ = write!(scenarios, ", acks: {}, idempotence: {}", sender.acks, sender.idempotence);
             if !sender.verify {
@@ -215,162 +236,10 @@ impl Spec {
             "brokers: BROKERS\n\
              client: {{properties: {{socket.timeout.ms: 1000, retry.backoff.ms: 20, linger.ms: 10, \
              batch.num.messages: {}, isolation.level: {isolation}}}}}\n\
-             topics: [{{name: t, partitions: {}}}]\n\
+             topics: [{{name: t, partitions: {}, config: {{{}}}}}]\n\
              scenarios:\n{scenarios}\
              run: {{timeout: 12s, audit: {}, unreadable_after: 700ms}}\n",
-            self.batch, self.partitions, self.audit
+            self.batch, self.partitions, self.config, self.audit
         )
     }
-}
-
-fn behaviour() -> impl Strategy<Value = Behaviour> {
-    let rules = prop_oneof![
-        2 => Just(Vec::new()),
-        3 => prop::collection::vec(healthy(), 1..4),
-        3 => prop::collection::vec(lie(), 1..2),
-        2 => (prop::collection::vec(lie(), 1..3), prop::collection::vec(healthy(), 0..3))
-            .prop_map(|(mut lies, healthy)| {
-                lies.extend(healthy);
-                lies
-            }),
-    ];
-    (1_u8..3, any::<bool>(), rules).prop_map(|(brokers, null_when_empty, rules)| Behaviour {
-        brokers,
-        null_when_empty,
-        rules,
-        ..Behaviour::default()
-    })
-}
-
-/// Puts a time into a rule: from the nth request on, so many times.
-fn some(
-    on: kaf6_liar::Api,
-    action: impl Strategy<Value = Action>,
-    from: u32,
-    times: u32,
-) -> impl Strategy<Value = Rule> {
-    (action, 0..from, 1..=times, prop::option::weighted(0.2, 0_i32..4)).prop_map(
-        move |(action, from, times, partition)| Rule {
-            partition,
-            ..Rule::new(on, action).from(from).times(times)
-        },
-    )
-}
-
-fn brief(
-    on: kaf6_liar::Api,
-    action: impl Strategy<Value = Action>,
-    from: u32,
-) -> impl Strategy<Value = Rule> {
-    (action, 0..from, 50_u64..350)
-        .prop_map(move |(action, from, ms)| Rule::new(on, action).from(from).for_ms(ms))
-}
-
-fn code(codes: &'static [i16]) -> impl Strategy<Value = Action> {
-    select(codes).prop_map(|code| Error { code, written: false })
-}
-
-/// What a correct broker may do.
-fn healthy() -> impl Strategy<Value = Rule> {
-    let written = || any::<bool>();
-    prop_oneof![
-        some(Produce, code(&[5, 6, 7, 19, 20, -1]), 12, 3),
-        some(Produce, written().prop_map(|written| Error { code: 7, written }), 12, 3),
-        some(Produce, written().prop_map(|written| Drop { written }), 12, 2),
-        some(Produce, written().prop_map(|written| NoAnswer { written }), 12, 1),
-        some(Produce, (1_u64..200).prop_map(|ms| Delay { ms }), 12, 3),
-        some(Produce, Just(ControlRecord), 12, 3),
-        some(Produce, (1_u32..9).prop_map(|count| ForeignRecords { count }), 12, 2),
-        some(Produce, Just(AckWithoutOffset { written: true }), 12, 2),
-        some(Produce, Just(AckDuplicate { written: true }), 12, 2),
-        some(Produce, Just(MoveLeader), 12, 2),
-        Just(Rule::new(Produce, DuplicateToRetries)),
-        some(ProduceMarker, code(&[6, 7]), 2, 1),
-        some(ProduceMarker, Just(Drop { written: true }), 2, 1),
-        some(Fetch, (1_u64..200).prop_map(|ms| Delay { ms }), 12, 3),
-        some(Fetch, Just(Drop { written: false }), 12, 2),
-        Just(Rule::new(Fetch, OneBatch)),
-        some(Fetch, Just(MoveLeader), 12, 2),
-        brief(Fetch, Just(Empty), 12),
-        brief(Fetch, Just(NullRecords), 12),
-        brief(Fetch, code(&[3, 5, 6, -1]), 12),
-        brief(Metadata, Just(UnknownTopic), 12),
-        brief(Metadata, code(&[5]), 12),
-        some(InitProducerId, code(&[14, 15]), 2, 2),
-        some(ListOffsets, code(&[5, 6]), 4, 2),
-        some(EpochEnd, (1_i64..30).prop_map(|by| EndTooLow { by }), 2, 2),
-    ]
-}
-
-/// What it may not.
-fn lie() -> BoxedStrategy<Rule> {
-    if LATER {
-        prop_oneof![9 => judged_lie(), 1 => lie_about_headers()].boxed()
-    } else {
-        judged_lie().boxed()
-    }
-}
-
-fn lie_about_headers() -> impl Strategy<Value = Rule> {
-    let index = || 0_u32..10;
-    prop_oneof![
-        some(
-            Produce,
-            (index(), 0_u32..80, any::<bool>()).prop_map(|(index, byte, fix_crc)| FlipOnWrite {
-                index,
-                part: Part::Header,
-                byte,
-                fix_crc
-            }),
-            12,
-            2
-        ),
-        some(Produce, index().prop_map(|index| StripHeader { index }), 12, 2),
-        (0_i64..60).prop_map(|offset| Rule::new(Fetch, StripHeaderOnRead { offset })),
-    ]
-}
-
-fn judged_lie() -> impl Strategy<Value = Rule> {
-    let index = || 0_u32..10;
-    let part = || select(&[Part::Key, Part::Value]);
-    let offset = || 0_i64..60;
-    prop_oneof![
-        some(Produce, any::<bool>().prop_map(|gap| AckUnwritten { gap }), 12, 3),
-        some(Produce, Just(Twice), 12, 3),
-        some(Produce, select(&[Swap, SwapAfterAck]), 12, 2),
-        some(Produce, Just(AckWithoutOffset { written: false }), 12, 2),
-        some(Produce, Just(AckDuplicate { written: false }), 12, 2),
-        some(Produce, select(&[-3_i64, -1, 1, 5, 1000]).prop_map(|by| AckOffset { by }), 12, 2),
-        some(Produce, index().prop_map(|index| DropRecord { index }), 12, 2),
-        some(
-            Produce,
-            (index(), part(), 0_u32..80, any::<bool>())
-                .prop_map(|(index, part, byte, fix_crc)| FlipOnWrite { index, part, byte, fix_crc }),
-            12,
-            2
-        ),
-        some(Produce, (0_i32..4).prop_map(|to| OtherPartition { to }), 12, 2),
-        some(Produce, Just(Error { code: 87, written: true }), 12, 1),
-        some(Produce, offset().prop_map(|to| Truncate { to }), 20, 1),
-        some(ProduceMarker, any::<bool>().prop_map(|gap| AckUnwritten { gap }), 2, 1),
-        (0_u32..12)
-            .prop_map(|from| Rule::new(Produce, Drop { written: true }).from(from).times(1))
-            .prop_flat_map(|_| Just(Rule::new(Produce, WriteRetries))),
-        (offset(), 0_u32..3, any::<bool>())
-            .prop_map(|(offset, sights, fix_crc)| Rule::new(Fetch, FlipOnRead { offset, sights, fix_crc })),
-        prop::option::of(0_i32..4).prop_map(|partition| Rule { partition, ..Rule::new(Fetch, Empty) }),
-        prop::option::of(0_i32..4).prop_map(|partition| Rule { partition, ..Rule::new(Fetch, NullRecords) }),
-        (offset(), any::<bool>()).prop_map(|(offset, hide)| Rule::new(Fetch, EndAt { offset, hide })),
-        (offset(), 1_i64..60).prop_map(|(from, more)| Rule::new(Fetch, OutOfRange { from, to: from + more })),
-        (0_i32..4, 0_i32..4)
-            .prop_map(|(of, partition)| Rule::new(Fetch, FromPartition { partition }).partition(of)),
-        some(Fetch, Just(SkipBatch), 6, 1),
-        offset().prop_map(|offset| Rule::new(Fetch, LastStable { offset })),
-        (select(&[-1_i16, 3, 56]), 0_u32..10).prop_map(|(code, from)| Rule::new(
-            Fetch,
-            Error { code, written: false }
-        )
-        .from(from)),
-        offset().prop_map(|to| Rule::new(Fetch, Truncate { to }).phase(Phase::AfterMarker).times(1)),
-    ]
 }

@@ -46,6 +46,14 @@ async fn row_05_retention_before_a_reader_that_comes_late() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn row_05_the_same_where_the_client_does_not_notice_that_its_offset_was_refused() {
+    // With null records, librdkafka overlooks OFFSET_OUT_OF_RANGE. Readers, the audit and re-reads all begin below the log's start.
+    let behaviour = Behaviour { null_when_empty: true, ..Behaviour::default() };
+    let file = keeping("retention.ms: 500", &format!("{SLOW}\n  {AFTER}"), "audit: true");
+    expired(&pair::run(&file, behaviour).await, "retention.ms");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn row_05_the_same_where_only_the_broker_knows() {
     let behaviour =
         Behaviour { defaults: [("retention.ms".into(), "500".into())].into(), ..Behaviour::default() };

@@ -10,5 +10,6 @@ mod kept;
 mod pair;
 mod random;
 mod rows;
+mod rules;
 mod unaltered;
 mod verify;

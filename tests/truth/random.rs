@@ -2,7 +2,8 @@
 //!
 //! `KAF6_TRUTH_SECONDS` runs for so long in place of 300 pairs, `KAF6_TRUTH_SEED` chooses the pairs, `KAF6_TRUTH_JOBS` is how
 //! many run at once. `KAF6_TRUTH_PAIR` runs one of the pairs of a seed and shows it, `KAF6_TRUTH_REPLAY` one that was written
-//! to a file. `KAF6_TRUTH_SHOW` names the end of each, `KAF6_TRUTH_LOG` a file for the log of the broker of the last one.
+//! to a file. `KAF6_TRUTH_SHOW` names the end of each, `KAF6_TRUTH_LOG` a file for the log of the broker of the last one,
+//! `KAF6_TRUTH_KEEP` a folder for what is to be seen of each wrong one, as it was when it was wrong.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -21,7 +22,7 @@ use crate::pair;
 const PAIRS: u64 = 300;
 /// No pair takes this long.
 const LONGEST: Duration = Duration::from_secs(40);
-/// Failures that are shrunk; the others are only counted.
+/// Failures that are shrunk; the others are only counted. With `KAF6_TRUTH_KEEP`, none is.
 const SHRUNK: usize = 8;
 /// Runs that shrinking one may take.
 const STEPS: usize = 60;
@@ -51,6 +52,7 @@ async fn random_pairs() {
     eprintln!("truth: seed {seed}");
     let (mut next, mut done, mut statuses) = (0, 0_u64, [0_u64; 3]);
     let mut wrong: Vec<(u64, Vec<String>)> = Vec::new();
+    let keep = std::env::var("KAF6_TRUTH_KEEP").map(PathBuf::from).ok();
     let mut running = JoinSet::new();
     loop {
         let more = seconds.map_or(next < PAIRS, |seconds| began.elapsed() < seconds);
@@ -75,6 +77,11 @@ async fn random_pairs() {
                 judged.status,
                 judged.reason
             );
+            if let Some(keep) = &keep {
+                let text = format!("{:#?}\n{}", judged.wrong, judged.shown);
+                fs::write(keep.join(format!("{seed}-{number}.txt")), text).unwrap();
+                fs::write(keep.join(format!("{seed}-{number}.json")), &judged.log).unwrap();
+            }
             wrong.push((number, judged.wrong));
         }
         if done % 500 == 0 {
@@ -90,7 +97,7 @@ async fn random_pairs() {
         wrong.len()
     );
     let mut report = String::new();
-    for (number, why) in wrong.iter().take(SHRUNK) {
+    for (number, why) in wrong.iter().take(if keep.is_some() { 0 } else { SHRUNK }) {
         let file = shrink(seed, *number, why).await;
         let _ = writeln!(report, "pair {number}: {}\n  KAF6_TRUTH_REPLAY={}", why.join("; "), file.display());
     }
@@ -102,6 +109,8 @@ struct Judged {
     reason: String,
     wrong: Vec<String>,
     shown: String,
+    /// The broker's log.
+    log: String,
 }
 
 /// Runs a pair, in a task of its own so that a panic of kaf6 is a finding.
@@ -110,16 +119,18 @@ async fn judged(pair: Pair) -> Judged {
     let task = tokio::spawn(async move {
         let done = pair::run_unjudged(&pair.file, pair.behaviour).await;
         let reason = done.summary["reason"].to_string();
+        let log = serde_json::to_string(&done.log).unwrap();
         if let Ok(file) = std::env::var("KAF6_TRUTH_LOG") {
-            fs::write(file, serde_json::to_string(&done.log).unwrap()).unwrap();
+            fs::write(file, &log).unwrap();
         }
-        Judged { status: done.status().to_owned(), reason, wrong: done.wrong(), shown: done.shown() }
+        Judged { status: done.status().to_owned(), reason, wrong: done.wrong(), shown: done.shown(), log }
     });
     let failed = |why: String| Judged {
         status: String::new(),
         reason: String::new(),
         wrong: vec![why],
         shown: text.clone(),
+        log: String::new(),
     };
     match tokio::time::timeout(LONGEST, task).await {
         Ok(Ok(judged)) => judged,

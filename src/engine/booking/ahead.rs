@@ -8,27 +8,59 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::ids::{Offset, Partition, Seq};
-use crate::ledger::Run;
+use crate::ledger::{Run, SentLog};
+use crate::plan::Acks;
 
 /// The highest acked offset of each partition of a topic.
 #[derive(Debug, Clone, Default)]
-pub struct HighestAcks(Arc<[AtomicI64]>);
+pub struct HighestAcks {
+    partitions: Arc<[Shared]>,
+    /// Whoever notes acks here has them from leaders alone (`acks: 1`).
+    by_leader: bool,
+}
+
+#[derive(Debug)]
+struct Shared {
+    all: AtomicI64,
+    any: AtomicI64,
+}
+
+/// The highest acked offset of a partition; -1 where nothing was acked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Highest {
+    /// Among those that more than the leader had to confirm.
+    all: Offset,
+    /// Among all.
+    any: Offset,
+}
 
 impl HighestAcks {
     /// Of so many partitions, nothing acked yet.
     pub fn of(partitions: i32) -> Self {
-        Self((0..partitions).map(|_| AtomicI64::new(-1)).collect())
+        let none = |_| Shared { all: AtomicI64::new(-1), any: AtomicI64::new(-1) };
+        Self { partitions: (0..partitions).map(none).collect(), by_leader: false }
     }
 
-    /// The highest acked offset of a partition; -1 where nothing was acked.
-    pub(super) fn at(&self, partition: usize) -> Offset {
-        self.0.get(partition).map_or(-1, |highest| highest.load(Ordering::Relaxed))
+    /// The same, for a producer with these acks.
+    pub fn with(&self, acks: Acks) -> Self {
+        Self { by_leader: acks == Acks::Leader, ..self.clone() }
+    }
+
+    pub(super) fn at(&self, partition: usize) -> Highest {
+        let none = Highest { all: -1, any: -1 };
+        self.partitions.get(partition).map_or(none, |highest| Highest {
+            all: highest.all.load(Ordering::Relaxed),
+            any: highest.any.load(Ordering::Relaxed),
+        })
     }
 
     /// An offset was acked.
     pub fn acked(&self, partition: Partition, offset: Offset) {
-        if let Some(highest) = usize::try_from(partition).ok().and_then(|at| self.0.get(at)) {
-            highest.fetch_max(offset, Ordering::Relaxed);
+        if let Some(highest) = usize::try_from(partition).ok().and_then(|at| self.partitions.get(at)) {
+            highest.any.fetch_max(offset, Ordering::Relaxed);
+            if !self.by_leader {
+                highest.all.fetch_max(offset, Ordering::Relaxed);
+            }
         }
     }
 }
@@ -36,28 +68,31 @@ impl HighestAcks {
 /// What of one partition had been acked when the messages of one stream were handed over.
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
-    /// From this sequence on, this offset was the highest; both grow.
-    steps: VecDeque<(Seq, Offset)>,
+    /// From this sequence on, these offsets were the highest; all three grow.
+    steps: VecDeque<(Seq, Highest)>,
 }
 
 impl Ahead {
     /// A message is about to be handed over, while this is the highest acked offset.
-    pub(super) fn sent(&mut self, seq: Seq, ahead: Offset) {
-        if ahead > self.steps.back().map_or(-1, |(_, ahead)| *ahead) {
+    pub(super) fn sent(&mut self, seq: Seq, ahead: Highest) {
+        let last = self.steps.back().map_or(Highest { all: -1, any: -1 }, |(_, last)| *last);
+        if ahead.all > last.all || ahead.any > last.any {
+            // Who looks while another notes may see an older one than before.
+            let ahead = Highest { all: ahead.all.max(last.all), any: ahead.any.max(last.any) };
             self.steps.push_back((seq, ahead));
         }
     }
 
-    /// Messages are acked: `on` gets each that was overtaken, and the offset that was ahead of it.
-    pub(super) fn acked(&self, run: Run, mut on: impl FnMut(Seq, Offset, Offset)) {
+    /// Messages are acked: `log` gets each that was overtaken.
+    pub(super) fn acked(&self, run: Run, log: &mut SentLog) {
         let behind = self.steps.partition_point(|(seq, _)| *seq < run.end());
         for at in (0..behind).rev() {
             let (from, ahead) = self.steps[at];
             let to = self.steps.get(at + 1).map_or(run.end(), |(next, _)| run.end().min(*next));
             let each = from.max(run.seq)..to;
             each.map(|seq| (seq, run.offset_of(seq)))
-                .take_while(|(_, offset)| *offset < ahead)
-                .for_each(|(seq, offset)| on(seq, offset, ahead));
+                .take_while(|(_, offset)| *offset < ahead.any)
+                .for_each(|(seq, offset)| log.was_overtaken(seq, offset, ahead.any, offset >= ahead.all));
             if from <= run.seq {
                 break;
             }
@@ -81,13 +116,14 @@ mod tests {
     proptest! {
         #[test]
         fn a_message_is_overtaken_by_what_was_acked_before_it_was_handed_over(
-            ups in prop::collection::vec((0_usize..3, -1_i64..40), 1..40),
+            ups in prop::collection::vec((0_usize..3, -1_i64..40, any::<bool>()), 1..40),
             acks in prop::collection::vec((any::<prop::sample::Index>(), 1_u64..6, 0_i64..40), 0..20),
         ) {
             let highest = HighestAcks::of(2);
+            let leader = highest.with(Acks::Leader);
             let (mut ahead, mut noted) = (Ahead::default(), Vec::new());
-            for (messages, offset) in ups {
-                highest.acked(1, offset);
+            for (messages, offset, by_leader) in ups {
+                if by_leader { &leader } else { &highest }.acked(1, offset);
                 for _ in 0..messages {
                     ahead.sent(noted.len() as Seq, highest.at(1));
                     noted.push(highest.at(1));
@@ -98,14 +134,22 @@ mod tests {
                 let first = at.index(noted.len());
                 let len = len.min((noted.len() - first) as u64);
                 let run = Run { seq: first as Seq, offset, len };
-                let mut found = Vec::new();
-                ahead.acked(run, |seq, offset, ahead| found.push((seq, offset, ahead)));
-                found.sort_unstable();
-                let expected: Vec<_> = (run.seq..run.end())
-                    .map(|seq| (seq, run.offset_of(seq), noted[seq as usize]))
-                    .filter(|(_, offset, ahead)| offset < ahead)
-                    .collect();
-                prop_assert_eq!(found, expected);
+                let mut log = SentLog::default();
+                ahead.acked(run, &mut log);
+                let expected = |alone: bool| {
+                    let each = (run.seq..run.end()).map(|seq| (seq, run.offset_of(seq), noted[seq as usize]));
+                    let mut out: Vec<_> = each
+                        .filter(|(_, offset, ahead)| *offset < ahead.any && alone == (*offset >= ahead.all))
+                        .map(|(seq, offset, ahead)| (seq, offset, ahead.any))
+                        .collect();
+                    out.sort_unstable();
+                    out
+                };
+                for (found, alone) in log.overtaken().into_iter().zip([false, true]) {
+                    let mut first = found.first.clone();
+                    first.sort_unstable();
+                    prop_assert_eq!((found.count, first), (expected(alone).len() as u64, expected(alone)));
+                }
             }
         }
     }

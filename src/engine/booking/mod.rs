@@ -181,7 +181,7 @@ impl Booking {
                             let run = Run { seq, offset, len };
                             log.acked_run(run, resent);
                             log.acked_at(run, now_us);
-                            ahead.acked(run, |seq, offset, ahead| log.was_overtaken(seq, offset, ahead));
+                            ahead.acked(run, log);
                             highest.acked(partition, run.offset_of(run.end() - 1));
                         }
                         Outcome::AckedNowhere => {

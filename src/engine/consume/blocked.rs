@@ -169,7 +169,7 @@ impl<'a> Blocked<'a> {
     }
 
     fn count(&self, place: &mut Place, look: &Look, at: Offset, now: Instant) {
-        let held_up = place.window.see(look, at, now);
+        let held_up = place.window.see(look, (at, place.wanted.unwrap_or(at)), now);
         if let (Some(stable), None) = (held_up, place.last_stable) {
             self.consumer.shared.note(Note::warning(format!(
                 "partition {} of `{}`: an open transaction holds up its reader at offset {stable}, the last stable offset; with \

@@ -85,9 +85,12 @@ impl Window {
         self.last = Last::NotCounted;
     }
 
-    /// Takes an answer in. Returns the last stable offset where that is what holds the reader up.
-    pub(super) fn see(&mut self, look: &Look, at: Offset, now: Instant) -> Option<Offset> {
-        let held_up = look.stable.filter(|stable| look.code.is_none() && *stable <= at);
+    /// Takes an answer in to a reader that is at one offset and waits for records up to another. Returns the last stable offset
+    /// where that is what may hold the reader up: if it lies ahead of the reader, compaction may have removed all before it.
+    pub(super) fn see(&mut self, look: &Look, (at, to): (Offset, Offset), now: Instant) -> Option<Offset> {
+        let ahead = |stable: Offset| stable <= to && look.end.is_some_and(|end| stable < end);
+        let answers = look.code.is_none() && !look.records;
+        let held_up = look.stable.filter(|stable| answers && (*stable <= at || ahead(*stable)));
         let outside = look.code == OUT_OF_RANGE && look.start.is_some_and(|start| at < start);
         // Records that are given now were not before, or the other way round: something changed.
         let changed = self.last == Last::Counted && look.records != (self.given > 0);
@@ -166,7 +169,7 @@ mod tests {
         let start = Instant::now();
         let mut window = Window::new(start);
         for (second, look) in (0..).zip(looks) {
-            window.see(look, 20, start + Duration::from_secs(second));
+            window.see(look, (20, 30), start + Duration::from_secs(second));
         }
         (window.is_over(AFTER, start + AFTER), window)
     }
@@ -211,9 +214,14 @@ mod tests {
     fn a_last_stable_offset_is_named_where_it_holds_the_reader_up() {
         let now = Instant::now();
         let mut window = Window::new(now);
-        assert_eq!(window.see(&Look { stable: Some(20), ..look(0) }, 20, now), Some(20));
-        assert_eq!(window.see(&Look { stable: Some(25), ..look(0) }, 20, now), None);
-        assert_eq!(window.see(&look(0), 20, now), None);
+        let mut see = |look: &Look| window.see(look, (20, 30), now);
+        assert_eq!(see(&Look { stable: Some(20), ..look(0) }), Some(20));
+        let ahead = |stable| Look { stable: Some(stable), end: Some(40), ..look(0) };
+        assert_eq!(see(&ahead(25)), Some(25), "what lies before it may be gone");
+        assert_eq!(see(&ahead(31)), None, "it holds up none of what is to come");
+        assert_eq!(see(&Look { end: Some(25), ..ahead(25) }), None, "no transaction is open");
+        assert_eq!(see(&Look { records: true, ..ahead(25) }), None);
+        assert_eq!(see(&look(0)), None);
     }
 
     #[test]

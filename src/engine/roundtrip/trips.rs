@@ -112,7 +112,7 @@ impl Task {
             booking: Booking::new(
                 partition..partition + 1,
                 plan.idempotence,
-                topology.topics[self.topic].highest.clone(),
+                topology.topics[self.topic].highest.with(plan.acks),
             ),
             reads: PartitionReads::new(shared.run_tag, self.topic, partition),
             start: set.started_at(partition).unwrap_or(0),

@@ -171,7 +171,7 @@ fn acks_of_two_logs_are_not_compared() {
     let mut acks = Acks::of(&[(0, 4), (0, 4)]);
     acks.one_log = false;
     let log = acks.sent.get_mut(&StreamId(1)).expect("sent");
-    log.was_overtaken(2, 2, 9);
+    log.was_overtaken(2, 2, 9, false);
     let reads = found(&[]);
     let passes = [whole(Observer::Reader(7), &reads), whole(Observer::Recheck, &reads)];
     let judged = judge(&acks.case(&passes));
@@ -186,7 +186,7 @@ fn acks_of_two_logs_are_not_compared() {
 #[test]
 fn an_overtaken_message_names_the_ack_before_it() {
     let mut acks = Acks::of(&[(0, 4), (10, 14)]);
-    acks.sent.get_mut(&StreamId(0)).expect("sent").was_overtaken(3, 3, 12);
+    acks.sent.get_mut(&StreamId(0)).expect("sent").was_overtaken(3, 3, 12, false);
     let judged = acks.judged();
     assert_eq!(counts(&judged, Anomaly::Overtaken), [Some(1); 2]);
     assert_eq!(
@@ -203,11 +203,20 @@ fn an_overtaken_message_names_the_ack_before_it() {
 }
 
 #[test]
+fn what_one_leader_acked_overtakes_nothing_of_another_leader() {
+    let mut acks = Acks::of(&[(0, 4), (10, 14)]);
+    acks.sent.get_mut(&StreamId(0)).expect("sent").was_overtaken(3, 3, 12, true);
+    assert_eq!(counts(&acks.judged(), Anomaly::Overtaken), [Some(1); 2]);
+    acks.leaders_alone = vec![1];
+    assert_eq!(counts(&acks.judged(), Anomaly::Overtaken), [Some(0); 2]);
+}
+
+#[test]
 fn all_overtaken_ones_are_counted_and_some_are_shown() {
     let mut acks = Acks::of(&[(0, 99)]);
     let log = acks.sent.get_mut(&StreamId(0)).expect("sent");
-    (0..50).for_each(|seq| log.was_overtaken(seq, seq.cast_signed(), 200));
-    assert_eq!(log.overtaken().first.len(), 20);
+    (0..50).for_each(|seq| log.was_overtaken(seq, seq.cast_signed(), 200, false));
+    assert_eq!(log.overtaken()[0].first.len(), 20);
     let judged = acks.judged();
     assert_eq!(counts(&judged, Anomaly::Overtaken), [Some(50); 2]);
     assert_eq!(pieces(&judged, Anomaly::Overtaken).len(), 20);

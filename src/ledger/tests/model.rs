@@ -324,7 +324,16 @@ impl<'a> Model<'a> {
         if self.corrupt.contains(&offset) {
             "corrupt"
         } else if !lies_there && any(&|reading| passed_without(reading) && reading.found(message)) {
-            "misplaced"
+            // Of two copies of a retry, the acked one may be removed.
+            let twice = |(it, _, _, resent): (Msg, &Sent, Fate, Resent)| {
+                it == message && resent == Resent::MaybeWritten
+            };
+            match self.history.settings.message(message) {
+                Some(Removed::Superseded) if self.messages().any(twice) => "superseded",
+                Some(Removed::Expired) if self.messages().any(twice) => "expired",
+                Some(Removed::Unclear) if self.messages().any(twice) => "unclear",
+                _ => "misplaced",
+            }
         } else if read && self.rewritten(offset) {
             match self.holds_now(message, offset) {
                 true => "verified",
@@ -595,7 +604,7 @@ fn sent_log(sent: &Sent) -> SentLog {
         }
     }
     for (seq, offset, ahead) in &sent.overtaken {
-        log.was_overtaken(*seq, *offset, *ahead);
+        log.was_overtaken(*seq, *offset, *ahead, false);
     }
     log
 }

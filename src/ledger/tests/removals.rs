@@ -282,6 +282,25 @@ fn what_is_altered_misplaced_or_rewritten_is_so_whatever_may_be_removed() {
 }
 
 #[test]
+fn of_two_copies_of_a_retry_the_acked_one_may_be_removed() {
+    // Number 0 was written at 1 and, by a retry, at 5, and acked there.
+    let found = found(&[(1, 0)]);
+    let passes = [whole(Observer::Reader(1), &found), whole(Observer::Recheck, &found)];
+    let class = |may: &May, resent| {
+        let mut log = SentLog::default();
+        let seq = log.next_seq();
+        log.acked(seq, 5, resent);
+        classes(&judged_with(may, false, log, &[], &passes)).0
+    };
+    for resent in [Resent::No, Resent::Unwritten] {
+        assert_eq!(class(&EXPIRED, resent), [("misplaced", 1)]);
+    }
+    assert_eq!(class(&EXPIRED, Resent::MaybeWritten), [("expired", 1)]);
+    assert_eq!(class(&SUPERSEDED, Resent::MaybeWritten), [("superseded", 1)]);
+    assert_eq!(class(&KEPT, Resent::MaybeWritten), [("misplaced", 1)]);
+}
+
+#[test]
 fn what_takes_the_place_of_a_leaders_message_is_not_rewritten() {
     let all = found(&[(0, 0), (1, 1), (2, 2)]);
     let mut world = World::new();

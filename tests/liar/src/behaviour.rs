@@ -405,12 +405,15 @@ impl Action {
 }
 
 impl Rule {
-    /// A correct broker may do this: legal actions, and answers without records for a short while.
+    /// A correct broker may do this: legal actions; for a short while, answers without records and refusals.
     pub fn is_legal(&self) -> bool {
         let short = self.for_ms.is_some_and(|ms| ms <= 400) || self.count.is_some_and(|count| count <= 3);
         let empty =
             matches!(self.action, Action::Empty | Action::NullRecords | Action::EndAt { hide: true, .. });
-        self.action.is_legal() || (empty && short)
+        // And so is a refusal, but for those of what is to be stored.
+        let produces = matches!(self.on, Api::Produce | Api::ProduceMarker);
+        let refuses = matches!(self.action, Action::Error { .. } | Action::UnknownTopic) && !produces;
+        if empty || refuses { short } else { self.action.is_legal() }
     }
 
     /// A rule for all requests of this kind, at all times.

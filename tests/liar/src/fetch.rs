@@ -144,6 +144,7 @@ fn answer(
         last_stable: -1,
         records: Vec::new(),
         bad_crc: Vec::new(),
+        bad_offsets: Vec::new(),
         answered: false,
         did: asked.actions.iter().map(Action::name).collect(),
     };
@@ -279,6 +280,7 @@ fn hand_out(
                 if !batch::crc_fits(&bytes) {
                     let all = stored.iter().map(|record| (record.offset, record.digest.clone()));
                     fetched.bad_crc.push(all.collect());
+                    fetched.bad_offsets.push((batch.base, batch.end));
                 }
                 let asked_for = stored.into_iter().filter(|record| record.offset >= asked.offset);
                 fetched.records.extend(asked_for.map(|it| (it.offset, it.digest, it.time_ms)));

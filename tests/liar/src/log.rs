@@ -137,6 +137,8 @@ pub struct Fetched {
     pub records: Vec<(i64, String, i64)>,
     /// The records of each batch whose CRC does not fit, also those below the fetch offset: offset and digest.
     pub bad_crc: Vec<Vec<(i64, String)>>,
+    /// The offsets of each such batch: the first, and one past the last. A compacted one has fewer records.
+    pub bad_offsets: Vec<(i64, i64)>,
     /// The answer was written to the connection.
     pub answered: bool,
     /// Names of the actions.

@@ -8,6 +8,8 @@ use crate::log::{Log, Removed};
 
 /// What kaf6 sees is somewhat older than what the log says.
 const SLACK_MS: i64 = 1000;
+/// Two clocks differ by less.
+const SOON_MS: i64 = 50;
 /// More than a record or its batch takes beside its content.
 const OVERHEAD: usize = 200;
 
@@ -68,13 +70,22 @@ impl<'a> Kept<'a> {
         if superseded {
             taken.explained.insert("superseded");
         }
-        match removed.map(|removed| removed.why.as_str()) {
-            Some("retention") => taken.legally = Some("expired"),
-            // Else what superseded it is gone as well.
-            Some("compaction") if superseded => taken.legally = Some("superseded"),
-            Some("compaction") => drop(taken.explained.insert("superseded")),
-            Some("lose_tail") => taken.by_leader = !message.acks_all && !removed.is_some_and(|it| it.seen),
+        match removed.map(|removed| (removed.why.as_str(), removed)) {
+            // A timestamp that was altered is no reason.
+            Some(("retention", it)) if self.old_at(message, self.log.ms(it.at_us) + SOON_MS) => {
+                taken.legally = Some("expired");
+            }
+            Some(("retention", _)) if self.limit(topic, "retention.bytes").is_some() => {
+                taken.legally = Some("expired");
+            }
+            Some(("compaction", _)) if superseded => taken.legally = Some("superseded"),
+            // What superseded it is gone as well: with right, or not.
+            Some(("compaction", _)) if taken.explained.contains("expired") => taken.legally = Some("expired"),
+            Some(("lose_tail", it)) => taken.by_leader = !message.acks_all && !it.seen,
             _ => {}
+        }
+        if removed.is_some_and(|removed| removed.why == "compaction") {
+            taken.explained.insert("superseded");
         }
         taken.explained.extend(taken.legally);
         taken
@@ -90,10 +101,6 @@ impl<'a> Kept<'a> {
         if offset >= start || !(policy.is_empty() || policy.contains("delete")) {
             return false;
         }
-        let limit =
-            |name: &str| self.log.setting(topic, name).parse::<i64>().ok().filter(|limit| *limit >= 0);
-        let sent_ms = message.time_ms.min(self.log.ms(message.came_us));
-        let old = limit("retention.ms").is_some_and(|ms| sent_ms + ms < self.last_ms + SLACK_MS);
         let behind = || {
             let batches = self.log.produced.iter();
             let batches =
@@ -107,7 +114,20 @@ impl<'a> Kept<'a> {
             });
             i64::try_from(bytes.sum::<usize>()).unwrap_or(i64::MAX)
         };
-        old || limit("retention.bytes").is_some_and(|bytes| behind() >= bytes)
+        // kaf6 does not know how old its end markers are.
+        let old = message.marker && self.limit(topic, "retention.ms").is_some();
+        old || self.old_at(message, self.last_ms + SLACK_MS)
+            || self.limit(topic, "retention.bytes").is_some_and(|bytes| behind() >= bytes)
+    }
+
+    /// It is older than `retention.ms` at this time.
+    fn old_at(&self, message: &Message, at_ms: i64) -> bool {
+        let sent_ms = message.time_ms.min(self.log.ms(message.came_us));
+        self.limit(&message.topic, "retention.ms").is_some_and(|ms| sent_ms + ms < at_ms)
+    }
+
+    fn limit(&self, topic: &str, name: &str) -> Option<i64> {
+        self.log.setting(topic, name).parse().ok().filter(|limit| *limit >= 0)
     }
 
     fn known(&self, topic: &str) -> bool {

@@ -59,6 +59,7 @@ pub(crate) struct Fetched {
     pub(crate) records: Vec<(i64, String, i64)>,
     pub(crate) answered: bool,
     pub(crate) bad_crc: Vec<Vec<(i64, String)>>,
+    pub(crate) bad_offsets: Vec<(i64, i64)>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -75,6 +76,7 @@ pub(crate) struct Created {
 
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Removed {
+    pub(crate) at_us: u64,
     pub(crate) topic: String,
     pub(crate) partition: i32,
     pub(crate) offset: i64,

@@ -39,19 +39,29 @@ pub(crate) fn possible(facts: &Facts, file: &File, message: &Message, cut: bool)
     if !handed.any {
         match message.elsewhere.is_empty() {
             true => out.extend(["lost"]),
+            // Who had it elsewhere may not have passed its place, and who passed it may have come when it was gone.
+            false if message.copies == 0 => out.extend(["misplaced", "lost"]),
             false => out.extend(["misplaced"]),
         }
         if message.in_place {
-            out.remove("lost");
+            // With an end that is too low beside it, what is hidden seems not to be there.
+            if !did("end_at") {
+                out.remove("lost");
+            }
             out.extend(["unreadable", "unread", "skipped"]);
         }
     }
     match taken.legally {
         // What was handed out need not have been taken before it went.
-        Some(class) => {
-            out.insert(class);
+        Some(_) => {
+            out.extend(taken.explained.iter().copied());
+            // An earlier copy may have gone before another.
+            out.extend(["misplaced"].iter().filter(|_| !message.elsewhere.is_empty()));
             if taken.known {
                 out.remove("lost");
+            } else {
+                // Without the settings it seems to be taken without right, whoever had read it.
+                out.insert("lost");
             }
         }
         // Whoever took it, nobody can tell it from what the settings say.
@@ -74,8 +84,11 @@ pub(crate) fn possible(facts: &Facts, file: &File, message: &Message, cut: bool)
             out.remove("lost");
         }
     }
-    if own && !message.in_place && !without_place && !gone {
-        out.extend(["lost", "rewritten", "misplaced", "unreadable"]);
+    if own && !message.in_place && !gone {
+        out.insert("lost");
+        if !without_place {
+            out.extend(["rewritten", "misplaced", "unreadable"]);
+        }
     }
     // What one observer did not get, another may have.
     if own && did("skip_batch") {

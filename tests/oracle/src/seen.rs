@@ -22,6 +22,8 @@ struct Sight {
 /// All that was handed out, by topic, partition and offset.
 pub(crate) struct Seen {
     sights: HashMap<(String, i32, i64), Vec<Sight>>,
+    /// The offsets of batches with wrong checksums: the first, and one past the last.
+    wrong_crcs: HashMap<(String, i32), BTreeSet<(i64, i64)>>,
     last_ms: i64,
     log_append: HashSet<String>,
 }
@@ -35,7 +37,7 @@ pub struct Handed {
     pub own: bool,
     /// Content that nobody sent.
     pub strange: bool,
-    /// The message under a wrong checksum, or maybe with a wrong timestamp.
+    /// Something under a wrong checksum, or the message, maybe with a wrong timestamp.
     pub marred: bool,
     /// Another message.
     pub others: bool,
@@ -44,8 +46,11 @@ pub struct Handed {
 impl Seen {
     pub(crate) fn new(log: &Log, known: &HashSet<String>) -> Self {
         let mut sights: HashMap<_, Vec<Sight>> = HashMap::new();
+        let mut wrong_crcs: HashMap<(String, i32), BTreeSet<(i64, i64)>> = HashMap::new();
         for fetched in log.fetched.iter().filter(|fetched| fetched.answered) {
             let bad = bad_offsets(fetched, known);
+            let place = (fetched.topic.clone(), fetched.partition);
+            wrong_crcs.entry(place).or_default().extend(fetched.bad_offsets.iter().copied());
             for (offset, digest, time_ms) in &fetched.records {
                 if *offset < fetched.offset {
                     continue;
@@ -60,7 +65,7 @@ impl Seen {
         }
         let append = |topic: &&String| log.setting(topic, "message.timestamp.type") == "LogAppendTime";
         let log_append = log.settings.keys().filter(append).cloned().collect();
-        Self { sights, last_ms: log.last_ms(), log_append }
+        Self { sights, wrong_crcs, last_ms: log.last_ms(), log_append }
     }
 
     /// Each digest of a partition with an offset at which it was handed out.
@@ -79,7 +84,12 @@ impl Seen {
         sent_ms: i64,
         known: &HashSet<String>,
     ) -> Handed {
-        let mut handed = Handed::default();
+        let (topic, partition, offset) = place;
+        let wrong_crcs = self.wrong_crcs.get(&(topic.clone(), *partition)).into_iter().flatten();
+        // Who gets only a part of such a batch, since it was compacted or lies across a limit, cannot see that another of its
+        // records differs, nor which of its offsets are empty.
+        let marred = wrong_crcs.into_iter().any(|(first, end)| (*first..*end).contains(offset));
+        let mut handed = Handed { marred, ..Handed::default() };
         for sight in self.sights.get(place).into_iter().flatten() {
             handed.any = true;
             if sight.digest != digest {
@@ -93,7 +103,7 @@ impl Seen {
             let off =
                 judged && (time < sent_ms - OFF_MS - UNSURE_MS || time > self.last_ms + OFF_MS + UNSURE_MS);
             handed.own |= !sight.bad_batch && !off;
-            handed.marred |= sight.bad_batch || maybe_off;
+            handed.marred |= maybe_off;
         }
         handed
     }

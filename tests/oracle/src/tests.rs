@@ -23,7 +23,7 @@ fn log(stored: &[u8], handed: &Value, lies: &Value) -> Value {
             "stored": [[0, 0]], "code": 0, "base_offset": 0, "answered_us": 2, "did": []}],
         "fetched": [{
             "at_us": 3, "node": 0, "connection": 1, "topic": "t", "partition": 0, "offset": 0, "isolation": 0, "code": 0,
-            "high_watermark": 3, "last_stable": 3, "records": handed, "bad_crc": [], "answered": true, "did": []}],
+            "high_watermark": 3, "last_stable": 3, "records": handed, "bad_crc": [], "bad_offsets": [], "answered": true, "did": []}],
         "fired": lies, "requests": {}, "started_ms": 0, "settings": {}, "describes": true, "created": [], "removed": [],
         "moved": []
     })
@@ -46,7 +46,7 @@ fn with(mut summary: Value, class: &str, count: u64) -> Value {
 
 fn removed(offset: u8, why: &str) -> Value {
     let digest = format!("d{offset}aa");
-    json!({"topic": "t", "partition": 0, "offset": offset, "digest": digest, "why": why, "seen": false})
+    json!({"at_us": 1_100_000, "topic": "t", "partition": 0, "offset": offset, "digest": digest, "why": why, "seen": false})
 }
 
 fn wrong(log: &Value, summary: &Value) -> Vec<String> {
@@ -107,6 +107,11 @@ fn what_retention_took_is_expired_and_neither_green_nor_red() {
     assert_eq!(wrong(&log, &with(summary("error", 2, 0, 0), "expired", 1)), Vec::<String>::new());
     assert!(wrong(&log, &summary("fail", 2, 1, 0)).iter().any(|why| why.contains("removed it rightly")));
     assert!(wrong(&log, &summary("pass", 3, 0, 0)).iter().any(|why| why.contains("never handed out")));
+    // It was not yet too old.
+    log["removed"][0]["at_us"] = json!(500_000);
+    log["fired"] = json!([{"action": "shift_time", "legal": false}]);
+    log["settings"] = json!({"t": {"retention.ms": "3000"}});
+    assert_eq!(wrong(&log, &summary("fail", 2, 1, 0)), Vec::<String>::new());
     // The same, and nothing explains it.
     log["removed"] = json!([removed(0, "delete_early")]);
     log["settings"] = json!({"t": {"retention.ms": "60000"}});
@@ -124,6 +129,33 @@ fn what_was_handed_out_before_it_was_removed_stays_verified() {
     log["removed"] = json!([removed(0, "retention")]);
     assert_eq!(wrong(&log, &summary("pass", 3, 0, 0)), Vec::<String>::new());
     assert!(!wrong(&log, &summary("fail", 2, 1, 0)).is_empty());
+    // A topic that kaf6 made itself without such a setting, of a broker that tells none.
+    log["describes"] = json!(false);
+    log["created"] = json!([{"topic": "t", "old": 0}]);
+    assert_eq!(wrong(&log, &summary("fail", 2, 1, 0)), Vec::<String>::new());
+}
+
+#[test]
+fn an_end_marker_that_another_one_supersedes_is_not_missed() {
+    let all = json!([[0, "d0aa", 5], [1, "d1aa", 5], [2, "d2aa", 5], [4, "m1", 5]]);
+    let mut log = log(&[0, 1, 2], &all, &json!([{"action": "ack_unwritten", "legal": false}]));
+    let marker = |number: u8, stored: &Value| {
+        let mut record = record(number, "aa");
+        let value = record["value"].as_str().expect("text").replacen("6b61663601", "6b61663603", 1);
+        (record["value"], record["digest"]) = (json!(value), json!(format!("m{number}")));
+        let mut batch = log["produced"][0].clone();
+        batch["records"] = json!([record.clone()]);
+        (batch["stored"], batch["base_offset"]) = (stored.clone(), json!(3 + number));
+        record["offset"] = json!(3 + number);
+        (batch, record)
+    };
+    let (lost, (there, record)) = (marker(0, &json!([])).0, marker(1, &json!([[0, 4]])));
+    let produced = log["produced"].as_array_mut().expect("a list");
+    produced.extend([lost, there]);
+    log["topics"]["t"][0]["records"].as_array_mut().expect("a list").push(record);
+    assert!(wrong(&log, &summary("pass", 3, 0, 0)).iter().any(|why| why.contains("end marker")));
+    log["settings"] = json!({"t": {"cleanup.policy": "compact"}});
+    assert_eq!(wrong(&log, &summary("pass", 3, 0, 0)), Vec::<String>::new());
 }
 
 #[test]
@@ -147,6 +179,7 @@ fn of_a_batch_with_a_wrong_crc_those_are_corrupt_that_differ_or_else_all() {
     let lie = json!([{"action": "bad_crc", "legal": false}]);
     let mut log = log(&[0, 1, 2], &json!([[0, "d0aa", 5], [1, "d1aa", 5], [2, "d2aa", 5]]), &lie);
     log["fetched"][0]["bad_crc"] = json!([[[0, "d0aa"], [1, "d1aa"]]]);
+    log["fetched"][0]["bad_offsets"] = json!([[0, 2]]);
     assert_eq!(wrong(&log, &summary("fail", 1, 0, 2)), Vec::<String>::new());
     log["fetched"][0]["bad_crc"] = json!([[[0, "d0aa"], [1, "d1bb"]]]);
     log["fetched"][0]["records"][1][1] = json!("d1bb");
