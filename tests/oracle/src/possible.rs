@@ -68,6 +68,10 @@ pub(crate) fn possible(facts: &Facts, file: &File, message: &Message, cut: bool)
         None if !own => out.extend(taken.explained.iter().copied()),
         None => {}
     }
+    // What nobody can tell counts as expired: of one without a place, or by settings that no broker tells.
+    if !taken.explained.is_empty() && (without_place || !taken.known) {
+        out.insert("expired");
+    }
     let gone = taken.legally.is_some() || taken.by_leader;
     // What is missing behind a place that cannot be read was never looked for, and nobody can tell what is missing at the end of
     // a log from what is not given.
