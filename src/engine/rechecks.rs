@@ -39,8 +39,10 @@ impl Judging<'_> {
             .or_insert_with(|| Rules::of(self.shared, self.topology, place.0));
         let logs = found.ids.iter().filter_map(|id| self.sent.get(id));
         // It takes memory for each run of records, so it is made only where sizes matter.
+        let earlier = self.shared.saved.iter().flat_map(|saved| saved.markers(place.0, place.1));
+        let markers: Vec<Marker> = markers.iter().copied().chain(earlier).collect();
         let contents =
-            if rules.counts_bytes() { Contents::of(logs, markers, passes) } else { Contents::default() };
+            if rules.counts_bytes() { Contents::of(logs, &markers, passes) } else { Contents::default() };
         Some(PartitionRemovals::of(self.shared, self.topology, self.sent, place, (rules, contents)))
     }
 
