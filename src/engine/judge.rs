@@ -266,7 +266,8 @@ impl Judging<'_> {
         };
         let judged = ledger::judge(&case);
         let readings = self.readings(found, &passes, &judged, audit.as_ref());
-        let looked_at = !passes.is_empty();
+        // Acks that contradict each other need nobody who reads.
+        let looked_at = !passes.is_empty() || contradicts;
         let seen = PartitionSeen {
             topic: place.0,
             partition: place.1,

@@ -5,7 +5,7 @@ use kaf6_liar::Api::{ListOffsets, Produce};
 use kaf6_liar::{Behaviour, Phase, Rule};
 
 use crate::pair::{self, Done};
-use crate::rows::{BATCHES, READ, SOON, file, run};
+use crate::rows::{BATCHES, READ, SOON, file, run, with};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn row_07_one_offset_is_acked_to_two_messages() {
@@ -39,6 +39,15 @@ async fn row_08_offsets_are_rewritten_under_load() {
         done.counts(&[("lost", lost), ("rewritten", rewritten), ("verified", 200 - lost - rewritten)]);
         assert!(rewritten > 0 && done.anomaly("collided") >= rewritten, "{}", done.shown());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_acks_alone_show_needs_no_reader() {
+    let write = "write: {type: produce, messages: 200, rate: 400/s, value: {size: 100B}}";
+    let rules = [Rule::new(Produce, Truncate { to: 40 }).from(12).times(1)];
+    let done = run(&with(1, write, "", "audit: false"), rules).await;
+    done.did("truncate").is("fail").counts(&[("unassigned", 200)]);
+    assert!(done.anomaly("collided") > 0, "{}", done.shown());
 }
 
 #[tokio::test(flavor = "multi_thread")]

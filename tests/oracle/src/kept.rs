@@ -6,8 +6,8 @@ use crate::facts::Message;
 use crate::file::File;
 use crate::log::{Log, Removed};
 
-/// What kaf6 sees is somewhat older than what the log says.
-const SLACK_MS: i64 = 1000;
+/// What kaf6 sees is older than what the log says: it allows a second for clocks, and judges after the last request.
+const SLACK_MS: i64 = 1500;
 /// Two clocks differ by less.
 const SOON_MS: i64 = 50;
 /// More than a record or its batch takes beside its content.
@@ -114,9 +114,7 @@ impl<'a> Kept<'a> {
             });
             i64::try_from(bytes.sum::<usize>()).unwrap_or(i64::MAX)
         };
-        // kaf6 does not know how old its end markers are.
-        let old = message.marker && self.limit(topic, "retention.ms").is_some();
-        old || self.old_at(message, self.last_ms + SLACK_MS)
+        self.old_at(message, self.last_ms + SLACK_MS)
             || self.limit(topic, "retention.bytes").is_some_and(|bytes| behind() >= bytes)
     }
 
