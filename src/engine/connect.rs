@@ -1,4 +1,6 @@
-//! `connect`: probes each broker until all answer and know the topics, or the time is up.
+//! `connect`: probes each broker until it answers, and then asks for the topics, or the time is up.
+//!
+//! A broker that has answered is not probed again: creating topics may take longer than the time that is left.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -38,7 +40,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, plan: &ConnectPlan) 
         (brokers, seen) = unwind(tokio::task::spawn_blocking(move || task.run(brokers)).await);
         let reached = brokers.iter().all(|b| b.reachable);
         if reached && shared.topology().is_none() {
-            // The brokers came up only now: the topics are still to be seen to.
+            // The brokers came up only now: the topics are still to be seen to, in a time of their own.
             if setup::ready(shared).await.is_ok() {
                 continue;
             }
@@ -82,7 +84,7 @@ fn note_apis(shared: &Shared, brokers: &[BrokerSeen]) {
     }
 }
 
-/// One look at all brokers that were not reached yet, and at the topics.
+/// One look at all brokers that were not reached yet; once all were, at the topics.
 struct Attempt {
     client: kafka::Client,
     topics: Vec<String>,
@@ -93,34 +95,41 @@ struct Attempt {
 
 impl Attempt {
     fn run(self, mut brokers: Vec<BrokerSeen>) -> (Vec<BrokerSeen>, Vec<TopicSeen>) {
-        let metrics = self.shared.live.metrics(self.index);
-        let mut recorder = Recorder::new(metrics);
         let topics: Vec<&str> = self.topics.iter().map(String::as_str).collect();
-        for broker in &mut brokers {
-            let began = Instant::now();
-            let answer = probe::probe(&self.client, &broker.broker, &topics, self.until);
-            broker.attempts += 1;
-            metrics.counters.sent.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            broker.reachable = !answer.stages.is_empty() && answer.stages.iter().all(|s| s.error.is_none());
-            broker.stages = answer.stages.into_iter().map(|s| (s.name, s.took, s.error)).collect();
-            if broker.reachable && answer.metadata.is_none() {
-                self.by_librdkafka(broker);
+        // Side by side, so that one that does not answer takes no time from the others.
+        std::thread::scope(|scope| {
+            for broker in brokers.iter_mut().filter(|broker| !broker.reachable) {
+                scope.spawn(|| self.look(broker, &topics));
             }
-            if !answer.apis.is_empty() {
-                broker.apis = answer.apis.into_iter().map(|a| (a.key, a.name, a.min, a.max)).collect();
-            }
-            let now_us = self.shared.clock.now_us();
-            if broker.reachable {
-                recorder.latency(now_us, u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
-                recorder.done(now_us, 1);
-                metrics.counters.received.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            } else {
-                let stage = broker.stages.last().map_or("connect", |(name, _, _)| name);
-                metrics.error(now_us, stage);
-            }
-        }
+        });
         let seen = if brokers.iter().all(|b| b.reachable) { self.metadata(&topics) } else { Vec::new() };
         (brokers, if seen.is_empty() { unknown(&topics) } else { seen })
+    }
+
+    fn look(&self, broker: &mut BrokerSeen, topics: &[&str]) {
+        let metrics = self.shared.live.metrics(self.index);
+        let began = Instant::now();
+        let answer = probe::probe(&self.client, &broker.broker, topics, self.until);
+        broker.attempts += 1;
+        metrics.counters.sent.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        broker.reachable = !answer.stages.is_empty() && answer.stages.iter().all(|s| s.error.is_none());
+        broker.stages = answer.stages.into_iter().map(|s| (s.name, s.took, s.error)).collect();
+        if broker.reachable && answer.metadata.is_none() {
+            self.by_librdkafka(broker);
+        }
+        if !answer.apis.is_empty() {
+            broker.apis = answer.apis.into_iter().map(|a| (a.key, a.name, a.min, a.max)).collect();
+        }
+        let now_us = self.shared.clock.now_us();
+        if broker.reachable {
+            let mut recorder = Recorder::new(metrics);
+            recorder.latency(now_us, u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
+            recorder.done(now_us, 1);
+            metrics.counters.received.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        } else {
+            let stage = broker.stages.last().map_or("connect", |(name, _, _)| name);
+            metrics.error(now_us, stage);
+        }
     }
 
     /// Where the probe stops at SASL, librdkafka's own Metadata follows as one timed stage.
@@ -134,7 +143,9 @@ impl Attempt {
     }
 
     fn metadata(&self, topics: &[&str]) -> Vec<TopicSeen> {
-        let timeout = self.until.saturating_duration_since(Instant::now()).max(Duration::from_millis(500));
+        // Topics that took all the time there was are asked for all the same.
+        let left = self.until.saturating_duration_since(Instant::now());
+        let timeout = left.max(self.client.waits().answer);
         match metadata::fetch(&self.client, topics, timeout) {
             Ok(metadata) => topics
                 .iter()

@@ -5,7 +5,7 @@ use std::time::Duration;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::ApiKey;
 
-use crate::lab::{Kafka, Relay, Storage, Tansu};
+use crate::lab::{Kafka, Relay, Storage, Tansu, Verdict};
 use crate::runs::{Kaf6, Ran, write};
 
 /// One producer and one consumer on a topic of this run's own, with these fields of theirs.
@@ -282,6 +282,38 @@ fn brokers_that_come_up_late_are_waited_for_by_connect() {
         ("pass", "pass", "pass")
     );
     assert!(ran.took < Duration::from_secs(20), "{ran}");
+}
+
+#[test]
+fn topics_that_take_long_do_not_make_a_broker_unreachable_that_came_up_in_time() {
+    let Some(mut tansu) = Tansu::start(&Storage::Memory) else { return };
+    let relay = Relay::start(&tansu.address());
+    relay.on_request(|request| match request.api {
+        ApiKey::CreateTopics => Verdict::Delay(Duration::from_secs(5)),
+        _ => Verdict::Pass,
+    });
+    tansu.kill();
+    let file = "topics: [{name: 'late-{{run_id}}', partitions: 2}]\n\
+                scenarios: {reach: {type: connect, timeout: 5s}}\n\
+                checks: [{type: reachable}, {type: metadata}]\n";
+    let run = Kaf6::file(file).brokers(&relay.address()).start();
+    std::thread::sleep(Duration::from_millis(1500));
+    tansu.restart();
+    let ran = run.end().expect("pass");
+    assert_eq!((ran.check("reachable"), ran.check("metadata")), ("pass", "pass"), "{ran}");
+    assert!(ran.took > Duration::from_secs(6), "creating took longer than connecting may: {ran}");
+}
+
+#[test]
+fn a_silent_broker_takes_no_time_from_the_others() {
+    let Some(tansu) = Tansu::start(&Storage::Memory) else { return };
+    // The kernel accepts for it, and nothing answers.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let silent = silent.local_addr().map(|address| (silent, address.to_string())).expect("bound");
+    let file = "scenarios: {reach: {type: connect, timeout: 3s}}\nchecks: [{type: reachable}]\n";
+    let ran = Kaf6::file(file).brokers(&format!("{},{}", silent.1, tansu.address())).run().expect("fail");
+    let answer = ran.answer("reachable");
+    assert!(answer.contains("1 of 2 brokers") && !answer.contains(&tansu.address()), "{answer}");
 }
 
 #[test]
