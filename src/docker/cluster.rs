@@ -109,6 +109,13 @@ impl Cluster {
         freed.collect::<Option<Vec<Instant>>>()?.into_iter().max()
     }
 
+    /// Sentences on those of these, held by a fault since that time, that did not stay down; known once they were started or
+    /// healed.
+    pub fn came_back(&self, held: &[(String, u32)], since: Instant) -> Vec<String> {
+        let units = held.iter().filter_map(|replica| self.shared().units.get(replica));
+        units.filter_map(|unit| Some(format!("{} {}", unit.title(), unit.came_back(since)?))).collect()
+    }
+
     /// Begins a fault, lets it last, heals it and waits until what it touched is ready again. `cut` ends the lasting
     /// early: it is healed at once, and readiness is not waited for. To be awaited to its end: given up halfway, the
     /// fault lasts until [`Cluster::heal`] or [`Cluster::down`].

@@ -24,6 +24,8 @@ pub(super) struct Now {
     pub running: bool,
     /// They are frozen.
     pub paused: bool,
+    /// They have ended, and Docker is about to start them again.
+    pub restarting: bool,
     /// How they ended the last time.
     pub exit_code: i64,
     /// When they were started the last time, as Docker writes it.
@@ -32,6 +34,8 @@ pub(super) struct Now {
     pub out_of_memory: bool,
     /// Docker removes it when it ends.
     pub auto_remove: bool,
+    /// Its restart policy, where it has one.
+    pub restart_policy: Option<String>,
 }
 
 /// Asks; none where there is no such container.
@@ -43,13 +47,17 @@ pub(super) async fn inspect(daemon: &Daemon, id: &str) -> Result<Option<Now>, Er
     };
     let state = found.state.unwrap_or_default();
     let paused = state.status == Some(ContainerStateStatusEnum::PAUSED) || state.paused == Some(true);
+    let host = found.host_config.unwrap_or_default();
+    let policy = host.restart_policy.and_then(|policy| policy.name).map(|name| name.to_string());
     Ok(Some(Now {
         running: state.running.unwrap_or(false),
         paused,
+        restarting: state.restarting.unwrap_or(false),
         exit_code: state.exit_code.unwrap_or(0),
         started_at: state.started_at.unwrap_or_default(),
         out_of_memory: state.oom_killed.unwrap_or(false),
-        auto_remove: found.host_config.and_then(|host| host.auto_remove).unwrap_or(false),
+        auto_remove: host.auto_remove.unwrap_or(false),
+        restart_policy: policy.filter(|name| !name.is_empty() && name != "no"),
     }))
 }
 
@@ -62,8 +70,8 @@ pub(super) async fn kill(daemon: &Daemon, id: &str, signal: &str) -> Result<(), 
     }
 }
 
-/// Waits until it has ended; whether it did in time.
-pub(super) async fn ended(daemon: &Daemon, id: &str, bound: Duration) -> bool {
+/// Waits until the run that began at `started_at` has ended; whether it did in time. The next one may have begun already.
+pub(super) async fn ended(daemon: &Daemon, id: &str, started_at: &str, bound: Duration) -> bool {
     let options = WaitContainerOptionsBuilder::new().condition("not-running").build();
     let wait = async {
         let mut stream = std::pin::pin!(daemon.docker.wait_container(id, Some(options)));
@@ -71,7 +79,8 @@ pub(super) async fn ended(daemon: &Daemon, id: &str, bound: Duration) -> bool {
         let _ = stream.next().await;
     };
     let _ = tokio::time::timeout(bound, wait).await;
-    !matches!(inspect(daemon, id).await, Ok(Some(Now { running: true, .. })))
+    let still = |now: &Now| now.running && !now.restarting && now.started_at == started_at;
+    !matches!(inspect(daemon, id).await, Ok(Some(now)) if still(&now))
 }
 
 /// The time that its processes have had on a processor since their start; none where Docker does not tell.

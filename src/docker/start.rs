@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use bollard::errors::Error;
 use bollard::models::{
     EndpointSettings, Mount, NetworkConnectRequest, NetworkCreateRequest, VolumeCreateRequest,
 };
@@ -16,7 +15,7 @@ use futures_util::future::join_all;
 use tokio::sync::watch;
 
 use super::cut::Cut;
-use super::daemon::{is_gone, refused, said};
+use super::daemon::{is_done, is_gone, refused, said};
 use super::lock::lock;
 use super::options::Step;
 use super::place::Place;
@@ -364,8 +363,11 @@ pub(super) async fn run(shared: &Shared, unit: &Unit) -> Result<(), DockerError>
     for port in host_ports(shared, unit) {
         shared.ports.release(port);
     }
-    let started: Result<(), Error> = shared.daemon.docker.start_container(&id, None).await;
-    started.map_err(refused(format!("start {}", unit.title())))?;
+    match shared.daemon.docker.start_container(&id, None).await {
+        // Something else has started it.
+        Err(error) if is_done(&error) => {}
+        started => started.map_err(refused(format!("start {}", unit.title())))?,
+    }
     {
         let mut state = unit.state();
         state.runs();

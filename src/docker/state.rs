@@ -106,6 +106,10 @@ pub(super) struct UnitState {
     pub order: Option<usize>,
     /// Each moment at which it was started, or let go on.
     pub let_run: Vec<Instant>,
+    /// A fault ended it, and it is to be down: the start time that its container had, as Docker writes it.
+    pub down_since_start: Option<String>,
+    /// When it was found that it had not stayed down, and how that was seen.
+    pub came_back: Vec<(Instant, String)>,
 }
 
 impl UnitState {
@@ -190,6 +194,11 @@ impl Unit {
     /// What it is to be.
     pub(super) fn wanted(&self) -> Wanted {
         self.state().wanted
+    }
+
+    /// How it was seen, since that time, that it had not stayed down.
+    pub(super) fn came_back(&self, since: Instant) -> Option<String> {
+        self.state().came_back.iter().find(|(at, _)| *at >= since).map(|(_, how)| how.clone())
     }
 
     /// Says what it is to be.

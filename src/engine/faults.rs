@@ -48,10 +48,16 @@ impl Done {
     /// Says what each did, once all is healed that is to be. What was left to that lasted to the run's end.
     pub(super) fn over(self, shared: &Shared, run_end: Duration) -> Vec<FaultSeen> {
         let over = |Begun { mut seen, holds }: Begun| {
-            if let (Some((since, held)), Some((began, _))) = (holds, seen.span) {
-                let let_run = shared.cluster.as_ref().and_then(|cluster| cluster.let_run(&held, since));
+            if let (Some((since, held)), Some((began, _)), Some(cluster)) =
+                (holds, seen.span, &shared.cluster)
+            {
+                let let_run = cluster.let_run(&held, since);
                 let end = let_run.map_or(run_end, |at| shared.clock.at(at).min(run_end));
                 seen.span = Some((began, end.max(began)));
+                for how in cluster.came_back(&held, since) {
+                    seen.effective = false;
+                    seen.proof = format!("{}; {how}", seen.proof);
+                }
             }
             // What is left down is no longer waited for once it runs.
             let end = seen.span.map(|(_, end)| end);

@@ -87,6 +87,30 @@ async fn an_attached_container_is_restarted_paused_and_stopped_and_then_as_it_wa
 }
 
 #[tokio::test]
+async fn a_restart_policy_that_brings_it_back_makes_a_stop_one_without_effect() {
+    let Some(_) = shell() else { return };
+    // A signal that is the container's own way to end is the user's word; after any other one, Docker starts it again.
+    let other = Bystander::start(&["--restart", "always", "--stop-signal", "SIGUSR1"]);
+    let run = Run::new();
+    let up = run.up(&plan(AttachBy::Container(other.0.clone()))).await.unwrap();
+    let stop = |signal: &str| {
+        let action = ActionPlan::Stop { target: it(None), signal: signal.into() };
+        fault(Some(Duration::from_secs(2)), action)
+    };
+    let back = up.inflict(&stop("SIGTERM"), std::future::pending()).await;
+    assert!(
+        !back.effective && back.proof.contains(", did not stay down: it was started again at 20"),
+        "{back:?}"
+    );
+    assert!(back.proof.ends_with(" (its restart policy is always)"), "{back:?}");
+    let down = up.inflict(&stop("SIGKILL"), std::future::pending()).await;
+    assert!(down.effective && down.proof.starts_with("exit 137, new start time "), "{down:?}");
+    assert_eq!(up.down().await, Vec::<String>::new());
+    assert_eq!(other.status(), "running");
+    run.assert_gone();
+}
+
+#[tokio::test]
 async fn containers_with_a_label_are_replicas_in_the_order_of_names() {
     let Some(_) = shell() else { return };
     let label = format!("kaf6-test={}", uuid::Uuid::new_v4().simple());

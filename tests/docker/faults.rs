@@ -184,7 +184,11 @@ async fn pause_gives_processes_no_time() {
     let fault = fault(Some(Duration::from_secs(60)), pause());
     let cut = up.inflict(&fault, tokio::time::sleep(MS(300))).await;
     assert!(cut.ended.unwrap() - cut.began < Duration::from_secs(20), "cut short: {cut:?}");
-    assert!(!cut.effective && cut.proof.contains("in place of 60.0 s, since the run ended"), "{cut:?}");
+    assert!(!cut.effective && cut.proof.contains("; cut short by the end of the run, after "), "{cut:?}");
+    // Nor is one that nearly came to its end.
+    let fault = self::fault(Some(MS(4000)), pause());
+    let cut = up.inflict(&fault, tokio::time::sleep(MS(2500))).await;
+    assert!(!cut.effective && cut.proof.ends_with(" ms of 4000 ms"), "{cut:?}");
     assert_eq!(inspect(&run.container("one", 0), "{{.State.Status}}"), "running");
     up.down().await;
     run.assert_gone();
@@ -332,18 +336,75 @@ async fn all_replicas_of_a_service_are_hit_and_each_is_named() {
 }
 
 #[tokio::test]
-async fn a_restart_that_is_cut_short_is_healed_at_once() {
+async fn what_the_run_cuts_short_is_healed_at_once_and_not_effective() {
+    let Some(_) = shell() else { return };
+    let minute = Duration::from_secs(60);
+    let mut restart = restart("one", "SIGKILL", None);
+    if let ActionPlan::Restart { down_for, .. } = &mut restart {
+        *down_for = minute;
+    }
+    let stop = ActionPlan::Stop { target: target("one", None), signal: "SIGTERM".into() };
+    let scale = ActionPlan::Scale { service: "one".into(), to: 2 };
+    let run = Run::new();
+    let up = run.up(&one(UNTIL_TERM, 1, 2)).await.unwrap();
+    for (fault, ended) in [
+        (fault(None, restart), "exit 137, new start time "),
+        (fault(Some(minute), stop), "exit 7, new start time "),
+        (fault(Some(minute), scale), "1 -> 2 replicas: one.1 joined"),
+    ] {
+        let cut = up.inflict(&fault, tokio::time::sleep(MS(1500))).await;
+        assert!(cut.ended.unwrap() - cut.began < Duration::from_secs(20), "{cut:?}");
+        assert!(!cut.effective && cut.proof.trim_start_matches("one.0: ").starts_with(ended), "{cut:?}");
+        let short = cut.proof.split("; cut short by the end of the run, after ").nth(1);
+        assert!(short.is_some_and(|times| times.ends_with(" of 60.0 s")), "{cut:?}");
+        assert_eq!(up.heal(std::future::pending()).await, Vec::<String>::new());
+        assert_eq!(inspect(&run.container("one", 0), "{{.State.Running}}"), "true");
+    }
+    up.down().await;
+    run.assert_gone();
+}
+
+#[tokio::test]
+async fn a_service_that_something_else_starts_meanwhile_was_not_stopped() {
     let Some(_) = shell() else { return };
     let run = Run::new();
     let up = run.up(&one(UNTIL_TERM, 1, 1)).await.unwrap();
-    let mut action = restart("one", "SIGKILL", None);
-    if let ActionPlan::Restart { down_for, .. } = &mut action {
-        *down_for = Duration::from_secs(60);
+    let name = run.container("one", 0);
+    let supervise = async || {
+        while inspect(&name, "{{.State.Running}}") == "true" {
+            tokio::time::sleep(MS(100)).await;
+        }
+        docker(&["start", &name]);
+    };
+    let stop = || ActionPlan::Stop { target: target("one", None), signal: "SIGTERM".into() };
+    let bounded = fault(Some(MS(4000)), stop());
+    let (stopped, ()) = tokio::join!(up.inflict(&bounded, std::future::pending()), supervise());
+    let how = "did not stay down: it was started again at 20";
+    assert!(!stopped.effective && stopped.proof.contains(&format!(", {how}")), "{stopped:?}");
+    assert!(stopped.proof.ends_with(", not by kaf6") && stopped.ended.is_some(), "{stopped:?}");
+    // Started and down again: also then it was up meanwhile.
+    let (stopped, ()) = tokio::join!(up.inflict(&bounded, std::future::pending()), async {
+        supervise().await;
+        docker(&["kill", &name]);
+    });
+    assert!(!stopped.effective && stopped.proof.contains(how), "{stopped:?}");
+    // Without a length it is known once it is started, or healed.
+    for by_a_fault in [true, false] {
+        let stopped = done(&up, None, stop()).await;
+        assert!(stopped.effective, "{stopped:?}");
+        assert_eq!(up.came_back(&stopped.holds, stopped.began), Vec::<String>::new());
+        supervise().await;
+        if by_a_fault {
+            let idle = done(&up, None, ActionPlan::Start { target: target("one", None) }).await;
+            assert_eq!((idle.effective, idle.proof.as_str()), (false, "it was running already"));
+        }
+        assert_eq!(up.heal(std::future::pending()).await, Vec::<String>::new());
+        let back = up.came_back(&stopped.holds, stopped.began);
+        assert!(back.len() == 1 && back[0].starts_with(&format!("one {how}")), "{back:?}");
     }
-    let cut = up.inflict(&fault(None, action), tokio::time::sleep(MS(500))).await;
-    assert!(cut.effective && cut.ended.unwrap() - cut.began < Duration::from_secs(20), "{cut:?}");
-    assert_eq!(up.heal(std::future::pending()).await, Vec::<String>::new());
-    assert_eq!(inspect(&run.container("one", 0), "{{.State.Running}}"), "true");
+    // What was found of one fault says nothing of the next.
+    let good = done(&up, Some(MS(300)), stop()).await;
+    assert!(good.effective, "{good:?}");
     up.down().await;
     run.assert_gone();
 }

@@ -13,7 +13,7 @@ use super::super::options::Inflicted;
 use super::super::state::{Shared, Unit, Wanted};
 use super::super::{attach, container};
 use super::power::readiness;
-use super::shown::{Shown, fit, held, left, nobody, proof, time};
+use super::shown::{Shown, fit, held, last, lasting, left, nobody, proof, time};
 use crate::plan::FaultPlan;
 
 /// What freezing itself may still count, of processor time.
@@ -26,32 +26,23 @@ pub(super) async fn pause(shared: &Shared, fault: &FaultPlan, units: Vec<Arc<Uni
     }
     let began = Instant::now();
     let frozen = join_all(units.iter().map(|unit| freeze(shared, unit))).await;
-    let too_short = if let Some(length) = fault.length {
-        cut.sleep(length.saturating_sub(began.elapsed())).await;
-        // The run's end may come at once: then nobody felt anything of it.
-        (began.elapsed() < length / 2).then(|| format!("in place of {}, since the run ended", time(length)))
-    } else {
-        cut.wait().await;
-        None
-    };
+    let cut_short = last(began, fault.length.unwrap_or_default(), cut).await;
     let thawed = join_all(units.iter().zip(frozen).map(|(unit, frozen)| thaw(shared, unit, frozen))).await;
     let let_go = Instant::now();
     let holds = held(&units, Wanted::Paused);
     let ended = holds.is_empty().then_some(let_go);
     let bound = left(fault, began);
-    let too_short = &too_short;
     let shown = join_all(units.into_iter().zip(thawed).map(|(unit, thawed)| async move {
-        match (thawed, too_short) {
-            (Ok(words), Some(short)) => Shown { unit, effective: false, words: format!("{words}, {short}") },
-            (Ok(words), None) => {
+        match thawed {
+            Ok(words) => {
                 let ready = readiness(shared, &unit, (let_go, bound), cut).await;
                 Shown { unit, effective: true, words: format!("{words}, {ready}") }
             }
-            (Err(words), _) => Shown { unit, effective: false, words },
+            Err(words) => Shown { unit, effective: false, words },
         }
     }))
     .await;
-    let (effective, proof) = proof(&shown);
+    let (effective, proof) = lasting(proof(&shown), cut_short);
     Inflicted { began, ended, holds, effective, proof }
 }
 

@@ -1,6 +1,6 @@
 //! `restart`, `stop` and `start`: containers ended by a signal, and started again.
 //!
-//! Owns their proof: the exit code, and a start time that is another than before.
+//! Owns their proof: the exit code, that they stayed down, and a start time that is another than before.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use super::super::daemon::said;
 use super::super::options::Inflicted;
 use super::super::state::{Shared, Unit, Wanted};
 use super::super::{attach, images, ready, start as starting};
-use super::shown::{Shown, fit, held, left, nobody, nothing, proof, time};
+use super::shown::{Shown, fit, held, last, lasting, left, nobody, nothing, proof, time};
 use crate::plan::FaultPlan;
 use crate::plan::defaults::PATIENCE;
 
@@ -76,7 +76,7 @@ pub(super) async fn off(
         let ended = holds.is_empty().then(Instant::now);
         return Inflicted { began, ended, holds, effective, proof };
     };
-    cut.sleep(lasts).await;
+    let cut_short = last(Instant::now(), lasts, cut).await;
     let started = join_all(all.iter().map(|down| async {
         match &down.ended {
             Ok(_) => start(shared, &down.unit, power.image).await,
@@ -101,13 +101,16 @@ pub(super) async fn off(
             }
             (Ok((before, words)), Ok(())) => (before, words),
         };
+        if let Some(how) = unit.came_back(began) {
+            return Shown { unit, effective: false, words: format!("{words}, {how}") };
+        }
         let (effective, again) = started_again(shared, &unit, Some(&before)).await;
         let ready = readiness(shared, &unit, (up_again, bound), cut).await;
         let of = power.image.map(|image| format!(" from {image}")).unwrap_or_default();
         Shown { unit, effective, words: format!("{words}, {again}{of}, {ready}") }
     }))
     .await;
-    let (effective, proof) = proof(&shown);
+    let (effective, proof) = lasting(proof(&shown), cut_short);
     Inflicted { began, ended, holds, effective, proof }
 }
 
@@ -123,6 +126,7 @@ pub(super) async fn on(shared: &Shared, fault: &FaultPlan, units: Vec<Arc<Unit>>
             None => None,
         };
         if before.as_ref().is_some_and(|before| before.running) {
+            look_whether_it_stayed_down(shared, &unit).await;
             return Shown { unit, effective: false, words: "it was running already".to_owned() };
         }
         if let Err(reason) = start(shared, &unit, None).await {
@@ -153,10 +157,10 @@ async fn end_it(shared: &Shared, unit: &Unit, power: Power<'_>) -> Result<(Now, 
         return Err(format!("{signal} could not be sent: {}", said(&error)));
     }
     let mut how = String::new();
-    if !container::ended(daemon, &id, PATIENCE).await {
+    if !container::ended(daemon, &id, &before.started_at, PATIENCE).await {
         how = format!(" by SIGKILL, since {signal} did not end it within {} s", PATIENCE.as_secs());
         let killed = container::kill(daemon, &id, "SIGKILL").await;
-        if killed.is_err() || !container::ended(daemon, &id, PATIENCE).await {
+        if killed.is_err() || !container::ended(daemon, &id, &before.started_at, PATIENCE).await {
             unit.want(Wanted::Running);
             return Err(format!("neither {signal} nor SIGKILL ended it"));
         }
@@ -165,13 +169,39 @@ async fn end_it(shared: &Shared, unit: &Unit, power: Power<'_>) -> Result<(Now, 
         shared.ports.hold_again(port);
     }
     unit.log.settle().await;
-    let after = container::inspect(daemon, &id).await.map_err(|error| said(&error))?;
-    let code = after.map_or(0, |after| after.exit_code);
-    Ok((before, format!("exit {code}{how}")))
+    unit.state().down_since_start = Some(before.started_at.clone());
+    let words = match container::inspect(daemon, &id).await.map_err(|error| said(&error))? {
+        Some(after) if after.running && !after.restarting => format!("ended{how}"),
+        Some(after) => format!("exit {}{how}", after.exit_code),
+        None => format!("ended{how}, and its container is gone"),
+    };
+    Ok((before, words))
+}
+
+/// Looks whether a container that a fault had ended stayed down, and notes how it did not. Nobody but kaf6 is to start it,
+/// but a restart policy or another program may have.
+async fn look_whether_it_stayed_down(shared: &Shared, unit: &Unit) {
+    let Some(earlier) = unit.state().down_since_start.take() else { return };
+    let Some(id) = unit.id() else { return };
+    let how = match container::inspect(&shared.daemon, &id).await {
+        Ok(Some(now)) if now.restarting || now.running || now.started_at != earlier => {
+            let again = if now.started_at == earlier {
+                "Docker starts it again".to_owned()
+            } else {
+                format!("it was started again at {}, not by kaf6", to_the_millisecond(&now.started_at))
+            };
+            let policy = now.restart_policy.map(|name| format!(" (its restart policy is {name})"));
+            format!("did not stay down: {again}{}", policy.unwrap_or_default())
+        }
+        Ok(_) => return,
+        Err(error) => format!("whether it stayed down is unknown: {}", said(&error)),
+    };
+    unit.state().came_back.push((Instant::now(), how));
 }
 
 /// Starts one container again, perhaps from another image.
 pub(super) async fn start(shared: &Shared, unit: &Unit, image: Option<&str>) -> Result<(), String> {
+    look_whether_it_stayed_down(shared, unit).await;
     if let (Some(image), Some(service), false) = (image, shared.plan.service(&unit.service), unit.attached) {
         starting::drop_container(shared, unit).await.map_err(|error| error.to_string())?;
         image.clone_into(&mut unit.state().image);

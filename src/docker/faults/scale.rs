@@ -13,7 +13,7 @@ use super::super::daemon::said;
 use super::super::options::{Inflicted, Step};
 use super::super::state::{Shared, Unit, Wanted};
 use super::super::{container, ready, start as starting};
-use super::shown::{left, nothing, time};
+use super::shown::{last, lasting, left, nothing, time};
 use crate::plan::defaults::PATIENCE;
 use crate::plan::{FaultPlan, ServicePlan};
 
@@ -48,12 +48,12 @@ pub(super) async fn scale(shared: &Shared, fault: &FaultPlan, name: &str, to: u3
             proof: words(earlier, to, &brought),
         };
     };
-    cut.sleep(length.saturating_sub(began.elapsed())).await;
+    let cut_short = last(began, length, cut).await;
     let back = bring(shared, service, earlier, (Instant::now(), left(fault, began)), cut).await;
     let ended = back.failed.is_empty().then(Instant::now);
     brought.done.extend(back.done);
     brought.failed.extend(back.failed);
-    let proof = words(earlier, to, &brought);
+    let (effective, proof) = lasting((effective, words(earlier, to, &brought)), cut_short);
     Inflicted { began, ended, holds: Vec::new(), effective, proof }
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::super::attach;
 use super::super::container::{self, Now};
+use super::super::cut::Cut;
 use super::super::daemon::said;
 use super::super::options::Inflicted;
 use super::super::state::{Shared, Unit, Wanted};
@@ -40,6 +41,23 @@ pub(super) fn proof(all: &[Shown]) -> (bool, String) {
         if several { format!("{}: {}", shown.unit.title(), shown.words) } else { shown.words.clone() }
     });
     (!all.is_empty() && all.iter().all(|shown| shown.effective), words.collect::<Vec<_>>().join("; "))
+}
+
+/// A proof of what was to last for a while: it has no effect where the run's end cut that short.
+pub(super) fn lasting((effective, words): (bool, String), cut_short: Option<String>) -> (bool, String) {
+    match cut_short {
+        Some(short) => (false, format!("{words}; {short}")),
+        None => (effective, words),
+    }
+}
+
+/// Lets a fault last, from when it began; a sentence where the run ended first.
+pub(super) async fn last(began: Instant, length: Duration, cut: &Cut) -> Option<String> {
+    let whole = cut.sleep(length.saturating_sub(began.elapsed())).await;
+    let lasted = began.elapsed();
+    (!whole).then(|| {
+        format!("cut short by the end of the run, after {} of {}", time(lasted.min(length)), time(length))
+    })
 }
 
 /// What a fault still holds of its containers: those that are to be what it made of them.

@@ -7,16 +7,18 @@ use std::time::{Duration, Instant};
 use super::super::cut::Cut;
 use super::super::lock::lock;
 use super::super::options::Inflicted;
-use super::super::relay::{Limited, Passed, Relay, Slow};
+use super::super::relay::{Limited, Passed, Slow};
 use super::super::state::Shared;
-use super::shown::nothing;
+use super::shown::{last, lasting, nothing, time};
 use crate::plan::FaultPlan;
 use crate::plan::cluster::Link;
 
-/// How long what waited may take to arrive once it is let go.
-const LET_GO: Duration = Duration::from_millis(50);
-/// A bandwidth that held bytes back for less than this in all did not limit anything.
-const LEAST: Duration = Duration::from_millis(100);
+/// Fewer pieces with the whole latency show nothing: one may be of anybody.
+const LEAST_PIECES: u64 = 3;
+/// A bandwidth that held bytes back for less than this in all did not limit anything, ...
+const LEAST_HELD: Duration = Duration::from_millis(100);
+/// ... nor one that did so for a smaller part of the fault than one in so many.
+const HELD_PART: u32 = 10;
 /// So long a time's worth may pass beyond a bandwidth.
 const BURST: Duration = Duration::from_millis(100);
 
@@ -35,30 +37,21 @@ pub(super) async fn throttle(
     let Some((number, before)) = set else {
         return nothing(format!("no relay stands between {} and {}", link.from, link.to));
     };
-    match fault.length {
-        Some(length) => {
-            cut.sleep(length).await;
-        }
-        None => cut.wait().await,
-    }
-    let passed = || lock(&shared.relays).get(&key).map_or(before, Relay::passed).since(&before);
+    let cut_short = last(began, fault.length.unwrap_or_default(), cut).await;
+    let mut passed = before;
     if let Some(relay) = lock(&shared.relays).get(&key) {
+        passed = relay.passed();
         relay.let_go(number);
     }
     let ended = Instant::now();
-    let mut passed_by = passed();
-    if slow.delays() && passed_by.delayed == 0 {
-        // All that came still waited, since the latency is longer than the fault: it is let go now, and then counted.
-        tokio::time::sleep(LET_GO).await;
-        passed_by = passed();
-    }
-    let (effective, proof) = shown(slow, passed_by);
+    let (effective, proof) = lasting(shown(slow, ended - began, passed.since(&before)), cut_short);
     Inflicted { began, ended: Some(ended), holds: Vec::new(), effective, proof }
 }
 
-fn shown(slow: Slow, passed: Passed) -> (bool, String) {
-    let Passed { connections, refused, out, back, delayed, limited, .. } = passed;
-    if out == 0 && back == 0 && limited.iter().all(|limited| limited.flowed.is_zero()) {
+/// What passed while a way was slow for that long, and whether that shows it.
+fn shown(slow: Slow, length: Duration, passed: Passed) -> (bool, String) {
+    let Passed { connections, refused, out, back, pieces, limited, .. } = passed;
+    if out == 0 && back == 0 && pieces == 0 && limited.iter().all(|limited| limited.held.is_zero()) {
         return (false, "no byte passed through the relay meanwhile".to_owned());
     }
     let mut proof =
@@ -68,20 +61,20 @@ fn shown(slow: Slow, passed: Passed) -> (bool, String) {
     }
     let mut effective = true;
     if slow.delays() {
-        effective = delayed > 0;
-        let mean = passed.mean_delay().as_secs_f64() * 1000.0;
-        proof.push_str(&format!("; {delayed} pieces delayed, by {mean:.1} ms on average"));
+        let (shows, words) = delay_in_words(slow, passed);
+        effective = shows;
+        proof.push_str(&words);
     }
     if let Some(bandwidth) = slow.bandwidth {
         for (way, limited) in ["there", "back"].into_iter().zip(&limited) {
-            if !limited.flowed.is_zero() {
-                proof.push_str(&format!("; {way}, {}", limit_in_words(limited)));
+            if *limited != Limited::default() {
+                proof.push_str(&format!("; {way}, {}", limit_in_words(limited, length)));
             }
         }
-        if limited.iter().any(|limited| exceeds(limited, bandwidth)) {
+        if limited.iter().any(|limited| exceeds(limited, bandwidth, length)) {
             effective = false;
             proof.push_str(&format!(": more than the {} asked for", per_second(as_f64(bandwidth))));
-        } else if !limited.iter().any(is_limited) {
+        } else if !limited.iter().any(|limited| is_limited(limited, length)) {
             // Less than it lets through is not slowed down by it.
             effective &= slow.delays();
             proof.push_str(&format!(": too little came for {} to limit it", per_second(as_f64(bandwidth))));
@@ -90,22 +83,46 @@ fn shown(slow: Slow, passed: Passed) -> (bool, String) {
     (effective, proof)
 }
 
-/// `held back 7.4 s of 10.0 s, 1.02 MiB/s through`
-fn limit_in_words(limited: &Limited) -> String {
-    let Limited { through, flowed, held } = limited;
-    let rate = as_f64(*through) / flowed.as_secs_f64();
-    let (held, flowed) = (held.as_secs_f64(), flowed.as_secs_f64());
-    format!("held back {held:.1} s of {flowed:.1} s, {} through", per_second(rate))
+/// `; 104 of 106 pieces delayed, 103 of them in full, by 201.0 ms on average (200 ms asked for)`
+fn delay_in_words(slow: Slow, passed: Passed) -> (bool, String) {
+    let Passed { pieces, slowed, delayed, .. } = passed;
+    let mut words = format!("; {slowed} of {pieces} pieces delayed");
+    // The others were on their way at its end, which let them go.
+    if delayed < slowed {
+        words.push_str(&format!(", {delayed} of them in full"));
+    }
+    let mean = passed.mean_delay();
+    if delayed > 0 {
+        let millis = mean.as_secs_f64() * 1000.0;
+        words.push_str(&format!(", by {millis:.1} ms on average ({} asked for)", time(slow.latency)));
+    }
+    let why = if slowed * 2 < pieces {
+        "less than half of them"
+    } else if delayed < LEAST_PIECES {
+        "too few to show the latency"
+    } else if mean < (slow.latency * 9 / 10).saturating_sub(slow.jitter) {
+        "less than asked for"
+    } else {
+        return (true, words);
+    };
+    (false, format!("{words}: {why}"))
 }
 
-/// What came was held back for most of the time in which it flowed, and not for a moment only.
-fn is_limited(limited: &Limited) -> bool {
-    limited.held >= LEAST && limited.held * 2 >= limited.flowed
+/// `held back 7.4 s of 10.0 s, 972.80 KiB/s through`
+fn limit_in_words(limited: &Limited, length: Duration) -> String {
+    let rate = as_f64(limited.through) / length.as_secs_f64();
+    let (held, length) = (limited.held.as_secs_f64(), length.as_secs_f64());
+    format!("held back {held:.1} s of {length:.1} s, {} through", per_second(rate))
+}
+
+/// What came was held back for a good part of the fault, and not for a moment only.
+fn is_limited(limited: &Limited, length: Duration) -> bool {
+    limited.held >= LEAST_HELD.max(length / HELD_PART)
 }
 
 /// More went through than the bandwidth and a small burst.
-fn exceeds(limited: &Limited, bandwidth: u64) -> bool {
-    as_f64(limited.through) > as_f64(bandwidth) * (limited.flowed + BURST).as_secs_f64()
+fn exceeds(limited: &Limited, bandwidth: u64, length: Duration) -> bool {
+    as_f64(limited.through) > as_f64(bandwidth) * (length + BURST).as_secs_f64()
 }
 
 /// Bytes a second, in the units in which files ask for them.
@@ -133,51 +150,100 @@ mod tests {
 
     const MS: fn(u64) -> Duration = Duration::from_millis;
 
+    /// A latency of 200 ms, give or take 50 ms, with these pieces: those that came, those that it was added to, and the mean
+    /// delay of those that had the whole of it.
+    fn delays(pieces: u64, slowed: u64, (delayed, mean): (u64, u64)) -> (bool, String) {
+        let slow = Slow { latency: MS(200), jitter: MS(50), ..Slow::default() };
+        let passed = Passed {
+            connections: 2,
+            out: 10,
+            back: 20,
+            pieces,
+            slowed,
+            delayed,
+            delay: MS(delayed * mean),
+            ..Passed::default()
+        };
+        shown(slow, MS(10_000), passed)
+    }
+
     #[test]
-    fn what_passed_is_the_proof() {
-        let latency = Slow { latency: MS(200), ..Slow::default() };
-        let passed =
-            Passed { connections: 2, out: 10, back: 20, delayed: 4, delay: MS(804), ..Passed::default() };
-        let (effective, proof) = shown(latency, passed);
-        assert!(effective);
+    fn a_latency_is_proven_by_number_share_and_mean_of_what_it_delayed() {
+        let (effective, proof) = delays(4, 4, (4, 201));
+        assert!(effective, "{proof}");
         assert_eq!(
             proof,
-            "10 bytes there and 20 back through the relay, 2 new connections; 4 pieces delayed, by 201.0 ms on average"
+            "10 bytes there and 20 back through the relay, 2 new connections; 4 of 4 pieces delayed, by 201.0 ms on average (200 ms asked for)"
         );
-        assert!(!shown(latency, Passed::default()).0);
-        assert!(!shown(latency, Passed { delayed: 0, ..passed }).0, "only answers passed");
+        let (effective, proof) = delays(106, 104, (103, 201));
+        assert!(effective, "{proof}");
+        assert!(
+            proof.contains("; 104 of 106 pieces delayed, 103 of them in full, by 201.0 ms on"),
+            "{proof}"
+        );
+        for ((pieces, slowed, of_them), why) in [
+            (
+                (1, 1, (1, 200)),
+                "1 of 1 pieces delayed, by 200.0 ms on average (200 ms asked for): too few to show the latency",
+            ),
+            ((9, 9, (2, 200)), "too few to show the latency"),
+            ((9, 9, (0, 0)), "9 of 9 pieces delayed, 0 of them in full: too few to show the latency"),
+            ((100, 49, (49, 200)), "less than half of them"),
+            ((100, 0, (0, 0)), "less than half of them"),
+            // Another throttle took this one's place.
+            ((100, 100, (100, 20)), "by 20.0 ms on average (200 ms asked for): less than asked for"),
+            ((100, 100, (100, 129)), "less than asked for"),
+        ] {
+            let (effective, proof) = delays(pieces, slowed, of_them);
+            assert!(!effective && proof.ends_with(why), "{proof}, and not {why}");
+        }
+        assert!(delays(100, 50, (50, 200)).0 && delays(3, 3, (3, 150)).0, "jitter may take that off");
+        assert!(delays(100, 100, (100, 2000)).0, "a slow target makes it longer");
+        let (effective, proof) =
+            shown(Slow { latency: MS(200), ..Slow::default() }, MS(1), Passed::default());
+        assert_eq!((effective, proof.as_str()), (false, "no byte passed through the relay meanwhile"));
     }
 
-    /// At 1 MiB/s, with this of what went there.
-    fn limited(through: u64, flowed: u64, held: u64) -> (bool, String) {
-        let there = Limited { through, flowed: MS(flowed), held: MS(held) };
+    /// At 1 MiB/s for 10 s, with this of what went there.
+    fn limited(through: u64, held: u64) -> (bool, String) {
+        let there = Limited { through, held: MS(held) };
         let passed = Passed { out: through, limited: [there, Limited::default()], ..Passed::default() };
-        shown(Slow { bandwidth: Some(1 << 20), ..Slow::default() }, passed)
+        shown(Slow { bandwidth: Some(1 << 20), ..Slow::default() }, MS(10_000), passed)
     }
 
     #[test]
-    fn a_bandwidth_is_proven_by_what_it_held_back() {
-        let (effective, proof) = limited(9_961_472, 10_000, 7_400);
+    fn a_bandwidth_is_proven_by_bytes_and_time_over_the_whole_fault() {
+        let (effective, proof) = limited(9_961_472, 7_400);
         assert!(effective, "{proof}");
         assert_eq!(
             proof,
             "9961472 bytes there and 0 back through the relay, 0 new connections; there, held back 7.4 s of 10.0 s, 972.80 KiB/s through"
         );
-        let (effective, proof) = limited(1000, 10_000, 4_900);
+        let (effective, proof) = limited(1000, 900);
         assert!(!effective);
         assert!(
-            proof.ends_with("4.9 s of 10.0 s, 100 B/s through: too little came for 1.00 MiB/s to limit it")
+            proof.ends_with("0.9 s of 10.0 s, 100 B/s through: too little came for 1.00 MiB/s to limit it"),
+            "{proof}"
         );
-        assert!(!limited(1000, 10_000, 0).0, "nothing was held back");
-        assert!(!limited(1000, 90, 90).0, "for a moment only");
-        assert!(limited(1000, 100, 100).0);
+        assert!(!limited(1000, 0).0, "nothing was held back");
+        assert!(limited(1000, 1_000).0);
+        // What waits from its beginning to its end has not gone through, and was held back all the same.
+        let (effective, proof) = limited(0, 10_000);
+        assert!(effective && proof.ends_with("held back 10.0 s of 10.0 s, 0 B/s through"), "{proof}");
+        // As a test saw it: 10 KiB/s, and something waited for 6.8 s of 7 s.
+        let there = Limited { through: 69_000, held: MS(6_800) };
+        let passed = Passed { out: 69_000, limited: [there, Limited::default()], ..Passed::default() };
+        assert!(shown(Slow { bandwidth: Some(10 << 10), ..Slow::default() }, MS(7_000), passed).0);
+        let short = Limited { through: 10, held: MS(90) };
+        let passed = Passed { limited: [short, Limited::default()], ..passed };
+        assert!(!shown(Slow { bandwidth: Some(1000), ..Slow::default() }, MS(100), passed).0, "for a moment");
     }
 
     #[test]
     fn a_bandwidth_that_lets_more_through_is_none() {
-        assert!(limited(10 << 20, 10_000, 9_900).0);
-        assert!(limited((10 << 20) + 100_000, 10_000, 9_900).0, "a small burst");
-        let (effective, proof) = limited(11 << 20, 10_000, 9_900);
+        assert!(limited(10 << 20, 9_900).0);
+        assert!(limited((10 << 20) + 100_000, 9_900).0, "a small burst");
+        let (effective, proof) = limited(11 << 20, 9_900);
         assert!(!effective);
         assert!(proof.ends_with("1.10 MiB/s through: more than the 1.00 MiB/s asked for"), "{proof}");
     }
@@ -185,10 +251,18 @@ mod tests {
     #[test]
     fn with_a_latency_the_bandwidth_need_not_limit() {
         let slow = Slow { latency: MS(200), bandwidth: Some(1 << 20), ..Slow::default() };
-        let there = Limited { through: 1000, flowed: MS(10_000), held: MS(0) };
-        let passed = Passed { out: 1000, delayed: 5, limited: [there; 2], ..Passed::default() };
-        let (effective, proof) = shown(slow, passed);
+        let there = Limited { through: 1000, held: MS(0) };
+        let passed = Passed {
+            out: 1000,
+            pieces: 5,
+            slowed: 5,
+            delayed: 5,
+            delay: MS(1000),
+            limited: [there; 2],
+            ..Passed::default()
+        };
+        let (effective, proof) = shown(slow, MS(10_000), passed);
         assert!(effective && proof.contains("too little came for 1.00 MiB/s to limit it"), "{proof}");
-        assert!(!shown(slow, Passed { delayed: 0, ..passed }).0);
+        assert!(!shown(slow, MS(10_000), Passed { delayed: 0, ..passed }).0);
     }
 }

@@ -1,6 +1,6 @@
-//! One direction of one connection: bytes in order, each chunk as late as it is to be.
+//! One direction of one connection: bytes in order, each piece as late as it is to be.
 //!
-//! Owns the queue between reading and writing. Chunks wait in it side by side, so that a delay makes each of them
+//! Owns the queue between reading and writing. Pieces wait in it side by side, so that a delay makes each of them
 //! late and none of them slow: what passes a second is what passed before.
 
 use std::io;
@@ -16,15 +16,15 @@ use super::slow::{Direction, Slow, Way};
 const CHUNK: usize = 64 << 10;
 /// Bytes of one direction of one connection that may wait: with 200 ms that is 160 MiB/s.
 const WAITING: usize = 32 << 20;
-/// With a bandwidth a chunk is at most so long a time's worth, so that it flows and does not come in bursts.
+/// With a bandwidth, a piece is at most so many milliseconds' worth of bytes, so that they flow and do not come in bursts.
 const SLICE: u64 = 50;
 
-/// A chunk on its way.
-struct Chunk {
+/// A piece on its way.
+struct Piece {
     bytes: Vec<u8>,
     read: Instant,
     due: Instant,
-    delayed: bool,
+    slowed: bool,
     _room: OwnedSemaphorePermit,
 }
 
@@ -42,7 +42,7 @@ pub(crate) async fn pump(
 
 async fn take_in(
     mut reader: impl AsyncRead + Unpin,
-    queue: mpsc::UnboundedSender<Chunk>,
+    queue: mpsc::UnboundedSender<Piece>,
     way: &Way,
     direction: Direction,
 ) -> io::Result<()> {
@@ -51,57 +51,65 @@ async fn take_in(
     let mut buffer = vec![0; CHUNK];
     let mut last_due = Instant::now();
     loop {
-        let most = most_at_once(*slow.borrow_and_update());
-        let length = reader.read(&mut buffer[..most]).await?;
+        let length = reader.read(&mut buffer).await?;
         if length == 0 {
             return Ok(());
         }
-        hold_back(&mut slow, way, direction, length).await;
-        let permits = u32::try_from(length).unwrap_or(u32::MAX);
-        let Ok(permit) = Arc::clone(&room).acquire_many_owned(permits).await else { return Ok(()) };
-        let now = *slow.borrow();
-        let read = Instant::now();
-        // Jitter must not let a later chunk pass an earlier one.
-        let due = (read + way.delay(direction, now)).max(last_due);
-        last_due = due;
-        let delayed = now.delays() && direction == Direction::Out;
-        let chunk = Chunk { bytes: buffer[..length].to_vec(), read, due, delayed, _room: permit };
-        if queue.send(chunk).is_err() {
-            return Ok(());
+        let mut rest = &buffer[..length];
+        while !rest.is_empty() {
+            // Cut here and not by the reading, which may have begun before a bandwidth was set.
+            let length = most_at_once(*slow.borrow_and_update()).min(rest.len());
+            if !hold_back(&mut slow, way, direction, length).await {
+                continue;
+            }
+            let permits = u32::try_from(length).unwrap_or(u32::MAX);
+            let Ok(permit) = Arc::clone(&room).acquire_many_owned(permits).await else { return Ok(()) };
+            let now = *slow.borrow();
+            let read = Instant::now();
+            // Jitter must not let a later piece pass an earlier one.
+            let due = (read + way.delay(direction, now)).max(last_due);
+            last_due = due;
+            let slowed = now.delays() && direction == Direction::Out;
+            way.goes_on(direction, length, slowed);
+            let (bytes, after) = rest.split_at(length);
+            rest = after;
+            if queue.send(Piece { bytes: bytes.to_vec(), read, due, slowed, _room: permit }).is_err() {
+                return Ok(());
+            }
         }
     }
 }
 
-/// Waits as long as the bandwidth wants it, and no longer than it is limited.
-async fn hold_back(slow: &mut watch::Receiver<Slow>, way: &Way, direction: Direction, length: usize) {
-    let Some(bandwidth) = slow.borrow_and_update().bandwidth else { return };
+/// Waits as long as the bandwidth wants it; false where that changed meanwhile.
+async fn hold_back(slow: &mut watch::Receiver<Slow>, way: &Way, direction: Direction, length: usize) -> bool {
+    let Some(bandwidth) = slow.borrow_and_update().bandwidth else { return true };
     let hold = way.hold(direction, length, bandwidth);
     tokio::select! {
-        () = tokio::time::sleep_until(hold.until) => hold.passes(),
-        _ = slow.changed() => {}
+        () = tokio::time::sleep_until(hold.until) => true,
+        _ = slow.changed() => false,
     }
 }
 
 async fn give_out(
     mut writer: impl AsyncWrite + Unpin,
-    mut waiting: mpsc::UnboundedReceiver<Chunk>,
+    mut waiting: mpsc::UnboundedReceiver<Piece>,
     way: &Way,
     direction: Direction,
 ) -> io::Result<()> {
     let mut slow = way.subscribe();
-    while let Some(chunk) = waiting.recv().await {
-        if chunk.due > Instant::now() {
+    while let Some(piece) = waiting.recv().await {
+        if piece.due > Instant::now() {
             tokio::select! {
-                () = tokio::time::sleep_until(chunk.due) => {}
+                () = tokio::time::sleep_until(piece.due) => {}
                 // Nothing of a delay is left once it is taken away.
                 _ = slow.wait_for(|slow| !slow.delays()) => {}
             }
         }
-        writer.write_all(&chunk.bytes).await?;
-        way.arrived(direction, chunk.bytes.len());
-        if chunk.delayed {
-            way.delayed_by(chunk.read.elapsed());
+        if piece.slowed && Instant::now() >= piece.due {
+            way.delayed_by(piece.read.elapsed());
         }
+        writer.write_all(&piece.bytes).await?;
+        way.arrived(direction, piece.bytes.len());
     }
     writer.shutdown().await
 }
@@ -228,6 +236,49 @@ mod tests {
         way.set(Slow::default());
         read(&mut far, 1000).await;
         assert!(start.elapsed() <= TICK, "{:?}", start.elapsed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_read_at_once_passes_piece_by_piece() {
+        let way = Arc::new(Way::new());
+        let (mut near, mut far) = through(&way, Direction::Out);
+        // The pump waits for bytes already when the bandwidth is set.
+        tokio::time::sleep(ms(10)).await;
+        way.set(slow(Duration::ZERO, Some(10 << 10)));
+        near.write_all(&[7; 60 << 10]).await.expect("written");
+        let start = Instant::now();
+        for kib in 1..=20 {
+            read(&mut far, 1 << 10).await;
+            let due = ms(100) * kib;
+            let late = start.elapsed().saturating_sub(due);
+            assert!(start.elapsed() >= due - ms(10) && late <= TICK, "{kib} KiB: {:?}", start.elapsed());
+        }
+        let limited = way.passed().limited[0];
+        assert!(limited.through <= 21 << 10 && limited.held >= ms(1900), "{limited:?}");
+        // A change applies to what has been read and still waits.
+        way.set(slow(Duration::ZERO, Some(20 << 10)));
+        let start = Instant::now();
+        read(&mut far, 10 << 10).await;
+        let took = start.elapsed();
+        assert!(took >= ms(470) && took <= ms(500) + TICK, "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_did_not_wait_for_the_whole_latency_is_not_counted_as_delayed() {
+        let way = Arc::new(Way::new());
+        let (mut near, mut far) = through(&way, Direction::Out);
+        near.write_all(b"fast").await.expect("written");
+        read(&mut far, 4).await;
+        way.set(slow(ms(200), None));
+        near.write_all(b"slow").await.expect("written");
+        read(&mut far, 4).await;
+        near.write_all(b"let go").await.expect("written");
+        tokio::time::sleep(ms(100)).await;
+        way.set(Slow::default());
+        read(&mut far, 6).await;
+        let passed = way.passed();
+        assert_eq!((passed.pieces, passed.slowed, passed.delayed), (3, 2, 1));
+        assert!(passed.mean_delay() >= ms(200) && passed.mean_delay() <= ms(200) + TICK, "{passed:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -40,6 +40,8 @@ pub(crate) struct Way {
     connections: AtomicU64,
     refused: AtomicU64,
     bytes: [AtomicU64; 2],
+    pieces: AtomicU64,
+    slowed: AtomicU64,
     delayed: AtomicU64,
     delay_nanos: AtomicU64,
 }
@@ -52,37 +54,29 @@ struct Line(Mutex<LineState>);
 struct LineState {
     /// When it is free again.
     free: Option<Instant>,
-    /// Chunks that wait now, and since when there is one.
+    /// Pieces that wait now, and since when there is one.
     waiting: Option<(u32, Instant)>,
-    /// Until when what came last counts as flowing.
-    flows_until: Option<Instant>,
     limited: Limited,
 }
 
 /// What a bandwidth did in one direction.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Limited {
-    /// Bytes that it let through in their time.
+    /// Bytes that went on, held back before or not.
     pub through: u64,
-    /// How long bytes flowed or waited.
-    pub flowed: Duration,
-    /// How long of that some waited.
+    /// How long some bytes were held back.
     pub held: Duration,
 }
 
-/// A chunk that the bandwidth holds back; over when it is dropped.
+/// A piece that the bandwidth holds back; over when it is dropped.
 pub(crate) struct Hold<'a> {
     line: &'a Line,
-    bytes: u64,
-    began: Instant,
     /// When its time has come.
     pub until: Instant,
 }
 
 /// A line may be late by so much and catch up: timers wake in milliseconds, and a few of them are no burst.
 const SLACK: Duration = Duration::from_millis(5);
-/// What comes within this time of what came before is one flow.
-const FLOW: Duration = Duration::from_millis(100);
 
 /// What passed, from the relay's start or between two looks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -95,9 +89,13 @@ pub(crate) struct Passed {
     pub out: u64,
     /// Bytes from it.
     pub back: u64,
-    /// Chunks that were delayed.
+    /// Pieces that came for the target.
+    pub pieces: u64,
+    /// Pieces of these that a latency was added to.
+    pub slowed: u64,
+    /// Pieces that went on after the whole of it; the others were on their way, or went on early since it was taken away.
     pub delayed: u64,
-    /// Their delays, summed up.
+    /// How long these waited, summed up.
     pub delay: Duration,
     /// What a bandwidth did, to the target and back.
     pub limited: [Limited; 2],
@@ -113,6 +111,8 @@ impl Way {
             connections: AtomicU64::new(0),
             refused: AtomicU64::new(0),
             bytes: Default::default(),
+            pieces: AtomicU64::new(0),
+            slowed: AtomicU64::new(0),
             delayed: AtomicU64::new(0),
             delay_nanos: AtomicU64::new(0),
         }
@@ -139,6 +139,8 @@ impl Way {
             refused: read(&self.refused),
             out: read(&self.bytes[0]),
             back: read(&self.bytes[1]),
+            pieces: read(&self.pieces),
+            slowed: read(&self.slowed),
             delayed: read(&self.delayed),
             delay: Duration::from_nanos(read(&self.delay_nanos)),
             limited: [&self.lines[0], &self.lines[1]].map(|line| lock(&line.0).limited_at(Instant::now())),
@@ -159,7 +161,18 @@ impl Way {
         self.bytes[direction.index()].fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Counts a delay that a chunk had.
+    /// Counts a piece that goes on from where a bandwidth held it back; to the target, with a latency or without.
+    pub(crate) fn goes_on(&self, direction: Direction, bytes: usize, slowed: bool) {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let mut state = lock(&self.lines[direction.index()].0);
+        state.limited.through = state.limited.through.saturating_add(bytes);
+        if direction == Direction::Out {
+            self.pieces.fetch_add(1, Ordering::Relaxed);
+            self.slowed.fetch_add(u64::from(slowed), Ordering::Relaxed);
+        }
+    }
+
+    /// Counts the delay of a piece that waited for the whole of its latency.
     pub(crate) fn delayed_by(&self, delay: Duration) {
         self.delayed.fetch_add(1, Ordering::Relaxed);
         self.delay_nanos.fetch_add(nanos(delay), Ordering::Relaxed);
@@ -175,13 +188,12 @@ impl Way {
         let nanos = u128::from(bytes).saturating_mul(1_000_000_000) / u128::from(bandwidth.max(1));
         let until = start + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX / 4));
         state.free = Some(until);
-        state.flows(now, now);
         let (others, since) = state.waiting.unwrap_or((0, now));
         state.waiting = Some((others + 1, since));
-        Hold { line, bytes, began: now, until }
+        Hold { line, until }
     }
 
-    /// The delay of the next chunk.
+    /// The delay of the next piece.
     pub(crate) fn delay(&self, direction: Direction, slow: Slow) -> Duration {
         if direction == Direction::Back {
             return Duration::ZERO;
@@ -202,45 +214,20 @@ impl Way {
 }
 
 impl LineState {
-    /// Bytes flowed from one time to another, which is now.
-    fn flows(&mut self, from: Instant, now: Instant) {
-        let counted = self.flows_until.map_or(from, |until| until.max(from));
-        let until = now + FLOW;
-        self.limited.flowed += until.saturating_duration_since(counted);
-        self.flows_until = Some(self.flows_until.map_or(until, |counted| counted.max(until)));
-    }
-
     /// What the bandwidth did until now, with what goes on.
     fn limited_at(&self, now: Instant) -> Limited {
-        let Limited { through, mut flowed, mut held } = self.limited;
-        if let Some(until) = self.flows_until {
-            flowed = flowed.saturating_sub(until.saturating_duration_since(now));
-        }
-        if let Some((_, since)) = self.waiting {
-            held += now.saturating_duration_since(since);
-            flowed += self.flows_until.map_or(Duration::ZERO, |until| now.saturating_duration_since(until));
-        }
-        Limited { through, flowed, held }
-    }
-}
-
-impl Hold<'_> {
-    /// Its time has come: it goes through.
-    pub(crate) fn passes(self) {
-        let mut state = lock(&self.line.0);
-        state.limited.through = state.limited.through.saturating_add(self.bytes);
+        let waits = self.waiting.map_or(Duration::ZERO, |(_, since)| now.saturating_duration_since(since));
+        Limited { held: self.limited.held + waits, ..self.limited }
     }
 }
 
 impl Drop for Hold<'_> {
     fn drop(&mut self) {
         let mut state = lock(&self.line.0);
-        let now = Instant::now();
-        state.flows(self.began, now);
         state.waiting = match state.waiting {
             Some((others, since)) if others > 1 => Some((others - 1, since)),
             Some((_, since)) => {
-                state.limited.held += now.saturating_duration_since(since);
+                state.limited.held += Instant::now().saturating_duration_since(since);
                 None
             }
             None => None,
@@ -253,7 +240,6 @@ impl Limited {
     pub(crate) const fn since(&self, earlier: &Self) -> Self {
         Self {
             through: self.through.saturating_sub(earlier.through),
-            flowed: self.flowed.saturating_sub(earlier.flowed),
             held: self.held.saturating_sub(earlier.held),
         }
     }
@@ -269,7 +255,7 @@ impl Direction {
 }
 
 impl Slow {
-    /// Chunks are delayed.
+    /// Pieces are delayed.
     pub(crate) const fn delays(&self) -> bool {
         !self.latency.is_zero() || !self.jitter.is_zero()
     }
@@ -283,13 +269,15 @@ impl Passed {
             refused: self.refused.saturating_sub(earlier.refused),
             out: self.out.saturating_sub(earlier.out),
             back: self.back.saturating_sub(earlier.back),
+            pieces: self.pieces.saturating_sub(earlier.pieces),
+            slowed: self.slowed.saturating_sub(earlier.slowed),
             delayed: self.delayed.saturating_sub(earlier.delayed),
             delay: self.delay.saturating_sub(earlier.delay),
             limited: [self.limited[0].since(&earlier.limited[0]), self.limited[1].since(&earlier.limited[1])],
         }
     }
 
-    /// The mean delay of those that were delayed.
+    /// The mean delay of those that waited for the whole of it.
     pub(crate) fn mean_delay(&self) -> Duration {
         let mean = nanos(self.delay).checked_div(self.delayed).unwrap_or(0);
         Duration::from_nanos(mean)
@@ -323,11 +311,12 @@ mod tests {
         found.abs_diff(wanted) <= Duration::from_millis(2)
     }
 
-    /// Waits for a chunk's time, as the pump does.
+    /// Waits for a piece's time, as the pump does.
     async fn pass(way: &Way, bytes: usize) {
         let hold = way.hold(Direction::Out, bytes, 1000);
         tokio::time::sleep_until(hold.until).await;
-        hold.passes();
+        drop(hold);
+        way.goes_on(Direction::Out, bytes, false);
     }
 
     #[tokio::test(start_paused = true)]
@@ -340,19 +329,17 @@ mod tests {
         tokio::time::sleep(ms(1000)).await;
         let all = way.passed().limited[0];
         assert_eq!(all.through, 1505);
-        assert!(near(all.held, ms(1500)) && near(all.flowed, ms(1500) + 2 * FLOW), "{all:?}");
-        // One that is still waiting counts as far as it has.
+        assert!(near(all.held, ms(1500)), "{all:?}");
+        // One that is still waiting counts as far as it has, beside another that begins to wait.
         let before = way.passed();
-        let hold = way.hold(Direction::Out, 500, 1000);
-        tokio::time::advance(ms(300)).await;
+        let holds = way.hold(Direction::Out, 500, 1000);
+        tokio::time::advance(ms(200)).await;
+        let other = way.hold(Direction::Out, 500, 1000);
+        tokio::time::advance(ms(100)).await;
         let soon = way.passed().since(&before).limited[0];
-        assert_eq!(soon, Limited { through: 0, flowed: ms(300), held: ms(300) });
-        drop(hold);
-        assert_eq!(
-            way.passed().since(&before).limited[0],
-            soon,
-            "what is let go early does not pass in its time"
-        );
+        assert_eq!(soon, Limited { through: 0, held: ms(300) });
+        drop((holds, other));
+        assert_eq!(way.passed().since(&before).limited[0], soon);
         assert_eq!(way.passed().limited[1], Limited::default());
     }
 
@@ -366,8 +353,7 @@ mod tests {
             pass(&way, 5).await;
         }
         let limited = way.passed().since(&before).limited[0];
-        assert_eq!((limited.through, limited.held), (5000, Duration::ZERO));
-        assert!(limited.flowed >= Duration::from_secs(9), "{limited:?}");
+        assert_eq!(limited, Limited { through: 5000, held: Duration::ZERO });
     }
 
     #[test]

@@ -120,7 +120,7 @@ fn action(
         }
         raw::Fault::Throttle(it) => {
             let length = cx.positive(&at_length, Some(&it.length));
-            (throttle(cx, known, pointer, it)?, length)
+            (throttle(cx, known, pointer, it, length)?, length)
         }
         raw::Fault::Scale(it) => {
             let length = cx.positive(&at_length, it.length.as_ref());
@@ -199,7 +199,13 @@ fn signal(cx: &mut Context<'_>, fault: &str, text: Option<&str>) -> Option<Strin
     None
 }
 
-fn throttle(cx: &mut Context<'_>, known: &Known, fault: &str, raw: &raw::Throttle) -> Option<Action> {
+fn throttle(
+    cx: &mut Context<'_>,
+    known: &Known,
+    fault: &str,
+    raw: &raw::Throttle,
+    length: Option<Duration>,
+) -> Option<Action> {
     let latency: Option<Duration> = cx.quantity(&below(fault, "latency"), raw.latency.as_ref());
     let jitter: Option<Duration> = cx.quantity(&below(fault, "jitter"), raw.jitter.as_ref());
     let bandwidth = cx.quantity(&below(fault, "bandwidth"), raw.bandwidth.as_ref());
@@ -212,6 +218,10 @@ fn throttle(cx: &mut Context<'_>, known: &Known, fault: &str, raw: &raw::Throttl
     {
         let hint = Some("`jitter` is taken off `latency` as well as added to it".to_owned());
         cx.at_key(&below(fault, "jitter"), "`jitter` is larger than `latency`", hint);
+    }
+    if latency.zip(length).is_some_and(|(latency, length)| latency >= length) {
+        let hint = Some("what still waits when the fault ends is let go: make `for` longer".to_owned());
+        cx.at_key(&below(fault, "latency"), "`latency` is not shorter than `for`", hint);
     }
     let link = link(cx, known, &below(fault, "target"), &raw.target)?;
     Some(Action::Throttle {

@@ -115,6 +115,8 @@ pub fn example(name: &str, cluster: &str) -> String {
         ("at: 15s", "at: 5s"),
         ("at: 20s", "at: 7s"),
         ("for: 20s", "for: 7s"),
+        // Of a store that takes half a second for a request, 200 ms more are no drop by half.
+        ("latency: 200ms", "latency: 1s"),
         ("within: 15s", "within: 6s"),
         ("max_gap: 5s", "max_gap: 10s"),
     ];

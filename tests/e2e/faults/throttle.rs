@@ -16,7 +16,7 @@ fn s5_throughput_drops_and_comes_back() {
 /// The example with this bandwidth in place of its latency.
 fn by_bandwidth(cluster: &str, bandwidth: &str) -> String {
     let text = example("s5-storage-throttle.yaml", cluster);
-    let limited = text.replace("latency: 200ms", &format!("bandwidth: {bandwidth}"));
+    let limited = text.replace("latency: 1s", &format!("bandwidth: {bandwidth}"));
     assert_ne!(text, limited);
     limited
 }
@@ -24,7 +24,8 @@ fn by_bandwidth(cluster: &str, bandwidth: &str) -> String {
 #[test]
 fn s5_by_bandwidth_is_proven_by_what_was_held_back() {
     let Some(cluster) = over_s3() else { return };
-    let ran = run(&by_bandwidth(&cluster, "10KiB/s")).expect("pass");
+    // Two messages a second at most, which is less than the slowest machine stores.
+    let ran = run(&by_bandwidth(&cluster, "2KiB/s")).expect("pass");
     assert_eq!(fault(&ran, "slow")["effective"], true, "{ran}");
     let proof = fault(&ran, "slow")["proof"].as_str().expect("it is a text");
     assert!(proof.contains("; there, held back ") && proof.contains(" through"), "{proof}");
@@ -41,8 +42,27 @@ fn a_bandwidth_that_nothing_exceeds_is_no_fault() {
     assert_eq!((ran.check("drops"), ran.check("no_loss")), ("inconclusive", "inconclusive"), "{ran}");
 }
 
+#[test]
+fn a_fault_that_the_runs_end_cuts_short_leaves_open_what_passed_under_it() {
+    let Some(cluster) = over_s3() else { return };
+    let text = format!(
+        "topics: [{{name: \"t-{{{{run_id}}}}\"}}]
+scenarios:
+  write: {{type: produce, duration: 6s, rate: 10/s, value: {{size: 50B}}, verify: false}}
+faults:
+  slow: {{type: throttle, target: broker -> store, at: 1s, for: 2m, latency: 100ms}}
+{cluster}"
+    );
+    let ran = run(&text).expect("error");
+    let proof = fault(&ran, "slow")["proof"].as_str().expect("it is a text");
+    assert!(proof.contains("(100 ms asked for); cut short by the end of the run, after "), "{proof}");
+    assert!(proof.ends_with(" of 120.0 s") && ran.reason().contains("cut short"), "{ran}");
+    assert_eq!(fault(&ran, "slow")["effective"], false, "{ran}");
+    assert_eq!(ran.check("all_acked"), "inconclusive", "{ran}");
+}
+
 /// One message is in flight at a time, so that its latency is the rate's inverse: before the fault the store's own
-/// time, during it at least one delay more, by a whole number of requests.
+/// time, during it at least one delay more.
 fn arithmetic(ran: &Ran) {
     let series = &ran.summary["timeline"]["series"]["write"]["rate"];
     let width = ran.summary["timeline"]["bucket_ms"].as_f64().expect("it is a number");
@@ -62,10 +82,6 @@ fn arithmetic(ran: &Ran) {
     let (before, during) =
         (mean(1_000.0, at("started_ms")), mean(at("started_ms") + 1_000.0, at("ended_ms")));
     let (fast_ms, slow_ms) = (1_000.0 / before, 1_000.0 / during);
-    let delays = (slow_ms - fast_ms) / 200.0;
+    let delays = (slow_ms - fast_ms) / 1_000.0;
     assert!(delays > 0.9, "{before}/s before, {during}/s during, {delays} delays a message: {ran}");
-    assert!(
-        (delays - delays.round()).abs() < 0.25,
-        "whole requests: {before}/s, {during}/s, {delays}: {ran}"
-    );
 }
