@@ -23,7 +23,7 @@ use super::shared::Shared;
 use crate::ids::{Partition, StreamId};
 use crate::kafka::{self, Producer, ProducerOptions};
 use crate::observe::{Ended, Note};
-use crate::plan::{Partitioning, Work};
+use crate::plan::{Acks, Partitioning, Work};
 
 /// Runs one `produce` scenario.
 pub(super) async fn run(shared: &Arc<Shared>, index: usize) -> Outcome {
@@ -43,6 +43,10 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize) -> Outcome {
         ));
     }
     let deadline = shared.deadline(index);
+    // Until its clients are connected, it waits for its first ack.
+    if plan.acks != Acks::None {
+        shared.live.metrics(index).waits(shared.clock.now_us());
+    }
     let gate = Arc::new(Gate::new(plan.clients));
     let clients: Vec<_> = (0..plan.clients)
         .map(|client| {
@@ -140,8 +144,13 @@ impl Task {
         let opened = self.open(&options);
         let started_us = self.gate.pass(|| shared.clock.now_us());
         let mut producer = opened?;
+        let metrics = shared.live.metrics(self.index);
+        if plan.schedule.as_ref().and_then(|schedule| schedule.due(0)).is_some_and(|due| !due.is_zero()) {
+            metrics.rests(started_us);
+        }
         let mut client = Client::new(&self, plan, first, started_us, budget);
         let in_time = client.send_all(&mut producer);
+        metrics.sent_all(shared.clock.now_us());
         let in_time = client.settle(&mut producer) && in_time;
         let closed = client.close(producer, Instant::now() + shared.client.waits().late_acks);
         let stream = |partition: Partition| StreamId(first.0 + partition.unsigned_abs());
