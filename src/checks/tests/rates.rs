@@ -383,7 +383,7 @@ fn the_burst_of_a_backlog_does_not_make_up_for_what_follows() {
     assert_eq!((bad.outcome(), bad.actual()), (Outcome::Fail, "at most 13/s (40/s before)"));
     assert_eq!(
         bad.message(),
-        "421/s after 0 ms (40/s before): that did not last, with 13/s in what follows"
+        "424/s after 0 ms (40/s before): that did not last, with 13/s in what follows"
     );
     // What follows is as it was.
     let good = of(&[(10_000, 40, FAST), (10_000, 40, Broker::Stalls), (15_500, 40, FAST)]);

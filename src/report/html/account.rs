@@ -36,6 +36,12 @@ pub(super) struct Finding {
     pub link: String,
 }
 
+impl Finding {
+    pub(super) fn of(name: &'static str) -> Self {
+        Self { name, link: findings::link(name) }
+    }
+}
+
 /// Columns that belong together.
 pub(super) struct Group {
     pub label: &'static str,
@@ -109,7 +115,7 @@ pub(super) fn account(run: &Summary) -> Option<AccountTable> {
         advice: advice(run, accounts),
         findings: findings::of_run(accounts)
             .into_iter()
-            .map(|name| Finding { name, link: findings::link(name) })
+            .map(Finding::of)
             .collect(),
         groups,
         columns,
