@@ -83,8 +83,12 @@ impl Recovers<'_> {
             return Answer::inconclusive(expected, actual, &unknown);
         }
         let until = after.timeline.start_of(back.bucket + after.over);
-        let covers =
-            format!("`{}` before and after `{}`, {}", case.scenario.name, self.after, span((after.end, until)));
+        let covers = format!(
+            "`{}` before and after `{}`, {}",
+            case.scenario.name,
+            self.after,
+            span((after.end, until))
+        );
         Answer::pass_if(took <= *self.within, expected, actual, Domain::all(1, covers))
     }
 
@@ -98,12 +102,17 @@ impl Recovers<'_> {
     ) -> Answer {
         let (expected, fault) = (self.expected(), self.after);
         let width = after.timeline.start_of(1);
-        let best = found.best.map_or_else(|| "nothing".to_owned(), |best| format!("at most {}", per_second(best)));
+        let best =
+            found.best.map_or_else(|| "nothing".to_owned(), |best| format!("at most {}", per_second(best)));
         let actual = format!("{best} ({} before)", per_second(after.before));
         // The next bucket to look at would have been too late, or was never there.
         if found.missed && found.looked_until.is_some_and(|took| took + width > *self.within) {
             let burst = found.burst.as_ref().map(|(burst, rest)| {
-                format!("{}: that did not last, with {} in what follows", after.text(burst), per_second(*rest))
+                format!(
+                    "{}: that did not last, with {} in what follows",
+                    after.text(burst),
+                    per_second(*rest)
+                )
             });
             return Answer::fail(expected, actual, burst.unwrap_or_default());
         }
@@ -123,7 +132,10 @@ impl Recovers<'_> {
                 format!("let `{name}` go on for longer"),
             ),
             None => (
-                format!("the load of `{name}` ended {} after `{fault}`, before that could be seen", time(left)),
+                format!(
+                    "the load of `{name}` ended {} after `{fault}`, before that could be seen",
+                    time(left)
+                ),
                 format!("let `{name}` go on for longer"),
             ),
         };
@@ -190,7 +202,8 @@ impl<'a, 'b> After<'a, 'b> {
     ) -> Self {
         let timeline = &case.scenario.counts.timeline;
         let width_ms = u128::from(timeline.width_ms().max(1));
-        let buckets = |time: Duration| usize::try_from(time.as_millis().div_ceil(width_ms)).unwrap_or(BUCKETS);
+        let buckets =
+            |time: Duration| usize::try_from(time.as_millis().div_ceil(width_ms)).unwrap_or(BUCKETS);
         let over = buckets(SECOND).max(BUCKETS);
         let follows = buckets(FOLLOWS.max(*check.within)).max(over);
         let (first, last) = timeline.whole(end, until);

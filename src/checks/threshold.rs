@@ -91,8 +91,8 @@ impl Threshold<'_> {
         let metric = self.expr.metric;
         let Some(value) = measure(counts, metric, case.sends()) else {
             let length = counts.span_us.map_or(Duration::ZERO, |(a, b)| Duration::from_micros(b - a));
-            let unknown = too_short_for(metric, length, case)
-                .unwrap_or_else(|| nothing_measured(case, "in this run"));
+            let unknown =
+                too_short_for(metric, length, case).unwrap_or_else(|| nothing_measured(case, "in this run"));
             return Answer::inconclusive(text, "not measured", &unknown);
         };
         let domain = domain(case, metric, counts.latency.count(), counts.errors);
@@ -210,11 +210,7 @@ fn too_short_for(metric: Metric, length: Duration, case: &Case<'_>) -> Option<Un
     (is_rate && length < RATE_OVER).then(|| {
         let name = &case.scenario.name;
         Unknown::new(
-            format!(
-                "a rate needs {}, and `{name}` was at work for {}",
-                time(RATE_OVER),
-                time(length)
-            ),
+            format!("a rate needs {}, and `{name}` was at work for {}", time(RATE_OVER), time(length)),
             format!("let `{name}` go on for longer"),
         )
     })
@@ -312,21 +308,24 @@ fn holds(expr: &ThresholdExpr, value: f64) -> bool {
     }
 }
 
-
 /// A value with its unit, about three digits and so many more, and the value that this reads as.
 fn with_unit(metric: Metric, value: f64, more: usize) -> (String, f64) {
     let (scale, unit) = match metric {
-        _ if is_latency(metric) => (if value < 999.5 { 1.0 } else { 1e3 }, if value < 999.5 { " ms" } else { " s" }),
+        _ if is_latency(metric) => {
+            (if value < 999.5 { 1.0 } else { 1e3 }, if value < 999.5 { " ms" } else { " s" })
+        }
         Metric::Rate => (1.0, "/s"),
         Metric::ErrorRate => (0.01, " %"),
         Metric::Throughput => {
-            let units = [(1.0, " B/s"), (1024.0, " KiB/s"), (1_048_576.0, " MiB/s"), (1_073_741_824.0, " GiB/s")];
+            let units =
+                [(1.0, " B/s"), (1024.0, " KiB/s"), (1_048_576.0, " MiB/s"), (1_073_741_824.0, " GiB/s")];
             units.into_iter().rev().find(|(scale, _)| value >= *scale).unwrap_or(units[0])
         }
         _ => (1.0, ""),
     };
     let scaled = value / scale;
-    let places = if value.fract() == 0.0 && scale.to_bits() == 1.0_f64.to_bits() { 0 } else { places(scaled) + more };
+    let places =
+        if value.fract() == 0.0 && scale.to_bits() == 1.0_f64.to_bits() { 0 } else { places(scaled) + more };
     let text = trimmed(&format!("{scaled:.places$}"));
     let read = text.parse().unwrap_or(scaled) * scale;
     (format!("{text}{unit}"), read)

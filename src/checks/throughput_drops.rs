@@ -66,8 +66,7 @@ impl Check for ThroughputDrops<'_> {
         let much =
             if drop < 0.0 { format!("{} more", percent(-drop)) } else { format!("{} less", percent(drop)) };
         let less = if wanted < before { format!(", {} to do", per_second(wanted)) } else { String::new() };
-        let actual =
-            format!("{much} ({} before, {} during{less})", per_second(before), per_second(during));
+        let actual = format!("{much} ({} before, {} during{less})", per_second(before), per_second(during));
         let asked = as_f64(part.due()) / seconds;
         if drop < *self.at_least && asked > before && 1.0 - during / asked >= *self.at_least {
             let unknown = Unknown::new(

@@ -58,7 +58,8 @@ impl Case<'_> {
     pub(super) fn all_idle_during_a_fault(&self) -> Option<Unknown> {
         let idle = |fault: &str| {
             let mut others = self.seen.scenarios.iter().enumerate();
-            let loads = |work: &Work| matches!(work, Work::Produce(_) | Work::Consume(_) | Work::Roundtrip(_));
+            let loads =
+                |work: &Work| matches!(work, Work::Produce(_) | Work::Consume(_) | Work::Roundtrip(_));
             let mut any_busy = |felt| {
                 others.any(|(index, scenario)| {
                     let case = Case { index, scenario, ..*self };

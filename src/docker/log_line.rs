@@ -55,7 +55,10 @@ mod tests {
                 "INFO ready (target=tansu, port=9092)",
             ),
             (r#"{"message":"two\nlines"}"#, "two lines"),
-            (r#"  {"@timestamp":"t","severity":"WARN","message":"slow","labels":{"a":1}}"#, r#"WARN slow (labels={"a":1})"#),
+            (
+                r#"  {"@timestamp":"t","severity":"WARN","message":"slow","labels":{"a":1}}"#,
+                r#"WARN slow (labels={"a":1})"#,
+            ),
         ] {
             assert_eq!(readable(line), shown);
         }

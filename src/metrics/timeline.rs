@@ -309,7 +309,12 @@ mod tests {
     fn a_window_holds_whole_buckets_only() {
         let mut t = Timeline::new();
         for grid in 0..10 {
-            t.record(grid, (grid + 1, 0), u64::from(grid == 4), &[(1000 * (u32::try_from(grid).unwrap() + 1), 1)]);
+            t.record(
+                grid,
+                (grid + 1, 0),
+                u64::from(grid == 4),
+                &[(1000 * (u32::try_from(grid).unwrap() + 1), 1)],
+            );
         }
         let ms = Duration::from_millis;
         let part = t.window(ms(201), ms(599));

@@ -3,7 +3,8 @@
 //! Owns the page's address, and which classes of the account have a section there. Each anomaly has one, too.
 
 use super::summary::{AccountsSummary, CheckOutcome, CheckRow, Summary};
-use super::words::{all_of, anomalies_of};
+use super::words::{all_of, anomalies_of, is_suspect};
+use crate::anomaly::Anomaly;
 use crate::ledger::Account;
 use crate::record::account::{UNACKED, UNJUDGED, count_of};
 
@@ -40,8 +41,10 @@ pub fn of_check(run: &Summary, row: &CheckRow) -> Vec<&'static str> {
     if row.result == CheckOutcome::Pass {
         return Vec::new();
     }
-    let found = |name: &str| run.anomalies.get(name).is_some_and(|found| all_of(found) > 0);
-    let anomalies = anomalies_of(row).into_iter().map(crate::anomaly::Anomaly::name).filter(|name| found(name));
+    let found = |anomaly: &Anomaly| {
+        is_suspect(*anomaly) && run.anomalies.get(anomaly.name()).is_some_and(|found| all_of(found) > 0)
+    };
+    let anomalies = anomalies_of(row).into_iter().filter(found).map(Anomaly::name);
     anomalies.chain(unacked(run, row)).collect()
 }
 

@@ -424,8 +424,7 @@ fn a_reader_that_stands_still_over_unread_messages_breaks_continuity() {
     assert_eq!(reader(&gap, &seen).actual(), "8 s without a read");
     // A producer whose sends are never acked.
     let open = Message { due_us: 1_000_000, end_us: None, failed: false };
-    seen.scenarios[0] =
-        scenario("write", "produce", counted(&[open], ms(1000), ms(9000), 0), (1000, 9000));
+    seen.scenarios[0] = scenario("write", "produce", counted(&[open], ms(1000), ms(9000), 0), (1000, 9000));
     assert_eq!(answer(gap, &seen).actual(), "8 s without an ack");
 }
 

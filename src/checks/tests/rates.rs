@@ -128,7 +128,8 @@ impl Load {
         let from = start / BUCKET * BUCKET;
         let to = end.div_ceil(BUCKET).max(from / BUCKET + 1) * BUCKET;
         self.ended(from, to)
-            + self.open(from) + (from..to).step_by(BUCKET as usize).map(|at| self.open(at + BUCKET)).sum::<f64>()
+            + self.open(from)
+            + (from..to).step_by(BUCKET as usize).map(|at| self.open(at + BUCKET)).sum::<f64>()
             > 0.0
     }
 
@@ -378,18 +379,25 @@ const FAST: Broker = Broker::Acks(1000);
 
 #[test]
 fn the_burst_of_a_backlog_does_not_make_up_for_what_follows() {
-    let burst = of(&[(10_000, 40, FAST), (10_000, 40, Broker::Stalls), (500, 40, FAST), (15_000, 40, Broker::Acks(10))]);
+    let burst = of(&[
+        (10_000, 40, FAST),
+        (10_000, 40, Broker::Stalls),
+        (500, 40, FAST),
+        (15_000, 40, Broker::Acks(10)),
+    ]);
     let bad = burst.answer(recovers(5000, 0.2));
     assert_eq!((bad.outcome(), bad.actual()), (Outcome::Fail, "at most 13/s (40/s before)"));
-    assert_eq!(
-        bad.message(),
-        "424/s after 0 ms (40/s before): that did not last, with 13/s in what follows"
-    );
+    assert_eq!(bad.message(), "424/s after 0 ms (40/s before): that did not last, with 13/s in what follows");
     // What follows is as it was.
     let good = of(&[(10_000, 40, FAST), (10_000, 40, Broker::Stalls), (15_500, 40, FAST)]);
     assert_eq!(good.answer(recovers(5000, 0.2)).actual(), "440/s after 0 ms (40/s before)");
     // It is so for a while only: what comes later is not this check's.
-    let later = of(&[(10_000, 40, FAST), (10_000, 40, Broker::Stalls), (12_000, 40, FAST), (9000, 40, Broker::Stalls)]);
+    let later = of(&[
+        (10_000, 40, FAST),
+        (10_000, 40, Broker::Stalls),
+        (12_000, 40, FAST),
+        (9000, 40, Broker::Stalls),
+    ]);
     assert_eq!(later.answer(recovers(5000, 0.2)).outcome(), Outcome::Pass);
 }
 
@@ -403,7 +411,10 @@ fn a_stage_that_goes_down_by_plan_is_no_fault() {
     assert_eq!((still.outcome(), still.actual()), (Outcome::Pass, "4/s after 0 ms (40/s before, 4/s to do)"));
     // Nor is it a drop.
     let drop = idle.answer(drops(0.5));
-    assert_eq!((drop.outcome(), drop.actual()), (Outcome::Fail, "0 % less (40/s before, 4/s during, 4/s to do)"));
+    assert_eq!(
+        (drop.outcome(), drop.actual()),
+        (Outcome::Fail, "0 % less (40/s before, 4/s during, 4/s to do)")
+    );
     // A broker that refuses the few that are due is not back.
     let refused = of(&[(10_000, 40, FAST), (4000, 4, FAST), (15_000, 4, Broker::Refuses)]);
     assert_eq!(refused.answer(recovers(5000, 0.2)).outcome(), Outcome::Fail);
@@ -413,7 +424,10 @@ fn a_stage_that_goes_down_by_plan_is_no_fault() {
 fn more_that_is_asked_for_during_a_fault_is_not_compared_with_less_before_it() {
     let up = of(&[(10_000, 10, FAST), (10_000, 40, Broker::Acks(10)), (5000, 10, FAST)]);
     let open = up.answer(drops(0.5));
-    assert_eq!((open.outcome(), open.actual()), (Outcome::Inconclusive, "1 % less (10/s before, 9.9/s during)"));
+    assert_eq!(
+        (open.outcome(), open.actual()),
+        (Outcome::Inconclusive, "1 % less (10/s before, 9.9/s during)")
+    );
     assert!(open.message().starts_with("40/s became due during `slow`, more than before it"), "{open:?}");
     let fast = of(&[(10_000, 10, FAST), (10_000, 40, FAST), (5000, 10, FAST)]);
     assert_eq!(fast.answer(drops(0.5)).outcome(), Outcome::Fail);
@@ -479,7 +493,11 @@ fn a_fault_over_nothing_to_do_leaves_three_checks_open_and_no_other() {
 #[test]
 fn another_fault_ends_what_can_be_seen_of_the_first() {
     let mut seen = of(&[(10_000, 40, FAST), (4000, 40, Broker::Stalls), (15_000, 40, Broker::Stalls)]).seen();
-    let other = FaultSeen { name: "other".to_owned(), span: Some((ms(17_000), ms(20_000))), ..seen.faults[0].clone() };
+    let other = FaultSeen {
+        name: "other".to_owned(),
+        span: Some((ms(17_000), ms(20_000))),
+        ..seen.faults[0].clone()
+    };
     seen.faults.push(other);
     let open = answer(recovers(5000, 0.2), &seen);
     assert_eq!(open.outcome(), Outcome::Inconclusive);

@@ -129,7 +129,9 @@ impl<'a> Client<'a> {
     fn tell(&mut self, now_us: u64) {
         let metrics = self.recorder.metrics();
         // What failed is waited for until the next ack, whoever gets it.
-        if self.open == 0 && self.waiting_us.is_some_and(|since| metrics.last_us().is_some_and(|at| at >= since)) {
+        if self.open == 0
+            && self.waiting_us.is_some_and(|since| metrics.last_us().is_some_and(|at| at >= since))
+        {
             self.waiting_us = None;
         }
         if let Some(since_us) = self.waiting_us.filter(|_| self.plan.acks != Acks::None) {

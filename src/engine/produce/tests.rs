@@ -227,7 +227,9 @@ async fn keys_rendered_again_are_those_in_the_log() {
 async fn a_slow_stage_is_no_stall_and_what_is_open_is_known() {
     let embedded = Embedded::start(1, &[("t".into(), 1, 1)]).unwrap();
     let stages = "stages: [{rate: 100/s, duration: 500ms}, {rate: 0.5/s, duration: 4s}]";
-    let lines = format!("topics: [{{name: t, partitions: 1}}]\nscenarios:\n  it: {{type: produce, topic: t, {stages}}}");
+    let lines = format!(
+        "topics: [{{name: t, partitions: 1}}]\nscenarios:\n  it: {{type: produce, topic: t, {stages}}}"
+    );
     let shared = shared(&embedded, &lines);
     assert_eq!(produce::run(&shared, 0).await.ended, Some(Ended::Done));
     let counts = shared.live.metrics(0).snapshot();

@@ -113,10 +113,7 @@ pub(super) fn account(run: &Summary) -> Option<AccountTable> {
             Standing::Broken => "fail",
         },
         advice: advice(run, accounts),
-        findings: findings::of_run(accounts)
-            .into_iter()
-            .map(Finding::of)
-            .collect(),
+        findings: findings::of_run(accounts).into_iter().map(Finding::of).collect(),
         groups,
         columns,
         rows,
