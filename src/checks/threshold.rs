@@ -330,3 +330,31 @@ fn with_unit(metric: Metric, value: f64, more: usize) -> (String, f64) {
     let read = text.parse().unwrap_or(scaled) * scale;
     (format!("{text}{unit}"), read)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_found_has_its_unit_and_the_digits_that_tell_it_from_the_bound() {
+        let shown = |metric, bound, value| {
+            ThresholdExpr { metric, op: Op::Less, value: bound, text: String::new() }.shown(value)
+        };
+        for (metric, bound, value, text) in [
+            (Metric::P99, 2.0, 2.777, "2.78 ms"),
+            (Metric::P99, 200.0, 200.4, "200.4 ms"),
+            (Metric::Max, 1000.0, 1000.04, "1.00004 s"),
+            (Metric::Mean, 1500.0, 1500.0, "1.5 s"),
+            (Metric::P50, 5.0, 0.0, "0 ms"),
+            (Metric::Rate, 100.0, 98.72, "98.7/s"),
+            (Metric::Rate, 10_000.0, 12_345.6, "12346/s"),
+            (Metric::Throughput, 1.0, 1_258_291.0, "1.2 MiB/s"),
+            (Metric::Throughput, 1_048_576.0, 1_048_575.0, "1023.999 KiB/s"),
+            (Metric::ErrorRate, 0.01, 0.0104, "1.04 %"),
+            (Metric::Acked, 3.0, 3.0, "3"),
+            (Metric::Anomaly(Anomaly::Lost), 0.0, 12_345.0, "12345"),
+        ] {
+            assert_eq!(shown(metric, bound, value), text);
+        }
+    }
+}
