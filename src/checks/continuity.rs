@@ -1,7 +1,7 @@
 //! `continuity`: was there no longer time without an ack, or without a read, than the file allows?
 //!
-//! A stall before a producer's first ack counts, and one at the end: while sends were still open, while others still wrote
-//! what was to be read, or while acked messages were unread.
+//! Only a time counts in which an ack or read was to come: something was due, open or unread. Metrics keep those times; the one at
+//! the end is added here.
 
 use std::time::Duration;
 
@@ -38,13 +38,15 @@ impl Check for Continuity<'_> {
 
     fn evaluate(&self, case: &Case<'_>) -> Answer {
         let counts = &case.scenario.counts;
-        let waited = waited_until(case);
-        if counts.gaps.first().is_none() && (waited.is_none() || counts.sent == 0 && waiting(case) == 0) {
+        let tail = stall_at_end(case);
+        if counts.gaps.first().is_none() && (tail.is_none() || counts.sent == 0 && waiting(case) == 0) {
             return self.without_data(case);
         }
         let moments = counts.acked.max(counts.received).max(counts.records).max(1);
-        let domain = Domain::all(moments, case.span_in_words()).without(case.ended_early());
-        let longest = counts.gaps.longest_within(Duration::ZERO, Duration::MAX, begun(case), waited);
+        let domain = Domain::all(moments, case.span_in_words())
+            .without(case.ended_early())
+            .without(case.all_idle_during_a_fault());
+        let longest = counts.gaps.longest_within(Duration::ZERO, Duration::MAX, tail);
         let Some((from, to)) = longest else {
             let actual = format!("none over {}", time(crate::metrics::RESOLUTION));
             return Answer::pass(self.expected(), actual, domain);
@@ -72,32 +74,23 @@ impl Continuity<'_> {
     }
 }
 
-/// Since when something was missing before the first ack or read: a producer waits for its first ack from its start on. A
-/// reader's first read waits for others, at the latest until they have ended.
-fn begun(case: &Case<'_>) -> Option<Duration> {
-    if case.sends() {
-        return case.scenario.span.map(|(start, _)| start);
-    }
-    (case.scenario.counts.gaps.first().is_none() && waiting(case) > 0).then(|| case.work_end())
-}
-
 /// Acked messages that wait for this reader.
 fn waiting(case: &Case<'_>) -> u64 {
     let readings = case.readings();
     readings.unread() + readings.number(Anomaly::Unreadable)
 }
 
-/// Until when an ack or read was still to come after the last one; none where nothing more was to come.
-pub(super) fn waited_until(case: &Case<'_>) -> Option<Duration> {
-    let counts = &case.scenario.counts;
+/// The time after the last ack or read in which another one was to come; none where nothing more was.
+pub(super) fn stall_at_end(case: &Case<'_>) -> Option<(Duration, Duration)> {
     // What is stopped from outside leaves sends open through no fault of the broker.
     if case.scenario.ended.cut_short() {
         return None;
     }
-    if case.consume().is_some() {
-        let own = case.scenario.span.map(|(_, end)| end);
-        return own.filter(|_| waiting(case) > 0).or_else(|| Some(case.work_end()));
-    }
-    let open = if case.sends_only() { counts.acked < counts.sent } else { counts.received < counts.sent };
-    open.then(|| case.work_end())
+    let gaps = &case.scenario.counts.gaps;
+    let known = !matches!(case.work(), Work::Consume(_)) || case.work().knows_acks(case.plan);
+    let end = if known { case.whole_span().1 } else { case.work_end() };
+    // A reader that never saw its partition told nothing of what was to be read there.
+    let unread = || (waiting(case) > 0).then(|| gaps.last().unwrap_or_default().max(case.work_end()));
+    let since = gaps.waiting().or_else(unread)?;
+    Some((since, end.max(since)))
 }

@@ -36,6 +36,7 @@ mod text;
 mod threshold;
 mod throughput_drops;
 mod uuid_match;
+mod work;
 
 pub use answer::{Answer, Outcome};
 pub use permitted::{allowance, permitted};
@@ -109,10 +110,10 @@ fn evaluate_one(ask: &Ask, case: &Case<'_>) -> Answer {
     check.evaluate(case)
 }
 
-/// Until when a scenario still had an ack or a read to get after its last one; none where it was done.
-pub fn waited_until(plan: &Plan, seen: &Observations, index: usize) -> Option<Duration> {
+/// The time after a scenario's last ack or read in which another one was to come; none where it was done.
+pub fn stall_at_end(plan: &Plan, seen: &Observations, index: usize) -> Option<(Duration, Duration)> {
     let scenario = seen.scenarios.get(index)?;
-    continuity::waited_until(&Case { plan, seen, index, scenario })
+    continuity::stall_at_end(&Case { plan, seen, index, scenario })
 }
 
 /// The worst answer to each check by name, in the checks' order.

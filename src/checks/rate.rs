@@ -9,9 +9,9 @@ use crate::plan::Ask;
 
 /// A fault is felt for so long after its end, at least.
 const RECOVERY: Duration = Duration::from_secs(10);
-/// Between and around other faults, a rate is taken over so long and so many buckets at least.
-const LEAST_MS: u64 = 1000;
+/// A rate before a fault is taken over so many buckets at least, and so long.
 const LEAST_BUCKETS: u64 = 3;
+const LEAST: Duration = Duration::from_secs(1);
 
 impl Case<'_> {
     /// Messages a second from its first ack or read to the fault's start, in whole buckets, without the times of earlier
@@ -27,8 +27,8 @@ impl Case<'_> {
         });
         let name = &self.scenario.name;
         // A sliver between two faults is no measure of what was before them.
-        let least = counts.timeline.width_ms().saturating_mul(LEAST_BUCKETS).max(LEAST_MS);
-        let unlike = count == 0 || length < Duration::from_millis(least);
+        let least = Duration::from_millis(counts.timeline.width_ms().saturating_mul(LEAST_BUCKETS));
+        let unlike = count == 0 || length < least.max(LEAST);
         if !earlier.is_empty() && unlike {
             let names: Vec<String> = earlier.iter().map(Earlier::in_words).collect();
             let unknown = Unknown::new(
@@ -40,12 +40,15 @@ impl Case<'_> {
             );
             return Err(Answer::inconclusive(expected, "not measured", &unknown));
         }
-        if count == 0 || length.is_zero() {
+        if unlike {
             let unknown = Unknown::new(
-                format!("scenario `{name}` got nothing done before `{fault}` that could be compared"),
+                format!(
+                    "scenario `{name}` was at work for {} before `{fault}`, too short to compare with",
+                    time(start.saturating_sub(first))
+                ),
                 format!("let `{fault}` begin later"),
             );
-            return Err(Answer::inconclusive(expected, "no data", &unknown));
+            return Err(Answer::inconclusive(expected, "not measured", &unknown));
         }
         Ok(as_f64(count) / length.as_secs_f64())
     }

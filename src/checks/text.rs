@@ -30,12 +30,17 @@ pub(super) fn counted(count: u64, one: &str, many: &str) -> String {
 
 /// About three digits, without idle zeros.
 fn digits(value: f64) -> String {
-    let places = match value.abs() {
+    let places = places(value);
+    trimmed(&format!("{value:.places$}"))
+}
+
+/// Places behind the point for about three digits.
+pub(super) fn places(value: f64) -> usize {
+    match value.abs() {
         v if v >= 100.0 => 0,
         v if v >= 10.0 => 1,
         _ => 2,
-    };
-    trimmed(&format!("{value:.places$}"))
+    }
 }
 
 pub(super) fn trimmed(text: &str) -> String {

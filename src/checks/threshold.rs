@@ -2,15 +2,17 @@
 //!
 //! Latencies in milliseconds, rates in messages a second, throughput in bytes a second, error_rate as a share of 1.
 
+use std::time::Duration;
+
 use super::answer::{Answer, Domain, Unknown};
 use super::case::Case;
 use super::check::{Check, Described};
 use super::count_equals::saw_nothing;
 use super::readings::undecided;
 use super::targets;
-use super::text::{as_f64, counted, span as in_words, trimmed};
+use super::text::{as_f64, counted, places, span as in_words, time, trimmed};
 use crate::anomaly::Anomaly;
-use crate::metrics::{Snapshot, Window};
+use crate::metrics::{RATE_OVER, Snapshot, Window};
 use crate::plan::{Metric, Op, Plan, Span, ThresholdExpr, Work};
 
 /// A metric compared with a value.
@@ -88,16 +90,19 @@ impl Threshold<'_> {
         }
         let metric = self.expr.metric;
         let Some(value) = measure(counts, metric, case.sends()) else {
-            return Answer::inconclusive(text, "not measured", &nothing_measured(case, "in this run"));
+            let length = counts.span_us.map_or(Duration::ZERO, |(a, b)| Duration::from_micros(b - a));
+            let unknown =
+                too_short_for(metric, length, case).unwrap_or_else(|| nothing_measured(case, "in this run"));
+            return Answer::inconclusive(text, "not measured", &unknown);
         };
         let domain = domain(case, metric, counts.latency.count(), counts.errors);
         if holds(self.expr, value) {
-            return Answer::pass(text, print(value), domain.without(case.unseen()));
+            return Answer::pass(text, self.expr.shown(value), domain.without(case.unseen()));
         }
         if is_count(metric) && self.expr.may_come_true(value) {
-            return case.too_little(text, print(value), "").covering(domain);
+            return case.too_little(text, self.expr.shown(value), "").covering(domain);
         }
-        Answer::fail(text, print(value), "").covering(domain)
+        Answer::fail(text, self.expr.shown(value), "").covering(domain)
     }
 
     /// The part of the run that a fault cuts out, by the whole buckets of the timeline in it.
@@ -116,7 +121,7 @@ impl Threshold<'_> {
         let begun = case.scenario.span.map_or(start, |(begun, _)| begun);
         let (from, to, part, whole) = match span {
             Span::During(_) => (start.max(begun), end.min(case.work_end()), "during", end),
-            Span::After(_) => (end.max(begun), case.work_end(), "after", std::time::Duration::MAX),
+            Span::After(_) => (end.max(begun), case.work_end(), "after", Duration::MAX),
         };
         let window = counts.timeline.window(from, to);
         if window.length.is_zero() {
@@ -128,8 +133,11 @@ impl Threshold<'_> {
         }
         let domain = Domain::all(1, format!("`{name}` {part} `{fault}`, {}", in_words((from, to))))
             .without(case.ended_before(whole));
+        if let Some(unknown) = too_short_for(self.expr.metric, window.length, case) {
+            return unmeasured(&unknown);
+        }
         match measure_part(&window, counts, self.expr.metric, case.scenario.kind) {
-            Some(value) => Answer::pass_if(holds(self.expr, value), text, print(value), domain),
+            Some(value) => Answer::pass_if(holds(self.expr, value), text, self.expr.shown(value), domain),
             None if matches!(self.expr.metric, Metric::Sent | Metric::Anomaly(_)) => {
                 unmeasured(&Unknown::new(
                     "this is known of a whole run only",
@@ -152,6 +160,16 @@ impl Threshold<'_> {
 }
 
 impl ThresholdExpr {
+    /// The value with its unit, with as many digits as it takes to see on which side of the expected one it is.
+    fn shown(&self, value: f64) -> String {
+        let side = |value: f64| value.partial_cmp(&self.value);
+        let metric = self.metric;
+        (0..6)
+            .map(|more| with_unit(metric, value, more))
+            .find(|(_, shown)| side(*shown) == side(value))
+            .map_or_else(|| with_unit(metric, value, 6).0, |(text, _)| text)
+    }
+
     /// It does not hold for this count, and may for a greater one.
     fn may_come_true(&self, count: f64) -> bool {
         match self.op {
@@ -184,6 +202,18 @@ const fn is_latency(metric: Metric) -> bool {
         metric,
         Metric::P50 | Metric::P90 | Metric::P95 | Metric::P99 | Metric::P999 | Metric::Max | Metric::Mean
     )
+}
+
+/// That a rate cannot be taken over so short a time; none where it can, or for another metric.
+fn too_short_for(metric: Metric, length: Duration, case: &Case<'_>) -> Option<Unknown> {
+    let is_rate = matches!(metric, Metric::Rate | Metric::Throughput);
+    (is_rate && length < RATE_OVER).then(|| {
+        let name = &case.scenario.name;
+        Unknown::new(
+            format!("a rate needs {}, and `{name}` was at work for {}", time(RATE_OVER), time(length)),
+            format!("let `{name}` go on for longer"),
+        )
+    })
 }
 
 /// No sample. Reading of old records measures no latency, which says nothing of the broker.
@@ -278,7 +308,53 @@ fn holds(expr: &ThresholdExpr, value: f64) -> bool {
     }
 }
 
-/// Whole numbers plain, others with three digits.
-fn print(value: f64) -> String {
-    if value.fract() == 0.0 { format!("{value:.0}") } else { trimmed(&format!("{value:.3}")) }
+/// A value with its unit, about three digits and so many more, and the value that this reads as.
+fn with_unit(metric: Metric, value: f64, more: usize) -> (String, f64) {
+    let (scale, unit) = match metric {
+        _ if is_latency(metric) => {
+            (if value < 999.5 { 1.0 } else { 1e3 }, if value < 999.5 { " ms" } else { " s" })
+        }
+        Metric::Rate => (1.0, "/s"),
+        Metric::ErrorRate => (0.01, " %"),
+        Metric::Throughput => {
+            let units =
+                [(1.0, " B/s"), (1024.0, " KiB/s"), (1_048_576.0, " MiB/s"), (1_073_741_824.0, " GiB/s")];
+            units.into_iter().rev().find(|(scale, _)| value >= *scale).unwrap_or(units[0])
+        }
+        _ => (1.0, ""),
+    };
+    let scaled = value / scale;
+    let places =
+        if value.fract() == 0.0 && scale.to_bits() == 1.0_f64.to_bits() { 0 } else { places(scaled) + more };
+    let text = trimmed(&format!("{scaled:.places$}"));
+    let read = text.parse().unwrap_or(scaled) * scale;
+    (format!("{text}{unit}"), read)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_found_has_its_unit_and_the_digits_that_tell_it_from_the_bound() {
+        let shown = |metric, bound, value| {
+            ThresholdExpr { metric, op: Op::Less, value: bound, text: String::new() }.shown(value)
+        };
+        for (metric, bound, value, text) in [
+            (Metric::P99, 2.0, 2.777, "2.78 ms"),
+            (Metric::P99, 200.0, 200.4, "200.4 ms"),
+            (Metric::Max, 1000.0, 1000.04, "1.00004 s"),
+            (Metric::Mean, 1500.0, 1500.0, "1.5 s"),
+            (Metric::P50, 5.0, 0.0, "0 ms"),
+            (Metric::Rate, 100.0, 98.72, "98.7/s"),
+            (Metric::Rate, 10_000.0, 12_345.6, "12346/s"),
+            (Metric::Throughput, 1.0, 1_258_291.0, "1.2 MiB/s"),
+            (Metric::Throughput, 1_048_576.0, 1_048_575.0, "1023.999 KiB/s"),
+            (Metric::ErrorRate, 0.01, 0.0104, "1.04 %"),
+            (Metric::Acked, 3.0, 3.0, "3"),
+            (Metric::Anomaly(Anomaly::Lost), 0.0, 12_345.0, "12345"),
+        ] {
+            assert_eq!(shown(metric, bound, value), text);
+        }
+    }
 }

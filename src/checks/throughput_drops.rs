@@ -6,7 +6,7 @@ use super::answer::{Answer, Domain, Unknown};
 use super::case::Case;
 use super::check::{Check, Described};
 use super::targets;
-use super::text::{per_second, percent, span};
+use super::text::{as_f64, per_second, percent, span};
 use crate::plan::Plan;
 
 /// The rate falls during a fault.
@@ -45,7 +45,8 @@ impl Check for ThroughputDrops<'_> {
         let name = &case.scenario.name;
         // What stands still because it is done says nothing of the fault.
         let until = end.min(case.work_end());
-        let Some(during) = case.scenario.counts.timeline.window(start, until).rate_per_s() else {
+        let part = case.scenario.counts.timeline.window(start, until);
+        let Some(during) = part.rate_per_s() else {
             let width = case.scenario.counts.timeline.width_ms();
             let why = if until <= start {
                 format!("scenario `{name}` had ended before `{fault}`")
@@ -55,12 +56,39 @@ impl Check for ThroughputDrops<'_> {
             let unknown = Unknown::new(why, format!("let `{name}` go on for longer"));
             return Answer::inconclusive(expected, "not measured", &unknown);
         };
-        let drop = 1.0 - during / before;
+        let seconds = part.length.as_secs_f64();
+        let wanted = case.target(before, &part, until) / seconds;
+        if wanted == 0.0 {
+            let unknown = case.idle_during(fault).unwrap_or_else(|| too_little_to_do(case, fault));
+            return Answer::inconclusive(expected, "nothing to do", &unknown);
+        }
+        let drop = 1.0 - during / wanted;
         let much =
             if drop < 0.0 { format!("{} more", percent(-drop)) } else { format!("{} less", percent(drop)) };
-        let actual = format!("{much} ({} before, {} during)", per_second(before), per_second(during));
+        let less = if wanted < before { format!(", {} to do", per_second(wanted)) } else { String::new() };
+        let actual = format!("{much} ({} before, {} during{less})", per_second(before), per_second(during));
+        let asked = as_f64(part.due()) / seconds;
+        if drop < *self.at_least && asked > before && 1.0 - during / asked >= *self.at_least {
+            let unknown = Unknown::new(
+                format!(
+                    "{} became due during `{fault}`, more than before it, and that is what the rate fell behind",
+                    per_second(asked)
+                ),
+                format!("ask for as much before `{fault}` as during it"),
+            );
+            return Answer::inconclusive(expected, actual, &unknown);
+        }
         let covers = format!("`{name}` before and during `{fault}`, {}", span((start, until)));
         let domain = Domain::all(1, covers).without(case.ended_before(end));
         Answer::pass_if(drop >= *self.at_least, expected, actual, domain)
     }
+}
+
+/// The whole buckets of the fault held nothing, those at its ends may have.
+fn too_little_to_do(case: &Case<'_>, fault: &str) -> Unknown {
+    let name = &case.scenario.name;
+    Unknown::new(
+        format!("`{name}` had too little to do during `{fault}`"),
+        format!("give `{name}` a higher `rate`"),
+    )
 }

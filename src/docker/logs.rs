@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 
 use super::daemon::Daemon;
 use super::lock::lock;
+use super::log_line::readable;
 use crate::scenario::Secrets;
 
 /// Bytes of a log that are written as they come.
@@ -71,11 +72,18 @@ impl Log {
         lock(&self.written).file.as_ref().map(|_| self.path.as_path())
     }
 
-    /// The last lines, without the colours that many programs write whoever reads.
+    /// The last lines as people read them: without the colours that many programs write whoever reads, and of JSON the message.
     pub(super) fn last_lines(&self) -> Vec<String> {
         let written = lock(&self.written);
         let open = written.open.values().filter(|line| !line.is_empty());
-        written.lines.iter().chain(open).map(|line| strip_ansi_codes(line).into_owned()).collect()
+        written.lines.iter().chain(open).map(|line| self.shown(line)).collect()
+    }
+
+    fn shown(&self, line: &str) -> String {
+        let mut text = readable(&strip_ansi_codes(line)).into_owned();
+        // What JSON had escaped is a secret again.
+        self.secrets.hide_from(&mut text);
+        text
     }
 
     /// Follows a container that was just started, or `since` a time where it runs already.
@@ -313,5 +321,8 @@ mod tests {
         log.take(&said("2026-01-16T14:54:02.000000001Z password=hunter2 accepted\n"));
         assert_eq!(std::fs::read_to_string(&path).expect("read"), "password=*** accepted\n");
         assert_eq!(log.last_lines(), ["password=*** accepted"]);
+        // JSON writes some letters otherwise.
+        log.take(&said("2026-01-16T14:54:03.000000001Z {\"msg\":\"it is h\\u0075nter2\"}\n"));
+        assert_eq!(log.last_lines()[1], "it is ***");
     }
 }

@@ -15,6 +15,7 @@ mod faults;
 mod images;
 mod labels;
 mod lock;
+mod log_line;
 mod logs;
 mod names;
 mod options;

@@ -2,6 +2,7 @@
 //!
 //! A reader that judges producers reads to its fence; others end by limit, watermark, idle time or time bound.
 
+mod backlog;
 mod batch;
 mod blocked;
 mod consumer;

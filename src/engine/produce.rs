@@ -4,15 +4,17 @@
 
 mod client;
 mod gate;
+mod pile_up;
 mod task;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use client::Client;
 use gate::Gate;
+use pile_up::PileUp;
 use task::Task;
 
 use super::fatal::{Fatal, given_up};
@@ -23,7 +25,7 @@ use super::shared::Shared;
 use crate::ids::{Partition, StreamId};
 use crate::kafka::{self, Producer, ProducerOptions};
 use crate::observe::{Ended, Note};
-use crate::plan::{Partitioning, Work};
+use crate::plan::{Acks, Partitioning, ProducePlan, Work};
 
 /// Runs one `produce` scenario.
 pub(super) async fn run(shared: &Arc<Shared>, index: usize) -> Outcome {
@@ -43,6 +45,10 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize) -> Outcome {
         ));
     }
     let deadline = shared.deadline(index);
+    // Until its clients are connected, it waits for its first ack.
+    if plan.acks != Acks::None {
+        shared.live.metrics(index).waits(shared.clock.now_us());
+    }
     let gate = Arc::new(Gate::new(plan.clients));
     let clients: Vec<_> = (0..plan.clients)
         .map(|client| {
@@ -70,6 +76,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize) -> Outcome {
         }
     }
     note_counts(shared, index);
+    note_pile_up(shared, index, plan, state.partitions);
     if let Some(error) = failed {
         return Outcome::failed(error);
     }
@@ -107,6 +114,28 @@ fn note_counts(shared: &Shared, index: usize) {
     }
 }
 
+/// Says so when unacked messages piled up through a run with a rate.
+fn note_pile_up(shared: &Shared, index: usize, plan: &ProducePlan, partitions: Partition) {
+    if plan.schedule.is_none() || plan.acks == Acks::None {
+        return;
+    }
+    let Some(found) = PileUp::of(&shared.live.metrics(index).snapshot()) else { return };
+    let partitions = match plan.partition {
+        Partitioning::Fixed(_) => 1,
+        Partitioning::ByKey | Partitioning::RoundRobin => u64::from(partitions.unsigned_abs().max(1)),
+    };
+    let linger = shared.client_of(index).property("linger.ms").and_then(|ms| ms.parse().ok());
+    let linger = linger.map_or_else(|| own_linger(plan), Duration::from_millis);
+    let name = &shared.plan.scenarios[index].name;
+    shared.note(Note::warning(found.note(name, partitions * u64::from(plan.clients), linger)));
+}
+
+/// How long a client gathers messages, where the file does not say.
+fn own_linger(plan: &ProducePlan) -> Duration {
+    let rate = plan.schedule.as_ref().map(|s| s.mean_rate() / f64::from(plan.clients));
+    ProducerOptions::linger_for(rate, plan.max_in_flight / u64::from(plan.clients))
+}
+
 /// How one client ended.
 struct Done {
     /// All was sent and ended in time.
@@ -124,7 +153,6 @@ impl Task {
         else {
             return Ok(done(false));
         };
-        let rate = plan.schedule.as_ref().map(|s| s.mean_rate() / f64::from(plan.clients));
         let budget = plan.max_in_flight / u64::from(plan.clients);
         let options = ProducerOptions {
             acks: plan.acks,
@@ -134,14 +162,19 @@ impl Task {
             queue_bytes: budget.max(1 << 16),
             message_timeout: self.deadline.saturating_duration_since(Instant::now()),
             longest_message: longest(&shared.run_id, plan.key.as_ref(), &plan.headers, &plan.value),
-            linger: ProducerOptions::linger_for(rate, budget),
+            linger: own_linger(plan),
             ..ProducerOptions::new(self.topic.as_str())
         };
         let opened = self.open(&options);
         let started_us = self.gate.pass(|| shared.clock.now_us());
         let mut producer = opened?;
+        let metrics = shared.live.metrics(self.index);
+        if plan.schedule.as_ref().and_then(|schedule| schedule.due(0)).is_some_and(|due| !due.is_zero()) {
+            metrics.rests(started_us);
+        }
         let mut client = Client::new(&self, plan, first, started_us, budget);
         let in_time = client.send_all(&mut producer);
+        metrics.sent_all(shared.clock.now_us());
         let in_time = client.settle(&mut producer) && in_time;
         let closed = client.close(producer, Instant::now() + shared.client.waits().late_acks);
         let stream = |partition: Partition| StreamId(first.0 + partition.unsigned_abs());

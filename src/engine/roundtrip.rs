@@ -32,6 +32,8 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize) -> Outcome {
         ));
     }
     let deadline = shared.deadline(index);
+    // Until its clients are connected, it waits for its first message.
+    shared.live.metrics(index).waits(shared.clock.now_us());
     let tasks: Vec<_> = (0..plan.clients)
         .map(|client| {
             let task =

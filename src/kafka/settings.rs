@@ -130,7 +130,7 @@ impl Client {
     }
 
     /// The value of a property where the file gives it, under `security` or under `properties`.
-    pub(super) fn property(&self, name: &str) -> Option<&str> {
+    pub fn property(&self, name: &str) -> Option<&str> {
         self.properties.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 

@@ -1,6 +1,7 @@
 //! The times between acks or reads that are long enough to matter: when work stood still, and when it went on.
 //!
-//! Costs one atomic operation a batch of messages; the lock is taken only where a gap is found.
+//! A gap counts as far as something was to come in it: a pause that the schedule makes is none. Costs a few atomic operations a
+//! batch of messages; the lock is taken only where a gap is found.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -12,29 +13,63 @@ const RESOLUTION_US: u64 = 10_000;
 /// Gaps kept at most; the longer half stays where they run out.
 const MOST: usize = 2048;
 
-/// Where clients tell each moment at which something was acked or read.
-#[derive(Debug, Default)]
+/// Where clients tell each moment at which something was acked or read, and since when something was to be.
+#[derive(Debug)]
 pub(super) struct Watched {
     /// One more than the last moment, in microseconds; 0 before the first.
     last: AtomicU64,
+    /// Since when something is to be acked or read after the last moment, as far as clients told; [`NOTHING`] where nothing is.
+    since: AtomicU64,
     gaps: Mutex<Gaps>,
 }
 
+/// No client waits for anything.
+const NOTHING: u64 = u64::MAX;
+
+impl Default for Watched {
+    fn default() -> Self {
+        Self { last: AtomicU64::new(0), since: AtomicU64::new(NOTHING), gaps: Mutex::default() }
+    }
+}
+
 impl Watched {
-    /// Something was acked or read at this time, microseconds from the run's zero.
+    /// Something was acked or read at this time, microseconds from the run's zero. Who still waits tells it again.
     pub(super) fn done(&self, at_us: u64) {
+        let since = self.since.swap(NOTHING, Ordering::Relaxed);
         let before = self.last.fetch_max(at_us.saturating_add(1), Ordering::Relaxed);
         if before == 0 {
-            self.lock().late(at_us);
+            let mut gaps = self.lock();
+            gaps.late(at_us);
+            gaps.stalls.insert(since, at_us);
             return;
         }
         let last_us = before - 1;
         if at_us > last_us.saturating_add(RESOLUTION_US) {
-            self.lock().gap(last_us, at_us);
+            let mut gaps = self.lock();
+            gaps.all.insert(last_us, at_us);
+            gaps.stalls.insert(since.max(last_us), at_us);
         } else if last_us > at_us.saturating_add(RESOLUTION_US) {
             // Another client was faster to tell of a later moment.
             self.lock().late(at_us);
         }
+    }
+
+    /// Something is to be acked or read, since this time; what is told again costs a look.
+    pub(super) fn waits(&self, since_us: u64) {
+        if since_us < self.since.load(Ordering::Relaxed) {
+            self.since.fetch_min(since_us, Ordering::Relaxed);
+        }
+    }
+
+    /// The last moment so far, microseconds from the run's zero.
+    pub(super) fn last_us(&self) -> Option<u64> {
+        self.last.load(Ordering::Relaxed).checked_sub(1)
+    }
+
+    /// Nothing is waited for any more at this time, though nothing was acked or read.
+    pub(super) fn rests(&self, at_us: u64) {
+        let since = self.since.swap(NOTHING, Ordering::Relaxed);
+        self.lock().stalls.insert(since, at_us);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Gaps> {
@@ -45,7 +80,8 @@ impl Watched {
     /// What was seen so far.
     pub(super) fn snapshot(&self) -> Gaps {
         let mut gaps = self.lock().clone();
-        gaps.last_us = self.last.load(Ordering::Relaxed).checked_sub(1);
+        gaps.last_us = self.last_us();
+        gaps.waiting_us = Some(self.since.load(Ordering::Relaxed)).filter(|since| *since != NOTHING);
         gaps
     }
 }
@@ -55,58 +91,48 @@ impl Watched {
 pub struct Gaps {
     first_us: Option<u64>,
     last_us: Option<u64>,
-    /// In the order of time, apart from each other: the moments before and after.
+    /// Since when something was to be acked or read, and was not to the end.
+    waiting_us: Option<u64>,
+    /// Between one ack or read and the next.
+    all: Parts,
+    /// The parts of these, and of the time before the first one, in which something was to be acked or read.
+    stalls: Parts,
+}
+
+/// Parts of time longer than the resolution, in their order and apart from each other: the moments before and after.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Parts {
     list: Vec<(u64, u64)>,
-    /// Gaps up to this length were dropped since there were too many, beside those below the resolution.
+    /// Those up to this length were dropped since there were too many, beside those below the resolution.
     dropped_us: u64,
 }
 
-impl Gaps {
-    /// As if something had been acked or read at these times, in any order.
-    pub fn of(times: impl IntoIterator<Item = Duration>) -> Self {
-        let watched = Watched::default();
-        for at in times {
-            watched.done(micros(at));
-        }
-        watched.snapshot()
-    }
-
-    /// A moment that is later than all before it.
-    fn gap(&mut self, from: u64, to: u64) {
-        self.insert(from, to);
-        if self.list.len() > MOST {
-            self.thin();
-        }
-    }
-
-    /// A moment that another client's report has overtaken, or the first one.
-    fn late(&mut self, at: u64) {
-        match self.first_us {
-            Some(first) if at >= first => {}
-            first => {
-                self.first_us = Some(at);
-                if let Some(first) = first {
-                    self.insert(at, first);
-                }
-            }
-        }
-        // It may lie within a gap.
-        let held = self.list.partition_point(|(from, _)| *from < at).checked_sub(1);
-        if let Some(held) = held
-            && at < self.list[held].1
-        {
-            let (from, to) = self.list.remove(held);
-            self.insert(from, at);
-            self.insert(at, to);
-        }
-    }
-
+impl Parts {
     fn insert(&mut self, from: u64, to: u64) {
         if to.saturating_sub(from) <= RESOLUTION_US.max(self.dropped_us) {
             return;
         }
         let place = self.list.partition_point(|(other, _)| *other < from);
         self.list.insert(place, (from, to));
+        if self.list.len() > MOST {
+            self.thin();
+        }
+    }
+
+    /// The one in which a time lies, from its start on.
+    fn around(&self, at: u64) -> Option<usize> {
+        self.list.partition_point(|(from, _)| *from < at).checked_sub(1)
+    }
+
+    /// Something came at this time after all.
+    fn split(&mut self, at: u64) {
+        if let Some(held) = self.around(at)
+            && at < self.list[held].1
+        {
+            let (from, to) = self.list.remove(held);
+            self.insert(from, at);
+            self.insert(at, to);
+        }
     }
 
     /// Keeps the longer half.
@@ -118,6 +144,34 @@ impl Gaps {
         by_length.sort_unstable();
         self.list = by_length;
     }
+}
+
+impl Gaps {
+    /// As if something had been acked or read at these times, in any order, and had been to be all the time between.
+    pub fn of(times: impl IntoIterator<Item = Duration>) -> Self {
+        let watched = Watched::default();
+        for at in times {
+            watched.done(micros(at));
+            watched.waits(micros(at));
+        }
+        watched.snapshot()
+    }
+
+    /// A moment that another client's report has overtaken, or the first one.
+    fn late(&mut self, at: u64) {
+        match self.first_us {
+            Some(first) if at >= first => {}
+            first => {
+                self.first_us = Some(at);
+                if let Some(first) = first {
+                    self.all.insert(at, first);
+                    self.stalls.insert(at, first);
+                }
+            }
+        }
+        self.all.split(at);
+        self.stalls.split(at);
+    }
 
     /// The first ack or read.
     pub fn first(&self) -> Option<Duration> {
@@ -127,6 +181,11 @@ impl Gaps {
     /// The last ack or read.
     pub fn last(&self) -> Option<Duration> {
         self.last_us.map(Duration::from_micros)
+    }
+
+    /// Since when something was to be acked or read that never was, from the last ack or read on at the earliest.
+    pub fn waiting(&self) -> Option<Duration> {
+        self.waiting_us.map(|since| Duration::from_micros(since.max(self.last_us.unwrap_or(0))))
     }
 
     /// The first ack or read at or after this time, exact to [`RESOLUTION`]: where none is known to be missing, it is
@@ -140,33 +199,27 @@ impl Gaps {
             return None;
         }
         // Within a gap: not at its start, where something came.
-        let held = self.list.partition_point(|(from, _)| *from < at_us).checked_sub(1);
-        let end = held.map(|held| self.list[held].1).filter(|end| *end >= at_us);
+        let end = self.all.around(at_us).map(|held| self.all.list[held].1).filter(|end| *end >= at_us);
         Some(end.map_or(at, Duration::from_micros))
     }
 
-    /// The longest gap, given whole, that lies in part between these times: its start and its end.
+    /// The longest time without an ack or read in which one was to come, given whole, of those that lie in part between these
+    /// times: its start and its end.
     ///
-    /// `begun` makes the time from then to the first ack or read a gap as well, `end` that from the last one on.
-    /// None where no gap is longer than [`RESOLUTION`].
+    /// `tail` is one more of them. None where none is longer than [`RESOLUTION`].
     pub fn longest_within(
         &self,
         from: Duration,
         to: Duration,
-        begun: Option<Duration>,
-        end: Option<Duration>,
+        tail: Option<(Duration, Duration)>,
     ) -> Option<(Duration, Duration)> {
-        let edges = match (self.first_us, self.last_us) {
-            (Some(first), Some(last)) => {
-                [begun.map(|begun| (micros(begun), first)), end.map(|end| (last, micros(end)))]
-            }
-            _ => [begun.zip(end).map(|(begun, end)| (micros(begun), micros(end))), None],
-        };
+        let tail = tail.map(|(from, to)| (micros(from), micros(to)));
         let (from, to) = (micros(from), micros(to));
-        self.list
+        self.stalls
+            .list
             .iter()
             .copied()
-            .chain(edges.into_iter().flatten())
+            .chain(tail)
             .filter(|(start, stop)| {
                 *start < to && *stop > from && stop.saturating_sub(*start) > RESOLUTION_US
             })
@@ -193,8 +246,8 @@ mod tests {
     fn nothing_seen_is_no_gap_but_the_whole_time() {
         let gaps = Gaps::default();
         assert_eq!(gaps.first_after(ms(0)), None);
-        assert_eq!(gaps.longest_within(ms(0), ms(100), None, Some(ms(90))), None);
-        let whole = gaps.longest_within(ms(0), ms(100), Some(ms(5)), Some(ms(90)));
+        assert_eq!((gaps.waiting(), gaps.longest_within(ms(0), ms(100), None)), (None, None));
+        let whole = gaps.longest_within(ms(0), ms(100), Some((ms(5), ms(90))));
         assert_eq!(whole, Some((ms(5), ms(90))));
     }
 
@@ -211,19 +264,57 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_gap_with_and_without_its_ends() {
+    fn the_longest_gap_with_and_without_its_end() {
         let gaps = Gaps::of([100, 150, 350, 360].map(ms));
-        let all = (ms(0), ms(10_000));
-        assert_eq!(gaps.longest_within(all.0, all.1, None, None), Some((ms(150), ms(350))));
-        assert_eq!(gaps.longest_within(all.0, all.1, None, Some(ms(600))), Some((ms(360), ms(600))));
-        assert_eq!(gaps.longest_within(all.0, all.1, None, Some(ms(365))), Some((ms(150), ms(350))));
-        let late = Gaps::of([500, 505].map(ms));
-        assert_eq!(late.longest_within(all.0, all.1, None, None), None);
-        assert_eq!(late.longest_within(all.0, all.1, Some(ms(3)), None), Some((ms(3), ms(500))));
+        let longest = |from, to, end| gaps.longest_within(ms(from), ms(to), gaps.waiting().zip(end));
+        assert_eq!(longest(0, 10_000, None), Some((ms(150), ms(350))));
+        assert_eq!(longest(0, 10_000, Some(ms(600))), Some((ms(360), ms(600))));
+        assert_eq!(longest(0, 10_000, Some(ms(365))), Some((ms(150), ms(350))));
         // Those that touch the time asked for, whole; not those beside it.
-        assert_eq!(gaps.longest_within(ms(100), ms(160), None, None), Some((ms(150), ms(350))));
-        assert_eq!(gaps.longest_within(ms(100), ms(150), None, None), Some((ms(100), ms(150))));
-        assert_eq!(gaps.longest_within(ms(350), ms(360), None, None), None);
+        assert_eq!(longest(100, 160, None), Some((ms(150), ms(350))));
+        assert_eq!(longest(100, 150, None), Some((ms(100), ms(150))));
+        assert_eq!(longest(350, 360, None), None);
+    }
+
+    #[test]
+    fn a_time_in_which_nothing_was_to_come_is_none() {
+        let watched = Watched::default();
+        let at = |ms: u64| ms * 1000;
+        // Its client connects until 300 ms, and its first message is due at 500 ms.
+        watched.waits(at(20));
+        watched.rests(at(300));
+        watched.waits(at(500));
+        watched.done(at(530));
+        // The next is due at 2 s; another client has one open since 510 ms, and says so late.
+        watched.waits(at(2000));
+        watched.waits(at(510));
+        watched.done(at(1530));
+        // All are answered; the next two are due at 3 s and at 3.1 s.
+        watched.waits(at(3000));
+        watched.waits(at(3100));
+        watched.done(at(3020));
+        watched.waits(at(3100));
+        let gaps = watched.snapshot();
+        let stalls = [(20, 300), (500, 530), (530, 1530), (3000, 3020)];
+        assert_eq!(gaps.stalls.list, stalls.map(|(from, to)| (at(from), at(to))));
+        assert_eq!(gaps.all.list, [(at(530), at(1530)), (at(1530), at(3020))]);
+        assert_eq!(gaps.waiting(), Some(ms(3100)));
+        assert_eq!(gaps.first_after(ms(1600)), Some(ms(3020)), "the next one, due or not");
+        watched.done(at(3110));
+        assert_eq!(watched.snapshot().waiting(), None);
+    }
+
+    #[test]
+    fn a_slow_schedule_does_not_drive_a_stall_out() {
+        let watched = Watched::default();
+        watched.waits(0);
+        watched.done(600_000);
+        for second in 1..10_000_u64 {
+            watched.waits(second * 1_000_000);
+            watched.done(second * 1_000_000 + 3000);
+        }
+        let gaps = watched.snapshot();
+        assert_eq!(gaps.longest_within(ms(0), Duration::MAX, None), Some((ms(0), ms(600))));
     }
 
     #[test]
@@ -234,13 +325,13 @@ mod tests {
             ms(at)
         });
         let gaps = Gaps::of(times);
-        assert!(gaps.list.len() <= MOST, "{}", gaps.list.len());
-        let (from, to) = gaps.longest_within(ms(0), Duration::MAX, None, None).unwrap();
+        assert!(gaps.all.list.len() <= MOST && gaps.stalls.list.len() <= MOST);
+        let (from, to) = gaps.longest_within(ms(0), Duration::MAX, None).unwrap();
         assert_eq!(to - from, ms(5000));
         assert_eq!(gaps.first_after(from + ms(1)), Some(to));
         // Equal ones do not drive each other out.
         let even = Gaps::of((0..10_000).map(|i| ms(i * 20)));
-        let (from, to) = even.longest_within(ms(0), Duration::MAX, None, None).unwrap();
+        let (from, to) = even.longest_within(ms(0), Duration::MAX, None).unwrap();
         assert_eq!(to - from, ms(20));
     }
 
@@ -262,7 +353,8 @@ mod tests {
             let times: Vec<u64> = steps.iter().map(|step| { at += step; at }).collect();
             let gaps = Gaps::of(times.iter().copied().map(Duration::from_micros));
             let model = model(&times);
-            prop_assert_eq!(&gaps.list, &model);
+            prop_assert_eq!(&gaps.all.list, &model);
+            prop_assert_eq!(&gaps.stalls.list, &model);
             for asked in asked {
                 let expected = times.iter().copied().find(|t| *t >= asked);
                 let found = gaps.first_after(Duration::from_micros(asked)).map(micros);
@@ -276,8 +368,8 @@ mod tests {
                 let longest = all.iter().filter(|(a, b)| *a < asked + 200_000 && *b > asked && b - a > RESOLUTION_US)
                     .map(|(a, b)| b - a).max();
                 let found = gaps.longest_within(
-                    Duration::from_micros(asked), Duration::from_micros(asked + 200_000), None,
-                    Some(Duration::from_micros(end)),
+                    Duration::from_micros(asked), Duration::from_micros(asked + 200_000),
+                    gaps.waiting().map(|since| (since, Duration::from_micros(end))),
                 );
                 prop_assert_eq!(longest, found.map(|(a, b)| micros(b - a)));
             }
@@ -289,7 +381,7 @@ mod tests {
             times in prop::collection::vec(0_u64..60, 1..40).prop_map(|v| v.into_iter().map(|t| t * 11_000).collect::<Vec<_>>()),
         ) {
             let told = Gaps::of(times.iter().copied().map(Duration::from_micros));
-            prop_assert_eq!(told.list, model(&times));
+            prop_assert_eq!(told.all.list, model(&times));
             prop_assert_eq!(told.first_us, times.iter().min().copied());
             prop_assert_eq!(told.last_us, times.iter().max().copied());
         }

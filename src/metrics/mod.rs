@@ -9,5 +9,5 @@ mod timeline;
 
 pub use gaps::{Gaps, RESOLUTION};
 pub use histogram::Latency;
-pub use recorder::{Counters, Metrics, Recorder, Snapshot};
+pub use recorder::{Counters, Metrics, RATE_OVER, Recorder, Snapshot};
 pub use timeline::{Cell, Timeline, Window};

@@ -5,12 +5,16 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use super::gaps::{Gaps, Watched};
 use super::{Latency, Timeline};
 
 /// Latencies, equal ones in a row counted as one, that a recorder holds before it hands them over: one lock for so many messages.
 const BATCH: usize = 4096;
+
+/// A rate is taken over so long at least: that of 20 ms says how long the first connection took.
+pub const RATE_OVER: Duration = Duration::from_millis(200);
 
 /// Counts that can be watched while they grow.
 #[derive(Debug, Default)]
@@ -48,6 +52,8 @@ pub struct Metrics {
     /// The watched counts.
     pub counters: Counters,
     watched: Watched,
+    /// When the first client had nothing more to send, one more than its microseconds; 0 before.
+    sent_all_us: AtomicU64,
     inner: Mutex<Inner>,
 }
 
@@ -81,7 +87,28 @@ impl Metrics {
         } else {
             inner.errors.insert(code.to_owned(), 1);
         }
-        inner.timeline.record(Timeline::grid(at_us), 0, 1, &[]);
+        inner.timeline.record(Timeline::grid(at_us), (0, 0), 1, &[]);
+    }
+
+    /// Something is to be acked or read, since this time.
+    pub fn waits(&self, since_us: u64) {
+        self.watched.waits(since_us);
+    }
+
+    /// The last ack or read so far, microseconds from the run's zero.
+    pub fn last_us(&self) -> Option<u64> {
+        self.watched.last_us()
+    }
+
+    /// Nothing is to be acked or read any more at this time, though nothing was.
+    pub fn rests(&self, at_us: u64) {
+        self.watched.rests(at_us);
+    }
+
+    /// A client has nothing more to send from this time on.
+    pub fn sent_all(&self, at_us: u64) {
+        let first = |known| (known == 0 || at_us + 1 < known).then_some(at_us + 1);
+        let _ = self.sent_all_us.fetch_update(Ordering::Relaxed, Ordering::Relaxed, first);
     }
 
     /// All of it as it stands now.
@@ -105,6 +132,7 @@ impl Metrics {
             errors_by_code: inner.errors,
             span_us: inner.span_us,
             gaps: self.watched.snapshot(),
+            sent_all: Counters::get(&self.sent_all_us).checked_sub(1).map(Duration::from_micros),
         }
     }
 }
@@ -142,14 +170,18 @@ pub struct Snapshot {
     pub span_us: Option<(u64, u64)>,
     /// When nothing was acked or read.
     pub gaps: Gaps,
+    /// When the first client had nothing more to send.
+    pub sent_all: Option<Duration>,
 }
 
 impl Snapshot {
-    /// Messages a second between the first and the last of `count` ones; none where that says nothing.
+    /// Messages a second between the first and the last of `count` ones; none where that is less than [`RATE_OVER`], or so few
+    /// that it says nothing.
     pub fn rate_per_s(&self, count: u64) -> Option<f64> {
         let (first, last) = self.span_us?;
+        let long_enough = Duration::from_micros(last.saturating_sub(first)) >= RATE_OVER;
         #[expect(clippy::cast_precision_loss, reason = "counts and times stay below 2^53")]
-        (count > 1 && last > first).then(|| (count - 1) as f64 * 1e6 / (last - first) as f64)
+        (count > 1 && long_enough).then(|| (count - 1) as f64 * 1e6 / (last - first) as f64)
     }
 }
 
@@ -159,6 +191,8 @@ pub struct Recorder<'a> {
     metrics: &'a Metrics,
     grid: u64,
     count: u64,
+    failed: u64,
+    open: u64,
     /// With how many there were of each, in a row.
     latencies_us: Vec<(u32, u32)>,
     late_us: Vec<u32>,
@@ -172,6 +206,8 @@ impl<'a> Recorder<'a> {
             metrics,
             grid: 0,
             count: 0,
+            failed: 0,
+            open: 0,
             latencies_us: Vec::with_capacity(BATCH),
             late_us: Vec::new(),
             span_us: None,
@@ -189,6 +225,17 @@ impl<'a> Recorder<'a> {
         self.metrics.watched.done(at_us);
         self.count += count;
         self.span_us = Some(self.span_us.map_or((at_us, at_us), |(a, b)| (a.min(at_us), b.max(at_us))));
+    }
+
+    /// Counts `count` messages that failed at this time, or of which nobody knows.
+    pub fn failed(&mut self, at_us: u64, count: u64) {
+        self.turn(at_us);
+        self.failed += count;
+    }
+
+    /// So many messages are due or acked from now on, and neither answered nor read.
+    pub const fn open(&mut self, open: u64) {
+        self.open = open;
     }
 
     /// Counts one latency, measured at this time.
@@ -230,12 +277,16 @@ impl<'a> Recorder<'a> {
         let grid = Timeline::grid(at_us);
         if grid != self.grid {
             self.hand_over();
+            if self.open > 0 {
+                let mut inner = self.metrics.lock();
+                (self.grid..grid).for_each(|ended| inner.timeline.open(ended, self.open));
+            }
             self.grid = grid;
         }
     }
 
     fn hand_over(&mut self) {
-        if self.count == 0 && self.latencies_us.is_empty() && self.late_us.is_empty() {
+        if self.count + self.failed == 0 && self.latencies_us.is_empty() && self.late_us.is_empty() {
             return;
         }
         let mut inner = self.metrics.lock();
@@ -245,12 +296,12 @@ impl<'a> Recorder<'a> {
         for micros in &self.late_us {
             inner.late.record_us(u64::from(*micros));
         }
-        inner.timeline.record(self.grid, self.count, 0, &self.latencies_us);
+        inner.timeline.record(self.grid, (self.count, self.failed), 0, &self.latencies_us);
         if let Some((first, last)) = self.span_us.take() {
             inner.span_us = Some(inner.span_us.map_or((first, last), |(a, b)| (a.min(first), b.max(last))));
         }
         drop(inner);
-        self.count = 0;
+        (self.count, self.failed) = (0, 0);
         self.latencies_us.clear();
         self.late_us.clear();
     }
@@ -284,7 +335,34 @@ mod tests {
         assert_eq!(seen.timeline.cells().iter().map(|c| c.count).sum::<u64>(), 10_000);
         assert_eq!(seen.timeline.cells().len(), 10);
         assert_eq!(seen.span_us, Some((0, 999_900)));
-        assert_eq!(seen.gaps.last(), Some(std::time::Duration::from_micros(999_900)));
+        assert_eq!(seen.gaps.last(), Some(Duration::from_micros(999_900)));
         assert_eq!(seen.errors_by_code.get("_TRANSPORT"), Some(&1));
+    }
+
+    #[test]
+    fn a_rate_needs_some_time() {
+        let rate = |last_us| Snapshot { span_us: Some((0, last_us)), ..Snapshot::default() }.rate_per_s(101);
+        assert_eq!([rate(20_000), rate(199_999), rate(200_000)], [None, None, Some(500.0)]);
+    }
+
+    #[test]
+    fn a_client_that_stands_still_has_its_open_messages_in_each_bucket() {
+        let metrics = Metrics::default();
+        let mut recorder = Recorder::new(&metrics);
+        recorder.turn(1_000_000);
+        recorder.open(5);
+        recorder.failed(1_050_000, 2);
+        // Nothing for 3 s: its thread slept.
+        recorder.turn(4_010_000);
+        recorder.open(0);
+        recorder.turn(4_110_000);
+        drop(recorder);
+        metrics.sent_all(9_000_000);
+        metrics.sent_all(7_000_000);
+        let seen = metrics.snapshot();
+        let open: Vec<u64> = seen.timeline.cells().iter().map(|cell| cell.open).collect();
+        assert_eq!((&open[..10], &open[10..]), ([0; 10].as_slice(), [5; 30].as_slice()));
+        assert_eq!(seen.timeline.cells()[10].failed, 2);
+        assert_eq!(seen.sent_all, Some(Duration::from_secs(7)));
     }
 }

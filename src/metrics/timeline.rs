@@ -25,8 +25,12 @@ pub struct Timeline {
 pub struct Cell {
     /// Messages acked or read.
     pub count: u64,
+    /// Messages that failed, or of which nobody knows.
+    pub failed: u64,
     /// Errors.
     pub errors: u64,
+    /// Messages that were due or acked, and neither answered nor read, at its end.
+    pub open: u64,
     /// Latencies by slot; empty until one is counted.
     latency: Vec<u32>,
 }
@@ -42,7 +46,9 @@ impl Cell {
 
     fn add(&mut self, other: &Self) {
         self.count += other.count;
+        self.failed += other.failed;
         self.errors += other.errors;
+        self.open = other.open;
         if self.latency.is_empty() {
             self.latency.clone_from(&other.latency);
         } else {
@@ -97,6 +103,8 @@ pub struct Window {
     pub length: Duration,
     /// What they counted.
     pub total: Cell,
+    /// Messages that were open when they began. How many at their end is in the total.
+    pub open: u64,
 }
 
 impl Window {
@@ -104,6 +112,21 @@ impl Window {
     pub fn rate_per_s(&self) -> Option<f64> {
         #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
         (!self.length.is_zero()).then(|| self.total.count as f64 / self.length.as_secs_f64())
+    }
+
+    /// Messages that ended in it: acked, read, failed or given up.
+    const fn ended(&self) -> u64 {
+        self.total.count.saturating_add(self.total.failed)
+    }
+
+    /// Messages that became due in it, or were acked for a reader.
+    pub const fn due(&self) -> u64 {
+        (self.total.open.saturating_add(self.ended())).saturating_sub(self.open)
+    }
+
+    /// How many messages there were to do: open at its start, due in it, or ended in it, whichever is most.
+    pub fn to_do(&self) -> u64 {
+        self.open.max(self.due()).max(self.ended())
     }
 }
 
@@ -160,20 +183,42 @@ impl Timeline {
         let old = std::mem::take(&mut self.cells);
         for pair in old.chunks(2) {
             let mut cell = pair[0].clone();
-            if let Some(second) = pair.get(1) {
-                cell.add(second);
+            match pair.get(1) {
+                Some(second) => cell.add(second),
+                // Not over yet: it is told at its end.
+                None => cell.open = 0,
             }
             self.cells.push(cell);
         }
     }
 
-    /// Counts messages, errors and latencies (in microseconds, each with its number) of one cell of the finest grid.
-    pub fn record(&mut self, grid: u64, count: u64, errors: u64, latencies_us: &[(u32, u32)]) {
-        if count == 0 && errors == 0 && latencies_us.is_empty() {
+    /// So many messages of one client were open at the end of one cell of the finest grid.
+    pub fn open(&mut self, grid: u64, open: u64) {
+        if open == 0 {
+            return;
+        }
+        // A wide bucket ends with the last of its cells. Widened for this one, if need be.
+        self.cell(grid);
+        if ((grid + 1) * FINEST_MS).is_multiple_of(self.width_ms) {
+            self.cell(grid).open += open;
+        }
+    }
+
+    /// Counts messages done and failed, errors and latencies (in microseconds, each with its number) of one cell of the finest
+    /// grid.
+    pub fn record(
+        &mut self,
+        grid: u64,
+        (count, failed): (u64, u64),
+        errors: u64,
+        latencies_us: &[(u32, u32)],
+    ) {
+        if count == 0 && failed == 0 && errors == 0 && latencies_us.is_empty() {
             return;
         }
         let cell = self.cell(grid);
         cell.count += count;
+        cell.failed += failed;
         cell.errors += errors;
         for (micros, count) in latencies_us {
             cell.record(u64::from(*micros), *count);
@@ -193,11 +238,28 @@ impl Timeline {
     /// The whole buckets between two times; those behind the last that counted anything are empty, and are counted too.
     pub fn window(&self, from: Duration, to: Duration) -> Window {
         let (first, last) = self.whole(from, to);
+        self.buckets(first, last)
+    }
+
+    /// The buckets from this number to before that one.
+    pub fn buckets(&self, first: usize, last: usize) -> Window {
         let mut total = Cell::default();
         for cell in self.cells.iter().take(last).skip(first) {
             total.add(cell);
         }
-        Window { length: self.start_of(last.max(first)).saturating_sub(self.start_of(first)), total }
+        let open_at = |end: usize| end.checked_sub(1).and_then(|at| self.cells.get(at)).map_or(0, |c| c.open);
+        total.open = open_at(last);
+        let length = self.start_of(last.max(first)).saturating_sub(self.start_of(first));
+        Window { length, total, open: open_at(first) }
+    }
+
+    /// Something was done, failed, or open in one of the buckets that this time touches.
+    pub fn is_busy(&self, from: Duration, to: Duration) -> bool {
+        let first = self.whole(Duration::ZERO, from).1;
+        let last = self.whole(to, to).0.max(first + 1);
+        let window = self.buckets(first, last);
+        let within = self.cells.iter().take(last).skip(first);
+        window.open > 0 || within.into_iter().any(|cell| cell.count + cell.failed + cell.open > 0)
     }
 
     /// The numbers of the first whole bucket between two times, and of the one behind the last.
@@ -237,7 +299,7 @@ mod tests {
         let mut t = Timeline::new();
         let day = 24 * 3600 * 10;
         for grid in (0..day).step_by(100) {
-            t.record(grid, 1, 0, &[(1000, 1)]);
+            t.record(grid, (1, 0), 0, &[(1000, 1)]);
         }
         assert!(t.cells().len() <= MOST);
         assert_eq!(t.cells().iter().map(|c| c.count).sum::<u64>(), day / 100);
@@ -247,7 +309,12 @@ mod tests {
     fn a_window_holds_whole_buckets_only() {
         let mut t = Timeline::new();
         for grid in 0..10 {
-            t.record(grid, grid + 1, u64::from(grid == 4), &[(1000 * (u32::try_from(grid).unwrap() + 1), 1)]);
+            t.record(
+                grid,
+                (grid + 1, 0),
+                u64::from(grid == 4),
+                &[(1000 * (u32::try_from(grid).unwrap() + 1), 1)],
+            );
         }
         let ms = Duration::from_millis;
         let part = t.window(ms(201), ms(599));
@@ -265,6 +332,33 @@ mod tests {
         assert_eq!(t.window(ms(500), ms(100)).length, ms(0));
     }
 
+    #[test]
+    fn what_is_open_is_known_at_the_end_of_each_bucket() {
+        let mut t = Timeline::new();
+        let ms = Duration::from_millis;
+        // Two clients; 3 of one and 4 of the other are open from 0.5 s to 70 s.
+        for grid in 5..700 {
+            t.open(grid, 3);
+        }
+        assert_eq!(t.cells()[10].open, 3);
+        for grid in 5..700 {
+            t.open(grid, 4);
+        }
+        t.record(705, (5, 2), 1, &[]);
+        assert_eq!(t.width_ms(), 200);
+        let at = |from, to| {
+            let window = t.window(ms(from), ms(to));
+            (window.open, window.total.open, window.due(), window.to_do())
+        };
+        assert_eq!(at(0, 1000), (0, 7, 7, 7));
+        assert_eq!(at(1000, 2000), (7, 7, 0, 7));
+        assert_eq!(at(69_000, 71_000), (7, 0, 0, 7), "all have ended");
+        assert_eq!(at(70_000, 71_000), (7, 0, 0, 7));
+        assert_eq!(at(70_200, 71_000), (0, 0, 7, 7), "as far as is known");
+        assert!(t.is_busy(ms(1010), ms(1020)) && t.is_busy(ms(70_100), ms(70_100)));
+        assert!(!t.is_busy(ms(100), ms(190)) && !t.is_busy(ms(71_000), ms(72_000)));
+    }
+
     proptest! {
         #[test]
         fn a_slot_is_within_3_percent(micros in 1_u64..1 << 38) {
@@ -277,7 +371,7 @@ mod tests {
         fn nothing_is_dropped(cells in prop::collection::vec((0_u64..100_000, 0_u64..5, 0_u64..3), 0..200)) {
             let mut t = Timeline::new();
             for (grid, count, errors) in &cells {
-                t.record(*grid, *count, *errors, &[]);
+                t.record(*grid, (*count, 0), *errors, &[]);
             }
             prop_assert!(t.cells().len() <= MOST);
             prop_assert_eq!(t.cells().iter().map(|c| c.count).sum::<u64>(), cells.iter().map(|c| c.1).sum::<u64>());

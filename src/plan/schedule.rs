@@ -66,6 +66,28 @@ impl Schedule {
         Some(stage.start + Duration::from_secs_f64(offset))
     }
 
+    /// How many messages are due before this time, counted from the schedule's start.
+    pub fn due_before(&self, time: Duration) -> u64 {
+        let at = self.stages.partition_point(|s| s.start < time);
+        let Some(stage) = at.checked_sub(1).map(|at| self.stages[at]) else { return 0 };
+        let most = stage.count.unwrap_or(u64::MAX);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "rates are below 1e8 and times below a year: far below 2^63"
+        )]
+        let about = ((time - stage.start).as_secs_f64() * stage.rate).ceil() as u64;
+        let mut count = stage.before.saturating_add(about.min(most));
+        // By the same arithmetic as the due times themselves.
+        while count > stage.before && self.due(count - 1).is_none_or(|due| due >= time) {
+            count -= 1;
+        }
+        while self.due(count).is_some_and(|due| due < time) {
+            count += 1;
+        }
+        count
+    }
+
     /// How long it takes as a whole; none is without end.
     pub fn length(&self, messages: Option<u64>) -> Option<Duration> {
         let total = match (self.total(), messages) {
@@ -157,6 +179,10 @@ mod tests {
                 let due = schedule.due(index).expect("it is one of them");
                 prop_assert!(due >= before && due <= whole, "{index}: {due:?} after {before:?}");
                 before = due;
+            }
+            for at in [Duration::ZERO, whole / 3, whole / 2, whole, before, before + Duration::from_nanos(1)] {
+                let due = (0..total).filter(|index| schedule.due(*index).is_some_and(|due| due < at)).count();
+                prop_assert_eq!(schedule.due_before(at), due as u64, "before {:?}", at);
             }
             prop_assert_eq!(schedule.due(total), None);
             prop_assert_eq!(schedule.length(None).unwrap_or_default(), before);

@@ -1,6 +1,6 @@
 //! What can be said of a scenario's work without knowing its kind.
 
-use super::{Acks, ConsumePlan, ScenarioPlan, Work};
+use super::{Acks, ConsumePlan, From, Plan, ScenarioPlan, Work};
 use crate::scenario::Template;
 
 impl Work {
@@ -39,6 +39,15 @@ impl Work {
             Self::Roundtrip(r) => Some(r.iterations),
             Self::Connect(_) | Self::Metrics(_) | Self::Watch(_) => None,
         }
+    }
+
+    /// What was acked of the messages that it reads is known: it reads its own run's, and all of their producers ask for acks.
+    pub fn knows_acks(&self, plan: &Plan) -> bool {
+        let Self::Consume(consume) = self else { return false };
+        let acked = |s: &ScenarioPlan| {
+            !consume.producers.contains(&s.name) || s.work.acks().is_none_or(|acks| acks != Acks::None)
+        };
+        consume.from == From::Run && plan.scenarios.iter().all(acked)
     }
 
     /// Who has to confirm the messages that it writes; none where it writes none.

@@ -8,6 +8,7 @@ use std::path::Path;
 use crate::anomaly::Anomaly;
 use crate::record::account::Standing;
 
+use super::findings;
 use super::format::{count, latency, millis, number, status_words};
 use super::junit::evidence;
 use super::summary::{CheckOutcome, CheckRow, NoteLevel, RunStatus, ScenarioSummary, Summary};
@@ -169,6 +170,14 @@ impl Out {
         };
         self.text.push('\n');
         self.wrapped(2, tone, &line);
+        for name in findings::of_run(accounts) {
+            self.link(4, name);
+        }
+    }
+
+    /// Where the docs explain a finding, in one piece, so that terminals can follow it.
+    fn link(&mut self, indent: usize, name: &str) {
+        self.line(indent, Tone::Quiet, &findings::link(name));
     }
 
     fn checks(&mut self, run: &Summary) {
@@ -251,6 +260,10 @@ impl Out {
             }
             let tone = if bad > 0 && is_suspect(anomaly) { Tone::Bad } else { Tone::Quiet };
             self.wrapped(2, tone, &text);
+            let told = run.accounts.iter().any(|it| findings::of_run(it).contains(&anomaly.name()));
+            if !told {
+                self.link(6, anomaly.name());
+            }
             if is_suspect(anomaly) {
                 for piece in found.evidence.iter().take(EVIDENCE) {
                     self.wrapped(6, Tone::Quiet, &evidence(piece));

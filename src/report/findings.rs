@@ -2,7 +2,9 @@
 //!
 //! Owns the page's address, and which classes of the account have a section there. Each anomaly has one, too.
 
-use super::summary::AccountsSummary;
+use super::summary::{AccountsSummary, CheckOutcome, CheckRow, Summary};
+use super::words::{all_of, anomalies_of, is_suspect};
+use crate::anomaly::Anomaly;
 use crate::ledger::Account;
 use crate::record::account::{UNACKED, UNJUDGED, count_of};
 
@@ -32,6 +34,26 @@ pub fn of_run(accounts: &AccountsSummary) -> Vec<&'static str> {
     total.lost = total.lost.saturating_add(markers.lost);
     total.unread = total.unread.saturating_add(markers.unread);
     of_account(&total).collect()
+}
+
+/// The findings that a check is about and that did not let it pass: anomalies, and for `all_acked` classes of its scenario.
+pub fn of_check(run: &Summary, row: &CheckRow) -> Vec<&'static str> {
+    if row.result == CheckOutcome::Pass {
+        return Vec::new();
+    }
+    let found = |anomaly: &Anomaly| {
+        is_suspect(*anomaly) && run.anomalies.get(anomaly.name()).is_some_and(|found| all_of(found) > 0)
+    };
+    let anomalies = anomalies_of(row).into_iter().filter(found).map(Anomaly::name);
+    anomalies.chain(unacked(run, row)).collect()
+}
+
+/// The findings that `all_acked` is about; none for another check.
+pub fn unacked(run: &Summary, row: &CheckRow) -> Vec<&'static str> {
+    let scenario = row.scenario.as_ref().filter(|_| row.kind == "all_acked");
+    let account = scenario.and_then(|name| run.accounts.as_ref()?.scenarios.get(name));
+    let account = account.map(|it| it.account.to_account()).unwrap_or_default();
+    of_account(&account).filter(|name| UNACKED.contains(name)).collect()
 }
 
 #[cfg(test)]

@@ -87,7 +87,9 @@ fn checks(run: &Summary, out: &mut String) {
         let message =
             if row.message.is_empty() { String::new() } else { format!("<br>{}", text(&row.message)) };
         let result = format!("{} {}", mark(row.result), outcome_name(row.result));
-        vec![result, name, text(&row.expected), format!("{}{message}", text(&row.actual))]
+        let links: Vec<String> = findings::of_check(run, row).into_iter().map(finding).collect();
+        let links = if links.is_empty() { String::new() } else { format!("<br>see {}", links.join(", ")) };
+        vec![result, name, text(&row.expected), format!("{}{message}{links}", text(&row.actual))]
     });
     table(out, &["", "check", "expected", "actual"], cells);
 }

@@ -185,7 +185,7 @@ fn details(run: &Summary, row: &CheckRow) -> String {
     line("covers", &row.covers);
     line("at", &format!("{}:{}:{}", row.position.file, row.position.line, row.position.column));
     line("run", &format!("{} (tag {})", run.run_id, run.run_tag));
-    links(&mut text, &unacked(run, row));
+    links(&mut text, &findings::unacked(run, row));
     for anomaly in anomalies_of(row) {
         let Some(found) = run.anomalies.get(anomaly.name()) else { continue };
         let total = all_of(found);
@@ -214,14 +214,6 @@ fn details(run: &Summary, row: &CheckRow) -> String {
         let _ = writeln!(text, "  {}", fault_line(fault));
     }
     text
-}
-
-/// The findings that `all_acked` is about; none for another check.
-fn unacked(run: &Summary, row: &CheckRow) -> Vec<&'static str> {
-    let scenario = row.scenario.as_ref().filter(|_| row.kind == "all_acked");
-    let account = scenario.and_then(|name| run.accounts.as_ref()?.scenarios.get(name));
-    let account = account.map(|it| it.account.to_account()).unwrap_or_default();
-    findings::of_account(&account).filter(|name| account::UNACKED.contains(name)).collect()
 }
 
 /// Where the docs explain these findings.

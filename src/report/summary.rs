@@ -228,7 +228,7 @@ pub struct ScenarioSummary {
     pub mean_ms: Option<Num>,
     /// How many latencies were measured.
     pub measured: u64,
-    /// Acked (or read) messages a second, between the first and the last.
+    /// Acked (or read) messages a second, between the first and the last; null where that is less than 200 ms.
     pub rate_per_s: Option<Num>,
     /// The rate that the file asks for, on average, if it does.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -113,12 +113,28 @@ fn plan() -> Plan {
 fn load(first_ms: u64, total: u64) -> Snapshot {
     let metrics = Metrics::default();
     let mut recorder = Recorder::new(&metrics);
+    let mut events = Vec::new();
     for i in 0..total {
         let due = first_ms + i * 5;
         let at = if (8000..10_350).contains(&due) { 10_350 + (due - 8000) / 20 } else { due };
         let jitter = (i * 7919) % 900;
-        recorder.done(at * 1000 + jitter, 1);
-        recorder.latency(at * 1000 + jitter, (at - due) * 1000 + 1500 + jitter * 3);
+        let latency = (at - due) * 1000 + 1500 + jitter * 3;
+        events.extend([(due * 1000, None), (at * 1000 + jitter, Some(latency))]);
+    }
+    events.sort_unstable();
+    let mut open = 0;
+    for (at, latency) in events {
+        recorder.turn(at);
+        open += 1;
+        if let Some(latency) = latency {
+            open -= 2;
+            recorder.done(at, 1);
+            recorder.latency(at, latency);
+        }
+        recorder.open(open);
+        if open > 0 {
+            metrics.waits(at);
+        }
     }
     for at in [8_010, 8_120, 8_350, 8_800, 9_400] {
         recorder.error(at * 1000, "_TRANSPORT");

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 
+use super::loads::{Message, counted};
 use super::*;
 use crate::checks::registry::check_of;
 use crate::checks::{anomalies_of, permitted};
@@ -408,20 +409,22 @@ fn the_account_permits_what_the_most_generous_check_allows() {
 fn a_reader_that_stands_still_over_unread_messages_breaks_continuity() {
     let gap = Ask::Continuity { max_gap: ms(5000) };
     let mut seen = whole();
+    seen.faults[0].span = Some((ms(500), ms(1000)));
+    seen.faults[0].settled = None;
     let early = |bucket| u64::from(bucket < 20) * 10;
     seen.scenarios[0] = scenario("write", "produce", counts(early, 20, 3000), (0, 2000));
     seen.scenarios[1] = scenario("read", "consume", counts(early, 20, 3000), (0, 10_000));
     assert_eq!(reader(&gap, &seen).outcome(), Outcome::Pass, "there was nothing more to read");
     seen.readings[0].judgement = Some(judgement(&[(Anomaly::Unread, 50)]));
     let bad = reader(&gap, &seen);
-    assert_eq!((bad.outcome(), bad.actual()), (Outcome::Fail, "8.01 s without a read"));
+    assert_eq!((bad.outcome(), bad.actual()), (Outcome::Fail, "8 s without a read"));
     assert!(bad.message().ends_with("50 acked messages unread"), "{bad:?}");
     // It never read anything: its time counts from the end of the producers at the latest.
     seen.scenarios[1].counts = Snapshot::default();
     assert_eq!(reader(&gap, &seen).actual(), "8 s without a read");
     // A producer whose sends are never acked.
-    seen.scenarios[0].counts = Snapshot { sent: 10, ..Snapshot::default() };
-    seen.scenarios[0].span = Some((ms(1000), ms(9000)));
+    let open = Message { due_us: 1_000_000, end_us: None, failed: false };
+    seen.scenarios[0] = scenario("write", "produce", counted(&[open], ms(1000), ms(9000), 0), (1000, 9000));
     assert_eq!(answer(gap, &seen).actual(), "8 s without an ack");
 }
 

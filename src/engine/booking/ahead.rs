@@ -54,6 +54,12 @@ impl HighestAcks {
         })
     }
 
+    /// How many acked offsets lie at or above this one.
+    pub fn ahead_of(&self, partition: Partition, offset: Offset) -> u64 {
+        let highest = usize::try_from(partition).map_or(-1, |at| self.at(at).any);
+        u64::try_from(highest + 1 - offset.max(0)).unwrap_or(0)
+    }
+
     /// An offset was acked.
     pub fn acked(&self, partition: Partition, offset: Offset) {
         if let Some(highest) = usize::try_from(partition).ok().and_then(|at| self.partitions.get(at)) {

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use tokio::sync::{oneshot, watch};
 
+use super::backlog::Backlog;
 use super::batch::Batch;
 use super::blocked::{Blocked, Way};
 use super::consumer::{Consumer, End};
@@ -39,6 +40,7 @@ pub(super) struct Reader<'a> {
     pub(super) touched: Instant,
     pub(super) compared: u64,
     pub(super) wrong: u64,
+    pub(super) backlog: Backlog,
 }
 
 impl Reader<'_> {
@@ -58,6 +60,9 @@ impl Reader<'_> {
             }
             let now = Instant::now();
             self.recorder.turn(shared.clock.us(now));
+            if !self.limit_reached() {
+                self.backlog.look(&mut self.recorder, &self.places, set, shared.clock.us(now));
+            }
             if !decided {
                 state = state.or_else(|| fence.try_recv().ok());
                 if let Some(FenceState::Decided(at, numbers)) = state.as_ref().map(|s| s.borrow().clone()) {

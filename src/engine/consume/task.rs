@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::{oneshot, watch};
 
+use super::backlog::Backlog;
 use super::consumer::{Consumer, End};
 use super::place::Place;
 use super::reader::Reader;
@@ -58,6 +59,7 @@ impl Task {
         let places = self.partitions.iter().map(|p| self.place(&set, *p, plan.offset)).collect();
         let _ = open.send(());
         let Some(topology) = shared.topology() else { return Ok(End::Done) };
+        let knows_acks = shared.plan.scenarios[consumer.index].work.knows_acks(&shared.plan);
         let mut reader = Reader {
             consumer: &consumer,
             deadline: self.deadline,
@@ -69,6 +71,7 @@ impl Task {
             touched: Instant::now(),
             compared: 0,
             wrong: 0,
+            backlog: Backlog::new(knows_acks.then(|| topology.topics[consumer.topic].highest.clone())),
         };
         let end = reader.read(&mut set, fence);
         consumer.compared.fetch_add(reader.compared, Ordering::Relaxed);

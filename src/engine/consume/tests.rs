@@ -134,3 +134,24 @@ async fn what_nobody_reads_is_read_back() {
 async fn many_partitions_are_read_back_in_groups_afterwards() {
     assert_eq!(read_back(70).await, (400, Ended::Done, 70));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_between_two_producers_is_no_stall_of_their_reader() {
+    let embedded = broker();
+    let file = "
+topics: [{name: t, partitions: 2}]
+scenarios:
+  first: {type: produce, topic: t, messages: 20, rate: 100/s}
+  second: {type: produce, topic: t, messages: 20, rate: 100/s, after: first, at: 3s}
+  read: {type: consume, topic: t, idle_timeout: 5s, timeout: 15s}
+";
+    let seen = run(&embedded, file, Duration::from_secs(5)).await;
+    let counts = &seen.scenarios[2].counts;
+    assert_eq!(counts.received, 40);
+    let stall = counts.gaps.longest_within(Duration::ZERO, Duration::MAX, None);
+    assert!(stall.is_none_or(|(from, to)| to - from < Duration::from_millis(1500)), "{stall:?}");
+    let second = seen.scenarios[1].counts.gaps.first().unwrap();
+    let before = counts.gaps.first_after(second - Duration::from_millis(1500)).unwrap();
+    assert!(before + Duration::from_millis(10) >= second, "nothing was read in the pause: {before:?}");
+    assert_eq!(counts.gaps.waiting(), None);
+}

@@ -18,7 +18,7 @@ use crate::kafka::{self, Delivery, Producer, SendError};
 use crate::ledger::SentLog;
 use crate::ledger::envelope::Kind;
 use crate::metrics::Recorder;
-use crate::plan::{Partitioning, ProducePlan};
+use crate::plan::{Acks, Partitioning, ProducePlan};
 
 /// An open loop that is behind hands over and takes ended messages after so many sends,
 const SENDS_A_POLL: u32 = 256;
@@ -48,6 +48,11 @@ pub(super) struct Client<'a> {
     /// Bytes in flight with what is kept beside them, and how many there may be.
     in_flight: u64,
     budget: u64,
+    /// Its messages that were handed over or staged, and how many of them have not ended.
+    sent: u64,
+    open: u64,
+    /// Since when an ack is to come.
+    waiting_us: Option<u64>,
     /// librdkafka's queue was full: what was staged waits.
     full: bool,
     /// librdkafka has given the producer up: nothing will be sent any more.
@@ -83,6 +88,9 @@ impl<'a> Client<'a> {
             booking: Booking::new(partitions, plan.idempotence, task.highest.clone()),
             in_flight: 0,
             budget,
+            sent: 0,
+            open: 0,
+            waiting_us: None,
             full: false,
             given_up: false,
         }
@@ -107,6 +115,32 @@ impl<'a> Client<'a> {
         (!over).then_some(due_us)
     }
 
+    /// How many of its messages are due by this time and not sent yet; none of a closed loop.
+    fn overdue(&self, now_us: u64) -> u64 {
+        let Some(schedule) = &self.plan.schedule else { return 0 };
+        let elapsed = Duration::from_micros(now_us.saturating_sub(self.started_us) + 1);
+        let until = self.plan.duration.map_or(elapsed, |duration| duration.min(elapsed));
+        let due = schedule.due_before(until).min(self.plan.messages.unwrap_or(u64::MAX));
+        let (clients, client) = (u64::from(self.plan.clients), u64::from(self.task.client));
+        due.saturating_sub(client).div_ceil(clients).saturating_sub(self.sent)
+    }
+
+    /// Tells what is to be acked.
+    fn tell(&mut self, now_us: u64) {
+        let metrics = self.recorder.metrics();
+        // What failed is waited for until the next ack, whoever gets it.
+        if self.open == 0
+            && self.waiting_us.is_some_and(|since| metrics.last_us().is_some_and(|at| at >= since))
+        {
+            self.waiting_us = None;
+        }
+        if let Some(since_us) = self.waiting_us.filter(|_| self.plan.acks != Acks::None) {
+            metrics.waits(since_us);
+        }
+        let open = self.open + self.overdue(now_us);
+        self.recorder.open(open);
+    }
+
     /// Sends all that is due until nothing is left; true where that was in time. Some may still be staged.
     pub(super) fn send_all(&mut self, producer: &mut Producer) -> bool {
         let shared = Arc::clone(&self.task.shared);
@@ -120,7 +154,7 @@ impl<'a> Client<'a> {
         );
         let open_loop = self.plan.schedule.is_some();
         let sends_a_poll = if open_loop { SENDS_A_POLL } else { CLOSED_SENDS_A_POLL };
-        let (mut mine, mut unpolled, mut unpolled_bytes) = (0, 0, 0);
+        let (mut unpolled, mut unpolled_bytes) = (0, 0);
         // Lateness up to here is the broker's: the queue was full.
         let mut blocked_until = 0;
         let mut now = Instant::now();
@@ -133,10 +167,10 @@ impl<'a> Client<'a> {
                 return true;
             }
             if now >= self.task.deadline {
-                return self.due(mine, shared.clock.us(now)).is_none() && producer.staged() == 0;
+                return self.due(self.sent, shared.clock.us(now)).is_none() && producer.staged() == 0;
             }
             let now_us = shared.clock.us(now);
-            let Some(due_us) = self.due(mine, now_us) else { return true };
+            let Some(due_us) = self.due(self.sent, now_us) else { return true };
             if due_us > now_us {
                 let wait = Duration::from_micros(due_us - now_us);
                 self.poll(producer, wait.min(LOOK));
@@ -147,7 +181,7 @@ impl<'a> Client<'a> {
             let sent = if self.in_flight >= self.budget || self.full {
                 None
             } else {
-                self.send(producer, &mut maker, mine, (due_us, now_us))
+                self.send(producer, &mut maker, self.sent, (due_us, now_us))
             };
             let Some(bytes) = sent else {
                 self.poll(producer, LOOK);
@@ -158,7 +192,7 @@ impl<'a> Client<'a> {
             if open_loop && due_us >= blocked_until {
                 self.recorder.late(now_us - due_us);
             }
-            mine += 1;
+            self.sent += 1;
             unpolled += 1;
             unpolled_bytes += bytes;
             if unpolled >= sends_a_poll || unpolled_bytes >= BYTES_A_POLL {
@@ -214,6 +248,8 @@ impl<'a> Client<'a> {
         }
         self.booking.sent(tag, due_us, now_us, bytes);
         self.in_flight += weight(bytes);
+        self.open += 1;
+        self.waiting_us.get_or_insert(due_us);
         if let Some(sent) = sent {
             self.recorder.metrics().counters.sent.fetch_add(1, Ordering::Relaxed);
             if let Err(SendError::Refused(code)) = sent {
@@ -227,8 +263,11 @@ impl<'a> Client<'a> {
     fn refused(&mut self, tag: u64, code: kafka::Code) {
         let bytes = self.booking.refused(tag);
         self.in_flight = self.in_flight.saturating_sub(bytes.map_or(0, weight));
+        self.open = self.open.saturating_sub(1);
+        let now_us = self.task.shared.clock.now_us();
         self.recorder.metrics().counters.failed.fetch_add(1, Ordering::Relaxed);
-        self.recorder.error(self.task.shared.clock.now_us(), &code.name());
+        self.recorder.failed(now_us, 1);
+        self.recorder.error(now_us, &code.name());
         self.given_up |= FATAL.contains(&code);
     }
 
@@ -258,6 +297,7 @@ impl<'a> Client<'a> {
     fn take_back(&mut self, tag: u64) {
         let bytes = self.booking.take_back(tag);
         self.in_flight = self.in_flight.saturating_sub(bytes.map_or(0, weight));
+        self.open = self.open.saturating_sub(1);
     }
 
     /// Hands over what is staged and takes what has ended, waiting up to `wait` for the first.
@@ -276,8 +316,10 @@ impl<'a> Client<'a> {
         take(producer, &mut |delivery| booking.push(&delivery));
         booking.see(producer.events(), |at| self.task.shared.clock.us(at));
         self.given_up |= self.plan.idempotence && producer.fatal().is_some();
+        let now_us = self.task.shared.clock.now_us();
+        self.recorder.turn(now_us);
         self.book();
-        self.recorder.turn(self.task.shared.clock.now_us());
+        self.tell(now_us);
     }
 
     /// Books what has ended.
@@ -287,9 +329,10 @@ impl<'a> Client<'a> {
         }
         let now_us = self.task.shared.clock.now_us();
         let (mut acked, mut failed, mut unknown, mut acked_bytes) = (0_u64, 0_u64, 0_u64, 0_u64);
-        let Self { booking, recorder, in_flight, .. } = self;
+        let Self { booking, recorder, in_flight, open, .. } = self;
         booking.book(now_us, |it| {
             *in_flight = in_flight.saturating_sub(weight(it.bytes) * it.len);
+            *open = open.saturating_sub(it.len);
             match it.outcome {
                 kafka::Outcome::Acked { .. } | kafka::Outcome::AckedNowhere => {
                     let count = u32::try_from(it.len).unwrap_or(u32::MAX);
@@ -309,8 +352,12 @@ impl<'a> Client<'a> {
                 }
             }
         });
+        if failed + unknown > 0 {
+            recorder.failed(now_us, failed + unknown);
+        }
         if acked > 0 {
             recorder.done(now_us, acked);
+            self.waiting_us = (*open > 0).then_some(now_us);
         }
         let counters = &recorder.metrics().counters;
         for (counter, count) in [

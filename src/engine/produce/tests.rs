@@ -222,3 +222,31 @@ async fn keys_rendered_again_are_those_in_the_log() {
         assert_eq!(compared.await.unwrap() as u64, all, "{scenario}");
     }
 }
+
+#[tokio::test]
+async fn a_slow_stage_is_no_stall_and_what_is_open_is_known() {
+    let embedded = Embedded::start(1, &[("t".into(), 1, 1)]).unwrap();
+    let stages = "stages: [{rate: 100/s, duration: 500ms}, {rate: 0.5/s, duration: 4s}]";
+    let lines = format!(
+        "topics: [{{name: t, partitions: 1}}]\nscenarios:\n  it: {{type: produce, topic: t, {stages}}}"
+    );
+    let shared = shared(&embedded, &lines);
+    assert_eq!(produce::run(&shared, 0).await.ended, Some(Ended::Done));
+    let counts = shared.live.metrics(0).snapshot();
+    assert_eq!((counts.acked, counts.gaps.waiting()), (52, None));
+    let stall = counts.gaps.longest_within(Duration::ZERO, Duration::MAX, None);
+    assert!(stall.is_none_or(|(from, to)| to - from < Duration::from_millis(1500)), "{stall:?}");
+    assert!(counts.sent_all.is_some());
+
+    // Refused three times, each message waits for some tenths of a second.
+    let embedded = Embedded::start(1, &[("t".into(), 1, 1)]).unwrap();
+    let lines = "topics: [{name: t, partitions: 1}]\nscenarios:\n  it: {type: produce, topic: t, messages: 10, rate: 20/s}";
+    let shared = self::shared(&embedded, lines);
+    embedded.push_errors(PRODUCE, &[Code(7); 5]);
+    assert_eq!(produce::run(&shared, 0).await.ended, Some(Ended::Done));
+    let counts = shared.live.metrics(0).snapshot();
+    let cells = counts.timeline.cells();
+    assert!(cells.iter().any(|cell| cell.open > 0), "{cells:?}");
+    let whole = counts.timeline.buckets(0, cells.len());
+    assert_eq!((whole.total.count, whole.total.open, whole.due()), (10, 0, 10));
+}

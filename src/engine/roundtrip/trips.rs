@@ -169,6 +169,9 @@ impl Client<'_> {
             self.plan.headers.clone(),
             &self.plan.value,
         );
+        if self.warmup > 0 {
+            self.recorder.metrics().rests(shared.clock.now_us());
+        }
         for number in 0..self.warmup + counted {
             if shared.stop.is_stopped() || producer.fatal().is_some() {
                 break;
@@ -177,11 +180,14 @@ impl Client<'_> {
                 return false;
             }
             let sent_us = shared.clock.now_us();
+            self.recorder.open(u64::from(number >= self.warmup));
             let trip = self.trip(number, &mut maker, producer, set);
             if number >= self.warmup {
                 self.count(trip, sent_us);
             }
         }
+        self.recorder.open(0);
+        self.recorder.metrics().sent_all(shared.clock.now_us());
         true
     }
 
@@ -190,6 +196,9 @@ impl Client<'_> {
         let now_us = self.task.shared.clock.now_us();
         let counters = &self.recorder.metrics().counters;
         counters.sent.fetch_add(1, Ordering::Relaxed);
+        if trip != Trip::Back {
+            self.recorder.failed(now_us, 1);
+        }
         match trip {
             Trip::Back => {
                 counters.received.fetch_add(1, Ordering::Relaxed);
@@ -250,6 +259,9 @@ impl Client<'_> {
             let now = Instant::now();
             if now >= until || shared.stop.is_stopped() {
                 return Trip::Late;
+            }
+            if counted {
+                self.recorder.metrics().waits(due_us);
             }
             // Who waits for nothing but the ack is woken by it.
             let wait = LOOK.min(until - now);

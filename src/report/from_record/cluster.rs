@@ -60,10 +60,10 @@ fn of(plan: &Plan, seen: &Observations, fault: &FaultSeen) -> FaultSummary {
     };
     let gaps =
         seen.scenarios.iter().enumerate().filter(|(_, s)| sends(s) || reads(s)).filter_map(|(at, s)| {
-            let until = checks::waited_until(plan, seen, at);
+            let tail = checks::stall_at_end(plan, seen, at);
             // A moment is long enough to be within a gap.
             let end = end.max(start + Duration::from_micros(1));
-            s.counts.gaps.longest_within(start, end, None, until)
+            s.counts.gaps.longest_within(start, end, tail)
         });
     FaultSummary {
         started_ms: Some(ms(start)),

@@ -36,6 +36,12 @@ pub(super) struct Finding {
     pub link: String,
 }
 
+impl Finding {
+    pub(super) fn of(name: &'static str) -> Self {
+        Self { name, link: findings::link(name) }
+    }
+}
+
 /// Columns that belong together.
 pub(super) struct Group {
     pub label: &'static str,
@@ -107,10 +113,7 @@ pub(super) fn account(run: &Summary) -> Option<AccountTable> {
             Standing::Broken => "fail",
         },
         advice: advice(run, accounts),
-        findings: findings::of_run(accounts)
-            .into_iter()
-            .map(|name| Finding { name, link: findings::link(name) })
-            .collect(),
+        findings: findings::of_run(accounts).into_iter().map(Finding::of).collect(),
         groups,
         columns,
         rows,

@@ -5,6 +5,7 @@
 use crate::anomaly::Anomaly;
 
 use super::super::chart::prose;
+use super::super::findings;
 use super::super::format::{count, float, millis, plural, status_name, status_words};
 use super::super::summary::{CheckOutcome, Summary};
 use super::super::words::anomaly_count;
@@ -33,6 +34,8 @@ pub(super) struct Figure {
     pub value: String,
     pub note: String,
     pub class: &'static str,
+    /// Where the docs explain it; empty for most.
+    pub link: String,
 }
 
 pub(super) fn head(run: &Summary) -> Head {
@@ -83,10 +86,13 @@ fn readable(at: &str) -> String {
     }
 }
 
+/// The anomalies that have a figure of their own.
+const FOUND: [(Anomaly, &str); 2] = [(Anomaly::Lost, "lost"), (Anomaly::Duplicate, "duplicates")];
+
 fn figures(run: &Summary) -> Vec<Figure> {
-    let mut out = Vec::new();
+    let mut out = Vec::<Figure>::new();
     let mut add = |label: &str, value: String, note: String, class| {
-        out.push(Figure { label: label.to_owned(), value, note, class });
+        out.push(Figure { label: label.to_owned(), value, note, class, link: String::new() });
     };
     let all = run.check_results.len();
     if all > 0 {
@@ -120,7 +126,7 @@ fn figures(run: &Summary) -> Vec<Figure> {
         add("read back", count(received), note, "");
     }
     if sent.is_some() {
-        for (anomaly, label) in [(Anomaly::Lost, "lost"), (Anomaly::Duplicate, "duplicates")] {
+        for (anomaly, label) in FOUND {
             let explained = run.anomalies.get(anomaly.name()).and_then(|a| a.explained).unwrap_or(0);
             let note =
                 if explained > 0 { format!("and {} explained", count(explained)) } else { String::new() };
@@ -145,5 +151,11 @@ fn figures(run: &Summary) -> Vec<Figure> {
     let kinds = run.scenarios.values().map(|s| s.errors_by_code.len()).sum::<usize>();
     let note = if kinds > 1 { plural(kinds as u64, "kind", "kinds") } else { String::new() };
     add("errors", count(errors), note, "");
+    for (anomaly, label) in FOUND {
+        let figure = out.iter_mut().find(|figure| figure.label == label && figure.class == "bad");
+        if let Some(figure) = figure {
+            figure.link = findings::link(anomaly.name());
+        }
+    }
     out
 }

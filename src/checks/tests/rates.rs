@@ -1,0 +1,509 @@
+//! `recovers`, `throughput_drops` and `continuity` against a slow, literal reading of docs/checks.md.
+
+use proptest::prelude::*;
+
+use super::loads::{Message, counted};
+use super::*;
+use crate::plan::Work;
+
+/// A bucket of the timeline, microseconds: no load here lasts long enough for wider ones.
+const BUCKET: u64 = 100_000;
+const SECOND: u64 = 1_000_000;
+
+/// All that the docs speak of.
+#[derive(Debug, Clone)]
+struct Load {
+    messages: Vec<Message>,
+    /// When they were due, acked, and ended, each in its order.
+    dues: Vec<u64>,
+    acks: Vec<u64>,
+    ends: Vec<u64>,
+    /// The scenario's start and end.
+    span: (u64, u64),
+    fault: (u64, u64),
+    /// Without a rate: when it had sent all.
+    sent_all: Option<u64>,
+    /// It is a reader, whose messages are due when they are acked.
+    reads: bool,
+}
+
+/// How many of these times are from one on and before another.
+fn within(times: &[u64], from: u64, to: u64) -> f64 {
+    times.partition_point(|at| *at < to).saturating_sub(times.partition_point(|at| *at < from)) as f64
+}
+
+impl Load {
+    fn new(messages: Vec<Message>, end: u64, fault: (u64, u64)) -> Self {
+        let sorted = |times: Vec<u64>| {
+            let mut times = times;
+            times.sort_unstable();
+            times
+        };
+        Self {
+            dues: sorted(messages.iter().map(|it| it.due_us).collect()),
+            acks: sorted(messages.iter().filter(|it| !it.failed).filter_map(|it| it.end_us).collect()),
+            ends: sorted(messages.iter().filter_map(|it| it.end_us).collect()),
+            messages,
+            span: (0, end),
+            fault,
+            sent_all: None,
+            reads: false,
+        }
+    }
+
+    /// What the run saw of it.
+    fn seen(&self) -> Observations {
+        let micros = Duration::from_micros;
+        let counts = counted(&self.messages, micros(self.span.0), micros(self.span.1), 1000);
+        let counts = Snapshot { sent_all: self.sent_all.map(micros), ..counts };
+        let mut seen = world(10);
+        let at = usize::from(self.reads);
+        let (name, kind) = [("write", "produce"), ("read", "consume")][at];
+        seen.scenarios[at] = ScenarioSeen {
+            span: Some((micros(self.span.0), micros(self.span.1))),
+            ..scenario(name, kind, counts, (0, 0))
+        };
+        if self.reads {
+            // Its producer goes on for longer.
+            seen.scenarios[0].span = Some((ms(0), micros(self.span.1)));
+        }
+        seen.faults[0].span = Some((micros(self.fault.0), micros(self.fault.1)));
+        seen.faults[0].settled = seen.faults[0].span.map(|(_, end)| end);
+        seen
+    }
+
+    fn answer(&self, ask: Ask) -> Answer {
+        let seen = self.seen();
+        let name = if self.reads { "read" } else { "write" };
+        let mut plan = plan(&[("it", ask, Some(name))]);
+        if self.sent_all.is_some() {
+            let Work::Produce(produce) = &mut plan.scenarios[0].work else { unreachable!() };
+            produce.schedule = None;
+        }
+        evaluate(&plan, &seen).remove(0).answer
+    }
+
+    /// Acked or read in this time.
+    fn done(&self, from: u64, to: u64) -> f64 {
+        within(&self.acks, from, to)
+    }
+
+    fn ended(&self, from: u64, to: u64) -> f64 {
+        within(&self.ends, from, to)
+    }
+
+    fn due(&self, from: u64, to: u64) -> f64 {
+        within(&self.dues, from, to)
+    }
+
+    /// Due before this time, and not ended before it.
+    fn open(&self, at: u64) -> f64 {
+        self.due(0, at) - self.ended(0, at)
+    }
+
+    /// "The largest of three numbers of messages: those that were open at its start, those that became due in it, and those that
+    /// ended in it." Without a rate, "the next message at once, until a client has sent all of its own".
+    fn target(&self, before: f64, from: u64, to: u64) -> f64 {
+        let at_rate = before * (to - from) as f64 / 1e6;
+        if self.sent_all.is_some_and(|at| to <= at.min(self.span.1)) {
+            return at_rate;
+        }
+        at_rate.min(self.open(from).max(self.due(from, to)).max(self.ended(from, to)))
+    }
+
+    /// "The rate from the scenario's first ack to the fault's start", in whole buckets; none where less than a second is left.
+    fn before(&self) -> Option<f64> {
+        let first = self.acks.first()?;
+        let (from, to) = (first.div_ceil(BUCKET) * BUCKET, self.fault.0 / BUCKET * BUCKET);
+        let done = self.done(from, to.max(from));
+        (to >= from + SECOND && done > 0.0).then(|| done / ((to - from) as f64 / 1e6))
+    }
+
+    /// "From its start until what it touched was ready again, with the buckets of the timeline that it touches."
+    fn busy(&self) -> bool {
+        let (start, end) = self.fault;
+        if self.sent_all.is_some_and(|at| self.span.0 <= end && at.min(self.span.1) > start) {
+            return true;
+        }
+        let from = start / BUCKET * BUCKET;
+        let to = end.div_ceil(BUCKET).max(from / BUCKET + 1) * BUCKET;
+        self.ended(from, to)
+            + self.open(from)
+            + (from..to).step_by(BUCKET as usize).map(|at| self.open(at + BUCKET)).sum::<f64>()
+            > 0.0
+    }
+
+    fn recovers(&self, within: u64, tolerance: f64) -> Outcome {
+        let (Some(before), end) = (self.before(), self.fault.1) else { return Outcome::Inconclusive };
+        let load_end = self.span.1;
+        if !self.busy() && load_end > end {
+            return Outcome::Inconclusive;
+        }
+        let near = |done: f64, target: f64| done >= (1.0 - tolerance) * target - 1e-9;
+        let last = load_end / BUCKET * BUCKET;
+        let (mut looked, mut missed) = (None, false);
+        // From the bucket on in which it ended.
+        let mut at = end / BUCKET * BUCKET;
+        while at + SECOND <= last {
+            let follows = (at + within.max(10 * SECOND).div_ceil(BUCKET) * BUCKET).min(last);
+            let mut seconds = Vec::new();
+            let mut from = at;
+            while from < follows {
+                let to = (from + SECOND).min(follows);
+                seconds.push((self.done(from, to), self.target(before, from, to)));
+                from = to;
+            }
+            let kept: f64 = seconds.iter().map(|(done, target)| done.min(*target)).sum();
+            let wanted: f64 = seconds.iter().map(|(_, target)| target).sum();
+            let (done, target) = (self.done(at, at + SECOND), self.target(before, at, at + SECOND));
+            if wanted > 0.0 && near(done, target) && near(kept, wanted) {
+                let took = at.saturating_sub(end);
+                let first = at == end.div_ceil(BUCKET) * BUCKET;
+                return match (took <= within, first) {
+                    (true, _) => Outcome::Pass,
+                    (false, true) => Outcome::Inconclusive,
+                    (false, false) => Outcome::Fail,
+                };
+            }
+            if at >= end {
+                looked = Some(at - end);
+                missed |= wanted > 0.0;
+            }
+            at += BUCKET;
+        }
+        match looked {
+            Some(looked) if missed && looked + BUCKET > within => Outcome::Fail,
+            _ => Outcome::Inconclusive,
+        }
+    }
+
+    fn throughput_drops(&self, at_least: f64) -> Outcome {
+        let Some(before) = self.before() else { return Outcome::Inconclusive };
+        let until = self.fault.1.min(self.span.1);
+        let (from, to) = (self.fault.0.div_ceil(BUCKET) * BUCKET, until / BUCKET * BUCKET);
+        if to <= from {
+            return Outcome::Inconclusive;
+        }
+        let seconds = (to - from) as f64 / 1e6;
+        let during = self.done(from, to);
+        let target = if self.sent_all.is_some_and(|at| until <= at.min(self.span.1)) {
+            before * seconds
+        } else {
+            let load = Self { sent_all: None, ..self.clone() };
+            load.target(before, from, to)
+        };
+        if target == 0.0 {
+            return Outcome::Inconclusive;
+        }
+        let fell = |from: f64| 1.0 - (during / seconds) / (from / seconds) >= at_least;
+        let due = self.due(from, to);
+        match fell(target) {
+            true => Outcome::Pass,
+            false if due / seconds > before && fell(due) => Outcome::Inconclusive,
+            false => Outcome::Fail,
+        }
+    }
+
+    /// "It begins with an ack that leaves something open; otherwise, when the next message is due." "It ends with the next ack."
+    /// "Before the first ack, a gap begins with the scenario." "At the end, a gap that has begun lasts until the scenario ends."
+    fn gaps(&self) -> Vec<u64> {
+        let acks = &self.acks;
+        let Some(first) = acks.first() else { return vec![self.span.1 - self.span.0] };
+        let begins = |ack: u64, next: Option<u64>| {
+            let open = |it: &&Message| it.due_us <= ack && it.end_us.is_none_or(|end| end > ack);
+            if self.messages.iter().any(|it| open(&it)) || next == Some(ack) {
+                return Some(ack);
+            }
+            self.messages.iter().map(|it| it.due_us).filter(|due| *due > ack).min()
+        };
+        let mut gaps = vec![first - self.span.0];
+        for pair in acks.windows(2) {
+            gaps.extend(begins(pair[0], Some(pair[1])).map(|from| pair[1].saturating_sub(from)));
+        }
+        let last = *acks.last().unwrap();
+        gaps.extend(begins(last, None).map(|from| self.span.1.saturating_sub(from)));
+        gaps
+    }
+
+    fn continuity(&self, max_gap: u64) -> Outcome {
+        if self.gaps().into_iter().any(|gap| gap > max_gap.max(10_000)) {
+            return Outcome::Fail;
+        }
+        // The other scenarios of the run are at work all the time.
+        Outcome::Pass
+    }
+}
+
+/// So long, so many messages due a second, and what the broker does then.
+#[derive(Debug, Clone, Copy)]
+struct Phase {
+    ms: u64,
+    rate: u64,
+    broker: Broker,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Broker {
+    /// It answers so many a second, one after the other.
+    Acks(u64),
+    /// It refuses them, at once.
+    Refuses,
+    /// It answers nothing.
+    Stalls,
+}
+
+/// Messages due by the phases, and what becomes of them; closed, each is due when the one before it has ended.
+fn play(phases: &[Phase], closed: bool) -> (Vec<Message>, u64) {
+    let starts: Vec<u64> = phases
+        .iter()
+        .scan(0, |at, phase| {
+            let start = *at;
+            *at += phase.ms * 1000;
+            Some(start)
+        })
+        .collect();
+    let end: u64 = phases.iter().map(|phase| phase.ms * 1000).sum();
+    let at = |time: u64| starts.partition_point(|start| *start <= time) - 1;
+    let mut free = 0;
+    let mut end_of = |due: u64| {
+        let mut now = due.max(free);
+        while now < end {
+            match phases[at(now)].broker {
+                Broker::Stalls => now = starts.get(at(now) + 1).copied().unwrap_or(end),
+                Broker::Acks(rate) => {
+                    free = now + SECOND / rate;
+                    return (free < end).then_some((free, false));
+                }
+                Broker::Refuses => return Some((now + 300, true)).filter(|(at, _)| *at < end),
+            }
+        }
+        None
+    };
+    let mut messages = Vec::new();
+    if closed {
+        let mut due = 0;
+        while due < end && messages.len() < 3000 {
+            let ended = end_of(due);
+            let end_us = ended.map(|(at, _)| at);
+            messages.push(Message { due_us: due, end_us, failed: ended.is_some_and(|(_, failed)| failed) });
+            let Some(at) = end_us else { break };
+            // A refused one is not tried again at once.
+            due = if ended.is_some_and(|(_, failed)| failed) { at + 20_000 } else { at };
+        }
+    } else {
+        for (start, phase) in starts.iter().zip(phases) {
+            for number in 0..phase.ms * phase.rate / 1000 {
+                let due_us = start + number * SECOND / phase.rate;
+                let ended = end_of(due_us);
+                let failed = ended.is_some_and(|(_, failed)| failed);
+                messages.push(Message { due_us, end_us: ended.map(|(at, _)| at), failed });
+            }
+        }
+    }
+    (messages, end)
+}
+
+fn phases() -> impl Strategy<Value = Vec<Phase>> {
+    let broker = prop_oneof![
+        4 => Just(Broker::Acks(1000)),
+        3 => (1_u64..60).prop_map(Broker::Acks),
+        1 => Just(Broker::Refuses),
+        2 => Just(Broker::Stalls),
+    ];
+    let rate = prop_oneof![Just(0_u64), Just(1), 2_u64..10, Just(40), Just(40), 40_u64..90];
+    let phase = (5_u64..60, rate, broker).prop_map(|(tenths, rate, broker)| Phase {
+        ms: tenths * 100 + 30,
+        rate,
+        broker,
+    });
+    // It starts well, more often than not.
+    let first = prop_oneof![
+        3 => Just(Phase { ms: 4000, rate: 40, broker: Broker::Acks(1000) }),
+        1 => phase.clone(),
+    ];
+    (first, proptest::collection::vec(phase, 1..6)).prop_map(|(first, rest)| {
+        let mut all = vec![first];
+        all.extend(rest);
+        all
+    })
+}
+
+fn load() -> impl Strategy<Value = Load> {
+    (phases(), 0_u64..9000, 0_u64..6000, prop_oneof![2 => Just(0), 1 => Just(1), 1 => Just(2)], 0_u64..100)
+        .prop_filter_map("a load has messages", |(phases, start, length, kind, all)| {
+            let (messages, end) = play(&phases, kind == 1);
+            let start = if start % 3 == 0 { start } else { 4000 + start % 500 };
+            (!messages.is_empty()).then(|| Load {
+                sent_all: (kind == 1).then_some(end * all / 100),
+                reads: kind == 2,
+                ..Load::new(messages, end, (start * 1000, (start + length) * 1000))
+            })
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn recovers_is_what_the_docs_say(load in load(), within in 0_u64..8000, tenths in 0_u32..6) {
+        let tolerance = f64::from(tenths) / 10.0;
+        let found = load.answer(recovers(within, tolerance));
+        prop_assert_eq!(found.outcome(), load.recovers(within * 1000, tolerance), "{:?}", found);
+    }
+
+    #[test]
+    fn throughput_drops_is_what_the_docs_say(load in load(), tenths in 1_u32..10) {
+        let at_least = f64::from(tenths) / 10.0;
+        let found = load.answer(drops(at_least));
+        prop_assert_eq!(found.outcome(), load.throughput_drops(at_least), "{:?}", found);
+    }
+
+    #[test]
+    fn continuity_is_what_the_docs_say(load in load(), max_gap in 1_u64..5000) {
+        let found = load.answer(Ask::Continuity { max_gap: ms(max_gap) });
+        prop_assert_eq!(found.outcome(), load.continuity(max_gap * 1000), "{:?}, {:?}", found, load.gaps());
+    }
+}
+
+/// A load of these phases; `slow` lasts over the second one.
+fn of(phases: &[(u64, u64, Broker)]) -> Load {
+    let phases: Vec<Phase> =
+        phases.iter().map(|(ms, rate, broker)| Phase { ms: *ms, rate: *rate, broker: *broker }).collect();
+    let (messages, end) = play(&phases, false);
+    let from = phases[0].ms * 1000;
+    let fault = (from, from + phases[1].ms * 1000);
+    Load::new(messages, end, fault)
+}
+
+const FAST: Broker = Broker::Acks(1000);
+
+#[test]
+fn the_burst_of_a_backlog_does_not_make_up_for_what_follows() {
+    let burst = of(&[
+        (10_000, 40, FAST),
+        (10_000, 40, Broker::Stalls),
+        (500, 40, FAST),
+        (15_000, 40, Broker::Acks(10)),
+    ]);
+    let bad = burst.answer(recovers(5000, 0.2));
+    assert_eq!((bad.outcome(), bad.actual()), (Outcome::Fail, "at most 13/s (40/s before)"));
+    assert_eq!(bad.message(), "424/s after 0 ms (40/s before): that did not last, with 13/s in what follows");
+    // What follows is as it was.
+    let good = of(&[(10_000, 40, FAST), (10_000, 40, Broker::Stalls), (15_500, 40, FAST)]);
+    assert_eq!(good.answer(recovers(5000, 0.2)).actual(), "440/s after 0 ms (40/s before)");
+    // It is so for a while only: what comes later is not this check's.
+    let later = of(&[
+        (10_000, 40, FAST),
+        (10_000, 40, Broker::Stalls),
+        (12_000, 40, FAST),
+        (9000, 40, Broker::Stalls),
+    ]);
+    assert_eq!(later.answer(recovers(5000, 0.2)).outcome(), Outcome::Pass);
+}
+
+#[test]
+fn a_stage_that_goes_down_by_plan_is_no_fault() {
+    let down = of(&[(10_000, 40, FAST), (4000, 40, Broker::Acks(30)), (15_000, 4, FAST)]);
+    let good = down.answer(recovers(5000, 0.2));
+    assert_eq!(good.outcome(), Outcome::Pass, "{good:?}");
+    let idle = of(&[(10_000, 40, FAST), (4000, 4, FAST), (15_000, 4, FAST)]);
+    let still = idle.answer(recovers(5000, 0.2));
+    assert_eq!((still.outcome(), still.actual()), (Outcome::Pass, "4/s after 0 ms (40/s before, 4/s to do)"));
+    // Nor is it a drop.
+    let drop = idle.answer(drops(0.5));
+    assert_eq!(
+        (drop.outcome(), drop.actual()),
+        (Outcome::Fail, "0 % less (40/s before, 4/s during, 4/s to do)")
+    );
+    // A broker that refuses the few that are due is not back.
+    let refused = of(&[(10_000, 40, FAST), (4000, 4, FAST), (15_000, 4, Broker::Refuses)]);
+    assert_eq!(refused.answer(recovers(5000, 0.2)).outcome(), Outcome::Fail);
+}
+
+#[test]
+fn more_that_is_asked_for_during_a_fault_is_not_compared_with_less_before_it() {
+    let up = of(&[(10_000, 10, FAST), (10_000, 40, Broker::Acks(10)), (5000, 10, FAST)]);
+    let open = up.answer(drops(0.5));
+    assert_eq!(
+        (open.outcome(), open.actual()),
+        (Outcome::Inconclusive, "1 % less (10/s before, 9.9/s during)")
+    );
+    assert!(open.message().starts_with("40/s became due during `slow`, more than before it"), "{open:?}");
+    let fast = of(&[(10_000, 10, FAST), (10_000, 40, FAST), (5000, 10, FAST)]);
+    assert_eq!(fast.answer(drops(0.5)).outcome(), Outcome::Fail);
+}
+
+#[test]
+fn pauses_by_plan_are_no_gaps() {
+    let gap = |max| Ask::Continuity { max_gap: ms(max) };
+    // Stages slower than `max_gap`.
+    let slow = of(&[(3000, 40, FAST), (20_000, 1, FAST), (8000, 0, FAST), (3000, 40, FAST)]);
+    assert_eq!(slow.answer(gap(500)).outcome(), Outcome::Pass);
+    // Two producers 4 s apart, for their reader.
+    let apart = of(&[(3000, 40, FAST), (4000, 0, FAST), (3000, 40, FAST)]);
+    let apart = Load { reads: true, ..apart };
+    assert_eq!(apart.answer(gap(500)).outcome(), Outcome::Pass);
+    // What is due and not acked is one, refused or not.
+    for broker in [Broker::Refuses, Broker::Stalls] {
+        let bad = of(&[(3000, 40, FAST), (10_000, 1, broker), (3000, 40, FAST)]).answer(gap(5000));
+        assert_eq!(bad.outcome(), Outcome::Fail);
+        assert!(bad.message().starts_with("from 3.000 s to 13.0"), "{bad:?}");
+    }
+}
+
+#[test]
+fn a_fault_over_nothing_to_do_leaves_three_checks_open_and_no_other() {
+    let idle = of(&[(10_000, 40, FAST), (4000, 0, FAST), (15_000, 40, FAST)]);
+    for ask in [drops(0.5), recovers(5000, 0.2)] {
+        let open = idle.answer(ask);
+        assert_eq!((open.outcome(), open.actual()), (Outcome::Inconclusive, "nothing to do"));
+        assert_eq!(
+            open.message(),
+            "nothing of `write` was due, open or unread during `slow`; let `write` go on during `slow`"
+        );
+    }
+    let evaluate = |seen: &Observations| {
+        let gap = Ask::Continuity { max_gap: ms(5000) };
+        let acked = Ask::CountAtLeast { expected: 1, metric: None };
+        let plan = plan(&[("gap", gap, Some("write")), ("acked", acked, Some("write"))]);
+        evaluate(&plan, seen).into_iter().map(|result| result.answer).collect::<Vec<_>>()
+    };
+    // Another scenario was at work then.
+    let mut seen = idle.seen();
+    assert_eq!(evaluate(&seen)[0].outcome(), Outcome::Pass);
+    seen.scenarios[1].counts = seen.scenarios[0].counts.clone();
+    let answers = evaluate(&seen);
+    assert_eq!(answers[0].outcome(), Outcome::Inconclusive);
+    assert_eq!(
+        answers[0].message(),
+        "nothing of any scenario was due, open or unread during `slow`; let the load go on during `slow`"
+    );
+    assert_eq!(answers[1].outcome(), Outcome::Pass);
+    // One message that waits through it all is something.
+    let open = of(&[(10_000, 40, FAST), (4000, 0, Broker::Stalls), (15_000, 40, FAST)]);
+    let mut seen = open.seen();
+    seen.scenarios[1].counts = seen.scenarios[0].counts.clone();
+    assert_eq!(evaluate(&seen)[0].outcome(), Outcome::Inconclusive);
+    let late = of(&[(10_000, 40, Broker::Acks(39)), (4000, 0, Broker::Stalls), (15_000, 40, FAST)]);
+    let mut seen = late.seen();
+    seen.scenarios[1].counts = seen.scenarios[0].counts.clone();
+    assert_eq!(evaluate(&seen)[0].outcome(), Outcome::Pass);
+}
+
+#[test]
+fn another_fault_ends_what_can_be_seen_of_the_first() {
+    let mut seen = of(&[(10_000, 40, FAST), (4000, 40, Broker::Stalls), (15_000, 40, Broker::Stalls)]).seen();
+    let other = FaultSeen {
+        name: "other".to_owned(),
+        span: Some((ms(17_000), ms(20_000))),
+        ..seen.faults[0].clone()
+    };
+    seen.faults.push(other);
+    let open = answer(recovers(5000, 0.2), &seen);
+    assert_eq!(open.outcome(), Outcome::Inconclusive);
+    assert_eq!(
+        open.message(),
+        "fault `other` began 3 s after `slow`, before that could be seen; put the faults further apart"
+    );
+    assert_eq!(answer(recovers(1000, 0.2), &seen).outcome(), Outcome::Fail);
+}

@@ -1,0 +1,77 @@
+//! What a scenario had to do: in a part of the run, during a fault, and against a rate that it had before.
+
+use std::time::Duration;
+
+use super::answer::Unknown;
+use super::case::Case;
+use super::proof::fault_seen;
+use super::text::as_f64;
+use crate::metrics::Window;
+use crate::plan::Work;
+
+impl Case<'_> {
+    /// Until when there was always more to do, from its start on; none where it is known how much there was.
+    fn endless(&self) -> Option<Duration> {
+        match self.work() {
+            Work::Produce(produce) if produce.schedule.is_some() => None,
+            Work::Consume(_) if self.work().knows_acks(self.plan) => None,
+            _ => Some(self.scenario.counts.sent_all.unwrap_or(Duration::MAX).min(self.work_end())),
+        }
+    }
+
+    /// How many messages should be done in a part of the run that ends then: as many as at a rate, or all that there was to do.
+    pub(super) fn target(&self, rate: f64, part: &Window, end: Duration) -> f64 {
+        let at_rate = rate * part.length.as_secs_f64();
+        if self.endless().is_some_and(|until| end <= until) {
+            return at_rate;
+        }
+        at_rate.min(as_f64(part.to_do()))
+    }
+
+    /// From a fault's start until what it touched was ready again.
+    fn felt(&self, fault: &str) -> Option<(Duration, Duration)> {
+        let seen = fault_seen(self.seen, fault)?;
+        let (start, end) = seen.span?;
+        Some((start, seen.settled.map_or(end, |settled| settled.max(end))))
+    }
+
+    /// Something was to do in this part of the run.
+    fn is_busy(&self, (from, to): (Duration, Duration)) -> bool {
+        let endless = self.scenario.span.zip(self.endless());
+        endless.is_some_and(|((start, _), until)| start <= to && until > from)
+            || self.scenario.counts.timeline.is_busy(from, to)
+    }
+
+    /// That this scenario had nothing to do during a fault; none where it had.
+    pub(super) fn idle_during(&self, fault: &str) -> Option<Unknown> {
+        let idle = self.felt(fault).is_some_and(|felt| !self.is_busy(felt));
+        idle.then(|| {
+            let name = &self.scenario.name;
+            Unknown::new(
+                format!("nothing of `{name}` was due, open or unread during `{fault}`"),
+                format!("let `{name}` go on during `{fault}`"),
+            )
+        })
+    }
+
+    /// That no scenario had anything to do during some fault that took effect; none where one had, during each.
+    pub(super) fn all_idle_during_a_fault(&self) -> Option<Unknown> {
+        let idle = |fault: &str| {
+            let mut others = self.seen.scenarios.iter().enumerate();
+            let loads =
+                |work: &Work| matches!(work, Work::Produce(_) | Work::Consume(_) | Work::Roundtrip(_));
+            let mut any_busy = |felt| {
+                others.any(|(index, scenario)| {
+                    let case = Case { index, scenario, ..*self };
+                    loads(case.work()) && case.is_busy(felt)
+                })
+            };
+            self.felt(fault).is_some_and(|felt| !any_busy(felt))
+        };
+        let fault = self.seen.faults.iter().find(|fault| fault.effective && idle(&fault.name))?;
+        Some(Unknown::new(
+            format!("nothing of any scenario was due, open or unread during `{}`", fault.name),
+            format!("let the load go on during `{}`", fault.name),
+        ))
+    }
+}

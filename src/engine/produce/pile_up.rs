@@ -1,0 +1,127 @@
+//! Unacked messages that pile up through a run with a rate: the broker cannot follow, and often because of small requests.
+
+use std::time::Duration;
+
+use crate::metrics::{Snapshot, Timeline};
+
+/// A run shorter than this says nothing.
+const LEAST: Duration = Duration::from_secs(3);
+/// Its parts: unacked messages grow in each of them.
+const PARTS: usize = 4;
+/// Messages in a request that has room for many more.
+const SMALL: f64 = 10.0;
+
+/// What piled up while messages became due.
+#[derive(Debug, PartialEq)]
+pub(super) struct PileUp {
+    /// Messages a second that became due, and that were acked.
+    pub(super) due: f64,
+    pub(super) acked: f64,
+    /// Messages that were due and not answered when the last became due.
+    pub(super) open: u64,
+}
+
+impl PileUp {
+    /// What piled up; none where the broker followed, or fell behind for a while only.
+    pub(super) fn of(counts: &Snapshot) -> Option<Self> {
+        let timeline = &counts.timeline;
+        let due = |bucket: usize| timeline.buckets(bucket, bucket + 1).due() > 0;
+        let buckets = 0..timeline.cells().len();
+        let (first, last) = (buckets.clone().find(|at| due(*at))?, buckets.rev().find(|at| due(*at))? + 1);
+        let whole = timeline.buckets(first, last);
+        let seconds = whole.length.as_secs_f64();
+        if whole.length < LEAST {
+            return None;
+        }
+        let [due, acked] = [whole.due(), whole.total.count].map(|count| per_second(count, seconds));
+        let found = Self { due, acked, open: whole.total.open };
+        // A second's messages wait, and each part of the run left more of them.
+        let much = per_second(found.open, 1.0) >= due && acked < 0.9 * due;
+        (much && grows(timeline, first, last)).then_some(found)
+    }
+
+    /// The note. Each of so many senders (clients, with a partition each) gathers messages for `linger`.
+    pub(super) fn note(&self, name: &str, senders: u64, linger: Duration) -> String {
+        let Self { due, acked, open } = self;
+        let in_request = (due / per_second(senders, 1.0) * linger.as_secs_f64()).max(1.0);
+        let behind = format!(
+            "`{name}`: the broker acked {acked:.0} messages/s of {due:.0}/s that were due, and {open} were unacked when the last \
+             became due"
+        );
+        if in_request >= SMALL {
+            return format!("{behind}: it cannot follow this rate. Set a lower `rate`");
+        }
+        // So many requests a second it can do, by what it did; as many again are left for its other work.
+        let enough = 2000.0 * per_second(senders, 1.0) / (acked / in_request).max(1.0);
+        let enough = (enough / 10.0).ceil() * 10.0;
+        format!(
+            "{behind}: it cannot follow requests this small at this rate. At `linger.ms` {} a request holds about {in_request:.0} \
+             of them. Set a higher `linger.ms` under `client.properties`, for example {enough:.0}, or a lower `rate`",
+            linger.as_millis()
+        )
+    }
+}
+
+/// Each part of this time left more open than the one before it.
+fn grows(timeline: &Timeline, first: usize, last: usize) -> bool {
+    let open = |part: usize| timeline.buckets(first, first + (last - first) * part / PARTS).total.open;
+    let steps = (0..PARTS).map(|part| (open(part), open(part + 1)));
+    let least = open(PARTS) / (2 * PARTS as u64);
+    steps.into_iter().all(|(before, after)| after > before + least)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
+fn per_second(count: u64, seconds: f64) -> f64 {
+    count as f64 / seconds
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::{Metrics, Recorder};
+
+    /// 200 messages a second for 10 s; so many are acked in each second, as long as there are any.
+    fn counts(acked: impl Fn(u64) -> u64) -> Snapshot {
+        let metrics = Metrics::default();
+        let mut recorder = Recorder::new(&metrics);
+        let mut open = 0;
+        for tenth in 0..400_u64 {
+            let at = tenth * 100_000;
+            open += if tenth < 100 { 20 } else { 0 };
+            let now = (acked(tenth / 10) / 10).min(open);
+            open -= now;
+            recorder.done(at, now);
+            recorder.open(open);
+        }
+        drop(recorder);
+        metrics.snapshot()
+    }
+
+    #[test]
+    fn what_piles_up_through_the_run_is_noted_and_no_stall() {
+        let found = PileUp::of(&counts(|_| 70)).unwrap();
+        assert_eq!(found, PileUp { due: 200.0, acked: 70.0, open: 1300 });
+        for follows in [
+            PileUp::of(&counts(|_| 200)),
+            PileUp::of(&counts(|_| 190)),
+            // It stood still for 4 s, and caught up or was about to.
+            PileUp::of(&counts(|second| if (3..7).contains(&second) { 0 } else { 300 })),
+            PileUp::of(&counts(|second| if second >= 6 { 0 } else { 200 })),
+        ] {
+            assert_eq!(follows, None);
+        }
+    }
+
+    #[test]
+    fn the_note_has_both_figures_and_what_helps() {
+        let found = PileUp { due: 200.0, acked: 70.0, open: 1300 };
+        assert_eq!(
+            found.note("write", 1, Duration::ZERO),
+            "`write`: the broker acked 70 messages/s of 200/s that were due, and 1300 were unacked when the last became due: it \
+             cannot follow requests this small at this rate. At `linger.ms` 0 a request holds about 1 of them. Set a higher \
+             `linger.ms` under `client.properties`, for example 30, or a lower `rate`"
+        );
+        let large = found.note("write", 1, Duration::from_millis(100));
+        assert!(large.ends_with("it cannot follow this rate. Set a lower `rate`"), "{large}");
+    }
+}
