@@ -62,7 +62,7 @@ impl Check for NoLoss {
     }
 }
 
-/// Acked messages that retention or compaction removed before anything read them, or may have removed.
+/// Acked messages that retention or compaction removed before this run read them, or may have removed.
 fn removed(case: &Case<'_>, readings: &Readings<'_>) -> Option<Unknown> {
     let (mut expired, mut unclear, mut superseded) = (0, 0, 0);
     for account in readings.accounts(case) {
@@ -76,12 +76,12 @@ fn removed(case: &Case<'_>, readings: &Readings<'_>) -> Option<Unknown> {
         return Some(match readings.retention() {
             Retention::Embedded => Unknown::new(
                 format!(
-                    "{messages} removed before anything read them: the embedded broker keeps the newest 5 MiB of a partition"
+                    "{messages} removed before this run read them: the embedded broker keeps the newest 5 MiB of a partition"
                 ),
                 "send less to each partition, or use a real broker",
             ),
             Retention::Settings | Retention::Unknown => Unknown::new(
-                format!("{messages} removed by retention before anything read them"),
+                format!("{messages} removed by retention before this run read them"),
                 "raise `retention.ms` and `retention.bytes` in the topic's `config`",
             ),
         });
@@ -97,13 +97,13 @@ fn removed(case: &Case<'_>, readings: &Readings<'_>) -> Option<Unknown> {
             ),
             Retention::Settings | Retention::Embedded => Unknown::new(
                 format!("{messages} not found, and retention or compaction may have removed them"),
-                "raise `retention.ms` and `retention.bytes` in the topic's `config`",
+                "raise `retention.ms` and `retention.bytes` in the topic's `config`, or write `cleanup.policy: delete` if it is compacted",
             ),
         });
     }
     (superseded > 0).then(|| {
         Unknown::new(
-            format!("{} removed by compaction before anything read them", messages(superseded)),
+            format!("{} removed by compaction before this run read them", messages(superseded)),
             "write `cleanup.policy: delete` in the topic's `config`, or `verify: false` for its producer",
         )
     })

@@ -117,6 +117,11 @@ impl<'a> Readings<'a> {
         other.next().unwrap_or_default()
     }
 
+    /// Acked messages of its partitions that retention or compaction removed before this run read them, or may have removed.
+    fn removed(&self, case: &Case<'_>) -> u64 {
+        self.accounts(case).map(|account| account.expired + account.superseded).sum()
+    }
+
     /// Acked messages of its partitions that are gone with their leader, or may be.
     fn dropped(&self, case: &Case<'_>) -> u64 {
         self.accounts(case).map(|account| account.dropped).sum()
@@ -136,12 +141,25 @@ impl<'a> Readings<'a> {
         if total > 0 {
             let [one, many] =
                 if acked { ["acked message", "acked messages"] } else { ["message", "messages"] };
-            let covers = format!(
-                "{} in {}",
-                counted(total, one, many),
-                counted(self.own.len() as u64, "partition", "partitions")
-            );
-            return Domain::part(total.saturating_sub(self.unread()), total, covers).without(missing);
+            let partitions = counted(self.own.len() as u64, "partition", "partitions");
+            let removed = if acked { self.removed(case).min(total) } else { 0 };
+            let left = total - removed;
+            let covers = match removed {
+                0 => format!("{} in {partitions}", counted(total, one, many)),
+                _ => format!(
+                    "{left} of {} in {partitions}: {removed} were not read",
+                    counted(total, one, many)
+                ),
+            };
+            let all_gone = (left == 0).then(|| {
+                Unknown::new(
+                    "none of these messages could be read: retention or compaction removed them, or may have",
+                    "see `no_loss`",
+                )
+            });
+            return Domain::part(left.saturating_sub(self.unread()), left, covers)
+                .without(missing)
+                .without(all_gone);
         }
         if self.own.is_empty() {
             return Self::no_reading(case);

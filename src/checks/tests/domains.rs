@@ -230,7 +230,7 @@ fn what_retention_or_compaction_removed_leaves_no_loss_open() {
     for (retention, unclear, what, write) in [
         (Retention::Embedded, 0, "the embedded broker keeps the newest 5 MiB", "use a real broker"),
         (Retention::Unknown, 10, "the topic's settings are unknown", "in the producer"),
-        (Retention::Settings, 10, "may have removed them", "`config`"),
+        (Retention::Settings, 10, "may have removed them", "if it is compacted"),
         (Retention::Settings, 4, "6 acked messages were removed by retention", "`config`"),
     ] {
         seen.partitions[0].retention = retention;
@@ -243,6 +243,21 @@ fn what_retention_or_compaction_removed_leaves_no_loss_open() {
     let superseded = reader(&Ask::NoLoss, &seen);
     assert_eq!(superseded.outcome(), Outcome::Inconclusive);
     assert!(superseded.message().contains("`cleanup.policy: delete`"), "{superseded:?}");
+}
+
+#[test]
+fn what_was_removed_unread_is_covered_by_no_check() {
+    let mut seen = whole();
+    let rest = Account { planned: 3000, sent: 3000, acked: 3000, ..Account::default() };
+    account(&mut seen, Account { verified: 2990, expired: 6, superseded: 4, ..rest });
+    let some = reader(&Ask::NoCorruption, &seen);
+    assert_eq!(some.outcome(), Outcome::Pass);
+    assert_eq!(some.covers(), "2990 of 3000 acked messages in 1 partition: 10 were not read");
+    account(&mut seen, Account { expired: 3000, ..rest });
+    for it in on_messages() {
+        let none = reader(&it, &seen);
+        assert_eq!(none.outcome(), Outcome::Inconclusive, "{it:?}");
+    }
 }
 
 #[test]
