@@ -12,6 +12,7 @@ mod init;
 mod outputs;
 mod refused;
 mod release;
+mod setup;
 mod several;
 mod signals;
 mod verdicts;

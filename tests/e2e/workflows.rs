@@ -12,9 +12,13 @@ struct Ran {
 }
 
 fn act(words: &[&str]) -> Ran {
+    act_on(".github/workflows/e2e.yml", words)
+}
+
+fn act_on(workflow: &str, words: &[&str]) -> Ran {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let output =
-        Command::new(root.join("scripts/act")).args(words).current_dir(root).output().expect("it starts");
+    let mut act = Command::new(root.join("scripts/act"));
+    let output = act.args(words).env("WORKFLOW", workflow).current_dir(root).output().expect("it starts");
     let said = [output.stdout, output.stderr].concat();
     Ran { green: output.status.success(), said: String::from_utf8_lossy(&said).into_owned() }
 }
@@ -68,5 +72,31 @@ fn the_action_runs_as_its_users_run_it() {
         "1000 lost: of 1000 acked",
         "set-output:: status=fail",
         "Success - Main It must be red",
+    ]);
+}
+
+#[test]
+#[ignore = "builds the Action's image, which takes minutes"]
+fn setup_installs_a_command_for_the_steps_behind_it() {
+    if [Part::Docker, Part::Images].into_iter().any(|part| require(part).is_none()) {
+        return;
+    }
+    let release = tempfile::tempdir().expect("a folder");
+    let binary = Path::new(env!("CARGO_BIN_EXE_kaf6")).parent().expect("a folder");
+    let version = env!("CARGO_PKG_VERSION");
+    let pack = format!(
+        "tar -czf kaf6-{version}-linux-amd64.tar.gz -C {} kaf6 && sha256sum *.gz >SHA256SUMS",
+        binary.display()
+    );
+    let packed =
+        Command::new("sh").args(["-c", &pack]).current_dir(release.path()).status().expect("it starts");
+    assert!(packed.success(), "{pack}");
+    let mount = format!("--volume {}:/release:ro", release.path().display());
+    let ran = act_on("tests/act/setup.yml", &["setup", "--container-options", &mount]);
+    ran.says(&[
+        "checksum verified",
+        "::set-output:: version=",
+        "PASSED",
+        "Success - Main Run it from the PATH",
     ]);
 }
