@@ -161,7 +161,11 @@ fn notes(run: &Summary, out: &mut String) {
     if run.notes.is_empty() {
         return;
     }
-    let _ = writeln!(out, "<details><summary>{} notes</summary>\n", run.notes.len());
+    let notes = match run.notes.len() {
+        1 => "1 note".to_owned(),
+        count => format!("{count} notes"),
+    };
+    let _ = writeln!(out, "<details><summary>{notes}</summary>\n");
     for note in run.notes.iter().take(ROWS) {
         let _ = writeln!(out, "- {}", text(&note.text));
     }
