@@ -16,9 +16,14 @@ fn act(words: &[&str]) -> Ran {
 }
 
 fn act_on(workflow: &str, words: &[&str]) -> Ran {
+    act_in(Path::new(env!("CARGO_MANIFEST_DIR")), workflow, words)
+}
+
+fn act_in(repository: &Path, workflow: &str, words: &[&str]) -> Ran {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut act = Command::new(root.join("scripts/act"));
-    let output = act.args(words).env("WORKFLOW", workflow).current_dir(root).output().expect("it starts");
+    let act = act.args(words).env("ROOT", repository).env("WORKFLOW", workflow).current_dir(root);
+    let output = act.output().expect("it starts");
     let said = [output.stdout, output.stderr].concat();
     Ran { green: output.status.success(), said: String::from_utf8_lossy(&said).into_owned() }
 }
@@ -98,5 +103,38 @@ fn setup_installs_a_command_for_the_steps_behind_it() {
         "::set-output:: version=",
         "PASSED",
         "Success - Main Run it from the PATH",
+    ]);
+}
+
+#[test]
+#[ignore = "builds the Action's image, which takes minutes"]
+fn the_workflow_that_init_writes_is_green_as_it_stands() {
+    if [Part::Docker, Part::Images].into_iter().any(|part| require(part).is_none()) {
+        return;
+    }
+    let repository = tempfile::tempdir().expect("a folder");
+    let in_it = |program: &str, words: &[&str]| {
+        let ran =
+            Command::new(program).args(words).current_dir(repository.path()).output().expect("it starts");
+        assert!(ran.status.success(), "{program} {words:?}: {ran:?}");
+    };
+    in_it(env!("CARGO_BIN_EXE_kaf6"), &["init"]);
+    // On GitHub the Action is on the network of the job's services; under act it is so for a job in a container only.
+    let workflow = ".github/workflows/kaf6.yml";
+    let path = repository.path().join(workflow);
+    let text = std::fs::read_to_string(&path).expect("init wrote it");
+    let runner = "    runs-on: ubuntu-latest\n";
+    let contained = text.replace(runner, &format!("{runner}    container: debian:bookworm-slim\n"));
+    assert_ne!(text, contained);
+    std::fs::write(&path, contained).expect("it is written");
+    in_it("git", &["init", "--quiet"]);
+    in_it("git", &["add", "--all"]);
+    let author = ["-c", "user.name=lab", "-c", "user.email=lab@example.org"];
+    in_it("git", &[&author[..], &["commit", "--quiet", "--message=kaf6"]].concat());
+    act_in(repository.path(), workflow, &["kaf6"]).says(&[
+        "✓ PASSED  smoke",
+        "set-output:: status=pass",
+        "Success - Post org/kaf6@v1",
+        "Job succeeded",
     ]);
 }
