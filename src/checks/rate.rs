@@ -13,10 +13,18 @@ const RECOVERY: Duration = Duration::from_secs(10);
 const LEAST_BUCKETS: u64 = 3;
 const LEAST: Duration = Duration::from_secs(1);
 
+/// What a later rate is compared with.
+pub(super) struct Before {
+    /// Messages a second.
+    pub(super) rate: f64,
+    /// The times in which they were acked or read.
+    pub(super) parts: Vec<(Duration, Duration)>,
+}
+
 impl Case<'_> {
-    /// Messages a second from its first ack or read to the fault's start, in whole buckets, without the times of earlier
-    /// faults and their recovery; without any, the answer to a check that holds a later rate against it.
-    pub(super) fn rate_before(&self, fault: &str, start: Duration, expected: &str) -> Result<f64, Answer> {
+    /// From its first ack or read to the fault's start, in whole buckets, without the times of earlier faults and their
+    /// recovery; without any, the answer to a check that holds a later rate against it.
+    pub(super) fn rate_before(&self, fault: &str, start: Duration, expected: &str) -> Result<Before, Answer> {
         let counts = &self.scenario.counts;
         let Some(first) = counts.gaps.first() else { return Err(self.no_data(expected)) };
         let earlier: Vec<Earlier<'_>> = self.earlier_than(fault, (first, start)).collect();
@@ -50,7 +58,7 @@ impl Case<'_> {
             );
             return Err(Answer::inconclusive(expected, "not measured", &unknown));
         }
-        Ok(as_f64(count) / length.as_secs_f64())
+        Ok(Before { rate: as_f64(count) / length.as_secs_f64(), parts })
     }
 
     /// The other faults that were felt in a time.

@@ -1,20 +1,23 @@
 //! `recovers`: did the rate come back after a fault, soon enough and near enough to what it was before?
 //!
-//! Recovered is the first bucket from which the mean over a second is near enough, and that over what follows. What follows is
-//! taken by the second, each up to its target, so that the burst of a backlog stands for no more than its second.
+//! Recovered is the first bucket from which the mean over a span is near enough, and that over what follows. What follows is
+//! taken by the span, each up to its target, so that the burst of a backlog stands for no more than its span. A span is a second,
+//! or longer where messages came in bursts before the fault, too.
 
 use std::time::Duration;
 
 use super::answer::{Answer, Domain, Unknown};
 use super::case::Case;
 use super::check::{Check, Described};
+use super::rate::Before;
 use super::targets;
 use super::text::{as_f64, per_second, percent, span, time};
 use crate::metrics::Timeline;
 use crate::plan::Plan;
 
-/// Means are taken over so long, and so many buckets at least.
-const SECOND: Duration = Duration::from_secs(1);
+/// Means are taken over the first of these that is long enough, and so many buckets at least.
+const SPANS: [Duration; 4] =
+    [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4), Duration::from_secs(8)];
 const BUCKETS: usize = 3;
 /// What follows is looked at for so long at least.
 const FOLLOWS: Duration = Duration::from_secs(10);
@@ -57,7 +60,10 @@ impl Check for Recovers<'_> {
             return Answer::inconclusive(expected, "nothing to do", &unknown);
         }
         let (until, next) = load_until(case, end);
-        let after = After::new(self, case, before, (end, until));
+        let after = match After::new(self, case, &before, (end, until)) {
+            Ok(after) => after,
+            Err(unknown) => return Answer::inconclusive(expected, "not measured", &unknown),
+        };
         let found = after.look();
         match found.back {
             Some(back) => self.came_back(case, &after, &back),
@@ -68,7 +74,7 @@ impl Check for Recovers<'_> {
 
 impl Recovers<'_> {
     /// The rate was back after this time.
-    fn came_back(&self, case: &Case<'_>, after: &After<'_, '_>, back: &Second) -> Answer {
+    fn came_back(&self, case: &Case<'_>, after: &After<'_, '_>, back: &Span) -> Answer {
         let (expected, actual) = (self.expected(), after.text(back));
         let took = after.took(back);
         let width = after.timeline.start_of(1);
@@ -166,13 +172,13 @@ struct After<'a, 'b> {
     /// The first whole bucket, and the one behind the last.
     first: usize,
     last: usize,
-    /// Buckets of a second, and of what follows.
+    /// Buckets of a span, and of what follows.
     over: usize,
     follows: usize,
 }
 
-/// A second, or what is as good as one.
-struct Second {
+/// The first span of those that are looked at.
+struct Span {
     bucket: usize,
     rate: f64,
     /// What there was to do, where that is less than the rate before.
@@ -183,12 +189,12 @@ struct Second {
 #[derive(Default)]
 struct Found {
     /// From here on the rate was back.
-    back: Option<Second>,
+    back: Option<Span>,
     /// The highest rate that lasted.
     best: Option<f64>,
-    /// The first second that was near enough and did not last, and the rate of what followed.
-    burst: Option<(Second, f64)>,
-    /// Some second was not near enough.
+    /// The first span that was near enough and did not last, and the rate of what followed.
+    burst: Option<(Span, f64)>,
+    /// Some span was not near enough.
     missed: bool,
     looked_until: Option<Duration>,
 }
@@ -197,17 +203,68 @@ impl<'a, 'b> After<'a, 'b> {
     fn new(
         check: &Recovers<'_>,
         case: &'a Case<'b>,
-        before: f64,
+        before: &Before,
         (end, until): (Duration, Duration),
-    ) -> Self {
+    ) -> Result<Self, Unknown> {
         let timeline = &case.scenario.counts.timeline;
-        let width_ms = u128::from(timeline.width_ms().max(1));
-        let buckets =
-            |time: Duration| usize::try_from(time.as_millis().div_ceil(width_ms)).unwrap_or(BUCKETS);
-        let over = buckets(SECOND).max(BUCKETS);
-        let follows = buckets(FOLLOWS.max(*check.within)).max(over);
         let (first, last) = timeline.whole(end, until);
-        Self { case, timeline, before, share: 1.0 - check.tolerance, end, until, first, last, over, follows }
+        let share = 1.0 - check.tolerance;
+        let mut after =
+            Self { case, timeline, before: before.rate, share, end, until, first, last, over: 0, follows: 0 };
+        // By the same measure, the time before the fault is to be well within the tolerance.
+        let well = 1.0 - check.tolerance / 2.0;
+        let mut kept = 1.0;
+        for span in SPANS {
+            let over = after.buckets_of(span).max(BUCKETS);
+            // Longer ones have to fit into what can be looked at.
+            if after.over > 0 && first + 2 * over > last {
+                break;
+            }
+            after.over = over;
+            kept = after.kept_in(&before.parts);
+            if kept >= well - 1e-9 {
+                break;
+            }
+        }
+        if !after.is_near(kept, 1.0) {
+            return Err(Unknown::new(
+                format!(
+                    "before `{}` the rate of `{}` varied too much to compare with: spans of {}, each up to its target, held {} \
+                     of what there was to do",
+                    check.after,
+                    case.scenario.name,
+                    time(timeline.start_of(after.over)),
+                    percent(kept)
+                ),
+                "write a larger `tolerance`",
+            ));
+        }
+        after.follows = after.buckets_of(FOLLOWS.max(*check.within)).max(2 * after.over);
+        Ok(after)
+    }
+
+    fn buckets_of(&self, time: Duration) -> usize {
+        let width_ms = u128::from(self.timeline.width_ms().max(1));
+        usize::try_from(time.as_millis().div_ceil(width_ms)).unwrap_or(BUCKETS)
+    }
+
+    /// The share of what there was to do that whole spans of these times held, each up to its target.
+    fn kept_in(&self, parts: &[(Duration, Duration)]) -> f64 {
+        let spans = parts.iter().flat_map(|(from, to)| {
+            let (first, last) = self.timeline.whole(*from, *to);
+            let spans = last.saturating_sub(first) / self.over;
+            (0..spans).map(move |span| first + span * self.over)
+        });
+        let (kept, wanted) = self.sum(spans);
+        if wanted > 0.0 { kept / wanted } else { 1.0 }
+    }
+
+    /// What the spans that begin with these buckets held, each up to its target, and these targets.
+    fn sum(&self, spans: impl Iterator<Item = usize>) -> (f64, f64) {
+        spans.fold((0.0, 0.0), |(kept, wanted), from| {
+            let (done, target) = self.part(from, from + self.over);
+            (kept + done.min(target), wanted + target)
+        })
     }
 
     fn look(&self) -> Found {
@@ -222,13 +279,13 @@ impl<'a, 'b> After<'a, 'b> {
             let seconds = |buckets: usize| self.timeline.start_of(buckets).as_secs_f64();
             let rate = done / seconds(self.over);
             let lasting = kept / seconds(self.follows_until(bucket) - bucket);
-            let second = || {
+            let span = || {
                 let to_do = target / seconds(self.over);
-                Second { bucket, rate, to_do: Some(to_do).filter(|to_do| *to_do < self.before) }
+                Span { bucket, rate, to_do: Some(to_do).filter(|to_do| *to_do < self.before) }
             };
             let (near, lasts) = (self.is_near(done, target), self.is_near(kept, wanted));
             if wanted > 0.0 && near && lasts {
-                found.back = Some(second());
+                found.back = Some(span());
                 break;
             }
             if bucket < self.first {
@@ -241,7 +298,7 @@ impl<'a, 'b> After<'a, 'b> {
                 found.best = Some(found.best.map_or(reached, |best| best.max(reached)));
             }
             if near && target > 0.0 && !lasts && found.burst.is_none() {
-                found.burst = Some((second(), lasting));
+                found.burst = Some((span(), lasting));
             }
         }
         found
@@ -257,27 +314,25 @@ impl<'a, 'b> After<'a, 'b> {
         (as_f64(part.total.count), self.case.target(self.before, &part, self.timeline.start_of(to)))
     }
 
+    /// The end of the last whole span of what follows, which is one at least.
     fn follows_until(&self, bucket: usize) -> usize {
-        (bucket + self.follows).min(self.last)
+        let most = (bucket + self.follows).min(self.last);
+        bucket + (most.saturating_sub(bucket) / self.over).max(1) * self.over
     }
 
-    /// The same from a bucket on, by the second, each up to its target.
+    /// As [`Self::part`], from a bucket on, each span up to its target.
     fn follows(&self, bucket: usize) -> (f64, f64) {
-        let until = self.follows_until(bucket);
-        (bucket..until).step_by(self.over).fold((0.0, 0.0), |(kept, wanted), from| {
-            let (done, target) = self.part(from, (from + self.over).min(until));
-            (kept + done.min(target), wanted + target)
-        })
+        self.sum((bucket..self.follows_until(bucket)).step_by(self.over))
     }
 
-    fn took(&self, second: &Second) -> Duration {
-        self.timeline.start_of(second.bucket).saturating_sub(self.end)
+    fn took(&self, first: &Span) -> Duration {
+        self.timeline.start_of(first.bucket).saturating_sub(self.end)
     }
 
     /// `100/s after 2.4 s (100/s before)`
-    fn text(&self, second: &Second) -> String {
-        let to_do = second.to_do.map(|to_do| format!(", {} to do", per_second(to_do))).unwrap_or_default();
-        let took = time(self.took(second));
-        format!("{} after {took} ({} before{to_do})", per_second(second.rate), per_second(self.before))
+    fn text(&self, first: &Span) -> String {
+        let to_do = first.to_do.map(|to_do| format!(", {} to do", per_second(to_do))).unwrap_or_default();
+        let took = time(self.took(first));
+        format!("{} after {took} ({} before{to_do})", per_second(first.rate), per_second(self.before))
     }
 }

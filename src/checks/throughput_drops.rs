@@ -39,7 +39,7 @@ impl Check for ThroughputDrops<'_> {
             Err(unknown) => return Answer::inconclusive(expected, "not measured", &unknown),
         };
         let before = match case.rate_before(fault, start, &expected) {
-            Ok(rate) => rate,
+            Ok(before) => before.rate,
             Err(none) => return none,
         };
         let name = &case.scenario.name;

@@ -133,6 +133,35 @@ impl Load {
             > 0.0
     }
 
+    /// "Whole spans", "each counts for at most its target": what they held, and their targets.
+    fn spans(&self, before: f64, over: u64, from: u64, to: u64) -> (f64, f64) {
+        let (mut from, mut kept, mut wanted) = (from, 0.0, 0.0);
+        while from + over <= to {
+            let target = self.target(before, from, from + over);
+            kept += self.done(from, from + over).min(target);
+            wanted += target;
+            from += over;
+        }
+        (kept, wanted)
+    }
+
+    /// "A second. If the time before the fault does not keep to half the `tolerance` by this measure, it is 2, 4 or 8 s, as far as
+    /// two spans fit into what can be looked at", and what the time before keeps to.
+    fn span_of(&self, before: f64, tolerance: f64) -> (u64, f64) {
+        let (from, to) = (self.acks[0].div_ceil(BUCKET) * BUCKET, self.fault.0 / BUCKET * BUCKET);
+        let kept = |over: u64| {
+            let (kept, wanted) = self.spans(before, over, from, to);
+            if wanted > 0.0 { kept / wanted } else { 1.0 }
+        };
+        let after = (self.fault.1.div_ceil(BUCKET) * BUCKET, self.span.1 / BUCKET * BUCKET);
+        let mut over = SECOND;
+        while kept(over) < 1.0 - tolerance / 2.0 - 1e-9 && over < 8 * SECOND && after.0 + 4 * over <= after.1
+        {
+            over *= 2;
+        }
+        (over, kept(over))
+    }
+
     fn recovers(&self, within: u64, tolerance: f64) -> Outcome {
         let (Some(before), end) = (self.before(), self.fault.1) else { return Outcome::Inconclusive };
         let load_end = self.span.1;
@@ -141,21 +170,17 @@ impl Load {
         }
         let near = |done: f64, target: f64| done >= (1.0 - tolerance) * target - 1e-9;
         let last = load_end / BUCKET * BUCKET;
+        let (over, kept) = self.span_of(before, tolerance);
+        if !near(kept, 1.0) {
+            return Outcome::Inconclusive;
+        }
         let (mut looked, mut missed) = (None, false);
         // From the bucket on in which it ended.
         let mut at = end / BUCKET * BUCKET;
-        while at + SECOND <= last {
-            let follows = (at + within.max(10 * SECOND).div_ceil(BUCKET) * BUCKET).min(last);
-            let mut seconds = Vec::new();
-            let mut from = at;
-            while from < follows {
-                let to = (from + SECOND).min(follows);
-                seconds.push((self.done(from, to), self.target(before, from, to)));
-                from = to;
-            }
-            let kept: f64 = seconds.iter().map(|(done, target)| done.min(*target)).sum();
-            let wanted: f64 = seconds.iter().map(|(_, target)| target).sum();
-            let (done, target) = (self.done(at, at + SECOND), self.target(before, at, at + SECOND));
+        while at + over <= last {
+            let most = within.max(10 * SECOND).div_ceil(BUCKET) * BUCKET;
+            let (kept, wanted) = self.spans(before, over, at, (at + most.max(2 * over)).min(last));
+            let (done, target) = (self.done(at, at + over), self.target(before, at, at + over));
             if wanted > 0.0 && near(done, target) && near(kept, wanted) {
                 let took = at.saturating_sub(end);
                 let first = at == end.div_ceil(BUCKET) * BUCKET;
@@ -506,4 +531,29 @@ fn another_fault_ends_what_can_be_seen_of_the_first() {
         "fault `other` began 3 s after `slow`, before that could be seen; put the faults further apart"
     );
     assert_eq!(answer(recovers(1000, 0.2), &seen).outcome(), Outcome::Fail);
+}
+
+#[test]
+fn bursts_are_compared_with_bursts() {
+    // Acks come every 2.5 s, before the fault and after it; with a low rate, every 2 s.
+    let bursts = |every: u64, rate: u64, stalls: bool| {
+        let messages = (0..50 * rate / 10).map(|number| {
+            let due_us = number * 10 * SECOND / rate;
+            let until = if stalls && due_us > 20 * SECOND { 3 * every } else { every };
+            let end_us = Some((due_us / until + 1) * until + 40_000).filter(|at| *at < 50 * SECOND);
+            Message { due_us, end_us, failed: false }
+        });
+        Load::new(messages.collect(), 50 * SECOND, (17 * SECOND, 20 * SECOND))
+    };
+    for (every, rate, tolerance) in [(2_500_000, 200, 0.2), (700_000, 200, 0.1), (2_000_000, 5, 0.2)] {
+        let even = bursts(every, rate, false).answer(recovers(10_000, tolerance));
+        assert_eq!(even.outcome(), Outcome::Pass, "{every}, {rate}: {even:?}");
+    }
+    // Bursts that come more seldom than that are told from it, and what was uneven itself is nothing to compare with.
+    let seldom = bursts(2_500_000, 200, true).answer(recovers(2000, 0.2));
+    assert_ne!(seldom.outcome(), Outcome::Pass, "{seldom:?}");
+    let uneven = of(&[(2000, 40, FAST), (8000, 40, Broker::Stalls), (2000, 40, FAST), (20_000, 40, FAST)]);
+    let uneven = Load { fault: (11_000_000, 12_000_000), ..uneven }.answer(recovers(5000, 0.2));
+    assert_eq!(uneven.outcome(), Outcome::Inconclusive);
+    assert!(uneven.message().contains("varied too much to compare with"), "{uneven:?}");
 }

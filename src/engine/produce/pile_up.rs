@@ -8,8 +8,9 @@ use crate::metrics::{Snapshot, Timeline};
 const LEAST: Duration = Duration::from_secs(3);
 /// Its parts: unacked messages grow in each of them.
 const PARTS: usize = 4;
-/// Messages in a request that has room for many more.
+/// Messages in a request that has room for many more, and bytes.
 const SMALL: f64 = 10.0;
+const SMALL_BYTES: f64 = 16.0 * 1024.0;
 
 /// What piled up while messages became due.
 #[derive(Debug, PartialEq)]
@@ -19,6 +20,8 @@ pub(super) struct PileUp {
     pub(super) acked: f64,
     /// Messages that were due and not answered when the last became due.
     pub(super) open: u64,
+    /// Bytes of a message.
+    pub(super) bytes: f64,
 }
 
 impl PileUp {
@@ -34,7 +37,8 @@ impl PileUp {
             return None;
         }
         let [due, acked] = [whole.due(), whole.total.count].map(|count| per_second(count, seconds));
-        let found = Self { due, acked, open: whole.total.open };
+        let bytes = per_second(counts.bytes, per_second(counts.acked.max(1), 1.0));
+        let found = Self { due, acked, open: whole.total.open, bytes };
         // A second's messages wait, and each part of the run left more of them.
         let much = per_second(found.open, 1.0) >= due && acked < 0.9 * due;
         (much && grows(timeline, first, last)).then_some(found)
@@ -42,13 +46,13 @@ impl PileUp {
 
     /// The note. Each of so many senders (clients, with a partition each) gathers messages for `linger`.
     pub(super) fn note(&self, name: &str, senders: u64, linger: Duration) -> String {
-        let Self { due, acked, open } = self;
+        let Self { due, acked, open, bytes } = self;
         let in_request = (due / per_second(senders, 1.0) * linger.as_secs_f64()).max(1.0);
         let behind = format!(
             "`{name}`: the broker acked {acked:.0} messages/s of {due:.0}/s that were due, and {open} were unacked when the last \
              became due"
         );
-        if in_request >= SMALL {
+        if in_request >= SMALL || in_request * bytes >= SMALL_BYTES {
             return format!("{behind}: it cannot follow this rate. Set a lower `rate`");
         }
         // So many requests a second it can do, by what it did; as many again are left for its other work.
@@ -100,7 +104,7 @@ mod tests {
     #[test]
     fn what_piles_up_through_the_run_is_noted_and_no_stall() {
         let found = PileUp::of(&counts(|_| 70)).unwrap();
-        assert_eq!(found, PileUp { due: 200.0, acked: 70.0, open: 1300 });
+        assert_eq!(found, PileUp { due: 200.0, acked: 70.0, open: 1300, bytes: 0.0 });
         for follows in [
             PileUp::of(&counts(|_| 200)),
             PileUp::of(&counts(|_| 190)),
@@ -114,14 +118,16 @@ mod tests {
 
     #[test]
     fn the_note_has_both_figures_and_what_helps() {
-        let found = PileUp { due: 200.0, acked: 70.0, open: 1300 };
+        let found = PileUp { due: 200.0, acked: 70.0, open: 1300, bytes: 200.0 };
         assert_eq!(
             found.note("write", 1, Duration::ZERO),
             "`write`: the broker acked 70 messages/s of 200/s that were due, and 1300 were unacked when the last became due: it \
              cannot follow requests this small at this rate. At `linger.ms` 0 a request holds about 1 of them. Set a higher \
              `linger.ms` under `client.properties`, for example 30, or a lower `rate`"
         );
-        let large = found.note("write", 1, Duration::from_millis(100));
+        let many = found.note("write", 1, Duration::from_millis(100));
+        assert!(many.ends_with("it cannot follow this rate. Set a lower `rate`"), "{many}");
+        let large = PileUp { bytes: 102_400.0, ..found }.note("write", 1, Duration::ZERO);
         assert!(large.ends_with("it cannot follow this rate. Set a lower `rate`"), "{large}");
     }
 }
