@@ -12,10 +12,18 @@ pub struct Metadata {
     pub brokers: Vec<Broker>,
     /// The topics asked for.
     pub topics: Vec<Topic>,
-    /// The broker that answered, `host:port`.
+    /// The broker that answered, as librdkafka names it: `host:port/id`, with a protocol before it that is not plaintext.
     pub answered_by: String,
     /// The controller's broker id; none where there is none, and in answers to those who do not ask for it.
     pub controller: Option<i32>,
+}
+
+impl Metadata {
+    /// Whether the answer came from this address (`host:port`). What another broker knows says nothing of the one asked.
+    pub fn is_from(&self, broker: &str) -> bool {
+        let name = self.answered_by.split_once("://").map_or(self.answered_by.as_str(), |(_, name)| name);
+        name.rsplit_once('/').is_some_and(|(address, _)| address == broker)
+    }
 }
 
 /// One broker.

@@ -35,7 +35,7 @@ pub fn fetch(client: &Client, topics: &[&str], timeout: Duration) -> Result<Meta
     Ok(only(result?, topics))
 }
 
-/// Asks one broker for what it knows of the cluster, with its controller, and of these topics, by a client that knows no other.
+/// Asks one broker for what it knows of the cluster, with its controller, and of these topics.
 ///
 /// # Errors
 /// Why it did not answer in time, in librdkafka's words.
@@ -45,9 +45,35 @@ pub fn fetch_from(
     topics: &[&str],
     timeout: Duration,
 ) -> Result<Metadata, String> {
+    let client = client.with_brokers(&[broker.to_owned()]);
+    let deadline = Instant::now() + timeout;
+    let metadata = of_the_one_asked(broker, deadline, || ask_alone(&client, deadline))?;
+    Ok(only(metadata, topics))
+}
+
+/// Asks until the broker itself answers: a client that knows only this one learns of the others as soon as it is connected, and
+/// may send them its question.
+fn of_the_one_asked(
+    broker: &str,
+    deadline: Instant,
+    mut ask: impl FnMut() -> Result<Metadata, String>,
+) -> Result<Metadata, String> {
+    loop {
+        let metadata = ask()?;
+        if metadata.is_from(broker) {
+            return Ok(metadata);
+        }
+        if deadline <= Instant::now() + RETRY_MOST {
+            return Err(format!("{} answered in its place", metadata.answered_by));
+        }
+        std::thread::sleep(RETRY_MOST);
+    }
+}
+
+/// Asks by a fresh client, which knows no broker but the client's own.
+fn ask_alone(client: &Client, deadline: Instant) -> Result<Metadata, String> {
     let last = Arc::new(Mutex::new(None));
     let said = Arc::clone(&last);
-    let client = client.with_brokers(&[broker.to_owned()]);
     let handle = client
         .handle(Kind::Consumer, &asking_properties(), move |_, facility, text| {
             if facility == "FAIL" {
@@ -55,11 +81,11 @@ pub fn fetch_from(
             }
         })
         .map_err(|error| error.to_string())?;
-    let result = ask(&handle, None, Instant::now() + timeout)
-        .map(|metadata| Metadata { controller: handle.controller(), ..metadata });
+    let result =
+        ask(&handle, None, deadline).map(|metadata| Metadata { controller: handle.controller(), ..metadata });
     let_go(vec![handle], Duration::from_secs(1));
     let why = || last.lock().unwrap_or_else(PoisonError::into_inner).take();
-    result.map(|metadata| only(metadata, topics)).map_err(|error| why().unwrap_or_else(|| error.to_string()))
+    result.map_err(|error| why().unwrap_or_else(|| error.to_string()))
 }
 
 /// These topics of all; one that is not there has code UNKNOWN_TOPIC_OR_PART.
@@ -177,5 +203,41 @@ pub(super) fn of_topic(topic: &RawTopic, deadline: Instant) -> Result<Topic, Err
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(RETRY_MOST);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(by: &str) -> Metadata {
+        Metadata { answered_by: by.into(), ..Metadata::default() }
+    }
+
+    #[test]
+    fn an_answer_says_whose_it_is() {
+        for by in ["a:9092/1", "a:9092/bootstrap", "sasl_plaintext://a:9092/1", "ssl://a:9092/bootstrap"] {
+            assert!(answer(by).is_from("a:9092"), "{by}");
+        }
+        assert!(answer("[::1]:9092/1").is_from("[::1]:9092"));
+        for by in ["a:9093/1", "b:9092/1", "aa:9092/1", "a:9092", ""] {
+            assert!(!answer(by).is_from("a:9092"), "{by}");
+        }
+    }
+
+    #[test]
+    fn what_another_broker_answers_is_asked_for_again_and_never_taken() {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let mut by = ["b:1/2", "b:1/2", "a:1/1"].into_iter();
+        let found = of_the_one_asked("a:1", deadline, || Ok(answer(by.next().unwrap())));
+        assert_eq!(found, Ok(answer("a:1/1")));
+        let late = of_the_one_asked("a:1", Instant::now(), || Ok(answer("b:1/2")));
+        assert_eq!(late, Err("b:1/2 answered in its place".to_owned()));
+        let mut asked = 0;
+        let away = of_the_one_asked("a:1", deadline, || {
+            asked += 1;
+            Err("refused".to_owned())
+        });
+        assert_eq!((away, asked), (Err("refused".to_owned()), 1));
     }
 }
