@@ -4,24 +4,33 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail as its tests do")]
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use kaf6::kafka::probe::NoSettings;
 use kaf6::kafka::{
     Client, Code, Delivery, Embedded, Outcome, Producer, ProducerEventKind, ProducerOptions, Range,
-    ReadEvent, ReaderOptions, ReaderSet, SendError, TopicOutcome, TopicSpec, Waits, ensure_topics, metadata,
-    probe, read_range,
+    ReadEvent, ReaderOptions, ReaderSet, SendError, TopicOutcome, TopicSpec, Waits, Waker, ensure_topics,
+    metadata, probe, read_range,
 };
 use kaf6::plan::{Acks, ClientSettings, Security, StartOffset};
 
 const PRODUCE: i16 = 0;
 const FETCH: i16 = 1;
-const SOON: Duration = Duration::from_secs(10);
+/// Bounds what comes in milliseconds, or much later than this; no test takes so long, however busy the machine is.
+const SOON: Duration = Duration::from_secs(60);
+/// Long enough to gather what a test sends in one batch; a flush or a full batch ends it.
+const GATHER: Duration = Duration::from_secs(1);
 
 fn start(partitions: i32) -> (Embedded, Client) {
     let embedded = Embedded::start(1, &[("t".into(), partitions, 1)]).unwrap();
     let client = Client::embedded(&embedded, &ClientSettings::default()).unwrap();
     (embedded, client)
+}
+
+/// Of a producer that sends in one batch what it gets at once.
+fn gathering() -> ProducerOptions {
+    ProducerOptions { linger: GATHER, ..ProducerOptions::new("t") }
 }
 
 fn options(partitions: &[i32]) -> ReaderOptions {
@@ -179,7 +188,7 @@ fn answers_that_exclude_a_write_fail_and_others_leave_it_unknown() {
         (87, Outcome::Failed { code: Code(87) }),
         (-1, Outcome::Unknown { code: Code(-1) }),
     ] {
-        let mut producer = Producer::open(&client, &ProducerOptions::new("t")).unwrap();
+        let mut producer = Producer::open(&client, &gathering()).unwrap();
         producer.warm_up(SOON).unwrap();
         embedded.push_errors(PRODUCE, &[Code(code)]);
         let outcomes = send(&mut producer, 0, 0..5);
@@ -192,7 +201,7 @@ fn answers_that_exclude_a_write_fail_and_others_leave_it_unknown() {
 #[test]
 fn a_batch_that_is_sent_again_is_an_event() {
     let (embedded, client) = start(2);
-    let mut producer = Producer::open(&client, &ProducerOptions::new("t")).unwrap();
+    let mut producer = Producer::open(&client, &gathering()).unwrap();
     producer.warm_up(SOON).unwrap();
     assert_eq!(acked(&send(&mut producer, 1, 0..7)), 7);
     assert!(producer.events().is_empty());
@@ -247,32 +256,35 @@ fn one_that_just_fits_waits_for_room_and_one_that_does_not_is_refused() {
 fn a_flush_does_not_wait_for_the_linger_and_tells_each_end_when_it_comes() {
     let embedded = Embedded::start(2, &[("t".into(), 2, 1)]).unwrap();
     let client = Client::embedded(&embedded, &ClientSettings::default()).unwrap();
-    let options = ProducerOptions { linger: Duration::from_secs(20), ..ProducerOptions::new("t") };
+    let long = SOON * 4;
+    let options = ProducerOptions { linger: long, message_timeout: long * 2, ..ProducerOptions::new("t") };
     let mut producer = Producer::open(&client, &options).unwrap();
     producer.warm_up(SOON).unwrap();
     let flush = |producer: &mut Producer, ends: usize| {
         let (started, mut got) = (Instant::now(), 0);
         while got < ends && started.elapsed() < SOON {
-            got += producer.flush(Duration::from_secs(3), &mut |_| {});
+            got += producer
+                .flush(SOON, &mut |delivery| assert!(matches!(delivery.outcome, Outcome::Acked { .. })));
         }
-        started.elapsed()
+        got
     };
     let both = |producer: &mut Producer| (0..2).for_each(|p| producer.send(p, None, b"v", &[], 0).unwrap());
     both(&mut producer);
-    assert!(flush(&mut producer, 2) < Duration::from_secs(5));
-    // The one that has ended is told, though the other one takes long.
-    embedded.set_rtt(1, Duration::from_secs(2));
+    assert_eq!(flush(&mut producer, 2), 2);
+    // The one that has ended is told, though the other one takes longer than this waits.
+    embedded.set_rtt(1, long);
     both(&mut producer);
-    assert!(flush(&mut producer, 1) < Duration::from_secs(1));
-    assert!(flush(&mut producer, 1) > Duration::from_millis(500));
+    assert_eq!(flush(&mut producer, 1), 1);
+    let mut ends = Vec::new();
+    producer.close(Instant::now(), &mut |delivery| ends.push(delivery.outcome));
+    assert!(matches!(ends[..], [Outcome::Unknown { .. }]), "{ends:?}");
 }
 
 /// An idempotent producer that has sent one message, whose next requests fail with these codes; with another sent after that, its
 /// events.
 fn idempotent(codes: &[i32]) -> (Embedded, Producer, BTreeMap<u64, Outcome>, Vec<ProducerEventKind>) {
     let (embedded, client) = start(1);
-    let linger = Duration::from_millis(200);
-    let options = ProducerOptions { idempotence: true, linger, ..ProducerOptions::new("t") };
+    let options = ProducerOptions { idempotence: true, ..gathering() };
     let mut producer = Producer::open(&client, &options).unwrap();
     assert_eq!(acked(&send(&mut producer, 0, 0..1)), 1);
     assert!(producer.events().is_empty(), "its first identity is no change");
@@ -328,11 +340,12 @@ fn each_broker_is_asked_for_itself() {
         assert!(metadata.controller.is_some());
         assert!(metadata.topic("t").unwrap().is_ready());
         assert_eq!(metadata.topic("none").unwrap().code, Code(3));
-        assert!(metadata.answered_by.starts_with(broker.as_str()), "{metadata:?}");
+        assert!(metadata.is_from(broker), "{metadata:?}");
+        let other = brokers.iter().find(|other| *other != broker).unwrap();
+        assert!(!metadata.is_from(other), "{metadata:?}");
     }
     embedded.set_down(2);
-    let short = Duration::from_millis(500);
-    let error = metadata::fetch_from(&client, &brokers[1], &["t"], short).unwrap_err();
+    let error = metadata::fetch_from(&client, &brokers[1], &["t"], Duration::from_secs(5)).unwrap_err();
     assert!(error.contains("refused"), "{error}");
     assert!(metadata::fetch_from(&client, &brokers[0], &["t"], SOON).is_ok());
 }
@@ -343,10 +356,14 @@ fn closing_ends_every_message_and_itself_with_the_broker_gone() {
     let mut producer = Producer::open(&client, &ProducerOptions::new("t")).unwrap();
     producer.warm_up(SOON).unwrap();
     assert_eq!(acked(&send(&mut producer, 0, 0..1)), 1);
-    // In flight: the answer takes a minute. Queued: the broker is away.
-    embedded.set_rtt(-1, Duration::from_secs(60));
+    // In flight: the answer takes minutes. Queued: the broker is away.
+    embedded.set_rtt(-1, SOON * 4);
+    embedded.track();
     producer.send(0, None, b"in flight", &[], 1).unwrap();
-    producer.poll(Duration::from_millis(300), &mut |delivery| panic!("{delivery:?}"));
+    let deadline = Instant::now() + SOON;
+    while !embedded.tracked().contains(&PRODUCE) && Instant::now() < deadline {
+        producer.poll(Duration::from_millis(20), &mut |delivery| panic!("{delivery:?}"));
+    }
     embedded.set_down(-1);
     let mut other = Producer::open(&client, &ProducerOptions::new("t")).unwrap();
     other.send(0, None, b"queued", &[], 2).unwrap();
@@ -354,7 +371,7 @@ fn closing_ends_every_message_and_itself_with_the_broker_gone() {
     let mut ends = Vec::new();
     producer.close(start + Duration::from_millis(200), &mut |delivery| ends.push(delivery));
     other.close(start + Duration::from_millis(200), &mut |delivery| ends.push(delivery));
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
     ends.sort_by_key(|delivery| delivery.tag);
     let [first, second] = ends.as_slice() else { panic!("{ends:?}") };
     assert!(matches!(first.outcome, Outcome::Unknown { .. }), "{first:?}");
@@ -366,20 +383,24 @@ fn a_waker_ends_a_wait() {
     let (_embedded, client) = start(1);
     let mut producer = Producer::open(&client, &ProducerOptions::new("t")).unwrap();
     let mut readers = ReaderSet::open(&client, &options(&[0])).unwrap();
-    // The start of reading itself makes a queue ready once, with nothing to hand out.
-    while readers.wait(Duration::from_millis(100)) {
-        readers.drain(10, &mut |event| panic!("{event:?}"));
-    }
-    for waker in [producer.waker(), readers.waker()] {
-        std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_millis(30));
-            waker.wake();
+    let (over, wakers) = (AtomicBool::new(false), [producer.waker(), readers.waker()]);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(30));
+                wakers.iter().for_each(Waker::wake);
+            }
         });
-    }
-    let start = Instant::now();
-    assert_eq!(producer.poll(SOON, &mut |_| {}), 0);
-    assert!(!readers.wait(SOON));
-    assert!(start.elapsed() < Duration::from_secs(2));
+        let start = Instant::now();
+        assert_eq!(producer.poll(SOON, &mut |_| {}), 0);
+        // The start of reading itself makes a queue ready once, with nothing to hand out.
+        while readers.wait(SOON) {
+            readers.drain(10, &mut |event| panic!("{event:?}"));
+        }
+        let took = start.elapsed();
+        over.store(true, Ordering::Relaxed);
+        assert!(took < SOON, "{took:?}");
+    });
 }
 
 #[test]
@@ -508,7 +529,7 @@ fn a_missing_topic_or_partition_is_said_at_once() {
     let error = ReaderSet::open(&client, &options(&[5])).err().unwrap();
     assert_eq!(error.code(), Some(Code(3)), "{error}");
     assert!(error.to_string().contains("t/5"), "{error}");
-    assert!(start.elapsed() < Duration::from_secs(2));
+    assert!(start.elapsed() < SOON, "it is no matter of time");
 }
 
 #[test]
@@ -545,11 +566,12 @@ fn a_reread_waits_for_a_partition_that_is_unknown_and_says_where_it_is() {
     let told = std::cell::Cell::new(0);
     let client = client.with_waits(Waits::short());
     let progress = |_| told.set(told.get() + 1);
-    let place = |topic| Range { topic, progress: &progress, ..range(0, 3) };
-    let short = Duration::from_millis(600);
-    let gone = read_range(&client, &place("never"), short, &mut |_| {}).unwrap_err();
+    let enough = || told.get() > 2;
+    let place = |topic| Range { topic, progress: &progress, is_over: &enough, ..range(0, 3) };
+    // It asks until it is told to stop.
+    let gone = read_range(&client, &place("never"), SOON, &mut |_| {}).unwrap_err();
     assert!(gone.code().is_some_and(Code::means_gone), "{gone}");
-    assert!(told.get() > 2, "{}", told.get());
+    assert_eq!(told.replace(0), 3);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             std::thread::sleep(Duration::from_millis(400));
@@ -558,14 +580,15 @@ fn a_reread_waits_for_a_partition_that_is_unknown_and_says_where_it_is() {
             assert_eq!(acked(&send(&mut producer, 0, 0..4)), 4);
         });
         let mut got = 0;
-        let end = read_range(&client, &place("late"), SOON, &mut |event| {
+        let late = Range { is_over: &|| false, ..place("late") };
+        let end = read_range(&client, &late, SOON, &mut |event| {
             got += i32::from(matches!(event, ReadEvent::Record(_)));
         });
         assert!(end.unwrap().passed);
         assert_eq!(got, 4);
     });
     embedded.set_down(-1);
-    let away = read_range(&client, &place("t"), short, &mut |_| {}).unwrap_err();
+    let away = read_range(&client, &place("t"), Duration::from_millis(600), &mut |_| {}).unwrap_err();
     assert!(!away.code().is_some_and(Code::means_gone), "{away}");
 }
 
@@ -577,7 +600,7 @@ fn nobody_there_is_an_error_within_its_time() {
     assert!(metadata::fetch(&client, &["t"], bound).is_err());
     assert!(ReaderSet::open(&client, &ReaderOptions { open_timeout: bound, ..options(&[0, 1]) }).is_err());
     assert!(ensure_topics(&client, &[], bound).is_ok());
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
     let notes = client.logs().notes();
     assert!(notes.iter().any(|(note, _)| note.contains("refused connections")), "{notes:?}");
 }
@@ -616,7 +639,7 @@ fn a_reread_from_a_broker_that_is_away_is_given_up_when_asked_to() {
     let is_over = || start.elapsed() > Duration::from_secs(1);
     let place = Range { is_over: &is_over, ..range(0, 3) };
     read_range(&client, &place, Duration::from_secs(300), &mut |_| {}).unwrap_err();
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
 }
 
 #[test]
@@ -634,26 +657,21 @@ fn a_reread_finds_what_lies_there_and_knows_the_end() {
     assert!(end.passed && end.by_record, "{end:?}");
     assert_eq!(offsets, [20, 21, 22, 23, 24]);
     // Past the end: the log ends before it, which is an answer too.
-    let start = Instant::now();
     let end = read_range(&client, &range(48, 90), SOON, &mut |_| {}).unwrap();
     assert!(end.passed && !end.by_record, "{end:?}");
     assert_eq!((end.at, end.end), (50, Some(50)));
-    assert!(start.elapsed() < Duration::from_secs(5));
 }
 
 #[test]
-fn many_partitions_open_and_close_in_seconds() {
-    let partitions: Vec<i32> = (0..64).collect();
-    let (_embedded, client) = start(64);
+fn many_partitions_open_and_close_side_by_side() {
+    // One after the other, at a second each, they would take longer than this waits.
+    let partitions: Vec<i32> = (0..96).collect();
+    let (_embedded, client) = start(96);
     let start = Instant::now();
     let readers = ReaderSet::open(&client, &options(&partitions)).unwrap();
     let opened = start.elapsed();
     readers.close();
-    assert!(
-        start.elapsed() < Duration::from_secs(10),
-        "opened in {opened:?}, closed by {:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() < SOON, "opened in {opened:?}, closed by {:?}", start.elapsed());
 }
 
 #[test]
@@ -690,7 +708,8 @@ fn a_fetch_probe_shows_the_code_that_the_broker_sent() {
 #[test]
 fn settings_that_nobody_tells_end_with_the_reason_in_time() {
     let (_embedded, client) = start(1);
-    let settings = |client: &Client| probe::topic_settings(client, "t", Instant::now() + SOON / 10);
+    let settings =
+        |client: &Client| probe::topic_settings(client, "t", Instant::now() + Duration::from_secs(3));
     assert_eq!(settings(&client), Err(NoSettings::Unsupported));
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let brokers = [silent.local_addr().unwrap().to_string(), "127.0.0.1:1".into()];
@@ -698,7 +717,7 @@ fn settings_that_nobody_tells_end_with_the_reason_in_time() {
     let start = Instant::now();
     let Err(NoSettings::Unanswered(text)) = settings(&client) else { panic!("nobody answers") };
     assert!(text.contains("refused"), "the second broker is asked, too: {text}");
-    assert!(start.elapsed() < SOON / 8, "{:?}", start.elapsed());
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
     let sasl = Security {
         protocol: "sasl_plaintext".into(),
         mechanism: Some("PLAIN".into()),
@@ -733,11 +752,12 @@ fn a_probe_of_nobody_or_of_something_else_says_so_in_time() {
                 let _ = std::io::Write::write_all(&mut stream, &[*byte]);
                 std::thread::sleep(Duration::from_millis(5));
             }
-            std::thread::sleep(Duration::from_millis(600));
+            // It stays silent until the other side is gone.
+            let _ = std::io::Read::read_to_end(&mut stream, &mut Vec::new());
         });
         let start = Instant::now();
-        let probe = probe::probe(&client, &address, &[], start + Duration::from_millis(400));
-        assert!(start.elapsed() < Duration::from_millis(550), "{:?}", start.elapsed());
+        let probe = probe::probe(&client, &address, &[], start + Duration::from_secs(3));
+        assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
         let last = probe.stages.last().unwrap();
         assert_eq!(last.name, "api_versions");
         assert!(last.error.as_ref().unwrap().contains(part), "{:?}", last.error);

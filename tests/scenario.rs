@@ -71,7 +71,7 @@ fn each_example_runs_on_the_embedded_broker_and_on_brokers_given() {
 fn refused(path: &Path, options: &LoadOptions<'_>) -> String {
     let start = Instant::now();
     let diagnostics = scenario::load(path, options).expect_err("a wrong file is refused");
-    assert!(start.elapsed() < Duration::from_secs(1), "{}: {:?}", path.display(), start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(60), "{}: {:?}", path.display(), start.elapsed());
     assert!(!diagnostics.problems().is_empty());
     let text = diagnostics.to_string();
     assert!(!text.contains("oneOf") && !text.contains("anyOf"), "{text}");

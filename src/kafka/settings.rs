@@ -276,7 +276,12 @@ mod tests {
         let handles = kinds.map(|kind| client.handle(kind, &[], |_, _, _| {}).unwrap());
         // librdkafka asks for another token once a second; one that nobody gets would stay in the client's queue.
         std::thread::sleep(std::time::Duration::from_millis(2100));
-        assert_eq!(handles.map(|handle| handle.waiting()), [0, 0]);
+        // One may just have come.
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while handles.iter().any(|handle| handle.waiting() > 0) {
+            assert!(std::time::Instant::now() < deadline, "{:?}", handles.map(|handle| handle.waiting()));
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
         assert!(!with(&[]).unwrap().uses_sasl());
     }
 

@@ -111,19 +111,19 @@ impl Default for Waits {
 }
 
 impl Waits {
-    /// For tests over a broker in the same process: tens to hundreds of milliseconds each, and some seconds where a wait
-    /// bounds a whole phase.
+    /// For tests over a broker in the same process: tens to hundreds of milliseconds between two questions, and seconds where a
+    /// wait bounds an answer or a whole phase, so that a busy machine does not pass for a broker that is away.
     pub fn short() -> Self {
         let (ms, s) = (Duration::from_millis, Duration::from_secs);
         Self {
-            setup: s(2),
-            setup_quick: ms(200),
+            setup: s(8),
+            setup_quick: ms(500),
             setup_cause: ms(200),
             setup_again: ms(100),
-            created: s(2),
-            open: s(2),
+            created: s(4),
+            open: s(4),
             ask: ms(50),
-            answer: ms(500),
+            answer: s(1),
             still: ms(150),
             restart: ms(300),
             refused_first: ms(5),
@@ -139,7 +139,7 @@ impl Waits {
             quiet: ms(150),
             quiet_before_marker: ms(300),
             reopen: ms(500),
-            ends: ms(500),
+            ends: s(2),
             recheck: s(2),
             audit: s(3),
             warm_up: ms(500),

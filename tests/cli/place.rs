@@ -46,7 +46,7 @@ impl Place {
     /// kaf6 in this folder, with nothing of the environment that would change what it does.
     pub fn kaf6(&self, words: &[&str]) -> Command {
         let mut command = Command::from_std(self.plain(words));
-        command.timeout(std::time::Duration::from_secs(60));
+        command.timeout(std::time::Duration::from_secs(300));
         command
     }
 

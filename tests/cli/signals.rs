@@ -8,7 +8,10 @@ use crate::place::{Place, TEN};
 
 /// Runs a minute's load, sends the signal once messages flow, and gives the exit code.
 fn stopped_by(place: &Place, signal: &str) -> Option<i32> {
-    place.write("long.yaml", &TEN.replace("messages: 10", "rate: 50/s, duration: 60s"));
+    // More than its reader gets in that time.
+    let long =
+        TEN.replace("messages: 10", "rate: 50/s, duration: 60s").replace("expected: 10", "expected: 3000");
+    place.write("long.yaml", &long);
     place.write("next.yaml", TEN);
     let mut child = place
         .plain(&["run", "long.yaml", "next.yaml", "--run-id", "x"])
@@ -18,7 +21,8 @@ fn stopped_by(place: &Place, signal: &str) -> Option<i32> {
         .unwrap();
     let lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let mut lines = lines.map_while(Result::ok);
-    assert!(lines.by_ref().any(|line| line.starts_with("write:")), "the load never began");
+    let flows = |line: String| line.starts_with("write: ") && !line.starts_with("write: 0");
+    assert!(lines.by_ref().any(flows), "the load never began");
     let sent = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
     // Else a full pipe would hold it up.

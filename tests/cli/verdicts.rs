@@ -6,7 +6,9 @@ use crate::place::{Place, TEN};
 fn fail_on_changes_the_code_and_never_the_status() {
     let place = Place::new();
     place.write("fails.yaml", &TEN.replace("expected: 10", "expected: 11"));
-    let cut = TEN.replace("messages: 10", "rate: 10/s, duration: 60s") + "run: {timeout: 500ms}\n";
+    let long =
+        TEN.replace("messages: 10", "rate: 10/s, duration: 60s").replace("expected: 10", "expected: 600");
+    let cut = long + "run: {timeout: 500ms}\n";
     place.write("cut.yaml", &cut);
     for (name, status, codes) in [
         ("fails", "fail", [("check", 1), ("inconclusive", 1), ("never", 0)]),

@@ -204,11 +204,11 @@ mod tests {
         let latency = Duration::from_millis(300);
         let number = relay.slow_down(Slow { latency, ..Slow::default() });
         let slow = ask().await;
-        assert!(slow >= latency && slow < latency * 19 / 10, "{slow:?}");
+        assert!(slow >= latency, "{slow:?}");
+        assert_eq!(relay.passed().delayed, 1, "once, not twice");
         relay.let_go(number);
-        let fast = ask().await;
-        assert!(fast < latency / 2, "{fast:?}");
-        assert_eq!(relay.passed().delayed, 1);
+        ask().await;
+        assert_eq!(relay.passed().delayed, 1, "no longer");
 
         // The end of one is not the end of another.
         let first = relay.slow_down(Slow { latency, ..Slow::default() });
@@ -219,7 +219,9 @@ mod tests {
         relay.let_go(third);
         assert!(ask().await >= latency * 2);
         relay.let_go(second);
-        assert!(ask().await < latency / 2);
+        let before = relay.passed().slowed;
+        ask().await;
+        assert_eq!(relay.passed().slowed, before);
     }
 
     #[tokio::test]
@@ -241,7 +243,7 @@ mod tests {
         let (took, passed) = (start.elapsed(), relay.passed());
         assert_eq!(length, u64::try_from(SIZE).expect("small"));
         let one_by_one = Duration::from_millis(200) * u32::try_from(passed.delayed).expect("few");
-        assert!(took < one_by_one / 10, "{took:?} for {} pieces", passed.delayed);
+        assert!(took < one_by_one / 2, "{took:?} for {} pieces", passed.delayed);
     }
 
     #[tokio::test]

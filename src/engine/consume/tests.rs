@@ -42,7 +42,7 @@ const PAIR: &str = "
 topics: [{name: t, partitions: 2}]
 scenarios:
   write: {type: produce, topic: t, messages: 40}
-  read: {type: consume, topic: t, idle_timeout: 200ms, timeout: 8s}
+  read: {type: consume, topic: t, idle_timeout: 200ms, timeout: 2m}
 ";
 
 fn broker() -> Embedded {
@@ -73,7 +73,7 @@ async fn a_reachable_broker_that_refuses_every_fetch_makes_its_partitions_unread
     }
     // The idle time is over long before.
     assert!(notes.contains("UNKNOWN_SERVER_ERROR "), "{notes}");
-    assert!(start.elapsed() > after && start.elapsed() < Duration::from_secs(7), "{:?}", start.elapsed());
+    assert!(start.elapsed() > after && seen.scenarios[1].ended != Ended::Timeout, "{:?}", start.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,16 +142,16 @@ async fn a_pause_between_two_producers_is_no_stall_of_their_reader() {
 topics: [{name: t, partitions: 2}]
 scenarios:
   first: {type: produce, topic: t, messages: 20, rate: 100/s}
-  second: {type: produce, topic: t, messages: 20, rate: 100/s, after: first, at: 3s}
-  read: {type: consume, topic: t, idle_timeout: 5s, timeout: 15s}
+  second: {type: produce, topic: t, messages: 20, rate: 100/s, after: first, at: 7s}
+  read: {type: consume, topic: t, idle_timeout: 1m, timeout: 2m}
 ";
-    let seen = run(&embedded, file, Duration::from_secs(5)).await;
+    let seen = run(&embedded, file, Duration::from_secs(60)).await;
     let counts = &seen.scenarios[2].counts;
     assert_eq!(counts.received, 40);
     let stall = counts.gaps.longest_within(Duration::ZERO, Duration::MAX, None);
-    assert!(stall.is_none_or(|(from, to)| to - from < Duration::from_millis(1500)), "{stall:?}");
+    assert!(stall.is_none_or(|(from, to)| to - from < Duration::from_secs(6)), "{stall:?}");
     let second = seen.scenarios[1].counts.gaps.first().unwrap();
-    let before = counts.gaps.first_after(second - Duration::from_millis(1500)).unwrap();
+    let before = counts.gaps.first_after(second - Duration::from_secs(4)).unwrap();
     assert!(before + Duration::from_millis(10) >= second, "nothing was read in the pause: {before:?}");
     assert_eq!(counts.gaps.waiting(), None);
 }

@@ -47,11 +47,13 @@ fn shared(embedded: &Embedded, lines: &str) -> Arc<Shared> {
     Arc::new(Shared::new(Arc::new(plan), options, live, None).unwrap())
 }
 
-/// Runs this scenario over a broker whose answers to Produce have these codes, in their order. A transport error comes after
+/// Runs this scenario, each message in a batch of its own, over a broker whose answers to Produce have these codes, in their order. A transport error comes after
 /// the broker has taken the request.
 async fn run(scenario: &str, codes: &[i32]) -> Came {
     let embedded = Embedded::start(1, &[("t".into(), 1, 1)]).unwrap();
-    let lines = format!("topics: [{{name: t, partitions: 1}}]\nscenarios:\n  it: {{topic: t, {scenario}}}");
+    let lines = format!(
+        "client: {{properties: {{batch.num.messages: 1}}}}\ntopics: [{{name: t, partitions: 1}}]\nscenarios:\n  it: {{topic: t, {scenario}}}"
+    );
     let shared = shared(&embedded, &lines);
     embedded.push_errors(PRODUCE, &codes.iter().map(|code| Code(*code)).collect::<Vec<_>>());
     let outcome = match scenario.contains("roundtrip") {
@@ -70,17 +72,15 @@ async fn run(scenario: &str, codes: &[i32]) -> Came {
     }
 }
 
-/// One message each 100 ms, so that each is a batch of its own; but what is sent in the half second that librdkafka takes to get
-/// a producer id is one.
+/// As [`run`] has batches of one message, some are open while others are refused.
 const ONE_BY_ONE: &str = "type: produce, messages: 8, rate: 10/s";
 
 #[tokio::test]
 async fn what_goes_back_bounds_what_it_explains() {
     let came = run(ONE_BY_ONE, &[0, 7, 3, 0]).await;
     assert_eq!((came.ended, came.counts), (Ended::Done, [8, 8, 0, 0, 0]));
-    // The second one holds messages too that became due before it was sent again.
     let (twice, all) = (came.log.repeats(), came.log.reorders());
-    assert!(twice.batches == 1 && (1..=3).contains(&twice.messages), "{twice:?}");
+    assert_eq!((twice.batches, twice.messages), (1, 1), "{twice:?}");
     assert!(all.batches == 2 && all.messages > twice.messages, "{all:?}");
     assert!((twice.messages..8).contains(&came.log.maybe_twice().len()), "{:?}", came.log.maybe_twice());
 }
@@ -94,9 +94,9 @@ async fn what_goes_back_of_an_idempotent_producer_under_one_identity_explains_no
 
 #[tokio::test]
 async fn a_producer_that_is_given_up_ends_as_fatal_with_what_to_do() {
-    let came = run(&format!("{ONE_BY_ONE}, idempotence: true"), &[0, 45]).await;
+    let came = run("type: produce, messages: 300, rate: 10/s, idempotence: true", &[0, 45]).await;
     assert_eq!(came.ended, Ended::Fatal, "{}", came.message);
-    assert!(came.counts[1] >= 1 && came.counts[0] < 8, "{:?}", came.counts);
+    assert!(came.counts[1] >= 1 && came.counts[0] < 300, "{:?}", came.counts);
     assert_eq!(came.log.sent(), came.counts[0]);
     for part in ["OUT_OF_ORDER_SEQUENCE_NUMBER", "idempotence: false"] {
         assert!(came.message.contains(part), "{}", came.message);
@@ -105,17 +105,16 @@ async fn a_producer_that_is_given_up_ends_as_fatal_with_what_to_do() {
 
 #[tokio::test]
 async fn acks_without_a_place_are_counted_as_acks() {
-    // Slow, so that on a busy machine too the first batch does not hold them all.
-    let came = run("type: produce, messages: 8, rate: 4/s, idempotence: true", &[0, 46, 0]).await;
+    let came = run(&format!("{ONE_BY_ONE}, idempotence: true"), &[0, 46, 0]).await;
     assert_eq!((came.ended, came.counts), (Ended::Done, [8, 8, 0, 0, 0]));
     let (placeless, placed) = (came.log.placeless().len(), came.log.acks().len());
-    assert!((1..8).contains(&placeless) && placeless + placed == 8, "{placeless} {placed}");
+    assert_eq!((placeless, placed), (1, 7));
 }
 
 #[tokio::test]
 async fn a_round_trip_is_booked_like_any_other_message_and_its_warm_up_counts_for_nothing() {
     let came =
-        run("type: roundtrip, iterations: 5, warmup: 2, iteration_timeout: 2s", &[0, 0, 0, 7, 0]).await;
+        run("type: roundtrip, iterations: 5, warmup: 2, iteration_timeout: 30s", &[0, 0, 0, 7, 0]).await;
     assert_eq!((came.ended, came.counts), (Ended::Done, [5, 5, 0, 0, 5]), "{}", came.message);
     assert_eq!((came.log.sent(), came.log.acks().len()), (7, 7));
     assert_eq!(came.log.repeats(), Bound { messages: 1, batches: 1, lines_lost: false });
@@ -123,7 +122,7 @@ async fn a_round_trip_is_booked_like_any_other_message_and_its_warm_up_counts_fo
 
 #[tokio::test]
 async fn a_round_trip_that_is_refused_or_left_open_is_not_acked() {
-    let came = run("type: roundtrip, iterations: 3, warmup: 0, iteration_timeout: 1s", &[10, 0, -1]).await;
+    let came = run("type: roundtrip, iterations: 3, warmup: 0, iteration_timeout: 6s", &[10, 0, -1]).await;
     assert_eq!((came.ended, came.counts), (Ended::Done, [3, 1, 1, 1, 1]), "{}", came.message);
     assert_eq!((came.log.acks().len(), came.log.failures().len(), came.log.unknowns()), (1, 1, 1));
 }
@@ -132,7 +131,7 @@ async fn a_round_trip_that_is_refused_or_left_open_is_not_acked() {
 async fn a_producer_that_has_no_time_left_says_so() {
     let refused_for_ever = vec![19; 1000];
     let came = tokio::time::timeout(
-        Duration::from_secs(15),
+        Duration::from_secs(120),
         run("type: produce, messages: 3, timeout: 1s", &refused_for_ever),
     );
     let came = came.await.unwrap();
@@ -226,7 +225,7 @@ async fn keys_rendered_again_are_those_in_the_log() {
 #[tokio::test]
 async fn a_slow_stage_is_no_stall_and_what_is_open_is_known() {
     let embedded = Embedded::start(1, &[("t".into(), 1, 1)]).unwrap();
-    let stages = "stages: [{rate: 100/s, duration: 500ms}, {rate: 0.5/s, duration: 4s}]";
+    let stages = "stages: [{rate: 100/s, duration: 500ms}, {rate: 0.2/s, duration: 10s}]";
     let lines = format!(
         "topics: [{{name: t, partitions: 1}}]\nscenarios:\n  it: {{type: produce, topic: t, {stages}}}"
     );
@@ -235,7 +234,7 @@ async fn a_slow_stage_is_no_stall_and_what_is_open_is_known() {
     let counts = shared.live.metrics(0).snapshot();
     assert_eq!((counts.acked, counts.gaps.waiting()), (52, None));
     let stall = counts.gaps.longest_within(Duration::ZERO, Duration::MAX, None);
-    assert!(stall.is_none_or(|(from, to)| to - from < Duration::from_millis(1500)), "{stall:?}");
+    assert!(stall.is_none_or(|(from, to)| to - from < Duration::from_secs(4)), "{stall:?}");
     assert!(counts.sent_all.is_some());
 
     // Refused three times, each message waits for some tenths of a second.
