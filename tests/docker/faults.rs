@@ -6,7 +6,7 @@ use kaf6::docker::Inflicted;
 use kaf6::plan::{ActionPlan, ClusterPlan, FaultTarget};
 
 use crate::plans::{
-    Run, UNTIL_TERM, cluster, docker, fault, inspect, kafka_answers, script, shell, tansu, texts,
+    Run, SOON, UNTIL_TERM, cluster, docker, fault, inspect, kafka_answers, script, shell, tansu, texts,
 };
 
 fn target(service: &str, replica: Option<u32>) -> FaultTarget {
@@ -24,6 +24,15 @@ fn restart(service: &str, signal: &str, image: Option<&str>) -> ActionPlan {
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
+/// Asks again and again until the answer is yes.
+async fn until(is_so: impl Fn() -> bool) {
+    let deadline = std::time::Instant::now() + SOON;
+    while !is_so() {
+        assert!(std::time::Instant::now() < deadline, "it never came to be so");
+        tokio::time::sleep(MS(100)).await;
+    }
+}
+
 /// A plan of one script, in so many replicas, at most so many.
 fn one(text: &str, replicas: u32, most: u32) -> ClusterPlan {
     let mut service = script("one", text);
@@ -39,11 +48,10 @@ async fn done(up: &kaf6::docker::Cluster, length: Option<Duration>, action: Acti
 async fn restart_by_a_signal_keeps_volumes_ports_and_log() {
     let Some(_) = shell() else { return };
     let run = Run::new();
-    let text = "echo start $(( $(cat /data/n 2>/dev/null) + 1 )); echo $(( $(cat /data/n 2>/dev/null) + 1 )) > /data/n; trap 'echo bye; exit 7' TERM; while true; do sleep 0.05; done";
+    let text = "echo start $(( $(cat /data/n 2>/dev/null) + 1 )); echo $(( $(cat /data/n 2>/dev/null) + 1 )) > /data/n; trap 'echo bye; exit 7' TERM; > /dev/shm/up; while true; do sleep 0.05; done";
     let mut plan = one(text, 1, 1);
     plan.services[0].volumes = vec![("data".into(), "/data".into())];
     let up = run.up(&plan).await.unwrap();
-    tokio::time::sleep(MS(300)).await;
     let before = inspect(&run.container("one", 0), "{{.State.StartedAt}}");
 
     let gentle = done(&up, None, restart("one", "SIGTERM", None)).await;
@@ -55,7 +63,6 @@ async fn restart_by_a_signal_keeps_volumes_ports_and_log() {
 
     let hard = done(&up, None, restart("one", "SIGKILL", None)).await;
     assert!(hard.effective && hard.proof.starts_with("exit 137, new start time 20"), "{hard:?}");
-    tokio::time::sleep(MS(300)).await;
     up.down().await;
     run.assert_gone();
     assert_eq!(run.log("one.log"), "start 1\nbye\nstart 2\nstart 3\n");
@@ -65,7 +72,8 @@ async fn restart_by_a_signal_keeps_volumes_ports_and_log() {
 async fn a_signal_that_is_ignored_is_followed_by_sigkill_and_said() {
     let Some(_) = shell() else { return };
     let run = Run::new();
-    let up = run.up(&one("trap '' TERM; while true; do sleep 0.05; done", 1, 1)).await.unwrap();
+    let up =
+        run.up(&one("trap '' TERM; > /dev/shm/up; while true; do sleep 0.05; done", 1, 1)).await.unwrap();
     let stubborn = done(&up, None, restart("one", "SIGTERM", None)).await;
     assert!(stubborn.effective, "{stubborn:?}");
     let said = "exit 137 by SIGKILL, since SIGTERM did not end it within 10 s, new start time ";
@@ -80,18 +88,15 @@ async fn restart_from_another_image_keeps_name_and_volumes() {
     let run = Run::new();
     let next = format!("kaf6-lab/shell-next:{}", run.id);
     docker(&["tag", image, &next]);
-    let text =
-        "cat /data/word /state/word; echo kept > /data/word; echo kept too > /state/word; exec sleep 100";
+    let text = "cat /data/word /state/word; echo kept > /data/word; echo kept too > /state/word; > /dev/shm/up; exec sleep 100";
     let mut plan = one(text, 1, 1);
     plan.services[0].volumes = vec![("data".into(), "/data".into())];
     let up = run.up(&plan).await.unwrap();
-    tokio::time::sleep(MS(300)).await;
     let upgraded = done(&up, None, restart("one", "SIGKILL", Some(&next))).await;
     assert!(upgraded.effective, "{upgraded:?}");
     assert!(upgraded.proof.contains(&format!(" from {next}, ready after ")), "{upgraded:?}");
     assert_eq!(inspect(&run.container("one", 0), "{{.Config.Image}}"), next);
     assert_eq!(up.seen().await[0].image, next);
-    tokio::time::sleep(MS(300)).await;
     up.down().await;
     docker(&["rmi", "--no-prune", &next]);
     run.assert_gone();
@@ -109,15 +114,19 @@ async fn a_broker_answers_on_its_own_port_again() {
     kafka_answers(&address).unwrap();
     let mut action = restart("broker", "SIGKILL", None);
     if let ActionPlan::Restart { down_for, .. } = &mut action {
-        *down_for = MS(1000);
+        *down_for = MS(8000);
     }
     let fault = fault(None, action);
-    let (bounced, meanwhile) = tokio::join!(up.inflict(&fault, std::future::pending()), async {
-        tokio::time::sleep(MS(700)).await;
-        let address = address.clone();
-        tokio::task::spawn_blocking(move || kafka_answers(&address)).await.unwrap()
-    });
-    assert!(meanwhile.is_err(), "it is down");
+    // It goes on asking until the broker is down.
+    let goes_down = async {
+        loop {
+            let address = address.clone();
+            if tokio::task::spawn_blocking(move || kafka_answers(&address).is_err()).await.unwrap() {
+                break;
+            }
+        }
+    };
+    let (bounced, ()) = tokio::join!(up.inflict(&fault, std::future::pending()), goes_down);
     assert!(bounced.effective && bounced.proof.contains("exit 137"), "{bounced:?}");
     kafka_answers(&address).unwrap();
     up.down().await;
@@ -183,12 +192,12 @@ async fn pause_gives_processes_no_time() {
 
     let fault = fault(Some(Duration::from_secs(60)), pause());
     let cut = up.inflict(&fault, tokio::time::sleep(MS(300))).await;
-    assert!(cut.ended.unwrap() - cut.began < Duration::from_secs(20), "cut short: {cut:?}");
+    assert!(cut.ended.unwrap() - cut.began < Duration::from_secs(60), "cut short: {cut:?}");
     assert!(!cut.effective && cut.proof.contains("; cut short by the end of the run, after "), "{cut:?}");
     // Nor is one that nearly came to its end.
-    let fault = self::fault(Some(MS(4000)), pause());
-    let cut = up.inflict(&fault, tokio::time::sleep(MS(2500))).await;
-    assert!(!cut.effective && cut.proof.ends_with(" ms of 4000 ms"), "{cut:?}");
+    let fault = self::fault(Some(MS(9000)), pause());
+    let cut = up.inflict(&fault, tokio::time::sleep(MS(5000))).await;
+    assert!(!cut.effective && cut.proof.ends_with(" ms of 9000 ms"), "{cut:?}");
     assert_eq!(inspect(&run.container("one", 0), "{{.State.Status}}"), "running");
     up.down().await;
     run.assert_gone();
@@ -200,9 +209,9 @@ async fn a_pause_that_somebody_else_ends_is_no_proof() {
     let run = Run::new();
     let up = run.up(&one(UNTIL_TERM, 1, 1)).await.unwrap();
     let name = run.container("one", 0);
-    let fault = fault(Some(MS(1500)), ActionPlan::Pause { target: target("one", None) });
+    let fault = fault(Some(MS(8000)), ActionPlan::Pause { target: target("one", None) });
     let (paused, ()) = tokio::join!(up.inflict(&fault, std::future::pending()), async {
-        tokio::time::sleep(MS(700)).await;
+        until(|| inspect(&name, "{{.State.Paused}}") == "true").await;
         docker(&["unpause", &name]);
     });
     assert!(!paused.effective, "{paused:?}");
@@ -338,7 +347,7 @@ async fn all_replicas_of_a_service_are_hit_and_each_is_named() {
 #[tokio::test]
 async fn what_the_run_cuts_short_is_healed_at_once_and_not_effective() {
     let Some(_) = shell() else { return };
-    let minute = Duration::from_secs(60);
+    let minute = Duration::from_secs(120);
     let mut restart = restart("one", "SIGKILL", None);
     if let ActionPlan::Restart { down_for, .. } = &mut restart {
         *down_for = minute;
@@ -352,11 +361,21 @@ async fn what_the_run_cuts_short_is_healed_at_once_and_not_effective() {
         (fault(Some(minute), stop), "exit 7, new start time "),
         (fault(Some(minute), scale), "1 -> 2 replicas: one.1 joined"),
     ] {
-        let cut = up.inflict(&fault, tokio::time::sleep(MS(1500))).await;
-        assert!(cut.ended.unwrap() - cut.began < Duration::from_secs(20), "{cut:?}");
+        let (first, second) = (run.container("one", 0), run.container("one", 1));
+        let grows = matches!(fault.action, ActionPlan::Scale { .. });
+        let cut = async move {
+            until(|| match grows {
+                true => !docker(&["ps", "--quiet", "--filter", &format!("name={second}")]).is_empty(),
+                false => inspect(&first, "{{.State.Running}}") == "false",
+            })
+            .await;
+            tokio::time::sleep(MS(1500)).await;
+        };
+        let cut = up.inflict(&fault, cut).await;
+        assert!(cut.ended.unwrap() - cut.began < Duration::from_secs(60), "{cut:?}");
         assert!(!cut.effective && cut.proof.trim_start_matches("one.0: ").starts_with(ended), "{cut:?}");
         let short = cut.proof.split("; cut short by the end of the run, after ").nth(1);
-        assert!(short.is_some_and(|times| times.ends_with(" of 60.0 s")), "{cut:?}");
+        assert!(short.is_some_and(|times| times.ends_with(" of 120.0 s")), "{cut:?}");
         assert_eq!(up.heal(std::future::pending()).await, Vec::<String>::new());
         assert_eq!(inspect(&run.container("one", 0), "{{.State.Running}}"), "true");
     }
@@ -371,13 +390,11 @@ async fn a_service_that_something_else_starts_meanwhile_was_not_stopped() {
     let up = run.up(&one(UNTIL_TERM, 1, 1)).await.unwrap();
     let name = run.container("one", 0);
     let supervise = async || {
-        while inspect(&name, "{{.State.Running}}") == "true" {
-            tokio::time::sleep(MS(100)).await;
-        }
+        until(|| inspect(&name, "{{.State.Running}}") == "false").await;
         docker(&["start", &name]);
     };
     let stop = || ActionPlan::Stop { target: target("one", None), signal: "SIGTERM".into() };
-    let bounded = fault(Some(MS(4000)), stop());
+    let bounded = fault(Some(MS(8000)), stop());
     let (stopped, ()) = tokio::join!(up.inflict(&bounded, std::future::pending()), supervise());
     let how = "did not stay down: it was started again at 20";
     assert!(!stopped.effective && stopped.proof.contains(&format!(", {how}")), "{stopped:?}");

@@ -6,7 +6,7 @@ use std::net::{TcpStream, ToSocketAddrs as _};
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kaf6::docker::{Cluster, DockerError, KafkaReady, Step, UpOptions};
 use kaf6::plan::cluster::{Pull, Ready};
@@ -18,6 +18,9 @@ use crate::lab::{Part, TansuContainer, require};
 
 /// An image with a shell and little more.
 const SHELL: &str = "kaf6-lab/shell:dev";
+
+/// Bounds a wait for what comes by itself, however busy the machine is.
+pub const SOON: Duration = Duration::from_secs(120);
 
 /// A folder for logs, and a run's id that nobody else has.
 pub struct Run {
@@ -44,7 +47,7 @@ impl Run {
             logs: self.folder.path().join("logs"),
             secrets: Secrets::default(),
             kafka_ready: kafka_ready(),
-            bound: Duration::from_secs(60),
+            bound: Duration::from_secs(240),
             progress: Arc::new(move |step| steps.lock().unwrap().push(step)),
             later_images: Vec::new(),
         }
@@ -63,6 +66,19 @@ impl Run {
     /// A log of its.
     pub fn log(&self, name: &str) -> String {
         fs::read_to_string(self.folder.path().join("logs").join(name)).unwrap_or_default()
+    }
+
+    /// Waits until a log of its has so many lines.
+    pub async fn says(&self, name: &str, lines: usize) -> Vec<String> {
+        let deadline = Instant::now() + SOON;
+        loop {
+            let said: Vec<String> = self.log(name).lines().map(str::to_owned).collect();
+            if said.len() >= lines {
+                return said;
+            }
+            assert!(Instant::now() < deadline, "{lines} lines of {name}: {said:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// Asserts that nothing of it is left.
@@ -148,14 +164,20 @@ pub fn script(name: &str, script: &str) -> ServicePlan {
         needs: Vec::new(),
         replicas: 1,
         most: 1,
-        ready: None,
-        ready_timeout: Duration::from_secs(20),
+        ready: script
+            .contains(READY)
+            .then(|| Ready::Exec(texts(&["/bin/bash", "-c", &format!("[[ -e {READY} ]]")]))),
+        ready_timeout: Duration::from_secs(120),
         position: position(),
     }
 }
 
+/// Where a script puts a file once it is as its test needs it; the file is gone when its container starts again.
+const READY: &str = "/dev/shm/up";
+
 /// A script that runs until it gets SIGTERM.
-pub const UNTIL_TERM: &str = "trap 'echo bye; exit 7' TERM; echo hello; while true; do sleep 0.05; done";
+pub const UNTIL_TERM: &str =
+    "trap 'echo bye; exit 7' TERM; echo hello; > /dev/shm/up; while true; do sleep 0.05; done";
 
 /// Tansu on memory, in the image that the lab builds; none where Docker or Tansu is missing.
 pub fn tansu(name: &str) -> Option<ServicePlan> {
@@ -186,7 +208,7 @@ pub fn fault(length: Option<Duration>, action: ActionPlan) -> FaultPlan {
         name: "fault".to_owned(),
         start: Start { after: None, at: Duration::ZERO, when: None },
         length,
-        timeout: Duration::from_secs(30),
+        timeout: Duration::from_secs(120),
         action,
         position: position(),
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use kaf6::docker::{CleanOptions, clean};
 
 use crate::lab::wait_for;
-use crate::plans::{Run, UNTIL_TERM, cluster, docker, inspect, left_of, script, shell};
+use crate::plans::{Run, SOON, UNTIL_TERM, cluster, docker, inspect, left_of, script, shell};
 
 /// Who owned something: a process of this machine.
 fn owner(pid: u32) -> String {
@@ -43,7 +43,7 @@ const NEVER: u64 = 99_999_999_999;
 
 /// Waits until nothing of a run is left: another test or run may be sweeping it at the same time.
 fn swept(run: &Run) {
-    wait_for("what the dead left is gone", Duration::from_secs(20), || left_of(&run.id).is_empty());
+    wait_for("what the dead left is gone", SOON, || left_of(&run.id).is_empty());
 }
 
 fn only(run: &Run) -> CleanOptions {
@@ -131,9 +131,7 @@ async fn two_owners_of_one_run_id_are_told_apart() {
     let before = left_of(&run.id).len();
     doomed.end();
     clean(&CleanOptions::default()).await.unwrap();
-    wait_for("the dead one's volume is gone", Duration::from_secs(20), || {
-        left_of(&run.id).len() == before - 1
-    });
+    wait_for("the dead one's volume is gone", SOON, || left_of(&run.id).len() == before - 1);
     assert_eq!(up.down().await, Vec::<String>::new());
     run.assert_gone();
 }

@@ -1,12 +1,12 @@
 //! Starts that work: order, readiness, addresses, logs, what is told; and nothing left at the end.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kaf6::docker::Step;
 use kaf6::plan::cluster::Ready;
 
 use crate::plans::{
-    Run, UNTIL_TERM, cluster, docker, fault, inspect, kafka_answers, script, shell, tansu, texts,
+    Run, SOON, UNTIL_TERM, cluster, docker, fault, inspect, kafka_answers, script, shell, tansu, texts,
 };
 
 #[tokio::test]
@@ -75,12 +75,7 @@ async fn containers_of_a_run_reach_each_other_by_their_names() {
     let mut asker = script("asker", &ask.replace("\\/", "/"));
     asker.needs = vec!["broker".to_owned()];
     let up = run.up(&cluster(vec![broker, asker])).await.unwrap();
-    for _ in 0..100 {
-        if run.log("asker.log").lines().count() == 2 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    run.says("asker.log", 2).await;
     assert_eq!(run.log("asker.log"), "broker-0:9092 is there\nbroker-1:9092 is there\n");
     assert_ne!(up.addresses().get("broker", 0, "kafka"), up.addresses().get("broker", 1, "kafka"));
     assert_eq!(up.running().len(), 3);
@@ -104,8 +99,12 @@ async fn a_container_that_ends_by_itself_is_told_once() {
     let Some(_) = shell() else { return };
     let run = Run::new();
     let up = run.up(&cluster(vec![script("short", "sleep 1; echo that was it; exit 3")])).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(1500)).await;
-    let told = up.unexpected().await;
+    let deadline = Instant::now() + SOON;
+    let mut told = Vec::new();
+    while told.is_empty() && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        told = up.unexpected().await;
+    }
     assert_eq!(told, ["the container of short ended by itself: exit code 3 (that was it)"]);
     assert!(up.unexpected().await.is_empty());
     up.down().await;
@@ -171,7 +170,7 @@ async fn a_log_without_end_fills_no_disk_and_holds_no_secret() {
     let text = "printf -v line '%0993d' 0; echo my hunter2; for ((i = 100000; i < 160000; i++)); do echo $i$line; done; echo the end; exec sleep 1000";
     let plan = cluster(vec![script("loud", text)]);
     let up = kaf6::docker::Cluster::up(&plan, options, std::future::pending()).await.unwrap();
-    for _ in 0..600 {
+    for _ in 0..3000 {
         if up.seen().await[0].last_lines.last().is_some_and(|line| line == "the end") {
             break;
         }
