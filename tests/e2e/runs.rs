@@ -21,8 +21,11 @@ use tempfile::TempDir;
 
 use crate::lab::wait_for;
 
+/// A run may take this long, however busy the machine is; only one that hangs takes longer.
+pub const LONG: Duration = Duration::from_secs(300);
+
 /// A process may take this long from the last byte of its result to its end.
-const PROMPT: Duration = Duration::from_secs(2);
+const PROMPT: Duration = Duration::from_secs(30);
 
 /// `kaf6 run` or `kaf6 verify`, about to be started.
 #[derive(Debug)]
@@ -66,7 +69,7 @@ impl Kaf6 {
             .arg(of)
             .arg("--report-dir")
             .arg(folder.path().join("reports"));
-        Self { command, folder, limit: Duration::from_secs(60) }
+        Self { command, folder, limit: LONG }
     }
 
     /// Against these brokers.
@@ -90,12 +93,6 @@ impl Kaf6 {
     /// With a variable set.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
-        self
-    }
-
-    /// It must have ended by then.
-    pub fn within(mut self, limit: Duration) -> Self {
-        self.limit = limit;
         self
     }
 
@@ -174,8 +171,21 @@ pub struct Running {
 impl Running {
     /// Waits until its progress has a line with this.
     pub fn wait_for(&self, part: &str) {
-        let heard = || self.said.lock().expect("no thread panics here").clone();
-        wait_for(part, self.limit, || heard().contains(part));
+        wait_for(part, self.limit, || self.said().contains(part));
+    }
+
+    /// What it has said of its progress so far.
+    pub fn said(&self) -> String {
+        self.said.lock().expect("no thread panics here").clone()
+    }
+
+    /// Waits until its progress counts some of this scenario.
+    pub fn wait_for_some(&self, scenario: &str) {
+        let begins = format!("{scenario}: ");
+        wait_for("its first messages", self.limit, || {
+            let some = |rest: &str| rest.starts_with(|first: char| ('1'..='9').contains(&first));
+            self.said().lines().any(|line| line.strip_prefix(&begins).is_some_and(some))
+        });
     }
 
     /// Sends it a signal, by its name without SIG.
@@ -199,19 +209,18 @@ impl Running {
     }
 
     fn ended(mut self) -> Ran {
-        let said = |of: &Self| of.said.lock().expect("no thread panics here").clone();
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("a child can be asked") {
                 break status;
             }
-            assert!(self.began.elapsed() < self.limit, "kaf6 ends within {:?}: {}", self.limit, said(&self));
+            assert!(self.began.elapsed() < self.limit, "kaf6 ends within {:?}: {}", self.limit, self.said());
             std::thread::sleep(Duration::from_millis(5));
         };
         let result = self.result.take().expect("only taken here").join().expect("it does not panic");
         let Output { text: stdout, last, ended } = result;
         self.messages.take().expect("only taken here").join().expect("it does not panic");
         let took = ended - self.began;
-        let stderr = said(&self);
+        let stderr = self.said();
         let late = ended.saturating_duration_since(last);
         assert!(late < PROMPT, "the process ends with its result, not {late:?} later: {stderr}");
         let code = status.code().unwrap_or_else(|| panic!("kaf6 is not killed: {stderr}"));
@@ -405,14 +414,14 @@ pub fn write(broker: &str, topic: &str, partition: i32, values: impl IntoIterato
         let record = BaseRecord::<(), String>::to(topic).partition(partition).payload(&value);
         producer.send(record).map_err(|(error, _)| error).expect("the record is queued");
     }
-    producer.flush(Duration::from_secs(20)).expect("all is acked");
+    producer.flush(LONG).expect("all is acked");
 }
 
 /// The values that rdkafka alone finds in a topic, until none has come for some seconds; none of an unknown topic.
 pub fn left(broker: &str, topic: &str) -> Vec<Vec<u8>> {
     let consumer = reader(broker, topic);
     let (mut values, mut last) = (Vec::new(), Instant::now());
-    while last.elapsed() < Duration::from_secs(4) {
+    while last.elapsed() < Duration::from_secs(10) {
         if let Some(Ok(record)) = consumer.poll(Duration::from_millis(100)) {
             values.push(record.payload().unwrap_or_default().to_vec());
             last = Instant::now();
@@ -426,7 +435,7 @@ fn reader(broker: &str, topic: &str) -> BaseConsumer {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", broker).set("group.id", "none").set("enable.auto.commit", "false");
     let consumer: BaseConsumer = config.create().expect("a consumer can be made");
-    let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(10)).expect("metadata comes");
+    let metadata = consumer.fetch_metadata(Some(topic), Duration::from_secs(60)).expect("metadata comes");
     let mut places = TopicPartitionList::new();
     for partition in metadata.topics()[0].partitions() {
         places.add_partition_offset(topic, partition.id(), Offset::Beginning).expect("a place");
@@ -439,7 +448,7 @@ fn reader(broker: &str, topic: &str) -> BaseConsumer {
 pub fn read(broker: &str, topic: &str, count: usize) -> Vec<Found> {
     let consumer = reader(broker, topic);
     let mut found = Vec::new();
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + LONG;
     while found.len() < count {
         assert!(Instant::now() < deadline, "{count} records come, not {}", found.len());
         let Some(record) = consumer.poll(Duration::from_millis(100)) else { continue };

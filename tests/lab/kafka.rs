@@ -42,7 +42,7 @@ impl Kafka {
         let data = folder.join("data");
         fs::remove_dir_all(&data).ok();
         fs::create_dir_all(&data).expect("a folder for its data");
-        let (port, _) = format_storage(&data, Duration::from_secs(30), &[]);
+        let (port, _) = format_storage(&data, STARVED, &[]);
         let address = format!("127.0.0.1:{port}");
         // Ends the broker when its owner is gone, and itself when the broker is.
         let keeper = r#"
@@ -77,14 +77,18 @@ impl Kafka {
 
     /// Starts a broker of this test's own and waits until it answers; none where Java or Kafka is missing.
     pub fn start() -> Option<Self> {
-        Self::start_with(&[])
+        Self::of(Duration::from_secs(10), &[])
     }
 
-    /// The same with further properties of the server; they win over those that all have.
+    /// The same with further properties of the server, which win over those that all have; not to be started again.
     pub fn start_with(properties: &[(&str, &str)]) -> Option<Self> {
+        Self::of(STARVED, properties)
+    }
+
+    fn of(session: Duration, properties: &[(&str, &str)]) -> Option<Self> {
         require(Part::Java)?;
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let (port, secured) = format_storage(folder.path(), Duration::from_secs(3), properties);
+        let (port, secured) = format_storage(folder.path(), session, properties);
         let process = spawn(folder.path(), port);
         Some(Self { port, secured, process, folder })
     }
@@ -100,11 +104,6 @@ impl Kafka {
         format!("127.0.0.1:{}", self.secured)
     }
 
-    /// Its process, for signals.
-    pub fn process(&self) -> &Process {
-        &self.process
-    }
-
     /// Kills it.
     pub fn kill(&mut self) {
         self.process.kill();
@@ -117,7 +116,9 @@ impl Kafka {
     }
 }
 
-const READY_WITHIN: Duration = Duration::from_secs(60);
+const READY_WITHIN: Duration = Duration::from_secs(180);
+/// How long a busy machine may keep a broker from telling its controller that it lives.
+const STARVED: Duration = Duration::from_secs(60);
 
 /// The test runner where it is the parent, as cargo and nextest are; else this process.
 fn run_owner() -> u32 {

@@ -2,6 +2,7 @@
 //! A part that this machine lacks skips the test that asks for it, or fails it where `KAF6_REQUIRE` lists it.
 
 mod container;
+mod gate;
 mod http;
 mod kafka;
 mod moto;
@@ -12,6 +13,7 @@ mod relay;
 mod tansu;
 
 pub use container::TansuContainer;
+pub use gate::Gate;
 pub use http::HttpServer;
 pub use kafka::Kafka;
 pub use moto::{Moto, Object};

@@ -99,7 +99,7 @@ fn spawn(storage: &Storage, port: u16, log: &Path) -> Result<Process, ()> {
             .env("AWS_SECRET_ACCESS_KEY", "lab"),
     };
     let mut process = Process::spawn(&mut command, log);
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(120);
     while process.running() && Instant::now() < deadline {
         // Somebody else's broker may answer there: ours has then ended, or is about to.
         if broker_answers(&format!("127.0.0.1:{port}")) && process.running() {

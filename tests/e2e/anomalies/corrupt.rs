@@ -1,13 +1,13 @@
 //! Bytes altered below the broker or by it: with a checksum of Kafka's that fits, and without.
 
 use super::log::{GATHER, Lake, with_checksum};
-use super::run::{Done, File, Gate, Run, topic};
+use super::run::{Done, File, Run, topic};
 use super::wire;
-use crate::lab::{Kafka, Relay};
+use crate::lab::{Gate, Kafka, Relay};
 
 /// Runs with some batches of the bucket altered between writing and reading; gives the records in them.
 fn altered(write: &str, alter: impl Fn(&[u8]) -> Vec<u8>) -> Option<(Done, u64)> {
-    altered_in(|file| file.write(write).read("after: gate, timeout: 6s").timeout("15s"), alter)
+    altered_in(|file| file.write(write).read("after: gate, timeout: 30s"), alter)
 }
 
 fn altered_in(fields: impl FnOnce(File) -> File, alter: impl Fn(&[u8]) -> Vec<u8>) -> Option<(Done, u64)> {
@@ -16,7 +16,7 @@ fn altered_in(fields: impl FnOnce(File) -> File, alter: impl Fn(&[u8]) -> Vec<u8
     let broker = lake.tansu.address();
     let file = fields(File::new(&broker, &topic).properties(GATHER)).more(&gate.scenario("after: write"));
     let run = Run::start(&file.text());
-    let held = gate.reached(&run);
+    let held = gate.reached(|| run.output());
     let batches = lake.batches(&topic, 0);
     let mut count = 0;
     for batch in [&batches[1], &batches[batches.len() / 2]] {

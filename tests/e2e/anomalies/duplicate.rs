@@ -3,9 +3,9 @@
 use kafka_protocol::ResponseError;
 
 use super::log::{self, GATHER, Lake};
-use super::run::{File, Gate, Run, run, topic};
+use super::run::{File, Run, run, topic};
 use super::wire::Load;
-use crate::lab::{Kafka, Relay, Storage, Tansu, Verdict};
+use crate::lab::{Gate, Kafka, Relay, Storage, Tansu, Verdict};
 
 /// One request at a time, so that a retry is the retry of what was touched and of nothing else.
 const ONE_BY_ONE: &str = "max.in.flight.requests.per.connection: 1";
@@ -36,7 +36,7 @@ fn duplicate_when_an_object_is_copied_to_a_later_place() {
         .read("after: gate")
         .more(&gate.scenario("after: write"));
     let run = Run::start(&file.text());
-    let held = gate.reached(&run);
+    let held = gate.reached(|| run.output());
     let batches = lake.batches(&topic, 0);
     let copied = &batches[batches.len() / 2];
     lake.append(&topic, 0, &copied.bytes, copied.records);

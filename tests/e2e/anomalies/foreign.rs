@@ -1,8 +1,8 @@
 //! Records of others: counted, shown, and never taken for the run's own.
 
 use super::log;
-use super::run::{File, Gate, Run, run, topic};
-use crate::lab::Kafka;
+use super::run::{File, Run, run, topic};
+use crate::lab::{Gate, Kafka};
 
 #[test]
 fn foreign_when_another_client_writes_too() {
@@ -14,7 +14,7 @@ fn foreign_when_another_client_writes_too() {
         .more(&gate.scenario("when: \"write.acked >= 50\""));
     log::write(&broker, &topic, 0, &[b"before", b"", b"kaf6"]);
     let run = Run::start(&file.text());
-    let held = gate.reached(&run);
+    let held = gate.reached(|| run.output());
     // Some that look like kaf6's own: its first letters, and an envelope of no run of it.
     let mut envelope = b"kaf6\x01".to_vec();
     envelope.resize(100, 7);

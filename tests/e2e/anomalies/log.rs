@@ -13,7 +13,7 @@ use crate::lab::{Moto, Storage, Tansu};
 /// Properties that put several records into each object: a fetch takes Tansu a request for each.
 pub(super) const GATHER: &str = "linger.ms: 25";
 const BUCKET: &str = "lake";
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(120);
 
 /// Tansu over S3, and the bucket's side of it.
 pub(super) struct Lake {
@@ -103,7 +103,7 @@ pub(super) struct Found {
     pub(super) message: Option<(u32, u64)>,
 }
 
-/// Reads a partition with another client up to its end, or until nothing came for a second.
+/// Reads a partition with another client up to its end, or until nothing came for some seconds.
 pub(super) fn read(broker: &str, topic: &str, partition: i32) -> Vec<Found> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", broker)
@@ -117,10 +117,10 @@ pub(super) fn read(broker: &str, topic: &str, partition: i32) -> Vec<Found> {
     consumer.assign(&list).expect("an assignment");
     let mut found = Vec::new();
     let deadline = Instant::now() + LONG;
-    let mut wait = LONG;
+    let mut wait = Duration::from_secs(20);
     while let Some(Ok(message)) = consumer.poll(wait.min(deadline.saturating_duration_since(Instant::now())))
     {
-        wait = Duration::from_secs(1);
+        wait = Duration::from_secs(5);
         let value = message.payload().unwrap_or_default();
         let number = |range: std::ops::Range<usize>| {
             value[range].iter().fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte))

@@ -9,9 +9,9 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::log::{self, GATHER, Lake};
-use super::run::{Done, File, Gate, Run, run, topic};
+use super::run::{Done, File, Run, run, topic};
 use super::wire;
-use crate::lab::{Kafka, Relay, Storage, Tansu};
+use crate::lab::{Gate, Kafka, Relay, Storage, Tansu};
 
 #[test]
 fn lost_when_objects_are_deleted() {
@@ -23,7 +23,7 @@ fn lost_when_objects_are_deleted() {
         .read("after: gate")
         .more(&gate.scenario("after: write"));
     let run = Run::start(&file.text());
-    let held = gate.reached(&run);
+    let held = gate.reached(|| run.output());
     // The first, some in the middle, and the last of one partition; one of the other.
     let mut lost = BTreeSet::new();
     let (one, other) = (lake.batches(&topic, 0), lake.batches(&topic, 1));
@@ -53,7 +53,7 @@ fn lost_when_the_broker_forgets_between_write_and_read() {
     let file =
         File::new(&broker, &topic).partitions(3).read("after: gate").more(&gate.scenario("after: write"));
     let run = Run::start(&file.text());
-    let held = gate.reached(&run);
+    let held = gate.reached(|| run.output());
     tansu.restart();
     drop(held);
     let done = run.done();
@@ -69,7 +69,7 @@ fn forgets_in_the_middle(read: u32, audit: Option<bool>) -> Option<Done> {
     let relay = Relay::start(&tansu.address());
     let (topic, gate) = (topic("lost"), Gate::new());
     let file = File::new(&relay.address(), &topic)
-        .write("messages: 400, rate: 200/s, value: {size: 100B}")
+        .write("messages: 400, rate: 40/s, value: {size: 100B}")
         .read("at: 0s")
         .more(&gate.scenario(&format!("when: \"read.received >= {read}\"")));
     let file = match audit {
@@ -77,9 +77,9 @@ fn forgets_in_the_middle(read: u32, audit: Option<bool>) -> Option<Done> {
         None => file,
     };
     let run = Run::start(&file.text());
-    let held = gate.reached(&run);
+    let held = gate.reached(|| run.output());
     // Nobody comes through while it is made ready: Tansu begins a topic anew that two clients ask for at once.
-    relay.hold(Duration::from_secs(20));
+    relay.hold(Duration::from_secs(120));
     tansu.restart();
     let new = NewTopic::new(&topic, 1, TopicReplication::Fixed(1));
     let created = wait(admin(&tansu.address()).create_topics(&[new], &AdminOptions::new()));
@@ -91,7 +91,7 @@ fn forgets_in_the_middle(read: u32, audit: Option<bool>) -> Option<Done> {
     let left =
         log::read(&tansu.address(), &topic, 0).iter().filter(|found| found.message.is_some()).count() as u64;
     let acked = done.of("write", "acked");
-    assert!(left > 20 && left < 300 && acked > 390, "{left} of {acked}: {}", done.told());
+    assert!(left > 20 && left <= 300 && acked > 390, "{left} of {acked}: {}", done.told());
     if audit != Some(false) {
         // What was read before and whose place holds another message now is rewritten, and not lost once more.
         let gone = done.account("lost") + done.account("rewritten");
@@ -169,7 +169,7 @@ fn lost_when_records_are_deleted() {
     let (topic, gate) = (topic("lost"), Gate::new());
     let file = File::new(&broker, &topic).read("after: gate").more(&gate.scenario("after: write"));
     let run = Run::start(&file.text());
-    let held = gate.reached(&run);
+    let held = gate.reached(|| run.output());
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(&topic, 0, Offset::Offset(77)).expect("an offset");
     let deleted = wait(admin(&broker).delete_records(&list, &AdminOptions::new()));
@@ -186,7 +186,7 @@ fn lost_when_the_topic_is_deleted() {
     let (topic, gate) = (topic("lost"), Gate::new());
     let file = File::new(&broker, &topic).read("after: gate").more(&gate.scenario("after: write"));
     let run = Run::start(&file.text());
-    let held = gate.reached(&run);
+    let held = gate.reached(|| run.output());
     let deleted = wait(admin(&broker).delete_topics(&[&topic], &AdminOptions::new()));
     assert!(deleted.is_ok_and(|topics| topics.iter().all(Result::is_ok)));
     std::thread::sleep(Duration::from_millis(200));

@@ -1,9 +1,9 @@
 //! The log in another order than sent.
 
 use super::log::{self, GATHER, Lake};
-use super::run::{File, Gate, Run, run, topic};
+use super::run::{File, Run, run, topic};
 use super::wire::Load;
-use crate::lab::{Kafka, Relay, Verdict};
+use crate::lab::{Gate, Kafka, Relay, Verdict};
 
 #[test]
 fn reordered_when_requests_are_swapped_on_the_wire() {
@@ -32,7 +32,7 @@ fn reordered_and_misplaced_when_objects_change_places() {
         .read("after: gate")
         .more(&gate.scenario("after: write"));
     let run = Run::start(&file.text());
-    let held = gate.reached(&run);
+    let held = gate.reached(|| run.output());
     let batches = lake.batches(&topic, 0);
     // Two of one length, side by side, so that nothing else has to move.
     let pair = batches[3..].windows(2).find(|pair| pair[0].records == pair[1].records);

@@ -4,8 +4,8 @@ use rdkafka::admin::AdminOptions;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::lost::{admin, wait};
-use super::run::{Done, File, Gate, Run, run, topic};
-use crate::lab::Kafka;
+use super::run::{Done, File, Run, run, topic};
+use crate::lab::{Gate, Kafka};
 
 /// A broker that looks for what to remove several times a second.
 pub(crate) fn tidy_broker() -> Option<Kafka> {
@@ -17,15 +17,15 @@ pub(crate) fn tidy_broker() -> Option<Kafka> {
     ])
 }
 
-/// A run of 6 s over a topic that keeps records for 3 s, in segments of half a second.
+/// A run of 12 s over a topic that keeps records for 6 s, in segments of half a second.
 fn over_short_retention(read: &str, more: &str) -> Option<Done> {
     let kafka = tidy_broker()?;
     let (broker, topic) = (kafka.address(), topic("retention"));
     Some(run(&format!(
         "brokers: [\"{broker}\"]\n\
-         topics:\n  - name: \"{topic}\"\n    config: {{retention.ms: 3000, segment.ms: 500, file.delete.delay.ms: 100}}\n\
+         topics:\n  - name: \"{topic}\"\n    config: {{retention.ms: 6000, segment.ms: 500, file.delete.delay.ms: 100}}\n\
          scenarios:\n  \
-           write: {{type: produce, messages: 600, rate: 100/s, value: {{size: 100B}}}}\n  \
+           write: {{type: produce, messages: 1200, rate: 100/s, value: {{size: 100B}}}}\n  \
            read: {{type: consume, {read}}}\n\
          run: {{timeout: 60s{more}}}\n"
     )))
@@ -34,12 +34,12 @@ fn over_short_retention(read: &str, more: &str) -> Option<Done> {
 #[test]
 fn retention_of_what_a_live_reader_has_read_is_a_note() {
     let Some(done) = over_short_retention("at: 0s", ", audit: true") else { return };
-    done.has(&[]).is("pass").checks(&[]).accounts_for(&[("verified", 600)]);
+    done.has(&[]).is("pass").checks(&[]).accounts_for(&[("verified", 1200)]);
     let notes = done.notes();
     let note = notes.lines().find(|note| note.contains("retention.ms")).unwrap_or_else(|| panic!("{notes}"));
     let counts = note.split_whitespace().filter_map(|word| word.replace(',', "").parse::<u64>().ok());
-    // About 3 s are gone when the audit begins, and more while it reads.
-    assert!(counts.into_iter().any(|count| (100..600).contains(&count)), "{note}");
+    // About 6 s are gone when the audit begins, and more while it reads.
+    assert!(counts.into_iter().any(|count| (200..=1200).contains(&count)), "{note}");
 }
 
 #[test]
@@ -47,8 +47,8 @@ fn retention_of_what_nobody_has_read_is_inconclusive() {
     let Some(done) = over_short_retention("after: write", "") else { return };
     done.has(&[]).is("error").checks(&[("no_loss", "inconclusive")]);
     let expired = done.account("expired");
-    assert!((100..600).contains(&expired), "{}", done.told());
-    done.accounts_for(&[("verified", 600 - expired), ("expired", expired)]);
+    assert!((200..=1200).contains(&expired), "{}", done.told());
+    done.accounts_for(&[("verified", 1200 - expired), ("expired", expired)]);
     assert!(done.reason().contains("retention.ms"), "{}", done.reason());
     assert_eq!(done.summary["scenarios"]["read"]["ended"], "done", "{}", done.told());
 }
@@ -59,7 +59,7 @@ fn retention_explains_no_loss_of_younger_messages() {
     let (topic, gate) = (topic("retention"), Gate::new());
     let text = File::new(&broker, &topic).more(&gate.scenario("after: write")).read("after: gate").text();
     let run = Run::start(&text.replace("partitions: 1", "partitions: 1, config: {retention.ms: 600000}"));
-    let held = gate.reached(&run);
+    let held = gate.reached(|| run.output());
     // Somebody deletes records that are seconds old.
     let mut list = TopicPartitionList::new();
     list.add_partition_offset(&topic, 0, Offset::Offset(120)).expect("an offset");
@@ -98,7 +98,7 @@ fn is_compacted(done: &Done) -> u64 {
 
 #[test]
 fn compaction_before_two_late_readers_is_inconclusive() {
-    let Some(done) = over_compaction("after: write, at: 2s", "after: write, at: 3s") else { return };
+    let Some(done) = over_compaction("after: write, at: 8s", "after: write, at: 9s") else { return };
     let superseded = is_compacted(&done);
     assert!(superseded > 100, "{}", done.told());
     done.is("error").checks(&[("no_loss", "inconclusive")]);
@@ -107,7 +107,7 @@ fn compaction_before_two_late_readers_is_inconclusive() {
 
 #[test]
 fn compaction_behind_a_live_reader_is_a_note() {
-    let Some(done) = over_compaction("at: 0s", "after: write, at: 2s") else { return };
+    let Some(done) = over_compaction("at: 0s", "after: write, at: 8s") else { return };
     // A cleaner that is quicker than the reader takes some before they are read.
     match is_compacted(&done) {
         0 => done.is("pass").checks(&[]),

@@ -1,7 +1,8 @@
 //! One offset that held one message when it was read, and another when it was read again.
 
 use super::log::{GATHER, Lake};
-use super::run::{File, Gate, Run, topic};
+use super::run::{File, Run, topic};
+use crate::lab::Gate;
 
 #[test]
 fn rewritten_between_a_live_read_and_the_audit() {
@@ -15,7 +16,7 @@ fn rewritten_between_a_live_read_and_the_audit() {
         .audit(true)
         .text();
     let run = Run::start(&text);
-    let held = gate.reached(&run);
+    let held = gate.reached(|| run.output());
     let batches = lake.batches(&topic, 0);
     let pair = batches[3..].windows(2).find(|pair| pair[0].records == pair[1].records);
     let [one, next] = pair.expect("two batches of one length") else { panic!("a pair") };

@@ -49,7 +49,7 @@ fn unread_beyond_the_place_where_the_broker_stops() {
         records.len() < before
     });
     let topic = topic("unread");
-    let file = File::new(&broker, &topic).reader(&relay.address()).read("after: write, timeout: 4s");
+    let file = File::new(&broker, &topic).reader(&relay.address()).read("after: write, timeout: 12s");
     let done = run(&file.text());
     is_open(&done, 80);
     assert_eq!(done.of("read", "received"), 120);

@@ -1,15 +1,11 @@
 //! The containers that the tests' scenario files start, and what Docker has of a run.
 
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::lab::{KAFKA_IMAGE, Part, S3_IMAGE, TansuContainer, require};
 use crate::runs::{Kaf6, Ran};
-
-/// How long a run with containers may take on a busy machine.
-pub const LONG: Duration = Duration::from_secs(200);
 
 /// Tansu over an S3 server: a stateless broker, whose data outlive it.
 pub fn over_s3() -> Option<String> {
@@ -98,27 +94,26 @@ pub fn example(name: &str, cluster: &str) -> String {
         }
     }
     assert!(kept.len() < text.len(), "{name} has a cluster");
-    // The lab's store is a Python process: it takes some tens of requests a second on a busy machine, not hundreds.
-    // The times are a third of those that people get.
+    // The lab's store is a Python process, which takes some tens of requests a second on a busy machine. Only what it keeps up
+    // with whatever else the machine does shows what a fault changes. Most times are shorter than those that people get.
     let slower = [
         // A reader at the tail of a Tansu log passes records over where several clients write to it.
         ("clients: 3", "clients: 1"),
-        ("rate: 300/s", "rate: 60/s"),
-        ("rate: 200/s", "rate: 40/s"),
-        ("MESSAGES:-3000", "MESSAGES:-600"),
-        ("write.acked >= 1000", "write.acked >= 200"),
-        ("write.acked >= 2000", "write.acked >= 200"),
-        ("max_in_flight: 64KiB", "max_in_flight: 2KiB"),
+        ("rate: 300/s", "rate: 8/s"),
+        ("rate: 200/s", "rate: 8/s"),
+        ("MESSAGES:-3000", "MESSAGES:-120"),
+        ("write.acked >= 1000", "write.acked >= 40"),
+        ("write.acked >= 2000", "write.acked >= 40"),
+        ("max_in_flight: 64KiB", "max_in_flight: 2KiB\n    rate: 8/s"),
         ("tolerance: 30%", "tolerance: 60%"),
-        ("duration: 60s", "duration: 24s"),
-        ("duration: 30s", "duration: 15s"),
+        ("duration: 60s", "duration: 40s"),
+        ("duration: 30s", "duration: 24s"),
         ("at: 15s", "at: 5s"),
         ("at: 20s", "at: 7s"),
         ("for: 20s", "for: 7s"),
         // Of a store that takes half a second for a request, 200 ms more are no drop by half.
         ("latency: 200ms", "latency: 1s"),
-        ("within: 15s", "within: 6s"),
-        ("max_gap: 5s", "max_gap: 10s"),
+        ("max_gap: 5s", "max_gap: 30s"),
     ];
     let kept = slower.iter().fold(kept, |text, (from, to)| text.replace(from, to));
     format!("{kept}{cluster}")
@@ -127,7 +122,7 @@ pub fn example(name: &str, cluster: &str) -> String {
 /// Starts a run of this text under an id of its own, so that what Docker has of it can be told.
 pub fn start(text: &str) -> (Kaf6, String) {
     let id = format!("t{}", uuid::Uuid::new_v4().simple());
-    (with_docker(Kaf6::file(text)).arg("--run-id").arg(&id).within(LONG), id)
+    (with_docker(Kaf6::file(text)).arg("--run-id").arg(&id), id)
 }
 
 /// Runs this text to its end; nothing of it is left in Docker.
