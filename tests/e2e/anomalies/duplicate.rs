@@ -8,7 +8,7 @@ use super::wire::Load;
 use crate::lab::{Gate, Kafka, Relay, Storage, Tansu, Verdict};
 
 /// One request at a time, so that a retry is the retry of what was touched and of nothing else.
-const ONE_BY_ONE: &str = "max.in.flight.requests.per.connection: 1";
+const ONE_BY_ONE: &str = "max.in.flight.requests.per.connection: 1, batch.num.messages: 3";
 
 #[test]
 fn duplicate_when_a_request_is_repeated_on_the_wire() {

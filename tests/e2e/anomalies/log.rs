@@ -11,7 +11,7 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use crate::lab::{Moto, Storage, Tansu};
 
 /// Properties that put several records into each object: a fetch takes Tansu a request for each.
-pub(super) const GATHER: &str = "linger.ms: 25";
+pub(super) const GATHER: &str = "linger.ms: 25, batch.num.messages: 10";
 const BUCKET: &str = "lake";
 const LONG: Duration = Duration::from_secs(120);
 

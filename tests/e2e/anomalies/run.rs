@@ -370,7 +370,7 @@ impl File {
             write: "messages: 200, rate: 400/s, value: {size: 100B}".to_owned(),
             read: "after: write".to_owned(),
             more: String::new(),
-            properties: String::new(),
+            properties: "batch.num.messages: 3".to_owned(),
             checks: String::new(),
             audit: "auto",
             timeout: "50s",
@@ -403,7 +403,8 @@ impl File {
         Self { more: scenario.to_owned(), ..self }
     }
 
-    /// librdkafka properties, in one line.
+    /// librdkafka properties, in one line, in place of the one that keeps batches so small that there are many, however late the
+    /// producer is.
     pub(super) fn properties(self, properties: &str) -> Self {
         Self { properties: properties.to_owned(), ..self }
     }

@@ -8,7 +8,7 @@ use super::wire::Load;
 use crate::lab::{Kafka, Relay, Verdict};
 
 /// So that a message in flight is given up in the test's time.
-const IMPATIENT: &str = "message.timeout.ms: 6000, retries: 0";
+const IMPATIENT: &str = "message.timeout.ms: 6000, retries: 0, batch.num.messages: 3";
 
 /// What the advice says to write.
 const ALLOW: &str = "{type: all_acked, allow: {unknown: 100%}}";
