@@ -257,7 +257,7 @@ fn s4_with_the_socket_is_green_over_a_store_and_red_on_memory() {
     assert!(step.summary.contains("restart broker"), "{}", step.summary);
     assert_eq!(of_run("runner-s4"), Vec::<String>::new());
 
-    let text = example("s4-durability.yaml", &memory).replace("when: \"write.acked >= 40\"", "after: write");
+    let text = example("s4-durability.yaml", &memory).replace("when: \"write.acked >= 20\"", "after: write");
     runner.file("forgets.yaml", &text);
     let step = runner.step(&[("files", "forgets.yaml"), ("run-id", "runner-forgets")]);
     assert_eq!((step.code, step.output("status")), (Some(1), "fail"), "{step:?}");

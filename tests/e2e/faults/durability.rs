@@ -37,12 +37,12 @@ fn s4_live_over_a_store_loses_nothing() {
 #[test]
 fn s4_on_memory_loses_exactly_what_was_acked() {
     let Some(cluster) = on_memory() else { return };
-    let text = example("s4-durability.yaml", &cluster).replace("when: \"write.acked >= 40\"", "after: write");
+    let text = example("s4-durability.yaml", &cluster).replace("when: \"write.acked >= 20\"", "after: write");
     let ran = run(&text).expect("fail");
     restarted(&ran, "bounce");
     assert_eq!((ran.check("no_loss"), ran.count("read", "received")), ("fail", 0), "{ran}");
     let acked = ran.count("write", "acked");
-    assert_eq!(acked, 120, "{ran}");
+    assert_eq!(acked, 60, "{ran}");
     assert_eq!(ran.anomaly("lost"), Some(acked), "{ran}");
     assert_eq!(fault(&ran, "bounce")["lost"], acked, "{ran}");
 }
@@ -51,16 +51,16 @@ fn s4_on_memory_loses_exactly_what_was_acked() {
 fn s4_live_on_memory_loses_what_the_reader_had_seen_too() {
     let Some(cluster) = on_memory() else { return };
     let text = example("s4-durability-live.yaml", &cluster)
-        .replace("when: \"write.acked >= 40\"", "when: \"read.received >= 64\"")
+        .replace("when: \"write.acked >= 20\"", "after: write\n    at: 8s")
         .replace("duration: 24s", "duration: 8s")
         .replace(
-            "type: recovers\n    after: bounce\n    within: 30s\n    tolerance: 20%",
+            "type: recovers\n    after: bounce\n    within: 30s\n    tolerance: 60%",
             "type: continuity\n    max_gap: 1m",
         );
     let ran = run(&text).expect("fail");
     restarted(&ran, "bounce");
     let acked = ran.count("write", "acked");
-    assert_eq!((acked, ran.count("read", "received")), (64, 64), "the reader had seen all of it: {ran}");
+    assert_eq!((acked, ran.count("read", "received")), (32, 32), "the reader had seen all of it: {ran}");
     assert_eq!((ran.check("no_loss"), ran.anomaly("lost")), ("fail", Some(acked)), "{ran}");
     let evidence = ran.summary["anomalies"]["lost"]["evidence"][0]["detail"].as_str().expect("it is a text");
     assert!(evidence.contains("read ") && evidence.contains("gone after `bounce`"), "{evidence}");
@@ -98,7 +98,7 @@ fn s4_going_on_on_memory_loses_what_another_client_does_not_find() {
     assert!(gone >= acked - found && ran.account("verified") <= found, "{found} are left: {ran}");
     // It may be more: the broker acks several batches at one offset, and who begins to read there does not find all that
     // another client finds from the start on.
-    assert!(gone >= 40, "{ran}");
+    assert!(gone >= 20, "{ran}");
     let failed = |check: &str| ran.check(check) == "fail";
     assert_eq!((failed("no_loss"), failed("no_corruption")), (lost > 0, rewritten > 0), "{ran}");
 }
@@ -124,20 +124,16 @@ fn what_is_gone_behind_the_reader_is_found_by_the_audit() {
     let text = format!(
         "topics: [{{name: \"wiped-{{{{run_id}}}}\", partitions: 2}}]
 scenarios:
-  write: {{type: produce, messages: 200, rate: 50/s, value: {{size: 100B}}}}
+  write: {{type: produce, messages: 40, rate: 4/s, value: {{size: 100B}}}}
   read: {{type: consume}}
 faults:
-  wipe: {{type: exec, target: store, when: \"read.received >= 200\", command: {command}}}
+  wipe: {{type: exec, target: store, after: write, at: 10s, command: {command}}}
 {cluster}"
     );
     let ran = run(&text).expect("fail");
     assert_eq!(fault(&ran, "wipe")["effective"], true, "{ran}");
-    assert_eq!(
-        (ran.count("write", "acked"), ran.count("read", "received")),
-        (200, 200),
-        "all was read: {ran}"
-    );
-    assert_eq!((ran.check("no_loss"), ran.anomaly("lost")), ("fail", Some(200)), "{ran}");
+    assert_eq!((ran.count("write", "acked"), ran.count("read", "received")), (40, 40), "all was read: {ran}");
+    assert_eq!((ran.check("no_loss"), ran.anomaly("lost")), ("fail", Some(40)), "{ran}");
     let detail = ran.summary["anomalies"]["lost"]["evidence"][0]["detail"].as_str().expect("it is a text");
     // At one time or between two, as it fell.
     assert!(detail.contains(", read ") && detail.contains("gone after `wipe`"), "{detail}");

@@ -24,8 +24,8 @@ fn by_bandwidth(cluster: &str, bandwidth: &str) -> String {
 #[test]
 fn s5_by_bandwidth_is_proven_by_what_was_held_back() {
     let Some(cluster) = over_s3() else { return };
-    // Two messages a second at most, of eight that are due.
-    let ran = run(&by_bandwidth(&cluster, "2KiB/s")).expect("pass");
+    // One message a second at most, of four that are due.
+    let ran = run(&by_bandwidth(&cluster, "1KiB/s")).expect("pass");
     assert_eq!(fault(&ran, "slow")["effective"], true, "{ran}");
     let proof = fault(&ran, "slow")["proof"].as_str().expect("it is a text");
     assert!(proof.contains("; there, held back ") && proof.contains(" through"), "{proof}");
@@ -61,7 +61,7 @@ faults:
     assert_eq!(ran.check("all_acked"), "inconclusive", "{ran}");
 }
 
-/// One message is in flight at a time: before the fault eight a second at most, during it each takes at least one delay.
+/// One message is in flight at a time: before the fault four a second at most, during it each takes at least one delay.
 fn arithmetic(ran: &Ran) {
     let series = &ran.summary["timeline"]["series"]["write"]["rate"];
     let width = ran.summary["timeline"]["bucket_ms"].as_f64().expect("it is a number");
@@ -82,5 +82,5 @@ fn arithmetic(ran: &Ran) {
         (mean(1_000.0, at("started_ms")), mean(at("started_ms") + 1_000.0, at("ended_ms")));
     let (fast_ms, slow_ms) = (1_000.0 / before, 1_000.0 / during);
     let delays = (slow_ms - fast_ms) / 1_000.0;
-    assert!(delays > 0.8, "{before}/s before, {during}/s during, {delays} delays a message: {ran}");
+    assert!(delays > 0.7, "{before}/s before, {during}/s during, {delays} delays a message: {ran}");
 }
