@@ -13,6 +13,13 @@ fn restarted(ran: &Ran, name: &str) {
     assert!(of_fault(ran, name, "started_ms") < of_fault(ran, name, "ended_ms"), "{ran}");
 }
 
+/// The example where nobody goes on after the restart, or where the machine says how soon.
+fn without_recovery(text: &str) -> String {
+    let recovers = "type: recovers\n    after: bounce\n    within: 30s\n    tolerance: 60%";
+    assert!(text.contains(recovers), "{text}");
+    text.replace(recovers, "type: continuity\n    max_gap: 4m")
+}
+
 #[test]
 fn s4_over_a_store_loses_nothing() {
     let Some(cluster) = over_s3() else { return };
@@ -50,13 +57,9 @@ fn s4_on_memory_loses_exactly_what_was_acked() {
 #[test]
 fn s4_live_on_memory_loses_what_the_reader_had_seen_too() {
     let Some(cluster) = on_memory() else { return };
-    let text = example("s4-durability-live.yaml", &cluster)
+    let text = without_recovery(&example("s4-durability-live.yaml", &cluster))
         .replace("when: \"write.acked >= 20\"", "after: write\n    at: 8s")
-        .replace("duration: 24s", "duration: 8s")
-        .replace(
-            "type: recovers\n    after: bounce\n    within: 30s\n    tolerance: 60%",
-            "type: continuity\n    max_gap: 1m",
-        );
+        .replace("duration: 24s", "duration: 8s");
     let ran = run(&text).expect("fail");
     restarted(&ran, "bounce");
     let acked = ran.count("write", "acked");
@@ -142,8 +145,9 @@ faults:
 #[test]
 fn s4_on_apache_kafka_loses_nothing() {
     let Some(cluster) = kafka() else { return };
-    // A broker in Java takes its time to come back.
-    let text = example("s4-durability-live.yaml", &cluster).replace("duration: 24s", "duration: 50s");
+    // A broker in Java takes its time to come back, more than a minute on a busy machine.
+    let text =
+        without_recovery(&example("s4-durability-live.yaml", &cluster)).replace("timeout: 2m", "timeout: 4m");
     let ran = run(&text).expect("pass");
     restarted(&ran, "bounce");
     assert_eq!(ran.anomaly("lost"), Some(0));

@@ -8,7 +8,7 @@ fn a_stop_lasts_until_a_start_and_silences_its_broker_for_so_long() {
     let text = format!(
         "topics: [{{name: \"t-{{{{run_id}}}}\"}}]
 scenarios:
-  write: {{type: produce, duration: 30s, rate: 20/s, value: {{size: 50B}}}}
+  write: {{type: produce, duration: 30s, rate: 3/s, value: {{size: 50B}}, timeout: 3m}}
   read: {{type: consume, idle_timeout: 1m}}
   steady: {{type: watch, every: 200ms}}
 faults:
