@@ -5,9 +5,13 @@
 use std::time::{Duration, Instant};
 
 use super::partition::OUT_OF_RANGE;
+use super::probe::NoFetch;
 use super::{Client, Code, Error, ReadEvent, ReaderOptions, ReaderSet, Record, metadata, probe};
 use crate::ids::{Offset, Partition};
 use crate::plan::StartOffset;
+
+/// Behind the end of any log.
+const FAR: Offset = 1 << 40;
 
 /// A part of a log.
 #[derive(Clone, Copy)]
@@ -40,6 +44,8 @@ pub struct RangeEnd {
     pub at: Offset,
     /// The log's end, where silence made it ask.
     pub end: Option<Offset>,
+    /// The broker reports an end at or before its place, and contradicts it by its answers to fetches.
+    pub hides: bool,
     /// Where a transaction that is still open held it up, under `isolation.level: read_committed`.
     pub last_stable: Option<Offset>,
 }
@@ -68,7 +74,14 @@ pub fn read_range(
             None => client.waits().quiet,
         },
         given: None,
-        out: RangeEnd { passed: false, by_record: false, at: range.from, end: None, last_stable: None },
+        out: RangeEnd {
+            passed: false,
+            by_record: false,
+            at: range.from,
+            end: None,
+            hides: false,
+            last_stable: None,
+        },
     };
     let mut heard = Instant::now();
     while !reading.out.passed {
@@ -240,7 +253,7 @@ impl Reading<'_> {
     }
 
     /// Nothing more comes: is that since the log ends here? What the broker reports of its end is believed only where nothing
-    /// lies behind it, which the silence shows. Under `read_committed` the reader's own question is answered with the last
+    /// lies behind it, which the silence shows, and where it stands by it. Under `read_committed` the reader's own question is answered with the last
     /// stable offset, so the end is asked for by another client.
     fn look_at_end(&mut self, readers: &ReaderSet, left: Duration) {
         let Range { topic, partition, from, to, .. } = *self.range;
@@ -258,7 +271,28 @@ impl Reading<'_> {
         };
         if let Ok((_, end)) = end {
             self.out.end = Some(end);
-            self.out.passed = end <= position.min(to);
+            let before = end <= position.min(to);
+            self.out.passed = before && self.stands_by(end, readers, left);
+            self.out.hides = before && !self.out.passed;
+        }
+    }
+
+    /// Whether the broker's answers to fetches agree with the end that it reports: it refuses what lies behind all that is
+    /// wanted. One that refuses no offset at all has to tell the same end in its answer.
+    fn stands_by(&self, end: Offset, readers: &ReaderSet, left: Duration) -> bool {
+        let Range { topic, partition, to, .. } = *self.range;
+        let until = Instant::now() + left.min(self.client.waits().answer);
+        let fetch = |offset| probe::probe_fetch(self.client, topic, partition, offset, until);
+        match fetch(to.saturating_add(1)) {
+            Ok(found) if found.code == OUT_OF_RANGE => true,
+            Ok(found) if !found.code.is_none() || found.record_bytes > 0 => false,
+            Ok(found) => {
+                let same = found.high_watermark.is_none_or(|told| told == end);
+                same && fetch(to.saturating_add(FAR)).is_ok_and(|found| found.code != OUT_OF_RANGE)
+            }
+            // The probe does no SASL.
+            Err(NoFetch::Sasl) => readers.told_end(partition).is_none_or(|told| told <= end),
+            Err(_) => false,
         }
     }
 }
