@@ -47,6 +47,9 @@ async fn random_pairs() {
         assert!(judged.wrong.is_empty(), "{:#?}", judged.wrong);
         return;
     }
+    // Words that a pair has to have in it.
+    let only = std::env::var("KAF6_TRUTH_ONLY").unwrap_or_default();
+    let only: Vec<String> = only.split_whitespace().map(str::to_owned).collect();
     let jobs = usize::try_from(number("KAF6_TRUTH_JOBS").unwrap_or(12)).unwrap();
     let began = Instant::now();
     eprintln!("truth: seed {seed}");
@@ -60,6 +63,9 @@ async fn random_pairs() {
             let number = next;
             next += 1;
             let pair = tree(seed, number).current();
+            if !only.iter().all(|word| format!("{pair:?}").contains(word.as_str())) {
+                continue;
+            }
             running.spawn(async move { (number, judged(pair).await) });
             continue;
         }

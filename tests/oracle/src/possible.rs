@@ -44,8 +44,8 @@ pub(crate) fn possible(facts: &Facts, file: &File, message: &Message, cut: bool)
             false => out.extend(["misplaced"]),
         }
         if message.in_place {
-            // With an end that is too low beside it, what is hidden seems not to be there.
-            if !did("end_at") {
+            // Where it is refused, with an end that is too low beside it, it seems not to be there.
+            if !(did("end_at") && did("out_of_range")) {
                 out.remove("lost");
             }
             out.extend(["unreadable", "unread", "skipped"]);
@@ -64,8 +64,9 @@ pub(crate) fn possible(facts: &Facts, file: &File, message: &Message, cut: bool)
                 out.insert("lost");
             }
         }
-        // Whoever took it, nobody can tell it from what the settings say.
-        None if !own => out.extend(taken.explained.iter().copied()),
+        // Whoever took it, nobody can tell it from what the settings say. What was handed out need not have been taken; and of what
+        // was, nobody can tell whether `retention.bytes` took it with a segment of unknown size.
+        None if !own || !message.in_place => out.extend(taken.explained.iter().copied()),
         None => {}
     }
     // What nobody can tell counts as expired: of one without a place, or by settings that no broker tells.
@@ -109,7 +110,7 @@ pub(crate) fn possible(facts: &Facts, file: &File, message: &Message, cut: bool)
     }
     // Nobody can tell where it was.
     if without_place && taken.legally.is_some() {
-        out.extend(["lost", "expired", "superseded"]);
+        out.extend(["expired", "superseded"]);
     }
     if message.strayed || did("from_partition") {
         out.extend(["lost", "misplaced", "unreadable", "unread"]);

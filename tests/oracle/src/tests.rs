@@ -121,6 +121,20 @@ fn what_retention_took_is_expired_and_neither_green_nor_red() {
 }
 
 #[test]
+fn what_a_segment_of_unknown_size_may_explain_is_unclear() {
+    let all = json!([[0, "d0aa", 5], [1, "d1aa", 5], [2, "d2aa", 5]]);
+    let mut log = log(&[1, 2], &all, &json!([{"action": "delete_early", "legal": false}]));
+    log["topics"]["t"][0]["start"] = json!(1);
+    log["removed"] = json!([removed(0, "delete_early")]);
+    log["settings"] = json!({"t": {"retention.bytes": "500"}});
+    let unclear = with(summary("error", 2, 0, 0), "expired", 1);
+    assert_eq!(wrong(&log, &unclear), Vec::<String>::new());
+    // All that was sent is less than that.
+    log["settings"] = json!({"t": {"retention.bytes": "5000"}});
+    assert!(wrong(&log, &unclear).iter().any(|why| why.contains("1 expired, and it must be 0")));
+}
+
+#[test]
 fn what_was_handed_out_before_it_was_removed_stays_verified() {
     let all = json!([[0, "d0aa", 5], [1, "d1aa", 5], [2, "d2aa", 5]]);
     let mut log = log(&[1, 2], &all, &json!([]));
@@ -230,6 +244,16 @@ fn acks_collide_and_are_overtaken() {
     assert!(says(&log, "collided", 0, "1 to 1") && says(&log, "overtaken", 1, "0 to 0"));
     let log = acked(-1, [5, 0], [0, 900_000]);
     assert!(says(&log, "overtaken", 0, "1 to 1") && says(&log, "collided", 1, "0 to 0"));
+    // An ack without a place, whose offsets librdkafka counts from -1 on, and one that seems to go on there.
+    let log = acked(-1, [-1, 0], [0, 10]);
+    assert!(says(&log, "collided", 1, "0 to 0"));
+    let mut log = acked(-1, [5, 0], [0, 900_000]);
+    let mut nowhere = log["produced"][0].clone();
+    nowhere["base_offset"] = json!(-1);
+    nowhere["records"] = json!([record(0, "aa")]);
+    log["produced"][0]["records"] = json!([record(7, "aa")]);
+    log["produced"].as_array_mut().expect("a list").insert(0, nowhere);
+    assert!(says(&log, "overtaken", 2, "0 to 1"));
     // With acks 1 and a new leader, neither.
     let mut log = acked(1, [0, 0], [0, 10]);
     log["moved"] = json!([{"at_us": 5, "topic": "t", "partition": 0}]);
