@@ -119,8 +119,8 @@ impl Judging<'_> {
                 again.why = "the topic was created again since the run".to_owned();
             }
             again.whole = suspects.anywhere && again.passed;
-            if let Some(removals) = compacted {
-                removals.keys.borrow_mut().partial |= !again.passed && !again.gone;
+            if let Some(removals) = compacted.filter(|_| again.passed || again.gone) {
+                removals.keys.borrow_mut().see_all(from);
             }
             out.push(again);
         }

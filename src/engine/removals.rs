@@ -28,8 +28,8 @@ use crate::units::thousands;
 #[derive(Debug, Default)]
 pub(super) struct KeyIndex {
     highest: HashMap<u64, Offset>,
-    /// Nobody read to the end of the log: any key may be there behind.
-    pub(super) partial: bool,
+    /// From here on all was read up to the end of the log; none: nothing, so that any key may be there.
+    all_from: Option<Offset>,
 }
 
 impl KeyIndex {
@@ -44,14 +44,25 @@ impl KeyIndex {
         match self.highest.get(&hash(key)).is_some_and(|highest| *highest > offset) {
             true if sure => Some(Removed::Superseded),
             true => Some(Removed::Unclear),
-            false => self.partial.then_some(Removed::Unclear),
+            false => (!self.is_whole(offset)).then_some(Removed::Unclear),
         }
+    }
+
+    /// All was read from this offset up to the end of the log.
+    pub(super) fn see_all(&mut self, from: Offset) {
+        self.all_from = Some(self.all_from.map_or(from, |all| all.min(from)));
+    }
+
+    /// All was read that lies behind this offset.
+    fn is_whole(&self, offset: Offset) -> bool {
+        self.all_from.is_some_and(|from| from <= offset.max(0))
     }
 
     /// Some record that is no end marker has a key, and lies behind this offset, or may do so.
     fn has_any_later(&self, offset: Offset) -> bool {
         let marker = hash(fence::KEY);
-        self.partial || self.highest.iter().any(|(key, highest)| *key != marker && *highest > offset)
+        !self.is_whole(offset)
+            || self.highest.iter().any(|(key, highest)| *key != marker && *highest > offset)
     }
 }
 

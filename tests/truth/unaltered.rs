@@ -142,3 +142,14 @@ async fn a_compacted_batch_with_a_wrong_checksum_is_passed_in_one_step() {
     assert!(!done.notes("did not end"), "{}", done.shown());
     assert_eq!(done.account("unread"), 0, "{}", done.shown());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acked_without_a_place_is_corrupt_where_it_was_read() {
+    // The live reader has it intact, and so knows where it lies.
+    let rules = [
+        Rule::new(Produce, AckWithoutOffset { written: true }).from(10).times(1),
+        Rule::new(Fetch, FlipOnRead { offset: 10, sights: 1, fix_crc: true }),
+    ];
+    let done = run(&one_by_one(BATCHES, "audit: true"), rules).await;
+    done.did("flip_on_read").is("fail").has("corrupt", 1).counts(&[("corrupt", 1), ("verified", 99)]);
+}

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::facts::{Identity, Message, identity};
+use crate::facts::{Message, identity};
 use crate::file::File;
 use crate::log::Log;
 
@@ -29,8 +29,6 @@ type Acks<'a> = BTreeMap<(&'a str, i32), Vec<Ack<'a>>>;
 fn acks<'a>(messages: &'a [Message], file: &File, log: &Log) -> Acks<'a> {
     let mut acks = Acks::new();
     let made_anew = |topic: &str| log.created.iter().filter(|created| created.topic == topic).count() > 1;
-    let without_place: BTreeSet<Identity> =
-        messages.iter().filter(|message| message.acks.contains(&-1)).map(|message| message.id).collect();
     for message in messages {
         let place = (message.topic.as_str(), message.partition);
         let moved = log.moved.iter().any(|it| (it.topic.as_str(), it.partition) == place);
@@ -40,23 +38,12 @@ fn acks<'a>(messages: &'a [Message], file: &File, log: &Log) -> Acks<'a> {
         }
         let judged = message.sender.is_some_and(|sender| file.senders[sender].verify);
         let sure = judged && message.acks_all && message.is_sure() && !moved && !made_anew(place.0);
-        let sure = sure && !goes_on(message, &without_place);
+        let sure = sure && !message.seems_without_place;
         let offsets: BTreeSet<i64> = message.acks.iter().copied().filter(|offset| *offset >= 0).collect();
         let own = offsets.into_iter().map(|offset| Ack { message, offset, sure });
         acks.entry(place).or_default().extend(own);
     }
     acks
-}
-
-/// librdkafka counts the offsets of a batch that was acked without one from -1 on. Who gets the next one by chance seems to be in
-/// that batch.
-fn goes_on(message: &Message, without_place: &BTreeSet<Identity>) -> bool {
-    let (run, stream, seq) = message.id;
-    let counted = |offset: &i64| {
-        let first = u64::try_from(*offset + 1).ok().and_then(|count| seq.checked_sub(count));
-        first.is_some_and(|first| first < seq && without_place.contains(&(run, stream, first)))
-    };
-    message.acks.iter().any(counted)
 }
 
 /// Offsets that were acked to two messages.

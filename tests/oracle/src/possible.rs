@@ -9,7 +9,7 @@ pub(crate) fn possible(facts: &Facts, file: &File, message: &Message, cut: bool)
     let mut out = BTreeSet::new();
     let (handed, taken) = (&message.handed, &message.taken);
     let own = handed.own;
-    let without_place = message.acked_at() == Some(-1);
+    let without_place = message.acked_at() == Some(-1) || message.seems_without_place;
     let did = |action: &str| facts.actions.contains(action);
     let hides = HIDE.iter().any(|action| did(action));
     // The log was cut, and readers may stand where another message comes to lie.
