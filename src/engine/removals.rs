@@ -299,3 +299,28 @@ pub(super) fn note_removed(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_explains_what_lay_before_it_and_may_be_anywhere_that_nobody_read() {
+        let mut keys = KeyIndex::default();
+        keys.see(b"a", 20);
+        keys.see(b"a", 10);
+        assert_eq!(keys.later(b"a", 19, true), Some(Removed::Superseded));
+        assert_eq!(keys.later(b"a", 19, false), Some(Removed::Unclear));
+        // Nobody read to the end of the log.
+        assert_eq!([keys.later(b"a", 20, true), keys.later(b"b", 0, true)], [Some(Removed::Unclear); 2]);
+        assert!(keys.has_any_later(30));
+        keys.see_all(15);
+        keys.see_all(18);
+        assert_eq!([keys.later(b"a", 20, true), keys.later(b"b", 15, true)], [None; 2]);
+        assert_eq!(keys.later(b"b", 14, true), Some(Removed::Unclear));
+        assert_eq!(keys.later(b"b", -1, false), Some(Removed::Unclear), "without a place");
+        assert!(!keys.has_any_later(30) && keys.has_any_later(19));
+        keys.see_all(0);
+        assert_eq!(keys.later(b"b", -1, false), None);
+    }
+}

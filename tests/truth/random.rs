@@ -1,7 +1,7 @@
 //! Random pairs, many at once in this process, each judged by the oracle.
 //!
 //! `KAF6_TRUTH_SECONDS` runs for so long in place of 300 pairs, `KAF6_TRUTH_SEED` chooses the pairs, `KAF6_TRUTH_JOBS` is how
-//! many run at once. `KAF6_TRUTH_PAIR` runs one of the pairs of a seed and shows it, `KAF6_TRUTH_REPLAY` one that was written
+//! many run at once, `KAF6_TRUTH_ONLY` words that a pair has to have in it. `KAF6_TRUTH_PAIR` runs one of the pairs of a seed and shows it, `KAF6_TRUTH_REPLAY` one that was written
 //! to a file. `KAF6_TRUTH_SHOW` names the end of each, `KAF6_TRUTH_LOG` a file for the log of the broker of the last one,
 //! `KAF6_TRUTH_KEEP` a folder for what is to be seen of each wrong one, as it was when it was wrong.
 
