@@ -145,6 +145,10 @@ fn offsets_of(
     at: Offset,
     holds: impl FnOnce(Offset) -> bool,
 ) -> Option<(Offset, Offset)> {
+    // The one that lay here may be gone by now, and this one is right.
+    if batch.base_offset > at && batch.crc_ok != Some(false) {
+        return None;
+    }
     let from = at.max(batch.base_offset);
     let end = |delta: i32| batch.base_offset.checked_add(delta.into()).filter(|last| *last >= from);
     let (delta, count) = (batch.last_offset_delta, batch.records.saturating_sub(1));
@@ -170,6 +174,8 @@ mod tests {
         assert_eq!(of(batch(10, 4, i32::MAX), 10), Some((10, 14)));
         assert_eq!(of(batch(10, 4, 5), 15), None);
         assert_eq!(of(batch(16, 4, 5), 15), Some((16, 20)), "what lay before it was compacted");
+        let right = BatchHeader { crc_ok: Some(true), ..batch(16, 4, 5) };
+        assert_eq!((of(right, 15), of(right, 16)), (None, Some((16, 20))), "another one is gone");
     }
 
     #[test]

@@ -73,6 +73,10 @@ pub(crate) fn possible(facts: &Facts, file: &File, message: &Message, cut: bool)
     if !taken.explained.is_empty() && (without_place || !taken.known) {
         out.insert("expired");
     }
+    // Nor can anybody tell it where what may lie behind it is not given.
+    if taken.compacted && !message.in_place && (hides || was_cut) {
+        out.insert("expired");
+    }
     let gone = taken.legally.is_some() || taken.by_leader;
     // What is missing behind a place that cannot be read was never looked for, and nobody can tell what is missing at the end of
     // a log from what is not given.

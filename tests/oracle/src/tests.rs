@@ -179,6 +179,11 @@ fn what_a_later_record_of_its_key_replaced_is_superseded() {
     log["removed"] = json!([removed(0, "compaction"), removed(1, "compaction")]);
     assert_eq!(wrong(&log, &with(summary("error", 1, 0, 0), "superseded", 2)), Vec::<String>::new());
     assert!(!wrong(&log, &summary("fail", 1, 2, 0)).is_empty());
+    // The one that did is not given, so that nobody can tell.
+    log["fired"] = json!([{"action": "empty", "legal": false}]);
+    log["fetched"][0]["records"] = json!([]);
+    let hidden = with(with(summary("fail", 0, 0, 0), "unreadable", 1), "expired", 2);
+    assert_eq!(wrong(&log, &hidden), Vec::<String>::new());
     // The last one is gone, too.
     log["removed"].as_array_mut().expect("a list").push(removed(2, "compact_last"));
     log["topics"]["t"][0]["records"] = json!([]);
