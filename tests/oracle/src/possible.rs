@@ -19,6 +19,8 @@ pub(crate) fn possible(facts: &Facts, file: &File, message: &Message, cut: bool)
     }
     if handed.marred {
         out.insert("corrupt");
+        // Where its batch is gone before it can be asked for, nobody knows how far that went.
+        out.extend(["lost"].iter().filter(|_| !message.in_place));
     }
     if handed.strange {
         // Foreign records have contents that nobody sent, too.

@@ -200,6 +200,11 @@ fn of_a_batch_with_a_wrong_crc_those_are_corrupt_that_differ_or_else_all() {
     log["fetched"][0]["bad_crc"] = json!([[[0, "d0aa"], [1, "d1aa"]]]);
     log["fetched"][0]["bad_offsets"] = json!([[0, 2]]);
     assert_eq!(wrong(&log, &summary("fail", 1, 0, 2)), Vec::<String>::new());
+    assert!(!wrong(&log, &summary("fail", 1, 1, 1)).is_empty());
+    let mut gone = log.clone();
+    gone["topics"]["t"][0]["records"].as_array_mut().expect("a list").remove(1);
+    gone["removed"] = json!([removed(1, "delete_early")]);
+    assert_eq!(wrong(&gone, &summary("fail", 1, 1, 1)), Vec::<String>::new());
     log["fetched"][0]["bad_crc"] = json!([[[0, "d0aa"], [1, "d1bb"]]]);
     log["fetched"][0]["records"][1][1] = json!("d1bb");
     assert_eq!(wrong(&log, &summary("fail", 2, 0, 1)), Vec::<String>::new());
