@@ -135,6 +135,10 @@ fn why(shared: &Shared, end: &RangeEnd, to: Offset) -> String {
             "an open transaction holds readers with `isolation.level: read_committed` at offset {stable} (the last stable offset); \
              end it, or read uncommitted"
         ),
+        None if end.hides => format!(
+            "the broker reports that the log ends at offset {}, and does not refuse a fetch behind that, nor does it give a record",
+            end.end.unwrap_or(end.at)
+        ),
         None => format!("time ran out at offset {} of {to}; a longer `run.timeout` gives it more", end.at),
     }
 }

@@ -80,19 +80,23 @@ impl Judging<'_> {
     ) -> Vec<Found> {
         let Missing { acked, mark, markers, removals } = *missing;
         let case = self.case(place, found, markers, passes);
-        // In a compacted log a later record tells why an earlier one is gone.
+        // In a compacted log a later record tells why an earlier one is gone. It may lie behind the end markers: not every producer
+        // is waited for.
         let compacted = removals.filter(|removals| removals.rules.compacts());
-        let end = markers.iter().map(|marker| marker.offset).max().filter(|_| compacted.is_some());
+        let last_marker = markers.iter().map(|marker| marker.offset).max();
         let mut out = Vec::new();
         for pass in passes {
             let suspects = case.suspects(pass);
             let Some((from, to)) = suspects.range else { continue };
-            let to = end.map_or(to, |end| end.max(to));
             let client = match pass.observer {
                 Observer::Reader(scenario) => self.shared.client_of(scenario),
                 Observer::Audit | Observer::Recheck => self.shared.client.clone(),
             };
             let until = self.until.min(Instant::now() + self.shared.client.waits().recheck);
+            let to = compacted.map_or(to, |removals| {
+                let end = removals.start_and_end(&client, until).map(|(_, end)| end - 1);
+                to.max(last_marker.max(end).unwrap_or(to))
+            });
             let mark = mark.filter(|mark| mark.ends_reading(to, acked));
             let reread = Reread { client: &client, place, from, to, mark, until, what: "re-read" };
             let mut again = self.read(&reread, |key, offset| {
@@ -115,6 +119,9 @@ impl Judging<'_> {
                 again.why = "the topic was created again since the run".to_owned();
             }
             again.whole = suspects.anywhere && again.passed;
+            if let Some(removals) = compacted.filter(|_| again.passed || again.gone) {
+                removals.keys.borrow_mut().see_all(from);
+            }
             out.push(again);
         }
         out

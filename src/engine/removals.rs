@@ -17,8 +17,8 @@ use super::same_topic;
 use super::saved;
 use super::shared::{Shared, Topology};
 use crate::ids::{Offset, Partition, Seq, StreamId};
-use crate::kafka::metadata;
 use crate::kafka::probe::TopicSettings;
+use crate::kafka::{Client, metadata};
 use crate::ledger::{Between, Contents, Judged, Marker, Removals, Removed, SentLog, StreamInfo};
 use crate::observe::Note;
 use crate::plan::Work;
@@ -26,23 +26,43 @@ use crate::units::thousands;
 
 /// The highest offset at which each key was read.
 #[derive(Debug, Default)]
-pub(super) struct KeyIndex(HashMap<u64, Offset>);
+pub(super) struct KeyIndex {
+    highest: HashMap<u64, Offset>,
+    /// From here on all was read up to the end of the log; none: nothing, so that any key may be there.
+    all_from: Option<Offset>,
+}
 
 impl KeyIndex {
     /// A record has this key.
     pub(super) fn see(&mut self, key: &[u8], offset: Offset) {
-        let highest = self.0.entry(hash(key)).or_insert(offset);
+        let highest = self.highest.entry(hash(key)).or_insert(offset);
         *highest = offset.max(*highest);
     }
 
-    fn is_later(&self, key: &[u8], offset: Offset) -> bool {
-        self.0.get(&hash(key)).is_some_and(|highest| *highest > offset)
+    /// Whether a record with this key lies behind an offset. With `sure` that supersedes what lay there.
+    fn later(&self, key: &[u8], offset: Offset, sure: bool) -> Option<Removed> {
+        match self.highest.get(&hash(key)).is_some_and(|highest| *highest > offset) {
+            true if sure => Some(Removed::Superseded),
+            true => Some(Removed::Unclear),
+            false => (!self.is_whole(offset)).then_some(Removed::Unclear),
+        }
     }
 
-    /// Some record that is no end marker has a key, and lies behind this offset.
+    /// All was read from this offset up to the end of the log.
+    pub(super) fn see_all(&mut self, from: Offset) {
+        self.all_from = Some(self.all_from.map_or(from, |all| all.min(from)));
+    }
+
+    /// All was read that lies behind this offset.
+    fn is_whole(&self, offset: Offset) -> bool {
+        self.all_from.is_some_and(|from| from <= offset.max(0))
+    }
+
+    /// Some record that is no end marker has a key, and lies behind this offset, or may do so.
     fn has_any_later(&self, offset: Offset) -> bool {
         let marker = hash(fence::KEY);
-        self.0.iter().any(|(key, highest)| *key != marker && *highest > offset)
+        !self.is_whole(offset)
+            || self.highest.iter().any(|(key, highest)| *key != marker && *highest > offset)
     }
 }
 
@@ -100,16 +120,22 @@ impl<'a> PartitionRemovals<'a> {
 
     /// Asks the broker where the log lies: once all was read again, since its start moves on.
     pub(super) fn look_at_log(&self, until: Instant) {
+        let reported = self.start_and_end(&self.shared.client, until);
+        let mut log = self.log.borrow_mut();
+        (log.reported, log.now_us) = (reported, self.of_sender(self.shared.clock.now_us()));
+    }
+
+    /// The log's start and end, as the broker reports them to this client now.
+    pub(super) fn start_and_end(&self, client: &Client, until: Instant) -> Option<(Offset, Offset)> {
         let name = &self.topology.topics[self.topic].name;
-        let waits = self.shared.client.waits();
-        let ask = || metadata::watermarks(&self.shared.client, name, self.partition, waits.ends);
+        let waits = client.waits();
+        let ask = || metadata::watermarks(client, name, self.partition, waits.ends);
         let mut reported = ask();
         while reported.is_err() && Instant::now() < until && !self.shared.stop.is_stopped() {
             std::thread::sleep(waits.ask);
             reported = ask();
         }
-        let mut log = self.log.borrow_mut();
-        (log.reported, log.now_us) = (reported.ok(), self.of_sender(self.shared.clock.now_us()));
+        reported.ok()
     }
 
     /// A time of this run, from the start of the one that sent.
@@ -155,8 +181,7 @@ impl<'a> PartitionRemovals<'a> {
         match rendered.entry(id).or_insert_with(|| self.keys_of(id)) {
             Ok(keys) => {
                 let sure = place.is_some() && self.rules != Rules::Unknown;
-                let reason = if sure { Removed::Superseded } else { Removed::Unclear };
-                keys.key(seq).is_some_and(|key| later.is_later(key, offset)).then_some(reason)
+                later.later(keys.key(seq)?, offset, sure)
             }
             // It may have been that of any later record.
             Err(NoKeys::Unknown) => later.has_any_later(offset).then_some(Removed::Unclear),
@@ -203,9 +228,9 @@ impl Removals for PartitionRemovals<'_> {
     }
 
     fn of_marker(&self, marker: Marker) -> Option<Removed> {
-        let later = self.rules.compacts() && self.keys.borrow().is_later(fence::KEY, marker.offset);
-        let unknown = self.rules == Rules::Unknown;
-        let superseded = later.then_some(if unknown { Removed::Unclear } else { Removed::Superseded });
+        let sure = self.rules != Rules::Unknown;
+        let later = || self.keys.borrow().later(fence::KEY, marker.offset, sure);
+        let superseded = if self.rules.compacts() { later() } else { None };
         let markers = self.shared.markers(self.topic, self.partition);
         let written = markers.iter().find(|own| own.number == marker.number);
         let stamped = written.map(|own| match self.stamps_itself() {
@@ -272,5 +297,30 @@ pub(super) fn note_removed(
                 rules.name()
             )));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_explains_what_lay_before_it_and_may_be_anywhere_that_nobody_read() {
+        let mut keys = KeyIndex::default();
+        keys.see(b"a", 20);
+        keys.see(b"a", 10);
+        assert_eq!(keys.later(b"a", 19, true), Some(Removed::Superseded));
+        assert_eq!(keys.later(b"a", 19, false), Some(Removed::Unclear));
+        // Nobody read to the end of the log.
+        assert_eq!([keys.later(b"a", 20, true), keys.later(b"b", 0, true)], [Some(Removed::Unclear); 2]);
+        assert!(keys.has_any_later(30));
+        keys.see_all(15);
+        keys.see_all(18);
+        assert_eq!([keys.later(b"a", 20, true), keys.later(b"b", 15, true)], [None; 2]);
+        assert_eq!(keys.later(b"b", 14, true), Some(Removed::Unclear));
+        assert_eq!(keys.later(b"b", -1, false), Some(Removed::Unclear), "without a place");
+        assert!(!keys.has_any_later(30) && keys.has_any_later(19));
+        keys.see_all(0);
+        assert_eq!(keys.later(b"b", -1, false), None);
     }
 }

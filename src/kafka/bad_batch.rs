@@ -90,12 +90,19 @@ pub(super) fn pass(
 ) {
     reader.stop();
     let (partition, epoch) = (reader.partition, reader.epoch);
-    let from = reader.position.map_or(bad.base, |position| position.max(bad.base));
+    let at = reader.position.map_or(bad.base, |position| position.max(bad.base));
     let wait = client.waits().answer;
-    let found = probe::probe_fetch(client, topic, partition, from, Instant::now() + wait);
-    let batch = found.ok().and_then(|found| found.batch);
+    let first_at = |offset| {
+        let found = probe::probe_fetch(client, topic, partition, offset, Instant::now() + wait);
+        found.ok().and_then(|found| found.batch)
+    };
+    let batch = first_at(at);
+    let holds = |batch: &BatchHeader, offset| {
+        first_at(offset).is_some_and(|found| found.base_offset == batch.base_offset)
+    };
     // Without the probe (it does no SASL) it is passed record by record.
-    let to = batch.and_then(|batch| last_of(&batch, from)).unwrap_or(from);
+    let offsets = batch.and_then(|batch| offsets_of(&batch, at, |offset| holds(&batch, offset)));
+    let (from, to) = offsets.unwrap_or((at, at));
     if unchecked.is_none() {
         *unchecked = Unchecked::open(client, topic, partition, from);
     }
@@ -130,12 +137,23 @@ pub(super) fn pass(
     }
 }
 
-/// The last offset of the batch in which an offset lies; none where it lies in another. The header may be what is altered: of
-/// its two numbers, the lower one is believed, and what lies behind that is looked at again.
-fn last_of(batch: &BatchHeader, at: Offset) -> Option<Offset> {
-    let count = batch.last_offset_delta.min(batch.records.saturating_sub(1));
-    let last = batch.base_offset.checked_add(count.into())?;
-    (batch.base_offset <= at && at <= last).then_some(last)
+/// What lies ahead of an offset, of the batch that the broker gives there: its first and its last offset; none where it lies before.
+/// The header may be what is altered. Where its two numbers differ, the broker has to give this batch at its last offset, too, as for
+/// one that was compacted; else the lower one is believed, and what lies behind that is looked at again.
+fn offsets_of(
+    batch: &BatchHeader,
+    at: Offset,
+    holds: impl FnOnce(Offset) -> bool,
+) -> Option<(Offset, Offset)> {
+    // The one that lay here may be gone by now, and this one is right.
+    if batch.base_offset > at && batch.crc_ok != Some(false) {
+        return None;
+    }
+    let from = at.max(batch.base_offset);
+    let end = |delta: i32| batch.base_offset.checked_add(delta.into()).filter(|last| *last >= from);
+    let (delta, count) = (batch.last_offset_delta, batch.records.saturating_sub(1));
+    let last = end(delta).filter(|last| delta == count || holds(*last)).or_else(|| end(delta.min(count)))?;
+    Some((from, last))
 }
 
 #[cfg(test)]
@@ -149,20 +167,40 @@ mod tests {
 
     #[test]
     fn a_batch_ends_where_both_of_its_numbers_say() {
-        assert_eq!(last_of(&batch(10, 4, 5), 10), Some(14));
-        assert_eq!(last_of(&batch(10, 4, 5), 13), Some(14), "read from the middle");
-        assert_eq!(last_of(&batch(10, 1 << 20, 5), 10), Some(14), "an altered number");
-        assert_eq!(last_of(&batch(10, 4, i32::MAX), 10), Some(14));
-        assert_eq!(last_of(&batch(10, 4, 2), 13), None, "compacted: record by record");
-        assert_eq!(last_of(&batch(10, 4, 5), 15), None);
-        assert_eq!(last_of(&batch(16, 4, 5), 15), None);
+        let of = |header, at| offsets_of(&header, at, |_| false);
+        assert_eq!(of(batch(10, 4, 5), 10), Some((10, 14)));
+        assert_eq!(of(batch(10, 4, 5), 13), Some((13, 14)), "read from the middle");
+        assert_eq!(of(batch(10, 1 << 20, 5), 10), Some((10, 14)), "an altered number");
+        assert_eq!(of(batch(10, 4, i32::MAX), 10), Some((10, 14)));
+        assert_eq!(of(batch(10, 4, 5), 15), None);
+        assert_eq!(of(batch(16, 4, 5), 15), Some((16, 20)), "what lay before it was compacted");
+        let right = BatchHeader { crc_ok: Some(true), ..batch(16, 4, 5) };
+        assert_eq!((of(right, 15), of(right, 16)), (None, Some((16, 20))), "another one is gone");
+    }
+
+    #[test]
+    fn a_compacted_batch_ends_where_the_broker_gives_another() {
+        let of = |at| offsets_of(&batch(10, 104, 2), at, |offset| offset <= 114);
+        assert_eq!(
+            (of(10), of(13), of(114), of(115)),
+            (Some((10, 114)), Some((13, 114)), Some((114, 114)), None)
+        );
+        let altered = |at| offsets_of(&batch(10, 1 << 20, 2), at, |offset| offset <= 114);
+        assert_eq!((altered(10), altered(13)), (Some((10, 11)), None));
+        assert_eq!(offsets_of(&batch(10, 4, 0), 10, |_| true), Some((10, 14)), "none of its records is left");
     }
 
     proptest! {
         #[test]
-        fn no_header_makes_it_panic_or_go_back(base in any::<i64>(), delta in any::<i32>(), records in any::<i32>(), at in any::<i64>()) {
-            let last = last_of(&batch(base, delta, records), at);
-            prop_assert!(last.is_none_or(|last| last >= at));
+        fn no_header_makes_it_panic_or_go_back(
+            base in any::<i64>(),
+            delta in any::<i32>(),
+            records in any::<i32>(),
+            at in any::<i64>(),
+            holds in any::<bool>(),
+        ) {
+            let offsets = offsets_of(&batch(base, delta, records), at, |_| holds);
+            prop_assert!(offsets.is_none_or(|(from, last)| at <= from && from <= last));
         }
     }
 }

@@ -5,9 +5,13 @@
 use std::time::{Duration, Instant};
 
 use super::partition::OUT_OF_RANGE;
+use super::probe::{FetchProbe, NoFetch};
 use super::{Client, Code, Error, ReadEvent, ReaderOptions, ReaderSet, Record, metadata, probe};
 use crate::ids::{Offset, Partition};
 use crate::plan::StartOffset;
+
+/// Behind the end of any log.
+const FAR: Offset = 1 << 40;
 
 /// A part of a log.
 #[derive(Clone, Copy)]
@@ -40,6 +44,8 @@ pub struct RangeEnd {
     pub at: Offset,
     /// The log's end, where silence made it ask.
     pub end: Option<Offset>,
+    /// The broker reports an end at or before its place, and contradicts it by its answers to fetches.
+    pub hides: bool,
     /// Where a transaction that is still open held it up, under `isolation.level: read_committed`.
     pub last_stable: Option<Offset>,
 }
@@ -68,7 +74,14 @@ pub fn read_range(
             None => client.waits().quiet,
         },
         given: None,
-        out: RangeEnd { passed: false, by_record: false, at: range.from, end: None, last_stable: None },
+        out: RangeEnd {
+            passed: false,
+            by_record: false,
+            at: range.from,
+            end: None,
+            hides: false,
+            last_stable: None,
+        },
     };
     let mut heard = Instant::now();
     while !reading.out.passed {
@@ -240,7 +253,7 @@ impl Reading<'_> {
     }
 
     /// Nothing more comes: is that since the log ends here? What the broker reports of its end is believed only where nothing
-    /// lies behind it, which the silence shows. Under `read_committed` the reader's own question is answered with the last
+    /// lies behind it, which the silence shows, and where it stands by it. Under `read_committed` the reader's own question is answered with the last
     /// stable offset, so the end is asked for by another client.
     fn look_at_end(&mut self, readers: &ReaderSet, left: Duration) {
         let Range { topic, partition, from, to, .. } = *self.range;
@@ -258,14 +271,75 @@ impl Reading<'_> {
         };
         if let Ok((_, end)) = end {
             self.out.end = Some(end);
-            self.out.passed = end <= position.min(to);
+            let before = end <= position.min(to);
+            self.out.passed = before && self.stands_by(end, readers, left);
+            self.out.hides = before && !self.out.passed;
         }
     }
+
+    /// Whether the broker's answers to fetches from behind all that is wanted agree with the end that it reports.
+    fn stands_by(&self, end: Offset, readers: &ReaderSet, left: Duration) -> bool {
+        let Range { topic, partition, to, .. } = *self.range;
+        let until = Instant::now() + left.min(self.client.waits().answer);
+        let fetch = |offset| probe::probe_fetch(self.client, topic, partition, offset, until);
+        match fetch(to.saturating_add(1)) {
+            Ok(behind) => agree(end, &behind, || fetch(to.saturating_add(FAR)).ok()),
+            // The probe does no SASL.
+            Err(NoFetch::Sasl) => readers.told_end(partition).is_none_or(|told| told <= end),
+            Err(_) => false,
+        }
+    }
+}
+
+/// Whether an answer to a fetch from behind an end agrees with it: it refuses that. A broker that refuses no offset at all, however
+/// far, has to tell the same end.
+fn agree(end: Offset, behind: &FetchProbe, far: impl FnOnce() -> Option<FetchProbe>) -> bool {
+    if behind.code == OUT_OF_RANGE {
+        return true;
+    }
+    let nothing = behind.code.is_none() && behind.record_bytes == 0;
+    let same = behind.high_watermark.is_none_or(|told| told == end);
+    nothing && same && far().is_some_and(|far| far.code != OUT_OF_RANGE)
 }
 
 impl Code {
     /// No answer came in time, as librdkafka says it.
     const fn is_timeout(self) -> bool {
         matches!(self.0, -185 | -192)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(code: i32, high_watermark: Option<Offset>, record_bytes: usize) -> FetchProbe {
+        FetchProbe {
+            code: Code(code),
+            null_records: false,
+            record_bytes,
+            high_watermark,
+            log_start: Some(0),
+            last_stable_offset: None,
+            batch: None,
+            version: 12,
+        }
+    }
+
+    #[test]
+    fn an_end_is_one_where_fetches_from_behind_it_agree() {
+        let refused = || answer(1, None, 0);
+        assert!(agree(50, &refused(), || None));
+        // A broker that refuses nothing.
+        let empty = |end| answer(0, end, 0);
+        let takes_all = |end| agree(50, &empty(end), || Some(empty(end)));
+        assert!(takes_all(Some(50)) && takes_all(None));
+        assert!(!takes_all(Some(60)) && !takes_all(Some(3)), "its two ends differ");
+        // One that refuses what lies far behind, and not this: the log goes on.
+        assert!(!agree(50, &empty(Some(50)), || Some(refused())));
+        assert!(!agree(50, &empty(Some(50)), || None), "no answer");
+        for strange in [answer(6, None, 0), answer(-1, None, 0), answer(0, Some(50), 70)] {
+            assert!(!agree(50, &strange, || Some(empty(Some(50)))), "{strange:?}");
+        }
     }
 }

@@ -181,10 +181,13 @@ impl Judge<'_> {
         let whole = |pass: &super::Pass<'_>| pass.to_end && pass.wants(view.scenario, 0);
         let absent = |at: usize| whole(&passes[at]) && !view.seen(at, seq);
         let found = all().any(|at| view.seen(at, seq));
+        // Where it was read, it lay.
+        let place = (0..passes.len()).find_map(|at| view.first_copy(at, seq));
+        if place.is_some_and(|place| self.corrupt.contains(place)) {
+            return Class::Corrupt;
+        }
         let mut removed = None;
         if let Some(pass) = all().find(|at| passes[*at].is_recheck() && absent(*at)) {
-            // Where it was read, it lay.
-            let place = (0..passes.len()).find_map(|at| view.first_copy(at, seq));
             match self.gone(view, seq, place, found, pass) {
                 class @ (Class::RemovedLater | Class::Unclear) if found => removed = Some(class),
                 class => return class,

@@ -241,3 +241,39 @@ async fn records_of_others_in_a_new_log_that_does_not_begin_at_0() {
         assert!(second.anomaly("resurrected") > 80, "{}", second.shown());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_waits_for_supersedes_behind_the_end_marker() {
+    // The reader that kaf6 adds does not wait for the load, whose records have the same keys.
+    let write = "messages: 60, rate: 400/s, clients: 3, key: \"k{{client}}\"";
+    let scenarios = format!(
+        "write: {{type: produce, {write}, headers: {{by: write}}}}\n  \
+         load: {{type: produce, after: write, at: 300ms, messages: 30, rate: 100/s, clients: 3, key: \"k{{{{client}}}}\", verify: false, \
+         headers: {{by: load}}}}"
+    );
+    let done = run(&keeping(COMPACT, &scenarios, "audit: true"), []).await;
+    let superseded = done.account("superseded");
+    done.counts(&[("superseded", superseded), ("verified", 60 - superseded)]);
+    assert_eq!(done.anomaly("lost"), 0, "{}", done.shown());
+}
+
+/// Batches of keyed messages that are there and are acked without an offset.
+async fn without_places(more: Option<Rule>) -> Done {
+    let rule = Rule::new(Produce, AckWithoutOffset { written: true }).from(2).times(8);
+    let scenarios = format!("{KEYED}\n  {AFTER}");
+    run(&keeping(COMPACT, &scenarios, "audit: true"), [rule].into_iter().chain(more)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_place_its_key_explains_that_it_is_gone() {
+    let done = without_places(None).await;
+    let (unclear, superseded) = (done.is("error").account("expired"), done.account("superseded"));
+    assert!(unclear > 10, "{}", done.shown());
+    let gone = unclear + superseded;
+    done.counts(&[("expired", unclear), ("superseded", superseded), ("verified", 200 - gone)]);
+    // A key of which no record is left explains nothing.
+    let last = Rule::new(Fetch, CompactLast { index: 2 }).times(1);
+    let done = without_places(Some(last)).await;
+    let lost = done.did("compact_last").is("fail").account("lost");
+    assert!((1..=40).contains(&lost), "{}", done.shown());
+}

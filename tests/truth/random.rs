@@ -1,7 +1,7 @@
 //! Random pairs, many at once in this process, each judged by the oracle.
 //!
 //! `KAF6_TRUTH_SECONDS` runs for so long in place of 300 pairs, `KAF6_TRUTH_SEED` chooses the pairs, `KAF6_TRUTH_JOBS` is how
-//! many run at once. `KAF6_TRUTH_PAIR` runs one of the pairs of a seed and shows it, `KAF6_TRUTH_REPLAY` one that was written
+//! many run at once, `KAF6_TRUTH_ONLY` words that a pair has to have in it. `KAF6_TRUTH_PAIR` runs one of the pairs of a seed and shows it, `KAF6_TRUTH_REPLAY` one that was written
 //! to a file. `KAF6_TRUTH_SHOW` names the end of each, `KAF6_TRUTH_LOG` a file for the log of the broker of the last one,
 //! `KAF6_TRUTH_KEEP` a folder for what is to be seen of each wrong one, as it was when it was wrong.
 
@@ -47,6 +47,9 @@ async fn random_pairs() {
         assert!(judged.wrong.is_empty(), "{:#?}", judged.wrong);
         return;
     }
+    // Words that a pair has to have in it.
+    let only = std::env::var("KAF6_TRUTH_ONLY").unwrap_or_default();
+    let only: Vec<String> = only.split_whitespace().map(str::to_owned).collect();
     let jobs = usize::try_from(number("KAF6_TRUTH_JOBS").unwrap_or(12)).unwrap();
     let began = Instant::now();
     eprintln!("truth: seed {seed}");
@@ -60,6 +63,9 @@ async fn random_pairs() {
             let number = next;
             next += 1;
             let pair = tree(seed, number).current();
+            if !only.iter().all(|word| format!("{pair:?}").contains(word.as_str())) {
+                continue;
+            }
             running.spawn(async move { (number, judged(pair).await) });
             continue;
         }

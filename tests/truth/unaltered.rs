@@ -4,6 +4,7 @@ use kaf6_liar::Action::*;
 use kaf6_liar::Api::{Fetch, Produce};
 use kaf6_liar::{Action, Part, Phase, Rule};
 
+use crate::kept::keeping;
 use crate::rows::{BATCHES, READ, file, run};
 
 /// Each message has a batch of its own.
@@ -124,4 +125,31 @@ async fn timestamps_within_a_second_and_those_of_the_broker_are_no_harm() {
     // The broker's own time takes the place of the shifted one.
     let done = run(&file, [Rule::new(Produce, ShiftTime { by_ms: -3_600_000 })]).await;
     done.did("shift_time").is("pass").counts(&[("verified", 100)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compacted_batch_with_a_wrong_checksum_is_passed_in_one_step() {
+    // Of a batch of a hundred, one record a key is left; the audit has no time to ask for each offset.
+    let write =
+        "write: {type: produce, messages: 400, clients: 2, key: \"k{{client}}\", value: {size: 100B}}";
+    let scenarios = format!("{write}\n  read: {{type: consume, {READ}}}");
+    let text = keeping("cleanup.policy: compact", &scenarios, "audit: true")
+        .replace("linger.ms: 20, batch.num.messages: 10", "linger.ms: 50, batch.num.messages: 1000");
+    let rules =
+        (0..40).map(|nth| Rule::new(Fetch, BadCrcOnRead { offset: nth * 10 }).phase(Phase::AfterMarker));
+    let done = run(&text, rules).await;
+    done.did("bad_crc_on_read").is("fail");
+    assert!(!done.notes("did not end"), "{}", done.shown());
+    assert_eq!(done.account("unread"), 0, "{}", done.shown());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acked_without_a_place_is_corrupt_where_it_was_read() {
+    // The live reader has it intact, and so knows where it lies.
+    let rules = [
+        Rule::new(Produce, AckWithoutOffset { written: true }).from(10).times(1),
+        Rule::new(Fetch, FlipOnRead { offset: 10, sights: 1, fix_crc: true }),
+    ];
+    let done = run(&one_by_one(BATCHES, "audit: true"), rules).await;
+    done.did("flip_on_read").is("fail").has("corrupt", 1).counts(&[("corrupt", 1), ("verified", 99)]);
 }

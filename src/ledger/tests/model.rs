@@ -42,6 +42,10 @@ impl Reading {
         self.records().any(|(_, slot)| slot == Slot::Message(message))
     }
 
+    fn place_of(&self, message: Msg) -> Option<i64> {
+        self.records().find(|(_, slot)| *slot == Slot::Message(message)).map(|(offset, _)| offset)
+    }
+
     fn found_at(&self, message: Msg, offset: i64) -> bool {
         self.records().any(|record| record == (offset, Slot::Message(message)))
     }
@@ -386,7 +390,11 @@ impl<'a> Model<'a> {
         let wants = |reading: &Reading| reading.wants(scenario, 0);
         let read = any(&|reading| reading.found(message));
         let missed = |reading: &Reading| reading.to_end && !reading.found(message);
-        if any(&|reading| wants(reading) && reading.is_recheck() && missed(reading)) {
+        // Where it was read first, by whoever looked first, it lay.
+        let place = self.readings.iter().find_map(|reading| reading.place_of(message));
+        if place.is_some_and(|place| self.corrupt.contains(&place)) {
+            "corrupt"
+        } else if any(&|reading| wants(reading) && reading.is_recheck() && missed(reading)) {
             match self.gone(message, scenario, read) {
                 "removed" | "unclear"
                     if missed_before(readings, &|it| wants(it) && missed(it), &|it| it.found(message)) =>

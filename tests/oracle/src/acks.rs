@@ -38,6 +38,7 @@ fn acks<'a>(messages: &'a [Message], file: &File, log: &Log) -> Acks<'a> {
         }
         let judged = message.sender.is_some_and(|sender| file.senders[sender].verify);
         let sure = judged && message.acks_all && message.is_sure() && !moved && !made_anew(place.0);
+        let sure = sure && !message.seems_without_place;
         let offsets: BTreeSet<i64> = message.acks.iter().copied().filter(|offset| *offset >= 0).collect();
         let own = offsets.into_iter().map(|offset| Ack { message, offset, sure });
         acks.entry(place).or_default().extend(own);

@@ -34,6 +34,9 @@ pub struct Message {
     pub tries: usize,
     /// Offsets of its acks; -1 for one without.
     pub acks: Vec<i64>,
+    /// librdkafka counts the offsets of a batch that was acked without one from -1 on. Who gets the next one by chance seems to be
+    /// in that batch.
+    pub seems_without_place: bool,
     /// When its first ack was sent.
     pub acked_us: Option<u64>,
     /// The acks may have come too late.
@@ -86,6 +89,15 @@ impl Message {
         self.acks.last().copied()
     }
 
+    fn goes_on(&self, without_place: &HashSet<Identity>) -> bool {
+        let (run, stream, seq) = self.id;
+        let counted = |offset: &i64| {
+            let first = u64::try_from(*offset + 1).ok().and_then(|count| seq.checked_sub(count));
+            first.is_some_and(|first| first < seq && without_place.contains(&(run, stream, first)))
+        };
+        self.acks.iter().any(counted)
+    }
+
     pub fn is_sure(&self) -> bool {
         !self.late && self.acks.iter().all(|offset| Some(offset) == self.acks.first())
     }
@@ -120,6 +132,7 @@ impl Facts {
                     acks_all: batch.acks == -1,
                     tries: 0,
                     acks: Vec::new(),
+                    seems_without_place: false,
                     acked_us: None,
                     late: false,
                     handed: Handed::default(),
@@ -213,7 +226,10 @@ impl Facts {
             }
         }
         let mut messages: Vec<Message> = messages.into_values().collect();
+        let without_place: HashSet<Identity> =
+            messages.iter().filter(|message| message.acks.contains(&-1)).map(|message| message.id).collect();
         for message in &mut messages {
+            message.seems_without_place = message.goes_on(&without_place);
             let places = by_digest.get(&(message.topic.as_str(), message.partition, message.digest.as_str()));
             let at = match message.acked_at() {
                 // Without a place, it is where it is found.

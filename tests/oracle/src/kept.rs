@@ -22,6 +22,8 @@ pub struct Taken {
     pub by_leader: bool,
     /// What the settings explain, whoever did it.
     pub explained: BTreeSet<&'static str>,
+    /// A later record of its key may have it taken, as far as anybody sees.
+    pub compacted: bool,
     /// kaf6 knows the settings, or knows that it does not: it did not make the topic itself without any.
     pub known: bool,
 }
@@ -66,7 +68,8 @@ impl<'a> Kept<'a> {
         let key = message.key.as_deref().unwrap_or_default();
         let last = self.last_of_keys.get(&(topic, message.partition, key));
         let compacted = self.log.setting(topic, "cleanup.policy").contains("compact");
-        let superseded = compacted && message.key.is_some() && last.is_some_and(|last| *last > offset);
+        taken.compacted = compacted && message.key.is_some();
+        let superseded = taken.compacted && last.is_some_and(|last| *last > offset);
         if superseded {
             taken.explained.insert("superseded");
         }

@@ -9,7 +9,7 @@ pub(crate) fn possible(facts: &Facts, file: &File, message: &Message, cut: bool)
     let mut out = BTreeSet::new();
     let (handed, taken) = (&message.handed, &message.taken);
     let own = handed.own;
-    let without_place = message.acked_at() == Some(-1);
+    let without_place = message.acked_at() == Some(-1) || message.seems_without_place;
     let did = |action: &str| facts.actions.contains(action);
     let hides = HIDE.iter().any(|action| did(action));
     // The log was cut, and readers may stand where another message comes to lie.
@@ -19,6 +19,8 @@ pub(crate) fn possible(facts: &Facts, file: &File, message: &Message, cut: bool)
     }
     if handed.marred {
         out.insert("corrupt");
+        // Where its batch is gone before it can be asked for, nobody knows how far that went.
+        out.extend(["lost"].iter().filter(|_| !message.in_place));
     }
     if handed.strange {
         // Foreign records have contents that nobody sent, too.
@@ -44,8 +46,8 @@ pub(crate) fn possible(facts: &Facts, file: &File, message: &Message, cut: bool)
             false => out.extend(["misplaced"]),
         }
         if message.in_place {
-            // With an end that is too low beside it, what is hidden seems not to be there.
-            if !did("end_at") {
+            // Where it is refused, with an end that is too low beside it, it seems not to be there.
+            if !(did("end_at") && did("out_of_range")) {
                 out.remove("lost");
             }
             out.extend(["unreadable", "unread", "skipped"]);
@@ -64,12 +66,17 @@ pub(crate) fn possible(facts: &Facts, file: &File, message: &Message, cut: bool)
                 out.insert("lost");
             }
         }
-        // Whoever took it, nobody can tell it from what the settings say.
-        None if !own => out.extend(taken.explained.iter().copied()),
+        // Whoever took it, nobody can tell it from what the settings say. What was handed out need not have been taken; and of what
+        // was, nobody can tell whether `retention.bytes` took it with a segment of unknown size.
+        None if !own || !message.in_place => out.extend(taken.explained.iter().copied()),
         None => {}
     }
     // What nobody can tell counts as expired: of one without a place, or by settings that no broker tells.
     if !taken.explained.is_empty() && (without_place || !taken.known) {
+        out.insert("expired");
+    }
+    // Nor can anybody tell it where what may lie behind it is not given.
+    if taken.compacted && !message.in_place && (hides || was_cut) {
         out.insert("expired");
     }
     let gone = taken.legally.is_some() || taken.by_leader;
@@ -109,7 +116,7 @@ pub(crate) fn possible(facts: &Facts, file: &File, message: &Message, cut: bool)
     }
     // Nobody can tell where it was.
     if without_place && taken.legally.is_some() {
-        out.extend(["lost", "expired", "superseded"]);
+        out.extend(["expired", "superseded"]);
     }
     if message.strayed || did("from_partition") {
         out.extend(["lost", "misplaced", "unreadable", "unread"]);

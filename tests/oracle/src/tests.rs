@@ -121,6 +121,20 @@ fn what_retention_took_is_expired_and_neither_green_nor_red() {
 }
 
 #[test]
+fn what_a_segment_of_unknown_size_may_explain_is_unclear() {
+    let all = json!([[0, "d0aa", 5], [1, "d1aa", 5], [2, "d2aa", 5]]);
+    let mut log = log(&[1, 2], &all, &json!([{"action": "delete_early", "legal": false}]));
+    log["topics"]["t"][0]["start"] = json!(1);
+    log["removed"] = json!([removed(0, "delete_early")]);
+    log["settings"] = json!({"t": {"retention.bytes": "500"}});
+    let unclear = with(summary("error", 2, 0, 0), "expired", 1);
+    assert_eq!(wrong(&log, &unclear), Vec::<String>::new());
+    // All that was sent is less than that.
+    log["settings"] = json!({"t": {"retention.bytes": "5000"}});
+    assert!(wrong(&log, &unclear).iter().any(|why| why.contains("1 expired, and it must be 0")));
+}
+
+#[test]
 fn what_was_handed_out_before_it_was_removed_stays_verified() {
     let all = json!([[0, "d0aa", 5], [1, "d1aa", 5], [2, "d2aa", 5]]);
     let mut log = log(&[1, 2], &all, &json!([]));
@@ -165,6 +179,11 @@ fn what_a_later_record_of_its_key_replaced_is_superseded() {
     log["removed"] = json!([removed(0, "compaction"), removed(1, "compaction")]);
     assert_eq!(wrong(&log, &with(summary("error", 1, 0, 0), "superseded", 2)), Vec::<String>::new());
     assert!(!wrong(&log, &summary("fail", 1, 2, 0)).is_empty());
+    // The one that did is not given, so that nobody can tell.
+    log["fired"] = json!([{"action": "empty", "legal": false}]);
+    log["fetched"][0]["records"] = json!([]);
+    let hidden = with(with(summary("fail", 0, 0, 0), "unreadable", 1), "expired", 2);
+    assert_eq!(wrong(&log, &hidden), Vec::<String>::new());
     // The last one is gone, too.
     log["removed"].as_array_mut().expect("a list").push(removed(2, "compact_last"));
     log["topics"]["t"][0]["records"] = json!([]);
@@ -181,6 +200,11 @@ fn of_a_batch_with_a_wrong_crc_those_are_corrupt_that_differ_or_else_all() {
     log["fetched"][0]["bad_crc"] = json!([[[0, "d0aa"], [1, "d1aa"]]]);
     log["fetched"][0]["bad_offsets"] = json!([[0, 2]]);
     assert_eq!(wrong(&log, &summary("fail", 1, 0, 2)), Vec::<String>::new());
+    assert!(!wrong(&log, &summary("fail", 1, 1, 1)).is_empty());
+    let mut gone = log.clone();
+    gone["topics"]["t"][0]["records"].as_array_mut().expect("a list").remove(1);
+    gone["removed"] = json!([removed(1, "delete_early")]);
+    assert_eq!(wrong(&gone, &summary("fail", 1, 1, 1)), Vec::<String>::new());
     log["fetched"][0]["bad_crc"] = json!([[[0, "d0aa"], [1, "d1bb"]]]);
     log["fetched"][0]["records"][1][1] = json!("d1bb");
     assert_eq!(wrong(&log, &summary("fail", 2, 0, 1)), Vec::<String>::new());
@@ -230,6 +254,16 @@ fn acks_collide_and_are_overtaken() {
     assert!(says(&log, "collided", 0, "1 to 1") && says(&log, "overtaken", 1, "0 to 0"));
     let log = acked(-1, [5, 0], [0, 900_000]);
     assert!(says(&log, "overtaken", 0, "1 to 1") && says(&log, "collided", 1, "0 to 0"));
+    // An ack without a place, whose offsets librdkafka counts from -1 on, and one that seems to go on there.
+    let log = acked(-1, [-1, 0], [0, 10]);
+    assert!(says(&log, "collided", 1, "0 to 0"));
+    let mut log = acked(-1, [5, 0], [0, 900_000]);
+    let mut nowhere = log["produced"][0].clone();
+    nowhere["base_offset"] = json!(-1);
+    nowhere["records"] = json!([record(0, "aa")]);
+    log["produced"][0]["records"] = json!([record(7, "aa")]);
+    log["produced"].as_array_mut().expect("a list").insert(0, nowhere);
+    assert!(says(&log, "overtaken", 2, "0 to 1"));
     // With acks 1 and a new leader, neither.
     let mut log = acked(1, [0, 0], [0, 10]);
     log["moved"] = json!([{"at_us": 5, "topic": "t", "partition": 0}]);
