@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::account::Account;
 use super::collisions::Collisions;
-use super::evidence::{Counts, EVIDENCE, Evidence, Judgement};
+use super::evidence::{Counts, Judgement, Looked};
 use super::last_looks::LastLooks;
 use super::marker::Marker;
 use super::pass::Pass;
@@ -13,7 +13,7 @@ use super::removals::Removals;
 use super::sent::SentLog;
 use super::streams::Streams;
 use crate::anomaly::Anomaly;
-use crate::ids::{Offset, Partition, Seq, StreamId};
+use crate::ids::{Offset, Partition, StreamId};
 
 /// One partition, with all that is known of it.
 #[derive(Debug)]
@@ -77,6 +77,10 @@ pub(super) struct Judge<'a> {
     pub(super) last_looks: LastLooks,
     pub(super) readers: Vec<ReaderVerdict>,
     pub(super) out: Judgement,
+    /// How many messages to look at for evidence of each anomaly.
+    pub(super) looked_at: usize,
+    /// What was looked at.
+    pub(super) looked: BTreeMap<Anomaly, Looked>,
     pub(super) accounts: BTreeMap<usize, Account>,
     pub(super) lost_markers: u64,
     pub(super) unread_markers: u64,
@@ -99,38 +103,9 @@ impl Judgement {
     pub(super) fn add(&mut self, anomaly: Anomaly, count: u64) {
         self.counts.entry(anomaly).or_default().count += count;
     }
-
-    /// There is room for a piece of evidence: unexplained ones push explained ones out.
-    pub(super) fn has_room(&self, anomaly: Anomaly, explained: bool) -> bool {
-        let kept = self.evidence.iter().filter(|e| e.anomaly == anomaly);
-        kept.clone().count() < EVIDENCE || (!explained && kept.into_iter().any(|e| e.explained))
-    }
-
-    /// Keeps a piece of evidence where there is room for it.
-    pub(super) fn show(&mut self, piece: Evidence) {
-        if !self.has_room(piece.anomaly, piece.explained) {
-            return;
-        }
-        let kept = self.evidence.iter().filter(|e| e.anomaly == piece.anomaly).count();
-        let explained = self.evidence.iter_mut().find(|e| e.anomaly == piece.anomaly && e.explained);
-        match explained {
-            Some(explained) if kept >= EVIDENCE => *explained = piece,
-            _ => self.evidence.push(piece),
-        }
-    }
 }
 
 /// The sequences of a log as a set.
 pub(super) fn bits(log: &super::runs::RunLog) -> super::runs::Bits {
     log.runs().collect()
-}
-
-impl Judge<'_> {
-    /// Adds evidence while there is room.
-    pub(super) fn show(&mut self, mut piece: Evidence) {
-        (piece.topic, piece.partition) = self.case.place;
-        let sent = |(id, seq): (StreamId, Seq)| self.case.sent.get(&id)?.when_acked(seq);
-        piece.acked_us = piece.message.and_then(sent);
-        self.out.show(piece);
-    }
 }

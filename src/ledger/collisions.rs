@@ -1,6 +1,6 @@
 //! Offsets that were acked to two messages, or to a message and an end marker.
 
-use super::evidence::EVIDENCE;
+use super::evidence::LOOKED_AT;
 use super::ranges::Ranges;
 use crate::ids::{Offset, Seq, StreamId};
 
@@ -40,7 +40,7 @@ impl Collisions {
             for acked in &active {
                 let to = acked.to.min(next.to);
                 ranges.push((next.from, to));
-                let room = EVIDENCE.saturating_sub(shown.len());
+                let room = LOOKED_AT.saturating_sub(shown.len());
                 let each = (next.from..to).take(room);
                 shown.extend(each.map(|offset| (offset, [acked.at(offset), next.at(offset)])));
             }

@@ -6,8 +6,10 @@ use super::marks::Between;
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Seq, StreamId};
 
-/// Pieces of evidence kept for each anomaly.
+/// Pieces of evidence kept for each anomaly; messages side by side are one.
 pub const EVIDENCE: usize = 20;
+/// Messages of a partition that are looked at for evidence of an anomaly, at most.
+pub(super) const LOOKED_AT: usize = 1000;
 
 /// The count of one anomaly.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -31,7 +33,59 @@ pub enum Observer {
     Recheck,
 }
 
-/// One piece of evidence.
+/// What an observer found of a message, or that it was acked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// The broker acknowledged it.
+    Acked,
+    /// It was read.
+    Read,
+    /// It was read, altered.
+    Altered,
+    /// The observer read past its offset without it.
+    Missing,
+}
+
+/// One place of a message in offset and time: of its ack, or as one observer found it. Of several messages side by side, the
+/// place of the first and that of the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Spot {
+    /// Who found it; none is the ack.
+    pub observer: Option<Observer>,
+    /// What.
+    pub found: Found,
+    /// Where.
+    pub offset: Offset,
+    /// Where the last is.
+    pub to_offset: Offset,
+    /// About when, microseconds from the run's zero.
+    pub at_us: u64,
+    /// About when the last was found.
+    pub to_us: u64,
+}
+
+/// Messages behind the first one of a piece of evidence.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Span {
+    /// How many there are.
+    pub more: u64,
+    /// The offset of the last.
+    pub to_offset: Option<Offset>,
+    /// The other offset of the last.
+    pub to_other_offset: Option<Offset>,
+    /// When the last was seen, microseconds from the run's zero.
+    pub to_us: Option<u64>,
+    /// What the whole numbers in the words grow by from one message to the next.
+    pub(super) moves: Vec<u64>,
+}
+
+impl Span {
+    /// Of one message alone.
+    pub(super) const ONE: Self =
+        Self { more: 0, to_offset: None, to_other_offset: None, to_us: None, moves: Vec::new() };
+}
+
+/// One piece of evidence: of one message, or of several side by side.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
     /// Of what.
@@ -60,6 +114,12 @@ pub struct Evidence {
     pub explained: bool,
     /// In words.
     pub detail: String,
+    /// The first bytes of the record's value, in hex.
+    pub head: Option<String>,
+    /// Where it was acked and found, as far as the times are known.
+    pub spots: Vec<Spot>,
+    /// The messages behind this one of which the same is true.
+    pub span: Span,
 }
 
 /// What one consumer's reading of one partition comes to.
@@ -67,7 +127,7 @@ pub struct Evidence {
 pub struct Judgement {
     /// By anomaly; those that could not be measured are absent.
     pub counts: BTreeMap<Anomaly, Counts>,
-    /// Up to 20 pieces each.
+    /// Up to 20 pieces each; of messages side by side, one.
     pub evidence: Vec<Evidence>,
 }
 
@@ -88,6 +148,33 @@ impl Evidence {
             read_us: None,
             explained: false,
             detail: String::new(),
+            head: None,
+            spots: Vec::new(),
+            span: Span::ONE,
         }
+    }
+}
+
+/// How many messages to look at where a stream's log takes so many bytes: each is searched for in it.
+pub(super) fn looked_at(bytes: usize) -> usize {
+    const SEARCHED: usize = 10_000_000;
+    (SEARCHED / bytes.max(1)).clamp(EVIDENCE, LOOKED_AT)
+}
+
+/// How much was looked at for evidence of one anomaly.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Looked {
+    pub(super) messages: usize,
+    /// A piece found no room.
+    pub(super) full: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_logs_are_searched_less_often() {
+        assert_eq!([0, 10_000, 100_000, usize::MAX].map(looked_at), [1000, 1000, 100, 20]);
     }
 }

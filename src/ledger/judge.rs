@@ -9,7 +9,7 @@ use super::acks::that_hold;
 use super::case::{Case, Judge, ReaderVerdict, bits};
 use super::class::{Class, Scope};
 use super::collisions::Collisions;
-use super::evidence::{Evidence, Judgement, Observer};
+use super::evidence::{Evidence, Judgement, Observer, looked_at};
 use super::last_looks::LastLooks;
 use super::pass::Pass;
 use super::removals::Removed;
@@ -56,6 +56,8 @@ pub fn judge(case: &Case<'_>) -> Judged {
             })
             .collect(),
         out: Judgement::measured(),
+        looked_at: looked_at(case.sent_streams().map(|(.., log)| log.acks().memory()).max().unwrap_or(0)),
+        looked: BTreeMap::new(),
         accounts: BTreeMap::new(),
         lost_markers: 0,
         unread_markers: 0,
@@ -142,7 +144,7 @@ impl Judge<'_> {
         account.dropped += u64::from(class == Class::Dropped);
         if let Some(anomaly) = class.anomaly() {
             self.out.add(anomaly, 1);
-            if self.out.has_room(anomaly, false) {
+            if self.has_room(anomaly, false) {
                 let evidence = self.evidence_of(view, class, seq, acked);
                 self.show(evidence);
             }

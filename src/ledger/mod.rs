@@ -12,6 +12,7 @@ mod collisions;
 mod contents;
 pub mod envelope;
 mod evidence;
+mod fold;
 mod held;
 mod judge;
 mod last_looks;
@@ -28,6 +29,7 @@ mod runs;
 mod saved;
 mod sent;
 mod sighting;
+mod spots;
 mod streams;
 mod suspects;
 #[cfg(test)]
@@ -38,7 +40,7 @@ pub use account::{Account, Accounts, Markers, Named, PartitionAccount, ScenarioA
 pub use case::{Case, EarlierRun, ReaderVerdict};
 pub use contents::{Behind, Contents};
 pub use envelope::Checked;
-pub use evidence::{Counts, EVIDENCE, Evidence, Judgement, Observer};
+pub use evidence::{Counts, EVIDENCE, Evidence, Found, Judgement, Observer, Span, Spot};
 pub use judge::{Judged, judge};
 pub use marker::Marker;
 pub use marks::Between;

@@ -410,6 +410,11 @@ impl PartitionReads {
         self.epochs.iter().any(|epoch| epoch.holds(stream, seq))
     }
 
+    /// One stream as it was found before the log was reset.
+    pub(super) fn first_epoch(&self, stream: StreamId) -> Option<&StreamReads> {
+        self.epochs.first()?.streams.get(&stream)
+    }
+
     /// One stream in each epoch in which it was found.
     pub(super) fn of(&self, stream: StreamId) -> impl Iterator<Item = &StreamReads> {
         self.epochs.iter().filter_map(move |epoch| epoch.streams.get(&stream))

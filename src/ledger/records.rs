@@ -2,7 +2,7 @@
 //! out of the order of offsets, above the reported end.
 
 use super::case::{Judge, ReaderVerdict};
-use super::evidence::{EVIDENCE, Evidence, Observer};
+use super::evidence::{Evidence, LOOKED_AT, Observer};
 use super::pass::Pass;
 use super::ranges::Ranges;
 use super::rewrites::{Conflict, corrupt_ranges};
@@ -65,7 +65,7 @@ impl Judge<'_> {
         if anomaly != Anomaly::Nonmonotonic {
             seen.dedup_by_key(|(_, sighting)| sighting.offset);
         }
-        for (at, sighting) in seen.into_iter().take(EVIDENCE) {
+        for (at, sighting) in seen.into_iter().take(LOOKED_AT) {
             let detail = self.detail(at, &sighting);
             let acked = || (anomaly == Anomaly::Corrupt).then(|| self.acked_at(sighting.offset)).flatten();
             let message = sighting.message.or_else(acked);
@@ -75,13 +75,14 @@ impl Judge<'_> {
                 message,
                 at_us: Some(sighting.at_us),
                 detail,
+                head: sighting.head.hex(),
                 ..Evidence::of(anomaly)
             });
         }
     }
 
     fn detail(&self, at: usize, seen: &Sighting) -> String {
-        let detail = match seen.anomaly {
+        match seen.anomaly {
             Anomaly::Nonmonotonic => format!("handed out after offset {}", seen.beside),
             Anomaly::Misplaced => self.home_of(seen),
             Anomaly::Corrupt => {
@@ -102,10 +103,6 @@ impl Judge<'_> {
             }
             Anomaly::Resurrected => "older than its topic, which kaf6 created for this run".to_owned(),
             _ => "not of this run".to_owned(),
-        };
-        match seen.head.hex() {
-            Some(hex) => format!("{detail}; its value begins with {hex}"),
-            None => detail,
         }
     }
 
@@ -167,7 +164,7 @@ impl Judge<'_> {
         let each = found.iter().flat_map(|(run, id)| {
             (run.seq..run.end()).map(|seq| (run.offset_of(seq), id.map(|id| (id, seq))))
         });
-        for (offset, message) in each.take(EVIDENCE) {
+        for (offset, message) in each.take(LOOKED_AT) {
             self.show(Evidence {
                 offset: Some(offset),
                 message,

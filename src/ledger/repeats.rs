@@ -55,7 +55,7 @@ impl Judge<'_> {
             for (seq, seen) in &all {
                 let verdict = verdicts.get(seq).copied().unwrap_or(Verdict::Unexplained);
                 count(self.out.counts.entry(anomaly).or_default(), verdict);
-                if self.out.has_room(anomaly, verdict == Verdict::Explained) {
+                if self.has_room(anomaly, verdict == Verdict::Explained) {
                     let evidence = repeat_evidence(view, anomaly, *seq, seen, verdict);
                     self.show(evidence);
                 }

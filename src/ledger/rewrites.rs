@@ -1,7 +1,7 @@
 //! Offsets at which observers found something that should not be there: altered records, and two messages at one offset.
 
 use super::case::Case;
-use super::evidence::{EVIDENCE, Observer};
+use super::evidence::{LOOKED_AT, Observer};
 use super::held::{Held, merged};
 use super::pass::Pass;
 use super::ranges::Ranges;
@@ -56,7 +56,7 @@ type Look = (Observer, Option<(StreamId, Seq)>);
 
 /// What the first of these offsets held at two times, in the order of the times.
 fn conflicts(passes: &[Pass<'_>], rewritten: &Ranges) -> Vec<Conflict> {
-    let offsets: Vec<Offset> = rewritten.offsets().take(EVIDENCE).collect();
+    let offsets: Vec<Offset> = rewritten.offsets().take(LOOKED_AT).collect();
     let mut looks: Vec<Vec<Look>> = vec![Vec::new(); offsets.len()];
     // Passes and their epochs are in the order of time.
     for pass in passes {

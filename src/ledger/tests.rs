@@ -10,8 +10,8 @@ use std::collections::HashMap;
 use super::envelope::{Envelope, Kind, Opened};
 use super::runs::Run;
 use super::{
-    Case, Checked, Evidence, Judged, Kept, Marker, Observer, PartitionReads, Pass, Resent, SentLog,
-    StreamInfo, Streams, judge,
+    Case, Checked, Evidence, Found, Judged, Kept, Marker, Observer, PartitionReads, Pass, Resent, SentLog,
+    Spot, StreamInfo, Streams, judge,
 };
 use crate::anomaly::Anomaly;
 use crate::ids::{Identity, RunTag, StreamId};
@@ -137,6 +137,87 @@ fn what_is_gone_at_the_audit_has_the_times_of_its_ack_and_its_reading() {
 }
 
 #[test]
+fn what_is_lost_side_by_side_is_one_piece_with_all_its_places() {
+    let mut world = World::new().acked(40);
+    let mut audit = PartitionReads::new(RUN, 0, 0);
+    let gone = |seq: i64| (10..20).contains(&seq) || seq == 25;
+    for seq in 0..40 {
+        world.read(seq, opened(seq.unsigned_abs(), true));
+        if !gone(seq) {
+            audit.see(&world.streams, seq, opened(seq.unsigned_abs(), true), 9_000_000, |_| Checked::Fine);
+        }
+    }
+    world.audit = Some(audit);
+    let found = world.evidence(Anomaly::Lost);
+    let ends = |piece: &Evidence| (piece.offset, piece.span.to_offset, piece.to_seq(), piece.messages());
+    assert_eq!(
+        found.iter().map(ends).collect::<Vec<_>>(),
+        [(Some(10), Some(19), Some(19), 10), (Some(25), None, Some(25), 1)]
+    );
+    assert_eq!(found[0].acked_us, Some((1_000_000, 2_000_000)));
+    let spot = |spot: &Spot| (spot.observer, spot.found, spot.offset, spot.to_offset);
+    assert_eq!(
+        found[0].spots.iter().map(spot).collect::<Vec<_>>(),
+        [
+            (None, Found::Acked, 10, 19),
+            (Some(Observer::Reader(1)), Found::Read, 10, 19),
+            (Some(Observer::Audit), Found::Missing, 10, 19),
+            (Some(Observer::Recheck), Found::Missing, 10, 19),
+        ]
+    );
+    assert_eq!((found[0].spots[0].at_us, found[0].spots[0].to_us), (1_050_000, 1_950_000));
+}
+
+/// What a log held at an offset before it began anew says nothing of when the present one was read there.
+#[test]
+fn a_place_in_a_log_that_began_anew_has_no_time() {
+    let mut world = World::new().acked(3);
+    world.read(0, opened(0, true));
+    world.read(1, opened(1, true));
+    world.reads.reset();
+    world.read(0, opened(2, true));
+    world.read(3, Opened::Foreign);
+    let found = world.evidence(Anomaly::Misplaced);
+    assert_eq!((found.len(), found[0].offset, found[0].other_offset), (1, Some(0), Some(2)));
+    assert_eq!(found[0].spots.iter().map(|spot| spot.found).collect::<Vec<_>>(), [Found::Acked]);
+}
+
+/// Nobody misses a message before it is there.
+#[test]
+fn who_looked_before_the_ack_has_not_missed_it() {
+    let mut world = World::new().acked(20);
+    let mut audit = PartitionReads::new(RUN, 0, 0);
+    for seq in 0..20 {
+        if seq != 15 {
+            world
+                .reads
+                .see(&world.streams, seq, opened(seq.unsigned_abs(), true), 100_000, |_| Checked::Fine);
+            audit.see(&world.streams, seq, opened(seq.unsigned_abs(), true), 9_000_000, |_| Checked::Fine);
+        }
+    }
+    world.audit = Some(audit);
+    let found = world.evidence(Anomaly::Lost);
+    let by: Vec<Option<Observer>> = found[0].spots.iter().map(|spot| spot.observer).collect();
+    assert_eq!(by, [None, Some(Observer::Audit), Some(Observer::Recheck)]);
+}
+
+#[test]
+fn the_evidence_is_bounded_by_pieces_not_by_messages() {
+    let of = |gone: fn(i64) -> bool| {
+        let mut world = World::new().acked(3000);
+        for seq in (0..3000).filter(|seq| !gone(*seq)) {
+            world.read(seq, opened(seq.unsigned_abs(), true));
+        }
+        let found = world.evidence(Anomaly::Lost);
+        (found.len(), found.iter().map(Evidence::messages).sum::<u64>())
+    };
+    assert_eq!(of(|seq| seq % 2 == 1), (20, 20));
+    assert_eq!(of(|seq| seq % 10 > 0 && (10..150).contains(&seq)), (14, 126));
+    // Number 3 was sent again, so that the time of its ack is not known.
+    assert_eq!(of(|seq| seq > 0), (3, 1000));
+}
+
+#[test]
 fn a_record_whose_envelope_is_broken_is_shown() {
     let mut world = World::new().acked(3);
     world.read(0, opened(0, true));
@@ -150,12 +231,10 @@ fn a_record_whose_envelope_is_broken_is_shown() {
         (world.evidence(Anomaly::Corrupt), other.evidence(Anomaly::Lost))
     };
     assert_eq!(corrupt[0].offset, Some(1));
+    let words = corrupt[0].words();
     assert!(
-        corrupt[0]
-            .detail
-            .ends_with("; its value begins with 6b 61 66 36 01 20 61 6e 64 20 77 68 61 74 20 66 ..."),
-        "{}",
-        corrupt[0].detail
+        words.ends_with("; its value begins with 6b 61 66 36 01 20 61 6e 64 20 77 68 61 74 20 66 ..."),
+        "{words}"
     );
     assert!(
         lost[0].detail.ends_with(

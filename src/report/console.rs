@@ -15,7 +15,7 @@ use super::summary::{CheckOutcome, CheckRow, NoteLevel, RunStatus, ScenarioSumma
 use super::terminal::{Style, Tone, cut, no_command, paint, safe, wrap};
 use super::words::{
     READBACK, account_line, all_of, beside_count, ended_words, expected_actual, fault_line, is_suspect,
-    meaning, standing,
+    meaning, shown, standing,
 };
 
 /// How many pieces of evidence stand below each anomaly; the page has them all.
@@ -268,7 +268,7 @@ impl Out {
                 for piece in found.evidence.iter().take(EVIDENCE) {
                     self.wrapped(6, Tone::Quiet, &evidence(piece));
                 }
-                let more = all.saturating_sub(EVIDENCE as u64);
+                let more = all.saturating_sub(shown(found.evidence.iter().take(EVIDENCE)));
                 if more > 0 {
                     self.line(6, Tone::Quiet, &format!("and {} more", count(more)));
                 }

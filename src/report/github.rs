@@ -13,6 +13,7 @@ use super::summary::{
 };
 use super::words::{
     READBACK, account_line, all_of, beside_count, class_meaning, ended_words, expected_actual, is_embedded,
+    offsets,
 };
 use super::{INDEX_JSON, JUNIT_XML, REPORT_HTML, SUMMARY_JSON};
 use crate::anomaly::Anomaly;
@@ -127,7 +128,7 @@ fn anomalies(run: &Summary, out: &mut String) {
     let found = run.anomalies.iter().filter(|(name, it)| name.as_str() != "foreign" && all_of(it) > 0);
     let cells = found.map(|(name, it)| {
         let first = it.evidence.first().map_or_else(String::new, |piece| {
-            let at = piece.offset.map_or_else(String::new, |offset| format!(" at offset {offset}"));
+            let at = offsets(piece).map_or_else(String::new, |offsets| format!(" at {offsets}"));
             format!("{} partition {}{at}: {}", text(&piece.topic), piece.partition, text(&piece.detail))
         });
         let name = Anomaly::from_name(name).map_or_else(|| text(name), |known| finding(known.name()));

@@ -12,7 +12,8 @@ use super::format::{count, outcome_name, status_name};
 use super::summary::{AccountsSummary, CheckOutcome, CheckRow, EvidenceRow, RunStatus, Summary};
 use super::words::{
     READBACK, account_advice, account_line, account_sentence, all_of, anomalies_of, beside_count,
-    ended_words, expected_actual, fault_line, meaning, observer_words, standing,
+    ended_words, expected_actual, fault_line, how_many, meaning, observer_words, offsets, range, shown,
+    standing,
 };
 use crate::anomaly::Anomaly;
 use crate::ledger::{Account, Markers};
@@ -202,9 +203,9 @@ fn details(run: &Summary, row: &CheckRow) -> String {
         for piece in &found.evidence {
             let _ = writeln!(text, "  {}", evidence(piece));
         }
-        let shown = u64::try_from(found.evidence.len()).unwrap_or(u64::MAX);
-        if total > shown {
-            let _ = writeln!(text, "  and {} more", count(total - shown));
+        let more = total.saturating_sub(shown(&found.evidence));
+        if more > 0 {
+            let _ = writeln!(text, "  and {} more", count(more));
         }
     }
     if !run.faults.is_empty() {
@@ -229,13 +230,16 @@ fn links(text: &mut String, names: &[&str]) {
 /// One piece of evidence as a line.
 pub(super) fn evidence(piece: &EvidenceRow) -> String {
     let mut text = format!("{}[{}]", piece.topic, piece.partition);
-    if let Some(offset) = piece.offset {
-        let _ = write!(text, " offset {offset}");
+    if let Some(offsets) = offsets(piece) {
+        let _ = write!(text, " {offsets}");
     }
     if let Some(other) = piece.other_offset {
-        let _ = write!(text, " (other {other})");
+        let others = range(other, piece.to_other_offset, piece.messages());
+        let _ = write!(text, " (other {others})");
     }
-    if let Some(identity) = &piece.identity {
+    if piece.count.is_some() {
+        let _ = write!(text, ", {}", how_many(piece));
+    } else if let Some(identity) = &piece.identity {
         let _ = write!(text, " {identity}");
     }
     if let Some(producer) = &piece.producer {
@@ -243,9 +247,13 @@ pub(super) fn evidence(piece: &EvidenceRow) -> String {
     }
     if let Some(seq) = piece.seq {
         let _ = write!(text, " seq {seq}");
+        if let Some(to) = piece.to_seq {
+            let _ = write!(text, " to {to}");
+        }
     }
     if let Some(at) = piece.at_ms {
-        let _ = write!(text, " at {at} ms");
+        let to = piece.to_ms.filter(|to| *to != at).map_or_else(String::new, |to| format!(" to {to}"));
+        let _ = write!(text, " at {at}{to} ms");
     }
     if piece.explained == Some(true) {
         text.push_str(" (explained)");

@@ -4,6 +4,7 @@
 
 mod account;
 mod cluster;
+mod evidence;
 
 pub use account::{
     AccountSummary, AccountsSummary, MarkersSummary, PartitionAccountSummary, ScenarioAccountSummary,
@@ -11,6 +12,7 @@ pub use account::{
 pub use cluster::{
     ContainerSummary, FaultSummary, MetadataChangeSummary, WatchSummary, WatchedBrokerSummary,
 };
+pub use evidence::{AnomalySummary, EvidenceRow, SpotRow};
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -289,60 +291,6 @@ pub struct CheckRow {
     pub implicit: bool,
     /// Where it stands in the file.
     pub position: PositionSummary,
-}
-
-/// One kind of anomaly.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct AnomalySummary {
-    /// Exact count; null where the run had no way to measure it.
-    pub count: Option<u64>,
-    /// Those that a retry explains (`duplicate` and `reordered`); counted apart from `count`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub explained: Option<u64>,
-    /// Those that a retry may explain, since it is not known how much was sent again; counted apart from both. Absent where
-    /// there are none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub undecided: Option<u64>,
-    /// Up to 20 pieces.
-    pub evidence: Vec<EvidenceRow>,
-}
-
-/// One piece of evidence. Fields that do not apply are absent.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct EvidenceRow {
-    /// Topic.
-    pub topic: String,
-    /// Partition.
-    pub partition: i32,
-    /// Offset at which it was acked or read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub offset: Option<i64>,
-    /// The other offset: of the first copy, or of the ack.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub other_offset: Option<i64>,
-    /// The message's identity as UUID, if it has one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub identity: Option<String>,
-    /// The scenario that sent it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub producer: Option<String>,
-    /// Its number among that client's messages to that partition.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub seq: Option<u64>,
-    /// Who noticed: the name of the consumer, else `audit` or `recheck`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub consumer: Option<String>,
-    /// When, milliseconds from the run's zero.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub at_ms: Option<u64>,
-    /// A retry explains it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub explained: Option<bool>,
-    /// Faults during or after which it happened, as far as that is known.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub faults: Vec<String>,
-    /// In words: neighbours, and the fault or retry beside it.
-    pub detail: String,
 }
 
 /// Rates and latencies over time, in at most 600 buckets.

@@ -8,7 +8,7 @@ use crate::ledger::Account;
 use crate::record::account::{self, Standing};
 
 use super::format::{count, float, instant, millis, plural};
-use super::summary::{AccountsSummary, AnomalySummary, CheckRow, FaultSummary, Summary};
+use super::summary::{AccountsSummary, AnomalySummary, CheckRow, EvidenceRow, FaultSummary, Summary};
 
 /// What an anomaly is, in one clause.
 pub const fn meaning(anomaly: Anomaly) -> &'static str {
@@ -158,6 +158,44 @@ pub const fn all_of(found: &AnomalySummary) -> u64 {
     of(found.count).saturating_add(of(found.explained)).saturating_add(of(found.undecided))
 }
 
+/// The messages that these pieces of evidence are of.
+pub fn shown<'a>(pieces: impl IntoIterator<Item = &'a EvidenceRow>) -> u64 {
+    pieces.into_iter().fold(0, |sum, piece| sum.saturating_add(piece.messages()))
+}
+
+/// How many messages or records a range is of; empty for one alone.
+pub fn how_many(piece: &EvidenceRow) -> String {
+    let what = if piece.seq.is_some() { "messages" } else { "records" };
+    piece.count.map_or_else(String::new, |n| format!("{} {what}", count(n)))
+}
+
+/// A number, or a range of so many: `7`, `7 and 9`, `7 to 26`, `7 to 45, every 2nd`.
+pub fn range(first: i64, to: Option<i64>, messages: u64) -> String {
+    let to = to.filter(|to| messages > 1 && *to != first);
+    let behind = i64::try_from(messages.saturating_sub(1)).unwrap_or(i64::MAX);
+    match to {
+        None => first.to_string(),
+        Some(to) if behind == 1 => format!("{first} and {to}"),
+        Some(to) => match to.saturating_sub(first) / behind {
+            step @ 2.. => {
+                let end = match step {
+                    2 => "nd",
+                    3 => "rd",
+                    _ => "th",
+                };
+                format!("{first} to {to}, every {step}{end}")
+            }
+            _ => format!("{first} to {to}"),
+        },
+    }
+}
+
+/// The offsets of a piece of evidence: `offset 7`, `offsets 7 to 26`.
+pub fn offsets(piece: &EvidenceRow) -> Option<String> {
+    let offsets = range(piece.offset?, piece.to_offset, piece.messages());
+    Some(format!("offset{} {offsets}", if piece.to_offset.is_some() { "s" } else { "" }))
+}
+
 /// Who noticed a piece of evidence, in words.
 pub fn observer_words(consumer: &str) -> String {
     match consumer {
@@ -233,6 +271,17 @@ pub fn fault_line(fault: &FaultSummary) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ranges_are_exact() {
+        assert_eq!(range(7, None, 1), "7");
+        assert_eq!(range(7, Some(9), 2), "7 and 9");
+        assert_eq!(range(7, Some(26), 20), "7 to 26");
+        assert_eq!(range(7, Some(45), 20), "7 to 45, every 2nd");
+        assert_eq!(range(7, Some(7), 20), "7");
+        assert_eq!(range(i64::MIN, Some(i64::MAX), u64::MAX), format!("{} to {}", i64::MIN, i64::MAX));
+        assert_eq!(range(i64::MAX, Some(i64::MIN), 0), i64::MAX.to_string());
+    }
 
     #[test]
     fn each_class_has_its_meaning_in_the_order_of_the_account() {

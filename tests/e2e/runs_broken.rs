@@ -110,7 +110,8 @@ fn hold_all_lost(ran: &Ran) {
     assert_eq!((ran.check("no_loss"), ran.check("count_equals")), ("fail", "fail"));
     assert!(ran.answer("no_loss").contains("1000 lost"), "{ran}");
     let evidence = ran.summary["anomalies"]["lost"]["evidence"].as_array().expect("it is a list");
-    assert_eq!(evidence.len(), 20);
+    let messages: u64 = evidence.iter().map(|piece| piece["count"].as_u64().unwrap_or(1)).sum();
+    assert!((1..=20).contains(&evidence.len()) && messages >= 20, "{ran}");
 }
 
 #[test]

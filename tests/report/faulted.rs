@@ -177,6 +177,7 @@ fn piece(anomaly: Anomaly, partition: i32, offset: i64, seq: u64, detail: &str) 
         read_us: None,
         explained: false,
         detail: detail.to_owned(),
+        ..Evidence::of(anomaly)
     }
 }
 

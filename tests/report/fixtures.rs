@@ -348,7 +348,7 @@ pub fn pass() -> Summary {
     s
 }
 
-fn lost(partition: i32, offset: i64, seq: u64, at_ms: u64) -> EvidenceRow {
+pub fn lost(partition: i32, offset: i64, seq: u64, at_ms: u64) -> EvidenceRow {
     EvidenceRow {
         topic: "orders".to_owned(),
         partition,

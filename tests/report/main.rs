@@ -9,6 +9,7 @@ mod junit;
 mod odd;
 mod page;
 mod parts;
+mod ranges;
 mod schema;
 mod text;
 mod write;

@@ -9,9 +9,10 @@ use kaf6::report::html::{SCRIPT_HASH, html};
 use kaf6::report::summary::Summary;
 
 use crate::faulted::faulted;
+use crate::ranges::ranges;
 use crate::{fixtures, parts};
 
-fn all() -> [(&'static str, Summary); 7] {
+fn all() -> [(&'static str, Summary); 8] {
     [
         ("pass", fixtures::pass()),
         ("fail", fixtures::fail()),
@@ -20,6 +21,7 @@ fn all() -> [(&'static str, Summary); 7] {
         ("big", fixtures::big()),
         ("hostile", fixtures::hostile()),
         ("faulted", faulted()),
+        ("ranges", ranges()),
     ]
 }
 

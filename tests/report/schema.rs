@@ -7,6 +7,7 @@ use kaf6::report::summary::Summary;
 
 use crate::faulted::faulted;
 use crate::fixtures;
+use crate::ranges::ranges;
 
 /// Holds a committed file to what the code makes; `UPDATE_SCHEMAS=1` writes it.
 fn in_step(path: &str, made: &[u8]) {
@@ -28,13 +29,14 @@ fn validator() -> jsonschema::Validator {
     jsonschema::validator_for(&schema).unwrap()
 }
 
-fn all() -> [(&'static str, Summary); 6] {
+fn all() -> [(&'static str, Summary); 7] {
     [
         ("pass", fixtures::pass()),
         ("fail", fixtures::fail()),
         ("error", fixtures::error()),
         ("open", fixtures::open()),
         ("faulted", faulted()),
+        ("ranges", ranges()),
         ("hostile", fixtures::hostile()),
     ]
 }
@@ -46,7 +48,7 @@ fn the_committed_schema_is_in_step() {
 
 #[test]
 fn the_committed_summaries_are_in_step() {
-    for (name, summary) in &all()[..5] {
+    for (name, summary) in &all()[..6] {
         in_step(&format!("tests/fixtures/summaries/{name}.json"), &to_json(summary).unwrap());
     }
 }

@@ -4,6 +4,8 @@ use kaf6_liar::Action::*;
 use kaf6_liar::Api::{EpochEnd, Fetch, ListOffsets, Metadata, Produce, ProduceMarker};
 use kaf6_liar::{Behaviour, Part, Phase, Rule};
 
+use serde_json::Value;
+
 use crate::pair::{self, Done};
 
 /// A file with these fields of its producer `write`, its reader `read`, and of `run`; batches are of few messages.
@@ -422,6 +424,12 @@ async fn lost() {
         let done = run(&file(BATCHES, READ, ""), rules).await;
         let lost = done.of_batches("ack_unwritten");
         done.is("fail").has("lost", lost).counts(&[("lost", lost), ("verified", 100 - lost)]);
+        // One batch is one piece of evidence.
+        let rows = &done.summary["anomalies"]["lost"]["evidence"];
+        assert_eq!((rows[0]["count"].as_u64(), &rows[1]), (Some(lost), &Value::Null), "{}", done.shown());
+        let spots = rows[0]["spots"].as_array().into_iter().flatten();
+        let found: Vec<&Value> = spots.map(|spot| &spot["found"]).collect();
+        assert!(found[0] == "acked" && found[1..].iter().all(|it| *it == "missing"), "{found:?}");
     }
 }
 

@@ -65,9 +65,15 @@ impl Acks {
     }
 }
 
-fn pieces(judged: &Judged, anomaly: Anomaly) -> Vec<(i64, &str)> {
+/// The pieces of evidence, each of one message.
+fn single(judged: &Judged, anomaly: Anomaly) -> Vec<Evidence> {
     let of = judged.judgement.evidence.iter().filter(|piece| piece.anomaly == anomaly);
-    of.map(|piece| (piece.offset.expect("a place"), piece.detail.as_str())).collect()
+    of.flat_map(Evidence::unfold).collect()
+}
+
+fn pieces(judged: &Judged, anomaly: Anomaly) -> Vec<(i64, &'static str)> {
+    let of = single(judged, anomaly).into_iter();
+    of.map(|piece| (piece.offset.expect("a place"), &*piece.words().leak())).collect()
 }
 
 /// The count for the partition and for its reader.
@@ -90,7 +96,7 @@ fn an_offset_that_was_acked_twice_names_both() {
             (6, "acknowledged to number 3 of stream 1 and to an end marker of kaf6"),
         ]
     );
-    let of = judged.judgement.evidence.iter().filter(|piece| piece.anomaly == Anomaly::Collided);
+    let of = single(&judged, Anomaly::Collided).into_iter();
     let second = [0, 1, 3].map(|seq| Some((StreamId(1), seq)));
     assert_eq!(of.map(|piece| piece.message).collect::<Vec<_>>(), second);
 }
@@ -120,7 +126,9 @@ fn many_collisions_are_all_counted_and_some_are_shown() {
     // The third stream's acks reach over both, so that three are acked at most of the offsets.
     let judged = Acks::of(&[(0, 49), (10, 69), (5, 79)]).judged();
     assert_eq!(counts(&judged, Anomaly::Collided), [Some(65); 2]);
-    assert_eq!(pieces(&judged, Anomaly::Collided).len(), 20);
+    // The first stream with the third, then with the second, and so on: a few ranges say it all.
+    let rows = judged.judgement.evidence.iter().filter(|piece| piece.anomaly == Anomaly::Collided).count();
+    assert!(rows < 10 && pieces(&judged, Anomaly::Collided).len() > 65, "{rows}");
 }
 
 #[test]
@@ -235,7 +243,7 @@ fn an_end_below_what_was_acked_is_stale() {
     let judged = acks.judged();
     let words = "the broker reported 6 as the end of the log after it had acknowledged this";
     assert_eq!(pieces(&judged, Anomaly::StaleEnd), [(6, words), (7, words)]);
-    let of = judged.judgement.evidence.iter().filter(|piece| piece.anomaly == Anomaly::StaleEnd);
+    let of = single(&judged, Anomaly::StaleEnd).into_iter();
     assert_eq!(of.map(|piece| piece.message).collect::<Vec<_>>(), [Some((StreamId(1), 3)), None]);
 }
 

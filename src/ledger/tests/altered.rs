@@ -24,9 +24,9 @@ fn sighted(reads: &PartitionReads) -> Vec<(i64, Altered, u64)> {
     of.map(|it| (it.offset, it.altered, it.at_us)).collect()
 }
 
-fn details(judged: &Judged, anomaly: Anomaly) -> Vec<(Option<i64>, &str)> {
+fn details(judged: &Judged, anomaly: Anomaly) -> Vec<(Option<i64>, &'static str)> {
     let of = judged.judgement.evidence.iter().filter(|piece| piece.anomaly == anomaly);
-    of.map(|piece| (piece.offset, piece.detail.as_str())).collect()
+    of.flat_map(Evidence::unfold).map(|piece| (piece.offset, &*piece.words().leak())).collect()
 }
 
 #[test]
@@ -168,7 +168,8 @@ fn evidence_says_what_is_wrong_with_a_record() {
         ]
     );
     let message = |offset| {
-        judged.judgement.evidence.iter().find(|it| it.offset == Some(offset)).and_then(|it| it.message)
+        let mut all = judged.judgement.evidence.iter().flat_map(Evidence::unfold);
+        all.find(|it| it.offset == Some(offset)).and_then(|it| it.message)
     };
     assert_eq!([message(1), message(2)], [1, 2].map(|seq| Some((StreamId(0), seq))));
 }

@@ -5,6 +5,7 @@
 pub mod bar;
 pub mod histogram;
 pub mod scale;
+pub mod spots;
 pub mod strip;
 
 use std::fmt::Write as _;

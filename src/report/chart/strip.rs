@@ -25,7 +25,7 @@ impl Frame {
         if self.end_ms > 0.0 { (ms / self.end_ms).clamp(0.0, 1.0) * WIDTH } else { 0.0 }
     }
 
-    fn draw(&self, out: &mut String) {
+    pub(super) fn draw(&self, out: &mut String) {
         for (start, end, effective) in &self.bands {
             let (left, right) = (self.x(*start), self.x(*end));
             let class = if *effective { "band" } else { "band weak" };

@@ -7,9 +7,9 @@ use indexmap::IndexMap;
 use super::beside::beside;
 use crate::anomaly::Anomaly;
 use crate::ids::{Identity, RunTag};
-use crate::ledger::{Counts, EVIDENCE, Evidence, Judgement, Observer};
+use crate::ledger::{Counts, EVIDENCE, Evidence, Found, Judgement, Observer, Spot};
 use crate::observe::Observations;
-use crate::report::summary::{AnomalySummary, EvidenceRow};
+use crate::report::summary::{AnomalySummary, EvidenceRow, SpotRow};
 
 /// How many acked messages of the whole run are lost; none where that was not measured.
 pub(super) fn lost(seen: &Observations) -> Option<u64> {
@@ -102,20 +102,44 @@ fn evidence_row(
     let sender = piece.message.and_then(|(id, _)| seen.streams.get(id));
     let explainable = matches!(piece.anomaly, Anomaly::Duplicate | Anomaly::Reordered);
     let beside = beside(&seen.faults, piece);
+    let span = Some(&piece.span).filter(|span| span.more > 0);
     EvidenceRow {
         topic: seen.topics.get(piece.topic).cloned().unwrap_or_default(),
         partition: piece.partition,
+        count: span.map(|_| piece.messages()),
         offset: piece.offset,
+        to_offset: span.and_then(|span| span.to_offset),
         other_offset: piece.other_offset,
+        to_other_offset: span.and_then(|span| span.to_other_offset),
         identity: piece.message.map(|(stream, seq)| Identity { run, stream, seq }.uuid().to_string()),
         producer: sender.and_then(|s| {
             seen.scenarios.get(s.scenario).map(|scenario| format!("{}, client {}", scenario.name, s.client))
         }),
         seq: piece.message.map(|(_, seq)| seq),
+        to_seq: span.and_then(|_| piece.to_seq()),
         consumer: observer.and_then(|observer| observer_name(seen, observer)),
         at_ms: piece.at_us.map(|us| us / 1000),
+        to_ms: span.and_then(|span| span.to_us).map(|us| us / 1000),
         explained: explainable.then_some(piece.explained),
         detail: beside.detail,
         faults: beside.faults,
+        spots: piece.spots.iter().map(|spot| spot_row(seen, spot, span.is_some())).collect(),
+    }
+}
+
+fn spot_row(seen: &Observations, spot: &Spot, is_range: bool) -> SpotRow {
+    let found = match spot.found {
+        Found::Acked => "acked",
+        Found::Read => "read",
+        Found::Altered => "altered",
+        Found::Missing => "missing",
+    };
+    SpotRow {
+        found: found.to_owned(),
+        consumer: spot.observer.and_then(|observer| observer_name(seen, observer)),
+        offset: spot.offset,
+        to_offset: is_range.then_some(spot.to_offset),
+        at_ms: spot.at_us / 1000,
+        to_ms: is_range.then_some(spot.to_us / 1000),
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn beside(faults: &[FaultSeen], piece: &Evidence) -> Beside {
         Anomaly::Lost | Anomaly::Rewritten => gone(&faults, piece, "gone"),
         Anomaly::Unreadable => gone(&faults, piece, "unreadable"),
         // Neither did anything happen to these.
-        Anomaly::Unread | Anomaly::Foreign => Beside { detail: piece.detail.clone(), faults: Vec::new() },
+        Anomaly::Unread | Anomaly::Foreign => Beside { detail: piece.words(), faults: Vec::new() },
         _ => happened(&faults, piece),
     }
 }
@@ -51,6 +51,12 @@ impl<'a> Ran<'a> {
     fn lasted_at(&self, (from, to): Between) -> bool {
         from <= self.to && to >= self.from
     }
+
+    /// `during` the fault; of several messages, all or some of which were acked then, that too.
+    fn during(&self, piece: &Evidence, (from, to): Between) -> String {
+        let all = piece.span.more == 0 || (from >= self.from && to <= self.to);
+        format!("{} `{}`", if all { "during" } else { "partly during" }, self.name)
+    }
 }
 
 /// It was in the log, and is no longer there or cannot be read: any fault can have done that which was not over before.
@@ -62,7 +68,7 @@ fn gone(faults: &[Ran<'_>], piece: &Evidence, what: &str) -> Beside {
     if let Some(acked) = piece.acked_us {
         words.push(format!("acked {}", when(acked)));
         if let Some(fault) = faults.iter().find(|fault| fault.lasted_at(acked)) {
-            words.push(format!("during `{}`", fault.name));
+            words.push(fault.during(piece, acked));
         }
     }
     words.extend(piece.read_us.map(|read| format!("read {}", when(read))));
@@ -71,12 +77,12 @@ fn gone(faults: &[Ran<'_>], piece: &Evidence, what: &str) -> Beside {
         words.push(format!("{what} after {}", names.join(" or ")));
     }
     let faults = suspects.iter().map(|fault| fault.name.to_owned()).collect();
-    Beside { detail: join(&words.join(", "), &piece.detail, "; "), faults }
+    Beside { detail: join(&words.join(", "), &piece.words(), "; "), faults }
 }
 
 /// It happened at a time: of the retry that explains it, of its message's ack, or else of its being read.
 fn happened(faults: &[Ran<'_>], piece: &Evidence) -> Beside {
-    let detail = &piece.detail;
+    let detail = &piece.words();
     let by = |fault: &Ran<'_>, detail: String| Beside { detail, faults: vec![fault.name.to_owned()] };
     let none = || Beside { detail: detail.clone(), faults: Vec::new() };
     let written = piece.retry_us.map(|at| (at, at)).or(piece.acked_us);
@@ -91,7 +97,7 @@ fn happened(faults: &[Ran<'_>], piece: &Evidence) -> Beside {
     };
     if let Some(fault) = faults.iter().find(|fault| fault.lasted_at(time)) {
         let comma = if between.is_empty() { "," } else { between };
-        return by(fault, format!("{detail}{time_told}{comma} during `{}`", fault.name));
+        return by(fault, format!("{detail}{time_told}{comma} {}", fault.during(piece, time)));
     }
     let before = faults.iter().filter(|fault| fault.to <= time.0).max_by_key(|fault| fault.to);
     match before.filter(|fault| time.0 - fault.to <= micros(AFTERMATH)) {
@@ -197,6 +203,29 @@ mod tests {
         assert_eq!(
             words(&faults, &Evidence { at_us: Some(6 * S), ..piece(Anomaly::Foreign) }),
             "so it is []"
+        );
+    }
+
+    #[test]
+    fn a_range_is_beside_a_fault_in_part() {
+        let faults = [fault("bounce", 5000, 7000)];
+        let lost = |from, to| {
+            let mut piece = Evidence { acked_us: Some((from, to)), ..piece(Anomaly::Lost) };
+            piece.span.more = 9;
+            piece
+        };
+        assert_eq!(
+            words(&faults, &lost(4 * S, 6 * S)),
+            r#"acked between 4.0 s and 6.0 s, partly during `bounce`, gone after `bounce`; so it is ["bounce"]"#
+        );
+        assert_eq!(
+            words(&faults, &lost(5 * S, 6 * S)),
+            r#"acked between 5.0 s and 6.0 s, during `bounce`, gone after `bounce`; so it is ["bounce"]"#
+        );
+        let twice = Evidence { anomaly: Anomaly::Duplicate, ..lost(6 * S, 8 * S) };
+        assert_eq!(
+            words(&faults, &twice),
+            r#"so it is; acked between 6.0 s and 8.0 s, partly during `bounce` ["bounce"]"#
         );
     }
 

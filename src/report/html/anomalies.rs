@@ -8,7 +8,9 @@ use super::super::chart::prose;
 use super::super::findings;
 use super::super::format::{count, instant};
 use super::super::summary::{EvidenceRow, Summary};
-use super::super::words::{all_of, beside_count, is_suspect, meaning, observer_words};
+use super::super::words::{
+    all_of, beside_count, how_many, is_suspect, meaning, observer_words, range, shown,
+};
 
 #[derive(Default)]
 pub(super) struct Anomalies {
@@ -36,6 +38,10 @@ pub(super) struct Evidence {
     pub other: String,
     pub identity: String,
     pub sender: String,
+    /// Its number among those of its sender, or the first and the last.
+    pub numbers: String,
+    /// How many messages, if it is a range.
+    pub messages: String,
     pub at: String,
     /// Who noticed.
     pub by: String,
@@ -55,7 +61,7 @@ pub(super) fn anomalies(run: &Summary) -> Anomalies {
             None => unmeasured.push(anomaly.name().replace('_', " ")),
             Some(_) if all_of(found) == 0 => none.push(anomaly.name().replace('_', " ")),
             Some(n) => {
-                let shown = u64::try_from(found.evidence.len()).unwrap_or(u64::MAX);
+                let shown = shown(&found.evidence);
                 let hidden = all_of(found).saturating_sub(shown);
                 let says_more = hidden > 0 && shown > 0;
                 out.found.push(Found {
@@ -78,19 +84,20 @@ pub(super) fn anomalies(run: &Summary) -> Anomalies {
 }
 
 fn evidence(piece: &EvidenceRow) -> Evidence {
-    let sender = match (&piece.producer, piece.seq) {
-        (Some(producer), Some(seq)) => format!("{producer} #{seq}"),
-        (Some(producer), None) => producer.clone(),
-        (None, Some(seq)) => format!("#{seq}"),
-        (None, None) => String::new(),
-    };
-    let offset = |o: Option<i64>| o.map_or_else(|| "–".to_owned(), |o| o.to_string());
+    let numbers = piece.seq.map(|seq| {
+        let to = piece.to_seq.map_or_else(String::new, |to| format!(" to #{to}"));
+        format!("#{seq}{to}")
+    });
+    let places = |first: Option<i64>, to| first.map(|first| range(first, to, piece.messages()));
     Evidence {
         place: format!("{}[{}]", piece.topic, piece.partition),
-        offset: offset(piece.offset),
-        other: piece.other_offset.map_or_else(String::new, |o| o.to_string()),
-        identity: piece.identity.clone().unwrap_or_default(),
-        sender,
+        offset: places(piece.offset, piece.to_offset).unwrap_or_else(|| "–".to_owned()),
+        other: places(piece.other_offset, piece.to_other_offset).unwrap_or_default(),
+        // That of the first message says little of a range.
+        identity: piece.identity.clone().filter(|_| piece.count.is_none()).unwrap_or_default(),
+        sender: piece.producer.clone().unwrap_or_default(),
+        numbers: numbers.unwrap_or_default(),
+        messages: how_many(piece),
         at: instant(piece.at_ms),
         by: piece.consumer.as_deref().map_or_else(String::new, |it| prose(&observer_words(it))),
         explained: piece.explained == Some(true),

@@ -9,6 +9,7 @@ mod cluster;
 mod connect;
 mod head;
 mod partitions;
+mod pictures;
 mod scenarios;
 mod source;
 mod timeline;
@@ -32,6 +33,7 @@ pub fn html(summary: &Summary) -> Result<String, askama::Error> {
         checks: checks::checks(summary),
         account: account::account(summary),
         anomalies: anomalies::anomalies(summary),
+        pictures: pictures::pictures(summary),
         notes: merged(&summary.notes).into_iter().map(|(n, times)| note(n.level, &n.text, times)).collect(),
         timeline: timeline::timeline(summary),
         faults: cluster::faults(summary),
@@ -68,6 +70,7 @@ struct Page {
     checks: Vec<checks::Check>,
     account: Option<account::AccountTable>,
     anomalies: anomalies::Anomalies,
+    pictures: pictures::Pictures,
     notes: Vec<Note>,
     timeline: Option<timeline::Timeline>,
     faults: Vec<cluster::Fault>,

@@ -63,35 +63,36 @@ pub(super) fn timeline(run: &Summary) -> Option<Timeline> {
     if rows.is_empty() || frame.end_ms <= 0.0 {
         return None;
     }
-    let ticks = time_ticks(frame.end_ms);
-    let last = ticks.len().saturating_sub(1);
     Some(Timeline {
         lanes: lanes(run, &frame),
         has_errors: rows.iter().any(|r| !r.errors.is_empty()),
         rows,
-        ticks: ticks
-            .into_iter()
-            .enumerate()
-            .map(|(i, (at, label, narrow))| Tick {
-                left: format!("{at:.2}"),
-                label,
-                wide_only: !narrow,
-                edge: if i == 0 {
-                    "first"
-                } else if i == last && at > 97.0 {
-                    "last"
-                } else {
-                    ""
-                },
-            })
-            .collect(),
+        ticks: ticks(&frame),
         bucket: millis(float(run.timeline.bucket_ms)),
         hidden_metrics: run.metric_series.len().saturating_sub(MAX_METRICS),
     })
 }
 
+/// The ticks of the axis of time.
+pub(super) fn ticks(frame: &Frame) -> Vec<Tick> {
+    let ticks = time_ticks(frame.end_ms);
+    let last = ticks.len().saturating_sub(1);
+    let edge = |i: usize, at: f64| match i {
+        0 => "first",
+        i if i == last && at > 97.0 => "last",
+        _ => "",
+    };
+    let tick = |(i, (at, label, narrow)): (usize, (f64, String, bool))| Tick {
+        left: format!("{at:.2}"),
+        label,
+        wide_only: !narrow,
+        edge: edge(i, at),
+    };
+    ticks.into_iter().enumerate().map(tick).collect()
+}
+
 /// The axis ends where the run did, or where something was still measured, within reason.
-fn frame(run: &Summary) -> Frame {
+pub(super) fn frame(run: &Summary) -> Frame {
     let duration = float(run.duration_ms);
     let longest = run.timeline.series.values().map(|s| s.rate.len()).max().unwrap_or(0);
     let measured = float(longest as u64) * float(run.timeline.bucket_ms);
@@ -109,7 +110,7 @@ fn frame(run: &Summary) -> Frame {
 }
 
 /// Names of faults, in as many lanes as it takes to keep them apart.
-fn lanes(run: &Summary, frame: &Frame) -> Vec<Vec<Label>> {
+pub(super) fn lanes(run: &Summary, frame: &Frame) -> Vec<Vec<Label>> {
     let mut lanes: Vec<(f64, Vec<Label>)> = Vec::new();
     let mut faults: Vec<_> = run.faults.iter().filter_map(|f| Some((float(f.started_ms?), f))).collect();
     faults.sort_by(|a, b| a.0.total_cmp(&b.0));

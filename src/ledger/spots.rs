@@ -1,0 +1,120 @@
+//! Where a message was acked and found, by whom and about when: what a picture of it is made of.
+
+use super::case::{Case, Judge};
+use super::evidence::{EVIDENCE, Evidence, Found, Spot};
+use super::marks::Between;
+use super::pass::Pass;
+use super::reads::StreamReads;
+use super::view::{offset_in, offsets_in};
+use crate::anomaly::Anomaly;
+use crate::ids::{Offset, Seq, StreamId};
+
+/// Spots of one piece of evidence, at most.
+const SPOTS: usize = 8;
+
+impl Judge<'_> {
+    /// Whether to look for another piece of evidence: there is room for it, or it may be of the message behind one that is
+    /// there. Unexplained ones push explained ones out.
+    pub(super) fn has_room(&self, anomaly: Anomaly, explained: bool) -> bool {
+        let looked = self.looked.get(&anomaly).copied().unwrap_or_default();
+        let pushes = || !explained && self.out.evidence.iter().any(|e| e.anomaly == anomaly && e.explained);
+        (looked.messages < self.looked_at && !looked.full) || pushes()
+    }
+
+    /// Keeps a piece of evidence while there is room, as a part of the piece that it continues if there is one.
+    pub(super) fn show(&mut self, mut piece: Evidence) {
+        if !self.has_room(piece.anomaly, piece.explained) {
+            return;
+        }
+        (piece.topic, piece.partition) = self.case.place;
+        let sent = |(id, seq): (StreamId, Seq)| self.case.sent.get(&id)?.when_acked(seq);
+        piece.acked_us = piece.message.and_then(sent);
+        piece.spots = spots(self.case, &piece);
+        let looked = self.looked.entry(piece.anomaly).or_default();
+        looked.messages += 1;
+        let own = |e: &&mut Evidence| e.anomaly == piece.anomaly;
+        if self.out.evidence.iter_mut().rev().filter(own).any(|kept| kept.fold(&piece)) {
+            return;
+        }
+        let kept = self.out.evidence.iter().filter(|e| e.anomaly == piece.anomaly).count();
+        if kept < EVIDENCE {
+            self.out.evidence.push(piece);
+            return;
+        }
+        let mut all = self.out.evidence.iter_mut();
+        match all.find(|e| e.anomaly == piece.anomaly && e.explained).filter(|_| !piece.explained) {
+            Some(explained) => *explained = piece,
+            None => looked.full = true,
+        }
+    }
+}
+
+/// The spots of a piece of evidence of one message: its ack, then those of each pass in turn.
+fn spots(case: &Case<'_>, piece: &Evidence) -> Vec<Spot> {
+    let mut out = Vec::new();
+    let mut add = |observer, found, offset, when: Option<Between>| {
+        if let Some((from, to)) = when {
+            let at_us = u64::midpoint(from, to);
+            out.push(Spot { observer, found, offset, to_offset: offset, at_us, to_us: at_us });
+        }
+    };
+    let seen = piece.at_us.map(|at| (at, at));
+    let acked = piece.message.and_then(|(id, seq)| offset_in(case.sent.get(&id)?.acks(), seq));
+    if let Some(offset) = acked {
+        add(None, Found::Acked, offset, piece.acked_us);
+    }
+    // A stray was read in another partition than its own.
+    let own = piece.message.is_some_and(|(id, _)| case.ids.contains(&id));
+    let mut is_shown = false;
+    for pass in case.passes {
+        let mine = piece.observer == Some(pass.observer);
+        let (copies, timed) = if own { copies(pass, piece.message) } else { (Vec::new(), 0) };
+        for (at, offset) in copies.iter().enumerate() {
+            let here = mine && piece.offset == Some(*offset) && seen.is_some();
+            is_shown |= here;
+            let when = if at < timed { pass.reads.when_read(*offset) } else { None };
+            add(Some(pass.observer), Found::Read, *offset, if here { seen } else { when });
+        }
+        let place = acked.or(piece.offset).filter(|_| copies.is_empty());
+        let Some(place) = place.filter(|place| pass.passed(*place)) else { continue };
+        // Of a log that began anew, only what was read first has a time.
+        let when = pass.reads.when_read(place).filter(|_| pass.reads.resets() == 0);
+        if piece.anomaly == Anomaly::Corrupt && is_altered(pass, place) {
+            is_shown |= mine && seen.is_some();
+            add(Some(pass.observer), Found::Altered, place, seen.filter(|_| mine).or(when));
+        } else if own {
+            // Whoever looked before it was there could not find it.
+            let late = |when: &Between| piece.acked_us.is_none_or(|(acked, _)| when.1 >= acked);
+            add(Some(pass.observer), Found::Missing, place, when.filter(late));
+        }
+    }
+    // What has a time of its own, and is in no list of messages.
+    if let (Some(offset), false) = (piece.offset, is_shown) {
+        let found = if piece.anomaly == Anomaly::Corrupt { Found::Altered } else { Found::Read };
+        add(piece.observer, found, offset, seen);
+    }
+    out.truncate(SPOTS);
+    out
+}
+
+/// The offsets at which a pass read a message, and how many of them it read before its log began anew: they come first.
+fn copies(pass: &Pass<'_>, message: Option<(StreamId, Seq)>) -> (Vec<Offset>, usize) {
+    let Some((id, seq)) = message else { return (Vec::new(), 0) };
+    let in_epoch = |found: &StreamReads| {
+        let logs = [&found.order, &found.repeats];
+        let mut out: Vec<Offset> =
+            logs.into_iter().flat_map(|log| offsets_in(log, seq)).take(SPOTS).collect();
+        out.sort_unstable();
+        out.dedup();
+        out
+    };
+    let first = pass.reads.first_epoch(id).map(in_epoch).unwrap_or_default();
+    let timed = first.len();
+    let later = pass.reads.of(id).flat_map(in_epoch).filter(|offset| !first.contains(offset));
+    let all = first.iter().copied().chain(later).collect();
+    (all, timed)
+}
+
+fn is_altered(pass: &Pass<'_>, offset: Offset) -> bool {
+    pass.reads.corrupt.runs().any(|run| (run.offset..run.offset_of(run.end())).contains(&offset))
+}

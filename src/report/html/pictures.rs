@@ -1,0 +1,207 @@
+//! A picture of each partition with anomalies, made of the evidence: what was acked, read and missed, where and when.
+//!
+//! Owns which partitions are shown and the words around the pictures; `chart::spots` draws them.
+
+use super::super::chart::spots::{Case, Filling, Place, Shape, spots};
+use super::super::chart::strip::Frame;
+use super::super::format::{count, float};
+use super::super::summary::{EvidenceRow, SpotRow, Summary};
+use super::super::words::{is_suspect, shown};
+use super::timeline::{Label, Tick, frame, lanes, ticks};
+use crate::anomaly::Anomaly;
+
+/// Partitions with a picture; the tables have all.
+const MOST: usize = 4;
+
+#[derive(Default)]
+pub(super) struct Pictures {
+    pub list: Vec<Picture>,
+    /// Partitions with anomalies that have none.
+    pub hidden: usize,
+    pub lanes: Vec<Vec<Label>>,
+    pub ticks: Vec<Tick>,
+    pub legend: Vec<Key>,
+    pub outlines: Vec<(&'static str, &'static str)>,
+    pub has_faults: bool,
+}
+
+pub(super) struct Picture {
+    pub place: String,
+    pub facts: String,
+    /// What is not drawn.
+    pub more: String,
+    pub axis: String,
+    pub svg: String,
+}
+
+/// What a mark is, in words.
+pub(super) struct Key {
+    pub id: &'static str,
+    pub class: &'static str,
+    pub text: String,
+    pub is_altered: bool,
+}
+
+/// Empty where no anomaly has a time.
+pub(super) fn pictures(run: &Summary) -> Pictures {
+    let frame = frame(run);
+    if frame.end_ms <= 0.0 {
+        return Pictures::default();
+    }
+    let mut partitions = partitions(run);
+    partitions.sort_by_key(|it| std::cmp::Reverse(it.weight()));
+    let hidden = partitions.len().saturating_sub(MOST);
+    let mut kinds = Vec::new();
+    let mut list = Vec::new();
+    for (i, partition) in partitions.iter().take(MOST).enumerate() {
+        list.push(partition.draw(i, &frame, &mut kinds));
+    }
+    kinds.sort_unstable();
+    kinds.dedup();
+    let outlines = Shape::ALL.iter().map(|(_, id, d)| (*id, *d)).chain([Shape::RING, Shape::STROKE]);
+    Pictures {
+        has_faults: !frame.bands.is_empty(),
+        lanes: lanes(run, &frame),
+        ticks: ticks(&frame),
+        legend: kinds.into_iter().map(|(shape, filling)| key(shape, filling)).collect(),
+        outlines: if list.is_empty() { Vec::new() } else { outlines.collect() },
+        list,
+        hidden,
+    }
+}
+
+fn key(shape: Shape, filling: Filling) -> Key {
+    let who = match shape {
+        Shape::Ack => "acknowledged",
+        Shape::Reader => "a reader",
+        Shape::Audit => "the audit",
+        Shape::Recheck => "a re-read",
+    };
+    let text = match (shape, filling) {
+        (Shape::Ack, _) => who.to_owned(),
+        (_, Filling::Found) => format!("{who} read it"),
+        (_, Filling::Altered) => format!("{who} read it altered"),
+        (_, Filling::Missing) => format!("{who} did not find it"),
+    };
+    Key { id: shape.id(), class: filling.class(), text, is_altered: filling == Filling::Altered }
+}
+
+/// The evidence of one partition.
+struct Partition<'a> {
+    topic: &'a str,
+    partition: i32,
+    rows: Vec<(Anomaly, &'a EvidenceRow)>,
+}
+
+/// Each partition of which there is evidence with a time, in the order of the evidence.
+fn partitions(run: &Summary) -> Vec<Partition<'_>> {
+    let mut out: Vec<Partition<'_>> = Vec::new();
+    for anomaly in Anomaly::ALL.into_iter().filter(|anomaly| is_suspect(*anomaly)) {
+        let Some(found) = run.anomalies.get(anomaly.name()) else { continue };
+        for row in found.evidence.iter().filter(|row| !places(anomaly, row).is_empty()) {
+            let same = |it: &&mut Partition<'_>| it.topic == row.topic && it.partition == row.partition;
+            match out.iter_mut().find(same) {
+                Some(partition) => partition.rows.push((anomaly, row)),
+                None => out.push(Partition {
+                    topic: &row.topic,
+                    partition: row.partition,
+                    rows: vec![(anomaly, row)],
+                }),
+            }
+        }
+    }
+    out
+}
+
+impl Partition<'_> {
+    /// Messages with an anomaly that nothing explains, then all.
+    fn weight(&self) -> (u64, u64) {
+        let rows = || self.rows.iter().map(|(_, row)| *row);
+        (shown(rows().filter(|row| row.explained != Some(true))), shown(rows()))
+    }
+
+    fn draw(&self, number: usize, frame: &Frame, kinds: &mut Vec<(Shape, Filling)>) -> Picture {
+        let cases: Vec<Case> = self.rows.iter().map(|(anomaly, row)| case(*anomaly, row)).collect();
+        let place = format!("{}[{}]", self.topic, self.partition);
+        let facts: Vec<String> = self
+            .rows
+            .chunk_by(|(a, _), (b, _)| a == b)
+            .map(|rows| {
+                let rows_of = |explained: bool| {
+                    let rows = rows.iter().map(|(_, row)| *row);
+                    shown(rows.filter(move |row| (row.explained == Some(true)) == explained))
+                };
+                let name = rows[0].0.name().replace('_', " ");
+                match (rows_of(false), rows_of(true)) {
+                    (bad, 0) => format!("{} {name}", count(bad)),
+                    (0, explained) => format!("{} {name} (explained)", count(explained)),
+                    (bad, explained) => format!("{} {name} and {} explained", count(bad), count(explained)),
+                }
+            })
+            .collect();
+        let facts = facts.join(", ");
+        let title = format!("Anomalies of {place}: offset over time");
+        let desc = format!("Evidence of {facts}. The tables say the same in words.");
+        let drawn = spots(&format!("pic{number}"), &title, &desc, &cases, frame);
+        kinds.extend(&drawn.kinds);
+        let more = match cases.len() - drawn.cases {
+            0 => String::new(),
+            n => format!("{} more in the tables", count(n as u64)),
+        };
+        Picture { place, facts, more, axis: drawn.axis, svg: drawn.svg }
+    }
+}
+
+fn case(anomaly: Anomaly, row: &EvidenceRow) -> Case {
+    let places = places(anomaly, row);
+    let own = |(_, spot): &(Place, SpotRow)| {
+        spot.found != "acked" && Some(spot.offset) == row.offset && spot.consumer == row.consumer
+    };
+    // What is wrong is what was not found as it should be; else the copy that the evidence is about.
+    let wrong = places.iter().position(|(place, _)| place.filling != Filling::Found);
+    let at = wrong.or_else(|| places.iter().position(own)).unwrap_or(0);
+    let explained = row.explained == Some(true);
+    let name = anomaly.name().replace('_', " ");
+    let name = row.count.map_or_else(|| name.clone(), |messages| format!("{} {name}", count(messages)));
+    let name = if explained { format!("{name} (explained)") } else { name };
+    Case { name, explained, places: places.into_iter().map(|(place, _)| place).collect(), at }
+}
+
+/// The spots of a piece of evidence; where it has none, as in older summaries, where and when it was seen.
+fn places(anomaly: Anomaly, row: &EvidenceRow) -> Vec<(Place, SpotRow)> {
+    let altered = anomaly == Anomaly::Corrupt;
+    let old = row.offset.zip(row.at_ms).filter(|_| row.spots.is_empty()).map(|(offset, at_ms)| SpotRow {
+        found: if altered { "altered" } else { "read" }.to_owned(),
+        consumer: row.consumer.clone(),
+        offset,
+        to_offset: row.to_offset,
+        at_ms,
+        to_ms: row.to_ms,
+    });
+    let spots = row.spots.iter().cloned().chain(old);
+    let mut out: Vec<(Place, SpotRow)> = spots.filter_map(|spot| Some((place(&spot)?, spot))).collect();
+    out.sort_by_key(|(_, spot)| spot.at_ms);
+    out
+}
+
+fn place(spot: &SpotRow) -> Option<Place> {
+    let filling = match spot.found.as_str() {
+        "acked" | "read" => Filling::Found,
+        "altered" => Filling::Altered,
+        "missing" => Filling::Missing,
+        _ => return None,
+    };
+    let shape = match spot.consumer.as_deref() {
+        None if spot.found == "acked" => Shape::Ack,
+        Some("audit") => Shape::Audit,
+        Some("recheck") => Shape::Recheck,
+        _ => Shape::Reader,
+    };
+    let to_ms = spot.to_ms.unwrap_or(spot.at_ms);
+    Some(Place {
+        shape,
+        filling,
+        offsets: (spot.offset, spot.to_offset.unwrap_or(spot.offset)),
+        ms: (float(spot.at_ms), float(to_ms)),
+    })
+}
