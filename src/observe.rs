@@ -227,6 +227,9 @@ pub struct FaultSeen {
     /// again; whether it was then ready is in the proof. What is left down ends when it is started by another fault, or
     /// with the run.
     pub span: Option<(Duration, Duration)>,
+    /// The part of that in which it was in full effect: from when Docker had done it to all of its target, until it began to
+    /// be undone. None: all of it.
+    pub effect: Option<(Duration, Duration)>,
     /// When what it touched was ready again, or was no longer waited for: not before the span's end.
     pub settled: Option<Duration>,
     /// It was shown to have taken effect.

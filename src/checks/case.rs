@@ -146,6 +146,11 @@ impl<'a> Case<'a> {
         })
     }
 
+    /// The part of a fault's span in which it was in full effect: rates during the fault are taken from it.
+    pub(super) fn effect_of(&self, fault: &str, span: (Duration, Duration)) -> (Duration, Duration) {
+        fault_seen(self.seen, fault).and_then(|seen| seen.effect).unwrap_or(span)
+    }
+
     /// When a fault was that was shown to have taken effect; else why that is not known.
     pub(super) fn proven_span_of(&self, fault: &str) -> Result<(Duration, Duration), Unknown> {
         let span = self.span_of(fault)?;

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::answer::{Answer, Domain, Unknown};
+use super::answer::{Answer, Domain, Outcome, Unknown};
 use super::case::Case;
 use super::check::{Check, Described};
 use super::rate::Before;
@@ -60,9 +60,37 @@ impl Check for Recovers<'_> {
             return Answer::inconclusive(expected, "nothing to do", &unknown);
         }
         let (until, next) = load_until(case, end);
-        let after = match After::new(self, case, &before, (end, until)) {
+        let answer = self.judge(case, &before, (end, until), next);
+        // Another fault may be what held the rate down. It does not excuse a rate that stays down when that one is over, too.
+        match longer_than(case, self.after, end) {
+            Some((other, over))
+                if answer.outcome() == Outcome::Fail
+                    && (over >= until
+                        || self.judge(case, &before, (over, until), next).outcome() != Outcome::Fail) =>
+            {
+                let unknown = Unknown::new(
+                    format!("fault `{other}` still lasted when `{}` was over", self.after),
+                    "put the faults further apart",
+                );
+                Answer::inconclusive(expected, answer.actual(), &unknown)
+            }
+            _ => answer,
+        }
+    }
+}
+
+impl Recovers<'_> {
+    /// Whether the rate came back in this time.
+    fn judge(
+        &self,
+        case: &Case<'_>,
+        before: &Before,
+        span: (Duration, Duration),
+        next: Option<&str>,
+    ) -> Answer {
+        let after = match After::new(self, case, before, span) {
             Ok(after) => after,
-            Err(unknown) => return Answer::inconclusive(expected, "not measured", &unknown),
+            Err(unknown) => return Answer::inconclusive(self.expected(), "not measured", &unknown),
         };
         let found = after.look();
         match found.back {
@@ -70,9 +98,7 @@ impl Check for Recovers<'_> {
             None => self.never_came_back(case, &after, &found, next),
         }
     }
-}
 
-impl Recovers<'_> {
     /// The rate was back after this time.
     fn came_back(&self, case: &Case<'_>, after: &After<'_, '_>, back: &Span) -> Answer {
         let (expected, actual) = (self.expected(), after.text(back));
@@ -157,6 +183,18 @@ fn load_until<'a>(case: &Case<'a>, end: Duration) -> (Duration, Option<&'a str>)
         Some((start, name)) if start < case.work_end() => (start, Some(name)),
         _ => (case.work_end(), None),
     }
+}
+
+/// Of the other faults that had begun by a fault's end, the one that was felt longest after it, until what it touched was ready
+/// again. A `start` puts an end to a fault, and is none itself.
+fn longer_than<'a>(case: &Case<'a>, fault: &str, end: Duration) -> Option<(&'a str, Duration)> {
+    let others = case.seen.faults.iter().filter(|other| other.name != fault && other.kind != "start");
+    let lasts = others.filter_map(|other| {
+        let (start, over) = other.span?;
+        let over = other.settled.map_or(over, |settled| settled.max(over));
+        (start <= end && over > end).then_some((other.name.as_str(), over))
+    });
+    lasts.max_by_key(|(_, over)| *over)
 }
 
 /// What came after the fault, by the buckets of the timeline.

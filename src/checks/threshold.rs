@@ -120,7 +120,10 @@ impl Threshold<'_> {
         }
         let begun = case.scenario.span.map_or(start, |(begun, _)| begun);
         let (from, to, part, whole) = match span {
-            Span::During(_) => (start.max(begun), end.min(case.work_end()), "during", end),
+            Span::During(_) => {
+                let (start, end) = case.effect_of(fault, (start, end));
+                (start.max(begun), end.min(case.work_end()), "during", end)
+            }
             Span::After(_) => (end.max(begun), case.work_end(), "after", Duration::MAX),
         };
         let window = counts.timeline.window(from, to);

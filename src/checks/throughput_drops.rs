@@ -1,6 +1,6 @@
 //! `throughput_drops`: did the rate fall while a fault lasted, by as much as the file expects?
 //!
-//! Compares whole buckets of the timeline: from the first ack or read to the fault's start, and within the fault.
+//! Compares whole buckets of the timeline: from the first ack or read to the fault's start, and while it was in full effect.
 
 use super::answer::{Answer, Domain, Unknown};
 use super::case::Case;
@@ -34,14 +34,15 @@ impl Check for ThroughputDrops<'_> {
 
     fn evaluate(&self, case: &Case<'_>) -> Answer {
         let (fault, expected) = (self.during, self.expected());
-        let (start, end) = match case.proven_span_of(fault) {
+        let span_of = match case.proven_span_of(fault) {
             Ok(span) => span,
             Err(unknown) => return Answer::inconclusive(expected, "not measured", &unknown),
         };
-        let before = match case.rate_before(fault, start, &expected) {
+        let before = match case.rate_before(fault, span_of.0, &expected) {
             Ok(before) => before.rate,
             Err(none) => return none,
         };
+        let (start, end) = case.effect_of(fault, span_of);
         let name = &case.scenario.name;
         // What stands still because it is done says nothing of the fault.
         let until = end.min(case.work_end());

@@ -81,6 +81,9 @@ pub struct Inflicted {
     /// done (`start`, `exec`, a `scale` without a length): when that was. None where it still lasts: a `stop`
     /// without a length, or what could not be healed.
     pub ended: Option<Instant>,
+    /// When it was in full effect: from when Docker had done it to all, until it began to be undone (none: it still lasts).
+    /// None where that is from `began` to `ended`.
+    pub effect: Option<(Instant, Option<Instant>)>,
     /// Those that it still holds, where it lasts: by service and replica.
     pub holds: Vec<(String, u32)>,
     /// It was shown to have taken effect.

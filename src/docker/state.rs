@@ -110,6 +110,8 @@ pub(super) struct UnitState {
     pub down_since_start: Option<String>,
     /// When it was found that it had not stayed down, and how that was seen.
     pub came_back: Vec<(Instant, String)>,
+    /// Faults of type `start` that started it, and when.
+    pub started_by: Vec<(Instant, String)>,
 }
 
 impl UnitState {
@@ -120,10 +122,11 @@ impl UnitState {
         self.let_run.push(Instant::now());
     }
 
-    /// Says what it is to be.
-    pub(super) const fn want(&mut self, wanted: Wanted) {
+    /// Says what it is to be, and gives the number of that word: as long as it is the last one, nothing else took its place.
+    pub(super) const fn want(&mut self, wanted: Wanted) -> u64 {
         self.wanted = wanted;
         self.turns += 1;
+        self.turns
     }
 }
 
@@ -201,9 +204,9 @@ impl Unit {
         self.state().came_back.iter().find(|(at, _)| *at >= since).map(|(_, how)| how.clone())
     }
 
-    /// Says what it is to be.
-    pub(super) fn want(&self, wanted: Wanted) {
-        self.state().want(wanted);
+    /// Says what it is to be, and gives the number of that word.
+    pub(super) fn want(&self, wanted: Wanted) -> u64 {
+        self.state().want(wanted)
     }
 }
 

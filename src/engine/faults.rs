@@ -54,6 +54,7 @@ impl Done {
                 let let_run = cluster.let_run(&held, since);
                 let end = let_run.map_or(run_end, |at| shared.clock.at(at).min(run_end));
                 seen.span = Some((began, end.max(began)));
+                seen.effect = seen.effect.map(|(from, _)| (from, end.max(from)));
                 for how in cluster.came_back(&held, since) {
                     seen.effective = false;
                     seen.proof = format!("{}; {how}", seen.proof);
@@ -114,6 +115,10 @@ async fn one(shared: Arc<Shared>, number: usize) -> (usize, Begun) {
     let settled = shared.clock.elapsed();
     let ended = done.ended.map_or(settled, |ended| shared.clock.at(ended));
     seen.span = Some((shared.clock.at(done.began), ended));
+    let effect = |(from, until): (Instant, Option<Instant>)| {
+        (shared.clock.at(from), until.map_or(ended, |until| shared.clock.at(until)))
+    };
+    seen.effect = done.effect.map(effect);
     seen.settled = Some(settled.max(ended));
     seen.effective = done.effective;
     seen.proof = done.proof;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kaf6::docker::Inflicted;
-use kaf6::plan::{ActionPlan, ClusterPlan, FaultTarget};
+use kaf6::plan::{ActionPlan, ClusterPlan, FaultPlan, FaultTarget};
 
 use crate::plans::{
     Run, SOON, UNTIL_TERM, cluster, docker, fault, inspect, kafka_answers, script, shell, tansu, texts,
@@ -187,7 +187,10 @@ async fn pause_gives_processes_no_time() {
     let paused = done(&up, Some(MS(1500)), pause()).await;
     assert!(paused.effective, "{paused:?}");
     assert!(paused.proof.contains("its processes used no processor time, ready after"), "{paused:?}");
-    assert!(paused.ended.unwrap() - paused.began >= MS(1500), "{paused:?}");
+    // From when Docker had frozen it until it began to let it go on.
+    let (from, undone) = paused.effect.unwrap();
+    assert!(from > paused.began && undone.unwrap() < paused.ended.unwrap(), "{paused:?}");
+    assert!(undone.unwrap() - from >= MS(1500), "{paused:?}");
     assert_eq!(inspect(&run.container("one", 0), "{{.State.Status}}"), "running");
 
     let fault = fault(Some(Duration::from_secs(60)), pause());
@@ -212,10 +215,17 @@ async fn a_pause_that_somebody_else_ends_is_no_proof() {
     let fault = fault(Some(MS(8000)), ActionPlan::Pause { target: target("one", None) });
     let (paused, ()) = tokio::join!(up.inflict(&fault, std::future::pending()), async {
         until(|| inspect(&name, "{{.State.Paused}}") == "true").await;
+        tokio::time::sleep(MS(1000)).await;
         docker(&["unpause", &name]);
+        tokio::time::sleep(MS(1500)).await;
+        docker(&["pause", &name]);
     });
+    // Also where it is paused at the beginning and at the end: it was let go on in between.
     assert!(!paused.effective, "{paused:?}");
-    assert_eq!(paused.proof, "Docker does not call it paused");
+    let how = "did not stay paused: it was let go on, not by kaf6, after ";
+    assert!(paused.proof.starts_with(how), "{paused:?}");
+    assert!(paused.ended.unwrap() - paused.began < MS(8000), "it is over then: {paused:?}");
+    docker(&["unpause", &name]);
     up.down().await;
     run.assert_gone();
 }
@@ -422,6 +432,90 @@ async fn a_service_that_something_else_starts_meanwhile_was_not_stopped() {
     // What was found of one fault says nothing of the next.
     let good = done(&up, Some(MS(300)), stop()).await;
     assert!(good.effective, "{good:?}");
+    up.down().await;
+    run.assert_gone();
+}
+
+#[tokio::test]
+async fn what_another_fault_undoes_is_over_then_and_not_effective() {
+    let Some(_) = shell() else { return };
+    let minute = Duration::from_secs(60);
+    let mut restart = restart("one", "SIGKILL", None);
+    if let ActionPlan::Restart { down_for, .. } = &mut restart {
+        *down_for = minute;
+    }
+    let stop = ActionPlan::Stop { target: target("one", None), signal: "SIGKILL".into() };
+    let run = Run::new();
+    let up = run.up(&one(UNTIL_TERM, 1, 3)).await.unwrap();
+    let name = run.container("one", 0);
+    let up_again = async || {
+        while inspect(&name, "{{.State.Running}}") == "true" {
+            tokio::time::sleep(MS(100)).await;
+        }
+        tokio::time::sleep(MS(1000)).await;
+        let start = FaultPlan {
+            name: "up".to_owned(),
+            ..fault(None, ActionPlan::Start { target: target("one", None) })
+        };
+        up.inflict(&start, std::future::pending()).await
+    };
+    for down in [fault(None, restart), fault(Some(minute), stop)] {
+        let (down, start) = tokio::join!(up.inflict(&down, std::future::pending()), up_again());
+        assert!(start.effective, "{start:?}");
+        let how = "exit 137, did not stay down: fault `up` started it after ";
+        assert!(!down.effective && down.proof.starts_with(how), "{down:?}");
+        assert!(down.ended.unwrap() - down.began < minute / 2 && down.holds.is_empty(), "{down:?}");
+        assert_eq!(inspect(&name, "{{.State.Running}}"), "true");
+    }
+
+    let scale = |to| ActionPlan::Scale { service: "one".into(), to };
+    let bounded = fault(Some(minute), scale(2));
+    let (grown, more) = tokio::join!(up.inflict(&bounded, std::future::pending()), async {
+        while !up.seen().await.iter().any(|it| it.replica == 1 && it.ready.is_some()) {
+            tokio::time::sleep(MS(100)).await;
+        }
+        tokio::time::sleep(MS(1000)).await;
+        done(&up, None, scale(3)).await
+    });
+    assert!(more.effective, "{more:?}");
+    let how = "; did not stay so: another fault made it 3 replicas after ";
+    assert!(!grown.effective && grown.proof.contains(how), "{grown:?}");
+    assert!(grown.ended.unwrap() - grown.began < minute / 2, "{grown:?}");
+    assert_eq!(up.running().len(), 3, "what the other one made is kept");
+    up.down().await;
+    run.assert_gone();
+}
+
+#[tokio::test]
+async fn what_does_nothing_is_over_at_once_and_undoes_no_other_fault() {
+    let Some(_) = shell() else { return };
+    let minute = Duration::from_secs(60);
+    let mut restart = restart("one", "SIGKILL", None);
+    if let ActionPlan::Restart { down_for, .. } = &mut restart {
+        *down_for = minute;
+    }
+    let stop = || ActionPlan::Stop { target: target("one", None), signal: "SIGKILL".into() };
+    let pause = || ActionPlan::Pause { target: target("one", None) };
+    let run = Run::new();
+    let up = run.up(&one(UNTIL_TERM, 1, 1)).await.unwrap();
+    let name = run.container("one", 0);
+    let all = [fault(None, restart), fault(Some(minute), stop()), fault(Some(minute), pause())];
+    let first = fault(Some(MS(15_000)), pause());
+    let (first, ()) = tokio::join!(up.inflict(&first, std::future::pending()), async {
+        tokio::time::sleep(MS(1000)).await;
+        for second in &all {
+            let second = up.inflict(second, std::future::pending()).await;
+            assert_eq!((second.effective, second.proof.as_str()), (false, "it was paused already"));
+            assert!(second.ended.unwrap() - second.began < minute / 2, "{second:?}");
+        }
+        assert_eq!(inspect(&name, "{{.State.Status}}"), "paused");
+    });
+    assert!(first.effective, "{first:?}");
+    // Of one that begins when all is about to end, only the reason is said.
+    let down = done(&up, None, stop()).await;
+    assert!(down.effective, "{down:?}");
+    let late = up.inflict(&all[0], std::future::ready(())).await;
+    assert_eq!(late.proof, "it was not running, but had ended with exit code 137");
     up.down().await;
     run.assert_gone();
 }

@@ -339,6 +339,7 @@ fn seen() -> Observations {
                 kind: "restart",
                 target: "broker".to_owned(),
                 span: Some((ms(8004), ms(10_112))),
+                effect: None,
                 settled: Some(ms(10_322)),
                 effective: true,
                 proof: "`broker.0` ended with 137 at 8.02 s, and started anew at 10.1 s; ready after 210 ms"
@@ -349,6 +350,7 @@ fn seen() -> Observations {
                 kind: "scale",
                 target: "broker".to_owned(),
                 span: Some((ms(16_000), ms(16_390))),
+                effect: None,
                 settled: Some(ms(16_390)),
                 effective: true,
                 proof: "3 of 3 replicas ready".to_owned(),

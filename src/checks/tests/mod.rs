@@ -101,6 +101,7 @@ fn world(during: u64) -> Observations {
             kind: "throttle",
             target: "broker -> store".to_owned(),
             span: Some((ms(10_000), ms(20_000))),
+            effect: None,
             effective: true,
             settled: Some(ms(20_000)),
             proof: "the relay delayed 3,000 bytes".to_owned(),
@@ -171,6 +172,20 @@ fn throughput_drops_needs_load_before_and_during() {
     assert_eq!(answer(drops(0.5), &seen).actual(), "0 % less (100/s before, 100/s during)");
     seen.faults[0].span = Some((ms(10_010), ms(10_050)));
     assert_eq!(answer(drops(0.5), &seen).outcome(), Outcome::Inconclusive);
+}
+
+#[test]
+fn a_rate_during_a_fault_is_that_of_its_full_effect() {
+    // What Docker took to freeze and to let go on is no part of it.
+    let mut seen = world(1);
+    seen.faults[0].span = Some((ms(7000), ms(22_000)));
+    let during = || Some(Span::During("slow".to_owned()));
+    assert_eq!(answer(drops(0.9), &seen).outcome(), Outcome::Fail);
+    assert_eq!(answer(threshold(Metric::Rate, Op::Less, 11.0, during()), &seen).outcome(), Outcome::Fail);
+    seen.faults[0].effect = Some((ms(10_000), ms(20_000)));
+    assert_eq!(answer(drops(0.9), &seen).actual(), "90 % less (100/s before, 10/s during)");
+    assert_eq!(answer(threshold(Metric::Rate, Op::Less, 11.0, during()), &seen).outcome(), Outcome::Pass);
+    assert_eq!(answer(recovers(1000, 0.2), &seen).actual(), "100/s after 0 ms (100/s before)");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::super::cut::Cut;
 use super::super::options::Inflicted;
 use super::super::spec;
 use super::super::state::{Shared, Unit};
-use super::shown::{Shown, nobody, proof};
+use super::shown::{Shown, nobody, over, proof};
 use crate::plan::FaultPlan;
 use crate::scenario::wiring::Wired;
 
@@ -54,6 +54,5 @@ pub(super) async fn run(
         Shown { unit, effective, words }
     }))
     .await;
-    let (effective, proof) = proof(&shown);
-    Inflicted { began, ended: Some(Instant::now()), holds: Vec::new(), effective, proof }
+    over(began, proof(&shown))
 }

@@ -1,7 +1,8 @@
 //! `pause`: containers frozen for a while.
 //!
-//! Owns its proof: Docker calls them paused at the beginning and at the end, and their processes got no time.
+//! Owns its proof: Docker calls them paused all the time, and their processes got none of a processor.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use super::super::options::Inflicted;
 use super::super::state::{Shared, Unit, Wanted};
 use super::super::{attach, container};
 use super::power::readiness;
-use super::shown::{Shown, fit, held, last, lasting, left, nobody, proof, time};
+use super::shown::{Shown, fit, held, last_until_look, lasting, left, nobody, proof, time};
 use crate::plan::FaultPlan;
 
 /// What freezing itself may still count, of processor time.
@@ -25,13 +26,25 @@ pub(super) async fn pause(shared: &Shared, fault: &FaultPlan, units: Vec<Arc<Uni
         return nobody(fault);
     }
     let began = Instant::now();
-    let frozen = join_all(units.iter().map(|unit| freeze(shared, unit))).await;
-    let cut_short = last(began, fault.length.unwrap_or_default(), cut).await;
-    let thawed = join_all(units.iter().zip(frozen).map(|(unit, frozen)| thaw(shared, unit, frozen))).await;
+    let mut all = join_all(units.iter().map(|unit| freeze(shared, unit))).await;
+    let from = all.iter().filter_map(|it| Some(it.frozen.as_ref().ok()?.at)).max().unwrap_or(began);
+    let cut_short = loop {
+        join_all(all.iter_mut().map(|it| look(shared, it))).await;
+        if all.iter().all(|it| it.frozen.is_err()) {
+            break None;
+        }
+        if let ControlFlow::Break(short) = last_until_look(from, fault.length.unwrap_or_default(), cut).await
+        {
+            break short;
+        }
+    };
+    let until = Instant::now();
+    let thawed = join_all(all.iter().map(|it| thaw(shared, it))).await;
     let let_go = Instant::now();
-    let holds = held(&units, Wanted::Paused);
+    let holds = held(all.iter().filter(|it| it.is_ours()).map(|it| it.unit), Wanted::Paused);
     let ended = holds.is_empty().then_some(let_go);
     let bound = left(fault, began);
+    drop(all);
     let shown = join_all(units.into_iter().zip(thawed).map(|(unit, thawed)| async move {
         match thawed {
             Ok(words) => {
@@ -43,7 +56,23 @@ pub(super) async fn pause(shared: &Shared, fault: &FaultPlan, units: Vec<Arc<Uni
     }))
     .await;
     let (effective, proof) = lasting(proof(&shown), cut_short);
-    Inflicted { began, ended, holds, effective, proof }
+    Inflicted { began, ended, effect: Some((from, Some(until))), holds, effective, proof }
+}
+
+/// A container that this fault is done to.
+struct Pausing<'a> {
+    unit: &'a Arc<Unit>,
+    /// The number of this fault's word that it is to be paused.
+    turn: Option<u64>,
+    /// How it was then, or why it is not paused.
+    frozen: Result<Frozen, String>,
+}
+
+impl Pausing<'_> {
+    /// No other fault had a word since.
+    fn is_ours(&self) -> bool {
+        self.turn == Some(self.unit.state().turns)
+    }
 }
 
 /// What was seen right after freezing.
@@ -53,26 +82,44 @@ struct Frozen {
     cpu: Option<Duration>,
 }
 
-async fn freeze(shared: &Shared, unit: &Unit) -> Result<Frozen, String> {
-    let (id, _) = fit(shared, unit, "unpause").await?;
-    unit.want(Wanted::Paused);
-    let at = Instant::now();
+async fn freeze<'a>(shared: &Shared, unit: &'a Arc<Unit>) -> Pausing<'a> {
+    let id = match fit(shared, unit, "unpause").await {
+        Ok((id, _)) => id,
+        Err(reason) => return Pausing { unit, turn: None, frozen: Err(reason) },
+    };
+    let turn = Some(unit.want(Wanted::Paused));
     if let Err(error) = shared.daemon.docker.pause_container(&id).await {
         unit.want(Wanted::Running);
-        return Err(format!("it could not be paused: {}", said(&error)));
+        return Pausing { unit, turn, frozen: Err(format!("it could not be paused: {}", said(&error))) };
     }
+    let at = Instant::now();
     let cpu = container::cpu(&shared.daemon, &id).await;
-    is_paused(&shared.daemon, &id).await?;
-    Ok(Frozen { id, at, cpu })
+    let frozen = is_paused(&shared.daemon, &id).await.map(|()| Frozen { id, at, cpu });
+    Pausing { unit, turn, frozen }
 }
 
-async fn thaw(shared: &Shared, unit: &Unit, frozen: Result<Frozen, String>) -> Result<String, String> {
-    let seen = match &frozen {
+/// Looks whether it is frozen still. What Docker does not tell now, it is asked again.
+async fn look(shared: &Shared, it: &mut Pausing<'_>) {
+    let Ok(frozen) = &it.frozen else { return };
+    let how = if it.is_ours() {
+        match container::inspect(&shared.daemon, &frozen.id).await {
+            Ok(Some(now)) if !now.paused => "it was let go on, not by kaf6,",
+            Ok(None) => "its container was removed",
+            _ => return,
+        }
+    } else {
+        "another fault took it away"
+    };
+    it.frozen = Err(format!("did not stay paused: {how} after {}", time(frozen.at.elapsed())));
+}
+
+async fn thaw(shared: &Shared, it: &Pausing<'_>) -> Result<String, String> {
+    let seen = match &it.frozen {
         Ok(frozen) => still_frozen(shared, frozen).await,
         Err(reason) => Err(reason.clone()),
     };
-    if unit.wanted() == Wanted::Paused {
-        go_on(shared, unit).await.map_err(|reason| format!("it could not be let go on: {reason}"))?;
+    if it.is_ours() && it.unit.wanted() == Wanted::Paused {
+        go_on(shared, it.unit).await.map_err(|reason| format!("it could not be let go on: {reason}"))?;
     }
     seen
 }
@@ -86,7 +133,7 @@ async fn still_frozen(shared: &Shared, frozen: &Frozen) -> Result<String, String
             Err(format!("paused for {lasted}, but its processes used {} of processor time", time(used)))
         }
         Some(_) => Ok(format!("paused for {lasted}, its processes used no processor time")),
-        None => Ok(format!("paused for {lasted}, as Docker showed at its beginning and end")),
+        None => Ok(format!("paused for {lasted}, as Docker showed several times a second")),
     }
 }
 

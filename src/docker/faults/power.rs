@@ -2,6 +2,7 @@
 //!
 //! Owns their proof: the exit code, that they stayed down, and a start time that is another than before.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use super::super::daemon::said;
 use super::super::options::Inflicted;
 use super::super::state::{Shared, Unit, Wanted};
 use super::super::{attach, images, ready, start as starting};
-use super::shown::{Shown, fit, held, last, lasting, left, nobody, nothing, proof, time};
+use super::shown::{Shown, fit, held, last_until_look, lasting, left, nobody, nothing, over, proof, time};
 use crate::plan::FaultPlan;
 use crate::plan::defaults::PATIENCE;
 
@@ -40,8 +41,46 @@ impl Power<'_> {
 /// A container that was ended.
 struct Down {
     unit: Arc<Unit>,
-    /// How it was before, and what ended it; or why it did not end.
-    ended: Result<(Now, String), String>,
+    /// How that went, or why it did not end.
+    ended: Result<Ended, String>,
+}
+
+/// How a container was ended.
+struct Ended {
+    /// How it was before.
+    before: Now,
+    /// What ended it.
+    words: String,
+    /// The number of this fault's word that it is to be down.
+    turn: u64,
+    at: Instant,
+}
+
+impl Down {
+    /// It is down by this fault, and no other one had a word since.
+    fn is_ours(&self) -> bool {
+        self.ended.as_ref().is_ok_and(|ended| self.unit.state().turns == ended.turn)
+    }
+
+    /// That another fault had, since this one began.
+    fn taken_over(&self, began: Instant) -> String {
+        let state = self.unit.state();
+        if let Some((at, name)) = state.started_by.iter().find(|(at, _)| *at >= began) {
+            let after = self.ended.as_ref().map_or(began, |ended| ended.at);
+            return format!("did not stay down: fault `{name}` started it after {}", time(*at - after));
+        }
+        let how = if state.wanted == Wanted::Away { "removed" } else { "started" };
+        format!("another fault {how} it meanwhile")
+    }
+}
+
+impl Down {
+    /// What came of ending it, where nothing is to follow.
+    fn shown(self) -> Shown {
+        let effective = self.ended.is_ok();
+        let words = self.ended.map_or_else(|words| words, |ended| ended.words);
+        Shown { unit: self.unit, effective, words }
+    }
 }
 
 /// Ends containers, and starts them again unless they are to stay down.
@@ -62,46 +101,50 @@ pub(super) async fn off(
     }
     let began = Instant::now();
     let all = join_all(units.into_iter().map(|unit| end(shared, unit, power))).await;
-    let Some(lasts) = power.lasts else {
-        let shown: Vec<Shown> = all
-            .into_iter()
-            .map(|down| match down.ended {
-                Ok((_, words)) => Shown { unit: down.unit, effective: true, words },
-                Err(words) => Shown { unit: down.unit, effective: false, words },
-            })
-            .collect();
-        let (effective, proof) = proof(&shown);
-        let holds =
-            held(shown.iter().filter(|shown| shown.effective).map(|shown| &shown.unit), power.makes());
-        let ended = holds.is_empty().then(Instant::now);
-        return Inflicted { began, ended, holds, effective, proof };
+    let Some(from) = all.iter().filter_map(|down| Some(down.ended.as_ref().ok()?.at)).max() else {
+        // It did nothing, and so it does not last.
+        return over(began, proof(&all.into_iter().map(Down::shown).collect::<Vec<_>>()));
     };
-    let cut_short = last(Instant::now(), lasts, cut).await;
-    let started = join_all(all.iter().map(|down| async {
-        match &down.ended {
-            Ok(_) => start(shared, &down.unit, power.image).await,
-            Err(_) => Ok(()),
+    let still = || held(all.iter().filter(|down| down.is_ours()).map(|down| &down.unit), power.makes());
+    let Some(lasts) = power.lasts else {
+        let holds = still();
+        let ended = holds.is_empty().then(Instant::now);
+        let (effective, proof) = proof(&all.into_iter().map(Down::shown).collect::<Vec<_>>());
+        return Inflicted { began, ended, effect: Some((from, None)), holds, effective, proof };
+    };
+    let all_down = Instant::now();
+    let cut_short = loop {
+        if !all.iter().any(Down::is_ours) {
+            break None;
         }
+        if let ControlFlow::Break(short) = last_until_look(all_down, lasts, cut).await {
+            break short;
+        }
+    };
+    let until = Instant::now();
+    let started = join_all(all.iter().map(|down| async {
+        if down.ended.is_err() {
+            return Ok(());
+        }
+        // What another fault made of it is that one's, to be kept.
+        if !down.is_ours() {
+            return Err(down.taken_over(began));
+        }
+        let started = start(shared, &down.unit, power.image).await;
+        started.map_err(|reason| format!("not started again: {reason}"))
     }))
     .await;
     let up_again = Instant::now();
-    let holds = held(all.iter().filter(|down| down.ended.is_ok()).map(|down| &down.unit), power.makes());
-    let ended = started.iter().all(Result::is_ok).then_some(up_again);
+    let holds = still();
+    let ended = holds.is_empty().then_some(up_again);
     let bound = left(fault, began);
     let shown = join_all(all.into_iter().zip(started).map(|(down, started)| async move {
         let Down { unit, ended } = down;
-        let (before, words) = match (ended, started) {
-            (Err(words), _) => return Shown { unit, effective: false, words },
-            (Ok((_, words)), Err(reason)) => {
-                return Shown {
-                    unit,
-                    effective: false,
-                    words: format!("{words}, not started again: {reason}"),
-                };
-            }
-            (Ok((before, words)), Ok(())) => (before, words),
+        let (before, words) = match ended {
+            Ok(Ended { before, words, .. }) => (before, words),
+            Err(words) => return Shown { unit, effective: false, words },
         };
-        if let Some(how) = unit.came_back(began) {
+        if let Some(how) = unit.came_back(began).or(started.err()) {
             return Shown { unit, effective: false, words: format!("{words}, {how}") };
         }
         let (effective, again) = started_again(shared, &unit, Some(&before)).await;
@@ -111,7 +154,7 @@ pub(super) async fn off(
     }))
     .await;
     let (effective, proof) = lasting(proof(&shown), cut_short);
-    Inflicted { began, ended, holds, effective, proof }
+    Inflicted { began, ended, effect: Some((from, Some(until))), holds, effective, proof }
 }
 
 /// Starts containers that are down.
@@ -129,6 +172,7 @@ pub(super) async fn on(shared: &Shared, fault: &FaultPlan, units: Vec<Arc<Unit>>
             look_whether_it_stayed_down(shared, &unit).await;
             return Shown { unit, effective: false, words: "it was running already".to_owned() };
         }
+        unit.state().started_by.push((Instant::now(), fault.name.clone()));
         if let Err(reason) = start(shared, &unit, None).await {
             return Shown { unit, effective: false, words: format!("not started: {reason}") };
         }
@@ -137,8 +181,7 @@ pub(super) async fn on(shared: &Shared, fault: &FaultPlan, units: Vec<Arc<Unit>>
         Shown { unit, effective, words: format!("{again}, {ready}") }
     }))
     .await;
-    let (effective, proof) = proof(&shown);
-    Inflicted { began, ended: Some(Instant::now()), holds: Vec::new(), effective, proof }
+    over(began, proof(&shown))
 }
 
 /// Ends one container, and waits until it has.
@@ -147,10 +190,10 @@ async fn end(shared: &Shared, unit: Arc<Unit>, power: Power<'_>) -> Down {
     Down { unit, ended }
 }
 
-async fn end_it(shared: &Shared, unit: &Unit, power: Power<'_>) -> Result<(Now, String), String> {
+async fn end_it(shared: &Shared, unit: &Unit, power: Power<'_>) -> Result<Ended, String> {
     let (id, before) = fit(shared, unit, "start").await?;
     let signal = power.signal;
-    unit.want(power.makes());
+    let turn = unit.want(power.makes());
     let daemon = &shared.daemon;
     if let Err(error) = container::kill(daemon, &id, signal).await {
         unit.want(Wanted::Running);
@@ -165,6 +208,7 @@ async fn end_it(shared: &Shared, unit: &Unit, power: Power<'_>) -> Result<(Now, 
             return Err(format!("neither {signal} nor SIGKILL ended it"));
         }
     }
+    let at = Instant::now();
     for port in starting::host_ports(shared, unit) {
         shared.ports.hold_again(port);
     }
@@ -175,7 +219,7 @@ async fn end_it(shared: &Shared, unit: &Unit, power: Power<'_>) -> Result<(Now, 
         Some(after) => format!("exit {}{how}", after.exit_code),
         None => format!("ended{how}, and its container is gone"),
     };
-    Ok((before, words))
+    Ok(Ended { before, words, turn, at })
 }
 
 /// Looks whether a container that a fault had ended stayed down, and notes how it did not. Nobody but kaf6 is to start it,

@@ -2,6 +2,7 @@
 //!
 //! Owns its proof: which replicas joined and were ready, which left and how they ended.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use super::super::daemon::said;
 use super::super::options::{Inflicted, Step};
 use super::super::state::{Shared, Unit, Wanted};
 use super::super::{container, ready, start as starting};
-use super::shown::{last, lasting, left, nothing, time};
+use super::shown::{last_until_look, lasting, left, nothing, over, time};
 use crate::plan::defaults::PATIENCE;
 use crate::plan::{FaultPlan, ServicePlan};
 
@@ -31,8 +32,7 @@ pub(super) async fn scale(shared: &Shared, fault: &FaultPlan, name: &str, to: u3
     let Some(service) = shared.plan.service(name) else {
         return nothing(format!("{name} is no service that kaf6 started"));
     };
-    let there = shared.of_service(name).filter(|unit| unit.wanted() != Wanted::Away).count();
-    let earlier = u32::try_from(there).unwrap_or(u32::MAX);
+    let earlier = there(shared, name);
     if earlier == to {
         return nothing(format!("there were {to} replicas already"));
     }
@@ -40,21 +40,39 @@ pub(super) async fn scale(shared: &Shared, fault: &FaultPlan, name: &str, to: u3
     let mut brought = bring(shared, service, to, (began, fault.timeout), cut).await;
     let effective = brought.failed.is_empty() && !brought.done.is_empty();
     let Some(length) = fault.length else {
-        return Inflicted {
-            began,
-            ended: Some(Instant::now()),
-            holds: Vec::new(),
-            effective,
-            proof: words(earlier, to, &brought),
-        };
+        return over(began, (effective, words(earlier, to, &brought)));
     };
-    let cut_short = last(began, length, cut).await;
-    let back = bring(shared, service, earlier, (Instant::now(), left(fault, began)), cut).await;
+    let (from, made) = (Instant::now(), there(shared, name));
+    let cut_short = loop {
+        if brought.done.is_empty() {
+            break None;
+        }
+        if there(shared, name) != made {
+            // What another one made of it is that one's, to be kept.
+            brought.failed.push(format!(
+                "did not stay so: another fault made it {} replicas after {}",
+                there(shared, name),
+                time(from.elapsed())
+            ));
+            return over(began, (false, words(earlier, to, &brought)));
+        }
+        if let ControlFlow::Break(short) = last_until_look(began, length, cut).await {
+            break short;
+        }
+    };
+    let until = Instant::now();
+    let back = bring(shared, service, earlier, (until, left(fault, began)), cut).await;
     let ended = back.failed.is_empty().then(Instant::now);
     brought.done.extend(back.done);
     brought.failed.extend(back.failed);
     let (effective, proof) = lasting((effective, words(earlier, to, &brought)), cut_short);
-    Inflicted { began, ended, holds: Vec::new(), effective, proof }
+    Inflicted { began, ended, effect: Some((from, Some(until))), holds: Vec::new(), effective, proof }
+}
+
+/// How many replicas of a service there are to be.
+fn there(shared: &Shared, name: &str) -> u32 {
+    let there = shared.of_service(name).filter(|unit| unit.wanted() != Wanted::Away).count();
+    u32::try_from(there).unwrap_or(u32::MAX)
 }
 
 fn words(from: u32, to: u32, brought: &Brought) -> String {

@@ -2,6 +2,7 @@
 //!
 //! Owns what all kinds of faults share.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,10 +14,17 @@ use super::super::options::Inflicted;
 use super::super::state::{Shared, Unit, Wanted};
 use crate::plan::FaultPlan;
 
+/// Between two looks at whether something else undid a fault.
+const LOOK: Duration = Duration::from_millis(100);
+
 /// A fault that did nothing, with the reason.
 pub(super) fn nothing(reason: impl Into<String>) -> Inflicted {
-    let now = Instant::now();
-    Inflicted { began: now, ended: Some(now), holds: Vec::new(), effective: false, proof: reason.into() }
+    over(Instant::now(), (false, reason.into()))
+}
+
+/// A fault that is over now.
+pub(super) fn over(began: Instant, (effective, proof): (bool, String)) -> Inflicted {
+    Inflicted { began, ended: Some(Instant::now()), effect: None, holds: Vec::new(), effective, proof }
 }
 
 /// That no container of a target is there.
@@ -54,10 +62,29 @@ pub(super) fn lasting((effective, words): (bool, String), cut_short: Option<Stri
 /// Lets a fault last, from when it began; a sentence where the run ended first.
 pub(super) async fn last(began: Instant, length: Duration, cut: &Cut) -> Option<String> {
     let whole = cut.sleep(length.saturating_sub(began.elapsed())).await;
-    let lasted = began.elapsed();
-    (!whole).then(|| {
-        format!("cut short by the end of the run, after {} of {}", time(lasted.min(length)), time(length))
-    })
+    (!whole).then(|| cut_short(began, length))
+}
+
+/// Lets a fault last until the next look at whether something else undid it. Breaks when it has lasted for its length, or with
+/// a sentence where the run ended first.
+pub(super) async fn last_until_look(
+    began: Instant,
+    length: Duration,
+    cut: &Cut,
+) -> ControlFlow<Option<String>> {
+    let left = length.saturating_sub(began.elapsed());
+    if left.is_zero() {
+        return ControlFlow::Break(None);
+    }
+    if cut.sleep(left.min(LOOK)).await {
+        return ControlFlow::Continue(());
+    }
+    ControlFlow::Break(Some(cut_short(began, length)))
+}
+
+fn cut_short(began: Instant, length: Duration) -> String {
+    let lasted = began.elapsed().min(length);
+    format!("cut short by the end of the run, after {} of {}", time(lasted), time(length))
 }
 
 /// What a fault still holds of its containers: those that are to be what it made of them.

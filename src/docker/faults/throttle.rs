@@ -45,7 +45,7 @@ pub(super) async fn throttle(
     }
     let ended = Instant::now();
     let (effective, proof) = lasting(shown(slow, ended - began, passed.since(&before)), cut_short);
-    Inflicted { began, ended: Some(ended), holds: Vec::new(), effective, proof }
+    Inflicted { began, ended: Some(ended), effect: None, holds: Vec::new(), effective, proof }
 }
 
 /// What passed while a way was slow for that long, and whether that shows it.
