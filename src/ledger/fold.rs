@@ -273,7 +273,7 @@ mod tests {
             Evidence { message: Some((StreamId(1), 6)), ..next.clone() },
             Evidence { explained: true, ..next.clone() },
             Evidence { detail: "the broker gave no record".to_owned(), ..next.clone() },
-            Evidence { other_offset: Some(3), ..next.clone() },
+            Evidence { other_offset: Some(3), ..next },
             lost(7, 11),
             lost(5, 11),
             lost(6, 10),
