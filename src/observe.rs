@@ -173,6 +173,17 @@ pub struct BrokerSeen {
     pub apis: Vec<(i16, &'static str, i16, i16)>,
 }
 
+impl BrokerSeen {
+    /// `kafka:9092: tcp: connection refused`; none where it was reached.
+    pub fn why_unreached(&self) -> Option<String> {
+        let failed = self.stages.iter().find_map(|(name, _, error)| Some((name, error.as_ref()?)));
+        (!self.reachable).then(|| match failed {
+            Some((stage, error)) => format!("{}: {stage}: {error}", self.broker),
+            None => format!("{}: not reached", self.broker),
+        })
+    }
+}
+
 /// A topic, as the last metadata showed it.
 #[derive(Debug, Clone, Default)]
 pub struct TopicSeen {

@@ -436,6 +436,11 @@ impl JsonSchema for Share {
     }
 }
 
+/// How often: `once`, or `12 times`.
+pub fn times(count: u64) -> String {
+    if count == 1 { "once".to_owned() } else { format!("{count} times") }
+}
+
 /// `1234567` as `1,234,567`.
 pub fn thousands(value: u64) -> String {
     let digits = value.to_string();

@@ -83,15 +83,37 @@ impl<'a> Case<'a> {
             Ended::Aborted | Ended::Interrupted => {
                 (format!("cut short: scenario `{name}` was {}", ended.name()), self.after_cut())
             }
-            Ended::Skipped | Ended::Failed => {
-                (format!("scenario `{name}` could not work"), format!("see the message of `{name}`"))
-            }
+            Ended::Skipped | Ended::Failed => (
+                format!("scenario `{name}` could not work"),
+                format!("see why `{}` could not work", self.cause()),
+            ),
             Ended::Fatal => (
                 format!("the client of scenario `{name}` gave up after a fatal error"),
                 format!("see the message of `{name}` and the log of its broker"),
             ),
         };
         Some(Unknown::new(why, advice))
+    }
+
+    /// The scenario whose message says why this one did not work: the one that it waited for in vain, and of several that
+    /// something else kept from starting the first, which the verdict names.
+    fn cause(&self) -> &'a str {
+        let (plans, seen) = (&self.plan.scenarios, &self.seen.scenarios);
+        let mut of = self.index;
+        // The plan has no circles; this ends in any case.
+        for _ in plans {
+            let start = &plans[of].start;
+            let before = start.after.iter().chain(start.when.iter().map(|when| &when.scenario));
+            let idle = |at: &usize| seen.get(*at).is_some_and(|it| it.ended.could_not_work());
+            let next = before.filter_map(|name| plans.iter().position(|it| it.name == *name)).find(idle);
+            match next.filter(|_| seen.get(of).is_some_and(|it| it.ended == Ended::Skipped)) {
+                Some(next) => of = next,
+                None => break,
+            }
+        }
+        let message = seen.get(of).and_then(|it| it.message.as_ref());
+        let first = seen.iter().find(|it| it.ended.could_not_work() && it.message.as_ref() == message);
+        first.map_or(&self.scenario.name, |it| &it.name)
     }
 
     /// As [`Case::ended_early`], for what has been measured until then: that it is not all counts only from an end

@@ -40,7 +40,7 @@ fn reachable(case: &Case<'_>) -> Answer {
         return Answer::fail("each broker", "none tried", case.scenario.message.clone().unwrap_or_default());
     }
     let reached = brokers.iter().filter(|broker| broker.reachable).count();
-    let reasons: Vec<String> = brokers.iter().filter(|broker| !broker.reachable).map(reason).collect();
+    let reasons: Vec<String> = brokers.iter().filter_map(BrokerSeen::why_unreached).collect();
     let domain = Domain::all(count as u64, counted(count as u64, "broker", "brokers"));
     Answer::pass_if(
         reasons.is_empty(),
@@ -49,13 +49,4 @@ fn reachable(case: &Case<'_>) -> Answer {
         domain,
     )
     .because(reasons.join("; "))
-}
-
-/// `kafka:9092: tcp: connection refused`
-fn reason(broker: &BrokerSeen) -> String {
-    let failed = broker.stages.iter().find_map(|(name, _, error)| Some((name, error.as_ref()?)));
-    match failed {
-        Some((stage, error)) => format!("{}: {stage}: {error}", broker.broker),
-        None => format!("{}: not reached", broker.broker),
-    }
 }

@@ -92,7 +92,7 @@ impl Threshold<'_> {
         let Some(value) = measure(counts, metric, case.sends()) else {
             let length = counts.span_us.map_or(Duration::ZERO, |(a, b)| Duration::from_micros(b - a));
             let unknown =
-                too_short_for(metric, length, case).unwrap_or_else(|| nothing_measured(case, "in this run"));
+                too_short(metric, length, case).unwrap_or_else(|| nothing_measured(case, "in this run"));
             return Answer::inconclusive(text, "not measured", &unknown);
         };
         let domain = domain(case, metric, counts.latency.count(), counts.errors);
@@ -136,8 +136,12 @@ impl Threshold<'_> {
         }
         let domain = Domain::all(1, format!("`{name}` {part} `{fault}`, {}", in_words((from, to))))
             .without(case.ended_before(whole));
-        if let Some(unknown) = too_short_for(self.expr.metric, window.length, case) {
-            return unmeasured(&unknown);
+        if is_rate(self.expr.metric) && window.length < RATE_OVER {
+            let (least, length) = (time(RATE_OVER), time(window.length));
+            return unmeasured(&Unknown::new(
+                format!("a rate needs {least}, and `{name}` was at work for {length} {part} `{fault}`"),
+                format!("let `{name}` go on for longer, or let `{fault}` begin earlier"),
+            ));
         }
         match measure_part(&window, counts, self.expr.metric, case.scenario.kind) {
             Some(value) => Answer::pass_if(holds(self.expr, value), text, self.expr.shown(value), domain),
@@ -207,13 +211,18 @@ const fn is_latency(metric: Metric) -> bool {
     )
 }
 
-/// That a rate cannot be taken over so short a time; none where it can, or for another metric.
-fn too_short_for(metric: Metric, length: Duration, case: &Case<'_>) -> Option<Unknown> {
-    let is_rate = matches!(metric, Metric::Rate | Metric::Throughput);
-    (is_rate && length < RATE_OVER).then(|| {
+const fn is_rate(metric: Metric) -> bool {
+    matches!(metric, Metric::Rate | Metric::Throughput)
+}
+
+/// That the messages of a run came too close together for a rate; none where they did not, or for another metric.
+fn too_short(metric: Metric, length: Duration, case: &Case<'_>) -> Option<Unknown> {
+    (is_rate(metric) && length < RATE_OVER).then(|| {
         let name = &case.scenario.name;
+        let what = if case.sends_only() { "ack" } else { "message" };
+        let (least, length) = (time(RATE_OVER), time(length));
         Unknown::new(
-            format!("a rate needs {}, and `{name}` was at work for {}", time(RATE_OVER), time(length)),
+            format!("a rate needs {least} from the first {what} to the last, and those of `{name}` came within {length}"),
             format!("let `{name}` go on for longer"),
         )
     })

@@ -1,9 +1,7 @@
 //! `kaf6 clean`: what killed runs left in Docker is removed, and said.
 
-use std::io::Write as _;
-
 use super::args::CleanArgs;
-use super::out::{complain, print};
+use super::out::{complain, print, say};
 use crate::docker::{CleanOptions, Cleaned, clean as sweep};
 use crate::exit::Exit;
 
@@ -20,7 +18,7 @@ pub(super) fn clean(args: &CleanArgs) -> anyhow::Result<Exit> {
     };
     print(page(&cleaned, args.dry_run).as_bytes())?;
     for failed in &cleaned.failed {
-        let _ = writeln!(std::io::stderr().lock(), "not removed: {failed}");
+        say(&format!("not removed: {failed}"));
     }
     // A run that was named and is left alone is not what was asked for.
     let refused = args.run.is_some() && !cleaned.kept.is_empty();

@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
-use crate::report::terminal::{Style, wants_colour};
+use crate::report::terminal::{Style, no_commands, wants_colour};
 
 /// Writes a result to stdout.
 pub(super) fn print(bytes: &[u8]) -> std::io::Result<()> {
@@ -17,11 +17,16 @@ pub(super) fn whole(error: &dyn std::error::Error) -> String {
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
+/// Writes text of brokers, containers or files to stderr, such that GitHub's runner finds no command in it.
+pub(super) fn say(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{}", no_commands(text.trim_end()));
+}
+
 /// Writes an error to stderr, which has nowhere to go if that is closed.
 pub(super) fn complain(text: &str) {
     let colour = wants_colour(std::io::stderr().is_terminal(), |name| std::env::var(name).ok());
     let word = if colour { "\u{1b}[1;31merror\u{1b}[0m" } else { "error" };
-    let _ = writeln!(std::io::stderr().lock(), "{word}: {text}");
+    say(&format!("{word}: {text}"));
 }
 
 /// `kaf6 ... | head` is no error.

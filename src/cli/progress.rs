@@ -90,7 +90,8 @@ impl Progress {
                         ended.push(scenario.name.clone());
                     }
                     if over || (due && scenario.state == State::Running) {
-                        let _ = writeln!(out, "{}: {}", scenario.label(), scenario.line());
+                        let line = format!("{}: {}", scenario.label(), scenario.line());
+                        let _ = writeln!(out, "{}", no_command(&line));
                     }
                 }
                 if due {

@@ -1,16 +1,16 @@
 //! Commands that only read and print: `validate`, `plan`, `report`, `schema` and `preset`.
 
-use std::io::{IsTerminal as _, Write as _};
+use std::io::IsTerminal as _;
 
 use anyhow::Context as _;
 
 use super::args::{FileArgs, Format, ReportArgs, SchemaName};
-use super::out::{print, style};
+use super::out::{print, say, style};
 use crate::app::{self, WrongFiles};
 use crate::exit::Exit;
 use crate::plan::{Plan, timeline};
 use crate::report::summary::Summary;
-use crate::report::terminal::wants_colour;
+use crate::report::terminal::{no_commands, wants_colour};
 use crate::report::{self, console, json as summary_json};
 use crate::scenario::diagnostics::render_warnings;
 use crate::scenario::{preset, schema};
@@ -23,7 +23,7 @@ pub(super) fn validate(args: &FileArgs) -> anyhow::Result<Exit> {
             warn_of(&plans);
             let lines: String =
                 plans.iter().map(|plan| format!("{}\n", timeline::validate_line(plan))).collect();
-            print(lines.as_bytes())?;
+            print(no_commands(&lines).as_bytes())?;
             Ok(Exit::Pass)
         }
         Err(wrong) => Ok(complain_of(&wrong)),
@@ -37,7 +37,7 @@ pub(super) fn plan(args: &FileArgs) -> anyhow::Result<Exit> {
         Ok(plans) => {
             warn_of(&plans);
             let texts: Vec<String> = plans.iter().map(timeline::render).collect();
-            print(texts.join("\n").as_bytes())?;
+            print(no_commands(&texts.join("\n")).as_bytes())?;
             Ok(Exit::Pass)
         }
         Err(wrong) => Ok(complain_of(&wrong)),
@@ -48,14 +48,16 @@ pub(super) fn plan(args: &FileArgs) -> anyhow::Result<Exit> {
 pub(super) fn warn_of(plans: &[Plan]) {
     let colour = wants_colour(std::io::stderr().is_terminal(), |name| std::env::var(name).ok());
     let text: String = plans.iter().map(|plan| render_warnings(&plan.warnings, colour)).collect();
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    if !text.is_empty() {
+        say(&text);
+    }
 }
 
 /// Shows all problems of all files.
 pub(super) fn complain_of(wrong: &WrongFiles) -> Exit {
     let colour = wants_colour(std::io::stderr().is_terminal(), |name| std::env::var(name).ok());
     let texts: Vec<String> = wrong.0.iter().map(|file| file.render(colour)).collect();
-    let _ = writeln!(std::io::stderr().lock(), "{}", texts.join("\n").trim_end());
+    say(&texts.join("\n"));
     Exit::Input
 }
 

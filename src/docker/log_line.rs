@@ -20,12 +20,16 @@ pub(super) fn readable(line: &str) -> Cow<'_, str> {
         object.extend(fields);
     }
     let Some(message) = take(&mut object, MESSAGE) else { return line.into() };
-    let level = take(&mut object, LEVEL).map(|level| level.to_uppercase() + " ").unwrap_or_default();
+    let level = take(&mut object, LEVEL).map(|level| level.to_uppercase()).unwrap_or_default();
     object.retain(|name, _| !TIME.contains(&name.as_str()));
     let more: Vec<String> = object.iter().map(|(name, value)| format!("{name}={}", plain(value))).collect();
-    let more = if more.is_empty() { String::new() } else { format!(" ({})", more.join(", ")) };
+    let more = if more.is_empty() { String::new() } else { format!("({})", more.join(", ")) };
+    let parts: Vec<String> = [level, message, more].into_iter().filter(|part| !part.is_empty()).collect();
+    if parts.is_empty() {
+        return line.into();
+    }
     // A line stays one.
-    format!("{level}{message}{more}").replace(['\n', '\r'], " ").into()
+    parts.join(" ").replace(['\n', '\r'], " ").into()
 }
 
 /// Takes the first of these that is a text.
@@ -55,6 +59,9 @@ mod tests {
                 "INFO ready (target=tansu, port=9092)",
             ),
             (r#"{"message":"two\nlines"}"#, "two lines"),
+            (r#"{"level":"error","caller":"a.go:3","msg":""}"#, "ERROR (caller=a.go:3)"),
+            (r#"{"msg":"","caller":"a.go:3"}"#, "(caller=a.go:3)"),
+            (r#"{"level":"error","msg":""}"#, "ERROR"),
             (
                 r#"  {"@timestamp":"t","severity":"WARN","message":"slow","labels":{"a":1}}"#,
                 r#"WARN slow (labels={"a":1})"#,
@@ -66,7 +73,9 @@ mod tests {
 
     #[test]
     fn other_lines_stay_as_they_are() {
-        for line in ["", "plain", "{broken", r#"{"a":1}"#, r#"{"msg":7}"#, r#"["msg"]"#, "{}"] {
+        for line in
+            ["", "plain", "{broken", r#"{"a":1}"#, r#"{"msg":7}"#, r#"["msg"]"#, "{}", r#"{"msg":""}"#]
+        {
             assert_eq!(readable(line), line);
         }
     }

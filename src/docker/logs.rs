@@ -80,7 +80,8 @@ impl Log {
     }
 
     fn shown(&self, line: &str) -> String {
-        let mut text = readable(&strip_ansi_codes(line)).into_owned();
+        // JSON may have colours around it, and escaped ones inside.
+        let mut text = strip_ansi_codes(&readable(&strip_ansi_codes(line))).into_owned();
         // What JSON had escaped is a secret again.
         self.secrets.hide_from(&mut text);
         text
@@ -308,6 +309,20 @@ mod tests {
                 "[kaf6: {left_out} bytes are left out here; of a log, the first 32 MiB and the last 1 MiB are kept]"
             )
         );
+    }
+
+    #[test]
+    fn colours_are_left_out_of_the_last_lines_also_where_json_escapes_them() {
+        let log = Log::new(PathBuf::from("a.log"), Secrets::default());
+        for (line, shown) in [
+            ("\u{1b}[31mred\u{1b}[0m", "red"),
+            (r#"{"level":"\u001b[32minfo\u001b[0m","msg":"pino \u001b[31mred\u001b[0m"}"#, "INFO pino red"),
+            (r#"{"msg":"a\u009b31mb","k\u001b[1m":"v\u001b]0;title\u0007"}"#, "ab (k=v)"),
+            ("{\"msg\":\"\u{1b}[31mred\u{1b}[0m\"}", "red"),
+        ] {
+            log.take(&said(&format!("{line}\n")));
+            assert_eq!(log.last_lines().last().expect("a line"), shown);
+        }
     }
 
     #[test]

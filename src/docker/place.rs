@@ -75,12 +75,17 @@ fn candidates(mountinfo: &str, cgroup: &str, hostname: &str) -> Vec<String> {
             found.push(id.to_owned());
         }
     };
-    // Docker mounts files of `containers/ID/` over /etc/hostname and the like.
+    // Docker and its like mount files of the container's own folder over these. Whatever else is mounted may be
+    // another container's: their file systems are in the host's list.
     for line in mountinfo.lines() {
-        for (at, _) in line.match_indices("/containers/") {
-            let id: String = line[at + 12..].chars().take_while(char::is_ascii_hexdigit).collect();
-            if id.len() == 64 {
-                offer(&id);
+        let mut fields = line.split(' ').skip(3);
+        let (Some(root), Some(at)) = (fields.next(), fields.next()) else { continue };
+        if !matches!(at, "/etc/hostname" | "/etc/hosts" | "/etc/resolv.conf") {
+            continue;
+        }
+        for part in root.split('/') {
+            if part.len() == 64 && is_hex(part) {
+                offer(part);
             }
         }
     }
@@ -121,6 +126,48 @@ mod tests {
             [ID, "0123456789ab"]
         );
         assert_eq!(candidates("", "0::/\n", "0123456789ab"), ["0123456789ab"]);
+    }
+
+    #[test]
+    fn the_container_is_that_whose_files_lie_over_those_of_etc() {
+        let docker = format!(
+            "1163 1149 254:1 /var/lib/docker/containers/{ID}/resolv.conf /etc/resolv.conf rw,relatime - ext4 /dev/vda1 rw\n\
+             1164 1149 254:1 /var/lib/docker/containers/{ID}/hostname /etc/hostname rw,relatime - ext4 /dev/vda1 rw\n\
+             1165 1149 254:1 /var/lib/docker/containers/{ID}/hosts /etc/hosts rw,relatime - ext4 /dev/vda1 rw\n"
+        );
+        // With a file system of its own under Docker's folder, paths begin there.
+        let disk = format!("9 1 259:2 /containers/{ID}/hosts /etc/hosts rw,relatime - xfs /dev/nvme1n1 rw\n");
+        let podman = format!(
+            "694 682 0:24 /containers/overlay-containers/{ID}/userdata/hostname /etc/hostname rw,nosuid,nodev,relatime - tmpfs tmpfs rw\n"
+        );
+        let kubernetes = format!(
+            "1530 1508 8:1 /var/lib/kubelet/pods/0a6a3b9e-8f0c-4c8e-9d52-0f2f4c3f7b11/etc-hosts /etc/hosts rw,relatime - ext4 /dev/sda1 rw\n\
+             1532 1508 8:1 /var/lib/containerd/io.containerd.grpc.v1.cri/sandboxes/{ID}/hostname /etc/hostname rw,relatime - ext4 /dev/sda1 rw\n"
+        );
+        for mounts in [docker, disk, podman, kubernetes] {
+            assert_eq!(candidates(&mounts, "", "ci"), [ID], "{mounts}");
+        }
+    }
+
+    #[test]
+    fn containers_of_others_on_this_host_are_not_its_own() {
+        for other in [
+            format!(
+                "60 42 0:52 / /var/lib/docker/containers/{ID}/mounts/shm rw,nosuid,nodev,noexec,relatime shared:4 - tmpfs shm rw,size=65536k\n"
+            ),
+            format!(
+                "61 42 0:53 / /var/lib/containers/storage/overlay-containers/{ID}/userdata/shm rw,relatime shared:5 - tmpfs shm rw,size=64000k\n"
+            ),
+            format!(
+                "62 42 254:1 /var/lib/docker/containers/{ID}/hosts /srv/{ID}/etc/hosts rw - ext4 /dev/vda1 rw\n"
+            ),
+            format!(
+                "63 42 254:1 /var/lib/docker/containers /var/lib/docker/containers/{ID} rw - ext4 /dev/vda1 rw\n"
+            ),
+            format!("64 42 0:54 / /etc/hosts rw - tmpfs /containers/{ID}/hosts rw\n"),
+        ] {
+            assert!(candidates(&other, "0::/\n", "build-host-1").is_empty(), "{other}");
+        }
     }
 
     #[test]

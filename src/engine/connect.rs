@@ -17,6 +17,8 @@ use crate::plan::ConnectPlan;
 const ATTEMPT: Duration = Duration::from_secs(5);
 /// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(500);
+/// No attempt is made with less time than this left.
+const SHORTEST: Duration = Duration::from_millis(50);
 
 /// Runs one `connect` scenario.
 pub(super) async fn run(shared: &Arc<Shared>, index: usize, plan: &ConnectPlan) -> Outcome {
@@ -48,26 +50,39 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, plan: &ConnectPlan) 
         let known = seen.len() == topics.len() && seen.iter().all(|t| t.error.is_none());
         let ended = if reached && known {
             Some(Ended::Done)
-        } else if Instant::now() + PAUSE >= deadline {
-            Some(Ended::Timeout)
-        } else {
+        } else if let Some(pause) = pause(deadline.saturating_duration_since(Instant::now())) {
             tokio::select! {
-                () = tokio::time::sleep(PAUSE) => None,
+                () = tokio::time::sleep(pause) => None,
                 () = shared.stop.stopped() => Some(cut(shared)),
             }
+        } else {
+            Some(Ended::Timeout)
         };
         if let Some(ended) = ended {
-            if !reached && let Some(hint) = setup::in_container_hint(&client) {
+            let unreached = brokers.iter().filter(|it| !it.reachable).map(|it| it.broker.as_str());
+            if let Some(hint) = setup::in_container_hint(unreached) {
                 shared.note(Note::warning(hint));
             }
             note_apis(shared, &brokers);
-            let message = (ended == Ended::Timeout).then(|| {
-                let bound = crate::units::Duration::from(shared.plan.scenarios[index].timeout);
-                format!("gave up after {bound}")
-            });
+            let message = (ended == Ended::Timeout).then(|| not_found(&brokers, &seen));
             return Outcome { ended: Some(ended), message, brokers, topics: seen, ..Outcome::default() };
         }
     }
+}
+
+/// How long to wait before the next attempt; none where the time is as good as up. The last attempts come closer together.
+fn pause(left: Duration) -> Option<Duration> {
+    (left >= SHORTEST).then(|| PAUSE.min(left / 2))
+}
+
+/// Which brokers were not reached and why; where all were, which topics they do not know.
+fn not_found(brokers: &[BrokerSeen], topics: &[TopicSeen]) -> String {
+    let unreached: Vec<String> = brokers.iter().filter_map(BrokerSeen::why_unreached).collect();
+    if !unreached.is_empty() {
+        return unreached.join("; ");
+    }
+    let unknown = topics.iter().filter_map(|it| Some(format!("{}: {}", it.topic, it.error.as_ref()?)));
+    unknown.collect::<Vec<_>>().join("; ")
 }
 
 /// What the brokers' API versions mean for a run.
@@ -113,7 +128,11 @@ impl Attempt {
         broker.attempts += 1;
         metrics.counters.sent.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         broker.reachable = !answer.stages.is_empty() && answer.stages.iter().all(|s| s.error.is_none());
-        broker.stages = answer.stages.into_iter().map(|s| (s.name, s.took, s.error)).collect();
+        // What an attempt ran into that had its time says more than that the last one had too little.
+        let cut_short = !broker.reachable && Instant::now() >= self.until && began + PAUSE > self.until;
+        if !cut_short || broker.stages.is_empty() {
+            broker.stages = answer.stages.into_iter().map(|s| (s.name, s.took, s.error)).collect();
+        }
         if broker.reachable && answer.metadata.is_none() {
             self.by_librdkafka(broker);
         }
@@ -189,4 +208,37 @@ fn unknown(topics: &[&str]) -> Vec<TopicSeen> {
             error: Some("no broker answered".to_owned()),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_go_on_until_the_time_is_up() {
+        let timeout = Duration::from_secs(6);
+        let mut left = timeout;
+        let mut attempts = 0;
+        while let Some(pause) = pause(left) {
+            left -= pause;
+            attempts += 1;
+        }
+        assert!(left < SHORTEST && attempts < 20, "{left:?} after {attempts}");
+    }
+
+    #[test]
+    fn a_connect_that_gave_up_says_what_it_did_not_find() {
+        let broker = |name: &str, reachable, error: Option<&str>| BrokerSeen {
+            broker: name.to_owned(),
+            reachable,
+            stages: vec![("tcp", Duration::ZERO, error.map(str::to_owned))],
+            ..BrokerSeen::default()
+        };
+        let topic =
+            TopicSeen { topic: "t".to_owned(), error: Some("no leader".to_owned()), ..TopicSeen::default() };
+        let (up, down) = (broker("a:1", true, None), broker("b:1", false, Some("connection refused")));
+        let topics = [topic];
+        assert_eq!(not_found(&[up.clone(), down], &topics), "b:1: tcp: connection refused");
+        assert_eq!(not_found(&[up], &topics), "t: no leader");
+    }
 }

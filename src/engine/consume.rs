@@ -17,13 +17,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use futures_util::future::select_all;
+
 use consumer::{Consumer, End};
 use place::Place;
 
-use super::fence::Fences;
+use super::fence::{self, Fences};
 use super::outcome::{Outcome, cut, unwind};
 use super::setup;
-use super::shared::Shared;
+use super::shared::{Shared, TopicState};
 use crate::ids::Partition;
 use crate::observe::Ended;
 use crate::plan::{self, ConsumePlan, From, Work};
@@ -39,9 +41,11 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, fences: &Fences) -> 
         return Outcome::failed("not a consumer");
     };
     let deadline = shared.deadline(index);
-    let (topic, state) = match setup::topic(shared, &plan.topic).await {
+    let (topic, state) = match topic_of(shared, index, plan, deadline).await {
         Ok(found) => found,
-        Err(why) => return Outcome::failed(why),
+        Err(Some(why)) => return Outcome::failed(why),
+        Err(None) if shared.stop.is_stopped() => return Outcome::of(cut(shared)),
+        Err(None) => return out_of_time(shared, index),
     };
     let partitions: Vec<Partition> = match plan.partition {
         Some(partition) if partition >= state.partitions => {
@@ -79,12 +83,45 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, fences: &Fences) -> 
         (None, End::Done) => Outcome::of(Ended::Done),
         (None, End::Idle) => Outcome::of(Ended::Idle)
             .because(format!("nothing more came within {}", crate::units::Duration::from(plan.idle_timeout))),
-        (None, End::Timeout) => Outcome::of(Ended::Timeout).because(format!(
-            "its time bound of {} came before the end of the log",
-            crate::units::Duration::from(shared.plan.scenarios[index].timeout)
-        )),
+        (None, End::Timeout) => out_of_time(shared, index),
     };
     Outcome { uuids: Some(uuids), ..outcome }
+}
+
+fn out_of_time(shared: &Shared, index: usize) -> Outcome {
+    Outcome::of(Ended::Timeout).because(format!(
+        "its time bound of {} came before the end of the log",
+        crate::units::Duration::from(shared.plan.scenarios[index].timeout)
+    ))
+}
+
+/// The topic, ready for use. Before its producers start there is nothing to read: while no broker was reached, the reader
+/// waits for them, and tries again with each that starts.
+///
+/// # Errors
+/// Why it cannot work; none where its time was up or the run was stopped before that.
+async fn topic_of(
+    shared: &Arc<Shared>,
+    index: usize,
+    plan: &ConsumePlan,
+    deadline: Instant,
+) -> Result<(usize, TopicState), Option<String>> {
+    let producers = fence::producers_of(&shared.plan, index);
+    let mut waiting: Vec<_> = producers.into_iter().map(|it| Box::pin(shared.states[it].begun())).collect();
+    loop {
+        if shared.topology().is_none() && !waiting.is_empty() {
+            tokio::select! {
+                biased;
+                (.., others) = select_all(std::mem::take(&mut waiting)) => waiting = others,
+                () = shared.stop.stopped() => return Err(None),
+                () = tokio::time::sleep_until(deadline.into()) => return Err(None),
+            }
+        }
+        let found = setup::topic(shared, &plan.topic).await;
+        if found.is_ok() || shared.topology().is_some() || waiting.is_empty() {
+            return found.map_err(Some);
+        }
+    }
 }
 
 /// How the partitions of one consumer are read.

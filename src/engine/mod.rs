@@ -48,6 +48,7 @@ use tokio::task::JoinSet;
 use crate::docker::Cluster;
 use crate::observe::{Cut, Ended, FaultSeen, Note, Observations, ScenarioSeen};
 use crate::plan::{FaultPlan, Plan, Work};
+use crate::units::times;
 
 pub use live::{Live, Phase, Progress};
 pub use options::{CannotBegin, Options};
@@ -302,13 +303,15 @@ fn log_notes(shared: &Shared) -> Vec<Note> {
     }
     let mut out: Vec<Note> = notes
         .into_iter()
-        .map(|(note, text, count)| Note { text: format!("{text} (seen {count} times)"), ..note })
+        .map(|(note, text, count)| Note { text: format!("{text} (seen {})", times(count)), ..note })
         .collect();
     others.sort_by_key(|kind| std::cmp::Reverse(kind.count));
     for kind in others.iter().take(5) {
         out.push(Note::hint(format!(
-            "librdkafka said {} times: {}: {}",
-            kind.count, kind.facility, kind.sample
+            "librdkafka said {}: {}: {}",
+            times(kind.count),
+            kind.facility,
+            kind.sample
         )));
     }
     if others.len() > 5 {

@@ -12,10 +12,10 @@ use super::same_topic;
 use super::shared::{Birth, Shared, TopicState, Topology};
 use crate::docker;
 use crate::ids::{Offset, Partition};
-use crate::kafka::{self, Client, TopicOutcome, TopicSpec, probe};
+use crate::kafka::{self, TopicOutcome, TopicSpec, probe};
 use crate::ledger::{Saved, StreamInfo, Streams};
 use crate::observe::Note;
-use crate::plan::{Plan, ScenarioPlan, ValuePlan, Work};
+use crate::plan::{Plan, Start, ValuePlan, Work};
 use crate::scenario::Template;
 
 /// The first try. Its failure is noted; what needs the topics says so itself.
@@ -31,7 +31,7 @@ pub(super) async fn first(shared: &Arc<Shared>) {
 }
 
 async fn try_once(shared: &Arc<Shared>) {
-    if connects_first(&shared.plan) {
+    if has_connect(&shared.plan) {
         let client = shared.client.clone();
         let asked = tokio::task::spawn_blocking(move || {
             kafka::metadata::fetch(&client, &[], client.waits().setup_quick)
@@ -44,13 +44,10 @@ async fn try_once(shared: &Arc<Shared>) {
     let _ = ready(shared).await;
 }
 
-/// Whether all that starts at once is `connect`: that waits for brokers itself, in its own time and not before it.
-fn connects_first(plan: &Plan) -> bool {
-    let at_once = |s: &&ScenarioPlan| {
-        s.work.needs_kafka() && s.start.after.is_none() && s.start.when.is_none() && s.start.at.is_zero()
-    };
-    plan.scenarios.iter().filter(at_once).all(|s| matches!(s.work, Work::Connect(_)))
-        && plan.scenarios.iter().any(|s| matches!(s.work, Work::Connect(_)))
+/// Whether a `connect` waits for the brokers, in its own time: to wait for them before the run would add to that. Who
+/// needs them sooner tries when it starts.
+fn has_connect(plan: &Plan) -> bool {
+    plan.scenarios.iter().any(|s| matches!(s.work, Work::Connect(_)) && s.start == Start::default())
 }
 
 /// Sees to it that the topology is known.
@@ -80,10 +77,10 @@ pub(super) async fn ready(shared: &Arc<Shared>) -> Result<(), String> {
         }
         Err(error) => {
             let task = Arc::clone(shared);
-            let causes = unwind(tokio::task::spawn_blocking(move || causes(&task)).await);
+            let (causes, unreached) = unwind(tokio::task::spawn_blocking(move || causes(&task)).await);
             let bound = shared.client.waits().setup.as_secs_f64();
             let mut why = format!("no broker could be reached within {bound} s: {causes} ({error})");
-            if let Some(hint) = in_container_hint(&shared.client) {
+            if let Some(hint) = in_container_hint(unreached.iter().map(String::as_str)) {
                 why = format!("{why}; {hint}");
             }
             *last = Some((Instant::now(), why.clone()));
@@ -92,32 +89,38 @@ pub(super) async fn ready(shared: &Arc<Shared>) -> Result<(), String> {
     }
 }
 
-/// What to write in place of `localhost` in a container, whose localhost is itself; none where that is not the trouble.
-pub(super) fn in_container_hint(client: &Client) -> Option<String> {
+/// What to write in place of `localhost` in a container, whose localhost is itself; none where no broker of this kind is among those that were
+/// not reached.
+pub(super) fn in_container_hint<'a>(mut unreached: impl Iterator<Item = &'a str>) -> Option<String> {
     if !docker::is_inside_a_container() {
         return None;
     }
-    let is_here = |broker: &&String| {
-        let host = broker.rsplit_once(':').map_or(broker.as_str(), |(host, _)| host);
+    let is_here = |broker: &&str| {
+        let host = broker.rsplit_once(':').map_or(*broker, |(host, _)| host);
         matches!(host, "localhost" | "127.0.0.1" | "[::1]")
     };
-    let broker = client.brokers().iter().find(is_here)?;
+    let broker = unreached.find(is_here)?;
     Some(format!(
         "kaf6 runs in a container here, where `{broker}` is the container itself: write the broker's name on a network that both are on (on GitHub, the service's alias), or host.docker.internal (with docker run --add-host host.docker.internal:host-gateway), or let the container share the host's network (docker run --network host)"
     ))
 }
 
-/// Where the way to each broker ends, in the words of the wire probe.
-fn causes(shared: &Shared) -> String {
+/// Where the way to each broker ends, in the words of the wire probe; and those that it did not reach.
+fn causes(shared: &Shared) -> (String, Vec<String>) {
     let until = Instant::now() + shared.client.waits().setup_cause;
-    let cause = |broker: &String| {
+    let mut unreached = Vec::new();
+    let mut cause = |broker: &String| {
         let answer = probe::probe(&shared.client, broker, &[], until);
         match answer.stages.iter().find_map(|s| s.error.as_ref().map(|error| (s.name, error))) {
-            Some((stage, error)) => format!("{broker}: {stage}: {error}"),
+            Some((stage, error)) => {
+                unreached.push(broker.clone());
+                format!("{broker}: {stage}: {error}")
+            }
             None => format!("{broker}: answers kaf6's own probe"),
         }
     };
-    shared.client.brokers().iter().map(cause).collect::<Vec<_>>().join("; ")
+    let causes: Vec<String> = shared.client.brokers().iter().map(&mut cause).collect();
+    (causes.join("; "), unreached)
 }
 
 /// The streams of a saved ledger, and what they sent then.

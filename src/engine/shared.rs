@@ -391,6 +391,13 @@ impl State {
         *self.0.borrow()
     }
 
+    /// Waits until it has started, or never will.
+    pub(super) async fn begun(&self) {
+        let mut stand = self.0.subscribe();
+        // Without a sender nothing comes any more.
+        let _ = stand.wait_for(|s| *s != Stand::Waiting).await;
+    }
+
     /// Waits until it has ended, or will never start.
     pub(super) async fn over(&self) -> Stand {
         let mut stand = self.0.subscribe();

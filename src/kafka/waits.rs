@@ -9,7 +9,7 @@ use std::time::Duration;
 pub struct Waits {
     /// Longest wait for brokers and topics before the run's zero.
     pub setup: Duration,
-    /// Longest wait for a first answer where only `connect` scenarios start at once.
+    /// Longest wait for a first answer where a `connect` starts at once.
     pub setup_quick: Duration,
     /// Longest search for the cause of a failed set-up.
     pub setup_cause: Duration,

@@ -12,7 +12,7 @@ use super::findings;
 use super::format::{count, latency, millis, number, status_words};
 use super::junit::evidence;
 use super::summary::{CheckOutcome, CheckRow, NoteLevel, RunStatus, ScenarioSummary, Summary};
-use super::terminal::{Style, Tone, cut, no_command, paint, safe, wrap};
+use super::terminal::{Style, Tone, cut, no_commands, paint, safe, wrap};
 use super::words::{
     READBACK, account_line, all_of, beside_count, ended_words, expected_actual, fault_line, is_suspect,
     meaning, shown, standing,
@@ -41,7 +41,9 @@ pub fn render(run: &Summary, style: Style, folder: Option<&Path>) -> String {
             out.line(2, Tone::Quiet, &safe(&path));
         }
     }
-    if style.unicode { out.text } else { ascii(&out.text) }
+    // Of the whole text, so that no part of it is forgotten.
+    let text = no_commands(&out.text);
+    if style.unicode { text } else { ascii(&text) }
 }
 
 /// The signs of kaf6's own wording in ASCII. Foreign text stays as it is.
@@ -56,7 +58,7 @@ struct Out {
 
 impl Out {
     fn line(&mut self, indent: usize, tone: Tone, text: &str) {
-        let _ = writeln!(self.text, "{:indent$}{}", "", paint(self.style, tone, &no_command(text)));
+        let _ = writeln!(self.text, "{:indent$}{}", "", paint(self.style, tone, text));
     }
 
     fn wrapped(&mut self, indent: usize, tone: Tone, text: &str) {
@@ -309,6 +311,8 @@ pub(super) fn done(s: &ScenarioSummary) -> Option<u64> {
     match s.kind.as_str() {
         "consume" => s.received,
         "produce" => s.acked.or(s.sent),
+        // They send attempts, of which each that failed is an error.
+        "connect" | "metrics" => s.sent.map(|attempts| attempts.saturating_sub(s.errors)),
         _ => s.received.or(s.acked).or(s.sent),
     }
 }

@@ -119,8 +119,7 @@ fn done(it: &ScenarioSummary) -> String {
         (Some(acked), Some(received), _) => format!("{} acked, {} read", count(acked), count(received)),
         (Some(acked), None, _) => format!("{} acked", count(acked)),
         (None, Some(received), _) => format!("{} read", count(received)),
-        (None, None, Some(sent)) => count(sent),
-        (None, None, None) => "–".to_owned(),
+        (None, None, _) => super::console::done(it).map_or_else(|| "–".to_owned(), count),
     }
 }
 

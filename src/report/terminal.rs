@@ -94,13 +94,22 @@ pub fn safe(text: &str) -> String {
     if out.contains("##[") { out.replace("##[", "# #[") } else { out }
 }
 
-/// A line that GitHub's runner does not take for a command: a log line of a container could end with one.
+/// A line that GitHub's runner does not take for a command: one of a container's log, of a broker or of a file may look
+/// like one. Colours before it are looked through.
 pub fn no_command(line: &str) -> Cow<'_, str> {
-    let begins = line.trim_start();
+    let mut begins = line.trim_start();
+    while let Some((_, rest)) = begins.strip_prefix("\x1b[").and_then(|code| code.split_once('m')) {
+        begins = rest.trim_start();
+    }
     match begins.strip_prefix("::") {
         Some(rest) => Cow::Owned(format!("{}: :{rest}", &line[..line.len() - begins.len()])),
         None => Cow::Borrowed(line),
     }
+}
+
+/// The same of each line of a text.
+pub fn no_commands(text: &str) -> String {
+    text.split_inclusive('\n').map(no_command).collect()
 }
 
 /// Words in lines of at most `width` characters. A longer word stays whole: paths and offsets are to be copied.
@@ -156,6 +165,8 @@ mod tests {
         assert_eq!(safe("a ##[error]b"), "a # #[error]b");
         assert_eq!(no_command("  ::error::x ::y"), "  : :error::x ::y");
         assert_eq!(no_command("at [::1]:9092 "), "at [::1]:9092 ");
+        assert_eq!(no_command(" \x1b[1m \x1b[0m ::error::x"), " \x1b[1m \x1b[0m : :error::x");
+        assert_eq!(no_commands("a\n ::error::x\n\n::b"), "a\n : :error::x\n\n: :b");
         assert_eq!(safe("a\x1b[31mb\r\nc\u{202e}d"), "a\u{fffd}[31mb  cd");
     }
 

@@ -309,6 +309,63 @@ fn topics_that_take_long_do_not_make_a_broker_unreachable_that_came_up_in_time()
 }
 
 #[test]
+fn a_reader_that_kaf6_adds_waits_for_the_brokers_as_its_producer_does() {
+    let Some(mut tansu) = Tansu::start(&Storage::Memory) else { return };
+    tansu.kill();
+    // The second file has a reader that starts at once, and has nothing to read before its producer starts.
+    for more in ["", "  read: {type: consume}\n"] {
+        let file = format!(
+            "topics: [{{name: 'late-{{{{run_id}}}}'}}]\n\
+             scenarios:\n  reach: {{type: connect, timeout: 40s}}\n  write: {{type: produce, messages: 20, after: reach}}\n{more}\
+             checks: [{{type: reachable}}]\n"
+        );
+        let run = Kaf6::file(&file).brokers(&tansu.address()).start();
+        // Longer than kaf6 tries to reach brokers for a scenario that needs them.
+        std::thread::sleep(Duration::from_secs(14));
+        tansu.restart();
+        let ran = run.end().expect("pass");
+        assert_eq!((ran.check("reachable"), ran.check("no_loss")), ("pass", "pass"), "{ran}");
+        tansu.kill();
+    }
+}
+
+#[test]
+fn a_connect_has_its_own_timeout_and_not_the_time_of_what_starts_with_it() {
+    let Some(mut tansu) = Tansu::start(&Storage::Memory) else { return };
+    tansu.kill();
+    let write = "  write: {type: produce, messages: 20, after: reach}\n";
+    let beside = "  write: {type: produce, messages: 20}\n  look: {type: watch}\n";
+    for more in [write, beside] {
+        let file = format!(
+            "topics: [{{name: 'late-{{{{run_id}}}}'}}]\n\
+             scenarios:\n  reach: {{type: connect, timeout: 2s}}\n{more}checks: [{{type: reachable}}]\n"
+        );
+        let run = Kaf6::file(&file).brokers(&tansu.address()).start();
+        std::thread::sleep(Duration::from_secs(6));
+        tansu.restart();
+        let ran = run.end().expect("fail");
+        assert_eq!((ran.check("reachable"), ran.check("no_loss")), ("fail", "pass"), "{ran}");
+        tansu.kill();
+    }
+}
+
+#[test]
+fn a_connect_that_gave_up_names_the_brokers_that_it_did_not_reach() {
+    let Some(tansu) = Tansu::start(&Storage::Memory) else { return };
+    let (up, down) = (tansu.address(), format!("127.0.0.1:{}", crate::lab::free_port()));
+    let file = "scenarios: {reach: {type: connect, timeout: 2s}}\n";
+    let ran = Kaf6::file(file).brokers(&format!("{up},{down}")).run().expect("error");
+    let told = ran.told();
+    assert!(told.contains(&format!("{down}: tcp: ")) && told.contains("connection refused"), "{ran}");
+    assert!(!told.contains(&format!("{up}: ")), "{ran}");
+    assert!(!ran.notes().contains(&format!("`{up}`")), "{}", ran.notes());
+    // One broker was reached, by one of some attempts; it was tried until its time was up.
+    assert!(ran.count("reach", "sent") > 4, "{ran}");
+    let span = ["started_ms", "ended_ms"].map(|name| ran.figure("reach", name).expect("it ran"));
+    assert!((1900.0..2200.0).contains(&(span[1] - span[0])), "{span:?}: {ran}");
+}
+
+#[test]
 fn a_silent_broker_takes_no_time_from_the_others() {
     let Some(tansu) = Tansu::start(&Storage::Memory) else { return };
     // The kernel accepts for it, and nothing answers.

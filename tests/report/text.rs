@@ -60,3 +60,38 @@ fn a_hostile_summary_cannot_steer_the_terminal() {
     let odd: Vec<_> = text.chars().filter(|c| c.is_control() && *c != '\n').collect();
     assert!(odd.is_empty(), "{odd:?}");
 }
+
+#[test]
+fn no_line_is_a_command_of_githubs_runner() {
+    let mut run = fixtures::hostile();
+    let command = ["::error::told"; 60].join(" ");
+    run.reason = command.clone();
+    run.run_id = command.clone();
+    for row in &mut run.check_results {
+        row.name = command.clone();
+        row.message = command.clone();
+        row.position.file = command.clone();
+    }
+    for note in &mut run.notes {
+        note.text = command.clone();
+    }
+    for container in &mut run.containers {
+        container.last_lines = vec![command.clone()];
+    }
+    let scenarios = std::mem::take(&mut run.scenarios);
+    for (number, (_, mut scenario)) in scenarios.into_iter().enumerate() {
+        scenario.message = Some(command.clone());
+        scenario.ended = "failed".to_owned();
+        run.scenarios.insert(format!("::error::{number}"), scenario);
+    }
+    for colour in [false, true] {
+        for unicode in [false, true] {
+            let text = render(&run, Style { colour, unicode, ..Style::PLAIN }, Some(Path::new("::error::x")));
+            assert!(text.matches("::error::").count() > 100);
+            for line in text.lines() {
+                let plain = console::strip_ansi_codes(line);
+                assert!(!plain.trim_start().starts_with("::"), "{line}");
+            }
+        }
+    }
+}

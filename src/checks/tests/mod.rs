@@ -672,3 +672,45 @@ fn a_fault_without_proof_leaves_open_what_rests_on_it() {
     let never = record(&plan, seen).reason;
     assert!(never.starts_with("fault `slow` never began: all was over; 2 of 3"), "{never}");
 }
+
+#[test]
+fn a_check_names_the_scenario_that_says_why_its_own_could_not_work() {
+    let idle = |message: &str| {
+        let mut seen = world(10);
+        for scenario in &mut seen.scenarios {
+            (scenario.ended, scenario.message) = (Ended::Skipped, Some(message.to_owned()));
+        }
+        seen
+    };
+    let rate = || Ask::Continuity { max_gap: ms(5_000) };
+    let told = |plan: &Plan, seen: &Observations| evaluate(plan, seen).remove(0).answer.message().to_owned();
+    let mut plan = plan(&[("it", rate(), Some("read"))]);
+    // Nothing of the run began: the verdict says why of the first scenario.
+    let one = "scenario `read` could not work; see why `write` could not work";
+    assert_eq!(told(&plan, &idle("the cluster did not come up")), one);
+    // It waited for one that waited itself.
+    plan.scenarios[1].start.after = Some("ask".to_owned());
+    let mut seen = idle("");
+    for (scenario, why) in seen.scenarios.iter_mut().zip(["x", "it waits for `ask`", "no broker"]) {
+        scenario.message = Some(why.to_owned());
+    }
+    let other = "scenario `read` could not work; see why `ask` could not work";
+    assert_eq!(told(&plan, &seen), other);
+    // One that started had a reason of its own.
+    seen.scenarios[1].ended = Ended::Failed;
+    let own = "scenario `read` could not work; see why `read` could not work";
+    assert_eq!(told(&plan, &seen), own);
+}
+
+#[test]
+fn a_rate_of_messages_that_came_at_once_names_the_time_between_them() {
+    let mut seen = world(10);
+    seen.scenarios[0].counts.span_us = Some((1_000, 1_000));
+    let expr =
+        ThresholdExpr { metric: Metric::Rate, op: Op::Greater, value: 1.0, text: "rate > 1/s".to_owned() };
+    let found = answer(Ask::Threshold { expr, abort: false, delay: ms(0), span: None }, &seen);
+    assert_eq!(
+        found.message(),
+        "a rate needs 200 ms from the first ack to the last, and those of `write` came within 0 ms; let `write` go on for longer"
+    );
+}

@@ -12,6 +12,7 @@ use crate::ids::{Offset, Partition};
 use crate::kafka::{Code, ReaderSet};
 use crate::ledger::PartitionReads;
 use crate::observe::Note;
+use crate::units::times;
 
 /// How many further end markers are written for a reader whose own does not come.
 const MARKERS: u32 = 2;
@@ -212,12 +213,12 @@ impl Place {
             let time = it.last.saturating_duration_since(it.first).as_secs_f64();
             consumer.shared.note(Note::warning(format!(
                 "partition {partition} of `{name}`: the broker refused offset {} although its log goes from {} to {} ({}); kaf6 asked \
-                 again ({} times in {time:.1} s)",
+                 again ({} in {time:.1} s)",
                 it.offset,
                 it.low,
                 it.high,
                 it.code.name(),
-                it.times,
+                times(it.times),
             )));
         }
         let gone = self.unknown.filter(|unknown| unknown.confirmed);

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::ids::Offset;
 use crate::kafka::Code;
 use crate::kafka::probe::FetchProbe;
+use crate::units::times;
 
 /// A look at what a broker answers to a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,7 +131,6 @@ impl Window {
     pub(super) fn answers(&self) -> String {
         let mut codes: Vec<(&Code, &u64)> = self.codes.iter().collect();
         codes.sort_by_key(|(code, count)| (std::cmp::Reverse(**count), **code));
-        let times = |count: u64| if count == 1 { "once".to_owned() } else { format!("{count} times") };
         let mut parts: Vec<String> =
             codes.into_iter().map(|(code, count)| format!("{} {}", name(*code), times(*count))).collect();
         if self.empty > 0 {
