@@ -102,7 +102,7 @@ fn one(number: usize, broker: &str, properties: &str, writers: Writers) {
     let text = File::new(&relay.address(), &topic)
         .partitions(PARTITIONS[pick(PARTITIONS.len(), 1)])
         .properties(properties)
-        .write(&writers.of(LOADS[pick(LOADS.len(), 1)]))
+        .write(&format!("{}, timeout: 180s", writers.of(LOADS[pick(LOADS.len(), 1)])))
         .read(&format!("{}, timeout: 190s", READS[pick(READS.len(), 2)]))
         .more("again: {type: consume, partition: 0, timeout: 190s}")
         .audit(number.is_multiple_of(3))

@@ -19,16 +19,18 @@ fn over(broker: &str, config: &str, scenarios: &[&str], rest: &str) -> Done {
     ))
 }
 
-/// A message of 9,900 bytes fits into a topic's 10,000, and one of 10,000 does not. Slow, so that each is a batch of its own.
+/// A message of 9,900 bytes fits into a topic's 10,000, and one of 10,000 does not.
 const NEAR: &str = "near: {type: produce, messages: 40, rate: 20/s, value: {size: 9900B}}";
 const ABOVE: &str = "above: {type: produce, messages: 40, rate: 20/s, value: {size: 10000B}}";
 const READ: &str = "read: {type: consume}";
+/// Each message is a batch of its own.
+const ALONE: &str = "client: {properties: {batch.num.messages: 1}}";
 
 #[test]
 fn messages_that_are_too_large_for_their_topic_failed_and_are_not_lost() {
     let Some(broker) = Kafka::shared() else { return };
     let scenarios = [NEAR, ABOVE, READ];
-    let done = over(&broker, "max.message.bytes: 10000", &scenarios, "");
+    let done = over(&broker, "max.message.bytes: 10000", &scenarios, ALONE);
     done.is_sound(0).is("error");
     let counts = ["near", "above"].map(|name| (done.of(name, "acked"), done.of(name, "failed")));
     assert_eq!(counts, [(40, 0), (0, 40)], "{}", done.told());
@@ -36,7 +38,7 @@ fn messages_that_are_too_large_for_their_topic_failed_and_are_not_lost() {
     assert_eq!(checks, ["pass", "inconclusive"], "{}", done.told());
 
     let allowed = "checks: [{type: all_acked, scenario: above, allow: {failed: 100%}}]";
-    let done = over(&broker, "max.message.bytes: 10000", &scenarios, allowed);
+    let done = over(&broker, "max.message.bytes: 10000", &scenarios, &format!("{ALONE}\n{allowed}"));
     done.is_healthy(0);
     assert_eq!((done.account("verified"), done.account("permitted")), (40, 40), "{}", done.told());
 }
