@@ -88,14 +88,17 @@ impl Recovers<'_> {
         span: (Duration, Duration),
         next: Option<&str>,
     ) -> Answer {
-        let after = match After::new(self, case, before, span) {
-            Ok(after) => after,
-            Err(unknown) => return Answer::inconclusive(self.expected(), "not measured", &unknown),
-        };
+        let after = After::new(self, case, before, span);
         let found = after.look();
-        match found.back {
-            Some(back) => self.came_back(case, &after, &back),
+        let answer = match &found.back {
+            Some(back) => self.came_back(case, &after, back),
             None => self.never_came_back(case, &after, &found, next),
+        };
+        match &after.uneven {
+            Some(unknown) if answer.outcome() == Outcome::Fail => {
+                Answer::inconclusive(self.expected(), answer.actual(), unknown)
+            }
+            _ => answer,
         }
     }
 
@@ -213,6 +216,8 @@ struct After<'a, 'b> {
     /// Buckets of a span, and of what follows.
     over: usize,
     follows: usize,
+    /// The time before the fault does not keep to the tolerance itself, so that a rate after it that does not either shows nothing.
+    uneven: Option<Unknown>,
 }
 
 /// The first span of those that are looked at.
@@ -243,42 +248,56 @@ impl<'a, 'b> After<'a, 'b> {
         case: &'a Case<'b>,
         before: &Before,
         (end, until): (Duration, Duration),
-    ) -> Result<Self, Unknown> {
+    ) -> Self {
         let timeline = &case.scenario.counts.timeline;
         let (first, last) = timeline.whole(end, until);
         let share = 1.0 - check.tolerance;
-        let mut after =
-            Self { case, timeline, before: before.rate, share, end, until, first, last, over: 0, follows: 0 };
-        // By the same measure, the time before the fault is to be well within the tolerance.
-        let well = 1.0 - check.tolerance / 2.0;
-        let mut kept = 1.0;
-        for span in SPANS {
-            let over = after.buckets_of(span).max(BUCKETS);
-            // Longer ones have to fit into what can be looked at.
-            if after.over > 0 && first + 2 * over > last {
-                break;
-            }
-            after.over = over;
-            kept = after.kept_in(&before.parts);
-            if kept >= well - 1e-9 {
-                break;
-            }
-        }
+        let mut after = Self {
+            case,
+            timeline,
+            before: before.rate,
+            share,
+            end,
+            until,
+            first,
+            last,
+            over: 0,
+            follows: 0,
+            uneven: None,
+        };
+        let kept = after.choose_span(before, *check.tolerance);
         if !after.is_near(kept, 1.0) {
-            return Err(Unknown::new(
+            after.uneven = Some(Unknown::new(
                 format!(
-                    "before `{}` the rate of `{}` varied too much to compare with: spans of {}, each up to its target, held {} \
-                     of what there was to do",
-                    check.after,
+                    "the rate of `{}` varied too much before `{}`, too: spans of {}, each up to its target, held {} of what there \
+                     was to do",
                     case.scenario.name,
+                    check.after,
                     time(timeline.start_of(after.over)),
                     percent(kept)
                 ),
-                "write a larger `tolerance`",
+                "write a larger `tolerance`, or let the fault begin later",
             ));
         }
         after.follows = after.buckets_of(FOLLOWS.max(*check.within)).max(2 * after.over);
-        Ok(after)
+        after
+    }
+
+    /// Takes the first span by which the time before the fault is well within the tolerance, else the first by which it is within
+    /// it, else the shortest. Longer ones have to fit into what can be looked at, twice. Tells the share that it held before.
+    fn choose_span(&mut self, before: &Before, tolerance: f64) -> f64 {
+        let all = SPANS.map(|span| self.buckets_of(span).max(BUCKETS));
+        let fits = |over: &usize| *over == all[0] || self.first + 2 * over <= self.last;
+        let kept: Vec<_> = all
+            .iter()
+            .filter(|over| fits(over))
+            .map(|over| (*over, self.kept_in(&before.parts, *over)))
+            .collect();
+        let first = |least: f64| kept.iter().find(|(_, kept)| *kept >= least - 1e-9);
+        let chosen = first(1.0 - tolerance / 2.0).or_else(|| first(self.share)).or(kept.first());
+        let (over, kept) = chosen.copied().unwrap_or((all[0], 1.0));
+        self.over = over;
+        kept
     }
 
     fn buckets_of(&self, time: Duration) -> usize {
@@ -287,20 +306,20 @@ impl<'a, 'b> After<'a, 'b> {
     }
 
     /// The share of what there was to do that whole spans of these times held, each up to its target.
-    fn kept_in(&self, parts: &[(Duration, Duration)]) -> f64 {
+    fn kept_in(&self, parts: &[(Duration, Duration)], over: usize) -> f64 {
         let spans = parts.iter().flat_map(|(from, to)| {
             let (first, last) = self.timeline.whole(*from, *to);
-            let spans = last.saturating_sub(first) / self.over;
-            (0..spans).map(move |span| first + span * self.over)
+            let spans = last.saturating_sub(first) / over;
+            (0..spans).map(move |span| first + span * over)
         });
-        let (kept, wanted) = self.sum(spans);
+        let (kept, wanted) = self.sum(spans, over);
         if wanted > 0.0 { kept / wanted } else { 1.0 }
     }
 
     /// What the spans that begin with these buckets held, each up to its target, and these targets.
-    fn sum(&self, spans: impl Iterator<Item = usize>) -> (f64, f64) {
+    fn sum(&self, spans: impl Iterator<Item = usize>, over: usize) -> (f64, f64) {
         spans.fold((0.0, 0.0), |(kept, wanted), from| {
-            let (done, target) = self.part(from, from + self.over);
+            let (done, target) = self.part(from, from + over);
             (kept + done.min(target), wanted + target)
         })
     }
@@ -360,7 +379,7 @@ impl<'a, 'b> After<'a, 'b> {
 
     /// As [`Self::part`], from a bucket on, each span up to its target.
     fn follows(&self, bucket: usize) -> (f64, f64) {
-        self.sum((bucket..self.follows_until(bucket)).step_by(self.over))
+        self.sum((bucket..self.follows_until(bucket)).step_by(self.over), self.over)
     }
 
     fn took(&self, first: &Span) -> Duration {
