@@ -277,7 +277,13 @@ fn a_flush_does_not_wait_for_the_linger_and_tells_each_end_when_it_comes() {
     assert_eq!(flush(&mut producer, 1), 1);
     let mut ends = Vec::new();
     producer.close(Instant::now(), &mut |delivery| ends.push(delivery.outcome));
-    assert!(matches!(ends[..], [Outcome::Unknown { .. }]), "{ends:?}");
+    // Where the machine is busy, it may not have left yet.
+    let given_up = |end: &Outcome| match end {
+        Outcome::Unknown { .. } => true,
+        Outcome::Failed { code } => code.to_string().contains("PURGE_QUEUE"),
+        Outcome::Acked { .. } | Outcome::AckedNowhere => false,
+    };
+    assert!(ends.len() == 1 && given_up(&ends[0]), "{ends:?}");
 }
 
 /// An idempotent producer that has sent one message, whose next requests fail with these codes; with another sent after that, its
