@@ -1,12 +1,14 @@
 //! A batch whose checksum is wrong, or that librdkafka cannot decode: it does not get past one.
 //!
 //! Its place is asked for by the wire probe, what can be decoded of it is read by a client that looks at no checksums, and the
-//! reader goes on behind it.
+//! reader goes on behind it. Where nothing proves that it is bad, the reader stays before it.
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::partition::{BadBatch, Opening, PartitionReader};
+use super::fetch_log::{self, FetchLog};
+use super::partition::{BadBatch, Halt, Opening, PartitionReader};
 use super::probe::{self, BatchHeader};
 use super::read_event::ReadEvent;
 use super::release::let_go;
@@ -18,15 +20,36 @@ use crate::plan::StartOffset;
 const LOOK: Duration = Duration::from_millis(2);
 /// Bytes that it may hold.
 const PREFETCH: u64 = 4 << 20;
+/// How much longer than an answer takes at most it may look for what is there: a busy machine is slow, and a batch that is bad is
+/// found out by the answers.
+const PATIENCE: u32 = 4;
+/// Bytes before those that a batch's own length counts.
+const BEFORE_LENGTH: u64 = 12;
 
 /// Who reads without looking at checksums.
-pub(super) struct Unchecked(PartitionReader);
+pub(super) struct Unchecked {
+    reader: PartitionReader,
+    fetches: Arc<FetchLog>,
+}
+
+/// What it got of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Got {
+    /// It is behind the batch.
+    Whole,
+    /// It has the batch, and cannot decode it to its end.
+    Undecodable,
+    /// It had not got that far when its time was over.
+    Unknown,
+}
 
 impl Unchecked {
     fn open(client: &Client, topic: &str, partition: Partition, at: Offset) -> Option<Self> {
         let waits = client.waits();
         let mut properties = fetching::properties(client, 1, PREFETCH, true);
         properties.retain(|(name, _)| *name != "check.crcs");
+        properties.push(("debug", fetch_log::DEBUG.into()));
+        let fetches = Arc::<FetchLog>::default();
         let opening = Opening {
             client,
             properties: &properties,
@@ -34,26 +57,31 @@ impl Unchecked {
             partition,
             start: StartOffset::At(at),
             unknown_too: false,
-            deadline: Instant::now() + waits.reopen,
+            deadline: Instant::now() + waits.open,
+            fetches: Some(Arc::clone(&fetches)),
         };
-        PartitionReader::open(&opening).ok().map(Self)
+        PartitionReader::open(&opening).ok().map(|reader| Self { reader, fetches })
     }
 
-    /// Hands out what it gets of these offsets, and says whether it got to the last.
+    /// Hands out what it gets of these offsets, of a batch of so many bytes.
     fn read(
         &mut self,
-        (from, to): (Offset, Offset),
+        (from, to, bytes): (Offset, Offset, u64),
         wait: Duration,
         on: &mut dyn FnMut(ReadEvent<'_>),
-    ) -> bool {
-        let reader = &mut self.0;
+    ) -> Got {
+        let Self { reader, fetches } = self;
         reader.position = Some(from);
+        fetches.begin(bytes);
         if reader.start().is_err() {
-            return false;
+            return Got::Unknown;
         }
         let until = Instant::now() + wait;
         let (mut stuck, mut next) = (false, from);
-        while next <= to && !stuck && Instant::now() < until {
+        let mut out = Got::Unknown;
+        while out == Got::Unknown && !stuck && Instant::now() < until {
+            // Asked before the queue is looked at, which holds then all that it got up to there.
+            let (past, undecodable) = (fetches.is_past(to), fetches.is_undecodable());
             let (got, halt) = reader.hand_out(1000, &mut |event| match event {
                 ReadEvent::Record(record) => {
                     next = record.offset + 1;
@@ -65,18 +93,22 @@ impl Unchecked {
                 _ => {}
             });
             stuck |= halt.is_some();
-            if got == 0 {
+            if next > to || (got == 0 && past) {
+                out = Got::Whole;
+            } else if matches!(halt, Some(Halt::Bad(_))) || (got == 0 && undecodable) {
+                out = Got::Undecodable;
+            } else if got == 0 {
                 std::thread::sleep(LOOK);
             }
         }
         reader.stop();
-        next > to
+        out
     }
 }
 
 impl Drop for Unchecked {
     fn drop(&mut self) {
-        let_go(vec![std::sync::Arc::clone(self.0.topic.handle())], Duration::ZERO);
+        let_go(vec![Arc::clone(self.reader.topic.handle())], Duration::ZERO);
     }
 }
 
@@ -106,32 +138,38 @@ pub(super) fn pass(
     if unchecked.is_none() {
         *unchecked = Unchecked::open(client, topic, partition, from);
     }
-    let handed_out = Cell::new(false);
+    let bytes = batch.and_then(|batch| u64::try_from(batch.length).ok());
+    let bytes = bytes.map_or(u64::MAX, |length| length + BEFORE_LENGTH);
+    let last = Cell::new(None);
     let mut read = || {
-        unchecked.as_mut().is_some_and(|unchecked| {
-            unchecked.read((from, to), wait, &mut |event| {
+        unchecked.as_mut().map_or(Got::Unknown, |unchecked| {
+            unchecked.read((from, to, bytes), wait * PATIENCE, &mut |event| {
                 if let ReadEvent::Record(mut record) = event {
-                    handed_out.set(true);
+                    last.set(Some(record.offset));
                     record.epoch = epoch;
                     on(ReadEvent::Record(record));
                 }
             })
         })
     };
-    let mut whole = read();
+    let mut got = read();
     // What lies behind came, and nothing of it: a broker that leaves it out once may give it the next time.
-    if whole && !handed_out.get() {
-        whole = read();
+    if got == Got::Whole && last.get().is_none() {
+        got = read();
     }
-    // A reader that stands still may do so for other reasons.
     let wrong = batch.is_some_and(|batch| batch.crc_ok == Some(false));
-    if bad.reported.is_some() || wrong || !whole {
+    if bad.reported.is_some() || wrong || got == Got::Undecodable {
         let text = bad.reported.clone();
         let text =
             text.unwrap_or_else(|| "no client got a record of it, though the broker sends it".to_owned());
         on(ReadEvent::BadBatch { partition, from, to, text });
+        reader.position = Some(to + 1);
+    } else if got == Got::Whole {
+        // It stood still for another reason.
+        reader.position = Some(to + 1);
+    } else if let Some(last) = last.get() {
+        reader.position = Some(last + 1);
     }
-    reader.position = Some(to + 1);
     if let Err(code) = reader.start() {
         on(ReadEvent::Error { partition, code, text: "reading could not start again".into() });
     }

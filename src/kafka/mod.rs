@@ -24,6 +24,7 @@ pub mod code;
 pub mod delivery;
 pub mod embedded;
 mod error;
+mod fetch_log;
 mod fetching;
 pub mod log;
 pub mod metadata;

@@ -2,9 +2,11 @@
 //!
 //! Owns the rule that an offset inside the log is asked for again and never jumped over.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::brake::Brake;
+use super::fetch_log::FetchLog;
 use super::raw::{Kind, OFFSET_BEGINNING, Queue, Topic};
 use super::read_event::{ReadEvent, Record};
 use super::{Client, Code, Error, Waits, metadata};
@@ -30,6 +32,8 @@ pub(super) struct Opening<'a> {
     /// Take a partition that the broker does not know: it is read once it is known.
     pub(super) unknown_too: bool,
     pub(super) deadline: Instant,
+    /// Who sees what its client logs of its fetches, where its properties make it.
+    pub(super) fetches: Option<Arc<FetchLog>>,
 }
 
 /// One partition's client and place.
@@ -79,13 +83,20 @@ pub(super) struct Refusal {
 
 impl PartitionReader {
     pub(super) fn open(opening: &Opening<'_>) -> Result<Self, Error> {
-        let Opening { client, properties, topic: name, partition, start, unknown_too, deadline } = *opening;
+        let Opening { client, properties, topic: name, partition, start, unknown_too, deadline, .. } =
+            *opening;
         let request = |what: &str| {
             let what = format!("{what} {name}/{partition}");
             move |code| Error::Request { what, code }
         };
         let brake = Brake::new(client.waits().fetch_backoff);
-        let handle = client.handle(Kind::Consumer, properties, move |_, _, text| brake.see(text))?;
+        let fetches = opening.fetches.clone();
+        let handle = client.handle(Kind::Consumer, properties, move |_, facility, text| {
+            brake.see(text);
+            if let Some(fetches) = &fetches {
+                fetches.line(facility, text);
+            }
+        })?;
         let topic = Topic::open(&handle, name).map_err(request("open"))?;
         let known = match metadata::of_topic(&topic, deadline) {
             Ok(known) if known.partitions.iter().any(|info| info.id == partition) => Ok(()),

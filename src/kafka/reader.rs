@@ -62,6 +62,7 @@ impl ReaderOptions {
             start: self.start,
             unknown_too,
             deadline,
+            fetches: None,
         }
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn all(
     let names: Vec<&String> = members.into_iter().flatten().map(|(name, _)| name).collect();
     if !names.is_empty() && !known.written {
         let hint = Some("add `cluster: {preset: kafscale}`, `services` or `attach`".to_owned());
-        cx.at_key("/faults", "there is nothing to do them to: the file has no `cluster`", hint);
+        cx.at_key("/faults", "faults need a `cluster`, and the file has none", hint);
     }
     let mut faults = Faults::new();
     for name in names {

@@ -1,13 +1,15 @@
 //! Acked, and the reader never came that far: neither lost nor read, so not judged, and never green.
 
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::ApiKey;
+use kafka_protocol::messages::{ApiKey, ApiVersionsRequest};
 
 use super::run::{Done, File, run, topic};
 use super::wire;
-use crate::lab::{Kafka, Relay};
+use crate::lab::{Kafka, Relay, Verdict};
 
 /// A reader that ran out of time leaves all of its checks open, and the reason says what to write.
 fn is_open(done: &Done, unread: u64) {
@@ -61,13 +63,49 @@ fn unread_when_answers_come_too_late() {
     let relay = Relay::start(&broker);
     relay.on_response(|response| {
         if response.request.api == ApiKey::Fetch {
-            crate::lab::Verdict::Delay(Duration::from_secs(5))
+            Verdict::Delay(Duration::from_secs(5))
         } else {
-            crate::lab::Verdict::Pass
+            Verdict::Pass
         }
     });
     let topic = topic("unread");
     let file = File::new(&broker, &topic).reader(&relay.address()).read("after: write, timeout: 2s");
     let done = run(&file.text());
     is_open(&done, 200);
+}
+
+#[test]
+fn unread_where_a_batch_that_is_right_gets_to_no_client() {
+    let Some(broker) = Kafka::shared() else { return };
+    let relay = Relay::start(&broker);
+    // kaf6's own probe sees the records, and librdkafka's clients get answers without them: as if their time ran out.
+    let clients: Arc<Mutex<HashSet<u64>>> = Arc::default();
+    let seen = Arc::clone(&clients);
+    relay.on_request(move |request| {
+        if request.api == ApiKey::ApiVersions && request.version >= 3 {
+            let asked: ApiVersionsRequest = request.decode();
+            if asked.client_software_name.as_str() == "librdkafka" {
+                seen.lock().expect("no thread panics here").insert(request.connection);
+            }
+        }
+        Verdict::Pass
+    });
+    wire::on_fetched(&relay, move |connection, records| {
+        let before = records.len();
+        if clients.lock().expect("no thread panics here").contains(&connection) {
+            records.retain(|record| record.offset < 120);
+        }
+        records.len() < before
+    });
+    let file = File::new(&broker, &topic("unread"))
+        .reader(&relay.address())
+        .write("messages: 200, rate: 400/s")
+        .read("after: write, timeout: 20s")
+        .run("unreadable_after: 2s")
+        .audit(false);
+    let done = run(&file.text());
+    done.is("error");
+    assert_eq!(done.counts("corrupt"), Some((0, 0)), "{}", done.told());
+    assert_eq!(done.check("no_loss"), "inconclusive", "{}", done.told());
+    assert_eq!(done.of("read", "received"), 120, "{}", done.told());
 }
