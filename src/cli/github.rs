@@ -67,6 +67,11 @@ impl Runner {
             let text = github::wrong_files(&wrong.0, self.workspace.as_deref());
             let _ = std::io::stderr().lock().write_all(text.as_bytes());
         }
+        self.nothing_ran();
+    }
+
+    /// In place of runs, where there are none.
+    pub(super) fn nothing_ran(&self) {
         if let Some(file) = &self.output {
             append(file, "status=error\n");
         }

@@ -41,7 +41,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, plan: &MetricsPlan) 
         }
         tokio::select! {
             () = tokio::time::sleep_until(next.into()) => {}
-            () = shared.stop.background_ends() => break if shared.stop.is_stopped() { cut(shared) } else { Ended::Done },
+            () = shared.stop.background_ends() => break if shared.stop.is_stopped() { cut(&shared.stop) } else { Ended::Done },
         }
     };
     Outcome { ended: Some(ended), scrape: Some(seen), ..Outcome::default() }

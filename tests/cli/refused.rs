@@ -50,6 +50,29 @@ fn what_is_wrong_is_said_once_and_on_stderr() {
 }
 
 #[test]
+fn nothing_but_blanks_is_no_scenario_file() {
+    let place = Place::with_ten();
+    for words in [
+        &["run", ""][..],
+        &["run", "", "--embedded"],
+        &["run", " ", "--format", "json"],
+        &["run", "", "\n", " \n "],
+        &["validate", ""],
+        &["plan", ""],
+    ] {
+        let output = place.output(words);
+        assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(2), ""), "{words:?}");
+        assert!(text(&output.stderr).contains("no scenario file is given"), "{words:?}");
+    }
+    let outputs = place.path().join("outputs");
+    let mut command = place.kaf6(&["run"]);
+    command.env("KAF6_FILES", "\n ").env("GITHUB_ACTIONS", "true").env("GITHUB_OUTPUT", &outputs);
+    command.assert().code(2);
+    assert_eq!(std::fs::read_to_string(outputs).unwrap(), "status=error\n");
+    assert_eq!(place.names("."), ["outputs", "ten.yaml"], "nothing is left behind");
+}
+
+#[test]
 fn a_run_id_is_taken_once() {
     let place = Place::with_ten();
     assert_eq!(place.code(&["run", "ten.yaml", "--run-id", "nightly"]), 0);
