@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use crate::engine::{self, Live, Options, Stop};
 use crate::ids::RunTag;
-use crate::kafka::Waits;
+use crate::kafka::{self, Waits};
 use crate::ledger::Saved;
 use crate::observe::Cut;
 use crate::plan::{self, Plan};
@@ -46,6 +46,7 @@ impl Overrides {
     fn options<'a>(&self, lookup: &'a dyn Fn(&str) -> Option<String>) -> scenario::LoadOptions<'a> {
         scenario::LoadOptions {
             env: lookup,
+            client: Some(kafka::JUDGE),
             embedded: self.embedded,
             brokers: (!self.brokers.is_empty()).then(|| self.brokers.clone()),
             profile: self.profile.clone(),
@@ -210,7 +211,7 @@ async fn one(
     let mut seen = engine::run(Arc::clone(&plan), options, live).await;
     seen.hide(&plan.secrets);
     let record = RunRecord::new(run_id, run_tag, started_at, plan, seen);
-    let summary = report::summarize(&record);
+    let summary = report::json::hide(report::summarize(&record), &record.plan.secrets);
     let mut written = report::write_all(folder, &summary);
     if let Some(saved) = &record.seen.saved {
         written.push(report::write_ledger(folder, saved));

@@ -191,7 +191,11 @@ mod tests {
         let pattern = |text: &str| format!("{}/{text}", dir.path().display());
         assert_eq!(names(&pattern("**/*.yaml")), ["two.yaml", "one.yaml", "top.yaml"]);
         assert_eq!(names(&pattern("a/**/two.yaml")), ["two.yaml"]);
-        assert_eq!(names(&pattern("a/**/*.yaml")), ["two.yaml", "one.yaml"]);
+        assert_eq!(
+            names(&pattern("a/**/*.yaml")),
+            ["top.yaml", "two.yaml", "one.yaml"],
+            "a link leads there"
+        );
         assert_eq!(names(&pattern("?/**/b/*.yaml")), ["two.yaml"]);
         let plain = |text: &str| {
             let paths: Vec<PathBuf> = glob::glob(&pattern(text)).unwrap().map(Result::unwrap).collect();

@@ -73,6 +73,8 @@ impl RunIds {
         match std::fs::create_dir(&folder) {
             Ok(()) => {
                 self.made.push(folder.clone());
+                try_out(&folder)
+                    .with_context(|| format!("cannot write to the report folder `{}`", folder.display()))?;
                 Ok(Some(folder))
             }
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(None),
@@ -81,6 +83,15 @@ impl RunIds {
             }
         }
     }
+}
+
+/// Writes as much as reports take, and removes it: a full disk or a used-up quota is known before the load.
+fn try_out(folder: &Path) -> std::io::Result<()> {
+    const ROOM: usize = 1 << 20;
+    let path = folder.join(".room");
+    let written = std::fs::write(&path, vec![0; ROOM]);
+    let _ = std::fs::remove_file(&path);
+    written
 }
 
 /// Now, as reports write it.

@@ -92,6 +92,12 @@ impl Runner {
         }
         if let Some(file) = &self.output {
             let outputs = github::outputs(runs, &args.report_dir);
+            if !runs.is_empty() && outputs.iter().any(|(name, value)| *name == "json" && value.is_empty()) {
+                self.say(&format!(
+                    "::notice title=kaf6::the output `json` is empty, since the summary is larger than {} KiB: read the file that the output `summary` names",
+                    github::OUTPUT_MOST >> 10
+                ));
+            }
             let delimiter = format!("kaf6-{}", uuid::Uuid::new_v4().simple());
             append(file, &github::output_lines(&outputs, &delimiter));
         }

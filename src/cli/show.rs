@@ -10,7 +10,7 @@ use crate::app::{self, Files, WrongFiles};
 use crate::exit::Exit;
 use crate::plan::{Plan, timeline};
 use crate::report::summary::Summary;
-use crate::report::terminal::{no_commands, wants_colour};
+use crate::report::terminal::{no_commands, safe, wants_colour};
 use crate::report::{self, console, json as summary_json};
 use crate::scenario::diagnostics::render_warnings;
 use crate::scenario::{Diagnostic, preset, schema};
@@ -23,7 +23,7 @@ pub(super) fn validate(args: &FileArgs) -> anyhow::Result<Exit> {
             warn_of(&files, &plans);
             let lines: String =
                 plans.iter().map(|plan| format!("{}\n", timeline::validate_line(plan))).collect();
-            print(no_commands(&lines).as_bytes())?;
+            print(clean(&lines).as_bytes())?;
             Ok(Exit::Pass)
         }
         Err(wrong) => Ok(complain_of(&wrong)),
@@ -37,11 +37,16 @@ pub(super) fn plan(args: &FileArgs) -> anyhow::Result<Exit> {
         Ok(plans) => {
             warn_of(&files, &plans);
             let texts: Vec<String> = plans.iter().map(timeline::render).collect();
-            print(no_commands(&texts.join("\n")).as_bytes())?;
+            print(clean(&texts.join("\n")).as_bytes())?;
             Ok(Exit::Pass)
         }
         Err(wrong) => Ok(complain_of(&wrong)),
     }
+}
+
+/// Lines with texts of a file in them, without what would steer a terminal or GitHub's runner.
+fn clean(text: &str) -> String {
+    no_commands(&text.lines().map(|line| format!("{}\n", safe(line))).collect::<String>())
 }
 
 /// Shows what is likely a slip in files that are good, and on the command line that named them.

@@ -81,6 +81,21 @@ fn a_run_id_is_taken_once() {
     assert!(text(&output.stderr).contains("run id `nightly` has reports already"));
 }
 
+/// A limit on the size of files stands in for a full disk.
+#[cfg(unix)]
+#[test]
+fn a_disk_without_room_is_known_before_the_load() {
+    let place = Place::with_ten();
+    let kaf6 = place.plain(&[]).get_program().to_string_lossy().into_owned();
+    let script = format!("trap '' XFSZ; ulimit -f 600; exec '{kaf6}' run ten.yaml --run-id one");
+    let output =
+        std::process::Command::new("sh").args(["-c", &script]).current_dir(place.path()).output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(2), ""), "{said}");
+    assert!(said.contains("cannot write to the report folder `reports/one`: "), "{said}");
+    assert!(!place.path().join("reports/one").exists(), "nothing is left behind");
+}
+
 #[test]
 fn empty_variables_count_as_unset() {
     let place = Place::with_ten();
