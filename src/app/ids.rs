@@ -140,6 +140,18 @@ mod tests {
     }
 
     #[test]
+    fn no_name_leads_out_of_the_report_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut ids = RunIds::new(dir.path(), Some("x".to_owned()), true);
+        for name in ["../../etc", "/etc/passwd", "..", "a\\b", "", "\u{202e}\0"] {
+            let (_, folder) = ids.next(name).unwrap();
+            assert_eq!(folder.parent(), Some(dir.path()), "{name}");
+            assert!(folder.canonicalize().unwrap().starts_with(dir.path().canonicalize().unwrap()), "{name}");
+            assert_eq!(std::fs::read_dir(folder).unwrap().count(), 0, "what was tried out is gone");
+        }
+    }
+
+    #[test]
     fn a_given_id_is_taken_once_and_only_as_a_name() {
         let dir = tempfile::tempdir().unwrap();
         let next = |id: &str, several| RunIds::new(dir.path(), Some(id.to_owned()), several).next("a b");

@@ -35,6 +35,7 @@ fn serve() -> String {
                 let mut line = String::new();
                 let _ = reader.read_line(&mut line);
                 let path = line.split(' ').nth(1).unwrap_or_default();
+                assert!(!line.starts_with("CONNECT "), "{line}");
                 if path == "/slow" {
                     std::thread::sleep(Duration::from_millis(10_500));
                 }
@@ -137,6 +138,15 @@ fn proxies_are_named_and_never_asked_for_this_machine() {
     assert!(shown.contains("by the proxy 127.0.0.1:1 of HTTP_PROXY:"), "{shown}");
     assert!(shown.contains("to ask directly, add broker.invalid to NO_PROXY"), "{shown}");
     assert!(!shown.contains("hunter2"), "{shown}");
+    // A proxy is asked for the whole address, and need not know CONNECT.
+    let proxy = serve();
+    let mut command = place.kaf6(&["run", "far.yaml", "-q"]);
+    command
+        .env("http_proxy", format!("http://me:hunter2@{proxy}"))
+        .env_remove("NO_PROXY")
+        .env_remove("no_proxy");
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
     for (name, without) in [("HTTP_PROXY", ".invalid"), ("HTTPS_PROXY", "")] {
         let (_, shown) = run(name, "far.yaml", without);
         assert!(!shown.contains("proxy"), "{name}: {shown}");
