@@ -27,6 +27,24 @@ pub(super) fn warnings(document: &Document) -> Vec<Diagnostic> {
     found.into_iter().map(warning).collect()
 }
 
+/// Takes what stands behind the keys of secrets out of the line of a file that cannot be read, so that nobody knows its values.
+pub(super) fn blot(problem: &mut Diagnostic) {
+    let Some(place) = &mut problem.place else { return };
+    let mut out = String::new();
+    let mut rest = place.text.as_str();
+    while let Some((before, after)) = rest.split_once(':') {
+        out.push_str(before);
+        out.push(':');
+        let key =
+            before.rsplit(['{', ',', ' ', '"', '\'', '[']).find(|word| !word.is_empty()).unwrap_or_default();
+        let end = if is_secret(key) { after.find([',', '}']).unwrap_or(after.len()) } else { 0 };
+        out.extend(after[..end].chars().map(|c| if c.is_whitespace() { c } else { '*' }));
+        rest = &after[end..];
+    }
+    out.push_str(rest);
+    place.text = out;
+}
+
 /// Calls `take` with each secret, its scalar and that one's pointer.
 fn visit(node: &Node, pointer: &str, take: &mut dyn FnMut(&str, &Node, &str)) {
     match &node.content {
@@ -73,7 +91,24 @@ fn in_address(url: &str) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::in_address;
+    use super::{blot, in_address};
+    use crate::scenario::diagnostics::Diagnostic;
+    use crate::scenario::position::Span;
+
+    #[test]
+    fn a_line_that_is_no_yaml_shows_no_secret() {
+        for (line, shown) in [
+            ("client: {security: {password: \"hunter 2}}", "client: {security: {password: ******* *}}"),
+            ("  ssl.key.password: a: b", "  ssl.key.password: ** *"),
+            ("  'api_key': x, url: http://a:1", "  'api_key': *, url: http://a:1"),
+            ("a: [b", "a: [b"),
+        ] {
+            let span = Span { line: 1, column: 1, width: 1 };
+            let mut problem = Diagnostic::at("f".as_ref(), line, span, "no", None);
+            blot(&mut problem);
+            assert_eq!(problem.place.unwrap().text, shown);
+        }
+    }
 
     #[test]
     fn addresses_hold_passwords_and_tokens() {

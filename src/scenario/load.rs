@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use super::diagnostics::Diagnostics;
+use super::diagnostics::{Diagnostic, Diagnostics};
 use super::node::Document;
 use super::options::LoadOptions;
 use super::secrets::Secrets;
@@ -13,14 +13,19 @@ use super::{conform, env, literals, preset, profile, read, schema, validate};
 
 /// Loads a scenario file.
 pub fn load(path: &Path, options: &LoadOptions<'_>) -> Result<Scenario, Diagnostics> {
-    let document = read::file(path).map_err(Diagnostics::new)?;
+    let document = read::file(path).map_err(unreadable)?;
     from_document(document, options)
 }
 
 /// Loads a scenario file whose text is at hand; `path` is what problems name and what profiles lie beside.
 pub fn load_text(path: &Path, text: &str, options: &LoadOptions<'_>) -> Result<Scenario, Diagnostics> {
-    let document = read::text(path, text.to_owned()).map_err(Diagnostics::new)?;
+    let document = read::text(path, text.to_owned()).map_err(unreadable)?;
     from_document(document, options)
+}
+
+fn unreadable(mut problems: Vec<Diagnostic>) -> Diagnostics {
+    problems.iter_mut().for_each(literals::blot);
+    Diagnostics::new(problems)
 }
 
 fn from_document(mut document: Document, options: &LoadOptions<'_>) -> Result<Scenario, Diagnostics> {

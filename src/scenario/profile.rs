@@ -36,7 +36,8 @@ pub(super) fn look_up(
     for path in &files {
         let mut file = match read::file(path) {
             Ok(file) => file,
-            Err(found) => {
+            Err(mut found) => {
+                found.iter_mut().for_each(literals::blot);
                 problems.extend(found);
                 continue;
             }
