@@ -52,8 +52,9 @@ pub fn to_json(summary: &Summary) -> Result<Vec<u8>, serde_json::Error> {
     pretty(summary)
 }
 
-/// The members whose texts are kaf6's own words.
-const OWN_WORDS: [&str; 8] = ["status", "result", "level", "kind", "type", "ended", "run_id", "run_tag"];
+/// Members whose texts are kaf6's own words, and texts that are such words wherever they stand.
+const OWN_MEMBERS: [&str; 8] = ["status", "result", "level", "kind", "type", "ended", "run_id", "run_tag"];
+const OWN_WORDS: [&str; 6] = ["pass", "fail", "inconclusive", "error", "warning", "hint"];
 
 /// The summary without secrets, wherever they stand in it: names, messages, the file's text.
 ///
@@ -74,11 +75,12 @@ pub fn hide(summary: Summary, secrets: &Secrets) -> Summary {
 
 fn hide_in(value: &mut Value, secrets: &Secrets) {
     match value {
+        Value::String(text) if OWN_WORDS.contains(&text.as_str()) => {}
         Value::String(text) => secrets.hide_from(text),
         Value::Array(items) => items.iter_mut().for_each(|item| hide_in(item, secrets)),
         Value::Object(members) => {
             for (name, mut member) in std::mem::take(members) {
-                if !(member.is_string() && OWN_WORDS.contains(&name.as_str())) {
+                if !(member.is_string() && OWN_MEMBERS.contains(&name.as_str())) {
                     hide_in(&mut member, secrets);
                 }
                 members.insert(name, member);
