@@ -11,11 +11,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context as _;
-
 use crate::engine::{self, Live, Options, Stop};
 use crate::ids::RunTag;
-use crate::kafka::Waits;
+use crate::kafka::{self, Waits};
 use crate::ledger::Saved;
 use crate::observe::Cut;
 use crate::plan::{self, Plan};
@@ -24,7 +22,7 @@ use crate::report::summary::Summary;
 use crate::report::{self, Written};
 use crate::scenario::{self, Diagnostics};
 
-pub use files::expand;
+pub use files::{Files, expand};
 pub use ids::RunIds;
 
 /// What the command line sets over the files.
@@ -48,6 +46,7 @@ impl Overrides {
     fn options<'a>(&self, lookup: &'a dyn Fn(&str) -> Option<String>) -> scenario::LoadOptions<'a> {
         scenario::LoadOptions {
             env: lookup,
+            client: Some(kafka::JUDGE),
             embedded: self.embedded,
             brokers: (!self.brokers.is_empty()).then(|| self.brokers.clone()),
             profile: self.profile.clone(),
@@ -124,11 +123,16 @@ pub struct Done {
     pub bug: Option<String>,
 }
 
-/// Runs the plans one after the other, each a run of its own, and writes their reports.
+/// Runs the plans one after the other, each a run of its own, and writes their reports. The second list is what became
+/// of the reports over all of several files.
 ///
 /// # Errors
 /// Where the report folder cannot be written; what a run comes to is its summary.
-pub async fn run(plans: Vec<Plan>, options: &RunOptions, watch: &mut dyn Watch) -> anyhow::Result<Vec<Done>> {
+pub async fn run(
+    plans: Vec<Plan>,
+    options: &RunOptions,
+    watch: &mut dyn Watch,
+) -> anyhow::Result<(Vec<Done>, Vec<Written>)> {
     let several = plans.len() > 1;
     let mut ids = RunIds::new(&options.report_dir, options.run_id.clone(), several);
     // All folders are made before the first message, so that an unwritable place fails at once.
@@ -156,16 +160,15 @@ pub async fn run(plans: Vec<Plan>, options: &RunOptions, watch: &mut dyn Watch) 
             saved: None,
             waits: Waits::default(),
         };
-        done.push(one(plan, engine, live, &folder, watch).await?);
+        done.push(one(plan, engine, live, &folder, watch).await);
     }
+    let mut merged = Vec::new();
     if several {
         let summaries: Vec<Summary> = done.iter().map(|d| d.summary.clone()).collect();
-        for file in report::write_merged(&options.report_dir, &summaries) {
-            owner::hand_over(&file.path);
-            file.result.with_context(|| format!("cannot write {}", file.path.display()))?;
-        }
+        merged = report::write_merged(&options.report_dir, &summaries);
+        merged.iter().for_each(|file| owner::hand_over(&file.path));
     }
-    Ok(done)
+    Ok((done, merged))
 }
 
 /// Judges the topics of a saved ledger as they are now: nothing is sent but fences.
@@ -192,7 +195,7 @@ pub async fn verify(
         saved: Some(saved),
         waits: Waits::default(),
     };
-    one(plan, engine, live, &folder, watch).await
+    Ok(one(plan, engine, live, &folder, watch).await)
 }
 
 /// One run, from its start to its reports.
@@ -202,20 +205,20 @@ async fn one(
     live: Arc<Live>,
     folder: &Path,
     watch: &mut dyn Watch,
-) -> anyhow::Result<Done> {
+) -> Done {
     let started_at = ids::now();
     let (run_id, run_tag) = (options.run_id.clone(), options.run_tag);
-    let mut seen = engine::run(Arc::clone(&plan), options, live).await?;
+    let mut seen = engine::run(Arc::clone(&plan), options, live).await;
     seen.hide(&plan.secrets);
     let record = RunRecord::new(run_id, run_tag, started_at, plan, seen);
-    let summary = report::summarize(&record);
+    let summary = report::json::hide(report::summarize(&record), &record.plan.secrets);
     let mut written = report::write_all(folder, &summary);
     if let Some(saved) = &record.seen.saved {
         written.push(report::write_ledger(folder, saved));
     }
     owner::hand_over(folder);
     watch.ended(&summary, folder, &written);
-    Ok(Done {
+    Done {
         status: record.status,
         signal: match record.seen.cut {
             Some(Cut::Signal(name)) => Some(name),
@@ -224,5 +227,5 @@ async fn one(
         reported: written.iter().all(|file| file.result.is_ok()),
         bug: record.bug,
         summary,
-    })
+    }
 }

@@ -1,6 +1,7 @@
 //! Exit codes: a documented table, and the one function that chooses among several.
 //!
-//! 0 pass, 1 a check failed, 2 the input is wrong, 3 could not judge, 70 a bug in kaf6, 130 and 143 stopped by a signal.
+//! 0 pass, 1 a check failed, 2 the input is wrong, 3 could not judge, 70 a bug in kaf6, 129, 130 and 143 stopped by a
+//! signal.
 
 use crate::record::Status;
 
@@ -17,6 +18,8 @@ pub enum Exit {
     NotJudged,
     /// A bug in kaf6.
     Bug,
+    /// SIGHUP.
+    HungUp,
     /// SIGINT.
     Interrupted,
     /// SIGTERM.
@@ -37,9 +40,10 @@ pub enum FailOn {
 
 impl Exit {
     /// Of several, the first of these counts.
-    const ORDER: [Self; 7] = [
+    const ORDER: [Self; 8] = [
         Self::Bug,
         Self::Input,
+        Self::HungUp,
         Self::Interrupted,
         Self::Terminated,
         Self::Fail,
@@ -55,6 +59,7 @@ impl Exit {
             Self::Input => 2,
             Self::NotJudged => 3,
             Self::Bug => 70,
+            Self::HungUp => 129,
             Self::Interrupted => 130,
             Self::Terminated => 143,
         }
@@ -69,10 +74,10 @@ impl Exit {
         }
     }
 
-    /// The end of several: the first of 70, 2, 130 or 143, 1, 3, 0.
+    /// The end of several: the first of 70, 2, 129, 130 or 143, 1, 3, 0. None at all is none that was judged.
     pub fn worst(ends: impl IntoIterator<Item = Self>) -> Self {
         let ends: Vec<Self> = ends.into_iter().collect();
-        Self::ORDER.into_iter().find(|end| ends.contains(end)).unwrap_or(Self::Pass)
+        Self::ORDER.into_iter().find(|end| ends.contains(end)).unwrap_or(Self::NotJudged)
     }
 }
 
@@ -105,6 +110,6 @@ mod tests {
         assert_eq!(Exit::worst([Fail, Interrupted]), Interrupted);
         assert_eq!(Exit::worst([Interrupted, Input]), Input);
         assert_eq!(Exit::worst([Input, Bug]), Bug);
-        assert_eq!(Exit::worst([]), Pass);
+        assert_eq!(Exit::worst([]), NotJudged, "nothing was judged");
     }
 }

@@ -210,10 +210,25 @@ pub struct ScrapeSeen {
     pub last_bytes: usize,
     /// The last error of a request that got no answer.
     pub last_error: Option<String>,
-    /// Wanted series, and in how many answers each was present.
-    pub series: Vec<(String, u64)>,
+    /// Wanted series.
+    pub series: Vec<SeriesSeen>,
+    /// Answers that were too long to be read whole.
+    pub cut: u64,
     /// Numbers of wanted series over time.
     pub points: Vec<SeriesPoints>,
+}
+
+/// A wanted series.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SeriesSeen {
+    /// The series, as the file has it.
+    pub name: String,
+    /// In how many answers it was present.
+    pub present: u64,
+    /// In how many it was not, and may be in the part that was not read.
+    pub beyond: u64,
+    /// What the last answer without it has of its name, with other labels.
+    pub near: Vec<String>,
 }
 
 /// One scraped series over time.

@@ -110,10 +110,14 @@ impl Share {
     }
 }
 
-/// Splits `12.5ms` into its number and its unit.
-fn number_and_unit(text: &str) -> (&str, &str) {
+/// Splits `12.5ms` into its number and its unit; none where it begins with no number. A point has digits on both sides.
+fn number_and_unit(text: &str) -> Option<(f64, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    text.split_at(end)
+    let (number, unit) = text.split_at(end);
+    if number.starts_with('.') || number.ends_with('.') {
+        return None;
+    }
+    Some((number.parse().ok()?, unit))
 }
 
 impl FromStr for Duration {
@@ -134,8 +138,7 @@ impl FromStr for Duration {
         }
         let mut total = 0.0_f64;
         while !rest.is_empty() {
-            let (number, tail) = number_and_unit(rest);
-            let value: f64 = number.parse().map_err(|_| wrong())?;
+            let (value, tail) = number_and_unit(rest).ok_or_else(wrong)?;
             let end = tail.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(tail.len());
             let (unit, next) = tail.split_at(end);
             let seconds = match unit.trim() {
@@ -194,11 +197,12 @@ impl FromStr for Rate {
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
         let wrong = || {
-            UnitError(format!("`{text}` is no rate; write messages in a time, such as 50/s, 10k/s or 300/m"))
+            UnitError(format!(
+                "`{text}` is no rate; write messages in a time, such as 0.5/s, 50/s, 10k/s or 300/m"
+            ))
         };
         let (count, time) = text.trim().split_once('/').ok_or_else(wrong)?;
-        let (number, factor) = number_and_unit(count.trim());
-        let value: f64 = number.parse().map_err(|_| wrong())?;
+        let (value, factor) = number_and_unit(count.trim()).ok_or_else(wrong)?;
         let factor = match factor.trim() {
             "" => 1.0,
             "k" => 1e3,
@@ -246,8 +250,7 @@ impl FromStr for ByteSize {
                 "`{text}` is no size; write bytes with or without a unit, such as 512, 1KiB or 32MiB"
             ))
         };
-        let (number, unit) = number_and_unit(text.trim());
-        let value: f64 = number.parse().map_err(|_| wrong())?;
+        let (value, unit) = number_and_unit(text.trim()).ok_or_else(wrong)?;
         let factor = match unit.trim() {
             "" | "B" => 1.0,
             "kB" | "KB" => 1e3,
@@ -312,8 +315,7 @@ impl FromStr for Share {
     fn from_str(text: &str) -> Result<Self, UnitError> {
         let wrong = || UnitError(format!("`{text}` is no share; write 0% to 100%, such as 20%"));
         let percent = text.trim().strip_suffix('%').ok_or_else(wrong)?.trim();
-        let (number, rest) = number_and_unit(percent);
-        let value: f64 = number.parse().map_err(|_| wrong())?;
+        let (value, rest) = number_and_unit(percent).ok_or_else(wrong)?;
         if rest.is_empty() && value <= 100.0 { Ok(Self(value / 100.0)) } else { Err(wrong()) }
     }
 }
@@ -481,6 +483,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_read_fits_the_schema_too(text in "[0-9.]{1,4} ?(us|µs|ms|s|min|m|h|d|k|M|B|kB|KiB|MB|%)?(/s|/m|/h)?[0-9]?m?") {
+            fn fits<T: FromStr<Err = UnitError> + JsonSchema>(text: &str) -> bool {
+                let schema = serde_json::Value::from(schemars::schema_for!(T));
+                text.parse::<T>().is_err() || jsonschema::is_valid(&schema, &serde_json::json!(text))
+            }
+            prop_assert!(fits::<Duration>(&text), "{text}");
+            prop_assert!(fits::<Rate>(&text), "{text}");
+            prop_assert!(fits::<ByteSize>(&text), "{text}");
+            prop_assert!(fits::<Bandwidth>(&text), "{text}");
+            prop_assert!(fits::<Share>(&text), "{text}");
+        }
+
         #[test]
         fn a_printed_duration_reads_back(micros in 0_u64..366 * 86_400 * 1_000_000) {
             let d = Duration(StdDuration::from_micros(micros));

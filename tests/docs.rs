@@ -26,7 +26,7 @@ fn read(path: impl AsRef<Path>) -> String {
 fn types(kind: &str) -> BTreeSet<String> {
     let schema: serde_json::Value =
         serde_json::from_str(&read("schemas/scenario.schema.json")).expect("the schema is JSON");
-    let forms = schema["$defs"][kind]["oneOf"].as_array().expect("the schema lists its forms").clone();
+    let forms = schema["$defs"][kind]["anyOf"].as_array().expect("the schema lists its forms").clone();
     forms
         .iter()
         .map(|form| form["properties"]["type"]["const"].as_str().expect("each names its type").to_owned())

@@ -1,44 +1,71 @@
 //! Which scenario files a command line means: files, folders and globs, in a fixed order, each once.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use glob::{MatchOptions, Pattern};
 
 /// Endings of scenario files in a folder.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 
+/// The files that the arguments stand for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    /// Each once.
+    pub files: Vec<PathBuf>,
+    /// Those that are left out, since an argument before stands for the same file.
+    pub repeated: Vec<PathBuf>,
+}
+
 /// Expands the arguments.
 ///
 /// # Errors
-/// For one that stands for nothing.
-pub fn expand(arguments: &[String]) -> anyhow::Result<Vec<PathBuf>> {
-    let mut files: Vec<PathBuf> = Vec::new();
+/// For one that stands for nothing, and where there is none.
+pub fn expand(arguments: &[String]) -> anyhow::Result<Files> {
+    let mut all = Files::default();
+    let mut known = HashSet::new();
     // A variable holds one a line, perhaps with empty ones between.
     for argument in arguments.iter().map(|argument| argument.trim()).filter(|argument| !argument.is_empty()) {
-        let path = Path::new(argument);
-        let found = if path.is_dir() {
-            let found = folder(path)?;
-            if found.is_empty() {
-                bail!("the folder `{argument}` holds no scenario file (*.yaml, *.yml or *.json)");
+        let mut own = HashSet::new();
+        for file in stands_for(argument)? {
+            // One file may be reached by several paths.
+            let real = file.canonicalize().unwrap_or_else(|_| file.clone());
+            if !own.insert(real.clone()) {
+                continue;
             }
-            found
-        } else if path.exists() || !is_glob(argument) {
-            // A file that is not there is reported when it is read, with the reason.
-            vec![path.to_owned()]
-        } else {
-            let found = globbed(argument)?;
-            if found.is_empty() {
-                bail!("`{argument}` matches no scenario file (*.yaml, *.yml or *.json)");
-            }
-            found
-        };
-        for file in found {
-            if !files.contains(&file) {
-                files.push(file);
+            if known.insert(real) {
+                all.files.push(file);
+            } else {
+                all.repeated.push(file);
             }
         }
     }
-    Ok(files)
+    if all.files.is_empty() {
+        bail!("no scenario file is given; name a file, a folder or a glob such as `scenarios/*.yaml`");
+    }
+    Ok(all)
+}
+
+/// The files that one argument stands for.
+fn stands_for(argument: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let path = Path::new(argument);
+    if path.is_dir() {
+        let found = folder(path)?;
+        if found.is_empty() {
+            bail!("the folder `{argument}` holds no scenario file (*.yaml, *.yml or *.json)");
+        }
+        return Ok(found);
+    }
+    if path.exists() || !is_glob(argument) {
+        // A file that is not there is reported when it is read, with the reason.
+        return Ok(vec![path.to_owned()]);
+    }
+    let found = globbed(argument)?;
+    if found.is_empty() {
+        bail!("`{argument}` matches no scenario file (*.yaml, *.yml or *.json)");
+    }
+    Ok(found)
 }
 
 fn is_glob(text: &str) -> bool {
@@ -46,17 +73,17 @@ fn is_glob(text: &str) -> bool {
 }
 
 fn folder(path: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let entries =
-        std::fs::read_dir(path).with_context(|| format!("cannot read the folder `{}`", path.display()))?;
-    let mut files = Vec::new();
-    for entry in entries {
-        let file = entry.with_context(|| format!("cannot read the folder `{}`", path.display()))?.path();
-        if file.is_file() && is_scenario(&file) {
-            files.push(file);
-        }
-    }
+    let entries = entries(path)?;
+    let mut files: Vec<PathBuf> =
+        entries.into_iter().filter(|file| file.is_file() && is_scenario(file)).collect();
     files.sort();
     Ok(files)
+}
+
+fn entries(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let wrong = || format!("cannot read the folder `{}`", folder.display());
+    let entries = std::fs::read_dir(folder).with_context(wrong)?;
+    entries.map(|entry| Ok(entry.with_context(wrong)?.path())).collect()
 }
 
 /// By its ending; profiles lie beside scenarios and are none.
@@ -67,21 +94,55 @@ fn is_scenario(path: &Path) -> bool {
 }
 
 fn globbed(pattern: &str) -> anyhow::Result<Vec<PathBuf>> {
-    let paths = glob::glob(pattern).with_context(|| format!("`{pattern}` is no glob"))?;
-    let mut files = Vec::new();
-    for path in paths {
-        let path = path.with_context(|| format!("cannot read what `{pattern}` stands for"))?;
-        if path.is_file() && is_scenario(&path) {
-            files.push(path);
+    let mut paths = match pattern.split_once("**") {
+        Some((before, _)) => below(pattern, before)?,
+        None => glob::glob(pattern)
+            .with_context(|| format!("`{pattern}` is no glob"))?
+            .collect::<Result<_, _>>()
+            .with_context(|| format!("cannot read what `{pattern}` stands for"))?,
+    };
+    paths.retain(|path| path.is_file() && is_scenario(path));
+    paths.sort();
+    Ok(paths)
+}
+
+/// What a pattern with `**` matches. Each folder is entered once, as links may lead in circles.
+fn below(pattern: &str, before: &str) -> anyhow::Result<Vec<PathBuf>> {
+    let wanted = Pattern::new(pattern).with_context(|| format!("`{pattern}` is no glob"))?;
+    let options = MatchOptions { require_literal_separator: true, ..MatchOptions::default() };
+    // The part in front of the first sign of a pattern is a folder as it stands.
+    let literal = &before[..before.find(['*', '?', '[']).unwrap_or(before.len())];
+    let base = literal.rfind('/').map_or("", |slash| &literal[..=slash]);
+    let mut open = vec![PathBuf::from(base)];
+    let (mut entered, mut found) = (HashSet::new(), Vec::new());
+    while let Some(folder) = open.pop() {
+        let here = if folder.as_os_str().is_empty() { Path::new(".") } else { &folder };
+        if !here.canonicalize().is_ok_and(|real| entered.insert(real)) {
+            continue;
+        }
+        let mut inside = entries(here)?;
+        // The shortest way to a folder is the one that counts.
+        inside.sort_by_key(|path| (path.is_symlink(), path.clone()));
+        for path in inside.into_iter().rev() {
+            let path = path.file_name().map_or_else(|| path.clone(), |name| folder.join(name));
+            if path.is_dir() {
+                open.push(path);
+            } else if wanted.matches_path_with(&path, options) {
+                found.push(path);
+            }
         }
     }
-    files.sort();
-    Ok(files)
+    Ok(found)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn names(argument: &str) -> Vec<String> {
+        let files = expand(&[argument.to_owned()]).unwrap().files;
+        files.iter().map(|f| f.file_name().unwrap().to_string_lossy().into_owned()).collect()
+    }
 
     #[test]
     fn folders_and_globs_leave_profiles_out() {
@@ -89,14 +150,62 @@ mod tests {
         for name in ["b.yaml", "a.json", "profiles.yaml", "note.txt"] {
             std::fs::write(dir.path().join(name), "").unwrap();
         }
-        let names = |argument: String| -> Vec<String> {
-            let files = expand(&[argument]).unwrap();
-            files.iter().map(|f| f.file_name().unwrap().to_string_lossy().into_owned()).collect()
-        };
-        assert_eq!(names(dir.path().display().to_string()), ["a.json", "b.yaml"]);
-        assert_eq!(names(format!("{}/*.yaml", dir.path().display())), ["b.yaml"]);
+        assert_eq!(names(&dir.path().display().to_string()), ["a.json", "b.yaml"]);
+        assert_eq!(names(&format!("{}/*.yaml", dir.path().display())), ["b.yaml"]);
         assert!(expand(&[format!("{}/*.yml", dir.path().display())]).is_err());
-        let twice = format!("{}/b.yaml", dir.path().display());
-        assert_eq!(expand(&[twice.clone(), twice]).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_file_given_twice_is_told_and_taken_once() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("sub")).unwrap();
+        std::fs::write(dir.path().join("b.yaml"), "").unwrap();
+        let ways = ["b.yaml", "b.yaml", "sub/../b.yaml", "*.yaml"].map(|way| dir.path().join(way));
+        let all = expand(&ways.map(|way| way.display().to_string())).unwrap();
+        assert_eq!((all.files.len(), all.repeated.len()), (1, 3));
+        assert_eq!(all.repeated[1], dir.path().join("sub/../b.yaml"));
+    }
+
+    #[test]
+    fn no_argument_stands_for_no_file() {
+        for none in [&[][..], &[""], &[" ", "\n"]] {
+            let none: Vec<String> = none.iter().map(|&text| text.to_owned()).collect();
+            assert!(expand(&none).unwrap_err().to_string().starts_with("no scenario file is given"));
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_in_a_circle_are_followed_once() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let at = |path: &str| dir.path().join(path);
+        std::fs::create_dir_all(at("a/b")).unwrap();
+        for file in ["top.yaml", "a/one.yaml", "a/b/two.yaml", "a/b/x.txt"] {
+            std::fs::write(at(file), "").unwrap();
+        }
+        // Two links of a folder to itself: glob follows 2^40 ways.
+        symlink(at("a"), at("a/self")).unwrap();
+        symlink(at("a"), at("a/b/up")).unwrap();
+        symlink(dir.path(), at("a/b/root")).unwrap();
+        let pattern = |text: &str| format!("{}/{text}", dir.path().display());
+        assert_eq!(names(&pattern("**/*.yaml")), ["two.yaml", "one.yaml", "top.yaml"]);
+        assert_eq!(names(&pattern("a/**/two.yaml")), ["two.yaml"]);
+        assert_eq!(
+            names(&pattern("a/**/*.yaml")),
+            ["top.yaml", "two.yaml", "one.yaml"],
+            "a link leads there"
+        );
+        assert_eq!(names(&pattern("?/**/b/*.yaml")), ["two.yaml"]);
+        let plain = |text: &str| {
+            let paths: Vec<PathBuf> = glob::glob(&pattern(text)).unwrap().map(Result::unwrap).collect();
+            paths
+        };
+        std::fs::remove_file(at("a/self")).unwrap();
+        std::fs::remove_file(at("a/b/up")).unwrap();
+        std::fs::remove_file(at("a/b/root")).unwrap();
+        for text in ["**/*.yaml", "a/**/*.yaml", "**/b/*.yaml", "**/two.yaml"] {
+            assert_eq!(expand(&[pattern(text)]).unwrap().files, plain(text), "{text}");
+        }
     }
 }

@@ -73,6 +73,8 @@ impl RunIds {
         match std::fs::create_dir(&folder) {
             Ok(()) => {
                 self.made.push(folder.clone());
+                try_out(&folder)
+                    .with_context(|| format!("cannot write to the report folder `{}`", folder.display()))?;
                 Ok(Some(folder))
             }
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(None),
@@ -81,6 +83,15 @@ impl RunIds {
             }
         }
     }
+}
+
+/// Writes as much as reports take, and removes it: a full disk or a used-up quota is known before the load.
+fn try_out(folder: &Path) -> std::io::Result<()> {
+    const ROOM: usize = 1 << 20;
+    let path = folder.join(".room");
+    let written = std::fs::write(&path, vec![0; ROOM]);
+    let _ = std::fs::remove_file(&path);
+    written
 }
 
 /// Now, as reports write it.
@@ -126,6 +137,18 @@ mod tests {
         ids.next("a").unwrap();
         assert!(ids.next("a").unwrap_err().to_string().contains("two files"));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn no_name_leads_out_of_the_report_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut ids = RunIds::new(dir.path(), Some("x".to_owned()), true);
+        for name in ["../../etc", "/etc/passwd", "..", "a\\b", "", "\u{202e}\0"] {
+            let (_, folder) = ids.next(name).unwrap();
+            assert_eq!(folder.parent(), Some(dir.path()), "{name}");
+            assert!(folder.canonicalize().unwrap().starts_with(dir.path().canonicalize().unwrap()), "{name}");
+            assert_eq!(std::fs::read_dir(folder).unwrap().count(), 0, "what was tried out is gone");
+        }
     }
 
     #[test]

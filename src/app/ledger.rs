@@ -4,12 +4,13 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use serde_json::{Map, Value, json};
 
 use crate::ledger::{Saved, SavedProducer};
 use crate::plan::{self, Ask, Plan};
 use crate::report::LEDGER_JSON;
+use crate::scenario::secrets::HIDDEN;
 use crate::scenario::{self, Diagnostics, LoadOptions, Scenario};
 
 /// Reads a saved ledger (a file, or the folder of the run that saved it) and plans its judging. How to connect comes from
@@ -41,10 +42,24 @@ pub(super) fn load(
         connect_only: true,
         ..copy(options)
     };
-    let then = match scenario::load_text(&original, &saved.source, &then) {
+    let not_saved = || {
+        anyhow!(
+            "{}: the secrets that stand in {} are not saved, and it is not there as it was; put them into variables",
+            path.display(),
+            original.display()
+        )
+    };
+    let source = original_text(&original, &saved.source, &then);
+    let then = match scenario::load_text(&original, source.as_ref().unwrap_or(&saved.source), &then) {
         Ok(scenario) => scenario,
+        // What stands in place of a secret may be no YAML.
+        Err(_) if source.is_none() && saved.source.contains(HIDDEN) => return Err(not_saved()),
         Err(problems) => return Ok(Err(problems)),
     };
+    let password = then.client.security.as_ref().and_then(|security| security.password.as_ref());
+    if then.client.properties.values().chain(password).any(|value| value.contains(HIDDEN)) {
+        return Err(not_saved());
+    }
     let text = serde_json::to_string_pretty(&file(&saved, &then)).context("cannot write the plan")?;
     let own = LoadOptions { profile: None, ..copy(options) };
     match scenario::load_text(&path.with_extension("verify.json"), &text, &own) {
@@ -60,9 +75,17 @@ pub(super) fn load(
     }
 }
 
+/// The text of the scenario file where it still is the one of then, apart from secrets that were hidden in that.
+fn original_text(path: &Path, saved: &str, options: &LoadOptions<'_>) -> Option<String> {
+    let text = std::fs::read_to_string(path).ok().filter(|_| saved.contains(HIDDEN))?;
+    let scenario = scenario::load_text(path, &text, options).ok()?;
+    (scenario.secrets.hide(&scenario.text) == saved).then_some(text)
+}
+
 fn copy<'a>(options: &LoadOptions<'a>) -> LoadOptions<'a> {
     LoadOptions {
         env: options.env,
+        client: options.client,
         profile: options.profile.clone(),
         brokers: options.brokers.clone(),
         embedded: false,
@@ -177,9 +200,8 @@ run: {unreadable_after: 7s}
         }
     }
 
-    #[test]
-    fn a_saved_ledger_is_read_whole_and_by_its_own_readers_alone() {
-        let saved = Saved {
+    fn saved() -> Saved {
+        Saved {
             ledger_version: SAVED_VERSION,
             run_id: "r".to_owned(),
             name: "n".to_owned(),
@@ -193,9 +215,41 @@ run: {unreadable_after: 7s}
             producers: [("write", -1), ("forget", 0), ("load", -1), ("late", 1)].map(producer).into(),
             // The last one sent nothing.
             streams: vec![stream(0, 1), stream(1, 1), stream(2, 2)],
-        };
+        }
+    }
+
+    #[test]
+    fn a_password_that_is_not_saved_comes_from_the_file_if_that_is_as_it_was() {
         let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("f.yaml");
+        let security =
+            "client: {security: {protocol: sasl_ssl, mechanism: PLAIN, username: me, password: hunter2}}";
+        let text = format!("{THEN}{security}\n");
+        let saved = Saved {
+            source_path: file.display().to_string(),
+            source: text.replace("hunter2", "***"),
+            ..saved()
+        };
         std::fs::write(folder.path().join(LEDGER_JSON), serde_json::to_vec(&saved).unwrap()).unwrap();
+        let look = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            load(folder.path(), &LoadOptions::new(&|_| None))
+        };
+        let (_, plan) = look(&text).unwrap().unwrap();
+        assert_eq!(plan.client.security.unwrap().password.as_deref(), Some("hunter2"));
+        for quotes in ["", "'"] {
+            let saved =
+                Saved { source: text.replace("hunter2", &format!("{quotes}***{quotes}")), ..saved.clone() };
+            std::fs::write(folder.path().join(LEDGER_JSON), serde_json::to_vec(&saved).unwrap()).unwrap();
+            let error = look(&text.replace("limit: 5", "limit: 6")).unwrap_err().to_string();
+            assert!(error.contains("are not saved, and it is not there as it was"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_saved_ledger_is_read_whole_and_by_its_own_readers_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(LEDGER_JSON), serde_json::to_vec(&saved()).unwrap()).unwrap();
         let (_, plan) = load(folder.path(), &LoadOptions::new(&|_| None)).unwrap().unwrap();
         let names: Vec<&str> = plan.scenarios.iter().map(|scenario| scenario.name.as_str()).collect();
         assert_eq!(names, ["write", "forget", "load", "late", "verify-a", "verify-b"]);

@@ -6,6 +6,7 @@ use super::check::{Check, Described};
 use super::count_equals::codes;
 use super::targets;
 use super::text::{as_f64, counted, percent};
+use crate::kafka::remedy;
 use crate::ledger::Account;
 use crate::plan::{Allow, Plan, Work};
 
@@ -80,6 +81,7 @@ impl AllAcked<'_> {
         if !shares.is_empty() {
             if !case.scenario.counts.errors_by_code.is_empty() {
                 why.push(codes(case.scenario));
+                why.extend(case.scenario.counts.errors_by_code.keys().filter_map(|code| remedy(code)));
             }
             advice.push(format!("if that is expected, write `allow: {{{}}}`", shares.join(", ")));
             if unknown > 0 {

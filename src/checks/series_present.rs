@@ -5,6 +5,7 @@ use super::case::{Case, downgrade_if_cut_short};
 use super::check::{Check, Described};
 use super::http_ok::{domain, scrape};
 use super::targets;
+use crate::observe::SeriesSeen;
 use crate::plan::Plan;
 
 /// Each series of `contains` is in each answer.
@@ -33,20 +34,34 @@ impl Check for SeriesPresent {
             );
             return Answer::inconclusive(self.expected(), "no `contains`", &unknown);
         }
-        let absent = scrape.series.iter().filter(|(_, present)| *present < scrape.requests);
-        let missing: Vec<&str> = absent.map(|(name, _)| name.as_str()).collect();
         let all = scrape.series.len();
-        let answer = Answer::pass_if(
-            missing.is_empty(),
-            format!("{all} series"),
-            format!("{} series", all - missing.len()),
-            domain(scrape),
-        );
-        let answer = if missing.is_empty() {
-            answer
-        } else {
-            answer.because(format!("missing: {}", missing.join(", ")))
-        };
+        let absent: Vec<&SeriesSeen> =
+            scrape.series.iter().filter(|series| series.present < scrape.requests).collect();
+        let (expected, actual) = (format!("{all} series"), format!("{} series", all - absent.len()));
+        if absent.is_empty() {
+            let answer = Answer::pass(expected, actual, domain(scrape));
+            return downgrade_if_cut_short(case, answer);
+        }
+        let is_beyond = |series: &&SeriesSeen| series.present + series.beyond == scrape.requests;
+        if absent.iter().all(is_beyond) {
+            let names: Vec<&str> = absent.iter().map(|series| series.name.as_str()).collect();
+            let unknown = Unknown::new(
+                format!("not in the first 16 MiB of the answer, and it is longer: {}", names.join(", ")),
+                "ask for less, such as by `?name[]=...` where the endpoint knows it",
+            );
+            return Answer::inconclusive(expected, actual, &unknown);
+        }
+        let missing: Vec<String> =
+            absent.iter().filter(|it| !is_beyond(it)).map(|it| described(it)).collect();
+        let answer = Answer::fail(expected, actual, format!("missing: {}", missing.join(", ")));
         downgrade_if_cut_short(case, answer)
     }
+}
+
+/// A missing series, with what is there of its name.
+fn described(series: &SeriesSeen) -> String {
+    if series.near.is_empty() {
+        return series.name.clone();
+    }
+    format!("{} (there is {})", series.name, series.near.join(", "))
 }

@@ -19,7 +19,7 @@ use crate::scenario::preset;
     version,
     about,
     long_about = "Runs scenario files against a Kafka-compatible broker, proves what happened to every message,\nand writes reports for machines (JSON), people (HTML) and CI systems (JUnit).",
-    after_help = "Exit codes: 0 pass, 1 a check failed, 2 the input is wrong, 3 could not judge, 70 a bug in kaf6,\n130 and 143 stopped by a signal (what was observed is reported).",
+    after_help = "Exit codes: 0 pass, 1 a check failed, 2 the input is wrong, 3 could not judge, 70 a bug in kaf6,\n129, 130 and 143 stopped by a signal (what was observed is reported).",
     max_term_width = 100
 )]
 pub struct Cli {

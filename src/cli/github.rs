@@ -67,6 +67,11 @@ impl Runner {
             let text = github::wrong_files(&wrong.0, self.workspace.as_deref());
             let _ = std::io::stderr().lock().write_all(text.as_bytes());
         }
+        self.nothing_ran();
+    }
+
+    /// In place of runs, where there are none.
+    pub(super) fn nothing_ran(&self) {
         if let Some(file) = &self.output {
             append(file, "status=error\n");
         }
@@ -87,6 +92,12 @@ impl Runner {
         }
         if let Some(file) = &self.output {
             let outputs = github::outputs(runs, &args.report_dir);
+            if !runs.is_empty() && outputs.iter().any(|(name, value)| *name == "json" && value.is_empty()) {
+                self.say(&format!(
+                    "::notice title=kaf6::the output `json` is empty, since the summary is larger than {} KiB: read the file that the output `summary` names",
+                    github::OUTPUT_MOST >> 10
+                ));
+            }
             let delimiter = format!("kaf6-{}", uuid::Uuid::new_v4().simple());
             append(file, &github::output_lines(&outputs, &delimiter));
         }

@@ -7,6 +7,7 @@ use anyhow::{Context as _, bail};
 use super::args::InitArgs;
 use super::out::print;
 use crate::exit::Exit;
+use crate::report;
 
 /// Where each file goes, and what it holds.
 const FILES: [(&str, &str); 2] = [
@@ -32,10 +33,9 @@ pub(super) fn init(args: &InitArgs) -> anyhow::Result<Exit> {
     let mut text = String::new();
     for (name, content) in FILES {
         let path = folder.join(name);
-        if let Some(parent) = path.parent() {
-            std::fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
-        }
-        std::fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
+        let (parent, file) = name.rsplit_once('/').unwrap_or(("", name));
+        report::write_atomically(&folder.join(parent), file, content.as_bytes())
+            .with_context(|| format!("cannot write {}", path.display()))?;
         text.push_str(&format!("wrote {}\n", path.display()));
     }
     let scenario = folder.join(FILES[0].0);

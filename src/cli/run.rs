@@ -1,18 +1,19 @@
 //! `kaf6 run` and `kaf6 verify`: loads, runs with progress on stderr, and prints the result on stdout.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::task::AbortHandle;
 
-use super::args::{Format, OutputArgs, RunArgs, VerifyArgs};
+use super::args::{FileArgs, Format, OutputArgs, RunArgs, VerifyArgs};
 use super::github::Runner;
 use super::out::{complain, print, style, whole};
 use super::progress::{Mode, Progress};
 use super::{show, signals};
 use crate::app::{self, Done, RunOptions, Watch};
-use crate::engine::{Live, Phase, Stop};
+use crate::engine::{Live, Phase, Stop, Why};
 use crate::exit::{Exit, FailOn};
 use crate::plan::Plan;
 use crate::report::progress::{ScenarioProgress, State};
@@ -26,20 +27,51 @@ const THREADS: usize = 20_000;
 
 /// `kaf6 run`.
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
-    let files = app::expand(&args.files.files)?;
-    let plans = match app::load(&files, &args.files.overrides()) {
-        Ok(plans) => plans,
-        Err(wrong) => {
-            Runner::detect().wrong(&wrong, &args.output);
+    let runner = Runner::detect();
+    let plans = match load(&args.files, args.output.is_quiet()) {
+        Ok(Ok(plans)) => plans,
+        Ok(Err(wrong)) => {
+            runner.wrong(&wrong, &args.output);
             return Ok(show::complain_of(&wrong));
         }
+        Err(error) => {
+            runner.nothing_ran();
+            return Err(error);
+        }
     };
-    if !args.output.is_quiet() {
-        show::warn_of(&plans);
+    let planned = plans.len();
+    let stop = Stop::new();
+    let ran = go(&args.output, args.save_ledger, &stop, async |options, display| {
+        app::run(plans, options, display).await
+    });
+    let (done, merged) = ran.inspect_err(|_| runner.nothing_ran())?;
+    let mut more: Vec<Exit> = merged.iter().filter_map(not_written).collect();
+    if done.len() < planned {
+        more.push(stopped_by(match stop.why() {
+            Some(Why::Signal(name)) => Some(name),
+            _ => None,
+        }));
     }
-    let done =
-        go(&args.output, args.save_ledger, async |options, display| app::run(plans, options, display).await)?;
-    finish(done, &args.output)
+    finish(done, more, &args.output)
+}
+
+/// The plans of the files, with what is to be said of files that are good.
+fn load(args: &FileArgs, quiet: bool) -> anyhow::Result<Result<Vec<Plan>, app::WrongFiles>> {
+    let files = app::expand(&args.files)?;
+    let plans = app::load(&files.files, &args.overrides());
+    if let Ok(plans) = &plans
+        && !quiet
+    {
+        show::warn_of(&files, plans);
+    }
+    Ok(plans)
+}
+
+/// Says that a report could not be written.
+fn not_written(file: &Written) -> Option<Exit> {
+    let error = file.result.as_ref().err()?;
+    complain(&whole(error));
+    Some(Exit::NotJudged)
 }
 
 /// `kaf6 verify`.
@@ -48,18 +80,19 @@ pub(super) fn verify(args: &VerifyArgs) -> anyhow::Result<Exit> {
         Ok(loaded) => loaded,
         Err(wrong) => return Ok(show::complain_of(&wrong)),
     };
-    let done = go(&args.output, false, async |options, display| {
-        app::verify(saved, plan, options, display).await.map(|done| vec![done])
+    let done = go(&args.output, false, &Stop::new(), async |options, display| {
+        app::verify(saved, plan, options, display).await
     })?;
-    finish(done, &args.output)
+    finish(vec![done], Vec::new(), &args.output)
 }
 
 /// Runs `work` with signals heard and progress shown.
-fn go(
+fn go<T>(
     args: &OutputArgs,
     save_ledger: bool,
-    work: impl AsyncFnOnce(&RunOptions, &mut Display) -> anyhow::Result<Vec<Done>>,
-) -> anyhow::Result<Vec<Done>> {
+    stop: &Stop,
+    work: impl AsyncFnOnce(&RunOptions, &mut Display) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(THREADS)
@@ -67,12 +100,11 @@ fn go(
         .enable_all()
         .build()?;
     let done = runtime.block_on(async {
-        let stop = Stop::new();
-        signals::listen(&stop);
+        signals::listen(stop);
         let options = RunOptions {
             report_dir: args.report_dir.clone(),
             run_id: args.run_id.clone().filter(|id| !id.is_empty()),
-            stop,
+            stop: stop.clone(),
             save_ledger,
         };
         let mut display =
@@ -84,13 +116,18 @@ fn go(
     done
 }
 
-/// Prints what machines want, and chooses the process's end.
-fn finish(done: Vec<Done>, args: &OutputArgs) -> anyhow::Result<Exit> {
-    let ends: Vec<Exit> = done.iter().map(|run| end(run, args.fail_on)).collect();
+/// Prints what machines want, and chooses the process's end among those of the runs and `more`.
+fn finish(done: Vec<Done>, more: Vec<Exit>, args: &OutputArgs) -> anyhow::Result<Exit> {
+    let mut ends: Vec<Exit> = done.iter().map(|run| end(run, args.fail_on)).chain(more).collect();
     let summaries: Vec<Summary> = done.into_iter().map(|run| run.summary).collect();
     Runner::detect().report(&summaries, args);
-    if args.format == Format::Json {
-        print(&show::json(&summaries)?)?;
+    if args.format == Format::Json
+        && let Err(error) = print(&show::json(&summaries)?)
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        // The exit code tells what a closed pipe cannot; a full disk must not go unnoticed.
+        complain(&format!("cannot write to stdout: {error}"));
+        ends.push(Exit::NotJudged);
     }
     Ok(Exit::worst(ends))
 }
@@ -107,10 +144,19 @@ fn end(run: &Done, fail_on: FailOn) -> Exit {
 fn end_of(bug: bool, signal: Option<&str>, reported: bool, verdict: Exit) -> Exit {
     match signal {
         _ if bug => Exit::Bug,
-        Some("SIGTERM") => Exit::Terminated,
-        Some(_) => Exit::Interrupted,
+        Some(_) => stopped_by(signal),
         None if !reported => Exit::worst([verdict, Exit::NotJudged]),
         None => verdict,
+    }
+}
+
+/// The end of a run that a signal ended, or that never began for one.
+fn stopped_by(signal: Option<&str>) -> Exit {
+    match signal {
+        Some("SIGTERM") => Exit::Terminated,
+        Some("SIGHUP") => Exit::HungUp,
+        Some(_) => Exit::Interrupted,
+        None => Exit::NotJudged,
     }
 }
 
@@ -148,9 +194,8 @@ impl Watch for Display {
         }
         self.runner.ended();
         for file in written {
-            if let Err(error) = &file.result {
-                complain(&whole(error));
-            }
+            // The run's end says it too.
+            let _ = not_written(file);
         }
         if self.format == Format::Table {
             let text = table::render(summary, style(), Some(folder));
@@ -215,6 +260,8 @@ mod tests {
         assert_eq!(end_of(false, None, false, Exit::Pass), Exit::NotJudged);
         assert_eq!(end_of(false, Some("SIGTERM"), true, Exit::Fail), Exit::Terminated);
         assert_eq!(end_of(false, Some("SIGINT"), true, Exit::Pass), Exit::Interrupted);
+        assert_eq!(end_of(false, Some("SIGHUP"), true, Exit::Pass), Exit::HungUp);
+        assert_eq!(stopped_by(None), Exit::NotJudged, "never green without a run");
         assert_eq!(end_of(true, Some("SIGINT"), true, Exit::Pass), Exit::Bug);
         assert_eq!(end_of(true, None, true, Exit::Pass), Exit::Bug);
     }

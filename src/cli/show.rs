@@ -6,24 +6,24 @@ use anyhow::Context as _;
 
 use super::args::{FileArgs, Format, ReportArgs, SchemaName};
 use super::out::{print, say, style};
-use crate::app::{self, WrongFiles};
+use crate::app::{self, Files, WrongFiles};
 use crate::exit::Exit;
 use crate::plan::{Plan, timeline};
 use crate::report::summary::Summary;
-use crate::report::terminal::{no_commands, wants_colour};
+use crate::report::terminal::{no_commands, safe, wants_colour};
 use crate::report::{self, console, json as summary_json};
 use crate::scenario::diagnostics::render_warnings;
-use crate::scenario::{preset, schema};
+use crate::scenario::{Diagnostic, preset, schema};
 
 /// `kaf6 validate`.
 pub(super) fn validate(args: &FileArgs) -> anyhow::Result<Exit> {
     let files = app::expand(&args.files)?;
-    match app::load(&files, &args.overrides()) {
+    match app::load(&files.files, &args.overrides()) {
         Ok(plans) => {
-            warn_of(&plans);
+            warn_of(&files, &plans);
             let lines: String =
                 plans.iter().map(|plan| format!("{}\n", timeline::validate_line(plan))).collect();
-            print(no_commands(&lines).as_bytes())?;
+            print(clean(&lines).as_bytes())?;
             Ok(Exit::Pass)
         }
         Err(wrong) => Ok(complain_of(&wrong)),
@@ -33,21 +33,31 @@ pub(super) fn validate(args: &FileArgs) -> anyhow::Result<Exit> {
 /// `kaf6 plan`.
 pub(super) fn plan(args: &FileArgs) -> anyhow::Result<Exit> {
     let files = app::expand(&args.files)?;
-    match app::load(&files, &args.overrides()) {
+    match app::load(&files.files, &args.overrides()) {
         Ok(plans) => {
-            warn_of(&plans);
+            warn_of(&files, &plans);
             let texts: Vec<String> = plans.iter().map(timeline::render).collect();
-            print(no_commands(&texts.join("\n")).as_bytes())?;
+            print(clean(&texts.join("\n")).as_bytes())?;
             Ok(Exit::Pass)
         }
         Err(wrong) => Ok(complain_of(&wrong)),
     }
 }
 
-/// Shows what is likely a slip in files that are good.
-pub(super) fn warn_of(plans: &[Plan]) {
+/// Lines with texts of a file in them, without what would steer a terminal or GitHub's runner.
+fn clean(text: &str) -> String {
+    no_commands(&text.lines().map(|line| format!("{}\n", safe(line))).collect::<String>())
+}
+
+/// Shows what is likely a slip in files that are good, and on the command line that named them.
+pub(super) fn warn_of(files: &Files, plans: &[Plan]) {
     let colour = wants_colour(std::io::stderr().is_terminal(), |name| std::env::var(name).ok());
-    let text: String = plans.iter().map(|plan| render_warnings(&plan.warnings, colour)).collect();
+    let repeated = files
+        .repeated
+        .iter()
+        .map(|file| Diagnostic::of_file(file, "is given more than once, and is taken once", None));
+    let mut text = render_warnings(&repeated.collect::<Vec<_>>(), colour);
+    text.extend(plans.iter().map(|plan| render_warnings(&plan.warnings, colour)));
     if !text.is_empty() {
         say(&text);
     }

@@ -12,10 +12,15 @@ const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 
 /// Those for an image's registry; none where there are none, or where a helper keeps them.
 pub(super) fn of_image(image: &str) -> Option<DockerCredentials> {
-    let folder = std::env::var_os("DOCKER_CONFIG").filter(|folder| !folder.is_empty()).map(PathBuf::from);
-    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".docker"));
-    let text = std::fs::read_to_string(folder.or_else(home)?.join("config.json")).ok()?;
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let text = std::fs::read_to_string(folder(&set)?.join("config.json")).ok()?;
     read(&text, image)
+}
+
+/// The folder of Docker's configuration. `set` looks a variable up.
+pub(super) fn folder(set: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let home = || Some(PathBuf::from(set("HOME")?).join(".docker"));
+    set("DOCKER_CONFIG").map(PathBuf::from).or_else(home)
 }
 
 fn read(config: &str, image: &str) -> Option<DockerCredentials> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bollard::errors::Error;
 use bollard::{API_DEFAULT_VERSION, Docker};
 
-use super::DockerError;
+use super::{DockerError, context};
 
 /// Longest wait for the answer to one request, in seconds.
 const REQUEST_SECONDS: u64 = 120;
@@ -52,7 +52,7 @@ impl Endpoint {
         let Some(value) = value.map(str::trim).filter(|value| !value.is_empty()) else {
             return Ok(Self::Socket(usual_socket()));
         };
-        let unsupported = || DockerError::Unsupported { host: value.to_owned() };
+        let unsupported = || DockerError::Unsupported { host: value.to_owned(), context: String::new() };
         if let Some(path) = value.strip_prefix("unix://") {
             return Ok(Self::Socket(PathBuf::from(path)));
         }
@@ -84,16 +84,23 @@ fn usual_socket() -> PathBuf {
 }
 
 impl Daemon {
-    /// Connects to where `DOCKER_HOST` says.
+    /// Connects to where `DOCKER_HOST` says, else where Docker's current context does.
     pub(super) async fn connect() -> Result<Self, DockerError> {
-        let host = std::env::var("DOCKER_HOST").ok();
-        let tls = std::env::var("DOCKER_TLS_VERIFY").is_ok_and(|value| !value.is_empty());
-        match host {
-            Some(host) if tls && !host.starts_with("unix://") && !host.trim().is_empty() => {
-                Err(DockerError::Unsupported { host })
+        let set = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+        if let Some(host) = set("DOCKER_HOST") {
+            if set("DOCKER_TLS_VERIFY").is_some() && !host.starts_with("unix://") {
+                return Err(DockerError::Unsupported { host, context: String::new() });
             }
-            host => Self::connect_to(host.as_deref()).await,
+            return Self::connect_to(Some(&host)).await;
         }
+        let Some(context) = context::current(&set)? else { return Self::connect_to(None).await };
+        let wrong = |error| match error {
+            DockerError::Unsupported { host, .. } => {
+                DockerError::Unsupported { host, context: context.name.clone() }
+            }
+            other => other,
+        };
+        Self::connect_to(Some(&context.host)).await.map_err(wrong)
     }
 
     /// Connects to what a value of `DOCKER_HOST` names.
@@ -206,7 +213,7 @@ mod tests {
         assert_eq!(read("unix:///run/x.sock"), Endpoint::Socket("/run/x.sock".into()));
         for bad in ["ssh://me@host", "npipe:////./pipe/docker_engine", "tcp://", "tcp://a:b", "docker"] {
             assert!(
-                matches!(Endpoint::parse(Some(bad)), Err(DockerError::Unsupported { host }) if host == bad)
+                matches!(Endpoint::parse(Some(bad)), Err(DockerError::Unsupported { host, .. }) if host == bad)
             );
         }
     }

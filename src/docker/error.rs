@@ -36,11 +36,29 @@ pub enum DockerError {
     },
     /// `DOCKER_HOST` names a way that kaf6 does not go.
     #[error(
-        "DOCKER_HOST is {host}, and kaf6 speaks to Docker only by unix:// and by tcp:// without TLS; in a CI with Docker in Docker set DOCKER_TLS_CERTDIR to \"\" and DOCKER_HOST to tcp://docker:2375"
+        "{} is {host}, and kaf6 speaks to Docker only by unix:// and by tcp:// without TLS; {}",
+        if context.is_empty() { "DOCKER_HOST".to_owned() } else { format!("Docker's current context `{context}`") },
+        if context.is_empty() {
+            "in a CI with Docker in Docker set DOCKER_TLS_CERTDIR to \"\" and DOCKER_HOST to tcp://docker:2375"
+        } else {
+            "set DOCKER_HOST, or choose another context"
+        }
     )]
     Unsupported {
-        /// Its value.
+        /// Where Docker is to be.
         host: String,
+        /// The context that says so; empty where it is `DOCKER_HOST`.
+        context: String,
+    },
+    /// Docker's current context cannot be used.
+    #[error(
+        "Docker's current context `{name}` {reason}; choose another one with docker context use, or set DOCKER_HOST"
+    )]
+    Context {
+        /// Its name.
+        name: String,
+        /// Why, as the rest of the sentence.
+        reason: String,
     },
     /// The Docker Engine refused a request that should have worked.
     #[error("Docker could not {doing}: {reason}")]

@@ -330,7 +330,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.log");
         let mut secrets = Secrets::default();
-        secrets.add("hunter2", &[]);
+        secrets.add("hunter2", "***", &[]);
         let log = Log::new(path.clone(), secrets);
         lock(&log.written).file = Some(File::create(&path).expect("a file"));
         log.take(&said("2026-01-16T14:54:02.000000001Z password=hunter2 accepted\n"));

@@ -7,6 +7,7 @@ mod attach;
 mod clean;
 mod cluster;
 mod container;
+mod context;
 mod credentials;
 mod cut;
 mod daemon;

@@ -53,7 +53,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, plan: &ConnectPlan) 
         } else if let Some(pause) = pause(deadline.saturating_duration_since(Instant::now())) {
             tokio::select! {
                 () = tokio::time::sleep(pause) => None,
-                () = shared.stop.stopped() => Some(cut(shared)),
+                () = shared.stop.stopped() => Some(cut(&shared.stop)),
             }
         } else {
             Some(Ended::Timeout)

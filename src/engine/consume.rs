@@ -44,7 +44,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, fences: &Fences) -> 
     let (topic, state) = match topic_of(shared, index, plan, deadline).await {
         Ok(found) => found,
         Err(Some(why)) => return Outcome::failed(why),
-        Err(None) if shared.stop.is_stopped() => return Outcome::of(cut(shared)),
+        Err(None) if shared.stop.is_stopped() => return Outcome::of(cut(&shared.stop)),
         Err(None) => return out_of_time(shared, index),
     };
     let partitions: Vec<Partition> = match plan.partition {
@@ -79,7 +79,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, fences: &Fences) -> 
     let uuids = (consumer.compared.load(Ordering::Relaxed), consumer.wrong.load(Ordering::Relaxed));
     let outcome = match (failed, end) {
         (Some(why), _) => Outcome::failed(why),
-        _ if shared.stop.is_stopped() => Outcome::of(cut(shared)),
+        _ if shared.stop.is_stopped() => Outcome::of(cut(&shared.stop)),
         (None, End::Done) => Outcome::of(Ended::Done),
         (None, End::Idle) => Outcome::of(Ended::Idle)
             .because(format!("nothing more came within {}", crate::units::Duration::from(plan.idle_timeout))),

@@ -12,9 +12,11 @@ mod connect;
 mod consume;
 mod crash;
 mod ends;
+mod exposition;
 mod fatal;
 mod faults;
 mod fence;
+mod http;
 mod judge;
 mod keys;
 mod live;
@@ -24,6 +26,7 @@ mod options;
 mod outcome;
 mod partitioner;
 mod produce;
+mod proxy;
 mod rechecks;
 mod removals;
 mod retention;
@@ -45,51 +48,58 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use crate::docker::Cluster;
+use crate::docker::{Addresses, Cluster};
+use crate::kafka;
 use crate::observe::{Cut, Ended, FaultSeen, Note, Observations, ScenarioSeen};
-use crate::plan::{FaultPlan, Plan, Work};
+use crate::plan::{FaultPlan, Plan, Target, Work};
 use crate::units::times;
 
 pub use live::{Live, Phase, Progress};
-pub use options::{CannotBegin, Options};
+pub use options::Options;
 pub use stop::{Stop, Why};
 
 use outcome::{Outcome, cut, unwind};
-use shared::Shared;
+use shared::{EMBEDDED, Shared, topic_names};
 
 /// Runs a plan to its end, whatever happens on the way, and says what was seen. Containers that it starts are gone
 /// when it returns.
-///
-/// # Errors
-/// [`CannotBegin`] where the plan's settings are wrong; all else is an observation.
-pub async fn run(plan: Arc<Plan>, options: Options, live: Arc<Live>) -> Result<Observations, CannotBegin> {
+pub async fn run(plan: Arc<Plan>, options: Options, live: Arc<Live>) -> Observations {
     let began = Instant::now();
     live.enter(Phase::Cluster);
+    let not_begun = NotBegun {
+        plan: Arc::clone(&plan),
+        run_id: options.run_id.clone(),
+        stop: options.stop.clone(),
+        live: Arc::clone(&live),
+        began,
+    };
     let cluster = match cluster::up(&plan, &options, &live).await {
         Ok(cluster) => cluster,
-        Err(error) => {
-            let shared = Shared::new(plan, options, live, None)?;
-            return Ok(nothing_ran(&shared, began, &error.to_string()));
-        }
+        Err(error) => return not_begun.because(&error.to_string()),
     };
     // On a task of its own, so that not even a panic leaves containers behind.
-    let task = tokio::spawn(with_cluster(plan, options, Arc::clone(&live), cluster.clone(), began));
+    let task = tokio::spawn(with_cluster(plan, options, live, cluster.clone(), began));
     let seen = task.await;
-    let Some(cluster) = cluster else { return unwind(seen) };
-    let left = cluster.down().await;
-    let mut seen = unwind(seen)?;
+    let left = match cluster {
+        Some(cluster) => cluster.down().await,
+        None => Vec::new(),
+    };
+    let mut seen = unwind(seen).unwrap_or_else(|error| not_begun.because(&error.to_string()));
     seen.notes.extend(left.into_iter().map(Note::warning));
-    Ok(seen)
+    seen
 }
 
 /// Runs a plan whose containers are up.
+///
+/// # Errors
+/// As [`Shared::new`].
 async fn with_cluster(
     plan: Arc<Plan>,
     options: Options,
     live: Arc<Live>,
     cluster: Option<Arc<Cluster>>,
     began: Instant,
-) -> Result<Observations, CannotBegin> {
+) -> Result<Observations, kafka::Error> {
     let shared = Arc::new(Shared::new(Arc::clone(&plan), options, Arc::clone(&live), cluster)?);
     live.enter(Phase::Setup);
     setup::first(&shared).await;
@@ -148,35 +158,53 @@ async fn with_cluster(
         notes,
         duration,
         setup,
-        cut: why_cut(&shared),
+        cut: why_cut(&shared.stop),
     })
 }
 
-/// What is seen of a run whose containers did not come up: nothing, and why.
-fn nothing_ran(shared: &Shared, began: Instant, why: &str) -> Observations {
-    let ended = if shared.stop.is_stopped() { cut(shared) } else { Ended::Skipped };
-    let scenario = |index| seen(shared, index, None, Outcome::of(ended).because(why));
-    let fault = |fault: &FaultPlan| FaultSeen {
-        name: fault.name.clone(),
-        kind: fault.action.kind(),
-        target: fault.action.target(),
-        proof: "it never began: the cluster did not come up".to_owned(),
-        ..FaultSeen::default()
-    };
-    Observations {
-        scenarios: (0..shared.plan.scenarios.len()).map(scenario).collect(),
-        faults: shared.plan.faults.iter().map(fault).collect(),
-        brokers: shared.brokers(),
-        topics: shared.topic_names(),
-        notes: shared.take_notes(),
-        setup: began.elapsed(),
-        cut: why_cut(shared),
-        ..Observations::default()
+/// A run that may turn out not to begin.
+struct NotBegun {
+    plan: Arc<Plan>,
+    run_id: String,
+    stop: Stop,
+    live: Arc<Live>,
+    began: Instant,
+}
+
+impl NotBegun {
+    /// What is seen of it: nothing, and why.
+    fn because(&self, why: &str) -> Observations {
+        let plan = &self.plan;
+        let ended = if self.stop.is_stopped() { cut(&self.stop) } else { Ended::Skipped };
+        let scenario = |index| seen(plan, &self.live, index, None, Outcome::of(ended).because(why));
+        let fault = |fault: &FaultPlan| FaultSeen {
+            name: fault.name.clone(),
+            kind: fault.action.kind(),
+            target: fault.action.target(),
+            proof: format!("it never began: {why}"),
+            ..FaultSeen::default()
+        };
+        let brokers = match &plan.target {
+            Target::Brokers(list) => {
+                list.iter().map(|it| Addresses::default().resolve(it, &self.run_id)).collect()
+            }
+            Target::Embedded => vec![EMBEDDED.to_owned()],
+            Target::Cluster => Vec::new(),
+        };
+        Observations {
+            scenarios: (0..plan.scenarios.len()).map(scenario).collect(),
+            faults: plan.faults.iter().map(fault).collect(),
+            brokers,
+            topics: topic_names(plan, &self.run_id),
+            setup: self.began.elapsed(),
+            cut: why_cut(&self.stop),
+            ..Observations::default()
+        }
     }
 }
 
-fn why_cut(shared: &Shared) -> Option<Cut> {
-    shared.stop.why().map(|why| match why {
+fn why_cut(stop: &Stop) -> Option<Cut> {
+    stop.why().map(|why| match why {
         Why::Timeout => Cut::Timeout,
         Why::Crash => Cut::Crash,
         Why::Abort(check) => Cut::Abort(check),
@@ -236,10 +264,10 @@ async fn scenarios(shared: &Arc<Shared>, fences: &fence::Fences) -> Vec<Scenario
 async fn one(shared: Arc<Shared>, fences: fence::Fences, index: usize) -> (usize, ScenarioSeen) {
     let scenario = &shared.plan.scenarios[index];
     if let Err(why) = starts::wait(&shared, &scenario.start).await {
-        let ended = if shared.stop.why().is_some() { cut(&shared) } else { Ended::Skipped };
+        let ended = if shared.stop.why().is_some() { cut(&shared.stop) } else { Ended::Skipped };
         shared.states[index].end(true);
         shared.live.end(index);
-        return (index, seen(&shared, index, None, Outcome::of(ended).because(why)));
+        return (index, seen(&shared.plan, &shared.live, index, None, Outcome::of(ended).because(why)));
     }
     let started = shared.clock.elapsed();
     shared.states[index].start();
@@ -256,12 +284,18 @@ async fn one(shared: Arc<Shared>, fences: fence::Fences, index: usize) -> (usize
     let span = Some((started, shared.clock.elapsed()));
     shared.states[index].end(false);
     shared.live.end(index);
-    (index, seen(&shared, index, span, outcome))
+    (index, seen(&shared.plan, &shared.live, index, span, outcome))
 }
 
-fn seen(shared: &Shared, index: usize, span: Option<(Duration, Duration)>, outcome: Outcome) -> ScenarioSeen {
-    let scenario = &shared.plan.scenarios[index];
-    let counts = shared.live.metrics(index).snapshot();
+fn seen(
+    plan: &Plan,
+    live: &Live,
+    index: usize,
+    span: Option<(Duration, Duration)>,
+    outcome: Outcome,
+) -> ScenarioSeen {
+    let scenario = &plan.scenarios[index];
+    let counts = live.metrics(index).snapshot();
     let (open_loop, target_rate) = match &scenario.work {
         Work::Produce(p) => {
             (Some(p.schedule.is_some()), p.schedule.as_ref().map(crate::plan::Schedule::mean_rate))

@@ -1,10 +1,10 @@
-//! What a run needs beside its plan, and why one cannot begin.
+//! What a run needs beside its plan.
 
 use std::path::PathBuf;
 
 use super::stop::Stop;
 use crate::ids::RunTag;
-use crate::kafka::{self, Waits};
+use crate::kafka::Waits;
 use crate::ledger::Saved;
 
 /// What a run needs beside its plan.
@@ -25,8 +25,3 @@ pub struct Options {
     /// How long reading and judging wait; tests take short ones.
     pub waits: Waits,
 }
-
-/// A run that could not begin: settings that librdkafka refuses, or a run that the embedded broker cannot hold.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub struct CannotBegin(#[from] kafka::Error);

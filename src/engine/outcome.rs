@@ -1,12 +1,11 @@
 //! What a runner says of its scenario beside its counts, and how threads and tasks hand their ends on.
 
-use super::shared::Shared;
-use super::stop::Why;
+use super::stop::{Stop, Why};
 use crate::observe::{BrokerSeen, Ended, ScrapeSeen, TopicSeen, WatchSeen};
 
 /// How something that did not end by itself ended.
-pub(super) fn cut(shared: &Shared) -> Ended {
-    match shared.stop.why() {
+pub(super) fn cut(stop: &Stop) -> Ended {
+    match stop.why() {
         Some(Why::Signal(_)) => Ended::Interrupted,
         _ => Ended::Aborted,
     }

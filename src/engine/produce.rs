@@ -84,7 +84,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize) -> Outcome {
         return given_up(shared, index, &fatal);
     }
     if shared.stop.is_stopped() {
-        return Outcome::of(cut(shared));
+        return Outcome::of(cut(&shared.stop));
     }
     if timed_out {
         let bound = crate::units::Duration::from(shared.plan.scenarios[index].timeout);

@@ -57,7 +57,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize) -> Outcome {
     let outcome = match (failed, fatal) {
         (Some(error), _) => Outcome::failed(error),
         (None, Some(fatal)) => given_up(shared, index, &fatal),
-        _ if shared.stop.is_stopped() => Outcome::of(cut(shared)),
+        _ if shared.stop.is_stopped() => Outcome::of(cut(&shared.stop)),
         _ if !in_time => Outcome::of(Ended::Timeout).because(format!(
             "not all round trips ended within its {}",
             crate::units::Duration::from(shared.plan.scenarios[index].timeout)

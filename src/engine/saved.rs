@@ -44,7 +44,7 @@ pub(super) fn save(shared: &Shared, topology: &Topology, sent: &HashMap<StreamId
             Target::Embedded | Target::Cluster => Vec::new(),
         },
         source_path: plan.source.path.display().to_string(),
-        source: plan.source.text.clone(),
+        source: plan.secrets.hide(&plan.source.text).into_owned(),
         zero_us: Some(shared.clock.of_day(0)).filter(|_| !shared.clock.was_set()),
         topics: (0..topology.topics.len()).map(|topic| saved_topic(shared, topology, topic)).collect(),
         producers: senders.iter().filter_map(|index| saved_producer(plan, *index, &shared.run_id)).collect(),

@@ -1,18 +1,20 @@
 //! `metrics`: asks an HTTP endpoint, once or again and again beside other scenarios, and keeps named series.
 
-use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::exposition::look_for;
+use super::http;
 use super::outcome::{Outcome, cut, unwind};
 use super::shared::Shared;
 use crate::metrics::Recorder;
-use crate::observe::{Ended, ScrapeSeen, SeriesPoints};
+use crate::observe::{Ended, Note, ScrapeSeen, SeriesPoints, SeriesSeen};
 use crate::plan::MetricsPlan;
+use crate::scenario::Series;
 
-/// The most that is read of one answer.
-const BODY: u64 = 16 << 20;
+/// How long an answer may take where the scenario asks again and again; else its own `timeout` says it.
+const ONE_OF_MANY: Duration = Duration::from_secs(10);
 /// The most series that are kept, and points of each: beyond it every second one is dropped.
 const SERIES: usize = 50;
 const POINTS: usize = 600;
@@ -21,7 +23,11 @@ const POINTS: usize = 600;
 pub(super) async fn run(shared: &Arc<Shared>, index: usize, plan: &MetricsPlan) -> Outcome {
     let deadline = shared.deadline(index);
     let mut seen = ScrapeSeen {
-        series: plan.contains.iter().map(|name| (name.clone(), 0)).collect(),
+        series: plan
+            .contains
+            .iter()
+            .map(|(name, _)| SeriesSeen { name: name.clone(), ..SeriesSeen::default() })
+            .collect(),
         ..ScrapeSeen::default()
     };
     let ended = loop {
@@ -30,8 +36,10 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, plan: &MetricsPlan) 
             shared: Arc::clone(shared),
             index,
             url: shared.resolve(&plan.url),
-            contains: plan.contains.clone(),
-            timeout: deadline.saturating_duration_since(began).min(Duration::from_secs(10)),
+            is_own: plan.url.has_service(),
+            wanted: plan.contains.iter().map(|(_, series)| series.clone()).collect(),
+            // One that begins in time has its whole time, or the last of many would fail for the scenario's end.
+            timeout: plan.every.map_or(deadline.saturating_duration_since(began), |_| ONE_OF_MANY),
         };
         seen = unwind(tokio::task::spawn_blocking(move || task.ask(seen)).await);
         let Some(every) = plan.every else { break Ended::Done };
@@ -41,9 +49,15 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, plan: &MetricsPlan) 
         }
         tokio::select! {
             () = tokio::time::sleep_until(next.into()) => {}
-            () = shared.stop.background_ends() => break if shared.stop.is_stopped() { cut(shared) } else { Ended::Done },
+            () = shared.stop.background_ends() => break if shared.stop.is_stopped() { cut(&shared.stop) } else { Ended::Done },
         }
     };
+    if seen.cut > 0 {
+        shared.note(Note::warning(format!(
+            "{} of {} answers to `{}` are longer than 16 MiB; what is behind that was not read",
+            seen.cut, seen.requests, shared.plan.scenarios[index].name
+        )));
+    }
     Outcome { ended: Some(ended), scrape: Some(seen), ..Outcome::default() }
 }
 
@@ -52,7 +66,8 @@ struct Request {
     shared: Arc<Shared>,
     index: usize,
     url: String,
-    contains: Vec<String>,
+    is_own: bool,
+    wanted: Vec<Series>,
     timeout: Duration,
 }
 
@@ -63,8 +78,9 @@ impl Request {
         let began = Instant::now();
         seen.requests += 1;
         metrics.counters.sent.fetch_add(1, Ordering::Relaxed);
-        match self.get() {
-            Ok((status, body)) => {
+        match http::get(&self.url, self.is_own, self.timeout) {
+            Ok(answer) => {
+                let (status, body) = (answer.status, &answer.body);
                 let now_us = self.shared.clock.now_us();
                 seen.last_status = Some(status);
                 seen.last_bytes = body.len();
@@ -79,7 +95,7 @@ impl Request {
                 } else {
                     metrics.error(now_us, &format!("HTTP {status}"));
                 }
-                self.series(&body, &mut seen);
+                self.series(&answer, &mut seen);
             }
             Err(error) => {
                 metrics.error(self.shared.clock.now_us(), "HTTP");
@@ -89,60 +105,20 @@ impl Request {
         seen
     }
 
-    fn get(&self) -> Result<(u16, String), String> {
-        let tls = ureq::tls::TlsConfig::builder().provider(ureq::tls::TlsProvider::NativeTls).build();
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .timeout_global(Some(self.timeout))
-            .http_status_as_error(false)
-            .user_agent(concat!("kaf6/", env!("CARGO_PKG_VERSION")))
-            .tls_config(tls)
-            .build()
-            .into();
-        let mut answer = agent.get(&self.url).call().map_err(|error| error.to_string())?;
-        let mut body = Vec::new();
-        answer
-            .body_mut()
-            .as_reader()
-            .take(BODY)
-            .read_to_end(&mut body)
-            .map_err(|error| format!("reading the body: {error}"))?;
-        Ok((answer.status().as_u16(), String::from_utf8_lossy(&body).into_owned()))
-    }
-
-    /// Takes the wanted series out of a Prometheus text.
-    fn series(&self, body: &str, seen: &mut ScrapeSeen) {
+    /// Takes the wanted series out of a metrics page.
+    fn series(&self, answer: &http::Response, seen: &mut ScrapeSeen) {
         let at = self.shared.clock.elapsed();
-        let mut present = vec![false; self.contains.len()];
-        for line in body.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-            let Some((series, value)) = split(line) else { continue };
-            let name = series.split('{').next().unwrap_or(series);
-            for (wanted, present) in self.contains.iter().zip(&mut present) {
-                if name != wanted && series != wanted {
-                    continue;
-                }
-                *present = true;
-                if let Some(value) = value {
-                    keep(&mut seen.points, series, at, value);
-                }
+        seen.cut += u64::from(answer.cut);
+        let points = &mut seen.points;
+        let found = look_for(&answer.body, &self.wanted, |name, value| keep(points, name, at, value));
+        for (series, found) in seen.series.iter_mut().zip(found) {
+            series.present += u64::from(found.present);
+            series.beyond += u64::from(answer.cut && !found.present);
+            if !found.present {
+                series.near = found.near;
             }
         }
-        for ((_, count), present) in seen.series.iter_mut().zip(present) {
-            *count += u64::from(present);
-        }
     }
-}
-
-/// A sample's series with its labels, and its value where that is a finite number.
-fn split(line: &str) -> Option<(&str, Option<f64>)> {
-    // Labels may hold spaces and braces in quotes; the value follows the last brace, or the first space.
-    let end = match line.rfind('}') {
-        Some(brace) => brace + 1,
-        None => line.find([' ', '\t'])?,
-    };
-    let (series, rest) = line.split_at(end);
-    let value =
-        rest.split_whitespace().next().and_then(|text| text.parse().ok()).filter(|v: &f64| v.is_finite());
-    Some((series, value))
 }
 
 fn keep(all: &mut Vec<SeriesPoints>, name: &str, at: Duration, value: f64) {
@@ -168,14 +144,6 @@ fn keep(all: &mut Vec<SeriesPoints>, name: &str, at: Duration, value: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn samples_are_split_as_prometheus_writes_them() {
-        assert_eq!(split("up 1"), Some(("up", Some(1.0))));
-        assert_eq!(split(r#"state{s="a b"} 0.5 1700"#), Some((r#"state{s="a b"}"#, Some(0.5))));
-        assert_eq!(split("x NaN"), Some(("x", None)));
-        assert_eq!(split("nonsense"), None);
-    }
 
     #[test]
     fn a_series_never_grows_without_end() {

@@ -12,17 +12,19 @@ use super::booking::HighestAcks;
 use super::clock::Clock;
 use super::ends::{Fence, PartitionEnd};
 use super::live::Live;
-use super::options::{CannotBegin, Options};
+use super::options::Options;
 use super::stop::Stop;
 use crate::docker::{Addresses, Cluster};
 use crate::ids::{Offset, Partition, RunTag, StreamId};
 use crate::kafka::probe::ProbedTopic;
-use crate::kafka::{Client, Embedded};
+use crate::kafka::{self, Client, Embedded};
 use crate::ledger::{Saved, SentLog, Streams};
 use crate::observe::Note;
 use crate::plan::{ClusterPlan, Plan, Target};
 use crate::scenario::{Template, Wired};
 
+/// The embedded broker, as reports name it.
+pub(super) const EMBEDDED: &str = "embedded";
 /// How far behind the run's time bound a wait ends that does not look at the stop switch.
 const BEHIND: Duration = Duration::from_secs(1);
 
@@ -105,12 +107,14 @@ pub(super) struct TopicState {
 }
 
 impl Shared {
+    /// # Errors
+    /// Where librdkafka refuses the settings, or the embedded broker cannot hold the run.
     pub(super) fn new(
         plan: Arc<Plan>,
         options: Options,
         live: Arc<Live>,
         cluster: Option<Arc<Cluster>>,
-    ) -> Result<Self, CannotBegin> {
+    ) -> Result<Self, kafka::Error> {
         let addresses = cluster.as_ref().map(|c| c.addresses().clone()).unwrap_or_default();
         let resolve = |list: &[Wired]| -> Vec<String> {
             list.iter().map(|text| addresses.resolve(text, &options.run_id)).collect()
@@ -184,7 +188,7 @@ impl Shared {
     /// The brokers that clients are given, as reports name them.
     pub(super) fn brokers(&self) -> Vec<String> {
         if self.client.is_embedded() {
-            return vec!["embedded".to_owned()];
+            return vec![EMBEDDED.to_owned()];
         }
         self.client.brokers().to_vec()
     }
@@ -232,7 +236,7 @@ impl Shared {
 
     /// Names of all topics, in the plan's order.
     pub(super) fn topic_names(&self) -> Vec<String> {
-        self.plan.topics.iter().map(|t| t.name.with_run_id(&self.run_id)).collect()
+        topic_names(&self.plan, &self.run_id)
     }
 
     /// When a scenario that starts now has to end: its own bound, or a little behind the run's, at which the stop
@@ -352,6 +356,11 @@ impl Shared {
     pub(super) fn fence_offset(&self, topic: usize, partition: Partition) -> Option<Offset> {
         self.fence(topic, partition).map(|fence| fence.offset)
     }
+}
+
+/// Names of all topics of a plan, in its order.
+pub(super) fn topic_names(plan: &Plan, run_id: &str) -> Vec<String> {
+    plan.topics.iter().map(|t| t.name.with_run_id(run_id)).collect()
 }
 
 /// A panic of another thread must not take its data with it.

@@ -54,7 +54,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, plan: &WatchPlan) ->
         tokio::select! {
             () = tokio::time::sleep_until(next.into()) => {}
             () = shared.stop.background_ends() => {
-                break if shared.stop.is_stopped() { cut(shared) } else { Ended::Done };
+                break if shared.stop.is_stopped() { cut(&shared.stop) } else { Ended::Done };
             }
         }
     };

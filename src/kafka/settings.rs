@@ -5,24 +5,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::properties::{self, set};
 use super::raw::{Config, Handle, Kind};
 use super::{Embedded, Error, LogLines, Waits};
 use crate::plan::{ClientSettings, Security};
-
-/// Properties that a scenario file cannot set, and what to do instead.
-const RESERVED: &[(&str, &str)] = &[
-    ("auto.offset.reset", "kaf6 shows a lost position and never jumps over it"),
-    ("bootstrap.servers", "write `brokers` in the scenario file"),
-    ("check.crcs", "kaf6 checks the checksum of each batch"),
-    ("enable.metrics.push", "kaf6 sends no telemetry"),
-    ("enable.partition.eof", "kaf6 finds the end of a log by its fence"),
-    ("group.id", "kaf6 reads without a group"),
-    ("log.queue", "kaf6 collects the log lines itself"),
-    ("log_level", "kaf6 collects the log lines itself"),
-    ("metadata.broker.list", "write `brokers` in the scenario file"),
-    ("plugin.library.paths", "kaf6 loads no plugins"),
-    ("test.mock.num.brokers", "write `brokers: embedded` in the scenario file"),
-];
+use crate::scenario::{ClientJudge, Refusal};
 
 /// Where to connect and how; the seed of producers, readers and requests. Clones share their log lines.
 #[derive(Clone)]
@@ -56,7 +43,7 @@ impl Client {
 
     fn checked(brokers: Vec<String>, settings: &ClientSettings, embedded: bool) -> Result<Self, Error> {
         for name in settings.properties.keys() {
-            if let Some((_, instead)) = RESERVED.iter().find(|(reserved, _)| reserved == name) {
+            if let Some(instead) = properties::owned(name) {
                 return Err(Error::Property {
                     name: name.clone(),
                     reason: format!("not for a scenario file: {instead}"),
@@ -179,17 +166,25 @@ impl Client {
     }
 }
 
-fn set(config: &mut Config, name: &str, value: &str) -> Result<(), Error> {
-    config.set(name, value).map_err(|refusal| {
-        let reason = if refusal.unknown {
-            "librdkafka has no property of this name".into()
-        } else if value.is_empty() {
-            refusal.text
-        } else {
-            refusal.text.replace(value, "(value)")
-        };
-        Error::Property { name: name.into(), reason }
-    })
+/// What librdkafka says to the settings of a file.
+pub const JUDGE: ClientJudge = ClientJudge { property: properties::refusal, whole };
+
+/// Makes a client of them, which reads certificates and keys, and connects nowhere.
+fn whole(settings: &ClientSettings) -> Option<Refusal> {
+    let mechanism = settings.security.as_ref().and_then(|it| it.mechanism.as_deref());
+    if mechanism.is_some_and(|it| it.eq_ignore_ascii_case("OAUTHBEARER")) {
+        // Such a client may ask for a token as soon as it is made.
+        return None;
+    }
+    let (property, reason) = match Client::new(&[], settings).err()? {
+        Error::Property { name, reason } => (Some(name), reason),
+        other => (None, other.to_string()),
+    };
+    let security = settings.security.as_ref().map(security_properties).unwrap_or_default();
+    let mut names = security.iter().map(|(name, _)| name).chain(settings.properties.keys());
+    // librdkafka names the property that it stumbles over.
+    let property = property.or_else(|| names.find(|name| reason.contains(name.as_str())).cloned());
+    Some(Refusal { property, message: reason, hint: None })
 }
 
 fn security_properties(security: &Security) -> Vec<(String, String)> {
@@ -244,7 +239,7 @@ mod tests {
 
     #[test]
     fn properties_of_producers_and_topics_pass() {
-        assert!(with(&[("linger.ms", "3"), ("fetch.wait.max.ms", "20"), ("partitioner", "murmur2")]).is_ok());
+        assert!(with(&[("linger.ms", "3"), ("fetch.wait.max.ms", "20"), ("retries", "5")]).is_ok());
     }
 
     #[test]

@@ -284,6 +284,7 @@ fn consume(consume: &Consume, taker: &mut Taker<'_>) -> ConsumePlan {
         producers: consume.producers.clone(),
         partial: consume.partial,
         readback: consume.readback,
+        nobody_writes: consume.nobody_writes,
     }
 }
 

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::time::Duration as StdDuration;
 
 use super::cluster::{ActionPlan, AttachBy, ClusterPlan, FaultPlan, Pull, Ready, ServicePlan};
-use super::page::{count, section, time};
+use super::page::{count, line, section, time};
 use crate::scenario::Wired;
 use crate::units::Bandwidth;
 
@@ -17,9 +17,9 @@ pub(super) fn cluster(cluster: &ClusterPlan, out: &mut String) {
         let _ = writeln!(out, "\ncontainers  (in the order of their start{preset})");
     }
     for service in &cluster.services {
-        let _ = writeln!(out, "  {}  {}", service.name, service.image);
+        line(out, &format!("  {}  {}", service.name, service.image));
         for (name, text) in rows(service) {
-            let _ = writeln!(out, "    {name:10} {text}");
+            line(out, &format!("    {name:10} {text}"));
         }
     }
     section(
@@ -98,8 +98,8 @@ pub(super) fn faults(faults: &[FaultPlan], out: &mut String) {
     let _ = writeln!(out, "\nfaults");
     for fault in faults {
         let (kind, target) = (fault.action.kind(), fault.action.target());
-        let _ = writeln!(out, "  {} ({kind} {target}, at most {})", fault.name, time(fault.timeout));
-        let _ = writeln!(out, "    {}", what(fault));
+        line(out, &format!("  {} ({kind} {target}, at most {})", fault.name, time(fault.timeout)));
+        line(out, &format!("    {}", what(fault)));
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::ids::Partition;
-use crate::scenario::{Diagnostic, Position, Secrets, Template, Wired};
+use crate::scenario::{Diagnostic, Position, Secrets, Series, Template, Wired};
 
 pub mod bounds;
 pub mod build;
@@ -166,8 +166,8 @@ pub struct ConnectPlan {
 pub struct MetricsPlan {
     /// Where to ask, perhaps with references to services.
     pub url: Wired,
-    /// Series that must be present, by name.
-    pub contains: Vec<String>,
+    /// Series that must be present, each with its text in the file.
+    pub contains: Vec<(String, Series)>,
     /// Ask again and again, as long as other scenarios run; once where absent.
     pub every: Option<Duration>,
 }
@@ -229,6 +229,8 @@ pub struct ConsumePlan {
     /// Whether kaf6 added it, to read back what no consumer of the file reads: of its topic, the partitions for which
     /// [`is_left`] holds.
     pub readback: bool,
+    /// The file does not say that others write the topic, and none of its scenarios does: likely a slip.
+    pub nobody_writes: bool,
 }
 
 /// `type: roundtrip`: one producer and one reader, kept open for all iterations.

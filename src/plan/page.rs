@@ -17,8 +17,14 @@ pub(super) fn section(out: &mut String, title: &str, rows: impl Iterator<Item = 
     }
     let _ = writeln!(out, "\n{title}");
     for (left, right) in rows {
-        let _ = writeln!(out, "{}", format!("  {left:width$}  {right}").trim_end());
+        line(out, &format!("  {left:width$}  {right}"));
     }
+}
+
+/// One line: a text of the file may hold more.
+pub(super) fn line(out: &mut String, text: &str) {
+    out.push_str(text.replace(['\n', '\r'], " ").trim_end());
+    out.push('\n');
 }
 
 /// A number of things.

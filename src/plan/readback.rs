@@ -42,6 +42,7 @@ fn reader(scenarios: &[ScenarioPlan], topic: &TopicPlan) -> Option<Activity> {
             topic: TopicUse { name: topic.name.clone(), by_default: false },
             from: From::Run,
             from_written: true,
+            nobody_writes: false,
             clients: None,
             partition: None,
             offset: Some(StartOffset::Earliest),

@@ -6,12 +6,12 @@ use std::fmt::Write;
 use std::time::Duration as StdDuration;
 
 use super::bounds::{self, Window};
-use super::page::{count, section, time, when_text};
+use super::page::{count, line, section, time, when_text};
 use super::{
     Acks, Ask, Aspect, CheckPlan, ClusterPlan, ConsumePlan, Content, CountMetric, From, Partitioning, Plan,
     ProducePlan, ScenarioPlan, Schedule, Span, Start, StartOffset, Target, ValuePlan, Work, containers_page,
 };
-use crate::scenario::Wired;
+use crate::scenario::{Secrets, Wired};
 use crate::units::{ByteSize, Rate, Share};
 
 /// Columns of the bars.
@@ -41,7 +41,7 @@ fn joined(list: &[Wired]) -> String {
     list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// The whole page.
+/// The whole page, with variables in place of secrets.
 pub fn render(plan: &Plan) -> String {
     let mut out = String::new();
     header(plan, &mut out);
@@ -54,13 +54,13 @@ pub fn render(plan: &Plan) -> String {
     containers_page::faults(&plan.faults, &mut out);
     checks(plan, &mut out);
     section(&mut out, "defaults taken", plan.defaults.iter().map(|d| (d.field.clone(), d.value.clone())));
-    out
+    plan.secrets.as_written(&out).into_owned()
 }
 
 fn header(plan: &Plan, out: &mut String) {
-    let _ = writeln!(out, "{}  ({})", plan.name, plan.source.path.display());
+    line(out, &format!("{}  ({})", plan.name, plan.source.path.display()));
     let mut row = |name: &str, value: &str| {
-        let _ = writeln!(out, "  {name:9}{value}");
+        line(out, &format!("  {name:9}{value}"));
     };
     if let Some(description) = &plan.description {
         row("about", description.trim());
@@ -138,8 +138,7 @@ fn timeline(plan: &Plan, out: &mut String) {
     for (row, window) in rows.iter().zip(&windows) {
         let bar = bar(row, window, end);
         let why = start_text(row.start);
-        let line = format!("  {:name_width$} |{bar}| {why}", row.name);
-        let _ = writeln!(out, "{}", line.trim_end());
+        line(out, &format!("  {:name_width$} |{bar}| {why}", row.name));
     }
 }
 
@@ -205,17 +204,17 @@ fn scenarios(plan: &Plan, out: &mut String) {
     let _ = writeln!(out, "\nscenarios");
     for scenario in &plan.scenarios {
         let kind = scenario.work.kind();
-        let _ = writeln!(out, "  {} ({kind}, at most {})", scenario.name, time(scenario.timeout));
-        for line in lines(scenario) {
-            let _ = writeln!(out, "    {line}");
+        line(out, &format!("  {} ({kind}, at most {})", scenario.name, time(scenario.timeout)));
+        for text in lines(scenario, &plan.secrets) {
+            line(out, &format!("    {text}"));
         }
         if let Some(brokers) = &scenario.brokers {
-            let _ = writeln!(out, "    brokers of its own: {}", joined(brokers));
+            line(out, &format!("    brokers of its own: {}", joined(brokers)));
         }
     }
 }
 
-fn lines(scenario: &ScenarioPlan) -> Vec<String> {
+fn lines(scenario: &ScenarioPlan, secrets: &Secrets) -> Vec<String> {
     match &scenario.work {
         Work::Connect(connect) => {
             let topics: Vec<String> = connect.topics.iter().map(ToString::to_string).collect();
@@ -230,12 +229,13 @@ fn lines(scenario: &ScenarioPlan) -> Vec<String> {
                 metrics.every.map_or_else(|| "once".to_owned(), |every| format!("every {}", time(every)));
             let mut lines = vec![format!("asks {} {how}", metrics.url)];
             if !metrics.contains.is_empty() {
-                lines.push(format!("looks for {}", metrics.contains.join(", ")));
+                let names: Vec<&str> = metrics.contains.iter().map(|(text, _)| text.as_str()).collect();
+                lines.push(format!("looks for {}", names.join(", ")));
             }
             lines
         }
         Work::Watch(watch) => vec![format!("asks each broker for its metadata every {}", time(watch.every))],
-        Work::Produce(produce) => produce_lines(produce),
+        Work::Produce(produce) => produce_lines(produce, secrets),
         Work::Consume(consume) => {
             let what = match consume.from {
                 From::Run => "records of this run",
@@ -280,7 +280,7 @@ fn lines(scenario: &ScenarioPlan) -> Vec<String> {
                 trip.warmup,
             ),
             format!("each waits at most {}", time(trip.iteration_timeout)),
-            message_line(trip.acks, &trip.compression, trip.idempotence, &trip.value),
+            message_line(trip.acks, &trip.compression, trip.idempotence, &trip.value, secrets),
         ]
         .into_iter()
         .chain(unverified(trip.verify))
@@ -295,7 +295,7 @@ fn readback_lines(consume: &ConsumePlan) -> Vec<String> {
     ]
 }
 
-fn produce_lines(produce: &ProducePlan) -> Vec<String> {
+fn produce_lines(produce: &ProducePlan, secrets: &Secrets) -> Vec<String> {
     let clients = u64::from(produce.clients);
     let scheduled = produce.schedule.as_ref().and_then(Schedule::total);
     let total = match (produce.messages, scheduled) {
@@ -337,7 +337,7 @@ fn produce_lines(produce: &ProducePlan) -> Vec<String> {
     let mut lines = vec![
         what,
         format!("to {to}; {} in flight at most", ByteSize::new(produce.max_in_flight)),
-        message_line(produce.acks, &produce.compression, produce.idempotence, &produce.value),
+        message_line(produce.acks, &produce.compression, produce.idempotence, &produce.value, secrets),
     ];
     lines.extend(unverified(produce.verify));
     if let Some(key) = &produce.key {
@@ -355,7 +355,13 @@ fn unverified(verify: bool) -> Option<String> {
     (!verify).then(|| "not verified: what it sends need not be read back".to_owned())
 }
 
-fn message_line(acks: Acks, compression: &str, idempotence: bool, value: &ValuePlan) -> String {
+fn message_line(
+    acks: Acks,
+    compression: &str,
+    idempotence: bool,
+    value: &ValuePlan,
+    secrets: &Secrets,
+) -> String {
     let acks = match acks {
         Acks::None => "acks 0",
         Acks::Leader => "acks 1",
@@ -363,7 +369,9 @@ fn message_line(acks: Acks, compression: &str, idempotence: bool, value: &ValueP
     };
     let value = match value {
         ValuePlan::Text(template) => {
+            // Part of a secret would not be known as one.
             let text = template.to_string();
+            let text = secrets.as_written(&text);
             let short: String = text.chars().take(60).collect();
             if short.len() < text.len() { format!("{short}...") } else { short }
         }

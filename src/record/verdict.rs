@@ -2,10 +2,13 @@
 //!
 //! Owns the status rule. A reason that is no broken promise ends with what to write in the scenario file.
 
+use std::collections::BTreeSet;
+
 use super::account::{advice, broken, sentence};
 use super::status::Status;
 use crate::anomaly::Anomaly;
 use crate::checks::{self, CheckResult, Outcome};
+use crate::kafka::remedy;
 use crate::ledger::{Account, Accounts, Markers};
 use crate::observe::{Cut, Ended, Observations, ScenarioSeen};
 use crate::plan::{From, Plan, ScenarioPlan, Target, Work};
@@ -106,7 +109,10 @@ fn doubts(plan: &Plan, results: &[CheckResult], seen: &Observations) -> Vec<Stri
     let open: Vec<String> = with(results, Outcome::Inconclusive)
         .map(|result| if is_said(result) { result.check.name.clone() } else { describe(result) })
         .collect();
-    why.extend(account);
+    if account.is_some() {
+        why.extend(account);
+        why.extend(errors(seen));
+    }
     let count = format!("{} of {} checks could not be judged", open.len(), results.len());
     if !open.is_empty() && !unproven.is_empty() {
         // Most of them rest on the fault, and say so.
@@ -114,12 +120,34 @@ fn doubts(plan: &Plan, results: &[CheckResult], seen: &Observations) -> Vec<Stri
     } else if !open.is_empty() && idle.is_empty() {
         why.push(format!("{count}: {}", list(&open)));
     }
+    why.extend(pointless(plan, results));
     if results.is_empty() {
         why.push(
             "the file has no checks, so there is nothing to judge (write one under `checks`)".to_owned(),
         );
     }
     why
+}
+
+/// What brokers answered with and something can be done about, once each.
+fn errors(seen: &Observations) -> Vec<String> {
+    let codes = seen.scenarios.iter().flat_map(|scenario| scenario.counts.errors_by_code.keys());
+    let codes: BTreeSet<&String> = codes.collect();
+    codes.into_iter().filter_map(|code| remedy(code)).collect()
+}
+
+/// Readers of a topic that nobody writes, as a misspelt one, where no check is about what they read.
+fn pointless(plan: &Plan, results: &[CheckResult]) -> impl Iterator<Item = String> {
+    plan.scenarios.iter().filter_map(|scenario| {
+        let Work::Consume(consume) = &scenario.work else { return None };
+        let is_checked = results.iter().any(|result| result.scenario.as_ref() == Some(&scenario.name));
+        (consume.nobody_writes && !is_checked).then(|| {
+            format!(
+                "no scenario of the file produces to `{}`, so `{}` verified nothing (write the topic's right name, or `from: any` in `{}`)",
+                consume.topic, scenario.name, scenario.name
+            )
+        })
+    })
 }
 
 fn idle(scenario: &ScenarioSeen) -> String {

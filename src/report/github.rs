@@ -27,8 +27,9 @@ const MARKDOWN_MOST: usize = 512 << 10;
 const ROWS: usize = 50;
 /// GitHub shows so many annotations of each level of a step.
 const ANNOTATIONS: usize = 10;
-/// The most that the summary may take as an output; beyond it the output is empty, and the file is there.
-const OUTPUT_MOST: usize = 256 << 10;
+/// The most that the summary may take as an output; beyond it the output is empty, and the file is there. Linux starts no
+/// process with a variable of more than 128 KiB, and a step takes an output mostly as one.
+pub const OUTPUT_MOST: usize = 120 << 10;
 
 /// The step summary of these runs, whose folders lie in `report_dir`.
 pub fn markdown(runs: &[Summary], report_dir: &Path) -> String {

@@ -4,9 +4,11 @@
 
 use schemars::generate::SchemaSettings;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::summary::{SCHEMA_VERSION, Summary};
 use crate::anomaly::Anomaly;
+use crate::scenario::Secrets;
 
 /// The largest file that is read. A real one of an hour's run with 256 partitions has well under 1 MiB.
 const MAX_BYTES: usize = 256 << 20;
@@ -48,6 +50,44 @@ pub enum ReadSummaryError {
 /// None is known to happen: the types hold nothing that JSON cannot say.
 pub fn to_json(summary: &Summary) -> Result<Vec<u8>, serde_json::Error> {
     pretty(summary)
+}
+
+/// Members whose texts are kaf6's own words, and texts that are such words wherever they stand.
+const OWN_MEMBERS: [&str; 8] = ["status", "result", "level", "kind", "type", "ended", "run_id", "run_tag"];
+const OWN_WORDS: [&str; 6] = ["pass", "fail", "inconclusive", "error", "warning", "hint"];
+
+/// The summary without secrets, wherever they stand in it: names, messages, the file's text.
+///
+/// # Panics
+/// Never: what can be written can be read.
+#[expect(
+    clippy::expect_used,
+    reason = "the same types write and read it, and a report with secrets is worse"
+)]
+pub fn hide(summary: Summary, secrets: &Secrets) -> Summary {
+    if secrets.is_empty() {
+        return summary;
+    }
+    let mut value = serde_json::to_value(summary).expect("a summary can be written");
+    hide_in(&mut value, secrets);
+    serde_json::from_value(value).expect("a summary is read as it is written")
+}
+
+fn hide_in(value: &mut Value, secrets: &Secrets) {
+    match value {
+        Value::String(text) if OWN_WORDS.contains(&text.as_str()) => {}
+        Value::String(text) => secrets.hide_from(text),
+        Value::Array(items) => items.iter_mut().for_each(|item| hide_in(item, secrets)),
+        Value::Object(members) => {
+            for (name, mut member) in std::mem::take(members) {
+                if !(member.is_string() && OWN_MEMBERS.contains(&name.as_str())) {
+                    hide_in(&mut member, secrets);
+                }
+                members.insert(name, member);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Any report type as indented JSON with a line feed at the end.

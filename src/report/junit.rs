@@ -2,7 +2,9 @@
 //!
 //! Owns the mapping only; quick-junit writes the XML.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, SerializeError, TestCase, TestCaseStatus, TestSuite};
@@ -38,10 +40,34 @@ pub fn merge(runs: &[Summary]) -> Result<Vec<u8>, SerializeError> {
     let mut report = Report::new("kaf6");
     let total = runs.iter().fold(0_u64, |sum, run| sum.saturating_add(run.duration_ms));
     report.set_time(Duration::from_millis(total));
-    report.add_test_suites(runs.iter().map(suite));
+    let mut suites: Vec<TestSuite> = runs.iter().map(suite).collect();
+    tell_apart(&mut suites, runs);
+    report.add_test_suites(suites);
     // Jenkins' schema knows no `skipped` on the root. No kaf6 check is ever skipped, so nothing is hidden by
     // taking it away.
     Ok(report.to_string()?.replacen(" skipped=\"0\"", "", 1).into_bytes())
+}
+
+/// Readers know a case by its class and name, and drop all but one of those that are the same.
+fn tell_apart(suites: &mut [TestSuite], runs: &[Summary]) {
+    let mut known = HashSet::new();
+    for (suite, run) in suites.iter_mut().zip(runs) {
+        let is_shared = runs.iter().filter(|other| other.name == run.name).count() > 1;
+        let path = Path::new(&run.source.path).with_extension("");
+        let class = if is_shared { format!("{} ({})", run.name, path.display()) } else { run.name.clone() };
+        let class = clean(&class);
+        for case in &mut suite.test_cases {
+            let own = case.name.as_str().to_owned();
+            let mut name = own.clone();
+            let mut number = 1;
+            while !known.insert((class.clone(), name.clone())) {
+                number += 1;
+                name = format!("{own} #{number}");
+            }
+            case.name = name.into();
+            case.set_classname(class.clone());
+        }
+    }
 }
 
 fn suite(run: &Summary) -> TestSuite {
@@ -91,7 +117,6 @@ const fn outcome_of(status: RunStatus) -> CheckOutcome {
 /// A run whose other cases look better than its status, or that has none: one case has its status.
 fn whole_run(run: &Summary, outcome: CheckOutcome) -> TestCase {
     let mut case = TestCase::new("run", status(outcome, "run", &run.reason, &run.reason));
-    case.set_classname(clean(&run.name));
     case.set_time(Duration::from_millis(run.duration_ms));
     case
 }
@@ -127,7 +152,6 @@ fn account_case(run: &Summary, accounts: &AccountsSummary, outcome: CheckOutcome
     }
     let _ = writeln!(text, "\nrun       {} (tag {})", run.run_id, run.run_tag);
     let mut case = TestCase::new("account", status(outcome, "account", &sentence, &text));
-    case.set_classname(clean(&run.name));
     case.set_time(Duration::from_millis(run.duration_ms));
     case
 }
@@ -147,7 +171,6 @@ fn case(run: &Summary, row: &CheckRow) -> TestCase {
     let numbers = expected_actual(row);
     let message = if row.message.is_empty() { &numbers } else { &row.message };
     let mut case = TestCase::new(clean(&name), status(row.result, &row.kind, message, &details(run, row)));
-    case.set_classname(clean(&run.name));
     case.set_time(row.scenario.as_ref().map_or(Duration::ZERO, |name| time_of(run, name)));
     case
 }

@@ -120,8 +120,11 @@ fn write_file(folder: &Path, name: &str, bytes: Result<Vec<u8>, RenderError>) ->
     Written { path, result }
 }
 
-/// Under another name first, so that nobody who watches the folder ever reads half a report.
-fn write_atomically(folder: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+/// Writes a file whole or not at all: under another name first, so that nobody who watches the folder ever reads half of it.
+///
+/// # Errors
+/// Where the folder cannot be made, or the file not be written.
+pub fn write_atomically(folder: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
     let half = folder.join(format!(".{name}.{}.tmp", std::process::id()));
     let written = std::fs::File::create(&half)

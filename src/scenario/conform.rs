@@ -136,6 +136,15 @@ impl Checker<'_> {
                 let message = format!("{} is too much; the most is {limit}", self.shown(at));
                 self.add(at, value_place, message, None);
             }
+            Kind::Pattern { .. } => {
+                let about = self.schema.pointer(&around(rule)).and_then(|s| s.get("description")?.as_str());
+                let message = format!(
+                    "{} does not fit; expected {}",
+                    self.shown(at),
+                    lower(about.unwrap_or("another text"))
+                );
+                self.add(at, value_place, message, None);
+            }
             Kind::MinItems { .. } => self.add(at, value_place, "the list is empty", None),
             Kind::MinLength { .. } => self.add(at, value_place, "the text is empty", None),
             Kind::MaxItems { limit } => {
@@ -184,7 +193,9 @@ impl Checker<'_> {
         for key in unexpected.iter().take(PROBLEMS_MAX) {
             let pointer = below(at, key);
             let hint = match key.as_str() {
-                "<<" => Some("merge keys are no part of the format; write the keys out".to_owned()),
+                key if key.starts_with("x-") => {
+                    Some("keys of your own are no part of the format; put an anchor (`&name`) where it is first used".to_owned())
+                }
                 key => match suggest::nearest(key, known.iter().copied()) {
                     Some(near) => Some(format!("did you mean `{near}`?")),
                     None => suggest::hint(key, open.iter().copied()),

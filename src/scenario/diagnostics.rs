@@ -6,6 +6,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::position::{Position, Span};
+use super::secrets::Secrets;
 
 /// All problems of one load, in the order of their places.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +62,15 @@ impl Diagnostic {
         let line = text.lines().nth(span.line.saturating_sub(1)).unwrap_or_default();
         let place = Some(Place { span, text: line.to_owned() });
         Self { file: file.to_owned(), place, message: message.into(), hint }
+    }
+
+    /// Takes secrets out of it, which may stand in its line.
+    pub fn hide(&mut self, secrets: &Secrets) {
+        secrets.hide_from(&mut self.message);
+        self.hint.iter_mut().for_each(|hint| secrets.hide_from(hint));
+        if let Some(place) = &mut self.place {
+            place.text = secrets.blot(&place.text).into_owned();
+        }
     }
 
     /// Its place; the file's start where the file as a whole is meant.

@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 
 use super::diagnostics::{Diagnostic, PROBLEMS_MAX};
+use super::literals;
 use super::node::{Content, Document, Node, Scalar};
 use super::position::Span;
 use super::preset;
@@ -34,9 +35,10 @@ pub fn replace(document: &mut Document, lookup: Lookup<'_>, secrets: &mut Secret
     for preset in preset::names().filter_map(preset::text) {
         plain.push(preset);
     }
-    for secret in found {
-        secrets.add(&secret, &plain);
+    for (secret, name) in found {
+        secrets.add(&secret, &format!("${{{name}}}"), &plain);
     }
+    literals::add(document, secrets);
     problems
 }
 
@@ -55,7 +57,7 @@ fn walk(
     node: &mut Node,
     key: &str,
     lookup: Lookup<'_>,
-    secrets: &mut Vec<String>,
+    secrets: &mut Vec<(String, String)>,
     report: Report<'_>,
 ) -> bool {
     match &mut node.content {
@@ -64,13 +66,16 @@ fn walk(
                 let seen = RefCell::new(Vec::new());
                 let noting = |name: &str| {
                     let text = lookup(name);
-                    if is_secret(name) || is_secret(key) {
-                        seen.borrow_mut().extend(text.clone());
+                    // A user's name beside a password is half of what gets one in.
+                    if is_secret(name) || is_secret(key) || key == "username" {
+                        seen.borrow_mut().extend(text.clone().map(|text| (text, name.to_owned())));
                     }
                     text
                 };
                 one(scalar, node.span, &noting, report);
-                secrets.extend(seen.into_inner());
+                let seen = seen.into_inner();
+                scalar.secret = !seen.is_empty();
+                secrets.extend(seen);
             }
             scalar.source.is_some() && scalar.value.is_null() && !scalar.faulty
         }

@@ -187,7 +187,8 @@ impl<'a> Reader<'a> {
             serde_json::from_str::<serde_json::Value>(word).map_err(|_| self.wrong("a value is expected"))?;
         let span = self.span(word.len());
         self.at += end;
-        let scalar = Scalar { text: word.to_owned(), value, plain: false, source: None, faulty: false };
+        let scalar =
+            Scalar { text: word.to_owned(), value, plain: false, source: None, faulty: false, secret: false };
         Ok(Node { span, content: Content::Scalar(scalar) })
     }
 }

@@ -4,23 +4,28 @@
 
 use std::path::Path;
 
-use super::diagnostics::Diagnostics;
+use super::diagnostics::{Diagnostic, Diagnostics};
 use super::node::Document;
 use super::options::LoadOptions;
 use super::secrets::Secrets;
 use super::valid::{Profile, Scenario};
-use super::{conform, env, preset, profile, read, schema, validate};
+use super::{conform, env, literals, preset, profile, read, schema, validate};
 
 /// Loads a scenario file.
 pub fn load(path: &Path, options: &LoadOptions<'_>) -> Result<Scenario, Diagnostics> {
-    let document = read::file(path).map_err(Diagnostics::new)?;
+    let document = read::file(path).map_err(unreadable)?;
     from_document(document, options)
 }
 
 /// Loads a scenario file whose text is at hand; `path` is what problems name and what profiles lie beside.
 pub fn load_text(path: &Path, text: &str, options: &LoadOptions<'_>) -> Result<Scenario, Diagnostics> {
-    let document = read::text(path, text.to_owned()).map_err(Diagnostics::new)?;
+    let document = read::text(path, text.to_owned()).map_err(unreadable)?;
     from_document(document, options)
+}
+
+fn unreadable(mut problems: Vec<Diagnostic>) -> Diagnostics {
+    problems.iter_mut().for_each(literals::blot);
+    Diagnostics::new(problems)
 }
 
 fn from_document(mut document: Document, options: &LoadOptions<'_>) -> Result<Scenario, Diagnostics> {
@@ -38,18 +43,19 @@ fn from_document(mut document: Document, options: &LoadOptions<'_>) -> Result<Sc
         Some(name) => profile::look_up(&name, &document, options, (&mut problems, &mut secrets)),
         None => Profile::default(),
     };
-    match validate::run(&document, &findings, profile, options) {
+    let mut warnings = literals::warnings(&document);
+    warnings.extend(profile.warnings.iter().cloned());
+    let found = match validate::run(&document, &findings, profile, options) {
         Ok(mut scenario) if problems.is_empty() => {
-            // A password is one wherever it comes from.
-            let security = scenario.client.security.as_ref();
-            secrets.add(security.and_then(|it| it.password.as_deref()).unwrap_or_default(), &[]);
+            scenario.warnings.extend(warnings);
+            scenario.warnings.iter_mut().for_each(|warning| warning.hide(&secrets));
             scenario.secrets = secrets;
-            Ok(scenario)
+            return Ok(scenario);
         }
-        Ok(_) => Err(Diagnostics::new(problems)),
-        Err(found) => {
-            problems.extend(found);
-            Err(Diagnostics::new(problems))
-        }
-    }
+        Ok(_) => Vec::new(),
+        Err(found) => found,
+    };
+    problems.extend(found);
+    problems.iter_mut().for_each(|problem| problem.hide(&secrets));
+    Err(Diagnostics::new(problems))
 }

@@ -54,6 +54,8 @@ pub struct Scalar {
     pub source: Option<String>,
     /// A variable in it could not be replaced; that is told already.
     pub faulty: bool,
+    /// A secret of the environment was put into it.
+    pub secret: bool,
 }
 
 /// A file that could be read.
@@ -70,12 +72,19 @@ pub struct Document {
 impl Scalar {
     /// A plain scalar: its text decides on its type.
     pub fn plain(text: String) -> Self {
-        Self { value: plain::meaning(&text), text, plain: true, source: None, faulty: false }
+        Self { value: plain::meaning(&text), text, plain: true, source: None, faulty: false, secret: false }
     }
 
     /// A text in quotes or as a block.
     pub fn quoted(text: String) -> Self {
-        Self { value: Json::from(text.as_str()), text, plain: false, source: None, faulty: false }
+        Self {
+            value: Json::from(text.as_str()),
+            text,
+            plain: false,
+            source: None,
+            faulty: false,
+            secret: false,
+        }
     }
 }
 
@@ -196,6 +205,12 @@ impl Document {
     pub fn is_replaced(&self, pointer: &str) -> bool {
         let found = self.root.find(pointer);
         matches!(found, Some((_, Node { content: Content::Scalar(s), .. })) if s.source.is_some())
+    }
+
+    /// Whether a secret of the environment was put into the scalar at a pointer.
+    pub fn is_secret(&self, pointer: &str) -> bool {
+        let found = self.root.find(pointer);
+        matches!(found, Some((_, Node { content: Content::Scalar(s), .. })) if s.secret)
     }
 
     /// A position as reports give it.

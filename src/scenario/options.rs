@@ -4,10 +4,34 @@
 
 use std::path::PathBuf;
 
+use super::valid::ClientSettings;
+
+/// What the Kafka client says to settings.
+#[derive(Debug, Clone, Copy)]
+pub struct ClientJudge {
+    /// To one property.
+    pub property: fn(name: &str, value: &str) -> Option<Refusal>,
+    /// To all of them together, where each is good.
+    pub whole: fn(&ClientSettings) -> Option<Refusal>,
+}
+
+/// Why the client does not take settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The property that is meant, where it is one.
+    pub property: Option<String>,
+    /// What is wrong, without any value.
+    pub message: String,
+    /// What would help.
+    pub hint: Option<String>,
+}
+
 /// What a load takes from outside of the file.
 pub struct LoadOptions<'a> {
     /// Looks a variable of the environment up.
     pub env: &'a dyn Fn(&str) -> Option<String>,
+    /// How client settings are judged; without, they are taken as they are.
+    pub client: Option<ClientJudge>,
     /// `--profile`: in place of the file's, and before the file's own brokers.
     pub profile: Option<String>,
     /// `--brokers`: before all else, also before those of single scenarios.
@@ -25,6 +49,7 @@ impl<'a> LoadOptions<'a> {
     pub fn new(env: &'a dyn Fn(&str) -> Option<String>) -> Self {
         Self {
             env,
+            client: None,
             profile: None,
             brokers: None,
             embedded: false,

@@ -14,7 +14,7 @@ use super::secrets::Secrets;
 use super::valid::Profile;
 use super::validate::client;
 use super::validate::context::Context;
-use super::{conform, env, read, schema, suggest};
+use super::{conform, env, literals, read, schema, suggest};
 
 /// The files in which profiles are looked for, in their order.
 fn files(scenario: &Path, options: &LoadOptions<'_>) -> Vec<PathBuf> {
@@ -36,7 +36,8 @@ pub(super) fn look_up(
     for path in &files {
         let mut file = match read::file(path) {
             Ok(file) => file,
-            Err(found) => {
+            Err(mut found) => {
+                found.iter_mut().for_each(literals::blot);
                 problems.extend(found);
                 continue;
             }
@@ -63,14 +64,19 @@ pub(super) fn look_up(
             .brokers
             .as_ref()
             .and_then(|brokers| client::target(&mut cx, &below(&pointer, "brokers"), brokers));
-        let settings =
-            client::settings(&mut cx, &below(&pointer, "client"), &raw.client.clone().unwrap_or_default());
+        let settings = client::settings(
+            &mut cx,
+            &below(&pointer, "client"),
+            &raw.client.clone().unwrap_or_default(),
+            options,
+        );
         problems.append(&mut cx.problems);
         return Profile {
             name: Some(name.to_owned()),
             target,
             metrics_url: raw.metrics_url,
             client: settings,
+            warnings: literals::warnings(&file),
             failed: problems.len() > before,
         };
     }

@@ -22,9 +22,56 @@ pub fn profiles() -> &'static Json {
     SCHEMA.get_or_init(|| generate::<model::ProfileFile>("kaf6 profiles"))
 }
 
-/// The schema of scenario files as text, for `kaf6 schema scenario` and `schemas/scenario.schema.json`.
+/// The schema of scenario files as written, for editors and other tools: as [`scenario`], but wherever a number, a
+/// quantity or one of some words is wanted, a text with `${VAR}` in it may stand, too.
+pub fn written() -> Json {
+    let mut schema = scenario().clone();
+    allow_variables(&mut schema);
+    schema
+}
+
+/// [`written`] as text, for `kaf6 schema scenario` and `schemas/scenario.schema.json`.
 pub fn scenario_text() -> String {
-    format!("{:#}\n", scenario())
+    format!("{:#}\n", written())
+}
+
+/// Lets a variable stand for each scalar that cannot be any text. A `type` that tells branches apart stays.
+fn allow_variables(schema: &mut Json) {
+    match schema {
+        Json::Array(items) => items.iter_mut().for_each(allow_variables),
+        Json::Object(object) => {
+            // A variable may fit several branches.
+            if let Some(branches) = object.remove("oneOf") {
+                object.insert("anyOf".to_owned(), branches);
+            }
+            if let Some(Json::Object(properties)) = object.get_mut("properties") {
+                for (name, property) in properties.iter_mut() {
+                    if name != "type" || property.get("const").is_none() {
+                        allow_variables(property);
+                    }
+                }
+            }
+            for (key, value) in object.iter_mut() {
+                if key != "properties" && key != "const" && key != "enum" && key != "default" {
+                    allow_variables(value);
+                }
+            }
+            let is_text = |value: &Json| value == "string";
+            let narrow = ["pattern", "enum", "const"].iter().any(|key| object.contains_key(*key))
+                || object.get("type").is_some_and(|kind| match kind {
+                    Json::Array(kinds) => !kinds.iter().any(is_text),
+                    kind => ["integer", "number", "boolean"].iter().any(|scalar| kind == scalar),
+                });
+            if narrow {
+                let description = object.remove("description");
+                let own = Json::Object(std::mem::take(object));
+                object.extend(description.map(|text| ("description".to_owned(), text)));
+                let variable = json!({"type": "string", "pattern": r"\$\{.+\}"});
+                object.insert("anyOf".to_owned(), json!([own, variable]));
+            }
+        }
+        _ => {}
+    }
 }
 
 fn generate<T: JsonSchema>(title: &str) -> Json {

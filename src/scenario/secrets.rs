@@ -1,7 +1,7 @@
-//! Secrets that the environment brings into a run: which values are any, and what stands in their place wherever kaf6
-//! writes something.
+//! Secrets: which values are any, and what stands in their place wherever kaf6 writes something.
 //!
-//! Owns the rule. What a file says in plain is no secret: the file is in the repository, and in the report.
+//! Owns the rule. A value is secret by the name of its variable, by the key that it stands under, or since the file lists it
+//! under `secrets`.
 
 use std::borrow::Cow;
 
@@ -41,7 +41,14 @@ pub fn is_secret(name: &str) -> bool {
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secrets {
     /// The longest first, so that one that holds another is hidden whole.
-    lines: Vec<String>,
+    lines: Vec<Line>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Line {
+    text: String,
+    /// What the file has in its place: `${VAR}`.
+    written: String,
 }
 
 impl std::fmt::Debug for Secrets {
@@ -51,27 +58,47 @@ impl std::fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// Takes a value in; not its lines that are too short, or that stand in one of `plain`.
-    pub fn add(&mut self, value: &str, plain: &[&str]) {
+    /// Takes a value in; not its lines that are too short, or that stand in one of `plain`. `written` is what the file has in
+    /// its place.
+    pub fn add(&mut self, value: &str, written: &str, plain: &[&str]) {
         for line in value.lines().map(str::trim) {
             let counts = line.chars().count() >= LEAST
                 && !matches!(line, "true" | "false" | "null")
                 && !plain.iter().any(|text| text.contains(line));
-            if counts && !self.lines.iter().any(|known| known == line) {
-                self.lines.push(line.to_owned());
+            if counts && !self.lines.iter().any(|known| known.text == line) {
+                self.lines.push(Line { text: line.to_owned(), written: written.to_owned() });
             }
         }
-        self.lines.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
+        self.lines.sort_by(|a, b| b.text.len().cmp(&a.text.len()).then_with(|| a.text.cmp(&b.text)));
+    }
+
+    /// There are none.
+    pub const fn is_empty(&self) -> bool {
+        self.lines.is_empty()
     }
 
     /// Each line of each.
     pub fn lines(&self) -> impl Iterator<Item = &str> {
-        self.lines.iter().map(String::as_str)
+        self.lines.iter().map(|line| line.text.as_str())
     }
 
     /// A text without them.
     pub fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        match self.hide_in(text.as_bytes()) {
+        self.swap(text, |_| Cow::Borrowed(HIDDEN))
+    }
+
+    /// A text with what the file has in their place: `${VAR}`.
+    pub fn as_written<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.swap(text, |line| Cow::Borrowed(&line.written))
+    }
+
+    /// A text with as many stars in their place, so that all else stays where it is.
+    pub fn blot<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.swap(text, |line| Cow::Owned("*".repeat(line.text.chars().count())))
+    }
+
+    fn swap<'a, 's>(&'s self, text: &'a str, with: impl Fn(&'s Line) -> Cow<'s, str>) -> Cow<'a, str> {
+        match self.swap_in(text.as_bytes(), with) {
             Cow::Borrowed(_) => Cow::Borrowed(text),
             // What is cut out of a text, and what is put in, begins and ends with a character.
             Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
@@ -87,20 +114,24 @@ impl Secrets {
 
     /// Bytes without them.
     pub fn hide_in<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
-        let starts: Vec<u8> = self.lines.iter().filter_map(|line| line.bytes().next()).collect();
+        self.swap_in(bytes, |_| Cow::Borrowed(HIDDEN))
+    }
+
+    fn swap_in<'a, 's>(&'s self, bytes: &'a [u8], with: impl Fn(&'s Line) -> Cow<'s, str>) -> Cow<'a, [u8]> {
+        let starts: Vec<u8> = self.lines.iter().filter_map(|line| line.text.bytes().next()).collect();
         let mut out: Option<Vec<u8>> = None;
         let (mut at, mut done) = (0, 0);
         while at < bytes.len() {
             let found = starts
                 .contains(&bytes[at])
-                .then(|| self.lines.iter().find(|line| bytes[at..].starts_with(line.as_bytes())))
+                .then(|| self.lines.iter().find(|line| bytes[at..].starts_with(line.text.as_bytes())))
                 .flatten();
             match found {
                 Some(line) => {
                     let out = out.get_or_insert_default();
                     out.extend_from_slice(&bytes[done..at]);
-                    out.extend_from_slice(HIDDEN.as_bytes());
-                    at += line.len();
+                    out.extend_from_slice(with(line).as_bytes());
+                    at += line.text.len();
                     done = at;
                 }
                 None => at += 1,
@@ -162,15 +193,15 @@ mod tests {
     #[test]
     fn only_what_can_be_hidden_is() {
         let mut secrets = Secrets::default();
-        secrets.add("1", &[]);
-        secrets.add("true", &[]);
-        secrets.add(" lab \n", &[]);
-        secrets.add("minioadmin", &["MINIO_ROOT_USER: minioadmin"]);
+        secrets.add("1", HIDDEN, &[]);
+        secrets.add("true", HIDDEN, &[]);
+        secrets.add(" lab \n", HIDDEN, &[]);
+        secrets.add("minioadmin", HIDDEN, &["MINIO_ROOT_USER: minioadmin"]);
         assert_eq!(secrets.lines().count(), 0);
-        secrets.add("hunter2", &[]);
-        secrets.add("hunter2-and-more", &[]);
-        secrets.add("-----BEGIN KEY-----\nAbCd0123\nxy=\n", &[]);
-        secrets.add("hunter2", &[]);
+        secrets.add("hunter2", HIDDEN, &[]);
+        secrets.add("hunter2-and-more", HIDDEN, &[]);
+        secrets.add("-----BEGIN KEY-----\nAbCd0123\nxy=\n", HIDDEN, &[]);
+        secrets.add("hunter2", HIDDEN, &[]);
         assert_eq!(
             secrets.lines().collect::<Vec<_>>(),
             ["-----BEGIN KEY-----", "hunter2-and-more", "AbCd0123", "hunter2"]
@@ -179,6 +210,9 @@ mod tests {
         assert_eq!(secrets.hide_in(b"\xffhunter2\xff").as_ref(), b"\xff***\xff");
         assert!(matches!(secrets.hide("nothing in it"), Cow::Borrowed(_)));
         assert_eq!(format!("{secrets:?}"), "Secrets(4)");
+        secrets.add("from-outside", "${VAR}", &[]);
+        assert_eq!(secrets.as_written("a from-outside b"), "a ${VAR} b");
+        assert_eq!(secrets.blot("a hunter2 b"), "a ******* b");
     }
 
     proptest! {
@@ -189,7 +223,7 @@ mod tests {
         ) {
             let mut all = Secrets::default();
             for secret in &secrets {
-                all.add(secret, &[]);
+                all.add(secret, HIDDEN, &[]);
             }
             let hidden = all.hide(&text);
             prop_assert!(!all.lines().any(|line| hidden.contains(line)), "{hidden}");

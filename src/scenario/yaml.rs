@@ -162,6 +162,10 @@ impl Reader<'_> {
         if let Some(Open { node: Node { content: Content::Mapping(_), .. }, key: key @ None, .. }) =
             self.open.last_mut()
         {
+            if scalar.plain && scalar.text == "<<" {
+                let hint = "write the keys out, or `*name` in place of the whole mapping";
+                return Err(self.problem(span, "merge keys (`<<`) are no part of the format", Some(hint)));
+            }
             *key = Some((scalar.text, span));
             return Ok(());
         }

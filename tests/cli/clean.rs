@@ -24,3 +24,26 @@ fn force_needs_a_run() {
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("--run <ID>"), "{}", text(&output.stderr));
 }
+
+#[test]
+fn dockers_current_context_says_where_docker_listens() {
+    let place = Place::new();
+    let context = |host: &str| {
+        place.write("docker/config.json", r#"{"currentContext": "colima"}"#);
+        let meta = format!(r#"{{"Name": "colima", "Endpoints": {{"docker": {{"Host": "{host}"}}}}}}"#);
+        place.write("docker/contexts/meta/0/meta.json", &meta);
+    };
+    let said = |docker_host: &str| {
+        let mut command = place.kaf6(&["clean", "--dry-run"]);
+        command.env("DOCKER_CONFIG", place.path().join("docker")).env_remove("DOCKER_CONTEXT");
+        let output = command.env("DOCKER_HOST", docker_host).output().unwrap();
+        assert!(!output.status.success());
+        text(&output.stderr)
+    };
+    let socket = place.path().join("none.sock").display().to_string();
+    context(&format!("unix://{socket}"));
+    assert!(said("").contains(&format!("{socket} is not there")), "{}", said(""));
+    assert!(said("unix:///other.sock").contains("/other.sock is not there"), "DOCKER_HOST comes first");
+    context("ssh://me@far");
+    assert!(said("").contains("Docker's current context `colima` is ssh://me@far"), "{}", said(""));
+}

@@ -97,3 +97,56 @@ fn the_scenario_schema_is_the_one_committed() {
     let committed = concat!(env!("CARGO_MANIFEST_DIR"), "/schemas/scenario.schema.json");
     assert_eq!(output.stdout, std::fs::read(committed).unwrap());
 }
+
+#[test]
+fn an_output_that_no_step_could_take_is_empty_and_that_is_said() {
+    let place = Place::new();
+    for number in 1..=8 {
+        let partitions = "topics: [{name: \"t-{{run_id}}\", partitions: 24}]";
+        let file = format!(
+            "brokers: embedded\n{partitions}\nscenarios: {{w: {{type: produce, messages: 300}}, r: {{type: consume}}}}\n"
+        );
+        place.write(&format!("f{number}.yaml"), &file);
+    }
+    let run = |files: &str| {
+        let output = place.path().join("output");
+        let _ = std::fs::remove_file(&output);
+        let mut command = place.kaf6(&["run", files, "-q"]);
+        command.env("GITHUB_ACTIONS", "true").env("GITHUB_OUTPUT", &output);
+        let said = text(&command.output().unwrap().stderr);
+        let written = std::fs::read_to_string(output).unwrap();
+        let json = written.split_once("json<<").unwrap().1.lines().nth(1).unwrap().to_owned();
+        (json.len(), said.contains("::notice title=kaf6::the output `json` is empty"))
+    };
+    let (length, said) = run("f1.yaml");
+    assert!((1..=120 << 10).contains(&length) && !said, "{length}");
+    assert_eq!(run("f*.yaml"), (0, true));
+}
+
+#[test]
+fn the_reason_names_the_brokers_code_and_what_to_write() {
+    let place = Place::new();
+    place.write(
+        "big.yaml",
+        "brokers: embedded\ntopics: [{name: t}]\nscenarios: {w: {type: produce, messages: 2, value: {size: 50MiB}}, r: {type: consume}}\n",
+    );
+    let output = place.output(&["run", "big.yaml", "-q", "--run-id", "big"]);
+    assert_eq!(output.status.code(), Some(3));
+    let summary = place.json("reports/big/summary.json");
+    let reason = summary["reason"].as_str().unwrap();
+    let read = |name: &str| std::fs::read_to_string(place.path().join("reports/big").join(name)).unwrap();
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    for (place, shown) in [
+        ("the reason", reason.to_owned()),
+        ("the terminal", text(&output.stdout)),
+        ("junit.xml", read("junit.xml")),
+        ("report.html", read("report.html")),
+    ] {
+        let shown = words(&shown);
+        assert!(shown.contains("MSG_SIZE_TOO_LARGE (10): "), "{place}: {shown}");
+        assert!(
+            shown.contains("raise `max.message.bytes` in the topic") || place == "report.html",
+            "{place}: {shown}"
+        );
+    }
+}

@@ -50,12 +50,50 @@ fn what_is_wrong_is_said_once_and_on_stderr() {
 }
 
 #[test]
+fn nothing_but_blanks_is_no_scenario_file() {
+    let place = Place::with_ten();
+    for words in [
+        &["run", ""][..],
+        &["run", "", "--embedded"],
+        &["run", " ", "--format", "json"],
+        &["run", "", "\n", " \n "],
+        &["validate", ""],
+        &["plan", ""],
+    ] {
+        let output = place.output(words);
+        assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(2), ""), "{words:?}");
+        assert!(text(&output.stderr).contains("no scenario file is given"), "{words:?}");
+    }
+    let outputs = place.path().join("outputs");
+    let mut command = place.kaf6(&["run"]);
+    command.env("KAF6_FILES", "\n ").env("GITHUB_ACTIONS", "true").env("GITHUB_OUTPUT", &outputs);
+    command.assert().code(2);
+    assert_eq!(std::fs::read_to_string(outputs).unwrap(), "status=error\n");
+    assert_eq!(place.names("."), ["outputs", "ten.yaml"], "nothing is left behind");
+}
+
+#[test]
 fn a_run_id_is_taken_once() {
     let place = Place::with_ten();
     assert_eq!(place.code(&["run", "ten.yaml", "--run-id", "nightly"]), 0);
     let output = place.output(&["run", "ten.yaml", "--run-id", "nightly"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("run id `nightly` has reports already"));
+}
+
+/// A limit on the size of files stands in for a full disk.
+#[cfg(unix)]
+#[test]
+fn a_disk_without_room_is_known_before_the_load() {
+    let place = Place::with_ten();
+    let kaf6 = place.plain(&[]).get_program().to_string_lossy().into_owned();
+    let script = format!("trap '' XFSZ; ulimit -f 600; exec '{kaf6}' run ten.yaml --run-id one");
+    let output =
+        std::process::Command::new("sh").args(["-c", &script]).current_dir(place.path()).output().unwrap();
+    let said = text(&output.stderr);
+    assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(2), ""), "{said}");
+    assert!(said.contains("cannot write to the report folder `reports/one`: "), "{said}");
+    assert!(!place.path().join("reports/one").exists(), "nothing is left behind");
 }
 
 #[test]

@@ -40,6 +40,49 @@ fn json_of_several_is_an_array() {
 }
 
 #[test]
+fn one_that_cannot_begin_is_reported_like_the_others() {
+    let place = with_three();
+    // More than the embedded broker holds: known only once it starts.
+    place.write("all/a.yml", &TEN.replace("partitions: 1", "partitions: 300"));
+    let output = place.output(&["run", "all", "--run-id", "x", "-q"]);
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output.stderr));
+    assert_eq!(place.names("reports"), ["index.json", "junit.xml", "x-a", "x-b", "x-the-third"]);
+    assert_eq!(place.names("reports/x-a"), ["junit.xml", "report.html", "summary.json"]);
+    let index = place.json("reports/index.json");
+    let statuses: Vec<&str> =
+        index["runs"].as_array().unwrap().iter().map(|run| run["status"].as_str().unwrap()).collect();
+    assert_eq!(statuses, ["error", "pass", "error"], "the third has no checks");
+    let reason = index["runs"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("256 partitions at most"), "{reason}");
+}
+
+#[test]
+fn a_file_given_twice_runs_once_and_that_is_said() {
+    let place = Place::with_ten();
+    let output = place.output(&["run", "ten.yaml", "./ten.yaml", "*.yaml"]);
+    assert_eq!(output.status.code(), Some(0));
+    let said = text(&output.stderr);
+    assert_eq!(said.matches("warning: is given more than once, and is taken once").count(), 2, "{said}");
+    assert_eq!(place.names("reports").len(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn folders_that_link_to_themselves_are_entered_once() {
+    let place = Place::new();
+    place.write("lp/ten.yaml", TEN);
+    for link in ["lp/self", "lp/again"] {
+        std::os::unix::fs::symlink(place.path().join("lp"), place.path().join(link)).unwrap();
+    }
+    let output = place.output(&["validate", "**/*.yaml"]);
+    assert_eq!(
+        text(&output.stdout),
+        "lp/ten.yaml: good: 2 scenarios, 1 topic, 7 checks (6 added without asking)\n"
+    );
+    assert_eq!(text(&output.stderr), "");
+}
+
+#[test]
 fn nothing_runs_unless_all_files_are_right() {
     let place = with_three();
     place.write("all/d.yaml", "brokers: embedded\n");

@@ -31,8 +31,8 @@ fn stopped_by(place: &Place, signal: &str) -> Option<i32> {
 }
 
 #[test]
-fn sigint_and_sigterm_have_codes_of_their_own() {
-    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+fn each_signal_has_a_code_of_its_own() {
+    for (signal, code) in [("HUP", 129), ("INT", 130), ("TERM", 143)] {
         let place = Place::new();
         assert_eq!(stopped_by(&place, signal), Some(code), "{signal}");
         assert_eq!(place.names("reports/x-long"), ["junit.xml", "report.html", "summary.json"]);
@@ -43,4 +43,28 @@ fn sigint_and_sigterm_have_codes_of_their_own() {
         let sent = summary["scenarios"]["write"]["acked"].as_u64().unwrap();
         assert!((1..3000).contains(&sent), "{sent}");
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_was_started_with_hangups_ignored_outlives_its_terminal() {
+    let place = Place::new();
+    place.write("long.yaml", &TEN.replace("messages: 10", "rate: 50/s, messages: 60"));
+    let kaf6 = place.plain(&[]).get_program().to_owned();
+    let mut child = Command::new("nohup")
+        .arg(kaf6)
+        .args(["run", "long.yaml", "--run-id", "x"])
+        .current_dir(place.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(lines.by_ref().any(|line| line.starts_with("write:")), "the load never began");
+    Command::new("kill").args(["-HUP", &child.id().to_string()]).status().unwrap();
+    lines.for_each(drop);
+    child.wait().unwrap();
+    let summary = place.json("reports/x/summary.json");
+    assert_eq!(summary["scenarios"]["write"]["acked"], 60, "{}", summary["reason"]);
 }

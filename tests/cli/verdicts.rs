@@ -35,3 +35,18 @@ fn a_broker_out_of_reach_is_an_answer_to_whether_it_can_be_reached() {
     place.write("reach.yaml", &format!("brokers: [\"127.0.0.1:{port}\"]\n{text}"));
     assert_eq!(place.code(&["run", "reach.yaml", "-q"]), 1);
 }
+
+#[test]
+fn the_rate_of_a_run_of_some_milliseconds_is_not_measured() {
+    let place = Place::new();
+    let checks = TEN.replace(
+        "- {name: all_there,",
+        "- {type: threshold, scenario: write, expr: \"rate > 20000/s\"}\n  - {name: all_there,",
+    );
+    place.write("short.yaml", &checks);
+    assert_eq!(place.code(&["run", "short.yaml", "-q", "--run-id", "one"]), 3);
+    let summary = place.json("reports/one/summary.json");
+    assert!(summary["scenarios"]["write"]["rate_per_s"].is_null(), "{}", summary["scenarios"]["write"]);
+    let reason = summary["reason"].as_str().unwrap();
+    assert!(reason.contains("a rate needs 200 ms") && reason.contains("`write`"), "{reason}");
+}

@@ -28,6 +28,22 @@ fn a_likely_slip_is_said_once_by_each_command_and_refuses_nothing() {
         assert!(!good || output.status.success(), "{stderr}");
         assert_ne!(output.status.code(), Some(2));
     }
+    // What nobody reads must not look as if it had been verified.
+    let output = place.output(&["run", "slip.yaml", "-q", "--run-id", "slip"]);
+    assert_eq!(output.status.code(), Some(3));
+    let reason = place.json("reports/slip/summary.json")["reason"].as_str().unwrap().to_owned();
+    assert!(
+        reason.contains("no scenario of the file produces to `ordres`, so `read` verified nothing"),
+        "{reason}"
+    );
+    for said in [", from: any", ", from: any, limit: 1"] {
+        place.write("any.yaml", &SLIP.replace("topic: ordres", &format!("topic: ordres{said}")));
+        let shown = text(&place.output(&["run", "any.yaml", "-q"]).stdout);
+        assert!(!shown.contains("verified nothing"), "{shown}");
+    }
+    let checked = format!("{SLIP}checks: [{{type: count_equals, scenario: read, expected: 0}}]\n");
+    place.write("checked.yaml", &checked);
+    assert_eq!(place.code(&["run", "checked.yaml", "-q"]), 0, "the file says what it wants of it");
     let quiet = place.output(&["run", "slip.yaml", "--quiet"]);
     assert!(!text(&quiet.stderr).contains("warning:"));
 }

@@ -165,7 +165,7 @@ async fn a_log_without_end_fills_no_disk_and_holds_no_secret() {
     let Some(_) = shell() else { return };
     let run = Run::new();
     let mut options = run.options();
-    options.secrets.add("hunter2", &[]);
+    options.secrets.add("hunter2", "***", &[]);
     // 60 MB in lines of 1000 bytes, one of which says a secret.
     let text = "printf -v line '%0993d' 0; echo my hunter2; for ((i = 100000; i < 160000; i++)); do echo $i$line; done; echo the end; exec sleep 1000";
     let plan = cluster(vec![script("loud", text)]);

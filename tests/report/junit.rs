@@ -50,6 +50,39 @@ fn under_faults() {
     insta::assert_snapshot!(text(junit(&faulted()).unwrap()));
 }
 
+/// The class and name of each case.
+fn pairs(xml: &str) -> Vec<(String, String)> {
+    let part = |line: &str, key: &str| {
+        let rest = line.split_once(&format!(" {key}=\"")).unwrap().1;
+        rest.split('"').next().unwrap().to_owned()
+    };
+    let cases = xml.lines().filter(|line| line.trim_start().starts_with("<testcase "));
+    cases.map(|line| (part(line, "classname"), part(line, "name"))).collect()
+}
+
+#[test]
+fn no_two_cases_have_the_same_class_and_name() {
+    let at = |path: &str| {
+        let mut run = fixtures::fail();
+        run.source.path = path.to_owned();
+        run
+    };
+    // Names that are those of other cases, once a scenario is put behind them.
+    let mut odd = at("odd.yaml");
+    odd.name = "odd".to_owned();
+    let mut row = odd.check_results[0].clone();
+    row.name = format!("{} [{}]", row.name, row.scenario.clone().unwrap_or_default());
+    odd.check_results.insert(0, row.clone());
+    odd.check_results.push(odd.check_results[1].clone());
+    row.name = "account".to_owned();
+    odd.check_results.push(row);
+    let xml = text(merge(&[at("a/smoke.yaml"), at("b/smoke.yaml"), at("b/smoke.yaml"), odd]).unwrap());
+    let pairs = pairs(&xml);
+    let distinct: std::collections::HashSet<_> = pairs.iter().collect();
+    assert_eq!(distinct.len(), pairs.len(), "{pairs:#?}");
+    assert!(pairs[0].0.ends_with(" (a/smoke)"), "{pairs:#?}");
+}
+
 #[test]
 fn merged_files_count_all() {
     let xml = text(merge(&[fixtures::pass(), fixtures::fail(), fixtures::error()]).unwrap());

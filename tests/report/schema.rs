@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use kaf6::report::json::{ReadSummaryError, from_json, summary_schema, to_json};
+use kaf6::report::json::{ReadSummaryError, from_json, hide, summary_schema, to_json};
 use kaf6::report::summary::Summary;
+use kaf6::scenario::Secrets;
 
 use crate::faulted::faulted;
 use crate::fixtures;
@@ -149,5 +150,29 @@ fn other_files_get_a_clear_error() {
     for bytes in [&b"{}"[..], b"[]", b"null", b"{\"schema_version\": \"1\"}", b"{\"schema_version\": 1}"] {
         let error = from_json(bytes).unwrap_err();
         assert!(matches!(error, ReadSummaryError::NotSummary(_)), "{error}");
+    }
+}
+
+/// Each text of a value, wherever it stands.
+fn texts(value: &serde_json::Value, out: &mut std::collections::BTreeSet<String>) {
+    match value {
+        serde_json::Value::String(text) => drop(out.insert(text.clone())),
+        serde_json::Value::Array(items) => items.iter().for_each(|item| texts(item, out)),
+        serde_json::Value::Object(members) => members.values().for_each(|item| texts(item, out)),
+        _ => {}
+    }
+}
+
+#[test]
+fn whatever_text_of_a_summary_is_a_secret_it_can_be_hidden() {
+    for (name, summary) in all() {
+        let mut found = std::collections::BTreeSet::new();
+        texts(&serde_json::to_value(&summary).unwrap(), &mut found);
+        for text in found {
+            let mut secrets = Secrets::default();
+            secrets.add(&text, "***", &[]);
+            let hidden = hide(summary.clone(), &secrets);
+            assert_eq!(hidden.status, summary.status, "{name}: {text}");
+        }
     }
 }

@@ -100,7 +100,7 @@ async fn run_plan(plan: plan::Plan, saved: Option<Saved>, save_ledger: bool) -> 
         saved,
         waits: kaf6::kafka::Waits::short(),
     };
-    let mut seen = engine::run(Arc::clone(&plan), options, live).await.unwrap();
+    let mut seen = engine::run(Arc::clone(&plan), options, live).await;
     let saved = seen.saved.take();
     let record =
         RunRecord::new("truth".to_owned(), run_tag, "2026-01-01T00:00:00.000Z".to_owned(), plan, seen);

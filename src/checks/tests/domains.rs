@@ -9,7 +9,7 @@ use super::*;
 use crate::checks::registry::check_of;
 use crate::checks::{anomalies_of, permitted};
 use crate::ledger::{Account, Accounts, Markers, PartitionAccount, ScenarioAccount};
-use crate::observe::{BrokerSeen, Cut, PartitionSeen, Retention, ScrapeSeen};
+use crate::observe::{BrokerSeen, Cut, PartitionSeen, Retention, ScrapeSeen, SeriesSeen};
 use crate::plan::{Allow, CountMetric};
 
 const ALL_ACKED: Ask = Ask::AllAcked { allow: Allow { failed: 0.0, unknown: 0.0 } };
@@ -550,7 +550,8 @@ fn endpoints_and_brokers_answer_for_what_was_asked() {
     let file = scenario::load_text(Path::new("x.yaml"), ROUNDTRIPS, &LoadOptions::new(&|_| None)).unwrap();
     let mut plan = plan::build(&file);
     let mut look = scenario("look", "metrics", Snapshot::default(), (0, 1000));
-    let series = vec![("up".to_owned(), 1)];
+    let up = SeriesSeen { name: "up".to_owned(), present: 1, ..SeriesSeen::default() };
+    let series = vec![up];
     look.scrape = Some(ScrapeSeen { requests: 2, ok: 2, with_body: 1, series, ..ScrapeSeen::default() });
     let ping = scenario("ping", "roundtrip", Snapshot::default(), (0, 0));
     let seen = Observations { scenarios: vec![ping, look], ..Observations::default() };
@@ -566,6 +567,38 @@ fn endpoints_and_brokers_answer_for_what_was_asked() {
     );
     assert_eq!(judge(Ask::NonEmpty).outcome(), Outcome::Fail);
     assert_eq!(judge(Ask::SeriesPresent).message(), "missing: up");
+}
+
+#[test]
+fn a_series_is_missing_only_where_all_of_the_page_was_read() {
+    let text = "scenarios: {look: {type: metrics, url: 'http://x', contains: [up]}}\nchecks: [{type: series_present}]\n";
+    let file = scenario::load_text(Path::new("x.yaml"), text, &LoadOptions::new(&|_| None)).unwrap();
+    let plan = plan::build(&file);
+    let judge = |series: &[(&str, u64, u64)]| {
+        let mut look = scenario("look", "metrics", Snapshot::default(), (0, 1000));
+        let series = series.iter().map(|&(name, present, beyond)| SeriesSeen {
+            name: name.to_owned(),
+            present,
+            beyond,
+            near: vec![format!("{name}{{a=\"1\"}}")],
+        });
+        look.scrape = Some(ScrapeSeen {
+            requests: 2,
+            ok: 2,
+            cut: 1,
+            series: series.collect(),
+            ..ScrapeSeen::default()
+        });
+        let seen = Observations { scenarios: vec![look], ..Observations::default() };
+        let answer = evaluate(&plan, &seen).remove(0).answer;
+        (answer.outcome(), answer.message().to_owned())
+    };
+    assert_eq!(judge(&[("up", 2, 0)]).0, Outcome::Pass);
+    let (outcome, why) = judge(&[("up", 1, 1), ("there", 2, 0)]);
+    assert_eq!(outcome, Outcome::Inconclusive);
+    assert!(why.starts_with("not in the first 16 MiB of the answer, and it is longer: up;"), "{why}");
+    let (outcome, why) = judge(&[("up", 1, 1), ("gone", 1, 0)]);
+    assert_eq!((outcome, why.as_str()), (Outcome::Fail, "missing: gone (there is gone{a=\"1\"})"));
 }
 
 /// What is seen where nothing is wrong, and a plan with a check of each kind: made once, for they take their time.

@@ -31,7 +31,7 @@ async fn run(embedded: &Embedded, scenarios: &str, unreadable_after: Duration) -
         saved: None,
         waits: Waits::short(),
     };
-    engine::run(plan, options, live).await.unwrap()
+    engine::run(plan, options, live).await
 }
 
 fn notes(seen: &Observations) -> String {

@@ -1,5 +1,6 @@
 //! A client's configuration, property by property, before the client is made.
 
+use std::ffi::CStr;
 use std::ptr::NonNull;
 
 use rdkafka_sys as sys;
@@ -62,6 +63,22 @@ impl Config {
             sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_INVALID => {
                 Err(Refusal { unknown: false, text: errstr.text() })
             }
+        }
+    }
+}
+
+impl Config {
+    /// The names of the properties that have a value, also by default.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut count = 0;
+        // SAFETY: the configuration is alive. The answer is an array of `count` NUL-terminated strings, names and values in
+        // turn, that is freed below and not kept.
+        unsafe {
+            let all = sys::rd_kafka_conf_dump(self.as_ptr(), &raw mut count);
+            let name = |at| CStr::from_ptr(*all.add(at)).to_string_lossy().into_owned();
+            let names = (0..count).step_by(2).map(name).collect();
+            sys::rd_kafka_conf_dump_free(all, count);
+            names
         }
     }
 }

@@ -49,6 +49,9 @@ pub struct File {
     pub checks: Option<Vec<Check>>,
     /// Settings of the run as a whole.
     pub run: Option<Run>,
+    /// More values to hide in reports, logs and messages: `${VAR}` each. Those of variables whose names say that they are
+    /// secret are hidden anyway.
+    pub secrets: Option<Vec<String>>,
 }
 
 /// A list of brokers, or one text: `embedded`, or `host:port` separated by commas.

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{Diagnostic, Position, Secrets, Span as Place, Template, Wired};
+use super::{Diagnostic, Position, Secrets, Series, Span as Place, Template, Wired};
 use crate::ids::{Offset, Partition};
 use crate::units::{Duration, Rate};
 
@@ -70,6 +70,8 @@ pub struct Profile {
     pub metrics_url: Option<String>,
     /// How clients connect.
     pub client: ClientSettings,
+    /// What is likely a slip in its file.
+    pub warnings: Vec<Diagnostic>,
     /// It was named and could not be read, so nothing can be said of what is missing.
     pub failed: bool,
 }
@@ -188,7 +190,7 @@ pub struct Metrics {
     /// Where to ask, perhaps with references to services.
     pub url: Wired,
     /// Series that must be present.
-    pub contains: Vec<String>,
+    pub contains: Vec<(String, Series)>,
     /// Ask again and again.
     pub every: Option<Duration>,
 }
@@ -269,6 +271,8 @@ pub struct Consume {
     pub from: From,
     /// Whether `from` is written.
     pub from_written: bool,
+    /// `from` is left out, and no scenario of the file writes the topic.
+    pub nobody_writes: bool,
     /// Threads.
     pub clients: Option<u32>,
     /// Only this one.

@@ -9,7 +9,6 @@ use super::context::Context;
 use super::parts::Parts;
 use super::slot::{Slot, legal_name, scenario_pointer};
 use super::topics::{Key, Topics};
-use crate::scenario::Wired;
 use crate::scenario::expr;
 use crate::scenario::model::{self, activity as raw};
 use crate::scenario::node::below;
@@ -18,6 +17,7 @@ use crate::scenario::valid::{
     Acks, Activity, Consume, Content, From, Message, Metrics, Pace, Partitioning, Produce, Profile,
     Roundtrip, StartOffset, ValuePlan, Watch, When, Work,
 };
+use crate::scenario::{Series, Wired};
 use crate::units::Duration;
 
 /// The largest message that librdkafka can be told to send.
@@ -146,7 +146,18 @@ fn metrics(cx: &mut Context<'_>, pointer: &str, raw: &raw::Metrics, profile: &Pr
         cx.about_value(&at_url, &format!("`{url}` is no HTTP address"), hint, "an HTTP address");
         return None;
     }
-    Some(Metrics { url: read, contains: raw.contains.clone().unwrap_or_default(), every })
+    let mut contains = Vec::new();
+    for (index, text) in raw.contains.iter().flatten().enumerate() {
+        match Series::parse(text) {
+            Some(series) => contains.push((text.clone(), series)),
+            None => {
+                let hint = Some("write its name, or its name with labels: `up{job=\"a\"}`".to_owned());
+                let at = below(&below(pointer, "contains"), index);
+                cx.about_value(&at, &format!("`{text}` is no series"), hint, "a series");
+            }
+        }
+    }
+    Some(Metrics { url: read, contains, every })
 }
 
 fn produce(cx: &mut Context<'_>, pointer: &str, raw: &raw::Produce, topics: &Topics) -> Option<Produce> {
@@ -344,6 +355,7 @@ fn consume(cx: &mut Context<'_>, pointer: &str, raw: &raw::Consume, topics: &Top
         topic,
         from: if raw.from == Some(raw::From::Run) { From::Run } else { From::Any },
         from_written: raw.from.is_some(),
+        nobody_writes: false,
         clients: raw.clients,
         partition: raw.partition,
         offset,

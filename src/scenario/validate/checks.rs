@@ -41,6 +41,7 @@ pub(super) fn all(
         if name.trim().is_empty() || name.chars().count() > 200 || name.contains(char::is_control) {
             cx.at(&at_name, "a check's name is one line of 1 to 200 characters", None);
         }
+        cx.no_secret(&at_name, "a check's name");
         names.push((at_name, name.clone()));
         let Some(ask) = ask(cx, &pointer, &raw) else { continue };
         spans(cx, &pointer, &ask, faults);

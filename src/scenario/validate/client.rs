@@ -1,6 +1,6 @@
 //! Brokers and client settings, from the command line, the file and the profile.
 //!
-//! Owns the form of a broker's address, and the librdkafka properties that are kaf6's own to set.
+//! Owns the form of a broker's address, and what belongs together in `client.security`; properties are the client's to judge.
 
 use std::path::Path;
 
@@ -8,6 +8,7 @@ use super::context::Context;
 use crate::scenario::diagnostics::Diagnostic;
 use crate::scenario::model::{self, Brokers};
 use crate::scenario::node::below;
+use crate::scenario::options::LoadOptions;
 use crate::scenario::valid::{ClientSettings, Security, Target};
 use crate::scenario::wiring::{Reference, Wired};
 
@@ -105,66 +106,67 @@ pub(super) fn addresses_of_option(cx: &mut Context<'_>, list: &[String]) -> Targ
     Target::Brokers(read)
 }
 
-/// Why a librdkafka property cannot be set by a file; none where it can.
-fn owned(property: &str) -> Option<&'static str> {
-    Some(match property {
-        "bootstrap.servers" | "metadata.broker.list" => "`brokers` of the file sets it",
-        "group.id" | "group.instance.id" | "group.protocol" | "group.remote.assignor" => {
-            "kaf6 reads by partition, without a consumer group"
-        }
-        "auto.offset.reset" => "kaf6 never jumps in silence: a reset is something it reports",
-        "enable.auto.commit"
-        | "auto.commit.enable"
-        | "enable.auto.offset.store"
-        | "auto.commit.interval.ms" => "kaf6 commits no offsets",
-        "enable.metrics.push" => "clients must send nothing but what the scenario says",
-        "enable.partition.eof" | "check.crcs" | "queued.max.messages.kbytes" => "kaf6's reading rests on it",
-        "security.protocol" => "write it as `client.security.protocol`",
-        "acks" | "request.required.acks" => "write it as `acks` of the scenario",
-        "compression.type" | "compression.codec" => "write it as `compression` of the scenario",
-        "enable.idempotence" => "write it as `idempotence` of the scenario",
-        "partitioner" => "write it as `partition` of the scenario",
-        "transactional.id" => "kaf6 uses no transactions",
-        "queue.buffering.max.messages" | "queue.buffering.max.kbytes" => {
-            "write it as `max_in_flight` of the scenario"
-        }
-        "dr_cb" | "dr_msg_cb" | "delivery.report.only.error" | "log_cb" | "error_cb" | "opaque" => {
-            "kaf6 needs each delivery report"
-        }
-        "sasl.mechanism"
-        | "sasl.mechanisms"
-        | "sasl.username"
-        | "sasl.password"
-        | "ssl.ca.location"
-        | "ssl.certificate.location"
-        | "ssl.key.location" => "write it under `client.security`",
-        _ => return None,
-    })
-}
-
 /// Reads `client` of a file or profile. Paths in it are relative to the file that they stand in.
-pub(crate) fn settings(cx: &mut Context<'_>, pointer: &str, raw: &model::Client) -> ClientSettings {
-    let properties_at = below(pointer, "properties");
-    for property in raw.properties.iter().flat_map(|properties| properties.keys()) {
-        if let Some(why) = owned(property) {
-            let message = format!("`{property}` is kaf6's own to set");
-            cx.at_key(&below(&properties_at, property), message, Some(why.to_owned()));
+pub(crate) fn settings(
+    cx: &mut Context<'_>,
+    pointer: &str,
+    raw: &model::Client,
+    options: &LoadOptions<'_>,
+) -> ClientSettings {
+    for (property, value) in raw.properties.iter().flatten() {
+        let refusal = options.client.and_then(|client| (client.property)(property, &value.0));
+        if let Some(refusal) = refusal {
+            cx.at_key(&below(&below(pointer, "properties"), property), refusal.message, refusal.hint);
         }
     }
     let properties =
         raw.properties.iter().flatten().map(|(key, value)| (key.clone(), value.0.clone())).collect();
-    let security =
-        raw.security.as_ref().map(|security| self::security(cx, &below(pointer, "security"), security));
+    let security = raw
+        .security
+        .as_ref()
+        .map(|security| self::security(cx, &below(pointer, "security"), security, options));
     ClientSettings { security, properties }
 }
 
-fn security(cx: &mut Context<'_>, pointer: &str, raw: &model::Security) -> Security {
+/// What the client says to the settings of file and profile together.
+pub(super) fn together(cx: &mut Context<'_>, settings: &ClientSettings, options: &LoadOptions<'_>) {
+    let Some(refusal) = options.client.and_then(|client| (client.whole)(settings)) else { return };
+    let property = refusal.property.unwrap_or_default();
+    let of_security =
+        SECURITY.iter().find(|(name, _)| *name == property).map(|(_, key)| below("/client/security", key));
+    let pointer = of_security.unwrap_or_else(|| below("/client/properties", &property));
+    cx.at(&pointer, refusal.message, refusal.hint);
+}
+
+/// The mechanisms that kaf6's client has.
+const MECHANISMS: [&str; 4] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"];
+/// Properties that are written as keys of `client.security`.
+pub const SECURITY: [(&str, &str); 8] = [
+    ("security.protocol", "protocol"),
+    ("sasl.mechanism", "mechanism"),
+    ("sasl.mechanisms", "mechanism"),
+    ("sasl.username", "username"),
+    ("sasl.password", "password"),
+    ("ssl.ca.location", "ca"),
+    ("ssl.certificate.location", "certificate"),
+    ("ssl.key.location", "key"),
+];
+
+fn security(
+    cx: &mut Context<'_>,
+    pointer: &str,
+    raw: &model::Security,
+    options: &LoadOptions<'_>,
+) -> Security {
     use model::Protocol;
     let sasl = matches!(raw.protocol, Protocol::SaslPlaintext | Protocol::SaslSsl);
     let tls = matches!(raw.protocol, Protocol::Ssl | Protocol::SaslSsl);
     if sasl && raw.mechanism.is_none() {
         let hint = Some("such as `mechanism: SCRAM-SHA-512`".to_owned());
         cx.at_key(pointer, "`mechanism` is missing: the protocol is one of SASL", hint);
+    }
+    if let Some(mechanism) = raw.mechanism.as_ref().filter(|_| sasl && !options.embedded) {
+        self::mechanism(cx, pointer, mechanism, raw);
     }
     for (field, written, used, by) in [
         ("mechanism", &raw.mechanism, sasl, "SASL"),
@@ -184,6 +186,16 @@ fn security(cx: &mut Context<'_>, pointer: &str, raw: &model::Security) -> Secur
     }
     let folder = cx.document.path.parent().unwrap_or(Path::new(""));
     let path = |text: &Option<String>| text.as_ref().map(|text| folder.join(text));
+    for (field, written) in [("ca", &raw.ca), ("certificate", &raw.certificate), ("key", &raw.key)] {
+        // Where the embedded broker stands in, nothing of it is used.
+        let file = path(written).filter(|_| tls && !options.embedded && options.client.is_some());
+        if let Some(Err(error)) = file.map(std::fs::File::open) {
+            let hint =
+                Some("write the path of a PEM file; it counts from the scenario file's folder".to_owned());
+            let shown = cx.document.shown(&below(pointer, field)).unwrap_or_default().to_owned();
+            cx.at(&below(pointer, field), format!("`{shown}` cannot be read: {error}"), hint);
+        }
+    }
     Security {
         protocol: match raw.protocol {
             Protocol::Plaintext => "plaintext",
@@ -198,6 +210,36 @@ fn security(cx: &mut Context<'_>, pointer: &str, raw: &model::Security) -> Secur
         ca: path(&raw.ca),
         certificate: path(&raw.certificate),
         key: path(&raw.key),
+    }
+}
+
+/// Whether the mechanism is one that there is, with what it needs beside it.
+fn mechanism(cx: &mut Context<'_>, pointer: &str, mechanism: &str, raw: &model::Security) {
+    if !MECHANISMS.contains(&mechanism) {
+        let hint = match mechanism.to_ascii_uppercase() {
+            upper if MECHANISMS.contains(&upper.as_str()) => format!("write `{upper}`"),
+            upper if upper == "AWS_MSK_IAM" => {
+                "that is one of Java clients; give the user a SCRAM-SHA-512 secret, or tokens by OAUTHBEARER"
+                    .to_owned()
+            }
+            upper if upper == "GSSAPI" => {
+                "Kerberos is not built into kaf6; use SCRAM-SHA-512 or PLAIN".to_owned()
+            }
+            _ => format!("write one of {}", MECHANISMS.join(", ")),
+        };
+        return cx.about_value(
+            &below(pointer, "mechanism"),
+            &format!("kaf6 has no SASL mechanism `{mechanism}`"),
+            Some(hint),
+            "a SASL mechanism",
+        );
+    }
+    if mechanism != "OAUTHBEARER" {
+        for (field, written) in [("username", &raw.username), ("password", &raw.password)] {
+            if written.is_none() {
+                cx.at_key(pointer, format!("`{field}` is missing: {mechanism} needs it"), None);
+            }
+        }
     }
 }
 

@@ -176,6 +176,15 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Refuses a secret where a name is wanted: every report, folder and label shows it.
+    pub(crate) fn no_secret(&mut self, pointer: &str, what: &str) {
+        if self.document.is_secret(pointer) {
+            let shown = self.document.shown(pointer).unwrap_or_default().to_owned();
+            let hint = Some("use a variable whose name does not say that it is secret".to_owned());
+            self.at(pointer, format!("`{shown}` brings a secret into {what}, which others see"), hint);
+        }
+    }
+
     /// Finds names that are given twice.
     pub(crate) fn repeats<'n>(&mut self, names: impl Iterator<Item = (String, &'n str)>, what: &str) {
         let mut first: HashMap<&str, usize> = HashMap::new();

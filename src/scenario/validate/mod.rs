@@ -42,6 +42,8 @@ pub(super) fn run(
     let parts = Parts::new(&json, findings);
     let mut cx = Context::new(document);
 
+    cx.no_secret("/name", "the run's name");
+    cx.no_secret("/profile", "a profile's name");
     let mut known = cluster::read(&mut cx, &parts);
     wires::services(&mut cx, &mut known);
     let topics = topics::declared(&mut cx, &parts);
@@ -67,8 +69,12 @@ pub(super) fn run(
         profile.target.as_ref().filter(|theirs| **theirs == target && written.as_ref() != Some(*theirs));
     wires::outside(&mut cx, &known, &slots, &faults, written.as_ref(), taken);
     let file_client: model::Client = parts.get("/client", &mut cx).unwrap_or_default();
-    let file_client = client::settings(&mut cx, "/client", &file_client);
+    let before = cx.problems.len();
+    let file_client = client::settings(&mut cx, "/client", &file_client, options);
     let client = client::merge(profile.client, file_client);
+    if cx.problems.len() == before && !profile.failed && target != Target::Embedded {
+        client::together(&mut cx, &client, options);
+    }
     let text_at = |pointer: &str| json.pointer(pointer).and_then(Json::as_str).map(str::to_owned);
 
     let timeout_at = cx.document.place("/run/timeout");

@@ -186,7 +186,8 @@ pub(super) fn readers(cx: &mut Context<'_>, slots: &mut IndexMap<String, Slot>) 
         let mine: Vec<&Writer> = writers.iter().filter(|writer| writer.topic == topic).collect();
         if !consume.from_written {
             consume.from = if mine.is_empty() { From::Any } else { From::Run };
-            if mine.is_empty() && all_known && !round_trips.contains(&topic) {
+            consume.nobody_writes = mine.is_empty() && all_known && !round_trips.contains(&topic);
+            if consume.nobody_writes {
                 nobody_writes(cx, name, &topic, &writers);
             }
         } else if consume.from == From::Run && mine.is_empty() && all_known {

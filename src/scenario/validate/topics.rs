@@ -55,6 +55,7 @@ pub(super) fn declared(cx: &mut Context<'_>, parts: &Parts<'_>) -> Topics {
 /// Reads a topic's name.
 fn name(cx: &mut Context<'_>, pointer: &str, text: &str) -> Option<Template> {
     let template = cx.template(pointer, text)?;
+    cx.no_secret(pointer, "a topic's name");
     if let Some(other) = template.functions().find(|function| *function != Function::RunId) {
         let message = format!("`{other}` differs from message to message; a topic has one name");
         cx.about_value(

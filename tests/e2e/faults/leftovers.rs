@@ -31,7 +31,7 @@ fn clean(arguments: &[&str]) -> String {
 #[test]
 fn a_signal_in_the_middle_of_a_fault_leaves_nothing() {
     let Some(cluster) = on_memory() else { return };
-    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+    for (signal, code) in [("HUP", 129), ("INT", 130), ("TERM", 143)] {
         let (kaf6, id) = start(&endless(&cluster));
         let running = kaf6.start();
         running.wait_for("fault `hold` begins");
