@@ -7,14 +7,14 @@ use std::time::Duration;
 use crate::Inner;
 use crate::batch::{self, Batch};
 use crate::behaviour::Action;
-use crate::log::{Moved, Removed};
+use crate::log::{Moved, Removed, Stored};
 use crate::state::{Partition, State, now_ms};
 
 /// How often the cleaner looks.
 const EVERY: Duration = Duration::from_millis(20);
 
-/// An offset and the digest of the record that was removed there, and whether somebody had read it.
-type Gone = (i64, String, bool);
+/// A record that was removed, and whether somebody had read it.
+type Gone = (Stored, bool);
 
 /// Cleans until the broker ends.
 pub fn run(inner: &Arc<Inner>) {
@@ -74,12 +74,13 @@ fn write_down(
     at_us: u64,
 ) {
     let topic = topic.to_owned();
-    removed.extend(gone.into_iter().map(|(offset, digest, seen)| Removed {
+    removed.extend(gone.into_iter().map(|(record, seen)| Removed {
         at_us,
         topic: topic.clone(),
         partition,
-        offset,
-        digest,
+        offset: record.offset,
+        key: record.key,
+        digest: record.digest,
         why,
         seen,
     }));
@@ -200,7 +201,8 @@ impl Partition {
         let Some(read) = Batch::read(bytes).filter(|read| !read.is_control()) else { return Vec::new() };
         let gone = read.records.iter().filter(|record| goes(record)).map(|record| {
             let stored = record.stored(base + record.offset_delta, 0);
-            (stored.offset, stored.digest, self.sights.contains_key(&stored.offset))
+            let seen = self.sights.contains_key(&stored.offset);
+            (stored, seen)
         });
         gone.collect()
     }

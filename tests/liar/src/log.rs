@@ -182,6 +182,8 @@ pub struct Removed {
     pub partition: i32,
     /// Its offset.
     pub offset: i64,
+    /// Its key.
+    pub key: Option<String>,
     /// Its digest.
     pub digest: String,
     /// `retention` and `compaction` follow the topic's settings; the others are names of actions.

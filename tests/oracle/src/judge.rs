@@ -270,8 +270,13 @@ fn anomalies(facts: &Facts, file: &File, summary: &Value, wrong: &mut Vec<String
         for (name, row) in summary["anomalies"].as_object().into_iter().flatten() {
             let mut healthy = ["foreign", "unread", "stale_end", "unreadable"].contains(&name.as_str());
             // Where kaf6 cannot know that it was taken with right.
-            healthy |= name == "lost"
-                && open(facts, file).any(|it| it.taken.legally.is_some() && !rightly_taken(it));
+            let mut unknown = open(facts, file).filter(|it| it.taken.legally.is_some() && !rightly_taken(it));
+            healthy |= match name.as_str() {
+                "lost" => unknown.next().is_some(),
+                // Another copy of it was handed out: that of a retry.
+                "misplaced" => unknown.any(|it| !it.elsewhere.is_empty()),
+                _ => false,
+            };
             let found = row["count"].as_u64().unwrap_or(0);
             if found > 0 && !healthy {
                 wrong.push(format!("{found} {name}, and the broker told no lie"));

@@ -1,6 +1,6 @@
 //! What retention and compaction may take.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::facts::Message;
 use crate::file::File;
@@ -33,8 +33,12 @@ pub(crate) struct Kept<'a> {
     file: &'a File,
     last_ms: i64,
     removed: HashMap<(&'a str, i32, &'a str), Vec<&'a Removed>>,
+    /// Where compaction removed a record of which key, in whatever state that was stored.
+    compacted: HashSet<(&'a str, i32, i64, &'a str)>,
     /// The last offset of each key in the logs as they are in the end.
     last_of_keys: HashMap<(&'a str, i32, &'a str), i64>,
+    /// The last of each key that were handed out before retention took them: whoever looked in time saw it.
+    once_last: HashMap<(&'a str, i32, &'a str), i64>,
 }
 
 impl<'a> Kept<'a> {
@@ -42,6 +46,18 @@ impl<'a> Kept<'a> {
         let mut removed: HashMap<_, Vec<&Removed>> = HashMap::new();
         for it in &log.removed {
             removed.entry((it.topic.as_str(), it.partition, it.digest.as_str())).or_default().push(it);
+        }
+        let mut compacted = HashSet::new();
+        let mut once_last: HashMap<_, i64> = HashMap::new();
+        for it in &log.removed {
+            let Some(key) = it.key.as_deref() else { continue };
+            let topic = it.topic.as_str();
+            if it.why == "compaction" {
+                compacted.insert((topic, it.partition, it.offset, key));
+            } else if it.why == "retention" && it.seen {
+                let last = once_last.entry((topic, it.partition, key)).or_insert(it.offset);
+                *last = it.offset.max(*last);
+            }
         }
         let mut last_of_keys = HashMap::new();
         for (topic, partitions) in &log.topics {
@@ -52,7 +68,7 @@ impl<'a> Kept<'a> {
                 }
             }
         }
-        Self { log, file, last_ms: log.last_ms(), removed, last_of_keys }
+        Self { log, file, last_ms: log.last_ms(), removed, compacted, last_of_keys, once_last }
     }
 
     /// What became of a message with this key.
@@ -66,11 +82,13 @@ impl<'a> Kept<'a> {
             taken.explained.insert("expired");
         }
         let key = message.key.as_deref().unwrap_or_default();
-        let last = self.last_of_keys.get(&(topic, message.partition, key));
+        let later = |of: &HashMap<(&str, i32, &str), i64>| {
+            of.get(&(topic, message.partition, key)).is_some_and(|last| *last > offset)
+        };
         let compacted = self.log.setting(topic, "cleanup.policy").contains("compact");
         taken.compacted = compacted && message.key.is_some();
-        let superseded = taken.compacted && last.is_some_and(|last| *last > offset);
-        if superseded {
+        let superseded = taken.compacted && later(&self.last_of_keys);
+        if superseded || (taken.compacted && later(&self.once_last)) {
             taken.explained.insert("superseded");
         }
         match removed.map(|removed| (removed.why.as_str(), removed)) {
@@ -87,7 +105,9 @@ impl<'a> Kept<'a> {
             Some(("lose_tail", it)) => taken.by_leader = !message.acks_all && !it.seen,
             _ => {}
         }
-        if removed.is_some_and(|removed| removed.why == "compaction") {
+        // One that was altered before it was stored is as gone as any.
+        let altered_too = self.compacted.contains(&(topic, message.partition, offset, key));
+        if altered_too || removed.is_some_and(|removed| removed.why == "compaction") {
             taken.explained.insert("superseded");
         }
         taken.explained.extend(taken.legally);

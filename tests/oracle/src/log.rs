@@ -80,6 +80,7 @@ pub(crate) struct Removed {
     pub(crate) topic: String,
     pub(crate) partition: i32,
     pub(crate) offset: i64,
+    pub(crate) key: Option<String>,
     pub(crate) digest: String,
     pub(crate) why: String,
     pub(crate) seen: bool,

@@ -75,8 +75,10 @@ pub(crate) fn possible(facts: &Facts, file: &File, message: &Message, cut: bool)
     if !taken.explained.is_empty() && (without_place || !taken.known) {
         out.insert("expired");
     }
-    // Nor can anybody tell it where what may lie behind it is not given.
-    if taken.compacted && !message.in_place && (hides || was_cut) {
+    // Nor can anybody tell it where what may lie behind it is not given: of what is not there, or is not given at its place.
+    let missed = !message.in_place || did("from_partition") || did("skip_batch");
+    let is_cut_short = hides || was_cut || did("from_partition") || did("last_stable");
+    if taken.compacted && missed && is_cut_short {
         out.insert("expired");
     }
     let gone = taken.legally.is_some() || taken.by_leader;

@@ -46,7 +46,7 @@ fn with(mut summary: Value, class: &str, count: u64) -> Value {
 
 fn removed(offset: u8, why: &str) -> Value {
     let digest = format!("d{offset}aa");
-    json!({"at_us": 1_100_000, "topic": "t", "partition": 0, "offset": offset, "digest": digest, "why": why, "seen": false})
+    json!({"at_us": 1_100_000, "topic": "t", "partition": 0, "offset": offset, "key": "6b", "digest": digest, "why": why, "seen": false})
 }
 
 fn wrong(log: &Value, summary: &Value) -> Vec<String> {
@@ -150,6 +150,21 @@ fn what_was_handed_out_before_it_was_removed_stays_verified() {
 }
 
 #[test]
+fn of_a_retry_one_copy_is_misplaced_where_nobody_tells_that_the_acked_one_expired() {
+    let handed = json!([[1, "d1aa", 5], [2, "d2aa", 5], [5, "d0aa", 5]]);
+    let mut log = log(&[1, 2], &handed, &json!([]));
+    log["topics"]["t"][0]["start"] = json!(1);
+    log["settings"] = json!({"t": {"retention.ms": "1000"}});
+    log["removed"] = json!([removed(0, "retention")]);
+    let mut red = with(summary("fail", 2, 0, 0), "misplaced", 1);
+    red["anomalies"] = json!({"misplaced": {"count": 1}});
+    assert!(wrong(&log, &red).iter().any(|why| why.contains("1 misplaced, and the broker told no lie")));
+    log["describes"] = json!(false);
+    log["created"] = json!([{"topic": "t", "old": 0}]);
+    assert_eq!(wrong(&log, &red), Vec::<String>::new());
+}
+
+#[test]
 fn an_end_marker_that_another_one_supersedes_is_not_missed() {
     let all = json!([[0, "d0aa", 5], [1, "d1aa", 5], [2, "d2aa", 5], [4, "m1", 5]]);
     let mut log = log(&[0, 1, 2], &all, &json!([{"action": "ack_unwritten", "legal": false}]));
@@ -184,6 +199,15 @@ fn what_a_later_record_of_its_key_replaced_is_superseded() {
     log["fetched"][0]["records"] = json!([]);
     let hidden = with(with(summary("fail", 0, 0, 0), "unreadable", 1), "expired", 2);
     assert_eq!(wrong(&log, &hidden), Vec::<String>::new());
+    // The same of what is there, while another log is given in its place, and not to its end.
+    let mut other = log.clone();
+    (other["removed"], other["topics"]["t"][0]["records"]) =
+        (json!([]), json!([record(0, "aa"), record(1, "aa"), record(2, "aa")]));
+    for (lies, unclear) in [(["from_partition", "last_stable"], true), (["swap", "last_stable"], false)] {
+        other["fired"] = json!(lies.map(|action| json!({"action": action, "legal": false})));
+        let wrong = wrong(&other, &with(with(summary("fail", 0, 0, 0), "unreadable", 2), "expired", 1));
+        assert_eq!(wrong.is_empty(), unclear, "{wrong:?}");
+    }
     // The last one is gone, too.
     log["removed"].as_array_mut().expect("a list").push(removed(2, "compact_last"));
     log["topics"]["t"][0]["records"] = json!([]);
@@ -191,6 +215,38 @@ fn what_a_later_record_of_its_key_replaced_is_superseded() {
     log["fired"] = json!([{"action": "compact_last", "legal": false}]);
     assert_eq!(wrong(&log, &with(summary("fail", 0, 1, 0), "superseded", 2)), Vec::<String>::new());
     assert!(!wrong(&log, &with(summary("error", 0, 0, 0), "superseded", 3)).is_empty());
+    // Then nothing tells those that it superseded from what is lost, whoever had read them.
+    for at in 0..2 {
+        log["removed"][at]["seen"] = json!(true);
+    }
+    assert_eq!(wrong(&log, &summary("fail", 0, 3, 0)), Vec::<String>::new());
+}
+
+#[test]
+fn what_was_superseded_stays_so_when_the_later_record_expires() {
+    // The first was stored in another state, and nobody read it.
+    let mut log = log(&[], &json!([[2, "d2aa", 5]]), &json!([{"action": "null_header", "legal": false}]));
+    log["topics"]["t"][0]["start"] = json!(3);
+    log["settings"] = json!({"t": {"cleanup.policy": "compact,delete", "retention.ms": "60000"}});
+    let (mut altered, mut last) = (removed(0, "compaction"), removed(2, "retention"));
+    (altered["digest"], last["seen"]) = (json!("d0bb"), json!(true));
+    log["removed"] = json!([altered, removed(1, "compaction"), last]);
+    let superseded = with(summary("error", 1, 0, 0), "superseded", 2);
+    assert_eq!(wrong(&log, &superseded), Vec::<String>::new());
+    // Nobody came in time, and nothing tells what it superseded from what is lost.
+    assert_eq!(wrong(&log, &summary("fail", 1, 2, 0)), Vec::<String>::new());
+    // It was never stored: the last one is there for a while, for whoever looks.
+    log["removed"] = json!([removed(1, "compaction"), log["removed"][2].clone()]);
+    log["fired"] = json!([{"action": "ack_unwritten", "legal": false}]);
+    assert_eq!(wrong(&log, &superseded), Vec::<String>::new());
+    // Nobody was given it.
+    log["removed"][1]["seen"] = json!(false);
+    assert!(wrong(&log, &superseded).iter().any(|why| why.contains("2 superseded, and it must be")));
+    // It was altered, and the last one is taken against the settings.
+    log["removed"] = json!([altered, removed(1, "compaction"), removed(2, "compact_last")]);
+    log["fired"] =
+        json!([{"action": "null_header", "legal": false}, {"action": "compact_last", "legal": false}]);
+    assert_eq!(wrong(&log, &superseded), Vec::<String>::new());
 }
 
 #[test]
