@@ -73,6 +73,8 @@ pub(super) struct Judge<'a> {
     pub(super) case: &'a Case<'a>,
     pub(super) corrupt: Ranges,
     pub(super) rewritten: Ranges,
+    /// By pass: where a re-read found a record, of whatever kind.
+    pub(super) occupied: Vec<Ranges>,
     /// Empty where nothing was rewritten.
     pub(super) last_looks: LastLooks,
     pub(super) readers: Vec<ReaderVerdict>,

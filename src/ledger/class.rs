@@ -122,7 +122,8 @@ impl Judge<'_> {
         if !lies_there && let Some(pass) = all().find(|pass| view.misplaced_in(*pass, seq, acked)) {
             // A retry may have written it twice: of the copy that was acked, the settings may explain that it is gone.
             let twice = offset_in(view.log.maybe_twice(), seq).is_some();
-            let removed = self.case.removals.of_message(view.id, seq, Some(acked)).filter(|_| twice);
+            let gone = twice && !self.holds_other(acked, |at| !view.there(at, seq));
+            let removed = self.case.removals.of_message(view.id, seq, Some(acked)).filter(|_| gone);
             return removed.map_or(Class::Misplaced(pass), Class::from);
         }
         if verified && self.rewritten.contains(acked) {
@@ -219,13 +220,20 @@ impl Judge<'_> {
 
     /// The class of a message that this re-read did not find.
     fn gone(&self, view: &View<'_>, seq: Seq, place: Option<Offset>, read: bool, pass: usize) -> Class {
-        match self.case.removals.of_message(view.id, seq, place) {
+        let other = place.is_some_and(|place| self.holds_other(place, |at| !view.seen(at, seq)));
+        match self.case.removals.of_message(view.id, seq, place).filter(|_| !other) {
             Some(Removed::Unclear) => Class::Unclear,
             Some(_) if read => Class::RemovedLater,
             Some(removed) => removed.into(),
             None if self.case.leaders_alone.contains(&view.scenario) => Class::Dropped,
             None => Class::Lost(pass),
         }
+    }
+
+    /// A re-read that missed what was acked at this offset found another record there: neither retention nor compaction took it.
+    pub(super) fn holds_other(&self, offset: Offset, missed: impl Fn(usize) -> bool) -> bool {
+        let mut rereads = self.occupied.iter().enumerate();
+        rereads.any(|(at, occupied)| occupied.contains(offset) && missed(at))
     }
 
     /// What is known of a message that is not verified.

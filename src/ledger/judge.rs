@@ -12,6 +12,7 @@ use super::collisions::Collisions;
 use super::evidence::{Evidence, Judgement, Observer, looked_at};
 use super::last_looks::LastLooks;
 use super::pass::Pass;
+use super::ranges::Ranges;
 use super::removals::Removed;
 use super::rewrites::{corrupt_ranges, rewritten};
 use super::runs::Run;
@@ -44,6 +45,7 @@ pub fn judge(case: &Case<'_>) -> Judged {
         corrupt: corrupt_ranges(case.passes.iter()),
         last_looks: if rewritten.is_empty() { LastLooks::default() } else { LastLooks::of(case.passes) },
         rewritten,
+        occupied: case.passes.iter().map(|pass| occupied(case, pass)).collect(),
         readers: case
             .passes
             .iter()
@@ -79,6 +81,16 @@ pub fn judge(case: &Case<'_>) -> Judged {
         lost_markers: judge.lost_markers,
         unread_markers: judge.unread_markers,
         removed_later: judge.removed_later,
+    }
+}
+
+/// The offsets at which a re-read found any record. Retention and compaction leave the offset of what they remove empty, so what was
+/// acked there did not go by them if something else is there. Another log says nothing of that.
+fn occupied(case: &Case<'_>, pass: &Pass<'_>) -> Ranges {
+    let other_log = !case.one_log || case.earlier.is_some_and(|earlier| earlier.is_other_log);
+    match pass.is_recheck() && !other_log && pass.reads.resets() == 0 {
+        true => pass.reads.occupied(),
+        false => Ranges::default(),
     }
 }
 
@@ -234,7 +246,9 @@ impl Judge<'_> {
             let recheck = self.case.passes.iter().find(|pass| pass.is_recheck() && missed(pass));
             let mut fresh = self.case.passes.iter().filter(|pass| pass.observer.is_fresh());
             let found = fresh.any(|pass| pass.reads.has_marker(*marker));
-            let removed = recheck.and_then(|_| self.case.removals.of_marker(*marker));
+            let gone =
+                recheck.filter(|_| !self.holds_other(marker.offset, |at| missed(&&self.case.passes[at])));
+            let removed = gone.and_then(|_| self.case.removals.of_marker(*marker));
             let (anomaly, observer, detail) = match recheck {
                 // Where the same is true of messages, they say it.
                 Some(_) if removed == Some(Removed::Unclear) && unclear => continue,

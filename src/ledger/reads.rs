@@ -8,6 +8,7 @@ use super::envelope::{Checked, Kind, Opened};
 use super::held::{Held, held_by, merged};
 use super::marker::Marker;
 use super::marks::{Between, Marks};
+use super::ranges::Ranges;
 use super::runs::{Bits, Run, RunLog};
 use super::sighting::{Altered, Head, Seen, Sighting};
 use super::streams::{StreamInfo, Streams};
@@ -403,6 +404,13 @@ impl PartitionReads {
         let mut all: Vec<Held> = logs.into_iter().flatten().collect();
         all.sort_unstable();
         Box::new(all.into_iter())
+    }
+
+    /// The offsets at which any record of use was found; corrupt ones are apart.
+    pub(super) fn occupied(&self) -> Ranges {
+        let held = self.epochs.iter().flat_map(Epoch::held).flatten().map(|held| (held.offset, held.end()));
+        let markers = self.markers.iter().map(|marker| (marker.offset, marker.offset + 1));
+        Ranges::of(held.chain(markers).collect())
     }
 
     /// This message was found.

@@ -317,6 +317,21 @@ fn a_reader_that_begins_later_misses_no_message_without_a_place() {
     assert_eq!((judged.accounts[&0].verified, judged.accounts[&0].lost), (2, 0));
 }
 
+/// Numbers 0 and 1 seem to be of one batch without a place, of which only number 0 was lost; or number 1 had a place, and a wrong one. The
+/// client's reports of both are the same, so nobody can tell: the lost one is red, and the one that is there is verified.
+#[test]
+fn behind_a_lost_message_without_a_place_no_place_is_proven_wrong() {
+    let mut log = SentLog::default();
+    for _ in 0..2 {
+        log.next_seq();
+    }
+    log.acked_nowhere(0, 2, Resent::No);
+    let there = found(&[(7, 1)]);
+    let passes = [whole(Observer::Reader(1), &there), whole(Observer::Recheck, &there)];
+    let account = judged(log, &[], &passes).accounts[&0];
+    assert_eq!((account.lost, account.verified, account.misplaced), (1, 1, 0));
+}
+
 #[test]
 fn each_reader_answers_for_what_it_saw_itself() {
     let (all, half, gap) = (found(&[(0, 0), (1, 1), (2, 2)]), found(&[(0, 0)]), found(&[(0, 0), (2, 2)]));

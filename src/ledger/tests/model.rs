@@ -176,6 +176,14 @@ impl<'a> Model<'a> {
         })
     }
 
+    /// A re-read of one log that missed what was acked at this offset found another record there, so that nothing was removed.
+    fn holds_other(&self, offset: i64, missed: &dyn Fn(&Reading) -> bool) -> bool {
+        let holds =
+            |it: &Reading| it.records().any(|(at, slot)| at == offset && !matches!(slot, Slot::Corrupt(_)));
+        let rereads = self.readings.iter().filter(|it| it.is_recheck() && it.epochs.len() == 1);
+        self.history.one_log && rereads.into_iter().any(|it| missed(it) && holds(it))
+    }
+
     /// The class of an acked message, by its name, as these readings show it: `removed` is verified, and `dropped` is unread.
     fn class(&self, readings: &[&Reading], message: Msg, sent: &Sent, fate: Fate) -> &'static str {
         if self.history.excluded.contains(&sent.scenario) {
@@ -188,8 +196,9 @@ impl<'a> Model<'a> {
     }
 
     /// What a re-read did not find: it is lost, unless the topic's settings explain it, or a change of leader.
-    fn gone(&self, message: Msg, scenario: usize, read: bool) -> &'static str {
-        match self.history.settings.message(message) {
+    fn gone(&self, message: Msg, scenario: usize, read: bool, place: Option<i64>) -> &'static str {
+        let other = place.is_some_and(|place| self.holds_other(place, &|it| !it.found(message)));
+        match self.history.settings.message(message).filter(|_| !other) {
             // Whether it was read or not: nobody can tell whether it had to be there.
             Some(Removed::Unclear) => "unclear",
             Some(_) if read => "removed",
@@ -332,7 +341,8 @@ impl<'a> Model<'a> {
             let twice = |(it, _, _, resent): (Msg, &Sent, Fate, Resent)| {
                 it == message && resent == Resent::MaybeWritten
             };
-            match self.history.settings.message(message) {
+            let other = self.holds_other(offset, &|it| !it.found_at(message, offset));
+            match self.history.settings.message(message).filter(|_| !other) {
                 Some(Removed::Superseded) if self.messages().any(twice) => "superseded",
                 Some(Removed::Expired) if self.messages().any(twice) => "expired",
                 Some(Removed::Unclear) if self.messages().any(twice) => "unclear",
@@ -346,7 +356,7 @@ impl<'a> Model<'a> {
             }
         } else if any(&|reading| reading.is_recheck() && reading.passed(offset) && !reading.found(message)) {
             // What was removed after it had been read is what it was before.
-            match self.gone(message, scenario, read) {
+            match self.gone(message, scenario, read, Some(offset)) {
                 "removed" | "unclear"
                     if missed_before(readings, &|it| wants(it) && passed_without(it), &|it| {
                         it.found_at(message, offset)
@@ -395,7 +405,7 @@ impl<'a> Model<'a> {
         if place.is_some_and(|place| self.corrupt.contains(&place)) {
             "corrupt"
         } else if any(&|reading| wants(reading) && reading.is_recheck() && missed(reading)) {
-            match self.gone(message, scenario, read) {
+            match self.gone(message, scenario, read, place) {
                 "removed" | "unclear"
                     if missed_before(readings, &|it| wants(it) && missed(it), &|it| it.found(message)) =>
                 {
@@ -440,7 +450,7 @@ impl<'a> Model<'a> {
             let stuck =
                 |it: &Reading| it.observer == Observer::Audit && marker.1 >= it.start && !it.passed(marker.1);
             let alone = !self.accounts().values().any(|account| account.contains_key("unread"));
-            let unclear = self.history.settings.marker(marker.0) == Some(Removed::Unclear);
+            let unclear = self.removed(**marker) == Some(Removed::Unclear);
             (missed || !read && alone && self.readings.iter().any(stuck)) && !found && !self.is_gone(**marker)
                 || unclear && self.is_gone(**marker) && self.count("unclear") == 0
         };
@@ -448,7 +458,13 @@ impl<'a> Model<'a> {
     }
 
     fn is_lost(&self, marker: (u64, i64)) -> bool {
-        self.is_gone(marker) && self.history.settings.marker(marker.0).is_none()
+        self.is_gone(marker) && self.removed(marker).is_none()
+    }
+
+    /// What explains that an end marker is gone.
+    fn removed(&self, marker: (u64, i64)) -> Option<Removed> {
+        let other = self.holds_other(marker.1, &|it| it.missed_marker(marker));
+        self.history.settings.marker(marker.0).filter(|_| !other)
     }
 
     /// A re-read did not find it.

@@ -104,6 +104,40 @@ fn what_nobody_read_and_a_setting_explains_is_not_lost() {
 }
 
 #[test]
+fn what_a_removal_leaves_is_an_empty_offset() {
+    // Each kind of record that a re-read finds where another was acked; the live reader found it, or not.
+    let (all, gap) = (found(&[(0, 0), (1, 1), (2, 2)]), found(&[(0, 0), (2, 2)]));
+    let other = |record| {
+        let mut world = World { reads: gap.clone(), ..World::new() };
+        world.read(1, record);
+        world.reads
+    };
+    let identity = Identity { run: RUN, stream: StreamId(0), seq: 9 };
+    let marker = Opened::Kaf6 { envelope: Envelope { kind: Kind::Fence, identity, due_us: 0 }, intact: true };
+    for again in [other(Opened::Foreign), other(opened(9, true)), other(marker)] {
+        for may in [EXPIRED, SUPERSEDED, UNCLEAR] {
+            let passes = [whole(Observer::Reader(1), &gap), whole(Observer::Recheck, &again)];
+            let lost = classes(&judged_with(&may, false, three(), &[], &passes));
+            assert_eq!(lost, (vec![("lost", 1)], 0, 0), "{may:?}");
+            // Nobody says that a leader that lacked it must have it.
+            let dropped = classes(&judged_with(&may, true, three(), &[], &passes));
+            assert_eq!(dropped, (vec![("unread", 1)], 0, 1), "{may:?}");
+            let markers = [Marker { number: 5, offset: 1 }];
+            let log = || World::new().acked(1).log;
+            assert_eq!(judged_with(&may, false, log(), &markers, &passes).lost_markers, 1);
+            // Another re-read came before it was removed.
+            let found = [
+                whole(Observer::Reader(1), &gap),
+                whole(Observer::Recheck, &all),
+                whole(Observer::Recheck, &gap),
+            ];
+            let removed = classes(&judged_with(&may, false, three(), &[], &found));
+            assert!(removed.0.iter().all(|(class, _)| *class != "lost"), "{removed:?}");
+        }
+    }
+}
+
+#[test]
 fn what_only_its_leader_acked_says_so() {
     let gap = found(&[(0, 0), (2, 2)]);
     let passes = [whole(Observer::Reader(1), &gap), whole(Observer::Recheck, &gap)];
