@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::bad_batch::{self, Unchecked};
 use super::fetching;
 use super::partition::{BadBatch, Halt, OUT_OF_RANGE, Opening, PartitionReader, Refusal, UNKNOWN_PARTITION};
+use super::probe::{self, BatchHeader};
 use super::raw::Handle;
 use super::release::let_go;
 use super::wake::Signal;
@@ -272,13 +273,23 @@ impl ReaderSet {
     }
 
     /// Passes a batch that the broker hands out and of which neither its reader nor a fresh client gets anything. What comes of
-    /// it are events, as in [`ReaderSet::drain`].
+    /// it are events, as in [`ReaderSet::drain`]. If the broker gives it no longer, since compaction or retention removed it, the
+    /// reader fetches again.
     pub fn pass_bad_batch(&mut self, partition: Partition, on: &mut dyn FnMut(ReadEvent<'_>)) {
         let Some(index) = self.readers.iter().position(|reader| reader.partition == partition) else {
             return;
         };
+        let at = self.readers[index].position.unwrap_or(0);
+        let until = Instant::now() + self.client.waits().answer;
+        let found = probe::probe_fetch(&self.client, &self.topic, partition, at, until).ok();
+        let Some(found) = found.filter(|found| found.gives(at)) else {
+            return self.restart(partition);
+        };
         let reader = &mut self.readers[index];
-        let base = reader.position.unwrap_or(0);
+        // What lies before a batch that may be right was removed, or is a control record: no bad batch.
+        let behind_gap = |batch: &BatchHeader| batch.crc_ok != Some(false) && batch.base_offset > at;
+        let base = found.batch.filter(behind_gap).map_or(at, |batch| batch.base_offset);
+        reader.position = Some(base);
         let unchecked = self.unchecked.entry(partition).or_default();
         let bad = BadBatch { base, reported: None };
         bad_batch::pass(reader, unchecked, (&self.client, &self.topic), &bad, on);

@@ -74,6 +74,7 @@ pub fn read_range(
             None => client.waits().quiet,
         },
         given: None,
+        behind_control: range.from,
         out: RangeEnd {
             passed: false,
             by_record: false,
@@ -186,6 +187,8 @@ struct Reading<'a> {
     patience: Duration,
     /// Where it stood when the broker was last found to give records of which it gets none.
     given: Option<Offset>,
+    /// Nothing but control records lie from its place up to here: its client has read past them, and says nothing of it.
+    behind_control: Offset,
     out: RangeEnd,
 }
 
@@ -246,6 +249,8 @@ impl Reading<'_> {
         let probe = probe::probe_fetch(self.client, topic, partition, position, until).ok();
         if !probe.as_ref().is_some_and(|probe| probe.gives(position)) {
             self.given = None;
+            let behind = probe.as_ref().and_then(|probe| probe.behind_control);
+            self.behind_control = behind.unwrap_or(position);
             let refused = probe.is_some_and(|probe| probe.code == OUT_OF_RANGE && probe.null_records);
             return if refused { Given::Refused } else { Given::No };
         }
@@ -258,7 +263,7 @@ impl Reading<'_> {
     fn look_at_end(&mut self, readers: &ReaderSet, left: Duration) {
         let Range { topic, partition, from, to, .. } = *self.range;
         let wait = left.min(self.client.waits().answer);
-        let position = readers.position(partition).unwrap_or(from);
+        let position = readers.position(partition).unwrap_or(from).max(self.behind_control);
         let end = if self.client.reads_committed() {
             let stable = readers.watermarks(partition, wait);
             let end = metadata::watermarks(&self.client.reading_uncommitted(), topic, partition, wait);
@@ -294,6 +299,9 @@ impl Reading<'_> {
 /// Whether an answer to a fetch from behind an end agrees with it: it refuses that. A broker that refuses no offset at all, however
 /// far, has to tell the same end.
 fn agree(end: Offset, behind: &FetchProbe, far: impl FnOnce() -> Option<FetchProbe>) -> bool {
+    if behind.behind_control.is_some() {
+        return false;
+    }
     if behind.code == OUT_OF_RANGE {
         return true;
     }
@@ -318,6 +326,7 @@ mod tests {
             code: Code(code),
             null_records: false,
             record_bytes,
+            behind_control: None,
             high_watermark,
             log_start: Some(0),
             last_stable_offset: None,
@@ -338,7 +347,8 @@ mod tests {
         // One that refuses what lies far behind, and not this: the log goes on.
         assert!(!agree(50, &empty(Some(50)), || Some(refused())));
         assert!(!agree(50, &empty(Some(50)), || None), "no answer");
-        for strange in [answer(6, None, 0), answer(-1, None, 0), answer(0, Some(50), 70)] {
+        let control = FetchProbe { behind_control: Some(60), ..empty(Some(50)) };
+        for strange in [answer(6, None, 0), answer(-1, None, 0), answer(0, Some(50), 70), control] {
             assert!(!agree(50, &strange, || Some(empty(Some(50)))), "{strange:?}");
         }
     }

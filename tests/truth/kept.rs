@@ -257,6 +257,25 @@ async fn what_nobody_waits_for_supersedes_behind_the_end_marker() {
     assert_eq!(done.anomaly("lost"), 0, "{}", done.shown());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_control_record_behind_a_gap_of_compaction_is_no_bad_batch() {
+    // All but the last message are superseded, and what lies behind the control record is refused: nothing but that is given.
+    let write = "write: {type: produce, messages: 59, rate: 1000/s, key: k, value: {size: 64B}}";
+    let scenarios = format!("{write}\n  late: {{type: consume, after: write, {READ}}}");
+    let file = keeping(COMPACT, &scenarios, &format!("audit: true, {SOON}"));
+    let rules = [
+        Rule::new(Produce, ControlRecord).from(20).times(1),
+        Rule::new(Fetch, OutOfRange { from: 27, to: 37 }),
+    ];
+    let behaviour = Behaviour { null_when_empty: true, ..Behaviour::of(rules) };
+    let file = file.replace("batch.num.messages: 10", "batch.num.messages: 1");
+    let done = pair::run(&file, behaviour).await;
+    let unreadable = done.did("control_record").is("fail").account("unreadable");
+    done.counts(&[("unreadable", unreadable), ("unread", 0)]);
+    assert!(unreadable > 0 && done.anomaly("corrupt") == 0, "{}", done.shown());
+    assert!(!done.notes("has a wrong checksum"), "{}", done.shown());
+}
+
 /// Batches of keyed messages that are there and are acked without an offset.
 async fn without_places(more: Option<Rule>) -> Done {
     let rule = Rule::new(Produce, AckWithoutOffset { written: true }).from(2).times(8);

@@ -247,6 +247,7 @@ mod tests {
             code: Code::NONE,
             null_records: false,
             record_bytes: 62,
+            behind_control: None,
             high_watermark: Some(30),
             log_start: None,
             last_stable_offset: Some(30),

@@ -118,14 +118,17 @@ pub(super) fn fetch(bytes: &[u8], version: i16) -> Result<FetchProbe, Malformed>
             }
             let records = wire.bytes()?;
             wire.tags()?;
+            let null_records = records.is_none();
+            let (records, behind_control) = batch::without_control(records.unwrap_or_default());
             Ok(FetchProbe {
                 code,
-                null_records: records.is_none(),
-                record_bytes: records.map_or(0, <[u8]>::len),
+                null_records,
+                record_bytes: records.len(),
+                behind_control,
                 high_watermark: Some(high_watermark).filter(|offset| *offset >= 0),
                 log_start: Some(log_start).filter(|offset| *offset >= 0),
                 last_stable_offset: Some(last_stable).filter(|offset| *offset >= 0),
-                batch: records.and_then(batch::first),
+                batch: batch::first(records),
                 version,
             })
         })?;
@@ -136,6 +139,7 @@ pub(super) fn fetch(bytes: &[u8], version: i16) -> Result<FetchProbe, Malformed>
         code: whole,
         null_records: false,
         record_bytes: 0,
+        behind_control: None,
         high_watermark: None,
         log_start: None,
         last_stable_offset: None,

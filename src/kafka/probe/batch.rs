@@ -3,11 +3,15 @@
 //! Owns the places of its fields and its checksum.
 
 use super::seen::BatchHeader;
+use crate::ids::Offset;
 
 /// Bytes before the batch's length counts, and where the checksum begins to count.
 const BEFORE_LENGTH: usize = 12;
 const CRC: usize = 17;
 const SUMMED: usize = 21;
+/// The low byte of the attributes, and its bit of control records.
+const ATTRIBUTES: usize = 22;
+const CONTROL: u8 = 1 << 5;
 const LAST_OFFSET_DELTA: usize = 23;
 const RECORDS: usize = 57;
 
@@ -28,13 +32,32 @@ pub(super) fn first(records: &[u8]) -> Option<BatchHeader> {
     Some(BatchHeader { base_offset, length, last_offset_delta, records: count, crc_ok })
 }
 
+/// An answer's records without the control batches (markers of transactions) at their start, and the offset behind these. No client
+/// hands out control records.
+pub(super) fn without_control(mut records: &[u8]) -> (&[u8], Option<Offset>) {
+    let mut behind = None;
+    while let Some(header) = first(records)
+        && records[ATTRIBUTES] & CONTROL != 0
+        && header.crc_ok == Some(true)
+    {
+        behind = header.base_offset.checked_add(i64::from(header.last_offset_delta) + 1);
+        let end = usize::try_from(header.length).unwrap_or(0).saturating_add(BEFORE_LENGTH);
+        records = records.get(end..).unwrap_or_default();
+    }
+    (records, behind)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     /// An empty batch of version 2 at offset 7, of three records by its delta.
     fn batch() -> Vec<u8> {
-        let mut summed = vec![0, 0];
+        with_attributes(0)
+    }
+
+    fn with_attributes(attributes: u8) -> Vec<u8> {
+        let mut summed = vec![0, attributes];
         summed.extend(2_i32.to_be_bytes());
         summed.extend([0; 44]);
         let mut bytes = Vec::from(7_i64.to_be_bytes());
@@ -56,6 +79,21 @@ mod tests {
         assert_eq!(first(&bytes[..20]), None);
         bytes[16] = 1;
         assert_eq!(first(&bytes), None, "an old format");
+    }
+
+    #[test]
+    fn control_batches_at_the_start_are_no_records() {
+        let (data, control) = (batch(), with_attributes(CONTROL | 1 << 4));
+        assert_eq!(without_control(&data), (&data[..], None));
+        assert_eq!(without_control(&control), (&[][..], Some(10)));
+        let both = [control.clone(), control.clone(), data.clone()].concat();
+        assert_eq!(without_control(&both), (&data[..], Some(10)));
+        assert_eq!(without_control(&both[control.len() * 2..]), (&data[..], None));
+        let cut = &both[..control.len() + 30];
+        assert_eq!(without_control(cut), (&control[..30], Some(10)), "nobody knows what that is");
+        let mut wrong = control;
+        wrong[30] ^= 1;
+        assert_eq!(without_control(&wrong), (&wrong[..], None), "its checksum is wrong");
     }
 
     #[test]

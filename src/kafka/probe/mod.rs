@@ -97,9 +97,20 @@ pub fn probe_fetch(
             (connection, other.apis)
         };
         let committed = client.reads_committed();
-        let place = requests::Place { topic, id: id.as_deref(), partition, offset, committed };
-        return requests::fetch(&mut connection, &apis, &place)
-            .map_err(|error| NoFetch::Unanswered(format!("{address}: {error}")));
+        let mut at = offset;
+        loop {
+            let place = requests::Place { topic, id: id.as_deref(), partition, offset: at, committed };
+            let found = requests::fetch(&mut connection, &apis, &place)
+                .map_err(|error| NoFetch::Unanswered(format!("{address}: {error}")))?;
+            // One answer holds little: behind control records there may be others.
+            match found.behind_control.filter(|behind| found.record_bytes == 0 && *behind > at) {
+                Some(behind) if Instant::now() < deadline => at = behind,
+                _ => {
+                    let behind_control = found.behind_control.or((at > offset).then_some(at));
+                    return Ok(FetchProbe { behind_control, ..found });
+                }
+            }
+        }
     }
     Err(NoFetch::Unanswered(last))
 }

@@ -79,15 +79,17 @@ pub struct FetchProbe {
     pub code: Code,
     /// Whether the records were null, where Kafka sends empty ones.
     pub null_records: bool,
-    /// Bytes of records in the answer.
+    /// Bytes of records in the answer, without control records at their start.
     pub record_bytes: usize,
+    /// One past these control records (markers of transactions). Clients read past them without handing any out.
+    pub behind_control: Option<Offset>,
     /// The end of the log, as the answer tells; none where it tells none.
     pub high_watermark: Option<Offset>,
     /// The log's first offset, likewise.
     pub log_start: Option<Offset>,
     /// The last stable offset, likewise: no reader of committed records gets past it.
     pub last_stable_offset: Option<Offset>,
-    /// The first batch's header; none without records that are long enough.
+    /// The header of the first batch behind these; none without records that are long enough.
     pub batch: Option<BatchHeader>,
     /// The Fetch version that was spoken.
     pub version: i16,
