@@ -196,20 +196,21 @@ async fn a_large_record_of_somebody_else_makes_room_for_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_end_marker_that_goes_early_is_lost() {
     let scenarios = format!("write: {{type: produce, {BATCHES}}}\n  read: {{type: consume, {READ}}}");
-    // The live reader has the marker; the audit finds nothing. Which of the requests is the audit's first differs.
-    for from in [3, 2, 3, 2] {
+    // The live reader has the marker; the audit finds nothing. Which of the requests is the audit's first differs, and where the audit
+    // had read all before, nothing is wrong.
+    for from in [3, 2, 3, 2, 3, 2] {
         let early = Rule::new(Fetch, DeleteEarly { batches: 1000 }).phase(Phase::AfterMarker);
         let done =
             run(&keeping("retention.ms: 60000", &scenarios, "audit: true"), [early.from(from).times(1)])
                 .await;
-        if done.log.fired.is_empty() {
+        if done.log.fired.is_empty() || done.summary["status"] == "pass" {
             continue;
         }
         done.did("delete_early").is("fail");
         assert_eq!(done.summary["accounts"]["markers"]["lost"], 1, "{}", done.shown());
         return;
     }
-    panic!("the log was never emptied in time");
+    panic!("the log was never emptied in time, or nobody missed the end marker");
 }
 
 #[tokio::test(flavor = "multi_thread")]

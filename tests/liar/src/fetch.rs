@@ -87,7 +87,8 @@ pub fn handle(
             }
         }
         entries.push(state.log.fetched.len());
-        state.log.fetched.push(fetched);
+        // As with Produce: before the answer goes out.
+        state.log.fetched.push(Fetched { answered: true, ..fetched });
         response.responses.push(
             FetchableTopicResponse::default()
                 .with_topic(TopicName(StrBytes::from_string(one.topic.clone())))
@@ -95,10 +96,10 @@ pub fn handle(
         );
     }
     drop(state);
-    if connection.answer(ApiKey::Fetch, header, &response) {
+    if !connection.answer(ApiKey::Fetch, header, &response) {
         let mut state = inner.state();
         for entry in entries {
-            state.log.fetched[entry].answered = true;
+            state.log.fetched[entry].answered = false;
         }
     }
     After::GoOn

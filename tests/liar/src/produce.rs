@@ -411,13 +411,20 @@ impl Reply {
                 entries.push((slot.entry, code, offset));
             }
         }
-        let sent = self.acks != 0 && self.connection.answer(ApiKey::Produce, self.header, &response);
+        // Before the answer goes out: who gets it may be done, and have the log read, at once.
+        let answers = self.acks != 0;
         let now = inner.now_us();
-        let mut state = inner.state();
-        for (entry, code, offset) in entries {
-            let entry = &mut state.log.produced[entry];
-            (entry.code, entry.base_offset) = (Some(code), offset);
-            entry.answered_us = sent.then_some(now);
+        let note = |answered_us: Option<u64>| {
+            let mut state = inner.state();
+            for (entry, code, offset) in &entries {
+                let entry = &mut state.log.produced[*entry];
+                (entry.code, entry.base_offset) = (Some(*code), *offset);
+                entry.answered_us = answered_us;
+            }
+        };
+        note(answers.then_some(now));
+        if answers && !self.connection.answer(ApiKey::Produce, self.header, &response) {
+            note(None);
         }
     }
 }
