@@ -413,7 +413,6 @@ impl Reply {
         }
         // Before the answer goes out: who gets it may be done, and have the log read, at once.
         let answers = self.acks != 0;
-        let now = inner.now_us();
         let note = |answered_us: Option<u64>| {
             let mut state = inner.state();
             for (entry, code, offset) in &entries {
@@ -422,9 +421,11 @@ impl Reply {
                 entry.answered_us = answered_us;
             }
         };
-        note(answers.then_some(now));
-        if answers && !self.connection.answer(ApiKey::Produce, self.header, &response) {
-            note(None);
+        note(answers.then(|| inner.now_us()));
+        if answers {
+            // On a busy machine it goes out late.
+            let sent = self.connection.answer(ApiKey::Produce, self.header, &response);
+            note(sent.then(|| inner.now_us()));
         }
     }
 }
