@@ -1,6 +1,6 @@
 //! Docker as it is: another platform, no addresses, Podman, no root, logs that cannot be read. Each is said, and nothing is left.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kaf6::docker::{Cluster, DockerError};
 use kaf6::plan::cluster::{Attach, AttachBy, Link};
@@ -8,7 +8,7 @@ use kaf6::plan::{ActionPlan, ClusterPlan, FaultTarget, ServicePlan};
 use kaf6::scenario::Position;
 
 use crate::attached::Bystander;
-use crate::lab::{Engine, wait_for};
+use crate::lab::Engine;
 use crate::plans::{Run, SOON, UNTIL_TERM, cluster, docker, fault, script, shell};
 
 /// An image of one program, for a platform.
@@ -121,7 +121,10 @@ async fn a_log_that_docker_does_not_hand_out_is_a_note_and_a_line_of_the_log() {
         let (plan, other) = attached(options);
         let run = Run::new();
         let up = run.up(&plan).await.unwrap();
-        wait_for("the note is there", SOON, || !up.notes().is_empty());
+        let deadline = Instant::now() + SOON;
+        while up.notes().is_empty() && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         let notes = up.notes();
         assert!(
             notes[0].starts_with(&format!(

@@ -1,6 +1,7 @@
 //! Clusters that do not come up: exit 3, with a sentence that says what to do, and nothing left.
 
-use super::cluster::{on_memory, run, start};
+use super::cluster::{of_run, on_memory, run, start};
+use crate::lab::Engine;
 use crate::runs::Ran;
 
 /// A run of these services, with one scenario that would use them.
@@ -27,6 +28,18 @@ fn no_docker() {
     let (kaf6, _) = start(&of(&cluster));
     let ran = kaf6.env("DOCKER_HOST", "unix:///nowhere/docker.sock").run().expect("error");
     told(&ran, &["Docker", "/nowhere/docker.sock"]);
+}
+
+#[test]
+fn no_addresses_for_a_network() {
+    let Some(cluster) = on_memory() else { return };
+    let words = "could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network";
+    let answer = ("POST /networks/create", 404, format!(r#"{{"message": "{words}"}}"#));
+    let Some(engine) = Engine::with(vec![answer]) else { return };
+    let (kaf6, id) = start(&of(&cluster));
+    let ran = kaf6.env("DOCKER_HOST", &engine.host()).run().expect("error");
+    told(&ran, &["Docker has no addresses left for the run's network", words, "docker network prune"]);
+    assert_eq!(of_run(&id), Vec::<String>::new());
 }
 
 #[test]
