@@ -82,13 +82,7 @@ impl Daemon {
             return Self::connect_to(Some(&host)).await;
         }
         let Some(context) = context::current(&set)? else { return Self::connect_to(None).await };
-        let wrong = |error| match error {
-            DockerError::Unsupported { host, .. } => {
-                DockerError::Unsupported { host, context: context.name.clone() }
-            }
-            other => other,
-        };
-        Self::connect_to(Some(&context.host)).await.map_err(wrong)
+        Self::connect_to(Some(&context.host)).await.map_err(|error| error.of_context(&context.name))
     }
 
     /// Connects to what a value of `DOCKER_HOST` names.

@@ -228,6 +228,26 @@ pub enum DockerError {
     Interrupted,
 }
 
+impl DockerError {
+    /// Names the context that said where Docker listens.
+    pub(super) fn of_context(mut self, name: &str) -> Self {
+        match &mut self {
+            Self::Unsupported { context, .. } => name.clone_into(context),
+            Self::Absent { others, .. } | Self::Dead { others, .. } | Self::Permission { others, .. } => {
+                let said = format!(
+                    "; Docker's current context `{name}` says so: docker context use chooses another, and DOCKER_HOST comes before it"
+                );
+                others.insert_str(0, &said);
+            }
+            Self::Unreachable { host, .. } => {
+                *host = format!("{host} (of Docker's current context `{name}`)")
+            }
+            _ => {}
+        }
+        self
+    }
+}
+
 /// The last lines of a log, to stand below a message.
 fn tail(lines: &[String]) -> String {
     if lines.is_empty() {
