@@ -59,6 +59,12 @@ fn serve(mut client: UnixStream, answers: &[Answer]) -> Option<()> {
     };
     let asked = format!("{method} {path}");
     if let Some((_, status, body)) = answers.iter().find(|(start, ..)| asked.starts_with(start)) {
+        // All of it is read, or its sender could not finish it.
+        while !is_whole(&head, &request[end + 4..]) {
+            let mut piece = [0; 4096];
+            let length = client.read(&mut piece).ok().filter(|length| *length > 0)?;
+            request.extend_from_slice(&piece[..length]);
+        }
         let length = body.len();
         let head = format!(
             "HTTP/1.1 {status} As Told\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
@@ -79,4 +85,14 @@ fn serve(mut client: UnixStream, answers: &[Answer]) -> Option<()> {
     std::io::copy(&mut engine, &mut client).ok();
     client.shutdown(Shutdown::Both).ok();
     Some(())
+}
+
+/// Whether this is all of a request's body.
+fn is_whole(head: &str, body: &[u8]) -> bool {
+    let head = head.to_lowercase();
+    if head.contains("transfer-encoding: chunked") {
+        return body.ends_with(b"0\r\n\r\n");
+    }
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+    body.len() >= length.unwrap_or(0)
 }
