@@ -240,7 +240,7 @@ impl DockerError {
                 others.insert_str(0, &said);
             }
             Self::Unreachable { host, .. } => {
-                *host = format!("{host} (of Docker's current context `{name}`)")
+                *host = format!("{host} (of Docker's current context `{name}`)");
             }
             _ => {}
         }
