@@ -16,9 +16,7 @@ use super::lock::lock;
 use super::options::{ContainerState, Inflicted, Step, UpOptions};
 use super::place::Place;
 use super::state::{Network, Shared, Unit, Wanted};
-use super::{
-    Addresses, DockerError, attach, clean, container, engine, faults, platform, remove, start, visit,
-};
+use super::{Addresses, DockerError, attach, clean, container, faults, platform, remove, start, visit};
 use crate::plan::{ClusterPlan, FaultPlan};
 
 /// How long the last resort may take, where nobody waits for a removal.
@@ -276,7 +274,7 @@ async fn prepare(daemon: Daemon, plan: &ClusterPlan, options: UpOptions) -> Resu
         }
     }
     if let (Some(link), Place::Host) = (plan.links.first(), &place)
-        && engine::is_rootless_docker(&daemon).await
+        && daemon.engine.is_rootless_docker(&daemon.docker).await
     {
         let link = format!("{} -> {}", link.from, link.to);
         let reason = "Docker runs rootless, and its containers do not reach kaf6's relay on this host; run kaf6 in a container of it, with -v \"$XDG_RUNTIME_DIR/docker.sock:/var/run/docker.sock\"";

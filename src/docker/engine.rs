@@ -5,8 +5,6 @@
 use bollard::Docker;
 use bollard::errors::Error;
 
-use super::daemon::Daemon;
-
 /// An engine, as it names itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Engine {
@@ -31,9 +29,11 @@ pub(super) fn platform(os: &str, architecture: &str, variant: &str) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
-/// Whether it is Docker without root, whose containers do not reach the host that it runs on.
-pub(super) async fn is_rootless_docker(daemon: &Daemon) -> bool {
-    // Who does not say so is asked to start containers, and then says what is wrong.
-    let options = daemon.docker.info().await.ok().and_then(|info| info.security_options);
-    daemon.engine.podman.is_none() && options.unwrap_or_default().iter().any(|it| it == "name=rootless")
+impl Engine {
+    /// Whether it is Docker without root, whose containers do not reach the host that it runs on.
+    pub(super) async fn is_rootless_docker(&self, docker: &Docker) -> bool {
+        // Who does not say so is asked to start containers, and then says what is wrong.
+        let options = docker.info().await.ok().and_then(|info| info.security_options);
+        self.podman.is_none() && options.unwrap_or_default().iter().any(|it| it == "name=rootless")
+    }
 }

@@ -11,7 +11,7 @@ const WORDS: &str = "exec format error";
 pub(super) async fn explain(shared: &Shared, unit: &Unit, error: DockerError) -> DockerError {
     let of_platform = match &error {
         DockerError::Exited { last_lines, .. } => says_so(last_lines),
-        DockerError::Refused { reason, .. } => reason.contains(WORDS),
+        DockerError::Refused { reason, .. } => has_words(reason),
         _ => false,
     };
     if !of_platform {
@@ -31,7 +31,12 @@ pub(super) async fn remark(shared: &Shared, unit: &Unit) -> String {
 }
 
 fn says_so(last_lines: &[String]) -> bool {
-    last_lines.iter().rev().take(3).any(|line| line.contains(WORDS))
+    last_lines.iter().rev().take(3).any(|line| has_words(line))
+}
+
+/// Shells write them with a capital.
+fn has_words(text: &str) -> bool {
+    text.to_lowercase().contains(WORDS)
 }
 
 async fn reason(shared: &Shared, image: &str) -> String {

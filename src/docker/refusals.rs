@@ -38,7 +38,8 @@ const PLATFORM: [&str; 3] = [
     "does not match the specified platform",
 ];
 const SPACE: [&str; 2] = ["no space left on device", "disk quota exceeded"];
-const NO_WAY: [&str; 13] = [
+const NO_WAY: [&str; 14] = [
+    ": eof",
     "no such host",
     "connection refused",
     "connection reset",
@@ -154,6 +155,7 @@ mod tests {
                 "no matching manifest for linux/amd64 in the manifest list entries",
                 "not for the Docker host's platform",
             ),
+            ("pinging container registry ghcr.io: Get \"https://ghcr.io/v2/\": EOF", "cannot reach ghcr.io"),
             (
                 "Get \"https://ghcr.io/v2/\": dial tcp: lookup ghcr.io on 10.0.0.1:53: no such host",
                 "cannot reach ghcr.io",

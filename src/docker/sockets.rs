@@ -51,7 +51,9 @@ fn words(socket: &Path, all: &[Socket], exists: &dyn Fn(&Path) -> bool) -> (Stri
     let nor = if nor.is_empty() { String::new() } else { format!(", nor is {}", nor.join(" or ")) };
     let there = others().filter(|other| exists(&other.path));
     let there: Vec<String> = there
-        .map(|other| format!("; {} is at DOCKER_HOST=unix://{}", other.whose, other.path.display()))
+        .map(|other| {
+            format!("; a socket of {} is there: DOCKER_HOST=unix://{}", other.whose, other.path.display())
+        })
         .collect();
     (nor, there.concat())
 }
@@ -79,13 +81,16 @@ mod tests {
         assert_eq!(nor, ", nor is /run/user/7/docker.sock or /home/me/.docker/run/docker.sock");
         assert_eq!(there, "");
         let (_, there) = said(USUAL, &["/run/user/7/podman/podman.sock"]);
-        assert_eq!(there, "; rootless Podman is at DOCKER_HOST=unix:///run/user/7/podman/podman.sock");
+        assert_eq!(
+            there,
+            "; a socket of rootless Podman is there: DOCKER_HOST=unix:///run/user/7/podman/podman.sock"
+        );
         // Somebody named it, so that no other one was looked for.
         let (nor, there) = said("/mine.sock", &[USUAL, "/run/user/7/docker.sock"]);
         assert_eq!(nor, "");
         assert_eq!(
             there,
-            "; Docker is at DOCKER_HOST=unix:///var/run/docker.sock; rootless Docker is at DOCKER_HOST=unix:///run/user/7/docker.sock"
+            "; a socket of Docker is there: DOCKER_HOST=unix:///var/run/docker.sock; a socket of rootless Docker is there: DOCKER_HOST=unix:///run/user/7/docker.sock"
         );
         assert_eq!(words(Path::new(USUAL), &super::all(&|_| None), &|_| false), Default::default());
     }

@@ -49,11 +49,15 @@ fn a_socket_that_cannot_be_used_says_why_and_what_else_is_there() {
     let run = runtime.display();
     assert!(said.contains(&dead), "{said}");
     assert!(
-        said.contains(&format!("; rootless Docker is at DOCKER_HOST=unix://{run}/docker.sock; ")),
+        said.contains(&format!(
+            "; a socket of rootless Docker is there: DOCKER_HOST=unix://{run}/docker.sock; "
+        )),
         "{said}"
     );
     assert!(
-        said.contains(&format!("rootless Podman is at DOCKER_HOST=unix://{run}/podman/podman.sock")),
+        said.contains(&format!(
+            "a socket of rootless Podman is there: DOCKER_HOST=unix://{run}/podman/podman.sock"
+        )),
         "{said}"
     );
     drop((rootless, podman));

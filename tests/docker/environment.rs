@@ -101,6 +101,37 @@ async fn an_upgrade_to_an_image_of_another_platform_says_so_in_its_proof() {
     run.assert_gone();
 }
 
+#[tokio::test]
+async fn an_engine_that_finds_it_at_the_start_and_a_program_that_ends_by_it_are_told_as_well() {
+    let Some(_) = shell() else { return };
+    // As later versions of runc say it.
+    let message = "failed to create task for container: exec /program: exec format error: unknown";
+    let answer = ("POST /containers/*/start", 400, format!(r#"{{"message": "{message}"}}"#));
+    let Some(engine) = Engine::with(vec![answer]) else { return };
+    let (image, run) = (Foreign::alpha(), Run::new());
+    let plan = cluster(vec![image.service()]);
+    let up = Cluster::up_at(&engine.host(), &plan, run.options(), std::future::pending()).await;
+    let error = up.err().unwrap();
+    assert!(matches!(error, DockerError::Platform { .. }), "{error}");
+    run.assert_gone();
+
+    let says =
+        "> /dev/shm/up; sleep 1; echo 'x: cannot execute binary file: Exec format error' >&2; exit 126";
+    let run = Run::new();
+    let up = run.up(&cluster(vec![script("one", says)])).await.unwrap();
+    let deadline = Instant::now() + SOON;
+    let mut told = Vec::new();
+    while told.is_empty() && Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        told = up.unexpected().await;
+    }
+    let both =
+        format!("Exec format error); image kaf6-lab/shell:dev and the Docker host are both {}", host());
+    assert!(told[0].contains(&both), "{told:?}");
+    up.down().await;
+    run.assert_gone();
+}
+
 /// An attached container that is not kaf6's, with these options of `docker run`.
 fn attached(more: &[&str]) -> (ClusterPlan, Bystander) {
     let other = Bystander::start(more);

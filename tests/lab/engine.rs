@@ -15,7 +15,8 @@ pub struct Engine {
     folder: tempfile::TempDir,
 }
 
-/// To requests that begin so (`POST /networks/create`, without the version of the API): a status, and a body.
+/// To requests that begin so (`POST /networks/create`, without the version of the API), and have what stands behind a `*` in
+/// what follows: a status, and a body.
 pub type Answer = (&'static str, u16, String);
 
 impl Engine {
@@ -58,7 +59,7 @@ fn serve(mut client: UnixStream, answers: &[Answer]) -> Option<()> {
         None => path.to_owned(),
     };
     let asked = format!("{method} {path}");
-    if let Some((_, status, body)) = answers.iter().find(|(start, ..)| asked.starts_with(start)) {
+    if let Some((_, status, body)) = answers.iter().find(|(wanted, ..)| is_it(&asked, wanted)) {
         // All of it is read, or its sender could not finish it.
         while !is_whole(&head, &request[end + 4..]) {
             let mut piece = [0; 4096];
@@ -85,6 +86,11 @@ fn serve(mut client: UnixStream, answers: &[Answer]) -> Option<()> {
     std::io::copy(&mut engine, &mut client).ok();
     client.shutdown(Shutdown::Both).ok();
     Some(())
+}
+
+fn is_it(asked: &str, wanted: &str) -> bool {
+    let (start, more) = wanted.split_once('*').unwrap_or((wanted, ""));
+    asked.strip_prefix(start).is_some_and(|rest| rest.contains(more))
 }
 
 /// Whether this is all of a request's body.
