@@ -16,7 +16,7 @@ use super::lock::lock;
 use super::options::{ContainerState, Inflicted, Step, UpOptions};
 use super::place::Place;
 use super::state::{Network, Shared, Unit, Wanted};
-use super::{Addresses, DockerError, attach, clean, container, faults, remove, start, visit};
+use super::{Addresses, DockerError, attach, clean, container, faults, platform, remove, start, visit};
 use crate::plan::{ClusterPlan, FaultPlan};
 
 /// How long the last resort may take, where nobody waits for a removal.
@@ -71,6 +71,7 @@ impl Cluster {
             Ok(()) => Ok(Self { addresses: lock(&shared.addresses).clone(), guard }),
             Err(error) => {
                 let left = guard.remove().await;
+                let error = on_podman(&guard.shared.daemon, error);
                 if left.is_empty() {
                     return Err(error);
                 }
@@ -179,7 +180,25 @@ impl Cluster {
         unit.state().told = true;
         let lines = last_words(&unit.log.last_lines(), 3);
         let lines = if lines.is_empty() { "its log is empty".to_owned() } else { lines };
-        Some(format!("the container of {} ended by itself: {how} ({lines})", unit.title()))
+        let remark = platform::remark(shared, unit).await;
+        Some(format!("the container of {} ended by itself: {how} ({lines}){remark}", unit.title()))
+    }
+
+    /// Sentences for the report on what is otherwise here than with Docker and its usual settings.
+    pub fn notes(&self) -> Vec<String> {
+        let shared = self.shared();
+        let podman = shared.daemon.engine.podman.as_ref().map(|version| {
+            format!("the containers run on Podman {version}, with which kaf6 is tested less than with Docker")
+        });
+        let logs = shared.units.values().filter_map(|unit| {
+            let why = unit.log.unreadable()?;
+            Some(format!(
+                "the log of {} cannot be read, so that reports have none of its lines: {why}; start {} with --log-driver json-file, local or journald",
+                unit.title(),
+                unit.container
+            ))
+        });
+        podman.into_iter().chain(logs).collect()
     }
 
     /// Replicas of which faults removed a container without volumes, each told once: of this service, or of any.
@@ -224,6 +243,17 @@ impl Cluster {
     }
 }
 
+/// Says that it was Podman, where something went wrong that works with Docker.
+fn on_podman(daemon: &Daemon, error: DockerError) -> DockerError {
+    match (&daemon.engine.podman, &error) {
+        (
+            Some(version),
+            DockerError::Refused { .. } | DockerError::NeverReady { .. } | DockerError::Port { .. },
+        ) => DockerError::OnPodman { version: version.clone(), error: Box::new(error) },
+        _ => error,
+    }
+}
+
 /// Looks before anything is started: at the place, at what is attached, and at whether the run's id is free.
 async fn prepare(daemon: Daemon, plan: &ClusterPlan, options: UpOptions) -> Result<Shared, DockerError> {
     let place = Place::detect(&daemon).await;
@@ -242,6 +272,13 @@ async fn prepare(daemon: Daemon, plan: &ClusterPlan, options: UpOptions) -> Resu
                 "Docker runs on another host (DOCKER_HOST), whose containers do not reach kaf6's relay; run kaf6 on that host, or in a container of it",
             );
         }
+    }
+    if let (Some(link), Place::Host) = (plan.links.first(), &place)
+        && daemon.engine.is_rootless_docker(&daemon.docker).await
+    {
+        let link = format!("{} -> {}", link.from, link.to);
+        let reason = "Docker runs rootless, and its containers do not reach kaf6's relay on this host; run kaf6 in a container of it, with -v \"$XDG_RUNTIME_DIR/docker.sock:/var/run/docker.sock\"";
+        return Err(DockerError::NoRelay { link, reason: reason.to_owned() });
     }
     let mut units: BTreeMap<(String, u32), Arc<Unit>> = BTreeMap::new();
     for attach in &plan.attached {

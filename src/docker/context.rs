@@ -30,7 +30,9 @@ pub(super) fn current(set: &dyn Fn(&str) -> Option<String>) -> Result<Option<Con
     let docker = meta.pointer("/Endpoints/docker");
     let host = docker.and_then(|docker| docker.get("Host")?.as_str()).filter(|host| !host.is_empty());
     let host = host.ok_or_else(|| wrong("does not say where Docker listens"))?.to_owned();
-    if folder.join("contexts/tls").join(its_folder).join("docker").is_dir() && !host.starts_with("unix://") {
+    let skips = docker.and_then(|docker| docker.get("SkipTLSVerify")?.as_bool()).unwrap_or(false);
+    let certificates = folder.join("contexts/tls").join(its_folder).join("docker");
+    if (skips || certificates.is_dir()) && !host.starts_with("unix://") {
         return Err(wrong("asks for TLS, which kaf6 does not speak to Docker"));
     }
     Ok(Some(Context { name, host }))
@@ -85,5 +87,9 @@ mod tests {
         std::fs::create_dir_all(folder.path().join("contexts/tls/1/docker")).unwrap();
         assert!(current(&folder, Some("far")).unwrap_err().contains("TLS"));
         assert_eq!(current(&with(&all, ""), None), Ok(None));
+        let tls =
+            r#"{"Name": "tls", "Endpoints": {"docker": {"Host": "tcp://far:2376", "SkipTLSVerify": true}}}"#;
+        std::fs::write(folder.path().join("contexts/meta/0/meta.json"), tls).unwrap();
+        assert!(current(&folder, Some("tls")).unwrap_err().contains("TLS"));
     }
 }

@@ -10,11 +10,32 @@ use serde_json::Value;
 /// The key under which Docker's own registry stands.
 const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 
+/// The program that keeps the login for an image's registry, where one does.
+pub(super) fn helper(image: &str) -> Option<String> {
+    helper_in(&config()?, image)
+}
+
+fn helper_in(config: &str, image: &str) -> Option<String> {
+    let config: Value = serde_json::from_str(config).ok()?;
+    let registry = registry(image);
+    let mut helpers = config.get("credHelpers").and_then(Value::as_object).into_iter().flatten();
+    let own = helpers.find(|(server, _)| host(server) == host(registry)).map(|(_, helper)| helper);
+    own.or_else(|| config.get("credsStore")).and_then(Value::as_str).map(str::to_owned)
+}
+
 /// Those for an image's registry; none where there are none, or where a helper keeps them.
 pub(super) fn of_image(image: &str) -> Option<DockerCredentials> {
+    read(&config()?, image)
+}
+
+fn config() -> Option<String> {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let text = std::fs::read_to_string(folder(&set)?.join("config.json")).ok()?;
-    read(&text, image)
+    std::fs::read_to_string(folder(&set)?.join("config.json")).ok()
+}
+
+/// The registry that an image's name says; none where it says none, which is Docker Hub.
+pub(super) fn named_registry(image: &str) -> Option<&str> {
+    Some(registry(image)).filter(|registry| *registry != DOCKER_HUB && host(registry) != host(DOCKER_HUB))
 }
 
 /// The folder of Docker's configuration. `set` looks a variable up.
@@ -87,6 +108,12 @@ mod tests {
         for none in ["quay.io/minio/minio", "kept.by.a.helper/x", "broken.example/x", "localhost:5000/x"] {
             assert_eq!(of(none), None, "{none}");
         }
+        assert_eq!(helper_in(CONFIG, "ghcr.io/x").as_deref(), Some("desktop"));
+        let own = r#"{"credHelpers": {"ghcr.io": "gh"}}"#;
+        assert_eq!(helper_in(own, "ghcr.io/x").as_deref(), Some("gh"));
+        assert_eq!(helper_in(own, "quay.io/x"), None);
+        assert_eq!((named_registry("docker.io/redis"), named_registry("redis")), (None, None));
+        assert_eq!(named_registry("localhost:5000/x"), Some("localhost:5000"));
         assert!(read("no json", "redis").is_none() && read("{}", "redis").is_none());
     }
 }

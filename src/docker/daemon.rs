@@ -4,13 +4,14 @@
 
 use std::error::Error as _;
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use bollard::errors::Error;
 use bollard::{API_DEFAULT_VERSION, Docker};
 
-use super::{DockerError, context};
+use super::engine::{self, Engine};
+use super::{DockerError, context, sockets};
 
 /// Longest wait for the answer to one request, in seconds.
 const REQUEST_SECONDS: u64 = 120;
@@ -30,6 +31,8 @@ pub(super) struct Daemon {
     pub docker: Docker,
     /// Where it listens.
     pub endpoint: Endpoint,
+    /// What it is.
+    pub engine: Engine,
 }
 
 /// Where a Docker Engine listens.
@@ -50,7 +53,7 @@ impl Endpoint {
     /// Reads a value of `DOCKER_HOST`; none is the first socket that is there, or the usual one.
     fn parse(value: Option<&str>) -> Result<Self, DockerError> {
         let Some(value) = value.map(str::trim).filter(|value| !value.is_empty()) else {
-            return Ok(Self::Socket(usual_socket()));
+            return Ok(Self::Socket(sockets::usual()));
         };
         let unsupported = || DockerError::Unsupported { host: value.to_owned(), context: String::new() };
         if let Some(path) = value.strip_prefix("unix://") {
@@ -68,21 +71,6 @@ impl Endpoint {
     }
 }
 
-/// The first socket that is there, of those that installations use; where none is, the usual one.
-fn usual_socket() -> PathBuf {
-    let usual = PathBuf::from("/var/run/docker.sock");
-    let below = |variable: &str, rest: &str| {
-        let folder = std::env::var_os(variable).filter(|folder| !folder.is_empty())?;
-        Some(Path::new(&folder).join(rest))
-    };
-    let all = [
-        Some(usual.clone()),
-        below("XDG_RUNTIME_DIR", "docker.sock"),
-        below("HOME", ".docker/run/docker.sock"),
-    ];
-    all.into_iter().flatten().find(|socket| socket.exists()).unwrap_or(usual)
-}
-
 impl Daemon {
     /// Connects to where `DOCKER_HOST` says, else where Docker's current context does.
     pub(super) async fn connect() -> Result<Self, DockerError> {
@@ -94,13 +82,7 @@ impl Daemon {
             return Self::connect_to(Some(&host)).await;
         }
         let Some(context) = context::current(&set)? else { return Self::connect_to(None).await };
-        let wrong = |error| match error {
-            DockerError::Unsupported { host, .. } => {
-                DockerError::Unsupported { host, context: context.name.clone() }
-            }
-            other => other,
-        };
-        Self::connect_to(Some(&context.host)).await.map_err(wrong)
+        Self::connect_to(Some(&context.host)).await.map_err(|error| error.of_context(&context.name))
     }
 
     /// Connects to what a value of `DOCKER_HOST` names.
@@ -116,9 +98,13 @@ impl Daemon {
             }
         };
         let docker = docker.map_err(|error| endpoint.cannot(&error))?;
-        let greeting = tokio::time::timeout(GREETING, docker.negotiate_version()).await;
-        match greeting {
-            Ok(Ok(docker)) => Ok(Self { docker, endpoint }),
+        let greeting = async {
+            let docker = docker.negotiate_version().await?;
+            let engine = engine::ask(&docker).await?;
+            Ok((docker, engine))
+        };
+        match tokio::time::timeout(GREETING, greeting).await {
+            Ok(Ok((docker, engine))) => Ok(Self { docker, endpoint, engine }),
             Ok(Err(error)) => Err(endpoint.cannot(&error)),
             Err(_) => Err(DockerError::Unreachable {
                 host: endpoint.to_string(),
@@ -134,10 +120,21 @@ impl Endpoint {
             return DockerError::Unreachable { host: self.to_string(), reason: said(error) };
         };
         let socket = path.display().to_string();
+        let (nor, others) = sockets::beside(path);
         match io_kind(error) {
-            _ if matches!(error, Error::SocketNotFoundError(_)) => DockerError::Absent { socket },
-            Some(ErrorKind::NotFound) => DockerError::Absent { socket },
-            Some(ErrorKind::PermissionDenied) => DockerError::Permission { socket },
+            _ if matches!(error, Error::SocketNotFoundError(_)) => {
+                DockerError::Absent { socket, nor, others }
+            }
+            Some(ErrorKind::NotFound) => DockerError::Absent { socket, nor, others },
+            Some(ErrorKind::PermissionDenied) => DockerError::Permission { socket, others },
+            // Docker makes a folder of what is to be mounted and is not there.
+            Some(_) if path.is_dir() => {
+                let reason = "it is a folder: it was mounted from a host that has no such socket";
+                DockerError::Dead { socket, reason, others }
+            }
+            Some(ErrorKind::ConnectionRefused) => {
+                DockerError::Dead { socket, reason: "nothing listens there", others }
+            }
             _ => DockerError::Unreachable { host: self.to_string(), reason: said(error) },
         }
     }
@@ -224,7 +221,8 @@ mod tests {
         let told = |kind: ErrorKind| endpoint.cannot(&Error::IOError { err: kind.into() }).to_string();
         assert!(told(ErrorKind::PermissionDenied).starts_with("no permission to use Docker's socket"));
         assert!(told(ErrorKind::NotFound).starts_with("no Docker Engine: "));
-        assert!(told(ErrorKind::ConnectionRefused).contains("does not answer"));
+        assert!(told(ErrorKind::ConnectionRefused).contains("nothing listens there; start Docker"));
+        assert!(told(ErrorKind::ConnectionReset).contains("does not answer"));
     }
 
     #[tokio::test]

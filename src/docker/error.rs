@@ -10,19 +10,37 @@ use std::time::Duration;
 pub enum DockerError {
     /// Nothing is where the Docker Engine would listen.
     #[error(
-        "no Docker Engine: {socket} is not there; start Docker, or set DOCKER_HOST to where it listens (in a container: mount the socket with -v /var/run/docker.sock:/var/run/docker.sock)"
+        "no Docker Engine: {socket} is not there{nor}; start Docker, or set DOCKER_HOST to where it listens (in a container: mount the socket with -v /var/run/docker.sock:/var/run/docker.sock){others}"
     )]
     Absent {
         /// The socket that was looked for.
         socket: String,
+        /// Where else nothing is, as the rest of that part of the sentence.
+        nor: String,
+        /// Where others listen, as parts of the sentence.
+        others: String,
+    },
+    /// A socket is there, and nothing listens at it.
+    #[error(
+        "no Docker Engine: {socket} is there, and {reason}; start Docker (systemctl start docker, or Docker Desktop), or set DOCKER_HOST to where it listens{others}"
+    )]
+    Dead {
+        /// The socket.
+        socket: String,
+        /// Why nothing answers there, as a part of the sentence.
+        reason: &'static str,
+        /// Where others listen, as parts of the sentence.
+        others: String,
     },
     /// The socket is not for this user.
     #[error(
-        "no permission to use Docker's socket {socket}: run kaf6 as a user in the group docker, or as root (in a container: docker run --user 0, or --group-add with the socket's group)"
+        "no permission to use Docker's socket {socket}: run kaf6 as a user in the group docker, or as root (in a container: docker run --user 0, or --group-add with the socket's group){others}"
     )]
     Permission {
         /// The socket.
         socket: String,
+        /// Where others listen, as parts of the sentence.
+        others: String,
     },
     /// The Docker Engine does not answer.
     #[error(
@@ -69,15 +87,37 @@ pub enum DockerError {
         reason: String,
     },
     /// An image cannot be pulled.
-    #[error(
-        "the image {image} of service {service} is not to be had: {reason}; check its name, run docker login where it is private, or docker pull it first and set pull: never"
-    )]
+    #[error("cannot pull image {image} for service {service}: {what}; {remedy} (Docker says: {reason})")]
     Image {
         /// The service.
         service: String,
         /// The image.
         image: String,
-        /// Why not.
+        /// What is wrong.
+        what: String,
+        /// What to do.
+        remedy: String,
+        /// Docker's own words.
+        reason: String,
+    },
+    /// The Docker host's processor cannot run the program of an image.
+    #[error("{service} cannot run (exec format error): image {image} {reason}")]
+    Platform {
+        /// The service, with its replica where there are several.
+        service: String,
+        /// The image.
+        image: String,
+        /// The platforms of both, and what to do, as the rest of the sentence.
+        reason: String,
+    },
+    /// All addresses that Docker has for networks are in use.
+    #[error(
+        "Docker has no addresses left for the run's network {network}: {reason}; remove networks that nobody uses (kaf6 clean, then docker network prune), or give Docker more under default-address-pools in its daemon.json"
+    )]
+    NoAddresses {
+        /// The network.
+        network: String,
+        /// Docker's own words.
         reason: String,
     },
     /// An image that must not be pulled is absent.
@@ -157,6 +197,16 @@ pub enum DockerError {
         /// By whom.
         what: String,
     },
+    /// It failed, and the engine is not Docker's.
+    #[error(
+        "{error}; the engine here is Podman {version}, with which kaf6 is tested less than with Docker: see whether docker run, by the same DOCKER_HOST, does it"
+    )]
+    OnPodman {
+        /// Its version.
+        version: String,
+        /// What failed.
+        error: Box<DockerError>,
+    },
     /// It failed, and not all that was started could be removed.
     #[error("{error}; what could not be removed: {left}; see kaf6 clean")]
     Left {
@@ -176,6 +226,26 @@ pub enum DockerError {
     /// The start was ended from outside.
     #[error("the start of the containers was interrupted; what was started is removed")]
     Interrupted,
+}
+
+impl DockerError {
+    /// Names the context that said where Docker listens.
+    pub(super) fn of_context(mut self, name: &str) -> Self {
+        match &mut self {
+            Self::Unsupported { context, .. } => name.clone_into(context),
+            Self::Absent { others, .. } | Self::Dead { others, .. } | Self::Permission { others, .. } => {
+                let said = format!(
+                    "; Docker's current context `{name}` says so: docker context use chooses another, and DOCKER_HOST comes before it"
+                );
+                others.insert_str(0, &said);
+            }
+            Self::Unreachable { host, .. } => {
+                *host = format!("{host} (of Docker's current context `{name}`)");
+            }
+            _ => {}
+        }
+        self
+    }
 }
 
 /// The last lines of a log, to stand below a message.

@@ -13,6 +13,7 @@ use futures_util::StreamExt as _;
 use super::cut::Cut;
 use super::daemon::{Daemon, is_gone, refused, said};
 use super::options::{Progress, Step};
+use super::refusals::{self, Refusal, Wanted};
 use super::{DockerError, credentials};
 use crate::plan::cluster::Pull;
 
@@ -41,13 +42,23 @@ pub(super) async fn ensure(
         }
         (Pull::Missing, false) | (Pull::Always, _) => {
             let pulled = cut.or(pull_image(daemon, image, progress)).await;
-            pulled.ok_or(DockerError::Interrupted)?.map_err(|error| DockerError::Image {
-                service: service.to_owned(),
-                image: image.to_owned(),
-                reason: said(&error),
-            })
+            pulled
+                .ok_or(DockerError::Interrupted)?
+                .map_err(|error| cannot_pull(daemon, service, image, &error))
         }
     }
+}
+
+fn cannot_pull(daemon: &Daemon, service: &str, image: &str, error: &Error) -> DockerError {
+    let reason = said(error);
+    let helper = credentials::helper(image).filter(|_| credentials::of_image(image).is_none());
+    let wanted = Wanted {
+        registry: credentials::named_registry(image),
+        platform: &daemon.engine.platform,
+        helper: helper.as_deref(),
+    };
+    let Refusal { what, remedy } = refusals::read(&reason, &wanted);
+    DockerError::Image { service: service.to_owned(), image: image.to_owned(), what, remedy, reason }
 }
 
 async fn pull_image(daemon: &Daemon, image: &str, progress: &Progress) -> Result<(), Error> {

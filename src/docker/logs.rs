@@ -10,13 +10,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bollard::Docker;
 use bollard::container::LogOutput;
+use bollard::errors::Error;
 use bollard::query_parameters::LogsOptionsBuilder;
 use console::strip_ansi_codes;
 use futures_util::StreamExt as _;
 use tokio::task::JoinHandle;
 
-use super::daemon::Daemon;
+use super::daemon::{Daemon, is_conflict, is_gone, said};
 use super::lock::lock;
 use super::log_line::readable;
 use crate::scenario::Secrets;
@@ -50,6 +52,8 @@ struct Written {
     tail: VecDeque<u8>,
     left_out: u64,
     lines: VecDeque<String>,
+    /// Why Docker does not hand it out.
+    unreadable: Option<String>,
     /// The line that is not yet at its end, of each stream.
     open: HashMap<u8, String>,
     /// The container that is followed, and the time of its last line, as Docker writes it.
@@ -70,6 +74,11 @@ impl Log {
     /// Where it is, once there is one.
     pub(super) fn path(&self) -> Option<&Path> {
         lock(&self.written).file.as_ref().map(|_| self.path.as_path())
+    }
+
+    /// Why there is nothing in it, where Docker does not hand it out.
+    pub(super) fn unreadable(&self) -> Option<String> {
+        lock(&self.written).unreadable.clone()
     }
 
     /// The last lines as people read them: without the colours that many programs write whoever reads, and of JSON the message.
@@ -114,8 +123,18 @@ impl Log {
         let (log, docker, id) = (Arc::clone(self), daemon.docker.clone(), id.to_owned());
         let task = tokio::spawn(async move {
             let mut stream = std::pin::pin!(docker.logs(&id, Some(options)));
-            while let Some(Ok(output)) = stream.next().await {
-                log.take(&output);
+            let mut first = true;
+            while let Some(next) = stream.next().await {
+                match next {
+                    Ok(output) => log.take(&output),
+                    Err(error) => {
+                        if first && has_no_log(&error) {
+                            log.is_unreadable(&docker, &id, &error).await;
+                        }
+                        break;
+                    }
+                }
+                first = false;
             }
         });
         if let Some(earlier) = lock(&self.follower).replace(task) {
@@ -137,6 +156,24 @@ impl Log {
     /// Nothing more is to come: writes what was kept of the end.
     pub(super) fn finish(&self) {
         lock(&self.written).finish();
+    }
+
+    /// Says so in the log itself, where people look for it.
+    async fn is_unreadable(&self, docker: &Docker, id: &str, error: &Error) {
+        let found = docker.inspect_container(id, None).await.ok();
+        let driver = found.and_then(|found| found.host_config?.log_config?.typ).unwrap_or_default();
+        let why = match driver.as_str() {
+            "" => said(error),
+            driver => format!("its log driver is {driver} ({})", said(error)),
+        };
+        let mut written = lock(&self.written);
+        if written.unreadable.is_some() {
+            return;
+        }
+        let line = format!("[kaf6: this log cannot be read: {why}]");
+        written.write(format!("{line}\n").as_bytes());
+        written.lines.push_back(line);
+        written.unreadable = Some(why);
     }
 
     fn take(&self, output: &LogOutput) {
@@ -226,6 +263,12 @@ impl Drop for Log {
         }
         self.finish();
     }
+}
+
+/// The container is there, and Docker does not hand out its log.
+const fn has_no_log(error: &Error) -> bool {
+    // One that is about to be removed is a conflict.
+    matches!(error, Error::DockerResponseServerError { .. }) && !is_gone(error) && !is_conflict(error)
 }
 
 /// The time that Docker puts before a message, and the message.

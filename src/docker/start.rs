@@ -21,12 +21,16 @@ use super::options::Step;
 use super::place::Place;
 use super::relay::{Relay, Target};
 use super::state::{RelayHost, Shared, Unit};
-use super::{DockerError, images, names, ready, spec, visit};
+use super::{DockerError, images, names, platform, ready, spec, visit};
 use crate::plan::ServicePlan;
 use crate::plan::cluster::{Link, Pull};
 
 /// Other ports that are tried where those chosen turn out to be taken.
 const PORT_TRIES: u32 = 5;
+
+/// The words of Docker, old and new, and of Podman for that all addresses of networks are in use.
+const NO_ADDRESSES: [&str; 3] =
+    ["IPv4 address pool", "address pools have been fully subnetted", "free subnet"];
 
 /// Starts everything; gives up when `cut` is said, and says it itself when something fails.
 pub(super) async fn all(shared: &Arc<Shared>, cut: &Cut) -> Result<(), DockerError> {
@@ -86,11 +90,11 @@ async fn network(shared: &Shared) -> Result<(), DockerError> {
         ..NetworkCreateRequest::default()
     };
     docker.create_network(request).await.map_err(|error| {
-        let mut reason = said(&error);
-        if reason.contains("address pool") {
-            reason.push_str("; remove networks that nobody uses: kaf6 clean, docker network prune");
+        let reason = said(&error);
+        match NO_ADDRESSES.iter().any(|words| reason.contains(words)) {
+            true => DockerError::NoAddresses { network: name.clone(), reason },
+            false => DockerError::Refused { doing: format!("create the network {name}"), reason },
         }
-        DockerError::Refused { doing: format!("create the network {name}"), reason }
     })?;
     lock(&shared.network).created = true;
     let gateway = docker.inspect_network(&name, None).await.map_err(refused("look at the network"))?;
@@ -99,6 +103,12 @@ async fn network(shared: &Shared) -> Result<(), DockerError> {
         gateway.filter_map(|config| config.gateway).find(|ip| ip.parse::<std::net::Ipv4Addr>().is_ok());
     let host = match &shared.place {
         Place::Inside { container } => Some(join(shared, &name, container).await?),
+        Place::Host if shared.daemon.engine.podman.is_some() => Some(RelayHost {
+            // Podman makes the gateway with the network's first container, and gives the host this name in all of them.
+            name: "host.containers.internal".to_owned(),
+            listen: "0.0.0.0".to_owned(),
+            extra_host: None,
+        }),
         Place::Host => Some(host_relays(gateway).await),
         Place::Remote { .. } => None,
     };
@@ -267,11 +277,18 @@ async fn up_one(shared: &Shared, service: &ServicePlan, unit: &Unit, cut: &Cut) 
     }
     let (name, replica) = (service.name.clone(), unit.replica);
     shared.tell(Step::Starting { service: name.clone(), replica });
-    first_start(shared, service, unit).await?;
+    if let Err(error) = first_start(shared, service, unit).await {
+        return Err(platform::explain(shared, unit, error).await);
+    }
     let started = Instant::now();
     shared.tell(Step::Waiting { service: name.clone(), replica });
     let waited = ready::wait(shared, unit, (started, service.ready_timeout), cut).await;
-    let after = waited.map_err(|error| error.error(unit, service.ready_timeout))?;
+    let after = match waited {
+        Ok(after) => after,
+        Err(error) => {
+            return Err(platform::explain(shared, unit, error.error(unit, service.ready_timeout)).await);
+        }
+    };
     unit.state().ready = Some(after);
     shared.tell(Step::Ready { service: name, replica, after });
     Ok(())

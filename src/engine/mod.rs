@@ -139,6 +139,7 @@ async fn with_cluster(
     let mut containers = Vec::new();
     if let Some(cluster) = &shared.cluster {
         containers = cluster::seen(cluster).await;
+        cluster.notes().into_iter().for_each(|note| shared.note(Note::hint(note)));
     }
     let mut notes = shared.take_notes();
     notes.extend(log_notes(&shared));

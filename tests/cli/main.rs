@@ -7,6 +7,7 @@ mod place;
 
 mod action;
 mod clean;
+mod docker;
 mod help;
 mod init;
 mod metrics;

@@ -9,10 +9,10 @@ use kaf6::scenario::Position;
 use crate::plans::{Run, UNTIL_TERM, docker, fault, inspect, left_of, shell};
 
 /// A container that the test starts itself; removed when dropped.
-struct Bystander(String);
+pub struct Bystander(pub String);
 
 impl Bystander {
-    fn start(more: &[&str]) -> Self {
+    pub fn start(more: &[&str]) -> Self {
         let name = format!("kaf6-bystander-{}", &uuid::Uuid::new_v4().simple().to_string()[..12]);
         let mut words = vec!["run", "--detach", "--name", &name];
         words.extend(more);
@@ -102,7 +102,8 @@ async fn a_restart_policy_that_brings_it_back_makes_a_stop_one_without_effect() 
         !back.effective && back.proof.contains(", did not stay down: it was started again at 20"),
         "{back:?}"
     );
-    assert!(back.proof.ends_with(" (its restart policy is always)"), "{back:?}");
+    let off = format!(" (its restart policy is always; docker update --restart no {} turns it off)", other.0);
+    assert!(back.proof.ends_with(&off), "{back:?}");
     let down = up.inflict(&stop("SIGKILL"), std::future::pending()).await;
     assert!(down.effective && down.proof.starts_with("exit 137, new start time "), "{down:?}");
     assert_eq!(up.down().await, Vec::<String>::new());

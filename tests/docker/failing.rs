@@ -80,7 +80,11 @@ async fn an_image_that_is_not_to_be_had_is_told() {
     // A registry that refuses at once, so that the test needs no network.
     absent.image = "localhost:9/kaf6-lab/no-such-image:dev".into();
     let error = error_of(&run, &cluster(vec![absent])).await;
-    assert!(error.contains("is not to be had: ") && error.contains("docker login"), "{error}");
+    assert!(
+        error.starts_with("cannot pull image localhost:9/kaf6-lab/no-such-image:dev for service"),
+        "{error}"
+    );
+    assert!(error.contains("the Docker host cannot reach localhost:9; check"), "{error}");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@
 use kaf6 as _;
 
 mod attached;
+mod environment;
 mod failing;
 mod faults;
 #[expect(dead_code, unused_imports, reason = "each binary uses its part of the lab")]

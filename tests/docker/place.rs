@@ -3,11 +3,11 @@
 use std::process::Command;
 use std::time::Duration;
 
-use kaf6::docker::{Cluster, clean_at};
+use kaf6::docker::{Cluster, DockerError, clean_at};
 use kaf6::plan::cluster::Link;
 
 use crate::lab::{Process, free_port, wait_for};
-use crate::plans::{Run, cluster, kafka_answers, shell, tansu};
+use crate::plans::{Run, UNTIL_TERM, cluster, kafka_answers, script, shell, tansu};
 
 /// A second Docker Engine with nothing of the first one's; ended when dropped.
 struct Remote {
@@ -116,4 +116,37 @@ async fn a_remote_docker_engine_publishes_on_its_host() {
         error.contains("the way broker -> broker cannot be slowed down: Docker runs on another host"),
         "{error}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_without_free_addresses_is_told_and_nothing_is_left() {
+    let Some(shell) = shell() else { return };
+    let Some(remote) = Remote::start() else { return };
+    remote.copy(shell);
+    let mut all = 0;
+    let said = loop {
+        match remote.docker(&["network", "create", &format!("other-{all}")]) {
+            Ok(_) => all += 1,
+            Err(said) => break said,
+        }
+        assert!(all < 100, "they have an end");
+    };
+    let plan = cluster(vec![script("one", UNTIL_TERM)]);
+    let run = Run::new();
+    let error =
+        Cluster::up_at(&remote.host, &plan, run.options(), std::future::pending()).await.err().unwrap();
+    assert!(matches!(error, DockerError::NoAddresses { .. }), "{error}, and docker: {said}");
+    let error = error.to_string();
+    assert!(
+        error.starts_with(&format!("Docker has no addresses left for the run's network kaf6-{}", run.id)),
+        "{error}"
+    );
+    let left = |words: &[&str]| remote.docker(words).unwrap();
+    assert_eq!(left(&["ps", "--all", "--quiet"]), "");
+    assert_eq!(left(&["volume", "ls", "--quiet"]), "");
+    assert!(!left(&["network", "ls"]).contains(&run.id));
+    // One is enough.
+    left(&["network", "rm", "other-0"]);
+    let up = Cluster::up_at(&remote.host, &plan, run.options(), std::future::pending()).await.unwrap();
+    assert!(up.down().await.is_empty());
 }

@@ -37,6 +37,11 @@ impl TansuContainer {
 
     /// Starts a broker on memory, published on a free port of this host, and waits until it answers.
     pub fn start() -> Option<Self> {
+        Self::start_with(&[])
+    }
+
+    /// The same with more options of `docker run`.
+    pub fn start_with(options: &[&str]) -> Option<Self> {
         let image = Self::image()?;
         sweep();
         let port = free_port();
@@ -44,22 +49,26 @@ impl TansuContainer {
         let url = format!("tcp://127.0.0.1:{port}");
         run(
             &[
-                "run",
-                "--detach",
-                "--name",
-                &name,
-                "--label",
-                &format!("{LABEL}={}", std::process::id()),
-                "--publish",
-                &format!("127.0.0.1:{port}:9092"),
-                "--env",
-                "LISTENER_URL=tcp://0.0.0.0:9092",
-                "--env",
-                &format!("ADVERTISED_LISTENER_URL={url}"),
-                "--env",
-                "STORAGE_ENGINE=memory://tansu/",
-                image,
-            ],
+                &[
+                    "run",
+                    "--detach",
+                    "--name",
+                    &name,
+                    "--label",
+                    &format!("{LABEL}={}", std::process::id()),
+                    "--publish",
+                    &format!("127.0.0.1:{port}:9092"),
+                    "--env",
+                    "LISTENER_URL=tcp://0.0.0.0:9092",
+                    "--env",
+                    &format!("ADVERTISED_LISTENER_URL={url}"),
+                    "--env",
+                    "STORAGE_ENGINE=memory://tansu/",
+                ],
+                options,
+                &[image],
+            ]
+            .concat(),
             None,
         );
         let container = Self { name, port };

@@ -119,6 +119,50 @@ impl Drop for Registry {
     }
 }
 
+/// A registry that refuses all images in the same way, as registries write it.
+#[derive(Debug)]
+pub struct Refusing {
+    port: u16,
+}
+
+impl Refusing {
+    /// By a status, such as 429, and the code that belongs to it, such as `TOOMANYREQUESTS`. It listens as long as the test
+    /// runs.
+    pub fn start(status: u16, code: &'static str) -> Option<Self> {
+        require(Part::Docker)?;
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
+        let port = listener.local_addr().expect("it is bound").port();
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                thread::spawn(move || refuse(client, status, code));
+            }
+        });
+        Some(Self { port })
+    }
+
+    /// The name of an image there.
+    pub fn image(&self, name: &str) -> String {
+        format!("localhost:{}/{name}", self.port)
+    }
+}
+
+fn refuse(mut client: TcpStream, status: u16, code: &str) {
+    let mut request = [0; 8192];
+    let Ok(length @ 1..) = client.read(&mut request) else { return };
+    // Docker tries TLS first; and it wants to know that this is a registry.
+    if !request.starts_with(b"GET") && !request.starts_with(b"HEAD") {
+        return;
+    }
+    let greeting = String::from_utf8_lossy(&request[..length]).starts_with("GET /v2/ ");
+    let error = format!("{{\"errors\": [{{\"code\": \"{code}\", \"message\": \"as told\"}}]}}");
+    let (status, body) = if greeting { (200, "{}") } else { (status, error.as_str()) };
+    let answer = format!(
+        "HTTP/1.1 {status} As Told\r\nContent-Type: application/json\r\nDocker-Distribution-Api-Version: registry/2.0\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
+    client.write_all(answer.as_bytes()).ok();
+}
+
 /// A port that leads to another one of this host. What comes back from there comes at a bound speed, on each connection.
 fn narrow(to: u16, bytes_per_second: usize) -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");

@@ -13,7 +13,7 @@ use super::super::cut::Cut;
 use super::super::daemon::said;
 use super::super::options::Inflicted;
 use super::super::state::{Shared, Unit, Wanted};
-use super::super::{attach, images, ready, start as starting};
+use super::super::{attach, images, platform, ready, start as starting};
 use super::shown::{Shown, fit, held, last_until_look, lasting, left, nobody, nothing, over, proof, time};
 use crate::plan::FaultPlan;
 use crate::plan::defaults::PATIENCE;
@@ -234,7 +234,8 @@ async fn look_whether_it_stayed_down(shared: &Shared, unit: &Unit) {
             } else {
                 format!("it was started again at {}, not by kaf6", to_the_millisecond(&now.started_at))
             };
-            let policy = now.restart_policy.map(|name| format!(" (its restart policy is {name})"));
+            let off = || format!("docker update --restart no {} turns it off", unit.container);
+            let policy = now.restart_policy.map(|name| format!(" (its restart policy is {name}; {})", off()));
             format!("did not stay down: {again}{}", policy.unwrap_or_default())
         }
         Ok(_) => return,
@@ -292,7 +293,7 @@ pub(super) async fn readiness(
 ) -> String {
     match ready::wait(shared, unit, (since, bound), cut).await {
         Ok(after) => format!("ready after {}", time(after)),
-        Err(error) => error.words(unit),
+        Err(error) => format!("{}{}", error.words(unit), platform::remark(shared, unit).await),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::cluster::{of_run, on_memory, start};
-use crate::lab::{Registry, USER};
+use crate::lab::{Refusing, Registry, USER};
 use crate::runs::Ran;
 
 /// A broker that works.
@@ -99,11 +99,37 @@ fn a_tag_that_no_registry_has() {
             &ten(&cluster, &image, "missing"),
             "",
             &[
-                &format!("the image {image} of service broker is not to be had: "),
+                &format!("cannot pull image {image} for service broker: localhost:"),
+                " has no such image; check its name and its tag",
                 "not found",
-                "check its name",
             ],
         );
+    }
+}
+
+#[test]
+fn each_refusal_of_a_registry_says_what_to_do() {
+    let Some(cluster) = on_memory() else { return };
+    for (status, code, parts) in [
+        (
+            429,
+            "TOOMANYREQUESTS",
+            [" limits how many pulls it allows", "wait, log in (docker login localhost:"],
+        ),
+        (401, "UNAUTHORIZED", ["it is private: localhost:", "docker login localhost:"]),
+        (
+            403,
+            "DENIED",
+            ["has no such image, or only for those with a login", "check its name; docker login"],
+        ),
+        (404, "MANIFEST_UNKNOWN", ["has no such image; check its name and its tag", "manifest unknown"]),
+        (503, "UNAVAILABLE", [" or the Docker Engine failed; try docker pull by hand", "503"]),
+    ] {
+        let Some(registry) = Refusing::start(status, code) else { return };
+        let image = registry.image("kaf6-lab/broker:1");
+        let ran = refused(&ten(&cluster, &image, "missing"), "", &parts);
+        let reason = ran.summary["reason"].as_str().expect("it is a text");
+        assert!(reason.contains(&format!("cannot pull image {image} for service broker: ")), "{reason}");
     }
 }
 
@@ -116,7 +142,11 @@ fn what_is_behind_a_login_is_pulled_by_who_has_logged_in() {
     let image = registry.image("kaf6-lab/broker:good");
     let text = ten(&cluster, &image, "missing");
     let nowhere = folder.path().join("nowhere").display().to_string();
-    refused(&text, &nowhere, &[&image, "no basic auth credentials", "docker login"]);
+    refused(
+        &text,
+        &nowhere,
+        &[&image, "no basic auth credentials", "it is private", "docker login localhost:"],
+    );
 
     let config = registry.log_in();
     let file = Path::new(&config).join("config.json");
@@ -126,7 +156,8 @@ fn what_is_behind_a_login_is_pulled_by_who_has_logged_in() {
     let wrong = folder.path().join("wrong");
     std::fs::create_dir(&wrong).expect("a folder");
     std::fs::write(wrong.join("config.json"), good.replace(auth, "bWU6d3Jvbmc=")).expect("it is written");
-    let ran = refused(&text, &wrong.display().to_string(), &[&image, "unauthorized", "docker login"]);
+    let wrong = wrong.display().to_string();
+    let ran = refused(&text, &wrong, &[&image, "unauthorized", "it is private", "docker login localhost:"]);
     assert!(!format!("{ran}{}", ran.html).contains("wrong"), "{ran}");
 
     let ran = run(&text, &config).expect("pass");
