@@ -4,6 +4,7 @@
 
 mod abort;
 mod account;
+mod advertised;
 mod audit;
 mod booking;
 mod clock;
@@ -140,6 +141,7 @@ async fn with_cluster(
     if let Some(cluster) = &shared.cluster {
         containers = cluster::seen(cluster).await;
     }
+    let advertised = advertised::unusable(&shared).await;
     let mut notes = shared.take_notes();
     notes.extend(log_notes(&shared));
     let topology = shared.topology();
@@ -152,6 +154,7 @@ async fn with_cluster(
         faults,
         containers,
         crashed: shared.crashed(),
+        advertised,
         brokers: shared.brokers(),
         topics: shared.topic_names(),
         streams: topology.map(|t| t.streams.clone()).unwrap_or_default(),

@@ -43,6 +43,7 @@ pub struct LogKind {
 }
 
 const REFUSED: &str = "Connection refused";
+const UNRESOLVED: &str = "Failed to resolve";
 const ALL_DOWN: &str = "brokers are down";
 const RESET: &str = "Receive failed: Connection reset";
 const DISCONNECTED: &str = "Disconnected";
@@ -65,11 +66,15 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "SSL handshake failed",
         "a TLS handshake failed: does the broker speak TLS on this port, and accept this client's certificate?",
     ),
-    ("", "SASL authentication error", "a broker refused the SASL credentials"),
+    (
+        "",
+        "SASL authentication error",
+        "a broker refused the SASL credentials: check `username` and `password` in `client.security`",
+    ),
     ("", "SASL mechanism", "a broker does not take this SASL mechanism: check `mechanism`"),
     (
         "",
-        "Failed to resolve",
+        UNRESOLVED,
         "a broker's host name does not resolve; it may come from the broker's own advertised address",
     ),
     (
@@ -99,6 +104,12 @@ impl LogLines {
             kinds.iter().any(|kind| kind.last >= since && is(kind))
         };
         seen(&[DISCONNECTED, RESET]) && seen(&[REFUSED, ALL_DOWN])
+    }
+
+    /// Some broker could not be reached at an address.
+    pub fn has_unreachable(&self) -> bool {
+        let texts = [REFUSED, ALL_DOWN, UNRESOLVED, "timed out in state CONNECT", "Host is unreachable"];
+        self.snapshot().iter().any(|kind| texts.iter().any(|text| kind.sample.contains(text)))
     }
 
     /// What the lines mean, each said once, most frequent first, with its count.

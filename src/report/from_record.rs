@@ -6,6 +6,10 @@ mod anomalies;
 mod beside;
 mod cluster;
 
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+
 use super::format::whole_ms as ms;
 use super::summary::{
     AccountsSummary, ApiSummary, BrokerConnect, CheckOutcome, CheckRow, FileSummary, HistogramSummary,
@@ -146,7 +150,8 @@ fn scenario(seen: &ScenarioSeen) -> ScenarioSummary {
         foreign: (seen.kind == "consume").then_some(counts.foreign),
         planned: seen.planned,
         errors: counts.errors,
-        errors_by_code: counts.errors_by_code.iter().map(|(code, count)| (code.clone(), *count)).collect(),
+        errors_by_code: by_code(&counts.errors_by_code),
+        retries_by_code: by_code(&counts.retries_by_code),
         p50_ms: latency(0.5),
         p90_ms: latency(0.9),
         p95_ms: latency(0.95),
@@ -165,6 +170,10 @@ fn scenario(seen: &ScenarioSeen) -> ScenarioSummary {
         message: seen.message.clone(),
         http_status: seen.scrape.as_ref().and_then(|s| s.last_status),
     }
+}
+
+fn by_code(counts: &BTreeMap<String, u64>) -> IndexMap<String, u64> {
+    counts.iter().map(|(code, count)| (code.clone(), *count)).collect()
 }
 
 fn check_rows(record: &RunRecord) -> Vec<CheckRow> {

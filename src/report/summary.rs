@@ -214,6 +214,9 @@ pub struct ScenarioSummary {
     pub errors: u64,
     /// The same by code.
     pub errors_by_code: IndexMap<String, u64>,
+    /// Errors of brokers for which the client asked again, by code; they are not in `errors`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub retries_by_code: IndexMap<String, u64>,
     /// Latency percentiles in milliseconds; null where nothing was measured.
     pub p50_ms: Option<Num>,
     /// 90th percentile.
