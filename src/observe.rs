@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::ids::{Offset, Partition};
 use crate::ledger::{Accounts, Judgement, Saved, Streams};
-use crate::metrics::Snapshot;
+use crate::metrics::{Snapshot, Throttling};
 use crate::plan::Aspect;
 use crate::scenario::Secrets;
 
@@ -39,6 +39,8 @@ pub struct Observations {
     pub streams: Streams,
     /// Remarks, as they came up.
     pub notes: Vec<Note>,
+    /// What brokers said of throttling the clients.
+    pub throttling: Throttling,
     /// From the run's zero to its end.
     pub duration: Duration,
     /// From the program's start of work to the run's zero.

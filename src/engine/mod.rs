@@ -51,6 +51,7 @@ use tokio::task::JoinSet;
 
 use crate::docker::{Addresses, Cluster};
 use crate::kafka;
+use crate::metrics::Throttling;
 use crate::observe::{Cut, Ended, FaultSeen, Note, Observations, ScenarioSeen};
 use crate::plan::{FaultPlan, Plan, Target, Work};
 use crate::units::times;
@@ -144,6 +145,8 @@ async fn with_cluster(
     let advertised = advertised::unusable(&shared).await;
     let mut notes = shared.take_notes();
     notes.extend(log_notes(&shared));
+    let throttling = shared.client.throttling();
+    notes.extend(throttle_notes(&throttling));
     let topology = shared.topology();
     Ok(Observations {
         scenarios,
@@ -159,6 +162,7 @@ async fn with_cluster(
         topics: shared.topic_names(),
         streams: topology.map(|t| t.streams.clone()).unwrap_or_default(),
         notes,
+        throttling,
         duration,
         setup,
         cut: why_cut(&shared.stop),
@@ -324,6 +328,18 @@ fn seen(
 }
 
 /// librdkafka's caught log lines, as notes: known kinds in the user's words, the others merged into one.
+/// Says that brokers held back answers for a quota.
+fn throttle_notes(seen: &Throttling) -> impl Iterator<Item = Note> {
+    let kinds = [("sending", "Produce", seen.produce), ("reading", "Fetch", seen.fetch)];
+    kinds.into_iter().filter(|(.., it)| it.answers > 0).map(|(what, api, it)| {
+        let (longest, total) = (crate::units::Duration::from(it.longest), crate::units::Duration::from(it.total));
+        Note::warning(format!(
+            "brokers throttled {what}: {} answers to {api} had a throttle time, {longest} at most and {total} in total. A quota of the user or client id is used up, so rates and latencies show the quota (write a lower `rate`, or raise the quota)",
+            it.answers
+        ))
+    })
+}
+
 fn log_notes(shared: &Shared) -> Vec<Note> {
     let kinds = shared.client.logs().snapshot();
     let mut notes: Vec<(Note, &'static str, u64)> = Vec::new();

@@ -182,3 +182,23 @@ async fn an_advertised_address_that_cannot_be_used_is_shown_as_it_is() {
         done.says_everywhere("(set `advertised.listeners` of the broker to ");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn throttle_times_are_in_the_report_with_a_note_on_quotas() {
+    let behaviour = Behaviour { throttle_ms: 300, ..Behaviour::default() };
+    let done = pair::run(&file("messages: 20, rate: 20/s", READ, ""), behaviour).await;
+    done.is("pass");
+    for kind in ["produce", "fetch"] {
+        let seen = &done.summary["throttling"][kind];
+        let answers = seen["answers"].as_u64().unwrap();
+        assert!(
+            answers > 2 && seen["longest_ms"] == 300 && seen["total_ms"] == answers * 300,
+            "{}",
+            done.summary["throttling"]
+        );
+    }
+    done.says_everywhere("brokers throttled sending: ").says_everywhere("300ms at most");
+    done.says_everywhere("brokers throttled reading: ").says_everywhere("or raise the quota");
+    let done = pair::run(&file("messages: 20", READ, ""), Behaviour::default()).await;
+    assert!(done.summary["throttling"].is_null() && !done.notes("throttled"), "{}", done.shown());
+}
