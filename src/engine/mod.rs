@@ -75,6 +75,9 @@ pub async fn run(plan: Arc<Plan>, options: Options, live: Arc<Live>) -> Observat
         live: Arc::clone(&live),
         began,
     };
+    if options.stop.is_stopped() {
+        return not_begun.because("the run was stopped before it began");
+    }
     let cluster = match cluster::up(&plan, &options, &live).await {
         Ok(cluster) => cluster,
         Err(error) => return not_begun.because(&error.to_string()),

@@ -7,6 +7,7 @@ mod place;
 
 mod action;
 mod clean;
+mod files;
 mod help;
 mod init;
 mod metrics;
