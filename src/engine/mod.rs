@@ -191,7 +191,7 @@ impl NotBegun {
             name: fault.name.clone(),
             kind: fault.action.kind(),
             target: fault.action.target(),
-            proof: format!("it never began: {why}"),
+            proof: "it never began: the run did not begin".to_owned(),
             ..FaultSeen::default()
         };
         let brokers = match &plan.target {
