@@ -23,7 +23,7 @@ use crate::report::{self, Written};
 use crate::scenario::{self, Diagnostics};
 
 pub use files::{Files, expand};
-pub use ids::RunIds;
+pub use ids::{Folder, RunIds};
 
 /// What the command line sets over the files.
 #[derive(Debug, Clone, Default)]
@@ -143,9 +143,9 @@ pub async fn run(
     }
     let mut done = Vec::new();
     for (plan, run_id, folder) in runs {
-        if options.stop.is_stopped() {
+        if options.stop.is_stopped() && !done.is_empty() {
             // Nothing of it ran: an empty folder would look like a run.
-            let _ = std::fs::remove_dir(&folder);
+            let _ = std::fs::remove_dir(folder.open());
             continue;
         }
         let stop = if several { options.stop.child() } else { options.stop.clone() };
@@ -153,14 +153,14 @@ pub async fn run(
         watch.begins(&plan, &run_id, &live);
         let engine = Options {
             run_id,
-            folder: folder.clone(),
+            folder: folder.path.clone(),
             run_tag: RunTag::random(),
             stop,
             save_ledger: options.save_ledger,
             saved: None,
             waits: Waits::default(),
         };
-        done.push(one(plan, engine, live, &folder, watch).await);
+        done.push(one(plan, engine, live, folder, watch).await);
     }
     let mut merged = Vec::new();
     if several {
@@ -188,14 +188,14 @@ pub async fn verify(
     watch.begins(&plan, &run_id, &live);
     let engine = Options {
         run_id,
-        folder: folder.clone(),
+        folder: folder.path.clone(),
         run_tag: saved.run_tag(),
         stop: options.stop.clone(),
         save_ledger: false,
         saved: Some(saved),
         waits: Waits::default(),
     };
-    Ok(one(plan, engine, live, &folder, watch).await)
+    Ok(one(plan, engine, live, folder, watch).await)
 }
 
 /// One run, from its start to its reports.
@@ -203,7 +203,7 @@ async fn one(
     plan: Arc<Plan>,
     options: Options,
     live: Arc<Live>,
-    folder: &Path,
+    folder: Folder,
     watch: &mut dyn Watch,
 ) -> Done {
     let started_at = ids::now();
@@ -212,6 +212,7 @@ async fn one(
     seen.hide(&plan.secrets);
     let record = RunRecord::new(run_id, run_tag, started_at, plan, seen);
     let summary = report::json::hide(report::summarize(&record), &record.plan.secrets);
+    let folder = &folder.open();
     let mut written = report::write_all(folder, &summary);
     if let Some(saved) = &record.seen.saved {
         written.push(report::write_ledger(folder, saved));

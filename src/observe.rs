@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::ids::{Offset, Partition};
 use crate::ledger::{Accounts, Judgement, Saved, Streams};
-use crate::metrics::Snapshot;
+use crate::metrics::{Snapshot, Throttling};
 use crate::plan::Aspect;
 use crate::scenario::Secrets;
 
@@ -29,6 +29,8 @@ pub struct Observations {
     pub containers: Vec<ContainerSeen>,
     /// Containers that ended by themselves, a sentence each: no run is green that lost one.
     pub crashed: Vec<String>,
+    /// Addresses that brokers advertise and clients cannot use, a sentence each.
+    pub advertised: Vec<String>,
     /// `host:port` of the brokers that clients were given; `embedded` for the broker inside.
     pub brokers: Vec<String>,
     /// Names of the run's topics, by their numbers.
@@ -37,6 +39,8 @@ pub struct Observations {
     pub streams: Streams,
     /// Remarks, as they came up.
     pub notes: Vec<Note>,
+    /// What brokers said of throttling the clients.
+    pub throttling: Throttling,
     /// From the run's zero to its end.
     pub duration: Duration,
     /// From the program's start of work to the run's zero.
@@ -60,7 +64,7 @@ impl Observations {
         }
         self.faults.iter_mut().for_each(|fault| hide(&mut fault.proof));
         self.containers.iter_mut().flat_map(|it| &mut it.last_lines).for_each(hide);
-        self.crashed.iter_mut().for_each(hide);
+        self.crashed.iter_mut().chain(&mut self.advertised).for_each(hide);
         self.notes.iter_mut().for_each(|note| hide(&mut note.text));
     }
 }

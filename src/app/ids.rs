@@ -1,9 +1,26 @@
 //! Run ids: readable, in the order of time, and never the same twice, since each owns its report folder.
 
+use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
+
+/// The folder of a run, with room for its reports.
+#[derive(Debug)]
+pub struct Folder {
+    pub(super) path: PathBuf,
+    room: File,
+}
+
+impl Folder {
+    /// Where it is. What is written there from now on takes the room.
+    pub(super) fn open(self) -> PathBuf {
+        drop(self.room);
+        self.path
+    }
+}
 
 /// Hands out run ids and makes their folders.
 pub struct RunIds {
@@ -24,7 +41,7 @@ impl RunIds {
     ///
     /// # Errors
     /// Where the folder cannot be made, or a given id has reports already; then none of the folders is left behind.
-    pub fn next(&mut self, name: &str) -> anyhow::Result<(String, PathBuf)> {
+    pub fn next(&mut self, name: &str) -> anyhow::Result<(String, Folder)> {
         let next = match self.given.clone() {
             Some(given) => self.by_word(&given, name),
             None => self.by_time(),
@@ -37,7 +54,7 @@ impl RunIds {
         next
     }
 
-    fn by_word(&mut self, given: &str, name: &str) -> anyhow::Result<(String, PathBuf)> {
+    fn by_word(&mut self, given: &str, name: &str) -> anyhow::Result<(String, Folder)> {
         let id = if self.several { format!("{given}-{}", slug(name)) } else { given.to_owned() };
         if !is_plain(&id) {
             bail!(
@@ -56,7 +73,7 @@ impl RunIds {
         }
     }
 
-    fn by_time(&mut self) -> anyhow::Result<(String, PathBuf)> {
+    fn by_time(&mut self) -> anyhow::Result<(String, Folder)> {
         loop {
             let id = format!("{}-{:04x}", Timestamp::now().strftime("%Y%m%d-%H%M%S"), random());
             if let Some(folder) = self.make(&id)? {
@@ -66,16 +83,16 @@ impl RunIds {
     }
 
     /// Makes a folder; none where it is there already.
-    fn make(&mut self, id: &str) -> anyhow::Result<Option<PathBuf>> {
+    fn make(&mut self, id: &str) -> anyhow::Result<Option<Folder>> {
         let folder = self.report_dir.join(id);
         std::fs::create_dir_all(&self.report_dir)
             .with_context(|| format!("cannot make the report folder `{}`", self.report_dir.display()))?;
         match std::fs::create_dir(&folder) {
             Ok(()) => {
                 self.made.push(folder.clone());
-                try_out(&folder)
+                let room = reserve(&folder)
                     .with_context(|| format!("cannot write to the report folder `{}`", folder.display()))?;
-                Ok(Some(folder))
+                Ok(Some(Folder { path: folder, room }))
             }
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(None),
             Err(error) => {
@@ -85,13 +102,15 @@ impl RunIds {
     }
 }
 
-/// Writes as much as reports take, and removes it: a full disk or a used-up quota is known before the load.
-fn try_out(folder: &Path) -> std::io::Result<()> {
+/// As much as reports take: a full disk or a used-up quota is known before the load, and a disk that fills up during the run
+/// leaves room for its reports.
+fn reserve(folder: &Path) -> std::io::Result<File> {
     const ROOM: usize = 1 << 20;
     let path = folder.join(".room");
-    let written = std::fs::write(&path, vec![0; ROOM]);
+    let room = File::create(&path).and_then(|mut file| file.write_all(&vec![0; ROOM]).map(|()| file));
+    // The room stays until the file is closed, also by the end of a process that was killed.
     let _ = std::fs::remove_file(&path);
-    written
+    room
 }
 
 /// Now, as reports write it.
@@ -145,6 +164,7 @@ mod tests {
         let mut ids = RunIds::new(dir.path(), Some("x".to_owned()), true);
         for name in ["../../etc", "/etc/passwd", "..", "a\\b", "", "\u{202e}\0"] {
             let (_, folder) = ids.next(name).unwrap();
+            let folder = folder.open();
             assert_eq!(folder.parent(), Some(dir.path()), "{name}");
             assert!(folder.canonicalize().unwrap().starts_with(dir.path().canonicalize().unwrap()), "{name}");
             assert_eq!(std::fs::read_dir(folder).unwrap().count(), 0, "what was tried out is gone");

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use super::args::OutputArgs;
 use super::out::complain;
 use crate::app::WrongFiles;
+use crate::exit::Exit;
 use crate::plan::Plan;
 use crate::report::github;
 use crate::report::summary::Summary;
@@ -48,7 +49,7 @@ impl Runner {
         if let Some(file) = self.state.as_ref().filter(|_| plan.cluster.is_some()) {
             self.with_cluster.push(run_id.to_owned());
             // The last line of a name counts.
-            append(file, &format!("kaf6_runs={}\n", self.with_cluster.join(" ")));
+            let _ = append(file, &format!("kaf6_runs={}\n", self.with_cluster.join(" ")));
         }
         for line in plan.secrets.lines() {
             self.say(&format!("::add-mask::{}", line.replace('%', "%25")));
@@ -73,14 +74,15 @@ impl Runner {
     /// In place of runs, where there are none.
     pub(super) fn nothing_ran(&self) {
         if let Some(file) = &self.output {
-            append(file, "status=error\n");
+            let _ = append(file, "status=error\n");
         }
     }
 
-    /// After all runs.
-    pub(super) fn report(&self, runs: &[Summary], args: &OutputArgs) {
+    /// After all runs; gives an exit for each file that could not be written.
+    pub(super) fn report(&self, runs: &[Summary], args: &OutputArgs) -> Vec<Exit> {
+        let mut not_written = Vec::new();
         if !self.is_github {
-            return;
+            return not_written;
         }
         if args.annotations {
             let _ = std::io::stderr()
@@ -88,7 +90,7 @@ impl Runner {
                 .write_all(github::annotations(runs, self.workspace.as_deref()).as_bytes());
         }
         if let Some(file) = self.step_summary.as_ref().filter(|_| args.summary) {
-            append(file, &github::markdown(runs, &args.report_dir));
+            not_written.extend(append(file, &github::markdown(runs, &args.report_dir)));
         }
         if let Some(file) = &self.output {
             let outputs = github::outputs(runs, &args.report_dir);
@@ -99,8 +101,9 @@ impl Runner {
                 ));
             }
             let delimiter = format!("kaf6-{}", uuid::Uuid::new_v4().simple());
-            append(file, &github::output_lines(&outputs, &delimiter));
+            not_written.extend(append(file, &github::output_lines(&outputs, &delimiter)));
         }
+        not_written
     }
 
     /// The runner reads commands from both streams; stdout is the result's.
@@ -111,13 +114,15 @@ impl Runner {
     }
 }
 
-fn append(file: &Path, text: &str) {
-    let written = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(file)
-        .and_then(|mut f| f.write_all(text.as_bytes()));
-    if let Err(error) = written {
-        complain(&format!("cannot write {} for GitHub: {error}", file.display()));
-    }
+/// Puts a text behind what the file holds, whole or not at all: the runner refuses half an output.
+fn append(file: &Path, text: &str) -> Option<Exit> {
+    let written = OpenOptions::new().append(true).create(true).open(file).and_then(|mut open| {
+        let before = open.metadata()?.len();
+        open.write_all(text.as_bytes()).inspect_err(|_| {
+            let _ = open.set_len(before);
+        })
+    });
+    let error = written.err()?;
+    complain(&format!("cannot write {} for GitHub: {error}", file.display()));
+    Some(Exit::NotJudged)
 }

@@ -44,8 +44,8 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     let ran = go(&args.output, args.save_ledger, &stop, async |options, display| {
         app::run(plans, options, display).await
     });
-    let (done, merged) = ran.inspect_err(|_| runner.nothing_ran())?;
-    let mut more: Vec<Exit> = merged.iter().filter_map(not_written).collect();
+    let ((done, merged), mut more) = ran.inspect_err(|_| runner.nothing_ran())?;
+    more.extend(merged.iter().filter_map(not_written));
     if done.len() < planned {
         more.push(stopped_by(match stop.why() {
             Some(Why::Signal(name)) => Some(name),
@@ -80,19 +80,19 @@ pub(super) fn verify(args: &VerifyArgs) -> anyhow::Result<Exit> {
         Ok(loaded) => loaded,
         Err(wrong) => return Ok(show::complain_of(&wrong)),
     };
-    let done = go(&args.output, false, &Stop::new(), async |options, display| {
+    let (done, more) = go(&args.output, false, &Stop::new(), async |options, display| {
         app::verify(saved, plan, options, display).await
     })?;
-    finish(vec![done], Vec::new(), &args.output)
+    finish(vec![done], more, &args.output)
 }
 
-/// Runs `work` with signals heard and progress shown.
+/// Runs `work` with signals heard and progress shown. The second is what could not be printed.
 fn go<T>(
     args: &OutputArgs,
     save_ledger: bool,
     stop: &Stop,
     work: impl AsyncFnOnce(&RunOptions, &mut Display) -> anyhow::Result<T>,
-) -> anyhow::Result<T> {
+) -> anyhow::Result<(T, Vec<Exit>)> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(THREADS)
@@ -100,16 +100,21 @@ fn go<T>(
         .enable_all()
         .build()?;
     let done = runtime.block_on(async {
-        signals::listen(stop);
+        signals::listen(stop)?;
         let options = RunOptions {
             report_dir: args.report_dir.clone(),
             run_id: args.run_id.clone().filter(|id| !id.is_empty()),
             stop: stop.clone(),
             save_ledger,
         };
-        let mut display =
-            Display { quiet: args.is_quiet(), format: args.format, shown: None, runner: Runner::detect() };
-        work(&options, &mut display).await
+        let mut display = Display {
+            quiet: args.is_quiet(),
+            format: args.format,
+            shown: None,
+            not_printed: Vec::new(),
+            runner: Runner::detect(),
+        };
+        work(&options, &mut display).await.map(|done| (done, display.not_printed))
     });
     // A thread that librdkafka holds must not hold the process: all that matters has been written.
     runtime.shutdown_background();
@@ -120,16 +125,18 @@ fn go<T>(
 fn finish(done: Vec<Done>, more: Vec<Exit>, args: &OutputArgs) -> anyhow::Result<Exit> {
     let mut ends: Vec<Exit> = done.iter().map(|run| end(run, args.fail_on)).chain(more).collect();
     let summaries: Vec<Summary> = done.into_iter().map(|run| run.summary).collect();
-    Runner::detect().report(&summaries, args);
-    if args.format == Format::Json
-        && let Err(error) = print(&show::json(&summaries)?)
-        && error.kind() != ErrorKind::BrokenPipe
-    {
-        // The exit code tells what a closed pipe cannot; a full disk must not go unnoticed.
-        complain(&format!("cannot write to stdout: {error}"));
-        ends.push(Exit::NotJudged);
+    ends.extend(Runner::detect().report(&summaries, args));
+    if args.format == Format::Json {
+        ends.extend(not_printed(&show::json(&summaries)?));
     }
     Ok(Exit::worst(ends))
+}
+
+/// Prints a result; says so where that does not go. The exit code tells what a closed pipe cannot.
+fn not_printed(result: &[u8]) -> Option<Exit> {
+    let error = print(result).err().filter(|error| error.kind() != ErrorKind::BrokenPipe)?;
+    complain(&format!("cannot write to stdout: {error}"));
+    Some(Exit::NotJudged)
 }
 
 /// The end that one run asks for.
@@ -166,6 +173,7 @@ struct Display {
     format: Format,
     /// With what brings it up to date.
     shown: Option<(Shown, AbortHandle)>,
+    not_printed: Vec<Exit>,
     runner: Runner,
 }
 
@@ -199,8 +207,7 @@ impl Watch for Display {
         }
         if self.format == Format::Table {
             let text = table::render(summary, style(), Some(folder));
-            // The exit code tells what a closed pipe cannot.
-            let _ = print(text.as_bytes());
+            self.not_printed.extend(not_printed(text.as_bytes()));
         }
     }
 }

@@ -2,31 +2,35 @@
 
 use crate::engine::{Stop, Why};
 
-/// Listens until the process ends.
-pub(super) fn listen(stop: &Stop) {
+/// Listens from now on, until the process ends.
+///
+/// # Errors
+/// Where the system does not let it listen.
+#[cfg(unix)]
+pub(super) fn listen(stop: &Stop) -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    // What runs under nohup outlives its terminal.
+    let ignores_hangup = ignores_hangup();
+    let mut hangup = signal(SignalKind::hangup())?;
+    // Who listens gets an error from the write that exceeds a limit, and can report it; else the process ends there.
+    let _too_large = signal(SignalKind::from_raw(SIGXFSZ))?;
     let stop = stop.clone();
     tokio::spawn(async move {
-        let name = wait().await;
+        let name = tokio::select! {
+            _ = interrupt.recv() => "SIGINT",
+            _ = terminate.recv() => "SIGTERM",
+            _ = hangup.recv(), if !ignores_hangup => "SIGHUP",
+        };
         stop.stop(Why::Signal(name));
     });
+    Ok(())
 }
 
+/// A file grew beyond the limit of `ulimit -f`: the same number on Linux and macOS.
 #[cfg(unix)]
-async fn wait() -> &'static str {
-    use tokio::signal::unix::{SignalKind, signal};
-    let ignores_hangup = ignores_hangup();
-    let (Ok(mut term), Ok(mut hangup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
-    else {
-        let _ = tokio::signal::ctrl_c().await;
-        return "SIGINT";
-    };
-    // What runs under nohup outlives its terminal.
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => "SIGINT",
-        _ = term.recv() => "SIGTERM",
-        _ = hangup.recv(), if !ignores_hangup => "SIGHUP",
-    }
-}
+const SIGXFSZ: i32 = 25;
 
 /// Whether this process was started with SIGHUP ignored, as far as the system tells.
 #[cfg(unix)]
@@ -38,8 +42,16 @@ fn ignores_hangup() -> bool {
     ignored.is_some_and(|mask| mask & 1 == 1)
 }
 
+/// Listens from now on, until the process ends.
+///
+/// # Errors
+/// None here.
 #[cfg(not(unix))]
-async fn wait() -> &'static str {
-    let _ = tokio::signal::ctrl_c().await;
-    "SIGINT"
+pub(super) fn listen(stop: &Stop) -> std::io::Result<()> {
+    let stop = stop.clone();
+    tokio::spawn(async move {
+        let _ = tokio::signal::ctrl_c().await;
+        stop.stop(Why::Signal("SIGINT"));
+    });
+    Ok(())
 }

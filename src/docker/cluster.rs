@@ -326,7 +326,7 @@ impl Guard {
         let mut problems = faults::heal_attached(shared).await;
         problems.extend(visit::leave(shared).await);
         end_all(shared).await;
-        shared.units.values().for_each(|unit| unit.log.finish());
+        problems.extend(shared.units.values().filter_map(|unit| unit.log.finish()));
         lock(&shared.relays).clear();
         if !shared.plan.services.is_empty() || shared.units.values().any(|unit| unit.attached) {
             let own = (shared.options.run_id.as_str(), shared.owner());

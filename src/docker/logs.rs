@@ -45,6 +45,8 @@ pub(super) struct Log {
 #[derive(Default)]
 struct Written {
     file: Option<File>,
+    /// Why it is not whole.
+    failed: Option<std::io::Error>,
     /// Bytes in it, and whether they end with a line.
     head: usize,
     ends_line: bool,
@@ -153,9 +155,12 @@ impl Log {
         }
     }
 
-    /// Nothing more is to come: writes what was kept of the end.
-    pub(super) fn finish(&self) {
-        lock(&self.written).finish();
+    /// Nothing more is to come: writes what was kept of the end. Says why the file is not whole, where it is not.
+    pub(super) fn finish(&self) -> Option<String> {
+        let mut written = lock(&self.written);
+        written.finish();
+        let why = written.failed.take()?;
+        Some(format!("cannot write all of {}: {why}", self.path.display()))
     }
 
     /// Says so in the log itself, where people look for it.
@@ -230,7 +235,9 @@ impl Written {
     fn write(&mut self, bytes: &[u8]) {
         if let Some(file) = &mut self.file {
             // A full disk must not end the run that the log is about.
-            let _ = file.write_all(bytes);
+            if let Err(error) = file.write_all(bytes) {
+                self.failed.get_or_insert(error);
+            }
             self.ends_line = bytes.last().is_none_or(|last| *last == b'\n');
         }
     }
@@ -261,7 +268,7 @@ impl Drop for Log {
         if let Some(follower) = lock(&self.follower).take() {
             follower.abort();
         }
-        self.finish();
+        let _ = self.finish();
     }
 }
 
@@ -366,6 +373,21 @@ mod tests {
             log.take(&said(&format!("{line}\n")));
             assert_eq!(log.last_lines().last().expect("a line"), shown);
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_disk_ends_nothing_and_is_said() {
+        let log = Log::new("logs/a.log".into(), Secrets::default());
+        lock(&log.written).file = Some(File::options().write(true).open("/dev/full").expect("it opens"));
+        log.take(&said("2026-01-16T14:54:02.000000001Z one\n"));
+        log.take(&said("2026-01-16T14:54:02.000000002Z two\n"));
+        assert_eq!(log.last_lines(), ["one", "two"]);
+        assert!(
+            log.finish()
+                .is_some_and(|text| text.starts_with("cannot write all of logs/a.log: No space left"))
+        );
+        assert_eq!(log.finish(), None, "once");
     }
 
     #[test]

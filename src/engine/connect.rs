@@ -154,9 +154,9 @@ impl Attempt {
     /// Where the probe stops at SASL, librdkafka's own Metadata follows as one timed stage.
     fn by_librdkafka(&self, broker: &mut BrokerSeen) {
         let began = Instant::now();
-        let client = self.client.with_brokers(std::slice::from_ref(&broker.broker));
-        let answer = metadata::fetch(&client, &[], self.until.saturating_duration_since(began));
-        let error = answer.err().map(|error| error.to_string());
+        let left = self.until.saturating_duration_since(began);
+        let answer = metadata::fetch_from(&self.client, &broker.broker, &[], left);
+        let error = answer.err().map(kafka::with_remedy);
         broker.reachable = error.is_none();
         broker.stages.push(("metadata", began.elapsed(), error));
     }

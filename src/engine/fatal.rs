@@ -14,8 +14,11 @@ pub(super) fn given_up(shared: &Shared, index: usize, (code, text): &Fatal) -> O
     let counts = shared.live.metrics(index).snapshot();
     let ended = if counts.acked + counts.unknown == 0 { Ended::Failed } else { Ended::Fatal };
     let told = if text.contains(&code.text()) { String::new() } else { format!("{}: ", code.text()) };
-    Outcome::of(ended)
-        .because(format!("its producer was given up: {told}{text} ({code}); {}", what_to_do(*code)))
+    Outcome::of(ended).because(format!(
+        "its producer was given up: {told}{text} {}; {}",
+        code.aside(),
+        what_to_do(*code)
+    ))
 }
 
 /// What to do about an error that ends an idempotent producer.

@@ -232,7 +232,7 @@ impl Fences {
                     why.insert(*partition, "it was acked without an offset".to_owned());
                 }
                 Outcome::Failed { code } | Outcome::Unknown { code } => {
-                    why.insert(*partition, format!("{} ({code})", code.text()));
+                    why.insert(*partition, format!("{} {}", code.text(), code.aside()));
                 }
             }
         };

@@ -4,6 +4,7 @@
 
 mod abort;
 mod account;
+mod advertised;
 mod audit;
 mod booking;
 mod clock;
@@ -50,6 +51,7 @@ use tokio::task::JoinSet;
 
 use crate::docker::{Addresses, Cluster};
 use crate::kafka;
+use crate::metrics::Throttling;
 use crate::observe::{Cut, Ended, FaultSeen, Note, Observations, ScenarioSeen};
 use crate::plan::{FaultPlan, Plan, Target, Work};
 use crate::units::times;
@@ -73,6 +75,9 @@ pub async fn run(plan: Arc<Plan>, options: Options, live: Arc<Live>) -> Observat
         live: Arc::clone(&live),
         began,
     };
+    if options.stop.is_stopped() {
+        return not_begun.because("the run was stopped before it began");
+    }
     let cluster = match cluster::up(&plan, &options, &live).await {
         Ok(cluster) => cluster,
         Err(error) => return not_begun.because(&error.to_string()),
@@ -141,8 +146,11 @@ async fn with_cluster(
         containers = cluster::seen(cluster).await;
         cluster.notes().into_iter().for_each(|note| shared.note(Note::hint(note)));
     }
+    let advertised = advertised::unusable(&shared).await;
     let mut notes = shared.take_notes();
     notes.extend(log_notes(&shared));
+    let throttling = shared.client.throttling();
+    notes.extend(throttle_notes(&throttling));
     let topology = shared.topology();
     Ok(Observations {
         scenarios,
@@ -153,10 +161,12 @@ async fn with_cluster(
         faults,
         containers,
         crashed: shared.crashed(),
+        advertised,
         brokers: shared.brokers(),
         topics: shared.topic_names(),
         streams: topology.map(|t| t.streams.clone()).unwrap_or_default(),
         notes,
+        throttling,
         duration,
         setup,
         cut: why_cut(&shared.stop),
@@ -182,7 +192,7 @@ impl NotBegun {
             name: fault.name.clone(),
             kind: fault.action.kind(),
             target: fault.action.target(),
-            proof: format!("it never began: {why}"),
+            proof: "it never began: the run did not begin".to_owned(),
             ..FaultSeen::default()
         };
         let brokers = match &plan.target {
@@ -322,6 +332,18 @@ fn seen(
 }
 
 /// librdkafka's caught log lines, as notes: known kinds in the user's words, the others merged into one.
+/// Says that brokers held back answers for a quota.
+fn throttle_notes(seen: &Throttling) -> impl Iterator<Item = Note> {
+    let kinds = [("sending", "Produce", seen.produce), ("reading", "Fetch", seen.fetch)];
+    kinds.into_iter().filter(|(.., it)| it.answers > 0).map(|(what, api, it)| {
+        let (longest, total) = (crate::units::Duration::from(it.longest), crate::units::Duration::from(it.total));
+        Note::warning(format!(
+            "brokers throttled {what}: {} answers to {api} had a throttle time, {longest} at most and {total} in total. A quota of the user or client id is used up, so rates and latencies show the quota (write a lower `rate`, or raise the quota)",
+            it.answers
+        ))
+    })
+}
+
 fn log_notes(shared: &Shared) -> Vec<Note> {
     let kinds = shared.client.logs().snapshot();
     let mut notes: Vec<(Note, &'static str, u64)> = Vec::new();

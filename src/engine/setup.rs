@@ -108,19 +108,44 @@ pub(super) fn in_container_hint<'a>(mut unreached: impl Iterator<Item = &'a str>
 /// Where the way to each broker ends, in the words of the wire probe; and those that it did not reach.
 fn causes(shared: &Shared) -> (String, Vec<String>) {
     let until = Instant::now() + shared.client.waits().setup_cause;
+    let topics = shared.topic_names();
+    let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
     let mut unreached = Vec::new();
     let mut cause = |broker: &String| {
-        let answer = probe::probe(&shared.client, broker, &[], until);
+        let answer = probe::probe(&shared.client, broker, &topics, until);
         match answer.stages.iter().find_map(|s| s.error.as_ref().map(|error| (s.name, error))) {
             Some((stage, error)) => {
                 unreached.push(broker.clone());
                 format!("{broker}: {stage}: {error}")
             }
-            None => format!("{broker}: answers kaf6's own probe"),
+            None => format!("{broker}: {}", behind(shared, broker, &answer, until)),
         }
     };
     let causes: Vec<String> = shared.client.brokers().iter().map(&mut cause).collect();
     (causes.join("; "), unreached)
+}
+
+/// Why a broker that answers the wire probe is of no use to clients, as far as it says so.
+fn behind(shared: &Shared, broker: &str, answer: &probe::Probe, until: Instant) -> String {
+    if shared.client.uses_sasl() {
+        let left = until.saturating_duration_since(Instant::now());
+        if let Err(why) = kafka::metadata::fetch_from(&shared.client, broker, &[], left) {
+            return kafka::with_remedy(why);
+        }
+    }
+    let topics = answer.metadata.iter().flat_map(|metadata| &metadata.topics);
+    let refused = topics.filter(|topic| !topic.code.is_none() && !topic.code.means_gone());
+    let refused: Vec<String> = refused
+        .map(|topic| {
+            let what_to_do = kafka::remedy(&topic.code.name());
+            format!("{} for topic `{}`", what_to_do.unwrap_or_else(|| topic.code.name()), topic.name)
+        })
+        .collect();
+    if refused.is_empty() {
+        "answers kaf6's own probe".to_owned()
+    } else {
+        format!("answers {}", refused.join(", "))
+    }
 }
 
 /// The streams of a saved ledger, and what they sent then.
@@ -191,8 +216,9 @@ fn topics(shared: &Shared) -> Result<Vec<TopicState>, kafka::Error> {
                 (partitions, None)
             }
             TopicOutcome::Error { code, text } => {
-                shared.note(Note::error(format!("topic `{}` cannot be used: {text} ({code})", result.name)));
-                (0, Some(format!("{text} ({code})")))
+                let why = format!("{text} {}", code.aside());
+                shared.note(Note::error(format!("topic `{}` cannot be used: {why}", result.name)));
+                (0, Some(why))
             }
         };
         TopicState {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::metadata::{self, Topic, UNKNOWN_TOPIC};
 use super::raw::{Handle, NewTopic, Queue, TopicAnswer};
 use super::release::let_go;
-use super::{Client, Code, Error};
+use super::{Client, Code, Error, remedies};
 
 /// Between two looks at a topic that is not ready yet.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -107,15 +107,11 @@ impl Admin {
             self.handle.delete_topic(&spec.name, self.left(), &self.queue);
             let answer = self.answer();
             if !answer.code.is_none() && answer.code != UNKNOWN_TOPIC {
-                return Ok(error(
-                    answer.code,
-                    &spec.name,
-                    &format!("it could not be deleted: {}", answer.text),
-                ));
+                return Ok(error(answer.code, &format!("it could not be deleted: {}", answer.text)));
             }
             found = self.until(&spec.name, Option::is_none)?;
             if found.is_some() {
-                return Ok(error(TIMED_OUT, &spec.name, "it was deleted, and is still there"));
+                return Ok(error(TIMED_OUT, "it was deleted, and is still there"));
             }
         }
         match found {
@@ -132,14 +128,14 @@ impl Admin {
             config: &spec.config,
         };
         if let Err(reason) = self.handle.create_topic(&new, self.left(), &self.queue) {
-            return Ok(error(INVALID_ARG, &spec.name, &reason));
+            return Ok(error(INVALID_ARG, &reason));
         }
         let answer = self.answer();
         match answer.code {
             Code::NONE => self.led(&spec.name, true),
             // Somebody was faster, or it was hidden from this user.
             ALREADY_EXISTS => self.led(&spec.name, false),
-            code => Ok(error(code, &spec.name, &answer.text)),
+            code => Ok(error(code, &answer.text)),
         }
     }
 
@@ -170,10 +166,10 @@ impl Admin {
             Some(topic) if topic.is_ready() && created => TopicOutcome::Created { partitions: count(&topic) },
             Some(topic) if topic.is_ready() => TopicOutcome::Existed { partitions: count(&topic) },
             Some(topic) if topic.code.is_none() => {
-                error(LEADER_NOT_AVAILABLE, name, "it is there, but not each of its partitions has a leader")
+                error(LEADER_NOT_AVAILABLE, "it is there, but not each of its partitions has a leader")
             }
-            Some(topic) => error(topic.code, name, ""),
-            None => error(UNKNOWN_TOPIC, name, "it was created, or so the broker said, and is not there"),
+            Some(topic) => error(topic.code, ""),
+            None => error(UNKNOWN_TOPIC, "it was created, or so the broker said, and is not there"),
         })
     }
 
@@ -211,17 +207,16 @@ fn count(topic: &Topic) -> i32 {
     i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX)
 }
 
-/// An outcome in a sentence, with a hint where there is one.
-fn error(code: Code, topic: &str, detail: &str) -> TopicOutcome {
+/// An outcome in a sentence, with what to do where that is known.
+fn error(code: Code, detail: &str) -> TopicOutcome {
     let detail = if detail.is_empty() { code.text() } else { detail.trim_end_matches('.').to_owned() };
-    let hint = match code.0 {
-        29 | 31 => "; this user may not create topics: create it beforehand, or grant CREATE",
-        38 => "; give fewer copies (`replication_factor`)",
-        35 | -165 => {
-            "; this broker has no CreateTopics: create the topic beforehand, or let the broker do so when it is first written"
-        }
-        17 => "; a topic's name has letters, digits, '.', '_' and '-', 249 at most",
-        _ => "",
+    let what_to_do = match code.0 {
+        35 | -165 => Some(
+            "this broker has no CreateTopics: create the topic beforehand, or let the broker do so when it is first written",
+        ),
+        17 => Some("a topic's name has letters, digits, '.', '_' and '-', 249 at most"),
+        _ => remedies::what_to_do(code),
     };
-    TopicOutcome::Error { code, text: format!("topic {topic}: {detail}{hint}") }
+    let what_to_do = what_to_do.map(|text| format!("; {text}")).unwrap_or_default();
+    TopicOutcome::Error { code, text: format!("{detail}{what_to_do}") }
 }

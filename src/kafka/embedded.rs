@@ -40,7 +40,7 @@ impl Embedded {
                 "keeps about 5 MiB a partition, so it takes {MAX_PARTITIONS} partitions at most, and this run has {partitions}"
             ));
         }
-        let handle = Handle::new(Config::new(), Kind::Producer, Box::new(|_, _, _| {}))
+        let handle = Handle::new(Config::new(), Kind::Producer, Box::new(|_, _, _| {}), Box::new(drop))
             .map_err(|reason| Error::Embedded { reason: format!("did not start: {reason}") })?;
         let Some(mock) = Mock::start(&handle, brokers) else { return refuse("did not start".into()) };
         let embedded = Self { mock, brokers };

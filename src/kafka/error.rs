@@ -22,7 +22,7 @@ pub enum Error {
         reason: String,
     },
     /// A request failed or did not end in time.
-    #[error("{what}: {} ({code})", code.text())]
+    #[error("{what}: {} {}", code.text(), code.aside())]
     Request {
         /// What was asked for.
         what: String,

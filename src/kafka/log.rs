@@ -2,7 +2,7 @@
 //!
 //! Owns the kinds that kaf6 can explain in the user's words.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 /// Kinds kept apart; a run that talks in more ways than this says nothing new.
@@ -16,7 +16,14 @@ const DEBUG: u8 = 7;
 
 /// The log lines of all clients that share it. Clones are the same collection.
 #[derive(Clone, Default)]
-pub struct LogLines(Arc<Mutex<Vec<Entry>>>);
+pub struct LogLines(Arc<Mutex<Lines>>);
+
+#[derive(Default)]
+struct Lines {
+    entries: Vec<Entry>,
+    /// The last connection that failed was one to the other address of `localhost`.
+    is_other_address: bool,
+}
 
 struct Entry {
     key: String,
@@ -43,6 +50,7 @@ pub struct LogKind {
 }
 
 const REFUSED: &str = "Connection refused";
+const UNRESOLVED: &str = "Failed to resolve";
 const ALL_DOWN: &str = "brokers are down";
 const RESET: &str = "Receive failed: Connection reset";
 const DISCONNECTED: &str = "Disconnected";
@@ -65,11 +73,15 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "SSL handshake failed",
         "a TLS handshake failed: does the broker speak TLS on this port, and accept this client's certificate?",
     ),
-    ("", "SASL authentication error", "a broker refused the SASL credentials"),
+    (
+        "",
+        "SASL authentication error",
+        "a broker refused the SASL credentials: check `username` and `password` in `client.security`",
+    ),
     ("", "SASL mechanism", "a broker does not take this SASL mechanism: check `mechanism`"),
     (
         "",
-        "Failed to resolve",
+        UNRESOLVED,
         "a broker's host name does not resolve; it may come from the broker's own advertised address",
     ),
     (
@@ -88,7 +100,7 @@ impl LogLines {
     /// All kinds so far, in the order of their first line. At most 200 kinds are kept apart; what comes after
     /// those is counted under facility `MORE`.
     pub fn snapshot(&self) -> Vec<LogKind> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|entry| entry.kind.clone()).collect()
+        self.lock().entries.iter().map(|entry| entry.kind.clone()).collect()
     }
 
     /// Since then, a broker broke a connection that was open, and one could not be reached: it restarted, or died.
@@ -99,6 +111,16 @@ impl LogLines {
             kinds.iter().any(|kind| kind.last >= since && is(kind))
         };
         seen(&[DISCONNECTED, RESET]) && seen(&[REFUSED, ALL_DOWN])
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Lines> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Some broker could not be reached at an address.
+    pub fn has_unreachable(&self) -> bool {
+        let texts = [REFUSED, ALL_DOWN, UNRESOLVED, "timed out in state CONNECT", "Host is unreachable"];
+        self.snapshot().iter().any(|kind| texts.iter().any(|text| kind.sample.contains(text)))
     }
 
     /// What the lines mean, each said once, most frequent first, with its count.
@@ -125,7 +147,15 @@ impl LogLines {
             return;
         }
         let (key, now) = (key(facility, text), SystemTime::now());
-        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.lock();
+        if facility == "FAIL" {
+            lines.is_other_address = is_other_address(text);
+        }
+        // The line after it says that no broker is up, although the next address of the same one is yet to be tried.
+        if is_other_address(text) || (lines.is_other_address && text.contains(ALL_DOWN)) {
+            return;
+        }
+        let entries = &mut lines.entries;
         let full = entries.len() >= MOST_KINDS;
         let position =
             entries.iter().position(|entry| entry.key == key).or_else(|| full.then(|| entries.len() - 1));
@@ -150,6 +180,13 @@ impl LogLines {
         };
         entries.push(Entry { key, kind });
     }
+}
+
+/// Whether nothing listens on the IPv6 address of `localhost`. librdkafka then tries 127.0.0.1; if nothing listens there either,
+/// it says so.
+fn is_other_address(text: &str) -> bool {
+    let Some((broker, rest)) = text.split_once(": Connect to ipv6#[::1]:") else { return false };
+    broker.split(['/', ' ']).any(|word| word.starts_with("localhost:")) && rest.contains(REFUSED)
 }
 
 /// Facility and text, with every word that holds a digit taken out: addresses, offsets, times, partitions.
@@ -206,6 +243,30 @@ mod tests {
         assert!(lines.broker_went_away(since));
         let later = SystemTime::now() + std::time::Duration::from_secs(1);
         assert!(!lines.broker_went_away(later), "before the run");
+    }
+
+    #[test]
+    fn another_address_of_localhost_is_no_broker_that_is_down() {
+        let lines = LogLines::default();
+        let refused = |address: &str| {
+            format!(
+                "localhost:9092/bootstrap: Connect to {address}:9092 failed: Connection refused (after 0ms in state CONNECT)"
+            )
+        };
+        lines.add(3, "FAIL", &refused("ipv6#[::1]"));
+        lines.add(3, "ERROR", &refused("ipv6#[::1]"));
+        lines.add(3, "ERROR", "1/1 brokers are down");
+        lines.add(3, "FAIL", &format!("sasl_ssl://{}", refused("ipv6#[::1]")));
+        assert!(lines.snapshot().is_empty(), "the broker listens on 127.0.0.1");
+        lines.add(3, "FAIL", &refused("ipv4#127.0.0.1"));
+        lines.add(3, "ERROR", "1/1 brokers are down");
+        assert_eq!(lines.notes().len(), 2, "it listens on neither");
+        lines.add(3, "FAIL", &refused("ipv6#[::1]").replace("localhost:9092/", "[::1]:9092/"));
+        assert_eq!(
+            lines.snapshot().iter().map(|kind| kind.count).sum::<u64>(),
+            3,
+            "this is the only address"
+        );
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub use log::{LogKind, LogLines};
 pub use producer::{HandedOver, Producer, ProducerOptions, SendError};
 pub use reader::{ReadEvent, ReaderOptions, ReaderSet, Record};
 pub use recheck::{Range, RangeEnd, read_range};
-pub use remedies::remedy;
+pub use remedies::{remedy, with_remedy};
 pub use retries::{ProducerEvent, ProducerEventKind};
 pub use settings::{Client, JUDGE};
 pub use waits::Waits;

@@ -2,15 +2,34 @@
 //!
 //! Apart from `code`, so that the wrappers below can speak of codes without knowing their names.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::OnceLock;
 
 use super::code::Code;
 use super::raw;
+
+/// No code of Kafka is higher.
+const MOST: i32 = 200;
 
 impl Code {
     /// The code's name as librdkafka spells it: `MSG_SIZE_TOO_LARGE`, `_TRANSPORT`.
     pub fn name(self) -> String {
         raw::describe(self).0
+    }
+
+    /// Its name behind a sentence, with the number where a broker answered with it: `(MSG_SIZE_TOO_LARGE, 10)`,
+    /// `(_TRANSPORT)`.
+    pub fn aside(self) -> String {
+        if self.is_local() { format!("({})", self.name()) } else { format!("({}, {})", self.name(), self.0) }
+    }
+
+    /// The code that librdkafka describes by this text, if it is one of a broker.
+    pub(super) fn of_text(text: &str) -> Option<Self> {
+        static TEXTS: OnceLock<HashMap<String, Code>> = OnceLock::new();
+        let all =
+            || (-1..=MOST).filter(|code| *code != 0).map(Code).map(|code| (code.text(), code)).collect();
+        TEXTS.get_or_init(all).get(text).copied()
     }
 
     /// What it means, in a sentence.
@@ -44,5 +63,14 @@ mod tests {
             assert!(!Code(strange).name().is_empty());
             assert!(!Code(strange).text().is_empty());
         }
+    }
+
+    #[test]
+    fn a_text_leads_back_to_its_code() {
+        for code in [-1, 8, 19, 56, 74, 89] {
+            assert_eq!(Code::of_text(&Code(code).text()), Some(Code(code)));
+        }
+        assert_eq!(Code::of_text(&Code(-195).text()), None, "no broker answers with it");
+        assert_eq!([19, -195].map(|code| Code(code).aside()), ["(NOT_ENOUGH_REPLICAS, 19)", "(_TRANSPORT)"]);
     }
 }

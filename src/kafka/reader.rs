@@ -195,6 +195,7 @@ impl ReaderSet {
             let Some(reader) = self.readers.get_mut(index as usize) else { continue };
             let want = BATCH.min(limit - handed);
             let (got, halt) = reader.hand_out(want, on);
+            reader.topic.handle().throttle_times();
             handed += got;
             let again = halt.is_some();
             match halt {

@@ -1,5 +1,7 @@
 //! What to do about the errors that brokers answer with, in the words of a scenario file.
 
+use super::Code;
+
 /// An error and what to do about it.
 struct Remedy {
     code: i32,
@@ -21,12 +23,17 @@ const REMEDIES: &[Remedy] = &[
     r(
         29,
         "TOPIC_AUTHORIZATION_FAILED",
-        "the user of `client.security` lacks rights on the topic: allow it to Describe, Create, Read and Write",
+        "the user of `client.security` lacks rights on the topic: allow it to Describe, Create, Read and Write, or create the topic beforehand",
     ),
     r(
         31,
         "CLUSTER_AUTHORIZATION_FAILED",
         "the user of `client.security` lacks rights on the cluster: allow it to Create, and to IdempotentWrite for `idempotence: true`",
+    ),
+    r(
+        33,
+        "UNSUPPORTED_SASL_MECHANISM",
+        "the broker has no such SASL mechanism: write one of its own as `mechanism` in `client.security`",
     ),
     r(
         38,
@@ -36,17 +43,17 @@ const REMEDIES: &[Remedy] = &[
     r(
         41,
         "NOT_CONTROLLER",
-        "the cluster has no controller at the moment: wait for it with `connect`, or look into the brokers' logs",
+        "the broker knows no controller, or is none: wait for one with `connect`, or look into the brokers' logs",
     ),
     r(
         43,
         "UNSUPPORTED_FOR_MESSAGE_FORMAT",
-        "the broker does not take messages of this form: write `compression: none`, and leave `headers` and `idempotence` out",
+        "the broker or topic does not take messages of this form: write `compression: none`, and leave out `headers` and `idempotence`",
     ),
     r(
         44,
         "POLICY_VIOLATION",
-        "a policy of the broker forbids the topic: change its `partitions`, `replication_factor` or `config`, or create it beforehand",
+        "a policy of the broker forbids this (its log names the policy): change the topic's `partitions`, `replication_factor` or `config`, or create the topic beforehand",
     ),
     r(
         56,
@@ -69,7 +76,7 @@ const REMEDIES: &[Remedy] = &[
     r(
         89,
         "THROTTLING_QUOTA_EXCEEDED",
-        "the user is over a quota of the broker: write a lower `rate`, or raise the quota",
+        "a quota of the broker is used up: write a lower `rate` or fewer `partitions`, or raise the quota of the user or client id",
     ),
 ];
 
@@ -81,16 +88,30 @@ const fn r(code: i32, name: &'static str, write: &'static str) -> Remedy {
     Remedy { code, name, write }
 }
 
+/// What to do about a code, if anything is known.
+pub(super) fn what_to_do(code: Code) -> Option<&'static str> {
+    REMEDIES.iter().find(|remedy| remedy.code == code.0).map(|remedy| remedy.write)
+}
+
 /// What to do about an error, by its name: `MSG_SIZE_TOO_LARGE (10): ...`; none where only the error itself is known.
 pub fn remedy(name: &str) -> Option<String> {
     let remedy = REMEDIES.iter().find(|remedy| remedy.name == name)?;
     Some(format!("{name} ({}): {}", remedy.code, remedy.write))
 }
 
+/// What librdkafka says of a broken connection, with what to do about it.
+pub fn with_remedy(text: String) -> String {
+    let code = [("SASL authentication error", 58), ("SASL mechanism", 33)];
+    let code = code.into_iter().find(|(words, _)| text.contains(words)).map(|(_, code)| Code(code));
+    match code.and_then(|code| remedy(&code.name())) {
+        Some(remedy) => format!("{text}; {remedy}"),
+        None => text,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kafka::Code;
 
     #[test]
     fn codes_have_the_names_of_librdkafka() {

@@ -19,6 +19,8 @@ const MOST_EVENTS: usize = 10_000;
 const OUT_OF_ORDER: Code = Code(45);
 const DUPLICATE: Code = Code(46);
 const UNKNOWN_PRODUCER: Code = Code(59);
+/// What librdkafka says before the error for which it has no producer id.
+const NO_IDENTITY: &str = "Failed to acquire PID: ";
 
 /// Something that a producer saw and that can make a repeat or a reordering legal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub struct ProducerEvent {
     pub partition: Option<Partition>,
     /// The error, in librdkafka's words.
     pub text: String,
+    /// The broker's code, where it is one of a broker.
+    pub code: Option<Code>,
 }
 
 /// The kinds of [`ProducerEvent`]. Only `Retried` and `Many` can have led to a repeat or a reordering.
@@ -61,6 +65,8 @@ pub enum ProducerEventKind {
         /// How many.
         messages: u32,
     },
+    /// The broker gave an idempotent producer no id, and is asked again.
+    NoIdentity,
     /// There were too many events to keep: any message of the time between may have been sent again.
     Many,
 }
@@ -91,6 +97,7 @@ impl Retries {
             kind,
             partition,
             text: text.into(),
+            code: Code::of_text(text),
         };
         let (event, doubt) = match facility {
             "MSGSET" => {
@@ -120,6 +127,10 @@ impl Retries {
                 let Some(partition) = new_identity(text) else { return };
                 (Some(event(ProducerEventKind::IdentityChanged, Some(partition), text)), false)
             }
+            "GETPID" => {
+                let Some(error) = text.rsplit_once(NO_IDENTITY).map(|(_, error)| error) else { return };
+                (Some(event(ProducerEventKind::NoIdentity, None, error)), false)
+            }
             "REQTMOUT" => (Some(event(ProducerEventKind::TimedOut, None, text)), false),
             "FAIL" | "ERROR" => (Some(event(ProducerEventKind::Disconnected, None, text)), false),
             _ => return,
@@ -140,6 +151,7 @@ impl Retries {
                 kind: ProducerEventKind::Many,
                 partition: None,
                 text,
+                code: None,
             });
         }
         seen.events.push_back(event);
@@ -210,10 +222,10 @@ impl<'a> Batch<'a> {
         })
     }
 
-    /// The code of the error text, where it is one of those that matter here.
+    /// The code of the error text, where it is a broker's or one of those that matter here.
     fn code(&self) -> Option<Code> {
-        let known = [-166, -153, -137, 2, 3, 5, 6, 8, 9, 10, 19, 46, 56, 100].map(Code);
-        known.into_iter().find(|code| code.text() == self.error)
+        let local = [-166, -153, -137].map(Code);
+        Code::of_text(self.error).or_else(|| local.into_iter().find(|code| code.text() == self.error))
     }
 }
 
@@ -234,9 +246,12 @@ mod tests {
         retries.line("MSGSET", &line(7, "Retry,MsgPossiblyPersisted"));
         retries.line("MSGSET", &line(3, "Refresh,MsgNotPersisted"));
         retries.line("MSGSET", &line(6, "Refresh,MsgNotPersisted"));
-        let kinds: Vec<_> = retries.take().iter().map(|event| (event.partition, event.kind)).collect();
+        let seen = retries.take();
+        let kinds: Vec<_> = seen.iter().map(|event| (event.partition, event.kind)).collect();
         let again = |maybe_written| (Some(12), ProducerEventKind::Retried { messages: 3, maybe_written });
         assert_eq!(kinds, [again(true), again(false), again(true)]);
+        let codes: Vec<_> = seen.iter().map(|event| event.code).collect();
+        assert_eq!(codes, [7, 3, 6].map(|code| Some(Code(code))));
         assert!(retries.take().is_empty());
     }
 
@@ -293,6 +308,9 @@ mod tests {
         let retries = Retries::default();
         retries.line("MSGSET", "x: t [0]: MessageSet with 3 message(s) (MsgId 0, BaseSeq -1) delivered");
         retries.line("MSGSET", &line(10, "Permanent,MsgNotPersisted"));
+        retries.line("GETPID", &format!("127.0.0.1:1/1: Failed to acquire PID: {}", Code(15).text()));
+        let unnamed = retries.take();
+        assert_eq!((unnamed[0].kind, unnamed[0].code), (ProducerEventKind::NoIdentity, Some(Code(15))));
         for odd in [
             "",
             "encountered error: ",
@@ -302,7 +320,7 @@ mod tests {
             "[1] with x retrying",
             "] changed PID{Id:",
         ] {
-            for facility in ["MSGSET", "ERRSEQ", "UNKPID", "NEWPID"] {
+            for facility in ["MSGSET", "ERRSEQ", "UNKPID", "NEWPID", "GETPID"] {
                 retries.line(facility, odd);
             }
         }

@@ -3,11 +3,12 @@
 //! Owns what kaf6 sets itself and what it refuses to have set; librdkafka judges the rest.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::properties::{self, set};
 use super::raw::{Config, Handle, Kind};
 use super::{Embedded, Error, LogLines, Waits};
+use crate::metrics::Throttling;
 use crate::plan::{ClientSettings, Security};
 use crate::scenario::{ClientJudge, Refusal};
 
@@ -18,6 +19,7 @@ pub struct Client {
     properties: Arc<[(String, String)]>,
     embedded: bool,
     logs: LogLines,
+    throttling: Arc<Mutex<Throttling>>,
     waits: Waits,
 }
 
@@ -53,8 +55,14 @@ impl Client {
         let mut properties = settings.security.as_ref().map(security_properties).unwrap_or_default();
         properties.extend(settings.properties.iter().map(|(name, value)| (name.clone(), value.clone())));
         let properties = properties.into();
-        let client =
-            Self { brokers, properties, embedded, logs: LogLines::default(), waits: Waits::default() };
+        let client = Self {
+            brokers,
+            properties,
+            embedded,
+            logs: LogLines::default(),
+            throttling: Arc::default(),
+            waits: Waits::default(),
+        };
         // Property by property, then as a whole, which reads certificates and keys. It has no brokers, so it connects nowhere,
         // and its log lines go nowhere.
         let check = Self { brokers: Vec::new(), logs: LogLines::default(), ..client.clone() };
@@ -103,6 +111,11 @@ impl Client {
     /// What librdkafka said, over all clients made from this one and its clones.
     pub fn logs(&self) -> &LogLines {
         &self.logs
+    }
+
+    /// What brokers said of throttling producers and readers, over all clients made from this one and its clones.
+    pub fn throttling(&self) -> Throttling {
+        *self.throttling.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether readers get only what committed transactions wrote, by the file's `isolation.level`.
@@ -162,7 +175,15 @@ impl Client {
             also_log(level, facility, text);
             logs.add(level, facility, text);
         });
-        Handle::new(config, kind, on_log).map_err(|reason| Error::Client { reason })
+        let throttling = Arc::clone(&self.throttling);
+        let on_throttle = Box::new(move |time| {
+            let mut all = throttling.lock().unwrap_or_else(PoisonError::into_inner);
+            match kind {
+                Kind::Producer => all.produce.add(time),
+                Kind::Consumer => all.fetch.add(time),
+            }
+        });
+        Handle::new(config, kind, on_log, on_throttle).map_err(|reason| Error::Client { reason })
     }
 }
 

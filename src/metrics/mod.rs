@@ -5,9 +5,11 @@
 mod gaps;
 mod histogram;
 mod recorder;
+mod throttling;
 mod timeline;
 
 pub use gaps::{Gaps, RESOLUTION};
 pub use histogram::Latency;
 pub use recorder::{Counters, Metrics, RATE_OVER, Recorder, Snapshot};
+pub use throttling::{Throttled, Throttling};
 pub use timeline::{Cell, Timeline, Window};

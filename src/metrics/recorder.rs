@@ -64,6 +64,7 @@ struct Inner {
     late: Latency,
     timeline: Timeline,
     errors: BTreeMap<String, u64>,
+    retries: BTreeMap<String, u64>,
     span_us: Option<(u64, u64)>,
 }
 
@@ -82,12 +83,13 @@ impl Metrics {
     pub fn error(&self, at_us: u64, code: &str) {
         self.counters.errors.fetch_add(1, Ordering::Relaxed);
         let mut inner = self.lock();
-        if let Some(count) = inner.errors.get_mut(code) {
-            *count += 1;
-        } else {
-            inner.errors.insert(code.to_owned(), 1);
-        }
+        count(&mut inner.errors, code);
         inner.timeline.record(Timeline::grid(at_us), (0, 0), 1, &[]);
+    }
+
+    /// Counts an error that a broker answered with and for which the client asks again: no error of the scenario yet.
+    pub fn retried(&self, code: &str) {
+        count(&mut self.lock().retries, code);
     }
 
     /// Something is to be acked or read, since this time.
@@ -130,10 +132,19 @@ impl Metrics {
             late: inner.late,
             timeline: inner.timeline,
             errors_by_code: inner.errors,
+            retries_by_code: inner.retries,
             span_us: inner.span_us,
             gaps: self.watched.snapshot(),
             sent_all: Counters::get(&self.sent_all_us).checked_sub(1).map(Duration::from_micros),
         }
+    }
+}
+
+fn count(all: &mut BTreeMap<String, u64>, code: &str) {
+    if let Some(count) = all.get_mut(code) {
+        *count += 1;
+    } else {
+        all.insert(code.to_owned(), 1);
     }
 }
 
@@ -166,6 +177,8 @@ pub struct Snapshot {
     pub timeline: Timeline,
     /// Errors by code.
     pub errors_by_code: BTreeMap<String, u64>,
+    /// Errors for which the client asked again, by code.
+    pub retries_by_code: BTreeMap<String, u64>,
     /// First and last moment at which a message was acked or read, microseconds from the run's zero.
     pub span_us: Option<(u64, u64)>,
     /// When nothing was acked or read.

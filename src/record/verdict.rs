@@ -23,7 +23,10 @@ pub(super) fn verdict(
 ) -> (Status, String) {
     let failures = failures(results, seen, bug.is_none());
     if !failures.is_empty() {
-        let why = failures.into_iter().chain(bug.map(bug_reason)).chain(seen.crashed.iter().cloned());
+        let why = failures
+            .into_iter()
+            .chain(bug.map(bug_reason))
+            .chain(seen.crashed.iter().chain(&seen.advertised).cloned());
         return (Status::Fail, why.collect::<Vec<_>>().join("; "));
     }
     let why: Vec<String> = bug.map(bug_reason).into_iter().chain(doubts(plan, results, seen)).collect();
@@ -96,7 +99,7 @@ fn doubts(plan: &Plan, results: &[CheckResult], seen: &Observations) -> Vec<Stri
     let idle: Vec<String> = seen.scenarios.iter().filter(|s| s.ended.could_not_work()).map(idle).collect();
     // Several scenarios mostly fail for one reason; the first says it.
     why.extend(idle.first().cloned());
-    why.extend(seen.crashed.iter().cloned());
+    why.extend(seen.crashed.iter().chain(&seen.advertised).cloned());
     let pairs = plan.scenarios.iter().zip(&seen.scenarios);
     let (early, ends): (Vec<&str>, Vec<String>) =
         pairs.filter_map(|(plan, seen)| Some((seen.name.as_str(), early_end(plan, seen)?))).unzip();
@@ -131,7 +134,8 @@ fn doubts(plan: &Plan, results: &[CheckResult], seen: &Observations) -> Vec<Stri
 
 /// What brokers answered with and something can be done about, once each.
 fn errors(seen: &Observations) -> Vec<String> {
-    let codes = seen.scenarios.iter().flat_map(|scenario| scenario.counts.errors_by_code.keys());
+    let counts = seen.scenarios.iter().map(|scenario| &scenario.counts);
+    let codes = counts.flat_map(|counts| counts.errors_by_code.keys().chain(counts.retries_by_code.keys()));
     let codes: BTreeSet<&String> = codes.collect();
     codes.into_iter().filter_map(|code| remedy(code)).collect()
 }

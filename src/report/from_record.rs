@@ -6,14 +6,19 @@ mod anomalies;
 mod beside;
 mod cluster;
 
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+
 use super::format::whole_ms as ms;
 use super::summary::{
     AccountsSummary, ApiSummary, BrokerConnect, CheckOutcome, CheckRow, FileSummary, HistogramSummary,
     MetricSeries, NoteLevel, NoteSummary, Num, PartitionSummary, PositionSummary, ReaderSummary, RunStatus,
-    SCHEMA_VERSION, ScenarioSummary, SeriesSummary, SourceSummary, StageSummary, Summary, TimelineSummary,
+    SCHEMA_VERSION, ScenarioSummary, SeriesSummary, SourceSummary, StageSummary, Summary, ThrottledSummary,
+    ThrottlingSummary, TimelineSummary,
 };
 use crate::checks::{self, Outcome};
-use crate::metrics::Timeline;
+use crate::metrics::{Throttled, Throttling, Timeline};
 use crate::observe::{Cut, Level, Observations, ScenarioSeen};
 use crate::plan::Work;
 use crate::record::{RunRecord, Status};
@@ -56,6 +61,10 @@ pub fn summarize(record: &RunRecord) -> Summary {
         accounts: seen.accounts.as_ref().map(|accounts| {
             let name = |index: usize| seen.scenarios.get(index).map(|s| s.name.clone()).unwrap_or_default();
             AccountsSummary::of(accounts, name, &seen.topics)
+        }),
+        throttling: (seen.throttling != Throttling::default()).then(|| ThrottlingSummary {
+            produce: throttled(seen.throttling.produce),
+            fetch: throttled(seen.throttling.fetch),
         }),
         anomalies: anomalies::anomalies(record.run_tag, seen),
         faults: cluster::faults(plan, seen),
@@ -146,7 +155,8 @@ fn scenario(seen: &ScenarioSeen) -> ScenarioSummary {
         foreign: (seen.kind == "consume").then_some(counts.foreign),
         planned: seen.planned,
         errors: counts.errors,
-        errors_by_code: counts.errors_by_code.iter().map(|(code, count)| (code.clone(), *count)).collect(),
+        errors_by_code: by_code(&counts.errors_by_code),
+        retries_by_code: by_code(&counts.retries_by_code),
         p50_ms: latency(0.5),
         p90_ms: latency(0.9),
         p95_ms: latency(0.95),
@@ -165,6 +175,14 @@ fn scenario(seen: &ScenarioSeen) -> ScenarioSummary {
         message: seen.message.clone(),
         http_status: seen.scrape.as_ref().and_then(|s| s.last_status),
     }
+}
+
+fn throttled(seen: Throttled) -> ThrottledSummary {
+    ThrottledSummary { answers: seen.answers, total_ms: ms(seen.total), longest_ms: ms(seen.longest) }
+}
+
+fn by_code(counts: &BTreeMap<String, u64>) -> IndexMap<String, u64> {
+    counts.iter().map(|(code, count)| (code.clone(), *count)).collect()
 }
 
 fn check_rows(record: &RunRecord) -> Vec<CheckRow> {

@@ -112,6 +112,9 @@ pub struct Summary {
     /// Where every message went; absent where nothing of the file sends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accounts: Option<AccountsSummary>,
+    /// For how long brokers said that they throttled clients, by kind of request; absent if they did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub throttling: Option<ThrottlingSummary>,
     /// Each anomaly by its name; always all of them.
     pub anomalies: IndexMap<String, AnomalySummary>,
     /// Faults, in the order of their start.
@@ -214,6 +217,9 @@ pub struct ScenarioSummary {
     pub errors: u64,
     /// The same by code.
     pub errors_by_code: IndexMap<String, u64>,
+    /// Errors of brokers for which the client asked again, by code; they are not in `errors`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub retries_by_code: IndexMap<String, u64>,
     /// Latency percentiles in milliseconds; null where nothing was measured.
     pub p50_ms: Option<Num>,
     /// 90th percentile.
@@ -332,6 +338,26 @@ pub enum NoteLevel {
     Warning,
     /// Kept the run from doing its work.
     Error,
+}
+
+/// Answers of brokers that had a throttle time, because a quota was used up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ThrottlingSummary {
+    /// Answers to Produce.
+    pub produce: ThrottledSummary,
+    /// Answers to Fetch.
+    pub fetch: ThrottledSummary,
+}
+
+/// Throttled answers to one kind of request.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ThrottledSummary {
+    /// How many answers had a throttle time.
+    pub answers: u64,
+    /// The sum of their throttle times, in milliseconds.
+    pub total_ms: u64,
+    /// The longest throttle time, in milliseconds.
+    pub longest_ms: u64,
 }
 
 /// A latency histogram: logarithmic buckets.

@@ -8,6 +8,7 @@ mod place;
 mod action;
 mod clean;
 mod docker;
+mod files;
 mod help;
 mod init;
 mod metrics;

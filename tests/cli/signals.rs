@@ -3,6 +3,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::place::{Place, TEN};
 
@@ -67,4 +68,71 @@ fn what_was_started_with_hangups_ignored_outlives_its_terminal() {
     child.wait().unwrap();
     let summary = place.json("reports/x/summary.json");
     assert_eq!(summary["scenarios"]["write"]["acked"], 60, "{}", summary["reason"]);
+}
+
+/// Producers, a reader, round trips: some two seconds of them.
+const BUSY: &str = "
+brokers: embedded
+topics: [{name: t, partitions: 4}, {name: r, partitions: 1}]
+scenarios:
+  write: {type: produce, topic: t, rate: 200/s, duration: 1500ms, clients: 2}
+  idem: {type: produce, topic: t, messages: 200, rate: 200/s, idempotence: true}
+  read: {type: consume, topic: t}
+  ping: {type: roundtrip, topic: r, iterations: 50}
+";
+
+/// Ends a run at this time after its start, in one of the ways that there are; it has to end soon, with the right code and
+/// whole reports, and to leave nothing else.
+fn ended_at(ms: u64, way: &[&str]) {
+    let place = Place::new();
+    place.write("busy.yaml", BUSY);
+    std::fs::create_dir(place.path().join("tmp")).unwrap();
+    let mut command = place.plain(&["run", "busy.yaml", "--run-id", "x"]);
+    command.env("TMPDIR", place.path().join("tmp")).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    std::thread::sleep(Duration::from_millis(ms));
+    if way.is_empty() {
+        drop(child.stdout.take());
+    }
+    for signal in way {
+        let _ = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).output().unwrap();
+        std::thread::sleep(Duration::from_millis(ms % 50));
+    }
+    let until = Instant::now() + Duration::from_secs(60);
+    let status = loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            break status;
+        }
+        assert!(Instant::now() < until, "{ms} {way:?}: it hangs");
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    assert_eq!(place.names("tmp"), [""; 0], "{ms} {way:?}");
+    let Some(code) = status.code() else {
+        // It did not listen yet, and had made nothing.
+        assert_eq!(place.names("."), ["busy.yaml", "tmp"], "{ms} {way:?}: {status}");
+        return;
+    };
+    assert_eq!(place.names("reports/x"), ["junit.xml", "report.html", "summary.json"], "{ms} {way:?}");
+    let summary = place.json("reports/x/summary.json");
+    let expected = match summary["interrupted"].as_str() {
+        None => ("pass", 0),
+        Some("SIGHUP") => ("error", 129),
+        Some("SIGINT") => ("error", 130),
+        Some(_) => ("error", 143),
+    };
+    assert_eq!((summary["status"].as_str().unwrap(), code), expected, "{ms} {way:?}: {}", summary["reason"]);
+}
+
+#[test]
+fn at_any_moment_a_run_can_be_ended() {
+    const WAYS: [&[&str]; 5] = [&["INT"], &["TERM"], &["HUP"], &["INT", "TERM"], &[]];
+    // 20 moments over its time, each way at an early one and at a late one.
+    let moments =
+        (0..20_u64).map(|n| (n * 137 % 20 * 120 + n, WAYS[usize::try_from(n).unwrap() % WAYS.len()]));
+    let moments: Vec<_> = moments.collect();
+    std::thread::scope(|scope| {
+        for some in moments.chunks(7) {
+            scope.spawn(|| some.iter().for_each(|(ms, way)| ended_at(*ms, way)));
+        }
+    });
 }

@@ -137,6 +137,7 @@ fn base(name: &str, path: &str, text: &str, status: RunStatus, reason: &str) -> 
         checks: IndexMap::new(),
         check_results: Vec::new(),
         accounts: None,
+        throttling: None,
         anomalies: anomalies(&[Anomaly::Rewritten, Anomaly::Skipped]),
         faults: Vec::new(),
         timeline: TimelineSummary { bucket_ms: 100, series: IndexMap::new() },

@@ -5,6 +5,7 @@
 use kaf6 as _;
 
 mod acks;
+mod causes;
 mod ends;
 mod generate;
 mod kept;

@@ -28,6 +28,7 @@ pub(crate) fn behaviour() -> impl Strategy<Value = Behaviour> {
             no_describe,
             defaults: retention.into_iter().collect(),
             rules,
+            ..Behaviour::default()
         },
     )
 }

@@ -13,6 +13,7 @@ use std::time::Instant;
 use crate::ids::{Partition, Seq};
 use crate::kafka::{Delivery, Outcome, ProducerEvent, ProducerEventKind};
 use crate::ledger::{Resent, Run, SentLog};
+use crate::metrics::Metrics;
 pub(super) use ahead::HighestAcks;
 
 use ahead::Ahead;
@@ -122,6 +123,13 @@ impl Booking {
         ended::push(&mut self.ended, delivery);
     }
 
+    /// Counts the brokers' errors for which the producer sends again.
+    pub(super) fn count_retries(metrics: &Metrics, events: &[ProducerEvent]) {
+        for code in events.iter().filter_map(|event| event.code) {
+            metrics.retried(&code.name());
+        }
+    }
+
     /// Takes in what the producer saw, before the ends that it touches: a batch goes back before it is acked.
     pub(super) fn see(&mut self, events: Vec<ProducerEvent>, us: impl Fn(Instant) -> u64) {
         let idempotent = self.idempotent;
@@ -155,7 +163,10 @@ impl Booking {
                     let last = (first + u64::from(messages)).saturating_sub(1);
                     part.placeless.push(part.seq_of(first)..part.seq_of(last) + 1);
                 }
-                ProducerEventKind::Disconnected | ProducerEventKind::TimedOut | ProducerEventKind::Many => {}
+                ProducerEventKind::Disconnected
+                | ProducerEventKind::TimedOut
+                | ProducerEventKind::NoIdentity
+                | ProducerEventKind::Many => {}
             }
         }
     }
@@ -258,7 +269,7 @@ mod tests {
 
     fn event(kind: ProducerEventKind) -> ProducerEvent {
         let at = Instant::now();
-        ProducerEvent { at, since: at, kind, partition: Some(OF), text: "x".to_owned() }
+        ProducerEvent { at, since: at, kind, partition: Some(OF), text: "x".to_owned(), code: None }
     }
 
     fn end(booking: &mut Booking, seq: Seq, outcome: Outcome) {

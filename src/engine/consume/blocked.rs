@@ -125,7 +125,7 @@ impl<'a> Blocked<'a> {
             return None;
         }
         if !std::mem::replace(&mut place.still_told, true) {
-            still::note(self.consumer, place.partition, at, self.client.waits().still, &found);
+            still::note(self.consumer, set, (place.partition, at), self.client.waits(), &found);
         }
         let probe = match found {
             Ok(probe) => probe,

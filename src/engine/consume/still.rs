@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::consumer::Consumer;
 use crate::ids::{Offset, Partition};
-use crate::kafka::ReaderSet;
 use crate::kafka::probe::{FetchProbe, NoFetch};
+use crate::kafka::{Code, Error, ReaderSet, Waits};
 use crate::observe::Note;
 
 /// A reader with its fence before it crawls where it comes no further than this in that time: what it reads is all there.
@@ -87,24 +87,35 @@ impl Pace {
 /// Notes that a reader makes no progress before an acked record, and what the broker answers: librdkafka may not have shown it.
 pub(super) fn note(
     consumer: &Consumer,
-    partition: Partition,
-    at: Offset,
-    still: Duration,
+    set: &ReaderSet,
+    (partition, at): (Partition, Offset),
+    waits: &Waits,
     found: &Result<FetchProbe, NoFetch>,
 ) {
+    let retried = |code: Code| consumer.shared.live.metrics(consumer.index).retried(&code.name());
     let text = match found {
         Ok(probe) if !probe.code.is_none() => {
+            retried(probe.code);
             let null = if probe.null_records { ", with null records" } else { "" };
             format!(
-                "the broker refuses to hand out its records: {} ({}){null}",
+                "the broker refuses to hand out its records: {} {}{null}",
                 probe.code.text(),
-                probe.code
+                probe.code.aside()
             )
         }
-        Ok(probe) if probe.record_bytes > 0 => {
-            "the broker does hand out records: the reader is slow, or the topic was made anew under it"
-                .to_owned()
-        }
+        // A reader asks where the log lies before it fetches, and librdkafka asks again in silence.
+        Ok(probe) if probe.record_bytes > 0 => match set.watermarks(partition, waits.answer) {
+            Err(Error::Request { code, .. }) if !code.is_local() => {
+                retried(code);
+                format!(
+                    "the broker refuses to say where its log starts and ends: {} {}",
+                    code.text(),
+                    code.aside()
+                )
+            }
+            _ => "the broker does hand out records: the reader is slow, or the topic was made anew under it"
+                .to_owned(),
+        },
         Ok(probe) => format!(
             "the broker answers without records{}",
             if probe.null_records { " (null ones, where Kafka sends empty ones)" } else { "" }
@@ -114,6 +125,6 @@ pub(super) fn note(
     consumer.shared.note(Note::warning(format!(
         "the reader of partition {partition} of `{}` stood still for {} s at offset {at}: {text}",
         consumer.name,
-        still.as_secs_f64()
+        waits.still.as_secs_f64()
     )));
 }

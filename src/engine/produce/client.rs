@@ -314,7 +314,9 @@ impl<'a> Client<'a> {
         self.hand_over(producer);
         let booking = &mut self.booking;
         take(producer, &mut |delivery| booking.push(&delivery));
-        booking.see(producer.events(), |at| self.task.shared.clock.us(at));
+        let events = producer.events();
+        Booking::count_retries(self.recorder.metrics(), &events);
+        booking.see(events, |at| self.task.shared.clock.us(at));
         self.given_up |= self.plan.idempotence && producer.fatal().is_some();
         let now_us = self.task.shared.clock.now_us();
         self.recorder.turn(now_us);

@@ -274,7 +274,9 @@ impl Client<'_> {
             self.read(set, &mut under);
             let booking = &mut self.booking;
             producer.poll(of_ack, &mut |delivery| booking.push(&delivery));
-            self.booking.see(producer.events(), |at| shared.clock.us(at));
+            let events = producer.events();
+            Booking::count_retries(self.recorder.metrics(), &events);
+            self.booking.see(events, |at| shared.clock.us(at));
             self.book(&mut under);
         }
     }

@@ -33,6 +33,16 @@ pub fn probe(client: &Client, broker: &str, topics: &[&str], deadline: Instant) 
     probe
 }
 
+/// Connects to a host, by `deadline`.
+///
+/// # Errors
+/// Why it cannot.
+pub fn reach(host: &str, port: i32, deadline: Instant) -> Result<(), String> {
+    let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
+    let addresses = connection::resolve(&address, deadline)?;
+    connection::connect(&addresses, deadline).map(drop)
+}
+
 /// One Fetch at `offset`, sent to the partition's leader, without waiting for more.
 ///
 /// # Errors

@@ -14,7 +14,7 @@ use super::base::{ErrStr, millis, rd_kafka_fatal_error};
 use super::config::Config;
 use super::lent::Lent;
 use super::memory;
-use super::opaque::{OnLog, OnReport, Opaque, Report, log_cb, report_cb};
+use super::opaque::{OnLog, OnReport, OnThrottle, Opaque, Report, log_cb, report_cb, throttle_cb};
 use crate::kafka::code::Code;
 
 /// The two kinds of client.
@@ -45,7 +45,12 @@ unsafe impl Send for Handle {}
 unsafe impl Sync for Handle {}
 
 impl Handle {
-    pub(crate) fn new(config: Config, kind: Kind, on_log: OnLog) -> Result<Arc<Self>, String> {
+    pub(crate) fn new(
+        config: Config,
+        kind: Kind,
+        on_log: OnLog,
+        on_throttle: OnThrottle,
+    ) -> Result<Arc<Self>, String> {
         memory::settle();
         if kind == Kind::Producer {
             // SAFETY: the configuration is alive; the callback takes the opaque pointer that is set below.
@@ -55,12 +60,17 @@ impl Handle {
             Kind::Producer => sys::rd_kafka_type_t::RD_KAFKA_PRODUCER,
             Kind::Consumer => sys::rd_kafka_type_t::RD_KAFKA_CONSUMER,
         };
-        let opaque = NonNull::from(Box::leak(Box::new(Opaque { on_log, on_report: AtomicPtr::default() })));
+        let opaque = NonNull::from(Box::leak(Box::new(Opaque {
+            on_log,
+            on_throttle,
+            on_report: AtomicPtr::default(),
+        })));
         let mut errstr = ErrStr::new();
         // SAFETY: the configuration is alive; `opaque` stays valid until after rd_kafka_destroy_flags in `drop`.
         let rk = unsafe {
             sys::rd_kafka_conf_set_opaque(config.as_ptr(), opaque.as_ptr().cast());
             sys::rd_kafka_conf_set_log_cb(config.as_ptr(), Some(log_cb));
+            sys::rd_kafka_conf_set_throttle_cb(config.as_ptr(), Some(throttle_cb));
             sys::rd_kafka_new(kind, config.as_ptr(), errstr.as_mut_ptr(), ErrStr::SIZE)
         };
         let Some(rk) = NonNull::new(rk) else {
@@ -126,6 +136,12 @@ impl Handle {
         }
         place.store(ptr::null_mut(), Ordering::Release);
         on.end();
+    }
+
+    /// Tells the throttle times that came to a consumer; a producer's are told by [`Handle::reports`].
+    pub(crate) fn throttle_times(&self) {
+        // SAFETY: the client is alive. Nothing else comes to the main queue of a consumer without a group.
+        let _ = unsafe { sys::rd_kafka_poll(self.as_ptr(), 0) };
     }
 
     /// The error for which librdkafka gave an idempotent producer up, and its words.

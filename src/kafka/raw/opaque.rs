@@ -1,4 +1,4 @@
-//! What librdkafka's opaque pointer leads to: whom log lines and delivery reports are told to.
+//! What librdkafka's opaque pointer leads to: whom log lines, delivery reports and throttle times are told to.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -11,6 +11,9 @@ use crate::kafka::code::Code;
 
 /// What is told of each log line: level, facility, text.
 pub(crate) type OnLog = Box<dyn Fn(u8, &str, &str) + Send + Sync>;
+
+/// What is told of each throttle time that an answer of a broker has, zero ones not all.
+pub(crate) type OnThrottle = Box<dyn Fn(Duration) + Send + Sync>;
 
 /// The end of one message's sending, as librdkafka tells it.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +34,7 @@ pub(super) type OnReport<'a> = Lent<&'a mut dyn FnMut(Report)>;
 /// What librdkafka's opaque pointer points to.
 pub(super) struct Opaque {
     pub(super) on_log: OnLog,
+    pub(super) on_throttle: OnThrottle,
     /// An [`OnReport`] for the time of one `Handle::reports`, null else.
     pub(super) on_report: AtomicPtr<c_void>,
 }
@@ -51,6 +55,18 @@ pub(super) unsafe extern "C" fn log_cb(
     // SAFETY: librdkafka passes NUL-terminated strings that live during this call.
     let (facility, line) = unsafe { (CStr::from_ptr(facility), CStr::from_ptr(line)) };
     (opaque.on_log)(u8::try_from(level).unwrap_or(7), &facility.to_string_lossy(), &line.to_string_lossy());
+}
+
+pub(super) unsafe extern "C" fn throttle_cb(
+    _rk: *mut sys::rd_kafka_t,
+    _broker: *const c_char,
+    _id: i32,
+    time_ms: c_int,
+    opaque: *mut c_void,
+) {
+    // SAFETY: as in `log_cb`.
+    let Some(opaque) = (unsafe { opaque.cast::<Opaque>().as_ref() }) else { return };
+    (opaque.on_throttle)(Duration::from_millis(u64::try_from(time_ms).unwrap_or(0)));
 }
 
 /// librdkafka frees the message right after.

@@ -143,11 +143,13 @@ fn card(run: &Summary, i: usize, name: &str, s: &ScenarioSummary) -> Card {
 
 /// All errors, the most frequent first.
 pub(super) fn errors(run: &Summary) -> Vec<ErrorRow> {
-    let mut all: Vec<(&str, &str, u64)> = run
+    let mut all: Vec<(&str, String, u64)> = run
         .scenarios
         .iter()
         .flat_map(|(name, s)| {
-            s.errors_by_code.iter().map(move |(code, n)| (name.as_str(), code.as_str(), *n))
+            let retries = s.retries_by_code.iter().map(|(code, n)| (format!("{code} (asked again)"), *n));
+            let errors = s.errors_by_code.iter().map(|(code, n)| (code.clone(), *n)).chain(retries);
+            errors.map(move |(code, n)| (name.as_str(), code, n))
         })
         .filter(|(.., n)| *n > 0)
         .collect();
@@ -156,7 +158,7 @@ pub(super) fn errors(run: &Summary) -> Vec<ErrorRow> {
     all.into_iter()
         .map(|(scenario, code, n)| ErrorRow {
             scenario: scenario.to_owned(),
-            code: code.to_owned(),
+            code,
             count: count(n),
             bar: bar(0.0, float(n) / most, "err"),
         })

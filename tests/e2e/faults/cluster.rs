@@ -99,6 +99,7 @@ pub fn example(name: &str, cluster: &str) -> String {
     let slower = [
         // A reader at the tail of a Tansu log passes records over where several clients write to it.
         ("clients: 3", "clients: 1"),
+        ("CLIENTS:-3", "CLIENTS:-1"),
         ("rate: 300/s", "rate: 4/s"),
         ("rate: 200/s", "rate: 4/s"),
         ("MESSAGES:-3000", "MESSAGES:-60"),

@@ -16,6 +16,12 @@ pub struct Behaviour {
     pub no_describe: bool,
     /// Settings of topics that are made without them, such as `retention.ms`. Legal.
     pub defaults: BTreeMap<String, String>,
+    /// Host and port that brokers advertise in place of their own.
+    pub advertised: Option<(String, i32)>,
+    /// The time for which answers to Produce and Fetch say that they were throttled. Legal.
+    pub throttle_ms: i32,
+    /// Clients have to say who they are, by PLAIN; each gets this code for it.
+    pub sasl: Option<i16>,
     /// What is done to which requests.
     pub rules: Vec<Rule>,
 }
@@ -65,6 +71,8 @@ pub enum Api {
     InitProducerId,
     /// CreateTopics, of a topic that was deleted before.
     CreateTopics,
+    /// CreateTopics, of any other.
+    NewTopic,
 }
 
 /// A time of a run, by the first end marker that reached the partition (for metadata: any partition).

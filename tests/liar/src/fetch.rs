@@ -78,7 +78,7 @@ pub fn handle(
         }
         state = inner.changed.wait_timeout(state, left).unwrap_or_else(std::sync::PoisonError::into_inner).0;
     };
-    let mut response = FetchResponse::default();
+    let mut response = FetchResponse::default().with_throttle_time_ms(state.behaviour.throttle_ms);
     let mut entries = Vec::new();
     for (one, (data, fetched)) in asked.iter().zip(answers) {
         if let Some(found) = state.partition(&one.topic, one.partition) {

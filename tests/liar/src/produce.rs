@@ -391,7 +391,8 @@ impl Reply {
 
     /// Sends the answer where each partition has one.
     fn send_if_whole(&self, inner: &Inner) {
-        let mut response = ProduceResponse::default();
+        let mut response =
+            ProduceResponse::default().with_throttle_time_ms(inner.state().behaviour.throttle_ms);
         let mut entries = Vec::new();
         {
             let slots = self.slots();

@@ -22,7 +22,8 @@ use kafka_protocol::messages::{
     ApiKey, ApiVersionsResponse, BrokerId, CreateTopicsRequest, CreateTopicsResponse, DeleteTopicsRequest,
     DeleteTopicsResponse, DescribeConfigsRequest, FetchRequest, InitProducerIdResponse, ListOffsetsRequest,
     ListOffsetsResponse, MetadataRequest, MetadataResponse, OffsetForLeaderEpochRequest,
-    OffsetForLeaderEpochResponse, ProducerId, RequestHeader, ResponseHeader, TopicName,
+    OffsetForLeaderEpochResponse, ProducerId, RequestHeader, ResponseHeader, SaslAuthenticateResponse,
+    SaslHandshakeResponse, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 
@@ -44,6 +45,8 @@ const VERSIONS: &[(ApiKey, i16, i16)] = &[
     (ApiKey::InitProducerId, 0, 4),
     (ApiKey::OffsetForLeaderEpoch, 2, 3),
     (ApiKey::DescribeConfigs, 1, 4),
+    (ApiKey::SaslHandshake, 0, 1),
+    (ApiKey::SaslAuthenticate, 0, 2),
 ];
 
 const UNKNOWN_TOPIC: i16 = 3;
@@ -135,8 +138,16 @@ fn read(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
 fn request(inner: &Arc<Inner>, connection: &Arc<Connection>, frame: &[u8]) -> After {
     let word = |at: usize| frame.get(at..at + 2).map_or(-1, |two| i16::from_be_bytes([two[0], two[1]]));
     let (key, version) = (word(0), word(2));
-    let no_describe = inner.state().behaviour.no_describe;
-    let served = || VERSIONS.iter().filter(move |(api, ..)| !no_describe || *api != ApiKey::DescribeConfigs);
+    let (no_describe, sasl) = {
+        let state = inner.state();
+        (state.behaviour.no_describe, state.behaviour.sasl)
+    };
+    let is_served = move |api: &ApiKey| match api {
+        ApiKey::DescribeConfigs => !no_describe,
+        ApiKey::SaslHandshake | ApiKey::SaslAuthenticate => sasl.is_some(),
+        _ => true,
+    };
+    let served = || VERSIONS.iter().filter(move |(api, ..)| is_served(api));
     let known = served().find(|(api, ..)| *api as i16 == key);
     let Some((api, low, high)) = known.copied() else { return After::Close };
     let mut body = frame;
@@ -187,11 +198,14 @@ fn request(inner: &Arc<Inner>, connection: &Arc<Connection>, frame: &[u8]) -> Af
                 let name = topic.name.0.as_str();
                 let there = state.topics.contains_key(name);
                 if !there {
-                    let mut actions = Vec::new();
-                    if state.deleted.contains_key(name) {
-                        let marked = state.markers;
-                        let request = Request { api: Api::CreateTopics, partition: -1, marked, again: false };
-                        actions = state.fire(request, inner.now_us());
+                    let again = state.deleted.contains_key(name);
+                    let api = if again { Api::CreateTopics } else { Api::NewTopic };
+                    let request = Request { api, partition: -1, marked: state.markers, again: false };
+                    let actions = state.fire(request, inner.now_us());
+                    if let Some(code) = code(&actions) {
+                        let result = CreatableTopicResult::default().with_name(topic.name.clone());
+                        answer.topics.push(result.with_error_code(code));
+                        continue;
                     }
                     let setting =
                         |(name, value): (&StrBytes, &StrBytes)| (name.to_string(), value.to_string());
@@ -233,6 +247,20 @@ fn request(inner: &Arc<Inner>, connection: &Arc<Connection>, frame: &[u8]) -> Af
             connection.answer(api, header, &answer);
             After::GoOn
         }
+        ApiKey::SaslHandshake => {
+            let mechanisms = vec![StrBytes::from_static_str("PLAIN")];
+            // UNSUPPORTED_SASL_MECHANISM comes here, all others with the password.
+            let code = sasl.filter(|code| *code == 33).unwrap_or(0);
+            let answer = SaslHandshakeResponse::default().with_mechanisms(mechanisms).with_error_code(code);
+            connection.answer(api, header, &answer);
+            After::GoOn
+        }
+        ApiKey::SaslAuthenticate => {
+            let code = sasl.unwrap_or(0);
+            let answer = SaslAuthenticateResponse::default().with_error_code(code);
+            connection.answer(api, header, &answer);
+            if code == 0 { After::GoOn } else { After::Close }
+        }
         ApiKey::DescribeConfigs => {
             let asked: DescribeConfigsRequest = decode(body, version);
             let answer = settings::describe(&inner.state(), &asked);
@@ -272,11 +300,14 @@ fn finish(inner: &Inner, actions: &[Action], answer: impl FnOnce() -> bool) -> A
 
 fn metadata(inner: &Arc<Inner>, connection: &Connection, header: Header, asked: &MetadataRequest) -> After {
     let mut state = inner.state();
+    let advertised = state.behaviour.advertised.clone();
     let broker = |(node, port): (usize, &u16)| {
+        let own = || ("127.0.0.1".to_owned(), i32::from(*port));
+        let (host, port) = advertised.clone().unwrap_or_else(own);
         MetadataResponseBroker::default()
             .with_node_id(BrokerId(i32::try_from(node).unwrap_or(0)))
-            .with_host(StrBytes::from_static_str("127.0.0.1"))
-            .with_port(i32::from(*port))
+            .with_host(StrBytes::from_string(host))
+            .with_port(port)
     };
     let mut answer = MetadataResponse::default()
         .with_brokers(inner.ports.iter().enumerate().map(broker).collect())

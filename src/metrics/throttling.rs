@@ -1,0 +1,47 @@
+//! What brokers said of throttling a client: for how long they held back answers, by the kind of request.
+
+use std::time::Duration;
+
+/// Throttling over a whole run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Throttling {
+    /// Of Produce.
+    pub produce: Throttled,
+    /// Of Fetch.
+    pub fetch: Throttled,
+}
+
+/// Answers that were throttled.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Throttled {
+    /// How many.
+    pub answers: u64,
+    /// The sum of their throttle times.
+    pub total: Duration,
+    /// The longest one.
+    pub longest: Duration,
+}
+
+impl Throttled {
+    /// Counts one answer; one without throttle time is none.
+    pub fn add(&mut self, time: Duration) {
+        if !time.is_zero() {
+            self.answers += 1;
+            self.total += time;
+            self.longest = self.longest.max(time);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_without_throttle_time_do_not_count() {
+        let mut seen = Throttled::default();
+        [0, 30, 10, 0].into_iter().for_each(|ms| seen.add(Duration::from_millis(ms)));
+        let ms = Duration::from_millis;
+        assert_eq!(seen, Throttled { answers: 2, total: ms(40), longest: ms(30) });
+    }
+}
