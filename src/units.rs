@@ -374,7 +374,7 @@ impl JsonSchema for Duration {
         schemars::json_schema!({
             "type": "string",
             "description": "A length of time with its unit: us, ms, s, m, h or d.",
-            "pattern": r"^\s*(0|([0-9]+(\.[0-9]+)?\s*(us|µs|ms|s|m|min|h|d)\s*)+)$",
+            "pattern": r"^\s*(0\s*|([0-9]+(\.[0-9]+)?\s*(us|µs|ms|s|m|min|h|d)\s*)+)$",
             "examples": ["200ms", "30s", "5m"]
         })
     }
@@ -482,13 +482,21 @@ mod tests {
         assert_eq!(Share::new(0.07).to_string(), "7%");
     }
 
+    fn fits<T: FromStr<Err = UnitError> + JsonSchema>(text: &str) -> bool {
+        let schema = serde_json::Value::from(schemars::schema_for!(T));
+        text.parse::<T>().is_err() || jsonschema::is_valid(&schema, &serde_json::json!(text))
+    }
+
+    #[test]
+    fn spaces_around_a_zero_fit_the_schema() {
+        for text in ["0", "0 ", " 0", " 0 "] {
+            assert!(text.parse::<Duration>().is_ok() && fits::<Duration>(text), "`{text}`");
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_read_fits_the_schema_too(text in "[0-9.]{1,4} ?(us|µs|ms|s|min|m|h|d|k|M|B|kB|KiB|MB|%)?(/s|/m|/h)?[0-9]?m?") {
-            fn fits<T: FromStr<Err = UnitError> + JsonSchema>(text: &str) -> bool {
-                let schema = serde_json::Value::from(schemars::schema_for!(T));
-                text.parse::<T>().is_err() || jsonschema::is_valid(&schema, &serde_json::json!(text))
-            }
             prop_assert!(fits::<Duration>(&text), "{text}");
             prop_assert!(fits::<Rate>(&text), "{text}");
             prop_assert!(fits::<ByteSize>(&text), "{text}");
