@@ -104,7 +104,9 @@ pub struct Produced {
     pub code: Option<i16>,
     /// The answer's base offset.
     pub base_offset: i64,
-    /// The answer was written to the connection, and when.
+    /// When it began to write the answer to the connection.
+    pub answering_us: Option<u64>,
+    /// When the answer was written; the same as before while it is being written.
     pub answered_us: Option<u64>,
     /// Names of the actions.
     pub did: Vec<&'static str>,

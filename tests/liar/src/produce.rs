@@ -153,6 +153,7 @@ fn coming(inner: &Inner, reply: &Reply, topic: &str, partition: i32, batch: Opti
         stored: Vec::new(),
         code: None,
         base_offset: -1,
+        answering_us: None,
         answered_us: None,
         did: Vec::new(),
     }
@@ -419,6 +420,7 @@ impl Reply {
             for (entry, code, offset) in &entries {
                 let entry = &mut state.log.produced[*entry];
                 (entry.code, entry.base_offset) = (Some(*code), *offset);
+                entry.answering_us = entry.answering_us.or(answered_us);
                 entry.answered_us = answered_us;
             }
         };

@@ -70,14 +70,14 @@ pub(crate) fn overtaken(messages: &[Message], file: &File, log: &Log) -> Range {
         for ack in acks {
             let handed_over =
                 u64::try_from(ack.message.time_ms - log.started_ms).unwrap_or(0).saturating_mul(1000);
-            let acked_before = |us: u64| {
-                move |other: &&Ack<'_>| {
-                    other.offset > ack.offset && other.message.acked_us.is_some_and(|acked| acked <= us)
-                }
-            };
-            range.most += u64::from(acks.iter().any(|other| acked_before(ack.message.came_us)(&other)));
-            let surely = acked_before(handed_over.saturating_sub(HEARD_US));
-            range.least += u64::from(ack.sure && acks.iter().any(|other| other.sure && surely(&other)));
+            let behind = || acks.iter().filter(|other| other.offset > ack.offset);
+            let by = |acked: Option<u64>, us: u64| acked.is_some_and(|acked| acked <= us);
+            // An answer may be there before its sender knows that it was sent.
+            let may = behind().any(|other| by(other.message.acking_us, ack.message.came_us));
+            let surely = handed_over.saturating_sub(HEARD_US);
+            let must = behind().any(|other| other.sure && by(other.message.acked_us, surely));
+            range.most += u64::from(may);
+            range.least += u64::from(ack.sure && must);
         }
     }
     range

@@ -37,7 +37,8 @@ pub struct Message {
     /// librdkafka counts the offsets of a batch that was acked without one from -1 on. Who gets the next one by chance seems to be
     /// in that batch.
     pub seems_without_place: bool,
-    /// When its first ack was sent.
+    /// When its first ack began to be sent, and when it was sent.
+    pub acking_us: Option<u64>,
     pub acked_us: Option<u64>,
     /// The acks may have come too late.
     pub late: bool,
@@ -133,6 +134,7 @@ impl Facts {
                     tries: 0,
                     acks: Vec::new(),
                     seems_without_place: false,
+                    acking_us: None,
                     acked_us: None,
                     late: false,
                     handed: Handed::default(),
@@ -168,6 +170,7 @@ impl Facts {
                     let offset = batch.base_offset;
                     let offset = if offset < 0 { -1 } else { offset + i64::try_from(place).unwrap_or(0) };
                     message.acks.push(offset);
+                    message.acking_us.get_or_insert(batch.answering_us.unwrap_or(answered));
                     message.acked_us.get_or_insert(answered);
                 }
             }

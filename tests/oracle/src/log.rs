@@ -47,6 +47,8 @@ pub(crate) struct Produced {
     pub(crate) stored: Vec<(i32, i64)>,
     pub(crate) code: Option<i16>,
     pub(crate) base_offset: i64,
+    #[serde(default)]
+    pub(crate) answering_us: Option<u64>,
     pub(crate) answered_us: Option<u64>,
 }
 

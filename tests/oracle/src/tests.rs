@@ -310,6 +310,13 @@ fn acks_collide_and_are_overtaken() {
     assert!(says(&log, "collided", 0, "1 to 1") && says(&log, "overtaken", 1, "0 to 0"));
     let log = acked(-1, [5, 0], [0, 900_000]);
     assert!(says(&log, "overtaken", 0, "1 to 1") && says(&log, "collided", 1, "0 to 0"));
+    // The second one came while the answer to the first was being sent.
+    let mut log = acked(-1, [5, 0], [0, 10]);
+    assert!(says(&log, "overtaken", 2, "0 to 1"));
+    log["produced"][0]["answered_us"] = json!(20);
+    assert!(says(&log, "overtaken", 1, "0 to 0"));
+    log["produced"][0]["answering_us"] = json!(9);
+    assert!(says(&log, "overtaken", 2, "0 to 1"));
     // An ack without a place, whose offsets librdkafka counts from -1 on, and one that seems to go on there.
     let log = acked(-1, [-1, 0], [0, 10]);
     assert!(says(&log, "collided", 1, "0 to 0"));
