@@ -106,7 +106,7 @@ pub struct Produced {
     pub base_offset: i64,
     /// When it began to write the answer to the connection.
     pub answering_us: Option<u64>,
-    /// When the answer was written; the same as before while it is being written.
+    /// When it was written; none while it is not known to be.
     pub answered_us: Option<u64>,
     /// Names of the actions.
     pub did: Vec<&'static str>,

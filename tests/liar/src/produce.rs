@@ -415,20 +415,20 @@ impl Reply {
         }
         // Before the answer goes out: who gets it may be done, and have the log read, at once.
         let answers = self.acks != 0;
-        let note = |answered_us: Option<u64>| {
+        let note = |answering_us: Option<u64>, answered_us: Option<u64>| {
             let mut state = inner.state();
             for (entry, code, offset) in &entries {
                 let entry = &mut state.log.produced[*entry];
                 (entry.code, entry.base_offset) = (Some(*code), *offset);
-                entry.answering_us = entry.answering_us.or(answered_us);
-                entry.answered_us = answered_us;
+                (entry.answering_us, entry.answered_us) = (answering_us, answered_us);
             }
         };
-        note(answers.then(|| inner.now_us()));
+        let answering_us = answers.then(|| inner.now_us());
+        note(answering_us, None);
         if answers {
             // On a busy machine it goes out late.
             let sent = self.connection.answer(ApiKey::Produce, self.header, &response);
-            note(sent.then(|| inner.now_us()));
+            note(answering_us.filter(|_| sent), sent.then(|| inner.now_us()));
         }
     }
 }

@@ -155,7 +155,7 @@ impl Facts {
                 if batch.producer_id >= 0 {
                     let key = (batch.topic.clone(), id, marker);
                     sequences.insert(key, (batch.partition, batch.producer_id, sequence));
-                    if success && batch.answered_us.is_some() {
+                    if success && batch.acking_us().is_some() {
                         let up_to = acked_up_to
                             .entry((&batch.topic, batch.partition, batch.producer_id))
                             .or_insert(-1);
@@ -164,14 +164,16 @@ impl Facts {
                 }
                 if batch.acks != 0
                     && success
-                    && let Some(answered) = batch.answered_us
+                    && let Some(acking) = batch.acking_us()
                 {
-                    message.late |= answered.saturating_sub(batch.at_us) > LATE_US;
+                    // Nobody knows whether one that was being written got there.
+                    let in_time = |answered: u64| answered.saturating_sub(batch.at_us) <= LATE_US;
+                    message.late |= !batch.answered_us.is_some_and(in_time);
                     let offset = batch.base_offset;
                     let offset = if offset < 0 { -1 } else { offset + i64::try_from(place).unwrap_or(0) };
                     message.acks.push(offset);
-                    message.acking_us.get_or_insert(batch.answering_us.unwrap_or(answered));
-                    message.acked_us.get_or_insert(answered);
+                    message.acking_us.get_or_insert(acking);
+                    message.acked_us = message.acked_us.or(batch.answered_us);
                 }
             }
         }

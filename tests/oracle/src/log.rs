@@ -94,6 +94,13 @@ pub(crate) struct Moved {
     pub(crate) partition: i32,
 }
 
+impl Produced {
+    /// From when on its answer may have been heard.
+    pub(crate) fn acking_us(&self) -> Option<u64> {
+        self.answering_us.or(self.answered_us)
+    }
+}
+
 impl Log {
     /// The time of the last batch and the last answer, in milliseconds of the wall clock.
     pub(crate) fn last_ms(&self) -> i64 {
