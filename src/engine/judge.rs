@@ -109,7 +109,7 @@ pub(super) fn settle(
 ) {
     let place = reads.place();
     let here = topology.streams.iter().filter(|(_, info)| (info.topic, info.partition) == place);
-    let logs = here.filter_map(|(id, _)| sent.get(&id));
+    let logs = here.filter_map(|(id, _)| Some((id, sent.get(&id)?)));
     let markers: Vec<Marker> = shared.markers(place.0, place.1).iter().map(marker).collect();
     reads.settle(logs, &markers, times);
 }

@@ -33,19 +33,22 @@ impl PartitionReads {
         }
     }
 
-    /// All was read. Of batches that are bad as a whole, what was acked at their offsets is altered; what others wrote is not
-    /// judged. Timestamps are judged, or they are not, where the clock that they are compared with was set meanwhile.
+    /// All was read. Of batches that are bad as a whole, what was acked at their offsets is altered, and what was acked without an
+    /// offset and found there; what others wrote is not judged. Timestamps are judged, or they are not, where the clock that they are compared with was set meanwhile.
     pub fn settle<'a>(
         &mut self,
-        logs: impl IntoIterator<Item = &'a SentLog>,
+        logs: impl IntoIterator<Item = (StreamId, &'a SentLog)>,
         markers: &[Marker],
         times: bool,
     ) {
         let (bad, mistimed) = (std::mem::take(&mut self.bad_batches), std::mem::take(&mut self.mistimed));
         let mut acked = Ranges::default();
         if !bad.is_empty() {
-            let messages = logs.into_iter().flat_map(|log| log.acks().runs());
-            let messages = messages.map(|run| (run.offset, run.offset_of(run.end())));
+            let of_log = |(id, log): (StreamId, &'a SentLog)| {
+                let placed = log.acks().runs().map(|run| (run.offset, run.offset_of(run.end())));
+                placed.chain(self.placeless(id, log)).collect::<Vec<_>>()
+            };
+            let messages = logs.into_iter().flat_map(of_log);
             let markers = markers.iter().map(|marker| (marker.offset, marker.offset + 1));
             acked = Ranges::of(messages.chain(markers).collect());
         }
@@ -68,6 +71,21 @@ impl PartitionReads {
             Altered::Time(_) => times,
             Altered::Batch(_) => acked.contains(sighting.offset),
         });
+    }
+
+    /// The offsets at which messages of a stream were found that were acked without one.
+    fn placeless(&self, id: StreamId, log: &SentLog) -> Vec<(Offset, Offset)> {
+        let mut out = Vec::new();
+        for acked in log.placeless().runs() {
+            let found = self.of(id).flat_map(|found| found.order.runs().chain(found.repeats.runs()));
+            for run in found {
+                let (from, to) = (acked.seq.max(run.seq), acked.end().min(run.end()));
+                if from < to {
+                    out.push((run.offset_of(from), run.offset_of(to)));
+                }
+            }
+        }
+        out
     }
 
     /// How the record of the last sighting differs from what was sent.

@@ -41,6 +41,18 @@ async fn one_batch_has_a_wrong_checksum_and_all_others_are_read() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_checksum_of_a_batch_that_was_acked_without_an_offset() {
+    for audit in ["", "audit: true"] {
+        let rules = [BadCrc, AckWithoutOffset { written: true }];
+        let rules = rules.map(|action| Rule::new(Produce, action).from(3).times(1));
+        let done = run(&file(BATCHES, READ, audit), rules).await;
+        let bad = done.of_batches("bad_crc");
+        done.did("ack_without_offset").is("fail").has("corrupt", bad);
+        done.counts(&[("corrupt", bad), ("verified", 100 - bad)]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_batch_has_a_wrong_checksum_at_the_audit_alone() {
     let rules = [Rule::new(Fetch, BadCrcOnRead { offset: 35 }).phase(Phase::AfterMarker)];
     let done = run(&file(BATCHES, READ, "audit: true"), rules).await;

@@ -35,7 +35,7 @@ fn a_bad_batch_counts_what_was_acked_in_it_alone() {
     reads.see_bad_batch(1, 6, 7_000);
     assert_eq!(corrupt(&reads), [0; 0], "what was acked is not known yet");
     // Offsets 0 to 3 were acked to messages, 5 to an end marker; nobody of this run wrote 4 and 6.
-    reads.settle([&log_of(4)], &[Marker { number: 1, offset: 5 }], true);
+    reads.settle([(StreamId(0), &log_of(4))], &[Marker { number: 1, offset: 5 }], true);
     assert_eq!(corrupt(&reads), [1, 2, 3, 5]);
     let at = |offset| (offset, Altered::Batch(6), 7_000);
     assert_eq!(sighted(&reads), [1, 2, 3, 5].map(at));
@@ -45,16 +45,43 @@ fn a_bad_batch_counts_what_was_acked_in_it_alone() {
 fn a_bad_batch_of_others_is_not_judged() {
     let mut reads = decoded([0]);
     reads.see_bad_batch(1, 6, 7_000);
-    reads.settle([&log_of(1)], &[], true);
+    reads.settle([(StreamId(0), &log_of(1))], &[], true);
     assert_eq!((corrupt(&reads), sighted(&reads)), (vec![], vec![]));
     // All was acked but its first offset, which is the one that was sighted.
     let mut log = SentLog::default();
     log.acked_run(Run { seq: 0, offset: 2, len: 9 }, Resent::No);
     let mut reads = decoded([]);
     reads.see_bad_batch(1, 3, 7_000);
-    reads.settle([&log], &[], true);
+    reads.settle([(StreamId(0), &log)], &[], true);
     assert_eq!(corrupt(&reads), [2, 3]);
     assert_eq!(sighted(&reads).iter().map(|(offset, ..)| *offset).collect::<Vec<_>>(), [2, 3]);
+}
+
+#[test]
+fn what_was_acked_without_an_offset_is_altered_where_it_was_found() {
+    let mut log = log_of(2);
+    log.next_seq();
+    log.next_seq();
+    log.acked_nowhere(2, 2, Resent::No);
+    // Numbers 2 and 3 were acked nowhere, and found at 6 and 7, beside somebody else's 5 and 8.
+    let read = || {
+        let mut world = World::new();
+        for (offset, record) in
+            [(5, Opened::Foreign), (6, opened(2, true)), (7, opened(3, true)), (8, Opened::Foreign)]
+        {
+            world.read(offset, record);
+        }
+        world.reads
+    };
+    let (mut bad, mut good) = (read(), read());
+    bad.see_bad_batch(5, 8, 7_000);
+    for reads in [&mut bad, &mut good] {
+        reads.settle([(StreamId(0), &log)], &[], true);
+    }
+    assert_eq!((corrupt(&bad), corrupt(&good)), (vec![6, 7], vec![]));
+    assert_eq!(sighted(&bad).iter().map(|(offset, ..)| *offset).collect::<Vec<_>>(), [6, 7]);
+    let judged = judged(log, &[], &[whole(Observer::Reader(1), &bad)]);
+    assert_eq!(judged.accounts[&0].corrupt, 2);
 }
 
 #[test]
@@ -64,7 +91,7 @@ fn bad_batches_are_told_apart() {
     reads.see_bad_batch(2, 2, 2_000);
     // Its header says nothing that could be.
     reads.see_bad_batch(4, 3, 3_000);
-    reads.settle([&log_of(5)], &[], true);
+    reads.settle([(StreamId(0), &log_of(5))], &[], true);
     assert_eq!(corrupt(&reads), [0, 1, 2]);
     let mut seen = sighted(&reads);
     seen.sort_unstable_by_key(|(offset, ..)| *offset);
@@ -82,7 +109,7 @@ fn where_one_message_of_a_bad_batch_differs_it_is_that_one() {
         }
         let mut reads = world.reads;
         reads.see_bad_batch(1, 3, 9_000);
-        reads.settle([&log_of(5)], &[], true);
+        reads.settle([(StreamId(0), &log_of(5))], &[], true);
         let offset = differs.cast_signed();
         assert_eq!(corrupt(&reads), [offset]);
         assert_eq!(sighted(&reads), [(offset, Altered::Content, 1_000_000 + differs * 100_000)]);
@@ -92,7 +119,7 @@ fn where_one_message_of_a_bad_batch_differs_it_is_that_one() {
         let mut world = World::new();
         world.read(2, opened(2, false));
         world.reads.see_bad_batch(first, last, 9_000);
-        world.reads.settle([&log_of(5)], &[], true);
+        world.reads.settle([(StreamId(0), &log_of(5))], &[], true);
         let mut all = vec![first, 2, last];
         all.sort_unstable();
         assert_eq!(corrupt(&world.reads), all);
@@ -108,8 +135,8 @@ fn times_are_judged_or_they_are_not() {
         reads
     };
     let (mut judged_too, mut not) = (read(), read());
-    judged_too.settle([&log_of(3)], &[], true);
-    not.settle([&log_of(3)], &[], false);
+    judged_too.settle([(StreamId(0), &log_of(3))], &[], true);
+    not.settle([(StreamId(0), &log_of(3))], &[], false);
     assert_eq!(corrupt(&judged_too), [1]);
     assert_eq!(sighted(&judged_too), [(1, Altered::Time(12_345), 4_000)]);
     assert_eq!((corrupt(&not), sighted(&not)), (vec![], vec![]));
@@ -117,7 +144,7 @@ fn times_are_judged_or_they_are_not() {
     let mut world = World::new();
     world.read(0, opened(0, false));
     world.reads.see_bad_batch(1, 1, 5_000);
-    world.reads.settle([&log_of(3)], &[], false);
+    world.reads.settle([(StreamId(0), &log_of(3))], &[], false);
     assert_eq!(corrupt(&world.reads), [0, 1]);
 }
 
@@ -126,7 +153,7 @@ fn a_time_is_not_what_is_wrong_with_its_batch() {
     let mut reads = decoded([0, 1, 2]);
     reads.see_mistimed(1, (StreamId(0), 1), 12_345, 4_000);
     reads.see_bad_batch(0, 2, 5_000);
-    reads.settle([&log_of(3)], &[], false);
+    reads.settle([(StreamId(0), &log_of(3))], &[], false);
     assert_eq!(corrupt(&reads), [0, 1, 2], "its clock says nothing of the batch's checksum");
 }
 
@@ -134,8 +161,8 @@ fn a_time_is_not_what_is_wrong_with_its_batch() {
 fn what_is_settled_is_settled_once() {
     let mut reads = decoded([0]);
     reads.see_bad_batch(1, 2, 7_000);
-    reads.settle([&log_of(3)], &[], true);
-    reads.settle([&log_of(3)], &[], true);
+    reads.settle([(StreamId(0), &log_of(3))], &[], true);
+    reads.settle([(StreamId(0), &log_of(3))], &[], true);
     assert_eq!(corrupt(&reads), [1, 2]);
 }
 
@@ -146,7 +173,7 @@ fn evidence_says_what_is_wrong_with_a_record() {
     reader.see_bad_batch(2, 2, 5_000);
     let mut audit = decoded([0, 1, 2, 3, 4]);
     for reads in [&mut reader, &mut audit] {
-        reads.settle([&log_of(5)], &[], true);
+        reads.settle([(StreamId(0), &log_of(5))], &[], true);
     }
     let judged =
         judged(log_of(5), &[], &[whole(Observer::Reader(1), &reader), whole(Observer::Audit, &audit)]);
