@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use super::outcome::unwind;
 use super::shared::Shared;
-use crate::kafka::metadata::{self, Broker};
+use super::watch;
+use crate::kafka::metadata::Broker;
 use crate::kafka::probe;
 
 /// Those that cannot be used from here, a sentence each with what to do.
@@ -21,12 +22,13 @@ pub(super) async fn unusable(shared: &Arc<Shared>) -> Vec<String> {
 }
 
 fn look(shared: &Shared) -> Vec<String> {
-    let until = Instant::now() + shared.client.waits().setup_cause;
+    // Over connections of its own: librdkafka leaves the address that it was given for those that it learns there.
+    let client = &shared.client;
+    let seen = client.brokers().iter().find_map(|broker| watch::look(client, broker, &[]).0.metadata);
     // Who answers nobody says nothing of addresses.
-    let Ok(metadata) = metadata::fetch(&shared.client, &[], shared.client.waits().setup_quick) else {
-        return Vec::new();
-    };
-    metadata.brokers.iter().filter_map(|broker| problem(broker, until)).collect()
+    let brokers = seen.map(|metadata| metadata.brokers).unwrap_or_default();
+    let until = Instant::now() + client.waits().answer;
+    brokers.iter().filter_map(|broker| problem(broker, until)).collect()
 }
 
 /// What is wrong with a broker's address; none where it takes a connection.
@@ -38,7 +40,7 @@ fn problem(broker: &Broker, until: Instant) -> Option<String> {
         (format!("{port} is no port"), "the port at which it listens")
     } else {
         let is_any = matches!(host.as_str(), "0.0.0.0" | "::");
-        match probe::reach(host, *port, until) {
+        match probe::reach(broker, until) {
             Ok(()) => return None,
             Err(_) if is_any => ("it names no host".to_owned(), "a host name"),
             Err(why) => (why, "an address"),

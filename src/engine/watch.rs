@@ -127,7 +127,8 @@ async fn ask_again(
     }
 }
 
-fn look(client: &Client, broker: &str, topics: &[String]) -> (probe::Probe, Instant, Instant) {
+/// Asks one broker for what it knows of the cluster and these topics, between these two moments.
+pub(super) fn look(client: &Client, broker: &str, topics: &[String]) -> (probe::Probe, Instant, Instant) {
     let names: Vec<&str> = topics.iter().map(String::as_str).collect();
     let client = client.with_brokers(&[broker.to_owned()]);
     let began = Instant::now();
@@ -148,7 +149,6 @@ fn look(client: &Client, broker: &str, topics: &[String]) -> (probe::Probe, Inst
 
 /// What librdkafka reports of metadata: no topic ids.
 fn probed(metadata: kafka::Metadata) -> probe::ProbedMetadata {
-    let brokers = metadata.brokers.into_iter().map(|b| (b.id, format!("{}:{}", b.host, b.port))).collect();
     let topics = metadata.topics.into_iter().map(|topic| probe::ProbedTopic {
         name: topic.name,
         id: None,
@@ -156,7 +156,7 @@ fn probed(metadata: kafka::Metadata) -> probe::ProbedMetadata {
         partitions: topic.partitions.into_iter().map(|p| (p.id, p.leader)).collect(),
         leader_epochs: Vec::new(),
     });
-    let (controller, topics) = (metadata.controller, topics.collect());
+    let (brokers, controller, topics) = (metadata.brokers, metadata.controller, topics.collect());
     probe::ProbedMetadata { brokers, controller, topics, ..probe::ProbedMetadata::default() }
 }
 
@@ -311,7 +311,7 @@ impl View {
     fn of(probe: &probe::Probe) -> Option<Self> {
         let metadata = probe.metadata.as_ref()?;
         let mut brokers: Vec<String> =
-            metadata.brokers.iter().map(|(id, address)| format!("{id} at {address}")).collect();
+            metadata.brokers.iter().map(|b| format!("{} at {}", b.id, b.address())).collect();
         brokers.sort();
         let any_controller = probe.apis.iter().any(|api| api.key == DESCRIBE_QUORUM);
         let mut view = Self {
@@ -372,6 +372,7 @@ fn said(numbers: &[Partition]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kafka::metadata::Broker;
     use crate::kafka::probe::{Api, Probe, ProbedMetadata, ProbedTopic};
 
     const AT_ZERO: (Duration, Duration) = (Duration::ZERO, Duration::ZERO);
@@ -382,7 +383,7 @@ mod tests {
             broker: broker.to_owned(),
             metadata: Some(ProbedMetadata {
                 controller: Some(controller),
-                brokers: vec![(1, broker.to_owned())],
+                brokers: vec![Broker { id: 1, host: broker.to_owned(), port: 9092 }],
                 topics: vec![ProbedTopic {
                     name: "t".to_owned(),
                     id: Some(id.to_owned()),

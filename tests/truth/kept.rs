@@ -16,10 +16,10 @@ pub(crate) fn keeping(config: &str, scenarios: &str, run: &str) -> String {
 const SLOW: &str = "write: {type: produce, messages: 120, rate: 100/s, value: {size: 100B}}";
 const AFTER: &str = "read: {type: consume, after: write, idle_timeout: 2s, timeout: 8s}";
 
-/// So many expired, the others verified, and the reason names the setting.
+/// Some expired, however late the reader comes; the others are verified, and the reason names the setting.
 fn expired(done: &Done, setting: &str) {
     let expired = done.is("error").account("expired");
-    assert!((10..120).contains(&expired), "{}", done.shown());
+    assert!((10..=120).contains(&expired), "{}", done.shown());
     done.counts(&[("expired", expired), ("verified", 120 - expired)]);
     assert_eq!(done.anomaly("lost"), 0, "{}", done.shown());
     assert!(done.summary.to_string().contains(setting), "{}", done.shown());
@@ -63,9 +63,9 @@ async fn row_05_the_same_where_only_the_broker_knows() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn retention_of_a_topic_whose_settings_nobody_tells() {
-    // The topic is there already, so kaf6 cannot know.
+    // The topic is there already, so kaf6 cannot know. By size, something is left however late a reader comes.
     let scenarios = format!("{SLOW}\n  {AFTER}");
-    let first = keeping("retention.ms: 500", "write: {type: produce, messages: 5}", "");
+    let first = keeping("retention.bytes: 5000", "write: {type: produce, messages: 5}", "");
     let behaviour = Behaviour { no_describe: true, ..Behaviour::default() };
     let [_, done] = pair::run_both(&first, &with(1, &scenarios, "", ""), behaviour).await;
     done.is("error").counts(&[]);

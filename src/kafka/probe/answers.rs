@@ -11,6 +11,7 @@ use super::batch;
 use super::seen::{Api, FetchProbe, ProbedMetadata, ProbedTopic};
 use super::wire::{Malformed, Wire};
 use crate::kafka::Code;
+use crate::kafka::cluster::Broker;
 
 /// Kafka's name for a request type.
 fn name(key: i16) -> &'static str {
@@ -46,13 +47,12 @@ pub(super) fn metadata(bytes: &[u8], version: i16) -> Result<ProbedMetadata, Mal
         wire.i32()?; // throttle time
     }
     let brokers = wire.list(|wire| {
-        let (id, host, port) = (wire.i32()?, wire.string()?.unwrap_or_default(), wire.i32()?);
+        let broker = Broker { id: wire.i32()?, host: wire.string()?.unwrap_or_default(), port: wire.i32()? };
         if version >= 1 {
             wire.string()?; // rack
         }
         wire.tags()?;
-        let host = if host.contains(':') { format!("[{host}]") } else { host };
-        Ok((id, format!("{host}:{port}")))
+        Ok(broker)
     })?;
     let cluster_id = if version >= 2 { wire.string()? } else { None };
     let controller = if version >= 1 { Some(wire.i32()?).filter(|id| *id >= 0) } else { None };
@@ -247,7 +247,7 @@ mod tests {
                 ])
                 .with_topics(vec![topic]);
             let read = metadata(&encoded(&answer, version), version).unwrap();
-            assert_eq!(read.brokers, [(5, "h:9092".to_owned())]);
+            assert_eq!(read.brokers, [Broker { id: 5, host: "h".into(), port: 9092 }]);
             assert_eq!(read.topics[0].name, "orders");
             assert_eq!(read.topics[0].id.is_some(), version >= 10);
             assert_eq!(read.topics[0].partitions, [(2, Some(5))]);

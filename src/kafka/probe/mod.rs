@@ -16,6 +16,7 @@ mod wire;
 use std::time::Instant;
 
 use super::Client;
+use super::cluster::Broker;
 use crate::ids::{Offset, Partition};
 use steps::steps;
 
@@ -33,13 +34,12 @@ pub fn probe(client: &Client, broker: &str, topics: &[&str], deadline: Instant) 
     probe
 }
 
-/// Connects to a host, by `deadline`.
+/// Connects to a broker at the address it advertises, by `deadline`.
 ///
 /// # Errors
 /// Why it cannot.
-pub fn reach(host: &str, port: i32, deadline: Instant) -> Result<(), String> {
-    let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-    let addresses = connection::resolve(&address, deadline)?;
+pub fn reach(broker: &Broker, deadline: Instant) -> Result<(), String> {
+    let addresses = connection::resolve(&broker.address(), deadline)?;
     connection::connect(&addresses, deadline).map(drop)
 }
 
@@ -86,16 +86,14 @@ pub fn probe_fetch(
                 NoFetch::Unknown(format!("{broker} knows no partition {partition} of topic {topic}"))
             })?;
         let leader = leader.ok_or_else(|| NoFetch::NoLeader(format!("{topic}/{partition} has no leader")))?;
-        let address = metadata
-            .brokers
-            .iter()
-            .find(|(id, _)| *id == leader)
-            .map(|(_, address)| address.clone())
-            .ok_or_else(|| {
-                NoFetch::NoLeader(format!(
-                    "{topic}/{partition} is led by broker {leader}, which is not in the cluster"
-                ))
-            })?;
+        let address =
+            metadata.brokers.iter().find(|broker| broker.id == leader).map(Broker::address).ok_or_else(
+                || {
+                    NoFetch::NoLeader(format!(
+                        "{topic}/{partition} is led by broker {leader}, which is not in the cluster"
+                    ))
+                },
+            )?;
         let id = found.id.clone();
         // The connection that is open, where it leads to the leader under the name that the cluster gives it.
         let (mut connection, apis) = if address == *broker || metadata.brokers.len() == 1 {

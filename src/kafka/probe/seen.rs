@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::ids::{Offset, Partition};
+use crate::kafka::cluster::Broker;
 use crate::kafka::code::Code;
 
 /// What a probe of one broker saw.
@@ -51,8 +52,8 @@ pub struct ProbedMetadata {
     pub cluster_id: Option<String>,
     /// The controller's broker id; none where there is none.
     pub controller: Option<i32>,
-    /// id and `host:port` of each broker.
-    pub brokers: Vec<(i32, String)>,
+    /// The cluster's brokers, as they advertise themselves.
+    pub brokers: Vec<Broker>,
     /// The topics asked for.
     pub topics: Vec<ProbedTopic>,
 }
