@@ -10,7 +10,7 @@ WORKDIR /build
 # Dependencies first, on an empty crate: librdkafka, OpenSSL and the rest are built again only when these files change.
 COPY Cargo.toml Cargo.lock build.rs ./
 # What build.rs compiles against librdkafka.
-COPY src/kafka/raw/headers.c src/kafka/raw/checksums.c src/kafka/raw/
+COPY src/kafka/ffi/headers.c src/kafka/ffi/checksums.c src/kafka/ffi/
 # Crates for tests alone: cargo wants to see them.
 COPY tests/liar/Cargo.toml tests/liar/
 COPY tests/oracle/Cargo.toml tests/oracle/

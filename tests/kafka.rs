@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use kaf6::kafka::client::metadata;
 use kaf6::kafka::probe::NoSettings;
 use kaf6::kafka::{
     Client, Code, Delivery, Embedded, Outcome, Producer, ProducerEventKind, ProducerOptions, Range,
     ReadEvent, ReaderOptions, ReaderSet, SendError, TopicOutcome, TopicSpec, Waits, Waker, ensure_topics,
-    metadata, probe, read_range,
+    probe, read_range,
 };
 use kaf6::plan::{Acks, ClientSettings, Security, StartOffset};
 

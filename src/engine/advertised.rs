@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::outcome::unwind;
 use super::shared::Shared;
 use super::watch;
-use crate::kafka::metadata::Broker;
+use crate::kafka::client::metadata::Broker;
 use crate::kafka::probe;
 
 /// Those that cannot be used from here, a sentence each with what to do.

@@ -8,7 +8,8 @@ use std::time::Duration;
 use super::live::Live;
 use super::options::Options;
 use crate::docker::{self, CleanOptions, Cluster, ContainerState, DockerError, KafkaReady, Step, UpOptions};
-use crate::kafka::{Client, metadata};
+use crate::kafka::Client;
+use crate::kafka::client::metadata;
 use crate::observe::ContainerSeen;
 use crate::plan::{ActionPlan, FaultPlan, Plan};
 

@@ -22,7 +22,8 @@ pub(super) fn reported_ends(
         }
         // What is not reported is not measured.
         let wait = shared.client.waits().ends;
-        let logs = kafka::metadata::logs(&shared.client, &topic.name, &marked, wait).unwrap_or_default();
+        let logs =
+            kafka::client::metadata::logs(&shared.client, &topic.name, &marked, wait).unwrap_or_default();
         let ends = logs.into_iter().map(|(partition, log)| ((index, partition), log.map(|(_, end)| end)));
         out.extend(ends);
     }

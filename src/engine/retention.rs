@@ -4,7 +4,7 @@
 
 use super::rules::Rules;
 use crate::ids::Offset;
-use crate::kafka::embedded::{KEPT_BATCHES, KEPT_BYTES};
+use crate::kafka::client::embedded::{KEPT_BATCHES, KEPT_BYTES};
 use crate::kafka::probe::TopicSettings;
 use crate::ledger::{Behind, Between, Contents};
 

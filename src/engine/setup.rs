@@ -34,7 +34,7 @@ async fn try_once(shared: &Arc<Shared>) {
     if has_connect(&shared.plan) {
         let client = shared.client.clone();
         let asked = tokio::task::spawn_blocking(move || {
-            kafka::metadata::fetch(&client, &[], client.waits().setup_quick)
+            kafka::client::metadata::fetch(&client, &[], client.waits().setup_quick)
         });
         if unwind(asked.await).is_err() {
             return;
@@ -129,7 +129,7 @@ fn causes(shared: &Shared) -> (String, Vec<String>) {
 fn behind(shared: &Shared, broker: &str, answer: &probe::Probe, until: Instant) -> String {
     if shared.client.uses_sasl() {
         let left = until.saturating_duration_since(Instant::now());
-        if let Err(why) = kafka::metadata::fetch_from(&shared.client, broker, &[], left) {
+        if let Err(why) = kafka::client::metadata::fetch_from(&shared.client, broker, &[], left) {
             return kafka::with_remedy(why);
         }
     }
@@ -160,7 +160,7 @@ fn restore(shared: &Shared, saved: &Saved, topics: Vec<TopicState>) -> Topology 
 fn topics_of(shared: &Shared, saved: &Saved) -> Result<Vec<TopicState>, kafka::Error> {
     let names = shared.topic_names();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let metadata = kafka::metadata::fetch(&shared.client, &names, shared.client.waits().setup)?;
+    let metadata = kafka::client::metadata::fetch(&shared.client, &names, shared.client.waits().setup)?;
     let state = |(index, name): (usize, &&str)| {
         let then = saved.streams.iter().filter(|s| s.topic == index).map(|s| s.partition + 1).max();
         let now = metadata.topic(name).map(|t| i32::try_from(t.partitions.len()).unwrap_or(i32::MAX));
@@ -236,7 +236,7 @@ fn topics(shared: &Shared) -> Result<Vec<TopicState>, kafka::Error> {
 /// The logs of a topic that was just created and that are not empty, as far as that is known soon.
 fn inherited(shared: &Shared, topic: &str, partitions: i32) -> BTreeMap<Partition, (Offset, Offset)> {
     let all: Vec<Partition> = (0..partitions).collect();
-    let logs = kafka::metadata::logs(&shared.client, topic, &all, shared.client.waits().created);
+    let logs = kafka::client::metadata::logs(&shared.client, topic, &all, shared.client.waits().created);
     let logs = logs.unwrap_or_default().into_iter();
     logs.filter_map(|(partition, log)| Some((partition, log.filter(|(_, end)| *end > 0)?))).collect()
 }

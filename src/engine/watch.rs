@@ -137,7 +137,7 @@ pub(super) fn look(client: &Client, broker: &str, topics: &[String]) -> (probe::
     if client.uses_sasl() && probe.stages.iter().all(|stage| stage.error.is_none()) {
         let asked = Instant::now();
         let left = (began + LOOK).saturating_duration_since(asked);
-        let (metadata, error) = match kafka::metadata::fetch_from(&client, broker, &names, left) {
+        let (metadata, error) = match kafka::client::metadata::fetch_from(&client, broker, &names, left) {
             Ok(metadata) => (Some(probed(metadata)), None),
             Err(error) => (None, Some(error)),
         };
@@ -372,7 +372,7 @@ fn said(numbers: &[Partition]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kafka::metadata::Broker;
+    use crate::kafka::client::metadata::Broker;
     use crate::kafka::probe::{Api, Probe, ProbedMetadata, ProbedTopic};
 
     const AT_ZERO: (Duration, Duration) = (Duration::ZERO, Duration::ZERO);

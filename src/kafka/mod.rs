@@ -8,7 +8,7 @@
 //! | how long to wait, and for what | [`Waits`], which the client carries |
 //! | a broker inside this process | [`Embedded`], then [`Client::embedded`] |
 //! | topics before the run | [`ensure_topics`] |
-//! | what the cluster says of itself | [`metadata::fetch`], [`metadata::watermarks`] |
+//! | what the cluster says of itself | [`client::metadata::fetch`], [`client::metadata::watermarks`] |
 //! | write | [`Producer`]: one thread owns it, sends and polls |
 //! | read | [`ReaderSet`]: one thread owns it, waits and drains |
 //! | read one place again, afresh | [`read_range`] |
@@ -16,48 +16,27 @@
 //!
 //! Nothing here is async: the callers own threads, and each wait has a time bound and a [`Waker`].
 
-pub mod admin;
-mod bad_batch;
-mod brake;
-mod cluster;
-pub mod code;
-pub mod delivery;
-pub mod embedded;
-mod error;
-mod fetch_log;
-mod fetching;
-pub mod log;
-pub mod metadata;
-mod names;
-mod partition;
+pub mod client;
+mod ffi;
 pub mod probe;
 pub mod producer;
-mod properties;
-mod raw;
-mod read_event;
 pub mod reader;
-pub mod recheck;
-mod release;
-mod remedies;
-mod retries;
-pub mod settings;
-mod staged;
 pub mod waits;
 pub mod wake;
 
-pub use admin::{TopicOutcome, TopicResult, TopicSpec, ensure_topics};
-pub use cluster::Metadata;
-pub use code::Code;
-pub use delivery::{Delivery, Outcome};
-pub use embedded::Embedded;
-pub use error::Error;
-pub use fetching::CHECKS_CRCS;
-pub use log::{LogKind, LogLines};
+pub use client::admin::{TopicOutcome, TopicResult, TopicSpec, ensure_topics};
+pub use client::cluster::Metadata;
+pub use client::code::Code;
+pub use client::embedded::Embedded;
+pub use client::error::Error;
+pub use client::log::{LogKind, LogLines};
+pub use client::remedies::{remedy, with_remedy};
+pub use client::settings::{Client, JUDGE};
+pub use producer::delivery::{Delivery, Outcome};
+pub use producer::retries::{ProducerEvent, ProducerEventKind};
 pub use producer::{HandedOver, Producer, ProducerOptions, SendError};
+pub use reader::fetching::CHECKS_CRCS;
+pub use reader::recheck::{Range, RangeEnd, read_range};
 pub use reader::{ReadEvent, ReaderOptions, ReaderSet, Record};
-pub use recheck::{Range, RangeEnd, read_range};
-pub use remedies::{remedy, with_remedy};
-pub use retries::{ProducerEvent, ProducerEventKind};
-pub use settings::{Client, JUDGE};
 pub use waits::Waits;
 pub use wake::Waker;

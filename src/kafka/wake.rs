@@ -19,7 +19,7 @@ impl Waker {
 
 /// Places that are ready, and whether somebody asked for attention.
 #[derive(Default)]
-pub(super) struct Signal {
+pub(crate) struct Signal {
     state: Mutex<State>,
     condvar: Condvar,
 }

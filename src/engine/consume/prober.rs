@@ -79,7 +79,7 @@ impl Prober {
     pub(super) fn known(&mut self, client: &kafka::Client, topic: &str) {
         let wait = client.waits().answer;
         self.ask(client, topic, (0, 0), move |client, topic| {
-            Found::Known(kafka::metadata::known(client, topic, wait))
+            Found::Known(kafka::client::metadata::known(client, topic, wait))
         });
     }
 

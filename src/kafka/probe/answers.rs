@@ -11,7 +11,7 @@ use super::batch;
 use super::seen::{Api, FetchProbe, ProbedMetadata, ProbedTopic};
 use super::wire::{Malformed, Wire};
 use crate::kafka::Code;
-use crate::kafka::cluster::Broker;
+use crate::kafka::client::cluster::Broker;
 
 /// Kafka's name for a request type.
 fn name(key: i16) -> &'static str {

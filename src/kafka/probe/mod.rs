@@ -16,8 +16,8 @@ mod wire;
 use std::time::Instant;
 
 use super::Client;
-use super::cluster::Broker;
 use crate::ids::{Offset, Partition};
+use crate::kafka::client::cluster::Broker;
 use steps::steps;
 
 pub use notes::api_notes;

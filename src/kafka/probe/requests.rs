@@ -14,7 +14,7 @@ use super::answers::{self, Described};
 use super::connection::Connection;
 use super::seen::{Api, FetchProbe, ProbedMetadata, ProbedTopic};
 use crate::ids::{Offset, Partition};
-use crate::kafka::metadata::UNKNOWN_TOPIC;
+use crate::kafka::client::metadata::UNKNOWN_TOPIC;
 
 /// UNSUPPORTED_VERSION: asked in a version that the broker does not know.
 const UNSUPPORTED_VERSION: i32 = 35;

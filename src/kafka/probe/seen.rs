@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use crate::ids::{Offset, Partition};
-use crate::kafka::cluster::Broker;
-use crate::kafka::code::Code;
+use crate::kafka::client::cluster::Broker;
+use crate::kafka::client::code::Code;
 
 /// What a probe of one broker saw.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

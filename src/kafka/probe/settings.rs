@@ -10,7 +10,7 @@ use super::requests;
 use super::seen::Probe;
 use super::steps::steps;
 use crate::kafka::Client;
-use crate::kafka::code::Code;
+use crate::kafka::client::code::Code;
 
 const RETENTION_MS: &str = "retention.ms";
 const RETENTION_BYTES: &str = "retention.bytes";

@@ -1,0 +1,223 @@
+//! Topics that have to exist before a run's zero: created where missing, made anew where asked.
+//!
+//! Owns the waiting until each partition has a leader, and the words for what went wrong.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::metadata::{self, Topic, UNKNOWN_TOPIC};
+use super::release::let_go;
+use super::remedies;
+use crate::kafka::ffi::{Handle, NewTopic, Queue, TopicAnswer};
+use crate::kafka::{Client, Code, Error};
+
+/// Between two looks at a topic that is not ready yet.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How long the leaders of a new topic may take until they know that they are.
+const SETTLE: Duration = Duration::from_secs(5);
+
+const LEADER_NOT_AVAILABLE: Code = Code(5);
+const ALREADY_EXISTS: Code = Code(36);
+const TIMED_OUT: Code = Code(-185);
+const INVALID_ARG: Code = Code(-186);
+
+/// A topic wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicSpec {
+    /// Its name.
+    pub name: String,
+    /// Partitions to create it with.
+    pub partitions: i32,
+    /// Copies of each.
+    pub replication: i32,
+    /// Topic properties by Kafka's names.
+    pub config: BTreeMap<String, String>,
+    /// Delete it first, and wait until it is gone.
+    pub recreate: bool,
+}
+
+/// What became of one [`TopicSpec`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicResult {
+    /// Its name.
+    pub name: String,
+    /// What became of it.
+    pub outcome: TopicOutcome,
+}
+
+/// The ways a topic comes out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TopicOutcome {
+    /// Created, all partitions led.
+    Created {
+        /// Partitions that it has.
+        partitions: i32,
+    },
+    /// It was there.
+    Existed {
+        /// Partitions that it has, whatever was wanted.
+        partitions: i32,
+    },
+    /// It cannot be used.
+    Error {
+        /// Why.
+        code: Code,
+        /// Why, in a sentence, with what the user can do about it.
+        text: String,
+    },
+}
+
+/// Sees to it that these topics are there and led, within `timeout` over all of them. Results are in the order of `topics`.
+///
+/// # Errors
+/// [`Error::Client`]; [`Error::Request`] where no broker answered at all. What concerns one topic is in its result.
+pub fn ensure_topics(
+    client: &Client,
+    topics: &[TopicSpec],
+    timeout: Duration,
+) -> Result<Vec<TopicResult>, Error> {
+    let deadline = Instant::now() + timeout;
+    let handle = metadata::asking_client(client)?;
+    let admin = Admin { queue: Queue::new(&handle), handle, deadline };
+    let result = topics
+        .iter()
+        .map(|spec| Ok(TopicResult { name: spec.name.clone(), outcome: admin.ensure(spec)? }))
+        .collect();
+    let Admin { handle, queue, .. } = admin;
+    drop(queue);
+    let_go(vec![handle], Duration::from_secs(1));
+    result
+}
+
+struct Admin {
+    queue: Queue,
+    handle: Arc<Handle>,
+    deadline: Instant,
+}
+
+impl Admin {
+    fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    fn ensure(&self, spec: &TopicSpec) -> Result<TopicOutcome, Error> {
+        let mut found = self.look(&spec.name)?;
+        if spec.recreate && found.is_some() {
+            self.handle.delete_topic(&spec.name, self.left(), &self.queue);
+            let answer = self.answer();
+            if !answer.code.is_none() && answer.code != UNKNOWN_TOPIC {
+                return Ok(error(answer.code, &format!("it could not be deleted: {}", answer.text)));
+            }
+            found = self.until(&spec.name, Option::is_none)?;
+            if found.is_some() {
+                return Ok(error(TIMED_OUT, "it was deleted, and is still there"));
+            }
+        }
+        match found {
+            Some(topic) if topic.is_ready() => {
+                return Ok(TopicOutcome::Existed { partitions: count(&topic) });
+            }
+            Some(_) => return self.led(&spec.name, false),
+            None => {}
+        }
+        let new = NewTopic {
+            name: &spec.name,
+            partitions: spec.partitions,
+            replication: spec.replication,
+            config: &spec.config,
+        };
+        if let Err(reason) = self.handle.create_topic(&new, self.left(), &self.queue) {
+            return Ok(error(INVALID_ARG, &reason));
+        }
+        let answer = self.answer();
+        match answer.code {
+            Code::NONE => self.led(&spec.name, true),
+            // Somebody was faster, or it was hidden from this user.
+            ALREADY_EXISTS => self.led(&spec.name, false),
+            code => Ok(error(code, &answer.text)),
+        }
+    }
+
+    /// The topic as it is now, found among all topics: asking for it by name would create it on some brokers (KafScale), with
+    /// one partition.
+    fn look(&self, name: &str) -> Result<Option<Topic>, Error> {
+        let metadata = metadata::ask(&self.handle, None, self.deadline)?;
+        Ok(metadata.topics.into_iter().find(|topic| topic.name == name && topic.code != UNKNOWN_TOPIC))
+    }
+
+    /// Looks until it is as wanted, or time is up.
+    fn until(&self, name: &str, wanted: impl Fn(&Option<Topic>) -> bool) -> Result<Option<Topic>, Error> {
+        loop {
+            let found = self.look(name)?;
+            if wanted(&found) || self.left() < PAUSE {
+                return Ok(found);
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    fn led(&self, name: &str, created: bool) -> Result<TopicOutcome, Error> {
+        let found = self.until(name, |found| found.as_ref().is_some_and(Topic::is_ready))?;
+        if let Some(topic) = found.as_ref().filter(|topic| created && topic.is_ready()) {
+            self.settle(topic);
+        }
+        Ok(match found {
+            Some(topic) if topic.is_ready() && created => TopicOutcome::Created { partitions: count(&topic) },
+            Some(topic) if topic.is_ready() => TopicOutcome::Existed { partitions: count(&topic) },
+            Some(topic) if topic.code.is_none() => {
+                error(LEADER_NOT_AVAILABLE, "it is there, but not each of its partitions has a leader")
+            }
+            Some(topic) => error(topic.code, ""),
+            None => error(UNKNOWN_TOPIC, "it was created, or so the broker said, and is not there"),
+        })
+    }
+
+    /// Waits until each leader answers for its partition. Kafka names it in metadata some tenths of a second before: what
+    /// is sent meanwhile is refused and sent again, out of order, and readers back off.
+    fn settle(&self, topic: &Topic) {
+        let until = self.deadline.min(Instant::now() + SETTLE);
+        let left = || until.saturating_duration_since(Instant::now());
+        for partition in &topic.partitions {
+            while !left().is_zero() && self.handle.watermarks(&topic.name, partition.id, left()).is_err() {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+    }
+
+    fn answer(&self) -> TopicAnswer {
+        loop {
+            let left = self.left();
+            match self.queue.poll(left) {
+                Some(mut event) => {
+                    if let Some(answer) = event.topic_answer() {
+                        return answer;
+                    }
+                }
+                None if left.is_zero() => {
+                    return TopicAnswer { code: TIMED_OUT, text: "no answer in time".into() };
+                }
+                None => {}
+            }
+        }
+    }
+}
+
+fn count(topic: &Topic) -> i32 {
+    i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX)
+}
+
+/// An outcome in a sentence, with what to do where that is known.
+fn error(code: Code, detail: &str) -> TopicOutcome {
+    let detail = if detail.is_empty() { code.text() } else { detail.trim_end_matches('.').to_owned() };
+    let what_to_do = match code.0 {
+        35 | -165 => Some(
+            "this broker has no CreateTopics: create the topic beforehand, or let the broker do so when it is first written",
+        ),
+        17 => Some("a topic's name has letters, digits, '.', '_' and '-', 249 at most"),
+        _ => remedies::what_to_do(code),
+    };
+    let what_to_do = what_to_do.map(|text| format!("; {text}")).unwrap_or_default();
+    TopicOutcome::Error { code, text: format!("{detail}{what_to_do}") }
+}

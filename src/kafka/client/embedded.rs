@@ -1,0 +1,123 @@
+//! The embedded broker: librdkafka's mock cluster, real sockets and protocol inside this process.
+//!
+//! Owns its bounds (it keeps about 5 MiB a partition) and the faults that tests inject.
+
+use std::time::Duration;
+
+use crate::kafka::ffi::{Config, Handle, Kind, Mock};
+use crate::kafka::{Code, Error};
+
+/// Bytes that it keeps of a partition, and batches: then the oldest go.
+pub const KEPT_BYTES: u64 = 5 << 20;
+/// See [`KEPT_BYTES`].
+pub const KEPT_BATCHES: u64 = 100_000;
+
+/// Most partitions over all topics; at about 5 MiB each they take 1.3 GiB when full.
+pub const MAX_PARTITIONS: i32 = 256;
+
+/// A running mock cluster; it ends when this is dropped.
+pub struct Embedded {
+    mock: Mock,
+    brokers: i32,
+}
+
+impl Embedded {
+    /// Starts so many brokers on free ports of the loopback interface, with these topics
+    /// (name, partitions, replication factor). It has no CreateTopics: topics not named here appear with 4
+    /// partitions when they are first asked for. Of each partition it keeps the newest 5 MiB or so, and forgets what is older.
+    ///
+    /// # Errors
+    /// [`Error::Embedded`] where it would not fit in memory, where the replication factor is over the number of brokers, or
+    /// where librdkafka makes none.
+    pub fn start(brokers: i32, topics: &[(String, i32, i32)]) -> Result<Self, Error> {
+        let refuse = |reason: String| Err(Error::Embedded { reason });
+        if !(1..=16).contains(&brokers) {
+            return refuse(format!("runs as 1 to 16 brokers, not as {brokers}"));
+        }
+        let partitions: i64 = topics.iter().map(|(_, partitions, _)| i64::from(*partitions)).sum();
+        if partitions > i64::from(MAX_PARTITIONS) {
+            return refuse(format!(
+                "keeps about 5 MiB a partition, so it takes {MAX_PARTITIONS} partitions at most, and this run has {partitions}"
+            ));
+        }
+        let handle = Handle::new(Config::new(), Kind::Producer, Box::new(|_, _, _| {}), Box::new(drop))
+            .map_err(|reason| Error::Embedded { reason: format!("did not start: {reason}") })?;
+        let Some(mock) = Mock::start(&handle, brokers) else { return refuse("did not start".into()) };
+        let embedded = Self { mock, brokers };
+        for (name, partitions, replication) in topics {
+            embedded.create_topic(name, *partitions, *replication)?;
+        }
+        Ok(embedded)
+    }
+
+    /// `host:port` of each broker.
+    pub fn bootstrap(&self) -> Vec<String> {
+        self.mock.bootstrap().split(',').map(str::to_owned).collect()
+    }
+
+    /// One more topic.
+    ///
+    /// # Errors
+    /// As [`Embedded::start`].
+    pub fn create_topic(&self, name: &str, partitions: i32, replication: i32) -> Result<(), Error> {
+        let reason = if replication < 1 || replication > self.brokers {
+            format!("has {} broker(s), too few for {replication} copies of topic {name}", self.brokers)
+        } else if !(1..=MAX_PARTITIONS).contains(&partitions) {
+            format!("makes topics of 1 to {MAX_PARTITIONS} partitions, and {name} wants {partitions}")
+        } else if self.mock.create_topic(name, partitions, replication) {
+            return Ok(());
+        } else {
+            format!("did not create topic {name}: it is there already, or its name is no topic's")
+        };
+        Err(Error::Embedded { reason })
+    }
+
+    /// The next requests of this API key fail with these codes, one a request. `_TRANSPORT` (-195) cuts the connection.
+    pub fn push_errors(&self, api: i16, codes: &[Code]) {
+        self.mock.push_errors(api, codes);
+    }
+
+    /// Keeps note of each request from now on; see [`Embedded::tracked`].
+    pub fn track(&self) {
+        self.mock.track();
+    }
+
+    /// The API keys of the requests since [`Embedded::track`], in their order, over all connections.
+    pub fn tracked(&self) -> Vec<i16> {
+        self.mock.tracked()
+    }
+
+    /// Each answer of this broker (numbered from 1; -1 is all) takes this long.
+    pub fn set_rtt(&self, broker: i32, rtt: Duration) {
+        self.mock.set_rtt(broker, rtt);
+    }
+
+    /// Cuts this broker's (-1: all brokers') connections and takes no new ones.
+    pub fn set_down(&self, broker: i32) {
+        self.mock.set_down(broker, true);
+    }
+
+    /// Takes connections again.
+    pub fn set_up(&self, broker: i32) {
+        self.mock.set_down(broker, false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_the_reason() {
+        let topic = |partitions, replication| vec![("t".to_owned(), partitions, replication)];
+        for (brokers, topics, part) in [
+            (0, vec![], "1 to 16"),
+            (1, topic(300, 1), "5 MiB"),
+            (1, topic(1, 2), "too few"),
+            (1, topic(0, 1), "wants 0"),
+        ] {
+            let error = Embedded::start(brokers, &topics).err().map(|e| e.to_string()).unwrap_or_default();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+}

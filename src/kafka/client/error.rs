@@ -1,0 +1,48 @@
+//! What can go wrong before a message flows: settings that librdkafka refuses, clients that it does not make.
+//!
+//! No error holds the value of a property, so that no secret can get into a report.
+
+use crate::kafka::Code;
+
+/// An adapter's error.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A client property is unknown, or its value is refused.
+    #[error("client property `{name}`: {reason}")]
+    Property {
+        /// The property's name.
+        name: String,
+        /// Why, without the value.
+        reason: String,
+    },
+    /// librdkafka made no client from settings that it took one by one.
+    #[error("no Kafka client can be made from these settings: {reason}")]
+    Client {
+        /// Why, in librdkafka's words.
+        reason: String,
+    },
+    /// A request failed or did not end in time.
+    #[error("{what}: {} {}", code.text(), code.aside())]
+    Request {
+        /// What was asked for.
+        what: String,
+        /// What came of it.
+        code: Code,
+    },
+    /// The embedded broker cannot do what the run needs.
+    #[error("the embedded broker {reason}")]
+    Embedded {
+        /// Why, as the rest of the sentence.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// The code of a failed request; none for errors of settings.
+    pub fn code(&self) -> Option<Code> {
+        match self {
+            Self::Request { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! What the cluster says of itself: brokers, topics, leaders, watermarks.
+//!
+//! Owns one-off requests by a client of their own; all are bounded in time.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::release::let_go;
+use crate::ids::{Offset, Partition};
+use crate::kafka::ffi::{Handle, Kind, Topic as RawTopic};
+use crate::kafka::{Client, Code, Error};
+
+pub use super::cluster::{Broker, Metadata, PartitionInfo, Topic};
+
+/// Pauses before a request is tried again: short at first, for a connection that is just being made.
+const RETRY: Duration = Duration::from_millis(2);
+const RETRY_MOST: Duration = Duration::from_millis(50);
+
+/// UNKNOWN_TOPIC_OR_PARTITION.
+pub(crate) const UNKNOWN_TOPIC: Code = Code(3);
+
+/// Codes of a topic or partition that pass by themselves: LEADER_NOT_AVAILABLE, REPLICA_NOT_AVAILABLE.
+pub(crate) const PASSING: [Code; 2] = [Code(5), Code(9)];
+
+/// Asks for the brokers and these topics. A topic that is not there is in the answer, with code UNKNOWN_TOPIC_OR_PART.
+/// It asks for all topics and picks these, since some brokers (KafScale) create a topic that they are asked about by name.
+///
+/// # Errors
+/// [`Error::Client`], and [`Error::Request`] where no broker answered in time.
+pub fn fetch(client: &Client, topics: &[&str], timeout: Duration) -> Result<Metadata, Error> {
+    let handle = asking_client(client)?;
+    let result = ask(&handle, None, Instant::now() + timeout);
+    let_go(vec![handle], Duration::from_secs(1));
+    Ok(only(result?, topics))
+}
+
+/// Asks one broker for what it knows of the cluster, with its controller, and of these topics.
+///
+/// # Errors
+/// Why it did not answer in time, in librdkafka's words.
+pub fn fetch_from(
+    client: &Client,
+    broker: &str,
+    topics: &[&str],
+    timeout: Duration,
+) -> Result<Metadata, String> {
+    let client = client.with_brokers(&[broker.to_owned()]);
+    let deadline = Instant::now() + timeout;
+    let metadata = of_the_one_asked(broker, deadline, || ask_alone(&client, deadline))?;
+    Ok(only(metadata, topics))
+}
+
+/// Asks until the broker itself answers: a client that knows only this one learns of the others as soon as it is connected, and
+/// may send them its question.
+fn of_the_one_asked(
+    broker: &str,
+    deadline: Instant,
+    mut ask: impl FnMut() -> Result<Metadata, String>,
+) -> Result<Metadata, String> {
+    loop {
+        let metadata = ask()?;
+        if metadata.is_from(broker) {
+            return Ok(metadata);
+        }
+        if deadline <= Instant::now() + RETRY_MOST {
+            return Err(format!("{} answered in its place", metadata.answered_by));
+        }
+        std::thread::sleep(RETRY_MOST);
+    }
+}
+
+/// Asks by a fresh client, which knows no broker but the client's own.
+fn ask_alone(client: &Client, deadline: Instant) -> Result<Metadata, String> {
+    let last = Arc::new(Mutex::new(None));
+    let said = Arc::clone(&last);
+    let handle = client
+        .handle(Kind::Consumer, &asking_properties(), move |_, facility, text| {
+            if facility == "FAIL" {
+                *said.lock().unwrap_or_else(PoisonError::into_inner) = Some(text.to_owned());
+            }
+        })
+        .map_err(|error| error.to_string())?;
+    let result =
+        ask(&handle, None, deadline).map(|metadata| Metadata { controller: handle.controller(), ..metadata });
+    let_go(vec![handle], Duration::from_secs(1));
+    let why = || last.lock().unwrap_or_else(PoisonError::into_inner).take();
+    result.map_err(|error| why().unwrap_or_else(|| error.to_string()))
+}
+
+/// These topics of all; one that is not there has code UNKNOWN_TOPIC_OR_PART.
+fn only(mut metadata: Metadata, topics: &[&str]) -> Metadata {
+    let mut all = std::mem::take(&mut metadata.topics);
+    metadata.topics = topics
+        .iter()
+        .map(|name| match all.iter().position(|topic| topic.name == *name) {
+            Some(index) => all.swap_remove(index),
+            None => Topic { name: (*name).into(), code: UNKNOWN_TOPIC, partitions: Vec::new() },
+        })
+        .collect();
+    metadata
+}
+
+/// The topic's partitions, as a broker that can be reached has them: none of them where it does not know the topic. None
+/// where no broker answered.
+pub fn known(client: &Client, topic: &str, timeout: Duration) -> Option<Vec<Partition>> {
+    let metadata = fetch(client, &[topic], timeout).ok()?;
+    let found = metadata.topic(topic).filter(|topic| !topic.code.means_gone());
+    Some(found.map(|topic| topic.partitions.iter().map(|info| info.id).collect()).unwrap_or_default())
+}
+
+/// The first offset and the end of a partition's log, as ListOffsets tells.
+///
+/// # Errors
+/// [`Error::Client`], and [`Error::Request`] where the leader did not answer in time or with an error.
+pub fn watermarks(
+    client: &Client,
+    topic: &str,
+    partition: Partition,
+    timeout: Duration,
+) -> Result<(Offset, Offset), Error> {
+    let handle = asking_client(client)?;
+    let what = || format!("list the offsets of {topic}/{partition}");
+    let result =
+        handle.watermarks(topic, partition, timeout).map_err(|code| Error::Request { what: what(), code });
+    let_go(vec![handle], Duration::from_secs(1));
+    result
+}
+
+/// The first offset and the end of each partition's log, as ListOffsets reports them, by one client for all: none where no broker
+/// does. Those that were not asked in time are left out.
+///
+/// # Errors
+/// [`Error::Client`] where no client can be made.
+pub fn logs(
+    client: &Client,
+    topic: &str,
+    partitions: &[Partition],
+    timeout: Duration,
+) -> Result<HashMap<Partition, Option<(Offset, Offset)>>, Error> {
+    let deadline = Instant::now() + timeout;
+    // Of the log as it is: under `read_committed` the answer is the last stable offset.
+    let handle = asking_client(&client.reading_uncommitted())?;
+    let mut out = HashMap::new();
+    let mut failed = false;
+    for partition in partitions {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            // Asking for one that the broker does not know takes all of the time; the others are not known to be there.
+            if failed {
+                out.insert(*partition, None);
+            }
+            continue;
+        }
+        let log = handle.watermarks(topic, *partition, left).ok();
+        failed |= log.is_none();
+        out.insert(*partition, log);
+    }
+    let_go(vec![handle], Duration::from_secs(1));
+    Ok(out)
+}
+
+/// A client for one-off requests: a consumer, since a producer's metadata requests create topics.
+pub(crate) fn asking_client(client: &Client) -> Result<Arc<Handle>, Error> {
+    client.handle(Kind::Consumer, &asking_properties(), |_, _, _| {})
+}
+
+fn asking_properties() -> [(&'static str, String); 1] {
+    [("allow.auto.create.topics", "false".to_owned())]
+}
+
+/// Metadata of one topic (none: of all), tried again until `deadline` where nobody answers.
+pub(crate) fn ask(handle: &Handle, only: Option<&RawTopic>, deadline: Instant) -> Result<Metadata, Error> {
+    let mut pause = RETRY;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match handle.metadata(only, left.max(Duration::from_millis(1))) {
+            Ok(metadata) => return Ok(metadata),
+            Err(code) if deadline <= Instant::now() + pause => {
+                return Err(Error::Request { what: "ask for metadata".into(), code });
+            }
+            Err(_) => {
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(RETRY_MOST);
+            }
+        }
+    }
+}
+
+/// The metadata of this topic once all its partitions have leaders.
+pub(crate) fn of_topic(topic: &RawTopic, deadline: Instant) -> Result<Topic, Error> {
+    let mut pause = RETRY;
+    loop {
+        let metadata = ask(topic.handle(), Some(topic), deadline)?;
+        let Some(found) = metadata.topics.into_iter().next() else {
+            return Err(Error::Request { what: "ask for a topic".into(), code: UNKNOWN_TOPIC });
+        };
+        let passing = PASSING.contains(&found.code) || (found.code.is_none() && !found.is_ready());
+        if !passing || deadline <= Instant::now() + pause {
+            let code = found.code;
+            let what = || format!("find topic {}", found.name);
+            return if code.is_none() { Ok(found) } else { Err(Error::Request { what: what(), code }) };
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(RETRY_MOST);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(by: &str) -> Metadata {
+        Metadata { answered_by: by.into(), ..Metadata::default() }
+    }
+
+    #[test]
+    fn an_answer_says_whose_it_is() {
+        for by in ["a:9092/1", "a:9092/bootstrap", "sasl_plaintext://a:9092/1", "ssl://a:9092/bootstrap"] {
+            assert!(answer(by).is_from("a:9092"), "{by}");
+        }
+        assert!(answer("[::1]:9092/1").is_from("[::1]:9092"));
+        for by in ["a:9093/1", "b:9092/1", "aa:9092/1", "a:9092", ""] {
+            assert!(!answer(by).is_from("a:9092"), "{by}");
+        }
+    }
+
+    #[test]
+    fn what_another_broker_answers_is_asked_for_again_and_never_taken() {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let mut by = ["b:1/2", "b:1/2", "a:1/1"].into_iter();
+        let found = of_the_one_asked("a:1", deadline, || Ok(answer(by.next().unwrap())));
+        assert_eq!(found, Ok(answer("a:1/1")));
+        let late = of_the_one_asked("a:1", Instant::now(), || Ok(answer("b:1/2")));
+        assert_eq!(late, Err("b:1/2 answered in its place".to_owned()));
+        let mut asked = 0;
+        let away = of_the_one_asked("a:1", deadline, || {
+            asked += 1;
+            Err("refused".to_owned())
+        });
+        assert_eq!((away, asked), (Err("refused".to_owned()), 1));
+    }
+}

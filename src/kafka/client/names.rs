@@ -1,0 +1,76 @@
+//! What error codes are called, by librdkafka's own tables.
+//!
+//! Apart from `code`, so that the wrappers below can speak of codes without knowing their names.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::OnceLock;
+
+use super::code::Code;
+use crate::kafka::ffi as raw;
+
+/// No code of Kafka is higher.
+const MOST: i32 = 200;
+
+impl Code {
+    /// The code's name as librdkafka spells it: `MSG_SIZE_TOO_LARGE`, `_TRANSPORT`.
+    pub fn name(self) -> String {
+        raw::describe(self).0
+    }
+
+    /// Its name behind a sentence, with the number where a broker answered with it: `(MSG_SIZE_TOO_LARGE, 10)`,
+    /// `(_TRANSPORT)`.
+    pub fn aside(self) -> String {
+        if self.is_local() { format!("({})", self.name()) } else { format!("({}, {})", self.name(), self.0) }
+    }
+
+    /// The code that librdkafka describes by this text, if it is one of a broker.
+    pub(crate) fn of_text(text: &str) -> Option<Self> {
+        static TEXTS: OnceLock<HashMap<String, Code>> = OnceLock::new();
+        let all =
+            || (-1..=MOST).filter(|code| *code != 0).map(Code).map(|code| (code.text(), code)).collect();
+        TEXTS.get_or_init(all).get(text).copied()
+    }
+
+    /// What it means, in a sentence.
+    pub fn text(self) -> String {
+        raw::describe(self).1
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name())
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}({})", self.name(), self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_number_has_a_name() {
+        assert_eq!(Code(10).name(), "MSG_SIZE_TOO_LARGE");
+        assert_eq!(Code(-195).name(), "_TRANSPORT");
+        assert_eq!(Code(-1).name(), "UNKNOWN");
+        for strange in [i32::MIN, -5000, 4000, i32::MAX] {
+            assert!(!Code(strange).name().is_empty());
+            assert!(!Code(strange).text().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_text_leads_back_to_its_code() {
+        for code in [-1, 8, 19, 56, 74, 89] {
+            assert_eq!(Code::of_text(&Code(code).text()), Some(Code(code)));
+        }
+        assert_eq!(Code::of_text(&Code(-195).text()), None, "no broker answers with it");
+        assert_eq!([19, -195].map(|code| Code(code).aside()), ["(NOT_ENOUGH_REPLICAS, 19)", "(_TRANSPORT)"]);
+    }
+}

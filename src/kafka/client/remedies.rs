@@ -1,0 +1,123 @@
+//! What to do about the errors that brokers answer with, in the words of a scenario file.
+
+use crate::kafka::Code;
+
+/// An error and what to do about it.
+struct Remedy {
+    code: i32,
+    /// As librdkafka spells it.
+    name: &'static str,
+    write: &'static str,
+}
+
+const REMEDIES: &[Remedy] = &[
+    r(-1, "UNKNOWN", "the broker failed and does not say how: look into its log"),
+    r(8, "BROKER_NOT_AVAILABLE", "a broker that is needed is down: start it, or wait for it with `connect`"),
+    r(
+        10,
+        "MSG_SIZE_TOO_LARGE",
+        "a message or batch is larger than the topic's `max.message.bytes` or the broker's `message.max.bytes`: send smaller messages, raise `max.message.bytes` in the topic's `config`, or write a lower `batch.size` under `client.properties`",
+    ),
+    r(19, "NOT_ENOUGH_REPLICAS", TOO_FEW_REPLICAS),
+    r(20, "NOT_ENOUGH_REPLICAS_AFTER_APPEND", TOO_FEW_REPLICAS),
+    r(
+        29,
+        "TOPIC_AUTHORIZATION_FAILED",
+        "the user of `client.security` lacks rights on the topic: allow it to Describe, Create, Read and Write, or create the topic beforehand",
+    ),
+    r(
+        31,
+        "CLUSTER_AUTHORIZATION_FAILED",
+        "the user of `client.security` lacks rights on the cluster: allow it to Create, and to IdempotentWrite for `idempotence: true`",
+    ),
+    r(
+        33,
+        "UNSUPPORTED_SASL_MECHANISM",
+        "the broker has no such SASL mechanism: write one of its own as `mechanism` in `client.security`",
+    ),
+    r(
+        38,
+        "INVALID_REPLICATION_FACTOR",
+        "there are fewer brokers than copies: write a lower `replication_factor`",
+    ),
+    r(
+        41,
+        "NOT_CONTROLLER",
+        "the broker knows no controller, or is none: wait for one with `connect`, or look into the brokers' logs",
+    ),
+    r(
+        43,
+        "UNSUPPORTED_FOR_MESSAGE_FORMAT",
+        "the broker or topic does not take messages of this form: write `compression: none`, and leave out `headers` and `idempotence`",
+    ),
+    r(
+        44,
+        "POLICY_VIOLATION",
+        "a policy of the broker forbids this (its log names the policy): change the topic's `partitions`, `replication_factor` or `config`, or create the topic beforehand",
+    ),
+    r(
+        56,
+        "KAFKA_STORAGE_ERROR",
+        "the broker cannot use its disk: look into its log, and whether the disk is full",
+    ),
+    r(58, "SASL_AUTHENTICATION_FAILED", WRONG_PASSWORD),
+    r(-169, "_AUTHENTICATION", WRONG_PASSWORD),
+    r(
+        74,
+        "FENCED_LEADER_EPOCH",
+        "leaders changed, and brokers disagree about who leads: look into their logs",
+    ),
+    r(
+        76,
+        "UNSUPPORTED_COMPRESSION_TYPE",
+        "the broker does not know this compression: write `compression: none`",
+    ),
+    r(87, "INVALID_RECORD", "the broker refuses what is in the message: a compacted topic needs a `key`"),
+    r(
+        89,
+        "THROTTLING_QUOTA_EXCEEDED",
+        "a quota of the broker is used up: write a lower `rate` or fewer `partitions`, or raise the quota of the user or client id",
+    ),
+];
+
+const TOO_FEW_REPLICAS: &str = "fewer replicas are in sync than `min.insync.replicas` asks for: write a lower `min.insync.replicas` in the topic's `config`, or a higher `replication_factor`";
+const WRONG_PASSWORD: &str =
+    "the broker does not accept the user: check `mechanism`, `username` and `password` in `client.security`";
+
+const fn r(code: i32, name: &'static str, write: &'static str) -> Remedy {
+    Remedy { code, name, write }
+}
+
+/// What to do about a code, if anything is known.
+pub(crate) fn what_to_do(code: Code) -> Option<&'static str> {
+    REMEDIES.iter().find(|remedy| remedy.code == code.0).map(|remedy| remedy.write)
+}
+
+/// What to do about an error, by its name: `MSG_SIZE_TOO_LARGE (10): ...`; none where only the error itself is known.
+pub fn remedy(name: &str) -> Option<String> {
+    let remedy = REMEDIES.iter().find(|remedy| remedy.name == name)?;
+    Some(format!("{name} ({}): {}", remedy.code, remedy.write))
+}
+
+/// What librdkafka says of a broken connection, with what to do about it.
+pub fn with_remedy(text: String) -> String {
+    let code = [("SASL authentication error", 58), ("SASL mechanism", 33)];
+    let code = code.into_iter().find(|(words, _)| text.contains(words)).map(|(_, code)| Code(code));
+    match code.and_then(|code| remedy(&code.name())) {
+        Some(remedy) => format!("{text}; {remedy}"),
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_have_the_names_of_librdkafka() {
+        for remedy in REMEDIES {
+            assert_eq!(Code(remedy.code).name(), remedy.name);
+        }
+        assert_eq!(remedy("_TRANSPORT"), None);
+    }
+}

@@ -1,0 +1,318 @@
+//! How clients connect: brokers, security and properties, turned into librdkafka's configuration.
+//!
+//! Owns what kaf6 sets itself and what it refuses to have set; librdkafka judges the rest.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::properties::{self, set};
+use crate::kafka::ffi::{Config, Handle, Kind};
+use crate::kafka::{Embedded, Error, LogLines, Waits};
+use crate::metrics::Throttling;
+use crate::plan::{ClientSettings, Security};
+use crate::scenario::{ClientJudge, Refusal};
+
+/// Where to connect and how; the seed of producers, readers and requests. Clones share their log lines.
+#[derive(Clone)]
+pub struct Client {
+    brokers: Vec<String>,
+    properties: Arc<[(String, String)]>,
+    embedded: bool,
+    logs: LogLines,
+    throttling: Arc<Mutex<Throttling>>,
+    waits: Waits,
+}
+
+impl Client {
+    /// Settings for these brokers (`host:port` each).
+    ///
+    /// # Errors
+    /// [`Error::Property`] for the first property that librdkafka does not know or takes no such value for, and for
+    /// those that kaf6 has to keep for itself (`group.id`, `bootstrap.servers` and the like); [`Error::Client`] where
+    /// they do not go together (such as a CA file that cannot be read).
+    pub fn new(brokers: &[String], settings: &ClientSettings) -> Result<Self, Error> {
+        Self::checked(brokers.to_vec(), settings, false)
+    }
+
+    /// Settings for the embedded broker: no security, and the waits that it needs shorter.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn embedded(embedded: &Embedded, settings: &ClientSettings) -> Result<Self, Error> {
+        let settings = ClientSettings { security: None, ..settings.clone() };
+        Self::checked(embedded.bootstrap(), &settings, true)
+    }
+
+    fn checked(brokers: Vec<String>, settings: &ClientSettings, embedded: bool) -> Result<Self, Error> {
+        for name in settings.properties.keys() {
+            if let Some(instead) = properties::owned(name) {
+                return Err(Error::Property {
+                    name: name.clone(),
+                    reason: format!("not for a scenario file: {instead}"),
+                });
+            }
+        }
+        let mut properties = settings.security.as_ref().map(security_properties).unwrap_or_default();
+        properties.extend(settings.properties.iter().map(|(name, value)| (name.clone(), value.clone())));
+        let properties = properties.into();
+        let client = Self {
+            brokers,
+            properties,
+            embedded,
+            logs: LogLines::default(),
+            throttling: Arc::default(),
+            waits: Waits::default(),
+        };
+        // Property by property, then as a whole, which reads certificates and keys. It has no brokers, so it connects nowhere,
+        // and its log lines go nowhere.
+        let check = Self { brokers: Vec::new(), logs: LogLines::default(), ..client.clone() };
+        drop(check.handle(Kind::Consumer, &[], |_, _, _| {})?);
+        Ok(client)
+    }
+
+    /// The same settings for other brokers (a scenario's own `brokers`); log lines go to the same place.
+    #[must_use]
+    pub fn with_brokers(&self, brokers: &[String]) -> Self {
+        Self { brokers: brokers.to_vec(), ..self.clone() }
+    }
+
+    /// The same settings with other waits.
+    #[must_use]
+    pub fn with_waits(self, waits: Waits) -> Self {
+        Self { waits, ..self }
+    }
+
+    /// How long to wait, and for what.
+    pub fn waits(&self) -> &Waits {
+        &self.waits
+    }
+
+    /// `host:port` of each broker, as given.
+    pub fn brokers(&self) -> &[String] {
+        &self.brokers
+    }
+
+    /// Whether this leads to the embedded broker.
+    pub fn is_embedded(&self) -> bool {
+        self.embedded
+    }
+
+    /// Whether it has to say who it is to each broker, which librdkafka alone can do.
+    pub fn uses_sasl(&self) -> bool {
+        self.property("security.protocol").is_some_and(|it| it.to_ascii_lowercase().starts_with("sasl_"))
+    }
+
+    /// Whether it does so by tokens that expire.
+    fn uses_tokens(&self) -> bool {
+        let is_it = |name| self.property(name).is_some_and(|it| it.eq_ignore_ascii_case("OAUTHBEARER"));
+        self.uses_sasl() && (is_it("sasl.mechanism") || is_it("sasl.mechanisms"))
+    }
+
+    /// What librdkafka said, over all clients made from this one and its clones.
+    pub fn logs(&self) -> &LogLines {
+        &self.logs
+    }
+
+    /// What brokers said of throttling producers and readers, over all clients made from this one and its clones.
+    pub fn throttling(&self) -> Throttling {
+        *self.throttling.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether readers get only what committed transactions wrote, by the file's `isolation.level`.
+    pub fn reads_committed(&self) -> bool {
+        self.property("isolation.level") == Some("read_committed")
+    }
+
+    /// The same settings, but for readers and questions that see the log as it is.
+    pub(crate) fn reading_uncommitted(&self) -> Self {
+        let own = ("isolation.level".to_owned(), "read_uncommitted".to_owned());
+        Self { properties: self.properties.iter().cloned().chain([own]).collect(), ..self.clone() }
+    }
+
+    /// The value of a property where the file gives it, under `security` or under `properties`.
+    pub fn property(&self, name: &str) -> Option<&str> {
+        self.properties.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A librdkafka client: kaf6's defaults, then `defaults` of its role, then the file's own, each over the one
+    /// before. `also_log` sees each log line, at all levels that are on.
+    pub(crate) fn handle(
+        &self,
+        kind: Kind,
+        defaults: &[(&str, String)],
+        also_log: impl Fn(u8, &str, &str) + Send + Sync + 'static,
+    ) -> Result<Arc<Handle>, Error> {
+        let mut config = Config::new();
+        if !self.brokers.is_empty() {
+            set(&mut config, "bootstrap.servers", &self.brokers.join(","))?;
+        }
+        let own: &[(&str, &str)] = &[
+            ("client.id", "kaf6"),
+            ("enable.metrics.push", "false"),
+            ("log.thread.name", "false"),
+            // A broker that comes back is found again within a second, not within ten; and librdkafka makes no second attempt at
+            // a first connection within half of the shortest backoff, which often cost 50 ms.
+            ("reconnect.backoff.ms", "20"),
+            ("reconnect.backoff.max.ms", "1000"),
+            ("socket.connection.setup.timeout.ms", "10000"),
+        ];
+        let defaults_of_role = defaults.iter().map(|(name, value)| (*name, value.as_str()));
+        for (name, value) in own.iter().copied().chain(defaults_of_role) {
+            set(&mut config, name, value)?;
+        }
+        for (name, value) in self.properties.iter() {
+            match (name.as_str(), defaults.iter().find(|(role, _)| role == name)) {
+                // A role's debug contexts are how it sees retries; the user's come on top.
+                ("debug", Some((_, role))) => set(&mut config, name, &format!("{role},{value}"))?,
+                _ => set(&mut config, name, value)?,
+            }
+        }
+        if self.uses_tokens() {
+            config.renew_tokens();
+        }
+        let logs = self.logs.clone();
+        let on_log = Box::new(move |level: u8, facility: &str, text: &str| {
+            also_log(level, facility, text);
+            logs.add(level, facility, text);
+        });
+        let throttling = Arc::clone(&self.throttling);
+        let on_throttle = Box::new(move |time| {
+            let mut all = throttling.lock().unwrap_or_else(PoisonError::into_inner);
+            match kind {
+                Kind::Producer => all.produce.add(time),
+                Kind::Consumer => all.fetch.add(time),
+            }
+        });
+        Handle::new(config, kind, on_log, on_throttle).map_err(|reason| Error::Client { reason })
+    }
+}
+
+/// What librdkafka says to the settings of a file.
+pub const JUDGE: ClientJudge = ClientJudge { property: properties::refusal, whole };
+
+/// Makes a client of them, which reads certificates and keys, and connects nowhere.
+fn whole(settings: &ClientSettings) -> Option<Refusal> {
+    let mechanism = settings.security.as_ref().and_then(|it| it.mechanism.as_deref());
+    if mechanism.is_some_and(|it| it.eq_ignore_ascii_case("OAUTHBEARER")) {
+        // Such a client may ask for a token as soon as it is made.
+        return None;
+    }
+    let (property, reason) = match Client::new(&[], settings).err()? {
+        Error::Property { name, reason } => (Some(name), reason),
+        other => (None, other.to_string()),
+    };
+    let security = settings.security.as_ref().map(security_properties).unwrap_or_default();
+    let mut names = security.iter().map(|(name, _)| name).chain(settings.properties.keys());
+    // librdkafka names the property that it stumbles over.
+    let property = property.or_else(|| names.find(|name| reason.contains(name.as_str())).cloned());
+    Some(Refusal { property, message: reason, hint: None })
+}
+
+fn security_properties(security: &Security) -> Vec<(String, String)> {
+    let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.display().to_string());
+    [
+        ("security.protocol", Some(security.protocol.clone())),
+        ("sasl.mechanism", security.mechanism.clone()),
+        ("sasl.username", security.username.clone()),
+        ("sasl.password", security.password.clone()),
+        ("ssl.ca.location", path(&security.ca)),
+        ("ssl.certificate.location", path(&security.certificate)),
+        ("ssl.key.location", path(&security.key)),
+    ]
+    .into_iter()
+    .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+    .collect()
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.properties.iter().map(|(name, _)| name.as_str()).collect();
+        f.debug_struct("Client")
+            .field("brokers", &self.brokers)
+            .field("properties", &names)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(properties: &[(&str, &str)]) -> Result<Client, Error> {
+        let properties = properties.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        Client::new(&["127.0.0.1:1".into()], &ClientSettings { security: None, properties })
+    }
+
+    #[test]
+    fn refusals_name_the_property_and_never_its_value() {
+        for (name, value) in [
+            ("socket.timeout.ms", "soon-s3cret"),
+            ("no.such.property", "s3cret"),
+            ("group.id", "s3cret"),
+            ("security.protocol", "s3cret"),
+            ("acks", "s3cret"),
+        ] {
+            let error = with(&[(name, value)]).unwrap_err().to_string();
+            assert!(error.contains(name), "{error}");
+            assert!(!error.contains("s3cret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn properties_of_producers_and_topics_pass() {
+        assert!(with(&[("linger.ms", "3"), ("fetch.wait.max.ms", "20"), ("retries", "5")]).is_ok());
+    }
+
+    #[test]
+    fn a_missing_ca_file_is_an_error_of_the_settings() {
+        let security =
+            Security { protocol: "ssl".into(), ca: Some("/no/such/ca.pem".into()), ..Security::default() };
+        let settings = ClientSettings { security: Some(security), ..ClientSettings::default() };
+        let error = Client::new(&["127.0.0.1:1".into()], &settings).unwrap_err().to_string();
+        assert!(error.contains("ca"), "{error}");
+    }
+
+    #[test]
+    fn tokens_are_renewed_though_nobody_polls() {
+        let security = Security {
+            protocol: "sasl_plaintext".into(),
+            mechanism: Some("OAUTHBEARER".into()),
+            ..Security::default()
+        };
+        let properties = [
+            ("enable.sasl.oauthbearer.unsecure.jwt", "true"),
+            ("sasl.oauthbearer.config", "principal=kaf6 lifeSeconds=1"),
+        ];
+        let properties = properties.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let settings = ClientSettings { security: Some(security), properties };
+        // Without brokers there are no errors of connections either.
+        let client = Client::new(&[], &settings).unwrap();
+        assert!(client.uses_sasl());
+        let kinds = [Kind::Consumer, Kind::Producer];
+        let handles = kinds.map(|kind| client.handle(kind, &[], |_, _, _| {}).unwrap());
+        // librdkafka asks for another token once a second; one that nobody gets would stay in the client's queue.
+        std::thread::sleep(std::time::Duration::from_millis(2100));
+        // One may just have come.
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while handles.iter().any(|handle| handle.waiting() > 0) {
+            assert!(std::time::Instant::now() < deadline, "{:?}", handles.map(|handle| handle.waiting()));
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        assert!(!with(&[]).unwrap().uses_sasl());
+    }
+
+    #[test]
+    fn debug_shows_names_only() {
+        let security = Security {
+            protocol: "sasl_plaintext".into(),
+            mechanism: Some("PLAIN".into()),
+            username: Some("u".into()),
+            password: Some("hunter2".into()),
+            ..Security::default()
+        };
+        let settings = ClientSettings { security: Some(security), ..ClientSettings::default() };
+        let client = Client::new(&["127.0.0.1:1".into()], &settings).unwrap();
+        let debug = format!("{client:?}");
+        assert!(debug.contains("sasl.password") && !debug.contains("hunter2"), "{debug}");
+    }
+}

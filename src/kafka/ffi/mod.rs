@@ -1,0 +1,29 @@
+//! The only unsafe code of kaf6: thin safe wrappers over rdkafka-sys for what the rdkafka crate does not offer.
+//!
+//! Owns the lifetimes: topics and queues hold their client, events own their memory, messages and reports are lent.
+#![expect(unsafe_code, reason = "librdkafka is C; every other module of kaf6 is safe Rust")]
+
+mod admin;
+mod base;
+mod config;
+mod event;
+mod handle;
+mod hints;
+mod lent;
+mod memory;
+mod messages;
+mod metadata;
+mod mock;
+mod opaque;
+
+pub(crate) use admin::{NewTopic, TopicAnswer};
+pub(crate) use base::describe;
+pub(crate) use config::Config;
+pub(crate) use handle::{Handle, Kind, Serve};
+pub(crate) use messages::batch::{Batch, Plain};
+pub(crate) use messages::message::{Headers, Message};
+pub(crate) use messages::queue::Queue;
+pub(crate) use messages::slab::{Placed, Slab, Slot};
+pub(crate) use messages::topic::{OFFSET_BEGINNING, Outgoing, Topic};
+pub(crate) use mock::Mock;
+pub(crate) use opaque::Report;

@@ -1,0 +1,341 @@
+//! The events of a producer that make repeats and reorderings legal, taken from librdkafka's own log lines.
+//!
+//! Owns their parsing and their bounded memory. librdkafka has no callback for a batch that it sends again, and its statistics
+//! do not count those either (`txretries` leaves Produce out); but under `debug=msg` it says so batch by batch. An idempotent
+//! producer has `debug=eos` beside it: lines where a partition goes on under another producer id or epoch, and where a refusal
+//! for the sequence number makes a batch go back. Both contexts write a few lines a batch at most, and none a message.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::delivery::excludes_write;
+use crate::ids::Partition;
+use crate::kafka::client::code::Code;
+
+/// Events kept between two calls that take them.
+const MOST_EVENTS: usize = 10_000;
+
+const OUT_OF_ORDER: Code = Code(45);
+const DUPLICATE: Code = Code(46);
+const UNKNOWN_PRODUCER: Code = Code(59);
+/// What librdkafka says before the error for which it has no producer id.
+const NO_IDENTITY: &str = "Failed to acquire PID: ";
+
+/// Something that a producer saw and that can make a repeat or a reordering legal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProducerEvent {
+    /// When it was seen.
+    pub at: Instant,
+    /// The earliest time it can have happened at: `at`, except where events were merged for their number.
+    pub since: Instant,
+    /// What it was.
+    pub kind: ProducerEventKind,
+    /// The partition it concerns; none: any of the producer's.
+    pub partition: Option<Partition>,
+    /// The error, in librdkafka's words.
+    pub text: String,
+    /// The broker's code, where it is one of a broker.
+    pub code: Option<Code>,
+}
+
+/// The kinds of [`ProducerEvent`]. Only `Retried` and `Many` can have led to a repeat or a reordering.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ProducerEventKind {
+    /// A connection broke or could not be made.
+    Disconnected,
+    /// Requests got no answer in time.
+    TimedOut,
+    /// A batch goes back into the queue, to be sent again. librdkafka does not say which messages are in it; they are of
+    /// this partition, handed over before the event and not yet ended at it.
+    Retried {
+        /// How many messages it holds.
+        messages: u32,
+        /// Whether an earlier try may have been written, so that a repeat, and not a reordering alone, is legal.
+        maybe_written: bool,
+    },
+    /// An idempotent producer goes on in this partition under another id or epoch than before: the broker cannot know what it
+    /// has of the batches that went back before. It comes when none of the partition is in flight any more.
+    IdentityChanged,
+    /// A broker answered an idempotent producer that it has this batch already (46, DUPLICATE_SEQUENCE_NUMBER): its messages end
+    /// as acked, and the offsets of that answer are none.
+    Duplicate {
+        /// The first message, counted from 0 over all that librdkafka took for this partition.
+        first: u64,
+        /// How many.
+        messages: u32,
+    },
+    /// The broker gave an idempotent producer no id, and is asked again.
+    NoIdentity,
+    /// There were too many events to keep: any message of the time between may have been sent again.
+    Many,
+}
+
+/// What the log callback of one producer collects.
+#[derive(Default)]
+pub(crate) struct Retries(Mutex<Seen>);
+
+#[derive(Default)]
+struct Seen {
+    events: VecDeque<ProducerEvent>,
+    merged: Option<ProducerEvent>,
+    /// When an answer last came that librdkafka takes for "not written" and that is not proof of it.
+    doubt: Option<Instant>,
+}
+
+impl Retries {
+    fn lock(&self) -> MutexGuard<'_, Seen> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at a log line. Called by librdkafka's threads, twice a batch where all is well; those two take no lock.
+    pub(crate) fn line(&self, facility: &str, text: &str) {
+        let now = Instant::now();
+        let event = |kind, partition, text: &str| ProducerEvent {
+            at: now,
+            since: now,
+            kind,
+            partition,
+            text: text.into(),
+            code: Code::of_text(text),
+        };
+        let (event, doubt) = match facility {
+            "MSGSET" => {
+                let Some(batch) = Batch::parse(text) else { return };
+                let code = batch.code();
+                if code == Some(DUPLICATE) && batch.first > 0 {
+                    let kind =
+                        ProducerEventKind::Duplicate { first: batch.first - 1, messages: batch.messages };
+                    (Some(event(kind, Some(batch.partition), batch.error)), false)
+                } else {
+                    let doubt = batch.again && !batch.maybe_written && !code.is_some_and(is_proof);
+                    let kind = ProducerEventKind::Retried {
+                        messages: batch.messages,
+                        maybe_written: batch.maybe_written || doubt,
+                    };
+                    (batch.again.then(|| event(kind, Some(batch.partition), batch.error)), doubt)
+                }
+            }
+            "ERRSEQ" | "UNKPID" => {
+                let Some((partition, messages)) = refused(text) else { return };
+                let code = if facility == "ERRSEQ" { OUT_OF_ORDER } else { UNKNOWN_PRODUCER };
+                // By either code the broker says that it wrote nothing.
+                let kind = ProducerEventKind::Retried { messages, maybe_written: false };
+                (Some(event(kind, Some(partition), &code.text())), false)
+            }
+            "NEWPID" => {
+                let Some(partition) = new_identity(text) else { return };
+                (Some(event(ProducerEventKind::IdentityChanged, Some(partition), text)), false)
+            }
+            "GETPID" => {
+                let Some(error) = text.rsplit_once(NO_IDENTITY).map(|(_, error)| error) else { return };
+                (Some(event(ProducerEventKind::NoIdentity, None, error)), false)
+            }
+            "REQTMOUT" => (Some(event(ProducerEventKind::TimedOut, None, text)), false),
+            "FAIL" | "ERROR" => (Some(event(ProducerEventKind::Disconnected, None, text)), false),
+            _ => return,
+        };
+        let mut seen = self.lock();
+        if doubt {
+            seen.doubt = Some(now);
+        }
+        let Some(event) = event else { return };
+        if seen.events.len() == MOST_EVENTS
+            && let Some(oldest) = seen.events.pop_front()
+        {
+            let since = seen.merged.take().map_or(oldest.since, |merged| merged.since);
+            let text = "more events than could be kept".into();
+            seen.merged = Some(ProducerEvent {
+                at: oldest.at,
+                since,
+                kind: ProducerEventKind::Many,
+                partition: None,
+                text,
+                code: None,
+            });
+        }
+        seen.events.push_back(event);
+    }
+
+    /// Moves the events out, in the order of time.
+    pub(crate) fn take(&self) -> Vec<ProducerEvent> {
+        let mut seen = self.lock();
+        let mut events: Vec<_> = seen.merged.take().into_iter().collect();
+        events.extend(seen.events.drain(..));
+        events
+    }
+
+    /// Whether a doubtful answer came at or after this instant.
+    pub(crate) fn doubt_since(&self, instant: Instant) -> bool {
+        self.lock().doubt.is_some_and(|at| at >= instant)
+    }
+}
+
+/// Partition and size of a batch that an idempotent producer sends again although the broker refused its sequence
+/// numbers: `ProduceRequest for orders [2] with 10 message(s) failed due to ...: ... retrying`. Its
+/// line of facility MSGSET calls that final.
+fn refused(text: &str) -> Option<(Partition, u32)> {
+    let (place, rest) = text.strip_suffix("retrying")?.split_once("] with ")?;
+    let partition = place.rsplit_once('[')?.1.trim().parse().ok()?;
+    Some((partition, rest.split_once(' ')?.0.parse().ok()?))
+}
+
+/// `orders [2] changed PID{Id:1,Epoch:0} -> PID{Id:1,Epoch:1} with base MsgId 7`: the first one that a partition gets changes nothing.
+fn new_identity(text: &str) -> Option<Partition> {
+    let (place, _) = text.split_once("] changed PID{Id:")?;
+    place.rsplit_once('[')?.1.trim().parse().ok()
+}
+
+/// Whether librdkafka's "not written" can be believed for this error of a batch.
+fn is_proof(code: Code) -> bool {
+    // _TIMED_OUT_QUEUE, _RETRY (its broker has changed), _DESTROY_BROKER: the request was never sent.
+    excludes_write(code) || [-166, -153, -137].map(Code).contains(&code)
+}
+
+/// `127.0.0.1:9092/0: orders [2]: MessageSet with 10 message(s) (MsgId 0, BaseSeq -1) encountered error: E (actions A,B)`
+struct Batch<'a> {
+    partition: Partition,
+    messages: u32,
+    /// The number of its first message, counted from 1 over those of its partition; 0 where the producer is not idempotent.
+    first: u64,
+    error: &'a str,
+    again: bool,
+    maybe_written: bool,
+}
+
+impl<'a> Batch<'a> {
+    fn parse(text: &'a str) -> Option<Self> {
+        let (before, after) = text.split_once(" encountered error: ")?;
+        let (place, counts) = before.split_once("]: MessageSet with ")?;
+        let partition = place.rsplit_once('[')?.1.trim().parse().ok()?;
+        let (messages, numbers) = counts.split_once(' ')?;
+        let (_, numbers) = numbers.split_once("(MsgId ")?;
+        let (error, actions) = after.rsplit_once(" (actions ")?;
+        let actions: Vec<&str> = actions.split(')').next()?.split(',').collect();
+        Some(Self {
+            partition,
+            messages: messages.parse().ok()?,
+            first: numbers.split_once(',')?.0.parse().ok()?,
+            error,
+            again: actions.iter().any(|action| matches!(*action, "Retry" | "Refresh")),
+            maybe_written: actions.contains(&"MsgPossiblyPersisted"),
+        })
+    }
+
+    /// The code of the error text, where it is a broker's or one of those that matter here.
+    fn code(&self) -> Option<Code> {
+        let local = [-166, -153, -137].map(Code);
+        Code::of_text(self.error).or_else(|| local.into_iter().find(|code| code.text() == self.error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(error: i32, actions: &str) -> String {
+        let text = Code(error).text();
+        format!(
+            "127.0.0.1:40123/1: a [b]: c [12]: MessageSet with 3 message(s) (MsgId 0, BaseSeq -1) encountered error: {text} (actions {actions})"
+        )
+    }
+
+    #[test]
+    fn a_batch_sent_again_is_known_by_partition_and_size() {
+        let retries = Retries::default();
+        retries.line("MSGSET", &line(7, "Retry,MsgPossiblyPersisted"));
+        retries.line("MSGSET", &line(3, "Refresh,MsgNotPersisted"));
+        retries.line("MSGSET", &line(6, "Refresh,MsgNotPersisted"));
+        let seen = retries.take();
+        let kinds: Vec<_> = seen.iter().map(|event| (event.partition, event.kind)).collect();
+        let again = |maybe_written| (Some(12), ProducerEventKind::Retried { messages: 3, maybe_written });
+        assert_eq!(kinds, [again(true), again(false), again(true)]);
+        let codes: Vec<_> = seen.iter().map(|event| event.code).collect();
+        assert_eq!(codes, [7, 3, 6].map(|code| Some(Code(code))));
+        assert!(retries.take().is_empty());
+    }
+
+    #[test]
+    fn of_an_idempotent_producer_changes_of_its_identity_are_known() {
+        let retries = Retries::default();
+        retries.line("NEWPID", "a [b] [3] changed PID{Invalid} -> PID{Id:7,Epoch:0} with base MsgId 1");
+        retries.line(
+            "NEWPID",
+            "t [3] will not change PID{Id:7,Epoch:0} -> PID{Id:7,Epoch:1} yet: 3 message(s) still in-flight from current epoch",
+        );
+        assert!(retries.take().is_empty());
+        retries.line("NEWPID", "t [3] changed PID{Id:7,Epoch:0} -> PID{Id:7,Epoch:1} with base MsgId 12");
+        retries.line(
+            "ERRSEQ",
+            "127.0.0.1:9092/1: ProduceRequest for t [4] with 10 message(s) failed due to skipped sequence numbers (PID{Id:7,Epoch:0}, base seq 10 > next seq 0) caused by previous failed request (UNKNOWN, actions Retry, base seq 0..9, base msgid 1, 3ms ago): recovering and retrying",
+        );
+        retries.line(
+            "UNKPID",
+            "127.0.0.1:9092/1: ProduceRequest for t [5] with 2 message(s) failed due to unknown producer id (PID{Id:7,Epoch:0}, base seq 0, 0 retries): no risk of duplication/reordering: resetting PID and retrying",
+        );
+        let text = Code(46).text();
+        retries.line(
+            "MSGSET",
+            &format!("127.0.0.1:1/1: t [6]: MessageSet with 8 message(s) (MsgId 21, BaseSeq 20) encountered error: {text} (actions Permanent,MsgPossiblyPersisted)"),
+        );
+        let kinds: Vec<_> = retries.take().iter().map(|event| (event.partition, event.kind)).collect();
+        let again = |messages| ProducerEventKind::Retried { messages, maybe_written: false };
+        assert_eq!(
+            kinds,
+            [
+                (Some(3), ProducerEventKind::IdentityChanged),
+                (Some(4), again(10)),
+                (Some(5), again(2)),
+                (Some(6), ProducerEventKind::Duplicate { first: 20, messages: 8 }),
+            ]
+        );
+    }
+
+    #[test]
+    fn only_answers_that_prove_nothing_leave_a_doubt() {
+        let start = Instant::now();
+        let retries = Retries::default();
+        retries.line("MSGSET", &line(3, "Refresh,MsgNotPersisted"));
+        retries.line("MSGSET", &line(19, "Retry,MsgNotPersisted"));
+        assert!(!retries.doubt_since(start));
+        retries.line("MSGSET", &line(56, "Refresh,Retry,MsgNotPersisted"));
+        assert!(retries.doubt_since(start));
+        assert!(!retries.doubt_since(Instant::now() + std::time::Duration::from_millis(1)));
+    }
+
+    #[test]
+    fn batches_that_arrive_and_batches_that_fail_for_good_are_no_events() {
+        let retries = Retries::default();
+        retries.line("MSGSET", "x: t [0]: MessageSet with 3 message(s) (MsgId 0, BaseSeq -1) delivered");
+        retries.line("MSGSET", &line(10, "Permanent,MsgNotPersisted"));
+        retries.line("GETPID", &format!("127.0.0.1:1/1: Failed to acquire PID: {}", Code(15).text()));
+        let unnamed = retries.take();
+        assert_eq!((unnamed[0].kind, unnamed[0].code), (ProducerEventKind::NoIdentity, Some(Code(15))));
+        for odd in [
+            "",
+            "encountered error: ",
+            " encountered error: ]: MessageSet with [",
+            "]: MessageSet with  encountered error:  (actions ",
+            "] with retrying",
+            "[1] with x retrying",
+            "] changed PID{Id:",
+        ] {
+            for facility in ["MSGSET", "ERRSEQ", "UNKPID", "NEWPID", "GETPID"] {
+                retries.line(facility, odd);
+            }
+        }
+        assert!(retries.take().is_empty());
+    }
+
+    #[test]
+    fn more_events_than_are_kept_become_one() {
+        let retries = Retries::default();
+        for _ in 0..MOST_EVENTS + 50 {
+            retries.line("REQTMOUT", "Timed out 1 in-flight requests");
+        }
+        let events = retries.take();
+        assert_eq!(events.len(), MOST_EVENTS + 1);
+        assert_eq!(events[0].kind, ProducerEventKind::Many);
+        assert!(events[0].since <= events[0].at && events[0].at <= events[1].at);
+    }
+}

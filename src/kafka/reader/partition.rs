@@ -1,0 +1,362 @@
+//! One partition's reader: a librdkafka client, the place it reads at, and what happens where the broker refuses that place.
+//!
+//! Owns the rule that an offset inside the log is asked for again and never jumped over.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::brake::Brake;
+use super::fetch_log::FetchLog;
+use super::read_event::{ReadEvent, Record};
+use crate::ids::{Offset, Partition};
+use crate::kafka::client::metadata;
+use crate::kafka::ffi::{Kind, OFFSET_BEGINNING, Queue, Topic};
+use crate::kafka::{Client, Code, Error, Waits};
+use crate::plan::StartOffset;
+
+const AUTO_OFFSET_RESET: Code = Code(-140);
+const PARTITION_EOF: Code = Code(-191);
+pub(crate) const UNKNOWN_PARTITION: Code = Code(3);
+const TIMED_OUT: Code = Code(-185);
+
+/// OFFSET_OUT_OF_RANGE, and what librdkafka calls an answer to OffsetForLeaderEpoch that ends before the reader's offset.
+pub(crate) const OUT_OF_RANGE: Code = Code(1);
+const LOG_TRUNCATION: Code = Code(-139);
+
+/// How a reader of one partition is opened.
+pub(crate) struct Opening<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) properties: &'a [(&'a str, String)],
+    pub(crate) topic: &'a str,
+    pub(crate) partition: Partition,
+    pub(crate) start: StartOffset,
+    /// Take a partition that the broker does not know: it is read once it is known.
+    pub(crate) unknown_too: bool,
+    pub(crate) deadline: Instant,
+    /// Who sees what its client logs of its fetches, where its properties make it.
+    pub(crate) fetches: Option<Arc<FetchLog>>,
+}
+
+/// One partition's client and place.
+pub(crate) struct PartitionReader {
+    pub(crate) partition: Partition,
+    pub(crate) topic: Topic,
+    pub(crate) queue: Queue,
+    pub(crate) started_at: Option<Offset>,
+    /// One past the last offset handed out; the start where none was.
+    pub(crate) position: Option<Offset>,
+    pub(crate) epoch: u32,
+    /// It is in the set's list of those that have something.
+    pub(crate) listed: bool,
+    /// The broker did not know the partition when it was opened.
+    pub(crate) unknown: bool,
+    /// When it starts to fetch again, where it does not fetch now.
+    pub(crate) starts_at: Option<Instant>,
+    /// How long it paused last, while the broker goes on refusing.
+    pause: Option<Duration>,
+    /// Where it was when the log was last found to end before it.
+    cut_from: Option<Offset>,
+}
+
+/// Why a reader does not go on by itself.
+pub(crate) enum Halt {
+    /// The broker refused its offset.
+    Refused(Refusal),
+    /// It does not get past a batch. What was fetched behind that is fetched again.
+    Bad(BadBatch),
+}
+
+/// A batch that its reader cannot pass.
+pub(crate) struct BadBatch {
+    /// Its first offset, as librdkafka says; below the reader's own, where that began in the middle.
+    pub(crate) base: Offset,
+    /// librdkafka's words; none where it says nothing, and merely stands still.
+    pub(crate) reported: Option<String>,
+}
+
+/// Why a reader's offset was refused.
+pub(crate) struct Refusal {
+    pub(crate) code: Code,
+    /// librdkafka's offset: the place where the reader has none of its own.
+    pub(crate) offset: Offset,
+    pub(crate) text: String,
+}
+
+impl PartitionReader {
+    pub(crate) fn open(opening: &Opening<'_>) -> Result<Self, Error> {
+        let Opening { client, properties, topic: name, partition, start, unknown_too, deadline, .. } =
+            *opening;
+        let request = |what: &str| {
+            let what = format!("{what} {name}/{partition}");
+            move |code| Error::Request { what, code }
+        };
+        let brake = Brake::new(client.waits().fetch_backoff);
+        let fetches = opening.fetches.clone();
+        let handle = client.handle(Kind::Consumer, properties, move |_, facility, text| {
+            brake.see(text);
+            if let Some(fetches) = &fetches {
+                fetches.line(facility, text);
+            }
+        })?;
+        let topic = Topic::open(&handle, name).map_err(request("open"))?;
+        let known = match metadata::of_topic(&topic, deadline) {
+            Ok(known) if known.partitions.iter().any(|info| info.id == partition) => Ok(()),
+            Ok(_) => Err(request("find")(UNKNOWN_PARTITION)),
+            Err(error) => Err(error),
+        };
+        // A start that has to be asked for needs a broker that knows the partition.
+        let needs_nobody = matches!(start, StartOffset::Earliest | StartOffset::At(_));
+        let unknown = match known {
+            Ok(()) => false,
+            Err(error) if unknown_too && needs_nobody && error.code().is_some_and(Code::means_gone) => true,
+            Err(error) => return Err(error),
+        };
+        let started_at = match start {
+            StartOffset::Earliest => None,
+            StartOffset::At(offset) => Some(offset),
+            StartOffset::Latest => {
+                let end = retried(deadline, |left| handle.watermarks(name, partition, left));
+                Some(end.map_err(request("find the end of"))?.1)
+            }
+            StartOffset::Timestamp(time) => {
+                let at = retried(deadline, |left| handle.offset_at(name, partition, time, left));
+                match at.map_err(request("find a time in"))? {
+                    Some(offset) => Some(offset),
+                    None => {
+                        let end = retried(deadline, |left| handle.watermarks(name, partition, left));
+                        Some(end.map_err(request("find the end of"))?.1)
+                    }
+                }
+            }
+        };
+        let queue = Queue::new(&handle);
+        Ok(Self {
+            partition,
+            topic,
+            queue,
+            started_at,
+            position: started_at,
+            epoch: 0,
+            listed: false,
+            unknown,
+            starts_at: None,
+            pause: None,
+            cut_from: None,
+        })
+    }
+
+    /// Takes over the place of a reader that is given up; it does not fetch yet.
+    pub(crate) fn in_place_of(self, old: &Self) -> Self {
+        Self {
+            started_at: old.started_at,
+            position: old.position,
+            epoch: old.epoch,
+            listed: old.listed,
+            unknown: old.unknown,
+            pause: old.pause,
+            cut_from: old.cut_from,
+            ..self
+        }
+    }
+
+    /// Starts to fetch, at its place.
+    pub(crate) fn start(&mut self) -> Result<(), Code> {
+        self.starts_at = None;
+        self.topic.start(self.partition, self.position.unwrap_or(OFFSET_BEGINNING), &self.queue)
+    }
+
+    /// Stops to fetch. What was fetched and not handed out is fetched again.
+    pub(crate) fn stop(&mut self) {
+        self.topic.stop(self.partition);
+        self.starts_at = None;
+    }
+
+    /// Hands out up to `limit` records and errors; returns how many, and why it does not go on by itself where it does not.
+    pub(crate) fn hand_out(
+        &mut self,
+        limit: usize,
+        on: &mut dyn FnMut(ReadEvent<'_>),
+    ) -> (usize, Option<Halt>) {
+        let Self { partition, queue, position, epoch, .. } = self;
+        let (partition, epoch, before) = (*partition, *epoch, *position);
+        let mut halt = None;
+        let got = queue.serve(limit, &mut |message| {
+            if matches!(halt, Some(Halt::Bad(_))) {
+                return;
+            }
+            let code = message.code();
+            if code.is_none() {
+                let offset = message.offset();
+                *position = Some(offset + 1);
+                on(ReadEvent::Record(Record {
+                    partition,
+                    offset,
+                    timestamp_ms: message.timestamp_ms(),
+                    key: message.key(),
+                    value: message.value(),
+                    epoch,
+                    message,
+                }));
+                return;
+            }
+            let text = || String::from_utf8_lossy(message.value().unwrap_or_default()).into_owned();
+            match code {
+                PARTITION_EOF => {}
+                AUTO_OFFSET_RESET => {
+                    let text = text();
+                    // librdkafka's text names the reason, and no field does.
+                    let truncated = text.contains("truncation") || text.contains("No epoch found");
+                    let code = if truncated { LOG_TRUNCATION } else { OUT_OF_RANGE };
+                    halt = Some(Halt::Refused(Refusal { code, offset: message.offset(), text }));
+                }
+                code if code.means_bad_batch() => {
+                    halt = Some(Halt::Bad(BadBatch { base: message.offset(), reported: Some(text()) }));
+                }
+                code => on(ReadEvent::Error { partition, code, text: text() }),
+            }
+        });
+        if *position != before {
+            self.pause = None;
+            self.unknown = false;
+        }
+        (got, halt)
+    }
+
+    /// The broker refused its offset: asks where the log lies, and goes on as that says.
+    pub(crate) fn refused(
+        &mut self,
+        topic: &str,
+        waits: &Waits,
+        refusal: Refusal,
+        on: &mut dyn FnMut(ReadEvent<'_>),
+    ) {
+        self.stop();
+        let partition = self.partition;
+        // A topic that was made anew has another id. What fails here fails again where it matters.
+        let _ = metadata::of_topic(&self.topic, Instant::now() + waits.restart);
+        let marks = self.topic.handle().watermarks(topic, partition, waits.restart);
+        let at = self.position.unwrap_or(refusal.offset);
+        let (low, high) = match marks {
+            Ok(marks) => marks,
+            Err(code) => {
+                let text = format!(
+                    "offset {at} was refused ({}), and the log's start and end are not known",
+                    refusal.code
+                );
+                on(ReadEvent::Error { partition, code, text });
+                return self.pause(waits);
+            }
+        };
+        match where_to(at, low, high, self.cut_from) {
+            Onward::Again => {
+                let offset = if at < 0 { low } else { at };
+                on(ReadEvent::Refused { partition, offset, code: refusal.code, low, high });
+                self.pause(waits);
+            }
+            Onward::Moved => self.go_to(Some(low), at, false, refusal.text, on),
+            Onward::Anew => {
+                self.cut_from = Some(at);
+                self.go_to(Some(low), at, true, refusal.text, on);
+            }
+        }
+    }
+
+    /// Goes on at the log's start, in a new epoch, whatever the broker says of its end.
+    pub(crate) fn reset(
+        &mut self,
+        topic: &str,
+        waits: &Waits,
+        text: String,
+        on: &mut dyn FnMut(ReadEvent<'_>),
+    ) {
+        self.stop();
+        // As in `refused`.
+        let _ = metadata::of_topic(&self.topic, Instant::now() + waits.restart);
+        let low = self.topic.handle().watermarks(topic, self.partition, waits.restart);
+        let from = self.position.unwrap_or(0);
+        self.go_to(low.ok().map(|(low, _)| low), from, true, text, on);
+    }
+
+    fn go_to(
+        &mut self,
+        to: Option<Offset>,
+        from: Offset,
+        anew: bool,
+        text: String,
+        on: &mut dyn FnMut(ReadEvent<'_>),
+    ) {
+        self.epoch += u32::from(anew);
+        self.position = to;
+        let partition = self.partition;
+        on(ReadEvent::Reset { partition, from, to, anew, epoch: self.epoch, text });
+        if let Err(code) = self.start() {
+            on(ReadEvent::Error { partition, code, text: "reading could not start again".into() });
+        }
+    }
+
+    /// Starts again after a pause, twice as long as the last one.
+    fn pause(&mut self, waits: &Waits) {
+        let pause = self.pause.map_or(waits.refused_first, |last| (last * 2).min(waits.refused_most));
+        self.pause = Some(pause);
+        self.starts_at = Some(Instant::now() + pause);
+    }
+}
+
+/// How a reader goes on whose offset was refused.
+#[derive(Debug, PartialEq, Eq)]
+enum Onward {
+    /// Its offset lies in the log: ask again.
+    Again,
+    /// The log starts behind it now.
+    Moved,
+    /// The log ends before it: it was truncated or created anew.
+    Anew,
+}
+
+/// A broker that has handed out records up to an offset a second time, and still says that its log ends before it, is no
+/// more believed.
+fn where_to(at: Offset, low: Offset, high: Offset, cut_from: Option<Offset>) -> Onward {
+    if at < 0 {
+        // It has no place yet: the log's start was refused.
+        Onward::Again
+    } else if at < low {
+        Onward::Moved
+    } else if at > high && cut_from != Some(at) {
+        Onward::Anew
+    } else {
+        Onward::Again
+    }
+}
+
+/// Tries again until the deadline what a broker that just started, or a new leader, does not answer at once.
+fn retried<T>(deadline: Instant, mut ask: impl FnMut(Duration) -> Result<T, Code>) -> Result<T, Code> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(TIMED_OUT);
+        }
+        match ask(left) {
+            Err(_) if Instant::now() + Duration::from_millis(100) < deadline => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            result => return result,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offset_inside_the_log_is_asked_for_again_and_never_jumped_over() {
+        for at in [5, 7, 20] {
+            assert_eq!(where_to(at, 5, 20, None), Onward::Again, "{at}");
+        }
+        assert_eq!(where_to(-2, 5, 20, None), Onward::Again, "it has no place yet");
+        assert_eq!(where_to(4, 5, 20, None), Onward::Moved);
+        assert_eq!(where_to(21, 5, 20, None), Onward::Anew);
+        assert_eq!(where_to(21, 5, 20, Some(21)), Onward::Again, "it was there twice");
+        assert_eq!(where_to(21, 5, 20, Some(30)), Onward::Anew);
+    }
+}

@@ -1,0 +1,356 @@
+//! The re-read: a fresh client reads one part of a log again.
+//!
+//! Owns nothing between two calls; what it finds there is the engine's to judge.
+
+use std::time::{Duration, Instant};
+
+use super::partition::OUT_OF_RANGE;
+use crate::ids::{Offset, Partition};
+use crate::kafka::client::metadata;
+use crate::kafka::probe::{FetchProbe, NoFetch};
+use crate::kafka::{Client, Code, Error, ReadEvent, ReaderOptions, ReaderSet, Record, probe};
+use crate::plan::StartOffset;
+
+/// Behind the end of any log.
+const FAR: Offset = 1 << 40;
+
+/// A part of a log.
+#[derive(Clone, Copy)]
+pub struct Range<'a> {
+    /// The topic.
+    pub topic: &'a str,
+    /// The partition.
+    pub partition: Partition,
+    /// Its first offset.
+    pub from: Offset,
+    /// Its last offset.
+    pub to: Offset,
+    /// Whether a record is the one that was written after all else, where one was. A broker may report an end that is too
+    /// low, and may be silent for a second for many reasons.
+    pub is_mark: Option<&'a dyn Fn(&Record<'_>) -> bool>,
+    /// Whether to give up, as where time ran out.
+    pub is_over: &'a dyn Fn() -> bool,
+    /// Called every [`Waits::tell`](crate::kafka::Waits::tell) with how far it got, also while nothing arrives.
+    pub progress: &'a dyn Fn(Offset),
+}
+
+/// How far a re-read got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RangeEnd {
+    /// It read past the last offset: a record at or behind it came, or the log's end was reported at or before its place.
+    pub passed: bool,
+    /// It passed by a record, and not only by what the broker reports of the log's end.
+    pub by_record: bool,
+    /// The first offset that it did not get past.
+    pub at: Offset,
+    /// The log's end, where silence made it ask.
+    pub end: Option<Offset>,
+    /// The broker reports an end at or before its place, and contradicts it by its answers to fetches.
+    pub hides: bool,
+    /// Where a transaction that is still open held it up, under `isolation.level: read_committed`.
+    pub last_stable: Option<Offset>,
+}
+
+/// Reads part of a log with a client of its own, handing out what lies there; records outside are not handed out. A
+/// partition that the broker does not know, or a broker that does not answer, is tried again until `timeout`.
+///
+/// # Errors
+/// [`Error::Property`] and [`Error::Client`] as [`ReaderSet::open`](crate::kafka::ReaderSet::open). [`Error::Request`] where it
+/// could not begin to read: with a code that [means gone](Code::means_gone) where a broker answered, the whole time, that it
+/// does not know the partition; with another where none answered.
+pub fn read_range(
+    client: &Client,
+    range: &Range<'_>,
+    timeout: Duration,
+    on: &mut dyn FnMut(ReadEvent<'_>),
+) -> Result<RangeEnd, Error> {
+    let deadline = Instant::now() + timeout;
+    let mut told = Tell { range, every: client.waits().tell, last: Instant::now() };
+    let mut readers = open(client, range, deadline, &mut told)?;
+    let mut reading = Reading {
+        client,
+        range,
+        patience: match range.is_mark {
+            Some(_) => client.waits().quiet_before_marker,
+            None => client.waits().quiet,
+        },
+        given: None,
+        behind_control: range.from,
+        out: RangeEnd {
+            passed: false,
+            by_record: false,
+            at: range.from,
+            end: None,
+            hides: false,
+            last_stable: None,
+        },
+    };
+    let mut heard = Instant::now();
+    while !reading.out.passed {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() || (range.is_over)() {
+            break;
+        }
+        told.at(reading.out.at);
+        if readers.wait(left.min(client.waits().quiet).min(client.waits().tell)) {
+            if reading.drain(&mut readers, on) {
+                heard = Instant::now();
+            }
+        } else if heard.elapsed() >= reading.patience {
+            match reading.is_given(&readers, left) {
+                // As long again: a machine may be slow.
+                Given::Once => heard = Instant::now(),
+                Given::Refused => {
+                    let before = readers.position(range.partition);
+                    readers.refused(range.partition, &mut |event| reading.take(event, on));
+                    if readers.position(range.partition) == before {
+                        reading.look_at_end(&readers, left);
+                    } else {
+                        heard = Instant::now();
+                    }
+                }
+                Given::Again => {
+                    readers.pass_bad_batch(range.partition, &mut |event| reading.take(event, on));
+                    reading.given = None;
+                    heard = Instant::now();
+                }
+                Given::No => reading.look_at_end(&readers, left),
+            }
+            // A topic that was made anew has another id, and one that was unknown for a while is asked for.
+            readers.refresh(range.partition);
+        }
+    }
+    Ok(reading.out)
+}
+
+/// Says how far it is, now and then.
+struct Tell<'a> {
+    range: &'a Range<'a>,
+    every: Duration,
+    last: Instant,
+}
+
+impl Tell<'_> {
+    fn at(&mut self, at: Offset) {
+        if self.last.elapsed() >= self.every {
+            self.last = Instant::now();
+            (self.range.progress)(at);
+        }
+    }
+}
+
+/// Opens the reader, in short tries, so that who waits for a broker that is away can be made to give up.
+fn open(
+    client: &Client,
+    range: &Range<'_>,
+    deadline: Instant,
+    told: &mut Tell<'_>,
+) -> Result<ReaderSet, Error> {
+    let waits = client.waits();
+    // Whether a broker answered each time that it does not know the partition.
+    let mut unknown: Option<Error> = None;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let options = ReaderOptions {
+            topic: range.topic.into(),
+            partitions: vec![range.partition],
+            start: StartOffset::At(range.from),
+            prefetch_bytes: 4 << 20,
+            patient: true,
+            open_timeout: left.min(waits.reopen),
+        };
+        let error = match ReaderSet::open(client, &options) {
+            Ok(readers) => return Ok(readers),
+            Err(error) => error,
+        };
+        let Some(code) = error.code() else { return Err(error) };
+        let last = Instant::now() + waits.ask >= deadline || (range.is_over)();
+        if code.means_gone() {
+            unknown = Some(error);
+        } else if last {
+            // The last try may merely have run out of time.
+            return Err(unknown.filter(|_| code.is_timeout()).unwrap_or(error));
+        } else if !code.is_timeout() {
+            unknown = None;
+        }
+        told.at(range.from);
+        if last {
+            return Err(unknown.unwrap_or(Error::Request { what: "read again".into(), code }));
+        }
+        std::thread::sleep(waits.ask);
+    }
+}
+
+/// A re-read under way.
+struct Reading<'a> {
+    client: &'a Client,
+    range: &'a Range<'a>,
+    patience: Duration,
+    /// Where it stood when the broker was last found to give records of which it gets none.
+    given: Option<Offset>,
+    /// Nothing but control records lie from its place up to here: its client has read past them, and says nothing of it.
+    behind_control: Offset,
+    out: RangeEnd,
+}
+
+/// Whether a broker gives records at the place of a reader that gets none.
+enum Given {
+    No,
+    /// For the first time.
+    Once,
+    /// A second time, and the reader still stands there.
+    Again,
+    /// It answers that the place is not in its log, in a way that the reader's client does not notice: with null records.
+    Refused,
+}
+
+impl Reading<'_> {
+    /// Hands out what is there. Returns whether anything was.
+    fn drain(&mut self, readers: &mut ReaderSet, on: &mut dyn FnMut(ReadEvent<'_>)) -> bool {
+        // A broker that refuses is not silent: only silence says that the log may end here.
+        readers.drain(usize::MAX, &mut |event| self.take(event, on)) > 0
+    }
+
+    fn take(&mut self, event: ReadEvent<'_>, on: &mut dyn FnMut(ReadEvent<'_>)) {
+        let Self { range, out, .. } = self;
+        match event {
+            ReadEvent::Record(record) => {
+                out.passed |=
+                    record.offset >= range.to || range.is_mark.is_some_and(|is_mark| is_mark(&record));
+                out.by_record = out.passed;
+                out.at = record.offset + 1;
+                if (range.from..=range.to).contains(&record.offset) {
+                    on(ReadEvent::Record(record));
+                }
+            }
+            event => {
+                match &event {
+                    ReadEvent::Reset { to, anew, .. } => {
+                        out.at = to.unwrap_or(0);
+                        // All of the range was removed: the log begins behind it.
+                        out.passed |= !anew && out.at > range.to;
+                    }
+                    ReadEvent::BadBatch { to, .. } => {
+                        out.passed |= *to >= range.to;
+                        out.by_record = out.passed;
+                        out.at = to + 1;
+                    }
+                    _ => {}
+                }
+                on(event);
+            }
+        }
+    }
+
+    /// A batch that cannot be decoded is no silence of the broker, though its client says nothing of it.
+    fn is_given(&mut self, readers: &ReaderSet, left: Duration) -> Given {
+        let Range { topic, partition, from, .. } = *self.range;
+        let position = readers.position(partition).unwrap_or(from);
+        let until = Instant::now() + left.min(self.client.waits().answer);
+        let probe = probe::probe_fetch(self.client, topic, partition, position, until).ok();
+        if !probe.as_ref().is_some_and(|probe| probe.gives(position)) {
+            self.given = None;
+            let behind = probe.as_ref().and_then(|probe| probe.behind_control);
+            self.behind_control = behind.unwrap_or(position);
+            let refused = probe.is_some_and(|probe| probe.code == OUT_OF_RANGE && probe.null_records);
+            return if refused { Given::Refused } else { Given::No };
+        }
+        if self.given.replace(position) == Some(position) { Given::Again } else { Given::Once }
+    }
+
+    /// Nothing more comes: is that since the log ends here? What the broker reports of its end is believed only where nothing
+    /// lies behind it, which the silence shows, and where it stands by it. Under `read_committed` the reader's own question is answered with the last
+    /// stable offset, so the end is asked for by another client.
+    fn look_at_end(&mut self, readers: &ReaderSet, left: Duration) {
+        let Range { topic, partition, from, to, .. } = *self.range;
+        let wait = left.min(self.client.waits().answer);
+        let position = readers.position(partition).unwrap_or(from).max(self.behind_control);
+        let end = if self.client.reads_committed() {
+            let stable = readers.watermarks(partition, wait);
+            let end = metadata::watermarks(&self.client.reading_uncommitted(), topic, partition, wait);
+            if let (Ok((_, stable)), Ok((_, end))) = (&stable, &end) {
+                self.out.last_stable = Some(*stable).filter(|stable| stable < end && *stable <= to);
+            }
+            end
+        } else {
+            readers.watermarks(partition, wait)
+        };
+        if let Ok((_, end)) = end {
+            self.out.end = Some(end);
+            let before = end <= position.min(to);
+            self.out.passed = before && self.stands_by(end, readers, left);
+            self.out.hides = before && !self.out.passed;
+        }
+    }
+
+    /// Whether the broker's answers to fetches from behind all that is wanted agree with the end that it reports.
+    fn stands_by(&self, end: Offset, readers: &ReaderSet, left: Duration) -> bool {
+        let Range { topic, partition, to, .. } = *self.range;
+        let until = Instant::now() + left.min(self.client.waits().answer);
+        let fetch = |offset| probe::probe_fetch(self.client, topic, partition, offset, until);
+        match fetch(to.saturating_add(1)) {
+            Ok(behind) => agree(end, &behind, || fetch(to.saturating_add(FAR)).ok()),
+            // The probe does no SASL.
+            Err(NoFetch::Sasl) => readers.told_end(partition).is_none_or(|told| told <= end),
+            Err(_) => false,
+        }
+    }
+}
+
+/// Whether an answer to a fetch from behind an end agrees with it: it refuses that. A broker that refuses no offset at all, however
+/// far, has to tell the same end.
+fn agree(end: Offset, behind: &FetchProbe, far: impl FnOnce() -> Option<FetchProbe>) -> bool {
+    if behind.behind_control.is_some() {
+        return false;
+    }
+    if behind.code == OUT_OF_RANGE {
+        return true;
+    }
+    let nothing = behind.code.is_none() && behind.record_bytes == 0;
+    let same = behind.high_watermark.is_none_or(|told| told == end);
+    nothing && same && far().is_some_and(|far| far.code != OUT_OF_RANGE)
+}
+
+impl Code {
+    /// No answer came in time, as librdkafka says it.
+    const fn is_timeout(self) -> bool {
+        matches!(self.0, -185 | -192)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(code: i32, high_watermark: Option<Offset>, record_bytes: usize) -> FetchProbe {
+        FetchProbe {
+            code: Code(code),
+            null_records: false,
+            record_bytes,
+            behind_control: None,
+            high_watermark,
+            log_start: Some(0),
+            last_stable_offset: None,
+            batch: None,
+            version: 12,
+        }
+    }
+
+    #[test]
+    fn an_end_is_one_where_fetches_from_behind_it_agree() {
+        let refused = || answer(1, None, 0);
+        assert!(agree(50, &refused(), || None));
+        // A broker that refuses nothing.
+        let empty = |end| answer(0, end, 0);
+        let takes_all = |end| agree(50, &empty(end), || Some(empty(end)));
+        assert!(takes_all(Some(50)) && takes_all(None));
+        assert!(!takes_all(Some(60)) && !takes_all(Some(3)), "its two ends differ");
+        // One that refuses what lies far behind, and not this: the log goes on.
+        assert!(!agree(50, &empty(Some(50)), || Some(refused())));
+        assert!(!agree(50, &empty(Some(50)), || None), "no answer");
+        let control = FetchProbe { behind_control: Some(60), ..empty(Some(50)) };
+        for strange in [answer(6, None, 0), answer(-1, None, 0), answer(0, Some(50), 70), control] {
+            assert!(!agree(50, &strange, || Some(empty(Some(50)))), "{strange:?}");
+        }
+    }
+}
