@@ -2,7 +2,8 @@
 
 use super::args::CleanArgs;
 use super::out::{complain, print, say};
-use crate::docker::{CleanOptions, Cleaned, clean as sweep};
+use crate::docker::clean as sweep;
+use crate::docker::{CleanOptions, Cleaned};
 use crate::exit::Exit;
 
 /// `kaf6 clean`.

@@ -2,41 +2,19 @@
 //!
 //! Owns all that a run starts there: what it started is removed, what it touched is healed.
 
-mod addresses;
-mod attach;
-mod clean;
+mod api;
+mod cleanup;
 mod cluster;
-mod container;
-mod context;
-mod credentials;
 mod cut;
-mod daemon;
-mod engine;
-mod error;
 mod faults;
-mod images;
-mod labels;
 mod lock;
-mod log_line;
 mod logs;
-mod names;
-mod options;
 mod place;
-mod platform;
-mod ports;
-mod ready;
-mod refusals;
 mod relay;
-mod remove;
-mod sockets;
-mod spec;
-mod start;
-mod state;
-mod visit;
 
-pub use addresses::Addresses;
-pub use clean::{CleanOptions, Cleaned, clean, clean_at};
+pub use api::error::DockerError;
+pub use cleanup::clean::{CleanOptions, Cleaned, clean, clean_at};
 pub use cluster::Cluster;
-pub use error::DockerError;
-pub use options::{ContainerState, Inflicted, KafkaReady, Progress, Step, UpOptions};
+pub use cluster::addresses::Addresses;
+pub use cluster::options::{ContainerState, Inflicted, KafkaReady, Progress, Step, UpOptions};
 pub use place::is_inside_a_container;

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use super::daemon::{Daemon, Endpoint};
+use crate::docker::api::daemon::{Daemon, Endpoint};
 
 /// Where kaf6 runs, as the Docker Engine sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,47 +2,11 @@
 //!
 //! Clients own threads (librdkafka blocks); tokio does the waiting between them.
 
-mod abort;
-mod account;
-mod advertised;
-mod audit;
-mod booking;
-mod clock;
-mod cluster;
-mod connect;
-mod consume;
-mod crash;
-mod ends;
-mod exposition;
-mod fatal;
-mod faults;
-mod fence;
-mod http;
-mod judge;
-mod keys;
-mod live;
-mod log_ends;
-mod message;
-mod options;
-mod outcome;
-mod partitioner;
-mod produce;
-mod proxy;
-mod rechecks;
-mod removals;
-mod retention;
-mod roundtrip;
-mod rules;
-mod same_topic;
-mod saved;
-mod scrape;
-mod setup;
-mod shared;
-mod sight;
-mod starts;
-mod stop;
-mod unjudged;
-mod watch;
+mod context;
+mod messages;
+mod scenarios;
+mod scheduling;
+mod verdict;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -56,12 +20,12 @@ use crate::observe::{Cut, Ended, FaultSeen, Note, Observations, ScenarioSeen};
 use crate::plan::{FaultPlan, Plan, Target, Work};
 use crate::units::times;
 
-pub use live::{Live, Phase, Progress};
-pub use options::Options;
-pub use stop::{Stop, Why};
+pub use context::live::{Live, Phase, Progress};
+pub use context::options::Options;
+pub use context::stop::{Stop, Why};
 
-use outcome::{Outcome, cut, unwind};
-use shared::{EMBEDDED, Shared, topic_names};
+use context::outcome::{Outcome, cut, unwind};
+use context::shared::{EMBEDDED, Shared, topic_names};
 
 /// Runs a plan to its end, whatever happens on the way, and says what was seen. Containers that it starts are gone
 /// when it returns.
@@ -78,7 +42,7 @@ pub async fn run(plan: Arc<Plan>, options: Options, live: Arc<Live>) -> Observat
     if options.stop.is_stopped() {
         return not_begun.because("the run was stopped before it began");
     }
-    let cluster = match cluster::up(&plan, &options, &live).await {
+    let cluster = match scheduling::cluster::up(&plan, &options, &live).await {
         Ok(cluster) => cluster,
         Err(error) => return not_begun.because(&error.to_string()),
     };
@@ -107,17 +71,17 @@ async fn with_cluster(
 ) -> Result<Observations, kafka::Error> {
     let shared = Arc::new(Shared::new(Arc::clone(&plan), options, Arc::clone(&live), cluster)?);
     live.enter(Phase::Setup);
-    setup::first(&shared).await;
+    scheduling::setup::first(&shared).await;
     let setup = began.elapsed();
 
     shared.clock.start();
     live.start(shared.clock.zero());
     let timeout = tokio::spawn(run_timeout(Arc::clone(&shared)));
-    let abort = tokio::spawn(abort::watch(Arc::clone(&shared)));
-    let crash = tokio::spawn(crash::watch(Arc::clone(&shared)));
+    let abort = tokio::spawn(scheduling::abort::watch(Arc::clone(&shared)));
+    let crash = tokio::spawn(scheduling::crash::watch(Arc::clone(&shared)));
     let clock = tokio::spawn(look_at_clock(Arc::clone(&shared)));
-    let fences = fence::start(&shared);
-    let faults = faults::start(&shared);
+    let fences = messages::end_marker::start(&shared);
+    let faults = scheduling::faults::start(&shared);
     let scenarios = scenarios(&shared, &fences).await;
     timeout.abort();
     abort.abort();
@@ -127,26 +91,27 @@ async fn with_cluster(
     let faults = faults.done().await;
     shared.stop.end_background();
     unwind(crash.await);
-    crash::last_look(&shared).await;
+    scheduling::crash::last_look(&shared).await;
     if let Some(cluster) = shared.cluster.as_ref().filter(|_| !shared.stop.is_stopped()) {
         // What the audit is to read must not still be down. A run that was stopped has none: what is attached is healed
         // by the end of its cluster, and the rest removed.
         let left = cluster.heal(shared.stop.stopped()).await;
         left.into_iter().for_each(|left| shared.note(Note::warning(left)));
-        faults::note_dropped(&shared, "the end of the run", &cluster.dropped(None));
+        scheduling::faults::note_dropped(&shared, "the end of the run", &cluster.dropped(None));
     }
     let faults = faults.over(&shared, duration);
     fences.over().await;
     live.enter(Phase::Judging);
-    let judge::Verdict { readings, partitions, accounts, saved } = judge::judge_run(&shared).await;
+    let verdict::judge::Verdict { readings, partitions, accounts, saved } =
+        verdict::judge::judge_run(&shared).await;
     // The audit's time is part of the run's.
     let duration = shared.clock.elapsed().max(duration);
     let mut containers = Vec::new();
     if let Some(cluster) = &shared.cluster {
-        containers = cluster::seen(cluster).await;
+        containers = scheduling::cluster::seen(cluster).await;
         cluster.notes().into_iter().for_each(|note| shared.note(Note::hint(note)));
     }
-    let advertised = advertised::unusable(&shared).await;
+    let advertised = scheduling::advertised::unusable(&shared).await;
     let mut notes = shared.take_notes();
     notes.extend(log_notes(&shared));
     let throttling = shared.client.throttling();
@@ -238,7 +203,7 @@ async fn look_at_clock(shared: Arc<Shared>) {
 }
 
 /// Runs all scenarios, each from its start condition to its end; background ones end with the last other one.
-async fn scenarios(shared: &Arc<Shared>, fences: &fence::Fences) -> Vec<ScenarioSeen> {
+async fn scenarios(shared: &Arc<Shared>, fences: &messages::end_marker::Fences) -> Vec<ScenarioSeen> {
     let mut foreground = JoinSet::new();
     let mut background = JoinSet::new();
     for index in 0..shared.plan.scenarios.len() {
@@ -272,9 +237,13 @@ async fn scenarios(shared: &Arc<Shared>, fences: &fence::Fences) -> Vec<Scenario
 }
 
 /// One scenario, from waiting to its end.
-async fn one(shared: Arc<Shared>, fences: fence::Fences, index: usize) -> (usize, ScenarioSeen) {
+async fn one(
+    shared: Arc<Shared>,
+    fences: messages::end_marker::Fences,
+    index: usize,
+) -> (usize, ScenarioSeen) {
     let scenario = &shared.plan.scenarios[index];
-    if let Err(why) = starts::wait(&shared, &scenario.start).await {
+    if let Err(why) = scheduling::starts::wait(&shared, &scenario.start).await {
         let ended = if shared.stop.why().is_some() { cut(&shared.stop) } else { Ended::Skipped };
         shared.states[index].end(true);
         shared.live.end(index);
@@ -284,13 +253,13 @@ async fn one(shared: Arc<Shared>, fences: fence::Fences, index: usize) -> (usize
     shared.states[index].start();
     shared.live.begin(index);
     let outcome = match &scenario.work {
-        Work::Connect(work) => connect::run(&shared, index, work).await,
-        Work::Metrics(work) => scrape::run(&shared, index, work).await,
-        Work::Produce(_) if shared.saved.is_some() => saved::producer(&shared, index).await,
-        Work::Produce(_) => produce::run(&shared, index).await,
-        Work::Consume(_) => consume::run(&shared, index, &fences).await,
-        Work::Roundtrip(_) => roundtrip::run(&shared, index).await,
-        Work::Watch(work) => watch::run(&shared, index, work).await,
+        Work::Connect(work) => scenarios::connect::run(&shared, index, work).await,
+        Work::Metrics(work) => scenarios::metrics::run(&shared, index, work).await,
+        Work::Produce(_) if shared.saved.is_some() => verdict::saved::producer(&shared, index).await,
+        Work::Produce(_) => scenarios::produce::run(&shared, index).await,
+        Work::Consume(_) => scenarios::consume::run(&shared, index, &fences).await,
+        Work::Roundtrip(_) => scenarios::roundtrip::run(&shared, index).await,
+        Work::Watch(work) => scenarios::watch::run(&shared, index, work).await,
     };
     let span = Some((started, shared.clock.elapsed()));
     shared.states[index].end(false);

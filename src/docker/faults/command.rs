@@ -7,12 +7,13 @@ use std::time::Instant;
 
 use futures_util::future::join_all;
 
-use super::super::container::{self, last_words};
 use super::super::cut::Cut;
-use super::super::options::Inflicted;
-use super::super::spec;
-use super::super::state::{Shared, Unit};
 use super::shown::{Shown, nobody, over, proof};
+use crate::docker::api::container;
+use crate::docker::api::container::last_words;
+use crate::docker::cluster::options::Inflicted;
+use crate::docker::cluster::spec;
+use crate::docker::cluster::state::{Shared, Unit};
 use crate::plan::FaultPlan;
 use crate::scenario::wiring::Wired;
 

@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 
 use super::cut::Cut;
 use super::lock::lock;
-use super::options::Inflicted;
-use super::ready;
-use super::state::{Shared, Unit, Wanted};
+use crate::docker::cluster::options::Inflicted;
+use crate::docker::cluster::ready;
+use crate::docker::cluster::state::{Shared, Unit, Wanted};
 use crate::plan::{ActionPlan, FaultPlan};
 
 use power::Power;

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 
 use super::super::cut::Cut;
-use super::super::daemon::{Daemon, said};
-use super::super::options::Inflicted;
-use super::super::state::{Shared, Unit, Wanted};
-use super::super::{attach, container};
 use super::power::readiness;
 use super::shown::{Shown, fit, held, last_until_look, lasting, left, nobody, proof, time};
+use crate::docker::api::container;
+use crate::docker::api::daemon::{Daemon, said};
+use crate::docker::cluster::attach;
+use crate::docker::cluster::options::Inflicted;
+use crate::docker::cluster::state::{Shared, Unit, Wanted};
 use crate::plan::FaultPlan;
 
 /// What freezing itself may still count, of processor time.

@@ -8,13 +8,15 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
-use super::super::container::{self, Now};
 use super::super::cut::Cut;
-use super::super::daemon::said;
-use super::super::options::Inflicted;
-use super::super::state::{Shared, Unit, Wanted};
-use super::super::{attach, images, platform, ready, start as starting};
 use super::shown::{Shown, fit, held, last_until_look, lasting, left, nobody, nothing, over, proof, time};
+use crate::docker::api::container;
+use crate::docker::api::container::Now;
+use crate::docker::api::daemon::said;
+use crate::docker::api::{images, platform};
+use crate::docker::cluster::options::Inflicted;
+use crate::docker::cluster::state::{Shared, Unit, Wanted};
+use crate::docker::cluster::{attach, ready, start as starting};
 use crate::plan::FaultPlan;
 use crate::plan::defaults::PATIENCE;
 

@@ -10,11 +10,12 @@ use bollard::query_parameters::StopContainerOptionsBuilder;
 use futures_util::future::join_all;
 
 use super::super::cut::Cut;
-use super::super::daemon::said;
-use super::super::options::{Inflicted, Step};
-use super::super::state::{Shared, Unit, Wanted};
-use super::super::{container, ready, start as starting};
 use super::shown::{last_until_look, lasting, left, nothing, over, time};
+use crate::docker::api::container;
+use crate::docker::api::daemon::said;
+use crate::docker::cluster::options::{Inflicted, Step};
+use crate::docker::cluster::state::{Shared, Unit, Wanted};
+use crate::docker::cluster::{ready, start as starting};
 use crate::plan::defaults::PATIENCE;
 use crate::plan::{FaultPlan, ServicePlan};
 
@@ -148,7 +149,7 @@ async fn leave(shared: &Shared, unit: &Unit) -> Result<String, String> {
         shared.ports.hold_again(port);
     }
     match (stopped, code) {
-        (Err(error), _) if !super::super::daemon::is_done(&error) => {
+        (Err(error), _) if !crate::docker::api::daemon::is_done(&error) => {
             Ok(format!("was removed, since it did not stop: {}", said(&error)))
         }
         (_, Some(code)) => Ok(format!("left with exit {code}, removed")),

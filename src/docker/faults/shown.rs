@@ -6,12 +6,13 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::super::attach;
-use super::super::container::{self, Now};
 use super::super::cut::Cut;
-use super::super::daemon::said;
-use super::super::options::Inflicted;
-use super::super::state::{Shared, Unit, Wanted};
+use crate::docker::api::container;
+use crate::docker::api::container::Now;
+use crate::docker::api::daemon::said;
+use crate::docker::cluster::attach;
+use crate::docker::cluster::options::Inflicted;
+use crate::docker::cluster::state::{Shared, Unit, Wanted};
 use crate::plan::FaultPlan;
 
 /// Between two looks at whether something else undid a fault.

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::super::cut::Cut;
 use super::super::lock::lock;
-use super::super::options::Inflicted;
 use super::super::relay::{Limited, Passed, Slow};
-use super::super::state::Shared;
 use super::shown::{last, lasting, nothing, time};
+use crate::docker::cluster::options::Inflicted;
+use crate::docker::cluster::state::Shared;
 use crate::plan::FaultPlan;
 use crate::plan::cluster::Link;
 

@@ -1,0 +1,137 @@
+//! One container of the Docker Engine: asked, signalled, waited for, and commands run in it.
+//!
+//! Owns the requests on a single container that start, faults and removal share.
+
+use std::time::Duration;
+
+use bollard::errors::Error;
+use bollard::exec::StartExecResults;
+use bollard::models::{ContainerStateStatusEnum, ExecConfig};
+use bollard::query_parameters::{
+    KillContainerOptionsBuilder, StatsOptionsBuilder, WaitContainerOptionsBuilder,
+};
+use futures_util::StreamExt as _;
+
+use super::daemon::{Daemon, is_conflict, is_gone, said};
+
+/// Bytes of a command's output that are kept.
+const OUTPUT: usize = 64 << 10;
+
+/// How a container is at the moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Now {
+    /// Its processes are there, frozen or not.
+    pub running: bool,
+    /// They are frozen.
+    pub paused: bool,
+    /// They have ended, and Docker is about to start them again.
+    pub restarting: bool,
+    /// How they ended the last time.
+    pub exit_code: i64,
+    /// When they were started the last time, as Docker writes it.
+    pub started_at: String,
+    /// The kernel ended them for want of memory.
+    pub out_of_memory: bool,
+    /// Docker removes it when it ends.
+    pub auto_remove: bool,
+    /// Its restart policy, where it has one.
+    pub restart_policy: Option<String>,
+}
+
+/// Asks; none where there is no such container.
+pub(crate) async fn inspect(daemon: &Daemon, id: &str) -> Result<Option<Now>, Error> {
+    let found = match daemon.docker.inspect_container(id, None).await {
+        Ok(found) => found,
+        Err(error) if is_gone(&error) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let state = found.state.unwrap_or_default();
+    let paused = state.status == Some(ContainerStateStatusEnum::PAUSED) || state.paused == Some(true);
+    let host = found.host_config.unwrap_or_default();
+    let policy = host.restart_policy.and_then(|policy| policy.name).map(|name| name.to_string());
+    Ok(Some(Now {
+        running: state.running.unwrap_or(false),
+        paused,
+        restarting: state.restarting.unwrap_or(false),
+        exit_code: state.exit_code.unwrap_or(0),
+        started_at: state.started_at.unwrap_or_default(),
+        out_of_memory: state.oom_killed.unwrap_or(false),
+        auto_remove: host.auto_remove.unwrap_or(false),
+        restart_policy: policy.filter(|name| !name.is_empty() && name != "no"),
+    }))
+}
+
+/// Sends a signal; that the container has ended already is no error.
+pub(crate) async fn kill(daemon: &Daemon, id: &str, signal: &str) -> Result<(), Error> {
+    let options = KillContainerOptionsBuilder::new().signal(signal).build();
+    match daemon.docker.kill_container(id, Some(options)).await {
+        Err(error) if is_conflict(&error) => Ok(()),
+        other => other,
+    }
+}
+
+/// Waits until the run that began at `started_at` has ended; whether it did in time. The next one may have begun already.
+pub(crate) async fn ended(daemon: &Daemon, id: &str, started_at: &str, bound: Duration) -> bool {
+    let options = WaitContainerOptionsBuilder::new().condition("not-running").build();
+    let wait = async {
+        let mut stream = std::pin::pin!(daemon.docker.wait_container(id, Some(options)));
+        // An exit code that is not 0 comes as an error; either way it has ended.
+        let _ = stream.next().await;
+    };
+    let _ = tokio::time::timeout(bound, wait).await;
+    let still = |now: &Now| now.running && !now.restarting && now.started_at == started_at;
+    !matches!(inspect(daemon, id).await, Ok(Some(now)) if still(&now))
+}
+
+/// The time that its processes have had on a processor since their start; none where Docker does not tell.
+pub(crate) async fn cpu(daemon: &Daemon, id: &str) -> Option<Duration> {
+    let options = StatsOptionsBuilder::new().stream(false).one_shot(true).build();
+    let look = async {
+        let mut stream = std::pin::pin!(daemon.docker.stats(id, Some(options)));
+        stream.next().await?.ok()?.cpu_stats?.cpu_usage?.total_usage
+    };
+    let nanos = tokio::time::timeout(Duration::from_secs(5), look).await.ok()??;
+    Some(Duration::from_nanos(nanos))
+}
+
+/// What a command came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ran {
+    /// Its exit code.
+    pub code: i64,
+    /// Its output, both streams, as lines.
+    pub lines: Vec<String>,
+}
+
+/// Runs a command in a container.
+pub(crate) async fn exec(daemon: &Daemon, id: &str, command: Vec<String>) -> Result<Ran, String> {
+    let config = ExecConfig {
+        cmd: Some(command),
+        attach_stdout: Some(true),
+        attach_stderr: Some(true),
+        ..ExecConfig::default()
+    };
+    let made = daemon.docker.create_exec(id, config).await.map_err(|error| said(&error))?;
+    let started = daemon.docker.start_exec(&made.id, None).await.map_err(|error| said(&error))?;
+    let mut output = Vec::new();
+    if let StartExecResults::Attached { output: mut stream, input: _input } = started {
+        while let Some(piece) = stream.next().await {
+            let bytes = piece.map_err(|error| said(&error))?.into_bytes();
+            output.extend_from_slice(&bytes);
+            // The end is what tells.
+            if output.len() > 2 * OUTPUT {
+                output.drain(..output.len() - OUTPUT);
+            }
+        }
+    }
+    let inspected = daemon.docker.inspect_exec(&made.id).await.map_err(|error| said(&error))?;
+    let code = inspected.exit_code.ok_or("Docker tells no exit code")?;
+    let text = String::from_utf8_lossy(&output);
+    Ok(Ran { code, lines: text.lines().map(str::to_owned).collect() })
+}
+
+/// The last lines, as one.
+pub(crate) fn last_words(lines: &[String], count: usize) -> String {
+    let filled: Vec<&str> = lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect();
+    filled[filled.len().saturating_sub(count)..].join(" / ")
+}

@@ -1,0 +1,39 @@
+//! Which engine answers: Docker's own, or Podman by its Docker-compatible API.
+//!
+//! Owns what kaf6 does otherwise for the one than for the other.
+
+use bollard::Docker;
+use bollard::errors::Error;
+
+/// An engine, as it names itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Engine {
+    /// The version of Podman; none where it is Docker.
+    pub podman: Option<String>,
+    /// The system and processor of its containers, such as `linux/amd64`.
+    pub platform: String,
+}
+
+/// Asks for it.
+pub(crate) async fn ask(docker: &Docker) -> Result<Engine, Error> {
+    let version = docker.version().await?;
+    let components = version.components.unwrap_or_default();
+    let podman = components.into_iter().find(|component| component.name.starts_with("Podman"));
+    let (os, arch) = (version.os.unwrap_or_default(), version.arch.unwrap_or_default());
+    Ok(Engine { podman: podman.map(|podman| podman.version), platform: platform(&os, &arch, "") })
+}
+
+/// `linux/arm64/v8` of its parts.
+pub(crate) fn platform(os: &str, architecture: &str, variant: &str) -> String {
+    let parts = [os, architecture, variant].into_iter().filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join("/")
+}
+
+impl Engine {
+    /// Whether it is Docker without root, whose containers do not reach the host that it runs on.
+    pub(crate) async fn is_rootless_docker(&self, docker: &Docker) -> bool {
+        // Who does not say so is asked to start containers, and then says what is wrong.
+        let options = docker.info().await.ok().and_then(|info| info.security_options);
+        self.podman.is_none() && options.unwrap_or_default().iter().any(|it| it == "name=rootless")
+    }
+}

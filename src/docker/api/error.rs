@@ -1,0 +1,261 @@
+//! What can go wrong with containers, each as a sentence that says what to do.
+//!
+//! Owns the words; no value of an environment variable is in them.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// Why containers could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum DockerError {
+    /// Nothing is where the Docker Engine would listen.
+    #[error(
+        "no Docker Engine: {socket} is not there{nor}; start Docker, or set DOCKER_HOST to where it listens (in a container: mount the socket with -v /var/run/docker.sock:/var/run/docker.sock){others}"
+    )]
+    Absent {
+        /// The socket that was looked for.
+        socket: String,
+        /// Where else nothing is, as the rest of that part of the sentence.
+        nor: String,
+        /// Where others listen, as parts of the sentence.
+        others: String,
+    },
+    /// A socket is there, and nothing listens at it.
+    #[error(
+        "no Docker Engine: {socket} is there, and {reason}; start Docker (systemctl start docker, or Docker Desktop), or set DOCKER_HOST to where it listens{others}"
+    )]
+    Dead {
+        /// The socket.
+        socket: String,
+        /// Why nothing answers there, as a part of the sentence.
+        reason: &'static str,
+        /// Where others listen, as parts of the sentence.
+        others: String,
+    },
+    /// The socket is not for this user.
+    #[error(
+        "no permission to use Docker's socket {socket}: run kaf6 as a user in the group docker, or as root (in a container: docker run --user 0, or --group-add with the socket's group){others}"
+    )]
+    Permission {
+        /// The socket.
+        socket: String,
+        /// Where others listen, as parts of the sentence.
+        others: String,
+    },
+    /// The Docker Engine does not answer.
+    #[error(
+        "the Docker Engine at {host} does not answer: {reason}; is it running, and is DOCKER_HOST right?"
+    )]
+    Unreachable {
+        /// Where it was asked.
+        host: String,
+        /// What came instead of an answer.
+        reason: String,
+    },
+    /// `DOCKER_HOST` names a way that kaf6 does not go.
+    #[error(
+        "{} is {host}, and kaf6 speaks to Docker only by unix:// and by tcp:// without TLS; {}",
+        if context.is_empty() { "DOCKER_HOST".to_owned() } else { format!("Docker's current context `{context}`") },
+        if context.is_empty() {
+            "in a CI with Docker in Docker set DOCKER_TLS_CERTDIR to \"\" and DOCKER_HOST to tcp://docker:2375"
+        } else {
+            "set DOCKER_HOST, or choose another context"
+        }
+    )]
+    Unsupported {
+        /// Where Docker is to be.
+        host: String,
+        /// The context that says so; empty where it is `DOCKER_HOST`.
+        context: String,
+    },
+    /// Docker's current context cannot be used.
+    #[error(
+        "Docker's current context `{name}` {reason}; choose another one with docker context use, or set DOCKER_HOST"
+    )]
+    Context {
+        /// Its name.
+        name: String,
+        /// Why, as the rest of the sentence.
+        reason: String,
+    },
+    /// The Docker Engine refused a request that should have worked.
+    #[error("Docker could not {doing}: {reason}")]
+    Refused {
+        /// What was asked for.
+        doing: String,
+        /// Its answer.
+        reason: String,
+    },
+    /// An image cannot be pulled.
+    #[error("cannot pull image {image} for service {service}: {what}; {remedy} (Docker says: {reason})")]
+    Image {
+        /// The service.
+        service: String,
+        /// The image.
+        image: String,
+        /// What is wrong.
+        what: String,
+        /// What to do.
+        remedy: String,
+        /// Docker's own words.
+        reason: String,
+    },
+    /// The Docker host's processor cannot run the program of an image.
+    #[error("{service} cannot run (exec format error): image {image} {reason}")]
+    Platform {
+        /// The service, with its replica where there are several.
+        service: String,
+        /// The image.
+        image: String,
+        /// The platforms of both, and what to do, as the rest of the sentence.
+        reason: String,
+    },
+    /// All addresses that Docker has for networks are in use.
+    #[error(
+        "Docker has no addresses left for the run's network {network}: {reason}; remove networks that nobody uses (kaf6 clean, then docker network prune), or give Docker more under default-address-pools in its daemon.json"
+    )]
+    NoAddresses {
+        /// The network.
+        network: String,
+        /// Docker's own words.
+        reason: String,
+    },
+    /// An image that must not be pulled is absent.
+    #[error(
+        "the image {image} of service {service} is not on this Docker Engine, and its pull is never; build or docker pull it first, or set pull: missing"
+    )]
+    ImageAbsent {
+        /// The service.
+        service: String,
+        /// The image.
+        image: String,
+    },
+    /// No port could be published.
+    #[error(
+        "the ports of service {service} cannot be published, also not on other ports of the host: {reason}; see with docker ps who has published ports"
+    )]
+    Port {
+        /// The service.
+        service: String,
+        /// The last answer.
+        reason: String,
+    },
+    /// A container ended before it was ready.
+    #[error("{service} ended with exit code {code} before it was ready{}", tail(.last_lines))]
+    Exited {
+        /// The service, with its replica where there are several.
+        service: String,
+        /// Its exit code.
+        code: i64,
+        /// The last lines of its log.
+        last_lines: Vec<String>,
+    },
+    /// A container did not become ready in time.
+    #[error(
+        "{service} was not ready within {after:?} (tried: {tried}; last answer: {answer}); raise its ready_timeout, or see its log{}",
+        tail(.last_lines)
+    )]
+    NeverReady {
+        /// The service, with its replica where there are several.
+        service: String,
+        /// How long was waited.
+        after: Duration,
+        /// What was tried.
+        tried: String,
+        /// What the last try gave.
+        answer: String,
+        /// The last lines of its log.
+        last_lines: Vec<String>,
+    },
+    /// Nothing to attach to.
+    #[error(
+        "no running container {wanted} to attach to as {name}; running are: {running}; start it first, or name one of these"
+    )]
+    NoContainer {
+        /// The name in the file.
+        name: String,
+        /// What was looked for.
+        wanted: String,
+        /// What is running.
+        running: String,
+    },
+    /// The relay cannot stand on this way.
+    #[error("the way {link} cannot be slowed down: {reason}")]
+    NoRelay {
+        /// The way, as `from -> to`.
+        link: String,
+        /// Why not, and what to do.
+        reason: String,
+    },
+    /// Something of another run with the same id is there.
+    #[error(
+        "the run id {run_id} is in use: {what}; give another --run-id, or remove what is left of it with kaf6 clean --run {run_id}"
+    )]
+    RunIdTaken {
+        /// The id.
+        run_id: String,
+        /// By whom.
+        what: String,
+    },
+    /// It failed, and the engine is not Docker's.
+    #[error(
+        "{error}; the engine here is Podman {version}, with which kaf6 is tested less than with Docker: see whether docker run, by the same DOCKER_HOST, does it"
+    )]
+    OnPodman {
+        /// Its version.
+        version: String,
+        /// What failed.
+        error: Box<DockerError>,
+    },
+    /// It failed, and not all that was started could be removed.
+    #[error("{error}; what could not be removed: {left}; see kaf6 clean")]
+    Left {
+        /// Why it failed.
+        error: Box<DockerError>,
+        /// What is left.
+        left: String,
+    },
+    /// Something around the containers failed on this machine.
+    #[error("{doing}: {error}")]
+    Io {
+        /// What was done.
+        doing: String,
+        /// What came of it.
+        error: std::io::Error,
+    },
+    /// The start was ended from outside.
+    #[error("the start of the containers was interrupted; what was started is removed")]
+    Interrupted,
+}
+
+impl DockerError {
+    /// Names the context that said where Docker listens.
+    pub(crate) fn of_context(mut self, name: &str) -> Self {
+        match &mut self {
+            Self::Unsupported { context, .. } => name.clone_into(context),
+            Self::Absent { others, .. } | Self::Dead { others, .. } | Self::Permission { others, .. } => {
+                let said = format!(
+                    "; Docker's current context `{name}` says so: docker context use chooses another, and DOCKER_HOST comes before it"
+                );
+                others.insert_str(0, &said);
+            }
+            Self::Unreachable { host, .. } => {
+                *host = format!("{host} (of Docker's current context `{name}`)");
+            }
+            _ => {}
+        }
+        self
+    }
+}
+
+/// The last lines of a log, to stand below a message.
+fn tail(lines: &[String]) -> String {
+    if lines.is_empty() {
+        return "; its log is empty".to_owned();
+    }
+    let mut text = String::from("; its last log lines:");
+    for line in lines.iter().rev().take(10).rev() {
+        let _ = write!(text, "\n  {line}");
+    }
+    text
+}

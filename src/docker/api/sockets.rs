@@ -1,0 +1,97 @@
+//! The sockets at which the Docker Engines of this machine listen, and Podman's, which understands the same requests.
+//!
+//! Owns where installations put them. A socket of Podman is never used unless it is named, but it is pointed to.
+
+use std::path::{Path, PathBuf};
+
+/// Where Docker listens unless it was told otherwise.
+const USUAL: &str = "/var/run/docker.sock";
+
+/// A socket, and whose it is.
+struct Socket {
+    path: PathBuf,
+    whose: &'static str,
+    /// It is used where nothing names one.
+    by_default: bool,
+}
+
+/// Those that there can be, in the order in which they are looked for. `set` looks a variable up.
+fn all(set: &dyn Fn(&str) -> Option<String>) -> Vec<Socket> {
+    let below = |variable: &str, rest: &str| set(variable).map(|folder| Path::new(&folder).join(rest));
+    let all = [
+        (Some(PathBuf::from(USUAL)), "Docker", true),
+        (below("XDG_RUNTIME_DIR", "docker.sock"), "rootless Docker", true),
+        (below("HOME", ".docker/run/docker.sock"), "Docker Desktop", true),
+        (below("XDG_RUNTIME_DIR", "podman/podman.sock"), "rootless Podman", false),
+        (Some(PathBuf::from("/run/podman/podman.sock")), "Podman", false),
+    ];
+    let socket = |(path, whose, by_default)| Some(Socket { path: path?, whose, by_default });
+    all.into_iter().filter_map(socket).collect()
+}
+
+fn of_environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The first default socket that is there; where none is, the usual one.
+pub(crate) fn usual() -> PathBuf {
+    let mut defaults = all(&of_environment).into_iter().filter(|socket| socket.by_default);
+    defaults.find(|socket| socket.path.exists()).map_or_else(|| PathBuf::from(USUAL), |socket| socket.path)
+}
+
+/// What to say beside a socket that cannot be used: where else Docker was looked for, and what is there instead.
+pub(crate) fn beside(socket: &Path) -> (String, String) {
+    words(socket, &all(&of_environment), &Path::exists)
+}
+
+fn words(socket: &Path, all: &[Socket], exists: &dyn Fn(&Path) -> bool) -> (String, String) {
+    let others = || all.iter().filter(|other| other.path != socket);
+    let nor = others().filter(|other| other.by_default && socket == Path::new(USUAL) && !exists(&other.path));
+    let nor: Vec<String> = nor.map(|other| other.path.display().to_string()).collect();
+    let nor = if nor.is_empty() { String::new() } else { format!(", nor is {}", nor.join(" or ")) };
+    let there = others().filter(|other| exists(&other.path));
+    let there: Vec<String> = there
+        .map(|other| {
+            format!("; a socket of {} is there: DOCKER_HOST=unix://{}", other.whose, other.path.display())
+        })
+        .collect();
+    (nor, there.concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(name: &str) -> Option<String> {
+        let folder = match name {
+            "XDG_RUNTIME_DIR" => "/run/user/7",
+            "HOME" => "/home/me",
+            _ => return None,
+        };
+        Some(folder.to_owned())
+    }
+
+    #[test]
+    fn what_was_looked_for_and_what_is_there_is_said() {
+        let all = all(&set);
+        let said = |socket: &str, there: &[&str]| {
+            words(Path::new(socket), &all, &|path| there.iter().any(|it| path == Path::new(it)))
+        };
+        let (nor, there) = said(USUAL, &[]);
+        assert_eq!(nor, ", nor is /run/user/7/docker.sock or /home/me/.docker/run/docker.sock");
+        assert_eq!(there, "");
+        let (_, there) = said(USUAL, &["/run/user/7/podman/podman.sock"]);
+        assert_eq!(
+            there,
+            "; a socket of rootless Podman is there: DOCKER_HOST=unix:///run/user/7/podman/podman.sock"
+        );
+        // Somebody named it, so that no other one was looked for.
+        let (nor, there) = said("/mine.sock", &[USUAL, "/run/user/7/docker.sock"]);
+        assert_eq!(nor, "");
+        assert_eq!(
+            there,
+            "; a socket of Docker is there: DOCKER_HOST=unix:///var/run/docker.sock; a socket of rootless Docker is there: DOCKER_HOST=unix:///run/user/7/docker.sock"
+        );
+        assert_eq!(words(Path::new(USUAL), &super::all(&|_| None), &|_| false), Default::default());
+    }
+}

@@ -1,0 +1,180 @@
+//! Removal of what runs left behind: of those whose process is gone, or whose time is over.
+//!
+//! Owns the judgement on who is dead; what belongs to a living run or bears no label of kaf6 is never touched.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::labels::{self, Life, Owner};
+use super::remove::{self, Labelled, marked, short};
+use crate::docker::DockerError;
+use crate::docker::api::container;
+use crate::docker::api::daemon::{Daemon, refused};
+use crate::docker::cluster::attach::name_of;
+
+/// What is to be swept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CleanOptions {
+    /// Only this run; none: all whose owner is known to be gone or whose time is over.
+    pub run: Option<String>,
+    /// With `run`: also where its owner lives.
+    pub force: bool,
+    /// Only say what would be removed.
+    pub dry_run: bool,
+}
+
+/// What was swept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cleaned {
+    /// What was removed or healed (with `dry_run`: would be), one sentence each.
+    pub done: Vec<String>,
+    /// What was left alone, and why, one sentence for each run.
+    pub kept: Vec<String>,
+    /// What could not be removed or healed, one sentence each.
+    pub failed: Vec<String>,
+}
+
+/// A run's id, and who started it: two kaf6 may have been given one id.
+type Whose = (String, Option<String>);
+
+/// What there is of one run of one owner.
+#[derive(Debug, Default)]
+struct Left {
+    expires: Option<String>,
+    things: Vec<String>,
+}
+
+/// Sweeps what runs left behind, on the Docker Engine that `DOCKER_HOST` names.
+///
+/// # Errors
+/// Where Docker cannot be asked.
+pub async fn clean(options: &CleanOptions) -> Result<Cleaned, DockerError> {
+    sweep(&Daemon::connect().await?, options).await
+}
+
+/// As [`clean`], on the Docker Engine that a value of `DOCKER_HOST` names.
+///
+/// # Errors
+/// Where Docker cannot be asked.
+pub async fn clean_at(docker_host: &str, options: &CleanOptions) -> Result<Cleaned, DockerError> {
+    sweep(&Daemon::connect_to(Some(docker_host)).await?, options).await
+}
+
+async fn sweep(daemon: &Daemon, options: &CleanOptions) -> Result<Cleaned, DockerError> {
+    let mut cleaned = Cleaned::default();
+    for ((run_id, owner), left) in all(daemon, options.run.as_deref()).await? {
+        let life = life(daemon, owner.as_deref()).await;
+        let over = labels::is_over(left.expires.as_ref());
+        if let Some(why) = keep(life, over, options) {
+            cleaned.kept.push(format!("run {run_id}: {why}"));
+        } else if options.dry_run {
+            cleaned.done.extend(left.things);
+        } else {
+            let removed = remove::run(daemon, (&run_id, owner.as_deref())).await;
+            cleaned.done.extend(removed.done);
+            cleaned.failed.extend(removed.failed);
+        }
+    }
+    Ok(cleaned)
+}
+
+/// Why a run is left alone; none where it may be swept.
+fn keep(life: Life, over: bool, options: &CleanOptions) -> Option<&'static str> {
+    match (life, options.run.is_some(), options.force) {
+        (_, true, true) | (Life::Dead, ..) | (Life::Unknown, true, _) => None,
+        (Life::Alive, true, _) => Some("its kaf6 still runs; --force removes it all the same"),
+        (Life::Alive, false, _) => Some("its kaf6 still runs"),
+        (Life::Unknown, false, _) if over => None,
+        (Life::Unknown, false, _) => Some(
+            "whether its kaf6 still runs cannot be seen from here, and its time is not over; kaf6 clean --run with its id removes it",
+        ),
+    }
+}
+
+/// Makes sure that nothing has a run's id: sweeps what a dead one left of it.
+pub(crate) async fn make_way(daemon: &Daemon, run_id: &str) -> Result<(), DockerError> {
+    for (_, owner) in all(daemon, Some(run_id)).await?.into_keys() {
+        let what = match life(daemon, owner.as_deref()).await {
+            Life::Dead => {
+                let failed = remove::run(daemon, (run_id, owner.as_deref())).await.failed;
+                if failed.is_empty() {
+                    continue;
+                }
+                failed.join("; ")
+            }
+            Life::Alive => "another kaf6 has containers under it".to_owned(),
+            Life::Unknown => {
+                "there are containers under it of a kaf6 that cannot be seen from here".to_owned()
+            }
+        };
+        return Err(DockerError::RunIdTaken { run_id: run_id.to_owned(), what });
+    }
+    Ok(())
+}
+
+/// All runs of which there is something, or the one that is asked for.
+async fn all(daemon: &Daemon, run_id: Option<&str>) -> Result<BTreeMap<Whose, Left>, DockerError> {
+    let labelled = remove::list(daemon, run_id).await;
+    Ok(by_run(labelled.map_err(refused("list what runs left behind"))?))
+}
+
+fn by_run(labelled: Labelled) -> BTreeMap<Whose, Left> {
+    let mut runs: BTreeMap<Whose, Left> = BTreeMap::new();
+    let mut add = |found: &HashMap<String, String>, thing: String| {
+        let Some(run_id) = found.get(labels::RUN) else { return };
+        let left = runs.entry((run_id.clone(), found.get(labels::OWNER).cloned())).or_default();
+        left.expires = left.expires.take().or_else(|| found.get(labels::EXPIRES).cloned());
+        left.things.push(thing);
+    };
+    for volume in &labelled.volumes {
+        if let Some((id, heal)) = marked(volume) {
+            add(&volume.labels, format!("container {} healed ({heal})", short(id)));
+        }
+    }
+    for container in labelled.containers {
+        let name = name_of(&container);
+        add(&container.labels.unwrap_or_default(), format!("container {name}"));
+    }
+    for network in labelled.networks {
+        let name = network.name.unwrap_or_default();
+        add(&network.labels.unwrap_or_default(), format!("network {name}"));
+    }
+    for volume in labelled.volumes {
+        add(&volume.labels, format!("volume {}", volume.name));
+    }
+    runs
+}
+
+async fn life(daemon: &Daemon, owner: Option<&str>) -> Life {
+    let Some(owner) = owner.map(Owner::parse) else { return Life::Unknown };
+    let runs = match owner.container() {
+        Some(id) => match container::inspect(daemon, id).await {
+            Ok(found) => found.is_some_and(|now| now.running),
+            // Who cannot be asked about is not dead.
+            Err(_) => true,
+        },
+        None => true,
+    };
+    owner.life(runs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_living_are_kept_and_the_unseen_until_their_time_is_over() {
+        let of =
+            |run: Option<&str>, force| CleanOptions { run: run.map(str::to_owned), force, dry_run: false };
+        let kept = |life, over, options: &CleanOptions| keep(life, over, options).is_some();
+        let (any, one, forced) = (of(None, false), of(Some("r"), false), of(Some("r"), true));
+        for over in [false, true] {
+            assert!(kept(Life::Alive, over, &any) && kept(Life::Alive, over, &one));
+            assert!(!kept(Life::Alive, over, &forced));
+            assert!(kept(Life::Alive, over, &of(None, true)), "force needs a name");
+            assert!(!kept(Life::Dead, over, &any) && !kept(Life::Dead, over, &one));
+            assert!(!kept(Life::Unknown, over, &one));
+        }
+        assert!(kept(Life::Unknown, false, &any));
+        assert!(!kept(Life::Unknown, true, &any));
+    }
+}

@@ -1,0 +1,5 @@
+//! Removal of what runs have started in Docker.
+
+pub(crate) mod clean;
+pub(crate) mod labels;
+pub(crate) mod remove;

@@ -1,0 +1,185 @@
+//! Removal of all that carries a run's label, in the order that Docker needs.
+//!
+//! Owns the sweep that the end of a run, its last resort and `clean` share. It goes by labels, so that it also
+//! finds what a request brought about whose answer nobody heard.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bollard::errors::Error;
+use bollard::models::{ContainerSummary, Network, NetworkDisconnectRequest, Volume};
+use bollard::query_parameters::{
+    ListContainersOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder,
+    RemoveContainerOptionsBuilder, RemoveVolumeOptionsBuilder,
+};
+
+use super::labels;
+use crate::docker::api::container;
+use crate::docker::api::container::Now;
+use crate::docker::api::daemon::{Daemon, is_done, is_gone, said};
+use crate::docker::cluster::attach::name_of;
+
+/// Tries at what Docker still holds: a network whose last container is just leaving it.
+const TRIES: u32 = 10;
+/// Between two of them.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// What carries a label of kaf6.
+#[derive(Debug, Default)]
+pub(crate) struct Labelled {
+    /// Containers, running or not.
+    pub containers: Vec<ContainerSummary>,
+    /// Networks.
+    pub networks: Vec<Network>,
+    /// Volumes, markers among them.
+    pub volumes: Vec<Volume>,
+}
+
+/// What was removed, and what could not be; a sentence each.
+#[derive(Debug, Default)]
+pub(crate) struct Removed {
+    /// Removed or healed.
+    pub done: Vec<String>,
+    /// Neither.
+    pub failed: Vec<String>,
+}
+
+/// All that carries the label of a run, or of any.
+pub(crate) async fn list(daemon: &Daemon, run_id: Option<&str>) -> Result<Labelled, Error> {
+    let label = run_id.map_or_else(|| labels::RUN.to_owned(), |run_id| format!("{}={run_id}", labels::RUN));
+    let filters = HashMap::from([("label", vec![label])]);
+    let containers = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+    let networks = ListNetworksOptionsBuilder::new().filters(&filters).build();
+    let volumes = ListVolumesOptionsBuilder::new().filters(&filters).build();
+    Ok(Labelled {
+        containers: daemon.docker.list_containers(Some(containers)).await?,
+        networks: daemon.docker.list_networks(Some(networks)).await?,
+        volumes: daemon.docker.list_volumes(Some(volumes)).await?.volumes.unwrap_or_default(),
+    })
+}
+
+impl Labelled {
+    /// Those of one owner; none: those that tell of none.
+    fn of(mut self, owner: Option<&str>) -> Self {
+        let is = |found: &HashMap<String, String>| found.get(labels::OWNER).map(String::as_str) == owner;
+        self.containers.retain(|container| container.labels.as_ref().map_or(owner.is_none(), is));
+        self.networks.retain(|network| network.labels.as_ref().map_or(owner.is_none(), is));
+        self.volumes.retain(|volume| is(&volume.labels));
+        self
+    }
+
+    /// There is nothing.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.containers.is_empty() && self.networks.is_empty() && self.volumes.is_empty()
+    }
+}
+
+/// Removes what one owner has under a run's id: heals what its markers name, then containers, networks and volumes.
+/// Another kaf6 may have been given the same id, and what that one has is its own to remove.
+pub(crate) async fn run(daemon: &Daemon, (run_id, owner): (&str, Option<&str>)) -> Removed {
+    let mut removed = Removed::default();
+    // A second look, for what was on its way during the first.
+    for _ in 0..2 {
+        let labelled = match list(daemon, Some(run_id)).await {
+            Ok(labelled) => labelled.of(owner),
+            Err(error) => {
+                removed
+                    .failed
+                    .push(format!("what is left of run {run_id} cannot be listed: {}", said(&error)));
+                return removed;
+            }
+        };
+        if labelled.is_empty() {
+            break;
+        }
+        all(daemon, &labelled, &mut removed).await;
+        if !removed.failed.is_empty() {
+            break;
+        }
+    }
+    removed
+}
+
+async fn all(daemon: &Daemon, labelled: &Labelled, removed: &mut Removed) {
+    for volume in &labelled.volumes {
+        if let Some((id, heal)) = marked(volume) {
+            removed.tell(format!("container {} healed ({heal})", short(id)), healed(daemon, id, heal).await);
+        }
+    }
+    let containers = labelled.containers.iter().map(|container| async move {
+        let id = container.id.clone().unwrap_or_default();
+        let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+        (container, again(|| daemon.docker.remove_container(&id, Some(options.clone()))).await)
+    });
+    for (container, done) in futures_util::future::join_all(containers).await {
+        removed.tell(format!("container {}", name_of(container)), done);
+    }
+    for network in &labelled.networks {
+        let id = network.id.clone().or_else(|| network.name.clone()).unwrap_or_default();
+        leave(daemon, &id).await;
+        let done = again(|| daemon.docker.remove_network(&id)).await;
+        removed.tell(format!("network {}", network.name.clone().unwrap_or_default()), done);
+    }
+    for volume in &labelled.volumes {
+        let options = RemoveVolumeOptionsBuilder::new().force(true).build();
+        let done = again(|| daemon.docker.remove_volume(&volume.name, Some(options.clone()))).await;
+        removed.tell(format!("volume {}", volume.name), done);
+    }
+}
+
+/// The container that a marker names, and what heals it.
+pub(crate) fn marked(volume: &Volume) -> Option<(&str, &str)> {
+    let heal = volume.labels.get(labels::HEAL)?;
+    Some((volume.labels.get(labels::CONTAINER)?, heal))
+}
+
+/// Undoes what a fault did to a container; one that is well already, or gone, is left alone.
+async fn healed(daemon: &Daemon, id: &str, heal: &str) -> Result<(), Error> {
+    let Some(now) = container::inspect(daemon, id).await? else { return Ok(()) };
+    match (heal, now) {
+        ("unpause", Now { paused: true, .. }) => daemon.docker.unpause_container(id).await,
+        ("start", Now { running: false, .. }) => daemon.docker.start_container(id, None).await,
+        _ => Ok(()),
+    }
+}
+
+/// Takes out of a network whoever is still in it, kaf6's own container above all.
+async fn leave(daemon: &Daemon, network: &str) {
+    let Ok(inspected) = daemon.docker.inspect_network(network, None).await else { return };
+    for container in inspected.containers.unwrap_or_default().into_keys() {
+        let request = NetworkDisconnectRequest { container, force: Some(true) };
+        // Should it fail, the network's own removal says so.
+        let _ = daemon.docker.disconnect_network(network, request).await;
+    }
+}
+
+/// Tries until it is done or gone.
+async fn again<F: Future<Output = Result<(), Error>>>(work: impl Fn() -> F) -> Result<(), Error> {
+    let mut done = work().await;
+    for _ in 1..TRIES {
+        match &done {
+            Ok(()) => return Ok(()),
+            Err(error) if is_gone(error) || is_done(error) => return Ok(()),
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+        done = work().await;
+    }
+    match done {
+        Err(error) if is_gone(&error) || is_done(&error) => Ok(()),
+        other => other,
+    }
+}
+
+impl Removed {
+    fn tell(&mut self, what: String, done: Result<(), Error>) {
+        match done {
+            Ok(()) => self.done.push(what),
+            Err(error) => self.failed.push(format!("{what}: {}", said(&error))),
+        }
+    }
+}
+
+/// An id as people read it.
+pub(crate) fn short(id: &str) -> String {
+    id.chars().take(12).collect()
+}

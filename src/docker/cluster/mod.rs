@@ -1,0 +1,387 @@
+//! A run's containers as the engine has them: started, faulted, healed and removed.
+//!
+//! Owns that every way out removes what was started; each step is a module beside this one.
+
+pub(crate) mod addresses;
+pub(crate) mod attach;
+pub(crate) mod names;
+pub(crate) mod options;
+pub(crate) mod ports;
+pub(crate) mod ready;
+pub(crate) mod spec;
+pub(crate) mod start;
+pub(crate) mod state;
+pub(crate) mod visit;
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::cut::with_cut;
+use super::lock::lock;
+use super::place::Place;
+use super::{Addresses, DockerError, faults};
+use crate::docker::api::container::last_words;
+use crate::docker::api::daemon::Daemon;
+use crate::docker::api::{container, platform};
+use crate::docker::cleanup::labels;
+use crate::docker::cleanup::labels::Owner;
+use crate::docker::cleanup::{clean, remove};
+use crate::plan::{ClusterPlan, FaultPlan};
+use options::{ContainerState, Inflicted, Step, UpOptions};
+use state::{Network, Shared, Unit, Wanted};
+
+/// How long the last resort may take, where nobody waits for a removal.
+const LAST_RESORT: Duration = Duration::from_secs(30);
+
+/// The containers of a run. Dropped without [`Cluster::down`], it removes what was started all the same.
+pub struct Cluster {
+    addresses: Addresses,
+    guard: Guard,
+}
+
+impl Cluster {
+    /// Starts all services, each after those that it needs, and finds what it attaches to. Returns when all are
+    /// ready. Where that fails, or `cut` ends first, what was started is removed before this returns.
+    ///
+    /// # Errors
+    /// With a sentence that says what to do.
+    pub async fn up(
+        plan: &ClusterPlan,
+        options: UpOptions,
+        cut: impl Future<Output = ()> + Send,
+    ) -> Result<Self, DockerError> {
+        Self::up_with(Daemon::connect().await?, plan, options, cut).await
+    }
+
+    /// As [`Cluster::up`], on the Docker Engine that a value of `DOCKER_HOST` names.
+    ///
+    /// # Errors
+    /// With a sentence that says what to do.
+    pub async fn up_at(
+        docker_host: &str,
+        plan: &ClusterPlan,
+        options: UpOptions,
+        cut: impl Future<Output = ()> + Send,
+    ) -> Result<Self, DockerError> {
+        Self::up_with(Daemon::connect_to(Some(docker_host)).await?, plan, options, cut).await
+    }
+
+    async fn up_with(
+        daemon: Daemon,
+        plan: &ClusterPlan,
+        options: UpOptions,
+        cut: impl Future<Output = ()> + Send,
+    ) -> Result<Self, DockerError> {
+        let shared = Arc::new(prepare(daemon, plan, options).await?);
+        let guard = Guard { shared: Arc::clone(&shared), armed: AtomicBool::new(true) };
+        let started = with_cut(cut, |cut| {
+            let shared = &shared;
+            async move { start::all(shared, &cut).await }
+        });
+        match started.await {
+            Ok(()) => Ok(Self { addresses: lock(&shared.addresses).clone(), guard }),
+            Err(error) => {
+                let left = guard.remove().await;
+                let error = on_podman(&guard.shared.daemon, error);
+                if left.is_empty() {
+                    return Err(error);
+                }
+                Err(DockerError::Left { error: Box::new(error), left: left.join("; ") })
+            }
+        }
+    }
+
+    /// Where the ports of all replicas are reached that there can be; fixed.
+    pub const fn addresses(&self) -> &Addresses {
+        &self.addresses
+    }
+
+    /// Replicas that are to run now: not those that a `stop` or a `scale` took away; those that a `restart` or a
+    /// `pause` holds are in it. Only of services that were started.
+    pub fn running(&self) -> Vec<(String, u32)> {
+        let to_run = |unit: &&Arc<Unit>| {
+            !unit.attached && matches!(unit.wanted(), Wanted::Running | Wanted::Restarting | Wanted::Paused)
+        };
+        self.shared().units.values().filter(to_run).map(|u| (u.service.clone(), u.replica)).collect()
+    }
+
+    /// Replicas that a `scale` took away.
+    pub fn away(&self) -> Vec<(String, u32)> {
+        let away = |unit: &&Arc<Unit>| unit.wanted() == Wanted::Away;
+        self.shared().units.values().filter(away).map(|u| (u.service.clone(), u.replica)).collect()
+    }
+
+    /// When the last of these, held by a fault since that time, was started or let go on; none while one is held.
+    pub fn let_run(&self, held: &[(String, u32)], since: Instant) -> Option<Instant> {
+        let units = &self.shared().units;
+        let freed = held.iter().map(|replica| {
+            let unit = units.get(replica)?;
+            unit.state().let_run.iter().copied().find(|at| *at >= since)
+        });
+        freed.collect::<Option<Vec<Instant>>>()?.into_iter().max()
+    }
+
+    /// Sentences on those of these, held by a fault since that time, that did not stay down; known once they were started or
+    /// healed.
+    pub fn came_back(&self, held: &[(String, u32)], since: Instant) -> Vec<String> {
+        let units = held.iter().filter_map(|replica| self.shared().units.get(replica));
+        units.filter_map(|unit| Some(format!("{} {}", unit.title(), unit.came_back(since)?))).collect()
+    }
+
+    /// Begins a fault, lets it last, heals it and waits until what it touched is ready again. `cut` ends the lasting
+    /// early: it is healed at once, and readiness is not waited for. To be awaited to its end: given up halfway, the
+    /// fault lasts until [`Cluster::heal`] or [`Cluster::down`].
+    pub async fn inflict(&self, fault: &FaultPlan, cut: impl Future<Output = ()> + Send) -> Inflicted {
+        with_cut(cut, |cut| {
+            let shared = self.shared();
+            async move { faults::inflict(shared, fault, &cut).await }
+        })
+        .await
+    }
+
+    /// Heals what faults left: starts what is stopped, lets go on what is paused, takes delays away, and brings back
+    /// the replicas of the start. Waits until what it touched is ready, unless `cut` ends first. Gives sentences for what
+    /// could not be.
+    pub async fn heal(&self, cut: impl Future<Output = ()> + Send) -> Vec<String> {
+        with_cut(cut, |cut| {
+            let shared = self.shared();
+            async move { faults::heal(shared, &cut).await }
+        })
+        .await
+    }
+
+    /// Sentences on containers that ended by themselves, each told once.
+    pub async fn unexpected(&self) -> Vec<String> {
+        let mut sentences = Vec::new();
+        for unit in self.shared().units.values() {
+            sentences.extend(self.ended_by_itself(unit).await);
+        }
+        sentences
+    }
+
+    /// As [`Cluster::unexpected`], of those that were started: nobody starts them again.
+    pub async fn crashed(&self) -> Vec<String> {
+        let mut sentences = Vec::new();
+        for unit in self.shared().units.values().filter(|unit| !unit.attached) {
+            sentences.extend(self.ended_by_itself(unit).await);
+        }
+        sentences
+    }
+
+    async fn ended_by_itself(&self, unit: &Unit) -> Option<String> {
+        let shared = self.shared();
+        let turns = {
+            let state = unit.state();
+            (state.wanted == Wanted::Running && !state.told).then_some(state.turns)?
+        };
+        let now = container::inspect(&shared.daemon, &unit.id()?).await.ok()?;
+        let how = match now {
+            Some(now) if now.running => return None,
+            // It had one thing to do, and nobody was to connect to it.
+            Some(now) if now.exit_code == 0 && shared.is_one_shot(&unit.service) => return None,
+            Some(now) if now.out_of_memory => format!("exit code {}, out of memory", now.exit_code),
+            Some(now) => format!("exit code {}", now.exit_code),
+            None => "it was removed".to_owned(),
+        };
+        // A fault may have begun meanwhile, and be over.
+        if unit.state().turns != turns {
+            return None;
+        }
+        unit.log.settle().await;
+        unit.state().told = true;
+        let lines = last_words(&unit.log.last_lines(), 3);
+        let lines = if lines.is_empty() { "its log is empty".to_owned() } else { lines };
+        let remark = platform::remark(shared, unit).await;
+        Some(format!("the container of {} ended by itself: {how} ({lines}){remark}", unit.title()))
+    }
+
+    /// Sentences for the report on what is otherwise here than with Docker and its usual settings.
+    pub fn notes(&self) -> Vec<String> {
+        let shared = self.shared();
+        let podman = shared.daemon.engine.podman.as_ref().map(|version| {
+            format!("the containers run on Podman {version}, with which kaf6 is tested less than with Docker")
+        });
+        let logs = shared.units.values().filter_map(|unit| {
+            let why = unit.log.unreadable()?;
+            Some(format!(
+                "the log of {} cannot be read, so that reports have none of its lines: {why}; start {} with --log-driver json-file, local or journald",
+                unit.title(),
+                unit.container
+            ))
+        });
+        podman.into_iter().chain(logs).collect()
+    }
+
+    /// Replicas of which faults removed a container without volumes, each told once: of this service, or of any.
+    pub fn dropped(&self, service: Option<&str>) -> Vec<String> {
+        let of_it = |unit: &&Arc<Unit>| service.is_none_or(|service| unit.service == service);
+        let dropped = |unit: &&Arc<Unit>| std::mem::take(&mut unit.state().dropped);
+        self.shared().units.values().filter(of_it).filter(dropped).map(|unit| unit.title()).collect()
+    }
+
+    /// The containers, in the order of their start.
+    pub async fn seen(&self) -> Vec<ContainerState> {
+        let mut units: Vec<_> = self
+            .shared()
+            .units
+            .values()
+            .filter(|unit| unit.id().is_some() || unit.log.path().is_some())
+            .collect();
+        units.sort_by_key(|unit| unit.state().order.unwrap_or(0));
+        let seen = units.into_iter().map(|unit| {
+            let state = unit.state().clone();
+            ContainerState {
+                service: unit.service.clone(),
+                replica: unit.replica,
+                image: state.image,
+                container: unit.container.clone(),
+                ready: state.ready,
+                log: unit.log.path().map(std::path::Path::to_owned),
+                last_lines: unit.log.last_lines(),
+            }
+        });
+        seen.collect()
+    }
+
+    /// Heals what is attached, removes all that was started, leaves the network that was joined. Gives sentences for
+    /// what could not be removed.
+    pub async fn down(&self) -> Vec<String> {
+        self.guard.remove().await
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        self.guard.shared()
+    }
+}
+
+/// Says that it was Podman, where something went wrong that works with Docker.
+fn on_podman(daemon: &Daemon, error: DockerError) -> DockerError {
+    match (&daemon.engine.podman, &error) {
+        (
+            Some(version),
+            DockerError::Refused { .. } | DockerError::NeverReady { .. } | DockerError::Port { .. },
+        ) => DockerError::OnPodman { version: version.clone(), error: Box::new(error) },
+        _ => error,
+    }
+}
+
+/// Looks before anything is started: at the place, at what is attached, and at whether the run's id is free.
+async fn prepare(daemon: Daemon, plan: &ClusterPlan, options: UpOptions) -> Result<Shared, DockerError> {
+    let place = Place::detect(&daemon).await;
+    for link in &plan.links {
+        let refuse = |reason: &str| {
+            let link = format!("{} -> {}", link.from, link.to);
+            Err(DockerError::NoRelay { link, reason: reason.to_owned() })
+        };
+        if plan.service(&link.from).is_none() || plan.service(&link.to).is_none() {
+            return refuse(
+                "kaf6's relay stands only between services that kaf6 starts itself; let the file start both, in place of attach",
+            );
+        }
+        if matches!(place, Place::Remote { .. }) {
+            return refuse(
+                "Docker runs on another host (DOCKER_HOST), whose containers do not reach kaf6's relay; run kaf6 on that host, or in a container of it",
+            );
+        }
+    }
+    if let (Some(link), Place::Host) = (plan.links.first(), &place)
+        && daemon.engine.is_rootless_docker(&daemon.docker).await
+    {
+        let link = format!("{} -> {}", link.from, link.to);
+        let reason = "Docker runs rootless, and its containers do not reach kaf6's relay on this host; run kaf6 in a container of it, with -v \"$XDG_RUNTIME_DIR/docker.sock:/var/run/docker.sock\"";
+        return Err(DockerError::NoRelay { link, reason: reason.to_owned() });
+    }
+    let mut units: BTreeMap<(String, u32), Arc<Unit>> = BTreeMap::new();
+    for attach in &plan.attached {
+        for unit in attach::find(&daemon, attach, &options).await? {
+            units.insert((unit.service.clone(), unit.replica), Arc::new(unit));
+        }
+    }
+    for service in &plan.services {
+        for replica in 0..service.most {
+            units.insert((service.name.clone(), replica), Arc::new(Unit::new(service, replica, &options)));
+        }
+    }
+    let owner = Owner::own(place.container());
+    clean::make_way(&daemon, &options.run_id).await?;
+    Ok(Shared {
+        labels: labels::of_run(&options.run_id, &owner, options.bound),
+        units,
+        addresses: Mutex::default(),
+        ports: ports::Ports::default(),
+        network: Mutex::new(Network::default()),
+        relays: Mutex::new(HashMap::new()),
+        plan: plan.clone(),
+        daemon,
+        place,
+        options,
+    })
+}
+
+/// What is to be removed, whatever happens.
+struct Guard {
+    shared: Arc<Shared>,
+    /// Something may be left to remove.
+    armed: AtomicBool,
+}
+
+impl Guard {
+    const fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// Removes everything, and gives sentences for what could not be. Given up halfway, the last resort goes on.
+    async fn remove(&self) -> Vec<String> {
+        let shared = &self.shared;
+        shared.tell(Step::Removing);
+        let mut problems = faults::heal_attached(shared).await;
+        problems.extend(visit::leave(shared).await);
+        end_all(shared).await;
+        problems.extend(shared.units.values().filter_map(|unit| unit.log.finish()));
+        lock(&shared.relays).clear();
+        if !shared.plan.services.is_empty() || shared.units.values().any(|unit| unit.attached) {
+            let own = (shared.options.run_id.as_str(), shared.owner());
+            problems.extend(remove::run(&shared.daemon, own).await.failed);
+        }
+        self.armed.store(false, Ordering::Release);
+        problems
+    }
+}
+
+/// Ends what was started, so that its log is whole before it is removed.
+async fn end_all(shared: &Shared) {
+    let own = shared.units.values().filter(|unit| !unit.attached);
+    let ends = own.filter_map(|unit| unit.id().map(|id| (unit, id))).map(|(unit, id)| async move {
+        // Whatever does not end by it is removed by force.
+        let _ = container::kill(&shared.daemon, &id, "SIGKILL").await;
+        unit.log.settle().await;
+    });
+    futures_util::future::join_all(ends).await;
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if !self.armed.load(Ordering::Acquire) {
+            return;
+        }
+        let (daemon, run_id) = (self.shared.daemon.clone(), self.shared.options.run_id.clone());
+        let owner = self.shared.owner().map(str::to_owned);
+        // In a thread with a runtime of its own: this one may be about to end.
+        let last_resort = std::thread::Builder::new().name("kaf6-remove".to_owned()).spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let Ok(runtime) = runtime else { return };
+            runtime.block_on(async {
+                // A request that was given up may still be carried out.
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                let _ = tokio::time::timeout(LAST_RESORT, remove::run(&daemon, (&run_id, owner.as_deref())))
+                    .await;
+            });
+        });
+        if let Ok(last_resort) = last_resort {
+            let _ = last_resort.join();
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Names of what a run starts: its network, containers and volumes.
+//!
+//! Owns their form; a name is also a host name, which bounds its length.
+
+/// A part of a host name may not be longer.
+const LONGEST: usize = 63;
+
+/// The network of a run.
+pub(crate) fn network(run_id: &str) -> String {
+    fit(&format!("kaf6-{run_id}"), "")
+}
+
+/// The container of a replica.
+pub(crate) fn container(run_id: &str, service: &str, replica: u32) -> String {
+    fit(&format!("kaf6-{run_id}"), &format!("-{service}-{replica}"))
+}
+
+/// A volume of a replica.
+pub(crate) fn volume(run_id: &str, service: &str, replica: u32, name: &str) -> String {
+    // No host name, but two long ones must not become one.
+    format!("{}-{}", container(run_id, service, replica), clean(name))
+}
+
+/// The marker of a container that a fault has stopped or paused.
+pub(crate) fn marker(run_id: &str, container_id: &str) -> String {
+    let short: String = container_id.chars().take(12).collect();
+    fit("kaf6-heal", &format!("-{}-{short}", checksum(run_id)))
+}
+
+/// The name by which other containers of the run reach a service, or one replica of several.
+pub(crate) fn alias(service: &str, replica: u32, several: bool) -> String {
+    if several { format!("{service}-{replica}") } else { service.to_owned() }
+}
+
+/// Shortens what is too long, and keeps it unlike others: what is cut away leaves its checksum.
+fn fit(head: &str, tail: &str) -> String {
+    let whole = format!("{}{}", clean(head), clean(tail));
+    if whole.len() <= LONGEST {
+        return whole;
+    }
+    let sum = checksum(&whole);
+    let tail = clean(tail);
+    let room = LONGEST - sum.len() - 1;
+    if tail.len() + "kaf6-".len() <= room {
+        format!("{}-{sum}{tail}", &clean(head)[..room - tail.len()])
+    } else {
+        format!("{}-{sum}", &whole[..room])
+    }
+}
+
+/// Docker takes letters, digits, `_`, `.` and `-`.
+fn clean(text: &str) -> String {
+    let good = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-') { c } else { '-' };
+    text.chars().map(good).collect()
+}
+
+fn checksum(text: &str) -> String {
+    format!("{:08x}", crc_fast::crc32_iscsi(text.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_whose_they_are() {
+        assert_eq!(network("20260116-145402-7f3a"), "kaf6-20260116-145402-7f3a");
+        assert_eq!(container("r", "broker", 2), "kaf6-r-broker-2");
+        assert_eq!(volume("r", "broker", 2, "data"), "kaf6-r-broker-2-data");
+        assert_eq!(alias("broker", 0, false), "broker");
+        assert_eq!(alias("broker", 0, true), "broker-0");
+    }
+
+    #[test]
+    fn long_names_are_shortened_and_stay_unlike() {
+        let (a, b) = ("a".repeat(80), format!("{}b", "a".repeat(79)));
+        for (one, other) in [
+            (container(&a, "broker", 0), container(&b, "broker", 0)),
+            (container("r", &a, 0), container("r", &b, 0)),
+            (network(&a), network(&b)),
+        ] {
+            assert!(one.len() <= LONGEST && other.len() <= LONGEST, "{one} {other}");
+            assert_ne!(one, other);
+        }
+        assert!(container(&a, "broker", 3).ends_with("-broker-3"));
+        assert_eq!(container("ä b", "c", 0), "kaf6---b-c-0");
+    }
+}

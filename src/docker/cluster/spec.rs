@@ -1,0 +1,172 @@
+//! From a planned service to the container that Docker is asked for.
+//!
+//! Owns what the references in a service's texts stand for, as this service reaches what they name.
+
+use std::collections::HashMap;
+
+use bollard::models::{
+    ContainerCreateBody, EndpointSettings, HostConfig, HostConfigLogConfig, Mount, MountType,
+    NetworkingConfig, PortBinding, RestartPolicy, RestartPolicyNameEnum,
+};
+
+use super::names;
+use super::state::{Shared, Unit};
+use crate::docker::Addresses;
+use crate::docker::cleanup::labels;
+use crate::docker::lock::lock;
+use crate::docker::place::Place;
+use crate::plan::ServicePlan;
+use crate::scenario::wiring::{Reference, Wired};
+
+/// A text of a service, as a replica of it gets it.
+pub(crate) fn resolve(shared: &Shared, service: &ServicePlan, replica: u32, text: &Wired) -> String {
+    let addresses = lock(&shared.addresses);
+    text.resolve(|reference| match reference {
+        Reference::Replica => replica.to_string(),
+        Reference::RunId => shared.options.run_id.clone(),
+        Reference::SelfHost => self_host(shared, &service.name, replica),
+        Reference::SelfPort(port) => self_port(shared, &addresses, service, replica, port),
+        Reference::Service { service: other, replica: which, port } => {
+            other_address(shared, &service.name, (other, which.unwrap_or(0), port))
+        }
+    })
+}
+
+/// A text of a fault, as a container that kaf6 did not start gets it.
+pub(crate) fn resolve_attached(shared: &Shared, replica: u32, text: &Wired) -> String {
+    text.resolve(|reference| match reference {
+        Reference::Replica => replica.to_string(),
+        Reference::RunId => shared.options.run_id.clone(),
+        // The validation lets none of these through where nothing was started.
+        Reference::SelfHost | Reference::SelfPort(_) | Reference::Service { .. } => String::new(),
+    })
+}
+
+/// The host at which clients reach a replica.
+fn self_host(shared: &Shared, service: &str, replica: u32) -> String {
+    match &shared.place {
+        Place::Host => "127.0.0.1".to_owned(),
+        Place::Inside { .. } => names::container(&shared.options.run_id, service, replica),
+        Place::Remote { host } => host.clone(),
+    }
+}
+
+fn self_port(
+    shared: &Shared,
+    addresses: &Addresses,
+    service: &ServicePlan,
+    replica: u32,
+    port: &str,
+) -> String {
+    let known = addresses.get(&service.name, replica, port).and_then(|a| a.rsplit_once(':'));
+    match (&shared.place, known) {
+        (Place::Host | Place::Remote { .. }, Some((_, port))) => port.to_owned(),
+        _ => container_port(service, port).to_string(),
+    }
+}
+
+/// `host:port` of another service, as a container of `from` reaches it.
+fn other_address(shared: &Shared, from: &str, (to, replica, port): (&str, u32, &str)) -> String {
+    let link = (from.to_owned(), to.to_owned());
+    if let Some(relayed) = lock(&shared.relays).get(&link).and_then(|relay| relay.address(replica, port)) {
+        return relayed;
+    }
+    match shared.plan.service(to) {
+        Some(service) => {
+            let alias = names::alias(to, replica, service.most > 1);
+            format!("{alias}:{}", container_port(service, port))
+        }
+        None => "unknown:0".to_owned(),
+    }
+}
+
+/// A port in the container; the validation lets no name through that the service does not have.
+pub(crate) fn container_port(service: &ServicePlan, port: &str) -> u16 {
+    service.ports.iter().find(|(name, _)| name == port).map_or(0, |(_, number)| *number)
+}
+
+/// The container of a replica.
+pub(crate) fn container(
+    shared: &Shared,
+    service: &ServicePlan,
+    unit: &Unit,
+    mounts: Vec<Mount>,
+) -> ContainerCreateBody {
+    let text = |wired: &Wired| resolve(shared, service, unit.replica, wired);
+    let texts = |all: &Vec<Wired>| all.iter().map(text).collect::<Vec<String>>();
+    let mut aliases = vec![format!("{}-{}", service.name, unit.replica)];
+    aliases.push(service.name.clone());
+    let endpoint = EndpointSettings { aliases: Some(aliases), ..EndpointSettings::default() };
+    let relay_host = lock(&shared.network).relay_host.clone();
+    let host = HostConfig {
+        network_mode: Some(shared.network_name()),
+        port_bindings: bindings(shared, service, unit),
+        mounts: Some(mounts),
+        restart_policy: Some(RestartPolicy {
+            name: Some(RestartPolicyNameEnum::NO),
+            maximum_retry_count: None,
+        }),
+        extra_hosts: relay_host.and_then(|host| host.extra_host).map(|host| vec![host]),
+        // Whatever the Docker Engine writes by default, this kind can be read, and it has a bound.
+        log_config: Some(HostConfigLogConfig {
+            typ: Some("json-file".to_owned()),
+            config: Some(log_bound()),
+        }),
+        ..HostConfig::default()
+    };
+    ContainerCreateBody {
+        image: Some(unit.state().image.clone()),
+        entrypoint: service.entrypoint.as_ref().map(texts),
+        cmd: service.command.as_ref().map(texts),
+        env: Some(service.env.iter().map(|(name, value)| format!("{name}={}", text(value))).collect()),
+        exposed_ports: Some(service.ports.iter().map(|(_, port)| tcp(*port)).collect()),
+        labels: Some(shared.labels_with(&[(labels::SERVICE, &service.name)])),
+        host_config: Some(host),
+        networking_config: Some(NetworkingConfig {
+            endpoints_config: Some(HashMap::from([(shared.network_name(), endpoint)])),
+        }),
+        ..ContainerCreateBody::default()
+    }
+}
+
+/// Docker's own file of a log is turned over, for a container that logs in a loop would fill the disk. Seldom: of a file that
+/// was turned over, Docker may hand lines out twice, or not at all where its follower is late.
+fn log_bound() -> HashMap<String, String> {
+    let bound = [("max-size", "128m"), ("max-file", "2")];
+    bound.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+}
+
+/// Where each port is published; nothing is where kaf6 is in the network itself.
+fn bindings(
+    shared: &Shared,
+    service: &ServicePlan,
+    unit: &Unit,
+) -> Option<HashMap<String, Option<Vec<PortBinding>>>> {
+    let ip = match shared.place {
+        Place::Host => "127.0.0.1",
+        // Docker's own word for all addresses.
+        Place::Remote { .. } => "",
+        Place::Inside { .. } => return None,
+    };
+    let addresses = lock(&shared.addresses);
+    let bind = |(name, port): &(String, u16)| {
+        let (_, host_port) = addresses.get(&service.name, unit.replica, name)?.rsplit_once(':')?;
+        let binding = PortBinding { host_ip: Some(ip.to_owned()), host_port: Some(host_port.to_owned()) };
+        Some((tcp(*port), Some(vec![binding])))
+    };
+    Some(service.ports.iter().filter_map(bind).collect())
+}
+
+fn tcp(port: u16) -> String {
+    format!("{port}/tcp")
+}
+
+/// A volume of the run at its place.
+pub(crate) fn mount(volume: &str, target: &str) -> Mount {
+    Mount {
+        typ: Some(MountType::VOLUME),
+        source: Some(volume.to_owned()),
+        target: Some(target.to_owned()),
+        ..Mount::default()
+    }
+}

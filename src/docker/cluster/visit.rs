@@ -1,0 +1,56 @@
+//! kaf6's own container in the networks of what it attaches to: joined for the run, so that names mean there what they
+//! mean here, and left at its end.
+
+use std::collections::BTreeSet;
+
+use bollard::models::{EndpointSettings, NetworkConnectRequest, NetworkDisconnectRequest};
+
+use super::state::Shared;
+use crate::docker::DockerError;
+use crate::docker::api::daemon::{Daemon, refused};
+use crate::docker::lock::lock;
+use crate::docker::place::Place;
+
+/// Networks of every engine: containers have no names in them, or share them anyway.
+const OF_ALL: [&str; 3] = ["bridge", "host", "none"];
+
+/// Joins the networks of all attached containers that kaf6's own container is not in yet; nothing on a host.
+pub(crate) async fn join(shared: &Shared) -> Result<(), DockerError> {
+    let Place::Inside { container } = &shared.place else { return Ok(()) };
+    let own = networks(&shared.daemon, container).await?;
+    let mut wanted = BTreeSet::new();
+    for id in shared.units.values().filter(|unit| unit.attached).filter_map(|unit| unit.id()) {
+        wanted.extend(networks(&shared.daemon, &id).await?);
+    }
+    for network in wanted.into_iter().filter(|name| !own.contains(name) && !OF_ALL.contains(&name.as_str())) {
+        let request = NetworkConnectRequest {
+            container: container.clone(),
+            endpoint_config: Some(EndpointSettings::default()),
+        };
+        lock(&shared.network).visited.push(network.clone());
+        let joined = shared.daemon.docker.connect_network(&network, request).await;
+        joined.map_err(refused(format!("join kaf6's own container to the network {network}")))?;
+    }
+    Ok(())
+}
+
+/// Leaves what was joined; gives sentences for what could not be left.
+pub(crate) async fn leave(shared: &Shared) -> Vec<String> {
+    let Place::Inside { container } = &shared.place else { return Vec::new() };
+    let visited = std::mem::take(&mut lock(&shared.network).visited);
+    let mut problems = Vec::new();
+    for network in visited {
+        let request = NetworkDisconnectRequest { container: container.clone(), force: Some(true) };
+        if let Err(error) = shared.daemon.docker.disconnect_network(&network, request).await {
+            problems.push(format!("kaf6's own container could not leave the network {network}: {error}"));
+        }
+    }
+    problems
+}
+
+async fn networks(daemon: &Daemon, container: &str) -> Result<BTreeSet<String>, DockerError> {
+    let found = daemon.docker.inspect_container(container, None).await;
+    let found = found.map_err(refused(format!("look at the networks of the container {container}")))?;
+    let networks = found.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
+    Ok(networks.into_keys().collect())
+}

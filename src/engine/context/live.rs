@@ -1,0 +1,179 @@
+//! What can be seen of a run while it goes on: phase, and for each scenario its state and counts.
+//!
+//! Read by displays from another thread; the engine never waits for them.
+
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::metrics::{Counters, Metrics};
+use crate::plan::{Plan, Work};
+use crate::scenario::Secrets;
+
+/// What a run is busy with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Starting containers.
+    Cluster,
+    /// Reaching the brokers and creating topics.
+    Setup,
+    /// Running scenarios.
+    Running,
+    /// Taking second looks and adding up.
+    Judging,
+}
+
+/// One scenario at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub kind: &'static str,
+    /// It has started.
+    pub started: bool,
+    /// It has ended.
+    pub ended: bool,
+    /// Messages acked, read or sent round.
+    pub done: u64,
+    /// How many there are to be.
+    pub limit: Option<u64>,
+    /// Time since its start.
+    pub elapsed: Duration,
+    /// Its time bound.
+    pub bound: Duration,
+    /// Messages a second since its start.
+    pub rate_per_s: f64,
+    /// 95th percentile of latency so far, milliseconds.
+    pub p95_ms: Option<f64>,
+    /// Errors so far.
+    pub errors: u64,
+}
+
+/// A run in progress.
+#[derive(Debug)]
+pub struct Live {
+    phase: Mutex<Phase>,
+    said: Mutex<Vec<String>>,
+    zero: OnceLock<Instant>,
+    scenarios: Vec<One>,
+    secrets: Secrets,
+}
+
+#[derive(Debug)]
+struct One {
+    name: String,
+    kind: &'static str,
+    sends: bool,
+    limit: Option<u64>,
+    bound: Duration,
+    metrics: Metrics,
+    began: OnceLock<Instant>,
+    ended: OnceLock<Instant>,
+}
+
+impl Live {
+    /// Nothing has happened yet.
+    pub fn new(plan: &Plan) -> Self {
+        let scenarios = plan
+            .scenarios
+            .iter()
+            .map(|s| One {
+                name: s.name.clone(),
+                kind: s.work.kind(),
+                sends: matches!(s.work, Work::Produce(_)),
+                limit: s.work.planned(),
+                bound: s.timeout,
+                metrics: Metrics::default(),
+                began: OnceLock::new(),
+                ended: OnceLock::new(),
+            })
+            .collect();
+        Self {
+            phase: Mutex::new(Phase::Setup),
+            said: Mutex::default(),
+            zero: OnceLock::new(),
+            scenarios,
+            secrets: plan.secrets.clone(),
+        }
+    }
+
+    pub(crate) fn enter(&self, phase: Phase) {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
+    }
+
+    /// Says something that people who watch want to know.
+    pub(crate) fn say(&self, mut line: String) {
+        self.secrets.hide_from(&mut line);
+        self.said.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    }
+
+    /// What was said since the last call, for people who watch.
+    pub fn take_said(&self) -> Vec<String> {
+        std::mem::take(&mut *self.said.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn start(&self, zero: Instant) {
+        self.zero.get_or_init(|| zero);
+        self.enter(Phase::Running);
+    }
+
+    pub(crate) fn begin(&self, index: usize) {
+        self.scenarios[index].began.get_or_init(Instant::now);
+    }
+
+    pub(crate) fn end(&self, index: usize) {
+        self.scenarios[index].ended.get_or_init(Instant::now);
+    }
+
+    pub(crate) fn metrics(&self, index: usize) -> &Metrics {
+        &self.scenarios[index].metrics
+    }
+
+    /// How long a scenario worked; none where it never began, or has not ended.
+    pub(crate) fn length(&self, index: usize) -> Option<Duration> {
+        let scenario = &self.scenarios[index];
+        Some(scenario.ended.get()?.saturating_duration_since(*scenario.began.get()?))
+    }
+
+    /// What the run is busy with.
+    pub fn phase(&self) -> Phase {
+        *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Time since the run's zero; none before.
+    pub fn elapsed(&self) -> Option<Duration> {
+        self.zero.get().map(Instant::elapsed)
+    }
+
+    /// Each scenario, in the file's order.
+    pub fn progress(&self) -> Vec<Progress> {
+        self.scenarios.iter().map(One::progress).collect()
+    }
+}
+
+impl One {
+    fn progress(&self) -> Progress {
+        let counters = &self.metrics.counters;
+        let done = Counters::get(if self.sends { &counters.acked } else { &counters.received });
+        let elapsed = match (self.began.get(), self.ended.get()) {
+            (Some(began), Some(ended)) => ended.saturating_duration_since(*began),
+            (Some(began), None) => began.elapsed(),
+            (None, _) => Duration::ZERO,
+        };
+        #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
+        let rate = if elapsed.is_zero() { 0.0 } else { done as f64 / elapsed.as_secs_f64() };
+        Progress {
+            name: self.name.clone(),
+            kind: self.kind,
+            started: self.began.get().is_some(),
+            ended: self.ended.get().is_some(),
+            done,
+            limit: self.limit,
+            elapsed,
+            bound: self.bound,
+            rate_per_s: rate,
+            p95_ms: self.metrics.quantile_ms(0.95),
+            errors: Counters::get(&counters.errors),
+        }
+    }
+}

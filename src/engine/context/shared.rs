@@ -1,0 +1,421 @@
+//! What all parts of one run share: plan, clients, clock, states, topology, ledgers and notes.
+//!
+//! Locks here are taken at a scenario's start and end, never for a message.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::watch;
+
+use super::clock::Clock;
+use super::live::Live;
+use super::options::Options;
+use super::stop::Stop;
+use crate::docker::{Addresses, Cluster};
+use crate::engine::messages::booking::HighestAcks;
+use crate::engine::messages::ends::{Fence, PartitionEnd};
+use crate::ids::{Offset, Partition, RunTag, StreamId};
+use crate::kafka::probe::ProbedTopic;
+use crate::kafka::{self, Client, Embedded};
+use crate::ledger::{Saved, SentLog, Streams};
+use crate::observe::Note;
+use crate::plan::{ClusterPlan, Plan, Target};
+use crate::scenario::{Template, Wired};
+
+/// The embedded broker, as reports name it.
+pub(crate) const EMBEDDED: &str = "embedded";
+/// How far behind the run's time bound a wait ends that does not look at the stop switch.
+const BEHIND: Duration = Duration::from_secs(1);
+
+/// Shared by all tasks and threads of a run.
+pub(crate) struct Shared {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) run_id: String,
+    pub(crate) run_tag: RunTag,
+    pub(crate) stop: Stop,
+    pub(crate) live: Arc<Live>,
+    pub(crate) clock: Clock,
+    pub(crate) client: Client,
+    /// The run's containers.
+    pub(crate) cluster: Option<Arc<Cluster>>,
+    pub(crate) save_ledger: bool,
+    pub(crate) saved: Option<Saved>,
+    /// Scenarios, then faults.
+    pub(crate) states: Vec<State>,
+    topology: OnceLock<Topology>,
+    /// Why there is no topology yet, and since when.
+    pub(crate) setup: tokio::sync::Mutex<Option<(Instant, String)>>,
+    sent: Mutex<HashMap<StreamId, SentLog>>,
+    ends: Mutex<Vec<(usize, PartitionEnd)>>,
+    /// All end markers that were acked, in the order of their numbers.
+    markers: Mutex<HashMap<(usize, Partition), Vec<Fence>>>,
+    pub(crate) topics_seen: TopicsSeen,
+    notes: Mutex<Vec<Note>>,
+    crashed: Mutex<Vec<String>>,
+    /// Lives as long as the run does.
+    _embedded: Option<Embedded>,
+}
+
+/// The run's topics as they are, and the streams over their partitions.
+#[derive(Debug)]
+pub(crate) struct Topology {
+    /// In the plan's order.
+    pub(crate) topics: Vec<TopicState>,
+    pub(crate) streams: Streams,
+    /// The first stream of each client of each scenario that sends: by scenario, then client.
+    pub(crate) first: HashMap<(usize, u32), StreamId>,
+}
+
+/// What a broker said of the run's topics.
+#[derive(Debug, Default)]
+pub(crate) struct TopicsSeen {
+    /// When the run began.
+    pub(crate) start: OnceLock<Vec<ProbedTopic>>,
+    /// When it is judged, where that is asked.
+    pub(crate) now: OnceLock<Vec<ProbedTopic>>,
+}
+
+/// A topic that this run created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Birth {
+    /// When it was asked for, microseconds since 1970.
+    pub(crate) at_us: i64,
+}
+
+impl Birth {
+    /// It is asked for now.
+    pub(crate) fn now() -> Self {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self { at_us: i64::try_from(since.as_micros()).unwrap_or(i64::MAX) }
+    }
+}
+
+/// One topic as it is.
+#[derive(Debug, Clone)]
+pub(crate) struct TopicState {
+    pub(crate) name: String,
+    pub(crate) partitions: i32,
+    /// How far acks have come in it.
+    pub(crate) highest: HighestAcks,
+    /// When this run created it, where it did.
+    pub(crate) birth: Option<Birth>,
+    /// Logs that were not empty although this run had just created the topic and sent nothing yet: first offset and end.
+    pub(crate) inherited: BTreeMap<Partition, (Offset, Offset)>,
+    /// Why it cannot be used.
+    pub(crate) error: Option<String>,
+}
+
+impl Shared {
+    /// # Errors
+    /// Where librdkafka refuses the settings, or the embedded broker cannot hold the run.
+    pub(crate) fn new(
+        plan: Arc<Plan>,
+        options: Options,
+        live: Arc<Live>,
+        cluster: Option<Arc<Cluster>>,
+    ) -> Result<Self, kafka::Error> {
+        let addresses = cluster.as_ref().map(|c| c.addresses().clone()).unwrap_or_default();
+        let resolve = |list: &[Wired]| -> Vec<String> {
+            list.iter().map(|text| addresses.resolve(text, &options.run_id)).collect()
+        };
+        let (client, embedded) = match &plan.target {
+            Target::Brokers(brokers) => (Client::new(&resolve(brokers), &plan.client)?, None),
+            Target::Cluster => {
+                let cluster = plan.cluster.iter().flat_map(ClusterPlan::bootstrap);
+                let brokers: Vec<String> = cluster
+                    .filter_map(|(service, replica)| addresses.get(&service.name, replica, "kafka"))
+                    .map(str::to_owned)
+                    .collect();
+                (Client::new(&brokers, &plan.client)?, None)
+            }
+            Target::Embedded => {
+                let topics: Vec<(String, i32, i32)> = plan
+                    .topics
+                    .iter()
+                    .map(|t| (t.name.with_run_id(&options.run_id), t.partitions, t.replication_factor))
+                    .collect();
+                let brokers = topics.iter().map(|t| t.2).max().unwrap_or(1).max(1);
+                let embedded = Embedded::start(brokers, &topics)?;
+                (Client::embedded(&embedded, &plan.client)?, Some(embedded))
+            }
+        };
+        let client = client.with_waits(options.waits);
+        let states = (0..plan.scenarios.len() + plan.faults.len()).map(|_| State::new()).collect();
+        Ok(Self {
+            plan,
+            run_id: options.run_id,
+            run_tag: options.run_tag,
+            stop: options.stop,
+            live,
+            clock: Clock::default(),
+            client,
+            cluster,
+            save_ledger: options.save_ledger,
+            saved: options.saved,
+            states,
+            topology: OnceLock::new(),
+            setup: tokio::sync::Mutex::new(None),
+            sent: Mutex::default(),
+            ends: Mutex::default(),
+            markers: Mutex::default(),
+            topics_seen: TopicsSeen::default(),
+            notes: Mutex::default(),
+            crashed: Mutex::default(),
+            _embedded: embedded,
+        })
+    }
+
+    /// The client settings of one scenario: the file's, or with brokers of its own.
+    pub(crate) fn client_of(&self, index: usize) -> Client {
+        match &self.plan.scenarios[index].brokers {
+            Some(brokers) if !self.client.is_embedded() => {
+                let brokers: Vec<String> = brokers.iter().map(|text| self.resolve(text)).collect();
+                self.client.with_brokers(&brokers)
+            }
+            _ => self.client.clone(),
+        }
+    }
+
+    /// A text with its references to services replaced.
+    pub(crate) fn resolve(&self, text: &Wired) -> String {
+        match &self.cluster {
+            Some(cluster) => cluster.addresses().resolve(text, &self.run_id),
+            None => Addresses::default().resolve(text, &self.run_id),
+        }
+    }
+
+    /// The brokers that clients are given, as reports name them.
+    pub(crate) fn brokers(&self) -> Vec<String> {
+        if self.client.is_embedded() {
+            return vec![EMBEDDED.to_owned()];
+        }
+        self.client.brokers().to_vec()
+    }
+
+    /// The brokers that a `watch` asks now: its own, or the run's with those that a fault added; without those that a
+    /// fault took away.
+    pub(crate) fn brokers_now(&self, index: usize) -> Vec<String> {
+        let mut brokers = self.client_of(index).brokers().to_vec();
+        if let Some(cluster) = &self.cluster {
+            let away = cluster.away();
+            let address = |(service, replica): &(String, u32)| {
+                cluster.addresses().get(service, *replica, "kafka").map(str::to_owned)
+            };
+            let away: Vec<String> = away.iter().filter_map(address).collect();
+            brokers.retain(|broker| !away.contains(broker));
+        }
+        if let (Some(cluster), None) = (&self.cluster, &self.plan.scenarios[index].brokers) {
+            for (service, replica) in cluster.running() {
+                let address = cluster.addresses().get(&service, replica, "kafka");
+                brokers.extend(address.filter(|a| !brokers.iter().any(|b| b == a)).map(str::to_owned));
+            }
+        }
+        brokers
+    }
+
+    /// Whether any fault began.
+    pub(crate) fn faults_ran(&self) -> bool {
+        self.states[self.plan.scenarios.len()..].iter().any(|state| matches!(state.get(), Stand::Ended(_)))
+    }
+
+    /// The topics and streams; none while no broker was reached.
+    pub(crate) fn topology(&self) -> Option<&Topology> {
+        self.topology.get()
+    }
+
+    pub(crate) fn set_topology(&self, topology: Topology) {
+        // Only setup sets it, under its lock, and only once.
+        let _ = self.topology.set(topology);
+    }
+
+    /// The number of a topic in the run.
+    pub(crate) fn topic_index(&self, topic: &Template) -> Option<usize> {
+        self.plan.topics.iter().position(|t| t.name == *topic)
+    }
+
+    /// Names of all topics, in the plan's order.
+    pub(crate) fn topic_names(&self) -> Vec<String> {
+        topic_names(&self.plan, &self.run_id)
+    }
+
+    /// When a scenario that starts now has to end: its own bound, or a little behind the run's, at which the stop
+    /// switch ends it. So what the run's bound cuts short is known as cut short, and not as too slow.
+    pub(crate) fn deadline(&self, index: usize) -> Instant {
+        let own = Instant::now() + self.plan.scenarios[index].timeout;
+        own.min(self.clock.zero() + self.plan.timeout + BEHIND)
+    }
+
+    pub(crate) fn note(&self, note: Note) {
+        let mut notes = lock(&self.notes);
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+
+    pub(crate) fn take_notes(&self) -> Vec<Note> {
+        std::mem::take(&mut *lock(&self.notes))
+    }
+
+    /// A container that ended by itself, in a sentence.
+    pub(crate) fn hand_in_crash(&self, text: String) {
+        lock(&self.crashed).push(text);
+    }
+
+    /// All of them.
+    pub(crate) fn crashed(&self) -> Vec<String> {
+        lock(&self.crashed).clone()
+    }
+
+    /// A broker restarted or died during the run, as far as kaf6's clients noticed.
+    pub(crate) fn broker_went_away(&self) -> bool {
+        let zero = u64::try_from(self.clock.of_day(0)).unwrap_or(0);
+        self.client.logs().broker_went_away(SystemTime::UNIX_EPOCH + Duration::from_micros(zero))
+    }
+
+    /// What a scenario sent so far: messages, acks, failures and unknown ones.
+    pub(crate) fn sent_by(&self, scenario: usize) -> [u64; 4] {
+        let (Some(topology), sent) = (self.topology(), lock(&self.sent)) else { return [0; 4] };
+        let own = topology.streams.iter().filter(|(_, info)| info.scenario == scenario);
+        own.filter_map(|(id, _)| sent.get(&id)).fold([0; 4], |sum, log| {
+            let more = [log.sent(), log.acked_total(), log.failures().len(), log.unknowns()];
+            std::array::from_fn(|i| sum[i] + more[i])
+        })
+    }
+
+    /// Hands in what a client sent.
+    pub(crate) fn hand_in_sent(&self, logs: impl IntoIterator<Item = (StreamId, SentLog)>) {
+        lock(&self.sent).extend(logs);
+    }
+
+    /// The highest offset that an ack gave to a message of each partition of this topic, by scenarios that have ended.
+    pub(crate) fn acked_ends(&self, topic: usize) -> HashMap<Partition, Offset> {
+        let mut out = HashMap::new();
+        let Some(topology) = self.topology() else { return out };
+        let sent = lock(&self.sent);
+        for (id, info) in topology.streams.iter().filter(|(_, info)| info.topic == topic) {
+            if let Some((_, last)) = sent.get(&id).and_then(SentLog::offsets) {
+                let highest = out.entry(info.partition).or_insert(last);
+                *highest = last.max(*highest);
+            }
+        }
+        out
+    }
+
+    /// Whether any of these scenarios may have written to this topic.
+    pub(crate) fn may_have_written(&self, topic: usize, scenarios: &[usize]) -> bool {
+        let Some(topology) = self.topology() else { return false };
+        let sent = lock(&self.sent);
+        topology.streams.iter().any(|(id, info)| {
+            info.topic == topic
+                && scenarios.contains(&info.scenario)
+                && sent.get(&id).is_some_and(|log| log.sent() > log.failures().len())
+        })
+    }
+
+    /// All that was sent, at the end.
+    pub(crate) fn take_sent(&self) -> HashMap<StreamId, SentLog> {
+        std::mem::take(&mut *lock(&self.sent))
+    }
+
+    /// Hands in what a consumer read of one partition.
+    pub(crate) fn hand_in_end(&self, scenario: usize, end: PartitionEnd) {
+        lock(&self.ends).push((scenario, end));
+    }
+
+    /// All that was read, at the end, by scenario and partition.
+    pub(crate) fn take_ends(&self) -> Vec<(usize, PartitionEnd)> {
+        let mut ends = std::mem::take(&mut *lock(&self.ends));
+        ends.sort_by_key(|(scenario, end)| (*scenario, end.reads.place()));
+        ends
+    }
+
+    /// A fence was acked here.
+    pub(crate) fn hand_in_fence(&self, topic: usize, partition: Partition, fence: Fence) {
+        if let Some(state) = self.topology().and_then(|topology| topology.topics.get(topic)) {
+            state.highest.acked(partition, fence.offset);
+        }
+        let mut markers = lock(&self.markers);
+        let here = markers.entry((topic, partition)).or_default();
+        // Those of several readers may be on their way side by side.
+        let at = here.partition_point(|marker| marker.number < fence.number);
+        here.insert(at, fence);
+    }
+
+    /// All end markers that were acked in this partition, in the order of their numbers. They count as acked messages.
+    pub(crate) fn markers(&self, topic: usize, partition: Partition) -> Vec<Fence> {
+        lock(&self.markers).get(&(topic, partition)).cloned().unwrap_or_default()
+    }
+
+    /// The last fence of a partition.
+    pub(crate) fn fence(&self, topic: usize, partition: Partition) -> Option<Fence> {
+        lock(&self.markers).get(&(topic, partition))?.last().copied()
+    }
+
+    /// Where the last fence of a partition was acked.
+    pub(crate) fn fence_offset(&self, topic: usize, partition: Partition) -> Option<Offset> {
+        self.fence(topic, partition).map(|fence| fence.offset)
+    }
+}
+
+/// Names of all topics of a plan, in its order.
+pub(crate) fn topic_names(plan: &Plan, run_id: &str) -> Vec<String> {
+    plan.topics.iter().map(|t| t.name.with_run_id(run_id)).collect()
+}
+
+/// A panic of another thread must not take its data with it.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where a scenario stands, for those who wait for it.
+#[derive(Debug)]
+pub(crate) struct State(watch::Sender<Stand>);
+
+/// The stands of a scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stand {
+    Waiting,
+    Running,
+    /// Ended at this instant, having started.
+    Ended(Instant),
+    /// It will never start.
+    Skipped,
+}
+
+impl State {
+    fn new() -> Self {
+        Self(watch::Sender::new(Stand::Waiting))
+    }
+
+    pub(crate) fn start(&self) {
+        self.0.send_replace(Stand::Running);
+    }
+
+    pub(crate) fn end(&self, skipped: bool) {
+        self.0.send_replace(if skipped { Stand::Skipped } else { Stand::Ended(Instant::now()) });
+    }
+
+    pub(crate) fn get(&self) -> Stand {
+        *self.0.borrow()
+    }
+
+    /// Waits until it has started, or never will.
+    pub(crate) async fn begun(&self) {
+        let mut stand = self.0.subscribe();
+        // Without a sender nothing comes any more.
+        let _ = stand.wait_for(|s| *s != Stand::Waiting).await;
+    }
+
+    /// Waits until it has ended, or will never start.
+    pub(crate) async fn over(&self) -> Stand {
+        let mut stand = self.0.subscribe();
+        match stand.wait_for(|s| matches!(s, Stand::Ended(_) | Stand::Skipped)).await {
+            Ok(stand) => *stand,
+            Err(_) => Stand::Skipped,
+        }
+    }
+}
+
+/// The longest wait of a thread between two looks at the stop flag.
+pub(crate) const LOOK: Duration = Duration::from_millis(50);

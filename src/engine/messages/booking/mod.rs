@@ -1,0 +1,362 @@
+//! What one client knows of its messages, by partition: what is in flight, what became of the rest, and what went back.
+//!
+//! One for all that send: producers and round trips. A batch costs as much as a message.
+
+mod ahead;
+mod ended;
+mod flight;
+mod retries;
+
+use std::ops::Range;
+use std::time::Instant;
+
+use crate::ids::{Partition, Seq};
+use crate::kafka::{Delivery, Outcome, ProducerEvent, ProducerEventKind};
+use crate::ledger::{Resent, Run, SentLog};
+use crate::metrics::Metrics;
+pub(crate) use ahead::HighestAcks;
+
+use ahead::Ahead;
+use ended::{Ended, of_tag, tag};
+use flight::{Flight, Pending};
+use retries::{Count, Retries};
+
+/// One client's books.
+pub(crate) struct Booking {
+    idempotent: bool,
+    /// The first partition that it has books of.
+    first: usize,
+    parts: Vec<Part>,
+    ended: Vec<Ended>,
+    /// Of the topic.
+    highest: HighestAcks,
+}
+
+#[derive(Default)]
+struct Part {
+    log: SentLog,
+    flight: Flight,
+    retries: Retries,
+    ahead: Ahead,
+    /// Messages that librdkafka did not take, of an idempotent producer.
+    refused: Vec<Seq>,
+    /// Those on their way whose acks will have no offsets.
+    placeless: Vec<Range<Seq>>,
+}
+
+/// `len` messages of one partition that ended alike, from sequence `seq` on.
+pub(crate) struct Booked {
+    pub(crate) seq: Seq,
+    pub(crate) len: u64,
+    /// Since when each was under way, microseconds from the run's zero, and its bytes of key and value.
+    pub(crate) from_us: u64,
+    pub(crate) bytes: u64,
+    pub(crate) outcome: Outcome,
+}
+
+impl Booking {
+    /// Books of these partitions of a topic.
+    pub(crate) fn new(partitions: Range<Partition>, idempotent: bool, highest: HighestAcks) -> Self {
+        let index = |partition: Partition| usize::try_from(partition).unwrap_or(0);
+        let (first, end) = (index(partitions.start), index(partitions.end));
+        let parts = (first..end).map(|_| Part::default()).collect();
+        Self { idempotent, first, parts, ended: Vec::new(), highest }
+    }
+
+    fn part(&mut self, partition: usize) -> &mut Part {
+        let at = partition.saturating_sub(self.first);
+        if self.parts.len() <= at {
+            self.parts.resize_with(at + 1, Part::default);
+        }
+        &mut self.parts[at]
+    }
+
+    /// The sequence of the next message to this partition, and the tag for it. It has to be handed over or staged after that, and
+    /// `sent` or taken back next.
+    pub(crate) fn next(&mut self, partition: Partition) -> (Seq, u64) {
+        let at = usize::try_from(partition).unwrap_or(0);
+        // Before it is handed over: what is acked from then on may lie behind it.
+        let ahead = self.highest.at(at);
+        let part = self.part(at);
+        let seq = part.log.next_seq();
+        part.ahead.sent(seq, ahead);
+        (seq, tag(partition, seq))
+    }
+
+    /// The message of this tag was due at `from_us`, was made at `made_us`, has so many bytes and is on its way.
+    pub(crate) fn sent(&mut self, tag: u64, from_us: u64, made_us: u64, bytes: u64) {
+        let (at, seq) = of_tag(tag);
+        let part = self.part(at);
+        part.log.sent_at(seq, made_us);
+        let behind = part.retries.now();
+        part.flight.push(seq, Pending { from_us, bytes, behind });
+    }
+
+    /// The last message of its partition was not sent after all.
+    pub(crate) fn not_sent(&mut self, tag: u64) {
+        self.part(of_tag(tag).0).log.take_back();
+    }
+
+    /// The last message of its partition never left, though it was on its way; gives its bytes.
+    pub(crate) fn take_back(&mut self, tag: u64) -> Option<u64> {
+        let part = self.part(of_tag(tag).0);
+        part.log.take_back();
+        part.flight.take_back().map(|pending| pending.bytes)
+    }
+
+    /// librdkafka will never take this message; gives its bytes.
+    pub(crate) fn refused(&mut self, tag: u64) -> Option<u64> {
+        let (at, seq) = of_tag(tag);
+        let idempotent = self.idempotent;
+        let part = self.part(at);
+        let mut bytes = None;
+        part.flight.end(seq, 1, |_, _, pending| bytes = Some(pending.bytes));
+        part.log.failed(seq, Resent::No);
+        if idempotent {
+            part.refused.push(seq);
+        }
+        bytes
+    }
+
+    /// A message has ended: kept until [`Booking::book`].
+    pub(crate) fn push(&mut self, delivery: &Delivery) {
+        ended::push(&mut self.ended, delivery);
+    }
+
+    /// Counts the brokers' errors for which the producer sends again.
+    pub(crate) fn count_retries(metrics: &Metrics, events: &[ProducerEvent]) {
+        for code in events.iter().filter_map(|event| event.code) {
+            metrics.retried(&code.name());
+        }
+    }
+
+    /// Takes in what the producer saw, before the ends that it touches: a batch goes back before it is acked.
+    pub(crate) fn see(&mut self, events: Vec<ProducerEvent>, us: impl Fn(Instant) -> u64) {
+        let idempotent = self.idempotent;
+        for event in events {
+            let (at_us, text) = (us(event.at), event.text.as_str());
+            let Some(partition) = event.partition else {
+                if event.kind == ProducerEventKind::Many {
+                    for part in &mut self.parts {
+                        part.retries.lost_lines(at_us, text, &mut part.log);
+                    }
+                }
+                continue;
+            };
+            let Some(part) = usize::try_from(partition)
+                .ok()
+                .and_then(|at| self.parts.get_mut(at.checked_sub(self.first)?))
+            else {
+                continue;
+            };
+            match event.kind {
+                ProducerEventKind::Retried { messages, maybe_written } => {
+                    let Part { retries, log, .. } = part;
+                    retries.went_back(idempotent, (at_us, text), messages, maybe_written, log);
+                }
+                ProducerEventKind::IdentityChanged => {
+                    let Part { retries, log, flight, .. } = part;
+                    let before = |now: Count| flight.count(|pending| now.is_after(pending.behind));
+                    retries.identity_changed(before, log);
+                }
+                ProducerEventKind::Duplicate { first, messages } => {
+                    let last = (first + u64::from(messages)).saturating_sub(1);
+                    part.placeless.push(part.seq_of(first)..part.seq_of(last) + 1);
+                }
+                ProducerEventKind::Disconnected
+                | ProducerEventKind::TimedOut
+                | ProducerEventKind::NoIdentity
+                | ProducerEventKind::Many => {}
+            }
+        }
+    }
+
+    /// Something has ended that is not booked yet.
+    pub(crate) const fn has_ended(&self) -> bool {
+        !self.ended.is_empty()
+    }
+
+    /// Books all that has ended, at this time; `on` gets it in parts that are alike.
+    pub(crate) fn book(&mut self, now_us: u64, mut on: impl FnMut(&Booked)) {
+        let Self { ended, parts, first, highest, .. } = self;
+        for run in ended.drain(..) {
+            let (at, seq) = of_tag(run.tag);
+            let Some(part) = at.checked_sub(*first).and_then(|at| parts.get_mut(at)) else { continue };
+            let Part { log, flight, retries, ahead, placeless, .. } = part;
+            let partition = Partition::try_from(at).unwrap_or(Partition::MAX);
+            flight.end(seq, run.len, |first, len, pending| {
+                let resent = retries.since(pending.behind);
+                let mut book = |seq: Seq, len: u64, outcome: Outcome| {
+                    match outcome {
+                        Outcome::Acked { offset } => {
+                            let run = Run { seq, offset, len };
+                            log.acked_run(run, resent);
+                            log.acked_at(run, now_us);
+                            ahead.acked(run, log);
+                            highest.acked(partition, run.offset_of(run.end() - 1));
+                        }
+                        Outcome::AckedNowhere => {
+                            log.acked_nowhere(seq, len, resent);
+                            log.acked_at(Run { seq, offset: 0, len }, now_us);
+                        }
+                        Outcome::Failed { .. } => log.failed(seq, resent),
+                        Outcome::Unknown { .. } => log.unknown(seq, resent),
+                    }
+                    let Pending { from_us, bytes, .. } = *pending;
+                    on(&Booked { seq, len, from_us, bytes, outcome });
+                };
+                match run.outcome {
+                    Outcome::Acked { offset } if placeless.is_empty() => {
+                        book(first, len, Outcome::Acked { offset: offset + (first - seq).cast_signed() });
+                    }
+                    Outcome::Acked { offset } => {
+                        for one in first..first + len {
+                            let outcome = match placeless.iter().any(|range| range.contains(&one)) {
+                                true => Outcome::AckedNowhere,
+                                false => Outcome::Acked { offset: offset + (one - seq).cast_signed() },
+                            };
+                            book(one, 1, outcome);
+                        }
+                    }
+                    outcome => book(first, len, outcome),
+                }
+            });
+            if let Some(first) = flight.first() {
+                ahead.forget_before(first);
+            }
+            if !placeless.is_empty() {
+                placeless.retain(|range| flight.first().is_some_and(|first| range.end > first));
+            }
+        }
+    }
+
+    /// What became of all messages, by partition; those without any are left out.
+    pub(crate) fn into_logs(self) -> impl Iterator<Item = (Partition, SentLog)> {
+        let first = self.first;
+        self.parts
+            .into_iter()
+            .enumerate()
+            .filter(|(_, part)| part.log.sent() > 0)
+            .map(move |(at, part)| (Partition::try_from(first + at).unwrap_or(Partition::MAX), part.log))
+    }
+}
+
+impl Part {
+    /// The sequence of a message by its number among those that librdkafka took.
+    fn seq_of(&self, number: u64) -> Seq {
+        self.refused.iter().fold(number, |seq, refused| seq + u64::from(*refused <= seq))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kafka::Code;
+    use crate::ledger::Bound;
+
+    const OF: Partition = 3;
+
+    /// Books of one partition with so many messages on their way.
+    fn sent(idempotent: bool, messages: u64) -> Booking {
+        let mut booking = Booking::new(OF..OF + 1, idempotent, HighestAcks::of(OF + 1));
+        for at in 0..messages {
+            let (seq, tag) = booking.next(OF);
+            assert_eq!(seq, at);
+            booking.sent(tag, 10 * at, 10 * at, 7);
+        }
+        booking
+    }
+
+    fn event(kind: ProducerEventKind) -> ProducerEvent {
+        let at = Instant::now();
+        ProducerEvent { at, since: at, kind, partition: Some(OF), text: "x".to_owned(), code: None }
+    }
+
+    fn end(booking: &mut Booking, seq: Seq, outcome: Outcome) {
+        booking.push(&Delivery { tag: tag(OF, seq), outcome });
+    }
+
+    fn log(booking: Booking) -> SentLog {
+        let mut logs: Vec<_> = booking.into_logs().collect();
+        assert_eq!((logs.len(), logs[0].0), (1, OF));
+        logs.remove(0).1
+    }
+
+    const RETRIED: ProducerEventKind = ProducerEventKind::Retried { messages: 2, maybe_written: true };
+
+    #[test]
+    fn each_end_is_booked_once_with_what_it_was_sent_with() {
+        let mut booking = sent(false, 6);
+        let (_, tag) = booking.next(OF);
+        booking.not_sent(tag);
+        for (seq, outcome) in [
+            (0, Outcome::Acked { offset: 5 }),
+            (1, Outcome::Acked { offset: 6 }),
+            (2, Outcome::AckedNowhere),
+            (3, Outcome::AckedNowhere),
+            (4, Outcome::Failed { code: Code(10) }),
+        ] {
+            end(&mut booking, seq, outcome);
+        }
+        let mut booked = Vec::new();
+        booking.book(1000, |it| booked.push((it.seq, it.len, it.from_us, it.bytes)));
+        assert_eq!(booked, [0, 1, 2, 3, 4].map(|seq| (seq, 1, 10 * seq, 7)));
+        let log = log(booking);
+        assert_eq!((log.sent(), log.acked_total(), log.acks().len(), log.unknowns()), (6, 4, 2, 1));
+    }
+
+    #[test]
+    fn a_batch_that_goes_back_makes_its_partitions_messages_eligible_and_bounds_them() {
+        let mut booking = sent(false, 3);
+        booking.see(vec![event(RETRIED)], |_| 5);
+        let (_, tag) = booking.next(OF);
+        booking.sent(tag, 0, 0, 0);
+        for seq in 0..4 {
+            end(&mut booking, seq, Outcome::Acked { offset: seq.cast_signed() });
+        }
+        booking.book(0, |_| {});
+        let log = log(booking);
+        assert_eq!(log.maybe_twice().len(), 3, "the last was sent after that");
+        assert_eq!(log.repeats(), Bound { messages: 2, batches: 1, lines_lost: false });
+    }
+
+    #[test]
+    fn of_an_idempotent_producer_only_a_change_of_identity_explains() {
+        for changes in [false, true] {
+            let mut booking = sent(true, 3);
+            booking.see(vec![event(RETRIED)], |_| 5);
+            end(&mut booking, 0, Outcome::Acked { offset: 0 });
+            booking.book(0, |_| {});
+            if changes {
+                booking.see(vec![event(ProducerEventKind::IdentityChanged)], |_| 5);
+            }
+            end(&mut booking, 1, Outcome::Unknown { code: Code(7) });
+            end(&mut booking, 2, Outcome::Acked { offset: 2 });
+            booking.book(0, |_| {});
+            let log = log(booking);
+            let (messages, eligible) = if changes { (2, 2) } else { (0, 0) };
+            assert_eq!((log.repeats().messages, log.maybe_twice().len()), (messages, eligible));
+        }
+    }
+
+    #[test]
+    fn the_offsets_of_a_batch_that_the_broker_had_already_are_none() {
+        let mut booking = sent(true, 2);
+        booking.refused(tag(OF, 1));
+        for _ in 0..3 {
+            let (_, tag) = booking.next(OF);
+            booking.sent(tag, 0, 0, 0);
+        }
+        // librdkafka counts what it took: its number 1 is sequence 2.
+        booking.see(vec![event(ProducerEventKind::Duplicate { first: 1, messages: 2 })], |_| 5);
+        end(&mut booking, 0, Outcome::Acked { offset: 9 });
+        for seq in 2..5 {
+            end(&mut booking, seq, Outcome::Acked { offset: seq.cast_signed() });
+        }
+        booking.book(0, |_| {});
+        assert!(booking.parts[0].placeless.is_empty(), "they have ended");
+        let log = log(booking);
+        let seqs = |log: &crate::ledger::RunLog| log.runs().map(|r| (r.seq, r.len)).collect::<Vec<_>>();
+        assert_eq!((seqs(log.placeless()), seqs(log.acks())), (vec![(2, 2)], vec![(0, 1), (4, 1)]));
+    }
+}

@@ -1,0 +1,10 @@
+//! Messages of the run: made, booked until they are acked, recognized when they are read.
+
+pub(crate) mod booking;
+pub(crate) mod end_marker;
+pub(crate) mod ends;
+pub(crate) mod fatal;
+pub(crate) mod keys;
+pub(crate) mod message;
+pub(crate) mod partitioner;
+pub(crate) mod sight;

@@ -1,0 +1,137 @@
+//! A record as each of kaf6's observers takes it in: opened, compared with what was sent, and booked.
+
+use super::ends::Fence;
+use crate::engine::context::shared::{Shared, TopicState, Topology};
+use crate::engine::verdict::retention::OVERHEAD;
+use crate::ids::{Offset, Partition};
+use crate::kafka::Record;
+use crate::ledger::envelope::{self, Envelope, Kind, Opened};
+use crate::ledger::{Checked, PartitionReads, Seen, Streams};
+use crate::observe::Note;
+
+/// How far a timestamp may lie off: brokers and clients round, and clocks are read one after the other. Microseconds.
+const TIME_SLACK_US: i64 = 1_000_000;
+/// A record of somebody else is older than a topic if its timestamp is so much older: clocks of others may be off.
+const AGE_SLACK_US: i64 = 10_000_000;
+
+/// Opens a record.
+pub(crate) fn open(record: &Record<'_>) -> Opened {
+    envelope::open(record.key, record.value, record.headers())
+}
+
+/// Whether a record is this end marker, or one after it.
+pub(crate) fn is_fence(shared: &Shared, fence: Fence, record: &Record<'_>) -> bool {
+    let Opened::Kaf6 { envelope, intact: true } = open(record) else { return false };
+    let identity = envelope.identity;
+    envelope.kind == Kind::Fence && identity.run == shared.run_tag && identity.seq >= fence.number
+}
+
+/// What records of one partition are compared with.
+#[derive(Clone, Copy)]
+pub(crate) struct Sight<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) streams: &'a Streams,
+    topic: Option<&'a TopicState>,
+}
+
+impl<'a> Sight<'a> {
+    /// Of a topic, by its number in the run.
+    pub(crate) fn of(shared: &'a Shared, topology: &'a Topology, topic: usize) -> Self {
+        Self { shared, streams: &topology.streams, topic: topology.topics.get(topic) }
+    }
+
+    /// Takes a record in that was handed out at `now_us` (microseconds from the run's zero); `on_uuid` gets whether the UUID in
+    /// its value is the one sent, where it has one.
+    pub(crate) fn see(
+        &self,
+        reads: &mut PartitionReads,
+        record: &Record<'_>,
+        opened: Opened,
+        now_us: u64,
+        on_uuid: impl FnOnce(Checked),
+    ) -> Seen {
+        let value = record.value.unwrap_or_default();
+        let seen = reads.see(self.streams, record.offset, opened, now_us, |identity| {
+            let checked = envelope::check_uuid(value, identity);
+            on_uuid(checked);
+            checked
+        });
+        if matches!(seen, Seen::Foreign | Seen::Stray) {
+            reads.see_foreign_size(size(record));
+        }
+        if seen.is_strange() {
+            reads.show(record.offset, value);
+        }
+        match (seen, opened) {
+            (Seen::Fresh { .. } | Seen::Repeat | Seen::Roundtrip { .. }, Opened::Kaf6 { envelope, .. }) => {
+                self.look_at_time(reads, record, &envelope, now_us);
+            }
+            (Seen::Foreign, _) if self.is_older_than_its_topic(record, opened) => {
+                reads.see_resurrected(record.offset);
+            }
+            _ => {}
+        }
+        seen
+    }
+
+    /// A time of its producer lies between its sending and its reading. Of a run elsewhere, this machine's clock knows nothing.
+    fn look_at_time(
+        &self,
+        reads: &mut PartitionReads,
+        record: &Record<'_>,
+        envelope: &Envelope,
+        now_us: u64,
+    ) {
+        let Some((ms, true)) = record.timestamp_ms else { return };
+        let us = ms.saturating_mul(1000);
+        let low = envelope.due_us.saturating_sub(TIME_SLACK_US);
+        // The time of a reader's turn may be old by the time that it gets to a record.
+        let is_later = |now_us| us > self.shared.clock.of_day(now_us).saturating_add(TIME_SLACK_US);
+        let late = is_later(now_us) && is_later(self.shared.clock.now_us());
+        // Of whole milliseconds.
+        if (us.saturating_add(999) < low || late) && self.shared.saved.is_none() {
+            reads.see_mistimed(record.offset, (envelope.identity.stream, envelope.identity.seq), ms, now_us);
+        }
+    }
+
+    /// A record of another run that was due before its topic was there; or one that is older, in a log that did not begin at 0
+    /// before the first send.
+    fn is_older_than_its_topic(&self, record: &Record<'_>, opened: Opened) -> bool {
+        let Some((topic, birth)) = self.topic.and_then(|topic| Some((topic, topic.birth?))) else {
+            return false;
+        };
+        let written = record.timestamp_ms.map(|(ms, _)| ms.saturating_mul(1000));
+        match opened {
+            // What was due before may still have been sent later.
+            Opened::Kaf6 { envelope, intact: true } => {
+                envelope.due_us < birth.at_us && written.is_none_or(|us| us < birth.at_us)
+            }
+            _ => {
+                let log = topic.inherited.get(&record.partition);
+                log.is_some_and(|(start, end)| *start > 0 && record.offset < *end)
+                    && written.is_some_and(|us| us < birth.at_us.saturating_sub(AGE_SLACK_US))
+            }
+        }
+    }
+}
+
+/// The bytes that a record takes in the log, at most.
+fn size(record: &Record<'_>) -> u64 {
+    let of = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len) as u64;
+    let headers = record.headers().map(|(name, value)| name.len() as u64 + of(value) + OVERHEAD / 10);
+    of(record.key) + of(record.value) + headers.sum::<u64>() + OVERHEAD
+}
+
+/// Says where a batch lies that no client of Java gets past.
+pub(crate) fn note_bad_batch(
+    shared: &Shared,
+    topic: &str,
+    partition: Partition,
+    (from, to): (Offset, Offset),
+    text: &str,
+) {
+    shared.note(Note::error(format!(
+        "partition {partition} of `{topic}`: the batch at offsets {from} to {to} has a wrong checksum (CRC) or cannot be decoded \
+         ({text}); consumers that check it stop there, kaf6 read on behind it"
+    )));
+}

@@ -1,0 +1,249 @@
+//! Readers that are held up: by a broker that does not know their partition, or that answers and gives no record.
+//!
+//! Owns when it is asked what, and what its answers come to.
+
+use std::time::Instant;
+
+use super::consumer::Consumer;
+use super::place::{Place, seconds};
+use super::prober::{Found, Fresh, Prober};
+use super::still;
+use super::window::Look;
+use crate::engine::messages::ends::Unreadable;
+use crate::ids::{Offset, Partition};
+use crate::kafka::probe::{FetchProbe, NoFetch};
+use crate::kafka::{self, Code, ReaderSet};
+use crate::observe::Note;
+
+const OUT_OF_RANGE: Code = Code(1);
+
+/// What a reader is to do about what holds it up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Its offset is not in the log, says the broker: it asks where that lies.
+    AskWhere(Partition),
+    /// No client can read the batch there: it goes on behind it.
+    Pass(Partition),
+}
+
+/// What holds up the readers of one thread.
+pub(super) struct Blocked<'a> {
+    consumer: &'a Consumer,
+    client: &'a kafka::Client,
+    prober: Prober,
+    /// Only what committed transactions wrote is read.
+    committed: bool,
+    /// The wire probe does no SASL: then librdkafka's own words have to do.
+    sasl: bool,
+    known_asked: Instant,
+}
+
+impl<'a> Blocked<'a> {
+    pub(super) fn new(consumer: &'a Consumer, client: &'a kafka::Client) -> Self {
+        Self {
+            consumer,
+            client,
+            prober: Prober::default(),
+            committed: client.reads_committed(),
+            sasl: false,
+            known_asked: Instant::now(),
+        }
+    }
+
+    /// Whether a reader waits for what only the broker can give, so that its idle time does not end it: for a partition that
+    /// the broker does not know, or for the time in which a record has to come.
+    pub(super) fn holds(places: &[Place], set: &ReaderSet) -> bool {
+        places.iter().any(|place| {
+            let unknown = place.unknown.is_some_and(|unknown| unknown.confirmed);
+            !place.over && (unknown || (place.waits_for_records(set) && place.window.is_open()))
+        })
+    }
+
+    /// Takes an answer in, and asks the next question. Returns what a reader is to do.
+    pub(super) fn turn(&mut self, set: &mut ReaderSet, places: &mut [Place], now: Instant) -> Option<Way> {
+        let mut way = None;
+        match self.prober.take() {
+            Some((_, _, Found::Known(Some(partitions)))) => self.known(set, places, &partitions, now),
+            Some((_, _, Found::Known(None))) | None => {}
+            Some((partition, at, found)) => {
+                let place = places.iter_mut().find(|place| place.partition == partition);
+                if let Some(place) = place.filter(|p| p.waits_for_records(set) && p.at(set) == at) {
+                    match found {
+                        Found::Look(found) => way = self.look(set, place, at, found, now).map(Way::AskWhere),
+                        Found::Fresh(found) => way = self.fresh(set, place, at, &found, now).map(Way::Pass),
+                        Found::Known(_) => {}
+                    }
+                }
+            }
+        }
+        if self.prober.is_free() {
+            self.ask(set, places, now);
+        }
+        way
+    }
+
+    fn ask(&mut self, set: &ReaderSet, places: &mut [Place], now: Instant) {
+        let waits = *self.client.waits();
+        let unknown = places.iter().any(|place| !place.over && place.unknown.is_some());
+        if unknown && now.saturating_duration_since(self.known_asked) >= waits.ask {
+            self.known_asked = now;
+            self.prober.known(self.client, &self.consumer.name);
+            return;
+        }
+        let due = places.iter_mut().filter(|place| {
+            now.saturating_duration_since(place.looked) >= waits.ask
+                && now.saturating_duration_since(place.still_since) >= waits.still
+                && place.waits_for_records(set)
+        });
+        let Some(place) = due.min_by_key(|place| place.looked) else { return };
+        place.looked = now;
+        if place.still_since > place.window.since {
+            place.window.restart(place.still_since);
+        }
+        let at = place.at(set);
+        let name = &self.consumer.name;
+        if place.window.is_over(self.consumer.shared.plan.unreadable_after, now) {
+            self.prober.fresh(self.client, name, place.partition, at);
+        } else if self.sasl {
+            self.look_by_librdkafka(set, place, at, now);
+        } else {
+            self.prober.look(self.client, name, place.partition, at);
+        }
+    }
+
+    /// What the probe saw.
+    fn look(
+        &mut self,
+        set: &ReaderSet,
+        place: &mut Place,
+        at: Offset,
+        found: Result<FetchProbe, NoFetch>,
+        now: Instant,
+    ) -> Option<Partition> {
+        if matches!(found, Err(NoFetch::Sasl)) {
+            self.sasl = true;
+            return None;
+        }
+        if !std::mem::replace(&mut place.still_told, true) {
+            still::note(self.consumer, set, (place.partition, at), self.client.waits(), &found);
+        }
+        let probe = match found {
+            Ok(probe) => probe,
+            Err(why) => {
+                place.window.not_counted(now);
+                if matches!(why, NoFetch::Unknown(_)) {
+                    place.is_unknown(self.consumer.shared.clock.us(now), true);
+                }
+                return None;
+            }
+        };
+        let mut look = Look::of(&probe, at, self.committed);
+        if look.records {
+            set.refresh(place.partition);
+        }
+        if look.code == OUT_OF_RANGE {
+            // A broker's own answer to a fetch may hide where its log lies: the reader asks, and is refused or goes on elsewhere.
+            let waits = self.client.waits();
+            let Some((low, high)) = place.refused_within(waits.still.max(waits.ask * 3), now) else {
+                return Some(place.partition);
+            };
+            (look.start, look.end) = (Some(low), Some(high));
+        }
+        self.count(place, &look, at, now);
+        None
+    }
+
+    /// Without the probe: a broker that answers for the log's offsets on the reader's own connection has answered the fetch
+    /// before that, and librdkafka has reported its error.
+    fn look_by_librdkafka(&self, set: &ReaderSet, place: &mut Place, at: Offset, now: Instant) {
+        let error = place.error.take();
+        match set.watermarks(place.partition, self.client.waits().answer) {
+            Ok((low, high)) if !error.is_some_and(Code::is_local) => {
+                let stable = Some(high).filter(|_| self.committed);
+                let code = error.unwrap_or(Code::NONE);
+                let look = Look { code, records: false, start: Some(low), end: Some(high), stable };
+                self.count(place, &look, at, now);
+            }
+            _ => place.window.not_counted(now),
+        }
+    }
+
+    fn count(&self, place: &mut Place, look: &Look, at: Offset, now: Instant) {
+        let held_up = place.window.see(look, (at, place.wanted.unwrap_or(at)), now);
+        if let (Some(stable), None) = (held_up, place.last_stable) {
+            self.consumer.shared.note(Note::warning(format!(
+                "partition {} of `{}`: an open transaction holds up its reader at offset {stable}, the last stable offset; with \
+                 `isolation.level: read_committed` nothing behind it can be read",
+                place.partition, self.consumer.name
+            )));
+        }
+        place.last_stable = held_up;
+    }
+
+    /// What a fresh client got, at the end of the time. Returns the partition where it got nothing of what the broker gives.
+    fn fresh(
+        &self,
+        set: &mut ReaderSet,
+        place: &mut Place,
+        at: Offset,
+        found: &Fresh,
+        now: Instant,
+    ) -> Option<Partition> {
+        match found {
+            Fresh::Nothing if place.window.is_given() => {
+                place.window.restart(now);
+                return Some(place.partition);
+            }
+            Fresh::Record => {
+                place.window.restart(now);
+                set.restart(place.partition);
+            }
+            Fresh::Unreached => place.window.not_counted(now),
+            Fresh::Nothing => {
+                let clock = &self.consumer.shared.clock;
+                let unreadable = Unreadable {
+                    from: at,
+                    answers: place.window.answers(),
+                    since_us: clock.us(place.window.since),
+                    until_us: clock.us(now),
+                };
+                self.consumer.shared.note(Note::error(format!(
+                    "partition {} of `{}`: a broker that can be reached gave no record from offset {at} on, for {:.1} s ({}), nor did a fresh \
+                     client get one",
+                    place.partition,
+                    self.consumer.name,
+                    seconds(unreadable.until_us.saturating_sub(unreadable.since_us)),
+                    unreadable.answers
+                )));
+                place.unreadable = Some(unreadable);
+                place.over = true;
+            }
+        }
+        None
+    }
+
+    /// The partitions that a broker knows now.
+    fn known(&self, set: &mut ReaderSet, places: &mut [Place], partitions: &[Partition], now: Instant) {
+        let now_us = self.consumer.shared.clock.us(now);
+        for place in places.iter_mut().filter(|place| !place.over) {
+            let Some(unknown) = &mut place.unknown else { continue };
+            if !partitions.contains(&place.partition) {
+                unknown.confirmed = true;
+                continue;
+            }
+            if unknown.confirmed {
+                self.consumer.shared.note(Note::warning(format!(
+                    "partition {} of `{}` was unknown to the broker from {:.1} s to {:.1} s; its reader went on then",
+                    place.partition,
+                    self.consumer.name,
+                    seconds(unknown.since_us),
+                    seconds(now_us)
+                )));
+            }
+            place.unknown = None;
+            place.window.restart(now);
+            place.still_since = now;
+            set.restart(place.partition);
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! What the threads of one consumer share, and how each of them ends.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use crate::engine::context::shared::Shared;
+use crate::engine::messages::end_marker::Fences;
+
+/// How a reading thread ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum End {
+    /// It read all that it was to read.
+    Done,
+    /// Nothing came for too long.
+    Idle,
+    /// Its time bound.
+    Timeout,
+}
+
+/// What the threads of one consumer share.
+pub(super) struct Consumer {
+    pub(super) shared: Arc<Shared>,
+    pub(super) fences: Fences,
+    pub(super) index: usize,
+    pub(super) topic: usize,
+    pub(super) name: String,
+    /// Messages taken under a limit.
+    pub(super) taken: AtomicU64,
+    /// UUIDs compared, and those that were another than sent.
+    pub(super) compared: AtomicU64,
+    pub(super) wrong: AtomicU64,
+}

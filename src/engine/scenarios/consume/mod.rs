@@ -1,0 +1,238 @@
+//! `consume`: each client is a thread that reads its share of the partitions, one librdkafka client a partition.
+//!
+//! A reader that judges producers reads to its fence; others end by limit, watermark, idle time or time bound.
+
+mod backlog;
+mod batch;
+mod blocked;
+mod consumer;
+mod place;
+mod prober;
+mod reader;
+mod still;
+mod task;
+mod window;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use futures_util::future::select_all;
+
+use consumer::{Consumer, End};
+use place::Place;
+
+use crate::engine::context::outcome::{Outcome, cut, unwind};
+use crate::engine::context::shared::{Shared, TopicState};
+use crate::engine::messages::end_marker as fence;
+use crate::engine::messages::end_marker::Fences;
+use crate::engine::scheduling::setup;
+use crate::ids::Partition;
+use crate::observe::Ended;
+use crate::plan::{self, ConsumePlan, From, Work};
+
+/// Partitions that a reader of kaf6's own reads while they are written. Where it has more, it reads all of them afterwards.
+const LIVE: usize = 64;
+/// How many it then reads at a time.
+const GROUP: usize = 32;
+
+/// Runs one `consume` scenario.
+pub(crate) async fn run(shared: &Arc<Shared>, index: usize, fences: &Fences) -> Outcome {
+    let Work::Consume(plan) = &shared.plan.scenarios[index].work else {
+        return Outcome::failed("not a consumer");
+    };
+    let deadline = shared.deadline(index);
+    let (topic, state) = match topic_of(shared, index, plan, deadline).await {
+        Ok(found) => found,
+        Err(Some(why)) => return Outcome::failed(why),
+        Err(None) if shared.stop.is_stopped() => return Outcome::of(cut(&shared.stop)),
+        Err(None) => return out_of_time(shared, index),
+    };
+    let partitions: Vec<Partition> = match plan.partition {
+        Some(partition) if partition >= state.partitions => {
+            return Outcome::failed(format!(
+                "topic `{}` has {} partitions, so there is none numbered {partition}",
+                state.name, state.partitions
+            ));
+        }
+        Some(partition) => vec![partition],
+        None if plan.readback => shared.left_of(plan, state.partitions).collect(),
+        None => (0..state.partitions).collect(),
+    };
+    let consumer = Arc::new(Consumer {
+        shared: Arc::clone(shared),
+        fences: fences.clone(),
+        index,
+        topic,
+        name: state.name,
+        taken: AtomicU64::new(0),
+        compared: AtomicU64::new(0),
+        wrong: AtomicU64::new(0),
+    });
+    let group = Group { consumer: &consumer, plan, fences, deadline };
+    let (end, failed) = if plan.readback && partitions.len() > LIVE {
+        group.one_after_another(&partitions).await
+    } else if partitions.is_empty() {
+        (End::Done, None)
+    } else {
+        group.read(partitions).await
+    };
+    let uuids = (consumer.compared.load(Ordering::Relaxed), consumer.wrong.load(Ordering::Relaxed));
+    let outcome = match (failed, end) {
+        (Some(why), _) => Outcome::failed(why),
+        _ if shared.stop.is_stopped() => Outcome::of(cut(&shared.stop)),
+        (None, End::Done) => Outcome::of(Ended::Done),
+        (None, End::Idle) => Outcome::of(Ended::Idle)
+            .because(format!("nothing more came within {}", crate::units::Duration::from(plan.idle_timeout))),
+        (None, End::Timeout) => out_of_time(shared, index),
+    };
+    Outcome { uuids: Some(uuids), ..outcome }
+}
+
+fn out_of_time(shared: &Shared, index: usize) -> Outcome {
+    Outcome::of(Ended::Timeout).because(format!(
+        "its time bound of {} came before the end of the log",
+        crate::units::Duration::from(shared.plan.scenarios[index].timeout)
+    ))
+}
+
+/// The topic, ready for use. Before its producers start there is nothing to read: while no broker was reached, the reader
+/// waits for them, and tries again with each that starts.
+///
+/// # Errors
+/// Why it cannot work; none where its time was up or the run was stopped before that.
+async fn topic_of(
+    shared: &Arc<Shared>,
+    index: usize,
+    plan: &ConsumePlan,
+    deadline: Instant,
+) -> Result<(usize, TopicState), Option<String>> {
+    let producers = fence::producers_of(&shared.plan, index);
+    let mut waiting: Vec<_> = producers.into_iter().map(|it| Box::pin(shared.states[it].begun())).collect();
+    loop {
+        if shared.topology().is_none() && !waiting.is_empty() {
+            tokio::select! {
+                biased;
+                (.., others) = select_all(std::mem::take(&mut waiting)) => waiting = others,
+                () = shared.stop.stopped() => return Err(None),
+                () = tokio::time::sleep_until(deadline.into()) => return Err(None),
+            }
+        }
+        let found = setup::topic(shared, &plan.topic).await;
+        if found.is_ok() || shared.topology().is_some() || waiting.is_empty() {
+            return found.map_err(Some);
+        }
+    }
+}
+
+/// How the partitions of one consumer are read.
+struct Group<'a> {
+    consumer: &'a Arc<Consumer>,
+    plan: &'a ConsumePlan,
+    fences: &'a Fences,
+    deadline: Instant,
+}
+
+impl Group<'_> {
+    /// Reads these partitions side by side, by the consumer's threads. Says how the last one ended, and why one failed.
+    async fn read(&self, partitions: Vec<Partition>) -> (End, Option<String>) {
+        let shared = &self.consumer.shared;
+        let threads = usize::try_from(self.plan.clients).unwrap_or(1).clamp(1, partitions.len());
+        let readers = shared.readers().max(1);
+        let mut tasks = Vec::new();
+        let mut opened = Vec::new();
+        for thread in 0..threads {
+            let share: Vec<Partition> = partitions.iter().copied().skip(thread).step_by(threads).collect();
+            let (open, is_open) = tokio::sync::oneshot::channel();
+            let (fence, fence_of) = tokio::sync::oneshot::channel();
+            let consumer = Arc::clone(self.consumer);
+            let task = task::Task { consumer, partitions: share, readers, deadline: self.deadline };
+            tasks.push(tokio::task::spawn_blocking(move || task.run(open, fence_of)));
+            opened.push((is_open, fence));
+        }
+        // The end marker has to lie behind where the last thread starts reading.
+        let mut waiting = Vec::new();
+        for (is_open, fence) in opened {
+            if is_open.await.is_ok() {
+                waiting.push(fence);
+            }
+        }
+        if self.plan.from == From::Run && !waiting.is_empty() {
+            let state = self.fences.ask(self.consumer.index, self.consumer.topic, partitions, self.deadline);
+            for fence in waiting {
+                // A thread that has ended meanwhile needs none.
+                let _ = fence.send(state.clone());
+            }
+        }
+        let (mut end, mut failed) = (End::Done, None);
+        for task in tasks {
+            match unwind(task.await) {
+                Ok(thread) => end = end.max(thread),
+                Err(why) => failed = Some(why),
+            }
+        }
+        (end, failed)
+    }
+
+    /// Reads many partitions, some at a time, once all who write them and all faults have ended.
+    async fn one_after_another(&self, partitions: &[Partition]) -> (End, Option<String>) {
+        let shared = &self.consumer.shared;
+        tokio::select! {
+            biased;
+            () = shared.stop.stopped() => {}
+            () = tokio::time::sleep_until(self.deadline.into()) => {}
+            () = self.fences.settled(self.consumer.index) => {}
+        }
+        let mut end = End::Done;
+        for (number, group) in partitions.chunks(GROUP).enumerate() {
+            let late = Instant::now() >= self.deadline;
+            if late || shared.stop.is_stopped() {
+                for partition in &partitions[number * GROUP..] {
+                    let unread = Place::new(self.consumer, *partition, 0, None).end(self.consumer);
+                    shared.hand_in_end(self.consumer.index, unread);
+                }
+                return (if late { End::Timeout } else { end }, None);
+            }
+            let (ended, failed) = self.read(group.to_vec()).await;
+            end = end.max(ended);
+            if failed.is_some() {
+                return (end, failed);
+            }
+        }
+        (end, None)
+    }
+}
+
+impl Shared {
+    /// How many partitions are read in the run as a whole: what the prefetch budget is shared over.
+    fn readers(&self) -> u64 {
+        let partitions = |topic| {
+            self.topic_index(topic)
+                .and_then(|index| self.topology().map(|t| t.topics[index].partitions))
+                .map_or(1, |count| u64::from(count.unsigned_abs()))
+        };
+        self.plan
+            .scenarios
+            .iter()
+            .map(|s| match &s.work {
+                Work::Consume(c) if c.partition.is_some() => 1,
+                Work::Consume(c) if c.readback => {
+                    let all = i32::try_from(partitions(&c.topic)).unwrap_or(i32::MAX);
+                    let left = self.left_of(c, all).take(LIVE + 1).count();
+                    (if left > LIVE { GROUP } else { left }) as u64
+                }
+                Work::Consume(c) => partitions(&c.topic),
+                Work::Roundtrip(r) => u64::from(r.clients),
+                _ => 0,
+            })
+            .sum()
+    }
+
+    /// The partitions that a reader of kaf6's own has to read: those that no consumer of the file reads completely.
+    fn left_of(&self, consumer: &ConsumePlan, partitions: Partition) -> impl Iterator<Item = Partition> {
+        (0..partitions).filter(|partition| plan::is_left(&self.plan, &consumer.topic, *partition))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,246 @@
+//! One partition, as its thread reads it: where it is, what ends it, and what holds it up.
+//!
+//! Owns what of it is handed in at the end.
+
+use std::time::{Duration, Instant};
+
+use super::consumer::Consumer;
+use super::still::Pace;
+use super::window::Window;
+use crate::engine::messages::ends::{Fence, PartitionEnd, Unreadable};
+use crate::ids::{Offset, Partition};
+use crate::kafka::{Code, ReaderSet};
+use crate::ledger::PartitionReads;
+use crate::observe::Note;
+use crate::units::times;
+
+/// How many further end markers are written for a reader whose own does not come.
+const MARKERS: u32 = 2;
+
+/// One partition, as this thread reads it.
+pub(super) struct Place {
+    pub(super) partition: Partition,
+    pub(super) start: Offset,
+    pub(super) reads: PartitionReads,
+    /// The log's first offset when the reader started, or where it starts, whichever is higher.
+    low: Offset,
+    /// The log's end when the reader started; none where the broker did not report it.
+    pub(super) end_at_start: Option<Offset>,
+    /// When it had read all that was there at its start.
+    pub(super) caught_up_us: Option<u64>,
+    /// The end marker that ends it, or that there is none.
+    pub(super) fence: Option<Option<Fence>>,
+    pub(super) reached_fence: bool,
+    /// It was behind its end marker without having read it, and was sent back to the log's start.
+    pub(super) sent_back: bool,
+    /// It is read no more.
+    pub(super) over: bool,
+    /// It read all that it was to read.
+    pub(super) complete: bool,
+    /// The highest offset that an ack gave to a message here; known once the end marker is decided.
+    acked: Option<Offset>,
+    /// The same of messages and end markers.
+    pub(super) wanted: Option<Offset>,
+    /// How many further end markers were written since its own did not come.
+    markers_again: u32,
+    /// The broker says that it does not know the partition.
+    pub(super) unknown: Option<Unknown>,
+    /// When the broker was last asked about the log's end.
+    pub(super) asked: Instant,
+    /// When the broker was last asked why nothing comes.
+    pub(super) looked: Instant,
+    /// When its last record came.
+    pub(super) still_since: Instant,
+    pub(super) still_told: bool,
+    pub(super) pace: Pace,
+    /// The time in which nothing has come though the broker answers.
+    pub(super) window: Window,
+    /// The last error that librdkafka reported, since it was looked at.
+    pub(super) error: Option<Code>,
+    pub(super) last_stable: Option<Offset>,
+    pub(super) unreadable: Option<Unreadable>,
+    pub(super) refusals: Vec<Refusals>,
+}
+
+/// Since when a broker does not know a partition.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unknown {
+    pub(super) since_us: u64,
+    /// Metadata says so, too.
+    pub(super) confirmed: bool,
+}
+
+/// An offset inside the log that the broker refused.
+#[derive(Debug, Clone)]
+pub(super) struct Refusals {
+    code: Code,
+    offset: Offset,
+    pub(super) low: Offset,
+    pub(super) high: Offset,
+    times: u64,
+    first: Instant,
+    pub(super) last: Instant,
+}
+
+impl Place {
+    pub(super) fn new(
+        consumer: &Consumer,
+        partition: Partition,
+        start: Offset,
+        marks: Option<(Offset, Offset)>,
+    ) -> Self {
+        let now = Instant::now();
+        let end = marks.map(|(_, end)| end);
+        // What lies in the log now was sent before this reader was here: its age says nothing of the broker.
+        let caught_up_us = end.is_some_and(|end| end <= start).then(|| consumer.shared.clock.now_us());
+        Self {
+            partition,
+            start,
+            reads: PartitionReads::new(consumer.shared.run_tag, consumer.topic, partition),
+            low: marks.map_or(start, |(low, _)| low.max(start)),
+            end_at_start: end,
+            caught_up_us,
+            fence: None,
+            reached_fence: false,
+            sent_back: false,
+            over: false,
+            complete: false,
+            acked: None,
+            wanted: None,
+            markers_again: 0,
+            unknown: None,
+            asked: now,
+            looked: now,
+            still_since: now,
+            still_told: false,
+            pace: Pace::new(start, consumer.shared.client.waits().still, now),
+            window: Window::new(now),
+            error: None,
+            last_stable: None,
+            unreadable: None,
+            refusals: Vec::new(),
+        }
+    }
+
+    /// The offset that it reads next.
+    pub(super) fn at(&self, set: &ReaderSet) -> Offset {
+        set.position(self.partition).unwrap_or(self.low)
+    }
+
+    /// The end marker is decided at this instant: what it is, and the highest offset that was acked here.
+    pub(super) fn decide(&mut self, fence: Option<Option<Fence>>, acked: Option<Offset>, at: Instant) {
+        self.fence = fence;
+        self.acked = acked;
+        self.wanted = acked.max(fence.flatten().map(|fence| fence.offset));
+        // An idle partition has nothing to give until its end marker is there.
+        self.still_since = self.still_since.max(at);
+        self.window.restart(self.still_since);
+    }
+
+    /// All acked messages were read, and the end marker behind them does not come: another one behind it shows whether it is
+    /// in the log.
+    pub(super) fn lacks_its_marker(&self, set: &ReaderSet, idle: Duration, still: Duration) -> bool {
+        let at = self.at(set);
+        let marker = self.fence.flatten().is_some_and(|fence| fence.offset >= at);
+        let read = self.acked.is_none_or(|acked| acked < at);
+        !self.over
+            && self.unknown.is_none()
+            && marker
+            && read
+            && self.markers_again < MARKERS
+            && idle >= still
+    }
+
+    /// Another end marker was written, or tried to be.
+    pub(super) fn marked_again(&mut self, fence: Option<Fence>, now: Instant) {
+        self.markers_again += 1;
+        if let Some(fence) = fence {
+            self.fence = Some(Some(fence));
+            self.wanted = self.wanted.max(Some(fence.offset));
+            self.still_since = now;
+        }
+    }
+
+    /// It is over when an end marker at or behind its own was read.
+    pub(super) fn look_at_fence(&mut self) {
+        if let Some(Some(wanted)) = self.fence
+            && self.reads.fence().is_some_and(|read| read >= wanted.number)
+        {
+            self.reached_fence = true;
+            self.finish();
+        }
+    }
+
+    /// It has read all that it was to read.
+    pub(super) fn finish(&mut self) {
+        self.over = true;
+        self.complete = true;
+    }
+
+    /// Something that was acked lies ahead, and nothing but the broker is in the way.
+    pub(super) fn waits_for_records(&self, set: &ReaderSet) -> bool {
+        !self.over && self.unknown.is_none() && self.wanted.is_some_and(|wanted| wanted >= self.at(set))
+    }
+
+    /// The broker says that it does not know the partition.
+    pub(super) fn is_unknown(&mut self, since_us: u64, confirmed: bool) {
+        let unknown = self.unknown.get_or_insert(Unknown { since_us, confirmed });
+        unknown.confirmed |= confirmed;
+    }
+
+    /// The broker refused an offset that lies in its log.
+    pub(super) fn refused(&mut self, offset: Offset, code: Code, (low, high): (Offset, Offset)) {
+        let now = Instant::now();
+        match self.refusals.iter_mut().find(|it| it.code == code) {
+            Some(known) => {
+                (known.low, known.high, known.last) = (low, high, now);
+                known.times += 1;
+            }
+            None => self.refusals.push(Refusals { code, offset, low, high, times: 1, first: now, last: now }),
+        }
+    }
+
+    /// Whether the broker refused its offset within this time, and where the log lies by its own answer.
+    pub(super) fn refused_within(&self, time: Duration, now: Instant) -> Option<(Offset, Offset)> {
+        let last = self.refusals.iter().max_by_key(|it| it.last)?;
+        (now.saturating_duration_since(last.last) <= time).then_some((last.low, last.high))
+    }
+
+    /// Notes what held it up, and gives what is handed in.
+    pub(super) fn end(self, consumer: &Consumer) -> PartitionEnd {
+        let (partition, name) = (self.partition, &consumer.name);
+        for it in &self.refusals {
+            let time = it.last.saturating_duration_since(it.first).as_secs_f64();
+            consumer.shared.note(Note::warning(format!(
+                "partition {partition} of `{name}`: the broker refused offset {} although its log goes from {} to {} ({}); kaf6 asked \
+                 again ({} in {time:.1} s)",
+                it.offset,
+                it.low,
+                it.high,
+                it.code.name(),
+                times(it.times),
+            )));
+        }
+        let gone = self.unknown.filter(|unknown| unknown.confirmed);
+        if let Some(unknown) = gone {
+            consumer.shared.note(Note::error(format!(
+                "partition {partition} of `{name}`: the broker can be reached and no longer knows it, from {:.1} s until its reader ended",
+                seconds(unknown.since_us)
+            )));
+        }
+        PartitionEnd {
+            reached_fence: self.reached_fence,
+            finished: self.complete,
+            gone: gone.is_some(),
+            unreadable: self.unreadable,
+            last_stable: self.last_stable.filter(|_| !self.complete),
+            ..PartitionEnd::new(self.reads, self.start)
+        }
+    }
+}
+
+/// Microseconds of the run as seconds.
+#[expect(clippy::cast_precision_loss, reason = "for people; a run of 285 years is exact")]
+pub(super) fn seconds(us: u64) -> f64 {
+    us as f64 / 1e6
+}

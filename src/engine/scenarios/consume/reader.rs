@@ -1,0 +1,349 @@
+//! A reading thread at work: books records, and sees what no record says.
+//!
+//! Owns the loop; when a reader is held up is asked by `blocked`.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use tokio::sync::{oneshot, watch};
+
+use super::backlog::Backlog;
+use super::batch::Batch;
+use super::blocked::{Blocked, Way};
+use super::consumer::{Consumer, End};
+use super::place::Place;
+use crate::engine::context::shared::LOOK;
+use crate::engine::messages::end_marker::FenceState;
+use crate::engine::messages::sight;
+use crate::engine::messages::sight::Sight;
+use crate::ids::{Offset, Partition};
+use crate::kafka::{self, ReadEvent, ReaderSet, Record};
+use crate::ledger::envelope::Opened;
+use crate::ledger::{Checked, Seen};
+use crate::metrics::Recorder;
+use crate::observe::Note;
+use crate::plan::{ConsumePlan, From, StartOffset};
+
+/// Events handled before counts are handed over and bounds looked at.
+const BATCH: usize = 10_000;
+
+/// A thread at work.
+pub(super) struct Reader<'a> {
+    pub(super) consumer: &'a Consumer,
+    pub(super) deadline: Instant,
+    pub(super) plan: &'a ConsumePlan,
+    pub(super) sight: Sight<'a>,
+    pub(super) recorder: Recorder<'a>,
+    pub(super) places: Vec<Place>,
+    pub(super) client: &'a kafka::Client,
+    /// When a record came last, or the end marker was decided.
+    pub(super) touched: Instant,
+    pub(super) compared: u64,
+    pub(super) wrong: u64,
+    pub(super) backlog: Backlog,
+}
+
+impl Reader<'_> {
+    /// Reads until all of it is read, or there is no more time.
+    pub(super) fn read(
+        &mut self,
+        set: &mut ReaderSet,
+        mut fence: oneshot::Receiver<watch::Receiver<FenceState>>,
+    ) -> End {
+        let shared = Arc::clone(&self.consumer.shared);
+        let mut state: Option<watch::Receiver<FenceState>> = None;
+        let mut decided = self.plan.from == From::Any;
+        let mut blocked = Blocked::new(self.consumer, self.client);
+        loop {
+            if set.wait(LOOK.min(self.deadline.saturating_duration_since(Instant::now()))) {
+                self.drain(set);
+            }
+            let now = Instant::now();
+            self.recorder.turn(shared.clock.us(now));
+            if !self.limit_reached() {
+                self.backlog.look(&mut self.recorder, &self.places, set, shared.clock.us(now));
+            }
+            if !decided {
+                state = state.or_else(|| fence.try_recv().ok());
+                if let Some(FenceState::Decided(at, numbers)) = state.as_ref().map(|s| s.borrow().clone()) {
+                    decided = true;
+                    self.touched = self.touched.max(at);
+                    let acked = shared.acked_ends(self.consumer.topic);
+                    for place in &mut self.places {
+                        let fence = numbers.get(&place.partition).map(|r| r.as_ref().ok().copied());
+                        place.decide(fence, acked.get(&place.partition).copied(), at);
+                        place.pace.restart(set.position(place.partition).unwrap_or(place.start), now);
+                    }
+                }
+            }
+            self.look(set, decided, now);
+            if let Some(way) = blocked.turn(set, &mut self.places, now) {
+                self.go(set, way);
+            }
+            if self.limit_reached() {
+                self.places.iter_mut().filter(|place| !place.over).for_each(Place::finish);
+            }
+            if self.places.iter().all(|place| place.over) {
+                return End::Done;
+            }
+            if shared.stop.is_stopped() {
+                return End::Done;
+            }
+            if now >= self.deadline {
+                return End::Timeout;
+            }
+            if decided && Blocked::holds(&self.places, set) {
+                // Its idle time begins when it waits for nothing else any more.
+                self.touched = now;
+            }
+            if decided && now.saturating_duration_since(self.touched) >= self.plan.idle_timeout {
+                return End::Idle;
+            }
+        }
+    }
+
+    /// The limit, but for a reader that has to see all that was sent.
+    fn limit(&self) -> Option<u64> {
+        let judges = self.plan.from == From::Run && !self.plan.producers.is_empty() && !self.plan.partial;
+        self.plan.limit.filter(|_| !judges)
+    }
+
+    fn limit_reached(&self) -> bool {
+        self.limit().is_some_and(|limit| self.consumer.taken.load(Ordering::Relaxed) >= limit)
+    }
+
+    /// Takes one more of what the limit leaves to all clients; false where nothing is left.
+    fn may_take(&self) -> bool {
+        let Some(limit) = self.limit() else { return true };
+        let more = |taken| (taken < limit).then_some(taken + 1);
+        self.consumer.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    fn drain(&mut self, set: &mut ReaderSet) {
+        let now = Instant::now();
+        let now_us = self.consumer.shared.clock.us(now);
+        let mut batch = Batch::default();
+        set.drain(BATCH, &mut |event| self.event(event, now, now_us, &mut batch));
+        batch.hand_over(&mut self.recorder, now_us);
+    }
+
+    fn event(&mut self, event: ReadEvent<'_>, now: Instant, now_us: u64, batch: &mut Batch) {
+        match event {
+            ReadEvent::Record(record) => self.record(&record, now, now_us, batch),
+            ReadEvent::Reset { partition, from, to, anew, text, .. } => {
+                self.reset(partition, from, to, anew, &text);
+                self.recorder.error(now_us, "OFFSET_RESET");
+            }
+            ReadEvent::Refused { partition, offset, code, low, high } => {
+                self.recorder.error(now_us, &code.name());
+                if let Some(place) = self.places.iter_mut().find(|p| p.partition == partition) {
+                    place.refused(offset, code, (low, high));
+                }
+            }
+            ReadEvent::BadBatch { partition, from, to, text } => {
+                self.recorder.error(now_us, "BAD_BATCH");
+                let Some(place) = self.places.iter_mut().find(|p| p.partition == partition) else { return };
+                place.reads.see_bad_batch(from, to, now_us);
+                place.still_since = now;
+                self.touched = now;
+                sight::note_bad_batch(
+                    &self.consumer.shared,
+                    &self.consumer.name,
+                    partition,
+                    (from, to),
+                    &text,
+                );
+            }
+            ReadEvent::Error { partition, code, .. } => {
+                self.recorder.error(now_us, &code.name());
+                let Some(place) = self.places.iter_mut().find(|p| p.partition == partition) else { return };
+                place.error = Some(code);
+                if code.means_gone() {
+                    place.is_unknown(now_us, false);
+                }
+            }
+        }
+    }
+
+    fn record(&mut self, record: &Record<'_>, now: Instant, now_us: u64, batch: &mut Batch) {
+        let Some(at) = self.places.iter().position(|p| p.partition == record.partition) else { return };
+        // Behind its limit it has seen nothing, not even the end marker: else it would have read past what lies between.
+        if self.places[at].over || self.limit_reached() {
+            return;
+        }
+        let opened = sight::open(record);
+        let counts = match self.plan.from {
+            From::Any => !opened.is_fence(),
+            From::Run => self.limit().is_some() && self.places[at].reads.is_new(self.sight.streams, &opened),
+        };
+        if counts && !self.may_take() {
+            // It lies beyond the limit, wherever the others got to.
+            return;
+        }
+        let place = &mut self.places[at];
+        self.touched = now;
+        place.still_since = now;
+        let bytes = (record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len)) as u64;
+        if self.plan.from == From::Any {
+            place.reads.see(self.sight.streams, record.offset, Opened::Foreign, now_us, |_| Checked::Fine);
+            if counts {
+                batch.received += 1;
+                batch.bytes += bytes;
+            }
+        } else {
+            let (compared, wrong) = (&mut self.compared, &mut self.wrong);
+            let seen = self.sight.see(&mut place.reads, record, opened, now_us, |checked| {
+                *compared += 1;
+                *wrong += u64::from(checked == Checked::Wrong);
+            });
+            match seen {
+                Seen::Fresh { due_us } => {
+                    batch.received += 1;
+                    batch.records += 1;
+                    batch.bytes += bytes;
+                    let due = self.consumer.shared.clock.of_run(due_us);
+                    if place.caught_up_us.is_some_and(|caught_up| due >= caught_up) {
+                        self.recorder.latency(now_us, now_us.saturating_sub(due));
+                    }
+                }
+                Seen::Repeat | Seen::Corrupt | Seen::Stray => {
+                    batch.records += 1;
+                    batch.bytes += bytes;
+                }
+                Seen::Foreign => batch.foreign += 1,
+                // What kaf6 reads back is counted by it alone.
+                Seen::Roundtrip { fresh } if self.plan.readback => {
+                    batch.received += u64::from(fresh);
+                    batch.records += 1;
+                    batch.bytes += bytes;
+                }
+                Seen::Roundtrip { .. } | Seen::OldFence | Seen::Fence(_) => {}
+            }
+        }
+        if place.caught_up_us.is_none() && place.end_at_start.is_some_and(|end| record.offset + 1 >= end) {
+            place.caught_up_us = Some(now_us);
+        }
+        place.look_at_fence();
+    }
+
+    fn reset(&mut self, partition: Partition, from: Offset, to: Option<Offset>, anew: bool, text: &str) {
+        let Some(place) = self.places.iter_mut().find(|p| p.partition == partition) else { return };
+        let name = &self.consumer.name;
+        let onward = to.map_or_else(|| "its start".to_owned(), |to| format!("offset {to}"));
+        let embedded = if self.client.is_embedded() {
+            "; the embedded broker keeps the newest 5 MiB or so of a partition, and forgets the rest"
+        } else {
+            ""
+        };
+        let text = if anew {
+            place.reads.reset();
+            format!(
+                "partition {partition} of `{name}` was cut or begun anew under the reader at offset {from} ({text}); it reads on from {onward}{embedded}"
+            )
+        } else {
+            format!(
+                "partition {partition} of `{name}`: the broker had removed what lies before {onward} when its reader got to offset {from}; it reads on from there{embedded}"
+            )
+        };
+        self.consumer.shared.note(Note::warning(text));
+    }
+
+    /// Lets a reader that is held up go on.
+    fn go(&mut self, set: &mut ReaderSet, way: Way) {
+        let now = Instant::now();
+        let now_us = self.consumer.shared.clock.us(now);
+        let mut batch = Batch::default();
+        let on = &mut |event: ReadEvent<'_>| self.event(event, now, now_us, &mut batch);
+        match way {
+            Way::AskWhere(partition) => set.refused(partition, on),
+            Way::Pass(partition) => set.pass_bad_batch(partition, on),
+        }
+        batch.hand_over(&mut self.recorder, now_us);
+    }
+
+    /// Looks at what no record says: an end marker that was read before it was known, a log's end that ends the reading, a
+    /// reader that is slow.
+    fn look(&mut self, set: &mut ReaderSet, decided: bool, now: Instant) {
+        let ends_by_watermark = self.plan.from == From::Run || self.plan.limit.is_none();
+        let mut given_time = false;
+        // Behind its limit a reader's position says nothing of what it has seen.
+        let limited = self.limit_reached();
+        for at in 0..self.places.len() {
+            let place = &mut self.places[at];
+            place.look_at_fence();
+            if let Some(Some(fence)) = place.fence
+                && !place.over
+                && !limited
+                && set.position(place.partition).is_some_and(|position| position > fence.offset)
+            {
+                // The log was begun anew, and no answer of the broker says so. Or the fence itself is gone: then its
+                // place is passed a second time.
+                if place.sent_back {
+                    place.reached_fence = true;
+                    place.finish();
+                } else {
+                    self.send_back(
+                        set,
+                        at,
+                        &format!("the end of the log was acked at offset {} after that", fence.offset),
+                    );
+                }
+                continue;
+            }
+            if place.over
+                || place.unknown.is_some()
+                || now.saturating_duration_since(place.asked) < self.client.waits().ask
+            {
+                continue;
+            }
+            let (partition, fence) = (place.partition, place.fence.flatten());
+            let position = set.position(partition).unwrap_or(place.start);
+            let idle = now.saturating_duration_since(place.still_since);
+            let told_end = || set.told_end(partition);
+            // One at a time, as the others are not read meanwhile.
+            if !given_time
+                && let Some(gained) =
+                    place.pace.is_too_slow(position, idle, fence.map(|fence| fence.offset), told_end, now)
+            {
+                given_time = true;
+                place.pace.leave_time(self.consumer, set, partition, gained);
+            }
+            if place.lacks_its_marker(set, idle, self.client.waits().still) {
+                let consumer = self.consumer;
+                let again =
+                    consumer.fences.mark_again(consumer.index, consumer.topic, partition, self.deadline);
+                place.marked_again(again, Instant::now());
+            }
+            if decided && place.fence.flatten().is_none() && ends_by_watermark && idle >= LOOK {
+                place.asked = now;
+                let position = set.position(place.partition).unwrap_or(place.start);
+                if let Ok((_, end)) = set.watermarks(place.partition, self.client.waits().answer) {
+                    let may_end = self.plan.from == From::Run || self.plan.offset != StartOffset::Latest;
+                    // An end below what the broker has acked is none.
+                    let acked = place.wanted.is_some_and(|wanted| wanted >= position);
+                    if may_end && position >= end && !acked {
+                        place.finish();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets a reader that stands where the log is not read on from the log's start, in a new epoch.
+    fn send_back(&mut self, set: &mut ReaderSet, at: usize, why: &str) {
+        let place = &mut self.places[at];
+        place.sent_back = true;
+        let partition = place.partition;
+        let mut sent_back = None;
+        set.reset(partition, why, &mut |event| {
+            if let ReadEvent::Reset { from, to, .. } = event {
+                sent_back = Some((from, to));
+            }
+        });
+        if let Some((from, to)) = sent_back {
+            self.reset(partition, from, to, true, why);
+            self.recorder.error(self.consumer.shared.clock.now_us(), "OFFSET_RESET");
+        }
+    }
+}

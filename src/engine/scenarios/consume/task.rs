@@ -1,0 +1,142 @@
+//! One reading thread: opens its readers, and hands in what they found.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use tokio::sync::{oneshot, watch};
+
+use super::backlog::Backlog;
+use super::consumer::{Consumer, End};
+use super::place::Place;
+use super::reader::Reader;
+use crate::engine::context::shared::LOOK;
+use crate::engine::messages::end_marker::FenceState;
+use crate::engine::messages::sight::Sight;
+use crate::ids::Partition;
+use crate::kafka::{self, Code, ReaderOptions, ReaderSet};
+use crate::metrics::Recorder;
+use crate::plan::{ConsumePlan, StartOffset, Work};
+
+/// Bytes prefetched over all readers of the run.
+const PREFETCH: u64 = 32 << 20;
+
+/// One thread's part of a consumer.
+pub(super) struct Task {
+    pub(super) consumer: Arc<Consumer>,
+    pub(super) partitions: Vec<Partition>,
+    /// Partitions read in the whole run.
+    pub(super) readers: u64,
+    pub(super) deadline: Instant,
+}
+
+impl Task {
+    /// Reads to the end. Says by `open` when it is at its start, and then learns of its end marker.
+    ///
+    /// # Errors
+    /// Why it could not read.
+    pub(super) fn run(
+        self,
+        open: oneshot::Sender<()>,
+        fence: oneshot::Receiver<watch::Receiver<FenceState>>,
+    ) -> Result<End, String> {
+        let consumer = Arc::clone(&self.consumer);
+        let shared = &consumer.shared;
+        let Work::Consume(plan) = &shared.plan.scenarios[consumer.index].work else { return Ok(End::Done) };
+        let client = shared.client_of(consumer.index);
+        let mut set = match self.open(&client, plan) {
+            Ok(set) => set,
+            Err(NotOpen::Unknown { since_us }) => {
+                for partition in &self.partitions {
+                    let mut place = Place::new(&consumer, *partition, 0, None);
+                    place.is_unknown(since_us, true);
+                    shared.hand_in_end(consumer.index, place.end(&consumer));
+                }
+                return Ok(if shared.stop.is_stopped() { End::Done } else { End::Timeout });
+            }
+            Err(NotOpen::Failed(error)) => return Err(error.to_string()),
+        };
+        let places = self.partitions.iter().map(|p| self.place(&set, *p, plan.offset)).collect();
+        let _ = open.send(());
+        let Some(topology) = shared.topology() else { return Ok(End::Done) };
+        let knows_acks = shared.plan.scenarios[consumer.index].work.knows_acks(&shared.plan);
+        let mut reader = Reader {
+            consumer: &consumer,
+            deadline: self.deadline,
+            plan,
+            sight: Sight::of(shared, topology, consumer.topic),
+            recorder: Recorder::new(shared.live.metrics(consumer.index)),
+            places,
+            client: &client,
+            touched: Instant::now(),
+            compared: 0,
+            wrong: 0,
+            backlog: Backlog::new(knows_acks.then(|| topology.topics[consumer.topic].highest.clone())),
+        };
+        let end = reader.read(&mut set, fence);
+        consumer.compared.fetch_add(reader.compared, Ordering::Relaxed);
+        consumer.wrong.fetch_add(reader.wrong, Ordering::Relaxed);
+        for place in reader.places {
+            shared.hand_in_end(consumer.index, place.end(&consumer));
+        }
+        set.close();
+        Ok(end)
+    }
+
+    /// Opens its readers. Where their start has to be asked for, and the broker does not know the topic, it is asked again
+    /// until the reader's timeout: a broker that was just started may not have learned of its topics yet.
+    fn open(&self, client: &kafka::Client, plan: &ConsumePlan) -> Result<ReaderSet, NotOpen> {
+        let shared = &self.consumer.shared;
+        let mut unknown_since = None;
+        loop {
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            let options = ReaderOptions {
+                topic: self.consumer.name.clone(),
+                partitions: self.partitions.clone(),
+                start: plan.offset,
+                prefetch_bytes: (PREFETCH / self.readers).max(64 << 10) * self.partitions.len() as u64,
+                patient: false,
+                open_timeout: client.waits().open.min(left),
+            };
+            let began = Instant::now();
+            let error = match ReaderSet::open_unknown_too(client, &options) {
+                Ok(set) => return Ok(set),
+                Err(error) => error,
+            };
+            if !error.code().is_some_and(Code::means_gone) {
+                return Err(NotOpen::Failed(error));
+            }
+            let since_us = *unknown_since.get_or_insert(shared.clock.us(began));
+            let again = Instant::now() + client.waits().ask;
+            while Instant::now() < again {
+                if shared.stop.is_stopped() || again >= self.deadline {
+                    return Err(NotOpen::Unknown { since_us });
+                }
+                std::thread::sleep(LOOK.min(client.waits().ask));
+            }
+        }
+    }
+
+    fn place(&self, set: &ReaderSet, partition: Partition, start: StartOffset) -> Place {
+        let consumer = &self.consumer;
+        let start = match start {
+            StartOffset::Earliest => 0,
+            _ => set.started_at(partition).unwrap_or(0),
+        };
+        if set.is_unknown(partition) {
+            let mut place = Place::new(consumer, partition, start, None);
+            place.is_unknown(consumer.shared.clock.now_us(), true);
+            return place;
+        }
+        let marks = set.watermarks(partition, consumer.shared.client.waits().answer).ok();
+        Place::new(consumer, partition, start, marks)
+    }
+}
+
+/// Why no reader was opened.
+enum NotOpen {
+    /// The broker did not know the topic, until there was no more time.
+    Unknown { since_us: u64 },
+    /// Anything else.
+    Failed(kafka::Error),
+}

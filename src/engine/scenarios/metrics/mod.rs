@@ -1,0 +1,161 @@
+//! `metrics`: asks an HTTP endpoint, once or again and again beside other scenarios, and keeps named series.
+
+pub(crate) mod exposition;
+pub(crate) mod http;
+pub(crate) mod proxy;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use exposition::look_for;
+
+use crate::engine::context::outcome::{Outcome, cut, unwind};
+use crate::engine::context::shared::Shared;
+use crate::metrics::Recorder;
+use crate::observe::{Ended, Note, ScrapeSeen, SeriesPoints, SeriesSeen};
+use crate::plan::MetricsPlan;
+use crate::scenario::Series;
+
+/// How long an answer may take where the scenario asks again and again; else its own `timeout` says it.
+const ONE_OF_MANY: Duration = Duration::from_secs(10);
+/// The most series that are kept, and points of each: beyond it every second one is dropped.
+const SERIES: usize = 50;
+const POINTS: usize = 600;
+
+/// Runs one `metrics` scenario.
+pub(crate) async fn run(shared: &Arc<Shared>, index: usize, plan: &MetricsPlan) -> Outcome {
+    let deadline = shared.deadline(index);
+    let mut seen = ScrapeSeen {
+        series: plan
+            .contains
+            .iter()
+            .map(|(name, _)| SeriesSeen { name: name.clone(), ..SeriesSeen::default() })
+            .collect(),
+        ..ScrapeSeen::default()
+    };
+    let ended = loop {
+        let began = Instant::now();
+        let task = Request {
+            shared: Arc::clone(shared),
+            index,
+            url: shared.resolve(&plan.url),
+            is_own: plan.url.has_service(),
+            wanted: plan.contains.iter().map(|(_, series)| series.clone()).collect(),
+            // One that begins in time has its whole time, or the last of many would fail for the scenario's end.
+            timeout: plan.every.map_or(deadline.saturating_duration_since(began), |_| ONE_OF_MANY),
+        };
+        seen = unwind(tokio::task::spawn_blocking(move || task.ask(seen)).await);
+        let Some(every) = plan.every else { break Ended::Done };
+        let next = began + every;
+        if next >= deadline {
+            break Ended::Timeout;
+        }
+        tokio::select! {
+            () = tokio::time::sleep_until(next.into()) => {}
+            () = shared.stop.background_ends() => break if shared.stop.is_stopped() { cut(&shared.stop) } else { Ended::Done },
+        }
+    };
+    if seen.cut > 0 {
+        shared.note(Note::warning(format!(
+            "{} of {} answers to `{}` are longer than 16 MiB; what is behind that was not read",
+            seen.cut, seen.requests, shared.plan.scenarios[index].name
+        )));
+    }
+    Outcome { ended: Some(ended), scrape: Some(seen), ..Outcome::default() }
+}
+
+/// One request.
+struct Request {
+    shared: Arc<Shared>,
+    index: usize,
+    url: String,
+    is_own: bool,
+    wanted: Vec<Series>,
+    timeout: Duration,
+}
+
+impl Request {
+    fn ask(self, mut seen: ScrapeSeen) -> ScrapeSeen {
+        let metrics = self.shared.live.metrics(self.index);
+        let mut recorder = Recorder::new(metrics);
+        let began = Instant::now();
+        seen.requests += 1;
+        metrics.counters.sent.fetch_add(1, Ordering::Relaxed);
+        match http::get(&self.url, self.is_own, self.timeout) {
+            Ok(answer) => {
+                let (status, body) = (answer.status, &answer.body);
+                let now_us = self.shared.clock.now_us();
+                seen.last_status = Some(status);
+                seen.last_bytes = body.len();
+                seen.with_body += u64::from(!body.trim().is_empty());
+                if status == 200 {
+                    seen.ok += 1;
+                    seen.last_error = None;
+                    recorder.latency(now_us, u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX));
+                    recorder.done(now_us, 1);
+                    metrics.counters.received.fetch_add(1, Ordering::Relaxed);
+                    metrics.counters.bytes.fetch_add(body.len() as u64, Ordering::Relaxed);
+                } else {
+                    metrics.error(now_us, &format!("HTTP {status}"));
+                }
+                self.series(&answer, &mut seen);
+            }
+            Err(error) => {
+                metrics.error(self.shared.clock.now_us(), "HTTP");
+                seen.last_error = Some(error);
+            }
+        }
+        seen
+    }
+
+    /// Takes the wanted series out of a metrics page.
+    fn series(&self, answer: &http::Response, seen: &mut ScrapeSeen) {
+        let at = self.shared.clock.elapsed();
+        seen.cut += u64::from(answer.cut);
+        let points = &mut seen.points;
+        let found = look_for(&answer.body, &self.wanted, |name, value| keep(points, name, at, value));
+        for (series, found) in seen.series.iter_mut().zip(found) {
+            series.present += u64::from(found.present);
+            series.beyond += u64::from(answer.cut && !found.present);
+            if !found.present {
+                series.near = found.near;
+            }
+        }
+    }
+}
+
+fn keep(all: &mut Vec<SeriesPoints>, name: &str, at: Duration, value: f64) {
+    let index = match all.iter().position(|s| s.name == name) {
+        Some(index) => index,
+        None if all.len() < SERIES => {
+            all.push(SeriesPoints { name: name.to_owned(), points: Vec::new() });
+            all.len() - 1
+        }
+        None => return,
+    };
+    let points = &mut all[index].points;
+    if points.len() >= POINTS {
+        let mut keep = false;
+        points.retain(|_| {
+            keep = !keep;
+            keep
+        });
+    }
+    points.push((at, value));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_never_grows_without_end() {
+        let mut all = Vec::new();
+        for i in 0..5000_u32 {
+            keep(&mut all, "a", Duration::from_secs(u64::from(i)), f64::from(i));
+        }
+        assert!(all[0].points.len() <= POINTS + 1);
+        assert!(all[0].points.windows(2).all(|w| w[0].0 < w[1].0));
+    }
+}

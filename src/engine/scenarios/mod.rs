@@ -1,0 +1,8 @@
+//! The scenario types, one module for each.
+
+pub(crate) mod connect;
+pub(crate) mod consume;
+pub(crate) mod metrics;
+pub(crate) mod produce;
+pub(crate) mod roundtrip;
+pub(crate) mod watch;

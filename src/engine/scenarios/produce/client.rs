@@ -1,0 +1,419 @@
+//! One client at work: what is due goes out, what has ended is booked.
+//!
+//! A message without headers is staged, and handed over with others of its partition before each look at what has ended. So a
+//! retry is seen after the handing over of all that it may touch, as if they went out one by one.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::task::Task;
+use crate::engine::context::shared::LOOK;
+use crate::engine::messages::booking::Booking;
+use crate::engine::messages::fatal::Fatal;
+use crate::engine::messages::message::{Maker, Order};
+use crate::engine::messages::partitioner;
+use crate::ids::{Identity, Partition, StreamId};
+use crate::kafka::{self, Delivery, Producer, SendError};
+use crate::ledger::SentLog;
+use crate::ledger::envelope::Kind;
+use crate::metrics::Recorder;
+use crate::plan::{Acks, Partitioning, ProducePlan};
+
+/// An open loop that is behind hands over and takes ended messages after so many sends,
+const SENDS_A_POLL: u32 = 256;
+/// and a closed one, if it need not wait before, after so many, or so many bytes: enough for a row of each partition's, which lie
+/// side by side in memory then, and little enough to stay in a processor's cache.
+const CLOSED_SENDS_A_POLL: u32 = 4096;
+const BYTES_A_POLL: u64 = 1 << 20;
+/// A closed loop looks at the clock after so many: some ten microseconds.
+const SENDS_A_LOOK: u32 = 64;
+/// What librdkafka keeps beside a message's bytes while it is in flight.
+const OVERHEAD: u64 = 256;
+/// And how often it has the bytes: in the message, and in the request that waits for its answer.
+const COPIES: u64 = 2;
+/// librdkafka's answers to a message for a producer that it has given up.
+const FATAL: [kafka::Code; 2] = [kafka::Code(-150), kafka::Code(-165)];
+
+/// A client at work.
+pub(super) struct Client<'a> {
+    task: &'a Task,
+    plan: &'a ProducePlan,
+    first: StreamId,
+    /// The schedule's start, microseconds from the run's zero.
+    started_us: u64,
+    recorder: Recorder<'a>,
+    /// What became of its messages, and what is in flight.
+    booking: Booking,
+    /// Bytes in flight with what is kept beside them, and how many there may be.
+    in_flight: u64,
+    budget: u64,
+    /// Its messages that were handed over or staged, and how many of them have not ended.
+    sent: u64,
+    open: u64,
+    /// Since when an ack is to come.
+    waiting_us: Option<u64>,
+    /// librdkafka's queue was full: what was staged waits.
+    full: bool,
+    /// librdkafka has given the producer up: nothing will be sent any more.
+    given_up: bool,
+}
+
+/// What a client comes to.
+pub(super) struct Closed {
+    /// What became of its messages.
+    pub(super) logs: Vec<(Partition, SentLog)>,
+    /// Why librdkafka gave its producer up.
+    pub(super) fatal: Option<Fatal>,
+}
+
+impl<'a> Client<'a> {
+    pub(super) fn new(
+        task: &'a Task,
+        plan: &'a ProducePlan,
+        first: StreamId,
+        started_us: u64,
+        budget: u64,
+    ) -> Self {
+        let partitions = match plan.partition {
+            Partitioning::Fixed(partition) => partition..partition + 1,
+            Partitioning::ByKey | Partitioning::RoundRobin => 0..task.partitions,
+        };
+        Self {
+            task,
+            plan,
+            first,
+            started_us,
+            recorder: Recorder::new(task.shared.live.metrics(task.index)),
+            booking: Booking::new(partitions, plan.idempotence, task.highest.clone()),
+            in_flight: 0,
+            budget,
+            sent: 0,
+            open: 0,
+            waiting_us: None,
+            full: false,
+            given_up: false,
+        }
+    }
+
+    /// The message's number in the scenario: clients take turns.
+    fn number(&self, mine: u64) -> u64 {
+        mine * u64::from(self.plan.clients) + u64::from(self.task.client)
+    }
+
+    /// When this client's next message is due, microseconds from the run's zero; none where there is none.
+    fn due(&self, mine: u64, now_us: u64) -> Option<u64> {
+        let number = self.number(mine);
+        if self.plan.messages.is_some_and(|total| number >= total) {
+            return None;
+        }
+        let due_us = match &self.plan.schedule {
+            Some(schedule) => self.started_us + micros(schedule.due(number)?),
+            None => now_us,
+        };
+        let over = self.plan.duration.is_some_and(|d| due_us >= self.started_us + micros(d));
+        (!over).then_some(due_us)
+    }
+
+    /// How many of its messages are due by this time and not sent yet; none of a closed loop.
+    fn overdue(&self, now_us: u64) -> u64 {
+        let Some(schedule) = &self.plan.schedule else { return 0 };
+        let elapsed = Duration::from_micros(now_us.saturating_sub(self.started_us) + 1);
+        let until = self.plan.duration.map_or(elapsed, |duration| duration.min(elapsed));
+        let due = schedule.due_before(until).min(self.plan.messages.unwrap_or(u64::MAX));
+        let (clients, client) = (u64::from(self.plan.clients), u64::from(self.task.client));
+        due.saturating_sub(client).div_ceil(clients).saturating_sub(self.sent)
+    }
+
+    /// Tells what is to be acked.
+    fn tell(&mut self, now_us: u64) {
+        let metrics = self.recorder.metrics();
+        // What failed is waited for until the next ack, whoever gets it.
+        if self.open == 0
+            && self.waiting_us.is_some_and(|since| metrics.last_us().is_some_and(|at| at >= since))
+        {
+            self.waiting_us = None;
+        }
+        if let Some(since_us) = self.waiting_us.filter(|_| self.plan.acks != Acks::None) {
+            metrics.waits(since_us);
+        }
+        let open = self.open + self.overdue(now_us);
+        self.recorder.open(open);
+    }
+
+    /// Sends all that is due until nothing is left; true where that was in time. Some may still be staged.
+    pub(super) fn send_all(&mut self, producer: &mut Producer) -> bool {
+        let shared = Arc::clone(&self.task.shared);
+        let mut maker = Maker::new(
+            &shared.run_id,
+            self.task.client,
+            shared.plan.seed,
+            self.plan.key.clone(),
+            self.plan.headers.clone(),
+            &self.plan.value,
+        );
+        let open_loop = self.plan.schedule.is_some();
+        let sends_a_poll = if open_loop { SENDS_A_POLL } else { CLOSED_SENDS_A_POLL };
+        let (mut unpolled, mut unpolled_bytes) = (0, 0);
+        // Lateness up to here is the broker's: the queue was full.
+        let mut blocked_until = 0;
+        let mut now = Instant::now();
+        loop {
+            // A closed loop sends so fast that one look at the clock serves some messages.
+            if open_loop || unpolled % SENDS_A_LOOK == 0 {
+                now = Instant::now();
+            }
+            if shared.stop.is_stopped() || self.given_up {
+                return true;
+            }
+            if now >= self.task.deadline {
+                return self.due(self.sent, shared.clock.us(now)).is_none() && producer.staged() == 0;
+            }
+            let now_us = shared.clock.us(now);
+            let Some(due_us) = self.due(self.sent, now_us) else { return true };
+            if due_us > now_us {
+                let wait = Duration::from_micros(due_us - now_us);
+                self.poll(producer, wait.min(LOOK));
+                (unpolled, unpolled_bytes) = (0, 0);
+                continue;
+            }
+            // One message is always let through, however large.
+            let sent = if self.in_flight >= self.budget || self.full {
+                None
+            } else {
+                self.send(producer, &mut maker, self.sent, (due_us, now_us))
+            };
+            let Some(bytes) = sent else {
+                self.poll(producer, LOOK);
+                blocked_until = shared.clock.now_us();
+                (unpolled, unpolled_bytes) = (0, 0);
+                continue;
+            };
+            if open_loop && due_us >= blocked_until {
+                self.recorder.late(now_us - due_us);
+            }
+            self.sent += 1;
+            unpolled += 1;
+            unpolled_bytes += bytes;
+            if unpolled >= sends_a_poll || unpolled_bytes >= BYTES_A_POLL {
+                self.poll(producer, Duration::ZERO);
+                (unpolled, unpolled_bytes) = (0, 0);
+            }
+        }
+    }
+
+    /// Sends or stages one message that was due then, now; gives its bytes, or none where the queue is full and it has to be tried
+    /// again.
+    fn send(
+        &mut self,
+        producer: &mut Producer,
+        maker: &mut Maker,
+        mine: u64,
+        (due_us, now_us): (u64, u64),
+    ) -> Option<u64> {
+        let shared = &self.task.shared;
+        let mut order = Order {
+            kind: Kind::Message,
+            identity: Identity { run: shared.run_tag, stream: self.first, seq: 0 },
+            number: self.number(mine),
+            partition: 0,
+            due_us: shared.clock.of_day(due_us),
+        };
+        let key = match self.plan.partition {
+            Partitioning::ByKey => maker.hashed_key(&order, self.task.index),
+            _ => None,
+        };
+        order.partition =
+            partitioner::partition(self.plan.partition, self.task.client, mine, key, self.task.partitions);
+        order.identity.stream = StreamId(self.first.0 + order.partition.unsigned_abs());
+        let (seq, tag) = self.booking.next(order.partition);
+        order.identity.seq = seq;
+        let (bytes, sent) = if let Some(size) = maker.plain_size() {
+            maker.render_key(&order);
+            let key_len = maker.last_key().map_or(0, <[u8]>::len);
+            let (maker, order) = (&*maker, &order);
+            producer.stage(order.partition, tag, maker.last_key(), size, |bytes, note| {
+                maker.fill(order, bytes, note);
+            });
+            ((key_len + size) as u64, None)
+        } else {
+            let made = maker.make(&order);
+            let sent =
+                made.send(|key, value, headers| producer.send(order.partition, key, value, headers, tag));
+            (made.bytes(), Some(sent))
+        };
+        if sent == Some(Err(SendError::QueueFull)) {
+            self.booking.not_sent(tag);
+            return None;
+        }
+        self.booking.sent(tag, due_us, now_us, bytes);
+        self.in_flight += weight(bytes);
+        self.open += 1;
+        self.waiting_us.get_or_insert(due_us);
+        if let Some(sent) = sent {
+            self.recorder.metrics().counters.sent.fetch_add(1, Ordering::Relaxed);
+            if let Err(SendError::Refused(code)) = sent {
+                self.refused(tag, code);
+            }
+        }
+        Some(bytes)
+    }
+
+    /// Books a message that librdkafka will never take.
+    fn refused(&mut self, tag: u64, code: kafka::Code) {
+        let bytes = self.booking.refused(tag);
+        self.in_flight = self.in_flight.saturating_sub(bytes.map_or(0, weight));
+        self.open = self.open.saturating_sub(1);
+        let now_us = self.task.shared.clock.now_us();
+        self.recorder.metrics().counters.failed.fetch_add(1, Ordering::Relaxed);
+        self.recorder.failed(now_us, 1);
+        self.recorder.error(now_us, &code.name());
+        self.given_up |= FATAL.contains(&code);
+    }
+
+    /// Hands over what is staged.
+    fn hand_over(&mut self, producer: &mut Producer) {
+        if producer.staged() == 0 {
+            return;
+        }
+        let mut sent = 0;
+        let handed = producer.hand_over(&mut |tag, code| {
+            // Of a producer that is given up, the first one tells it; the others never left.
+            if self.given_up {
+                self.take_back(tag);
+            } else {
+                sent += 1;
+                self.refused(tag, code);
+            }
+        });
+        self.full = handed.full;
+        sent += handed.taken;
+        if sent > 0 {
+            self.recorder.metrics().counters.sent.fetch_add(sent, Ordering::Relaxed);
+        }
+    }
+
+    /// The last message of a partition never left.
+    fn take_back(&mut self, tag: u64) {
+        let bytes = self.booking.take_back(tag);
+        self.in_flight = self.in_flight.saturating_sub(bytes.map_or(0, weight));
+        self.open = self.open.saturating_sub(1);
+    }
+
+    /// Hands over what is staged and takes what has ended, waiting up to `wait` for the first.
+    fn poll(&mut self, producer: &mut Producer, wait: Duration) {
+        self.turn(producer, |producer, on| producer.poll(wait, on));
+    }
+
+    /// Hands over what is staged, and books what `take` gets.
+    fn turn(
+        &mut self,
+        producer: &mut Producer,
+        take: impl FnOnce(&mut Producer, &mut dyn FnMut(Delivery)) -> usize,
+    ) {
+        self.hand_over(producer);
+        let booking = &mut self.booking;
+        take(producer, &mut |delivery| booking.push(&delivery));
+        let events = producer.events();
+        Booking::count_retries(self.recorder.metrics(), &events);
+        booking.see(events, |at| self.task.shared.clock.us(at));
+        self.given_up |= self.plan.idempotence && producer.fatal().is_some();
+        let now_us = self.task.shared.clock.now_us();
+        self.recorder.turn(now_us);
+        self.book();
+        self.tell(now_us);
+    }
+
+    /// Books what has ended.
+    fn book(&mut self) {
+        if !self.booking.has_ended() {
+            return;
+        }
+        let now_us = self.task.shared.clock.now_us();
+        let (mut acked, mut failed, mut unknown, mut acked_bytes) = (0_u64, 0_u64, 0_u64, 0_u64);
+        let Self { booking, recorder, in_flight, open, .. } = self;
+        booking.book(now_us, |it| {
+            *in_flight = in_flight.saturating_sub(weight(it.bytes) * it.len);
+            *open = open.saturating_sub(it.len);
+            match it.outcome {
+                kafka::Outcome::Acked { .. } | kafka::Outcome::AckedNowhere => {
+                    let count = u32::try_from(it.len).unwrap_or(u32::MAX);
+                    recorder.latencies(now_us, now_us.saturating_sub(it.from_us), count);
+                    acked += it.len;
+                    acked_bytes += it.bytes * it.len;
+                }
+                kafka::Outcome::Failed { code } => {
+                    recorder.error(now_us, &code.name());
+                    failed += it.len;
+                }
+                kafka::Outcome::Unknown { code } => {
+                    if !code.is_none() {
+                        recorder.error(now_us, &code.name());
+                    }
+                    unknown += it.len;
+                }
+            }
+        });
+        if failed + unknown > 0 {
+            recorder.failed(now_us, failed + unknown);
+        }
+        if acked > 0 {
+            recorder.done(now_us, acked);
+            self.waiting_us = (*open > 0).then_some(now_us);
+        }
+        let counters = &recorder.metrics().counters;
+        for (counter, count) in [
+            (&counters.acked, acked),
+            (&counters.failed, failed),
+            (&counters.unknown, unknown),
+            (&counters.bytes, acked_bytes),
+        ] {
+            if count > 0 {
+                counter.fetch_add(count, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Waits for the end of all that is in flight; true where that came in time.
+    pub(super) fn settle(&mut self, producer: &mut Producer) -> bool {
+        let mut until = self.task.deadline;
+        let mut noticed = false;
+        loop {
+            if (self.task.shared.stop.is_stopped() || self.given_up) && !noticed {
+                noticed = true;
+                until = until.min(Instant::now() + self.task.shared.client.waits().late_acks);
+            }
+            if noticed {
+                producer.unstage(&mut |tag| self.take_back(tag));
+            }
+            if producer.in_flight() == 0 && producer.staged() == 0 {
+                return true;
+            }
+            let now = Instant::now();
+            if now >= until {
+                producer.unstage(&mut |tag| self.take_back(tag));
+                return false;
+            }
+            self.turn(producer, |producer, on| producer.flush(LOOK.min(until - now), on));
+        }
+    }
+
+    /// Ends it: what is in flight by `deadline` is given up.
+    pub(super) fn close(mut self, producer: Producer, deadline: Instant) -> Closed {
+        let fatal = producer.fatal();
+        let booking = &mut self.booking;
+        let events = producer.close(deadline, &mut |delivery| booking.push(&delivery));
+        booking.see(events, |at| self.task.shared.clock.us(at));
+        self.book();
+        Closed { logs: self.booking.into_logs().collect(), fatal }
+    }
+}
+
+/// What a message takes of the budget.
+const fn weight(bytes: u64) -> u64 {
+    COPIES * bytes + OVERHEAD
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,200 @@
+//! `produce`: each client is a thread with a producer of its own that sends what is due and takes what has ended.
+//!
+//! Open loop: the schedule says when; closed loop: as fast as the bytes in flight allow.
+
+mod client;
+mod gate;
+mod pile_up;
+mod task;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use client::Client;
+use gate::Gate;
+use pile_up::PileUp;
+use task::Task;
+
+use crate::engine::context::outcome::{Outcome, cut, unwind};
+use crate::engine::context::shared::Shared;
+use crate::engine::messages::fatal::{Fatal, given_up};
+use crate::engine::messages::message::longest;
+use crate::engine::scheduling::setup;
+use crate::ids::{Partition, StreamId};
+use crate::kafka::{self, Producer, ProducerOptions};
+use crate::observe::{Ended, Note};
+use crate::plan::{Acks, Partitioning, ProducePlan, Work};
+
+/// Runs one `produce` scenario.
+pub(crate) async fn run(shared: &Arc<Shared>, index: usize) -> Outcome {
+    let Work::Produce(plan) = &shared.plan.scenarios[index].work else {
+        return Outcome::failed("not a producer");
+    };
+    let (_, state) = match setup::topic(shared, &plan.topic).await {
+        Ok(found) => found,
+        Err(why) => return Outcome::failed(why),
+    };
+    if let Partitioning::Fixed(partition) = plan.partition
+        && partition >= state.partitions
+    {
+        return Outcome::failed(format!(
+            "topic `{}` has {} partitions, so there is none numbered {partition}",
+            state.name, state.partitions
+        ));
+    }
+    let deadline = shared.deadline(index);
+    // Until its clients are connected, it waits for its first ack.
+    if plan.acks != Acks::None {
+        shared.live.metrics(index).waits(shared.clock.now_us());
+    }
+    let gate = Arc::new(Gate::new(plan.clients));
+    let clients: Vec<_> = (0..plan.clients)
+        .map(|client| {
+            let task = Task {
+                shared: Arc::clone(shared),
+                index,
+                client,
+                partitions: state.partitions,
+                topic: state.name.clone(),
+                highest: state.highest.with(plan.acks),
+                gate: Arc::clone(&gate),
+                deadline,
+            };
+            tokio::task::spawn_blocking(move || task.run())
+        })
+        .collect();
+    let (mut timed_out, mut failed, mut fatal) = (false, None, None);
+    for client in clients {
+        match unwind(client.await) {
+            Ok(done) => {
+                timed_out |= !done.in_time;
+                fatal = fatal.or(done.fatal);
+            }
+            Err(error) => failed = Some(error.to_string()),
+        }
+    }
+    note_counts(shared, index);
+    note_pile_up(shared, index, plan, state.partitions);
+    if let Some(error) = failed {
+        return Outcome::failed(error);
+    }
+    if let Some(fatal) = fatal {
+        return given_up(shared, index, &fatal);
+    }
+    if shared.stop.is_stopped() {
+        return Outcome::of(cut(&shared.stop));
+    }
+    if timed_out {
+        let bound = crate::units::Duration::from(shared.plan.scenarios[index].timeout);
+        return Outcome::of(Ended::Timeout).because(format!("not all was sent and acked within its {bound}"));
+    }
+    Outcome::of(Ended::Done)
+}
+
+/// Says so when the generator itself was late enough to matter, and what did not end as acked.
+fn note_counts(shared: &Shared, index: usize) {
+    let scenario = &shared.plan.scenarios[index];
+    let counts = shared.live.metrics(index).snapshot();
+    if let Some(late) = counts.late.quantile_ms(0.99)
+        && late > 5.0
+    {
+        shared.note(Note::warning(format!(
+            "kaf6 itself sent messages of `{}` late (99th percentile {late:.1} ms): this machine is too busy for its rate, and latencies hold that time",
+            scenario.name
+        )));
+    }
+    // Of what nobody confirms, the account says how much was found.
+    if counts.failed + counts.unknown > 0 && scenario.work.is_acked() {
+        shared.note(Note::warning(format!(
+            "`{}`: {} messages failed and {} are unknown (they may be in the log or not); both are left out of `acked`",
+            scenario.name, counts.failed, counts.unknown
+        )));
+    }
+}
+
+/// Says so when unacked messages piled up through a run with a rate.
+fn note_pile_up(shared: &Shared, index: usize, plan: &ProducePlan, partitions: Partition) {
+    if plan.schedule.is_none() || plan.acks == Acks::None {
+        return;
+    }
+    let Some(found) = PileUp::of(&shared.live.metrics(index).snapshot()) else { return };
+    let partitions = match plan.partition {
+        Partitioning::Fixed(_) => 1,
+        Partitioning::ByKey | Partitioning::RoundRobin => u64::from(partitions.unsigned_abs().max(1)),
+    };
+    let linger = shared.client_of(index).property("linger.ms").and_then(|ms| ms.parse().ok());
+    let linger = linger.map_or_else(|| own_linger(plan), Duration::from_millis);
+    let name = &shared.plan.scenarios[index].name;
+    shared.note(Note::warning(found.note(name, partitions * u64::from(plan.clients), linger)));
+}
+
+/// How long a client gathers messages, where the file does not say.
+fn own_linger(plan: &ProducePlan) -> Duration {
+    let rate = plan.schedule.as_ref().map(|s| s.mean_rate() / f64::from(plan.clients));
+    ProducerOptions::linger_for(rate, plan.max_in_flight / u64::from(plan.clients))
+}
+
+/// How one client ended.
+struct Done {
+    /// All was sent and ended in time.
+    in_time: bool,
+    fatal: Option<Fatal>,
+}
+
+impl Task {
+    /// Runs to the end.
+    fn run(self) -> Result<Done, kafka::Error> {
+        let shared = Arc::clone(&self.shared);
+        let done = |in_time| Done { in_time, fatal: None };
+        let Work::Produce(plan) = &shared.plan.scenarios[self.index].work else { return Ok(done(true)) };
+        let Some(first) = shared.topology().and_then(|t| t.first.get(&(self.index, self.client)).copied())
+        else {
+            return Ok(done(false));
+        };
+        let budget = plan.max_in_flight / u64::from(plan.clients);
+        let options = ProducerOptions {
+            acks: plan.acks,
+            compression: plan.compression.clone(),
+            idempotence: plan.idempotence,
+            // librdkafka's own bound is a coarse one, for what slips past the client's.
+            queue_bytes: budget.max(1 << 16),
+            message_timeout: self.deadline.saturating_duration_since(Instant::now()),
+            longest_message: longest(&shared.run_id, plan.key.as_ref(), &plan.headers, &plan.value),
+            linger: own_linger(plan),
+            ..ProducerOptions::new(self.topic.as_str())
+        };
+        let opened = self.open(&options);
+        let started_us = self.gate.pass(|| shared.clock.now_us());
+        let mut producer = opened?;
+        let metrics = shared.live.metrics(self.index);
+        if plan.schedule.as_ref().and_then(|schedule| schedule.due(0)).is_some_and(|due| !due.is_zero()) {
+            metrics.rests(started_us);
+        }
+        let mut client = Client::new(&self, plan, first, started_us, budget);
+        let in_time = client.send_all(&mut producer);
+        metrics.sent_all(shared.clock.now_us());
+        let in_time = client.settle(&mut producer) && in_time;
+        let closed = client.close(producer, Instant::now() + shared.client.waits().late_acks);
+        let stream = |partition: Partition| StreamId(first.0 + partition.unsigned_abs());
+        shared.hand_in_sent(closed.logs.into_iter().map(|(partition, log)| (stream(partition), log)));
+        Ok(Done { in_time, fatal: closed.fatal })
+    }
+}
+
+impl Task {
+    /// A producer that knows its partitions, so that its first message does not pay for the connection.
+    fn open(&self, options: &ProducerOptions) -> Result<Producer, kafka::Error> {
+        let shared = &self.shared;
+        let mut producer = Producer::open(&shared.client_of(self.index), options)?;
+        let bound =
+            shared.client.waits().warm_up.min(self.deadline.saturating_duration_since(Instant::now()));
+        if let Err(error) = producer.warm_up(bound) {
+            // It goes on trying by itself; its messages wait, and their latency shows it.
+            let code = error.code().map_or_else(|| "WARM_UP".to_owned(), kafka::Code::name);
+            shared.live.metrics(self.index).error(shared.clock.now_us(), &code);
+        }
+        Ok(producer)
+    }
+}

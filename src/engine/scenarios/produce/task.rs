@@ -1,0 +1,20 @@
+//! What one client of a producer is given.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::gate::Gate;
+use crate::engine::context::shared::Shared;
+use crate::engine::messages::booking::HighestAcks;
+
+/// One client.
+pub(super) struct Task {
+    pub(super) shared: Arc<Shared>,
+    pub(super) index: usize,
+    pub(super) client: u32,
+    pub(super) partitions: i32,
+    pub(super) topic: String,
+    pub(super) highest: HighestAcks,
+    pub(super) gate: Arc<Gate>,
+    pub(super) deadline: Instant,
+}

@@ -1,0 +1,253 @@
+//! Producers and round trips against the embedded broker, with answers that it is made to give.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::engine::context::shared::Shared;
+use crate::engine::messages::keys::{Keys, NoKeys, Rule, Sender};
+use crate::engine::messages::sight;
+use crate::engine::scenarios::{produce, roundtrip};
+use crate::engine::verdict::saved;
+use crate::engine::{Live, Options, Stop};
+use crate::ids::{Partition, RunTag, StreamId};
+use crate::kafka::{Code, Embedded, Range, ReadEvent, Waits, read_range};
+use crate::ledger::envelope::Opened;
+use crate::ledger::{Bound, Saved, SentLog};
+use crate::metrics::Counters;
+use crate::observe::Ended;
+use crate::plan::{self, Work};
+use crate::scenario::{self, LoadOptions};
+
+const PRODUCE: i16 = 0;
+
+/// What one scenario of one client came to.
+struct Came {
+    ended: Ended,
+    message: String,
+    /// sent, acked, failed, unknown, received
+    counts: [u64; 5],
+    log: SentLog,
+}
+
+/// A run of these lines of a file, over this broker.
+fn shared(embedded: &Embedded, lines: &str) -> Arc<Shared> {
+    let file = format!("brokers: ['{}']\n{lines}\n", embedded.bootstrap()[0]);
+    let loaded = scenario::load_text(Path::new("x.yaml"), &file, &LoadOptions::new(&|_| None)).unwrap();
+    let plan = plan::build(&loaded);
+    let live = Arc::new(Live::new(&plan));
+    let options = Options {
+        run_id: "x".to_owned(),
+        run_tag: RunTag::from_bits(1),
+        folder: "x".into(),
+        stop: Stop::new(),
+        save_ledger: false,
+        saved: None,
+        waits: Waits::short(),
+    };
+    Arc::new(Shared::new(Arc::new(plan), options, live, None).unwrap())
+}
+
+/// Runs this scenario, each message in a batch of its own, over a broker whose answers to Produce have these codes, in their order. A transport error comes after
+/// the broker has taken the request.
+async fn run(scenario: &str, codes: &[i32]) -> Came {
+    let embedded = Embedded::start(1, &[("t".into(), 1, 1)]).unwrap();
+    let lines = format!(
+        "client: {{properties: {{batch.num.messages: 1}}}}\ntopics: [{{name: t, partitions: 1}}]\nscenarios:\n  it: {{topic: t, {scenario}}}"
+    );
+    let shared = shared(&embedded, &lines);
+    embedded.push_errors(PRODUCE, &codes.iter().map(|code| Code(*code)).collect::<Vec<_>>());
+    let outcome = match scenario.contains("roundtrip") {
+        true => roundtrip::run(&shared, 0).await,
+        false => produce::run(&shared, 0).await,
+    };
+    let counters = &shared.live.metrics(0).counters;
+    let counts = [&counters.sent, &counters.acked, &counters.failed, &counters.unknown, &counters.received];
+    let mut logs: Vec<SentLog> = shared.take_sent().into_values().collect();
+    assert_eq!(logs.len(), 1);
+    Came {
+        ended: outcome.ended.unwrap(),
+        message: outcome.message.unwrap_or_default(),
+        counts: counts.map(Counters::get),
+        log: logs.remove(0),
+    }
+}
+
+/// As [`run`] has batches of one message, some are open while others are refused.
+const ONE_BY_ONE: &str = "type: produce, messages: 8, rate: 10/s";
+
+#[tokio::test]
+async fn what_goes_back_bounds_what_it_explains() {
+    let came = run(ONE_BY_ONE, &[0, 7, 3, 0]).await;
+    assert_eq!((came.ended, came.counts), (Ended::Done, [8, 8, 0, 0, 0]));
+    let (twice, all) = (came.log.repeats(), came.log.reorders());
+    assert_eq!((twice.batches, twice.messages), (1, 1), "{twice:?}");
+    assert!(all.batches == 2 && all.messages > twice.messages, "{all:?}");
+    assert!((twice.messages..8).contains(&came.log.maybe_twice().len()), "{:?}", came.log.maybe_twice());
+}
+
+#[tokio::test]
+async fn what_goes_back_of_an_idempotent_producer_under_one_identity_explains_nothing() {
+    let came = run(&format!("{ONE_BY_ONE}, idempotence: true"), &[0, 7, 0]).await;
+    assert_eq!((came.ended, came.counts), (Ended::Done, [8, 8, 0, 0, 0]));
+    assert_eq!((came.log.reorders(), came.log.maybe_out_of_order().len()), (Bound::default(), 0));
+}
+
+#[tokio::test]
+async fn a_producer_that_is_given_up_ends_as_fatal_with_what_to_do() {
+    let came = run("type: produce, messages: 300, rate: 10/s, idempotence: true", &[0, 45]).await;
+    assert_eq!(came.ended, Ended::Fatal, "{}", came.message);
+    assert!(came.counts[1] >= 1 && came.counts[0] < 300, "{:?}", came.counts);
+    assert_eq!(came.log.sent(), came.counts[0]);
+    for part in ["OUT_OF_ORDER_SEQUENCE_NUMBER", "idempotence: false"] {
+        assert!(came.message.contains(part), "{}", came.message);
+    }
+}
+
+#[tokio::test]
+async fn acks_without_a_place_are_counted_as_acks() {
+    let came = run(&format!("{ONE_BY_ONE}, idempotence: true"), &[0, 46, 0]).await;
+    assert_eq!((came.ended, came.counts), (Ended::Done, [8, 8, 0, 0, 0]));
+    let (placeless, placed) = (came.log.placeless().len(), came.log.acks().len());
+    assert_eq!((placeless, placed), (1, 7));
+}
+
+#[tokio::test]
+async fn a_round_trip_is_booked_like_any_other_message_and_its_warm_up_counts_for_nothing() {
+    let came =
+        run("type: roundtrip, iterations: 5, warmup: 2, iteration_timeout: 30s", &[0, 0, 0, 7, 0]).await;
+    assert_eq!((came.ended, came.counts), (Ended::Done, [5, 5, 0, 0, 5]), "{}", came.message);
+    assert_eq!((came.log.sent(), came.log.acks().len()), (7, 7));
+    assert_eq!(came.log.repeats(), Bound { messages: 1, batches: 1, lines_lost: false });
+}
+
+#[tokio::test]
+async fn a_round_trip_that_is_refused_or_left_open_is_not_acked() {
+    let came = run("type: roundtrip, iterations: 3, warmup: 0, iteration_timeout: 6s", &[10, 0, -1]).await;
+    assert_eq!((came.ended, came.counts), (Ended::Done, [3, 1, 1, 1, 1]), "{}", came.message);
+    assert_eq!((came.log.acks().len(), came.log.failures().len(), came.log.unknowns()), (1, 1, 1));
+}
+
+#[tokio::test]
+async fn a_producer_that_has_no_time_left_says_so() {
+    let refused_for_ever = vec![19; 1000];
+    let came = tokio::time::timeout(
+        Duration::from_secs(120),
+        run("type: produce, messages: 3, timeout: 1s", &refused_for_ever),
+    );
+    let came = came.await.unwrap();
+    assert_eq!((came.ended, came.counts[1]), (Ended::Timeout, 0));
+    assert!(came.message.contains("within its 1s"), "{}", came.message);
+}
+
+/// The keys that lie in a partition, by stream and sequence, and whether each is the one that is rendered again: by the plan, and
+/// by the saved ledger.
+fn compare_keys(shared: &Shared, partition: Partition, sent: &HashMap<StreamId, SentLog>) -> usize {
+    let topology = shared.topology().unwrap();
+    let bytes = serde_json::to_vec(&saved::save(shared, topology, sent)).unwrap();
+    let saved = Saved::read(&bytes).unwrap();
+    let (streams, restored) = saved.restore();
+    let (mut keys, mut of_saved) = (HashMap::new(), HashMap::new());
+    for ((scenario, client), first) in &topology.first {
+        let mine = (0..3).filter_map(|p| sent.get(&StreamId(first.0 + p)));
+        let sender = Sender {
+            run: shared.run_tag,
+            run_id: &shared.run_id,
+            scenario: *scenario,
+            client: *client,
+            stream: StreamId(first.0 + partition.unsigned_abs()),
+            partitions: 3,
+            sent: mine.map(SentLog::sent).sum(),
+        };
+        let found = match &shared.plan.scenarios[*scenario].work {
+            Work::Produce(plan) => Keys::of_producer(&Rule::of(plan), &sender, partition),
+            Work::Roundtrip(plan) => Keys::of_trips(plan.key.as_ref(), &sender, partition),
+            _ => Err(NoKeys::None),
+        };
+        keys.extend(found.map(|found| (sender.stream, found)));
+        let info = streams.get(sender.stream).filter(|_| restored.contains_key(&sender.stream));
+        let found = info.and_then(|info| saved::keys_of(&saved, sender.stream, info, sender.sent).ok());
+        of_saved.extend(found.map(|found| (sender.stream, found)));
+    }
+    let range = Range {
+        topic: "t",
+        partition,
+        from: 0,
+        to: i64::MAX,
+        is_mark: None,
+        is_over: &|| false,
+        progress: &|_| {},
+    };
+    let mut compared = 0;
+    read_range(&shared.client, &range, Duration::from_secs(10), &mut |event| {
+        let ReadEvent::Record(record) = event else { return };
+        let opened = sight::open(&record);
+        let Opened::Kaf6 { envelope, intact: true } = opened else { panic!("{opened:?}") };
+        let identity = envelope.identity;
+        let again = keys.get_mut(&identity.stream).and_then(|keys| keys.key(identity.seq));
+        assert_eq!(again, record.key, "{identity:?}");
+        let again = of_saved.get_mut(&identity.stream).and_then(|keys| keys.key(identity.seq));
+        assert_eq!(again, record.key, "by the saved ledger: {identity:?}");
+        assert!(record.key.is_some_and(|key| key.len() > 40));
+        compared += 1;
+    })
+    .unwrap();
+    compared
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_rendered_again_are_those_in_the_log() {
+    let key = "'{{uuid}} {{seq}} {{client}} {{run_id}} {{partition}}'";
+    for scenario in [
+        "type: produce, messages: 300, clients: 2",
+        "type: produce, messages: 300, clients: 2, partition: by_key",
+        "type: produce, messages: 300, clients: 3, partition: 2, headers: {a: b}",
+        "type: produce, messages: 300, clients: 3, partition: by_key, value: {text: x}",
+        "type: roundtrip, iterations: 10, partition: 1, clients: 2",
+    ] {
+        let embedded = Embedded::start(1, &[("t".into(), 3, 1)]).unwrap();
+        let file = format!(
+            "topics: [{{name: t, partitions: 3}}]\nscenarios:\n  first: {{type: connect}}\n  it: {{topic: t, key: {key}, {scenario}}}"
+        );
+        let shared = shared(&embedded, &file);
+        let is_trips = scenario.contains("roundtrip");
+        let outcome =
+            if is_trips { roundtrip::run(&shared, 1).await } else { produce::run(&shared, 1).await };
+        assert_eq!(outcome.ended, Some(Ended::Done));
+        let sent = shared.take_sent();
+        let all: u64 = sent.values().map(SentLog::sent).sum();
+        let compared = tokio::task::spawn_blocking(move || {
+            (0..3).map(|partition| compare_keys(&shared, partition, &sent)).sum::<usize>()
+        });
+        assert_eq!(compared.await.unwrap() as u64, all, "{scenario}");
+    }
+}
+
+#[tokio::test]
+async fn a_slow_stage_is_no_stall_and_what_is_open_is_known() {
+    let embedded = Embedded::start(1, &[("t".into(), 1, 1)]).unwrap();
+    let stages = "stages: [{rate: 100/s, duration: 500ms}, {rate: 0.2/s, duration: 10s}]";
+    let lines = format!(
+        "topics: [{{name: t, partitions: 1}}]\nscenarios:\n  it: {{type: produce, topic: t, {stages}}}"
+    );
+    let shared = shared(&embedded, &lines);
+    assert_eq!(produce::run(&shared, 0).await.ended, Some(Ended::Done));
+    let counts = shared.live.metrics(0).snapshot();
+    assert_eq!((counts.acked, counts.gaps.waiting()), (52, None));
+    let stall = counts.gaps.longest_within(Duration::ZERO, Duration::MAX, None);
+    assert!(stall.is_none_or(|(from, to)| to - from < Duration::from_secs(4)), "{stall:?}");
+    assert!(counts.sent_all.is_some());
+
+    // Refused three times, each message waits for some tenths of a second.
+    let embedded = Embedded::start(1, &[("t".into(), 1, 1)]).unwrap();
+    let lines = "topics: [{name: t, partitions: 1}]\nscenarios:\n  it: {type: produce, topic: t, messages: 10, rate: 20/s}";
+    let shared = self::shared(&embedded, lines);
+    embedded.push_errors(PRODUCE, &[Code(7); 5]);
+    assert_eq!(produce::run(&shared, 0).await.ended, Some(Ended::Done));
+    let counts = shared.live.metrics(0).snapshot();
+    let cells = counts.timeline.cells();
+    assert!(cells.iter().any(|cell| cell.open > 0), "{cells:?}");
+    let whole = counts.timeline.buckets(0, cells.len());
+    assert_eq!((whole.total.count, whole.total.open, whole.due()), (10, 0, 10));
+}

@@ -1,0 +1,378 @@
+//! One client's round trips, one after the other.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crate::engine::context::shared::{LOOK, Shared};
+use crate::engine::messages::booking::Booking;
+use crate::engine::messages::ends::PartitionEnd;
+use crate::engine::messages::fatal::Fatal;
+use crate::engine::messages::message::{Maker, Order, longest};
+use crate::engine::messages::sight;
+use crate::engine::messages::sight::Sight;
+use crate::ids::{Identity, Offset, Seq, StreamId};
+use crate::kafka::{self, Producer, ProducerOptions, ReadEvent, ReaderOptions, ReaderSet, Record, SendError};
+use crate::ledger::envelope::{Kind, Opened};
+use crate::ledger::{PartitionReads, Seen};
+use crate::metrics::Recorder;
+use crate::plan::{RoundtripPlan, StartOffset, Work};
+
+/// One client.
+pub(super) struct Task {
+    pub(super) shared: Arc<Shared>,
+    pub(super) index: usize,
+    pub(super) client: u32,
+    /// The topic's number in the run, and its name.
+    pub(super) topic: usize,
+    pub(super) name: String,
+    pub(super) deadline: Instant,
+}
+
+/// What one client came to.
+pub(super) struct Done {
+    pub(super) in_time: bool,
+    /// Records of its round trips, and those of them that were not what was sent.
+    pub(super) compared: u64,
+    pub(super) wrong: u64,
+    pub(super) fatal: Option<Fatal>,
+}
+
+/// Records handled before the ends of messages are looked at.
+const BATCH: usize = 1000;
+
+/// How one round trip ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trip {
+    /// Acked, and read back as it was sent.
+    Back,
+    /// Read back as another.
+    Altered,
+    /// Known not to have been written, or it may have been: what became of it is in the counts.
+    NotAcked,
+    Late,
+}
+
+/// A client at work.
+struct Client<'a> {
+    task: &'a Task,
+    plan: &'a RoundtripPlan,
+    stream: StreamId,
+    /// How many of its trips count for nothing but the ledger.
+    warmup: u64,
+    sight: Sight<'a>,
+    recorder: Recorder<'a>,
+    booking: Booking,
+    reads: PartitionReads,
+    /// Where the reader started.
+    start: Offset,
+    compared: u64,
+    wrong: u64,
+}
+
+/// What is known of the trip that is under way.
+#[derive(Debug, Clone, Copy, Default)]
+struct Under {
+    seq: Seq,
+    /// It was acked, or ended in another way.
+    acked: Option<bool>,
+    /// It was read, and whether it is what was sent.
+    intact: Option<bool>,
+}
+
+impl Under {
+    /// How it ended; none while it has not.
+    const fn end(self) -> Option<Trip> {
+        match (self.acked, self.intact) {
+            (_, Some(false)) => Some(Trip::Altered),
+            (Some(true), Some(true)) => Some(Trip::Back),
+            (Some(false), _) => Some(Trip::NotAcked),
+            _ => None,
+        }
+    }
+}
+
+impl Task {
+    pub(super) fn run(self) -> Result<Done, kafka::Error> {
+        let nothing = Done { in_time: true, compared: 0, wrong: 0, fatal: None };
+        let shared: &Shared = &self.shared;
+        let Work::Roundtrip(plan) = &shared.plan.scenarios[self.index].work else { return Ok(nothing) };
+        let Some(topology) = shared.topology() else { return Ok(nothing) };
+        let Some(first) = topology.first.get(&(self.index, self.client)) else { return Ok(nothing) };
+        let (mut set, mut producer) = self.open(plan)?;
+        let clients = u64::from(plan.clients);
+        let mine = |total: u64| total / clients + u64::from(u64::from(self.client) < total % clients);
+        let partition = plan.partition;
+        let mut client = Client {
+            task: &self,
+            plan,
+            stream: StreamId(first.0 + partition.unsigned_abs()),
+            warmup: mine(plan.warmup),
+            sight: Sight::of(shared, topology, self.topic),
+            recorder: Recorder::new(shared.live.metrics(self.index)),
+            booking: Booking::new(
+                partition..partition + 1,
+                plan.idempotence,
+                topology.topics[self.topic].highest.with(plan.acks),
+            ),
+            reads: PartitionReads::new(shared.run_tag, self.topic, partition),
+            start: set.started_at(partition).unwrap_or(0),
+            compared: 0,
+            wrong: 0,
+        };
+        let in_time = client.trips(mine(plan.iterations), &mut producer, &mut set);
+        let fatal = producer.fatal();
+        Ok(client.close(in_time, fatal, producer, set))
+    }
+
+    /// A reader that stands at the log's end, and a producer that knows its partitions.
+    fn open(&self, plan: &RoundtripPlan) -> Result<(ReaderSet, Producer), kafka::Error> {
+        let shared = &self.shared;
+        let left = || self.deadline.saturating_duration_since(Instant::now());
+        let client = shared.client_of(self.index);
+        let set = ReaderSet::open(
+            &client,
+            &ReaderOptions {
+                topic: self.name.clone(),
+                partitions: vec![plan.partition],
+                start: StartOffset::Latest,
+                prefetch_bytes: 1 << 20,
+                patient: false,
+                open_timeout: client.waits().open.min(left()),
+            },
+        )?;
+        let mut producer = Producer::open(
+            &client,
+            &ProducerOptions {
+                acks: plan.acks,
+                compression: plan.compression.clone(),
+                idempotence: plan.idempotence,
+                message_timeout: plan.iteration_timeout,
+                longest_message: longest(&shared.run_id, plan.key.as_ref(), &plan.headers, &plan.value),
+                linger: Duration::ZERO,
+                ..ProducerOptions::new(self.name.as_str())
+            },
+        )?;
+        producer.warm_up(client.waits().warm_up.min(left()))?;
+        Ok((set, producer))
+    }
+}
+
+impl Client<'_> {
+    /// Makes all of its trips, the warm-up ones first; true where that was in time.
+    fn trips(&mut self, counted: u64, producer: &mut Producer, set: &mut ReaderSet) -> bool {
+        let shared: &Shared = &self.task.shared;
+        let mut maker = Maker::new(
+            &shared.run_id,
+            self.task.client,
+            shared.plan.seed,
+            self.plan.key.clone(),
+            self.plan.headers.clone(),
+            &self.plan.value,
+        );
+        if self.warmup > 0 {
+            self.recorder.metrics().rests(shared.clock.now_us());
+        }
+        for number in 0..self.warmup + counted {
+            if shared.stop.is_stopped() || producer.fatal().is_some() {
+                break;
+            }
+            if Instant::now() >= self.task.deadline {
+                return false;
+            }
+            let sent_us = shared.clock.now_us();
+            self.recorder.open(u64::from(number >= self.warmup));
+            let trip = self.trip(number, &mut maker, producer, set);
+            if number >= self.warmup {
+                self.count(trip, sent_us);
+            }
+        }
+        self.recorder.open(0);
+        self.recorder.metrics().sent_all(shared.clock.now_us());
+        true
+    }
+
+    /// Counts a trip that is no warm-up; what became of its message is counted as it is booked.
+    fn count(&mut self, trip: Trip, sent_us: u64) {
+        let now_us = self.task.shared.clock.now_us();
+        let counters = &self.recorder.metrics().counters;
+        counters.sent.fetch_add(1, Ordering::Relaxed);
+        if trip != Trip::Back {
+            self.recorder.failed(now_us, 1);
+        }
+        match trip {
+            Trip::Back => {
+                counters.received.fetch_add(1, Ordering::Relaxed);
+                counters.records.fetch_add(1, Ordering::Relaxed);
+                self.compared += 1;
+                self.recorder.latency(now_us, now_us - sent_us);
+                self.recorder.done(now_us, 1);
+            }
+            Trip::Altered => {
+                counters.records.fetch_add(1, Ordering::Relaxed);
+                self.compared += 1;
+                self.wrong += 1;
+                self.recorder.error(now_us, "CORRUPT");
+            }
+            Trip::NotAcked => {}
+            Trip::Late => self.recorder.error(now_us, "TIMED_OUT"),
+        }
+    }
+
+    /// One round trip.
+    fn trip(&mut self, number: u64, maker: &mut Maker, producer: &mut Producer, set: &mut ReaderSet) -> Trip {
+        let shared: &Shared = &self.task.shared;
+        let partition = self.plan.partition;
+        let until = self.task.deadline.min(Instant::now() + self.plan.iteration_timeout);
+        let due_us = shared.clock.now_us();
+        let (seq, tag) = self.booking.next(partition);
+        let order = Order {
+            kind: Kind::Roundtrip,
+            identity: Identity { run: shared.run_tag, stream: self.stream, seq },
+            number,
+            partition,
+            due_us: shared.clock.of_day(due_us),
+        };
+        let made = maker.make(&order);
+        let sent = made.send(|key, value, headers| producer.send(partition, key, value, headers, tag));
+        self.booking.sent(tag, due_us, due_us, made.bytes());
+        let (counted, counters) = (seq >= self.warmup, &self.recorder.metrics().counters);
+        if counted {
+            counters.bytes.fetch_add(made.bytes(), Ordering::Relaxed);
+        }
+        if let Err(error) = sent {
+            let name = match error {
+                SendError::Refused(code) => code.name(),
+                SendError::QueueFull => "_QUEUE_FULL".to_owned(),
+            };
+            self.booking.refused(tag);
+            if counted {
+                counters.failed.fetch_add(1, Ordering::Relaxed);
+                self.recorder.error(due_us, &name);
+            }
+            return Trip::NotAcked;
+        }
+        let mut under = Under { seq, ..Under::default() };
+        loop {
+            if let Some(end) = under.end() {
+                return end;
+            }
+            let now = Instant::now();
+            if now >= until || shared.stop.is_stopped() {
+                return Trip::Late;
+            }
+            if counted {
+                self.recorder.metrics().waits(due_us);
+            }
+            // Who waits for nothing but the ack is woken by it.
+            let wait = LOOK.min(until - now);
+            let of_ack = if under.intact.is_some() {
+                wait
+            } else {
+                set.wait(wait);
+                Duration::ZERO
+            };
+            self.read(set, &mut under);
+            let booking = &mut self.booking;
+            producer.poll(of_ack, &mut |delivery| booking.push(&delivery));
+            let events = producer.events();
+            Booking::count_retries(self.recorder.metrics(), &events);
+            self.booking.see(events, |at| shared.clock.us(at));
+            self.book(&mut under);
+        }
+    }
+
+    /// Books what has ended, and counts it unless it was sent to warm up.
+    fn book(&mut self, under: &mut Under) {
+        let now_us = self.task.shared.clock.now_us();
+        let Self { booking, recorder, warmup, .. } = self;
+        booking.book(now_us, |it| {
+            let counters = &recorder.metrics().counters;
+            let (counter, code) = match it.outcome {
+                kafka::Outcome::Acked { .. } | kafka::Outcome::AckedNowhere => (&counters.acked, None),
+                kafka::Outcome::Failed { code } => (&counters.failed, Some(code)),
+                kafka::Outcome::Unknown { code } => (&counters.unknown, Some(code)),
+            };
+            let counted = (it.seq + it.len).saturating_sub(it.seq.max(*warmup));
+            counter.fetch_add(counted, Ordering::Relaxed);
+            if let Some(code) = code.filter(|code| counted > 0 && !code.is_none()) {
+                recorder.error(now_us, &code.name());
+            }
+            if (it.seq..it.seq + it.len).contains(&under.seq) {
+                // With acks 0 no answer is asked for: it is back when it is read.
+                under.acked = Some(code.is_none_or(kafka::Code::is_none));
+            }
+        });
+    }
+
+    /// Takes in what was read.
+    fn read(&mut self, set: &mut ReaderSet, under: &mut Under) {
+        let now_us = self.task.shared.clock.now_us();
+        set.drain(BATCH, &mut |event| match event {
+            ReadEvent::Record(record) => self.record(&record, now_us, under),
+            ReadEvent::Reset { anew, .. } => {
+                if anew {
+                    self.reads.reset();
+                }
+                self.recorder.error(now_us, "OFFSET_RESET");
+            }
+            ReadEvent::BadBatch { partition, from, to, text } => {
+                self.recorder.error(now_us, "BAD_BATCH");
+                self.reads.see_bad_batch(from, to, now_us);
+                sight::note_bad_batch(&self.task.shared, &self.task.name, partition, (from, to), &text);
+            }
+            ReadEvent::Refused { code, .. } | ReadEvent::Error { code, .. } => {
+                self.recorder.error(now_us, &code.name());
+            }
+        });
+    }
+
+    fn record(&mut self, record: &Record<'_>, now_us: u64, under: &mut Under) {
+        let opened = sight::open(record);
+        let seen = self.sight.see(&mut self.reads, record, opened, now_us, |_| {});
+        let wanted = Identity { run: self.task.shared.run_tag, stream: self.stream, seq: under.seq };
+        if let Opened::Kaf6 { envelope, intact } = opened
+            && envelope.identity == wanted
+        {
+            // The first copy counts for the trip; what the ledger makes of others is its own.
+            under.intact.get_or_insert(intact && seen != Seen::Corrupt);
+        }
+    }
+
+    /// Ends it: takes the last ends, and hands both sides in.
+    fn close(mut self, in_time: bool, fatal: Option<Fatal>, producer: Producer, mut set: ReaderSet) -> Done {
+        let shared: &Shared = &self.task.shared;
+        let booking = &mut self.booking;
+        let events = producer
+            .close(Instant::now() + shared.client.waits().late_acks, &mut |delivery| booking.push(&delivery));
+        self.booking.see(events, |at| shared.clock.us(at));
+        let mut under = Under { seq: Seq::MAX, ..Under::default() };
+        self.book(&mut under);
+        self.read(&mut set, &mut under);
+        set.close();
+        let stream = self.stream;
+        shared.hand_in_sent(self.booking.into_logs().map(|(_, log)| (stream, log)));
+        let end = PartitionEnd { finished: in_time, ..PartitionEnd::new(self.reads, self.start) };
+        shared.hand_in_end(self.task.index, end);
+        Done { in_time, compared: self.compared, wrong: self.wrong, fatal }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trip_is_back_only_once_it_is_acked_and_read_as_it_was_sent() {
+        let end = |acked, intact| Under { seq: 0, acked, intact }.end();
+        assert_eq!(end(None, None), None);
+        assert_eq!(end(None, Some(true)), None, "its ack is still to come");
+        assert_eq!(end(Some(true), None), None);
+        assert_eq!(end(Some(true), Some(true)), Some(Trip::Back));
+        for acked in [None, Some(true), Some(false)] {
+            assert_eq!(end(acked, Some(false)), Some(Trip::Altered));
+        }
+        assert_eq!(end(Some(false), None), Some(Trip::NotAcked));
+        assert_eq!(end(Some(false), Some(true)), Some(Trip::NotAcked));
+    }
+}

@@ -1,0 +1,32 @@
+//! Checks with `abort`: tried each second on what has been seen so far; the first that fails ends the run.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::checks;
+use crate::engine::context::shared::{Shared, Stand};
+use crate::engine::context::stop::Why;
+use crate::observe::Note;
+use crate::plan::Ask;
+
+/// Watches until the run ends; returns at once where no check has `abort`.
+pub(crate) async fn watch(shared: Arc<Shared>) {
+    if !shared.plan.checks.iter().any(|c| matches!(c.ask, Ask::Threshold { abort: true, .. })) {
+        return;
+    }
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    tick.tick().await;
+    while !shared.stop.is_stopped() {
+        tick.tick().await;
+        let live = |index: usize| {
+            (shared.states[index].get() != Stand::Waiting).then(|| shared.live.metrics(index).snapshot())
+        };
+        if let Some(check) = checks::to_abort(&shared.plan, shared.clock.elapsed(), live) {
+            shared.note(Note::warning(format!(
+                "check `{}` failed and ended the run (abort: true)",
+                check.name
+            )));
+            shared.stop.stop(Why::Abort(check.name.clone()));
+        }
+    }
+}

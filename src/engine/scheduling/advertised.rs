@@ -1,0 +1,86 @@
+//! The addresses that brokers advertise: clients are given one address and then use these.
+//!
+//! Asked for only where a broker could not be reached, once the scenarios are over.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::engine::context::outcome::unwind;
+use crate::engine::context::shared::Shared;
+use crate::engine::scenarios::watch;
+use crate::kafka::client::metadata::Broker;
+use crate::kafka::probe;
+
+/// Those that cannot be used from here, a sentence each with what to do.
+pub(crate) async fn unusable(shared: &Arc<Shared>) -> Vec<String> {
+    let is_asked = shared.client.logs().has_unreachable() && !shared.client.is_embedded();
+    if !is_asked || shared.stop.is_stopped() {
+        return Vec::new();
+    }
+    let shared = Arc::clone(shared);
+    unwind(tokio::task::spawn_blocking(move || look(&shared)).await)
+}
+
+fn look(shared: &Shared) -> Vec<String> {
+    // Over connections of its own: librdkafka leaves the address that it was given for those that it learns there.
+    let client = &shared.client;
+    let seen = client.brokers().iter().find_map(|broker| watch::look(client, broker, &[]).0.metadata);
+    // Who answers nobody says nothing of addresses.
+    let brokers = seen.map(|metadata| metadata.brokers).unwrap_or_default();
+    let until = Instant::now() + client.waits().answer;
+    brokers.iter().filter_map(|broker| problem(broker, until)).collect()
+}
+
+/// What is wrong with a broker's address; none where it takes a connection.
+fn problem(broker: &Broker, until: Instant) -> Option<String> {
+    let Broker { id, host, port } = broker;
+    let (why, write) = if host.is_empty() {
+        ("it has no host".to_owned(), "a host name")
+    } else if !(1..=65535).contains(port) {
+        (format!("{port} is no port"), "the port at which it listens")
+    } else {
+        let is_any = matches!(host.as_str(), "0.0.0.0" | "::");
+        match probe::reach(broker, until) {
+            Ok(()) => return None,
+            Err(_) if is_any => ("it names no host".to_owned(), "a host name"),
+            Err(why) => (why, "an address"),
+        }
+    };
+    Some(format!(
+        "broker {id} advertises `{host}:{port}`, which kaf6 cannot use: {why} (set `advertised.listeners` of the broker to {write} that works from where kaf6 runs)"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn of(host: &str, port: i32) -> Option<String> {
+        let until = Instant::now() + Duration::from_secs(10);
+        problem(&Broker { id: 3, host: host.to_owned(), port }, until)
+    }
+
+    #[test]
+    fn addresses_that_lead_nowhere_are_shown_as_advertised() {
+        for (host, port, why) in [
+            ("", 9092, "it has no host"),
+            ("127.0.0.1", 0, "0 is no port"),
+            ("127.0.0.1", -1, "-1 is no port"),
+            ("0.0.0.0", 1, "it names no host"),
+            ("::", 1, "it names no host"),
+            ("3f2a9b7c1d0e.invalid", 9092, "the name does not resolve"),
+            ("127.0.0.1", 1, "connection refused"),
+        ] {
+            let text = of(host, port).unwrap();
+            assert!(text.starts_with(&format!("broker 3 advertises `{host}:{port}`")), "{text}");
+            assert!(text.contains(why) && text.contains("`advertised.listeners`"), "{text}");
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = i32::from(listener.local_addr().unwrap().port());
+        assert_eq!(of("127.0.0.1", port), None);
+        assert_eq!(of("0.0.0.0", port), None, "on Linux that is this machine");
+    }
+}

@@ -1,0 +1,100 @@
+//! The run's containers: brought up before its zero, and taken down after its verdict, whatever happens between.
+//!
+//! Owns what the engine and the containers' module have to tell each other; Docker itself is that module's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::docker::{self, CleanOptions, Cluster, ContainerState, DockerError, KafkaReady, Step, UpOptions};
+use crate::engine::context::live::Live;
+use crate::engine::context::options::Options;
+use crate::kafka::Client;
+use crate::kafka::client::metadata;
+use crate::observe::ContainerSeen;
+use crate::plan::{ActionPlan, FaultPlan, Plan};
+
+/// How long a broker may take to answer one question whether it is ready.
+const ASK: Duration = Duration::from_secs(2);
+
+/// Starts, or finds, the containers of a plan; none where it has none.
+///
+/// # Errors
+/// What was missing, and what to do; nothing is left of what was started.
+pub(crate) async fn up(
+    plan: &Plan,
+    options: &Options,
+    live: &Arc<Live>,
+) -> Result<Option<Arc<Cluster>>, DockerError> {
+    let Some(cluster) = &plan.cluster else { return Ok(None) };
+    // What runs left whose kaf6 was killed; where Docker cannot be asked, starting says so.
+    for swept in docker::clean(&CleanOptions::default()).await.unwrap_or_default().done {
+        live.say(format!("left by a run that is gone: {swept}"));
+    }
+    let say = Arc::clone(live);
+    let up = UpOptions {
+        run_id: options.run_id.clone(),
+        logs: options.folder.join("logs"),
+        secrets: plan.secrets.clone(),
+        kafka_ready: kafka_ready(plan),
+        bound: plan.timeout,
+        later_images: later_images(plan),
+        progress: Arc::new(move |step| {
+            if let Some(line) = line(&step) {
+                say.say(line);
+            }
+        }),
+    };
+    let stop = options.stop.clone();
+    let cut = async move { stop.stopped().await };
+    Ok(Some(Arc::new(Cluster::up(cluster, up, cut).await?)))
+}
+
+/// Images that faults start services from again.
+fn later_images(plan: &Plan) -> Vec<(String, String)> {
+    let image = |fault: &FaultPlan| match &fault.action {
+        ActionPlan::Restart { target, image: Some(image), .. } => {
+            Some((target.service.clone(), image.clone()))
+        }
+        _ => None,
+    };
+    plan.faults.iter().filter_map(image).collect()
+}
+
+/// A broker is ready when it answers Metadata to a client with the run's settings.
+fn kafka_ready(plan: &Plan) -> KafkaReady {
+    let settings = plan.client.clone();
+    Arc::new(move |address: &str| {
+        let client = Client::new(&[address.to_owned()], &settings).map_err(|error| error.to_string())?;
+        metadata::fetch(&client, &[], ASK).map(|_| ()).map_err(|error| error.to_string())
+    })
+}
+
+/// A step in words; none for those that nobody waits for.
+fn line(step: &Step) -> Option<String> {
+    match step {
+        Step::Pulling { image, done, total } if *total > 0 => {
+            Some(format!("pulling {image}: {} of {} MiB", done >> 20, total >> 20))
+        }
+        Step::Pulling { image, .. } => Some(format!("pulling {image}")),
+        Step::Ready { service, replica, after } => {
+            Some(format!("{service}.{replica} is ready after {:.1} s", after.as_secs_f64()))
+        }
+        Step::Removing => Some("removing the run's containers".to_owned()),
+        Step::Starting { .. } | Step::Waiting { .. } => None,
+    }
+}
+
+/// The containers as observations tell them.
+pub(crate) async fn seen(cluster: &Cluster) -> Vec<ContainerSeen> {
+    let states = cluster.seen().await;
+    let seen = |state: ContainerState| ContainerSeen {
+        service: state.service,
+        replica: state.replica,
+        image: state.image,
+        container: state.container,
+        ready: state.ready,
+        log: state.log.and_then(|path| Some(format!("logs/{}", path.file_name()?.to_string_lossy()))),
+        last_lines: state.last_lines,
+    };
+    states.into_iter().map(seen).collect()
+}

@@ -1,0 +1,137 @@
+//! Faults: each begins when its time has come, lasts, and is healed; what it did is written down with its proof.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use super::starts;
+use crate::engine::context::outcome::unwind;
+use crate::engine::context::shared::Shared;
+use crate::observe::{FaultSeen, Note};
+
+/// The faults of a run, on their way.
+pub(crate) struct Faults(JoinSet<(usize, Begun)>);
+
+/// The faults of a run, each done; what they hold may be held still.
+pub(crate) struct Done(Vec<Begun>);
+
+/// A fault that is done, or never began.
+struct Begun {
+    seen: FaultSeen,
+    /// Where it lasts: since when, and which containers it holds.
+    holds: Option<(Instant, Vec<(String, u32)>)>,
+}
+
+/// Sets all faults to wait for their time.
+pub(crate) fn start(shared: &Arc<Shared>) -> Faults {
+    let mut tasks = JoinSet::new();
+    for number in 0..shared.plan.faults.len() {
+        tasks.spawn(one(Arc::clone(shared), number));
+    }
+    Faults(tasks)
+}
+
+impl Faults {
+    /// Waits until all are done, in the plan's order.
+    pub(crate) async fn done(mut self) -> Done {
+        let mut all = Vec::new();
+        while let Some(joined) = self.0.join_next().await {
+            all.push(unwind(joined));
+        }
+        all.sort_by_key(|(number, _)| *number);
+        Done(all.into_iter().map(|(_, begun)| begun).collect())
+    }
+}
+
+impl Done {
+    /// Says what each did, once all is healed that is to be. What was left to that lasted to the run's end.
+    pub(crate) fn over(self, shared: &Shared, run_end: Duration) -> Vec<FaultSeen> {
+        let over = |Begun { mut seen, holds }: Begun| {
+            if let (Some((since, held)), Some((began, _)), Some(cluster)) =
+                (holds, seen.span, &shared.cluster)
+            {
+                let let_run = cluster.let_run(&held, since);
+                let end = let_run.map_or(run_end, |at| shared.clock.at(at).min(run_end));
+                seen.span = Some((began, end.max(began)));
+                seen.effect = seen.effect.map(|(from, _)| (from, end.max(from)));
+                for how in cluster.came_back(&held, since) {
+                    seen.effective = false;
+                    seen.proof = format!("{}; {how}", seen.proof);
+                }
+            }
+            // What is left down is no longer waited for once it runs.
+            let end = seen.span.map(|(_, end)| end);
+            seen.settled = end.map(|end| seen.settled.map_or(end, |settled| settled.max(end)));
+            seen
+        };
+        self.0.into_iter().map(over).collect()
+    }
+}
+
+/// What was lost with containers that had no volumes: a broker that keeps its data there has lost them by the fault, and not
+/// by itself.
+pub(crate) fn note_dropped(shared: &Shared, who: &str, dropped: &[String]) {
+    if dropped.is_empty() {
+        return;
+    }
+    shared.note(Note::hint(format!(
+        "{who} removed the container of {}, which has no volume: what it had written into itself is gone; a service that keeps its data there needs `volumes`",
+        dropped.join(" and of ")
+    )));
+}
+
+/// One fault, from waiting to its end. The end of the last scenario ends it early.
+async fn one(shared: Arc<Shared>, number: usize) -> (usize, Begun) {
+    let fault = &shared.plan.faults[number];
+    let state = &shared.states[shared.plan.scenarios.len() + number];
+    let mut seen = FaultSeen {
+        name: fault.name.clone(),
+        kind: fault.action.kind(),
+        target: fault.action.target(),
+        ..FaultSeen::default()
+    };
+    let may_begin = tokio::select! {
+        biased;
+        may_begin = starts::wait(&shared, &fault.start) => may_begin,
+        () = shared.stop.background_ends() => Err("all scenarios had ended before it was to begin".to_owned()),
+    };
+    let cluster = match (may_begin, &shared.cluster) {
+        (Ok(()), Some(cluster)) => cluster,
+        (Ok(()), None) => {
+            state.end(true);
+            seen.proof = "it never began: there is no cluster".to_owned();
+            return (number, Begun { seen, holds: None });
+        }
+        (Err(why), _) => {
+            state.end(true);
+            seen.proof = format!("it never began: {why}");
+            return (number, Begun { seen, holds: None });
+        }
+    };
+    state.start();
+    shared.live.say(format!("fault `{}` begins: {} {}", seen.name, seen.kind, seen.target));
+    let done = cluster.inflict(fault, shared.stop.background_ends()).await;
+    let settled = shared.clock.elapsed();
+    let ended = done.ended.map_or(settled, |ended| shared.clock.at(ended));
+    seen.span = Some((shared.clock.at(done.began), ended));
+    let effect = |(from, until): (Instant, Option<Instant>)| {
+        (shared.clock.at(from), until.map_or(ended, |until| shared.clock.at(until)))
+    };
+    seen.effect = done.effect.map(effect);
+    seen.settled = Some(settled.max(ended));
+    seen.effective = done.effective;
+    seen.proof = done.proof;
+    let service = fault.action.service();
+    note_dropped(&shared, &format!("fault `{}`", seen.name), &cluster.dropped(Some(service)));
+    let holds = (done.ended.is_none() && !done.holds.is_empty()).then_some((done.began, done.holds));
+    let how = match (seen.effective, &holds) {
+        (true, Some(_)) => "lasts",
+        (true, None) => "is over",
+        (false, Some(_)) => "lasts, without effect",
+        (false, None) => "is over, without effect",
+    };
+    shared.live.say(format!("fault `{}` {how}: {}", seen.name, seen.proof));
+    state.end(false);
+    (number, Begun { seen, holds })
+}

@@ -1,0 +1,9 @@
+//! When things begin: the brokers, the topics, each scenario and each fault.
+
+pub(crate) mod abort;
+pub(crate) mod advertised;
+pub(crate) mod cluster;
+pub(crate) mod crash;
+pub(crate) mod faults;
+pub(crate) mod setup;
+pub(crate) mod starts;

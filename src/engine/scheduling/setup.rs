@@ -1,0 +1,278 @@
+//! Before the run's zero: reach the brokers, see to the topics, and lay out the streams over their partitions.
+//!
+//! Tried once at the start; a scenario that starts later tries again where nothing was reached then.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::docker;
+use crate::engine::context::outcome::unwind;
+use crate::engine::context::shared::{Birth, Shared, TopicState, Topology};
+use crate::engine::messages::booking::HighestAcks;
+use crate::engine::verdict::same_topic;
+use crate::ids::{Offset, Partition};
+use crate::kafka::{self, TopicOutcome, TopicSpec, probe};
+use crate::ledger::{Saved, StreamInfo, Streams};
+use crate::observe::Note;
+use crate::plan::{Plan, Start, ValuePlan, Work};
+use crate::scenario::Template;
+
+/// The first try. Its failure is noted; what needs the topics says so itself.
+pub(crate) async fn first(shared: &Arc<Shared>) {
+    if !shared.plan.scenarios.iter().any(|s| s.work.needs_kafka()) {
+        return;
+    }
+    tokio::select! {
+        biased;
+        () = shared.stop.stopped() => {}
+        () = try_once(shared) => {}
+    }
+}
+
+async fn try_once(shared: &Arc<Shared>) {
+    if has_connect(&shared.plan) {
+        let client = shared.client.clone();
+        let asked = tokio::task::spawn_blocking(move || {
+            kafka::client::metadata::fetch(&client, &[], client.waits().setup_quick)
+        });
+        if unwind(asked.await).is_err() {
+            return;
+        }
+    }
+    // Its failure is remembered for those who ask next.
+    let _ = ready(shared).await;
+}
+
+/// Whether a `connect` waits for the brokers, in its own time: to wait for them before the run would add to that. Who
+/// needs them sooner tries when it starts.
+fn has_connect(plan: &Plan) -> bool {
+    plan.scenarios.iter().any(|s| matches!(s.work, Work::Connect(_)) && s.start == Start::default())
+}
+
+/// Sees to it that the topology is known.
+///
+/// # Errors
+/// Why the brokers were not reached.
+pub(crate) async fn ready(shared: &Arc<Shared>) -> Result<(), String> {
+    let mut last = shared.setup.lock().await;
+    if shared.topology().is_some() {
+        return Ok(());
+    }
+    if let Some((at, why)) = last.as_ref()
+        && at.elapsed() < shared.client.waits().setup_again
+    {
+        return Err(why.clone());
+    }
+    let task = Arc::clone(shared);
+    let tried = tokio::task::spawn_blocking(move || topics(&task)).await;
+    match unwind(tried) {
+        Ok(states) => {
+            shared.set_topology(match &shared.saved {
+                Some(saved) => restore(shared, saved, states),
+                None => lay_out(&shared.plan, states),
+            });
+            same_topic::ask(shared);
+            Ok(())
+        }
+        Err(error) => {
+            let task = Arc::clone(shared);
+            let (causes, unreached) = unwind(tokio::task::spawn_blocking(move || causes(&task)).await);
+            let bound = shared.client.waits().setup.as_secs_f64();
+            let mut why = format!("no broker could be reached within {bound} s: {causes} ({error})");
+            if let Some(hint) = in_container_hint(unreached.iter().map(String::as_str)) {
+                why = format!("{why}; {hint}");
+            }
+            *last = Some((Instant::now(), why.clone()));
+            Err(why)
+        }
+    }
+}
+
+/// What to write in place of `localhost` in a container, whose localhost is itself; none where no broker of this kind is among those that were
+/// not reached.
+pub(crate) fn in_container_hint<'a>(mut unreached: impl Iterator<Item = &'a str>) -> Option<String> {
+    if !docker::is_inside_a_container() {
+        return None;
+    }
+    let is_here = |broker: &&str| {
+        let host = broker.rsplit_once(':').map_or(*broker, |(host, _)| host);
+        matches!(host, "localhost" | "127.0.0.1" | "[::1]")
+    };
+    let broker = unreached.find(is_here)?;
+    Some(format!(
+        "kaf6 runs in a container here, where `{broker}` is the container itself: write the broker's name on a network that both are on (on GitHub, the service's alias), or host.docker.internal (with docker run --add-host host.docker.internal:host-gateway), or let the container share the host's network (docker run --network host)"
+    ))
+}
+
+/// Where the way to each broker ends, in the words of the wire probe; and those that it did not reach.
+fn causes(shared: &Shared) -> (String, Vec<String>) {
+    let until = Instant::now() + shared.client.waits().setup_cause;
+    let topics = shared.topic_names();
+    let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+    let mut unreached = Vec::new();
+    let mut cause = |broker: &String| {
+        let answer = probe::probe(&shared.client, broker, &topics, until);
+        match answer.stages.iter().find_map(|s| s.error.as_ref().map(|error| (s.name, error))) {
+            Some((stage, error)) => {
+                unreached.push(broker.clone());
+                format!("{broker}: {stage}: {error}")
+            }
+            None => format!("{broker}: {}", behind(shared, broker, &answer, until)),
+        }
+    };
+    let causes: Vec<String> = shared.client.brokers().iter().map(&mut cause).collect();
+    (causes.join("; "), unreached)
+}
+
+/// Why a broker that answers the wire probe is of no use to clients, as far as it says so.
+fn behind(shared: &Shared, broker: &str, answer: &probe::Probe, until: Instant) -> String {
+    if shared.client.uses_sasl() {
+        let left = until.saturating_duration_since(Instant::now());
+        if let Err(why) = kafka::client::metadata::fetch_from(&shared.client, broker, &[], left) {
+            return kafka::with_remedy(why);
+        }
+    }
+    let topics = answer.metadata.iter().flat_map(|metadata| &metadata.topics);
+    let refused = topics.filter(|topic| !topic.code.is_none() && !topic.code.means_gone());
+    let refused: Vec<String> = refused
+        .map(|topic| {
+            let what_to_do = kafka::remedy(&topic.code.name());
+            format!("{} for topic `{}`", what_to_do.unwrap_or_else(|| topic.code.name()), topic.name)
+        })
+        .collect();
+    if refused.is_empty() {
+        "answers kaf6's own probe".to_owned()
+    } else {
+        format!("answers {}", refused.join(", "))
+    }
+}
+
+/// The streams of a saved ledger, and what they sent then.
+fn restore(shared: &Shared, saved: &Saved, topics: Vec<TopicState>) -> Topology {
+    let (streams, sent) = saved.restore();
+    shared.hand_in_sent(sent);
+    Topology { topics, streams, first: HashMap::new() }
+}
+
+/// The topics of a saved ledger as they are now; none is created, and one that is gone keeps its partitions, so that
+/// what was acked there is missed.
+fn topics_of(shared: &Shared, saved: &Saved) -> Result<Vec<TopicState>, kafka::Error> {
+    let names = shared.topic_names();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let metadata = kafka::client::metadata::fetch(&shared.client, &names, shared.client.waits().setup)?;
+    let state = |(index, name): (usize, &&str)| {
+        let then = saved.streams.iter().filter(|s| s.topic == index).map(|s| s.partition + 1).max();
+        let now = metadata.topic(name).map(|t| i32::try_from(t.partitions.len()).unwrap_or(i32::MAX));
+        let partitions = then.max(now).unwrap_or(0);
+        TopicState {
+            highest: HighestAcks::of(partitions),
+            name: (*name).to_owned(),
+            partitions,
+            birth: None,
+            inherited: BTreeMap::new(),
+            error: None,
+        }
+    };
+    Ok(names.iter().enumerate().map(state).collect())
+}
+
+/// Creates what is missing; says of each topic how many partitions it has.
+fn topics(shared: &Shared) -> Result<Vec<TopicState>, kafka::Error> {
+    if let Some(saved) = &shared.saved {
+        return topics_of(shared, saved);
+    }
+    let names = shared.topic_names();
+    let specs: Vec<TopicSpec> = shared
+        .plan
+        .topics
+        .iter()
+        .zip(&names)
+        .map(|(topic, name)| TopicSpec {
+            name: name.clone(),
+            partitions: topic.partitions,
+            replication: topic.replication_factor,
+            config: topic.config.clone(),
+            recreate: topic.recreate,
+        })
+        .collect();
+    let began = Birth::now();
+    let results = kafka::ensure_topics(&shared.client, &specs, shared.client.waits().setup)?;
+    let states = shared.plan.topics.iter().zip(results).map(|(wanted, result)| {
+        let (partitions, error) = match result.outcome {
+            TopicOutcome::Created { partitions } => {
+                let highest = HighestAcks::of(partitions);
+                let inherited = inherited(shared, &result.name, partitions);
+                let (birth, name) = (Some(began), result.name);
+                return TopicState { highest, name, partitions, birth, inherited, error: None };
+            }
+            TopicOutcome::Existed { partitions } => {
+                if wanted.position.is_some() && partitions != wanted.partitions {
+                    shared.note(Note::warning(format!(
+                        "topic `{}` exists with {partitions} partitions; the file says {}, and an existing topic is left as it is",
+                        result.name, wanted.partitions
+                    )));
+                }
+                (partitions, None)
+            }
+            TopicOutcome::Error { code, text } => {
+                let why = format!("{text} {}", code.aside());
+                shared.note(Note::error(format!("topic `{}` cannot be used: {why}", result.name)));
+                (0, Some(why))
+            }
+        };
+        TopicState {
+            highest: HighestAcks::of(partitions),
+            name: result.name,
+            partitions,
+            birth: None,
+            inherited: BTreeMap::new(),
+            error,
+        }
+    });
+    Ok(states.collect())
+}
+
+/// The logs of a topic that was just created and that are not empty, as far as that is known soon.
+fn inherited(shared: &Shared, topic: &str, partitions: i32) -> BTreeMap<Partition, (Offset, Offset)> {
+    let all: Vec<Partition> = (0..partitions).collect();
+    let logs = kafka::client::metadata::logs(&shared.client, topic, &all, shared.client.waits().created);
+    let logs = logs.unwrap_or_default().into_iter();
+    logs.filter_map(|(partition, log)| Some((partition, log.filter(|(_, end)| *end > 0)?))).collect()
+}
+
+/// The streams of each client of each scenario that sends, over the partitions of its topic.
+fn lay_out(plan: &Plan, topics: Vec<TopicState>) -> Topology {
+    let mut streams = Streams::default();
+    let mut first = HashMap::new();
+    let number = |topic: &Template| plan.topics.iter().position(|t| t.name == *topic);
+    for (scenario, work) in plan.scenarios.iter().map(|s| &s.work).enumerate() {
+        let (topic, clients, value, roundtrip) = match work {
+            Work::Produce(p) => (&p.topic, p.clients, &p.value, false),
+            Work::Roundtrip(r) => (&r.topic, r.clients, &r.value, true),
+            _ => continue,
+        };
+        let Some(topic) = number(topic) else { continue };
+        let has_uuid = matches!(value, ValuePlan::Text(template) if template.uses_uuid());
+        for client in 0..clients {
+            let info = StreamInfo { scenario, client, topic, partition: 0, has_uuid, roundtrip };
+            let id = streams.add(&info, 0..topics[topic].partitions);
+            first.insert((scenario, client), id);
+        }
+    }
+    Topology { topics, streams, first }
+}
+
+/// The topic of a scenario, ready for use.
+///
+/// # Errors
+/// Why the scenario cannot work.
+pub(crate) async fn topic(shared: &Arc<Shared>, topic: &Template) -> Result<(usize, TopicState), String> {
+    ready(shared).await?;
+    let index = shared.topic_index(topic).ok_or("its topic is not in the plan")?;
+    let state = shared.topology().map(|t| t.topics[index].clone()).ok_or("its topic is not known")?;
+    match &state.error {
+        Some(error) => Err(format!("topic `{}` cannot be used: {error}", state.name)),
+        None => Ok((index, state)),
+    }
+}

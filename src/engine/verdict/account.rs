@@ -1,0 +1,114 @@
+//! The account of a run: what each scenario planned, and what became of it in each partition.
+
+use std::collections::BTreeMap;
+
+use crate::checks;
+use crate::engine::context::shared::Shared;
+use crate::ids::Partition;
+use crate::ledger::{Account, Accounts, Judged, Markers, PartitionAccount, ScenarioAccount};
+use crate::metrics::Counters;
+use crate::observe::Note;
+use crate::plan::{ProducePlan, Work};
+use crate::units::thousands;
+
+/// Adds the accounts of all partitions up; none where nothing of the file sends.
+pub(crate) fn accounts(
+    shared: &Shared,
+    judged: &BTreeMap<(usize, Partition), Judged>,
+    markers: u64,
+) -> Option<Accounts> {
+    let mut out = Accounts::default();
+    for (scenario, plan) in shared.plan.scenarios.iter().enumerate() {
+        if !matches!(plan.work, Work::Produce(_) | Work::Roundtrip(_)) {
+            continue;
+        }
+        let mut account = Account::default();
+        let mut partitions = Vec::new();
+        for ((topic, partition), judged) in judged {
+            let Some(own) = judged.accounts.get(&scenario).filter(|own| own.sent > 0) else { continue };
+            account.add_sent(own);
+            partitions.push(PartitionAccount { topic: *topic, partition: *partition, account: *own });
+        }
+        // What the clients counted when they handed it over, apart from the ledger; round trips leave warm-ups out of it.
+        let handed_over = match &plan.work {
+            Work::Roundtrip(_) => account.sent,
+            _ => Counters::get(&shared.live.metrics(scenario).counters.sent),
+        };
+        account.planned = planned(shared, scenario, handed_over);
+        account.unsent = account.planned.saturating_sub(handed_over);
+        account.permitted = match shared.saved {
+            // Whether they may fail was for the run to say that sent them.
+            Some(_) => account.failed + account.unknown,
+            None => checks::permitted(&shared.plan, scenario, &account),
+        };
+        out.total.add(&account);
+        out.scenarios.push(ScenarioAccount { scenario, account, partitions });
+    }
+    if out.scenarios.is_empty() {
+        return None;
+    }
+    let lost = judged.values().map(|judged| judged.lost_markers).sum();
+    let unread = judged.values().map(|judged| judged.unread_markers).sum();
+    out.markers = Markers { acked: markers, lost, unread };
+    Some(out)
+}
+
+/// What would be handed to the client if nothing broke.
+fn planned(shared: &Shared, scenario: usize, handed_over: u64) -> u64 {
+    match &shared.plan.scenarios[scenario].work {
+        // What an earlier run sent is all that there is to look for.
+        _ if shared.saved.is_some() => handed_over,
+        Work::Produce(plan) => planned_total(plan).unwrap_or(handed_over).max(handed_over),
+        Work::Roundtrip(plan) => plan.warmup + plan.iterations,
+        _ => 0,
+    }
+}
+
+/// The messages that a producer's file makes due; none where that depends on how fast the broker is.
+fn planned_total(plan: &ProducePlan) -> Option<u64> {
+    match (&plan.schedule, plan.duration) {
+        (None, None) => plan.messages,
+        (None, Some(_)) => None,
+        (Some(schedule), duration) => {
+            let most = match (schedule.total(), plan.messages) {
+                (Some(a), Some(b)) => a.min(b),
+                (a, b) => a.or(b)?,
+            };
+            let Some(duration) = duration else { return Some(most) };
+            // The first that is due too late.
+            let (mut low, mut high) = (0, most);
+            while low < high {
+                let middle = low + (high - low) / 2;
+                if schedule.due(middle).is_some_and(|due| due < duration) {
+                    low = middle + 1;
+                } else {
+                    high = middle;
+                }
+            }
+            Some(low)
+        }
+    }
+}
+
+/// Says of each scenario with `acks: 0` how many of its messages were found.
+pub(crate) fn note_unconfirmed(shared: &Shared, accounts: Option<&Accounts>) {
+    for of in accounts.into_iter().flat_map(|accounts| &accounts.scenarios) {
+        let scenario = &shared.plan.scenarios[of.scenario];
+        let Account { sent, failed, found, absent, unchecked, .. } = of.account;
+        if scenario.work.is_acked() || sent == 0 {
+            continue;
+        }
+        let rest = [(absent, "not found"), (unchecked, "not looked for"), (failed, "failed in the client")];
+        let rest: String = rest
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!(", {} {what}", thousands(*count)))
+            .collect();
+        shared.note(Note::hint(format!(
+            "`{}`: no broker confirms messages with `acks: 0`; of {}, {} were found{rest}",
+            scenario.name,
+            thousands(sent),
+            thousands(found)
+        )));
+    }
+}

@@ -1,0 +1,154 @@
+//! The audit: a fresh client reads a written partition from its first acked offset to its end marker.
+//!
+//! What a live reader saw before a fault can be gone after it, and what no reader of the file reads is read here.
+
+use std::time::{Duration, Instant};
+
+use crate::engine::context::shared::{Shared, Topology};
+use crate::engine::messages::ends::Fence;
+use crate::engine::messages::sight;
+use crate::engine::messages::sight::Sight;
+use crate::ids::{Offset, Partition};
+use crate::kafka::{self, Client, Range, RangeEnd, ReadEvent, Record};
+use crate::ledger::PartitionReads;
+use crate::plan::Work;
+
+/// A part of a log that a fresh client reads.
+pub(crate) struct Reread<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) place: (usize, Partition),
+    pub(crate) from: Offset,
+    pub(crate) to: Offset,
+    /// An end marker behind all that was acked: who reads it has read all.
+    pub(crate) mark: Option<Fence>,
+    pub(crate) until: Instant,
+    /// What it is, in progress lines: `audit`, `re-read`.
+    pub(crate) what: &'static str,
+}
+
+/// What a fresh client found, and how far it got.
+pub(crate) struct Found {
+    pub(crate) reads: PartitionReads,
+    /// Where it started.
+    pub(crate) from: Offset,
+    /// It read past the last offset.
+    pub(crate) passed: bool,
+    /// The first offset that it did not get past.
+    pub(crate) at: Offset,
+    /// The broker answered, the whole time, that it does not know the partition.
+    pub(crate) gone: bool,
+    /// It read the log as a whole.
+    pub(crate) whole: bool,
+    /// Why it did not get to the end; empty where it did.
+    pub(crate) why: String,
+}
+
+impl Reread<'_> {
+    /// Reads it, and checks each record as live readers do; `on_key` gets the key and the offset of each.
+    pub(crate) fn read(
+        &self,
+        shared: &Shared,
+        topology: &Topology,
+        mut on_key: impl FnMut(&[u8], Offset),
+    ) -> Found {
+        let (topic, partition) = self.place;
+        let name = &topology.topics[topic].name;
+        let mut reads = PartitionReads::new(shared.run_tag, topic, partition);
+        let sight = Sight::of(shared, topology, topic);
+        let marker = self.mark;
+        let is_marker = |record: &Record<'_>| {
+            marker.is_some_and(|marker| {
+                record.offset >= marker.offset && sight::is_fence(shared, marker, record)
+            })
+        };
+        // A log that was made anew may end before the place: then its marker is all there is to see.
+        let from = marker.map_or(self.from, |marker| self.from.min(marker.offset));
+        let to = self.to;
+        let timeout = self.until.saturating_duration_since(Instant::now());
+        let over = |why: &str| Found {
+            reads: PartitionReads::new(shared.run_tag, topic, partition),
+            from,
+            passed: false,
+            at: from,
+            gone: false,
+            whole: false,
+            why: why.to_owned(),
+        };
+        if shared.stop.is_stopped() {
+            return over("the run was stopped");
+        }
+        if timeout < Duration::from_millis(1) {
+            return over("the time for it was used up");
+        }
+        let is_over = || shared.stop.is_stopped();
+        let progress = |at| {
+            let what = self.what;
+            shared.live.say(format!("{what} of partition {partition} of `{name}`: at offset {at} of {to}"));
+        };
+        let range = Range {
+            topic: name,
+            partition,
+            from,
+            to,
+            is_mark: marker.is_some().then_some(&is_marker as &dyn Fn(&Record<'_>) -> bool),
+            is_over: &is_over,
+            progress: &progress,
+        };
+        let result = kafka::read_range(self.client, &range, timeout, &mut |event| match event {
+            ReadEvent::Record(record) => {
+                let now_us = shared.clock.now_us();
+                sight.see(&mut reads, &record, sight::open(&record), now_us, |_| {});
+                if let Some(key) = record.key {
+                    on_key(key, record.offset);
+                }
+            }
+            ReadEvent::Reset { anew: true, .. } => reads.reset(),
+            ReadEvent::BadBatch { from, to, text, .. } => {
+                reads.see_bad_batch(from, to, shared.clock.now_us());
+                sight::note_bad_batch(shared, name, partition, (from, to), &text);
+            }
+            ReadEvent::Reset { .. } | ReadEvent::Refused { .. } | ReadEvent::Error { .. } => {}
+        });
+        match result {
+            Ok(end) => {
+                // What lies behind the range was not handed out, however far the client got; and an end marker, or the end of
+                // the log, is behind all of the range.
+                let at = if end.passed { to + 1 } else { end.at.min(to + 1) };
+                Found { reads, passed: end.passed, at, why: why(shared, &end, to), ..over("") }
+            }
+            Err(error) if error.code().is_some_and(kafka::Code::means_gone) => {
+                Found { gone: true, why: "the broker does not know the partition".to_owned(), ..over("") }
+            }
+            Err(error) => over(&error.to_string()),
+        }
+    }
+}
+
+fn why(shared: &Shared, end: &RangeEnd, to: Offset) -> String {
+    if end.passed {
+        return String::new();
+    }
+    if shared.stop.is_stopped() {
+        return "the run was stopped".to_owned();
+    }
+    match end.last_stable {
+        Some(stable) => format!(
+            "an open transaction holds readers with `isolation.level: read_committed` at offset {stable} (the last stable offset); \
+             end it, or read uncommitted"
+        ),
+        None if end.hides => format!(
+            "the broker reports that the log ends at offset {}, and does not refuse a fetch behind that, nor does it give a record",
+            end.end.unwrap_or(end.at)
+        ),
+        None => format!("time ran out at offset {} of {to}; a longer `run.timeout` gives it more", end.at),
+    }
+}
+
+/// How long verification may take: as long as the producers, at least a minute, and within the run's timeout.
+pub(crate) fn deadline(shared: &Shared) -> Instant {
+    let sends = |work: &Work| matches!(work, Work::Produce(_) | Work::Roundtrip(_));
+    let sending = shared.plan.scenarios.iter().enumerate().filter(|(_, s)| sends(&s.work));
+    let longest = sending.filter_map(|(index, _)| shared.live.length(index)).max().unwrap_or_default();
+    let own = Instant::now() + longest.max(shared.client.waits().recheck);
+    own.min(shared.clock.zero() + shared.plan.timeout)
+}

@@ -1,0 +1,495 @@
+//! After the last scenario: the audit, re-reads of what seems lost, then the ledger's judgement of each partition.
+//!
+//! A fresh client reads the places again before a message counts as lost.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use super::account;
+use super::audit::{self, Found, Reread};
+use super::log_ends::{note_low_watermarks, reported_ends};
+use super::removals::{PartitionRemovals, note_removed};
+use super::rules::Rules;
+use super::same_topic;
+use super::saved;
+use super::unjudged::note_checksums;
+use crate::anomaly::Anomaly;
+use crate::engine::context::outcome::unwind;
+use crate::engine::context::shared::{Shared, Topology, lock};
+use crate::engine::messages::end_marker::producers_of;
+use crate::engine::messages::ends::{Fence, PartitionEnd};
+use crate::ids::{Offset, Partition, StreamId};
+use crate::ledger::{
+    self, Accounts, Case, Counts, Judged, Judgement, Kept, Marker, Observer, PartitionReads, Pass, Removals,
+    Saved, SentLog,
+};
+use crate::observe::{Note, PartitionSeen, Reading, Retention};
+use crate::plan::{From, Work};
+
+/// Partitions that are audited and re-read side by side.
+const SIDE_BY_SIDE: usize = 8;
+
+/// What judging comes to.
+#[derive(Debug, Default)]
+pub(crate) struct Verdict {
+    pub(crate) readings: Vec<Reading>,
+    pub(crate) partitions: Vec<PartitionSeen>,
+    pub(crate) accounts: Option<Accounts>,
+    /// The ledger, where it is to be kept.
+    pub(crate) saved: Option<Saved>,
+}
+
+/// Judges all that was read, and adds up what was sent.
+pub(crate) async fn judge_run(shared: &Arc<Shared>) -> Verdict {
+    let task = Arc::clone(shared);
+    unwind(tokio::task::spawn_blocking(move || judge(&task)).await)
+}
+
+fn judge(shared: &Shared) -> Verdict {
+    let sent = shared.take_sent();
+    let Some(topology) = shared.topology() else {
+        let accounts = account::accounts(shared, &BTreeMap::new(), 0);
+        return Verdict { accounts, ..Verdict::default() };
+    };
+    let mut ends = shared.take_ends();
+    if !ends.is_empty() {
+        note_checksums(shared);
+    }
+    let times = shared.saved.is_none() && !shared.clock.was_set();
+    if !times && shared.saved.is_none() {
+        shared.note(Note::warning(
+            "the system's clock was set during the run: timestamps of records are not judged".to_owned(),
+        ));
+    }
+    for (_, end) in &mut ends {
+        settle(shared, topology, &sent, &mut end.reads, times);
+    }
+    let places = places(topology, &sent, &ends);
+    let judging = Judging {
+        shared,
+        topology,
+        sent: &sent,
+        excluded: excluded(shared),
+        producers: (0..shared.plan.scenarios.len()).map(|index| judged_by(shared, index)).collect(),
+        reported_ends: reported_ends(shared, topology),
+        rules: Mutex::default(),
+        times,
+        until: audit::deadline(shared),
+    };
+    let done = judging.judge_all(&places);
+    let mut out = Verdict::default();
+    let mut judged = BTreeMap::new();
+    for (place, partition) in done {
+        out.partitions.push(partition.seen);
+        out.readings.extend(partition.readings);
+        judged.insert(place, partition.judged);
+    }
+    out.readings.sort_by_key(|reading| (reading.scenario, reading.topic, reading.partition));
+    note_low_watermarks(shared, topology, &out.partitions);
+    note_removed(shared, topology, &judged, &lock(&judging.rules));
+    saved::note_created_again(shared);
+    let markers = topology.topics.iter().enumerate().flat_map(|(topic, state)| {
+        (0..state.partitions).map(move |partition| shared.markers(topic, partition).len() as u64)
+    });
+    out.accounts = account::accounts(shared, &judged, markers.sum());
+    account::note_unconfirmed(shared, out.accounts.as_ref());
+    out.saved = shared.save_ledger.then(|| saved::save(shared, topology, &sent));
+    out
+}
+
+/// What a reader found is judged by what was acked there.
+pub(crate) fn settle(
+    shared: &Shared,
+    topology: &Topology,
+    sent: &HashMap<StreamId, SentLog>,
+    reads: &mut PartitionReads,
+    times: bool,
+) {
+    let place = reads.place();
+    let here = topology.streams.iter().filter(|(_, info)| (info.topic, info.partition) == place);
+    let logs = here.filter_map(|(id, _)| Some((id, sent.get(&id)?)));
+    let markers: Vec<Marker> = shared.markers(place.0, place.1).iter().map(marker).collect();
+    reads.settle(logs, &markers, times);
+}
+
+/// Each partition with its streams and what was read of it.
+type Places<'a> = BTreeMap<(usize, Partition), Place<'a>>;
+
+/// One partition before it is judged.
+#[derive(Default)]
+pub(crate) struct Place<'a> {
+    pub(crate) ids: Vec<StreamId>,
+    ends: Vec<&'a (usize, PartitionEnd)>,
+}
+
+fn places<'a>(
+    topology: &Topology,
+    sent: &HashMap<StreamId, SentLog>,
+    ends: &'a [(usize, PartitionEnd)],
+) -> Places<'a> {
+    let mut out = Places::new();
+    for (topic, state) in topology.topics.iter().enumerate() {
+        out.extend((0..state.partitions).map(|partition| ((topic, partition), Place::default())));
+    }
+    for (id, info) in topology.streams.iter().filter(|(id, _)| sent.contains_key(id)) {
+        out.entry((info.topic, info.partition)).or_default().ids.push(id);
+    }
+    for end in ends {
+        out.entry(end.1.reads.place()).or_default().ends.push(end);
+    }
+    out
+}
+
+/// The scenarios that say `verify: false`.
+fn excluded(shared: &Shared) -> Vec<usize> {
+    let excluded = |work: &Work| match work {
+        Work::Produce(plan) => !plan.verify,
+        Work::Roundtrip(plan) => !plan.verify,
+        _ => false,
+    };
+    let scenarios = shared.plan.scenarios.iter().enumerate();
+    scenarios.filter(|(_, scenario)| excluded(&scenario.work)).map(|(index, _)| index).collect()
+}
+
+/// The scenarios whose messages a reading scenario is to find.
+fn judged_by(shared: &Shared, reader: usize) -> Vec<usize> {
+    match &shared.plan.scenarios[reader].work {
+        Work::Consume(_) => producers_of(&shared.plan, reader),
+        Work::Roundtrip(_) => vec![reader],
+        _ => Vec::new(),
+    }
+}
+
+/// What all partitions are judged with.
+pub(crate) struct Judging<'a> {
+    pub(crate) shared: &'a Shared,
+    pub(crate) topology: &'a Topology,
+    pub(crate) sent: &'a HashMap<StreamId, SentLog>,
+    excluded: Vec<usize>,
+    /// By scenario: those whose messages it is to find.
+    producers: Vec<Vec<usize>>,
+    reported_ends: HashMap<(usize, Partition), Option<Offset>>,
+    /// By topic: what may be removed from it, where that was asked.
+    pub(crate) rules: Mutex<HashMap<usize, Rules>>,
+    /// Timestamps are judged.
+    pub(crate) times: bool,
+    /// When audits and re-reads end.
+    pub(crate) until: Instant,
+}
+
+/// What is known of a partition before what is missing is read again.
+#[derive(Clone, Copy)]
+pub(crate) struct Missing<'a> {
+    pub(crate) acked: Option<(Offset, Offset)>,
+    pub(crate) mark: Option<Fence>,
+    pub(crate) markers: &'a [Marker],
+    pub(crate) removals: Option<&'a PartitionRemovals<'a>>,
+}
+
+/// One partition, judged.
+struct Done {
+    seen: PartitionSeen,
+    readings: Vec<Reading>,
+    judged: Judged,
+}
+
+impl Judging<'_> {
+    fn judge_all(&self, places: &Places<'_>) -> BTreeMap<(usize, Partition), Done> {
+        let list: Vec<_> = places.iter().collect();
+        let (next, done) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+        std::thread::scope(|scope| {
+            for _ in 0..SIDE_BY_SIDE.min(list.len()) {
+                scope.spawn(|| {
+                    while let Some((place, found)) = list.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        let partition = self.judge_one(**place, found);
+                        lock(&done).insert(**place, partition);
+                    }
+                });
+            }
+        });
+        done.into_inner().unwrap_or_default()
+    }
+
+    fn judge_one(&self, place: (usize, Partition), found: &Place<'_>) -> Done {
+        let acked = self.acked(found);
+        let markers: Vec<Marker> = self.shared.markers(place.0, place.1).iter().map(marker).collect();
+        let mut passes: Vec<Pass<'_>> = found.ends.iter().filter_map(|end| self.pass_of(end)).collect();
+        let mark = self.mark(place, found);
+        let range = self.to_audit(place, found, acked).filter(|_| self.wants_audit(place, found, &passes));
+        let audit = range.map(|(from, last)| {
+            let to = markers.iter().map(|marker| marker.offset).max().unwrap_or(last).max(last);
+            let mark = mark.filter(|mark| mark.ends_reading(to, acked));
+            let client = &self.shared.client;
+            let reread = Reread { client, place, from, to, mark, until: self.until, what: "audit" };
+            self.read(&reread, |_, _| {})
+        });
+        if let Some(found) = &audit {
+            if !found.why.is_empty() {
+                let name = &self.topology.topics[place.0].name;
+                self.shared.note(Note::warning(format!(
+                    "the audit of partition {} of `{name}` did not end: {}",
+                    place.1, found.why
+                )));
+            }
+            passes.push(pass(Observer::Audit, found));
+        }
+        let removals = self.removals(place, found, &markers, &passes);
+        let missing = Missing { acked, mark, markers: &markers, removals: removals.as_ref() };
+        let rechecks = self.recheck(place, found, &missing, &passes);
+        if let Some(removals) = &removals {
+            removals.look_at_log(self.until.min(Instant::now() + self.shared.client.waits().recheck));
+        }
+        passes.extend(rechecks.iter().map(|found| pass(Observer::Recheck, found)));
+        let unreset = passes.iter().all(|pass| pass.reads.resets() == 0);
+        let reached = found.ends.iter().any(|(_, end)| end.reached_fence);
+        let contradicts = found
+            .ids
+            .iter()
+            .filter_map(|id| self.sent.get(id))
+            .flat_map(SentLog::overtaken)
+            .any(|it| it.count > 0)
+            || self.case(place, found, &markers, &passes).acks_contradict();
+        let name = &self.topology.topics[place.0].name;
+        let matters = contradicts || !rechecks.is_empty() || self.shared.saved.is_some();
+        let leaders_alone = self.leaders_alone(place, found, matters);
+        let then = saved::earlier(self.shared, place, &leaders_alone.scenarios);
+        let case = Case {
+            leaders_alone: &leaders_alone.scenarios,
+            leader_changed: leaders_alone.is_certain,
+            earlier: then.as_ref().map(saved::EarlierPartition::run),
+            one_log: !contradicts || same_topic::is_one_log(self.shared, name),
+            removals: removals.as_ref().map_or(&Kept as &dyn Removals, |removals| removals),
+            reported_end: self.reported_ends.get(&place).copied().flatten().filter(|_| unreset && reached),
+            ..self.case(place, found, &markers, &passes)
+        };
+        let judged = ledger::judge(&case);
+        let readings = self.readings(found, &passes, &judged, audit.as_ref());
+        // Acks that contradict each other need nobody who reads.
+        let looked_at = !passes.is_empty() || contradicts;
+        let seen = PartitionSeen {
+            topic: place.0,
+            partition: place.1,
+            acked: judged.accounts.values().map(|account| account.acked).sum(),
+            acked_offsets: acked,
+            fence: self.shared.fence_offset(place.0, place.1),
+            lost_markers: judged.lost_markers,
+            retention: removals
+                .as_ref()
+                .map_or_else(Retention::default, |removals| removals.rules.retention()),
+            judgement: looked_at.then(|| judged.judgement.clone()),
+        };
+        Done { seen, readings, judged }
+    }
+
+    pub(crate) fn case<'b>(
+        &'b self,
+        place: (usize, Partition),
+        found: &'b Place<'_>,
+        markers: &'b [Marker],
+        passes: &'b [Pass<'b>],
+    ) -> Case<'b> {
+        Case {
+            streams: &self.topology.streams,
+            sent: self.sent,
+            place,
+            ids: &found.ids,
+            passes,
+            excluded: &self.excluded,
+            markers,
+            leaders_alone: &[],
+            leader_changed: false,
+            one_log: true,
+            earlier: None,
+            removals: &Kept,
+            reported_end: None,
+        }
+    }
+
+    /// The last end marker that lies behind all acked messages that are to be verified here. One that was written for a reader
+    /// for which not all producers waited may lie before some.
+    fn mark(&self, place: (usize, Partition), found: &Place<'_>) -> Option<Fence> {
+        let verified: Vec<usize> = self.verified(found).map(|(scenario, _)| scenario).collect();
+        let mut markers = self.shared.markers(place.0, place.1).into_iter().rev();
+        markers.find(|marker| {
+            let before = producers_of(&self.shared.plan, marker.reader);
+            verified.iter().all(|scenario| before.contains(scenario))
+        })
+    }
+
+    /// The streams of which something was acked that is to be verified, with their scenarios.
+    fn verified<'b>(&'b self, found: &'b Place<'_>) -> impl Iterator<Item = (usize, &'b SentLog)> {
+        found.ids.iter().filter_map(|id| {
+            let scenario = self.topology.streams.get(*id)?.scenario;
+            let log = self.sent.get(id)?;
+            let acked = log.offsets().is_some() || !log.placeless().is_empty();
+            (acked && !self.excluded.contains(&scenario)).then_some((scenario, log))
+        })
+    }
+
+    /// From where to where an audit reads at least. Where nothing was acked, it looks for what nobody knows of, from where the
+    /// readers began up to the end marker.
+    fn to_audit(
+        &self,
+        place: (usize, Partition),
+        found: &Place<'_>,
+        acked: Option<(Offset, Offset)>,
+    ) -> Option<(Offset, Offset)> {
+        acked.or_else(|| {
+            let unknown = found.ids.iter().filter_map(|id| self.sent.get(id)).any(|log| log.unknowns() > 0);
+            let from = found.ends.iter().map(|(_, end)| end.start).min().filter(|_| unknown)?;
+            Some((from, self.shared.fence_offset(place.0, place.1)?))
+        })
+    }
+
+    /// Lowest and highest acked offset of the messages that are judged.
+    fn acked(&self, found: &Place<'_>) -> Option<(Offset, Offset)> {
+        let logs = found.ids.iter().filter_map(|id| self.sent.get(id));
+        let placeless = logs.clone().any(|log| !log.placeless().is_empty());
+        let ends = logs.filter_map(SentLog::offsets).reduce(|(a, b), (c, d)| (a.min(c), b.max(d)));
+        // What was acked without an offset may be anywhere.
+        if placeless { Some((0, ends.map_or(0, |(_, last)| last))) } else { ends }
+    }
+
+    /// What a scenario read of the partition, as a pass; none where it keeps no ledger (`from: any`).
+    fn pass_of<'b>(&'b self, (scenario, end): &'b (usize, PartitionEnd)) -> Option<Pass<'b>> {
+        let full = match &self.shared.plan.scenarios[*scenario].work {
+            Work::Consume(plan) if plan.from == From::Any => return None,
+            Work::Consume(plan) => !plan.partial,
+            _ => false,
+        };
+        Some(Pass {
+            to_end: end.reached_fence,
+            full,
+            unreadable: end.unreadable.as_ref().map(|unreadable| unreadable.from),
+            producers: Some(&self.producers[*scenario]),
+            why: why_of(end),
+            // One that was beyond the end of the log went on at its start.
+            ..Pass::new(
+                Observer::Reader(*scenario),
+                &end.reads,
+                if end.reads.resets() > 0 { 0 } else { end.start },
+            )
+        })
+    }
+
+    /// Whether a fresh client reads the whole partition: where the file says so; else where a fault ran, a broker went away,
+    /// a log was reset or is shorter than what was acked, acks contradict each other, or some acked messages have no reader that read to the end.
+    fn wants_audit(&self, place: (usize, Partition), found: &Place<'_>, passes: &[Pass<'_>]) -> bool {
+        let shared = self.shared;
+        if shared.stop.is_stopped() || shared.plan.audit == Some(false) {
+            return false;
+        }
+        if shared.plan.audit == Some(true) {
+            return true;
+        }
+        // The reader that found it unreadable had a fresh client try already.
+        if passes.iter().any(|pass| pass.unreadable.is_some()) {
+            return false;
+        }
+        // Without being asked, for what is to be verified alone.
+        if self.verified(found).next().is_none() {
+            return false;
+        }
+        let case = self.case(place, found, &[], passes);
+        shared.faults_ran()
+            || !shared.crashed().is_empty()
+            || shared.broker_went_away()
+            || self.log_is_shorter(place)
+            || passes.iter().any(|pass| pass.reads.resets() > 0)
+            || case.acks_contradict()
+            || !case.covered()
+    }
+
+    /// The broker reports, now that all was read, an end at or below what it acked, or none.
+    fn log_is_shorter(&self, place: (usize, Partition)) -> bool {
+        let marker = self.shared.fence_offset(place.0, place.1);
+        let (Some(end), Some(marker)) = (self.reported_ends.get(&place), marker) else { return false };
+        end.is_none_or(|end| end <= marker)
+    }
+
+    fn readings(
+        &self,
+        found: &Place<'_>,
+        passes: &[Pass<'_>],
+        judged: &Judged,
+        audit: Option<&Found>,
+    ) -> Vec<Reading> {
+        let consumers = found
+            .ends
+            .iter()
+            .filter(|(scenario, _)| matches!(self.shared.plan.scenarios[*scenario].work, Work::Consume(_)));
+        consumers
+            .map(|(scenario, end)| {
+                let (topic, partition) = end.reads.place();
+                let verdict = judged
+                    .readers
+                    .iter()
+                    .find(|verdict| std::ptr::eq(passes[verdict.pass].reads, &raw const end.reads));
+                Reading {
+                    scenario: *scenario,
+                    topic,
+                    partition,
+                    received: if verdict.is_some() { end.reads.received() } else { 0 },
+                    foreign: end.reads.foreign(),
+                    offsets: end.reads.offsets(),
+                    reached_fence: end.reached_fence,
+                    resets: end.reads.resets(),
+                    wanted: verdict.map_or(0, |verdict| verdict.wanted),
+                    unaudited: audit.is_some_and(|audit| !audit.passed && !audit.gone),
+                    complete: end.finished,
+                    incomplete_why: if end.finished { String::new() } else { why_of(end) },
+                    judgement: Some(match verdict {
+                        Some(verdict) => verdict.judgement.clone(),
+                        None => order_alone(&end.reads),
+                    }),
+                }
+            })
+            .collect()
+    }
+}
+
+fn marker(fence: &Fence) -> Marker {
+    Marker { number: fence.number, offset: fence.offset }
+}
+
+fn pass(observer: Observer, found: &Found) -> Pass<'_> {
+    let all = found.gone || (found.passed && (observer == Observer::Audit || found.whole));
+    Pass {
+        to_end: all,
+        passed_to: Some(found.at),
+        full: observer == Observer::Audit,
+        why: found.why.clone(),
+        ..Pass::new(observer, &found.reads, found.from)
+    }
+}
+
+/// Without a ledger the order of offsets is all that can be judged.
+fn order_alone(reads: &PartitionReads) -> Judgement {
+    let counts = Counts { count: reads.nonmonotonic(), ..Counts::default() };
+    Judgement { counts: [(Anomaly::Nonmonotonic, counts)].into(), evidence: Vec::new() }
+}
+
+/// Why a reader did not get further, as far as that is known.
+fn why_of(end: &PartitionEnd) -> String {
+    if let Some(unreadable) = &end.unreadable {
+        return format!(
+            "no record from offset {} on for {:.0} s, while the broker answered: {}",
+            unreadable.from,
+            std::time::Duration::from_micros(unreadable.until_us.saturating_sub(unreadable.since_us))
+                .as_secs_f64(),
+            unreadable.answers
+        );
+    }
+    if let Some(stable) = end.last_stable {
+        return format!(
+            "an open transaction holds readers with `isolation.level: read_committed` at offset {stable} (the last stable offset); \
+             end it, or read uncommitted"
+        );
+    }
+    if end.gone {
+        return "the broker does not know the partition".to_owned();
+    }
+    String::new()
+}

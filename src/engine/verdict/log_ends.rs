@@ -1,0 +1,45 @@
+//! The ends of logs as brokers report them once all was written.
+
+use std::collections::HashMap;
+
+use crate::anomaly::Anomaly;
+use crate::engine::context::shared::{Shared, Topology};
+use crate::ids::{Offset, Partition};
+use crate::kafka;
+use crate::observe::{Note, PartitionSeen};
+
+/// The end of each log with a marker, as its broker reports it now; none where it does not.
+pub(crate) fn reported_ends(
+    shared: &Shared,
+    topology: &Topology,
+) -> HashMap<(usize, Partition), Option<Offset>> {
+    let mut out = HashMap::new();
+    for (index, topic) in topology.topics.iter().enumerate() {
+        let marked: Vec<Partition> =
+            (0..topic.partitions).filter(|p| shared.fence_offset(index, *p).is_some()).collect();
+        if marked.is_empty() || shared.stop.is_stopped() {
+            continue;
+        }
+        // What is not reported is not measured.
+        let wait = shared.client.waits().ends;
+        let logs =
+            kafka::client::metadata::logs(&shared.client, &topic.name, &marked, wait).unwrap_or_default();
+        let ends = logs.into_iter().map(|(partition, log)| ((index, partition), log.map(|(_, end)| end)));
+        out.extend(ends);
+    }
+    out
+}
+
+/// A high watermark that is too low is no loss, but it makes readers that trust it stop too early.
+pub(crate) fn note_low_watermarks(shared: &Shared, topology: &Topology, partitions: &[PartitionSeen]) {
+    for seen in partitions {
+        let counts = seen.judgement.as_ref().and_then(|j| j.counts.get(&Anomaly::StaleEnd));
+        if let Some(count) = counts.map(|c| c.count).filter(|count| *count > 0) {
+            shared.note(Note::warning(format!(
+                "partition {} of `{}`: {count} records lie at or above the high watermark that the broker reports; kaf6 does \
+                 not rely on it, other readers may stop before the end",
+                seen.partition, topology.topics[seen.topic].name
+            )));
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What seems to be missing in a partition: it is read again before it counts as lost, and its topic's settings are asked for.
+
+use std::time::Instant;
+
+use super::audit::{Found, Reread};
+use super::judge::{Judging, Missing, Place, settle};
+use super::removals::PartitionRemovals;
+use super::rules::Rules;
+use super::same_topic::{self, Leaders};
+use crate::engine::context::shared::lock;
+use crate::ids::{Offset, Partition};
+use crate::ledger::{Contents, Marker, Observer, Pass};
+use crate::observe::Note;
+use crate::plan::Acks;
+
+/// The scenarios whose acks only a leader gave that may not lead any more.
+#[derive(Debug, Default)]
+pub(crate) struct LeadersAlone {
+    pub(crate) scenarios: Vec<usize>,
+    /// Another one leads now; else nobody knows.
+    pub(crate) is_certain: bool,
+}
+
+impl Judging<'_> {
+    /// What the topic's settings let the broker remove; none where nothing is missing.
+    pub(crate) fn removals<'b>(
+        &'b self,
+        place: (usize, Partition),
+        found: &Place<'_>,
+        markers: &[Marker],
+        passes: &[Pass<'_>],
+    ) -> Option<PartitionRemovals<'b>> {
+        let case = self.case(place, found, markers, passes);
+        if self.shared.stop.is_stopped() || passes.iter().all(|pass| case.suspects(pass).range.is_none()) {
+            return None;
+        }
+        let rules = *lock(&self.rules)
+            .entry(place.0)
+            .or_insert_with(|| Rules::of(self.shared, self.topology, place.0));
+        let logs = found.ids.iter().filter_map(|id| self.sent.get(id));
+        // It takes memory for each run of records, so it is made only where sizes matter.
+        let earlier = self.shared.saved.iter().flat_map(|saved| saved.markers(place.0, place.1));
+        let markers: Vec<Marker> = markers.iter().copied().chain(earlier).collect();
+        let contents =
+            if rules.counts_bytes() { Contents::of(logs, &markers, passes) } else { Contents::default() };
+        Some(PartitionRemovals::of(self.shared, self.topology, self.sent, place, (rules, contents)))
+    }
+
+    /// Whose acks a change of leader may have undone here: those with `acks: 1`, unless the partition has had one leader all the
+    /// time.
+    pub(crate) fn leaders_alone(
+        &self,
+        place: (usize, Partition),
+        found: &Place<'_>,
+        matters: bool,
+    ) -> LeadersAlone {
+        let by_leader =
+            |scenario: &usize| self.shared.plan.scenarios[*scenario].work.acks() == Some(Acks::Leader);
+        let streams = found.ids.iter().filter_map(|id| self.topology.streams.get(*id));
+        let mut out: Vec<usize> = streams.map(|stream| stream.scenario).filter(by_leader).collect();
+        out.sort_unstable();
+        out.dedup();
+        let name = &self.topology.topics[place.0].name;
+        if !matters || out.is_empty() {
+            return LeadersAlone::default();
+        }
+        match same_topic::leaders(self.shared, name, place.1) {
+            Leaders::One => LeadersAlone::default(),
+            leaders => LeadersAlone { scenarios: out, is_certain: leaders == Leaders::Several },
+        }
+    }
+
+    /// Reads the places again that a pass read past without finding what was acked there.
+    pub(crate) fn recheck(
+        &self,
+        place: (usize, Partition),
+        found: &Place<'_>,
+        missing: &Missing<'_>,
+        passes: &[Pass<'_>],
+    ) -> Vec<Found> {
+        let Missing { acked, mark, markers, removals } = *missing;
+        let case = self.case(place, found, markers, passes);
+        // In a compacted log a later record tells why an earlier one is gone. It may lie behind the end markers: not every producer
+        // is waited for.
+        let compacted = removals.filter(|removals| removals.rules.compacts());
+        let last_marker = markers.iter().map(|marker| marker.offset).max();
+        let mut out = Vec::new();
+        for pass in passes {
+            let suspects = case.suspects(pass);
+            let Some((from, to)) = suspects.range else { continue };
+            let client = match pass.observer {
+                Observer::Reader(scenario) => self.shared.client_of(scenario),
+                Observer::Audit | Observer::Recheck => self.shared.client.clone(),
+            };
+            let until = self.until.min(Instant::now() + self.shared.client.waits().recheck);
+            let to = compacted.map_or(to, |removals| {
+                let end = removals.start_and_end(&client, until).map(|(_, end)| end - 1);
+                to.max(last_marker.max(end).unwrap_or(to))
+            });
+            let mark = mark.filter(|mark| mark.ends_reading(to, acked));
+            let reread = Reread { client: &client, place, from, to, mark, until, what: "re-read" };
+            let mut again = self.read(&reread, |key, offset| {
+                if let Some(removals) = compacted {
+                    removals.keys.borrow_mut().see(key, offset);
+                }
+            });
+            if !again.passed && !again.gone {
+                let name = &self.topology.topics[place.0].name;
+                self.shared.note(Note::warning(format!(
+                    "partition {} of `{name}`: {} acked messages were not where they were acked when {} read, and re-reading offsets \
+                     {from} to {to} failed ({}); what nobody found counts as unread",
+                    place.1,
+                    suspects.count,
+                    pass.observer.words(),
+                    again.why
+                )));
+            }
+            if again.why.is_empty() && removals.is_some_and(|removals| removals.is_other_log) {
+                again.why = "the topic was created again since the run".to_owned();
+            }
+            again.whole = suspects.anywhere && again.passed;
+            if let Some(removals) = compacted.filter(|_| again.passed || again.gone) {
+                removals.keys.borrow_mut().see_all(from);
+            }
+            out.push(again);
+        }
+        out
+    }
+
+    pub(crate) fn read(&self, reread: &Reread<'_>, on_key: impl FnMut(&[u8], Offset)) -> Found {
+        let mut found = reread.read(self.shared, self.topology, on_key);
+        settle(self.shared, self.topology, self.sent, &mut found.reads, self.times);
+        found
+    }
+}

@@ -1,0 +1,327 @@
+//! What a partition's retention and compaction may have removed, asked once something is missing.
+//!
+//! Owns what is known of a topic's rules and of later records of a key; the arithmetic of retention is in `retention`.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Instant;
+
+use super::retention::{Certainty, Log, OVERHEAD};
+use super::rules::Rules;
+use super::same_topic;
+use super::saved;
+use crate::engine::context::shared::{Shared, Topology};
+use crate::engine::messages::end_marker as fence;
+use crate::engine::messages::keys::{Keys, NoKeys, Rule, Sender};
+use crate::engine::messages::message::longest;
+use crate::ids::{Offset, Partition, Seq, StreamId};
+use crate::kafka::Client;
+use crate::kafka::client::metadata;
+use crate::kafka::probe::TopicSettings;
+use crate::ledger::{Between, Contents, Judged, Marker, Removals, Removed, SentLog, StreamInfo};
+use crate::observe::Note;
+use crate::plan::Work;
+use crate::units::thousands;
+
+/// The highest offset at which each key was read.
+#[derive(Debug, Default)]
+pub(crate) struct KeyIndex {
+    highest: HashMap<u64, Offset>,
+    /// From here on all was read up to the end of the log; none: nothing, so that any key may be there.
+    all_from: Option<Offset>,
+}
+
+impl KeyIndex {
+    /// A record has this key.
+    pub(crate) fn see(&mut self, key: &[u8], offset: Offset) {
+        let highest = self.highest.entry(hash(key)).or_insert(offset);
+        *highest = offset.max(*highest);
+    }
+
+    /// Whether a record with this key lies behind an offset. With `sure` that supersedes what lay there.
+    fn later(&self, key: &[u8], offset: Offset, sure: bool) -> Option<Removed> {
+        match self.highest.get(&hash(key)).is_some_and(|highest| *highest > offset) {
+            true if sure => Some(Removed::Superseded),
+            true => Some(Removed::Unclear),
+            false => (!self.is_whole(offset)).then_some(Removed::Unclear),
+        }
+    }
+
+    /// All was read from this offset up to the end of the log.
+    pub(crate) fn see_all(&mut self, from: Offset) {
+        self.all_from = Some(self.all_from.map_or(from, |all| all.min(from)));
+    }
+
+    /// All was read that lies behind this offset.
+    fn is_whole(&self, offset: Offset) -> bool {
+        self.all_from.is_some_and(|from| from <= offset.max(0))
+    }
+
+    /// Some record that is no end marker has a key, and lies behind this offset, or may do so.
+    fn has_any_later(&self, offset: Offset) -> bool {
+        let marker = hash(fence::KEY);
+        !self.is_whole(offset)
+            || self.highest.iter().any(|(key, highest)| *key != marker && *highest > offset)
+    }
+}
+
+fn hash(key: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// One partition of which something is missing.
+pub(crate) struct PartitionRemovals<'a> {
+    pub(crate) rules: Rules,
+    shared: &'a Shared,
+    topology: &'a Topology,
+    sent: &'a HashMap<StreamId, SentLog>,
+    topic: usize,
+    partition: Partition,
+    log: RefCell<Log>,
+    /// The topic was created again since what is judged was sent.
+    pub(crate) is_other_log: bool,
+    /// When this run began, microseconds from the start of the one that sent. None if no clock tells.
+    since_us: Option<u64>,
+    pub(crate) keys: RefCell<KeyIndex>,
+    rendered: RefCell<HashMap<StreamId, Result<Keys, NoKeys>>>,
+    decided: RefCell<HashMap<(StreamId, Seq), Option<Removed>>>,
+}
+
+impl<'a> PartitionRemovals<'a> {
+    pub(crate) fn of(
+        shared: &'a Shared,
+        topology: &'a Topology,
+        sent: &'a HashMap<StreamId, SentLog>,
+        (topic, partition): (usize, Partition),
+        (rules, contents): (Rules, Contents),
+    ) -> Self {
+        let log = Log { reported: None, now_us: 0, contents, largest: largest(shared, topic) };
+        Self {
+            rules,
+            shared,
+            topology,
+            sent,
+            topic,
+            partition,
+            log: RefCell::new(log),
+            is_other_log: same_topic::created_again(shared, &topology.topics[topic].name).is_some(),
+            since_us: match &shared.saved {
+                Some(saved) => saved.since_start_us(shared.clock.of_day(0)),
+                None => Some(0),
+            },
+            keys: RefCell::default(),
+            rendered: RefCell::default(),
+            decided: RefCell::default(),
+        }
+    }
+
+    /// Asks the broker where the log lies: once all was read again, since its start moves on.
+    pub(crate) fn look_at_log(&self, until: Instant) {
+        let reported = self.start_and_end(&self.shared.client, until);
+        let mut log = self.log.borrow_mut();
+        (log.reported, log.now_us) = (reported, self.of_sender(self.shared.clock.now_us()));
+    }
+
+    /// The log's start and end, as the broker reports them to this client now.
+    pub(crate) fn start_and_end(&self, client: &Client, until: Instant) -> Option<(Offset, Offset)> {
+        let name = &self.topology.topics[self.topic].name;
+        let waits = client.waits();
+        let ask = || metadata::watermarks(client, name, self.partition, waits.ends);
+        let mut reported = ask();
+        while reported.is_err() && Instant::now() < until && !self.shared.stop.is_stopped() {
+            std::thread::sleep(waits.ask);
+            reported = ask();
+        }
+        reported.ok()
+    }
+
+    /// A time of this run, from the start of the one that sent.
+    fn of_sender(&self, at_us: u64) -> u64 {
+        at_us.saturating_add(self.since_us.unwrap_or(0))
+    }
+
+    /// What retention explains, of a record with a timestamp from between these times.
+    fn expired(&self, place: Option<Offset>, stamped: Option<Between>) -> Option<Removed> {
+        let log = self.log.borrow();
+        let certainty = match self.is_other_log {
+            true => log.expired_before(self.rules, stamped),
+            false => log.expired(self.rules, place, stamped),
+        };
+        match certainty {
+            Certainty::Yes => Some(Removed::Expired),
+            Certainty::Maybe => Some(Removed::Unclear),
+            Certainty::No => None,
+        }
+    }
+
+    /// The broker stamps records itself; of settings that nobody knows, it may.
+    const fn stamps_itself(&self) -> bool {
+        matches!(self.rules, Rules::Known(TopicSettings { append_time: true, .. }) | Rules::Unknown)
+    }
+
+    /// Between which times a message got its timestamp, from the start of the run that sent it.
+    fn stamped(&self, stream: StreamId, seq: Seq) -> Option<Between> {
+        let stamped = self.sent.get(&stream)?.stamped(seq, self.stamps_itself())?;
+        // A clock that is behind tells no age.
+        (self.since_us.is_some() && stamped.0 <= self.log.borrow().now_us).then_some(stamped)
+    }
+
+    /// A later record of this message's key is there.
+    /// Nobody knows of one without a place whether another is later, nor whether a topic with unknown settings is compacted.
+    fn superseded(&self, id: StreamId, seq: Seq, place: Option<Offset>) -> Option<Removed> {
+        if !self.rules.compacts() || self.is_other_log {
+            return None;
+        }
+        let offset = place.unwrap_or(-1);
+        let later = self.keys.borrow();
+        let mut rendered = self.rendered.borrow_mut();
+        match rendered.entry(id).or_insert_with(|| self.keys_of(id)) {
+            Ok(keys) => {
+                let sure = place.is_some() && self.rules != Rules::Unknown;
+                later.later(keys.key(seq)?, offset, sure)
+            }
+            // It may have been that of any later record.
+            Err(NoKeys::Unknown) => later.has_any_later(offset).then_some(Removed::Unclear),
+            Err(NoKeys::None) => None,
+        }
+    }
+
+    fn keys_of(&self, id: StreamId) -> Result<Keys, NoKeys> {
+        let stream = self.topology.streams.get(id).ok_or(NoKeys::None)?;
+        let same = |(_, other): &(StreamId, &StreamInfo)| {
+            (other.scenario, other.client) == (stream.scenario, stream.client)
+        };
+        let own = self.topology.streams.iter().filter(same).map(|(id, _)| id);
+        let sent = own.filter_map(|id| self.sent.get(&id)).map(SentLog::sent).sum();
+        if let Some(saved) = &self.shared.saved {
+            return saved::keys_of(saved, id, stream, sent);
+        }
+        let sender = Sender {
+            run: self.shared.run_tag,
+            run_id: &self.shared.run_id,
+            scenario: stream.scenario,
+            client: stream.client,
+            stream: id,
+            partitions: self.topology.topics[stream.topic].partitions,
+            sent,
+        };
+        match &self.shared.plan.scenarios.get(stream.scenario).ok_or(NoKeys::None)?.work {
+            Work::Produce(plan) => Keys::of_producer(&Rule::of(plan), &sender, self.partition),
+            Work::Roundtrip(plan) => Keys::of_trips(plan.key.as_ref(), &sender, self.partition),
+            _ => Err(NoKeys::None),
+        }
+    }
+}
+
+impl Removals for PartitionRemovals<'_> {
+    fn of_message(&self, stream: StreamId, seq: Seq, place: Option<Offset>) -> Option<Removed> {
+        if let Some(decided) = self.decided.borrow().get(&(stream, seq)) {
+            return *decided;
+        }
+        let stamped = self.stamped(stream, seq);
+        let found = surest(self.superseded(stream, seq, place), || self.expired(place, stamped));
+        self.decided.borrow_mut().insert((stream, seq), found);
+        found
+    }
+
+    fn of_marker(&self, marker: Marker) -> Option<Removed> {
+        let sure = self.rules != Rules::Unknown;
+        let later = || self.keys.borrow().later(fence::KEY, marker.offset, sure);
+        let superseded = if self.rules.compacts() { later() } else { None };
+        let markers = self.shared.markers(self.topic, self.partition);
+        let written = markers.iter().find(|own| own.number == marker.number);
+        let stamped = written.map(|own| match self.stamps_itself() {
+            true => own.written_us,
+            false => (own.written_us.0, own.written_us.0),
+        });
+        let stamped = stamped.map(|(from, to)| (self.of_sender(from), self.of_sender(to)));
+        surest(superseded, || self.expired(Some(marker.offset), stamped))
+    }
+}
+
+/// The first reason that is certain; else that there may be one.
+fn surest(first: Option<Removed>, second: impl FnOnce() -> Option<Removed>) -> Option<Removed> {
+    match first {
+        Some(Removed::Expired | Removed::Superseded) => first,
+        Some(Removed::Unclear) | None => second().or(first),
+    }
+}
+
+impl fmt::Debug for PartitionRemovals<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PartitionRemovals")
+            .field("rules", &self.rules)
+            .field("log", &self.log)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The most bytes that a record of the run's producers takes in this topic.
+fn largest(shared: &Shared, topic: usize) -> u64 {
+    let of_topic = |name| shared.topic_index(name) == Some(topic);
+    let sizes = shared.plan.scenarios.iter().filter_map(|scenario| match &scenario.work {
+        Work::Produce(plan) if of_topic(&plan.topic) => {
+            Some(longest(&shared.run_id, plan.key.as_ref(), &plan.headers, &plan.value))
+        }
+        Work::Roundtrip(plan) if of_topic(&plan.topic) => {
+            Some(longest(&shared.run_id, plan.key.as_ref(), &plan.headers, &plan.value))
+        }
+        _ => None,
+    });
+    let sizes = match &shared.saved {
+        Some(saved) => saved.largest(topic),
+        None => sizes.max(),
+    };
+    sizes.unwrap_or(0).saturating_add(OVERHEAD)
+}
+
+/// Says what was removed after it had been read: it is verified all the same.
+pub(crate) fn note_removed(
+    shared: &Shared,
+    topology: &Topology,
+    judged: &BTreeMap<(usize, Partition), Judged>,
+    rules: &HashMap<usize, Rules>,
+) {
+    for (topic, state) in topology.topics.iter().enumerate() {
+        let of_topic = judged.range((topic, Partition::MIN)..=(topic, Partition::MAX));
+        let removed: u64 = of_topic.map(|(_, judged)| judged.removed_later).sum();
+        if let Some(rules) = rules.get(&topic).filter(|_| removed > 0) {
+            let messages = if removed == 1 { "message was" } else { "messages were" };
+            shared.note(Note::hint(format!(
+                "`{}`: {} verified {messages} removed after they had been read, by {}",
+                state.name,
+                thousands(removed),
+                rules.name()
+            )));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_explains_what_lay_before_it_and_may_be_anywhere_that_nobody_read() {
+        let mut keys = KeyIndex::default();
+        keys.see(b"a", 20);
+        keys.see(b"a", 10);
+        assert_eq!(keys.later(b"a", 19, true), Some(Removed::Superseded));
+        assert_eq!(keys.later(b"a", 19, false), Some(Removed::Unclear));
+        // Nobody read to the end of the log.
+        assert_eq!([keys.later(b"a", 20, true), keys.later(b"b", 0, true)], [Some(Removed::Unclear); 2]);
+        assert!(keys.has_any_later(30));
+        keys.see_all(15);
+        keys.see_all(18);
+        assert_eq!([keys.later(b"a", 20, true), keys.later(b"b", 15, true)], [None; 2]);
+        assert_eq!(keys.later(b"b", 14, true), Some(Removed::Unclear));
+        assert_eq!(keys.later(b"b", -1, false), Some(Removed::Unclear), "without a place");
+        assert!(!keys.has_any_later(30) && keys.has_any_later(19));
+        keys.see_all(0);
+        assert_eq!(keys.later(b"b", -1, false), None);
+    }
+}

@@ -1,0 +1,89 @@
+//! What a topic's settings let a broker remove, as far as anybody tells.
+
+use std::time::Instant;
+
+use crate::engine::context::shared::{Shared, Topology};
+use crate::kafka::probe::{self, TopicSettings};
+use crate::observe::{Note, Retention};
+
+/// What may be removed from a topic, as far as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rules {
+    /// By these settings: the broker's, or those that this run created the topic with.
+    Known(TopicSettings),
+    /// The topic was there before, and the broker does not tell.
+    Unknown,
+    /// The embedded broker keeps so much of a partition.
+    Embedded,
+}
+
+impl Rules {
+    /// Of a topic, by its number in the run.
+    pub(crate) fn of(shared: &Shared, topology: &Topology, topic: usize) -> Self {
+        if shared.client.is_embedded() {
+            return Self::Embedded;
+        }
+        let state = &topology.topics[topic];
+        let until = Instant::now() + shared.client.waits().answer;
+        match probe::topic_settings(&shared.client, &state.name, until) {
+            Ok(settings) => Self::Known(settings),
+            Err(why) if state.birth.is_some() => {
+                shared.note(Note::hint(format!(
+                    "the settings of `{}` are not known from the broker ({why}): what may be removed from it is judged by the file's \
+                     `config` and Kafka's defaults",
+                    state.name
+                )));
+                Self::Known(TopicSettings::of_config(&shared.plan.topics[topic].config))
+            }
+            Err(why) => {
+                shared.note(Note::warning(format!(
+                    "the settings of `{}` are not known ({why}): whether retention or compaction explains what is missing from it is not \
+                     judged",
+                    state.name
+                )));
+                Self::Unknown
+            }
+        }
+    }
+
+    /// What lies behind a record matters.
+    pub(crate) const fn counts_bytes(self) -> bool {
+        match self {
+            Self::Known(settings) => settings.retention_bytes.is_some(),
+            Self::Unknown => false,
+            Self::Embedded => true,
+        }
+    }
+
+    /// Whose rules they are.
+    pub(crate) const fn retention(self) -> Retention {
+        match self {
+            Self::Known(_) => Retention::Settings,
+            Self::Unknown => Retention::Unknown,
+            Self::Embedded => Retention::Embedded,
+        }
+    }
+
+    /// A record may be gone once a later one has its key.
+    pub(crate) fn compacts(self) -> bool {
+        match self {
+            Self::Known(settings) => settings.compacted,
+            Self::Unknown => true,
+            Self::Embedded => false,
+        }
+    }
+
+    /// The setting by which records go, in a note.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Known(TopicSettings { compacted: true, deletes: false, .. }) => "`cleanup.policy: compact`",
+            Self::Known(TopicSettings { compacted: true, .. }) => {
+                "`cleanup.policy: compact`, `retention.ms` or `retention.bytes`"
+            }
+            Self::Known(TopicSettings { retention_bytes: None, .. }) => "`retention.ms`",
+            Self::Known(_) => "`retention.ms` or `retention.bytes`",
+            Self::Unknown => "settings of the topic that the broker does not tell",
+            Self::Embedded => "the embedded broker, which keeps the newest 5 MiB or so of a partition",
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Whether topics are what they were when the run began: by their ids, and by the leaders of their partitions.
+//!
+//! The wire probe asks beside the run's start, so that nobody waits for it, and again when acks are judged.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::unjudged::note_unknown;
+use crate::engine::context::shared::{Shared, Stand};
+use crate::ids::Partition;
+use crate::kafka::Code;
+use crate::kafka::probe::{self, ProbedTopic};
+use crate::ledger::SavedTopic;
+use crate::plan::ActionPlan;
+
+/// Asks for the topics as they are, on a thread of its own.
+pub(crate) fn ask(shared: &Arc<Shared>) {
+    if shared.client.is_embedded() {
+        return;
+    }
+    if let Some(saved) = &shared.saved {
+        // What is judged began with the run that sent it.
+        let _ = shared.topics_seen.start.set(saved.topics.iter().filter_map(at_start).collect());
+        return;
+    }
+    let shared = Arc::clone(shared);
+    // What is not known of the start leaves open what rests on it.
+    let _ = std::thread::Builder::new().name("kaf6-topics".into()).spawn(move || {
+        let _ = shared.topics_seen.start.set(look(&shared));
+    });
+}
+
+/// A topic as it was at the start of the run that saved it.
+fn at_start(topic: &SavedTopic) -> Option<ProbedTopic> {
+    let look = topic.at_start.as_ref()?;
+    Some(ProbedTopic {
+        name: topic.name.clone(),
+        id: look.id.clone(),
+        code: Code::NONE,
+        partitions: Vec::new(),
+        leader_epochs: look.leader_epochs.clone(),
+    })
+}
+
+/// A topic at the run's start, and now.
+pub(crate) fn both(shared: &Shared, name: &str) -> [Option<ProbedTopic>; 2] {
+    let of_it = |topics: &[ProbedTopic]| {
+        topics.iter().find(|topic| topic.name == name && topic.code.is_none()).cloned()
+    };
+    let seen = &shared.topics_seen;
+    let now = seen.now.get_or_init(|| look(shared));
+    [seen.start.get().and_then(|topics| of_it(topics)), of_it(now)]
+}
+
+/// Nothing says that the topic was deleted, or made anew, since the run began.
+pub(crate) fn is_one_log(shared: &Shared, name: &str) -> bool {
+    if let Some(saved) = &shared.saved {
+        return saved.topic(name).is_none_or(|topic| topic.one_log);
+    }
+    if execs_ran(shared) {
+        return false;
+    }
+    let [then, now] = both(shared, name).map(|topic| topic.and_then(|topic| topic.id));
+    if !shared.client.is_embedded() && (then.is_none() || now.is_none()) {
+        note_unknown(
+            shared,
+            "ids of topics",
+            "acks that contradict each other are judged as those of one log, though the topic may have been created anew",
+        );
+    }
+    then.is_none() || now.is_none() || then == now
+}
+
+/// The topic's id of then and of now, where it was created again since the run whose saved ledger is judged.
+pub(crate) fn created_again(shared: &Shared, name: &str) -> Option<[String; 2]> {
+    let then = shared.saved.as_ref()?.topic(name)?.id()?.to_owned();
+    let [_, now] = both(shared, name);
+    let now = now?.id?;
+    (then != now).then_some([then, now])
+}
+
+/// The leaders that a partition had since the run began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leaders {
+    One,
+    Several,
+    /// Nobody tells: there may have been several.
+    Unknown,
+}
+
+/// Whether a partition has had one leader all the time.
+pub(crate) fn leaders(shared: &Shared, name: &str, partition: Partition) -> Leaders {
+    if shared.client.is_embedded() {
+        return Leaders::One;
+    }
+    let epoch = |topic: Option<ProbedTopic>| {
+        topic?.leader_epochs.into_iter().find(|(number, _)| *number == partition).map(|(_, epoch)| epoch)
+    };
+    if created_again(shared, name).is_some() {
+        // Epochs of two topics say nothing of each other.
+        return Leaders::Unknown;
+    }
+    let epochs = both(shared, name).map(epoch);
+    let [Some(then), Some(now)] = epochs else {
+        note_unknown(
+            shared,
+            "leader epochs of partitions",
+            "acked messages with `acks: 1` that are missing count as `unread`, as a new leader may lack them",
+        );
+        return Leaders::Unknown;
+    };
+    if then == now { Leaders::One } else { Leaders::Several }
+}
+
+/// A command of the file ran in some container: it may have deleted topics.
+pub(crate) fn execs_ran(shared: &Shared) -> bool {
+    let faults = shared.plan.faults.iter().zip(&shared.states[shared.plan.scenarios.len()..]);
+    let mut execs = faults.filter(|(fault, _)| matches!(fault.action, ActionPlan::Exec { .. }));
+    execs.any(|(_, state)| matches!(state.get(), Stand::Running | Stand::Ended(_)))
+}
+
+/// The run's topics by the first broker that answers; none where none does, or where the file has SASL.
+fn look(shared: &Shared) -> Vec<ProbedTopic> {
+    let names = shared.topic_names();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let until = Instant::now() + shared.client.waits().answer;
+    let mut answers = shared.client.brokers().iter().filter_map(|broker| {
+        let probe = probe::probe(&shared.client, broker, &names, until);
+        Some(probe.metadata?.topics)
+    });
+    answers.next().unwrap_or_default()
+}

@@ -1,0 +1,198 @@
+//! Saving a run's ledger, and standing in for the producers of a saved one.
+//!
+//! A later run reads what an earlier one wrote: its producers send nothing, and have sent what the ledger says.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::same_topic;
+use crate::engine::context::outcome::Outcome;
+use crate::engine::context::shared::{Shared, Topology};
+use crate::engine::messages::keys::{Keys, NoKeys, Rule, Sender};
+use crate::engine::messages::message::longest;
+use crate::engine::scheduling::setup;
+use crate::ids::{Partition, StreamId};
+use crate::kafka::probe::ProbedTopic;
+use crate::ledger::{
+    EarlierRun, Marker, SAVED_VERSION, Saved, SavedKey, SavedLook, SavedPartition, SavedProducer,
+    SavedStream, SavedTopic, SentLog, StreamInfo,
+};
+use crate::observe::{Ended, Note};
+use crate::plan::{Acks, Partitioning, Plan, Target, Work};
+use crate::scenario::Template;
+
+/// The ledger of this run.
+pub(crate) fn save(shared: &Shared, topology: &Topology, sent: &HashMap<StreamId, SentLog>) -> Saved {
+    let plan = &shared.plan;
+    let sends = |i: &usize| matches!(plan.scenarios[*i].work, Work::Produce(_) | Work::Roundtrip(_));
+    let senders: Vec<usize> = (0..plan.scenarios.len()).filter(sends).collect();
+    let streams = topology.streams.iter().filter_map(|(id, info)| {
+        // Numbered among the producers, since a later run knows no other scenarios of this one.
+        let scenario = senders.iter().position(|sender| *sender == info.scenario)?;
+        Some(SavedStream::new(id, &StreamInfo { scenario, ..info.clone() }, sent.get(&id)?))
+    });
+    Saved {
+        ledger_version: SAVED_VERSION,
+        run_id: shared.run_id.clone(),
+        name: plan.name.clone(),
+        run_tag: shared.run_tag.bits(),
+        profile: plan.profile.clone(),
+        brokers: match &plan.target {
+            Target::Brokers(_) => shared.brokers(),
+            // They end with the run.
+            Target::Embedded | Target::Cluster => Vec::new(),
+        },
+        source_path: plan.source.path.display().to_string(),
+        source: plan.secrets.hide(&plan.source.text).into_owned(),
+        zero_us: Some(shared.clock.of_day(0)).filter(|_| !shared.clock.was_set()),
+        topics: (0..topology.topics.len()).map(|topic| saved_topic(shared, topology, topic)).collect(),
+        producers: senders.iter().filter_map(|index| saved_producer(plan, *index, &shared.run_id)).collect(),
+        streams: streams.collect(),
+    }
+}
+
+fn saved_topic(shared: &Shared, topology: &Topology, topic: usize) -> SavedTopic {
+    let state = &topology.topics[topic];
+    let [at_start, at_end] = if shared.client.is_embedded() || shared.stop.is_stopped() {
+        [None, None]
+    } else {
+        same_topic::both(shared, &state.name)
+            .map(|seen| seen.map(|ProbedTopic { id, leader_epochs, .. }| SavedLook { id, leader_epochs }))
+    };
+    let markers = (0..state.partitions).flat_map(|partition| {
+        let here = shared.markers(topic, partition).into_iter();
+        here.map(move |marker| (partition, marker.number, marker.offset))
+    });
+    SavedTopic {
+        name: state.name.clone(),
+        partitions: state.partitions,
+        one_log: match at_end {
+            Some(_) => same_topic::is_one_log(shared, &state.name),
+            None => !same_topic::execs_ran(shared),
+        },
+        at_start,
+        at_end,
+        markers: markers.collect(),
+    }
+}
+
+fn saved_producer(plan: &Plan, index: usize, run_id: &str) -> Option<SavedProducer> {
+    let scenario = &plan.scenarios[index];
+    let (clients, key, bytes, partition, verify) = match &scenario.work {
+        Work::Produce(produce) => {
+            let partition = match produce.partition {
+                Partitioning::RoundRobin => SavedPartition::RoundRobin,
+                Partitioning::ByKey => SavedPartition::ByKey,
+                Partitioning::Fixed(_) => SavedPartition::Fixed,
+            };
+            let bytes = longest(run_id, produce.key.as_ref(), &produce.headers, &produce.value);
+            (produce.clients, &produce.key, bytes, partition, produce.verify)
+        }
+        Work::Roundtrip(trip) => {
+            let bytes = longest(run_id, trip.key.as_ref(), &trip.headers, &trip.value);
+            (trip.clients, &trip.key, bytes, SavedPartition::Trips, trip.verify)
+        }
+        _ => return None,
+    };
+    let key = match key.as_ref().map(Template::to_string) {
+        None => SavedKey::None,
+        Some(text) if plan.secrets.hide(&text) != text => SavedKey::Secret,
+        Some(text) => SavedKey::Template(text),
+    };
+    let acks = match scenario.work.acks()? {
+        Acks::None => 0,
+        Acks::Leader => 1,
+        Acks::All => -1,
+    };
+    let name = scenario.name.clone();
+    Some(SavedProducer { name, scenario: index, acks, verify, clients, key, partition, bytes })
+}
+
+/// What was known of a partition when the run of a saved ledger ended.
+pub(crate) struct EarlierPartition {
+    markers: Vec<Marker>,
+    leaders_alone: Vec<usize>,
+    is_other_log: bool,
+}
+
+impl EarlierPartition {
+    pub(crate) fn run(&self) -> EarlierRun<'_> {
+        let Self { markers, leaders_alone, is_other_log } = self;
+        EarlierRun { markers, leaders_alone, is_other_log: *is_other_log }
+    }
+}
+
+/// The run of a saved ledger in one partition; these are the scenarios whose acks a change of leader may have undone up to now.
+pub(crate) fn earlier(
+    shared: &Shared,
+    place: (usize, Partition),
+    leaders_alone: &[usize],
+) -> Option<EarlierPartition> {
+    let saved = shared.saved.as_ref()?;
+    let topic = saved.topics.get(place.0)?;
+    let had_one_leader = topic.had_one_leader(place.1);
+    Some(EarlierPartition {
+        markers: saved.markers(place.0, place.1),
+        leaders_alone: if had_one_leader { Vec::new() } else { leaders_alone.to_vec() },
+        is_other_log: same_topic::created_again(shared, &topic.name).is_some(),
+    })
+}
+
+/// The keys that a client of a saved ledger's run gave the messages of one stream.
+pub(crate) fn keys_of(saved: &Saved, id: StreamId, stream: &StreamInfo, sent: u64) -> Result<Keys, NoKeys> {
+    let producer = saved.producers.get(stream.scenario).ok_or(NoKeys::None)?;
+    let key = match &producer.key {
+        SavedKey::None => return Err(NoKeys::None),
+        SavedKey::Secret => return Err(NoKeys::Unknown),
+        SavedKey::Template(text) => Template::parse(text).map_err(|_| NoKeys::Unknown)?,
+    };
+    let sender = Sender {
+        run: saved.run_tag(),
+        run_id: &saved.run_id,
+        scenario: producer.scenario,
+        client: stream.client,
+        stream: id,
+        partitions: saved.topics.get(stream.topic).ok_or(NoKeys::None)?.partitions,
+        sent,
+    };
+    let partition = match producer.partition {
+        SavedPartition::Trips => return Keys::of_trips(Some(&key), &sender, stream.partition),
+        SavedPartition::Fixed => Partitioning::Fixed(stream.partition),
+        SavedPartition::ByKey => Partitioning::ByKey,
+        SavedPartition::RoundRobin => Partitioning::RoundRobin,
+    };
+    let rule = Rule { key: Some(&key), clients: producer.clients, partition };
+    Keys::of_producer(&rule, &sender, stream.partition)
+}
+
+/// Says of each topic that was created again since the run that sent: what it wrote is in a log that was deleted.
+pub(crate) fn note_created_again(shared: &Shared) {
+    for name in shared.saved.iter().flat_map(|saved| &saved.topics).map(|topic| &topic.name) {
+        if let Some([then, now]) = same_topic::created_again(shared, name) {
+            shared.note(Note::warning(format!(
+                "topic `{name}` was created again since the run: its id was {then} and is {now}. What the run wrote went with the \
+                 topic that was deleted"
+            )));
+        }
+    }
+}
+
+/// Stands in for a producer of a saved ledger.
+pub(crate) async fn producer(shared: &Arc<Shared>, index: usize) -> Outcome {
+    if let Err(why) = setup::ready(shared).await {
+        return Outcome::failed(why);
+    }
+    let [sent, acked, failed, unknown] = shared.sent_by(index);
+    let counters = &shared.live.metrics(index).counters;
+    for (counter, count) in [
+        (&counters.sent, sent),
+        (&counters.acked, acked),
+        (&counters.failed, failed),
+        (&counters.unknown, unknown),
+    ] {
+        counter.store(count, Ordering::Relaxed);
+    }
+    let run = shared.saved.as_ref().map_or("", |saved| saved.run_id.as_str());
+    Outcome::of(Ended::Done).because(format!("sent by run {run}; nothing was sent now"))
+}

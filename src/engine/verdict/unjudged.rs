@@ -1,0 +1,43 @@
+//! What a run cannot judge: notes, so that nothing is left out in silence.
+
+use crate::engine::context::shared::Shared;
+use crate::kafka::CHECKS_CRCS;
+use crate::observe::Note;
+
+/// Says that readers did not check the checksums of batches, where they cannot.
+pub(crate) fn note_checksums(shared: &Shared) {
+    if let Some(note) = checksums(CHECKS_CRCS) {
+        shared.note(note);
+    }
+}
+
+fn checksums(checked: bool) -> Option<Note> {
+    (!checked).then(|| {
+        Note::warning(
+            "the checksums (CRCs) of batches were not checked: kaf6 checks them on Linux only; keys, values and headers are checked",
+        )
+    })
+}
+
+/// Says what no broker told at the run's start or now, and how it is judged without that.
+pub(crate) fn note_unknown(shared: &Shared, what: &str, so: &str) {
+    let why = match shared.client.uses_sasl() {
+        true => "kaf6's own requests do no SASL",
+        false => "no broker told them both at the start of the run and now",
+    };
+    shared.note(Note::warning(format!("{what} are not known ({why}): {so}")));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checksums_that_are_not_checked_are_noted() {
+        assert_eq!(checksums(true), None);
+        assert!(
+            checksums(false).is_some_and(|note| note.text.contains("(CRCs) of batches were not checked"))
+        );
+        assert_eq!(CHECKS_CRCS, cfg!(target_os = "linux"));
+    }
+}
