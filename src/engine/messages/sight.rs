@@ -5,7 +5,8 @@ use crate::engine::context::shared::{Shared, TopicState, Topology};
 use crate::engine::verdict::retention::OVERHEAD;
 use crate::ids::{Offset, Partition};
 use crate::kafka::Record;
-use crate::ledger::envelope::{self, Envelope, Kind, Opened};
+use crate::ledger::envelope;
+use crate::ledger::envelope::{Envelope, Kind, Opened};
 use crate::ledger::{Checked, PartitionReads, Seen, Streams};
 use crate::observe::Note;
 

@@ -1,7 +1,7 @@
 //! What acks alone show: offsets that were acked twice, messages that were overtaken, and an end below what was acked.
 
 use super::*;
-use crate::ledger::case::EarlierRun;
+use crate::ledger::judge::case::EarlierRun;
 
 /// Streams of as many scenarios, one each.
 struct Acks {

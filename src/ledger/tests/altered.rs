@@ -1,7 +1,7 @@
 //! Records that are bad with their batch, at the wrong time, or older than their topic.
 
-use super::super::sighting::Altered;
 use super::*;
+use crate::ledger::read::sighting::Altered;
 
 /// Messages at offsets 0 to 4 by number, of which these were decoded.
 fn decoded(seqs: impl IntoIterator<Item = u64>) -> PartitionReads {

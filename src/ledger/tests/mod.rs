@@ -7,14 +7,14 @@ mod removals;
 
 use std::collections::HashMap;
 
-use super::envelope::{Envelope, Kind, Opened};
-use super::runs::Run;
 use super::{
     Case, Checked, Evidence, Found, Judged, Kept, Marker, Observer, PartitionReads, Pass, Resent, SentLog,
     Spot, StreamInfo, Streams, judge,
 };
 use crate::anomaly::Anomaly;
 use crate::ids::{Identity, RunTag, StreamId};
+use crate::ledger::sent::envelope::{Envelope, Kind, Opened};
+use crate::ledger::sent::runs::Run;
 
 const RUN: RunTag = RunTag::from_bits(7);
 

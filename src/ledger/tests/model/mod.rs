@@ -10,7 +10,7 @@ use proptest::strategy::ValueTree;
 use self::history::{Fate, History, Msg, Reading, STRAY, Sent, Slot, history, reread};
 use crate::anomaly::Anomaly;
 use crate::ids::{Identity, RunTag, StreamId};
-use crate::ledger::envelope::{Envelope, Kind, Opened};
+use crate::ledger::sent::envelope::{Envelope, Kind, Opened};
 use crate::ledger::{
     Account, Case, Checked, Counts, Judgement, Marker, Observer, PartitionReads, Pass, Removed, Resent,
     SentLog, StreamInfo, Streams, judge,

@@ -2,11 +2,11 @@
 //!
 //! Retention by size is reckoned with it.
 
-use super::marker::Marker;
 use super::pass::Pass;
 use super::ranges::Ranges;
-use super::sent::SentLog;
 use crate::ids::Offset;
+use crate::ledger::sent::SentLog;
+use crate::ledger::sent::marker::Marker;
 
 /// The offsets of one log, by whose records lie there.
 #[derive(Debug, Clone, Default)]

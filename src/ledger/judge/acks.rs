@@ -2,12 +2,12 @@
 
 use super::case::{Case, Judge, ReaderVerdict};
 use super::collisions::Acked;
-use super::evidence::Evidence;
-use super::marker::Marker;
-use super::sent::Overtaken;
-use super::view::View;
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Seq, StreamId};
+use crate::ledger::evidence::Evidence;
+use crate::ledger::read::view::View;
+use crate::ledger::sent::Overtaken;
+use crate::ledger::sent::marker::Marker;
 
 impl Case<'_> {
     /// Scenarios whose acks prove nothing: a change of leader may have undone them before all were there.
@@ -27,7 +27,7 @@ impl Case<'_> {
 }
 
 /// All acks that hold: what only its leader acked may be gone with it, and its offset another's.
-pub(super) fn that_hold(case: &Case<'_>) -> Vec<Acked> {
+pub(crate) fn that_hold(case: &Case<'_>) -> Vec<Acked> {
     let streams = case.sent_streams().filter(|(_, scenario, _)| !case.undone().contains(scenario));
     let messages = streams.flat_map(|(id, _, log)| {
         log.acks().runs().map(move |run| Acked {
@@ -43,7 +43,7 @@ pub(super) fn that_hold(case: &Case<'_>) -> Vec<Acked> {
 
 impl Judge<'_> {
     /// Counts offsets that were acked twice.
-    pub(super) fn collided(&mut self) {
+    pub(crate) fn collided(&mut self) {
         let found = self.collisions.offsets.len();
         self.out.add(Anomaly::Collided, found);
         for ReaderVerdict { judgement, .. } in &mut self.readers {
@@ -62,7 +62,7 @@ impl Judge<'_> {
     }
 
     /// Counts the messages of a stream that were acked below an ack that was there when they were handed over.
-    pub(super) fn overtaken(&mut self, view: &View<'_>) {
+    pub(crate) fn overtaken(&mut self, view: &View<'_>) {
         if self.case.undone().contains(&view.scenario) {
             return;
         }
@@ -94,7 +94,7 @@ impl Judge<'_> {
     }
 
     /// To whom else an offset was acked.
-    pub(super) fn other_at(&self, offset: Offset, but: (StreamId, Seq)) -> Option<String> {
+    pub(crate) fn other_at(&self, offset: Offset, but: (StreamId, Seq)) -> Option<String> {
         if !self.collisions.offsets.contains(offset) {
             return None;
         }
@@ -105,7 +105,7 @@ impl Judge<'_> {
 
     /// Leaves out what this run cannot know. Acks of two logs say nothing of each other, nor does the end of another log; and what
     /// lay in a topic when it was created, only the run knows that created it.
-    pub(super) fn forget_unmeasured(&mut self) {
+    pub(crate) fn forget_unmeasured(&mut self) {
         let acks = [Anomaly::Collided, Anomaly::Overtaken].into_iter().filter(|_| !self.case.one_log);
         let old = [Anomaly::Resurrected].into_iter().filter(|_| self.case.earlier.is_some());
         let ends = [Anomaly::StaleEnd].into_iter();

@@ -3,34 +3,34 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::runs::RunLog;
 use crate::ids::{Offset, Seq, StreamId};
+use crate::ledger::sent::runs::RunLog;
 
 /// Offsets side by side, and what they held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Held {
+pub(crate) struct Held {
     /// The first offset.
-    pub(super) offset: Offset,
+    pub(crate) offset: Offset,
     /// How many.
-    pub(super) len: u64,
+    pub(crate) len: u64,
     /// The stream and the first sequence; none for records that are no message of this partition.
-    pub(super) message: Option<(StreamId, Seq)>,
+    pub(crate) message: Option<(StreamId, Seq)>,
 }
 
 impl Held {
     /// One past its last offset.
-    pub(super) fn end(&self) -> Offset {
+    pub(crate) fn end(&self) -> Offset {
         self.offset + self.len.cast_signed()
     }
 
     /// What it held at one of its offsets.
-    pub(super) fn at(&self, offset: Offset) -> Option<(StreamId, Seq)> {
+    pub(crate) fn at(&self, offset: Offset) -> Option<(StreamId, Seq)> {
         self.message.map(|(id, seq)| (id, seq + (offset - self.offset).unsigned_abs()))
     }
 }
 
 /// The runs of a log as what they held; none is a record that is no message of this partition.
-pub(super) fn held_by(stream: Option<StreamId>, log: &RunLog) -> Box<dyn Iterator<Item = Held> + '_> {
+pub(crate) fn held_by(stream: Option<StreamId>, log: &RunLog) -> Box<dyn Iterator<Item = Held> + '_> {
     Box::new(log.runs().map(move |run| Held {
         offset: run.offset,
         len: run.len,
@@ -39,7 +39,7 @@ pub(super) fn held_by(stream: Option<StreamId>, log: &RunLog) -> Box<dyn Iterato
 }
 
 /// Several lists, each by offset, as one.
-pub(super) fn merged<I: Iterator<Item = Held>>(lists: Vec<I>) -> impl Iterator<Item = Held> {
+pub(crate) fn merged<I: Iterator<Item = Held>>(lists: Vec<I>) -> impl Iterator<Item = Held> {
     let mut lists: Vec<I> = lists;
     let mut heads: BinaryHeap<Reverse<(Held, usize)>> = lists
         .iter_mut()

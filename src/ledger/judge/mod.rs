@@ -2,23 +2,34 @@
 //!
 //! Two steps: `suspects` says what is to be read again, `judge` decides by what all passes found, those of re-reads too.
 
+pub(crate) mod acks;
+pub(crate) mod altered;
+pub(crate) mod case;
+pub(crate) mod class;
+pub(crate) mod collisions;
+pub(crate) mod records;
+pub(crate) mod removals;
+pub(crate) mod repeats;
+pub(crate) mod rewrites;
+pub(crate) mod suspects;
+
 use std::collections::BTreeMap;
 
 use super::account::Account;
-use super::acks::that_hold;
-use super::case::{Case, Judge, ReaderVerdict, bits};
-use super::class::{Class, Scope};
-use super::collisions::Collisions;
 use super::evidence::{Evidence, Judgement, Observer, looked_at};
-use super::last_looks::LastLooks;
-use super::pass::Pass;
-use super::ranges::Ranges;
-use super::removals::Removed;
-use super::rewrites::{corrupt_ranges, rewritten};
-use super::runs::Run;
-use super::view::View;
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Seq};
+use crate::ledger::read::last_looks::LastLooks;
+use crate::ledger::read::pass::Pass;
+use crate::ledger::read::ranges::Ranges;
+use crate::ledger::read::view::View;
+use crate::ledger::sent::runs::Run;
+use acks::that_hold;
+use case::{Case, Judge, ReaderVerdict, bits};
+use class::{Class, Scope};
+use collisions::Collisions;
+use removals::Removed;
+use rewrites::{corrupt_ranges, rewritten};
 
 /// What a partition comes to.
 #[derive(Debug, Clone, Default)]

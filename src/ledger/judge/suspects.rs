@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use super::case::Case;
-use super::pass::Pass;
-use super::ranges::Ranges;
-use super::runs::Run;
-use super::sent::SentLog;
-use super::view::read_at_acked_offsets;
 use crate::ids::{Offset, StreamId};
+use crate::ledger::read::pass::Pass;
+use crate::ledger::read::ranges::Ranges;
+use crate::ledger::read::view::read_at_acked_offsets;
+use crate::ledger::sent::SentLog;
+use crate::ledger::sent::runs::Run;
 
 /// Acked messages and end markers that a pass read past without finding them where they were acked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -108,7 +108,7 @@ impl Case<'_> {
 
     /// Somebody read the log as a whole after this scenario had ended: a reader that waits for it; or a fresh client, which reads
     /// up to the last end marker, if a reader waits for the scenario before one is written.
-    pub(super) fn read_to_end(&self, scenario: usize) -> bool {
+    pub(crate) fn read_to_end(&self, scenario: usize) -> bool {
         let readers = || self.passes.iter().filter(|pass| !pass.observer.is_fresh());
         let is_waited_for = !self.markers.is_empty() && readers().any(|pass| pass.finds(scenario));
         self.passes.iter().any(|pass| {
@@ -118,18 +118,18 @@ impl Case<'_> {
     }
 
     /// A change of leader may have undone the acks of this stream.
-    pub(super) fn by_leader_alone(&self, id: StreamId) -> bool {
+    pub(crate) fn by_leader_alone(&self, id: StreamId) -> bool {
         !self.leaders_alone.is_empty()
             && self.streams.get(id).is_some_and(|stream| self.leaders_alone.contains(&stream.scenario))
     }
 
     /// The streams of this partition that are judged: those of producers without `verify: false`.
-    pub(super) fn judged_streams(&self) -> impl Iterator<Item = (StreamId, usize, &SentLog)> {
+    pub(crate) fn judged_streams(&self) -> impl Iterator<Item = (StreamId, usize, &SentLog)> {
         self.sent_streams().filter(|(_, scenario, _)| !self.excluded.contains(scenario))
     }
 
     /// The streams of this partition on which anything was sent.
-    pub(super) fn sent_streams(&self) -> impl Iterator<Item = (StreamId, usize, &SentLog)> {
+    pub(crate) fn sent_streams(&self) -> impl Iterator<Item = (StreamId, usize, &SentLog)> {
         let sent: &HashMap<StreamId, SentLog> = self.sent;
         self.ids.iter().filter_map(move |id| {
             let scenario = self.streams.get(*id)?.scenario;

@@ -12,7 +12,7 @@ pub type Between = (u64, u64);
 
 /// Marks of a growing number over time.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Marks {
+pub(crate) struct Marks {
     /// Number and time, both growing.
     list: Vec<(u64, u64)>,
     /// Before this time no further mark is set.
@@ -25,7 +25,7 @@ pub(super) struct Marks {
 
 impl Marks {
     /// Number `number` happened at this time. Numbers below an earlier one are left out.
-    pub(super) fn at(&mut self, number: u64, at_us: u64) {
+    pub(crate) fn at(&mut self, number: u64, at_us: u64) {
         if number < self.last.0 {
             return;
         }
@@ -46,18 +46,18 @@ impl Marks {
     }
 
     /// Those of another one; in their order.
-    pub(super) fn of(all: &[(u64, u64)]) -> Self {
+    pub(crate) fn of(all: &[(u64, u64)]) -> Self {
         Self { list: all.to_vec(), last: all.last().copied().unwrap_or_default(), ..Self::default() }
     }
 
     /// All of them, and the last thing that happened.
-    pub(super) fn all(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+    pub(crate) fn all(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         let last = self.list.last().is_some_and(|mark| *mark != self.last).then_some(self.last);
         self.list.iter().copied().chain(last)
     }
 
     /// Between which times a number happened; none where none so high or so low did.
-    pub(super) fn when(&self, number: u64) -> Option<Between> {
+    pub(crate) fn when(&self, number: u64) -> Option<Between> {
         if number > self.last.0 {
             return None;
         }

@@ -1,32 +1,32 @@
 //! Offsets at which observers found something that should not be there: altered records, and two messages at one offset.
 
 use super::case::Case;
-use super::evidence::{LOOKED_AT, Observer};
-use super::held::{Held, merged};
-use super::pass::Pass;
-use super::ranges::Ranges;
 use crate::ids::{Offset, Seq, StreamId};
+use crate::ledger::evidence::{LOOKED_AT, Observer};
+use crate::ledger::read::held::{Held, merged};
+use crate::ledger::read::pass::Pass;
+use crate::ledger::read::ranges::Ranges;
 
 /// The offsets at which any of these passes found an altered record.
-pub(super) fn corrupt_ranges<'a>(passes: impl Iterator<Item = &'a Pass<'a>>) -> Ranges {
+pub(crate) fn corrupt_ranges<'a>(passes: impl Iterator<Item = &'a Pass<'a>>) -> Ranges {
     let runs = passes.flat_map(|pass| pass.reads.corrupt.runs());
     Ranges::of(runs.map(|run| (run.offset, run.offset + run.len.cast_signed())).collect())
 }
 
 /// One offset that held two different things.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Conflict {
-    pub(super) offset: Offset,
+pub(crate) struct Conflict {
+    pub(crate) offset: Offset,
     /// What it held first, and what it held when that was seen to be another thing; none is a record that is no message
     /// of this partition.
-    pub(super) held: [Option<(StreamId, Seq)>; 2],
+    pub(crate) held: [Option<(StreamId, Seq)>; 2],
     /// Who found the second of them.
-    pub(super) observer: Observer,
+    pub(crate) observer: Observer,
 }
 
 /// All offsets that held two different things at two times, and the first of them. It can be known only where something
 /// was read twice: by two observers, or after a reset of the log.
-pub(super) fn rewritten(case: &Case<'_>) -> (Ranges, Vec<Conflict>) {
+pub(crate) fn rewritten(case: &Case<'_>) -> (Ranges, Vec<Conflict>) {
     let mut passes = case.passes.iter().map(|pass| pass.reads);
     if case.passes.len() < 2 && passes.all(|reads| reads.resets() == 0) {
         return (Ranges::default(), Vec::new());

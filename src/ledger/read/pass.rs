@@ -1,8 +1,8 @@
 //! A pass: what one observer found in one partition, how far it got, and what it was to read.
 
-use super::evidence::Observer;
 use super::reads::PartitionReads;
 use crate::ids::Offset;
+use crate::ledger::evidence::Observer;
 
 /// One observer's reading of one partition.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl<'a> Pass<'a> {
     }
 
     /// It read past this offset, or the log ended before it.
-    pub(super) fn passed(&self, offset: Offset) -> bool {
+    pub(crate) fn passed(&self, offset: Offset) -> bool {
         offset >= self.start && offset < self.position()
     }
 
@@ -58,17 +58,17 @@ impl<'a> Pass<'a> {
     }
 
     /// It was to find the messages that this scenario was acked at this offset.
-    pub(super) fn wants(&self, scenario: usize, offset: Offset) -> bool {
+    pub(crate) fn wants(&self, scenario: usize, offset: Offset) -> bool {
         offset >= self.start && self.finds(scenario)
     }
 
     /// This scenario's messages are among those that it was to find.
-    pub(super) fn finds(&self, scenario: usize) -> bool {
+    pub(crate) fn finds(&self, scenario: usize) -> bool {
         self.producers.is_none_or(|producers| producers.contains(&scenario))
     }
 
     /// A fresh client that reads again what another observer had missed.
-    pub(super) fn is_recheck(&self) -> bool {
+    pub(crate) fn is_recheck(&self) -> bool {
         self.observer == Observer::Recheck
     }
 }

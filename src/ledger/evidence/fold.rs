@@ -2,8 +2,8 @@
 //!
 //! Owns the rule. Sequences grow by one; offsets, and whole numbers in the words, stay or grow evenly.
 
-use super::evidence::{Evidence, Span, Spot};
 use crate::ids::{Offset, Seq};
+use crate::ledger::evidence::{Evidence, Span, Spot};
 
 /// The widest even step: clients that take turns in one partition.
 const WIDEST: i64 = 16;
@@ -40,7 +40,7 @@ impl Evidence {
     }
 
     /// Takes in the next piece if it is of the next message and says the same.
-    pub(super) fn fold(&mut self, next: &Self) -> bool {
+    pub(crate) fn fold(&mut self, next: &Self) -> bool {
         let ahead = self.span.more + 1;
         let same = self.anomaly == next.anomaly
             && (self.topic, self.partition, self.observer) == (next.topic, next.partition, next.observer)
@@ -269,7 +269,7 @@ mod tests {
         for other in [
             Evidence { anomaly: Anomaly::Skipped, ..next.clone() },
             Evidence { partition: 1, ..next.clone() },
-            Evidence { observer: Some(super::super::Observer::Audit), ..next.clone() },
+            Evidence { observer: Some(crate::ledger::Observer::Audit), ..next.clone() },
             Evidence { message: Some((StreamId(1), 6)), ..next.clone() },
             Evidence { explained: true, ..next.clone() },
             Evidence { detail: "the broker gave no record".to_owned(), ..next.clone() },

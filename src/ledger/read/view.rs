@@ -1,16 +1,16 @@
 //! One stream as all passes saw it: which of its acked messages each read at the acked offset, and which elsewhere.
 
 use super::pass::Pass;
-use super::runs::{Bits, Run, RunLog};
-use super::sent::SentLog;
 use crate::ids::{Offset, Seq, StreamId};
+use crate::ledger::sent::SentLog;
+use crate::ledger::sent::runs::{Bits, Run, RunLog};
 
 /// One stream before the judge.
-pub(super) struct View<'a> {
-    pub(super) id: StreamId,
+pub(crate) struct View<'a> {
+    pub(crate) id: StreamId,
     /// The scenario that sent it.
-    pub(super) scenario: usize,
-    pub(super) log: &'a SentLog,
+    pub(crate) scenario: usize,
+    pub(crate) log: &'a SentLog,
     passes: &'a [Pass<'a>],
     /// By pass: the messages that it read at their acked offsets.
     at: Vec<Bits>,
@@ -19,7 +19,7 @@ pub(super) struct View<'a> {
 }
 
 impl<'a> View<'a> {
-    pub(super) fn new(id: StreamId, scenario: usize, log: &'a SentLog, passes: &'a [Pass<'a>]) -> Self {
+    pub(crate) fn new(id: StreamId, scenario: usize, log: &'a SentLog, passes: &'a [Pass<'a>]) -> Self {
         let acked = log.acks().sorted();
         let at: Vec<Bits> = passes.iter().map(|pass| read_at_acked_offsets(id, &acked, pass)).collect();
         let mut at_any = Bits::default();
@@ -28,22 +28,22 @@ impl<'a> View<'a> {
     }
 
     /// A pass read it at its acked offset.
-    pub(super) fn there(&self, pass: usize, seq: Seq) -> bool {
+    pub(crate) fn there(&self, pass: usize, seq: Seq) -> bool {
         self.at[pass].contains(seq)
     }
 
     /// A pass read it, at any offset.
-    pub(super) fn seen(&self, pass: usize, seq: Seq) -> bool {
+    pub(crate) fn seen(&self, pass: usize, seq: Seq) -> bool {
         self.passes[pass].reads.contains(self.id, seq)
     }
 
     /// Any pass did.
-    pub(super) fn seen_by_any(&self, seq: Seq) -> bool {
+    pub(crate) fn seen_by_any(&self, seq: Seq) -> bool {
         (0..self.passes.len()).any(|pass| self.seen(pass, seq))
     }
 
     /// Each pass that was to read these messages read all of them at their acked offsets: the usual case, seen at once.
-    pub(super) fn all_verified(&self, run: Run) -> bool {
+    pub(crate) fn all_verified(&self, run: Run) -> bool {
         let last = run.offset_of(run.end() - 1);
         self.at_any.contains_range(run.seq..run.end())
             && self.passes.iter().zip(&self.at).all(|(pass, at)| {
@@ -54,29 +54,29 @@ impl<'a> View<'a> {
     }
 
     /// A pass read past its acked offset and found it at other offsets only.
-    pub(super) fn misplaced_in(&self, pass: usize, seq: Seq, acked: Offset) -> bool {
+    pub(crate) fn misplaced_in(&self, pass: usize, seq: Seq, acked: Offset) -> bool {
         self.passes[pass].passed(acked) && !self.there(pass, seq) && self.seen(pass, seq)
     }
 
     /// It was sent, and neither acked nor failed.
-    pub(super) fn is_unknown(&self, seq: Seq) -> bool {
+    pub(crate) fn is_unknown(&self, seq: Seq) -> bool {
         let logs = [self.log.acks(), self.log.placeless(), self.log.failures()];
         seq < self.log.sent() && logs.into_iter().all(|log| offset_in(log, seq).is_none())
     }
 
     /// The offset of its first copy in a pass.
-    pub(super) fn first_copy(&self, pass: usize, seq: Seq) -> Option<Offset> {
+    pub(crate) fn first_copy(&self, pass: usize, seq: Seq) -> Option<Offset> {
         self.passes[pass].reads.of(self.id).find_map(|found| offset_in(&found.order, seq))
     }
 
     /// The passes that were to read what this scenario was acked there.
-    pub(super) fn wanting(&self, acked: Offset) -> impl Iterator<Item = (usize, &'a Pass<'a>)> + '_ {
+    pub(crate) fn wanting(&self, acked: Offset) -> impl Iterator<Item = (usize, &'a Pass<'a>)> + '_ {
         self.passes.iter().enumerate().filter(move |(_, pass)| pass.wants(self.scenario, acked))
     }
 }
 
 /// The acked messages that a pass read where they were acked.
-pub(super) fn read_at_acked_offsets(id: StreamId, acked: &[Run], pass: &Pass<'_>) -> Bits {
+pub(crate) fn read_at_acked_offsets(id: StreamId, acked: &[Run], pass: &Pass<'_>) -> Bits {
     let mut out = Bits::default();
     for found in pass.reads.of(id) {
         meet(acked, &found.order.sorted(), &mut out);
@@ -108,10 +108,10 @@ fn meet(acked: &[Run], read: &[Run], out: &mut Bits) {
 }
 
 /// The offsets of a sequence in a log.
-pub(super) fn offsets_in(log: &RunLog, seq: Seq) -> impl Iterator<Item = Offset> + '_ {
+pub(crate) fn offsets_in(log: &RunLog, seq: Seq) -> impl Iterator<Item = Offset> + '_ {
     log.runs().filter(move |run| (run.seq..run.end()).contains(&seq)).map(move |run| run.offset_of(seq))
 }
 
-pub(super) fn offset_in(log: &RunLog, seq: Seq) -> Option<Offset> {
+pub(crate) fn offset_in(log: &RunLog, seq: Seq) -> Option<Offset> {
     offsets_in(log, seq).next()
 }

@@ -2,18 +2,18 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::account::Account;
 use super::collisions::Collisions;
-use super::evidence::{Counts, Judgement, Looked};
-use super::last_looks::LastLooks;
-use super::marker::Marker;
-use super::pass::Pass;
-use super::ranges::Ranges;
 use super::removals::Removals;
-use super::sent::SentLog;
-use super::streams::Streams;
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Partition, StreamId};
+use crate::ledger::account::Account;
+use crate::ledger::evidence::{Counts, Judgement, Looked};
+use crate::ledger::read::last_looks::LastLooks;
+use crate::ledger::read::pass::Pass;
+use crate::ledger::read::ranges::Ranges;
+use crate::ledger::sent::SentLog;
+use crate::ledger::sent::marker::Marker;
+use crate::ledger::sent::streams::Streams;
 
 /// One partition, with all that is known of it.
 #[derive(Debug)]
@@ -69,30 +69,30 @@ pub struct ReaderVerdict {
 }
 
 /// A judgement in the making.
-pub(super) struct Judge<'a> {
-    pub(super) case: &'a Case<'a>,
-    pub(super) corrupt: Ranges,
-    pub(super) rewritten: Ranges,
+pub(crate) struct Judge<'a> {
+    pub(crate) case: &'a Case<'a>,
+    pub(crate) corrupt: Ranges,
+    pub(crate) rewritten: Ranges,
     /// By pass: where a re-read found a record, of whatever kind.
-    pub(super) occupied: Vec<Ranges>,
+    pub(crate) occupied: Vec<Ranges>,
     /// Empty where nothing was rewritten.
-    pub(super) last_looks: LastLooks,
-    pub(super) readers: Vec<ReaderVerdict>,
-    pub(super) out: Judgement,
+    pub(crate) last_looks: LastLooks,
+    pub(crate) readers: Vec<ReaderVerdict>,
+    pub(crate) out: Judgement,
     /// How many messages to look at for evidence of each anomaly.
-    pub(super) looked_at: usize,
+    pub(crate) looked_at: usize,
     /// What was looked at.
-    pub(super) looked: BTreeMap<Anomaly, Looked>,
-    pub(super) accounts: BTreeMap<usize, Account>,
-    pub(super) lost_markers: u64,
-    pub(super) unread_markers: u64,
-    pub(super) collisions: Collisions,
-    pub(super) removed_later: u64,
+    pub(crate) looked: BTreeMap<Anomaly, Looked>,
+    pub(crate) accounts: BTreeMap<usize, Account>,
+    pub(crate) lost_markers: u64,
+    pub(crate) unread_markers: u64,
+    pub(crate) collisions: Collisions,
+    pub(crate) removed_later: u64,
 }
 
 impl Judgement {
     /// All anomalies that are measured in each partition, none found yet.
-    pub(super) fn measured() -> Self {
+    pub(crate) fn measured() -> Self {
         let counts = Anomaly::ALL
             .into_iter()
             .filter(|anomaly| !matches!(anomaly, Anomaly::Rewritten | Anomaly::StaleEnd))
@@ -102,12 +102,12 @@ impl Judgement {
     }
 
     /// Counts some that nothing explains.
-    pub(super) fn add(&mut self, anomaly: Anomaly, count: u64) {
+    pub(crate) fn add(&mut self, anomaly: Anomaly, count: u64) {
         self.counts.entry(anomaly).or_default().count += count;
     }
 }
 
 /// The sequences of a log as a set.
-pub(super) fn bits(log: &super::runs::RunLog) -> super::runs::Bits {
+pub(crate) fn bits(log: &crate::ledger::sent::runs::RunLog) -> crate::ledger::sent::runs::Bits {
     log.runs().collect()
 }

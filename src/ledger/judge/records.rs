@@ -2,19 +2,19 @@
 //! out of the order of offsets, above the reported end.
 
 use super::case::{Judge, ReaderVerdict};
-use super::evidence::{Evidence, LOOKED_AT, Observer};
-use super::pass::Pass;
-use super::ranges::Ranges;
 use super::rewrites::{Conflict, corrupt_ranges};
-use super::runs::Run;
-use super::sighting::{Altered, Sighting};
-use super::{Counts, Judgement};
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Seq, StreamId};
+use crate::ledger::evidence::{Evidence, LOOKED_AT, Observer};
+use crate::ledger::read::pass::Pass;
+use crate::ledger::read::ranges::Ranges;
+use crate::ledger::read::sighting::{Altered, Sighting};
+use crate::ledger::sent::runs::Run;
+use crate::ledger::{Counts, Judgement};
 
 impl Judge<'_> {
     /// Counts what the passes found, for the partition and for each reader.
-    pub(super) fn found(&mut self, conflicts: &[Conflict]) {
+    pub(crate) fn found(&mut self, conflicts: &[Conflict]) {
         let passes = self.case.passes;
         let all: Vec<usize> = (0..passes.len()).collect();
         let totals = of(passes, &all);

@@ -4,19 +4,19 @@
 
 use std::collections::BTreeMap;
 
-use super::envelope::{Checked, Kind, Opened};
 use super::held::{Held, held_by, merged};
-use super::marker::Marker;
-use super::marks::{Between, Marks};
 use super::ranges::Ranges;
-use super::runs::{Bits, Run, RunLog};
 use super::sighting::{Altered, Head, Seen, Sighting};
-use super::streams::{StreamInfo, Streams};
 use crate::anomaly::Anomaly;
 use crate::ids::{Identity, Offset, Partition, RunTag, Seq, StreamId};
+use crate::ledger::sent::envelope::{Checked, Kind, Opened};
+use crate::ledger::sent::marker::Marker;
+use crate::ledger::sent::marks::{Between, Marks};
+use crate::ledger::sent::runs::{Bits, Run, RunLog};
+use crate::ledger::sent::streams::{StreamInfo, Streams};
 
 /// Sightings kept with their time for each kind, so that evidence can be chosen among them.
-pub(super) const KEPT: usize = 64;
+pub(crate) const KEPT: usize = 64;
 
 /// End markers kept: each reader of a partition has one written.
 const MARKERS: usize = 10_000;
@@ -26,22 +26,22 @@ const EPOCHS: usize = 8;
 
 /// One stream as found in one epoch.
 #[derive(Debug, Clone, Default)]
-pub(super) struct StreamReads {
+pub(crate) struct StreamReads {
     /// Sequences found at least once.
-    pub(super) seen: Bits,
+    pub(crate) seen: Bits,
     /// First copies: sequence and offset, as handed out.
-    pub(super) order: RunLog,
+    pub(crate) order: RunLog,
     /// Further copies.
-    pub(super) repeats: RunLog,
+    pub(crate) repeats: RunLog,
     /// First copies that lie behind a later one.
-    pub(super) reordered: RunLog,
+    pub(crate) reordered: RunLog,
     /// The sequence behind the highest found in this epoch.
     next: Seq,
 }
 
 /// What was found between two resets of the log.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Epoch {
+pub(crate) struct Epoch {
     streams: BTreeMap<StreamId, StreamReads>,
     /// Offsets of foreign records.
     strange: RunLog,
@@ -55,7 +55,7 @@ impl Epoch {
     }
 
     /// What each offset held, in several lists.
-    pub(super) fn held(&self) -> impl Iterator<Item = Box<dyn Iterator<Item = Held> + '_>> {
+    pub(crate) fn held(&self) -> impl Iterator<Item = Box<dyn Iterator<Item = Held> + '_>> {
         let own = self
             .streams
             .iter()
@@ -71,21 +71,21 @@ pub struct PartitionReads {
     topic: usize,
     partition: Partition,
     /// What was found, by epoch: the last one is the present one.
-    pub(super) epochs: Vec<Epoch>,
-    pub(super) corrupt: RunLog,
+    pub(crate) epochs: Vec<Epoch>,
+    pub(crate) corrupt: RunLog,
     /// Offsets of batches that are bad as a whole.
-    pub(super) bad_batches: RunLog,
+    pub(crate) bad_batches: RunLog,
     /// Messages whose timestamp is not of the time between their sending and their reading.
-    pub(super) mistimed: RunLog,
+    pub(crate) mistimed: RunLog,
     /// Records that are older than their topic.
-    pub(super) resurrected: RunLog,
+    pub(crate) resurrected: RunLog,
     /// When the offsets of the first epoch were read.
     times: Marks,
-    pub(super) nonmonotonic: u64,
-    pub(super) sightings: Vec<Sighting>,
+    pub(crate) nonmonotonic: u64,
+    pub(crate) sightings: Vec<Sighting>,
     received: u64,
     records: u64,
-    pub(super) foreign: u64,
+    pub(crate) foreign: u64,
     /// Bytes of all records of others, and of the largest.
     foreign_sizes: (u64, u64),
     uuids_wrong: u64,
@@ -267,7 +267,7 @@ impl PartitionReads {
     }
 
     /// Keeps how an anomaly was seen where there is room for it; returns whether there was.
-    pub(super) fn sight(
+    pub(crate) fn sight(
         &mut self,
         anomaly: Anomaly,
         offset: Offset,
@@ -288,7 +288,7 @@ impl PartitionReads {
     }
 
     /// How one message's anomaly was seen at an offset, where that is kept.
-    pub(super) fn sighting(
+    pub(crate) fn sighting(
         &self,
         anomaly: Anomaly,
         message: (StreamId, Seq),
@@ -305,17 +305,17 @@ impl PartitionReads {
     }
 
     /// Bytes of all records of others that were read, and of the largest.
-    pub(super) const fn foreign_sizes(&self) -> (u64, u64) {
+    pub(crate) const fn foreign_sizes(&self) -> (u64, u64) {
         self.foreign_sizes
     }
 
     /// The end markers of this run that were read.
-    pub(super) fn markers(&self) -> &[Marker] {
+    pub(crate) fn markers(&self) -> &[Marker] {
         &self.markers
     }
 
     /// This end marker was read where it was acked.
-    pub(super) fn has_marker(&self, marker: Marker) -> bool {
+    pub(crate) fn has_marker(&self, marker: Marker) -> bool {
         self.markers.contains(&marker)
     }
 
@@ -327,12 +327,12 @@ impl PartitionReads {
     }
 
     /// Between which times an offset was read; not known where the log was reset under the reader before.
-    pub(super) fn when_read(&self, offset: Offset) -> Option<Between> {
+    pub(crate) fn when_read(&self, offset: Offset) -> Option<Between> {
         self.times.when(u64::try_from(offset).ok()?)
     }
 
     /// What was seen of a record of others at this offset; none where none was read there.
-    pub(super) fn stranger_at(&self, offset: Offset) -> Option<Head> {
+    pub(crate) fn stranger_at(&self, offset: Offset) -> Option<Head> {
         let holds = |run: Run| (run.offset..run.offset_of(run.end())).contains(&offset);
         self.epochs.iter().any(|epoch| epoch.strange.runs().any(holds)).then(|| {
             let of_it = |s: &&Sighting| s.anomaly == Anomaly::Foreign && s.offset == offset;
@@ -361,7 +361,7 @@ impl PartitionReads {
     }
 
     /// Records that are older than their topic.
-    pub(super) const fn resurrected(&self) -> &RunLog {
+    pub(crate) const fn resurrected(&self) -> &RunLog {
         &self.resurrected
     }
 
@@ -391,12 +391,12 @@ impl PartitionReads {
     }
 
     /// Runs of offsets of messages that were sent to other partitions.
-    pub(super) fn strays(&self) -> impl Iterator<Item = Run> + '_ {
+    pub(crate) fn strays(&self) -> impl Iterator<Item = Run> + '_ {
         self.epochs.iter().flat_map(|epoch| epoch.strays.runs())
     }
 
     /// What each offset held, by offset. Where no offset went back, it takes no memory of its own for what was read.
-    pub(super) fn held(&self) -> Box<dyn Iterator<Item = Held> + '_> {
+    pub(crate) fn held(&self) -> Box<dyn Iterator<Item = Held> + '_> {
         let logs: Vec<_> = self.epochs.iter().flat_map(Epoch::held).collect();
         if self.resets == 0 && self.nonmonotonic == 0 {
             return Box::new(merged(logs));
@@ -407,7 +407,7 @@ impl PartitionReads {
     }
 
     /// The offsets at which any record of use was found; corrupt ones are apart.
-    pub(super) fn occupied(&self) -> Ranges {
+    pub(crate) fn occupied(&self) -> Ranges {
         let held = self.epochs.iter().flat_map(Epoch::held).flatten().map(|held| (held.offset, held.end()));
         let markers = self.markers.iter().map(|marker| (marker.offset, marker.offset + 1));
         Ranges::of(held.chain(markers).collect())
@@ -419,12 +419,12 @@ impl PartitionReads {
     }
 
     /// One stream as it was found before the log was reset.
-    pub(super) fn first_epoch(&self, stream: StreamId) -> Option<&StreamReads> {
+    pub(crate) fn first_epoch(&self, stream: StreamId) -> Option<&StreamReads> {
         self.epochs.first()?.streams.get(&stream)
     }
 
     /// One stream in each epoch in which it was found.
-    pub(super) fn of(&self, stream: StreamId) -> impl Iterator<Item = &StreamReads> {
+    pub(crate) fn of(&self, stream: StreamId) -> impl Iterator<Item = &StreamReads> {
         self.epochs.iter().filter_map(move |epoch| epoch.streams.get(&stream))
     }
 }
@@ -440,7 +440,7 @@ enum Sight {
 
 impl StreamInfo {
     /// It is sent to this partition.
-    pub(super) fn is_of(&self, place: (usize, Partition)) -> bool {
+    pub(crate) fn is_of(&self, place: (usize, Partition)) -> bool {
         (self.topic, self.partition) == place
     }
 }

@@ -7,12 +7,12 @@ use crate::ids::{Offset, Seq, StreamId};
 
 /// What each offset held when it was last looked at: by the last observer that read anything there, in its last epoch.
 #[derive(Debug, Default)]
-pub(super) struct LastLooks(Vec<Vec<Held>>);
+pub(crate) struct LastLooks(Vec<Vec<Held>>);
 
 impl LastLooks {
     /// From the last look to the first. It takes memory for each run of records, so it is made only where something was
     /// rewritten.
-    pub(super) fn of(passes: &[Pass<'_>]) -> Self {
+    pub(crate) fn of(passes: &[Pass<'_>]) -> Self {
         let epochs = passes.iter().rev().flat_map(|pass| pass.reads.epochs.iter().rev());
         let sorted = |epoch: &Epoch| {
             let mut held: Vec<Held> = epoch.held().flatten().collect();
@@ -23,7 +23,7 @@ impl LastLooks {
     }
 
     /// The offset held this message, and nothing else, when it was last looked at.
-    pub(super) fn held(&self, message: (StreamId, Seq), offset: Offset) -> bool {
+    pub(crate) fn held(&self, message: (StreamId, Seq), offset: Offset) -> bool {
         let there = |look: &[Held]| {
             // Runs may overlap where an offset was handed out twice, though not by much.
             let after = look.partition_point(|held| held.offset <= offset);

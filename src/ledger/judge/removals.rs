@@ -2,8 +2,8 @@
 
 use std::fmt::Debug;
 
-use super::marker::Marker;
 use crate::ids::{Offset, Seq, StreamId};
+use crate::ledger::sent::marker::Marker;
 
 /// Why a record may be gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

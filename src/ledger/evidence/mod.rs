@@ -1,10 +1,13 @@
 //! What a judgement comes to: the count of each anomaly, and pieces of evidence.
 
+pub(crate) mod fold;
+pub(crate) mod spots;
+
 use std::collections::BTreeMap;
 
-use super::marks::Between;
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Seq, StreamId};
+use crate::ledger::sent::marks::Between;
 
 /// Pieces of evidence kept for each anomaly; messages side by side are one.
 pub const EVIDENCE: usize = 20;

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::marker::Marker;
 use super::runs::{Run, RunLog};
-use super::sent::{Bound, Overtaken, SentLog};
 use super::streams::{StreamInfo, Streams};
 use crate::ids::{Offset, Partition, RunTag, Seq, StreamId};
+use crate::ledger::sent::{Bound, Overtaken, SentLog};
 use crate::scenario::Template;
 
 /// The version of the file's form.
@@ -410,8 +410,8 @@ impl Saved {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sent::Resent;
     use super::*;
+    use crate::ledger::sent::Resent;
 
     fn saved() -> Saved {
         let mut log = SentLog::default();

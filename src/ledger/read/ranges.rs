@@ -4,11 +4,11 @@ use crate::ids::Offset;
 
 /// Sets of offsets as sorted ranges that do not overlap.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Ranges(Vec<(Offset, Offset)>);
+pub(crate) struct Ranges(Vec<(Offset, Offset)>);
 
 impl Ranges {
     /// The union of ranges (first offset, one past the last) in any order.
-    pub(super) fn of(mut ranges: Vec<(Offset, Offset)>) -> Self {
+    pub(crate) fn of(mut ranges: Vec<(Offset, Offset)>) -> Self {
         ranges.sort_unstable();
         let mut out: Vec<(Offset, Offset)> = Vec::new();
         for (from, to) in ranges.into_iter().filter(|(from, to)| from < to) {
@@ -20,33 +20,33 @@ impl Ranges {
         Self(out)
     }
 
-    pub(super) fn contains(&self, offset: Offset) -> bool {
+    pub(crate) fn contains(&self, offset: Offset) -> bool {
         self.meets(&(offset..offset + 1))
     }
 
     /// Some of these offsets are in it.
-    pub(super) fn meets(&self, offsets: &std::ops::Range<Offset>) -> bool {
+    pub(crate) fn meets(&self, offsets: &std::ops::Range<Offset>) -> bool {
         let after = self.0.partition_point(|(_, to)| *to <= offsets.start);
         self.0.get(after).is_some_and(|(from, _)| *from < offsets.end)
     }
 
     /// It holds none.
-    pub(super) const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// All offsets in it.
-    pub(super) fn offsets(&self) -> impl Iterator<Item = Offset> + '_ {
+    pub(crate) fn offsets(&self) -> impl Iterator<Item = Offset> + '_ {
         self.0.iter().flat_map(|(from, to)| *from..*to)
     }
 
     /// Its ranges: first offset, one past the last.
-    pub(super) fn into_pairs(self) -> impl Iterator<Item = (Offset, Offset)> {
+    pub(crate) fn into_pairs(self) -> impl Iterator<Item = (Offset, Offset)> {
         self.0.into_iter()
     }
 
     /// How many offsets it holds.
-    pub(super) fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.0.iter().map(|(from, to)| (to - from).unsigned_abs()).sum()
     }
 }

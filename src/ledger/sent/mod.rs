@@ -3,10 +3,17 @@
 //! Whatever is neither acked nor failed is unknown: it may be in the log or not, and both are legal. Owns the bounds of what
 //! retries explain.
 
+pub mod envelope;
+pub(crate) mod marker;
+pub(crate) mod marks;
+pub(crate) mod runs;
+pub(crate) mod saved;
+pub(crate) mod streams;
+
 use super::evidence::EVIDENCE;
-use super::marks::{Between, Marks};
-use super::runs::{Run, RunLog};
 use crate::ids::{Offset, Seq};
+use marks::{Between, Marks};
+use runs::{Run, RunLog};
 
 /// What a producer saw happen to a message between its sending and its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,13 +1,13 @@
 //! What is wrong with records apart from their own content: the checksum of their batch, their time, their age.
 
-use super::marker::Marker;
-use super::ranges::Ranges;
-use super::reads::{KEPT, PartitionReads};
-use super::runs::Run;
-use super::sent::SentLog;
-use super::sighting::{Altered, Sighting};
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Seq, StreamId};
+use crate::ledger::read::ranges::Ranges;
+use crate::ledger::read::reads::{KEPT, PartitionReads};
+use crate::ledger::read::sighting::{Altered, Sighting};
+use crate::ledger::sent::SentLog;
+use crate::ledger::sent::marker::Marker;
+use crate::ledger::sent::runs::Run;
 
 impl PartitionReads {
     /// A batch whose checksum is wrong, or that cannot be decoded, was read up to here; what was decoded of it was seen before.

@@ -1,13 +1,13 @@
 //! Where a message was acked and found, by whom and about when: what a picture of it is made of.
 
-use super::case::{Case, Judge};
-use super::evidence::{EVIDENCE, Evidence, Found, Spot};
-use super::marks::Between;
-use super::pass::Pass;
-use super::reads::StreamReads;
-use super::view::{offset_in, offsets_in};
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Seq, StreamId};
+use crate::ledger::evidence::{EVIDENCE, Evidence, Found, Spot};
+use crate::ledger::judge::case::{Case, Judge};
+use crate::ledger::read::pass::Pass;
+use crate::ledger::read::reads::StreamReads;
+use crate::ledger::read::view::{offset_in, offsets_in};
+use crate::ledger::sent::marks::Between;
 
 /// Spots of one piece of evidence, at most.
 const SPOTS: usize = 8;
@@ -15,14 +15,14 @@ const SPOTS: usize = 8;
 impl Judge<'_> {
     /// Whether to look for another piece of evidence: there is room for it, or it may be of the message behind one that is
     /// there. Unexplained ones push explained ones out.
-    pub(super) fn has_room(&self, anomaly: Anomaly, explained: bool) -> bool {
+    pub(crate) fn has_room(&self, anomaly: Anomaly, explained: bool) -> bool {
         let looked = self.looked.get(&anomaly).copied().unwrap_or_default();
         let pushes = || !explained && self.out.evidence.iter().any(|e| e.anomaly == anomaly && e.explained);
         (looked.messages < self.looked_at && !looked.full) || pushes()
     }
 
     /// Keeps a piece of evidence while there is room, as a part of the piece that it continues if there is one.
-    pub(super) fn show(&mut self, mut piece: Evidence) {
+    pub(crate) fn show(&mut self, mut piece: Evidence) {
         if !self.has_room(piece.anomaly, piece.explained) {
             return;
         }

@@ -1,17 +1,17 @@
 //! The class of one acked message, by the precedence of the account, and what the evidence says of it.
 
-use super::account::Account;
 use super::case::Judge;
-use super::evidence::{Evidence, Observer};
-use super::marks::Between;
 use super::removals::Removed;
-use super::view::{View, offset_in};
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Seq};
+use crate::ledger::account::Account;
+use crate::ledger::evidence::{Evidence, Observer};
+use crate::ledger::read::view::{View, offset_in};
+use crate::ledger::sent::marks::Between;
 
 /// Where an acked message went: exactly one of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Class {
+pub(crate) enum Class {
     Corrupt,
     /// Found at other offsets only, by this pass.
     Misplaced(usize),
@@ -41,7 +41,7 @@ pub(super) enum Class {
 
 /// Whose passes a class is decided by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scope {
+pub(crate) enum Scope {
     /// All of them.
     Partition,
     /// That of one reader, and those of fresh clients.
@@ -59,7 +59,7 @@ impl Scope {
 
 impl Class {
     /// Its count in an account.
-    pub(super) const fn of(self, account: &mut Account) -> &mut u64 {
+    pub(crate) const fn of(self, account: &mut Account) -> &mut u64 {
         match self {
             Self::Corrupt => &mut account.corrupt,
             Self::Misplaced(_) => &mut account.misplaced,
@@ -76,7 +76,7 @@ impl Class {
     }
 
     /// The anomaly that counts it by message; corrupt and rewritten ones are counted by record.
-    pub(super) const fn anomaly(self) -> Option<Anomaly> {
+    pub(crate) const fn anomaly(self) -> Option<Anomaly> {
         match self {
             Self::Misplaced(_) => Some(Anomaly::Misplaced),
             Self::Lost(_) => Some(Anomaly::Lost),
@@ -107,7 +107,7 @@ impl From<Removed> for Class {
 
 impl Judge<'_> {
     /// The class of a message that was acked at an offset, as these passes show it: the first that fits.
-    pub(super) fn class(&self, view: &View<'_>, seq: Seq, acked: Offset, scope: Scope) -> Class {
+    pub(crate) fn class(&self, view: &View<'_>, seq: Seq, acked: Offset, scope: Scope) -> Class {
         let passes = self.case.passes;
         let within = |at: &usize| scope.holds(*at, passes[*at].observer);
         let all = || (0..passes.len()).filter(within);
@@ -146,13 +146,13 @@ impl Judge<'_> {
             }
         }
         let unreadable =
-            |(_, pass): &(usize, &super::Pass<'_>)| pass.unreadable.is_some_and(|from| from <= acked);
+            |(_, pass): &(usize, &crate::ledger::Pass<'_>)| pass.unreadable.is_some_and(|from| from <= acked);
         if !verified && let Some((pass, _)) = wanting().find(unreadable) {
             return Class::Unreadable(pass);
         }
         let fresh = |at: usize| passes[at].observer.is_fresh() && view.there(at, seq);
         let still_there = |at: usize| removed.is_none() || all().any(|later| later > at && fresh(later));
-        let without = |(at, pass): &(usize, &super::Pass<'_>)| {
+        let without = |(at, pass): &(usize, &crate::ledger::Pass<'_>)| {
             pass.passed(acked) && !view.there(*at, seq) && still_there(*at)
         };
         if let Some((pass, _)) = wanting().find(without) {
@@ -161,7 +161,7 @@ impl Judge<'_> {
         if removed == Some(Class::Unclear) {
             return Class::Unclear;
         }
-        let unreached = |(at, pass): &(usize, &super::Pass<'_>)| {
+        let unreached = |(at, pass): &(usize, &crate::ledger::Pass<'_>)| {
             pass.full && !pass.passed(acked) && !view.there(*at, seq)
         };
         if let Some((pass, _)) = wanting().find(unreached) {
@@ -175,11 +175,11 @@ impl Judge<'_> {
 
     /// The class of a message that was acked without an offset: verified where it is found. That it is there more than once
     /// is for `no_duplicates` to judge, as a retry may explain it.
-    pub(super) fn placeless(&self, view: &View<'_>, seq: Seq, scope: Scope) -> Class {
+    pub(crate) fn placeless(&self, view: &View<'_>, seq: Seq, scope: Scope) -> Class {
         let passes = self.case.passes;
         let all = || (0..passes.len()).filter(|at| scope.holds(*at, passes[*at].observer));
         // It may lie anywhere: who did not begin at the log's start may have begun behind it.
-        let whole = |pass: &super::Pass<'_>| pass.to_end && pass.wants(view.scenario, 0);
+        let whole = |pass: &crate::ledger::Pass<'_>| pass.to_end && pass.wants(view.scenario, 0);
         let absent = |at: usize| whole(&passes[at]) && !view.seen(at, seq);
         let found = all().any(|at| view.seen(at, seq));
         // Where it was read, it lay.
@@ -231,13 +231,13 @@ impl Judge<'_> {
     }
 
     /// A re-read that missed what was acked at this offset found another record there: neither retention nor compaction took it.
-    pub(super) fn holds_other(&self, offset: Offset, missed: impl Fn(usize) -> bool) -> bool {
+    pub(crate) fn holds_other(&self, offset: Offset, missed: impl Fn(usize) -> bool) -> bool {
         let mut rereads = self.occupied.iter().enumerate();
         rereads.any(|(at, occupied)| occupied.contains(offset) && missed(at))
     }
 
     /// What is known of a message that is not verified.
-    pub(super) fn evidence_of(
+    pub(crate) fn evidence_of(
         &self,
         view: &View<'_>,
         class: Class,
@@ -365,7 +365,7 @@ impl Judge<'_> {
 
 impl Observer {
     /// It read the log after all scenarios had ended.
-    pub(super) const fn is_fresh(self) -> bool {
+    pub(crate) const fn is_fresh(self) -> bool {
         matches!(self, Self::Audit | Self::Recheck)
     }
 }

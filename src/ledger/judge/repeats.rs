@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 
 use super::case::{Judge, ReaderVerdict, bits};
-use super::evidence::{Evidence, Observer};
-use super::pass::Pass;
-use super::sent::{Bound, Retry};
-use super::view::{View, offsets_in};
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Seq};
+use crate::ledger::evidence::{Evidence, Observer};
+use crate::ledger::read::pass::Pass;
+use crate::ledger::read::view::{View, offsets_in};
+use crate::ledger::sent::{Bound, Retry};
 
 /// A repeat or a reordering of one message, as one pass saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ enum Verdict {
 
 impl Judge<'_> {
     /// Counts what is wrong with the order and the number of copies of one stream.
-    pub(super) fn stream_anomalies(&mut self, view: &View<'_>) {
+    pub(crate) fn stream_anomalies(&mut self, view: &View<'_>) {
         self.phantoms(view);
         for anomaly in [Anomaly::Duplicate, Anomaly::Reordered] {
             let passes = self.case.passes;
@@ -136,7 +136,7 @@ fn within(eligible: &[Seq], bound: &Bound) -> Vec<Seq> {
     out
 }
 
-fn count(counts: &mut super::Counts, verdict: Verdict) {
+fn count(counts: &mut crate::ledger::Counts, verdict: Verdict) {
     match verdict {
         Verdict::Explained => counts.explained += 1,
         Verdict::Undecided => counts.undecided += 1,
@@ -175,7 +175,7 @@ fn found(pass: &Pass<'_>, view: &View<'_>, anomaly: Anomaly) -> Found {
 }
 
 /// The first copies of the messages of a log.
-fn firsts_of(log: &super::RunLog, order: &super::RunLog) -> BTreeMap<Seq, Offset> {
+fn firsts_of(log: &crate::ledger::RunLog, order: &crate::ledger::RunLog) -> BTreeMap<Seq, Offset> {
     let wanted: std::collections::BTreeSet<Seq> = log.runs().flat_map(|run| run.seq..run.end()).collect();
     let mut out = BTreeMap::new();
     for run in order.runs() {

@@ -1,0 +1,10 @@
+//! What observers found in a partition, and what its log holds.
+
+pub(crate) mod contents;
+pub(crate) mod held;
+pub(crate) mod last_looks;
+pub(crate) mod pass;
+pub(crate) mod ranges;
+pub(crate) mod reads;
+pub(crate) mod sighting;
+pub(crate) mod view;
