@@ -3,43 +3,22 @@
 //! Pure functions of a plan and observations. Each check has a file of its own, named after its type in scenario files, with
 //! all that is particular to it; `registry` lists them. An answer passes only with the domain that it covers.
 
-mod all_acked;
 mod answer;
+mod answers;
 mod case;
 mod check;
-mod continuity;
-mod count_at_least;
-mod count_equals;
-mod http_ok;
-mod in_order;
-mod metadata;
-mod metadata_stable;
-mod no_corruption;
-mod no_duplicates;
-mod no_loss;
-mod non_empty;
-mod offsets_monotonic;
-mod permitted;
+mod messages;
 mod proof;
-mod rate;
-mod reachable;
-mod readings;
-mod recovers;
+mod rates;
 mod registry;
-mod roundtrip_ok;
-mod series_present;
 mod shortfall;
 mod targets;
 #[cfg(test)]
 mod tests;
 mod text;
-mod threshold;
-mod throughput_drops;
-mod uuid_match;
-mod work;
 
 pub use answer::{Answer, Outcome};
-pub use permitted::{allowance, permitted};
+pub use messages::permitted::{allowance, permitted};
 pub use proof::{Unproven, reason_of, unproven};
 pub use registry::anomalies_of;
 
@@ -113,7 +92,7 @@ fn evaluate_one(ask: &Ask, case: &Case<'_>) -> Answer {
 /// The time after a scenario's last ack or read in which another one was to come; none where it was done.
 pub fn stall_at_end(plan: &Plan, seen: &Observations, index: usize) -> Option<(Duration, Duration)> {
     let scenario = seen.scenarios.get(index)?;
-    continuity::stall_at_end(&Case { plan, seen, index, scenario })
+    rates::continuity::stall_at_end(&Case { plan, seen, index, scenario })
 }
 
 /// The worst answer to each check by name, in the checks' order.
@@ -143,7 +122,7 @@ pub fn to_abort(
         elapsed >= *delay
             && targets_of(plan, check).into_iter().any(|index| {
                 live(index).is_some_and(|counts| {
-                    threshold::fails_already(&plan.scenarios[index].work, &counts, expr)
+                    rates::threshold::fails_already(&plan.scenarios[index].work, &counts, expr)
                 })
             })
     })

@@ -1,27 +1,27 @@
 //! All checks: one line each. What a check is, is in its own file.
 
-use super::all_acked::AllAcked;
 use super::check::{Check, Described};
-use super::continuity::Continuity;
-use super::count_at_least::CountAtLeast;
-use super::count_equals::CountEquals;
-use super::http_ok::HttpOk;
-use super::in_order::InOrder;
-use super::metadata::Metadata;
-use super::metadata_stable::MetadataStable;
-use super::no_corruption::NoCorruption;
-use super::no_duplicates::NoDuplicates;
-use super::no_loss::NoLoss;
-use super::non_empty::NonEmpty;
-use super::offsets_monotonic::OffsetsMonotonic;
-use super::reachable::Reachable;
-use super::recovers::Recovers;
-use super::roundtrip_ok::RoundtripOk;
-use super::series_present::SeriesPresent;
-use super::threshold::Threshold;
-use super::throughput_drops::ThroughputDrops;
-use super::uuid_match::UuidMatch;
 use crate::anomaly::Anomaly;
+use crate::checks::answers::http_ok::HttpOk;
+use crate::checks::answers::metadata::Metadata;
+use crate::checks::answers::metadata_stable::MetadataStable;
+use crate::checks::answers::non_empty::NonEmpty;
+use crate::checks::answers::reachable::Reachable;
+use crate::checks::answers::series_present::SeriesPresent;
+use crate::checks::messages::all_acked::AllAcked;
+use crate::checks::messages::count_at_least::CountAtLeast;
+use crate::checks::messages::count_equals::CountEquals;
+use crate::checks::messages::in_order::InOrder;
+use crate::checks::messages::no_corruption::NoCorruption;
+use crate::checks::messages::no_duplicates::NoDuplicates;
+use crate::checks::messages::no_loss::NoLoss;
+use crate::checks::messages::offsets_monotonic::OffsetsMonotonic;
+use crate::checks::messages::roundtrip_ok::RoundtripOk;
+use crate::checks::messages::uuid_match::UuidMatch;
+use crate::checks::rates::continuity::Continuity;
+use crate::checks::rates::recovers::Recovers;
+use crate::checks::rates::threshold::Threshold;
+use crate::checks::rates::throughput_drops::ThroughputDrops;
 use crate::plan::{Ask, CheckPlan, Plan};
 
 /// Each name is a kind of [`Ask`] and the type that answers it, with the same fields.

@@ -6,8 +6,9 @@ use proptest::prelude::*;
 
 use super::loads::{Message, counted};
 use super::*;
+use crate::checks::anomalies_of;
+use crate::checks::permitted;
 use crate::checks::registry::check_of;
-use crate::checks::{anomalies_of, permitted};
 use crate::ledger::{Account, Accounts, Markers, PartitionAccount, ScenarioAccount};
 use crate::observe::{BrokerSeen, Cut, PartitionSeen, Retention, ScrapeSeen, SeriesSeen};
 use crate::plan::{Allow, CountMetric};

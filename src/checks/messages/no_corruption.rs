@@ -1,15 +1,15 @@
 //! `no_corruption`: is each message unaltered, and at the offset at which it was acked?
 
-use super::answer::Answer;
-use super::case::Case;
-use super::check::{Check, Described};
 use super::readings::unmeasured;
-use super::targets;
 use crate::anomaly::Anomaly;
+use crate::checks::answer::Answer;
+use crate::checks::case::Case;
+use crate::checks::check::{Check, Described};
+use crate::checks::targets;
 use crate::plan::Plan;
 
 /// Nothing is altered, misplaced, rewritten, collided, resurrected or phantom.
-pub(super) struct NoCorruption;
+pub(crate) struct NoCorruption;
 
 const EXPECTED: &str = "0 corrupt";
 

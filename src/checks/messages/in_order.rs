@@ -1,16 +1,16 @@
 //! `in_order`: is the order of each producing client's messages in the log the order in which it sent them?
 
-use super::answer::Answer;
-use super::case::Case;
-use super::check::{Check, Described};
 use super::readings::none_unexplained;
-use super::targets;
 use crate::anomaly::Anomaly;
+use crate::checks::answer::Answer;
+use crate::checks::case::Case;
+use crate::checks::check::{Check, Described};
+use crate::checks::targets;
 use crate::plan::Plan;
 
 /// The order of the log is the order of sending, and of acks.
-pub(super) struct InOrder<'a> {
-    pub(super) strict: &'a bool,
+pub(crate) struct InOrder<'a> {
+    pub(crate) strict: &'a bool,
 }
 
 const EXPECTED: &str = "0 reordered";

@@ -1,14 +1,14 @@
 //! `non_empty`: has each answer of the metrics endpoint a body?
 
-use super::answer::Answer;
-use super::case::{Case, downgrade_if_cut_short};
-use super::check::{Check, Described};
 use super::http_ok::{domain, scrape};
-use super::targets;
+use crate::checks::answer::Answer;
+use crate::checks::case::{Case, downgrade_if_cut_short};
+use crate::checks::check::{Check, Described};
+use crate::checks::targets;
 use crate::plan::Plan;
 
 /// Each answer has a body.
-pub(super) struct NonEmpty;
+pub(crate) struct NonEmpty;
 
 impl Described for NonEmpty {
     const KIND: &'static str = "non_empty";

@@ -1,15 +1,15 @@
 //! `series_present`: is each series of `contains` in each answer of the metrics endpoint?
 
-use super::answer::{Answer, Unknown};
-use super::case::{Case, downgrade_if_cut_short};
-use super::check::{Check, Described};
 use super::http_ok::{domain, scrape};
-use super::targets;
+use crate::checks::answer::{Answer, Unknown};
+use crate::checks::case::{Case, downgrade_if_cut_short};
+use crate::checks::check::{Check, Described};
+use crate::checks::targets;
 use crate::observe::SeriesSeen;
 use crate::plan::Plan;
 
 /// Each series of `contains` is in each answer.
-pub(super) struct SeriesPresent;
+pub(crate) struct SeriesPresent;
 
 impl Described for SeriesPresent {
     const KIND: &'static str = "series_present";

@@ -1,16 +1,16 @@
 //! `count_equals`: did exactly as many messages make it as the file expects?
 
-use super::answer::{Answer, Domain};
-use super::case::Case;
-use super::check::{Check, Described};
-use super::targets;
+use crate::checks::answer::{Answer, Domain};
+use crate::checks::case::Case;
+use crate::checks::check::{Check, Described};
+use crate::checks::targets;
 use crate::observe::ScenarioSeen;
 use crate::plan::{CountMetric, Plan};
 
 /// Exactly this many.
-pub(super) struct CountEquals<'a> {
-    pub(super) expected: &'a u64,
-    pub(super) metric: &'a Option<CountMetric>,
+pub(crate) struct CountEquals<'a> {
+    pub(crate) expected: &'a u64,
+    pub(crate) metric: &'a Option<CountMetric>,
 }
 
 impl Described for CountEquals<'_> {
@@ -48,7 +48,7 @@ impl Check for CountEquals<'_> {
 }
 
 /// Where a count of what was sent is taken from a producer, any other from a consumer where there is one.
-pub(super) fn counted_by(plan: &Plan, metric: Option<CountMetric>) -> Vec<usize> {
+pub(crate) fn counted_by(plan: &Plan, metric: Option<CountMetric>) -> Vec<usize> {
     if matches!(metric, Some(CountMetric::Sent | CountMetric::Acked)) {
         return targets::senders(plan);
     }
@@ -56,7 +56,7 @@ pub(super) fn counted_by(plan: &Plan, metric: Option<CountMetric>) -> Vec<usize>
 }
 
 /// The count that a check compares.
-pub(super) fn value(scenario: &ScenarioSeen, metric: Option<CountMetric>) -> u64 {
+pub(crate) fn value(scenario: &ScenarioSeen, metric: Option<CountMetric>) -> u64 {
     let counts = &scenario.counts;
     match metric {
         Some(CountMetric::Sent) => counts.sent,
@@ -68,7 +68,7 @@ pub(super) fn value(scenario: &ScenarioSeen, metric: Option<CountMetric>) -> u64
 }
 
 /// What is counted.
-pub(super) fn noun(scenario: &ScenarioSeen, metric: Option<CountMetric>) -> &'static str {
+pub(crate) fn noun(scenario: &ScenarioSeen, metric: Option<CountMetric>) -> &'static str {
     match metric {
         Some(CountMetric::Sent) => "messages sent",
         Some(CountMetric::Acked) => "messages acked",
@@ -79,13 +79,13 @@ pub(super) fn noun(scenario: &ScenarioSeen, metric: Option<CountMetric>) -> &'st
 }
 
 /// Neither a message nor an error.
-pub(super) fn saw_nothing(scenario: &ScenarioSeen) -> bool {
+pub(crate) fn saw_nothing(scenario: &ScenarioSeen) -> bool {
     let counts = &scenario.counts;
     counts.sent + counts.acked + counts.received + counts.records + counts.foreign + counts.errors == 0
 }
 
 /// What else the scenario says of its count.
-pub(super) fn beside(scenario: &ScenarioSeen) -> String {
+pub(crate) fn beside(scenario: &ScenarioSeen) -> String {
     let counts = &scenario.counts;
     let mut parts = Vec::new();
     if scenario.kind != "consume" && counts.failed > 0 {
@@ -107,7 +107,7 @@ pub(super) fn beside(scenario: &ScenarioSeen) -> String {
 }
 
 /// `REQUEST_TIMED_OUT 3, UNKNOWN_SERVER_ERROR 190`
-pub(super) fn codes(scenario: &ScenarioSeen) -> String {
+pub(crate) fn codes(scenario: &ScenarioSeen) -> String {
     let codes = scenario.counts.errors_by_code.iter().map(|(code, count)| format!("{code} {count}"));
     codes.collect::<Vec<_>>().join(", ")
 }

@@ -5,17 +5,17 @@
 
 use std::time::Duration;
 
-use super::answer::{Answer, Domain};
-use super::case::Case;
-use super::check::{Check, Described};
-use super::targets;
-use super::text::{span, time};
 use crate::anomaly::Anomaly;
+use crate::checks::answer::{Answer, Domain};
+use crate::checks::case::Case;
+use crate::checks::check::{Check, Described};
+use crate::checks::targets;
+use crate::checks::text::{span, time};
 use crate::plan::{Plan, Work};
 
 /// No longer gap than this.
-pub(super) struct Continuity<'a> {
-    pub(super) max_gap: &'a Duration,
+pub(crate) struct Continuity<'a> {
+    pub(crate) max_gap: &'a Duration,
 }
 
 impl Described for Continuity<'_> {
@@ -81,7 +81,7 @@ fn waiting(case: &Case<'_>) -> u64 {
 }
 
 /// The time after the last ack or read in which another one was to come; none where nothing more was.
-pub(super) fn stall_at_end(case: &Case<'_>) -> Option<(Duration, Duration)> {
+pub(crate) fn stall_at_end(case: &Case<'_>) -> Option<(Duration, Duration)> {
     // What is stopped from outside leaves sends open through no fault of the broker.
     if case.scenario.ended.cut_short() {
         return None;

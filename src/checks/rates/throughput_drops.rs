@@ -2,17 +2,17 @@
 //!
 //! Compares whole buckets of the timeline: from the first ack or read to the fault's start, and while it was in full effect.
 
-use super::answer::{Answer, Domain, Unknown};
-use super::case::Case;
-use super::check::{Check, Described};
-use super::targets;
-use super::text::{as_f64, per_second, percent, span};
+use crate::checks::answer::{Answer, Domain, Unknown};
+use crate::checks::case::Case;
+use crate::checks::check::{Check, Described};
+use crate::checks::targets;
+use crate::checks::text::{as_f64, per_second, percent, span};
 use crate::plan::Plan;
 
 /// The rate falls during a fault.
-pub(super) struct ThroughputDrops<'a> {
-    pub(super) during: &'a str,
-    pub(super) at_least: &'a f64,
+pub(crate) struct ThroughputDrops<'a> {
+    pub(crate) during: &'a str,
+    pub(crate) at_least: &'a f64,
 }
 
 impl Described for ThroughputDrops<'_> {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::answer::{Answer, Unknown};
-use super::case::{Case, without};
-use super::text::{as_f64, time};
+use crate::checks::answer::{Answer, Unknown};
+use crate::checks::case::{Case, without};
+use crate::checks::text::{as_f64, time};
 use crate::plan::Ask;
 
 /// A fault is felt for so long after its end, at least.
@@ -14,17 +14,17 @@ const LEAST_BUCKETS: u64 = 3;
 const LEAST: Duration = Duration::from_secs(1);
 
 /// What a later rate is compared with.
-pub(super) struct Before {
+pub(crate) struct Before {
     /// Messages a second.
-    pub(super) rate: f64,
+    pub(crate) rate: f64,
     /// The times in which they were acked or read.
-    pub(super) parts: Vec<(Duration, Duration)>,
+    pub(crate) parts: Vec<(Duration, Duration)>,
 }
 
 impl Case<'_> {
     /// From its first ack or read to the fault's start, in whole buckets, without the times of earlier faults and their
     /// recovery; without any, the answer to a check that holds a later rate against it.
-    pub(super) fn rate_before(&self, fault: &str, start: Duration, expected: &str) -> Result<Before, Answer> {
+    pub(crate) fn rate_before(&self, fault: &str, start: Duration, expected: &str) -> Result<Before, Answer> {
         let counts = &self.scenario.counts;
         let Some(first) = counts.gaps.first() else { return Err(self.no_data(expected)) };
         let earlier: Vec<Earlier<'_>> = self.earlier_than(fault, (first, start)).collect();

@@ -1,18 +1,18 @@
 //! `all_acked`: was each planned message sent and acked, except for those that the file allows not to be?
 
-use super::answer::{Answer, Domain, Unknown};
-use super::case::Case;
-use super::check::{Check, Described};
 use super::count_equals::codes;
-use super::targets;
-use super::text::{as_f64, counted, percent};
+use crate::checks::answer::{Answer, Domain, Unknown};
+use crate::checks::case::Case;
+use crate::checks::check::{Check, Described};
+use crate::checks::targets;
+use crate::checks::text::{as_f64, counted, percent};
 use crate::kafka::remedy;
 use crate::ledger::Account;
 use crate::plan::{Allow, Plan, Work};
 
 /// Each planned message was acked.
-pub(super) struct AllAcked<'a> {
-    pub(super) allow: &'a Allow,
+pub(crate) struct AllAcked<'a> {
+    pub(crate) allow: &'a Allow,
 }
 
 impl Described for AllAcked<'_> {
@@ -101,7 +101,7 @@ fn found(account: &Account) -> String {
 }
 
 /// A share of the planned messages, in whole messages.
-pub(super) fn allowed(planned: u64, share: f64) -> u64 {
+pub(crate) fn allowed(planned: u64, share: f64) -> u64 {
     // A share such as 1 % has no exact double: 100 * 0.29 is 28.999...
     let messages = (as_f64(planned) * share + 1e-6).floor();
     #[expect(

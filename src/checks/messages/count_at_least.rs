@@ -1,15 +1,15 @@
 //! `count_at_least`: did at least as many messages make it as the file expects?
 
-use super::answer::{Answer, Domain};
-use super::case::Case;
-use super::check::{Check, Described};
 use super::count_equals::{beside, counted_by, noun, saw_nothing, value};
+use crate::checks::answer::{Answer, Domain};
+use crate::checks::case::Case;
+use crate::checks::check::{Check, Described};
 use crate::plan::{CountMetric, Plan};
 
 /// This many or more.
-pub(super) struct CountAtLeast<'a> {
-    pub(super) expected: &'a u64,
-    pub(super) metric: &'a Option<CountMetric>,
+pub(crate) struct CountAtLeast<'a> {
+    pub(crate) expected: &'a u64,
+    pub(crate) metric: &'a Option<CountMetric>,
 }
 
 impl Described for CountAtLeast<'_> {

@@ -1,7 +1,7 @@
 //! How many messages of a scenario need not be acked, by the `all_acked` checks of the file.
 
 use super::all_acked::allowed;
-use super::registry::targets_of;
+use crate::checks::registry::targets_of;
 use crate::ledger::Account;
 use crate::plan::{Ask, Plan};
 

@@ -1,14 +1,14 @@
 //! `roundtrip_ok`: was each planned round trip acked and read back in time?
 
-use super::answer::{Answer, Domain, Unknown};
-use super::case::{Case, downgrade_if_cut_short};
-use super::check::{Check, Described};
 use super::count_equals::{beside, saw_nothing};
-use super::targets;
+use crate::checks::answer::{Answer, Domain, Unknown};
+use crate::checks::case::{Case, downgrade_if_cut_short};
+use crate::checks::check::{Check, Described};
+use crate::checks::targets;
 use crate::plan::Plan;
 
 /// Each round trip came back.
-pub(super) struct RoundtripOk;
+pub(crate) struct RoundtripOk;
 
 impl Described for RoundtripOk {
     const KIND: &'static str = "roundtrip_ok";

@@ -1,16 +1,16 @@
 //! `no_duplicates`: is each message in the log once?
 
-use super::answer::Answer;
-use super::case::Case;
-use super::check::{Check, Described};
 use super::readings::none_unexplained;
-use super::targets;
 use crate::anomaly::Anomaly;
+use crate::checks::answer::Answer;
+use crate::checks::case::Case;
+use crate::checks::check::{Check, Described};
+use crate::checks::targets;
 use crate::plan::Plan;
 
 /// No message has two offsets.
-pub(super) struct NoDuplicates<'a> {
-    pub(super) strict: &'a bool,
+pub(crate) struct NoDuplicates<'a> {
+    pub(crate) strict: &'a bool,
 }
 
 impl Described for NoDuplicates<'_> {

@@ -1,17 +1,17 @@
 //! `no_loss`: was each acked message read, by each reader that was to read it?
 
-use super::answer::{Answer, Unknown};
-use super::case::Case;
-use super::check::{Check, Described};
 use super::readings::{Readings, unmeasured};
-use super::targets;
-use super::text::counted;
 use crate::anomaly::Anomaly;
+use crate::checks::answer::{Answer, Unknown};
+use crate::checks::case::Case;
+use crate::checks::check::{Check, Described};
+use crate::checks::targets;
+use crate::checks::text::counted;
 use crate::observe::Retention;
 use crate::plan::Plan;
 
 /// Nothing acked is lost, skipped, unreadable or unread.
-pub(super) struct NoLoss;
+pub(crate) struct NoLoss;
 
 const EXPECTED: &str = "0 lost";
 

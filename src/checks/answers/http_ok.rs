@@ -1,15 +1,15 @@
 //! `http_ok`: does the metrics endpoint answer each request with status 200?
 
-use super::answer::{Answer, Domain};
-use super::case::{Case, downgrade_if_cut_short};
-use super::check::{Check, Described};
-use super::targets;
-use super::text::counted;
+use crate::checks::answer::{Answer, Domain};
+use crate::checks::case::{Case, downgrade_if_cut_short};
+use crate::checks::check::{Check, Described};
+use crate::checks::targets;
+use crate::checks::text::counted;
 use crate::observe::ScrapeSeen;
 use crate::plan::Plan;
 
 /// Each answer has status 200.
-pub(super) struct HttpOk;
+pub(crate) struct HttpOk;
 
 impl Described for HttpOk {
     const KIND: &'static str = "http_ok";
@@ -46,11 +46,11 @@ impl Check for HttpOk {
 }
 
 /// What the endpoint answered; none where it was never asked.
-pub(super) fn scrape<'a>(case: &Case<'a>) -> Option<&'a ScrapeSeen> {
+pub(crate) fn scrape<'a>(case: &Case<'a>) -> Option<&'a ScrapeSeen> {
     case.scenario.scrape.as_ref().filter(|scrape| scrape.requests > 0)
 }
 
 /// All requests that were made.
-pub(super) fn domain(scrape: &ScrapeSeen) -> Domain {
+pub(crate) fn domain(scrape: &ScrapeSeen) -> Domain {
     Domain::all(scrape.requests, counted(scrape.requests, "request", "requests"))
 }

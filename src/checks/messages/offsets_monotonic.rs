@@ -1,16 +1,16 @@
 //! `offsets_monotonic`: did the offsets that a reader was given only grow, within each partition?
 
-use super::answer::{Answer, Domain};
-use super::case::Case;
-use super::check::{Check, Described};
 use super::readings::unmeasured;
-use super::targets;
-use super::text::counted;
 use crate::anomaly::Anomaly;
+use crate::checks::answer::{Answer, Domain};
+use crate::checks::case::Case;
+use crate::checks::check::{Check, Described};
+use crate::checks::targets;
+use crate::checks::text::counted;
 use crate::plan::{From, Plan};
 
 /// Offsets only grow.
-pub(super) struct OffsetsMonotonic;
+pub(crate) struct OffsetsMonotonic;
 
 const EXPECTED: &str = "0 nonmonotonic";
 

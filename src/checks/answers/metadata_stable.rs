@@ -5,11 +5,11 @@
 
 use std::time::Duration;
 
-use super::answer::{Answer, Domain, Unknown};
-use super::case::Case;
-use super::check::{Check, Described};
-use super::targets;
-use super::text::{counted, span, time};
+use crate::checks::answer::{Answer, Domain, Unknown};
+use crate::checks::case::Case;
+use crate::checks::check::{Check, Described};
+use crate::checks::targets;
+use crate::checks::text::{counted, span, time};
 use crate::observe::{MetadataChange, Silence, WatchedBroker};
 use crate::plan::{Aspect, Plan};
 
@@ -17,9 +17,9 @@ use crate::plan::{Aspect, Plan};
 const NAMED: usize = 3;
 
 /// Metadata does not change.
-pub(super) struct MetadataStable<'a> {
-    pub(super) allow: &'a Vec<Aspect>,
-    pub(super) max_silence: &'a Duration,
+pub(crate) struct MetadataStable<'a> {
+    pub(crate) allow: &'a Vec<Aspect>,
+    pub(crate) max_silence: &'a Duration,
 }
 
 impl Described for MetadataStable<'_> {

@@ -4,21 +4,21 @@
 
 use std::time::Duration;
 
-use super::answer::{Answer, Domain, Unknown};
-use super::case::Case;
-use super::check::{Check, Described};
-use super::count_equals::saw_nothing;
-use super::readings::undecided;
-use super::targets;
-use super::text::{as_f64, counted, places, span as in_words, time, trimmed};
 use crate::anomaly::Anomaly;
+use crate::checks::answer::{Answer, Domain, Unknown};
+use crate::checks::case::Case;
+use crate::checks::check::{Check, Described};
+use crate::checks::messages::count_equals::saw_nothing;
+use crate::checks::messages::readings::undecided;
+use crate::checks::targets;
+use crate::checks::text::{as_f64, counted, places, span as in_words, time, trimmed};
 use crate::metrics::{RATE_OVER, Snapshot, Window};
 use crate::plan::{Metric, Op, Plan, Span, ThresholdExpr, Work};
 
 /// A metric compared with a value.
-pub(super) struct Threshold<'a> {
-    pub(super) expr: &'a ThresholdExpr,
-    pub(super) span: &'a Option<Span>,
+pub(crate) struct Threshold<'a> {
+    pub(crate) expr: &'a ThresholdExpr,
+    pub(crate) span: &'a Option<Span>,
 }
 
 impl Described for Threshold<'_> {
@@ -275,7 +275,7 @@ fn measure_part(part: &Window, counts: &Snapshot, metric: Metric, kind: &str) ->
 }
 
 /// It fails on what has been seen so far, and not just for want of data.
-pub(super) fn fails_already(work: &Work, counts: &Snapshot, expr: &ThresholdExpr) -> bool {
+pub(crate) fn fails_already(work: &Work, counts: &Snapshot, expr: &ThresholdExpr) -> bool {
     let sends = !matches!(work, Work::Consume(_));
     measure(counts, expr.metric, sends).is_some_and(|value| !holds(expr, value))
 }

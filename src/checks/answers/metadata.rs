@@ -1,14 +1,14 @@
 //! `metadata`: do the brokers know each topic of the file?
 
-use super::answer::{Answer, Domain};
-use super::case::{Case, downgrade_if_cut_short};
-use super::check::{Check, Described};
-use super::targets;
-use super::text::counted;
+use crate::checks::answer::{Answer, Domain};
+use crate::checks::case::{Case, downgrade_if_cut_short};
+use crate::checks::check::{Check, Described};
+use crate::checks::targets;
+use crate::checks::text::counted;
 use crate::plan::Plan;
 
 /// Each topic has metadata.
-pub(super) struct Metadata;
+pub(crate) struct Metadata;
 
 impl Described for Metadata {
     const KIND: &'static str = "metadata";

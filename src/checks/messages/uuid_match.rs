@@ -1,14 +1,14 @@
 //! `uuid_match`: does each value that was read hold the UUID that was sent in it?
 
-use super::answer::{Answer, Domain, Unknown};
-use super::case::Case;
-use super::check::{Check, Described};
-use super::targets;
 use crate::anomaly::Anomaly;
+use crate::checks::answer::{Answer, Domain, Unknown};
+use crate::checks::case::Case;
+use crate::checks::check::{Check, Described};
+use crate::checks::targets;
 use crate::plan::Plan;
 
 /// Each UUID is the one that was sent.
-pub(super) struct UuidMatch;
+pub(crate) struct UuidMatch;
 
 const EXPECTED: &str = "each UUID as sent";
 

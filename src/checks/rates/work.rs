@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::answer::Unknown;
-use super::case::Case;
-use super::proof::fault_seen;
-use super::text::as_f64;
+use crate::checks::answer::Unknown;
+use crate::checks::case::Case;
+use crate::checks::proof::fault_seen;
+use crate::checks::text::as_f64;
 use crate::metrics::Window;
 use crate::plan::Work;
 
@@ -20,7 +20,7 @@ impl Case<'_> {
     }
 
     /// How many messages should be done in a part of the run that ends then: as many as at a rate, or all that there was to do.
-    pub(super) fn target(&self, rate: f64, part: &Window, end: Duration) -> f64 {
+    pub(crate) fn target(&self, rate: f64, part: &Window, end: Duration) -> f64 {
         let at_rate = rate * part.length.as_secs_f64();
         if self.endless().is_some_and(|until| end <= until) {
             return at_rate;
@@ -43,7 +43,7 @@ impl Case<'_> {
     }
 
     /// That this scenario had nothing to do during a fault; none where it had.
-    pub(super) fn idle_during(&self, fault: &str) -> Option<Unknown> {
+    pub(crate) fn idle_during(&self, fault: &str) -> Option<Unknown> {
         let idle = self.felt(fault).is_some_and(|felt| !self.is_busy(felt));
         idle.then(|| {
             let name = &self.scenario.name;
@@ -55,7 +55,7 @@ impl Case<'_> {
     }
 
     /// That no scenario had anything to do during some fault that took effect; none where one had, during each.
-    pub(super) fn all_idle_during_a_fault(&self) -> Option<Unknown> {
+    pub(crate) fn all_idle_during_a_fault(&self) -> Option<Unknown> {
         let idle = |fault: &str| {
             let mut others = self.seen.scenarios.iter().enumerate();
             let loads =

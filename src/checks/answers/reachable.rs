@@ -1,15 +1,15 @@
 //! `reachable`: does each broker answer?
 
-use super::answer::{Answer, Domain};
-use super::case::{Case, downgrade_if_cut_short};
-use super::check::{Check, Described};
-use super::targets;
-use super::text::counted;
+use crate::checks::answer::{Answer, Domain};
+use crate::checks::case::{Case, downgrade_if_cut_short};
+use crate::checks::check::{Check, Described};
+use crate::checks::targets;
+use crate::checks::text::counted;
 use crate::observe::BrokerSeen;
 use crate::plan::Plan;
 
 /// Each broker passes each stage.
-pub(super) struct Reachable;
+pub(crate) struct Reachable;
 
 impl Described for Reachable {
     const KIND: &'static str = "reachable";

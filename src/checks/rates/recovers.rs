@@ -6,12 +6,12 @@
 
 use std::time::Duration;
 
-use super::answer::{Answer, Domain, Outcome, Unknown};
-use super::case::Case;
-use super::check::{Check, Described};
 use super::rate::Before;
-use super::targets;
-use super::text::{as_f64, per_second, percent, span, time};
+use crate::checks::answer::{Answer, Domain, Outcome, Unknown};
+use crate::checks::case::Case;
+use crate::checks::check::{Check, Described};
+use crate::checks::targets;
+use crate::checks::text::{as_f64, per_second, percent, span, time};
 use crate::metrics::Timeline;
 use crate::plan::Plan;
 
@@ -23,10 +23,10 @@ const BUCKETS: usize = 3;
 const FOLLOWS: Duration = Duration::from_secs(10);
 
 /// The rate comes back after a fault.
-pub(super) struct Recovers<'a> {
-    pub(super) after: &'a str,
-    pub(super) within: &'a Duration,
-    pub(super) tolerance: &'a f64,
+pub(crate) struct Recovers<'a> {
+    pub(crate) after: &'a str,
+    pub(crate) within: &'a Duration,
+    pub(crate) tolerance: &'a f64,
 }
 
 impl Described for Recovers<'_> {

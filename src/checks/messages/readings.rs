@@ -1,17 +1,17 @@
 //! What one scenario read of each partition, added up, and how much of what it was to read it did read.
 
-use super::answer::{Answer, Domain, Unknown};
-use super::case::{Case, READ_BACK};
-use super::targets::is_added;
-use super::text::counted;
 use crate::anomaly::Anomaly;
+use crate::checks::answer::{Answer, Domain, Unknown};
+use crate::checks::case::{Case, READ_BACK};
+use crate::checks::targets::is_added;
+use crate::checks::text::counted;
 use crate::ids::Partition;
 use crate::ledger::{Account, Counts};
 use crate::observe::{Ended, PartitionSeen, Reading, Retention};
 use crate::plan::From;
 
 /// The readings of one scenario.
-pub(super) struct Readings<'a> {
+pub(crate) struct Readings<'a> {
     own: Vec<&'a Reading>,
     partitions: &'a [PartitionSeen],
 }
@@ -39,13 +39,13 @@ const BROKEN: [Anomaly; 6] = [
 
 impl<'a> Case<'a> {
     /// The readings of this scenario, where it reads.
-    pub(super) fn readings(&self) -> Readings<'a> {
+    pub(crate) fn readings(&self) -> Readings<'a> {
         Readings::of(self)
     }
 }
 
 impl<'a> Readings<'a> {
-    pub(super) fn of(case: &Case<'a>) -> Self {
+    pub(crate) fn of(case: &Case<'a>) -> Self {
         Self {
             own: case.seen.readings.iter().filter(|r| r.scenario == case.index).collect(),
             partitions: &case.seen.partitions,
@@ -53,7 +53,7 @@ impl<'a> Readings<'a> {
     }
 
     /// The sum over all partitions; none where nothing was measured.
-    pub(super) fn count(&self, anomaly: Anomaly) -> Option<Counts> {
+    pub(crate) fn count(&self, anomaly: Anomaly) -> Option<Counts> {
         let mut sum: Option<Counts> = None;
         for reading in &self.own {
             let Some(counts) = reading.judgement.as_ref().and_then(|it| it.counts.get(&anomaly)) else {
@@ -79,39 +79,39 @@ impl<'a> Readings<'a> {
     }
 
     /// As [`Readings::count`], 0 where nothing was measured.
-    pub(super) fn number(&self, anomaly: Anomaly) -> u64 {
+    pub(crate) fn number(&self, anomaly: Anomaly) -> u64 {
         self.count(anomaly).unwrap_or_default().count
     }
 
     /// Messages of its own for which the broker broke its promise.
-    pub(super) fn broken(&self) -> u64 {
+    pub(crate) fn broken(&self) -> u64 {
         BROKEN.into_iter().map(|anomaly| self.number(anomaly)).sum()
     }
 
     /// It read this partition.
-    pub(super) fn has(&self, topic: usize, partition: Partition) -> bool {
+    pub(crate) fn has(&self, topic: usize, partition: Partition) -> bool {
         self.own.iter().any(|r| (r.topic, r.partition) == (topic, partition))
     }
 
     /// Acked messages that it was to find.
-    pub(super) fn wanted(&self) -> u64 {
+    pub(crate) fn wanted(&self) -> u64 {
         self.own.iter().map(|r| r.wanted).sum()
     }
 
     /// Acked messages that it did not come to.
-    pub(super) fn unread(&self) -> u64 {
+    pub(crate) fn unread(&self) -> u64 {
         self.number(Anomaly::Unread)
     }
 
     /// The accounts of its partitions, by who sent there.
-    pub(super) fn accounts<'b>(&'b self, case: &Case<'b>) -> impl Iterator<Item = &'b Account> {
+    pub(crate) fn accounts<'b>(&'b self, case: &Case<'b>) -> impl Iterator<Item = &'b Account> {
         let scenarios = case.seen.accounts.iter().flat_map(|accounts| &accounts.scenarios);
         let rows = scenarios.flat_map(|row| &row.partitions);
         rows.filter(|row| self.has(row.topic, row.partition)).map(|row| &row.account)
     }
 
     /// Whose rules say what may be removed from its partitions: the first that is no topic's settings.
-    pub(super) fn retention(&self) -> Retention {
+    pub(crate) fn retention(&self) -> Retention {
         let own = self.partitions.iter().filter(|it| self.has(it.topic, it.partition));
         let mut other = own.map(|it| it.retention).filter(|it| *it != Retention::Settings);
         other.next().unwrap_or_default()
@@ -135,7 +135,7 @@ impl<'a> Readings<'a> {
     /// The acked messages that it was to read, for a check that needs all of them.
     ///
     /// It is empty where nothing was written to its partitions and nothing more can come.
-    pub(super) fn domain(&self, case: &Case<'_>) -> Domain {
+    pub(crate) fn domain(&self, case: &Case<'_>) -> Domain {
         let missing = self.missing(case);
         let (total, acked) = self.scope(case);
         if total > 0 {
@@ -169,7 +169,7 @@ impl<'a> Readings<'a> {
 
     /// How many messages it speaks of, and whether all of them are acked ones that it was to read. Where it is to read a part of
     /// the log, or read messages whose ack nobody has, it speaks of those that it read.
-    pub(super) fn scope(&self, case: &Case<'_>) -> (u64, bool) {
+    pub(crate) fn scope(&self, case: &Case<'_>) -> (u64, bool) {
         let received = self.own.iter().map(|r| r.received).sum();
         let wanted = self.wanted();
         let partial = received > 0 && case.consume().is_some_and(|consume| consume.partial);
@@ -192,7 +192,7 @@ impl<'a> Readings<'a> {
     }
 
     /// Why it did not read all that it was to read; none where it did.
-    pub(super) fn missing(&self, case: &Case<'_>) -> Option<Unknown> {
+    pub(crate) fn missing(&self, case: &Case<'_>) -> Option<Unknown> {
         let ledger = case.consume().is_none_or(|consume| consume.from == From::Run);
         let name = &case.scenario.name;
         if !ledger {
@@ -268,7 +268,7 @@ impl<'a> Readings<'a> {
     }
 
     /// That an audit was to decide, and was not made; none where it was.
-    pub(super) fn no_audit(&self) -> Option<Unknown> {
+    pub(crate) fn no_audit(&self) -> Option<Unknown> {
         let unaudited = self.unaudited();
         (unaudited > 0).then(|| {
             Unknown::new(
@@ -282,14 +282,14 @@ impl<'a> Readings<'a> {
     }
 
     /// As [`Readings::no_audit`], for a kind of anomaly that the audit decides.
-    pub(super) fn no_audit_for(&self, anomaly: Anomaly) -> Option<Unknown> {
+    pub(crate) fn no_audit_for(&self, anomaly: Anomaly) -> Option<Unknown> {
         let decided_by_it = BROKEN.contains(&anomaly) || SHARED.contains(&anomaly);
         self.no_audit().filter(|_| decided_by_it)
     }
 }
 
 /// The answer of a check on messages to a scenario for which there is no ledger.
-pub(super) fn no_ledger(case: &Case<'_>, expected: &str) -> Answer {
+pub(crate) fn no_ledger(case: &Case<'_>, expected: &str) -> Answer {
     let name = &case.scenario.name;
     let unknown = if case.consume().is_some_and(|consume| consume.from == From::Any) {
         Unknown::new(
@@ -308,7 +308,7 @@ pub(super) fn no_ledger(case: &Case<'_>, expected: &str) -> Answer {
 }
 
 /// None of this anomaly may be there; those that a retry explains are counted only where the check is strict.
-pub(super) fn none_unexplained(case: &Case<'_>, anomaly: Anomaly, word: &str, strict: bool) -> Answer {
+pub(crate) fn none_unexplained(case: &Case<'_>, anomaly: Anomaly, word: &str, strict: bool) -> Answer {
     let expected = format!("0 {word}");
     let readings = case.readings();
     let domain = readings.domain(case);
@@ -324,7 +324,7 @@ pub(super) fn none_unexplained(case: &Case<'_>, anomaly: Anomaly, word: &str, st
 }
 
 /// That more were found, and that it is not known whether a retry explains them.
-pub(super) fn undecided(counts: Counts, word: &str) -> Option<Unknown> {
+pub(crate) fn undecided(counts: Counts, word: &str) -> Option<Unknown> {
     (counts.undecided > 0).then(|| {
         Unknown::new(
             format!(
@@ -337,7 +337,7 @@ pub(super) fn undecided(counts: Counts, word: &str) -> Option<Unknown> {
 }
 
 /// Nothing was measured: a reader that kaf6 added and that had nothing to read passes.
-pub(super) fn unmeasured(case: &Case<'_>, expected: &str) -> Answer {
+pub(crate) fn unmeasured(case: &Case<'_>, expected: &str) -> Answer {
     let readings = case.readings();
     if readings.own.is_empty() && is_added(case.plan, case.index) {
         return Answer::pass(expected, expected, readings.domain(case));

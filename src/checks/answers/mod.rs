@@ -1,0 +1,8 @@
+//! Checks of what brokers and metrics endpoints answered.
+
+pub(crate) mod http_ok;
+pub(crate) mod metadata;
+pub(crate) mod metadata_stable;
+pub(crate) mod non_empty;
+pub(crate) mod reachable;
+pub(crate) mod series_present;
