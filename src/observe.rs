@@ -16,7 +16,7 @@ pub struct Observations {
     /// By their numbers in the plan.
     pub scenarios: Vec<ScenarioSeen>,
     /// What each consumer's reading of each partition comes to.
-    pub readings: Vec<Reading>,
+    pub readings: Vec<JudgedReading>,
     /// Each partition that was written or read.
     pub partitions: Vec<PartitionSeen>,
     /// Where every message went; none where nothing of the file sends.
@@ -46,7 +46,7 @@ pub struct Observations {
     /// From the program's start of work to the run's zero.
     pub setup: Duration,
     /// What ended the run before its scenarios did.
-    pub cut: Option<Cut>,
+    pub cut: Option<EarlyEnd>,
 }
 
 impl Observations {
@@ -71,7 +71,7 @@ impl Observations {
 
 /// What ended a run early.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cut {
+pub enum EarlyEnd {
     /// The run's own time bound.
     Timeout,
     /// A container that ended by itself.
@@ -90,7 +90,7 @@ pub struct ScenarioSeen {
     /// Its type, as written.
     pub kind: &'static str,
     /// How it ended.
-    pub ended: Ended,
+    pub ended: ScenarioEnd,
     /// Why, where that needs words.
     pub message: Option<String>,
     /// What it counted.
@@ -117,7 +117,7 @@ pub struct ScenarioSeen {
 
 /// How a scenario ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum ScenarioEnd {
     /// It did what it was to do.
     Done,
     /// Its time bound came first.
@@ -136,7 +136,7 @@ pub enum Ended {
     Fatal,
 }
 
-impl Ended {
+impl ScenarioEnd {
     /// As reports write it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -351,7 +351,7 @@ pub struct MetadataChange {
 
 /// One consumer's reading of one partition, judged.
 #[derive(Debug, Clone)]
-pub struct Reading {
+pub struct JudgedReading {
     /// The consumer's number in the plan.
     pub scenario: usize,
     /// The topic's number in the run.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use kaf6::kafka::client::metadata;
 use kaf6::kafka::probe::NoSettings;
 use kaf6::kafka::{
-    Client, Code, Delivery, Embedded, Outcome, Producer, ProducerEventKind, ProducerOptions, Range,
+    Client, Code, Delivery, DeliveryOutcome, Embedded, Producer, ProducerEventKind, ProducerOptions, Range,
     ReadEvent, ReaderOptions, ReaderSet, SendError, TopicOutcome, TopicSpec, Waits, Waker, ensure_topics,
     probe, read_range,
 };
@@ -50,7 +50,11 @@ fn range(from: i64, to: i64) -> Range<'static> {
 }
 
 /// Sends so many messages of ten bytes, each to `partition`, and gives their outcomes by tag.
-fn send(producer: &mut Producer, partition: i32, tags: std::ops::Range<u64>) -> BTreeMap<u64, Outcome> {
+fn send(
+    producer: &mut Producer,
+    partition: i32,
+    tags: std::ops::Range<u64>,
+) -> BTreeMap<u64, DeliveryOutcome> {
     let mut outcomes = BTreeMap::new();
     let mut on = |delivery: Delivery| {
         assert!(outcomes.insert(delivery.tag, delivery.outcome).is_none(), "one end for each message");
@@ -66,8 +70,8 @@ fn send(producer: &mut Producer, partition: i32, tags: std::ops::Range<u64>) -> 
     outcomes
 }
 
-fn acked(outcomes: &BTreeMap<u64, Outcome>) -> usize {
-    outcomes.values().filter(|outcome| matches!(outcome, Outcome::Acked { .. })).count()
+fn acked(outcomes: &BTreeMap<u64, DeliveryOutcome>) -> usize {
+    outcomes.values().filter(|outcome| matches!(outcome, DeliveryOutcome::Acked { .. })).count()
 }
 
 /// Reads until so many records came; gives partition, offset and value of each.
@@ -96,7 +100,7 @@ fn what_is_acked_is_read_back_at_its_offset() {
     for partition in 0..3 {
         let outcomes = send(&mut producer, partition, 0..500);
         for (tag, outcome) in &outcomes {
-            assert_eq!(*outcome, Outcome::Acked { offset: i64::try_from(*tag).unwrap() });
+            assert_eq!(*outcome, DeliveryOutcome::Acked { offset: i64::try_from(*tag).unwrap() });
         }
         assert_eq!(outcomes.len(), 500);
     }
@@ -177,7 +181,7 @@ fn acks_zero_is_unknown() {
     let outcomes = send(&mut producer, 0, 0..10);
     assert_eq!(outcomes.len(), 10);
     for outcome in outcomes.values() {
-        assert_eq!(*outcome, Outcome::Unknown { code: Code::NONE });
+        assert_eq!(*outcome, DeliveryOutcome::Unknown { code: Code::NONE });
     }
 }
 
@@ -185,9 +189,9 @@ fn acks_zero_is_unknown() {
 fn answers_that_exclude_a_write_fail_and_others_leave_it_unknown() {
     let (embedded, client) = start(1);
     for (code, expected) in [
-        (10, Outcome::Failed { code: Code(10) }),
-        (87, Outcome::Failed { code: Code(87) }),
-        (-1, Outcome::Unknown { code: Code(-1) }),
+        (10, DeliveryOutcome::Failed { code: Code(10) }),
+        (87, DeliveryOutcome::Failed { code: Code(87) }),
+        (-1, DeliveryOutcome::Unknown { code: Code(-1) }),
     ] {
         let mut producer = Producer::open(&client, &gathering()).unwrap();
         producer.warm_up(SOON).unwrap();
@@ -250,7 +254,7 @@ fn one_that_just_fits_waits_for_room_and_one_that_does_not_is_refused() {
         producer.poll(Duration::from_millis(50), &mut |delivery| ends.push((delivery.tag, delivery.outcome)));
     }
     assert_eq!(refused, [(2, Code(10))]);
-    assert_eq!(ends, [(0, Outcome::Acked { offset: 0 }), (1, Outcome::Acked { offset: 1 })]);
+    assert_eq!(ends, [(0, DeliveryOutcome::Acked { offset: 0 }), (1, DeliveryOutcome::Acked { offset: 1 })]);
 }
 
 #[test]
@@ -264,8 +268,9 @@ fn a_flush_does_not_wait_for_the_linger_and_tells_each_end_when_it_comes() {
     let flush = |producer: &mut Producer, ends: usize| {
         let (started, mut got) = (Instant::now(), 0);
         while got < ends && started.elapsed() < SOON {
-            got += producer
-                .flush(SOON, &mut |delivery| assert!(matches!(delivery.outcome, Outcome::Acked { .. })));
+            got += producer.flush(SOON, &mut |delivery| {
+                assert!(matches!(delivery.outcome, DeliveryOutcome::Acked { .. }));
+            });
         }
         got
     };
@@ -279,17 +284,17 @@ fn a_flush_does_not_wait_for_the_linger_and_tells_each_end_when_it_comes() {
     let mut ends = Vec::new();
     producer.close(Instant::now(), &mut |delivery| ends.push(delivery.outcome));
     // Where the machine is busy, it may not have left yet.
-    let given_up = |end: &Outcome| match end {
-        Outcome::Unknown { .. } => true,
-        Outcome::Failed { code } => code.to_string().contains("PURGE_QUEUE"),
-        Outcome::Acked { .. } | Outcome::AckedNowhere => false,
+    let given_up = |end: &DeliveryOutcome| match end {
+        DeliveryOutcome::Unknown { .. } => true,
+        DeliveryOutcome::Failed { code } => code.to_string().contains("PURGE_QUEUE"),
+        DeliveryOutcome::Acked { .. } | DeliveryOutcome::AckedNowhere => false,
     };
     assert!(ends.len() == 1 && given_up(&ends[0]), "{ends:?}");
 }
 
 /// An idempotent producer that has sent one message, whose next requests fail with these codes; with another sent after that, its
 /// events.
-fn idempotent(codes: &[i32]) -> (Embedded, Producer, BTreeMap<u64, Outcome>, Vec<ProducerEventKind>) {
+fn idempotent(codes: &[i32]) -> (Embedded, Producer, BTreeMap<u64, DeliveryOutcome>, Vec<ProducerEventKind>) {
     let (embedded, client) = start(1);
     let options = ProducerOptions { idempotence: true, ..gathering() };
     let mut producer = Producer::open(&client, &options).unwrap();
@@ -332,7 +337,7 @@ fn an_idempotent_producer_is_given_up_where_the_broker_lost_its_place() {
 #[test]
 fn a_batch_that_the_broker_says_it_has_is_acked_without_a_place() {
     let (_embedded, _, outcomes, kinds) = idempotent(&[46]);
-    assert!(outcomes.values().all(|outcome| *outcome == Outcome::AckedNowhere), "{outcomes:?}");
+    assert!(outcomes.values().all(|outcome| *outcome == DeliveryOutcome::AckedNowhere), "{outcomes:?}");
     assert_eq!(kinds, [ProducerEventKind::Duplicate { first: 1, messages: 3 }]);
 }
 
@@ -381,8 +386,8 @@ fn closing_ends_every_message_and_itself_with_the_broker_gone() {
     assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
     ends.sort_by_key(|delivery| delivery.tag);
     let [first, second] = ends.as_slice() else { panic!("{ends:?}") };
-    assert!(matches!(first.outcome, Outcome::Unknown { .. }), "{first:?}");
-    assert!(matches!(second.outcome, Outcome::Failed { .. }), "{second:?}");
+    assert!(matches!(first.outcome, DeliveryOutcome::Unknown { .. }), "{first:?}");
+    assert!(matches!(second.outcome, DeliveryOutcome::Failed { .. }), "{second:?}");
 }
 
 #[test]

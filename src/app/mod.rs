@@ -11,15 +11,15 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::engine::{self, Live, Options, Stop};
+use crate::engine::{self, Options, RunProgress, Stop};
 use crate::ids::RunTag;
 use crate::kafka::{self, Waits};
 use crate::ledger::Saved;
-use crate::observe::Cut;
+use crate::observe::EarlyEnd;
 use crate::plan::{self, Plan};
 use crate::record::{RunRecord, Status};
 use crate::report::summary::Summary;
-use crate::report::{self, Written};
+use crate::report::{self, WrittenFile};
 use crate::scenario::{self, Diagnostics};
 
 pub use files::{Files, expand};
@@ -103,14 +103,14 @@ pub struct RunOptions {
 /// What those who watch a run are told.
 pub trait Watch {
     /// A run begins.
-    fn begins(&mut self, plan: &Plan, run_id: &str, live: &Arc<Live>);
+    fn begins(&mut self, plan: &Plan, run_id: &str, live: &Arc<RunProgress>);
     /// It has ended, and its reports are written.
-    fn ended(&mut self, summary: &Summary, folder: &Path, written: &[Written]);
+    fn ended(&mut self, summary: &Summary, folder: &Path, written: &[WrittenFile]);
 }
 
 /// One run, done and reported.
 #[derive(Debug)]
-pub struct Done {
+pub struct ReportedRun {
     /// What `summary.json` holds.
     pub summary: Summary,
     /// The verdict.
@@ -132,7 +132,7 @@ pub async fn run(
     plans: Vec<Plan>,
     options: &RunOptions,
     watch: &mut dyn Watch,
-) -> anyhow::Result<(Vec<Done>, Vec<Written>)> {
+) -> anyhow::Result<(Vec<ReportedRun>, Vec<WrittenFile>)> {
     let several = plans.len() > 1;
     let mut ids = RunIds::new(&options.report_dir, options.run_id.clone(), several);
     // All folders are made before the first message, so that an unwritable place fails at once.
@@ -149,7 +149,7 @@ pub async fn run(
             continue;
         }
         let stop = if several { options.stop.child() } else { options.stop.clone() };
-        let live = Arc::new(Live::new(&plan));
+        let live = Arc::new(RunProgress::new(&plan));
         watch.begins(&plan, &run_id, &live);
         let engine = Options {
             run_id,
@@ -160,7 +160,7 @@ pub async fn run(
             saved: None,
             waits: Waits::default(),
         };
-        done.push(one(plan, engine, live, folder, watch).await);
+        done.push(run_scenario(plan, engine, live, folder, watch).await);
     }
     let mut merged = Vec::new();
     if several {
@@ -180,11 +180,11 @@ pub async fn verify(
     plan: Plan,
     options: &RunOptions,
     watch: &mut dyn Watch,
-) -> anyhow::Result<Done> {
+) -> anyhow::Result<ReportedRun> {
     let (run_id, folder) =
         RunIds::new(&options.report_dir, options.run_id.clone(), false).next(&plan.name)?;
     let plan = Arc::new(plan);
-    let live = Arc::new(Live::new(&plan));
+    let live = Arc::new(RunProgress::new(&plan));
     watch.begins(&plan, &run_id, &live);
     let engine = Options {
         run_id,
@@ -195,17 +195,17 @@ pub async fn verify(
         saved: Some(saved),
         waits: Waits::default(),
     };
-    Ok(one(plan, engine, live, folder, watch).await)
+    Ok(run_scenario(plan, engine, live, folder, watch).await)
 }
 
 /// One run, from its start to its reports.
-async fn one(
+async fn run_scenario(
     plan: Arc<Plan>,
     options: Options,
-    live: Arc<Live>,
+    live: Arc<RunProgress>,
     folder: Folder,
     watch: &mut dyn Watch,
-) -> Done {
+) -> ReportedRun {
     let started_at = ids::now();
     let (run_id, run_tag) = (options.run_id.clone(), options.run_tag);
     let mut seen = engine::run(Arc::clone(&plan), options, live).await;
@@ -219,10 +219,10 @@ async fn one(
     }
     owner::hand_over(folder);
     watch.ended(&summary, folder, &written);
-    Done {
+    ReportedRun {
         status: record.status,
         signal: match record.seen.cut {
-            Some(Cut::Signal(name)) => Some(name),
+            Some(EarlyEnd::Signal(name)) => Some(name),
             _ => None,
         },
         reported: written.iter().all(|file| file.result.is_ok()),

@@ -4,7 +4,7 @@
 
 /// The answer to a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Outcome {
+pub enum CheckAnswer {
     /// The promise was kept, by all that the check covers.
     Pass,
     /// The run cannot tell.
@@ -16,7 +16,7 @@ pub enum Outcome {
 /// One answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    outcome: Outcome,
+    outcome: CheckAnswer,
     expected: String,
     actual: String,
     message: String,
@@ -25,7 +25,7 @@ pub struct Answer {
 
 /// Why something is not known, and what to write in the scenario file (or to do) so that it will be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Unknown {
+pub(super) struct UnknownBecause {
     why: String,
     advice: String,
 }
@@ -38,12 +38,12 @@ pub(super) struct Domain {
     total: u64,
     observed: u64,
     /// Why the rest was not observed; where this is set, something is missing, whatever the numbers say.
-    missing: Option<Unknown>,
+    missing: Option<UnknownBecause>,
     /// There was nothing to observe, and that is known.
     empty: bool,
 }
 
-impl Unknown {
+impl UnknownBecause {
     pub(super) fn new(why: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { why: why.into(), advice: advice.into() }
     }
@@ -56,39 +56,40 @@ impl Unknown {
 
 impl Domain {
     /// All of it was observed.
-    pub(super) fn all(total: u64, covers: impl Into<String>) -> Self {
+    pub(super) fn judged_all(total: u64, covers: impl Into<String>) -> Self {
         Self { covers: covers.into(), total, observed: total, missing: None, empty: false }
     }
 
     /// A part of it was observed. Where that is less than all, give the reason with [`Domain::without`].
     pub(super) fn part(observed: u64, total: u64, covers: impl Into<String>) -> Self {
-        Self { observed, ..Self::all(total, covers) }
+        Self { observed, ..Self::judged_all(total, covers) }
     }
 
     /// Nothing was there to be observed, and nothing was expected to be: `nothing was written here`.
     pub(super) fn empty(why: impl Into<String>) -> Self {
-        Self { empty: true, ..Self::all(0, why) }
+        Self { empty: true, ..Self::judged_all(0, why) }
     }
 
     /// Something of it was not observed, if there is such a reason. The first reason stays.
-    pub(super) fn without(mut self, missing: Option<Unknown>) -> Self {
+    pub(super) fn without(mut self, missing: Option<UnknownBecause>) -> Self {
         self.missing = self.missing.or(missing);
         self
     }
 
     /// What keeps it from being observed whole; none where it was.
-    fn open(&self) -> Option<Unknown> {
+    fn open(&self) -> Option<UnknownBecause> {
         if let Some(missing) = &self.missing {
             return Some(missing.clone());
         }
         if self.observed < self.total {
-            return Some(Unknown::new(
+            return Some(UnknownBecause::new(
                 format!("{} of {} observed", self.observed, self.total),
                 "give the scenario a longer `timeout`",
             ));
         }
-        (self.total == 0 && !self.empty)
-            .then(|| Unknown::new("there was nothing to observe", "let the scenario have something to do"))
+        (self.total == 0 && !self.empty).then(|| {
+            UnknownBecause::new("there was nothing to observe", "let the scenario have something to do")
+        })
     }
 }
 
@@ -97,8 +98,10 @@ impl Answer {
     pub(super) fn pass(expected: impl Into<String>, actual: impl Into<String>, domain: Domain) -> Self {
         match domain.open() {
             Some(unknown) => Self::inconclusive(expected, actual, &unknown),
-            None if domain.empty => Self::new(Outcome::Pass, expected, actual).because(domain.covers.clone()),
-            None => Self::new(Outcome::Pass, expected, actual),
+            None if domain.empty => {
+                Self::new(CheckAnswer::Pass, expected, actual).because(domain.covers.clone())
+            }
+            None => Self::new(CheckAnswer::Pass, expected, actual),
         }
         .covering(domain)
     }
@@ -109,16 +112,16 @@ impl Answer {
         actual: impl Into<String>,
         evidence: impl Into<String>,
     ) -> Self {
-        Self::new(Outcome::Fail, expected, actual).because(evidence)
+        Self::new(CheckAnswer::Fail, expected, actual).because(evidence)
     }
 
     /// Cannot tell, for this reason.
     pub(super) fn inconclusive(
         expected: impl Into<String>,
         actual: impl Into<String>,
-        unknown: &Unknown,
+        unknown: &UnknownBecause,
     ) -> Self {
-        Self::new(Outcome::Inconclusive, expected, actual).because(unknown.sentence())
+        Self::new(CheckAnswer::Inconclusive, expected, actual).because(unknown.sentence())
     }
 
     /// Passes if `ok` and all of the domain was observed; fails if not `ok`.
@@ -136,9 +139,9 @@ impl Answer {
     }
 
     /// A pass that rests on something unknown is inconclusive; other answers stay.
-    pub(super) fn unless(mut self, unknown: &Unknown) -> Self {
-        if self.outcome == Outcome::Pass {
-            self.outcome = Outcome::Inconclusive;
+    pub(super) fn unless(mut self, unknown: &UnknownBecause) -> Self {
+        if self.outcome == CheckAnswer::Pass {
+            self.outcome = CheckAnswer::Inconclusive;
             self.message = joined([self.message.as_str(), unknown.sentence().as_str()]);
         }
         self
@@ -156,7 +159,7 @@ impl Answer {
         self
     }
 
-    fn new(outcome: Outcome, expected: impl Into<String>, actual: impl Into<String>) -> Self {
+    fn new(outcome: CheckAnswer, expected: impl Into<String>, actual: impl Into<String>) -> Self {
         Self {
             outcome,
             expected: expected.into(),
@@ -167,7 +170,7 @@ impl Answer {
     }
 
     /// Pass, fail or inconclusive.
-    pub const fn outcome(&self) -> Outcome {
+    pub const fn outcome(&self) -> CheckAnswer {
         self.outcome
     }
 
@@ -205,34 +208,34 @@ mod tests {
     #[test]
     fn what_was_not_observed_whole_does_not_pass() {
         let of = |domain| Answer::pass("0 lost", "0 lost", domain);
-        let good = of(Domain::all(3, "3 messages"));
-        assert_eq!((good.outcome(), good.message(), good.covers()), (Outcome::Pass, "", "3 messages"));
+        let good = of(Domain::judged_all(3, "3 messages"));
+        assert_eq!((good.outcome(), good.message(), good.covers()), (CheckAnswer::Pass, "", "3 messages"));
         let part = of(Domain::part(2, 3, "3 messages"));
-        assert_eq!(part.outcome(), Outcome::Inconclusive);
+        assert_eq!(part.outcome(), CheckAnswer::Inconclusive);
         assert_eq!(part.message(), "2 of 3 observed; give the scenario a longer `timeout`");
-        let why = Unknown::new("the reader timed out", "give it a longer `timeout`");
-        let why = of(Domain::all(3, "3 messages").without(Some(why)));
-        assert_eq!(why.outcome(), Outcome::Inconclusive);
+        let why = UnknownBecause::new("the reader timed out", "give it a longer `timeout`");
+        let why = of(Domain::judged_all(3, "3 messages").without(Some(why)));
+        assert_eq!(why.outcome(), CheckAnswer::Inconclusive);
         assert_eq!(why.message(), "the reader timed out; give it a longer `timeout`");
     }
 
     #[test]
     fn nothing_passes_only_where_that_is_known() {
-        let none = Answer::pass("", "", Domain::all(0, "0 messages"));
-        assert_eq!(none.outcome(), Outcome::Inconclusive);
+        let none = Answer::pass("", "", Domain::judged_all(0, "0 messages"));
+        assert_eq!(none.outcome(), CheckAnswer::Inconclusive);
         let empty = Answer::pass("", "", Domain::empty("nothing was written here"));
-        assert_eq!((empty.outcome(), empty.message()), (Outcome::Pass, "nothing was written here"));
-        let late = Domain::empty("nothing was written here").without(Some(Unknown::new("a", "b")));
-        assert_eq!(Answer::pass("", "", late).outcome(), Outcome::Inconclusive);
+        assert_eq!((empty.outcome(), empty.message()), (CheckAnswer::Pass, "nothing was written here"));
+        let late = Domain::empty("nothing was written here").without(Some(UnknownBecause::new("a", "b")));
+        assert_eq!(Answer::pass("", "", late).outcome(), CheckAnswer::Inconclusive);
     }
 
     #[test]
     fn a_doubt_takes_a_pass_back_and_no_failure() {
-        let doubt = Unknown::new("fault `f` never began", "start it earlier");
-        let pass = Answer::pass("", "", Domain::all(1, "")).because("of 1 acked").unless(&doubt);
-        assert_eq!(pass.outcome(), Outcome::Inconclusive);
+        let doubt = UnknownBecause::new("fault `f` never began", "start it earlier");
+        let pass = Answer::pass("", "", Domain::judged_all(1, "")).because("of 1 acked").unless(&doubt);
+        assert_eq!(pass.outcome(), CheckAnswer::Inconclusive);
         assert_eq!(pass.message(), "of 1 acked; fault `f` never began; start it earlier");
-        assert_eq!(Answer::fail("", "1 lost", "").unless(&doubt).outcome(), Outcome::Fail);
+        assert_eq!(Answer::fail("", "1 lost", "").unless(&doubt).outcome(), CheckAnswer::Fail);
     }
 
     proptest! {
@@ -242,14 +245,14 @@ mod tests {
         ) {
             let mut domain = Domain::part(observed, total, "it");
             domain.empty = empty;
-            let domain = domain.without(missing.then(|| Unknown::new("why", "what to do")));
+            let domain = domain.without(missing.then(|| UnknownBecause::new("why", "what to do")));
             let outcome = Answer::pass_if(ok, "", "", domain).outcome();
             if !ok {
-                prop_assert_eq!(outcome, Outcome::Fail);
+                prop_assert_eq!(outcome, CheckAnswer::Fail);
             } else if observed < total || missing || (total == 0 && !empty) {
-                prop_assert_eq!(outcome, Outcome::Inconclusive);
+                prop_assert_eq!(outcome, CheckAnswer::Inconclusive);
             } else {
-                prop_assert_eq!(outcome, Outcome::Pass);
+                prop_assert_eq!(outcome, CheckAnswer::Pass);
             }
         }
     }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::answer::{Answer, Outcome, Unknown};
+use super::answer::{Answer, CheckAnswer, UnknownBecause};
 use super::proof::{fault_seen, unproven};
 use super::text::span;
-use crate::observe::{Cut, Ended, FaultSeen, Observations, ScenarioSeen};
+use crate::observe::{EarlyEnd, FaultSeen, Observations, ScenarioEnd, ScenarioSeen};
 use crate::plan::{ConsumePlan, From, Plan, Work};
 
 /// What to write where a reader that kaf6 added did not read everything: the file has no such scenario to change.
@@ -14,7 +14,7 @@ pub(super) const READ_BACK: &str =
 
 /// One scenario that a check runs against.
 #[derive(Clone, Copy)]
-pub(super) struct Case<'a> {
+pub(super) struct CheckedScenario<'a> {
     pub(super) plan: &'a Plan,
     pub(super) seen: &'a Observations,
     /// Its number in the plan.
@@ -22,7 +22,7 @@ pub(super) struct Case<'a> {
     pub(super) scenario: &'a ScenarioSeen,
 }
 
-impl<'a> Case<'a> {
+impl<'a> CheckedScenario<'a> {
     pub(super) fn work(&self) -> &'a Work {
         &self.plan.scenarios[self.index].work
     }
@@ -60,7 +60,7 @@ impl<'a> Case<'a> {
 
     /// Why it did not come to its own end, and what to do about it. What it read is another question, which the readings
     /// answer.
-    pub(super) fn ended_early(&self) -> Option<Unknown> {
+    pub(super) fn ended_early(&self) -> Option<UnknownBecause> {
         let name = &self.scenario.name;
         let ended = self.scenario.ended;
         let background = matches!(self.work(), Work::Metrics(_) | Work::Watch(_) | Work::Connect(_));
@@ -68,31 +68,31 @@ impl<'a> Case<'a> {
         let no_end = self.consume().is_some_and(|it| it.from == From::Any && it.limit.is_none());
         let added = self.consume().is_some_and(|it| it.readback);
         let (why, advice) = match ended {
-            Ended::Done => return None,
-            Ended::Timeout | Ended::Idle if background || no_end => return None,
-            Ended::Timeout | Ended::Idle if added => {
+            ScenarioEnd::Done => return None,
+            ScenarioEnd::Timeout | ScenarioEnd::Idle if background || no_end => return None,
+            ScenarioEnd::Timeout | ScenarioEnd::Idle if added => {
                 (format!("scenario `{name}` did not read all that it was to read"), READ_BACK.to_owned())
             }
-            Ended::Timeout => {
+            ScenarioEnd::Timeout => {
                 (format!("scenario `{name}` timed out"), format!("give `{name}` a longer `timeout`"))
             }
-            Ended::Idle => (
+            ScenarioEnd::Idle => (
                 format!("nothing more came to scenario `{name}` within its `idle_timeout`"),
                 format!("give `{name}` a longer `idle_timeout`"),
             ),
-            Ended::Aborted | Ended::Interrupted => {
+            ScenarioEnd::Aborted | ScenarioEnd::Interrupted => {
                 (format!("cut short: scenario `{name}` was {}", ended.name()), self.after_cut())
             }
-            Ended::Skipped | Ended::Failed => (
+            ScenarioEnd::Skipped | ScenarioEnd::Failed => (
                 format!("scenario `{name}` could not work"),
                 format!("see why `{}` could not work", self.cause()),
             ),
-            Ended::Fatal => (
+            ScenarioEnd::Fatal => (
                 format!("the client of scenario `{name}` gave up after a fatal error"),
                 format!("see the message of `{name}` and the log of its broker"),
             ),
         };
-        Some(Unknown::new(why, advice))
+        Some(UnknownBecause::new(why, advice))
     }
 
     /// The scenario whose message says why this one did not work: the one that it waited for in vain, and of several that
@@ -106,7 +106,7 @@ impl<'a> Case<'a> {
             let before = start.after.iter().chain(start.when.iter().map(|when| &when.scenario));
             let idle = |at: &usize| seen.get(*at).is_some_and(|it| it.ended.could_not_work());
             let next = before.filter_map(|name| plans.iter().position(|it| it.name == *name)).find(idle);
-            match next.filter(|_| seen.get(of).is_some_and(|it| it.ended == Ended::Skipped)) {
+            match next.filter(|_| seen.get(of).is_some_and(|it| it.ended == ScenarioEnd::Skipped)) {
                 Some(next) => of = next,
                 None => break,
             }
@@ -118,17 +118,17 @@ impl<'a> Case<'a> {
 
     /// As [`Case::ended_early`], for what has been measured until then: that it is not all counts only from an end
     /// before this time.
-    pub(super) fn ended_before(&self, time: Duration) -> Option<Unknown> {
+    pub(super) fn ended_before(&self, time: Duration) -> Option<UnknownBecause> {
         self.ended_early().filter(|_| self.work_end() < time)
     }
 
     /// What to do after a run that something cut short.
     pub(super) fn after_cut(&self) -> String {
         match &self.seen.cut {
-            Some(Cut::Timeout) => "give the run a longer `run: {timeout: ...}`".to_owned(),
-            Some(Cut::Crash) => "see the log of the container that crashed".to_owned(),
-            Some(Cut::Abort(check)) => format!("relax check `{check}`, or remove its `abort`"),
-            Some(Cut::Signal(_)) | None => "let the run go on to its end".to_owned(),
+            Some(EarlyEnd::Timeout) => "give the run a longer `run: {timeout: ...}`".to_owned(),
+            Some(EarlyEnd::Crash) => "see the log of the container that crashed".to_owned(),
+            Some(EarlyEnd::Abort(check)) => format!("relax check `{check}`, or remove its `abort`"),
+            Some(EarlyEnd::Signal(_)) | None => "let the run go on to its end".to_owned(),
         }
     }
 
@@ -142,7 +142,7 @@ impl<'a> Case<'a> {
         }
         let name = &self.scenario.name;
         let unknown = self.ended_early().unwrap_or_else(|| {
-            Unknown::new(
+            UnknownBecause::new(
                 format!("scenario `{name}` saw nothing"),
                 format!("see that `{name}` has something to do: its topic, partition and `timeout`"),
             )
@@ -161,10 +161,13 @@ impl<'a> Case<'a> {
     }
 
     /// When a fault was; else that it never began.
-    pub(super) fn span_of(&self, fault: &str) -> Result<(Duration, Duration), Unknown> {
+    pub(super) fn span_of(&self, fault: &str) -> Result<(Duration, Duration), UnknownBecause> {
         let seen = fault_seen(self.seen, fault);
         seen.and_then(|seen| seen.span).ok_or_else(|| {
-            Unknown::new(format!("fault `{fault}` never began"), format!("let `{fault}` begin earlier"))
+            UnknownBecause::new(
+                format!("fault `{fault}` never began"),
+                format!("let `{fault}` begin earlier"),
+            )
         })
     }
 
@@ -174,7 +177,7 @@ impl<'a> Case<'a> {
     }
 
     /// When a fault was that was shown to have taken effect; else why that is not known.
-    pub(super) fn proven_span_of(&self, fault: &str) -> Result<(Duration, Duration), Unknown> {
+    pub(super) fn proven_span_of(&self, fault: &str) -> Result<(Duration, Duration), UnknownBecause> {
         let span = self.span_of(fault)?;
         match unproven(self.plan, self.seen).into_iter().find(|unproven| unproven.name == fault) {
             Some(unproven) => Err(unproven.unknown()),
@@ -208,9 +211,9 @@ impl<'a> Case<'a> {
 }
 
 /// A failure that more time could have changed, of a scenario that something cut short, is inconclusive.
-pub(super) fn downgrade_if_cut_short(case: &Case<'_>, answer: Answer) -> Answer {
+pub(super) fn downgrade_if_cut_short(case: &CheckedScenario<'_>, answer: Answer) -> Answer {
     match case.ended_early() {
-        Some(unknown) if case.scenario.ended.cut_short() && answer.outcome() == Outcome::Fail => {
+        Some(unknown) if case.scenario.ended.cut_short() && answer.outcome() == CheckAnswer::Fail => {
             Answer::inconclusive(answer.expected(), answer.actual(), &unknown).because(answer.message())
         }
         _ => answer,

@@ -1,12 +1,12 @@
 //! What each check has to say of itself.
 
 use super::answer::Answer;
-use super::case::Case;
+use super::case::CheckedScenario;
 use crate::anomaly::Anomaly;
 use crate::plan::Plan;
 
 /// What is known of a kind of check without its settings.
-pub(super) trait Described {
+pub(super) trait CheckDescription {
     /// Its type, as files and reports write it.
     const KIND: &'static str;
     /// The anomalies that it is about: reports show their evidence beside it.
@@ -22,7 +22,7 @@ pub(super) trait Check {
     fn expected(&self) -> String;
 
     /// Its answer for one scenario that could work.
-    fn evaluate(&self, case: &Case<'_>) -> Answer;
+    fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer;
 
     /// Finding that something is out of reach is its purpose: it runs against scenarios that could not work, too.
     fn answers_for_the_unreachable(&self) -> bool {

@@ -17,19 +17,19 @@ mod targets;
 mod tests;
 mod text;
 
-pub use answer::{Answer, Outcome};
+pub use answer::{Answer, CheckAnswer};
 pub use messages::permitted::{allowance, permitted};
 pub use proof::{Unproven, reason_of, unproven};
 pub use registry::anomalies_of;
 
 use std::time::Duration;
 
-use answer::Unknown;
-use case::Case;
+use answer::UnknownBecause;
+use case::CheckedScenario;
 use proof::downgrade_if_unproven;
 use registry::{check_of, targets_of};
 
-use crate::observe::{Ended, Observations};
+use crate::observe::{Observations, ScenarioEnd};
 use crate::plan::{Ask, CheckPlan, Plan};
 
 /// The answer of one check for one scenario.
@@ -50,7 +50,7 @@ pub fn evaluate(plan: &Plan, seen: &Observations) -> Vec<CheckResult> {
     for check in &plan.checks {
         let targets = targets_of(plan, check);
         if targets.is_empty() {
-            let unknown = Unknown::new(
+            let unknown = UnknownBecause::new(
                 "the file has no scenario of a type that this check runs against",
                 "add one, or remove the check",
             );
@@ -60,11 +60,12 @@ pub fn evaluate(plan: &Plan, seen: &Observations) -> Vec<CheckResult> {
         for index in targets {
             let answer = seen.scenarios.get(index).map_or_else(
                 || {
-                    let unknown = Unknown::new("the scenario was not run", "let the run go on to its end");
+                    let unknown =
+                        UnknownBecause::new("the scenario was not run", "let the run go on to its end");
                     Answer::inconclusive(check_of(&check.ask).expected(), "nothing", &unknown)
                 },
                 |scenario| {
-                    let answer = evaluate_one(&check.ask, &Case { plan, seen, index, scenario });
+                    let answer = evaluate_one(&check.ask, &CheckedScenario { plan, seen, index, scenario });
                     downgrade_if_unproven(answer, plan, check_of(&check.ask).fault(), index, &unproven)
                 },
             );
@@ -76,10 +77,10 @@ pub fn evaluate(plan: &Plan, seen: &Observations) -> Vec<CheckResult> {
 }
 
 /// Runs one check against one scenario.
-fn evaluate_one(ask: &Ask, case: &Case<'_>) -> Answer {
+fn evaluate_one(ask: &Ask, case: &CheckedScenario<'_>) -> Answer {
     let check = check_of(ask);
     let scenario = case.scenario;
-    let tried = check.answers_for_the_unreachable() && scenario.ended != Ended::Skipped;
+    let tried = check.answers_for_the_unreachable() && scenario.ended != ScenarioEnd::Skipped;
     if scenario.ended.could_not_work()
         && !tried
         && let Some(unknown) = case.ended_early()
@@ -92,12 +93,12 @@ fn evaluate_one(ask: &Ask, case: &Case<'_>) -> Answer {
 /// The time after a scenario's last ack or read in which another one was to come; none where it was done.
 pub fn stall_at_end(plan: &Plan, seen: &Observations, index: usize) -> Option<(Duration, Duration)> {
     let scenario = seen.scenarios.get(index)?;
-    rates::continuity::stall_at_end(&Case { plan, seen, index, scenario })
+    rates::continuity::stall_at_end(&CheckedScenario { plan, seen, index, scenario })
 }
 
 /// The worst answer to each check by name, in the checks' order.
-pub fn worst(results: &[CheckResult]) -> Vec<(&str, Outcome)> {
-    let mut out: Vec<(&str, Outcome)> = Vec::new();
+pub fn worst(results: &[CheckResult]) -> Vec<(&str, CheckAnswer)> {
+    let mut out: Vec<(&str, CheckAnswer)> = Vec::new();
     for result in results {
         let answer = result.answer.outcome();
         match out.iter_mut().find(|(name, _)| *name == result.check.name) {

@@ -1,6 +1,6 @@
 //! Faults that were not shown to have taken effect, and the checks that rest on them.
 
-use super::answer::{Answer, Outcome, Unknown};
+use super::answer::{Answer, CheckAnswer, UnknownBecause};
 use crate::observe::{FaultSeen, Observations};
 use crate::plan::{FaultPlan, Plan, Work};
 
@@ -21,8 +21,11 @@ impl Unproven {
         if self.why.is_empty() { self.what.clone() } else { format!("{}: {}", self.what, self.why) }
     }
 
-    pub(super) fn unknown(&self) -> Unknown {
-        Unknown::new(self.what.clone(), format!("see the proof of `{}`, and change the fault", self.name))
+    pub(super) fn unknown(&self) -> UnknownBecause {
+        UnknownBecause::new(
+            self.what.clone(),
+            format!("see the proof of `{}`, and change the fault", self.name),
+        )
     }
 }
 
@@ -62,7 +65,7 @@ pub(super) fn downgrade_if_unproven(
     index: usize,
     unproven: &[Unproven],
 ) -> Answer {
-    if answer.outcome() != Outcome::Pass {
+    if answer.outcome() != CheckAnswer::Pass {
         return answer;
     }
     match unproven.iter().find(|fault| rests_on(plan, named, index, &fault.name)) {

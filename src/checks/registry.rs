@@ -1,6 +1,6 @@
 //! All checks: one line each. What a check is, is in its own file.
 
-use super::check::{Check, Described};
+use super::check::{Check, CheckDescription};
 use crate::anomaly::Anomaly;
 use crate::checks::answers::http_ok::HttpOk;
 use crate::checks::answers::metadata::Metadata;

@@ -1,10 +1,10 @@
 //! Why a scenario saw less than it was to see: the broker broke a promise, or time was missing.
 
-use super::answer::{Answer, Unknown};
-use super::case::Case;
+use super::answer::{Answer, UnknownBecause};
+use super::case::CheckedScenario;
 use crate::ledger::Account;
 
-impl Case<'_> {
+impl CheckedScenario<'_> {
     /// Messages that this scenario sent or was to read, for which the broker broke its promise.
     pub(super) fn broken(&self) -> u64 {
         let own = |account: &Account| account.broken();
@@ -35,14 +35,16 @@ impl Case<'_> {
     }
 
     /// Why not all was seen that this scenario was to see: it ended early, or read not all.
-    pub(super) fn unseen(&self) -> Option<Unknown> {
+    pub(super) fn unseen(&self) -> Option<UnknownBecause> {
         self.ended_early().or_else(|| self.readings().missing(self))
     }
 
     /// Why more could have come: not all was seen, or a producer that it reads from ended early.
-    fn want_of_time(&self) -> Option<Unknown> {
-        let of_producers =
-            || self.producers().find_map(|(index, scenario)| Case { index, scenario, ..*self }.ended_early());
+    fn want_of_time(&self) -> Option<UnknownBecause> {
+        let of_producers = || {
+            self.producers()
+                .find_map(|(index, scenario)| CheckedScenario { index, scenario, ..*self }.ended_early())
+        };
         self.unseen().or_else(of_producers)
     }
 }

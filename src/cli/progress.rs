@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::report::progress::{ScenarioProgress, State};
+use crate::report::progress::{ProgressState, ScenarioProgress};
 use crate::report::terminal::{Style, no_command, safe};
 
 /// How often a plain line is written where there is no terminal.
@@ -45,27 +45,29 @@ impl Mode {
 }
 
 /// The display of one run.
-pub struct Progress {
-    view: View,
+pub struct RunDisplay {
+    view: DisplayStyle,
 }
 
-enum View {
+enum DisplayStyle {
     Bars { all: MultiProgress, style: Style, bars: Vec<(String, ProgressBar)> },
     Plain { out: Box<dyn Write + Send>, last: Option<Instant>, ended: Vec<String> },
     Quiet,
 }
 
-impl Progress {
+impl RunDisplay {
     /// A display on stderr.
     pub fn new(mode: Mode) -> Self {
         let view = match mode {
-            Mode::Bars(style) => View::Bars {
+            Mode::Bars(style) => DisplayStyle::Bars {
                 all: MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10)),
                 style,
                 bars: Vec::new(),
             },
-            Mode::Plain => View::Plain { out: Box::new(std::io::stderr()), last: None, ended: Vec::new() },
-            Mode::Quiet => View::Quiet,
+            Mode::Plain => {
+                DisplayStyle::Plain { out: Box::new(std::io::stderr()), last: None, ended: Vec::new() }
+            }
+            Mode::Quiet => DisplayStyle::Quiet,
         };
         Self { view }
     }
@@ -73,7 +75,7 @@ impl Progress {
     /// Shows where the scenarios stand. May be called as often as one likes.
     pub fn update(&mut self, scenarios: &[ScenarioProgress]) {
         match &mut self.view {
-            View::Bars { all, style, bars } => {
+            DisplayStyle::Bars { all, style, bars } => {
                 for scenario in scenarios {
                     let at = bars.iter().position(|(name, _)| *name == scenario.name).unwrap_or_else(|| {
                         bars.push((scenario.name.clone(), all.add(new_bar(*style))));
@@ -82,14 +84,14 @@ impl Progress {
                     show(&bars[at].1, scenario, scenarios);
                 }
             }
-            View::Plain { out, last, ended } => {
+            DisplayStyle::Plain { out, last, ended } => {
                 let due = last.is_none_or(|at| at.elapsed() >= PLAIN_EVERY);
                 for scenario in scenarios {
-                    let over = scenario.state == State::Ended && !ended.contains(&scenario.name);
+                    let over = scenario.state == ProgressState::Ended && !ended.contains(&scenario.name);
                     if over {
                         ended.push(scenario.name.clone());
                     }
-                    if over || (due && scenario.state == State::Running) {
+                    if over || (due && scenario.state == ProgressState::Running) {
                         let line = format!("{}: {}", scenario.label(), scenario.line());
                         let _ = writeln!(out, "{}", no_command(&line));
                     }
@@ -98,7 +100,7 @@ impl Progress {
                     *last = Some(Instant::now());
                 }
             }
-            View::Quiet => {}
+            DisplayStyle::Quiet => {}
         }
     }
 
@@ -106,35 +108,35 @@ impl Progress {
     pub fn message(&mut self, text: &str) {
         let text = no_command(&safe(text)).into_owned();
         match &mut self.view {
-            View::Bars { all, .. } => {
+            DisplayStyle::Bars { all, .. } => {
                 let _ = all.println(text);
             }
-            View::Plain { out, .. } => {
+            DisplayStyle::Plain { out, .. } => {
                 let _ = writeln!(out, "{text}");
             }
-            View::Quiet => {}
+            DisplayStyle::Quiet => {}
         }
     }
 
     /// Takes the bars away, so that the result stands alone. Nothing is shown from then on.
     pub fn finish(&mut self) {
         match &mut self.view {
-            View::Bars { all, bars, .. } => {
+            DisplayStyle::Bars { all, bars, .. } => {
                 for (_, bar) in bars.drain(..) {
                     bar.finish_and_clear();
                 }
                 let _ = all.clear();
             }
-            View::Plain { out, .. } => {
+            DisplayStyle::Plain { out, .. } => {
                 let _ = out.flush();
             }
-            View::Quiet => {}
+            DisplayStyle::Quiet => {}
         }
-        self.view = View::Quiet;
+        self.view = DisplayStyle::Quiet;
     }
 }
 
-impl Drop for Progress {
+impl Drop for RunDisplay {
     fn drop(&mut self) {
         self.finish();
     }
@@ -185,7 +187,7 @@ mod tests {
         }
     }
 
-    fn scenario(state: State) -> ScenarioProgress {
+    fn scenario(state: ProgressState) -> ScenarioProgress {
         ScenarioProgress {
             name: "write".to_owned(),
             kind: "produce",
@@ -203,13 +205,13 @@ mod tests {
     #[test]
     fn plain_lines_come_now_and_then_and_at_each_end() {
         let sink = Sink::default();
-        let view = View::Plain { out: Box::new(sink.clone()), last: None, ended: Vec::new() };
-        let mut progress = Progress { view };
-        progress.update(&[scenario(State::Running)]);
-        progress.update(&[scenario(State::Running)]);
+        let view = DisplayStyle::Plain { out: Box::new(sink.clone()), last: None, ended: Vec::new() };
+        let mut progress = RunDisplay { view };
+        progress.update(&[scenario(ProgressState::Running)]);
+        progress.update(&[scenario(ProgressState::Running)]);
         progress.message("a\x1bb");
-        progress.update(&[scenario(State::Ended)]);
-        progress.update(&[scenario(State::Ended)]);
+        progress.update(&[scenario(ProgressState::Ended)]);
+        progress.update(&[scenario(ProgressState::Ended)]);
         progress.finish();
         let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
         assert_eq!(text, "write: 10 of 20, 10/s, 1 s left\na\u{fffd}b\nwrite: 10 of 20, ended\n");

@@ -10,15 +10,15 @@ use tokio::task::AbortHandle;
 use super::args::{FileArgs, Format, OutputArgs, RunArgs, VerifyArgs};
 use super::github::Runner;
 use super::out::{complain, print, style, whole};
-use super::progress::{Mode, Progress};
+use super::progress::{Mode, RunDisplay};
 use super::{show, signals};
-use crate::app::{self, Done, RunOptions, Watch};
-use crate::engine::{Live, Phase, Stop, Why};
+use crate::app::{self, ReportedRun, RunOptions, Watch};
+use crate::engine::{Phase, RunProgress, Stop, StopReason};
 use crate::exit::{Exit, FailOn};
 use crate::plan::Plan;
-use crate::report::progress::{ScenarioProgress, State};
+use crate::report::progress::{ProgressState, ScenarioProgress};
 use crate::report::summary::Summary;
-use crate::report::{Written, console as table};
+use crate::report::{WrittenFile, console as table};
 
 /// How often the display is brought up to date.
 const TICK: Duration = Duration::from_millis(100);
@@ -48,7 +48,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     more.extend(merged.iter().filter_map(not_written));
     if done.len() < planned {
         more.push(stopped_by(match stop.why() {
-            Some(Why::Signal(name)) => Some(name),
+            Some(StopReason::Signal(name)) => Some(name),
             _ => None,
         }));
     }
@@ -68,7 +68,7 @@ fn load(args: &FileArgs, quiet: bool) -> anyhow::Result<Result<Vec<Plan>, app::W
 }
 
 /// Says that a report could not be written.
-fn not_written(file: &Written) -> Option<Exit> {
+fn not_written(file: &WrittenFile) -> Option<Exit> {
     let error = file.result.as_ref().err()?;
     complain(&whole(error));
     Some(Exit::NotJudged)
@@ -122,7 +122,7 @@ fn go<T>(
 }
 
 /// Prints what machines want, and chooses the process's end among those of the runs and `more`.
-fn finish(done: Vec<Done>, more: Vec<Exit>, args: &OutputArgs) -> anyhow::Result<Exit> {
+fn finish(done: Vec<ReportedRun>, more: Vec<Exit>, args: &OutputArgs) -> anyhow::Result<Exit> {
     let mut ends: Vec<Exit> = done.iter().map(|run| end(run, args.fail_on)).chain(more).collect();
     let summaries: Vec<Summary> = done.into_iter().map(|run| run.summary).collect();
     ends.extend(Runner::detect().report(&summaries, args));
@@ -140,7 +140,7 @@ fn not_printed(result: &[u8]) -> Option<Exit> {
 }
 
 /// The end that one run asks for.
-fn end(run: &Done, fail_on: FailOn) -> Exit {
+fn end(run: &ReportedRun, fail_on: FailOn) -> Exit {
     if let Some(bug) = &run.bug {
         complain(&format!("kaf6 has a bug, please report it: {bug}"));
     }
@@ -172,17 +172,17 @@ struct Display {
     quiet: bool,
     format: Format,
     /// With what brings it up to date.
-    shown: Option<(Shown, AbortHandle)>,
+    shown: Option<(DisplayedRun, AbortHandle)>,
     not_printed: Vec<Exit>,
     runner: Runner,
 }
 
 impl Watch for Display {
-    fn begins(&mut self, plan: &Plan, run_id: &str, live: &Arc<Live>) {
+    fn begins(&mut self, plan: &Plan, run_id: &str, live: &Arc<RunProgress>) {
         self.runner.begins(plan, run_id);
-        let mut progress = Progress::new(Mode::detect(self.quiet));
+        let mut progress = RunDisplay::new(Mode::detect(self.quiet));
         progress.message(&format!("{}: run {run_id}", plan.name));
-        let shown = Shown { progress: Arc::new(Mutex::new(progress)), live: Arc::clone(live) };
+        let shown = DisplayedRun { progress: Arc::new(Mutex::new(progress)), live: Arc::clone(live) };
         let ticks = shown.clone();
         let ticking = tokio::spawn(async move {
             loop {
@@ -193,7 +193,7 @@ impl Watch for Display {
         self.shown = Some((shown, ticking.abort_handle()));
     }
 
-    fn ended(&mut self, summary: &Summary, folder: &Path, written: &[Written]) {
+    fn ended(&mut self, summary: &Summary, folder: &Path, written: &[WrittenFile]) {
         if let Some((shown, ticking)) = self.shown.take() {
             ticking.abort();
             // A run may be over before the first tick.
@@ -214,13 +214,13 @@ impl Watch for Display {
 
 /// The display of the run that goes on, and its numbers.
 #[derive(Clone)]
-struct Shown {
-    progress: Arc<Mutex<Progress>>,
-    live: Arc<Live>,
+struct DisplayedRun {
+    progress: Arc<Mutex<RunDisplay>>,
+    live: Arc<RunProgress>,
 }
 
-impl Shown {
-    fn lock(&self) -> MutexGuard<'_, Progress> {
+impl DisplayedRun {
+    fn lock(&self) -> MutexGuard<'_, RunDisplay> {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -235,7 +235,7 @@ impl Shown {
 }
 
 /// The engine's progress as the display wants it.
-fn scenarios(live: &Live) -> Vec<ScenarioProgress> {
+fn scenarios(live: &RunProgress) -> Vec<ScenarioProgress> {
     live.progress()
         .into_iter()
         .map(|p| ScenarioProgress {
@@ -246,9 +246,9 @@ fn scenarios(live: &Live) -> Vec<ScenarioProgress> {
             elapsed: p.elapsed,
             bound: p.bound,
             state: match (p.started, p.ended) {
-                (_, true) => State::Ended,
-                (true, false) => State::Running,
-                (false, false) => State::Waiting,
+                (_, true) => ProgressState::Ended,
+                (true, false) => ProgressState::Running,
+                (false, false) => ProgressState::Waiting,
             },
             rate_per_s: p.rate_per_s,
             p95_ms: p.p95_ms,

@@ -1,6 +1,6 @@
 //! SIGINT, SIGTERM and SIGHUP end the run, which then reports what was seen; a second one changes nothing more.
 
-use crate::engine::{Stop, Why};
+use crate::engine::{Stop, StopReason};
 
 /// Listens from now on, until the process ends.
 ///
@@ -23,7 +23,7 @@ pub(super) fn listen(stop: &Stop) -> std::io::Result<()> {
             _ = terminate.recv() => "SIGTERM",
             _ = hangup.recv(), if !ignores_hangup => "SIGHUP",
         };
-        stop.stop(Why::Signal(name));
+        stop.stop(StopReason::Signal(name));
     });
     Ok(())
 }
@@ -51,7 +51,7 @@ pub(super) fn listen(stop: &Stop) -> std::io::Result<()> {
     let stop = stop.clone();
     tokio::spawn(async move {
         let _ = tokio::signal::ctrl_c().await;
-        stop.stop(Why::Signal("SIGINT"));
+        stop.stop(StopReason::Signal("SIGINT"));
     });
     Ok(())
 }

@@ -16,5 +16,5 @@ pub use api::error::DockerError;
 pub use cleanup::clean::{CleanOptions, Cleaned, clean, clean_at};
 pub use cluster::Cluster;
 pub use cluster::addresses::Addresses;
-pub use cluster::options::{ContainerState, Inflicted, KafkaReady, Progress, Step, UpOptions};
+pub use cluster::options::{ClusterStep, ContainerState, FaultOutcome, KafkaReady, StepListener, UpOptions};
 pub use place::is_inside_a_container;

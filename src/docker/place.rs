@@ -9,7 +9,7 @@ use crate::docker::api::daemon::{Daemon, Endpoint};
 
 /// Where kaf6 runs, as the Docker Engine sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum OwnPlace {
     /// On its host: ports are published on 127.0.0.1.
     Host,
     /// In one of its containers, which joins the run's network.
@@ -24,7 +24,7 @@ pub(super) enum Place {
     },
 }
 
-impl Place {
+impl OwnPlace {
     /// Finds out.
     pub(super) async fn detect(daemon: &Daemon) -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();

@@ -16,20 +16,20 @@ use tokio::task::JoinSet;
 use crate::docker::{Addresses, Cluster};
 use crate::kafka;
 use crate::metrics::Throttling;
-use crate::observe::{Cut, Ended, FaultSeen, Note, Observations, ScenarioSeen};
+use crate::observe::{EarlyEnd, FaultSeen, Note, Observations, ScenarioEnd, ScenarioSeen};
 use crate::plan::{FaultPlan, Plan, Target, Work};
 use crate::units::times;
 
-pub use context::live::{Live, Phase, Progress};
+pub use context::live::{Phase, RunProgress, ScenarioProgress};
 pub use context::options::Options;
-pub use context::stop::{Stop, Why};
+pub use context::stop::{Stop, StopReason};
 
-use context::outcome::{Outcome, cut, unwind};
-use context::shared::{EMBEDDED, Shared, topic_names};
+use context::outcome::{ScenarioOutcome, cut, unwind};
+use context::shared::{EMBEDDED, RunContext, topic_names};
 
 /// Runs a plan to its end, whatever happens on the way, and says what was seen. Containers that it starts are gone
 /// when it returns.
-pub async fn run(plan: Arc<Plan>, options: Options, live: Arc<Live>) -> Observations {
+pub async fn run(plan: Arc<Plan>, options: Options, live: Arc<RunProgress>) -> Observations {
     let began = Instant::now();
     live.enter(Phase::Cluster);
     let not_begun = NotBegun {
@@ -65,11 +65,11 @@ pub async fn run(plan: Arc<Plan>, options: Options, live: Arc<Live>) -> Observat
 async fn with_cluster(
     plan: Arc<Plan>,
     options: Options,
-    live: Arc<Live>,
+    live: Arc<RunProgress>,
     cluster: Option<Arc<Cluster>>,
     began: Instant,
 ) -> Result<Observations, kafka::Error> {
-    let shared = Arc::new(Shared::new(Arc::clone(&plan), options, Arc::clone(&live), cluster)?);
+    let shared = Arc::new(RunContext::new(Arc::clone(&plan), options, Arc::clone(&live), cluster)?);
     live.enter(Phase::Setup);
     scheduling::setup::first(&shared).await;
     let setup = began.elapsed();
@@ -102,7 +102,7 @@ async fn with_cluster(
     let faults = faults.over(&shared, duration);
     fences.over().await;
     live.enter(Phase::Judging);
-    let verdict::judge::Verdict { readings, partitions, accounts, saved } =
+    let verdict::judge::RunVerdict { readings, partitions, accounts, saved } =
         verdict::judge::judge_run(&shared).await;
     // The audit's time is part of the run's.
     let duration = shared.clock.elapsed().max(duration);
@@ -143,7 +143,7 @@ struct NotBegun {
     plan: Arc<Plan>,
     run_id: String,
     stop: Stop,
-    live: Arc<Live>,
+    live: Arc<RunProgress>,
     began: Instant,
 }
 
@@ -151,8 +151,8 @@ impl NotBegun {
     /// What is seen of it: nothing, and why.
     fn because(&self, why: &str) -> Observations {
         let plan = &self.plan;
-        let ended = if self.stop.is_stopped() { cut(&self.stop) } else { Ended::Skipped };
-        let scenario = |index| seen(plan, &self.live, index, None, Outcome::of(ended).because(why));
+        let ended = if self.stop.is_stopped() { cut(&self.stop) } else { ScenarioEnd::Skipped };
+        let scenario = |index| seen(plan, &self.live, index, None, ScenarioOutcome::of(ended).because(why));
         let fault = |fault: &FaultPlan| FaultSeen {
             name: fault.name.clone(),
             kind: fault.action.kind(),
@@ -179,23 +179,23 @@ impl NotBegun {
     }
 }
 
-fn why_cut(stop: &Stop) -> Option<Cut> {
+fn why_cut(stop: &Stop) -> Option<EarlyEnd> {
     stop.why().map(|why| match why {
-        Why::Timeout => Cut::Timeout,
-        Why::Crash => Cut::Crash,
-        Why::Abort(check) => Cut::Abort(check),
-        Why::Signal(name) => Cut::Signal(name),
+        StopReason::Timeout => EarlyEnd::Timeout,
+        StopReason::Crash => EarlyEnd::Crash,
+        StopReason::Abort(check) => EarlyEnd::Abort(check),
+        StopReason::Signal(name) => EarlyEnd::Signal(name),
     })
 }
 
 /// Ends the run at its own time bound.
-async fn run_timeout(shared: Arc<Shared>) {
+async fn run_timeout(shared: Arc<RunContext>) {
     tokio::time::sleep(shared.plan.timeout).await;
-    shared.stop.stop(Why::Timeout);
+    shared.stop.stop(StopReason::Timeout);
 }
 
 /// Looks each second whether the system's clock was set.
-async fn look_at_clock(shared: Arc<Shared>) {
+async fn look_at_clock(shared: Arc<RunContext>) {
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
         shared.clock.look();
@@ -203,11 +203,11 @@ async fn look_at_clock(shared: Arc<Shared>) {
 }
 
 /// Runs all scenarios, each from its start condition to its end; background ones end with the last other one.
-async fn scenarios(shared: &Arc<Shared>, fences: &messages::end_marker::Fences) -> Vec<ScenarioSeen> {
+async fn scenarios(shared: &Arc<RunContext>, fences: &messages::end_marker::EndMarkers) -> Vec<ScenarioSeen> {
     let mut foreground = JoinSet::new();
     let mut background = JoinSet::new();
     for index in 0..shared.plan.scenarios.len() {
-        let task = one(Arc::clone(shared), fences.clone(), index);
+        let task = run_scenario(Arc::clone(shared), fences.clone(), index);
         if shared.plan.scenarios[index].is_background() {
             background.spawn(task);
         } else {
@@ -237,17 +237,20 @@ async fn scenarios(shared: &Arc<Shared>, fences: &messages::end_marker::Fences) 
 }
 
 /// One scenario, from waiting to its end.
-async fn one(
-    shared: Arc<Shared>,
-    fences: messages::end_marker::Fences,
+async fn run_scenario(
+    shared: Arc<RunContext>,
+    fences: messages::end_marker::EndMarkers,
     index: usize,
 ) -> (usize, ScenarioSeen) {
     let scenario = &shared.plan.scenarios[index];
     if let Err(why) = scheduling::starts::wait(&shared, &scenario.start).await {
-        let ended = if shared.stop.why().is_some() { cut(&shared.stop) } else { Ended::Skipped };
+        let ended = if shared.stop.why().is_some() { cut(&shared.stop) } else { ScenarioEnd::Skipped };
         shared.states[index].end(true);
         shared.live.end(index);
-        return (index, seen(&shared.plan, &shared.live, index, None, Outcome::of(ended).because(why)));
+        return (
+            index,
+            seen(&shared.plan, &shared.live, index, None, ScenarioOutcome::of(ended).because(why)),
+        );
     }
     let started = shared.clock.elapsed();
     shared.states[index].start();
@@ -269,10 +272,10 @@ async fn one(
 
 fn seen(
     plan: &Plan,
-    live: &Live,
+    live: &RunProgress,
     index: usize,
     span: Option<(Duration, Duration)>,
-    outcome: Outcome,
+    outcome: ScenarioOutcome,
 ) -> ScenarioSeen {
     let scenario = &plan.scenarios[index];
     let counts = live.metrics(index).snapshot();
@@ -285,7 +288,7 @@ fn seen(
     ScenarioSeen {
         name: scenario.name.clone(),
         kind: scenario.work.kind(),
-        ended: outcome.ended.unwrap_or(Ended::Done),
+        ended: outcome.ended.unwrap_or(ScenarioEnd::Done),
         message: outcome.message,
         counts,
         planned: scenario.work.planned(),
@@ -313,7 +316,7 @@ fn throttle_notes(seen: &Throttling) -> impl Iterator<Item = Note> {
     })
 }
 
-fn log_notes(shared: &Shared) -> Vec<Note> {
+fn log_notes(shared: &RunContext) -> Vec<Note> {
     let kinds = shared.client.logs().snapshot();
     let mut notes: Vec<(Note, &'static str, u64)> = Vec::new();
     let mut others = Vec::new();

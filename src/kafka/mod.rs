@@ -25,14 +25,14 @@ pub mod waits;
 pub mod wake;
 
 pub use client::admin::{TopicOutcome, TopicResult, TopicSpec, ensure_topics};
-pub use client::cluster::Metadata;
+pub use client::cluster::ClusterMetadata;
 pub use client::code::Code;
 pub use client::embedded::Embedded;
 pub use client::error::Error;
 pub use client::log::{LogKind, LogLines};
 pub use client::remedies::{remedy, with_remedy};
 pub use client::settings::{Client, JUDGE};
-pub use producer::delivery::{Delivery, Outcome};
+pub use producer::delivery::{Delivery, DeliveryOutcome};
 pub use producer::retries::{ProducerEvent, ProducerEventKind};
 pub use producer::{HandedOver, Producer, ProducerOptions, SendError};
 pub use reader::fetching::CHECKS_CRCS;

@@ -20,18 +20,18 @@ impl Waker {
 /// Places that are ready, and whether somebody asked for attention.
 #[derive(Default)]
 pub(crate) struct Signal {
-    state: Mutex<State>,
+    state: Mutex<WakeState>,
     condvar: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct WakeState {
     ready: Vec<u32>,
     woken: bool,
 }
 
 impl Signal {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, WakeState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

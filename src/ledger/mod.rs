@@ -12,9 +12,9 @@ mod sent;
 mod tests;
 
 pub use account::{Account, Accounts, Markers, Named, PartitionAccount, ScenarioAccount};
-pub use evidence::{Counts, EVIDENCE, Evidence, Found, Judgement, Observer, Span, Spot};
-pub use judge::case::{Case, EarlierRun, ReaderVerdict};
-pub use judge::removals::{Kept, Removals, Removed};
+pub use evidence::{Counts, EVIDENCE, Evidence, FoundAs, Judgement, MessageSpan, Observer, Spot};
+pub use judge::case::{EarlierRun, PartitionCase, ReaderVerdict};
+pub use judge::removals::{Kept, RemovalReason, Removals};
 pub use judge::suspects::Suspects;
 pub use judge::{Judged, judge};
 pub use read::contents::{Behind, Contents};

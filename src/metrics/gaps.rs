@@ -15,7 +15,7 @@ const MOST: usize = 2048;
 
 /// Where clients tell each moment at which something was acked or read, and since when something was to be.
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(super) struct GapWatch {
     /// One more than the last moment, in microseconds; 0 before the first.
     last: AtomicU64,
     /// Since when something is to be acked or read after the last moment, as far as clients told; [`NOTHING`] where nothing is.
@@ -26,13 +26,13 @@ pub(super) struct Watched {
 /// No client waits for anything.
 const NOTHING: u64 = u64::MAX;
 
-impl Default for Watched {
+impl Default for GapWatch {
     fn default() -> Self {
         Self { last: AtomicU64::new(0), since: AtomicU64::new(NOTHING), gaps: Mutex::default() }
     }
 }
 
-impl Watched {
+impl GapWatch {
     /// Something was acked or read at this time, microseconds from the run's zero. Who still waits tells it again.
     pub(super) fn done(&self, at_us: u64) {
         let since = self.since.swap(NOTHING, Ordering::Relaxed);
@@ -149,7 +149,7 @@ impl Parts {
 impl Gaps {
     /// As if something had been acked or read at these times, in any order, and had been to be all the time between.
     pub fn of(times: impl IntoIterator<Item = Duration>) -> Self {
-        let watched = Watched::default();
+        let watched = GapWatch::default();
         for at in times {
             watched.done(micros(at));
             watched.waits(micros(at));
@@ -278,7 +278,7 @@ mod tests {
 
     #[test]
     fn a_time_in_which_nothing_was_to_come_is_none() {
-        let watched = Watched::default();
+        let watched = GapWatch::default();
         let at = |ms: u64| ms * 1000;
         // Its client connects until 300 ms, and its first message is due at 500 ms.
         watched.waits(at(20));
@@ -306,7 +306,7 @@ mod tests {
 
     #[test]
     fn a_slow_schedule_does_not_drive_a_stall_out() {
-        let watched = Watched::default();
+        let watched = GapWatch::default();
         watched.waits(0);
         watched.done(600_000);
         for second in 1..10_000_u64 {

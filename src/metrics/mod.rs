@@ -12,4 +12,4 @@ pub use gaps::{Gaps, RESOLUTION};
 pub use histogram::Latency;
 pub use recorder::{Counters, Metrics, RATE_OVER, Recorder, Snapshot};
 pub use throttling::{Throttled, Throttling};
-pub use timeline::{Cell, Timeline, Window};
+pub use timeline::{Bucket, BucketWindow, Timeline};

@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::gaps::{Gaps, Watched};
+use super::gaps::{GapWatch, Gaps};
 use super::{Latency, Timeline};
 
 /// Latencies, equal ones in a row counted as one, that a recorder holds before it hands them over: one lock for so many messages.
@@ -51,15 +51,15 @@ impl Counters {
 pub struct Metrics {
     /// The watched counts.
     pub counters: Counters,
-    watched: Watched,
+    watched: GapWatch,
     /// When the first client had nothing more to send, one more than its microseconds; 0 before.
     sent_all_us: AtomicU64,
-    inner: Mutex<Inner>,
+    inner: Mutex<RecorderState>,
 }
 
 /// The part behind the lock.
 #[derive(Debug, Default, Clone)]
-struct Inner {
+struct RecorderState {
     latency: Latency,
     late: Latency,
     timeline: Timeline,
@@ -69,7 +69,7 @@ struct Inner {
 }
 
 impl Metrics {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, RecorderState> {
         // A panic of another client must not take the counts with it.
         self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }

@@ -17,12 +17,12 @@ const SLOTS: usize = 16 * 38;
 #[derive(Debug, Clone)]
 pub struct Timeline {
     width_ms: u64,
-    cells: Vec<Cell>,
+    cells: Vec<Bucket>,
 }
 
 /// One bucket.
 #[derive(Debug, Clone, Default)]
-pub struct Cell {
+pub struct Bucket {
     /// Messages acked or read.
     pub count: u64,
     /// Messages that failed, or of which nobody knows.
@@ -35,7 +35,7 @@ pub struct Cell {
     latency: Vec<u32>,
 }
 
-impl Cell {
+impl Bucket {
     fn record(&mut self, micros: u64, count: u32) {
         if self.latency.is_empty() {
             self.latency = vec![0; SLOTS];
@@ -98,16 +98,16 @@ impl Cell {
 
 /// The whole buckets of a part of a timeline, added up.
 #[derive(Debug, Clone, Default)]
-pub struct Window {
+pub struct BucketWindow {
     /// How long they are together; zero where the part holds no whole bucket.
     pub length: Duration,
     /// What they counted.
-    pub total: Cell,
+    pub total: Bucket,
     /// Messages that were open when they began. How many at their end is in the total.
     pub open: u64,
 }
 
-impl Window {
+impl BucketWindow {
     /// Messages a second; none where there is no whole bucket.
     pub fn rate_per_s(&self) -> Option<f64> {
         #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
@@ -166,14 +166,14 @@ impl Timeline {
     }
 
     /// The bucket that holds cell `grid` of the finest grid.
-    fn cell(&mut self, grid: u64) -> &mut Cell {
+    fn cell(&mut self, grid: u64) -> &mut Bucket {
         let at_ms = grid * FINEST_MS;
         while at_ms / self.width_ms >= MOST as u64 {
             self.double();
         }
         let index = usize::try_from(at_ms / self.width_ms).unwrap_or(MOST - 1);
         if self.cells.len() <= index {
-            self.cells.resize_with(index + 1, Cell::default);
+            self.cells.resize_with(index + 1, Bucket::default);
         }
         &mut self.cells[index]
     }
@@ -231,26 +231,26 @@ impl Timeline {
     }
 
     /// The buckets from the run's zero on.
-    pub fn cells(&self) -> &[Cell] {
+    pub fn cells(&self) -> &[Bucket] {
         &self.cells
     }
 
     /// The whole buckets between two times; those behind the last that counted anything are empty, and are counted too.
-    pub fn window(&self, from: Duration, to: Duration) -> Window {
+    pub fn window(&self, from: Duration, to: Duration) -> BucketWindow {
         let (first, last) = self.whole(from, to);
         self.buckets(first, last)
     }
 
     /// The buckets from this number to before that one.
-    pub fn buckets(&self, first: usize, last: usize) -> Window {
-        let mut total = Cell::default();
+    pub fn buckets(&self, first: usize, last: usize) -> BucketWindow {
+        let mut total = Bucket::default();
         for cell in self.cells.iter().take(last).skip(first) {
             total.add(cell);
         }
         let open_at = |end: usize| end.checked_sub(1).and_then(|at| self.cells.get(at)).map_or(0, |c| c.open);
         total.open = open_at(last);
         let length = self.start_of(last.max(first)).saturating_sub(self.start_of(first));
-        Window { length, total, open: open_at(first) }
+        BucketWindow { length, total, open: open_at(first) }
     }
 
     /// Something was done, failed, or open in one of the buckets that this time touches.

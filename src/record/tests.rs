@@ -9,7 +9,7 @@ use crate::anomaly::Anomaly;
 use crate::ids::RunTag;
 use crate::ledger::{Account, Accounts, Counts, Judgement, Markers, PartitionAccount, ScenarioAccount};
 use crate::metrics::Snapshot;
-use crate::observe::{Cut, Ended, Observations, PartitionSeen, ScenarioSeen};
+use crate::observe::{EarlyEnd, Observations, PartitionSeen, ScenarioEnd, ScenarioSeen};
 use crate::plan::{self, Ask, CheckPlan, Plan};
 use crate::scenario::{self, LoadOptions, Position};
 
@@ -41,7 +41,7 @@ fn scenario(name: &str, kind: &'static str) -> ScenarioSeen {
     ScenarioSeen {
         name: name.to_owned(),
         kind,
-        ended: Ended::Done,
+        ended: ScenarioEnd::Done,
         message: None,
         counts: Snapshot { sent: 1000, acked: 1000, received: 1000, records: 1000, ..Snapshot::default() },
         planned: None,
@@ -193,41 +193,41 @@ fn the_embedded_broker_has_no_settings_to_write() {
 
 #[test]
 fn a_scenario_that_ended_early_makes_the_run_inconclusive_unless_something_failed() {
-    let ended = |index: usize, ended: Ended| {
+    let ended = |index: usize, ended: ScenarioEnd| {
         let mut seen = seen(account(|_| {}));
         seen.scenarios[index].ended = ended;
         verdict(seen)
     };
     for index in [0, 1] {
-        for early in [Ended::Timeout, Ended::Idle, Ended::Fatal] {
+        for early in [ScenarioEnd::Timeout, ScenarioEnd::Idle, ScenarioEnd::Fatal] {
             let (status, reason) = ended(index, early);
             assert_eq!(status, Status::Error, "{index} {early:?}");
             assert!(reason.contains("(write "), "{reason}");
         }
     }
     assert_eq!(
-        ended(1, Ended::Timeout),
+        ended(1, ScenarioEnd::Timeout),
         (Status::Error, "scenario `read` timed out (write a longer `timeout` there)".to_owned())
     );
     // Records of others never come to an end: a timeout is the normal one.
-    assert_eq!(ended(2, Ended::Timeout).0, Status::Pass);
-    assert_eq!(ended(2, Ended::Idle).0, Status::Pass);
-    assert_eq!(ended(2, Ended::Fatal).0, Status::Error);
+    assert_eq!(ended(2, ScenarioEnd::Timeout).0, Status::Pass);
+    assert_eq!(ended(2, ScenarioEnd::Idle).0, Status::Pass);
+    assert_eq!(ended(2, ScenarioEnd::Fatal).0, Status::Error);
     // The run does not wait for this one.
-    assert_eq!(ended(3, Ended::Timeout).0, Status::Pass);
+    assert_eq!(ended(3, ScenarioEnd::Timeout).0, Status::Pass);
     let mut broken = seen(account(|a| (a.verified, a.lost) = (999, 1)));
-    broken.scenarios[0].ended = Ended::Timeout;
+    broken.scenarios[0].ended = ScenarioEnd::Timeout;
     assert_eq!(verdict(broken).0, Status::Fail);
 }
 
 #[test]
 fn a_cut_run_is_inconclusive() {
-    let cut = |cut: Cut| verdict(Observations { cut: Some(cut), ..seen(account(|_| {})) });
+    let cut = |cut: EarlyEnd| verdict(Observations { cut: Some(cut), ..seen(account(|_| {})) });
     assert_eq!(
-        cut(Cut::Timeout),
+        cut(EarlyEnd::Timeout),
         (Status::Error, "the run timed out (write a longer `run.timeout`)".to_owned())
     );
-    assert_eq!(cut(Cut::Signal("SIGTERM")).0, Status::Error);
+    assert_eq!(cut(EarlyEnd::Signal("SIGTERM")).0, Status::Error);
     let crashed =
         Observations { crashed: vec!["`broker.0` ended by itself".to_owned()], ..seen(account(|_| {})) };
     assert_eq!(verdict(crashed), (Status::Error, "`broker.0` ended by itself".to_owned()));

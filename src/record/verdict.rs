@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use super::account::{advice, broken, sentence};
 use super::status::Status;
 use crate::anomaly::Anomaly;
-use crate::checks::{self, CheckResult, Outcome};
+use crate::checks::{self, CheckAnswer, CheckResult};
 use crate::kafka::remedy;
 use crate::ledger::{Account, Accounts, Markers};
-use crate::observe::{Cut, Ended, Observations, ScenarioSeen};
+use crate::observe::{EarlyEnd, Observations, ScenarioEnd, ScenarioSeen};
 use crate::plan::{From, Plan, ScenarioPlan, Target, Work};
 
 /// Failed checks and broken promises fail the run. Whatever keeps it from being judged makes it an error; so does having
@@ -41,19 +41,19 @@ fn bug_reason(bug: &str) -> String {
     format!("kaf6 has a bug, please report it: {bug}")
 }
 
-fn with(results: &[CheckResult], outcome: Outcome) -> impl Iterator<Item = &CheckResult> {
+fn with(results: &[CheckResult], outcome: CheckAnswer) -> impl Iterator<Item = &CheckResult> {
     results.iter().filter(move |result| result.answer.outcome() == outcome)
 }
 
 /// The promises that were broken. An account whose sums do not add up is not `trusted`.
 fn failures(results: &[CheckResult], seen: &Observations, trusted: bool) -> Vec<String> {
-    let failed: Vec<String> = with(results, Outcome::Fail).map(describe).collect();
+    let failed: Vec<String> = with(results, CheckAnswer::Fail).map(describe).collect();
     let mut why = Vec::new();
     if !failed.is_empty() {
         // As the reports list them: a check that several scenarios answer counts once for each.
         why.push(format!("{} of {} checks failed: {}", failed.len(), results.len(), list(&failed)));
     }
-    let kinds: Vec<&str> = with(results, Outcome::Fail).map(|result| result.check.ask.kind()).collect();
+    let kinds: Vec<&str> = with(results, CheckAnswer::Fail).map(|result| result.check.ask.kind()).collect();
     let accounts = seen.accounts.as_ref().filter(|_| trusted);
     // What a failed check has said already is not said again.
     let mut said = reported_by(&kinds);
@@ -90,11 +90,11 @@ fn reported_by(kinds: &[&str]) -> Vec<&'static str> {
 fn doubts(plan: &Plan, results: &[CheckResult], seen: &Observations) -> Vec<String> {
     let mut why = Vec::new();
     match &seen.cut {
-        Some(Cut::Timeout) => why.push("the run timed out (write a longer `run.timeout`)".to_owned()),
-        Some(Cut::Signal(name)) => why.push(format!("the run was stopped by {name}")),
-        Some(Cut::Abort(check)) => why.push(format!("check `{check}` ended the run")),
+        Some(EarlyEnd::Timeout) => why.push("the run timed out (write a longer `run.timeout`)".to_owned()),
+        Some(EarlyEnd::Signal(name)) => why.push(format!("the run was stopped by {name}")),
+        Some(EarlyEnd::Abort(check)) => why.push(format!("check `{check}` ended the run")),
         // What crashed is said below.
-        Some(Cut::Crash) | None => {}
+        Some(EarlyEnd::Crash) | None => {}
     }
     let idle: Vec<String> = seen.scenarios.iter().filter(|s| s.ended.could_not_work()).map(idle).collect();
     // Several scenarios mostly fail for one reason; the first says it.
@@ -109,7 +109,7 @@ fn doubts(plan: &Plan, results: &[CheckResult], seen: &Observations) -> Vec<Stri
     // Where a scenario could not work, its messages are missing for that reason.
     let account = seen.accounts.as_ref().filter(|_| idle.is_empty()).and_then(|them| open(plan, seen, them));
     let is_said = |result: &CheckResult| repeats(result, &early, account.is_some());
-    let open: Vec<String> = with(results, Outcome::Inconclusive)
+    let open: Vec<String> = with(results, CheckAnswer::Inconclusive)
         .map(|result| if is_said(result) { result.check.name.clone() } else { describe(result) })
         .collect();
     if account.is_some() {
@@ -168,17 +168,21 @@ fn early_end(plan: &ScenarioPlan, seen: &ScenarioSeen) -> Option<String> {
     let endless = matches!(&plan.work, Work::Consume(it) if it.from == From::Any && it.limit.is_none());
     let readback = matches!(&plan.work, Work::Consume(it) if it.readback);
     let (what, write) = match seen.ended {
-        Ended::Timeout | Ended::Idle if endless => return None,
-        Ended::Timeout if readback => {
+        ScenarioEnd::Timeout | ScenarioEnd::Idle if endless => return None,
+        ScenarioEnd::Timeout if readback => {
             ("timed out", "a longer `run.timeout`, or `verify: false` in its producers")
         }
-        Ended::Timeout => ("timed out", "a longer `timeout` there"),
-        Ended::Idle if readback => ("received nothing for too long", "`verify: false` in its producers"),
-        Ended::Idle => ("received nothing for too long", "a longer `idle_timeout` there"),
-        Ended::Fatal if matches!(plan.work, Work::Produce(_)) => {
+        ScenarioEnd::Timeout => ("timed out", "a longer `timeout` there"),
+        ScenarioEnd::Idle if readback => {
+            ("received nothing for too long", "`verify: false` in its producers")
+        }
+        ScenarioEnd::Idle => ("received nothing for too long", "a longer `idle_timeout` there"),
+        ScenarioEnd::Fatal if matches!(plan.work, Work::Produce(_)) => {
             ("ended by a fatal client error", "`idempotence: false` there if the broker does not support it")
         }
-        Ended::Fatal => ("ended by a fatal client error", "`messages` or `iterations` that end before it"),
+        ScenarioEnd::Fatal => {
+            ("ended by a fatal client error", "`messages` or `iterations` that end before it")
+        }
         _ => return None,
     };
     let detail = seen.message.as_ref().map_or_else(String::new, |message| format!(": {message}"));

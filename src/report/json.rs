@@ -103,14 +103,14 @@ pub(super) fn pretty(value: &impl serde::Serialize) -> Result<Vec<u8>, serde_jso
 /// Where the bytes are no JSON, no summary, or one of a later form.
 pub fn from_json(bytes: &[u8]) -> Result<Summary, ReadSummaryError> {
     #[derive(Deserialize)]
-    struct Version {
+    struct SummaryVersion {
         schema_version: u64,
     }
     if bytes.len() > MAX_BYTES {
         return Err(ReadSummaryError::TooLarge { bytes: bytes.len() });
     }
     // The version first: a later form may lack what this one wants, and should not be called broken for it.
-    let version: Version = serde_json::from_slice(bytes).map_err(|e| match e.classify() {
+    let version: SummaryVersion = serde_json::from_slice(bytes).map_err(|e| match e.classify() {
         serde_json::error::Category::Data => ReadSummaryError::NotSummary(e),
         _ => ReadSummaryError::NotJson(e),
     })?;

@@ -20,7 +20,7 @@ pub mod words;
 pub mod write;
 
 pub use from_record::summarize;
-pub use write::{Written, render_again, write_all, write_atomically, write_ledger, write_merged};
+pub use write::{WrittenFile, render_again, write_all, write_atomically, write_ledger, write_merged};
 
 /// The source of all other reports.
 pub const SUMMARY_JSON: &str = "summary.json";

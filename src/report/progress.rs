@@ -9,7 +9,7 @@ use super::terminal::safe;
 
 /// Where a scenario stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum ProgressState {
     /// Not yet started.
     Waiting,
     /// At work.
@@ -34,7 +34,7 @@ pub struct ScenarioProgress {
     /// When it ends at the latest.
     pub bound: Duration,
     /// Where it stands.
-    pub state: State,
+    pub state: ProgressState,
     /// Lately, not on average.
     pub rate_per_s: f64,
     /// Lately; none where nothing was measured.
@@ -47,10 +47,10 @@ impl ScenarioProgress {
     /// The share of the work, or where no count ends it, of the time; from 0 to 1.
     pub fn share(&self) -> f64 {
         let share = match (self.state, self.limit) {
-            (State::Waiting, _) => 0.0,
-            (State::Ended, None) => 1.0,
+            (ProgressState::Waiting, _) => 0.0,
+            (ProgressState::Ended, None) => 1.0,
             (_, Some(limit)) => super::format::float(self.done) / super::format::float(limit.max(1)),
-            (State::Running, None) => self.elapsed.as_secs_f64() / self.bound.as_secs_f64().max(1e-3),
+            (ProgressState::Running, None) => self.elapsed.as_secs_f64() / self.bound.as_secs_f64().max(1e-3),
         };
         share.clamp(0.0, 1.0)
     }
@@ -58,7 +58,7 @@ impl ScenarioProgress {
     /// How long it will still take at its present rate, never longer than its time bound; none where nothing
     /// speaks for a guess.
     pub fn time_left(&self) -> Option<Duration> {
-        if self.state != State::Running {
+        if self.state != ProgressState::Running {
             return None;
         }
         let bound = self.bound.saturating_sub(self.elapsed);
@@ -82,9 +82,9 @@ impl ScenarioProgress {
     pub fn line(&self) -> String {
         let mut parts = vec![self.done_of_limit()];
         match self.state {
-            State::Waiting => return "waiting".to_owned(),
-            State::Ended => parts.push("ended".to_owned()),
-            State::Running => {
+            ProgressState::Waiting => return "waiting".to_owned(),
+            ProgressState::Ended => parts.push("ended".to_owned()),
+            ProgressState::Running => {
                 parts.push(format!("{}/s", number(self.rate_per_s)));
                 parts.extend(self.p95_ms.map(|ms| format!("p95 {}", millis(ms))));
             }
@@ -117,7 +117,7 @@ mod tests {
             limit: Some(1000),
             elapsed: Duration::from_secs(12),
             bound: Duration::from_secs(60),
-            state: State::Running,
+            state: ProgressState::Running,
             rate_per_s: 50.0,
             p95_ms: Some(12.0),
             errors: 0,
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(sample().line(), "612 of 1,000, 50/s, p95 12 ms, 8 s left");
         let troubled = ScenarioProgress { rate_per_s: 0.0, p95_ms: None, errors: 2, ..sample() };
         assert_eq!(troubled.line(), "612 of 1,000, 0/s, 2 errors");
-        assert_eq!(ScenarioProgress { state: State::Waiting, ..sample() }.line(), "waiting");
+        assert_eq!(ScenarioProgress { state: ProgressState::Waiting, ..sample() }.line(), "waiting");
         let timed = ScenarioProgress { limit: None, ..sample() };
         assert_eq!(timed.line(), "612, 50/s, p95 12 ms, 48 s left");
         assert!((timed.share() - 0.2).abs() < 1e-9);

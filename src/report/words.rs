@@ -40,7 +40,7 @@ pub const fn meaning(anomaly: Anomaly) -> &'static str {
 
 /// A class of the account: its heading, and what it means.
 #[derive(Debug, Clone, Copy)]
-pub struct Class {
+pub struct ClassWords {
     /// As `summary.json` names it.
     pub name: &'static str,
     /// What the messages in it are, in one sentence.
@@ -48,9 +48,9 @@ pub struct Class {
 }
 
 /// All classes of the account with their meaning, in the order of [`crate::ledger::Account::CLASSES`].
-pub const CLASSES: [Class; 22] = {
-    const fn class(name: &'static str, meaning: &'static str) -> Class {
-        Class { name, meaning }
+pub const CLASSES: [ClassWords; 22] = {
+    const fn class(name: &'static str, meaning: &'static str) -> ClassWords {
+        ClassWords { name, meaning }
     }
     [
         class("planned", "Messages that would be sent if nothing broke."),

@@ -55,7 +55,7 @@ pub enum RerenderError {
 
 /// What became of one file.
 #[derive(Debug)]
-pub struct Written {
+pub struct WrittenFile {
     /// Where it is, or would be.
     pub path: PathBuf,
     /// Its size in bytes, or why it is not there.
@@ -64,12 +64,12 @@ pub struct Written {
 
 /// Writes `summary.json`, `report.html` and `junit.xml` into the run's folder, making it where it is missing.
 /// One result for each, in this order; an error of one does not stop the next.
-pub fn write_all(folder: &Path, summary: &Summary) -> Vec<Written> {
+pub fn write_all(folder: &Path, summary: &Summary) -> Vec<WrittenFile> {
     FILES.into_iter().map(|name| write_file(folder, name, render(name, summary))).collect()
 }
 
 /// Writes the ledger of a run into its folder.
-pub fn write_ledger(folder: &Path, saved: &Saved) -> Written {
+pub fn write_ledger(folder: &Path, saved: &Saved) -> WrittenFile {
     let bytes = serde_json::to_vec(saved).map_err(RenderError::from);
     write_file(folder, LEDGER_JSON, bytes)
 }
@@ -78,7 +78,7 @@ pub fn write_ledger(folder: &Path, saved: &Saved) -> Written {
 ///
 /// # Errors
 /// Where the folder holds no summary that this kaf6 can read.
-pub fn render_again(folder: &Path) -> Result<(Summary, Vec<Written>), RerenderError> {
+pub fn render_again(folder: &Path) -> Result<(Summary, Vec<WrittenFile>), RerenderError> {
     let path = folder.join(SUMMARY_JSON);
     let bytes = std::fs::read(&path).map_err(|source| match source.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => {
@@ -95,7 +95,7 @@ pub fn render_again(folder: &Path) -> Result<(Summary, Vec<Written>), RerenderEr
 }
 
 /// Writes `index.json` and the merged `junit.xml` of several runs into the folder that holds theirs.
-pub fn write_merged(folder: &Path, runs: &[Summary]) -> Vec<Written> {
+pub fn write_merged(folder: &Path, runs: &[Summary]) -> Vec<WrittenFile> {
     vec![
         write_file(folder, INDEX_JSON, index::index_json(runs).map_err(RenderError::from)),
         write_file(folder, JUNIT_XML, junit::merge(runs).map_err(RenderError::from)),
@@ -110,14 +110,14 @@ fn render(name: &str, summary: &Summary) -> Result<Vec<u8>, RenderError> {
     })
 }
 
-fn write_file(folder: &Path, name: &str, bytes: Result<Vec<u8>, RenderError>) -> Written {
+fn write_file(folder: &Path, name: &str, bytes: Result<Vec<u8>, RenderError>) -> WrittenFile {
     let path = folder.join(name);
     let result = bytes.map_err(WriteError::from).and_then(|bytes| {
         write_atomically(folder, name, &bytes)
             .map(|()| bytes.len())
             .map_err(|source| WriteError::Io { path: path.clone(), source })
     });
-    Written { path, result }
+    WrittenFile { path, result }
 }
 
 /// Writes a file whole or not at all: under another name first, so that nobody who watches the folder ever reads half of it.

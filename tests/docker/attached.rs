@@ -55,12 +55,12 @@ async fn an_attached_container_is_restarted_paused_and_stopped_and_then_as_it_wa
         down_for: Duration::from_millis(300),
         image: None,
     };
-    let restarted = up.inflict(&fault(None, restart), std::future::pending()).await;
+    let restarted = up.inject(&fault(None, restart), std::future::pending()).await;
     assert!(restarted.effective && restarted.proof.starts_with("exit 7, new start time "), "{restarted:?}");
     assert!(left_of(&run.id).is_empty(), "the marker is taken away");
 
     let pause = fault(Some(Duration::from_secs(1)), ActionPlan::Pause { target: it(None) });
-    let (paused, marked) = tokio::join!(up.inflict(&pause, std::future::pending()), async {
+    let (paused, marked) = tokio::join!(up.inject(&pause, std::future::pending()), async {
         tokio::time::sleep(Duration::from_millis(600)).await;
         left_of(&run.id)
     });
@@ -71,11 +71,11 @@ async fn an_attached_container_is_restarted_paused_and_stopped_and_then_as_it_wa
         target: it(None),
         command: crate::plans::texts(&["/bin/bash", "-c", "echo in {{run_id}}"]),
     };
-    let ran = up.inflict(&fault(None, exec), std::future::pending()).await;
+    let ran = up.inject(&fault(None, exec), std::future::pending()).await;
     assert_eq!(ran.proof, format!("exit 0 (in {})", run.id));
 
     let stop = ActionPlan::Stop { target: it(None), signal: "SIGKILL".into() };
-    let stopped = up.inflict(&fault(None, stop), std::future::pending()).await;
+    let stopped = up.inject(&fault(None, stop), std::future::pending()).await;
     assert!(stopped.effective && stopped.ended.is_none(), "{stopped:?}");
     assert_eq!(other.status(), "exited");
     assert_eq!(up.down().await, Vec::<String>::new());
@@ -97,14 +97,14 @@ async fn a_restart_policy_that_brings_it_back_makes_a_stop_one_without_effect() 
         let action = ActionPlan::Stop { target: it(None), signal: signal.into() };
         fault(Some(Duration::from_secs(2)), action)
     };
-    let back = up.inflict(&stop("SIGTERM"), std::future::pending()).await;
+    let back = up.inject(&stop("SIGTERM"), std::future::pending()).await;
     assert!(
         !back.effective && back.proof.contains(", did not stay down: it was started again at 20"),
         "{back:?}"
     );
     let off = format!(" (its restart policy is always; docker update --restart no {} turns it off)", other.0);
     assert!(back.proof.ends_with(&off), "{back:?}");
-    let down = up.inflict(&stop("SIGKILL"), std::future::pending()).await;
+    let down = up.inject(&stop("SIGKILL"), std::future::pending()).await;
     assert!(down.effective && down.proof.starts_with("exit 137, new start time "), "{down:?}");
     assert_eq!(up.down().await, Vec::<String>::new());
     assert_eq!(other.status(), "running");
@@ -123,7 +123,7 @@ async fn containers_with_a_label_are_replicas_in_the_order_of_names() {
     let names: Vec<String> = up.seen().await.into_iter().map(|state| state.container).collect();
     assert_eq!(names, [all[0].0.clone(), all[1].0.clone()]);
     let stop = ActionPlan::Stop { target: it(Some(1)), signal: "SIGTERM".into() };
-    let stopped = up.inflict(&fault(Some(Duration::from_millis(300)), stop), std::future::pending()).await;
+    let stopped = up.inject(&fault(Some(Duration::from_millis(300)), stop), std::future::pending()).await;
     assert!(stopped.effective, "{stopped:?}");
     up.down().await;
     assert_eq!((all[0].status(), all[1].status()), ("running".into(), "running".into()));
@@ -138,7 +138,7 @@ async fn one_that_docker_would_remove_is_left_alone() {
     let run = Run::new();
     let up = run.up(&plan(AttachBy::Container(other.0.clone()))).await.unwrap();
     let stop = ActionPlan::Stop { target: it(None), signal: "SIGKILL".into() };
-    let stopped = up.inflict(&fault(None, stop), std::future::pending()).await;
+    let stopped = up.inject(&fault(None, stop), std::future::pending()).await;
     assert!(!stopped.effective && stopped.proof.contains("--rm"), "{stopped:?}");
     up.down().await;
     assert_eq!(other.status(), "running");

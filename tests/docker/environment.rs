@@ -93,7 +93,7 @@ async fn an_upgrade_to_an_image_of_another_platform_says_so_in_its_proof() {
         down_for: Duration::ZERO,
         image: Some(image.0.clone()),
     };
-    let done = up.inflict(&fault(None, restart), std::future::pending()).await;
+    let done = up.inject(&fault(None, restart), std::future::pending()).await;
     let said =
         format!("; image {} is for linux/s390x, and the Docker host is {}; use an image", image.0, host());
     assert!(done.proof.contains("ended again with exit code") && done.proof.contains(&said), "{done:?}");
@@ -174,7 +174,7 @@ async fn a_log_that_docker_does_not_hand_out_is_a_note_and_a_line_of_the_log() {
             down_for: Duration::ZERO,
             image: None,
         };
-        assert!(up.inflict(&fault(None, restart), std::future::pending()).await.effective);
+        assert!(up.inject(&fault(None, restart), std::future::pending()).await.effective);
         assert_eq!(up.down().await, Vec::<String>::new());
         assert_eq!(up.notes().len(), 1);
         run.assert_gone();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kaf6::docker::Inflicted;
+use kaf6::docker::FaultOutcome;
 use kaf6::plan::{ActionPlan, ClusterPlan, FaultPlan, FaultTarget};
 
 use crate::plans::{
@@ -40,8 +40,8 @@ fn one(text: &str, replicas: u32, most: u32) -> ClusterPlan {
     cluster(vec![service])
 }
 
-async fn done(up: &kaf6::docker::Cluster, length: Option<Duration>, action: ActionPlan) -> Inflicted {
-    up.inflict(&fault(length, action), std::future::pending()).await
+async fn done(up: &kaf6::docker::Cluster, length: Option<Duration>, action: ActionPlan) -> FaultOutcome {
+    up.inject(&fault(length, action), std::future::pending()).await
 }
 
 #[tokio::test]
@@ -126,7 +126,7 @@ async fn a_broker_answers_on_its_own_port_again() {
             }
         }
     };
-    let (bounced, ()) = tokio::join!(up.inflict(&fault, std::future::pending()), goes_down);
+    let (bounced, ()) = tokio::join!(up.inject(&fault, std::future::pending()), goes_down);
     assert!(bounced.effective && bounced.proof.contains("exit 137"), "{bounced:?}");
     kafka_answers(&address).unwrap();
     up.down().await;
@@ -194,12 +194,12 @@ async fn pause_gives_processes_no_time() {
     assert_eq!(inspect(&run.container("one", 0), "{{.State.Status}}"), "running");
 
     let fault = fault(Some(Duration::from_secs(60)), pause());
-    let cut = up.inflict(&fault, tokio::time::sleep(MS(300))).await;
+    let cut = up.inject(&fault, tokio::time::sleep(MS(300))).await;
     assert!(cut.ended.unwrap() - cut.began < Duration::from_secs(60), "cut short: {cut:?}");
     assert!(!cut.effective && cut.proof.contains("; cut short by the end of the run, after "), "{cut:?}");
     // Nor is one that nearly came to its end.
     let fault = self::fault(Some(MS(9000)), pause());
-    let cut = up.inflict(&fault, tokio::time::sleep(MS(5000))).await;
+    let cut = up.inject(&fault, tokio::time::sleep(MS(5000))).await;
     assert!(!cut.effective && cut.proof.ends_with(" ms of 9000 ms"), "{cut:?}");
     assert_eq!(inspect(&run.container("one", 0), "{{.State.Status}}"), "running");
     up.down().await;
@@ -213,7 +213,7 @@ async fn a_pause_that_somebody_else_ends_is_no_proof() {
     let up = run.up(&one(UNTIL_TERM, 1, 1)).await.unwrap();
     let name = run.container("one", 0);
     let fault = fault(Some(MS(8000)), ActionPlan::Pause { target: target("one", None) });
-    let (paused, ()) = tokio::join!(up.inflict(&fault, std::future::pending()), async {
+    let (paused, ()) = tokio::join!(up.inject(&fault, std::future::pending()), async {
         until(|| inspect(&name, "{{.State.Paused}}") == "true").await;
         tokio::time::sleep(MS(1000)).await;
         docker(&["unpause", &name]);
@@ -383,7 +383,7 @@ async fn what_the_run_cuts_short_is_healed_at_once_and_not_effective() {
             .await;
             tokio::time::sleep(MS(1500)).await;
         };
-        let cut = up.inflict(&fault, cut).await;
+        let cut = up.inject(&fault, cut).await;
         assert!(cut.ended.unwrap() - cut.began < Duration::from_secs(60), "{cut:?}");
         assert!(!cut.effective && cut.proof.trim_start_matches("one.0: ").starts_with(ended), "{cut:?}");
         let short = cut.proof.split("; cut short by the end of the run, after ").nth(1);
@@ -407,12 +407,12 @@ async fn a_service_that_something_else_starts_meanwhile_was_not_stopped() {
     };
     let stop = || ActionPlan::Stop { target: target("one", None), signal: "SIGTERM".into() };
     let bounded = fault(Some(MS(8000)), stop());
-    let (stopped, ()) = tokio::join!(up.inflict(&bounded, std::future::pending()), supervise());
+    let (stopped, ()) = tokio::join!(up.inject(&bounded, std::future::pending()), supervise());
     let how = "did not stay down: it was started again at 20";
     assert!(!stopped.effective && stopped.proof.contains(&format!(", {how}")), "{stopped:?}");
     assert!(stopped.proof.ends_with(", not by kaf6") && stopped.ended.is_some(), "{stopped:?}");
     // Started and down again: also then it was up meanwhile.
-    let (stopped, ()) = tokio::join!(up.inflict(&bounded, std::future::pending()), async {
+    let (stopped, ()) = tokio::join!(up.inject(&bounded, std::future::pending()), async {
         supervise().await;
         docker(&["kill", &name]);
     });
@@ -459,10 +459,10 @@ async fn what_another_fault_undoes_is_over_then_and_not_effective() {
             name: "up".to_owned(),
             ..fault(None, ActionPlan::Start { target: target("one", None) })
         };
-        up.inflict(&start, std::future::pending()).await
+        up.inject(&start, std::future::pending()).await
     };
     for down in [fault(None, restart), fault(Some(minute), stop)] {
-        let (down, start) = tokio::join!(up.inflict(&down, std::future::pending()), up_again());
+        let (down, start) = tokio::join!(up.inject(&down, std::future::pending()), up_again());
         assert!(start.effective, "{start:?}");
         let how = "exit 137, did not stay down: fault `up` started it after ";
         assert!(!down.effective && down.proof.starts_with(how), "{down:?}");
@@ -472,7 +472,7 @@ async fn what_another_fault_undoes_is_over_then_and_not_effective() {
 
     let scale = |to| ActionPlan::Scale { service: "one".into(), to };
     let bounded = fault(Some(minute), scale(2));
-    let (grown, more) = tokio::join!(up.inflict(&bounded, std::future::pending()), async {
+    let (grown, more) = tokio::join!(up.inject(&bounded, std::future::pending()), async {
         while !up.seen().await.iter().any(|it| it.replica == 1 && it.ready.is_some()) {
             tokio::time::sleep(MS(100)).await;
         }
@@ -503,10 +503,10 @@ async fn what_does_nothing_is_over_at_once_and_undoes_no_other_fault() {
     let name = run.container("one", 0);
     let all = [fault(None, restart), fault(Some(minute), stop()), fault(Some(minute), pause())];
     let first = fault(Some(MS(15_000)), pause());
-    let (first, ()) = tokio::join!(up.inflict(&first, std::future::pending()), async {
+    let (first, ()) = tokio::join!(up.inject(&first, std::future::pending()), async {
         tokio::time::sleep(MS(1000)).await;
         for second in &all {
-            let second = up.inflict(second, std::future::pending()).await;
+            let second = up.inject(second, std::future::pending()).await;
             assert_eq!((second.effective, second.proof.as_str()), (false, "it was paused already"));
             assert!(second.ended.unwrap() - second.began < minute / 2, "{second:?}");
         }
@@ -516,7 +516,7 @@ async fn what_does_nothing_is_over_at_once_and_undoes_no_other_fault() {
     // Of one that begins when all is about to end, only the reason is said.
     let down = done(&up, None, stop()).await;
     assert!(down.effective, "{down:?}");
-    let late = up.inflict(&all[0], std::future::ready(())).await;
+    let late = up.inject(&all[0], std::future::ready(())).await;
     assert_eq!(late.proof, "it was not running, but had ended with exit code 137");
     up.down().await;
     run.assert_gone();

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use kaf6::docker::{Cluster, DockerError, KafkaReady, Step, UpOptions};
+use kaf6::docker::{Cluster, ClusterStep, DockerError, KafkaReady, UpOptions};
 use kaf6::plan::cluster::{Pull, Ready};
 use kaf6::plan::{ActionPlan, ClusterPlan, FaultPlan, ServicePlan, Start};
 use kaf6::scenario::wiring::Wired;
@@ -29,7 +29,7 @@ pub struct Run {
     /// Where the logs are.
     pub folder: tempfile::TempDir,
     /// The steps that were told.
-    pub steps: Arc<Mutex<Vec<Step>>>,
+    pub steps: Arc<Mutex<Vec<ClusterStep>>>,
 }
 
 impl Run {

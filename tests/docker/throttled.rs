@@ -59,7 +59,7 @@ async fn a_way_is_slow_for_as_long_as_the_fault_lasts() {
     let before = measured(&run, 0);
 
     let slow =
-        up.inflict(&fault(Some(Duration::from_secs(4)), throttle(200, None)), std::future::pending()).await;
+        up.inject(&fault(Some(Duration::from_secs(4)), throttle(200, None)), std::future::pending()).await;
     assert!(slow.effective, "{slow:?}");
     let mean = slow.proof.split(", by ").nth(1).and_then(|rest| rest.split(' ').next());
     let mean: f64 = mean.unwrap().parse().unwrap();
@@ -100,7 +100,7 @@ async fn a_bandwidth_is_proven_by_what_it_held_back() {
     let asked = fault(Some(Duration::from_secs(6)), throttle(0, Some(100 << 10)));
     let run = Run::new();
     let up = run.up(&plan).await.unwrap();
-    let small = up.inflict(&asked, std::future::pending()).await;
+    let small = up.inject(&asked, std::future::pending()).await;
     assert!(!small.effective, "{small:?}");
     assert!(small.proof.ends_with("too little came for 100.00 KiB/s to limit it"), "{small:?}");
     up.down().await;
@@ -109,7 +109,7 @@ async fn a_bandwidth_is_proven_by_what_it_held_back() {
     plan.services[1].command = Some(crate::plans::texts(&[PUSHER]));
     let run = Run::new();
     let up = run.up(&plan).await.unwrap();
-    let large = up.inflict(&asked, std::future::pending()).await;
+    let large = up.inject(&asked, std::future::pending()).await;
     assert!(large.effective, "{large:?}");
     let there = large.proof.split("; there, held back ").nth(1).unwrap();
     let numbers: Vec<f64> = there.split(' ').filter_map(|word| word.parse().ok()).collect();
@@ -127,7 +127,7 @@ async fn what_nobody_used_is_not_effective() {
     let run = Run::new();
     let up = run.up(&plan).await.unwrap();
     let idle = up
-        .inflict(&fault(Some(Duration::from_millis(300)), throttle(200, None)), std::future::pending())
+        .inject(&fault(Some(Duration::from_millis(300)), throttle(200, None)), std::future::pending())
         .await;
     assert_eq!((idle.effective, idle.proof.as_str()), (false, "no byte passed through the relay meanwhile"));
     up.down().await;
@@ -157,7 +157,7 @@ async fn one_large_request_does_not_pass_a_bandwidth_at_once() {
         std::thread::sleep(Duration::from_millis(200));
         crate::plans::docker(&["exec", &container, "/bin/bash", "-c", "> /state/go"])
     });
-    let slow = up.inflict(&asked, std::future::pending()).await;
+    let slow = up.inject(&asked, std::future::pending()).await;
     go.await.unwrap();
     assert!(slow.effective, "{slow:?}");
     let there = slow.proof.split("; there, held back ").nth(1).unwrap();
@@ -185,7 +185,7 @@ async fn a_latency_that_delayed_one_piece_is_not_shown() {
         std::thread::sleep(Duration::from_millis(300));
         crate::plans::docker(&["exec", &container, "/bin/bash", "-c", &ask])
     });
-    let slow = up.inflict(&asked, std::future::pending()).await;
+    let slow = up.inject(&asked, std::future::pending()).await;
     one.await.unwrap();
     assert!(!slow.effective && slow.proof.contains("; 1 of 1 pieces delayed, by "), "{slow:?}");
     assert!(slow.proof.ends_with("asked for): too few to show the latency"), "{slow:?}");
@@ -200,7 +200,7 @@ async fn a_latency_longer_than_the_fault_delays_nothing_in_full() {
     let up = run.up(&plan).await.unwrap();
     tokio::time::sleep(Duration::from_millis(500)).await;
     let asked = fault(Some(Duration::from_secs(5)), throttle(60_000, None));
-    let never = up.inflict(&asked, std::future::pending()).await;
+    let never = up.inject(&asked, std::future::pending()).await;
     assert!(!never.effective && never.proof.contains(" 0 of them in full: too few"), "{never:?}");
     up.down().await;
     run.assert_gone();
@@ -213,7 +213,7 @@ async fn a_throttle_that_the_run_cuts_short_is_not_effective() {
     let up = run.up(&plan).await.unwrap();
     tokio::time::sleep(Duration::from_millis(500)).await;
     let asked = fault(Some(Duration::from_secs(60)), throttle(100, None));
-    let slow = up.inflict(&asked, tokio::time::sleep(Duration::from_secs(3))).await;
+    let slow = up.inject(&asked, tokio::time::sleep(Duration::from_secs(3))).await;
     assert!(!slow.effective && slow.proof.contains("; cut short by the end of the run, after "), "{slow:?}");
     up.down().await;
     run.assert_gone();

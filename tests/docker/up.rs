@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use kaf6::docker::Step;
+use kaf6::docker::ClusterStep;
 use kaf6::plan::cluster::Ready;
 
 use crate::plans::{
@@ -38,8 +38,8 @@ async fn services_start_in_their_order_and_leave_nothing() {
     let steps = run.steps.lock().unwrap().clone();
     let at = |wanted: &str, started: bool| {
         let found = steps.iter().position(|step| match step {
-            Step::Starting { service, .. } => started && service == wanted,
-            Step::Ready { service, .. } => !started && service == wanted,
+            ClusterStep::Starting { service, .. } => started && service == wanted,
+            ClusterStep::Ready { service, .. } => !started && service == wanted,
             _ => false,
         });
         found.unwrap()
@@ -61,7 +61,7 @@ async fn services_start_in_their_order_and_leave_nothing() {
     run.assert_gone();
     assert_eq!(run.log("first.log"), "first is ready\n");
     assert_eq!(run.log("second.log"), format!("{}/0/broker:9092/127.0.0.1\n", run.id));
-    assert!(matches!(run.steps.lock().unwrap().last(), Some(Step::Removing)));
+    assert!(matches!(run.steps.lock().unwrap().last(), Some(ClusterStep::Removing)));
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn a_restart_is_no_crash_and_an_end_by_itself_is() {
             }
         };
         let bounce = async {
-            let done = up.inflict(&fault, std::future::pending()).await;
+            let done = up.inject(&fault, std::future::pending()).await;
             over.store(true, std::sync::atomic::Ordering::Relaxed);
             assert!(done.effective, "{done:?}");
         };

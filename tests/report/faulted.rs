@@ -147,7 +147,7 @@ fn seen_scenario(name: &str, kind: &'static str, counts: Snapshot, end: u64) -> 
     ScenarioSeen {
         name: name.to_owned(),
         kind,
-        ended: Ended::Done,
+        ended: ScenarioEnd::Done,
         message: None,
         counts,
         planned: None,
@@ -181,7 +181,7 @@ fn piece(anomaly: Anomaly, partition: i32, offset: i64, seq: u64, detail: &str) 
     }
 }
 
-fn reading(partition: i32) -> Reading {
+fn reading(partition: i32) -> JudgedReading {
     let lost = |offset: i64, at: u64| Evidence {
         acked_us: Some((at, at + 90_000)),
         read_us: Some((at + 100_000, at + 200_000)),
@@ -229,7 +229,7 @@ fn reading(partition: i32) -> Reading {
         let counts = counts.entry(piece.anomaly).or_default();
         if piece.explained { counts.explained += 1 } else { counts.count += 1 }
     }
-    Reading {
+    JudgedReading {
         scenario: 1,
         topic: 0,
         partition,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kaf6::app::{self, Overrides};
-use kaf6::engine::{self, Live, Options, Stop};
+use kaf6::engine::{self, Options, RunProgress, Stop};
 use kaf6::ids::RunTag;
 use kaf6::ledger::Saved;
 use kaf6::record::RunRecord;
@@ -89,7 +89,7 @@ fn plan_of(text: &str) -> plan::Plan {
 
 async fn run_plan(plan: plan::Plan, saved: Option<Saved>, save_ledger: bool) -> (Value, Option<Saved>) {
     let plan = Arc::new(plan);
-    let live = Arc::new(Live::new(&plan));
+    let live = Arc::new(RunProgress::new(&plan));
     let run_tag = saved.as_ref().map_or_else(RunTag::random, Saved::run_tag);
     let options = Options {
         run_id: "truth".to_owned(),

@@ -1,8 +1,8 @@
 //! `http_ok`: does the metrics endpoint answer each request with status 200?
 
 use crate::checks::answer::{Answer, Domain};
-use crate::checks::case::{Case, downgrade_if_cut_short};
-use crate::checks::check::{Check, Described};
+use crate::checks::case::{CheckedScenario, downgrade_if_cut_short};
+use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
 use crate::checks::text::counted;
 use crate::observe::ScrapeSeen;
@@ -11,7 +11,7 @@ use crate::plan::Plan;
 /// Each answer has status 200.
 pub(crate) struct HttpOk;
 
-impl Described for HttpOk {
+impl CheckDescription for HttpOk {
     const KIND: &'static str = "http_ok";
 }
 
@@ -28,7 +28,7 @@ impl Check for HttpOk {
         true
     }
 
-    fn evaluate(&self, case: &Case<'_>) -> Answer {
+    fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer {
         let Some(scrape) = scrape(case) else {
             let why = case.scenario.message.clone().unwrap_or_default();
             return downgrade_if_cut_short(case, Answer::fail(self.expected(), "no answer", why));
@@ -46,11 +46,11 @@ impl Check for HttpOk {
 }
 
 /// What the endpoint answered; none where it was never asked.
-pub(crate) fn scrape<'a>(case: &Case<'a>) -> Option<&'a ScrapeSeen> {
+pub(crate) fn scrape<'a>(case: &CheckedScenario<'a>) -> Option<&'a ScrapeSeen> {
     case.scenario.scrape.as_ref().filter(|scrape| scrape.requests > 0)
 }
 
 /// All requests that were made.
 pub(crate) fn domain(scrape: &ScrapeSeen) -> Domain {
-    Domain::all(scrape.requests, counted(scrape.requests, "request", "requests"))
+    Domain::judged_all(scrape.requests, counted(scrape.requests, "request", "requests"))
 }

@@ -1,8 +1,8 @@
 //! `metadata`: do the brokers know each topic of the file?
 
 use crate::checks::answer::{Answer, Domain};
-use crate::checks::case::{Case, downgrade_if_cut_short};
-use crate::checks::check::{Check, Described};
+use crate::checks::case::{CheckedScenario, downgrade_if_cut_short};
+use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
 use crate::checks::text::counted;
 use crate::plan::Plan;
@@ -10,7 +10,7 @@ use crate::plan::Plan;
 /// Each topic has metadata.
 pub(crate) struct Metadata;
 
-impl Described for Metadata {
+impl CheckDescription for Metadata {
     const KIND: &'static str = "metadata";
 }
 
@@ -27,18 +27,18 @@ impl Check for Metadata {
         true
     }
 
-    fn evaluate(&self, case: &Case<'_>) -> Answer {
+    fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer {
         downgrade_if_cut_short(case, metadata(case))
     }
 }
 
-fn metadata(case: &Case<'_>) -> Answer {
+fn metadata(case: &CheckedScenario<'_>) -> Answer {
     let topics = &case.scenario.topics;
     let count = topics.len();
     if count == 0 {
         let brokers = &case.scenario.brokers;
         let reached = !brokers.is_empty() && brokers.iter().all(|broker| broker.reachable);
-        let domain = Domain::all(1, "metadata of the cluster");
+        let domain = Domain::judged_all(1, "metadata of the cluster");
         let actual = if reached { "an answer" } else { "none" };
         return Answer::pass_if(reached, "an answer", actual, domain)
             .because("the file names no topic, so only the cluster was asked for");
@@ -52,7 +52,7 @@ fn metadata(case: &Case<'_>) -> Answer {
         reasons.is_empty(),
         format!("{count} of {count} topics"),
         format!("{known} of {count} topics"),
-        Domain::all(count as u64, counted(count as u64, "topic", "topics")),
+        Domain::judged_all(count as u64, counted(count as u64, "topic", "topics")),
     )
     .because(reasons.join("; "))
 }

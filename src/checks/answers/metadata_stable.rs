@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use crate::checks::answer::{Answer, Domain, Unknown};
-use crate::checks::case::Case;
-use crate::checks::check::{Check, Described};
+use crate::checks::answer::{Answer, Domain, UnknownBecause};
+use crate::checks::case::CheckedScenario;
+use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
 use crate::checks::text::{counted, span, time};
 use crate::observe::{MetadataChange, Silence, WatchedBroker};
@@ -22,7 +22,7 @@ pub(crate) struct MetadataStable<'a> {
     pub(crate) max_silence: &'a Duration,
 }
 
-impl Described for MetadataStable<'_> {
+impl CheckDescription for MetadataStable<'_> {
     const KIND: &'static str = "metadata_stable";
 }
 
@@ -40,20 +40,25 @@ impl Check for MetadataStable<'_> {
         format!("0 changes except of {}, {silence}", names.join(", "))
     }
 
-    fn evaluate(&self, case: &Case<'_>) -> Answer {
+    fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer {
         metadata_stable(case, self.expected(), self.allow, *self.max_silence)
     }
 }
 
 /// Nothing changed except what may, and no broker fell silent.
-fn metadata_stable(case: &Case<'_>, expected: String, allow: &[Aspect], max_silence: Duration) -> Answer {
+fn metadata_stable(
+    case: &CheckedScenario<'_>,
+    expected: String,
+    allow: &[Aspect],
+    max_silence: Duration,
+) -> Answer {
     let Some(watch) = &case.scenario.watch else { return case.no_data(expected) };
     let asked = watch.brokers.iter().filter(|broker| broker.asked > 0);
     let mute: Vec<_> = asked.clone().filter(|broker| broker.answered == 0).collect();
     if mute.len() == asked.clone().count() {
         let error = mute.iter().find_map(|broker| broker.last_error.as_ref());
         let why = error.map_or_else(String::new, |error| format!(": {error}"));
-        let unknown = Unknown::new(
+        let unknown = UnknownBecause::new(
             format!("no broker ever answered{why}"),
             "write a `connect` scenario with `reachable` to find out why",
         );
@@ -71,7 +76,7 @@ fn metadata_stable(case: &Case<'_>, expected: String, allow: &[Aspect], max_sile
         return fails(case, expected, (&wrong, watch.more_changes), &long);
     }
     let open = |why: String, advice: &str| {
-        Answer::inconclusive(&expected, "not all seen", &Unknown::new(why, advice))
+        Answer::inconclusive(&expected, "not all seen", &UnknownBecause::new(why, advice))
     };
     // Where everything may change, nothing is missing.
     if watch.more_changes > 0 && !Aspect::ALL.iter().all(|aspect| allow.contains(aspect)) {
@@ -106,7 +111,7 @@ fn metadata_stable(case: &Case<'_>, expected: String, allow: &[Aspect], max_sile
         case.scenario.name,
         span(case.whole_span())
     );
-    let passed = Answer::pass(expected, actual, Domain::all(answers, covers));
+    let passed = Answer::pass(expected, actual, Domain::judged_all(answers, covers));
     // The proof of a fault reports the silences that the fault caused.
     match silences.iter().filter(|silent| !silent.alone.is_zero()).max_by_key(|silent| silent.alone) {
         Some(longest) => passed.because(longest.in_words(case)),
@@ -115,7 +120,7 @@ fn metadata_stable(case: &Case<'_>, expected: String, allow: &[Aspect], max_sile
 }
 
 fn fails(
-    case: &Case<'_>,
+    case: &CheckedScenario<'_>,
     expected: String,
     (wrong, more_changes): (&[&MetadataChange], u64),
     long: &[&Silent<'_>],
@@ -151,7 +156,7 @@ struct Silent<'a> {
 }
 
 impl<'a> Silent<'a> {
-    fn of(case: &Case<'_>, broker: &'a WatchedBroker, silence: &'a Silence) -> Self {
+    fn of(case: &CheckedScenario<'_>, broker: &'a WatchedBroker, silence: &'a Silence) -> Self {
         let parts = case.without_faults(silence.from, silence.to);
         let alone = parts.iter().map(|(from, to)| to.saturating_sub(*from)).max().unwrap_or_default();
         let gone = silence.to_the_end && parts.last().is_some_and(|(_, to)| *to == silence.to);
@@ -159,7 +164,7 @@ impl<'a> Silent<'a> {
     }
 
     /// `127.0.0.1:9092 gave no answer from 3.200 s to 14.700 s, during `bounce` (connection refused)`
-    fn in_words(&self, case: &Case<'_>) -> String {
+    fn in_words(&self, case: &CheckedScenario<'_>) -> String {
         let (from, to) = (self.silence.from, self.silence.to);
         let during = case.during(from, to);
         let why = self.broker.last_error.as_ref().map_or_else(String::new, |error| format!(" ({error})"));

@@ -2,15 +2,15 @@
 
 use super::http_ok::{domain, scrape};
 use crate::checks::answer::Answer;
-use crate::checks::case::{Case, downgrade_if_cut_short};
-use crate::checks::check::{Check, Described};
+use crate::checks::case::{CheckedScenario, downgrade_if_cut_short};
+use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
 use crate::plan::Plan;
 
 /// Each answer has a body.
 pub(crate) struct NonEmpty;
 
-impl Described for NonEmpty {
+impl CheckDescription for NonEmpty {
     const KIND: &'static str = "non_empty";
 }
 
@@ -23,7 +23,7 @@ impl Check for NonEmpty {
         "a body".to_owned()
     }
 
-    fn evaluate(&self, case: &Case<'_>) -> Answer {
+    fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer {
         let Some(scrape) = scrape(case) else { return case.no_data(self.expected()) };
         let actual = if scrape.requests > 1 {
             format!("{} of {} with a body", scrape.with_body, scrape.requests)

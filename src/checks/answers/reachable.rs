@@ -1,8 +1,8 @@
 //! `reachable`: does each broker answer?
 
 use crate::checks::answer::{Answer, Domain};
-use crate::checks::case::{Case, downgrade_if_cut_short};
-use crate::checks::check::{Check, Described};
+use crate::checks::case::{CheckedScenario, downgrade_if_cut_short};
+use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
 use crate::checks::text::counted;
 use crate::observe::BrokerSeen;
@@ -11,7 +11,7 @@ use crate::plan::Plan;
 /// Each broker passes each stage.
 pub(crate) struct Reachable;
 
-impl Described for Reachable {
+impl CheckDescription for Reachable {
     const KIND: &'static str = "reachable";
 }
 
@@ -28,12 +28,12 @@ impl Check for Reachable {
         true
     }
 
-    fn evaluate(&self, case: &Case<'_>) -> Answer {
+    fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer {
         downgrade_if_cut_short(case, reachable(case))
     }
 }
 
-fn reachable(case: &Case<'_>) -> Answer {
+fn reachable(case: &CheckedScenario<'_>) -> Answer {
     let brokers = &case.scenario.brokers;
     let count = brokers.len();
     if count == 0 {
@@ -41,7 +41,7 @@ fn reachable(case: &Case<'_>) -> Answer {
     }
     let reached = brokers.iter().filter(|broker| broker.reachable).count();
     let reasons: Vec<String> = brokers.iter().filter_map(BrokerSeen::why_unreached).collect();
-    let domain = Domain::all(count as u64, counted(count as u64, "broker", "brokers"));
+    let domain = Domain::judged_all(count as u64, counted(count as u64, "broker", "brokers"));
     Answer::pass_if(
         reasons.is_empty(),
         format!("{count} of {count} brokers"),

@@ -1,9 +1,9 @@
 //! `series_present`: is each series of `contains` in each answer of the metrics endpoint?
 
 use super::http_ok::{domain, scrape};
-use crate::checks::answer::{Answer, Unknown};
-use crate::checks::case::{Case, downgrade_if_cut_short};
-use crate::checks::check::{Check, Described};
+use crate::checks::answer::{Answer, UnknownBecause};
+use crate::checks::case::{CheckedScenario, downgrade_if_cut_short};
+use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
 use crate::observe::SeriesSeen;
 use crate::plan::Plan;
@@ -11,7 +11,7 @@ use crate::plan::Plan;
 /// Each series of `contains` is in each answer.
 pub(crate) struct SeriesPresent;
 
-impl Described for SeriesPresent {
+impl CheckDescription for SeriesPresent {
     const KIND: &'static str = "series_present";
 }
 
@@ -24,11 +24,11 @@ impl Check for SeriesPresent {
         "each series of `contains`".to_owned()
     }
 
-    fn evaluate(&self, case: &Case<'_>) -> Answer {
+    fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer {
         let Some(scrape) = scrape(case) else { return case.no_data(self.expected()) };
         if scrape.series.is_empty() {
             let name = &case.scenario.name;
-            let unknown = Unknown::new(
+            let unknown = UnknownBecause::new(
                 format!("`{name}` names no series to look for"),
                 format!("write `contains: [...]` for `{name}`"),
             );
@@ -45,7 +45,7 @@ impl Check for SeriesPresent {
         let is_beyond = |series: &&SeriesSeen| series.present + series.beyond == scrape.requests;
         if absent.iter().all(is_beyond) {
             let names: Vec<&str> = absent.iter().map(|series| series.name.as_str()).collect();
-            let unknown = Unknown::new(
+            let unknown = UnknownBecause::new(
                 format!("not in the first 16 MiB of the answer, and it is longer: {}", names.join(", ")),
                 "ask for less, such as by `?name[]=...` where the endpoint knows it",
             );

@@ -1,9 +1,9 @@
 //! `all_acked`: was each planned message sent and acked, except for those that the file allows not to be?
 
 use super::count_equals::codes;
-use crate::checks::answer::{Answer, Domain, Unknown};
-use crate::checks::case::Case;
-use crate::checks::check::{Check, Described};
+use crate::checks::answer::{Answer, Domain, UnknownBecause};
+use crate::checks::case::CheckedScenario;
+use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
 use crate::checks::text::{as_f64, counted, percent};
 use crate::kafka::remedy;
@@ -15,7 +15,7 @@ pub(crate) struct AllAcked<'a> {
     pub(crate) allow: &'a Allow,
 }
 
-impl Described for AllAcked<'_> {
+impl CheckDescription for AllAcked<'_> {
     const KIND: &'static str = "all_acked";
 }
 
@@ -36,12 +36,12 @@ impl Check for AllAcked<'_> {
         }
     }
 
-    fn evaluate(&self, case: &Case<'_>) -> Answer {
+    fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer {
         let name = &case.scenario.name;
         let accounts = case.seen.accounts.as_ref();
         let row = accounts.and_then(|it| it.scenarios.iter().find(|row| row.scenario == case.index));
         let Some(row) = row else {
-            let unknown = Unknown::new(
+            let unknown = UnknownBecause::new(
                 format!("this run has no account of `{name}`"),
                 "name a producer or a round trip as the `scenario`",
             );
@@ -49,7 +49,7 @@ impl Check for AllAcked<'_> {
         };
         let account = &row.account;
         let planned = account.planned;
-        let domain = Domain::all(planned, counted(planned, "planned message", "planned messages"));
+        let domain = Domain::judged_all(planned, counted(planned, "planned message", "planned messages"));
         let domain = domain.without(self.beyond(case, account));
         Answer::pass(self.expected(), found(account), domain)
     }
@@ -57,7 +57,7 @@ impl Check for AllAcked<'_> {
 
 impl AllAcked<'_> {
     /// What was not acked beyond what is allowed.
-    fn beyond(&self, case: &Case<'_>, account: &Account) -> Option<Unknown> {
+    fn beyond(&self, case: &CheckedScenario<'_>, account: &Account) -> Option<UnknownBecause> {
         let name = &case.scenario.name;
         let Account { planned, unsent, failed, unknown, .. } = *account;
         let mut why = Vec::new();
@@ -88,7 +88,7 @@ impl AllAcked<'_> {
                 advice.push(format!("give `{name}` a longer `timeout`"));
             }
         }
-        (!why.is_empty()).then(|| Unknown::new(why.join("; "), advice.join("; or ")))
+        (!why.is_empty()).then(|| UnknownBecause::new(why.join("; "), advice.join("; or ")))
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::count_equals::{beside, counted_by, noun, saw_nothing, value};
 use crate::checks::answer::{Answer, Domain};
-use crate::checks::case::Case;
-use crate::checks::check::{Check, Described};
+use crate::checks::case::CheckedScenario;
+use crate::checks::check::{Check, CheckDescription};
 use crate::plan::{CountMetric, Plan};
 
 /// This many or more.
@@ -12,7 +12,7 @@ pub(crate) struct CountAtLeast<'a> {
     pub(crate) metric: &'a Option<CountMetric>,
 }
 
-impl Described for CountAtLeast<'_> {
+impl CheckDescription for CountAtLeast<'_> {
     const KIND: &'static str = "count_at_least";
 }
 
@@ -25,7 +25,7 @@ impl Check for CountAtLeast<'_> {
         format!("at least {}", self.expected)
     }
 
-    fn evaluate(&self, case: &Case<'_>) -> Answer {
+    fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer {
         let actual = value(case.scenario, *self.metric);
         if actual == 0 && (*self.expected == 0 || saw_nothing(case.scenario) || nothing_written(case)) {
             return case.no_data(self.expected());
@@ -34,12 +34,12 @@ impl Check for CountAtLeast<'_> {
             return case.too_little(self.expected(), actual.to_string(), beside(case.scenario));
         }
         // What was counted is enough: it does not matter what could have come after it.
-        let domain = Domain::all(actual, format!("{actual} {}", noun(case.scenario, *self.metric)));
+        let domain = Domain::judged_all(actual, format!("{actual} {}", noun(case.scenario, *self.metric)));
         Answer::pass(self.expected(), actual.to_string(), domain)
     }
 }
 
 /// A reader of partitions to which nothing was written.
-fn nothing_written(case: &Case<'_>) -> bool {
+fn nothing_written(case: &CheckedScenario<'_>) -> bool {
     case.consume().is_some() && case.readings().wanted() == 0
 }

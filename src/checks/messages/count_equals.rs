@@ -1,8 +1,8 @@
 //! `count_equals`: did exactly as many messages make it as the file expects?
 
 use crate::checks::answer::{Answer, Domain};
-use crate::checks::case::Case;
-use crate::checks::check::{Check, Described};
+use crate::checks::case::CheckedScenario;
+use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
 use crate::observe::ScenarioSeen;
 use crate::plan::{CountMetric, Plan};
@@ -13,7 +13,7 @@ pub(crate) struct CountEquals<'a> {
     pub(crate) metric: &'a Option<CountMetric>,
 }
 
-impl Described for CountEquals<'_> {
+impl CheckDescription for CountEquals<'_> {
     const KIND: &'static str = "count_equals";
 }
 
@@ -26,7 +26,7 @@ impl Check for CountEquals<'_> {
         self.expected.to_string()
     }
 
-    fn evaluate(&self, case: &Case<'_>) -> Answer {
+    fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer {
         let actual = value(case.scenario, *self.metric);
         if actual == 0 && *self.expected > 0 && saw_nothing(case.scenario) {
             return case.no_data(self.expected());
@@ -41,7 +41,7 @@ impl Check for CountEquals<'_> {
         let domain = if actual == 0 {
             Domain::empty(format!("nothing in {}", case.span_in_words()))
         } else {
-            Domain::all(actual, format!("{actual} {}", noun(case.scenario, *self.metric)))
+            Domain::judged_all(actual, format!("{actual} {}", noun(case.scenario, *self.metric)))
         };
         Answer::pass(self.expected(), actual.to_string(), domain.without(case.unseen()))
     }

@@ -3,8 +3,8 @@
 use super::readings::none_unexplained;
 use crate::anomaly::Anomaly;
 use crate::checks::answer::Answer;
-use crate::checks::case::Case;
-use crate::checks::check::{Check, Described};
+use crate::checks::case::CheckedScenario;
+use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
 use crate::plan::Plan;
 
@@ -15,7 +15,7 @@ pub(crate) struct InOrder<'a> {
 
 const EXPECTED: &str = "0 reordered";
 
-impl Described for InOrder<'_> {
+impl CheckDescription for InOrder<'_> {
     const KIND: &'static str = "in_order";
     const ANOMALIES: &'static [Anomaly] = &[Anomaly::Reordered, Anomaly::Overtaken];
 }
@@ -29,7 +29,7 @@ impl Check for InOrder<'_> {
         EXPECTED.to_owned()
     }
 
-    fn evaluate(&self, case: &Case<'_>) -> Answer {
+    fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer {
         let readings = case.readings();
         let overtaken = readings.number(Anomaly::Overtaken);
         if overtaken == 0 {

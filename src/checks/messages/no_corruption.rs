@@ -3,8 +3,8 @@
 use super::readings::unmeasured;
 use crate::anomaly::Anomaly;
 use crate::checks::answer::Answer;
-use crate::checks::case::Case;
-use crate::checks::check::{Check, Described};
+use crate::checks::case::CheckedScenario;
+use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
 use crate::plan::Plan;
 
@@ -13,7 +13,7 @@ pub(crate) struct NoCorruption;
 
 const EXPECTED: &str = "0 corrupt";
 
-impl Described for NoCorruption {
+impl CheckDescription for NoCorruption {
     const KIND: &'static str = "no_corruption";
     const ANOMALIES: &'static [Anomaly] = &[
         Anomaly::Corrupt,
@@ -34,7 +34,7 @@ impl Check for NoCorruption {
         EXPECTED.to_owned()
     }
 
-    fn evaluate(&self, case: &Case<'_>) -> Answer {
+    fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer {
         let readings = case.readings();
         if readings.count(Anomaly::Corrupt).is_none() {
             return unmeasured(case, EXPECTED);

@@ -3,8 +3,8 @@
 use super::readings::none_unexplained;
 use crate::anomaly::Anomaly;
 use crate::checks::answer::Answer;
-use crate::checks::case::Case;
-use crate::checks::check::{Check, Described};
+use crate::checks::case::CheckedScenario;
+use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
 use crate::plan::Plan;
 
@@ -13,7 +13,7 @@ pub(crate) struct NoDuplicates<'a> {
     pub(crate) strict: &'a bool,
 }
 
-impl Described for NoDuplicates<'_> {
+impl CheckDescription for NoDuplicates<'_> {
     const KIND: &'static str = "no_duplicates";
     const ANOMALIES: &'static [Anomaly] = &[Anomaly::Duplicate];
 }
@@ -27,7 +27,7 @@ impl Check for NoDuplicates<'_> {
         "0 duplicates".to_owned()
     }
 
-    fn evaluate(&self, case: &Case<'_>) -> Answer {
+    fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer {
         none_unexplained(case, Anomaly::Duplicate, "duplicates", *self.strict)
     }
 }

@@ -2,9 +2,9 @@
 
 use super::readings::{Readings, unmeasured};
 use crate::anomaly::Anomaly;
-use crate::checks::answer::{Answer, Unknown};
-use crate::checks::case::Case;
-use crate::checks::check::{Check, Described};
+use crate::checks::answer::{Answer, UnknownBecause};
+use crate::checks::case::CheckedScenario;
+use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
 use crate::checks::text::counted;
 use crate::observe::Retention;
@@ -15,7 +15,7 @@ pub(crate) struct NoLoss;
 
 const EXPECTED: &str = "0 lost";
 
-impl Described for NoLoss {
+impl CheckDescription for NoLoss {
     const KIND: &'static str = "no_loss";
     const ANOMALIES: &'static [Anomaly] =
         &[Anomaly::Lost, Anomaly::Unreadable, Anomaly::Skipped, Anomaly::Unread];
@@ -30,7 +30,7 @@ impl Check for NoLoss {
         EXPECTED.to_owned()
     }
 
-    fn evaluate(&self, case: &Case<'_>) -> Answer {
+    fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer {
         let readings = case.readings();
         if readings.count(Anomaly::Lost).is_none() {
             return unmeasured(case, EXPECTED);
@@ -63,7 +63,7 @@ impl Check for NoLoss {
 }
 
 /// Acked messages that retention or compaction removed before this run read them, or may have removed.
-fn removed(case: &Case<'_>, readings: &Readings<'_>) -> Option<Unknown> {
+fn removed(case: &CheckedScenario<'_>, readings: &Readings<'_>) -> Option<UnknownBecause> {
     let (mut expired, mut unclear, mut superseded) = (0, 0, 0);
     for account in readings.accounts(case) {
         expired += account.expired - account.unclear.min(account.expired);
@@ -74,13 +74,13 @@ fn removed(case: &Case<'_>, readings: &Readings<'_>) -> Option<Unknown> {
     if expired > 0 {
         let messages = messages(expired);
         return Some(match readings.retention() {
-            Retention::Embedded => Unknown::new(
+            Retention::Embedded => UnknownBecause::new(
                 format!(
                     "{messages} removed before this run read them: the embedded broker keeps the newest 5 MiB of a partition"
                 ),
                 "send less to each partition, or use a real broker",
             ),
-            Retention::Settings | Retention::Unknown => Unknown::new(
+            Retention::Settings | Retention::Unknown => UnknownBecause::new(
                 format!("{messages} removed by retention before this run read them"),
                 "raise `retention.ms` and `retention.bytes` in the topic's `config`",
             ),
@@ -89,20 +89,20 @@ fn removed(case: &Case<'_>, readings: &Readings<'_>) -> Option<Unknown> {
     if unclear > 0 {
         let messages = messages(unclear);
         return Some(match readings.retention() {
-            Retention::Unknown => Unknown::new(
+            Retention::Unknown => UnknownBecause::new(
                 format!(
                     "{messages} not found, and the topic's settings are unknown: they may allow to remove them"
                 ),
                 "use a topic that the file creates, or write `verify: false` in the producer",
             ),
-            Retention::Settings | Retention::Embedded => Unknown::new(
+            Retention::Settings | Retention::Embedded => UnknownBecause::new(
                 format!("{messages} not found, and retention or compaction may have removed them"),
                 "raise `retention.ms` and `retention.bytes` in the topic's `config`, or write `cleanup.policy: delete` if it is compacted",
             ),
         });
     }
     (superseded > 0).then(|| {
-        Unknown::new(
+        UnknownBecause::new(
             format!("{} removed by compaction before this run read them", messages(superseded)),
             "write `cleanup.policy: delete` in the topic's `config`, or `verify: false` for its producer",
         )

@@ -3,8 +3,8 @@
 use super::readings::unmeasured;
 use crate::anomaly::Anomaly;
 use crate::checks::answer::{Answer, Domain};
-use crate::checks::case::Case;
-use crate::checks::check::{Check, Described};
+use crate::checks::case::CheckedScenario;
+use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
 use crate::checks::text::counted;
 use crate::plan::{From, Plan};
@@ -14,7 +14,7 @@ pub(crate) struct OffsetsMonotonic;
 
 const EXPECTED: &str = "0 nonmonotonic";
 
-impl Described for OffsetsMonotonic {
+impl CheckDescription for OffsetsMonotonic {
     const KIND: &'static str = "offsets_monotonic";
     const ANOMALIES: &'static [Anomaly] = &[Anomaly::Nonmonotonic];
 }
@@ -28,7 +28,7 @@ impl Check for OffsetsMonotonic {
         EXPECTED.to_owned()
     }
 
-    fn evaluate(&self, case: &Case<'_>) -> Answer {
+    fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer {
         let readings = case.readings();
         let Some(counts) = readings.count(Anomaly::Nonmonotonic) else { return unmeasured(case, EXPECTED) };
         let any = case.consume().is_some_and(|consume| consume.from == From::Any);
@@ -38,7 +38,8 @@ impl Check for OffsetsMonotonic {
             if records + counts.count == 0 {
                 return case.no_data(EXPECTED);
             }
-            Domain::all(records, counted(records, "record read", "records read")).without(case.ended_early())
+            Domain::judged_all(records, counted(records, "record read", "records read"))
+                .without(case.ended_early())
         } else {
             readings.domain(case)
         };

@@ -1,18 +1,18 @@
 //! What one scenario read of each partition, added up, and how much of what it was to read it did read.
 
 use crate::anomaly::Anomaly;
-use crate::checks::answer::{Answer, Domain, Unknown};
-use crate::checks::case::{Case, READ_BACK};
+use crate::checks::answer::{Answer, Domain, UnknownBecause};
+use crate::checks::case::{CheckedScenario, READ_BACK};
 use crate::checks::targets::is_added;
 use crate::checks::text::counted;
 use crate::ids::Partition;
 use crate::ledger::{Account, Counts};
-use crate::observe::{Ended, PartitionSeen, Reading, Retention};
+use crate::observe::{JudgedReading, PartitionSeen, Retention, ScenarioEnd};
 use crate::plan::From;
 
 /// The readings of one scenario.
 pub(crate) struct Readings<'a> {
-    own: Vec<&'a Reading>,
+    own: Vec<&'a JudgedReading>,
     partitions: &'a [PartitionSeen],
 }
 
@@ -37,7 +37,7 @@ const BROKEN: [Anomaly; 6] = [
     Anomaly::Rewritten,
 ];
 
-impl<'a> Case<'a> {
+impl<'a> CheckedScenario<'a> {
     /// The readings of this scenario, where it reads.
     pub(crate) fn readings(&self) -> Readings<'a> {
         Readings::of(self)
@@ -45,7 +45,7 @@ impl<'a> Case<'a> {
 }
 
 impl<'a> Readings<'a> {
-    pub(crate) fn of(case: &Case<'a>) -> Self {
+    pub(crate) fn of(case: &CheckedScenario<'a>) -> Self {
         Self {
             own: case.seen.readings.iter().filter(|r| r.scenario == case.index).collect(),
             partitions: &case.seen.partitions,
@@ -69,7 +69,7 @@ impl<'a> Readings<'a> {
     }
 
     /// How many any observer saw in the partition of a reading, where that concerns each of its readers.
-    fn seen_by_others(&self, reading: &Reading, anomaly: Anomaly) -> u64 {
+    fn seen_by_others(&self, reading: &JudgedReading, anomaly: Anomaly) -> u64 {
         let place = (reading.topic, reading.partition);
         let partition = self.partitions.iter().find(|it| (it.topic, it.partition) == place);
         partition
@@ -104,7 +104,7 @@ impl<'a> Readings<'a> {
     }
 
     /// The accounts of its partitions, by who sent there.
-    pub(crate) fn accounts<'b>(&'b self, case: &Case<'b>) -> impl Iterator<Item = &'b Account> {
+    pub(crate) fn accounts<'b>(&'b self, case: &CheckedScenario<'b>) -> impl Iterator<Item = &'b Account> {
         let scenarios = case.seen.accounts.iter().flat_map(|accounts| &accounts.scenarios);
         let rows = scenarios.flat_map(|row| &row.partitions);
         rows.filter(|row| self.has(row.topic, row.partition)).map(|row| &row.account)
@@ -118,12 +118,12 @@ impl<'a> Readings<'a> {
     }
 
     /// Acked messages of its partitions that retention or compaction removed before this run read them, or may have removed.
-    fn removed(&self, case: &Case<'_>) -> u64 {
+    fn removed(&self, case: &CheckedScenario<'_>) -> u64 {
         self.accounts(case).map(|account| account.expired + account.superseded).sum()
     }
 
     /// Acked messages of its partitions that are gone with their leader, or may be.
-    fn dropped(&self, case: &Case<'_>) -> u64 {
+    fn dropped(&self, case: &CheckedScenario<'_>) -> u64 {
         self.accounts(case).map(|account| account.dropped).sum()
     }
 
@@ -135,7 +135,7 @@ impl<'a> Readings<'a> {
     /// The acked messages that it was to read, for a check that needs all of them.
     ///
     /// It is empty where nothing was written to its partitions and nothing more can come.
-    pub(crate) fn domain(&self, case: &Case<'_>) -> Domain {
+    pub(crate) fn domain(&self, case: &CheckedScenario<'_>) -> Domain {
         let missing = self.missing(case);
         let (total, acked) = self.scope(case);
         if total > 0 {
@@ -152,7 +152,7 @@ impl<'a> Readings<'a> {
                 ),
             };
             let all_gone = (left == 0).then(|| {
-                Unknown::new(
+                UnknownBecause::new(
                     "none of these messages could be read: retention or compaction removed them, or may have",
                     "see `no_loss`",
                 )
@@ -169,7 +169,7 @@ impl<'a> Readings<'a> {
 
     /// How many messages it speaks of, and whether all of them are acked ones that it was to read. Where it is to read a part of
     /// the log, or read messages whose ack nobody has, it speaks of those that it read.
-    pub(crate) fn scope(&self, case: &Case<'_>) -> (u64, bool) {
+    pub(crate) fn scope(&self, case: &CheckedScenario<'_>) -> (u64, bool) {
         let received = self.own.iter().map(|r| r.received).sum();
         let wanted = self.wanted();
         let partial = received > 0 && case.consume().is_some_and(|consume| consume.partial);
@@ -178,10 +178,10 @@ impl<'a> Readings<'a> {
     }
 
     /// It has no partition: where kaf6 added it, the consumers of the file read them all.
-    fn no_reading(case: &Case<'_>) -> Domain {
+    fn no_reading(case: &CheckedScenario<'_>) -> Domain {
         let name = &case.scenario.name;
         let unread = || {
-            Unknown::new(
+            UnknownBecause::new(
                 format!("scenario `{name}` read no partition"),
                 format!("see the message of `{name}`, and give it a longer `timeout`"),
             )
@@ -192,19 +192,19 @@ impl<'a> Readings<'a> {
     }
 
     /// Why it did not read all that it was to read; none where it did.
-    pub(crate) fn missing(&self, case: &Case<'_>) -> Option<Unknown> {
+    pub(crate) fn missing(&self, case: &CheckedScenario<'_>) -> Option<UnknownBecause> {
         let ledger = case.consume().is_none_or(|consume| consume.from == From::Run);
         let name = &case.scenario.name;
         if !ledger {
             return case.ended_early();
         }
-        let open: Vec<&&Reading> = self.own.iter().filter(|r| !r.complete).collect();
+        let open: Vec<&&JudgedReading> = self.own.iter().filter(|r| !r.complete).collect();
         let unread = self.unread();
         if open.is_empty() && unread == 0 {
             return None;
         }
         if open.is_empty() && unread <= self.dropped(case) {
-            return Some(Unknown::new(
+            return Some(UnknownBecause::new(
                 format!(
                     "{} missing that only the leader had acknowledged (`acks: 1`), and the partition may have had another leader since",
                     counted(unread, "message is", "messages are")
@@ -225,17 +225,17 @@ impl<'a> Readings<'a> {
             why = format!("{why} ({})", case.scenario.ended.name());
         }
         let advice = match case.scenario.ended {
-            Ended::Aborted | Ended::Interrupted => case.after_cut(),
+            ScenarioEnd::Aborted | ScenarioEnd::Interrupted => case.after_cut(),
             _ if is_added(case.plan, case.index) => READ_BACK.to_owned(),
             _ => format!("give `{name}` a longer `timeout` and `idle_timeout`"),
         };
-        Some(Unknown::new(why, advice))
+        Some(UnknownBecause::new(why, advice))
     }
 
     /// Why something may have been written to its partitions, or may still be, though nothing was acked there.
-    fn may_be_written(&self, case: &Case<'_>) -> Option<Unknown> {
+    fn may_be_written(&self, case: &CheckedScenario<'_>) -> Option<UnknownBecause> {
         for (index, scenario) in case.producers() {
-            let producer = Case { index, scenario, ..*case };
+            let producer = CheckedScenario { index, scenario, ..*case };
             if let Some(unknown) = producer.ended_early() {
                 return Some(unknown);
             }
@@ -255,7 +255,7 @@ impl<'a> Readings<'a> {
                 None => scenario.counts.unknown,
             };
             if unknown > 0 {
-                return Some(Unknown::new(
+                return Some(UnknownBecause::new(
                     format!(
                         "nothing was acked here, and {unknown} messages of `{}` may be there",
                         scenario.name
@@ -268,10 +268,10 @@ impl<'a> Readings<'a> {
     }
 
     /// That an audit was to decide, and was not made; none where it was.
-    pub(crate) fn no_audit(&self) -> Option<Unknown> {
+    pub(crate) fn no_audit(&self) -> Option<UnknownBecause> {
         let unaudited = self.unaudited();
         (unaudited > 0).then(|| {
-            Unknown::new(
+            UnknownBecause::new(
                 format!(
                     "the audit did not read {} again",
                     counted(unaudited, "acked message", "acked messages")
@@ -282,33 +282,38 @@ impl<'a> Readings<'a> {
     }
 
     /// As [`Readings::no_audit`], for a kind of anomaly that the audit decides.
-    pub(crate) fn no_audit_for(&self, anomaly: Anomaly) -> Option<Unknown> {
+    pub(crate) fn no_audit_for(&self, anomaly: Anomaly) -> Option<UnknownBecause> {
         let decided_by_it = BROKEN.contains(&anomaly) || SHARED.contains(&anomaly);
         self.no_audit().filter(|_| decided_by_it)
     }
 }
 
 /// The answer of a check on messages to a scenario for which there is no ledger.
-pub(crate) fn no_ledger(case: &Case<'_>, expected: &str) -> Answer {
+pub(crate) fn no_ledger(case: &CheckedScenario<'_>, expected: &str) -> Answer {
     let name = &case.scenario.name;
     let unknown = if case.consume().is_some_and(|consume| consume.from == From::Any) {
-        Unknown::new(
+        UnknownBecause::new(
             format!("`{name}` reads what others wrote, for which there is no ledger"),
             format!("write `from: run` for `{name}`, or name another `scenario`"),
         )
     } else if case.sends_only() {
-        Unknown::new(format!("`{name}` reads nothing"), "name a consumer as the `scenario`")
+        UnknownBecause::new(format!("`{name}` reads nothing"), "name a consumer as the `scenario`")
     } else {
         let why = format!("`{name}` read no partition");
         case.ended_early().unwrap_or_else(|| {
-            Unknown::new(why, format!("see the message of `{name}`, and give it a longer `timeout`"))
+            UnknownBecause::new(why, format!("see the message of `{name}`, and give it a longer `timeout`"))
         })
     };
     Answer::inconclusive(expected, "not measured", &unknown)
 }
 
 /// None of this anomaly may be there; those that a retry explains are counted only where the check is strict.
-pub(crate) fn none_unexplained(case: &Case<'_>, anomaly: Anomaly, word: &str, strict: bool) -> Answer {
+pub(crate) fn none_unexplained(
+    case: &CheckedScenario<'_>,
+    anomaly: Anomaly,
+    word: &str,
+    strict: bool,
+) -> Answer {
     let expected = format!("0 {word}");
     let readings = case.readings();
     let domain = readings.domain(case);
@@ -324,9 +329,9 @@ pub(crate) fn none_unexplained(case: &Case<'_>, anomaly: Anomaly, word: &str, st
 }
 
 /// That more were found, and that it is not known whether a retry explains them.
-pub(crate) fn undecided(counts: Counts, word: &str) -> Option<Unknown> {
+pub(crate) fn undecided(counts: Counts, word: &str) -> Option<UnknownBecause> {
     (counts.undecided > 0).then(|| {
-        Unknown::new(
+        UnknownBecause::new(
             format!(
                 "{} {word} that a retry may explain: the client did not report all of its retries",
                 counts.undecided
@@ -337,7 +342,7 @@ pub(crate) fn undecided(counts: Counts, word: &str) -> Option<Unknown> {
 }
 
 /// Nothing was measured: a reader that kaf6 added and that had nothing to read passes.
-pub(crate) fn unmeasured(case: &Case<'_>, expected: &str) -> Answer {
+pub(crate) fn unmeasured(case: &CheckedScenario<'_>, expected: &str) -> Answer {
     let readings = case.readings();
     if readings.own.is_empty() && is_added(case.plan, case.index) {
         return Answer::pass(expected, expected, readings.domain(case));

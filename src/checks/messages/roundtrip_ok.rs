@@ -1,16 +1,16 @@
 //! `roundtrip_ok`: was each planned round trip acked and read back in time?
 
 use super::count_equals::{beside, saw_nothing};
-use crate::checks::answer::{Answer, Domain, Unknown};
-use crate::checks::case::{Case, downgrade_if_cut_short};
-use crate::checks::check::{Check, Described};
+use crate::checks::answer::{Answer, Domain, UnknownBecause};
+use crate::checks::case::{CheckedScenario, downgrade_if_cut_short};
+use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
 use crate::plan::Plan;
 
 /// Each round trip came back.
 pub(crate) struct RoundtripOk;
 
-impl Described for RoundtripOk {
+impl CheckDescription for RoundtripOk {
     const KIND: &'static str = "roundtrip_ok";
 }
 
@@ -23,7 +23,7 @@ impl Check for RoundtripOk {
         "each round trip".to_owned()
     }
 
-    fn evaluate(&self, case: &Case<'_>) -> Answer {
+    fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer {
         let counts = &case.scenario.counts;
         let planned = case.scenario.planned.unwrap_or(counts.sent);
         let expected = format!("{planned} round trips");
@@ -33,7 +33,7 @@ impl Check for RoundtripOk {
         let back = counts.received.min(counts.acked);
         let actual = format!("{back} of {planned} round trips");
         if back >= planned {
-            let domain = Domain::all(planned, expected.clone()).without(case.ended_early());
+            let domain = Domain::judged_all(planned, expected.clone()).without(case.ended_early());
             return Answer::pass(expected, actual, domain);
         }
         let altered = case.scenario.uuids.map_or(0, |(_, wrong)| wrong);
@@ -47,7 +47,7 @@ impl Check for RoundtripOk {
         // What was not acked was not promised.
         let name = &case.scenario.name;
         let unknown = case.ended_early().unwrap_or_else(|| {
-            Unknown::new(
+            UnknownBecause::new(
                 format!("not each round trip of `{name}` was acked"),
                 format!("give `{name}` a longer `iteration_timeout`, or see the errors"),
             )

@@ -1,9 +1,9 @@
 //! `uuid_match`: does each value that was read hold the UUID that was sent in it?
 
 use crate::anomaly::Anomaly;
-use crate::checks::answer::{Answer, Domain, Unknown};
-use crate::checks::case::Case;
-use crate::checks::check::{Check, Described};
+use crate::checks::answer::{Answer, Domain, UnknownBecause};
+use crate::checks::case::CheckedScenario;
+use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
 use crate::plan::Plan;
 
@@ -12,7 +12,7 @@ pub(crate) struct UuidMatch;
 
 const EXPECTED: &str = "each UUID as sent";
 
-impl Described for UuidMatch {
+impl CheckDescription for UuidMatch {
     const KIND: &'static str = "uuid_match";
     const ANOMALIES: &'static [Anomaly] = &[Anomaly::Corrupt, Anomaly::Lost];
 }
@@ -26,7 +26,7 @@ impl Check for UuidMatch {
         EXPECTED.to_owned()
     }
 
-    fn evaluate(&self, case: &Case<'_>) -> Answer {
+    fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer {
         let Some((compared, wrong)) = case.scenario.uuids.filter(|(compared, _)| *compared > 0) else {
             return not_compared(case);
         };
@@ -41,16 +41,16 @@ impl Check for UuidMatch {
             wrong == 0,
             format!("{compared} UUIDs as sent"),
             format!("{} of {compared}", compared.saturating_sub(wrong)),
-            Domain::all(compared, format!("{compared} values with a UUID")).without(missing),
+            Domain::judged_all(compared, format!("{compared} values with a UUID")).without(missing),
         )
     }
 }
 
-fn not_compared(case: &Case<'_>) -> Answer {
+fn not_compared(case: &CheckedScenario<'_>) -> Answer {
     let counts = &case.scenario.counts;
     if counts.received + counts.records > 0 {
         let name = &case.scenario.name;
-        let unknown = Unknown::new(
+        let unknown = UnknownBecause::new(
             format!("the values that `{name}` read hold no `{{{{uuid}}}}`"),
             "write `{{uuid}}` in the producer's `value`",
         );
@@ -63,9 +63,9 @@ fn not_compared(case: &Case<'_>) -> Answer {
     case.no_data(EXPECTED)
 }
 
-fn not_back(case: &Case<'_>) -> Unknown {
+fn not_back(case: &CheckedScenario<'_>) -> UnknownBecause {
     let name = &case.scenario.name;
-    Unknown::new(
+    UnknownBecause::new(
         format!("not each round trip of `{name}` came back"),
         format!("give `{name}` a longer `iteration_timeout`"),
     )

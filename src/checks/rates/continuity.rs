@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::anomaly::Anomaly;
 use crate::checks::answer::{Answer, Domain};
-use crate::checks::case::Case;
-use crate::checks::check::{Check, Described};
+use crate::checks::case::CheckedScenario;
+use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
 use crate::checks::text::{span, time};
 use crate::plan::{Plan, Work};
@@ -18,7 +18,7 @@ pub(crate) struct Continuity<'a> {
     pub(crate) max_gap: &'a Duration,
 }
 
-impl Described for Continuity<'_> {
+impl CheckDescription for Continuity<'_> {
     const KIND: &'static str = "continuity";
     const ANOMALIES: &'static [Anomaly] =
         &[Anomaly::Lost, Anomaly::Unreadable, Anomaly::Skipped, Anomaly::Unread];
@@ -36,14 +36,14 @@ impl Check for Continuity<'_> {
         format!("no gap over {}", time(*self.max_gap))
     }
 
-    fn evaluate(&self, case: &Case<'_>) -> Answer {
+    fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer {
         let counts = &case.scenario.counts;
         let tail = stall_at_end(case);
         if counts.gaps.first().is_none() && (tail.is_none() || counts.sent == 0 && waiting(case) == 0) {
             return self.without_data(case);
         }
         let moments = counts.acked.max(counts.received).max(counts.records).max(1);
-        let domain = Domain::all(moments, case.span_in_words())
+        let domain = Domain::judged_all(moments, case.span_in_words())
             .without(case.ended_early())
             .without(case.all_idle_during_a_fault());
         let longest = counts.gaps.longest_within(Duration::ZERO, Duration::MAX, tail);
@@ -63,7 +63,7 @@ impl Check for Continuity<'_> {
 
 impl Continuity<'_> {
     /// Neither an ack nor a read, and nothing that waited for one.
-    fn without_data(&self, case: &Case<'_>) -> Answer {
+    fn without_data(&self, case: &CheckedScenario<'_>) -> Answer {
         let readings = case.readings();
         let measured = readings.count(Anomaly::Unread).is_some();
         if case.consume().is_some() && measured && readings.wanted() == 0 {
@@ -75,13 +75,13 @@ impl Continuity<'_> {
 }
 
 /// Acked messages that wait for this reader.
-fn waiting(case: &Case<'_>) -> u64 {
+fn waiting(case: &CheckedScenario<'_>) -> u64 {
     let readings = case.readings();
     readings.unread() + readings.number(Anomaly::Unreadable)
 }
 
 /// The time after the last ack or read in which another one was to come; none where nothing more was.
-pub(crate) fn stall_at_end(case: &Case<'_>) -> Option<(Duration, Duration)> {
+pub(crate) fn stall_at_end(case: &CheckedScenario<'_>) -> Option<(Duration, Duration)> {
     // What is stopped from outside leaves sends open through no fault of the broker.
     if case.scenario.ended.cut_short() {
         return None;

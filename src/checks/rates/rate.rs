@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::checks::answer::{Answer, Unknown};
-use crate::checks::case::{Case, without};
+use crate::checks::answer::{Answer, UnknownBecause};
+use crate::checks::case::{CheckedScenario, without};
 use crate::checks::text::{as_f64, time};
 use crate::plan::Ask;
 
@@ -21,7 +21,7 @@ pub(crate) struct Before {
     pub(crate) parts: Vec<(Duration, Duration)>,
 }
 
-impl Case<'_> {
+impl CheckedScenario<'_> {
     /// From its first ack or read to the fault's start, in whole buckets, without the times of earlier faults and their
     /// recovery; without any, the answer to a check that holds a later rate against it.
     pub(crate) fn rate_before(&self, fault: &str, start: Duration, expected: &str) -> Result<Before, Answer> {
@@ -39,7 +39,7 @@ impl Case<'_> {
         let unlike = count == 0 || length < least.max(LEAST);
         if !earlier.is_empty() && unlike {
             let names: Vec<String> = earlier.iter().map(Earlier::in_words).collect();
-            let unknown = Unknown::new(
+            let unknown = UnknownBecause::new(
                 format!(
                     "too little is left of `{name}` before `{fault}` to compare with, without {}",
                     names.join(" and ")
@@ -49,7 +49,7 @@ impl Case<'_> {
             return Err(Answer::inconclusive(expected, "not measured", &unknown));
         }
         if unlike {
-            let unknown = Unknown::new(
+            let unknown = UnknownBecause::new(
                 format!(
                     "scenario `{name}` was at work for {} before `{fault}`, too short to compare with",
                     time(start.saturating_sub(first))

@@ -7,9 +7,9 @@
 use std::time::Duration;
 
 use super::rate::Before;
-use crate::checks::answer::{Answer, Domain, Outcome, Unknown};
-use crate::checks::case::Case;
-use crate::checks::check::{Check, Described};
+use crate::checks::answer::{Answer, CheckAnswer, Domain, UnknownBecause};
+use crate::checks::case::CheckedScenario;
+use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
 use crate::checks::text::{as_f64, per_second, percent, span, time};
 use crate::metrics::Timeline;
@@ -29,7 +29,7 @@ pub(crate) struct Recovers<'a> {
     pub(crate) tolerance: &'a f64,
 }
 
-impl Described for Recovers<'_> {
+impl CheckDescription for Recovers<'_> {
     const KIND: &'static str = "recovers";
 }
 
@@ -46,7 +46,7 @@ impl Check for Recovers<'_> {
         Some(self.after)
     }
 
-    fn evaluate(&self, case: &Case<'_>) -> Answer {
+    fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer {
         let expected = self.expected();
         let (start, end) = match case.span_of(self.after) {
             Ok(span) => span,
@@ -64,11 +64,11 @@ impl Check for Recovers<'_> {
         // Another fault may be what held the rate down. It does not excuse a rate that stays down when that one is over, too.
         match longer_than(case, self.after, end) {
             Some((other, over))
-                if answer.outcome() == Outcome::Fail
+                if answer.outcome() == CheckAnswer::Fail
                     && (over >= until
-                        || self.judge(case, &before, (over, until), next).outcome() != Outcome::Fail) =>
+                        || self.judge(case, &before, (over, until), next).outcome() != CheckAnswer::Fail) =>
             {
-                let unknown = Unknown::new(
+                let unknown = UnknownBecause::new(
                     format!("fault `{other}` still lasted when `{}` was over", self.after),
                     "put the faults further apart",
                 );
@@ -83,7 +83,7 @@ impl Recovers<'_> {
     /// Whether the rate came back in this time.
     fn judge(
         &self,
-        case: &Case<'_>,
+        case: &CheckedScenario<'_>,
         before: &Before,
         span: (Duration, Duration),
         next: Option<&str>,
@@ -95,7 +95,7 @@ impl Recovers<'_> {
             None => self.never_came_back(case, &after, &found, next),
         };
         match &after.uneven {
-            Some(unknown) if answer.outcome() == Outcome::Fail => {
+            Some(unknown) if answer.outcome() == CheckAnswer::Fail => {
                 Answer::inconclusive(self.expected(), answer.actual(), unknown)
             }
             _ => answer,
@@ -103,12 +103,12 @@ impl Recovers<'_> {
     }
 
     /// The rate was back after this time.
-    fn came_back(&self, case: &Case<'_>, after: &After<'_, '_>, back: &Span) -> Answer {
+    fn came_back(&self, case: &CheckedScenario<'_>, after: &After<'_, '_>, back: &FirstSpan) -> Answer {
         let (expected, actual) = (self.expected(), after.text(back));
         let took = after.took(back);
         let width = after.timeline.start_of(1);
         if took > *self.within && back.bucket == after.first {
-            let unknown = Unknown::new(
+            let unknown = UnknownBecause::new(
                 format!(
                     "this run's rates are known for each {} only, which does not show whether that was in time",
                     time(width)
@@ -124,15 +124,15 @@ impl Recovers<'_> {
             self.after,
             span((after.end, until))
         );
-        Answer::pass_if(took <= *self.within, expected, actual, Domain::all(1, covers))
+        Answer::pass_if(took <= *self.within, expected, actual, Domain::judged_all(1, covers))
     }
 
     /// It was not, as far as could be seen.
     fn never_came_back(
         &self,
-        case: &Case<'_>,
+        case: &CheckedScenario<'_>,
         after: &After<'_, '_>,
-        found: &Found,
+        found: &RecoveryFound,
         next: Option<&str>,
     ) -> Answer {
         let (expected, fault) = (self.expected(), self.after);
@@ -174,12 +174,12 @@ impl Recovers<'_> {
                 format!("let `{name}` go on for longer"),
             ),
         };
-        Answer::inconclusive(expected, actual, &Unknown::new(why, advice))
+        Answer::inconclusive(expected, actual, &UnknownBecause::new(why, advice))
     }
 }
 
 /// Until when the load after a fault's end says something of it: its own end, or the next fault's start, with that one's name.
-fn load_until<'a>(case: &Case<'a>, end: Duration) -> (Duration, Option<&'a str>) {
+fn load_until<'a>(case: &CheckedScenario<'a>, end: Duration) -> (Duration, Option<&'a str>) {
     let later = case.seen.faults.iter().filter_map(|fault| Some((fault.span?.0, fault.name.as_str())));
     let next = later.filter(|(start, _)| *start > end).min_by_key(|(start, _)| *start);
     match next {
@@ -190,7 +190,7 @@ fn load_until<'a>(case: &Case<'a>, end: Duration) -> (Duration, Option<&'a str>)
 
 /// Of the other faults that had begun by a fault's end, the one that was felt longest after it, until what it touched was ready
 /// again. A `start` puts an end to a fault, and is none itself.
-fn longer_than<'a>(case: &Case<'a>, fault: &str, end: Duration) -> Option<(&'a str, Duration)> {
+fn longer_than<'a>(case: &CheckedScenario<'a>, fault: &str, end: Duration) -> Option<(&'a str, Duration)> {
     let others = case.seen.faults.iter().filter(|other| other.name != fault && other.kind != "start");
     let lasts = others.filter_map(|other| {
         let (start, over) = other.span?;
@@ -202,7 +202,7 @@ fn longer_than<'a>(case: &Case<'a>, fault: &str, end: Duration) -> Option<(&'a s
 
 /// What came after the fault, by the buckets of the timeline.
 struct After<'a, 'b> {
-    case: &'a Case<'b>,
+    case: &'a CheckedScenario<'b>,
     timeline: &'a Timeline,
     before: f64,
     /// The share of its target that is near enough.
@@ -217,11 +217,11 @@ struct After<'a, 'b> {
     over: usize,
     follows: usize,
     /// The time before the fault does not keep to the tolerance itself, so that a rate after it that does not either shows nothing.
-    uneven: Option<Unknown>,
+    uneven: Option<UnknownBecause>,
 }
 
 /// The first span of those that are looked at.
-struct Span {
+struct FirstSpan {
     bucket: usize,
     rate: f64,
     /// What there was to do, where that is less than the rate before.
@@ -230,13 +230,13 @@ struct Span {
 
 /// What was found.
 #[derive(Default)]
-struct Found {
+struct RecoveryFound {
     /// From here on the rate was back.
-    back: Option<Span>,
+    back: Option<FirstSpan>,
     /// The highest rate that lasted.
     best: Option<f64>,
     /// The first span that was near enough and did not last, and the rate of what followed.
-    burst: Option<(Span, f64)>,
+    burst: Option<(FirstSpan, f64)>,
     /// Some span was not near enough.
     missed: bool,
     looked_until: Option<Duration>,
@@ -245,7 +245,7 @@ struct Found {
 impl<'a, 'b> After<'a, 'b> {
     fn new(
         check: &Recovers<'_>,
-        case: &'a Case<'b>,
+        case: &'a CheckedScenario<'b>,
         before: &Before,
         (end, until): (Duration, Duration),
     ) -> Self {
@@ -267,7 +267,7 @@ impl<'a, 'b> After<'a, 'b> {
         };
         let kept = after.choose_span(before, *check.tolerance);
         if !after.is_near(kept, 1.0) {
-            after.uneven = Some(Unknown::new(
+            after.uneven = Some(UnknownBecause::new(
                 format!(
                     "the rate of `{}` varied too much before `{}`, too: spans of {}, each up to its target, held {} of what there \
                      was to do",
@@ -324,8 +324,8 @@ impl<'a, 'b> After<'a, 'b> {
         })
     }
 
-    fn look(&self) -> Found {
-        let mut found = Found::default();
+    fn look(&self) -> RecoveryFound {
+        let mut found = RecoveryFound::default();
         // The bucket in which the fault ended comes first: where even that and those behind it are near enough, the rate was
         // back at once, which the next bucket, up to its width later, could not tell.
         let starts_late = self.timeline.start_of(self.first) > self.end;
@@ -338,7 +338,7 @@ impl<'a, 'b> After<'a, 'b> {
             let lasting = kept / seconds(self.follows_until(bucket) - bucket);
             let span = || {
                 let to_do = target / seconds(self.over);
-                Span { bucket, rate, to_do: Some(to_do).filter(|to_do| *to_do < self.before) }
+                FirstSpan { bucket, rate, to_do: Some(to_do).filter(|to_do| *to_do < self.before) }
             };
             let (near, lasts) = (self.is_near(done, target), self.is_near(kept, wanted));
             if wanted > 0.0 && near && lasts {
@@ -382,12 +382,12 @@ impl<'a, 'b> After<'a, 'b> {
         self.sum((bucket..self.follows_until(bucket)).step_by(self.over), self.over)
     }
 
-    fn took(&self, first: &Span) -> Duration {
+    fn took(&self, first: &FirstSpan) -> Duration {
         self.timeline.start_of(first.bucket).saturating_sub(self.end)
     }
 
     /// `100/s after 2.4 s (100/s before)`
-    fn text(&self, first: &Span) -> String {
+    fn text(&self, first: &FirstSpan) -> String {
         let to_do = first.to_do.map(|to_do| format!(", {} to do", per_second(to_do))).unwrap_or_default();
         let took = time(self.took(first));
         format!("{} after {took} ({} before{to_do})", per_second(first.rate), per_second(self.before))

@@ -5,14 +5,14 @@
 use std::time::Duration;
 
 use crate::anomaly::Anomaly;
-use crate::checks::answer::{Answer, Domain, Unknown};
-use crate::checks::case::Case;
-use crate::checks::check::{Check, Described};
+use crate::checks::answer::{Answer, Domain, UnknownBecause};
+use crate::checks::case::CheckedScenario;
+use crate::checks::check::{Check, CheckDescription};
 use crate::checks::messages::count_equals::saw_nothing;
 use crate::checks::messages::readings::undecided;
 use crate::checks::targets;
 use crate::checks::text::{as_f64, counted, places, span as in_words, time, trimmed};
-use crate::metrics::{RATE_OVER, Snapshot, Window};
+use crate::metrics::{BucketWindow, RATE_OVER, Snapshot};
 use crate::plan::{Metric, Op, Plan, Span, ThresholdExpr, Work};
 
 /// A metric compared with a value.
@@ -21,7 +21,7 @@ pub(crate) struct Threshold<'a> {
     pub(crate) span: &'a Option<Span>,
 }
 
-impl Described for Threshold<'_> {
+impl CheckDescription for Threshold<'_> {
     const KIND: &'static str = "threshold";
 }
 
@@ -43,7 +43,7 @@ impl Check for Threshold<'_> {
         self.span.as_ref().map(Span::fault)
     }
 
-    fn evaluate(&self, case: &Case<'_>) -> Answer {
+    fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer {
         match (self.span, self.expr.metric) {
             (Some(span), _) => self.in_part(case, span),
             (None, Metric::Anomaly(anomaly)) => self.of_anomaly(case, anomaly),
@@ -54,11 +54,11 @@ impl Check for Threshold<'_> {
 
 impl Threshold<'_> {
     /// How often an anomaly was found, by this reader.
-    fn of_anomaly(&self, case: &Case<'_>, anomaly: Anomaly) -> Answer {
+    fn of_anomaly(&self, case: &CheckedScenario<'_>, anomaly: Anomaly) -> Answer {
         let text = &self.expr.text;
         let readings = case.readings();
         let Some(counts) = readings.count(anomaly) else {
-            let unknown = Unknown::new(
+            let unknown = UnknownBecause::new(
                 format!("this run did not measure `{}` for `{}`", anomaly.name(), case.scenario.name),
                 "name a consumer of `from: run` as the `scenario`",
             );
@@ -82,7 +82,7 @@ impl Threshold<'_> {
     }
 
     /// A count, a rate or a latency of the whole run.
-    fn of_run(&self, case: &Case<'_>) -> Answer {
+    fn of_run(&self, case: &CheckedScenario<'_>) -> Answer {
         let text = &self.expr.text;
         let counts = &case.scenario.counts;
         if saw_nothing(case.scenario) {
@@ -106,9 +106,9 @@ impl Threshold<'_> {
     }
 
     /// The part of the run that a fault cuts out, by the whole buckets of the timeline in it.
-    fn in_part(&self, case: &Case<'_>, span: &Span) -> Answer {
+    fn in_part(&self, case: &CheckedScenario<'_>, span: &Span) -> Answer {
         let text = &self.expr.text;
-        let unmeasured = |unknown: &Unknown| Answer::inconclusive(text, "not measured", unknown);
+        let unmeasured = |unknown: &UnknownBecause| Answer::inconclusive(text, "not measured", unknown);
         let (start, end) = match case.span_of(span.fault()) {
             Ok(span) => span,
             Err(unknown) => return unmeasured(&unknown),
@@ -129,16 +129,16 @@ impl Threshold<'_> {
         let window = counts.timeline.window(from, to);
         if window.length.is_zero() {
             let width = counts.timeline.width_ms();
-            return unmeasured(&Unknown::new(
+            return unmeasured(&UnknownBecause::new(
                 format!("scenario `{name}` was at work for no whole {width} ms {part} `{fault}`"),
                 format!("let `{name}` go on for longer, or let `{fault}` begin earlier"),
             ));
         }
-        let domain = Domain::all(1, format!("`{name}` {part} `{fault}`, {}", in_words((from, to))))
+        let domain = Domain::judged_all(1, format!("`{name}` {part} `{fault}`, {}", in_words((from, to))))
             .without(case.ended_before(whole));
         if is_rate(self.expr.metric) && window.length < RATE_OVER {
             let (least, length) = (time(RATE_OVER), time(window.length));
-            return unmeasured(&Unknown::new(
+            return unmeasured(&UnknownBecause::new(
                 format!("a rate needs {least}, and `{name}` was at work for {length} {part} `{fault}`"),
                 format!("let `{name}` go on for longer, or let `{fault}` begin earlier"),
             ));
@@ -146,7 +146,7 @@ impl Threshold<'_> {
         match measure_part(&window, counts, self.expr.metric, case.scenario.kind) {
             Some(value) => Answer::pass_if(holds(self.expr, value), text, self.expr.shown(value), domain),
             None if matches!(self.expr.metric, Metric::Sent | Metric::Anomaly(_)) => {
-                unmeasured(&Unknown::new(
+                unmeasured(&UnknownBecause::new(
                     "this is known of a whole run only",
                     format!("remove `{part}: {fault}` from the check"),
                 ))
@@ -157,7 +157,7 @@ impl Threshold<'_> {
             None => Answer::inconclusive(
                 text,
                 "no data",
-                &Unknown::new(
+                &UnknownBecause::new(
                     format!("scenario `{name}` got nothing done {part} `{fault}`"),
                     "write a `continuity` check for how long nothing may come",
                 ),
@@ -193,15 +193,18 @@ const fn is_count(metric: Metric) -> bool {
 }
 
 /// What a metric of the whole run is taken from.
-fn domain(case: &Case<'_>, metric: Metric, latencies: u64, errors: u64) -> Domain {
+fn domain(case: &CheckedScenario<'_>, metric: Metric, latencies: u64, errors: u64) -> Domain {
     let counts = &case.scenario.counts;
     let span = case.span_in_words();
     if is_latency(metric) {
-        return Domain::all(latencies, format!("{} of {span}", counted(latencies, "latency", "latencies")));
+        return Domain::judged_all(
+            latencies,
+            format!("{} of {span}", counted(latencies, "latency", "latencies")),
+        );
     }
     // An error is something seen, too.
     let messages = counts.sent.max(counts.acked).max(counts.received).max(counts.records).max(errors);
-    Domain::all(messages.max(1), span)
+    Domain::judged_all(messages.max(1), span)
 }
 
 const fn is_latency(metric: Metric) -> bool {
@@ -216,12 +219,12 @@ const fn is_rate(metric: Metric) -> bool {
 }
 
 /// That the messages of a run came too close together for a rate; none where they did not, or for another metric.
-fn too_short(metric: Metric, length: Duration, case: &Case<'_>) -> Option<Unknown> {
+fn too_short(metric: Metric, length: Duration, case: &CheckedScenario<'_>) -> Option<UnknownBecause> {
     (is_rate(metric) && length < RATE_OVER).then(|| {
         let name = &case.scenario.name;
         let what = if case.sends_only() { "ack" } else { "message" };
         let (least, length) = (time(RATE_OVER), time(length));
-        Unknown::new(
+        UnknownBecause::new(
             format!("a rate needs {least} from the first {what} to the last, and those of `{name}` came within {length}"),
             format!("let `{name}` go on for longer"),
         )
@@ -229,24 +232,24 @@ fn too_short(metric: Metric, length: Duration, case: &Case<'_>) -> Option<Unknow
 }
 
 /// No sample. Reading of old records measures no latency, which says nothing of the broker.
-fn nothing_measured(case: &Case<'_>, part: &str) -> Unknown {
+fn nothing_measured(case: &CheckedScenario<'_>, part: &str) -> UnknownBecause {
     let name = &case.scenario.name;
     if case.consume().is_some() {
-        return Unknown::new(
+        return UnknownBecause::new(
             format!(
                 "scenario `{name}` had nothing to measure it on {part}: latency of reading counts only messages sent after the reader had caught up"
             ),
             format!("start `{name}` before its producer, or give the producer a `rate`"),
         );
     }
-    Unknown::new(
+    UnknownBecause::new(
         format!("scenario `{name}` had nothing to measure it on {part}"),
         format!("let `{name}` send more messages, or give it a longer `timeout`"),
     )
 }
 
 /// The metric's value in a part of the run; none where nothing was measured.
-fn measure_part(part: &Window, counts: &Snapshot, metric: Metric, kind: &str) -> Option<f64> {
+fn measure_part(part: &BucketWindow, counts: &Snapshot, metric: Metric, kind: &str) -> Option<f64> {
     let (sends, reads) = (kind != "consume", kind != "produce");
     let cell = &part.total;
     match metric {

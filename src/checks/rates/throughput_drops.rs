@@ -2,9 +2,9 @@
 //!
 //! Compares whole buckets of the timeline: from the first ack or read to the fault's start, and while it was in full effect.
 
-use crate::checks::answer::{Answer, Domain, Unknown};
-use crate::checks::case::Case;
-use crate::checks::check::{Check, Described};
+use crate::checks::answer::{Answer, Domain, UnknownBecause};
+use crate::checks::case::CheckedScenario;
+use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
 use crate::checks::text::{as_f64, per_second, percent, span};
 use crate::plan::Plan;
@@ -15,7 +15,7 @@ pub(crate) struct ThroughputDrops<'a> {
     pub(crate) at_least: &'a f64,
 }
 
-impl Described for ThroughputDrops<'_> {
+impl CheckDescription for ThroughputDrops<'_> {
     const KIND: &'static str = "throughput_drops";
 }
 
@@ -32,7 +32,7 @@ impl Check for ThroughputDrops<'_> {
         Some(self.during)
     }
 
-    fn evaluate(&self, case: &Case<'_>) -> Answer {
+    fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer {
         let (fault, expected) = (self.during, self.expected());
         let span_of = match case.proven_span_of(fault) {
             Ok(span) => span,
@@ -54,7 +54,7 @@ impl Check for ThroughputDrops<'_> {
             } else {
                 format!("scenario `{name}` and `{fault}` have no whole {width} ms in common")
             };
-            let unknown = Unknown::new(why, format!("let `{name}` go on for longer"));
+            let unknown = UnknownBecause::new(why, format!("let `{name}` go on for longer"));
             return Answer::inconclusive(expected, "not measured", &unknown);
         };
         let seconds = part.length.as_secs_f64();
@@ -70,7 +70,7 @@ impl Check for ThroughputDrops<'_> {
         let actual = format!("{much} ({} before, {} during{less})", per_second(before), per_second(during));
         let asked = as_f64(part.due()) / seconds;
         if drop < *self.at_least && asked > before && 1.0 - during / asked >= *self.at_least {
-            let unknown = Unknown::new(
+            let unknown = UnknownBecause::new(
                 format!(
                     "{} became due during `{fault}`, more than before it, and that is what the rate fell behind",
                     per_second(asked)
@@ -80,15 +80,15 @@ impl Check for ThroughputDrops<'_> {
             return Answer::inconclusive(expected, actual, &unknown);
         }
         let covers = format!("`{name}` before and during `{fault}`, {}", span((start, until)));
-        let domain = Domain::all(1, covers).without(case.ended_before(end));
+        let domain = Domain::judged_all(1, covers).without(case.ended_before(end));
         Answer::pass_if(drop >= *self.at_least, expected, actual, domain)
     }
 }
 
 /// The whole buckets of the fault held nothing, those at its ends may have.
-fn too_little_to_do(case: &Case<'_>, fault: &str) -> Unknown {
+fn too_little_to_do(case: &CheckedScenario<'_>, fault: &str) -> UnknownBecause {
     let name = &case.scenario.name;
-    Unknown::new(
+    UnknownBecause::new(
         format!("`{name}` had too little to do during `{fault}`"),
         format!("give `{name}` a higher `rate`"),
     )

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::checks::answer::Unknown;
-use crate::checks::case::Case;
+use crate::checks::answer::UnknownBecause;
+use crate::checks::case::CheckedScenario;
 use crate::checks::proof::fault_seen;
 use crate::checks::text::as_f64;
-use crate::metrics::Window;
+use crate::metrics::BucketWindow;
 use crate::plan::Work;
 
-impl Case<'_> {
+impl CheckedScenario<'_> {
     /// Until when there was always more to do, from its start on; none where it is known how much there was.
     fn endless(&self) -> Option<Duration> {
         match self.work() {
@@ -20,7 +20,7 @@ impl Case<'_> {
     }
 
     /// How many messages should be done in a part of the run that ends then: as many as at a rate, or all that there was to do.
-    pub(crate) fn target(&self, rate: f64, part: &Window, end: Duration) -> f64 {
+    pub(crate) fn target(&self, rate: f64, part: &BucketWindow, end: Duration) -> f64 {
         let at_rate = rate * part.length.as_secs_f64();
         if self.endless().is_some_and(|until| end <= until) {
             return at_rate;
@@ -43,11 +43,11 @@ impl Case<'_> {
     }
 
     /// That this scenario had nothing to do during a fault; none where it had.
-    pub(crate) fn idle_during(&self, fault: &str) -> Option<Unknown> {
+    pub(crate) fn idle_during(&self, fault: &str) -> Option<UnknownBecause> {
         let idle = self.felt(fault).is_some_and(|felt| !self.is_busy(felt));
         idle.then(|| {
             let name = &self.scenario.name;
-            Unknown::new(
+            UnknownBecause::new(
                 format!("nothing of `{name}` was due, open or unread during `{fault}`"),
                 format!("let `{name}` go on during `{fault}`"),
             )
@@ -55,21 +55,21 @@ impl Case<'_> {
     }
 
     /// That no scenario had anything to do during some fault that took effect; none where one had, during each.
-    pub(crate) fn all_idle_during_a_fault(&self) -> Option<Unknown> {
+    pub(crate) fn all_idle_during_a_fault(&self) -> Option<UnknownBecause> {
         let idle = |fault: &str| {
             let mut others = self.seen.scenarios.iter().enumerate();
             let loads =
                 |work: &Work| matches!(work, Work::Produce(_) | Work::Consume(_) | Work::Roundtrip(_));
             let mut any_busy = |felt| {
                 others.any(|(index, scenario)| {
-                    let case = Case { index, scenario, ..*self };
+                    let case = CheckedScenario { index, scenario, ..*self };
                     loads(case.work()) && case.is_busy(felt)
                 })
             };
             self.felt(fault).is_some_and(|felt| !any_busy(felt))
         };
         let fault = self.seen.faults.iter().find(|fault| fault.effective && idle(&fault.name))?;
-        Some(Unknown::new(
+        Some(UnknownBecause::new(
             format!("nothing of any scenario was due, open or unread during `{}`", fault.name),
             format!("let the load go on during `{}`", fault.name),
         ))

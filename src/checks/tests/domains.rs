@@ -10,7 +10,7 @@ use crate::checks::anomalies_of;
 use crate::checks::permitted;
 use crate::checks::registry::check_of;
 use crate::ledger::{Account, Accounts, Markers, PartitionAccount, ScenarioAccount};
-use crate::observe::{BrokerSeen, Cut, PartitionSeen, Retention, ScrapeSeen, SeriesSeen};
+use crate::observe::{BrokerSeen, EarlyEnd, PartitionSeen, Retention, ScrapeSeen, SeriesSeen};
 use crate::plan::{Allow, CountMetric};
 
 const ALL_ACKED: Ask = Ask::AllAcked { allow: Allow { failed: 0.0, unknown: 0.0 } };
@@ -62,7 +62,7 @@ fn judgement(counts: &[(Anomaly, u64)]) -> Judgement {
 /// `read` read partition 0 of topic 0 to its end, and `write` wrote 3,000 messages there.
 fn whole() -> Observations {
     let mut seen = world(10);
-    seen.readings = vec![Reading {
+    seen.readings = vec![JudgedReading {
         scenario: 1,
         topic: 0,
         partition: 0,
@@ -128,14 +128,14 @@ fn what_is_whole_passes_and_says_what_it_covers() {
     let seen = whole();
     for it in on_messages() {
         let good = reader(&it, &seen);
-        assert_eq!(good.outcome(), Outcome::Pass, "{good:?}");
+        assert_eq!(good.outcome(), CheckAnswer::Pass, "{good:?}");
         assert_eq!(good.covers(), "3000 acked messages in 1 partition");
     }
     let acked = ask(ALL_ACKED, None, &seen);
-    assert_eq!((acked.answer.outcome(), acked.answer.covers()), (Outcome::Pass, "3000 planned messages"));
+    assert_eq!((acked.answer.outcome(), acked.answer.covers()), (CheckAnswer::Pass, "3000 planned messages"));
     assert_eq!(acked.scenario.as_deref(), Some("write"));
     let gap = answer(Ask::Continuity { max_gap: ms(200) }, &seen);
-    assert_eq!((gap.outcome(), gap.covers()), (Outcome::Pass, "`write`, 0.000 s to 30.000 s"));
+    assert_eq!((gap.outcome(), gap.covers()), (CheckAnswer::Pass, "`write`, 0.000 s to 30.000 s"));
 }
 
 #[test]
@@ -147,16 +147,16 @@ fn a_reader_that_stopped_half_way_passes_nothing() {
     let thresholds = [Anomaly::Lost, Anomaly::Duplicate, Anomaly::Corrupt].map(anomaly);
     for it in on_messages().into_iter().chain(thresholds) {
         let open = reader(&it, &seen);
-        assert_eq!(open.outcome(), Outcome::Inconclusive, "{open:?}");
+        assert_eq!(open.outcome(), CheckAnswer::Inconclusive, "{open:?}");
         let why = "`read` did not read all that it was to read: no record from offset 400 on; \
                    give `read` a longer `timeout` and `idle_timeout`";
         assert!(open.message().ends_with(why), "{open:?}");
     }
     seen.readings[0].judgement = Some(judgement(&[(Anomaly::Unread, 7)]));
     let open = reader(&Ask::NoLoss, &seen);
-    assert_eq!((open.outcome(), open.actual()), (Outcome::Inconclusive, "7 unread"));
+    assert_eq!((open.outcome(), open.actual()), (CheckAnswer::Inconclusive, "7 unread"));
     let unread = reader(&anomaly(Anomaly::Unread), &seen);
-    assert_eq!((unread.outcome(), unread.actual()), (Outcome::Inconclusive, "7"));
+    assert_eq!((unread.outcome(), unread.actual()), (CheckAnswer::Inconclusive, "7"));
     // What to write depends on what ended it.
     let advice = |ended, cut| {
         let mut seen = whole();
@@ -164,18 +164,18 @@ fn a_reader_that_stopped_half_way_passes_nothing() {
         (seen.scenarios[1].ended, seen.cut) = (ended, cut);
         reader(&Ask::NoDuplicates { strict: false }, &seen).message().to_owned()
     };
-    let cut = advice(Ended::Aborted, Some(Cut::Timeout));
+    let cut = advice(ScenarioEnd::Aborted, Some(EarlyEnd::Timeout));
     assert!(cut.ends_with("give the run a longer `run: {timeout: ...}`"), "{cut}");
-    let cut = advice(Ended::Interrupted, Some(Cut::Signal("SIGINT")));
+    let cut = advice(ScenarioEnd::Interrupted, Some(EarlyEnd::Signal("SIGINT")));
     assert!(cut.ends_with("let the run go on to its end"), "{cut}");
     // What it found in its half stays found.
     seen.readings[0].judgement = Some(judgement(&[(Anomaly::Unread, 7), (Anomaly::Lost, 1)]));
     let lost = reader(&Ask::NoLoss, &seen);
-    assert_eq!((lost.outcome(), lost.actual()), (Outcome::Fail, "1 lost, 7 unread"));
-    assert_eq!(reader(&anomaly(Anomaly::Lost), &seen).outcome(), Outcome::Fail);
+    assert_eq!((lost.outcome(), lost.actual()), (CheckAnswer::Fail, "1 lost, 7 unread"));
+    assert_eq!(reader(&anomaly(Anomaly::Lost), &seen).outcome(), CheckAnswer::Fail);
     assert_eq!(
         reader(&threshold(Metric::Anomaly(Anomaly::Lost), Op::Greater, 1.0, None), &seen).outcome(),
-        Outcome::Inconclusive
+        CheckAnswer::Inconclusive
     );
 }
 
@@ -183,7 +183,7 @@ fn a_reader_that_stopped_half_way_passes_nothing() {
 fn no_loss_counts_what_is_lost_skipped_and_unreadable() {
     let of = |counts: &[(Anomaly, u64)]| reader(&Ask::NoLoss, &found(counts));
     let bad = of(&[(Anomaly::Lost, 2), (Anomaly::Skipped, 3), (Anomaly::Unreadable, 4)]);
-    assert_eq!((bad.outcome(), bad.actual()), (Outcome::Fail, "2 lost, 3 skipped, 4 unreadable"));
+    assert_eq!((bad.outcome(), bad.actual()), (CheckAnswer::Fail, "2 lost, 3 skipped, 4 unreadable"));
     assert_eq!((bad.message(), bad.covers()), ("of 3000 acked", "3000 acked messages in 1 partition"));
     assert_eq!(of(&[(Anomaly::Unreadable, 4)]).actual(), "0 lost, 4 unreadable");
     // An end marker counts as lost, and is said to be one; that of another partition is not this reader's.
@@ -191,10 +191,10 @@ fn no_loss_counts_what_is_lost_skipped_and_unreadable() {
     let mut seen = found(&[(Anomaly::Lost, 1)]);
     seen.partitions = vec![marker(0)];
     let own = reader(&Ask::NoLoss, &seen);
-    assert_eq!((own.outcome(), own.actual()), (Outcome::Fail, "0 lost, 1 end marker lost"));
+    assert_eq!((own.outcome(), own.actual()), (CheckAnswer::Fail, "0 lost, 1 end marker lost"));
     let mut seen = whole();
     seen.partitions = vec![marker(1)];
-    assert_eq!(reader(&Ask::NoLoss, &seen).outcome(), Outcome::Pass);
+    assert_eq!(reader(&Ask::NoLoss, &seen).outcome(), CheckAnswer::Pass);
 }
 
 #[test]
@@ -208,12 +208,12 @@ fn what_a_retry_may_explain_is_open_unless_the_check_is_strict() {
         (Ask::InOrder { strict: false }, Ask::InOrder { strict: true }),
     ] {
         let open = reader(&it, &seen);
-        assert_eq!(open.outcome(), Outcome::Inconclusive);
+        assert_eq!(open.outcome(), CheckAnswer::Inconclusive);
         assert!(open.message().contains("that a retry may explain"), "{open:?}");
-        assert_eq!(reader(&strict, &seen).outcome(), Outcome::Fail);
+        assert_eq!(reader(&strict, &seen).outcome(), CheckAnswer::Fail);
     }
     let none = threshold(Metric::Anomaly(Anomaly::Duplicate), Op::Equal, 0.0, None);
-    assert_eq!(reader(&none, &seen).outcome(), Outcome::Inconclusive);
+    assert_eq!(reader(&none, &seen).outcome(), CheckAnswer::Inconclusive);
 }
 
 #[test]
@@ -222,7 +222,7 @@ fn what_retention_or_compaction_removed_leaves_no_loss_open() {
     let rest = Account { planned: 3000, sent: 3000, acked: 3000, verified: 2990, ..Account::default() };
     account(&mut seen, Account { expired: 10, ..rest });
     let expired = reader(&Ask::NoLoss, &seen);
-    assert_eq!(expired.outcome(), Outcome::Inconclusive);
+    assert_eq!(expired.outcome(), CheckAnswer::Inconclusive);
     assert!(expired.message().contains("10 acked messages were removed by retention"), "{expired:?}");
     assert!(
         expired.message().ends_with("raise `retention.ms` and `retention.bytes` in the topic's `config`")
@@ -237,12 +237,12 @@ fn what_retention_or_compaction_removed_leaves_no_loss_open() {
         seen.partitions[0].retention = retention;
         account(&mut seen, Account { expired: 10, unclear, ..rest });
         let open = reader(&Ask::NoLoss, &seen);
-        assert_eq!(open.outcome(), Outcome::Inconclusive);
+        assert_eq!(open.outcome(), CheckAnswer::Inconclusive);
         assert!(open.message().contains(what) && open.message().ends_with(write), "{open:?}");
     }
     account(&mut seen, Account { superseded: 10, ..rest });
     let superseded = reader(&Ask::NoLoss, &seen);
-    assert_eq!(superseded.outcome(), Outcome::Inconclusive);
+    assert_eq!(superseded.outcome(), CheckAnswer::Inconclusive);
     assert!(superseded.message().contains("`cleanup.policy: delete`"), "{superseded:?}");
 }
 
@@ -252,12 +252,12 @@ fn what_was_removed_unread_is_covered_by_no_check() {
     let rest = Account { planned: 3000, sent: 3000, acked: 3000, ..Account::default() };
     account(&mut seen, Account { verified: 2990, expired: 6, superseded: 4, ..rest });
     let some = reader(&Ask::NoCorruption, &seen);
-    assert_eq!(some.outcome(), Outcome::Pass);
+    assert_eq!(some.outcome(), CheckAnswer::Pass);
     assert_eq!(some.covers(), "2990 of 3000 acked messages in 1 partition: 10 were not read");
     account(&mut seen, Account { expired: 3000, ..rest });
     for it in on_messages() {
         let none = reader(&it, &seen);
-        assert_eq!(none.outcome(), Outcome::Inconclusive, "{it:?}");
+        assert_eq!(none.outcome(), CheckAnswer::Inconclusive, "{it:?}");
     }
 }
 
@@ -267,11 +267,11 @@ fn corruption_that_another_observer_saw_counts_for_each_reader() {
     let judgement = Some(judgement(&[(Anomaly::Corrupt, 5), (Anomaly::Duplicate, 5)]));
     seen.partitions = vec![PartitionSeen { judgement, ..PartitionSeen::default() }];
     let bad = reader(&Ask::NoCorruption, &seen);
-    assert_eq!((bad.outcome(), bad.actual()), (Outcome::Fail, "5 corrupt"));
+    assert_eq!((bad.outcome(), bad.actual()), (CheckAnswer::Fail, "5 corrupt"));
     // Repeats are judged within one pass.
-    assert_eq!(reader(&Ask::NoDuplicates { strict: true }, &seen).outcome(), Outcome::Pass);
+    assert_eq!(reader(&Ask::NoDuplicates { strict: true }, &seen).outcome(), CheckAnswer::Pass);
     seen.partitions[0].partition = 1;
-    assert_eq!(reader(&Ask::NoCorruption, &seen).outcome(), Outcome::Pass, "it did not read that one");
+    assert_eq!(reader(&Ask::NoCorruption, &seen).outcome(), CheckAnswer::Pass, "it did not read that one");
 }
 
 /// As [`whole`], with nothing written to the partition that was read.
@@ -290,10 +290,14 @@ fn a_reader_of_a_partition_to_which_nothing_was_written_passes() {
     let seen = nothing_written();
     for it in on_messages() {
         let good = reader(&it, &seen);
-        assert_eq!((good.outcome(), good.covers()), (Outcome::Pass, "nothing was written here"), "{good:?}");
+        assert_eq!(
+            (good.outcome(), good.covers()),
+            (CheckAnswer::Pass, "nothing was written here"),
+            "{good:?}"
+        );
         assert_eq!(good.message(), "nothing was written here");
     }
-    assert_eq!(reader(&Ask::Continuity { max_gap: ms(1) }, &seen).outcome(), Outcome::Pass);
+    assert_eq!(reader(&Ask::Continuity { max_gap: ms(1) }, &seen).outcome(), CheckAnswer::Pass);
     for count in [
         Ask::CountAtLeast { expected: 1, metric: None },
         Ask::CountEquals { expected: 10, metric: None },
@@ -301,9 +305,9 @@ fn a_reader_of_a_partition_to_which_nothing_was_written_passes() {
         threshold(Metric::P99, Op::Less, 1.0, None),
     ] {
         let open = reader(&count, &seen);
-        assert_eq!((open.outcome(), open.actual()), (Outcome::Inconclusive, "no data"), "{open:?}");
+        assert_eq!((open.outcome(), open.actual()), (CheckAnswer::Inconclusive, "no data"), "{open:?}");
     }
-    assert_eq!(reader(&Ask::CountEquals { expected: 0, metric: None }, &seen).outcome(), Outcome::Pass);
+    assert_eq!(reader(&Ask::CountEquals { expected: 0, metric: None }, &seen).outcome(), CheckAnswer::Pass);
 }
 
 #[test]
@@ -312,14 +316,14 @@ fn where_something_may_have_been_written_nothing_is_no_pass() {
     let row = &mut unknown.accounts.as_mut().unwrap().scenarios[0].partitions[0];
     (row.partition, row.account.unknown) = (0, 3);
     let mut late = nothing_written();
-    late.scenarios[0].ended = Ended::Timeout;
+    late.scenarios[0].ended = ScenarioEnd::Timeout;
     for (seen, why) in [
         (&unknown, "nothing was acked here, and 3 messages of `write` may be there"),
         (&late, "scenario `write` timed out"),
     ] {
         for it in on_messages() {
             let open = reader(&it, seen);
-            assert_eq!(open.outcome(), Outcome::Inconclusive, "{open:?}");
+            assert_eq!(open.outcome(), CheckAnswer::Inconclusive, "{open:?}");
             let message = open.message();
             assert!(
                 message.contains(why) && message.ends_with("give `write` a longer `timeout`"),
@@ -333,10 +337,10 @@ fn where_something_may_have_been_written_nothing_is_no_pass() {
 fn no_data_fails_only_over_a_broken_promise() {
     let mut seen = nothing_written();
     let count = Ask::CountAtLeast { expected: 1, metric: None };
-    assert_eq!(reader(&count, &seen).outcome(), Outcome::Inconclusive);
+    assert_eq!(reader(&count, &seen).outcome(), CheckAnswer::Inconclusive);
     seen.accounts.as_mut().unwrap().total.lost = 3;
     let bad = reader(&count, &seen);
-    assert_eq!((bad.outcome(), bad.actual()), (Outcome::Fail, "no data"));
+    assert_eq!((bad.outcome(), bad.actual()), (CheckAnswer::Fail, "no data"));
     assert_eq!(bad.message(), "the broker broke its promise for 3 messages of this run");
 }
 
@@ -346,28 +350,44 @@ fn a_count_that_falls_short_for_want_of_time_is_inconclusive() {
     let at_least = Ask::CountAtLeast { expected: 3001, metric: Some(CountMetric::Records) };
     for count in [&equals, &at_least] {
         let mut seen = whole();
-        assert_eq!(reader(count, &seen).outcome(), Outcome::Fail, "all was read, and that was not enough");
-        for ended in [Ended::Timeout, Ended::Idle, Ended::Fatal, Ended::Interrupted, Ended::Aborted] {
+        assert_eq!(
+            reader(count, &seen).outcome(),
+            CheckAnswer::Fail,
+            "all was read, and that was not enough"
+        );
+        for ended in [
+            ScenarioEnd::Timeout,
+            ScenarioEnd::Idle,
+            ScenarioEnd::Fatal,
+            ScenarioEnd::Interrupted,
+            ScenarioEnd::Aborted,
+        ] {
             seen.scenarios[1].ended = ended;
             let open = reader(count, &seen);
-            assert_eq!((open.outcome(), open.actual()), (Outcome::Inconclusive, "3000"), "{open:?}");
+            assert_eq!((open.outcome(), open.actual()), (CheckAnswer::Inconclusive, "3000"), "{open:?}");
         }
         // A producer that ended early explains it, too.
-        seen.scenarios[1].ended = Ended::Done;
-        seen.scenarios[0].ended = Ended::Fatal;
-        assert_eq!(reader(count, &seen).outcome(), Outcome::Inconclusive);
+        seen.scenarios[1].ended = ScenarioEnd::Done;
+        seen.scenarios[0].ended = ScenarioEnd::Fatal;
+        assert_eq!(reader(count, &seen).outcome(), CheckAnswer::Inconclusive);
         seen.readings[0].judgement = Some(judgement(&[(Anomaly::Lost, 1)]));
-        assert_eq!(reader(count, &seen).outcome(), Outcome::Fail, "one is lost");
+        assert_eq!(reader(count, &seen).outcome(), CheckAnswer::Fail, "one is lost");
     }
     // More than expected is so, however it ended; as many as expected may have become more.
     let mut seen = whole();
-    seen.scenarios[1].ended = Ended::Timeout;
-    assert_eq!(reader(&Ask::CountEquals { expected: 2999, metric: None }, &seen).outcome(), Outcome::Fail);
+    seen.scenarios[1].ended = ScenarioEnd::Timeout;
+    assert_eq!(
+        reader(&Ask::CountEquals { expected: 2999, metric: None }, &seen).outcome(),
+        CheckAnswer::Fail
+    );
     assert_eq!(
         reader(&Ask::CountEquals { expected: 3000, metric: None }, &seen).outcome(),
-        Outcome::Inconclusive
+        CheckAnswer::Inconclusive
     );
-    assert_eq!(reader(&Ask::CountAtLeast { expected: 3000, metric: None }, &seen).outcome(), Outcome::Pass);
+    assert_eq!(
+        reader(&Ask::CountAtLeast { expected: 3000, metric: None }, &seen).outcome(),
+        CheckAnswer::Pass
+    );
 }
 
 #[test]
@@ -388,25 +408,31 @@ fn all_acked_is_open_over_what_was_not_acked() {
         ..Account::default()
     };
     let failed = of((0.0, 0.0), planned(810, 190, 0, 0));
-    assert_eq!((failed.outcome(), failed.actual()), (Outcome::Inconclusive, "810 of 1000 acked, 190 failed"));
+    assert_eq!(
+        (failed.outcome(), failed.actual()),
+        (CheckAnswer::Inconclusive, "810 of 1000 acked, 190 failed")
+    );
     assert_eq!(
         failed.message(),
         "190 of 1000 failed; UNKNOWN_SERVER_ERROR 190; if that is expected, write `allow: {failed: 19%}`"
     );
     let allowed = of((0.19, 0.0), planned(810, 190, 0, 0));
-    assert_eq!((allowed.outcome(), allowed.expected()), (Outcome::Pass, "all acked, up to 19 % failed"));
-    assert_eq!(of((0.189, 0.0), planned(810, 190, 0, 0)).outcome(), Outcome::Inconclusive);
-    assert_eq!(of((1.0, 0.0), planned(999, 0, 1, 0)).outcome(), Outcome::Inconclusive);
-    assert_eq!(of((0.0, 0.001), planned(999, 0, 1, 0)).outcome(), Outcome::Pass);
+    assert_eq!((allowed.outcome(), allowed.expected()), (CheckAnswer::Pass, "all acked, up to 19 % failed"));
+    assert_eq!(of((0.189, 0.0), planned(810, 190, 0, 0)).outcome(), CheckAnswer::Inconclusive);
+    assert_eq!(of((1.0, 0.0), planned(999, 0, 1, 0)).outcome(), CheckAnswer::Inconclusive);
+    assert_eq!(of((0.0, 0.001), planned(999, 0, 1, 0)).outcome(), CheckAnswer::Pass);
     let unsent = of((1.0, 1.0), planned(10, 0, 0, 990));
-    assert_eq!((unsent.outcome(), unsent.actual()), (Outcome::Inconclusive, "10 of 1000 acked, 990 unsent"));
+    assert_eq!(
+        (unsent.outcome(), unsent.actual()),
+        (CheckAnswer::Inconclusive, "10 of 1000 acked, 990 unsent")
+    );
     assert!(
         unsent.message().ends_with("give `write` a longer `timeout`, or plan fewer messages"),
         "{unsent:?}"
     );
     let mut seen = whole();
     seen.accounts = None;
-    assert_eq!(answer(ALL_ACKED, &seen).outcome(), Outcome::Inconclusive);
+    assert_eq!(answer(ALL_ACKED, &seen).outcome(), CheckAnswer::Inconclusive);
 }
 
 #[test]
@@ -430,10 +456,10 @@ fn a_reader_that_stands_still_over_unread_messages_breaks_continuity() {
     let early = |bucket| u64::from(bucket < 20) * 10;
     seen.scenarios[0] = scenario("write", "produce", counts(early, 20, 3000), (0, 2000));
     seen.scenarios[1] = scenario("read", "consume", counts(early, 20, 3000), (0, 10_000));
-    assert_eq!(reader(&gap, &seen).outcome(), Outcome::Pass, "there was nothing more to read");
+    assert_eq!(reader(&gap, &seen).outcome(), CheckAnswer::Pass, "there was nothing more to read");
     seen.readings[0].judgement = Some(judgement(&[(Anomaly::Unread, 50)]));
     let bad = reader(&gap, &seen);
-    assert_eq!((bad.outcome(), bad.actual()), (Outcome::Fail, "8 s without a read"));
+    assert_eq!((bad.outcome(), bad.actual()), (CheckAnswer::Fail, "8 s without a read"));
     assert!(bad.message().ends_with("50 acked messages unread"), "{bad:?}");
     // It never read anything: its time counts from the end of the producers at the latest.
     seen.scenarios[1].counts = Snapshot::default();
@@ -451,36 +477,43 @@ fn a_metric_without_samples_is_inconclusive() {
     for metric in [Metric::Errors, Metric::ErrorRate, Metric::P99, Metric::Rate, Metric::Acked] {
         for op in [Op::Equal, Op::Greater] {
             let open = answer(threshold(metric, op, 0.0, None), &seen);
-            assert_eq!((open.outcome(), open.actual()), (Outcome::Inconclusive, "no data"), "{metric:?}");
+            assert_eq!((open.outcome(), open.actual()), (CheckAnswer::Inconclusive, "no data"), "{metric:?}");
         }
     }
     seen.scenarios[0].counts = Snapshot { sent: 10, ..Snapshot::default() };
     let open = answer(threshold(Metric::P99, Op::Less, 1.0, None), &seen);
-    assert_eq!((open.outcome(), open.actual()), (Outcome::Inconclusive, "not measured"));
+    assert_eq!((open.outcome(), open.actual()), (CheckAnswer::Inconclusive, "not measured"));
     // A load that ended early is no measure of the whole.
-    seen.scenarios[0].ended = Ended::Timeout;
+    seen.scenarios[0].ended = ScenarioEnd::Timeout;
     assert_eq!(
         answer(threshold(Metric::Errors, Op::Equal, 0.0, None), &seen).outcome(),
-        Outcome::Inconclusive
+        CheckAnswer::Inconclusive
     );
     assert_eq!(
         answer(threshold(Metric::Acked, Op::Greater, 9.0, None), &seen).outcome(),
-        Outcome::Inconclusive
+        CheckAnswer::Inconclusive
     );
 }
 
 #[test]
 fn no_message_of_an_answer_that_is_open_leaves_out_what_to_do() {
     let mut seen = whole();
-    seen.cut = Some(Cut::Timeout);
-    for ended in [Ended::Timeout, Ended::Idle, Ended::Aborted, Ended::Skipped, Ended::Failed, Ended::Fatal] {
+    seen.cut = Some(EarlyEnd::Timeout);
+    for ended in [
+        ScenarioEnd::Timeout,
+        ScenarioEnd::Idle,
+        ScenarioEnd::Aborted,
+        ScenarioEnd::Skipped,
+        ScenarioEnd::Failed,
+        ScenarioEnd::Fatal,
+    ] {
         for scenario in &mut seen.scenarios {
             scenario.ended = ended;
         }
         for it in one_of_each() {
             for result in evaluate(&plan(&[("it", it.clone(), None)]), &seen) {
                 let answer = result.answer;
-                if answer.outcome() == Outcome::Inconclusive {
+                if answer.outcome() == CheckAnswer::Inconclusive {
                     assert!(answer.message().contains("; "), "{}: {answer:?}", it.kind());
                 }
             }
@@ -511,26 +544,26 @@ fn roundtrips(change: impl FnOnce(&mut ScenarioSeen)) -> Answer {
 #[test]
 fn roundtrip_ok_wants_each_iteration_acked_and_read_back() {
     let good = roundtrips(|_| {});
-    assert_eq!((good.outcome(), good.covers()), (Outcome::Pass, "10 round trips"));
+    assert_eq!((good.outcome(), good.covers()), (CheckAnswer::Pass, "10 round trips"));
     let late = roundtrips(|ping| ping.counts.received = 9);
-    assert_eq!((late.outcome(), late.actual()), (Outcome::Fail, "9 of 10 round trips"));
+    assert_eq!((late.outcome(), late.actual()), (CheckAnswer::Fail, "9 of 10 round trips"));
     assert_eq!(late.message(), "1 acked and not read back in time");
     let open = roundtrips(|ping| (ping.counts.acked, ping.counts.received, ping.counts.failed) = (9, 9, 1));
-    assert_eq!((open.outcome(), open.actual()), (Outcome::Inconclusive, "9 of 10 round trips"));
+    assert_eq!((open.outcome(), open.actual()), (CheckAnswer::Inconclusive, "9 of 10 round trips"));
     let unanswered = roundtrips(|ping| ping.counts.acked = 9);
-    assert_eq!(unanswered.outcome(), Outcome::Inconclusive, "read back, and never acked");
+    assert_eq!(unanswered.outcome(), CheckAnswer::Inconclusive, "read back, and never acked");
     let altered = roundtrips(|ping| {
         (ping.counts.acked, ping.counts.received) = (9, 9);
         ping.uuids = Some((10, 1));
     });
-    assert_eq!(altered.outcome(), Outcome::Fail);
+    assert_eq!(altered.outcome(), CheckAnswer::Fail);
     let early = roundtrips(|ping| {
         (ping.counts.sent, ping.counts.acked, ping.counts.received) = (5, 5, 5);
-        ping.ended = Ended::Timeout;
+        ping.ended = ScenarioEnd::Timeout;
     });
-    assert_eq!(early.outcome(), Outcome::Inconclusive);
+    assert_eq!(early.outcome(), CheckAnswer::Inconclusive);
     let idle = roundtrips(|ping| ping.counts = Snapshot::default());
-    assert_eq!((idle.outcome(), idle.actual()), (Outcome::Inconclusive, "no data"));
+    assert_eq!((idle.outcome(), idle.actual()), (CheckAnswer::Inconclusive, "no data"));
 }
 
 #[test]
@@ -541,10 +574,10 @@ fn endpoints_and_brokers_answer_for_what_was_asked() {
     let some = ask(Ask::Reachable, None, &seen).answer;
     assert_eq!(
         (some.outcome(), some.actual(), some.message()),
-        (Outcome::Fail, "1 of 2 brokers", "a:1: not reached")
+        (CheckAnswer::Fail, "1 of 2 brokers", "a:1: not reached")
     );
-    seen.scenarios[2].ended = Ended::Aborted;
-    assert_eq!(ask(Ask::Reachable, None, &seen).answer.outcome(), Outcome::Inconclusive);
+    seen.scenarios[2].ended = ScenarioEnd::Aborted;
+    assert_eq!(ask(Ask::Reachable, None, &seen).answer.outcome(), CheckAnswer::Inconclusive);
     seen.scenarios[2].brokers = vec![broker(true)];
     assert_eq!(ask(Ask::Reachable, None, &seen).answer.covers(), "1 broker");
 
@@ -564,9 +597,9 @@ fn endpoints_and_brokers_answer_for_what_was_asked() {
     let good = judge(Ask::HttpOk);
     assert_eq!(
         (good.outcome(), good.actual(), good.covers()),
-        (Outcome::Pass, "2 of 2 with HTTP 200", "2 requests")
+        (CheckAnswer::Pass, "2 of 2 with HTTP 200", "2 requests")
     );
-    assert_eq!(judge(Ask::NonEmpty).outcome(), Outcome::Fail);
+    assert_eq!(judge(Ask::NonEmpty).outcome(), CheckAnswer::Fail);
     assert_eq!(judge(Ask::SeriesPresent).message(), "missing: up");
 }
 
@@ -594,12 +627,12 @@ fn a_series_is_missing_only_where_all_of_the_page_was_read() {
         let answer = evaluate(&plan, &seen).remove(0).answer;
         (answer.outcome(), answer.message().to_owned())
     };
-    assert_eq!(judge(&[("up", 2, 0)]).0, Outcome::Pass);
+    assert_eq!(judge(&[("up", 2, 0)]).0, CheckAnswer::Pass);
     let (outcome, why) = judge(&[("up", 1, 1), ("there", 2, 0)]);
-    assert_eq!(outcome, Outcome::Inconclusive);
+    assert_eq!(outcome, CheckAnswer::Inconclusive);
     assert!(why.starts_with("not in the first 16 MiB of the answer, and it is longer: up;"), "{why}");
     let (outcome, why) = judge(&[("up", 1, 1), ("gone", 1, 0)]);
-    assert_eq!((outcome, why.as_str()), (Outcome::Fail, "missing: gone (there is gone{a=\"1\"})"));
+    assert_eq!((outcome, why.as_str()), (CheckAnswer::Fail, "missing: gone (there is gone{a=\"1\"})"));
 }
 
 /// What is seen where nothing is wrong, and a plan with a check of each kind: made once, for they take their time.
@@ -610,17 +643,17 @@ static EACH: LazyLock<Plan> = LazyLock::new(|| {
     plan(&asks.iter().map(|ask| (ask.kind(), ask.clone(), Some(at(ask)))).collect::<Vec<_>>())
 });
 
-fn ended() -> impl Strategy<Value = Ended> {
+fn ended() -> impl Strategy<Value = ScenarioEnd> {
     prop::sample::select(vec![
-        Ended::Done,
-        Ended::Done,
-        Ended::Timeout,
-        Ended::Idle,
-        Ended::Aborted,
-        Ended::Interrupted,
-        Ended::Skipped,
-        Ended::Failed,
-        Ended::Fatal,
+        ScenarioEnd::Done,
+        ScenarioEnd::Done,
+        ScenarioEnd::Timeout,
+        ScenarioEnd::Idle,
+        ScenarioEnd::Aborted,
+        ScenarioEnd::Interrupted,
+        ScenarioEnd::Skipped,
+        ScenarioEnd::Failed,
+        ScenarioEnd::Fatal,
     ])
 }
 
@@ -648,7 +681,7 @@ proptest! {
             bad |= anomaly.is_some();
             let counts: Vec<(Anomaly, u64)> =
                 anomaly.map(|it| (it, 1)).into_iter().chain([(Anomaly::Unread, unread)]).collect();
-            seen.readings.push(Reading {
+            seen.readings.push(JudgedReading {
                 partition,
                 wanted: *wanted,
                 received: wanted - unread,
@@ -678,7 +711,7 @@ proptest! {
         for result in evaluate(&EACH, &seen) {
             let (it, answer) = (result.check.ask, result.answer);
             let kind = it.kind();
-            if answer.outcome() == Outcome::Pass {
+            if answer.outcome() == CheckAnswer::Pass {
                 prop_assert!(!answer.covers().is_empty(), "{kind} covers nothing: {answer:?}");
             }
             let observed = match &it {
@@ -688,17 +721,17 @@ proptest! {
                     read_all && !partitions.is_empty()
                 }
                 Ask::CountEquals { .. } | Ask::Continuity { .. } | Ask::Threshold { .. } => {
-                    read_ended == Ended::Done && (read_all || matches!(it, Ask::Continuity { .. }))
+                    read_ended == ScenarioEnd::Done && (read_all || matches!(it, Ask::Continuity { .. }))
                 }
                 _ => !read_ended.could_not_work(),
             };
             if !observed {
-                prop_assert!(answer.outcome() != Outcome::Pass, "{kind} passes: {answer:?}");
+                prop_assert!(answer.outcome() != CheckAnswer::Pass, "{kind} passes: {answer:?}");
             }
             let healthy = !bad && matches!(it, Ask::AllAcked { .. } | Ask::NoLoss | Ask::NoDuplicates { .. }
                 | Ask::NoCorruption | Ask::InOrder { .. } | Ask::OffsetsMonotonic);
             if healthy {
-                prop_assert!(answer.outcome() != Outcome::Fail, "{kind} fails: {answer:?}");
+                prop_assert!(answer.outcome() != CheckAnswer::Fail, "{kind} fails: {answer:?}");
             }
         }
     }

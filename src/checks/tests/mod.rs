@@ -10,12 +10,13 @@ mod rates;
 
 use loads::{Message, counted, counts};
 
-use super::{Answer, CheckResult, Outcome, evaluate};
+use super::{Answer, CheckAnswer, CheckResult, evaluate};
 use crate::anomaly::Anomaly;
 use crate::ledger::{Counts, Judgement};
 use crate::metrics::Snapshot;
 use crate::observe::{
-    Ended, FaultSeen, MetadataChange, Observations, Reading, ScenarioSeen, Silence, WatchSeen, WatchedBroker,
+    FaultSeen, JudgedReading, MetadataChange, Observations, ScenarioEnd, ScenarioSeen, Silence, WatchSeen,
+    WatchedBroker,
 };
 use crate::plan::cluster::Link;
 use crate::plan::{
@@ -72,7 +73,7 @@ fn scenario(name: &str, kind: &'static str, counts: Snapshot, span: (u64, u64)) 
     ScenarioSeen {
         name: name.to_owned(),
         kind,
-        ended: Ended::Done,
+        ended: ScenarioEnd::Done,
         message: None,
         counts,
         planned: None,
@@ -145,11 +146,11 @@ fn after() -> Option<Span> {
 fn throughput_drops_compares_the_rates_before_and_during() {
     let seen = world(4);
     let good = answer(drops(0.5), &seen);
-    assert_eq!(good.outcome(), Outcome::Pass);
+    assert_eq!(good.outcome(), CheckAnswer::Pass);
     assert_eq!(good.expected(), "at least 50 % less");
     assert_eq!(good.actual(), "60 % less (100/s before, 40/s during)");
-    assert_eq!(answer(drops(0.61), &seen).outcome(), Outcome::Fail);
-    assert_eq!(answer(drops(0.6), &seen).outcome(), Outcome::Pass);
+    assert_eq!(answer(drops(0.61), &seen).outcome(), CheckAnswer::Fail);
+    assert_eq!(answer(drops(0.6), &seen).outcome(), CheckAnswer::Pass);
     assert_eq!(answer(drops(0.1), &world(12)).actual(), "20 % more (100/s before, 120/s during)");
     assert_eq!(ask(drops(0.5), None, &seen).scenario.as_deref(), Some("write"), "producers are asked first");
 }
@@ -159,19 +160,19 @@ fn throughput_drops_needs_load_before_and_during() {
     let mut seen = world(4);
     seen.faults[0].span = Some((ms(0), ms(5000)));
     let none = answer(drops(0.5), &seen);
-    assert_eq!((none.outcome(), none.actual()), (Outcome::Inconclusive, "not measured"));
+    assert_eq!((none.outcome(), none.actual()), (CheckAnswer::Inconclusive, "not measured"));
     // Done before the fault: that nothing came is not its doing.
     let mut seen = world(0);
     seen.scenarios[0].span = Some((ms(0), ms(10_000)));
     let done = answer(drops(0.5), &seen);
-    assert_eq!(done.outcome(), Outcome::Inconclusive);
+    assert_eq!(done.outcome(), CheckAnswer::Inconclusive);
     assert_eq!(done.message(), "scenario `write` had ended before `slow`; let `write` go on for longer");
     // Done while it lasted: only the time before that counts.
     let rate = |bucket| if bucket < 120 { 10 } else { 0 };
     seen.scenarios[0] = scenario("write", "produce", counts(rate, 300, 3000), (0, 12_000));
     assert_eq!(answer(drops(0.5), &seen).actual(), "0 % less (100/s before, 100/s during)");
     seen.faults[0].span = Some((ms(10_010), ms(10_050)));
-    assert_eq!(answer(drops(0.5), &seen).outcome(), Outcome::Inconclusive);
+    assert_eq!(answer(drops(0.5), &seen).outcome(), CheckAnswer::Inconclusive);
 }
 
 #[test]
@@ -180,11 +181,11 @@ fn a_rate_during_a_fault_is_that_of_its_full_effect() {
     let mut seen = world(1);
     seen.faults[0].span = Some((ms(7000), ms(22_000)));
     let during = || Some(Span::During("slow".to_owned()));
-    assert_eq!(answer(drops(0.9), &seen).outcome(), Outcome::Fail);
-    assert_eq!(answer(threshold(Metric::Rate, Op::Less, 11.0, during()), &seen).outcome(), Outcome::Fail);
+    assert_eq!(answer(drops(0.9), &seen).outcome(), CheckAnswer::Fail);
+    assert_eq!(answer(threshold(Metric::Rate, Op::Less, 11.0, during()), &seen).outcome(), CheckAnswer::Fail);
     seen.faults[0].effect = Some((ms(10_000), ms(20_000)));
     assert_eq!(answer(drops(0.9), &seen).actual(), "90 % less (100/s before, 10/s during)");
-    assert_eq!(answer(threshold(Metric::Rate, Op::Less, 11.0, during()), &seen).outcome(), Outcome::Pass);
+    assert_eq!(answer(threshold(Metric::Rate, Op::Less, 11.0, during()), &seen).outcome(), CheckAnswer::Pass);
     assert_eq!(answer(recovers(1000, 0.2), &seen).actual(), "100/s after 0 ms (100/s before)");
 }
 
@@ -193,7 +194,7 @@ fn a_reader_is_at_work_until_its_producers_end() {
     let mut seen = world(0);
     seen.scenarios[0].span = Some((ms(0), ms(10_000)));
     let reader = ask(drops(0.5), Some("read"), &seen).answer;
-    assert_eq!(reader.outcome(), Outcome::Inconclusive, "{reader:?}");
+    assert_eq!(reader.outcome(), CheckAnswer::Inconclusive, "{reader:?}");
 }
 
 #[test]
@@ -201,7 +202,7 @@ fn throughput_drops_says_nothing_without_proof_of_the_fault() {
     let mut seen = world(10);
     seen.faults[0].effective = false;
     let open = answer(drops(0.5), &seen);
-    assert_eq!(open.outcome(), Outcome::Inconclusive);
+    assert_eq!(open.outcome(), CheckAnswer::Inconclusive);
     assert_eq!(
         open.message(),
         "fault `slow` was not shown to have taken effect; see the proof of `slow`, and change the fault"
@@ -216,13 +217,13 @@ fn recovers_finds_the_first_second_at_the_old_rate() {
     let mut seen = world(4);
     seen.scenarios[0] = scenario("write", "produce", counts(late, 300, 3000), (0, 30_000));
     let good = answer(recovers(3000, 0.0), &seen);
-    assert_eq!((good.outcome(), good.actual()), (Outcome::Pass, "100/s after 2.4 s (100/s before)"));
+    assert_eq!((good.outcome(), good.actual()), (CheckAnswer::Pass, "100/s after 2.4 s (100/s before)"));
     assert_eq!(good.expected(), "100 % of the rate within 3 s");
-    assert_eq!(answer(recovers(2400, 0.0), &seen).outcome(), Outcome::Pass);
-    assert_eq!(answer(recovers(2300, 0.0), &seen).outcome(), Outcome::Fail);
+    assert_eq!(answer(recovers(2400, 0.0), &seen).outcome(), CheckAnswer::Pass);
+    assert_eq!(answer(recovers(2300, 0.0), &seen).outcome(), CheckAnswer::Fail);
     // A second of which a tenth is slow is within 10 %.
     let near = answer(recovers(3000, 0.1), &seen);
-    assert_eq!((near.outcome(), near.actual()), (Outcome::Pass, "94/s after 2.3 s (100/s before)"));
+    assert_eq!((near.outcome(), near.actual()), (CheckAnswer::Pass, "94/s after 2.3 s (100/s before)"));
 }
 
 /// 50 minutes of load at 100/s, with buckets of 6.4 s; `slow` from 1003 s to 1013 s, after which the rate is back.
@@ -243,20 +244,23 @@ fn recovers_does_not_blame_the_broker_for_wide_buckets() {
     assert_eq!(long_world(4, 10).scenarios[0].counts.timeline.width_ms(), 6400);
     // The bucket in which the fault ended holds enough of what came behind it.
     let mild = answer(recovers(1000, 0.2), &long_world(9, 10));
-    assert_eq!((mild.outcome(), mild.actual()), (Outcome::Pass, "99.1/s after 0 ms (100/s before)"));
+    assert_eq!((mild.outcome(), mild.actual()), (CheckAnswer::Pass, "99.1/s after 0 ms (100/s before)"));
     // It does not: back by the next one, which begins 4.6 s after the fault.
     let open = answer(recovers(1000, 0.05), &long_world(0, 10));
-    assert_eq!((open.outcome(), open.actual()), (Outcome::Inconclusive, "100/s after 4.6 s (100/s before)"));
-    assert_eq!(answer(recovers(4600, 0.05), &long_world(0, 10)).outcome(), Outcome::Pass);
+    assert_eq!(
+        (open.outcome(), open.actual()),
+        (CheckAnswer::Inconclusive, "100/s after 4.6 s (100/s before)")
+    );
+    assert_eq!(answer(recovers(4600, 0.05), &long_world(0, 10)).outcome(), CheckAnswer::Pass);
     let bad = answer(recovers(1000, 0.05), &long_world(0, 8));
-    assert_eq!(bad.outcome(), Outcome::Fail, "{bad:?}");
+    assert_eq!(bad.outcome(), CheckAnswer::Fail, "{bad:?}");
 }
 
 /// A reading in which all was found, and which no audit could confirm.
 fn unaudited() -> Observations {
     let mut seen = world(10);
     let counts = Anomaly::ALL.into_iter().map(|anomaly| (anomaly, Counts::default())).collect();
-    seen.readings = vec![Reading {
+    seen.readings = vec![JudgedReading {
         scenario: 1,
         topic: 0,
         partition: 0,
@@ -287,13 +291,13 @@ fn what_the_audit_decides_is_open_without_it() {
         of_anomaly(Anomaly::Rewritten),
         of_anomaly(Anomaly::Misplaced),
     ] {
-        assert_eq!(open.outcome(), Outcome::Inconclusive);
+        assert_eq!(open.outcome(), CheckAnswer::Inconclusive);
         let why =
             "the audit did not read 3000 acked messages again; give the run a longer `run: {timeout: ...}`";
         assert!(open.message().contains(why), "{open:?}");
     }
-    assert_eq!(of_anomaly(Anomaly::Duplicate).outcome(), Outcome::Pass, "one pass decides");
-    assert_eq!(of(Ask::NoDuplicates { strict: false }).outcome(), Outcome::Pass);
+    assert_eq!(of_anomaly(Anomaly::Duplicate).outcome(), CheckAnswer::Pass, "one pass decides");
+    assert_eq!(of(Ask::NoDuplicates { strict: false }).outcome(), CheckAnswer::Pass);
 }
 
 #[test]
@@ -302,19 +306,19 @@ fn recovers_fails_where_the_rate_stays_low_and_is_open_where_nobody_could_see() 
     let mut seen = world(4);
     seen.scenarios[0] = scenario("write", "produce", counts(never, 300, 3000), (0, 30_000));
     let bad = answer(recovers(3000, 0.1), &seen);
-    assert_eq!((bad.outcome(), bad.actual()), (Outcome::Fail, "at most 60/s (100/s before)"));
+    assert_eq!((bad.outcome(), bad.actual()), (CheckAnswer::Fail, "at most 60/s (100/s before)"));
     // The load ends 9.9 s after the fault; the last second to look at begins 8.9 s after it.
     seen.scenarios[0].span = Some((ms(0), ms(29_900)));
-    assert_eq!(answer(recovers(8900, 0.1), &seen).outcome(), Outcome::Fail);
+    assert_eq!(answer(recovers(8900, 0.1), &seen).outcome(), CheckAnswer::Fail);
     let open = answer(recovers(9000, 0.1), &seen);
-    assert_eq!(open.outcome(), Outcome::Inconclusive);
+    assert_eq!(open.outcome(), CheckAnswer::Inconclusive);
     assert_eq!(
         open.message(),
         "the load of `write` ended 9.9 s after `slow`, before that could be seen; let `write` go on for longer"
     );
     seen.scenarios[0].span = Some((ms(0), ms(19_000)));
     let gone = answer(recovers(3000, 0.1), &seen);
-    assert_eq!(gone.outcome(), Outcome::Inconclusive);
+    assert_eq!(gone.outcome(), CheckAnswer::Inconclusive);
     assert_eq!(
         gone.message(),
         "the load of `write` had ended before `slow` was over; let `write` go on for longer"
@@ -333,9 +337,9 @@ fn threshold_looks_at_the_part_that_a_fault_cuts_out() {
     let seen = world(4);
     let rate = |op, value, span| answer(threshold(Metric::Rate, op, value, span), &seen);
     assert_eq!(rate(Op::Less, 41.0, during()).actual(), "40/s");
-    assert_eq!(rate(Op::Less, 41.0, during()).outcome(), Outcome::Pass);
-    assert_eq!(rate(Op::Less, 40.0, during()).outcome(), Outcome::Fail);
-    assert_eq!(rate(Op::GreaterOrEqual, 100.0, after()).outcome(), Outcome::Pass);
+    assert_eq!(rate(Op::Less, 41.0, during()).outcome(), CheckAnswer::Pass);
+    assert_eq!(rate(Op::Less, 40.0, during()).outcome(), CheckAnswer::Fail);
+    assert_eq!(rate(Op::GreaterOrEqual, 100.0, after()).outcome(), CheckAnswer::Pass);
     let of = |metric| answer(threshold(metric, Op::GreaterOrEqual, 0.0, during()), &seen).actual().to_owned();
     assert_eq!(of(Metric::Acked), "400");
     assert_eq!(of(Metric::Received), "0", "a producer reads nothing");
@@ -351,10 +355,10 @@ fn threshold_looks_at_the_part_that_a_fault_cuts_out() {
 fn threshold_on_a_part_without_data_is_no_pass() {
     let p95 = |seen: &Observations, span| answer(threshold(Metric::P95, Op::Less, 1e9, span), seen);
     let still = p95(&world(0), during());
-    assert_eq!((still.outcome(), still.actual()), (Outcome::Inconclusive, "no data"));
+    assert_eq!((still.outcome(), still.actual()), (CheckAnswer::Inconclusive, "no data"));
     let mut seen = world(4);
     seen.scenarios[0].span = Some((ms(0), ms(15_000)));
-    assert_eq!(p95(&seen, after()).outcome(), Outcome::Inconclusive);
+    assert_eq!(p95(&seen, after()).outcome(), CheckAnswer::Inconclusive);
     seen.faults[0].span = None;
     assert_eq!(p95(&seen, during()).message(), "fault `slow` never began; let `slow` begin earlier");
 }
@@ -364,9 +368,9 @@ fn continuity_is_the_longest_time_without() {
     let gap = |max| Ask::Continuity { max_gap: ms(max) };
     let mut seen = world(0);
     let bad = answer(gap(9999), &seen);
-    assert_eq!((bad.outcome(), bad.actual()), (Outcome::Fail, "10 s without an ack"));
+    assert_eq!((bad.outcome(), bad.actual()), (CheckAnswer::Fail, "10 s without an ack"));
     assert_eq!(bad.message(), "from 10.000 s to 20.000 s, during `slow`");
-    assert_eq!(answer(gap(10_000), &seen).outcome(), Outcome::Pass);
+    assert_eq!(answer(gap(10_000), &seen).outcome(), CheckAnswer::Pass);
     assert_eq!(ask(gap(1), Some("read"), &seen).answer.actual(), "10 s without a read");
     assert_eq!(evaluate(&plan(&[("it", gap(1), None)]), &seen).len(), 2, "each producer and each consumer");
     seen.scenarios[0].counts = Snapshot::default();
@@ -381,7 +385,7 @@ fn continuity_counts_a_stall_before_the_first_ack() {
     seen.scenarios[0].counts = counts(late, 300, 3000);
     seen.scenarios[0].counts.sent = seen.scenarios[0].counts.acked;
     let stalled = answer(gap(1000), &seen);
-    assert_eq!(stalled.outcome(), Outcome::Fail, "{stalled:?}");
+    assert_eq!(stalled.outcome(), CheckAnswer::Fail, "{stalled:?}");
     assert!(stalled.message().starts_with("from 0.000 s to 3.0"), "{stalled:?}");
 }
 
@@ -394,16 +398,16 @@ fn continuity_counts_a_stall_at_the_end() {
     let load = |messages: &[Message]| counted(messages, ms(0), ms(30_000), 3000);
     seen.scenarios[0].counts = load(&messages);
     // All acked: the producer just had no more to send.
-    assert_eq!(answer(gap(1000), &seen).outcome(), Outcome::Pass);
+    assert_eq!(answer(gap(1000), &seen).outcome(), CheckAnswer::Pass);
     messages.push(Message { end_us: None, ..acked(2000) });
     seen.scenarios[0].counts = load(&messages);
     let open = answer(gap(1000), &seen);
-    assert_eq!((open.outcome(), open.actual()), (Outcome::Fail, "10 s without an ack"));
+    assert_eq!((open.outcome(), open.actual()), (CheckAnswer::Fail, "10 s without an ack"));
     seen.scenarios[1].counts = load(&messages);
     assert_eq!(ask(gap(1000), Some("read"), &seen).answer.actual(), "10.01 s without a read");
-    seen.scenarios[0].ended = Ended::Interrupted;
+    seen.scenarios[0].ended = ScenarioEnd::Interrupted;
     let cut = answer(gap(1000), &seen);
-    assert_eq!((cut.outcome(), cut.actual()), (Outcome::Inconclusive, "none over 10 ms"));
+    assert_eq!((cut.outcome(), cut.actual()), (CheckAnswer::Inconclusive, "none over 10 ms"));
 }
 
 fn watched(changes: Vec<MetadataChange>) -> ScenarioSeen {
@@ -416,7 +420,7 @@ fn watched(changes: Vec<MetadataChange>) -> ScenarioSeen {
 
 fn judge_metadata(scenario: &ScenarioSeen, allow: &[Aspect]) -> Answer {
     let (plan, seen) = (plan(&[]), world(10));
-    let case = super::Case { plan: &plan, seen: &seen, index: 0, scenario };
+    let case = super::CheckedScenario { plan: &plan, seen: &seen, index: 0, scenario };
     super::evaluate_one(&Ask::MetadataStable { allow: allow.to_vec(), max_silence: ms(10_000) }, &case)
 }
 
@@ -435,14 +439,14 @@ fn change(aspect: Aspect) -> MetadataChange {
 #[test]
 fn metadata_stable_names_each_change_that_is_not_allowed() {
     let judge = |seen: &ScenarioSeen, allow: &[Aspect]| judge_metadata(seen, allow);
-    assert_eq!(judge(&watched(Vec::new()), &[]).outcome(), Outcome::Pass);
+    assert_eq!(judge(&watched(Vec::new()), &[]).outcome(), CheckAnswer::Pass);
     let seen = watched(vec![change(Aspect::Leaders), change(Aspect::Brokers)]);
     let bad = judge(&seen, &[Aspect::Brokers]);
-    assert_eq!((bad.outcome(), bad.actual()), (Outcome::Fail, "1 change"));
+    assert_eq!((bad.outcome(), bad.actual()), (CheckAnswer::Fail, "1 change"));
     assert_eq!(bad.expected(), "0 changes except of brokers, no silence over 10 s");
     assert_eq!(bad.message(), "leaders of t[2] from 0 to 1 at 12.345 s, during `slow`, says a:1");
     let good = judge(&seen, &[Aspect::Brokers, Aspect::Leaders]);
-    assert_eq!((good.outcome(), good.actual()), (Outcome::Pass, "0 changes, 2 allowed"));
+    assert_eq!((good.outcome(), good.actual()), (CheckAnswer::Pass, "0 changes, 2 allowed"));
     let many = watched(vec![change(Aspect::TopicIds); 5]);
     assert!(judge(&many, &[]).message().ends_with("; and 2 more"));
 }
@@ -460,18 +464,18 @@ fn metadata_stable_needs_answers() {
     assert_eq!(
         (one.outcome(), one.message()),
         (
-            Outcome::Inconclusive,
+            CheckAnswer::Inconclusive,
             "b:1 never answered for itself: refused; see that kaf6 can reach each address that the brokers advertise"
         )
     );
     seen.watch.as_mut().unwrap().brokers.remove(0);
     let none = judge(&seen);
-    assert_eq!((none.outcome(), none.actual()), (Outcome::Inconclusive, "no data"));
+    assert_eq!((none.outcome(), none.actual()), (CheckAnswer::Inconclusive, "no data"));
     seen.watch = None;
     assert_eq!(judge(&seen).actual(), "no data");
     let mut more = watched(Vec::new());
     more.watch.as_mut().unwrap().more_changes = 1;
-    assert_eq!(judge(&more).outcome(), Outcome::Inconclusive);
+    assert_eq!(judge(&more).outcome(), CheckAnswer::Inconclusive);
 }
 
 /// A watch of 30 s whose broker gave no answer in these times, milliseconds each; the last of them may go on to the end.
@@ -490,16 +494,16 @@ fn metadata_stable_fails_for_a_broker_that_stops_answering() {
     let judge = |silences: &[(u64, u64)], to_the_end| judge_metadata(&silent(silences, to_the_end), &[]);
     // The fault lasts from 10 s to 20 s.
     let dead = judge(&[(19_000, 30_001)], true);
-    assert_eq!((dead.outcome(), dead.actual()), (Outcome::Fail, "silent for 10.001 s"));
+    assert_eq!((dead.outcome(), dead.actual()), (CheckAnswer::Fail, "silent for 10.001 s"));
     assert_eq!(dead.expected(), "0 changes, no silence over 10 s");
     let words = "a:1 gave no answer from 19.000 s to 30.001 s, during `slow` (tcp: refused)";
     assert_eq!(dead.message(), words);
     let back = judge(&[(20_500, 30_501)], false);
-    assert_eq!((back.outcome(), back.actual()), (Outcome::Fail, "silent for 10.001 s"), "back too late");
+    assert_eq!((back.outcome(), back.actual()), (CheckAnswer::Fail, "silent for 10.001 s"), "back too late");
     let mut both = silent(&[(20_500, 30_501)], false);
     both.watch.as_mut().unwrap().changes = vec![change(Aspect::Leaders)];
     let both = judge_metadata(&both, &[]);
-    assert_eq!((both.outcome(), both.actual()), (Outcome::Fail, "1 change, silent for 10.001 s"));
+    assert_eq!((both.outcome(), both.actual()), (CheckAnswer::Fail, "1 change, silent for 10.001 s"));
     assert!(both.message().starts_with("leaders of t[2]") && both.message().contains("; a:1 gave no answer"));
 }
 
@@ -508,38 +512,38 @@ fn metadata_stable_lets_faults_silence_a_broker() {
     let judge = |silences: &[(u64, u64)], to_the_end| judge_metadata(&silent(silences, to_the_end), &[]);
     // Ten seconds before the fault, all of it, and ten behind it.
     let planned = judge(&[(1, 30_000)], false);
-    assert_eq!((planned.outcome(), planned.actual()), (Outcome::Pass, "0 changes"), "{planned:?}");
+    assert_eq!((planned.outcome(), planned.actual()), (CheckAnswer::Pass, "0 changes"), "{planned:?}");
     assert!(planned.message().starts_with("a:1 gave no answer from 0.001 s to 30.000 s"), "{planned:?}");
     let within = judge(&[(10_500, 19_000)], false);
-    assert_eq!((within.outcome(), within.message()), (Outcome::Pass, ""));
+    assert_eq!((within.outcome(), within.message()), (CheckAnswer::Pass, ""));
     let short = judge(&[(5000, 8000)], false);
-    assert_eq!(short.outcome(), Outcome::Pass);
+    assert_eq!(short.outcome(), CheckAnswer::Pass);
     assert!(short.message().starts_with("a:1 gave no answer from 5.000 s to 8.000 s"), "{short:?}");
     // What is waited for to be ready again is not missed either.
     let (plan, mut seen) = (plan(&[]), world(10));
     let scenario = silent(&[(11_000, 34_000)], false);
     let judge = |seen: &Observations| {
-        let case = super::Case { plan: &plan, seen, index: 0, scenario: &scenario };
+        let case = super::CheckedScenario { plan: &plan, seen, index: 0, scenario: &scenario };
         super::evaluate_one(&Ask::MetadataStable { allow: Vec::new(), max_silence: ms(10_000) }, &case)
             .outcome()
     };
-    assert_eq!(judge(&seen), Outcome::Fail);
+    assert_eq!(judge(&seen), CheckAnswer::Fail);
     seen.faults[0].settled = Some(ms(24_000));
-    assert_eq!(judge(&seen), Outcome::Pass);
+    assert_eq!(judge(&seen), CheckAnswer::Pass);
 }
 
 #[test]
 fn metadata_stable_is_never_green_over_a_broker_that_does_not_answer_at_the_end() {
     let judge = |silences: &[(u64, u64)], to_the_end| judge_metadata(&silent(silences, to_the_end), &[]);
     let open = judge(&[(25_000, 30_000)], true);
-    assert_eq!(open.outcome(), Outcome::Inconclusive);
+    assert_eq!(open.outcome(), CheckAnswer::Inconclusive);
     assert_eq!(
         open.message(),
         "a:1 gave no answer from 25.000 s to 30.000 s (tcp: refused), to the end of the watch: whether it would have answered within 10 s could not be seen; let the run go on for longer"
     );
-    assert_eq!(judge(&[(15_000, 20_100)], true).outcome(), Outcome::Inconclusive, "the fault is over");
+    assert_eq!(judge(&[(15_000, 20_100)], true).outcome(), CheckAnswer::Inconclusive, "the fault is over");
     // A fault that is not healed before the end, such as a `stop` without `for`.
-    assert_eq!(judge(&[(9_900, 20_000)], true).outcome(), Outcome::Pass, "it is the fault that holds it");
+    assert_eq!(judge(&[(9_900, 20_000)], true).outcome(), CheckAnswer::Pass, "it is the fault that holds it");
 }
 
 #[test]
@@ -547,7 +551,7 @@ fn metadata_stable_needs_more_than_one_answer() {
     let mut seen = watched(Vec::new());
     seen.watch.as_mut().unwrap().brokers[0].answered = 1;
     let once = judge_metadata(&seen, &[]);
-    assert_eq!(once.outcome(), Outcome::Inconclusive);
+    assert_eq!(once.outcome(), CheckAnswer::Inconclusive);
     assert_eq!(
         once.message(),
         "a:1 answered only once, so that nothing could be compared; let the run go on for longer"
@@ -555,9 +559,9 @@ fn metadata_stable_needs_more_than_one_answer() {
     // It answered once and never again.
     let mut seen = silent(&[(2000, 30_000)], true);
     seen.watch.as_mut().unwrap().brokers[0].answered = 1;
-    assert_eq!(judge_metadata(&seen, &[]).outcome(), Outcome::Inconclusive);
+    assert_eq!(judge_metadata(&seen, &[]).outcome(), CheckAnswer::Inconclusive);
     seen.watch.as_mut().unwrap().brokers[0].silences[0].to = ms(31_000);
-    assert_eq!(judge_metadata(&seen, &[]).outcome(), Outcome::Fail);
+    assert_eq!(judge_metadata(&seen, &[]).outcome(), CheckAnswer::Fail);
 }
 
 /// As [`world`], with another fault `first` before `slow`; 100/s but for `dip` from the start of `first` to this bucket.
@@ -583,7 +587,7 @@ fn a_rate_before_a_fault_leaves_out_the_faults_before_it() {
     let seen = two_faults((5000, 15_000), (200, 1));
     assert_eq!(answer(drops(0.1), &seen).actual(), "0 % less (100/s before, 100/s during)");
     let back = answer(recovers(3000, 0.0), &seen);
-    assert_eq!((back.outcome(), back.actual()), (Outcome::Pass, "100/s after 0 ms (100/s before)"));
+    assert_eq!((back.outcome(), back.actual()), (CheckAnswer::Pass, "100/s after 0 ms (100/s before)"));
     // What is slow for longer than a fault is felt is taken for the usual.
     let slow = two_faults((5000, 15_000), (300, 1));
     assert_eq!(answer(drops(0.1), &slow).actual(), "29 % more (77.5/s before, 100/s during)");
@@ -605,7 +609,7 @@ fn without_a_clean_rate_before_it_a_fault_is_not_compared() {
         let seen = two_faults(first, (300, 1));
         for ask in [drops(0.1), recovers(3000, 0.2)] {
             let open = answer(ask, &seen);
-            assert_eq!((open.outcome(), open.actual()), (Outcome::Inconclusive, "not measured"));
+            assert_eq!((open.outcome(), open.actual()), (CheckAnswer::Inconclusive, "not measured"));
             assert_eq!(
                 open.message(),
                 "too little is left of `write` before `slow` to compare with, without `first` and the 10 s after it; put the faults further apart"
@@ -614,11 +618,11 @@ fn without_a_clean_rate_before_it_a_fault_is_not_compared() {
     }
     assert_eq!(
         answer(drops(0.0), &two_faults((1000, 32_000), (300, 1))).outcome(),
-        Outcome::Pass,
+        CheckAnswer::Pass,
         "a second is left"
     );
     // One that comes later has nothing to do with it.
-    assert_eq!(answer(drops(0.0), &two_faults((41_000, 45_000), (300, 1))).outcome(), Outcome::Pass);
+    assert_eq!(answer(drops(0.0), &two_faults((41_000, 45_000), (300, 1))).outcome(), CheckAnswer::Pass);
 }
 
 #[test]
@@ -635,11 +639,11 @@ fn a_fault_without_proof_leaves_open_what_rests_on_it() {
     let mut seen = world(10);
     seen.scenarios[2].brokers =
         vec![crate::observe::BrokerSeen { reachable: true, ..crate::observe::BrokerSeen::default() }];
-    let outcomes = |plan: &Plan, seen: &Observations| -> Vec<(String, Outcome)> {
+    let outcomes = |plan: &Plan, seen: &Observations| -> Vec<(String, CheckAnswer)> {
         evaluate(plan, seen).into_iter().map(|r| (r.check.name, r.answer.outcome())).collect()
     };
-    use Outcome::{Fail, Inconclusive, Pass};
-    let all = |list: [Outcome; 6]| -> Vec<(String, Outcome)> {
+    use CheckAnswer::{Fail, Inconclusive, Pass};
+    let all = |list: [CheckAnswer; 6]| -> Vec<(String, CheckAnswer)> {
         asks.iter().map(|(name, ..)| (*name).to_owned()).zip(list).collect()
     };
     assert_eq!(outcomes(&plan, &seen), all([Pass, Fail, Pass, Fail, Pass, Pass]));
@@ -678,7 +682,7 @@ fn a_check_names_the_scenario_that_says_why_its_own_could_not_work() {
     let idle = |message: &str| {
         let mut seen = world(10);
         for scenario in &mut seen.scenarios {
-            (scenario.ended, scenario.message) = (Ended::Skipped, Some(message.to_owned()));
+            (scenario.ended, scenario.message) = (ScenarioEnd::Skipped, Some(message.to_owned()));
         }
         seen
     };
@@ -697,7 +701,7 @@ fn a_check_names_the_scenario_that_says_why_its_own_could_not_work() {
     let other = "scenario `read` could not work; see why `ask` could not work";
     assert_eq!(told(&plan, &seen), other);
     // One that started had a reason of its own.
-    seen.scenarios[1].ended = Ended::Failed;
+    seen.scenarios[1].ended = ScenarioEnd::Failed;
     let own = "scenario `read` could not work; see why `read` could not work";
     assert_eq!(told(&plan, &seen), own);
 }

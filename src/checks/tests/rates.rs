@@ -164,18 +164,18 @@ impl Load {
         (SECOND, kept(SECOND))
     }
 
-    fn recovers(&self, within: u64, tolerance: f64) -> Outcome {
+    fn recovers(&self, within: u64, tolerance: f64) -> CheckAnswer {
         let outcome = self.recovers_from_even(within, tolerance);
         let even =
             self.before().is_none_or(|before| self.span_of(before, tolerance).1 >= 1.0 - tolerance - 1e-9);
-        if outcome == Outcome::Fail && !even { Outcome::Inconclusive } else { outcome }
+        if outcome == CheckAnswer::Fail && !even { CheckAnswer::Inconclusive } else { outcome }
     }
 
-    fn recovers_from_even(&self, within: u64, tolerance: f64) -> Outcome {
-        let (Some(before), end) = (self.before(), self.fault.1) else { return Outcome::Inconclusive };
+    fn recovers_from_even(&self, within: u64, tolerance: f64) -> CheckAnswer {
+        let (Some(before), end) = (self.before(), self.fault.1) else { return CheckAnswer::Inconclusive };
         let load_end = self.span.1;
         if !self.busy() && load_end > end {
-            return Outcome::Inconclusive;
+            return CheckAnswer::Inconclusive;
         }
         let near = |done: f64, target: f64| done >= (1.0 - tolerance) * target - 1e-9;
         let last = load_end / BUCKET * BUCKET;
@@ -191,9 +191,9 @@ impl Load {
                 let took = at.saturating_sub(end);
                 let first = at == end.div_ceil(BUCKET) * BUCKET;
                 return match (took <= within, first) {
-                    (true, _) => Outcome::Pass,
-                    (false, true) => Outcome::Inconclusive,
-                    (false, false) => Outcome::Fail,
+                    (true, _) => CheckAnswer::Pass,
+                    (false, true) => CheckAnswer::Inconclusive,
+                    (false, false) => CheckAnswer::Fail,
                 };
             }
             if at >= end {
@@ -203,17 +203,17 @@ impl Load {
             at += BUCKET;
         }
         match looked {
-            Some(looked) if missed && looked + BUCKET > within => Outcome::Fail,
-            _ => Outcome::Inconclusive,
+            Some(looked) if missed && looked + BUCKET > within => CheckAnswer::Fail,
+            _ => CheckAnswer::Inconclusive,
         }
     }
 
-    fn throughput_drops(&self, at_least: f64) -> Outcome {
-        let Some(before) = self.before() else { return Outcome::Inconclusive };
+    fn throughput_drops(&self, at_least: f64) -> CheckAnswer {
+        let Some(before) = self.before() else { return CheckAnswer::Inconclusive };
         let until = self.fault.1.min(self.span.1);
         let (from, to) = (self.fault.0.div_ceil(BUCKET) * BUCKET, until / BUCKET * BUCKET);
         if to <= from {
-            return Outcome::Inconclusive;
+            return CheckAnswer::Inconclusive;
         }
         let seconds = (to - from) as f64 / 1e6;
         let during = self.done(from, to);
@@ -224,14 +224,14 @@ impl Load {
             load.target(before, from, to)
         };
         if target == 0.0 {
-            return Outcome::Inconclusive;
+            return CheckAnswer::Inconclusive;
         }
         let fell = |from: f64| 1.0 - (during / seconds) / (from / seconds) >= at_least;
         let due = self.due(from, to);
         match fell(target) {
-            true => Outcome::Pass,
-            false if due / seconds > before && fell(due) => Outcome::Inconclusive,
-            false => Outcome::Fail,
+            true => CheckAnswer::Pass,
+            false if due / seconds > before && fell(due) => CheckAnswer::Inconclusive,
+            false => CheckAnswer::Fail,
         }
     }
 
@@ -256,12 +256,12 @@ impl Load {
         gaps
     }
 
-    fn continuity(&self, max_gap: u64) -> Outcome {
+    fn continuity(&self, max_gap: u64) -> CheckAnswer {
         if self.gaps().into_iter().any(|gap| gap > max_gap.max(10_000)) {
-            return Outcome::Fail;
+            return CheckAnswer::Fail;
         }
         // The other scenarios of the run are at work all the time.
-        Outcome::Pass
+        CheckAnswer::Pass
     }
 }
 
@@ -417,7 +417,7 @@ fn the_burst_of_a_backlog_does_not_make_up_for_what_follows() {
         (15_000, 40, Broker::Acks(10)),
     ]);
     let bad = burst.answer(recovers(5000, 0.2));
-    assert_eq!((bad.outcome(), bad.actual()), (Outcome::Fail, "at most 13/s (40/s before)"));
+    assert_eq!((bad.outcome(), bad.actual()), (CheckAnswer::Fail, "at most 13/s (40/s before)"));
     assert_eq!(bad.message(), "424/s after 0 ms (40/s before): that did not last, with 13/s in what follows");
     // What follows is as it was.
     let good = of(&[(10_000, 40, FAST), (10_000, 40, Broker::Stalls), (15_500, 40, FAST)]);
@@ -429,26 +429,29 @@ fn the_burst_of_a_backlog_does_not_make_up_for_what_follows() {
         (12_000, 40, FAST),
         (9000, 40, Broker::Stalls),
     ]);
-    assert_eq!(later.answer(recovers(5000, 0.2)).outcome(), Outcome::Pass);
+    assert_eq!(later.answer(recovers(5000, 0.2)).outcome(), CheckAnswer::Pass);
 }
 
 #[test]
 fn a_stage_that_goes_down_by_plan_is_no_fault() {
     let down = of(&[(10_000, 40, FAST), (4000, 40, Broker::Acks(30)), (15_000, 4, FAST)]);
     let good = down.answer(recovers(5000, 0.2));
-    assert_eq!(good.outcome(), Outcome::Pass, "{good:?}");
+    assert_eq!(good.outcome(), CheckAnswer::Pass, "{good:?}");
     let idle = of(&[(10_000, 40, FAST), (4000, 4, FAST), (15_000, 4, FAST)]);
     let still = idle.answer(recovers(5000, 0.2));
-    assert_eq!((still.outcome(), still.actual()), (Outcome::Pass, "4/s after 0 ms (40/s before, 4/s to do)"));
+    assert_eq!(
+        (still.outcome(), still.actual()),
+        (CheckAnswer::Pass, "4/s after 0 ms (40/s before, 4/s to do)")
+    );
     // Nor is it a drop.
     let drop = idle.answer(drops(0.5));
     assert_eq!(
         (drop.outcome(), drop.actual()),
-        (Outcome::Fail, "0 % less (40/s before, 4/s during, 4/s to do)")
+        (CheckAnswer::Fail, "0 % less (40/s before, 4/s during, 4/s to do)")
     );
     // A broker that refuses the few that are due is not back.
     let refused = of(&[(10_000, 40, FAST), (4000, 4, FAST), (15_000, 4, Broker::Refuses)]);
-    assert_eq!(refused.answer(recovers(5000, 0.2)).outcome(), Outcome::Fail);
+    assert_eq!(refused.answer(recovers(5000, 0.2)).outcome(), CheckAnswer::Fail);
 }
 
 #[test]
@@ -457,11 +460,11 @@ fn more_that_is_asked_for_during_a_fault_is_not_compared_with_less_before_it() {
     let open = up.answer(drops(0.5));
     assert_eq!(
         (open.outcome(), open.actual()),
-        (Outcome::Inconclusive, "1 % less (10/s before, 9.9/s during)")
+        (CheckAnswer::Inconclusive, "1 % less (10/s before, 9.9/s during)")
     );
     assert!(open.message().starts_with("40/s became due during `slow`, more than before it"), "{open:?}");
     let fast = of(&[(10_000, 10, FAST), (10_000, 40, FAST), (5000, 10, FAST)]);
-    assert_eq!(fast.answer(drops(0.5)).outcome(), Outcome::Fail);
+    assert_eq!(fast.answer(drops(0.5)).outcome(), CheckAnswer::Fail);
 }
 
 #[test]
@@ -469,15 +472,15 @@ fn pauses_by_plan_are_no_gaps() {
     let gap = |max| Ask::Continuity { max_gap: ms(max) };
     // Stages slower than `max_gap`.
     let slow = of(&[(3000, 40, FAST), (20_000, 1, FAST), (8000, 0, FAST), (3000, 40, FAST)]);
-    assert_eq!(slow.answer(gap(500)).outcome(), Outcome::Pass);
+    assert_eq!(slow.answer(gap(500)).outcome(), CheckAnswer::Pass);
     // Two producers 4 s apart, for their reader.
     let apart = of(&[(3000, 40, FAST), (4000, 0, FAST), (3000, 40, FAST)]);
     let apart = Load { reads: true, ..apart };
-    assert_eq!(apart.answer(gap(500)).outcome(), Outcome::Pass);
+    assert_eq!(apart.answer(gap(500)).outcome(), CheckAnswer::Pass);
     // What is due and not acked is one, refused or not.
     for broker in [Broker::Refuses, Broker::Stalls] {
         let bad = of(&[(3000, 40, FAST), (10_000, 1, broker), (3000, 40, FAST)]).answer(gap(5000));
-        assert_eq!(bad.outcome(), Outcome::Fail);
+        assert_eq!(bad.outcome(), CheckAnswer::Fail);
         assert!(bad.message().starts_with("from 3.000 s to 13.0"), "{bad:?}");
     }
 }
@@ -487,7 +490,7 @@ fn a_fault_over_nothing_to_do_leaves_three_checks_open_and_no_other() {
     let idle = of(&[(10_000, 40, FAST), (4000, 0, FAST), (15_000, 40, FAST)]);
     for ask in [drops(0.5), recovers(5000, 0.2)] {
         let open = idle.answer(ask);
-        assert_eq!((open.outcome(), open.actual()), (Outcome::Inconclusive, "nothing to do"));
+        assert_eq!((open.outcome(), open.actual()), (CheckAnswer::Inconclusive, "nothing to do"));
         assert_eq!(
             open.message(),
             "nothing of `write` was due, open or unread during `slow`; let `write` go on during `slow`"
@@ -501,24 +504,24 @@ fn a_fault_over_nothing_to_do_leaves_three_checks_open_and_no_other() {
     };
     // Another scenario was at work then.
     let mut seen = idle.seen();
-    assert_eq!(evaluate(&seen)[0].outcome(), Outcome::Pass);
+    assert_eq!(evaluate(&seen)[0].outcome(), CheckAnswer::Pass);
     seen.scenarios[1].counts = seen.scenarios[0].counts.clone();
     let answers = evaluate(&seen);
-    assert_eq!(answers[0].outcome(), Outcome::Inconclusive);
+    assert_eq!(answers[0].outcome(), CheckAnswer::Inconclusive);
     assert_eq!(
         answers[0].message(),
         "nothing of any scenario was due, open or unread during `slow`; let the load go on during `slow`"
     );
-    assert_eq!(answers[1].outcome(), Outcome::Pass);
+    assert_eq!(answers[1].outcome(), CheckAnswer::Pass);
     // One message that waits through it all is something.
     let open = of(&[(10_000, 40, FAST), (4000, 0, Broker::Stalls), (15_000, 40, FAST)]);
     let mut seen = open.seen();
     seen.scenarios[1].counts = seen.scenarios[0].counts.clone();
-    assert_eq!(evaluate(&seen)[0].outcome(), Outcome::Inconclusive);
+    assert_eq!(evaluate(&seen)[0].outcome(), CheckAnswer::Inconclusive);
     let late = of(&[(10_000, 40, Broker::Acks(39)), (4000, 0, Broker::Stalls), (15_000, 40, FAST)]);
     let mut seen = late.seen();
     seen.scenarios[1].counts = seen.scenarios[0].counts.clone();
-    assert_eq!(evaluate(&seen)[0].outcome(), Outcome::Pass);
+    assert_eq!(evaluate(&seen)[0].outcome(), CheckAnswer::Pass);
 }
 
 #[test]
@@ -531,12 +534,12 @@ fn another_fault_ends_what_can_be_seen_of_the_first() {
     };
     seen.faults.push(other);
     let open = answer(recovers(5000, 0.2), &seen);
-    assert_eq!(open.outcome(), Outcome::Inconclusive);
+    assert_eq!(open.outcome(), CheckAnswer::Inconclusive);
     assert_eq!(
         open.message(),
         "fault `other` began 3 s after `slow`, before that could be seen; put the faults further apart"
     );
-    assert_eq!(answer(recovers(1000, 0.2), &seen).outcome(), Outcome::Fail);
+    assert_eq!(answer(recovers(1000, 0.2), &seen).outcome(), CheckAnswer::Fail);
 }
 
 #[test]
@@ -553,19 +556,19 @@ fn bursts_are_compared_with_bursts() {
     };
     for (every, rate, tolerance) in [(2_500_000, 200, 0.2), (700_000, 200, 0.1), (2_000_000, 5, 0.2)] {
         let even = bursts(every, rate, false).answer(recovers(10_000, tolerance));
-        assert_eq!(even.outcome(), Outcome::Pass, "{every}, {rate}: {even:?}");
+        assert_eq!(even.outcome(), CheckAnswer::Pass, "{every}, {rate}: {even:?}");
     }
     // Bursts that come more seldom than that are told from it, and what was uneven itself is nothing to compare with.
     let seldom = bursts(2_500_000, 200, true).answer(recovers(2000, 0.2));
-    assert_ne!(seldom.outcome(), Outcome::Pass, "{seldom:?}");
+    assert_ne!(seldom.outcome(), CheckAnswer::Pass, "{seldom:?}");
     let uneven = |rest: Broker| {
         let load = of(&[(2000, 40, FAST), (8000, 40, Broker::Stalls), (2000, 40, FAST), (20_000, 40, rest)]);
         Load { fault: (11_000_000, 12_000_000), ..load }.answer(recovers(5000, 0.2))
     };
     let open = uneven(Broker::Acks(10));
-    assert_eq!(open.outcome(), Outcome::Inconclusive);
+    assert_eq!(open.outcome(), CheckAnswer::Inconclusive);
     assert!(open.message().contains("varied too much before `slow`, too"), "{open:?}");
-    assert_eq!(uneven(FAST).outcome(), Outcome::Pass, "it was slow at the beginning only");
+    assert_eq!(uneven(FAST).outcome(), CheckAnswer::Pass, "it was slow at the beginning only");
 }
 
 /// `other` began within `slow`, and was over, with all that it touched ready again, at this time.
@@ -586,25 +589,26 @@ fn with_other(load: &Load, kind: &'static str, (end, settled): (u64, u64)) -> An
 fn a_fault_that_still_lasts_excuses_a_rate_that_is_back_when_it_is_over() {
     let held =
         of(&[(10_000, 40, FAST), (4000, 40, Broker::Stalls), (9000, 40, Broker::Stalls), (20_000, 40, FAST)]);
-    assert_eq!(held.answer(recovers(5000, 0.2)).outcome(), Outcome::Fail);
+    assert_eq!(held.answer(recovers(5000, 0.2)).outcome(), CheckAnswer::Fail);
     for (end, settled) in [(23_000, 23_000), (13_000, 23_000)] {
         let open = with_other(&held, "throttle", (end, settled));
-        assert_eq!(open.outcome(), Outcome::Inconclusive, "{open:?}");
+        assert_eq!(open.outcome(), CheckAnswer::Inconclusive, "{open:?}");
         assert_eq!(
             open.message(),
             "fault `other` still lasted when `slow` was over; put the faults further apart"
         );
     }
     // It was over before, too early to excuse that, or so late that nothing is left to look at.
-    for (end, outcome) in [(13_500, Outcome::Fail), (16_000, Outcome::Fail), (50_000, Outcome::Inconclusive)]
+    for (end, outcome) in
+        [(13_500, CheckAnswer::Fail), (16_000, CheckAnswer::Fail), (50_000, CheckAnswer::Inconclusive)]
     {
         assert_eq!(with_other(&held, "throttle", (end, end)).outcome(), outcome, "{end}");
     }
     // What starts a service again is no excuse.
-    assert_eq!(with_other(&held, "start", (23_000, 23_000)).outcome(), Outcome::Fail);
+    assert_eq!(with_other(&held, "start", (23_000, 23_000)).outcome(), CheckAnswer::Fail);
     // Nor is what is long over; and what came back in spite of it did come back.
     let never = of(&[(10_000, 40, FAST), (4000, 40, Broker::Stalls), (29_000, 40, Broker::Stalls)]);
-    assert_eq!(with_other(&never, "throttle", (23_000, 23_000)).outcome(), Outcome::Fail);
+    assert_eq!(with_other(&never, "throttle", (23_000, 23_000)).outcome(), CheckAnswer::Fail);
     let back = of(&[(10_000, 40, FAST), (4000, 40, Broker::Stalls), (29_000, 40, FAST)]);
-    assert_eq!(with_other(&back, "throttle", (23_000, 23_000)).outcome(), Outcome::Pass);
+    assert_eq!(with_other(&back, "throttle", (23_000, 23_000)).outcome(), CheckAnswer::Pass);
 }

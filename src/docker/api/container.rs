@@ -96,7 +96,7 @@ pub(crate) async fn cpu(daemon: &Daemon, id: &str) -> Option<Duration> {
 
 /// What a command came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Ran {
+pub(crate) struct ExecResult {
     /// Its exit code.
     pub code: i64,
     /// Its output, both streams, as lines.
@@ -104,7 +104,7 @@ pub(crate) struct Ran {
 }
 
 /// Runs a command in a container.
-pub(crate) async fn exec(daemon: &Daemon, id: &str, command: Vec<String>) -> Result<Ran, String> {
+pub(crate) async fn exec(daemon: &Daemon, id: &str, command: Vec<String>) -> Result<ExecResult, String> {
     let config = ExecConfig {
         cmd: Some(command),
         attach_stdout: Some(true),
@@ -127,7 +127,7 @@ pub(crate) async fn exec(daemon: &Daemon, id: &str, command: Vec<String>) -> Res
     let inspected = daemon.docker.inspect_exec(&made.id).await.map_err(|error| said(&error))?;
     let code = inspected.exit_code.ok_or("Docker tells no exit code")?;
     let text = String::from_utf8_lossy(&output);
-    Ok(Ran { code, lines: text.lines().map(str::to_owned).collect() })
+    Ok(ExecResult { code, lines: text.lines().map(str::to_owned).collect() })
 }
 
 /// The last lines, as one.

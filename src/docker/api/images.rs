@@ -12,9 +12,9 @@ use futures_util::StreamExt as _;
 
 use super::credentials;
 use super::daemon::{Daemon, is_gone, refused, said};
-use super::refusals::{self, Refusal, Wanted};
+use super::refusals::{self, PullRefusal, WantedImage};
 use crate::docker::DockerError;
-use crate::docker::cluster::options::{Progress, Step};
+use crate::docker::cluster::options::{ClusterStep, StepListener};
 use crate::docker::cut::Cut;
 use crate::plan::cluster::Pull;
 
@@ -28,7 +28,7 @@ const SILENCE: Duration = Duration::from_secs(10 * 60);
 pub(crate) async fn ensure(
     daemon: &Daemon,
     (service, image, pull): (&str, &str, Pull),
-    progress: &Progress,
+    progress: &StepListener,
     cut: &Cut,
 ) -> Result<(), DockerError> {
     let there = match daemon.docker.inspect_image(&with_tag(image)).await {
@@ -53,22 +53,22 @@ pub(crate) async fn ensure(
 fn cannot_pull(daemon: &Daemon, service: &str, image: &str, error: &Error) -> DockerError {
     let reason = said(error);
     let helper = credentials::helper(image).filter(|_| credentials::of_image(image).is_none());
-    let wanted = Wanted {
+    let wanted = WantedImage {
         registry: credentials::named_registry(image),
         platform: &daemon.engine.platform,
         helper: helper.as_deref(),
     };
-    let Refusal { what, remedy } = refusals::read(&reason, &wanted);
+    let PullRefusal { what, remedy } = refusals::read(&reason, &wanted);
     DockerError::Image { service: service.to_owned(), image: image.to_owned(), what, remedy, reason }
 }
 
-async fn pull_image(daemon: &Daemon, image: &str, progress: &Progress) -> Result<(), Error> {
+async fn pull_image(daemon: &Daemon, image: &str, progress: &StepListener) -> Result<(), Error> {
     let options = CreateImageOptionsBuilder::new().from_image(&with_tag(image)).build();
     let credentials = credentials::of_image(image);
     let mut stream = std::pin::pin!(daemon.docker.create_image(Some(options), None, credentials));
     let mut layers = Layers::default();
     // A registry may take its time before the first byte.
-    progress(Step::Pulling { image: image.to_owned(), done: 0, total: 0 });
+    progress(ClusterStep::Pulling { image: image.to_owned(), done: 0, total: 0 });
     let mut told = (Instant::now(), (0, 0));
     let silence = |_| {
         let error = format!("nothing came for {} minutes", SILENCE.as_secs() / 60);
@@ -84,7 +84,7 @@ async fn pull_image(daemon: &Daemon, image: &str, progress: &Progress) -> Result
         // Nothing changes while layers are extracted.
         if told.0.elapsed() >= BETWEEN && told.1 != (done, total) {
             told = (Instant::now(), (done, total));
-            progress(Step::Pulling { image: image.to_owned(), done, total });
+            progress(ClusterStep::Pulling { image: image.to_owned(), done, total });
         }
     }
     Ok(())

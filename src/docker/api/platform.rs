@@ -2,13 +2,13 @@
 
 use super::engine;
 use crate::docker::DockerError;
-use crate::docker::cluster::state::{Shared, Unit};
+use crate::docker::cluster::state::{ClusterState, Replica};
 
 /// What the kernel says of such a program, by whoever wanted to start it.
 const WORDS: &str = "exec format error";
 
 /// An error of a start; where it is that of another platform, in those words.
-pub(crate) async fn explain(shared: &Shared, unit: &Unit, error: DockerError) -> DockerError {
+pub(crate) async fn explain(shared: &ClusterState, unit: &Replica, error: DockerError) -> DockerError {
     let of_platform = match &error {
         DockerError::Exited { last_lines, .. } => says_so(last_lines),
         DockerError::Refused { reason, .. } => has_words(reason),
@@ -22,7 +22,7 @@ pub(crate) async fn explain(shared: &Shared, unit: &Unit, error: DockerError) ->
 }
 
 /// What is to be added to the words on a container that ended; nothing where its log does not say so.
-pub(crate) async fn remark(shared: &Shared, unit: &Unit) -> String {
+pub(crate) async fn remark(shared: &ClusterState, unit: &Replica) -> String {
     if !says_so(&unit.log.last_lines()) {
         return String::new();
     }
@@ -39,7 +39,7 @@ fn has_words(text: &str) -> bool {
     text.to_lowercase().contains(WORDS)
 }
 
-async fn reason(shared: &Shared, image: &str) -> String {
+async fn reason(shared: &ClusterState, image: &str) -> String {
     let host = &shared.daemon.engine.platform;
     let of_image = match shared.daemon.docker.inspect_image(image).await {
         Ok(found) => engine::platform(

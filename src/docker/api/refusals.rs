@@ -4,13 +4,13 @@
 
 /// What is wrong, and what to do.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct PullRefusal {
     pub what: String,
     pub remedy: String,
 }
 
 /// Where an image was to come from, and who wanted it.
-pub(crate) struct Wanted<'a> {
+pub(crate) struct WantedImage<'a> {
     /// The registry's name; none for Docker Hub.
     pub registry: Option<&'a str>,
     /// The platform of the Docker host.
@@ -56,12 +56,12 @@ const NO_WAY: [&str; 14] = [
 ];
 
 /// Reads what Docker answered.
-pub(crate) fn read(reason: &str, wanted: &Wanted<'_>) -> Refusal {
+pub(crate) fn read(reason: &str, wanted: &WantedImage<'_>) -> PullRefusal {
     // The Docker host's own files, not the registry's rights.
     let said = reason.to_lowercase().replace("permission denied", "");
     let says = |words: &[&str]| words.iter().any(|words| said.contains(words));
     let registry = wanted.registry.unwrap_or("Docker Hub");
-    let refusal = |what: String, remedy: String| Refusal { what, remedy };
+    let refusal = |what: String, remedy: String| PullRefusal { what, remedy };
     let before = "docker pull it before kaf6 runs, with pull: never in the file";
     if says(&SPACE) {
         let remedy =
@@ -110,7 +110,7 @@ pub(crate) fn read(reason: &str, wanted: &Wanted<'_>) -> Refusal {
 }
 
 /// How to log in. A login that a helper keeps is used by the `docker` command alone.
-fn login(wanted: &Wanted<'_>) -> String {
+fn login(wanted: &WantedImage<'_>) -> String {
     let command = match wanted.registry {
         Some(registry) => format!("docker login {registry}"),
         None => "docker login".to_owned(),
@@ -125,7 +125,8 @@ fn login(wanted: &Wanted<'_>) -> String {
 mod tests {
     use super::*;
 
-    const GHCR: Wanted<'_> = Wanted { registry: Some("ghcr.io"), platform: "linux/amd64", helper: None };
+    const GHCR: WantedImage<'_> =
+        WantedImage { registry: Some("ghcr.io"), platform: "linux/amd64", helper: None };
 
     /// As Docker 20.10, 24 and 28, containerd, Podman and registries say it.
     #[test]
@@ -177,7 +178,7 @@ mod tests {
     fn the_remedy_names_the_registry_and_who_keeps_the_login() {
         let private = "unauthorized: authentication required";
         assert!(read(private, &GHCR).remedy.contains("docker login ghcr.io, or docker pull"));
-        let hub = Wanted { registry: None, helper: Some("desktop"), ..GHCR };
+        let hub = WantedImage { registry: None, helper: Some("desktop"), ..GHCR };
         let read = read(private, &hub);
         assert!(read.what.contains("Docker Hub"), "{read:?}");
         assert!(

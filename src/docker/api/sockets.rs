@@ -16,7 +16,7 @@ struct Socket {
 }
 
 /// Those that there can be, in the order in which they are looked for. `set` looks a variable up.
-fn all(set: &dyn Fn(&str) -> Option<String>) -> Vec<Socket> {
+fn candidates(set: &dyn Fn(&str) -> Option<String>) -> Vec<Socket> {
     let below = |variable: &str, rest: &str| set(variable).map(|folder| Path::new(&folder).join(rest));
     let all = [
         (Some(PathBuf::from(USUAL)), "Docker", true),
@@ -35,13 +35,13 @@ fn of_environment(name: &str) -> Option<String> {
 
 /// The first default socket that is there; where none is, the usual one.
 pub(crate) fn usual() -> PathBuf {
-    let mut defaults = all(&of_environment).into_iter().filter(|socket| socket.by_default);
+    let mut defaults = candidates(&of_environment).into_iter().filter(|socket| socket.by_default);
     defaults.find(|socket| socket.path.exists()).map_or_else(|| PathBuf::from(USUAL), |socket| socket.path)
 }
 
 /// What to say beside a socket that cannot be used: where else Docker was looked for, and what is there instead.
 pub(crate) fn beside(socket: &Path) -> (String, String) {
-    words(socket, &all(&of_environment), &Path::exists)
+    words(socket, &candidates(&of_environment), &Path::exists)
 }
 
 fn words(socket: &Path, all: &[Socket], exists: &dyn Fn(&Path) -> bool) -> (String, String) {
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn what_was_looked_for_and_what_is_there_is_said() {
-        let all = all(&set);
+        let all = candidates(&set);
         let said = |socket: &str, there: &[&str]| {
             words(Path::new(socket), &all, &|path| there.iter().any(|it| path == Path::new(it)))
         };
@@ -92,6 +92,6 @@ mod tests {
             there,
             "; a socket of Docker is there: DOCKER_HOST=unix:///var/run/docker.sock; a socket of rootless Docker is there: DOCKER_HOST=unix:///run/user/7/docker.sock"
         );
-        assert_eq!(words(Path::new(USUAL), &super::all(&|_| None), &|_| false), Default::default());
+        assert_eq!(words(Path::new(USUAL), &candidates(&|_| None), &|_| false), Default::default());
     }
 }

@@ -61,7 +61,7 @@ pub async fn clean_at(docker_host: &str, options: &CleanOptions) -> Result<Clean
 
 async fn sweep(daemon: &Daemon, options: &CleanOptions) -> Result<Cleaned, DockerError> {
     let mut cleaned = Cleaned::default();
-    for ((run_id, owner), left) in all(daemon, options.run.as_deref()).await? {
+    for ((run_id, owner), left) in list_leftovers(daemon, options.run.as_deref()).await? {
         let life = life(daemon, owner.as_deref()).await;
         let over = labels::is_over(left.expires.as_ref());
         if let Some(why) = keep(life, over, options) {
@@ -92,7 +92,7 @@ fn keep(life: Life, over: bool, options: &CleanOptions) -> Option<&'static str> 
 
 /// Makes sure that nothing has a run's id: sweeps what a dead one left of it.
 pub(crate) async fn make_way(daemon: &Daemon, run_id: &str) -> Result<(), DockerError> {
-    for (_, owner) in all(daemon, Some(run_id)).await?.into_keys() {
+    for (_, owner) in list_leftovers(daemon, Some(run_id)).await?.into_keys() {
         let what = match life(daemon, owner.as_deref()).await {
             Life::Dead => {
                 let failed = remove::run(daemon, (run_id, owner.as_deref())).await.failed;
@@ -112,7 +112,7 @@ pub(crate) async fn make_way(daemon: &Daemon, run_id: &str) -> Result<(), Docker
 }
 
 /// All runs of which there is something, or the one that is asked for.
-async fn all(daemon: &Daemon, run_id: Option<&str>) -> Result<BTreeMap<Whose, Left>, DockerError> {
+async fn list_leftovers(daemon: &Daemon, run_id: Option<&str>) -> Result<BTreeMap<Whose, Left>, DockerError> {
     let labelled = remove::list(daemon, run_id).await;
     Ok(by_run(labelled.map_err(refused("list what runs left behind"))?))
 }

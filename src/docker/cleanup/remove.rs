@@ -37,7 +37,7 @@ pub(crate) struct Labelled {
 
 /// What was removed, and what could not be; a sentence each.
 #[derive(Debug, Default)]
-pub(crate) struct Removed {
+pub(crate) struct RemovalReport {
     /// Removed or healed.
     pub done: Vec<String>,
     /// Neither.
@@ -76,8 +76,8 @@ impl Labelled {
 
 /// Removes what one owner has under a run's id: heals what its markers name, then containers, networks and volumes.
 /// Another kaf6 may have been given the same id, and what that one has is its own to remove.
-pub(crate) async fn run(daemon: &Daemon, (run_id, owner): (&str, Option<&str>)) -> Removed {
-    let mut removed = Removed::default();
+pub(crate) async fn run(daemon: &Daemon, (run_id, owner): (&str, Option<&str>)) -> RemovalReport {
+    let mut removed = RemovalReport::default();
     // A second look, for what was on its way during the first.
     for _ in 0..2 {
         let labelled = match list(daemon, Some(run_id)).await {
@@ -92,7 +92,7 @@ pub(crate) async fn run(daemon: &Daemon, (run_id, owner): (&str, Option<&str>)) 
         if labelled.is_empty() {
             break;
         }
-        all(daemon, &labelled, &mut removed).await;
+        remove_all(daemon, &labelled, &mut removed).await;
         if !removed.failed.is_empty() {
             break;
         }
@@ -100,7 +100,7 @@ pub(crate) async fn run(daemon: &Daemon, (run_id, owner): (&str, Option<&str>)) 
     removed
 }
 
-async fn all(daemon: &Daemon, labelled: &Labelled, removed: &mut Removed) {
+async fn remove_all(daemon: &Daemon, labelled: &Labelled, removed: &mut RemovalReport) {
     for volume in &labelled.volumes {
         if let Some((id, heal)) = marked(volume) {
             removed.tell(format!("container {} healed ({heal})", short(id)), healed(daemon, id, heal).await);
@@ -170,7 +170,7 @@ async fn again<F: Future<Output = Result<(), Error>>>(work: impl Fn() -> F) -> R
     }
 }
 
-impl Removed {
+impl RemovalReport {
     fn tell(&mut self, what: String, done: Result<(), Error>) {
         match done {
             Ok(()) => self.done.push(what),

@@ -9,7 +9,7 @@ use bollard::query_parameters::{ListContainersOptionsBuilder, RemoveVolumeOption
 
 use super::names;
 use super::options::UpOptions;
-use super::state::{Shared, Unit};
+use super::state::{ClusterState, Replica};
 use crate::docker::DockerError;
 use crate::docker::api::daemon::{Daemon, is_gone, refused, said};
 use crate::docker::cleanup::labels;
@@ -20,7 +20,7 @@ pub(crate) async fn find(
     daemon: &Daemon,
     attach: &Attach,
     options: &UpOptions,
-) -> Result<Vec<Unit>, DockerError> {
+) -> Result<Vec<Replica>, DockerError> {
     let found = match &attach.by {
         AttachBy::Container(name) => by_name(daemon, attach, name).await?,
         AttachBy::Labels(labels) => by_labels(daemon, attach, labels).await?,
@@ -28,7 +28,7 @@ pub(crate) async fn find(
     let several = found.len() > 1;
     Ok((0..)
         .zip(found)
-        .map(|(replica, found)| Unit::attached((&attach.name, replica, several), found, options))
+        .map(|(replica, found)| Replica::attached((&attach.name, replica, several), found, options))
         .collect())
 }
 
@@ -98,7 +98,7 @@ pub(crate) fn name_of(summary: &ContainerSummary) -> String {
 }
 
 /// Leaves a marker: should kaf6 be killed now, `clean` finds by it what to heal, and how.
-pub(crate) async fn mark(shared: &Shared, id: &str, heal: &str) -> Result<(), DockerError> {
+pub(crate) async fn mark(shared: &ClusterState, id: &str, heal: &str) -> Result<(), DockerError> {
     let marker = VolumeCreateRequest {
         name: Some(names::marker(&shared.options.run_id, id)),
         labels: Some(shared.labels_with(&[(labels::HEAL, heal), (labels::CONTAINER, id)])),
@@ -109,7 +109,7 @@ pub(crate) async fn mark(shared: &Shared, id: &str, heal: &str) -> Result<(), Do
 }
 
 /// Takes the marker away.
-pub(crate) async fn unmark(shared: &Shared, id: &str) {
+pub(crate) async fn unmark(shared: &ClusterState, id: &str) {
     let name = names::marker(&shared.options.run_id, id);
     let options = RemoveVolumeOptionsBuilder::new().force(true).build();
     // What stays of it is removed with the run.

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use super::cut::with_cut;
 use super::lock::lock;
-use super::place::Place;
+use super::place::OwnPlace;
 use super::{Addresses, DockerError, faults};
 use crate::docker::api::container::last_words;
 use crate::docker::api::daemon::Daemon;
@@ -30,8 +30,8 @@ use crate::docker::cleanup::labels;
 use crate::docker::cleanup::labels::Owner;
 use crate::docker::cleanup::{clean, remove};
 use crate::plan::{ClusterPlan, FaultPlan};
-use options::{ContainerState, Inflicted, Step, UpOptions};
-use state::{Network, Shared, Unit, Wanted};
+use options::{ClusterStep, ContainerState, FaultOutcome, UpOptions};
+use state::{ClusterState, DesiredState, Network, Replica};
 
 /// How long the last resort may take, where nobody waits for a removal.
 const LAST_RESORT: Duration = Duration::from_secs(30);
@@ -79,7 +79,7 @@ impl Cluster {
         let guard = Guard { shared: Arc::clone(&shared), armed: AtomicBool::new(true) };
         let started = with_cut(cut, |cut| {
             let shared = &shared;
-            async move { start::all(shared, &cut).await }
+            async move { start::start_services(shared, &cut).await }
         });
         match started.await {
             Ok(()) => Ok(Self { addresses: lock(&shared.addresses).clone(), guard }),
@@ -102,15 +102,19 @@ impl Cluster {
     /// Replicas that are to run now: not those that a `stop` or a `scale` took away; those that a `restart` or a
     /// `pause` holds are in it. Only of services that were started.
     pub fn running(&self) -> Vec<(String, u32)> {
-        let to_run = |unit: &&Arc<Unit>| {
-            !unit.attached && matches!(unit.wanted(), Wanted::Running | Wanted::Restarting | Wanted::Paused)
+        let to_run = |unit: &&Arc<Replica>| {
+            !unit.attached
+                && matches!(
+                    unit.wanted(),
+                    DesiredState::Running | DesiredState::Restarting | DesiredState::Paused
+                )
         };
         self.shared().units.values().filter(to_run).map(|u| (u.service.clone(), u.replica)).collect()
     }
 
     /// Replicas that a `scale` took away.
     pub fn away(&self) -> Vec<(String, u32)> {
-        let away = |unit: &&Arc<Unit>| unit.wanted() == Wanted::Away;
+        let away = |unit: &&Arc<Replica>| unit.wanted() == DesiredState::Away;
         self.shared().units.values().filter(away).map(|u| (u.service.clone(), u.replica)).collect()
     }
 
@@ -134,10 +138,10 @@ impl Cluster {
     /// Begins a fault, lets it last, heals it and waits until what it touched is ready again. `cut` ends the lasting
     /// early: it is healed at once, and readiness is not waited for. To be awaited to its end: given up halfway, the
     /// fault lasts until [`Cluster::heal`] or [`Cluster::down`].
-    pub async fn inflict(&self, fault: &FaultPlan, cut: impl Future<Output = ()> + Send) -> Inflicted {
+    pub async fn inject(&self, fault: &FaultPlan, cut: impl Future<Output = ()> + Send) -> FaultOutcome {
         with_cut(cut, |cut| {
             let shared = self.shared();
-            async move { faults::inflict(shared, fault, &cut).await }
+            async move { faults::inject(shared, fault, &cut).await }
         })
         .await
     }
@@ -171,11 +175,11 @@ impl Cluster {
         sentences
     }
 
-    async fn ended_by_itself(&self, unit: &Unit) -> Option<String> {
+    async fn ended_by_itself(&self, unit: &Replica) -> Option<String> {
         let shared = self.shared();
         let turns = {
             let state = unit.state();
-            (state.wanted == Wanted::Running && !state.told).then_some(state.turns)?
+            (state.wanted == DesiredState::Running && !state.told).then_some(state.turns)?
         };
         let now = container::inspect(&shared.daemon, &unit.id()?).await.ok()?;
         let how = match now {
@@ -217,8 +221,8 @@ impl Cluster {
 
     /// Replicas of which faults removed a container without volumes, each told once: of this service, or of any.
     pub fn dropped(&self, service: Option<&str>) -> Vec<String> {
-        let of_it = |unit: &&Arc<Unit>| service.is_none_or(|service| unit.service == service);
-        let dropped = |unit: &&Arc<Unit>| std::mem::take(&mut unit.state().dropped);
+        let of_it = |unit: &&Arc<Replica>| service.is_none_or(|service| unit.service == service);
+        let dropped = |unit: &&Arc<Replica>| std::mem::take(&mut unit.state().dropped);
         self.shared().units.values().filter(of_it).filter(dropped).map(|unit| unit.title()).collect()
     }
 
@@ -252,7 +256,7 @@ impl Cluster {
         self.guard.remove().await
     }
 
-    fn shared(&self) -> &Arc<Shared> {
+    fn shared(&self) -> &Arc<ClusterState> {
         self.guard.shared()
     }
 }
@@ -269,8 +273,12 @@ fn on_podman(daemon: &Daemon, error: DockerError) -> DockerError {
 }
 
 /// Looks before anything is started: at the place, at what is attached, and at whether the run's id is free.
-async fn prepare(daemon: Daemon, plan: &ClusterPlan, options: UpOptions) -> Result<Shared, DockerError> {
-    let place = Place::detect(&daemon).await;
+async fn prepare(
+    daemon: Daemon,
+    plan: &ClusterPlan,
+    options: UpOptions,
+) -> Result<ClusterState, DockerError> {
+    let place = OwnPlace::detect(&daemon).await;
     for link in &plan.links {
         let refuse = |reason: &str| {
             let link = format!("{} -> {}", link.from, link.to);
@@ -281,20 +289,20 @@ async fn prepare(daemon: Daemon, plan: &ClusterPlan, options: UpOptions) -> Resu
                 "kaf6's relay stands only between services that kaf6 starts itself; let the file start both, in place of attach",
             );
         }
-        if matches!(place, Place::Remote { .. }) {
+        if matches!(place, OwnPlace::Remote { .. }) {
             return refuse(
                 "Docker runs on another host (DOCKER_HOST), whose containers do not reach kaf6's relay; run kaf6 on that host, or in a container of it",
             );
         }
     }
-    if let (Some(link), Place::Host) = (plan.links.first(), &place)
+    if let (Some(link), OwnPlace::Host) = (plan.links.first(), &place)
         && daemon.engine.is_rootless_docker(&daemon.docker).await
     {
         let link = format!("{} -> {}", link.from, link.to);
         let reason = "Docker runs rootless, and its containers do not reach kaf6's relay on this host; run kaf6 in a container of it, with -v \"$XDG_RUNTIME_DIR/docker.sock:/var/run/docker.sock\"";
         return Err(DockerError::NoRelay { link, reason: reason.to_owned() });
     }
-    let mut units: BTreeMap<(String, u32), Arc<Unit>> = BTreeMap::new();
+    let mut units: BTreeMap<(String, u32), Arc<Replica>> = BTreeMap::new();
     for attach in &plan.attached {
         for unit in attach::find(&daemon, attach, &options).await? {
             units.insert((unit.service.clone(), unit.replica), Arc::new(unit));
@@ -302,12 +310,12 @@ async fn prepare(daemon: Daemon, plan: &ClusterPlan, options: UpOptions) -> Resu
     }
     for service in &plan.services {
         for replica in 0..service.most {
-            units.insert((service.name.clone(), replica), Arc::new(Unit::new(service, replica, &options)));
+            units.insert((service.name.clone(), replica), Arc::new(Replica::new(service, replica, &options)));
         }
     }
     let owner = Owner::own(place.container());
     clean::make_way(&daemon, &options.run_id).await?;
-    Ok(Shared {
+    Ok(ClusterState {
         labels: labels::of_run(&options.run_id, &owner, options.bound),
         units,
         addresses: Mutex::default(),
@@ -323,20 +331,20 @@ async fn prepare(daemon: Daemon, plan: &ClusterPlan, options: UpOptions) -> Resu
 
 /// What is to be removed, whatever happens.
 struct Guard {
-    shared: Arc<Shared>,
+    shared: Arc<ClusterState>,
     /// Something may be left to remove.
     armed: AtomicBool,
 }
 
 impl Guard {
-    const fn shared(&self) -> &Arc<Shared> {
+    const fn shared(&self) -> &Arc<ClusterState> {
         &self.shared
     }
 
     /// Removes everything, and gives sentences for what could not be. Given up halfway, the last resort goes on.
     async fn remove(&self) -> Vec<String> {
         let shared = &self.shared;
-        shared.tell(Step::Removing);
+        shared.tell(ClusterStep::Removing);
         let mut problems = faults::heal_attached(shared).await;
         problems.extend(visit::leave(shared).await);
         end_all(shared).await;
@@ -352,7 +360,7 @@ impl Guard {
 }
 
 /// Ends what was started, so that its log is whole before it is removed.
-async fn end_all(shared: &Shared) {
+async fn end_all(shared: &ClusterState) {
     let own = shared.units.values().filter(|unit| !unit.attached);
     let ends = own.filter_map(|unit| unit.id().map(|id| (unit, id))).map(|(unit, id)| async move {
         // Whatever does not end by it is removed by force.

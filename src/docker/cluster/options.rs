@@ -12,7 +12,7 @@ use crate::scenario::Secrets;
 pub type KafkaReady = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
 
 /// Hears of each step.
-pub type Progress = Arc<dyn Fn(Step) + Send + Sync>;
+pub type StepListener = Arc<dyn Fn(ClusterStep) + Send + Sync>;
 
 /// What a start needs besides the plan.
 #[derive(Clone)]
@@ -28,14 +28,14 @@ pub struct UpOptions {
     /// The run's own time bound, from which it follows when what is left of it may be swept.
     pub bound: Duration,
     /// Hears of each step.
-    pub progress: Progress,
+    pub progress: StepListener,
     /// Images that faults start services from again: they are pulled at the start too, each for its service.
     pub later_images: Vec<(String, String)>,
 }
 
 /// What goes on while a cluster is started or removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
+pub enum ClusterStep {
     /// An image is pulled; bytes so far, of those known.
     Pulling {
         /// The image.
@@ -74,7 +74,7 @@ pub enum Step {
 
 /// What came of a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Inflicted {
+pub struct FaultOutcome {
     /// When it began.
     pub began: Instant,
     /// When it was healed: started again (before it was ready), let go on, at full speed again. Of what is over once

@@ -8,7 +8,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 
 use super::spec;
-use super::state::{Shared, Unit};
+use super::state::{ClusterState, Replica};
 use crate::docker::DockerError;
 use crate::docker::api::container;
 use crate::docker::api::container::last_words;
@@ -47,7 +47,7 @@ pub(crate) enum NotReady {
 
 impl NotReady {
     /// As an error of the start.
-    pub(crate) fn error(self, unit: &Unit, bound: Duration) -> DockerError {
+    pub(crate) fn error(self, unit: &Replica, bound: Duration) -> DockerError {
         let (service, last_lines) = (unit.title(), unit.log.last_lines());
         match self {
             Self::Exited(code) => DockerError::Exited { service, code, last_lines },
@@ -59,7 +59,7 @@ impl NotReady {
     }
 
     /// As part of a fault's proof.
-    pub(crate) fn words(&self, unit: &Unit) -> String {
+    pub(crate) fn words(&self, unit: &Replica) -> String {
         match self {
             Self::Exited(code) => {
                 let lines = last_words(&unit.log.last_lines(), 3);
@@ -75,8 +75,8 @@ impl NotReady {
 
 /// Waits until a replica that was started at `started` is ready, at most `bound` from then on; gives how long it took.
 pub(crate) async fn wait(
-    shared: &Shared,
-    unit: &Unit,
+    shared: &ClusterState,
+    unit: &Replica,
     (started, bound): (Instant, Duration),
     cut: &Cut,
 ) -> Result<Duration, NotReady> {
@@ -119,15 +119,15 @@ pub(crate) async fn wait(
     }
 }
 
-fn address(shared: &Shared, unit: &Unit, port: &str) -> String {
+fn address(shared: &ClusterState, unit: &Replica, port: &str) -> String {
     lock(&shared.addresses).get(&unit.service, unit.replica, port).unwrap_or("unknown:0").to_owned()
 }
 
-fn url(shared: &Shared, unit: &Unit, port: &str, path: &str) -> String {
+fn url(shared: &ClusterState, unit: &Replica, port: &str, path: &str) -> String {
     format!("http://{}/{}", address(shared, unit, port), path.trim_start_matches('/'))
 }
 
-fn tried(shared: &Shared, unit: &Unit, ready: Option<(&ServicePlan, &Ready)>) -> String {
+fn tried(shared: &ClusterState, unit: &Replica, ready: Option<(&ServicePlan, &Ready)>) -> String {
     match ready {
         Some((_, Ready::Http { port, path })) => format!("GET {}", url(shared, unit, port, path)),
         Some((_, Ready::Tcp { port })) => format!("a connection to {}", address(shared, unit, port)),
@@ -141,7 +141,12 @@ fn tried(shared: &Shared, unit: &Unit, ready: Option<(&ServicePlan, &Ready)>) ->
     }
 }
 
-async fn ask(shared: &Shared, unit: &Unit, service: &ServicePlan, ready: &Ready) -> Result<(), String> {
+async fn ask(
+    shared: &ClusterState,
+    unit: &Replica,
+    service: &ServicePlan,
+    ready: &Ready,
+) -> Result<(), String> {
     match ready {
         Ready::Http { port, path } => {
             let url = url(shared, unit, port, path);

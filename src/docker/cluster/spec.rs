@@ -10,16 +10,16 @@ use bollard::models::{
 };
 
 use super::names;
-use super::state::{Shared, Unit};
+use super::state::{ClusterState, Replica};
 use crate::docker::Addresses;
 use crate::docker::cleanup::labels;
 use crate::docker::lock::lock;
-use crate::docker::place::Place;
+use crate::docker::place::OwnPlace;
 use crate::plan::ServicePlan;
 use crate::scenario::wiring::{Reference, Wired};
 
 /// A text of a service, as a replica of it gets it.
-pub(crate) fn resolve(shared: &Shared, service: &ServicePlan, replica: u32, text: &Wired) -> String {
+pub(crate) fn resolve(shared: &ClusterState, service: &ServicePlan, replica: u32, text: &Wired) -> String {
     let addresses = lock(&shared.addresses);
     text.resolve(|reference| match reference {
         Reference::Replica => replica.to_string(),
@@ -33,7 +33,7 @@ pub(crate) fn resolve(shared: &Shared, service: &ServicePlan, replica: u32, text
 }
 
 /// A text of a fault, as a container that kaf6 did not start gets it.
-pub(crate) fn resolve_attached(shared: &Shared, replica: u32, text: &Wired) -> String {
+pub(crate) fn resolve_attached(shared: &ClusterState, replica: u32, text: &Wired) -> String {
     text.resolve(|reference| match reference {
         Reference::Replica => replica.to_string(),
         Reference::RunId => shared.options.run_id.clone(),
@@ -43,16 +43,16 @@ pub(crate) fn resolve_attached(shared: &Shared, replica: u32, text: &Wired) -> S
 }
 
 /// The host at which clients reach a replica.
-fn self_host(shared: &Shared, service: &str, replica: u32) -> String {
+fn self_host(shared: &ClusterState, service: &str, replica: u32) -> String {
     match &shared.place {
-        Place::Host => "127.0.0.1".to_owned(),
-        Place::Inside { .. } => names::container(&shared.options.run_id, service, replica),
-        Place::Remote { host } => host.clone(),
+        OwnPlace::Host => "127.0.0.1".to_owned(),
+        OwnPlace::Inside { .. } => names::container(&shared.options.run_id, service, replica),
+        OwnPlace::Remote { host } => host.clone(),
     }
 }
 
 fn self_port(
-    shared: &Shared,
+    shared: &ClusterState,
     addresses: &Addresses,
     service: &ServicePlan,
     replica: u32,
@@ -60,13 +60,13 @@ fn self_port(
 ) -> String {
     let known = addresses.get(&service.name, replica, port).and_then(|a| a.rsplit_once(':'));
     match (&shared.place, known) {
-        (Place::Host | Place::Remote { .. }, Some((_, port))) => port.to_owned(),
+        (OwnPlace::Host | OwnPlace::Remote { .. }, Some((_, port))) => port.to_owned(),
         _ => container_port(service, port).to_string(),
     }
 }
 
 /// `host:port` of another service, as a container of `from` reaches it.
-fn other_address(shared: &Shared, from: &str, (to, replica, port): (&str, u32, &str)) -> String {
+fn other_address(shared: &ClusterState, from: &str, (to, replica, port): (&str, u32, &str)) -> String {
     let link = (from.to_owned(), to.to_owned());
     if let Some(relayed) = lock(&shared.relays).get(&link).and_then(|relay| relay.address(replica, port)) {
         return relayed;
@@ -87,9 +87,9 @@ pub(crate) fn container_port(service: &ServicePlan, port: &str) -> u16 {
 
 /// The container of a replica.
 pub(crate) fn container(
-    shared: &Shared,
+    shared: &ClusterState,
     service: &ServicePlan,
-    unit: &Unit,
+    unit: &Replica,
     mounts: Vec<Mount>,
 ) -> ContainerCreateBody {
     let text = |wired: &Wired| resolve(shared, service, unit.replica, wired);
@@ -138,15 +138,15 @@ fn log_bound() -> HashMap<String, String> {
 
 /// Where each port is published; nothing is where kaf6 is in the network itself.
 fn bindings(
-    shared: &Shared,
+    shared: &ClusterState,
     service: &ServicePlan,
-    unit: &Unit,
+    unit: &Replica,
 ) -> Option<HashMap<String, Option<Vec<PortBinding>>>> {
     let ip = match shared.place {
-        Place::Host => "127.0.0.1",
+        OwnPlace::Host => "127.0.0.1",
         // Docker's own word for all addresses.
-        Place::Remote { .. } => "",
-        Place::Inside { .. } => return None,
+        OwnPlace::Remote { .. } => "",
+        OwnPlace::Inside { .. } => return None,
     };
     let addresses = lock(&shared.addresses);
     let bind = |(name, port): &(String, u16)| {

@@ -14,15 +14,15 @@ use bollard::query_parameters::{CreateContainerOptionsBuilder, RemoveContainerOp
 use futures_util::future::join_all;
 use tokio::sync::watch;
 
-use super::options::Step;
-use super::state::{RelayHost, Shared, Unit};
+use super::options::ClusterStep;
+use super::state::{ClusterState, RelayHost, Replica};
 use super::{names, ready, spec, visit};
 use crate::docker::DockerError;
 use crate::docker::api::daemon::{is_done, is_gone, refused, said};
 use crate::docker::api::{images, platform};
 use crate::docker::cut::Cut;
 use crate::docker::lock::lock;
-use crate::docker::place::Place;
+use crate::docker::place::OwnPlace;
 use crate::docker::relay::{Relay, Target};
 use crate::plan::ServicePlan;
 use crate::plan::cluster::{Link, Pull};
@@ -35,7 +35,7 @@ const NO_ADDRESSES: [&str; 3] =
     ["IPv4 address pool", "address pools have been fully subnetted", "free subnet"];
 
 /// Starts everything; gives up when `cut` is said, and says it itself when something fails.
-pub(crate) async fn all(shared: &Arc<Shared>, cut: &Cut) -> Result<(), DockerError> {
+pub(crate) async fn start_services(shared: &Arc<ClusterState>, cut: &Cut) -> Result<(), DockerError> {
     pull_images(shared, cut).await?;
     if cut.said() {
         return Err(DockerError::Interrupted);
@@ -52,7 +52,7 @@ pub(crate) async fn all(shared: &Arc<Shared>, cut: &Cut) -> Result<(), DockerErr
     services(shared, cut).await
 }
 
-async fn pull_images(shared: &Shared, cut: &Cut) -> Result<(), DockerError> {
+async fn pull_images(shared: &ClusterState, cut: &Cut) -> Result<(), DockerError> {
     let mut wanted: BTreeMap<&str, (&str, Pull)> = BTreeMap::new();
     for service in &shared.plan.services {
         wanted.entry(&service.image).or_insert((&service.name, service.pull));
@@ -67,7 +67,7 @@ async fn pull_images(shared: &Shared, cut: &Cut) -> Result<(), DockerError> {
     futures_util::future::try_join_all(pulls).await.map(|_| ())
 }
 
-fn follow_attached(shared: &Shared) -> Result<(), DockerError> {
+fn follow_attached(shared: &ClusterState) -> Result<(), DockerError> {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     let since = i32::try_from(now.as_secs()).unwrap_or(0);
     for unit in shared.units.values().filter(|unit| unit.attached) {
@@ -78,12 +78,12 @@ fn follow_attached(shared: &Shared) -> Result<(), DockerError> {
     Ok(())
 }
 
-fn cannot_log(unit: &Unit) -> impl FnOnce(std::io::Error) -> DockerError {
+fn cannot_log(unit: &Replica) -> impl FnOnce(std::io::Error) -> DockerError {
     let doing = format!("the log of {} cannot be kept", unit.title());
     move |error| DockerError::Io { doing, error }
 }
 
-async fn network(shared: &Shared) -> Result<(), DockerError> {
+async fn network(shared: &ClusterState) -> Result<(), DockerError> {
     let (docker, name) = (&shared.daemon.docker, shared.network_name());
     let request = NetworkCreateRequest {
         name: name.clone(),
@@ -104,22 +104,22 @@ async fn network(shared: &Shared) -> Result<(), DockerError> {
     let gateway =
         gateway.filter_map(|config| config.gateway).find(|ip| ip.parse::<std::net::Ipv4Addr>().is_ok());
     let host = match &shared.place {
-        Place::Inside { container } => Some(join(shared, &name, container).await?),
-        Place::Host if shared.daemon.engine.podman.is_some() => Some(RelayHost {
+        OwnPlace::Inside { container } => Some(join(shared, &name, container).await?),
+        OwnPlace::Host if shared.daemon.engine.podman.is_some() => Some(RelayHost {
             // Podman makes the gateway with the network's first container, and gives the host this name in all of them.
             name: "host.containers.internal".to_owned(),
             listen: "0.0.0.0".to_owned(),
             extra_host: None,
         }),
-        Place::Host => Some(host_relays(gateway).await),
-        Place::Remote { .. } => None,
+        OwnPlace::Host => Some(host_relays(gateway).await),
+        OwnPlace::Remote { .. } => None,
     };
     lock(&shared.network).relay_host = host;
     Ok(())
 }
 
 /// Joins kaf6's own container to the network, and gives its address there.
-async fn join(shared: &Shared, network: &str, container: &str) -> Result<RelayHost, DockerError> {
+async fn join(shared: &ClusterState, network: &str, container: &str) -> Result<RelayHost, DockerError> {
     let docker = &shared.daemon.docker;
     let request = NetworkConnectRequest {
         container: container.to_owned(),
@@ -154,7 +154,7 @@ async fn host_relays(gateway: Option<String>) -> RelayHost {
 }
 
 /// Fixes where each port of each replica that there can be is reached.
-fn addresses(shared: &Shared) -> Result<(), DockerError> {
+fn addresses(shared: &ClusterState) -> Result<(), DockerError> {
     for service in &shared.plan.services {
         for replica in 0..service.most {
             place_ports(shared, service, replica).map_err(|error| DockerError::Port {
@@ -166,15 +166,15 @@ fn addresses(shared: &Shared) -> Result<(), DockerError> {
     Ok(())
 }
 
-fn place_ports(shared: &Shared, service: &ServicePlan, replica: u32) -> std::io::Result<()> {
+fn place_ports(shared: &ClusterState, service: &ServicePlan, replica: u32) -> std::io::Result<()> {
     for (name, container_port) in &service.ports {
         let address = match &shared.place {
-            Place::Host => format!("127.0.0.1:{}", shared.ports.choose(true)?),
-            Place::Remote { host } if host.contains(':') => {
+            OwnPlace::Host => format!("127.0.0.1:{}", shared.ports.choose(true)?),
+            OwnPlace::Remote { host } if host.contains(':') => {
                 format!("[{host}]:{}", shared.ports.choose(false)?)
             }
-            Place::Remote { host } => format!("{host}:{}", shared.ports.choose(false)?),
-            Place::Inside { .. } => {
+            OwnPlace::Remote { host } => format!("{host}:{}", shared.ports.choose(false)?),
+            OwnPlace::Inside { .. } => {
                 let container = names::container(&shared.options.run_id, &service.name, replica);
                 format!("{container}:{container_port}")
             }
@@ -185,8 +185,8 @@ fn place_ports(shared: &Shared, service: &ServicePlan, replica: u32) -> std::io:
 }
 
 /// The ports of this machine that a replica is published on.
-pub(crate) fn host_ports(shared: &Shared, unit: &Unit) -> Vec<u16> {
-    let (Place::Host, Some(service)) = (&shared.place, shared.plan.service(&unit.service)) else {
+pub(crate) fn host_ports(shared: &ClusterState, unit: &Replica) -> Vec<u16> {
+    let (OwnPlace::Host, Some(service)) = (&shared.place, shared.plan.service(&unit.service)) else {
         return Vec::new();
     };
     let addresses = lock(&shared.addresses);
@@ -197,7 +197,7 @@ pub(crate) fn host_ports(shared: &Shared, unit: &Unit) -> Vec<u16> {
 }
 
 /// Puts a relay on a way.
-async fn relay(shared: &Arc<Shared>, link: &Link) -> Result<(), DockerError> {
+async fn relay(shared: &Arc<ClusterState>, link: &Link) -> Result<(), DockerError> {
     let refuse =
         |reason: String| DockerError::NoRelay { link: format!("{} -> {}", link.from, link.to), reason };
     let host = lock(&shared.network).relay_host.clone();
@@ -221,7 +221,7 @@ async fn relay(shared: &Arc<Shared>, link: &Link) -> Result<(), DockerError> {
     Ok(())
 }
 
-async fn services(shared: &Arc<Shared>, cut: &Cut) -> Result<(), DockerError> {
+async fn services(shared: &Arc<ClusterState>, cut: &Cut) -> Result<(), DockerError> {
     let up: HashMap<&str, watch::Sender<bool>> = shared
         .plan
         .services
@@ -273,17 +273,22 @@ fn all_or_first(results: Vec<Result<(), DockerError>>) -> Result<(), DockerError
     interrupted
 }
 
-async fn up_one(shared: &Shared, service: &ServicePlan, unit: &Unit, cut: &Cut) -> Result<(), DockerError> {
+async fn up_one(
+    shared: &ClusterState,
+    service: &ServicePlan,
+    unit: &Replica,
+    cut: &Cut,
+) -> Result<(), DockerError> {
     if cut.said() {
         return Err(DockerError::Interrupted);
     }
     let (name, replica) = (service.name.clone(), unit.replica);
-    shared.tell(Step::Starting { service: name.clone(), replica });
+    shared.tell(ClusterStep::Starting { service: name.clone(), replica });
     if let Err(error) = first_start(shared, service, unit).await {
         return Err(platform::explain(shared, unit, error).await);
     }
     let started = Instant::now();
-    shared.tell(Step::Waiting { service: name.clone(), replica });
+    shared.tell(ClusterStep::Waiting { service: name.clone(), replica });
     let waited = ready::wait(shared, unit, (started, service.ready_timeout), cut).await;
     let after = match waited {
         Ok(after) => after,
@@ -292,17 +297,21 @@ async fn up_one(shared: &Shared, service: &ServicePlan, unit: &Unit, cut: &Cut) 
         }
     };
     unit.state().ready = Some(after);
-    shared.tell(Step::Ready { service: name, replica, after });
+    shared.tell(ClusterStep::Ready { service: name, replica, after });
     Ok(())
 }
 
 /// Starts a replica for the first time; on other ports where those chosen turn out to be taken.
-async fn first_start(shared: &Shared, service: &ServicePlan, unit: &Unit) -> Result<(), DockerError> {
+async fn first_start(
+    shared: &ClusterState,
+    service: &ServicePlan,
+    unit: &Replica,
+) -> Result<(), DockerError> {
     for attempt in 1.. {
         create(shared, service, unit).await?;
         match run(shared, unit).await {
             Err(DockerError::Refused { reason, .. }) if is_port_taken(&reason) => {
-                if attempt == PORT_TRIES || matches!(shared.place, Place::Inside { .. }) {
+                if attempt == PORT_TRIES || matches!(shared.place, OwnPlace::Inside { .. }) {
                     return Err(DockerError::Port { service: service.name.clone(), reason });
                 }
                 discard(shared, unit).await?;
@@ -325,7 +334,11 @@ fn is_port_taken(reason: &str) -> bool {
 }
 
 /// Creates the container of a replica, with its volumes; these stay where they are there already.
-pub(crate) async fn create(shared: &Shared, service: &ServicePlan, unit: &Unit) -> Result<(), DockerError> {
+pub(crate) async fn create(
+    shared: &ClusterState,
+    service: &ServicePlan,
+    unit: &Replica,
+) -> Result<(), DockerError> {
     let mut mounts: Vec<Mount> = Vec::new();
     for (name, target) in &service.volumes {
         mounts.push(volume(shared, unit, name, target).await?);
@@ -356,7 +369,12 @@ pub(crate) async fn create(shared: &Shared, service: &ServicePlan, unit: &Unit) 
     Ok(())
 }
 
-async fn volume(shared: &Shared, unit: &Unit, name: &str, target: &str) -> Result<Mount, DockerError> {
+async fn volume(
+    shared: &ClusterState,
+    unit: &Replica,
+    name: &str,
+    target: &str,
+) -> Result<Mount, DockerError> {
     let name = names::volume(&shared.options.run_id, &unit.service, unit.replica, name);
     let request = VolumeCreateRequest {
         name: Some(name.clone()),
@@ -368,7 +386,7 @@ async fn volume(shared: &Shared, unit: &Unit, name: &str, target: &str) -> Resul
     Ok(spec::mount(&name, target))
 }
 
-async fn image_volumes(shared: &Shared, image: &str) -> Vec<String> {
+async fn image_volumes(shared: &ClusterState, image: &str) -> Vec<String> {
     // Should the question fail, creating the container fails next, and says why.
     let inspected = shared.daemon.docker.inspect_image(image).await.ok();
     let mut volumes = inspected.and_then(|image| image.config?.volumes).unwrap_or_default();
@@ -377,7 +395,7 @@ async fn image_volumes(shared: &Shared, image: &str) -> Vec<String> {
 }
 
 /// Starts a container that is there, and follows its log.
-pub(crate) async fn run(shared: &Shared, unit: &Unit) -> Result<(), DockerError> {
+pub(crate) async fn run(shared: &ClusterState, unit: &Replica) -> Result<(), DockerError> {
     let id = unit.id().unwrap_or_else(|| unit.container.clone());
     for port in host_ports(shared, unit) {
         shared.ports.release(port);
@@ -396,7 +414,7 @@ pub(crate) async fn run(shared: &Shared, unit: &Unit) -> Result<(), DockerError>
 }
 
 /// Removes the container of a replica that a fault is done to; its volumes stay.
-pub(crate) async fn drop_container(shared: &Shared, unit: &Unit) -> Result<(), DockerError> {
+pub(crate) async fn drop_container(shared: &ClusterState, unit: &Replica) -> Result<(), DockerError> {
     discard(shared, unit).await?;
     let mut state = unit.state();
     state.dropped |= !state.has_volumes;
@@ -404,7 +422,7 @@ pub(crate) async fn drop_container(shared: &Shared, unit: &Unit) -> Result<(), D
 }
 
 /// Removes the container of a replica; its volumes stay.
-async fn discard(shared: &Shared, unit: &Unit) -> Result<(), DockerError> {
+async fn discard(shared: &ClusterState, unit: &Replica) -> Result<(), DockerError> {
     let Some(id) = unit.id() else { return Ok(()) };
     let options = RemoveContainerOptionsBuilder::new().force(true).build();
     match shared.daemon.docker.remove_container(&id, Some(options)).await {

@@ -12,17 +12,17 @@ use super::ports::Ports;
 use crate::docker::Addresses;
 use crate::docker::api::daemon::Daemon;
 use crate::docker::lock::lock;
-use crate::docker::logs::Log;
-use crate::docker::place::Place;
+use crate::docker::logs::ReplicaLog;
+use crate::docker::place::OwnPlace;
 use crate::docker::relay::Relay;
 use crate::plan::{ClusterPlan, FaultTarget, ServicePlan};
 
 /// All that a run has to do with containers.
-pub(crate) struct Shared {
+pub(crate) struct ClusterState {
     /// The Docker Engine.
     pub daemon: Daemon,
     /// Where kaf6 runs.
-    pub place: Place,
+    pub place: OwnPlace,
     /// What was asked for.
     pub options: UpOptions,
     /// The plan.
@@ -30,7 +30,7 @@ pub(crate) struct Shared {
     /// On all that is started.
     pub labels: HashMap<String, String>,
     /// Each replica that there can be, and each attached container.
-    pub units: BTreeMap<(String, u32), Arc<Unit>>,
+    pub units: BTreeMap<(String, u32), Arc<Replica>>,
     /// Where ports are reached from kaf6.
     pub addresses: Mutex<Addresses>,
     /// Ports of the host.
@@ -66,7 +66,7 @@ pub(crate) struct RelayHost {
 }
 
 /// One replica of a service, or one attached container.
-pub(crate) struct Unit {
+pub(crate) struct Replica {
     /// The service, or the name that the file gives to what is attached.
     pub service: String,
     /// Which replica.
@@ -78,19 +78,19 @@ pub(crate) struct Unit {
     /// The container's name.
     pub container: String,
     /// Its log.
-    pub log: Arc<Log>,
-    state: Mutex<UnitState>,
+    pub log: Arc<ReplicaLog>,
+    state: Mutex<ReplicaState>,
 }
 
 /// What a replica is now.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct UnitState {
+pub(crate) struct ReplicaState {
     /// Its container.
     pub id: Option<String>,
     /// Its image.
     pub image: String,
     /// What it is to be.
-    pub wanted: Wanted,
+    pub wanted: DesiredState,
     /// How often that was said.
     pub turns: u64,
     /// Its container has volumes: what it writes there outlives it.
@@ -115,16 +115,16 @@ pub(crate) struct UnitState {
     pub started_by: Vec<(Instant, String)>,
 }
 
-impl UnitState {
+impl ReplicaState {
     /// It was started just now, or let go on; whether it is ready is yet to be seen.
     pub(crate) fn runs(&mut self) {
-        self.want(Wanted::Running);
+        self.want(DesiredState::Running);
         self.unready = true;
         self.let_run.push(Instant::now());
     }
 
     /// Says what it is to be, and gives the number of that word: as long as it is the last one, nothing else took its place.
-    pub(crate) const fn want(&mut self, wanted: Wanted) -> u64 {
+    pub(crate) const fn want(&mut self, wanted: DesiredState) -> u64 {
         self.wanted = wanted;
         self.turns += 1;
         self.turns
@@ -133,7 +133,7 @@ impl UnitState {
 
 /// What a container is to be now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum Wanted {
+pub(crate) enum DesiredState {
     /// Not there: it never was, or a `scale` took it away.
     #[default]
     Away,
@@ -147,7 +147,7 @@ pub(crate) enum Wanted {
     Paused,
 }
 
-impl Unit {
+impl Replica {
     /// A replica that is not there yet.
     pub(crate) fn new(service: &ServicePlan, replica: u32, options: &UpOptions) -> Self {
         let several = service.most > 1;
@@ -158,7 +158,7 @@ impl Unit {
             attached: false,
             container: names::container(&options.run_id, &service.name, replica),
             log: log(&service.name, replica, several, options),
-            state: Mutex::new(UnitState { image: service.image.clone(), ..UnitState::default() }),
+            state: Mutex::new(ReplicaState { image: service.image.clone(), ..ReplicaState::default() }),
         }
     }
 
@@ -168,7 +168,8 @@ impl Unit {
         (container, id, image): (String, String, String),
         options: &UpOptions,
     ) -> Self {
-        let state = UnitState { id: Some(id), image, wanted: Wanted::Running, ..UnitState::default() };
+        let state =
+            ReplicaState { id: Some(id), image, wanted: DesiredState::Running, ..ReplicaState::default() };
         Self {
             service: service.to_owned(),
             replica,
@@ -186,7 +187,7 @@ impl Unit {
     }
 
     /// What it is now; not to be held over a wait.
-    pub(crate) fn state(&self) -> MutexGuard<'_, UnitState> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, ReplicaState> {
         lock(&self.state)
     }
 
@@ -196,7 +197,7 @@ impl Unit {
     }
 
     /// What it is to be.
-    pub(crate) fn wanted(&self) -> Wanted {
+    pub(crate) fn wanted(&self) -> DesiredState {
         self.state().wanted
     }
 
@@ -206,17 +207,17 @@ impl Unit {
     }
 
     /// Says what it is to be, and gives the number of that word.
-    pub(crate) fn want(&self, wanted: Wanted) -> u64 {
+    pub(crate) fn want(&self, wanted: DesiredState) -> u64 {
         self.state().want(wanted)
     }
 }
 
-fn log(service: &str, replica: u32, several: bool, options: &UpOptions) -> Arc<Log> {
+fn log(service: &str, replica: u32, several: bool, options: &UpOptions) -> Arc<ReplicaLog> {
     let name = if several { format!("{service}-{replica}.log") } else { format!("{service}.log") };
-    Arc::new(Log::new(options.logs.join(name), options.secrets.clone()))
+    Arc::new(ReplicaLog::new(options.logs.join(name), options.secrets.clone()))
 }
 
-impl Shared {
+impl ClusterState {
     /// A service that nobody connects to: it may do its work and end.
     pub(crate) fn is_one_shot(&self, service: &str) -> bool {
         self.plan.service(service).is_some_and(|service| service.ports.is_empty() && service.ready.is_none())
@@ -226,15 +227,15 @@ impl Shared {
     pub(crate) fn of_service<'a>(
         &'a self,
         service: &'a str,
-    ) -> impl DoubleEndedIterator<Item = &'a Arc<Unit>> {
+    ) -> impl DoubleEndedIterator<Item = &'a Arc<Replica>> {
         self.units.values().filter(move |unit| unit.service == service)
     }
 
     /// Those that a fault is done to: of the replicas that are there, in their order.
-    pub(crate) fn of_target(&self, target: &FaultTarget) -> Vec<Arc<Unit>> {
+    pub(crate) fn of_target(&self, target: &FaultTarget) -> Vec<Arc<Replica>> {
         self.of_service(&target.service)
             .filter(|unit| target.replica.is_none_or(|replica| replica == unit.replica))
-            .filter(|unit| unit.wanted() != Wanted::Away)
+            .filter(|unit| unit.wanted() != DesiredState::Away)
             .cloned()
             .collect()
     }
@@ -257,7 +258,7 @@ impl Shared {
     }
 
     /// Tells of a step.
-    pub(crate) fn tell(&self, step: super::options::Step) {
+    pub(crate) fn tell(&self, step: super::options::ClusterStep) {
         (self.options.progress)(step);
     }
 }

@@ -5,18 +5,18 @@ use std::collections::BTreeSet;
 
 use bollard::models::{EndpointSettings, NetworkConnectRequest, NetworkDisconnectRequest};
 
-use super::state::Shared;
+use super::state::ClusterState;
 use crate::docker::DockerError;
 use crate::docker::api::daemon::{Daemon, refused};
 use crate::docker::lock::lock;
-use crate::docker::place::Place;
+use crate::docker::place::OwnPlace;
 
 /// Networks of every engine: containers have no names in them, or share them anyway.
 const OF_ALL: [&str; 3] = ["bridge", "host", "none"];
 
 /// Joins the networks of all attached containers that kaf6's own container is not in yet; nothing on a host.
-pub(crate) async fn join(shared: &Shared) -> Result<(), DockerError> {
-    let Place::Inside { container } = &shared.place else { return Ok(()) };
+pub(crate) async fn join(shared: &ClusterState) -> Result<(), DockerError> {
+    let OwnPlace::Inside { container } = &shared.place else { return Ok(()) };
     let own = networks(&shared.daemon, container).await?;
     let mut wanted = BTreeSet::new();
     for id in shared.units.values().filter(|unit| unit.attached).filter_map(|unit| unit.id()) {
@@ -35,8 +35,8 @@ pub(crate) async fn join(shared: &Shared) -> Result<(), DockerError> {
 }
 
 /// Leaves what was joined; gives sentences for what could not be left.
-pub(crate) async fn leave(shared: &Shared) -> Vec<String> {
-    let Place::Inside { container } = &shared.place else { return Vec::new() };
+pub(crate) async fn leave(shared: &ClusterState) -> Vec<String> {
+    let OwnPlace::Inside { container } = &shared.place else { return Vec::new() };
     let visited = std::mem::take(&mut lock(&shared.network).visited);
     let mut problems = Vec::new();
     for network in visited {

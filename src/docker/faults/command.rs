@@ -8,12 +8,12 @@ use std::time::Instant;
 use futures_util::future::join_all;
 
 use super::super::cut::Cut;
-use super::shown::{Shown, nobody, over, proof};
+use super::shown::{ContainerProof, nobody, over, proof};
 use crate::docker::api::container;
 use crate::docker::api::container::last_words;
-use crate::docker::cluster::options::Inflicted;
+use crate::docker::cluster::options::FaultOutcome;
 use crate::docker::cluster::spec;
-use crate::docker::cluster::state::{Shared, Unit};
+use crate::docker::cluster::state::{ClusterState, Replica};
 use crate::plan::FaultPlan;
 use crate::scenario::wiring::Wired;
 
@@ -22,11 +22,11 @@ const LINES: usize = 3;
 
 /// Runs a command in each of some containers.
 pub(super) async fn run(
-    shared: &Shared,
+    shared: &ClusterState,
     fault: &FaultPlan,
-    (units, command): (Vec<Arc<Unit>>, &[Wired]),
+    (units, command): (Vec<Arc<Replica>>, &[Wired]),
     cut: &Cut,
-) -> Inflicted {
+) -> FaultOutcome {
     if units.is_empty() {
         return nobody(fault);
     }
@@ -39,7 +39,7 @@ pub(super) async fn run(
             None => command.iter().map(|text| spec::resolve_attached(shared, unit.replica, text)).collect(),
         };
         let Some(id) = unit.id() else {
-            return Shown { unit, effective: false, words: "it has no container".to_owned() };
+            return ContainerProof { unit, effective: false, words: "it has no container".to_owned() };
         };
         let ran = tokio::time::timeout(fault.timeout, cut.or(container::exec(&shared.daemon, &id, words)));
         let (effective, words) = match ran.await {
@@ -52,7 +52,7 @@ pub(super) async fn run(
             Ok(None) => (false, "interrupted before it ended".to_owned()),
             Err(_) => (false, format!("it did not end within {:?}", fault.timeout)),
         };
-        Shown { unit, effective, words }
+        ContainerProof { unit, effective, words }
     }))
     .await;
     over(began, proof(&shown))

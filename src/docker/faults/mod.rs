@@ -14,15 +14,15 @@ use std::time::{Duration, Instant};
 
 use super::cut::Cut;
 use super::lock::lock;
-use crate::docker::cluster::options::Inflicted;
+use crate::docker::cluster::options::FaultOutcome;
 use crate::docker::cluster::ready;
-use crate::docker::cluster::state::{Shared, Unit, Wanted};
+use crate::docker::cluster::state::{ClusterState, DesiredState, Replica};
 use crate::plan::{ActionPlan, FaultPlan};
 
 use power::Power;
 
 /// Begins a fault, lets it last, heals it and waits until what it touched is ready again.
-pub(super) async fn inflict(shared: &Arc<Shared>, fault: &FaultPlan, cut: &Cut) -> Inflicted {
+pub(super) async fn inject(shared: &Arc<ClusterState>, fault: &FaultPlan, cut: &Cut) -> FaultOutcome {
     match &fault.action {
         ActionPlan::Restart { target, signal, down_for, image } => {
             let power = Power { signal, image: image.as_deref(), lasts: Some(*down_for), restarts: true };
@@ -45,7 +45,7 @@ pub(super) async fn inflict(shared: &Arc<Shared>, fault: &FaultPlan, cut: &Cut) 
 }
 
 /// Heals whatever faults left; gives sentences for what could not be.
-pub(super) async fn heal(shared: &Arc<Shared>, cut: &Cut) -> Vec<String> {
+pub(super) async fn heal(shared: &Arc<ClusterState>, cut: &Cut) -> Vec<String> {
     for relay in lock(&shared.relays).values() {
         relay.free();
     }
@@ -57,14 +57,14 @@ pub(super) async fn heal(shared: &Arc<Shared>, cut: &Cut) -> Vec<String> {
                 .failed,
         );
     }
-    let ill = shared
-        .units
-        .values()
-        .filter(|unit| matches!(unit.wanted(), Wanted::Paused | Wanted::Stopped | Wanted::Restarting));
+    let ill = shared.units.values().filter(|unit| {
+        matches!(unit.wanted(), DesiredState::Paused | DesiredState::Stopped | DesiredState::Restarting)
+    });
     let healed = ill.map(|unit| heal_one(shared, unit));
     problems.extend(futures_util::future::join_all(healed).await.into_iter().flatten());
     // Those of faults that were cut short: they run, and nobody has waited for them.
-    let late = shared.units.values().filter(|unit| unit.wanted() == Wanted::Running && unit.state().unready);
+    let late =
+        shared.units.values().filter(|unit| unit.wanted() == DesiredState::Running && unit.state().unready);
     let waits = late.map(|unit| async move {
         let bound = patience(shared, unit);
         let waited = ready::wait(shared, unit, (Instant::now(), bound), cut).await;
@@ -75,23 +75,27 @@ pub(super) async fn heal(shared: &Arc<Shared>, cut: &Cut) -> Vec<String> {
 }
 
 /// Heals one container; a sentence where it could not be.
-async fn heal_one(shared: &Shared, unit: &Unit) -> Option<String> {
+async fn heal_one(shared: &ClusterState, unit: &Replica) -> Option<String> {
     let healed = match unit.wanted() {
-        Wanted::Paused => pause::go_on(shared, unit).await,
+        DesiredState::Paused => pause::go_on(shared, unit).await,
         _ => power::start(shared, unit, None).await,
     };
     healed.err().map(|reason| format!("{} could not be healed: {reason}", unit.title()))
 }
 
 /// How long a container may take to become ready.
-fn patience(shared: &Shared, unit: &Unit) -> Duration {
+fn patience(shared: &ClusterState, unit: &Replica) -> Duration {
     shared.plan.service(&unit.service).map_or(Duration::from_secs(10), |service| service.ready_timeout)
 }
 
 /// Heals what is attached, and nothing else: the rest is about to be removed.
-pub(super) async fn heal_attached(shared: &Shared) -> Vec<String> {
+pub(super) async fn heal_attached(shared: &ClusterState) -> Vec<String> {
     let ill = shared.units.values().filter(|unit| {
-        unit.attached && matches!(unit.wanted(), Wanted::Paused | Wanted::Stopped | Wanted::Restarting)
+        unit.attached
+            && matches!(
+                unit.wanted(),
+                DesiredState::Paused | DesiredState::Stopped | DesiredState::Restarting
+            )
     });
     let healed = ill.map(|unit| heal_one(shared, unit));
     futures_util::future::join_all(healed).await.into_iter().flatten().collect()

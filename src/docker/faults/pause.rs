@@ -10,19 +10,24 @@ use futures_util::future::join_all;
 
 use super::super::cut::Cut;
 use super::power::readiness;
-use super::shown::{Shown, fit, held, last_until_look, lasting, left, nobody, proof, time};
+use super::shown::{ContainerProof, fit, held, last_until_look, lasting, left, nobody, proof, time};
 use crate::docker::api::container;
 use crate::docker::api::daemon::{Daemon, said};
 use crate::docker::cluster::attach;
-use crate::docker::cluster::options::Inflicted;
-use crate::docker::cluster::state::{Shared, Unit, Wanted};
+use crate::docker::cluster::options::FaultOutcome;
+use crate::docker::cluster::state::{ClusterState, DesiredState, Replica};
 use crate::plan::FaultPlan;
 
 /// What freezing itself may still count, of processor time.
 const FREEZING: Duration = Duration::from_millis(20);
 
 /// Freezes containers for the fault's length.
-pub(super) async fn pause(shared: &Shared, fault: &FaultPlan, units: Vec<Arc<Unit>>, cut: &Cut) -> Inflicted {
+pub(super) async fn pause(
+    shared: &ClusterState,
+    fault: &FaultPlan,
+    units: Vec<Arc<Replica>>,
+    cut: &Cut,
+) -> FaultOutcome {
     if units.is_empty() {
         return nobody(fault);
     }
@@ -42,7 +47,7 @@ pub(super) async fn pause(shared: &Shared, fault: &FaultPlan, units: Vec<Arc<Uni
     let until = Instant::now();
     let thawed = join_all(all.iter().map(|it| thaw(shared, it))).await;
     let let_go = Instant::now();
-    let holds = held(all.iter().filter(|it| it.is_ours()).map(|it| it.unit), Wanted::Paused);
+    let holds = held(all.iter().filter(|it| it.is_ours()).map(|it| it.unit), DesiredState::Paused);
     let ended = holds.is_empty().then_some(let_go);
     let bound = left(fault, began);
     drop(all);
@@ -50,19 +55,19 @@ pub(super) async fn pause(shared: &Shared, fault: &FaultPlan, units: Vec<Arc<Uni
         match thawed {
             Ok(words) => {
                 let ready = readiness(shared, &unit, (let_go, bound), cut).await;
-                Shown { unit, effective: true, words: format!("{words}, {ready}") }
+                ContainerProof { unit, effective: true, words: format!("{words}, {ready}") }
             }
-            Err(words) => Shown { unit, effective: false, words },
+            Err(words) => ContainerProof { unit, effective: false, words },
         }
     }))
     .await;
     let (effective, proof) = lasting(proof(&shown), cut_short);
-    Inflicted { began, ended, effect: Some((from, Some(until))), holds, effective, proof }
+    FaultOutcome { began, ended, effect: Some((from, Some(until))), holds, effective, proof }
 }
 
 /// A container that this fault is done to.
 struct Pausing<'a> {
-    unit: &'a Arc<Unit>,
+    unit: &'a Arc<Replica>,
     /// The number of this fault's word that it is to be paused.
     turn: Option<u64>,
     /// How it was then, or why it is not paused.
@@ -83,14 +88,14 @@ struct Frozen {
     cpu: Option<Duration>,
 }
 
-async fn freeze<'a>(shared: &Shared, unit: &'a Arc<Unit>) -> Pausing<'a> {
+async fn freeze<'a>(shared: &ClusterState, unit: &'a Arc<Replica>) -> Pausing<'a> {
     let id = match fit(shared, unit, "unpause").await {
         Ok((id, _)) => id,
         Err(reason) => return Pausing { unit, turn: None, frozen: Err(reason) },
     };
-    let turn = Some(unit.want(Wanted::Paused));
+    let turn = Some(unit.want(DesiredState::Paused));
     if let Err(error) = shared.daemon.docker.pause_container(&id).await {
-        unit.want(Wanted::Running);
+        unit.want(DesiredState::Running);
         return Pausing { unit, turn, frozen: Err(format!("it could not be paused: {}", said(&error))) };
     }
     let at = Instant::now();
@@ -100,7 +105,7 @@ async fn freeze<'a>(shared: &Shared, unit: &'a Arc<Unit>) -> Pausing<'a> {
 }
 
 /// Looks whether it is frozen still. What Docker does not tell now, it is asked again.
-async fn look(shared: &Shared, it: &mut Pausing<'_>) {
+async fn look(shared: &ClusterState, it: &mut Pausing<'_>) {
     let Ok(frozen) = &it.frozen else { return };
     let how = if it.is_ours() {
         match container::inspect(&shared.daemon, &frozen.id).await {
@@ -114,18 +119,18 @@ async fn look(shared: &Shared, it: &mut Pausing<'_>) {
     it.frozen = Err(format!("did not stay paused: {how} after {}", time(frozen.at.elapsed())));
 }
 
-async fn thaw(shared: &Shared, it: &Pausing<'_>) -> Result<String, String> {
+async fn thaw(shared: &ClusterState, it: &Pausing<'_>) -> Result<String, String> {
     let seen = match &it.frozen {
         Ok(frozen) => still_frozen(shared, frozen).await,
         Err(reason) => Err(reason.clone()),
     };
-    if it.is_ours() && it.unit.wanted() == Wanted::Paused {
+    if it.is_ours() && it.unit.wanted() == DesiredState::Paused {
         go_on(shared, it.unit).await.map_err(|reason| format!("it could not be let go on: {reason}"))?;
     }
     seen
 }
 
-async fn still_frozen(shared: &Shared, frozen: &Frozen) -> Result<String, String> {
+async fn still_frozen(shared: &ClusterState, frozen: &Frozen) -> Result<String, String> {
     is_paused(&shared.daemon, &frozen.id).await?;
     let lasted = time(frozen.at.elapsed());
     let now = container::cpu(&shared.daemon, &frozen.id).await;
@@ -148,7 +153,7 @@ async fn is_paused(daemon: &Daemon, id: &str) -> Result<(), String> {
 }
 
 /// Lets one container go on.
-pub(super) async fn go_on(shared: &Shared, unit: &Unit) -> Result<(), String> {
+pub(super) async fn go_on(shared: &ClusterState, unit: &Replica) -> Result<(), String> {
     let id = unit.id().ok_or("it has no container")?;
     let paused = container::inspect(&shared.daemon, &id).await.map_err(|error| said(&error))?;
     if paused.is_some_and(|now| now.paused) {

@@ -9,13 +9,15 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 
 use super::super::cut::Cut;
-use super::shown::{Shown, fit, held, last_until_look, lasting, left, nobody, nothing, over, proof, time};
+use super::shown::{
+    ContainerProof, fit, held, last_until_look, lasting, left, nobody, nothing, over, proof, time,
+};
 use crate::docker::api::container;
 use crate::docker::api::container::Now;
 use crate::docker::api::daemon::said;
 use crate::docker::api::{images, platform};
-use crate::docker::cluster::options::Inflicted;
-use crate::docker::cluster::state::{Shared, Unit, Wanted};
+use crate::docker::cluster::options::FaultOutcome;
+use crate::docker::cluster::state::{ClusterState, DesiredState, Replica};
 use crate::docker::cluster::{attach, ready, start as starting};
 use crate::plan::FaultPlan;
 use crate::plan::defaults::PATIENCE;
@@ -35,20 +37,20 @@ pub(super) struct Power<'a> {
 
 impl Power<'_> {
     /// What containers are to be while they are down.
-    const fn makes(self) -> Wanted {
-        if self.restarts { Wanted::Restarting } else { Wanted::Stopped }
+    const fn makes(self) -> DesiredState {
+        if self.restarts { DesiredState::Restarting } else { DesiredState::Stopped }
     }
 }
 
 /// A container that was ended.
 struct Down {
-    unit: Arc<Unit>,
+    unit: Arc<Replica>,
     /// How that went, or why it did not end.
-    ended: Result<Ended, String>,
+    ended: Result<ContainerEnd, String>,
 }
 
 /// How a container was ended.
-struct Ended {
+struct ContainerEnd {
     /// How it was before.
     before: Now,
     /// What ended it.
@@ -71,28 +73,28 @@ impl Down {
             let after = self.ended.as_ref().map_or(began, |ended| ended.at);
             return format!("did not stay down: fault `{name}` started it after {}", time(*at - after));
         }
-        let how = if state.wanted == Wanted::Away { "removed" } else { "started" };
+        let how = if state.wanted == DesiredState::Away { "removed" } else { "started" };
         format!("another fault {how} it meanwhile")
     }
 }
 
 impl Down {
     /// What came of ending it, where nothing is to follow.
-    fn shown(self) -> Shown {
+    fn shown(self) -> ContainerProof {
         let effective = self.ended.is_ok();
         let words = self.ended.map_or_else(|words| words, |ended| ended.words);
-        Shown { unit: self.unit, effective, words }
+        ContainerProof { unit: self.unit, effective, words }
     }
 }
 
 /// Ends containers, and starts them again unless they are to stay down.
 pub(super) async fn off(
-    shared: &Shared,
+    shared: &ClusterState,
     fault: &FaultPlan,
-    units: Vec<Arc<Unit>>,
+    units: Vec<Arc<Replica>>,
     power: Power<'_>,
     cut: &Cut,
-) -> Inflicted {
+) -> FaultOutcome {
     let Some(first) = units.first() else { return nobody(fault) };
     if let (Some(image), Some(service)) = (power.image, shared.plan.service(&first.service)) {
         let wanted = (service.name.as_str(), image, service.pull);
@@ -112,7 +114,7 @@ pub(super) async fn off(
         let holds = still();
         let ended = holds.is_empty().then(Instant::now);
         let (effective, proof) = proof(&all.into_iter().map(Down::shown).collect::<Vec<_>>());
-        return Inflicted { began, ended, effect: Some((from, None)), holds, effective, proof };
+        return FaultOutcome { began, ended, effect: Some((from, None)), holds, effective, proof };
     };
     let all_down = Instant::now();
     let cut_short = loop {
@@ -143,24 +145,29 @@ pub(super) async fn off(
     let shown = join_all(all.into_iter().zip(started).map(|(down, started)| async move {
         let Down { unit, ended } = down;
         let (before, words) = match ended {
-            Ok(Ended { before, words, .. }) => (before, words),
-            Err(words) => return Shown { unit, effective: false, words },
+            Ok(ContainerEnd { before, words, .. }) => (before, words),
+            Err(words) => return ContainerProof { unit, effective: false, words },
         };
         if let Some(how) = unit.came_back(began).or(started.err()) {
-            return Shown { unit, effective: false, words: format!("{words}, {how}") };
+            return ContainerProof { unit, effective: false, words: format!("{words}, {how}") };
         }
         let (effective, again) = started_again(shared, &unit, Some(&before)).await;
         let ready = readiness(shared, &unit, (up_again, bound), cut).await;
         let of = power.image.map(|image| format!(" from {image}")).unwrap_or_default();
-        Shown { unit, effective, words: format!("{words}, {again}{of}, {ready}") }
+        ContainerProof { unit, effective, words: format!("{words}, {again}{of}, {ready}") }
     }))
     .await;
     let (effective, proof) = lasting(proof(&shown), cut_short);
-    Inflicted { began, ended, effect: Some((from, Some(until))), holds, effective, proof }
+    FaultOutcome { began, ended, effect: Some((from, Some(until))), holds, effective, proof }
 }
 
 /// Starts containers that are down.
-pub(super) async fn on(shared: &Shared, fault: &FaultPlan, units: Vec<Arc<Unit>>, cut: &Cut) -> Inflicted {
+pub(super) async fn on(
+    shared: &ClusterState,
+    fault: &FaultPlan,
+    units: Vec<Arc<Replica>>,
+    cut: &Cut,
+) -> FaultOutcome {
     if units.is_empty() {
         return nobody(fault);
     }
@@ -172,33 +179,33 @@ pub(super) async fn on(shared: &Shared, fault: &FaultPlan, units: Vec<Arc<Unit>>
         };
         if before.as_ref().is_some_and(|before| before.running) {
             look_whether_it_stayed_down(shared, &unit).await;
-            return Shown { unit, effective: false, words: "it was running already".to_owned() };
+            return ContainerProof { unit, effective: false, words: "it was running already".to_owned() };
         }
         unit.state().started_by.push((Instant::now(), fault.name.clone()));
         if let Err(reason) = start(shared, &unit, None).await {
-            return Shown { unit, effective: false, words: format!("not started: {reason}") };
+            return ContainerProof { unit, effective: false, words: format!("not started: {reason}") };
         }
         let (effective, again) = started_again(shared, &unit, before.as_ref()).await;
         let ready = readiness(shared, &unit, (Instant::now(), left(fault, began)), cut).await;
-        Shown { unit, effective, words: format!("{again}, {ready}") }
+        ContainerProof { unit, effective, words: format!("{again}, {ready}") }
     }))
     .await;
     over(began, proof(&shown))
 }
 
 /// Ends one container, and waits until it has.
-async fn end(shared: &Shared, unit: Arc<Unit>, power: Power<'_>) -> Down {
+async fn end(shared: &ClusterState, unit: Arc<Replica>, power: Power<'_>) -> Down {
     let ended = end_it(shared, &unit, power).await;
     Down { unit, ended }
 }
 
-async fn end_it(shared: &Shared, unit: &Unit, power: Power<'_>) -> Result<Ended, String> {
+async fn end_it(shared: &ClusterState, unit: &Replica, power: Power<'_>) -> Result<ContainerEnd, String> {
     let (id, before) = fit(shared, unit, "start").await?;
     let signal = power.signal;
     let turn = unit.want(power.makes());
     let daemon = &shared.daemon;
     if let Err(error) = container::kill(daemon, &id, signal).await {
-        unit.want(Wanted::Running);
+        unit.want(DesiredState::Running);
         return Err(format!("{signal} could not be sent: {}", said(&error)));
     }
     let mut how = String::new();
@@ -206,7 +213,7 @@ async fn end_it(shared: &Shared, unit: &Unit, power: Power<'_>) -> Result<Ended,
         how = format!(" by SIGKILL, since {signal} did not end it within {} s", PATIENCE.as_secs());
         let killed = container::kill(daemon, &id, "SIGKILL").await;
         if killed.is_err() || !container::ended(daemon, &id, &before.started_at, PATIENCE).await {
-            unit.want(Wanted::Running);
+            unit.want(DesiredState::Running);
             return Err(format!("neither {signal} nor SIGKILL ended it"));
         }
     }
@@ -221,12 +228,12 @@ async fn end_it(shared: &Shared, unit: &Unit, power: Power<'_>) -> Result<Ended,
         Some(after) => format!("exit {}{how}", after.exit_code),
         None => format!("ended{how}, and its container is gone"),
     };
-    Ok(Ended { before, words, turn, at })
+    Ok(ContainerEnd { before, words, turn, at })
 }
 
 /// Looks whether a container that a fault had ended stayed down, and notes how it did not. Nobody but kaf6 is to start it,
 /// but a restart policy or another program may have.
-async fn look_whether_it_stayed_down(shared: &Shared, unit: &Unit) {
+async fn look_whether_it_stayed_down(shared: &ClusterState, unit: &Replica) {
     let Some(earlier) = unit.state().down_since_start.take() else { return };
     let Some(id) = unit.id() else { return };
     let how = match container::inspect(&shared.daemon, &id).await {
@@ -247,7 +254,7 @@ async fn look_whether_it_stayed_down(shared: &Shared, unit: &Unit) {
 }
 
 /// Starts one container again, perhaps from another image.
-pub(super) async fn start(shared: &Shared, unit: &Unit, image: Option<&str>) -> Result<(), String> {
+pub(super) async fn start(shared: &ClusterState, unit: &Replica, image: Option<&str>) -> Result<(), String> {
     look_whether_it_stayed_down(shared, unit).await;
     if let (Some(image), Some(service), false) = (image, shared.plan.service(&unit.service), unit.attached) {
         starting::drop_container(shared, unit).await.map_err(|error| error.to_string())?;
@@ -262,7 +269,7 @@ pub(super) async fn start(shared: &Shared, unit: &Unit, image: Option<&str>) -> 
 }
 
 /// Whether a container runs since another time than before, and how that is said.
-async fn started_again(shared: &Shared, unit: &Unit, before: Option<&Now>) -> (bool, String) {
+async fn started_again(shared: &ClusterState, unit: &Replica, before: Option<&Now>) -> (bool, String) {
     let now = match unit.id() {
         Some(id) => container::inspect(&shared.daemon, &id).await.ok().flatten(),
         None => None,
@@ -288,8 +295,8 @@ fn to_the_millisecond(time: &str) -> String {
 
 /// Waits until a container is ready, and says after how long.
 pub(super) async fn readiness(
-    shared: &Shared,
-    unit: &Unit,
+    shared: &ClusterState,
+    unit: &Replica,
     (since, bound): (Instant, Duration),
     cut: &Cut,
 ) -> String {

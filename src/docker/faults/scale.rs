@@ -13,8 +13,8 @@ use super::super::cut::Cut;
 use super::shown::{last_until_look, lasting, left, nothing, over, time};
 use crate::docker::api::container;
 use crate::docker::api::daemon::said;
-use crate::docker::cluster::options::{Inflicted, Step};
-use crate::docker::cluster::state::{Shared, Unit, Wanted};
+use crate::docker::cluster::options::{ClusterStep, FaultOutcome};
+use crate::docker::cluster::state::{ClusterState, DesiredState, Replica};
 use crate::docker::cluster::{ready, start as starting};
 use crate::plan::defaults::PATIENCE;
 use crate::plan::{FaultPlan, ServicePlan};
@@ -29,7 +29,13 @@ pub(super) struct Brought {
 }
 
 /// Brings a service to so many replicas; back after the fault's length, where it has one.
-pub(super) async fn scale(shared: &Shared, fault: &FaultPlan, name: &str, to: u32, cut: &Cut) -> Inflicted {
+pub(super) async fn scale(
+    shared: &ClusterState,
+    fault: &FaultPlan,
+    name: &str,
+    to: u32,
+    cut: &Cut,
+) -> FaultOutcome {
     let Some(service) = shared.plan.service(name) else {
         return nothing(format!("{name} is no service that kaf6 started"));
     };
@@ -67,12 +73,12 @@ pub(super) async fn scale(shared: &Shared, fault: &FaultPlan, name: &str, to: u3
     brought.done.extend(back.done);
     brought.failed.extend(back.failed);
     let (effective, proof) = lasting((effective, words(earlier, to, &brought)), cut_short);
-    Inflicted { began, ended, effect: Some((from, Some(until))), holds: Vec::new(), effective, proof }
+    FaultOutcome { began, ended, effect: Some((from, Some(until))), holds: Vec::new(), effective, proof }
 }
 
 /// How many replicas of a service there are to be.
-fn there(shared: &Shared, name: &str) -> u32 {
-    let there = shared.of_service(name).filter(|unit| unit.wanted() != Wanted::Away).count();
+fn there(shared: &ClusterState, name: &str) -> u32 {
+    let there = shared.of_service(name).filter(|unit| unit.wanted() != DesiredState::Away).count();
     u32::try_from(there).unwrap_or(u32::MAX)
 }
 
@@ -83,25 +89,25 @@ fn words(from: u32, to: u32, brought: &Brought) -> String {
 
 /// Starts what is missing of so many replicas, and removes what is too many.
 pub(super) async fn bring(
-    shared: &Shared,
+    shared: &ClusterState,
     service: &ServicePlan,
     to: u32,
     (since, bound): (Instant, Duration),
     cut: &Cut,
 ) -> Brought {
     let of_service = || shared.of_service(&service.name);
-    let joining = of_service().filter(|unit| unit.replica < to && unit.wanted() == Wanted::Away);
+    let joining = of_service().filter(|unit| unit.replica < to && unit.wanted() == DesiredState::Away);
     let joined = join_all(joining.map(|unit| join(shared, service, unit, (since, bound), cut))).await;
-    let leaving = of_service().rev().filter(|unit| unit.replica >= to && unit.wanted() != Wanted::Away);
+    let leaving = of_service().rev().filter(|unit| unit.replica >= to && unit.wanted() != DesiredState::Away);
     let mut brought = Brought::default();
-    let mut tell = |unit: &Unit, result: Result<String, String>| match result {
+    let mut tell = |unit: &Replica, result: Result<String, String>| match result {
         Ok(words) => brought.done.push(format!("{} {words}", unit.title())),
         Err(words) => brought.failed.push(format!("{} {words}", unit.title())),
     };
     for (unit, result) in joined {
         tell(&unit, result);
     }
-    for unit in leaving.cloned().collect::<Vec<Arc<Unit>>>() {
+    for unit in leaving.cloned().collect::<Vec<Arc<Replica>>>() {
         let result = leave(shared, &unit).await;
         tell(&unit, result);
     }
@@ -109,15 +115,15 @@ pub(super) async fn bring(
 }
 
 async fn join(
-    shared: &Shared,
+    shared: &ClusterState,
     service: &ServicePlan,
-    unit: &Arc<Unit>,
+    unit: &Arc<Replica>,
     (since, bound): (Instant, Duration),
     cut: &Cut,
-) -> (Arc<Unit>, Result<String, String>) {
+) -> (Arc<Replica>, Result<String, String>) {
     let work = async {
         let (name, replica) = (service.name.clone(), unit.replica);
-        shared.tell(Step::Starting { service: name.clone(), replica });
+        shared.tell(ClusterStep::Starting { service: name.clone(), replica });
         starting::create(shared, service, unit).await.map_err(|error| format!("was not started: {error}"))?;
         starting::run(shared, unit).await.map_err(|error| format!("was not started: {error}"))?;
         let started = Instant::now();
@@ -129,16 +135,16 @@ async fn join(
         let waited = ready::wait(shared, unit, (started, bound), cut).await;
         let after = waited.map_err(|error| format!("was started, and then: {}", error.words(unit)))?;
         unit.state().ready.get_or_insert(after);
-        shared.tell(Step::Ready { service: name, replica, after });
+        shared.tell(ClusterStep::Ready { service: name, replica, after });
         Ok(format!("joined, ready after {}", time(after)))
     };
     (Arc::clone(unit), work.await)
 }
 
 /// Stops and removes one replica; its volumes stay, should it come back.
-async fn leave(shared: &Shared, unit: &Unit) -> Result<String, String> {
+async fn leave(shared: &ClusterState, unit: &Replica) -> Result<String, String> {
     let Some(id) = unit.id() else { return Ok("was not there".to_owned()) };
-    unit.want(Wanted::Away);
+    unit.want(DesiredState::Away);
     let patience = i32::try_from(PATIENCE.as_secs()).unwrap_or(i32::MAX);
     let options = StopContainerOptionsBuilder::new().t(patience).build();
     let stopped = shared.daemon.docker.stop_container(&id, Some(options)).await;

@@ -11,32 +11,32 @@ use crate::docker::api::container;
 use crate::docker::api::container::Now;
 use crate::docker::api::daemon::said;
 use crate::docker::cluster::attach;
-use crate::docker::cluster::options::Inflicted;
-use crate::docker::cluster::state::{Shared, Unit, Wanted};
+use crate::docker::cluster::options::FaultOutcome;
+use crate::docker::cluster::state::{ClusterState, DesiredState, Replica};
 use crate::plan::FaultPlan;
 
 /// Between two looks at whether something else undid a fault.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// A fault that did nothing, with the reason.
-pub(super) fn nothing(reason: impl Into<String>) -> Inflicted {
+pub(super) fn nothing(reason: impl Into<String>) -> FaultOutcome {
     over(Instant::now(), (false, reason.into()))
 }
 
 /// A fault that is over now.
-pub(super) fn over(began: Instant, (effective, proof): (bool, String)) -> Inflicted {
-    Inflicted { began, ended: Some(Instant::now()), effect: None, holds: Vec::new(), effective, proof }
+pub(super) fn over(began: Instant, (effective, proof): (bool, String)) -> FaultOutcome {
+    FaultOutcome { began, ended: Some(Instant::now()), effect: None, holds: Vec::new(), effective, proof }
 }
 
 /// That no container of a target is there.
-pub(super) fn nobody(fault: &FaultPlan) -> Inflicted {
+pub(super) fn nobody(fault: &FaultPlan) -> FaultOutcome {
     nothing(format!("no container of {} was there", fault.action.target()))
 }
 
 /// What came of a fault with one container: shown to have worked or not, and how.
-pub(super) struct Shown {
+pub(super) struct ContainerProof {
     /// Which.
-    pub unit: Arc<Unit>,
+    pub unit: Arc<Replica>,
     /// It was shown to have worked.
     pub effective: bool,
     /// How, or why not.
@@ -44,7 +44,7 @@ pub(super) struct Shown {
 }
 
 /// All of them as one proof; with names where there are several.
-pub(super) fn proof(all: &[Shown]) -> (bool, String) {
+pub(super) fn proof(all: &[ContainerProof]) -> (bool, String) {
     let several = all.len() > 1;
     let words = all.iter().map(|shown| {
         if several { format!("{}: {}", shown.unit.title(), shown.words) } else { shown.words.clone() }
@@ -89,7 +89,10 @@ fn cut_short(began: Instant, length: Duration) -> String {
 }
 
 /// What a fault still holds of its containers: those that are to be what it made of them.
-pub(super) fn held<'a>(units: impl IntoIterator<Item = &'a Arc<Unit>>, made: Wanted) -> Vec<(String, u32)> {
+pub(super) fn held<'a>(
+    units: impl IntoIterator<Item = &'a Arc<Replica>>,
+    made: DesiredState,
+) -> Vec<(String, u32)> {
     let held = units.into_iter().filter(|unit| unit.wanted() == made);
     held.map(|unit| (unit.service.clone(), unit.replica)).collect()
 }
@@ -100,7 +103,7 @@ pub(super) fn left(fault: &FaultPlan, began: Instant) -> Duration {
 }
 
 /// A container that is to be stopped or paused: it runs, and would be there after it.
-pub(super) async fn fit(shared: &Shared, unit: &Unit, heal: &str) -> Result<(String, Now), String> {
+pub(super) async fn fit(shared: &ClusterState, unit: &Replica, heal: &str) -> Result<(String, Now), String> {
     let id = unit.id().ok_or("it has no container")?;
     let now = container::inspect(&shared.daemon, &id).await.map_err(|error| said(&error))?;
     let now = now.ok_or("its container is gone")?;

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use super::super::cut::Cut;
 use super::super::lock::lock;
-use super::super::relay::{Limited, Passed, Slow};
+use super::super::relay::{Limited, Passed, Shaping};
 use super::shown::{last, lasting, nothing, time};
-use crate::docker::cluster::options::Inflicted;
-use crate::docker::cluster::state::Shared;
+use crate::docker::cluster::options::FaultOutcome;
+use crate::docker::cluster::state::ClusterState;
 use crate::plan::FaultPlan;
 use crate::plan::cluster::Link;
 
@@ -24,14 +24,14 @@ const BURST: Duration = Duration::from_millis(100);
 
 /// Slows a way down for the fault's length.
 pub(super) async fn throttle(
-    shared: &Shared,
+    shared: &ClusterState,
     fault: &FaultPlan,
     link: &Link,
     (latency, jitter, bandwidth): (Duration, Duration, Option<u64>),
     cut: &Cut,
-) -> Inflicted {
+) -> FaultOutcome {
     let key = (link.from.clone(), link.to.clone());
-    let slow = Slow { latency, jitter, bandwidth };
+    let slow = Shaping { latency, jitter, bandwidth };
     let began = Instant::now();
     let set = lock(&shared.relays).get(&key).map(|relay| (relay.slow_down(slow), relay.passed()));
     let Some((number, before)) = set else {
@@ -41,15 +41,15 @@ pub(super) async fn throttle(
     let mut passed = before;
     if let Some(relay) = lock(&shared.relays).get(&key) {
         passed = relay.passed();
-        relay.let_go(number);
+        relay.reset(number);
     }
     let ended = Instant::now();
     let (effective, proof) = lasting(shown(slow, ended - began, passed.since(&before)), cut_short);
-    Inflicted { began, ended: Some(ended), effect: None, holds: Vec::new(), effective, proof }
+    FaultOutcome { began, ended: Some(ended), effect: None, holds: Vec::new(), effective, proof }
 }
 
 /// What passed while a way was slow for that long, and whether that shows it.
-fn shown(slow: Slow, length: Duration, passed: Passed) -> (bool, String) {
+fn shown(slow: Shaping, length: Duration, passed: Passed) -> (bool, String) {
     let Passed { connections, refused, out, back, pieces, limited, .. } = passed;
     if out == 0 && back == 0 && pieces == 0 && limited.iter().all(|limited| limited.held.is_zero()) {
         return (false, "no byte passed through the relay meanwhile".to_owned());
@@ -84,7 +84,7 @@ fn shown(slow: Slow, length: Duration, passed: Passed) -> (bool, String) {
 }
 
 /// `; 104 of 106 pieces delayed, 103 of them in full, by 201.0 ms on average (200 ms asked for)`
-fn delay_in_words(slow: Slow, passed: Passed) -> (bool, String) {
+fn delay_in_words(slow: Shaping, passed: Passed) -> (bool, String) {
     let Passed { pieces, slowed, delayed, .. } = passed;
     let mut words = format!("; {slowed} of {pieces} pieces delayed");
     // The others were on their way at its end, which let them go.
@@ -153,7 +153,7 @@ mod tests {
     /// A latency of 200 ms, give or take 50 ms, with these pieces: those that came, those that it was added to, and the mean
     /// delay of those that had the whole of it.
     fn delays(pieces: u64, slowed: u64, (delayed, mean): (u64, u64)) -> (bool, String) {
-        let slow = Slow { latency: MS(200), jitter: MS(50), ..Slow::default() };
+        let slow = Shaping { latency: MS(200), jitter: MS(50), ..Shaping::default() };
         let passed = Passed {
             connections: 2,
             out: 10,
@@ -200,7 +200,7 @@ mod tests {
         assert!(delays(100, 50, (50, 200)).0 && delays(3, 3, (3, 150)).0, "jitter may take that off");
         assert!(delays(100, 100, (100, 2000)).0, "a slow target makes it longer");
         let (effective, proof) =
-            shown(Slow { latency: MS(200), ..Slow::default() }, MS(1), Passed::default());
+            shown(Shaping { latency: MS(200), ..Shaping::default() }, MS(1), Passed::default());
         assert_eq!((effective, proof.as_str()), (false, "no byte passed through the relay meanwhile"));
     }
 
@@ -208,7 +208,7 @@ mod tests {
     fn limited(through: u64, held: u64) -> (bool, String) {
         let there = Limited { through, held: MS(held) };
         let passed = Passed { out: through, limited: [there, Limited::default()], ..Passed::default() };
-        shown(Slow { bandwidth: Some(1 << 20), ..Slow::default() }, MS(10_000), passed)
+        shown(Shaping { bandwidth: Some(1 << 20), ..Shaping::default() }, MS(10_000), passed)
     }
 
     #[test]
@@ -233,10 +233,13 @@ mod tests {
         // As a test saw it: 10 KiB/s, and something waited for 6.8 s of 7 s.
         let there = Limited { through: 69_000, held: MS(6_800) };
         let passed = Passed { out: 69_000, limited: [there, Limited::default()], ..Passed::default() };
-        assert!(shown(Slow { bandwidth: Some(10 << 10), ..Slow::default() }, MS(7_000), passed).0);
+        assert!(shown(Shaping { bandwidth: Some(10 << 10), ..Shaping::default() }, MS(7_000), passed).0);
         let short = Limited { through: 10, held: MS(90) };
         let passed = Passed { limited: [short, Limited::default()], ..passed };
-        assert!(!shown(Slow { bandwidth: Some(1000), ..Slow::default() }, MS(100), passed).0, "for a moment");
+        assert!(
+            !shown(Shaping { bandwidth: Some(1000), ..Shaping::default() }, MS(100), passed).0,
+            "for a moment"
+        );
     }
 
     #[test]
@@ -250,7 +253,7 @@ mod tests {
 
     #[test]
     fn with_a_latency_the_bandwidth_need_not_limit() {
-        let slow = Slow { latency: MS(200), bandwidth: Some(1 << 20), ..Slow::default() };
+        let slow = Shaping { latency: MS(200), bandwidth: Some(1 << 20), ..Shaping::default() };
         let there = Limited { through: 1000, held: MS(0) };
         let passed = Passed {
             out: 1000,

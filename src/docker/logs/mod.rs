@@ -37,15 +37,15 @@ const LINE: usize = 2000;
 const SETTLE: Duration = Duration::from_secs(2);
 
 /// The log of one replica, over all of its containers.
-pub(super) struct Log {
+pub(super) struct ReplicaLog {
     path: PathBuf,
     secrets: Secrets,
-    written: Mutex<Written>,
+    written: Mutex<LogWritten>,
     follower: Mutex<Option<JoinHandle<()>>>,
 }
 
 #[derive(Default)]
-struct Written {
+struct LogWritten {
     file: Option<File>,
     /// Why it is not whole.
     failed: Option<std::io::Error>,
@@ -69,7 +69,7 @@ struct Written {
     old: String,
 }
 
-impl Log {
+impl ReplicaLog {
     /// A log at `path`, which is made with its first container.
     pub(super) fn new(path: PathBuf, secrets: Secrets) -> Self {
         Self { path, secrets, written: Mutex::default(), follower: Mutex::default() }
@@ -219,7 +219,7 @@ impl Log {
     }
 }
 
-impl Written {
+impl LogWritten {
     fn keep(&mut self, bytes: &[u8]) {
         if self.tail.is_empty() && self.head + bytes.len() <= HEAD {
             self.write(bytes);
@@ -265,7 +265,7 @@ impl Written {
     }
 }
 
-impl Drop for Log {
+impl Drop for ReplicaLog {
     fn drop(&mut self) {
         if let Some(follower) = lock(&self.follower).take() {
             follower.abort();
@@ -303,7 +303,7 @@ mod tests {
     fn each_line_is_written_once_and_the_last_ones_are_kept() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.log");
-        let log = Log::new(path.clone(), Secrets::default());
+        let log = ReplicaLog::new(path.clone(), Secrets::default());
         assert_eq!(log.path(), None);
         lock(&log.written).file = Some(File::create(&path).expect("a file"));
         log.take(&said("2026-01-16T14:54:02.000000001Z one\n"));
@@ -327,7 +327,7 @@ mod tests {
     fn filled(lines: usize) -> String {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.log");
-        let log = Log::new(path.clone(), Secrets::default());
+        let log = ReplicaLog::new(path.clone(), Secrets::default());
         lock(&log.written).file = Some(File::create(&path).expect("a file"));
         for number in 0..lines {
             log.take(&said(&format!("{number:01023}\n")));
@@ -365,7 +365,7 @@ mod tests {
 
     #[test]
     fn colours_are_left_out_of_the_last_lines_also_where_json_escapes_them() {
-        let log = Log::new(PathBuf::from("a.log"), Secrets::default());
+        let log = ReplicaLog::new(PathBuf::from("a.log"), Secrets::default());
         for (line, shown) in [
             ("\u{1b}[31mred\u{1b}[0m", "red"),
             (r#"{"level":"\u001b[32minfo\u001b[0m","msg":"pino \u001b[31mred\u001b[0m"}"#, "INFO pino red"),
@@ -380,7 +380,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn a_full_disk_ends_nothing_and_is_said() {
-        let log = Log::new("logs/a.log".into(), Secrets::default());
+        let log = ReplicaLog::new("logs/a.log".into(), Secrets::default());
         lock(&log.written).file = Some(File::options().write(true).open("/dev/full").expect("it opens"));
         log.take(&said("2026-01-16T14:54:02.000000001Z one\n"));
         log.take(&said("2026-01-16T14:54:02.000000002Z two\n"));
@@ -398,7 +398,7 @@ mod tests {
         let path = folder.path().join("a.log");
         let mut secrets = Secrets::default();
         secrets.add("hunter2", "***", &[]);
-        let log = Log::new(path.clone(), secrets);
+        let log = ReplicaLog::new(path.clone(), secrets);
         lock(&log.written).file = Some(File::create(&path).expect("a file"));
         log.take(&said("2026-01-16T14:54:02.000000001Z password=hunter2 accepted\n"));
         assert_eq!(std::fs::read_to_string(&path).expect("read"), "password=*** accepted\n");

@@ -16,9 +16,9 @@ use tokio::task::JoinSet;
 
 use super::lock::lock;
 use pump::pump;
-use slow::{Direction, Way};
+use slow::{Direction, Link};
 
-pub(super) use slow::{Limited, Passed, Slow};
+pub(super) use slow::{Limited, Passed, Shaping};
 
 /// How long a target may take to accept a connection.
 const DIAL: Duration = Duration::from_secs(10);
@@ -28,9 +28,9 @@ pub(super) type Target = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 
 /// The relay of one way; its connections end with it.
 pub(super) struct Relay {
-    way: Arc<Way>,
+    way: Arc<Link>,
     /// What it is slowed down by, with a number for each; of several the last one counts.
-    slowed: Mutex<Vec<(u64, Slow)>>,
+    slowed: Mutex<Vec<(u64, Shaping)>>,
     /// As who connects reaches it, by replica and port of whom it connects to.
     addresses: BTreeMap<(u32, String), String>,
     _listeners: JoinSet<()>,
@@ -42,7 +42,7 @@ impl Relay {
         (listen, name): (&str, &str),
         targets: Vec<((u32, String), Target)>,
     ) -> io::Result<Self> {
-        let way = Arc::new(Way::new());
+        let way = Arc::new(Link::new());
         let mut addresses = BTreeMap::new();
         let mut listeners = JoinSet::new();
         for (port, target) in targets {
@@ -59,7 +59,7 @@ impl Relay {
     }
 
     /// Makes the way as slow as that, until the number that this gives is let go.
-    pub(super) fn slow_down(&self, slow: Slow) -> u64 {
+    pub(super) fn slow_down(&self, slow: Shaping) -> u64 {
         let mut slowed = lock(&self.slowed);
         let number = slowed.last().map_or(0, |(number, _)| number + 1);
         slowed.push((number, slow));
@@ -68,7 +68,7 @@ impl Relay {
     }
 
     /// Takes that away; what else slows the way down goes on.
-    pub(super) fn let_go(&self, number: u64) {
+    pub(super) fn reset(&self, number: u64) {
         let mut slowed = lock(&self.slowed);
         let was = slowed.last().map(|(last, _)| *last);
         slowed.retain(|(other, _)| *other != number);
@@ -80,7 +80,7 @@ impl Relay {
     /// Takes away all that slows it down.
     pub(super) fn free(&self) {
         lock(&self.slowed).clear();
-        self.way.set(Slow::default());
+        self.way.set(Shaping::default());
     }
 
     /// What passed since the start.
@@ -89,7 +89,7 @@ impl Relay {
     }
 }
 
-async fn accept(listener: TcpListener, target: Target, way: Arc<Way>) {
+async fn accept(listener: TcpListener, target: Target, way: Arc<Link>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -105,7 +105,7 @@ async fn accept(listener: TcpListener, target: Target, way: Arc<Way>) {
     }
 }
 
-async fn relay(mut near: TcpStream, target: Target, way: Arc<Way>) {
+async fn relay(mut near: TcpStream, target: Target, way: Arc<Link>) {
     let far = match target() {
         Some(address) => tokio::time::timeout(DIAL, TcpStream::connect(address)).await,
         None => return way.unreachable(),
@@ -202,23 +202,23 @@ mod tests {
         };
         ask().await;
         let latency = Duration::from_millis(300);
-        let number = relay.slow_down(Slow { latency, ..Slow::default() });
+        let number = relay.slow_down(Shaping { latency, ..Shaping::default() });
         let slow = ask().await;
         assert!(slow >= latency, "{slow:?}");
         assert_eq!(relay.passed().delayed, 1, "once, not twice");
-        relay.let_go(number);
+        relay.reset(number);
         ask().await;
         assert_eq!(relay.passed().delayed, 1, "no longer");
 
         // The end of one is not the end of another.
-        let first = relay.slow_down(Slow { latency, ..Slow::default() });
-        let second = relay.slow_down(Slow { latency: latency * 2, ..Slow::default() });
-        relay.let_go(first);
+        let first = relay.slow_down(Shaping { latency, ..Shaping::default() });
+        let second = relay.slow_down(Shaping { latency: latency * 2, ..Shaping::default() });
+        relay.reset(first);
         assert!(ask().await >= latency * 2);
-        let third = relay.slow_down(Slow { latency, ..Slow::default() });
-        relay.let_go(third);
+        let third = relay.slow_down(Shaping { latency, ..Shaping::default() });
+        relay.reset(third);
         assert!(ask().await >= latency * 2);
-        relay.let_go(second);
+        relay.reset(second);
         let before = relay.passed().slowed;
         ask().await;
         assert_eq!(relay.passed().slowed, before);
@@ -229,7 +229,7 @@ mod tests {
         const SIZE: usize = 32 << 20;
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let (relay, address) = relay_to(listener.local_addr().expect("bound").to_string()).await;
-        relay.slow_down(Slow { latency: Duration::from_millis(200), ..Slow::default() });
+        relay.slow_down(Shaping { latency: Duration::from_millis(200), ..Shaping::default() });
         let start = Instant::now();
         let write = async {
             let mut stream = TcpStream::connect(address).await.expect("connected");

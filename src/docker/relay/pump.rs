@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
-use super::slow::{Direction, Slow, Way};
+use super::slow::{Direction, Link, Shaping};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 64 << 10;
@@ -20,7 +20,7 @@ const WAITING: usize = 32 << 20;
 const SLICE: u64 = 50;
 
 /// A piece on its way.
-struct Piece {
+struct Chunk {
     bytes: Vec<u8>,
     read: Instant,
     due: Instant,
@@ -32,18 +32,18 @@ struct Piece {
 pub(crate) async fn pump(
     reader: impl AsyncRead + Unpin,
     writer: impl AsyncWrite + Unpin,
-    way: &Way,
+    way: &Link,
     direction: Direction,
 ) -> io::Result<()> {
     let (queue, waiting) = mpsc::unbounded_channel();
-    tokio::try_join!(take_in(reader, queue, way, direction), give_out(writer, waiting, way, direction))?;
+    tokio::try_join!(read_loop(reader, queue, way, direction), write_loop(writer, waiting, way, direction))?;
     Ok(())
 }
 
-async fn take_in(
+async fn read_loop(
     mut reader: impl AsyncRead + Unpin,
-    queue: mpsc::UnboundedSender<Piece>,
-    way: &Way,
+    queue: mpsc::UnboundedSender<Chunk>,
+    way: &Link,
     direction: Direction,
 ) -> io::Result<()> {
     let room = Arc::new(Semaphore::new(WAITING));
@@ -73,7 +73,7 @@ async fn take_in(
             way.goes_on(direction, length, slowed);
             let (bytes, after) = rest.split_at(length);
             rest = after;
-            if queue.send(Piece { bytes: bytes.to_vec(), read, due, slowed, _room: permit }).is_err() {
+            if queue.send(Chunk { bytes: bytes.to_vec(), read, due, slowed, _room: permit }).is_err() {
                 return Ok(());
             }
         }
@@ -81,7 +81,12 @@ async fn take_in(
 }
 
 /// Waits as long as the bandwidth wants it; false where that changed meanwhile.
-async fn hold_back(slow: &mut watch::Receiver<Slow>, way: &Way, direction: Direction, length: usize) -> bool {
+async fn hold_back(
+    slow: &mut watch::Receiver<Shaping>,
+    way: &Link,
+    direction: Direction,
+    length: usize,
+) -> bool {
     let Some(bandwidth) = slow.borrow_and_update().bandwidth else { return true };
     let hold = way.hold(direction, length, bandwidth);
     tokio::select! {
@@ -90,10 +95,10 @@ async fn hold_back(slow: &mut watch::Receiver<Slow>, way: &Way, direction: Direc
     }
 }
 
-async fn give_out(
+async fn write_loop(
     mut writer: impl AsyncWrite + Unpin,
-    mut waiting: mpsc::UnboundedReceiver<Piece>,
-    way: &Way,
+    mut waiting: mpsc::UnboundedReceiver<Chunk>,
+    way: &Link,
     direction: Direction,
 ) -> io::Result<()> {
     let mut slow = way.subscribe();
@@ -114,7 +119,7 @@ async fn give_out(
     writer.shutdown().await
 }
 
-fn most_at_once(slow: Slow) -> usize {
+fn most_at_once(slow: Shaping) -> usize {
     let Some(bandwidth) = slow.bandwidth else { return CHUNK };
     let slice = bandwidth.saturating_mul(SLICE) / 1000;
     usize::try_from(slice).unwrap_or(CHUNK).clamp(1, CHUNK)
@@ -137,7 +142,7 @@ mod tests {
     }
 
     /// Both ends of a direction through a pump that goes on in the background.
-    fn through(way: &Arc<Way>, direction: Direction) -> (DuplexStream, DuplexStream) {
+    fn through(way: &Arc<Link>, direction: Direction) -> (DuplexStream, DuplexStream) {
         let (near, reader) = duplex(1 << 20);
         let (writer, far) = duplex(1 << 20);
         let way = Arc::clone(way);
@@ -145,8 +150,8 @@ mod tests {
         (near, far)
     }
 
-    fn slow(latency: Duration, bandwidth: Option<u64>) -> Slow {
-        Slow { latency, jitter: Duration::ZERO, bandwidth }
+    fn slow(latency: Duration, bandwidth: Option<u64>) -> Shaping {
+        Shaping { latency, jitter: Duration::ZERO, bandwidth }
     }
 
     async fn read(far: &mut DuplexStream, length: usize) -> Vec<u8> {
@@ -157,7 +162,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_delay_makes_each_chunk_late_and_none_slow() {
-        let way = Arc::new(Way::new());
+        let way = Arc::new(Link::new());
         way.set(slow(ms(200), None));
         let (mut near, mut far) = through(&way, Direction::Out);
         let start = Instant::now();
@@ -178,7 +183,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn answers_are_not_delayed() {
-        let way = Arc::new(Way::new());
+        let way = Arc::new(Link::new());
         way.set(slow(ms(200), None));
         let (mut near, mut far) = through(&way, Direction::Back);
         let start = Instant::now();
@@ -190,7 +195,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_bandwidth_is_shared_and_held_in_each_direction() {
-        let way = Arc::new(Way::new());
+        let way = Arc::new(Link::new());
         way.set(slow(Duration::ZERO, Some(10_000)));
         let start = Instant::now();
         let mut pairs: Vec<_> = (0..4).map(|_| through(&way, Direction::Out)).collect();
@@ -212,13 +217,13 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nothing_is_left_of_a_delay_once_it_is_taken_away() {
-        let way = Arc::new(Way::new());
+        let way = Arc::new(Link::new());
         way.set(slow(Duration::from_secs(60), None));
         let (mut near, mut far) = through(&way, Direction::Out);
         near.write_all(b"waits").await.expect("written");
         tokio::time::sleep(ms(500)).await;
         let start = Instant::now();
-        way.set(Slow::default());
+        way.set(Shaping::default());
         assert_eq!(read(&mut far, 5).await, b"waits");
         near.write_all(b"goes").await.expect("written");
         assert_eq!(read(&mut far, 4).await, b"goes");
@@ -227,20 +232,20 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nothing_is_left_of_a_bandwidth_once_it_is_taken_away() {
-        let way = Arc::new(Way::new());
+        let way = Arc::new(Link::new());
         way.set(slow(Duration::ZERO, Some(10)));
         let (mut near, mut far) = through(&way, Direction::Out);
         near.write_all(&[1; 1000]).await.expect("written");
         tokio::time::sleep(ms(150)).await;
         let start = Instant::now();
-        way.set(Slow::default());
+        way.set(Shaping::default());
         read(&mut far, 1000).await;
         assert!(start.elapsed() <= TICK, "{:?}", start.elapsed());
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_read_at_once_passes_piece_by_piece() {
-        let way = Arc::new(Way::new());
+        let way = Arc::new(Link::new());
         let (mut near, mut far) = through(&way, Direction::Out);
         // The pump waits for bytes already when the bandwidth is set.
         tokio::time::sleep(ms(10)).await;
@@ -265,7 +270,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_did_not_wait_for_the_whole_latency_is_not_counted_as_delayed() {
-        let way = Arc::new(Way::new());
+        let way = Arc::new(Link::new());
         let (mut near, mut far) = through(&way, Direction::Out);
         near.write_all(b"fast").await.expect("written");
         read(&mut far, 4).await;
@@ -274,7 +279,7 @@ mod tests {
         read(&mut far, 4).await;
         near.write_all(b"let go").await.expect("written");
         tokio::time::sleep(ms(100)).await;
-        way.set(Slow::default());
+        way.set(Shaping::default());
         read(&mut far, 6).await;
         let passed = way.passed();
         assert_eq!((passed.pieces, passed.slowed, passed.delayed), (3, 2, 1));
@@ -283,7 +288,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_end_comes_after_the_last_byte() {
-        let way = Arc::new(Way::new());
+        let way = Arc::new(Link::new());
         way.set(slow(ms(100), None));
         let (mut near, mut far) = through(&way, Direction::Out);
         near.write_all(b"last").await.expect("written");
@@ -304,8 +309,8 @@ mod tests {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all().start_paused(true).build().expect("a runtime");
             runtime.block_on(async {
-                let way = Arc::new(Way::new());
-                let slow = Slow { latency: ms(latency), jitter: ms(jitter), bandwidth };
+                let way = Arc::new(Link::new());
+                let slow = Shaping { latency: ms(latency), jitter: ms(jitter), bandwidth };
                 way.set(slow);
                 let (mut near, mut far) = through(&way, Direction::Out);
                 let sent = pieces.concat();
@@ -314,7 +319,7 @@ mod tests {
                         near.write_all(piece).await.expect("written");
                         tokio::time::sleep(ms(3)).await;
                         if changes {
-                            way.set(if number % 2 == 0 { Slow::default() } else { slow });
+                            way.set(if number % 2 == 0 { Shaping::default() } else { slow });
                         }
                     }
                     near.shutdown().await.expect("ended");

@@ -13,7 +13,7 @@ use super::super::lock::lock;
 
 /// How slow.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Slow {
+pub(crate) struct Shaping {
     /// Added to what goes from who connected to whom it connected to. Answers come back undelayed, so that a request
     /// takes this much longer, once.
     pub latency: Duration,
@@ -33,9 +33,9 @@ pub(crate) enum Direction {
 }
 
 /// The state of one way: shared by all of its connections.
-pub(crate) struct Way {
-    slow: watch::Sender<Slow>,
-    lines: [Line; 2],
+pub(crate) struct Link {
+    slow: watch::Sender<Shaping>,
+    lines: [SharedBandwidth; 2],
     dice: AtomicU64,
     connections: AtomicU64,
     refused: AtomicU64,
@@ -48,7 +48,7 @@ pub(crate) struct Way {
 
 /// One direction of all connections, where its bandwidth is limited.
 #[derive(Default)]
-struct Line(Mutex<LineState>);
+struct SharedBandwidth(Mutex<LineState>);
 
 #[derive(Default)]
 struct LineState {
@@ -70,7 +70,7 @@ pub(crate) struct Limited {
 
 /// A piece that the bandwidth holds back; over when it is dropped.
 pub(crate) struct Hold<'a> {
-    line: &'a Line,
+    line: &'a SharedBandwidth,
     /// When its time has come.
     pub until: Instant,
 }
@@ -101,11 +101,11 @@ pub(crate) struct Passed {
     pub limited: [Limited; 2],
 }
 
-impl Way {
+impl Link {
     /// One at full speed.
     pub(crate) fn new() -> Self {
         Self {
-            slow: watch::Sender::new(Slow::default()),
+            slow: watch::Sender::new(Shaping::default()),
             lines: Default::default(),
             dice: AtomicU64::new(uuid::Uuid::new_v4().as_u64_pair().0),
             connections: AtomicU64::new(0),
@@ -119,7 +119,7 @@ impl Way {
     }
 
     /// Makes it as slow as that, for what is read from now on. What waits is let go where there is no latency.
-    pub(crate) fn set(&self, slow: Slow) {
+    pub(crate) fn set(&self, slow: Shaping) {
         for line in &self.lines {
             lock(&line.0).free = None;
         }
@@ -127,7 +127,7 @@ impl Way {
     }
 
     /// How slow it is, and word of changes.
-    pub(crate) fn subscribe(&self) -> watch::Receiver<Slow> {
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Shaping> {
         self.slow.subscribe()
     }
 
@@ -194,7 +194,7 @@ impl Way {
     }
 
     /// The delay of the next piece.
-    pub(crate) fn delay(&self, direction: Direction, slow: Slow) -> Duration {
+    pub(crate) fn delay(&self, direction: Direction, slow: Shaping) -> Duration {
         if direction == Direction::Back {
             return Duration::ZERO;
         }
@@ -254,7 +254,7 @@ impl Direction {
     }
 }
 
-impl Slow {
+impl Shaping {
     /// Pieces are delayed.
     pub(crate) const fn delays(&self) -> bool {
         !self.latency.is_zero() || !self.jitter.is_zero()
@@ -294,7 +294,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn bytes_take_their_time_one_after_another() {
-        let way = Way::new();
+        let way = Link::new();
         let start = Instant::now();
         let until = |direction, bytes| way.hold(direction, bytes, 1000).until - start;
         assert_eq!(until(Direction::Out, 500), Duration::from_millis(500));
@@ -302,7 +302,7 @@ mod tests {
         assert_eq!(until(Direction::Back, 100), Duration::from_millis(100));
         tokio::time::advance(Duration::from_secs(5)).await;
         assert_eq!(until(Direction::Out, 1000), Duration::from_millis(5995), "next to no burst is saved up");
-        way.set(Slow::default());
+        way.set(Shaping::default());
         assert_eq!(until(Direction::Out, 1), Duration::from_millis(5001));
     }
 
@@ -312,7 +312,7 @@ mod tests {
     }
 
     /// Waits for a piece's time, as the pump does.
-    async fn pass(way: &Way, bytes: usize) {
+    async fn pass(way: &Link, bytes: usize) {
         let hold = way.hold(Direction::Out, bytes, 1000);
         tokio::time::sleep_until(hold.until).await;
         drop(hold);
@@ -321,7 +321,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_time_in_which_some_waited_is_counted_once() {
-        let (way, ms) = (Way::new(), Duration::from_millis);
+        let (way, ms) = (Link::new(), Duration::from_millis);
         // Two wait side by side for a second, and after a while one for half a second.
         tokio::join!(pass(&way, 500), pass(&way, 500));
         tokio::time::sleep(ms(2000)).await;
@@ -345,7 +345,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_asks_for_less_than_the_bandwidth_waits_for_nothing() {
-        let way = Way::new();
+        let way = Link::new();
         pass(&way, 1).await;
         let before = way.passed();
         for _ in 0..1000 {
@@ -358,15 +358,15 @@ mod tests {
 
     #[test]
     fn jitter_spreads_evenly_around_the_latency_on_the_way_out_only() {
-        let way = Way::new();
+        let way = Link::new();
         let ms = Duration::from_millis;
-        let slow = Slow { latency: ms(200), jitter: ms(50), bandwidth: None };
+        let slow = Shaping { latency: ms(200), jitter: ms(50), bandwidth: None };
         let all: Vec<Duration> = (0..10_000).map(|_| way.delay(Direction::Out, slow)).collect();
         assert!(all.iter().all(|delay| (ms(150)..=ms(250)).contains(delay)));
         let mean = all.iter().sum::<Duration>() / 10_000;
         assert!((ms(198)..ms(202)).contains(&mean), "{mean:?}");
         assert_eq!(way.delay(Direction::Back, slow), Duration::ZERO);
-        let wide = Slow { latency: ms(10), jitter: ms(50), bandwidth: None };
+        let wide = Shaping { latency: ms(10), jitter: ms(50), bandwidth: None };
         assert!((0..1000).any(|_| way.delay(Direction::Out, wide).is_zero()), "never below nothing");
     }
 }

@@ -24,7 +24,7 @@ pub enum Phase {
 
 /// One scenario at one moment.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Progress {
+pub struct ScenarioProgress {
     /// Its name.
     pub name: String,
     /// Its type.
@@ -51,7 +51,7 @@ pub struct Progress {
 
 /// A run in progress.
 #[derive(Debug)]
-pub struct Live {
+pub struct RunProgress {
     phase: Mutex<Phase>,
     said: Mutex<Vec<String>>,
     zero: OnceLock<Instant>,
@@ -71,7 +71,7 @@ struct One {
     ended: OnceLock<Instant>,
 }
 
-impl Live {
+impl RunProgress {
     /// Nothing has happened yet.
     pub fn new(plan: &Plan) -> Self {
         let scenarios = plan
@@ -146,13 +146,13 @@ impl Live {
     }
 
     /// Each scenario, in the file's order.
-    pub fn progress(&self) -> Vec<Progress> {
+    pub fn progress(&self) -> Vec<ScenarioProgress> {
         self.scenarios.iter().map(One::progress).collect()
     }
 }
 
 impl One {
-    fn progress(&self) -> Progress {
+    fn progress(&self) -> ScenarioProgress {
         let counters = &self.metrics.counters;
         let done = Counters::get(if self.sends { &counters.acked } else { &counters.received });
         let elapsed = match (self.began.get(), self.ended.get()) {
@@ -162,7 +162,7 @@ impl One {
         };
         #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
         let rate = if elapsed.is_zero() { 0.0 } else { done as f64 / elapsed.as_secs_f64() };
-        Progress {
+        ScenarioProgress {
             name: self.name.clone(),
             kind: self.kind,
             started: self.began.get().is_some(),

@@ -1,20 +1,20 @@
 //! What a runner says of its scenario beside its counts, and how threads and tasks hand their ends on.
 
-use super::stop::{Stop, Why};
-use crate::observe::{BrokerSeen, Ended, ScrapeSeen, TopicSeen, WatchSeen};
+use super::stop::{Stop, StopReason};
+use crate::observe::{BrokerSeen, ScenarioEnd, ScrapeSeen, TopicSeen, WatchSeen};
 
 /// How something that did not end by itself ended.
-pub(crate) fn cut(stop: &Stop) -> Ended {
+pub(crate) fn cut(stop: &Stop) -> ScenarioEnd {
     match stop.why() {
-        Some(Why::Signal(_)) => Ended::Interrupted,
-        _ => Ended::Aborted,
+        Some(StopReason::Signal(_)) => ScenarioEnd::Interrupted,
+        _ => ScenarioEnd::Aborted,
     }
 }
 
 /// What a runner says of its scenario beside its counts.
 #[derive(Debug, Default)]
-pub(crate) struct Outcome {
-    pub(crate) ended: Option<Ended>,
+pub(crate) struct ScenarioOutcome {
+    pub(crate) ended: Option<ScenarioEnd>,
     pub(crate) message: Option<String>,
     pub(crate) brokers: Vec<BrokerSeen>,
     pub(crate) topics: Vec<TopicSeen>,
@@ -23,8 +23,8 @@ pub(crate) struct Outcome {
     pub(crate) uuids: Option<(u64, u64)>,
 }
 
-impl Outcome {
-    pub(crate) fn of(ended: Ended) -> Self {
+impl ScenarioOutcome {
+    pub(crate) fn of(ended: ScenarioEnd) -> Self {
         Self { ended: Some(ended), ..Self::default() }
     }
 
@@ -34,7 +34,7 @@ impl Outcome {
     }
 
     pub(crate) fn failed(message: impl Into<String>) -> Self {
-        Self::of(Ended::Failed).because(message)
+        Self::of(ScenarioEnd::Failed).because(message)
     }
 }
 

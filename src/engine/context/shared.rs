@@ -9,12 +9,12 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::watch;
 
 use super::clock::Clock;
-use super::live::Live;
+use super::live::RunProgress;
 use super::options::Options;
 use super::stop::Stop;
 use crate::docker::{Addresses, Cluster};
 use crate::engine::messages::booking::HighestAcks;
-use crate::engine::messages::ends::{Fence, PartitionEnd};
+use crate::engine::messages::ends::{EndMarkerSeen, PartitionEnd};
 use crate::ids::{Offset, Partition, RunTag, StreamId};
 use crate::kafka::probe::ProbedTopic;
 use crate::kafka::{self, Client, Embedded};
@@ -29,12 +29,12 @@ pub(crate) const EMBEDDED: &str = "embedded";
 const BEHIND: Duration = Duration::from_secs(1);
 
 /// Shared by all tasks and threads of a run.
-pub(crate) struct Shared {
+pub(crate) struct RunContext {
     pub(crate) plan: Arc<Plan>,
     pub(crate) run_id: String,
     pub(crate) run_tag: RunTag,
     pub(crate) stop: Stop,
-    pub(crate) live: Arc<Live>,
+    pub(crate) live: Arc<RunProgress>,
     pub(crate) clock: Clock,
     pub(crate) client: Client,
     /// The run's containers.
@@ -42,14 +42,14 @@ pub(crate) struct Shared {
     pub(crate) save_ledger: bool,
     pub(crate) saved: Option<Saved>,
     /// Scenarios, then faults.
-    pub(crate) states: Vec<State>,
+    pub(crate) states: Vec<LifecycleWatch>,
     topology: OnceLock<Topology>,
     /// Why there is no topology yet, and since when.
     pub(crate) setup: tokio::sync::Mutex<Option<(Instant, String)>>,
     sent: Mutex<HashMap<StreamId, SentLog>>,
     ends: Mutex<Vec<(usize, PartitionEnd)>>,
     /// All end markers that were acked, in the order of their numbers.
-    markers: Mutex<HashMap<(usize, Partition), Vec<Fence>>>,
+    markers: Mutex<HashMap<(usize, Partition), Vec<EndMarkerSeen>>>,
     pub(crate) topics_seen: TopicsSeen,
     notes: Mutex<Vec<Note>>,
     crashed: Mutex<Vec<String>>,
@@ -106,13 +106,13 @@ pub(crate) struct TopicState {
     pub(crate) error: Option<String>,
 }
 
-impl Shared {
+impl RunContext {
     /// # Errors
     /// Where librdkafka refuses the settings, or the embedded broker cannot hold the run.
     pub(crate) fn new(
         plan: Arc<Plan>,
         options: Options,
-        live: Arc<Live>,
+        live: Arc<RunProgress>,
         cluster: Option<Arc<Cluster>>,
     ) -> Result<Self, kafka::Error> {
         let addresses = cluster.as_ref().map(|c| c.addresses().clone()).unwrap_or_default();
@@ -141,7 +141,7 @@ impl Shared {
             }
         };
         let client = client.with_waits(options.waits);
-        let states = (0..plan.scenarios.len() + plan.faults.len()).map(|_| State::new()).collect();
+        let states = (0..plan.scenarios.len() + plan.faults.len()).map(|_| LifecycleWatch::new()).collect();
         Ok(Self {
             plan,
             run_id: options.run_id,
@@ -216,7 +216,9 @@ impl Shared {
 
     /// Whether any fault began.
     pub(crate) fn faults_ran(&self) -> bool {
-        self.states[self.plan.scenarios.len()..].iter().any(|state| matches!(state.get(), Stand::Ended(_)))
+        self.states[self.plan.scenarios.len()..]
+            .iter()
+            .any(|state| matches!(state.get(), Lifecycle::Ended(_)))
     }
 
     /// The topics and streams; none while no broker was reached.
@@ -331,7 +333,7 @@ impl Shared {
     }
 
     /// A fence was acked here.
-    pub(crate) fn hand_in_fence(&self, topic: usize, partition: Partition, fence: Fence) {
+    pub(crate) fn hand_in_fence(&self, topic: usize, partition: Partition, fence: EndMarkerSeen) {
         if let Some(state) = self.topology().and_then(|topology| topology.topics.get(topic)) {
             state.highest.acked(partition, fence.offset);
         }
@@ -343,12 +345,12 @@ impl Shared {
     }
 
     /// All end markers that were acked in this partition, in the order of their numbers. They count as acked messages.
-    pub(crate) fn markers(&self, topic: usize, partition: Partition) -> Vec<Fence> {
+    pub(crate) fn markers(&self, topic: usize, partition: Partition) -> Vec<EndMarkerSeen> {
         lock(&self.markers).get(&(topic, partition)).cloned().unwrap_or_default()
     }
 
     /// The last fence of a partition.
-    pub(crate) fn fence(&self, topic: usize, partition: Partition) -> Option<Fence> {
+    pub(crate) fn fence(&self, topic: usize, partition: Partition) -> Option<EndMarkerSeen> {
         lock(&self.markers).get(&(topic, partition))?.last().copied()
     }
 
@@ -370,11 +372,11 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// Where a scenario stands, for those who wait for it.
 #[derive(Debug)]
-pub(crate) struct State(watch::Sender<Stand>);
+pub(crate) struct LifecycleWatch(watch::Sender<Lifecycle>);
 
 /// The stands of a scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stand {
+pub(crate) enum Lifecycle {
     Waiting,
     Running,
     /// Ended at this instant, having started.
@@ -383,20 +385,20 @@ pub(crate) enum Stand {
     Skipped,
 }
 
-impl State {
+impl LifecycleWatch {
     fn new() -> Self {
-        Self(watch::Sender::new(Stand::Waiting))
+        Self(watch::Sender::new(Lifecycle::Waiting))
     }
 
     pub(crate) fn start(&self) {
-        self.0.send_replace(Stand::Running);
+        self.0.send_replace(Lifecycle::Running);
     }
 
     pub(crate) fn end(&self, skipped: bool) {
-        self.0.send_replace(if skipped { Stand::Skipped } else { Stand::Ended(Instant::now()) });
+        self.0.send_replace(if skipped { Lifecycle::Skipped } else { Lifecycle::Ended(Instant::now()) });
     }
 
-    pub(crate) fn get(&self) -> Stand {
+    pub(crate) fn get(&self) -> Lifecycle {
         *self.0.borrow()
     }
 
@@ -404,15 +406,15 @@ impl State {
     pub(crate) async fn begun(&self) {
         let mut stand = self.0.subscribe();
         // Without a sender nothing comes any more.
-        let _ = stand.wait_for(|s| *s != Stand::Waiting).await;
+        let _ = stand.wait_for(|s| *s != Lifecycle::Waiting).await;
     }
 
     /// Waits until it has ended, or will never start.
-    pub(crate) async fn over(&self) -> Stand {
+    pub(crate) async fn over(&self) -> Lifecycle {
         let mut stand = self.0.subscribe();
-        match stand.wait_for(|s| matches!(s, Stand::Ended(_) | Stand::Skipped)).await {
+        match stand.wait_for(|s| matches!(s, Lifecycle::Ended(_) | Lifecycle::Skipped)).await {
             Ok(stand) => *stand,
-            Err(_) => Stand::Skipped,
+            Err(_) => Lifecycle::Skipped,
         }
     }
 }

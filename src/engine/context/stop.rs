@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 /// Why a run ends early.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Why {
+pub enum StopReason {
     /// Its own time bound.
     Timeout,
     /// A container that ended by itself.
@@ -23,12 +23,12 @@ pub enum Why {
 
 /// A switch that can be thrown once; clones are the same switch.
 #[derive(Debug, Clone)]
-pub struct Stop(Arc<Inner>);
+pub struct Stop(Arc<StopState>);
 
 #[derive(Debug)]
-struct Inner {
+struct StopState {
     stopped: AtomicBool,
-    why: Mutex<Option<Why>>,
+    why: Mutex<Option<StopReason>>,
     /// 0: go on; 1: background scenarios end; 2: all end.
     level: watch::Sender<u8>,
 }
@@ -36,7 +36,7 @@ struct Inner {
 impl Stop {
     /// Not thrown.
     pub fn new() -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(StopState {
             stopped: AtomicBool::new(false),
             why: Mutex::new(None),
             level: watch::Sender::new(0),
@@ -57,7 +57,7 @@ impl Stop {
     }
 
     /// Ends the run; the first reason stays.
-    pub fn stop(&self, why: Why) {
+    pub fn stop(&self, why: StopReason) {
         self.0.why.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
         self.0.stopped.store(true, Ordering::Release);
         self.0.level.send_replace(2);
@@ -78,7 +78,7 @@ impl Stop {
     }
 
     /// Why, if it is.
-    pub fn why(&self) -> Option<Why> {
+    pub fn why(&self) -> Option<StopReason> {
         self.0.why.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

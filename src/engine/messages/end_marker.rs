@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::ends::Fence;
+use super::ends::EndMarkerSeen;
 use crate::engine::context::outcome::unwind;
-use crate::engine::context::shared::{LOOK, Shared, Stand, lock};
+use crate::engine::context::shared::{LOOK, Lifecycle, RunContext, lock};
 use crate::ids::{Identity, Partition, StreamId};
-use crate::kafka::{self, Outcome, Producer, ProducerOptions};
-use crate::ledger::envelope::{Envelope, Kind};
+use crate::kafka::{self, DeliveryOutcome, Producer, ProducerOptions};
+use crate::ledger::envelope::{Envelope, RecordKind};
 use crate::observe::Note;
 use crate::plan::{self, Acks, Plan};
 
@@ -24,28 +24,28 @@ pub(crate) const KEY: &[u8] = b"kaf6-fence";
 
 /// What a reader knows of its fence.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum FenceState {
+pub(crate) enum EndMarkerState {
     /// Its producers are still at work, or the fence is on its way.
     Pending,
     /// Decided at this instant: for each partition the fence, or why there is none.
-    Decided(Instant, HashMap<Partition, Result<Fence, String>>),
+    Decided(Instant, HashMap<Partition, Result<EndMarkerSeen, String>>),
 }
 
 /// Hands out fences.
 #[derive(Clone)]
-pub(crate) struct Fences {
-    shared: Arc<Shared>,
+pub(crate) struct EndMarkers {
+    shared: Arc<RunContext>,
     numbers: Arc<AtomicU64>,
     /// Those that wait for the producers of a reader, and then write its fence.
     tasks: Arc<Mutex<Vec<JoinHandle<()>>>>,
 }
 
 /// The fences of a run.
-pub(crate) fn start(shared: &Arc<Shared>) -> Fences {
+pub(crate) fn start(shared: &Arc<RunContext>) -> EndMarkers {
     // A saved ledger's run wrote fences of its own under the same mark; those of now have to come after them.
     let now_ms = u64::try_from(shared.clock.of_day(0) / 1000).unwrap_or(0);
     let first = if shared.saved.is_some() { now_ms } else { 0 };
-    Fences { shared: Arc::clone(shared), numbers: Arc::new(AtomicU64::new(first)), tasks: Arc::default() }
+    EndMarkers { shared: Arc::clone(shared), numbers: Arc::new(AtomicU64::new(first)), tasks: Arc::default() }
 }
 
 /// The producers that a reader judges: those of its topic that do not themselves wait for it.
@@ -65,7 +65,7 @@ fn faults_after(plan: &Plan, reader: usize) -> impl Iterator<Item = usize> {
     (first..first + plan.faults.len()).filter(move |fault| plan::waits_for(plan, *fault, reader))
 }
 
-impl Fences {
+impl EndMarkers {
     /// Asks for a reader's fence; it has started, and reads these partitions of this topic. It is written for one that has
     /// ended by then, too, unless its time is up: an audit reads up to it.
     pub(crate) fn ask(
@@ -74,8 +74,8 @@ impl Fences {
         topic: usize,
         partitions: Vec<Partition>,
         deadline: Instant,
-    ) -> watch::Receiver<FenceState> {
-        let (sender, receiver) = watch::channel(FenceState::Pending);
+    ) -> watch::Receiver<EndMarkerState> {
+        let (sender, receiver) = watch::channel(EndMarkerState::Pending);
         let fences = self.clone();
         let task = tokio::spawn(async move {
             fences.settled(reader).await;
@@ -89,7 +89,7 @@ impl Fences {
                 let write = move || task.write(reader, topic, &partitions, deadline);
                 unwind(tokio::task::spawn_blocking(write).await)
             };
-            sender.send_replace(FenceState::Decided(Instant::now(), decided));
+            sender.send_replace(EndMarkerState::Decided(Instant::now(), decided));
         });
         lock(&self.tasks).push(task);
         receiver
@@ -114,7 +114,7 @@ impl Fences {
         // One that waited for a count of this reader and began: its broker may be down just now. One that did not
         // begin may never do so.
         for fault in faults_after(&shared.plan, reader) {
-            if shared.states[fault].get() == Stand::Running {
+            if shared.states[fault].get() == Lifecycle::Running {
                 shared.states[fault].over().await;
             }
         }
@@ -127,14 +127,14 @@ impl Fences {
         topic: usize,
         partitions: &[Partition],
         deadline: Instant,
-    ) -> HashMap<Partition, Result<Fence, String>> {
+    ) -> HashMap<Partition, Result<EndMarkerSeen, String>> {
         let shared = &self.shared;
         let waits = shared.client.waits();
         // KafScale refuses what is sent until its window of storage latencies, by default a minute, is empty.
         let bound = if shared.faults_ran() { waits.marker_after_fault } else { waits.marker };
         let until = deadline.min(Instant::now() + bound);
         let name = &shared.topic_names()[topic];
-        let mut out: HashMap<Partition, Result<Fence, String>> = HashMap::new();
+        let mut out: HashMap<Partition, Result<EndMarkerSeen, String>> = HashMap::new();
         let mut why: HashMap<Partition, String> = HashMap::new();
         while out.len() < partitions.len() && Instant::now() < until && !shared.stop.is_stopped() {
             let open: Vec<Partition> = partitions.iter().copied().filter(|p| !out.contains_key(p)).collect();
@@ -167,7 +167,7 @@ impl Fences {
         topic: usize,
         partition: Partition,
         deadline: Instant,
-    ) -> Option<Fence> {
+    ) -> Option<EndMarkerSeen> {
         let until = deadline.min(Instant::now() + self.shared.client.waits().marker_ack);
         let (mut out, mut why) = (HashMap::new(), HashMap::new());
         let name = &self.shared.topic_names()[topic];
@@ -185,7 +185,7 @@ impl Fences {
         name: &str,
         partitions: &[Partition],
         until: Instant,
-        out: &mut HashMap<Partition, Result<Fence, String>>,
+        out: &mut HashMap<Partition, Result<EndMarkerSeen, String>>,
         why: &mut HashMap<Partition, String>,
     ) -> Result<(), kafka::Error> {
         let shared = &self.shared;
@@ -203,7 +203,7 @@ impl Fences {
             let number = self.numbers.fetch_add(1, Ordering::Relaxed);
             let made_us = shared.clock.now_us();
             let envelope = Envelope {
-                kind: Kind::Fence,
+                kind: RecordKind::Fence,
                 identity: Identity { run: shared.run_tag, stream: StreamId(0xff_ffff), seq: number },
                 due_us: shared.clock.of_day(made_us),
             };
@@ -222,16 +222,16 @@ impl Fences {
                 return;
             };
             match delivery.outcome {
-                Outcome::Acked { offset } => {
+                DeliveryOutcome::Acked { offset } => {
                     let written_us = (*made_us, shared.clock.now_us());
-                    let fence = Fence { number: *number, offset, reader, written_us };
+                    let fence = EndMarkerSeen { number: *number, offset, reader, written_us };
                     out.insert(*partition, Ok(fence));
                     shared.hand_in_fence(topic, *partition, fence);
                 }
-                Outcome::AckedNowhere => {
+                DeliveryOutcome::AckedNowhere => {
                     why.insert(*partition, "it was acked without an offset".to_owned());
                 }
-                Outcome::Failed { code } | Outcome::Unknown { code } => {
+                DeliveryOutcome::Failed { code } | DeliveryOutcome::Unknown { code } => {
                     why.insert(*partition, format!("{} {}", code.text(), code.aside()));
                 }
             }
@@ -244,7 +244,7 @@ impl Fences {
     }
 }
 
-fn none(partitions: &[Partition], why: &str) -> HashMap<Partition, Result<Fence, String>> {
+fn none(partitions: &[Partition], why: &str) -> HashMap<Partition, Result<EndMarkerSeen, String>> {
     partitions.iter().map(|p| (*p, Err(why.to_owned()))).collect()
 }
 
@@ -253,7 +253,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::engine::{Live, Options, Stop};
+    use crate::engine::{Options, RunProgress, Stop};
     use crate::ids::RunTag;
     use crate::plan::cluster::FaultTarget;
     use crate::plan::{self, ActionPlan, FaultPlan, Start};
@@ -272,7 +272,7 @@ scenarios:
     const SOON: Duration = Duration::from_millis(300);
 
     /// A run of [`FILE`] with one fault that starts like this; nothing of it has begun.
-    fn run(start: Start) -> Arc<Shared> {
+    fn run(start: Start) -> Arc<RunContext> {
         let options = LoadOptions::new(&|_| None);
         let scenario = scenario::load_text(Path::new("x.yaml"), FILE, &options).unwrap();
         let mut plan = plan::build(&scenario);
@@ -285,7 +285,7 @@ scenarios:
             action: ActionPlan::Start { target },
             position: Position { file: "x.yaml".into(), line: 1, column: 1 },
         }];
-        let live = Arc::new(Live::new(&plan));
+        let live = Arc::new(RunProgress::new(&plan));
         let options = Options {
             run_id: "x".to_owned(),
             run_tag: RunTag::from_bits(1),
@@ -295,16 +295,16 @@ scenarios:
             saved: None,
             waits: kafka::Waits::default(),
         };
-        Arc::new(Shared::new(Arc::new(plan), options, live, None).unwrap())
+        Arc::new(RunContext::new(Arc::new(plan), options, live, None).unwrap())
     }
 
-    fn ask(shared: &Arc<Shared>) -> watch::Receiver<FenceState> {
+    fn ask(shared: &Arc<RunContext>) -> watch::Receiver<EndMarkerState> {
         shared.states[READ].start();
         start(shared).ask(READ, 0, vec![0], Instant::now() + Duration::from_secs(60))
     }
 
-    async fn decided(fence: &mut watch::Receiver<FenceState>) -> bool {
-        let decided = fence.wait_for(|state| *state != FenceState::Pending);
+    async fn decided(fence: &mut watch::Receiver<EndMarkerState>) -> bool {
+        let decided = fence.wait_for(|state| *state != EndMarkerState::Pending);
         tokio::time::timeout(SOON, decided).await.is_ok()
     }
 

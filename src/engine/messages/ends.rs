@@ -53,7 +53,7 @@ pub(crate) struct Unreadable {
 
 /// An end marker that was acked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Fence {
+pub(crate) struct EndMarkerSeen {
     /// Unique in the run, and higher than those before it.
     pub(crate) number: u64,
     /// Where it was acked.
@@ -64,7 +64,7 @@ pub(crate) struct Fence {
     pub(crate) written_us: Between,
 }
 
-impl Fence {
+impl EndMarkerSeen {
     /// Whether who reads it has read up to `to`. Of two that were written at once for two readers, one may lie behind; and one
     /// that lies below what was acked before it is in a log that was made anew, and all there is to see.
     pub(crate) fn ends_reading(&self, to: Offset, acked: Option<(Offset, Offset)>) -> bool {
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_marker_ends_reading_behind_all_that_is_wanted_or_in_a_new_log() {
-        let marker = Fence { number: 6, offset: 380, reader: 0, written_us: (0, 0) };
+        let marker = EndMarkerSeen { number: 6, offset: 380, reader: 0, written_us: (0, 0) };
         let acked = Some((0, 379));
         assert!(marker.ends_reading(380, acked) && marker.ends_reading(12, acked));
         assert!(!marker.ends_reading(381, acked), "another marker lies there");

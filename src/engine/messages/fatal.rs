@@ -1,20 +1,20 @@
 //! Producers that librdkafka gives up for good: how their scenario ends, and what to do about it.
 
-use crate::engine::context::outcome::Outcome;
-use crate::engine::context::shared::Shared;
+use crate::engine::context::outcome::ScenarioOutcome;
+use crate::engine::context::shared::RunContext;
 use crate::kafka;
-use crate::observe::Ended;
+use crate::observe::ScenarioEnd;
 
 /// Why librdkafka gave a client's producer up.
 pub(crate) type Fatal = (kafka::Code, String);
 
 /// How a scenario ends whose producer librdkafka gave up. With nothing acked by then it could not work at all, such as on a
 /// broker that has no InitProducerId.
-pub(crate) fn given_up(shared: &Shared, index: usize, (code, text): &Fatal) -> Outcome {
+pub(crate) fn given_up(shared: &RunContext, index: usize, (code, text): &Fatal) -> ScenarioOutcome {
     let counts = shared.live.metrics(index).snapshot();
-    let ended = if counts.acked + counts.unknown == 0 { Ended::Failed } else { Ended::Fatal };
+    let ended = if counts.acked + counts.unknown == 0 { ScenarioEnd::Failed } else { ScenarioEnd::Fatal };
     let told = if text.contains(&code.text()) { String::new() } else { format!("{}: ", code.text()) };
-    Outcome::of(ended).because(format!(
+    ScenarioOutcome::of(ended).because(format!(
         "its producer was given up: {told}{text} {}; {}",
         code.aside(),
         what_to_do(*code)

@@ -6,7 +6,7 @@
 use super::message::{KeyMaker, Order};
 use super::partitioner;
 use crate::ids::{Identity, Partition, RunTag, Seq, StreamId};
-use crate::ledger::envelope::Kind;
+use crate::ledger::envelope::RecordKind;
 use crate::plan::{Partitioning, ProducePlan};
 use crate::scenario::Template;
 use crate::scenario::template::Function;
@@ -33,13 +33,13 @@ pub(crate) struct Sender<'a> {
 
 /// How a producer makes keys and chooses partitions.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Rule<'a> {
+pub(crate) struct KeyRule<'a> {
     pub(crate) key: Option<&'a Template>,
     pub(crate) clients: u32,
     pub(crate) partition: Partitioning,
 }
 
-impl<'a> Rule<'a> {
+impl<'a> KeyRule<'a> {
     pub(crate) fn of(plan: &'a ProducePlan) -> Self {
         Self { key: plan.key.as_ref(), clients: plan.clients, partition: plan.partition }
     }
@@ -60,11 +60,11 @@ pub(crate) struct Keys {
     run: RunTag,
     stream: StreamId,
     partition: Partition,
-    way: Way,
+    way: KeyFunction,
 }
 
 /// How a sequence leads to a number.
-enum Way {
+enum KeyFunction {
     /// The number of sequence 0, and what each later one adds.
     Steps { first: u64, step: u64 },
     /// The key decides: all of the client's messages are looked at in their order.
@@ -89,7 +89,7 @@ impl Keys {
     /// # Errors
     /// It sends nothing to this partition, or its messages have no keys, or these cannot be rendered again: `{{now}}` is in them.
     pub(crate) fn of_producer(
-        rule: &Rule<'_>,
+        rule: &KeyRule<'_>,
         sender: &Sender<'_>,
         partition: Partition,
     ) -> Result<Self, NoKeys> {
@@ -98,13 +98,13 @@ impl Keys {
         let way = match rule.partition {
             Partitioning::Fixed(fixed) if fixed != partition => return Err(NoKeys::None),
             _ if !(0..count).contains(&partition) => return Err(NoKeys::None),
-            Partitioning::Fixed(_) => Way::Steps { first: client, step: clients },
+            Partitioning::Fixed(_) => KeyFunction::Steps { first: client, step: clients },
             Partitioning::RoundRobin => {
                 let count = u64::from(count.unsigned_abs());
                 let mine = (u64::from(partition.unsigned_abs()) + count - client % count) % count;
-                Way::Steps { first: mine * clients + client, step: count * clients }
+                KeyFunction::Steps { first: mine * clients + client, step: count * clients }
             }
-            Partitioning::ByKey => Way::Search(Search {
+            Partitioning::ByKey => KeyFunction::Search(Search {
                 scenario: sender.scenario,
                 client: sender.client,
                 clients: rule.clients,
@@ -123,14 +123,14 @@ impl Keys {
         sender: &Sender<'_>,
         partition: Partition,
     ) -> Result<Self, NoKeys> {
-        Self::new(key, sender, partition, Way::Steps { first: 0, step: 1 })
+        Self::new(key, sender, partition, KeyFunction::Steps { first: 0, step: 1 })
     }
 
     fn new(
         key: Option<&Template>,
         sender: &Sender<'_>,
         partition: Partition,
-        way: Way,
+        way: KeyFunction,
     ) -> Result<Self, NoKeys> {
         let key = key.ok_or(NoKeys::None)?;
         if key.uses(|function| function == Function::Now) {
@@ -149,18 +149,18 @@ impl Keys {
     /// the partition, a lower one than before begins the search anew. None where the client sent no such message.
     pub(crate) fn key(&mut self, seq: Seq) -> Option<&[u8]> {
         let order = Order {
-            kind: Kind::Message,
+            kind: RecordKind::Message,
             identity: Identity { run: self.run, stream: self.stream, seq },
             number: 0,
             partition: self.partition,
             due_us: 0,
         };
         match &mut self.way {
-            Way::Steps { first, step } => {
+            KeyFunction::Steps { first, step } => {
                 let number = step.checked_mul(seq)?.checked_add(*first)?;
                 Some(self.maker.render(&Order { number, ..order }))
             }
-            Way::Search(search) => search.find(&mut self.maker, &order),
+            KeyFunction::Search(search) => search.find(&mut self.maker, &order),
         }
     }
 }
@@ -243,7 +243,7 @@ mod tests {
         let mut all = BTreeMap::<_, Vec<_>>::new();
         for mine in 0..from.sent {
             let mut order = Order {
-                kind: Kind::Message,
+                kind: RecordKind::Message,
                 identity: Identity { run: from.run, stream: from.stream, seq: 0 },
                 number: mine * u64::from(plan.clients) + u64::from(from.client),
                 partition: 0,
@@ -274,7 +274,7 @@ mod tests {
             let how = [Partitioning::RoundRobin, Partitioning::ByKey, Partitioning::Fixed(partitions - 1)][how];
             let (plan, sender) = (plan(how, clients, Some(KEY)), sender(client, partitions, count));
             for (partition, expected) in sent(&plan, &sender) {
-                let mut keys = Keys::of_producer(&Rule::of(&plan), &to(&sender, partition), partition).unwrap();
+                let mut keys = Keys::of_producer(&KeyRule::of(&plan), &to(&sender, partition), partition).unwrap();
                 for (seq, key) in (0..).zip(&expected).filter(|(seq, _)| !skipped[*seq]) {
                     prop_assert_eq!(keys.key(seq as u64), Some(&key[..]), "{}/{}", partition, seq);
                 }
@@ -287,23 +287,23 @@ mod tests {
     fn there_are_none_of_what_cannot_be_rendered_again_or_was_never_sent() {
         for (key, why) in [(None, NoKeys::None), (Some("{{seq}}-{{now}}"), NoKeys::Unknown)] {
             let plan = plan(Partitioning::RoundRobin, 1, key);
-            assert_eq!(Keys::of_producer(&Rule::of(&plan), &sender(0, 3, 9), 0).err(), Some(why));
+            assert_eq!(Keys::of_producer(&KeyRule::of(&plan), &sender(0, 3, 9), 0).err(), Some(why));
         }
         let fixed = plan(Partitioning::Fixed(2), 1, Some(KEY));
-        let has = |partition| Keys::of_producer(&Rule::of(&fixed), &sender(0, 3, 9), partition).is_ok();
+        let has = |partition| Keys::of_producer(&KeyRule::of(&fixed), &sender(0, 3, 9), partition).is_ok();
         assert_eq!([0, 1, 2, 3].map(has), [false, false, true, false]);
         let robin = plan(Partitioning::RoundRobin, 2, Some(KEY));
-        assert!(Keys::of_producer(&Rule::of(&robin), &sender(0, 3, 9), 3).is_err());
+        assert!(Keys::of_producer(&KeyRule::of(&robin), &sender(0, 3, 9), 3).is_err());
         // All keys are one, so all messages are in one partition.
         let same = plan(Partitioning::ByKey, 1, Some("k"));
         let found = [0, 1, 2].map(|partition| {
-            Keys::of_producer(&Rule::of(&same), &sender(0, 3, 9), partition)
+            Keys::of_producer(&KeyRule::of(&same), &sender(0, 3, 9), partition)
                 .unwrap()
                 .key(5)
                 .map(<[u8]>::to_vec)
         });
         assert_eq!(found.iter().flatten().collect::<Vec<_>>(), [b"k"]);
-        let mut robin = Keys::of_producer(&Rule::of(&robin), &sender(0, 3, 9), 0).unwrap();
+        let mut robin = Keys::of_producer(&KeyRule::of(&robin), &sender(0, 3, 9), 0).unwrap();
         assert_eq!(robin.key(u64::MAX), None);
     }
 }

@@ -3,7 +3,7 @@
 //! One maker a client; its buffers are used again, so that a message of given size allocates nothing.
 
 use crate::ids::{Identity, Partition, RunTag, StreamId};
-use crate::ledger::envelope::{Envelope, HEADER, Kind, LEN, RestSum};
+use crate::ledger::envelope::{Envelope, HEADER, LEN, RecordKind, RestSum};
 use crate::plan::{Content, ValuePlan};
 use crate::scenario::{Template, Values};
 
@@ -40,7 +40,7 @@ enum Value {
 /// What a message is to hold.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Order {
-    pub(crate) kind: Kind,
+    pub(crate) kind: RecordKind,
     pub(crate) identity: Identity,
     /// The message's number in its scenario.
     pub(crate) number: u64,
@@ -305,7 +305,7 @@ mod tests {
                     let longest = longest("run", key.as_ref(), headers, value);
                     let mut maker = Maker::new("run", 3, 42, key.clone(), headers.to_vec(), value);
                     let order = Order {
-                        kind: Kind::Message,
+                        kind: RecordKind::Message,
                         identity: Identity { run: RunTag::from_bits(5), stream: StreamId(1), seq: 9 },
                         number: 18,
                         partition: 1,
@@ -335,7 +335,8 @@ mod tests {
             let (mut counts, mut keys, mut next) = ([0_u64; 4], std::collections::BTreeSet::new(), [0; 4]);
             for number in 0..400 {
                 let identity = Identity { run, stream: StreamId(0), seq: 0 };
-                let mut order = Order { kind: Kind::Message, identity, number, partition: 0, due_us: 0 };
+                let mut order =
+                    Order { kind: RecordKind::Message, identity, number, partition: 0, due_us: 0 };
                 let hashed = maker.hashed_key(&order, 3).map(<[u8]>::to_vec);
                 let by_key = crate::plan::Partitioning::ByKey;
                 order.partition = partitioner::partition(by_key, 0, number, hashed.as_deref(), 4);
@@ -379,7 +380,7 @@ mod tests {
             let (mut bytes, mut note) = ([0; 100], None);
             for seq in [0, 1, 77_000] {
                 let order = Order {
-                    kind: Kind::Message,
+                    kind: RecordKind::Message,
                     identity: Identity { run: RunTag::from_bits(5), stream: StreamId(1), seq },
                     number: seq * 2,
                     partition: 1,

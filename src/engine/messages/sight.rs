@@ -1,12 +1,12 @@
 //! A record as each of kaf6's observers takes it in: opened, compared with what was sent, and booked.
 
-use super::ends::Fence;
-use crate::engine::context::shared::{Shared, TopicState, Topology};
+use super::ends::EndMarkerSeen;
+use crate::engine::context::shared::{RunContext, TopicState, Topology};
 use crate::engine::verdict::retention::OVERHEAD;
 use crate::ids::{Offset, Partition};
 use crate::kafka::Record;
 use crate::ledger::envelope;
-use crate::ledger::envelope::{Envelope, Kind, Opened};
+use crate::ledger::envelope::{Envelope, Opened, RecordKind};
 use crate::ledger::{Checked, PartitionReads, Seen, Streams};
 use crate::observe::Note;
 
@@ -21,23 +21,23 @@ pub(crate) fn open(record: &Record<'_>) -> Opened {
 }
 
 /// Whether a record is this end marker, or one after it.
-pub(crate) fn is_fence(shared: &Shared, fence: Fence, record: &Record<'_>) -> bool {
+pub(crate) fn is_fence(shared: &RunContext, fence: EndMarkerSeen, record: &Record<'_>) -> bool {
     let Opened::Kaf6 { envelope, intact: true } = open(record) else { return false };
     let identity = envelope.identity;
-    envelope.kind == Kind::Fence && identity.run == shared.run_tag && identity.seq >= fence.number
+    envelope.kind == RecordKind::Fence && identity.run == shared.run_tag && identity.seq >= fence.number
 }
 
 /// What records of one partition are compared with.
 #[derive(Clone, Copy)]
-pub(crate) struct Sight<'a> {
-    pub(crate) shared: &'a Shared,
+pub(crate) struct RecordMatcher<'a> {
+    pub(crate) shared: &'a RunContext,
     pub(crate) streams: &'a Streams,
     topic: Option<&'a TopicState>,
 }
 
-impl<'a> Sight<'a> {
+impl<'a> RecordMatcher<'a> {
     /// Of a topic, by its number in the run.
-    pub(crate) fn of(shared: &'a Shared, topology: &'a Topology, topic: usize) -> Self {
+    pub(crate) fn of(shared: &'a RunContext, topology: &'a Topology, topic: usize) -> Self {
         Self { shared, streams: &topology.streams, topic: topology.topics.get(topic) }
     }
 
@@ -125,7 +125,7 @@ fn size(record: &Record<'_>) -> u64 {
 
 /// Says where a batch lies that no client of Java gets past.
 pub(crate) fn note_bad_batch(
-    shared: &Shared,
+    shared: &RunContext,
     topic: &str,
     partition: Partition,
     (from, to): (Offset, Offset),

@@ -5,13 +5,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::engine::context::outcome::{Outcome, cut, unwind};
-use crate::engine::context::shared::Shared;
+use crate::engine::context::outcome::{ScenarioOutcome, cut, unwind};
+use crate::engine::context::shared::RunContext;
 use crate::engine::scheduling::setup;
 use crate::kafka::client::metadata;
 use crate::kafka::{self, probe};
 use crate::metrics::Recorder;
-use crate::observe::{BrokerSeen, Ended, Note, TopicSeen};
+use crate::observe::{BrokerSeen, Note, ScenarioEnd, TopicSeen};
 use crate::plan::ConnectPlan;
 
 /// Longest single attempt.
@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 const SHORTEST: Duration = Duration::from_millis(50);
 
 /// Runs one `connect` scenario.
-pub(crate) async fn run(shared: &Arc<Shared>, index: usize, plan: &ConnectPlan) -> Outcome {
+pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, plan: &ConnectPlan) -> ScenarioOutcome {
     let deadline = shared.deadline(index);
     let client = shared.client_of(index);
     let topics: Vec<String> = plan.topics.iter().map(|t| t.with_run_id(&shared.run_id)).collect();
@@ -50,14 +50,14 @@ pub(crate) async fn run(shared: &Arc<Shared>, index: usize, plan: &ConnectPlan) 
         }
         let known = seen.len() == topics.len() && seen.iter().all(|t| t.error.is_none());
         let ended = if reached && known {
-            Some(Ended::Done)
+            Some(ScenarioEnd::Done)
         } else if let Some(pause) = pause(deadline.saturating_duration_since(Instant::now())) {
             tokio::select! {
                 () = tokio::time::sleep(pause) => None,
                 () = shared.stop.stopped() => Some(cut(&shared.stop)),
             }
         } else {
-            Some(Ended::Timeout)
+            Some(ScenarioEnd::Timeout)
         };
         if let Some(ended) = ended {
             let unreached = brokers.iter().filter(|it| !it.reachable).map(|it| it.broker.as_str());
@@ -65,8 +65,14 @@ pub(crate) async fn run(shared: &Arc<Shared>, index: usize, plan: &ConnectPlan) 
                 shared.note(Note::warning(hint));
             }
             note_apis(shared, &brokers);
-            let message = (ended == Ended::Timeout).then(|| not_found(&brokers, &seen));
-            return Outcome { ended: Some(ended), message, brokers, topics: seen, ..Outcome::default() };
+            let message = (ended == ScenarioEnd::Timeout).then(|| not_found(&brokers, &seen));
+            return ScenarioOutcome {
+                ended: Some(ended),
+                message,
+                brokers,
+                topics: seen,
+                ..ScenarioOutcome::default()
+            };
         }
     }
 }
@@ -87,7 +93,7 @@ fn not_found(brokers: &[BrokerSeen], topics: &[TopicSeen]) -> String {
 }
 
 /// What the brokers' API versions mean for a run.
-fn note_apis(shared: &Shared, brokers: &[BrokerSeen]) {
+fn note_apis(shared: &RunContext, brokers: &[BrokerSeen]) {
     for broker in brokers.iter().filter(|b| !b.apis.is_empty()) {
         let apis: Vec<probe::Api> = broker
             .apis
@@ -105,7 +111,7 @@ struct Attempt {
     client: kafka::Client,
     topics: Vec<String>,
     until: Instant,
-    shared: Arc<Shared>,
+    shared: Arc<RunContext>,
     index: usize,
 }
 

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::engine::context::outcome::{Outcome, cut, unwind};
-use crate::engine::context::shared::Shared;
+use crate::engine::context::outcome::{ScenarioOutcome, cut, unwind};
+use crate::engine::context::shared::RunContext;
 use crate::ids::Partition;
 use crate::kafka::{self, Client, Code, probe};
-use crate::observe::{Ended, MetadataChange, Note, Silence, WatchSeen, WatchedBroker};
+use crate::observe::{MetadataChange, Note, ScenarioEnd, Silence, WatchSeen, WatchedBroker};
 use crate::plan::{Aspect, WatchPlan};
 
 /// Longest single look at one broker.
@@ -33,10 +33,10 @@ const UNSETTLED: [Code; 2] = [Code(3), Code(5)];
 const DESCRIBE_QUORUM: i16 = 55;
 
 /// Runs one `watch` scenario.
-pub(crate) async fn run(shared: &Arc<Shared>, index: usize, plan: &WatchPlan) -> Outcome {
+pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, plan: &WatchPlan) -> ScenarioOutcome {
     let deadline = shared.deadline(index);
     let topics: Arc<[String]> = plan.topics.iter().map(|t| t.with_run_id(&shared.run_id)).collect();
-    let mut watched = Watched::default();
+    let mut watched = WatchedCluster::default();
     if shared.client_of(index).uses_sasl() {
         watched.seen.unseen = vec![Aspect::TopicIds];
         shared.note(Note::hint(
@@ -49,17 +49,17 @@ pub(crate) async fn run(shared: &Arc<Shared>, index: usize, plan: &WatchPlan) ->
         ask(shared, index, &mut watched, &topics, brokers).await;
         let next = began + plan.every;
         if next >= deadline {
-            break Ended::Timeout;
+            break ScenarioEnd::Timeout;
         }
         tokio::select! {
             () = tokio::time::sleep_until(next.into()) => {}
             () = shared.stop.background_ends() => {
-                break if shared.stop.is_stopped() { cut(&shared.stop) } else { Ended::Done };
+                break if shared.stop.is_stopped() { cut(&shared.stop) } else { ScenarioEnd::Done };
             }
         }
     };
     if !shared.stop.is_stopped() {
-        if ended == Ended::Done {
+        if ended == ScenarioEnd::Done {
             healed(shared).await;
         }
         ask_again(shared, index, &mut watched, &topics, plan.every).await;
@@ -69,14 +69,14 @@ pub(crate) async fn run(shared: &Arc<Shared>, index: usize, plan: &WatchPlan) ->
             "Apache Kafka names any broker as the controller in its metadata, so changes of it are not listed",
         ));
     }
-    Outcome { ended: Some(ended), watch: Some(watched.ended()), ..Outcome::default() }
+    ScenarioOutcome { ended: Some(ended), watch: Some(watched.ended()), ..ScenarioOutcome::default() }
 }
 
 /// Asks these brokers, each for itself, all at once.
 async fn ask(
-    shared: &Arc<Shared>,
+    shared: &Arc<RunContext>,
     index: usize,
-    watched: &mut Watched,
+    watched: &mut WatchedCluster,
     topics: &Arc<[String]>,
     brokers: Vec<String>,
 ) {
@@ -97,7 +97,7 @@ async fn ask(
 }
 
 /// Waits until the faults are healed that the last scenario's end ends: what they did is not the brokers' last word.
-async fn healed(shared: &Shared) {
+async fn healed(shared: &RunContext) {
     for fault in &shared.states[shared.plan.scenarios.len()..] {
         tokio::select! {
             _ = fault.over() => {}
@@ -108,9 +108,9 @@ async fn healed(shared: &Shared) {
 
 /// Asks those once more, a few times, that gave no answer when they were asked last, or only one in all.
 async fn ask_again(
-    shared: &Arc<Shared>,
+    shared: &Arc<RunContext>,
     index: usize,
-    watched: &mut Watched,
+    watched: &mut WatchedCluster,
     topics: &Arc<[String]>,
     every: Duration,
 ) {
@@ -148,7 +148,7 @@ pub(crate) fn look(client: &Client, broker: &str, topics: &[String]) -> (probe::
 }
 
 /// What librdkafka reports of metadata: no topic ids.
-fn probed(metadata: kafka::Metadata) -> probe::ProbedMetadata {
+fn probed(metadata: kafka::ClusterMetadata) -> probe::ProbedMetadata {
     let topics = metadata.topics.into_iter().map(|topic| probe::ProbedTopic {
         name: topic.name,
         id: None,
@@ -162,9 +162,9 @@ fn probed(metadata: kafka::Metadata) -> probe::ProbedMetadata {
 
 /// What all brokers said so far.
 #[derive(Debug, Default)]
-struct Watched {
+struct WatchedCluster {
     seen: WatchSeen,
-    views: BTreeMap<String, View>,
+    views: BTreeMap<String, BrokerView>,
     /// Of each topic, its id and partitions, as last said by whomever.
     topics: BTreeMap<String, (String, String)>,
     /// Who gave no answer to the last question, having given one before.
@@ -174,7 +174,7 @@ struct Watched {
 
 /// One broker's last answer, as texts that can be compared and shown.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-struct View {
+struct BrokerView {
     brokers: String,
     controller: Option<String>,
     /// By topic: its id, and its partitions.
@@ -186,10 +186,10 @@ struct View {
     leaderless: Vec<(String, Partition)>,
 }
 
-impl Watched {
+impl WatchedCluster {
     /// Takes in one look, with its beginning and end; gives the error of one that got no answer.
     fn see(&mut self, probe: &probe::Probe, (began, at): (Duration, Duration)) -> Option<String> {
-        let view = View::of(probe);
+        let view = BrokerView::of(probe);
         let error = probe.stages.iter().find_map(|s| Some(format!("{}: {}", s.name, s.error.as_ref()?)));
         let broker = match self.seen.brokers.iter_mut().find(|b| b.broker == probe.broker) {
             Some(known) => known,
@@ -245,7 +245,7 @@ impl Watched {
         self.seen
     }
 
-    fn compare(&mut self, broker: &str, at: Duration, view: &View) {
+    fn compare(&mut self, broker: &str, at: Duration, view: &BrokerView) {
         let last = self.views.get(broker).cloned();
         let mut changes = Vec::new();
         let mut change = |aspect, topic: Option<&str>, partition, before: &str, after: &str| {
@@ -306,7 +306,7 @@ fn silent(silences: &mut Vec<Silence>, first: bool, (from, to): (Duration, Durat
     }
 }
 
-impl View {
+impl BrokerView {
     /// None where the broker did not come as far as its metadata.
     fn of(probe: &probe::Probe) -> Option<Self> {
         let metadata = probe.metadata.as_ref()?;
@@ -400,7 +400,7 @@ mod tests {
     }
 
     fn changes(looks: &[Probe]) -> Vec<(Aspect, String, String)> {
-        let mut watched = Watched::default();
+        let mut watched = WatchedCluster::default();
         for look in looks {
             assert_eq!(watched.see(look, AT_ZERO), None);
         }
@@ -448,7 +448,7 @@ mod tests {
             look
         };
         let changes = |looks: &[(u64, Probe)]| {
-            let mut watched = Watched::default();
+            let mut watched = WatchedCluster::default();
             for (at, look) in looks {
                 watched.see(look, (Duration::from_secs(*at), Duration::from_secs(*at)));
             }
@@ -481,8 +481,8 @@ mod tests {
     }
 
     /// Looks at `a:1`, each a second after the one before and half a second long: whether it answers.
-    fn looks(answers: &[bool]) -> Watched {
-        let mut watched = Watched::default();
+    fn looks(answers: &[bool]) -> WatchedCluster {
+        let mut watched = WatchedCluster::default();
         for (at, answers) in (0_u64..).zip(answers) {
             let silent = Probe { broker: "a:1".to_owned(), ..Probe::default() };
             let look = if *answers { answer("a:1", "x", &[1], 1) } else { silent };
@@ -493,7 +493,7 @@ mod tests {
         watched
     }
 
-    fn silences(watched: Watched) -> Vec<(u128, u128, bool)> {
+    fn silences(watched: WatchedCluster) -> Vec<(u128, u128, bool)> {
         let seen = watched.ended();
         let all = seen.brokers[0].silences.iter();
         all.map(|s| (s.from.as_millis(), s.to.as_millis(), s.to_the_end)).collect()

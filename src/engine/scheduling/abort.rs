@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::checks;
-use crate::engine::context::shared::{Shared, Stand};
-use crate::engine::context::stop::Why;
+use crate::engine::context::shared::{Lifecycle, RunContext};
+use crate::engine::context::stop::StopReason;
 use crate::observe::Note;
 use crate::plan::Ask;
 
 /// Watches until the run ends; returns at once where no check has `abort`.
-pub(crate) async fn watch(shared: Arc<Shared>) {
+pub(crate) async fn watch(shared: Arc<RunContext>) {
     if !shared.plan.checks.iter().any(|c| matches!(c.ask, Ask::Threshold { abort: true, .. })) {
         return;
     }
@@ -19,14 +19,14 @@ pub(crate) async fn watch(shared: Arc<Shared>) {
     while !shared.stop.is_stopped() {
         tick.tick().await;
         let live = |index: usize| {
-            (shared.states[index].get() != Stand::Waiting).then(|| shared.live.metrics(index).snapshot())
+            (shared.states[index].get() != Lifecycle::Waiting).then(|| shared.live.metrics(index).snapshot())
         };
         if let Some(check) = checks::to_abort(&shared.plan, shared.clock.elapsed(), live) {
             shared.note(Note::warning(format!(
                 "check `{}` failed and ended the run (abort: true)",
                 check.name
             )));
-            shared.stop.stop(Why::Abort(check.name.clone()));
+            shared.stop.stop(StopReason::Abort(check.name.clone()));
         }
     }
 }

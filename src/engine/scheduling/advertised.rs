@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::engine::context::outcome::unwind;
-use crate::engine::context::shared::Shared;
+use crate::engine::context::shared::RunContext;
 use crate::engine::scenarios::watch;
 use crate::kafka::client::metadata::Broker;
 use crate::kafka::probe;
 
 /// Those that cannot be used from here, a sentence each with what to do.
-pub(crate) async fn unusable(shared: &Arc<Shared>) -> Vec<String> {
+pub(crate) async fn unusable(shared: &Arc<RunContext>) -> Vec<String> {
     let is_asked = shared.client.logs().has_unreachable() && !shared.client.is_embedded();
     if !is_asked || shared.stop.is_stopped() {
         return Vec::new();
@@ -21,7 +21,7 @@ pub(crate) async fn unusable(shared: &Arc<Shared>) -> Vec<String> {
     unwind(tokio::task::spawn_blocking(move || look(&shared)).await)
 }
 
-fn look(shared: &Shared) -> Vec<String> {
+fn look(shared: &RunContext) -> Vec<String> {
     // Over connections of its own: librdkafka leaves the address that it was given for those that it learns there.
     let client = &shared.client;
     let seen = client.brokers().iter().find_map(|broker| watch::look(client, broker, &[]).0.metadata);

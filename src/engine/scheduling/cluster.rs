@@ -5,8 +5,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::docker::{self, CleanOptions, Cluster, ContainerState, DockerError, KafkaReady, Step, UpOptions};
-use crate::engine::context::live::Live;
+use crate::docker::{
+    self, CleanOptions, Cluster, ClusterStep, ContainerState, DockerError, KafkaReady, UpOptions,
+};
+use crate::engine::context::live::RunProgress;
 use crate::engine::context::options::Options;
 use crate::kafka::Client;
 use crate::kafka::client::metadata;
@@ -23,7 +25,7 @@ const ASK: Duration = Duration::from_secs(2);
 pub(crate) async fn up(
     plan: &Plan,
     options: &Options,
-    live: &Arc<Live>,
+    live: &Arc<RunProgress>,
 ) -> Result<Option<Arc<Cluster>>, DockerError> {
     let Some(cluster) = &plan.cluster else { return Ok(None) };
     // What runs left whose kaf6 was killed; where Docker cannot be asked, starting says so.
@@ -70,17 +72,17 @@ fn kafka_ready(plan: &Plan) -> KafkaReady {
 }
 
 /// A step in words; none for those that nobody waits for.
-fn line(step: &Step) -> Option<String> {
+fn line(step: &ClusterStep) -> Option<String> {
     match step {
-        Step::Pulling { image, done, total } if *total > 0 => {
+        ClusterStep::Pulling { image, done, total } if *total > 0 => {
             Some(format!("pulling {image}: {} of {} MiB", done >> 20, total >> 20))
         }
-        Step::Pulling { image, .. } => Some(format!("pulling {image}")),
-        Step::Ready { service, replica, after } => {
+        ClusterStep::Pulling { image, .. } => Some(format!("pulling {image}")),
+        ClusterStep::Ready { service, replica, after } => {
             Some(format!("{service}.{replica} is ready after {:.1} s", after.as_secs_f64()))
         }
-        Step::Removing => Some("removing the run's containers".to_owned()),
-        Step::Starting { .. } | Step::Waiting { .. } => None,
+        ClusterStep::Removing => Some("removing the run's containers".to_owned()),
+        ClusterStep::Starting { .. } | ClusterStep::Waiting { .. } => None,
     }
 }
 

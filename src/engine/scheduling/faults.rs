@@ -7,14 +7,14 @@ use tokio::task::JoinSet;
 
 use super::starts;
 use crate::engine::context::outcome::unwind;
-use crate::engine::context::shared::Shared;
+use crate::engine::context::shared::RunContext;
 use crate::observe::{FaultSeen, Note};
 
 /// The faults of a run, on their way.
 pub(crate) struct Faults(JoinSet<(usize, Begun)>);
 
 /// The faults of a run, each done; what they hold may be held still.
-pub(crate) struct Done(Vec<Begun>);
+pub(crate) struct FaultsDone(Vec<Begun>);
 
 /// A fault that is done, or never began.
 struct Begun {
@@ -24,29 +24,29 @@ struct Begun {
 }
 
 /// Sets all faults to wait for their time.
-pub(crate) fn start(shared: &Arc<Shared>) -> Faults {
+pub(crate) fn start(shared: &Arc<RunContext>) -> Faults {
     let mut tasks = JoinSet::new();
     for number in 0..shared.plan.faults.len() {
-        tasks.spawn(one(Arc::clone(shared), number));
+        tasks.spawn(run_fault(Arc::clone(shared), number));
     }
     Faults(tasks)
 }
 
 impl Faults {
     /// Waits until all are done, in the plan's order.
-    pub(crate) async fn done(mut self) -> Done {
+    pub(crate) async fn done(mut self) -> FaultsDone {
         let mut all = Vec::new();
         while let Some(joined) = self.0.join_next().await {
             all.push(unwind(joined));
         }
         all.sort_by_key(|(number, _)| *number);
-        Done(all.into_iter().map(|(_, begun)| begun).collect())
+        FaultsDone(all.into_iter().map(|(_, begun)| begun).collect())
     }
 }
 
-impl Done {
+impl FaultsDone {
     /// Says what each did, once all is healed that is to be. What was left to that lasted to the run's end.
-    pub(crate) fn over(self, shared: &Shared, run_end: Duration) -> Vec<FaultSeen> {
+    pub(crate) fn over(self, shared: &RunContext, run_end: Duration) -> Vec<FaultSeen> {
         let over = |Begun { mut seen, holds }: Begun| {
             if let (Some((since, held)), Some((began, _)), Some(cluster)) =
                 (holds, seen.span, &shared.cluster)
@@ -71,7 +71,7 @@ impl Done {
 
 /// What was lost with containers that had no volumes: a broker that keeps its data there has lost them by the fault, and not
 /// by itself.
-pub(crate) fn note_dropped(shared: &Shared, who: &str, dropped: &[String]) {
+pub(crate) fn note_dropped(shared: &RunContext, who: &str, dropped: &[String]) {
     if dropped.is_empty() {
         return;
     }
@@ -82,7 +82,7 @@ pub(crate) fn note_dropped(shared: &Shared, who: &str, dropped: &[String]) {
 }
 
 /// One fault, from waiting to its end. The end of the last scenario ends it early.
-async fn one(shared: Arc<Shared>, number: usize) -> (usize, Begun) {
+async fn run_fault(shared: Arc<RunContext>, number: usize) -> (usize, Begun) {
     let fault = &shared.plan.faults[number];
     let state = &shared.states[shared.plan.scenarios.len() + number];
     let mut seen = FaultSeen {
@@ -111,7 +111,7 @@ async fn one(shared: Arc<Shared>, number: usize) -> (usize, Begun) {
     };
     state.start();
     shared.live.say(format!("fault `{}` begins: {} {}", seen.name, seen.kind, seen.target));
-    let done = cluster.inflict(fault, shared.stop.background_ends()).await;
+    let done = cluster.inject(fault, shared.stop.background_ends()).await;
     let settled = shared.clock.elapsed();
     let ended = done.ended.map_or(settled, |ended| shared.clock.at(ended));
     seen.span = Some((shared.clock.at(done.began), ended));

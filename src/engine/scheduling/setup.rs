@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::docker;
 use crate::engine::context::outcome::unwind;
-use crate::engine::context::shared::{Birth, Shared, TopicState, Topology};
+use crate::engine::context::shared::{Birth, RunContext, TopicState, Topology};
 use crate::engine::messages::booking::HighestAcks;
 use crate::engine::verdict::same_topic;
 use crate::ids::{Offset, Partition};
@@ -19,7 +19,7 @@ use crate::plan::{Plan, Start, ValuePlan, Work};
 use crate::scenario::Template;
 
 /// The first try. Its failure is noted; what needs the topics says so itself.
-pub(crate) async fn first(shared: &Arc<Shared>) {
+pub(crate) async fn first(shared: &Arc<RunContext>) {
     if !shared.plan.scenarios.iter().any(|s| s.work.needs_kafka()) {
         return;
     }
@@ -30,7 +30,7 @@ pub(crate) async fn first(shared: &Arc<Shared>) {
     }
 }
 
-async fn try_once(shared: &Arc<Shared>) {
+async fn try_once(shared: &Arc<RunContext>) {
     if has_connect(&shared.plan) {
         let client = shared.client.clone();
         let asked = tokio::task::spawn_blocking(move || {
@@ -54,7 +54,7 @@ fn has_connect(plan: &Plan) -> bool {
 ///
 /// # Errors
 /// Why the brokers were not reached.
-pub(crate) async fn ready(shared: &Arc<Shared>) -> Result<(), String> {
+pub(crate) async fn ready(shared: &Arc<RunContext>) -> Result<(), String> {
     let mut last = shared.setup.lock().await;
     if shared.topology().is_some() {
         return Ok(());
@@ -106,7 +106,7 @@ pub(crate) fn in_container_hint<'a>(mut unreached: impl Iterator<Item = &'a str>
 }
 
 /// Where the way to each broker ends, in the words of the wire probe; and those that it did not reach.
-fn causes(shared: &Shared) -> (String, Vec<String>) {
+fn causes(shared: &RunContext) -> (String, Vec<String>) {
     let until = Instant::now() + shared.client.waits().setup_cause;
     let topics = shared.topic_names();
     let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
@@ -126,7 +126,7 @@ fn causes(shared: &Shared) -> (String, Vec<String>) {
 }
 
 /// Why a broker that answers the wire probe is of no use to clients, as far as it says so.
-fn behind(shared: &Shared, broker: &str, answer: &probe::Probe, until: Instant) -> String {
+fn behind(shared: &RunContext, broker: &str, answer: &probe::Probe, until: Instant) -> String {
     if shared.client.uses_sasl() {
         let left = until.saturating_duration_since(Instant::now());
         if let Err(why) = kafka::client::metadata::fetch_from(&shared.client, broker, &[], left) {
@@ -149,7 +149,7 @@ fn behind(shared: &Shared, broker: &str, answer: &probe::Probe, until: Instant) 
 }
 
 /// The streams of a saved ledger, and what they sent then.
-fn restore(shared: &Shared, saved: &Saved, topics: Vec<TopicState>) -> Topology {
+fn restore(shared: &RunContext, saved: &Saved, topics: Vec<TopicState>) -> Topology {
     let (streams, sent) = saved.restore();
     shared.hand_in_sent(sent);
     Topology { topics, streams, first: HashMap::new() }
@@ -157,7 +157,7 @@ fn restore(shared: &Shared, saved: &Saved, topics: Vec<TopicState>) -> Topology 
 
 /// The topics of a saved ledger as they are now; none is created, and one that is gone keeps its partitions, so that
 /// what was acked there is missed.
-fn topics_of(shared: &Shared, saved: &Saved) -> Result<Vec<TopicState>, kafka::Error> {
+fn topics_of(shared: &RunContext, saved: &Saved) -> Result<Vec<TopicState>, kafka::Error> {
     let names = shared.topic_names();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let metadata = kafka::client::metadata::fetch(&shared.client, &names, shared.client.waits().setup)?;
@@ -178,7 +178,7 @@ fn topics_of(shared: &Shared, saved: &Saved) -> Result<Vec<TopicState>, kafka::E
 }
 
 /// Creates what is missing; says of each topic how many partitions it has.
-fn topics(shared: &Shared) -> Result<Vec<TopicState>, kafka::Error> {
+fn topics(shared: &RunContext) -> Result<Vec<TopicState>, kafka::Error> {
     if let Some(saved) = &shared.saved {
         return topics_of(shared, saved);
     }
@@ -234,7 +234,7 @@ fn topics(shared: &Shared) -> Result<Vec<TopicState>, kafka::Error> {
 }
 
 /// The logs of a topic that was just created and that are not empty, as far as that is known soon.
-fn inherited(shared: &Shared, topic: &str, partitions: i32) -> BTreeMap<Partition, (Offset, Offset)> {
+fn inherited(shared: &RunContext, topic: &str, partitions: i32) -> BTreeMap<Partition, (Offset, Offset)> {
     let all: Vec<Partition> = (0..partitions).collect();
     let logs = kafka::client::metadata::logs(&shared.client, topic, &all, shared.client.waits().created);
     let logs = logs.unwrap_or_default().into_iter();
@@ -267,7 +267,7 @@ fn lay_out(plan: &Plan, topics: Vec<TopicState>) -> Topology {
 ///
 /// # Errors
 /// Why the scenario cannot work.
-pub(crate) async fn topic(shared: &Arc<Shared>, topic: &Template) -> Result<(usize, TopicState), String> {
+pub(crate) async fn topic(shared: &Arc<RunContext>, topic: &Template) -> Result<(usize, TopicState), String> {
     ready(shared).await?;
     let index = shared.topic_index(topic).ok_or("its topic is not in the plan")?;
     let state = shared.topology().map(|t| t.topics[index].clone()).ok_or("its topic is not known")?;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::engine::context::shared::{Shared, Stand};
+use crate::engine::context::shared::{Lifecycle, RunContext};
 use crate::metrics::{Counters, Metrics};
 use crate::plan::{Counter, Plan, Start, When};
 
@@ -16,7 +16,7 @@ const TICK: Duration = Duration::from_millis(1);
 ///
 /// # Errors
 /// Why it never will.
-pub(crate) async fn wait(shared: &Shared, start: &Start) -> Result<(), String> {
+pub(crate) async fn wait(shared: &RunContext, start: &Start) -> Result<(), String> {
     tokio::select! {
         biased;
         () = shared.stop.stopped() => Err("the run ended before it started".to_owned()),
@@ -24,13 +24,13 @@ pub(crate) async fn wait(shared: &Shared, start: &Start) -> Result<(), String> {
     }
 }
 
-async fn conditions(shared: &Shared, start: &Start) -> Result<(), String> {
+async fn conditions(shared: &RunContext, start: &Start) -> Result<(), String> {
     let mut from = shared.clock.zero();
     if let Some(after) = &start.after {
         let other = number(&shared.plan, after)
             .ok_or_else(|| format!("it waits for `{after}`, which is not in the file"))?;
         match shared.states[other].over().await {
-            Stand::Ended(at) => from = at,
+            Lifecycle::Ended(at) => from = at,
             _ => return Err(format!("it waits for `{after}`, which never started")),
         }
     }
@@ -43,14 +43,14 @@ async fn conditions(shared: &Shared, start: &Start) -> Result<(), String> {
     Ok(())
 }
 
-async fn count(shared: &Shared, when: &When) -> Result<(), String> {
+async fn count(shared: &RunContext, when: &When) -> Result<(), String> {
     let scenarios = &shared.plan.scenarios;
     let other = scenarios
         .iter()
         .position(|s| s.name == when.scenario)
         .ok_or_else(|| format!("it waits for `{}`, which is not in the file", when.scenario))?;
     loop {
-        let over = matches!(shared.states[other].get(), Stand::Ended(_) | Stand::Skipped);
+        let over = matches!(shared.states[other].get(), Lifecycle::Ended(_) | Lifecycle::Skipped);
         if value(shared.live.metrics(other), when.counter) >= when.at_least {
             return Ok(());
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::checks;
-use crate::engine::context::shared::Shared;
+use crate::engine::context::shared::RunContext;
 use crate::ids::Partition;
 use crate::ledger::{Account, Accounts, Judged, Markers, PartitionAccount, ScenarioAccount};
 use crate::metrics::Counters;
@@ -13,7 +13,7 @@ use crate::units::thousands;
 
 /// Adds the accounts of all partitions up; none where nothing of the file sends.
 pub(crate) fn accounts(
-    shared: &Shared,
+    shared: &RunContext,
     judged: &BTreeMap<(usize, Partition), Judged>,
     markers: u64,
 ) -> Option<Accounts> {
@@ -54,7 +54,7 @@ pub(crate) fn accounts(
 }
 
 /// What would be handed to the client if nothing broke.
-fn planned(shared: &Shared, scenario: usize, handed_over: u64) -> u64 {
+fn planned(shared: &RunContext, scenario: usize, handed_over: u64) -> u64 {
     match &shared.plan.scenarios[scenario].work {
         // What an earlier run sent is all that there is to look for.
         _ if shared.saved.is_some() => handed_over,
@@ -91,7 +91,7 @@ fn planned_total(plan: &ProducePlan) -> Option<u64> {
 }
 
 /// Says of each scenario with `acks: 0` how many of its messages were found.
-pub(crate) fn note_unconfirmed(shared: &Shared, accounts: Option<&Accounts>) {
+pub(crate) fn note_unconfirmed(shared: &RunContext, accounts: Option<&Accounts>) {
     for of in accounts.into_iter().flat_map(|accounts| &accounts.scenarios) {
         let scenario = &shared.plan.scenarios[of.scenario];
         let Account { sent, failed, found, absent, unchecked, .. } = of.account;

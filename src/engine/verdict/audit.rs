@@ -4,10 +4,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::engine::context::shared::{Shared, Topology};
-use crate::engine::messages::ends::Fence;
+use crate::engine::context::shared::{RunContext, Topology};
+use crate::engine::messages::ends::EndMarkerSeen;
 use crate::engine::messages::sight;
-use crate::engine::messages::sight::Sight;
+use crate::engine::messages::sight::RecordMatcher;
 use crate::ids::{Offset, Partition};
 use crate::kafka::{self, Client, Range, RangeEnd, ReadEvent, Record};
 use crate::ledger::PartitionReads;
@@ -20,14 +20,14 @@ pub(crate) struct Reread<'a> {
     pub(crate) from: Offset,
     pub(crate) to: Offset,
     /// An end marker behind all that was acked: who reads it has read all.
-    pub(crate) mark: Option<Fence>,
+    pub(crate) mark: Option<EndMarkerSeen>,
     pub(crate) until: Instant,
     /// What it is, in progress lines: `audit`, `re-read`.
     pub(crate) what: &'static str,
 }
 
 /// What a fresh client found, and how far it got.
-pub(crate) struct Found {
+pub(crate) struct AuditResult {
     pub(crate) reads: PartitionReads,
     /// Where it started.
     pub(crate) from: Offset,
@@ -47,14 +47,14 @@ impl Reread<'_> {
     /// Reads it, and checks each record as live readers do; `on_key` gets the key and the offset of each.
     pub(crate) fn read(
         &self,
-        shared: &Shared,
+        shared: &RunContext,
         topology: &Topology,
         mut on_key: impl FnMut(&[u8], Offset),
-    ) -> Found {
+    ) -> AuditResult {
         let (topic, partition) = self.place;
         let name = &topology.topics[topic].name;
         let mut reads = PartitionReads::new(shared.run_tag, topic, partition);
-        let sight = Sight::of(shared, topology, topic);
+        let sight = RecordMatcher::of(shared, topology, topic);
         let marker = self.mark;
         let is_marker = |record: &Record<'_>| {
             marker.is_some_and(|marker| {
@@ -65,7 +65,7 @@ impl Reread<'_> {
         let from = marker.map_or(self.from, |marker| self.from.min(marker.offset));
         let to = self.to;
         let timeout = self.until.saturating_duration_since(Instant::now());
-        let over = |why: &str| Found {
+        let over = |why: &str| AuditResult {
             reads: PartitionReads::new(shared.run_tag, topic, partition),
             from,
             passed: false,
@@ -114,17 +114,19 @@ impl Reread<'_> {
                 // What lies behind the range was not handed out, however far the client got; and an end marker, or the end of
                 // the log, is behind all of the range.
                 let at = if end.passed { to + 1 } else { end.at.min(to + 1) };
-                Found { reads, passed: end.passed, at, why: why(shared, &end, to), ..over("") }
+                AuditResult { reads, passed: end.passed, at, why: why(shared, &end, to), ..over("") }
             }
-            Err(error) if error.code().is_some_and(kafka::Code::means_gone) => {
-                Found { gone: true, why: "the broker does not know the partition".to_owned(), ..over("") }
-            }
+            Err(error) if error.code().is_some_and(kafka::Code::means_gone) => AuditResult {
+                gone: true,
+                why: "the broker does not know the partition".to_owned(),
+                ..over("")
+            },
             Err(error) => over(&error.to_string()),
         }
     }
 }
 
-fn why(shared: &Shared, end: &RangeEnd, to: Offset) -> String {
+fn why(shared: &RunContext, end: &RangeEnd, to: Offset) -> String {
     if end.passed {
         return String::new();
     }
@@ -145,7 +147,7 @@ fn why(shared: &Shared, end: &RangeEnd, to: Offset) -> String {
 }
 
 /// How long verification may take: as long as the producers, at least a minute, and within the run's timeout.
-pub(crate) fn deadline(shared: &Shared) -> Instant {
+pub(crate) fn deadline(shared: &RunContext) -> Instant {
     let sends = |work: &Work| matches!(work, Work::Produce(_) | Work::Roundtrip(_));
     let sending = shared.plan.scenarios.iter().enumerate().filter(|(_, s)| sends(&s.work));
     let longest = sending.filter_map(|(index, _)| shared.live.length(index)).max().unwrap_or_default();

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use super::account;
-use super::audit::{self, Found, Reread};
+use super::audit::{self, AuditResult, Reread};
 use super::log_ends::{note_low_watermarks, reported_ends};
 use super::removals::{PartitionRemovals, note_removed};
 use super::rules::Rules;
@@ -17,15 +17,15 @@ use super::saved;
 use super::unjudged::note_checksums;
 use crate::anomaly::Anomaly;
 use crate::engine::context::outcome::unwind;
-use crate::engine::context::shared::{Shared, Topology, lock};
+use crate::engine::context::shared::{RunContext, Topology, lock};
 use crate::engine::messages::end_marker::producers_of;
-use crate::engine::messages::ends::{Fence, PartitionEnd};
+use crate::engine::messages::ends::{EndMarkerSeen, PartitionEnd};
 use crate::ids::{Offset, Partition, StreamId};
 use crate::ledger::{
-    self, Accounts, Case, Counts, Judged, Judgement, Kept, Marker, Observer, PartitionReads, Pass, Removals,
-    Saved, SentLog,
+    self, Accounts, Counts, Judged, Judgement, Kept, Marker, Observer, PartitionCase, PartitionReads, Pass,
+    Removals, Saved, SentLog,
 };
-use crate::observe::{Note, PartitionSeen, Reading, Retention};
+use crate::observe::{JudgedReading, Note, PartitionSeen, Retention};
 use crate::plan::{From, Work};
 
 /// Partitions that are audited and re-read side by side.
@@ -33,8 +33,8 @@ const SIDE_BY_SIDE: usize = 8;
 
 /// What judging comes to.
 #[derive(Debug, Default)]
-pub(crate) struct Verdict {
-    pub(crate) readings: Vec<Reading>,
+pub(crate) struct RunVerdict {
+    pub(crate) readings: Vec<JudgedReading>,
     pub(crate) partitions: Vec<PartitionSeen>,
     pub(crate) accounts: Option<Accounts>,
     /// The ledger, where it is to be kept.
@@ -42,16 +42,16 @@ pub(crate) struct Verdict {
 }
 
 /// Judges all that was read, and adds up what was sent.
-pub(crate) async fn judge_run(shared: &Arc<Shared>) -> Verdict {
+pub(crate) async fn judge_run(shared: &Arc<RunContext>) -> RunVerdict {
     let task = Arc::clone(shared);
     unwind(tokio::task::spawn_blocking(move || judge(&task)).await)
 }
 
-fn judge(shared: &Shared) -> Verdict {
+fn judge(shared: &RunContext) -> RunVerdict {
     let sent = shared.take_sent();
     let Some(topology) = shared.topology() else {
         let accounts = account::accounts(shared, &BTreeMap::new(), 0);
-        return Verdict { accounts, ..Verdict::default() };
+        return RunVerdict { accounts, ..RunVerdict::default() };
     };
     let mut ends = shared.take_ends();
     if !ends.is_empty() {
@@ -79,7 +79,7 @@ fn judge(shared: &Shared) -> Verdict {
         until: audit::deadline(shared),
     };
     let done = judging.judge_all(&places);
-    let mut out = Verdict::default();
+    let mut out = RunVerdict::default();
     let mut judged = BTreeMap::new();
     for (place, partition) in done {
         out.partitions.push(partition.seen);
@@ -101,7 +101,7 @@ fn judge(shared: &Shared) -> Verdict {
 
 /// What a reader found is judged by what was acked there.
 pub(crate) fn settle(
-    shared: &Shared,
+    shared: &RunContext,
     topology: &Topology,
     sent: &HashMap<StreamId, SentLog>,
     reads: &mut PartitionReads,
@@ -115,11 +115,11 @@ pub(crate) fn settle(
 }
 
 /// Each partition with its streams and what was read of it.
-type Places<'a> = BTreeMap<(usize, Partition), Place<'a>>;
+type Places<'a> = BTreeMap<(usize, Partition), PartitionInputs<'a>>;
 
 /// One partition before it is judged.
 #[derive(Default)]
-pub(crate) struct Place<'a> {
+pub(crate) struct PartitionInputs<'a> {
     pub(crate) ids: Vec<StreamId>,
     ends: Vec<&'a (usize, PartitionEnd)>,
 }
@@ -131,7 +131,7 @@ fn places<'a>(
 ) -> Places<'a> {
     let mut out = Places::new();
     for (topic, state) in topology.topics.iter().enumerate() {
-        out.extend((0..state.partitions).map(|partition| ((topic, partition), Place::default())));
+        out.extend((0..state.partitions).map(|partition| ((topic, partition), PartitionInputs::default())));
     }
     for (id, info) in topology.streams.iter().filter(|(id, _)| sent.contains_key(id)) {
         out.entry((info.topic, info.partition)).or_default().ids.push(id);
@@ -143,7 +143,7 @@ fn places<'a>(
 }
 
 /// The scenarios that say `verify: false`.
-fn excluded(shared: &Shared) -> Vec<usize> {
+fn excluded(shared: &RunContext) -> Vec<usize> {
     let excluded = |work: &Work| match work {
         Work::Produce(plan) => !plan.verify,
         Work::Roundtrip(plan) => !plan.verify,
@@ -154,7 +154,7 @@ fn excluded(shared: &Shared) -> Vec<usize> {
 }
 
 /// The scenarios whose messages a reading scenario is to find.
-fn judged_by(shared: &Shared, reader: usize) -> Vec<usize> {
+fn judged_by(shared: &RunContext, reader: usize) -> Vec<usize> {
     match &shared.plan.scenarios[reader].work {
         Work::Consume(_) => producers_of(&shared.plan, reader),
         Work::Roundtrip(_) => vec![reader],
@@ -164,7 +164,7 @@ fn judged_by(shared: &Shared, reader: usize) -> Vec<usize> {
 
 /// What all partitions are judged with.
 pub(crate) struct Judging<'a> {
-    pub(crate) shared: &'a Shared,
+    pub(crate) shared: &'a RunContext,
     pub(crate) topology: &'a Topology,
     pub(crate) sent: &'a HashMap<StreamId, SentLog>,
     excluded: Vec<usize>,
@@ -183,20 +183,20 @@ pub(crate) struct Judging<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct Missing<'a> {
     pub(crate) acked: Option<(Offset, Offset)>,
-    pub(crate) mark: Option<Fence>,
+    pub(crate) mark: Option<EndMarkerSeen>,
     pub(crate) markers: &'a [Marker],
     pub(crate) removals: Option<&'a PartitionRemovals<'a>>,
 }
 
 /// One partition, judged.
-struct Done {
+struct JudgedPartition {
     seen: PartitionSeen,
-    readings: Vec<Reading>,
+    readings: Vec<JudgedReading>,
     judged: Judged,
 }
 
 impl Judging<'_> {
-    fn judge_all(&self, places: &Places<'_>) -> BTreeMap<(usize, Partition), Done> {
+    fn judge_all(&self, places: &Places<'_>) -> BTreeMap<(usize, Partition), JudgedPartition> {
         let list: Vec<_> = places.iter().collect();
         let (next, done) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
         std::thread::scope(|scope| {
@@ -212,7 +212,7 @@ impl Judging<'_> {
         done.into_inner().unwrap_or_default()
     }
 
-    fn judge_one(&self, place: (usize, Partition), found: &Place<'_>) -> Done {
+    fn judge_one(&self, place: (usize, Partition), found: &PartitionInputs<'_>) -> JudgedPartition {
         let acked = self.acked(found);
         let markers: Vec<Marker> = self.shared.markers(place.0, place.1).iter().map(marker).collect();
         let mut passes: Vec<Pass<'_>> = found.ends.iter().filter_map(|end| self.pass_of(end)).collect();
@@ -255,7 +255,7 @@ impl Judging<'_> {
         let matters = contradicts || !rechecks.is_empty() || self.shared.saved.is_some();
         let leaders_alone = self.leaders_alone(place, found, matters);
         let then = saved::earlier(self.shared, place, &leaders_alone.scenarios);
-        let case = Case {
+        let case = PartitionCase {
             leaders_alone: &leaders_alone.scenarios,
             leader_changed: leaders_alone.is_certain,
             earlier: then.as_ref().map(saved::EarlierPartition::run),
@@ -280,17 +280,17 @@ impl Judging<'_> {
                 .map_or_else(Retention::default, |removals| removals.rules.retention()),
             judgement: looked_at.then(|| judged.judgement.clone()),
         };
-        Done { seen, readings, judged }
+        JudgedPartition { seen, readings, judged }
     }
 
     pub(crate) fn case<'b>(
         &'b self,
         place: (usize, Partition),
-        found: &'b Place<'_>,
+        found: &'b PartitionInputs<'_>,
         markers: &'b [Marker],
         passes: &'b [Pass<'b>],
-    ) -> Case<'b> {
-        Case {
+    ) -> PartitionCase<'b> {
+        PartitionCase {
             streams: &self.topology.streams,
             sent: self.sent,
             place,
@@ -309,7 +309,7 @@ impl Judging<'_> {
 
     /// The last end marker that lies behind all acked messages that are to be verified here. One that was written for a reader
     /// for which not all producers waited may lie before some.
-    fn mark(&self, place: (usize, Partition), found: &Place<'_>) -> Option<Fence> {
+    fn mark(&self, place: (usize, Partition), found: &PartitionInputs<'_>) -> Option<EndMarkerSeen> {
         let verified: Vec<usize> = self.verified(found).map(|(scenario, _)| scenario).collect();
         let mut markers = self.shared.markers(place.0, place.1).into_iter().rev();
         markers.find(|marker| {
@@ -319,7 +319,7 @@ impl Judging<'_> {
     }
 
     /// The streams of which something was acked that is to be verified, with their scenarios.
-    fn verified<'b>(&'b self, found: &'b Place<'_>) -> impl Iterator<Item = (usize, &'b SentLog)> {
+    fn verified<'b>(&'b self, found: &'b PartitionInputs<'_>) -> impl Iterator<Item = (usize, &'b SentLog)> {
         found.ids.iter().filter_map(|id| {
             let scenario = self.topology.streams.get(*id)?.scenario;
             let log = self.sent.get(id)?;
@@ -333,7 +333,7 @@ impl Judging<'_> {
     fn to_audit(
         &self,
         place: (usize, Partition),
-        found: &Place<'_>,
+        found: &PartitionInputs<'_>,
         acked: Option<(Offset, Offset)>,
     ) -> Option<(Offset, Offset)> {
         acked.or_else(|| {
@@ -344,7 +344,7 @@ impl Judging<'_> {
     }
 
     /// Lowest and highest acked offset of the messages that are judged.
-    fn acked(&self, found: &Place<'_>) -> Option<(Offset, Offset)> {
+    fn acked(&self, found: &PartitionInputs<'_>) -> Option<(Offset, Offset)> {
         let logs = found.ids.iter().filter_map(|id| self.sent.get(id));
         let placeless = logs.clone().any(|log| !log.placeless().is_empty());
         let ends = logs.filter_map(SentLog::offsets).reduce(|(a, b), (c, d)| (a.min(c), b.max(d)));
@@ -376,7 +376,12 @@ impl Judging<'_> {
 
     /// Whether a fresh client reads the whole partition: where the file says so; else where a fault ran, a broker went away,
     /// a log was reset or is shorter than what was acked, acks contradict each other, or some acked messages have no reader that read to the end.
-    fn wants_audit(&self, place: (usize, Partition), found: &Place<'_>, passes: &[Pass<'_>]) -> bool {
+    fn wants_audit(
+        &self,
+        place: (usize, Partition),
+        found: &PartitionInputs<'_>,
+        passes: &[Pass<'_>],
+    ) -> bool {
         let shared = self.shared;
         if shared.stop.is_stopped() || shared.plan.audit == Some(false) {
             return false;
@@ -411,11 +416,11 @@ impl Judging<'_> {
 
     fn readings(
         &self,
-        found: &Place<'_>,
+        found: &PartitionInputs<'_>,
         passes: &[Pass<'_>],
         judged: &Judged,
-        audit: Option<&Found>,
-    ) -> Vec<Reading> {
+        audit: Option<&AuditResult>,
+    ) -> Vec<JudgedReading> {
         let consumers = found
             .ends
             .iter()
@@ -427,7 +432,7 @@ impl Judging<'_> {
                     .readers
                     .iter()
                     .find(|verdict| std::ptr::eq(passes[verdict.pass].reads, &raw const end.reads));
-                Reading {
+                JudgedReading {
                     scenario: *scenario,
                     topic,
                     partition,
@@ -450,11 +455,11 @@ impl Judging<'_> {
     }
 }
 
-fn marker(fence: &Fence) -> Marker {
+fn marker(fence: &EndMarkerSeen) -> Marker {
     Marker { number: fence.number, offset: fence.offset }
 }
 
-fn pass(observer: Observer, found: &Found) -> Pass<'_> {
+fn pass(observer: Observer, found: &AuditResult) -> Pass<'_> {
     let all = found.gone || (found.passed && (observer == Observer::Audit || found.whole));
     Pass {
         to_end: all,

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 
 use crate::anomaly::Anomaly;
-use crate::engine::context::shared::{Shared, Topology};
+use crate::engine::context::shared::{RunContext, Topology};
 use crate::ids::{Offset, Partition};
 use crate::kafka;
 use crate::observe::{Note, PartitionSeen};
 
 /// The end of each log with a marker, as its broker reports it now; none where it does not.
 pub(crate) fn reported_ends(
-    shared: &Shared,
+    shared: &RunContext,
     topology: &Topology,
 ) -> HashMap<(usize, Partition), Option<Offset>> {
     let mut out = HashMap::new();
@@ -31,7 +31,7 @@ pub(crate) fn reported_ends(
 }
 
 /// A high watermark that is too low is no loss, but it makes readers that trust it stop too early.
-pub(crate) fn note_low_watermarks(shared: &Shared, topology: &Topology, partitions: &[PartitionSeen]) {
+pub(crate) fn note_low_watermarks(shared: &RunContext, topology: &Topology, partitions: &[PartitionSeen]) {
     for seen in partitions {
         let counts = seen.judgement.as_ref().and_then(|j| j.counts.get(&Anomaly::StaleEnd));
         if let Some(count) = counts.map(|c| c.count).filter(|count| *count > 0) {

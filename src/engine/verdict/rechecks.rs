@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use super::audit::{Found, Reread};
-use super::judge::{Judging, Missing, Place, settle};
+use super::audit::{AuditResult, Reread};
+use super::judge::{Judging, Missing, PartitionInputs, settle};
 use super::removals::PartitionRemovals;
 use super::rules::Rules;
 use super::same_topic::{self, Leaders};
@@ -26,7 +26,7 @@ impl Judging<'_> {
     pub(crate) fn removals<'b>(
         &'b self,
         place: (usize, Partition),
-        found: &Place<'_>,
+        found: &PartitionInputs<'_>,
         markers: &[Marker],
         passes: &[Pass<'_>],
     ) -> Option<PartitionRemovals<'b>> {
@@ -51,7 +51,7 @@ impl Judging<'_> {
     pub(crate) fn leaders_alone(
         &self,
         place: (usize, Partition),
-        found: &Place<'_>,
+        found: &PartitionInputs<'_>,
         matters: bool,
     ) -> LeadersAlone {
         let by_leader =
@@ -74,10 +74,10 @@ impl Judging<'_> {
     pub(crate) fn recheck(
         &self,
         place: (usize, Partition),
-        found: &Place<'_>,
+        found: &PartitionInputs<'_>,
         missing: &Missing<'_>,
         passes: &[Pass<'_>],
-    ) -> Vec<Found> {
+    ) -> Vec<AuditResult> {
         let Missing { acked, mark, markers, removals } = *missing;
         let case = self.case(place, found, markers, passes);
         // In a compacted log a later record tells why an earlier one is gone. It may lie behind the end markers: not every producer
@@ -127,7 +127,7 @@ impl Judging<'_> {
         out
     }
 
-    pub(crate) fn read(&self, reread: &Reread<'_>, on_key: impl FnMut(&[u8], Offset)) -> Found {
+    pub(crate) fn read(&self, reread: &Reread<'_>, on_key: impl FnMut(&[u8], Offset)) -> AuditResult {
         let mut found = reread.read(self.shared, self.topology, on_key);
         settle(self.shared, self.topology, self.sent, &mut found.reads, self.times);
         found

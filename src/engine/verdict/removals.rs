@@ -8,19 +8,19 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Instant;
 
-use super::retention::{Certainty, Log, OVERHEAD};
+use super::retention::{Certainty, OVERHEAD, PartitionLog};
 use super::rules::Rules;
 use super::same_topic;
 use super::saved;
-use crate::engine::context::shared::{Shared, Topology};
+use crate::engine::context::shared::{RunContext, Topology};
 use crate::engine::messages::end_marker as fence;
-use crate::engine::messages::keys::{Keys, NoKeys, Rule, Sender};
+use crate::engine::messages::keys::{KeyRule, Keys, NoKeys, Sender};
 use crate::engine::messages::message::longest;
 use crate::ids::{Offset, Partition, Seq, StreamId};
 use crate::kafka::Client;
 use crate::kafka::client::metadata;
 use crate::kafka::probe::TopicSettings;
-use crate::ledger::{Between, Contents, Judged, Marker, Removals, Removed, SentLog, StreamInfo};
+use crate::ledger::{Between, Contents, Judged, Marker, RemovalReason, Removals, SentLog, StreamInfo};
 use crate::observe::Note;
 use crate::plan::Work;
 use crate::units::thousands;
@@ -41,11 +41,11 @@ impl KeyIndex {
     }
 
     /// Whether a record with this key lies behind an offset. With `sure` that supersedes what lay there.
-    fn later(&self, key: &[u8], offset: Offset, sure: bool) -> Option<Removed> {
+    fn later(&self, key: &[u8], offset: Offset, sure: bool) -> Option<RemovalReason> {
         match self.highest.get(&hash(key)).is_some_and(|highest| *highest > offset) {
-            true if sure => Some(Removed::Superseded),
-            true => Some(Removed::Unclear),
-            false => (!self.is_whole(offset)).then_some(Removed::Unclear),
+            true if sure => Some(RemovalReason::Superseded),
+            true => Some(RemovalReason::Unclear),
+            false => (!self.is_whole(offset)).then_some(RemovalReason::Unclear),
         }
     }
 
@@ -76,30 +76,30 @@ fn hash(key: &[u8]) -> u64 {
 /// One partition of which something is missing.
 pub(crate) struct PartitionRemovals<'a> {
     pub(crate) rules: Rules,
-    shared: &'a Shared,
+    shared: &'a RunContext,
     topology: &'a Topology,
     sent: &'a HashMap<StreamId, SentLog>,
     topic: usize,
     partition: Partition,
-    log: RefCell<Log>,
+    log: RefCell<PartitionLog>,
     /// The topic was created again since what is judged was sent.
     pub(crate) is_other_log: bool,
     /// When this run began, microseconds from the start of the one that sent. None if no clock tells.
     since_us: Option<u64>,
     pub(crate) keys: RefCell<KeyIndex>,
     rendered: RefCell<HashMap<StreamId, Result<Keys, NoKeys>>>,
-    decided: RefCell<HashMap<(StreamId, Seq), Option<Removed>>>,
+    decided: RefCell<HashMap<(StreamId, Seq), Option<RemovalReason>>>,
 }
 
 impl<'a> PartitionRemovals<'a> {
     pub(crate) fn of(
-        shared: &'a Shared,
+        shared: &'a RunContext,
         topology: &'a Topology,
         sent: &'a HashMap<StreamId, SentLog>,
         (topic, partition): (usize, Partition),
         (rules, contents): (Rules, Contents),
     ) -> Self {
-        let log = Log { reported: None, now_us: 0, contents, largest: largest(shared, topic) };
+        let log = PartitionLog { reported: None, now_us: 0, contents, largest: largest(shared, topic) };
         Self {
             rules,
             shared,
@@ -145,15 +145,15 @@ impl<'a> PartitionRemovals<'a> {
     }
 
     /// What retention explains, of a record with a timestamp from between these times.
-    fn expired(&self, place: Option<Offset>, stamped: Option<Between>) -> Option<Removed> {
+    fn expired(&self, place: Option<Offset>, stamped: Option<Between>) -> Option<RemovalReason> {
         let log = self.log.borrow();
         let certainty = match self.is_other_log {
             true => log.expired_before(self.rules, stamped),
             false => log.expired(self.rules, place, stamped),
         };
         match certainty {
-            Certainty::Yes => Some(Removed::Expired),
-            Certainty::Maybe => Some(Removed::Unclear),
+            Certainty::Yes => Some(RemovalReason::Expired),
+            Certainty::Maybe => Some(RemovalReason::Unclear),
             Certainty::No => None,
         }
     }
@@ -172,7 +172,7 @@ impl<'a> PartitionRemovals<'a> {
 
     /// A later record of this message's key is there.
     /// Nobody knows of one without a place whether another is later, nor whether a topic with unknown settings is compacted.
-    fn superseded(&self, id: StreamId, seq: Seq, place: Option<Offset>) -> Option<Removed> {
+    fn superseded(&self, id: StreamId, seq: Seq, place: Option<Offset>) -> Option<RemovalReason> {
         if !self.rules.compacts() || self.is_other_log {
             return None;
         }
@@ -185,7 +185,7 @@ impl<'a> PartitionRemovals<'a> {
                 later.later(keys.key(seq)?, offset, sure)
             }
             // It may have been that of any later record.
-            Err(NoKeys::Unknown) => later.has_any_later(offset).then_some(Removed::Unclear),
+            Err(NoKeys::Unknown) => later.has_any_later(offset).then_some(RemovalReason::Unclear),
             Err(NoKeys::None) => None,
         }
     }
@@ -210,7 +210,7 @@ impl<'a> PartitionRemovals<'a> {
             sent,
         };
         match &self.shared.plan.scenarios.get(stream.scenario).ok_or(NoKeys::None)?.work {
-            Work::Produce(plan) => Keys::of_producer(&Rule::of(plan), &sender, self.partition),
+            Work::Produce(plan) => Keys::of_producer(&KeyRule::of(plan), &sender, self.partition),
             Work::Roundtrip(plan) => Keys::of_trips(plan.key.as_ref(), &sender, self.partition),
             _ => Err(NoKeys::None),
         }
@@ -218,7 +218,7 @@ impl<'a> PartitionRemovals<'a> {
 }
 
 impl Removals for PartitionRemovals<'_> {
-    fn of_message(&self, stream: StreamId, seq: Seq, place: Option<Offset>) -> Option<Removed> {
+    fn of_message(&self, stream: StreamId, seq: Seq, place: Option<Offset>) -> Option<RemovalReason> {
         if let Some(decided) = self.decided.borrow().get(&(stream, seq)) {
             return *decided;
         }
@@ -228,7 +228,7 @@ impl Removals for PartitionRemovals<'_> {
         found
     }
 
-    fn of_marker(&self, marker: Marker) -> Option<Removed> {
+    fn of_marker(&self, marker: Marker) -> Option<RemovalReason> {
         let sure = self.rules != Rules::Unknown;
         let later = || self.keys.borrow().later(fence::KEY, marker.offset, sure);
         let superseded = if self.rules.compacts() { later() } else { None };
@@ -244,10 +244,13 @@ impl Removals for PartitionRemovals<'_> {
 }
 
 /// The first reason that is certain; else that there may be one.
-fn surest(first: Option<Removed>, second: impl FnOnce() -> Option<Removed>) -> Option<Removed> {
+fn surest(
+    first: Option<RemovalReason>,
+    second: impl FnOnce() -> Option<RemovalReason>,
+) -> Option<RemovalReason> {
     match first {
-        Some(Removed::Expired | Removed::Superseded) => first,
-        Some(Removed::Unclear) | None => second().or(first),
+        Some(RemovalReason::Expired | RemovalReason::Superseded) => first,
+        Some(RemovalReason::Unclear) | None => second().or(first),
     }
 }
 
@@ -261,7 +264,7 @@ impl fmt::Debug for PartitionRemovals<'_> {
 }
 
 /// The most bytes that a record of the run's producers takes in this topic.
-fn largest(shared: &Shared, topic: usize) -> u64 {
+fn largest(shared: &RunContext, topic: usize) -> u64 {
     let of_topic = |name| shared.topic_index(name) == Some(topic);
     let sizes = shared.plan.scenarios.iter().filter_map(|scenario| match &scenario.work {
         Work::Produce(plan) if of_topic(&plan.topic) => {
@@ -281,7 +284,7 @@ fn largest(shared: &Shared, topic: usize) -> u64 {
 
 /// Says what was removed after it had been read: it is verified all the same.
 pub(crate) fn note_removed(
-    shared: &Shared,
+    shared: &RunContext,
     topology: &Topology,
     judged: &BTreeMap<(usize, Partition), Judged>,
     rules: &HashMap<usize, Rules>,
@@ -310,16 +313,19 @@ mod tests {
         let mut keys = KeyIndex::default();
         keys.see(b"a", 20);
         keys.see(b"a", 10);
-        assert_eq!(keys.later(b"a", 19, true), Some(Removed::Superseded));
-        assert_eq!(keys.later(b"a", 19, false), Some(Removed::Unclear));
+        assert_eq!(keys.later(b"a", 19, true), Some(RemovalReason::Superseded));
+        assert_eq!(keys.later(b"a", 19, false), Some(RemovalReason::Unclear));
         // Nobody read to the end of the log.
-        assert_eq!([keys.later(b"a", 20, true), keys.later(b"b", 0, true)], [Some(Removed::Unclear); 2]);
+        assert_eq!(
+            [keys.later(b"a", 20, true), keys.later(b"b", 0, true)],
+            [Some(RemovalReason::Unclear); 2]
+        );
         assert!(keys.has_any_later(30));
         keys.see_all(15);
         keys.see_all(18);
         assert_eq!([keys.later(b"a", 20, true), keys.later(b"b", 15, true)], [None; 2]);
-        assert_eq!(keys.later(b"b", 14, true), Some(Removed::Unclear));
-        assert_eq!(keys.later(b"b", -1, false), Some(Removed::Unclear), "without a place");
+        assert_eq!(keys.later(b"b", 14, true), Some(RemovalReason::Unclear));
+        assert_eq!(keys.later(b"b", -1, false), Some(RemovalReason::Unclear), "without a place");
         assert!(!keys.has_any_later(30) && keys.has_any_later(19));
         keys.see_all(0);
         assert_eq!(keys.later(b"b", -1, false), None);

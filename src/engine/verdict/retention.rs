@@ -23,7 +23,7 @@ pub(crate) enum Certainty {
 
 /// A partition's log when something is missing from it.
 #[derive(Debug, Clone)]
-pub(crate) struct Log {
+pub(crate) struct PartitionLog {
     /// Its start and end as the broker reports them; none where it does not.
     pub(crate) reported: Option<(Offset, Offset)>,
     /// When it was asked, microseconds from the run's zero.
@@ -33,7 +33,7 @@ pub(crate) struct Log {
     pub(crate) largest: u64,
 }
 
-impl Log {
+impl PartitionLog {
     /// Whether retention explains that a record is gone from this place, with a timestamp from between these times. Nobody knows
     /// the place of some, nor the times of a saved ledger.
     pub(crate) fn expired(&self, rules: Rules, place: Option<Offset>, stamped: Option<Between>) -> Certainty {
@@ -130,7 +130,7 @@ mod tests {
 
     /// A log that begins at 50, asked after 100 s: messages of 100 bytes were acked at 0 to 99, and records of others of `foreign`
     /// bytes were read from 100 on.
-    fn log(foreign: &[u64], end: Offset) -> Log {
+    fn log(foreign: &[u64], end: Offset) -> PartitionLog {
         let mut sent = SentLog::default();
         for offset in 0..100 {
             let seq = sent.next_seq();
@@ -143,7 +143,7 @@ mod tests {
         }
         let passes = [Pass::new(Observer::Reader(0), &reads, 0)];
         let contents = Contents::of([&sent], &[], &passes);
-        Log { reported: Some((50, end)), now_us: 100 * S, contents, largest: 100 }
+        PartitionLog { reported: Some((50, end)), now_us: 100 * S, contents, largest: 100 }
     }
 
     const NOW: Option<Between> = Some((100 * S, 100 * S));
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn what_lies_behind_it_counts_with_the_records_of_others() {
-        let bytes = |limit: &str, log: &Log, place| {
+        let bytes = |limit: &str, log: &PartitionLog, place| {
             let settings = [("retention.ms", WEEK), ("retention.bytes", limit), ("segment.bytes", "0")];
             log.expired(rules(&settings), place, NOW)
         };

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::engine::context::shared::{Shared, Topology};
+use crate::engine::context::shared::{RunContext, Topology};
 use crate::kafka::probe::{self, TopicSettings};
 use crate::observe::{Note, Retention};
 
@@ -19,7 +19,7 @@ pub(crate) enum Rules {
 
 impl Rules {
     /// Of a topic, by its number in the run.
-    pub(crate) fn of(shared: &Shared, topology: &Topology, topic: usize) -> Self {
+    pub(crate) fn of(shared: &RunContext, topology: &Topology, topic: usize) -> Self {
         if shared.client.is_embedded() {
             return Self::Embedded;
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::unjudged::note_unknown;
-use crate::engine::context::shared::{Shared, Stand};
+use crate::engine::context::shared::{Lifecycle, RunContext};
 use crate::ids::Partition;
 use crate::kafka::Code;
 use crate::kafka::probe::{self, ProbedTopic};
@@ -14,7 +14,7 @@ use crate::ledger::SavedTopic;
 use crate::plan::ActionPlan;
 
 /// Asks for the topics as they are, on a thread of its own.
-pub(crate) fn ask(shared: &Arc<Shared>) {
+pub(crate) fn ask(shared: &Arc<RunContext>) {
     if shared.client.is_embedded() {
         return;
     }
@@ -43,7 +43,7 @@ fn at_start(topic: &SavedTopic) -> Option<ProbedTopic> {
 }
 
 /// A topic at the run's start, and now.
-pub(crate) fn both(shared: &Shared, name: &str) -> [Option<ProbedTopic>; 2] {
+pub(crate) fn both(shared: &RunContext, name: &str) -> [Option<ProbedTopic>; 2] {
     let of_it = |topics: &[ProbedTopic]| {
         topics.iter().find(|topic| topic.name == name && topic.code.is_none()).cloned()
     };
@@ -53,7 +53,7 @@ pub(crate) fn both(shared: &Shared, name: &str) -> [Option<ProbedTopic>; 2] {
 }
 
 /// Nothing says that the topic was deleted, or made anew, since the run began.
-pub(crate) fn is_one_log(shared: &Shared, name: &str) -> bool {
+pub(crate) fn is_one_log(shared: &RunContext, name: &str) -> bool {
     if let Some(saved) = &shared.saved {
         return saved.topic(name).is_none_or(|topic| topic.one_log);
     }
@@ -72,7 +72,7 @@ pub(crate) fn is_one_log(shared: &Shared, name: &str) -> bool {
 }
 
 /// The topic's id of then and of now, where it was created again since the run whose saved ledger is judged.
-pub(crate) fn created_again(shared: &Shared, name: &str) -> Option<[String; 2]> {
+pub(crate) fn created_again(shared: &RunContext, name: &str) -> Option<[String; 2]> {
     let then = shared.saved.as_ref()?.topic(name)?.id()?.to_owned();
     let [_, now] = both(shared, name);
     let now = now?.id?;
@@ -89,7 +89,7 @@ pub(crate) enum Leaders {
 }
 
 /// Whether a partition has had one leader all the time.
-pub(crate) fn leaders(shared: &Shared, name: &str, partition: Partition) -> Leaders {
+pub(crate) fn leaders(shared: &RunContext, name: &str, partition: Partition) -> Leaders {
     if shared.client.is_embedded() {
         return Leaders::One;
     }
@@ -113,14 +113,14 @@ pub(crate) fn leaders(shared: &Shared, name: &str, partition: Partition) -> Lead
 }
 
 /// A command of the file ran in some container: it may have deleted topics.
-pub(crate) fn execs_ran(shared: &Shared) -> bool {
+pub(crate) fn execs_ran(shared: &RunContext) -> bool {
     let faults = shared.plan.faults.iter().zip(&shared.states[shared.plan.scenarios.len()..]);
     let mut execs = faults.filter(|(fault, _)| matches!(fault.action, ActionPlan::Exec { .. }));
-    execs.any(|(_, state)| matches!(state.get(), Stand::Running | Stand::Ended(_)))
+    execs.any(|(_, state)| matches!(state.get(), Lifecycle::Running | Lifecycle::Ended(_)))
 }
 
 /// The run's topics by the first broker that answers; none where none does, or where the file has SASL.
-fn look(shared: &Shared) -> Vec<ProbedTopic> {
+fn look(shared: &RunContext) -> Vec<ProbedTopic> {
     let names = shared.topic_names();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let until = Instant::now() + shared.client.waits().answer;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::same_topic;
-use crate::engine::context::outcome::Outcome;
-use crate::engine::context::shared::{Shared, Topology};
-use crate::engine::messages::keys::{Keys, NoKeys, Rule, Sender};
+use crate::engine::context::outcome::ScenarioOutcome;
+use crate::engine::context::shared::{RunContext, Topology};
+use crate::engine::messages::keys::{KeyRule, Keys, NoKeys, Sender};
 use crate::engine::messages::message::longest;
 use crate::engine::scheduling::setup;
 use crate::ids::{Partition, StreamId};
@@ -18,12 +18,12 @@ use crate::ledger::{
     EarlierRun, Marker, SAVED_VERSION, Saved, SavedKey, SavedLook, SavedPartition, SavedProducer,
     SavedStream, SavedTopic, SentLog, StreamInfo,
 };
-use crate::observe::{Ended, Note};
+use crate::observe::{Note, ScenarioEnd};
 use crate::plan::{Acks, Partitioning, Plan, Target, Work};
 use crate::scenario::Template;
 
 /// The ledger of this run.
-pub(crate) fn save(shared: &Shared, topology: &Topology, sent: &HashMap<StreamId, SentLog>) -> Saved {
+pub(crate) fn save(shared: &RunContext, topology: &Topology, sent: &HashMap<StreamId, SentLog>) -> Saved {
     let plan = &shared.plan;
     let sends = |i: &usize| matches!(plan.scenarios[*i].work, Work::Produce(_) | Work::Roundtrip(_));
     let senders: Vec<usize> = (0..plan.scenarios.len()).filter(sends).collect();
@@ -52,7 +52,7 @@ pub(crate) fn save(shared: &Shared, topology: &Topology, sent: &HashMap<StreamId
     }
 }
 
-fn saved_topic(shared: &Shared, topology: &Topology, topic: usize) -> SavedTopic {
+fn saved_topic(shared: &RunContext, topology: &Topology, topic: usize) -> SavedTopic {
     let state = &topology.topics[topic];
     let [at_start, at_end] = if shared.client.is_embedded() || shared.stop.is_stopped() {
         [None, None]
@@ -125,7 +125,7 @@ impl EarlierPartition {
 
 /// The run of a saved ledger in one partition; these are the scenarios whose acks a change of leader may have undone up to now.
 pub(crate) fn earlier(
-    shared: &Shared,
+    shared: &RunContext,
     place: (usize, Partition),
     leaders_alone: &[usize],
 ) -> Option<EarlierPartition> {
@@ -162,12 +162,12 @@ pub(crate) fn keys_of(saved: &Saved, id: StreamId, stream: &StreamInfo, sent: u6
         SavedPartition::ByKey => Partitioning::ByKey,
         SavedPartition::RoundRobin => Partitioning::RoundRobin,
     };
-    let rule = Rule { key: Some(&key), clients: producer.clients, partition };
+    let rule = KeyRule { key: Some(&key), clients: producer.clients, partition };
     Keys::of_producer(&rule, &sender, stream.partition)
 }
 
 /// Says of each topic that was created again since the run that sent: what it wrote is in a log that was deleted.
-pub(crate) fn note_created_again(shared: &Shared) {
+pub(crate) fn note_created_again(shared: &RunContext) {
     for name in shared.saved.iter().flat_map(|saved| &saved.topics).map(|topic| &topic.name) {
         if let Some([then, now]) = same_topic::created_again(shared, name) {
             shared.note(Note::warning(format!(
@@ -179,9 +179,9 @@ pub(crate) fn note_created_again(shared: &Shared) {
 }
 
 /// Stands in for a producer of a saved ledger.
-pub(crate) async fn producer(shared: &Arc<Shared>, index: usize) -> Outcome {
+pub(crate) async fn producer(shared: &Arc<RunContext>, index: usize) -> ScenarioOutcome {
     if let Err(why) = setup::ready(shared).await {
-        return Outcome::failed(why);
+        return ScenarioOutcome::failed(why);
     }
     let [sent, acked, failed, unknown] = shared.sent_by(index);
     let counters = &shared.live.metrics(index).counters;
@@ -194,5 +194,5 @@ pub(crate) async fn producer(shared: &Arc<Shared>, index: usize) -> Outcome {
         counter.store(count, Ordering::Relaxed);
     }
     let run = shared.saved.as_ref().map_or("", |saved| saved.run_id.as_str());
-    Outcome::of(Ended::Done).because(format!("sent by run {run}; nothing was sent now"))
+    ScenarioOutcome::of(ScenarioEnd::Done).because(format!("sent by run {run}; nothing was sent now"))
 }

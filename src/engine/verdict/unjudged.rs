@@ -1,11 +1,11 @@
 //! What a run cannot judge: notes, so that nothing is left out in silence.
 
-use crate::engine::context::shared::Shared;
+use crate::engine::context::shared::RunContext;
 use crate::kafka::CHECKS_CRCS;
 use crate::observe::Note;
 
 /// Says that readers did not check the checksums of batches, where they cannot.
-pub(crate) fn note_checksums(shared: &Shared) {
+pub(crate) fn note_checksums(shared: &RunContext) {
     if let Some(note) = checksums(CHECKS_CRCS) {
         shared.note(note);
     }
@@ -20,7 +20,7 @@ fn checksums(checked: bool) -> Option<Note> {
 }
 
 /// Says what no broker told at the run's start or now, and how it is judged without that.
-pub(crate) fn note_unknown(shared: &Shared, what: &str, so: &str) {
+pub(crate) fn note_unknown(shared: &RunContext, what: &str, so: &str) {
     let why = match shared.client.uses_sasl() {
         true => "kaf6's own requests do no SASL",
         false => "no broker told them both at the start of the run and now",

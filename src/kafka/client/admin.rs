@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::metadata::{self, Topic, UNKNOWN_TOPIC};
-use super::release::let_go;
+use super::metadata::{self, TopicMetadata, UNKNOWN_TOPIC};
+use super::release::release;
 use super::remedies;
 use crate::kafka::ffi::{Handle, NewTopic, Queue, TopicAnswer};
 use crate::kafka::{Client, Code, Error};
@@ -87,7 +87,7 @@ pub fn ensure_topics(
         .collect();
     let Admin { handle, queue, .. } = admin;
     drop(queue);
-    let_go(vec![handle], Duration::from_secs(1));
+    release(vec![handle], Duration::from_secs(1));
     result
 }
 
@@ -142,13 +142,17 @@ impl Admin {
 
     /// The topic as it is now, found among all topics: asking for it by name would create it on some brokers (KafScale), with
     /// one partition.
-    fn look(&self, name: &str) -> Result<Option<Topic>, Error> {
+    fn look(&self, name: &str) -> Result<Option<TopicMetadata>, Error> {
         let metadata = metadata::ask(&self.handle, None, self.deadline)?;
         Ok(metadata.topics.into_iter().find(|topic| topic.name == name && topic.code != UNKNOWN_TOPIC))
     }
 
     /// Looks until it is as wanted, or time is up.
-    fn until(&self, name: &str, wanted: impl Fn(&Option<Topic>) -> bool) -> Result<Option<Topic>, Error> {
+    fn until(
+        &self,
+        name: &str,
+        wanted: impl Fn(&Option<TopicMetadata>) -> bool,
+    ) -> Result<Option<TopicMetadata>, Error> {
         loop {
             let found = self.look(name)?;
             if wanted(&found) || self.left() < PAUSE {
@@ -159,7 +163,7 @@ impl Admin {
     }
 
     fn led(&self, name: &str, created: bool) -> Result<TopicOutcome, Error> {
-        let found = self.until(name, |found| found.as_ref().is_some_and(Topic::is_ready))?;
+        let found = self.until(name, |found| found.as_ref().is_some_and(TopicMetadata::is_ready))?;
         if let Some(topic) = found.as_ref().filter(|topic| created && topic.is_ready()) {
             self.settle(topic);
         }
@@ -176,7 +180,7 @@ impl Admin {
 
     /// Waits until each leader answers for its partition. Kafka names it in metadata some tenths of a second before: what
     /// is sent meanwhile is refused and sent again, out of order, and readers back off.
-    fn settle(&self, topic: &Topic) {
+    fn settle(&self, topic: &TopicMetadata) {
         let until = self.deadline.min(Instant::now() + SETTLE);
         let left = || until.saturating_duration_since(Instant::now());
         for partition in &topic.partitions {
@@ -204,7 +208,7 @@ impl Admin {
     }
 }
 
-fn count(topic: &Topic) -> i32 {
+fn count(topic: &TopicMetadata) -> i32 {
     i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX)
 }
 

@@ -7,18 +7,18 @@ use crate::ids::Partition;
 
 /// A cluster as one broker sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Metadata {
+pub struct ClusterMetadata {
     /// The brokers.
     pub brokers: Vec<Broker>,
     /// The topics asked for.
-    pub topics: Vec<Topic>,
+    pub topics: Vec<TopicMetadata>,
     /// The broker that answered, as librdkafka names it: `host:port/id`, with a protocol before it that is not plaintext.
     pub answered_by: String,
     /// The controller's broker id; none where there is none, and in answers to those who do not ask for it.
     pub controller: Option<i32>,
 }
 
-impl Metadata {
+impl ClusterMetadata {
     /// Whether the answer came from this address (`host:port`). What another broker knows says nothing of the one asked.
     pub fn is_from(&self, broker: &str) -> bool {
         let name = self.answered_by.split_once("://").map_or(self.answered_by.as_str(), |(_, name)| name);
@@ -47,7 +47,7 @@ impl Broker {
 
 /// One topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Topic {
+pub struct TopicMetadata {
     /// Its name.
     pub name: String,
     /// Why nothing is known of it; [`Code::NONE`] where all is well.
@@ -71,14 +71,14 @@ pub struct PartitionInfo {
     pub code: Code,
 }
 
-impl Metadata {
+impl ClusterMetadata {
     /// The topic of this name.
-    pub fn topic(&self, name: &str) -> Option<&Topic> {
+    pub fn topic(&self, name: &str) -> Option<&TopicMetadata> {
         self.topics.iter().find(|topic| topic.name == name)
     }
 }
 
-impl Topic {
+impl TopicMetadata {
     /// Whether it is there and each partition has a leader.
     pub fn is_ready(&self) -> bool {
         self.code.is_none()

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use crate::kafka::ffi::{Config, Handle, Kind, Mock};
+use crate::kafka::ffi::{ClientKind, Config, Handle, Mock};
 use crate::kafka::{Code, Error};
 
 /// Bytes that it keeps of a partition, and batches: then the oldest go.
@@ -40,7 +40,7 @@ impl Embedded {
                 "keeps about 5 MiB a partition, so it takes {MAX_PARTITIONS} partitions at most, and this run has {partitions}"
             ));
         }
-        let handle = Handle::new(Config::new(), Kind::Producer, Box::new(|_, _, _| {}), Box::new(drop))
+        let handle = Handle::new(Config::new(), ClientKind::Producer, Box::new(|_, _, _| {}), Box::new(drop))
             .map_err(|reason| Error::Embedded { reason: format!("did not start: {reason}") })?;
         let Some(mock) = Mock::start(&handle, brokers) else { return refuse("did not start".into()) };
         let embedded = Self { mock, brokers };

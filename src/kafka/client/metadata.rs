@@ -6,12 +6,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::release::let_go;
+use super::release::release;
 use crate::ids::{Offset, Partition};
-use crate::kafka::ffi::{Handle, Kind, Topic as RawTopic};
+use crate::kafka::ffi::{ClientKind, Handle, TopicHandle};
 use crate::kafka::{Client, Code, Error};
 
-pub use super::cluster::{Broker, Metadata, PartitionInfo, Topic};
+pub use super::cluster::{Broker, ClusterMetadata, PartitionInfo, TopicMetadata};
 
 /// Pauses before a request is tried again: short at first, for a connection that is just being made.
 const RETRY: Duration = Duration::from_millis(2);
@@ -28,10 +28,10 @@ pub(crate) const PASSING: [Code; 2] = [Code(5), Code(9)];
 ///
 /// # Errors
 /// [`Error::Client`], and [`Error::Request`] where no broker answered in time.
-pub fn fetch(client: &Client, topics: &[&str], timeout: Duration) -> Result<Metadata, Error> {
+pub fn fetch(client: &Client, topics: &[&str], timeout: Duration) -> Result<ClusterMetadata, Error> {
     let handle = asking_client(client)?;
     let result = ask(&handle, None, Instant::now() + timeout);
-    let_go(vec![handle], Duration::from_secs(1));
+    release(vec![handle], Duration::from_secs(1));
     Ok(only(result?, topics))
 }
 
@@ -44,7 +44,7 @@ pub fn fetch_from(
     broker: &str,
     topics: &[&str],
     timeout: Duration,
-) -> Result<Metadata, String> {
+) -> Result<ClusterMetadata, String> {
     let client = client.with_brokers(&[broker.to_owned()]);
     let deadline = Instant::now() + timeout;
     let metadata = of_the_one_asked(broker, deadline, || ask_alone(&client, deadline))?;
@@ -56,8 +56,8 @@ pub fn fetch_from(
 fn of_the_one_asked(
     broker: &str,
     deadline: Instant,
-    mut ask: impl FnMut() -> Result<Metadata, String>,
-) -> Result<Metadata, String> {
+    mut ask: impl FnMut() -> Result<ClusterMetadata, String>,
+) -> Result<ClusterMetadata, String> {
     loop {
         let metadata = ask()?;
         if metadata.is_from(broker) {
@@ -71,31 +71,31 @@ fn of_the_one_asked(
 }
 
 /// Asks by a fresh client, which knows no broker but the client's own.
-fn ask_alone(client: &Client, deadline: Instant) -> Result<Metadata, String> {
+fn ask_alone(client: &Client, deadline: Instant) -> Result<ClusterMetadata, String> {
     let last = Arc::new(Mutex::new(None));
     let said = Arc::clone(&last);
     let handle = client
-        .handle(Kind::Consumer, &asking_properties(), move |_, facility, text| {
+        .handle(ClientKind::Consumer, &asking_properties(), move |_, facility, text| {
             if facility == "FAIL" {
                 *said.lock().unwrap_or_else(PoisonError::into_inner) = Some(text.to_owned());
             }
         })
         .map_err(|error| error.to_string())?;
-    let result =
-        ask(&handle, None, deadline).map(|metadata| Metadata { controller: handle.controller(), ..metadata });
-    let_go(vec![handle], Duration::from_secs(1));
+    let result = ask(&handle, None, deadline)
+        .map(|metadata| ClusterMetadata { controller: handle.controller(), ..metadata });
+    release(vec![handle], Duration::from_secs(1));
     let why = || last.lock().unwrap_or_else(PoisonError::into_inner).take();
     result.map_err(|error| why().unwrap_or_else(|| error.to_string()))
 }
 
 /// These topics of all; one that is not there has code UNKNOWN_TOPIC_OR_PART.
-fn only(mut metadata: Metadata, topics: &[&str]) -> Metadata {
+fn only(mut metadata: ClusterMetadata, topics: &[&str]) -> ClusterMetadata {
     let mut all = std::mem::take(&mut metadata.topics);
     metadata.topics = topics
         .iter()
         .map(|name| match all.iter().position(|topic| topic.name == *name) {
             Some(index) => all.swap_remove(index),
-            None => Topic { name: (*name).into(), code: UNKNOWN_TOPIC, partitions: Vec::new() },
+            None => TopicMetadata { name: (*name).into(), code: UNKNOWN_TOPIC, partitions: Vec::new() },
         })
         .collect();
     metadata
@@ -123,7 +123,7 @@ pub fn watermarks(
     let what = || format!("list the offsets of {topic}/{partition}");
     let result =
         handle.watermarks(topic, partition, timeout).map_err(|code| Error::Request { what: what(), code });
-    let_go(vec![handle], Duration::from_secs(1));
+    release(vec![handle], Duration::from_secs(1));
     result
 }
 
@@ -156,13 +156,13 @@ pub fn logs(
         failed |= log.is_none();
         out.insert(*partition, log);
     }
-    let_go(vec![handle], Duration::from_secs(1));
+    release(vec![handle], Duration::from_secs(1));
     Ok(out)
 }
 
 /// A client for one-off requests: a consumer, since a producer's metadata requests create topics.
 pub(crate) fn asking_client(client: &Client) -> Result<Arc<Handle>, Error> {
-    client.handle(Kind::Consumer, &asking_properties(), |_, _, _| {})
+    client.handle(ClientKind::Consumer, &asking_properties(), |_, _, _| {})
 }
 
 fn asking_properties() -> [(&'static str, String); 1] {
@@ -170,7 +170,11 @@ fn asking_properties() -> [(&'static str, String); 1] {
 }
 
 /// Metadata of one topic (none: of all), tried again until `deadline` where nobody answers.
-pub(crate) fn ask(handle: &Handle, only: Option<&RawTopic>, deadline: Instant) -> Result<Metadata, Error> {
+pub(crate) fn ask(
+    handle: &Handle,
+    only: Option<&TopicHandle>,
+    deadline: Instant,
+) -> Result<ClusterMetadata, Error> {
     let mut pause = RETRY;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -188,7 +192,7 @@ pub(crate) fn ask(handle: &Handle, only: Option<&RawTopic>, deadline: Instant) -
 }
 
 /// The metadata of this topic once all its partitions have leaders.
-pub(crate) fn of_topic(topic: &RawTopic, deadline: Instant) -> Result<Topic, Error> {
+pub(crate) fn of_topic(topic: &TopicHandle, deadline: Instant) -> Result<TopicMetadata, Error> {
     let mut pause = RETRY;
     loop {
         let metadata = ask(topic.handle(), Some(topic), deadline)?;
@@ -210,8 +214,8 @@ pub(crate) fn of_topic(topic: &RawTopic, deadline: Instant) -> Result<Topic, Err
 mod tests {
     use super::*;
 
-    fn answer(by: &str) -> Metadata {
-        Metadata { answered_by: by.into(), ..Metadata::default() }
+    fn answer(by: &str) -> ClusterMetadata {
+        ClusterMetadata { answered_by: by.into(), ..ClusterMetadata::default() }
     }
 
     #[test]

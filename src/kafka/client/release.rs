@@ -9,7 +9,7 @@ use crate::kafka::ffi::Handle;
 
 /// Lets clients go without hanging: destroying one joins its threads, and a thread may be inside the system's resolver. After
 /// `grace` they are left to end by themselves.
-pub(crate) fn let_go(handles: Vec<Arc<Handle>>, grace: Duration) {
+pub(crate) fn release(handles: Vec<Arc<Handle>>, grace: Duration) {
     let (done, ended) = mpsc::channel::<()>();
     let spawned = std::thread::Builder::new().name("kaf6-let-go".into()).spawn(move || {
         drop(handles);

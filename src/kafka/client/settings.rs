@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::properties::{self, set};
-use crate::kafka::ffi::{Config, Handle, Kind};
+use crate::kafka::ffi::{ClientKind, Config, Handle};
 use crate::kafka::{Embedded, Error, LogLines, Waits};
 use crate::metrics::Throttling;
 use crate::plan::{ClientSettings, Security};
@@ -66,7 +66,7 @@ impl Client {
         // Property by property, then as a whole, which reads certificates and keys. It has no brokers, so it connects nowhere,
         // and its log lines go nowhere.
         let check = Self { brokers: Vec::new(), logs: LogLines::default(), ..client.clone() };
-        drop(check.handle(Kind::Consumer, &[], |_, _, _| {})?);
+        drop(check.handle(ClientKind::Consumer, &[], |_, _, _| {})?);
         Ok(client)
     }
 
@@ -138,7 +138,7 @@ impl Client {
     /// before. `also_log` sees each log line, at all levels that are on.
     pub(crate) fn handle(
         &self,
-        kind: Kind,
+        kind: ClientKind,
         defaults: &[(&str, String)],
         also_log: impl Fn(u8, &str, &str) + Send + Sync + 'static,
     ) -> Result<Arc<Handle>, Error> {
@@ -179,8 +179,8 @@ impl Client {
         let on_throttle = Box::new(move |time| {
             let mut all = throttling.lock().unwrap_or_else(PoisonError::into_inner);
             match kind {
-                Kind::Producer => all.produce.add(time),
-                Kind::Consumer => all.fetch.add(time),
+                ClientKind::Producer => all.produce.add(time),
+                ClientKind::Consumer => all.fetch.add(time),
             }
         });
         Handle::new(config, kind, on_log, on_throttle).map_err(|reason| Error::Client { reason })
@@ -288,7 +288,7 @@ mod tests {
         // Without brokers there are no errors of connections either.
         let client = Client::new(&[], &settings).unwrap();
         assert!(client.uses_sasl());
-        let kinds = [Kind::Consumer, Kind::Producer];
+        let kinds = [ClientKind::Consumer, ClientKind::Producer];
         let handles = kinds.map(|kind| client.handle(kind, &[], |_, _, _| {}).unwrap());
         // librdkafka asks for another token once a second; one that nobody gets would stay in the client's queue.
         std::thread::sleep(std::time::Duration::from_millis(2100));

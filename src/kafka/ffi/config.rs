@@ -8,7 +8,7 @@ use rdkafka_sys as sys;
 use super::base::{ErrStr, c_string};
 
 /// Why librdkafka does not take a property.
-pub(crate) struct Refusal {
+pub(crate) struct PropertyRefusal {
     /// It knows no such property.
     pub(crate) unknown: bool,
     /// Its words; they may hold the value.
@@ -42,7 +42,7 @@ impl Config {
         self.renews_tokens = true;
     }
 
-    pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<(), Refusal> {
+    pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<(), PropertyRefusal> {
         let (name, value) = (c_string(name), c_string(value));
         let mut errstr = ErrStr::new();
         // SAFETY: the configuration is alive, the strings are NUL-terminated and copied, the buffer is as long as said.
@@ -58,10 +58,10 @@ impl Config {
         match result {
             sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK => Ok(()),
             sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_UNKNOWN => {
-                Err(Refusal { unknown: true, text: errstr.text() })
+                Err(PropertyRefusal { unknown: true, text: errstr.text() })
             }
             sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_INVALID => {
-                Err(Refusal { unknown: false, text: errstr.text() })
+                Err(PropertyRefusal { unknown: false, text: errstr.text() })
             }
         }
     }

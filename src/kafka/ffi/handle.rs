@@ -19,7 +19,7 @@ use crate::kafka::client::code::Code;
 
 /// The two kinds of client.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum ClientKind {
     Producer,
     Consumer,
 }
@@ -47,18 +47,18 @@ unsafe impl Sync for Handle {}
 impl Handle {
     pub(crate) fn new(
         config: Config,
-        kind: Kind,
+        kind: ClientKind,
         on_log: OnLog,
         on_throttle: OnThrottle,
     ) -> Result<Arc<Self>, String> {
         memory::settle();
-        if kind == Kind::Producer {
+        if kind == ClientKind::Producer {
             // SAFETY: the configuration is alive; the callback takes the opaque pointer that is set below.
             unsafe { sys::rd_kafka_conf_set_dr_msg_cb(config.as_ptr(), Some(report_cb)) }
         }
         let kind = match kind {
-            Kind::Producer => sys::rd_kafka_type_t::RD_KAFKA_PRODUCER,
-            Kind::Consumer => sys::rd_kafka_type_t::RD_KAFKA_CONSUMER,
+            ClientKind::Producer => sys::rd_kafka_type_t::RD_KAFKA_PRODUCER,
+            ClientKind::Consumer => sys::rd_kafka_type_t::RD_KAFKA_CONSUMER,
         };
         let opaque = NonNull::from(Box::leak(Box::new(Opaque {
             on_log,

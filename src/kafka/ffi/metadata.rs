@@ -11,13 +11,17 @@ use super::base::{
     rd_kafka_query_watermark_offsets, text,
 };
 use super::handle::Handle;
-use crate::kafka::client::cluster::{Broker, Metadata, PartitionInfo, Topic as TopicInfo};
+use crate::kafka::client::cluster::{Broker, ClusterMetadata, PartitionInfo, TopicMetadata};
 use crate::kafka::client::code::Code;
-use crate::kafka::ffi::messages::topic::Topic;
+use crate::kafka::ffi::messages::topic::TopicHandle;
 
 impl Handle {
     /// Metadata of `only`, or of all topics of the cluster.
-    pub(crate) fn metadata(&self, only: Option<&Topic>, timeout: Duration) -> Result<Metadata, Code> {
+    pub(crate) fn metadata(
+        &self,
+        only: Option<&TopicHandle>,
+        timeout: Duration,
+    ) -> Result<ClusterMetadata, Code> {
         let mut metadata = ptr::null();
         // SAFETY: the client and the topic (of this client, checked by the callers in this crate) are alive.
         let code = unsafe {
@@ -113,7 +117,7 @@ impl Handle {
 ///
 /// # Safety
 /// Counts and pointers in `raw` belong together and live during the call.
-unsafe fn copy_metadata(raw: &sys::rd_kafka_metadata) -> Metadata {
+unsafe fn copy_metadata(raw: &sys::rd_kafka_metadata) -> ClusterMetadata {
     // SAFETY: by the caller's promise. Error codes are read as plain numbers.
     unsafe fn list<'a, T>(pointer: *const T, count: c_int) -> &'a [T] {
         match usize::try_from(count) {
@@ -143,12 +147,12 @@ unsafe fn copy_metadata(raw: &sys::rd_kafka_metadata) -> Metadata {
                 });
             }
             partitions.sort_by_key(|partition| partition.id);
-            topics.push(TopicInfo {
+            topics.push(TopicMetadata {
                 name: text((*topic).topic),
                 code: Code((&raw const (*topic).err).cast::<c_int>().read()),
                 partitions,
             });
         }
-        Metadata { brokers, topics, answered_by: text(raw.orig_broker_name), controller: None }
+        ClusterMetadata { brokers, topics, answered_by: text(raw.orig_broker_name), controller: None }
     }
 }

@@ -153,7 +153,7 @@ pub(super) fn fetch(bytes: &[u8], version: i16) -> Result<FetchProbe, Malformed>
 }
 
 /// What a DescribeConfigs says of one resource.
-pub(super) struct Described {
+pub(super) struct DescribedResource {
     pub(super) code: Code,
     /// Kafka's number for the kind of resource: 2 is a topic.
     pub(super) kind: i8,
@@ -163,7 +163,7 @@ pub(super) struct Described {
 }
 
 /// DescribeConfigs 1 to 4.
-pub(super) fn describe_configs(bytes: &[u8], version: i16) -> Result<Vec<Described>, Malformed> {
+pub(super) fn describe_configs(bytes: &[u8], version: i16) -> Result<Vec<DescribedResource>, Malformed> {
     let mut wire = Wire::new(bytes, version >= 4);
     wire.tags()?; // of the answer's header
     wire.i32()?; // throttle time
@@ -188,7 +188,7 @@ pub(super) fn describe_configs(bytes: &[u8], version: i16) -> Result<Vec<Describ
             Ok(value.map(|value| (name, value)))
         })?;
         wire.tags()?;
-        Ok(Described { code, kind, name, values: values.into_iter().flatten().collect() })
+        Ok(DescribedResource { code, kind, name, values: values.into_iter().flatten().collect() })
     })
 }
 

@@ -107,7 +107,7 @@ pub fn probe_fetch(
         let committed = client.reads_committed();
         let mut at = offset;
         loop {
-            let place = requests::Place { topic, id: id.as_deref(), partition, offset: at, committed };
+            let place = requests::FetchPlace { topic, id: id.as_deref(), partition, offset: at, committed };
             let found = requests::fetch(&mut connection, &apis, &place)
                 .map_err(|error| NoFetch::Unanswered(format!("{address}: {error}")))?;
             // One answer holds little: behind control records there may be others.

@@ -5,7 +5,7 @@
 use super::seen::Api;
 
 /// An API, the version from which on all is well, and what it means where the broker stays below: without it, and with an older one.
-struct Rule {
+struct ApiRule {
     key: i16,
     name: &'static str,
     wanted: i16,
@@ -13,46 +13,46 @@ struct Rule {
     older: &'static str,
 }
 
-const RULES: &[Rule] = &[
-    Rule {
+const RULES: &[ApiRule] = &[
+    ApiRule {
         key: 0,
         name: "Produce",
         wanted: 3,
         missing: "nothing can be written",
         older: "too old for record headers",
     },
-    Rule { key: 0, name: "Produce", wanted: 7, missing: "", older: "too old for zstd" },
-    Rule {
+    ApiRule { key: 0, name: "Produce", wanted: 7, missing: "", older: "too old for zstd" },
+    ApiRule {
         key: 1,
         name: "Fetch",
         wanted: 4,
         missing: "nothing can be read",
         older: "too old for record headers",
     },
-    Rule {
+    ApiRule {
         key: 2,
         name: "ListOffsets",
         wanted: 1,
         missing: "readers find neither the start nor the end of a log",
         older: "too old to find a place in a log by time",
     },
-    Rule {
+    ApiRule {
         key: 3,
         name: "Metadata",
         wanted: 10,
         missing: "clients find no partitions",
         older: "no topic ids, so a topic that was deleted and created anew cannot be told from the old one",
     },
-    Rule {
+    ApiRule {
         key: 19,
         name: "CreateTopics",
         wanted: 0,
         missing: "topics must be there beforehand, or the broker creates them when they are first written",
         older: "",
     },
-    Rule { key: 20, name: "DeleteTopics", wanted: 0, missing: "`recreate` cannot work", older: "" },
-    Rule { key: 22, name: "InitProducerId", wanted: 0, missing: "idempotence is off", older: "" },
-    Rule {
+    ApiRule { key: 20, name: "DeleteTopics", wanted: 0, missing: "`recreate` cannot work", older: "" },
+    ApiRule { key: 22, name: "InitProducerId", wanted: 0, missing: "idempotence is off", older: "" },
+    ApiRule {
         key: 23,
         name: "OffsetForLeaderEpoch",
         wanted: 0,

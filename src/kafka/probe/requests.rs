@@ -10,7 +10,7 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::{Encodable, StrBytes, encode_request_header_into_buffer};
 
-use super::answers::{self, Described};
+use super::answers::{self, DescribedResource};
 use super::connection::Connection;
 use super::seen::{Api, FetchProbe, ProbedMetadata, ProbedTopic};
 use crate::ids::{Offset, Partition};
@@ -20,7 +20,7 @@ use crate::kafka::client::metadata::UNKNOWN_TOPIC;
 const UNSUPPORTED_VERSION: i32 = 35;
 
 /// Where a Fetch looks.
-pub(super) struct Place<'a> {
+pub(super) struct FetchPlace<'a> {
     pub(super) topic: &'a str,
     pub(super) id: Option<&'a str>,
     pub(super) partition: Partition,
@@ -88,7 +88,7 @@ pub(super) fn metadata(
 pub(super) fn fetch(
     connection: &mut Connection,
     apis: &[Api],
-    place: &Place<'_>,
+    place: &FetchPlace<'_>,
 ) -> Result<FetchProbe, String> {
     let id = place.id.and_then(|id| id.parse::<uuid::Uuid>().ok());
     let version = newest(apis, ApiKey::Fetch, 4, if id.is_some() { 13 } else { 12 })?;
@@ -126,7 +126,7 @@ pub(super) fn describe_configs(
     connection: &mut Connection,
     version: i16,
     topic: &str,
-) -> Result<Vec<Described>, String> {
+) -> Result<Vec<DescribedResource>, String> {
     let resource = DescribeConfigsResource::default()
         .with_resource_type(TOPIC)
         .with_resource_name(StrBytes::from_string(topic.to_owned()))

@@ -15,12 +15,12 @@ pub struct Delivery {
     /// The number given to [`Producer::send`](crate::kafka::Producer::send).
     pub tag: u64,
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: DeliveryOutcome,
 }
 
 /// The ends of sending a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum DeliveryOutcome {
     /// The broker confirmed it at this offset.
     Acked {
         /// Its place in the partition.
@@ -136,7 +136,7 @@ impl Placeless {
     }
 }
 
-impl Outcome {
+impl DeliveryOutcome {
     /// By the rules. `acks`: whether an answer was asked for. `doubt`: whether an answer since this message was handed
     /// over may hide a write that librdkafka rules out. `placeless`: whether an ack's offset is none.
     pub(crate) fn of(report: &Report, acks: bool, doubt: bool, placeless: bool) -> Self {
@@ -225,14 +225,14 @@ mod tests {
 
     #[test]
     fn the_table_of_outcomes() {
-        let failed = |code| Outcome::Failed { code: Code(code) };
-        let unknown = |code| Outcome::Unknown { code: Code(code) };
+        let failed = |code| DeliveryOutcome::Failed { code: Code(code) };
+        let unknown = |code| DeliveryOutcome::Unknown { code: Code(code) };
         // code, offset, not persisted by librdkafka, acks asked for, doubt
         for (code, offset, not_persisted, acks, doubt, expected) in [
-            (0, 7, false, true, false, Outcome::Acked { offset: 7 }),
-            (0, 0, false, true, true, Outcome::Acked { offset: 0 }),
-            (0, -1001, false, true, false, Outcome::AckedNowhere),
-            (0, -1, false, true, true, Outcome::AckedNowhere),
+            (0, 7, false, true, false, DeliveryOutcome::Acked { offset: 7 }),
+            (0, 0, false, true, true, DeliveryOutcome::Acked { offset: 0 }),
+            (0, -1001, false, true, false, DeliveryOutcome::AckedNowhere),
+            (0, -1, false, true, true, DeliveryOutcome::AckedNowhere),
             (0, -1, false, false, false, unknown(0)),
             (0, -1001, false, false, false, unknown(0)),
             (0, 7, false, false, false, unknown(0)),
@@ -262,7 +262,7 @@ mod tests {
             let report =
                 Report { tag: 1, partition: 0, code: Code(code), offset, not_persisted, age: Duration::ZERO };
             assert_eq!(
-                Outcome::of(&report, acks, doubt, Placeless::default().takes(&report)),
+                DeliveryOutcome::of(&report, acks, doubt, Placeless::default().takes(&report)),
                 expected,
                 "{code} {offset} {not_persisted} {acks} {doubt}"
             );

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::wake::Signal;
-use super::{Client, Code, Delivery, Error, Outcome, Waker};
+use super::{Client, Code, Delivery, DeliveryOutcome, Error, Waker};
 use crate::ids::Partition;
-use crate::kafka::client::release::let_go;
-use crate::kafka::ffi::{Batch, Kind, Outgoing, Queue, Serve, Topic};
+use crate::kafka::client::release::release;
+use crate::kafka::ffi::{BatchBuffer, ClientKind, Outgoing, Queue, Serve, TopicHandle};
 use crate::plan::Acks;
 use delivery::Placeless;
-use retries::{ProducerEvent, Retries};
+use retries::{ProducerEvent, RetryLog};
 use staged::Staged;
 
 /// Bytes of a full batch: librdkafka's own setting.
@@ -104,11 +104,11 @@ pub struct Producer {
     // Dropped in this order: queue and topic hold the handle. The queue is here for its wakes. What is staged stays in memory
     // where librdkafka may still read it.
     _queue: Queue,
-    topic: Topic,
+    topic: TopicHandle,
     signal: Arc<Signal>,
-    retries: Arc<Retries>,
+    retries: Arc<RetryLog>,
     staged: Staged,
-    batch: Batch,
+    batch: BatchBuffer,
     ready: Vec<u32>,
     acks: bool,
     placeless: Placeless,
@@ -124,13 +124,13 @@ impl Producer {
     /// # Errors
     /// [`Error::Property`] and [`Error::Client`], as [`Client::new`].
     pub fn open(client: &Client, options: &ProducerOptions) -> Result<Self, Error> {
-        let retries = Arc::new(Retries::default());
+        let retries = Arc::new(RetryLog::default());
         let sees = Arc::clone(&retries);
         let handle =
-            client.handle(Kind::Producer, &properties(client, options), move |_, facility, text| {
+            client.handle(ClientKind::Producer, &properties(client, options), move |_, facility, text| {
                 sees.line(facility, text);
             })?;
-        let topic = Topic::open(&handle, &options.topic)
+        let topic = TopicHandle::open(&handle, &options.topic)
             .map_err(|code| Error::Request { what: format!("open topic {}", options.topic), code })?;
         let signal = Arc::new(Signal::default());
         let mut queue = Queue::main(&handle);
@@ -141,7 +141,7 @@ impl Producer {
             signal,
             retries,
             staged: Staged::default(),
-            batch: Batch::default(),
+            batch: BatchBuffer::default(),
             ready: Vec::new(),
             acks: options.acks != Acks::None,
             placeless: Placeless::default(),
@@ -296,7 +296,7 @@ impl Producer {
             staged.release(report.partition, report.tag);
             on(Delivery {
                 tag: report.tag,
-                outcome: Outcome::of(&report, *acks, doubt, placeless.takes(&report)),
+                outcome: DeliveryOutcome::of(&report, *acks, doubt, placeless.takes(&report)),
             });
             ended += 1;
         });
@@ -337,7 +337,7 @@ impl Producer {
         let (retries, grace) = (Arc::clone(&self.retries), self.give_up);
         let handle = Arc::clone(self.topic.handle());
         drop(self);
-        let_go(vec![handle], grace);
+        release(vec![handle], grace);
         retries.take()
     }
 

@@ -73,18 +73,18 @@ pub enum ProducerEventKind {
 
 /// What the log callback of one producer collects.
 #[derive(Default)]
-pub(crate) struct Retries(Mutex<Seen>);
+pub(crate) struct RetryLog(Mutex<RetryEvents>);
 
 #[derive(Default)]
-struct Seen {
+struct RetryEvents {
     events: VecDeque<ProducerEvent>,
     merged: Option<ProducerEvent>,
     /// When an answer last came that librdkafka takes for "not written" and that is not proof of it.
     doubt: Option<Instant>,
 }
 
-impl Retries {
-    fn lock(&self) -> MutexGuard<'_, Seen> {
+impl RetryLog {
+    fn lock(&self) -> MutexGuard<'_, RetryEvents> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -101,7 +101,7 @@ impl Retries {
         };
         let (event, doubt) = match facility {
             "MSGSET" => {
-                let Some(batch) = Batch::parse(text) else { return };
+                let Some(batch) = FailedBatch::parse(text) else { return };
                 let code = batch.code();
                 if code == Some(DUPLICATE) && batch.first > 0 {
                     let kind =
@@ -193,7 +193,7 @@ fn is_proof(code: Code) -> bool {
 }
 
 /// `127.0.0.1:9092/0: orders [2]: MessageSet with 10 message(s) (MsgId 0, BaseSeq -1) encountered error: E (actions A,B)`
-struct Batch<'a> {
+struct FailedBatch<'a> {
     partition: Partition,
     messages: u32,
     /// The number of its first message, counted from 1 over those of its partition; 0 where the producer is not idempotent.
@@ -203,7 +203,7 @@ struct Batch<'a> {
     maybe_written: bool,
 }
 
-impl<'a> Batch<'a> {
+impl<'a> FailedBatch<'a> {
     fn parse(text: &'a str) -> Option<Self> {
         let (before, after) = text.split_once(" encountered error: ")?;
         let (place, counts) = before.split_once("]: MessageSet with ")?;
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_batch_sent_again_is_known_by_partition_and_size() {
-        let retries = Retries::default();
+        let retries = RetryLog::default();
         retries.line("MSGSET", &line(7, "Retry,MsgPossiblyPersisted"));
         retries.line("MSGSET", &line(3, "Refresh,MsgNotPersisted"));
         retries.line("MSGSET", &line(6, "Refresh,MsgNotPersisted"));
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn of_an_idempotent_producer_changes_of_its_identity_are_known() {
-        let retries = Retries::default();
+        let retries = RetryLog::default();
         retries.line("NEWPID", "a [b] [3] changed PID{Invalid} -> PID{Id:7,Epoch:0} with base MsgId 1");
         retries.line(
             "NEWPID",
@@ -294,7 +294,7 @@ mod tests {
     #[test]
     fn only_answers_that_prove_nothing_leave_a_doubt() {
         let start = Instant::now();
-        let retries = Retries::default();
+        let retries = RetryLog::default();
         retries.line("MSGSET", &line(3, "Refresh,MsgNotPersisted"));
         retries.line("MSGSET", &line(19, "Retry,MsgNotPersisted"));
         assert!(!retries.doubt_since(start));
@@ -305,7 +305,7 @@ mod tests {
 
     #[test]
     fn batches_that_arrive_and_batches_that_fail_for_good_are_no_events() {
-        let retries = Retries::default();
+        let retries = RetryLog::default();
         retries.line("MSGSET", "x: t [0]: MessageSet with 3 message(s) (MsgId 0, BaseSeq -1) delivered");
         retries.line("MSGSET", &line(10, "Permanent,MsgNotPersisted"));
         retries.line("GETPID", &format!("127.0.0.1:1/1: Failed to acquire PID: {}", Code(15).text()));
@@ -329,7 +329,7 @@ mod tests {
 
     #[test]
     fn more_events_than_are_kept_become_one() {
-        let retries = Retries::default();
+        let retries = RetryLog::default();
         for _ in 0..MOST_EVENTS + 50 {
             retries.line("REQTMOUT", "Timed out 1 in-flight requests");
         }

@@ -19,7 +19,7 @@ const LEAST: usize = 32 << 10;
 /// What waits and what is held, by partition.
 #[derive(Default)]
 pub(crate) struct Staged {
-    stages: Vec<Stage>,
+    stages: Vec<StagedPartition>,
     /// The partitions in which something waits, each once.
     used: Vec<usize>,
     len: u64,
@@ -29,16 +29,16 @@ pub(crate) struct Staged {
 
 /// One partition.
 #[derive(Default)]
-pub(crate) struct Stage {
+pub(crate) struct StagedPartition {
     /// What waits to be handed over, and their keys.
-    pieces: Vec<Piece>,
+    pieces: Vec<StagedMessage>,
     keys: Vec<u8>,
     /// The last one is being filled.
     slabs: VecDeque<Filled>,
 }
 
 /// One message.
-struct Piece {
+struct StagedMessage {
     key: Option<Range<usize>>,
     value: Placed,
     tag: u64,
@@ -62,7 +62,7 @@ impl Staged {
     ) {
         let at = usize::try_from(partition).unwrap_or(0);
         if self.stages.len() <= at {
-            self.stages.resize_with(at + 1, Stage::default);
+            self.stages.resize_with(at + 1, StagedPartition::default);
         }
         let room = (OPEN / self.stages.len()).clamp(LEAST, SLAB);
         let stage = &mut self.stages[at];
@@ -89,7 +89,7 @@ impl Staged {
             stage.keys.extend_from_slice(key);
             from..stage.keys.len()
         });
-        stage.pieces.push(Piece { key, value, tag });
+        stage.pieces.push(StagedMessage { key, value, tag });
         self.len += 1;
     }
 
@@ -99,7 +99,7 @@ impl Staged {
     }
 
     /// Takes each partition in which something waits; what `take` leaves in it waits on.
-    pub(crate) fn each(&mut self, mut take: impl FnMut(Partition, &mut Stage)) {
+    pub(crate) fn each(&mut self, mut take: impl FnMut(Partition, &mut StagedPartition)) {
         let Self { stages, used, len, .. } = self;
         used.retain(|at| {
             let stage = &mut stages[*at];
@@ -139,7 +139,7 @@ impl Filled {
     }
 }
 
-impl Stage {
+impl StagedPartition {
     /// The messages that wait, from the one with this index on.
     pub(crate) fn messages(&self, from: usize) -> impl Iterator<Item = Plain<'_>> {
         self.pieces[from..].iter().map(|piece| {
@@ -179,7 +179,7 @@ mod tests {
     }
 
     /// Partition, tag, key, and the address of the value.
-    fn all(staged: &mut Staged) -> Vec<(Partition, u64, Option<String>, usize)> {
+    fn all_staged(staged: &mut Staged) -> Vec<(Partition, u64, Option<String>, usize)> {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         let mut found = Vec::new();
         staged.each(|partition, stage| {
@@ -203,14 +203,14 @@ mod tests {
         staged.each(|_, stage| stage.drop_before(1));
         assert_eq!(staged.len(), 2);
         let left = |staged: &mut Staged| -> Vec<_> {
-            all(staged).into_iter().map(|(partition, tag, key, _)| (partition, tag, key)).collect()
+            all_staged(staged).into_iter().map(|(partition, tag, key, _)| (partition, tag, key)).collect()
         };
         let two = [(3, 3, Some(String::new())), (3, 4, Some("l".to_owned()))];
         assert_eq!(left(&mut staged), two);
         add(&mut staged, 3, 5, None, "five");
         assert_eq!(left(&mut staged)[2], (3, 5, None));
         hand_over(&mut staged);
-        assert_eq!((staged.len(), all(&mut staged).len()), (0, 0));
+        assert_eq!((staged.len(), all_staged(&mut staged).len()), (0, 0));
         add(&mut staged, 0, 6, None, "six");
         assert_eq!(left(&mut staged), [(0, 6, None)]);
     }
@@ -222,11 +222,11 @@ mod tests {
         for tag in 1..=6 {
             add(&mut staged, 0, tag, None, &value);
         }
-        let places: Vec<usize> = all(&mut staged).iter().map(|found| found.3).collect();
+        let places: Vec<usize> = all_staged(&mut staged).iter().map(|found| found.3).collect();
         hand_over(&mut staged);
         let next = |staged: &mut Staged, partition, tag| {
             add(staged, partition, tag, None, &value);
-            let place = all(staged)[0].3;
+            let place = all_staged(staged)[0].3;
             hand_over(staged);
             place
         };
@@ -242,6 +242,6 @@ mod tests {
         assert_eq!(next(&mut staged, 2, 9), places[0]);
         // Values of another size go elsewhere.
         add(&mut staged, 2, 10, None, "small");
-        assert!(all(&mut staged)[0].3 != places[1]);
+        assert!(all_staged(&mut staged)[0].3 != places[1]);
     }
 }

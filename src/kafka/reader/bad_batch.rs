@@ -13,7 +13,7 @@ use super::partition::{BadBatch, Halt, Opening, PartitionReader};
 use super::read_event::ReadEvent;
 use crate::ids::{Offset, Partition};
 use crate::kafka::Client;
-use crate::kafka::client::release::let_go;
+use crate::kafka::client::release::release;
 use crate::kafka::probe;
 use crate::kafka::probe::BatchHeader;
 use crate::plan::StartOffset;
@@ -110,7 +110,7 @@ impl Unchecked {
 
 impl Drop for Unchecked {
     fn drop(&mut self) {
-        let_go(vec![Arc::clone(self.reader.topic.handle())], Duration::ZERO);
+        release(vec![Arc::clone(self.reader.topic.handle())], Duration::ZERO);
     }
 }
 

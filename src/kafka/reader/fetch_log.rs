@@ -18,10 +18,10 @@ const CUT: u32 = 6;
 
 /// Watches the log lines of the client of one partition.
 #[derive(Default)]
-pub(crate) struct FetchLog(Mutex<State>);
+pub(crate) struct FetchLog(Mutex<FetchState>);
 
 #[derive(Default)]
-struct State {
+struct FetchState {
     /// Bytes of the batch, where they are known.
     bytes: u64,
     /// Where the client asked last.
@@ -35,13 +35,13 @@ struct State {
 }
 
 impl FetchLog {
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, FetchState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins anew, before a client starts to fetch a batch of so many bytes.
     pub(crate) fn begin(&self, bytes: u64) {
-        *self.lock() = State { bytes, ..State::default() };
+        *self.lock() = FetchState { bytes, ..FetchState::default() };
     }
 
     /// Takes a log line in.
@@ -76,7 +76,7 @@ impl FetchLog {
     }
 }
 
-impl State {
+impl FetchState {
     fn asks(&mut self, at: Offset) {
         if self.at == Some(at) {
             self.stood = self.open;

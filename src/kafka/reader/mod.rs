@@ -19,11 +19,11 @@ use super::wake::Signal;
 use super::{Client, Error, Waker};
 use crate::ids::{Offset, Partition};
 use crate::kafka::client::metadata;
-use crate::kafka::client::release::let_go;
+use crate::kafka::client::release::release;
 use crate::kafka::ffi::Handle;
 use crate::plan::StartOffset;
 use bad_batch::Unchecked;
-use partition::{BadBatch, Halt, OUT_OF_RANGE, Opening, PartitionReader, Refusal, UNKNOWN_PARTITION};
+use partition::{BadBatch, Halt, OUT_OF_RANGE, OffsetRefusal, Opening, PartitionReader, UNKNOWN_PARTITION};
 
 pub use read_event::{ReadEvent, Record};
 
@@ -277,7 +277,7 @@ impl ReaderSet {
     /// sends null records with it. What comes of it are events, as in [`ReaderSet::drain`].
     pub fn refused(&mut self, partition: Partition, on: &mut dyn FnMut(ReadEvent<'_>)) {
         let text = "the broker answers that this offset is not in the log".to_owned();
-        let refusal = Refusal { code: OUT_OF_RANGE, offset: 0, text };
+        let refusal = OffsetRefusal { code: OUT_OF_RANGE, offset: 0, text };
         self.change(partition, |reader, set| reader.refused(set.topic, set.client.waits(), refusal, on));
     }
 
@@ -383,7 +383,7 @@ impl ReaderSet {
         let handle = Arc::clone(old.topic.handle());
         // What the old one had fetched and not handed out is fetched again.
         *old = fresh;
-        let_go(vec![handle], Duration::ZERO);
+        release(vec![handle], Duration::ZERO);
         old.queue.wakes(&self.signal, u32::try_from(index).unwrap_or(u32::MAX));
         // Where this fails, it stands still as before, and its end says so.
         let _ = old.start();
@@ -411,7 +411,7 @@ impl Drop for ReaderSet {
         }
         std::thread::scope(|scope| {
             for handles in handles.into_iter().filter(|handles| !handles.is_empty()) {
-                scope.spawn(|| let_go(handles, Duration::from_secs(2)));
+                scope.spawn(|| release(handles, Duration::from_secs(2)));
             }
         });
     }

@@ -10,7 +10,7 @@ use super::fetch_log::FetchLog;
 use super::read_event::{ReadEvent, Record};
 use crate::ids::{Offset, Partition};
 use crate::kafka::client::metadata;
-use crate::kafka::ffi::{Kind, OFFSET_BEGINNING, Queue, Topic};
+use crate::kafka::ffi::{ClientKind, OFFSET_BEGINNING, Queue, TopicHandle};
 use crate::kafka::{Client, Code, Error, Waits};
 use crate::plan::StartOffset;
 
@@ -40,7 +40,7 @@ pub(crate) struct Opening<'a> {
 /// One partition's client and place.
 pub(crate) struct PartitionReader {
     pub(crate) partition: Partition,
-    pub(crate) topic: Topic,
+    pub(crate) topic: TopicHandle,
     pub(crate) queue: Queue,
     pub(crate) started_at: Option<Offset>,
     /// One past the last offset handed out; the start where none was.
@@ -61,7 +61,7 @@ pub(crate) struct PartitionReader {
 /// Why a reader does not go on by itself.
 pub(crate) enum Halt {
     /// The broker refused its offset.
-    Refused(Refusal),
+    Refused(OffsetRefusal),
     /// It does not get past a batch. What was fetched behind that is fetched again.
     Bad(BadBatch),
 }
@@ -75,7 +75,7 @@ pub(crate) struct BadBatch {
 }
 
 /// Why a reader's offset was refused.
-pub(crate) struct Refusal {
+pub(crate) struct OffsetRefusal {
     pub(crate) code: Code,
     /// librdkafka's offset: the place where the reader has none of its own.
     pub(crate) offset: Offset,
@@ -92,13 +92,13 @@ impl PartitionReader {
         };
         let brake = Brake::new(client.waits().fetch_backoff);
         let fetches = opening.fetches.clone();
-        let handle = client.handle(Kind::Consumer, properties, move |_, facility, text| {
+        let handle = client.handle(ClientKind::Consumer, properties, move |_, facility, text| {
             brake.see(text);
             if let Some(fetches) = &fetches {
                 fetches.line(facility, text);
             }
         })?;
-        let topic = Topic::open(&handle, name).map_err(request("open"))?;
+        let topic = TopicHandle::open(&handle, name).map_err(request("open"))?;
         let known = match metadata::of_topic(&topic, deadline) {
             Ok(known) if known.partitions.iter().any(|info| info.id == partition) => Ok(()),
             Ok(_) => Err(request("find")(UNKNOWN_PARTITION)),
@@ -207,7 +207,7 @@ impl PartitionReader {
                     // librdkafka's text names the reason, and no field does.
                     let truncated = text.contains("truncation") || text.contains("No epoch found");
                     let code = if truncated { LOG_TRUNCATION } else { OUT_OF_RANGE };
-                    halt = Some(Halt::Refused(Refusal { code, offset: message.offset(), text }));
+                    halt = Some(Halt::Refused(OffsetRefusal { code, offset: message.offset(), text }));
                 }
                 code if code.means_bad_batch() => {
                     halt = Some(Halt::Bad(BadBatch { base: message.offset(), reported: Some(text()) }));
@@ -227,7 +227,7 @@ impl PartitionReader {
         &mut self,
         topic: &str,
         waits: &Waits,
-        refusal: Refusal,
+        refusal: OffsetRefusal,
         on: &mut dyn FnMut(ReadEvent<'_>),
     ) {
         self.stop();

@@ -67,7 +67,7 @@ pub fn read_range(
     let deadline = Instant::now() + timeout;
     let mut told = Tell { range, every: client.waits().tell, last: Instant::now() };
     let mut readers = open(client, range, deadline, &mut told)?;
-    let mut reading = Reading {
+    let mut reading = Recheck {
         client,
         range,
         patience: match range.is_mark {
@@ -182,7 +182,7 @@ fn open(
 }
 
 /// A re-read under way.
-struct Reading<'a> {
+struct Recheck<'a> {
     client: &'a Client,
     range: &'a Range<'a>,
     patience: Duration,
@@ -204,7 +204,7 @@ enum Given {
     Refused,
 }
 
-impl Reading<'_> {
+impl Recheck<'_> {
     /// Hands out what is there. Returns whether anything was.
     fn drain(&mut self, readers: &mut ReaderSet, on: &mut dyn FnMut(ReadEvent<'_>)) -> bool {
         // A broker that refuses is not silent: only silence says that the log may end here.

@@ -3,7 +3,7 @@
 //! Owns the rule. Sequences grow by one; offsets, and whole numbers in the words, stay or grow evenly.
 
 use crate::ids::{Offset, Seq};
-use crate::ledger::evidence::{Evidence, Span, Spot};
+use crate::ledger::evidence::{Evidence, MessageSpan, Spot};
 
 /// The widest even step: clients that take turns in one partition.
 const WIDEST: i64 = 16;
@@ -82,7 +82,7 @@ impl Evidence {
                 _ => None,
             };
         }
-        self.span = Span {
+        self.span = MessageSpan {
             more: ahead,
             to_offset: next.offset,
             to_other_offset: next.other_offset,
@@ -175,7 +175,7 @@ mod tests {
     use super::*;
     use crate::anomaly::Anomaly;
     use crate::ids::StreamId;
-    use crate::ledger::Found;
+    use crate::ledger::FoundAs;
     use proptest::prelude::*;
 
     impl Evidence {
@@ -205,7 +205,7 @@ mod tests {
                             Spot { offset, to_offset: offset, ..*spot }
                         })
                         .collect(),
-                    span: Span::default(),
+                    span: MessageSpan::default(),
                     ..self.clone()
                 }
             };
@@ -310,7 +310,7 @@ mod tests {
                     spots: (0..odd / 6)
                         .map(|_| Spot {
                             observer: None,
-                            found: Found::Acked,
+                            found: FoundAs::Acked,
                             offset: *offset,
                             to_offset: *offset,
                             at_us: 0,

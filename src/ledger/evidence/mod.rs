@@ -38,7 +38,7 @@ pub enum Observer {
 
 /// What an observer found of a message, or that it was acked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
+pub enum FoundAs {
     /// The broker acknowledged it.
     Acked,
     /// It was read.
@@ -56,7 +56,7 @@ pub struct Spot {
     /// Who found it; none is the ack.
     pub observer: Option<Observer>,
     /// What.
-    pub found: Found,
+    pub found: FoundAs,
     /// Where.
     pub offset: Offset,
     /// Where the last is.
@@ -69,7 +69,7 @@ pub struct Spot {
 
 /// Messages behind the first one of a piece of evidence.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Span {
+pub struct MessageSpan {
     /// How many there are.
     pub more: u64,
     /// The offset of the last.
@@ -82,7 +82,7 @@ pub struct Span {
     pub(super) moves: Vec<u64>,
 }
 
-impl Span {
+impl MessageSpan {
     /// Of one message alone.
     pub(super) const ONE: Self =
         Self { more: 0, to_offset: None, to_other_offset: None, to_us: None, moves: Vec::new() };
@@ -122,7 +122,7 @@ pub struct Evidence {
     /// Where it was acked and found, as far as the times are known.
     pub spots: Vec<Spot>,
     /// The messages behind this one of which the same is true.
-    pub span: Span,
+    pub span: MessageSpan,
 }
 
 /// What one consumer's reading of one partition comes to.
@@ -153,7 +153,7 @@ impl Evidence {
             detail: String::new(),
             head: None,
             spots: Vec::new(),
-            span: Span::ONE,
+            span: MessageSpan::ONE,
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Seq, StreamId};
-use crate::ledger::evidence::{EVIDENCE, Evidence, Found, Spot};
-use crate::ledger::judge::case::{Case, Judge};
+use crate::ledger::evidence::{EVIDENCE, Evidence, FoundAs, Spot};
+use crate::ledger::judge::case::{Judge, PartitionCase};
 use crate::ledger::read::pass::Pass;
 use crate::ledger::read::reads::StreamReads;
 use crate::ledger::read::view::{offset_in, offsets_in};
@@ -50,7 +50,7 @@ impl Judge<'_> {
 }
 
 /// The spots of a piece of evidence of one message: its ack, then those of each pass in turn.
-fn spots(case: &Case<'_>, piece: &Evidence) -> Vec<Spot> {
+fn spots(case: &PartitionCase<'_>, piece: &Evidence) -> Vec<Spot> {
     let mut out = Vec::new();
     let mut add = |observer, found, offset, when: Option<Between>| {
         if let Some((from, to)) = when {
@@ -61,7 +61,7 @@ fn spots(case: &Case<'_>, piece: &Evidence) -> Vec<Spot> {
     let seen = piece.at_us.map(|at| (at, at));
     let acked = piece.message.and_then(|(id, seq)| offset_in(case.sent.get(&id)?.acks(), seq));
     if let Some(offset) = acked {
-        add(None, Found::Acked, offset, piece.acked_us);
+        add(None, FoundAs::Acked, offset, piece.acked_us);
     }
     // A stray was read in another partition than its own.
     let own = piece.message.is_some_and(|(id, _)| case.ids.contains(&id));
@@ -73,7 +73,7 @@ fn spots(case: &Case<'_>, piece: &Evidence) -> Vec<Spot> {
             let here = mine && piece.offset == Some(*offset) && seen.is_some();
             is_shown |= here;
             let when = if at < timed { pass.reads.when_read(*offset) } else { None };
-            add(Some(pass.observer), Found::Read, *offset, if here { seen } else { when });
+            add(Some(pass.observer), FoundAs::Read, *offset, if here { seen } else { when });
         }
         let place = acked.or(piece.offset).filter(|_| copies.is_empty());
         let Some(place) = place.filter(|place| pass.passed(*place)) else { continue };
@@ -81,16 +81,16 @@ fn spots(case: &Case<'_>, piece: &Evidence) -> Vec<Spot> {
         let when = pass.reads.when_read(place).filter(|_| pass.reads.resets() == 0);
         if piece.anomaly == Anomaly::Corrupt && is_altered(pass, place) {
             is_shown |= mine && seen.is_some();
-            add(Some(pass.observer), Found::Altered, place, seen.filter(|_| mine).or(when));
+            add(Some(pass.observer), FoundAs::Altered, place, seen.filter(|_| mine).or(when));
         } else if own {
             // Whoever looked before it was there could not find it.
             let late = |when: &Between| piece.acked_us.is_none_or(|(acked, _)| when.1 >= acked);
-            add(Some(pass.observer), Found::Missing, place, when.filter(late));
+            add(Some(pass.observer), FoundAs::Missing, place, when.filter(late));
         }
     }
     // What has a time of its own, and is in no list of messages.
     if let (Some(offset), false) = (piece.offset, is_shown) {
-        let found = if piece.anomaly == Anomaly::Corrupt { Found::Altered } else { Found::Read };
+        let found = if piece.anomaly == Anomaly::Corrupt { FoundAs::Altered } else { FoundAs::Read };
         add(piece.observer, found, offset, seen);
     }
     out.truncate(SPOTS);

@@ -1,15 +1,15 @@
 //! What acks alone show: one offset that was acked to two messages, and messages that were acked below an earlier ack.
 
-use super::case::{Case, Judge, ReaderVerdict};
+use super::case::{Judge, PartitionCase, ReaderVerdict};
 use super::collisions::Acked;
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Seq, StreamId};
 use crate::ledger::evidence::Evidence;
-use crate::ledger::read::view::View;
+use crate::ledger::read::view::StreamView;
 use crate::ledger::sent::Overtaken;
 use crate::ledger::sent::marker::Marker;
 
-impl Case<'_> {
+impl PartitionCase<'_> {
     /// Scenarios whose acks prove nothing: a change of leader may have undone them before all were there.
     fn undone(&self) -> &[usize] {
         self.earlier.map_or(self.leaders_alone, |earlier| earlier.leaders_alone)
@@ -27,7 +27,7 @@ impl Case<'_> {
 }
 
 /// All acks that hold: what only its leader acked may be gone with it, and its offset another's.
-pub(crate) fn that_hold(case: &Case<'_>) -> Vec<Acked> {
+pub(crate) fn that_hold(case: &PartitionCase<'_>) -> Vec<Acked> {
     let streams = case.sent_streams().filter(|(_, scenario, _)| !case.undone().contains(scenario));
     let messages = streams.flat_map(|(id, _, log)| {
         log.acks().runs().map(move |run| Acked {
@@ -62,7 +62,7 @@ impl Judge<'_> {
     }
 
     /// Counts the messages of a stream that were acked below an ack that was there when they were handed over.
-    pub(crate) fn overtaken(&mut self, view: &View<'_>) {
+    pub(crate) fn overtaken(&mut self, view: &StreamView<'_>) {
         if self.case.undone().contains(&view.scenario) {
             return;
         }
@@ -74,7 +74,7 @@ impl Judge<'_> {
         }
     }
 
-    fn add_overtaken(&mut self, view: &View<'_>, found: &Overtaken) {
+    fn add_overtaken(&mut self, view: &StreamView<'_>, found: &Overtaken) {
         if found.count == 0 {
             return;
         }

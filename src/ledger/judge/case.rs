@@ -17,7 +17,7 @@ use crate::ledger::sent::streams::Streams;
 
 /// One partition, with all that is known of it.
 #[derive(Debug)]
-pub struct Case<'a> {
+pub struct PartitionCase<'a> {
     /// All streams of the run.
     pub streams: &'a Streams,
     /// What each sent.
@@ -70,7 +70,7 @@ pub struct ReaderVerdict {
 
 /// A judgement in the making.
 pub(crate) struct Judge<'a> {
-    pub(crate) case: &'a Case<'a>,
+    pub(crate) case: &'a PartitionCase<'a>,
     pub(crate) corrupt: Ranges,
     pub(crate) rewritten: Ranges,
     /// By pass: where a re-read found a record, of whatever kind.

@@ -1,12 +1,12 @@
 //! The class of one acked message, by the precedence of the account, and what the evidence says of it.
 
 use super::case::Judge;
-use super::removals::Removed;
+use super::removals::RemovalReason;
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Seq};
 use crate::ledger::account::Account;
 use crate::ledger::evidence::{Evidence, Observer};
-use crate::ledger::read::view::{View, offset_in};
+use crate::ledger::read::view::{StreamView, offset_in};
 use crate::ledger::sent::marks::Between;
 
 /// Where an acked message went: exactly one of these.
@@ -95,19 +95,19 @@ impl Class {
     }
 }
 
-impl From<Removed> for Class {
-    fn from(removed: Removed) -> Self {
+impl From<RemovalReason> for Class {
+    fn from(removed: RemovalReason) -> Self {
         match removed {
-            Removed::Superseded => Self::Superseded,
-            Removed::Expired => Self::Expired,
-            Removed::Unclear => Self::Unclear,
+            RemovalReason::Superseded => Self::Superseded,
+            RemovalReason::Expired => Self::Expired,
+            RemovalReason::Unclear => Self::Unclear,
         }
     }
 }
 
 impl Judge<'_> {
     /// The class of a message that was acked at an offset, as these passes show it: the first that fits.
-    pub(crate) fn class(&self, view: &View<'_>, seq: Seq, acked: Offset, scope: Scope) -> Class {
+    pub(crate) fn class(&self, view: &StreamView<'_>, seq: Seq, acked: Offset, scope: Scope) -> Class {
         let passes = self.case.passes;
         let within = |at: &usize| scope.holds(*at, passes[*at].observer);
         let all = || (0..passes.len()).filter(within);
@@ -175,7 +175,7 @@ impl Judge<'_> {
 
     /// The class of a message that was acked without an offset: verified where it is found. That it is there more than once
     /// is for `no_duplicates` to judge, as a retry may explain it.
-    pub(crate) fn placeless(&self, view: &View<'_>, seq: Seq, scope: Scope) -> Class {
+    pub(crate) fn placeless(&self, view: &StreamView<'_>, seq: Seq, scope: Scope) -> Class {
         let passes = self.case.passes;
         let all = || (0..passes.len()).filter(|at| scope.holds(*at, passes[*at].observer));
         // It may lie anywhere: who did not begin at the log's start may have begun behind it.
@@ -219,10 +219,10 @@ impl Judge<'_> {
     }
 
     /// The class of a message that this re-read did not find.
-    fn gone(&self, view: &View<'_>, seq: Seq, place: Option<Offset>, read: bool, pass: usize) -> Class {
+    fn gone(&self, view: &StreamView<'_>, seq: Seq, place: Option<Offset>, read: bool, pass: usize) -> Class {
         let other = place.is_some_and(|place| self.holds_other(place, |at| !view.seen(at, seq)));
         match self.case.removals.of_message(view.id, seq, place).filter(|_| !other) {
-            Some(Removed::Unclear) => Class::Unclear,
+            Some(RemovalReason::Unclear) => Class::Unclear,
             Some(_) if read => Class::RemovedLater,
             Some(removed) => removed.into(),
             None if self.case.leaders_alone.contains(&view.scenario) => Class::Dropped,
@@ -239,7 +239,7 @@ impl Judge<'_> {
     /// What is known of a message that is not verified.
     pub(crate) fn evidence_of(
         &self,
-        view: &View<'_>,
+        view: &StreamView<'_>,
         class: Class,
         seq: Seq,
         acked: Option<Offset>,
@@ -330,7 +330,7 @@ impl Judge<'_> {
     }
 
     /// When another pass read the first copy of a message.
-    fn when_read(&self, view: &View<'_>, but: usize, seq: Seq) -> Option<Between> {
+    fn when_read(&self, view: &StreamView<'_>, but: usize, seq: Seq) -> Option<Between> {
         let mut others = self.case.passes.iter().enumerate().filter(|(at, _)| *at != but);
         others.find_map(|(at, pass)| pass.reads.when_read(view.first_copy(at, seq)?))
     }
@@ -343,7 +343,7 @@ impl Judge<'_> {
     }
 
     /// The nearest messages of the same stream that a pass read.
-    fn neighbours(&self, view: &View<'_>, pass: usize, seq: Seq) -> String {
+    fn neighbours(&self, view: &StreamView<'_>, pass: usize, seq: Seq) -> String {
         /// How far to look; a whole log may be gone.
         const NEAR: u64 = 10_000;
         // A re-read looks at a few places only: the reader that it was made for tells more.

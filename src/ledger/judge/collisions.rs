@@ -20,13 +20,13 @@ impl Acked {
 }
 
 /// One offset, and two to whom it was acked.
-pub(crate) type Shown = (Offset, [Option<(StreamId, Seq)>; 2]);
+pub(crate) type SharedOffset = (Offset, [Option<(StreamId, Seq)>; 2]);
 
 /// Offsets that were acked twice, and to whom for the first of them.
 #[derive(Debug, Default)]
 pub(crate) struct Collisions {
     pub(crate) offsets: Ranges,
-    pub(crate) shown: Vec<Shown>,
+    pub(crate) shown: Vec<SharedOffset>,
 }
 
 impl Collisions {

@@ -22,13 +22,13 @@ use crate::ids::{Offset, Seq};
 use crate::ledger::read::last_looks::LastLooks;
 use crate::ledger::read::pass::Pass;
 use crate::ledger::read::ranges::Ranges;
-use crate::ledger::read::view::View;
+use crate::ledger::read::view::StreamView;
 use crate::ledger::sent::runs::Run;
 use acks::that_hold;
-use case::{Case, Judge, ReaderVerdict, bits};
+use case::{Judge, PartitionCase, ReaderVerdict, bits};
 use class::{Class, Scope};
 use collisions::Collisions;
-use removals::Removed;
+use removals::RemovalReason;
 use rewrites::{corrupt_ranges, rewritten};
 
 /// What a partition comes to.
@@ -49,7 +49,7 @@ pub struct Judged {
 }
 
 /// Judges a partition.
-pub fn judge(case: &Case<'_>) -> Judged {
+pub fn judge(case: &PartitionCase<'_>) -> Judged {
     let (rewritten, conflicts) = rewritten(case);
     let mut judge = Judge {
         case,
@@ -78,7 +78,7 @@ pub fn judge(case: &Case<'_>) -> Judged {
         removed_later: 0,
     };
     for (id, scenario, log) in case.sent_streams() {
-        let view = View::new(id, scenario, log, case.passes);
+        let view = StreamView::new(id, scenario, log, case.passes);
         judge.stream(&view);
     }
     judge.markers();
@@ -97,7 +97,7 @@ pub fn judge(case: &Case<'_>) -> Judged {
 
 /// The offsets at which a re-read found any record. Retention and compaction leave the offset of what they remove empty, so what was
 /// acked there did not go by them if something else is there. Another log says nothing of that.
-fn occupied(case: &Case<'_>, pass: &Pass<'_>) -> Ranges {
+fn occupied(case: &PartitionCase<'_>, pass: &Pass<'_>) -> Ranges {
     let other_log = !case.one_log || case.earlier.is_some_and(|earlier| earlier.is_other_log);
     match pass.is_recheck() && !other_log && pass.reads.resets() == 0 {
         true => pass.reads.occupied(),
@@ -106,7 +106,7 @@ fn occupied(case: &Case<'_>, pass: &Pass<'_>) -> Ranges {
 }
 
 impl Judge<'_> {
-    fn stream(&mut self, view: &View<'_>) {
+    fn stream(&mut self, view: &StreamView<'_>) {
         let mut account = Account {
             sent: view.log.sent(),
             acked: view.log.acked_total(),
@@ -133,7 +133,7 @@ impl Judge<'_> {
         self.overtaken(view);
     }
 
-    fn acked_run(&mut self, view: &View<'_>, run: Run, account: &mut Account) {
+    fn acked_run(&mut self, view: &StreamView<'_>, run: Run, account: &mut Account) {
         let offsets = run.offset..run.offset_of(run.end());
         for reader in &mut self.readers {
             let pass = &self.case.passes[reader.pass];
@@ -155,7 +155,7 @@ impl Judge<'_> {
     /// Counts an acked message in its class, for the partition and for each reader that was to find it.
     fn book(
         &mut self,
-        view: &View<'_>,
+        view: &StreamView<'_>,
         class: Class,
         seq: Seq,
         acked: Option<Offset>,
@@ -188,7 +188,7 @@ impl Judge<'_> {
     fn of_reader(
         &self,
         number: usize,
-        view: &View<'_>,
+        view: &StreamView<'_>,
         class: Class,
         seq: Seq,
         acked: Option<Offset>,
@@ -218,7 +218,7 @@ impl Judge<'_> {
         own.anomaly()
     }
 
-    fn unknowns(&self, view: &View<'_>, account: &mut Account) {
+    fn unknowns(&self, view: &StreamView<'_>, account: &mut Account) {
         if account.unknown == 0 {
             return;
         }
@@ -262,8 +262,8 @@ impl Judge<'_> {
             let removed = gone.and_then(|_| self.case.removals.of_marker(*marker));
             let (anomaly, observer, detail) = match recheck {
                 // Where the same is true of messages, they say it.
-                Some(_) if removed == Some(Removed::Unclear) && unclear => continue,
-                Some(_) if removed == Some(Removed::Unclear) => {
+                Some(_) if removed == Some(RemovalReason::Unclear) && unclear => continue,
+                Some(_) if removed == Some(RemovalReason::Unclear) => {
                     self.unread_markers += 1;
                     let detail = "a re-read did not find it, and nobody can tell whether the topic's settings removed it";
                     (Anomaly::Unread, Observer::Recheck, detail.to_owned())

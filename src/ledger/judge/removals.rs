@@ -7,7 +7,7 @@ use crate::ledger::sent::marker::Marker;
 
 /// Why a record may be gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Removed {
+pub enum RemovalReason {
     /// By retention: it lies below the log's start, and is old enough, or far enough behind.
     Expired,
     /// By compaction: a later record of the same key is there.
@@ -19,9 +19,9 @@ pub enum Removed {
 /// Says of what a fresh client did not find whether the topic's settings let the broker remove it.
 pub trait Removals: Debug {
     /// Of a message that was acked or read at this place; none where that is not known.
-    fn of_message(&self, stream: StreamId, seq: Seq, place: Option<Offset>) -> Option<Removed>;
+    fn of_message(&self, stream: StreamId, seq: Seq, place: Option<Offset>) -> Option<RemovalReason>;
     /// Of an end marker.
-    fn of_marker(&self, marker: Marker) -> Option<Removed>;
+    fn of_marker(&self, marker: Marker) -> Option<RemovalReason>;
 }
 
 /// Nothing may be removed.
@@ -29,11 +29,11 @@ pub trait Removals: Debug {
 pub struct Kept;
 
 impl Removals for Kept {
-    fn of_message(&self, _: StreamId, _: Seq, _: Option<Offset>) -> Option<Removed> {
+    fn of_message(&self, _: StreamId, _: Seq, _: Option<Offset>) -> Option<RemovalReason> {
         None
     }
 
-    fn of_marker(&self, _: Marker) -> Option<Removed> {
+    fn of_marker(&self, _: Marker) -> Option<RemovalReason> {
         None
     }
 }

@@ -10,12 +10,12 @@ use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Seq};
 use crate::ledger::evidence::{Evidence, Observer};
 use crate::ledger::read::pass::Pass;
-use crate::ledger::read::view::{View, offsets_in};
+use crate::ledger::read::view::{StreamView, offsets_in};
 use crate::ledger::sent::{Bound, Retry};
 
 /// A repeat or a reordering of one message, as one pass saw it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Seen {
+struct SeenRepeat {
     offset: Offset,
     /// The first copy of a repeat; of a reordering, the number of the message that lies before it.
     beside: Option<i64>,
@@ -24,11 +24,11 @@ struct Seen {
 }
 
 /// By sequence.
-type Found = BTreeMap<Seq, Seen>;
+type FoundBySequence = BTreeMap<Seq, SeenRepeat>;
 
 /// How a message is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
+enum RepeatVerdict {
     Explained,
     /// It may have been sent again, and log lines of the client were lost, so that nobody knows how many were.
     Undecided,
@@ -37,12 +37,13 @@ enum Verdict {
 
 impl Judge<'_> {
     /// Counts what is wrong with the order and the number of copies of one stream.
-    pub(crate) fn stream_anomalies(&mut self, view: &View<'_>) {
+    pub(crate) fn stream_anomalies(&mut self, view: &StreamView<'_>) {
         self.phantoms(view);
         for anomaly in [Anomaly::Duplicate, Anomaly::Reordered] {
             let passes = self.case.passes;
-            let by_pass: Vec<Found> = passes.iter().map(|pass| found(pass, view, anomaly)).collect();
-            let mut all = Found::new();
+            let by_pass: Vec<FoundBySequence> =
+                passes.iter().map(|pass| found(pass, view, anomaly)).collect();
+            let mut all = FoundBySequence::new();
             for found in &by_pass {
                 for (seq, seen) in found {
                     all.entry(*seq).or_insert(*seen);
@@ -53,9 +54,9 @@ impl Judge<'_> {
             }
             let verdicts = self.verdicts(view, anomaly, &all);
             for (seq, seen) in &all {
-                let verdict = verdicts.get(seq).copied().unwrap_or(Verdict::Unexplained);
+                let verdict = verdicts.get(seq).copied().unwrap_or(RepeatVerdict::Unexplained);
                 count(self.out.counts.entry(anomaly).or_default(), verdict);
-                if self.has_room(anomaly, verdict == Verdict::Explained) {
+                if self.has_room(anomaly, verdict == RepeatVerdict::Explained) {
                     let evidence = repeat_evidence(view, anomaly, *seq, seen, verdict);
                     self.show(evidence);
                 }
@@ -76,7 +77,7 @@ impl Judge<'_> {
     }
 
     /// Messages that were read although their sending is known to have failed.
-    fn phantoms(&mut self, view: &View<'_>) {
+    fn phantoms(&mut self, view: &StreamView<'_>) {
         for run in view.log.failures().runs() {
             for seq in run.seq..run.end() {
                 let Some(pass) = (0..self.case.passes.len()).find(|pass| view.seen(*pass, seq)) else {
@@ -101,7 +102,12 @@ impl Judge<'_> {
         }
     }
 
-    fn verdicts(&self, view: &View<'_>, anomaly: Anomaly, all: &Found) -> BTreeMap<Seq, Verdict> {
+    fn verdicts(
+        &self,
+        view: &StreamView<'_>,
+        anomaly: Anomaly,
+        all: &FoundBySequence,
+    ) -> BTreeMap<Seq, RepeatVerdict> {
         let (may_be, bound) = if anomaly == Anomaly::Duplicate {
             (bits(view.log.maybe_twice()), view.log.repeats())
         } else {
@@ -113,11 +119,11 @@ impl Judge<'_> {
         let explained = within(&bounded, &bound);
         let verdict = |seq: Seq| {
             if free.binary_search(&seq).is_ok() || explained.binary_search(&seq).is_ok() {
-                Verdict::Explained
+                RepeatVerdict::Explained
             } else if bound.lines_lost && may_be.contains(seq) {
-                Verdict::Undecided
+                RepeatVerdict::Undecided
             } else {
-                Verdict::Unexplained
+                RepeatVerdict::Unexplained
             }
         };
         all.keys().map(|seq| (*seq, verdict(*seq))).collect()
@@ -136,17 +142,17 @@ fn within(eligible: &[Seq], bound: &Bound) -> Vec<Seq> {
     out
 }
 
-fn count(counts: &mut crate::ledger::Counts, verdict: Verdict) {
+fn count(counts: &mut crate::ledger::Counts, verdict: RepeatVerdict) {
     match verdict {
-        Verdict::Explained => counts.explained += 1,
-        Verdict::Undecided => counts.undecided += 1,
-        Verdict::Unexplained => counts.count += 1,
+        RepeatVerdict::Explained => counts.explained += 1,
+        RepeatVerdict::Undecided => counts.undecided += 1,
+        RepeatVerdict::Unexplained => counts.count += 1,
     }
 }
 
 /// What one pass saw of a stream: in each epoch by itself.
-fn found(pass: &Pass<'_>, view: &View<'_>, anomaly: Anomaly) -> Found {
-    let mut out = Found::new();
+fn found(pass: &Pass<'_>, view: &StreamView<'_>, anomaly: Anomaly) -> FoundBySequence {
+    let mut out = FoundBySequence::new();
     for reads in pass.reads.of(view.id) {
         let log = if anomaly == Anomaly::Duplicate { &reads.repeats } else { &reads.reordered };
         if log.is_empty() {
@@ -167,7 +173,7 @@ fn found(pass: &Pass<'_>, view: &View<'_>, anomaly: Anomaly) -> Found {
                     continue;
                 }
                 let at_us = sighting.map(|sighting| sighting.at_us);
-                out.entry(seq).or_insert(Seen { offset, beside, observer: pass.observer, at_us });
+                out.entry(seq).or_insert(SeenRepeat { offset, beside, observer: pass.observer, at_us });
             }
         }
     }
@@ -186,10 +192,16 @@ fn firsts_of(log: &crate::ledger::RunLog, order: &crate::ledger::RunLog) -> BTre
     out
 }
 
-fn repeat_evidence(view: &View<'_>, anomaly: Anomaly, seq: Seq, seen: &Seen, verdict: Verdict) -> Evidence {
+fn repeat_evidence(
+    view: &StreamView<'_>,
+    anomaly: Anomaly,
+    seq: Seq,
+    seen: &SeenRepeat,
+    verdict: RepeatVerdict,
+) -> Evidence {
     let log = view.log;
     let behind = seen.beside.map(i64::cast_unsigned).filter(|_| anomaly == Anomaly::Reordered);
-    let retry = log.retry_of(seq).filter(|_| verdict != Verdict::Unexplained);
+    let retry = log.retry_of(seq).filter(|_| verdict != RepeatVerdict::Unexplained);
     let what = match (anomaly, behind) {
         (Anomaly::Reordered, Some(behind)) => {
             Some(format!("lies behind number {behind}, which was sent later"))
@@ -198,15 +210,15 @@ fn repeat_evidence(view: &View<'_>, anomaly: Anomaly, seq: Seq, seen: &Seen, ver
         _ => None,
     };
     let why = match (verdict, retry) {
-        (Verdict::Explained | Verdict::Undecided, Some(retry)) => Some(retried(retry)),
-        (Verdict::Explained, None) => {
+        (RepeatVerdict::Explained | RepeatVerdict::Undecided, Some(retry)) => Some(retried(retry)),
+        (RepeatVerdict::Explained, None) => {
             Some("an attempt to send it got no answer, and may have been written".to_owned())
         }
-        (Verdict::Undecided, None) => {
+        (RepeatVerdict::Undecided, None) => {
             Some("it may have been sent again: log lines of the client were lost".to_owned())
         }
-        (Verdict::Unexplained, _) if anomaly == Anomaly::Duplicate => Some(unexplained(view, seq)),
-        (Verdict::Unexplained, _) => None,
+        (RepeatVerdict::Unexplained, _) if anomaly == Anomaly::Duplicate => Some(unexplained(view, seq)),
+        (RepeatVerdict::Unexplained, _) => None,
     };
     let parts: Vec<String> = what.into_iter().chain(why).collect();
     Evidence {
@@ -216,13 +228,13 @@ fn repeat_evidence(view: &View<'_>, anomaly: Anomaly, seq: Seq, seen: &Seen, ver
         message: Some((view.id, seq)),
         at_us: seen.at_us,
         retry_us: retry.map(|retry| retry.at_us),
-        explained: verdict == Verdict::Explained,
+        explained: verdict == RepeatVerdict::Explained,
         detail: parts.join("; "),
         ..Evidence::of(anomaly)
     }
 }
 
-fn unexplained(view: &View<'_>, seq: Seq) -> String {
+fn unexplained(view: &StreamView<'_>, seq: Seq) -> String {
     let bound = view.log.repeats();
     if offsets_in(view.log.maybe_twice(), seq).next().is_none() {
         return "the producer sent it once, or again only after an attempt that was not written".to_owned();

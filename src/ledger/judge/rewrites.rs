@@ -1,6 +1,6 @@
 //! Offsets at which observers found something that should not be there: altered records, and two messages at one offset.
 
-use super::case::Case;
+use super::case::PartitionCase;
 use crate::ids::{Offset, Seq, StreamId};
 use crate::ledger::evidence::{LOOKED_AT, Observer};
 use crate::ledger::read::held::{Held, merged};
@@ -26,7 +26,7 @@ pub(crate) struct Conflict {
 
 /// All offsets that held two different things at two times, and the first of them. It can be known only where something
 /// was read twice: by two observers, or after a reset of the log.
-pub(crate) fn rewritten(case: &Case<'_>) -> (Ranges, Vec<Conflict>) {
+pub(crate) fn rewritten(case: &PartitionCase<'_>) -> (Ranges, Vec<Conflict>) {
     let mut passes = case.passes.iter().map(|pass| pass.reads);
     if case.passes.len() < 2 && passes.all(|reads| reads.resets() == 0) {
         return (Ranges::default(), Vec::new());
@@ -52,12 +52,12 @@ pub(crate) fn rewritten(case: &Case<'_>) -> (Ranges, Vec<Conflict>) {
 }
 
 /// Who looked at an offset, and what it held then.
-type Look = (Observer, Option<(StreamId, Seq)>);
+type LookAt = (Observer, Option<(StreamId, Seq)>);
 
 /// What the first of these offsets held at two times, in the order of the times.
 fn conflicts(passes: &[Pass<'_>], rewritten: &Ranges) -> Vec<Conflict> {
     let offsets: Vec<Offset> = rewritten.offsets().take(LOOKED_AT).collect();
-    let mut looks: Vec<Vec<Look>> = vec![Vec::new(); offsets.len()];
+    let mut looks: Vec<Vec<LookAt>> = vec![Vec::new(); offsets.len()];
     // Passes and their epochs are in the order of time.
     for pass in passes {
         for held in pass.reads.epochs.iter().flat_map(|epoch| epoch.held().flatten()) {
@@ -68,7 +68,7 @@ fn conflicts(passes: &[Pass<'_>], rewritten: &Ranges) -> Vec<Conflict> {
             }
         }
     }
-    let conflict = |(offset, looks): (Offset, Vec<Look>)| {
+    let conflict = |(offset, looks): (Offset, Vec<LookAt>)| {
         let (_, first) = *looks.first()?;
         let (observer, second) = *looks.iter().find(|(_, held)| *held != first)?;
         Some(Conflict { offset, held: [first, second], observer })

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::case::Case;
+use super::case::PartitionCase;
 use crate::ids::{Offset, StreamId};
 use crate::ledger::read::pass::Pass;
 use crate::ledger::read::ranges::Ranges;
@@ -28,7 +28,7 @@ impl Suspects {
     }
 }
 
-impl Case<'_> {
+impl PartitionCase<'_> {
     /// What is to be read again for one of its passes.
     pub fn suspects(&self, pass: &Pass<'_>) -> Suspects {
         let mut out = Suspects::default();

@@ -9,7 +9,7 @@ use super::ranges::Ranges;
 use super::sighting::{Altered, Head, Seen, Sighting};
 use crate::anomaly::Anomaly;
 use crate::ids::{Identity, Offset, Partition, RunTag, Seq, StreamId};
-use crate::ledger::sent::envelope::{Checked, Kind, Opened};
+use crate::ledger::sent::envelope::{Checked, Opened, RecordKind};
 use crate::ledger::sent::marker::Marker;
 use crate::ledger::sent::marks::{Between, Marks};
 use crate::ledger::sent::runs::{Bits, Run, RunLog};
@@ -143,7 +143,10 @@ impl PartitionReads {
         let Opened::Kaf6 { envelope, intact: true } = opened else { return false };
         let id = envelope.identity;
         let here = streams.get(id.stream).is_some_and(|s| s.is_of((self.topic, self.partition)));
-        envelope.kind == Kind::Message && id.run == self.run && here && !self.contains(id.stream, id.seq)
+        envelope.kind == RecordKind::Message
+            && id.run == self.run
+            && here
+            && !self.contains(id.stream, id.seq)
     }
 
     /// Takes in one record, handed out at `at_us` (microseconds from the run's zero). `check` compares the UUID in
@@ -172,7 +175,7 @@ impl PartitionReads {
             return self.seen_foreign(offset, at_us);
         };
         let id = envelope.identity;
-        if envelope.kind == Kind::Fence && intact {
+        if envelope.kind == RecordKind::Fence && intact {
             if id.run != self.run {
                 return Seen::OldFence;
             }
@@ -185,7 +188,8 @@ impl PartitionReads {
         if id.run != self.run {
             return self.seen_foreign(offset, at_us);
         }
-        let stream = streams.get(id.stream).filter(|s| s.roundtrip == (envelope.kind == Kind::Roundtrip));
+        let stream =
+            streams.get(id.stream).filter(|s| s.roundtrip == (envelope.kind == RecordKind::Roundtrip));
         let Some(stream) = stream else {
             return self.seen_corrupt(offset, None, at_us);
         };
@@ -205,24 +209,24 @@ impl PartitionReads {
             return self.seen_corrupt(offset, Some((id.stream, id.seq)), at_us);
         }
         if stream.roundtrip {
-            return Seen::Roundtrip { fresh: self.seen_message(id, offset, at_us) == Sight::New };
+            return Seen::Roundtrip { fresh: self.seen_message(id, offset, at_us) == MessageMatch::New };
         }
         self.records += 1;
         match self.seen_message(id, offset, at_us) {
-            Sight::New => {
+            MessageMatch::New => {
                 self.received += 1;
                 Seen::Fresh { due_us: envelope.due_us }
             }
-            Sight::Repeat => Seen::Repeat,
+            MessageMatch::Repeat => Seen::Repeat,
         }
     }
 
     /// Counts a message that is what was sent.
-    fn seen_message(&mut self, id: Identity, offset: Offset, at_us: u64) -> Sight {
+    fn seen_message(&mut self, id: Identity, offset: Offset, at_us: u64) -> MessageMatch {
         let message = Some((id.stream, id.seq));
         let (present, earlier) = match self.epochs.split_last_mut() {
             Some((present, earlier)) => (present, &*earlier),
-            None => return Sight::Repeat,
+            None => return MessageMatch::Repeat,
         };
         let before = earlier.iter().any(|epoch| epoch.holds(id.stream, id.seq));
         let found = present.streams.entry(id.stream).or_default();
@@ -231,14 +235,14 @@ impl PartitionReads {
         if !found.seen.insert(id.seq) {
             found.repeats.push(id.seq, offset);
             self.sight(Anomaly::Duplicate, offset, -1, message, at_us);
-            return Sight::Repeat;
+            return MessageMatch::Repeat;
         }
         found.order.push(id.seq, offset);
         if id.seq < next {
             found.reordered.push(id.seq, offset);
             self.sight(Anomaly::Reordered, offset, next.cast_signed() - 1, message, at_us);
         }
-        if before { Sight::Repeat } else { Sight::New }
+        if before { MessageMatch::Repeat } else { MessageMatch::New }
     }
 
     fn seen_stray(&mut self, offset: Offset, message: (StreamId, Seq), at_us: u64) -> Seen {
@@ -431,7 +435,7 @@ impl PartitionReads {
 
 /// What a message turned out to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Sight {
+enum MessageMatch {
     /// It was not there before, in any epoch.
     New,
     /// It was.

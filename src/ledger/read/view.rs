@@ -6,7 +6,7 @@ use crate::ledger::sent::SentLog;
 use crate::ledger::sent::runs::{Bits, Run, RunLog};
 
 /// One stream before the judge.
-pub(crate) struct View<'a> {
+pub(crate) struct StreamView<'a> {
     pub(crate) id: StreamId,
     /// The scenario that sent it.
     pub(crate) scenario: usize,
@@ -18,7 +18,7 @@ pub(crate) struct View<'a> {
     at_any: Bits,
 }
 
-impl<'a> View<'a> {
+impl<'a> StreamView<'a> {
     pub(crate) fn new(id: StreamId, scenario: usize, log: &'a SentLog, passes: &'a [Pass<'a>]) -> Self {
         let acked = log.acks().sorted();
         let at: Vec<Bits> = passes.iter().map(|pass| read_at_acked_offsets(id, &acked, pass)).collect();

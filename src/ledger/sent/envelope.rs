@@ -25,7 +25,7 @@ const OLD_ROUNDTRIP: u8 = 2;
 
 /// What a record of kaf6 is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum RecordKind {
     /// Load of a producer.
     Message,
     /// One end of a round trip.
@@ -34,7 +34,7 @@ pub enum Kind {
     Fence,
 }
 
-impl Kind {
+impl RecordKind {
     const fn byte(self) -> u8 {
         match self {
             Self::Message => 4,
@@ -57,7 +57,7 @@ impl Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Envelope {
     /// What the record is for.
-    pub kind: Kind,
+    pub kind: RecordKind,
     /// Which message it is.
     pub identity: Identity,
     /// When it was due, microseconds since 1970.
@@ -107,7 +107,7 @@ impl Envelope {
             bytes[range].iter().fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte))
         };
         Some(Self {
-            kind: Kind::from_byte(bytes[4])?,
+            kind: RecordKind::from_byte(bytes[4])?,
             identity: Identity {
                 run: RunTag::from_bits(wide(5..10)),
                 stream: StreamId(u32::from_be_bytes([bytes[10], bytes[11], bytes[12], bytes[13]])),
@@ -178,7 +178,7 @@ pub enum Opened {
 impl Opened {
     /// A fence of some run, which is counted nowhere.
     pub fn is_fence(&self) -> bool {
-        matches!(self, Self::Kaf6 { envelope, intact: true } if envelope.kind == Kind::Fence)
+        matches!(self, Self::Kaf6 { envelope, intact: true } if envelope.kind == RecordKind::Fence)
     }
 }
 
@@ -246,7 +246,7 @@ mod tests {
 
     fn envelope(seq: u64) -> Envelope {
         Envelope {
-            kind: Kind::Message,
+            kind: RecordKind::Message,
             identity: Identity { run: RunTag::from_bits(0xab_cdef_0123), stream: StreamId(7), seq },
             due_us: 1_700_000_000_000_000,
         }

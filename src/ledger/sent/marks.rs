@@ -51,7 +51,7 @@ impl Marks {
     }
 
     /// All of them, and the last thing that happened.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         let last = self.list.last().is_some_and(|mark| *mark != self.last).then_some(self.last);
         self.list.iter().copied().chain(last)
     }
@@ -87,7 +87,7 @@ mod tests {
             }
             prop_assert!(marks.list.len() <= MOST);
             let widest = (FINEST_US + 300_000) << marks.doubled;
-            let again = Marks::of(&marks.all().collect::<Vec<_>>());
+            let again = Marks::of(&marks.iter().collect::<Vec<_>>());
             for (number, at) in all {
                 let (from, to) = again.when(number).expect("it was kept");
                 prop_assert!(from <= at && at <= to);

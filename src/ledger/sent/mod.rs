@@ -217,7 +217,7 @@ impl SentLog {
 
     /// When some messages were made, the first and the last among them.
     pub(super) fn send_times(&self) -> impl Iterator<Item = (Seq, u64)> + '_ {
-        self.send_times.all()
+        self.send_times.iter()
     }
 
     /// Between which times an acked message got its timestamp: from its client as it was made or, under `append_time`, from the

@@ -273,14 +273,14 @@ impl Saved {
     pub fn read(bytes: &[u8]) -> Result<Self, SavedError> {
         /// Just enough to tell a newer file from a broken one.
         #[derive(Deserialize)]
-        struct Version {
+        struct LedgerVersion {
             ledger_version: u32,
         }
         // serde takes a list for a struct, too.
         if bytes.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
             return Err(SavedError::Form(serde::de::Error::custom("it is no JSON object")));
         }
-        let version: Version = serde_json::from_slice(bytes)?;
+        let version: LedgerVersion = serde_json::from_slice(bytes)?;
         if version.ledger_version != VERSION {
             return Err(SavedError::Version(version.ledger_version));
         }

@@ -40,8 +40,8 @@ impl Acks {
         out
     }
 
-    fn case<'a>(&'a self, passes: &'a [Pass<'a>]) -> Case<'a> {
-        Case {
+    fn case<'a>(&'a self, passes: &'a [Pass<'a>]) -> PartitionCase<'a> {
+        PartitionCase {
             streams: &self.streams,
             sent: &self.sent,
             place: (0, 0),
@@ -139,7 +139,7 @@ fn a_lost_message_names_who_else_was_acked_at_its_offset() {
         for offset in 0..first {
             for stream in [StreamId(0), StreamId(1)] {
                 let identity = Identity { run: RUN, stream, seq: offset.unsigned_abs() };
-                let envelope = Envelope { kind: Kind::Message, identity, due_us: 0 };
+                let envelope = Envelope { kind: RecordKind::Message, identity, due_us: 0 };
                 let record = Opened::Kaf6 { envelope, intact: true };
                 reads.see(&acks.streams, offset, record, 0, |_| Checked::Fine);
             }
@@ -256,7 +256,7 @@ fn acks_of_a_saved_ledger_are_compared_with_what_was_acked_then() {
     let passes = [Pass::new(Observer::Reader(7), &reads, 0)];
     let collided = |markers: &[Marker], leaders_alone: &[usize], then: &[usize], is_other_log| {
         let earlier = EarlierRun { markers, leaders_alone: then, is_other_log };
-        let judged = judge(&Case { earlier: Some(earlier), leaders_alone, ..acks.case(&passes) });
+        let judged = judge(&PartitionCase { earlier: Some(earlier), leaders_alone, ..acks.case(&passes) });
         assert!(!judged.judgement.counts.contains_key(&Anomaly::Resurrected), "the run alone could see it");
         judged.judgement.counts[&Anomaly::Collided].count
     };

@@ -8,12 +8,12 @@ mod removals;
 use std::collections::HashMap;
 
 use super::{
-    Case, Checked, Evidence, Found, Judged, Kept, Marker, Observer, PartitionReads, Pass, Resent, SentLog,
-    Spot, StreamInfo, Streams, judge,
+    Checked, Evidence, FoundAs, Judged, Kept, Marker, Observer, PartitionCase, PartitionReads, Pass, Resent,
+    SentLog, Spot, StreamInfo, Streams, judge,
 };
 use crate::anomaly::Anomaly;
 use crate::ids::{Identity, RunTag, StreamId};
-use crate::ledger::sent::envelope::{Envelope, Kind, Opened};
+use crate::ledger::sent::envelope::{Envelope, Opened, RecordKind};
 use crate::ledger::sent::runs::Run;
 
 const RUN: RunTag = RunTag::from_bits(7);
@@ -28,7 +28,7 @@ struct World {
 
 fn opened(seq: u64, intact: bool) -> Opened {
     let identity = Identity { run: RUN, stream: StreamId(0), seq };
-    Opened::Kaf6 { envelope: Envelope { kind: Kind::Message, identity, due_us: 0 }, intact }
+    Opened::Kaf6 { envelope: Envelope { kind: RecordKind::Message, identity, due_us: 0 }, intact }
 }
 
 impl World {
@@ -68,7 +68,7 @@ impl World {
         let mut passes = vec![end(Pass::new(Observer::Reader(1), &self.reads, 0))];
         passes.extend(self.audit.as_ref().map(|audit| end(Pass::new(Observer::Audit, audit, 0))));
         passes.push(end(Pass { full: false, ..Pass::new(Observer::Recheck, &again, 0) }));
-        let case = Case {
+        let case = PartitionCase {
             streams: &self.streams,
             sent: &sent,
             place: (0, 0),
@@ -159,10 +159,10 @@ fn what_is_lost_side_by_side_is_one_piece_with_all_its_places() {
     assert_eq!(
         found[0].spots.iter().map(spot).collect::<Vec<_>>(),
         [
-            (None, Found::Acked, 10, 19),
-            (Some(Observer::Reader(1)), Found::Read, 10, 19),
-            (Some(Observer::Audit), Found::Missing, 10, 19),
-            (Some(Observer::Recheck), Found::Missing, 10, 19),
+            (None, FoundAs::Acked, 10, 19),
+            (Some(Observer::Reader(1)), FoundAs::Read, 10, 19),
+            (Some(Observer::Audit), FoundAs::Missing, 10, 19),
+            (Some(Observer::Recheck), FoundAs::Missing, 10, 19),
         ]
     );
     assert_eq!((found[0].spots[0].at_us, found[0].spots[0].to_us), (1_050_000, 1_950_000));
@@ -179,7 +179,7 @@ fn a_place_in_a_log_that_began_anew_has_no_time() {
     world.read(3, Opened::Foreign);
     let found = world.evidence(Anomaly::Misplaced);
     assert_eq!((found.len(), found[0].offset, found[0].other_offset), (1, Some(0), Some(2)));
-    assert_eq!(found[0].spots.iter().map(|spot| spot.found).collect::<Vec<_>>(), [Found::Acked]);
+    assert_eq!(found[0].spots.iter().map(|spot| spot.found).collect::<Vec<_>>(), [FoundAs::Acked]);
 }
 
 /// Nobody misses a message before it is there.
@@ -249,7 +249,7 @@ fn a_record_whose_envelope_is_broken_is_shown() {
 fn judged(log: SentLog, markers: &[Marker], passes: &[Pass<'_>]) -> Judged {
     let sent = HashMap::from([(StreamId(0), log)]);
     let streams = World::new().streams;
-    judge(&Case {
+    judge(&PartitionCase {
         streams: &streams,
         sent: &sent,
         place: (0, 0),
@@ -370,7 +370,7 @@ fn an_end_marker_that_is_gone_after_it_was_read_is_lost() {
         let mut world = World::new();
         world.read(0, opened(0, true));
         let identity = Identity { run: RUN, stream: StreamId(0), seq: marker.number };
-        let envelope = Envelope { kind: Kind::Fence, identity, due_us: 0 };
+        let envelope = Envelope { kind: RecordKind::Fence, identity, due_us: 0 };
         if marked {
             world.read(marker.offset, Opened::Kaf6 { envelope, intact: true });
         }

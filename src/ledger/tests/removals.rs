@@ -1,26 +1,26 @@
 //! Classes of what retention, compaction or a change of leader may have removed, by the precedence of the account.
 
-use super::super::{Account, Removals, Removed};
+use super::super::{Account, RemovalReason, Removals};
 use super::*;
 use crate::ids::{Offset, Seq};
 
 /// All of this may be removed: messages for this reason, and end markers.
 #[derive(Debug)]
-struct May(Option<Removed>, bool);
+struct May(Option<RemovalReason>, bool);
 
 impl Removals for May {
-    fn of_message(&self, _: StreamId, _: Seq, _: Option<Offset>) -> Option<Removed> {
+    fn of_message(&self, _: StreamId, _: Seq, _: Option<Offset>) -> Option<RemovalReason> {
         self.0
     }
 
-    fn of_marker(&self, _: Marker) -> Option<Removed> {
+    fn of_marker(&self, _: Marker) -> Option<RemovalReason> {
         self.0.filter(|_| self.1)
     }
 }
 
-const EXPIRED: May = May(Some(Removed::Expired), true);
-const SUPERSEDED: May = May(Some(Removed::Superseded), true);
-const UNCLEAR: May = May(Some(Removed::Unclear), true);
+const EXPIRED: May = May(Some(RemovalReason::Expired), true);
+const SUPERSEDED: May = May(Some(RemovalReason::Superseded), true);
+const UNCLEAR: May = May(Some(RemovalReason::Unclear), true);
 const KEPT: May = May(None, false);
 
 /// Numbers 0 to 2 were acked at 0 to 2; or number 0 without a place. `alone`: a change of leader may have undone it.
@@ -44,7 +44,7 @@ fn judged_by(
 ) -> Judged {
     let sent = HashMap::from([(StreamId(0), log)]);
     let streams = World::new().streams;
-    judge(&Case {
+    judge(&PartitionCase {
         streams: &streams,
         sent: &sent,
         place: (0, 0),
@@ -113,7 +113,8 @@ fn what_a_removal_leaves_is_an_empty_offset() {
         world.reads
     };
     let identity = Identity { run: RUN, stream: StreamId(0), seq: 9 };
-    let marker = Opened::Kaf6 { envelope: Envelope { kind: Kind::Fence, identity, due_us: 0 }, intact: true };
+    let marker =
+        Opened::Kaf6 { envelope: Envelope { kind: RecordKind::Fence, identity, due_us: 0 }, intact: true };
     for again in [other(Opened::Foreign), other(opened(9, true)), other(marker)] {
         for may in [EXPIRED, SUPERSEDED, UNCLEAR] {
             let passes = [whole(Observer::Reader(1), &gap), whole(Observer::Recheck, &again)];
@@ -181,11 +182,11 @@ fn what_nobody_can_tell_is_neither_lost_nor_verified() {
 struct Below(Offset);
 
 impl Removals for Below {
-    fn of_message(&self, _: StreamId, _: Seq, place: Option<Offset>) -> Option<Removed> {
-        place.map_or(Some(Removed::Unclear), |place| (place < self.0).then_some(Removed::Expired))
+    fn of_message(&self, _: StreamId, _: Seq, place: Option<Offset>) -> Option<RemovalReason> {
+        place.map_or(Some(RemovalReason::Unclear), |place| (place < self.0).then_some(RemovalReason::Expired))
     }
 
-    fn of_marker(&self, _: Marker) -> Option<Removed> {
+    fn of_marker(&self, _: Marker) -> Option<RemovalReason> {
         None
     }
 }

@@ -45,7 +45,7 @@ pub enum Filling {
 
 /// One place of a message or of a range of them: the first, and the last.
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub struct SpotPlace {
     /// Who.
     pub shape: Shape,
     /// What.
@@ -58,13 +58,13 @@ pub struct Place {
 
 /// A message, or a range of them, with an anomaly.
 #[derive(Debug, Clone)]
-pub struct Case {
+pub struct SpottedMessage {
     /// The anomaly.
     pub name: String,
     /// A retry explains it.
     pub explained: bool,
     /// Its places in the order of their times; never empty.
-    pub places: Vec<Place>,
+    pub places: Vec<SpotPlace>,
     /// The number of the place that is the anomaly.
     pub at: usize,
 }
@@ -181,13 +181,13 @@ impl Axis {
 }
 
 /// Draws these cases, as many as there is room for.
-pub fn spots(id: &str, title: &str, desc: &str, cases: &[Case], frame: &Frame) -> Drawn {
+pub fn spots(id: &str, title: &str, desc: &str, cases: &[SpottedMessage], frame: &Frame) -> Drawn {
     let mut room = MARKS;
-    let takes = |case: &&Case| {
+    let takes = |case: &&SpottedMessage| {
         room = room.saturating_sub(1 + case.places.len() * 2);
         room > 0
     };
-    let cases: Vec<&Case> = cases.iter().take_while(takes).collect();
+    let cases: Vec<&SpottedMessage> = cases.iter().take_while(takes).collect();
     let places = || cases.iter().flat_map(|case| &case.places);
     let axis = Axis::of(places().flat_map(|place| [place.offsets.0, place.offsets.1]));
     let mut out = String::with_capacity(4096);
@@ -222,7 +222,7 @@ pub fn spots(id: &str, title: &str, desc: &str, cases: &[Case], frame: &Frame) -
 }
 
 /// The first and the last of a range; one alone if they are near each other.
-fn ends(place: &Place, axis: &Axis, frame: &Frame) -> Vec<(f64, f64)> {
+fn ends(place: &SpotPlace, axis: &Axis, frame: &Frame) -> Vec<(f64, f64)> {
     let at = |ms: f64, offset: i64| (frame.x(ms) / 10.0, axis.y(offset));
     let (first, last) = (at(place.ms.0, place.offsets.0), at(place.ms.1, place.offsets.1));
     let near = (first.1 - last.1).abs() < NEAR && (first.0 - last.0).abs() < NEAR;
@@ -238,7 +238,7 @@ fn spot(out: &mut String, id: &str, x: f64, y: f64) {
 }
 
 /// Lines of the axis, ranges, and from each copy of a message to the next.
-fn lines(out: &mut String, axis: &Axis, cases: &[&Case], frame: &Frame) {
+fn lines(out: &mut String, axis: &Axis, cases: &[&SpottedMessage], frame: &Frame) {
     out.push_str("<path class=\"grid\" d=\"");
     for tick in &axis.ticks {
         step(out, 'M', &[0.0, axis.y(*tick)]);
@@ -266,8 +266,8 @@ fn lines(out: &mut String, axis: &Axis, cases: &[&Case], frame: &Frame) {
 }
 
 /// A ring around each anomaly, and its name where there is room.
-fn names(out: &mut String, axis: &Axis, cases: &[&Case], frame: &Frame) {
-    let at = |case: &Case| {
+fn names(out: &mut String, axis: &Axis, cases: &[&SpottedMessage], frame: &Frame) {
+    let at = |case: &SpottedMessage| {
         let place = case.places.get(case.at).or(case.places.first())?;
         let (first, last) = place.offsets;
         let ends = ends(place, axis, frame);
@@ -307,13 +307,13 @@ fn names(out: &mut String, axis: &Axis, cases: &[&Case], frame: &Frame) {
 mod tests {
     use super::*;
 
-    fn place(shape: Shape, offset: i64, ms: f64) -> Place {
-        Place { shape, filling: Filling::Found, offsets: (offset, offset), ms: (ms, ms) }
+    fn place(shape: Shape, offset: i64, ms: f64) -> SpotPlace {
+        SpotPlace { shape, filling: Filling::Found, offsets: (offset, offset), ms: (ms, ms) }
     }
 
-    fn case(offset: i64, ms: f64) -> Case {
+    fn case(offset: i64, ms: f64) -> SpottedMessage {
         let places = vec![place(Shape::Ack, offset, ms), place(Shape::Reader, offset, ms + 10.0)];
-        Case { name: "lost".to_owned(), explained: false, places, at: 1 }
+        SpottedMessage { name: "lost".to_owned(), explained: false, places, at: 1 }
     }
 
     #[test]
@@ -333,7 +333,7 @@ mod tests {
 
     #[test]
     fn it_stays_at_a_few_kilobytes() {
-        let cases: Vec<Case> = (0..500).map(|k| case(k * 1000, 100.0)).collect();
+        let cases: Vec<SpottedMessage> = (0..500).map(|k| case(k * 1000, 100.0)).collect();
         let frame = Frame { end_ms: 1000.0, bands: vec![(0.0, 10.0, true); 3] };
         let drawn = spots("a", "t", "d", &cases, &frame);
         assert!(drawn.svg.len() < 6000, "{} bytes", drawn.svg.len());
@@ -344,8 +344,8 @@ mod tests {
 
     #[test]
     fn a_range_is_a_line_with_two_ends() {
-        let wide = Place { offsets: (0, 100), ms: (100.0, 900.0), ..place(Shape::Ack, 0, 0.0) };
-        let lost = Case { name: "<lost>".to_owned(), explained: false, places: vec![wide], at: 0 };
+        let wide = SpotPlace { offsets: (0, 100), ms: (100.0, 900.0), ..place(Shape::Ack, 0, 0.0) };
+        let lost = SpottedMessage { name: "<lost>".to_owned(), explained: false, places: vec![wide], at: 0 };
         let drawn = spots("a", "t", "d", &[lost], &Frame { end_ms: 1000.0, bands: Vec::new() });
         assert!(drawn.svg.contains("<path class=\"range\" d=\"M100 88L900 12\"/>"), "{}", drawn.svg);
         assert_eq!(drawn.svg.matches("href=\"#k-ack\"").count(), 2);

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 use super::beside::beside;
 use crate::anomaly::Anomaly;
 use crate::ids::{Identity, RunTag};
-use crate::ledger::{Counts, EVIDENCE, Evidence, Found, Judgement, Observer, Spot};
+use crate::ledger::{Counts, EVIDENCE, Evidence, FoundAs, Judgement, Observer, Spot};
 use crate::observe::Observations;
 use crate::report::summary::{AnomalySummary, EvidenceRow, SpotRow};
 
@@ -129,10 +129,10 @@ fn evidence_row(
 
 fn spot_row(seen: &Observations, spot: &Spot, is_range: bool) -> SpotRow {
     let found = match spot.found {
-        Found::Acked => "acked",
-        Found::Read => "read",
-        Found::Altered => "altered",
-        Found::Missing => "missing",
+        FoundAs::Acked => "acked",
+        FoundAs::Read => "read",
+        FoundAs::Altered => "altered",
+        FoundAs::Missing => "missing",
     };
     SpotRow {
         found: found.to_owned(),

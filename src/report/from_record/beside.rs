@@ -24,7 +24,7 @@ pub(super) struct Beside {
 
 /// Puts a piece of evidence beside the faults of its run.
 pub(super) fn beside(faults: &[FaultSeen], piece: &Evidence) -> Beside {
-    let mut faults: Vec<Ran<'_>> = faults.iter().filter_map(Ran::of).collect();
+    let mut faults: Vec<EffectiveFault<'_>> = faults.iter().filter_map(EffectiveFault::of).collect();
     faults.sort_by_key(|fault| fault.from);
     match piece.anomaly {
         Anomaly::Lost | Anomaly::Rewritten => gone(&faults, piece, "gone"),
@@ -36,13 +36,13 @@ pub(super) fn beside(faults: &[FaultSeen], piece: &Evidence) -> Beside {
 }
 
 /// A fault that took effect, microseconds from the run's zero.
-struct Ran<'a> {
+struct EffectiveFault<'a> {
     name: &'a str,
     from: u64,
     to: u64,
 }
 
-impl<'a> Ran<'a> {
+impl<'a> EffectiveFault<'a> {
     fn of(fault: &'a FaultSeen) -> Option<Self> {
         let (from, to) = fault.span.filter(|_| fault.effective)?;
         Some(Self { name: &fault.name, from: micros(from), to: micros(to) })
@@ -60,9 +60,9 @@ impl<'a> Ran<'a> {
 }
 
 /// It was in the log, and is no longer there or cannot be read: any fault can have done that which was not over before.
-fn gone(faults: &[Ran<'_>], piece: &Evidence, what: &str) -> Beside {
+fn gone(faults: &[EffectiveFault<'_>], piece: &Evidence, what: &str) -> Beside {
     let there = piece.read_us.or(piece.acked_us);
-    let suspects: Vec<&Ran<'_>> =
+    let suspects: Vec<&EffectiveFault<'_>> =
         faults.iter().filter(|fault| there.is_none_or(|(from, _)| fault.to >= from)).collect();
     let mut words = Vec::new();
     if let Some(acked) = piece.acked_us {
@@ -81,9 +81,10 @@ fn gone(faults: &[Ran<'_>], piece: &Evidence, what: &str) -> Beside {
 }
 
 /// It happened at a time: of the retry that explains it, of its message's ack, or else of its being read.
-fn happened(faults: &[Ran<'_>], piece: &Evidence) -> Beside {
+fn happened(faults: &[EffectiveFault<'_>], piece: &Evidence) -> Beside {
     let detail = &piece.words();
-    let by = |fault: &Ran<'_>, detail: String| Beside { detail, faults: vec![fault.name.to_owned()] };
+    let by =
+        |fault: &EffectiveFault<'_>, detail: String| Beside { detail, faults: vec![fault.name.to_owned()] };
     let none = || Beside { detail: detail.clone(), faults: Vec::new() };
     let written = piece.retry_us.map(|at| (at, at)).or(piece.acked_us);
     let Some(time) = written else {

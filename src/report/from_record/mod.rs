@@ -17,9 +17,9 @@ use super::summary::{
     SCHEMA_VERSION, ScenarioSummary, SeriesSummary, SourceSummary, StageSummary, Summary, ThrottledSummary,
     ThrottlingSummary, TimelineSummary,
 };
-use crate::checks::{self, Outcome};
+use crate::checks::{self, CheckAnswer};
 use crate::metrics::{Throttled, Throttling, Timeline};
-use crate::observe::{Cut, Level, Observations, ScenarioSeen};
+use crate::observe::{EarlyEnd, Level, Observations, ScenarioSeen};
 use crate::plan::Work;
 use crate::record::{RunRecord, Status};
 use crate::scenario::Position;
@@ -31,7 +31,7 @@ const PER_OCTAVE: u32 = 3;
 pub fn summarize(record: &RunRecord) -> Summary {
     let (plan, seen) = (&record.plan, &record.seen);
     let interrupted = match &seen.cut {
-        Some(Cut::Signal(name)) => Some((*name).to_owned()),
+        Some(EarlyEnd::Signal(name)) => Some((*name).to_owned()),
         _ => None,
     };
     Summary {
@@ -123,11 +123,11 @@ fn files(seen: &Observations) -> Vec<FileSummary> {
     ledger.chain(cluster::logs(seen)).collect()
 }
 
-const fn outcome(outcome: Outcome) -> CheckOutcome {
+const fn outcome(outcome: CheckAnswer) -> CheckOutcome {
     match outcome {
-        Outcome::Pass => CheckOutcome::Pass,
-        Outcome::Fail => CheckOutcome::Fail,
-        Outcome::Inconclusive => CheckOutcome::Inconclusive,
+        CheckAnswer::Pass => CheckOutcome::Pass,
+        CheckAnswer::Fail => CheckOutcome::Fail,
+        CheckAnswer::Inconclusive => CheckOutcome::Inconclusive,
     }
 }
 
@@ -224,7 +224,7 @@ fn timeline(seen: &Observations) -> TimelineSummary {
                 let cell = line.cells().get(at);
                 let count = cell.map_or(0, |c| c.count);
                 series.rate.push(Num::new(count as f64 * 1000.0 / width as f64));
-                series.p95_ms.push(cell.and_then(crate::metrics::Cell::p95_ms).map(Num::new));
+                series.p95_ms.push(cell.and_then(crate::metrics::Bucket::p95_ms).map(Num::new));
                 series.errors.push(cell.map_or(0, |c| c.errors));
             }
             (name.to_owned(), series)

@@ -24,10 +24,10 @@ pub(super) struct AccountTable {
     pub advice: String,
     /// The findings that the sentence is about.
     pub findings: Vec<Finding>,
-    pub groups: Vec<Group>,
+    pub groups: Vec<ColumnGroup>,
     pub columns: Vec<Column>,
-    pub rows: Vec<Row>,
-    pub partitions: Vec<Partitions>,
+    pub rows: Vec<AccountRow>,
+    pub partitions: Vec<AccountPartitions>,
 }
 
 /// A class with a section in the docs.
@@ -43,7 +43,7 @@ impl Finding {
 }
 
 /// Columns that belong together.
-pub(super) struct Group {
+pub(super) struct ColumnGroup {
     pub label: &'static str,
     pub span: usize,
 }
@@ -57,13 +57,13 @@ pub(super) struct Column {
     pub first: bool,
 }
 
-pub(super) struct Row {
+pub(super) struct AccountRow {
     pub name: String,
     pub is_total: bool,
-    pub cells: Vec<Cell>,
+    pub cells: Vec<AccountCell>,
 }
 
-pub(super) struct Cell {
+pub(super) struct AccountCell {
     pub label: &'static str,
     pub value: String,
     pub note: String,
@@ -73,11 +73,11 @@ pub(super) struct Cell {
 }
 
 /// The partitions of one scenario.
-pub(super) struct Partitions {
+pub(super) struct AccountPartitions {
     pub label: String,
     pub open: bool,
     pub columns: Vec<Column>,
-    pub rows: Vec<Row>,
+    pub rows: Vec<AccountRow>,
     pub hidden: String,
 }
 
@@ -97,13 +97,13 @@ pub(super) fn account(run: &Summary) -> Option<AccountTable> {
     let accounts = run.accounts.as_ref()?;
     let total = accounts.total.to_account();
     let (groups, columns) = columns(&[total], &ALWAYS);
-    let mut rows: Vec<Row> = accounts
+    let mut rows: Vec<AccountRow> = accounts
         .scenarios
         .iter()
         .map(|(name, it)| row(name.clone(), &it.account.to_account(), &columns))
         .collect();
     if rows.len() > 1 {
-        rows.push(Row { is_total: true, ..row("All".to_owned(), &total, &columns) });
+        rows.push(AccountRow { is_total: true, ..row("All".to_owned(), &total, &columns) });
     }
     Some(AccountTable {
         sentence: format!("{}.", account_sentence(run).unwrap_or_default()),
@@ -135,7 +135,7 @@ fn advice(run: &Summary, accounts: &AccountsSummary) -> String {
 }
 
 /// The columns in which any of the accounts has something, with the groups above them.
-fn columns(accounts: &[Account], always: &[&str]) -> (Vec<Group>, Vec<Column>) {
+fn columns(accounts: &[Account], always: &[&str]) -> (Vec<ColumnGroup>, Vec<Column>) {
     let (mut labels, mut out) = (Vec::new(), Vec::new());
     for (label, names) in groups() {
         let shown = |name: &&str| always.contains(name) || accounts.iter().any(|a| count_of(a, name) > 0);
@@ -143,7 +143,7 @@ fn columns(accounts: &[Account], always: &[&str]) -> (Vec<Group>, Vec<Column>) {
         if names.is_empty() {
             continue;
         }
-        labels.push(Group { label, span: names.len() });
+        labels.push(ColumnGroup { label, span: names.len() });
         for (i, name) in names.into_iter().enumerate() {
             // A tooltip shows backquotes as they are.
             let meaning = class_meaning(name).replace('`', "\"");
@@ -155,11 +155,11 @@ fn columns(accounts: &[Account], always: &[&str]) -> (Vec<Group>, Vec<Column>) {
     (labels, out)
 }
 
-fn row(name: String, account: &Account, columns: &[Column]) -> Row {
-    Row { name, is_total: false, cells: columns.iter().map(|column| cell(account, column)).collect() }
+fn row(name: String, account: &Account, columns: &[Column]) -> AccountRow {
+    AccountRow { name, is_total: false, cells: columns.iter().map(|column| cell(account, column)).collect() }
 }
 
-fn cell(account: &Account, column: &Column) -> Cell {
+fn cell(account: &Account, column: &Column) -> AccountCell {
     let n = count_of(account, column.name);
     let is_broken = Account::BROKEN.iter().any(|(name, _)| *name == column.name);
     let is_open =
@@ -171,7 +171,7 @@ fn cell(account: &Account, column: &Column) -> Cell {
         _ => "",
     };
     let note = if column.name == "unknown" && n > 0 { of_unknown(account) } else { String::new() };
-    Cell { label: column.name, value: count(n), note, class, first: column.first }
+    AccountCell { label: column.name, value: count(n), note, class, first: column.first }
 }
 
 fn of_unknown(account: &Account) -> String {
@@ -180,7 +180,7 @@ fn of_unknown(account: &Account) -> String {
 }
 
 /// The partitions of a scenario: those with something broken or open first.
-fn partitions(name: &str, partitions: &[PartitionAccountSummary]) -> Option<Partitions> {
+fn partitions(name: &str, partitions: &[PartitionAccountSummary]) -> Option<AccountPartitions> {
     if partitions.is_empty() {
         return None;
     }
@@ -188,7 +188,7 @@ fn partitions(name: &str, partitions: &[PartitionAccountSummary]) -> Option<Part
         partitions.iter().map(|it| AccountSummary::to_account(&it.account)).collect();
     // What was planned is known of a scenario only.
     let (_, columns) = columns(&accounts, &ALWAYS[1..]);
-    let mut rows: Vec<(bool, Row)> = partitions
+    let mut rows: Vec<(bool, AccountRow)> = partitions
         .iter()
         .zip(&accounts)
         .map(|(it, account)| {
@@ -204,7 +204,7 @@ fn partitions(name: &str, partitions: &[PartitionAccountSummary]) -> Option<Part
         0 => format!("{all} of {name}"),
         odd => format!("{all} of {name}, {} to look at", count(odd as u64)),
     };
-    Some(Partitions {
+    Some(AccountPartitions {
         label,
         open: odd > 0 && rows.len() <= 12,
         rows: rows.into_iter().take(MAX_ROWS).map(|(_, row)| row).collect(),

@@ -14,12 +14,12 @@ use super::super::words::{
 
 #[derive(Default)]
 pub(super) struct Anomalies {
-    pub found: Vec<Found>,
+    pub found: Vec<AnomalyView>,
     pub none_of: String,
     pub unmeasured: String,
 }
 
-pub(super) struct Found {
+pub(super) struct AnomalyView {
     pub name: &'static str,
     /// To the docs.
     pub link: String,
@@ -28,11 +28,11 @@ pub(super) struct Found {
     pub beside: String,
     pub bad: bool,
     pub has_other: bool,
-    pub evidence: Vec<Evidence>,
+    pub evidence: Vec<EvidenceView>,
     pub more: String,
 }
 
-pub(super) struct Evidence {
+pub(super) struct EvidenceView {
     pub place: String,
     pub offset: String,
     pub other: String,
@@ -64,7 +64,7 @@ pub(super) fn anomalies(run: &Summary) -> Anomalies {
                 let shown = shown(&found.evidence);
                 let hidden = all_of(found).saturating_sub(shown);
                 let says_more = hidden > 0 && shown > 0;
-                out.found.push(Found {
+                out.found.push(AnomalyView {
                     name: anomaly.name(),
                     link: findings::link(anomaly.name()),
                     meaning: meaning(anomaly),
@@ -83,13 +83,13 @@ pub(super) fn anomalies(run: &Summary) -> Anomalies {
     out
 }
 
-fn evidence(piece: &EvidenceRow) -> Evidence {
+fn evidence(piece: &EvidenceRow) -> EvidenceView {
     let numbers = piece.seq.map(|seq| {
         let to = piece.to_seq.map_or_else(String::new, |to| format!(" to #{to}"));
         format!("#{seq}{to}")
     });
     let places = |first: Option<i64>, to| first.map(|first| range(first, to, piece.messages()));
-    Evidence {
+    EvidenceView {
         place: format!("{}[{}]", piece.topic, piece.partition),
         offset: places(piece.offset, piece.to_offset).unwrap_or_else(|| "–".to_owned()),
         other: places(piece.other_offset, piece.to_other_offset).unwrap_or_default(),

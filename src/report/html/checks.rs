@@ -9,7 +9,7 @@ use super::super::summary::{CheckOutcome, CheckRow, Summary};
 use super::account::Finding;
 use super::source::shown_lines;
 
-pub(super) struct Check {
+pub(super) struct CheckView {
     pub class: &'static str,
     pub words: &'static str,
     pub name: String,
@@ -27,12 +27,12 @@ pub(super) struct Check {
     pub line: Option<usize>,
 }
 
-pub(super) fn checks(run: &Summary) -> Vec<Check> {
+pub(super) fn checks(run: &Summary) -> Vec<CheckView> {
     let lines = shown_lines(run);
     let mut rows: Vec<&CheckRow> = run.check_results.iter().collect();
     rows.sort_by_key(|row| row.result.rank());
     rows.into_iter()
-        .map(|row| Check {
+        .map(|row| CheckView {
             class: outcome_name(row.result),
             words: words(row.result),
             name: row.name.clone(),

@@ -58,7 +58,7 @@ pub(super) fn faults(run: &Summary) -> Vec<Fault> {
 
 pub(super) struct Containers {
     pub rows: Vec<Container>,
-    pub logs: Vec<Log>,
+    pub logs: Vec<LogSection>,
     /// Lines stand in view, as there are few and something went wrong.
     pub open: bool,
 }
@@ -73,7 +73,7 @@ pub(super) struct Container {
     pub link: bool,
 }
 
-pub(super) struct Log {
+pub(super) struct LogSection {
     pub name: String,
     pub text: String,
     pub about: String,
@@ -96,9 +96,9 @@ pub(super) fn containers(run: &Summary) -> Containers {
         let hidden = c.last_lines.len().saturating_sub(each);
         let lines: Vec<String> = c.last_lines[hidden..].iter().map(|line| shortened(line)).collect();
         let about = plural(lines.len() as u64, "line", "lines");
-        Log { name: name(c), text: lines.join("\n"), about, lines: lines.len() }
+        LogSection { name: name(c), text: lines.join("\n"), about, lines: lines.len() }
     };
-    let logs: Vec<Log> = run.containers.iter().filter(|c| !c.last_lines.is_empty()).map(log).collect();
+    let logs: Vec<LogSection> = run.containers.iter().filter(|c| !c.last_lines.is_empty()).map(log).collect();
     Containers {
         rows: run.containers.iter().map(row).collect(),
         open: run.status != RunStatus::Pass && logs.iter().map(|log| log.lines).sum::<usize>() <= IN_VIEW,
@@ -116,14 +116,14 @@ fn shortened(line: &str) -> String {
 }
 
 /// What clients were told of the cluster.
-pub(super) struct Metadata {
-    pub brokers: Vec<Broker>,
+pub(super) struct MetadataSection {
+    pub brokers: Vec<WatchedBrokerRow>,
     pub changes: Vec<Change>,
     pub hidden: String,
     pub has_faults: bool,
 }
 
-pub(super) struct Broker {
+pub(super) struct WatchedBrokerRow {
     pub scenario: String,
     pub broker: String,
     pub answered: String,
@@ -144,12 +144,12 @@ pub(super) struct Change {
     pub beside: String,
 }
 
-pub(super) fn metadata(run: &Summary) -> Option<Metadata> {
+pub(super) fn metadata(run: &Summary) -> Option<MetadataSection> {
     if run.watch.is_empty() && run.metadata_changes.is_empty() {
         return None;
     }
     let brokers = run.watch.iter().flat_map(|(scenario, watch)| {
-        watch.brokers.iter().map(|b| Broker {
+        watch.brokers.iter().map(|b| WatchedBrokerRow {
             scenario: scenario.clone(),
             broker: b.broker.clone(),
             answered: count(b.answered),
@@ -162,7 +162,7 @@ pub(super) fn metadata(run: &Summary) -> Option<Metadata> {
     });
     let unkept = run.watch.values().fold(0_u64, |sum, w| sum.saturating_add(w.more_changes));
     let hidden = unkept.saturating_add(run.metadata_changes.len().saturating_sub(MAX_CHANGES) as u64);
-    Some(Metadata {
+    Some(MetadataSection {
         brokers: brokers.collect(),
         changes: run.metadata_changes.iter().take(MAX_CHANGES).map(|c| change(run, c)).collect(),
         hidden: if hidden > 0 { count(hidden) } else { String::new() },

@@ -11,21 +11,21 @@ const IN_VIEW: usize = 3;
 
 pub(super) struct Connect {
     pub scenario: String,
-    pub brokers: Vec<Broker>,
+    pub brokers: Vec<ConnectRow>,
     pub apis: Vec<Apis>,
 }
 
-pub(super) struct Broker {
+pub(super) struct ConnectRow {
     pub name: String,
     pub reachable: bool,
     pub attempts: u64,
     /// Its stages are folded away: it is one of many, and was reached.
     pub folded: bool,
     pub total: String,
-    pub stages: Vec<Stage>,
+    pub stages: Vec<StageRow>,
 }
 
-pub(super) struct Stage {
+pub(super) struct StageRow {
     pub name: &'static str,
     pub other: String,
     pub time: String,
@@ -50,7 +50,7 @@ pub(super) fn connect(run: &Summary) -> Vec<Connect> {
         .collect()
 }
 
-fn broker(b: &BrokerConnect, many: bool) -> Broker {
+fn broker(b: &BrokerConnect, many: bool) -> ConnectRow {
     let total: f64 = b.stages.iter().map(|s| s.ms.get().max(0.0)).sum();
     let mut before = 0.0;
     let stages = b
@@ -59,7 +59,7 @@ fn broker(b: &BrokerConnect, many: bool) -> Broker {
         .map(|s| {
             let ms = s.ms.get().max(0.0);
             let class = if s.error.is_some() { "err" } else { "stage" };
-            let stage = Stage {
+            let stage = StageRow {
                 name: stage_words(&s.name),
                 other: s.name.clone(),
                 time: millis(ms),
@@ -70,7 +70,7 @@ fn broker(b: &BrokerConnect, many: bool) -> Broker {
             stage
         })
         .collect();
-    Broker {
+    ConnectRow {
         name: b.broker.clone(),
         reachable: b.reachable,
         attempts: b.attempts,

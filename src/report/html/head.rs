@@ -10,7 +10,7 @@ use super::super::format::{count, float, millis, plural, status_name, status_wor
 use super::super::summary::{CheckOutcome, Summary};
 use super::super::words::anomaly_count;
 
-pub(super) struct Head {
+pub(super) struct PageHead {
     pub title: String,
     pub name: String,
     pub description: Option<String>,
@@ -38,14 +38,14 @@ pub(super) struct Figure {
     pub link: String,
 }
 
-pub(super) fn head(run: &Summary) -> Head {
+pub(super) fn head(run: &Summary) -> PageHead {
     let words = status_words(run.status);
     let setup = if run.setup_ms > 0 {
         format!(", after {} of setup", millis(float(run.setup_ms)))
     } else {
         String::new()
     };
-    Head {
+    PageHead {
         title: format!("{words}: {}", run.name),
         name: run.name.clone(),
         description: run.description.clone().filter(|d| !d.is_empty()),

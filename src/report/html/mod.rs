@@ -65,21 +65,21 @@ fn visible(page: String) -> String {
 #[template(path = "report/page.html")]
 struct Page {
     script_hash: &'static str,
-    head: head::Head,
+    head: head::PageHead,
     nav: Vec<(&'static str, &'static str)>,
-    checks: Vec<checks::Check>,
+    checks: Vec<checks::CheckView>,
     account: Option<account::AccountTable>,
     anomalies: anomalies::Anomalies,
     pictures: pictures::Pictures,
-    notes: Vec<Note>,
-    timeline: Option<timeline::Timeline>,
+    notes: Vec<NoteRow>,
+    timeline: Option<timeline::TimelineSection>,
     faults: Vec<cluster::Fault>,
     containers: cluster::Containers,
     scenarios: scenarios::Scenarios,
     errors: Vec<scenarios::ErrorRow>,
-    partitions: Option<partitions::Partitions>,
+    partitions: Option<partitions::PartitionsSection>,
     connect: Vec<connect::Connect>,
-    metadata: Option<cluster::Metadata>,
+    metadata: Option<cluster::MetadataSection>,
     source: source::Source,
     files: Vec<source::File>,
 }
@@ -109,18 +109,18 @@ impl Page {
     }
 }
 
-struct Note {
+struct NoteRow {
     class: &'static str,
     level: &'static str,
     text: String,
     times: u64,
 }
 
-fn note(level: NoteLevel, text: &str, times: u64) -> Note {
+fn note(level: NoteLevel, text: &str, times: u64) -> NoteRow {
     let (class, level) = match level {
         NoteLevel::Error => ("fail", "Error"),
         NoteLevel::Warning => ("inconclusive", "Warning"),
         NoteLevel::Hint => ("hint", "Hint"),
     };
-    Note { class, level, text: super::chart::prose(text), times }
+    NoteRow { class, level, text: super::chart::prose(text), times }
 }

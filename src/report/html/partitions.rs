@@ -10,14 +10,14 @@ const IN_VIEW: usize = 50;
 /// More rows than this are left to summary.json.
 const MAX_ROWS: usize = 1200;
 
-pub(super) struct Partitions {
+pub(super) struct PartitionsSection {
     pub summary: String,
-    pub in_view: Vec<Row>,
-    pub folded: Vec<Row>,
+    pub in_view: Vec<PartitionRow>,
+    pub folded: Vec<PartitionRow>,
     pub hidden: usize,
 }
 
-pub(super) struct Row {
+pub(super) struct PartitionRow {
     pub topic: String,
     pub partition: i32,
     pub acked: String,
@@ -33,11 +33,11 @@ pub(super) struct Row {
     pub odd: bool,
 }
 
-pub(super) fn partitions(run: &Summary) -> Option<Partitions> {
+pub(super) fn partitions(run: &Summary) -> Option<PartitionsSection> {
     if run.partitions.is_empty() {
         return None;
     }
-    let mut rows: Vec<Row> = run
+    let mut rows: Vec<PartitionRow> = run
         .partitions
         .iter()
         .flat_map(|p| {
@@ -70,14 +70,14 @@ pub(super) fn partitions(run: &Summary) -> Option<Partitions> {
     } else {
         rows.into_iter().partition(|r| r.odd)
     };
-    Some(Partitions { summary: format!("{all}, {each}; {oddly}."), in_view, folded, hidden })
+    Some(PartitionsSection { summary: format!("{all}, {each}; {oddly}."), in_view, folded, hidden })
 }
 
-fn row(p: &PartitionSummary, reader: Option<&ReaderSummary>) -> Row {
+fn row(p: &PartitionSummary, reader: Option<&ReaderSummary>) -> PartitionRow {
     let missing = reader.map_or(0, |r| p.acked.saturating_sub(r.received));
     let short = reader.is_some_and(|r| p.fence_offset.is_some() && !r.reached_fence);
     let resets = reader.map_or(0, |r| r.resets);
-    Row {
+    PartitionRow {
         topic: p.topic.clone(),
         partition: p.partition,
         acked: count(p.acked),

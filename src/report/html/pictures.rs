@@ -2,7 +2,7 @@
 //!
 //! Owns which partitions are shown and the words around the pictures; `chart::spots` draws them.
 
-use super::super::chart::spots::{Case, Filling, Place, Shape, spots};
+use super::super::chart::spots::{Filling, Shape, SpotPlace, SpottedMessage, spots};
 use super::super::chart::strip::Frame;
 use super::super::format::{count, float};
 use super::super::summary::{EvidenceRow, SpotRow, Summary};
@@ -87,22 +87,23 @@ fn key(shape: Shape, filling: Filling) -> Key {
 }
 
 /// The evidence of one partition.
-struct Partition<'a> {
+struct PartitionPicture<'a> {
     topic: &'a str,
     partition: i32,
     rows: Vec<(Anomaly, &'a EvidenceRow)>,
 }
 
 /// Each partition of which there is evidence with a time, in the order of the evidence.
-fn partitions(run: &Summary) -> Vec<Partition<'_>> {
-    let mut out: Vec<Partition<'_>> = Vec::new();
+fn partitions(run: &Summary) -> Vec<PartitionPicture<'_>> {
+    let mut out: Vec<PartitionPicture<'_>> = Vec::new();
     for anomaly in Anomaly::ALL.into_iter().filter(|anomaly| is_suspect(*anomaly)) {
         let Some(found) = run.anomalies.get(anomaly.name()) else { continue };
         for row in found.evidence.iter().filter(|row| !places(anomaly, row).is_empty()) {
-            let same = |it: &&mut Partition<'_>| it.topic == row.topic && it.partition == row.partition;
+            let same =
+                |it: &&mut PartitionPicture<'_>| it.topic == row.topic && it.partition == row.partition;
             match out.iter_mut().find(same) {
                 Some(partition) => partition.rows.push((anomaly, row)),
-                None => out.push(Partition {
+                None => out.push(PartitionPicture {
                     topic: &row.topic,
                     partition: row.partition,
                     rows: vec![(anomaly, row)],
@@ -113,7 +114,7 @@ fn partitions(run: &Summary) -> Vec<Partition<'_>> {
     out
 }
 
-impl Partition<'_> {
+impl PartitionPicture<'_> {
     /// Messages with an anomaly that nothing explains, then all.
     fn weight(&self) -> (u64, u64) {
         let rows = || self.rows.iter().map(|(_, row)| *row);
@@ -121,7 +122,7 @@ impl Partition<'_> {
     }
 
     fn draw(&self, number: usize, frame: &Frame, kinds: &mut Vec<(Shape, Filling)>) -> Picture {
-        let cases: Vec<Case> = self.rows.iter().map(|(anomaly, row)| case(*anomaly, row)).collect();
+        let cases: Vec<SpottedMessage> = self.rows.iter().map(|(anomaly, row)| case(*anomaly, row)).collect();
         let place = format!("{}[{}]", self.topic, self.partition);
         let facts: Vec<String> = self
             .rows
@@ -152,9 +153,9 @@ impl Partition<'_> {
     }
 }
 
-fn case(anomaly: Anomaly, row: &EvidenceRow) -> Case {
+fn case(anomaly: Anomaly, row: &EvidenceRow) -> SpottedMessage {
     let places = places(anomaly, row);
-    let own = |(_, spot): &(Place, SpotRow)| {
+    let own = |(_, spot): &(SpotPlace, SpotRow)| {
         spot.found != "acked" && Some(spot.offset) == row.offset && spot.consumer == row.consumer
     };
     // What is wrong is what was not found as it should be; else the copy that the evidence is about.
@@ -164,11 +165,11 @@ fn case(anomaly: Anomaly, row: &EvidenceRow) -> Case {
     let name = anomaly.name().replace('_', " ");
     let name = row.count.map_or_else(|| name.clone(), |messages| format!("{} {name}", count(messages)));
     let name = if explained { format!("{name} (explained)") } else { name };
-    Case { name, explained, places: places.into_iter().map(|(place, _)| place).collect(), at }
+    SpottedMessage { name, explained, places: places.into_iter().map(|(place, _)| place).collect(), at }
 }
 
 /// The spots of a piece of evidence; where it has none, as in older summaries, where and when it was seen.
-fn places(anomaly: Anomaly, row: &EvidenceRow) -> Vec<(Place, SpotRow)> {
+fn places(anomaly: Anomaly, row: &EvidenceRow) -> Vec<(SpotPlace, SpotRow)> {
     let altered = anomaly == Anomaly::Corrupt;
     let old = row.offset.zip(row.at_ms).filter(|_| row.spots.is_empty()).map(|(offset, at_ms)| SpotRow {
         found: if altered { "altered" } else { "read" }.to_owned(),
@@ -179,12 +180,12 @@ fn places(anomaly: Anomaly, row: &EvidenceRow) -> Vec<(Place, SpotRow)> {
         to_ms: row.to_ms,
     });
     let spots = row.spots.iter().cloned().chain(old);
-    let mut out: Vec<(Place, SpotRow)> = spots.filter_map(|spot| Some((place(&spot)?, spot))).collect();
+    let mut out: Vec<(SpotPlace, SpotRow)> = spots.filter_map(|spot| Some((place(&spot)?, spot))).collect();
     out.sort_by_key(|(_, spot)| spot.at_ms);
     out
 }
 
-fn place(spot: &SpotRow) -> Option<Place> {
+fn place(spot: &SpotRow) -> Option<SpotPlace> {
     let filling = match spot.found.as_str() {
         "acked" | "read" => Filling::Found,
         "altered" => Filling::Altered,
@@ -198,7 +199,7 @@ fn place(spot: &SpotRow) -> Option<Place> {
         _ => Shape::Reader,
     };
     let to_ms = spot.to_ms.unwrap_or(spot.at_ms);
-    Some(Place {
+    Some(SpotPlace {
         shape,
         filling,
         offsets: (spot.offset, spot.to_offset.unwrap_or(spot.offset)),

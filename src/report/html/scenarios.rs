@@ -11,13 +11,13 @@ use super::super::summary::{Num, ScenarioSummary, Summary};
 use super::super::words::{READBACK, READBACK_WHY, ended_words};
 
 pub(super) struct Scenarios {
-    pub rows: Vec<Row>,
+    pub rows: Vec<ComparisonRow>,
     pub cards: Vec<Card>,
     pub has_latency: bool,
 }
 
 /// A line of the table that compares all.
-pub(super) struct Row {
+pub(super) struct ComparisonRow {
     pub name: String,
     pub kind: String,
     pub done: String,
@@ -53,15 +53,15 @@ pub(super) struct ErrorRow {
 }
 
 pub(super) fn scenarios(run: &Summary) -> Scenarios {
-    let rows: Vec<Row> = run.scenarios.iter().map(|(name, s)| row(name, s)).collect();
+    let rows: Vec<ComparisonRow> = run.scenarios.iter().map(|(name, s)| row(name, s)).collect();
     let cards = run.scenarios.iter().enumerate().map(|(i, (name, s))| card(run, i, name, s)).collect();
     Scenarios { has_latency: run.scenarios.values().any(|s| s.p50_ms.is_some()), rows, cards }
 }
 
-fn row(name: &str, s: &ScenarioSummary) -> Row {
+fn row(name: &str, s: &ScenarioSummary) -> ComparisonRow {
     let all = [&s.p50_ms, &s.p90_ms, &s.p95_ms, &s.p99_ms, &s.p999_ms, &s.max_ms, &s.mean_ms];
     let rate = |r: &Option<Num>| r.as_ref().map(|r| number(r.get()));
-    Row {
+    ComparisonRow {
         name: name.to_owned(),
         kind: kind(s),
         done: optional(done(s)),

@@ -13,11 +13,11 @@ const MAX_BYTES: usize = 100_000;
 
 pub(super) struct Source {
     pub path: String,
-    pub lines: Vec<Line>,
+    pub lines: Vec<SourceLine>,
     pub cut: bool,
 }
 
-pub(super) struct Line {
+pub(super) struct SourceLine {
     pub text: String,
     pub class: &'static str,
     /// The checks that stand there and did not pass: class and name.
@@ -45,8 +45,8 @@ pub(super) fn shown_lines(run: &Summary) -> usize {
 }
 
 pub(super) fn source(run: &Summary) -> Source {
-    let mut lines: Vec<Line> =
-        shown(run).map(|text| Line { text: text.to_owned(), class: "", checks: Vec::new() }).collect();
+    let mut lines: Vec<SourceLine> =
+        shown(run).map(|text| SourceLine { text: text.to_owned(), class: "", checks: Vec::new() }).collect();
     let mut rows: Vec<_> = run
         .check_results
         .iter()

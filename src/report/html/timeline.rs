@@ -11,9 +11,9 @@ use super::super::summary::{MetricSeries, Num, SeriesSummary, Summary};
 /// More scraped series than this are left to summary.json.
 const MAX_METRICS: usize = 12;
 
-pub(super) struct Timeline {
+pub(super) struct TimelineSection {
     pub lanes: Vec<Vec<Label>>,
-    pub rows: Vec<Row>,
+    pub rows: Vec<TimelineRow>,
     pub ticks: Vec<Tick>,
     pub bucket: String,
     pub has_errors: bool,
@@ -29,7 +29,7 @@ pub(super) struct Label {
     pub effective: bool,
 }
 
-pub(super) struct Row {
+pub(super) struct TimelineRow {
     pub name: String,
     pub measure: &'static str,
     pub facts: String,
@@ -49,7 +49,7 @@ pub(super) struct Tick {
 }
 
 /// None where the run measured nothing over time.
-pub(super) fn timeline(run: &Summary) -> Option<Timeline> {
+pub(super) fn timeline(run: &Summary) -> Option<TimelineSection> {
     let frame = frame(run);
     let mut rows = Vec::new();
     for (i, (name, series)) in run.timeline.series.iter().enumerate() {
@@ -63,7 +63,7 @@ pub(super) fn timeline(run: &Summary) -> Option<Timeline> {
     if rows.is_empty() || frame.end_ms <= 0.0 {
         return None;
     }
-    Some(Timeline {
+    Some(TimelineSection {
         lanes: lanes(run, &frame),
         has_errors: rows.iter().any(|r| !r.errors.is_empty()),
         rows,
@@ -136,7 +136,14 @@ pub(super) fn lanes(run: &Summary, frame: &Frame) -> Vec<Vec<Label>> {
     lanes.into_iter().map(|(_, lane)| lane).collect()
 }
 
-fn scenario_rows(rows: &mut Vec<Row>, i: usize, name: &str, s: &SeriesSummary, bucket: f64, frame: &Frame) {
+fn scenario_rows(
+    rows: &mut Vec<TimelineRow>,
+    i: usize,
+    name: &str,
+    s: &SeriesSummary,
+    bucket: f64,
+    frame: &Frame,
+) {
     let mean = |v: &[f64]| v.iter().sum::<f64>() / float(v.len() as u64);
     let most = |v: &[f64]| v.iter().copied().fold(f64::MIN, f64::max);
     // Nothing is drawn before its first message and after its last: it was not at work.
@@ -154,7 +161,7 @@ fn scenario_rows(rows: &mut Vec<Row>, i: usize, name: &str, s: &SeriesSummary, b
     let errors = s.errors.iter().fold(0_u64, |a, n| a.saturating_add(*n));
     let facts = rate_facts(&s.rate);
     let scale = Scale::linear(points.known());
-    rows.push(Row {
+    rows.push(TimelineRow {
         name: name.to_owned(),
         measure: "messages/s",
         facts: facts.clone(),
@@ -185,7 +192,7 @@ fn scenario_rows(rows: &mut Vec<Row>, i: usize, name: &str, s: &SeriesSummary, b
     let scale = Scale::fitting(points.known());
     let low = points.known().fold(f64::MAX, f64::min);
     let facts = format!("{} to {}", millis(low.max(0.0)), millis(points.known().fold(0.0, f64::max)));
-    rows.push(Row {
+    rows.push(TimelineRow {
         name: name.to_owned(),
         measure: "p95 latency",
         facts: facts.clone(),
@@ -230,7 +237,7 @@ fn time_label(ms: f64) -> String {
     if ms > 0.0 { millis(ms) } else { "0".to_owned() }
 }
 
-fn metric_row(i: usize, series: &MetricSeries, frame: &Frame) -> Option<Row> {
+fn metric_row(i: usize, series: &MetricSeries, frame: &Frame) -> Option<TimelineRow> {
     let values: Vec<f64> = series.value.iter().map(Num::get).collect();
     let points = Points::samples(&series.at_ms, &values, frame.end_ms);
     let low = points.known().reduce(f64::min)?;
@@ -241,7 +248,7 @@ fn metric_row(i: usize, series: &MetricSeries, frame: &Frame) -> Option<Row> {
     } else {
         format!("{} to {}", number(low), number(high))
     };
-    Some(Row {
+    Some(TimelineRow {
         name: series.name.clone(),
         measure: "",
         facts: facts.clone(),

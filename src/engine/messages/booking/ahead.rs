@@ -14,13 +14,13 @@ use crate::plan::Acks;
 /// The highest acked offset of each partition of a topic.
 #[derive(Debug, Clone, Default)]
 pub struct HighestAcks {
-    partitions: Arc<[Shared]>,
+    partitions: Arc<[SharedAcks]>,
     /// Whoever notes acks here has them from leaders alone (`acks: 1`).
     by_leader: bool,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct SharedAcks {
     all: AtomicI64,
     any: AtomicI64,
 }
@@ -37,7 +37,7 @@ pub(super) struct Highest {
 impl HighestAcks {
     /// Of so many partitions, nothing acked yet.
     pub fn of(partitions: i32) -> Self {
-        let none = |_| Shared { all: AtomicI64::new(-1), any: AtomicI64::new(-1) };
+        let none = |_| SharedAcks { all: AtomicI64::new(-1), any: AtomicI64::new(-1) };
         Self { partitions: (0..partitions).map(none).collect(), by_leader: false }
     }
 

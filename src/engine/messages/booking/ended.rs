@@ -1,7 +1,7 @@
 //! Messages that have ended, as runs: a batch is acked as a whole, at consecutive offsets.
 
 use crate::ids::{Partition, Seq};
-use crate::kafka::{Delivery, Outcome};
+use crate::kafka::{Delivery, DeliveryOutcome};
 
 /// Bits of a tag that hold the sequence; the partition stands above them.
 const SEQ_BITS: u32 = 44;
@@ -18,21 +18,21 @@ pub(super) fn of_tag(tag: u64) -> (usize, Seq) {
 
 /// `len` messages of one partition with consecutive tags; acked ones at consecutive offsets, or all without one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ended {
+pub(super) struct EndedRun {
     pub(super) tag: u64,
     pub(super) len: u64,
-    pub(super) outcome: Outcome,
+    pub(super) outcome: DeliveryOutcome,
 }
 
 /// Adds one to those that have ended.
-pub(super) fn push(ended: &mut Vec<Ended>, delivery: &Delivery) {
+pub(super) fn push(ended: &mut Vec<EndedRun>, delivery: &Delivery) {
     if let Some(last) = ended.last_mut()
         && last.tag + last.len == delivery.tag
         && match (last.outcome, delivery.outcome) {
-            (Outcome::Acked { offset: first }, Outcome::Acked { offset }) => {
+            (DeliveryOutcome::Acked { offset: first }, DeliveryOutcome::Acked { offset }) => {
                 first + last.len.cast_signed() == offset
             }
-            (Outcome::AckedNowhere, Outcome::AckedNowhere) => true,
+            (DeliveryOutcome::AckedNowhere, DeliveryOutcome::AckedNowhere) => true,
             _ => false,
         }
         // The sequence never overflows into the partition, but a tag of 0 may follow the last of one.
@@ -41,7 +41,7 @@ pub(super) fn push(ended: &mut Vec<Ended>, delivery: &Delivery) {
         last.len += 1;
         return;
     }
-    ended.push(Ended { tag: delivery.tag, len: 1, outcome: delivery.outcome });
+    ended.push(EndedRun { tag: delivery.tag, len: 1, outcome: delivery.outcome });
 }
 
 #[cfg(test)]
@@ -53,9 +53,9 @@ mod tests {
     fn a_run_is_one_partition_and_offsets_in_a_row() {
         let acked = |partition, seq, offset| Delivery {
             tag: tag(partition, seq),
-            outcome: Outcome::Acked { offset },
+            outcome: DeliveryOutcome::Acked { offset },
         };
-        let failed = Delivery { tag: tag(1, 8), outcome: Outcome::Failed { code: Code(10) } };
+        let failed = Delivery { tag: tag(1, 8), outcome: DeliveryOutcome::Failed { code: Code(10) } };
         let mut ended = Vec::new();
         for delivery in [
             acked(1, 5, 100),

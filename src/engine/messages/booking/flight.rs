@@ -19,11 +19,11 @@ pub(super) struct Pending {
 /// The messages of one stream that have not ended, by sequence.
 #[derive(Debug, Default)]
 pub(super) struct Flight {
-    runs: VecDeque<Run>,
+    runs: VecDeque<InFlightRun>,
 }
 
 #[derive(Debug)]
-struct Run {
+struct InFlightRun {
     seq: Seq,
     len: u64,
     /// How many of them have not ended.
@@ -31,7 +31,7 @@ struct Run {
     pending: Pending,
 }
 
-impl Run {
+impl InFlightRun {
     const fn end(&self) -> Seq {
         self.seq + self.len
     }
@@ -45,7 +45,7 @@ impl Flight {
                 run.len += 1;
                 run.left += 1;
             }
-            _ => self.runs.push_back(Run { seq, len: 1, left: 1, pending }),
+            _ => self.runs.push_back(InFlightRun { seq, len: 1, left: 1, pending }),
         }
     }
 

@@ -11,15 +11,15 @@ use std::ops::Range;
 use std::time::Instant;
 
 use crate::ids::{Partition, Seq};
-use crate::kafka::{Delivery, Outcome, ProducerEvent, ProducerEventKind};
+use crate::kafka::{Delivery, DeliveryOutcome, ProducerEvent, ProducerEventKind};
 use crate::ledger::{Resent, Run, SentLog};
 use crate::metrics::Metrics;
 pub(crate) use ahead::HighestAcks;
 
 use ahead::Ahead;
-use ended::{Ended, of_tag, tag};
+use ended::{EndedRun, of_tag, tag};
 use flight::{Flight, Pending};
-use retries::{Count, Retries};
+use retries::{Count, PartitionRetries};
 
 /// One client's books.
 pub(crate) struct Booking {
@@ -27,7 +27,7 @@ pub(crate) struct Booking {
     /// The first partition that it has books of.
     first: usize,
     parts: Vec<Part>,
-    ended: Vec<Ended>,
+    ended: Vec<EndedRun>,
     /// Of the topic.
     highest: HighestAcks,
 }
@@ -36,7 +36,7 @@ pub(crate) struct Booking {
 struct Part {
     log: SentLog,
     flight: Flight,
-    retries: Retries,
+    retries: PartitionRetries,
     ahead: Ahead,
     /// Messages that librdkafka did not take, of an idempotent producer.
     refused: Vec<Seq>,
@@ -51,7 +51,7 @@ pub(crate) struct Booked {
     /// Since when each was under way, microseconds from the run's zero, and its bytes of key and value.
     pub(crate) from_us: u64,
     pub(crate) bytes: u64,
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: DeliveryOutcome,
 }
 
 impl Booking {
@@ -186,34 +186,40 @@ impl Booking {
             let partition = Partition::try_from(at).unwrap_or(Partition::MAX);
             flight.end(seq, run.len, |first, len, pending| {
                 let resent = retries.since(pending.behind);
-                let mut book = |seq: Seq, len: u64, outcome: Outcome| {
+                let mut book = |seq: Seq, len: u64, outcome: DeliveryOutcome| {
                     match outcome {
-                        Outcome::Acked { offset } => {
+                        DeliveryOutcome::Acked { offset } => {
                             let run = Run { seq, offset, len };
                             log.acked_run(run, resent);
                             log.acked_at(run, now_us);
                             ahead.acked(run, log);
                             highest.acked(partition, run.offset_of(run.end() - 1));
                         }
-                        Outcome::AckedNowhere => {
+                        DeliveryOutcome::AckedNowhere => {
                             log.acked_nowhere(seq, len, resent);
                             log.acked_at(Run { seq, offset: 0, len }, now_us);
                         }
-                        Outcome::Failed { .. } => log.failed(seq, resent),
-                        Outcome::Unknown { .. } => log.unknown(seq, resent),
+                        DeliveryOutcome::Failed { .. } => log.failed(seq, resent),
+                        DeliveryOutcome::Unknown { .. } => log.unknown(seq, resent),
                     }
                     let Pending { from_us, bytes, .. } = *pending;
                     on(&Booked { seq, len, from_us, bytes, outcome });
                 };
                 match run.outcome {
-                    Outcome::Acked { offset } if placeless.is_empty() => {
-                        book(first, len, Outcome::Acked { offset: offset + (first - seq).cast_signed() });
+                    DeliveryOutcome::Acked { offset } if placeless.is_empty() => {
+                        book(
+                            first,
+                            len,
+                            DeliveryOutcome::Acked { offset: offset + (first - seq).cast_signed() },
+                        );
                     }
-                    Outcome::Acked { offset } => {
+                    DeliveryOutcome::Acked { offset } => {
                         for one in first..first + len {
                             let outcome = match placeless.iter().any(|range| range.contains(&one)) {
-                                true => Outcome::AckedNowhere,
-                                false => Outcome::Acked { offset: offset + (one - seq).cast_signed() },
+                                true => DeliveryOutcome::AckedNowhere,
+                                false => {
+                                    DeliveryOutcome::Acked { offset: offset + (one - seq).cast_signed() }
+                                }
                             };
                             book(one, 1, outcome);
                         }
@@ -272,7 +278,7 @@ mod tests {
         ProducerEvent { at, since: at, kind, partition: Some(OF), text: "x".to_owned(), code: None }
     }
 
-    fn end(booking: &mut Booking, seq: Seq, outcome: Outcome) {
+    fn end(booking: &mut Booking, seq: Seq, outcome: DeliveryOutcome) {
         booking.push(&Delivery { tag: tag(OF, seq), outcome });
     }
 
@@ -290,11 +296,11 @@ mod tests {
         let (_, tag) = booking.next(OF);
         booking.not_sent(tag);
         for (seq, outcome) in [
-            (0, Outcome::Acked { offset: 5 }),
-            (1, Outcome::Acked { offset: 6 }),
-            (2, Outcome::AckedNowhere),
-            (3, Outcome::AckedNowhere),
-            (4, Outcome::Failed { code: Code(10) }),
+            (0, DeliveryOutcome::Acked { offset: 5 }),
+            (1, DeliveryOutcome::Acked { offset: 6 }),
+            (2, DeliveryOutcome::AckedNowhere),
+            (3, DeliveryOutcome::AckedNowhere),
+            (4, DeliveryOutcome::Failed { code: Code(10) }),
         ] {
             end(&mut booking, seq, outcome);
         }
@@ -312,7 +318,7 @@ mod tests {
         let (_, tag) = booking.next(OF);
         booking.sent(tag, 0, 0, 0);
         for seq in 0..4 {
-            end(&mut booking, seq, Outcome::Acked { offset: seq.cast_signed() });
+            end(&mut booking, seq, DeliveryOutcome::Acked { offset: seq.cast_signed() });
         }
         booking.book(0, |_| {});
         let log = log(booking);
@@ -325,13 +331,13 @@ mod tests {
         for changes in [false, true] {
             let mut booking = sent(true, 3);
             booking.see(vec![event(RETRIED)], |_| 5);
-            end(&mut booking, 0, Outcome::Acked { offset: 0 });
+            end(&mut booking, 0, DeliveryOutcome::Acked { offset: 0 });
             booking.book(0, |_| {});
             if changes {
                 booking.see(vec![event(ProducerEventKind::IdentityChanged)], |_| 5);
             }
-            end(&mut booking, 1, Outcome::Unknown { code: Code(7) });
-            end(&mut booking, 2, Outcome::Acked { offset: 2 });
+            end(&mut booking, 1, DeliveryOutcome::Unknown { code: Code(7) });
+            end(&mut booking, 2, DeliveryOutcome::Acked { offset: 2 });
             booking.book(0, |_| {});
             let log = log(booking);
             let (messages, eligible) = if changes { (2, 2) } else { (0, 0) };
@@ -349,9 +355,9 @@ mod tests {
         }
         // librdkafka counts what it took: its number 1 is sequence 2.
         booking.see(vec![event(ProducerEventKind::Duplicate { first: 1, messages: 2 })], |_| 5);
-        end(&mut booking, 0, Outcome::Acked { offset: 9 });
+        end(&mut booking, 0, DeliveryOutcome::Acked { offset: 9 });
         for seq in 2..5 {
-            end(&mut booking, seq, Outcome::Acked { offset: seq.cast_signed() });
+            end(&mut booking, seq, DeliveryOutcome::Acked { offset: seq.cast_signed() });
         }
         booking.book(0, |_| {});
         assert!(booking.parts[0].placeless.is_empty(), "they have ended");

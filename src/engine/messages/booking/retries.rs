@@ -22,7 +22,7 @@ impl Count {
 
 /// Batches of one partition that went back to be sent again.
 #[derive(Debug, Default)]
-pub(super) struct Retries {
+pub(super) struct PartitionRetries {
     /// All so far,
     seen: Count,
     /// and those of them that can explain something.
@@ -32,7 +32,7 @@ pub(super) struct Retries {
     last: (u64, String),
 }
 
-impl Retries {
+impl PartitionRetries {
     /// What a message that is sent now has behind it.
     pub(super) const fn now(&self) -> Count {
         self.seen
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn what_goes_back_under_one_identity_explains_nothing() {
-        let (mut retries, mut log) = (Retries::default(), SentLog::default());
+        let (mut retries, mut log) = (PartitionRetries::default(), SentLog::default());
         let sent = retries.now();
         retries.went_back(true, (1, "x"), 10, true, &mut log);
         assert_eq!((retries.since(sent), log.repeats()), (Resent::No, Bound::default()));
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_change_explains_no_more_than_was_in_flight() {
-        let (mut retries, mut log) = (Retries::default(), SentLog::default());
+        let (mut retries, mut log) = (PartitionRetries::default(), SentLog::default());
         for at in 0..5 {
             retries.went_back(true, (at, "x"), 10, at == 0, &mut log);
         }
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[derive(Debug, Clone)]
-    enum Step {
+    enum RetryStep {
         Back(u32, bool),
         Change,
         Lost,
@@ -145,30 +145,30 @@ mod tests {
             idempotent in any::<bool>(),
             steps in prop::collection::vec(
                 prop_oneof![
-                    6 => (0_u32..50, any::<bool>()).prop_map(|(n, maybe)| Step::Back(n, maybe)),
-                    2 => Just(Step::Change),
-                    1 => Just(Step::Lost),
+                    6 => (0_u32..50, any::<bool>()).prop_map(|(n, maybe)| RetryStep::Back(n, maybe)),
+                    2 => Just(RetryStep::Change),
+                    1 => Just(RetryStep::Lost),
                 ],
                 0..40,
             ),
         ) {
-            let (mut retries, mut log) = (Retries::default(), SentLog::default());
+            let (mut retries, mut log) = (PartitionRetries::default(), SentLog::default());
             let (mut held, mut booked, mut lost) = (Vec::new(), Vec::new(), false);
             let (mut eligible, sent) = (false, retries.now());
             for step in steps {
                 match step {
-                    Step::Back(messages, maybe) => {
+                    RetryStep::Back(messages, maybe) => {
                         retries.went_back(idempotent, (0, ""), messages, maybe, &mut log);
                         held.push((messages, maybe));
                     }
-                    Step::Change if idempotent => retries.identity_changed(|_| u64::MAX, &mut log),
-                    Step::Change => {}
-                    Step::Lost => {
+                    RetryStep::Change if idempotent => retries.identity_changed(|_| u64::MAX, &mut log),
+                    RetryStep::Change => {}
+                    RetryStep::Lost => {
                         retries.lost_lines(0, "", &mut log);
                         (lost, eligible) = (true, true);
                     }
                 }
-                if !idempotent || matches!(step, Step::Change) {
+                if !idempotent || matches!(step, RetryStep::Change) {
                     booked.append(&mut held);
                 }
                 eligible |= !booked.is_empty();

@@ -2,7 +2,7 @@
 //!
 //! So a pause of its producers is told from one of the broker.
 
-use super::place::Place;
+use super::place::PartitionPosition;
 use crate::engine::messages::booking::HighestAcks;
 use crate::kafka::ReaderSet;
 use crate::metrics::{RESOLUTION, Recorder};
@@ -26,7 +26,7 @@ impl Backlog {
     pub(super) fn look(
         &mut self,
         recorder: &mut Recorder<'_>,
-        places: &[Place],
+        places: &[PartitionPosition],
         set: &ReaderSet,
         now_us: u64,
     ) {
@@ -44,7 +44,7 @@ impl Backlog {
             return;
         }
         self.looked_us = now_us;
-        let ahead = |place: &&Place| acks.ahead_of(place.partition, place.at(set));
+        let ahead = |place: &&PartitionPosition| acks.ahead_of(place.partition, place.at(set));
         let open: u64 = places.iter().filter(|place| !place.over).map(|place| ahead(&place)).sum();
         recorder.open(open);
         if open > 0 {

@@ -6,14 +6,14 @@ use crate::metrics::Recorder;
 
 /// What one drain counted.
 #[derive(Default)]
-pub(super) struct Batch {
+pub(super) struct DrainCounts {
     pub(super) received: u64,
     pub(super) records: u64,
     pub(super) foreign: u64,
     pub(super) bytes: u64,
 }
 
-impl Batch {
+impl DrainCounts {
     /// Adds it to the scenario's counts.
     pub(super) fn hand_over(&self, recorder: &mut Recorder<'_>, now_us: u64) {
         let counters = &recorder.metrics().counters;

@@ -5,10 +5,10 @@
 use std::time::Instant;
 
 use super::consumer::Consumer;
-use super::place::{Place, seconds};
-use super::prober::{Found, Fresh, Prober};
+use super::place::{PartitionPosition, seconds};
+use super::prober::{Fresh, ProbeAnswer, Prober};
 use super::still;
-use super::window::Look;
+use super::window::BrokerAnswer;
 use crate::engine::messages::ends::Unreadable;
 use crate::ids::{Offset, Partition};
 use crate::kafka::probe::{FetchProbe, NoFetch};
@@ -19,7 +19,7 @@ const OUT_OF_RANGE: Code = Code(1);
 
 /// What a reader is to do about what holds it up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum BlockedAction {
     /// Its offset is not in the log, says the broker: it asks where that lies.
     AskWhere(Partition),
     /// No client can read the batch there: it goes on behind it.
@@ -52,7 +52,7 @@ impl<'a> Blocked<'a> {
 
     /// Whether a reader waits for what only the broker can give, so that its idle time does not end it: for a partition that
     /// the broker does not know, or for the time in which a record has to come.
-    pub(super) fn holds(places: &[Place], set: &ReaderSet) -> bool {
+    pub(super) fn holds(places: &[PartitionPosition], set: &ReaderSet) -> bool {
         places.iter().any(|place| {
             let unknown = place.unknown.is_some_and(|unknown| unknown.confirmed);
             !place.over && (unknown || (place.waits_for_records(set) && place.window.is_open()))
@@ -60,18 +60,27 @@ impl<'a> Blocked<'a> {
     }
 
     /// Takes an answer in, and asks the next question. Returns what a reader is to do.
-    pub(super) fn turn(&mut self, set: &mut ReaderSet, places: &mut [Place], now: Instant) -> Option<Way> {
+    pub(super) fn turn(
+        &mut self,
+        set: &mut ReaderSet,
+        places: &mut [PartitionPosition],
+        now: Instant,
+    ) -> Option<BlockedAction> {
         let mut way = None;
         match self.prober.take() {
-            Some((_, _, Found::Known(Some(partitions)))) => self.known(set, places, &partitions, now),
-            Some((_, _, Found::Known(None))) | None => {}
+            Some((_, _, ProbeAnswer::Known(Some(partitions)))) => self.known(set, places, &partitions, now),
+            Some((_, _, ProbeAnswer::Known(None))) | None => {}
             Some((partition, at, found)) => {
                 let place = places.iter_mut().find(|place| place.partition == partition);
                 if let Some(place) = place.filter(|p| p.waits_for_records(set) && p.at(set) == at) {
                     match found {
-                        Found::Look(found) => way = self.look(set, place, at, found, now).map(Way::AskWhere),
-                        Found::Fresh(found) => way = self.fresh(set, place, at, &found, now).map(Way::Pass),
-                        Found::Known(_) => {}
+                        ProbeAnswer::Look(found) => {
+                            way = self.look(set, place, at, found, now).map(BlockedAction::AskWhere);
+                        }
+                        ProbeAnswer::Fresh(found) => {
+                            way = self.fresh(set, place, at, &found, now).map(BlockedAction::Pass);
+                        }
+                        ProbeAnswer::Known(_) => {}
                     }
                 }
             }
@@ -82,7 +91,7 @@ impl<'a> Blocked<'a> {
         way
     }
 
-    fn ask(&mut self, set: &ReaderSet, places: &mut [Place], now: Instant) {
+    fn ask(&mut self, set: &ReaderSet, places: &mut [PartitionPosition], now: Instant) {
         let waits = *self.client.waits();
         let unknown = places.iter().any(|place| !place.over && place.unknown.is_some());
         if unknown && now.saturating_duration_since(self.known_asked) >= waits.ask {
@@ -115,7 +124,7 @@ impl<'a> Blocked<'a> {
     fn look(
         &mut self,
         set: &ReaderSet,
-        place: &mut Place,
+        place: &mut PartitionPosition,
         at: Offset,
         found: Result<FetchProbe, NoFetch>,
         now: Instant,
@@ -137,7 +146,7 @@ impl<'a> Blocked<'a> {
                 return None;
             }
         };
-        let mut look = Look::of(&probe, at, self.committed);
+        let mut look = BrokerAnswer::of(&probe, at, self.committed);
         if look.records {
             set.refresh(place.partition);
         }
@@ -155,20 +164,20 @@ impl<'a> Blocked<'a> {
 
     /// Without the probe: a broker that answers for the log's offsets on the reader's own connection has answered the fetch
     /// before that, and librdkafka has reported its error.
-    fn look_by_librdkafka(&self, set: &ReaderSet, place: &mut Place, at: Offset, now: Instant) {
+    fn look_by_librdkafka(&self, set: &ReaderSet, place: &mut PartitionPosition, at: Offset, now: Instant) {
         let error = place.error.take();
         match set.watermarks(place.partition, self.client.waits().answer) {
             Ok((low, high)) if !error.is_some_and(Code::is_local) => {
                 let stable = Some(high).filter(|_| self.committed);
                 let code = error.unwrap_or(Code::NONE);
-                let look = Look { code, records: false, start: Some(low), end: Some(high), stable };
+                let look = BrokerAnswer { code, records: false, start: Some(low), end: Some(high), stable };
                 self.count(place, &look, at, now);
             }
             _ => place.window.not_counted(now),
         }
     }
 
-    fn count(&self, place: &mut Place, look: &Look, at: Offset, now: Instant) {
+    fn count(&self, place: &mut PartitionPosition, look: &BrokerAnswer, at: Offset, now: Instant) {
         let held_up = place.window.see(look, (at, place.wanted.unwrap_or(at)), now);
         if let (Some(stable), None) = (held_up, place.last_stable) {
             self.consumer.shared.note(Note::warning(format!(
@@ -184,7 +193,7 @@ impl<'a> Blocked<'a> {
     fn fresh(
         &self,
         set: &mut ReaderSet,
-        place: &mut Place,
+        place: &mut PartitionPosition,
         at: Offset,
         found: &Fresh,
         now: Instant,
@@ -223,7 +232,13 @@ impl<'a> Blocked<'a> {
     }
 
     /// The partitions that a broker knows now.
-    fn known(&self, set: &mut ReaderSet, places: &mut [Place], partitions: &[Partition], now: Instant) {
+    fn known(
+        &self,
+        set: &mut ReaderSet,
+        places: &mut [PartitionPosition],
+        partitions: &[Partition],
+        now: Instant,
+    ) {
         let now_us = self.consumer.shared.clock.us(now);
         for place in places.iter_mut().filter(|place| !place.over) {
             let Some(unknown) = &mut place.unknown else { continue };

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use crate::engine::context::shared::Shared;
-use crate::engine::messages::end_marker::Fences;
+use crate::engine::context::shared::RunContext;
+use crate::engine::messages::end_marker::EndMarkers;
 
 /// How a reading thread ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,8 +19,8 @@ pub(super) enum End {
 
 /// What the threads of one consumer share.
 pub(super) struct Consumer {
-    pub(super) shared: Arc<Shared>,
-    pub(super) fences: Fences,
+    pub(super) shared: Arc<RunContext>,
+    pub(super) fences: EndMarkers,
     pub(super) index: usize,
     pub(super) topic: usize,
     pub(super) name: String,

@@ -20,15 +20,15 @@ use std::time::Instant;
 use futures_util::future::select_all;
 
 use consumer::{Consumer, End};
-use place::Place;
+use place::PartitionPosition;
 
-use crate::engine::context::outcome::{Outcome, cut, unwind};
-use crate::engine::context::shared::{Shared, TopicState};
+use crate::engine::context::outcome::{ScenarioOutcome, cut, unwind};
+use crate::engine::context::shared::{RunContext, TopicState};
 use crate::engine::messages::end_marker as fence;
-use crate::engine::messages::end_marker::Fences;
+use crate::engine::messages::end_marker::EndMarkers;
 use crate::engine::scheduling::setup;
 use crate::ids::Partition;
-use crate::observe::Ended;
+use crate::observe::ScenarioEnd;
 use crate::plan::{self, ConsumePlan, From, Work};
 
 /// Partitions that a reader of kaf6's own reads while they are written. Where it has more, it reads all of them afterwards.
@@ -37,20 +37,20 @@ const LIVE: usize = 64;
 const GROUP: usize = 32;
 
 /// Runs one `consume` scenario.
-pub(crate) async fn run(shared: &Arc<Shared>, index: usize, fences: &Fences) -> Outcome {
+pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, fences: &EndMarkers) -> ScenarioOutcome {
     let Work::Consume(plan) = &shared.plan.scenarios[index].work else {
-        return Outcome::failed("not a consumer");
+        return ScenarioOutcome::failed("not a consumer");
     };
     let deadline = shared.deadline(index);
     let (topic, state) = match topic_of(shared, index, plan, deadline).await {
         Ok(found) => found,
-        Err(Some(why)) => return Outcome::failed(why),
-        Err(None) if shared.stop.is_stopped() => return Outcome::of(cut(&shared.stop)),
+        Err(Some(why)) => return ScenarioOutcome::failed(why),
+        Err(None) if shared.stop.is_stopped() => return ScenarioOutcome::of(cut(&shared.stop)),
         Err(None) => return out_of_time(shared, index),
     };
     let partitions: Vec<Partition> = match plan.partition {
         Some(partition) if partition >= state.partitions => {
-            return Outcome::failed(format!(
+            return ScenarioOutcome::failed(format!(
                 "topic `{}` has {} partitions, so there is none numbered {partition}",
                 state.name, state.partitions
             ));
@@ -69,7 +69,7 @@ pub(crate) async fn run(shared: &Arc<Shared>, index: usize, fences: &Fences) -> 
         compared: AtomicU64::new(0),
         wrong: AtomicU64::new(0),
     });
-    let group = Group { consumer: &consumer, plan, fences, deadline };
+    let group = ReadPlan { consumer: &consumer, plan, fences, deadline };
     let (end, failed) = if plan.readback && partitions.len() > LIVE {
         group.one_after_another(&partitions).await
     } else if partitions.is_empty() {
@@ -79,18 +79,18 @@ pub(crate) async fn run(shared: &Arc<Shared>, index: usize, fences: &Fences) -> 
     };
     let uuids = (consumer.compared.load(Ordering::Relaxed), consumer.wrong.load(Ordering::Relaxed));
     let outcome = match (failed, end) {
-        (Some(why), _) => Outcome::failed(why),
-        _ if shared.stop.is_stopped() => Outcome::of(cut(&shared.stop)),
-        (None, End::Done) => Outcome::of(Ended::Done),
-        (None, End::Idle) => Outcome::of(Ended::Idle)
+        (Some(why), _) => ScenarioOutcome::failed(why),
+        _ if shared.stop.is_stopped() => ScenarioOutcome::of(cut(&shared.stop)),
+        (None, End::Done) => ScenarioOutcome::of(ScenarioEnd::Done),
+        (None, End::Idle) => ScenarioOutcome::of(ScenarioEnd::Idle)
             .because(format!("nothing more came within {}", crate::units::Duration::from(plan.idle_timeout))),
         (None, End::Timeout) => out_of_time(shared, index),
     };
-    Outcome { uuids: Some(uuids), ..outcome }
+    ScenarioOutcome { uuids: Some(uuids), ..outcome }
 }
 
-fn out_of_time(shared: &Shared, index: usize) -> Outcome {
-    Outcome::of(Ended::Timeout).because(format!(
+fn out_of_time(shared: &RunContext, index: usize) -> ScenarioOutcome {
+    ScenarioOutcome::of(ScenarioEnd::Timeout).because(format!(
         "its time bound of {} came before the end of the log",
         crate::units::Duration::from(shared.plan.scenarios[index].timeout)
     ))
@@ -102,7 +102,7 @@ fn out_of_time(shared: &Shared, index: usize) -> Outcome {
 /// # Errors
 /// Why it cannot work; none where its time was up or the run was stopped before that.
 async fn topic_of(
-    shared: &Arc<Shared>,
+    shared: &Arc<RunContext>,
     index: usize,
     plan: &ConsumePlan,
     deadline: Instant,
@@ -126,14 +126,14 @@ async fn topic_of(
 }
 
 /// How the partitions of one consumer are read.
-struct Group<'a> {
+struct ReadPlan<'a> {
     consumer: &'a Arc<Consumer>,
     plan: &'a ConsumePlan,
-    fences: &'a Fences,
+    fences: &'a EndMarkers,
     deadline: Instant,
 }
 
-impl Group<'_> {
+impl ReadPlan<'_> {
     /// Reads these partitions side by side, by the consumer's threads. Says how the last one ended, and why one failed.
     async fn read(&self, partitions: Vec<Partition>) -> (End, Option<String>) {
         let shared = &self.consumer.shared;
@@ -146,7 +146,7 @@ impl Group<'_> {
             let (open, is_open) = tokio::sync::oneshot::channel();
             let (fence, fence_of) = tokio::sync::oneshot::channel();
             let consumer = Arc::clone(self.consumer);
-            let task = task::Task { consumer, partitions: share, readers, deadline: self.deadline };
+            let task = task::ReadTask { consumer, partitions: share, readers, deadline: self.deadline };
             tasks.push(tokio::task::spawn_blocking(move || task.run(open, fence_of)));
             opened.push((is_open, fence));
         }
@@ -188,7 +188,8 @@ impl Group<'_> {
             let late = Instant::now() >= self.deadline;
             if late || shared.stop.is_stopped() {
                 for partition in &partitions[number * GROUP..] {
-                    let unread = Place::new(self.consumer, *partition, 0, None).end(self.consumer);
+                    let unread =
+                        PartitionPosition::new(self.consumer, *partition, 0, None).end(self.consumer);
                     shared.hand_in_end(self.consumer.index, unread);
                 }
                 return (if late { End::Timeout } else { end }, None);
@@ -203,7 +204,7 @@ impl Group<'_> {
     }
 }
 
-impl Shared {
+impl RunContext {
     /// How many partitions are read in the run as a whole: what the prefetch budget is shared over.
     fn readers(&self) -> u64 {
         let partitions = |topic| {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use super::consumer::Consumer;
 use super::still::Pace;
-use super::window::Window;
-use crate::engine::messages::ends::{Fence, PartitionEnd, Unreadable};
+use super::window::AnswerWindow;
+use crate::engine::messages::ends::{EndMarkerSeen, PartitionEnd, Unreadable};
 use crate::ids::{Offset, Partition};
 use crate::kafka::{Code, ReaderSet};
 use crate::ledger::PartitionReads;
@@ -18,7 +18,7 @@ use crate::units::times;
 const MARKERS: u32 = 2;
 
 /// One partition, as this thread reads it.
-pub(super) struct Place {
+pub(super) struct PartitionPosition {
     pub(super) partition: Partition,
     pub(super) start: Offset,
     pub(super) reads: PartitionReads,
@@ -29,7 +29,7 @@ pub(super) struct Place {
     /// When it had read all that was there at its start.
     pub(super) caught_up_us: Option<u64>,
     /// The end marker that ends it, or that there is none.
-    pub(super) fence: Option<Option<Fence>>,
+    pub(super) fence: Option<Option<EndMarkerSeen>>,
     pub(super) reached_fence: bool,
     /// It was behind its end marker without having read it, and was sent back to the log's start.
     pub(super) sent_back: bool,
@@ -44,7 +44,7 @@ pub(super) struct Place {
     /// How many further end markers were written since its own did not come.
     markers_again: u32,
     /// The broker says that it does not know the partition.
-    pub(super) unknown: Option<Unknown>,
+    pub(super) unknown: Option<UnknownSince>,
     /// When the broker was last asked about the log's end.
     pub(super) asked: Instant,
     /// When the broker was last asked why nothing comes.
@@ -54,7 +54,7 @@ pub(super) struct Place {
     pub(super) still_told: bool,
     pub(super) pace: Pace,
     /// The time in which nothing has come though the broker answers.
-    pub(super) window: Window,
+    pub(super) window: AnswerWindow,
     /// The last error that librdkafka reported, since it was looked at.
     pub(super) error: Option<Code>,
     pub(super) last_stable: Option<Offset>,
@@ -64,7 +64,7 @@ pub(super) struct Place {
 
 /// Since when a broker does not know a partition.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Unknown {
+pub(super) struct UnknownSince {
     pub(super) since_us: u64,
     /// Metadata says so, too.
     pub(super) confirmed: bool,
@@ -82,7 +82,7 @@ pub(super) struct Refusals {
     pub(super) last: Instant,
 }
 
-impl Place {
+impl PartitionPosition {
     pub(super) fn new(
         consumer: &Consumer,
         partition: Partition,
@@ -114,7 +114,7 @@ impl Place {
             still_since: now,
             still_told: false,
             pace: Pace::new(start, consumer.shared.client.waits().still, now),
-            window: Window::new(now),
+            window: AnswerWindow::new(now),
             error: None,
             last_stable: None,
             unreadable: None,
@@ -128,7 +128,12 @@ impl Place {
     }
 
     /// The end marker is decided at this instant: what it is, and the highest offset that was acked here.
-    pub(super) fn decide(&mut self, fence: Option<Option<Fence>>, acked: Option<Offset>, at: Instant) {
+    pub(super) fn decide(
+        &mut self,
+        fence: Option<Option<EndMarkerSeen>>,
+        acked: Option<Offset>,
+        at: Instant,
+    ) {
         self.fence = fence;
         self.acked = acked;
         self.wanted = acked.max(fence.flatten().map(|fence| fence.offset));
@@ -152,7 +157,7 @@ impl Place {
     }
 
     /// Another end marker was written, or tried to be.
-    pub(super) fn marked_again(&mut self, fence: Option<Fence>, now: Instant) {
+    pub(super) fn marked_again(&mut self, fence: Option<EndMarkerSeen>, now: Instant) {
         self.markers_again += 1;
         if let Some(fence) = fence {
             self.fence = Some(Some(fence));
@@ -184,7 +189,7 @@ impl Place {
 
     /// The broker says that it does not know the partition.
     pub(super) fn is_unknown(&mut self, since_us: u64, confirmed: bool) {
-        let unknown = self.unknown.get_or_insert(Unknown { since_us, confirmed });
+        let unknown = self.unknown.get_or_insert(UnknownSince { since_us, confirmed });
         unknown.confirmed |= confirmed;
     }
 

@@ -12,7 +12,7 @@ use crate::plan::StartOffset;
 
 /// What a question came to.
 #[derive(Debug)]
-pub(super) enum Found {
+pub(super) enum ProbeAnswer {
     /// One fetch by the wire probe.
     Look(Result<FetchProbe, NoFetch>),
     /// A fresh client's attempt.
@@ -35,7 +35,7 @@ pub(super) enum Fresh {
 /// Asks one question at a time.
 #[derive(Default)]
 pub(super) struct Prober {
-    asked: Option<(Partition, Offset, Receiver<Found>)>,
+    asked: Option<(Partition, Offset, Receiver<ProbeAnswer>)>,
 }
 
 impl Prober {
@@ -44,7 +44,7 @@ impl Prober {
     }
 
     /// The answer, if it is there: of which partition, at which offset.
-    pub(super) fn take(&mut self) -> Option<(Partition, Offset, Found)> {
+    pub(super) fn take(&mut self) -> Option<(Partition, Offset, ProbeAnswer)> {
         let (partition, at, answer) = self.asked.as_ref()?;
         match answer.try_recv() {
             Ok(found) => {
@@ -64,14 +64,14 @@ impl Prober {
     pub(super) fn look(&mut self, client: &kafka::Client, topic: &str, partition: Partition, at: Offset) {
         let wait = client.waits().answer;
         self.ask(client, topic, (partition, at), move |client, topic| {
-            Found::Look(probe::probe_fetch(client, topic, partition, at, Instant::now() + wait))
+            ProbeAnswer::Look(probe::probe_fetch(client, topic, partition, at, Instant::now() + wait))
         });
     }
 
     /// A fresh client reads at this offset.
     pub(super) fn fresh(&mut self, client: &kafka::Client, topic: &str, partition: Partition, at: Offset) {
         self.ask(client, topic, (partition, at), move |client, topic| {
-            Found::Fresh(fresh(client, topic, partition, at))
+            ProbeAnswer::Fresh(fresh(client, topic, partition, at))
         });
     }
 
@@ -79,7 +79,7 @@ impl Prober {
     pub(super) fn known(&mut self, client: &kafka::Client, topic: &str) {
         let wait = client.waits().answer;
         self.ask(client, topic, (0, 0), move |client, topic| {
-            Found::Known(kafka::client::metadata::known(client, topic, wait))
+            ProbeAnswer::Known(kafka::client::metadata::known(client, topic, wait))
         });
     }
 
@@ -88,7 +88,7 @@ impl Prober {
         client: &kafka::Client,
         topic: &str,
         (partition, at): (Partition, Offset),
-        question: impl FnOnce(&kafka::Client, &str) -> Found + Send + 'static,
+        question: impl FnOnce(&kafka::Client, &str) -> ProbeAnswer + Send + 'static,
     ) {
         let (found, answer) = mpsc::channel();
         let (client, topic) = (client.clone(), topic.to_owned());

@@ -9,14 +9,14 @@ use std::time::Instant;
 use tokio::sync::{oneshot, watch};
 
 use super::backlog::Backlog;
-use super::batch::Batch;
-use super::blocked::{Blocked, Way};
+use super::batch::DrainCounts;
+use super::blocked::{Blocked, BlockedAction};
 use super::consumer::{Consumer, End};
-use super::place::Place;
+use super::place::PartitionPosition;
 use crate::engine::context::shared::LOOK;
-use crate::engine::messages::end_marker::FenceState;
+use crate::engine::messages::end_marker::EndMarkerState;
 use crate::engine::messages::sight;
-use crate::engine::messages::sight::Sight;
+use crate::engine::messages::sight::RecordMatcher;
 use crate::ids::{Offset, Partition};
 use crate::kafka::{self, ReadEvent, ReaderSet, Record};
 use crate::ledger::envelope::Opened;
@@ -33,9 +33,9 @@ pub(super) struct Reader<'a> {
     pub(super) consumer: &'a Consumer,
     pub(super) deadline: Instant,
     pub(super) plan: &'a ConsumePlan,
-    pub(super) sight: Sight<'a>,
+    pub(super) sight: RecordMatcher<'a>,
     pub(super) recorder: Recorder<'a>,
-    pub(super) places: Vec<Place>,
+    pub(super) places: Vec<PartitionPosition>,
     pub(super) client: &'a kafka::Client,
     /// When a record came last, or the end marker was decided.
     pub(super) touched: Instant,
@@ -49,10 +49,10 @@ impl Reader<'_> {
     pub(super) fn read(
         &mut self,
         set: &mut ReaderSet,
-        mut fence: oneshot::Receiver<watch::Receiver<FenceState>>,
+        mut fence: oneshot::Receiver<watch::Receiver<EndMarkerState>>,
     ) -> End {
         let shared = Arc::clone(&self.consumer.shared);
-        let mut state: Option<watch::Receiver<FenceState>> = None;
+        let mut state: Option<watch::Receiver<EndMarkerState>> = None;
         let mut decided = self.plan.from == From::Any;
         let mut blocked = Blocked::new(self.consumer, self.client);
         loop {
@@ -66,7 +66,8 @@ impl Reader<'_> {
             }
             if !decided {
                 state = state.or_else(|| fence.try_recv().ok());
-                if let Some(FenceState::Decided(at, numbers)) = state.as_ref().map(|s| s.borrow().clone()) {
+                if let Some(EndMarkerState::Decided(at, numbers)) = state.as_ref().map(|s| s.borrow().clone())
+                {
                     decided = true;
                     self.touched = self.touched.max(at);
                     let acked = shared.acked_ends(self.consumer.topic);
@@ -82,7 +83,7 @@ impl Reader<'_> {
                 self.go(set, way);
             }
             if self.limit_reached() {
-                self.places.iter_mut().filter(|place| !place.over).for_each(Place::finish);
+                self.places.iter_mut().filter(|place| !place.over).for_each(PartitionPosition::finish);
             }
             if self.places.iter().all(|place| place.over) {
                 return End::Done;
@@ -123,12 +124,12 @@ impl Reader<'_> {
     fn drain(&mut self, set: &mut ReaderSet) {
         let now = Instant::now();
         let now_us = self.consumer.shared.clock.us(now);
-        let mut batch = Batch::default();
+        let mut batch = DrainCounts::default();
         set.drain(BATCH, &mut |event| self.event(event, now, now_us, &mut batch));
         batch.hand_over(&mut self.recorder, now_us);
     }
 
-    fn event(&mut self, event: ReadEvent<'_>, now: Instant, now_us: u64, batch: &mut Batch) {
+    fn event(&mut self, event: ReadEvent<'_>, now: Instant, now_us: u64, batch: &mut DrainCounts) {
         match event {
             ReadEvent::Record(record) => self.record(&record, now, now_us, batch),
             ReadEvent::Reset { partition, from, to, anew, text, .. } => {
@@ -166,7 +167,7 @@ impl Reader<'_> {
         }
     }
 
-    fn record(&mut self, record: &Record<'_>, now: Instant, now_us: u64, batch: &mut Batch) {
+    fn record(&mut self, record: &Record<'_>, now: Instant, now_us: u64, batch: &mut DrainCounts) {
         let Some(at) = self.places.iter().position(|p| p.partition == record.partition) else { return };
         // Behind its limit it has seen nothing, not even the end marker: else it would have read past what lies between.
         if self.places[at].over || self.limit_reached() {
@@ -250,14 +251,14 @@ impl Reader<'_> {
     }
 
     /// Lets a reader that is held up go on.
-    fn go(&mut self, set: &mut ReaderSet, way: Way) {
+    fn go(&mut self, set: &mut ReaderSet, way: BlockedAction) {
         let now = Instant::now();
         let now_us = self.consumer.shared.clock.us(now);
-        let mut batch = Batch::default();
+        let mut batch = DrainCounts::default();
         let on = &mut |event: ReadEvent<'_>| self.event(event, now, now_us, &mut batch);
         match way {
-            Way::AskWhere(partition) => set.refused(partition, on),
-            Way::Pass(partition) => set.pass_bad_batch(partition, on),
+            BlockedAction::AskWhere(partition) => set.refused(partition, on),
+            BlockedAction::Pass(partition) => set.pass_bad_batch(partition, on),
         }
         batch.hand_over(&mut self.recorder, now_us);
     }

@@ -8,11 +8,11 @@ use tokio::sync::{oneshot, watch};
 
 use super::backlog::Backlog;
 use super::consumer::{Consumer, End};
-use super::place::Place;
+use super::place::PartitionPosition;
 use super::reader::Reader;
 use crate::engine::context::shared::LOOK;
-use crate::engine::messages::end_marker::FenceState;
-use crate::engine::messages::sight::Sight;
+use crate::engine::messages::end_marker::EndMarkerState;
+use crate::engine::messages::sight::RecordMatcher;
 use crate::ids::Partition;
 use crate::kafka::{self, Code, ReaderOptions, ReaderSet};
 use crate::metrics::Recorder;
@@ -22,7 +22,7 @@ use crate::plan::{ConsumePlan, StartOffset, Work};
 const PREFETCH: u64 = 32 << 20;
 
 /// One thread's part of a consumer.
-pub(super) struct Task {
+pub(super) struct ReadTask {
     pub(super) consumer: Arc<Consumer>,
     pub(super) partitions: Vec<Partition>,
     /// Partitions read in the whole run.
@@ -30,7 +30,7 @@ pub(super) struct Task {
     pub(super) deadline: Instant,
 }
 
-impl Task {
+impl ReadTask {
     /// Reads to the end. Says by `open` when it is at its start, and then learns of its end marker.
     ///
     /// # Errors
@@ -38,7 +38,7 @@ impl Task {
     pub(super) fn run(
         self,
         open: oneshot::Sender<()>,
-        fence: oneshot::Receiver<watch::Receiver<FenceState>>,
+        fence: oneshot::Receiver<watch::Receiver<EndMarkerState>>,
     ) -> Result<End, String> {
         let consumer = Arc::clone(&self.consumer);
         let shared = &consumer.shared;
@@ -48,7 +48,7 @@ impl Task {
             Ok(set) => set,
             Err(NotOpen::Unknown { since_us }) => {
                 for partition in &self.partitions {
-                    let mut place = Place::new(&consumer, *partition, 0, None);
+                    let mut place = PartitionPosition::new(&consumer, *partition, 0, None);
                     place.is_unknown(since_us, true);
                     shared.hand_in_end(consumer.index, place.end(&consumer));
                 }
@@ -64,7 +64,7 @@ impl Task {
             consumer: &consumer,
             deadline: self.deadline,
             plan,
-            sight: Sight::of(shared, topology, consumer.topic),
+            sight: RecordMatcher::of(shared, topology, consumer.topic),
             recorder: Recorder::new(shared.live.metrics(consumer.index)),
             places,
             client: &client,
@@ -117,19 +117,19 @@ impl Task {
         }
     }
 
-    fn place(&self, set: &ReaderSet, partition: Partition, start: StartOffset) -> Place {
+    fn place(&self, set: &ReaderSet, partition: Partition, start: StartOffset) -> PartitionPosition {
         let consumer = &self.consumer;
         let start = match start {
             StartOffset::Earliest => 0,
             _ => set.started_at(partition).unwrap_or(0),
         };
         if set.is_unknown(partition) {
-            let mut place = Place::new(consumer, partition, start, None);
+            let mut place = PartitionPosition::new(consumer, partition, start, None);
             place.is_unknown(consumer.shared.clock.now_us(), true);
             return place;
         }
         let marks = set.watermarks(partition, consumer.shared.client.waits().answer).ok();
-        Place::new(consumer, partition, start, marks)
+        PartitionPosition::new(consumer, partition, start, marks)
     }
 }
 

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::engine::{self, Live, Options, Stop};
+use crate::engine::{self, Options, RunProgress, Stop};
 use crate::ids::RunTag;
 use crate::kafka::{Code, Embedded, Waits};
-use crate::observe::{Ended, Observations};
+use crate::observe::{Observations, ScenarioEnd};
 use crate::plan;
 use crate::scenario::{self, LoadOptions};
 
@@ -21,7 +21,7 @@ async fn run(embedded: &Embedded, scenarios: &str, unreadable_after: Duration) -
     let mut plan = plan::build(&scenario);
     plan.unreadable_after = unreadable_after;
     let plan = Arc::new(plan);
-    let live = Arc::new(Live::new(&plan));
+    let live = Arc::new(RunProgress::new(&plan));
     let options = Options {
         run_id: "x".to_owned(),
         run_tag: RunTag::random(),
@@ -54,7 +54,7 @@ async fn a_broker_that_gives_all_back_is_no_news() {
     let embedded = broker();
     let seen = run(&embedded, PAIR, Duration::from_millis(300)).await;
     assert!(!notes(&seen).contains("partition"), "{}", notes(&seen));
-    assert_eq!(seen.scenarios[1].ended, Ended::Done);
+    assert_eq!(seen.scenarios[1].ended, ScenarioEnd::Done);
     assert_eq!(seen.scenarios[1].counts.received, 40);
 }
 
@@ -73,7 +73,11 @@ async fn a_reachable_broker_that_refuses_every_fetch_makes_its_partitions_unread
     }
     // The idle time is over long before.
     assert!(notes.contains("UNKNOWN_SERVER_ERROR "), "{notes}");
-    assert!(start.elapsed() > after && seen.scenarios[1].ended != Ended::Timeout, "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() > after && seen.scenarios[1].ended != ScenarioEnd::Timeout,
+        "{:?}",
+        start.elapsed()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -82,7 +86,7 @@ async fn a_broker_that_refuses_for_a_while_is_read_to_the_end() {
     embedded.push_errors(FETCH, &[Code(-1); 60]);
     let seen = run(&embedded, PAIR, Duration::from_secs(20)).await;
     assert_eq!(seen.scenarios[1].counts.received, 40, "{}", notes(&seen));
-    assert_eq!(seen.scenarios[1].ended, Ended::Done);
+    assert_eq!(seen.scenarios[1].ended, ScenarioEnd::Done);
     assert!(!notes(&seen).contains("gave no record"), "{}", notes(&seen));
 }
 
@@ -110,7 +114,7 @@ async fn a_broker_that_says_unknown_for_a_while_is_read_to_the_end() {
 }
 
 /// What the reader that kaf6 added read of a topic with so many partitions, where nobody else reads.
-async fn read_back(partitions: i32) -> (u64, Ended, usize) {
+async fn read_back(partitions: i32) -> (u64, ScenarioEnd, usize) {
     let embedded = Embedded::start(1, &[("t".into(), partitions, 1)]).unwrap();
     let file = format!(
         "
@@ -127,12 +131,12 @@ scenarios:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_nobody_reads_is_read_back() {
-    assert_eq!(read_back(3).await, (400, Ended::Done, 3));
+    assert_eq!(read_back(3).await, (400, ScenarioEnd::Done, 3));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_partitions_are_read_back_in_groups_afterwards() {
-    assert_eq!(read_back(70).await, (400, Ended::Done, 70));
+    assert_eq!(read_back(70).await, (400, ScenarioEnd::Done, 70));
 }
 
 #[tokio::test(flavor = "multi_thread")]

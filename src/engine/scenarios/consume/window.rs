@@ -12,7 +12,7 @@ use crate::units::times;
 
 /// A look at what a broker answers to a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Look {
+pub(super) struct BrokerAnswer {
     /// Its error.
     pub(super) code: Code,
     /// It gave records from the reader's offset on.
@@ -25,7 +25,7 @@ pub(super) struct Look {
     pub(super) stable: Option<Offset>,
 }
 
-impl Look {
+impl BrokerAnswer {
     /// What a probe at this offset saw.
     pub(super) fn of(probe: &FetchProbe, at: Offset, committed: bool) -> Self {
         Self {
@@ -51,7 +51,7 @@ enum Last {
 
 /// The window, and the answers in it.
 #[derive(Debug)]
-pub(super) struct Window {
+pub(super) struct AnswerWindow {
     pub(super) since: Instant,
     last: Last,
     codes: BTreeMap<Code, u64>,
@@ -62,7 +62,7 @@ pub(super) struct Window {
     end: Option<Offset>,
 }
 
-impl Window {
+impl AnswerWindow {
     pub(super) fn new(now: Instant) -> Self {
         Self {
             since: now,
@@ -88,7 +88,12 @@ impl Window {
 
     /// Takes an answer in to a reader that is at one offset and waits for records up to another. Returns the last stable offset
     /// where that is what may hold the reader up: if it lies ahead of the reader, compaction may have removed all before it.
-    pub(super) fn see(&mut self, look: &Look, (at, to): (Offset, Offset), now: Instant) -> Option<Offset> {
+    pub(super) fn see(
+        &mut self,
+        look: &BrokerAnswer,
+        (at, to): (Offset, Offset),
+        now: Instant,
+    ) -> Option<Offset> {
         let ahead = |stable: Offset| stable <= to && look.end.is_some_and(|end| stable < end);
         let answers = look.code.is_none() && !look.records;
         let held_up = look.stable.filter(|stable| answers && (*stable <= at || ahead(*stable)));
@@ -160,14 +165,14 @@ mod tests {
 
     const AFTER: Duration = Duration::from_secs(90);
 
-    fn look(code: i32) -> Look {
-        Look { code: Code(code), records: false, start: Some(0), end: Some(12), stable: None }
+    fn look(code: i32) -> BrokerAnswer {
+        BrokerAnswer { code: Code(code), records: false, start: Some(0), end: Some(12), stable: None }
     }
 
     /// A window that saw these, at offset 20, one a second; then whether it is over after 90 s.
-    fn over(looks: &[Look]) -> (bool, Window) {
+    fn over(looks: &[BrokerAnswer]) -> (bool, AnswerWindow) {
         let start = Instant::now();
-        let mut window = Window::new(start);
+        let mut window = AnswerWindow::new(start);
         for (second, look) in (0..).zip(looks) {
             window.see(look, (20, 30), start + Duration::from_secs(second));
         }
@@ -179,16 +184,16 @@ mod tests {
         for looks in [vec![look(-1); 3], vec![look(1)], vec![look(7), look(0)], vec![look(6)]] {
             assert!(over(&looks).0, "{looks:?}");
         }
-        let beyond = Look { end: Some(500), ..look(0) };
+        let beyond = BrokerAnswer { end: Some(500), ..look(0) };
         assert!(over(&[beyond]).0);
         assert!(!over(&[]).0, "nobody looked");
     }
 
     #[test]
     fn what_says_nothing_of_the_record_begins_the_window_again() {
-        let stable = Look { stable: Some(20), ..look(0) };
-        let outside = Look { start: Some(30), ..look(1) };
-        let records = Look { records: true, ..look(0) };
+        let stable = BrokerAnswer { stable: Some(20), ..look(0) };
+        let outside = BrokerAnswer { start: Some(30), ..look(1) };
+        let records = BrokerAnswer { records: true, ..look(0) };
         for bad in [look(29), look(30), look(31), look(35), stable, outside, records] {
             let (is_over, window) = over(&[look(-1), bad, look(-1)]);
             assert!(!is_over, "{bad:?}");
@@ -203,7 +208,7 @@ mod tests {
 
     #[test]
     fn records_that_are_given_and_not_got_count_by_themselves() {
-        let given = Look { records: true, ..look(0) };
+        let given = BrokerAnswer { records: true, ..look(0) };
         let (is_over, window) = over(&[given, given]);
         assert!(is_over && window.is_given());
         let (is_over, window) = over(&[given, given, look(0)]);
@@ -213,14 +218,14 @@ mod tests {
     #[test]
     fn a_last_stable_offset_is_named_where_it_holds_the_reader_up() {
         let now = Instant::now();
-        let mut window = Window::new(now);
-        let mut see = |look: &Look| window.see(look, (20, 30), now);
-        assert_eq!(see(&Look { stable: Some(20), ..look(0) }), Some(20));
-        let ahead = |stable| Look { stable: Some(stable), end: Some(40), ..look(0) };
+        let mut window = AnswerWindow::new(now);
+        let mut see = |look: &BrokerAnswer| window.see(look, (20, 30), now);
+        assert_eq!(see(&BrokerAnswer { stable: Some(20), ..look(0) }), Some(20));
+        let ahead = |stable| BrokerAnswer { stable: Some(stable), end: Some(40), ..look(0) };
         assert_eq!(see(&ahead(25)), Some(25), "what lies before it may be gone");
         assert_eq!(see(&ahead(31)), None, "it holds up none of what is to come");
-        assert_eq!(see(&Look { end: Some(25), ..ahead(25) }), None, "no transaction is open");
-        assert_eq!(see(&Look { records: true, ..ahead(25) }), None);
+        assert_eq!(see(&BrokerAnswer { end: Some(25), ..ahead(25) }), None, "no transaction is open");
+        assert_eq!(see(&BrokerAnswer { records: true, ..ahead(25) }), None);
         assert_eq!(see(&look(0)), None);
     }
 
@@ -254,8 +259,8 @@ mod tests {
             batch: Some(batch(base)),
             version: 11,
         };
-        assert!(!Look::of(&probe(15), 20, false).records);
-        assert!(Look::of(&probe(16), 20, false).records);
-        assert_eq!(Look::of(&probe(16), 20, true).stable, Some(30));
+        assert!(!BrokerAnswer::of(&probe(15), 20, false).records);
+        assert!(BrokerAnswer::of(&probe(16), 20, false).records);
+        assert_eq!(BrokerAnswer::of(&probe(16), 20, true).stable, Some(30));
     }
 }

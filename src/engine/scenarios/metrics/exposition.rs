@@ -9,7 +9,7 @@ const NEAR: usize = 3;
 
 /// What a page has of a wanted series.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(crate) struct FoundSeries {
     pub(crate) present: bool,
     /// The first series of its name with other labels.
     pub(crate) near: Vec<String>,
@@ -19,8 +19,8 @@ pub(crate) struct Found {
 ///
 /// Without labels a wanted series stands for all of its name. A name may also be that of a family (`# TYPE`), which is
 /// there if any of its samples is: `latency` by `latency_bucket`, `latency_sum` or `latency_count`.
-pub(crate) fn look_for(page: &str, wanted: &[Series], mut keep: impl FnMut(&str, f64)) -> Vec<Found> {
-    let mut found = vec![Found::default(); wanted.len()];
+pub(crate) fn look_for(page: &str, wanted: &[Series], mut keep: impl FnMut(&str, f64)) -> Vec<FoundSeries> {
+    let mut found = vec![FoundSeries::default(); wanted.len()];
     let mut families: HashMap<&str, &str> = HashMap::new();
     for line in page.lines().map(str::trim) {
         if let Some(comment) = line.strip_prefix('#') {
@@ -97,7 +97,7 @@ mod tests {
         n_nan NaN\nn_inf +Inf\nts_x 5 1700000000\nbare_ex 3 # 0.7\njvm_x{state=\"NEW\",} 0.0\ny{a=\"1\", b=\"2\"} 1\n\
         y{a=\"1\",b=\"3\"} 2\n# TYPE s summary\ns{quantile=\"0.5\"} 9\ns_count 4\nh_other 1\nnonsense\nWelcome to it\n{\"my.name\",a=\"1\"} 8\n# EOF\n";
 
-    fn look(wanted: &str) -> (Found, Vec<(String, f64)>) {
+    fn look(wanted: &str) -> (FoundSeries, Vec<(String, f64)>) {
         let mut kept = Vec::new();
         let wanted = Series::parse(wanted).unwrap();
         let found = look_for(PAGE, &[wanted], |name, value| kept.push((name.to_owned(), value)));
@@ -146,12 +146,12 @@ mod tests {
         let (found, kept) = look(r#"y{a="1"}"#);
         assert_eq!(
             found,
-            Found {
+            FoundSeries {
                 present: false,
                 near: vec![r#"y{a="1", b="2"}"#.to_owned(), r#"y{a="1",b="3"}"#.to_owned()]
             }
         );
         assert_eq!(kept, []);
-        assert_eq!(look("z").0, Found::default());
+        assert_eq!(look("z").0, FoundSeries::default());
     }
 }

@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use exposition::look_for;
 
-use crate::engine::context::outcome::{Outcome, cut, unwind};
-use crate::engine::context::shared::Shared;
+use crate::engine::context::outcome::{ScenarioOutcome, cut, unwind};
+use crate::engine::context::shared::RunContext;
 use crate::metrics::Recorder;
-use crate::observe::{Ended, Note, ScrapeSeen, SeriesPoints, SeriesSeen};
+use crate::observe::{Note, ScenarioEnd, ScrapeSeen, SeriesPoints, SeriesSeen};
 use crate::plan::MetricsPlan;
 use crate::scenario::Series;
 
@@ -24,7 +24,7 @@ const SERIES: usize = 50;
 const POINTS: usize = 600;
 
 /// Runs one `metrics` scenario.
-pub(crate) async fn run(shared: &Arc<Shared>, index: usize, plan: &MetricsPlan) -> Outcome {
+pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, plan: &MetricsPlan) -> ScenarioOutcome {
     let deadline = shared.deadline(index);
     let mut seen = ScrapeSeen {
         series: plan
@@ -46,14 +46,14 @@ pub(crate) async fn run(shared: &Arc<Shared>, index: usize, plan: &MetricsPlan) 
             timeout: plan.every.map_or(deadline.saturating_duration_since(began), |_| ONE_OF_MANY),
         };
         seen = unwind(tokio::task::spawn_blocking(move || task.ask(seen)).await);
-        let Some(every) = plan.every else { break Ended::Done };
+        let Some(every) = plan.every else { break ScenarioEnd::Done };
         let next = began + every;
         if next >= deadline {
-            break Ended::Timeout;
+            break ScenarioEnd::Timeout;
         }
         tokio::select! {
             () = tokio::time::sleep_until(next.into()) => {}
-            () = shared.stop.background_ends() => break if shared.stop.is_stopped() { cut(&shared.stop) } else { Ended::Done },
+            () = shared.stop.background_ends() => break if shared.stop.is_stopped() { cut(&shared.stop) } else { ScenarioEnd::Done },
         }
     };
     if seen.cut > 0 {
@@ -62,12 +62,12 @@ pub(crate) async fn run(shared: &Arc<Shared>, index: usize, plan: &MetricsPlan) 
             seen.cut, seen.requests, shared.plan.scenarios[index].name
         )));
     }
-    Outcome { ended: Some(ended), scrape: Some(seen), ..Outcome::default() }
+    ScenarioOutcome { ended: Some(ended), scrape: Some(seen), ..ScenarioOutcome::default() }
 }
 
 /// One request.
 struct Request {
-    shared: Arc<Shared>,
+    shared: Arc<RunContext>,
     index: usize,
     url: String,
     is_own: bool,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use super::task::Task;
+use super::task::ProduceTask;
 use crate::engine::context::shared::LOOK;
 use crate::engine::messages::booking::Booking;
 use crate::engine::messages::fatal::Fatal;
@@ -16,7 +16,7 @@ use crate::engine::messages::partitioner;
 use crate::ids::{Identity, Partition, StreamId};
 use crate::kafka::{self, Delivery, Producer, SendError};
 use crate::ledger::SentLog;
-use crate::ledger::envelope::Kind;
+use crate::ledger::envelope::RecordKind;
 use crate::metrics::Recorder;
 use crate::plan::{Acks, Partitioning, ProducePlan};
 
@@ -36,8 +36,8 @@ const COPIES: u64 = 2;
 const FATAL: [kafka::Code; 2] = [kafka::Code(-150), kafka::Code(-165)];
 
 /// A client at work.
-pub(super) struct Client<'a> {
-    task: &'a Task,
+pub(super) struct ProduceClient<'a> {
+    task: &'a ProduceTask,
     plan: &'a ProducePlan,
     first: StreamId,
     /// The schedule's start, microseconds from the run's zero.
@@ -67,9 +67,9 @@ pub(super) struct Closed {
     pub(super) fatal: Option<Fatal>,
 }
 
-impl<'a> Client<'a> {
+impl<'a> ProduceClient<'a> {
     pub(super) fn new(
-        task: &'a Task,
+        task: &'a ProduceTask,
         plan: &'a ProducePlan,
         first: StreamId,
         started_us: u64,
@@ -213,7 +213,7 @@ impl<'a> Client<'a> {
     ) -> Option<u64> {
         let shared = &self.task.shared;
         let mut order = Order {
-            kind: Kind::Message,
+            kind: RecordKind::Message,
             identity: Identity { run: shared.run_tag, stream: self.first, seq: 0 },
             number: self.number(mine),
             partition: 0,
@@ -336,17 +336,17 @@ impl<'a> Client<'a> {
             *in_flight = in_flight.saturating_sub(weight(it.bytes) * it.len);
             *open = open.saturating_sub(it.len);
             match it.outcome {
-                kafka::Outcome::Acked { .. } | kafka::Outcome::AckedNowhere => {
+                kafka::DeliveryOutcome::Acked { .. } | kafka::DeliveryOutcome::AckedNowhere => {
                     let count = u32::try_from(it.len).unwrap_or(u32::MAX);
                     recorder.latencies(now_us, now_us.saturating_sub(it.from_us), count);
                     acked += it.len;
                     acked_bytes += it.bytes * it.len;
                 }
-                kafka::Outcome::Failed { code } => {
+                kafka::DeliveryOutcome::Failed { code } => {
                     recorder.error(now_us, &code.name());
                     failed += it.len;
                 }
-                kafka::Outcome::Unknown { code } => {
+                kafka::DeliveryOutcome::Unknown { code } => {
                     if !code.is_none() {
                         recorder.error(now_us, &code.name());
                     }

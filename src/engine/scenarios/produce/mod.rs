@@ -12,34 +12,34 @@ mod tests;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use client::Client;
+use client::ProduceClient;
 use gate::Gate;
 use pile_up::PileUp;
-use task::Task;
+use task::ProduceTask;
 
-use crate::engine::context::outcome::{Outcome, cut, unwind};
-use crate::engine::context::shared::Shared;
+use crate::engine::context::outcome::{ScenarioOutcome, cut, unwind};
+use crate::engine::context::shared::RunContext;
 use crate::engine::messages::fatal::{Fatal, given_up};
 use crate::engine::messages::message::longest;
 use crate::engine::scheduling::setup;
 use crate::ids::{Partition, StreamId};
 use crate::kafka::{self, Producer, ProducerOptions};
-use crate::observe::{Ended, Note};
+use crate::observe::{Note, ScenarioEnd};
 use crate::plan::{Acks, Partitioning, ProducePlan, Work};
 
 /// Runs one `produce` scenario.
-pub(crate) async fn run(shared: &Arc<Shared>, index: usize) -> Outcome {
+pub(crate) async fn run(shared: &Arc<RunContext>, index: usize) -> ScenarioOutcome {
     let Work::Produce(plan) = &shared.plan.scenarios[index].work else {
-        return Outcome::failed("not a producer");
+        return ScenarioOutcome::failed("not a producer");
     };
     let (_, state) = match setup::topic(shared, &plan.topic).await {
         Ok(found) => found,
-        Err(why) => return Outcome::failed(why),
+        Err(why) => return ScenarioOutcome::failed(why),
     };
     if let Partitioning::Fixed(partition) = plan.partition
         && partition >= state.partitions
     {
-        return Outcome::failed(format!(
+        return ScenarioOutcome::failed(format!(
             "topic `{}` has {} partitions, so there is none numbered {partition}",
             state.name, state.partitions
         ));
@@ -52,7 +52,7 @@ pub(crate) async fn run(shared: &Arc<Shared>, index: usize) -> Outcome {
     let gate = Arc::new(Gate::new(plan.clients));
     let clients: Vec<_> = (0..plan.clients)
         .map(|client| {
-            let task = Task {
+            let task = ProduceTask {
                 shared: Arc::clone(shared),
                 index,
                 client,
@@ -78,23 +78,24 @@ pub(crate) async fn run(shared: &Arc<Shared>, index: usize) -> Outcome {
     note_counts(shared, index);
     note_pile_up(shared, index, plan, state.partitions);
     if let Some(error) = failed {
-        return Outcome::failed(error);
+        return ScenarioOutcome::failed(error);
     }
     if let Some(fatal) = fatal {
         return given_up(shared, index, &fatal);
     }
     if shared.stop.is_stopped() {
-        return Outcome::of(cut(&shared.stop));
+        return ScenarioOutcome::of(cut(&shared.stop));
     }
     if timed_out {
         let bound = crate::units::Duration::from(shared.plan.scenarios[index].timeout);
-        return Outcome::of(Ended::Timeout).because(format!("not all was sent and acked within its {bound}"));
+        return ScenarioOutcome::of(ScenarioEnd::Timeout)
+            .because(format!("not all was sent and acked within its {bound}"));
     }
-    Outcome::of(Ended::Done)
+    ScenarioOutcome::of(ScenarioEnd::Done)
 }
 
 /// Says so when the generator itself was late enough to matter, and what did not end as acked.
-fn note_counts(shared: &Shared, index: usize) {
+fn note_counts(shared: &RunContext, index: usize) {
     let scenario = &shared.plan.scenarios[index];
     let counts = shared.live.metrics(index).snapshot();
     if let Some(late) = counts.late.quantile_ms(0.99)
@@ -115,7 +116,7 @@ fn note_counts(shared: &Shared, index: usize) {
 }
 
 /// Says so when unacked messages piled up through a run with a rate.
-fn note_pile_up(shared: &Shared, index: usize, plan: &ProducePlan, partitions: Partition) {
+fn note_pile_up(shared: &RunContext, index: usize, plan: &ProducePlan, partitions: Partition) {
     if plan.schedule.is_none() || plan.acks == Acks::None {
         return;
     }
@@ -137,17 +138,17 @@ fn own_linger(plan: &ProducePlan) -> Duration {
 }
 
 /// How one client ended.
-struct Done {
+struct ProduceEnd {
     /// All was sent and ended in time.
     in_time: bool,
     fatal: Option<Fatal>,
 }
 
-impl Task {
+impl ProduceTask {
     /// Runs to the end.
-    fn run(self) -> Result<Done, kafka::Error> {
+    fn run(self) -> Result<ProduceEnd, kafka::Error> {
         let shared = Arc::clone(&self.shared);
-        let done = |in_time| Done { in_time, fatal: None };
+        let done = |in_time| ProduceEnd { in_time, fatal: None };
         let Work::Produce(plan) = &shared.plan.scenarios[self.index].work else { return Ok(done(true)) };
         let Some(first) = shared.topology().and_then(|t| t.first.get(&(self.index, self.client)).copied())
         else {
@@ -172,18 +173,18 @@ impl Task {
         if plan.schedule.as_ref().and_then(|schedule| schedule.due(0)).is_some_and(|due| !due.is_zero()) {
             metrics.rests(started_us);
         }
-        let mut client = Client::new(&self, plan, first, started_us, budget);
+        let mut client = ProduceClient::new(&self, plan, first, started_us, budget);
         let in_time = client.send_all(&mut producer);
         metrics.sent_all(shared.clock.now_us());
         let in_time = client.settle(&mut producer) && in_time;
         let closed = client.close(producer, Instant::now() + shared.client.waits().late_acks);
         let stream = |partition: Partition| StreamId(first.0 + partition.unsigned_abs());
         shared.hand_in_sent(closed.logs.into_iter().map(|(partition, log)| (stream(partition), log)));
-        Ok(Done { in_time, fatal: closed.fatal })
+        Ok(ProduceEnd { in_time, fatal: closed.fatal })
     }
 }
 
-impl Task {
+impl ProduceTask {
     /// A producer that knows its partitions, so that its first message does not pay for the connection.
     fn open(&self, options: &ProducerOptions) -> Result<Producer, kafka::Error> {
         let shared = &self.shared;

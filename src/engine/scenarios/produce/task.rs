@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::gate::Gate;
-use crate::engine::context::shared::Shared;
+use crate::engine::context::shared::RunContext;
 use crate::engine::messages::booking::HighestAcks;
 
 /// One client.
-pub(super) struct Task {
-    pub(super) shared: Arc<Shared>,
+pub(super) struct ProduceTask {
+    pub(super) shared: Arc<RunContext>,
     pub(super) index: usize,
     pub(super) client: u32,
     pub(super) partitions: i32,

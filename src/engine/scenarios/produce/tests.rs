@@ -5,18 +5,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::context::shared::Shared;
-use crate::engine::messages::keys::{Keys, NoKeys, Rule, Sender};
+use crate::engine::context::shared::RunContext;
+use crate::engine::messages::keys::{KeyRule, Keys, NoKeys, Sender};
 use crate::engine::messages::sight;
 use crate::engine::scenarios::{produce, roundtrip};
 use crate::engine::verdict::saved;
-use crate::engine::{Live, Options, Stop};
+use crate::engine::{Options, RunProgress, Stop};
 use crate::ids::{Partition, RunTag, StreamId};
 use crate::kafka::{Code, Embedded, Range, ReadEvent, Waits, read_range};
 use crate::ledger::envelope::Opened;
 use crate::ledger::{Bound, Saved, SentLog};
 use crate::metrics::Counters;
-use crate::observe::Ended;
+use crate::observe::ScenarioEnd;
 use crate::plan::{self, Work};
 use crate::scenario::{self, LoadOptions};
 
@@ -24,7 +24,7 @@ const PRODUCE: i16 = 0;
 
 /// What one scenario of one client came to.
 struct Came {
-    ended: Ended,
+    ended: ScenarioEnd,
     message: String,
     /// sent, acked, failed, unknown, received
     counts: [u64; 5],
@@ -32,11 +32,11 @@ struct Came {
 }
 
 /// A run of these lines of a file, over this broker.
-fn shared(embedded: &Embedded, lines: &str) -> Arc<Shared> {
+fn shared(embedded: &Embedded, lines: &str) -> Arc<RunContext> {
     let file = format!("brokers: ['{}']\n{lines}\n", embedded.bootstrap()[0]);
     let loaded = scenario::load_text(Path::new("x.yaml"), &file, &LoadOptions::new(&|_| None)).unwrap();
     let plan = plan::build(&loaded);
-    let live = Arc::new(Live::new(&plan));
+    let live = Arc::new(RunProgress::new(&plan));
     let options = Options {
         run_id: "x".to_owned(),
         run_tag: RunTag::from_bits(1),
@@ -46,7 +46,7 @@ fn shared(embedded: &Embedded, lines: &str) -> Arc<Shared> {
         saved: None,
         waits: Waits::short(),
     };
-    Arc::new(Shared::new(Arc::new(plan), options, live, None).unwrap())
+    Arc::new(RunContext::new(Arc::new(plan), options, live, None).unwrap())
 }
 
 /// Runs this scenario, each message in a batch of its own, over a broker whose answers to Produce have these codes, in their order. A transport error comes after
@@ -80,7 +80,7 @@ const ONE_BY_ONE: &str = "type: produce, messages: 8, rate: 10/s";
 #[tokio::test]
 async fn what_goes_back_bounds_what_it_explains() {
     let came = run(ONE_BY_ONE, &[0, 7, 3, 0]).await;
-    assert_eq!((came.ended, came.counts), (Ended::Done, [8, 8, 0, 0, 0]));
+    assert_eq!((came.ended, came.counts), (ScenarioEnd::Done, [8, 8, 0, 0, 0]));
     let (twice, all) = (came.log.repeats(), came.log.reorders());
     assert_eq!((twice.batches, twice.messages), (1, 1), "{twice:?}");
     assert!(all.batches == 2 && all.messages > twice.messages, "{all:?}");
@@ -90,14 +90,14 @@ async fn what_goes_back_bounds_what_it_explains() {
 #[tokio::test]
 async fn what_goes_back_of_an_idempotent_producer_under_one_identity_explains_nothing() {
     let came = run(&format!("{ONE_BY_ONE}, idempotence: true"), &[0, 7, 0]).await;
-    assert_eq!((came.ended, came.counts), (Ended::Done, [8, 8, 0, 0, 0]));
+    assert_eq!((came.ended, came.counts), (ScenarioEnd::Done, [8, 8, 0, 0, 0]));
     assert_eq!((came.log.reorders(), came.log.maybe_out_of_order().len()), (Bound::default(), 0));
 }
 
 #[tokio::test]
 async fn a_producer_that_is_given_up_ends_as_fatal_with_what_to_do() {
     let came = run("type: produce, messages: 300, rate: 10/s, idempotence: true", &[0, 45]).await;
-    assert_eq!(came.ended, Ended::Fatal, "{}", came.message);
+    assert_eq!(came.ended, ScenarioEnd::Fatal, "{}", came.message);
     assert!(came.counts[1] >= 1 && came.counts[0] < 300, "{:?}", came.counts);
     assert_eq!(came.log.sent(), came.counts[0]);
     for part in ["OUT_OF_ORDER_SEQUENCE_NUMBER", "idempotence: false"] {
@@ -108,7 +108,7 @@ async fn a_producer_that_is_given_up_ends_as_fatal_with_what_to_do() {
 #[tokio::test]
 async fn acks_without_a_place_are_counted_as_acks() {
     let came = run(&format!("{ONE_BY_ONE}, idempotence: true"), &[0, 46, 0]).await;
-    assert_eq!((came.ended, came.counts), (Ended::Done, [8, 8, 0, 0, 0]));
+    assert_eq!((came.ended, came.counts), (ScenarioEnd::Done, [8, 8, 0, 0, 0]));
     let (placeless, placed) = (came.log.placeless().len(), came.log.acks().len());
     assert_eq!((placeless, placed), (1, 7));
 }
@@ -117,7 +117,7 @@ async fn acks_without_a_place_are_counted_as_acks() {
 async fn a_round_trip_is_booked_like_any_other_message_and_its_warm_up_counts_for_nothing() {
     let came =
         run("type: roundtrip, iterations: 5, warmup: 2, iteration_timeout: 30s", &[0, 0, 0, 7, 0]).await;
-    assert_eq!((came.ended, came.counts), (Ended::Done, [5, 5, 0, 0, 5]), "{}", came.message);
+    assert_eq!((came.ended, came.counts), (ScenarioEnd::Done, [5, 5, 0, 0, 5]), "{}", came.message);
     assert_eq!((came.log.sent(), came.log.acks().len()), (7, 7));
     assert_eq!(came.log.repeats(), Bound { messages: 1, batches: 1, lines_lost: false });
 }
@@ -125,7 +125,7 @@ async fn a_round_trip_is_booked_like_any_other_message_and_its_warm_up_counts_fo
 #[tokio::test]
 async fn a_round_trip_that_is_refused_or_left_open_is_not_acked() {
     let came = run("type: roundtrip, iterations: 3, warmup: 0, iteration_timeout: 6s", &[10, 0, -1]).await;
-    assert_eq!((came.ended, came.counts), (Ended::Done, [3, 1, 1, 1, 1]), "{}", came.message);
+    assert_eq!((came.ended, came.counts), (ScenarioEnd::Done, [3, 1, 1, 1, 1]), "{}", came.message);
     assert_eq!((came.log.acks().len(), came.log.failures().len(), came.log.unknowns()), (1, 1, 1));
 }
 
@@ -137,13 +137,13 @@ async fn a_producer_that_has_no_time_left_says_so() {
         run("type: produce, messages: 3, timeout: 1s", &refused_for_ever),
     );
     let came = came.await.unwrap();
-    assert_eq!((came.ended, came.counts[1]), (Ended::Timeout, 0));
+    assert_eq!((came.ended, came.counts[1]), (ScenarioEnd::Timeout, 0));
     assert!(came.message.contains("within its 1s"), "{}", came.message);
 }
 
 /// The keys that lie in a partition, by stream and sequence, and whether each is the one that is rendered again: by the plan, and
 /// by the saved ledger.
-fn compare_keys(shared: &Shared, partition: Partition, sent: &HashMap<StreamId, SentLog>) -> usize {
+fn compare_keys(shared: &RunContext, partition: Partition, sent: &HashMap<StreamId, SentLog>) -> usize {
     let topology = shared.topology().unwrap();
     let bytes = serde_json::to_vec(&saved::save(shared, topology, sent)).unwrap();
     let saved = Saved::read(&bytes).unwrap();
@@ -161,7 +161,7 @@ fn compare_keys(shared: &Shared, partition: Partition, sent: &HashMap<StreamId, 
             sent: mine.map(SentLog::sent).sum(),
         };
         let found = match &shared.plan.scenarios[*scenario].work {
-            Work::Produce(plan) => Keys::of_producer(&Rule::of(plan), &sender, partition),
+            Work::Produce(plan) => Keys::of_producer(&KeyRule::of(plan), &sender, partition),
             Work::Roundtrip(plan) => Keys::of_trips(plan.key.as_ref(), &sender, partition),
             _ => Err(NoKeys::None),
         };
@@ -214,7 +214,7 @@ async fn keys_rendered_again_are_those_in_the_log() {
         let is_trips = scenario.contains("roundtrip");
         let outcome =
             if is_trips { roundtrip::run(&shared, 1).await } else { produce::run(&shared, 1).await };
-        assert_eq!(outcome.ended, Some(Ended::Done));
+        assert_eq!(outcome.ended, Some(ScenarioEnd::Done));
         let sent = shared.take_sent();
         let all: u64 = sent.values().map(SentLog::sent).sum();
         let compared = tokio::task::spawn_blocking(move || {
@@ -232,7 +232,7 @@ async fn a_slow_stage_is_no_stall_and_what_is_open_is_known() {
         "topics: [{{name: t, partitions: 1}}]\nscenarios:\n  it: {{type: produce, topic: t, {stages}}}"
     );
     let shared = shared(&embedded, &lines);
-    assert_eq!(produce::run(&shared, 0).await.ended, Some(Ended::Done));
+    assert_eq!(produce::run(&shared, 0).await.ended, Some(ScenarioEnd::Done));
     let counts = shared.live.metrics(0).snapshot();
     assert_eq!((counts.acked, counts.gaps.waiting()), (52, None));
     let stall = counts.gaps.longest_within(Duration::ZERO, Duration::MAX, None);
@@ -244,7 +244,7 @@ async fn a_slow_stage_is_no_stall_and_what_is_open_is_known() {
     let lines = "topics: [{name: t, partitions: 1}]\nscenarios:\n  it: {type: produce, topic: t, messages: 10, rate: 20/s}";
     let shared = self::shared(&embedded, lines);
     embedded.push_errors(PRODUCE, &[Code(7); 5]);
-    assert_eq!(produce::run(&shared, 0).await.ended, Some(Ended::Done));
+    assert_eq!(produce::run(&shared, 0).await.ended, Some(ScenarioEnd::Done));
     let counts = shared.live.metrics(0).snapshot();
     let cells = counts.timeline.cells();
     assert!(cells.iter().any(|cell| cell.open > 0), "{cells:?}");

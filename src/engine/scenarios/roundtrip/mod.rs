@@ -7,26 +7,26 @@ mod trips;
 
 use std::sync::Arc;
 
-use crate::engine::context::outcome::{Outcome, cut, unwind};
-use trips::Task;
+use crate::engine::context::outcome::{ScenarioOutcome, cut, unwind};
+use trips::RoundtripTask;
 
-use crate::engine::context::shared::Shared;
+use crate::engine::context::shared::RunContext;
 use crate::engine::messages::fatal::given_up;
 use crate::engine::scheduling::setup;
-use crate::observe::Ended;
+use crate::observe::ScenarioEnd;
 use crate::plan::Work;
 
 /// Runs one `roundtrip` scenario.
-pub(crate) async fn run(shared: &Arc<Shared>, index: usize) -> Outcome {
+pub(crate) async fn run(shared: &Arc<RunContext>, index: usize) -> ScenarioOutcome {
     let Work::Roundtrip(plan) = &shared.plan.scenarios[index].work else {
-        return Outcome::failed("not a round trip");
+        return ScenarioOutcome::failed("not a round trip");
     };
     let (topic, state) = match setup::topic(shared, &plan.topic).await {
         Ok(found) => found,
-        Err(why) => return Outcome::failed(why),
+        Err(why) => return ScenarioOutcome::failed(why),
     };
     if plan.partition >= state.partitions {
-        return Outcome::failed(format!(
+        return ScenarioOutcome::failed(format!(
             "topic `{}` has {} partitions, so there is none numbered {}",
             state.name, state.partitions, plan.partition
         ));
@@ -36,8 +36,14 @@ pub(crate) async fn run(shared: &Arc<Shared>, index: usize) -> Outcome {
     shared.live.metrics(index).waits(shared.clock.now_us());
     let tasks: Vec<_> = (0..plan.clients)
         .map(|client| {
-            let task =
-                Task { shared: Arc::clone(shared), index, client, topic, name: state.name.clone(), deadline };
+            let task = RoundtripTask {
+                shared: Arc::clone(shared),
+                index,
+                client,
+                topic,
+                name: state.name.clone(),
+                deadline,
+            };
             tokio::task::spawn_blocking(move || task.run())
         })
         .collect();
@@ -55,14 +61,14 @@ pub(crate) async fn run(shared: &Arc<Shared>, index: usize) -> Outcome {
         }
     }
     let outcome = match (failed, fatal) {
-        (Some(error), _) => Outcome::failed(error),
+        (Some(error), _) => ScenarioOutcome::failed(error),
         (None, Some(fatal)) => given_up(shared, index, &fatal),
-        _ if shared.stop.is_stopped() => Outcome::of(cut(&shared.stop)),
-        _ if !in_time => Outcome::of(Ended::Timeout).because(format!(
+        _ if shared.stop.is_stopped() => ScenarioOutcome::of(cut(&shared.stop)),
+        _ if !in_time => ScenarioOutcome::of(ScenarioEnd::Timeout).because(format!(
             "not all round trips ended within its {}",
             crate::units::Duration::from(shared.plan.scenarios[index].timeout)
         )),
-        _ => Outcome::of(Ended::Done),
+        _ => ScenarioOutcome::of(ScenarioEnd::Done),
     };
-    Outcome { uuids: Some((compared, wrong)), ..outcome }
+    ScenarioOutcome { uuids: Some((compared, wrong)), ..outcome }
 }

@@ -4,23 +4,23 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::engine::context::shared::{LOOK, Shared};
+use crate::engine::context::shared::{LOOK, RunContext};
 use crate::engine::messages::booking::Booking;
 use crate::engine::messages::ends::PartitionEnd;
 use crate::engine::messages::fatal::Fatal;
 use crate::engine::messages::message::{Maker, Order, longest};
 use crate::engine::messages::sight;
-use crate::engine::messages::sight::Sight;
+use crate::engine::messages::sight::RecordMatcher;
 use crate::ids::{Identity, Offset, Seq, StreamId};
 use crate::kafka::{self, Producer, ProducerOptions, ReadEvent, ReaderOptions, ReaderSet, Record, SendError};
-use crate::ledger::envelope::{Kind, Opened};
+use crate::ledger::envelope::{Opened, RecordKind};
 use crate::ledger::{PartitionReads, Seen};
 use crate::metrics::Recorder;
 use crate::plan::{RoundtripPlan, StartOffset, Work};
 
 /// One client.
-pub(super) struct Task {
-    pub(super) shared: Arc<Shared>,
+pub(super) struct RoundtripTask {
+    pub(super) shared: Arc<RunContext>,
     pub(super) index: usize,
     pub(super) client: u32,
     /// The topic's number in the run, and its name.
@@ -30,7 +30,7 @@ pub(super) struct Task {
 }
 
 /// What one client came to.
-pub(super) struct Done {
+pub(super) struct RoundtripEnd {
     pub(super) in_time: bool,
     /// Records of its round trips, and those of them that were not what was sent.
     pub(super) compared: u64,
@@ -54,13 +54,13 @@ enum Trip {
 }
 
 /// A client at work.
-struct Client<'a> {
-    task: &'a Task,
+struct RoundtripClient<'a> {
+    task: &'a RoundtripTask,
     plan: &'a RoundtripPlan,
     stream: StreamId,
     /// How many of its trips count for nothing but the ledger.
     warmup: u64,
-    sight: Sight<'a>,
+    sight: RecordMatcher<'a>,
     recorder: Recorder<'a>,
     booking: Booking,
     reads: PartitionReads,
@@ -92,10 +92,10 @@ impl Under {
     }
 }
 
-impl Task {
-    pub(super) fn run(self) -> Result<Done, kafka::Error> {
-        let nothing = Done { in_time: true, compared: 0, wrong: 0, fatal: None };
-        let shared: &Shared = &self.shared;
+impl RoundtripTask {
+    pub(super) fn run(self) -> Result<RoundtripEnd, kafka::Error> {
+        let nothing = RoundtripEnd { in_time: true, compared: 0, wrong: 0, fatal: None };
+        let shared: &RunContext = &self.shared;
         let Work::Roundtrip(plan) = &shared.plan.scenarios[self.index].work else { return Ok(nothing) };
         let Some(topology) = shared.topology() else { return Ok(nothing) };
         let Some(first) = topology.first.get(&(self.index, self.client)) else { return Ok(nothing) };
@@ -103,12 +103,12 @@ impl Task {
         let clients = u64::from(plan.clients);
         let mine = |total: u64| total / clients + u64::from(u64::from(self.client) < total % clients);
         let partition = plan.partition;
-        let mut client = Client {
+        let mut client = RoundtripClient {
             task: &self,
             plan,
             stream: StreamId(first.0 + partition.unsigned_abs()),
             warmup: mine(plan.warmup),
-            sight: Sight::of(shared, topology, self.topic),
+            sight: RecordMatcher::of(shared, topology, self.topic),
             recorder: Recorder::new(shared.live.metrics(self.index)),
             booking: Booking::new(
                 partition..partition + 1,
@@ -158,10 +158,10 @@ impl Task {
     }
 }
 
-impl Client<'_> {
+impl RoundtripClient<'_> {
     /// Makes all of its trips, the warm-up ones first; true where that was in time.
     fn trips(&mut self, counted: u64, producer: &mut Producer, set: &mut ReaderSet) -> bool {
-        let shared: &Shared = &self.task.shared;
+        let shared: &RunContext = &self.task.shared;
         let mut maker = Maker::new(
             &shared.run_id,
             self.task.client,
@@ -221,13 +221,13 @@ impl Client<'_> {
 
     /// One round trip.
     fn trip(&mut self, number: u64, maker: &mut Maker, producer: &mut Producer, set: &mut ReaderSet) -> Trip {
-        let shared: &Shared = &self.task.shared;
+        let shared: &RunContext = &self.task.shared;
         let partition = self.plan.partition;
         let until = self.task.deadline.min(Instant::now() + self.plan.iteration_timeout);
         let due_us = shared.clock.now_us();
         let (seq, tag) = self.booking.next(partition);
         let order = Order {
-            kind: Kind::Roundtrip,
+            kind: RecordKind::Roundtrip,
             identity: Identity { run: shared.run_tag, stream: self.stream, seq },
             number,
             partition,
@@ -289,9 +289,11 @@ impl Client<'_> {
         booking.book(now_us, |it| {
             let counters = &recorder.metrics().counters;
             let (counter, code) = match it.outcome {
-                kafka::Outcome::Acked { .. } | kafka::Outcome::AckedNowhere => (&counters.acked, None),
-                kafka::Outcome::Failed { code } => (&counters.failed, Some(code)),
-                kafka::Outcome::Unknown { code } => (&counters.unknown, Some(code)),
+                kafka::DeliveryOutcome::Acked { .. } | kafka::DeliveryOutcome::AckedNowhere => {
+                    (&counters.acked, None)
+                }
+                kafka::DeliveryOutcome::Failed { code } => (&counters.failed, Some(code)),
+                kafka::DeliveryOutcome::Unknown { code } => (&counters.unknown, Some(code)),
             };
             let counted = (it.seq + it.len).saturating_sub(it.seq.max(*warmup));
             counter.fetch_add(counted, Ordering::Relaxed);
@@ -340,8 +342,14 @@ impl Client<'_> {
     }
 
     /// Ends it: takes the last ends, and hands both sides in.
-    fn close(mut self, in_time: bool, fatal: Option<Fatal>, producer: Producer, mut set: ReaderSet) -> Done {
-        let shared: &Shared = &self.task.shared;
+    fn close(
+        mut self,
+        in_time: bool,
+        fatal: Option<Fatal>,
+        producer: Producer,
+        mut set: ReaderSet,
+    ) -> RoundtripEnd {
+        let shared: &RunContext = &self.task.shared;
         let booking = &mut self.booking;
         let events = producer
             .close(Instant::now() + shared.client.waits().late_acks, &mut |delivery| booking.push(&delivery));
@@ -354,7 +362,7 @@ impl Client<'_> {
         shared.hand_in_sent(self.booking.into_logs().map(|(_, log)| (stream, log)));
         let end = PartitionEnd { finished: in_time, ..PartitionEnd::new(self.reads, self.start) };
         shared.hand_in_end(self.task.index, end);
-        Done { in_time, compared: self.compared, wrong: self.wrong, fatal }
+        RoundtripEnd { in_time, compared: self.compared, wrong: self.wrong, fatal }
     }
 }
 

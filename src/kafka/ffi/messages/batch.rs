@@ -6,7 +6,7 @@ use std::ptr;
 use rdkafka_sys as sys;
 
 use super::slab::Placed;
-use super::topic::{Topic, tag_pointer};
+use super::topic::{TopicHandle, tag_pointer};
 use crate::kafka::client::code::Code;
 
 /// What librdkafka says where its queue is full; and here of what it did not come to.
@@ -21,12 +21,12 @@ pub(crate) struct Plain<'a> {
 
 /// Memory for such calls, used again. Empty between them.
 #[derive(Default)]
-pub(crate) struct Batch(Vec<sys::rd_kafka_message_t>);
+pub(crate) struct BatchBuffer(Vec<sys::rd_kafka_message_t>);
 
 // SAFETY: it holds no pointer between two calls, and during one it is borrowed by it.
-unsafe impl Send for Batch {}
+unsafe impl Send for BatchBuffer {}
 
-impl Topic {
+impl TopicHandle {
     /// Hands these messages to librdkafka, in this order, all for one partition; `on` learns what became of each. From the first
     /// that finds the queue full on, all do. Of those that it took, it reads the values until it reports their end: so long
     /// their slabs hold them.
@@ -34,7 +34,7 @@ impl Topic {
         &self,
         partition: i32,
         messages: impl Iterator<Item = Plain<'a>>,
-        batch: &mut Batch,
+        batch: &mut BatchBuffer,
         mut on: impl FnMut(usize, Result<(), Code>),
     ) {
         batch.0.extend(messages.map(|message| {

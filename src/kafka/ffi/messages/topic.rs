@@ -15,13 +15,13 @@ use crate::kafka::ffi::handle::Handle;
 pub(crate) const OFFSET_BEGINNING: i64 = -2;
 
 /// A topic of a client.
-pub(crate) struct Topic {
+pub(crate) struct TopicHandle {
     rkt: NonNull<sys::rd_kafka_topic_t>,
     handle: Arc<Handle>,
 }
 
 // SAFETY: rd_kafka_topic_t may be used from any thread, like its client.
-unsafe impl Send for Topic {}
+unsafe impl Send for TopicHandle {}
 
 /// A message to send.
 pub(crate) struct Outgoing<'a> {
@@ -32,7 +32,7 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) tag: u64,
 }
 
-impl Topic {
+impl TopicHandle {
     pub(crate) fn open(handle: &Arc<Handle>, name: &str) -> Result<Self, Code> {
         let name = c_string(name);
         // SAFETY: the client is alive, the name is NUL-terminated; no topic configuration of its own.
@@ -144,7 +144,7 @@ impl Topic {
     }
 }
 
-impl Drop for Topic {
+impl Drop for TopicHandle {
     fn drop(&mut self) {
         // SAFETY: owned, and its client is alive: `handle` is dropped after this.
         unsafe { sys::rd_kafka_topic_destroy(self.rkt.as_ptr()) }

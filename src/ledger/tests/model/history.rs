@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use crate::ids::{Offset, Seq, StreamId};
-use crate::ledger::{Marker, Observer, Removals, Removed, Resent};
+use crate::ledger::{Marker, Observer, RemovalReason, Removals, Resent};
 
 /// A stream's number, and a message's number in it.
 pub(super) type Msg = (u32, u64);
@@ -95,32 +95,32 @@ pub(super) struct History {
 pub(super) struct Settings(u8, u8);
 
 impl Settings {
-    pub(super) fn message(self, (stream, seq): Msg) -> Option<Removed> {
+    pub(super) fn message(self, (stream, seq): Msg) -> Option<RemovalReason> {
         match (u64::from(self.1) + 3 * u64::from(stream) + 5 * seq) % 4 {
             _ if self.0 < 130 => None,
-            0 => Some(Removed::Expired),
-            1 => Some(Removed::Superseded),
-            2 => Some(Removed::Unclear),
+            0 => Some(RemovalReason::Expired),
+            1 => Some(RemovalReason::Superseded),
+            2 => Some(RemovalReason::Unclear),
             _ => None,
         }
     }
 
-    pub(super) fn marker(self, number: u64) -> Option<Removed> {
+    pub(super) fn marker(self, number: u64) -> Option<RemovalReason> {
         match (u64::from(self.1) + number) % 3 {
             _ if self.0 < 130 => None,
-            0 => Some(Removed::Expired),
-            1 => Some(Removed::Unclear),
+            0 => Some(RemovalReason::Expired),
+            1 => Some(RemovalReason::Unclear),
             _ => None,
         }
     }
 }
 
 impl Removals for Settings {
-    fn of_message(&self, stream: StreamId, seq: Seq, _: Option<Offset>) -> Option<Removed> {
+    fn of_message(&self, stream: StreamId, seq: Seq, _: Option<Offset>) -> Option<RemovalReason> {
         self.message((stream.0, seq))
     }
 
-    fn of_marker(&self, marker: Marker) -> Option<Removed> {
+    fn of_marker(&self, marker: Marker) -> Option<RemovalReason> {
         self.marker(marker.number)
     }
 }

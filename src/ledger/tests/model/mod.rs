@@ -10,10 +10,10 @@ use proptest::strategy::ValueTree;
 use self::history::{Fate, History, Msg, Reading, STRAY, Sent, Slot, history, reread};
 use crate::anomaly::Anomaly;
 use crate::ids::{Identity, RunTag, StreamId};
-use crate::ledger::sent::envelope::{Envelope, Kind, Opened};
+use crate::ledger::sent::envelope::{Envelope, Opened, RecordKind};
 use crate::ledger::{
-    Account, Case, Checked, Counts, Judgement, Marker, Observer, PartitionReads, Pass, Removed, Resent,
-    SentLog, StreamInfo, Streams, judge,
+    Account, Checked, Counts, Judgement, Marker, Observer, PartitionCase, PartitionReads, Pass,
+    RemovalReason, Resent, SentLog, StreamInfo, Streams, judge,
 };
 
 const RUN: RunTag = RunTag::from_bits(42);
@@ -200,10 +200,10 @@ impl<'a> Model<'a> {
         let other = place.is_some_and(|place| self.holds_other(place, &|it| !it.found(message)));
         match self.history.settings.message(message).filter(|_| !other) {
             // Whether it was read or not: nobody can tell whether it had to be there.
-            Some(Removed::Unclear) => "unclear",
+            Some(RemovalReason::Unclear) => "unclear",
             Some(_) if read => "removed",
-            Some(Removed::Superseded) => "superseded",
-            Some(Removed::Expired) => "expired",
+            Some(RemovalReason::Superseded) => "superseded",
+            Some(RemovalReason::Expired) => "expired",
             None if self.by_leader_alone(scenario) => "dropped",
             None => "lost",
         }
@@ -343,9 +343,9 @@ impl<'a> Model<'a> {
             };
             let other = self.holds_other(offset, &|it| !it.found_at(message, offset));
             match self.history.settings.message(message).filter(|_| !other) {
-                Some(Removed::Superseded) if self.messages().any(twice) => "superseded",
-                Some(Removed::Expired) if self.messages().any(twice) => "expired",
-                Some(Removed::Unclear) if self.messages().any(twice) => "unclear",
+                Some(RemovalReason::Superseded) if self.messages().any(twice) => "superseded",
+                Some(RemovalReason::Expired) if self.messages().any(twice) => "expired",
+                Some(RemovalReason::Unclear) if self.messages().any(twice) => "unclear",
                 _ => "misplaced",
             }
         } else if read && self.rewritten(offset) {
@@ -450,7 +450,7 @@ impl<'a> Model<'a> {
             let stuck =
                 |it: &Reading| it.observer == Observer::Audit && marker.1 >= it.start && !it.passed(marker.1);
             let alone = !self.accounts().values().any(|account| account.contains_key("unread"));
-            let unclear = self.removed(**marker) == Some(Removed::Unclear);
+            let unclear = self.removed(**marker) == Some(RemovalReason::Unclear);
             (missed || !read && alone && self.readings.iter().any(stuck)) && !found && !self.is_gone(**marker)
                 || unclear && self.is_gone(**marker) && self.count("unclear") == 0
         };
@@ -462,7 +462,7 @@ impl<'a> Model<'a> {
     }
 
     /// What explains that an end marker is gone.
-    fn removed(&self, marker: (u64, i64)) -> Option<Removed> {
+    fn removed(&self, marker: (u64, i64)) -> Option<RemovalReason> {
         let other = self.holds_other(marker.1, &|it| it.missed_marker(marker));
         self.history.settings.marker(marker.0).filter(|_| !other)
     }
@@ -566,11 +566,11 @@ fn reads(streams: &Streams, reading: &Reading) -> PartitionReads {
         }
         for (at, slot) in epoch {
             let opened = match slot {
-                Slot::Message((stream, seq)) => open(Kind::Message, *stream, *seq, true),
-                Slot::Corrupt((stream, seq)) => open(Kind::Message, *stream, *seq, false),
-                Slot::Stray(seq) => open(Kind::Message, STRAY, *seq, true),
+                Slot::Message((stream, seq)) => open(RecordKind::Message, *stream, *seq, true),
+                Slot::Corrupt((stream, seq)) => open(RecordKind::Message, *stream, *seq, false),
+                Slot::Stray(seq) => open(RecordKind::Message, STRAY, *seq, true),
                 Slot::Foreign | Slot::Resurrected => Opened::Foreign,
-                Slot::Marker(number) => open(Kind::Fence, 0, *number, true),
+                Slot::Marker(number) => open(RecordKind::Fence, 0, *number, true),
             };
             reads.see(streams, *at, opened, 0, |_| Checked::Fine);
             if *slot == Slot::Resurrected {
@@ -696,7 +696,7 @@ fn ledger(history: &History) -> Result<(Outcome, Vec<Reading>), TestCaseError> {
         history.readings.iter().map(|reading| reads(&streams, reading)).collect();
     let mut passes: Vec<Pass<'_>> =
         history.readings.iter().zip(&found).map(|(reading, reads)| pass(reading, reads)).collect();
-    let case = Case {
+    let case = PartitionCase {
         streams: &streams,
         sent: &sent,
         place: (0, 0),
@@ -740,7 +740,7 @@ fn ledger(history: &History) -> Result<(Outcome, Vec<Reading>), TestCaseError> {
     }
     let found: Vec<PartitionReads> = again.iter().map(|reading| reads(&streams, reading)).collect();
     passes.extend(again.iter().zip(&found).map(|(reading, reads)| pass(reading, reads)));
-    let judged = judge(&Case {
+    let judged = judge(&PartitionCase {
         streams: &streams,
         sent: &sent,
         place: (0, 0),
