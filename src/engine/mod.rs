@@ -20,12 +20,12 @@ use crate::observe::{EarlyEnd, FaultSeen, Note, Observations, ScenarioEnd, Scena
 use crate::plan::{FaultPlan, Plan, Target, Work};
 use crate::units::times;
 
-pub use context::live::{Phase, RunProgress, ScenarioProgress};
 pub use context::options::Options;
+pub use context::progress::{Phase, RunProgress, ScenarioProgress};
 pub use context::stop::{Stop, StopReason};
 
 use context::outcome::{ScenarioOutcome, cut, unwind};
-use context::shared::{EMBEDDED, RunContext, topic_names};
+use context::run_context::{EMBEDDED, RunContext, topic_names};
 
 /// Runs a plan to its end, whatever happens on the way, and says what was seen. Containers that it starts are gone
 /// when it returns.

@@ -4,7 +4,7 @@
 //! measured before, during and after a fault went the same way.
 
 mod pump;
-mod slow;
+mod shaping;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,9 +16,9 @@ use tokio::task::JoinSet;
 
 use super::lock::lock;
 use pump::pump;
-use slow::{Direction, Link};
+use shaping::{Direction, Link};
 
-pub(super) use slow::{Limited, Passed, Shaping};
+pub(super) use shaping::{Limited, Passed, Shaping};
 
 /// How long a target may take to accept a connection.
 const DIAL: Duration = Duration::from_secs(10);

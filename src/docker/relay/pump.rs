@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
-use super::slow::{Direction, Link, Shaping};
+use crate::docker::relay::shaping::{Direction, Link, Shaping};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 64 << 10;

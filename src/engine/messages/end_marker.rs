@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::ends::EndMarkerSeen;
 use crate::engine::context::outcome::unwind;
-use crate::engine::context::shared::{LOOK, Lifecycle, RunContext, lock};
+use crate::engine::context::run_context::{LOOK, Lifecycle, RunContext, lock};
 use crate::ids::{Identity, Partition, StreamId};
 use crate::kafka::{self, DeliveryOutcome, Producer, ProducerOptions};
 use crate::ledger::envelope::{Envelope, RecordKind};

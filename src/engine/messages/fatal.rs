@@ -1,7 +1,7 @@
 //! Producers that librdkafka gives up for good: how their scenario ends, and what to do about it.
 
 use crate::engine::context::outcome::ScenarioOutcome;
-use crate::engine::context::shared::RunContext;
+use crate::engine::context::run_context::RunContext;
 use crate::kafka;
 use crate::observe::ScenarioEnd;
 

@@ -1,7 +1,7 @@
 //! A record as each of kaf6's observers takes it in: opened, compared with what was sent, and booked.
 
 use super::ends::EndMarkerSeen;
-use crate::engine::context::shared::{RunContext, TopicState, Topology};
+use crate::engine::context::run_context::{RunContext, TopicState, Topology};
 use crate::engine::verdict::retention::OVERHEAD;
 use crate::ids::{Offset, Partition};
 use crate::kafka::Record;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::engine::context::outcome::{ScenarioOutcome, cut, unwind};
-use crate::engine::context::shared::RunContext;
+use crate::engine::context::run_context::RunContext;
 use crate::engine::scheduling::setup;
 use crate::kafka::client::metadata;
 use crate::kafka::{self, probe};

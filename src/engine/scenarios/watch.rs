@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::engine::context::outcome::{ScenarioOutcome, cut, unwind};
-use crate::engine::context::shared::RunContext;
+use crate::engine::context::run_context::RunContext;
 use crate::ids::Partition;
 use crate::kafka::{self, Client, Code, probe};
 use crate::observe::{MetadataChange, Note, ScenarioEnd, Silence, WatchSeen, WatchedBroker};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::checks;
-use crate::engine::context::shared::{Lifecycle, RunContext};
+use crate::engine::context::run_context::{Lifecycle, RunContext};
 use crate::engine::context::stop::StopReason;
 use crate::observe::Note;
 use crate::plan::Ask;

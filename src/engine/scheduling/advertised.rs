@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::engine::context::outcome::unwind;
-use crate::engine::context::shared::RunContext;
+use crate::engine::context::run_context::RunContext;
 use crate::engine::scenarios::watch;
 use crate::kafka::client::metadata::Broker;
 use crate::kafka::probe;

@@ -8,8 +8,8 @@ use std::time::Duration;
 use crate::docker::{
     self, CleanOptions, Cluster, ClusterStep, ContainerState, DockerError, KafkaReady, UpOptions,
 };
-use crate::engine::context::live::RunProgress;
 use crate::engine::context::options::Options;
+use crate::engine::context::progress::RunProgress;
 use crate::kafka::Client;
 use crate::kafka::client::metadata;
 use crate::observe::ContainerSeen;

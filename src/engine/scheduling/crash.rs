@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::context::shared::RunContext;
+use crate::engine::context::run_context::RunContext;
 use crate::engine::context::stop::StopReason;
 use crate::observe::Note;
 

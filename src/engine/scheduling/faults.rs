@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use super::starts;
 use crate::engine::context::outcome::unwind;
-use crate::engine::context::shared::RunContext;
+use crate::engine::context::run_context::RunContext;
 use crate::observe::{FaultSeen, Note};
 
 /// The faults of a run, on their way.

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use crate::docker;
 use crate::engine::context::outcome::unwind;
-use crate::engine::context::shared::{Birth, RunContext, TopicState, Topology};
+use crate::engine::context::run_context::{Birth, RunContext, TopicState, Topology};
 use crate::engine::messages::booking::HighestAcks;
 use crate::engine::verdict::same_topic;
 use crate::ids::{Offset, Partition};

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::engine::context::shared::{Lifecycle, RunContext};
+use crate::engine::context::run_context::{Lifecycle, RunContext};
 use crate::metrics::{Counters, Metrics};
 use crate::plan::{Counter, Plan, Start, When};
 

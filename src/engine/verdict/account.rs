@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::checks;
-use crate::engine::context::shared::RunContext;
+use crate::engine::context::run_context::RunContext;
 use crate::ids::Partition;
 use crate::ledger::{Account, Accounts, Judged, Markers, PartitionAccount, ScenarioAccount};
 use crate::metrics::Counters;

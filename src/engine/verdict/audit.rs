@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::engine::context::shared::{RunContext, Topology};
+use crate::engine::context::run_context::{RunContext, Topology};
 use crate::engine::messages::ends::EndMarkerSeen;
 use crate::engine::messages::sight;
 use crate::engine::messages::sight::RecordMatcher;

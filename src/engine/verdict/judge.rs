@@ -17,7 +17,7 @@ use super::saved;
 use super::unjudged::note_checksums;
 use crate::anomaly::Anomaly;
 use crate::engine::context::outcome::unwind;
-use crate::engine::context::shared::{RunContext, Topology, lock};
+use crate::engine::context::run_context::{RunContext, Topology, lock};
 use crate::engine::messages::end_marker::producers_of;
 use crate::engine::messages::ends::{EndMarkerSeen, PartitionEnd};
 use crate::ids::{Offset, Partition, StreamId};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::anomaly::Anomaly;
-use crate::engine::context::shared::{RunContext, Topology};
+use crate::engine::context::run_context::{RunContext, Topology};
 use crate::ids::{Offset, Partition};
 use crate::kafka;
 use crate::observe::{Note, PartitionSeen};

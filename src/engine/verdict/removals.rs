@@ -12,7 +12,7 @@ use super::retention::{Certainty, OVERHEAD, PartitionLog};
 use super::rules::Rules;
 use super::same_topic;
 use super::saved;
-use crate::engine::context::shared::{RunContext, Topology};
+use crate::engine::context::run_context::{RunContext, Topology};
 use crate::engine::messages::end_marker as fence;
 use crate::engine::messages::keys::{KeyRule, Keys, NoKeys, Sender};
 use crate::engine::messages::message::longest;

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::engine::context::shared::{RunContext, Topology};
+use crate::engine::context::run_context::{RunContext, Topology};
 use crate::kafka::probe::{self, TopicSettings};
 use crate::observe::{Note, Retention};
 

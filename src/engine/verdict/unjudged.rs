@@ -1,6 +1,6 @@
 //! What a run cannot judge: notes, so that nothing is left out in silence.
 
-use crate::engine::context::shared::RunContext;
+use crate::engine::context::run_context::RunContext;
 use crate::kafka::CHECKS_CRCS;
 use crate::observe::Note;
 

@@ -23,7 +23,7 @@ use consumer::{Consumer, End};
 use place::PartitionPosition;
 
 use crate::engine::context::outcome::{ScenarioOutcome, cut, unwind};
-use crate::engine::context::shared::{RunContext, TopicState};
+use crate::engine::context::run_context::{RunContext, TopicState};
 use crate::engine::messages::end_marker as fence;
 use crate::engine::messages::end_marker::EndMarkers;
 use crate::engine::scheduling::setup;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use exposition::look_for;
 
 use crate::engine::context::outcome::{ScenarioOutcome, cut, unwind};
-use crate::engine::context::shared::RunContext;
+use crate::engine::context::run_context::RunContext;
 use crate::metrics::Recorder;
 use crate::observe::{Note, ScenarioEnd, ScrapeSeen, SeriesPoints, SeriesSeen};
 use crate::plan::MetricsPlan;

@@ -18,7 +18,7 @@ use pile_up::PileUp;
 use task::ProduceTask;
 
 use crate::engine::context::outcome::{ScenarioOutcome, cut, unwind};
-use crate::engine::context::shared::RunContext;
+use crate::engine::context::run_context::RunContext;
 use crate::engine::messages::fatal::{Fatal, given_up};
 use crate::engine::messages::message::longest;
 use crate::engine::scheduling::setup;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::gate::Gate;
-use crate::engine::context::shared::RunContext;
+use crate::engine::context::run_context::RunContext;
 use crate::engine::messages::booking::HighestAcks;
 
 /// One client.

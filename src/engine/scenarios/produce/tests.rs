@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::engine::context::shared::RunContext;
+use crate::engine::context::run_context::RunContext;
 use crate::engine::messages::keys::{KeyRule, Keys, NoKeys, Sender};
 use crate::engine::messages::sight;
 use crate::engine::scenarios::{produce, roundtrip};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::engine::context::outcome::{ScenarioOutcome, cut, unwind};
 use trips::RoundtripTask;
 
-use crate::engine::context::shared::RunContext;
+use crate::engine::context::run_context::RunContext;
 use crate::engine::messages::fatal::given_up;
 use crate::engine::scheduling::setup;
 use crate::observe::ScenarioEnd;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::engine::context::shared::{LOOK, RunContext};
+use crate::engine::context::run_context::{LOOK, RunContext};
 use crate::engine::messages::booking::Booking;
 use crate::engine::messages::ends::PartitionEnd;
 use crate::engine::messages::fatal::Fatal;

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::watch;
 
 use super::clock::Clock;
-use super::live::RunProgress;
 use super::options::Options;
 use super::stop::Stop;
 use crate::docker::{Addresses, Cluster};
+use crate::engine::context::progress::RunProgress;
 use crate::engine::messages::booking::HighestAcks;
 use crate::engine::messages::ends::{EndMarkerSeen, PartitionEnd};
 use crate::ids::{Offset, Partition, RunTag, StreamId};
