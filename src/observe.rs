@@ -35,7 +35,6 @@ pub struct Observations {
     pub brokers: Vec<String>,
     /// Names of the run's topics, by their numbers.
     pub topics: Vec<String>,
-    /// Who sent which stream.
     pub streams: Streams,
     /// Remarks, as they came up.
     pub notes: Vec<Note>,
@@ -82,18 +81,14 @@ pub enum EarlyEnd {
     Signal(&'static str),
 }
 
-/// One scenario.
 #[derive(Debug, Clone)]
 pub struct ScenarioSeen {
-    /// Its name.
     pub name: String,
     /// Its type, as written.
     pub kind: &'static str,
-    /// How it ended.
     pub ended: ScenarioEnd,
     /// Why, where that needs words.
     pub message: Option<String>,
-    /// What it counted.
     pub counts: Snapshot,
     /// What the plan wanted of it: messages, limit or iterations.
     pub planned: Option<u64>,
@@ -115,7 +110,6 @@ pub struct ScenarioSeen {
     pub uuids: Option<(u64, u64)>,
 }
 
-/// How a scenario ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScenarioEnd {
     /// It did what it was to do.
@@ -126,7 +120,6 @@ pub enum ScenarioEnd {
     Idle,
     /// A check with `abort`, the run's time bound or a container that crashed ended it.
     Aborted,
-    /// A signal ended it.
     Interrupted,
     /// It never started, since what it waits for never came.
     Skipped,
@@ -137,7 +130,6 @@ pub enum ScenarioEnd {
 }
 
 impl ScenarioEnd {
-    /// As reports write it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -167,9 +159,7 @@ impl ScenarioEnd {
 pub struct BrokerSeen {
     /// `host:port`.
     pub broker: String,
-    /// Each stage was passed.
     pub reachable: bool,
-    /// Attempts made.
     pub attempts: u64,
     /// Name, length and error of each stage; the first failed one is the last.
     pub stages: Vec<(&'static str, Duration, Option<String>)>,
@@ -191,7 +181,6 @@ impl BrokerSeen {
 /// A topic, as the last metadata showed it.
 #[derive(Debug, Clone, Default)]
 pub struct TopicSeen {
-    /// Its name.
     pub topic: String,
     /// How many partitions it has.
     pub partitions: usize,
@@ -202,7 +191,6 @@ pub struct TopicSeen {
 /// Answers of an HTTP endpoint.
 #[derive(Debug, Clone, Default)]
 pub struct ScrapeSeen {
-    /// Requests made.
     pub requests: u64,
     /// Answers with status 200.
     pub ok: u64,
@@ -214,7 +202,6 @@ pub struct ScrapeSeen {
     pub last_bytes: usize,
     /// The last error of a request that got no answer.
     pub last_error: Option<String>,
-    /// Wanted series.
     pub series: Vec<SeriesSeen>,
     /// Answers that were too long to be read whole.
     pub cut: u64,
@@ -222,7 +209,6 @@ pub struct ScrapeSeen {
     pub points: Vec<SeriesPoints>,
 }
 
-/// A wanted series.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SeriesSeen {
     /// The series, as the file has it.
@@ -244,10 +230,8 @@ pub struct SeriesPoints {
     pub points: Vec<(Duration, f64)>,
 }
 
-/// What a fault did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FaultSeen {
-    /// Its name.
     pub name: String,
     /// Its type, as written.
     pub kind: &'static str,
@@ -271,13 +255,10 @@ pub struct FaultSeen {
 /// A container that the run started.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ContainerSeen {
-    /// The service.
     pub service: String,
-    /// Which replica.
     pub replica: u32,
     /// The image, as written.
     pub image: String,
-    /// The container's name.
     pub container: String,
     /// From its start to its being ready; none where it never was.
     pub ready: Option<Duration>,
@@ -307,11 +288,9 @@ pub struct WatchedBroker {
     pub broker: String,
     /// Times that it was asked.
     pub asked: u64,
-    /// Times that it answered.
     pub answered: u64,
     /// Its first answer, from the run's zero.
     pub first: Option<Duration>,
-    /// Its last answer.
     pub last: Option<Duration>,
     /// The last error of a look that got no answer.
     pub last_error: Option<String>,
@@ -330,14 +309,12 @@ pub struct Silence {
     pub to_the_end: bool,
 }
 
-/// One change of metadata.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetadataChange {
     /// When it was seen, from the run's zero.
     pub at: Duration,
     /// The broker that was asked.
     pub broker: String,
-    /// What changed.
     pub aspect: Aspect,
     /// The topic that it is about, and the partition.
     pub topic: Option<String>,
@@ -345,7 +322,6 @@ pub struct MetadataChange {
     pub partition: Option<Partition>,
     /// What was said before: by this broker, or by another one.
     pub before: String,
-    /// What was said then.
     pub after: String,
 }
 
@@ -356,15 +332,12 @@ pub struct JudgedReading {
     pub scenario: usize,
     /// The topic's number in the run.
     pub topic: usize,
-    /// The partition.
     pub partition: Partition,
     /// Distinct messages of this run.
     pub received: u64,
-    /// Records of others.
     pub foreign: u64,
     /// First and last offset handed out.
     pub offsets: (Option<Offset>, Option<Offset>),
-    /// It read its fence.
     pub reached_fence: bool,
     /// Times that the log was reset under it.
     pub resets: u64,
@@ -383,7 +356,6 @@ pub struct JudgedReading {
 /// Whose rules say what retention and compaction may remove.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Retention {
-    /// The topic's settings.
     #[default]
     Settings,
     /// The topic's settings, which nobody knows.
@@ -397,9 +369,7 @@ pub enum Retention {
 pub struct PartitionSeen {
     /// The topic's number in the run.
     pub topic: usize,
-    /// The partition.
     pub partition: Partition,
-    /// Messages acked there.
     pub acked: u64,
     /// Lowest and highest offset of an ack.
     pub acked_offsets: Option<(Offset, Offset)>,
@@ -416,30 +386,24 @@ pub struct PartitionSeen {
 /// A remark in the user's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
-    /// How serious.
     pub level: Level,
-    /// The remark.
     pub text: String,
 }
 
 /// How serious a note is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// Good to know.
     Hint,
-    /// Should be looked at.
     Warning,
     /// Kept the run from doing its work.
     Error,
 }
 
 impl Note {
-    /// Good to know.
     pub fn hint(text: impl Into<String>) -> Self {
         Self { level: Level::Hint, text: text.into() }
     }
 
-    /// Should be looked at.
     pub fn warning(text: impl Into<String>) -> Self {
         Self { level: Level::Warning, text: text.into() }
     }

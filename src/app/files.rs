@@ -12,7 +12,6 @@ const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 /// The files that the arguments stand for.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Files {
-    /// Each once.
     pub files: Vec<PathBuf>,
     /// Those that are left out, since an argument before stands for the same file.
     pub repeated: Vec<PathBuf>,

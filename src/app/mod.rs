@@ -87,14 +87,11 @@ pub fn load_ledger(path: &Path, overrides: &Overrides) -> anyhow::Result<Result<
     Ok(loaded.map_err(|problems| WrongFiles(vec![problems])))
 }
 
-/// How to run.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
-    /// Where reports go.
     pub report_dir: PathBuf,
     /// The run's id, in place of one made from the time.
     pub run_id: Option<String>,
-    /// Ends the run.
     pub stop: Stop,
     /// Write `ledger.json` into each run's folder, for [`verify`] to judge again later.
     pub save_ledger: bool,
@@ -102,7 +99,6 @@ pub struct RunOptions {
 
 /// What those who watch a run are told.
 pub trait Watch {
-    /// A run begins.
     fn begins(&mut self, plan: &Plan, run_id: &str, live: &Arc<RunProgress>);
     /// It has ended, and its reports are written.
     fn ended(&mut self, summary: &Summary, folder: &Path, written: &[WrittenFile]);
@@ -113,7 +109,6 @@ pub trait Watch {
 pub struct ReportedRun {
     /// What `summary.json` holds.
     pub summary: Summary,
-    /// The verdict.
     pub status: Status,
     /// The signal that ended it.
     pub signal: Option<&'static str>,

@@ -7,13 +7,10 @@
 pub enum CheckAnswer {
     /// The promise was kept, by all that the check covers.
     Pass,
-    /// The run cannot tell.
     Inconclusive,
-    /// The promise was broken.
     Fail,
 }
 
-/// One answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     outcome: CheckAnswer,
@@ -174,12 +171,10 @@ impl Answer {
         self.outcome
     }
 
-    /// What was expected.
     pub fn expected(&self) -> &str {
         &self.expected
     }
 
-    /// What was found.
     pub fn actual(&self) -> &str {
         &self.actual
     }

@@ -39,7 +39,6 @@ impl<'a> CheckedScenario<'a> {
         self.scenario.kind != "consume"
     }
 
-    /// It reads nothing.
     pub(super) fn sends_only(&self) -> bool {
         self.scenario.kind == "produce"
     }

@@ -35,11 +35,9 @@ use crate::plan::{Ask, CheckPlan, Plan};
 /// The answer of one check for one scenario.
 #[derive(Debug, Clone)]
 pub struct CheckResult {
-    /// The check.
     pub check: CheckPlan,
     /// The scenario that it ran against; none where the file has none of its kind.
     pub scenario: Option<String>,
-    /// The answer.
     pub answer: Answer,
 }
 

@@ -7,7 +7,6 @@ use crate::plan::{FaultPlan, Plan, Work};
 /// A fault of the file that was not shown to have taken effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unproven {
-    /// Its name.
     pub name: String,
     /// That it never began, or was not shown to have taken effect.
     pub what: String,

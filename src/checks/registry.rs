@@ -27,7 +27,6 @@ use crate::plan::{Ask, CheckPlan, Plan};
 /// Each name is a kind of [`Ask`] and the type that answers it, with the same fields.
 macro_rules! checks {
     ($($name:ident $({ $($field:ident),* })?,)*) => {
-        /// The check that answers.
         pub(super) fn check_of(ask: &Ask) -> Box<dyn Check + '_> {
             match ask {
                 $(Ask::$name $({ $($field,)* .. })? => Box::new($name $({ $($field),* })?),)*

@@ -19,12 +19,10 @@ impl Cut {
         Self(Arc::new(watch::Sender::new(false)))
     }
 
-    /// Says it.
     pub(super) fn say(&self) {
         self.0.send_replace(true);
     }
 
-    /// Whether it was said.
     pub(super) fn said(&self) -> bool {
         *self.0.borrow()
     }

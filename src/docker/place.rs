@@ -25,7 +25,6 @@ pub(super) enum OwnPlace {
 }
 
 impl OwnPlace {
-    /// Finds out.
     pub(super) async fn detect(daemon: &Daemon) -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let hostname = read("/proc/sys/kernel/hostname");

@@ -30,7 +30,6 @@ pub struct Waits {
     pub restart: Duration,
     /// First pause before a reader asks again for an offset that the broker refused; it doubles.
     pub refused_first: Duration,
-    /// Longest such pause.
     pub refused_most: Duration,
     /// Shortest time between two fetches of one partition that are answered with null records, or refused: 20 a second.
     pub fetch_backoff: Duration,

@@ -11,13 +11,10 @@ pub struct Account {
     pub planned: u64,
     /// Never handed to the client.
     pub unsent: u64,
-    /// Handed to the client.
     pub sent: u64,
-    /// Answered without error.
     pub acked: u64,
     /// Known not to be in the log.
     pub failed: u64,
-    /// Neither acked nor failed.
     pub unknown: u64,
     /// Unknown, and read.
     pub found: u64,
@@ -117,7 +114,6 @@ impl Account {
         self.planned == self.verified + self.excluded + self.permitted
     }
 
-    /// Adds another account.
     pub const fn add(&mut self, other: &Self) {
         self.planned += other.planned;
         self.unsent += other.unsent;
@@ -183,7 +179,6 @@ fn equal(name: &str, whole: u64, parts: &str, sum: u64) -> Result<(), String> {
 /// The accounts of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Accounts {
-    /// All scenarios together.
     pub total: Account,
     /// Each scenario that sends, in the file's order.
     pub scenarios: Vec<ScenarioAccount>,
@@ -207,7 +202,6 @@ pub struct ScenarioAccount {
 pub struct PartitionAccount {
     /// The topic's number in the run.
     pub topic: usize,
-    /// The partition.
     pub partition: Partition,
     /// Without what was planned, unsent and permitted.
     pub account: Account,

@@ -135,7 +135,6 @@ impl Parts {
         }
     }
 
-    /// Keeps the longer half.
     fn thin(&mut self) {
         let mut by_length = self.list.clone();
         by_length.sort_by_key(|(from, to)| (std::cmp::Reverse(to - from), *from));

@@ -5,7 +5,6 @@ use hdrhistogram::Histogram;
 /// The longest latency that is told apart, in microseconds.
 const LONGEST_US: u64 = 3_600_000_000;
 
-/// A histogram of latencies.
 #[derive(Debug, Clone)]
 pub struct Latency {
     /// Absent until the first value: most scenarios of a large run never measure, and it weighs 90 KiB.
@@ -13,7 +12,6 @@ pub struct Latency {
 }
 
 impl Latency {
-    /// An empty one.
     pub const fn new() -> Self {
         Self { histogram: None }
     }
@@ -25,7 +23,6 @@ impl Latency {
         })
     }
 
-    /// Counts one latency.
     pub fn record_us(&mut self, micros: u64) {
         self.record_n_us(micros, 1);
     }
@@ -43,7 +40,6 @@ impl Latency {
         }
     }
 
-    /// How many were counted.
     pub fn count(&self) -> u64 {
         self.histogram.as_ref().map_or(0, Histogram::len)
     }

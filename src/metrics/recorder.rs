@@ -21,21 +21,17 @@ pub const RATE_OVER: Duration = Duration::from_millis(200);
 pub struct Counters {
     /// Messages handed to the client.
     pub sent: AtomicU64,
-    /// Messages acked.
     pub acked: AtomicU64,
     /// Messages known not to be in the log.
     pub failed: AtomicU64,
     /// Messages of which nobody knows.
     pub unknown: AtomicU64,
-    /// Distinct messages read.
     pub received: AtomicU64,
     /// Records read, with repeats.
     pub records: AtomicU64,
-    /// Records of others.
     pub foreign: AtomicU64,
     /// Bytes of keys and values, acked or read.
     pub bytes: AtomicU64,
-    /// Errors of all kinds.
     pub errors: AtomicU64,
 }
 
@@ -49,7 +45,6 @@ impl Counters {
 /// What all clients of one scenario counted together.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    /// The watched counts.
     pub counters: Counters,
     watched: GapWatch,
     /// When the first client had nothing more to send, one more than its microseconds; 0 before.
@@ -153,21 +148,17 @@ fn count(all: &mut BTreeMap<String, u64>, code: &str) {
 pub struct Snapshot {
     /// Messages handed to the client.
     pub sent: u64,
-    /// Messages acked.
     pub acked: u64,
     /// Messages known not to be in the log.
     pub failed: u64,
     /// Messages of which nobody knows.
     pub unknown: u64,
-    /// Distinct messages read.
     pub received: u64,
     /// Records read, with repeats.
     pub records: u64,
-    /// Records of others.
     pub foreign: u64,
     /// Bytes of keys and values, acked or read.
     pub bytes: u64,
-    /// Errors of all kinds.
     pub errors: u64,
     /// Latencies of acks or reads.
     pub latency: Latency,
@@ -175,7 +166,6 @@ pub struct Snapshot {
     pub late: Latency,
     /// Rates, latencies and errors over time.
     pub timeline: Timeline,
-    /// Errors by code.
     pub errors_by_code: BTreeMap<String, u64>,
     /// Errors for which the client asked again, by code.
     pub retries_by_code: BTreeMap<String, u64>,
@@ -280,7 +270,6 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// Counts an error.
     pub fn error(&mut self, at_us: u64, code: &str) {
         self.metrics.error(at_us, code);
     }

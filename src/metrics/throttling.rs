@@ -5,20 +5,15 @@ use std::time::Duration;
 /// Throttling over a whole run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Throttling {
-    /// Of Produce.
     pub produce: Throttled,
-    /// Of Fetch.
     pub fetch: Throttled,
 }
 
-/// Answers that were throttled.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Throttled {
-    /// How many.
     pub answers: u64,
     /// The sum of their throttle times.
     pub total: Duration,
-    /// The longest one.
     pub longest: Duration,
 }
 

@@ -20,14 +20,12 @@ pub struct Timeline {
     cells: Vec<Bucket>,
 }
 
-/// One bucket.
 #[derive(Debug, Clone, Default)]
 pub struct Bucket {
     /// Messages acked or read.
     pub count: u64,
     /// Messages that failed, or of which nobody knows.
     pub failed: u64,
-    /// Errors.
     pub errors: u64,
     /// Messages that were due or acked, and neither answered nor read, at its end.
     pub open: u64,
@@ -101,7 +99,6 @@ impl Bucket {
 pub struct BucketWindow {
     /// How long they are together; zero where the part holds no whole bucket.
     pub length: Duration,
-    /// What they counted.
     pub total: Bucket,
     /// Messages that were open when they began. How many at their end is in the total.
     pub open: u64,
@@ -155,7 +152,6 @@ fn middle_of(slot: usize) -> f64 {
 }
 
 impl Timeline {
-    /// An empty one.
     pub const fn new() -> Self {
         Self { width_ms: FINEST_MS, cells: Vec::new() }
     }
@@ -269,7 +265,6 @@ impl Timeline {
         (number(from.as_micros().div_ceil(width_us)), number(to.as_micros() / width_us))
     }
 
-    /// When a bucket starts.
     pub fn start_of(&self, bucket: usize) -> Duration {
         Duration::from_millis(self.width_ms.saturating_mul(bucket as u64))
     }

@@ -20,19 +20,15 @@ use crate::plan::Plan;
 /// One run, done.
 #[derive(Debug, Clone)]
 pub struct RunRecord {
-    /// Its id.
     pub run_id: String,
-    /// Its messages' mark.
     pub run_tag: RunTag,
     /// When its work began, RFC 3339 in UTC with milliseconds.
     pub started_at: String,
     /// What was to be done.
     pub plan: Arc<Plan>,
-    /// What was seen.
     pub seen: Observations,
     /// The answers, in the checks' order.
     pub results: Vec<CheckResult>,
-    /// The verdict.
     pub status: Status,
     /// Why, in a sentence.
     pub reason: String,

@@ -103,7 +103,6 @@ pub const fn float(value: u64) -> f64 {
     value as f64
 }
 
-/// The status in words.
 pub const fn status_words(status: RunStatus) -> &'static str {
     match status {
         RunStatus::Pass => "Passed",

@@ -19,7 +19,6 @@ pub enum ReadSummaryError {
     /// Not JSON at all.
     #[error("this is no JSON")]
     NotJson(#[source] serde_json::Error),
-    /// JSON of another kind.
     #[error("this is no kaf6 summary")]
     NotSummary(#[source] serde_json::Error),
     /// Written by a kaf6 whose form this one does not know.
@@ -38,10 +37,7 @@ pub enum ReadSummaryError {
     },
     /// Larger than any run writes.
     #[error("{bytes} bytes are too many for a summary (at most {MAX_BYTES} are read)")]
-    TooLarge {
-        /// The file's size.
-        bytes: usize,
-    },
+    TooLarge { bytes: usize },
 }
 
 /// The file's bytes: indented, members in the order of the types, ended by a line feed.

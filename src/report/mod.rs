@@ -24,7 +24,6 @@ pub use write::{WrittenFile, render_again, write_all, write_atomically, write_le
 
 /// The source of all other reports.
 pub const SUMMARY_JSON: &str = "summary.json";
-/// The page.
 pub const REPORT_HTML: &str = "report.html";
 /// The file for CI systems; also the name of the merged one.
 pub const JUNIT_XML: &str = "junit.xml";
@@ -38,13 +37,10 @@ pub const FILES: [&str; 3] = [SUMMARY_JSON, REPORT_HTML, JUNIT_XML];
 /// Why a report could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
-    /// As JSON.
     #[error("cannot write the summary as JSON")]
     Json(#[from] serde_json::Error),
-    /// As a page.
     #[error("cannot render the page")]
     Html(#[from] askama::Error),
-    /// As JUnit XML.
     #[error("cannot write JUnit XML")]
     Junit(#[from] quick_junit::SerializeError),
 }

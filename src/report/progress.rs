@@ -7,12 +7,10 @@ use std::time::Duration;
 use super::format::{count, millis, number, plural};
 use super::terminal::safe;
 
-/// Where a scenario stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProgressState {
     /// Not yet started.
     Waiting,
-    /// At work.
     Running,
     /// Over, well or not.
     Ended,
@@ -21,25 +19,20 @@ pub enum ProgressState {
 /// One scenario, at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScenarioProgress {
-    /// Its name.
     pub name: String,
-    /// Its type.
     pub kind: &'static str,
     /// Messages acked or read, or iterations.
     pub done: u64,
     /// How many there are to be; none where only the time ends it.
     pub limit: Option<u64>,
-    /// Since its start.
     pub elapsed: Duration,
     /// When it ends at the latest.
     pub bound: Duration,
-    /// Where it stands.
     pub state: ProgressState,
     /// Lately, not on average.
     pub rate_per_s: f64,
     /// Lately; none where nothing was measured.
     pub p95_ms: Option<f64>,
-    /// All until now.
     pub errors: u64,
 }
 

@@ -7,7 +7,6 @@ use std::borrow::Cow;
 /// How to write for a terminal, or for a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
-    /// With ANSI colours.
     pub colour: bool,
     /// Columns; text is wrapped to it, down to 40.
     pub width: usize,

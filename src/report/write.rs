@@ -18,12 +18,7 @@ pub enum WriteError {
     Render(#[from] RenderError),
     /// It could not be written.
     #[error("cannot write {}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    Io { path: PathBuf, source: std::io::Error },
 }
 
 /// Why a run's folder cannot be rendered again.
@@ -31,26 +26,12 @@ pub enum WriteError {
 pub enum RerenderError {
     /// There is none.
     #[error("{} is no folder of a run: it holds no {SUMMARY_JSON}", folder.display())]
-    Nothing {
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// It cannot be read.
+    Nothing { folder: PathBuf },
     #[error("cannot read {}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    Io { path: PathBuf, source: std::io::Error },
     /// It is none.
     #[error("{}", path.display())]
-    Summary {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: json::ReadSummaryError,
-    },
+    Summary { path: PathBuf, source: json::ReadSummaryError },
 }
 
 /// What became of one file.

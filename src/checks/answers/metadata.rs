@@ -7,7 +7,6 @@ use crate::checks::targets;
 use crate::checks::text::counted;
 use crate::plan::Plan;
 
-/// Each topic has metadata.
 pub(crate) struct Metadata;
 
 impl CheckDescription for Metadata {

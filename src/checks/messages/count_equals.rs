@@ -7,7 +7,6 @@ use crate::checks::targets;
 use crate::observe::ScenarioSeen;
 use crate::plan::{CountMetric, Plan};
 
-/// Exactly this many.
 pub(crate) struct CountEquals<'a> {
     pub(crate) expected: &'a u64,
     pub(crate) metric: &'a Option<CountMetric>,
@@ -67,7 +66,6 @@ pub(crate) fn value(scenario: &ScenarioSeen, metric: Option<CountMetric>) -> u64
     }
 }
 
-/// What is counted.
 pub(crate) fn noun(scenario: &ScenarioSeen, metric: Option<CountMetric>) -> &'static str {
     match metric {
         Some(CountMetric::Sent) => "messages sent",

@@ -88,7 +88,6 @@ impl<'a> Readings<'a> {
         BROKEN.into_iter().map(|anomaly| self.number(anomaly)).sum()
     }
 
-    /// It read this partition.
     pub(crate) fn has(&self, topic: usize, partition: Partition) -> bool {
         self.own.iter().any(|r| (r.topic, r.partition) == (topic, partition))
     }

@@ -15,7 +15,6 @@ const LEAST: Duration = Duration::from_secs(1);
 
 /// What a later rate is compared with.
 pub(crate) struct Before {
-    /// Messages a second.
     pub(crate) rate: f64,
     /// The times in which they were acked or read.
     pub(crate) parts: Vec<(Duration, Duration)>,

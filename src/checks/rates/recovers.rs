@@ -228,7 +228,6 @@ struct FirstSpan {
     to_do: Option<f64>,
 }
 
-/// What was found.
 #[derive(Default)]
 struct RecoveryFound {
     /// From here on the rate was back.

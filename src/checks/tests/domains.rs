@@ -25,7 +25,6 @@ fn on_messages() -> [Ask; 5] {
     ]
 }
 
-/// One of each kind.
 fn one_of_each() -> Vec<Ask> {
     let expr =
         ThresholdExpr { metric: Metric::P99, op: Op::Less, value: 1e6, text: "p99 < 1000s".to_owned() };

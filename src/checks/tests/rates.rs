@@ -279,7 +279,6 @@ enum Broker {
     Acks(u64),
     /// It refuses them, at once.
     Refuses,
-    /// It answers nothing.
     Stalls,
 }
 

@@ -22,7 +22,6 @@ const OUTPUT: usize = 64 << 10;
 pub(crate) struct Now {
     /// Its processes are there, frozen or not.
     pub running: bool,
-    /// They are frozen.
     pub paused: bool,
     /// They have ended, and Docker is about to start them again.
     pub restarting: bool,
@@ -97,7 +96,6 @@ pub(crate) async fn cpu(daemon: &Daemon, id: &str) -> Option<Duration> {
 /// What a command came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ExecResult {
-    /// Its exit code.
     pub code: i64,
     /// Its output, both streams, as lines.
     pub lines: Vec<String>,

@@ -7,7 +7,6 @@ use serde_json::Value;
 use super::credentials;
 use crate::docker::DockerError;
 
-/// A context.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Context {
     pub name: String,

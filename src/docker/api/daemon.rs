@@ -28,11 +28,8 @@ const CONFLICT: u16 = 409;
 /// A Docker Engine that answers.
 #[derive(Clone)]
 pub(crate) struct Daemon {
-    /// The client.
     pub docker: Docker,
-    /// Where it listens.
     pub endpoint: Endpoint,
-    /// What it is.
     pub engine: Engine,
 }
 

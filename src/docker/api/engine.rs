@@ -14,7 +14,6 @@ pub(crate) struct Engine {
     pub platform: String,
 }
 
-/// Asks for it.
 pub(crate) async fn ask(docker: &Docker) -> Result<Engine, Error> {
     let version = docker.version().await?;
     let components = version.components.unwrap_or_default();

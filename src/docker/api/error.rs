@@ -25,7 +25,6 @@ pub enum DockerError {
         "no Docker Engine: {socket} is there, and {reason}; start Docker (systemctl start docker, or Docker Desktop), or set DOCKER_HOST to where it listens{others}"
     )]
     Dead {
-        /// The socket.
         socket: String,
         /// Why nothing answers there, as a part of the sentence.
         reason: &'static str,
@@ -37,7 +36,6 @@ pub enum DockerError {
         "no permission to use Docker's socket {socket}: run kaf6 as a user in the group docker, or as root (in a container: docker run --user 0, or --group-add with the socket's group){others}"
     )]
     Permission {
-        /// The socket.
         socket: String,
         /// Where others listen, as parts of the sentence.
         others: String,
@@ -47,7 +45,6 @@ pub enum DockerError {
         "the Docker Engine at {host} does not answer: {reason}; is it running, and is DOCKER_HOST right?"
     )]
     Unreachable {
-        /// Where it was asked.
         host: String,
         /// What came instead of an answer.
         reason: String,
@@ -73,39 +70,21 @@ pub enum DockerError {
         "Docker's current context `{name}` {reason}; choose another one with docker context use, or set DOCKER_HOST"
     )]
     Context {
-        /// Its name.
         name: String,
         /// Why, as the rest of the sentence.
         reason: String,
     },
     /// The Docker Engine refused a request that should have worked.
     #[error("Docker could not {doing}: {reason}")]
-    Refused {
-        /// What was asked for.
-        doing: String,
-        /// Its answer.
-        reason: String,
-    },
+    Refused { doing: String, reason: String },
     /// An image cannot be pulled.
     #[error("cannot pull image {image} for service {service}: {what}; {remedy} (Docker says: {reason})")]
-    Image {
-        /// The service.
-        service: String,
-        /// The image.
-        image: String,
-        /// What is wrong.
-        what: String,
-        /// What to do.
-        remedy: String,
-        /// Docker's own words.
-        reason: String,
-    },
+    Image { service: String, image: String, what: String, remedy: String, reason: String },
     /// The Docker host's processor cannot run the program of an image.
     #[error("{service} cannot run (exec format error): image {image} {reason}")]
     Platform {
         /// The service, with its replica where there are several.
         service: String,
-        /// The image.
         image: String,
         /// The platforms of both, and what to do, as the rest of the sentence.
         reason: String,
@@ -114,38 +93,22 @@ pub enum DockerError {
     #[error(
         "Docker has no addresses left for the run's network {network}: {reason}; remove networks that nobody uses (kaf6 clean, then docker network prune), or give Docker more under default-address-pools in its daemon.json"
     )]
-    NoAddresses {
-        /// The network.
-        network: String,
-        /// Docker's own words.
-        reason: String,
-    },
+    NoAddresses { network: String, reason: String },
     /// An image that must not be pulled is absent.
     #[error(
         "the image {image} of service {service} is not on this Docker Engine, and its pull is never; build or docker pull it first, or set pull: missing"
     )]
-    ImageAbsent {
-        /// The service.
-        service: String,
-        /// The image.
-        image: String,
-    },
+    ImageAbsent { service: String, image: String },
     /// No port could be published.
     #[error(
         "the ports of service {service} cannot be published, also not on other ports of the host: {reason}; see with docker ps who has published ports"
     )]
-    Port {
-        /// The service.
-        service: String,
-        /// The last answer.
-        reason: String,
-    },
+    Port { service: String, reason: String },
     /// A container ended before it was ready.
     #[error("{service} ended with exit code {code} before it was ready{}", tail(.last_lines))]
     Exited {
         /// The service, with its replica where there are several.
         service: String,
-        /// Its exit code.
         code: i64,
         /// The last lines of its log.
         last_lines: Vec<String>,
@@ -158,25 +121,20 @@ pub enum DockerError {
     NeverReady {
         /// The service, with its replica where there are several.
         service: String,
-        /// How long was waited.
         after: Duration,
-        /// What was tried.
         tried: String,
         /// What the last try gave.
         answer: String,
         /// The last lines of its log.
         last_lines: Vec<String>,
     },
-    /// Nothing to attach to.
     #[error(
         "no running container {wanted} to attach to as {name}; running are: {running}; start it first, or name one of these"
     )]
     NoContainer {
         /// The name in the file.
         name: String,
-        /// What was looked for.
         wanted: String,
-        /// What is running.
         running: String,
     },
     /// The relay cannot stand on this way.
@@ -191,38 +149,18 @@ pub enum DockerError {
     #[error(
         "the run id {run_id} is in use: {what}; give another --run-id, or remove what is left of it with kaf6 clean --run {run_id}"
     )]
-    RunIdTaken {
-        /// The id.
-        run_id: String,
-        /// By whom.
-        what: String,
-    },
+    RunIdTaken { run_id: String, what: String },
     /// It failed, and the engine is not Docker's.
     #[error(
         "{error}; the engine here is Podman {version}, with which kaf6 is tested less than with Docker: see whether docker run, by the same DOCKER_HOST, does it"
     )]
-    OnPodman {
-        /// Its version.
-        version: String,
-        /// What failed.
-        error: Box<DockerError>,
-    },
+    OnPodman { version: String, error: Box<DockerError> },
     /// It failed, and not all that was started could be removed.
     #[error("{error}; what could not be removed: {left}; see kaf6 clean")]
-    Left {
-        /// Why it failed.
-        error: Box<DockerError>,
-        /// What is left.
-        left: String,
-    },
+    Left { error: Box<DockerError>, left: String },
     /// Something around the containers failed on this machine.
     #[error("{doing}: {error}")]
-    Io {
-        /// What was done.
-        doing: String,
-        /// What came of it.
-        error: std::io::Error,
-    },
+    Io { doing: String, error: std::io::Error },
     /// The start was ended from outside.
     #[error("the start of the containers was interrupted; what was started is removed")]
     Interrupted,

@@ -55,7 +55,6 @@ const NO_WAY: [&str; 14] = [
     "server gave http response to https client",
 ];
 
-/// Reads what Docker answered.
 pub(crate) fn read(reason: &str, wanted: &WantedImage<'_>) -> PullRefusal {
     // The Docker host's own files, not the registry's rights.
     let said = reason.to_lowercase().replace("permission denied", "");

@@ -22,7 +22,6 @@ pub struct CleanOptions {
     pub dry_run: bool,
 }
 
-/// What was swept.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cleaned {
     /// What was removed or healed (with `dry_run`: would be), one sentence each.

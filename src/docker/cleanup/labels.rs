@@ -8,7 +8,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The run's id; everything that kaf6 starts carries it.
 pub(crate) const RUN: &str = "io.kaf6.run";
-/// Who started it.
 pub(crate) const OWNER: &str = "io.kaf6.owner";
 /// When its time is over, as seconds since 1970.
 pub(crate) const EXPIRES: &str = "io.kaf6.expires";
@@ -30,9 +29,7 @@ const FIRST: u32 = 1;
 /// The process that started something, and the container that it ran in, where Docker knows that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Owner {
-    /// The container's id.
     container: Option<String>,
-    /// The process.
     process: Option<Process>,
 }
 
@@ -51,16 +48,13 @@ struct Process {
 /// What is known of an owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Life {
-    /// It lives.
     Alive,
-    /// It is gone.
     Dead,
     /// It cannot be seen from here: another machine, or another container.
     Unknown,
 }
 
 impl Owner {
-    /// This process.
     pub(crate) fn own(container: Option<&str>) -> Self {
         Self { container: container.map(str::to_owned), process: Process::own() }
     }

@@ -21,7 +21,6 @@ use crate::docker::cluster::attach::name_of;
 
 /// Tries at what Docker still holds: a network whose last container is just leaving it.
 const TRIES: u32 = 10;
-/// Between two of them.
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// What carries a label of kaf6.
@@ -29,7 +28,6 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub(crate) struct Labelled {
     /// Containers, running or not.
     pub containers: Vec<ContainerSummary>,
-    /// Networks.
     pub networks: Vec<Network>,
     /// Volumes, markers among them.
     pub volumes: Vec<Volume>,
@@ -40,7 +38,6 @@ pub(crate) struct Labelled {
 pub(crate) struct RemovalReport {
     /// Removed or healed.
     pub done: Vec<String>,
-    /// Neither.
     pub failed: Vec<String>,
 }
 
@@ -68,7 +65,6 @@ impl Labelled {
         self
     }
 
-    /// There is nothing.
     pub(crate) const fn is_empty(&self) -> bool {
         self.containers.is_empty() && self.networks.is_empty() && self.volumes.is_empty()
     }

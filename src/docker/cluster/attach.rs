@@ -108,7 +108,6 @@ pub(crate) async fn mark(shared: &ClusterState, id: &str, heal: &str) -> Result<
     made.map(|_| ()).map_err(refused("leave the marker by which kaf6 clean heals an attached container"))
 }
 
-/// Takes the marker away.
 pub(crate) async fn unmark(shared: &ClusterState, id: &str) {
     let name = names::marker(&shared.options.run_id, id);
     let options = RemoveVolumeOptionsBuilder::new().force(true).build();

@@ -11,13 +11,11 @@ use crate::scenario::Secrets;
 /// Asks a Kafka broker at `host:port` for its metadata; blocks, and says why it is not ready.
 pub type KafkaReady = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
 
-/// Hears of each step.
 pub type StepListener = Arc<dyn Fn(ClusterStep) + Send + Sync>;
 
 /// What a start needs besides the plan.
 #[derive(Clone)]
 pub struct UpOptions {
-    /// The run's id.
     pub run_id: String,
     /// The run's folder for logs, made when needed.
     pub logs: PathBuf,
@@ -27,7 +25,6 @@ pub struct UpOptions {
     pub kafka_ready: KafkaReady,
     /// The run's own time bound, from which it follows when what is left of it may be swept.
     pub bound: Duration,
-    /// Hears of each step.
     pub progress: StepListener,
     /// Images that faults start services from again: they are pulled at the start too, each for its service.
     pub later_images: Vec<(String, String)>,
@@ -38,34 +35,24 @@ pub struct UpOptions {
 pub enum ClusterStep {
     /// An image is pulled; bytes so far, of those known.
     Pulling {
-        /// The image.
         image: String,
         /// Bytes that are there.
         done: u64,
         /// Bytes of the layers that are known so far.
         total: u64,
     },
-    /// A container is started.
     Starting {
-        /// The service.
         service: String,
-        /// Which replica.
         replica: u32,
     },
     /// A container runs, and is asked whether it is ready.
     Waiting {
-        /// The service.
         service: String,
-        /// Which replica.
         replica: u32,
     },
-    /// A container is ready.
     Ready {
-        /// The service.
         service: String,
-        /// Which replica.
         replica: u32,
-        /// Since its start.
         after: Duration,
     },
     /// What was started is removed.
@@ -75,7 +62,6 @@ pub enum ClusterStep {
 /// What came of a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FaultOutcome {
-    /// When it began.
     pub began: Instant,
     /// When it was healed: started again (before it was ready), let go on, at full speed again. Of what is over once
     /// done (`start`, `exec`, a `scale` without a length): when that was. None where it still lasts: a `stop`
@@ -95,17 +81,13 @@ pub struct FaultOutcome {
 /// A container of the run, started or attached, as it is now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ContainerState {
-    /// The service.
     pub service: String,
-    /// Which replica.
     pub replica: u32,
     /// The image, as written.
     pub image: String,
-    /// The container's name.
     pub container: String,
     /// From its first start to its being ready; none where it never was, and of attached ones.
     pub ready: Option<Duration>,
-    /// Its log.
     pub log: Option<PathBuf>,
     /// The last lines of its log.
     pub last_lines: Vec<String>,

@@ -18,7 +18,6 @@ use crate::docker::lock::lock;
 use crate::plan::ServicePlan;
 use crate::plan::cluster::Ready;
 
-/// Between two questions.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Longest wait for one answer.
 const ANSWER: Duration = Duration::from_secs(3);
@@ -32,13 +31,9 @@ const SETTLED: Duration = Duration::from_millis(300);
 /// Why a replica is not ready.
 #[derive(Debug)]
 pub(crate) enum NotReady {
-    /// It ended.
     Exited(i64),
-    /// Time is up.
     Never {
-        /// What was asked.
         tried: String,
-        /// The last answer.
         answer: String,
     },
     /// The wait was cut short.

@@ -19,13 +19,10 @@ use crate::plan::{ClusterPlan, FaultTarget, ServicePlan};
 
 /// All that a run has to do with containers.
 pub(crate) struct ClusterState {
-    /// The Docker Engine.
     pub daemon: Daemon,
     /// Where kaf6 runs.
     pub place: OwnPlace,
-    /// What was asked for.
     pub options: UpOptions,
-    /// The plan.
     pub plan: ClusterPlan,
     /// On all that is started.
     pub labels: HashMap<String, String>,
@@ -33,7 +30,6 @@ pub(crate) struct ClusterState {
     pub units: BTreeMap<(String, u32), Arc<Replica>>,
     /// Where ports are reached from kaf6.
     pub addresses: Mutex<Addresses>,
-    /// Ports of the host.
     pub ports: Ports,
     /// What there is of the network.
     pub network: Mutex<Network>,
@@ -41,10 +37,8 @@ pub(crate) struct ClusterState {
     pub relays: Mutex<HashMap<(String, String), Relay>>,
 }
 
-/// The run's network.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Network {
-    /// It was created.
     pub created: bool,
     /// The address at which its containers reach kaf6's relays, and where these listen.
     pub relay_host: Option<RelayHost>,
@@ -54,10 +48,8 @@ pub(crate) struct Network {
     pub visited: Vec<String>,
 }
 
-/// Where relays are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RelayHost {
-    /// As containers reach it.
     pub name: String,
     /// Where kaf6 listens.
     pub listen: String,
@@ -69,15 +61,12 @@ pub(crate) struct RelayHost {
 pub(crate) struct Replica {
     /// The service, or the name that the file gives to what is attached.
     pub service: String,
-    /// Which replica.
     pub replica: u32,
     /// There can be several of the service.
     pub several: bool,
     /// It ran before kaf6 did.
     pub attached: bool,
-    /// The container's name.
     pub container: String,
-    /// Its log.
     pub log: Arc<ReplicaLog>,
     state: Mutex<ReplicaState>,
 }
@@ -85,9 +74,7 @@ pub(crate) struct Replica {
 /// What a replica is now.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ReplicaState {
-    /// Its container.
     pub id: Option<String>,
-    /// Its image.
     pub image: String,
     /// What it is to be.
     pub wanted: DesiredState,
@@ -137,7 +124,6 @@ pub(crate) enum DesiredState {
     /// Not there: it never was, or a `scale` took it away.
     #[default]
     Away,
-    /// Running.
     Running,
     /// Down for a moment, by a `restart`.
     Restarting,
@@ -257,7 +243,6 @@ impl ClusterState {
         names::network(&self.options.run_id)
     }
 
-    /// Tells of a step.
     pub(crate) fn tell(&self, step: super::options::ClusterStep) {
         (self.options.progress)(step);
     }

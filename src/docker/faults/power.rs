@@ -22,10 +22,8 @@ use crate::docker::cluster::{attach, ready, start as starting};
 use crate::plan::FaultPlan;
 use crate::plan::defaults::PATIENCE;
 
-/// How containers are ended.
 #[derive(Clone, Copy)]
 pub(super) struct Power<'a> {
-    /// By which signal.
     pub signal: &'a str,
     /// From which image they are started again, if not their own.
     pub image: Option<&'a str>,
@@ -51,9 +49,7 @@ struct Down {
 
 /// How a container was ended.
 struct ContainerEnd {
-    /// How it was before.
     before: Now,
-    /// What ended it.
     words: String,
     /// The number of this fault's word that it is to be down.
     turn: u64,

@@ -22,7 +22,6 @@ use crate::plan::{FaultPlan, ServicePlan};
 /// What became of replicas, in words.
 #[derive(Default)]
 pub(super) struct Brought {
-    /// What worked.
     pub done: Vec<String>,
     /// What did not.
     pub failed: Vec<String>,

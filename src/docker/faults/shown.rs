@@ -35,7 +35,6 @@ pub(super) fn nobody(fault: &FaultPlan) -> FaultOutcome {
 
 /// What came of a fault with one container: shown to have worked or not, and how.
 pub(super) struct ContainerProof {
-    /// Which.
     pub unit: Arc<Replica>,
     /// It was shown to have worked.
     pub effective: bool,

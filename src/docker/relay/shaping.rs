@@ -11,7 +11,6 @@ use tokio::time::Instant;
 
 use super::super::lock::lock;
 
-/// How slow.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Shaping {
     /// Added to what goes from who connected to whom it connected to. Answers come back undelayed, so that a request
@@ -28,7 +27,6 @@ pub(crate) struct Shaping {
 pub(crate) enum Direction {
     /// From who connected; delayed.
     Out,
-    /// Answers.
     Back,
 }
 
@@ -81,7 +79,6 @@ const SLACK: Duration = Duration::from_millis(5);
 /// What passed, from the relay's start or between two looks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Passed {
-    /// Connections that were opened.
     pub connections: u64,
     /// Connections whose target could not be reached.
     pub refused: u64,
@@ -102,7 +99,6 @@ pub(crate) struct Passed {
 }
 
 impl Link {
-    /// One at full speed.
     pub(crate) fn new() -> Self {
         Self {
             slow: watch::Sender::new(Shaping::default()),
@@ -255,7 +251,6 @@ impl Direction {
 }
 
 impl Shaping {
-    /// Pieces are delayed.
     pub(crate) const fn delays(&self) -> bool {
         !self.latency.is_zero() || !self.jitter.is_zero()
     }

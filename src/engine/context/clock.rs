@@ -17,7 +17,6 @@ pub(crate) struct Clock {
 const DRIFT: Duration = Duration::from_millis(200);
 
 impl Clock {
-    /// Now is zero.
     pub(crate) fn start(&self) {
         self.pair();
     }
@@ -29,7 +28,6 @@ impl Clock {
         })
     }
 
-    /// The instant of zero.
     pub(crate) fn zero(&self) -> Instant {
         self.pair().0
     }
@@ -52,7 +50,6 @@ impl Clock {
         self.stepped.load(Ordering::Relaxed)
     }
 
-    /// Since zero.
     pub(crate) fn elapsed(&self) -> Duration {
         self.zero().elapsed()
     }

@@ -10,13 +10,10 @@ use crate::ledger::Saved;
 /// What a run needs beside its plan.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The run's id.
     pub run_id: String,
-    /// Marks this execution's messages.
     pub run_tag: RunTag,
     /// The run's folder, for the logs of its containers.
     pub folder: PathBuf,
-    /// Ends the run early.
     pub stop: Stop,
     /// Keep the ledger, to be judged again later.
     pub save_ledger: bool,

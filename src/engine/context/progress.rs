@@ -12,11 +12,9 @@ use crate::scenario::Secrets;
 /// What a run is busy with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Starting containers.
     Cluster,
     /// Reaching the brokers and creating topics.
     Setup,
-    /// Running scenarios.
     Running,
     /// Taking second looks and adding up.
     Judging,
@@ -25,31 +23,23 @@ pub enum Phase {
 /// One scenario at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScenarioProgress {
-    /// Its name.
     pub name: String,
-    /// Its type.
     pub kind: &'static str,
-    /// It has started.
     pub started: bool,
-    /// It has ended.
     pub ended: bool,
     /// Messages acked, read or sent round.
     pub done: u64,
     /// How many there are to be.
     pub limit: Option<u64>,
-    /// Time since its start.
     pub elapsed: Duration,
-    /// Its time bound.
     pub bound: Duration,
     /// Messages a second since its start.
     pub rate_per_s: f64,
     /// 95th percentile of latency so far, milliseconds.
     pub p95_ms: Option<f64>,
-    /// Errors so far.
     pub errors: u64,
 }
 
-/// A run in progress.
 #[derive(Debug)]
 pub struct RunProgress {
     phase: Mutex<Phase>,
@@ -72,7 +62,6 @@ struct One {
 }
 
 impl RunProgress {
-    /// Nothing has happened yet.
     pub fn new(plan: &Plan) -> Self {
         let scenarios = plan
             .scenarios

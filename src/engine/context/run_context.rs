@@ -37,7 +37,6 @@ pub(crate) struct RunContext {
     pub(crate) live: Arc<RunProgress>,
     pub(crate) clock: Clock,
     pub(crate) client: Client,
-    /// The run's containers.
     pub(crate) cluster: Option<Arc<Cluster>>,
     pub(crate) save_ledger: bool,
     pub(crate) saved: Option<Saved>,
@@ -60,7 +59,6 @@ pub(crate) struct RunContext {
 /// The run's topics as they are, and the streams over their partitions.
 #[derive(Debug)]
 pub(crate) struct Topology {
-    /// In the plan's order.
     pub(crate) topics: Vec<TopicState>,
     pub(crate) streams: Streams,
     /// The first stream of each client of each scenario that sends: by scenario, then client.
@@ -70,7 +68,6 @@ pub(crate) struct Topology {
 /// What a broker said of the run's topics.
 #[derive(Debug, Default)]
 pub(crate) struct TopicsSeen {
-    /// When the run began.
     pub(crate) start: OnceLock<Vec<ProbedTopic>>,
     /// When it is judged, where that is asked.
     pub(crate) now: OnceLock<Vec<ProbedTopic>>,
@@ -214,7 +211,6 @@ impl RunContext {
         brokers
     }
 
-    /// Whether any fault began.
     pub(crate) fn faults_ran(&self) -> bool {
         self.states[self.plan.scenarios.len()..]
             .iter()
@@ -264,7 +260,6 @@ impl RunContext {
         lock(&self.crashed).push(text);
     }
 
-    /// All of them.
     pub(crate) fn crashed(&self) -> Vec<String> {
         lock(&self.crashed).clone()
     }

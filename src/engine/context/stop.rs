@@ -11,7 +11,6 @@ use tokio::sync::watch;
 /// Why a run ends early.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StopReason {
-    /// Its own time bound.
     Timeout,
     /// A container that ended by itself.
     Crash,

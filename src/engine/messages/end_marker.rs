@@ -31,7 +31,6 @@ pub(crate) enum EndMarkerState {
     Decided(Instant, HashMap<Partition, Result<EndMarkerSeen, String>>),
 }
 
-/// Hands out fences.
 #[derive(Clone)]
 pub(crate) struct EndMarkers {
     shared: Arc<RunContext>,

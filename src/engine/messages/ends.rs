@@ -6,7 +6,6 @@ use crate::ledger::{Between, PartitionReads};
 /// One consumer's end in one partition.
 #[derive(Debug)]
 pub(crate) struct PartitionEnd {
-    /// What it found.
     pub(crate) reads: PartitionReads,
     /// Where it started; 0 where that was the log's start.
     pub(crate) start: Offset,
@@ -47,7 +46,6 @@ pub(crate) struct Unreadable {
     pub(crate) answers: String,
     /// The time that it had, in microseconds of the run.
     pub(crate) since_us: u64,
-    /// Its end.
     pub(crate) until_us: u64,
 }
 
@@ -56,7 +54,6 @@ pub(crate) struct Unreadable {
 pub(crate) struct EndMarkerSeen {
     /// Unique in the run, and higher than those before it.
     pub(crate) number: u64,
-    /// Where it was acked.
     pub(crate) offset: Offset,
     /// The scenario for which it was written: it lies behind all that this one's producers sent.
     pub(crate) reader: usize,

@@ -25,7 +25,6 @@ pub(crate) struct Sender<'a> {
     pub(crate) client: u32,
     /// Its stream to the partition.
     pub(crate) stream: StreamId,
-    /// Of its topic.
     pub(crate) partitions: i32,
     /// Messages that it sent, to all partitions.
     pub(crate) sent: u64,
@@ -50,7 +49,6 @@ impl<'a> KeyRule<'a> {
 pub(crate) enum NoKeys {
     /// There are none.
     None,
-    /// Nobody knows them.
     Unknown,
 }
 

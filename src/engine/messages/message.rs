@@ -10,7 +10,6 @@ use crate::scenario::{Template, Values};
 /// Random bytes that values are cut from: longer than a batch, so that a codec finds no repeats.
 const POOL: usize = 1 << 16;
 
-/// Makes one client's messages.
 pub(crate) struct Maker {
     run_id: String,
     client: u32,
@@ -153,7 +152,6 @@ impl Maker {
         head.copy_from_slice(&envelope.write_over(self.last_key(), std::iter::empty(), RestSum(sum)));
     }
 
-    /// Makes one message.
     pub(crate) fn make(&mut self, order: &Order) -> Made<'_> {
         self.render_key(order);
         let values = values(&self.run_id, self.client, order);

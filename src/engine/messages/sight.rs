@@ -15,7 +15,6 @@ const TIME_SLACK_US: i64 = 1_000_000;
 /// A record of somebody else is older than a topic if its timestamp is so much older: clocks of others may be off.
 const AGE_SLACK_US: i64 = 10_000_000;
 
-/// Opens a record.
 pub(crate) fn open(record: &Record<'_>) -> Opened {
     envelope::open(record.key, record.value, record.headers())
 }

@@ -14,9 +14,7 @@ use crate::metrics::Recorder;
 use crate::observe::{BrokerSeen, Note, ScenarioEnd, TopicSeen};
 use crate::plan::ConnectPlan;
 
-/// Longest single attempt.
 const ATTEMPT: Duration = Duration::from_secs(5);
-/// Between two attempts.
 const PAUSE: Duration = Duration::from_millis(500);
 /// No attempt is made with less time than this left.
 const SHORTEST: Duration = Duration::from_millis(50);

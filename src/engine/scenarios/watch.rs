@@ -182,7 +182,6 @@ struct BrokerView {
     leaders: BTreeMap<(String, Partition), String>,
     /// Topics that it does not know yet, it says.
     unsettled: Vec<String>,
-    /// Partitions without a leader.
     leaderless: Vec<(String, Partition)>,
 }
 

@@ -9,7 +9,6 @@ use crate::engine::context::run_context::RunContext;
 use crate::engine::context::stop::StopReason;
 use crate::observe::Note;
 
-/// How often is looked.
 const EVERY: Duration = Duration::from_secs(1);
 /// For what is under way when a container is found to have ended: acks, reads, and others that fall with it.
 const GRACE: Duration = Duration::from_secs(5);

@@ -29,7 +29,6 @@ pub(crate) struct Reread<'a> {
 /// What a fresh client found, and how far it got.
 pub(crate) struct AuditResult {
     pub(crate) reads: PartitionReads,
-    /// Where it started.
     pub(crate) from: Offset,
     /// It read past the last offset.
     pub(crate) passed: bool,

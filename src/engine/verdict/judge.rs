@@ -31,7 +31,6 @@ use crate::plan::{From, Work};
 /// Partitions that are audited and re-read side by side.
 const SIDE_BY_SIDE: usize = 8;
 
-/// What judging comes to.
 #[derive(Debug, Default)]
 pub(crate) struct RunVerdict {
     pub(crate) readings: Vec<JudgedReading>,
@@ -173,7 +172,6 @@ pub(crate) struct Judging<'a> {
     reported_ends: HashMap<(usize, Partition), Option<Offset>>,
     /// By topic: what may be removed from it, where that was asked.
     pub(crate) rules: Mutex<HashMap<usize, Rules>>,
-    /// Timestamps are judged.
     pub(crate) times: bool,
     /// When audits and re-reads end.
     pub(crate) until: Instant,

@@ -13,7 +13,6 @@ pub(crate) const OVERHEAD: u64 = 100;
 /// Clocks of brokers and of kaf6 are not read at once.
 const SLACK_US: u64 = 1_000_000;
 
-/// Whether something is so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Certainty {
     No,

@@ -55,7 +55,6 @@ impl Rules {
         }
     }
 
-    /// Whose rules they are.
     pub(crate) const fn retention(self) -> Retention {
         match self {
             Self::Known(_) => Retention::Settings,

@@ -23,14 +23,11 @@ const ALREADY_EXISTS: Code = Code(36);
 const TIMED_OUT: Code = Code(-185);
 const INVALID_ARG: Code = Code(-186);
 
-/// A topic wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicSpec {
-    /// Its name.
     pub name: String,
     /// Partitions to create it with.
     pub partitions: i32,
-    /// Copies of each.
     pub replication: i32,
     /// Topic properties by Kafka's names.
     pub config: BTreeMap<String, String>,
@@ -41,9 +38,7 @@ pub struct TopicSpec {
 /// What became of one [`TopicSpec`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicResult {
-    /// Its name.
     pub name: String,
-    /// What became of it.
     pub outcome: TopicOutcome,
 }
 
@@ -51,18 +46,12 @@ pub struct TopicResult {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TopicOutcome {
     /// Created, all partitions led.
-    Created {
-        /// Partitions that it has.
-        partitions: i32,
-    },
-    /// It was there.
+    Created { partitions: i32 },
     Existed {
         /// Partitions that it has, whatever was wanted.
         partitions: i32,
     },
-    /// It cannot be used.
     Error {
-        /// Why.
         code: Code,
         /// Why, in a sentence, with what the user can do about it.
         text: String,

@@ -8,9 +8,7 @@ use crate::ids::Partition;
 /// A cluster as one broker sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ClusterMetadata {
-    /// The brokers.
     pub brokers: Vec<Broker>,
-    /// The topics asked for.
     pub topics: Vec<TopicMetadata>,
     /// The broker that answered, as librdkafka names it: `host:port/id`, with a protocol before it that is not plaintext.
     pub answered_by: String,
@@ -26,14 +24,10 @@ impl ClusterMetadata {
     }
 }
 
-/// One broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broker {
-    /// Its id.
     pub id: i32,
-    /// The host it advertises.
     pub host: String,
-    /// The port it advertises.
     pub port: i32,
 }
 
@@ -45,10 +39,8 @@ impl Broker {
     }
 }
 
-/// One topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicMetadata {
-    /// Its name.
     pub name: String,
     /// Why nothing is known of it; [`Code::NONE`] where all is well.
     pub code: Code,
@@ -56,16 +48,12 @@ pub struct TopicMetadata {
     pub partitions: Vec<PartitionInfo>,
 }
 
-/// One partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionInfo {
-    /// Its number.
     pub id: Partition,
     /// Its leader's id; none where it has none.
     pub leader: Option<i32>,
-    /// Its replicas' ids.
     pub replicas: Vec<i32>,
-    /// Its in-sync replicas' ids.
     pub isrs: Vec<i32>,
     /// What is wrong with it.
     pub code: Code,

@@ -7,7 +7,6 @@
 pub struct Code(pub i32);
 
 impl Code {
-    /// No error.
     pub const NONE: Self = Self(0);
 
     /// Whether this says that the topic or partition is not there: UNKNOWN_TOPIC_OR_PART, UNKNOWN_TOPIC_ID, and

@@ -97,7 +97,6 @@ impl Embedded {
         self.mock.set_down(broker, true);
     }
 
-    /// Takes connections again.
     pub fn set_up(&self, broker: i32) {
         self.mock.set_down(broker, false);
     }

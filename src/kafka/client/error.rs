@@ -4,13 +4,11 @@
 
 use crate::kafka::Code;
 
-/// An adapter's error.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A client property is unknown, or its value is refused.
     #[error("client property `{name}`: {reason}")]
     Property {
-        /// The property's name.
         name: String,
         /// Why, without the value.
         reason: String,
@@ -23,12 +21,7 @@ pub enum Error {
     },
     /// A request failed or did not end in time.
     #[error("{what}: {} {}", code.text(), code.aside())]
-    Request {
-        /// What was asked for.
-        what: String,
-        /// What came of it.
-        code: Code,
-    },
+    Request { what: String, code: Code },
     /// The embedded broker cannot do what the run needs.
     #[error("the embedded broker {reason}")]
     Embedded {

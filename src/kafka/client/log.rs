@@ -39,11 +39,8 @@ pub struct LogKind {
     pub facility: String,
     /// The first line of this kind.
     pub sample: String,
-    /// How many there were.
     pub count: u64,
-    /// When the first came.
     pub first: SystemTime,
-    /// When the last came.
     pub last: SystemTime,
     /// What it means for the run, in the user's words, where kaf6 knows; kinds with one meaning share one text.
     pub note: Option<&'static str>,

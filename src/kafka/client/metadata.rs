@@ -17,7 +17,6 @@ pub use super::cluster::{Broker, ClusterMetadata, PartitionInfo, TopicMetadata};
 const RETRY: Duration = Duration::from_millis(2);
 const RETRY_MOST: Duration = Duration::from_millis(50);
 
-/// UNKNOWN_TOPIC_OR_PARTITION.
 pub(crate) const UNKNOWN_TOPIC: Code = Code(3);
 
 /// Codes of a topic or partition that pass by themselves: LEADER_NOT_AVAILABLE, REPLICA_NOT_AVAILABLE.

@@ -5,7 +5,6 @@ use crate::kafka::Code;
 /// An error and what to do about it.
 struct Remedy {
     code: i32,
-    /// As librdkafka spells it.
     name: &'static str,
     write: &'static str,
 }

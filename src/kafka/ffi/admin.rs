@@ -84,7 +84,6 @@ impl Handle {
     }
 }
 
-/// A topic to create.
 pub(crate) struct NewTopic<'a> {
     pub(crate) name: &'a str,
     pub(crate) partitions: i32,

@@ -22,7 +22,6 @@ impl<F> Lent<F> {
         self.panic.is_none()
     }
 
-    /// librdkafka has returned.
     pub(super) fn end(self) {
         if let Some(panic) = self.panic {
             resume_unwind(panic);

@@ -11,7 +11,6 @@ use super::base::{c_string, millis, rd_kafka_mock_push_request_errors_array, tex
 use super::handle::Handle;
 use crate::kafka::client::code::Code;
 
-/// A mock cluster.
 pub(crate) struct Mock {
     cluster: NonNull<sys::rd_kafka_mock_cluster_t>,
     _handle: Arc<Handle>,

@@ -19,7 +19,6 @@ use crate::kafka::client::metadata::UNKNOWN_TOPIC;
 /// UNSUPPORTED_VERSION: asked in a version that the broker does not know.
 const UNSUPPORTED_VERSION: i32 = 35;
 
-/// Where a Fetch looks.
 pub(super) struct FetchPlace<'a> {
     pub(super) topic: &'a str,
     pub(super) id: Option<&'a str>,

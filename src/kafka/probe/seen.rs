@@ -26,7 +26,6 @@ pub struct Probe {
 pub struct Stage {
     /// `resolve`, `tcp`, `tls`, `api_versions` or `metadata`.
     pub name: &'static str,
-    /// How long it took.
     pub took: Duration,
     /// What went wrong; none where it worked.
     pub error: Option<String>,
@@ -35,33 +34,27 @@ pub struct Stage {
 /// One request type that a broker knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Api {
-    /// Kafka's number for it.
     pub key: i16,
     /// Kafka's name for it; `Unknown` for one that kaf6 does not know.
     pub name: &'static str,
-    /// Oldest version.
     pub min: i16,
-    /// Newest version.
     pub max: i16,
 }
 
 /// Metadata as it came over the wire.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ProbedMetadata {
-    /// The cluster's id.
     pub cluster_id: Option<String>,
     /// The controller's broker id; none where there is none.
     pub controller: Option<i32>,
     /// The cluster's brokers, as they advertise themselves.
     pub brokers: Vec<Broker>,
-    /// The topics asked for.
     pub topics: Vec<ProbedTopic>,
 }
 
 /// One topic of [`ProbedMetadata`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbedTopic {
-    /// Its name.
     pub name: String,
     /// Its id as a UUID's text; none where the broker gives none (Metadata below version 10).
     pub id: Option<String>,
@@ -73,7 +66,6 @@ pub struct ProbedTopic {
     pub leader_epochs: Vec<(Partition, i32)>,
 }
 
-/// What one Fetch answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchProbe {
     /// The answer's code: the partition's, or the whole answer's.
@@ -107,7 +99,6 @@ impl FetchProbe {
 /// The header of a record batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchHeader {
-    /// Its first offset.
     pub base_offset: Offset,
     /// Its length in bytes, without the first twelve.
     pub length: i32,
@@ -122,7 +113,6 @@ pub struct BatchHeader {
 /// Why a Fetch of the probe's own has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoFetch {
-    /// The file has SASL.
     #[error("the probe does no SASL")]
     Sasl,
     /// A broker answers that it does not know the topic or the partition.

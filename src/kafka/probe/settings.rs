@@ -43,7 +43,6 @@ pub struct TopicSettings {
 /// Why a topic's settings are not known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoSettings {
-    /// The file has SASL.
     #[error("the probe does no SASL")]
     Sasl,
     /// The broker lacks DescribeConfigs, or the versions 1 to 4 of it.

@@ -14,7 +14,6 @@ use crate::kafka::ffi::Report;
 pub struct Delivery {
     /// The number given to [`Producer::send`](crate::kafka::Producer::send).
     pub tag: u64,
-    /// What became of it.
     pub outcome: DeliveryOutcome,
 }
 
@@ -29,10 +28,7 @@ pub enum DeliveryOutcome {
     /// The broker confirmed it without a usable offset: it is in the log, nobody knows where.
     AckedNowhere,
     /// It is not in the log: never sent, or refused with a code that excludes a write.
-    Failed {
-        /// Why.
-        code: Code,
-    },
+    Failed { code: Code },
     /// It may be in the log or not.
     Unknown {
         /// Why nobody knows; [`Code::NONE`] with acks 0, where no answer is asked for.

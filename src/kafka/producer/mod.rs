@@ -32,9 +32,7 @@ const TOO_LARGE: Code = Code(10);
 /// How a producer behaves; user properties of the same meaning win over `linger`, `message_timeout` and `compression`.
 #[derive(Debug, Clone)]
 pub struct ProducerOptions {
-    /// Where to.
     pub topic: String,
-    /// Who must confirm.
     pub acks: Acks,
     /// `none`, `gzip`, `snappy`, `lz4` or `zstd`.
     pub compression: String,
@@ -93,7 +91,6 @@ pub enum SendError {
 /// What became of the messages that [`Producer::hand_over`] found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HandedOver {
-    /// How many librdkafka took.
     pub taken: u64,
     /// Its queue was full: what it did not take waits on, in its order.
     pub full: bool,
@@ -281,7 +278,6 @@ impl Producer {
         self.serve(Serve::Flush(timeout), on)
     }
 
-    /// Takes what is there.
     fn take(&mut self, on: &mut dyn FnMut(Delivery)) -> usize {
         self.serve(Serve::Now, on)
     }

@@ -25,11 +25,9 @@ const NO_IDENTITY: &str = "Failed to acquire PID: ";
 /// Something that a producer saw and that can make a repeat or a reordering legal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProducerEvent {
-    /// When it was seen.
     pub at: Instant,
     /// The earliest time it can have happened at: `at`, except where events were merged for their number.
     pub since: Instant,
-    /// What it was.
     pub kind: ProducerEventKind,
     /// The partition it concerns; none: any of the producer's.
     pub partition: Option<Partition>,
@@ -62,7 +60,6 @@ pub enum ProducerEventKind {
     Duplicate {
         /// The first message, counted from 0 over all that librdkafka took for this partition.
         first: u64,
-        /// How many.
         messages: u32,
     },
     /// The broker gave an idempotent producer no id, and is asked again.

@@ -27,7 +27,6 @@ pub(crate) struct Staged {
     spare: Vec<Slab>,
 }
 
-/// One partition.
 #[derive(Default)]
 pub(crate) struct StagedPartition {
     /// What waits to be handed over, and their keys.
@@ -37,7 +36,6 @@ pub(crate) struct StagedPartition {
     slabs: VecDeque<Filled>,
 }
 
-/// One message.
 struct StagedMessage {
     key: Option<Range<usize>>,
     value: Placed,
@@ -93,7 +91,6 @@ impl Staged {
         self.len += 1;
     }
 
-    /// How many wait.
     pub(crate) const fn len(&self) -> u64 {
         self.len
     }
@@ -154,7 +151,6 @@ impl StagedPartition {
         (piece.tag, piece.value.len())
     }
 
-    /// How many wait.
     pub(crate) fn len(&self) -> usize {
         self.pieces.len()
     }

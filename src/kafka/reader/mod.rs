@@ -36,11 +36,9 @@ const BATCH: usize = 1000;
 /// What a [`ReaderSet`] reads.
 #[derive(Debug, Clone)]
 pub struct ReaderOptions {
-    /// The topic.
     pub topic: String,
     /// The partitions of this set; each gets a client of its own.
     pub partitions: Vec<Partition>,
-    /// Where each starts.
     pub start: StartOffset,
     /// Bytes that all partitions of this set may hold before they are drained: this set's share of the run's 32 MiB.
     pub prefetch_bytes: u64,

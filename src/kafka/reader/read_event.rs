@@ -9,13 +9,10 @@ use crate::kafka::ffi::{Headers, Message};
 /// Something that a reader saw. Bytes are borrowed from librdkafka for the time of the call.
 #[derive(Debug)]
 pub enum ReadEvent<'a> {
-    /// A record.
     Record(Record<'a>),
     /// The reader's offset is not in the log (any more); it goes on at the log's start.
     Reset {
-        /// The partition.
         partition: Partition,
-        /// Where it was.
         from: Offset,
         /// Where it goes on; none where the broker did not answer: then at the log's start, wherever that is.
         to: Option<Offset>,
@@ -24,55 +21,42 @@ pub enum ReadEvent<'a> {
         anew: bool,
         /// The epoch in which it goes on.
         epoch: u32,
-        /// librdkafka's reason.
         text: String,
     },
     /// The broker refused an offset that lies inside its log, by its own answer; the reader asks for it again after a pause.
     Refused {
-        /// The partition.
         partition: Partition,
-        /// The offset.
         offset: Offset,
         /// How: OFFSET_OUT_OF_RANGE, or librdkafka's _LOG_TRUNCATION after an answer to OffsetForLeaderEpoch.
         code: Code,
-        /// The log's first offset.
         low: Offset,
-        /// The log's end.
         high: Offset,
     },
     /// A batch whose checksum is wrong, or that cannot be decoded, of which what can be decoded was handed out just before; the
     /// reader goes on behind it.
     BadBatch {
-        /// The partition.
         partition: Partition,
         /// The first of its offsets that was not handed out before.
         from: Offset,
-        /// Its last offset.
         to: Offset,
         /// What was wrong, in librdkafka's words.
         text: String,
     },
     /// Something else went wrong; the reader goes on trying.
     Error {
-        /// The partition.
         partition: Partition,
         /// What went wrong, such as UNKNOWN_TOPIC_OR_PART.
         code: Code,
-        /// librdkafka's words.
         text: String,
     },
 }
 
-/// One record.
 pub struct Record<'a> {
-    /// The partition.
     pub partition: Partition,
-    /// Its offset.
     pub offset: Offset,
     /// Its time in milliseconds since 1970, and whether that is the time of its producer (CreateTime) or of the broker
     /// (LogAppendTime); none where the record has none.
     pub timestamp_ms: Option<(i64, bool)>,
-    /// Its key.
     pub key: Option<&'a [u8]>,
     /// Its value; none for a tombstone.
     pub value: Option<&'a [u8]>,

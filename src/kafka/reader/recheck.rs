@@ -17,13 +17,9 @@ const FAR: Offset = 1 << 40;
 /// A part of a log.
 #[derive(Clone, Copy)]
 pub struct Range<'a> {
-    /// The topic.
     pub topic: &'a str,
-    /// The partition.
     pub partition: Partition,
-    /// Its first offset.
     pub from: Offset,
-    /// Its last offset.
     pub to: Offset,
     /// Whether a record is the one that was written after all else, where one was. A broker may report an end that is too
     /// low, and may be silent for a second for many reasons.
@@ -181,7 +177,6 @@ fn open(
     }
 }
 
-/// A re-read under way.
 struct Recheck<'a> {
     client: &'a Client,
     range: &'a Range<'a>,
@@ -196,7 +191,6 @@ struct Recheck<'a> {
 /// Whether a broker gives records at the place of a reader that gets none.
 enum Given {
     No,
-    /// For the first time.
     Once,
     /// A second time, and the reader still stands there.
     Again,

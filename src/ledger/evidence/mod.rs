@@ -17,7 +17,6 @@ pub(super) const LOOKED_AT: usize = 1000;
 /// The count of one anomaly.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Those that nothing explains.
     pub count: u64,
     /// Those that a retry explains; only of duplicates and reorderings.
     pub explained: u64,
@@ -39,9 +38,7 @@ pub enum Observer {
 /// What an observer found of a message, or that it was acked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FoundAs {
-    /// The broker acknowledged it.
     Acked,
-    /// It was read.
     Read,
     /// It was read, altered.
     Altered,
@@ -55,11 +52,8 @@ pub enum FoundAs {
 pub struct Spot {
     /// Who found it; none is the ack.
     pub observer: Option<Observer>,
-    /// What.
     pub found: FoundAs,
-    /// Where.
     pub offset: Offset,
-    /// Where the last is.
     pub to_offset: Offset,
     /// About when, microseconds from the run's zero.
     pub at_us: u64,
@@ -70,7 +64,6 @@ pub struct Spot {
 /// Messages behind the first one of a piece of evidence.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MessageSpan {
-    /// How many there are.
     pub more: u64,
     /// The offset of the last.
     pub to_offset: Option<Offset>,
@@ -83,7 +76,6 @@ pub struct MessageSpan {
 }
 
 impl MessageSpan {
-    /// Of one message alone.
     pub(super) const ONE: Self =
         Self { more: 0, to_offset: None, to_other_offset: None, to_us: None, moves: Vec::new() };
 }
@@ -91,19 +83,15 @@ impl MessageSpan {
 /// One piece of evidence: of one message, or of several side by side.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
-    /// Of what.
     pub anomaly: Anomaly,
     /// The topic's number in the run.
     pub topic: usize,
-    /// The partition.
     pub partition: i32,
-    /// Who saw it.
     pub observer: Option<Observer>,
     /// Where it was acked or read.
     pub offset: Option<Offset>,
     /// The other place: of the first copy, or of the ack.
     pub other_offset: Option<Offset>,
-    /// The message.
     pub message: Option<(StreamId, Seq)>,
     /// When it was seen, microseconds from the run's zero.
     pub at_us: Option<u64>,
@@ -113,9 +101,7 @@ pub struct Evidence {
     pub retry_us: Option<u64>,
     /// When the message was read before it was found missing, as far as that is known.
     pub read_us: Option<Between>,
-    /// A retry explains it.
     pub explained: bool,
-    /// In words.
     pub detail: String,
     /// The first bytes of the record's value, in hex.
     pub head: Option<String>,

@@ -20,13 +20,11 @@ use crate::ledger::sent::streams::Streams;
 pub struct PartitionCase<'a> {
     /// All streams of the run.
     pub streams: &'a Streams,
-    /// What each sent.
     pub sent: &'a HashMap<StreamId, SentLog>,
     /// The topic's number in the run, and the partition.
     pub place: (usize, Partition),
     /// The streams of this partition.
     pub ids: &'a [StreamId],
-    /// What each observer found.
     pub passes: &'a [Pass<'a>],
     /// Scenarios that say `verify: false`.
     pub excluded: &'a [usize],
@@ -81,7 +79,6 @@ pub(crate) struct Judge<'a> {
     pub(crate) out: Judgement,
     /// How many messages to look at for evidence of each anomaly.
     pub(crate) looked_at: usize,
-    /// What was looked at.
     pub(crate) looked: BTreeMap<Anomaly, Looked>,
     pub(crate) accounts: BTreeMap<usize, Account>,
     pub(crate) lost_markers: u64,

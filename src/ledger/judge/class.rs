@@ -42,7 +42,6 @@ pub(crate) enum Class {
 /// Whose passes a class is decided by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
-    /// All of them.
     Partition,
     /// That of one reader, and those of fresh clients.
     Reader(usize),

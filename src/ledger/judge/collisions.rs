@@ -30,7 +30,6 @@ pub(crate) struct Collisions {
 }
 
 impl Collisions {
-    /// Of these acks.
     pub(crate) fn of(mut all: Vec<Acked>) -> Self {
         all.sort_unstable();
         let (mut ranges, mut shown) = (Vec::new(), Vec::new());

@@ -48,7 +48,6 @@ pub struct Judged {
     pub removed_later: u64,
 }
 
-/// Judges a partition.
 pub fn judge(case: &PartitionCase<'_>) -> Judged {
     let (rewritten, conflicts) = rewritten(case);
     let mut judge = Judge {

@@ -20,11 +20,9 @@ pub enum RemovalReason {
 pub trait Removals: Debug {
     /// Of a message that was acked or read at this place; none where that is not known.
     fn of_message(&self, stream: StreamId, seq: Seq, place: Option<Offset>) -> Option<RemovalReason>;
-    /// Of an end marker.
     fn of_marker(&self, marker: Marker) -> Option<RemovalReason>;
 }
 
-/// Nothing may be removed.
 #[derive(Debug, Clone, Copy)]
 pub struct Kept;
 

@@ -23,7 +23,6 @@ struct SeenRepeat {
     at_us: Option<u64>,
 }
 
-/// By sequence.
 type FoundBySequence = BTreeMap<Seq, SeenRepeat>;
 
 /// How a message is counted.

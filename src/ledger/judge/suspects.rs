@@ -13,7 +13,6 @@ use crate::ledger::sent::runs::Run;
 /// Acked messages and end markers that a pass read past without finding them where they were acked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Suspects {
-    /// How many.
     pub count: u64,
     /// The lowest and the highest offset at which they may be found; none where there are none.
     pub range: Option<(Offset, Offset)>,

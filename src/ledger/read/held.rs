@@ -9,9 +9,7 @@ use crate::ledger::sent::runs::RunLog;
 /// Offsets side by side, and what they held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Held {
-    /// The first offset.
     pub(crate) offset: Offset,
-    /// How many.
     pub(crate) len: u64,
     /// The stream and the first sequence; none for records that are no message of this partition.
     pub(crate) message: Option<(StreamId, Seq)>,

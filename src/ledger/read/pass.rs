@@ -7,9 +7,7 @@ use crate::ledger::evidence::Observer;
 /// One observer's reading of one partition.
 #[derive(Debug)]
 pub struct Pass<'a> {
-    /// Who read.
     pub observer: Observer,
-    /// What it found.
     pub reads: &'a PartitionReads,
     /// Where it started: what was acked below is out of its scope.
     pub start: Offset,

@@ -35,7 +35,6 @@ impl Ranges {
         self.0.is_empty()
     }
 
-    /// All offsets in it.
     pub(crate) fn offsets(&self) -> impl Iterator<Item = Offset> + '_ {
         self.0.iter().flat_map(|(from, to)| *from..*to)
     }

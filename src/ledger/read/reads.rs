@@ -31,7 +31,6 @@ pub(crate) struct StreamReads {
     pub(crate) seen: Bits,
     /// First copies: sequence and offset, as handed out.
     pub(crate) order: RunLog,
-    /// Further copies.
     pub(crate) repeats: RunLog,
     /// First copies that lie behind a later one.
     pub(crate) reordered: RunLog,
@@ -43,7 +42,6 @@ pub(crate) struct StreamReads {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Epoch {
     streams: BTreeMap<StreamId, StreamReads>,
-    /// Offsets of foreign records.
     strange: RunLog,
     /// Offsets of messages that were sent to other partitions.
     strays: RunLog,
@@ -359,7 +357,6 @@ impl PartitionReads {
         self.records
     }
 
-    /// Records of others.
     pub const fn foreign(&self) -> u64 {
         self.foreign
     }
@@ -417,7 +414,6 @@ impl PartitionReads {
         Ranges::of(held.chain(markers).collect())
     }
 
-    /// This message was found.
     pub fn contains(&self, stream: StreamId, seq: Seq) -> bool {
         self.epochs.iter().any(|epoch| epoch.holds(stream, seq))
     }
@@ -438,7 +434,6 @@ impl PartitionReads {
 enum MessageMatch {
     /// It was not there before, in any epoch.
     New,
-    /// It was.
     Repeat,
 }
 

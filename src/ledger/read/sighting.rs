@@ -19,10 +19,7 @@ pub enum Altered {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Seen {
     /// A message of this run for the first time; with its due instant, microseconds since 1970.
-    Fresh {
-        /// When it was due.
-        due_us: i64,
-    },
+    Fresh { due_us: i64 },
     /// A message of this run again.
     Repeat,
     /// A message of this run that is not what was sent.
@@ -32,10 +29,7 @@ pub enum Seen {
     /// Not of this run.
     Foreign,
     /// A round trip's message of this run, for the first time or again: in no count of another scenario of the file.
-    Roundtrip {
-        /// For the first time.
-        fresh: bool,
-    },
+    Roundtrip { fresh: bool },
     /// A fence of this run, with its number.
     Fence(u64),
     /// A fence of another run: in no count.
@@ -52,9 +46,7 @@ impl Seen {
 /// An anomaly as it was seen, kept for evidence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sighting {
-    /// What it was.
     pub anomaly: Anomaly,
-    /// Where.
     pub offset: Offset,
     /// The offset or sequence beside it: of the record before, in an anomaly's own sense.
     pub beside: i64,
@@ -74,7 +66,6 @@ pub struct Head {
     bytes: [u8; 16],
     /// How many of them there are.
     len: u8,
-    /// There were more.
     more: bool,
 }
 

@@ -37,7 +37,6 @@ impl<'a> StreamView<'a> {
         self.passes[pass].reads.contains(self.id, seq)
     }
 
-    /// Any pass did.
     pub(crate) fn seen_by_any(&self, seq: Seq) -> bool {
         (0..self.passes.len()).any(|pass| self.seen(pass, seq))
     }

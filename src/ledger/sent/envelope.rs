@@ -8,7 +8,6 @@ use crc_fast::{CrcAlgorithm, Digest};
 
 use crate::ids::{Identity, RunTag, Seq, StreamId};
 
-/// Length of an envelope.
 pub const LEN: usize = 32;
 
 /// The header that carries the envelope where the user makes the value.
@@ -16,7 +15,6 @@ pub const HEADER: &str = "kaf6";
 const NAME: &[u8] = HEADER.as_bytes();
 
 const MAGIC: [u8; 4] = *b"kaf6";
-/// The checksum's place.
 const SUM: usize = LEN - 4;
 
 /// Kinds whose checksum covers key and value alone.
@@ -26,7 +24,6 @@ const OLD_ROUNDTRIP: u8 = 2;
 /// What a record of kaf6 is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordKind {
-    /// Load of a producer.
     Message,
     /// One end of a round trip.
     Roundtrip,
@@ -58,7 +55,6 @@ impl RecordKind {
 pub struct Envelope {
     /// What the record is for.
     pub kind: RecordKind,
-    /// Which message it is.
     pub identity: Identity,
     /// When it was due, microseconds since 1970.
     pub due_us: i64,
@@ -168,7 +164,6 @@ pub enum Opened {
     Foreign,
     /// An envelope, and whether the checksum agrees.
     Kaf6 {
-        /// What it says.
         envelope: Envelope,
         /// The checksum is that of this key, value and headers.
         intact: bool,
@@ -194,7 +189,6 @@ pub fn check_uuid(value: &[u8], identity: &Identity) -> Checked {
 pub enum Checked {
     /// It is, or there is none to check.
     Fine,
-    /// Another one stands there.
     Wrong,
 }
 

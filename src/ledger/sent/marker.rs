@@ -5,8 +5,6 @@ use crate::ids::Offset;
 /// An end marker that the broker acked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Marker {
-    /// Unique in the run.
     pub number: u64,
-    /// Where it was acked.
     pub offset: Offset,
 }

@@ -4,7 +4,6 @@
 
 /// The shortest time between two marks, at first.
 const FINEST_US: u64 = 100_000;
-/// Marks kept at most.
 const MOST: usize = 512;
 
 /// A time that is known to lie between two others, microseconds from the run's zero.

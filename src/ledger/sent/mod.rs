@@ -44,7 +44,6 @@ pub struct Bound {
 }
 
 impl Bound {
-    /// One batch more.
     const fn add(&mut self, messages: u64) {
         self.messages = self.messages.saturating_add(messages);
         self.batches = self.batches.saturating_add(1);
@@ -56,7 +55,6 @@ impl Bound {
 pub struct WentBack {
     /// Those whose earlier try may have been written.
     pub maybe_written: Bound,
-    /// All of them.
     pub all: Bound,
 }
 
@@ -68,7 +66,6 @@ impl WentBack {
         back
     }
 
-    /// One batch more.
     pub const fn add(&mut self, messages: u64, maybe_written: bool) {
         self.all.add(messages);
         if maybe_written {
@@ -100,7 +97,6 @@ pub struct Retry {
 pub struct SentLog {
     sent: u64,
     acked: RunLog,
-    /// Acked without an offset.
     placeless: RunLog,
     failed: RunLog,
     /// Those that a retry may have put out of order.
@@ -109,14 +105,12 @@ pub struct SentLog {
     doubtful: RunLog,
     first_offset: Option<Offset>,
     last_offset: Option<Offset>,
-    /// When messages were acked.
     ack_times: Marks,
     retries: Vec<Retry>,
     /// The last retry is among those kept.
     last_retry_kept: bool,
     went_back: WentBack,
     lines_lost: bool,
-    /// When messages were made.
     send_times: Marks,
     overtaken: Overtaken,
     overtaken_by_leader: Overtaken,
@@ -125,7 +119,6 @@ pub struct SentLog {
 /// Messages that were acked at a lower offset than one that had been acked when they were handed over.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overtaken {
-    /// How many.
     pub count: u64,
     /// The first of them: sequence, offset, and the offset that had been acked before.
     pub first: Vec<(Seq, Offset, Offset)>,
@@ -350,7 +343,6 @@ impl SentLog {
         Bound { lines_lost: self.lines_lost, ..self.went_back.all }
     }
 
-    /// Failed ones.
     pub const fn failures(&self) -> &RunLog {
         &self.failed
     }
@@ -380,7 +372,6 @@ impl SentLog {
         self.ack_times.when(seq)
     }
 
-    /// Neither acked nor failed.
     pub const fn unknowns(&self) -> u64 {
         self.sent.saturating_sub(self.acked_total() + self.failed.len())
     }

@@ -5,11 +5,8 @@
 /// `len` messages from `seq` on that lie at `len` offsets from `offset` on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
-    /// First sequence.
     pub seq: u64,
-    /// Its offset.
     pub offset: i64,
-    /// How many.
     pub len: u64,
 }
 
@@ -37,17 +34,14 @@ pub struct RunLog {
 }
 
 impl RunLog {
-    /// An empty one.
     pub const fn new() -> Self {
         Self { bytes: Vec::new(), open: None, closed: (0, 0), len: 0 }
     }
 
-    /// Adds one pair.
     pub fn push(&mut self, seq: u64, offset: i64) {
         self.push_run(Run { seq, offset, len: 1 });
     }
 
-    /// Adds a whole run.
     pub fn push_run(&mut self, run: Run) {
         if run.len == 0 {
             return;
@@ -103,7 +97,6 @@ impl RunLog {
         .chain(self.open)
     }
 
-    /// Its runs by sequence.
     pub fn sorted(&self) -> Vec<Run> {
         let mut runs: Vec<Run> = self.runs().collect();
         runs.sort_by_key(|run| run.seq);
@@ -192,13 +185,11 @@ impl Bits {
         masks(range).all(|(word, mask)| self.words.get(word).is_some_and(|w| w & mask == mask))
     }
 
-    /// It is in.
     pub fn contains(&self, seq: u64) -> bool {
         let (word, bit) = place(seq);
         self.words.get(word).is_some_and(|w| w & bit != 0)
     }
 
-    /// How many are in.
     pub const fn len(&self) -> u64 {
         self.len
     }

@@ -21,9 +21,7 @@ pub const VERSION: u32 = 4;
 pub struct Saved {
     /// The form's version: 4. The checksum of the messages is a part of it.
     pub ledger_version: u32,
-    /// The run's id.
     pub run_id: String,
-    /// The run's name.
     pub name: String,
     /// The mark of its messages, 40 bits.
     pub run_tag: u64,
@@ -32,7 +30,6 @@ pub struct Saved {
     pub profile: Option<String>,
     /// The brokers it ran against.
     pub brokers: Vec<String>,
-    /// The scenario file's path.
     pub source_path: String,
     /// The scenario file, before `${}` was replaced.
     pub source: String,
@@ -46,10 +43,8 @@ pub struct Saved {
     pub streams: Vec<SavedStream>,
 }
 
-/// One topic.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedTopic {
-    /// Its name.
     pub name: String,
     /// How many partitions it had.
     pub partitions: i32,
@@ -89,10 +84,8 @@ impl SavedTopic {
     }
 }
 
-/// One scenario that sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedProducer {
-    /// Its name.
     pub name: String,
     /// Its number in the scenario file.
     pub scenario: usize,
@@ -110,13 +103,11 @@ pub struct SavedProducer {
     pub bytes: u64,
 }
 
-/// The keys of messages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SavedKey {
     /// There are none.
     None,
-    /// Made of this template.
     Template(String),
     /// The template holds a secret, and so is not kept.
     Secret,
@@ -126,30 +117,22 @@ pub enum SavedKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SavedPartition {
-    /// One after the other.
     RoundRobin,
     /// By the hash of the key.
     ByKey,
-    /// A fixed one.
     Fixed,
     /// Round trips to a fixed one: each client counts its own.
     Trips,
 }
 
-/// One stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedStream {
     /// Its id, as its messages carry it.
     pub id: u32,
-    /// The scenario's number.
     pub scenario: usize,
-    /// The client within it.
     pub client: u32,
-    /// The topic's number.
     pub topic: usize,
-    /// The partition.
     pub partition: i32,
-    /// Its values hold UUIDs.
     pub has_uuid: bool,
     /// Its messages are round trips.
     pub roundtrip: bool,
@@ -165,7 +148,6 @@ pub struct SavedStream {
     pub acked: Vec<(u64, i64, u64)>,
     /// Those that were acked without an offset: runs of first sequence and length; so are the next three.
     pub placeless: Vec<(u64, u64)>,
-    /// Failed ones.
     pub failed: Vec<(u64, u64)>,
     /// Those that a retry may have put out of order.
     pub maybe_out_of_order: Vec<(u64, u64)>,
@@ -345,7 +327,6 @@ impl Saved {
         Ok(())
     }
 
-    /// The run's mark.
     pub const fn run_tag(&self) -> RunTag {
         RunTag::from_bits(self.run_tag)
     }

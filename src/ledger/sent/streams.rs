@@ -13,7 +13,6 @@ pub struct StreamInfo {
     pub client: u32,
     /// The topic's number in the run.
     pub topic: usize,
-    /// The partition.
     pub partition: Partition,
     /// Each value holds the message's UUID.
     pub has_uuid: bool,
@@ -45,7 +44,6 @@ impl Streams {
         self.list.iter().zip(0_u32..).map(|(info, id)| (StreamId(id), info))
     }
 
-    /// How many there are.
     pub fn len(&self) -> usize {
         self.list.len()
     }

@@ -15,7 +15,6 @@ const MAX_BARS: usize = 72;
 /// A histogram, and what its tallest bar stands for.
 #[derive(Debug, Clone)]
 pub struct Histogram {
-    /// The picture.
     pub svg: String,
     /// `153 of 1,000`.
     pub tallest: String,

@@ -12,7 +12,6 @@ use std::fmt::Write as _;
 
 /// Width of every plot in its own units; the page stretches it.
 pub(super) const WIDTH: f64 = 1000.0;
-/// Height likewise.
 pub(super) const HEIGHT: f64 = 100.0;
 
 /// Text that stands inside markup or an attribute.

@@ -6,7 +6,6 @@ use super::super::format::{millis, number};
 
 /// Place of the highest tick in a plot of height 100: a little room above for the line's own width.
 const TOP: f64 = 6.0;
-/// Place of the baseline.
 pub(in crate::report) const BASE: f64 = 98.0;
 
 /// The vertical scale of a plot.

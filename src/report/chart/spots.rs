@@ -22,11 +22,9 @@ const NEAR: f64 = 3.0;
 /// What a mark looks like. Observers have their shape, findings their filling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Shape {
-    /// An ack.
     Ack,
     /// A reader of the file, or one that kaf6 added.
     Reader,
-    /// The audit.
     Audit,
     /// A re-read by a fresh client.
     Recheck,
@@ -35,20 +33,15 @@ pub enum Shape {
 /// How a mark is filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Filling {
-    /// It was there.
     Found,
-    /// It was altered.
     Altered,
-    /// It was missing.
     Missing,
 }
 
 /// One place of a message or of a range of them: the first, and the last.
 #[derive(Debug, Clone, Copy)]
 pub struct SpotPlace {
-    /// Who.
     pub shape: Shape,
-    /// What.
     pub filling: Filling,
     /// Offsets of the first and of the last.
     pub offsets: (i64, i64),
@@ -59,9 +52,7 @@ pub struct SpotPlace {
 /// A message, or a range of them, with an anomaly.
 #[derive(Debug, Clone)]
 pub struct SpottedMessage {
-    /// The anomaly.
     pub name: String,
-    /// A retry explains it.
     pub explained: bool,
     /// Its places in the order of their times; never empty.
     pub places: Vec<SpotPlace>,
@@ -69,10 +60,8 @@ pub struct SpottedMessage {
     pub at: usize,
 }
 
-/// The picture's parts.
 #[derive(Debug, Clone)]
 pub struct Drawn {
-    /// The plot.
     pub svg: String,
     /// The labels left of it.
     pub axis: String,
@@ -92,7 +81,6 @@ impl Shape {
     ];
     /// The ring around the anomaly itself.
     pub const RING: (&'static str, &'static str) = ("k-ring", "M-9 0a9 9 0 1 1 18 0a9 9 0 1 1-18 0z");
-    /// Through what was altered.
     pub const STROKE: (&'static str, &'static str) = ("k-stroke", "M-5.5 5.5L5.5-5.5");
 
     /// The name of its outline.
@@ -102,7 +90,6 @@ impl Shape {
 }
 
 impl Filling {
-    /// Its CSS class.
     pub const fn class(self) -> &'static str {
         match self {
             Self::Found => "here",

@@ -20,7 +20,6 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// Where a time lies.
     pub fn x(&self, ms: f64) -> f64 {
         if self.end_ms > 0.0 { (ms / self.end_ms).clamp(0.0, 1.0) * WIDTH } else { 0.0 }
     }
@@ -38,20 +37,14 @@ impl Frame {
     }
 }
 
-/// What is drawn.
 #[derive(Debug, Clone)]
 pub struct Strip<'a> {
-    /// Unique on the page.
     pub id: String,
-    /// What it shows.
     pub title: String,
-    /// The same in numbers.
     pub desc: String,
     /// The CSS class of its line: `rate`, `latency` or `metric`.
     pub class: &'static str,
-    /// Its scale.
     pub scale: Scale,
-    /// Its points.
     pub points: &'a Points,
     /// Buckets with errors, as places in time.
     pub error_ms: &'a [f64],
@@ -59,7 +52,6 @@ pub struct Strip<'a> {
     pub unit: &'static str,
 }
 
-/// A measure over time.
 #[derive(Debug, Clone, Default)]
 pub struct Points {
     /// Where each begins, milliseconds.
@@ -73,7 +65,6 @@ pub struct Points {
 }
 
 impl Points {
-    /// Equal buckets from zero.
     pub fn buckets(values: &[Option<f64>], bucket_ms: f64, steps: bool, merge: fn(&[f64]) -> f64) -> Self {
         let chunk = values.len().div_ceil(MAX_POINTS).max(1);
         let width = bucket_ms * super::super::format::float(chunk as u64);
@@ -123,7 +114,6 @@ impl Points {
         out
     }
 
-    /// All known values.
     pub fn known(&self) -> impl Iterator<Item = f64> + '_ {
         self.value.iter().flatten().copied()
     }

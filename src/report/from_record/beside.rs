@@ -16,9 +16,7 @@ const ONE: u64 = 150_000;
 /// What is known of a piece of evidence, faults and all.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Beside {
-    /// In words.
     pub(super) detail: String,
-    /// The faults beside it.
     pub(super) faults: Vec<String>,
 }
 

@@ -42,7 +42,6 @@ impl Finding {
     }
 }
 
-/// Columns that belong together.
 pub(super) struct ColumnGroup {
     pub label: &'static str,
     pub span: usize,

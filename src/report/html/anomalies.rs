@@ -21,7 +21,6 @@ pub(super) struct Anomalies {
 
 pub(super) struct AnomalyView {
     pub name: &'static str,
-    /// To the docs.
     pub link: String,
     pub meaning: &'static str,
     pub count: String,
@@ -43,7 +42,6 @@ pub(super) struct EvidenceView {
     /// How many messages, if it is a range.
     pub messages: String,
     pub at: String,
-    /// Who noticed.
     pub by: String,
     pub explained: bool,
     pub detail: String,

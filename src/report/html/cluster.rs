@@ -12,7 +12,6 @@ use crate::checks::reason_of;
 const MAX_CHANGES: usize = 200;
 /// More lines than this over all containers are left to their logs, but for a few of each.
 const MAX_LINES: usize = 200;
-/// And of one container.
 const MOST_OF_ONE: usize = 40;
 const LEAST_OF_ONE: usize = 5;
 /// Of a longer line the start is shown.

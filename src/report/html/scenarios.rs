@@ -29,7 +29,6 @@ pub(super) struct ComparisonRow {
     pub latencies: [String; 7],
 }
 
-/// Everything about one.
 pub(super) struct Card {
     pub id: String,
     pub name: String,

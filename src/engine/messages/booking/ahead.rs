@@ -30,7 +30,6 @@ struct SharedAcks {
 pub(super) struct Highest {
     /// Among those that more than the leader had to confirm.
     all: Offset,
-    /// Among all.
     any: Offset,
 }
 
@@ -60,7 +59,6 @@ impl HighestAcks {
         u64::try_from(highest + 1 - offset.max(0)).unwrap_or(0)
     }
 
-    /// An offset was acked.
     pub fn acked(&self, partition: Partition, offset: Offset) {
         if let Some(highest) = usize::try_from(partition).ok().and_then(|at| self.partitions.get(at)) {
             highest.any.fetch_max(offset, Ordering::Relaxed);

@@ -10,7 +10,6 @@ use crate::ids::Seq;
 pub(super) struct Pending {
     /// When it was due (open loop) or made (closed loop), microseconds from the run's zero.
     pub(super) from_us: u64,
-    /// Of key and value.
     pub(super) bytes: u64,
     /// What of its partition had gone back at its sending.
     pub(super) behind: Count,

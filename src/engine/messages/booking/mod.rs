@@ -21,14 +21,12 @@ use ended::{EndedRun, of_tag, tag};
 use flight::{Flight, Pending};
 use retries::{Count, PartitionRetries};
 
-/// One client's books.
 pub(crate) struct Booking {
     idempotent: bool,
     /// The first partition that it has books of.
     first: usize,
     parts: Vec<Part>,
     ended: Vec<EndedRun>,
-    /// Of the topic.
     highest: HighestAcks,
 }
 

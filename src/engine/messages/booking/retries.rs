@@ -38,7 +38,6 @@ impl PartitionRetries {
         self.seen
     }
 
-    /// A batch went back.
     pub(super) fn went_back(
         &mut self,
         idempotent: bool,

@@ -13,7 +13,6 @@ pub(super) struct Backlog {
     acks: Option<HighestAcks>,
     /// Since when something was ahead.
     since_us: Option<u64>,
-    /// When it looked last.
     looked_us: u64,
 }
 

@@ -4,7 +4,6 @@ use std::sync::atomic::Ordering;
 
 use crate::metrics::Recorder;
 
-/// What one drain counted.
 #[derive(Default)]
 pub(super) struct DrainCounts {
     pub(super) received: u64,

@@ -120,7 +120,6 @@ impl<'a> Blocked<'a> {
         }
     }
 
-    /// What the probe saw.
     fn look(
         &mut self,
         set: &ReaderSet,

@@ -13,7 +13,6 @@ pub(super) enum End {
     Done,
     /// Nothing came for too long.
     Idle,
-    /// Its time bound.
     Timeout,
 }
 

@@ -15,7 +15,6 @@ use crate::plan::StartOffset;
 pub(super) enum ProbeAnswer {
     /// One fetch by the wire probe.
     Look(Result<FetchProbe, NoFetch>),
-    /// A fresh client's attempt.
     Fresh(Fresh),
     /// The topic's partitions, as metadata has them; none where nobody answered.
     Known(Option<Vec<Partition>>),

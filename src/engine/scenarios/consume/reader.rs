@@ -28,7 +28,6 @@ use crate::plan::{ConsumePlan, From, StartOffset};
 /// Events handled before counts are handed over and bounds looked at.
 const BATCH: usize = 10_000;
 
-/// A thread at work.
 pub(super) struct Reader<'a> {
     pub(super) consumer: &'a Consumer,
     pub(super) deadline: Instant,

@@ -136,7 +136,8 @@ impl ReadTask {
 /// Why no reader was opened.
 enum NotOpen {
     /// The broker did not know the topic, until there was no more time.
-    Unknown { since_us: u64 },
-    /// Anything else.
+    Unknown {
+        since_us: u64,
+    },
     Failed(kafka::Error),
 }

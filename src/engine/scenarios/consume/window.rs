@@ -13,7 +13,6 @@ use crate::units::times;
 /// A look at what a broker answers to a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BrokerAnswer {
-    /// Its error.
     pub(super) code: Code,
     /// It gave records from the reader's offset on.
     pub(super) records: bool,
@@ -43,7 +42,6 @@ impl BrokerAnswer {
 enum Last {
     /// There was none since the window began.
     None,
-    /// It counted.
     Counted,
     /// It did not, so that the window began again.
     NotCounted,

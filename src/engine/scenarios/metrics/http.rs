@@ -15,7 +15,6 @@ pub(crate) const BODY: usize = 16 << 20;
 const HEAD: usize = 64 << 10;
 const USER_AGENT: &str = concat!("kaf6/", env!("CARGO_PKG_VERSION"));
 
-/// An answer.
 #[derive(Debug)]
 pub(crate) struct Response {
     pub(crate) status: u16,

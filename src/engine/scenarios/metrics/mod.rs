@@ -65,7 +65,6 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, plan: &MetricsPl
     ScenarioOutcome { ended: Some(ended), scrape: Some(seen), ..ScenarioOutcome::default() }
 }
 
-/// One request.
 struct Request {
     shared: Arc<RunContext>,
     index: usize,

@@ -35,7 +35,6 @@ const COPIES: u64 = 2;
 /// librdkafka's answers to a message for a producer that it has given up.
 const FATAL: [kafka::Code; 2] = [kafka::Code(-150), kafka::Code(-165)];
 
-/// A client at work.
 pub(super) struct ProduceClient<'a> {
     task: &'a ProduceTask,
     plan: &'a ProducePlan,
@@ -324,7 +323,6 @@ impl<'a> ProduceClient<'a> {
         self.tell(now_us);
     }
 
-    /// Books what has ended.
     fn book(&mut self) {
         if !self.booking.has_ended() {
             return;

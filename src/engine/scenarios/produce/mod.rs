@@ -137,7 +137,6 @@ fn own_linger(plan: &ProducePlan) -> Duration {
     ProducerOptions::linger_for(rate, plan.max_in_flight / u64::from(plan.clients))
 }
 
-/// How one client ended.
 struct ProduceEnd {
     /// All was sent and ended in time.
     in_time: bool,
@@ -145,7 +144,6 @@ struct ProduceEnd {
 }
 
 impl ProduceTask {
-    /// Runs to the end.
     fn run(self) -> Result<ProduceEnd, kafka::Error> {
         let shared = Arc::clone(&self.shared);
         let done = |in_time| ProduceEnd { in_time, fatal: None };

@@ -7,7 +7,6 @@ use super::gate::Gate;
 use crate::engine::context::run_context::RunContext;
 use crate::engine::messages::booking::HighestAcks;
 
-/// One client.
 pub(super) struct ProduceTask {
     pub(super) shared: Arc<RunContext>,
     pub(super) index: usize,

@@ -18,7 +18,6 @@ use crate::ledger::{PartitionReads, Seen};
 use crate::metrics::Recorder;
 use crate::plan::{RoundtripPlan, StartOffset, Work};
 
-/// One client.
 pub(super) struct RoundtripTask {
     pub(super) shared: Arc<RunContext>,
     pub(super) index: usize,
@@ -46,14 +45,12 @@ const BATCH: usize = 1000;
 enum Trip {
     /// Acked, and read back as it was sent.
     Back,
-    /// Read back as another.
     Altered,
     /// Known not to have been written, or it may have been: what became of it is in the counts.
     NotAcked,
     Late,
 }
 
-/// A client at work.
 struct RoundtripClient<'a> {
     task: &'a RoundtripTask,
     plan: &'a RoundtripPlan,
@@ -64,7 +61,6 @@ struct RoundtripClient<'a> {
     recorder: Recorder<'a>,
     booking: Booking,
     reads: PartitionReads,
-    /// Where the reader started.
     start: Offset,
     compared: u64,
     wrong: u64,
@@ -219,7 +215,6 @@ impl RoundtripClient<'_> {
         }
     }
 
-    /// One round trip.
     fn trip(&mut self, number: u64, maker: &mut Maker, producer: &mut Producer, set: &mut ReaderSet) -> Trip {
         let shared: &RunContext = &self.task.shared;
         let partition = self.plan.partition;

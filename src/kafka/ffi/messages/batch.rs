@@ -12,7 +12,6 @@ use crate::kafka::client::code::Code;
 /// What librdkafka says where its queue is full; and here of what it did not come to.
 const QUEUE_FULL: sys::rd_kafka_resp_err_t = sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__QUEUE_FULL;
 
-/// A message without headers.
 pub(crate) struct Plain<'a> {
     pub(crate) key: Option<&'a [u8]>,
     pub(crate) value: Placed,

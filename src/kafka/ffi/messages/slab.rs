@@ -11,13 +11,11 @@ pub(crate) struct Slab {
     size: usize,
     /// What their maker noted of the slots that were ever filled; what it wrote there stands there still.
     notes: Vec<Option<u32>>,
-    /// Slots given out.
     placed: usize,
     /// Those of them that were not released.
     held: usize,
 }
 
-/// A slot to fill.
 pub(crate) struct Slot<'a> {
     /// What stands in it: zeros, or the value that was in it before.
     pub(crate) bytes: &'a mut [u8],

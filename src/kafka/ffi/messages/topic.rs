@@ -23,7 +23,6 @@ pub(crate) struct TopicHandle {
 // SAFETY: rd_kafka_topic_t may be used from any thread, like its client.
 unsafe impl Send for TopicHandle {}
 
-/// A message to send.
 pub(crate) struct Outgoing<'a> {
     pub(crate) partition: i32,
     pub(crate) key: Option<&'a [u8]>,
@@ -137,7 +136,6 @@ impl TopicHandle {
         if result == 0 { Ok(()) } else { Err(Code(unsafe { rd_kafka_last_error() })) }
     }
 
-    /// Stops fetching it.
     pub(crate) fn stop(&self, partition: i32) {
         // SAFETY: the topic is alive. It fails only where nothing was started.
         let _ = unsafe { sys::rd_kafka_consume_stop(self.rkt.as_ptr(), partition) };

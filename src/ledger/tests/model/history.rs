@@ -14,7 +14,6 @@ pub(super) type Msg = (u32, u64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     Acked(i64),
-    /// Acked without an offset.
     Nowhere,
     Failed,
     Unknown,
@@ -26,7 +25,6 @@ pub(super) enum Slot {
     Message(Msg),
     /// The identity that it claims.
     Corrupt(Msg),
-    /// Of another partition.
     Stray(u64),
     Foreign,
     /// Of others, and older than the topic.
@@ -37,7 +35,6 @@ pub(super) enum Slot {
 /// A log by offset; none where nothing lies.
 pub(super) type Log = Vec<Option<Slot>>;
 
-/// What one client sent.
 #[derive(Debug, Clone)]
 pub(super) struct Sent {
     pub(super) scenario: usize,
@@ -62,7 +59,6 @@ pub(super) struct Reading {
     pub(super) producers: Option<Vec<usize>>,
 }
 
-/// How a re-read ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Again {
     Passed,
@@ -79,7 +75,6 @@ pub(super) struct History {
     pub(super) markers: Vec<(u64, i64)>,
     /// The live readers, and the audit where one is made.
     pub(super) readings: Vec<Reading>,
-    /// What re-reads find.
     pub(super) again: Log,
     /// How they end, in turn.
     pub(super) agains: Vec<Again>,
