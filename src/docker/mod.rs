@@ -3,9 +3,9 @@
 //! Owns all that a run starts there: what it started is removed, what it touched is healed.
 
 mod api;
+mod cancel;
 mod cleanup;
 mod cluster;
-mod cut;
 mod faults;
 mod lock;
 mod logs;

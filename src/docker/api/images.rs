@@ -15,8 +15,8 @@ use super::daemon::{Daemon, is_gone, refused, said};
 use super::refusals::{self, PullRefusal, WantedImage};
 use crate::docker::DockerError;
 use crate::docker::cluster::options::{ClusterStep, StepListener};
-use crate::docker::cut::Cut;
 use crate::plan::cluster::Pull;
+use tokio_util::sync::CancellationToken;
 
 /// Between two words on how far a pull is: each is a line that stays, and a pull may take minutes.
 const BETWEEN: Duration = Duration::from_secs(3);
@@ -29,7 +29,7 @@ pub(crate) async fn ensure(
     daemon: &Daemon,
     (service, image, pull): (&str, &str, Pull),
     progress: &StepListener,
-    cut: &Cut,
+    cancel: &CancellationToken,
 ) -> Result<(), DockerError> {
     let there = match daemon.docker.inspect_image(&with_tag(image)).await {
         Ok(_) => true,
@@ -42,7 +42,7 @@ pub(crate) async fn ensure(
             Err(DockerError::ImageAbsent { service: service.to_owned(), image: image.to_owned() })
         }
         (Pull::Missing, false) | (Pull::Always, _) => {
-            let pulled = cut.or(pull_image(daemon, image, progress)).await;
+            let pulled = cancel.run_until_cancelled(pull_image(daemon, image, progress)).await;
             pulled
                 .ok_or(DockerError::Interrupted)?
                 .map_err(|error| cannot_pull(daemon, service, image, &error))

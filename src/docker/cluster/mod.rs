@@ -19,13 +19,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::cut::with_cut;
 use super::lock::lock;
 use super::place::OwnPlace;
 use super::{Addresses, DockerError, faults};
 use crate::docker::api::container::last_words;
 use crate::docker::api::daemon::Daemon;
 use crate::docker::api::{container, platform};
+use crate::docker::cancel::canceled_by;
 use crate::docker::cleanup::labels;
 use crate::docker::cleanup::labels::Owner;
 use crate::docker::cleanup::{clean, remove};
@@ -44,16 +44,16 @@ pub struct Cluster {
 
 impl Cluster {
     /// Starts all services, each after those that it needs, and finds what it attaches to. Returns when all are
-    /// ready. Where that fails, or `cut` ends first, what was started is removed before this returns.
+    /// ready. Where that fails, or `cancel` ends first, what was started is removed before this returns.
     ///
     /// # Errors
     /// With a sentence that says what to do.
     pub async fn up(
         plan: &ClusterPlan,
         options: UpOptions,
-        cut: impl Future<Output = ()> + Send,
+        cancel: impl Future<Output = ()> + Send,
     ) -> Result<Self, DockerError> {
-        Self::up_with(Daemon::connect().await?, plan, options, cut).await
+        Self::up_with(Daemon::connect().await?, plan, options, cancel).await
     }
 
     /// As [`Cluster::up`], on the Docker Engine that a value of `DOCKER_HOST` names.
@@ -64,22 +64,22 @@ impl Cluster {
         docker_host: &str,
         plan: &ClusterPlan,
         options: UpOptions,
-        cut: impl Future<Output = ()> + Send,
+        cancel: impl Future<Output = ()> + Send,
     ) -> Result<Self, DockerError> {
-        Self::up_with(Daemon::connect_to(Some(docker_host)).await?, plan, options, cut).await
+        Self::up_with(Daemon::connect_to(Some(docker_host)).await?, plan, options, cancel).await
     }
 
     async fn up_with(
         daemon: Daemon,
         plan: &ClusterPlan,
         options: UpOptions,
-        cut: impl Future<Output = ()> + Send,
+        cancel: impl Future<Output = ()> + Send,
     ) -> Result<Self, DockerError> {
         let shared = Arc::new(prepare(daemon, plan, options).await?);
         let guard = Guard { shared: Arc::clone(&shared), armed: AtomicBool::new(true) };
-        let started = with_cut(cut, |cut| {
+        let started = canceled_by(cancel, |cancel| {
             let shared = &shared;
-            async move { start::start_services(shared, &cut).await }
+            async move { start::start_services(shared, &cancel).await }
         });
         match started.await {
             Ok(()) => Ok(Self { addresses: lock(&shared.addresses).clone(), guard }),
@@ -135,24 +135,24 @@ impl Cluster {
         units.filter_map(|unit| Some(format!("{} {}", unit.title(), unit.came_back(since)?))).collect()
     }
 
-    /// Begins a fault, lets it last, heals it and waits until what it touched is ready again. `cut` ends the lasting
+    /// Begins a fault, lets it last, heals it and waits until what it touched is ready again. `cancel` ends the lasting
     /// early: it is healed at once, and readiness is not waited for. To be awaited to its end: given up halfway, the
     /// fault lasts until [`Cluster::heal`] or [`Cluster::down`].
-    pub async fn inject(&self, fault: &FaultPlan, cut: impl Future<Output = ()> + Send) -> FaultOutcome {
-        with_cut(cut, |cut| {
+    pub async fn inject(&self, fault: &FaultPlan, cancel: impl Future<Output = ()> + Send) -> FaultOutcome {
+        canceled_by(cancel, |cancel| {
             let shared = self.shared();
-            async move { faults::inject(shared, fault, &cut).await }
+            async move { faults::inject(shared, fault, &cancel).await }
         })
         .await
     }
 
     /// Heals what faults left: starts what is stopped, lets go on what is paused, takes delays away, and brings back
-    /// the replicas of the start. Waits until what it touched is ready, unless `cut` ends first. Gives sentences for what
+    /// the replicas of the start. Waits until what it touched is ready, unless `cancel` ends first. Gives sentences for what
     /// could not be.
-    pub async fn heal(&self, cut: impl Future<Output = ()> + Send) -> Vec<String> {
-        with_cut(cut, |cut| {
+    pub async fn heal(&self, cancel: impl Future<Output = ()> + Send) -> Vec<String> {
+        canceled_by(cancel, |cancel| {
             let shared = self.shared();
-            async move { faults::heal(shared, &cut).await }
+            async move { faults::heal(shared, &cancel).await }
         })
         .await
     }

@@ -13,10 +13,11 @@ use crate::docker::DockerError;
 use crate::docker::api::container;
 use crate::docker::api::container::last_words;
 use crate::docker::api::daemon::said;
-use crate::docker::cut::Cut;
+use crate::docker::cancel;
 use crate::docker::lock::lock;
 use crate::plan::ServicePlan;
 use crate::plan::cluster::Ready;
+use tokio_util::sync::CancellationToken;
 
 const PAUSE: Duration = Duration::from_millis(100);
 /// Longest wait for one answer.
@@ -73,7 +74,7 @@ pub(crate) async fn wait(
     shared: &ClusterState,
     unit: &Replica,
     (started, bound): (Instant, Duration),
-    cut: &Cut,
+    cancel: &CancellationToken,
 ) -> Result<Duration, NotReady> {
     let service = shared.plan.service(&unit.service).filter(|_| !unit.attached);
     let ready = service.and_then(|service| service.ready.as_ref().map(|ready| (service, ready)));
@@ -91,7 +92,9 @@ pub(crate) async fn wait(
             Err(error) => error,
             Ok(Some(_)) => {
                 let asked = match ready {
-                    Some((service, ready)) => cut.or(ask(shared, unit, service, ready)).await,
+                    Some((service, ready)) => {
+                        cancel.run_until_cancelled(ask(shared, unit, service, ready)).await
+                    }
                     None if started.elapsed() >= SETTLED => Some(Ok(())),
                     None => Some(Err("it has just begun to run".to_owned())),
                 };
@@ -108,7 +111,7 @@ pub(crate) async fn wait(
         if started.elapsed() >= bound {
             return Err(NotReady::Never { tried: tried(shared, unit, ready), answer });
         }
-        if !cut.sleep(PAUSE.min(bound.saturating_sub(started.elapsed()))).await {
+        if !cancel::sleep(cancel, PAUSE.min(bound.saturating_sub(started.elapsed()))).await {
             return Err(NotReady::Cut);
         }
     }

@@ -20,12 +20,12 @@ use super::{names, ready, spec, visit};
 use crate::docker::DockerError;
 use crate::docker::api::daemon::{is_done, is_gone, refused, said};
 use crate::docker::api::{images, platform};
-use crate::docker::cut::Cut;
 use crate::docker::lock::lock;
 use crate::docker::place::OwnPlace;
 use crate::docker::relay::{Relay, Target};
 use crate::plan::ServicePlan;
 use crate::plan::cluster::{Link, Pull};
+use tokio_util::sync::CancellationToken;
 
 /// Other ports that are tried where those chosen turn out to be taken.
 const PORT_TRIES: u32 = 5;
@@ -34,10 +34,13 @@ const PORT_TRIES: u32 = 5;
 const NO_ADDRESSES: [&str; 3] =
     ["IPv4 address pool", "address pools have been fully subnetted", "free subnet"];
 
-/// Starts everything; gives up when `cut` is said, and says it itself when something fails.
-pub(crate) async fn start_services(shared: &Arc<ClusterState>, cut: &Cut) -> Result<(), DockerError> {
-    pull_images(shared, cut).await?;
-    if cut.said() {
+/// Starts everything; gives up when `cancel` is canceled, and cancels it when something fails.
+pub(crate) async fn start_services(
+    shared: &Arc<ClusterState>,
+    cancel: &CancellationToken,
+) -> Result<(), DockerError> {
+    pull_images(shared, cancel).await?;
+    if cancel.is_cancelled() {
         return Err(DockerError::Interrupted);
     }
     if shared.plan.services.is_empty() {
@@ -49,10 +52,10 @@ pub(crate) async fn start_services(shared: &Arc<ClusterState>, cut: &Cut) -> Res
     for link in &shared.plan.links {
         relay(shared, link).await?;
     }
-    services(shared, cut).await
+    services(shared, cancel).await
 }
 
-async fn pull_images(shared: &ClusterState, cut: &Cut) -> Result<(), DockerError> {
+async fn pull_images(shared: &ClusterState, cancel: &CancellationToken) -> Result<(), DockerError> {
     let mut wanted: BTreeMap<&str, (&str, Pull)> = BTreeMap::new();
     for service in &shared.plan.services {
         wanted.entry(&service.image).or_insert((&service.name, service.pull));
@@ -62,7 +65,7 @@ async fn pull_images(shared: &ClusterState, cut: &Cut) -> Result<(), DockerError
         wanted.entry(image).or_insert((service, pull));
     }
     let pulls = wanted.into_iter().map(|(image, (service, pull))| {
-        images::ensure(&shared.daemon, (service, image, pull), &shared.options.progress, cut)
+        images::ensure(&shared.daemon, (service, image, pull), &shared.options.progress, cancel)
     });
     futures_util::future::try_join_all(pulls).await.map(|_| ())
 }
@@ -221,7 +224,7 @@ async fn relay(shared: &Arc<ClusterState>, link: &Link) -> Result<(), DockerErro
     Ok(())
 }
 
-async fn services(shared: &Arc<ClusterState>, cut: &Cut) -> Result<(), DockerError> {
+async fn services(shared: &Arc<ClusterState>, cancel: &CancellationToken) -> Result<(), DockerError> {
     let up: HashMap<&str, watch::Sender<bool>> = shared
         .plan
         .services
@@ -235,7 +238,7 @@ async fn services(shared: &Arc<ClusterState>, cut: &Cut) -> Result<(), DockerErr
             for need in &service.needs {
                 if let Some(need) = up.get(need.as_str()) {
                     let mut need = need.subscribe();
-                    let waited = cut.or(need.wait_for(|up| *up)).await;
+                    let waited = cancel.run_until_cancelled(need.wait_for(|up| *up)).await;
                     waited.ok_or(DockerError::Interrupted)?.map_err(|_| DockerError::Interrupted)?;
                 }
             }
@@ -243,10 +246,10 @@ async fn services(shared: &Arc<ClusterState>, cut: &Cut) -> Result<(), DockerErr
                 shared.of_service(&service.name).filter(|unit| unit.replica < service.replicas).collect();
             let started = join_all(units.iter().map(|unit| async move {
                 unit.state().order.get_or_insert_with(|| order.fetch_add(1, Ordering::Relaxed));
-                let done = up_one(shared, service, unit, cut).await;
+                let done = up_one(shared, service, unit, cancel).await;
                 if done.is_err() {
                     // The others need not be waited for; but what they are at is finished, and then removed.
-                    cut.say();
+                    cancel.cancel();
                 }
                 done
             }));
@@ -277,9 +280,9 @@ async fn up_one(
     shared: &ClusterState,
     service: &ServicePlan,
     unit: &Replica,
-    cut: &Cut,
+    cancel: &CancellationToken,
 ) -> Result<(), DockerError> {
-    if cut.said() {
+    if cancel.is_cancelled() {
         return Err(DockerError::Interrupted);
     }
     let (name, replica) = (service.name.clone(), unit.replica);
@@ -289,7 +292,7 @@ async fn up_one(
     }
     let started = Instant::now();
     shared.tell(ClusterStep::Waiting { service: name.clone(), replica });
-    let waited = ready::wait(shared, unit, (started, service.ready_timeout), cut).await;
+    let waited = ready::wait(shared, unit, (started, service.ready_timeout), cancel).await;
     let after = match waited {
         Ok(after) => after,
         Err(error) => {
@@ -455,9 +458,9 @@ mod tests {
     #[test]
     fn the_error_that_tells_most_is_told() {
         let bad = || Err(DockerError::ImageAbsent { service: "a".into(), image: "b".into() });
-        let cut = || Err(DockerError::Interrupted);
-        assert!(matches!(all_or_first(vec![Ok(()), cut(), bad()]), Err(DockerError::ImageAbsent { .. })));
-        assert!(matches!(all_or_first(vec![cut(), Ok(())]), Err(DockerError::Interrupted)));
+        let interrupted = || Err(DockerError::Interrupted);
+        assert!(matches!(all_or_first(vec![Ok(()), interrupted(), bad()]), Err(DockerError::ImageAbsent { .. })));
+        assert!(matches!(all_or_first(vec![interrupted(), Ok(())]), Err(DockerError::Interrupted)));
         assert!(all_or_first(vec![Ok(()), Ok(())]).is_ok());
     }
 }

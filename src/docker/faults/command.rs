@@ -7,7 +7,6 @@ use std::time::Instant;
 
 use futures_util::future::join_all;
 
-use super::super::cut::Cut;
 use super::shown::{ContainerProof, nobody, over, proof};
 use crate::docker::api::container;
 use crate::docker::api::container::last_words;
@@ -16,6 +15,7 @@ use crate::docker::cluster::spec;
 use crate::docker::cluster::state::{ClusterState, Replica};
 use crate::plan::FaultPlan;
 use crate::scenario::wiring::Wired;
+use tokio_util::sync::CancellationToken;
 
 /// Lines of its output that stand in the proof.
 const LINES: usize = 3;
@@ -25,7 +25,7 @@ pub(super) async fn run(
     shared: &ClusterState,
     fault: &FaultPlan,
     (units, command): (Vec<Arc<Replica>>, &[Wired]),
-    cut: &Cut,
+    cancel: &CancellationToken,
 ) -> FaultOutcome {
     if units.is_empty() {
         return nobody(fault);
@@ -41,7 +41,10 @@ pub(super) async fn run(
         let Some(id) = unit.id() else {
             return ContainerProof { unit, effective: false, words: "it has no container".to_owned() };
         };
-        let ran = tokio::time::timeout(fault.timeout, cut.or(container::exec(&shared.daemon, &id, words)));
+        let ran = tokio::time::timeout(
+            fault.timeout,
+            cancel.run_until_cancelled(container::exec(&shared.daemon, &id, words)),
+        );
         let (effective, words) = match ran.await {
             Ok(Some(Ok(ran))) => {
                 let said = last_words(&ran.lines, LINES);

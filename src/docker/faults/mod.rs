@@ -12,47 +12,51 @@ mod throttle;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::cut::Cut;
 use super::lock::lock;
 use crate::docker::cluster::options::FaultOutcome;
 use crate::docker::cluster::ready;
 use crate::docker::cluster::state::{ClusterState, DesiredState, Replica};
 use crate::plan::{ActionPlan, FaultPlan};
+use tokio_util::sync::CancellationToken;
 
 use power::Power;
 
 /// Begins a fault, lets it last, heals it and waits until what it touched is ready again.
-pub(super) async fn inject(shared: &Arc<ClusterState>, fault: &FaultPlan, cut: &Cut) -> FaultOutcome {
+pub(super) async fn inject(
+    shared: &Arc<ClusterState>,
+    fault: &FaultPlan,
+    cancel: &CancellationToken,
+) -> FaultOutcome {
     match &fault.action {
         ActionPlan::Restart { target, signal, down_for, image } => {
             let power = Power { signal, image: image.as_deref(), lasts: Some(*down_for), restarts: true };
-            power::off(shared, fault, shared.of_target(target), power, cut).await
+            power::off(shared, fault, shared.of_target(target), power, cancel).await
         }
         ActionPlan::Stop { target, signal } => {
             let power = Power { signal, image: None, lasts: fault.length, restarts: false };
-            power::off(shared, fault, shared.of_target(target), power, cut).await
+            power::off(shared, fault, shared.of_target(target), power, cancel).await
         }
-        ActionPlan::Start { target } => power::on(shared, fault, shared.of_target(target), cut).await,
-        ActionPlan::Pause { target } => pause::pause(shared, fault, shared.of_target(target), cut).await,
+        ActionPlan::Start { target } => power::on(shared, fault, shared.of_target(target), cancel).await,
+        ActionPlan::Pause { target } => pause::pause(shared, fault, shared.of_target(target), cancel).await,
         ActionPlan::Throttle { link, latency, jitter, bandwidth } => {
-            throttle::throttle(shared, fault, link, (*latency, *jitter, *bandwidth), cut).await
+            throttle::throttle(shared, fault, link, (*latency, *jitter, *bandwidth), cancel).await
         }
-        ActionPlan::Scale { service, to } => scale::scale(shared, fault, service, *to, cut).await,
+        ActionPlan::Scale { service, to } => scale::scale(shared, fault, service, *to, cancel).await,
         ActionPlan::Exec { target, command } => {
-            command::run(shared, fault, (shared.of_target(target), command), cut).await
+            command::run(shared, fault, (shared.of_target(target), command), cancel).await
         }
     }
 }
 
 /// Heals whatever faults left; gives sentences for what could not be.
-pub(super) async fn heal(shared: &Arc<ClusterState>, cut: &Cut) -> Vec<String> {
+pub(super) async fn heal(shared: &Arc<ClusterState>, cancel: &CancellationToken) -> Vec<String> {
     for relay in lock(&shared.relays).values() {
         relay.free();
     }
     let mut problems = Vec::new();
     for service in &shared.plan.services {
         problems.extend(
-            scale::bring(shared, service, service.replicas, (Instant::now(), service.ready_timeout), cut)
+            scale::bring(shared, service, service.replicas, (Instant::now(), service.ready_timeout), cancel)
                 .await
                 .failed,
         );
@@ -67,7 +71,7 @@ pub(super) async fn heal(shared: &Arc<ClusterState>, cut: &Cut) -> Vec<String> {
         shared.units.values().filter(|unit| unit.wanted() == DesiredState::Running && unit.state().unready);
     let waits = late.map(|unit| async move {
         let bound = patience(shared, unit);
-        let waited = ready::wait(shared, unit, (Instant::now(), bound), cut).await;
+        let waited = ready::wait(shared, unit, (Instant::now(), bound), cancel).await;
         waited.err().map(|error| format!("{} after its healing: {}", unit.title(), error.words(unit)))
     });
     problems.extend(futures_util::future::join_all(waits).await.into_iter().flatten());

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
-use super::super::cut::Cut;
 use super::power::readiness;
 use super::shown::{ContainerProof, fit, held, last_until_look, lasting, left, nobody, proof, time};
 use crate::docker::api::container;
@@ -17,6 +16,7 @@ use crate::docker::cluster::attach;
 use crate::docker::cluster::options::FaultOutcome;
 use crate::docker::cluster::state::{ClusterState, DesiredState, Replica};
 use crate::plan::FaultPlan;
+use tokio_util::sync::CancellationToken;
 
 /// What freezing itself may still count, of processor time.
 const FREEZING: Duration = Duration::from_millis(20);
@@ -26,7 +26,7 @@ pub(super) async fn pause(
     shared: &ClusterState,
     fault: &FaultPlan,
     units: Vec<Arc<Replica>>,
-    cut: &Cut,
+    cancel: &CancellationToken,
 ) -> FaultOutcome {
     if units.is_empty() {
         return nobody(fault);
@@ -39,7 +39,8 @@ pub(super) async fn pause(
         if all.iter().all(|it| it.frozen.is_err()) {
             break None;
         }
-        if let ControlFlow::Break(short) = last_until_look(from, fault.length.unwrap_or_default(), cut).await
+        if let ControlFlow::Break(short) =
+            last_until_look(from, fault.length.unwrap_or_default(), cancel).await
         {
             break short;
         }
@@ -54,7 +55,7 @@ pub(super) async fn pause(
     let shown = join_all(units.into_iter().zip(thawed).map(|(unit, thawed)| async move {
         match thawed {
             Ok(words) => {
-                let ready = readiness(shared, &unit, (let_go, bound), cut).await;
+                let ready = readiness(shared, &unit, (let_go, bound), cancel).await;
                 ContainerProof { unit, effective: true, words: format!("{words}, {ready}") }
             }
             Err(words) => ContainerProof { unit, effective: false, words },

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
-use super::super::cut::Cut;
 use super::shown::{
     ContainerProof, fit, held, last_until_look, lasting, left, nobody, nothing, over, proof, time,
 };
@@ -21,6 +20,7 @@ use crate::docker::cluster::state::{ClusterState, DesiredState, Replica};
 use crate::docker::cluster::{attach, ready, start as starting};
 use crate::plan::FaultPlan;
 use crate::plan::defaults::PATIENCE;
+use tokio_util::sync::CancellationToken;
 
 #[derive(Clone, Copy)]
 pub(super) struct Power<'a> {
@@ -89,13 +89,13 @@ pub(super) async fn off(
     fault: &FaultPlan,
     units: Vec<Arc<Replica>>,
     power: Power<'_>,
-    cut: &Cut,
+    cancel: &CancellationToken,
 ) -> FaultOutcome {
     let Some(first) = units.first() else { return nobody(fault) };
     if let (Some(image), Some(service)) = (power.image, shared.plan.service(&first.service)) {
         let wanted = (service.name.as_str(), image, service.pull);
         // Pulled before the fault begins, so that it does not stand in the time that the service is down.
-        if let Err(error) = images::ensure(&shared.daemon, wanted, &shared.options.progress, cut).await {
+        if let Err(error) = images::ensure(&shared.daemon, wanted, &shared.options.progress, cancel).await {
             return nothing(error.to_string());
         }
     }
@@ -117,7 +117,7 @@ pub(super) async fn off(
         if !all.iter().any(Down::is_ours) {
             break None;
         }
-        if let ControlFlow::Break(short) = last_until_look(all_down, lasts, cut).await {
+        if let ControlFlow::Break(short) = last_until_look(all_down, lasts, cancel).await {
             break short;
         }
     };
@@ -148,7 +148,7 @@ pub(super) async fn off(
             return ContainerProof { unit, effective: false, words: format!("{words}, {how}") };
         }
         let (effective, again) = started_again(shared, &unit, Some(&before)).await;
-        let ready = readiness(shared, &unit, (up_again, bound), cut).await;
+        let ready = readiness(shared, &unit, (up_again, bound), cancel).await;
         let of = power.image.map(|image| format!(" from {image}")).unwrap_or_default();
         ContainerProof { unit, effective, words: format!("{words}, {again}{of}, {ready}") }
     }))
@@ -162,7 +162,7 @@ pub(super) async fn on(
     shared: &ClusterState,
     fault: &FaultPlan,
     units: Vec<Arc<Replica>>,
-    cut: &Cut,
+    cancel: &CancellationToken,
 ) -> FaultOutcome {
     if units.is_empty() {
         return nobody(fault);
@@ -182,7 +182,7 @@ pub(super) async fn on(
             return ContainerProof { unit, effective: false, words: format!("not started: {reason}") };
         }
         let (effective, again) = started_again(shared, &unit, before.as_ref()).await;
-        let ready = readiness(shared, &unit, (Instant::now(), left(fault, began)), cut).await;
+        let ready = readiness(shared, &unit, (Instant::now(), left(fault, began)), cancel).await;
         ContainerProof { unit, effective, words: format!("{again}, {ready}") }
     }))
     .await;
@@ -294,9 +294,9 @@ pub(super) async fn readiness(
     shared: &ClusterState,
     unit: &Replica,
     (since, bound): (Instant, Duration),
-    cut: &Cut,
+    cancel: &CancellationToken,
 ) -> String {
-    match ready::wait(shared, unit, (since, bound), cut).await {
+    match ready::wait(shared, unit, (since, bound), cancel).await {
         Ok(after) => format!("ready after {}", time(after)),
         Err(error) => format!("{}{}", error.words(unit), platform::remark(shared, unit).await),
     }

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use bollard::query_parameters::StopContainerOptionsBuilder;
 use futures_util::future::join_all;
 
-use super::super::cut::Cut;
 use super::shown::{last_until_look, lasting, left, nothing, over, time};
 use crate::docker::api::container;
 use crate::docker::api::daemon::said;
@@ -18,6 +17,7 @@ use crate::docker::cluster::state::{ClusterState, DesiredState, Replica};
 use crate::docker::cluster::{ready, start as starting};
 use crate::plan::defaults::PATIENCE;
 use crate::plan::{FaultPlan, ServicePlan};
+use tokio_util::sync::CancellationToken;
 
 /// What became of replicas, in words.
 #[derive(Default)]
@@ -33,7 +33,7 @@ pub(super) async fn scale(
     fault: &FaultPlan,
     name: &str,
     to: u32,
-    cut: &Cut,
+    cancel: &CancellationToken,
 ) -> FaultOutcome {
     let Some(service) = shared.plan.service(name) else {
         return nothing(format!("{name} is no service that kaf6 started"));
@@ -43,7 +43,7 @@ pub(super) async fn scale(
         return nothing(format!("there were {to} replicas already"));
     }
     let began = Instant::now();
-    let mut brought = bring(shared, service, to, (began, fault.timeout), cut).await;
+    let mut brought = bring(shared, service, to, (began, fault.timeout), cancel).await;
     let effective = brought.failed.is_empty() && !brought.done.is_empty();
     let Some(length) = fault.length else {
         return over(began, (effective, words(earlier, to, &brought)));
@@ -62,12 +62,12 @@ pub(super) async fn scale(
             ));
             return over(began, (false, words(earlier, to, &brought)));
         }
-        if let ControlFlow::Break(short) = last_until_look(began, length, cut).await {
+        if let ControlFlow::Break(short) = last_until_look(began, length, cancel).await {
             break short;
         }
     };
     let until = Instant::now();
-    let back = bring(shared, service, earlier, (until, left(fault, began)), cut).await;
+    let back = bring(shared, service, earlier, (until, left(fault, began)), cancel).await;
     let ended = back.failed.is_empty().then(Instant::now);
     brought.done.extend(back.done);
     brought.failed.extend(back.failed);
@@ -92,11 +92,11 @@ pub(super) async fn bring(
     service: &ServicePlan,
     to: u32,
     (since, bound): (Instant, Duration),
-    cut: &Cut,
+    cancel: &CancellationToken,
 ) -> Brought {
     let of_service = || shared.of_service(&service.name);
     let joining = of_service().filter(|unit| unit.replica < to && unit.wanted() == DesiredState::Away);
-    let joined = join_all(joining.map(|unit| join(shared, service, unit, (since, bound), cut))).await;
+    let joined = join_all(joining.map(|unit| join(shared, service, unit, (since, bound), cancel))).await;
     let leaving = of_service().rev().filter(|unit| unit.replica >= to && unit.wanted() != DesiredState::Away);
     let mut brought = Brought::default();
     let mut tell = |unit: &Replica, result: Result<String, String>| match result {
@@ -118,7 +118,7 @@ async fn join(
     service: &ServicePlan,
     unit: &Arc<Replica>,
     (since, bound): (Instant, Duration),
-    cut: &Cut,
+    cancel: &CancellationToken,
 ) -> (Arc<Replica>, Result<String, String>) {
     let work = async {
         let (name, replica) = (service.name.clone(), unit.replica);
@@ -131,7 +131,7 @@ async fn join(
             unit.state().order.get_or_insert(next);
         }
         let bound = bound.saturating_sub(since.elapsed());
-        let waited = ready::wait(shared, unit, (started, bound), cut).await;
+        let waited = ready::wait(shared, unit, (started, bound), cancel).await;
         let after = waited.map_err(|error| format!("was started, and then: {}", error.words(unit)))?;
         unit.state().ready.get_or_insert(after);
         shared.tell(ClusterStep::Ready { service: name, replica, after });

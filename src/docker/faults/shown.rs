@@ -6,14 +6,15 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::super::cut::Cut;
 use crate::docker::api::container;
 use crate::docker::api::container::Now;
 use crate::docker::api::daemon::said;
+use crate::docker::cancel;
 use crate::docker::cluster::attach;
 use crate::docker::cluster::options::FaultOutcome;
 use crate::docker::cluster::state::{ClusterState, DesiredState, Replica};
 use crate::plan::FaultPlan;
+use tokio_util::sync::CancellationToken;
 
 /// Between two looks at whether something else undid a fault.
 const LOOK: Duration = Duration::from_millis(100);
@@ -60,8 +61,8 @@ pub(super) fn lasting((effective, words): (bool, String), cut_short: Option<Stri
 }
 
 /// Lets a fault last, from when it began; a sentence where the run ended first.
-pub(super) async fn last(began: Instant, length: Duration, cut: &Cut) -> Option<String> {
-    let whole = cut.sleep(length.saturating_sub(began.elapsed())).await;
+pub(super) async fn last(began: Instant, length: Duration, cancel: &CancellationToken) -> Option<String> {
+    let whole = cancel::sleep(cancel, length.saturating_sub(began.elapsed())).await;
     (!whole).then(|| cut_short(began, length))
 }
 
@@ -70,13 +71,13 @@ pub(super) async fn last(began: Instant, length: Duration, cut: &Cut) -> Option<
 pub(super) async fn last_until_look(
     began: Instant,
     length: Duration,
-    cut: &Cut,
+    cancel: &CancellationToken,
 ) -> ControlFlow<Option<String>> {
     let left = length.saturating_sub(began.elapsed());
     if left.is_zero() {
         return ControlFlow::Break(None);
     }
-    if cut.sleep(left.min(LOOK)).await {
+    if cancel::sleep(cancel, left.min(LOOK)).await {
         return ControlFlow::Continue(());
     }
     ControlFlow::Break(Some(cut_short(began, length)))

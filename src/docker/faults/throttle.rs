@@ -4,7 +4,6 @@
 
 use std::time::{Duration, Instant};
 
-use super::super::cut::Cut;
 use super::super::lock::lock;
 use super::super::relay::{Limited, Passed, Shaping};
 use super::shown::{last, lasting, nothing, time};
@@ -12,6 +11,7 @@ use crate::docker::cluster::options::FaultOutcome;
 use crate::docker::cluster::state::ClusterState;
 use crate::plan::FaultPlan;
 use crate::plan::cluster::Link;
+use tokio_util::sync::CancellationToken;
 
 /// Fewer pieces with the whole latency show nothing: one may be of anybody.
 const LEAST_PIECES: u64 = 3;
@@ -28,7 +28,7 @@ pub(super) async fn throttle(
     fault: &FaultPlan,
     link: &Link,
     (latency, jitter, bandwidth): (Duration, Duration, Option<u64>),
-    cut: &Cut,
+    cancel: &CancellationToken,
 ) -> FaultOutcome {
     let key = (link.from.clone(), link.to.clone());
     let slow = Shaping { latency, jitter, bandwidth };
@@ -37,7 +37,7 @@ pub(super) async fn throttle(
     let Some((number, before)) = set else {
         return nothing(format!("no relay stands between {} and {}", link.from, link.to));
     };
-    let cut_short = last(began, fault.length.unwrap_or_default(), cut).await;
+    let cut_short = last(began, fault.length.unwrap_or_default(), cancel).await;
     let mut passed = before;
     if let Some(relay) = lock(&shared.relays).get(&key) {
         passed = relay.passed();

@@ -4,9 +4,9 @@
 //! Threads look at a flag between their bounded waits; tasks wait for it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 /// Why a run ends early.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,86 +20,106 @@ pub enum StopReason {
     Signal(&'static str),
 }
 
-/// A switch that can be thrown once; clones are the same switch.
+/// Ends a run early, once; clones end the same run.
 #[derive(Debug, Clone)]
 pub struct Stop(Arc<StopState>);
 
 #[derive(Debug)]
 struct StopState {
+    /// For threads, which ask at each turn: no lock.
     stopped: AtomicBool,
-    why: Mutex<Option<StopReason>>,
-    /// 0: go on; 1: background scenarios end; 2: all end.
-    level: watch::Sender<u8>,
+    reason: OnceLock<StopReason>,
+    all: CancellationToken,
+    /// Background scenarios and faults; canceled with `all`.
+    background: CancellationToken,
+    parent: Option<Arc<StopState>>,
 }
 
 impl Stop {
-    /// Not thrown.
     pub fn new() -> Self {
-        Self(Arc::new(StopState {
-            stopped: AtomicBool::new(false),
-            why: Mutex::new(None),
-            level: watch::Sender::new(0),
-        }))
+        Self::below(CancellationToken::new(), None)
     }
 
-    /// A switch of its own that this one throws too: for one run of several, so that its own end is not theirs.
+    /// For one run of several: this one stops it too, and its own end does not stop the others.
     pub fn child(&self) -> Self {
-        let child = Self::new();
-        let (parent, thrown) = (self.clone(), child.clone());
-        tokio::spawn(async move {
-            parent.stopped().await;
-            if let Some(why) = parent.why() {
-                thrown.stop(why);
-            }
-        });
-        child
+        Self::below(self.0.all.child_token(), Some(Arc::clone(&self.0)))
+    }
+
+    fn below(all: CancellationToken, parent: Option<Arc<StopState>>) -> Self {
+        let background = all.child_token();
+        let (stopped, reason) = (AtomicBool::new(false), OnceLock::new());
+        Self(Arc::new(StopState { stopped, reason, all, background, parent }))
     }
 
     /// Ends the run; the first reason stays.
-    pub fn stop(&self, why: StopReason) {
-        self.0.why.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
+    pub fn stop(&self, reason: StopReason) {
+        if self.why().is_none() {
+            let _ = self.0.reason.set(reason);
+        }
         self.0.stopped.store(true, Ordering::Release);
-        self.0.level.send_replace(2);
+        self.0.all.cancel();
     }
 
     /// The last foreground scenario has ended.
     pub(crate) fn end_background(&self) {
-        self.0.level.send_if_modified(|level| {
-            let raise = *level == 0;
-            *level = (*level).max(1);
-            raise
-        });
+        self.0.background.cancel();
     }
 
-    /// The run is to end.
     pub fn is_stopped(&self) -> bool {
-        self.0.stopped.load(Ordering::Acquire)
+        self.states().any(|state| state.stopped.load(Ordering::Acquire))
     }
 
-    /// Why, if it is.
+    /// Why the run ends early, if it does.
     pub fn why(&self) -> Option<StopReason> {
-        self.0.why.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.states().find_map(|state| state.reason.get().cloned())
     }
 
     /// Waits until the run is to end.
     pub async fn stopped(&self) {
-        self.reaches(2).await;
+        self.0.all.cancelled().await;
     }
 
     /// Waits until background scenarios are to end.
     pub(crate) async fn background_ends(&self) {
-        self.reaches(1).await;
+        self.0.background.cancelled().await;
     }
 
-    async fn reaches(&self, wanted: u8) {
-        let mut level = self.0.level.subscribe();
-        // The sender lives in `self`, so that waiting cannot fail.
-        let _ = level.wait_for(|level| *level >= wanted).await;
+    fn states(&self) -> impl Iterator<Item = &StopState> {
+        std::iter::successors(Some(&*self.0), |state| state.parent.as_deref())
     }
 }
 
 impl Default for Stop {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_run_of_several_ends_with_all_and_not_all_with_it() {
+        let all = Stop::new();
+        let (first, second) = (all.child(), all.child());
+        first.stop(StopReason::Timeout);
+        first.stopped().await;
+        first.background_ends().await;
+        assert!(first.is_stopped() && !all.is_stopped() && !second.is_stopped());
+        all.stop(StopReason::Signal("SIGINT"));
+        second.stopped().await;
+        assert!(second.is_stopped());
+        second.stop(StopReason::Timeout);
+        assert_eq!(second.why(), Some(StopReason::Signal("SIGINT")));
+        assert_eq!(first.why(), Some(StopReason::Timeout), "the first reason stays");
+    }
+
+    #[tokio::test]
+    async fn background_scenarios_end_alone() {
+        let stop = Stop::new();
+        stop.end_background();
+        stop.background_ends().await;
+        assert!(!stop.is_stopped() && stop.why().is_none());
     }
 }
