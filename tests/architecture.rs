@@ -30,6 +30,12 @@ const UNSAFE: &str = "kafka/ffi/";
 /// How long a file may be, tests apart, before it needs a reason.
 const LONGEST: usize = 500;
 
+/// How many files a folder may have, tests apart, before it needs rooms.
+const MOST_FILES: usize = 14;
+
+/// The only room whose types may have the names of others: they are the form of `summary.json`.
+const SUMMARY: &str = "report/summary/";
+
 /// Files that are longer, each with its reason.
 const LONG: &[(&str, &str)] = &[];
 
@@ -47,6 +53,8 @@ fn judge(files: &BTreeMap<String, String>, long: &[(&str, &str)]) -> Vec<String>
     for module in modules.values() {
         module.judge_alone(long, &mut problems);
     }
+    judge_folders(files, &mut problems);
+    judge_type_names(modules.values(), &mut problems);
     for (file, reason) in long {
         if reason.is_empty()
             || !modules.values().any(|module| module.file == *file && module.length > LONGEST)
@@ -67,6 +75,56 @@ fn judge(files: &BTreeMap<String, String>, long: &[(&str, &str)]) -> Vec<String>
     problems.sort();
     problems.dedup();
     problems
+}
+
+/// Few files each, and `mod.rs` for each module that has files of its own.
+fn judge_folders(files: &BTreeMap<String, String>, problems: &mut Vec<String>) {
+    let mut folders: BTreeMap<&str, usize> = BTreeMap::new();
+    for file in files.keys() {
+        let folder = file.rsplit_once('/').map_or("", |(folder, _)| folder);
+        *folders.entry(folder).or_default() += 1;
+        let within = format!("{}/", file.trim_end_matches(".rs"));
+        if files.keys().any(|other| other.starts_with(&within)) {
+            problems.push(format!("{file}: belongs in {within}mod.rs, beside its files"));
+        }
+    }
+    for (folder, count) in folders {
+        if count > MOST_FILES {
+            problems.push(format!("{folder}: has {count} files, over {MOST_FILES}"));
+        }
+    }
+}
+
+/// No two types have one name.
+fn judge_type_names<'a>(modules: impl Iterator<Item = &'a Module>, problems: &mut Vec<String>) {
+    let mut places: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for module in modules.filter(|module| !module.file.starts_with(SUMMARY)) {
+        for name in &module.types {
+            places.entry(name).or_default().push(&module.file);
+        }
+    }
+    for (name, files) in places {
+        if files.len() > 1 {
+            problems.push(format!("the type {name} is there twice: {}", files.join(", ")));
+        }
+    }
+}
+
+/// The names of types that a file defines, those of traits' own apart.
+fn type_names(tokens: &[Token]) -> Vec<String> {
+    let mut depth = 0;
+    let mut names = Vec::new();
+    for pair in tokens.windows(2) {
+        match pair[0].text.as_str() {
+            "{" => depth += 1,
+            "}" => depth -= 1,
+            "struct" | "enum" | "union" | "trait" | "type" if depth == 0 && is_name(&pair[1].text) => {
+                names.push(pair[1].text.clone());
+            }
+            _ => {}
+        }
+    }
+    names
 }
 
 fn judge_import(file: &str, from: &str, to: &str, problems: &mut Vec<String>) {
@@ -96,6 +154,7 @@ struct Module {
     /// Lines outside of `#[cfg(test)]`.
     length: usize,
     paths: Vec<Used>,
+    types: Vec<String>,
 }
 
 /// One path that a file names.
@@ -114,6 +173,7 @@ impl Module {
             has_unsafe: tokens.iter().any(|token| token.text == "unsafe"),
             length: text.lines().count() - test_lines,
             paths: paths(&tokens),
+            types: type_names(&tokens),
         }
     }
 
@@ -561,6 +621,33 @@ fn a_circle_is_found() {
 fn a_module_without_a_layer_is_found() {
     let files = [("helpers.rs", "use crate::units::Rate;"), ("units.rs", "")];
     assert_eq!(problems_of(&files), ["helpers.rs: the module helpers has no layer in tests/architecture.rs"]);
+}
+
+#[test]
+fn a_module_beside_its_folder_is_found() {
+    let files = [("plan.rs", "mod a;"), ("plan/a.rs", "")];
+    assert_eq!(problems_of(&files), ["plan.rs: belongs in plan/mod.rs, beside its files"]);
+}
+
+#[test]
+fn a_folder_with_too_many_files_is_found() {
+    let names: Vec<String> = (0..15).map(|number| format!("plan/f{number}.rs")).collect();
+    let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
+    assert_eq!(problems_of(&files[1..]), [""; 0]);
+    assert_eq!(problems_of(&files), ["plan: has 15 files, over 14"]);
+}
+
+#[test]
+fn two_types_of_one_name_are_found() {
+    let files = [
+        ("plan/mod.rs", "mod a; pub struct Pace; pub struct Rate;"),
+        (
+            "plan/a.rs",
+            "pub(crate) enum Pace {} impl Iterator for X { type Rate = u8; } #[cfg(test)] mod tests { struct Rate; }",
+        ),
+        ("report/summary/mod.rs", "pub struct Rate;"),
+    ];
+    assert_eq!(problems_of(&files), ["the type Pace is there twice: plan/a.rs, plan/mod.rs"]);
 }
 
 #[test]

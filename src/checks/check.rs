@@ -2,6 +2,7 @@
 
 use super::answer::Answer;
 use super::case::CheckedScenario;
+use super::targets;
 use crate::anomaly::Anomaly;
 use crate::plan::Plan;
 
@@ -16,7 +17,9 @@ pub(super) trait CheckDescription {
 /// One check with its settings.
 pub(super) trait Check {
     /// The scenarios that it runs against where the file names none, by their numbers.
-    fn targets(&self, plan: &Plan) -> Vec<usize>;
+    fn targets(&self, plan: &Plan) -> Vec<usize> {
+        targets::messages(plan)
+    }
 
     /// What it expects, in words, before anything was seen.
     fn expected(&self) -> String;

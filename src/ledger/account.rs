@@ -54,45 +54,23 @@ pub struct Account {
     pub dropped: u64,
 }
 
+macro_rules! named {
+    ($($class:ident),* $(,)?) => { [$((stringify!($class), |account| account.$class)),*] };
+}
+
 /// A class by its name, and how to read it.
 pub type Named = (&'static str, fn(&Account) -> u64);
 
 impl Account {
     /// All classes by name, in the order of the reports.
-    pub const CLASSES: [Named; 22] = [
-        ("planned", |a| a.planned),
-        ("unsent", |a| a.unsent),
-        ("sent", |a| a.sent),
-        ("acked", |a| a.acked),
-        ("failed", |a| a.failed),
-        ("unknown", |a| a.unknown),
-        ("found", |a| a.found),
-        ("absent", |a| a.absent),
-        ("unchecked", |a| a.unchecked),
-        ("permitted", |a| a.permitted),
-        ("verified", |a| a.verified),
-        ("excluded", |a| a.excluded),
-        ("lost", |a| a.lost),
-        ("unreadable", |a| a.unreadable),
-        ("skipped", |a| a.skipped),
-        ("corrupt", |a| a.corrupt),
-        ("misplaced", |a| a.misplaced),
-        ("rewritten", |a| a.rewritten),
-        ("expired", |a| a.expired),
-        ("superseded", |a| a.superseded),
-        ("unread", |a| a.unread),
-        ("unassigned", |a| a.unassigned),
+    pub const CLASSES: [Named; 22] = named![
+        planned, unsent, sent, acked, failed, unknown, found, absent, unchecked, permitted, verified,
+        excluded, lost, unreadable, skipped, corrupt, misplaced, rewritten, expired, superseded, unread,
+        unassigned,
     ];
 
     /// The classes in which the broker broke its promise.
-    pub const BROKEN: [Named; 6] = [
-        ("lost", |a| a.lost),
-        ("unreadable", |a| a.unreadable),
-        ("skipped", |a| a.skipped),
-        ("corrupt", |a| a.corrupt),
-        ("misplaced", |a| a.misplaced),
-        ("rewritten", |a| a.rewritten),
-    ];
+    pub const BROKEN: [Named; 6] = named![lost, unreadable, skipped, corrupt, misplaced, rewritten];
 
     /// Messages for which the broker broke its promise.
     pub fn broken(&self) -> u64 {

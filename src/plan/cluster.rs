@@ -145,16 +145,28 @@ impl ActionPlan {
         }
     }
 
-    /// The service that it is done to: of a way, the one that connects.
-    pub fn service(&self) -> &str {
+    /// The containers that it acts on; none where it acts on a link or on a service as a whole.
+    pub const fn containers(&self) -> Option<&FaultTarget> {
         match self {
             Self::Restart { target, .. }
             | Self::Stop { target, .. }
             | Self::Start { target }
             | Self::Pause { target }
-            | Self::Exec { target, .. } => &target.service,
+            | Self::Exec { target, .. } => Some(target),
+            Self::Throttle { .. } | Self::Scale { .. } => None,
+        }
+    }
+
+    /// The service that it is done to: of a link, the one that connects.
+    pub fn service(&self) -> &str {
+        match self {
             Self::Throttle { link, .. } => &link.from,
             Self::Scale { service, .. } => service,
+            Self::Restart { target, .. }
+            | Self::Stop { target, .. }
+            | Self::Start { target }
+            | Self::Pause { target }
+            | Self::Exec { target, .. } => &target.service,
         }
     }
 

@@ -5,8 +5,6 @@ use crate::anomaly::Anomaly;
 use crate::checks::answer::Answer;
 use crate::checks::case::CheckedScenario;
 use crate::checks::check::{Check, CheckDescription};
-use crate::checks::targets;
-use crate::plan::Plan;
 
 /// The order of the log is the order of sending, and of acks.
 pub(crate) struct InOrder<'a> {
@@ -21,10 +19,6 @@ impl CheckDescription for InOrder<'_> {
 }
 
 impl Check for InOrder<'_> {
-    fn targets(&self, plan: &Plan) -> Vec<usize> {
-        targets::messages(plan)
-    }
-
     fn expected(&self) -> String {
         EXPECTED.to_owned()
     }

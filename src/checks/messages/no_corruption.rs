@@ -5,8 +5,6 @@ use crate::anomaly::Anomaly;
 use crate::checks::answer::Answer;
 use crate::checks::case::CheckedScenario;
 use crate::checks::check::{Check, CheckDescription};
-use crate::checks::targets;
-use crate::plan::Plan;
 
 /// Nothing is altered, misplaced, rewritten, collided, resurrected or phantom.
 pub(crate) struct NoCorruption;
@@ -26,10 +24,6 @@ impl CheckDescription for NoCorruption {
 }
 
 impl Check for NoCorruption {
-    fn targets(&self, plan: &Plan) -> Vec<usize> {
-        targets::messages(plan)
-    }
-
     fn expected(&self) -> String {
         EXPECTED.to_owned()
     }

@@ -5,8 +5,6 @@ use crate::anomaly::Anomaly;
 use crate::checks::answer::Answer;
 use crate::checks::case::CheckedScenario;
 use crate::checks::check::{Check, CheckDescription};
-use crate::checks::targets;
-use crate::plan::Plan;
 
 /// No message has two offsets.
 pub(crate) struct NoDuplicates<'a> {
@@ -19,10 +17,6 @@ impl CheckDescription for NoDuplicates<'_> {
 }
 
 impl Check for NoDuplicates<'_> {
-    fn targets(&self, plan: &Plan) -> Vec<usize> {
-        targets::messages(plan)
-    }
-
     fn expected(&self) -> String {
         "0 duplicates".to_owned()
     }

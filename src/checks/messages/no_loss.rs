@@ -5,10 +5,8 @@ use crate::anomaly::Anomaly;
 use crate::checks::answer::{Answer, UnknownBecause};
 use crate::checks::case::CheckedScenario;
 use crate::checks::check::{Check, CheckDescription};
-use crate::checks::targets;
 use crate::checks::text::counted;
 use crate::observe::Retention;
-use crate::plan::Plan;
 
 /// Nothing acked is lost, skipped, unreadable or unread.
 pub(crate) struct NoLoss;
@@ -22,10 +20,6 @@ impl CheckDescription for NoLoss {
 }
 
 impl Check for NoLoss {
-    fn targets(&self, plan: &Plan) -> Vec<usize> {
-        targets::messages(plan)
-    }
-
     fn expected(&self) -> String {
         EXPECTED.to_owned()
     }

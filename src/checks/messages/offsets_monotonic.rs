@@ -5,9 +5,8 @@ use crate::anomaly::Anomaly;
 use crate::checks::answer::{Answer, Domain};
 use crate::checks::case::CheckedScenario;
 use crate::checks::check::{Check, CheckDescription};
-use crate::checks::targets;
 use crate::checks::text::counted;
-use crate::plan::{From, Plan};
+use crate::plan::From;
 
 /// Offsets only grow.
 pub(crate) struct OffsetsMonotonic;
@@ -20,10 +19,6 @@ impl CheckDescription for OffsetsMonotonic {
 }
 
 impl Check for OffsetsMonotonic {
-    fn targets(&self, plan: &Plan) -> Vec<usize> {
-        targets::messages(plan)
-    }
-
     fn expected(&self) -> String {
         EXPECTED.to_owned()
     }

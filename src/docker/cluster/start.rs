@@ -459,7 +459,10 @@ mod tests {
     fn the_error_that_tells_most_is_told() {
         let bad = || Err(DockerError::ImageAbsent { service: "a".into(), image: "b".into() });
         let interrupted = || Err(DockerError::Interrupted);
-        assert!(matches!(all_or_first(vec![Ok(()), interrupted(), bad()]), Err(DockerError::ImageAbsent { .. })));
+        assert!(matches!(
+            all_or_first(vec![Ok(()), interrupted(), bad()]),
+            Err(DockerError::ImageAbsent { .. })
+        ));
         assert!(matches!(all_or_first(vec![interrupted(), Ok(())]), Err(DockerError::Interrupted)));
         assert!(all_or_first(vec![Ok(()), Ok(())]).is_ok());
     }

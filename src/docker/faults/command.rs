@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use futures_util::future::join_all;
 
-use super::shown::{ContainerProof, nobody, over, proof};
+use super::shown::{ContainerProof, over, proof};
 use crate::docker::api::container;
 use crate::docker::api::container::last_words;
 use crate::docker::cluster::options::FaultOutcome;
@@ -27,9 +27,6 @@ pub(super) async fn run(
     (units, command): (Vec<Arc<Replica>>, &[Wired]),
     cancel: &CancellationToken,
 ) -> FaultOutcome {
-    if units.is_empty() {
-        return nobody(fault);
-    }
     let began = Instant::now();
     let shown = join_all(units.into_iter().map(|unit| async move {
         let words: Vec<String> = match shared.plan.service(&unit.service) {

@@ -27,6 +27,9 @@ pub(super) async fn inject(
     fault: &FaultPlan,
     cancel: &CancellationToken,
 ) -> FaultOutcome {
+    if fault.action.containers().is_some_and(|target| shared.of_target(target).is_empty()) {
+        return shown::no_container(fault);
+    }
     match &fault.action {
         ActionPlan::Restart { target, signal, down_for, image } => {
             let power = Power { signal, image: image.as_deref(), lasts: Some(*down_for), restarts: true };

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 
 use super::power::readiness;
-use super::shown::{ContainerProof, fit, held, last_until_look, lasting, left, nobody, proof, time};
+use super::shown::{ContainerProof, fit, held, last_until_look, lasting, left, proof, time};
 use crate::docker::api::container;
 use crate::docker::api::daemon::{Daemon, said};
 use crate::docker::cluster::attach;
@@ -28,9 +28,6 @@ pub(super) async fn pause(
     units: Vec<Arc<Replica>>,
     cancel: &CancellationToken,
 ) -> FaultOutcome {
-    if units.is_empty() {
-        return nobody(fault);
-    }
     let began = Instant::now();
     let mut all = join_all(units.iter().map(|unit| freeze(shared, unit))).await;
     let from = all.iter().filter_map(|it| Some(it.frozen.as_ref().ok()?.at)).max().unwrap_or(began);

@@ -8,9 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
-use super::shown::{
-    ContainerProof, fit, held, last_until_look, lasting, left, nobody, nothing, over, proof, time,
-};
+use super::shown::{ContainerProof, fit, held, last_until_look, lasting, left, nothing, over, proof, time};
 use crate::docker::api::container;
 use crate::docker::api::container::Now;
 use crate::docker::api::daemon::said;
@@ -91,8 +89,8 @@ pub(super) async fn off(
     power: Power<'_>,
     cancel: &CancellationToken,
 ) -> FaultOutcome {
-    let Some(first) = units.first() else { return nobody(fault) };
-    if let (Some(image), Some(service)) = (power.image, shared.plan.service(&first.service)) {
+    let service = units.first().and_then(|unit| shared.plan.service(&unit.service));
+    if let (Some(image), Some(service)) = (power.image, service) {
         let wanted = (service.name.as_str(), image, service.pull);
         // Pulled before the fault begins, so that it does not stand in the time that the service is down.
         if let Err(error) = images::ensure(&shared.daemon, wanted, &shared.options.progress, cancel).await {
@@ -164,9 +162,6 @@ pub(super) async fn on(
     units: Vec<Arc<Replica>>,
     cancel: &CancellationToken,
 ) -> FaultOutcome {
-    if units.is_empty() {
-        return nobody(fault);
-    }
     let began = Instant::now();
     let shown = join_all(units.into_iter().map(|unit| async move {
         let before = match unit.id() {

@@ -30,7 +30,7 @@ pub(super) fn over(began: Instant, (effective, proof): (bool, String)) -> FaultO
 }
 
 /// That no container of a target is there.
-pub(super) fn nobody(fault: &FaultPlan) -> FaultOutcome {
+pub(super) fn no_container(fault: &FaultPlan) -> FaultOutcome {
     nothing(format!("no container of {} was there", fault.action.target()))
 }
 

@@ -22,3 +22,19 @@ pub struct Options {
     /// How long reading and judging wait; tests take short ones.
     pub waits: Waits,
 }
+
+#[cfg(test)]
+impl Options {
+    /// Of a run that tests make by hand.
+    pub(crate) fn for_tests(waits: Waits) -> Self {
+        Self {
+            run_id: "x".to_owned(),
+            run_tag: RunTag::from_bits(1),
+            folder: "x".into(),
+            stop: Stop::new(),
+            save_ledger: false,
+            saved: None,
+            waits,
+        }
+    }
+}

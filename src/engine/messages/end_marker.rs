@@ -252,8 +252,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::engine::{Options, RunProgress, Stop};
-    use crate::ids::RunTag;
+    use crate::engine::{Options, RunProgress};
     use crate::plan::cluster::FaultTarget;
     use crate::plan::{self, ActionPlan, FaultPlan, Start};
     use crate::scenario::{self, LoadOptions, Position};
@@ -285,15 +284,7 @@ scenarios:
             position: Position { file: "x.yaml".into(), line: 1, column: 1 },
         }];
         let live = Arc::new(RunProgress::new(&plan));
-        let options = Options {
-            run_id: "x".to_owned(),
-            run_tag: RunTag::from_bits(1),
-            folder: "x".into(),
-            stop: Stop::new(),
-            save_ledger: false,
-            saved: None,
-            waits: kafka::Waits::default(),
-        };
+        let options = Options::for_tests(kafka::Waits::default());
         Arc::new(RunContext::new(Arc::new(plan), options, live, None).unwrap())
     }
 

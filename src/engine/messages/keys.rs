@@ -237,7 +237,7 @@ mod tests {
     /// The keys of a client's messages by partition, in the order of sending, made as `produce` makes them.
     fn sent(plan: &ProducePlan, from: &Sender<'_>) -> BTreeMap<Partition, Vec<Vec<u8>>> {
         let mut maker =
-            Maker::new(RUN_ID, from.client, 42, plan.key.clone(), plan.headers.clone(), &plan.value);
+            Maker::new((RUN_ID, 42), from.client, (plan.key.as_ref(), &plan.headers, &plan.value));
         let mut all = BTreeMap::<_, Vec<_>>::new();
         for mine in 0..from.sent {
             let mut order = Order {

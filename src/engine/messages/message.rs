@@ -76,12 +76,9 @@ pub(crate) fn longest(
 
 impl Maker {
     pub(crate) fn new(
-        run_id: &str,
+        (run_id, seed): (&str, u64),
         client: u32,
-        seed: u64,
-        key: Option<Template>,
-        headers: Vec<(String, Template)>,
-        value: &ValuePlan,
+        (key, headers, value): (Option<&Template>, &[(String, Template)], &ValuePlan),
     ) -> Self {
         let mut random = Random::new(seed, client);
         let value = match value {
@@ -100,9 +97,9 @@ impl Maker {
         Self {
             run_id: run_id.to_owned(),
             client,
-            key: key.map(|template| KeyMaker::new(run_id, client, template)),
+            key: key.map(|template| KeyMaker::new(run_id, client, template.clone())),
             header_bytes: vec![Vec::new(); headers.len()],
-            headers,
+            headers: headers.to_vec(),
             value,
             random,
             key_is_ready: false,
@@ -301,7 +298,7 @@ mod tests {
             for key in [None, Some(template("{{run_id}}-{{seq}}"))] {
                 for headers in [&headers[..], &[]] {
                     let longest = longest("run", key.as_ref(), headers, value);
-                    let mut maker = Maker::new("run", 3, 42, key.clone(), headers.to_vec(), value);
+                    let mut maker = Maker::new(("run", 42), 3, (key.as_ref(), headers, value));
                     let order = Order {
                         kind: RecordKind::Message,
                         identity: Identity { run: RunTag::from_bits(5), stream: StreamId(1), seq: 9 },
@@ -329,7 +326,7 @@ mod tests {
         let text = ValuePlan::Text(template("{{uuid}}"));
         let size = ValuePlan::Size { bytes: 100, content: Content::Random };
         for (value, key) in [(&text, "{{uuid}}"), (&size, "{{uuid}}-{{random(4)}}"), (&size, "{{seq}}")] {
-            let mut maker = Maker::new("run", 0, 42, Some(template(key)), Vec::new(), value);
+            let mut maker = Maker::new(("run", 42), 0, (Some(&template(key)), &[], value));
             let (mut counts, mut keys, mut next) = ([0_u64; 4], std::collections::BTreeSet::new(), [0; 4]);
             for number in 0..400 {
                 let identity = Identity { run, stream: StreamId(0), seq: 0 };
@@ -373,7 +370,7 @@ mod tests {
         for key in [None, Some("{{client}}-{{seq}}-{{random(4)}}")] {
             let key = key.map(|text| Template::parse(text).expect("it is a template"));
             let value = ValuePlan::Size { bytes: 100, content: Content::Random };
-            let mut maker = Maker::new("run", 3, 42, key, Vec::new(), &value);
+            let mut maker = Maker::new(("run", 42), 3, (key.as_ref(), &[], &value));
             assert_eq!(maker.plain_size(), Some(100));
             let (mut bytes, mut note) = ([0; 100], None);
             for seq in [0, 1, 77_000] {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::engine::{self, Options, RunProgress, Stop};
+use crate::engine::{self, Options, RunProgress};
 use crate::ids::RunTag;
 use crate::kafka::{Code, Embedded, Waits};
 use crate::observe::{Observations, ScenarioEnd};
@@ -22,15 +22,7 @@ async fn run(embedded: &Embedded, scenarios: &str, unreadable_after: Duration) -
     plan.unreadable_after = unreadable_after;
     let plan = Arc::new(plan);
     let live = Arc::new(RunProgress::new(&plan));
-    let options = Options {
-        run_id: "x".to_owned(),
-        run_tag: RunTag::random(),
-        folder: "x".into(),
-        stop: Stop::new(),
-        save_ledger: false,
-        saved: None,
-        waits: Waits::short(),
-    };
+    let options = Options { run_tag: RunTag::random(), ..Options::for_tests(Waits::short()) };
     engine::run(plan, options, live).await
 }
 

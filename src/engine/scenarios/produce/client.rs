@@ -144,12 +144,9 @@ impl<'a> ProduceClient<'a> {
     pub(super) fn send_all(&mut self, producer: &mut Producer) -> bool {
         let shared = Arc::clone(&self.task.shared);
         let mut maker = Maker::new(
-            &shared.run_id,
+            (&shared.run_id, shared.plan.seed),
             self.task.client,
-            shared.plan.seed,
-            self.plan.key.clone(),
-            self.plan.headers.clone(),
-            &self.plan.value,
+            (self.plan.key.as_ref(), &self.plan.headers, &self.plan.value),
         );
         let open_loop = self.plan.schedule.is_some();
         let sends_a_poll = if open_loop { SENDS_A_POLL } else { CLOSED_SENDS_A_POLL };

@@ -10,8 +10,8 @@ use crate::engine::messages::keys::{KeyRule, Keys, NoKeys, Sender};
 use crate::engine::messages::sight;
 use crate::engine::scenarios::{produce, roundtrip};
 use crate::engine::verdict::saved;
-use crate::engine::{Options, RunProgress, Stop};
-use crate::ids::{Partition, RunTag, StreamId};
+use crate::engine::{Options, RunProgress};
+use crate::ids::{Partition, StreamId};
 use crate::kafka::{Code, Embedded, Range, ReadEvent, Waits, read_range};
 use crate::ledger::envelope::Opened;
 use crate::ledger::{Bound, Saved, SentLog};
@@ -37,15 +37,7 @@ fn shared(embedded: &Embedded, lines: &str) -> Arc<RunContext> {
     let loaded = scenario::load_text(Path::new("x.yaml"), &file, &LoadOptions::new(&|_| None)).unwrap();
     let plan = plan::build(&loaded);
     let live = Arc::new(RunProgress::new(&plan));
-    let options = Options {
-        run_id: "x".to_owned(),
-        run_tag: RunTag::from_bits(1),
-        folder: "x".into(),
-        stop: Stop::new(),
-        save_ledger: false,
-        saved: None,
-        waits: Waits::short(),
-    };
+    let options = Options::for_tests(Waits::short());
     Arc::new(RunContext::new(Arc::new(plan), options, live, None).unwrap())
 }
 

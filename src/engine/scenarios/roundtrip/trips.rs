@@ -159,12 +159,9 @@ impl RoundtripClient<'_> {
     fn trips(&mut self, counted: u64, producer: &mut Producer, set: &mut ReaderSet) -> bool {
         let shared: &RunContext = &self.task.shared;
         let mut maker = Maker::new(
-            &shared.run_id,
+            (&shared.run_id, shared.plan.seed),
             self.task.client,
-            shared.plan.seed,
-            self.plan.key.clone(),
-            self.plan.headers.clone(),
-            &self.plan.value,
+            (self.plan.key.as_ref(), &self.plan.headers, &self.plan.value),
         );
         if self.warmup > 0 {
             self.recorder.metrics().rests(shared.clock.now_us());
