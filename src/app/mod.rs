@@ -98,7 +98,7 @@ pub struct RunOptions {
 }
 
 /// What those who watch a run are told.
-pub trait Watch {
+pub trait RunObserver {
     fn begins(&mut self, plan: &Plan, run_id: &str, live: &Arc<RunProgress>);
     /// It has ended, and its reports are written.
     fn ended(&mut self, summary: &Summary, folder: &Path, written: &[WrittenFile]);
@@ -126,7 +126,7 @@ pub struct ReportedRun {
 pub async fn run(
     plans: Vec<Plan>,
     options: &RunOptions,
-    watch: &mut dyn Watch,
+    watch: &mut dyn RunObserver,
 ) -> anyhow::Result<(Vec<ReportedRun>, Vec<WrittenFile>)> {
     let several = plans.len() > 1;
     let mut ids = RunIds::new(&options.report_dir, options.run_id.clone(), several);
@@ -174,7 +174,7 @@ pub async fn verify(
     saved: Saved,
     plan: Plan,
     options: &RunOptions,
-    watch: &mut dyn Watch,
+    watch: &mut dyn RunObserver,
 ) -> anyhow::Result<ReportedRun> {
     let (run_id, folder) =
         RunIds::new(&options.report_dir, options.run_id.clone(), false).next(&plan.name)?;
@@ -199,7 +199,7 @@ async fn run_scenario(
     options: Options,
     live: Arc<RunProgress>,
     folder: Folder,
-    watch: &mut dyn Watch,
+    watch: &mut dyn RunObserver,
 ) -> ReportedRun {
     let started_at = ids::now();
     let (run_id, run_tag) = (options.run_id.clone(), options.run_tag);

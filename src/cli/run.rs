@@ -12,7 +12,7 @@ use super::github::Runner;
 use super::out::{complain, print, style, whole};
 use super::progress::{Mode, RunDisplay};
 use super::{show, signals};
-use crate::app::{self, ReportedRun, RunOptions, Watch};
+use crate::app::{self, ReportedRun, RunObserver, RunOptions};
 use crate::engine::{Phase, RunProgress, Stop, StopReason};
 use crate::exit::{Exit, FailOn};
 use crate::plan::Plan;
@@ -177,7 +177,7 @@ struct Display {
     runner: Runner,
 }
 
-impl Watch for Display {
+impl RunObserver for Display {
     fn begins(&mut self, plan: &Plan, run_id: &str, live: &Arc<RunProgress>) {
         self.runner.begins(plan, run_id);
         let mut progress = RunDisplay::new(Mode::detect(self.quiet));

@@ -21,7 +21,7 @@ use crate::plan::{FaultPlan, Plan, Target, Work};
 use crate::units::times;
 
 pub use context::options::Options;
-pub use context::progress::{Phase, RunProgress, ScenarioProgress};
+pub use context::progress::{LiveScenario, Phase, RunProgress};
 pub use context::stop::{Stop, StopReason};
 
 use context::outcome::{ScenarioOutcome, cut, unwind};

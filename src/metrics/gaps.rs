@@ -94,20 +94,20 @@ pub struct Gaps {
     /// Since when something was to be acked or read, and was not to the end.
     waiting_us: Option<u64>,
     /// Between one ack or read and the next.
-    all: Parts,
+    all: GapParts,
     /// The parts of these, and of the time before the first one, in which something was to be acked or read.
-    stalls: Parts,
+    stalls: GapParts,
 }
 
 /// Parts of time longer than the resolution, in their order and apart from each other: the moments before and after.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Parts {
+struct GapParts {
     list: Vec<(u64, u64)>,
     /// Those up to this length were dropped since there were too many, beside those below the resolution.
     dropped_us: u64,
 }
 
-impl Parts {
+impl GapParts {
     fn insert(&mut self, from: u64, to: u64) {
         if to.saturating_sub(from) <= RESOLUTION_US.max(self.dropped_us) {
             return;

@@ -10,6 +10,6 @@ mod timeline;
 
 pub use gaps::{Gaps, RESOLUTION};
 pub use histogram::Latency;
-pub use recorder::{Counters, Metrics, RATE_OVER, Recorder, Snapshot};
+pub use recorder::{ClientMetrics, Counters, RATE_OVER, Recorder, Snapshot};
 pub use throttling::{Throttled, Throttling};
 pub use timeline::{Bucket, BucketWindow, Timeline};

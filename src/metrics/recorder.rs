@@ -44,7 +44,7 @@ impl Counters {
 
 /// What all clients of one scenario counted together.
 #[derive(Debug, Default)]
-pub struct Metrics {
+pub struct ClientMetrics {
     pub counters: Counters,
     watched: GapWatch,
     /// When the first client had nothing more to send, one more than its microseconds; 0 before.
@@ -63,7 +63,7 @@ struct RecorderState {
     span_us: Option<(u64, u64)>,
 }
 
-impl Metrics {
+impl ClientMetrics {
     fn lock(&self) -> std::sync::MutexGuard<'_, RecorderState> {
         // A panic of another client must not take the counts with it.
         self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -191,7 +191,7 @@ impl Snapshot {
 /// One client's counts since it last handed over.
 #[derive(Debug)]
 pub struct Recorder<'a> {
-    metrics: &'a Metrics,
+    metrics: &'a ClientMetrics,
     grid: u64,
     count: u64,
     failed: u64,
@@ -204,7 +204,7 @@ pub struct Recorder<'a> {
 
 impl<'a> Recorder<'a> {
     /// A recorder that hands over to `metrics`.
-    pub fn new(metrics: &'a Metrics) -> Self {
+    pub fn new(metrics: &'a ClientMetrics) -> Self {
         Self {
             metrics,
             grid: 0,
@@ -218,7 +218,7 @@ impl<'a> Recorder<'a> {
     }
 
     /// What it hands over to.
-    pub const fn metrics(&self) -> &'a Metrics {
+    pub const fn metrics(&self) -> &'a ClientMetrics {
         self.metrics
     }
 
@@ -321,7 +321,7 @@ mod tests {
 
     #[test]
     fn what_is_recorded_arrives_whole() {
-        let metrics = Metrics::default();
+        let metrics = ClientMetrics::default();
         {
             let mut r = Recorder::new(&metrics);
             for i in 0..10_000_u64 {
@@ -349,7 +349,7 @@ mod tests {
 
     #[test]
     fn a_client_that_stands_still_has_its_open_messages_in_each_bucket() {
-        let metrics = Metrics::default();
+        let metrics = ClientMetrics::default();
         let mut recorder = Recorder::new(&metrics);
         recorder.turn(1_000_000);
         recorder.open(5);

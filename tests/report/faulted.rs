@@ -11,7 +11,7 @@ use kaf6::ledger::{
     Account, Accounts, Counts, Evidence, Judgement, Markers, Observer, PartitionAccount, ScenarioAccount,
     StreamInfo, Streams,
 };
-use kaf6::metrics::{Metrics, Recorder, Snapshot};
+use kaf6::metrics::{ClientMetrics, Recorder, Snapshot};
 use kaf6::observe::*;
 use kaf6::plan::cluster::FaultTarget;
 use kaf6::plan::{
@@ -111,7 +111,7 @@ fn plan() -> Plan {
 
 /// 200/s, but for the time in which the broker is down and what was held up then comes at once.
 fn load(first_ms: u64, total: u64) -> Snapshot {
-    let metrics = Metrics::default();
+    let metrics = ClientMetrics::default();
     let mut recorder = Recorder::new(&metrics);
     let mut events = Vec::new();
     for i in 0..total {

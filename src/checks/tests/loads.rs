@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::ms;
-use crate::metrics::{Metrics, Recorder, Snapshot};
+use crate::metrics::{ClientMetrics, Recorder, Snapshot};
 
 /// One message; times are microseconds from the start of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(super) struct Message {
 /// What one client tells of its messages, in their order of time, from `begun` until `until`.
 pub(super) fn counted(messages: &[Message], begun: Duration, until: Duration, latency_us: u64) -> Snapshot {
     let (begun, until) = (us(begun), us(until));
-    let metrics = Metrics::default();
+    let metrics = ClientMetrics::default();
     let mut recorder = Recorder::new(&metrics);
     let dues = messages.iter().map(|it| (it.due_us, 0, it));
     let ends = messages.iter().filter_map(|it| Some((it.end_us?, 1, it)));

@@ -8,14 +8,14 @@ use super::credentials;
 use crate::docker::DockerError;
 
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Context {
+pub(crate) struct DockerContext {
     pub name: String,
     /// As `DOCKER_HOST` would have it.
     pub host: String,
 }
 
 /// The current one; none is the default. `set` looks a variable up.
-pub(crate) fn current(set: &dyn Fn(&str) -> Option<String>) -> Result<Option<Context>, DockerError> {
+pub(crate) fn current(set: &dyn Fn(&str) -> Option<String>) -> Result<Option<DockerContext>, DockerError> {
     let Some(folder) = credentials::folder(set) else { return Ok(None) };
     let config = || -> Option<String> {
         let config: Value =
@@ -35,7 +35,7 @@ pub(crate) fn current(set: &dyn Fn(&str) -> Option<String>) -> Result<Option<Con
     if (skips || certificates.is_dir()) && !host.starts_with("unix://") {
         return Err(wrong("asks for TLS, which kaf6 does not speak to Docker"));
     }
-    Ok(Some(Context { name, host }))
+    Ok(Some(DockerContext { name, host }))
 }
 
 /// What is written of a context, and the name of its folder, which is a hash.

@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::labels::{self, Life, Owner};
-use super::remove::{self, Labelled, marked, short};
+use super::labels::{self, Life, RunOwner};
+use super::remove::{self, LabelledThings, marked, short};
 use crate::docker::DockerError;
 use crate::docker::api::container;
 use crate::docker::api::daemon::{Daemon, refused};
@@ -116,7 +116,7 @@ async fn list_leftovers(daemon: &Daemon, run_id: Option<&str>) -> Result<BTreeMa
     Ok(by_run(labelled.map_err(refused("list what runs left behind"))?))
 }
 
-fn by_run(labelled: Labelled) -> BTreeMap<Whose, Left> {
+fn by_run(labelled: LabelledThings) -> BTreeMap<Whose, Left> {
     let mut runs: BTreeMap<Whose, Left> = BTreeMap::new();
     let mut add = |found: &HashMap<String, String>, thing: String| {
         let Some(run_id) = found.get(labels::RUN) else { return };
@@ -144,7 +144,7 @@ fn by_run(labelled: Labelled) -> BTreeMap<Whose, Left> {
 }
 
 async fn life(daemon: &Daemon, owner: Option<&str>) -> Life {
-    let Some(owner) = owner.map(Owner::parse) else { return Life::Unknown };
+    let Some(owner) = owner.map(RunOwner::parse) else { return Life::Unknown };
     let runs = match owner.container() {
         Some(id) => match container::inspect(daemon, id).await {
             Ok(found) => found.is_some_and(|now| now.running),

@@ -28,7 +28,7 @@ const FIRST: u32 = 1;
 
 /// The process that started something, and the container that it ran in, where Docker knows that.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Owner {
+pub(crate) struct RunOwner {
     container: Option<String>,
     process: Option<Process>,
 }
@@ -54,7 +54,7 @@ pub(crate) enum Life {
     Unknown,
 }
 
-impl Owner {
+impl RunOwner {
     pub(crate) fn own(container: Option<&str>) -> Self {
         Self { container: container.map(str::to_owned), process: Process::own() }
     }
@@ -103,7 +103,7 @@ impl Owner {
     }
 }
 
-impl std::fmt::Display for Owner {
+impl std::fmt::Display for RunOwner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let container = self.container.iter().map(|id| format!("container={id}"));
         let process = self.process.iter().map(|p| {
@@ -147,7 +147,7 @@ fn start_of(pid: u32) -> Option<String> {
 }
 
 /// The labels of all that a run starts.
-pub(crate) fn of_run(run_id: &str, owner: &Owner, bound: Duration) -> HashMap<String, String> {
+pub(crate) fn of_run(run_id: &str, owner: &RunOwner, bound: Duration) -> HashMap<String, String> {
     let expires = now().saturating_add(SETUP + GRACE).saturating_add(bound);
     HashMap::from([
         (RUN.to_owned(), run_id.to_owned()),
@@ -176,24 +176,24 @@ mod tests {
     #[test]
     fn an_owner_survives_its_label() {
         for container in [None, Some("abc")] {
-            let owner = Owner::own(container);
-            assert_eq!(Owner::parse(&owner.to_string()), owner);
+            let owner = RunOwner::own(container);
+            assert_eq!(RunOwner::parse(&owner.to_string()), owner);
         }
-        assert_eq!(Owner::parse("rubbish;process=1/2;x=y"), Owner { container: None, process: None });
+        assert_eq!(RunOwner::parse("rubbish;process=1/2;x=y"), RunOwner { container: None, process: None });
     }
 
     #[test]
     fn this_process_lives() {
-        assert_eq!(Owner::own(None).life(false), Life::Alive);
+        assert_eq!(RunOwner::own(None).life(false), Life::Alive);
     }
 
     #[test]
     fn only_who_can_be_seen_is_dead() {
-        let owner = |container: Option<&str>| Owner {
+        let owner = |container: Option<&str>| RunOwner {
             container: container.map(str::to_owned),
             process: Some(process()),
         };
-        let seen = |owner: &Owner, runs, own: Process, started: Option<&str>| {
+        let seen = |owner: &RunOwner, runs, own: Process, started: Option<&str>| {
             let start_of = |pid| if pid == FIRST { Some("1") } else { started }.map(str::to_owned);
             owner.life_at(runs, Some(&own), start_of)
         };
@@ -221,7 +221,7 @@ mod tests {
         assert!(is_over(Some(&"1".to_owned())));
         assert!(!is_over(Some(&"99999999999".to_owned())));
         assert!(!is_over(Some(&"soon".to_owned())) && !is_over(None));
-        let labels = of_run("r", &Owner::own(None), Duration::MAX);
+        let labels = of_run("r", &RunOwner::own(None), Duration::MAX);
         assert!(!is_over(labels.get(EXPIRES)), "also with a bound without end");
     }
 }

@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// What carries a label of kaf6.
 #[derive(Debug, Default)]
-pub(crate) struct Labelled {
+pub(crate) struct LabelledThings {
     /// Containers, running or not.
     pub containers: Vec<ContainerSummary>,
     pub networks: Vec<Network>,
@@ -42,20 +42,20 @@ pub(crate) struct RemovalReport {
 }
 
 /// All that carries the label of a run, or of any.
-pub(crate) async fn list(daemon: &Daemon, run_id: Option<&str>) -> Result<Labelled, Error> {
+pub(crate) async fn list(daemon: &Daemon, run_id: Option<&str>) -> Result<LabelledThings, Error> {
     let label = run_id.map_or_else(|| labels::RUN.to_owned(), |run_id| format!("{}={run_id}", labels::RUN));
     let filters = HashMap::from([("label", vec![label])]);
     let containers = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
     let networks = ListNetworksOptionsBuilder::new().filters(&filters).build();
     let volumes = ListVolumesOptionsBuilder::new().filters(&filters).build();
-    Ok(Labelled {
+    Ok(LabelledThings {
         containers: daemon.docker.list_containers(Some(containers)).await?,
         networks: daemon.docker.list_networks(Some(networks)).await?,
         volumes: daemon.docker.list_volumes(Some(volumes)).await?.volumes.unwrap_or_default(),
     })
 }
 
-impl Labelled {
+impl LabelledThings {
     /// Those of one owner; none: those that tell of none.
     fn of(mut self, owner: Option<&str>) -> Self {
         let is = |found: &HashMap<String, String>| found.get(labels::OWNER).map(String::as_str) == owner;
@@ -96,7 +96,7 @@ pub(crate) async fn run(daemon: &Daemon, (run_id, owner): (&str, Option<&str>)) 
     removed
 }
 
-async fn remove_all(daemon: &Daemon, labelled: &Labelled, removed: &mut RemovalReport) {
+async fn remove_all(daemon: &Daemon, labelled: &LabelledThings, removed: &mut RemovalReport) {
     for volume in &labelled.volumes {
         if let Some((id, heal)) = marked(volume) {
             removed.tell(format!("container {} healed ({heal})", short(id)), healed(daemon, id, heal).await);

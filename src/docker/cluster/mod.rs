@@ -27,7 +27,7 @@ use crate::docker::api::daemon::Daemon;
 use crate::docker::api::{container, platform};
 use crate::docker::cancel::canceled_by;
 use crate::docker::cleanup::labels;
-use crate::docker::cleanup::labels::Owner;
+use crate::docker::cleanup::labels::RunOwner;
 use crate::docker::cleanup::{clean, remove};
 use crate::plan::{ClusterPlan, FaultPlan};
 use options::{ClusterStep, ContainerState, FaultOutcome, UpOptions};
@@ -313,7 +313,7 @@ async fn prepare(
             units.insert((service.name.clone(), replica), Arc::new(Replica::new(service, replica, &options)));
         }
     }
-    let owner = Owner::own(place.container());
+    let owner = RunOwner::own(place.container());
     clean::make_way(&daemon, &options.run_id).await?;
     Ok(ClusterState {
         labels: labels::of_run(&options.run_id, &owner, options.bound),

@@ -22,7 +22,7 @@ use crate::docker::api::daemon::{is_done, is_gone, refused, said};
 use crate::docker::api::{images, platform};
 use crate::docker::lock::lock;
 use crate::docker::place::OwnPlace;
-use crate::docker::relay::{Relay, Target};
+use crate::docker::relay::{Relay, RelayTarget};
 use crate::plan::ServicePlan;
 use crate::plan::cluster::{Link, Pull};
 use tokio_util::sync::CancellationToken;
@@ -207,11 +207,11 @@ async fn relay(shared: &Arc<ClusterState>, link: &Link) -> Result<(), DockerErro
     let (Some(host), Some(to)) = (host, shared.plan.service(&link.to)) else {
         return Err(refuse("kaf6's relay cannot stand there".to_owned()));
     };
-    let mut targets: Vec<((u32, String), Target)> = Vec::new();
+    let mut targets: Vec<((u32, String), RelayTarget)> = Vec::new();
     for replica in 0..to.most {
         for (port, _) in &to.ports {
             let (weak, name, key) = (Arc::downgrade(shared), to.name.clone(), port.clone());
-            let target: Target = Arc::new(move || {
+            let target: RelayTarget = Arc::new(move || {
                 lock(&weak.upgrade()?.addresses).get(&name, replica, &key).map(str::to_owned)
             });
             targets.push(((replica, port.clone()), target));

@@ -24,7 +24,7 @@ pub(super) use shaping::{Limited, Passed, Shaping};
 const DIAL: Duration = Duration::from_secs(10);
 
 /// Where a target is reached at the moment.
-pub(super) type Target = Arc<dyn Fn() -> Option<String> + Send + Sync>;
+pub(super) type RelayTarget = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 
 /// The relay of one way; its connections end with it.
 pub(super) struct Relay {
@@ -40,7 +40,7 @@ impl Relay {
     /// Listens at `listen`, an address of this machine, which others reach as `name`.
     pub(super) async fn start(
         (listen, name): (&str, &str),
-        targets: Vec<((u32, String), Target)>,
+        targets: Vec<((u32, String), RelayTarget)>,
     ) -> io::Result<Self> {
         let way = Arc::new(Link::new());
         let mut addresses = BTreeMap::new();
@@ -89,7 +89,7 @@ impl Relay {
     }
 }
 
-async fn accept(listener: TcpListener, target: Target, way: Arc<Link>) {
+async fn accept(listener: TcpListener, target: RelayTarget, way: Arc<Link>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -105,7 +105,7 @@ async fn accept(listener: TcpListener, target: Target, way: Arc<Link>) {
     }
 }
 
-async fn relay(mut near: TcpStream, target: Target, way: Arc<Link>) {
+async fn relay(mut near: TcpStream, target: RelayTarget, way: Arc<Link>) {
     let far = match target() {
         Some(address) => tokio::time::timeout(DIAL, TcpStream::connect(address)).await,
         None => return way.unreachable(),
@@ -159,7 +159,7 @@ mod tests {
     }
 
     async fn relay_to(address: String) -> (Relay, String) {
-        let target: Target = Arc::new(move || Some(address.clone()));
+        let target: RelayTarget = Arc::new(move || Some(address.clone()));
         let port = (0, "api".to_owned());
         let relay = Relay::start(("127.0.0.1", "127.0.0.1"), vec![(port, target)]).await.expect("it listens");
         let address = relay.address(0, "api").expect("its address");

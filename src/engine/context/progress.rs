@@ -5,7 +5,7 @@
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::metrics::{Counters, Metrics};
+use crate::metrics::{ClientMetrics, Counters};
 use crate::plan::{Plan, Work};
 use crate::scenario::Secrets;
 
@@ -22,7 +22,7 @@ pub enum Phase {
 
 /// One scenario at one moment.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ScenarioProgress {
+pub struct LiveScenario {
     pub name: String,
     pub kind: &'static str,
     pub started: bool,
@@ -56,7 +56,7 @@ struct One {
     sends: bool,
     limit: Option<u64>,
     bound: Duration,
-    metrics: Metrics,
+    metrics: ClientMetrics,
     began: OnceLock<Instant>,
     ended: OnceLock<Instant>,
 }
@@ -72,7 +72,7 @@ impl RunProgress {
                 sends: matches!(s.work, Work::Produce(_)),
                 limit: s.work.planned(),
                 bound: s.timeout,
-                metrics: Metrics::default(),
+                metrics: ClientMetrics::default(),
                 began: OnceLock::new(),
                 ended: OnceLock::new(),
             })
@@ -114,7 +114,7 @@ impl RunProgress {
         self.scenarios[index].ended.get_or_init(Instant::now);
     }
 
-    pub(crate) fn metrics(&self, index: usize) -> &Metrics {
+    pub(crate) fn metrics(&self, index: usize) -> &ClientMetrics {
         &self.scenarios[index].metrics
     }
 
@@ -135,13 +135,13 @@ impl RunProgress {
     }
 
     /// Each scenario, in the file's order.
-    pub fn progress(&self) -> Vec<ScenarioProgress> {
+    pub fn progress(&self) -> Vec<LiveScenario> {
         self.scenarios.iter().map(One::progress).collect()
     }
 }
 
 impl One {
-    fn progress(&self) -> ScenarioProgress {
+    fn progress(&self) -> LiveScenario {
         let counters = &self.metrics.counters;
         let done = Counters::get(if self.sends { &counters.acked } else { &counters.received });
         let elapsed = match (self.began.get(), self.ended.get()) {
@@ -151,7 +151,7 @@ impl One {
         };
         #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
         let rate = if elapsed.is_zero() { 0.0 } else { done as f64 / elapsed.as_secs_f64() };
-        ScenarioProgress {
+        LiveScenario {
             name: self.name.clone(),
             kind: self.kind,
             started: self.began.get().is_some(),

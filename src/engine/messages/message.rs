@@ -15,7 +15,7 @@ pub(crate) struct Maker {
     client: u32,
     key: Option<KeyMaker>,
     headers: Vec<(String, Template)>,
-    value: Value,
+    value: ValueMaker,
     random: Random,
     /// The next message's key is rendered already: its partition was chosen by it.
     key_is_ready: bool,
@@ -31,7 +31,7 @@ pub(crate) struct KeyMaker {
     bytes: Vec<u8>,
 }
 
-enum Value {
+enum ValueMaker {
     Text(Template),
     Size { bytes: usize, pool: Vec<u8> },
 }
@@ -82,7 +82,7 @@ impl Maker {
     ) -> Self {
         let mut random = Random::new(seed, client);
         let value = match value {
-            ValuePlan::Text(template) => Value::Text(template.clone()),
+            ValuePlan::Text(template) => ValueMaker::Text(template.clone()),
             ValuePlan::Size { bytes, content } => {
                 let bytes = usize::try_from(*bytes).unwrap_or(usize::MAX);
                 let mut pool = vec![0; bytes.saturating_add(POOL)];
@@ -91,7 +91,7 @@ impl Maker {
                         chunk.copy_from_slice(&random.next().to_le_bytes()[..chunk.len()]);
                     }
                 }
-                Value::Size { bytes, pool }
+                ValueMaker::Size { bytes, pool }
             }
         };
         Self {
@@ -117,7 +117,7 @@ impl Maker {
     /// Then [`Maker::fill`] makes them.
     pub(crate) fn plain_size(&self) -> Option<usize> {
         match self.value {
-            Value::Size { bytes, .. } if bytes >= LEN && self.headers.is_empty() => Some(bytes),
+            ValueMaker::Size { bytes, .. } if bytes >= LEN && self.headers.is_empty() => Some(bytes),
             _ => None,
         }
     }
@@ -139,7 +139,7 @@ impl Maker {
     /// Makes the value of a message with the last key. `bytes` may hold one that was made there before, whose `note` says the
     /// checksum of all but the envelope: then only that is written.
     pub(crate) fn fill(&self, order: &Order, bytes: &mut [u8], note: &mut Option<u32>) {
-        let Value::Size { pool, .. } = &self.value else { return };
+        let ValueMaker::Size { pool, .. } = &self.value else { return };
         let (head, rest) = bytes.split_at_mut(LEN);
         let sum = *note.get_or_insert_with(|| {
             rest.copy_from_slice(&cut(pool, LEN + rest.len(), order.identity.seq)[LEN..]);
@@ -161,11 +161,11 @@ impl Maker {
         let out = &mut self.value_bytes;
         out.clear();
         let in_header = match &self.value {
-            Value::Text(template) => {
+            ValueMaker::Text(template) => {
                 template.render(&values, &mut || self.random.next(), out);
                 true
             }
-            Value::Size { bytes, pool } => {
+            ValueMaker::Size { bytes, pool } => {
                 out.extend_from_slice(cut(pool, *bytes, order.identity.seq));
                 *bytes < LEN
             }

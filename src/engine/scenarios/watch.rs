@@ -142,7 +142,7 @@ pub(crate) fn look(client: &Client, broker: &str, topics: &[String]) -> (probe::
             Err(error) => (None, Some(error)),
         };
         probe.metadata = metadata;
-        probe.stages.push(probe::Stage { name: "metadata", took: asked.elapsed(), error });
+        probe.stages.push(probe::ProbeStage { name: "metadata", took: asked.elapsed(), error });
     }
     (probe, began, Instant::now())
 }

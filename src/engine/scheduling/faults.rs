@@ -11,7 +11,7 @@ use crate::engine::context::run_context::RunContext;
 use crate::observe::{FaultSeen, Note};
 
 /// The faults of a run, on their way.
-pub(crate) struct Faults(JoinSet<(usize, Begun)>);
+pub(crate) struct RunningFaults(JoinSet<(usize, Begun)>);
 
 /// The faults of a run, each done; what they hold may be held still.
 pub(crate) struct FaultsDone(Vec<Begun>);
@@ -24,15 +24,15 @@ struct Begun {
 }
 
 /// Sets all faults to wait for their time.
-pub(crate) fn start(shared: &Arc<RunContext>) -> Faults {
+pub(crate) fn start(shared: &Arc<RunContext>) -> RunningFaults {
     let mut tasks = JoinSet::new();
     for number in 0..shared.plan.faults.len() {
         tasks.spawn(run_fault(Arc::clone(shared), number));
     }
-    Faults(tasks)
+    RunningFaults(tasks)
 }
 
-impl Faults {
+impl RunningFaults {
     /// Waits until all are done, in the plan's order.
     pub(crate) async fn done(mut self) -> FaultsDone {
         let mut all = Vec::new();

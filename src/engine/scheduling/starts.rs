@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::engine::context::run_context::{Lifecycle, RunContext};
-use crate::metrics::{Counters, Metrics};
+use crate::metrics::{ClientMetrics, Counters};
 use crate::plan::{Counter, Plan, Start, When};
 
 /// How often a count is looked at while something waits for it.
@@ -61,7 +61,7 @@ async fn count(shared: &RunContext, when: &When) -> Result<(), String> {
     }
 }
 
-fn value(metrics: &Metrics, counter: Counter) -> u64 {
+fn value(metrics: &ClientMetrics, counter: Counter) -> u64 {
     Counters::get(match counter {
         Counter::Sent => &metrics.counters.sent,
         Counter::Acked => &metrics.counters.acked,

@@ -14,7 +14,7 @@ use super::base::{ErrStr, millis, rd_kafka_fatal_error};
 use super::config::Config;
 use super::lent::Lent;
 use super::memory;
-use super::opaque::{OnLog, OnReport, OnThrottle, Opaque, Report, log_cb, report_cb, throttle_cb};
+use super::opaque::{DeliveryReport, OnLog, OnReport, OnThrottle, Opaque, log_cb, report_cb, throttle_cb};
 use crate::kafka::client::code::Code;
 
 /// The two kinds of client.
@@ -105,7 +105,7 @@ impl Handle {
 
     /// Calls `on` for each message that has ended since the last call. It does nothing where another thread is in
     /// here already, or `on` itself calls it.
-    pub(crate) fn reports(&self, how: Serve, on: &mut dyn FnMut(Report)) {
+    pub(crate) fn reports(&self, how: Serve, on: &mut dyn FnMut(DeliveryReport)) {
         // SAFETY: made in `new`, freed in `drop`, and never written to but for the atomic in it.
         let place = unsafe { &self.opaque.as_ref().on_report };
         let mut waits = matches!(how, Serve::Flush(_));

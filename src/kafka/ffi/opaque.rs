@@ -17,7 +17,7 @@ pub(crate) type OnThrottle = Box<dyn Fn(Duration) + Send + Sync>;
 
 /// The end of one message's sending, as librdkafka tells it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Report {
+pub(crate) struct DeliveryReport {
     pub(crate) tag: u64,
     pub(crate) partition: i32,
     pub(crate) code: Code,
@@ -29,7 +29,7 @@ pub(crate) struct Report {
 }
 
 /// Whom reports are told to.
-pub(super) type OnReport<'a> = Lent<&'a mut dyn FnMut(Report)>;
+pub(super) type OnReport<'a> = Lent<&'a mut dyn FnMut(DeliveryReport)>;
 
 /// What librdkafka's opaque pointer points to.
 pub(super) struct Opaque {
@@ -84,7 +84,7 @@ pub(super) unsafe extern "C" fn report_cb(
     // SAFETY: the message lives during this call. The enum's memory is read as a plain number of its size.
     let report = unsafe {
         let code = Code((&raw const (*message).err).cast::<c_int>().read());
-        let mut report = Report {
+        let mut report = DeliveryReport {
             tag: (*message)._private.addr() as u64,
             partition: (*message).partition,
             code,

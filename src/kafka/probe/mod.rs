@@ -21,7 +21,7 @@ use crate::kafka::client::cluster::Broker;
 use steps::steps;
 
 pub use notes::api_notes;
-pub use seen::{Api, BatchHeader, FetchProbe, NoFetch, Probe, ProbedMetadata, ProbedTopic, Stage};
+pub use seen::{Api, BatchHeader, FetchProbe, NoFetch, Probe, ProbeStage, ProbedMetadata, ProbedTopic};
 pub use settings::{NoSettings, TopicSettings, topic_settings};
 
 /// Connects to one broker (`host:port`) and asks it for its API versions and for these topics. Where SASL is configured the

@@ -14,7 +14,7 @@ pub struct Probe {
     /// The address probed, as given.
     pub broker: String,
     /// The steps taken, in order; the first with an error is the last.
-    pub stages: Vec<Stage>,
+    pub stages: Vec<ProbeStage>,
     /// The broker's API versions; empty where that step was not reached.
     pub apis: Vec<Api>,
     /// The broker's view of the cluster; none where that step was not reached.
@@ -23,7 +23,7 @@ pub struct Probe {
 
 /// One step of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stage {
+pub struct ProbeStage {
     /// `resolve`, `tcp`, `tls`, `api_versions` or `metadata`.
     pub name: &'static str,
     pub took: Duration,

@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use super::connection::{self, Connection};
-use super::seen::{Probe, Stage};
+use super::seen::{Probe, ProbeStage};
 use super::{requests, tls};
 use crate::kafka::Client;
 
@@ -41,6 +41,6 @@ fn staged<T>(
 ) -> Result<T, String> {
     let start = Instant::now();
     let result = step();
-    probe.stages.push(Stage { name, took: start.elapsed(), error: result.as_ref().err().cloned() });
+    probe.stages.push(ProbeStage { name, took: start.elapsed(), error: result.as_ref().err().cloned() });
     result
 }

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use crate::ids::{Offset, Partition};
 use crate::kafka::Code;
-use crate::kafka::ffi::Report;
+use crate::kafka::ffi::DeliveryReport;
 
 /// The end of one message's sending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +100,7 @@ impl Placeless {
     /// whatever order reports of several batches come; where messages of a batch are missing, it goes on where its last
     /// report was. A message with a place ends all batches that began before it: by chance, the offset of a later one may be as if
     /// it were counted, where messages before it are yet to be written.
-    pub(crate) fn takes(&mut self, report: &Report) -> bool {
+    pub(crate) fn takes(&mut self, report: &DeliveryReport) -> bool {
         let ok = report.code.is_none();
         if ok && report.offset < 0 {
             let bases = self.0.entry(report.partition).or_default();
@@ -135,7 +135,7 @@ impl Placeless {
 impl DeliveryOutcome {
     /// By the rules. `acks`: whether an answer was asked for. `doubt`: whether an answer since this message was handed
     /// over may hide a write that librdkafka rules out. `placeless`: whether an ack's offset is none.
-    pub(crate) fn of(report: &Report, acks: bool, doubt: bool, placeless: bool) -> Self {
+    pub(crate) fn of(report: &DeliveryReport, acks: bool, doubt: bool, placeless: bool) -> Self {
         let code = report.code;
         if code.is_none() {
             return match (acks, placeless) {
@@ -158,12 +158,19 @@ mod tests {
 
     use super::*;
 
-    fn report(partition: Partition, offset: Offset, code: i32) -> Report {
-        Report { tag: 1, partition, code: Code(code), offset, not_persisted: false, age: Duration::ZERO }
+    fn report(partition: Partition, offset: Offset, code: i32) -> DeliveryReport {
+        DeliveryReport {
+            tag: 1,
+            partition,
+            code: Code(code),
+            offset,
+            not_persisted: false,
+            age: Duration::ZERO,
+        }
     }
 
-    fn at(tag: u64, offset: Offset) -> Report {
-        Report { tag, ..report(0, offset, 0) }
+    fn at(tag: u64, offset: Offset) -> DeliveryReport {
+        DeliveryReport { tag, ..report(0, offset, 0) }
     }
 
     proptest! {
@@ -255,8 +262,14 @@ mod tests {
             // a code that nobody has given a meaning
             (4711, -1001, true, true, false, unknown(4711)),
         ] {
-            let report =
-                Report { tag: 1, partition: 0, code: Code(code), offset, not_persisted, age: Duration::ZERO };
+            let report = DeliveryReport {
+                tag: 1,
+                partition: 0,
+                code: Code(code),
+                offset,
+                not_persisted,
+                age: Duration::ZERO,
+            };
             assert_eq!(
                 DeliveryOutcome::of(&report, acks, doubt, Placeless::default().takes(&report)),
                 expected,

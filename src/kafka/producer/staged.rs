@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use crate::ids::Partition;
-use crate::kafka::ffi::{Placed, Plain, Slab, Slot};
+use crate::kafka::ffi::{Placed, PlainMessage, Slab, SlabSlot};
 
 /// Bytes of a slab that holds more than one value,
 const SLAB: usize = 128 << 10;
@@ -129,7 +129,7 @@ impl Staged {
 }
 
 impl Filled {
-    fn place(&mut self, tag: u64) -> Option<(Placed, Slot<'_>)> {
+    fn place(&mut self, tag: u64) -> Option<(Placed, SlabSlot<'_>)> {
         let placed = self.slab.place()?;
         self.last = tag;
         Some(placed)
@@ -138,10 +138,10 @@ impl Filled {
 
 impl StagedPartition {
     /// The messages that wait, from the one with this index on.
-    pub(crate) fn messages(&self, from: usize) -> impl Iterator<Item = Plain<'_>> {
+    pub(crate) fn messages(&self, from: usize) -> impl Iterator<Item = PlainMessage<'_>> {
         self.pieces[from..].iter().map(|piece| {
             let key = piece.key.clone().map(|key| &self.keys[key]);
-            Plain { key, value: piece.value, tag: piece.tag }
+            PlainMessage { key, value: piece.value, tag: piece.tag }
         })
     }
 

@@ -75,7 +75,7 @@ impl ReaderOptions {
 }
 
 /// What all readers of a set share.
-struct Common<'a> {
+struct ReaderCommon<'a> {
     topic: &'a str,
     client: &'a Client,
 }
@@ -318,12 +318,12 @@ impl ReaderSet {
         self.reader(partition).is_some_and(|reader| reader.unknown)
     }
 
-    fn change(&mut self, partition: Partition, how: impl FnOnce(&mut PartitionReader, &Common<'_>)) {
+    fn change(&mut self, partition: Partition, how: impl FnOnce(&mut PartitionReader, &ReaderCommon<'_>)) {
         let Some(index) = self.readers.iter().position(|reader| reader.partition == partition) else {
             return;
         };
         let reader = &mut self.readers[index];
-        how(reader, &Common { topic: &self.topic, client: &self.client });
+        how(reader, &ReaderCommon { topic: &self.topic, client: &self.client });
         self.paused |= reader.starts_at.is_some();
         if !std::mem::replace(&mut reader.listed, true) {
             self.ready.push_back(u32::try_from(index).unwrap_or(u32::MAX));

@@ -4,7 +4,7 @@
 
 use crate::ids::{Offset, Partition};
 use crate::kafka::Code;
-use crate::kafka::ffi::{Headers, Message};
+use crate::kafka::ffi::{Headers, LentMessage};
 
 /// Something that a reader saw. Bytes are borrowed from librdkafka for the time of the call.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ pub struct Record<'a> {
     pub value: Option<&'a [u8]>,
     /// 0, and one more with each reset of this partition's reader.
     pub epoch: u32,
-    pub(crate) message: &'a Message,
+    pub(crate) message: &'a LentMessage,
 }
 
 impl std::fmt::Debug for Record<'_> {

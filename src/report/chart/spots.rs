@@ -32,7 +32,7 @@ pub enum Shape {
 
 /// How a mark is filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Filling {
+pub enum MarkFill {
     Found,
     Altered,
     Missing,
@@ -42,7 +42,7 @@ pub enum Filling {
 #[derive(Debug, Clone, Copy)]
 pub struct SpotPlace {
     pub shape: Shape,
-    pub filling: Filling,
+    pub filling: MarkFill,
     /// Offsets of the first and of the last.
     pub offsets: (i64, i64),
     /// Times of both, milliseconds.
@@ -68,7 +68,7 @@ pub struct Drawn {
     /// How many cases are in it.
     pub cases: usize,
     /// What is drawn of each shape.
-    pub kinds: Vec<(Shape, Filling)>,
+    pub kinds: Vec<(Shape, MarkFill)>,
 }
 
 impl Shape {
@@ -89,7 +89,7 @@ impl Shape {
     }
 }
 
-impl Filling {
+impl MarkFill {
     pub const fn class(self) -> &'static str {
         match self {
             Self::Found => "here",
@@ -188,7 +188,7 @@ pub fn spots(id: &str, title: &str, desc: &str, cases: &[SpottedMessage], frame:
     frame.draw(&mut out);
     lines(&mut out, &axis, &cases, frame);
     out.push_str("</svg>");
-    let mut kinds: Vec<(Shape, Filling)> = places().map(|place| (place.shape, place.filling)).collect();
+    let mut kinds: Vec<(Shape, MarkFill)> = places().map(|place| (place.shape, place.filling)).collect();
     kinds.sort_unstable();
     kinds.dedup();
     for (shape, filling) in &kinds {
@@ -196,7 +196,7 @@ pub fn spots(id: &str, title: &str, desc: &str, cases: &[SpottedMessage], frame:
         for place in places().filter(|place| (place.shape, place.filling) == (*shape, *filling)) {
             for (x, y) in ends(place, &axis, frame) {
                 spot(&mut out, shape.id(), x, y);
-                if *filling == Filling::Altered {
+                if *filling == MarkFill::Altered {
                     spot(&mut out, Shape::STROKE.0, x, y);
                 }
             }
@@ -242,7 +242,7 @@ fn lines(out: &mut String, axis: &Axis, cases: &[&SpottedMessage], frame: &Frame
     for (class, is_there) in [("range", true), ("range lack", false)] {
         let _ = write!(out, "<path class=\"{class}\" d=\"");
         let places = cases.iter().flat_map(|case| &case.places).filter(|place| {
-            place.offsets.0 != place.offsets.1 && (place.filling == Filling::Found) == is_there
+            place.offsets.0 != place.offsets.1 && (place.filling == MarkFill::Found) == is_there
         });
         for place in places {
             step(out, 'M', &[frame.x(place.ms.0), axis.y(place.offsets.0)]);
@@ -295,7 +295,7 @@ mod tests {
     use super::*;
 
     fn place(shape: Shape, offset: i64, ms: f64) -> SpotPlace {
-        SpotPlace { shape, filling: Filling::Found, offsets: (offset, offset), ms: (ms, ms) }
+        SpotPlace { shape, filling: MarkFill::Found, offsets: (offset, offset), ms: (ms, ms) }
     }
 
     fn case(offset: i64, ms: f64) -> SpottedMessage {

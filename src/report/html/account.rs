@@ -23,7 +23,7 @@ pub(super) struct AccountTable {
     pub class: &'static str,
     pub advice: String,
     /// The findings that the sentence is about.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<AccountFinding>,
     pub groups: Vec<ColumnGroup>,
     pub columns: Vec<Column>,
     pub rows: Vec<AccountRow>,
@@ -31,12 +31,12 @@ pub(super) struct AccountTable {
 }
 
 /// A class with a section in the docs.
-pub(super) struct Finding {
+pub(super) struct AccountFinding {
     pub name: &'static str,
     pub link: String,
 }
 
-impl Finding {
+impl AccountFinding {
     pub(super) fn of(name: &'static str) -> Self {
         Self { name, link: findings::link(name) }
     }
@@ -112,7 +112,7 @@ pub(super) fn account(run: &Summary) -> Option<AccountTable> {
             Standing::Broken => "fail",
         },
         advice: advice(run, accounts),
-        findings: findings::of_run(accounts).into_iter().map(Finding::of).collect(),
+        findings: findings::of_run(accounts).into_iter().map(AccountFinding::of).collect(),
         groups,
         columns,
         rows,

@@ -6,7 +6,7 @@ use super::super::chart::prose;
 use super::super::findings;
 use super::super::format::outcome_name;
 use super::super::summary::{CheckOutcome, CheckRow, Summary};
-use super::account::Finding;
+use super::account::AccountFinding;
 use super::source::shown_lines;
 
 pub(super) struct CheckView {
@@ -21,7 +21,7 @@ pub(super) struct CheckView {
     pub expected: String,
     pub actual: String,
     pub message: String,
-    pub findings: Vec<Finding>,
+    pub findings: Vec<AccountFinding>,
     pub place: String,
     /// The line to link to, where the page shows it.
     pub line: Option<usize>,
@@ -43,7 +43,7 @@ pub(super) fn checks(run: &Summary) -> Vec<CheckView> {
             expected: row.expected.clone(),
             actual: row.actual.clone(),
             message: prose(&row.message),
-            findings: findings::of_check(run, row).into_iter().map(Finding::of).collect(),
+            findings: findings::of_check(run, row).into_iter().map(AccountFinding::of).collect(),
             place: format!("line {}", row.position.line),
             line: (row.position.file == run.source.path && (1..=lines).contains(&row.position.line))
                 .then_some(row.position.line),

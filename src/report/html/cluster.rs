@@ -19,7 +19,7 @@ const MAX_CHARS: usize = 300;
 /// More lines than this over all containers are folded away.
 const IN_VIEW: usize = 60;
 
-pub(super) struct Fault {
+pub(super) struct FaultView {
     pub name: String,
     pub kind: String,
     pub target: String,
@@ -35,9 +35,9 @@ pub(super) struct Fault {
     pub is_lossy: bool,
 }
 
-pub(super) fn faults(run: &Summary) -> Vec<Fault> {
+pub(super) fn faults(run: &Summary) -> Vec<FaultView> {
     let time = |ms: Option<u64>| ms.map_or_else(|| "–".to_owned(), |ms| millis(float(ms)));
-    let of = |f: &FaultSummary| Fault {
+    let of = |f: &FaultSummary| FaultView {
         name: f.name.clone(),
         kind: f.kind.clone(),
         target: f.target.clone(),

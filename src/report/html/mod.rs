@@ -73,15 +73,15 @@ struct Page {
     pictures: pictures::Pictures,
     notes: Vec<NoteRow>,
     timeline: Option<timeline::TimelineSection>,
-    faults: Vec<cluster::Fault>,
+    faults: Vec<cluster::FaultView>,
     containers: cluster::Containers,
     scenarios: scenarios::Scenarios,
     errors: Vec<scenarios::ErrorRow>,
     partitions: Option<partitions::PartitionsSection>,
     connect: Vec<connect::Connect>,
     metadata: Option<cluster::MetadataSection>,
-    source: source::Source,
-    files: Vec<source::File>,
+    source: source::SourceView,
+    files: Vec<source::SourceFile>,
 }
 
 impl Page {

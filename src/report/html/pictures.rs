@@ -2,7 +2,7 @@
 //!
 //! Owns which partitions are shown and the words around the pictures; `chart::spots` draws them.
 
-use super::super::chart::spots::{Filling, Shape, SpotPlace, SpottedMessage, spots};
+use super::super::chart::spots::{MarkFill, Shape, SpotPlace, SpottedMessage, spots};
 use super::super::chart::strip::Frame;
 use super::super::format::{count, float};
 use super::super::summary::{EvidenceRow, SpotRow, Summary};
@@ -20,7 +20,7 @@ pub(super) struct Pictures {
     pub hidden: usize,
     pub lanes: Vec<Vec<Label>>,
     pub ticks: Vec<Tick>,
-    pub legend: Vec<Key>,
+    pub legend: Vec<PictureKey>,
     pub outlines: Vec<(&'static str, &'static str)>,
     pub has_faults: bool,
 }
@@ -35,7 +35,7 @@ pub(super) struct Picture {
 }
 
 /// What a mark is, in words.
-pub(super) struct Key {
+pub(super) struct PictureKey {
     pub id: &'static str,
     pub class: &'static str,
     pub text: String,
@@ -70,7 +70,7 @@ pub(super) fn pictures(run: &Summary) -> Pictures {
     }
 }
 
-fn key(shape: Shape, filling: Filling) -> Key {
+fn key(shape: Shape, filling: MarkFill) -> PictureKey {
     let who = match shape {
         Shape::Ack => "acknowledged",
         Shape::Reader => "a reader",
@@ -79,11 +79,11 @@ fn key(shape: Shape, filling: Filling) -> Key {
     };
     let text = match (shape, filling) {
         (Shape::Ack, _) => who.to_owned(),
-        (_, Filling::Found) => format!("{who} read it"),
-        (_, Filling::Altered) => format!("{who} read it altered"),
-        (_, Filling::Missing) => format!("{who} did not find it"),
+        (_, MarkFill::Found) => format!("{who} read it"),
+        (_, MarkFill::Altered) => format!("{who} read it altered"),
+        (_, MarkFill::Missing) => format!("{who} did not find it"),
     };
-    Key { id: shape.id(), class: filling.class(), text, is_altered: filling == Filling::Altered }
+    PictureKey { id: shape.id(), class: filling.class(), text, is_altered: filling == MarkFill::Altered }
 }
 
 /// The evidence of one partition.
@@ -121,7 +121,7 @@ impl PartitionPicture<'_> {
         (shown(rows().filter(|row| row.explained != Some(true))), shown(rows()))
     }
 
-    fn draw(&self, number: usize, frame: &Frame, kinds: &mut Vec<(Shape, Filling)>) -> Picture {
+    fn draw(&self, number: usize, frame: &Frame, kinds: &mut Vec<(Shape, MarkFill)>) -> Picture {
         let cases: Vec<SpottedMessage> = self.rows.iter().map(|(anomaly, row)| case(*anomaly, row)).collect();
         let place = format!("{}[{}]", self.topic, self.partition);
         let facts: Vec<String> = self
@@ -159,7 +159,7 @@ fn case(anomaly: Anomaly, row: &EvidenceRow) -> SpottedMessage {
         spot.found != "acked" && Some(spot.offset) == row.offset && spot.consumer == row.consumer
     };
     // What is wrong is what was not found as it should be; else the copy that the evidence is about.
-    let wrong = places.iter().position(|(place, _)| place.filling != Filling::Found);
+    let wrong = places.iter().position(|(place, _)| place.filling != MarkFill::Found);
     let at = wrong.or_else(|| places.iter().position(own)).unwrap_or(0);
     let explained = row.explained == Some(true);
     let name = anomaly.name().replace('_', " ");
@@ -187,9 +187,9 @@ fn places(anomaly: Anomaly, row: &EvidenceRow) -> Vec<(SpotPlace, SpotRow)> {
 
 fn place(spot: &SpotRow) -> Option<SpotPlace> {
     let filling = match spot.found.as_str() {
-        "acked" | "read" => Filling::Found,
-        "altered" => Filling::Altered,
-        "missing" => Filling::Missing,
+        "acked" | "read" => MarkFill::Found,
+        "altered" => MarkFill::Altered,
+        "missing" => MarkFill::Missing,
         _ => return None,
     };
     let shape = match spot.consumer.as_deref() {

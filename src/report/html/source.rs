@@ -11,7 +11,7 @@ use super::super::{JUNIT_XML, SUMMARY_JSON};
 const MAX_LINES: usize = 2000;
 const MAX_BYTES: usize = 100_000;
 
-pub(super) struct Source {
+pub(super) struct SourceView {
     pub path: String,
     pub lines: Vec<SourceLine>,
     pub cut: bool,
@@ -24,7 +24,7 @@ pub(super) struct SourceLine {
     pub checks: Vec<(&'static str, String)>,
 }
 
-pub(super) struct File {
+pub(super) struct SourceFile {
     pub path: String,
     pub about: String,
     /// Whether it may be a link: only plain relative paths.
@@ -44,7 +44,7 @@ pub(super) fn shown_lines(run: &Summary) -> usize {
     shown(run).count()
 }
 
-pub(super) fn source(run: &Summary) -> Source {
+pub(super) fn source(run: &Summary) -> SourceView {
     let mut lines: Vec<SourceLine> =
         shown(run).map(|text| SourceLine { text: text.to_owned(), class: "", checks: Vec::new() }).collect();
     let mut rows: Vec<_> = run
@@ -61,16 +61,16 @@ pub(super) fn source(run: &Summary) -> Source {
         line.checks.push((outcome_name(row.result), row.name.clone()));
     }
     let cut = lines.len() < run.source.text.lines().count();
-    Source { path: run.source.path.clone(), lines, cut }
+    SourceView { path: run.source.path.clone(), lines, cut }
 }
 
-pub(super) fn files(run: &Summary) -> Vec<File> {
+pub(super) fn files(run: &Summary) -> Vec<SourceFile> {
     let own =
         [(SUMMARY_JSON, "everything on this page, for programs"), (JUNIT_XML, "the checks, for CI systems")];
     own.into_iter()
         .map(|(path, about)| (path.to_owned(), about.to_owned()))
         .chain(run.files.iter().map(|f| (f.path.clone(), f.about.clone())))
-        .map(|(path, about)| File { link: is_plain(&path), path, about: prose(&about) })
+        .map(|(path, about)| SourceFile { link: is_plain(&path), path, about: prose(&about) })
         .collect()
 }
 

@@ -13,7 +13,7 @@ use std::time::Instant;
 use crate::ids::{Partition, Seq};
 use crate::kafka::{Delivery, DeliveryOutcome, ProducerEvent, ProducerEventKind};
 use crate::ledger::{Resent, Run, SentLog};
-use crate::metrics::Metrics;
+use crate::metrics::ClientMetrics;
 pub(crate) use ahead::HighestAcks;
 
 use ahead::Ahead;
@@ -25,13 +25,13 @@ pub(crate) struct Booking {
     idempotent: bool,
     /// The first partition that it has books of.
     first: usize,
-    parts: Vec<Part>,
+    parts: Vec<PartitionBooking>,
     ended: Vec<EndedRun>,
     highest: HighestAcks,
 }
 
 #[derive(Default)]
-struct Part {
+struct PartitionBooking {
     log: SentLog,
     flight: Flight,
     retries: PartitionRetries,
@@ -57,14 +57,14 @@ impl Booking {
     pub(crate) fn new(partitions: Range<Partition>, idempotent: bool, highest: HighestAcks) -> Self {
         let index = |partition: Partition| usize::try_from(partition).unwrap_or(0);
         let (first, end) = (index(partitions.start), index(partitions.end));
-        let parts = (first..end).map(|_| Part::default()).collect();
+        let parts = (first..end).map(|_| PartitionBooking::default()).collect();
         Self { idempotent, first, parts, ended: Vec::new(), highest }
     }
 
-    fn part(&mut self, partition: usize) -> &mut Part {
+    fn part(&mut self, partition: usize) -> &mut PartitionBooking {
         let at = partition.saturating_sub(self.first);
         if self.parts.len() <= at {
-            self.parts.resize_with(at + 1, Part::default);
+            self.parts.resize_with(at + 1, PartitionBooking::default);
         }
         &mut self.parts[at]
     }
@@ -122,7 +122,7 @@ impl Booking {
     }
 
     /// Counts the brokers' errors for which the producer sends again.
-    pub(crate) fn count_retries(metrics: &Metrics, events: &[ProducerEvent]) {
+    pub(crate) fn count_retries(metrics: &ClientMetrics, events: &[ProducerEvent]) {
         for code in events.iter().filter_map(|event| event.code) {
             metrics.retried(&code.name());
         }
@@ -149,11 +149,11 @@ impl Booking {
             };
             match event.kind {
                 ProducerEventKind::Retried { messages, maybe_written } => {
-                    let Part { retries, log, .. } = part;
+                    let PartitionBooking { retries, log, .. } = part;
                     retries.went_back(idempotent, (at_us, text), messages, maybe_written, log);
                 }
                 ProducerEventKind::IdentityChanged => {
-                    let Part { retries, log, flight, .. } = part;
+                    let PartitionBooking { retries, log, flight, .. } = part;
                     let before = |now: Count| flight.count(|pending| now.is_after(pending.behind));
                     retries.identity_changed(before, log);
                 }
@@ -180,7 +180,7 @@ impl Booking {
         for run in ended.drain(..) {
             let (at, seq) = of_tag(run.tag);
             let Some(part) = at.checked_sub(*first).and_then(|at| parts.get_mut(at)) else { continue };
-            let Part { log, flight, retries, ahead, placeless, .. } = part;
+            let PartitionBooking { log, flight, retries, ahead, placeless, .. } = part;
             let partition = Partition::try_from(at).unwrap_or(Partition::MAX);
             flight.end(seq, run.len, |first, len, pending| {
                 let resent = retries.since(pending.behind);
@@ -245,7 +245,7 @@ impl Booking {
     }
 }
 
-impl Part {
+impl PartitionBooking {
     /// The sequence of a message by its number among those that librdkafka took.
     fn seq_of(&self, number: u64) -> Seq {
         self.refused.iter().fold(number, |seq, refused| seq + u64::from(*refused <= seq))

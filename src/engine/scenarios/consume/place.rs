@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use super::consumer::Consumer;
-use super::still::Pace;
+use super::still::ReadPace;
 use super::window::AnswerWindow;
 use crate::engine::messages::ends::{EndMarkerSeen, PartitionEnd, Unreadable};
 use crate::ids::{Offset, Partition};
@@ -52,7 +52,7 @@ pub(super) struct PartitionPosition {
     /// When its last record came.
     pub(super) still_since: Instant,
     pub(super) still_told: bool,
-    pub(super) pace: Pace,
+    pub(super) pace: ReadPace,
     /// The time in which nothing has come though the broker answers.
     pub(super) window: AnswerWindow,
     /// The last error that librdkafka reported, since it was looked at.
@@ -113,7 +113,7 @@ impl PartitionPosition {
             looked: now,
             still_since: now,
             still_told: false,
-            pace: Pace::new(start, consumer.shared.client.waits().still, now),
+            pace: ReadPace::new(start, consumer.shared.client.waits().still, now),
             window: AnswerWindow::new(now),
             error: None,
             last_stable: None,

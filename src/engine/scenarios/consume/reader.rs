@@ -28,7 +28,7 @@ use crate::plan::{ConsumePlan, From, StartOffset};
 /// Events handled before counts are handed over and bounds looked at.
 const BATCH: usize = 10_000;
 
-pub(super) struct Reader<'a> {
+pub(super) struct ReadLoop<'a> {
     pub(super) consumer: &'a Consumer,
     pub(super) deadline: Instant,
     pub(super) plan: &'a ConsumePlan,
@@ -43,7 +43,7 @@ pub(super) struct Reader<'a> {
     pub(super) backlog: Backlog,
 }
 
-impl Reader<'_> {
+impl ReadLoop<'_> {
     /// Reads until all of it is read, or there is no more time.
     pub(super) fn read(
         &mut self,

@@ -12,7 +12,7 @@ use crate::observe::Note;
 const CRAWL: Offset = 1000;
 
 /// How a reader of one partition gets on.
-pub(super) struct Pace {
+pub(super) struct ReadPace {
     since: Instant,
     from: Offset,
     /// The broker has all the time that it will get.
@@ -22,7 +22,7 @@ pub(super) struct Pace {
     still: Duration,
 }
 
-impl Pace {
+impl ReadPace {
     /// It stands at this offset.
     pub(super) fn new(from: Offset, still: Duration, now: Instant) -> Self {
         Self { since: now, from, patient: false, failed: 0, still }

@@ -9,7 +9,7 @@ use tokio::sync::{oneshot, watch};
 use super::backlog::Backlog;
 use super::consumer::{Consumer, End};
 use super::place::PartitionPosition;
-use super::reader::Reader;
+use super::reader::ReadLoop;
 use crate::engine::context::run_context::LOOK;
 use crate::engine::messages::end_marker::EndMarkerState;
 use crate::engine::messages::sight::RecordMatcher;
@@ -60,7 +60,7 @@ impl ReadTask {
         let _ = open.send(());
         let Some(topology) = shared.topology() else { return Ok(End::Done) };
         let knows_acks = shared.plan.scenarios[consumer.index].work.knows_acks(&shared.plan);
-        let mut reader = Reader {
+        let mut reader = ReadLoop {
             consumer: &consumer,
             deadline: self.deadline,
             plan,

@@ -82,11 +82,11 @@ fn per_second(count: u64, seconds: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Metrics, Recorder};
+    use crate::metrics::{ClientMetrics, Recorder};
 
     /// 200 messages a second for 10 s; so many are acked in each second, as long as there are any.
     fn counts(acked: impl Fn(u64) -> u64) -> Snapshot {
-        let metrics = Metrics::default();
+        let metrics = ClientMetrics::default();
         let mut recorder = Recorder::new(&metrics);
         let mut open = 0;
         for tenth in 0..400_u64 {

@@ -12,7 +12,7 @@ use crate::kafka::client::code::Code;
 /// What librdkafka says where its queue is full; and here of what it did not come to.
 const QUEUE_FULL: sys::rd_kafka_resp_err_t = sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__QUEUE_FULL;
 
-pub(crate) struct Plain<'a> {
+pub(crate) struct PlainMessage<'a> {
     pub(crate) key: Option<&'a [u8]>,
     pub(crate) value: Placed,
     pub(crate) tag: u64,
@@ -32,7 +32,7 @@ impl TopicHandle {
     pub(crate) fn produce_all<'a>(
         &self,
         partition: i32,
-        messages: impl Iterator<Item = Plain<'a>>,
+        messages: impl Iterator<Item = PlainMessage<'a>>,
         batch: &mut BatchBuffer,
         mut on: impl FnMut(usize, Result<(), Code>),
     ) {

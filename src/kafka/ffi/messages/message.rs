@@ -10,9 +10,9 @@ use crate::kafka::client::code::Code;
 use crate::kafka::ffi::base::bytes;
 
 /// A message that was read, or an error in its place. Alive as long as it is lent; librdkafka frees it.
-pub(crate) struct Message(pub(crate) NonNull<sys::rd_kafka_message_t>);
+pub(crate) struct LentMessage(pub(crate) NonNull<sys::rd_kafka_message_t>);
 
-impl Message {
+impl LentMessage {
     fn raw(&self) -> *mut sys::rd_kafka_message_t {
         self.0.as_ptr()
     }
@@ -77,7 +77,7 @@ pub(crate) struct Headers<'a> {
     headers: *mut sys::rd_kafka_headers_t,
     next: usize,
     count: usize,
-    message: PhantomData<&'a Message>,
+    message: PhantomData<&'a LentMessage>,
 }
 
 impl<'a> Iterator for Headers<'a> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rdkafka_sys as sys;
 
-use super::message::Message;
+use super::message::LentMessage;
 use crate::kafka::ffi::base::millis;
 use crate::kafka::ffi::event::Event;
 use crate::kafka::ffi::handle::Handle;
@@ -82,7 +82,7 @@ impl Queue {
 
     /// Hands out up to `limit` messages that are there, without waiting, and returns their number. A queue that gave fewer was empty.
     /// Each is freed right after its call, while the processor still has it at hand.
-    pub(crate) fn serve(&self, limit: usize, on: &mut dyn FnMut(&Message)) -> usize {
+    pub(crate) fn serve(&self, limit: usize, on: &mut dyn FnMut(&LentMessage)) -> usize {
         let mut serving = Serving { on: Lent::new(on), got: 0, limit };
         // SAFETY: the queue is alive; the callback runs on this thread within this call only, and `serving` outlives that.
         unsafe {
@@ -96,7 +96,7 @@ impl Queue {
 
 /// What a serving's callback points to.
 struct Serving<'a> {
-    on: Lent<&'a mut dyn FnMut(&Message)>,
+    on: Lent<&'a mut dyn FnMut(&LentMessage)>,
     got: usize,
     limit: usize,
 }
@@ -106,7 +106,7 @@ unsafe extern "C" fn consume_cb(message: *mut sys::rd_kafka_message_t, serving: 
     let Some(serving) = (unsafe { serving.cast::<Serving<'_>>().as_mut() }) else { return };
     let Some(message) = NonNull::new(message) else { return };
     serving.got += 1;
-    if !serving.on.call(|on| on(&Message(message))) || serving.got >= serving.limit {
+    if !serving.on.call(|on| on(&LentMessage(message))) || serving.got >= serving.limit {
         // SAFETY: no preconditions; the argument is not used. What is left goes back to the front of the queue.
         unsafe { sys::rd_kafka_yield(ptr::null_mut()) };
     }

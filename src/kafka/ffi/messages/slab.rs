@@ -16,7 +16,7 @@ pub(crate) struct Slab {
     held: usize,
 }
 
-pub(crate) struct Slot<'a> {
+pub(crate) struct SlabSlot<'a> {
     /// What stands in it: zeros, or the value that was in it before.
     pub(crate) bytes: &'a mut [u8],
     /// What was noted when it was filled; none at its first time.
@@ -41,7 +41,7 @@ impl Slab {
     }
 
     /// Gives out the next slot and holds it; none where all are given out.
-    pub(crate) fn place(&mut self) -> Option<(Placed, Slot<'_>)> {
+    pub(crate) fn place(&mut self) -> Option<(Placed, SlabSlot<'_>)> {
         let at = self.placed;
         if at == self.notes.len() {
             return None;
@@ -56,7 +56,7 @@ impl Slab {
         self.placed += 1;
         self.held += 1;
         self.bring_next();
-        Some((Placed(place), Slot { bytes, note: &mut self.notes[at] }))
+        Some((Placed(place), SlabSlot { bytes, note: &mut self.notes[at] }))
     }
 
     /// Lets the processor bring the next slot's first bytes while other partitions have their turn: what was used some thousand
