@@ -338,7 +338,7 @@ pub struct JudgedReading {
     pub foreign: u64,
     /// First and last offset handed out.
     pub offsets: (Option<Offset>, Option<Offset>),
-    pub reached_fence: bool,
+    pub reached_end_marker: bool,
     /// Times that the log was reset under it.
     pub resets: u64,
     /// Acked messages that it was to find, in this partition.
@@ -373,8 +373,8 @@ pub struct PartitionSeen {
     pub acked: u64,
     /// Lowest and highest offset of an ack.
     pub acked_offsets: Option<(Offset, Offset)>,
-    /// Offset of the last fence that was acked.
-    pub fence: Option<Offset>,
+    /// Offset of the last end marker that was acked.
+    pub end_marker: Option<Offset>,
     /// Acked end markers that are not in the log; they count as lost there, too.
     pub lost_markers: u64,
     /// Whose rules say what may be removed there.

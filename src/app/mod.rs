@@ -166,7 +166,7 @@ pub async fn run(
     Ok((done, merged))
 }
 
-/// Judges the topics of a saved ledger as they are now: nothing is sent but fences.
+/// Judges the topics of a saved ledger as they are now: nothing is sent but end markers.
 ///
 /// # Errors
 /// Where the report folder cannot be written.

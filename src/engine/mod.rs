@@ -80,9 +80,9 @@ async fn with_cluster(
     let abort = tokio::spawn(scheduling::abort::watch(Arc::clone(&shared)));
     let crash = tokio::spawn(scheduling::crash::watch(Arc::clone(&shared)));
     let clock = tokio::spawn(look_at_clock(Arc::clone(&shared)));
-    let fences = messages::end_marker::start(&shared);
+    let end_markers = messages::end_marker::start(&shared);
     let faults = scheduling::faults::start(&shared);
-    let scenarios = scenarios(&shared, &fences).await;
+    let scenarios = scenarios(&shared, &end_markers).await;
     timeout.abort();
     abort.abort();
     clock.abort();
@@ -100,7 +100,7 @@ async fn with_cluster(
         scheduling::faults::note_dropped(&shared, "the end of the run", &cluster.dropped(None));
     }
     let faults = faults.over(&shared, duration);
-    fences.over().await;
+    end_markers.over().await;
     live.enter(Phase::Judging);
     let verdict::judge::RunVerdict { readings, partitions, accounts, saved } =
         verdict::judge::judge_run(&shared).await;
@@ -203,11 +203,14 @@ async fn look_at_clock(shared: Arc<RunContext>) {
 }
 
 /// Runs all scenarios, each from its start condition to its end; background ones end with the last other one.
-async fn scenarios(shared: &Arc<RunContext>, fences: &messages::end_marker::EndMarkers) -> Vec<ScenarioSeen> {
+async fn scenarios(
+    shared: &Arc<RunContext>,
+    end_markers: &messages::end_marker::EndMarkers,
+) -> Vec<ScenarioSeen> {
     let mut foreground = JoinSet::new();
     let mut background = JoinSet::new();
     for index in 0..shared.plan.scenarios.len() {
-        let task = run_scenario(Arc::clone(shared), fences.clone(), index);
+        let task = run_scenario(Arc::clone(shared), end_markers.clone(), index);
         if shared.plan.scenarios[index].is_background() {
             background.spawn(task);
         } else {
@@ -239,7 +242,7 @@ async fn scenarios(shared: &Arc<RunContext>, fences: &messages::end_marker::EndM
 /// One scenario, from waiting to its end.
 async fn run_scenario(
     shared: Arc<RunContext>,
-    fences: messages::end_marker::EndMarkers,
+    end_markers: messages::end_marker::EndMarkers,
     index: usize,
 ) -> (usize, ScenarioSeen) {
     let scenario = &shared.plan.scenarios[index];
@@ -260,7 +263,7 @@ async fn run_scenario(
         Work::Metrics(work) => scenarios::metrics::run(&shared, index, work).await,
         Work::Produce(_) if shared.saved.is_some() => verdict::saved::producer(&shared, index).await,
         Work::Produce(_) => scenarios::produce::run(&shared, index).await,
-        Work::Consume(_) => scenarios::consume::run(&shared, index, &fences).await,
+        Work::Consume(_) => scenarios::consume::run(&shared, index, &end_markers).await,
         Work::Roundtrip(_) => scenarios::roundtrip::run(&shared, index).await,
         Work::Watch(work) => scenarios::watch::run(&shared, index, work).await,
     };

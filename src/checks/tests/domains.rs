@@ -68,7 +68,7 @@ fn whole() -> Observations {
         received: 3000,
         foreign: 0,
         offsets: (Some(0), Some(2999)),
-        reached_fence: true,
+        reached_end_marker: true,
         resets: 0,
         wanted: 3000,
         unaudited: false,

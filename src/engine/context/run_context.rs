@@ -327,16 +327,16 @@ impl RunContext {
         ends
     }
 
-    /// A fence was acked here.
-    pub(crate) fn hand_in_fence(&self, topic: usize, partition: Partition, fence: EndMarkerSeen) {
+    /// An end marker was acked here.
+    pub(crate) fn hand_in_end_marker(&self, topic: usize, partition: Partition, end_marker: EndMarkerSeen) {
         if let Some(state) = self.topology().and_then(|topology| topology.topics.get(topic)) {
-            state.highest.acked(partition, fence.offset);
+            state.highest.acked(partition, end_marker.offset);
         }
         let mut markers = lock(&self.markers);
         let here = markers.entry((topic, partition)).or_default();
         // Those of several readers may be on their way side by side.
-        let at = here.partition_point(|marker| marker.number < fence.number);
-        here.insert(at, fence);
+        let at = here.partition_point(|marker| marker.number < end_marker.number);
+        here.insert(at, end_marker);
     }
 
     /// All end markers that were acked in this partition, in the order of their numbers. They count as acked messages.
@@ -344,14 +344,14 @@ impl RunContext {
         lock(&self.markers).get(&(topic, partition)).cloned().unwrap_or_default()
     }
 
-    /// The last fence of a partition.
-    pub(crate) fn fence(&self, topic: usize, partition: Partition) -> Option<EndMarkerSeen> {
+    /// The last end marker of a partition.
+    pub(crate) fn end_marker(&self, topic: usize, partition: Partition) -> Option<EndMarkerSeen> {
         lock(&self.markers).get(&(topic, partition))?.last().copied()
     }
 
-    /// Where the last fence of a partition was acked.
-    pub(crate) fn fence_offset(&self, topic: usize, partition: Partition) -> Option<Offset> {
-        self.fence(topic, partition).map(|fence| fence.offset)
+    /// Where the last end marker of a partition was acked.
+    pub(crate) fn end_marker_offset(&self, topic: usize, partition: Partition) -> Option<Offset> {
+        self.end_marker(topic, partition).map(|end_marker| end_marker.offset)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Fences: a record written to each partition that a reader reads, once all who write for it and all faults have ended.
+//! End markers: a record written to each partition that a reader reads, once all who write for it and all faults have ended.
 //!
 //! Each reader asks for its own, so that one that starts late still finds one behind its start.
 
@@ -19,15 +19,15 @@ use crate::ledger::envelope::{Envelope, RecordKind};
 use crate::observe::Note;
 use crate::plan::{self, Acks, Plan};
 
-/// The key of each fence, so that a compacted topic keeps the last one and takes it at all.
+/// The key of each end marker, so that a compacted topic keeps the last one and takes it at all.
 pub(crate) const KEY: &[u8] = b"kaf6-fence";
 
-/// What a reader knows of its fence.
+/// What a reader knows of its end marker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum EndMarkerState {
-    /// Its producers are still at work, or the fence is on its way.
+    /// Its producers are still at work, or the end marker is on its way.
     Pending,
-    /// Decided at this instant: for each partition the fence, or why there is none.
+    /// Decided at this instant: for each partition the end marker, or why there is none.
     Decided(Instant, HashMap<Partition, Result<EndMarkerSeen, String>>),
 }
 
@@ -35,13 +35,13 @@ pub(crate) enum EndMarkerState {
 pub(crate) struct EndMarkers {
     shared: Arc<RunContext>,
     numbers: Arc<AtomicU64>,
-    /// Those that wait for the producers of a reader, and then write its fence.
+    /// Those that wait for the producers of a reader, and then write its end marker.
     tasks: Arc<Mutex<Vec<JoinHandle<()>>>>,
 }
 
-/// The fences of a run.
+/// The end markers of a run.
 pub(crate) fn start(shared: &Arc<RunContext>) -> EndMarkers {
-    // A saved ledger's run wrote fences of its own under the same mark; those of now have to come after them.
+    // A saved ledger's run wrote end markers of its own under the same mark; those of now have to come after them.
     let now_ms = u64::try_from(shared.clock.of_day(0) / 1000).unwrap_or(0);
     let first = if shared.saved.is_some() { now_ms } else { 0 };
     EndMarkers { shared: Arc::clone(shared), numbers: Arc::new(AtomicU64::new(first)), tasks: Arc::default() }
@@ -52,7 +52,7 @@ pub(crate) fn producers_of(plan: &Plan, reader: usize) -> Vec<usize> {
     plan::judges(plan, reader)
 }
 
-/// The faults that a reader's fence has to lie behind: all but those that wait for the reader.
+/// The faults that a reader's end marker has to lie behind: all but those that wait for the reader.
 fn faults_before(plan: &Plan, reader: usize) -> Vec<usize> {
     let first = plan.scenarios.len();
     (first..first + plan.faults.len()).filter(|fault| !plan::waits_for(plan, *fault, reader)).collect()
@@ -65,7 +65,7 @@ fn faults_after(plan: &Plan, reader: usize) -> impl Iterator<Item = usize> {
 }
 
 impl EndMarkers {
-    /// Asks for a reader's fence; it has started, and reads these partitions of this topic. It is written for one that has
+    /// Asks for a reader's end marker; it has started, and reads these partitions of this topic. It is written for one that has
     /// ended by then, too, unless its time is up: an audit reads up to it.
     pub(crate) fn ask(
         &self,
@@ -75,16 +75,16 @@ impl EndMarkers {
         deadline: Instant,
     ) -> watch::Receiver<EndMarkerState> {
         let (sender, receiver) = watch::channel(EndMarkerState::Pending);
-        let fences = self.clone();
+        let end_markers = self.clone();
         let task = tokio::spawn(async move {
-            fences.settled(reader).await;
-            let producers = producers_of(&fences.shared.plan, reader);
+            end_markers.settled(reader).await;
+            let producers = producers_of(&end_markers.shared.plan, reader);
             let decided = if producers.is_empty() {
                 none(&partitions, "nobody in this file writes the topic")
-            } else if !fences.shared.may_have_written(topic, &producers) {
+            } else if !end_markers.shared.may_have_written(topic, &producers) {
                 none(&partitions, "nothing was produced")
             } else {
-                let task = fences.clone();
+                let task = end_markers.clone();
                 let write = move || task.write(reader, topic, &partitions, deadline);
                 unwind(tokio::task::spawn_blocking(write).await)
             };
@@ -94,7 +94,7 @@ impl EndMarkers {
         receiver
     }
 
-    /// Waits until all fences that were asked for are written. All scenarios have ended; what is acked while the run is judged
+    /// Waits until all end markers that were asked for are written. All scenarios have ended; what is acked while the run is judged
     /// would be in no account.
     pub(crate) async fn over(&self) {
         let tasks = std::mem::take(&mut *lock(&self.tasks));
@@ -119,7 +119,7 @@ impl EndMarkers {
         }
     }
 
-    /// Writes a fence to each partition, again and again until it is acked or time is up.
+    /// Writes an end marker to each partition, again and again until it is acked or time is up.
     fn write(
         &self,
         reader: usize,
@@ -202,7 +202,7 @@ impl EndMarkers {
             let number = self.numbers.fetch_add(1, Ordering::Relaxed);
             let made_us = shared.clock.now_us();
             let envelope = Envelope {
-                kind: RecordKind::Fence,
+                kind: RecordKind::EndMarker,
                 identity: Identity { run: shared.run_tag, stream: StreamId(0xff_ffff), seq: number },
                 due_us: shared.clock.of_day(made_us),
             };
@@ -223,9 +223,9 @@ impl EndMarkers {
             match delivery.outcome {
                 DeliveryOutcome::Acked { offset } => {
                     let written_us = (*made_us, shared.clock.now_us());
-                    let fence = EndMarkerSeen { number: *number, offset, reader, written_us };
-                    out.insert(*partition, Ok(fence));
-                    shared.hand_in_fence(topic, *partition, fence);
+                    let end_marker = EndMarkerSeen { number: *number, offset, reader, written_us };
+                    out.insert(*partition, Ok(end_marker));
+                    shared.hand_in_end_marker(topic, *partition, end_marker);
                 }
                 DeliveryOutcome::AckedNowhere => {
                     why.insert(*partition, "it was acked without an offset".to_owned());
@@ -293,27 +293,27 @@ scenarios:
         start(shared).ask(READ, 0, vec![0], Instant::now() + Duration::from_secs(60))
     }
 
-    async fn decided(fence: &mut watch::Receiver<EndMarkerState>) -> bool {
-        let decided = fence.wait_for(|state| *state != EndMarkerState::Pending);
+    async fn decided(end_marker: &mut watch::Receiver<EndMarkerState>) -> bool {
+        let decided = end_marker.wait_for(|state| *state != EndMarkerState::Pending);
         tokio::time::timeout(SOON, decided).await.is_ok()
     }
 
     #[tokio::test]
-    async fn a_fence_waits_for_producers_and_for_faults() {
+    async fn an_end_marker_waits_for_producers_and_for_faults() {
         let shared = run(Start::default());
-        let mut fence = ask(&shared);
+        let mut end_marker = ask(&shared);
         shared.states[WRITE].start();
-        assert!(!decided(&mut fence).await, "the producer still sends");
+        assert!(!decided(&mut end_marker).await, "the producer still sends");
         shared.states[WRITE].end(false);
-        assert!(!decided(&mut fence).await, "the fault may still begin, and take what was read with it");
+        assert!(!decided(&mut end_marker).await, "the fault may still begin, and take what was read with it");
         shared.states[FAULT].start();
-        assert!(!decided(&mut fence).await, "the fault lasts");
+        assert!(!decided(&mut end_marker).await, "the fault lasts");
         shared.states[FAULT].end(false);
-        assert!(decided(&mut fence).await);
+        assert!(decided(&mut end_marker).await);
     }
 
     #[tokio::test]
-    async fn a_fence_waits_for_no_fault_that_waits_for_its_reader_unless_that_has_begun() {
+    async fn an_end_marker_waits_for_no_fault_that_waits_for_its_reader_unless_that_has_begun() {
         let after_reader = || Start { after: Some("read".to_owned()), ..Start::default() };
         let shared = run(after_reader());
         shared.states[WRITE].end(false);
@@ -321,9 +321,9 @@ scenarios:
         let shared = run(after_reader());
         shared.states[WRITE].end(false);
         shared.states[FAULT].start();
-        let mut fence = ask(&shared);
-        assert!(!decided(&mut fence).await, "its broker may be down just now");
+        let mut end_marker = ask(&shared);
+        assert!(!decided(&mut end_marker).await, "its broker may be down just now");
         shared.states[FAULT].end(true);
-        assert!(decided(&mut fence).await);
+        assert!(decided(&mut end_marker).await);
     }
 }

@@ -10,7 +10,7 @@ pub(crate) struct PartitionEnd {
     /// Where it started; 0 where that was the log's start.
     pub(crate) start: Offset,
     /// It read its end marker.
-    pub(crate) reached_fence: bool,
+    pub(crate) reached_end_marker: bool,
     /// It read all that it was to read here: to its end marker, to its limit, or to a log's end that lies behind all acks.
     pub(crate) finished: bool,
     /// A broker that can be reached did not know the partition when the reader ended.
@@ -27,7 +27,7 @@ impl PartitionEnd {
         Self {
             reads,
             start,
-            reached_fence: false,
+            reached_end_marker: false,
             finished: false,
             gone: false,
             unreadable: None,

@@ -248,7 +248,7 @@ impl Made<'_> {
     }
 }
 
-/// The stream in the UUIDs of keys that decide a partition: no message is of it. (Fences are of the one above it.)
+/// The stream in the UUIDs of keys that decide a partition: no message is of it. (End markers are of the one above it.)
 const KEYS: StreamId = StreamId(0xff_fffe);
 /// Bits of a sequence that hold a message's number in its scenario; the scenario's number stands above them.
 const NUMBER_BITS: u32 = 36;

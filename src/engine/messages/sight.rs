@@ -20,10 +20,12 @@ pub(crate) fn open(record: &Record<'_>) -> Opened {
 }
 
 /// Whether a record is this end marker, or one after it.
-pub(crate) fn is_fence(shared: &RunContext, fence: EndMarkerSeen, record: &Record<'_>) -> bool {
+pub(crate) fn is_end_marker(shared: &RunContext, end_marker: EndMarkerSeen, record: &Record<'_>) -> bool {
     let Opened::Kaf6 { envelope, intact: true } = open(record) else { return false };
     let identity = envelope.identity;
-    envelope.kind == RecordKind::Fence && identity.run == shared.run_tag && identity.seq >= fence.number
+    envelope.kind == RecordKind::EndMarker
+        && identity.run == shared.run_tag
+        && identity.seq >= end_marker.number
 }
 
 /// What records of one partition are compared with.

@@ -57,7 +57,7 @@ impl Reread<'_> {
         let marker = self.mark;
         let is_marker = |record: &Record<'_>| {
             marker.is_some_and(|marker| {
-                record.offset >= marker.offset && sight::is_fence(shared, marker, record)
+                record.offset >= marker.offset && sight::is_end_marker(shared, marker, record)
             })
         };
         // A log that was made anew may end before the place: then its marker is all there is to see.

@@ -241,7 +241,7 @@ impl Judging<'_> {
         }
         passes.extend(rechecks.iter().map(|found| pass(Observer::Recheck, found)));
         let unreset = passes.iter().all(|pass| pass.reads.resets() == 0);
-        let reached = found.ends.iter().any(|(_, end)| end.reached_fence);
+        let reached = found.ends.iter().any(|(_, end)| end.reached_end_marker);
         let contradicts = found
             .ids
             .iter()
@@ -271,7 +271,7 @@ impl Judging<'_> {
             partition: place.1,
             acked: judged.accounts.values().map(|account| account.acked).sum(),
             acked_offsets: acked,
-            fence: self.shared.fence_offset(place.0, place.1),
+            end_marker: self.shared.end_marker_offset(place.0, place.1),
             lost_markers: judged.lost_markers,
             retention: removals
                 .as_ref()
@@ -337,7 +337,7 @@ impl Judging<'_> {
         acked.or_else(|| {
             let unknown = found.ids.iter().filter_map(|id| self.sent.get(id)).any(|log| log.unknowns() > 0);
             let from = found.ends.iter().map(|(_, end)| end.start).min().filter(|_| unknown)?;
-            Some((from, self.shared.fence_offset(place.0, place.1)?))
+            Some((from, self.shared.end_marker_offset(place.0, place.1)?))
         })
     }
 
@@ -358,7 +358,7 @@ impl Judging<'_> {
             _ => false,
         };
         Some(Pass {
-            to_end: end.reached_fence,
+            to_end: end.reached_end_marker,
             full,
             unreadable: end.unreadable.as_ref().map(|unreadable| unreadable.from),
             producers: Some(&self.producers[*scenario]),
@@ -407,7 +407,7 @@ impl Judging<'_> {
 
     /// The broker reports, now that all was read, an end at or below what it acked, or none.
     fn log_is_shorter(&self, place: (usize, Partition)) -> bool {
-        let marker = self.shared.fence_offset(place.0, place.1);
+        let marker = self.shared.end_marker_offset(place.0, place.1);
         let (Some(end), Some(marker)) = (self.reported_ends.get(&place), marker) else { return false };
         end.is_none_or(|end| end <= marker)
     }
@@ -437,7 +437,7 @@ impl Judging<'_> {
                     received: if verdict.is_some() { end.reads.received() } else { 0 },
                     foreign: end.reads.foreign(),
                     offsets: end.reads.offsets(),
-                    reached_fence: end.reached_fence,
+                    reached_end_marker: end.reached_end_marker,
                     resets: end.reads.resets(),
                     wanted: verdict.map_or(0, |verdict| verdict.wanted),
                     unaudited: audit.is_some_and(|audit| !audit.passed && !audit.gone),
@@ -453,8 +453,8 @@ impl Judging<'_> {
     }
 }
 
-fn marker(fence: &EndMarkerSeen) -> Marker {
-    Marker { number: fence.number, offset: fence.offset }
+fn marker(end_marker: &EndMarkerSeen) -> Marker {
+    Marker { number: end_marker.number, offset: end_marker.offset }
 }
 
 fn pass(observer: Observer, found: &AuditResult) -> Pass<'_> {

@@ -16,7 +16,7 @@ pub(crate) fn reported_ends(
     let mut out = HashMap::new();
     for (index, topic) in topology.topics.iter().enumerate() {
         let marked: Vec<Partition> =
-            (0..topic.partitions).filter(|p| shared.fence_offset(index, *p).is_some()).collect();
+            (0..topic.partitions).filter(|p| shared.end_marker_offset(index, *p).is_some()).collect();
         if marked.is_empty() || shared.stop.is_stopped() {
             continue;
         }

@@ -13,7 +13,7 @@ use super::rules::Rules;
 use super::same_topic;
 use super::saved;
 use crate::engine::context::run_context::{RunContext, Topology};
-use crate::engine::messages::end_marker as fence;
+use crate::engine::messages::end_marker;
 use crate::engine::messages::keys::{KeyRule, Keys, NoKeys, Sender};
 use crate::engine::messages::message::longest;
 use crate::ids::{Offset, Partition, Seq, StreamId};
@@ -61,7 +61,7 @@ impl KeyIndex {
 
     /// Some record that is no end marker has a key, and lies behind this offset, or may do so.
     fn has_any_later(&self, offset: Offset) -> bool {
-        let marker = hash(fence::KEY);
+        let marker = hash(end_marker::KEY);
         !self.is_whole(offset)
             || self.highest.iter().any(|(key, highest)| *key != marker && *highest > offset)
     }
@@ -230,7 +230,7 @@ impl Removals for PartitionRemovals<'_> {
 
     fn of_marker(&self, marker: Marker) -> Option<RemovalReason> {
         let sure = self.rules != Rules::Unknown;
-        let later = || self.keys.borrow().later(fence::KEY, marker.offset, sure);
+        let later = || self.keys.borrow().later(end_marker::KEY, marker.offset, sure);
         let superseded = if self.rules.compacts() { later() } else { None };
         let markers = self.shared.markers(self.topic, self.partition);
         let written = markers.iter().find(|own| own.number == marker.number);

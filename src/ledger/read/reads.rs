@@ -87,7 +87,7 @@ pub struct PartitionReads {
     /// Bytes of all records of others, and of the largest.
     foreign_sizes: (u64, u64),
     uuids_wrong: u64,
-    fence: Option<u64>,
+    end_marker: Option<u64>,
     /// The end markers of this run that were read.
     markers: Vec<Marker>,
     first: Option<Offset>,
@@ -115,7 +115,7 @@ impl PartitionReads {
             foreign: 0,
             foreign_sizes: (0, 0),
             uuids_wrong: 0,
-            fence: None,
+            end_marker: None,
             markers: Vec::new(),
             first: None,
             last: None,
@@ -173,15 +173,15 @@ impl PartitionReads {
             return self.seen_foreign(offset, at_us);
         };
         let id = envelope.identity;
-        if envelope.kind == RecordKind::Fence && intact {
+        if envelope.kind == RecordKind::EndMarker && intact {
             if id.run != self.run {
-                return Seen::OldFence;
+                return Seen::OldEndMarker;
             }
-            self.fence = Some(self.fence.map_or(id.seq, |fence| fence.max(id.seq)));
+            self.end_marker = Some(self.end_marker.map_or(id.seq, |end_marker| end_marker.max(id.seq)));
             if self.markers.len() < MARKERS {
                 self.markers.push(Marker { number: id.seq, offset });
             }
-            return Seen::Fence(id.seq);
+            return Seen::EndMarker(id.seq);
         }
         if id.run != self.run {
             return self.seen_foreign(offset, at_us);
@@ -376,9 +376,9 @@ impl PartitionReads {
         self.uuids_wrong
     }
 
-    /// The highest fence of this run that was read.
-    pub const fn fence(&self) -> Option<u64> {
-        self.fence
+    /// The highest end marker of this run that was read.
+    pub const fn end_marker(&self) -> Option<u64> {
+        self.end_marker
     }
 
     /// First offset handed out, and the highest one of the present epoch.

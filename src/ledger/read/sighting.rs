@@ -30,10 +30,10 @@ pub enum Seen {
     Foreign,
     /// A round trip's message of this run, for the first time or again: in no count of another scenario of the file.
     Roundtrip { fresh: bool },
-    /// A fence of this run, with its number.
-    Fence(u64),
-    /// A fence of another run: in no count.
-    OldFence,
+    /// An end marker of this run, with its number.
+    EndMarker(u64),
+    /// An end marker of another run: in no count.
+    OldEndMarker,
 }
 
 impl Seen {

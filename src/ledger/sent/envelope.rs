@@ -27,8 +27,8 @@ pub enum RecordKind {
     Message,
     /// One end of a round trip.
     Roundtrip,
-    /// The end of the log for the readers of its run; its sequence is the fence's number.
-    Fence,
+    /// The end of the log for the readers of its run; its sequence is the end marker's number.
+    EndMarker,
 }
 
 impl RecordKind {
@@ -36,7 +36,7 @@ impl RecordKind {
         match self {
             Self::Message => 4,
             Self::Roundtrip => 5,
-            Self::Fence => 3,
+            Self::EndMarker => 3,
         }
     }
 
@@ -44,7 +44,7 @@ impl RecordKind {
         match byte {
             OLD_MESSAGE | 4 => Some(Self::Message),
             OLD_ROUNDTRIP | 5 => Some(Self::Roundtrip),
-            3 => Some(Self::Fence),
+            3 => Some(Self::EndMarker),
             _ => None,
         }
     }
@@ -171,9 +171,9 @@ pub enum Opened {
 }
 
 impl Opened {
-    /// A fence of some run, which is counted nowhere.
-    pub fn is_fence(&self) -> bool {
-        matches!(self, Self::Kaf6 { envelope, intact: true } if envelope.kind == RecordKind::Fence)
+    /// An end marker of some run, which is counted nowhere.
+    pub fn is_end_marker(&self) -> bool {
+        matches!(self, Self::Kaf6 { envelope, intact: true } if envelope.kind == RecordKind::EndMarker)
     }
 }
 

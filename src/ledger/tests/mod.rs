@@ -370,7 +370,7 @@ fn an_end_marker_that_is_gone_after_it_was_read_is_lost() {
         let mut world = World::new();
         world.read(0, opened(0, true));
         let identity = Identity { run: RUN, stream: StreamId(0), seq: marker.number };
-        let envelope = Envelope { kind: RecordKind::Fence, identity, due_us: 0 };
+        let envelope = Envelope { kind: RecordKind::EndMarker, identity, due_us: 0 };
         if marked {
             world.read(marker.offset, Opened::Kaf6 { envelope, intact: true });
         }

@@ -113,8 +113,10 @@ fn what_a_removal_leaves_is_an_empty_offset() {
         world.reads
     };
     let identity = Identity { run: RUN, stream: StreamId(0), seq: 9 };
-    let marker =
-        Opened::Kaf6 { envelope: Envelope { kind: RecordKind::Fence, identity, due_us: 0 }, intact: true };
+    let marker = Opened::Kaf6 {
+        envelope: Envelope { kind: RecordKind::EndMarker, identity, due_us: 0 },
+        intact: true,
+    };
     for again in [other(Opened::Foreign), other(opened(9, true)), other(marker)] {
         for may in [EXPIRED, SUPERSEDED, UNCLEAR] {
             let passes = [whole(Observer::Reader(1), &gap), whole(Observer::Recheck, &again)];

@@ -253,7 +253,7 @@ fn partitions(seen: &Observations) -> Vec<PartitionSummary> {
             acked: partition.acked,
             first_acked_offset: partition.acked_offsets.map(|(low, _)| low),
             last_acked_offset: partition.acked_offsets.map(|(_, high)| high),
-            fence_offset: partition.fence,
+            fence_offset: partition.end_marker,
             readers: seen
                 .readings
                 .iter()
@@ -264,7 +264,7 @@ fn partitions(seen: &Observations) -> Vec<PartitionSummary> {
                     foreign: r.foreign,
                     first_offset: r.offsets.0,
                     last_offset: r.offsets.1,
-                    reached_fence: r.reached_fence,
+                    reached_fence: r.reached_end_marker,
                     resets: r.resets,
                 })
                 .collect(),

@@ -19,7 +19,7 @@ pub(super) enum End {
 /// What the threads of one consumer share.
 pub(super) struct Consumer {
     pub(super) shared: Arc<RunContext>,
-    pub(super) fences: EndMarkers,
+    pub(super) end_markers: EndMarkers,
     pub(super) index: usize,
     pub(super) topic: usize,
     pub(super) name: String,

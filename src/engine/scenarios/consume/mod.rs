@@ -1,6 +1,6 @@
 //! `consume`: each client is a thread that reads its share of the partitions, one librdkafka client a partition.
 //!
-//! A reader that judges producers reads to its fence; others end by limit, watermark, idle time or time bound.
+//! A reader that judges producers reads to its end marker; others end by limit, watermark, idle time or time bound.
 
 mod backlog;
 mod batch;
@@ -24,7 +24,7 @@ use place::PartitionPosition;
 
 use crate::engine::context::outcome::{ScenarioOutcome, cut, unwind};
 use crate::engine::context::run_context::{RunContext, TopicState};
-use crate::engine::messages::end_marker as fence;
+use crate::engine::messages::end_marker;
 use crate::engine::messages::end_marker::EndMarkers;
 use crate::engine::scheduling::setup;
 use crate::ids::Partition;
@@ -37,7 +37,7 @@ const LIVE: usize = 64;
 const GROUP: usize = 32;
 
 /// Runs one `consume` scenario.
-pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, fences: &EndMarkers) -> ScenarioOutcome {
+pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, end_markers: &EndMarkers) -> ScenarioOutcome {
     let Work::Consume(plan) = &shared.plan.scenarios[index].work else {
         return ScenarioOutcome::failed("not a consumer");
     };
@@ -61,7 +61,7 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, fences: &EndMark
     };
     let consumer = Arc::new(Consumer {
         shared: Arc::clone(shared),
-        fences: fences.clone(),
+        end_markers: end_markers.clone(),
         index,
         topic,
         name: state.name,
@@ -69,7 +69,7 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, fences: &EndMark
         compared: AtomicU64::new(0),
         wrong: AtomicU64::new(0),
     });
-    let group = ReadPlan { consumer: &consumer, plan, fences, deadline };
+    let group = ReadPlan { consumer: &consumer, plan, end_markers, deadline };
     let (end, failed) = if plan.readback && partitions.len() > LIVE {
         group.one_after_another(&partitions).await
     } else if partitions.is_empty() {
@@ -107,7 +107,7 @@ async fn topic_of(
     plan: &ConsumePlan,
     deadline: Instant,
 ) -> Result<(usize, TopicState), Option<String>> {
-    let producers = fence::producers_of(&shared.plan, index);
+    let producers = end_marker::producers_of(&shared.plan, index);
     let mut waiting: Vec<_> = producers.into_iter().map(|it| Box::pin(shared.states[it].begun())).collect();
     loop {
         if shared.topology().is_none() && !waiting.is_empty() {
@@ -129,7 +129,7 @@ async fn topic_of(
 struct ReadPlan<'a> {
     consumer: &'a Arc<Consumer>,
     plan: &'a ConsumePlan,
-    fences: &'a EndMarkers,
+    end_markers: &'a EndMarkers,
     deadline: Instant,
 }
 
@@ -144,24 +144,25 @@ impl ReadPlan<'_> {
         for thread in 0..threads {
             let share: Vec<Partition> = partitions.iter().copied().skip(thread).step_by(threads).collect();
             let (open, is_open) = tokio::sync::oneshot::channel();
-            let (fence, fence_of) = tokio::sync::oneshot::channel();
+            let (end_marker, end_marker_of) = tokio::sync::oneshot::channel();
             let consumer = Arc::clone(self.consumer);
             let task = task::ReadTask { consumer, partitions: share, readers, deadline: self.deadline };
-            tasks.push(tokio::task::spawn_blocking(move || task.run(open, fence_of)));
-            opened.push((is_open, fence));
+            tasks.push(tokio::task::spawn_blocking(move || task.run(open, end_marker_of)));
+            opened.push((is_open, end_marker));
         }
         // The end marker has to lie behind where the last thread starts reading.
         let mut waiting = Vec::new();
-        for (is_open, fence) in opened {
+        for (is_open, end_marker) in opened {
             if is_open.await.is_ok() {
-                waiting.push(fence);
+                waiting.push(end_marker);
             }
         }
         if self.plan.from == From::Run && !waiting.is_empty() {
-            let state = self.fences.ask(self.consumer.index, self.consumer.topic, partitions, self.deadline);
-            for fence in waiting {
+            let state =
+                self.end_markers.ask(self.consumer.index, self.consumer.topic, partitions, self.deadline);
+            for end_marker in waiting {
                 // A thread that has ended meanwhile needs none.
-                let _ = fence.send(state.clone());
+                let _ = end_marker.send(state.clone());
             }
         }
         let (mut end, mut failed) = (End::Done, None);
@@ -181,7 +182,7 @@ impl ReadPlan<'_> {
             biased;
             () = shared.stop.stopped() => {}
             () = tokio::time::sleep_until(self.deadline.into()) => {}
-            () = self.fences.settled(self.consumer.index) => {}
+            () = self.end_markers.settled(self.consumer.index) => {}
         }
         let mut end = End::Done;
         for (number, group) in partitions.chunks(GROUP).enumerate() {

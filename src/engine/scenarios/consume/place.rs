@@ -29,8 +29,8 @@ pub(super) struct PartitionPosition {
     /// When it had read all that was there at its start.
     pub(super) caught_up_us: Option<u64>,
     /// The end marker that ends it, or that there is none.
-    pub(super) fence: Option<Option<EndMarkerSeen>>,
-    pub(super) reached_fence: bool,
+    pub(super) end_marker: Option<Option<EndMarkerSeen>>,
+    pub(super) reached_end_marker: bool,
     /// It was behind its end marker without having read it, and was sent back to the log's start.
     pub(super) sent_back: bool,
     /// It is read no more.
@@ -100,8 +100,8 @@ impl PartitionPosition {
             low: marks.map_or(start, |(low, _)| low.max(start)),
             end_at_start: end,
             caught_up_us,
-            fence: None,
-            reached_fence: false,
+            end_marker: None,
+            reached_end_marker: false,
             sent_back: false,
             over: false,
             complete: false,
@@ -130,13 +130,13 @@ impl PartitionPosition {
     /// The end marker is decided at this instant: what it is, and the highest offset that was acked here.
     pub(super) fn decide(
         &mut self,
-        fence: Option<Option<EndMarkerSeen>>,
+        end_marker: Option<Option<EndMarkerSeen>>,
         acked: Option<Offset>,
         at: Instant,
     ) {
-        self.fence = fence;
+        self.end_marker = end_marker;
         self.acked = acked;
-        self.wanted = acked.max(fence.flatten().map(|fence| fence.offset));
+        self.wanted = acked.max(end_marker.flatten().map(|end_marker| end_marker.offset));
         // An idle partition has nothing to give until its end marker is there.
         self.still_since = self.still_since.max(at);
         self.window.restart(self.still_since);
@@ -146,7 +146,7 @@ impl PartitionPosition {
     /// in the log.
     pub(super) fn lacks_its_marker(&self, set: &ReaderSet, idle: Duration, still: Duration) -> bool {
         let at = self.at(set);
-        let marker = self.fence.flatten().is_some_and(|fence| fence.offset >= at);
+        let marker = self.end_marker.flatten().is_some_and(|end_marker| end_marker.offset >= at);
         let read = self.acked.is_none_or(|acked| acked < at);
         !self.over
             && self.unknown.is_none()
@@ -157,21 +157,21 @@ impl PartitionPosition {
     }
 
     /// Another end marker was written, or tried to be.
-    pub(super) fn marked_again(&mut self, fence: Option<EndMarkerSeen>, now: Instant) {
+    pub(super) fn marked_again(&mut self, end_marker: Option<EndMarkerSeen>, now: Instant) {
         self.markers_again += 1;
-        if let Some(fence) = fence {
-            self.fence = Some(Some(fence));
-            self.wanted = self.wanted.max(Some(fence.offset));
+        if let Some(end_marker) = end_marker {
+            self.end_marker = Some(Some(end_marker));
+            self.wanted = self.wanted.max(Some(end_marker.offset));
             self.still_since = now;
         }
     }
 
     /// It is over when an end marker at or behind its own was read.
-    pub(super) fn look_at_fence(&mut self) {
-        if let Some(Some(wanted)) = self.fence
-            && self.reads.fence().is_some_and(|read| read >= wanted.number)
+    pub(super) fn look_at_end_marker(&mut self) {
+        if let Some(Some(wanted)) = self.end_marker
+            && self.reads.end_marker().is_some_and(|read| read >= wanted.number)
         {
-            self.reached_fence = true;
+            self.reached_end_marker = true;
             self.finish();
         }
     }
@@ -234,7 +234,7 @@ impl PartitionPosition {
             )));
         }
         PartitionEnd {
-            reached_fence: self.reached_fence,
+            reached_end_marker: self.reached_end_marker,
             finished: self.complete,
             gone: gone.is_some(),
             unreadable: self.unreadable,

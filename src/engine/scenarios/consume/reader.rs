@@ -48,7 +48,7 @@ impl ReadLoop<'_> {
     pub(super) fn read(
         &mut self,
         set: &mut ReaderSet,
-        mut fence: oneshot::Receiver<watch::Receiver<EndMarkerState>>,
+        mut end_marker: oneshot::Receiver<watch::Receiver<EndMarkerState>>,
     ) -> End {
         let shared = Arc::clone(&self.consumer.shared);
         let mut state: Option<watch::Receiver<EndMarkerState>> = None;
@@ -64,15 +64,15 @@ impl ReadLoop<'_> {
                 self.backlog.look(&mut self.recorder, &self.places, set, shared.clock.us(now));
             }
             if !decided {
-                state = state.or_else(|| fence.try_recv().ok());
+                state = state.or_else(|| end_marker.try_recv().ok());
                 if let Some(EndMarkerState::Decided(at, numbers)) = state.as_ref().map(|s| s.borrow().clone())
                 {
                     decided = true;
                     self.touched = self.touched.max(at);
                     let acked = shared.acked_ends(self.consumer.topic);
                     for place in &mut self.places {
-                        let fence = numbers.get(&place.partition).map(|r| r.as_ref().ok().copied());
-                        place.decide(fence, acked.get(&place.partition).copied(), at);
+                        let end_marker = numbers.get(&place.partition).map(|r| r.as_ref().ok().copied());
+                        place.decide(end_marker, acked.get(&place.partition).copied(), at);
                         place.pace.restart(set.position(place.partition).unwrap_or(place.start), now);
                     }
                 }
@@ -174,7 +174,7 @@ impl ReadLoop<'_> {
         }
         let opened = sight::open(record);
         let counts = match self.plan.from {
-            From::Any => !opened.is_fence(),
+            From::Any => !opened.is_end_marker(),
             From::Run => self.limit().is_some() && self.places[at].reads.is_new(self.sight.streams, &opened),
         };
         if counts && !self.may_take() {
@@ -218,13 +218,13 @@ impl ReadLoop<'_> {
                     batch.records += 1;
                     batch.bytes += bytes;
                 }
-                Seen::Roundtrip { .. } | Seen::OldFence | Seen::Fence(_) => {}
+                Seen::Roundtrip { .. } | Seen::OldEndMarker | Seen::EndMarker(_) => {}
             }
         }
         if place.caught_up_us.is_none() && place.end_at_start.is_some_and(|end| record.offset + 1 >= end) {
             place.caught_up_us = Some(now_us);
         }
-        place.look_at_fence();
+        place.look_at_end_marker();
     }
 
     fn reset(&mut self, partition: Partition, from: Offset, to: Option<Offset>, anew: bool, text: &str) {
@@ -271,22 +271,22 @@ impl ReadLoop<'_> {
         let limited = self.limit_reached();
         for at in 0..self.places.len() {
             let place = &mut self.places[at];
-            place.look_at_fence();
-            if let Some(Some(fence)) = place.fence
+            place.look_at_end_marker();
+            if let Some(Some(end_marker)) = place.end_marker
                 && !place.over
                 && !limited
-                && set.position(place.partition).is_some_and(|position| position > fence.offset)
+                && set.position(place.partition).is_some_and(|position| position > end_marker.offset)
             {
-                // The log was begun anew, and no answer of the broker says so. Or the fence itself is gone: then its
+                // The log was begun anew, and no answer of the broker says so. Or the end marker itself is gone: then its
                 // place is passed a second time.
                 if place.sent_back {
-                    place.reached_fence = true;
+                    place.reached_end_marker = true;
                     place.finish();
                 } else {
                     self.send_back(
                         set,
                         at,
-                        &format!("the end of the log was acked at offset {} after that", fence.offset),
+                        &format!("the end of the log was acked at offset {} after that", end_marker.offset),
                     );
                 }
                 continue;
@@ -297,14 +297,19 @@ impl ReadLoop<'_> {
             {
                 continue;
             }
-            let (partition, fence) = (place.partition, place.fence.flatten());
+            let (partition, end_marker) = (place.partition, place.end_marker.flatten());
             let position = set.position(partition).unwrap_or(place.start);
             let idle = now.saturating_duration_since(place.still_since);
             let told_end = || set.told_end(partition);
             // One at a time, as the others are not read meanwhile.
             if !given_time
-                && let Some(gained) =
-                    place.pace.is_too_slow(position, idle, fence.map(|fence| fence.offset), told_end, now)
+                && let Some(gained) = place.pace.is_too_slow(
+                    position,
+                    idle,
+                    end_marker.map(|end_marker| end_marker.offset),
+                    told_end,
+                    now,
+                )
             {
                 given_time = true;
                 place.pace.leave_time(self.consumer, set, partition, gained);
@@ -312,10 +317,10 @@ impl ReadLoop<'_> {
             if place.lacks_its_marker(set, idle, self.client.waits().still) {
                 let consumer = self.consumer;
                 let again =
-                    consumer.fences.mark_again(consumer.index, consumer.topic, partition, self.deadline);
+                    consumer.end_markers.mark_again(consumer.index, consumer.topic, partition, self.deadline);
                 place.marked_again(again, Instant::now());
             }
-            if decided && place.fence.flatten().is_none() && ends_by_watermark && idle >= LOOK {
+            if decided && place.end_marker.flatten().is_none() && ends_by_watermark && idle >= LOOK {
                 place.asked = now;
                 let position = set.position(place.partition).unwrap_or(place.start);
                 if let Ok((_, end)) = set.watermarks(place.partition, self.client.waits().answer) {

@@ -8,7 +8,7 @@ use crate::kafka::probe::{FetchProbe, NoFetch};
 use crate::kafka::{Code, Error, ReaderSet, Waits};
 use crate::observe::Note;
 
-/// A reader with its fence before it crawls where it comes no further than this in that time: what it reads is all there.
+/// A reader with its end marker before it crawls where it comes no further than this in that time: what it reads is all there.
 const CRAWL: Offset = 1000;
 
 /// How a reader of one partition gets on.
@@ -33,19 +33,19 @@ impl ReadPace {
         (self.since, self.from) = (now, from);
     }
 
-    /// Whether it should leave the broker more time for each answer: it crawls to its fence, or, as long as that is not
+    /// Whether it should leave the broker more time for each answer: it crawls to its end marker, or, as long as that is not
     /// known, stands still although the broker tells that the log goes on. Then how far it came, and in what time.
     pub(super) fn is_too_slow(
         &mut self,
         position: Offset,
         idle: Duration,
-        fence: Option<Offset>,
+        end_marker: Option<Offset>,
         told_end: impl FnOnce() -> Option<Offset>,
         now: Instant,
     ) -> Option<(Offset, Duration)> {
-        // One that stood still before its fence was known is not made to wait a window more.
+        // One that stood still before its end marker was known is not made to wait a window more.
         let window = match self.failed {
-            0 if fence.is_some() && idle >= self.still => self.still / 3,
+            0 if end_marker.is_some() && idle >= self.still => self.still / 3,
             failed => self.still * (1 << failed.min(5)),
         };
         let time = now.saturating_duration_since(self.since);
@@ -54,8 +54,8 @@ impl ReadPace {
         }
         let gained = position - self.from;
         self.restart(position, now);
-        let too_slow = match fence {
-            Some(fence) => gained < CRAWL && position <= fence,
+        let too_slow = match end_marker {
+            Some(end_marker) => gained < CRAWL && position <= end_marker,
             None => gained == 0 && told_end().is_some_and(|end| position < end),
         };
         too_slow.then_some((gained.max(0), time))

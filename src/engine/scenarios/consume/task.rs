@@ -38,7 +38,7 @@ impl ReadTask {
     pub(super) fn run(
         self,
         open: oneshot::Sender<()>,
-        fence: oneshot::Receiver<watch::Receiver<EndMarkerState>>,
+        end_marker: oneshot::Receiver<watch::Receiver<EndMarkerState>>,
     ) -> Result<End, String> {
         let consumer = Arc::clone(&self.consumer);
         let shared = &consumer.shared;
@@ -73,7 +73,7 @@ impl ReadTask {
             wrong: 0,
             backlog: Backlog::new(knows_acks.then(|| topology.topics[consumer.topic].highest.clone())),
         };
-        let end = reader.read(&mut set, fence);
+        let end = reader.read(&mut set, end_marker);
         consumer.compared.fetch_add(reader.compared, Ordering::Relaxed);
         consumer.wrong.fetch_add(reader.wrong, Ordering::Relaxed);
         for place in reader.places {

@@ -570,7 +570,7 @@ fn reads(streams: &Streams, reading: &Reading) -> PartitionReads {
                 Slot::Corrupt((stream, seq)) => open(RecordKind::Message, *stream, *seq, false),
                 Slot::Stray(seq) => open(RecordKind::Message, STRAY, *seq, true),
                 Slot::Foreign | Slot::Resurrected => Opened::Foreign,
-                Slot::Marker(number) => open(RecordKind::Fence, 0, *number, true),
+                Slot::Marker(number) => open(RecordKind::EndMarker, 0, *number, true),
             };
             reads.see(streams, *at, opened, 0, |_| Checked::Fine);
             if *slot == Slot::Resurrected {
