@@ -48,7 +48,7 @@ impl Unknown {
         Self { why: why.into(), advice: advice.into() }
     }
 
-    /// `the reader timed out; give it a longer `timeout``
+    /// `the reader timed out; increase its `timeout``
     pub(super) fn sentence(&self) -> String {
         joined([self.why.as_str(), self.advice.as_str()])
     }
@@ -84,11 +84,11 @@ impl Domain {
         if self.observed < self.total {
             return Some(Unknown::new(
                 format!("{} of {} observed", self.observed, self.total),
-                "give the scenario a longer `timeout`",
+                "increase the scenario's `timeout`",
             ));
         }
         (self.total == 0 && !self.empty)
-            .then(|| Unknown::new("there was nothing to observe", "let the scenario have something to do"))
+            .then(|| Unknown::new("there was nothing to observe", "give the scenario some work"))
     }
 }
 
@@ -209,11 +209,11 @@ mod tests {
         assert_eq!((good.outcome(), good.message(), good.covers()), (Outcome::Pass, "", "3 messages"));
         let part = of(Domain::part(2, 3, "3 messages"));
         assert_eq!(part.outcome(), Outcome::Inconclusive);
-        assert_eq!(part.message(), "2 of 3 observed; give the scenario a longer `timeout`");
-        let why = Unknown::new("the reader timed out", "give it a longer `timeout`");
+        assert_eq!(part.message(), "2 of 3 observed; increase the scenario's `timeout`");
+        let why = Unknown::new("the reader timed out", "increase its `timeout`");
         let why = of(Domain::all(3, "3 messages").without(Some(why)));
         assert_eq!(why.outcome(), Outcome::Inconclusive);
-        assert_eq!(why.message(), "the reader timed out; give it a longer `timeout`");
+        assert_eq!(why.message(), "the reader timed out; increase its `timeout`");
     }
 
     #[test]

@@ -22,7 +22,7 @@ impl Unproven {
     }
 
     pub(super) fn unknown(&self) -> Unknown {
-        Unknown::new(self.what.clone(), format!("see the proof of `{}`, and change the fault", self.name))
+        Unknown::new(self.what.clone(), format!("see the proof of `{}` and change the fault", self.name))
     }
 }
 
@@ -34,7 +34,7 @@ pub fn unproven(plan: &Plan, seen: &Observations) -> Vec<Unproven> {
 fn unproven_fault(fault: &FaultPlan, seen: Option<&FaultSeen>) -> Option<Unproven> {
     let verb = match seen {
         Some(seen) if seen.effective && seen.span.is_some() => return None,
-        Some(FaultSeen { span: Some(_), .. }) => "was not shown to have taken effect",
+        Some(FaultSeen { span: Some(_), .. }) => "has no proof that it took effect",
         _ => "never began",
     };
     Some(Unproven {

@@ -10,7 +10,7 @@ use crate::plan::Plan;
 /// Each UUID is the one that was sent.
 pub(super) struct UuidMatch;
 
-const EXPECTED: &str = "each UUID as sent";
+const EXPECTED: &str = "every UUID as sent";
 
 impl Described for UuidMatch {
     const KIND: &'static str = "uuid_match";
@@ -51,8 +51,8 @@ fn not_compared(case: &Case<'_>) -> Answer {
     if counts.received + counts.records > 0 {
         let name = &case.scenario.name;
         let unknown = Unknown::new(
-            format!("the values that `{name}` read hold no `{{{{uuid}}}}`"),
-            "write `{{uuid}}` in the producer's `value`",
+            format!("the values that `{name}` read contain no `{{{{uuid}}}}`"),
+            "add `{{uuid}}` to the producer's `value`",
         );
         return Answer::inconclusive(EXPECTED, "no UUID", &unknown);
     }
@@ -66,7 +66,7 @@ fn not_compared(case: &Case<'_>) -> Answer {
 fn not_back(case: &Case<'_>) -> Unknown {
     let name = &case.scenario.name;
     Unknown::new(
-        format!("not each round trip of `{name}` came back"),
-        format!("give `{name}` a longer `iteration_timeout`"),
+        format!("not all round trips of `{name}` returned"),
+        format!("increase `iteration_timeout` of `{name}`"),
     )
 }
