@@ -80,7 +80,7 @@ fn key(shape: Shape, filling: Filling) -> Key {
     let text = match (shape, filling) {
         (Shape::Ack, _) => who.to_owned(),
         (_, Filling::Found) => format!("{who} read it"),
-        (_, Filling::Altered) => format!("{who} read it altered"),
+        (_, Filling::Altered) => format!("{who} read it modified"),
         (_, Filling::Missing) => format!("{who} did not find it"),
     };
     Key { id: shape.id(), class: filling.class(), text, is_altered: filling == Filling::Altered }
@@ -141,7 +141,7 @@ impl Partition<'_> {
             .collect();
         let facts = facts.join(", ");
         let title = format!("Anomalies of {place}: offset over time");
-        let desc = format!("Evidence of {facts}. The tables say the same in words.");
+        let desc = format!("Evidence of {facts}. The tables list the same data.");
         let drawn = spots(&format!("pic{number}"), &title, &desc, &cases, frame);
         kinds.extend(&drawn.kinds);
         let more = match cases.len() - drawn.cases {

@@ -167,7 +167,7 @@ fn scenario_rows(rows: &mut Vec<Row>, i: usize, name: &str, s: &SeriesSummary, b
             &Strip {
                 id: format!("r{i}"),
                 title: format!("Rate of {name} over time"),
-                desc: format!("Messages a second: {facts}. Buckets with errors: {}.", error_ms.len()),
+                desc: format!("Messages per second: {facts}. Buckets with errors: {}.", error_ms.len()),
                 class: "rate",
                 scale,
                 points: &points,
