@@ -50,7 +50,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, fences: &Fences) -> 
     let partitions: Vec<Partition> = match plan.partition {
         Some(partition) if partition >= state.partitions => {
             return Outcome::failed(format!(
-                "topic `{}` has {} partitions, so there is none numbered {partition}",
+                "topic `{}` has {} partitions, but no partition {partition}",
                 state.name, state.partitions
             ));
         }
@@ -81,8 +81,10 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, fences: &Fences) -> 
         (Some(why), _) => Outcome::failed(why),
         _ if shared.stop.is_stopped() => Outcome::of(cut(&shared.stop)),
         (None, End::Done) => Outcome::of(Ended::Done),
-        (None, End::Idle) => Outcome::of(Ended::Idle)
-            .because(format!("nothing more came within {}", crate::units::Duration::from(plan.idle_timeout))),
+        (None, End::Idle) => Outcome::of(Ended::Idle).because(format!(
+            "received nothing more within {}",
+            crate::units::Duration::from(plan.idle_timeout)
+        )),
         (None, End::Timeout) => out_of_time(shared, index),
     };
     Outcome { uuids: Some(uuids), ..outcome }
@@ -90,7 +92,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, fences: &Fences) -> 
 
 fn out_of_time(shared: &Shared, index: usize) -> Outcome {
     Outcome::of(Ended::Timeout).because(format!(
-        "its time bound of {} came before the end of the log",
+        "timed out after {}, before the end of the log",
         crate::units::Duration::from(shared.plan.scenarios[index].timeout)
     ))
 }

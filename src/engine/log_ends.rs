@@ -35,8 +35,8 @@ pub(super) fn note_low_watermarks(shared: &Shared, topology: &Topology, partitio
         let counts = seen.judgement.as_ref().and_then(|j| j.counts.get(&Anomaly::StaleEnd));
         if let Some(count) = counts.map(|c| c.count).filter(|count| *count > 0) {
             shared.note(Note::warning(format!(
-                "partition {} of `{}`: {count} records lie at or above the high watermark that the broker reports; kaf6 does \
-                 not rely on it, other readers may stop before the end",
+                "partition {} of `{}`: {count} records are at or above the high watermark that the \
+                broker reports; kaf6 does not rely on it, but other readers may stop too early",
                 seen.partition, topology.topics[seen.topic].name
             )));
         }

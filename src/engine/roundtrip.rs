@@ -27,7 +27,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize) -> Outcome {
     };
     if plan.partition >= state.partitions {
         return Outcome::failed(format!(
-            "topic `{}` has {} partitions, so there is none numbered {}",
+            "topic `{}` has {} partitions, but no partition {}",
             state.name, state.partitions, plan.partition
         ));
     }
@@ -59,7 +59,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize) -> Outcome {
         (None, Some(fatal)) => given_up(shared, index, &fatal),
         _ if shared.stop.is_stopped() => Outcome::of(cut(&shared.stop)),
         _ if !in_time => Outcome::of(Ended::Timeout).because(format!(
-            "not all round trips ended within its {}",
+            "not all round trips finished within {}",
             crate::units::Duration::from(shared.plan.scenarios[index].timeout)
         )),
         _ => Outcome::of(Ended::Done),

@@ -123,7 +123,7 @@ pub struct BatchHeader {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoFetch {
     /// The file has SASL.
-    #[error("the probe does no SASL")]
+    #[error("the probe does not support SASL")]
     Sasl,
     /// A broker answers that it does not know the topic or the partition.
     #[error("{0}")]
