@@ -125,7 +125,7 @@ pub(super) async fn exec(daemon: &Daemon, id: &str, command: Vec<String>) -> Res
         }
     }
     let inspected = daemon.docker.inspect_exec(&made.id).await.map_err(|error| said(&error))?;
-    let code = inspected.exit_code.ok_or("Docker tells no exit code")?;
+    let code = inspected.exit_code.ok_or("Docker reports no exit code")?;
     let text = String::from_utf8_lossy(&output);
     Ok(Ran { code, lines: text.lines().map(str::to_owned).collect() })
 }
