@@ -124,11 +124,7 @@ impl FromStr for Duration {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let wrong = || {
-            UnitError(format!(
-                "`{text}` is no duration; write a number with a unit, such as 200ms, 30s, 5m or 1h"
-            ))
-        };
+        let wrong = || UnitError(format!("invalid duration `{text}`: expected e.g. 200ms, 30s, 5m, 1h"));
         let mut rest = text.trim();
         if rest == "0" {
             return Ok(Self::ZERO);
@@ -155,7 +151,7 @@ impl FromStr for Duration {
         }
         // A year is far beyond any run, and keeps all later arithmetic in range.
         if total > 366.0 * 86_400.0 {
-            return Err(UnitError(format!("`{text}` is longer than a year")));
+            return Err(UnitError(format!("invalid duration `{text}`: expected at most a year")));
         }
         // Rounded to microseconds: the unit in which kaf6 counts time.
         let micros = (total * 1e6).round();
@@ -196,11 +192,7 @@ impl FromStr for Rate {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let wrong = || {
-            UnitError(format!(
-                "`{text}` is no rate; write messages in a time, such as 0.5/s, 50/s, 10k/s or 300/m"
-            ))
-        };
+        let wrong = || UnitError(format!("invalid rate `{text}`: expected e.g. 0.5/s, 50/s, 10k/s, 300/m"));
         let (count, time) = text.trim().split_once('/').ok_or_else(wrong)?;
         let (value, factor) = number_and_unit(count.trim()).ok_or_else(wrong)?;
         let factor = match factor.trim() {
@@ -217,10 +209,10 @@ impl FromStr for Rate {
         };
         let rate = value * factor / seconds;
         if rate <= 0.0 {
-            return Err(UnitError("a rate must be above 0".to_owned()));
+            return Err(UnitError(format!("invalid rate `{text}`: expected more than 0")));
         }
         if rate > 1e8 {
-            return Err(UnitError(format!("`{text}` is over 100M/s")));
+            return Err(UnitError(format!("invalid rate `{text}`: expected at most 100M/s")));
         }
         Ok(Self(rate))
     }
@@ -245,11 +237,7 @@ impl FromStr for ByteSize {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let wrong = || {
-            UnitError(format!(
-                "`{text}` is no size; write bytes with or without a unit, such as 512, 1KiB or 32MiB"
-            ))
-        };
+        let wrong = || UnitError(format!("invalid size `{text}`: expected e.g. 512, 1KiB, 32MiB"));
         let (value, unit) = number_and_unit(text.trim()).ok_or_else(wrong)?;
         let factor = match unit.trim() {
             "" | "B" => 1.0,
@@ -289,14 +277,10 @@ impl FromStr for Bandwidth {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let wrong = || {
-            UnitError(format!(
-                "`{text}` is no bandwidth; write bytes in a second, such as 512KiB/s or 1MiB/s"
-            ))
-        };
+        let wrong = || UnitError(format!("invalid bandwidth `{text}`: expected e.g. 512KiB/s, 1MiB/s"));
         let (size, time) = text.trim().split_once('/').ok_or_else(wrong)?;
         match size.trim().parse::<ByteSize>() {
-            Ok(ByteSize(0)) => Err(UnitError("a bandwidth must be above 0".to_owned())),
+            Ok(ByteSize(0)) => Err(UnitError(format!("invalid bandwidth `{text}`: expected more than 0"))),
             Ok(size) if time.trim() == "s" => Ok(Self(size.0)),
             _ => Err(wrong()),
         }
@@ -313,7 +297,7 @@ impl FromStr for Share {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        let wrong = || UnitError(format!("`{text}` is no share; write 0% to 100%, such as 20%"));
+        let wrong = || UnitError(format!("invalid share `{text}`: expected 0% to 100%, e.g. 20%"));
         let percent = text.trim().strip_suffix('%').ok_or_else(wrong)?.trim();
         let (value, rest) = number_and_unit(percent).ok_or_else(wrong)?;
         if rest.is_empty() && value <= 100.0 { Ok(Self(value / 100.0)) } else { Err(wrong()) }
@@ -373,7 +357,7 @@ impl JsonSchema for Duration {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "type": "string",
-            "description": "A length of time with its unit: us, ms, s, m, h or d.",
+            "description": "A duration with its unit: us, ms, s, m, h or d.",
             "pattern": r"^\s*(0\s*|([0-9]+(\.[0-9]+)?\s*(us|µs|ms|s|m|min|h|d)\s*)+)$",
             "examples": ["200ms", "30s", "5m"]
         })
@@ -387,7 +371,7 @@ impl JsonSchema for Rate {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "type": "string",
-            "description": "Messages in a time: a number, optionally k or M, then /s, /m or /h.",
+            "description": "Messages per time: a number, optionally with k or M, then /s, /m or /h.",
             "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*[kM]?\s*/\s*(s|m|min|h)\s*$",
             "examples": ["50/s", "10k/s"]
         })
@@ -400,7 +384,8 @@ impl JsonSchema for ByteSize {
     }
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
-            "description": "A number of bytes, or a text with a unit: B, kB, MB, GB, KiB, MiB, GiB.",
+            "description": "A number of bytes, or a number with a unit: B, kB, MB, GB, KiB, MiB, \
+            GiB.",
             "anyOf": [
                 {"type": "integer", "minimum": 0},
                 {"type": "string", "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*(B|kB|KB|MB|GB|KiB|MiB|GiB)?\s*$"}
@@ -417,7 +402,7 @@ impl JsonSchema for Bandwidth {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "type": "string",
-            "description": "Bytes in a second: a size with its unit, then /s.",
+            "description": "Bytes per second: a size with its unit, then /s.",
             "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*(B|kB|KB|MB|GB|KiB|MiB|GiB)?\s*/\s*s\s*$",
             "examples": ["1MiB/s", "512KiB/s"]
         })
@@ -431,7 +416,7 @@ impl JsonSchema for Share {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "type": "string",
-            "description": "A part of a whole, 0% to 100%.",
+            "description": "A percentage from 0% to 100%.",
             "pattern": r"^\s*[0-9]+(\.[0-9]+)?\s*%\s*$",
             "examples": ["20%", "50%"]
         })

@@ -754,7 +754,7 @@ fn a_probe_of_nobody_or_of_something_else_says_so_in_time() {
     for (answer, part) in [
         (&b""[..], "no answer in time"),
         (&b"\0\0\0\x20"[..], "no answer in time"),
-        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "is this a Kafka broker"),
+        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "the port of a Kafka broker"),
     ] {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();

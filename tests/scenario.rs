@@ -54,7 +54,7 @@ fn each_example_has_its_plan() {
 
 #[test]
 fn each_example_runs_on_the_embedded_broker_and_on_brokers_given() {
-    // A file that starts its brokers has nothing to do with others.
+    // A file that starts its brokers has no work due with others.
     for path in
         files("examples").into_iter().filter(|path| load(path.to_str().unwrap()).unwrap().cluster.is_none())
     {
@@ -95,8 +95,8 @@ fn each_wrong_file_is_told_what_is_wrong_and_where() {
 fn a_file_that_cannot_be_read_is_refused() {
     let options = LoadOptions::new(&env);
     let said = refused(Path::new("tests/bad/there-is-no-such-file.yaml"), &options);
-    assert_eq!(said.trim_end(), "tests/bad/there-is-no-such-file.yaml: there is no such file");
-    assert!(refused(Path::new("tests"), &options).contains("cannot be read"));
+    assert_eq!(said.trim_end(), "tests/bad/there-is-no-such-file.yaml: file not found");
+    assert!(refused(Path::new("tests"), &options).contains("cannot read the file"));
 }
 
 #[test]
@@ -268,7 +268,7 @@ fn what_is_wrong_with_a_profile_is_told_where_it_is() {
     let unknown = folders.load("profile: naer\nbrokers: a", &nothing).expect_err("no such profile");
     assert_eq!(unknown.problems()[0].hint.as_deref(), Some("did you mean `near`?"));
     let far = folders.load("profile: far", &nothing).expect_err("its variable is not set").to_string();
-    assert!(far.contains("profiles.yaml:3:19: the variable `FAR` is not set"), "{far}");
+    assert!(far.contains("profiles.yaml:3:19: variable `FAR` is not set"), "{far}");
     let wrong = |o: &mut LoadOptions<'_>| o.brokers = Some(vec!["a:b".to_owned()]);
     let wrong = folders.load("", &wrong).expect_err("no broker").to_string();
     assert!(wrong.starts_with("--brokers: `a:b` is no broker"), "{wrong}");
@@ -399,16 +399,16 @@ fn a_reader_of_a_topic_that_nobody_writes_is_warned_of() {
         ))
     };
     insta::assert_snapshot!(read(", topic: ordres"), @"
-    f.yaml:5:32: warning: no scenario of the file produces to `ordres`: `read` reads whatever is there, and verifies nothing
+    f.yaml:5:32: warning: no scenario in the file produces to `ordres`: `read` reads whatever is there, and verifies nothing
     5 |   read: {type: consume, topic: ordres}
       |                                ^^^^^^
-      = did you mean `orders`? To read what others wrote, write `from: any`
+      = did you mean `orders`? To read messages from others, set `from: any`
     ");
     insta::assert_snapshot!(read(""), @"
-    f.yaml:5:3: warning: no scenario of the file produces to its topic: `read` reads whatever is there, and verifies nothing
+    f.yaml:5:3: warning: no scenario in the file produces to its topic: `read` reads whatever is there, and verifies nothing
     5 |   read: {type: consume}
       |   ^^^^
-      = check the topic's name; to read what others wrote, write `from: any`
+      = check the topic's name; to read messages from others, set `from: any`
     ");
     let secret = read(", topic: \"${NUMBER}\"");
     assert!(secret.contains("`${NUMBER}`") && !secret.contains("0123"), "{secret}");
@@ -424,15 +424,15 @@ fn a_reader_of_a_topic_that_nobody_writes_is_warned_of() {
 fn a_run_that_ends_before_all_can_be_read_back_is_warned_of() {
     let file = |run: &str| warned(&format!("{GOOD}run: {{{run}}}\n"));
     insta::assert_snapshot!(file("timeout: 1m"), @"
-    f.yaml:6:16: warning: the run may end too early: reading back what is sent may take until 2m50s
+    f.yaml:6:16: warning: the run may end too early: reading back the messages may take until 2m50s
     6 | run: {timeout: 1m}
       |                ^^
-      = write `timeout: 3m20s` or more, or leave it out
+      = set `timeout: 3m20s` or more, or remove it
     ");
     assert_eq!(file("timeout: 2m50s"), "");
     assert_eq!(
         file("timeout: 1m20s, unreadable_after: 1s"),
-        "f.yaml:6:16: warning: the run may end too early: reading back what is sent may take until 1m21s\n6 | run: {timeout: 1m20s, unreadable_after: 1s}\n  |                ^^^^^\n  = write `timeout: 1m51s` or more, or leave it out\n"
+        "f.yaml:6:16: warning: the run may end too early: reading back the messages may take until 1m21s\n6 | run: {timeout: 1m20s, unreadable_after: 1s}\n  |                ^^^^^\n  = set `timeout: 1m51s` or more, or remove it\n"
     );
     let unverified =
         GOOD.replace("rate: 50/s", "rate: 50/s, verify: false").replace("{type: consume}", "{type: connect}");

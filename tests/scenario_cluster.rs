@@ -158,7 +158,7 @@ fn the_load_goes_to_what_the_file_starts_unless_it_says_otherwise() {
     assert_eq!(list[0].to_string(), "{{broker.kafka}}");
 
     let refused = |change: &dyn Fn(&mut LoadOptions<'_>)| {
-        let problems = with(&file, change).expect_err("faults would hit other containers than the load");
+        let problems = with(&file, change).expect_err("faults would affect other containers than the load");
         problems.problems()[0].message.clone()
     };
     assert!(refused(&|options| options.embedded = true).contains("--embedded"));
@@ -201,7 +201,7 @@ fn a_profile_may_name_services_and_gives_way_to_them() {
     let text = "profile: second\nscenarios: {ask: {type: metrics}}\nbrokers: embedded\n";
     let problems =
         scenario::load_text(&path, text, &LoadOptions::new(&env)).expect_err("no services").to_string();
-    assert!(problems.contains("there is no service `broker`"), "{problems}");
+    assert!(problems.contains("unknown service `broker`"), "{problems}");
 }
 
 #[test]

@@ -41,7 +41,7 @@ pub fn expand(arguments: &[String]) -> anyhow::Result<Files> {
         }
     }
     if all.files.is_empty() {
-        bail!("no scenario file is given; name a file, a folder or a glob such as `scenarios/*.yaml`");
+        bail!("no scenario file given; pass a file, a folder or a glob such as `scenarios/*.yaml`");
     }
     Ok(all)
 }
@@ -52,7 +52,7 @@ fn stands_for(argument: &str) -> anyhow::Result<Vec<PathBuf>> {
     if path.is_dir() {
         let found = folder(path)?;
         if found.is_empty() {
-            bail!("the folder `{argument}` holds no scenario file (*.yaml, *.yml or *.json)");
+            bail!("no scenario file in folder `{argument}`: expected *.yaml, *.yml or *.json");
         }
         return Ok(found);
     }
@@ -62,7 +62,7 @@ fn stands_for(argument: &str) -> anyhow::Result<Vec<PathBuf>> {
     }
     let found = globbed(argument)?;
     if found.is_empty() {
-        bail!("`{argument}` matches no scenario file (*.yaml, *.yml or *.json)");
+        bail!("`{argument}` matches no scenario file: expected *.yaml, *.yml or *.json");
     }
     Ok(found)
 }
@@ -96,9 +96,9 @@ fn globbed(pattern: &str) -> anyhow::Result<Vec<PathBuf>> {
     let mut paths = match pattern.split_once("**") {
         Some((before, _)) => below(pattern, before)?,
         None => glob::glob(pattern)
-            .with_context(|| format!("`{pattern}` is no glob"))?
+            .with_context(|| format!("invalid glob `{pattern}`"))?
             .collect::<Result<_, _>>()
-            .with_context(|| format!("cannot read what `{pattern}` stands for"))?,
+            .with_context(|| format!("cannot read the files that match `{pattern}`"))?,
     };
     paths.retain(|path| path.is_file() && is_scenario(path));
     paths.sort();
@@ -107,7 +107,7 @@ fn globbed(pattern: &str) -> anyhow::Result<Vec<PathBuf>> {
 
 /// What a pattern with `**` matches. Each folder is entered once, as links may lead in circles.
 fn below(pattern: &str, before: &str) -> anyhow::Result<Vec<PathBuf>> {
-    let wanted = Pattern::new(pattern).with_context(|| format!("`{pattern}` is no glob"))?;
+    let wanted = Pattern::new(pattern).with_context(|| format!("invalid glob `{pattern}`"))?;
     let options = MatchOptions { require_literal_separator: true, ..MatchOptions::default() };
     // The part in front of the first sign of a pattern is a folder as it stands.
     let literal = &before[..before.find(['*', '?', '[']).unwrap_or(before.len())];
@@ -169,7 +169,7 @@ mod tests {
     fn no_argument_stands_for_no_file() {
         for none in [&[][..], &[""], &[" ", "\n"]] {
             let none: Vec<String> = none.iter().map(|&text| text.to_owned()).collect();
-            assert!(expand(&none).unwrap_err().to_string().starts_with("no scenario file is given"));
+            assert!(expand(&none).unwrap_err().to_string().starts_with("no scenario file given"));
         }
     }
 

@@ -58,16 +58,17 @@ impl RunIds {
         let id = if self.several { format!("{given}-{}", slug(name)) } else { given.to_owned() };
         if !is_plain(&id) {
             bail!(
-                "the run id `{id}` cannot be a folder's name: use up to 100 letters, digits, `.`, `_` and `-`, and no `.` in front"
+                "invalid run id `{id}`: expected up to 100 letters, digits, `.`, `_` and `-`, \
+                without a leading `.`"
             );
         }
         if self.made.contains(&self.report_dir.join(&id)) {
-            bail!("two files would get the run id `{id}`; give one of them another `name`");
+            bail!("two files would have the run id `{id}`; give one of them another `name`");
         }
         match self.make(&id)? {
             Some(folder) => Ok((id, folder)),
             None => bail!(
-                "run id `{id}` has reports already, in `{}`; give another id, or remove them",
+                "run id `{id}` already has reports in `{}`; choose another id, or remove them",
                 self.report_dir.join(&id).display()
             ),
         }
@@ -86,7 +87,7 @@ impl RunIds {
     fn make(&mut self, id: &str) -> anyhow::Result<Option<Folder>> {
         let folder = self.report_dir.join(id);
         std::fs::create_dir_all(&self.report_dir)
-            .with_context(|| format!("cannot make the report folder `{}`", self.report_dir.display()))?;
+            .with_context(|| format!("cannot create the report folder `{}`", self.report_dir.display()))?;
         match std::fs::create_dir(&folder) {
             Ok(()) => {
                 self.made.push(folder.clone());
@@ -96,7 +97,7 @@ impl RunIds {
             }
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(None),
             Err(error) => {
-                Err(error).with_context(|| format!("cannot make the report folder `{}`", folder.display()))
+                Err(error).with_context(|| format!("cannot create the report folder `{}`", folder.display()))
             }
         }
     }

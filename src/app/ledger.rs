@@ -27,12 +27,13 @@ pub(super) fn load(
     let saved = Saved::read(&bytes).with_context(|| path.display().to_string())?;
     if saved.brokers.is_empty() && options.brokers.is_none() {
         bail!(
-            "{}: its run used the embedded broker or started its brokers itself, and they ended with it",
+            "{}: cannot verify this run, because it used the embedded broker or started its own \
+            brokers, which ended with it",
             path.display()
         );
     }
     if saved.streams.iter().all(|stream| stream.acked.is_empty() && stream.placeless.is_empty()) {
-        bail!("{}: nothing was acked in its run, so there is nothing to look for", path.display());
+        bail!("{}: cannot verify this run, because it has no acked messages", path.display());
     }
     let original = PathBuf::from(&saved.source_path);
     // Brokers and profile of then may have been given beside the file, so the file need not name any.
@@ -44,7 +45,8 @@ pub(super) fn load(
     };
     let not_saved = || {
         anyhow!(
-            "{}: the secrets that stand in {} are not saved, and it is not there as it was; put them into variables",
+            "{}: the ledger does not contain the secrets in {}, and that file is missing or has \
+            changed; put the secrets into variables",
             path.display(),
             original.display()
         )
@@ -135,7 +137,7 @@ fn file(saved: &Saved, then: &Scenario) -> Value {
     };
     json!({
         "name": format!("{}-verify", saved.name),
-        "description": format!("what run {} wrote, read again", saved.run_id),
+        "description": format!("re-read of run {}", saved.run_id),
         "brokers": saved.brokers,
         "topics": topics,
         "scenarios": scenarios,
@@ -242,7 +244,7 @@ run: {unreadable_after: 7s}
                 Saved { source: text.replace("hunter2", &format!("{quotes}***{quotes}")), ..saved.clone() };
             std::fs::write(folder.path().join(LEDGER_JSON), serde_json::to_vec(&saved).unwrap()).unwrap();
             let error = look(&text.replace("limit: 5", "limit: 6")).unwrap_err().to_string();
-            assert!(error.contains("are not saved, and it is not there as it was"), "{error}");
+            assert!(error.contains("does not contain the secrets in"), "{error}");
         }
     }
 

@@ -81,12 +81,11 @@ impl Domain {
         if self.observed < self.total {
             return Some(UnknownBecause::new(
                 format!("{} of {} observed", self.observed, self.total),
-                "give the scenario a longer `timeout`",
+                "increase the scenario's `timeout`",
             ));
         }
-        (self.total == 0 && !self.empty).then(|| {
-            UnknownBecause::new("there was nothing to observe", "let the scenario have something to do")
-        })
+        (self.total == 0 && !self.empty)
+            .then(|| UnknownBecause::new("there was nothing to observe", "give the scenario some work"))
     }
 }
 
@@ -207,11 +206,11 @@ mod tests {
         assert_eq!((good.outcome(), good.message(), good.covers()), (CheckAnswer::Pass, "", "3 messages"));
         let part = of(Domain::part(2, 3, "3 messages"));
         assert_eq!(part.outcome(), CheckAnswer::Inconclusive);
-        assert_eq!(part.message(), "2 of 3 observed; give the scenario a longer `timeout`");
-        let why = UnknownBecause::new("the reader timed out", "give it a longer `timeout`");
+        assert_eq!(part.message(), "2 of 3 observed; increase the scenario's `timeout`");
+        let why = UnknownBecause::new("the reader timed out", "increase its `timeout`");
         let why = of(Domain::judged_all(3, "3 messages").without(Some(why)));
         assert_eq!(why.outcome(), CheckAnswer::Inconclusive);
-        assert_eq!(why.message(), "the reader timed out; give it a longer `timeout`");
+        assert_eq!(why.message(), "the reader timed out; increase its `timeout`");
     }
 
     #[test]

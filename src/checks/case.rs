@@ -9,8 +9,7 @@ use crate::observe::{EarlyEnd, FaultSeen, Observations, ScenarioEnd, ScenarioSee
 use crate::plan::{ConsumePlan, From, Plan, Work};
 
 /// What to write where a reader that kaf6 added did not read everything: the file has no such scenario to change.
-pub(super) const READ_BACK: &str =
-    "give the run a longer `run: {timeout: ...}`, or write `verify: false` in its producers";
+pub(super) const READ_BACK: &str = "increase `run.timeout`, or set `verify: false` in its producers";
 
 /// One scenario that a check runs against.
 #[derive(Clone, Copy)]
@@ -70,24 +69,24 @@ impl<'a> CheckedScenario<'a> {
             ScenarioEnd::Done => return None,
             ScenarioEnd::Timeout | ScenarioEnd::Idle if background || no_end => return None,
             ScenarioEnd::Timeout | ScenarioEnd::Idle if added => {
-                (format!("scenario `{name}` did not read all that it was to read"), READ_BACK.to_owned())
+                (format!("scenario `{name}` did not read all expected messages"), READ_BACK.to_owned())
             }
             ScenarioEnd::Timeout => {
-                (format!("scenario `{name}` timed out"), format!("give `{name}` a longer `timeout`"))
+                (format!("scenario `{name}` timed out"), format!("increase `timeout` of `{name}`"))
             }
             ScenarioEnd::Idle => (
-                format!("nothing more came to scenario `{name}` within its `idle_timeout`"),
-                format!("give `{name}` a longer `idle_timeout`"),
+                format!("scenario `{name}` received nothing more within its `idle_timeout`"),
+                format!("increase `idle_timeout` of `{name}`"),
             ),
             ScenarioEnd::Aborted | ScenarioEnd::Interrupted => {
-                (format!("cut short: scenario `{name}` was {}", ended.name()), self.after_cut())
+                (format!("scenario `{name}` was {} before it finished", ended.name()), self.after_cut())
             }
             ScenarioEnd::Skipped | ScenarioEnd::Failed => (
-                format!("scenario `{name}` could not work"),
-                format!("see why `{}` could not work", self.cause()),
+                format!("scenario `{name}` could not run"),
+                format!("see why `{}` could not run", self.cause()),
             ),
             ScenarioEnd::Fatal => (
-                format!("the client of scenario `{name}` gave up after a fatal error"),
+                format!("the client of scenario `{name}` stopped after a fatal error"),
                 format!("see the message of `{name}` and the log of its broker"),
             ),
         };
@@ -124,10 +123,10 @@ impl<'a> CheckedScenario<'a> {
     /// What to do after a run that something cut short.
     pub(super) fn after_cut(&self) -> String {
         match &self.seen.cut {
-            Some(EarlyEnd::Timeout) => "give the run a longer `run: {timeout: ...}`".to_owned(),
+            Some(EarlyEnd::Timeout) => "increase `run.timeout`".to_owned(),
             Some(EarlyEnd::Crash) => "see the log of the container that crashed".to_owned(),
             Some(EarlyEnd::Abort(check)) => format!("relax check `{check}`, or remove its `abort`"),
-            Some(EarlyEnd::Signal(_)) | None => "let the run go on to its end".to_owned(),
+            Some(EarlyEnd::Signal(_)) | None => "let the run finish".to_owned(),
         }
     }
 
@@ -142,8 +141,8 @@ impl<'a> CheckedScenario<'a> {
         let name = &self.scenario.name;
         let unknown = self.ended_early().unwrap_or_else(|| {
             UnknownBecause::new(
-                format!("scenario `{name}` saw nothing"),
-                format!("see that `{name}` has something to do: its topic, partition and `timeout`"),
+                format!("scenario `{name}` observed nothing"),
+                format!("check the topic, partition and `timeout` of `{name}`"),
             )
         });
         Answer::inconclusive(expected, "no data", &unknown)
@@ -163,10 +162,7 @@ impl<'a> CheckedScenario<'a> {
     pub(super) fn span_of(&self, fault: &str) -> Result<(Duration, Duration), UnknownBecause> {
         let seen = fault_seen(self.seen, fault);
         seen.and_then(|seen| seen.span).ok_or_else(|| {
-            UnknownBecause::new(
-                format!("fault `{fault}` never began"),
-                format!("let `{fault}` begin earlier"),
-            )
+            UnknownBecause::new(format!("fault `{fault}` never began"), format!("start `{fault}` earlier"))
         })
     }
 

@@ -49,17 +49,16 @@ pub fn evaluate(plan: &Plan, seen: &Observations) -> Vec<CheckResult> {
         let targets = targets_of(plan, check);
         if targets.is_empty() {
             let unknown = UnknownBecause::new(
-                "the file has no scenario of a type that this check runs against",
+                "the file has no scenario that this check applies to",
                 "add one, or remove the check",
             );
-            let answer = Answer::inconclusive("a scenario to run against", "none", &unknown);
+            let answer = Answer::inconclusive("a scenario to check", "none", &unknown);
             results.push(CheckResult { check: check.clone(), scenario: None, answer });
         }
         for index in targets {
             let answer = seen.scenarios.get(index).map_or_else(
                 || {
-                    let unknown =
-                        UnknownBecause::new("the scenario was not run", "let the run go on to its end");
+                    let unknown = UnknownBecause::new("the scenario did not run", "let the run finish");
                     Answer::inconclusive(check_of(&check.ask).expected(), "nothing", &unknown)
                 },
                 |scenario| {

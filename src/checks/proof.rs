@@ -23,7 +23,7 @@ impl Unproven {
     pub(super) fn unknown(&self) -> UnknownBecause {
         UnknownBecause::new(
             self.what.clone(),
-            format!("see the proof of `{}`, and change the fault", self.name),
+            format!("see the proof of `{}` and change the fault", self.name),
         )
     }
 }
@@ -36,7 +36,7 @@ pub fn unproven(plan: &Plan, seen: &Observations) -> Vec<Unproven> {
 fn unproven_fault(fault: &FaultPlan, seen: Option<&FaultSeen>) -> Option<Unproven> {
     let verb = match seen {
         Some(seen) if seen.effective && seen.span.is_some() => return None,
-        Some(FaultSeen { span: Some(_), .. }) => "was not shown to have taken effect",
+        Some(FaultSeen { span: Some(_), .. }) => "has no proof that it took effect",
         _ => "never began",
     };
     Some(Unproven {

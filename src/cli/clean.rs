@@ -29,7 +29,7 @@ pub(super) fn clean(args: &CleanArgs) -> anyhow::Result<Exit> {
 fn page(cleaned: &Cleaned, dry_run: bool) -> String {
     let word = if dry_run { "would remove" } else { "removed" };
     let mut lines: Vec<String> = cleaned.done.iter().map(|thing| format!("{word}: {thing}\n")).collect();
-    lines.extend(cleaned.kept.iter().map(|kept| format!("left alone: {kept}\n")));
+    lines.extend(cleaned.kept.iter().map(|kept| format!("kept: {kept}\n")));
     if lines.is_empty() && cleaned.failed.is_empty() {
         return "nothing to remove\n".to_owned();
     }
@@ -47,10 +47,7 @@ mod tests {
             kept: vec!["run b: its kaf6 still runs".into()],
             failed: Vec::new(),
         };
-        assert_eq!(
-            page(&cleaned, false),
-            "removed: network kaf6-a\nleft alone: run b: its kaf6 still runs\n"
-        );
+        assert_eq!(page(&cleaned, false), "removed: network kaf6-a\nkept: run b: its kaf6 still runs\n");
         assert!(page(&cleaned, true).starts_with("would remove: network kaf6-a\n"));
         assert_eq!(page(&Cleaned::default(), false), "nothing to remove\n");
     }

@@ -96,7 +96,8 @@ impl Runner {
             let outputs = github::outputs(runs, &args.report_dir);
             if !runs.is_empty() && outputs.iter().any(|(name, value)| *name == "json" && value.is_empty()) {
                 self.say(&format!(
-                    "::notice title=kaf6::the output `json` is empty, since the summary is larger than {} KiB: read the file that the output `summary` names",
+                    "::notice title=kaf6::the output `json` is empty because the summary is larger \
+                    than {} KiB: read the file named by the output `summary`",
                     github::OUTPUT_MOST >> 10
                 ));
             }

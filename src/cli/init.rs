@@ -27,8 +27,8 @@ pub(super) fn init(args: &InitArgs) -> anyhow::Result<Exit> {
         .map(|p| p.display().to_string())
         .collect();
     if !there.is_empty() && !args.force {
-        let (be, them) = if there.len() == 1 { ("is", "it") } else { ("are", "them") };
-        bail!("{} {be} there already; --force writes over {them}", there.join(" and "));
+        let (be, them) = if there.len() == 1 { ("exists", "it") } else { ("exist", "them") };
+        bail!("{} already {be}; use --force to overwrite {them}", there.join(" and "));
     }
     let mut text = String::new();
     for (name, content) in FILES {
@@ -40,7 +40,7 @@ pub(super) fn init(args: &InitArgs) -> anyhow::Result<Exit> {
     }
     let scenario = folder.join(FILES[0].0);
     text.push_str(&format!(
-        "\nTry it without a broker at hand: kaf6 run {} --embedded\n",
+        "\nTo try it without a broker, run: kaf6 run {} --embedded\n",
         scenario.display()
     ));
     print(text.as_bytes())?;

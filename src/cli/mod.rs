@@ -68,7 +68,7 @@ fn with_more(mut words: Vec<OsString>, more: Option<String>) -> Result<Vec<OsStr
     let Some(more) = more.filter(|_| words.get(1).is_some_and(|word| word == "run")) else {
         return Ok(words);
     };
-    let more = shlex::split(&more).ok_or("KAF6_EXTRA_ARGS has a quotation mark that is never closed")?;
+    let more = shlex::split(&more).ok_or("unclosed quotation mark in KAF6_EXTRA_ARGS")?;
     words.extend(more.into_iter().map(OsString::from));
     Ok(words)
 }

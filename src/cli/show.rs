@@ -55,7 +55,7 @@ pub(super) fn warn_of(files: &Files, plans: &[Plan]) {
     let repeated = files
         .repeated
         .iter()
-        .map(|file| Diagnostic::of_file(file, "is given more than once, and is taken once", None));
+        .map(|file| Diagnostic::of_file(file, "is given more than once and used only once", None));
     let mut text = render_warnings(&repeated.collect::<Vec<_>>(), colour);
     text.extend(plans.iter().map(|plan| render_warnings(&plan.warnings, colour)));
     if !text.is_empty() {
@@ -108,7 +108,7 @@ pub(super) fn schema(which: SchemaName) -> anyhow::Result<Exit> {
 /// `kaf6 preset`.
 pub(super) fn preset(name: Option<&str>) -> anyhow::Result<Exit> {
     let text = match name {
-        Some(name) => preset::text(name).with_context(|| format!("there is no preset `{name}`"))?.to_owned(),
+        Some(name) => preset::text(name).with_context(|| format!("unknown preset `{name}`"))?.to_owned(),
         None => preset::names().map(|name| format!("{name}\n")).collect(),
     };
     print(text.as_bytes())?;

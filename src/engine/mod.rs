@@ -40,7 +40,7 @@ pub async fn run(plan: Arc<Plan>, options: Options, live: Arc<RunProgress>) -> O
         began,
     };
     if options.stop.is_stopped() {
-        return not_begun.because("the run was stopped before it began");
+        return not_begun.because("the run was stopped before it started");
     }
     let cluster = match scheduling::cluster::up(&plan, &options, &live).await {
         Ok(cluster) => cluster,
@@ -157,7 +157,7 @@ impl NotBegun {
             name: fault.name.clone(),
             kind: fault.action.kind(),
             target: fault.action.target(),
-            proof: "it never began: the run did not begin".to_owned(),
+            proof: "it never began: the run did not start".to_owned(),
             ..FaultSeen::default()
         };
         let brokers = match &plan.target {
@@ -311,9 +311,12 @@ fn seen(
 fn throttle_notes(seen: &Throttling) -> impl Iterator<Item = Note> {
     let kinds = [("sending", "Produce", seen.produce), ("reading", "Fetch", seen.fetch)];
     kinds.into_iter().filter(|(.., it)| it.answers > 0).map(|(what, api, it)| {
-        let (longest, total) = (crate::units::Duration::from(it.longest), crate::units::Duration::from(it.total));
+        let (longest, total) =
+            (crate::units::Duration::from(it.longest), crate::units::Duration::from(it.total));
         Note::warning(format!(
-            "brokers throttled {what}: {} answers to {api} had a throttle time, {longest} at most and {total} in total. A quota of the user or client id is used up, so rates and latencies show the quota (write a lower `rate`, or raise the quota)",
+            "brokers throttled {what}: {} responses to {api} had a throttle time, at most \
+            {longest} and {total} in total. A quota of the user or client id is exhausted, so \
+            rates and latencies reflect the quota (lower `rate`, or raise the quota)",
             it.answers
         ))
     })
@@ -340,14 +343,14 @@ fn log_notes(shared: &RunContext) -> Vec<Note> {
     others.sort_by_key(|kind| std::cmp::Reverse(kind.count));
     for kind in others.iter().take(5) {
         out.push(Note::hint(format!(
-            "librdkafka said {}: {}: {}",
+            "librdkafka logged {}: {}: {}",
             times(kind.count),
             kind.facility,
             kind.sample
         )));
     }
     if others.len() > 5 {
-        out.push(Note::hint(format!("librdkafka said {} other kinds of things", others.len() - 5)));
+        out.push(Note::hint(format!("librdkafka logged {} more kinds of messages", others.len() - 5)));
     }
     out
 }

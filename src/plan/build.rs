@@ -91,10 +91,12 @@ fn warnings(scenario: &Scenario, bounds: &Bounds<'_>) -> Vec<Diagnostic> {
     let needed = readers.map(|reader| bounds.end_of(&reader.name)).max().unwrap_or_default();
     let short = scenario.timeout.filter(|timeout| timeout.std() < needed).map(|_| {
         let needed_text = Duration::from(needed);
-        let message =
-            format!("the run may end too early: reading back what is sent may take until {needed_text}");
+        let message = format!(
+            "the run may end too early: reading back the messages may take until \
+            {needed_text}"
+        );
         let enough = Duration::from(needed.saturating_add(defaults::GRACE));
-        let hint = Some(format!("write `timeout: {enough}` or more, or leave it out"));
+        let hint = Some(format!("set `timeout: {enough}` or more, or remove it"));
         Diagnostic::at(&scenario.path, &scenario.text, scenario.timeout_at, message, hint)
     });
     Diagnostics::new(scenario.warnings.iter().cloned().chain(short).collect()).problems().to_vec()

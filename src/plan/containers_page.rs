@@ -14,7 +14,7 @@ use crate::units::Bandwidth;
 pub(super) fn cluster(cluster: &ClusterPlan, out: &mut String) {
     if !cluster.services.is_empty() {
         let preset = cluster.preset.as_ref().map_or_else(String::new, |name| format!("; preset {name}"));
-        let _ = writeln!(out, "\ncontainers  (in the order of their start{preset})");
+        let _ = writeln!(out, "\ncontainers  (in start order{preset})");
     }
     for service in &cluster.services {
         line(out, &format!("  {}  {}", service.name, service.image));
@@ -28,16 +28,16 @@ pub(super) fn cluster(cluster: &ClusterPlan, out: &mut String) {
         cluster.attached.iter().map(|attach| {
             let how = match &attach.by {
                 AttachBy::Container(name) => format!("container {name}"),
-                AttachBy::Labels(labels) => format!("each container labelled {}", labels.join(" and ")),
+                AttachBy::Labels(labels) => format!("each container labeled {}", labels.join(" and ")),
             };
             (attach.name.clone(), how)
         }),
     );
     section(
         out,
-        "relays  (in between from the start on; slow only while a fault lasts)",
+        "relays  (between services from the start; slow only during a fault)",
         cluster.links.iter().map(|link| {
-            let what = format!("stands in for each address of {} that {} is given", link.to, link.from);
+            let what = format!("replaces each address of {} that {} gets", link.to, link.from);
             (format!("{} -> {}", link.from, link.to), what)
         }),
     );
@@ -53,7 +53,7 @@ fn rows(service: &ServicePlan) -> Vec<(&'static str, String)> {
         rows.push(("", format!("up to {}, by faults", container(service.most - 1))));
     }
     let pull = match service.pull {
-        Pull::Missing => "where it is missing",
+        Pull::Missing => "if missing",
         Pull::Always => "always",
         Pull::Never => "never",
     };
@@ -71,10 +71,10 @@ fn rows(service: &ServicePlan) -> Vec<(&'static str, String)> {
     rows.extend(pairs(service.needs.clone()).map(|text| ("needs", text)));
     let ready = match &service.ready {
         None => "once it runs".to_owned(),
-        Some(Ready::Http { port, path }) => format!("GET {path} on {port} is answered with 200 to 299"),
+        Some(Ready::Http { port, path }) => format!("GET {path} on {port} returns 200 to 299"),
         Some(Ready::Tcp { port }) => format!("{port} accepts a connection"),
         Some(Ready::Kafka { port }) => format!("{port} answers Kafka metadata"),
-        Some(Ready::Exec(words)) => format!("{} ends with 0", command(words)),
+        Some(Ready::Exec(words)) => format!("{} exits with 0", command(words)),
     };
     rows.push(("ready", format!("{ready}; within {}", time(service.ready_timeout))));
     rows
@@ -109,26 +109,26 @@ fn what(fault: &FaultPlan) -> String {
     match &fault.action {
         ActionPlan::Restart { signal, down_for, image, .. } => {
             let image = image.as_ref().map_or_else(String::new, |image| format!(" from {image}"));
-            format!("ended by {signal}, started again{image} after {}", time(*down_for))
+            format!("ended by {signal}, restarted{image} after {}", time(*down_for))
         }
         ActionPlan::Stop { signal, .. } => match length {
-            Some(length) => format!("ended by {signal}, started again after {length}"),
+            Some(length) => format!("ended by {signal}, restarted after {length}"),
             None => format!("ended by {signal}"),
         },
-        ActionPlan::Start { .. } => "started again".to_owned(),
+        ActionPlan::Start { .. } => "restarted".to_owned(),
         ActionPlan::Pause { .. } => format!("frozen{for_}"),
         ActionPlan::Throttle { latency, jitter, bandwidth, .. } => {
             let mut parts = Vec::new();
             if !latency.is_zero() {
                 let jitter = if jitter.is_zero() { String::new() } else { format!(" +- {}", time(*jitter)) };
-                parts.push(format!("{}{jitter} later", time(*latency)));
+                parts.push(format!("{}{jitter} latency", time(*latency)));
             }
             parts.extend(bandwidth.map(|bytes| format!("at most {}", Bandwidth::new(bytes))));
-            format!("each direction {}{for_}", parts.join(", "))
+            format!("each direction: {}{for_}", parts.join(", "))
         }
         ActionPlan::Scale { service, to } => {
             let back = length.map_or_else(String::new, |length| format!(", and back after {length}"));
-            format!("{service} gets {}{back}", count(u64::from(*to), "replica"))
+            format!("{service} scales to {}{back}", count(u64::from(*to), "replica"))
         }
         ActionPlan::Exec { command: words, .. } => format!("runs {}", command(words)),
     }

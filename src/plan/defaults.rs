@@ -54,7 +54,7 @@ pub const FAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// `run.seed`.
 pub const SEED: u64 = 0;
 /// `run.audit`, in words: what a live reader saw can be gone after a fault, or after its log began anew.
-pub const AUDIT: &str = "auto: where a fault ran, a broker went away or a log lost its end";
+pub const AUDIT: &str = "auto: if a fault ran, a broker went away or a log was truncated";
 
 /// `run.unreadable_after`: longer than a broker takes that makes its log readable again after a crash.
 pub const UNREADABLE_AFTER: Duration = Duration::from_secs(90);
@@ -87,16 +87,17 @@ pub fn value() -> ValuePlan {
 
 /// All defaults, as the docs list them: where, which field, and what it is when left out.
 pub const TABLE: &[(&str, &str, &str)] = &[
-    ("file", "name", "the file's stem"),
+    ("file", "name", "the file name without its extension"),
     (
         "file",
         "brokers",
-        "ports named `kafka` of the services in `cluster`, else the profile's; needed unless only `metrics` run",
+        "ports named `kafka` of the services in `cluster`, else the profile's; required unless \
+        only `metrics` run",
     ),
     ("topic", "partitions", "1"),
     ("topic", "replication_factor", "1"),
     ("topic", "recreate", "false"),
-    ("scenario", "after", "nothing: start at once"),
+    ("scenario", "after", "none: start immediately"),
     ("scenario", "at", "0s"),
     ("scenario", "brokers", "the file's"),
     ("scenario", "topic", "the only topic declared"),
@@ -104,8 +105,8 @@ pub const TABLE: &[(&str, &str, &str)] = &[
     ("connect", "timeout", "60s"),
     ("metrics", "url", "the profile's `metrics_url`"),
     ("metrics", "contains", "no series"),
-    ("metrics", "every", "never: ask once"),
-    ("metrics", "timeout", "10s; with `every`: until the last other scenario has ended"),
+    ("metrics", "every", "never: one request"),
+    ("metrics", "timeout", "10s; with `every`: until the last other scenario ends"),
     ("produce", "rate", "as fast as acks allow"),
     ("produce", "partition", "round_robin"),
     ("produce", "acks", "all"),
@@ -114,8 +115,13 @@ pub const TABLE: &[(&str, &str, &str)] = &[
     ("produce", "max_in_flight", "32MiB"),
     ("produce", "value", "JSON with `{{uuid}}` and `{{now}}`"),
     ("produce", "verify", "true"),
-    ("produce", "timeout", "its schedule or `duration` and 30s; else 60s and 1ms a message, at most 24h"),
-    ("consume", "from", "`run` where a scenario of the file writes the topic, else `any`"),
+    (
+        "produce",
+        "timeout",
+        "30s after its schedule or `duration`; else 60s and 1ms per message, at \
+    most 24h",
+    ),
+    ("consume", "from", "`run` if a scenario in the file writes to the topic, else `any`"),
     ("consume", "partition", "all of the topic"),
     ("consume", "offset", "earliest"),
     ("consume", "limit", "to the end of the log"),
@@ -123,7 +129,9 @@ pub const TABLE: &[(&str, &str, &str)] = &[
     (
         "consume",
         "timeout",
-        "the end of its producers' time bounds, and of the faults' that do not wait for it, and 30s, with producers also `run.unreadable_after`; at least 60s; and the bounds of faults that wait for what it counts",
+        "30s after the timeouts of its producers and of faults that do not wait for it, with \
+        producers also `run.unreadable_after`; at least 60s; in addition the timeouts of faults \
+        that wait for its counts",
     ),
     ("roundtrip", "partition", "0"),
     ("roundtrip", "iterations", "100"),
@@ -134,41 +142,42 @@ pub const TABLE: &[(&str, &str, &str)] = &[
     ("roundtrip", "idempotence", "false"),
     ("roundtrip", "value", "JSON with `{{uuid}}` and `{{now}}`"),
     ("roundtrip", "verify", "true"),
-    ("roundtrip", "timeout", "60s and 200ms a round trip of each client, at most 24h"),
+    ("roundtrip", "timeout", "60s and 200ms per round trip of each client, at most 24h"),
     ("watch", "every", "500ms"),
-    ("watch", "timeout", "until the last other scenario has ended"),
+    ("watch", "timeout", "until the last other scenario ends"),
     ("service", "pull", PULL),
     ("service", "entrypoint", "the image's"),
     ("service", "command", "the image's"),
-    ("service", "needs", "the services that it refers to"),
+    ("service", "needs", "the services that it references"),
     ("service", "replicas", "1"),
     ("service", "ready", "it runs"),
     ("service", "ready_timeout", "2m"),
-    ("fault", "after", "nothing is waited for"),
+    ("fault", "after", "none: wait for nothing"),
     ("fault", "at", "0s"),
     ("restart", "signal", SIGNAL),
     ("restart", "down_for", "1s"),
-    ("restart", "image", "the same"),
+    ("restart", "image", "the same image"),
     ("stop", "signal", SIGNAL),
     ("stop", "for", "until a `start` of the same target"),
     ("throttle", "latency", "0s"),
     ("throttle", "jitter", "0s"),
     ("throttle", "bandwidth", "no limit"),
-    ("scale", "for", "to the end of the run"),
+    ("scale", "for", "until the end of the run"),
     ("check", "name", "its type"),
     (
         "check",
         "scenario",
-        "each one that can answer; counts and latencies: each consumer, else each producer; rates around faults: each producer, else each consumer",
+        "every scenario that supports the check; counts and latencies: every consumer, else every \
+        producer; rates around faults: every producer, else every consumer",
     ),
-    ("check", "metric", "received of a consumer or round trip, acked of a producer"),
+    ("check", "metric", "received for a consumer or round trip, acked for a producer"),
     ("check", "strict", "false"),
     ("check", "tolerance", "20%"),
-    ("check", "allow", "nothing: no change in metadata, no message failed or unknown"),
+    ("check", "allow", "nothing: no metadata changes, no failed or unknown messages"),
     ("check", "max_silence", "10s"),
     ("check", "abort", "false"),
     ("check", "delay", "0s"),
-    ("run", "timeout", "10m, or the end of the last time bound and 30s where that is later"),
+    ("run", "timeout", "10m, or 30s after the last timeout if that is later"),
     ("run", "seed", "0"),
     ("run", "audit", AUDIT),
     ("run", "unreadable_after", "90s"),

@@ -125,10 +125,10 @@ mod tests {
         assert!(plan.defaults.iter().all(|taken| !taken.field.contains("verify:")));
         let page = timeline::render(&plan);
         assert!(
-            page.contains("added automatically: reads back what no consumer of the file reads"),
+            page.contains("added automatically: reads back what no consumer in the file reads"),
             "{page}"
         );
-        assert!(timeline::validate_line(&plan).contains("good: 1 scenario,"));
+        assert!(timeline::validate_line(&plan).contains("valid: 1 scenario,"));
     }
 
     #[test]

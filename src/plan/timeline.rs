@@ -21,14 +21,14 @@ const WIDTH: usize = 48;
 pub fn validate_line(plan: &Plan) -> String {
     let implicit = match plan.checks.iter().filter(|check| check.implicit).count() {
         0 => String::new(),
-        implicit => format!(" ({implicit} added without asking)"),
+        implicit => format!(" ({implicit} added automatically)"),
     };
     let faults = match plan.faults.len() as u64 {
         0 => String::new(),
         faults => format!("{}, ", count(faults, "fault")),
     };
     format!(
-        "{}: good: {}, {faults}{}, {}{implicit}",
+        "{}: valid: {}, {faults}{}, {}{implicit}",
         plan.source.path.display(),
         count(plan.scenarios.iter().filter(|it| !it.work.is_readback()).count() as u64, "scenario"),
         count(plan.topics.len() as u64, "topic"),
@@ -53,7 +53,7 @@ pub fn render(plan: &Plan) -> String {
     scenarios(plan, &mut out);
     containers_page::faults(&plan.faults, &mut out);
     checks(plan, &mut out);
-    section(&mut out, "defaults taken", plan.defaults.iter().map(|d| (d.field.clone(), d.value.clone())));
+    section(&mut out, "defaults used", plan.defaults.iter().map(|d| (d.field.clone(), d.value.clone())));
     plan.secrets.as_written(&out).into_owned()
 }
 
@@ -85,7 +85,7 @@ fn header(plan: &Plan, out: &mut String) {
     if let Some(security) = &plan.client.security {
         row("security", &security.protocol);
     }
-    row("bound", &format!("{} from the run's zero", time(plan.timeout)));
+    row("timeout", &format!("{} from the start of the run", time(plan.timeout)));
 }
 
 fn topics(plan: &Plan, out: &mut String) {
@@ -94,13 +94,13 @@ fn topics(plan: &Plan, out: &mut String) {
         "topics",
         plan.topics.iter().map(|topic| {
             let copies = match topic.replication_factor {
-                -1 => "copies as the broker decides".to_owned(),
+                -1 => "the broker's default replication factor".to_owned(),
                 copies => format!("replication factor {copies}"),
             };
             let how = match (topic.recreate, &topic.position) {
-                (true, _) => "deleted and created anew",
-                (false, Some(_)) => "created where missing",
-                (false, None) => "not declared; created where missing",
+                (true, _) => "deleted and recreated",
+                (false, Some(_)) => "created if missing",
+                (false, None) => "not declared; created if missing",
             };
             let partitions = count(topic.partitions.unsigned_abs().into(), "partition");
             (topic.name.to_string(), format!("{partitions}, {copies}, {how}"))
@@ -131,7 +131,7 @@ fn timeline(plan: &Plan, out: &mut String) {
     });
     let rows: Vec<Row<'_>> = scenarios.chain(faults).collect();
     let name_width = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0);
-    let _ = writeln!(out, "\ntimeline  (= as planned, . up to its time bound)");
+    let _ = writeln!(out, "\ntimeline  (= as planned, . up to its timeout)");
     let right = time(end);
     let gap = WIDTH.saturating_sub(right.len() + 2);
     let _ = writeln!(out, "  {:name_width$}  0s{:gap$}{right}", "", "");
@@ -209,7 +209,7 @@ fn scenarios(plan: &Plan, out: &mut String) {
             line(out, &format!("    {text}"));
         }
         if let Some(brokers) = &scenario.brokers {
-            line(out, &format!("    brokers of its own: {}", joined(brokers)));
+            line(out, &format!("    own brokers: {}", joined(brokers)));
         }
     }
 }
@@ -218,28 +218,28 @@ fn lines(scenario: &ScenarioPlan, secrets: &Secrets) -> Vec<String> {
     match &scenario.work {
         Work::Connect(connect) => {
             let topics: Vec<String> = connect.topics.iter().map(ToString::to_string).collect();
-            let mut lines = vec!["tries to reach each broker until it works or the time is up".to_owned()];
+            let mut lines = vec!["tries to reach each broker until it succeeds or times out".to_owned()];
             if !topics.is_empty() {
-                lines.push(format!("asks for the metadata of {}", topics.join(", ")));
+                lines.push(format!("requests the metadata of {}", topics.join(", ")));
             }
             lines
         }
         Work::Metrics(metrics) => {
             let how =
                 metrics.every.map_or_else(|| "once".to_owned(), |every| format!("every {}", time(every)));
-            let mut lines = vec![format!("asks {} {how}", metrics.url)];
+            let mut lines = vec![format!("requests {} {how}", metrics.url)];
             if !metrics.contains.is_empty() {
                 let names: Vec<&str> = metrics.contains.iter().map(|(text, _)| text.as_str()).collect();
                 lines.push(format!("looks for {}", names.join(", ")));
             }
             lines
         }
-        Work::Watch(watch) => vec![format!("asks each broker for its metadata every {}", time(watch.every))],
+        Work::Watch(watch) => vec![format!("requests metadata from each broker every {}", time(watch.every))],
         Work::Produce(produce) => produce_lines(produce, secrets),
         Work::Consume(consume) => {
             let what = match consume.from {
                 From::Run => "records of this run",
-                From::Any => "records of anybody",
+                From::Any => "records from anyone",
             };
             let where_ = consume.partition.map_or_else(
                 || format!("all partitions of {}", consume.topic),
@@ -254,8 +254,8 @@ fn lines(scenario: &ScenarioPlan, secrets: &Secrets) -> Vec<String> {
                 }
             };
             let until = match consume.limit {
-                Some(1) => "until 1 message is there".to_owned(),
-                Some(limit) => format!("until {limit} distinct messages are there"),
+                Some(1) => "until 1 message is read".to_owned(),
+                Some(limit) => format!("until {limit} distinct messages are read"),
                 None => "to the end of the log".to_owned(),
             };
             if consume.readback {
@@ -263,16 +263,16 @@ fn lines(scenario: &ScenarioPlan, secrets: &Secrets) -> Vec<String> {
             }
             let mut lines = vec![
                 format!("{} reading {where_}, from {from}", count(consume.clients.into(), "client")),
-                format!("{what}, {until}, or until nothing came for {}", time(consume.idle_timeout)),
+                format!("{what}, {until}, or until nothing arrives for {}", time(consume.idle_timeout)),
             ];
             if !consume.producers.is_empty() {
-                lines.push(format!("judges what {} sends", consume.producers.join(", ")));
+                lines.push(format!("verifies what {} sends", consume.producers.join(", ")));
             }
             lines
         }
         Work::Roundtrip(trip) => vec![
             format!(
-                "{}: {} in all, by partition {} of {}, after {} for warm-up",
+                "{}: {} in total, on partition {} of {}, after {} for warm-up",
                 count(trip.clients.into(), "client"),
                 count(trip.iterations, "round trip"),
                 trip.partition,
@@ -290,8 +290,8 @@ fn lines(scenario: &ScenarioPlan, secrets: &Secrets) -> Vec<String> {
 
 fn readback_lines(consume: &ConsumePlan) -> Vec<String> {
     vec![
-        "added automatically: reads back what no consumer of the file reads".to_owned(),
-        format!("judges what {} sends", consume.producers.join(", ")),
+        "added automatically: reads back what no consumer in the file reads".to_owned(),
+        format!("verifies what {} sends", consume.producers.join(", ")),
     ]
 }
 
@@ -326,17 +326,17 @@ fn produce_lines(produce: &ProducePlan, secrets: &Secrets) -> Vec<String> {
             let rate = Rate::per_second(round(schedule.mean_rate()));
             let rate = rate.map_or_else(String::new, |rate| rate.to_string());
             let exact = schedule.total().is_none() || produce.duration.is_some();
-            format!(", {rate} in all{}", if exact { "" } else { " on average, in stages" })
+            format!(", {rate} in total{}", if exact { "" } else { " on average, in stages" })
         }
     });
     let to = match produce.partition {
         Partitioning::Fixed(partition) => format!("partition {partition} of {}", produce.topic),
-        Partitioning::RoundRobin => format!("{}, its partitions one after the other", produce.topic),
-        Partitioning::ByKey => format!("{}, its partitions by key", produce.topic),
+        Partitioning::RoundRobin => format!("{}, round robin over its partitions", produce.topic),
+        Partitioning::ByKey => format!("{}, partitions by key", produce.topic),
     };
     let mut lines = vec![
         what,
-        format!("to {to}; {} in flight at most", ByteSize::new(produce.max_in_flight)),
+        format!("to {to}; at most {} in flight", ByteSize::new(produce.max_in_flight)),
         message_line(produce.acks, &produce.compression, produce.idempotence, &produce.value, secrets),
     ];
     lines.extend(unverified(produce.verify));
@@ -352,7 +352,7 @@ fn produce_lines(produce: &ProducePlan, secrets: &Secrets) -> Vec<String> {
 }
 
 fn unverified(verify: bool) -> Option<String> {
-    (!verify).then(|| "not verified: what it sends need not be read back".to_owned())
+    (!verify).then(|| "not verified: the messages need not be read back".to_owned())
 }
 
 fn message_line(
@@ -398,7 +398,7 @@ fn checks(plan: &Plan, out: &mut String) {
                 (check.name != kind).then(|| kind.to_owned()),
                 asked(plan, check),
                 check.scenario.as_ref().map(|scenario| format!("of {scenario}")),
-                check.implicit.then(|| "added without asking".to_owned()),
+                check.implicit.then(|| "added automatically".to_owned()),
             ];
             (check.name.clone(), parts.into_iter().flatten().collect::<Vec<_>>().join(", "))
         }),
@@ -424,8 +424,8 @@ fn asked(plan: &Plan, check: &CheckPlan) -> Option<String> {
             }
             Some(match (abort, delay.is_zero()) {
                 (false, _) => text,
-                (true, true) => format!("{text}, ends the run"),
-                (true, false) => format!("{text}, ends the run from {} on", time(*delay)),
+                (true, true) => format!("{text}, aborts the run"),
+                (true, false) => format!("{text}, aborts the run from {} on", time(*delay)),
             })
         }
         Ask::ThroughputDrops { during, at_least } => {
@@ -438,8 +438,7 @@ fn asked(plan: &Plan, check: &CheckPlan) -> Option<String> {
         )),
         Ask::MetadataStable { allow, max_silence } => {
             let names: Vec<&str> = allow.iter().copied().map(Aspect::name).collect();
-            let but =
-                if names.is_empty() { String::new() } else { format!("but for {}, ", names.join(", ")) };
+            let but = if names.is_empty() { String::new() } else { format!("except {}, ", names.join(", ")) };
             Some(format!("{but}no silence over {}", time(*max_silence)))
         }
         Ask::AllAcked { allow } => {
@@ -447,7 +446,7 @@ fn asked(plan: &Plan, check: &CheckPlan) -> Option<String> {
             let shares = shares.into_iter().filter(|(share, _)| *share > 0.0);
             let texts: Vec<String> =
                 shares.map(|(share, what)| format!("{} {what}", Share::new(share))).collect();
-            (!texts.is_empty()).then(|| format!("but for {}", texts.join(" and ")))
+            (!texts.is_empty()).then(|| format!("except {}", texts.join(" and ")))
         }
         Ask::Continuity { max_gap } => Some(format!("no gap over {}", time(*max_gap))),
         _ => None,

@@ -76,7 +76,7 @@ pub fn line(total: &Account, markers: Markers) -> String {
     parts.extend(open_markers(markers));
     let end = match standing(total, markers) {
         Standing::Closed => "",
-        Standing::Open => " (account open)",
+        Standing::Open => " (not all accounted for)",
         Standing::Broken => " (promise broken)",
     };
     format!("{}{end}", list(&parts))
@@ -90,7 +90,7 @@ pub fn broken(accounts: &Accounts, but: &[&str]) -> Option<String> {
         let lost = accounts.markers.lost;
         parts.push(format!("{} lost end {}", thousands(lost), if lost == 1 { "marker" } else { "markers" }));
     }
-    (!parts.is_empty()).then(|| format!("the account has {}", parts.join(" and ")))
+    (!parts.is_empty()).then(|| format!("the run has {}", parts.join(" and ")))
 }
 
 /// What to write in the scenario file about messages that are not accounted for, by producing scenario. Nothing where the
@@ -137,20 +137,25 @@ const DROPPED: &str = "dropped";
 
 fn advice_on(class: &str, names: &str, percent: u64, embedded: bool) -> String {
     match class {
-        "unsent" => format!("a longer `timeout`, or less to send, in {names}"),
-        "failed" | "unknown" => format!("`allow: {{{class}: {percent}%}}` in `all_acked`"),
+        "unsent" => format!("increase `timeout`, or send fewer messages, in {names}"),
+        "failed" | "unknown" => format!("set `allow: {{{class}: {percent}%}}` in `all_acked`"),
         "expired" if embedded => format!(
-            "less to send to each partition in {names}, or the `brokers` of a real cluster: the embedded broker keeps 5 MiB of a partition"
+            "send fewer messages to each partition in {names}, or set `brokers` to a real cluster: \
+            the embedded broker keeps only 5 MiB per partition"
         ),
-        DROPPED => format!("`acks: all` or `verify: false` in {names}"),
+        DROPPED => format!("set `acks: all` or `verify: false` in {names}"),
         "expired" => format!(
-            "a longer `retention.ms` and a larger `retention.bytes` in the topic's `config`, or `verify: false` in {names}"
+            "increase `retention.ms` and `retention.bytes` in the topic's `config`, or set \
+            `verify: false` in {names}"
         ),
         "superseded" => {
-            format!("`cleanup.policy: delete` in the topic's `config`, or `verify: false` in {names}")
+            format!(
+                "set `cleanup.policy: delete` in the topic's `config`, or `verify: false` in \
+            {names}"
+            )
         }
-        "unassigned" => format!("`audit: true` in `run`, or `verify: false` in {names}"),
-        _ => format!("a longer `timeout` in the reader, or `verify: false` in {names}"),
+        "unassigned" => format!("set `audit: true` in `run`, or `verify: false` in {names}"),
+        _ => format!("increase the reader's `timeout`, or set `verify: false` in {names}"),
     }
 }
 

@@ -124,11 +124,11 @@ fn a_broken_promise_fails_the_run_though_no_check_failed() {
             }
         });
         assert_eq!(count(&broken), 3, "{name}");
-        assert_eq!(verdict(seen(broken)), (Status::Fail, format!("the account has 3 {name} messages")));
+        assert_eq!(verdict(seen(broken)), (Status::Fail, format!("the run has 3 {name} messages")));
     }
     let mut markers = seen(account(|_| {}));
     markers.accounts = Some(accounts(account(|_| {}), Markers { acked: 2, lost: 1, unread: 0 }));
-    assert_eq!(verdict(markers), (Status::Fail, "the account has 1 lost end marker".to_owned()));
+    assert_eq!(verdict(markers), (Status::Fail, "the run has 1 lost end marker".to_owned()));
 }
 
 #[test]
@@ -138,23 +138,22 @@ fn an_open_account_is_inconclusive_and_says_what_to_write() {
         verdict(seen(open)),
         (
             Status::Error,
-            "12 of 1,000 planned messages are not accounted for: 10 unread, 2 failed (write a longer `timeout` in the \
-             reader, or `verify: false` in `write`; `allow: {failed: 1%}` in `all_acked`)"
+            "12 of 1,000 planned messages are not accounted for: 10 unread, 2 failed (increase the reader's `timeout`, or set `verify: false` in `write`; set `allow: {failed: 1%}` in `all_acked`)"
                 .to_owned()
         )
     );
     let cases: [(Change, &str); 7] = [
-        (|a| a.unsent = 1, "(write a longer `timeout`, or less to send, in `write`)"),
-        (|a| (a.unknown, a.absent) = (1, 1), "(write `allow: {unknown: 1%}` in `all_acked`)"),
+        (|a| a.unsent = 1, "(increase `timeout`, or send fewer messages, in `write`)"),
+        (|a| (a.unknown, a.absent) = (1, 1), "(set `allow: {unknown: 1%}` in `all_acked`)"),
         (|a| a.expired = 1, "`verify: false` in `write`)"),
         (
             |a| a.superseded = 1,
-            "(write `cleanup.policy: delete` in the topic's `config`, or `verify: false` in `write`)",
+            "(set `cleanup.policy: delete` in the topic's `config`, or `verify: false` in `write`)",
         ),
-        (|a| a.unread = 1, "(write a longer `timeout` in the reader, or `verify: false` in `write`)"),
+        (|a| a.unread = 1, "(increase the reader's `timeout`, or set `verify: false` in `write`)"),
         // No timeout brings back what is gone with its leader.
-        (|a| (a.unread, a.dropped) = (1, 1), "(write `acks: all` or `verify: false` in `write`)"),
-        (|a| a.unassigned = 1, "(write `audit: true` in `run`, or `verify: false` in `write`)"),
+        (|a| (a.unread, a.dropped) = (1, 1), "(set `acks: all` or `verify: false` in `write`)"),
+        (|a| a.unassigned = 1, "(set `audit: true` in `run`, or `verify: false` in `write`)"),
     ];
     for (change, end) in cases {
         let open = account(|a| {
@@ -176,8 +175,8 @@ fn the_allowance_to_write_is_enough_for_each_scenario() {
     let large =
         Account { planned: 100, sent: 100, failed: 50, acked: 50, verified: 50, ..Account::default() };
     let advice = |list: &[(&str, &Account)]| super::account::advice(list.iter().copied(), false);
-    assert_eq!(advice(&[("a", &small), ("b", &large)]), ["`allow: {failed: 50%}` in `all_acked`"]);
-    assert_eq!(advice(&[("a", &small)]), ["`allow: {failed: 1%}` in `all_acked`"]);
+    assert_eq!(advice(&[("a", &small), ("b", &large)]), ["set `allow: {failed: 50%}` in `all_acked`"]);
+    assert_eq!(advice(&[("a", &small)]), ["set `allow: {failed: 1%}` in `all_acked`"]);
     // What is permitted already needs no advice.
     assert_eq!(advice(&[("a", &Account { permitted: 1, ..small })]), Vec::<String>::new());
 }
@@ -186,7 +185,10 @@ fn the_allowance_to_write_is_enough_for_each_scenario() {
 fn the_embedded_broker_has_no_settings_to_write() {
     let expired = account(|a| (a.expired, a.verified) = (1, 999));
     let advice = super::account::advice([("write", &expired)], true).join("; ");
-    assert!(advice.contains("the embedded broker keeps 5 MiB") && !advice.contains("retention"), "{advice}");
+    assert!(
+        advice.contains("the embedded broker keeps only 5 MiB") && !advice.contains("retention"),
+        "{advice}"
+    );
     let both = account(|a| (a.unread, a.dropped, a.verified) = (3, 1, 997));
     assert_eq!(super::account::advice([("write", &both)], false).len(), 2);
 }
@@ -202,12 +204,12 @@ fn a_scenario_that_ended_early_makes_the_run_inconclusive_unless_something_faile
         for early in [ScenarioEnd::Timeout, ScenarioEnd::Idle, ScenarioEnd::Fatal] {
             let (status, reason) = ended(index, early);
             assert_eq!(status, Status::Error, "{index} {early:?}");
-            assert!(reason.contains("(write "), "{reason}");
+            assert!(reason.contains("(increase ") || reason.contains("(set "), "{reason}");
         }
     }
     assert_eq!(
         ended(1, ScenarioEnd::Timeout),
-        (Status::Error, "scenario `read` timed out (write a longer `timeout` there)".to_owned())
+        (Status::Error, "scenario `read` timed out (increase its `timeout`)".to_owned())
     );
     // Records of others never come to an end: a timeout is the normal one.
     assert_eq!(ended(2, ScenarioEnd::Timeout).0, Status::Pass);
@@ -225,7 +227,7 @@ fn a_cut_run_is_inconclusive() {
     let cut = |cut: EarlyEnd| verdict(Observations { cut: Some(cut), ..seen(account(|_| {})) });
     assert_eq!(
         cut(EarlyEnd::Timeout),
-        (Status::Error, "the run timed out (write a longer `run.timeout`)".to_owned())
+        (Status::Error, "the run timed out (increase `run.timeout`)".to_owned())
     );
     assert_eq!(cut(EarlyEnd::Signal("SIGTERM")).0, Status::Error);
     let crashed =
@@ -262,7 +264,7 @@ fn the_account_reads_well() {
         words(account(|a| (a.verified, a.unread, a.acked, a.failed) = (988, 10, 998, 2))),
         (
             "12 of 1,000 planned messages are not accounted for: 10 unread, 2 failed".to_owned(),
-            "1,000 planned, 988 verified, 10 unread, 2 failed (account open)".to_owned(),
+            "1,000 planned, 988 verified, 10 unread, 2 failed (not all accounted for)".to_owned(),
             Standing::Open
         )
     );
@@ -292,7 +294,7 @@ fn what_lies_in_the_log_twice_fails_a_run_although_no_check_is_about_it() {
     let counts = Counts { count: 3, ..Counts::default() };
     let judgement = Judgement { counts: [(Anomaly::Duplicate, counts)].into(), ..Judgement::default() };
     twice.partitions = vec![PartitionSeen { judgement: Some(judgement), ..PartitionSeen::default() }];
-    let reason = "no check is about what was found in the log: 3 duplicate".to_owned();
+    let reason = "no check covers these anomalies in the log: 3 duplicate".to_owned();
     assert_eq!(verdict(twice.clone()), (Status::Fail, reason));
     let explained = Counts { explained: 3, ..Counts::default() };
     if let Some(judgement) = twice.partitions[0].judgement.as_mut() {

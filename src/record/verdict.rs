@@ -77,7 +77,7 @@ fn unchecked(seen: &Observations, said: &[&str]) -> Option<String> {
     };
     let found = anomalies.map(|anomaly| (anomaly.name(), count(anomaly))).filter(|(_, count)| *count > 0);
     let found: Vec<String> = found.map(|(name, count)| format!("{count} {name}")).collect();
-    (!found.is_empty()).then(|| format!("no check is about what was found in the log: {}", found.join(", ")))
+    (!found.is_empty()).then(|| format!("no check covers these anomalies in the log: {}", found.join(", ")))
 }
 
 /// The broken classes that failed checks of these types report.
@@ -90,9 +90,9 @@ fn reported_by(kinds: &[&str]) -> Vec<&'static str> {
 fn doubts(plan: &Plan, results: &[CheckResult], seen: &Observations) -> Vec<String> {
     let mut why = Vec::new();
     match &seen.cut {
-        Some(EarlyEnd::Timeout) => why.push("the run timed out (write a longer `run.timeout`)".to_owned()),
+        Some(EarlyEnd::Timeout) => why.push("the run timed out (increase `run.timeout`)".to_owned()),
         Some(EarlyEnd::Signal(name)) => why.push(format!("the run was stopped by {name}")),
-        Some(EarlyEnd::Abort(check)) => why.push(format!("check `{check}` ended the run")),
+        Some(EarlyEnd::Abort(check)) => why.push(format!("check `{check}` aborted the run")),
         // What crashed is said below.
         Some(EarlyEnd::Crash) | None => {}
     }
@@ -116,7 +116,7 @@ fn doubts(plan: &Plan, results: &[CheckResult], seen: &Observations) -> Vec<Stri
         why.extend(account);
         why.extend(errors(seen));
     }
-    let count = format!("{} of {} checks could not be judged", open.len(), results.len());
+    let count = format!("{} of {} checks inconclusive", open.len(), results.len());
     if !open.is_empty() && !unproven.is_empty() {
         // Most of them rest on the fault, and say so.
         why.push(count);
@@ -126,7 +126,7 @@ fn doubts(plan: &Plan, results: &[CheckResult], seen: &Observations) -> Vec<Stri
     why.extend(pointless(plan, results));
     if results.is_empty() {
         why.push(
-            "the file has no checks, so there is nothing to judge (write one under `checks`)".to_owned(),
+            "the file has no checks, so there is nothing to evaluate (add one under `checks`)".to_owned(),
         );
     }
     why
@@ -147,7 +147,8 @@ fn pointless(plan: &Plan, results: &[CheckResult]) -> impl Iterator<Item = Strin
         let is_checked = results.iter().any(|result| result.scenario.as_ref() == Some(&scenario.name));
         (consume.nobody_writes && !is_checked).then(|| {
             format!(
-                "no scenario of the file produces to `{}`, so `{}` verified nothing (write the topic's right name, or `from: any` in `{}`)",
+                "no scenario in the file produces to `{}`, so `{}` verified nothing (fix the topic \
+                name, or set `from: any` in `{}`)",
                 consume.topic, scenario.name, scenario.name
             )
         })
@@ -156,7 +157,7 @@ fn pointless(plan: &Plan, results: &[CheckResult]) -> impl Iterator<Item = Strin
 
 fn idle(scenario: &ScenarioSeen) -> String {
     let why = scenario.message.as_deref().unwrap_or("it never started");
-    format!("scenario `{}` could not work: {why}", scenario.name)
+    format!("scenario `{}` could not run: {why}", scenario.name)
 }
 
 /// The early end of a scenario that the run waits for: by its timeout, its idle timeout, or a fatal error of its client.
@@ -170,23 +171,29 @@ fn early_end(plan: &ScenarioPlan, seen: &ScenarioSeen) -> Option<String> {
     let (what, write) = match seen.ended {
         ScenarioEnd::Timeout | ScenarioEnd::Idle if endless => return None,
         ScenarioEnd::Timeout if readback => {
-            ("timed out", "a longer `run.timeout`, or `verify: false` in its producers")
+            ("timed out", "increase `run.timeout`, or set `verify: false` in its producers")
         }
-        ScenarioEnd::Timeout => ("timed out", "a longer `timeout` there"),
-        ScenarioEnd::Idle if readback => {
-            ("received nothing for too long", "`verify: false` in its producers")
-        }
-        ScenarioEnd::Idle => ("received nothing for too long", "a longer `idle_timeout` there"),
-        ScenarioEnd::Fatal if matches!(plan.work, Work::Produce(_)) => {
-            ("ended by a fatal client error", "`idempotence: false` there if the broker does not support it")
-        }
-        ScenarioEnd::Fatal => {
-            ("ended by a fatal client error", "`messages` or `iterations` that end before it")
-        }
+        ScenarioEnd::Timeout => ("timed out", "increase its `timeout`"),
+        ScenarioEnd::Idle if readback => (
+            "received nothing for too long",
+            "set `verify: false` in its \
+        producers",
+        ),
+        ScenarioEnd::Idle => ("received nothing for too long", "increase its `idle_timeout`"),
+        ScenarioEnd::Fatal if matches!(plan.work, Work::Produce(_)) => (
+            "ended by a fatal client error",
+            "set `idempotence: false` in it if the broker does \
+            not support idempotence",
+        ),
+        ScenarioEnd::Fatal => (
+            "ended by a fatal client error",
+            "set `messages` or `iterations` low \
+        enough that it ends before the error",
+        ),
         _ => return None,
     };
     let detail = seen.message.as_ref().map_or_else(String::new, |message| format!(": {message}"));
-    Some(format!("scenario `{}` {what}{detail} (write {write})", seen.name))
+    Some(format!("scenario `{}` {what}{detail} ({write})", seen.name))
 }
 
 /// The open account with what to write; none where it closes. What cut the run short has its own advice.
@@ -200,7 +207,7 @@ fn open(plan: &Plan, seen: &Observations, accounts: &Accounts) -> Option<String>
     let named: Vec<(&str, &Account)> = named.collect();
     let advice =
         if seen.cut.is_some() { Vec::new() } else { advice(named, matches!(plan.target, Target::Embedded)) };
-    let write = if advice.is_empty() { String::new() } else { format!(" (write {})", advice.join("; ")) };
+    let write = if advice.is_empty() { String::new() } else { format!(" ({})", advice.join("; ")) };
     let mut text = sentence(&accounts.total, Markers::default());
     // It stands in the middle of a sentence.
     text.get_mut(..1).map(str::make_ascii_lowercase);

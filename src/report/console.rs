@@ -156,7 +156,7 @@ impl Out {
                 self.wrapped(
                     2,
                     Tone::Quiet,
-                    &format!("{name}: {READBACK}, since no reader of the file reads all of it"),
+                    &format!("{name}: {READBACK} because no reader in the file reads all of it"),
                 );
             }
         }
@@ -231,7 +231,7 @@ impl Out {
         if talking.is_empty() || run.status == RunStatus::Pass {
             return;
         }
-        self.heading("last lines of the containers");
+        self.heading("last log lines of the containers");
         for container in talking {
             let log = container.log.as_ref().map_or_else(String::new, |path| format!(" ({path})"));
             self.wrapped(2, Tone::Strong, &format!("{}.{}{log}", container.service, container.replica));

@@ -107,7 +107,7 @@ pub const fn status_words(status: RunStatus) -> &'static str {
     match status {
         RunStatus::Pass => "Passed",
         RunStatus::Fail => "Failed",
-        RunStatus::Error => "Could not judge",
+        RunStatus::Error => "Inconclusive",
     }
 }
 

@@ -69,7 +69,7 @@ fn section(run: &Summary, report_dir: &Path) -> String {
     let folder = report_dir.join(&run.run_id);
     let _ = writeln!(
         out,
-        "Run {} of {} took {}. The report lies in {} (with {SUMMARY_JSON} and {JUNIT_XML} beside it).\n",
+        "Run {} of {} took {}. The report is {} (next to {SUMMARY_JSON} and {JUNIT_XML}).\n",
         code(&run.run_id),
         code(&run.source.path),
         millis(to_f64(run.duration_ms)),
@@ -134,7 +134,7 @@ fn anomalies(run: &Summary, out: &mut String) {
         let name = Anomaly::from_name(name).map_or_else(|| text(name), |known| finding(known.name()));
         vec![name, it.count.map_or_else(|| "–".to_owned(), count), beside_count(it), first]
     });
-    table(out, &["anomaly", "count", "beside", "the first"], cells);
+    table(out, &["anomaly", "count", "more", "first"], cells);
 }
 
 /// The name of an anomaly or a class as a link to the docs.
@@ -145,7 +145,7 @@ fn finding(name: &str) -> String {
 fn faults(run: &Summary, out: &mut String) {
     let cells = run.faults.iter().map(|it| {
         let ms = |value: Option<u64>| value.map_or_else(|| "–".to_owned(), |ms| millis(to_f64(ms)));
-        let took_effect = if it.effective { "✅" } else { "⚠️ without effect:" };
+        let took_effect = if it.effective { "✅" } else { "⚠️ no proven effect:" };
         vec![
             text(&it.name),
             format!("{} {}", text(&it.kind), text(&it.target)),
@@ -268,7 +268,7 @@ pub fn annotations(runs: &[Summary], workspace: Option<&Path>) -> String {
             match row.result {
                 CheckOutcome::Fail => errors.push(place("error", &row.position, workspace, &title, &message)),
                 CheckOutcome::Inconclusive => {
-                    let title = title.replace("failed", "could not be judged");
+                    let title = title.replace("failed", "is inconclusive");
                     warnings.push(place("warning", &row.position, workspace, &title, &message));
                 }
                 CheckOutcome::Pass => {}
@@ -287,7 +287,7 @@ pub fn annotations(runs: &[Summary], workspace: Option<&Path>) -> String {
         if run.status == RunStatus::Error && run.check_results.is_empty() {
             warnings.push(command(
                 "warning",
-                &[("file", &path(&run.source.path, workspace)), ("title", "could not judge")],
+                &[("file", &path(&run.source.path, workspace)), ("title", "inconclusive run")],
                 &run.reason,
             ));
         }
@@ -315,7 +315,7 @@ fn broken_account(run: &Summary, name: &str, account: &Account, workspace: Optio
     if broken.is_empty() {
         return None;
     }
-    let title = format!("messages of {name}: a promise is broken");
+    let title = format!("messages of {name}: promise broken");
     Some(place("error", &position_of(run, name), workspace, &title, &broken.join(" ")))
 }
 
@@ -327,7 +327,7 @@ fn open_account(run: &Summary, name: &str, own: &Account, workspace: Option<&Pat
     }
     let title = format!("messages of {name} are not accounted for");
     let sentence = account::sentence(own, Markers::default());
-    let message = format!("{sentence} (write {})", advice.join("; "));
+    let message = format!("{sentence} ({})", advice.join("; "));
     Some(place("warning", &position_of(run, name), workspace, &title, &message))
 }
 
@@ -356,7 +356,7 @@ pub fn wrong_files(files: &[Diagnostics], workspace: Option<&Path>) -> String {
         let (line, column) = (at.line.to_string(), at.column.to_string());
         command(
             "error",
-            &[("file", &file), ("line", &line), ("col", &column), ("title", "the file is wrong")],
+            &[("file", &file), ("line", &line), ("col", &column), ("title", "invalid scenario file")],
             &message,
         )
     };

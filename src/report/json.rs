@@ -17,26 +17,27 @@ const MAX_BYTES: usize = 256 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum ReadSummaryError {
     /// Not JSON at all.
-    #[error("this is no JSON")]
+    #[error("invalid JSON")]
     NotJson(#[source] serde_json::Error),
-    #[error("this is no kaf6 summary")]
+    #[error("not a kaf6 summary")]
     NotSummary(#[source] serde_json::Error),
     /// Written by a kaf6 whose form this one does not know.
     #[error(
-        "this summary has schema_version {found}, and this kaf6 reads up to {SCHEMA_VERSION}; use a newer kaf6"
+        "unsupported schema_version {found}: this kaf6 reads versions up to {SCHEMA_VERSION}; use \
+        a newer kaf6"
     )]
     Newer {
         /// The version in the file.
         found: u64,
     },
     /// The version 0 or one below the first.
-    #[error("this summary has schema_version {found}, which never existed")]
+    #[error("invalid schema_version {found}: no such version exists")]
     NoSuchVersion {
         /// The version in the file.
         found: u64,
     },
     /// Larger than any run writes.
-    #[error("{bytes} bytes are too many for a summary (at most {MAX_BYTES} are read)")]
+    #[error("the summary is too large: {bytes} bytes, at most {MAX_BYTES} are read")]
     TooLarge { bytes: usize },
 }
 

@@ -139,7 +139,7 @@ fn account_case(run: &Summary, accounts: &AccountsSummary, outcome: CheckOutcome
     }
     let advice = account_advice(run, accounts);
     if !advice.is_empty() {
-        let _ = writeln!(text, "\nwhat to write: {}", advice.join("; "));
+        let _ = writeln!(text, "\nto fix: {}", advice.join("; "));
     }
     links(&mut text, &findings::of_run(accounts));
     let total = accounts.total.to_account();

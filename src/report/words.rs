@@ -13,26 +13,36 @@ use super::summary::{AccountsSummary, AnomalySummary, CheckRow, EvidenceRow, Fau
 /// What an anomaly is, in one clause.
 pub const fn meaning(anomaly: Anomaly) -> &'static str {
     match anomaly {
-        Anomaly::Lost => "acknowledged, but missing from the log, also when a fresh client read it again",
-        Anomaly::Skipped => {
-            "acknowledged, missing when a reader passed its offset, and found there by a fresh client"
+        Anomaly::Lost => {
+            "acknowledged, but missing from the log, also when re-read by a fresh \
+        client"
         }
-        Anomaly::Unreadable => "acknowledged, but a broker that could be reached returned no record there",
-        Anomaly::Unread => "acknowledged, but the reader did not get that far",
+        Anomaly::Skipped => {
+            "acknowledged and missed by a reader that passed its offset, but found by a fresh \
+            client"
+        }
+        Anomaly::Unreadable => {
+            "acknowledged, but a reachable broker returned no record at its \
+        offset"
+        }
+        Anomaly::Unread => "acknowledged, but the reader did not reach it",
         Anomaly::Duplicate => "one message at two or more offsets",
-        Anomaly::Reordered => "two messages of one producer and partition in the other order than sent",
+        Anomaly::Reordered => {
+            "two messages of one producer and partition in a different order \
+        than sent"
+        }
         Anomaly::Overtaken => {
-            "sent after another message was acknowledged, and acknowledged at a lower offset than that one"
+            "sent after another message was acknowledged, but acknowledged at a lower offset"
         }
         Anomaly::Corrupt => "content that differs from what was sent",
         Anomaly::Misplaced => "acknowledged at one offset, read at another",
-        Anomaly::Rewritten => "one offset that held two different messages at two times",
-        Anomaly::Collided => "one offset that was acknowledged to two messages",
+        Anomaly::Rewritten => "one offset that returned different messages at different times",
+        Anomaly::Collided => "one offset that was acknowledged for two messages",
         Anomaly::Resurrected => "a record that is older than its topic, which kaf6 created",
-        Anomaly::Phantom => "read, though its sending is known to have failed",
-        Anomaly::Nonmonotonic => "an offset handed out at or below an earlier one",
+        Anomaly::Phantom => "read, although its send is known to have failed",
+        Anomaly::Nonmonotonic => "an offset delivered at or below an earlier one",
         Anomaly::StaleEnd => {
-            "an acknowledged offset at or above the end of the log that the broker reports afterwards"
+            "an acknowledged offset at or above the end of the log that the broker reports later"
         }
         Anomaly::Foreign => "records of other runs or programs: counted, never judged",
     }
@@ -53,28 +63,40 @@ pub const CLASSES: [ClassWords; 22] = {
         ClassWords { name, meaning }
     }
     [
-        class("planned", "Messages that would be sent if nothing broke."),
-        class("unsent", "Planned, but never handed to the client."),
-        class("sent", "Handed to the client."),
+        class("planned", "Messages to send if nothing fails."),
+        class("unsent", "Planned, but never passed to the client."),
+        class("sent", "Passed to the client."),
         class("acked", "The broker confirmed them."),
         class("failed", "The client knows that they are not in the log."),
         class("unknown", "Neither confirmed nor failed: they may or may not be in the log."),
-        class("found", "Unknown, and read back."),
+        class("found", "Unknown, but read back."),
         class("absent", "Unknown, and not in the log, which was read to its end."),
-        class("unchecked", "Unknown, and nobody read that far."),
+        class("unchecked", "Unknown, and no reader got that far."),
         class("permitted", "Failed and unknown messages that the file allows."),
-        class("verified", "Acked and read back at the acked offset, unaltered."),
-        class("excluded", "Acked, and not to be read back: the producer says `verify: false`."),
-        class("lost", "Acked, but missing from the log, also when a fresh client read it again."),
-        class("unreadable", "Acked, but a broker that could be reached returned no record there."),
-        class("skipped", "Acked, missing when a reader passed their offsets, and found by a fresh client."),
-        class("corrupt", "Acked, and altered when read."),
-        class("misplaced", "Acked at one offset, and read at other offsets only."),
-        class("rewritten", "Acked and read, and their offset holds another message at another time."),
-        class("expired", "Acked, and removed by retention before anybody read them."),
-        class("superseded", "Acked, and removed by compaction: a later record of the same key is there."),
-        class("unread", "Acked, but a reader or the audit did not get that far."),
-        class("unassigned", "Acked, and nobody was to read them."),
+        class("verified", "Acked, and read back unmodified at the acked offset."),
+        class("excluded", "Acked, but not read back, because the producer sets `verify: false`."),
+        class("lost", "Acked, but missing from the log, also when re-read by a fresh client."),
+        class("unreadable", "Acked, but a reachable broker returned no record at their offsets."),
+        class(
+            "skipped",
+            "Acked and missed by a reader that passed their offsets, but found by a \
+        fresh client.",
+        ),
+        class("corrupt", "Acked, but modified when read."),
+        class("misplaced", "Acked at one offset, but read only at other offsets."),
+        class(
+            "rewritten",
+            "Acked and read, but their offset returned another message at another \
+        time.",
+        ),
+        class("expired", "Acked, but removed by retention before any reader read them."),
+        class(
+            "superseded",
+            "Acked, but removed by compaction: the log has a later record with the \
+        same key.",
+        ),
+        class("unread", "Acked, but a reader or the audit did not reach them."),
+        class("unassigned", "Acked, but no reader is assigned to them."),
     ]
 };
 
@@ -86,7 +108,8 @@ pub fn class_meaning(name: &str) -> &'static str {
 /// What a reader is that kaf6 added.
 pub const READBACK: &str = "read back by kaf6";
 /// Why kaf6 added it.
-pub const READBACK_WHY: &str = "Added by kaf6 to read back what no reader of the file reads completely. `verify: false` in the producers turns it off.";
+pub const READBACK_WHY: &str = "kaf6 added this reader for messages that no reader in the file \
+reads completely. To turn it off, set `verify: false` in the producers.";
 
 /// Where the messages went, in a sentence without its full stop; none where nothing was to be sent.
 pub fn account_sentence(run: &Summary) -> Option<String> {
@@ -142,7 +165,14 @@ pub fn anomaly_count(summary: &Summary, anomaly: Anomaly) -> Option<u64> {
 
 /// Beside the count of an anomaly: those that a retry explains or may explain; empty where there are none.
 pub fn beside_count(found: &AnomalySummary) -> String {
-    let parts = [(found.explained, "explained by a retry"), (found.undecided, "that a retry may explain")];
+    let parts = [
+        (found.explained, "explained by a retry"),
+        (
+            found.undecided,
+            "possibly explained \
+    by a retry",
+        ),
+    ];
     let parts = parts.into_iter().filter_map(|(n, what)| Some((n.filter(|n| *n > 0)?, what)));
     parts.map(|(n, what)| format!("{} more {what}", count(n))).collect::<Vec<_>>().join(", ")
 }
@@ -209,13 +239,13 @@ pub fn observer_words(consumer: &str) -> String {
 pub fn ended_words(ended: &str) -> &str {
     match ended {
         "done" => "done",
-        "timeout" => "ran out of time",
-        "idle" => "nothing came any more",
-        "aborted" => "cut short",
+        "timeout" => "timed out",
+        "idle" => "received nothing more",
+        "aborted" => "aborted",
         "interrupted" => "interrupted",
         "skipped" => "skipped",
-        "failed" => "could not work",
-        "fatal" => "its client gave up",
+        "failed" => "could not run",
+        "fatal" => "fatal client error",
         other => other,
     }
 }
@@ -258,7 +288,7 @@ pub fn fault_line(fault: &FaultSummary) -> String {
     let mut parts = vec![format!("{name}: {kind} {target}, {}", fault_span(fault))];
     match (fault.effective, fault.started_ms) {
         (true, _) => parts.push(format!("took effect{behind}")),
-        (false, Some(_)) => parts.push(format!("not shown to have taken effect{behind}")),
+        (false, Some(_)) => parts.push(format!("no proof of an effect{behind}")),
         (false, None) => parts[0].push_str(&behind),
     }
     let felt = fault_felt(fault);

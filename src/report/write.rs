@@ -25,7 +25,7 @@ pub enum WriteError {
 #[derive(Debug, thiserror::Error)]
 pub enum RerenderError {
     /// There is none.
-    #[error("{} is no folder of a run: it holds no {SUMMARY_JSON}", folder.display())]
+    #[error("{} is not the folder of a run: it has no {SUMMARY_JSON}", folder.display())]
     Nothing { folder: PathBuf },
     #[error("cannot read {}", path.display())]
     Io { path: PathBuf, source: std::io::Error },

@@ -129,26 +129,26 @@ impl Checker<'_> {
                 self.none_of(at, &known);
             }
             Kind::Minimum { limit } => {
-                let message = format!("{} is too little; the least is {limit}", self.shown(at));
+                let message = format!("invalid value {}: expected at least {limit}", self.shown(at));
                 self.add(at, value_place, message, None);
             }
             Kind::Maximum { limit } => {
-                let message = format!("{} is too much; the most is {limit}", self.shown(at));
+                let message = format!("invalid value {}: expected at most {limit}", self.shown(at));
                 self.add(at, value_place, message, None);
             }
             Kind::Pattern { .. } => {
                 let about = self.schema.pointer(&around(rule)).and_then(|s| s.get("description")?.as_str());
                 let message = format!(
-                    "{} does not fit; expected {}",
+                    "invalid value {}: expected {}",
                     self.shown(at),
-                    lower(about.unwrap_or("another text"))
+                    lower(about.unwrap_or("a different text"))
                 );
                 self.add(at, value_place, message, None);
             }
             Kind::MinItems { .. } => self.add(at, value_place, "the list is empty", None),
             Kind::MinLength { .. } => self.add(at, value_place, "the text is empty", None),
             Kind::MaxItems { limit } => {
-                self.add(at, value_place, format!("the list holds more than {limit}"), None);
+                self.add(at, value_place, format!("the list has more than {limit} items"), None);
             }
             // Masked: the value may come from the environment.
             _ => self.add(at, value_place, error.masked().to_string(), None),
@@ -161,7 +161,7 @@ impl Checker<'_> {
     }
 
     fn none_of(&mut self, at: &str, known: &[&str]) {
-        let message = format!("{} is none of {}", self.shown(at), list(known));
+        let message = format!("unknown value {}: expected one of {}", self.shown(at), list(known));
         let near = self.document.shown(at).and_then(|word| suggest::nearest(word, known.iter().copied()));
         let hint = near.map(|near| format!("did you mean `{near}`?"));
         self.add(at, self.document.place(at), message, hint);
@@ -193,9 +193,11 @@ impl Checker<'_> {
         for key in unexpected.iter().take(PROBLEMS_MAX) {
             let pointer = below(at, key);
             let hint = match key.as_str() {
-                key if key.starts_with("x-") => {
-                    Some("keys of your own are no part of the format; put an anchor (`&name`) where it is first used".to_owned())
-                }
+                key if key.starts_with("x-") => Some(
+                    "custom keys are not supported; define an anchor (`&name`) where you \
+                    first use it"
+                        .to_owned(),
+                ),
                 key => match suggest::nearest(key, known.iter().copied()) {
                     Some(near) => Some(format!("did you mean `{near}`?")),
                     None => suggest::hint(key, open.iter().copied()),
@@ -245,7 +247,13 @@ impl Checker<'_> {
             .collect();
         let about = self.schema.pointer(&around(rule)).and_then(|s| s.get("description")?.as_str());
         let found = self.document.shown(at).map_or_else(|| kind_of(instance).to_owned(), |_| self.shown(at));
-        let message = format!("{found} does not fit; expected {}", lower(about.unwrap_or("another value")));
+        let message = format!(
+            "expected {}, found {found}",
+            lower(about.unwrap_or(
+                "a \
+        different value"
+            ))
+        );
         let near = self
             .document
             .shown(at)
@@ -268,12 +276,12 @@ impl Checker<'_> {
             };
             let message = format!("expected a mapping with a `type`, found {found}");
             let tag = tags.iter().find(|tag| self.document.shown(at) == Some(tag));
-            let hint = tag.map(|tag| format!("write `type: {tag}`"));
+            let hint = tag.map(|tag| format!("use `type: {tag}`"));
             return self.add(at, self.document.place(at), message, hint);
         }
         let pointer = below(at, "type");
         let Some(tag) = instance.get("type") else {
-            let hint = Some(format!("one of {}", list(tags)));
+            let hint = Some(format!("set it to one of {}", list(tags)));
             return self.add(at, self.document.key_place(at), "`type` is missing", hint);
         };
         match tags.iter().position(|t| tag.as_str() == Some(t)).and_then(|index| context.get(index)) {
@@ -311,7 +319,7 @@ impl Checker<'_> {
                 Some("put it in quotes".to_owned())
             }
             Json::String(text) if wanted.contains(&"integer") && text.parse::<i64>().is_ok() => {
-                Some("write it without quotes".to_owned())
+                Some("remove the quotes".to_owned())
             }
             _ => None,
         };

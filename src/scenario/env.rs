@@ -116,7 +116,7 @@ fn one(scalar: &mut Scalar, span: Span, lookup: Lookup<'_>, report: Report<'_>) 
         let Some(length) = source[open..].find('}') else {
             report(
                 place(2),
-                "`${` is never closed".to_owned(),
+                "unclosed `${`".to_owned(),
                 Some("write `${NAME}`; for a literal `${` write `$${`".to_owned()),
             );
             scalar.faulty = true;
@@ -136,7 +136,7 @@ fn one(scalar: &mut Scalar, span: Span, lookup: Lookup<'_>, report: Report<'_>) 
         }
         if out.len() > TEXT_MAX {
             faulty = true;
-            report(span, "the text grows too long, once its variables are replaced".to_owned(), None);
+            report(span, "the text is too long after its variables are replaced".to_owned(), None);
             break;
         }
         at = open + length + 1;
@@ -159,7 +159,7 @@ fn value(inside: &str, lookup: Lookup<'_>) -> Result<String, (String, Option<Str
     let legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if name.is_empty() || !name.chars().all(legal) || name.starts_with(|c: char| c.is_ascii_digit()) {
         return Err((
-            format!("`{name}` is no name of a variable"),
+            format!("invalid variable name `{name}`"),
             Some("write `${NAME}` or `${NAME:-default}`".to_owned()),
         ));
     }
@@ -168,8 +168,8 @@ fn value(inside: &str, lookup: Lookup<'_>) -> Result<String, (String, Option<Str
         (Some(text), Some(_)) if !text.is_empty() => Ok(text),
         (_, Some(default)) => Ok(default.to_owned()),
         (None, None) => Err((
-            format!("the variable `{name}` is not set"),
-            Some(format!("set it, pass `--env {name}=...`, or give a default: `${{{name}:-...}}`")),
+            format!("variable `{name}` is not set"),
+            Some(format!("set it, pass `--env {name}=...`, or add a default: `${{{name}:-...}}`")),
         )),
     }
 }

@@ -25,7 +25,7 @@ fn error<T>(message: impl Into<String>, hint: Option<String>) -> Result<T, ExprE
 pub fn when(text: &str) -> Result<When, ExprError> {
     let form = || Some("write it as `<scenario>.<sent|acked|received> >= <count>`".to_owned());
     let Some((left, right)) = text.split_once(">=") else {
-        return error("a start by count compares by `>=`", form());
+        return error("a start by count supports only `>=`", form());
     };
     let Some((scenario, counter)) = left.trim().split_once('.') else {
         return error("the scenario or its counter is missing", form());
@@ -41,7 +41,7 @@ pub fn when(text: &str) -> Result<When, ExprError> {
     };
     match right.trim().parse() {
         Ok(at_least) if at_least > 0 => Ok(When { scenario: scenario.trim().to_owned(), counter, at_least }),
-        _ => error(format!("`{}` is no count above 0", right.trim()), form()),
+        _ => error(format!("invalid count `{}`: expected a whole number above 0", right.trim()), form()),
     }
 }
 
@@ -114,8 +114,8 @@ impl Metric {
         match self {
             Self::ErrorRate => "a share, such as `0.01` or `1%`",
             Self::Rate => "a rate, such as `50/s`",
-            Self::Throughput => "bytes a second, such as `1MiB/s`",
-            _ if self.is_latency() => "a length of time, such as `200ms`",
+            Self::Throughput => "bytes per second, such as `1MiB/s`",
+            _ if self.is_latency() => "a duration, such as `200ms`",
             _ => "a number",
         }
     }
@@ -139,12 +139,12 @@ impl Op {
 pub fn threshold(text: &str) -> Result<ThresholdExpr, ExprError> {
     let form = || Some("write it as `<metric> <op> <value>`, such as `p95 < 200ms`".to_owned());
     let Some(at) = text.find(['<', '>', '=', '!']) else {
-        return error("a threshold compares, by `<`, `<=`, `>`, `>=`, `==` or `!=`", form());
+        return error("a threshold needs one of `<`, `<=`, `>`, `>=`, `==` and `!=`", form());
     };
     let (name, rest) = (text[..at].trim(), &text[at..]);
     let ops = [Op::LessOrEqual, Op::GreaterOrEqual, Op::Equal, Op::NotEqual, Op::Less, Op::Greater];
     let Some(op) = ops.into_iter().find(|op| rest.starts_with(op.sign())) else {
-        return error("a threshold compares, by `<`, `<=`, `>`, `>=`, `==` or `!=`", form());
+        return error("a threshold needs one of `<`, `<=`, `>`, `>=`, `==` and `!=`", form());
     };
     let plain = Metric::PLAIN.into_iter().find(|metric| metric.name() == name);
     let Some(metric) = plain.or_else(|| Anomaly::from_name(name).map(Metric::Anomaly)) else {
@@ -155,7 +155,7 @@ pub fn threshold(text: &str) -> Result<ThresholdExpr, ExprError> {
     match metric.value(written) {
         Some(value) => Ok(ThresholdExpr { metric, op, value, text: text.trim().to_owned() }),
         None => error(
-            format!("`{written}` cannot be compared with `{name}`"),
+            format!("cannot compare `{name}` with `{written}`"),
             Some(format!("write {}", metric.value_form())),
         ),
     }

@@ -28,7 +28,7 @@ pub fn read(path: &Path, text: &str) -> Result<Node, Vec<Diagnostic>> {
         reader.blank();
         match reader.peek() {
             None => Ok(node),
-            Some(_) => Err(reader.wrong("the end of the file is expected here")),
+            Some(_) => Err(reader.wrong("expected the end of the file")),
         }
     });
     match read {
@@ -48,7 +48,7 @@ impl<'a> Reader<'a> {
     }
 
     fn wrong(&self, message: &str) -> Box<Diagnostic> {
-        let message = format!("this is no JSON: {message}");
+        let message = format!("invalid JSON: {message}");
         Box::new(Diagnostic::at(self.path, self.text, self.span(1), message, None))
     }
 
@@ -71,9 +71,9 @@ impl<'a> Reader<'a> {
         self.values += 1;
         if depth > DEPTH_MAX || self.values > VALUES_MAX {
             let message = if depth > DEPTH_MAX {
-                format!("lists and objects stand more than {DEPTH_MAX} deep in each other")
+                format!("lists and objects are nested more than {DEPTH_MAX} levels deep")
             } else {
-                format!("the file holds more than {VALUES_MAX} values")
+                format!("the file has more than {VALUES_MAX} values")
             };
             return Err(Box::new(Diagnostic::at(self.path, self.text, self.span(1), message, None)));
         }
@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
                 Ok(Node { span, content: Content::Scalar(Scalar::quoted(text)) })
             }
             Some(_) => self.word(),
-            None => Err(self.wrong("a value is expected, and the file ends")),
+            None => Err(self.wrong("expected a value, found the end of the file")),
         }
     }
 
@@ -101,12 +101,12 @@ impl<'a> Reader<'a> {
         loop {
             self.blank();
             if self.peek() != Some(b'"') {
-                return Err(self.wrong("a key in double quotes is expected"));
+                return Err(self.wrong("expected a key in double quotes"));
             }
             let (key, key_span) = self.string()?;
             self.blank();
             if self.peek() != Some(b':') {
-                return Err(self.wrong("`:` is expected"));
+                return Err(self.wrong("expected `:`"));
             }
             self.at += 1;
             let node = self.value(depth + 1)?;
@@ -114,12 +114,12 @@ impl<'a> Reader<'a> {
                 None => members.push(Member { key, span: key_span, node }),
                 Some(_) if self.problems.len() >= PROBLEMS_MAX => {}
                 Some(first) => {
-                    let message = format!("`{key}` is written twice");
-                    let hint = format!("it is first written in line {}", first.span.line);
+                    let message = format!("duplicate key `{key}`");
+                    let hint = format!("it is first defined in line {}", first.span.line);
                     self.problems.push(Diagnostic::at(self.path, self.text, key_span, message, Some(hint)));
                 }
             }
-            if self.closes(b'}', "`,` or `}` is expected")? {
+            if self.closes(b'}', "expected `,` or `}`")? {
                 return Ok(Node { span, content: Content::Mapping(members) });
             }
         }
@@ -135,7 +135,7 @@ impl<'a> Reader<'a> {
         }
         loop {
             items.push(self.value(depth + 1)?);
-            if self.closes(b']', "`,` or `]` is expected")? {
+            if self.closes(b']', "expected `,` or `]`")? {
                 return Ok(Node { span, content: Content::Sequence(items) });
             }
         }
@@ -165,14 +165,18 @@ impl<'a> Reader<'a> {
             match bytes.get(end) {
                 Some(b'"') => break,
                 Some(b'\\') => end += 2,
-                Some(b'\n') | None => return Err(self.wrong("a text in quotes never ends")),
+                Some(b'\n') | None => return Err(self.wrong("this text in quotes is not closed")),
                 Some(_) => end += 1,
             }
         }
         let source = self.text.get(self.at..=end).unwrap_or_default();
         let span = self.span(source.chars().count());
-        let text = serde_json::from_str(source)
-            .map_err(|_| self.wrong("this text in quotes holds a wrong escape or a control character"))?;
+        let text = serde_json::from_str(source).map_err(|_| {
+            self.wrong(
+                "this text in quotes has an invalid escape or a control \
+            character",
+            )
+        })?;
         self.at = end + 1;
         Ok((text, span))
     }
@@ -183,8 +187,12 @@ impl<'a> Reader<'a> {
         let end =
             rest.find(|c: char| !(c.is_ascii_alphanumeric() || "+-._".contains(c))).unwrap_or(rest.len());
         let word = &rest[..end];
-        let value =
-            serde_json::from_str::<serde_json::Value>(word).map_err(|_| self.wrong("a value is expected"))?;
+        let value = serde_json::from_str::<serde_json::Value>(word).map_err(|_| {
+            self.wrong(
+                "expected a \
+            value",
+            )
+        })?;
         let span = self.span(word.len());
         self.at += end;
         let scalar =

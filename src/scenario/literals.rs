@@ -21,8 +21,8 @@ pub(super) fn warnings(document: &Document) -> Vec<Diagnostic> {
         }
     });
     let warning = |pointer: String| {
-        let hint = Some("write `${NAME}` in its place, and set NAME in the environment".to_owned());
-        document.problem(document.place(&pointer), "a secret stands in the file", hint)
+        let hint = Some("use `${NAME}` instead, and set NAME in the environment".to_owned());
+        document.problem(document.place(&pointer), "the file contains a secret", hint)
     };
     found.into_iter().map(warning).collect()
 }

@@ -86,16 +86,16 @@ pub(super) fn look_up(
         problems.push(match (&options.profile, document.is_replaced("/profile")) {
             (Some(_), _) => Diagnostic::of_file(
                 Path::new("--profile"),
-                format!("there is no profile `{name}` in {among}"),
+                format!("unknown profile `{name}` in {among}"),
                 hint,
             ),
             (None, true) => {
                 let shown = document.shown("/profile").unwrap_or_default();
-                let message = format!("what `{shown}` stands for is no profile in {among}");
+                let message = format!("the value of `{shown}` is not a profile in {among}");
                 document.problem(document.place("/profile"), message, None)
             }
             (None, false) => {
-                let message = format!("there is no profile `{name}` in {among}");
+                let message = format!("unknown profile `{name}` in {among}");
                 document.problem(document.place("/profile"), message, hint)
             }
         });

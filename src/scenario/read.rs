@@ -19,16 +19,16 @@ pub fn file(path: &Path) -> Result<Document, Vec<Diagnostic>> {
         vec![Diagnostic::of_file(path, message, hint.map(str::to_owned))]
     };
     let file = std::fs::File::open(path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => whole("there is no such file".to_owned(), None),
-        _ => whole(format!("cannot be read: {error}"), None),
+        ErrorKind::NotFound => whole("file not found".to_owned(), None),
+        _ => whole(format!("cannot read the file: {error}"), None),
     })?;
     let mut bytes = Vec::new();
     // One byte more than allowed tells a file that is too large from one that just fits, and /dev/zero ends too.
     file.take(FILE_MAX + 1)
         .read_to_end(&mut bytes)
-        .map_err(|error| whole(format!("cannot be read: {error}"), None))?;
+        .map_err(|error| whole(format!("cannot read the file: {error}"), None))?;
     if bytes.len() as u64 > FILE_MAX {
-        return Err(whole("is larger than 1 MiB, so it is no scenario file".to_owned(), None));
+        return Err(whole("too large for a scenario file: more than 1 MiB".to_owned(), None));
     }
     match String::from_utf8(bytes) {
         Ok(text) => self::text(path, text),
@@ -38,7 +38,7 @@ pub fn file(path: &Path) -> Result<Document, Vec<Diagnostic>> {
             let before = String::from_utf8_lossy(&bytes[..at]);
             let span = behind(&before);
             let text = String::from_utf8_lossy(&bytes);
-            let message = "this is no text: a byte here is not UTF-8";
+            let message = "not a text file: this byte is not UTF-8";
             Err(vec![Diagnostic::at(path, &text, span, message, Some("save the file as UTF-8".to_owned()))])
         }
     }
@@ -53,11 +53,11 @@ pub fn text(path: &Path, mut text: String) -> Result<Document, Vec<Diagnostic>> 
     let wrong = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\u{85}');
     if let Some(at) = text.find(wrong) {
         let span = behind(&text[..at]);
-        let message = "this is no text: a control character stands here";
+        let message = "not a text file: this is a control character";
         return Err(vec![Diagnostic::at(path, &text, span, message, None)]);
     }
     if text.len() as u64 > FILE_MAX {
-        return Err(vec![Diagnostic::of_file(path, "is larger than 1 MiB, so it is no scenario file", None)]);
+        return Err(vec![Diagnostic::of_file(path, "too large for a scenario file: more than 1 MiB", None)]);
     }
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
     let root = match ending.as_str() {

@@ -21,7 +21,7 @@ pub fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) ->
         return Some(format!("did you mean `{near}`?"));
     }
     let known: Vec<String> = known.into_iter().map(|word| format!("`{word}`")).collect();
-    (!known.is_empty()).then(|| format!("known here: {}", known.join(", ")))
+    (!known.is_empty()).then(|| format!("expected one of: {}", known.join(", ")))
 }
 
 /// Case and the choice between `-` and `_` are slips that count for nothing.
@@ -41,7 +41,7 @@ mod tests {
         assert_eq!(nearest("Max-In-Flight", known), Some("max_in_flight"));
         assert_eq!(nearest("ratte", known), Some("rate"));
         assert_eq!(nearest("partition", known), None);
-        assert_eq!(hint("zzz", ["a", "b"]), Some("known here: `a`, `b`".to_owned()));
+        assert_eq!(hint("zzz", ["a", "b"]), Some("expected one of: `a`, `b`".to_owned()));
         assert_eq!(hint("zzzz", []), None);
     }
 }

@@ -233,7 +233,7 @@ fn scan(
         let Some(length) = text[open + 2..].find("}}") else {
             return Err(error(
                 open,
-                "`{{` is never closed".to_owned(),
+                "unclosed `{{`".to_owned(),
                 Some(r"close it with `}}`; for a literal `{{` write `\{{`".to_owned()),
             ));
         };
@@ -287,11 +287,11 @@ fn function(call: &str, offset: usize) -> Result<Function, TemplateError> {
             .ok_or_else(|| {
                 error(
                     offset,
-                    format!("`random` takes a number of characters, 1 to {RANDOM_MAX}"),
+                    format!("`random` needs a number of characters, 1 to {RANDOM_MAX}"),
                     Some("write `{{random(8)}}`".to_owned()),
                 )
             }),
-        "" => Err(error(offset, "a function's name is missing between the braces".to_owned(), None)),
+        "" => Err(error(offset, "the function name is missing between the braces".to_owned(), None)),
         unknown => Err(error(
             offset,
             format!("unknown template function `{unknown}`"),
@@ -368,7 +368,7 @@ mod tests {
     }
 
     fn text(source: &str) -> String {
-        render(&Template::parse(source).expect("a good template"), "r1")
+        render(&Template::parse(source).expect("a valid template"), "r1")
     }
 
     #[test]

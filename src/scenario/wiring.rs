@@ -62,16 +62,17 @@ impl Wired {
             literal.push_str(&text[at..open]);
             let Some(length) = text[open + 2..].find("}}") else {
                 return Err(TemplateError {
-                    message: "`{{` is never closed".to_owned(),
+                    message: "unclosed `{{`".to_owned(),
                     hint: Some(r"close it with `}}`; for a literal `{{` write `\{{`".to_owned()),
                     offset: open,
                 });
             };
             let inside = &text[open + 2..open + 2 + length];
             let reference = reference(inside.trim()).ok_or_else(|| TemplateError {
-                message: format!("`{{{{{inside}}}}}` is no reference to a service"),
+                message: format!("invalid reference to a service: `{{{{{inside}}}}}`"),
                 hint: Some(
-                    "write `{{store.api}}`, `{{broker.1.kafka}}`, `{{self.host}}`, `{{self.port.kafka}}`, `{{replica}}` or `{{run_id}}`"
+                    "use `{{store.api}}`, `{{broker.1.kafka}}`, `{{self.host}}`, \
+                    `{{self.port.kafka}}`, `{{replica}}` or `{{run_id}}`"
                         .to_owned(),
                 ),
                 offset: open,

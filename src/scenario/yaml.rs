@@ -63,7 +63,7 @@ pub fn read(path: &Path, text: &str) -> Result<Node, Vec<Diagnostic>> {
         None if reader.problems.is_empty() => Err(vec![Diagnostic::of_file(
             path,
             "the file is empty",
-            Some("`kaf6 init` writes a starter".into()),
+            Some("to create an example, run `kaf6 init`".into()),
         )]),
         _ => Err(reader.problems),
     }
@@ -88,13 +88,16 @@ impl Reader<'_> {
                 let line = self.text.lines().nth(span.line - 1).unwrap_or_default();
                 let blank = line.len() - line.trim_start().len();
                 let hint = if line[..blank].contains('\t') {
-                    Some("YAML is indented by spaces, not by tabs")
+                    Some("indent YAML with spaces, not with tabs")
                 } else if line.contains("${") {
-                    Some("within `{...}` and `[...]`, `${...}` needs quotes: its braces mean something to YAML")
+                    Some(
+                        "within `{...}` and `[...]`, put `${...}` in quotes, because YAML reads \
+                    its braces",
+                    )
                 } else {
                     None
                 };
-                self.problem(span, format!("this is no YAML: {}", error.info()), hint)
+                self.problem(span, format!("invalid YAML: {}", error.info()), hint)
             })?;
             let span = place(span);
             match event {
@@ -104,7 +107,7 @@ impl Reader<'_> {
                         return Err(self.problem(
                             span,
                             "a second document begins here",
-                            Some("write one scenario file for each; `kaf6 run` takes several"),
+                            Some("use one scenario file for each; `kaf6 run` takes several"),
                         ));
                     }
                 }
@@ -134,11 +137,11 @@ impl Reader<'_> {
     }
 
     fn too_deep(&self, span: Span) -> Box<Diagnostic> {
-        self.problem(span, format!("lists and mappings stand more than {DEPTH_MAX} deep in each other"), None)
+        self.problem(span, format!("lists and mappings are nested more than {DEPTH_MAX} levels deep"), None)
     }
 
     fn no_tag(&self, tagged: bool, span: Span) -> Result<(), Box<Diagnostic>> {
-        if tagged { Err(self.problem(span, "tags (`!...`) are no part of the format", None)) } else { Ok(()) }
+        if tagged { Err(self.problem(span, "tags (`!...`) are not supported", None)) } else { Ok(()) }
     }
 
     fn spend(&mut self, cost: Cost, span: Span) -> Result<(), Box<Diagnostic>> {
@@ -146,11 +149,11 @@ impl Reader<'_> {
         self.spent.bytes += cost.bytes;
         if self.spent.values > VALUES_MAX || self.spent.bytes > BYTES_MAX {
             let message =
-                format!("the file grows beyond {VALUES_MAX} values or {} MiB here", BYTES_MAX >> 20);
+                format!("the file expands to more than {VALUES_MAX} values or {} MiB here", BYTES_MAX >> 20);
             return Err(self.problem(
                 span,
                 message,
-                Some("aliases (`*name`) repeat all that they stand for"),
+                Some("aliases (`*name`) repeat everything that they refer to"),
             ));
         }
         Ok(())
@@ -163,8 +166,8 @@ impl Reader<'_> {
             self.open.last_mut()
         {
             if scalar.plain && scalar.text == "<<" {
-                let hint = "write the keys out, or `*name` in place of the whole mapping";
-                return Err(self.problem(span, "merge keys (`<<`) are no part of the format", Some(hint)));
+                let hint = "write out the keys, or use `*name` in place of the whole mapping";
+                return Err(self.problem(span, "merge keys (`<<`) are not supported", Some(hint)));
             }
             *key = Some((scalar.text, span));
             return Ok(());
@@ -215,7 +218,7 @@ impl Reader<'_> {
     fn alias(&mut self, anchor: usize, span: Span) -> Result<(), Box<Diagnostic>> {
         self.value_expected(span)?;
         let Some((_, cost, depth)) = self.anchors.get(&anchor) else {
-            return Err(self.problem(span, "an alias cannot stand inside of what it stands for", None));
+            return Err(self.problem(span, "an alias cannot be inside of what it refers to", None));
         };
         let (cost, depth) = (*cost, *depth);
         self.spend(cost, span)?;
@@ -236,7 +239,7 @@ impl Reader<'_> {
                 .problem(
                     span,
                     "a key must be a text",
-                    Some("a text that holds braces, such as `{{uuid}}`, goes into quotes"),
+                    Some("put a text with braces, such as `{{uuid}}`, in quotes"),
                 )),
             _ => Ok(()),
         }
@@ -258,8 +261,8 @@ impl Reader<'_> {
                     None => members.push(Member { key, span, node }),
                     Some(_) if self.problems.len() >= PROBLEMS_MAX => {}
                     Some(first) => {
-                        let message = format!("`{key}` is written twice");
-                        let hint = format!("it is first written in line {}", first.span.line);
+                        let message = format!("duplicate key `{key}`");
+                        let hint = format!("it is first defined in line {}", first.span.line);
                         self.problems.push(Diagnostic::at(self.path, self.text, span, message, Some(hint)));
                     }
                 }

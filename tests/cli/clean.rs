@@ -6,8 +6,8 @@ use crate::place::{Place, text};
 fn without_docker_it_says_what_to_do_and_ends_with_3() {
     let place = Place::new();
     for (host, said) in [
-        ("unix:///nowhere/docker.sock", "no Docker Engine: /nowhere/docker.sock is not there"),
-        ("ssh://me@host", "kaf6 speaks to Docker only by unix:// and by tcp:// without TLS"),
+        ("unix:///nowhere/docker.sock", "no Docker Engine: /nowhere/docker.sock does not exist"),
+        ("ssh://me@host", "kaf6 connects to Docker only over unix:// and over tcp:// without TLS"),
         ("tcp://127.0.0.1:1", "the Docker Engine at tcp://127.0.0.1:1 does not answer"),
     ] {
         let output = place.kaf6(&["clean"]).env("DOCKER_HOST", host).output().expect("kaf6 runs");
@@ -42,8 +42,8 @@ fn dockers_current_context_says_where_docker_listens() {
     };
     let socket = place.path().join("none.sock").display().to_string();
     context(&format!("unix://{socket}"));
-    assert!(said("").contains(&format!("{socket} is not there")), "{}", said(""));
-    assert!(said("unix:///other.sock").contains("/other.sock is not there"), "DOCKER_HOST comes first");
+    assert!(said("").contains(&format!("{socket} does not exist")), "{}", said(""));
+    assert!(said("unix:///other.sock").contains("/other.sock does not exist"), "DOCKER_HOST comes first");
     context("ssh://me@far");
     assert!(said("").contains("Docker's current context `colima` is ssh://me@far"), "{}", said(""));
 }

@@ -33,12 +33,12 @@ fn a_socket_that_cannot_be_used_says_why_and_what_else_is_there() {
     let (socket, runtime) = (place.path().join("docker.sock"), place.path().join("run"));
     let at = socket.display();
     let said = reason(&place, &socket, &runtime);
-    assert!(said.contains(&format!("no Docker Engine: {at} is not there; start Docker")), "{said}");
+    assert!(said.contains(&format!("no Docker Engine: {at} does not exist; start Docker")), "{said}");
 
     // It was Docker's, and Docker is gone.
     drop(UnixListener::bind(&socket).expect("a socket"));
     let said = reason(&place, &socket, &runtime);
-    let dead = format!("no Docker Engine: {at} is there, and nothing listens there; start Docker");
+    let dead = format!("no Docker Engine: {at} exists, but nothing listens there; start Docker");
     assert!(said.contains(&dead), "{said}");
     assert!(!said.contains("rootless"), "{said}");
 
@@ -50,13 +50,13 @@ fn a_socket_that_cannot_be_used_says_why_and_what_else_is_there() {
     assert!(said.contains(&dead), "{said}");
     assert!(
         said.contains(&format!(
-            "; a socket of rootless Docker is there: DOCKER_HOST=unix://{run}/docker.sock; "
+            "; there is a socket of rootless Docker: DOCKER_HOST=unix://{run}/docker.sock; "
         )),
         "{said}"
     );
     assert!(
         said.contains(&format!(
-            "a socket of rootless Podman is there: DOCKER_HOST=unix://{run}/podman/podman.sock"
+            "there is a socket of rootless Podman: DOCKER_HOST=unix://{run}/podman/podman.sock"
         )),
         "{said}"
     );
@@ -65,10 +65,7 @@ fn a_socket_that_cannot_be_used_says_why_and_what_else_is_there() {
     std::fs::remove_file(&socket).expect("it was there");
     std::fs::create_dir(&socket).expect("a folder");
     let said = reason(&place, &socket, &runtime);
-    assert!(
-        said.contains(&format!("{at} is there, and it is a folder: it was mounted from a host")),
-        "{said}"
-    );
+    assert!(said.contains(&format!("{at} exists, but it is a folder: it was mounted from a host")), "{said}");
 }
 
 #[test]

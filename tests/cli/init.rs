@@ -20,7 +20,7 @@ fn it_writes_over_nothing_unless_told_to() {
     assert_eq!(refused.status.code(), Some(2));
     assert_eq!(
         text(&refused.stderr),
-        "error: here/kaf6/smoke.yaml is there already; --force writes over it\n"
+        "error: here/kaf6/smoke.yaml already exists; use --force to overwrite it\n"
     );
     assert_eq!(std::fs::read_to_string(&scenario).unwrap(), "mine");
     assert_eq!(place.names("here"), ["kaf6"], "nothing is half written");

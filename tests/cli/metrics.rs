@@ -74,10 +74,10 @@ fn pages_are_read_as_their_form_says() {
     place.write("m.yaml", &file(&address, "/labels", r#"'y{a="1"}', z"#));
     let shown = text(&place.output(&["run", "m.yaml", "-q"]).stdout);
     let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(shown.contains(r#"missing: y{a="1"} (there is y{a="1", b="2"}), z"#), "{shown}");
+    assert!(shown.contains(r#"missing: y{a="1"} (similar: y{a="1", b="2"}), z"#), "{shown}");
     place.write("m.yaml", &file(&address, "/labels", "'y{a=1}'"));
     let said = text(&place.output(&["validate", "m.yaml"]).stderr);
-    assert!(said.contains("m.yaml:2:") && said.contains("`y{a=1}` is no series"), "{said}");
+    assert!(said.contains("m.yaml:2:") && said.contains("invalid series `y{a=1}`"), "{said}");
 }
 
 #[test]
@@ -135,8 +135,8 @@ fn proxies_are_named_and_never_asked_for_this_machine() {
     }
     let (code, shown) = run("HTTP_PROXY", "far.yaml", "other.invalid");
     assert_eq!(code, Some(1));
-    assert!(shown.contains("by the proxy 127.0.0.1:1 of HTTP_PROXY:"), "{shown}");
-    assert!(shown.contains("to ask directly, add broker.invalid to NO_PROXY"), "{shown}");
+    assert!(shown.contains("through the proxy 127.0.0.1:1 of HTTP_PROXY:"), "{shown}");
+    assert!(shown.contains("to bypass the proxy, add broker.invalid to NO_PROXY"), "{shown}");
     assert!(!shown.contains("hunter2"), "{shown}");
     // A proxy is asked for the whole address, and need not know CONNECT.
     let proxy = serve();

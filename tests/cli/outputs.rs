@@ -84,7 +84,7 @@ fn plan_and_validate_need_no_broker() {
     let place = Place::new();
     place.write("far.yaml", "brokers: [no-such-host.invalid:9092]\nscenarios: {reach: {type: connect}}\n");
     let validated = place.output(&["validate", "far.yaml"]);
-    assert_eq!(text(&validated.stdout), "far.yaml: good: 1 scenario, 0 topics, 0 checks\n");
+    assert_eq!(text(&validated.stdout), "far.yaml: valid: 1 scenario, 0 topics, 0 checks\n");
     let planned = place.output(&["plan", "far.yaml"]);
     assert_eq!(planned.status.code(), Some(0));
     assert!(text(&planned.stdout).contains("no-such-host.invalid:9092"));

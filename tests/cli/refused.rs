@@ -62,7 +62,7 @@ fn nothing_but_blanks_is_no_scenario_file() {
     ] {
         let output = place.output(words);
         assert_eq!((output.status.code(), text(&output.stdout).as_str()), (Some(2), ""), "{words:?}");
-        assert!(text(&output.stderr).contains("no scenario file is given"), "{words:?}");
+        assert!(text(&output.stderr).contains("no scenario file given"), "{words:?}");
     }
     let outputs = place.path().join("outputs");
     let mut command = place.kaf6(&["run"]);
@@ -78,7 +78,7 @@ fn a_run_id_is_taken_once() {
     assert_eq!(place.code(&["run", "ten.yaml", "--run-id", "nightly"]), 0);
     let output = place.output(&["run", "ten.yaml", "--run-id", "nightly"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("run id `nightly` has reports already"));
+    assert!(text(&output.stderr).contains("run id `nightly` already has reports"));
 }
 
 /// A limit on the size of files stands in for a full disk.

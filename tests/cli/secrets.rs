@@ -103,8 +103,8 @@ fn nothing_that_a_run_leaves_or_says_holds_one() {
     }
     let warned = &seen.iter().find(|(name, _)| name == "stderr of validate f.yaml").unwrap().1;
     for place in [
-        "f.yaml:6:34: warning: a secret stands in the file",
-        "f.yaml:18:30: warning: a secret stands in the file",
+        "f.yaml:6:34: warning: the file contains a secret",
+        "f.yaml:18:30: warning: the file contains a secret",
     ] {
         assert!(warned.contains(place), "{warned}");
     }
@@ -129,10 +129,7 @@ fn names_that_others_see_take_no_secret() {
         let output = kaf6(&place, &["validate", "f.yaml"]);
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{said}");
-        assert!(
-            said.contains(&format!("brings a secret into {what}")) && !said.contains("hunter2"),
-            "{said}"
-        );
+        assert!(said.contains(&format!("exposes a secret in {what}")) && !said.contains("hunter2"), "{said}");
     }
 }
 

@@ -14,7 +14,7 @@ scenarios:
 fn a_likely_slip_is_said_once_by_each_command_and_refuses_nothing() {
     let place = Place::new();
     place.write("slip.yaml", SLIP);
-    let said = "slip.yaml:6:32: warning: no scenario of the file produces to `ordres`";
+    let said = "slip.yaml:6:32: warning: no scenario in the file produces to `ordres`";
     for (words, good) in [
         (&["validate", "slip.yaml"][..], true),
         (&["plan", "slip.yaml"][..], true),
@@ -33,7 +33,7 @@ fn a_likely_slip_is_said_once_by_each_command_and_refuses_nothing() {
     assert_eq!(output.status.code(), Some(3));
     let reason = place.json("reports/slip/summary.json")["reason"].as_str().unwrap().to_owned();
     assert!(
-        reason.contains("no scenario of the file produces to `ordres`, so `read` verified nothing"),
+        reason.contains("no scenario in the file produces to `ordres`, so `read` verified nothing"),
         "{reason}"
     );
     for said in [", from: any", ", from: any, limit: 1"] {

@@ -159,12 +159,12 @@ async fn a_log_that_docker_does_not_hand_out_is_a_note_and_a_line_of_the_log() {
         let notes = up.notes();
         assert!(
             notes[0].starts_with(&format!(
-                "the log of it cannot be read, so that reports have none of its lines: its log driver is {driver} ("
+                "cannot read the log of it, so reports contain none of its lines: its log driver is {driver} ("
             )),
             "{notes:?}"
         );
         assert!(notes[0].contains(&format!("start {} with --log-driver json-file", other.0)), "{notes:?}");
-        let line = format!("[kaf6: this log cannot be read: its log driver is {driver} (");
+        let line = format!("[kaf6: cannot read this log: its log driver is {driver} (");
         let lines = up.seen().await.remove(0).last_lines;
         assert!(lines.len() == 1 && lines[0].starts_with(&line), "{lines:?}");
         // It is said once, also where the container is started again.
@@ -211,7 +211,7 @@ async fn podman_is_named_in_a_note_and_beside_what_fails() {
     let up = Cluster::up_at(&engine.host(), &plan, run.options(), std::future::pending()).await.unwrap();
     assert_eq!(
         up.notes(),
-        ["the containers run on Podman 4.3.1, with which kaf6 is tested less than with Docker"]
+        ["the containers run on Podman 4.3.1; kaf6 is tested less with Podman than with Docker"]
     );
     assert_eq!(up.down().await, Vec::<String>::new());
     run.assert_gone();
@@ -237,9 +237,7 @@ async fn relays_are_refused_where_docker_has_no_root() {
     let up = Cluster::up_at(&engine.host(), &plan, run.options(), std::future::pending()).await;
     let error = up.err().unwrap().to_string();
     assert!(
-        error.starts_with(
-            "the way one -> two cannot be slowed down: Docker runs rootless, and its containers"
-        ),
+        error.starts_with("cannot throttle one -> two: Docker runs rootless, and its containers"),
         "{error}"
     );
     run.assert_gone();

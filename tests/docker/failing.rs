@@ -49,7 +49,10 @@ async fn readiness_that_never_comes_says_what_was_tried() {
         (Ready::Tcp { port: "api".into() }, "a connection to 127.0.0.1:"),
         (Ready::Http { port: "api".into(), path: "/health".into() }, "GET http://127.0.0.1:"),
         (Ready::Kafka { port: "api".into() }, "Kafka metadata from 127.0.0.1:"),
-        (Ready::Exec(texts(&["/bin/bash", "-c", "echo not yet; exit 4"])), "the command /bin/bash in it"),
+        (
+            Ready::Exec(texts(&["/bin/bash", "-c", "echo not yet; exit 4"])),
+            "the command /bin/bash in the container",
+        ),
     ] {
         let run = Run::new();
         let slow = ServicePlan {
@@ -214,5 +217,5 @@ async fn a_way_to_what_kaf6_did_not_start_is_refused() {
     let mut plan = cluster(vec![script("one", UNTIL_TERM)]);
     plan.links = vec![Link { from: "one".into(), to: "elsewhere".into() }];
     let error = error_of(&run, &plan).await;
-    assert!(error.contains("the way one -> elsewhere cannot be slowed down"), "{error}");
+    assert!(error.contains("cannot throttle one -> elsewhere"), "{error}");
 }

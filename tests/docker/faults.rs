@@ -76,7 +76,7 @@ async fn a_signal_that_is_ignored_is_followed_by_sigkill_and_said() {
         run.up(&one("trap '' TERM; > /dev/shm/up; while true; do sleep 0.05; done", 1, 1)).await.unwrap();
     let stubborn = done(&up, None, restart("one", "SIGTERM", None)).await;
     assert!(stubborn.effective, "{stubborn:?}");
-    let said = "exit 137 by SIGKILL, since SIGTERM did not end it within 10 s, new start time ";
+    let said = "exit 137 by SIGKILL, because SIGTERM did not end it within 10 s, new start time ";
     assert!(stubborn.proof.starts_with(said), "{stubborn:?}");
     up.down().await;
     run.assert_gone();
@@ -148,7 +148,7 @@ async fn stop_lasts_until_a_start() {
 
     let again = done(&up, None, stop()).await;
     assert!(!again.effective && again.ended.is_some() && again.holds.is_empty(), "{again:?}");
-    assert_eq!(again.proof, "it was not running, but had ended with exit code 7");
+    assert_eq!(again.proof, "it was not running: it had ended with exit code 7");
 
     let start = || ActionPlan::Start { target: target("one", None) };
     let started = done(&up, None, start()).await;
@@ -161,7 +161,7 @@ async fn stop_lasts_until_a_start() {
     );
     assert_eq!(up.running().len(), 1);
     let idle = done(&up, None, start()).await;
-    assert_eq!((idle.effective, idle.proof.as_str()), (false, "it was running already"));
+    assert_eq!((idle.effective, idle.proof.as_str()), (false, "it was already running"));
 
     let bounded = done(&up, Some(MS(500)), stop()).await;
     assert!(bounded.effective && bounded.proof.contains("exit 7, new start time"), "{bounded:?}");
@@ -186,7 +186,7 @@ async fn pause_gives_processes_no_time() {
     let pause = || ActionPlan::Pause { target: target("one", None) };
     let paused = done(&up, Some(MS(1500)), pause()).await;
     assert!(paused.effective, "{paused:?}");
-    assert!(paused.proof.contains("its processes used no processor time, ready after"), "{paused:?}");
+    assert!(paused.proof.contains("its processes used no CPU time, ready after"), "{paused:?}");
     // From when Docker had frozen it until it began to let it go on.
     let (from, undone) = paused.effect.unwrap();
     assert!(from > paused.began && undone.unwrap() < paused.ended.unwrap(), "{paused:?}");
@@ -196,7 +196,7 @@ async fn pause_gives_processes_no_time() {
     let fault = fault(Some(Duration::from_secs(60)), pause());
     let cut = up.inject(&fault, tokio::time::sleep(MS(300))).await;
     assert!(cut.ended.unwrap() - cut.began < Duration::from_secs(60), "cut short: {cut:?}");
-    assert!(!cut.effective && cut.proof.contains("; cut short by the end of the run, after "), "{cut:?}");
+    assert!(!cut.effective && cut.proof.contains("; ended early with the run, after "), "{cut:?}");
     // Nor is one that nearly came to its end.
     let fault = self::fault(Some(MS(9000)), pause());
     let cut = up.inject(&fault, tokio::time::sleep(MS(5000))).await;
@@ -222,7 +222,7 @@ async fn a_pause_that_somebody_else_ends_is_no_proof() {
     });
     // Also where it is paused at the beginning and at the end: it was let go on in between.
     assert!(!paused.effective, "{paused:?}");
-    let how = "did not stay paused: it was let go on, not by kaf6, after ";
+    let how = "did not stay paused: something other than kaf6 resumed it after ";
     assert!(paused.proof.starts_with(how), "{paused:?}");
     assert!(paused.ended.unwrap() - paused.began < MS(8000), "it is over then: {paused:?}");
     docker(&["unpause", &name]);
@@ -250,7 +250,7 @@ async fn scale_adds_replicas_at_their_addresses_and_takes_them_back() {
     }
     assert_eq!(up.running().len(), 3);
     let idle = done(&up, None, scale(3)).await;
-    assert_eq!((idle.effective, idle.proof.as_str()), (false, "there were 3 replicas already"));
+    assert_eq!((idle.effective, idle.proof.as_str()), (false, "it already had 3 replicas"));
 
     let shrunk = done(&up, Some(MS(500)), scale(1)).await;
     assert!(shrunk.effective, "{shrunk:?}");
@@ -386,7 +386,7 @@ async fn what_the_run_cuts_short_is_healed_at_once_and_not_effective() {
         let cut = up.inject(&fault, cut).await;
         assert!(cut.ended.unwrap() - cut.began < Duration::from_secs(60), "{cut:?}");
         assert!(!cut.effective && cut.proof.trim_start_matches("one.0: ").starts_with(ended), "{cut:?}");
-        let short = cut.proof.split("; cut short by the end of the run, after ").nth(1);
+        let short = cut.proof.split("; ended early with the run, after ").nth(1);
         assert!(short.is_some_and(|times| times.ends_with(" of 120.0 s")), "{cut:?}");
         assert_eq!(up.heal(std::future::pending()).await, Vec::<String>::new());
         assert_eq!(inspect(&run.container("one", 0), "{{.State.Running}}"), "true");
@@ -408,7 +408,7 @@ async fn a_service_that_something_else_starts_meanwhile_was_not_stopped() {
     let stop = || ActionPlan::Stop { target: target("one", None), signal: "SIGTERM".into() };
     let bounded = fault(Some(MS(8000)), stop());
     let (stopped, ()) = tokio::join!(up.inject(&bounded, std::future::pending()), supervise());
-    let how = "did not stay down: it was started again at 20";
+    let how = "did not stay down: it was started at 20";
     assert!(!stopped.effective && stopped.proof.contains(&format!(", {how}")), "{stopped:?}");
     assert!(stopped.proof.ends_with(", not by kaf6") && stopped.ended.is_some(), "{stopped:?}");
     // Started and down again: also then it was up meanwhile.
@@ -425,7 +425,7 @@ async fn a_service_that_something_else_starts_meanwhile_was_not_stopped() {
         supervise().await;
         if by_a_fault {
             let idle = done(&up, None, ActionPlan::Start { target: target("one", None) }).await;
-            assert_eq!((idle.effective, idle.proof.as_str()), (false, "it was running already"));
+            assert_eq!((idle.effective, idle.proof.as_str()), (false, "it was already running"));
         }
         assert_eq!(up.heal(std::future::pending()).await, Vec::<String>::new());
         let back = up.came_back(&stopped.holds, stopped.began);
@@ -480,7 +480,7 @@ async fn what_another_fault_undoes_is_over_then_and_not_effective() {
         done(&up, None, scale(3)).await
     });
     assert!(more.effective, "{more:?}");
-    let how = "; did not stay so: another fault made it 3 replicas after ";
+    let how = "; did not stay at this scale: another fault changed it to 3 replicas after ";
     assert!(!grown.effective && grown.proof.contains(how), "{grown:?}");
     assert!(grown.ended.unwrap() - grown.began < minute / 2, "{grown:?}");
     assert_eq!(up.running().len(), 3, "what the other one made is kept");
@@ -507,7 +507,7 @@ async fn what_does_nothing_is_over_at_once_and_undoes_no_other_fault() {
         tokio::time::sleep(MS(1000)).await;
         for second in &all {
             let second = up.inject(second, std::future::pending()).await;
-            assert_eq!((second.effective, second.proof.as_str()), (false, "it was paused already"));
+            assert_eq!((second.effective, second.proof.as_str()), (false, "it was already paused"));
             assert!(second.ended.unwrap() - second.began < minute / 2, "{second:?}");
         }
         assert_eq!(inspect(&name, "{{.State.Status}}"), "paused");
@@ -517,7 +517,7 @@ async fn what_does_nothing_is_over_at_once_and_undoes_no_other_fault() {
     let down = done(&up, None, stop()).await;
     assert!(down.effective, "{down:?}");
     let late = up.inject(&all[0], std::future::ready(())).await;
-    assert_eq!(late.proof, "it was not running, but had ended with exit code 137");
+    assert_eq!(late.proof, "it was not running: it had ended with exit code 137");
     up.down().await;
     run.assert_gone();
 }

@@ -96,7 +96,7 @@ async fn what_a_dead_run_left_is_removed_and_what_a_living_one_has_is_kept() {
     let refused = clean(&only(&alive)).await.unwrap();
     assert_eq!(
         refused.kept,
-        [format!("run {}: its kaf6 still runs; --force removes it all the same", alive.id)]
+        [format!("run {}: its kaf6 still runs; use --force to remove it anyway", alive.id)]
     );
     assert_eq!(left_of(&alive.id).len(), 3);
     clean(&only(&elsewhere)).await.unwrap();
@@ -122,7 +122,7 @@ async fn two_owners_of_one_run_id_are_told_apart() {
     assert_eq!(up.down().await, Vec::<String>::new());
     assert_eq!(left_of(&run.id), [volume], "only what it had started itself");
     let up = run.up(&cluster(vec![script("one", UNTIL_TERM)])).await;
-    assert!(up.is_err_and(|error| error.to_string().contains("another kaf6 has containers under it")));
+    assert!(up.is_err_and(|error| error.to_string().contains("another kaf6 has containers with this id")));
     doomed.end();
     let up = run.up(&cluster(vec![script("one", UNTIL_TERM)])).await.expect("the dead one made way");
     let doomed = Doomed::start();

@@ -63,9 +63,9 @@ async fn a_way_is_slow_for_as_long_as_the_fault_lasts() {
     assert!(slow.effective, "{slow:?}");
     let mean = slow.proof.split(", by ").nth(1).and_then(|rest| rest.split(' ').next());
     let mean: f64 = mean.unwrap().parse().unwrap();
-    assert!(slow.proof.contains(" bytes there and ") && (200.0..390.0).contains(&mean), "{slow:?}");
+    assert!(slow.proof.contains(" bytes forward and ") && (200.0..390.0).contains(&mean), "{slow:?}");
     assert!(
-        slow.proof.contains(" pieces delayed, ") && slow.proof.ends_with(" (200 ms asked for)"),
+        slow.proof.contains(" pieces delayed, ") && slow.proof.ends_with(" (200 ms configured)"),
         "{slow:?}"
     );
     let lasted = slow.ended.unwrap() - slow.began;
@@ -102,7 +102,7 @@ async fn a_bandwidth_is_proven_by_what_it_held_back() {
     let up = run.up(&plan).await.unwrap();
     let small = up.inject(&asked, std::future::pending()).await;
     assert!(!small.effective, "{small:?}");
-    assert!(small.proof.ends_with("too little came for 100.00 KiB/s to limit it"), "{small:?}");
+    assert!(small.proof.ends_with("too little traffic for 100.00 KiB/s to limit it"), "{small:?}");
     up.down().await;
     run.assert_gone();
 
@@ -111,11 +111,11 @@ async fn a_bandwidth_is_proven_by_what_it_held_back() {
     let up = run.up(&plan).await.unwrap();
     let large = up.inject(&asked, std::future::pending()).await;
     assert!(large.effective, "{large:?}");
-    let there = large.proof.split("; there, held back ").nth(1).unwrap();
+    let there = large.proof.split("; forward, held back ").nth(1).unwrap();
     let numbers: Vec<f64> = there.split(' ').filter_map(|word| word.parse().ok()).collect();
     let [held, lasted, rate, ..] = numbers[..] else { panic!("{large:?}") };
     assert!(held > lasted / 2.0 && held <= lasted && lasted >= 6.0, "{large:?}");
-    assert!((20.0..=103.0).contains(&rate) && there.contains(" KiB/s through"), "{large:?}");
+    assert!((20.0..=103.0).contains(&rate) && there.contains(" KiB/s passed"), "{large:?}");
     up.down().await;
     run.assert_gone();
 }
@@ -129,7 +129,10 @@ async fn what_nobody_used_is_not_effective() {
     let idle = up
         .inject(&fault(Some(Duration::from_millis(300)), throttle(200, None)), std::future::pending())
         .await;
-    assert_eq!((idle.effective, idle.proof.as_str()), (false, "no byte passed through the relay meanwhile"));
+    assert_eq!(
+        (idle.effective, idle.proof.as_str()),
+        (false, "no byte passed through the relay during the fault")
+    );
     up.down().await;
     run.assert_gone();
 }
@@ -160,7 +163,7 @@ async fn one_large_request_does_not_pass_a_bandwidth_at_once() {
     let slow = up.inject(&asked, std::future::pending()).await;
     go.await.unwrap();
     assert!(slow.effective, "{slow:?}");
-    let there = slow.proof.split("; there, held back ").nth(1).unwrap();
+    let there = slow.proof.split("; forward, held back ").nth(1).unwrap();
     let numbers: Vec<f64> = there.split(' ').filter_map(|word| word.parse().ok()).collect();
     let [held, lasted, rate, ..] = numbers[..] else { panic!("{slow:?}") };
     // 50 KiB of 68 in 10 s, less what it takes to begin; as one piece, nothing would have gone through.
@@ -188,7 +191,7 @@ async fn a_latency_that_delayed_one_piece_is_not_shown() {
     let slow = up.inject(&asked, std::future::pending()).await;
     one.await.unwrap();
     assert!(!slow.effective && slow.proof.contains("; 1 of 1 pieces delayed, by "), "{slow:?}");
-    assert!(slow.proof.ends_with("asked for): too few to show the latency"), "{slow:?}");
+    assert!(slow.proof.ends_with("configured): too few to show the latency"), "{slow:?}");
     up.down().await;
     run.assert_gone();
 }
@@ -214,7 +217,7 @@ async fn a_throttle_that_the_run_cuts_short_is_not_effective() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     let asked = fault(Some(Duration::from_secs(60)), throttle(100, None));
     let slow = up.inject(&asked, tokio::time::sleep(Duration::from_secs(3))).await;
-    assert!(!slow.effective && slow.proof.contains("; cut short by the end of the run, after "), "{slow:?}");
+    assert!(!slow.effective && slow.proof.contains("; ended early with the run, after "), "{slow:?}");
     up.down().await;
     run.assert_gone();
 }

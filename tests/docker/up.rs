@@ -185,7 +185,7 @@ async fn a_log_without_end_fills_no_disk_and_holds_no_secret() {
     assert!(log.len() < 34 << 20, "{}", log.len());
     let (head, rest) = log.split_once("\n[kaf6: ").unwrap();
     let (left_out, tail) = rest
-        .split_once(" bytes are left out here; of a log, the first 32 MiB and the last 1 MiB are kept]\n")
+        .split_once(" bytes omitted; kaf6 keeps the first 32 MiB and the last 1 MiB of a log]\n")
         .unwrap();
     let all = "my ***\n".len() + 60_000 * 1000 + "the end\n".len();
     assert_eq!(head.len() + 1 + left_out.parse::<usize>().unwrap() + tail.len(), all);

@@ -112,7 +112,7 @@ fn s3_multi_producer_reads_all_that_five_wrote() {
         for check in ["produced_all", "consumed_all", "no_duplicate_uuids", "no_loss", "in_order"] {
             assert_eq!(ran.check(check), "pass", "{check}: {ran}");
         }
-        // Written out, it replaces the one that is added without asking.
+        // Written out, it replaces the one that is added automatically.
         assert_eq!(ran.check("no_duplicates"), "none");
         assert!(ran.seconds() >= 1.9, "1,000 at 500/s: {ran}");
     });

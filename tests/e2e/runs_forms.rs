@@ -105,7 +105,7 @@ fn a_reader_from_the_end_reads_only_what_comes() {
         ("pass", 5000),
         "{ran}"
     );
-    assert!(ran.reason().contains("`audit: true` in `run`, or `verify: false` in `write`"), "{ran}");
+    assert!(ran.reason().contains("set `audit: true` in `run`, or `verify: false` in `write`"), "{ran}");
     let excluded = file.replace("messages: 5000", "messages: 5000, verify: false");
     let ran = Kaf6::file(&excluded).brokers(&kafka).run().expect("pass");
     assert_eq!((ran.count("read", "received"), ran.account("excluded")), (700, 5000), "{ran}");

@@ -118,7 +118,7 @@ fn verify_of_a_topic_that_was_created_again_says_so() {
     for _ in 0..2 {
         let ran = Kaf6::verify(&first.folder).run().expect("fail");
         accounts_for(&ran, &[("lost", 200)]);
-        assert!(ran.notes().contains("was created again since the run"), "{ran}");
+        assert!(ran.notes().contains("was recreated since the run"), "{ran}");
         assert_eq!((ran.check("no_corruption"), ran.anomaly("stale_end")), ("pass", None), "{ran}");
         assert_eq!((ran.anomaly("collided"), ran.anomaly("resurrected")), (Some(0), None), "{ran}");
     }

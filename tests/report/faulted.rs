@@ -190,7 +190,7 @@ fn reading(partition: i32) -> JudgedReading {
             1,
             offset,
             offset.unsigned_abs(),
-            "it was read, and is gone at the audit; number 790 before it and number 800 after it were read",
+            "it was read, and is gone at the audit; message 790 before it and message 800 after it were read",
         )
     };
     let twice = Evidence {
@@ -203,7 +203,7 @@ fn reading(partition: i32) -> JudgedReading {
             0,
             811,
             801,
-            "the producer saw `Broker transport failure` at 8.010 s and sent its batch again",
+            "the producer saw `Broker transport failure` at 8.010 s and resent its batch",
         )
     };
     let altered = Evidence {
@@ -459,7 +459,7 @@ fn evidence_stands_beside_its_fault() {
         "{}",
         first("lost").detail
     );
-    assert!(first("duplicate").detail.ends_with("sent its batch again, during `bounce`"));
+    assert!(first("duplicate").detail.ends_with("resent its batch, during `bounce`"));
     assert_eq!(first("duplicate").faults, ["bounce"]);
     assert!(
         first("corrupt").detail.ends_with("; acked at 10.4 s, 0.29 s after `bounce`"),

@@ -1,4 +1,4 @@
-//! Summaries as real runs would give them: one that passed, one that failed, one that could not judge, one
+//! Summaries as real runs would give them: one that passed, one that failed, one that inconclusive run, one
 //! of an hour, and one by an enemy.
 
 use indexmap::IndexMap;
@@ -693,16 +693,16 @@ scenarios:
   read: {type: consume, topic: orders, partition: 0, timeout: 8s}
 ";
 
-/// An open account: a reader that ran out of time, two failed messages, and a reader that kaf6 added.
+/// An open account: a reader that timed out, two failed messages, and a reader that kaf6 added.
 pub fn open() -> Summary {
     let mut s = base(
         "backlog",
         "examples/backlog.yaml",
         VERIFY,
         RunStatus::Error,
-        "scenario `read` timed out (write a longer `timeout` there); 12 of 1,000 planned messages are not accounted for: \
-         10 unread, 2 failed (write a longer `timeout` in the reader, or `verify: false` in `write`; \
-         `allow: {failed: 1%}` in `all_acked`); 2 of 3 checks could not be judged: all_acked; no_loss",
+        "scenario `read` timed out (increase its `timeout`); 12 of 1,000 planned messages are not accounted for: \
+         10 unread, 2 failed (increase the reader's `timeout`, or set `verify: false` in `write`; \
+         set `allow: {failed: 1%}` in `all_acked`); 2 of 3 checks inconclusive: all_acked; no_loss",
     );
     let at = |line| Some(PositionSummary { file: "examples/backlog.yaml".to_owned(), line, column: 3 });
     let write = |sent: u64, acked: u64, line| ScenarioSummary {

@@ -10,16 +10,14 @@ use crate::fixtures;
 #[test]
 fn the_step_summary_says_where_the_messages_went() {
     let text = markdown(&[fixtures::open()], Path::new("reports"));
-    let line = "messages: 1,000 planned, 788 verified, 200 excluded, 10 unread, 2 failed (account open)";
+    let line =
+        "messages: 1,000 planned, 788 verified, 200 excluded, 10 unread, 2 failed (not all accounted for)";
     assert!(text.contains(line), "{text}");
     assert!(
         text.contains(&format!("Causes and next steps: [unread]({PAGE}#unread), [failed]({PAGE}#failed)\n")),
         "{text}"
     );
-    assert!(
-        text.contains(r"write a longer \`timeout\` in the reader"),
-        "what to write is not cut off: {text}"
-    );
+    assert!(text.contains(r"increase the reader's \`timeout\`"), "what to write is not cut off: {text}");
     assert!(text.contains("| verify:orders | read back by kaf6 |"), "{text}");
 }
 
@@ -34,8 +32,8 @@ fn the_step_summary_links_each_anomaly() {
 #[test]
 fn a_broken_promise_is_an_error_at_the_scenario_that_sent() {
     let text = annotations(&[fixtures::fail()], None);
-    let line = "::error file=examples/s4-durability.yaml,line=7,col=3,title=messages of write%3A a promise is broken::\
-                3 lost: Acked, but missing from the log, also when a fresh client read it again.\n";
+    let line = "::error file=examples/s4-durability.yaml,line=7,col=3,title=messages of write%3A promise broken::\
+                3 lost: Acked, but missing from the log, also when re-read by a fresh client.\n";
     assert!(text.contains(line), "{text}");
 }
 
@@ -43,8 +41,7 @@ fn a_broken_promise_is_an_error_at_the_scenario_that_sent() {
 fn an_open_account_is_a_warning_with_what_to_write() {
     let text = annotations(&[fixtures::open()], None);
     let line = "::warning file=examples/backlog.yaml,line=5,col=3,title=messages of write are not accounted for::\
-                12 of 800 planned messages are not accounted for: 10 unread, 2 failed (write a longer `timeout` in the reader, \
-                or `verify: false` in `write`; `allow: {failed: 1%25}` in `all_acked`)\n";
+                12 of 800 planned messages are not accounted for: 10 unread, 2 failed (increase the reader's `timeout`, or set `verify: false` in `write`; set `allow: {failed: 1%25}` in `all_acked`)\n";
     assert!(text.contains(line), "{text}");
     assert!(!text.contains("messages of log"), "its messages are excluded: {text}");
 }

@@ -47,8 +47,7 @@ pub fn ranges() -> Summary {
         at_ms: None,
         consumer: Some("recheck".to_owned()),
         faults: vec!["bounce".to_owned()],
-        detail: "acked between 5.2 s and 6.0 s, partly during `bounce`, gone after `bounce`; a reader read it, and a re-read \
-                 by a fresh client no longer found it; number 231 before it and number 252 after it were read"
+        detail: "acked between 5.2 s and 6.0 s, partly during `bounce`, gone after `bounce`; a reader read it, but a re-read by a fresh client no longer found it; messages 231 before it and 252 after it were read"
             .to_owned(),
         spots: spots.to_vec(),
         ..lost(1, 470, 232, 0)
@@ -78,7 +77,8 @@ pub fn ranges() -> Summary {
         to_seq: Some(963),
         to_ms: Some(8_300),
         explained: Some(false),
-        detail: "the producer sent it once, or again only after an attempt that was not written".to_owned(),
+        detail: "the producer sent it once, or resent it only after an attempt that was not written"
+            .to_owned(),
         spots: vec![
             spot("acked", None, (318, 327), (7_800, 7_900)),
             spot("read", Some("read"), (318, 327), (8_000, 8_050)),
@@ -92,7 +92,7 @@ pub fn ranges() -> Summary {
         other_offset: Some(311),
         explained: Some(true),
         detail:
-            "the producer saw `Broker transport failure` at 6.020 s and sent its batch again, during `bounce`"
+            "the producer saw `Broker transport failure` at 6.020 s and resent its batch, during `bounce`"
                 .to_owned(),
         spots: vec![
             one("acked", None, 311, 6_100),
@@ -103,7 +103,7 @@ pub fn ranges() -> Summary {
     };
     set(&mut run, "duplicate", 10, Some(1), vec![twice, explained]);
     let altered = EvidenceRow {
-        detail: "key, value or headers do not match what was sent, as the audit read it; its value begins with 6b 61".to_owned(),
+        detail: "key, value or headers differ from what was sent, as read by the audit; its value begins with 6b 61".to_owned(),
         consumer: Some("audit".to_owned()),
         spots: vec![
             one("acked", None, 352, 10_000),
@@ -186,7 +186,7 @@ fn a_picture_shows_copies_observers_and_faults() {
         "bounce · restart broker",
         "<span>the anomaly</span>",
         "a re-read did not find it",
-        "the audit read it altered",
+        "the audit read it modified",
         "aria-labelledby=\"pic0-t pic0-d\"",
     ] {
         let part = part.replace("<span>the anomaly", "the anomaly");

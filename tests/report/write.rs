@@ -43,7 +43,7 @@ fn a_folder_without_a_summary_is_a_clear_error() {
     assert!(error.contains(SUMMARY_JSON), "{error}");
     std::fs::write(folder.path().join(SUMMARY_JSON), "{}").unwrap();
     let error = format!("{:#}", anyhow::Error::from(report::render_again(folder.path()).unwrap_err()));
-    assert!(error.contains("no kaf6 summary"), "{error}");
+    assert!(error.contains("not a kaf6 summary"), "{error}");
 }
 
 #[test]

@@ -15,21 +15,21 @@ const WRITE: &str = "messages: 20, clients: 1, value: {size: 100B}, timeout: 2s"
 const READ: &str = "idle_timeout: 1s, timeout: 3s";
 /// What the reason has to say for each code.
 const CODES: [(i16, &str, &str); 11] = [
-    (-1, "UNKNOWN", "look into its log"),
+    (-1, "UNKNOWN", "check its log"),
     (8, "BROKER_NOT_AVAILABLE", "wait for it with `connect`"),
-    (10, "MSG_SIZE_TOO_LARGE", "write a lower `batch.size` under `client.properties`"),
+    (10, "MSG_SIZE_TOO_LARGE", "lower `batch.size` under `client.properties`"),
     (
         19,
         "NOT_ENOUGH_REPLICAS",
-        "write a lower `min.insync.replicas` in the topic's `config`, or a higher `replication_factor`",
+        "lower `min.insync.replicas` in the topic's `config`, or increase `replication_factor`",
     ),
-    (29, "TOPIC_AUTHORIZATION_FAILED", "allow it to Describe, Create, Read and Write"),
-    (41, "NOT_CONTROLLER", "wait for one with `connect`"),
-    (43, "UNSUPPORTED_FOR_MESSAGE_FORMAT", "write `compression: none`"),
+    (29, "TOPIC_AUTHORIZATION_FAILED", "grant Describe, Create, Read and Write"),
+    (41, "NOT_CONTROLLER", "wait with `connect`"),
+    (43, "UNSUPPORTED_FOR_MESSAGE_FORMAT", "set `compression: none`"),
     (44, "POLICY_VIOLATION", "change the topic's `partitions`, `replication_factor` or `config`"),
     (56, "KAFKA_STORAGE_ERROR", "whether the disk is full"),
-    (74, "FENCED_LEADER_EPOCH", "look into their logs"),
-    (89, "THROTTLING_QUOTA_EXCEEDED", "write a lower `rate` or fewer `partitions`, or raise the quota"),
+    (74, "FENCED_LEADER_EPOCH", "check their logs"),
+    (89, "THROTTLING_QUOTA_EXCEEDED", "lower `rate` or `partitions`, or raise the quota"),
 ];
 
 impl Done {
@@ -130,8 +130,7 @@ async fn producer_ids_that_nobody_gives_name_the_code_and_what_to_do() {
         done.says_everywhere(&format!("{name} ({code}): ")).says_everywhere(what_to_do);
     }
     let done = refused(InitProducerId, 31, write).await;
-    done.is("error")
-        .says_everywhere("(CLUSTER_AUTHORIZATION_FAILED, 31); give its user the right to IdempotentWrite");
+    done.is("error").says_everywhere("(CLUSTER_AUTHORIZATION_FAILED, 31); grant IdempotentWrite to its user");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -151,7 +150,11 @@ async fn a_user_that_the_broker_does_not_accept_is_told_so() {
     for connect in ["", "reach: {type: connect, timeout: 3s}\n  "] {
         for (code, named, what_to_do) in [
             (58, "SASL_AUTHENTICATION_FAILED (58): ", "check `mechanism`, `username` and `password`"),
-            (33, "UNSUPPORTED_SASL_MECHANISM (33): ", "write one of its own as `mechanism`"),
+            (
+                33,
+                "UNSUPPORTED_SASL_MECHANISM (33): ",
+                "set `mechanism` in `client.security` to one that it supports",
+            ),
         ] {
             let text = file(WRITE, READ, "").replace("client: {", security).replacen(
                 "write:",
@@ -179,7 +182,7 @@ async fn an_advertised_address_that_cannot_be_used_is_shown_as_it_is() {
         let done = run.await.unwrap();
         done.is("error")
             .says_everywhere(&format!("broker 0 advertises `{host}:{port}`, which kaf6 cannot use"));
-        done.says_everywhere("(set `advertised.listeners` of the broker to ");
+        done.says_everywhere("(set the broker's `advertised.listeners` to ");
     }
 }
 

@@ -70,7 +70,7 @@ async fn retention_of_a_topic_whose_settings_nobody_tells() {
     let [_, done] = pair::run_both(&first, &with(1, &scenarios, "", ""), behaviour).await;
     done.is("error").counts(&[]);
     assert!(done.account("verified") < 110, "{}", done.shown());
-    assert!(done.notes("the settings of `t` are not known"), "{}", done.shown());
+    assert!(done.notes("the settings of `t` are unknown"), "{}", done.shown());
     // A live reader has it all; what went since may have had to stay.
     let live = format!("{SLOW}\n  read: {{type: consume, {READ}}}");
     let behaviour = Behaviour { no_describe: true, ..Behaviour::default() };

@@ -172,9 +172,9 @@ async fn a_topic_that_was_created_again_says_so() {
     let both = created_again("all", "", AS_SAVED).await;
     then_and_now(&both, "fail", &[("lost", 100)]);
     let verify = &both[1];
-    assert!(verify.notes("topic `t` was created again since the run"), "{}", verify.shown());
+    assert!(verify.notes("topic `t` was recreated since the run"), "{}", verify.shown());
     let detail = verify.summary["anomalies"]["lost"]["evidence"][0]["detail"].as_str().unwrap_or_default();
-    assert!(detail.contains("the topic was created again since the run"), "{detail}");
+    assert!(detail.contains("the topic was recreated since the run"), "{detail}");
     // Verify's own end marker lies where a message had been acked, in another log.
     assert!(verify.is_unmeasured("stale_end"), "{}", verify.shown());
     for anomaly in ["collided", "overtaken", "phantom", "misplaced"] {

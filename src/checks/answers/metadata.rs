@@ -19,7 +19,7 @@ impl Check for Metadata {
     }
 
     fn expected(&self) -> String {
-        "each topic".to_owned()
+        "every topic".to_owned()
     }
 
     fn answers_for_the_unreachable(&self) -> bool {
@@ -40,7 +40,7 @@ fn metadata(case: &CheckedScenario<'_>) -> Answer {
         let domain = Domain::judged_all(1, "metadata of the cluster");
         let actual = if reached { "an answer" } else { "none" };
         return Answer::pass_if(reached, "an answer", actual, domain)
-            .because("the file names no topic, so only the cluster was asked for");
+            .because("the file names no topic, so the check only covers the cluster's metadata");
     }
     let known = topics.iter().filter(|topic| topic.error.is_none()).count();
     let reasons: Vec<String> = topics

@@ -37,7 +37,7 @@ impl Check for MetadataStable<'_> {
             return format!("0 changes, {silence}");
         }
         let names: Vec<&str> = self.allow.iter().map(|aspect| aspect.name()).collect();
-        format!("0 changes except of {}, {silence}", names.join(", "))
+        format!("0 changes except {}, {silence}", names.join(", "))
     }
 
     fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer {
@@ -59,8 +59,8 @@ fn metadata_stable(
         let error = mute.iter().find_map(|broker| broker.last_error.as_ref());
         let why = error.map_or_else(String::new, |error| format!(": {error}"));
         let unknown = UnknownBecause::new(
-            format!("no broker ever answered{why}"),
-            "write a `connect` scenario with `reachable` to find out why",
+            format!("no broker answered{why}"),
+            "add a `connect` scenario and a `reachable` check to find the cause",
         );
         return Answer::inconclusive(expected, "no data", &unknown);
     }
@@ -76,37 +76,37 @@ fn metadata_stable(
         return fails(case, expected, (&wrong, watch.more_changes), &long);
     }
     let open = |why: String, advice: &str| {
-        Answer::inconclusive(&expected, "not all seen", &UnknownBecause::new(why, advice))
+        Answer::inconclusive(&expected, "incomplete data", &UnknownBecause::new(why, advice))
     };
     // Where everything may change, nothing is missing.
     if watch.more_changes > 0 && !Aspect::ALL.iter().all(|aspect| allow.contains(aspect)) {
-        let why = format!("{} more changes than could be kept", watch.more_changes);
-        return open(why, "make the run shorter, or `allow` what changes");
+        let why = format!("{} more changes were not recorded", watch.more_changes);
+        return open(why, "shorten the run, or list the expected changes under `allow`");
     }
     if let Some(broker) = mute.first() {
         let why = broker.last_error.as_ref().map_or_else(String::new, |error| format!(": {error}"));
         return open(
-            format!("{} never answered for itself{why}", broker.broker),
-            "see that kaf6 can reach each address that the brokers advertise",
+            format!("{} never answered{why}", broker.broker),
+            "make sure that kaf6 can reach every address that the brokers advertise",
         );
     }
     if let Some(gone) = silences.iter().find(|silent| silent.gone) {
         let why = format!(
-            "{}, to the end of the watch: whether it would have answered within {} could not be seen",
+            "{}, until the watch ended: kaf6 cannot tell whether it would have answered within {}",
             gone.in_words(case),
             time(max_silence)
         );
-        return open(why, "let the run go on for longer");
+        return open(why, "run the watch longer");
     }
     if let Some(once) = asked.clone().find(|broker| broker.answered == 1) {
-        let why = format!("{} answered only once, so that nothing could be compared", once.broker);
-        return open(why, "let the run go on for longer");
+        let why = format!("{} answered only once, so there is nothing to compare", once.broker);
+        return open(why, "run the watch longer");
     }
     let allowed = watch.changes.len() as u64 + watch.more_changes;
     let actual = if allowed > 0 { format!("0 changes, {allowed} allowed") } else { "0 changes".to_owned() };
     let (brokers, answers) = (asked.clone().count() as u64, asked.map(|broker| broker.answered).sum());
     let covers = format!(
-        "{answers} answers of {} to `{}`, {}",
+        "{answers} answers from {} to `{}`, {}",
         counted(brokers, "broker", "brokers"),
         case.scenario.name,
         span(case.whole_span())
@@ -186,7 +186,7 @@ fn in_words(change: &MetadataChange, during: &str) -> String {
     };
     let aspect = change.aspect.name().replace('_', " ");
     format!(
-        "{aspect}{place} from {} to {} at {:.3} s{during}, says {}",
+        "{aspect}{place} changed from {} to {} at {:.3} s{during}, as reported by {}",
         change.before,
         change.after,
         change.at.as_secs_f64(),

@@ -21,7 +21,7 @@ impl Check for Reachable {
     }
 
     fn expected(&self) -> String {
-        "each broker".to_owned()
+        "every broker".to_owned()
     }
 
     fn answers_for_the_unreachable(&self) -> bool {
@@ -37,7 +37,7 @@ fn reachable(case: &CheckedScenario<'_>) -> Answer {
     let brokers = &case.scenario.brokers;
     let count = brokers.len();
     if count == 0 {
-        return Answer::fail("each broker", "none tried", case.scenario.message.clone().unwrap_or_default());
+        return Answer::fail("every broker", "none tried", case.scenario.message.clone().unwrap_or_default());
     }
     let reached = brokers.iter().filter(|broker| broker.reachable).count();
     let reasons: Vec<String> = brokers.iter().filter_map(BrokerSeen::why_unreached).collect();

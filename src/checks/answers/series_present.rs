@@ -21,7 +21,7 @@ impl Check for SeriesPresent {
     }
 
     fn expected(&self) -> String {
-        "each series of `contains`".to_owned()
+        "every series in `contains`".to_owned()
     }
 
     fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer {
@@ -29,8 +29,8 @@ impl Check for SeriesPresent {
         if scrape.series.is_empty() {
             let name = &case.scenario.name;
             let unknown = UnknownBecause::new(
-                format!("`{name}` names no series to look for"),
-                format!("write `contains: [...]` for `{name}`"),
+                format!("`{name}` lists no series to look for"),
+                format!("set `contains: [...]` in `{name}`"),
             );
             return Answer::inconclusive(self.expected(), "no `contains`", &unknown);
         }
@@ -46,8 +46,8 @@ impl Check for SeriesPresent {
         if absent.iter().all(is_beyond) {
             let names: Vec<&str> = absent.iter().map(|series| series.name.as_str()).collect();
             let unknown = UnknownBecause::new(
-                format!("not in the first 16 MiB of the answer, and it is longer: {}", names.join(", ")),
-                "ask for less, such as by `?name[]=...` where the endpoint knows it",
+                format!("not in the first 16 MiB of a longer response: {}", names.join(", ")),
+                "request less, e.g. with `?name[]=...` if the endpoint supports it",
             );
             return Answer::inconclusive(expected, actual, &unknown);
         }
@@ -63,5 +63,5 @@ fn described(series: &SeriesSeen) -> String {
     if series.near.is_empty() {
         return series.name.clone();
     }
-    format!("{} (there is {})", series.name, series.near.join(", "))
+    format!("{} (similar: {})", series.name, series.near.join(", "))
 }

@@ -42,8 +42,8 @@ impl Check for AllAcked<'_> {
         let row = accounts.and_then(|it| it.scenarios.iter().find(|row| row.scenario == case.index));
         let Some(row) = row else {
             let unknown = UnknownBecause::new(
-                format!("this run has no account of `{name}`"),
-                "name a producer or a round trip as the `scenario`",
+                format!("this run has no account for `{name}`"),
+                "set `scenario` to a producer or a round trip",
             );
             return Answer::inconclusive(self.expected(), "no account", &unknown);
         };
@@ -66,7 +66,7 @@ impl AllAcked<'_> {
             why.push(format!("{unsent} of {planned} messages were not sent"));
             match case.ended_early() {
                 Some(early) => why.push(early.sentence()),
-                None => advice.push(format!("give `{name}` a longer `timeout`, or plan fewer messages")),
+                None => advice.push(format!("increase `timeout` of `{name}`, or send fewer messages")),
             }
         }
         let mut shares = Vec::new();
@@ -83,9 +83,9 @@ impl AllAcked<'_> {
                 why.push(codes(case.scenario));
                 why.extend(case.scenario.counts.errors_by_code.keys().filter_map(|code| remedy(code)));
             }
-            advice.push(format!("if that is expected, write `allow: {{{}}}`", shares.join(", ")));
+            advice.push(format!("if this is expected, set `allow: {{{}}}`", shares.join(", ")));
             if unknown > 0 {
-                advice.push(format!("give `{name}` a longer `timeout`"));
+                advice.push(format!("increase `timeout` of `{name}`"));
             }
         }
         (!why.is_empty()).then(|| UnknownBecause::new(why.join("; "), advice.join("; or ")))

@@ -70,13 +70,14 @@ fn removed(case: &CheckedScenario<'_>, readings: &Readings<'_>) -> Option<Unknow
         return Some(match readings.retention() {
             Retention::Embedded => UnknownBecause::new(
                 format!(
-                    "{messages} removed before this run read them: the embedded broker keeps the newest 5 MiB of a partition"
+                    "{messages} removed before this run read them: the embedded broker keeps only \
+                    the newest 5 MiB per partition"
                 ),
-                "send less to each partition, or use a real broker",
+                "send fewer messages to each partition, or use a real broker",
             ),
             Retention::Settings | Retention::Unknown => UnknownBecause::new(
                 format!("{messages} removed by retention before this run read them"),
-                "raise `retention.ms` and `retention.bytes` in the topic's `config`",
+                "increase `retention.ms` and `retention.bytes` in the topic's `config`",
             ),
         });
     }
@@ -85,20 +86,23 @@ fn removed(case: &CheckedScenario<'_>, readings: &Readings<'_>) -> Option<Unknow
         return Some(match readings.retention() {
             Retention::Unknown => UnknownBecause::new(
                 format!(
-                    "{messages} not found, and the topic's settings are unknown: they may allow to remove them"
+                    "{messages} not found, and the topic's settings are unknown: they may allow \
+                    the removal"
                 ),
-                "use a topic that the file creates, or write `verify: false` in the producer",
+                "use a topic that the file creates, or set `verify: false` in the producer",
             ),
             Retention::Settings | Retention::Embedded => UnknownBecause::new(
                 format!("{messages} not found, and retention or compaction may have removed them"),
-                "raise `retention.ms` and `retention.bytes` in the topic's `config`, or write `cleanup.policy: delete` if it is compacted",
+                "increase `retention.ms` and `retention.bytes` in the topic's `config`, or set \
+                `cleanup.policy: delete` if it is compacted",
             ),
         });
     }
     (superseded > 0).then(|| {
         UnknownBecause::new(
             format!("{} removed by compaction before this run read them", messages(superseded)),
-            "write `cleanup.policy: delete` in the topic's `config`, or `verify: false` for its producer",
+            "set `cleanup.policy: delete` in the topic's `config`, or `verify: false` in its \
+            producer",
         )
     })
 }

@@ -152,7 +152,8 @@ impl<'a> Readings<'a> {
             };
             let all_gone = (left == 0).then(|| {
                 UnknownBecause::new(
-                    "none of these messages could be read: retention or compaction removed them, or may have",
+                    "none of these messages could be read: retention or compaction removed them, \
+                    or may have removed them",
                     "see `no_loss`",
                 )
             });
@@ -182,7 +183,7 @@ impl<'a> Readings<'a> {
         let unread = || {
             UnknownBecause::new(
                 format!("scenario `{name}` read no partition"),
-                format!("see the message of `{name}`, and give it a longer `timeout`"),
+                format!("see the message of `{name}` and increase its `timeout`"),
             )
         };
         let added = is_added(case.plan, case.index);
@@ -205,13 +206,14 @@ impl<'a> Readings<'a> {
         if open.is_empty() && unread <= self.dropped(case) {
             return Some(UnknownBecause::new(
                 format!(
-                    "{} missing that only the leader had acknowledged (`acks: 1`), and the partition may have had another leader since",
+                    "{} missing: with `acks: 1` only the leader acknowledges, and the leader may \
+                    have changed since",
                     counted(unread, "message is", "messages are")
                 ),
-                "write `acks: all` in the producer, or `verify: false`",
+                "set `acks: all` in the producer, or `verify: false`",
             ));
         }
-        let mut why = format!("`{name}` did not read all that it was to read");
+        let mut why = format!("`{name}` did not read all expected messages");
         let mut reasons: Vec<&str> =
             open.iter().map(|r| r.incomplete_why.as_str()).filter(|why| !why.is_empty()).collect();
         reasons.dedup();
@@ -226,7 +228,7 @@ impl<'a> Readings<'a> {
         let advice = match case.scenario.ended {
             ScenarioEnd::Aborted | ScenarioEnd::Interrupted => case.after_cut(),
             _ if is_added(case.plan, case.index) => READ_BACK.to_owned(),
-            _ => format!("give `{name}` a longer `timeout` and `idle_timeout`"),
+            _ => format!("increase `timeout` and `idle_timeout` of `{name}`"),
         };
         Some(UnknownBecause::new(why, advice))
     }
@@ -256,10 +258,11 @@ impl<'a> Readings<'a> {
             if unknown > 0 {
                 return Some(UnknownBecause::new(
                     format!(
-                        "nothing was acked here, and {unknown} messages of `{}` may be there",
+                        "nothing was acked here, but {unknown} unknown messages of `{}` may be in \
+                        the log",
                         scenario.name
                     ),
-                    format!("give `{}` a longer `timeout`", scenario.name),
+                    format!("increase `timeout` of `{}`", scenario.name),
                 ));
             }
         }
@@ -272,10 +275,10 @@ impl<'a> Readings<'a> {
         (unaudited > 0).then(|| {
             UnknownBecause::new(
                 format!(
-                    "the audit did not read {} again",
+                    "the audit did not re-read {}",
                     counted(unaudited, "acked message", "acked messages")
                 ),
-                "give the run a longer `run: {timeout: ...}`, or write `run: {audit: false}`",
+                "increase `run.timeout`, or set `run.audit: false`",
             )
         })
     }
@@ -292,15 +295,15 @@ pub(crate) fn no_ledger(case: &CheckedScenario<'_>, expected: &str) -> Answer {
     let name = &case.scenario.name;
     let unknown = if case.consume().is_some_and(|consume| consume.from == From::Any) {
         UnknownBecause::new(
-            format!("`{name}` reads what others wrote, for which there is no ledger"),
-            format!("write `from: run` for `{name}`, or name another `scenario`"),
+            format!("`{name}` reads messages from others, for which there is no ledger"),
+            format!("set `from: run` in `{name}`, or set `scenario` to another consumer"),
         )
     } else if case.sends_only() {
-        UnknownBecause::new(format!("`{name}` reads nothing"), "name a consumer as the `scenario`")
+        UnknownBecause::new(format!("`{name}` reads nothing"), "set `scenario` to a consumer")
     } else {
         let why = format!("`{name}` read no partition");
         case.ended_early().unwrap_or_else(|| {
-            UnknownBecause::new(why, format!("see the message of `{name}`, and give it a longer `timeout`"))
+            UnknownBecause::new(why, format!("see the message of `{name}` and increase its `timeout`"))
         })
     };
     Answer::inconclusive(expected, "not measured", &unknown)
@@ -323,7 +326,7 @@ pub(crate) fn none_unexplained(
     if counts.explained == 0 {
         return answer;
     }
-    let verb = if strict { "counted since the check is strict" } else { "not counted" };
+    let verb = if strict { "counted because the check is strict" } else { "not counted" };
     answer.because(format!("{} more explained by a retry, {verb}", counts.explained))
 }
 
@@ -332,10 +335,10 @@ pub(crate) fn undecided(counts: Counts, word: &str) -> Option<UnknownBecause> {
     (counts.undecided > 0).then(|| {
         UnknownBecause::new(
             format!(
-                "{} {word} that a retry may explain: the client did not report all of its retries",
+                "a retry may explain {} {word}: the client did not report all of its retries",
                 counts.undecided
             ),
-            "run it again, with a lower `rate` or fewer `clients`",
+            "run again with a lower `rate` or fewer `clients`",
         )
     })
 }

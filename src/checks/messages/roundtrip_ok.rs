@@ -20,7 +20,7 @@ impl Check for RoundtripOk {
     }
 
     fn expected(&self) -> String {
-        "each round trip".to_owned()
+        "every round trip".to_owned()
     }
 
     fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer {
@@ -40,7 +40,7 @@ impl Check for RoundtripOk {
         let late = counts.acked.saturating_sub(counts.received);
         if late + altered + case.broken() > 0 {
             let evidence =
-                if late > 0 { format!("{late} acked and not read back in time") } else { String::new() };
+                if late > 0 { format!("{late} acked, but not read back in time") } else { String::new() };
             let answer = Answer::fail(expected, actual, beside(case.scenario)).because(evidence);
             return if altered + case.broken() > 0 { answer } else { downgrade_if_cut_short(case, answer) };
         }
@@ -48,8 +48,8 @@ impl Check for RoundtripOk {
         let name = &case.scenario.name;
         let unknown = case.ended_early().unwrap_or_else(|| {
             UnknownBecause::new(
-                format!("not each round trip of `{name}` was acked"),
-                format!("give `{name}` a longer `iteration_timeout`, or see the errors"),
+                format!("not all round trips of `{name}` were acked"),
+                format!("increase `iteration_timeout` of `{name}`, or see the errors"),
             )
         });
         Answer::inconclusive(expected, actual, &unknown).because(beside(case.scenario))

@@ -10,7 +10,7 @@ use crate::plan::Plan;
 /// Each UUID is the one that was sent.
 pub(crate) struct UuidMatch;
 
-const EXPECTED: &str = "each UUID as sent";
+const EXPECTED: &str = "every UUID as sent";
 
 impl CheckDescription for UuidMatch {
     const KIND: &'static str = "uuid_match";
@@ -51,8 +51,8 @@ fn not_compared(case: &CheckedScenario<'_>) -> Answer {
     if counts.received + counts.records > 0 {
         let name = &case.scenario.name;
         let unknown = UnknownBecause::new(
-            format!("the values that `{name}` read hold no `{{{{uuid}}}}`"),
-            "write `{{uuid}}` in the producer's `value`",
+            format!("the values that `{name}` read contain no `{{{{uuid}}}}`"),
+            "add `{{uuid}}` to the producer's `value`",
         );
         return Answer::inconclusive(EXPECTED, "no UUID", &unknown);
     }
@@ -66,7 +66,7 @@ fn not_compared(case: &CheckedScenario<'_>) -> Answer {
 fn not_back(case: &CheckedScenario<'_>) -> UnknownBecause {
     let name = &case.scenario.name;
     UnknownBecause::new(
-        format!("not each round trip of `{name}` came back"),
-        format!("give `{name}` a longer `iteration_timeout`"),
+        format!("not all round trips of `{name}` returned"),
+        format!("increase `iteration_timeout` of `{name}`"),
     )
 }

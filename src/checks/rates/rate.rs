@@ -40,20 +40,20 @@ impl CheckedScenario<'_> {
             let names: Vec<String> = earlier.iter().map(Earlier::in_words).collect();
             let unknown = UnknownBecause::new(
                 format!(
-                    "too little is left of `{name}` before `{fault}` to compare with, without {}",
+                    "`{name}` ran too briefly before `{fault}` to compare with, not counting {}",
                     names.join(" and ")
                 ),
-                "put the faults further apart",
+                "space the faults further apart",
             );
             return Err(Answer::inconclusive(expected, "not measured", &unknown));
         }
         if unlike {
             let unknown = UnknownBecause::new(
                 format!(
-                    "scenario `{name}` was at work for {} before `{fault}`, too short to compare with",
+                    "scenario `{name}` ran only {} before `{fault}`, too short to compare with",
                     time(start.saturating_sub(first))
                 ),
-                format!("let `{fault}` begin later"),
+                format!("start `{fault}` later"),
             );
             return Err(Answer::inconclusive(expected, "not measured", &unknown));
         }

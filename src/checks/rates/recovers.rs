@@ -57,7 +57,7 @@ impl Check for Recovers<'_> {
             Err(none) => return none,
         };
         if let Some(unknown) = case.idle_during(self.after).filter(|_| case.work_end() > end) {
-            return Answer::inconclusive(expected, "nothing to do", &unknown);
+            return Answer::inconclusive(expected, "no work due", &unknown);
         }
         let (until, next) = load_until(case, end);
         let answer = self.judge(case, &before, (end, until), next);
@@ -69,8 +69,8 @@ impl Check for Recovers<'_> {
                         || self.judge(case, &before, (over, until), next).outcome() != CheckAnswer::Fail) =>
             {
                 let unknown = UnknownBecause::new(
-                    format!("fault `{other}` still lasted when `{}` was over", self.after),
-                    "put the faults further apart",
+                    format!("fault `{other}` was still active when `{}` ended", self.after),
+                    "space the faults further apart",
                 );
                 Answer::inconclusive(expected, answer.actual(), &unknown)
             }
@@ -110,10 +110,11 @@ impl Recovers<'_> {
         if took > *self.within && back.bucket == after.first {
             let unknown = UnknownBecause::new(
                 format!(
-                    "this run's rates are known for each {} only, which does not show whether that was in time",
+                    "the rates of this run are known only per {}, which is too coarse to tell \
+                    whether it recovered in time",
                     time(width)
                 ),
-                "make the run shorter, or `within` longer",
+                "shorten the run, or increase `within`",
             );
             return Answer::inconclusive(expected, actual, &unknown);
         }
@@ -144,7 +145,7 @@ impl Recovers<'_> {
         if found.missed && found.looked_until.is_some_and(|took| took + width > *self.within) {
             let burst = found.burst.as_ref().map(|(burst, rest)| {
                 format!(
-                    "{}: that did not last, with {} in what follows",
+                    "{}, but the recovery did not last: {} afterwards",
                     after.text(burst),
                     per_second(*rest)
                 )
@@ -154,24 +155,23 @@ impl Recovers<'_> {
         let name = &case.scenario.name;
         let left = after.until.saturating_sub(after.end);
         let (why, advice) = match next {
-            _ if left.is_zero() => (
-                format!("the load of `{name}` had ended before `{fault}` was over"),
-                format!("let `{name}` go on for longer"),
-            ),
+            _ if left.is_zero() => {
+                (format!("the load of `{name}` ended before `{fault}`"), format!("run `{name}` longer"))
+            }
             Some(next) => (
-                format!("fault `{next}` began {} after `{fault}`, before that could be seen", time(left)),
-                "put the faults further apart".to_owned(),
+                format!("fault `{next}` began {} after `{fault}`, too early to see a recovery", time(left)),
+                "space the faults further apart".to_owned(),
             ),
             None if !found.missed && found.looked_until.is_some() => (
-                format!("nothing of `{name}` was due, open or unread after `{fault}`"),
-                format!("let `{name}` go on for longer"),
+                format!("`{name}` had no work after `{fault}` (no message due, unacked or unread)"),
+                format!("run `{name}` longer"),
             ),
             None => (
                 format!(
-                    "the load of `{name}` ended {} after `{fault}`, before that could be seen",
+                    "the load of `{name}` ended {} after `{fault}`, too early to see a recovery",
                     time(left)
                 ),
-                format!("let `{name}` go on for longer"),
+                format!("run `{name}` longer"),
             ),
         };
         Answer::inconclusive(expected, actual, &UnknownBecause::new(why, advice))
@@ -268,14 +268,14 @@ impl<'a, 'b> After<'a, 'b> {
         if !after.is_near(kept, 1.0) {
             after.uneven = Some(UnknownBecause::new(
                 format!(
-                    "the rate of `{}` varied too much before `{}`, too: spans of {}, each up to its target, held {} of what there \
-                     was to do",
+                    "the rate of `{}` also varied too much before `{}`: intervals of {}, each \
+                    capped at its target, completed only {} of the work due",
                     case.scenario.name,
                     check.after,
                     time(timeline.start_of(after.over)),
                     percent(kept)
                 ),
-                "write a larger `tolerance`, or let the fault begin later",
+                "increase `tolerance`, or start the fault later",
             ));
         }
         after.follows = after.buckets_of(FOLLOWS.max(*check.within)).max(2 * after.over);
@@ -387,7 +387,7 @@ impl<'a, 'b> After<'a, 'b> {
 
     /// `100/s after 2.4 s (100/s before)`
     fn text(&self, first: &FirstSpan) -> String {
-        let to_do = first.to_do.map(|to_do| format!(", {} to do", per_second(to_do))).unwrap_or_default();
+        let to_do = first.to_do.map(|to_do| format!(", {} due", per_second(to_do))).unwrap_or_default();
         let took = time(self.took(first));
         format!("{} after {took} ({} before{to_do})", per_second(first.rate), per_second(self.before))
     }

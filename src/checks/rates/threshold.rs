@@ -60,7 +60,7 @@ impl Threshold<'_> {
         let Some(counts) = readings.count(anomaly) else {
             let unknown = UnknownBecause::new(
                 format!("this run did not measure `{}` for `{}`", anomaly.name(), case.scenario.name),
-                "name a consumer of `from: run` as the `scenario`",
+                "set `scenario` to a consumer with `from: run`",
             );
             return Answer::inconclusive(text, "not measured", &unknown);
         };
@@ -130,8 +130,11 @@ impl Threshold<'_> {
         if window.length.is_zero() {
             let width = counts.timeline.width_ms();
             return unmeasured(&UnknownBecause::new(
-                format!("scenario `{name}` was at work for no whole {width} ms {part} `{fault}`"),
-                format!("let `{name}` go on for longer, or let `{fault}` begin earlier"),
+                format!(
+                    "scenario `{name}` was active for no complete {width} ms interval {part} \
+                `{fault}`"
+                ),
+                format!("run `{name}` longer, or start `{fault}` earlier"),
             ));
         }
         let domain = Domain::judged_all(1, format!("`{name}` {part} `{fault}`, {}", in_words((from, to))))
@@ -139,15 +142,18 @@ impl Threshold<'_> {
         if is_rate(self.expr.metric) && window.length < RATE_OVER {
             let (least, length) = (time(RATE_OVER), time(window.length));
             return unmeasured(&UnknownBecause::new(
-                format!("a rate needs {least}, and `{name}` was at work for {length} {part} `{fault}`"),
-                format!("let `{name}` go on for longer, or let `{fault}` begin earlier"),
+                format!(
+                    "a rate needs at least {least}, but `{name}` was active for {length} \
+                {part} `{fault}`"
+                ),
+                format!("run `{name}` longer, or start `{fault}` earlier"),
             ));
         }
         match measure_part(&window, counts, self.expr.metric, case.scenario.kind) {
             Some(value) => Answer::pass_if(holds(self.expr, value), text, self.expr.shown(value), domain),
             None if matches!(self.expr.metric, Metric::Sent | Metric::Anomaly(_)) => {
                 unmeasured(&UnknownBecause::new(
-                    "this is known of a whole run only",
+                    "this metric is only available for the whole run",
                     format!("remove `{part}: {fault}` from the check"),
                 ))
             }
@@ -158,8 +164,8 @@ impl Threshold<'_> {
                 text,
                 "no data",
                 &UnknownBecause::new(
-                    format!("scenario `{name}` got nothing done {part} `{fault}`"),
-                    "write a `continuity` check for how long nothing may come",
+                    format!("scenario `{name}` completed nothing {part} `{fault}`"),
+                    "add a `continuity` check to limit the longest gap",
                 ),
             ),
         }
@@ -225,8 +231,11 @@ fn too_short(metric: Metric, length: Duration, case: &CheckedScenario<'_>) -> Op
         let what = if case.sends_only() { "ack" } else { "message" };
         let (least, length) = (time(RATE_OVER), time(length));
         UnknownBecause::new(
-            format!("a rate needs {least} from the first {what} to the last, and those of `{name}` came within {length}"),
-            format!("let `{name}` go on for longer"),
+            format!(
+                "a rate needs at least {least} from the first {what} to the last, but `{name}` \
+            has only {length}"
+            ),
+            format!("run `{name}` longer"),
         )
     })
 }
@@ -237,14 +246,15 @@ fn nothing_measured(case: &CheckedScenario<'_>, part: &str) -> UnknownBecause {
     if case.consume().is_some() {
         return UnknownBecause::new(
             format!(
-                "scenario `{name}` had nothing to measure it on {part}: latency of reading counts only messages sent after the reader had caught up"
+                "scenario `{name}` has no latency samples {part}: read latency counts only \
+                messages that were sent after the reader caught up"
             ),
             format!("start `{name}` before its producer, or give the producer a `rate`"),
         );
     }
     UnknownBecause::new(
-        format!("scenario `{name}` had nothing to measure it on {part}"),
-        format!("let `{name}` send more messages, or give it a longer `timeout`"),
+        format!("scenario `{name}` has no samples {part}"),
+        format!("send more messages with `{name}`, or increase its `timeout`"),
     )
 }
 

@@ -50,32 +50,36 @@ impl Check for ThroughputDrops<'_> {
         let Some(during) = part.rate_per_s() else {
             let width = case.scenario.counts.timeline.width_ms();
             let why = if until <= start {
-                format!("scenario `{name}` had ended before `{fault}`")
+                format!("scenario `{name}` ended before `{fault}`")
             } else {
-                format!("scenario `{name}` and `{fault}` have no whole {width} ms in common")
+                format!(
+                    "scenario `{name}` and `{fault}` have no complete {width} ms interval in \
+                common"
+                )
             };
-            let unknown = UnknownBecause::new(why, format!("let `{name}` go on for longer"));
+            let unknown = UnknownBecause::new(why, format!("run `{name}` longer"));
             return Answer::inconclusive(expected, "not measured", &unknown);
         };
         let seconds = part.length.as_secs_f64();
         let wanted = case.target(before, &part, until) / seconds;
         if wanted == 0.0 {
             let unknown = case.idle_during(fault).unwrap_or_else(|| too_little_to_do(case, fault));
-            return Answer::inconclusive(expected, "nothing to do", &unknown);
+            return Answer::inconclusive(expected, "no work due", &unknown);
         }
         let drop = 1.0 - during / wanted;
         let much =
             if drop < 0.0 { format!("{} more", percent(-drop)) } else { format!("{} less", percent(drop)) };
-        let less = if wanted < before { format!(", {} to do", per_second(wanted)) } else { String::new() };
+        let less = if wanted < before { format!(", {} due", per_second(wanted)) } else { String::new() };
         let actual = format!("{much} ({} before, {} during{less})", per_second(before), per_second(during));
         let asked = as_f64(part.due()) / seconds;
         if drop < *self.at_least && asked > before && 1.0 - during / asked >= *self.at_least {
             let unknown = UnknownBecause::new(
                 format!(
-                    "{} became due during `{fault}`, more than before it, and that is what the rate fell behind",
+                    "{} became due during `{fault}`, more than before it, so the drop may only \
+                    come from the higher load",
                     per_second(asked)
                 ),
-                format!("ask for as much before `{fault}` as during it"),
+                format!("use the same `rate` before and during `{fault}`"),
             );
             return Answer::inconclusive(expected, actual, &unknown);
         }
@@ -89,7 +93,7 @@ impl Check for ThroughputDrops<'_> {
 fn too_little_to_do(case: &CheckedScenario<'_>, fault: &str) -> UnknownBecause {
     let name = &case.scenario.name;
     UnknownBecause::new(
-        format!("`{name}` had too little to do during `{fault}`"),
-        format!("give `{name}` a higher `rate`"),
+        format!("`{name}` had too little work during `{fault}`"),
+        format!("increase `rate` of `{name}`"),
     )
 }

@@ -48,8 +48,8 @@ impl CheckedScenario<'_> {
         idle.then(|| {
             let name = &self.scenario.name;
             UnknownBecause::new(
-                format!("nothing of `{name}` was due, open or unread during `{fault}`"),
-                format!("let `{name}` go on during `{fault}`"),
+                format!("`{name}` had no work during `{fault}` (no message due, unacked or unread)"),
+                format!("keep `{name}` running during `{fault}`"),
             )
         })
     }
@@ -70,8 +70,8 @@ impl CheckedScenario<'_> {
         };
         let fault = self.seen.faults.iter().find(|fault| fault.effective && idle(&fault.name))?;
         Some(UnknownBecause::new(
-            format!("nothing of any scenario was due, open or unread during `{}`", fault.name),
-            format!("let the load go on during `{}`", fault.name),
+            format!("no scenario had work during `{}` (no message due, unacked or unread)", fault.name),
+            format!("keep the load running during `{}`", fault.name),
         ))
     }
 }

@@ -166,7 +166,7 @@ fn throughput_drops_needs_load_before_and_during() {
     seen.scenarios[0].span = Some((ms(0), ms(10_000)));
     let done = answer(drops(0.5), &seen);
     assert_eq!(done.outcome(), CheckAnswer::Inconclusive);
-    assert_eq!(done.message(), "scenario `write` had ended before `slow`; let `write` go on for longer");
+    assert_eq!(done.message(), "scenario `write` ended before `slow`; run `write` longer");
     // Done while it lasted: only the time before that counts.
     let rate = |bucket| if bucket < 120 { 10 } else { 0 };
     seen.scenarios[0] = scenario("write", "produce", counts(rate, 300, 3000), (0, 12_000));
@@ -205,10 +205,10 @@ fn throughput_drops_says_nothing_without_proof_of_the_fault() {
     assert_eq!(open.outcome(), CheckAnswer::Inconclusive);
     assert_eq!(
         open.message(),
-        "fault `slow` was not shown to have taken effect; see the proof of `slow`, and change the fault"
+        "fault `slow` has no proof that it took effect; see the proof of `slow` and change the fault"
     );
     seen.faults.clear();
-    assert_eq!(answer(drops(0.5), &seen).message(), "fault `slow` never began; let `slow` begin earlier");
+    assert_eq!(answer(drops(0.5), &seen).message(), "fault `slow` never began; start `slow` earlier");
 }
 
 #[test]
@@ -292,8 +292,7 @@ fn what_the_audit_decides_is_open_without_it() {
         of_anomaly(Anomaly::Misplaced),
     ] {
         assert_eq!(open.outcome(), CheckAnswer::Inconclusive);
-        let why =
-            "the audit did not read 3000 acked messages again; give the run a longer `run: {timeout: ...}`";
+        let why = "the audit did not re-read 3000 acked messages; increase `run.timeout`";
         assert!(open.message().contains(why), "{open:?}");
     }
     assert_eq!(of_anomaly(Anomaly::Duplicate).outcome(), CheckAnswer::Pass, "one pass decides");
@@ -314,21 +313,18 @@ fn recovers_fails_where_the_rate_stays_low_and_is_open_where_nobody_could_see() 
     assert_eq!(open.outcome(), CheckAnswer::Inconclusive);
     assert_eq!(
         open.message(),
-        "the load of `write` ended 9.9 s after `slow`, before that could be seen; let `write` go on for longer"
+        "the load of `write` ended 9.9 s after `slow`, too early to see a recovery; run `write` longer"
     );
     seen.scenarios[0].span = Some((ms(0), ms(19_000)));
     let gone = answer(recovers(3000, 0.1), &seen);
     assert_eq!(gone.outcome(), CheckAnswer::Inconclusive);
-    assert_eq!(
-        gone.message(),
-        "the load of `write` had ended before `slow` was over; let `write` go on for longer"
-    );
+    assert_eq!(gone.message(), "the load of `write` ended before `slow`; run `write` longer");
     seen.scenarios[0].counts = Snapshot::default();
     assert_eq!(answer(recovers(3000, 0.1), &seen).actual(), "no data");
     seen.faults[0].span = None;
     assert_eq!(
         answer(recovers(3000, 0.1), &seen).message(),
-        "fault `slow` never began; let `slow` begin earlier"
+        "fault `slow` never began; start `slow` earlier"
     );
 }
 
@@ -360,7 +356,7 @@ fn threshold_on_a_part_without_data_is_no_pass() {
     seen.scenarios[0].span = Some((ms(0), ms(15_000)));
     assert_eq!(p95(&seen, after()).outcome(), CheckAnswer::Inconclusive);
     seen.faults[0].span = None;
-    assert_eq!(p95(&seen, during()).message(), "fault `slow` never began; let `slow` begin earlier");
+    assert_eq!(p95(&seen, during()).message(), "fault `slow` never began; start `slow` earlier");
 }
 
 #[test]
@@ -443,8 +439,11 @@ fn metadata_stable_names_each_change_that_is_not_allowed() {
     let seen = watched(vec![change(Aspect::Leaders), change(Aspect::Brokers)]);
     let bad = judge(&seen, &[Aspect::Brokers]);
     assert_eq!((bad.outcome(), bad.actual()), (CheckAnswer::Fail, "1 change"));
-    assert_eq!(bad.expected(), "0 changes except of brokers, no silence over 10 s");
-    assert_eq!(bad.message(), "leaders of t[2] from 0 to 1 at 12.345 s, during `slow`, says a:1");
+    assert_eq!(bad.expected(), "0 changes except brokers, no silence over 10 s");
+    assert_eq!(
+        bad.message(),
+        "leaders of t[2] changed from 0 to 1 at 12.345 s, during `slow`, as reported by a:1"
+    );
     let good = judge(&seen, &[Aspect::Brokers, Aspect::Leaders]);
     assert_eq!((good.outcome(), good.actual()), (CheckAnswer::Pass, "0 changes, 2 allowed"));
     let many = watched(vec![change(Aspect::TopicIds); 5]);
@@ -465,7 +464,7 @@ fn metadata_stable_needs_answers() {
         (one.outcome(), one.message()),
         (
             CheckAnswer::Inconclusive,
-            "b:1 never answered for itself: refused; see that kaf6 can reach each address that the brokers advertise"
+            "b:1 never answered: refused; make sure that kaf6 can reach every address that the brokers advertise"
         )
     );
     seen.watch.as_mut().unwrap().brokers.remove(0);
@@ -539,7 +538,7 @@ fn metadata_stable_is_never_green_over_a_broker_that_does_not_answer_at_the_end(
     assert_eq!(open.outcome(), CheckAnswer::Inconclusive);
     assert_eq!(
         open.message(),
-        "a:1 gave no answer from 25.000 s to 30.000 s (tcp: refused), to the end of the watch: whether it would have answered within 10 s could not be seen; let the run go on for longer"
+        "a:1 gave no answer from 25.000 s to 30.000 s (tcp: refused), until the watch ended: kaf6 cannot tell whether it would have answered within 10 s; run the watch longer"
     );
     assert_eq!(judge(&[(15_000, 20_100)], true).outcome(), CheckAnswer::Inconclusive, "the fault is over");
     // A fault that is not healed before the end, such as a `stop` without `for`.
@@ -554,7 +553,7 @@ fn metadata_stable_needs_more_than_one_answer() {
     assert_eq!(once.outcome(), CheckAnswer::Inconclusive);
     assert_eq!(
         once.message(),
-        "a:1 answered only once, so that nothing could be compared; let the run go on for longer"
+        "a:1 answered only once, so there is nothing to compare; run the watch longer"
     );
     // It answered once and never again.
     let mut seen = silent(&[(2000, 30_000)], true);
@@ -612,7 +611,7 @@ fn without_a_clean_rate_before_it_a_fault_is_not_compared() {
             assert_eq!((open.outcome(), open.actual()), (CheckAnswer::Inconclusive, "not measured"));
             assert_eq!(
                 open.message(),
-                "too little is left of `write` before `slow` to compare with, without `first` and the 10 s after it; put the faults further apart"
+                "`write` ran too briefly before `slow` to compare with, not counting `first` and the 10 s after it; space the faults further apart"
             );
         }
     }
@@ -667,7 +666,7 @@ fn a_fault_without_proof_leaves_open_what_rests_on_it() {
     assert_eq!(judged.status, Status::Error);
     assert_eq!(
         judged.reason,
-        "fault `slow` was not shown to have taken effect: the relay delayed nothing; 2 of 3 checks could not be judged"
+        "fault `slow` has no proof that it took effect: the relay delayed nothing; 2 of 3 checks inconclusive"
     );
     seen.faults[0].effective = true;
     assert_eq!(record(&plan, seen.clone()).status, Status::Pass);
@@ -690,7 +689,7 @@ fn a_check_names_the_scenario_that_says_why_its_own_could_not_work() {
     let told = |plan: &Plan, seen: &Observations| evaluate(plan, seen).remove(0).answer.message().to_owned();
     let mut plan = plan(&[("it", rate(), Some("read"))]);
     // Nothing of the run began: the verdict says why of the first scenario.
-    let one = "scenario `read` could not work; see why `write` could not work";
+    let one = "scenario `read` could not run; see why `write` could not run";
     assert_eq!(told(&plan, &idle("the cluster did not come up")), one);
     // It waited for one that waited itself.
     plan.scenarios[1].start.after = Some("ask".to_owned());
@@ -698,11 +697,11 @@ fn a_check_names_the_scenario_that_says_why_its_own_could_not_work() {
     for (scenario, why) in seen.scenarios.iter_mut().zip(["x", "it waits for `ask`", "no broker"]) {
         scenario.message = Some(why.to_owned());
     }
-    let other = "scenario `read` could not work; see why `ask` could not work";
+    let other = "scenario `read` could not run; see why `ask` could not run";
     assert_eq!(told(&plan, &seen), other);
     // One that started had a reason of its own.
     seen.scenarios[1].ended = ScenarioEnd::Failed;
-    let own = "scenario `read` could not work; see why `read` could not work";
+    let own = "scenario `read` could not run; see why `read` could not run";
     assert_eq!(told(&plan, &seen), own);
 }
 
@@ -715,6 +714,6 @@ fn a_rate_of_messages_that_came_at_once_names_the_time_between_them() {
     let found = answer(Ask::Threshold { expr, abort: false, delay: ms(0), span: None }, &seen);
     assert_eq!(
         found.message(),
-        "a rate needs 200 ms from the first ack to the last, and those of `write` came within 0 ms; let `write` go on for longer"
+        "a rate needs at least 200 ms from the first ack to the last, but `write` has only 0 ms; run `write` longer"
     );
 }

@@ -417,7 +417,10 @@ fn the_burst_of_a_backlog_does_not_make_up_for_what_follows() {
     ]);
     let bad = burst.answer(recovers(5000, 0.2));
     assert_eq!((bad.outcome(), bad.actual()), (CheckAnswer::Fail, "at most 13/s (40/s before)"));
-    assert_eq!(bad.message(), "424/s after 0 ms (40/s before): that did not last, with 13/s in what follows");
+    assert_eq!(
+        bad.message(),
+        "424/s after 0 ms (40/s before), but the recovery did not last: 13/s afterwards"
+    );
     // What follows is as it was.
     let good = of(&[(10_000, 40, FAST), (10_000, 40, Broker::Stalls), (15_500, 40, FAST)]);
     assert_eq!(good.answer(recovers(5000, 0.2)).actual(), "440/s after 0 ms (40/s before)");
@@ -440,13 +443,13 @@ fn a_stage_that_goes_down_by_plan_is_no_fault() {
     let still = idle.answer(recovers(5000, 0.2));
     assert_eq!(
         (still.outcome(), still.actual()),
-        (CheckAnswer::Pass, "4/s after 0 ms (40/s before, 4/s to do)")
+        (CheckAnswer::Pass, "4/s after 0 ms (40/s before, 4/s due)")
     );
     // Nor is it a drop.
     let drop = idle.answer(drops(0.5));
     assert_eq!(
         (drop.outcome(), drop.actual()),
-        (CheckAnswer::Fail, "0 % less (40/s before, 4/s during, 4/s to do)")
+        (CheckAnswer::Fail, "0 % less (40/s before, 4/s during, 4/s due)")
     );
     // A broker that refuses the few that are due is not back.
     let refused = of(&[(10_000, 40, FAST), (4000, 4, FAST), (15_000, 4, Broker::Refuses)]);
@@ -489,10 +492,10 @@ fn a_fault_over_nothing_to_do_leaves_three_checks_open_and_no_other() {
     let idle = of(&[(10_000, 40, FAST), (4000, 0, FAST), (15_000, 40, FAST)]);
     for ask in [drops(0.5), recovers(5000, 0.2)] {
         let open = idle.answer(ask);
-        assert_eq!((open.outcome(), open.actual()), (CheckAnswer::Inconclusive, "nothing to do"));
+        assert_eq!((open.outcome(), open.actual()), (CheckAnswer::Inconclusive, "no work due"));
         assert_eq!(
             open.message(),
-            "nothing of `write` was due, open or unread during `slow`; let `write` go on during `slow`"
+            "`write` had no work during `slow` (no message due, unacked or unread); keep `write` running during `slow`"
         );
     }
     let evaluate = |seen: &Observations| {
@@ -509,7 +512,7 @@ fn a_fault_over_nothing_to_do_leaves_three_checks_open_and_no_other() {
     assert_eq!(answers[0].outcome(), CheckAnswer::Inconclusive);
     assert_eq!(
         answers[0].message(),
-        "nothing of any scenario was due, open or unread during `slow`; let the load go on during `slow`"
+        "no scenario had work during `slow` (no message due, unacked or unread); keep the load running during `slow`"
     );
     assert_eq!(answers[1].outcome(), CheckAnswer::Pass);
     // One message that waits through it all is something.
@@ -536,7 +539,7 @@ fn another_fault_ends_what_can_be_seen_of_the_first() {
     assert_eq!(open.outcome(), CheckAnswer::Inconclusive);
     assert_eq!(
         open.message(),
-        "fault `other` began 3 s after `slow`, before that could be seen; put the faults further apart"
+        "fault `other` began 3 s after `slow`, too early to see a recovery; space the faults further apart"
     );
     assert_eq!(answer(recovers(1000, 0.2), &seen).outcome(), CheckAnswer::Fail);
 }
@@ -566,7 +569,7 @@ fn bursts_are_compared_with_bursts() {
     };
     let open = uneven(Broker::Acks(10));
     assert_eq!(open.outcome(), CheckAnswer::Inconclusive);
-    assert!(open.message().contains("varied too much before `slow`, too"), "{open:?}");
+    assert!(open.message().contains("also varied too much before `slow`"), "{open:?}");
     assert_eq!(uneven(FAST).outcome(), CheckAnswer::Pass, "it was slow at the beginning only");
 }
 
@@ -594,7 +597,7 @@ fn a_fault_that_still_lasts_excuses_a_rate_that_is_back_when_it_is_over() {
         assert_eq!(open.outcome(), CheckAnswer::Inconclusive, "{open:?}");
         assert_eq!(
             open.message(),
-            "fault `other` still lasted when `slow` was over; put the faults further apart"
+            "fault `other` was still active when `slow` ended; space the faults further apart"
         );
     }
     // It was over before, too early to excuse that, or so late that nothing is left to look at.

@@ -123,7 +123,7 @@ pub(crate) async fn exec(daemon: &Daemon, id: &str, command: Vec<String>) -> Res
         }
     }
     let inspected = daemon.docker.inspect_exec(&made.id).await.map_err(|error| said(&error))?;
-    let code = inspected.exit_code.ok_or("Docker tells no exit code")?;
+    let code = inspected.exit_code.ok_or("Docker reports no exit code")?;
     let text = String::from_utf8_lossy(&output);
     Ok(ExecResult { code, lines: text.lines().map(str::to_owned).collect() })
 }

@@ -29,11 +29,11 @@ pub(crate) fn current(set: &dyn Fn(&str) -> Option<String>) -> Result<Option<Doc
         find(&folder.join("contexts/meta"), &name).ok_or_else(|| wrong("does not exist"))?;
     let docker = meta.pointer("/Endpoints/docker");
     let host = docker.and_then(|docker| docker.get("Host")?.as_str()).filter(|host| !host.is_empty());
-    let host = host.ok_or_else(|| wrong("does not say where Docker listens"))?.to_owned();
+    let host = host.ok_or_else(|| wrong("does not name Docker's address"))?.to_owned();
     let skips = docker.and_then(|docker| docker.get("SkipTLSVerify")?.as_bool()).unwrap_or(false);
     let certificates = folder.join("contexts/tls").join(its_folder).join("docker");
     if (skips || certificates.is_dir()) && !host.starts_with("unix://") {
-        return Err(wrong("asks for TLS, which kaf6 does not speak to Docker"));
+        return Err(wrong("requires TLS, which kaf6 does not support for Docker"));
     }
     Ok(Some(DockerContext { name, host }))
 }
@@ -82,7 +82,7 @@ mod tests {
         assert_eq!(current(&folder, None), Ok(Some("unix:///c.sock".to_owned())));
         assert_eq!(current(&folder, Some("far")), Ok(Some("ssh://me@far".to_owned())));
         assert_eq!(current(&folder, Some("default")), Ok(None));
-        assert!(current(&folder, Some("none")).unwrap_err().contains("does not say where"));
+        assert!(current(&folder, Some("none")).unwrap_err().contains("does not name Docker's address"));
         assert!(current(&folder, Some("gone")).unwrap_err().contains("`gone` does not exist"));
         std::fs::create_dir_all(folder.path().join("contexts/tls/1/docker")).unwrap();
         assert!(current(&folder, Some("far")).unwrap_err().contains("TLS"));

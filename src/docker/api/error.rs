@@ -10,7 +10,9 @@ use std::time::Duration;
 pub enum DockerError {
     /// Nothing is where the Docker Engine would listen.
     #[error(
-        "no Docker Engine: {socket} is not there{nor}; start Docker, or set DOCKER_HOST to where it listens (in a container: mount the socket with -v /var/run/docker.sock:/var/run/docker.sock){others}"
+        "no Docker Engine: {socket} does not exist{nor}; start Docker, or set DOCKER_HOST to its \
+        address (in a container: mount the socket with -v \
+        /var/run/docker.sock:/var/run/docker.sock){others}"
     )]
     Absent {
         /// The socket that was looked for.
@@ -22,7 +24,8 @@ pub enum DockerError {
     },
     /// A socket is there, and nothing listens at it.
     #[error(
-        "no Docker Engine: {socket} is there, and {reason}; start Docker (systemctl start docker, or Docker Desktop), or set DOCKER_HOST to where it listens{others}"
+        "no Docker Engine: {socket} exists, but {reason}; start Docker (systemctl start docker, or \
+        Docker Desktop), or set DOCKER_HOST to its address{others}"
     )]
     Dead {
         socket: String,
@@ -42,7 +45,8 @@ pub enum DockerError {
     },
     /// The Docker Engine does not answer.
     #[error(
-        "the Docker Engine at {host} does not answer: {reason}; is it running, and is DOCKER_HOST right?"
+        "the Docker Engine at {host} does not answer: {reason}; check that it runs, and check \
+        DOCKER_HOST"
     )]
     Unreachable {
         host: String,
@@ -51,10 +55,12 @@ pub enum DockerError {
     },
     /// `DOCKER_HOST` names a way that kaf6 does not go.
     #[error(
-        "{} is {host}, and kaf6 speaks to Docker only by unix:// and by tcp:// without TLS; {}",
+        "{} is {host}, but kaf6 connects to Docker only over unix:// and over tcp:// without TLS; \
+        {}",
         if context.is_empty() { "DOCKER_HOST".to_owned() } else { format!("Docker's current context `{context}`") },
         if context.is_empty() {
-            "in a CI with Docker in Docker set DOCKER_TLS_CERTDIR to \"\" and DOCKER_HOST to tcp://docker:2375"
+            "in a CI job with Docker-in-Docker, set DOCKER_TLS_CERTDIR to \"\" and DOCKER_HOST to \
+            tcp://docker:2375"
         } else {
             "set DOCKER_HOST, or choose another context"
         }
@@ -91,17 +97,21 @@ pub enum DockerError {
     },
     /// All addresses that Docker has for networks are in use.
     #[error(
-        "Docker has no addresses left for the run's network {network}: {reason}; remove networks that nobody uses (kaf6 clean, then docker network prune), or give Docker more under default-address-pools in its daemon.json"
+        "Docker has no addresses left for the run's network {network}: {reason}; remove unused \
+        networks (kaf6 clean, then docker network prune), or add default-address-pools to \
+        Docker's daemon.json"
     )]
     NoAddresses { network: String, reason: String },
     /// An image that must not be pulled is absent.
     #[error(
-        "the image {image} of service {service} is not on this Docker Engine, and its pull is never; build or docker pull it first, or set pull: missing"
+        "the image {image} of service {service} is not on this Docker Engine, and the service has \
+        pull: never; build it or docker pull it first, or set pull: missing"
     )]
     ImageAbsent { service: String, image: String },
     /// No port could be published.
     #[error(
-        "the ports of service {service} cannot be published, also not on other ports of the host: {reason}; see with docker ps who has published ports"
+        "cannot publish the ports of service {service}, not even on other host ports: {reason}; \
+        check published ports with docker ps"
     )]
     Port { service: String, reason: String },
     /// A container ended before it was ready.
@@ -115,7 +125,8 @@ pub enum DockerError {
     },
     /// A container did not become ready in time.
     #[error(
-        "{service} was not ready within {after:?} (tried: {tried}; last answer: {answer}); raise its ready_timeout, or see its log{}",
+        "{service} was not ready within {after:?} (tried: {tried}; last answer: {answer}); \
+        increase its ready_timeout, or see its log{}",
         tail(.last_lines)
     )]
     NeverReady {
@@ -129,7 +140,8 @@ pub enum DockerError {
         last_lines: Vec<String>,
     },
     #[error(
-        "no running container {wanted} to attach to as {name}; running are: {running}; start it first, or name one of these"
+        "no running container {wanted} to attach to as {name}; running containers: {running}; \
+        start it first, or name one of these"
     )]
     NoContainer {
         /// The name in the file.
@@ -138,7 +150,7 @@ pub enum DockerError {
         running: String,
     },
     /// The relay cannot stand on this way.
-    #[error("the way {link} cannot be slowed down: {reason}")]
+    #[error("cannot throttle {link}: {reason}")]
     NoRelay {
         /// The way, as `from -> to`.
         link: String,
@@ -147,22 +159,24 @@ pub enum DockerError {
     },
     /// Something of another run with the same id is there.
     #[error(
-        "the run id {run_id} is in use: {what}; give another --run-id, or remove what is left of it with kaf6 clean --run {run_id}"
+        "the run id {run_id} is in use: {what}; choose another --run-id, or remove the leftovers \
+        with kaf6 clean --run {run_id}"
     )]
     RunIdTaken { run_id: String, what: String },
     /// It failed, and the engine is not Docker's.
     #[error(
-        "{error}; the engine here is Podman {version}, with which kaf6 is tested less than with Docker: see whether docker run, by the same DOCKER_HOST, does it"
+        "{error}; the engine here is Podman {version}, and kaf6 is tested less \
+         with Podman than with Docker: check whether docker run works with the same DOCKER_HOST"
     )]
     OnPodman { version: String, error: Box<DockerError> },
     /// It failed, and not all that was started could be removed.
-    #[error("{error}; what could not be removed: {left}; see kaf6 clean")]
+    #[error("{error}; could not remove: {left}; run kaf6 clean")]
     Left { error: Box<DockerError>, left: String },
     /// Something around the containers failed on this machine.
     #[error("{doing}: {error}")]
     Io { doing: String, error: std::io::Error },
     /// The start was ended from outside.
-    #[error("the start of the containers was interrupted; what was started is removed")]
+    #[error("the start of the containers was interrupted; kaf6 removed what it had started")]
     Interrupted,
 }
 
@@ -173,7 +187,8 @@ impl DockerError {
             Self::Unsupported { context, .. } => name.clone_into(context),
             Self::Absent { others, .. } | Self::Dead { others, .. } | Self::Permission { others, .. } => {
                 let said = format!(
-                    "; Docker's current context `{name}` says so: docker context use chooses another, and DOCKER_HOST comes before it"
+                    "; Docker's current context `{name}` sets this address: choose another context \
+                    with docker context use, or set DOCKER_HOST, which takes precedence"
                 );
                 others.insert_str(0, &said);
             }

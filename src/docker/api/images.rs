@@ -34,7 +34,7 @@ pub(crate) async fn ensure(
     let there = match daemon.docker.inspect_image(&with_tag(image)).await {
         Ok(_) => true,
         Err(error) if is_gone(&error) => false,
-        Err(error) => return Err(refused(format!("look for the image {image}"))(error)),
+        Err(error) => return Err(refused(format!("find the image {image}"))(error)),
     };
     match (pull, there) {
         (Pull::Missing | Pull::Never, true) => Ok(()),
@@ -71,7 +71,7 @@ async fn pull_image(daemon: &Daemon, image: &str, progress: &StepListener) -> Re
     progress(ClusterStep::Pulling { image: image.to_owned(), done: 0, total: 0 });
     let mut told = (Instant::now(), (0, 0));
     let silence = |_| {
-        let error = format!("nothing came for {} minutes", SILENCE.as_secs() / 60);
+        let error = format!("no data for {} minutes", SILENCE.as_secs() / 60);
         Error::DockerStreamError { error }
     };
     while let Some(info) = tokio::time::timeout(SILENCE, stream.next()).await.map_err(silence)? {

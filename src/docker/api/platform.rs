@@ -61,7 +61,8 @@ fn words(image: &str, host: &str) -> String {
         );
     }
     format!(
-        "is for {image}, and the Docker host is {host}; use an image for {host} (docker pull --platform {host}), or let the host emulate the other one (QEMU's binfmt handlers)"
+        "is for {image}, but the Docker host is {host}; use an image for {host} (docker pull \
+        --platform {host}), or enable emulation on the host (QEMU's binfmt handlers)"
     )
 }
 
@@ -76,8 +77,8 @@ mod tests {
         );
         assert!(
             words("linux/arm", "linux/arm64")
-                .starts_with("is for linux/arm, and the Docker host is linux/arm64")
+                .starts_with("is for linux/arm, but the Docker host is linux/arm64")
         );
-        assert!(words("linux/arm64", "linux/arm").starts_with("is for linux/arm64, and"));
+        assert!(words("linux/arm64", "linux/arm").starts_with("is for linux/arm64, but"));
     }
 }

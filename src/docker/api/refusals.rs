@@ -61,31 +61,31 @@ pub(crate) fn read(reason: &str, wanted: &WantedImage<'_>) -> PullRefusal {
     let says = |words: &[&str]| words.iter().any(|words| said.contains(words));
     let registry = wanted.registry.unwrap_or("Docker Hub");
     let refusal = |what: String, remedy: String| PullRefusal { what, remedy };
-    let before = "docker pull it before kaf6 runs, with pull: never in the file";
+    let before = "docker pull it before kaf6 runs, and set pull: never in the file";
     if says(&SPACE) {
         let remedy =
-            "free some: docker system df shows what takes it, docker image prune removes unused images";
+            "free disk space: docker system df shows the usage, docker image prune removes unused images";
         return refusal("the Docker host's disk is full".to_owned(), remedy.to_owned());
     }
     if says(&RATE) {
         return refusal(
-            format!("{registry} limits how many pulls it allows, and this one was beyond that (429)"),
+            format!("{registry} limits the number of pulls, and this pull exceeded the limit (429)"),
             format!("wait, log in ({}), use a mirror, or {before}", login(wanted)),
         );
     }
     if says(&PLATFORM) {
         let host = wanted.platform;
         return refusal(
-            format!("{registry} has it, but not for the Docker host's platform, {host}"),
+            format!("{registry} has the image, but not for the Docker host's platform, {host}"),
             format!("use an image that is built for {host}"),
         );
     }
     if says(&LOGIN) {
         // Docker Hub does not tell strangers what is private from what is not there.
         let what = if said.contains("does not exist") {
-            format!("{registry} has no such image, or only for those with a login that may read it")
+            format!("{registry} has no such image, or only users with access can see it")
         } else {
-            format!("it is private: {registry} wants a login that may read it")
+            format!("it is private: {registry} requires a login with access to it")
         };
         return refusal(what, format!("check its name; {}, or {before}", login(wanted)));
     }
@@ -99,7 +99,7 @@ pub(crate) fn read(reason: &str, wanted: &WantedImage<'_>) -> PullRefusal {
     if says(&GONE) {
         return refusal(
             format!("{registry} has no such image"),
-            "check its name and its tag; it may have been removed there".to_owned(),
+            "check its name and its tag; it may have been removed from the registry".to_owned(),
         );
     }
     refusal(
@@ -115,7 +115,10 @@ fn login(wanted: &WantedImage<'_>) -> String {
         None => "docker login".to_owned(),
     };
     match wanted.helper {
-        Some(helper) => format!("{command} was kept by docker-credential-{helper}, which kaf6 does not ask"),
+        Some(helper) => format!(
+            "{command} was stored by docker-credential-{helper}, which kaf6 \
+        does not use"
+        ),
         None => command,
     }
 }
@@ -143,7 +146,7 @@ mod tests {
             ),
             (
                 "pull access denied for a/b, repository does not exist or may require 'docker login': denied: requested access to the resource is denied",
-                "has no such image, or only for those with a login",
+                "has no such image, or only users with access can see it",
             ),
             ("manifest for ghcr.io/a/b:1 not found: manifest unknown: manifest unknown", "has no such image"),
             ("failed to resolve reference \"ghcr.io/a/b:1\": ghcr.io/a/b:1: not found", "has no such image"),
@@ -181,7 +184,7 @@ mod tests {
         let read = read(private, &hub);
         assert!(read.what.contains("Docker Hub"), "{read:?}");
         assert!(
-            read.remedy.contains("docker login was kept by docker-credential-desktop, which"),
+            read.remedy.contains("docker login was stored by docker-credential-desktop, which"),
             "{read:?}"
         );
     }

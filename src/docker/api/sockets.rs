@@ -48,11 +48,11 @@ fn words(socket: &Path, all: &[Socket], exists: &dyn Fn(&Path) -> bool) -> (Stri
     let others = || all.iter().filter(|other| other.path != socket);
     let nor = others().filter(|other| other.by_default && socket == Path::new(USUAL) && !exists(&other.path));
     let nor: Vec<String> = nor.map(|other| other.path.display().to_string()).collect();
-    let nor = if nor.is_empty() { String::new() } else { format!(", nor is {}", nor.join(" or ")) };
+    let nor = if nor.is_empty() { String::new() } else { format!(", and neither does {}", nor.join(" or ")) };
     let there = others().filter(|other| exists(&other.path));
     let there: Vec<String> = there
         .map(|other| {
-            format!("; a socket of {} is there: DOCKER_HOST=unix://{}", other.whose, other.path.display())
+            format!("; there is a socket of {}: DOCKER_HOST=unix://{}", other.whose, other.path.display())
         })
         .collect();
     (nor, there.concat())
@@ -78,19 +78,19 @@ mod tests {
             words(Path::new(socket), &all, &|path| there.iter().any(|it| path == Path::new(it)))
         };
         let (nor, there) = said(USUAL, &[]);
-        assert_eq!(nor, ", nor is /run/user/7/docker.sock or /home/me/.docker/run/docker.sock");
+        assert_eq!(nor, ", and neither does /run/user/7/docker.sock or /home/me/.docker/run/docker.sock");
         assert_eq!(there, "");
         let (_, there) = said(USUAL, &["/run/user/7/podman/podman.sock"]);
         assert_eq!(
             there,
-            "; a socket of rootless Podman is there: DOCKER_HOST=unix:///run/user/7/podman/podman.sock"
+            "; there is a socket of rootless Podman: DOCKER_HOST=unix:///run/user/7/podman/podman.sock"
         );
         // Somebody named it, so that no other one was looked for.
         let (nor, there) = said("/mine.sock", &[USUAL, "/run/user/7/docker.sock"]);
         assert_eq!(nor, "");
         assert_eq!(
             there,
-            "; a socket of Docker is there: DOCKER_HOST=unix:///var/run/docker.sock; a socket of rootless Docker is there: DOCKER_HOST=unix:///run/user/7/docker.sock"
+            "; there is a socket of Docker: DOCKER_HOST=unix:///var/run/docker.sock; there is a socket of rootless Docker: DOCKER_HOST=unix:///run/user/7/docker.sock"
         );
         assert_eq!(words(Path::new(USUAL), &candidates(&|_| None), &|_| false), Default::default());
     }

@@ -80,11 +80,12 @@ async fn sweep(daemon: &Daemon, options: &CleanOptions) -> Result<Cleaned, Docke
 fn keep(life: Life, over: bool, options: &CleanOptions) -> Option<&'static str> {
     match (life, options.run.is_some(), options.force) {
         (_, true, true) | (Life::Dead, ..) | (Life::Unknown, true, _) => None,
-        (Life::Alive, true, _) => Some("its kaf6 still runs; --force removes it all the same"),
+        (Life::Alive, true, _) => Some("its kaf6 still runs; use --force to remove it anyway"),
         (Life::Alive, false, _) => Some("its kaf6 still runs"),
         (Life::Unknown, false, _) if over => None,
         (Life::Unknown, false, _) => Some(
-            "whether its kaf6 still runs cannot be seen from here, and its time is not over; kaf6 clean --run with its id removes it",
+            "kaf6 cannot tell from here whether the run is still active, and its time limit has \
+            not passed; to remove it, use kaf6 clean --run with its id",
         ),
     }
 }
@@ -100,9 +101,11 @@ pub(crate) async fn make_way(daemon: &Daemon, run_id: &str) -> Result<(), Docker
                 }
                 failed.join("; ")
             }
-            Life::Alive => "another kaf6 has containers under it".to_owned(),
+            Life::Alive => "another kaf6 has containers with this id".to_owned(),
             Life::Unknown => {
-                "there are containers under it of a kaf6 that cannot be seen from here".to_owned()
+                "there are containers with this id, and kaf6 cannot tell from here whether their \
+                run is still active"
+                    .to_owned()
             }
         };
         return Err(DockerError::RunIdTaken { run_id: run_id.to_owned(), what });
@@ -113,7 +116,7 @@ pub(crate) async fn make_way(daemon: &Daemon, run_id: &str) -> Result<(), Docker
 /// All runs of which there is something, or the one that is asked for.
 async fn list_leftovers(daemon: &Daemon, run_id: Option<&str>) -> Result<BTreeMap<Whose, Left>, DockerError> {
     let labelled = remove::list(daemon, run_id).await;
-    Ok(by_run(labelled.map_err(refused("list what runs left behind"))?))
+    Ok(by_run(labelled.map_err(refused("list the leftovers of other runs"))?))
 }
 
 fn by_run(labelled: LabelledThings) -> BTreeMap<Whose, Left> {

@@ -79,9 +79,7 @@ pub(crate) async fn run(daemon: &Daemon, (run_id, owner): (&str, Option<&str>)) 
         let labelled = match list(daemon, Some(run_id)).await {
             Ok(labelled) => labelled.of(owner),
             Err(error) => {
-                removed
-                    .failed
-                    .push(format!("what is left of run {run_id} cannot be listed: {}", said(&error)));
+                removed.failed.push(format!("cannot list the leftovers of run {run_id}: {}", said(&error)));
                 return removed;
             }
         };

@@ -45,7 +45,7 @@ async fn by_name(
     let found = match daemon.docker.inspect_container(wanted, None).await {
         Ok(found) => found,
         Err(error) if is_gone(&error) => return Err(none().await),
-        Err(error) => return Err(refused(format!("look for the container {wanted}"))(error)),
+        Err(error) => return Err(refused(format!("find the container {wanted}"))(error)),
     };
     let running = found.state.and_then(|state| state.running).unwrap_or(false);
     let (Some(id), true) = (found.id, running) else { return Err(none().await) };
@@ -105,7 +105,10 @@ pub(crate) async fn mark(shared: &ClusterState, id: &str, heal: &str) -> Result<
         ..VolumeCreateRequest::default()
     };
     let made = shared.daemon.docker.create_volume(marker).await;
-    made.map(|_| ()).map_err(refused("leave the marker by which kaf6 clean heals an attached container"))
+    made.map(|_| ()).map_err(refused(
+        "create the marker that `kaf6 clean` needs to heal an \
+    attached container",
+    ))
 }
 
 pub(crate) async fn unmark(shared: &ClusterState, id: &str) {

@@ -206,12 +206,16 @@ impl Cluster {
     pub fn notes(&self) -> Vec<String> {
         let shared = self.shared();
         let podman = shared.daemon.engine.podman.as_ref().map(|version| {
-            format!("the containers run on Podman {version}, with which kaf6 is tested less than with Docker")
+            format!(
+                "the containers run on Podman {version}; kaf6 is tested less with Podman than \
+            with Docker"
+            )
         });
         let logs = shared.units.values().filter_map(|unit| {
             let why = unit.log.unreadable()?;
             Some(format!(
-                "the log of {} cannot be read, so that reports have none of its lines: {why}; start {} with --log-driver json-file, local or journald",
+                "cannot read the log of {}, so reports contain none of its lines: {why}; start {} \
+                with --log-driver json-file, local or journald",
                 unit.title(),
                 unit.container
             ))
@@ -286,12 +290,14 @@ async fn prepare(
         };
         if plan.service(&link.from).is_none() || plan.service(&link.to).is_none() {
             return refuse(
-                "kaf6's relay stands only between services that kaf6 starts itself; let the file start both, in place of attach",
+                "kaf6's relay works only between services that kaf6 starts itself; start both in \
+                the file instead of using attach",
             );
         }
         if matches!(place, OwnPlace::Remote { .. }) {
             return refuse(
-                "Docker runs on another host (DOCKER_HOST), whose containers do not reach kaf6's relay; run kaf6 on that host, or in a container of it",
+                "Docker runs on another host (DOCKER_HOST), whose containers cannot reach kaf6's \
+                relay; run kaf6 on that host, or in a container on it",
             );
         }
     }
@@ -299,7 +305,9 @@ async fn prepare(
         && daemon.engine.is_rootless_docker(&daemon.docker).await
     {
         let link = format!("{} -> {}", link.from, link.to);
-        let reason = "Docker runs rootless, and its containers do not reach kaf6's relay on this host; run kaf6 in a container of it, with -v \"$XDG_RUNTIME_DIR/docker.sock:/var/run/docker.sock\"";
+        let reason = "Docker runs rootless, and its containers cannot reach kaf6's relay on this \
+        host; run kaf6 in a container of this Docker, with -v \
+        \"$XDG_RUNTIME_DIR/docker.sock:/var/run/docker.sock\"";
         return Err(DockerError::NoRelay { link, reason: reason.to_owned() });
     }
     let mut units: BTreeMap<(String, u32), Arc<Replica>> = BTreeMap::new();

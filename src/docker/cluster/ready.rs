@@ -64,7 +64,7 @@ impl NotReady {
             Self::Never { tried, answer } => {
                 format!("not ready in time (tried: {tried}; last answer: {answer})")
             }
-            Self::Cut => "whether it was ready again was not waited for".to_owned(),
+            Self::Cut => "kaf6 did not wait until it was ready again".to_owned(),
         }
     }
 }
@@ -96,7 +96,7 @@ pub(crate) async fn wait(
                         cancel.run_until_cancelled(ask(shared, unit, service, ready)).await
                     }
                     None if started.elapsed() >= SETTLED => Some(Ok(())),
-                    None => Some(Err("it has just begun to run".to_owned())),
+                    None => Some(Err("it has only just started".to_owned())),
                 };
                 match asked {
                     Some(Ok(())) => {
@@ -132,7 +132,7 @@ fn tried(shared: &ClusterState, unit: &Replica, ready: Option<(&ServicePlan, &Re
         // Its arguments may hold a password.
         Some((service, Ready::Exec(command))) => {
             let program = command.first().map(|first| spec::resolve(shared, service, unit.replica, first));
-            format!("the command {} in it", program.unwrap_or_default())
+            format!("the command {} in the container", program.unwrap_or_default())
         }
         Some((_, Ready::Kafka { port })) => format!("Kafka metadata from {}", address(shared, unit, port)),
         None => "whether it runs".to_owned(),

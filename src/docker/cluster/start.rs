@@ -82,7 +82,7 @@ fn follow_attached(shared: &ClusterState) -> Result<(), DockerError> {
 }
 
 fn cannot_log(unit: &Replica) -> impl FnOnce(std::io::Error) -> DockerError {
-    let doing = format!("the log of {} cannot be kept", unit.title());
+    let doing = format!("cannot keep the log of {}", unit.title());
     move |error| DockerError::Io { doing, error }
 }
 
@@ -102,7 +102,7 @@ async fn network(shared: &ClusterState) -> Result<(), DockerError> {
         }
     })?;
     lock(&shared.network).created = true;
-    let gateway = docker.inspect_network(&name, None).await.map_err(refused("look at the network"))?;
+    let gateway = docker.inspect_network(&name, None).await.map_err(refused("inspect the network"))?;
     let gateway = gateway.ipam.and_then(|ipam| ipam.config).into_iter().flatten();
     let gateway =
         gateway.filter_map(|config| config.gateway).find(|ip| ip.parse::<std::net::Ipv4Addr>().is_ok());
@@ -133,8 +133,10 @@ async fn join(shared: &ClusterState, network: &str, container: &str) -> Result<R
         .connect_network(network, request)
         .await
         .map_err(refused("join kaf6's own container to the network"))?;
-    let own =
-        docker.inspect_container(container, None).await.map_err(refused("look at kaf6's own container"))?;
+    let own = docker.inspect_container(container, None).await.map_err(refused(
+        "inspect kaf6's own \
+        container",
+    ))?;
     let endpoints = own.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
     let ip = endpoints.get(network).and_then(|endpoint| endpoint.ip_address.clone()).unwrap_or_default();
     Ok(RelayHost { name: ip.clone(), listen: ip, extra_host: None })
@@ -205,7 +207,7 @@ async fn relay(shared: &Arc<ClusterState>, link: &Link) -> Result<(), DockerErro
         |reason: String| DockerError::NoRelay { link: format!("{} -> {}", link.from, link.to), reason };
     let host = lock(&shared.network).relay_host.clone();
     let (Some(host), Some(to)) = (host, shared.plan.service(&link.to)) else {
-        return Err(refuse("kaf6's relay cannot stand there".to_owned()));
+        return Err(refuse("kaf6's relay cannot run there".to_owned()));
     };
     let mut targets: Vec<((u32, String), RelayTarget)> = Vec::new();
     for replica in 0..to.most {

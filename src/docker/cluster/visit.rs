@@ -42,7 +42,10 @@ pub(crate) async fn leave(shared: &ClusterState) -> Vec<String> {
     for network in visited {
         let request = NetworkDisconnectRequest { container: container.clone(), force: Some(true) };
         if let Err(error) = shared.daemon.docker.disconnect_network(&network, request).await {
-            problems.push(format!("kaf6's own container could not leave the network {network}: {error}"));
+            problems.push(format!(
+                "cannot disconnect kaf6's own container from the network \
+            {network}: {error}"
+            ));
         }
     }
     problems
@@ -50,7 +53,7 @@ pub(crate) async fn leave(shared: &ClusterState) -> Vec<String> {
 
 async fn networks(daemon: &Daemon, container: &str) -> Result<BTreeSet<String>, DockerError> {
     let found = daemon.docker.inspect_container(container, None).await;
-    let found = found.map_err(refused(format!("look at the networks of the container {container}")))?;
+    let found = found.map_err(refused(format!("inspect the networks of the container {container}")))?;
     let networks = found.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
     Ok(networks.into_keys().collect())
 }

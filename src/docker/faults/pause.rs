@@ -94,7 +94,7 @@ async fn freeze<'a>(shared: &ClusterState, unit: &'a Arc<Replica>) -> Pausing<'a
     let turn = Some(unit.want(DesiredState::Paused));
     if let Err(error) = shared.daemon.docker.pause_container(&id).await {
         unit.want(DesiredState::Running);
-        return Pausing { unit, turn, frozen: Err(format!("it could not be paused: {}", said(&error))) };
+        return Pausing { unit, turn, frozen: Err(format!("could not pause it: {}", said(&error))) };
     }
     let at = Instant::now();
     let cpu = container::cpu(&shared.daemon, &id).await;
@@ -107,12 +107,12 @@ async fn look(shared: &ClusterState, it: &mut Pausing<'_>) {
     let Ok(frozen) = &it.frozen else { return };
     let how = if it.is_ours() {
         match container::inspect(&shared.daemon, &frozen.id).await {
-            Ok(Some(now)) if !now.paused => "it was let go on, not by kaf6,",
+            Ok(Some(now)) if !now.paused => "something other than kaf6 resumed it",
             Ok(None) => "its container was removed",
             _ => return,
         }
     } else {
-        "another fault took it away"
+        "another fault changed it"
     };
     it.frozen = Err(format!("did not stay paused: {how} after {}", time(frozen.at.elapsed())));
 }
@@ -123,7 +123,7 @@ async fn thaw(shared: &ClusterState, it: &Pausing<'_>) -> Result<String, String>
         Err(reason) => Err(reason.clone()),
     };
     if it.is_ours() && it.unit.wanted() == DesiredState::Paused {
-        go_on(shared, it.unit).await.map_err(|reason| format!("it could not be let go on: {reason}"))?;
+        go_on(shared, it.unit).await.map_err(|reason| format!("could not resume it: {reason}"))?;
     }
     seen
 }
@@ -134,17 +134,17 @@ async fn still_frozen(shared: &ClusterState, frozen: &Frozen) -> Result<String, 
     let now = container::cpu(&shared.daemon, &frozen.id).await;
     match frozen.cpu.zip(now).map(|(then, now)| now.saturating_sub(then)) {
         Some(used) if used > FREEZING => {
-            Err(format!("paused for {lasted}, but its processes used {} of processor time", time(used)))
+            Err(format!("paused for {lasted}, but its processes used {} of CPU time", time(used)))
         }
-        Some(_) => Ok(format!("paused for {lasted}, its processes used no processor time")),
-        None => Ok(format!("paused for {lasted}, as Docker showed several times a second")),
+        Some(_) => Ok(format!("paused for {lasted}, its processes used no CPU time")),
+        None => Ok(format!("paused for {lasted}, as Docker reported several times per second")),
     }
 }
 
 async fn is_paused(daemon: &Daemon, id: &str) -> Result<(), String> {
     match container::inspect(daemon, id).await {
         Ok(Some(now)) if now.paused => Ok(()),
-        Ok(Some(_)) => Err("Docker does not call it paused".to_owned()),
+        Ok(Some(_)) => Err("Docker does not report it as paused".to_owned()),
         Ok(None) => Err("its container is gone".to_owned()),
         Err(error) => Err(said(&error)),
     }

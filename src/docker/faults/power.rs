@@ -68,7 +68,7 @@ impl Down {
             return format!("did not stay down: fault `{name}` started it after {}", time(*at - after));
         }
         let how = if state.wanted == DesiredState::Away { "removed" } else { "started" };
-        format!("another fault {how} it meanwhile")
+        format!("another fault {how} it")
     }
 }
 
@@ -129,7 +129,7 @@ pub(super) async fn off(
             return Err(down.taken_over(began));
         }
         let started = start(shared, &down.unit, power.image).await;
-        started.map_err(|reason| format!("not started again: {reason}"))
+        started.map_err(|reason| format!("could not restart it: {reason}"))
     }))
     .await;
     let up_again = Instant::now();
@@ -170,11 +170,11 @@ pub(super) async fn on(
         };
         if before.as_ref().is_some_and(|before| before.running) {
             look_whether_it_stayed_down(shared, &unit).await;
-            return ContainerProof { unit, effective: false, words: "it was running already".to_owned() };
+            return ContainerProof { unit, effective: false, words: "it was already running".to_owned() };
         }
         unit.state().started_by.push((Instant::now(), fault.name.clone()));
         if let Err(reason) = start(shared, &unit, None).await {
-            return ContainerProof { unit, effective: false, words: format!("not started: {reason}") };
+            return ContainerProof { unit, effective: false, words: format!("could not start it: {reason}") };
         }
         let (effective, again) = started_again(shared, &unit, before.as_ref()).await;
         let ready = readiness(shared, &unit, (Instant::now(), left(fault, began)), cancel).await;
@@ -197,11 +197,11 @@ async fn end_it(shared: &ClusterState, unit: &Replica, power: Power<'_>) -> Resu
     let daemon = &shared.daemon;
     if let Err(error) = container::kill(daemon, &id, signal).await {
         unit.want(DesiredState::Running);
-        return Err(format!("{signal} could not be sent: {}", said(&error)));
+        return Err(format!("could not send {signal}: {}", said(&error)));
     }
     let mut how = String::new();
     if !container::ended(daemon, &id, &before.started_at, PATIENCE).await {
-        how = format!(" by SIGKILL, since {signal} did not end it within {} s", PATIENCE.as_secs());
+        how = format!(" by SIGKILL, because {signal} did not end it within {} s", PATIENCE.as_secs());
         let killed = container::kill(daemon, &id, "SIGKILL").await;
         if killed.is_err() || !container::ended(daemon, &id, &before.started_at, PATIENCE).await {
             unit.want(DesiredState::Running);
@@ -230,16 +230,16 @@ async fn look_whether_it_stayed_down(shared: &ClusterState, unit: &Replica) {
     let how = match container::inspect(&shared.daemon, &id).await {
         Ok(Some(now)) if now.restarting || now.running || now.started_at != earlier => {
             let again = if now.started_at == earlier {
-                "Docker starts it again".to_owned()
+                "Docker restarts it".to_owned()
             } else {
-                format!("it was started again at {}, not by kaf6", to_the_millisecond(&now.started_at))
+                format!("it was started at {}, not by kaf6", to_the_millisecond(&now.started_at))
             };
-            let off = || format!("docker update --restart no {} turns it off", unit.container);
+            let off = || format!("to turn it off, run docker update --restart no {}", unit.container);
             let policy = now.restart_policy.map(|name| format!(" (its restart policy is {name}; {})", off()));
             format!("did not stay down: {again}{}", policy.unwrap_or_default())
         }
         Ok(_) => return,
-        Err(error) => format!("whether it stayed down is unknown: {}", said(&error)),
+        Err(error) => format!("it is unknown whether it stayed down: {}", said(&error)),
     };
     unit.state().came_back.push((Instant::now(), how));
 }

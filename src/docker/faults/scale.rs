@@ -36,11 +36,11 @@ pub(super) async fn scale(
     cancel: &CancellationToken,
 ) -> FaultOutcome {
     let Some(service) = shared.plan.service(name) else {
-        return nothing(format!("{name} is no service that kaf6 started"));
+        return nothing(format!("{name} is not a service that kaf6 started"));
     };
     let earlier = there(shared, name);
     if earlier == to {
-        return nothing(format!("there were {to} replicas already"));
+        return nothing(format!("it already had {to} replicas"));
     }
     let began = Instant::now();
     let mut brought = bring(shared, service, to, (began, fault.timeout), cancel).await;
@@ -56,7 +56,7 @@ pub(super) async fn scale(
         if there(shared, name) != made {
             // What another one made of it is that one's, to be kept.
             brought.failed.push(format!(
-                "did not stay so: another fault made it {} replicas after {}",
+                "did not stay at this scale: another fault changed it to {} replicas after {}",
                 there(shared, name),
                 time(from.elapsed())
             ));
@@ -123,8 +123,8 @@ async fn join(
     let work = async {
         let (name, replica) = (service.name.clone(), unit.replica);
         shared.tell(ClusterStep::Starting { service: name.clone(), replica });
-        starting::create(shared, service, unit).await.map_err(|error| format!("was not started: {error}"))?;
-        starting::run(shared, unit).await.map_err(|error| format!("was not started: {error}"))?;
+        starting::create(shared, service, unit).await.map_err(|error| format!("did not start: {error}"))?;
+        starting::run(shared, unit).await.map_err(|error| format!("did not start: {error}"))?;
         let started = Instant::now();
         {
             let next = shared.units.values().filter_map(|unit| unit.state().order).max().map_or(0, |n| n + 1);
@@ -132,7 +132,7 @@ async fn join(
         }
         let bound = bound.saturating_sub(since.elapsed());
         let waited = ready::wait(shared, unit, (started, bound), cancel).await;
-        let after = waited.map_err(|error| format!("was started, and then: {}", error.words(unit)))?;
+        let after = waited.map_err(|error| format!("started, but then: {}", error.words(unit)))?;
         unit.state().ready.get_or_insert(after);
         shared.tell(ClusterStep::Ready { service: name, replica, after });
         Ok(format!("joined, ready after {}", time(after)))
@@ -142,20 +142,25 @@ async fn join(
 
 /// Stops and removes one replica; its volumes stay, should it come back.
 async fn leave(shared: &ClusterState, unit: &Replica) -> Result<String, String> {
-    let Some(id) = unit.id() else { return Ok("was not there".to_owned()) };
+    let Some(id) = unit.id() else { return Ok("did not exist".to_owned()) };
     unit.want(DesiredState::Away);
     let patience = i32::try_from(PATIENCE.as_secs()).unwrap_or(i32::MAX);
     let options = StopContainerOptionsBuilder::new().t(patience).build();
     let stopped = shared.daemon.docker.stop_container(&id, Some(options)).await;
     let code = container::inspect(&shared.daemon, &id).await.ok().flatten().map(|now| now.exit_code);
     unit.log.settle().await;
-    starting::drop_container(shared, unit).await.map_err(|error| format!("did not leave: {error}"))?;
+    starting::drop_container(shared, unit).await.map_err(|error| {
+        format!(
+            "could not be removed: \
+    {error}"
+        )
+    })?;
     for port in starting::host_ports(shared, unit) {
         shared.ports.hold_again(port);
     }
     match (stopped, code) {
         (Err(error), _) if !crate::docker::api::daemon::is_done(&error) => {
-            Ok(format!("was removed, since it did not stop: {}", said(&error)))
+            Ok(format!("was removed because it did not stop: {}", said(&error)))
         }
         (_, Some(code)) => Ok(format!("left with exit {code}, removed")),
         (_, None) => Ok("left, removed".to_owned()),

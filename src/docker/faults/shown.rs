@@ -31,7 +31,7 @@ pub(super) fn over(began: Instant, (effective, proof): (bool, String)) -> FaultO
 
 /// That no container of a target is there.
 pub(super) fn no_container(fault: &FaultPlan) -> FaultOutcome {
-    nothing(format!("no container of {} was there", fault.action.target()))
+    nothing(format!("there was no container of {}", fault.action.target()))
 }
 
 /// What came of a fault with one container: shown to have worked or not, and how.
@@ -85,7 +85,7 @@ pub(super) async fn last_until_look(
 
 fn cut_short(began: Instant, length: Duration) -> String {
     let lasted = began.elapsed().min(length);
-    format!("cut short by the end of the run, after {} of {}", time(lasted), time(length))
+    format!("ended early with the run, after {} of {}", time(lasted), time(length))
 }
 
 /// What a fault still holds of its containers: those that are to be what it made of them.
@@ -108,14 +108,16 @@ pub(super) async fn fit(shared: &ClusterState, unit: &Replica, heal: &str) -> Re
     let now = container::inspect(&shared.daemon, &id).await.map_err(|error| said(&error))?;
     let now = now.ok_or("its container is gone")?;
     if !now.running {
-        return Err(format!("it was not running, but had ended with exit code {}", now.exit_code));
+        return Err(format!("it was not running: it had ended with exit code {}", now.exit_code));
     }
     if now.paused {
-        return Err("it was paused already".to_owned());
+        return Err("it was already paused".to_owned());
     }
     if unit.attached {
         if now.auto_remove && heal == "start" {
-            return Err("it was left alone, since it runs with --rm: Docker would remove it as soon as it ends; start it without --rm".to_owned());
+            return Err("kaf6 did not stop it, because it runs with --rm and Docker would remove it \
+            as soon as it ends; start it without --rm"
+                .to_owned());
         }
         attach::mark(shared, &id, heal).await.map_err(|error| error.to_string())?;
     }

@@ -35,7 +35,7 @@ pub(super) async fn throttle(
     let began = Instant::now();
     let set = lock(&shared.relays).get(&key).map(|relay| (relay.slow_down(slow), relay.passed()));
     let Some((number, before)) = set else {
-        return nothing(format!("no relay stands between {} and {}", link.from, link.to));
+        return nothing(format!("there is no relay between {} and {}", link.from, link.to));
     };
     let cut_short = last(began, fault.length.unwrap_or_default(), cancel).await;
     let mut passed = before;
@@ -52,10 +52,12 @@ pub(super) async fn throttle(
 fn shown(slow: Shaping, length: Duration, passed: Passed) -> (bool, String) {
     let Passed { connections, refused, out, back, pieces, limited, .. } = passed;
     if out == 0 && back == 0 && pieces == 0 && limited.iter().all(|limited| limited.held.is_zero()) {
-        return (false, "no byte passed through the relay meanwhile".to_owned());
+        return (false, "no byte passed through the relay during the fault".to_owned());
     }
-    let mut proof =
-        format!("{out} bytes there and {back} back through the relay, {connections} new connections");
+    let mut proof = format!(
+        "{out} bytes forward and {back} back through the relay, {connections} new \
+        connections"
+    );
     if refused > 0 {
         proof.push_str(&format!(" and {refused} refused"));
     }
@@ -66,18 +68,19 @@ fn shown(slow: Shaping, length: Duration, passed: Passed) -> (bool, String) {
         proof.push_str(&words);
     }
     if let Some(bandwidth) = slow.bandwidth {
-        for (way, limited) in ["there", "back"].into_iter().zip(&limited) {
+        for (way, limited) in ["forward", "back"].into_iter().zip(&limited) {
             if *limited != Limited::default() {
                 proof.push_str(&format!("; {way}, {}", limit_in_words(limited, length)));
             }
         }
         if limited.iter().any(|limited| exceeds(limited, bandwidth, length)) {
             effective = false;
-            proof.push_str(&format!(": more than the {} asked for", per_second(as_f64(bandwidth))));
+            proof.push_str(&format!(": more than the configured {}", per_second(as_f64(bandwidth))));
         } else if !limited.iter().any(|limited| is_limited(limited, length)) {
             // Less than it lets through is not slowed down by it.
             effective &= slow.delays();
-            proof.push_str(&format!(": too little came for {} to limit it", per_second(as_f64(bandwidth))));
+            proof
+                .push_str(&format!(": too little traffic for {} to limit it", per_second(as_f64(bandwidth))));
         }
     }
     (effective, proof)
@@ -94,14 +97,14 @@ fn delay_in_words(slow: Shaping, passed: Passed) -> (bool, String) {
     let mean = passed.mean_delay();
     if delayed > 0 {
         let millis = mean.as_secs_f64() * 1000.0;
-        words.push_str(&format!(", by {millis:.1} ms on average ({} asked for)", time(slow.latency)));
+        words.push_str(&format!(", by {millis:.1} ms on average ({} configured)", time(slow.latency)));
     }
     let why = if slowed * 2 < pieces {
         "less than half of them"
     } else if delayed < LEAST_PIECES {
         "too few to show the latency"
     } else if mean < (slow.latency * 9 / 10).saturating_sub(slow.jitter) {
-        "less than asked for"
+        "less than configured"
     } else {
         return (true, words);
     };
@@ -112,7 +115,7 @@ fn delay_in_words(slow: Shaping, passed: Passed) -> (bool, String) {
 fn limit_in_words(limited: &Limited, length: Duration) -> String {
     let rate = as_f64(limited.through) / length.as_secs_f64();
     let (held, length) = (limited.held.as_secs_f64(), length.as_secs_f64());
-    format!("held back {held:.1} s of {length:.1} s, {} through", per_second(rate))
+    format!("held back {held:.1} s of {length:.1} s, {} passed", per_second(rate))
 }
 
 /// What came was held back for a good part of the fault, and not for a moment only.
@@ -173,7 +176,7 @@ mod tests {
         assert!(effective, "{proof}");
         assert_eq!(
             proof,
-            "10 bytes there and 20 back through the relay, 2 new connections; 4 of 4 pieces delayed, by 201.0 ms on average (200 ms asked for)"
+            "10 bytes forward and 20 back through the relay, 2 new connections; 4 of 4 pieces delayed, by 201.0 ms on average (200 ms configured)"
         );
         let (effective, proof) = delays(106, 104, (103, 201));
         assert!(effective, "{proof}");
@@ -184,15 +187,15 @@ mod tests {
         for ((pieces, slowed, of_them), why) in [
             (
                 (1, 1, (1, 200)),
-                "1 of 1 pieces delayed, by 200.0 ms on average (200 ms asked for): too few to show the latency",
+                "1 of 1 pieces delayed, by 200.0 ms on average (200 ms configured): too few to show the latency",
             ),
             ((9, 9, (2, 200)), "too few to show the latency"),
             ((9, 9, (0, 0)), "9 of 9 pieces delayed, 0 of them in full: too few to show the latency"),
             ((100, 49, (49, 200)), "less than half of them"),
             ((100, 0, (0, 0)), "less than half of them"),
             // Another throttle took this one's place.
-            ((100, 100, (100, 20)), "by 20.0 ms on average (200 ms asked for): less than asked for"),
-            ((100, 100, (100, 129)), "less than asked for"),
+            ((100, 100, (100, 20)), "by 20.0 ms on average (200 ms configured): less than configured"),
+            ((100, 100, (100, 129)), "less than configured"),
         ] {
             let (effective, proof) = delays(pieces, slowed, of_them);
             assert!(!effective && proof.ends_with(why), "{proof}, and not {why}");
@@ -201,7 +204,7 @@ mod tests {
         assert!(delays(100, 100, (100, 2000)).0, "a slow target makes it longer");
         let (effective, proof) =
             shown(Shaping { latency: MS(200), ..Shaping::default() }, MS(1), Passed::default());
-        assert_eq!((effective, proof.as_str()), (false, "no byte passed through the relay meanwhile"));
+        assert_eq!((effective, proof.as_str()), (false, "no byte passed through the relay during the fault"));
     }
 
     /// At 1 MiB/s for 10 s, with this of what went there.
@@ -217,19 +220,19 @@ mod tests {
         assert!(effective, "{proof}");
         assert_eq!(
             proof,
-            "9961472 bytes there and 0 back through the relay, 0 new connections; there, held back 7.4 s of 10.0 s, 972.80 KiB/s through"
+            "9961472 bytes forward and 0 back through the relay, 0 new connections; forward, held back 7.4 s of 10.0 s, 972.80 KiB/s passed"
         );
         let (effective, proof) = limited(1000, 900);
         assert!(!effective);
         assert!(
-            proof.ends_with("0.9 s of 10.0 s, 100 B/s through: too little came for 1.00 MiB/s to limit it"),
+            proof.ends_with("0.9 s of 10.0 s, 100 B/s passed: too little traffic for 1.00 MiB/s to limit it"),
             "{proof}"
         );
         assert!(!limited(1000, 0).0, "nothing was held back");
         assert!(limited(1000, 1_000).0);
         // What waits from its beginning to its end has not gone through, and was held back all the same.
         let (effective, proof) = limited(0, 10_000);
-        assert!(effective && proof.ends_with("held back 10.0 s of 10.0 s, 0 B/s through"), "{proof}");
+        assert!(effective && proof.ends_with("held back 10.0 s of 10.0 s, 0 B/s passed"), "{proof}");
         // As a test saw it: 10 KiB/s, and something waited for 6.8 s of 7 s.
         let there = Limited { through: 69_000, held: MS(6_800) };
         let passed = Passed { out: 69_000, limited: [there, Limited::default()], ..Passed::default() };
@@ -248,7 +251,7 @@ mod tests {
         assert!(limited((10 << 20) + 100_000, 9_900).0, "a small burst");
         let (effective, proof) = limited(11 << 20, 9_900);
         assert!(!effective);
-        assert!(proof.ends_with("1.10 MiB/s through: more than the 1.00 MiB/s asked for"), "{proof}");
+        assert!(proof.ends_with("1.10 MiB/s passed: more than the configured 1.00 MiB/s"), "{proof}");
     }
 
     #[test]
@@ -265,7 +268,7 @@ mod tests {
             ..Passed::default()
         };
         let (effective, proof) = shown(slow, MS(10_000), passed);
-        assert!(effective && proof.contains("too little came for 1.00 MiB/s to limit it"), "{proof}");
+        assert!(effective && proof.contains("too little traffic for 1.00 MiB/s to limit it"), "{proof}");
         assert!(!shown(slow, MS(10_000), Passed { delayed: 0, ..passed }).0);
     }
 }

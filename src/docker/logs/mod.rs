@@ -162,7 +162,7 @@ impl ReplicaLog {
         let mut written = lock(&self.written);
         written.finish();
         let why = written.failed.take()?;
-        Some(format!("cannot write all of {}: {why}", self.path.display()))
+        Some(format!("could not write all of {}: {why}", self.path.display()))
     }
 
     /// Says so in the log itself, where people look for it.
@@ -177,7 +177,7 @@ impl ReplicaLog {
         if written.unreadable.is_some() {
             return;
         }
-        let line = format!("[kaf6: this log cannot be read: {why}]");
+        let line = format!("[kaf6: cannot read this log: {why}]");
         written.write(format!("{line}\n").as_bytes());
         written.lines.push_back(line);
         written.unreadable = Some(why);
@@ -253,7 +253,8 @@ impl LogWritten {
             let left_out = std::mem::take(&mut self.left_out) + line as u64;
             let before = if self.ends_line { "" } else { "\n" };
             let note = format!(
-                "{before}[kaf6: {left_out} bytes are left out here; of a log, the first {} MiB and the last {} MiB are kept]\n",
+                "{before}[kaf6: {left_out} bytes omitted; kaf6 keeps the first {} MiB and the last \
+                {} MiB of a log]\n",
                 HEAD >> 20,
                 TAIL >> 20
             );
@@ -358,7 +359,7 @@ mod tests {
         assert_eq!(
             note,
             format!(
-                "[kaf6: {left_out} bytes are left out here; of a log, the first 32 MiB and the last 1 MiB are kept]"
+                "[kaf6: {left_out} bytes omitted; kaf6 keeps the first 32 MiB and the last 1 MiB of a log]"
             )
         );
     }
@@ -387,7 +388,7 @@ mod tests {
         assert_eq!(log.last_lines(), ["one", "two"]);
         assert!(
             log.finish()
-                .is_some_and(|text| text.starts_with("cannot write all of logs/a.log: No space left"))
+                .is_some_and(|text| text.starts_with("could not write all of logs/a.log: No space left"))
         );
         assert_eq!(log.finish(), None, "once");
     }

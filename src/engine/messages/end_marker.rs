@@ -80,7 +80,7 @@ impl EndMarkers {
             end_markers.settled(reader).await;
             let producers = producers_of(&end_markers.shared.plan, reader);
             let decided = if producers.is_empty() {
-                none(&partitions, "nobody in this file writes the topic")
+                none(&partitions, "no scenario in this file writes to the topic")
             } else if !end_markers.shared.may_have_written(topic, &producers) {
                 none(&partitions, "nothing was produced")
             } else {
@@ -144,7 +144,7 @@ impl EndMarkers {
         }
         for partition in partitions {
             out.entry(*partition).or_insert_with(|| {
-                Err(why.remove(partition).unwrap_or_else(|| "time was up before it was acked".to_owned()))
+                Err(why.remove(partition).unwrap_or_else(|| "it timed out before its ack".to_owned()))
             });
         }
         // Of a run that was stopped, its end says enough.
@@ -152,7 +152,8 @@ impl EndMarkers {
         if let Some(Err(reason)) = open {
             let missing = out.values().filter(|r| r.is_err()).count();
             shared.note(Note::warning(format!(
-                "the end of `{name}` could not be marked in {missing} of {} partitions: {reason}; there, watermark and time bounds end the reading",
+                "could not write end markers to {missing} of {} partitions of `{name}`: {reason}; \
+                reading there stops at the high watermark or on timeout",
                 partitions.len()
             )));
         }

@@ -15,7 +15,7 @@ pub(crate) fn given_up(shared: &RunContext, index: usize, (code, text): &Fatal) 
     let ended = if counts.acked + counts.unknown == 0 { ScenarioEnd::Failed } else { ScenarioEnd::Fatal };
     let told = if text.contains(&code.text()) { String::new() } else { format!("{}: ", code.text()) };
     ScenarioOutcome::of(ended).because(format!(
-        "its producer was given up: {told}{text} {}; {}",
+        "its producer failed for good: {told}{text} {}; {}",
         code.aside(),
         what_to_do(*code)
     ))
@@ -26,15 +26,16 @@ const fn what_to_do(code: kafka::Code) -> &'static str {
     match code.0 {
         // OUT_OF_ORDER_SEQUENCE_NUMBER, UNKNOWN_PRODUCER_ID, and librdkafka's _INCONSISTENT
         45 | 59 | -149 => {
-            "the broker does not know what this producer sent before, so that no client could send on without the risk of repeats: \
-             where the broker need not keep that, write `idempotence: false`"
+            "the broker does not know what this producer sent before, so going on would risk \
+            duplicates: if the broker is allowed to forget it, set `idempotence: false`"
         }
         // INVALID_PRODUCER_EPOCH, PRODUCER_FENCED, _FENCED
         47 | 90 | -144 => {
-            "the broker takes another producer for a newer one: was its producer state lost or mixed up?"
+            "the broker considers another producer newer: check whether it lost or mixed up its \
+            producer state"
         }
         // TRANSACTIONAL_ID_AUTHORIZATION_FAILED, CLUSTER_AUTHORIZATION_FAILED
-        53 | 31 => "give its user the right to IdempotentWrite, or write `idempotence: false`",
-        _ => "where the broker has no idempotent producers, write `idempotence: false`",
+        53 | 31 => "grant IdempotentWrite to its user, or set `idempotence: false`",
+        _ => "if the broker does not support idempotent producers, set `idempotence: false`",
     }
 }

@@ -133,7 +133,8 @@ pub(crate) fn note_bad_batch(
     text: &str,
 ) {
     shared.note(Note::error(format!(
-        "partition {partition} of `{topic}`: the batch at offsets {from} to {to} has a wrong checksum (CRC) or cannot be decoded \
-         ({text}); consumers that check it stop there, kaf6 read on behind it"
+        "partition {partition} of `{topic}`: the batch at offsets {from} to {to} has a wrong \
+        checksum (CRC) or cannot be decoded ({text}); consumers that check it stop there, but \
+        kaf6 continued after it"
     )));
 }

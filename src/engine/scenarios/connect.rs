@@ -188,7 +188,7 @@ impl Attempt {
                     None => TopicSeen {
                         topic: (*name).to_owned(),
                         partitions: 0,
-                        error: Some("the answer does not speak of it".to_owned()),
+                        error: Some("the response does not include it".to_owned()),
                     },
                 })
                 .collect(),

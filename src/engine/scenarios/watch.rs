@@ -40,7 +40,8 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, plan: &WatchPlan
     if shared.client_of(index).uses_sasl() {
         watched.seen.unseen = vec![Aspect::TopicIds];
         shared.note(Note::hint(
-            "With SASL, `watch` asks through librdkafka, which does not report topic ids: their changes are not listed",
+            "with SASL, `watch` uses librdkafka, which does not report topic ids, so their changes \
+            are not listed",
         ));
     }
     let ended = loop {
@@ -66,7 +67,8 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, plan: &WatchPlan
     }
     if watched.controllers_left_out {
         shared.note(Note::hint(
-            "Apache Kafka names any broker as the controller in its metadata, so changes of it are not listed",
+            "Apache Kafka reports any broker as the controller in its metadata, so controller \
+            changes are not listed",
         ));
     }
     ScenarioOutcome { ended: Some(ended), watch: Some(watched.ended()), ..ScenarioOutcome::default() }

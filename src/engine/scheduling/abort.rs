@@ -23,7 +23,7 @@ pub(crate) async fn watch(shared: Arc<RunContext>) {
         };
         if let Some(check) = checks::to_abort(&shared.plan, shared.clock.elapsed(), live) {
             shared.note(Note::warning(format!(
-                "check `{}` failed and ended the run (abort: true)",
+                "check `{}` failed and aborted the run (abort: true)",
                 check.name
             )));
             shared.stop.stop(StopReason::Abort(check.name.clone()));

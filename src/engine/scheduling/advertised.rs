@@ -35,19 +35,20 @@ fn look(shared: &RunContext) -> Vec<String> {
 fn problem(broker: &Broker, until: Instant) -> Option<String> {
     let Broker { id, host, port } = broker;
     let (why, write) = if host.is_empty() {
-        ("it has no host".to_owned(), "a host name")
+        ("the host is missing".to_owned(), "a host name")
     } else if !(1..=65535).contains(port) {
-        (format!("{port} is no port"), "the port at which it listens")
+        (format!("invalid port {port}"), "a port")
     } else {
         let is_any = matches!(host.as_str(), "0.0.0.0" | "::");
         match probe::reach(broker, until) {
             Ok(()) => return None,
-            Err(_) if is_any => ("it names no host".to_owned(), "a host name"),
+            Err(_) if is_any => ("this address names no host".to_owned(), "a host name"),
             Err(why) => (why, "an address"),
         }
     };
     Some(format!(
-        "broker {id} advertises `{host}:{port}`, which kaf6 cannot use: {why} (set `advertised.listeners` of the broker to {write} that works from where kaf6 runs)"
+        "broker {id} advertises `{host}:{port}`, which kaf6 cannot use: {why} (set the broker's \
+        `advertised.listeners` to {write} that kaf6 can reach)"
     ))
 }
 
@@ -66,12 +67,12 @@ mod tests {
     #[test]
     fn addresses_that_lead_nowhere_are_shown_as_advertised() {
         for (host, port, why) in [
-            ("", 9092, "it has no host"),
-            ("127.0.0.1", 0, "0 is no port"),
-            ("127.0.0.1", -1, "-1 is no port"),
-            ("0.0.0.0", 1, "it names no host"),
-            ("::", 1, "it names no host"),
-            ("3f2a9b7c1d0e.invalid", 9092, "the name does not resolve"),
+            ("", 9092, "the host is missing"),
+            ("127.0.0.1", 0, "invalid port 0"),
+            ("127.0.0.1", -1, "invalid port -1"),
+            ("0.0.0.0", 1, "this address names no host"),
+            ("::", 1, "this address names no host"),
+            ("3f2a9b7c1d0e.invalid", 9092, "cannot resolve the host name"),
             ("127.0.0.1", 1, "connection refused"),
         ] {
             let text = of(host, port).unwrap();

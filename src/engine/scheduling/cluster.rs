@@ -30,7 +30,7 @@ pub(crate) async fn up(
     let Some(cluster) = &plan.cluster else { return Ok(None) };
     // What runs left whose kaf6 was killed; where Docker cannot be asked, starting says so.
     for swept in docker::clean(&CleanOptions::default()).await.unwrap_or_default().done {
-        live.say(format!("left by a run that is gone: {swept}"));
+        live.say(format!("cleaned up after a killed run: {swept}"));
     }
     let say = Arc::clone(live);
     let up = UpOptions {

@@ -76,7 +76,8 @@ pub(crate) fn note_dropped(shared: &RunContext, who: &str, dropped: &[String]) {
         return;
     }
     shared.note(Note::hint(format!(
-        "{who} removed the container of {}, which has no volume: what it had written into itself is gone; a service that keeps its data there needs `volumes`",
+        "{who} removed the container of {}, which has no volume, so the data in it is gone; set \
+        `volumes` for a service that keeps data",
         dropped.join(" and of ")
     )));
 }
@@ -94,7 +95,7 @@ async fn run_fault(shared: Arc<RunContext>, number: usize) -> (usize, Begun) {
     let may_begin = tokio::select! {
         biased;
         may_begin = starts::wait(&shared, &fault.start) => may_begin,
-        () = shared.stop.background_ends() => Err("all scenarios had ended before it was to begin".to_owned()),
+        () = shared.stop.background_ends() => Err("all scenarios ended before its start".to_owned()),
     };
     let cluster = match (may_begin, &shared.cluster) {
         (Ok(()), Some(cluster)) => cluster,
@@ -110,7 +111,7 @@ async fn run_fault(shared: Arc<RunContext>, number: usize) -> (usize, Begun) {
         }
     };
     state.start();
-    shared.live.say(format!("fault `{}` begins: {} {}", seen.name, seen.kind, seen.target));
+    shared.live.say(format!("fault `{}` started: {} {}", seen.name, seen.kind, seen.target));
     let done = cluster.inject(fault, shared.stop.background_ends()).await;
     let settled = shared.clock.elapsed();
     let ended = done.ended.map_or(settled, |ended| shared.clock.at(ended));
@@ -126,10 +127,10 @@ async fn run_fault(shared: Arc<RunContext>, number: usize) -> (usize, Begun) {
     note_dropped(&shared, &format!("fault `{}`", seen.name), &cluster.dropped(Some(service)));
     let holds = (done.ended.is_none() && !done.holds.is_empty()).then_some((done.began, done.holds));
     let how = match (seen.effective, &holds) {
-        (true, Some(_)) => "lasts",
+        (true, Some(_)) => "is active",
         (true, None) => "is over",
-        (false, Some(_)) => "lasts, without effect",
-        (false, None) => "is over, without effect",
+        (false, Some(_)) => "is active, without proven effect",
+        (false, None) => "is over, without proven effect",
     };
     shared.live.say(format!("fault `{}` {how}: {}", seen.name, seen.proof));
     state.end(false);

@@ -101,7 +101,10 @@ pub(crate) fn in_container_hint<'a>(mut unreached: impl Iterator<Item = &'a str>
     };
     let broker = unreached.find(is_here)?;
     Some(format!(
-        "kaf6 runs in a container here, where `{broker}` is the container itself: write the broker's name on a network that both are on (on GitHub, the service's alias), or host.docker.internal (with docker run --add-host host.docker.internal:host-gateway), or let the container share the host's network (docker run --network host)"
+        "kaf6 runs in a container, where `{broker}` is the container itself: use the broker's name \
+        on a shared network (on GitHub, the service's alias), or host.docker.internal (with \
+        docker run --add-host host.docker.internal:host-gateway), or share the host's network \
+        (docker run --network host)"
     ))
 }
 
@@ -209,7 +212,8 @@ fn topics(shared: &RunContext) -> Result<Vec<TopicState>, kafka::Error> {
             TopicOutcome::Existed { partitions } => {
                 if wanted.position.is_some() && partitions != wanted.partitions {
                     shared.note(Note::warning(format!(
-                        "topic `{}` exists with {partitions} partitions; the file says {}, and an existing topic is left as it is",
+                        "topic `{}` exists with {partitions} partitions; the file says {}, but \
+                        kaf6 does not change an existing topic",
                         result.name, wanted.partitions
                     )));
                 }
@@ -217,7 +221,7 @@ fn topics(shared: &RunContext) -> Result<Vec<TopicState>, kafka::Error> {
             }
             TopicOutcome::Error { code, text } => {
                 let why = format!("{text} {}", code.aside());
-                shared.note(Note::error(format!("topic `{}` cannot be used: {why}", result.name)));
+                shared.note(Note::error(format!("cannot use topic `{}`: {why}", result.name)));
                 (0, Some(why))
             }
         };
@@ -270,9 +274,9 @@ fn lay_out(plan: &Plan, topics: Vec<TopicState>) -> Topology {
 pub(crate) async fn topic(shared: &Arc<RunContext>, topic: &Template) -> Result<(usize, TopicState), String> {
     ready(shared).await?;
     let index = shared.topic_index(topic).ok_or("its topic is not in the plan")?;
-    let state = shared.topology().map(|t| t.topics[index].clone()).ok_or("its topic is not known")?;
+    let state = shared.topology().map(|t| t.topics[index].clone()).ok_or("its topic is unknown")?;
     match &state.error {
-        Some(error) => Err(format!("topic `{}` cannot be used: {error}", state.name)),
+        Some(error) => Err(format!("cannot use topic `{}`: {error}", state.name)),
         None => Ok((index, state)),
     }
 }

@@ -55,7 +55,10 @@ async fn count(shared: &RunContext, when: &When) -> Result<(), String> {
             return Ok(());
         }
         if over {
-            return Err(format!("it waits for {} of `{}`, which ended before", when.at_least, when.scenario));
+            return Err(format!(
+                "it waits for {} of `{}`, which ended with fewer",
+                when.at_least, when.scenario
+            ));
         }
         tokio::time::sleep(TICK).await;
     }

@@ -98,14 +98,14 @@ pub(crate) fn note_unconfirmed(shared: &RunContext, accounts: Option<&Accounts>)
         if scenario.work.is_acked() || sent == 0 {
             continue;
         }
-        let rest = [(absent, "not found"), (unchecked, "not looked for"), (failed, "failed in the client")];
+        let rest = [(absent, "not found"), (unchecked, "not checked"), (failed, "failed in the client")];
         let rest: String = rest
             .iter()
             .filter(|(count, _)| *count > 0)
             .map(|(count, what)| format!(", {} {what}", thousands(*count)))
             .collect();
         shared.note(Note::hint(format!(
-            "`{}`: no broker confirms messages with `acks: 0`; of {}, {} were found{rest}",
+            "`{}`: brokers do not confirm messages with `acks: 0`; of {} sent, {} were found{rest}",
             scenario.name,
             thousands(sent),
             thousands(found)

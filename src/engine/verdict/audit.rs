@@ -77,7 +77,7 @@ impl Reread<'_> {
             return over("the run was stopped");
         }
         if timeout < Duration::from_millis(1) {
-            return over("the time for it was used up");
+            return over("no time was left for it");
         }
         let is_over = || shared.stop.is_stopped();
         let progress = |at| {
@@ -134,14 +134,15 @@ fn why(shared: &RunContext, end: &RangeEnd, to: Offset) -> String {
     }
     match end.last_stable {
         Some(stable) => format!(
-            "an open transaction holds readers with `isolation.level: read_committed` at offset {stable} (the last stable offset); \
-             end it, or read uncommitted"
+            "an open transaction blocks readers with `isolation.level: read_committed` at offset \
+            {stable} (the last stable offset); end the transaction, or read uncommitted"
         ),
         None if end.hides => format!(
-            "the broker reports that the log ends at offset {}, and does not refuse a fetch behind that, nor does it give a record",
+            "the broker reports {} as the end of the log, but answers fetches beyond it with \
+            neither an error nor a record",
             end.end.unwrap_or(end.at)
         ),
-        None => format!("time ran out at offset {} of {to}; a longer `run.timeout` gives it more", end.at),
+        None => format!("timed out at offset {} of {to}; increase `run.timeout`", end.at),
     }
 }
 

@@ -59,7 +59,7 @@ fn judge(shared: &RunContext) -> RunVerdict {
     let times = shared.saved.is_none() && !shared.clock.was_set();
     if !times && shared.saved.is_none() {
         shared.note(Note::warning(
-            "the system's clock was set during the run: timestamps of records are not judged".to_owned(),
+            "the system clock was changed during the run: timestamps of records are not checked".to_owned(),
         ));
     }
     for (_, end) in &mut ends {
@@ -227,7 +227,7 @@ impl Judging<'_> {
             if !found.why.is_empty() {
                 let name = &self.topology.topics[place.0].name;
                 self.shared.note(Note::warning(format!(
-                    "the audit of partition {} of `{name}` did not end: {}",
+                    "the audit of partition {} of `{name}` did not finish: {}",
                     place.1, found.why
                 )));
             }
@@ -487,8 +487,8 @@ fn why_of(end: &PartitionEnd) -> String {
     }
     if let Some(stable) = end.last_stable {
         return format!(
-            "an open transaction holds readers with `isolation.level: read_committed` at offset {stable} (the last stable offset); \
-             end it, or read uncommitted"
+            "an open transaction blocks readers with `isolation.level: read_committed` at offset \
+            {stable} (the last stable offset); end the transaction, or read uncommitted"
         );
     }
     if end.gone {

@@ -36,8 +36,8 @@ pub(crate) fn note_low_watermarks(shared: &RunContext, topology: &Topology, part
         let counts = seen.judgement.as_ref().and_then(|j| j.counts.get(&Anomaly::StaleEnd));
         if let Some(count) = counts.map(|c| c.count).filter(|count| *count > 0) {
             shared.note(Note::warning(format!(
-                "partition {} of `{}`: {count} records lie at or above the high watermark that the broker reports; kaf6 does \
-                 not rely on it, other readers may stop before the end",
+                "partition {} of `{}`: {count} records are at or above the high watermark that the \
+                broker reports; kaf6 does not rely on it, but other readers may stop too early",
                 seen.partition, topology.topics[seen.topic].name
             )));
         }

@@ -107,8 +107,9 @@ impl Judging<'_> {
             if !again.passed && !again.gone {
                 let name = &self.topology.topics[place.0].name;
                 self.shared.note(Note::warning(format!(
-                    "partition {} of `{name}`: {} acked messages were not where they were acked when {} read, and re-reading offsets \
-                     {from} to {to} failed ({}); what nobody found counts as unread",
+                    "partition {} of `{name}`: {} acked messages were not at their offsets when {} \
+                    read, and re-reading offsets {from} to {to} failed ({}); messages that no \
+                    reader found count as unread",
                     place.1,
                     suspects.count,
                     pass.observer.words(),
@@ -116,7 +117,7 @@ impl Judging<'_> {
                 )));
             }
             if again.why.is_empty() && removals.is_some_and(|removals| removals.is_other_log) {
-                again.why = "the topic was created again since the run".to_owned();
+                again.why = "the topic was recreated since the run".to_owned();
             }
             again.whole = suspects.anywhere && again.passed;
             if let Some(removals) = compacted.filter(|_| again.passed || again.gone) {

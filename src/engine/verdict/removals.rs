@@ -295,7 +295,7 @@ pub(crate) fn note_removed(
         if let Some(rules) = rules.get(&topic).filter(|_| removed > 0) {
             let messages = if removed == 1 { "message was" } else { "messages were" };
             shared.note(Note::hint(format!(
-                "`{}`: {} verified {messages} removed after they had been read, by {}",
+                "`{}`: {} verified {messages} removed after the read, by {}",
                 state.name,
                 thousands(removed),
                 rules.name()

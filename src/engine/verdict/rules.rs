@@ -29,16 +29,16 @@ impl Rules {
             Ok(settings) => Self::Known(settings),
             Err(why) if state.birth.is_some() => {
                 shared.note(Note::hint(format!(
-                    "the settings of `{}` are not known from the broker ({why}): what may be removed from it is judged by the file's \
-                     `config` and Kafka's defaults",
+                    "the broker does not report the settings of `{}` ({why}): kaf6 uses the file's \
+                    `config` and Kafka's defaults to decide which records may be removed",
                     state.name
                 )));
                 Self::Known(TopicSettings::of_config(&shared.plan.topics[topic].config))
             }
             Err(why) => {
                 shared.note(Note::warning(format!(
-                    "the settings of `{}` are not known ({why}): whether retention or compaction explains what is missing from it is not \
-                     judged",
+                    "the settings of `{}` are unknown ({why}): kaf6 cannot tell whether retention \
+                    or compaction explains missing records",
                     state.name
                 )));
                 Self::Unknown
@@ -81,8 +81,11 @@ impl Rules {
             }
             Self::Known(TopicSettings { retention_bytes: None, .. }) => "`retention.ms`",
             Self::Known(_) => "`retention.ms` or `retention.bytes`",
-            Self::Unknown => "settings of the topic that the broker does not tell",
-            Self::Embedded => "the embedded broker, which keeps the newest 5 MiB or so of a partition",
+            Self::Unknown => "topic settings that the broker does not report",
+            Self::Embedded => {
+                "the embedded broker, which keeps only the newest 5 MiB or so of a \
+            partition"
+            }
         }
     }
 }

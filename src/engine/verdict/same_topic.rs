@@ -64,8 +64,9 @@ pub(crate) fn is_one_log(shared: &RunContext, name: &str) -> bool {
     if !shared.client.is_embedded() && (then.is_none() || now.is_none()) {
         note_unknown(
             shared,
-            "ids of topics",
-            "acks that contradict each other are judged as those of one log, though the topic may have been created anew",
+            "topic ids",
+            "kaf6 treats contradicting acks as acks of one log, although the topic may have been \
+            recreated",
         );
     }
     then.is_none() || now.is_none() || then == now
@@ -105,7 +106,7 @@ pub(crate) fn leaders(shared: &RunContext, name: &str, partition: Partition) -> 
         note_unknown(
             shared,
             "leader epochs of partitions",
-            "acked messages with `acks: 1` that are missing count as `unread`, as a new leader may lack them",
+            "missing messages with `acks: 1` count as `unread`, because a new leader may lack them",
         );
         return Leaders::Unknown;
     };

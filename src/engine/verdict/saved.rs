@@ -171,8 +171,8 @@ pub(crate) fn note_created_again(shared: &RunContext) {
     for name in shared.saved.iter().flat_map(|saved| &saved.topics).map(|topic| &topic.name) {
         if let Some([then, now]) = same_topic::created_again(shared, name) {
             shared.note(Note::warning(format!(
-                "topic `{name}` was created again since the run: its id was {then} and is {now}. What the run wrote went with the \
-                 topic that was deleted"
+                "topic `{name}` was recreated since the run: its id was {then} and is {now}. The \
+                messages of the run were deleted with the old topic"
             )));
         }
     }
@@ -194,5 +194,5 @@ pub(crate) async fn producer(shared: &Arc<RunContext>, index: usize) -> Scenario
         counter.store(count, Ordering::Relaxed);
     }
     let run = shared.saved.as_ref().map_or("", |saved| saved.run_id.as_str());
-    ScenarioOutcome::of(ScenarioEnd::Done).because(format!("sent by run {run}; nothing was sent now"))
+    ScenarioOutcome::of(ScenarioEnd::Done).because(format!("sent by run {run}; this run sent nothing"))
 }

@@ -14,7 +14,8 @@ pub(crate) fn note_checksums(shared: &RunContext) {
 fn checksums(checked: bool) -> Option<Note> {
     (!checked).then(|| {
         Note::warning(
-            "the checksums (CRCs) of batches were not checked: kaf6 checks them on Linux only; keys, values and headers are checked",
+            "the checksums (CRCs) of batches were not checked: kaf6 checks them only on Linux; it \
+            did check keys, values and headers",
         )
     })
 }
@@ -22,10 +23,10 @@ fn checksums(checked: bool) -> Option<Note> {
 /// Says what no broker told at the run's start or now, and how it is judged without that.
 pub(crate) fn note_unknown(shared: &RunContext, what: &str, so: &str) {
     let why = match shared.client.uses_sasl() {
-        true => "kaf6's own requests do no SASL",
-        false => "no broker told them both at the start of the run and now",
+        true => "kaf6's own requests do not support SASL",
+        false => "no broker reported them both at the start of the run and now",
     };
-    shared.note(Note::warning(format!("{what} are not known ({why}): {so}")));
+    shared.note(Note::warning(format!("{what} are unknown ({why}): {so}")));
 }
 
 #[cfg(test)]

@@ -101,7 +101,7 @@ impl Admin {
             }
             found = self.until(&spec.name, Option::is_none)?;
             if found.is_some() {
-                return Ok(error(TIMED_OUT, "it was deleted, and is still there"));
+                return Ok(error(TIMED_OUT, "it was deleted, but still exists"));
             }
         }
         match found {
@@ -160,10 +160,10 @@ impl Admin {
             Some(topic) if topic.is_ready() && created => TopicOutcome::Created { partitions: count(&topic) },
             Some(topic) if topic.is_ready() => TopicOutcome::Existed { partitions: count(&topic) },
             Some(topic) if topic.code.is_none() => {
-                error(LEADER_NOT_AVAILABLE, "it is there, but not each of its partitions has a leader")
+                error(LEADER_NOT_AVAILABLE, "it exists, but not all of its partitions have a leader")
             }
             Some(topic) => error(topic.code, ""),
-            None => error(UNKNOWN_TOPIC, "it was created, or so the broker said, and is not there"),
+            None => error(UNKNOWN_TOPIC, "the broker confirmed its creation, but it does not exist"),
         })
     }
 
@@ -206,9 +206,13 @@ fn error(code: Code, detail: &str) -> TopicOutcome {
     let detail = if detail.is_empty() { code.text() } else { detail.trim_end_matches('.').to_owned() };
     let what_to_do = match code.0 {
         35 | -165 => Some(
-            "this broker has no CreateTopics: create the topic beforehand, or let the broker do so when it is first written",
+            "this broker does not support CreateTopics: create the topic beforehand, or let the \
+            broker create it on the first write",
         ),
-        17 => Some("a topic's name has letters, digits, '.', '_' and '-', 249 at most"),
+        17 => Some(
+            "topic names consist of letters, digits, '.', '_' and '-', at most 249 \
+        characters",
+        ),
         _ => remedies::what_to_do(code),
     };
     let what_to_do = what_to_do.map(|text| format!("; {text}")).unwrap_or_default();

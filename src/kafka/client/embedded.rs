@@ -32,12 +32,13 @@ impl Embedded {
     pub fn start(brokers: i32, topics: &[(String, i32, i32)]) -> Result<Self, Error> {
         let refuse = |reason: String| Err(Error::Embedded { reason });
         if !(1..=16).contains(&brokers) {
-            return refuse(format!("runs as 1 to 16 brokers, not as {brokers}"));
+            return refuse(format!("supports 1 to 16 brokers, not {brokers}"));
         }
         let partitions: i64 = topics.iter().map(|(_, partitions, _)| i64::from(*partitions)).sum();
         if partitions > i64::from(MAX_PARTITIONS) {
             return refuse(format!(
-                "keeps about 5 MiB a partition, so it takes {MAX_PARTITIONS} partitions at most, and this run has {partitions}"
+                "keeps about 5 MiB per partition, so it supports at most {MAX_PARTITIONS} \
+                partitions, but this run has {partitions}"
             ));
         }
         let handle = Handle::new(Config::new(), ClientKind::Producer, Box::new(|_, _, _| {}), Box::new(drop))
@@ -61,13 +62,16 @@ impl Embedded {
     /// As [`Embedded::start`].
     pub fn create_topic(&self, name: &str, partitions: i32, replication: i32) -> Result<(), Error> {
         let reason = if replication < 1 || replication > self.brokers {
-            format!("has {} broker(s), too few for {replication} copies of topic {name}", self.brokers)
+            format!("has {} broker(s), too few for {replication} replicas of topic {name}", self.brokers)
         } else if !(1..=MAX_PARTITIONS).contains(&partitions) {
-            format!("makes topics of 1 to {MAX_PARTITIONS} partitions, and {name} wants {partitions}")
+            format!(
+                "supports topics with 1 to {MAX_PARTITIONS} partitions, but {name} has \
+            {partitions}"
+            )
         } else if self.mock.create_topic(name, partitions, replication) {
             return Ok(());
         } else {
-            format!("did not create topic {name}: it is there already, or its name is no topic's")
+            format!("did not create topic {name}: it exists already, or its name is invalid")
         };
         Err(Error::Embedded { reason })
     }
@@ -113,7 +117,7 @@ mod tests {
             (0, vec![], "1 to 16"),
             (1, topic(300, 1), "5 MiB"),
             (1, topic(1, 2), "too few"),
-            (1, topic(0, 1), "wants 0"),
+            (1, topic(0, 1), "but t has 0"),
         ] {
             let error = Embedded::start(brokers, &topics).err().map(|e| e.to_string()).unwrap_or_default();
             assert!(error.contains(part), "{error}");

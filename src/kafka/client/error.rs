@@ -14,7 +14,7 @@ pub enum Error {
         reason: String,
     },
     /// librdkafka made no client from settings that it took one by one.
-    #[error("no Kafka client can be made from these settings: {reason}")]
+    #[error("cannot create a Kafka client from these settings: {reason}")]
     Client {
         /// Why, in librdkafka's words.
         reason: String,

@@ -57,37 +57,40 @@ const KNOWN: &[(&str, &str, &str)] = &[
     (
         "",
         "invalid MessageSetSize -1",
-        "the broker sends null records at the end of a log (Kafka sends empty ones); harmless here, because kaf6 reads each partition by a client of its own",
+        "the broker sends null records at the end of a log (Kafka sends empty ones); harmless \
+        here, because kaf6 reads each partition with its own client",
     ),
     ("", REFUSED, "a broker refused connections: nothing listened on its port at that time"),
     (
         "",
         "certificate verify failed",
-        "a broker's TLS certificate does not verify: check `ca`, and the host name in `brokers`",
+        "cannot verify a broker's TLS certificate: check `ca` and the host name in `brokers`",
     ),
     (
         "",
         "SSL handshake failed",
-        "a TLS handshake failed: does the broker speak TLS on this port, and accept this client's certificate?",
+        "a TLS handshake failed: check that the broker uses TLS on this port and accepts this \
+        client's certificate",
     ),
     (
         "",
         "SASL authentication error",
         "a broker refused the SASL credentials: check `username` and `password` in `client.security`",
     ),
-    ("", "SASL mechanism", "a broker does not take this SASL mechanism: check `mechanism`"),
+    ("", "SASL mechanism", "a broker does not support this SASL mechanism: check `mechanism`"),
     (
         "",
         UNRESOLVED,
-        "a broker's host name does not resolve; it may come from the broker's own advertised address",
+        "cannot resolve a broker's host name; it may come from the broker's own advertised address",
     ),
     (
         "APIVERSION",
         "",
-        "a broker did not answer ApiVersions, so librdkafka guessed what it speaks: is it older than Kafka 0.10, or no Kafka at all?",
+        "a broker did not answer ApiVersions, so librdkafka guessed its versions: check that it is \
+        a Kafka broker, version 0.10 or later",
     ),
-    ("", ALL_DOWN, "all brokers were out of reach at times"),
-    ("REQTMOUT", "", "a broker left requests unanswered for longer than their time-out"),
+    ("", ALL_DOWN, "all brokers were unreachable at times"),
+    ("REQTMOUT", "", "a broker left requests unanswered until their timeout"),
     ("", RESET, "a broker reset connections"),
     ("", DISCONNECTED, "a broker closed connections"),
     ("MAXPOLL", "", "a reader was not drained for minutes: kaf6 was too slow"),

@@ -63,7 +63,7 @@ fn of_the_one_asked(
             return Ok(metadata);
         }
         if deadline <= Instant::now() + RETRY_MOST {
-            return Err(format!("{} answered in its place", metadata.answered_by));
+            return Err(format!("{} answered instead", metadata.answered_by));
         }
         std::thread::sleep(RETRY_MOST);
     }
@@ -235,7 +235,7 @@ mod tests {
         let found = of_the_one_asked("a:1", deadline, || Ok(answer(by.next().unwrap())));
         assert_eq!(found, Ok(answer("a:1/1")));
         let late = of_the_one_asked("a:1", Instant::now(), || Ok(answer("b:1/2")));
-        assert_eq!(late, Err("b:1/2 answered in its place".to_owned()));
+        assert_eq!(late, Err("b:1/2 answered instead".to_owned()));
         let mut asked = 0;
         let away = of_the_one_asked("a:1", deadline, || {
             asked += 1;

@@ -8,31 +8,34 @@ use crate::scenario::{Refusal, suggest};
 /// Why a librdkafka property cannot be set by a file; none where it can.
 pub(crate) fn owned(property: &str) -> Option<&'static str> {
     Some(match property {
-        "bootstrap.servers" | "metadata.broker.list" => "`brokers` of the file sets it",
+        "bootstrap.servers" | "metadata.broker.list" => "`brokers` in the file sets it",
         "group.id" | "group.instance.id" | "group.protocol" | "group.remote.assignor" => {
             "kaf6 reads by partition, without a consumer group"
         }
-        "auto.offset.reset" => "kaf6 never jumps in silence: a reset is something it reports",
+        "auto.offset.reset" => "kaf6 reports a reset instead of jumping silently",
         "enable.auto.commit"
         | "auto.commit.enable"
         | "enable.auto.offset.store"
         | "auto.commit.interval.ms" => "kaf6 commits no offsets",
-        "enable.metrics.push" => "clients must send nothing but what the scenario says",
-        "enable.partition.eof" | "check.crcs" | "queued.max.messages.kbytes" => "kaf6's reading rests on it",
+        "enable.metrics.push" => "clients must send only what the scenario defines",
+        "enable.partition.eof" | "check.crcs" | "queued.max.messages.kbytes" => {
+            "kaf6's reading \
+        depends on it"
+        }
         "log.queue" | "log_level" => "kaf6 collects the log lines itself",
         "plugin.library.paths" => "kaf6 loads no plugins",
-        "test.mock.num.brokers" => "write `brokers: embedded` in the scenario file",
-        "security.protocol" => "write it as `client.security.protocol`",
-        "acks" | "request.required.acks" => "write it as `acks` of the scenario",
-        "compression.type" | "compression.codec" => "write it as `compression` of the scenario",
-        "enable.idempotence" => "write it as `idempotence` of the scenario",
-        "partitioner" => "write it as `partition` of the scenario",
+        "test.mock.num.brokers" => "set `brokers: embedded` in the scenario file",
+        "security.protocol" => "set `client.security.protocol`",
+        "acks" | "request.required.acks" => "set `acks` in the scenario",
+        "compression.type" | "compression.codec" => "set `compression` in the scenario",
+        "enable.idempotence" => "set `idempotence` in the scenario",
+        "partitioner" => "set `partition` in the scenario",
         "transactional.id" => "kaf6 uses no transactions",
         "queue.buffering.max.messages" | "queue.buffering.max.kbytes" => {
-            "write it as `max_in_flight` of the scenario"
+            "set `max_in_flight` in the scenario"
         }
         "dr_cb" | "dr_msg_cb" | "delivery.report.only.error" | "log_cb" | "error_cb" | "opaque" => {
-            "kaf6 needs each delivery report"
+            "kaf6 needs every delivery report"
         }
         "sasl.mechanism"
         | "sasl.mechanisms"
@@ -40,7 +43,7 @@ pub(crate) fn owned(property: &str) -> Option<&'static str> {
         | "sasl.password"
         | "ssl.ca.location"
         | "ssl.certificate.location"
-        | "ssl.key.location" => "write it under `client.security`",
+        | "ssl.key.location" => "set it under `client.security`",
         _ => return None,
     })
 }
@@ -58,38 +61,40 @@ const ALIASES: [&str; 5] = [
 fn java(property: &str) -> Option<&'static str> {
     Some(match property {
         "ssl.truststore.location" | "ssl.truststore.certificates" => {
-            "write the certificate authority as a PEM file under `client.security.ca`; keytool -exportcert -rfc takes it out of a truststore"
+            "set `client.security.ca` to a PEM file with the certificate authority; keytool \
+            -exportcert -rfc exports it from a truststore"
         }
         "ssl.truststore.password" | "ssl.truststore.type" => {
-            "a PEM file under `client.security.ca` needs none; leave it out"
+            "remove it; a PEM file under `client.security.ca` does not need it"
         }
-        "ssl.keystore.type" => "`ssl.keystore.location` is a PKCS#12 file (.p12); leave the type out",
-        "ssl.keystore.key" => "write it as `ssl.key.pem`, or its file under `client.security.key`",
+        "ssl.keystore.type" => "remove it; `ssl.keystore.location` is a PKCS#12 file (.p12)",
+        "ssl.keystore.key" => "set `ssl.key.pem`, or set `client.security.key` to its file",
         "ssl.keystore.certificate.chain" => {
-            "write it as `ssl.certificate.pem`, or its file under `client.security.certificate`"
+            "set `ssl.certificate.pem`, or set `client.security.certificate` to its file"
         }
-        "sasl.jaas.config" => "write `username` and `password` under `client.security`",
+        "sasl.jaas.config" => "set `username` and `password` under `client.security`",
         "sasl.client.callback.handler.class" | "sasl.login.callback.handler.class" | "sasl.login.class" => {
-            "classes of Java cannot be loaded; use a mechanism of `client.security.mechanism`"
+            "use one of the mechanisms of `client.security.mechanism`; kaf6 cannot load Java \
+            classes"
         }
-        "ssl.client.auth" => "it is a setting of brokers; leave it out",
+        "ssl.client.auth" => "remove it; it is a setting of brokers",
         "ssl.protocol" | "ssl.enabled.protocols" | "ssl.provider" | "security.providers" => {
-            "the TLS library chooses; leave it out"
+            "remove it; the TLS library chooses"
         }
         "key.serializer" | "value.serializer" | "key.deserializer" | "value.deserializer" => {
-            "kaf6 writes and reads bytes; leave it out"
+            "remove it; kaf6 writes and reads bytes"
         }
         "interceptor.classes" | "metric.reporters" | "partitioner.class" => {
-            "classes of Java cannot be loaded; leave it out"
+            "remove it; kaf6 cannot load Java classes"
         }
-        "buffer.memory" => "write it as `max_in_flight` of the scenario",
-        "max.request.size" => "write `message.max.bytes`",
-        "max.block.ms" => "write a `timeout` of the scenario",
-        "max.poll.records" => "kaf6 reads record by record; leave it out",
-        "fetch.max.wait.ms" => "write `fetch.wait.max.ms`",
-        "default.api.timeout.ms" => "write `socket.timeout.ms`",
-        "send.buffer.bytes" => "write `socket.send.buffer.bytes`",
-        "receive.buffer.bytes" => "write `socket.receive.buffer.bytes`",
+        "buffer.memory" => "set `max_in_flight` in the scenario",
+        "max.request.size" => "use `message.max.bytes`",
+        "max.block.ms" => "set a `timeout` in the scenario",
+        "max.poll.records" => "remove it; kaf6 reads record by record",
+        "fetch.max.wait.ms" => "use `fetch.wait.max.ms`",
+        "default.api.timeout.ms" => "use `socket.timeout.ms`",
+        "send.buffer.bytes" => "use `socket.send.buffer.bytes`",
+        "receive.buffer.bytes" => "use `socket.receive.buffer.bytes`",
         _ => return None,
     })
 }
@@ -98,7 +103,7 @@ fn java(property: &str) -> Option<&'static str> {
 pub(crate) fn set(config: &mut Config, name: &str, value: &str) -> Result<(), Error> {
     config.set(name, value).map_err(|refusal| {
         let reason = if refusal.unknown {
-            "librdkafka has no property of this name".into()
+            "unknown librdkafka property".into()
         } else if value.is_empty() {
             refusal.text
         } else {
@@ -114,14 +119,14 @@ pub(crate) fn refusal(name: &str, value: &str) -> Option<Refusal> {
         Some(Refusal { property: Some(name.to_owned()), message, hint })
     };
     if let Some(why) = owned(name) {
-        return refuse(format!("`{name}` is kaf6's own to set"), Some(why.to_owned()));
+        return refuse(format!("`{name}` is reserved for kaf6"), Some(why.to_owned()));
     }
     let Err(Error::Property { reason, .. }) = set(&mut Config::new(), name, value) else {
         let is_java = name == "ssl.keystore.location" && value.to_ascii_lowercase().ends_with(".jks");
         return is_java
             .then(|| {
                 let hint = "convert it: keytool -importkeystore -srckeystore x.jks -destkeystore x.p12 -deststoretype pkcs12";
-                refuse("a keystore of Java (.jks) cannot be read; PKCS#12 can".to_owned(), Some(hint.to_owned()))
+                refuse("cannot read a Java keystore (.jks), only PKCS#12".to_owned(), Some(hint.to_owned()))
             })
             .flatten();
     };
@@ -129,7 +134,7 @@ pub(crate) fn refusal(name: &str, value: &str) -> Option<Refusal> {
         return refuse(format!("`{name}` is a property of Java clients"), Some(instead.to_owned()));
     }
     if name == "ssl.endpoint.identification.algorithm" && value.is_empty() {
-        return refuse(format!("`{name}` is empty"), Some("write `none` to accept any host name".to_owned()));
+        return refuse(format!("`{name}` is empty"), Some("set `none` to accept any host name".to_owned()));
     }
     let known = Config::new().names();
     let near = suggest::nearest(name, known.iter().map(String::as_str).chain(ALIASES));
@@ -150,8 +155,8 @@ mod tests {
             ("ssl.truststore.location", "/x.jks", "client.security.ca"),
             ("ssl.keystore.location", "/x.jks", "keytool"),
             ("sasl.jaas.config", "x", "`username` and `password`"),
-            ("key.serializer", "x", "leave it out"),
-            ("max.poll.records", "500", "leave it out"),
+            ("key.serializer", "x", "remove it"),
+            ("max.poll.records", "500", "remove it"),
             ("fetch.max.wait.ms", "5", "fetch.wait.max.ms"),
             ("buffer.memory", "1", "max_in_flight"),
             ("ssl.endpoint.identification.algorithm", "", "`none`"),

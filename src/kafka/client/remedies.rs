@@ -10,78 +10,85 @@ struct Remedy {
 }
 
 const REMEDIES: &[Remedy] = &[
-    r(-1, "UNKNOWN", "the broker failed and does not say how: look into its log"),
-    r(8, "BROKER_NOT_AVAILABLE", "a broker that is needed is down: start it, or wait for it with `connect`"),
+    r(-1, "UNKNOWN", "the broker failed without giving a reason: check its log"),
+    r(
+        8,
+        "BROKER_NOT_AVAILABLE",
+        "a required broker is down: start it, or wait for it with \
+    `connect`",
+    ),
     r(
         10,
         "MSG_SIZE_TOO_LARGE",
-        "a message or batch is larger than the topic's `max.message.bytes` or the broker's `message.max.bytes`: send smaller messages, raise `max.message.bytes` in the topic's `config`, or write a lower `batch.size` under `client.properties`",
+        "a message or batch is larger than the topic's `max.message.bytes` or the broker's \
+        `message.max.bytes`: send smaller messages, raise `max.message.bytes` in the topic's \
+        `config`, or lower `batch.size` under `client.properties`",
     ),
     r(19, "NOT_ENOUGH_REPLICAS", TOO_FEW_REPLICAS),
     r(20, "NOT_ENOUGH_REPLICAS_AFTER_APPEND", TOO_FEW_REPLICAS),
     r(
         29,
         "TOPIC_AUTHORIZATION_FAILED",
-        "the user of `client.security` lacks rights on the topic: allow it to Describe, Create, Read and Write, or create the topic beforehand",
+        "the user of `client.security` lacks permissions on the topic: grant Describe, Create, \
+        Read and Write, or create the topic beforehand",
     ),
     r(
         31,
         "CLUSTER_AUTHORIZATION_FAILED",
-        "the user of `client.security` lacks rights on the cluster: allow it to Create, and to IdempotentWrite for `idempotence: true`",
+        "the user of `client.security` lacks permissions on the cluster: grant Create, and \
+        IdempotentWrite for `idempotence: true`",
     ),
     r(
         33,
         "UNSUPPORTED_SASL_MECHANISM",
-        "the broker has no such SASL mechanism: write one of its own as `mechanism` in `client.security`",
+        "the broker does not support this SASL mechanism: set `mechanism` in `client.security` to \
+        one that it supports",
     ),
-    r(
-        38,
-        "INVALID_REPLICATION_FACTOR",
-        "there are fewer brokers than copies: write a lower `replication_factor`",
-    ),
+    r(38, "INVALID_REPLICATION_FACTOR", "there are fewer brokers than replicas: lower `replication_factor`"),
     r(
         41,
         "NOT_CONTROLLER",
-        "the broker knows no controller, or is none: wait for one with `connect`, or look into the brokers' logs",
+        "the broker is not the controller, or does not know it: wait with `connect`, or check the \
+        brokers' logs",
     ),
     r(
         43,
         "UNSUPPORTED_FOR_MESSAGE_FORMAT",
-        "the broker or topic does not take messages of this form: write `compression: none`, and leave out `headers` and `idempotence`",
+        "the broker or topic does not support messages of this form: set `compression: none`, and \
+        remove `headers` and `idempotence`",
     ),
     r(
         44,
         "POLICY_VIOLATION",
-        "a policy of the broker forbids this (its log names the policy): change the topic's `partitions`, `replication_factor` or `config`, or create the topic beforehand",
+        "a broker policy forbids this (its log names the policy): change the topic's `partitions`, \
+        `replication_factor` or `config`, or create the topic beforehand",
     ),
     r(
         56,
         "KAFKA_STORAGE_ERROR",
-        "the broker cannot use its disk: look into its log, and whether the disk is full",
+        "the broker cannot use its disk: check its log, and whether the disk is full",
     ),
     r(58, "SASL_AUTHENTICATION_FAILED", WRONG_PASSWORD),
     r(-169, "_AUTHENTICATION", WRONG_PASSWORD),
-    r(
-        74,
-        "FENCED_LEADER_EPOCH",
-        "leaders changed, and brokers disagree about who leads: look into their logs",
-    ),
+    r(74, "FENCED_LEADER_EPOCH", "leaders changed, and brokers disagree about the leader: check their logs"),
     r(
         76,
         "UNSUPPORTED_COMPRESSION_TYPE",
-        "the broker does not know this compression: write `compression: none`",
+        "the broker does not support this compression: set `compression: none`",
     ),
-    r(87, "INVALID_RECORD", "the broker refuses what is in the message: a compacted topic needs a `key`"),
+    r(87, "INVALID_RECORD", "the broker rejects the message: a compacted topic needs a `key`"),
     r(
         89,
         "THROTTLING_QUOTA_EXCEEDED",
-        "a quota of the broker is used up: write a lower `rate` or fewer `partitions`, or raise the quota of the user or client id",
+        "a broker quota is exhausted: lower `rate` or `partitions`, or raise the quota of the user \
+        or client id",
     ),
 ];
 
-const TOO_FEW_REPLICAS: &str = "fewer replicas are in sync than `min.insync.replicas` asks for: write a lower `min.insync.replicas` in the topic's `config`, or a higher `replication_factor`";
+const TOO_FEW_REPLICAS: &str = "fewer replicas are in sync than `min.insync.replicas` requires: \
+lower `min.insync.replicas` in the topic's `config`, or increase `replication_factor`";
 const WRONG_PASSWORD: &str =
-    "the broker does not accept the user: check `mechanism`, `username` and `password` in `client.security`";
+    "the broker rejects the user: check `mechanism`, `username` and `password` in `client.security`";
 
 const fn r(code: i32, name: &'static str, write: &'static str) -> Remedy {
     Remedy { code, name, write }

@@ -48,7 +48,7 @@ impl Client {
             if let Some(instead) = properties::owned(name) {
                 return Err(Error::Property {
                     name: name.clone(),
-                    reason: format!("not for a scenario file: {instead}"),
+                    reason: format!("not allowed in a scenario file: {instead}"),
                 });
             }
         }

@@ -78,12 +78,13 @@ impl Connection {
         let length = u32::from_be_bytes([l0, l1, l2, l3]);
         if !(4..=MOST_BYTES).contains(&length) {
             return Err(format!(
-                "the answer's length is {length}: is this a Kafka broker (and no TLS port)?"
+                "invalid response length {length}: check that this is the port of a Kafka broker, \
+                without TLS"
             ));
         }
         let answered = i32::from_be_bytes([c0, c1, c2, c3]);
         if answered != correlation {
-            return Err(format!("the answer is to request {answered}, and {correlation} was sent"));
+            return Err(format!("response to request {answered}, expected {correlation}"));
         }
         // Grows with what comes, not with what is promised.
         let mut body = Vec::new();
@@ -93,7 +94,7 @@ impl Connection {
         if read as u64 == wanted {
             Ok(body)
         } else {
-            Err("the broker closed the connection in an answer".into())
+            Err("the broker closed the connection during a response".into())
         }
     }
 }
@@ -121,10 +122,10 @@ pub(super) fn resolve(broker: &str, deadline: Instant) -> Result<Vec<SocketAddr>
     });
     spawned.map_err(|error| error.to_string())?;
     match answer.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-        Ok(Ok(addresses)) if addresses.is_empty() => Err("the name has no address".into()),
+        Ok(Ok(addresses)) if addresses.is_empty() => Err("the host name has no address".into()),
         Ok(Ok(addresses)) => Ok(addresses),
-        Ok(Err(error)) => Err(format!("the name does not resolve: {error}")),
-        Err(_) => Err("the name did not resolve in time".into()),
+        Ok(Err(error)) => Err(format!("cannot resolve the host name: {error}")),
+        Err(_) => Err("resolving the host name timed out".into()),
     }
 }
 
@@ -135,9 +136,9 @@ pub(super) fn split(broker: &str) -> Result<(String, u16), String> {
         Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, port),
         _ => (address, "9092"),
     };
-    let port = port.parse().map_err(|_| format!("`{port}` is no port"))?;
+    let port = port.parse().map_err(|_| format!("invalid port `{port}`"))?;
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    if host.is_empty() { Err("there is no host in the address".into()) } else { Ok((host.into(), port)) }
+    if host.is_empty() { Err("the address has no host".into()) } else { Ok((host.into(), port)) }
 }
 
 /// The first address that takes a connection. Each gets an equal share of what time is left.

@@ -57,7 +57,7 @@ pub fn probe_fetch(
     if client.uses_sasl() {
         return Err(NoFetch::Sasl);
     }
-    let mut last = "there is no broker to ask".to_owned();
+    let mut last = "no broker is known".to_owned();
     for broker in client.brokers() {
         let mut asked = Probe { broker: broker.clone(), ..Probe::default() };
         let connection = match steps(&mut asked, client, &[topic], deadline) {
@@ -72,9 +72,9 @@ pub fn probe_fetch(
             .topics
             .iter()
             .find(|found| found.name == topic)
-            .ok_or_else(|| NoFetch::Unknown(format!("{broker} says nothing of topic {topic}")))?;
+            .ok_or_else(|| NoFetch::Unknown(format!("{broker} does not report topic {topic}")))?;
         if !found.code.is_none() {
-            let text = format!("{broker} says of topic {topic}: {}", found.code.text());
+            let text = format!("{broker} reports for topic {topic}: {}", found.code.text());
             return Err(if found.code.means_gone() {
                 NoFetch::Unknown(text)
             } else {
@@ -83,14 +83,18 @@ pub fn probe_fetch(
         }
         let (_, leader) =
             *found.partitions.iter().find(|(number, _)| *number == partition).ok_or_else(|| {
-                NoFetch::Unknown(format!("{broker} knows no partition {partition} of topic {topic}"))
+                NoFetch::Unknown(format!(
+                    "{broker} does not know partition {partition} of topic \
+                {topic}"
+                ))
             })?;
         let leader = leader.ok_or_else(|| NoFetch::NoLeader(format!("{topic}/{partition} has no leader")))?;
         let address =
             metadata.brokers.iter().find(|broker| broker.id == leader).map(Broker::address).ok_or_else(
                 || {
                     NoFetch::NoLeader(format!(
-                        "{topic}/{partition} is led by broker {leader}, which is not in the cluster"
+                        "the leader of {topic}/{partition} is broker {leader}, which is not in the \
+                        cluster"
                     ))
                 },
             )?;

@@ -41,13 +41,13 @@ const RULES: &[ApiRule] = &[
         name: "Metadata",
         wanted: 10,
         missing: "clients find no partitions",
-        older: "no topic ids, so a topic that was deleted and created anew cannot be told from the old one",
+        older: "no topic ids, so kaf6 cannot tell a recreated topic from the old one",
     },
     ApiRule {
         key: 19,
         name: "CreateTopics",
         wanted: 0,
-        missing: "topics must be there beforehand, or the broker creates them when they are first written",
+        missing: "topics must exist beforehand, or the broker creates them on the first write",
         older: "",
     },
     ApiRule { key: 20, name: "DeleteTopics", wanted: 0, missing: "`recreate` cannot work", older: "" },
@@ -56,7 +56,7 @@ const RULES: &[ApiRule] = &[
         key: 23,
         name: "OffsetForLeaderEpoch",
         wanted: 0,
-        missing: "a log that was cut back and has grown again is not noticed by readers",
+        missing: "readers do not notice a log that was truncated and has grown again",
         older: "",
     },
 ];
@@ -96,7 +96,7 @@ mod tests {
                 "Produce only up to v2: too old for record headers",
                 "Produce only up to v2: too old for zstd",
                 "no InitProducerId: idempotence is off",
-                "no OffsetForLeaderEpoch: a log that was cut back and has grown again is not noticed by readers",
+                "no OffsetForLeaderEpoch: readers do not notice a log that was truncated and has grown again",
             ]
         );
     }

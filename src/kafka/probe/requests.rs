@@ -41,13 +41,13 @@ pub(super) fn api_versions(connection: &mut Connection) -> Result<Vec<Api>, Stri
         let answer = exchange(connection, ApiKey::ApiVersions, version, &body)?;
         let (code, apis) = answers::api_versions(&answer, version).map_err(|error| error.to_string())?;
         match code.0 {
-            0 if apis.is_empty() => return Err("the broker names no API at all".into()),
+            0 if apis.is_empty() => return Err("the broker reports no APIs".into()),
             0 => return Ok(apis),
             UNSUPPORTED_VERSION if version > 0 => {}
             _ => return Err(code.text()),
         }
     }
-    Err("the broker knows no version of ApiVersions".into())
+    Err("the broker supports no known version of ApiVersions".into())
 }
 
 /// Metadata, with these topics; one that is not there comes with its code. Where any are wanted, all are asked for and these
@@ -140,11 +140,11 @@ fn newest(apis: &[Api], key: ApiKey, low: i16, high: i16) -> Result<i16, String>
     let api = apis
         .iter()
         .find(|api| api.key == key as i16)
-        .ok_or_else(|| format!("the broker does not know {key:?}"))?;
+        .ok_or_else(|| format!("the broker does not support {key:?}"))?;
     let version = api.max.min(high);
     if version < api.min.max(low) {
         return Err(format!(
-            "the broker knows {key:?} {} to {}, and the probe {low} to {high}",
+            "the broker supports {key:?} {} to {}, the probe {low} to {high}",
             api.min, api.max
         ));
     }
@@ -167,7 +167,7 @@ fn exchange(
     let mut frame = vec![0; 4];
     let encoded = encode_request_header_into_buffer(&mut frame, &header)
         .and_then(|()| body.encode(&mut frame, version));
-    encoded.map_err(|error| format!("{key:?} {version} cannot be written: {error}"))?;
+    encoded.map_err(|error| format!("cannot encode {key:?} {version}: {error}"))?;
     let length = u32::try_from(frame.len() - 4).map_err(|error| error.to_string())?;
     frame[..4].copy_from_slice(&length.to_be_bytes());
     connection.exchange(&frame, correlation)

@@ -113,7 +113,7 @@ pub struct BatchHeader {
 /// Why a Fetch of the probe's own has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoFetch {
-    #[error("the probe does no SASL")]
+    #[error("the probe does not support SASL")]
     Sasl,
     /// A broker answers that it does not know the topic or the partition.
     #[error("{0}")]

@@ -43,7 +43,7 @@ pub struct TopicSettings {
 /// Why a topic's settings are not known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoSettings {
-    #[error("the probe does no SASL")]
+    #[error("the probe does not support SASL")]
     Sasl,
     /// The broker lacks DescribeConfigs, or the versions 1 to 4 of it.
     #[error("the broker does not support DescribeConfigs 1 to 4")]
@@ -117,7 +117,7 @@ pub fn topic_settings(client: &Client, topic: &str, deadline: Instant) -> Result
     if client.uses_sasl() {
         return Err(NoSettings::Sasl);
     }
-    let mut last = "there is no broker to ask".to_owned();
+    let mut last = "no broker is known".to_owned();
     let brokers = client.brokers();
     for (index, broker) in brokers.iter().enumerate() {
         // One that does not answer leaves their share to the others.

@@ -26,7 +26,7 @@ pub(super) fn steps(
     };
     probe.apis = staged(probe, "api_versions", || requests::api_versions(&mut connection))?;
     if client.uses_sasl() {
-        return Err("the probe does no SASL".into());
+        return Err("the probe does not support SASL".into());
     }
     let apis = probe.apis.clone();
     let metadata = staged(probe, "metadata", || requests::metadata(&mut connection, &apis, topics))?;

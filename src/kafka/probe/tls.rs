@@ -53,12 +53,12 @@ pub(super) fn handshake(
         Err(HandshakeError::Failure(stream) | HandshakeError::WouldBlock(stream)) => {
             let verified = stream.ssl().verify_result();
             if verified != openssl::x509::X509VerifyResult::OK {
-                return Err(format!("the broker's certificate does not verify: {}", verified.error_string()));
+                return Err(format!("cannot verify the broker's certificate: {}", verified.error_string()));
             }
             let error = stream.into_error();
             Err(match error.io_error() {
                 Some(error) => connection::describe(error),
-                None => format!("{error}: does the broker speak TLS on this port?"),
+                None => format!("{error}: check that the broker uses TLS on this port"),
             })
         }
     }
@@ -67,7 +67,7 @@ pub(super) fn handshake(
 fn connector(client: &Client) -> Result<SslConnector, String> {
     let text = |error: ErrorStack| error.to_string();
     let mut builder = SslConnector::builder(SslMethod::tls_client()).map_err(text)?;
-    let file = |name: &str, error: ErrorStack| format!("{name} cannot be used: {error}");
+    let file = |name: &str, error: ErrorStack| format!("cannot use {name}: {error}");
     match client.property("ssl.ca.location").filter(|ca| *ca != "probe") {
         Some(ca) if Path::new(ca).is_dir() => {
             builder.load_verify_locations(None, Some(Path::new(ca))).map_err(|error| file("ca", error))?;
@@ -87,7 +87,7 @@ fn connector(client: &Client) -> Result<SslConnector, String> {
     }
     if let Some(key) = client.property("ssl.key.location") {
         if let Some(password) = client.property("ssl.key.password") {
-            let pem = fs::read(key).map_err(|error| format!("key cannot be read: {error}"))?;
+            let pem = fs::read(key).map_err(|error| format!("cannot read key: {error}"))?;
             let key = PKey::private_key_from_pem_passphrase(&pem, password.as_bytes())
                 .map_err(|error| file("key", error))?;
             builder.set_private_key(&key).map_err(|error| file("key", error))?;
@@ -173,15 +173,15 @@ mod tests {
         let (port, pem) = server();
         let (step, error) = last("localhost", port, trusting(pem));
         assert_eq!(step, "api_versions", "{error}");
-        assert!(error.contains("is this a Kafka broker"), "{error}");
+        assert!(error.contains("the port of a Kafka broker"), "{error}");
         let (port, pem) = server();
         let (step, error) = last("127.0.0.1", port, trusting(pem));
         assert_eq!(step, "tls");
-        assert!(error.contains("does not verify"), "{error}");
+        assert!(error.contains("cannot verify"), "{error}");
         let (port, _) = server();
         let (step, error) = last("localhost", port, tls());
         assert_eq!(step, "tls");
-        assert!(error.contains("does not verify"), "{error}");
+        assert!(error.contains("cannot verify"), "{error}");
     }
 
     #[test]
@@ -191,6 +191,6 @@ mod tests {
         std::thread::spawn(move || listener.accept().unwrap().0.write_all(b"HTTP/1.1 400 Bad Request"));
         let (step, error) = last("localhost", port, tls());
         assert_eq!(step, "tls");
-        assert!(error.contains("does the broker speak TLS"), "{error}");
+        assert!(error.contains("that the broker uses TLS"), "{error}");
     }
 }

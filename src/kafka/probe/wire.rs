@@ -6,11 +6,11 @@
 /// What is wrong with an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Malformed {
-    #[error("the answer ends too early")]
+    #[error("the response ends too early")]
     Short,
-    #[error("the answer has a count of {0}")]
+    #[error("the response has an invalid count: {0}")]
     Count(i64),
-    #[error("the answer has a number that is too long")]
+    #[error("the response has a number that is too long")]
     Varint,
 }
 

@@ -163,7 +163,7 @@ pub(crate) fn pass(
     if bad.reported.is_some() || wrong || got == Got::Undecodable {
         let text = bad.reported.clone();
         let text =
-            text.unwrap_or_else(|| "no client got a record of it, though the broker sends it".to_owned());
+            text.unwrap_or_else(|| "no client got a record of it, although the broker sends it".to_owned());
         on(ReadEvent::BadBatch { partition, from, to, text });
         reader.position = Some(to + 1);
     } else if got == Got::Whole {
@@ -173,7 +173,7 @@ pub(crate) fn pass(
         reader.position = Some(last + 1);
     }
     if let Err(code) = reader.start() {
-        on(ReadEvent::Error { partition, code, text: "reading could not start again".into() });
+        on(ReadEvent::Error { partition, code, text: "reading could not restart".into() });
     }
 }
 

@@ -240,7 +240,7 @@ impl PartitionReader {
             Ok(marks) => marks,
             Err(code) => {
                 let text = format!(
-                    "offset {at} was refused ({}), and the log's start and end are not known",
+                    "the broker refused offset {at} ({}), and the log's start and end are unknown",
                     refusal.code
                 );
                 on(ReadEvent::Error { partition, code, text });
@@ -290,7 +290,7 @@ impl PartitionReader {
         let partition = self.partition;
         on(ReadEvent::Reset { partition, from, to, anew, epoch: self.epoch, text });
         if let Err(code) = self.start() {
-            on(ReadEvent::Error { partition, code, text: "reading could not start again".into() });
+            on(ReadEvent::Error { partition, code, text: "reading could not restart".into() });
         }
     }
 

@@ -217,7 +217,7 @@ mod tests {
         Evidence {
             offset: Some(offset),
             message: Some((StreamId(0), seq)),
-            detail: "number 231 before it and number 252 after it were read".to_owned(),
+            detail: "message 231 before it and message 252 after it were read".to_owned(),
             ..Evidence::of(Anomaly::Lost)
         }
     }
@@ -242,13 +242,17 @@ mod tests {
             (rows[0].messages(), rows[0].span.to_offset, rows[0].to_seq()),
             (20, Some(508), Some(251))
         );
-        assert_eq!(rows[0].words(), "number 231 before it and number 252 after it were read");
+        assert_eq!(rows[0].words(), "message 231 before it and message 252 after it were read");
     }
 
     #[test]
     fn numbers_that_grow_are_ranges_in_words() {
         let piece = |k: u64| Evidence {
-            detail: format!("it held number {} of stream 3, then number {} of stream 1", 9 + k, 40 + 2 * k),
+            detail: format!(
+                "this offset first returned message {} of stream 3, then message {} of stream 1",
+                9 + k,
+                40 + 2 * k
+            ),
             head: Some(format!("6b {k:02x}")),
             ..lost(k, 470 + k.cast_signed())
         };
@@ -256,7 +260,7 @@ mod tests {
         assert_eq!(rows.len(), 1);
         assert_eq!(
             rows[0].words(),
-            "it held number 9 to 11 of stream 3, then number 40 to 44 of stream 1; the first value begins with 6b 00"
+            "this offset first returned message 9 to 11 of stream 3, then message 40 to 44 of stream 1; the first value begins with 6b 00"
         );
         assert_eq!(piece(0).words().rsplit_once("; ").map(|it| it.1), Some("its value begins with 6b 00"));
     }
@@ -272,7 +276,7 @@ mod tests {
             Evidence { observer: Some(crate::ledger::Observer::Audit), ..next.clone() },
             Evidence { message: Some((StreamId(1), 6)), ..next.clone() },
             Evidence { explained: true, ..next.clone() },
-            Evidence { detail: "the broker gave no record".to_owned(), ..next.clone() },
+            Evidence { detail: "the broker returned no record".to_owned(), ..next.clone() },
             Evidence { other_offset: Some(3), ..next },
             lost(7, 11),
             lost(5, 11),

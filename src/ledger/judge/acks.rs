@@ -51,7 +51,7 @@ impl Judge<'_> {
         }
         let shown = self.collisions.shown.clone();
         for (offset, both) in shown {
-            let detail = format!("acknowledged to {} and to {}", words(both[0]), words(both[1]));
+            let detail = format!("acknowledged for {} and for {}", words(both[0]), words(both[1]));
             self.show(Evidence {
                 offset: Some(offset),
                 message: both.into_iter().flatten().next_back(),
@@ -100,7 +100,7 @@ impl Judge<'_> {
         }
         let mut all = that_hold(self.case).into_iter().filter(|it| (it.from..it.to).contains(&offset));
         let other = all.find_map(|it| Some(it.at(offset)).filter(|other| *other != Some(but)))?;
-        Some(format!("its offset was acknowledged to {}, too (collided)", words(other)))
+        Some(format!("its offset was also acknowledged for {} (collided)", words(other)))
     }
 
     /// Leaves out what this run cannot know. Acks of two logs say nothing of each other, nor does the end of another log; and what
@@ -122,7 +122,7 @@ impl Judge<'_> {
 
 fn words(message: Option<(StreamId, Seq)>) -> String {
     match message {
-        Some((id, seq)) => format!("number {seq} of stream {}", id.0),
+        Some((id, seq)) => format!("message {seq} of stream {}", id.0),
         None => "an end marker of kaf6".to_owned(),
     }
 }

@@ -249,10 +249,10 @@ impl Judge<'_> {
         let (pass, detail) = match class {
             Class::Lost(pass) => {
                 let before = read_before(pass).map_or_else(
-                    || "no observer read it, nor did a re-read by a fresh client find it".to_owned(),
+                    || "no observer read it, and a re-read by a fresh client did not find it".to_owned(),
                     |at| {
                         format!(
-                            "{} read it, and a re-read by a fresh client no longer found it",
+                            "{} read it, but a re-read by a fresh client no longer found it",
                             passes[at].observer.words()
                         )
                     },
@@ -264,7 +264,7 @@ impl Judge<'_> {
             Class::Skipped(pass) => (
                 pass,
                 format!(
-                    "{} read past its offset without it, a fresh client found it; {}",
+                    "{} read past its offset without it, but a fresh client found it; {}",
                     passes[pass].observer.words(),
                     self.neighbours(view, pass, seq)
                 ),
@@ -272,12 +272,12 @@ impl Judge<'_> {
             Class::NotRechecked(pass) => (
                 pass,
                 format!(
-                    "{} read past its offset without it, and it could not be read again",
+                    "{} read past its offset without it, and it could not be re-read",
                     passes[pass].observer.words()
                 ),
             ),
             Class::Unreadable(pass) => {
-                (pass, format!("the broker gave no record from here on: {}", passes[pass].why))
+                (pass, format!("the broker returned no record from this offset on: {}", passes[pass].why))
             }
             Class::Unread(pass) => {
                 let why = if passes[pass].why.is_empty() {
@@ -285,7 +285,7 @@ impl Judge<'_> {
                 } else {
                     format!(" ({})", passes[pass].why)
                 };
-                (pass, format!("{} did not get this far{why}", passes[pass].observer.words()))
+                (pass, format!("{} did not reach this offset{why}", passes[pass].observer.words()))
             }
             Class::Misplaced(pass) => {
                 let acked = acked.map_or_else(|| "an unknown offset".to_owned(), |at| format!("offset {at}"));
@@ -293,10 +293,10 @@ impl Judge<'_> {
             }
             Class::Dropped => {
                 let leader = match self.case.leader_changed {
-                    true => "the partition has another leader now",
-                    false => "whether the partition has had another leader since is not known",
+                    true => "the partition's leader has changed",
+                    false => "it is unknown whether the partition's leader has changed",
                 };
-                (usize::MAX, format!("only its leader had acknowledged it (`acks: 1`), and {leader}"))
+                (usize::MAX, format!("only the leader acknowledged it (`acks: 1`), and {leader}"))
             }
             Class::Corrupt
             | Class::Rewritten
@@ -338,7 +338,7 @@ impl Judge<'_> {
     fn stranger_at(&self, offset: Offset) -> Option<String> {
         let pass = self.case.passes.iter().find_map(|pass| pass.reads.stranger_at(offset))?;
         let begins = pass.hex().map_or_else(String::new, |hex| format!(" whose value begins with {hex}"));
-        Some(format!("at its offset lies a record that is none of this run{begins}"))
+        Some(format!("another record is at its offset, not from this run{begins}"))
     }
 
     /// The nearest messages of the same stream that a pass read.
@@ -349,15 +349,15 @@ impl Judge<'_> {
         let told = |at: &usize| !self.case.passes[*at].is_recheck();
         let pass = if told(&pass) { pass } else { (0..self.case.passes.len()).find(told).unwrap_or(pass) };
         if self.case.passes[pass].reads.of(view.id).next().is_none() {
-            return "no message of this client in this partition was read".to_owned();
+            return "no message of this client was read in this partition".to_owned();
         }
         let before = (seq.saturating_sub(NEAR)..seq).rev().find(|s| view.seen(pass, *s));
         let after = (seq + 1..view.log.sent().min(seq.saturating_add(NEAR))).find(|s| view.seen(pass, *s));
         match (before, after) {
-            (Some(b), Some(a)) => format!("number {b} before it and number {a} after it were read"),
-            (Some(b), None) => format!("number {b} before it was read, none after it"),
-            (None, Some(a)) => format!("number {a} after it was read, none before it"),
-            (None, None) => "none near it was read".to_owned(),
+            (Some(b), Some(a)) => format!("message {b} before it and message {a} after it were read"),
+            (Some(b), None) => format!("message {b} before it was read, none after it"),
+            (None, Some(a)) => format!("message {a} after it was read, none before it"),
+            (None, None) => "no message near it was read".to_owned(),
         }
     }
 }

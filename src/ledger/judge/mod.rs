@@ -264,13 +264,14 @@ impl Judge<'_> {
                 Some(_) if removed == Some(RemovalReason::Unclear) && unclear => continue,
                 Some(_) if removed == Some(RemovalReason::Unclear) => {
                     self.unread_markers += 1;
-                    let detail = "a re-read did not find it, and nobody can tell whether the topic's settings removed it";
+                    let detail = "a re-read did not find it, and it is unknown whether the topic's \
+                    settings removed it";
                     (Anomaly::Unread, Observer::Recheck, detail.to_owned())
                 }
                 Some(_) if removed.is_some() => continue,
                 Some(_) => {
                     self.lost_markers += 1;
-                    (Anomaly::Lost, Observer::Recheck, "and a re-read did not find it".to_owned())
+                    (Anomaly::Lost, Observer::Recheck, "a re-read did not find it".to_owned())
                 }
                 None if found => continue,
                 None => {
@@ -280,9 +281,9 @@ impl Judge<'_> {
                         Anomaly::Unread,
                         first.observer,
                         if read || missed(&first) {
-                            format!("{who} did not find it, and it could not be read again")
+                            format!("{who} did not find it, and it could not be re-read")
                         } else {
-                            format!("{who} did not get there")
+                            format!("{who} did not reach it")
                         },
                     )
                 }
@@ -294,7 +295,7 @@ impl Judge<'_> {
             self.show(Evidence {
                 offset: Some(marker.offset),
                 observer: Some(observer),
-                detail: format!("kaf6's own end marker was acknowledged here, {detail}"),
+                detail: format!("kaf6's own end marker was acknowledged here, but {detail}"),
                 ..Evidence::of(anomaly)
             });
         }

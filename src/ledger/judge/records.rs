@@ -38,7 +38,11 @@ impl Judge<'_> {
                 observer: Some(conflict.observer),
                 offset: Some(conflict.offset),
                 message: conflict.held.iter().find_map(|held| *held),
-                detail: format!("it held {}, then {}", words(conflict.held[0]), words(conflict.held[1])),
+                detail: format!(
+                    "this offset first returned {}, then {}",
+                    words(conflict.held[0]),
+                    words(conflict.held[1])
+                ),
                 ..Evidence::of(Anomaly::Rewritten)
             });
         }
@@ -83,26 +87,28 @@ impl Judge<'_> {
 
     fn detail(&self, at: usize, seen: &Sighting) -> String {
         match seen.anomaly {
-            Anomaly::Nonmonotonic => format!("handed out after offset {}", seen.beside),
+            Anomaly::Nonmonotonic => format!("delivered after offset {}", seen.beside),
             Anomaly::Misplaced => self.home_of(seen),
             Anomaly::Corrupt => {
                 let before = self.read_intact(at, seen.offset);
                 let who = self.case.passes[at].observer.words();
                 let what = match seen.altered {
-                    Altered::Content => "key, value or headers do not match what was sent".to_owned(),
+                    Altered::Content => "key, value or headers differ from what was sent".to_owned(),
                     Altered::Time(ms) => format!(
-                        "its timestamp, {ms} ms since 1970, is more than a second off the time from its sending to its reading"
+                        "its timestamp ({ms} ms since 1970) is more than 1 s outside the time from \
+                        its send to its read"
                     ),
                     Altered::Batch(last) => {
                         format!(
-                            "the checksum (CRC) of its batch, up to offset {last}, is wrong, or it cannot be decoded"
+                            "its batch (up to offset {last}) has a wrong checksum (CRC) or cannot \
+                            be decoded"
                         )
                     }
                 };
-                format!("{before}{what}, as {who} read it")
+                format!("{before}{what}, as read by {who}")
             }
             Anomaly::Resurrected => "older than its topic, which kaf6 created for this run".to_owned(),
-            _ => "not of this run".to_owned(),
+            _ => "not from this run".to_owned(),
         }
     }
 
@@ -129,7 +135,7 @@ impl Judge<'_> {
         let Some((_, pass)) = intact else { return String::new() };
         #[expect(clippy::cast_precision_loss, reason = "microseconds of a run are far below 2^53")]
         let when = pass.reads.when_read(offset).map(|(_, to)| format!(" by {:.1} s", to as f64 / 1e6));
-        format!("{} read it intact{}; ", pass.observer.words(), when.unwrap_or_default())
+        format!("{} read it unmodified{}; ", pass.observer.words(), when.unwrap_or_default())
     }
 
     /// The message that was acked at this offset.
@@ -169,7 +175,8 @@ impl Judge<'_> {
                 offset: Some(offset),
                 message,
                 detail: format!(
-                    "the broker reported {end} as the end of the log after it had acknowledged this"
+                    "the broker acknowledged this offset, but later reported {end} as the end of \
+                    the log"
                 ),
                 ..Evidence::of(Anomaly::StaleEnd)
             });
@@ -222,7 +229,7 @@ const fn count(count: u64) -> Counts {
 
 fn words(message: Option<(StreamId, Seq)>) -> String {
     match message {
-        Some((id, seq)) => format!("number {seq} of stream {}", id.0),
-        None => "a record that is no message of this partition".to_owned(),
+        Some((id, seq)) => format!("message {seq} of stream {}", id.0),
+        None => "a record that is not a message of this partition".to_owned(),
     }
 }

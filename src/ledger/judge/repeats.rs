@@ -93,7 +93,7 @@ impl Judge<'_> {
                     observer: Some(self.case.passes[pass].observer),
                     offset: view.first_copy(pass, seq),
                     message: Some((view.id, seq)),
-                    detail: "its sending failed with an error that rules out a write, and yet it was read"
+                    detail: "its send failed with an error that rules out a write, but it was read"
                         .to_owned(),
                     ..Evidence::of(Anomaly::Phantom)
                 });
@@ -202,19 +202,17 @@ fn repeat_evidence(
     let behind = seen.beside.map(i64::cast_unsigned).filter(|_| anomaly == Anomaly::Reordered);
     let retry = log.retry_of(seq).filter(|_| verdict != RepeatVerdict::Unexplained);
     let what = match (anomaly, behind) {
-        (Anomaly::Reordered, Some(behind)) => {
-            Some(format!("lies behind number {behind}, which was sent later"))
-        }
-        (Anomaly::Reordered, None) => Some("lies behind a message that was sent later".to_owned()),
+        (Anomaly::Reordered, Some(behind)) => Some(format!("follows message {behind}, which was sent later")),
+        (Anomaly::Reordered, None) => Some("follows a message that was sent later".to_owned()),
         _ => None,
     };
     let why = match (verdict, retry) {
         (RepeatVerdict::Explained | RepeatVerdict::Undecided, Some(retry)) => Some(retried(retry)),
         (RepeatVerdict::Explained, None) => {
-            Some("an attempt to send it got no answer, and may have been written".to_owned())
+            Some("one attempt to send it got no answer and may have been written".to_owned())
         }
         (RepeatVerdict::Undecided, None) => {
-            Some("it may have been sent again: log lines of the client were lost".to_owned())
+            Some("it may have been resent: log lines of the client were lost".to_owned())
         }
         (RepeatVerdict::Unexplained, _) if anomaly == Anomaly::Duplicate => Some(unexplained(view, seq)),
         (RepeatVerdict::Unexplained, _) => None,
@@ -236,10 +234,11 @@ fn repeat_evidence(
 fn unexplained(view: &StreamView<'_>, seq: Seq) -> String {
     let bound = view.log.repeats();
     if offsets_in(view.log.maybe_twice(), seq).next().is_none() {
-        return "the producer sent it once, or again only after an attempt that was not written".to_owned();
+        return "the producer sent it once, or resent it only after an attempt that was not written"
+            .to_owned();
     }
     format!(
-        "more messages are in the log twice than the producer sent again ({} messages in {} batches)",
+        "more messages are duplicated than the producer resent ({} messages in {} batches)",
         bound.messages, bound.batches
     )
 }
@@ -250,7 +249,7 @@ fn retried(retry: &Retry) -> String {
     let at = retry.at_us as f64 / 1e6;
     let text = retry.text.strip_prefix("Local: ").or(retry.text.strip_prefix("Broker: "));
     let text = text.unwrap_or(&retry.text).replace('`', "'");
-    format!("the producer saw `{text}` at {at:.3} s and sent its batch again")
+    format!("the producer saw `{text}` at {at:.3} s and resent its batch")
 }
 
 #[cfg(test)]

@@ -225,12 +225,12 @@ impl SavedStream {
 #[derive(Debug, thiserror::Error)]
 pub enum SavedError {
     /// It is no JSON of this form.
-    #[error("is no saved ledger: {0}")]
+    #[error("is not a saved ledger: {0}")]
     Form(#[from] serde_json::Error),
     /// It was written by another kaf6.
     #[error(
-        "has ledger version {0}, and this kaf6 reads version {VERSION}: verify it with the kaf6 that wrote it, or run the \
-         scenario file again with --save-ledger"
+        "has ledger version {0}, but this kaf6 reads version {VERSION}: verify it with the kaf6 \
+        that wrote it, or run the scenario file again with --save-ledger"
     )]
     Version(u32),
     /// Its numbers do not fit together.
@@ -260,7 +260,7 @@ impl Saved {
         }
         // serde takes a list for a struct, too.
         if bytes.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
-            return Err(SavedError::Form(serde::de::Error::custom("it is no JSON object")));
+            return Err(SavedError::Form(serde::de::Error::custom("not a JSON object")));
         }
         let version: LedgerVersion = serde_json::from_slice(bytes)?;
         if version.ledger_version != VERSION {
@@ -287,20 +287,20 @@ impl Saved {
             let parses = !matches!(&producer.key, SavedKey::Template(text) if Template::parse(text).is_err());
             let numbers = (-1..=1).contains(&producer.acks) && producer.scenario < SCENARIOS;
             if !parses || !numbers || producer.clients == 0 {
-                return Err(format!("producer `{}` is none that kaf6 writes", producer.name));
+                return Err(format!("producer `{}` is invalid", producer.name));
             }
         }
         let mut ids = HashSet::new();
         for stream in &self.streams {
             let id = stream.id;
             if !ids.insert(id) {
-                return Err(format!("stream {id} is there twice"));
+                return Err(format!("duplicate stream {id}"));
             }
             if id >= STREAMS || stream.topic >= self.topics.len() || stream.scenario >= self.producers.len() {
-                return Err(format!("stream {id} names something that is not there"));
+                return Err(format!("stream {id} refers to an unknown topic or producer"));
             }
             if stream.client >= self.producers[stream.scenario].clients {
-                return Err(format!("stream {id} is of a client that is not there"));
+                return Err(format!("stream {id} refers to an unknown client"));
             }
             let runs = [&stream.placeless, &stream.failed, &stream.maybe_out_of_order, &stream.maybe_twice];
             let numbers = runs

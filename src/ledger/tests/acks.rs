@@ -91,9 +91,9 @@ fn an_offset_that_was_acked_twice_names_both() {
     assert_eq!(
         pieces(&judged, Anomaly::Collided),
         [
-            (3, "acknowledged to number 3 of stream 0 and to number 0 of stream 1"),
-            (4, "acknowledged to number 4 of stream 0 and to number 1 of stream 1"),
-            (6, "acknowledged to number 3 of stream 1 and to an end marker of kaf6"),
+            (3, "acknowledged for message 3 of stream 0 and for message 0 of stream 1"),
+            (4, "acknowledged for message 4 of stream 0 and for message 1 of stream 1"),
+            (6, "acknowledged for message 3 of stream 1 and for an end marker of kaf6"),
         ]
     );
     let of = single(&judged, Anomaly::Collided).into_iter();
@@ -153,7 +153,7 @@ fn a_lost_message_names_who_else_was_acked_at_its_offset() {
     for first in [0, 30] {
         let lost = lost_from(first);
         let named = |stream| {
-            format!("; its offset was acknowledged to number {first} of stream {stream}, too (collided)")
+            format!("; its offset was also acknowledged for message {first} of stream {stream} (collided)")
         };
         assert_eq!(lost[0].0, first);
         assert!(lost[0].1.ends_with(&named(1)), "{}", lost[0].1);
@@ -241,7 +241,7 @@ fn an_end_below_what_was_acked_is_stale() {
     }
     acks.reported_end = Some(6);
     let judged = acks.judged();
-    let words = "the broker reported 6 as the end of the log after it had acknowledged this";
+    let words = "the broker acknowledged this offset, but later reported 6 as the end of the log";
     assert_eq!(pieces(&judged, Anomaly::StaleEnd), [(6, words), (7, words)]);
     let of = single(&judged, Anomaly::StaleEnd).into_iter();
     assert_eq!(of.map(|piece| piece.message).collect::<Vec<_>>(), [Some((StreamId(1), 3)), None]);

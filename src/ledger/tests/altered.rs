@@ -184,13 +184,11 @@ fn evidence_says_what_is_wrong_with_a_record() {
         [
             (
                 Some(1),
-                "the audit read it intact by 1.2 s; its timestamp, 12345 ms since 1970, is more than a second off the \
-                 time from its sending to its reading, as a reader read it"
+                "the audit read it unmodified by 1.2 s; its timestamp (12345 ms since 1970) is more than 1 s outside the time from its send to its read, as read by a reader"
             ),
             (
                 Some(2),
-                "the audit read it intact by 1.3 s; the checksum (CRC) of its batch, up to offset 2, is wrong, or it \
-                 cannot be decoded, as a reader read it"
+                "the audit read it unmodified by 1.3 s; its batch (up to offset 2) has a wrong checksum (CRC) or cannot be decoded, as read by a reader"
             ),
         ]
     );
@@ -215,7 +213,7 @@ fn a_record_older_than_its_topic_is_none_of_others() {
     assert_eq!(judged.readers[0].judgement.counts[&Anomaly::Resurrected].count, 1);
     let words = "older than its topic, which kaf6 created for this run; its value begins with 6f 6c 64";
     assert_eq!(details(&judged, Anomaly::Resurrected), [(Some(0), words)]);
-    assert_eq!(details(&judged, Anomaly::Foreign), [(Some(1), "not of this run")]);
+    assert_eq!(details(&judged, Anomaly::Foreign), [(Some(1), "not from this run")]);
 }
 
 #[test]

@@ -96,10 +96,7 @@ fn an_explained_duplicate_names_the_retry() {
     let found = world.evidence(Anomaly::Duplicate);
     let of = |seq| found.iter().find(|e| e.message == Some((StreamId(0), seq))).expect("found");
     assert!(of(3).explained && !of(4).explained);
-    assert_eq!(
-        of(3).detail,
-        "the producer saw `Broker transport failure` at 0.250 s and sent its batch again"
-    );
+    assert_eq!(of(3).detail, "the producer saw `Broker transport failure` at 0.250 s and resent its batch");
     assert_eq!(of(3).acked_us, None, "acks of what was sent again come at any time");
     assert_eq!(of(4).acked_us, Some((400_000, 400_000)));
 }
@@ -113,8 +110,7 @@ fn an_explained_reordering_names_the_retry() {
     let found = world.evidence(Anomaly::Reordered);
     assert_eq!(
         found[0].detail,
-        "lies behind number 4, which was sent later; the producer saw `Broker transport failure` at 0.250 s \
-         and sent its batch again"
+        "follows message 4, which was sent later; the producer saw `Broker transport failure` at 0.250 s and resent its batch"
     );
 }
 
@@ -238,7 +234,7 @@ fn a_record_whose_envelope_is_broken_is_shown() {
     );
     assert!(
         lost[0].detail.ends_with(
-            "at its offset lies a record that is none of this run whose value begins with 00 61 66 36"
+            "another record is at its offset, not from this run whose value begins with 00 61 66 36"
         ),
         "{}",
         lost[0].detail

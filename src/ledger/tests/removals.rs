@@ -145,14 +145,14 @@ fn what_only_its_leader_acked_says_so() {
     let gap = found(&[(0, 0), (2, 2)]);
     let passes = [whole(Observer::Reader(1), &gap), whole(Observer::Recheck, &gap)];
     for (changed, leader) in [
-        (true, "the partition has another leader now"),
-        (false, "whether the partition has had another leader since is not known"),
+        (true, "the partition's leader has changed"),
+        (false, "it is unknown whether the partition's leader has changed"),
     ] {
         let judged = judged_by(&KEPT, (true, changed), three(), &[], &passes);
         let piece = judged.judgement.evidence.iter().find(|piece| piece.anomaly == Anomaly::Unread);
         let piece = piece.expect("shown");
         assert_eq!((piece.offset, piece.message, piece.observer), (Some(1), Some((StreamId(0), 1)), None));
-        let detail = format!("only its leader had acknowledged it (`acks: 1`), and {leader}");
+        let detail = format!("only the leader acknowledged it (`acks: 1`), and {leader}");
         assert_eq!(piece.detail, detail);
     }
 }

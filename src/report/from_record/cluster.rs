@@ -95,7 +95,7 @@ pub(super) fn logs(seen: &Observations) -> Vec<FileSummary> {
     for container in &seen.containers {
         let Some(path) = &container.log else { continue };
         if files.iter().all(|file| file.path != *path) {
-            let about = format!("what `{}` wrote, replica {}", container.service, container.replica);
+            let about = format!("log of `{}`, replica {}", container.service, container.replica);
             files.push(FileSummary { path: path.clone(), about });
         }
     }

@@ -118,7 +118,7 @@ pub fn summarize(record: &RunRecord) -> Summary {
 fn files(seen: &Observations) -> Vec<FileSummary> {
     let ledger = seen.saved.iter().map(|_| FileSummary {
         path: super::LEDGER_JSON.to_owned(),
-        about: "what was acked where; kaf6 verify judges it again later".to_owned(),
+        about: "acked offsets, for a later `kaf6 verify`".to_owned(),
     });
     ledger.chain(cluster::logs(seen)).collect()
 }

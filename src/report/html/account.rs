@@ -130,7 +130,7 @@ fn advice(run: &Summary, accounts: &AccountsSummary) -> String {
     if advice.is_empty() {
         return String::new();
     }
-    prose(&format!("To account for them, write {}.", advice.join("; ")))
+    prose(&format!("To account for them, {}.", advice.join("; ")))
 }
 
 /// The columns in which any of the accounts has something, with the groups above them.

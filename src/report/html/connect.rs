@@ -82,9 +82,9 @@ fn broker(b: &BrokerConnect, many: bool) -> ConnectRow {
 
 fn stage_words(name: &str) -> &'static str {
     match name {
-        "resolve" => "Resolve the name",
+        "resolve" => "Resolve the host name",
         "tcp" => "Connect (TCP)",
-        "tls" => "Shake hands (TLS)",
+        "tls" => "TLS handshake",
         "api_versions" => "ApiVersions",
         "metadata" => "Metadata",
         _ => "",

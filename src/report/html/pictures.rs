@@ -80,7 +80,7 @@ fn key(shape: Shape, filling: MarkFill) -> PictureKey {
     let text = match (shape, filling) {
         (Shape::Ack, _) => who.to_owned(),
         (_, MarkFill::Found) => format!("{who} read it"),
-        (_, MarkFill::Altered) => format!("{who} read it altered"),
+        (_, MarkFill::Altered) => format!("{who} read it modified"),
         (_, MarkFill::Missing) => format!("{who} did not find it"),
     };
     PictureKey { id: shape.id(), class: filling.class(), text, is_altered: filling == MarkFill::Altered }
@@ -142,7 +142,7 @@ impl PartitionPicture<'_> {
             .collect();
         let facts = facts.join(", ");
         let title = format!("Anomalies of {place}: offset over time");
-        let desc = format!("Evidence of {facts}. The tables say the same in words.");
+        let desc = format!("Evidence of {facts}. The tables list the same data.");
         let drawn = spots(&format!("pic{number}"), &title, &desc, &cases, frame);
         kinds.extend(&drawn.kinds);
         let more = match cases.len() - drawn.cases {

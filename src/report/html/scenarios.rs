@@ -130,8 +130,8 @@ fn card(run: &Summary, i: usize, name: &str, s: &ScenarioSummary) -> Card {
         message: prose(s.message.as_deref().unwrap_or_default()),
         facts,
         remark: match s.open_loop {
-            Some(true) => "Latency counts from the instant at which each message was due.",
-            Some(false) => "Latency counts from the send: it holds kaf6's own queue.",
+            Some(true) => "Latency counts from the time at which each message was due.",
+            Some(false) => "Latency counts from the send and includes kaf6's own queue.",
             None => "",
         },
         added: if s.implicit { prose(READBACK_WHY) } else { String::new() },
@@ -146,7 +146,7 @@ pub(super) fn errors(run: &Summary) -> Vec<ErrorRow> {
         .scenarios
         .iter()
         .flat_map(|(name, s)| {
-            let retries = s.retries_by_code.iter().map(|(code, n)| (format!("{code} (asked again)"), *n));
+            let retries = s.retries_by_code.iter().map(|(code, n)| (format!("{code} (retried)"), *n));
             let errors = s.errors_by_code.iter().map(|(code, n)| (code.clone(), *n)).chain(retries);
             errors.map(move |(code, n)| (name.as_str(), code, n))
         })

@@ -65,8 +65,14 @@ pub(super) fn source(run: &Summary) -> SourceView {
 }
 
 pub(super) fn files(run: &Summary) -> Vec<SourceFile> {
-    let own =
-        [(SUMMARY_JSON, "everything on this page, for programs"), (JUNIT_XML, "the checks, for CI systems")];
+    let own = [
+        (SUMMARY_JSON, "all data of this page, machine-readable"),
+        (
+            JUNIT_XML,
+            "check results for \
+        CI systems",
+        ),
+    ];
     own.into_iter()
         .map(|(path, about)| (path.to_owned(), about.to_owned()))
         .chain(run.files.iter().map(|f| (f.path.clone(), f.about.clone())))

@@ -174,7 +174,7 @@ fn scenario_rows(
             &Strip {
                 id: format!("r{i}"),
                 title: format!("Rate of {name} over time"),
-                desc: format!("Messages a second: {facts}. Buckets with errors: {}.", error_ms.len()),
+                desc: format!("Messages per second: {facts}. Buckets with errors: {}.", error_ms.len()),
                 class: "rate",
                 scale,
                 points: &points,

@@ -13,9 +13,9 @@ pub struct FaultSummary {
     pub kind: String,
     /// What it was done to.
     pub target: String,
-    /// Start, from the run's zero; null where it never began.
+    /// Start, from the start of the run; null where it never began.
     pub started_ms: Option<u64>,
-    /// End, from the run's zero. A restart ends when its container is started again; what is left down ends when another
+    /// End, from the start of the run. A restart ends when its container is started again; what is left down ends when another
     /// fault starts it, or with the run.
     pub ended_ms: Option<u64>,
     /// Whether it was shown to have taken effect.
@@ -71,7 +71,7 @@ pub struct WatchedBrokerSummary {
     pub asked: u64,
     /// Times that it answered.
     pub answered: u64,
-    /// Its first answer, from the run's zero.
+    /// Its first answer, from the start of the run.
     pub first_ms: Option<u64>,
     /// Its last answer.
     pub last_ms: Option<u64>,
@@ -82,7 +82,7 @@ pub struct WatchedBrokerSummary {
 /// One change of metadata.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MetadataChangeSummary {
-    /// When it was seen, from the run's zero.
+    /// When it was seen, from the start of the run.
     pub at_ms: u64,
     /// The `watch` that saw it.
     pub scenario: String,

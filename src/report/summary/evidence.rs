@@ -57,7 +57,7 @@ pub struct EvidenceRow {
     /// Who noticed: the name of the consumer, else `audit` or `recheck`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consumer: Option<String>,
-    /// When, milliseconds from the run's zero.
+    /// When, milliseconds from the start of the run.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_ms: Option<u64>,
     /// The same of the last message of a range.
@@ -89,7 +89,7 @@ pub struct SpotRow {
     /// Where the last message of a range is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to_offset: Option<i64>,
-    /// About when, milliseconds from the run's zero.
+    /// About when, milliseconds from the start of the run.
     pub at_ms: u64,
     /// The same of the last message of a range.
     #[serde(default, skip_serializing_if = "Option::is_none")]

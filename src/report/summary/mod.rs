@@ -127,9 +127,9 @@ pub struct Summary {
     pub status: RunStatus,
     /// Why the status is what it is, in a sentence.
     pub reason: String,
-    /// From the run's zero to the end of its last scenario, milliseconds.
+    /// From the start of the run to the end of its last scenario, milliseconds.
     pub duration_ms: u64,
-    /// From the program's work's start to the run's zero (topics created), milliseconds.
+    /// From the program's work's start to the start of the run (topics created), milliseconds.
     pub setup_ms: u64,
     /// Set where a signal ended the run: its name.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -249,9 +249,9 @@ pub struct ScenarioSummary {
     /// Open loop: latency counts from the due instant. Closed: from the send.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open_loop: Option<bool>,
-    /// Start, from the run's zero; null where it never started.
+    /// Start, from the start of the run; null where it never started.
     pub started_ms: Option<u64>,
-    /// End, from the run's zero.
+    /// End, from the start of the run.
     pub ended_ms: Option<u64>,
     /// Why it ended as it did, where that needs words.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -308,7 +308,7 @@ pub struct TimelineSummary {
     pub series: IndexMap<String, SeriesSummary>,
 }
 
-/// One scenario over time; all three of the same length, bucket 0 begins at the run's zero.
+/// One scenario over time; all three of the same length, bucket 0 begins at the start of the run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SeriesSummary {
     /// Acked or read messages a second.
@@ -453,7 +453,7 @@ pub struct MetricSeries {
     pub scenario: String,
     /// The series with its labels, as scraped.
     pub name: String,
-    /// When, milliseconds from the run's zero.
+    /// When, milliseconds from the start of the run.
     pub at_ms: Vec<u64>,
     /// What it was.
     pub value: Vec<Num>,

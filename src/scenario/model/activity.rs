@@ -309,7 +309,7 @@ impl JsonSchema for Acks {
         "Acks".into()
     }
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"description": "all, 1 (the leader) or 0 (nobody)", "enum": ["all", 1, 0, -1, "1", "0", "-1"]})
+        json_schema!({"description": "all, 1 (only the leader) or 0 (none)", "enum": ["all", 1, 0, -1, "1", "0", "-1"]})
     }
 }
 

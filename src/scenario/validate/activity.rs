@@ -36,16 +36,16 @@ pub(super) fn all(
     if names.is_empty() && members.is_some() {
         cx.at_key(
             "/scenarios",
-            "there is no scenario in it",
-            Some("add one of type `produce`, say".to_owned()),
+            "the file has no scenarios",
+            Some("add one, for example of type `produce`".to_owned()),
         );
     }
     let mut slots = IndexMap::new();
     for name in names {
         let pointer = scenario_pointer(name);
         if !legal_name(name) {
-            let hint = Some("letters, digits, `_` and `-` may stand in the name of a scenario".to_owned());
-            cx.at_key(&pointer, format!("`{name}` is no name for a scenario"), hint);
+            let hint = Some("use letters, digits, `_` and `-` in the name of a scenario".to_owned());
+            cx.at_key(&pointer, format!("invalid scenario name `{name}`"), hint);
         }
         let kind = parts.json.pointer(&below(&pointer, "type")).and_then(|kind| kind.as_str());
         let kind = kind.map(str::to_owned).filter(|kind| raw::Activity::TYPES.contains(&kind.as_str()));
@@ -112,8 +112,8 @@ pub(super) fn start(
         }
     });
     if when.is_some() && at.is_some() {
-        let hint = Some(format!("{what} starts by time or by count; leave one of the two out"));
-        cx.at_key(&at_when, "`when` stands in place of `at`", hint);
+        let hint = Some(format!("{what} starts by time or by count; remove one of the two"));
+        cx.at_key(&at_when, "`when` and `at` exclude each other", hint);
     }
     (at, when)
 }
@@ -143,7 +143,7 @@ fn metrics(cx: &mut Context<'_>, pointer: &str, raw: &raw::Metrics, profile: &Pr
     if host.is_none_or(|host| host.is_empty() || host.starts_with('/') || host.contains(char::is_whitespace))
     {
         let hint = Some("write `http://host:port/path`".to_owned());
-        cx.about_value(&at_url, &format!("`{url}` is no HTTP address"), hint, "an HTTP address");
+        cx.about_value(&at_url, &format!("invalid HTTP address `{url}`"), hint, "an HTTP address");
         return None;
     }
     let mut contains = Vec::new();
@@ -153,7 +153,7 @@ fn metrics(cx: &mut Context<'_>, pointer: &str, raw: &raw::Metrics, profile: &Pr
             None => {
                 let hint = Some("write its name, or its name with labels: `up{job=\"a\"}`".to_owned());
                 let at = below(&below(pointer, "contains"), index);
-                cx.about_value(&at, &format!("`{text}` is no series"), hint, "a series");
+                cx.about_value(&at, &format!("invalid series `{text}`"), hint, "a series");
             }
         }
     }
@@ -165,12 +165,12 @@ fn produce(cx: &mut Context<'_>, pointer: &str, raw: &raw::Produce, topics: &Top
     let rate = cx.quantity(&below(pointer, "rate"), raw.rate.as_ref());
     let stages = raw.stages.as_ref().map(|stages| self::stages(cx, &below(pointer, "stages"), stages));
     if raw.rate.is_some() && stages.is_some() {
-        let hint = Some("a stage has its own rate; leave `rate` out".to_owned());
+        let hint = Some("a stage has its own rate; remove `rate`".to_owned());
         cx.at_key(&below(pointer, "rate"), "`rate` and `stages` exclude each other", hint);
     }
     if raw.messages.is_none() && raw.duration.is_none() && stages.is_none() {
         let hint = Some("add `messages: 1000`, `duration: 30s` or `stages`".to_owned());
-        cx.at_key(pointer, "nothing says when this producer is done", hint);
+        cx.at_key(pointer, "this producer has no end", hint);
     }
     let partition = raw.partition.as_ref().map(|partition| match partition {
         raw::ProducePartition::Number(number) => Partitioning::Fixed(*number),
@@ -179,7 +179,7 @@ fn produce(cx: &mut Context<'_>, pointer: &str, raw: &raw::Produce, topics: &Top
     });
     if partition == Some(Partitioning::ByKey) && raw.key.is_none() {
         let hint = Some("add a `key`, such as `key: \"{{client}}\"`".to_owned());
-        cx.at(&below(pointer, "partition"), "messages without a key cannot go by their key", hint);
+        cx.at(&below(pointer, "partition"), "partitions by key need messages with a key", hint);
     }
     let max_in_flight = cx.quantity(&below(pointer, "max_in_flight"), raw.max_in_flight.as_ref());
     if max_in_flight.is_some_and(|bytes| bytes.get() == 0) {
@@ -200,8 +200,8 @@ fn produce(cx: &mut Context<'_>, pointer: &str, raw: &raw::Produce, topics: &Top
     if let (Some(bytes), Some(ValuePlan::Size { bytes: size, .. })) = (max_in_flight, &message.value)
         && bytes.get() < *size
     {
-        let hint = Some(format!("a message's value alone has {size} bytes"));
-        cx.at(&below(pointer, "max_in_flight"), "no message fits into this", hint);
+        let hint = Some(format!("the value of a message alone has {size} bytes"));
+        cx.at(&below(pointer, "max_in_flight"), "too small for any message", hint);
     }
     let fixed = match partition {
         Some(Partitioning::Fixed(number)) => Some(number),
@@ -237,7 +237,7 @@ fn produce(cx: &mut Context<'_>, pointer: &str, raw: &raw::Produce, topics: &Top
     let all_read =
         matches!(&produce.pace, Pace::Stages(read) if read.len() == raw.stages.as_ref().map_or(0, Vec::len));
     if matches!(produce.pace, Pace::Rate(_)) && produce.planned_total() == Some(0) {
-        cx.at(&below(pointer, "duration"), "at this rate, no message is due in this time", None);
+        cx.at(&below(pointer, "duration"), "no message is due within this time at this rate", None);
     }
     if all_read && produce.planned_total() == Some(0) {
         cx.at_key(&below(pointer, "stages"), "the stages are too short for a single message", None);
@@ -274,8 +274,8 @@ fn message(cx: &mut Context<'_>, pointer: &str, raw: &MessageFields<'_>) -> Mess
     });
     let idempotence = raw.idempotence.unwrap_or(false);
     if idempotence && matches!(acks, Some(Acks::None | Acks::Leader)) {
-        let hint = Some("write `acks: all`, or leave it out".to_owned());
-        cx.at(&below(pointer, "acks"), "idempotence needs all replicas to confirm", hint);
+        let hint = Some("set `acks: all`, or remove it".to_owned());
+        cx.at(&below(pointer, "acks"), "`idempotence` needs acks from all replicas", hint);
     }
     let key = raw.key.and_then(|text| cx.template(&below(pointer, "key"), text));
     let at_headers = below(pointer, "headers");
@@ -283,8 +283,8 @@ fn message(cx: &mut Context<'_>, pointer: &str, raw: &MessageFields<'_>) -> Mess
     for (name, text) in raw.headers.into_iter().flatten() {
         let at = below(&at_headers, name);
         if name.is_empty() || name.starts_with("kaf6") {
-            let hint = Some("names that begin with `kaf6` are kaf6's own".to_owned());
-            cx.at_key(&at, format!("`{name}` is no name for a header here"), hint);
+            let hint = Some("names that begin with `kaf6` are reserved for kaf6".to_owned());
+            cx.at_key(&at, format!("invalid header name `{name}`"), hint);
         }
         headers.extend(cx.template(&at, &text.0).map(|template| (name.clone(), template)));
     }
@@ -303,13 +303,12 @@ fn value(cx: &mut Context<'_>, pointer: &str, raw: &raw::Value) -> Option<ValueP
     let written = [raw.json.is_some(), raw.text.is_some(), raw.size.is_some()];
     let count = written.iter().filter(|written| **written).count();
     if count != 1 {
-        let hint = Some("`json: {...}`, `text: \"...\"` or `size: 1KiB`".to_owned());
-        let message =
-            if count == 0 { "the value is not said" } else { "the value is said in more than one way" };
+        let hint = Some("use `json: {...}`, `text: \"...\"` or `size: 1KiB`".to_owned());
+        let message = if count == 0 { "the value is missing" } else { "the value is defined more than once" };
         cx.at_key(pointer, message, hint);
     }
     if raw.content.is_some() && raw.size.is_none() {
-        cx.at_key(&below(pointer, "content"), "`content` goes with `size` only", None);
+        cx.at_key(&below(pointer, "content"), "`content` requires `size`", None);
     }
     if let Some(document) = &raw.json {
         return cx.json_template(&below(pointer, "json"), document).map(ValuePlan::Text);
@@ -320,11 +319,7 @@ fn value(cx: &mut Context<'_>, pointer: &str, raw: &raw::Value) -> Option<ValueP
     let at_size = below(pointer, "size");
     let bytes = cx.quantity(&at_size, raw.size.as_ref())?.get();
     if bytes > MESSAGE_MAX {
-        cx.at(
-            &at_size,
-            "no Kafka client sends a message as large as this",
-            Some("the most is 1GB".to_owned()),
-        );
+        cx.at(&at_size, "too large for a Kafka message", Some("use at most 1GB".to_owned()));
         return None;
     }
     let content = match raw.content {
@@ -344,8 +339,8 @@ fn consume(cx: &mut Context<'_>, pointer: &str, raw: &raw::Consume, topics: &Top
             Ok(time) => Some(StartOffset::Timestamp(time.as_millisecond())),
             Err(_) => {
                 let hint = Some("write it as `2026-01-16T14:54:02Z`".to_owned());
-                let message = format!("`{text}` is no moment in time");
-                cx.about_value(&below(pointer, "offset"), &message, hint, "a moment in time");
+                let message = format!("invalid timestamp `{text}`");
+                cx.about_value(&below(pointer, "offset"), &message, hint, "a timestamp");
                 None
             }
         },

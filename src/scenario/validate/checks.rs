@@ -39,7 +39,7 @@ pub(super) fn all(
         let name = raw.name().unwrap_or(raw.kind()).to_owned();
         let at_name = if raw.name().is_some() { below(&pointer, "name") } else { pointer.clone() };
         if name.trim().is_empty() || name.chars().count() > 200 || name.contains(char::is_control) {
-            cx.at(&at_name, "a check's name is one line of 1 to 200 characters", None);
+            cx.at(&at_name, "a check name must be one line of 1 to 200 characters", None);
         }
         cx.no_secret(&at_name, "a check's name");
         names.push((at_name, name.clone()));
@@ -144,12 +144,12 @@ fn threshold(cx: &mut Context<'_>, pointer: &str, raw: &raw::Threshold) -> Optio
     let at_delay = below(pointer, "delay");
     let delay = cx.quantity(&at_delay, raw.delay.as_ref());
     if raw.delay.is_some() && !abort {
-        let hint = Some("add `abort: true`, or leave `delay` out".to_owned());
-        cx.at_key(&at_delay, "`delay` goes with `abort: true` only", hint);
+        let hint = Some("add `abort: true`, or remove `delay`".to_owned());
+        cx.at_key(&at_delay, "`delay` requires `abort: true`", hint);
     }
     let (field, span) = match (&raw.during, &raw.after) {
         (Some(_), Some(_)) => {
-            let hint = Some("two checks can ask for both".to_owned());
+            let hint = Some("use two checks for both".to_owned());
             cx.at_key(&below(pointer, "after"), "`during` and `after` exclude each other", hint);
             return None;
         }
@@ -158,9 +158,8 @@ fn threshold(cx: &mut Context<'_>, pointer: &str, raw: &raw::Threshold) -> Optio
         (None, None) => ("", None),
     };
     if span.is_some() && abort {
-        let hint = Some("leave one of the two out".to_owned());
-        let message =
-            format!("`abort` judges what was seen so far, and `{field}` what a fault cuts out of it");
+        let hint = Some("remove one of the two".to_owned());
+        let message = format!("`abort` checks the run so far, but `{field}` only a part of the run");
         cx.at_key(&below(pointer, "abort"), message, hint);
     }
     let expr = match expr::threshold(&raw.expr) {
@@ -171,9 +170,12 @@ fn threshold(cx: &mut Context<'_>, pointer: &str, raw: &raw::Threshold) -> Optio
         }
     };
     if span.is_some() && matches!(expr.metric, Metric::Sent | Metric::Anomaly(_)) {
-        let hint = Some("rates, latencies, errors, `acked` and `received` are kept over time".to_owned());
-        let message =
-            format!("`{}` is counted over the whole run, so `{field}` cannot cut it", expr.metric.name());
+        let hint = Some("use a rate, a latency, errors, `acked` or `received`".to_owned());
+        let message = format!(
+            "`{}` is counted only for the whole run, so `{field}` cannot select a part of \
+            it",
+            expr.metric.name()
+        );
         cx.at_key(&below(pointer, field), message, hint);
     }
     Some(Ask::Threshold { expr, abort, delay: delay.unwrap_or_default().std(), span })
@@ -193,14 +195,9 @@ fn spans(cx: &mut Context<'_>, pointer: &str, ask: &Ask, faults: &Faults) {
     }
     let hint = match suggest::hint(name, faults.keys().map(String::as_str)) {
         Some(hint) => Some(hint),
-        None => Some("faults stand under `faults` of the file".to_owned()),
+        None => Some("define faults under `faults` in the file".to_owned()),
     };
-    cx.about_value(
-        &below(pointer, field),
-        &format!("there is no fault `{name}`"),
-        hint,
-        "the name of a fault",
-    );
+    cx.about_value(&below(pointer, field), &format!("unknown fault `{name}`"), hint, "the name of a fault");
 }
 
 /// Whether a scenario of this type can answer.
@@ -269,13 +266,13 @@ fn asked(
                 .filter(|kind| fits(ask, kind))
                 .map(|kind| format!("`{kind}`"))
                 .collect();
-            let but = if matches!(ask, Ask::AllAcked { .. }) { ", with `acks` 1 or all," } else { "" };
-            let hint = Some(format!("a scenario of type {}{but} can", types.join(" or ")));
+            let but = if matches!(ask, Ask::AllAcked { .. }) { " with `acks` 1 or all" } else { "" };
+            let hint = Some(format!("use a scenario of type {}{but}", types.join(" or ")));
             let what = match ask {
                 Ask::Threshold { expr, .. } => expr.metric.name(),
                 _ => kind,
             };
-            cx.at(pointer, format!("no scenario of the file can answer `{what}`"), hint);
+            cx.at(pointer, format!("no scenario in the file supports `{what}`"), hint);
         }
         for slot in able {
             able_to(cx, pointer, ask, slot, slots);
@@ -287,15 +284,17 @@ fn asked(
         Some(slot) if slot.kind().is_some_and(|kind| !fits(ask, kind)) => {
             let of = slot.kind().unwrap_or_default();
             let able = slots.iter().find(|(_, slot)| slot.kind().is_some_and(|kind| fits(ask, kind)));
-            let hint = able.map(|(name, _)| format!("`{name}` can"));
-            let message = format!("`{name}` cannot answer `{kind}`: it is of type {of}");
-            cx.about_value(&at_scenario, &message, hint, "a scenario that can answer this");
+            let hint = able.map(|(name, _)| format!("use `{name}`"));
+            let message = format!("`{name}` does not support `{kind}`: its type is {of}");
+            cx.about_value(&at_scenario, &message, hint, "a scenario that supports this");
         }
         Some(slot) if !is_acked(ask, slot) => {
-            let hint = Some(format!("write `acks: all` for `{name}`, or leave the check out"));
-            let message =
-                format!("nobody confirms what `{name}` sends (acks 0), so `{kind}` cannot be judged");
-            cx.about_value(&at_scenario, &message, hint, "a scenario that can answer this");
+            let hint = Some(format!("set `acks: all` in `{name}`, or remove the check"));
+            let message = format!(
+                "brokers do not confirm the messages of `{name}` (acks 0), so `{kind}` \
+                cannot check them"
+            );
+            cx.about_value(&at_scenario, &message, hint, "a scenario that supports this");
         }
         Some(slot) => able_to(cx, &at_scenario, ask, slot, slots),
     }
@@ -307,7 +306,7 @@ fn able_to(cx: &mut Context<'_>, pointer: &str, ask: &Ask, slot: &Slot, slots: &
     match (&activity.work, ask) {
         (Work::Metrics(metrics), Ask::SeriesPresent) if metrics.contains.is_empty() => {
             let hint = Some("add `contains: [name_of_a_series]` to it".to_owned());
-            cx.at(pointer, format!("`{}` names no series to look for", activity.name), hint);
+            cx.at(pointer, format!("`{}` lists no series to look for", activity.name), hint);
         }
         (Work::Consume(consume), ask) if ask.needs_ledger() => {
             consumer(cx, pointer, ask, &activity.name, consume, slots);
@@ -328,15 +327,22 @@ fn consumer(
     if consume.from == From::Any {
         // A producer that was refused may be the one that writes the topic.
         if consume.from_written || slots.values().all(|slot| slot.good().is_some()) {
-            let hint = Some("only what the file itself produces can be judged message by message".to_owned());
-            let message = format!("`{name}` reads what others wrote, so it cannot answer `{kind}`");
+            let hint =
+                Some("kaf6 can check message by message only what the file itself produces".to_owned());
+            let message = format!(
+                "`{name}` reads messages from others, so it does not support \
+            `{kind}`"
+            );
             cx.at(pointer, message, hint);
         }
         return;
     }
     if let (Ask::NoLoss, Some(producer)) = (ask, &consume.unconfirmed) {
-        let hint = Some("leave the check out; the others still hold".to_owned());
-        let message = format!("`no_loss` cannot be judged: nobody confirms what `{producer}` sends (acks 0)");
+        let hint = Some("remove the check; the other checks still apply".to_owned());
+        let message = format!(
+            "`no_loss` cannot check the messages of `{producer}`, because \
+        brokers do not confirm them (acks 0)"
+        );
         cx.at(pointer, message, hint);
     }
     if *ask == Ask::UuidMatch {
@@ -352,8 +358,8 @@ fn consumer(
             }
         });
         if !carried {
-            let hint = Some("write `{{uuid}}` into the producer's `value`".to_owned());
-            cx.at(pointer, format!("no message that `{name}` reads carries a UUID"), hint);
+            let hint = Some("add `{{uuid}}` to the producer's `value`".to_owned());
+            cx.at(pointer, format!("no message that `{name}` reads contains a UUID"), hint);
         }
     }
 }

@@ -23,7 +23,7 @@ fn address(text: &str) -> Result<Wired, String> {
         wired.references().find(|reference| matches!(reference, Reference::Service { .. }))
     {
         return Err(format!(
-            "`{text}` is no broker; `{reference}` stands for `host:port`, so write it alone"
+            "invalid broker `{text}`: `{reference}` already means `host:port`, so use it alone"
         ));
     }
     let sample = wired.resolve(|_| "id".to_owned());
@@ -35,10 +35,11 @@ fn address(text: &str) -> Result<Wired, String> {
 fn literal(text: &str) -> Result<bool, String> {
     if text.contains("://") {
         return Err(format!(
-            "`{text}` has a scheme; write `host:port`, and security under `client.security`"
+            "invalid broker `{text}`: expected `host:port` without a scheme, and security under \
+            `client.security`"
         ));
     }
-    let wrong = || format!("`{text}` is no broker; write `host:port`");
+    let wrong = || format!("invalid broker `{text}`: expected `host:port`");
     let (host, port) = match text.rsplit_once(':') {
         // An IPv6 address without a port ends in its bracket.
         Some(_) if text.ends_with(']') => (text, None),
@@ -95,13 +96,13 @@ pub(super) fn addresses_of_option(cx: &mut Context<'_>, list: &[String]) -> Targ
                 read.push(address);
                 continue;
             }
-            Ok(address) => format!("`{address}` means something only in a file"),
+            Ok(address) => format!("`{address}` works only in a file"),
             Err(message) => message,
         };
         cx.problems.push(Diagnostic::of_file(Path::new("--brokers"), message, None));
     }
     if read.is_empty() && cx.problems.is_empty() {
-        cx.problems.push(Diagnostic::of_file(Path::new("--brokers"), "no broker is given", None));
+        cx.problems.push(Diagnostic::of_file(Path::new("--brokers"), "no broker given", None));
     }
     Target::Brokers(read)
 }
@@ -163,7 +164,7 @@ fn security(
     let tls = matches!(raw.protocol, Protocol::Ssl | Protocol::SaslSsl);
     if sasl && raw.mechanism.is_none() {
         let hint = Some("such as `mechanism: SCRAM-SHA-512`".to_owned());
-        cx.at_key(pointer, "`mechanism` is missing: the protocol is one of SASL", hint);
+        cx.at_key(pointer, "`mechanism` is missing: the protocol uses SASL", hint);
     }
     if let Some(mechanism) = raw.mechanism.as_ref().filter(|_| sasl && !options.embedded) {
         self::mechanism(cx, pointer, mechanism, raw);
@@ -178,11 +179,11 @@ fn security(
     ] {
         if written.is_some() && !used {
             let hint = Some("choose `protocol: ssl`, `sasl_plaintext` or `sasl_ssl`".to_owned());
-            cx.at_key(&below(pointer, field), format!("`{field}` is used only with {by}"), hint);
+            cx.at_key(&below(pointer, field), format!("`{field}` works only with {by}"), hint);
         }
     }
     if raw.certificate.is_some() != raw.key.is_some() {
-        cx.at_key(pointer, "`certificate` and `key` go together", None);
+        cx.at_key(pointer, "`certificate` and `key` must be set together", None);
     }
     let folder = cx.document.path.parent().unwrap_or(Path::new(""));
     let path = |text: &Option<String>| text.as_ref().map(|text| folder.join(text));
@@ -191,9 +192,9 @@ fn security(
         let file = path(written).filter(|_| tls && !options.embedded && options.client.is_some());
         if let Some(Err(error)) = file.map(std::fs::File::open) {
             let hint =
-                Some("write the path of a PEM file; it counts from the scenario file's folder".to_owned());
+                Some("set the path of a PEM file, relative to the folder of the scenario file".to_owned());
             let shown = cx.document.shown(&below(pointer, field)).unwrap_or_default().to_owned();
-            cx.at(&below(pointer, field), format!("`{shown}` cannot be read: {error}"), hint);
+            cx.at(&below(pointer, field), format!("cannot read `{shown}`: {error}"), hint);
         }
     }
     Security {
@@ -217,19 +218,20 @@ fn security(
 fn mechanism(cx: &mut Context<'_>, pointer: &str, mechanism: &str, raw: &model::Security) {
     if !MECHANISMS.contains(&mechanism) {
         let hint = match mechanism.to_ascii_uppercase() {
-            upper if MECHANISMS.contains(&upper.as_str()) => format!("write `{upper}`"),
+            upper if MECHANISMS.contains(&upper.as_str()) => format!("use `{upper}`"),
             upper if upper == "AWS_MSK_IAM" => {
-                "that is one of Java clients; give the user a SCRAM-SHA-512 secret, or tokens by OAUTHBEARER"
+                "only Java clients support it; give the user a SCRAM-SHA-512 secret, or use \
+                OAUTHBEARER tokens"
                     .to_owned()
             }
             upper if upper == "GSSAPI" => {
-                "Kerberos is not built into kaf6; use SCRAM-SHA-512 or PLAIN".to_owned()
+                "kaf6 is built without Kerberos; use SCRAM-SHA-512 or PLAIN".to_owned()
             }
-            _ => format!("write one of {}", MECHANISMS.join(", ")),
+            _ => format!("use one of {}", MECHANISMS.join(", ")),
         };
         return cx.about_value(
             &below(pointer, "mechanism"),
-            &format!("kaf6 has no SASL mechanism `{mechanism}`"),
+            &format!("unknown SASL mechanism `{mechanism}`"),
             Some(hint),
             "a SASL mechanism",
         );

@@ -95,18 +95,18 @@ pub(super) fn read(cx: &mut Context<'_>, parts: &Parts<'_>) -> Known {
         if preset::text(name).is_none() {
             let hint = suggest::hint(name, preset::names());
             known.incomplete = true;
-            cx.about_value("/cluster/preset", &format!("there is no preset `{name}`"), hint, "a preset");
+            cx.about_value("/cluster/preset", &format!("unknown preset `{name}`"), hint, "a preset");
         }
     }
     if known.starts && cluster.get("attach").is_some() {
-        let hint = Some("leave out `attach`, or `preset` and `services`".to_owned());
-        let message = "a run starts containers or attaches to some, not both";
+        let hint = Some("remove `attach`, or `preset` and `services`".to_owned());
+        let message = "a run either starts containers or attaches to some";
         cx.at_key("/cluster/attach", message, hint);
     }
     let (services, attached) = (members("services"), members("attach"));
     if services.is_empty() && attached.is_empty() && !known.incomplete {
-        let hint = Some("write `preset: kafscale`, `services: {...}` or `attach: {...}`".to_owned());
-        cx.at_key("/cluster", "it says nothing to start and nothing to attach to", hint);
+        let hint = Some("add `preset: kafscale`, `services: {...}` or `attach: {...}`".to_owned());
+        cx.at_key("/cluster", "`cluster` has nothing to start and nothing to attach to", hint);
     }
     for name in services {
         let service = service(cx, parts, &name);
@@ -151,10 +151,10 @@ fn plain_name(name: &str) -> bool {
 fn service(cx: &mut Context<'_>, parts: &Parts<'_>, name: &str) -> Option<Service> {
     let pointer = service_pointer(name);
     if !host_name(name) {
-        let hint = Some("lower-case letters, digits and `-`, as in the name of a host".to_owned());
-        cx.at_key(&pointer, format!("`{name}` is no name for a service"), hint);
+        let hint = Some("use lower-case letters, digits and `-`, as in a host name".to_owned());
+        cx.at_key(&pointer, format!("invalid service name `{name}`"), hint);
     } else if matches!(name, "self" | "replica" | "run_id") {
-        cx.at_key(&pointer, format!("`{name}` means something else in references"), None);
+        cx.at_key(&pointer, format!("`{name}` is reserved in references"), None);
     }
     let raw: raw::Service = parts.get(&pointer, cx)?;
     let image = match &raw.image {
@@ -216,18 +216,18 @@ pub(super) fn image(cx: &mut Context<'_>, pointer: &str, text: &str) -> Option<S
     };
     let fits = |c: char| c.is_ascii_alphanumeric() || "._-/:@".contains(c);
     let wrong = if let Some(c) = text.chars().find(|c| !fits(*c)) {
-        Some(format!("{c:?} cannot stand in the name of an image"))
+        Some(format!("invalid character {c:?} in the name of an image"))
     } else if path.split('/').any(|part| !part.starts_with(|c: char| c.is_ascii_alphanumeric())) {
-        Some(format!("`{text}` is no name of an image"))
+        Some(format!("invalid image name `{text}`"))
     } else if path.contains(|c: char| c.is_ascii_uppercase()) {
-        Some(format!("the name of the image `{text}` has upper-case letters"))
+        Some(format!("the image name `{text}` has upper-case letters"))
     } else {
         None
     };
     match wrong {
         None => Some(text.to_owned()),
         Some(message) => {
-            let hint = Some("write it as `registry/name:tag`".to_owned());
+            let hint = Some("use the form `registry/name:tag`".to_owned());
             cx.about_value(pointer, &message, hint, "the name of an image");
             None
         }
@@ -250,7 +250,7 @@ fn env(cx: &mut Context<'_>, pointer: &str, raw: IndexMap<String, Plain>) -> Vec
     for (name, value) in raw {
         let at = below(pointer, &name);
         if name.is_empty() || name.contains(|c: char| c == '=' || c.is_whitespace() || c.is_control()) {
-            cx.at_key(&at, format!("`{name}` is no name of a variable"), None);
+            cx.at_key(&at, format!("invalid variable name `{name}`"), None);
         }
         let text = cx.document.text_of(&at).unwrap_or(&value.0).to_owned();
         read.extend(cx.wired(&at, &text).map(|wired| (name, wired)));
@@ -264,12 +264,12 @@ fn ports(cx: &mut Context<'_>, service: &str, raw: IndexMap<String, raw::Port>) 
     for (name, raw::Port(port)) in raw {
         let at = below(&pointer, &name);
         if !plain_name(&name) {
-            let hint = Some("letters, digits, `_` and `-` may stand in it".to_owned());
-            cx.at_key(&at, format!("`{name}` is no name for a port"), hint);
+            let hint = Some("use letters, digits, `_` and `-`".to_owned());
+            cx.at_key(&at, format!("invalid port name `{name}`"), hint);
         }
         if let Some((before, _)) = read.iter().find(|(_, other)| *other == port) {
-            let message = format!("`{before}` is port {port} already");
-            cx.about_value(&at, &message, None, "a port of its own");
+            let message = format!("port {port} already has the name `{before}`");
+            cx.about_value(&at, &message, None, "a unique port");
         }
         read.push((name, port));
     }
@@ -281,20 +281,29 @@ fn volumes(cx: &mut Context<'_>, pointer: &str, raw: IndexMap<String, String>) -
     for (name, path) in raw {
         let at = below(pointer, &name);
         if !plain_name(&name) {
-            let hint =
-                Some("letters, digits, `_` and `-`: a volume of the run, no folder of the host".to_owned());
-            cx.at_key(&at, format!("`{name}` is no name for a volume"), hint);
+            let hint = Some(
+                "use letters, digits, `_` and `-`; a volume belongs to the run and is not a \
+                folder of the host"
+                    .to_owned(),
+            );
+            cx.at_key(&at, format!("invalid volume name `{name}`"), hint);
         }
         if !path.starts_with('/') || path.contains(':') {
             let hint = Some("such as `data: /data`".to_owned());
             cx.about_value(
                 &at,
-                &format!("`{path}` is no path in a container"),
+                &format!("invalid path in a container: `{path}`"),
                 hint,
                 "a path in a container",
             );
         } else if let Some((before, _)) = read.iter().find(|(_, other)| *other == path) {
-            cx.about_value(&at, &format!("`{before}` is mounted there already"), None, "a path of its own");
+            cx.about_value(
+                &at,
+                &format!("`{before}` is already mounted there"),
+                None,
+                "a unique \
+            path",
+            );
         }
         read.push((name, path));
     }
@@ -308,9 +317,8 @@ fn ready(cx: &mut Context<'_>, service: &str, raw: &raw::Ready, ports: &[(String
         1 => {}
         count => {
             let hint =
-                Some("one of `http: port/path`, `tcp: port`, `exec: [...]` and `kafka: port`".to_owned());
-            let message =
-                if count == 0 { "nothing is said in it" } else { "there is more than one way in it" };
+                Some("use one of `http: port/path`, `tcp: port`, `exec: [...]` and `kafka: port`".to_owned());
+            let message = if count == 0 { "it is empty" } else { "it has more than one probe" };
             cx.at_key(pointer, message, hint);
             return None;
         }
@@ -343,14 +351,14 @@ fn ready(cx: &mut Context<'_>, service: &str, raw: &raw::Ready, ports: &[(String
 fn attach(cx: &mut Context<'_>, parts: &Parts<'_>, name: &str) -> Option<Attach> {
     let pointer = below("/cluster/attach", name);
     if !plain_name(name) {
-        let hint = Some("letters, digits, `_` and `-` may stand in it".to_owned());
-        cx.at_key(&pointer, format!("`{name}` is no name for a container here"), hint);
+        let hint = Some("use letters, digits, `_` and `-`".to_owned());
+        cx.at_key(&pointer, format!("invalid container name `{name}`"), hint);
     }
     let position = cx.document.position(cx.document.key_place(&pointer));
     let by = match parts.get::<raw::Attach>(&pointer, cx)? {
         raw::Attach::Container(text) => {
             if text.contains(char::is_whitespace) || text.starts_with('-') {
-                let message = format!("`{text}` is no name and no id of a container");
+                let message = format!("invalid container name or id `{text}`");
                 cx.about_value(&pointer, &message, None, "a container's name or id");
             }
             AttachBy::Container(text)
@@ -362,7 +370,7 @@ fn attach(cx: &mut Context<'_>, parts: &Parts<'_>, name: &str) -> Option<Attach>
 
 fn labels(cx: &mut Context<'_>, pointer: &str, raw: &raw::Labelled) -> Option<AttachBy> {
     if raw.project.is_some() && raw.compose.is_none() {
-        cx.at_key(&below(pointer, "project"), "`project` goes with `compose` only", None);
+        cx.at_key(&below(pointer, "project"), "`project` requires `compose`", None);
     }
     match (&raw.compose, &raw.label) {
         (Some(service), None) => {
@@ -372,19 +380,21 @@ fn labels(cx: &mut Context<'_>, pointer: &str, raw: &raw::Labelled) -> Option<At
         }
         (None, Some(label)) => {
             if label.split_once('=').is_none_or(|(key, _)| key.trim().is_empty()) {
-                let hint = Some("write `key=value`".to_owned());
-                cx.about_value(&below(pointer, "label"), &format!("`{label}` is no label"), hint, "a label");
+                let hint = Some("use `key=value`".to_owned());
+                cx.about_value(
+                    &below(pointer, "label"),
+                    &format!("invalid label `{label}`"),
+                    hint,
+                    "a label",
+                );
             }
             Some(AttachBy::Labels(vec![label.clone()]))
         }
         (compose, _) => {
-            let hint = Some("write `compose: service`, or `label: key=value`".to_owned());
+            let hint = Some("add `compose: service`, or `label: key=value`".to_owned());
             let none = compose.is_none();
-            let message = if none {
-                "it is not said how it is found"
-            } else {
-                "it is said in two ways how it is found"
-            };
+            let message =
+                if none { "it does not name a container" } else { "it names a container in two ways" };
             cx.at_key(pointer, message, hint);
             None
         }

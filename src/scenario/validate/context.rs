@@ -51,7 +51,7 @@ impl<'a> Context<'a> {
     pub(crate) fn about_value(&mut self, pointer: &str, message: &str, hint: Option<String>, wanted: &str) {
         match self.document.shown(pointer).filter(|_| self.document.is_replaced(pointer)) {
             Some(source) => {
-                let message = format!("what `{source}` stands for is not {wanted}");
+                let message = format!("the value of `{source}` is not {wanted}");
                 self.at(pointer, message, None);
             }
             None => self.at(pointer, message, hint),
@@ -76,7 +76,7 @@ impl<'a> Context<'a> {
         match written?.text.parse() {
             Ok(value) => Some(value),
             Err(error) => {
-                self.about_value(pointer, &error.to_string(), None, "a quantity of the kind wanted here");
+                self.about_value(pointer, &error.to_string(), None, "a valid quantity");
                 None
             }
         }
@@ -101,7 +101,7 @@ impl<'a> Context<'a> {
         match Template::parse(text) {
             Ok(template) => Some(template),
             Err(error) if self.document.is_replaced(pointer) => {
-                self.about_value(pointer, &error.message, None, "a good template");
+                self.about_value(pointer, &error.message, None, "a valid template");
                 None
             }
             Err(error) => {
@@ -118,7 +118,7 @@ impl<'a> Context<'a> {
             (Ok(wired), Some(source)) => Some(wired.shown_as(source)),
             (Ok(wired), None) => Some(wired),
             (Err(error), Some(_)) => {
-                self.about_value(pointer, &error.message, None, "a text with good references");
+                self.about_value(pointer, &error.message, None, "a text with valid references");
                 None
             }
             (Err(error), None) => {
@@ -180,8 +180,8 @@ impl<'a> Context<'a> {
     pub(crate) fn no_secret(&mut self, pointer: &str, what: &str) {
         if self.document.is_secret(pointer) {
             let shown = self.document.shown(pointer).unwrap_or_default().to_owned();
-            let hint = Some("use a variable whose name does not say that it is secret".to_owned());
-            self.at(pointer, format!("`{shown}` brings a secret into {what}, which others see"), hint);
+            let hint = Some("use a variable whose name does not suggest a secret".to_owned());
+            self.at(pointer, format!("`{shown}` exposes a secret in {what}"), hint);
         }
     }
 
@@ -192,8 +192,8 @@ impl<'a> Context<'a> {
             let line = self.document.place(&pointer).line;
             if let Some(before) = first.get(name) {
                 let hint = Some(format!("the first one is in line {before}"));
-                let message = format!("there are two {what} `{name}`");
-                self.about_value(&pointer, &message, hint, "a name of its own");
+                let message = format!("two {what} have the name `{name}`");
+                self.about_value(&pointer, &message, hint, "a unique name");
             } else {
                 first.insert(name, line);
             }

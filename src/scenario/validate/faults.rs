@@ -44,18 +44,18 @@ pub(super) fn all(
     let names: Vec<&String> = members.into_iter().flatten().map(|(name, _)| name).collect();
     if !names.is_empty() && !known.written {
         let hint = Some("add `cluster: {preset: kafscale}`, `services` or `attach`".to_owned());
-        cx.at_key("/faults", "faults need a `cluster`, and the file has none", hint);
+        cx.at_key("/faults", "faults need a `cluster`, but the file has none", hint);
     }
     let mut faults = Faults::new();
     for name in names {
         let pointer = fault_pointer(name);
         if !legal_name(name) {
-            let hint = Some("letters, digits, `_` and `-` may stand in the name of a fault".to_owned());
-            cx.at_key(&pointer, format!("`{name}` is no name for a fault"), hint);
+            let hint = Some("use letters, digits, `_` and `-` in the name of a fault".to_owned());
+            cx.at_key(&pointer, format!("invalid fault name `{name}`"), hint);
         }
         if scenarios.contains_key(name) {
-            let hint = Some("`after` could mean either".to_owned());
-            cx.at_key(&pointer, format!("there is a scenario `{name}` already"), hint);
+            let hint = Some("`after` could refer to either".to_owned());
+            cx.at_key(&pointer, format!("a scenario already has the name `{name}`"), hint);
         }
         let read = parts.get::<raw::Fault>(&pointer, cx).map(|fault| read(cx, known, &pointer, name, &fault));
         faults.insert(name.clone(), read.unwrap_or_default());
@@ -98,10 +98,10 @@ fn action(
                 target.as_ref().filter(|t| image.is_some() && known.attached.contains_key(&t.service))
             {
                 let message = format!(
-                    "`{}` is attached, and kaf6 does not create it from another image",
+                    "`{}` is attached, so kaf6 cannot recreate it from another image",
                     target.service
                 );
-                let hint = Some("start it by `cluster.services`, or leave `image` out".to_owned());
+                let hint = Some("start it with `cluster.services`, or remove `image`".to_owned());
                 cx.at_key(&at_image, message, hint);
             }
             (Action::Restart { target: target?, signal, down_for, image }, None)
@@ -139,17 +139,19 @@ fn target(cx: &mut Context<'_>, known: &Known, fault: &str, text: &str) -> Optio
     let pointer = below(fault, "target");
     let text = text.trim();
     if text.contains("->") {
-        let hint =
-            Some("the way between two services can be throttled; anything else is done to one".to_owned());
-        cx.about_value(&pointer, &format!("`{text}` is no service"), hint, "a service");
+        let hint = Some("only `throttle` works on a link between two services".to_owned());
+        cx.about_value(&pointer, &format!("`{text}` is not a service"), hint, "a service");
         return None;
     }
     let (service, replica) = match text.rsplit_once('.') {
         Some((service, number)) => match number.parse::<u32>() {
             Ok(replica) => (service, Some(replica)),
             Err(_) => {
-                let hint = Some(format!("write `{service}.1` for one replica, `{service}` for all of them"));
-                cx.about_value(&pointer, &format!("`{number}` is no number of a replica"), hint, "a service");
+                let hint = Some(format!(
+                    "use `{service}.1` for one replica, `{service}` for all of \
+                them"
+                ));
+                cx.about_value(&pointer, &format!("invalid replica number `{number}`"), hint, "a service");
                 return None;
             }
         },
@@ -164,7 +166,7 @@ fn target(cx: &mut Context<'_>, known: &Known, fault: &str, text: &str) -> Optio
     if let (Some(replica), Some(most)) = (replica, most)
         && replica >= most
     {
-        let message = format!("there is no such replica: `{service}` has {most} at most");
+        let message = format!("unknown replica: `{service}` has at most {most}");
         let hint = Some(format!("replicas count from 0, so the last one is `{service}.{}`", most - 1));
         cx.about_value(&pointer, &message, hint, "a service");
     }
@@ -178,7 +180,7 @@ fn exists(cx: &mut Context<'_>, known: &Known, pointer: &str, name: &str) -> Opt
     }
     if known.written && !known.incomplete && !cx.is_full() {
         let hint = suggest::hint(name, known.names());
-        cx.about_value(pointer, &format!("there is no service `{name}`"), hint, "a service");
+        cx.about_value(pointer, &format!("unknown service `{name}`"), hint, "a service");
     }
     None
 }
@@ -191,10 +193,12 @@ fn signal(cx: &mut Context<'_>, fault: &str, text: Option<&str>) -> Option<Strin
         return Some(name);
     }
     let hint = match name.as_str() {
-        "SIGSTOP" | "SIGTSTP" | "SIGCONT" => Some("a fault of type `pause` freezes a service".to_owned()),
+        "SIGSTOP" | "SIGTSTP" | "SIGCONT" => {
+            Some("use a fault of type `pause` to freeze a service".to_owned())
+        }
         _ => suggest::hint(&name, SIGNALS),
     };
-    let message = format!("`{text}` is no signal that ends a process");
+    let message = format!("`{text}` is not a signal that ends a process");
     cx.about_value(&below(fault, "signal"), &message, hint, "a signal");
     None
 }
@@ -216,12 +220,16 @@ fn throttle(
     }
     if jitter.is_some_and(|jitter| jitter > latency.unwrap_or_default()) && (wanted || raw.latency.is_none())
     {
-        let hint = Some("`jitter` is taken off `latency` as well as added to it".to_owned());
+        let hint = Some("`jitter` is both added to `latency` and subtracted from it".to_owned());
         cx.at_key(&below(fault, "jitter"), "`jitter` is larger than `latency`", hint);
     }
     if latency.zip(length).is_some_and(|(latency, length)| latency >= length) {
-        let hint = Some("what still waits when the fault ends is let go: make `for` longer".to_owned());
-        cx.at_key(&below(fault, "latency"), "`latency` is not shorter than `for`", hint);
+        let hint = Some(
+            "data that is still delayed at the end of the fault is released: increase \
+        `for`"
+                .to_owned(),
+        );
+        cx.at_key(&below(fault, "latency"), "`latency` must be shorter than `for`", hint);
     }
     let link = link(cx, known, &below(fault, "target"), &raw.target)?;
     Some(Action::Throttle {
@@ -235,23 +243,22 @@ fn throttle(
 /// Reads `broker -> store`, and whether kaf6's relay can stand between the two.
 fn link(cx: &mut Context<'_>, known: &Known, pointer: &str, text: &str) -> Option<Link> {
     let Some((from, to)) = text.split_once("->").map(|(from, to)| (from.trim(), to.trim())) else {
-        let hint = Some("write the way as `broker -> store`: who connects, and to whom".to_owned());
+        let hint = Some("write the link as `broker -> store`: first the client, then the server".to_owned());
         cx.about_value(
             pointer,
-            &format!("`{text}` is no way between two services"),
+            &format!("invalid link `{text}`: expected two services"),
             hint,
-            "a way between services",
+            "a link between services",
         );
         return None;
     };
     let found = [from, to].map(|name| exists(cx, known, pointer, name));
     for name in [from, to] {
         if known.attached.contains_key(name) {
-            let message = format!(
-                "`{name}` is attached: kaf6's relay cannot stand between containers that it did not start"
-            );
-            let hint = Some("start them by `cluster.services`".to_owned());
-            cx.about_value(pointer, &message, hint, "a way that can be throttled");
+            let message =
+                format!("`{name}` is attached: kaf6's relay works only between containers that kaf6 started");
+            let hint = Some("start them with `cluster.services`".to_owned());
+            cx.about_value(pointer, &message, hint, "a link that can be throttled");
             return None;
         }
     }
@@ -259,7 +266,13 @@ fn link(cx: &mut Context<'_>, known: &Known, pointer: &str, text: &str) -> Optio
         return None;
     }
     if from == to {
-        cx.about_value(pointer, "nothing passes from a service to itself", None, "a way between services");
+        cx.about_value(
+            pointer,
+            "a service has no link to itself",
+            None,
+            "a link between \
+        services",
+        );
         return None;
     }
     if let Some(Some(service)) = known.services.get(from)
@@ -267,11 +280,13 @@ fn link(cx: &mut Context<'_>, known: &Known, pointer: &str, text: &str) -> Optio
     {
         let port = known.services.get(to).and_then(Option::as_ref).and_then(|to| to.ports.first());
         let port = port.map_or("PORT", |(name, _)| name.as_str());
-        let message =
-            format!("`{from}` does not refer to `{to}`, so nothing would pass through kaf6's relay");
+        let message = format!(
+            "`{from}` does not refer to `{to}`, so no traffic would pass through kaf6's \
+            relay"
+        );
         let hint =
             Some(format!("write its address as `{{{{{to}.{port}}}}}` in `env` or `command` of `{from}`"));
-        cx.about_value(pointer, &message, hint, "a way between services");
+        cx.about_value(pointer, &message, hint, "a link between services");
         return None;
     }
     Some(Link { from: from.to_owned(), to: to.to_owned() })
@@ -283,15 +298,14 @@ fn scale(cx: &mut Context<'_>, known: &Known, fault: &str, raw: &raw::Scale) -> 
     if let Some((front, _)) =
         service.rsplit_once('.').filter(|(front, _)| known.services.contains_key(*front))
     {
-        let hint = Some(format!("write `{front}`"));
-        cx.about_value(&pointer, "a service is scaled as a whole", hint, "a service");
+        let hint = Some(format!("use `{front}`"));
+        cx.about_value(&pointer, "only a whole service can be scaled", hint, "a service");
         return None;
     }
     exists(cx, known, &pointer, service)?;
     if known.attached.contains_key(service) {
-        let message =
-            format!("`{service}` is attached: kaf6 cannot start more of somebody else's containers");
-        let hint = Some("start it by `cluster.services`".to_owned());
+        let message = format!("`{service}` is attached: kaf6 cannot start more containers of it");
+        let hint = Some("start it with `cluster.services`".to_owned());
         cx.about_value(&pointer, &message, hint, "a service that kaf6 starts");
         return None;
     }
@@ -313,7 +327,7 @@ fn pairs(cx: &mut Context<'_>, known: &Known, faults: &Faults) {
                 if !good().any(started) {
                     let hint =
                         Some(format!("add `for: 10s`, or a fault of type `start` with `target: {target}`"));
-                    cx.at_key(&pointer, format!("nothing starts `{target}` again"), hint);
+                    cx.at_key(&pointer, format!("no fault starts `{target}` again"), hint);
                 }
             }
             Action::Start { target } if all_read => {
@@ -334,7 +348,7 @@ fn pairs(cx: &mut Context<'_>, known: &Known, faults: &Faults) {
                 if now == Some(*to) && good().filter(scales).count() == 1 {
                     cx.at_key(
                         &pointer,
-                        format!("nothing changes: `{service}` has so many replicas already"),
+                        format!("no change: `{service}` already has this many replicas"),
                         None,
                     );
                 }

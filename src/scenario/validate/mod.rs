@@ -128,7 +128,8 @@ fn target(
             elsewhere(
                 cx,
                 "--embedded",
-                "the broker inside kaf6 is no container, so its `cluster` would be touched for nothing",
+                "the broker inside kaf6 is not a container, so faults in its `cluster` would not \
+                affect it",
             );
         }
         return Target::Embedded;
@@ -138,7 +139,8 @@ fn target(
             elsewhere(
                 cx,
                 "--brokers",
-                "the file starts its own brokers in `cluster`, and faults would hit other ones than the load",
+                "the file starts its own brokers in `cluster`, so faults would affect other \
+                brokers than the load",
             );
         }
         return client::addresses_of_option(cx, brokers);
@@ -151,7 +153,7 @@ fn target(
             elsewhere(
                 cx,
                 "--profile",
-                "the file starts its own brokers in `cluster`, and the profile names other ones",
+                "the file starts its own brokers in `cluster`, but the profile names other ones",
             );
         }
         profile.target.clone().or(file).or(cluster)
@@ -160,8 +162,9 @@ fn target(
     };
     if let Some(target) = chosen {
         if target == Target::Embedded && known.written {
-            let hint = Some("leave out `brokers`, or `cluster`".to_owned());
-            let message = "the broker inside kaf6 is no container, so `cluster` would be touched for nothing";
+            let hint = Some("remove `brokers`, or `cluster`".to_owned());
+            let message = "the broker inside kaf6 is not a container, so faults in `cluster` would \
+            not affect it";
             cx.at("/brokers", message, hint);
         }
         return target;
@@ -175,17 +178,17 @@ fn target(
     }
     if !known.attached.is_empty() {
         let hint = Some("add `brokers: [localhost:9092]`".to_owned());
-        cx.at_key("/cluster/attach", "it says which containers, and not how clients reach the brokers", hint);
+        cx.at_key("/cluster/attach", "it names containers, but not how clients reach the brokers", hint);
     } else if known.starts {
         if !known.incomplete {
-            let hint = Some("name a port of the broker's service `kafka`, or write `brokers`".to_owned());
-            cx.at_key("/cluster", "no service has a port named `kafka`, so clients have nowhere to go", hint);
+            let hint = Some("name a port of the broker's service `kafka`, or set `brokers`".to_owned());
+            cx.at_key("/cluster", "no service has a port named `kafka`, so clients have no address", hint);
         }
     } else {
         cx.at_key(
             "",
-            "no brokers are given",
-            Some("write `brokers: [localhost:9092]` or `brokers: embedded`, or pass --brokers".to_owned()),
+            "no brokers given",
+            Some("set `brokers: [localhost:9092]` or `brokers: embedded`, or pass --brokers".to_owned()),
         );
     }
     Target::Brokers(Vec::new())
@@ -193,10 +196,10 @@ fn target(
 
 /// Says that an option sends the load elsewhere than the file's containers.
 fn elsewhere(cx: &mut Context<'_>, option: &str, why: &str) {
-    let hint = Some(format!("leave out {option}, or `cluster` and `faults` of the file"));
+    let hint = Some(format!("remove {option}, or `cluster` and `faults` of the file"));
     cx.problems.push(Diagnostic::of_file(
         &cx.document.path,
-        format!("{option} cannot be used with it: {why}"),
+        format!("cannot use {option} with this file: {why}"),
         hint,
     ));
 }

@@ -28,7 +28,7 @@ impl<'a> Parts<'a> {
         // Accepted by the schema made from the same types, so this reads; should it not, that must not pass.
         let part = T::deserialize(value).or_else(|_| T::deserialize(&whole_numbers(value))).ok();
         if part.is_none() {
-            cx.at(pointer, "this cannot be read", None);
+            cx.at(pointer, "invalid value", None);
         }
         part
     }

@@ -44,13 +44,15 @@ pub(super) fn orders(cx: &mut Context<'_>, slots: &IndexMap<String, Slot>, fault
                 None if cx.is_full() => {}
                 None => {
                     let hint = suggest::hint(after, slots.keys().chain(faults.keys()).map(String::as_str));
-                    let what = if faults.is_empty() { "scenario" } else { "scenario and no fault" };
-                    let message = format!("there is no {what} `{after}`");
+                    let what = if faults.is_empty() { "scenario" } else { "scenario or fault" };
+                    let message = format!("unknown {what} `{after}`");
                     cx.about_value(&at, &message, hint, "the name of a scenario");
                 }
                 Some(Slot::Good(other)) if other.work.is_background() => {
-                    let message =
-                        format!("`{after}` runs until all others have ended; nothing can wait for it");
+                    let message = format!(
+                        "`{after}` runs until all others have ended, so nothing can wait \
+                        for it"
+                    );
                     cx.about_value(&at, &message, None, "a scenario that can be waited for");
                 }
                 Some(_) => waits_for.push((after, "after")),
@@ -60,8 +62,8 @@ pub(super) fn orders(cx: &mut Context<'_>, slots: &IndexMap<String, Slot>, fault
             let at = below(&waiting.pointer, "when");
             match slots.get(&when.scenario) {
                 None if faults.contains_key(&when.scenario) => {
-                    let hint = Some(format!("to wait for its end, write `after: {}`", when.scenario));
-                    let message = format!("`{}` is a fault, and counts nothing", when.scenario);
+                    let hint = Some(format!("to wait for its end, set `after: {}`", when.scenario));
+                    let message = format!("`{}` is a fault, which has no counters", when.scenario);
                     cx.about_value(&at, &message, hint, "a start by count");
                 }
                 None => unknown_scenario(cx, &at, &when.scenario, slots),
@@ -87,7 +89,7 @@ fn counter(cx: &mut Context<'_>, at: &str, when: &When, other: &Slot) {
     };
     if !fits {
         let message =
-            format!("`{name}` does not count `{word}`: it is of type {}", other.kind().unwrap_or("?"));
+            format!("`{name}` has no counter `{word}`: its type is {}", other.kind().unwrap_or("?"));
         return cx.about_value(at, &message, None, "a start by count");
     }
     let total = match other.good().map(|activity| &activity.work) {
@@ -97,7 +99,7 @@ fn counter(cx: &mut Context<'_>, at: &str, when: &When, other: &Slot) {
         _ => None,
     };
     if let Some(total) = total.filter(|total| *total < when.at_least) {
-        let message = format!("`{name}` never gets to {}: it ends with {total}", when.at_least);
+        let message = format!("`{name}` never reaches {}: it ends with {total}", when.at_least);
         cx.about_value(at, &message, None, "a count that can be reached");
     }
 }
@@ -191,9 +193,11 @@ pub(super) fn readers(cx: &mut Context<'_>, slots: &mut IndexMap<String, Slot>) 
                 nobody_writes(cx, name, &topic, &writers);
             }
         } else if consume.from == From::Run && mine.is_empty() && all_known {
-            let hint = Some("write `from: any` to read what others wrote".to_owned());
-            let message =
-                format!("no scenario of the file produces to `{topic}`, so it holds no record of this run");
+            let hint = Some("set `from: any` to read messages from others".to_owned());
+            let message = format!(
+                "no scenario in the file produces to `{topic}`, so it has no record of \
+                this run"
+            );
             cx.about_value(&below(&scenario_pointer(name), "from"), &message, hint, "possible here");
         }
         if consume.from == From::Any {
@@ -214,12 +218,13 @@ fn nobody_writes(cx: &mut Context<'_>, name: &str, topic: &str, writers: &[Write
     let is_replaced = cx.document.is_replaced(&at_topic);
     let shown = cx.document.shown(&at_topic).map_or_else(|| "its topic".to_owned(), |it| format!("`{it}`"));
     let message = format!(
-        "no scenario of the file produces to {shown}: `{name}` reads whatever is there, and verifies nothing"
+        "no scenario in the file produces to {shown}: `{name}` reads whatever is there, and \
+        verifies nothing"
     );
     let near = suggest::nearest(topic, writers.iter().map(|writer| writer.topic.as_str()));
     let hint = match near.filter(|_| !is_replaced) {
-        Some(near) => format!("did you mean `{near}`? To read what others wrote, write `from: any`"),
-        None => "check the topic's name; to read what others wrote, write `from: any`".to_owned(),
+        Some(near) => format!("did you mean `{near}`? To read messages from others, set `from: any`"),
+        None => "check the topic's name; to read messages from others, set `from: any`".to_owned(),
     };
     cx.warn(&at_topic, message, Some(hint));
 }

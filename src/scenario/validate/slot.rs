@@ -55,5 +55,5 @@ pub(super) fn unknown_scenario(
     slots: &IndexMap<String, Slot>,
 ) {
     let hint = suggest::hint(name, slots.keys().map(String::as_str));
-    cx.about_value(pointer, &format!("there is no scenario `{name}`"), hint, "the name of a scenario");
+    cx.about_value(pointer, &format!("unknown scenario `{name}`"), hint, "the name of a scenario");
 }

@@ -29,7 +29,7 @@ pub(super) fn declared(cx: &mut Context<'_>, parts: &Parts<'_>) -> Topics {
         let Some(raw) = parts.get::<model::Topic>(&pointer, cx) else { continue };
         let at_name = below(&pointer, "name");
         if raw.replication_factor == Some(0) {
-            cx.at(&below(&pointer, "replication_factor"), "a topic has at least one copy", None);
+            cx.at(&below(&pointer, "replication_factor"), "a topic has at least one replica", None);
         }
         names.push((at_name.clone(), raw.name.clone()));
         let Some(name) = name(cx, &at_name, &raw.name) else {
@@ -57,30 +57,30 @@ fn name(cx: &mut Context<'_>, pointer: &str, text: &str) -> Option<Template> {
     let template = cx.template(pointer, text)?;
     cx.no_secret(pointer, "a topic's name");
     if let Some(other) = template.functions().find(|function| *function != Function::RunId) {
-        let message = format!("`{other}` differs from message to message; a topic has one name");
+        let message = format!("`{other}` changes from message to message, but a topic has one name");
         cx.about_value(
             pointer,
             &message,
-            Some("only `{{run_id}}` may stand here".to_owned()),
+            Some("only `{{run_id}}` is allowed here".to_owned()),
             "a topic's name",
         );
         return None;
     }
     let sample = template.with_run_id("20260116-145402-7f3a");
     let wrong = if sample.is_empty() {
-        Some("a topic's name is not empty".to_owned())
+        Some("a topic name must not be empty".to_owned())
     } else if sample == "." || sample == ".." {
-        Some(format!("a topic cannot be named `{text}`"))
+        Some(format!("invalid topic name `{text}`"))
     } else if sample.len() > 249 {
-        Some("a topic's name has at most 249 characters".to_owned())
+        Some("a topic name has at most 249 characters".to_owned())
     } else {
         sample
             .chars()
             .find(|c| !(c.is_ascii_alphanumeric() || "._-".contains(*c)))
-            .map(|c| format!("{c:?} cannot stand in a topic's name"))
+            .map(|c| format!("invalid character {c:?} in a topic name"))
     };
     if let Some(message) = wrong {
-        let hint = Some("letters, digits, `.`, `_` and `-` may".to_owned());
+        let hint = Some("use letters, digits, `.`, `_` and `-`".to_owned());
         cx.about_value(pointer, &message, hint, "a topic's name");
         return None;
     }
@@ -116,8 +116,7 @@ impl Topics {
         if let (Some(partition), Some(topic)) = (partition, self.list.iter().find(|t| t.name == found.name)) {
             let partitions = topic.partitions.unwrap_or(1);
             if partition >= partitions {
-                let message =
-                    format!("there is no such partition: `{}` is declared with {partitions}", topic.name);
+                let message = format!("unknown partition: `{}` is declared with {partitions}", topic.name);
                 let hint = Some(format!("partitions count from 0, so the last one is {}", partitions - 1));
                 cx.at(&below(scenario, "partition"), message, hint);
             }
@@ -134,7 +133,8 @@ impl Topics {
         let at_key = below(scenario, "key");
         if !key.is_written {
             let hint = Some("add a `key`, such as `key: \"{{client}}\"`".to_owned());
-            let message = "the messages have no key, and brokers refuse those for a compacted topic";
+            let message = "the messages have no key, but brokers reject such messages for a \
+            compacted topic";
             return cx.at_key(scenario, message, hint);
         }
         let differs = |function: &Function| matches!(function, Function::Now | Function::Random(_));
@@ -144,7 +144,8 @@ impl Topics {
             let message = format!(
                 "`{function}` is not allowed in the key of a compacted topic: kaf6 renders the key again to find a later record of the same key"
             );
-            let hint = "use `{{seq}}`, `{{uuid}}`, `{{client}}` or `{{partition}}`, or write `verify: false`";
+            let hint = "use `{{seq}}`, `{{uuid}}`, `{{client}}` or `{{partition}}`, or set \
+            `verify: false`";
             cx.about_value(&at_key, &message, Some(hint.to_owned()), "a key for a compacted topic");
         }
     }

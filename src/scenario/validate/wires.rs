@@ -43,7 +43,7 @@ pub(super) fn services(cx: &mut Context<'_>, known: &mut Known) {
             if !known.services.contains_key(need) && !known.incomplete && !cx.is_full() {
                 let hint = suggest::hint(need, known.services.keys().map(String::as_str));
                 let at = below(&below(&pointer, "needs"), index);
-                cx.about_value(&at, &format!("there is no service `{need}`"), hint, "a service");
+                cx.about_value(&at, &format!("unknown service `{need}`"), hint, "a service");
             }
         }
     }
@@ -81,7 +81,7 @@ fn circles(cx: &mut Context<'_>, known: &Known) {
                     let mut circle: Vec<&str> = path[from..].iter().map(|(name, _)| *name).collect();
                     circle.push(to);
                     let message = format!("these services need each other: {}", circle.join(" -> "));
-                    let hint = Some("a reference to a service is a need, too".to_owned());
+                    let hint = Some("a reference to a service is also a need".to_owned());
                     cx.at_key(&below(&service_pointer(name), "needs"), message, hint);
                 }
                 None if known.services.contains_key(to) => {
@@ -148,7 +148,7 @@ fn check(cx: &mut Context<'_>, known: &Known, pointer: &str, wired: &Wired, owne
             return;
         }
         if let Err((message, hint)) = means(known, reference, owner) {
-            cx.about_value(pointer, &message, hint, "a text with good references");
+            cx.about_value(pointer, &message, hint, "a text with valid references");
         }
     }
 }
@@ -171,29 +171,29 @@ fn means(known: &Known, reference: &Reference, owner: Owner<'_>) -> Result<(), (
         | (Reference::SelfHost, Owner::Service(_)) => Ok(()),
         (Reference::SelfPort(port), Owner::Service(owner)) => port_of(owner, port),
         (Reference::SelfHost | Reference::SelfPort(_), Owner::Attached) => {
-            let message = format!("`{reference}`: kaf6 does not know how clients reach what it attached to");
-            Err((message, Some("write the address out".to_owned())))
+            let message = format!(
+                "`{reference}`: kaf6 does not know how clients reach an attached \
+            container"
+            );
+            Err((message, Some("write the address instead".to_owned())))
         }
         (Reference::Replica | Reference::SelfHost | Reference::SelfPort(_), Owner::None) => {
-            let hint = Some("outside, name the service: `{{broker.kafka}}`".to_owned());
-            Err((format!("`{reference}` means something only within a service"), hint))
+            let hint = Some("outside of a service, name the service: `{{broker.kafka}}`".to_owned());
+            Err((format!("`{reference}` works only within a service"), hint))
         }
         (Reference::Service { service, replica, port }, _) => {
             if !known.services.contains_key(service) {
                 if known.incomplete {
                     return Ok(());
                 }
-                let message = format!("`{reference}`: there is no service `{service}`");
+                let message = format!("`{reference}`: unknown service `{service}`");
                 return Err(if known.attached.contains_key(service) {
                     let message = format!(
                         "`{reference}`: `{service}` is attached, and kaf6 does not know its addresses"
                     );
-                    (message, Some("write the address out".to_owned()))
+                    (message, Some("write the address instead".to_owned()))
                 } else if known.services.is_empty() {
-                    (
-                        message,
-                        Some("services stand under `cluster.services`, or come from a `preset`".to_owned()),
-                    )
+                    (message, Some("define services under `cluster.services`, or use a `preset`".to_owned()))
                 } else {
                     (message, suggest::hint(service, known.services.keys().map(String::as_str)))
                 });
@@ -203,7 +203,7 @@ fn means(known: &Known, reference: &Reference, owner: Owner<'_>) -> Result<(), (
             match replica {
                 Some(replica) if *replica >= most => {
                     let hint = Some("replicas count from 0".to_owned());
-                    Err((format!("`{reference}`: `{service}` has {most} replicas at most"), hint))
+                    Err((format!("`{reference}`: `{service}` has at most {most} replicas"), hint))
                 }
                 _ => Ok(()),
             }

@@ -23,7 +23,7 @@ fn foreign_when_another_client_writes_too() {
     let done = run.done();
     done.is_healthy(6);
     assert_eq!((done.of("read", "received"), done.of("read", "foreign")), (200, 6));
-    assert!(done.page().contains("not of this run"));
+    assert!(done.page().contains("not from this run"));
 }
 
 #[test]

@@ -132,7 +132,7 @@ impl Done {
         row["count"].as_u64().map(|count| (count, row["explained"].as_u64().unwrap_or(0)))
     }
 
-    /// How many messages the account has in this class.
+    /// How many messages the run has in this class.
     pub(super) fn account(&self, class: &str) -> u64 {
         self.summary["accounts"]["total"][class]
             .as_u64()

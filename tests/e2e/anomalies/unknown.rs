@@ -53,7 +53,7 @@ fn is_inconclusive_or_allowed(file: impl Fn() -> (File, Relay, Load), found: boo
                 done.told()
             );
             let share = (unknown * 100).div_ceil(200);
-            let advice = format!("{unknown} unknown (write `allow: {{unknown: {share}%}}` in `all_acked`)");
+            let advice = format!("{unknown} unknown (set `allow: {{unknown: {share}%}}` in `all_acked`)");
             assert!(done.reason().contains(&advice), "{advice}: {}", done.reason());
         }
         done

@@ -11,7 +11,7 @@ use super::run::{Done, File, run, topic};
 use super::wire;
 use crate::lab::{Kafka, Relay, Verdict};
 
-/// A reader that ran out of time leaves all of its checks open, and the reason says what to write.
+/// A reader that timed out leaves all of its checks open, and the reason says what to write.
 fn is_open(done: &Done, unread: u64) {
     done.has(&[("unread", unread, 0)]).is("error");
     done.accounts_for(&[("verified", 200 - unread), ("unread", unread)]);
@@ -20,8 +20,8 @@ fn is_open(done: &Done, unread: u64) {
     assert_eq!(done.check("all_acked"), "pass", "{}", done.told());
     let advice = [
         "scenario `read` timed out",
-        "(write a longer `timeout` there)",
-        &format!("{unread} unread (write a longer `timeout` in the reader, or `verify: false` in `write`)"),
+        "(increase its `timeout`)",
+        &format!("{unread} unread (increase the reader's `timeout`, or set `verify: false` in `write`)"),
     ];
     for part in advice {
         assert!(done.reason().contains(part), "{part}: {}", done.reason());

@@ -48,7 +48,7 @@ fn a_stopped_container_is_started_again_also_after_a_signal() {
 
 #[test]
 fn a_restart_policy_that_fights_the_fault_and_a_log_that_cannot_be_read_are_told() {
-    // Docker starts it again after any signal but that which is its own way to end.
+    // Docker restarts it after any signal but that which is its own way to end.
     let options = ["--restart", "always", "--stop-signal", "SIGUSR1", "--log-driver", "none", "--init"];
     let Some(container) = TansuContainer::start_with(&options) else { return };
     let text = format!(
@@ -68,19 +68,19 @@ checks: [{{type: reachable, scenario: later}}]
     let hit = fault(&ran, "hit");
     assert_eq!(hit["effective"], false, "{ran}");
     let reason = ran.summary["reason"].as_str().expect("it is a text");
-    assert!(reason.contains("fault `hit` was not shown to have taken effect"), "{reason}");
+    assert!(reason.contains("fault `hit` has no proof that it took effect"), "{reason}");
     let proof = hit["proof"].as_str().expect("it is a text");
     let off = format!(
-        "(its restart policy is always; docker update --restart no {} turns it off)",
+        "(its restart policy is always; to turn it off, run docker update --restart no {})",
         container.name()
     );
     assert!(proof.contains("did not stay down") && proof.contains(&off), "{proof}");
 
     let note =
-        "the log of broker cannot be read, so that reports have none of its lines: its log driver is none (";
+        "cannot read the log of broker, so reports contain none of its lines: its log driver is none (";
     let notes = ran.summary["notes"].to_string();
     assert!(notes.contains(note), "{notes}");
-    let line = "[kaf6: this log cannot be read: its log driver is none (";
+    let line = "[kaf6: cannot read this log: its log driver is none (";
     let last = &ran.summary["containers"][0]["last_lines"][0];
     assert!(last.as_str().is_some_and(|last| last.starts_with(line)), "{ran}");
     for said in [&ran.stdout, &ran.html] {

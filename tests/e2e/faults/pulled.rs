@@ -111,16 +111,12 @@ fn a_tag_that_no_registry_has() {
 fn each_refusal_of_a_registry_says_what_to_do() {
     let Some(cluster) = on_memory() else { return };
     for (status, code, parts) in [
-        (
-            429,
-            "TOOMANYREQUESTS",
-            [" limits how many pulls it allows", "wait, log in (docker login localhost:"],
-        ),
+        (429, "TOOMANYREQUESTS", [" limits the number of pulls", "wait, log in (docker login localhost:"]),
         (401, "UNAUTHORIZED", ["it is private: localhost:", "docker login localhost:"]),
         (
             403,
             "DENIED",
-            ["has no such image, or only for those with a login", "check its name; docker login"],
+            ["has no such image, or only users with access can see it", "check its name; docker login"],
         ),
         (404, "MANIFEST_UNKNOWN", ["has no such image; check its name and its tag", "manifest unknown"]),
         (503, "UNAVAILABLE", [" or the Docker Engine failed; try docker pull by hand", "503"]),
@@ -177,7 +173,11 @@ fn a_tag_that_has_moved_is_pulled_where_the_file_asks_for_it() {
     let folder = tempfile::tempdir().expect("a folder");
     registry.push("kaf6-lab/broker:moves", BAD, folder.path());
     let image = registry.image("kaf6-lab/broker:moves");
-    refused(&ten(&cluster, &image, "never"), "", &["is not on this Docker Engine, and its pull is never"]);
+    refused(
+        &ten(&cluster, &image, "never"),
+        "",
+        &["is not on this Docker Engine, and the service has pull: never"],
+    );
     refused(&ten(&cluster, &image, "missing"), "", &["broker ended with exit code"]);
     registry.push("kaf6-lab/broker:next", GOOD, folder.path());
     registry.retag("kaf6-lab/broker", "next", "moves");

@@ -79,11 +79,14 @@ fn docker_is_asked_where_the_docker_command_asks_it() {
         (
             "far",
             [
-                "Docker's current context `far` is ssh://me@far, and kaf6 speaks to Docker only by",
+                "Docker's current context `far` is ssh://me@far, but kaf6 connects to Docker only over",
                 "set DOCKER_HOST",
             ],
         ),
-        ("dead", ["/nowhere/docker.sock is not there", "; Docker's current context `dead` says so"]),
+        (
+            "dead",
+            ["/nowhere/docker.sock does not exist", "; Docker's current context `dead` sets this address"],
+        ),
     ] {
         for (name, host) in [("far", "ssh://me@far"), ("dead", "unix:///nowhere/docker.sock")] {
             if name == context {

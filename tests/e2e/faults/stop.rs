@@ -1,4 +1,4 @@
-//! A `stop` without `for`: it lasts until another fault starts what it stopped, or to the end of the run.
+//! A `stop` without `for`: it lasts until another fault starts what it stopped, or until the end of the run.
 
 use super::cluster::{fault, of_fault, over_s3, run};
 
@@ -66,7 +66,7 @@ run: {{unreadable_after: 5s}}
     assert!(ran.reason().contains("scenario `late` timed out"), "{ran}");
     // Nobody can give a longer time to a reader that kaf6 added.
     assert!(
-        ran.answer("no_loss:verify:t-{{run_id}}").contains("write `verify: false` in its producers"),
+        ran.answer("no_loss:verify:t-{{run_id}}").contains("set `verify: false` in its producers"),
         "{ran}"
     );
 }

@@ -180,8 +180,9 @@ impl<'a> Blocked<'a> {
         let held_up = place.window.see(look, (at, place.wanted.unwrap_or(at)), now);
         if let (Some(stable), None) = (held_up, place.last_stable) {
             self.consumer.shared.note(Note::warning(format!(
-                "partition {} of `{}`: an open transaction holds up its reader at offset {stable}, the last stable offset; with \
-                 `isolation.level: read_committed` nothing behind it can be read",
+                "partition {} of `{}`: an open transaction blocks the reader at offset {stable}, \
+                the last stable offset; with `isolation.level: read_committed` it cannot read any \
+                further",
                 place.partition, self.consumer.name
             )));
         }
@@ -216,8 +217,8 @@ impl<'a> Blocked<'a> {
                     until_us: clock.us(now),
                 };
                 self.consumer.shared.note(Note::error(format!(
-                    "partition {} of `{}`: a broker that can be reached gave no record from offset {at} on, for {:.1} s ({}), nor did a fresh \
-                     client get one",
+                    "partition {} of `{}`: a reachable broker returned no record from offset {at} \
+                    on for {:.1} s ({}), neither to the reader nor to a fresh client",
                     place.partition,
                     self.consumer.name,
                     seconds(unreadable.until_us.saturating_sub(unreadable.since_us)),
@@ -247,7 +248,8 @@ impl<'a> Blocked<'a> {
             }
             if unknown.confirmed {
                 self.consumer.shared.note(Note::warning(format!(
-                    "partition {} of `{}` was unknown to the broker from {:.1} s to {:.1} s; its reader went on then",
+                    "partition {} of `{}` was unknown to the broker from {:.1} s to {:.1} s; its \
+                    reader continued then",
                     place.partition,
                     self.consumer.name,
                     seconds(unknown.since_us),

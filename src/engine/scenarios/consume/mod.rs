@@ -51,7 +51,7 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, end_markers: &En
     let partitions: Vec<Partition> = match plan.partition {
         Some(partition) if partition >= state.partitions => {
             return ScenarioOutcome::failed(format!(
-                "topic `{}` has {} partitions, so there is none numbered {partition}",
+                "topic `{}` has {} partitions, but no partition {partition}",
                 state.name, state.partitions
             ));
         }
@@ -82,8 +82,10 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, end_markers: &En
         (Some(why), _) => ScenarioOutcome::failed(why),
         _ if shared.stop.is_stopped() => ScenarioOutcome::of(cut(&shared.stop)),
         (None, End::Done) => ScenarioOutcome::of(ScenarioEnd::Done),
-        (None, End::Idle) => ScenarioOutcome::of(ScenarioEnd::Idle)
-            .because(format!("nothing more came within {}", crate::units::Duration::from(plan.idle_timeout))),
+        (None, End::Idle) => ScenarioOutcome::of(ScenarioEnd::Idle).because(format!(
+            "received nothing more within {}",
+            crate::units::Duration::from(plan.idle_timeout)
+        )),
         (None, End::Timeout) => out_of_time(shared, index),
     };
     ScenarioOutcome { uuids: Some(uuids), ..outcome }
@@ -91,7 +93,7 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, end_markers: &En
 
 fn out_of_time(shared: &RunContext, index: usize) -> ScenarioOutcome {
     ScenarioOutcome::of(ScenarioEnd::Timeout).because(format!(
-        "its time bound of {} came before the end of the log",
+        "timed out after {}, before the end of the log",
         crate::units::Duration::from(shared.plan.scenarios[index].timeout)
     ))
 }

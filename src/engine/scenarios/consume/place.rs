@@ -217,8 +217,8 @@ impl PartitionPosition {
         for it in &self.refusals {
             let time = it.last.saturating_duration_since(it.first).as_secs_f64();
             consumer.shared.note(Note::warning(format!(
-                "partition {partition} of `{name}`: the broker refused offset {} although its log goes from {} to {} ({}); kaf6 asked \
-                 again ({} in {time:.1} s)",
+                "partition {partition} of `{name}`: the broker refused offset {} although its log \
+                ranges from {} to {} ({}); kaf6 retried ({} in {time:.1} s)",
                 it.offset,
                 it.low,
                 it.high,
@@ -229,7 +229,8 @@ impl PartitionPosition {
         let gone = self.unknown.filter(|unknown| unknown.confirmed);
         if let Some(unknown) = gone {
             consumer.shared.note(Note::error(format!(
-                "partition {partition} of `{name}`: the broker can be reached and no longer knows it, from {:.1} s until its reader ended",
+                "partition {partition} of `{name}`: a reachable broker no longer knows it, from \
+                {:.1} s until its reader ended",
                 seconds(unknown.since_us)
             )));
         }

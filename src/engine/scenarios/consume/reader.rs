@@ -232,18 +232,20 @@ impl ReadLoop<'_> {
         let name = &self.consumer.name;
         let onward = to.map_or_else(|| "its start".to_owned(), |to| format!("offset {to}"));
         let embedded = if self.client.is_embedded() {
-            "; the embedded broker keeps the newest 5 MiB or so of a partition, and forgets the rest"
+            "; the embedded broker keeps only the newest 5 MiB or so of a partition"
         } else {
             ""
         };
         let text = if anew {
             place.reads.reset();
             format!(
-                "partition {partition} of `{name}` was cut or begun anew under the reader at offset {from} ({text}); it reads on from {onward}{embedded}"
+                "partition {partition} of `{name}`: the log was truncated or recreated at offset \
+                {from} ({text}); reading continues at {onward}{embedded}"
             )
         } else {
             format!(
-                "partition {partition} of `{name}`: the broker had removed what lies before {onward} when its reader got to offset {from}; it reads on from there{embedded}"
+                "partition {partition} of `{name}`: the broker had removed the records before \
+                {onward} when its reader reached offset {from}; reading continues there{embedded}"
             )
         };
         self.consumer.shared.note(Note::warning(text));
@@ -286,7 +288,7 @@ impl ReadLoop<'_> {
                     self.send_back(
                         set,
                         at,
-                        &format!("the end of the log was acked at offset {} after that", end_marker.offset),
+                        &format!("the end of the log was acked later, at offset {}", end_marker.offset),
                     );
                 }
                 continue;

@@ -73,9 +73,10 @@ impl ReadPace {
         self.failed += u32::from(!self.patient);
         if self.patient {
             consumer.shared.note(Note::hint(format!(
-                "the reader of partition {partition} of `{}` got {gained} records in {:.1} s, at offset {}: from then on kaf6 left the \
-                 broker a second for each answer (`fetch.wait.max.ms`), since one whose store is slow may answer with little or \
-                 nothing",
+                "the reader of partition {partition} of `{}` got only {gained} records in {:.1} s, \
+                at offset {}: from then on kaf6 allows the broker 1 s per response \
+                (`fetch.wait.max.ms`), because a broker with slow storage may return little or \
+                nothing",
                 consumer.name,
                 time.as_secs_f64(),
                 self.from
@@ -98,7 +99,7 @@ pub(super) fn note(
             retried(probe.code);
             let null = if probe.null_records { ", with null records" } else { "" };
             format!(
-                "the broker refuses to hand out its records: {} {}{null}",
+                "the broker refuses to return records: {} {}{null}",
                 probe.code.text(),
                 probe.code.aside()
             )
@@ -108,22 +109,22 @@ pub(super) fn note(
             Err(Error::Request { code, .. }) if !code.is_local() => {
                 retried(code);
                 format!(
-                    "the broker refuses to say where its log starts and ends: {} {}",
+                    "the broker refuses to report the start and end of its log: {} {}",
                     code.text(),
                     code.aside()
                 )
             }
-            _ => "the broker does hand out records: the reader is slow, or the topic was made anew under it"
-                .to_owned(),
+            _ => "the broker does return records: the reader is slow, or the topic was recreated".to_owned(),
         },
         Ok(probe) => format!(
             "the broker answers without records{}",
-            if probe.null_records { " (null ones, where Kafka sends empty ones)" } else { "" }
+            if probe.null_records { " (null ones instead of Kafka's empty ones)" } else { "" }
         ),
-        Err(why) => format!("and a look at the cause failed: {why}"),
+        Err(why) => format!("kaf6 could not find the cause: {why}"),
     };
     consumer.shared.note(Note::warning(format!(
-        "the reader of partition {partition} of `{}` stood still for {} s at offset {at}: {text}",
+        "the reader of partition {partition} of `{}` made no progress for {} s at offset {at}: \
+        {text}",
         consumer.name,
         waits.still.as_secs_f64()
     )));

@@ -58,9 +58,8 @@ async fn a_reachable_broker_that_refuses_every_fetch_makes_its_partitions_unread
     let seen = run(&embedded, PAIR, after).await;
     let notes = notes(&seen);
     for partition in 0..2 {
-        let gave = format!(
-            "partition {partition} of `t`: a broker that can be reached gave no record from offset 0 on"
-        );
+        let gave =
+            format!("partition {partition} of `t`: a reachable broker returned no record from offset 0 on");
         assert!(notes.contains(&gave), "{notes}");
     }
     // The idle time is over long before.
@@ -79,7 +78,7 @@ async fn a_broker_that_refuses_for_a_while_is_read_to_the_end() {
     let seen = run(&embedded, PAIR, Duration::from_secs(20)).await;
     assert_eq!(seen.scenarios[1].counts.received, 40, "{}", notes(&seen));
     assert_eq!(seen.scenarios[1].ended, ScenarioEnd::Done);
-    assert!(!notes(&seen).contains("gave no record"), "{}", notes(&seen));
+    assert!(!notes(&seen).contains("returned no record"), "{}", notes(&seen));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,7 +88,7 @@ async fn an_offset_inside_the_log_is_refused_and_nothing_is_jumped_over() {
     let seen = run(&embedded, PAIR, Duration::from_secs(20)).await;
     assert_eq!(seen.scenarios[1].counts.received, 40, "{}", notes(&seen));
     assert!(
-        notes(&seen).contains("the broker refused offset 0 although its log goes from 0"),
+        notes(&seen).contains("the broker refused offset 0 although its log ranges from 0"),
         "{}",
         notes(&seen)
     );
@@ -102,7 +101,7 @@ async fn a_broker_that_says_unknown_for_a_while_is_read_to_the_end() {
     embedded.push_errors(FETCH, &[Code(3); 40]);
     let seen = run(&embedded, PAIR, Duration::from_secs(20)).await;
     assert_eq!(seen.scenarios[1].counts.received, 40, "{}", notes(&seen));
-    assert!(!notes(&seen).contains("gave no record"), "{}", notes(&seen));
+    assert!(!notes(&seen).contains("returned no record"), "{}", notes(&seen));
 }
 
 /// What the reader that kaf6 added read of a topic with so many partitions, where nobody else reads.

@@ -28,22 +28,22 @@ pub(crate) struct Response {
 /// # Errors
 /// Why there is no answer, with the proxy if one was asked.
 pub(crate) fn get(url: &str, is_own: bool, timeout: Duration) -> Result<Response, String> {
-    let uri: Uri = url.parse().map_err(|error| format!("`{url}` is no address: {error}"))?;
+    let uri: Uri = url.parse().map_err(|error| format!("invalid URL `{url}`: {error}"))?;
     let chosen = if is_own { None } else { proxy::choose(&uri, |name| std::env::var(name).ok()) };
     let Some(chosen) = chosen else { return ask(&uri, None, timeout) };
     let named = || {
         let host = chosen.url.rsplit_once('@').map_or(chosen.url.as_str(), |(_, host)| host);
-        format!("by the proxy {host} of {}", chosen.variable)
+        format!("through the proxy {host} of {}", chosen.variable)
     };
     let proxy = ureq::Proxy::new(&chosen.url).map_err(|error| format!("{}: {error}", named()))?;
     if !matches!(proxy.protocol(), ureq::ProxyProtocol::Http | ureq::ProxyProtocol::Https) {
-        return Err(format!("{}: kaf6 uses HTTP proxies only", named()));
+        return Err(format!("{}: only HTTP proxies are supported", named()));
     }
     let host = proxy::host(&uri).unwrap_or_default();
     // Many proxies take CONNECT for port 443 only.
     let is_plain = uri.scheme_str() == Some("http") && proxy.protocol() == ureq::ProxyProtocol::Http;
     let answer = if is_plain { forwarded(&uri, &proxy, timeout) } else { ask(&uri, Some(proxy), timeout) };
-    answer.map_err(|error| format!("{}: {error}; to ask directly, add {host} to NO_PROXY", named()))
+    answer.map_err(|error| format!("{}: {error}; to bypass the proxy, add {host} to NO_PROXY", named()))
 }
 
 /// Has a proxy forward a request: by HTTP/1.0, whose answers end with the connection.
@@ -55,7 +55,7 @@ fn forwarded(uri: &Uri, proxy: &ureq::Proxy, timeout: Duration) -> Result<Respon
     };
     let left = || until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
     let addresses = (proxy.host(), proxy.port()).to_socket_addrs().map_err(failed)?;
-    let mut stream = Err("its name has no address".to_owned());
+    let mut stream = Err("the host name has no address".to_owned());
     for address in addresses {
         stream = TcpStream::connect_timeout(&address, left()).map_err(failed);
         if stream.is_ok() {
@@ -86,19 +86,20 @@ fn forwarded(uri: &Uri, proxy: &ureq::Proxy, timeout: Duration) -> Result<Respon
         stream.set_read_timeout(Some(left())).map_err(failed)?;
         match stream.read(&mut piece).map_err(failed)? {
             0 => break,
-            _ if Instant::now() >= until => return Err(late("the answer was not complete", timeout)),
+            _ if Instant::now() >= until => return Err(late("incomplete response", timeout)),
             length => bytes.extend_from_slice(&piece[..length]),
         }
     }
-    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").ok_or("its answer is no HTTP")?;
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").ok_or("the response is not HTTP")?;
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-    let status = head.split(' ').nth(1).and_then(|word| word.parse().ok()).ok_or("its answer is no HTTP")?;
+    let status =
+        head.split(' ').nth(1).and_then(|word| word.parse().ok()).ok_or("the response is not HTTP")?;
     bytes.drain(..end + 4);
     let length = head.lines().filter_map(|line| line.split_once(':'));
     let length = length.filter(|(name, _)| name.eq_ignore_ascii_case("content-length"));
     let length = length.filter_map(|(_, value)| value.trim().parse::<usize>().ok()).next();
     if length.is_some_and(|length| bytes.len() < length.min(BODY)) {
-        return Err("the answer was not complete".to_owned());
+        return Err("incomplete response".to_owned());
     }
     Ok(Response::new(status, bytes))
 }
@@ -140,7 +141,7 @@ fn ask(uri: &Uri, proxy: Option<ureq::Proxy>, timeout: Duration) -> Result<Respo
     let most = BODY as u64 + 1;
     answer.body_mut().as_reader().take(most).read_to_end(&mut body).map_err(|error| {
         match error.get_ref().and_then(|inner| inner.downcast_ref()) {
-            Some(ureq::Error::Timeout(_)) => late("the answer was not complete", timeout),
+            Some(ureq::Error::Timeout(_)) => late("incomplete response", timeout),
             _ => format!("reading the body: {error}"),
         }
     })?;

@@ -58,7 +58,7 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, plan: &MetricsPl
     };
     if seen.cut > 0 {
         shared.note(Note::warning(format!(
-            "{} of {} answers to `{}` are longer than 16 MiB; what is behind that was not read",
+            "{} of {} responses to `{}` are longer than 16 MiB; kaf6 did not read the rest of them",
             seen.cut, seen.requests, shared.plan.scenarios[index].name
         )));
     }

@@ -40,7 +40,7 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize) -> ScenarioOutco
         && partition >= state.partitions
     {
         return ScenarioOutcome::failed(format!(
-            "topic `{}` has {} partitions, so there is none numbered {partition}",
+            "topic `{}` has {} partitions, but no partition {partition}",
             state.name, state.partitions
         ));
     }
@@ -88,8 +88,10 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize) -> ScenarioOutco
     }
     if timed_out {
         let bound = crate::units::Duration::from(shared.plan.scenarios[index].timeout);
-        return ScenarioOutcome::of(ScenarioEnd::Timeout)
-            .because(format!("not all was sent and acked within its {bound}"));
+        return ScenarioOutcome::of(ScenarioEnd::Timeout).because(format!(
+            "not all messages were sent and acked \
+        within {bound}"
+        ));
     }
     ScenarioOutcome::of(ScenarioEnd::Done)
 }
@@ -102,14 +104,16 @@ fn note_counts(shared: &RunContext, index: usize) {
         && late > 5.0
     {
         shared.note(Note::warning(format!(
-            "kaf6 itself sent messages of `{}` late (99th percentile {late:.1} ms): this machine is too busy for its rate, and latencies hold that time",
+            "the load generator sent messages of `{}` late (99th percentile {late:.1} ms): this \
+            machine is too busy for the rate, and latencies include that delay",
             scenario.name
         )));
     }
     // Of what nobody confirms, the account says how much was found.
     if counts.failed + counts.unknown > 0 && scenario.work.is_acked() {
         shared.note(Note::warning(format!(
-            "`{}`: {} messages failed and {} are unknown (they may be in the log or not); both are left out of `acked`",
+            "`{}`: {} messages failed and {} are unknown (they may or may not be in the log); \
+            `acked` includes neither",
             scenario.name, counts.failed, counts.unknown
         )));
     }

@@ -49,18 +49,19 @@ impl PileUp {
         let Self { due, acked, open, bytes } = self;
         let in_request = (due / per_second(senders, 1.0) * linger.as_secs_f64()).max(1.0);
         let behind = format!(
-            "`{name}`: the broker acked {acked:.0} messages/s of {due:.0}/s that were due, and {open} were unacked when the last \
-             became due"
+            "`{name}`: the broker acked {acked:.0} of {due:.0} messages/s due, and {open} messages \
+            were unacked when the last one became due"
         );
         if in_request >= SMALL || in_request * bytes >= SMALL_BYTES {
-            return format!("{behind}: it cannot follow this rate. Set a lower `rate`");
+            return format!("{behind}: it cannot keep up with this rate. Lower `rate`");
         }
         // So many requests a second it can do, by what it did; as many again are left for its other work.
         let enough = 2000.0 * per_second(senders, 1.0) / (acked / in_request).max(1.0);
         let enough = (enough / 10.0).ceil() * 10.0;
         format!(
-            "{behind}: it cannot follow requests this small at this rate. At `linger.ms` {} a request holds about {in_request:.0} \
-             of them. Set a higher `linger.ms` under `client.properties`, for example {enough:.0}, or a lower `rate`",
+            "{behind}: it cannot keep up with such small requests at this rate. At `linger.ms` {}, \
+            a request has about {in_request:.0} messages. Increase `linger.ms` under \
+            `client.properties`, for example to {enough:.0}, or lower `rate`",
             linger.as_millis()
         )
     }
@@ -121,13 +122,11 @@ mod tests {
         let found = PileUp { due: 200.0, acked: 70.0, open: 1300, bytes: 200.0 };
         assert_eq!(
             found.note("write", 1, Duration::ZERO),
-            "`write`: the broker acked 70 messages/s of 200/s that were due, and 1300 were unacked when the last became due: it \
-             cannot follow requests this small at this rate. At `linger.ms` 0 a request holds about 1 of them. Set a higher \
-             `linger.ms` under `client.properties`, for example 30, or a lower `rate`"
+            "`write`: the broker acked 70 of 200 messages/s due, and 1300 messages were unacked when the last one became due: it cannot keep up with such small requests at this rate. At `linger.ms` 0, a request has about 1 messages. Increase `linger.ms` under `client.properties`, for example to 30, or lower `rate`"
         );
         let many = found.note("write", 1, Duration::from_millis(100));
-        assert!(many.ends_with("it cannot follow this rate. Set a lower `rate`"), "{many}");
+        assert!(many.ends_with("it cannot keep up with this rate. Lower `rate`"), "{many}");
         let large = PileUp { bytes: 102_400.0, ..found }.note("write", 1, Duration::ZERO);
-        assert!(large.ends_with("it cannot follow this rate. Set a lower `rate`"), "{large}");
+        assert!(large.ends_with("it cannot keep up with this rate. Lower `rate`"), "{large}");
     }
 }

@@ -130,7 +130,7 @@ async fn a_producer_that_has_no_time_left_says_so() {
     );
     let came = came.await.unwrap();
     assert_eq!((came.ended, came.counts[1]), (ScenarioEnd::Timeout, 0));
-    assert!(came.message.contains("within its 1s"), "{}", came.message);
+    assert!(came.message.contains("within 1s"), "{}", came.message);
 }
 
 /// The keys that lie in a partition, by stream and sequence, and whether each is the one that is rendered again: by the plan, and

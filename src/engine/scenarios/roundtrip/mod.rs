@@ -27,7 +27,7 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize) -> ScenarioOutco
     };
     if plan.partition >= state.partitions {
         return ScenarioOutcome::failed(format!(
-            "topic `{}` has {} partitions, so there is none numbered {}",
+            "topic `{}` has {} partitions, but no partition {}",
             state.name, state.partitions, plan.partition
         ));
     }
@@ -65,7 +65,7 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize) -> ScenarioOutco
         (None, Some(fatal)) => given_up(shared, index, &fatal),
         _ if shared.stop.is_stopped() => ScenarioOutcome::of(cut(&shared.stop)),
         _ if !in_time => ScenarioOutcome::of(ScenarioEnd::Timeout).because(format!(
-            "not all round trips ended within its {}",
+            "not all round trips finished within {}",
             crate::units::Duration::from(shared.plan.scenarios[index].timeout)
         )),
         _ => ScenarioOutcome::of(ScenarioEnd::Done),
