@@ -271,7 +271,7 @@ fn what_is_wrong_with_a_profile_is_told_where_it_is() {
     assert!(far.contains("profiles.yaml:3:19: variable `FAR` is not set"), "{far}");
     let wrong = |o: &mut LoadOptions<'_>| o.brokers = Some(vec!["a:b".to_owned()]);
     let wrong = folders.load("", &wrong).expect_err("no broker").to_string();
-    assert!(wrong.starts_with("--brokers: `a:b` is no broker"), "{wrong}");
+    assert!(wrong.starts_with("--brokers: invalid broker `a:b`"), "{wrong}");
     std::fs::write(folders.beside.path().join("profiles.yaml"), "profiles: {near: {broker: [a]}}").unwrap();
     let misspelt = folders.load("profile: near", &nothing).expect_err("no such key");
     assert_eq!(misspelt.problems().len(), 1, "{misspelt}");

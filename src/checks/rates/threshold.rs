@@ -326,9 +326,9 @@ fn holds(expr: &ThresholdExpr, value: f64) -> bool {
         Op::LessOrEqual => value <= expr.value,
         Op::Greater => value > expr.value,
         Op::GreaterOrEqual => value >= expr.value,
-        #[expect(clippy::float_cmp, reason = "counts are whole; for others the user asked for it")]
+        #[expect(clippy::float_cmp, reason = "counts are whole; other values are as the file sets them")]
         Op::Equal => value == expr.value,
-        #[expect(clippy::float_cmp, reason = "counts are whole; for others the user asked for it")]
+        #[expect(clippy::float_cmp, reason = "counts are whole; other values are as the file sets them")]
         Op::NotEqual => value != expr.value,
     }
 }

@@ -57,13 +57,13 @@ pub struct MarkersSummary {
 /// acked is the sum of verified, excluded and all classes behind them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AccountSummary {
-    /// What would be handed to the client if nothing broke. Absent for a partition.
+    /// Messages to send if nothing fails. Absent for a partition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planned: Option<u64>,
-    /// Never handed to the client. Absent for a partition.
+    /// Never passed to the client. Absent for a partition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unsent: Option<u64>,
-    /// Handed to the client.
+    /// Passed to the client.
     pub sent: u64,
     /// The broker answered without error.
     pub acked: u64,
@@ -71,38 +71,38 @@ pub struct AccountSummary {
     pub failed: u64,
     /// Neither acked nor failed.
     pub unknown: u64,
-    /// Unknown, and read.
+    /// Unknown, but read back.
     pub found: u64,
     /// Unknown, and not in a log that was read to its end.
     pub absent: u64,
-    /// Unknown, and nobody read that far.
+    /// Unknown, and no reader got that far.
     pub unchecked: u64,
     /// Failed and unknown messages that the file allows. Absent for a partition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub permitted: Option<u64>,
-    /// Acked and read at the acked offset, unaltered.
+    /// Acked, and read back unmodified at the acked offset.
     pub verified: u64,
-    /// Acked; their producer says `verify: false`.
+    /// Acked; not read back, because the producer sets `verify: false`.
     pub excluded: u64,
-    /// Acked; a fresh client read past their offsets and did not find them.
+    /// Acked; missing from the log, also when re-read by a fresh client.
     pub lost: u64,
-    /// Acked; a broker that could be reached gave no record there for `run.unreadable_after`.
+    /// Acked; a reachable broker returned no record at their offsets for `run.unreadable_after`.
     pub unreadable: u64,
-    /// Acked; a reader passed their offsets without them, a fresh client found them.
+    /// Acked; missed by a reader that passed their offsets, but found by a fresh client.
     pub skipped: u64,
-    /// Acked; altered when read.
+    /// Acked; modified when read.
     pub corrupt: u64,
-    /// Acked at one offset and read at others only.
+    /// Acked at one offset, but read only at other offsets.
     pub misplaced: u64,
-    /// Acked and read, and their offset holds another message at another time.
+    /// Acked and read, but their offset returned another message at another time.
     pub rewritten: u64,
-    /// Acked; removed by retention before anybody read them.
+    /// Acked; removed by retention before any reader read them.
     pub expired: u64,
-    /// Acked; removed by compaction, a later record of the same key is there.
+    /// Acked; removed by compaction: the log has a later record with the same key.
     pub superseded: u64,
-    /// Acked; a reader or the audit did not get that far.
+    /// Acked; a reader or the audit did not reach them.
     pub unread: u64,
-    /// Acked; nobody was to read them.
+    /// Acked; no reader is assigned to them.
     pub unassigned: u64,
     /// Of those that are expired: nobody can tell whether retention or compaction removed them. Absent where there are none.
     #[serde(default, skip_serializing_if = "is_none")]

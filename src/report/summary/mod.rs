@@ -54,7 +54,7 @@ pub enum CheckOutcome {
     Pass,
     /// It was broken.
     Fail,
-    /// The run could not judge.
+    /// Neither passed nor failed: something was not observed.
     Inconclusive,
 }
 
@@ -76,7 +76,7 @@ pub enum RunStatus {
     Pass,
     /// A check failed, or the account has a broken promise.
     Fail,
-    /// Neither, and something could not be judged.
+    /// Neither: the run is inconclusive.
     Error,
 }
 

@@ -318,7 +318,7 @@ fn ready(cx: &mut Context<'_>, service: &str, raw: &raw::Ready, ports: &[(String
         count => {
             let hint =
                 Some("use one of `http: port/path`, `tcp: port`, `exec: [...]` and `kafka: port`".to_owned());
-            let message = if count == 0 { "it is empty" } else { "it has more than one probe" };
+            let message = if count == 0 { "`ready` has no probe" } else { "`ready` has more than one probe" };
             cx.at_key(pointer, message, hint);
             return None;
         }
