@@ -1,4 +1,4 @@
-//! The scenario file: raw model, loading, environment, profiles, schema, positions and templates.
+//! The scenario file: its format, loading, environment, profiles, schema, positions and templates.
 //!
 //! Owns everything between the bytes of a file and the validated scenario that a plan is made of.
 
@@ -6,10 +6,10 @@ pub mod conform;
 pub mod diagnostics;
 pub mod env;
 pub mod expr;
+pub mod format;
 pub mod json;
 mod literals;
 pub mod load;
-pub mod model;
 pub mod node;
 pub mod options;
 mod plain;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::diagnostics::Diagnostic;
-use super::model;
+use super::format;
 use super::node::{Content, Document, below};
 use super::options::LoadOptions;
 use super::secrets::Secrets;
@@ -56,7 +56,8 @@ pub(super) fn look_up(
         let pointer = below("/profiles", name);
         let json = file.root.to_json();
         let Some(value) = json.pointer(&pointer) else { continue };
-        let Some(raw) = model::Profile::deserialize(value).ok().filter(|_| findings.broken.is_empty()) else {
+        let Some(raw) = format::Profile::deserialize(value).ok().filter(|_| findings.broken.is_empty())
+        else {
             continue;
         };
         let mut cx = Context::new(&file);

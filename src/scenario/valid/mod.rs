@@ -1,6 +1,6 @@
 //! The validated scenario: every text parsed, every reference known to exist, defaults not yet taken.
 //!
-//! Owns the types between the raw model and the plan; the plan uses many of them as they are.
+//! Owns the types between the file as written and the plan; the plan uses many of them as they are.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

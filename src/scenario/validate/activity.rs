@@ -10,7 +10,7 @@ use super::parts::Parts;
 use super::slot::{Slot, legal_name, scenario_pointer};
 use super::topics::{Key, Topics};
 use crate::scenario::expr;
-use crate::scenario::model::{self, activity as raw};
+use crate::scenario::format::{self, activity as raw};
 use crate::scenario::node::below;
 use crate::scenario::options::LoadOptions;
 use crate::scenario::valid::{
@@ -99,7 +99,7 @@ pub(super) fn start(
     cx: &mut Context<'_>,
     pointer: &str,
     what: &str,
-    at: Option<&model::Written<Duration>>,
+    at: Option<&format::Written<Duration>>,
     when: Option<&str>,
 ) -> (Option<Duration>, Option<When>) {
     let at = cx.quantity(&below(pointer, "at"), at);
@@ -262,7 +262,7 @@ struct MessageFields<'a> {
     compression: Option<raw::Compression>,
     idempotence: Option<bool>,
     key: Option<&'a str>,
-    headers: Option<&'a IndexMap<String, model::written::Plain>>,
+    headers: Option<&'a IndexMap<String, format::written::Plain>>,
     value: Option<&'a raw::Value>,
 }
 

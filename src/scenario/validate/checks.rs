@@ -9,7 +9,7 @@ use super::faults::Faults;
 use super::parts::Parts;
 use super::slot::{Slot, unknown_scenario};
 use crate::scenario::expr;
-use crate::scenario::model::{self, Written, check as raw};
+use crate::scenario::format::{self, Written, check as raw};
 use crate::scenario::node::below;
 use crate::scenario::suggest;
 use crate::scenario::valid::{
@@ -35,7 +35,7 @@ pub(super) fn all(
     let mut names = Vec::new();
     for index in 0..count {
         let pointer = below("/checks", index);
-        let Some(raw) = parts.get::<model::Check>(&pointer, cx) else { continue };
+        let Some(raw) = parts.get::<format::Check>(&pointer, cx) else { continue };
         let name = raw.name().unwrap_or(raw.kind()).to_owned();
         let at_name = if raw.name().is_some() { below(&pointer, "name") } else { pointer.clone() };
         if name.trim().is_empty() || name.chars().count() > 200 || name.contains(char::is_control) {
@@ -62,7 +62,7 @@ fn metric(raw: Option<raw::CountMetric>) -> Option<CountMetric> {
     })
 }
 
-fn ask(cx: &mut Context<'_>, pointer: &str, raw: &model::Check) -> Option<Ask> {
+fn ask(cx: &mut Context<'_>, pointer: &str, raw: &format::Check) -> Option<Ask> {
     use raw::Check as Raw;
     Some(match raw {
         Raw::Reachable(_) => Ask::Reachable,
@@ -264,7 +264,7 @@ fn asked(
         let added = read_back && ask.needs_ledger() && *ask != Ask::UuidMatch;
         let verified = |slot: &Slot| slot.good().is_some_and(|activity| activity.work.is_verified());
         if able.is_empty() && !(added && slots.values().any(verified)) {
-            let types: Vec<String> = model::Activity::TYPES
+            let types: Vec<String> = format::Activity::TYPES
                 .into_iter()
                 .filter(|kind| fits(ask, kind))
                 .map(|kind| format!("`{kind}`"))

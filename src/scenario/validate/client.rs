@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::context::Context;
 use crate::scenario::diagnostics::Diagnostic;
-use crate::scenario::model::{self, Brokers};
+use crate::scenario::format::{self, Brokers};
 use crate::scenario::node::below;
 use crate::scenario::options::LoadOptions;
 use crate::scenario::valid::{ClientSettings, Security, Target};
@@ -110,7 +110,7 @@ pub(super) fn addresses_of_option(cx: &mut Context<'_>, list: &[String]) -> Targ
 pub(crate) fn settings(
     cx: &mut Context<'_>,
     pointer: &str,
-    raw: &model::Client,
+    raw: &format::Client,
     options: &LoadOptions<'_>,
 ) -> ClientSettings {
     for (property, value) in raw.properties.iter().flatten() {
@@ -155,10 +155,10 @@ pub const SECURITY: [(&str, &str); 8] = [
 fn security(
     cx: &mut Context<'_>,
     pointer: &str,
-    raw: &model::Security,
+    raw: &format::Security,
     options: &LoadOptions<'_>,
 ) -> Security {
-    use model::Protocol;
+    use format::Protocol;
     let sasl = matches!(raw.protocol, Protocol::SaslPlaintext | Protocol::SaslSsl);
     let tls = matches!(raw.protocol, Protocol::Ssl | Protocol::SaslSsl);
     if sasl && raw.mechanism.is_none() {
@@ -214,7 +214,7 @@ fn security(
 }
 
 /// Whether the mechanism is one that there is, with what it needs beside it.
-fn mechanism(cx: &mut Context<'_>, pointer: &str, mechanism: &str, raw: &model::Security) {
+fn mechanism(cx: &mut Context<'_>, pointer: &str, mechanism: &str, raw: &format::Security) {
     if !MECHANISMS.contains(&mechanism) {
         let hint = match mechanism.to_ascii_uppercase() {
             upper if MECHANISMS.contains(&upper.as_str()) => format!("write `{upper}`"),

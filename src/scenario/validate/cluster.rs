@@ -9,8 +9,8 @@ use serde_json::Value as Json;
 
 use super::context::Context;
 use super::parts::Parts;
-use crate::scenario::model::cluster as raw;
-use crate::scenario::model::written::Plain;
+use crate::scenario::format::cluster as raw;
+use crate::scenario::format::written::Plain;
 use crate::scenario::node::below;
 use crate::scenario::valid::cluster::{Attach, AttachBy, Cluster, Pull, Ready, Service};
 use crate::scenario::wiring::Wired;

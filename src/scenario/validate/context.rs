@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::str::FromStr;
 
 use crate::scenario::diagnostics::{Diagnostic, PROBLEMS_MAX};
-use crate::scenario::model::Written;
+use crate::scenario::format::Written;
 use crate::scenario::node::{Document, below};
 use crate::scenario::position::Span;
 use crate::scenario::template::Template;

@@ -9,7 +9,7 @@ use super::cluster::{self, Known};
 use super::context::Context;
 use super::parts::Parts;
 use super::slot::{Slot, fault_pointer, legal_name};
-use crate::scenario::model::fault as raw;
+use crate::scenario::format::fault as raw;
 use crate::scenario::node::below;
 use crate::scenario::suggest;
 use crate::scenario::valid::When;

@@ -1,4 +1,4 @@
-//! From the raw model to the validated scenario: what fields mean together, with a place for each problem.
+//! From the file as written to the validated scenario: what fields mean together, with a place for each problem.
 //!
 //! Owns the order of the steps; a part that the schema refused is left out, and what rests on it is not judged.
 
@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::conform::Findings;
 use super::diagnostics::Diagnostic;
-use super::model;
+use super::format;
 use super::node::Document;
 use super::options::LoadOptions;
 use super::secrets::Secrets;
@@ -51,16 +51,16 @@ pub(super) fn run(
     let faults = faults::all(&mut cx, &parts, &known, &slots);
     references::orders(&mut cx, &slots, &faults);
     references::readers(&mut cx, &mut slots);
-    let run: model::Run = parts.get("/run", &mut cx).unwrap_or_default();
+    let run: format::Run = parts.get("/run", &mut cx).unwrap_or_default();
     let audit = match run.audit {
-        Some(model::Audit::Fixed(audit)) => Some(audit),
-        Some(model::Audit::Word(model::Auto::Auto)) | None => None,
+        Some(format::Audit::Fixed(audit)) => Some(audit),
+        Some(format::Audit::Word(format::Auto::Auto)) | None => None,
     };
     let checks = checks::all(&mut cx, &parts, &slots, &faults, audit != Some(false));
     let timeout = cx.positive("/run/timeout", run.timeout.as_ref());
     let unreadable_after = cx.positive("/run/unreadable_after", run.unreadable_after.as_ref());
 
-    let file_brokers: Option<model::Brokers> = parts.get("/brokers", &mut cx);
+    let file_brokers: Option<format::Brokers> = parts.get("/brokers", &mut cx);
     let file_target = file_brokers.and_then(|brokers| client::target(&mut cx, "/brokers", &brokers));
     let written = file_target.clone();
     let target = target(&mut cx, &parts, &slots, &known, file_target, &profile, options);
@@ -68,7 +68,7 @@ pub(super) fn run(
     let taken =
         profile.target.as_ref().filter(|theirs| **theirs == target && written.as_ref() != Some(*theirs));
     wires::outside(&mut cx, &known, &slots, &faults, written.as_ref(), taken);
-    let file_client: model::Client = parts.get("/client", &mut cx).unwrap_or_default();
+    let file_client: format::Client = parts.get("/client", &mut cx).unwrap_or_default();
     let before = cx.problems.len();
     let file_client = client::settings(&mut cx, "/client", &file_client, options);
     let client = client::merge(profile.client, file_client);

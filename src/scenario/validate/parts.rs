@@ -1,4 +1,4 @@
-//! Parts of a document that the schema accepted, read into the raw model.
+//! Parts of a document that the schema accepted, read into the types of the format.
 //!
 //! Owns what the schema takes and serde does not: whole numbers with a point.
 

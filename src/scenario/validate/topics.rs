@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::context::Context;
 use super::parts::Parts;
-use crate::scenario::model;
+use crate::scenario::format;
 use crate::scenario::node::below;
 use crate::scenario::template::{Function, Template};
 use crate::scenario::valid::{Topic, TopicUse};
@@ -26,7 +26,7 @@ pub(super) fn declared(cx: &mut Context<'_>, parts: &Parts<'_>) -> Topics {
     let mut names: Vec<(String, String)> = Vec::new();
     for index in 0..count {
         let pointer = below("/topics", index);
-        let Some(raw) = parts.get::<model::Topic>(&pointer, cx) else { continue };
+        let Some(raw) = parts.get::<format::Topic>(&pointer, cx) else { continue };
         let at_name = below(&pointer, "name");
         if raw.replication_factor == Some(0) {
             cx.at(&below(&pointer, "replication_factor"), "a topic has at least one copy", None);

@@ -1,4 +1,4 @@
-//! The raw model: a scenario file as it is written, field by field. The JSON Schema is made from it.
+//! The format: a scenario file as it is written, field by field. The JSON Schema is made from it.
 //!
 //! Owns names, types and bounds of single fields; what fields mean together is the validation's.
 
