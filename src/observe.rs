@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::ids::{Offset, Partition};
 use crate::ledger::{Accounts, Judgement, Saved, Streams};
 use crate::metrics::{Snapshot, Throttling};
-use crate::plan::Aspect;
+use crate::plan::{Aspect, FaultKind, FaultPlan, ScenarioKind};
 use crate::scenario::Secrets;
 
 /// All that a run saw.
@@ -87,8 +87,8 @@ pub enum Cut {
 pub struct ScenarioSeen {
     /// Its name.
     pub name: String,
-    /// Its type, as written.
-    pub kind: &'static str,
+    /// Its kind.
+    pub kind: ScenarioKind,
     /// How it ended.
     pub ended: Ended,
     /// Why, where that needs words.
@@ -245,12 +245,12 @@ pub struct SeriesPoints {
 }
 
 /// What a fault did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FaultSeen {
     /// Its name.
     pub name: String,
-    /// Its type, as written.
-    pub kind: &'static str,
+    /// Its kind.
+    pub kind: FaultKind,
     /// What it was done to, as written.
     pub target: String,
     /// Start and end, from the run's zero; none where it never began. A restart ends when its container is started
@@ -266,6 +266,22 @@ pub struct FaultSeen {
     pub effective: bool,
     /// How that was shown, or why it was not.
     pub proof: String,
+}
+
+impl FaultSeen {
+    /// One that has not begun.
+    pub fn of(fault: &FaultPlan) -> Self {
+        Self {
+            name: fault.name.clone(),
+            kind: fault.action.kind(),
+            target: fault.action.target(),
+            span: None,
+            effect: None,
+            settled: None,
+            effective: false,
+            proof: String::new(),
+        }
+    }
 }
 
 /// A container that the run started.

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use kaf6::plan::{self, timeline};
+use kaf6::plan::{self, CheckKind, timeline};
 use kaf6::scenario::{self, Diagnostics, LoadOptions, Scenario, Wired};
 
 /// The environment of these tests.
@@ -338,7 +338,7 @@ fn each_producer_with_acks_has_to_have_all_of_its_messages_acked() {
              ping: {{type: roundtrip, topic: p, acks: 1}}\n{checks}"
         );
         let plan = plan::build(&text("f.yaml", &file).unwrap_or_else(|d| panic!("{d}")));
-        let checks = plan.checks.iter().filter(|check| check.ask.kind() == "all_acked");
+        let checks = plan.checks.iter().filter(|check| check.ask.kind() == CheckKind::AllAcked);
         checks
             .map(|check| {
                 let plan::Ask::AllAcked { allow } = &check.ask else { unreachable!("it is of this kind") };
@@ -374,7 +374,7 @@ fn what_is_read_back_can_be_asked_about_without_a_consumer() {
     };
     let asks = "checks: [{type: in_order, strict: true}, {type: threshold, expr: duplicate == 0}]\n";
     let checks = file("produce, messages: 1", asks).unwrap();
-    let kinds: Vec<&str> = checks.iter().map(|check| check.ask.kind()).collect();
+    let kinds: Vec<&str> = checks.iter().map(|check| check.ask.kind().name()).collect();
     let added = ["no_loss", "no_duplicates", "no_corruption", "offsets_monotonic", "all_acked"];
     assert_eq!(kinds, [&["in_order", "threshold"][..], &added].concat());
     assert!(file("roundtrip", asks).is_ok());

@@ -8,7 +8,7 @@ use super::targets;
 use super::text::{as_f64, counted, percent};
 use crate::kafka::remedy;
 use crate::ledger::Account;
-use crate::plan::{Allow, Plan, Work};
+use crate::plan::{Allow, CheckKind, Plan, Work};
 
 /// Each planned message was acked.
 pub(super) struct AllAcked<'a> {
@@ -16,7 +16,7 @@ pub(super) struct AllAcked<'a> {
 }
 
 impl Described for AllAcked<'_> {
-    const KIND: &'static str = "all_acked";
+    const KIND: CheckKind = CheckKind::AllAcked;
 }
 
 impl Check for AllAcked<'_> {

@@ -11,7 +11,7 @@ use super::check::{Check, Described};
 use super::targets;
 use super::text::{span, time};
 use crate::anomaly::Anomaly;
-use crate::plan::{Plan, Work};
+use crate::plan::{CheckKind, Plan, Work};
 
 /// No longer gap than this.
 pub(super) struct Continuity<'a> {
@@ -19,7 +19,7 @@ pub(super) struct Continuity<'a> {
 }
 
 impl Described for Continuity<'_> {
-    const KIND: &'static str = "continuity";
+    const KIND: CheckKind = CheckKind::Continuity;
     const ANOMALIES: &'static [Anomaly] =
         &[Anomaly::Lost, Anomaly::Unreadable, Anomaly::Skipped, Anomaly::Unread];
 }

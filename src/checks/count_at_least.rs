@@ -4,7 +4,7 @@ use super::answer::{Answer, Domain};
 use super::case::Case;
 use super::check::{Check, Described};
 use super::count_equals::{beside, counted_by, noun, saw_nothing, value};
-use crate::plan::{CountMetric, Plan};
+use crate::plan::{CheckKind, CountMetric, Plan};
 
 /// This many or more.
 pub(super) struct CountAtLeast<'a> {
@@ -13,7 +13,7 @@ pub(super) struct CountAtLeast<'a> {
 }
 
 impl Described for CountAtLeast<'_> {
-    const KIND: &'static str = "count_at_least";
+    const KIND: CheckKind = CheckKind::CountAtLeast;
 }
 
 impl Check for CountAtLeast<'_> {

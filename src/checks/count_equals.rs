@@ -4,8 +4,8 @@ use super::answer::{Answer, Domain};
 use super::case::Case;
 use super::check::{Check, Described};
 use super::targets;
-use crate::observe::ScenarioSeen;
-use crate::plan::{CountMetric, Plan};
+use crate::observe::{Ended, ScenarioSeen};
+use crate::plan::{CheckKind, CountMetric, Plan, ScenarioKind};
 
 /// Exactly this many.
 pub(super) struct CountEquals<'a> {
@@ -14,7 +14,7 @@ pub(super) struct CountEquals<'a> {
 }
 
 impl Described for CountEquals<'_> {
-    const KIND: &'static str = "count_equals";
+    const KIND: CheckKind = CheckKind::CountEquals;
 }
 
 impl Check for CountEquals<'_> {
@@ -62,7 +62,7 @@ pub(super) fn value(scenario: &ScenarioSeen, metric: Option<CountMetric>) -> u64
         Some(CountMetric::Sent) => counts.sent,
         Some(CountMetric::Acked) => counts.acked,
         Some(CountMetric::Records) => counts.records + counts.foreign,
-        None if scenario.kind == "produce" => counts.acked,
+        None if scenario.kind == ScenarioKind::Produce => counts.acked,
         Some(CountMetric::Received) | None => counts.received,
     }
 }
@@ -73,7 +73,7 @@ pub(super) fn noun(scenario: &ScenarioSeen, metric: Option<CountMetric>) -> &'st
         Some(CountMetric::Sent) => "messages sent",
         Some(CountMetric::Acked) => "messages acked",
         Some(CountMetric::Records) => "records read",
-        None if scenario.kind == "produce" => "messages acked",
+        None if scenario.kind == ScenarioKind::Produce => "messages acked",
         Some(CountMetric::Received) | None => "messages read",
     }
 }
@@ -88,10 +88,10 @@ pub(super) fn saw_nothing(scenario: &ScenarioSeen) -> bool {
 pub(super) fn beside(scenario: &ScenarioSeen) -> String {
     let counts = &scenario.counts;
     let mut parts = Vec::new();
-    if scenario.kind != "consume" && counts.failed > 0 {
+    if scenario.kind.writes() && counts.failed > 0 {
         parts.push(format!("{} failed", counts.failed));
     }
-    if scenario.kind != "consume" && counts.unknown > 0 {
+    if scenario.kind.writes() && counts.unknown > 0 {
         parts.push(format!("{} unknown", counts.unknown));
     }
     if counts.foreign > 0 {
@@ -100,7 +100,7 @@ pub(super) fn beside(scenario: &ScenarioSeen) -> String {
     if !counts.errors_by_code.is_empty() {
         parts.push(codes(scenario));
     }
-    if scenario.ended.name() != "done" {
+    if scenario.ended != Ended::Done {
         parts.push(format!("ended by {}", scenario.ended.name()));
     }
     parts.join("; ")

@@ -6,13 +6,13 @@ use super::check::{Check, Described};
 use super::targets;
 use super::text::counted;
 use crate::observe::ScrapeSeen;
-use crate::plan::Plan;
+use crate::plan::{CheckKind, Plan};
 
 /// Each answer has status 200.
 pub(super) struct HttpOk;
 
 impl Described for HttpOk {
-    const KIND: &'static str = "http_ok";
+    const KIND: CheckKind = CheckKind::HttpOk;
 }
 
 impl Check for HttpOk {

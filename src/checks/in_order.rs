@@ -6,7 +6,7 @@ use super::check::{Check, Described};
 use super::readings::none_unexplained;
 use super::targets;
 use crate::anomaly::Anomaly;
-use crate::plan::Plan;
+use crate::plan::{CheckKind, Plan};
 
 /// The order of the log is the order of sending, and of acks.
 pub(super) struct InOrder<'a> {
@@ -16,7 +16,7 @@ pub(super) struct InOrder<'a> {
 const EXPECTED: &str = "0 reordered";
 
 impl Described for InOrder<'_> {
-    const KIND: &'static str = "in_order";
+    const KIND: CheckKind = CheckKind::InOrder;
     const ANOMALIES: &'static [Anomaly] = &[Anomaly::Reordered, Anomaly::Overtaken];
 }
 

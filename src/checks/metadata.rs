@@ -5,13 +5,13 @@ use super::case::{Case, downgrade_if_cut_short};
 use super::check::{Check, Described};
 use super::targets;
 use super::text::counted;
-use crate::plan::Plan;
+use crate::plan::{CheckKind, Plan};
 
 /// Each topic has metadata.
 pub(super) struct Metadata;
 
 impl Described for Metadata {
-    const KIND: &'static str = "metadata";
+    const KIND: CheckKind = CheckKind::Metadata;
 }
 
 impl Check for Metadata {

@@ -11,7 +11,7 @@ use super::check::{Check, Described};
 use super::targets;
 use super::text::{counted, span, time};
 use crate::observe::{MetadataChange, Silence, WatchedBroker};
-use crate::plan::{Aspect, Plan};
+use crate::plan::{Aspect, CheckKind, Plan};
 
 /// Changes and silences named in the message, of each so many.
 const NAMED: usize = 3;
@@ -23,7 +23,7 @@ pub(super) struct MetadataStable<'a> {
 }
 
 impl Described for MetadataStable<'_> {
-    const KIND: &'static str = "metadata_stable";
+    const KIND: CheckKind = CheckKind::MetadataStable;
 }
 
 impl Check for MetadataStable<'_> {

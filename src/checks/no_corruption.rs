@@ -6,7 +6,7 @@ use super::check::{Check, Described};
 use super::readings::unmeasured;
 use super::targets;
 use crate::anomaly::Anomaly;
-use crate::plan::Plan;
+use crate::plan::{CheckKind, Plan};
 
 /// Nothing is altered, misplaced, rewritten, collided, resurrected or phantom.
 pub(super) struct NoCorruption;
@@ -14,7 +14,7 @@ pub(super) struct NoCorruption;
 const EXPECTED: &str = "0 corrupt";
 
 impl Described for NoCorruption {
-    const KIND: &'static str = "no_corruption";
+    const KIND: CheckKind = CheckKind::NoCorruption;
     const ANOMALIES: &'static [Anomaly] = &[
         Anomaly::Corrupt,
         Anomaly::Misplaced,

@@ -6,7 +6,7 @@ use super::check::{Check, Described};
 use super::readings::none_unexplained;
 use super::targets;
 use crate::anomaly::Anomaly;
-use crate::plan::Plan;
+use crate::plan::{CheckKind, Plan};
 
 /// No message has two offsets.
 pub(super) struct NoDuplicates<'a> {
@@ -14,7 +14,7 @@ pub(super) struct NoDuplicates<'a> {
 }
 
 impl Described for NoDuplicates<'_> {
-    const KIND: &'static str = "no_duplicates";
+    const KIND: CheckKind = CheckKind::NoDuplicates;
     const ANOMALIES: &'static [Anomaly] = &[Anomaly::Duplicate];
 }
 

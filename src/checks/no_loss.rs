@@ -8,7 +8,7 @@ use super::targets;
 use super::text::counted;
 use crate::anomaly::Anomaly;
 use crate::observe::Retention;
-use crate::plan::Plan;
+use crate::plan::{CheckKind, Plan};
 
 /// Nothing acked is lost, skipped, unreadable or unread.
 pub(super) struct NoLoss;
@@ -16,7 +16,7 @@ pub(super) struct NoLoss;
 const EXPECTED: &str = "0 lost";
 
 impl Described for NoLoss {
-    const KIND: &'static str = "no_loss";
+    const KIND: CheckKind = CheckKind::NoLoss;
     const ANOMALIES: &'static [Anomaly] =
         &[Anomaly::Lost, Anomaly::Unreadable, Anomaly::Skipped, Anomaly::Unread];
 }

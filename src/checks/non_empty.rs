@@ -5,13 +5,13 @@ use super::case::{Case, downgrade_if_cut_short};
 use super::check::{Check, Described};
 use super::http_ok::{domain, scrape};
 use super::targets;
-use crate::plan::Plan;
+use crate::plan::{CheckKind, Plan};
 
 /// Each answer has a body.
 pub(super) struct NonEmpty;
 
 impl Described for NonEmpty {
-    const KIND: &'static str = "non_empty";
+    const KIND: CheckKind = CheckKind::NonEmpty;
 }
 
 impl Check for NonEmpty {

@@ -7,7 +7,7 @@ use super::readings::unmeasured;
 use super::targets;
 use super::text::counted;
 use crate::anomaly::Anomaly;
-use crate::plan::{From, Plan};
+use crate::plan::{CheckKind, From, Plan};
 
 /// Offsets only grow.
 pub(super) struct OffsetsMonotonic;
@@ -15,7 +15,7 @@ pub(super) struct OffsetsMonotonic;
 const EXPECTED: &str = "0 nonmonotonic";
 
 impl Described for OffsetsMonotonic {
-    const KIND: &'static str = "offsets_monotonic";
+    const KIND: CheckKind = CheckKind::OffsetsMonotonic;
     const ANOMALIES: &'static [Anomaly] = &[Anomaly::Nonmonotonic];
 }
 

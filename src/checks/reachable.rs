@@ -6,13 +6,13 @@ use super::check::{Check, Described};
 use super::targets;
 use super::text::counted;
 use crate::observe::BrokerSeen;
-use crate::plan::Plan;
+use crate::plan::{CheckKind, Plan};
 
 /// Each broker passes each stage.
 pub(super) struct Reachable;
 
 impl Described for Reachable {
-    const KIND: &'static str = "reachable";
+    const KIND: CheckKind = CheckKind::Reachable;
 }
 
 impl Check for Reachable {

@@ -22,7 +22,7 @@ use super::threshold::Threshold;
 use super::throughput_drops::ThroughputDrops;
 use super::uuid_match::UuidMatch;
 use crate::anomaly::Anomaly;
-use crate::plan::{Ask, CheckPlan, Plan};
+use crate::plan::{Ask, CheckKind, CheckPlan, Plan};
 
 /// Each name is a kind of [`Ask`] and the type that answers it, with the same fields.
 macro_rules! checks {
@@ -35,7 +35,7 @@ macro_rules! checks {
         }
 
         /// The anomalies of each kind of check.
-        const ABOUT: &[(&str, &[Anomaly])] = &[$(($name::KIND, $name::ANOMALIES),)*];
+        const ABOUT: &[(CheckKind, &[Anomaly])] = &[$(($name::KIND, $name::ANOMALIES),)*];
     };
 }
 
@@ -62,9 +62,8 @@ checks! {
     Continuity { max_gap },
 }
 
-/// The anomalies that a kind of check is about, by its type as written; none for an unknown one. A `threshold` is about the one
-/// that its expression names.
-pub fn anomalies_of(kind: &str) -> &'static [Anomaly] {
+/// The anomalies that a kind of check is about. A `threshold` is about the one that its expression names.
+pub fn anomalies_of(kind: CheckKind) -> &'static [Anomaly] {
     ABOUT.iter().find(|(own, _)| *own == kind).map_or(&[], |(_, anomalies)| anomalies)
 }
 

@@ -5,13 +5,13 @@ use super::case::{Case, downgrade_if_cut_short};
 use super::check::{Check, Described};
 use super::count_equals::{beside, saw_nothing};
 use super::targets;
-use crate::plan::Plan;
+use crate::plan::{CheckKind, Plan};
 
 /// Each round trip came back.
 pub(super) struct RoundtripOk;
 
 impl Described for RoundtripOk {
-    const KIND: &'static str = "roundtrip_ok";
+    const KIND: CheckKind = CheckKind::RoundtripOk;
 }
 
 impl Check for RoundtripOk {

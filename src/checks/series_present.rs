@@ -6,13 +6,13 @@ use super::check::{Check, Described};
 use super::http_ok::{domain, scrape};
 use super::targets;
 use crate::observe::SeriesSeen;
-use crate::plan::Plan;
+use crate::plan::{CheckKind, Plan};
 
 /// Each series of `contains` is in each answer.
 pub(super) struct SeriesPresent;
 
 impl Described for SeriesPresent {
-    const KIND: &'static str = "series_present";
+    const KIND: CheckKind = CheckKind::SeriesPresent;
 }
 
 impl Check for SeriesPresent {

@@ -13,7 +13,7 @@ use super::targets;
 use super::text::{as_f64, counted, places, span as in_words, time, trimmed};
 use crate::anomaly::Anomaly;
 use crate::metrics::{RATE_OVER, Snapshot, Window};
-use crate::plan::{Metric, Op, Plan, Span, ThresholdExpr, Work};
+use crate::plan::{CheckKind, Metric, Op, Plan, ScenarioKind, Span, ThresholdExpr, Work};
 
 /// A metric compared with a value.
 pub(super) struct Threshold<'a> {
@@ -22,7 +22,7 @@ pub(super) struct Threshold<'a> {
 }
 
 impl Described for Threshold<'_> {
-    const KIND: &'static str = "threshold";
+    const KIND: CheckKind = CheckKind::Threshold;
 }
 
 impl Check for Threshold<'_> {
@@ -246,8 +246,8 @@ fn nothing_measured(case: &Case<'_>, part: &str) -> Unknown {
 }
 
 /// The metric's value in a part of the run; none where nothing was measured.
-fn measure_part(part: &Window, counts: &Snapshot, metric: Metric, kind: &str) -> Option<f64> {
-    let (sends, reads) = (kind != "consume", kind != "produce");
+fn measure_part(part: &Window, counts: &Snapshot, metric: Metric, kind: ScenarioKind) -> Option<f64> {
+    let (sends, reads) = (kind.writes(), kind.reads());
     let cell = &part.total;
     match metric {
         Metric::Sent | Metric::Anomaly(_) => None,

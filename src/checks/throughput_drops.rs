@@ -7,7 +7,7 @@ use super::case::Case;
 use super::check::{Check, Described};
 use super::targets;
 use super::text::{as_f64, per_second, percent, span};
-use crate::plan::Plan;
+use crate::plan::{CheckKind, Plan};
 
 /// The rate falls during a fault.
 pub(super) struct ThroughputDrops<'a> {
@@ -16,7 +16,7 @@ pub(super) struct ThroughputDrops<'a> {
 }
 
 impl Described for ThroughputDrops<'_> {
-    const KIND: &'static str = "throughput_drops";
+    const KIND: CheckKind = CheckKind::ThroughputDrops;
 }
 
 impl Check for ThroughputDrops<'_> {

@@ -5,7 +5,7 @@ use super::case::Case;
 use super::check::{Check, Described};
 use super::targets;
 use crate::anomaly::Anomaly;
-use crate::plan::Plan;
+use crate::plan::{CheckKind, Plan};
 
 /// Each UUID is the one that was sent.
 pub(super) struct UuidMatch;
@@ -13,7 +13,7 @@ pub(super) struct UuidMatch;
 const EXPECTED: &str = "each UUID as sent";
 
 impl Described for UuidMatch {
-    const KIND: &'static str = "uuid_match";
+    const KIND: CheckKind = CheckKind::UuidMatch;
     const ANOMALIES: &'static [Anomaly] = &[Anomaly::Corrupt, Anomaly::Lost];
 }
 

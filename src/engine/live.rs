@@ -6,7 +6,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::metrics::{Counters, Metrics};
-use crate::plan::{Plan, Work};
+use crate::plan::{Plan, ScenarioKind, Work};
 use crate::scenario::Secrets;
 
 /// What a run is busy with.
@@ -28,7 +28,7 @@ pub struct Progress {
     /// Its name.
     pub name: String,
     /// Its type.
-    pub kind: &'static str,
+    pub kind: ScenarioKind,
     /// It has started.
     pub started: bool,
     /// It has ended.
@@ -62,7 +62,7 @@ pub struct Live {
 #[derive(Debug)]
 struct One {
     name: String,
-    kind: &'static str,
+    kind: ScenarioKind,
     sends: bool,
     limit: Option<u64>,
     bound: Duration,

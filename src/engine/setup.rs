@@ -20,7 +20,7 @@ use crate::scenario::Template;
 
 /// The first try. Its failure is noted; what needs the topics says so itself.
 pub(super) async fn first(shared: &Arc<Shared>) {
-    if !shared.plan.scenarios.iter().any(|s| s.work.needs_kafka()) {
+    if !shared.plan.scenarios.iter().any(|s| s.work.kind().needs_kafka()) {
         return;
     }
     tokio::select! {

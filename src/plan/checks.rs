@@ -38,7 +38,7 @@ fn add(checks: &mut Vec<CheckPlan>, written: &[Check], asked: Vec<(&ScenarioPlan
             if written.iter().any(|check| replaces(check, &ask, &scenario.name)) {
                 continue;
             }
-            let plain = ask.kind().to_owned();
+            let plain = ask.kind().to_string();
             let long = format!("{plain}:{}", scenario.name);
             let taken = |name: &str| checks.iter().any(|check| check.name == name);
             let mut name = if several || taken(&plain) { long } else { plain };

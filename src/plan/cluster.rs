@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::Start;
+use super::{FaultKind, Start};
 use crate::scenario::Position;
 use crate::scenario::wiring::Wired;
 
@@ -132,16 +132,16 @@ pub enum ActionPlan {
 }
 
 impl ActionPlan {
-    /// The type, as files write it.
-    pub const fn kind(&self) -> &'static str {
+    /// Its kind.
+    pub const fn kind(&self) -> FaultKind {
         match self {
-            Self::Restart { .. } => "restart",
-            Self::Stop { .. } => "stop",
-            Self::Start { .. } => "start",
-            Self::Pause { .. } => "pause",
-            Self::Throttle { .. } => "throttle",
-            Self::Scale { .. } => "scale",
-            Self::Exec { .. } => "exec",
+            Self::Restart { .. } => FaultKind::Restart,
+            Self::Stop { .. } => FaultKind::Stop,
+            Self::Start { .. } => FaultKind::Start,
+            Self::Pause { .. } => FaultKind::Pause,
+            Self::Throttle { .. } => FaultKind::Throttle,
+            Self::Scale { .. } => FaultKind::Scale,
+            Self::Exec { .. } => FaultKind::Exec,
         }
     }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::ids::Partition;
+pub use crate::scenario::{CheckKind, FaultKind, ScenarioKind};
 use crate::scenario::{Diagnostic, Position, Secrets, Series, Template, Wired};
 
 pub mod bounds;

@@ -395,7 +395,7 @@ fn checks(plan: &Plan, out: &mut String) {
             let kind = check.ask.kind();
             // One that has no name of its own goes by its kind already.
             let parts = [
-                (check.name != kind).then(|| kind.to_owned()),
+                (check.name != kind.name()).then(|| kind.to_string()),
                 asked(plan, check),
                 check.scenario.as_ref().map(|scenario| format!("of {scenario}")),
                 check.implicit.then(|| "added without asking".to_owned()),

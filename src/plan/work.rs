@@ -1,18 +1,18 @@
 //! What can be said of a scenario's work without knowing its kind.
 
-use super::{Acks, ConsumePlan, From, Plan, ScenarioPlan, Work};
+use super::{Acks, ConsumePlan, From, Plan, ScenarioKind, ScenarioPlan, Work};
 use crate::scenario::Template;
 
 impl Work {
-    /// The type as files write it.
-    pub const fn kind(&self) -> &'static str {
+    /// Its kind.
+    pub const fn kind(&self) -> ScenarioKind {
         match self {
-            Self::Connect(_) => "connect",
-            Self::Metrics(_) => "metrics",
-            Self::Produce(_) => "produce",
-            Self::Consume(_) => "consume",
-            Self::Roundtrip(_) => "roundtrip",
-            Self::Watch(_) => "watch",
+            Self::Connect(_) => ScenarioKind::Connect,
+            Self::Metrics(_) => ScenarioKind::Metrics,
+            Self::Produce(_) => ScenarioKind::Produce,
+            Self::Consume(_) => ScenarioKind::Consume,
+            Self::Roundtrip(_) => ScenarioKind::Roundtrip,
+            Self::Watch(_) => ScenarioKind::Watch,
         }
     }
 
@@ -72,11 +72,6 @@ impl Work {
             _ => false,
         };
         asked && self.is_acked()
-    }
-
-    /// It talks to brokers.
-    pub const fn needs_kafka(&self) -> bool {
-        !matches!(self, Self::Metrics(_))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::ids::RunTag;
 use crate::ledger::{Account, Accounts, Counts, Judgement, Markers, PartitionAccount, ScenarioAccount};
 use crate::metrics::Snapshot;
 use crate::observe::{Cut, Ended, Observations, PartitionSeen, ScenarioSeen};
-use crate::plan::{self, Ask, CheckPlan, Plan};
+use crate::plan::{self, Ask, CheckPlan, Plan, ScenarioKind};
 use crate::scenario::{self, LoadOptions, Position};
 
 const FILE: &str = "
@@ -37,10 +37,10 @@ fn plan() -> Plan {
     plan
 }
 
-fn scenario(name: &str, kind: &'static str) -> ScenarioSeen {
+fn scenario(name: &str, kind: &str) -> ScenarioSeen {
     ScenarioSeen {
         name: name.to_owned(),
-        kind,
+        kind: ScenarioKind::from_name(kind).expect("a kind"),
         ended: Ended::Done,
         message: None,
         counts: Snapshot { sent: 1000, acked: 1000, received: 1000, records: 1000, ..Snapshot::default() },

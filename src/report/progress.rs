@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::format::{count, millis, number, plural};
 use super::terminal::safe;
+use crate::plan::ScenarioKind;
 
 /// Where a scenario stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub struct ScenarioProgress {
     /// Its name.
     pub name: String,
     /// Its type.
-    pub kind: &'static str,
+    pub kind: ScenarioKind,
     /// Messages acked or read, or iterations.
     pub done: u64,
     /// How many there are to be; none where only the time ends it.
@@ -112,7 +113,7 @@ mod tests {
     fn sample() -> ScenarioProgress {
         ScenarioProgress {
             name: "write".to_owned(),
-            kind: "produce",
+            kind: ScenarioKind::Produce,
             done: 612,
             limit: Some(1000),
             elapsed: Duration::from_secs(12),

@@ -29,6 +29,7 @@ pub mod wiring;
 pub mod yaml;
 
 pub use diagnostics::{Diagnostic, Diagnostics};
+pub use format::{CheckKind, FaultKind, ScenarioKind};
 pub use load::{load, load_text};
 pub use options::{ClientJudge, LoadOptions, Refusal};
 pub use position::{Position, Span};

@@ -19,7 +19,8 @@ use crate::observe::{
 };
 use crate::plan::cluster::Link;
 use crate::plan::{
-    self, ActionPlan, Ask, Aspect, CheckPlan, FaultPlan, Metric, Op, Plan, Span, Start, ThresholdExpr,
+    self, ActionPlan, Ask, Aspect, CheckPlan, FaultKind, FaultPlan, Metric, Op, Plan, ScenarioKind, Span,
+    Start, ThresholdExpr,
 };
 use crate::record::{RunRecord, Status};
 use crate::scenario::{self, LoadOptions, Position};
@@ -68,10 +69,10 @@ fn plan(asks: &[(&str, Ask, Option<&str>)]) -> Plan {
     plan
 }
 
-fn scenario(name: &str, kind: &'static str, counts: Snapshot, span: (u64, u64)) -> ScenarioSeen {
+fn scenario(name: &str, kind: &str, counts: Snapshot, span: (u64, u64)) -> ScenarioSeen {
     ScenarioSeen {
         name: name.to_owned(),
-        kind,
+        kind: ScenarioKind::from_name(kind).expect("a kind"),
         ended: Ended::Done,
         message: None,
         counts,
@@ -98,7 +99,7 @@ fn world(during: u64) -> Observations {
         ],
         faults: vec![FaultSeen {
             name: "slow".to_owned(),
-            kind: "throttle",
+            kind: FaultKind::Throttle,
             target: "broker -> store".to_owned(),
             span: Some((ms(10_000), ms(20_000))),
             effect: None,

@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
+use super::kind::kinds;
 use super::written::{Plain, Written};
 use crate::units::{ByteSize, Duration, Rate};
 
@@ -27,6 +28,46 @@ pub enum Activity {
     Roundtrip(Box<Roundtrip>),
     /// Look at metadata, as a client sees it, again and again.
     Watch(Watch),
+}
+
+kinds! {
+    /// The kinds of scenario.
+    ScenarioKind {
+        /// Can the brokers be reached, and do they know the topics?
+        Connect = "connect",
+        /// Does an HTTP endpoint answer, and with what?
+        Metrics = "metrics",
+        /// Write messages.
+        Produce = "produce",
+        /// Read them, partition by partition.
+        Consume = "consume",
+        /// Write one, read it back, next.
+        Roundtrip = "roundtrip",
+        /// Look at metadata, as a client sees it, again and again.
+        Watch = "watch",
+    }
+}
+
+impl ScenarioKind {
+    /// It writes messages.
+    pub const fn writes(self) -> bool {
+        matches!(self, Self::Produce | Self::Roundtrip)
+    }
+
+    /// It reads messages.
+    pub const fn reads(self) -> bool {
+        matches!(self, Self::Consume | Self::Roundtrip)
+    }
+
+    /// It makes attempts, each of which works or fails, and no messages.
+    pub const fn attempts(self) -> bool {
+        matches!(self, Self::Connect | Self::Metrics)
+    }
+
+    /// It talks to brokers.
+    pub const fn needs_kafka(self) -> bool {
+        !matches!(self, Self::Metrics)
+    }
 }
 
 /// What every scenario may say.
@@ -204,9 +245,6 @@ activity! {
 }
 
 impl Activity {
-    /// The types, as files write them.
-    pub const TYPES: [&'static str; 6] = ["connect", "metrics", "produce", "consume", "roundtrip", "watch"];
-
     /// What every scenario may say.
     pub fn common(&self) -> Common {
         match self {

@@ -5,6 +5,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::kind::kinds;
 use super::written::Written;
 use crate::units::{Duration, Share};
 
@@ -30,13 +31,17 @@ macro_rules! checks {
             }
         )*
 
-        impl Check {
-            /// The types, as files write them.
-            pub const TYPES: &'static [&'static str] = &[$($tag),*];
+        kinds! {
+            /// The kinds of check.
+            CheckKind {
+                $($(#[$about])* $variant = $tag,)*
+            }
+        }
 
-            /// The type, as files write it.
-            pub fn kind(&self) -> &'static str {
-                match self { $(Self::$variant(_) => $tag,)* }
+        impl Check {
+            /// The kind.
+            pub const fn kind(&self) -> CheckKind {
+                match self { $(Self::$variant(_) => CheckKind::$variant,)* }
             }
 
             /// The name, where one is written.

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::kind::kinds;
 use super::written::{Plain, Written};
 use crate::units::{Bandwidth, Duration};
 
@@ -49,10 +50,14 @@ macro_rules! faults {
             }
         )*
 
-        impl Fault {
-            /// The types, as files write them.
-            pub const TYPES: &'static [&'static str] = &[$($tag),*];
+        kinds! {
+            /// The kinds of fault.
+            FaultKind {
+                $($(#[$about])* $variant = $tag,)*
+            }
+        }
 
+        impl Fault {
             /// What every fault may say.
             pub fn common(&self) -> Common {
                 match self {

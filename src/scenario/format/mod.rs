@@ -10,12 +10,13 @@ pub mod activity;
 pub mod check;
 pub mod cluster;
 pub mod fault;
+mod kind;
 pub mod written;
 
-pub use activity::Activity;
-pub use check::Check;
+pub use activity::{Activity, ScenarioKind};
+pub use check::{Check, CheckKind};
 pub use cluster::Cluster;
-pub use fault::Fault;
+pub use fault::{Fault, FaultKind};
 pub use written::Written;
 
 use crate::units::Duration;

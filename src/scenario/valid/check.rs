@@ -1,9 +1,10 @@
 //! Checks as validated: what is asked, of whom, and how measured values are compared.
 //!
-//! Owns the names of the kinds of check; what the answers are is the checks' own.
+//! Owns what each kind of check asks; what the answers are is the checks' own.
 
 use super::Position;
 use crate::anomaly::Anomaly;
+use crate::scenario::format::CheckKind;
 
 /// A check as written.
 #[derive(Debug, Clone, PartialEq)]
@@ -171,29 +172,29 @@ impl Aspect {
 }
 
 impl Ask {
-    /// The type, as files and reports write it.
-    pub const fn kind(&self) -> &'static str {
+    /// Its kind.
+    pub const fn kind(&self) -> CheckKind {
         match self {
-            Self::Reachable => "reachable",
-            Self::Metadata => "metadata",
-            Self::HttpOk => "http_ok",
-            Self::NonEmpty => "non_empty",
-            Self::SeriesPresent => "series_present",
-            Self::CountEquals { .. } => "count_equals",
-            Self::CountAtLeast { .. } => "count_at_least",
-            Self::UuidMatch => "uuid_match",
-            Self::RoundtripOk => "roundtrip_ok",
-            Self::AllAcked { .. } => "all_acked",
-            Self::NoLoss => "no_loss",
-            Self::NoDuplicates { .. } => "no_duplicates",
-            Self::NoCorruption => "no_corruption",
-            Self::InOrder { .. } => "in_order",
-            Self::OffsetsMonotonic => "offsets_monotonic",
-            Self::Threshold { .. } => "threshold",
-            Self::ThroughputDrops { .. } => "throughput_drops",
-            Self::Recovers { .. } => "recovers",
-            Self::MetadataStable { .. } => "metadata_stable",
-            Self::Continuity { .. } => "continuity",
+            Self::Reachable => CheckKind::Reachable,
+            Self::Metadata => CheckKind::Metadata,
+            Self::HttpOk => CheckKind::HttpOk,
+            Self::NonEmpty => CheckKind::NonEmpty,
+            Self::SeriesPresent => CheckKind::SeriesPresent,
+            Self::CountEquals { .. } => CheckKind::CountEquals,
+            Self::CountAtLeast { .. } => CheckKind::CountAtLeast,
+            Self::UuidMatch => CheckKind::UuidMatch,
+            Self::RoundtripOk => CheckKind::RoundtripOk,
+            Self::AllAcked { .. } => CheckKind::AllAcked,
+            Self::NoLoss => CheckKind::NoLoss,
+            Self::NoDuplicates { .. } => CheckKind::NoDuplicates,
+            Self::NoCorruption => CheckKind::NoCorruption,
+            Self::InOrder { .. } => CheckKind::InOrder,
+            Self::OffsetsMonotonic => CheckKind::OffsetsMonotonic,
+            Self::Threshold { .. } => CheckKind::Threshold,
+            Self::ThroughputDrops { .. } => CheckKind::ThroughputDrops,
+            Self::Recovers { .. } => CheckKind::Recovers,
+            Self::MetadataStable { .. } => CheckKind::MetadataStable,
+            Self::Continuity { .. } => CheckKind::Continuity,
         }
     }
 

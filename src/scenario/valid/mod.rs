@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::format::ScenarioKind;
 use super::{Diagnostic, Position, Secrets, Series, Span as Place, Template, Wired};
 use crate::ids::{Offset, Partition};
 use crate::units::{Duration, Rate};
@@ -324,15 +325,15 @@ impl Work {
         }
     }
 
-    /// The type, as files write it.
-    pub const fn kind(&self) -> &'static str {
+    /// Its kind.
+    pub const fn kind(&self) -> ScenarioKind {
         match self {
-            Self::Connect => "connect",
-            Self::Metrics(_) => "metrics",
-            Self::Produce(_) => "produce",
-            Self::Consume(_) => "consume",
-            Self::Roundtrip(_) => "roundtrip",
-            Self::Watch(_) => "watch",
+            Self::Connect => ScenarioKind::Connect,
+            Self::Metrics(_) => ScenarioKind::Metrics,
+            Self::Produce(_) => ScenarioKind::Produce,
+            Self::Consume(_) => ScenarioKind::Consume,
+            Self::Roundtrip(_) => ScenarioKind::Roundtrip,
+            Self::Watch(_) => ScenarioKind::Watch,
         }
     }
 

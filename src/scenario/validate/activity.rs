@@ -10,7 +10,7 @@ use super::parts::Parts;
 use super::slot::{Slot, legal_name, scenario_pointer};
 use super::topics::{Key, Topics};
 use crate::scenario::expr;
-use crate::scenario::format::{self, activity as raw};
+use crate::scenario::format::{self, ScenarioKind, activity as raw};
 use crate::scenario::node::below;
 use crate::scenario::options::LoadOptions;
 use crate::scenario::valid::{
@@ -48,7 +48,7 @@ pub(super) fn all(
             cx.at_key(&pointer, format!("`{name}` is no name for a scenario"), hint);
         }
         let kind = parts.json.pointer(&below(&pointer, "type")).and_then(|kind| kind.as_str());
-        let kind = kind.map(str::to_owned).filter(|kind| raw::Activity::TYPES.contains(&kind.as_str()));
+        let kind = kind.and_then(ScenarioKind::from_name);
         let good = parts
             .get::<raw::Activity>(&pointer, cx)
             .and_then(|activity| one(cx, &pointer, name, &activity, topics, profile, options));

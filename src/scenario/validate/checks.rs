@@ -9,7 +9,7 @@ use super::faults::Faults;
 use super::parts::Parts;
 use super::slot::{Slot, unknown_scenario};
 use crate::scenario::expr;
-use crate::scenario::format::{self, Written, check as raw};
+use crate::scenario::format::{self, ScenarioKind, Written, check as raw};
 use crate::scenario::node::below;
 use crate::scenario::suggest;
 use crate::scenario::valid::{
@@ -36,7 +36,7 @@ pub(super) fn all(
     for index in 0..count {
         let pointer = below("/checks", index);
         let Some(raw) = parts.get::<format::Check>(&pointer, cx) else { continue };
-        let name = raw.name().unwrap_or(raw.kind()).to_owned();
+        let name = raw.name().unwrap_or(raw.kind().name()).to_owned();
         let at_name = if raw.name().is_some() { below(&pointer, "name") } else { pointer.clone() };
         if name.trim().is_empty() || name.chars().count() > 200 || name.contains(char::is_control) {
             cx.at(&at_name, "a check's name is one line of 1 to 200 characters", None);
@@ -204,31 +204,30 @@ fn spans(cx: &mut Context<'_>, pointer: &str, ask: &Ask, faults: &Faults) {
 }
 
 /// Whether a scenario of this type can answer.
-fn fits(ask: &Ask, kind: &str) -> bool {
-    let sends = matches!(kind, "produce" | "roundtrip");
-    let reads = matches!(kind, "consume" | "roundtrip");
+fn fits(ask: &Ask, kind: ScenarioKind) -> bool {
+    let (sends, reads) = (kind.writes(), kind.reads());
     match ask {
-        Ask::Reachable | Ask::Metadata => kind == "connect",
-        Ask::HttpOk | Ask::NonEmpty | Ask::SeriesPresent => kind == "metrics",
+        Ask::Reachable | Ask::Metadata => kind == ScenarioKind::Connect,
+        Ask::HttpOk | Ask::NonEmpty | Ask::SeriesPresent => kind == ScenarioKind::Metrics,
         Ask::CountEquals { metric, .. } | Ask::CountAtLeast { metric, .. } => match metric {
             None => sends || reads,
             Some(CountMetric::Sent | CountMetric::Acked) => sends,
             Some(CountMetric::Received | CountMetric::Records) => reads,
         },
         Ask::UuidMatch => reads,
-        Ask::RoundtripOk => kind == "roundtrip",
+        Ask::RoundtripOk => kind == ScenarioKind::Roundtrip,
         Ask::AllAcked { .. } => sends,
         Ask::NoLoss
         | Ask::NoDuplicates { .. }
         | Ask::NoCorruption
         | Ask::InOrder { .. }
-        | Ask::OffsetsMonotonic => kind == "consume",
+        | Ask::OffsetsMonotonic => kind == ScenarioKind::Consume,
         Ask::ThroughputDrops { .. } | Ask::Recovers { .. } | Ask::Continuity { .. } => sends || reads,
-        Ask::MetadataStable { .. } => kind == "watch",
+        Ask::MetadataStable { .. } => kind == ScenarioKind::Watch,
         Ask::Threshold { expr, .. } => match expr.metric {
             Metric::Sent | Metric::Acked => sends,
             Metric::Received => reads,
-            Metric::Anomaly(_) => kind == "consume",
+            Metric::Anomaly(_) => kind == ScenarioKind::Consume,
             _ => sends || reads,
         },
     }
@@ -264,16 +263,13 @@ fn asked(
         let added = read_back && ask.needs_ledger() && *ask != Ask::UuidMatch;
         let verified = |slot: &Slot| slot.good().is_some_and(|activity| activity.work.is_verified());
         if able.is_empty() && !(added && slots.values().any(verified)) {
-            let types: Vec<String> = format::Activity::TYPES
-                .into_iter()
-                .filter(|kind| fits(ask, kind))
-                .map(|kind| format!("`{kind}`"))
-                .collect();
+            let able = ScenarioKind::ALL.iter().filter(|kind| fits(ask, **kind));
+            let types: Vec<String> = able.map(|kind| format!("`{kind}`")).collect();
             let but = if matches!(ask, Ask::AllAcked { .. }) { ", with `acks` 1 or all," } else { "" };
             let hint = Some(format!("a scenario of type {}{but} can", types.join(" or ")));
             let what = match ask {
                 Ask::Threshold { expr, .. } => expr.metric.name(),
-                _ => kind,
+                _ => kind.name(),
             };
             cx.at(pointer, format!("no scenario of the file can answer `{what}`"), hint);
         }
@@ -285,7 +281,7 @@ fn asked(
     match slots.get(name) {
         None => unknown_scenario(cx, &at_scenario, name, slots),
         Some(slot) if slot.kind().is_some_and(|kind| !fits(ask, kind)) => {
-            let of = slot.kind().unwrap_or_default();
+            let of = slot.kind().map_or("", ScenarioKind::name);
             let able = slots.iter().find(|(_, slot)| slot.kind().is_some_and(|kind| fits(ask, kind)));
             let hint = able.map(|(name, _)| format!("`{name}` can"));
             let message = format!("`{name}` cannot answer `{kind}`: it is of type {of}");

@@ -9,8 +9,8 @@ use serde_json::Value as Json;
 
 use super::context::Context;
 use super::parts::Parts;
-use crate::scenario::format::cluster as raw;
 use crate::scenario::format::written::Plain;
+use crate::scenario::format::{FaultKind, cluster as raw};
 use crate::scenario::node::below;
 use crate::scenario::valid::cluster::{Attach, AttachBy, Cluster, Pull, Ready, Service};
 use crate::scenario::wiring::Wired;
@@ -123,8 +123,8 @@ pub(super) fn read(cx: &mut Context<'_>, parts: &Parts<'_>) -> Known {
     for fault in faults.into_iter().flatten().map(|(_, fault)| fault) {
         let target = fault.get("target").and_then(Json::as_str).map(str::trim);
         let to = fault.get("to").and_then(Json::as_u64).and_then(|to| u32::try_from(to).ok());
-        if let (Some("scale"), Some(target), Some(to)) =
-            (fault.get("type").and_then(Json::as_str), target, to)
+        let kind = fault.get("type").and_then(Json::as_str).and_then(FaultKind::from_name);
+        if let (Some(FaultKind::Scale), Some(target), Some(to)) = (kind, target, to)
             && let Some(most) = known.most.get_mut(target)
         {
             *most = (*most).max(to);

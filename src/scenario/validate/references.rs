@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 use super::context::Context;
 use super::faults::Faults;
 use super::slot::{Slot, fault_pointer, scenario_pointer, unknown_scenario};
+use crate::scenario::format::ScenarioKind;
 use crate::scenario::node::below;
 use crate::scenario::suggest;
 use crate::scenario::valid::{Acks, Counter, From, When, Work};
@@ -81,13 +82,15 @@ fn counter(cx: &mut Context<'_>, at: &str, when: &When, other: &Slot) {
     let name = &when.scenario;
     let (word, fits) = match (when.counter, other.kind()) {
         (_, None) => return,
-        (Counter::Sent, Some(kind)) => ("sent", matches!(kind, "produce" | "roundtrip")),
-        (Counter::Acked, Some(kind)) => ("acked", matches!(kind, "produce" | "roundtrip")),
-        (Counter::Received, Some(kind)) => ("received", matches!(kind, "consume" | "roundtrip")),
+        (Counter::Sent, Some(kind)) => ("sent", kind.writes()),
+        (Counter::Acked, Some(kind)) => ("acked", kind.writes()),
+        (Counter::Received, Some(kind)) => ("received", kind.reads()),
     };
     if !fits {
-        let message =
-            format!("`{name}` does not count `{word}`: it is of type {}", other.kind().unwrap_or("?"));
+        let message = format!(
+            "`{name}` does not count `{word}`: it is of type {}",
+            other.kind().map_or("?", ScenarioKind::name)
+        );
         return cx.about_value(at, &message, None, "a start by count");
     }
     let total = match other.good().map(|activity| &activity.work) {
@@ -178,7 +181,8 @@ pub(super) fn readers(cx: &mut Context<'_>, slots: &mut IndexMap<String, Slot>) 
             _ => None,
         })
         .collect();
-    let all_known = slots.values().all(|slot| slot.good().is_some() || slot.kind() == Some("consume"));
+    let all_known =
+        slots.values().all(|slot| slot.good().is_some() || slot.kind() == Some(ScenarioKind::Consume));
     for (name, slot) in slots.iter_mut() {
         let Slot::Good(activity) = slot else { continue };
         let Work::Consume(consume) = &mut activity.work else { continue };

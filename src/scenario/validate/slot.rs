@@ -5,6 +5,7 @@
 use indexmap::IndexMap;
 
 use super::context::Context;
+use crate::scenario::format::ScenarioKind;
 use crate::scenario::node::below;
 use crate::scenario::suggest;
 use crate::scenario::valid::Activity;
@@ -13,7 +14,7 @@ use crate::scenario::valid::Activity;
 #[derive(Debug)]
 pub(super) enum Slot {
     Good(Box<Activity>),
-    Refused { kind: Option<String> },
+    Refused { kind: Option<ScenarioKind> },
 }
 
 impl Slot {
@@ -24,10 +25,10 @@ impl Slot {
         }
     }
 
-    pub(super) fn kind(&self) -> Option<&str> {
+    pub(super) fn kind(&self) -> Option<ScenarioKind> {
         match self {
             Self::Good(activity) => Some(activity.work.kind()),
-            Self::Refused { kind } => kind.as_deref(),
+            Self::Refused { kind } => *kind,
         }
     }
 }
