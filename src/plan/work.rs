@@ -1,6 +1,11 @@
 //! What can be said of a scenario's work without knowing its kind.
 
-use super::{Acks, ConsumePlan, From, Plan, ScenarioKind, ScenarioPlan, Work};
+use std::time::Duration;
+
+use super::{
+    Acks, ConsumePlan, From, Partitioning, Plan, ProducePlan, ScenarioKind, ScenarioPlan, Schedule, Work,
+};
+use crate::ids::Partition;
 use crate::scenario::Template;
 
 impl Work {
@@ -29,6 +34,19 @@ impl Work {
     /// It is none of the file's: kaf6 added it to read back what no consumer of the file reads.
     pub const fn is_readback(&self) -> bool {
         matches!(self, Self::Consume(ConsumePlan { readback: true, .. }))
+    }
+
+    /// The one partition that it is fixed to.
+    pub const fn fixed_partition(&self) -> Option<Partition> {
+        match self {
+            Self::Produce(p) => match p.partition {
+                Partitioning::Fixed(partition) => Some(partition),
+                Partitioning::RoundRobin | Partitioning::ByKey => None,
+            },
+            Self::Consume(c) => c.partition,
+            Self::Roundtrip(r) => Some(r.partition),
+            Self::Connect(_) | Self::Metrics(_) | Self::Watch(_) => None,
+        }
     }
 
     /// What it is to reach: messages, limit or round trips.
@@ -72,6 +90,27 @@ impl Work {
             _ => false,
         };
         asked && self.is_acked()
+    }
+}
+
+impl ProducePlan {
+    /// How many messages it will send, where that is known beforehand.
+    pub fn total(&self) -> Option<u64> {
+        match (self.messages, self.schedule.as_ref().and_then(Schedule::total)) {
+            (Some(messages), Some(scheduled)) => Some(messages.min(scheduled)),
+            // Without a rate, `duration` may cut `messages` short.
+            (Some(_), None) if self.duration.is_some() && self.schedule.is_none() => None,
+            (messages, scheduled) => messages.or(scheduled),
+        }
+    }
+
+    /// How long it sends, where that is known beforehand.
+    pub fn length(&self) -> Option<Duration> {
+        let scheduled = self.schedule.as_ref().and_then(|schedule| schedule.length(self.messages));
+        match (scheduled, self.duration) {
+            (Some(scheduled), Some(duration)) => Some(scheduled.min(duration)),
+            (scheduled, duration) => scheduled.or(duration),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::ledger::{Account, Accounts, Counts, Judgement, Markers, PartitionAcco
 use crate::metrics::Snapshot;
 use crate::observe::{Cut, Ended, Observations, PartitionSeen, ScenarioSeen};
 use crate::plan::{self, Ask, CheckPlan, Plan, ScenarioKind};
-use crate::scenario::{self, LoadOptions, Position};
+use crate::scenario::{LoadOptions, Position};
 
 const FILE: &str = "
 brokers: [a:1]
@@ -24,8 +24,7 @@ scenarios:
 ";
 
 fn plan() -> Plan {
-    let scenario = scenario::load_text(Path::new("x.yaml"), FILE, &LoadOptions::new(&|_| None)).unwrap();
-    let mut plan = plan::build(&scenario);
+    let mut plan = plan::load_text(Path::new("x.yaml"), FILE, &LoadOptions::new(&|_| None)).unwrap();
     // One check that passes whatever the account says.
     plan.checks = vec![CheckPlan {
         name: "some".to_owned(),

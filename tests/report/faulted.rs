@@ -21,7 +21,7 @@ use kaf6::plan::{
 use kaf6::record::RunRecord;
 use kaf6::report::summarize;
 use kaf6::report::summary::{CheckOutcome, Summary};
-use kaf6::scenario::{self, LoadOptions, Position};
+use kaf6::scenario::{LoadOptions, Position};
 
 /// The part of [`FILE`] that the plan is made of; the rest is put in by hand.
 const PART: &str = "
@@ -76,8 +76,7 @@ fn fault(name: &str, action: ActionPlan) -> FaultPlan {
 /// The plan of the file. Faults, and the checks that name them, are put in by hand.
 fn plan() -> Plan {
     let options = LoadOptions::new(&|_| None);
-    let scenario = scenario::load_text(Path::new("examples/s4-durability.yaml"), PART, &options).unwrap();
-    let mut plan = plan::build(&scenario);
+    let mut plan = plan::load_text(Path::new("examples/s4-durability.yaml"), PART, &options).unwrap();
     // What it says of an account is in its own tests.
     plan.checks.retain(|check| check.ask.kind() != CheckKind::AllAcked);
     plan.name = "durability".to_owned();

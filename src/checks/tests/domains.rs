@@ -494,8 +494,7 @@ scenarios:
 ";
 
 fn roundtrips(change: impl FnOnce(&mut ScenarioSeen)) -> Answer {
-    let file = scenario::load_text(Path::new("x.yaml"), ROUNDTRIPS, &LoadOptions::new(&|_| None)).unwrap();
-    let mut plan = plan::build(&file);
+    let mut plan = plan::load_text(Path::new("x.yaml"), ROUNDTRIPS, &LoadOptions::new(&|_| None)).unwrap();
     plan.checks.retain(|check| check.ask.kind() == CheckKind::AllAcked);
     plan.checks[0].ask = Ask::RoundtripOk;
     let counts = Snapshot { sent: 10, acked: 10, received: 10, records: 10, ..Snapshot::default() };
@@ -546,8 +545,7 @@ fn endpoints_and_brokers_answer_for_what_was_asked() {
     seen.scenarios[2].brokers = vec![broker(true)];
     assert_eq!(ask(Ask::Reachable, None, &seen).answer.covers(), "1 broker");
 
-    let file = scenario::load_text(Path::new("x.yaml"), ROUNDTRIPS, &LoadOptions::new(&|_| None)).unwrap();
-    let mut plan = plan::build(&file);
+    let mut plan = plan::load_text(Path::new("x.yaml"), ROUNDTRIPS, &LoadOptions::new(&|_| None)).unwrap();
     let mut look = scenario("look", "metrics", Snapshot::default(), (0, 1000));
     let up = SeriesSeen { name: "up".to_owned(), present: 1, ..SeriesSeen::default() };
     let series = vec![up];
@@ -571,8 +569,7 @@ fn endpoints_and_brokers_answer_for_what_was_asked() {
 #[test]
 fn a_series_is_missing_only_where_all_of_the_page_was_read() {
     let text = "scenarios: {look: {type: metrics, url: 'http://x', contains: [up]}}\nchecks: [{type: series_present}]\n";
-    let file = scenario::load_text(Path::new("x.yaml"), text, &LoadOptions::new(&|_| None)).unwrap();
-    let plan = plan::build(&file);
+    let plan = plan::load_text(Path::new("x.yaml"), text, &LoadOptions::new(&|_| None)).unwrap();
     let judge = |series: &[(&str, u64, u64)]| {
         let mut look = scenario("look", "metrics", Snapshot::default(), (0, 1000));
         let series = series.iter().map(|&(name, present, beyond)| SeriesSeen {

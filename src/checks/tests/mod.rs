@@ -23,7 +23,7 @@ use crate::plan::{
     Start, ThresholdExpr,
 };
 use crate::record::{RunRecord, Status};
-use crate::scenario::{self, LoadOptions, Position};
+use crate::scenario::{LoadOptions, Position};
 
 const FILE: &str = "
 brokers: [a:1]
@@ -43,8 +43,7 @@ fn position() -> Position {
 
 /// The plan of [`FILE`] with a fault `slow`, which is in no file here, and these checks.
 fn plan(asks: &[(&str, Ask, Option<&str>)]) -> Plan {
-    let scenario = scenario::load_text(Path::new("x.yaml"), FILE, &LoadOptions::new(&|_| None)).unwrap();
-    let mut plan = plan::build(&scenario);
+    let mut plan = plan::load_text(Path::new("x.yaml"), FILE, &LoadOptions::new(&|_| None)).unwrap();
     plan.faults = vec![FaultPlan {
         name: "slow".to_owned(),
         start: Start::default(),

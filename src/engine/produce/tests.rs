@@ -16,7 +16,7 @@ use crate::ledger::{Bound, Saved, SentLog};
 use crate::metrics::Counters;
 use crate::observe::Ended;
 use crate::plan::{self, Work};
-use crate::scenario::{self, LoadOptions};
+use crate::scenario::LoadOptions;
 
 const PRODUCE: i16 = 0;
 
@@ -32,8 +32,7 @@ struct Came {
 /// A run of these lines of a file, over this broker.
 fn shared(embedded: &Embedded, lines: &str) -> Arc<Shared> {
     let file = format!("brokers: ['{}']\n{lines}\n", embedded.bootstrap()[0]);
-    let loaded = scenario::load_text(Path::new("x.yaml"), &file, &LoadOptions::new(&|_| None)).unwrap();
-    let plan = plan::build(&loaded);
+    let plan = plan::load_text(Path::new("x.yaml"), &file, &LoadOptions::new(&|_| None)).unwrap();
     let live = Arc::new(Live::new(&plan));
     let options = Options {
         run_id: "x".to_owned(),

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::kind::kinds;
 use super::written::{Plain, Written};
+use crate::ids::Partition;
 use crate::units::{ByteSize, Duration, Rate};
 
 /// One activity; `type` says which.
@@ -157,7 +158,7 @@ activity! {
         #[schemars(length(min = 1, max = 1000))]
         stages: Vec<Stage>,
         /// Which partition each message goes to. Default: round_robin.
-        partition: ProducePartition,
+        partition: Partitioning,
         /// How many replicas must confirm. Default: all.
         acks: Acks,
         /// Codec. Default: none.
@@ -279,13 +280,14 @@ pub struct Value {
     /// So many bytes, made by kaf6.
     pub size: Option<Written<ByteSize>>,
     /// What fills a value of a given size. Default: random.
-    pub content: Option<Filling>,
+    pub content: Option<ValueContent>,
 }
 
 /// What fills a value of a given size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Filling {
+#[schemars(rename = "Filling")]
+pub enum ValueContent {
     /// Bytes that do not compress, from the run's seed.
     Random,
     /// Zero bytes.
@@ -304,6 +306,19 @@ pub enum Compression {
     Zstd,
 }
 
+impl Compression {
+    /// As files and librdkafka write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Gzip => "gzip",
+            Self::Snappy => "snappy",
+            Self::Lz4 => "lz4",
+            Self::Zstd => "zstd",
+        }
+    }
+}
+
 /// Whose records a consumer counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -315,16 +330,25 @@ pub enum From {
 }
 
 /// How many replicas must confirm.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Acks(pub String);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acks {
+    /// Nobody confirms.
+    None,
+    /// The leader confirms.
+    Leader,
+    /// All in-sync replicas confirm.
+    All,
+}
 
 /// Which partition a message goes to.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-#[expect(missing_docs, reason = "either form as written")]
-pub enum ProducePartition {
-    Number(i32),
-    Word(String),
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Partitioning {
+    /// Always this one.
+    Fixed(Partition),
+    /// One after the other.
+    RoundRobin,
+    /// By the key's hash, as Kafka's own clients do (murmur2).
+    ByKey,
 }
 
 /// Where a consumer starts.
@@ -338,7 +362,12 @@ pub enum Offset {
 
 impl<'de> Deserialize<'de> for Acks {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Plain::deserialize(deserializer).map(|plain| Self(plain.0))
+        // The schema takes no other.
+        Plain::deserialize(deserializer).map(|plain| match plain.0.as_str() {
+            "0" => Self::None,
+            "1" => Self::Leader,
+            _ => Self::All,
+        })
     }
 }
 
@@ -351,7 +380,24 @@ impl JsonSchema for Acks {
     }
 }
 
-impl JsonSchema for ProducePartition {
+impl<'de> Deserialize<'de> for Partitioning {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Number(Partition),
+            Word(String),
+        }
+        // The schema takes no other word.
+        Written::deserialize(deserializer).map(|written| match written {
+            Written::Number(number) => Self::Fixed(number),
+            Written::Word(word) if word == "by_key" => Self::ByKey,
+            Written::Word(_) => Self::RoundRobin,
+        })
+    }
+}
+
+impl JsonSchema for Partitioning {
     fn schema_name() -> Cow<'static, str> {
         "ProducePartition".into()
     }

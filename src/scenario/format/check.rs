@@ -164,7 +164,7 @@ pub struct Allow {
 }
 
 /// What metadata says of a cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Aspect {
     /// Which partitions a topic has.
@@ -177,6 +177,23 @@ pub enum Aspect {
     Controller,
     /// Which brokers there are, and where.
     Brokers,
+}
+
+impl Aspect {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Partitions, Self::Leaders, Self::TopicIds, Self::Controller, Self::Brokers];
+
+    /// As files and reports write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Partitions => "partitions",
+            Self::Leaders => "leaders",
+            Self::TopicIds => "topic_ids",
+            Self::Controller => "controller",
+            Self::Brokers => "brokers",
+        }
+    }
 }
 
 /// Counts that a count check may name.

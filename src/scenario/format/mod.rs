@@ -1,6 +1,6 @@
 //! The format: a scenario file as it is written, field by field. The JSON Schema is made from it.
 //!
-//! Owns names, types and bounds of single fields; what fields mean together is the validation's.
+//! Owns names, types and bounds of single fields; what fields mean together is `plan::compile`'s.
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -13,9 +13,9 @@ pub mod fault;
 mod kind;
 pub mod written;
 
-pub use activity::{Activity, ScenarioKind};
-pub use check::{Check, CheckKind};
-pub use cluster::Cluster;
+pub use activity::{Acks, Activity, Compression, From, Partitioning, ScenarioKind, ValueContent};
+pub use check::{Aspect, Check, CheckKind, CountMetric};
+pub use cluster::{Cluster, Pull};
 pub use fault::{Fault, FaultKind};
 pub use written::Written;
 
@@ -104,6 +104,28 @@ pub enum Protocol {
     Ssl,
     SaslPlaintext,
     SaslSsl,
+}
+
+impl Protocol {
+    /// As files and librdkafka write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Plaintext => "plaintext",
+            Self::Ssl => "ssl",
+            Self::SaslPlaintext => "sasl_plaintext",
+            Self::SaslSsl => "sasl_ssl",
+        }
+    }
+
+    /// Clients say who they are.
+    pub const fn has_sasl(self) -> bool {
+        matches!(self, Self::SaslPlaintext | Self::SaslSsl)
+    }
+
+    /// Connections are encrypted.
+    pub const fn has_tls(self) -> bool {
+        matches!(self, Self::Ssl | Self::SaslSsl)
+    }
 }
 
 /// A topic, created where it is missing.

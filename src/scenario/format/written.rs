@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
-/// A quantity as written; it has the schema of `T` and is parsed by the validation, which knows its place.
+/// A quantity as written; it has the schema of `T` and is parsed where its place is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written<T> {
     /// The text.

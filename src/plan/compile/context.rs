@@ -5,24 +5,24 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 
+use crate::scenario::Span;
 use crate::scenario::diagnostics::{Diagnostic, PROBLEMS_MAX};
 use crate::scenario::format::Written;
 use crate::scenario::node::{Document, below};
-use crate::scenario::position::Span;
 use crate::scenario::template::Template;
 use crate::scenario::wiring::Wired;
 use crate::units::{Duration, UnitError};
 
-/// A document under validation, and what is wrong with it so far.
-pub(crate) struct Context<'a> {
-    pub(crate) document: &'a Document,
-    pub(crate) problems: Vec<Diagnostic>,
+/// A document that is checked, and what is wrong with it so far.
+pub(super) struct Context<'a> {
+    pub(super) document: &'a Document,
+    pub(super) problems: Vec<Diagnostic>,
     /// What is likely a slip in a file that is good all the same.
-    pub(crate) warnings: Vec<Diagnostic>,
+    pub(super) warnings: Vec<Diagnostic>,
 }
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(document: &'a Document) -> Self {
+    pub(super) fn new(document: &'a Document) -> Self {
         Self { document, problems: Vec::new(), warnings: Vec::new() }
     }
 
@@ -33,22 +33,22 @@ impl<'a> Context<'a> {
     }
 
     /// Whether there are so many problems that no more are told; hostile files must not take long to judge.
-    pub(crate) fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.problems.len() >= PROBLEMS_MAX
     }
 
     /// A problem at the value of a pointer.
-    pub(crate) fn at(&mut self, pointer: &str, message: impl Into<String>, hint: Option<String>) {
+    pub(super) fn at(&mut self, pointer: &str, message: impl Into<String>, hint: Option<String>) {
         self.add(self.document.place(pointer), message, hint);
     }
 
     /// A problem at the key of a pointer.
-    pub(crate) fn at_key(&mut self, pointer: &str, message: impl Into<String>, hint: Option<String>) {
+    pub(super) fn at_key(&mut self, pointer: &str, message: impl Into<String>, hint: Option<String>) {
         self.add(self.document.key_place(pointer), message, hint);
     }
 
     /// A problem whose message shows the value; `wanted` stands in for it where the environment gave the value.
-    pub(crate) fn about_value(&mut self, pointer: &str, message: &str, hint: Option<String>, wanted: &str) {
+    pub(super) fn about_value(&mut self, pointer: &str, message: &str, hint: Option<String>, wanted: &str) {
         match self.document.shown(pointer).filter(|_| self.document.is_replaced(pointer)) {
             Some(source) => {
                 let message = format!("what `{source}` stands for is not {wanted}");
@@ -58,18 +58,25 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Whether the file has a value at a pointer.
+    pub(super) fn is_written(&self, pointer: &str) -> bool {
+        self.document.root.find(pointer).is_some()
+    }
+
     /// A warning at the value of a pointer, or at the key of what it would stand in.
-    pub(crate) fn warn(&mut self, pointer: &str, message: impl Into<String>, hint: Option<String>) {
+    pub(super) fn warn(&mut self, pointer: &str, message: impl Into<String>, hint: Option<String>) {
         if self.warnings.len() < PROBLEMS_MAX {
-            let is_written = self.document.root.find(pointer).is_some();
-            let span =
-                if is_written { self.document.place(pointer) } else { self.document.key_place(pointer) };
+            let span = if self.is_written(pointer) {
+                self.document.place(pointer)
+            } else {
+                self.document.key_place(pointer)
+            };
             self.warnings.push(self.document.problem(span, message, hint));
         }
     }
 
     /// Reads a quantity; a problem where it is none.
-    pub(crate) fn quantity<T>(&mut self, pointer: &str, written: Option<&Written<T>>) -> Option<T>
+    pub(super) fn quantity<T>(&mut self, pointer: &str, written: Option<&Written<T>>) -> Option<T>
     where
         T: FromStr<Err = UnitError>,
     {
@@ -83,7 +90,7 @@ impl<'a> Context<'a> {
     }
 
     /// Reads a length of time above zero.
-    pub(crate) fn positive(
+    pub(super) fn positive(
         &mut self,
         pointer: &str,
         written: Option<&Written<Duration>>,
@@ -97,7 +104,7 @@ impl<'a> Context<'a> {
     }
 
     /// Reads a template.
-    pub(crate) fn template(&mut self, pointer: &str, text: &str) -> Option<Template> {
+    pub(super) fn template(&mut self, pointer: &str, text: &str) -> Option<Template> {
         match Template::parse(text) {
             Ok(template) => Some(template),
             Err(error) if self.document.is_replaced(pointer) => {
@@ -112,7 +119,7 @@ impl<'a> Context<'a> {
     }
 
     /// Reads a text with references to services; it is printed as the file has it.
-    pub(crate) fn wired(&mut self, pointer: &str, text: &str) -> Option<Wired> {
+    pub(super) fn wired(&mut self, pointer: &str, text: &str) -> Option<Wired> {
         let shown = self.document.shown(pointer).filter(|_| self.document.is_replaced(pointer));
         match (Wired::parse(text), shown) {
             (Ok(wired), Some(source)) => Some(wired.shown_as(source)),
@@ -142,7 +149,7 @@ impl<'a> Context<'a> {
     }
 
     /// Makes a template of a JSON document below a pointer; each text in it is checked at its own place.
-    pub(crate) fn json_template(&mut self, pointer: &str, value: &serde_json::Value) -> Option<Template> {
+    pub(super) fn json_template(&mut self, pointer: &str, value: &serde_json::Value) -> Option<Template> {
         let before = self.problems.len();
         self.json_texts(pointer, value);
         if self.problems.len() > before {
@@ -177,7 +184,7 @@ impl<'a> Context<'a> {
     }
 
     /// Refuses a secret where a name is wanted: every report, folder and label shows it.
-    pub(crate) fn no_secret(&mut self, pointer: &str, what: &str) {
+    pub(super) fn no_secret(&mut self, pointer: &str, what: &str) {
         if self.document.is_secret(pointer) {
             let shown = self.document.shown(pointer).unwrap_or_default().to_owned();
             let hint = Some("use a variable whose name does not say that it is secret".to_owned());
@@ -186,7 +193,7 @@ impl<'a> Context<'a> {
     }
 
     /// Finds names that are given twice.
-    pub(crate) fn repeats<'n>(&mut self, names: impl Iterator<Item = (String, &'n str)>, what: &str) {
+    pub(super) fn repeats<'n>(&mut self, names: impl Iterator<Item = (String, &'n str)>, what: &str) {
         let mut first: HashMap<&str, usize> = HashMap::new();
         for (pointer, name) in names {
             let line = self.document.place(&pointer).line;

@@ -1,44 +1,37 @@
-//! What scenarios and faults mean to each other: who waits for whom, and who reads what others write.
+//! What scenarios and faults mean to each other: who waits for whom.
 //!
-//! Owns the search for circles, and which consumers can judge their producers.
-
-use std::collections::HashSet;
+//! Owns the search for circles.
 
 use indexmap::IndexMap;
 
 use super::context::Context;
 use super::faults::Faults;
 use super::slot::{Slot, fault_pointer, scenario_pointer, unknown_scenario};
-use crate::scenario::format::ScenarioKind;
+use crate::plan::{Counter, ScenarioKind, Start, When, Work};
 use crate::scenario::node::below;
 use crate::scenario::suggest;
-use crate::scenario::valid::{Acks, Counter, From, When, Work};
 
 /// What starts at some time: a scenario or a fault.
 struct Waiting<'a> {
     pointer: String,
-    after: Option<&'a str>,
-    when: Option<&'a When>,
+    start: &'a Start,
 }
 
 /// Checks `after` and `when` of all scenarios and faults.
 pub(super) fn orders(cx: &mut Context<'_>, slots: &IndexMap<String, Slot>, faults: &Faults) {
     let scenarios = slots.iter().filter_map(|(name, slot)| {
-        let activity = slot.good()?;
-        let (after, when) = (activity.after.as_deref(), activity.when.as_ref());
-        Some((name.as_str(), Waiting { pointer: scenario_pointer(name), after, when }))
+        Some((name.as_str(), Waiting { pointer: scenario_pointer(name), start: &slot.good()?.start }))
     });
-    let faulty = faults.iter().map(|(name, read)| {
-        let (after, when) = (read.after.as_deref(), read.when.as_ref());
-        (name.as_str(), Waiting { pointer: fault_pointer(name), after, when })
-    });
+    let faulty = faults
+        .iter()
+        .map(|(name, read)| (name.as_str(), Waiting { pointer: fault_pointer(name), start: &read.start }));
     // A fault with the name of a scenario is told of already.
     let faulty = faulty.filter(|(name, _)| !slots.contains_key(*name));
     let all: IndexMap<&str, Waiting<'_>> = scenarios.chain(faulty).collect();
     let mut edges: IndexMap<&str, Vec<(&str, &str)>> = IndexMap::new();
     for (name, waiting) in &all {
         let mut waits_for = Vec::new();
-        if let Some(after) = waiting.after {
+        if let Some(after) = waiting.start.after.as_deref() {
             let at = below(&waiting.pointer, "after");
             match slots.get(after) {
                 None if faults.contains_key(after) => waits_for.push((after, "after")),
@@ -49,7 +42,7 @@ pub(super) fn orders(cx: &mut Context<'_>, slots: &IndexMap<String, Slot>, fault
                     let message = format!("there is no {what} `{after}`");
                     cx.about_value(&at, &message, hint, "the name of a scenario");
                 }
-                Some(Slot::Good(other)) if other.work.is_background() => {
+                Some(Slot::Good(other)) if other.plan.is_background() => {
                     let message =
                         format!("`{after}` runs until all others have ended; nothing can wait for it");
                     cx.about_value(&at, &message, None, "a scenario that can be waited for");
@@ -57,7 +50,7 @@ pub(super) fn orders(cx: &mut Context<'_>, slots: &IndexMap<String, Slot>, fault
                 Some(_) => waits_for.push((after, "after")),
             }
         }
-        if let Some(when) = waiting.when {
+        if let Some(when) = &waiting.start.when {
             let at = below(&waiting.pointer, "when");
             match slots.get(&when.scenario) {
                 None if faults.contains_key(&when.scenario) => {
@@ -93,10 +86,12 @@ fn counter(cx: &mut Context<'_>, at: &str, when: &When, other: &Slot) {
         );
         return cx.about_value(at, &message, None, "a start by count");
     }
-    let total = match other.good().map(|activity| &activity.work) {
-        Some(Work::Produce(produce)) => produce.planned_total(),
+    let total = match other.good().map(|scenario| &scenario.work) {
+        Some(Work::Produce(produce)) => produce.total(),
         Some(Work::Consume(consume)) => consume.limit,
-        Some(Work::Roundtrip(roundtrip)) => roundtrip.iterations,
+        Some(Work::Roundtrip(roundtrip)) => {
+            cx.is_written(&below(&scenario_pointer(name), "iterations")).then_some(roundtrip.iterations)
+        }
         _ => None,
     };
     if let Some(total) = total.filter(|total| *total < when.at_least) {
@@ -150,80 +145,4 @@ fn circles(
             }
         }
     }
-}
-
-/// A producer as its readers see it.
-struct Writer {
-    name: String,
-    topic: String,
-    total: Option<u64>,
-    acks: Option<Acks>,
-}
-
-/// Finds out for each consumer who writes what it reads, and whether it can judge them.
-pub(super) fn readers(cx: &mut Context<'_>, slots: &mut IndexMap<String, Slot>) {
-    let writers: Vec<Writer> = slots
-        .values()
-        .filter_map(|slot| match &slot.good()?.work {
-            Work::Produce(produce) => Some(Writer {
-                name: slot.good()?.name.clone(),
-                topic: produce.topic.name.to_string(),
-                total: produce.planned_total(),
-                acks: produce.message.acks,
-            }),
-            _ => None,
-        })
-        .collect();
-    let round_trips: HashSet<String> = slots
-        .values()
-        .filter_map(|slot| match &slot.good()?.work {
-            Work::Roundtrip(trip) => Some(trip.topic.name.to_string()),
-            _ => None,
-        })
-        .collect();
-    let all_known =
-        slots.values().all(|slot| slot.good().is_some() || slot.kind() == Some(ScenarioKind::Consume));
-    for (name, slot) in slots.iter_mut() {
-        let Slot::Good(activity) = slot else { continue };
-        let Work::Consume(consume) = &mut activity.work else { continue };
-        let topic = consume.topic.name.to_string();
-        let mine: Vec<&Writer> = writers.iter().filter(|writer| writer.topic == topic).collect();
-        if !consume.from_written {
-            consume.from = if mine.is_empty() { From::Any } else { From::Run };
-            consume.nobody_writes = mine.is_empty() && all_known && !round_trips.contains(&topic);
-            if consume.nobody_writes {
-                nobody_writes(cx, name, &topic, &writers);
-            }
-        } else if consume.from == From::Run && mine.is_empty() && all_known {
-            let hint = Some("write `from: any` to read what others wrote".to_owned());
-            let message =
-                format!("no scenario of the file produces to `{topic}`, so it holds no record of this run");
-            cx.about_value(&below(&scenario_pointer(name), "from"), &message, hint, "possible here");
-        }
-        if consume.from == From::Any {
-            continue;
-        }
-        consume.producers = mine.iter().map(|writer| writer.name.clone()).collect();
-        let total = mine.iter().try_fold(0_u64, |sum, writer| Some(sum.saturating_add(writer.total?)));
-        consume.partial = consume.limit.is_some_and(|limit| total.is_none_or(|total| limit < total));
-        // What is acked beside it can be lost.
-        let unconfirmed = mine.iter().all(|writer| writer.acks == Some(Acks::None));
-        consume.unconfirmed = mine.first().filter(|_| unconfirmed).map(|writer| writer.name.clone());
-    }
-}
-
-/// Warns that a consumer reads what no scenario of the file writes, though it does not say that it wants that.
-fn nobody_writes(cx: &mut Context<'_>, name: &str, topic: &str, writers: &[Writer]) {
-    let at_topic = below(&scenario_pointer(name), "topic");
-    let is_replaced = cx.document.is_replaced(&at_topic);
-    let shown = cx.document.shown(&at_topic).map_or_else(|| "its topic".to_owned(), |it| format!("`{it}`"));
-    let message = format!(
-        "no scenario of the file produces to {shown}: `{name}` reads whatever is there, and verifies nothing"
-    );
-    let near = suggest::nearest(topic, writers.iter().map(|writer| writer.topic.as_str()));
-    let hint = match near.filter(|_| !is_replaced) {
-        Some(near) => format!("did you mean `{near}`? To read what others wrote, write `from: any`"),
-        None => "check the topic's name; to read what others wrote, write `from: any`".to_owned(),
-    };
-    cx.warn(&at_topic, message, Some(hint));
 }

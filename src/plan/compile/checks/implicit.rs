@@ -1,41 +1,29 @@
-//! The checks of a plan: those written out, and those that producers and readers get without asking.
+//! The checks that producers and readers get without asking.
 //!
 //! Owns the names of implicit checks and what keeps one from being added.
 
 use std::collections::HashSet;
 
-use super::{Allow, Ask, CheckPlan, ConsumePlan, From, ScenarioPlan, StartOffset, Work};
-use crate::scenario::valid::Check;
+use crate::plan::{Allow, Ask, CheckPlan, ConsumePlan, From, ScenarioPlan, StartOffset, Work};
 
-/// All checks of a file: those written, those of its readers, and those of its producers.
-pub(super) fn all(written: &[Check], scenarios: &[ScenarioPlan]) -> Vec<CheckPlan> {
-    let mut checks: Vec<CheckPlan> = written
-        .iter()
-        .map(|check| CheckPlan {
-            name: check.name.clone(),
-            ask: check.ask.clone(),
-            scenario: check.scenario.clone(),
-            implicit: false,
-            position: check.position.clone(),
-        })
-        .collect();
+/// Adds to the checks that are written out those of readers, and those of producers.
+pub(in crate::plan::compile) fn add(checks: &mut Vec<CheckPlan>, scenarios: &[ScenarioPlan]) {
     let judges: Vec<(&ScenarioPlan, Vec<Ask>)> =
         scenarios.iter().filter_map(|scenario| Some((scenario, asks(judge(scenario)?, scenarios)))).collect();
     let acked = |scenario: &&ScenarioPlan| scenario.work.is_acked();
     let all_acked = Ask::AllAcked { allow: Allow::default() };
     let senders: Vec<(&ScenarioPlan, Vec<Ask>)> =
         scenarios.iter().filter(acked).map(|scenario| (scenario, vec![all_acked.clone()])).collect();
-    add(&mut checks, written, judges);
-    add(&mut checks, written, senders);
-    checks
+    add_of(checks, judges);
+    add_of(checks, senders);
 }
 
 /// Adds what the file does not ask itself; the scenario's name follows where several are asked.
-fn add(checks: &mut Vec<CheckPlan>, written: &[Check], asked: Vec<(&ScenarioPlan, Vec<Ask>)>) {
+fn add_of(checks: &mut Vec<CheckPlan>, asked: Vec<(&ScenarioPlan, Vec<Ask>)>) {
     let several = asked.len() > 1;
     for (scenario, asks) in asked {
         for ask in asks {
-            if written.iter().any(|check| replaces(check, &ask, &scenario.name)) {
+            if checks.iter().any(|check| replaces(check, &ask, &scenario.name)) {
                 continue;
             }
             let plain = ask.kind().to_string();
@@ -85,6 +73,8 @@ fn is_whole(consume: &ConsumePlan, scenarios: &[ScenarioPlan]) -> bool {
         && producers.any(|producer| producer.work.is_verified())
 }
 
-fn replaces(written: &Check, ask: &Ask, scenario: &str) -> bool {
-    written.ask.kind() == ask.kind() && written.scenario.as_deref().is_none_or(|asked| asked == scenario)
+fn replaces(written: &CheckPlan, ask: &Ask, scenario: &str) -> bool {
+    !written.implicit
+        && written.ask.kind() == ask.kind()
+        && written.scenario.as_deref().is_none_or(|asked| asked == scenario)
 }

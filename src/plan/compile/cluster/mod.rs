@@ -1,18 +1,22 @@
 //! `cluster`: services and attached containers, each taken for itself.
 //!
-//! Owns what may be called a service, a port or an image; what services mean to each other is `wires`'.
+//! Owns what may be called a service, a port or an image; what services mean to each other is `references`'.
 
-use std::collections::BTreeMap;
+pub(super) mod references;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
 use super::context::Context;
+use super::defaults_recorder::DefaultsRecorder;
 use super::parts::Parts;
+use crate::plan::cluster::{Attach, AttachBy, Link, Ready};
+use crate::plan::{ActionPlan, ClusterPlan, DefaultTaken, FaultPlan, ServicePlan, defaults};
 use crate::scenario::format::written::Plain;
 use crate::scenario::format::{FaultKind, cluster as raw};
 use crate::scenario::node::below;
-use crate::scenario::valid::cluster::{Attach, AttachBy, Cluster, Pull, Ready, Service};
 use crate::scenario::wiring::Wired;
 use crate::scenario::{preset, suggest};
 
@@ -20,8 +24,10 @@ use crate::scenario::{preset, suggest};
 #[derive(Debug, Default)]
 pub(super) struct Known {
     pub(super) preset: Option<String>,
-    pub(super) services: IndexMap<String, Option<Service>>,
+    pub(super) services: IndexMap<String, Option<ServicePlan>>,
     pub(super) attached: IndexMap<String, Option<Attach>>,
+    /// The defaults that services take.
+    defaults: IndexMap<String, DefaultsRecorder>,
     /// There is a `cluster` in the file.
     pub(super) written: bool,
     /// The run starts containers, or would if the file were good.
@@ -45,18 +51,54 @@ impl Known {
 
     /// Whether clients can be sent to what the run starts.
     pub(super) fn has_kafka(&self) -> bool {
-        let kafka = |service: &Service| service.ports.iter().any(|(name, _)| name == "kafka");
+        let kafka = |service: &ServicePlan| service.ports.iter().any(|(name, _)| name == "kafka");
         self.services.values().any(|service| service.as_ref().is_none_or(kafka))
     }
 
-    /// The cluster of a good file.
-    pub(super) fn into_cluster(self) -> Option<Cluster> {
-        self.written.then(|| Cluster {
-            preset: self.preset,
-            services: self.services.into_values().flatten().collect(),
-            attached: self.attached.into_values().flatten().collect(),
-        })
+    /// The cluster of a good file, and the defaults that it takes.
+    pub(super) fn into_cluster(self, faults: &[FaultPlan]) -> (Option<ClusterPlan>, Vec<DefaultTaken>) {
+        if !self.written {
+            return (None, Vec::new());
+        }
+        let Self { preset, services, attached, mut defaults, most, .. } = self;
+        let mut services = in_order(services.into_values().flatten().collect());
+        let mut taken = Vec::new();
+        for service in &mut services {
+            service.most = most.get(&service.name).copied().unwrap_or(service.replicas);
+            taken.extend(
+                defaults.swap_remove(&service.name).map(DefaultsRecorder::into_taken).into_iter().flatten(),
+            );
+        }
+        let attached = attached.into_values().flatten().collect();
+        (Some(ClusterPlan { preset, services, attached, links: links(faults) }), taken)
     }
+}
+
+/// Each after all that it needs, and otherwise as the file has them. Needs have no circles.
+fn in_order(mut open: Vec<ServicePlan>) -> Vec<ServicePlan> {
+    let mut placed: BTreeSet<String> = BTreeSet::new();
+    let mut order: Vec<ServicePlan> = Vec::new();
+    while !open.is_empty() {
+        let can = |service: &ServicePlan| service.needs.iter().all(|need| placed.contains(need));
+        // Were there a circle after all, the file's order would stand in.
+        let next = open.remove(open.iter().position(can).unwrap_or(0));
+        placed.insert(next.name.clone());
+        order.push(next);
+    }
+    order
+}
+
+/// The ways that some fault slows down.
+fn links(faults: &[FaultPlan]) -> Vec<Link> {
+    let mut links: Vec<Link> = Vec::new();
+    for fault in faults {
+        if let ActionPlan::Throttle { link, .. } = &fault.action
+            && !links.contains(link)
+        {
+            links.push(link.clone());
+        }
+    }
+    links
 }
 
 /// The pointer of a service.
@@ -65,7 +107,7 @@ pub(super) fn service_pointer(name: &str) -> String {
 }
 
 /// Texts of a service that say where it goes, with where each stands below the service.
-pub(super) fn texts(service: &Service) -> impl Iterator<Item = (String, &Wired)> {
+pub(super) fn texts(service: &ServicePlan) -> impl Iterator<Item = (String, &Wired)> {
     let words = |field: &'static str, words: &'_ Option<Vec<Wired>>| {
         let count = words.as_ref().map_or(0, Vec::len);
         (0..count).map(move |index| below(&below("", field), index)).collect::<Vec<_>>()
@@ -109,7 +151,9 @@ pub(super) fn read(cx: &mut Context<'_>, parts: &Parts<'_>) -> Known {
         cx.at_key("/cluster", "it says nothing to start and nothing to attach to", hint);
     }
     for name in services {
-        let service = service(cx, parts, &name);
+        let mut taken = DefaultsRecorder::below(format!("cluster.services.{name}"));
+        let service = service(cx, parts, &name, &mut taken);
+        known.defaults.insert(name.clone(), taken);
         known.services.insert(name, service);
     }
     for name in attached {
@@ -117,7 +161,7 @@ pub(super) fn read(cx: &mut Context<'_>, parts: &Parts<'_>) -> Known {
         known.attached.insert(name, attach);
     }
     for (name, service) in &known.services {
-        known.most.insert(name.clone(), service.as_ref().map_or(100, |it| it.replicas.unwrap_or(1)));
+        known.most.insert(name.clone(), service.as_ref().map_or(100, |it| it.replicas));
     }
     let faults = parts.json.pointer("/faults").and_then(Json::as_object);
     for fault in faults.into_iter().flatten().map(|(_, fault)| fault) {
@@ -148,7 +192,12 @@ fn plain_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
 }
 
-fn service(cx: &mut Context<'_>, parts: &Parts<'_>, name: &str) -> Option<Service> {
+fn service(
+    cx: &mut Context<'_>,
+    parts: &Parts<'_>,
+    name: &str,
+    taken: &mut DefaultsRecorder,
+) -> Option<ServicePlan> {
     let pointer = service_pointer(name);
     if !host_name(name) {
         let hint = Some("lower-case letters, digits and `-`, as in the name of a host".to_owned());
@@ -181,21 +230,25 @@ fn service(cx: &mut Context<'_>, parts: &Parts<'_>, name: &str) -> Option<Servic
     let volumes = volumes(cx, &below(&pointer, "volumes"), raw.volumes.unwrap_or_default());
     let ready_timeout = cx.positive(&below(&pointer, "ready_timeout"), raw.ready_timeout.as_ref());
     let position = cx.document.position(cx.document.key_place(&pointer));
-    Some(Service {
+    let pull = taken.or("pull", raw.pull, defaults::PULL, "missing");
+    let replicas = taken.or("replicas", raw.replicas, defaults::REPLICAS, defaults::REPLICAS);
+    if ready.is_none() {
+        taken.note("ready", "it runs");
+    }
+    let ready_timeout =
+        taken.or("ready_timeout", ready_timeout, defaults::READY_TIMEOUT, defaults::READY_TIMEOUT).std();
+    Some(ServicePlan {
         name: name.to_owned(),
         image: image?,
-        pull: raw.pull.map(|pull| match pull {
-            raw::Pull::Missing => Pull::Missing,
-            raw::Pull::Always => Pull::Always,
-            raw::Pull::Never => Pull::Never,
-        }),
+        pull,
         entrypoint,
         command: words,
         env,
         ports,
         volumes,
         needs,
-        replicas: raw.replicas,
+        replicas,
+        most: replicas,
         ready,
         ready_timeout,
         position,

@@ -1,77 +1,15 @@
-//! Time bounds: every scenario and fault has a finite one, and from them follows when each can be running.
+//! Timeouts: every scenario and fault has a finite one, and from them follows when each can be running.
 //!
-//! Owns the bounds of those that say none, and the windows that the timeline draws.
+//! Owns the timeouts of those that say none.
 
 use std::time::Duration;
 
 use indexmap::{IndexMap, IndexSet};
 
-use super::{Plan, Schedule, Start, defaults};
-use crate::scenario::Scenario;
-use crate::scenario::valid::cluster::{Action, Cluster, Fault};
-use crate::scenario::valid::{Activity, Consume, Metrics, Pace, Produce, When, Work};
-
-/// When a scenario or fault can be running, counted from the run's zero.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Window {
-    /// It does not start before.
-    pub earliest: Duration,
-    /// It starts by then, if it starts at all.
-    pub latest: Duration,
-    /// It has ended by then.
-    pub end: Duration,
-}
-
-/// What a window follows from.
-struct Node<'a> {
-    after: Option<&'a str>,
-    when: Option<&'a str>,
-    at: Duration,
-}
-
-impl<'a> Node<'a> {
-    fn of(start: &'a Start) -> Self {
-        Self {
-            after: start.after.as_deref(),
-            when: start.when.as_ref().map(|when| when.scenario.as_str()),
-            at: start.at,
-        }
-    }
-
-    /// Before it, those that it waits for: none where one of them is not known yet.
-    fn start(&self, of: &mut dyn FnMut(&str) -> Option<Window>) -> Option<(Duration, Duration)> {
-        let (mut earliest, mut latest) = (Duration::ZERO, Duration::ZERO);
-        for before in self.after.iter().chain(&self.when) {
-            let window = of(before)?;
-            earliest = earliest.max(window.earliest);
-            latest = latest.max(window.end);
-        }
-        Some((earliest.saturating_add(self.at), latest.saturating_add(self.at)))
-    }
-}
-
-/// The schedule of a producer; none is a closed loop.
-pub(super) fn schedule(produce: &Produce) -> Option<Schedule> {
-    match &produce.pace {
-        Pace::Closed => None,
-        Pace::Rate(rate) => Some(match produce.duration {
-            Some(length) => Schedule::stages([(length.std(), rate.get())]),
-            None => Schedule::constant(rate.get()),
-        }),
-        Pace::Stages(stages) => {
-            Some(Schedule::stages(stages.iter().map(|(length, rate)| (length.std(), rate.get()))))
-        }
-    }
-}
-
-/// How long a producer sends, where that is known beforehand.
-pub(super) fn length(produce: &Produce) -> Option<Duration> {
-    let scheduled = schedule(produce).and_then(|schedule| schedule.length(produce.messages));
-    match (scheduled, produce.duration) {
-        (Some(scheduled), Some(duration)) => Some(scheduled.min(duration.std())),
-        (scheduled, duration) => scheduled.or(duration.map(crate::units::Duration::std)),
-    }
-}
+use crate::plan::windows::{Window, settle, start_of};
+use crate::plan::{
+    ActionPlan, ClusterPlan, ConsumePlan, FaultPlan, MetricsPlan, ScenarioPlan, Start, Work, defaults,
+};
 
 /// A bound that grows with a count.
 fn counted(count: u64, each: Duration) -> Duration {
@@ -86,36 +24,32 @@ fn whole_seconds(bound: Duration) -> Duration {
     Duration::from_secs(bound.as_secs() + u64::from(bound.subsec_nanos() > 0))
 }
 
-/// What has a time bound.
+/// What has a timeout.
 #[derive(Clone, Copy)]
 enum Item<'a> {
-    Activity(&'a Activity),
-    Fault(&'a Fault),
+    /// With the timeout that the file gives it.
+    Scenario(&'a ScenarioPlan, Option<Duration>),
+    Fault(&'a FaultPlan),
 }
 
 impl<'a> Item<'a> {
-    fn node(self) -> Node<'a> {
-        let (after, when, at) = match self {
-            Self::Activity(it) => (&it.after, &it.when, it.at),
-            Self::Fault(it) => (&it.after, &it.when, it.at),
-        };
-        Node {
-            after: after.as_deref(),
-            when: when.as_ref().map(|when: &When| when.scenario.as_str()),
-            at: at.unwrap_or_default().std(),
+    fn start(self) -> &'a Start {
+        match self {
+            Self::Scenario(it, _) => &it.start,
+            Self::Fault(it) => &it.start,
         }
     }
 
     fn is_background(self) -> bool {
-        matches!(self, Self::Activity(activity) if activity.work.is_background())
+        matches!(self, Self::Scenario(scenario, _) if scenario.is_background())
     }
 }
 
-/// Finds the time bounds of a file's scenarios and faults, which share one space of names.
-pub(super) struct Bounds<'a> {
+/// Finds the timeouts of a file's scenarios and faults, which share one space of names.
+pub(super) struct Timeouts<'a> {
     items: IndexMap<&'a str, Item<'a>>,
-    cluster: Option<&'a Cluster>,
-    faults: &'a [Fault],
+    cluster: Option<&'a ClusterPlan>,
+    faults: &'a [FaultPlan],
     /// How long a reader waits for what a broker that can be reached does not give back.
     unreadable_after: Duration,
     /// Who waits for a name, by that name.
@@ -124,46 +58,43 @@ pub(super) struct Bounds<'a> {
     windows: IndexMap<&'a str, Option<Window>>,
 }
 
-impl<'a> Bounds<'a> {
-    /// Looks at all of a file; references in it are known to hold, and waiting has no circles.
-    pub(super) fn of(scenario: &'a Scenario) -> Self {
-        let activities = scenario.activities.iter().map(|it| (it.name.as_str(), Item::Activity(it)));
-        let faults = scenario.faults.iter().map(|it| (it.name.as_str(), Item::Fault(it)));
-        let items: IndexMap<&str, Item<'_>> = activities.chain(faults).collect();
+impl<'a> Timeouts<'a> {
+    /// Looks at all of a file; references in it are known to hold, and waiting has no circles. Each scenario comes with the
+    /// timeout that the file gives it.
+    pub(super) fn of(
+        scenarios: impl Iterator<Item = (&'a ScenarioPlan, Option<Duration>)>,
+        cluster: Option<&'a ClusterPlan>,
+        faults: &'a [FaultPlan],
+        unreadable_after: Duration,
+    ) -> Self {
+        let scenarios = scenarios.map(|(it, timeout)| (it.name.as_str(), Item::Scenario(it, timeout)));
+        let items: IndexMap<&str, Item<'_>> =
+            scenarios.chain(faults.iter().map(|it| (it.name.as_str(), Item::Fault(it)))).collect();
         let mut waiting: IndexMap<&str, Vec<&str>> = IndexMap::new();
         for (name, item) in &items {
-            let node = item.node();
-            for before in node.after.into_iter().chain(node.when) {
+            for before in item.start().waits_for() {
                 waiting.entry(before).or_default().push(name);
             }
         }
         let (background, others): (Vec<&str>, Vec<&str>) =
             items.keys().copied().partition(|name| items.get(name).is_some_and(|item| item.is_background()));
-        let mut bounds = Self {
-            items,
-            cluster: scenario.cluster.as_ref(),
-            faults: &scenario.faults,
-            unreadable_after: scenario
-                .unreadable_after
-                .map_or(defaults::UNREADABLE_AFTER, crate::units::Duration::std),
-            waiting,
-            windows: IndexMap::new(),
-        };
+        let mut timeouts =
+            Self { items, cluster, faults, unreadable_after, waiting, windows: IndexMap::new() };
         for name in &others {
-            bounds.window(name);
+            timeouts.window(name);
         }
-        // Readers may have been looked at in a circle: with all bounds known, windows follow from starts alone.
-        let known = bounds.items.iter().filter(|(name, _)| others.contains(name));
-        let known: Vec<_> = known.map(|(name, item)| (*name, item.node(), bounds.bound(name))).collect();
-        bounds.windows = settle(&known).into_iter().map(|(name, window)| (name, Some(window))).collect();
+        // Readers may have been looked at in a circle: with all timeouts known, windows follow from starts alone.
+        let known = timeouts.items.iter().filter(|(name, _)| others.contains(name));
+        let known: Vec<_> = known.map(|(name, item)| (*name, item.start(), timeouts.timeout(name))).collect();
+        timeouts.windows = settle(&known).into_iter().map(|(name, window)| (name, Some(window))).collect();
         for name in background {
-            bounds.window(name);
+            timeouts.window(name);
         }
-        bounds
+        timeouts
     }
 
-    /// The time bound of a scenario or fault, counted from its start.
-    pub(super) fn bound(&self, name: &str) -> Duration {
+    /// The timeout of a scenario or fault, counted from its start.
+    pub(super) fn timeout(&self, name: &str) -> Duration {
         let window = self.windows.get(name).copied().flatten().unwrap_or_default();
         window.end.saturating_sub(window.latest)
     }
@@ -173,8 +104,13 @@ impl<'a> Bounds<'a> {
         self.windows.get(name).copied().flatten().unwrap_or_default().end
     }
 
+    /// The timeout of a run that says none.
+    pub(super) fn of_run(&self) -> Duration {
+        self.end().saturating_add(defaults::GRACE).max(defaults::RUN_TIMEOUT)
+    }
+
     /// When the last one has ended.
-    pub(super) fn end(&self) -> Duration {
+    fn end(&self) -> Duration {
         self.windows.values().flatten().map(|window| window.end).max().unwrap_or_default()
     }
 
@@ -184,20 +120,21 @@ impl<'a> Bounds<'a> {
         }
         let (name, item) = self.items.get_key_value(name).map(|(name, item)| (*name, *item))?;
         self.windows.insert(name, None);
-        let (earliest, latest) = item.node().start(&mut |before| self.window(before)).unwrap_or_default();
-        if let Item::Activity(Activity { work: Work::Consume(consume), .. }) = item {
+        let (earliest, latest) =
+            start_of(item.start(), &mut |before| self.window(before)).unwrap_or_default();
+        if let Item::Scenario(ScenarioPlan { work: Work::Consume(consume), .. }, _) = item {
             // Its fence may wait for what another reader's count starts, and that one's for what its own does: to that
             // one it stands as it would without faults.
             let written = self.last_end(name, consume.producers.iter().map(String::as_str));
             let end = latest.saturating_add(self.reading(consume, written.saturating_sub(earliest)));
             self.windows.insert(name, Some(Window { earliest, latest, end }));
         }
-        let bound = match item {
-            Item::Activity(Activity { timeout: Some(timeout), .. }) => timeout.std(),
-            Item::Activity(activity) => whole_seconds(self.default_bound(activity, earliest)),
-            Item::Fault(fault) => whole_seconds(fault_bound(fault, self.cluster, self.faults)),
+        let timeout = match item {
+            Item::Scenario(_, Some(timeout)) => timeout,
+            Item::Scenario(scenario, None) => whole_seconds(self.default_of(scenario, earliest)),
+            Item::Fault(fault) => whole_seconds(of_fault(fault, self.cluster, self.faults)),
         };
-        let window = Window { earliest, latest, end: latest.saturating_add(bound) };
+        let window = Window { earliest, latest, end: latest.saturating_add(timeout) };
         self.windows.insert(name, Some(window));
         Some(window)
     }
@@ -237,14 +174,14 @@ impl<'a> Bounds<'a> {
     fn held_up(&self, name: &'a str) -> Duration {
         let mut behind: IndexSet<&str> = IndexSet::new();
         for waiting in self.waiting.get(name).into_iter().flatten() {
-            if self.items.get(waiting).is_some_and(|item| item.node().after == Some(name)) {
+            if self.items.get(waiting).is_some_and(|item| item.start().after.as_deref() == Some(name)) {
                 behind.insert(waiting);
                 behind.extend(self.waiting_for(waiting));
             }
         }
         let waiting = self.waiting_for(name);
         let begun = waiting.difference(&behind).filter_map(|name| match self.items.get(name) {
-            Some(Item::Fault(fault)) => Some(fault_bound(fault, self.cluster, self.faults)),
+            Some(Item::Fault(fault)) => Some(of_fault(fault, self.cluster, self.faults)),
             _ => None,
         });
         begun.fold(Duration::ZERO, Duration::saturating_add)
@@ -252,33 +189,30 @@ impl<'a> Bounds<'a> {
 
     /// How long a reader may take whose log is written to its end after so long. What was acked for it may be unreadable
     /// for a while.
-    fn reading(&self, consume: &Consume, written: Duration) -> Duration {
+    fn reading(&self, consume: &ConsumePlan, written: Duration) -> Duration {
         let unreadable = if consume.producers.is_empty() { Duration::ZERO } else { self.unreadable_after };
         let more = unreadable.saturating_add(defaults::GRACE);
         written.saturating_add(more).max(defaults::LEAST_TIMEOUT)
     }
 
-    fn default_bound(&mut self, activity: &'a Activity, earliest: Duration) -> Duration {
-        match &activity.work {
-            Work::Connect => defaults::CONNECT_TIMEOUT,
-            Work::Watch(_) | Work::Metrics(Metrics { every: Some(_), .. }) => {
+    fn default_of(&mut self, scenario: &'a ScenarioPlan, earliest: Duration) -> Duration {
+        match &scenario.work {
+            Work::Connect(_) => defaults::CONNECT_TIMEOUT,
+            Work::Watch(_) | Work::Metrics(MetricsPlan { every: Some(_), .. }) => {
                 self.end().saturating_sub(earliest).max(defaults::METRICS_TIMEOUT)
             }
             Work::Metrics(_) => defaults::METRICS_TIMEOUT,
-            Work::Produce(produce) => match length(produce) {
+            Work::Produce(produce) => match produce.length() {
                 Some(length) => length.saturating_add(defaults::GRACE),
                 None => counted(produce.messages.unwrap_or(0), defaults::PER_MESSAGE),
             },
             Work::Consume(consume) => {
-                let written = self.written(&activity.name, &consume.producers).saturating_sub(earliest);
-                self.reading(consume, written).saturating_add(self.held_up(&activity.name))
+                let written = self.written(&scenario.name, &consume.producers).saturating_sub(earliest);
+                self.reading(consume, written).saturating_add(self.held_up(&scenario.name))
             }
             Work::Roundtrip(roundtrip) => {
-                let count = roundtrip
-                    .iterations
-                    .unwrap_or(defaults::ITERATIONS)
-                    .saturating_add(roundtrip.warmup.unwrap_or(defaults::WARMUP));
-                let clients = u64::from(roundtrip.clients.unwrap_or(defaults::CLIENTS)).max(1);
+                let count = roundtrip.iterations.saturating_add(roundtrip.warmup);
+                let clients = u64::from(roundtrip.clients).max(1);
                 counted(count.div_ceil(clients), defaults::PER_ROUNDTRIP)
             }
         }
@@ -286,64 +220,34 @@ impl<'a> Bounds<'a> {
 }
 
 /// The longest time that a fault may take, from its start to the end of its healing.
-fn fault_bound(fault: &Fault, cluster: Option<&Cluster>, faults: &[Fault]) -> Duration {
-    let length = fault.length.map(crate::units::Duration::std);
+fn of_fault(fault: &FaultPlan, cluster: Option<&ClusterPlan>, faults: &[FaultPlan]) -> Duration {
+    let length = fault.length;
     // A service that kaf6 starts says how long it may take to be ready again.
     let ready = |service: &str| match cluster.and_then(|cluster| cluster.service(service)) {
-        Some(service) => {
-            service.ready_timeout.map_or(defaults::READY_TIMEOUT.std(), crate::units::Duration::std)
-        }
+        Some(service) => service.ready_timeout,
         None => defaults::FAULT_TIMEOUT,
     };
-    let bound = match &fault.action {
-        Action::Restart { target, down_for, .. } => {
-            let down = defaults::ENDING.saturating_add(down_for.unwrap_or(defaults::DOWN_FOR).std());
+    let timeout = match &fault.action {
+        ActionPlan::Restart { target, down_for, .. } => {
+            let down = defaults::ENDING.saturating_add(*down_for);
             down.saturating_add(ready(&target.service))
         }
-        Action::Start { target } | Action::Pause { target } => ready(&target.service),
-        Action::Stop { target, .. } if length.is_some() => {
+        ActionPlan::Start { target } | ActionPlan::Pause { target } => ready(&target.service),
+        ActionPlan::Stop { target, .. } if length.is_some() => {
             defaults::ENDING.saturating_add(ready(&target.service))
         }
-        Action::Stop { .. } | Action::Throttle { .. } | Action::Exec { .. } => defaults::FAULT_TIMEOUT,
+        ActionPlan::Stop { .. } | ActionPlan::Throttle { .. } | ActionPlan::Exec { .. } => {
+            defaults::FAULT_TIMEOUT
+        }
         // There and back; those that leave do so one after the other.
-        Action::Scale { service, to } => {
+        ActionPlan::Scale { service, to } => {
             let back = length.is_some();
             let (least, most) = cluster.map_or((*to, *to), |cluster| cluster.replicas(service, faults));
             let leaving = defaults::ENDING.saturating_mul(most - if back { least } else { *to });
             ready(service).saturating_mul(1 + u32::from(back)).saturating_add(leaving)
         }
     };
-    bound.saturating_add(length.unwrap_or_default())
-}
-
-/// The windows of a plan's scenarios, in their order, and then those of its faults.
-pub fn windows(plan: &Plan) -> Vec<Window> {
-    let scenarios = plan.scenarios.iter().map(|it| (it.name.as_str(), &it.start, it.timeout));
-    let faults = plan.faults.iter().map(|it| (it.name.as_str(), &it.start, it.timeout));
-    let all: Vec<(&str, Node<'_>, Duration)> =
-        scenarios.chain(faults).map(|(name, start, timeout)| (name, Node::of(start), timeout)).collect();
-    let known = settle(&all);
-    all.iter().map(|(name, _, _)| known.get(name).copied().unwrap_or_default()).collect()
-}
-
-/// The windows of all whose time bounds are known.
-fn settle<'a>(all: &[(&'a str, Node<'a>, Duration)]) -> IndexMap<&'a str, Window> {
-    let mut known: IndexMap<&str, Window> = IndexMap::new();
-    // Waiting has no circles, so each round settles at least one more.
-    for _ in 0..all.len() {
-        for (name, node, bound) in all {
-            if known.contains_key(name) {
-                continue;
-            }
-            if let Some((earliest, latest)) = node.start(&mut |before| known.get(before).copied()) {
-                known.insert(name, Window { earliest, latest, end: latest.saturating_add(*bound) });
-            }
-        }
-        if known.len() == all.len() {
-            break;
-        }
-    }
-    known
+    timeout.saturating_add(length.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -353,13 +257,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::plan::{Plan, build};
-    use crate::scenario::{LoadOptions, load_text};
+    use crate::plan::{Plan, defaults, load_text, windows};
+    use crate::scenario::LoadOptions;
 
     fn plan(scenarios: &str) -> Plan {
         let text = format!("brokers: embedded\ntopics: [{{name: t}}]\nscenarios:\n{scenarios}");
         let none = |_: &str| None;
-        build(&load_text(Path::new("f.yaml"), &text, &LoadOptions::new(&none)).expect("a good file"))
+        load_text(Path::new("f.yaml"), &text, &LoadOptions::new(&none)).expect("a good file")
     }
 
     fn seconds(plan: &Plan) -> Vec<u64> {
@@ -385,7 +289,7 @@ mod tests {
                  w: {{type: produce, topic: t, messages: 1000, rate: 50/s}}\n  r: {{type: consume, topic: {reader}}}\n"
             );
             let none = |_: &str| None;
-            build(&load_text(Path::new("f.yaml"), &text, &LoadOptions::new(&none)).expect("a good file"))
+            load_text(Path::new("f.yaml"), &text, &LoadOptions::new(&none)).expect("a good file")
         };
         assert_eq!(seconds(&text("run: {unreadable_after: 5m}\n", "t"))[1], 50 + 300 + 30);
         assert_eq!(seconds(&text("run: {unreadable_after: 1s}\n", "t"))[1], 81);
@@ -400,7 +304,7 @@ mod tests {
             "  w1: {type: produce, messages: 10}\n  r: {type: consume}\n  w2: {type: produce, messages: 10, after: r}\n",
         );
         assert!(plan.scenarios.iter().all(|scenario| scenario.timeout >= Duration::from_secs(60)));
-        let windows = windows(&plan);
+        let windows = windows::all(&plan);
         assert_eq!(windows[2].latest, windows[1].end);
     }
 
@@ -412,7 +316,7 @@ mod tests {
                  w: {{type: produce, messages: 1000, rate: 50/s}}\n  r: {{type: consume{reader}}}\nfaults:\n{faults}"
             );
             let none = |_: &str| None;
-            build(&load_text(Path::new("f.yaml"), &text, &LoadOptions::new(&none)).expect("a good file"))
+            load_text(Path::new("f.yaml"), &text, &LoadOptions::new(&none)).expect("a good file")
         };
         let bounce = "  f: {type: restart, target: b, after: w, down_for: 5s}\n";
         let plan = with(", after: f", bounce);
@@ -438,7 +342,7 @@ mod tests {
              scenarios:\n  w: {{type: produce, messages: 1000, rate: 50/s}}\n{scenarios}faults:\n{faults}"
         );
         let none = |_: &str| None;
-        build(&load_text(Path::new("f.yaml"), &text, &LoadOptions::new(&none)).expect("a good file"))
+        load_text(Path::new("f.yaml"), &text, &LoadOptions::new(&none)).expect("a good file")
     }
 
     #[test]
@@ -461,7 +365,7 @@ mod tests {
                       f2: {type: restart, target: b, when: \"r2.received >= 9\"}\n";
         for order in [readers, [readers[1], readers[0]]] {
             let plan = faulted(&order.concat(), faults);
-            let windows = windows(&plan);
+            let windows = windows::all(&plan);
             for reader in &plan.scenarios[1..] {
                 // The producer, both faults of 66 s one after the other, and the rest of the reading.
                 assert!(reader.timeout.as_secs() >= 50 + 2 * 66 + 120, "{:?}", seconds(&plan));

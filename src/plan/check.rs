@@ -1,21 +1,22 @@
-//! Checks as validated: what is asked, of whom, and how measured values are compared.
+//! The checks of a plan: what each asks, and of whom.
 //!
 //! Owns what each kind of check asks; what the answers are is the checks' own.
 
-use super::Position;
-use crate::anomaly::Anomaly;
-use crate::scenario::format::CheckKind;
+use super::{Aspect, CheckKind, CountMetric, Metric, ThresholdExpr};
+use crate::scenario::Position;
 
-/// A check as written.
+/// One question.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Check {
-    /// Its name; its type where none is written.
+pub struct CheckPlan {
+    /// Its name; unique in the file.
     pub name: String,
     /// What is asked.
     pub ask: Ask,
-    /// The scenario that is asked.
+    /// The scenario that is asked; none means each consumer, or each producer where nobody consumes.
     pub scenario: Option<String>,
-    /// Where it stands.
+    /// Added without asking, since a file with a producer and a consumer deserves it.
+    pub implicit: bool,
+    /// Where it stands in the file; for an implicit one, where its consumer stands.
     pub position: Position,
 }
 
@@ -139,38 +140,6 @@ impl Span {
     }
 }
 
-/// What metadata says of a cluster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Aspect {
-    /// Which partitions a topic has.
-    Partitions,
-    /// Who leads each of them.
-    Leaders,
-    /// The id of a topic.
-    TopicIds,
-    /// Who is the controller.
-    Controller,
-    /// Which brokers there are, and where.
-    Brokers,
-}
-
-impl Aspect {
-    /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Partitions, Self::Leaders, Self::TopicIds, Self::Controller, Self::Brokers];
-
-    /// As files and reports write it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Partitions => "partitions",
-            Self::Leaders => "leaders",
-            Self::TopicIds => "topic_ids",
-            Self::Controller => "controller",
-            Self::Brokers => "brokers",
-        }
-    }
-}
-
 impl Ask {
     /// Its kind.
     pub const fn kind(&self) -> CheckKind {
@@ -211,64 +180,4 @@ impl Ask {
             _ => false,
         }
     }
-}
-
-/// Counts that a count check may name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CountMetric {
-    /// Messages handed to the client.
-    Sent,
-    /// Messages acknowledged.
-    Acked,
-    /// Distinct messages read.
-    Received,
-    /// Records read, with repeats and foreign ones.
-    Records,
-}
-
-/// `<metric> <op> <value>` of a threshold.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ThresholdExpr {
-    /// What is measured.
-    pub metric: Metric,
-    /// How it is compared.
-    pub op: Op,
-    /// With what: counts plain, latencies in milliseconds, rates in messages a second, `throughput` in bytes a
-    /// second, `error_rate` as a share of 1.
-    pub value: f64,
-    /// The expression as written.
-    pub text: String,
-}
-
-/// What a threshold may measure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is the name it has in the file and in the docs")]
-pub enum Metric {
-    Sent,
-    Acked,
-    Received,
-    Errors,
-    ErrorRate,
-    Rate,
-    Throughput,
-    P50,
-    P90,
-    P95,
-    P99,
-    P999,
-    Max,
-    Mean,
-    Anomaly(Anomaly),
-}
-
-/// Comparison operators of a threshold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "named as they are spoken")]
-pub enum Op {
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-    Equal,
-    NotEqual,
 }

@@ -5,16 +5,19 @@
 use std::collections::BTreeMap;
 
 use super::context::Context;
+use super::defaults_recorder::DefaultsRecorder;
 use super::parts::Parts;
+use crate::plan::{DefaultTaken, TopicPlan, Work, defaults};
 use crate::scenario::format;
 use crate::scenario::node::below;
 use crate::scenario::template::{Function, Template};
-use crate::scenario::valid::{Topic, TopicUse};
 
 /// The topics declared, and whether that is all of them.
 #[derive(Debug, Default)]
 pub(super) struct Topics {
-    pub(super) list: Vec<Topic>,
+    pub(super) list: Vec<TopicPlan>,
+    /// The defaults that they take.
+    pub(super) defaults: Vec<DefaultTaken>,
     /// Some could not be read, so nothing can be said of what is missing.
     incomplete: bool,
 }
@@ -22,7 +25,7 @@ pub(super) struct Topics {
 /// The topics that the file declares.
 pub(super) fn declared(cx: &mut Context<'_>, parts: &Parts<'_>) -> Topics {
     let count = parts.json.pointer("/topics").and_then(|topics| Some(topics.as_array()?.len())).unwrap_or(0);
-    let mut topics = Topics { list: Vec::new(), incomplete: parts.refused("/topics") };
+    let mut topics = Topics { incomplete: parts.refused("/topics"), ..Topics::default() };
     let mut names: Vec<(String, String)> = Vec::new();
     for index in 0..count {
         let pointer = below("/topics", index);
@@ -39,14 +42,21 @@ pub(super) fn declared(cx: &mut Context<'_>, parts: &Parts<'_>) -> Topics {
         let config: BTreeMap<String, String> =
             raw.config.into_iter().flatten().map(|(key, value)| (key, value.0)).collect();
         let position = cx.document.position(cx.document.place(&pointer));
-        topics.list.push(Topic {
+        let mut taken = DefaultsRecorder::below(format!("topics[{index}]"));
+        topics.list.push(TopicPlan {
             name,
-            partitions: raw.partitions,
-            replication_factor: raw.replication_factor,
+            partitions: taken.or("partitions", raw.partitions, defaults::PARTITIONS, defaults::PARTITIONS),
+            replication_factor: taken.or(
+                "replication_factor",
+                raw.replication_factor,
+                defaults::REPLICATION_FACTOR,
+                defaults::REPLICATION_FACTOR,
+            ),
             recreate: raw.recreate.unwrap_or(false),
             config,
-            position,
+            position: Some(position),
         });
+        topics.defaults.extend(taken.into_taken());
     }
     cx.repeats(names.iter().map(|(pointer, name)| (pointer.clone(), name.as_str())), "topics");
     topics
@@ -88,6 +98,30 @@ fn name(cx: &mut Context<'_>, pointer: &str, text: &str) -> Option<Template> {
 }
 
 impl Topics {
+    /// The topics declared, then those that scenarios merely name.
+    pub(super) fn with_named<'a>(&self, scenarios: impl Iterator<Item = &'a Work>) -> Vec<TopicPlan> {
+        let mut topics = self.list.clone();
+        let declared = topics.len();
+        for work in scenarios {
+            let Some(name) = work.topic() else { continue };
+            let partitions = work.fixed_partition().map_or(defaults::PARTITIONS, |partition| partition + 1);
+            match topics.iter().position(|topic| topic.name == *name) {
+                Some(index) if index < declared => {}
+                // A partition that somebody is fixed to has to be there.
+                Some(index) => topics[index].partitions = topics[index].partitions.max(partitions),
+                None => topics.push(TopicPlan {
+                    name: name.clone(),
+                    partitions,
+                    replication_factor: defaults::REPLICATION_FACTOR,
+                    recreate: false,
+                    config: BTreeMap::new(),
+                    position: None,
+                }),
+            }
+        }
+        topics
+    }
+
     /// The topic that a scenario uses: the one it names, else the only one declared.
     pub(super) fn used(
         &self,
@@ -95,12 +129,16 @@ impl Topics {
         scenario: &str,
         written: Option<&str>,
         partition: Option<i32>,
-    ) -> Option<TopicUse> {
+        taken: &mut DefaultsRecorder,
+    ) -> Option<Template> {
         let at_topic = below(scenario, "topic");
         let found = match (written, self.list.as_slice()) {
-            (Some(text), _) => Some(TopicUse { name: name(cx, &at_topic, text)?, by_default: false }),
+            (Some(text), _) => name(cx, &at_topic, text),
             _ if self.incomplete => None,
-            (None, [only]) => Some(TopicUse { name: only.name.clone(), by_default: true }),
+            (None, [only]) => {
+                taken.note("topic", &only.name);
+                Some(only.name.clone())
+            }
             (None, []) => {
                 let hint = Some("add `topic: name`, or declare one under `topics`".to_owned());
                 cx.at_key(scenario, "the scenario names no topic, and the file declares none", hint);
@@ -113,8 +151,8 @@ impl Topics {
                 None
             }
         }?;
-        if let (Some(partition), Some(topic)) = (partition, self.list.iter().find(|t| t.name == found.name)) {
-            let partitions = topic.partitions.unwrap_or(1);
+        if let (Some(partition), Some(topic)) = (partition, self.list.iter().find(|t| t.name == found)) {
+            let partitions = topic.partitions;
             if partition >= partitions {
                 let message =
                     format!("there is no such partition: `{}` is declared with {partitions}", topic.name);
@@ -127,8 +165,8 @@ impl Topics {
 
     /// Checks the key of a scenario's messages against its topic: a compacted one takes no record without a key, and a key that
     /// has to be rendered again must come out the same.
-    pub(super) fn check_key(&self, cx: &mut Context<'_>, scenario: &str, topic: &TopicUse, key: Key<'_>) {
-        if !self.list.iter().any(|declared| declared.name == topic.name && is_compacted(&declared.config)) {
+    pub(super) fn check_key(&self, cx: &mut Context<'_>, scenario: &str, topic: &Template, key: Key<'_>) {
+        if !self.list.iter().any(|declared| declared.name == *topic && is_compacted(&declared.config)) {
             return;
         }
         let at_key = below(scenario, "key");

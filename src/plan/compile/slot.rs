@@ -2,32 +2,44 @@
 //!
 //! Owns what a scenario may be called, and what is said where a name means none.
 
+use std::time::Duration;
+
 use indexmap::IndexMap;
 
 use super::context::Context;
-use crate::scenario::format::ScenarioKind;
+use super::defaults_recorder::DefaultsRecorder;
+use crate::plan::{ScenarioKind, ScenarioPlan};
 use crate::scenario::node::below;
 use crate::scenario::suggest;
-use crate::scenario::valid::Activity;
 
-/// An activity that the schema or `validate` refused: its name and type still count for references.
+/// A scenario that is good.
+#[derive(Debug)]
+pub(super) struct Compiled {
+    /// Its timeout is set once all scenarios and faults are known.
+    pub(super) plan: ScenarioPlan,
+    /// The timeout that the file gives it.
+    pub(super) timeout: Option<Duration>,
+    pub(super) defaults: DefaultsRecorder,
+}
+
+/// A scenario by its name. The name and type of one that the schema or `compile` refused still count for references.
 #[derive(Debug)]
 pub(super) enum Slot {
-    Good(Box<Activity>),
+    Good(Box<Compiled>),
     Refused { kind: Option<ScenarioKind> },
 }
 
 impl Slot {
-    pub(super) fn good(&self) -> Option<&Activity> {
+    pub(super) fn good(&self) -> Option<&ScenarioPlan> {
         match self {
-            Self::Good(activity) => Some(activity),
+            Self::Good(scenario) => Some(&scenario.plan),
             Self::Refused { .. } => None,
         }
     }
 
     pub(super) fn kind(&self) -> Option<ScenarioKind> {
         match self {
-            Self::Good(activity) => Some(activity.work.kind()),
+            Self::Good(scenario) => Some(scenario.plan.work.kind()),
             Self::Refused { kind } => *kind,
         }
     }

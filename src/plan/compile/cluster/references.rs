@@ -6,18 +6,18 @@ use std::collections::HashSet;
 
 use indexmap::IndexMap;
 
-use super::cluster::{Known, service_pointer, texts};
-use super::context::Context;
-use super::faults::Faults;
-use super::slot::{Slot, fault_pointer, scenario_pointer};
+use super::super::context::Context;
+use super::super::faults::{Faults, Read};
+use super::super::slot::{Slot, fault_pointer, scenario_pointer};
+use super::{Known, service_pointer, texts};
+use crate::plan::cluster::Ready;
+use crate::plan::{ActionPlan, Target, Work};
 use crate::scenario::node::below;
 use crate::scenario::suggest;
-use crate::scenario::valid::cluster::{Action, Ready};
-use crate::scenario::valid::{Target, Work};
 use crate::scenario::wiring::{Reference, Wired};
 
 /// Checks the references in services, adds the needs that follow from them, and finds services that need each other.
-pub(super) fn services(cx: &mut Context<'_>, known: &mut Known) {
+pub(in crate::plan::compile) fn services(cx: &mut Context<'_>, known: &mut Known) {
     let mut implied: Vec<(String, String)> = Vec::new();
     for (name, service) in &known.services {
         let Some(service) = service else { continue };
@@ -95,7 +95,7 @@ fn circles(cx: &mut Context<'_>, known: &Known) {
 }
 
 /// Checks the references outside of services: in faults, in brokers and in where `metrics` ask.
-pub(super) fn outside(
+pub(in crate::plan::compile) fn outside(
     cx: &mut Context<'_>,
     known: &Known,
     slots: &IndexMap<String, Slot>,
@@ -103,8 +103,8 @@ pub(super) fn outside(
     file: Option<&Target>,
     profile: Option<&Target>,
 ) {
-    for fault in faults.values().filter_map(|read| read.good.as_ref()) {
-        let Action::Exec { target, command } = &fault.action else { continue };
+    for fault in faults.values().filter_map(Read::good) {
+        let ActionPlan::Exec { target, command } = &fault.action else { continue };
         let started = known.services.contains_key(&target.service);
         let owner = if started { Owner::Service(&target.service) } else { Owner::Attached };
         for (index, wired) in command.iter().enumerate() {
@@ -117,10 +117,10 @@ pub(super) fn outside(
             brokers(cx, known, pointer, list);
         }
     }
-    for activity in slots.values().filter_map(Slot::good) {
-        let pointer = scenario_pointer(&activity.name);
-        brokers(cx, known, &below(&pointer, "brokers"), activity.brokers.as_deref().unwrap_or_default());
-        if let Work::Metrics(metrics) = &activity.work {
+    for scenario in slots.values().filter_map(Slot::good) {
+        let pointer = scenario_pointer(&scenario.name);
+        brokers(cx, known, &below(&pointer, "brokers"), scenario.brokers.as_deref().unwrap_or_default());
+        if let Work::Metrics(metrics) = &scenario.work {
             check(cx, known, &below(&pointer, "url"), &metrics.url, Owner::None);
         }
     }

@@ -2,25 +2,23 @@
 //!
 //! Owns which type of check fits which type of scenario.
 
+pub(super) mod implicit;
+
 use indexmap::IndexMap;
 
 use super::context::Context;
 use super::faults::Faults;
 use super::parts::Parts;
-use super::slot::{Slot, unknown_scenario};
+use super::slot::{Slot, scenario_pointer, unknown_scenario};
+use crate::plan::{
+    Acks, Allow, Ask, CheckPlan, ConsumePlan, CountMetric, From, Metric, ScenarioKind, Span, ValuePlan, Work,
+    defaults,
+};
 use crate::scenario::expr;
-use crate::scenario::format::{self, ScenarioKind, Written, check as raw};
+use crate::scenario::format::{self, Written, check as raw};
 use crate::scenario::node::below;
 use crate::scenario::suggest;
-use crate::scenario::valid::{
-    Acks, Allow, Ask, Aspect, Check, Consume, CountMetric, From, Metric, Span, Work,
-};
-use crate::units::{Duration, Share};
-
-/// `tolerance` of `recovers` where none is written; the plan's table of defaults has it too.
-const TOLERANCE: Share = Share::new(0.2);
-/// `max_silence` of `metadata_stable`, likewise.
-const MAX_SILENCE: Duration = Duration::from_secs(10);
+use crate::units::Share;
 
 /// All checks that the file writes out. `read_back`: what no consumer reads is read by one that the plan adds.
 pub(super) fn all(
@@ -29,7 +27,7 @@ pub(super) fn all(
     slots: &IndexMap<String, Slot>,
     faults: &Faults,
     read_back: bool,
-) -> Vec<Check> {
+) -> Vec<CheckPlan> {
     let count = parts.json.pointer("/checks").and_then(|checks| Some(checks.as_array()?.len())).unwrap_or(0);
     let mut checks = Vec::new();
     let mut names = Vec::new();
@@ -47,19 +45,11 @@ pub(super) fn all(
         spans(cx, &pointer, &ask, faults);
         asked(cx, &pointer, &ask, raw.scenario(), slots, read_back);
         let position = cx.document.position(cx.document.place(&pointer));
-        checks.push(Check { name, ask, scenario: raw.scenario().map(str::to_owned), position });
+        let scenario = raw.scenario().map(str::to_owned);
+        checks.push(CheckPlan { name, ask, scenario, implicit: false, position });
     }
     cx.repeats(names.iter().map(|(pointer, name)| (pointer.clone(), name.as_str())), "checks");
     checks
-}
-
-fn metric(raw: Option<raw::CountMetric>) -> Option<CountMetric> {
-    raw.map(|metric| match metric {
-        raw::CountMetric::Sent => CountMetric::Sent,
-        raw::CountMetric::Acked => CountMetric::Acked,
-        raw::CountMetric::Received => CountMetric::Received,
-        raw::CountMetric::Records => CountMetric::Records,
-    })
 }
 
 fn ask(cx: &mut Context<'_>, pointer: &str, raw: &format::Check) -> Option<Ask> {
@@ -70,8 +60,8 @@ fn ask(cx: &mut Context<'_>, pointer: &str, raw: &format::Check) -> Option<Ask> 
         Raw::HttpOk(_) => Ask::HttpOk,
         Raw::NonEmpty(_) => Ask::NonEmpty,
         Raw::SeriesPresent(_) => Ask::SeriesPresent,
-        Raw::CountEquals(it) => Ask::CountEquals { expected: it.expected, metric: metric(it.metric) },
-        Raw::CountAtLeast(it) => Ask::CountAtLeast { expected: it.expected, metric: metric(it.metric) },
+        Raw::CountEquals(it) => Ask::CountEquals { expected: it.expected, metric: it.metric },
+        Raw::CountAtLeast(it) => Ask::CountAtLeast { expected: it.expected, metric: it.metric },
         Raw::UuidMatch(_) => Ask::UuidMatch,
         Raw::RoundtripOk(_) => Ask::RoundtripOk,
         Raw::AllAcked(it) => {
@@ -98,17 +88,19 @@ fn ask(cx: &mut Context<'_>, pointer: &str, raw: &format::Check) -> Option<Ask> 
             let within = cx.positive(&below(pointer, "within"), Some(&it.within));
             let tolerance = match &it.tolerance {
                 Some(written) => cx.quantity(&below(pointer, "tolerance"), Some(written))?,
-                None => TOLERANCE,
+                None => defaults::TOLERANCE,
             };
             Ask::Recovers { after: it.after.clone(), within: within?.std(), tolerance: tolerance.get() }
         }
         Raw::MetadataStable(it) => {
             let max_silence = match &it.max_silence {
-                Some(written) => cx.positive(&below(pointer, "max_silence"), Some(written))?,
-                None => MAX_SILENCE,
+                Some(written) => cx.positive(&below(pointer, "max_silence"), Some(written))?.std(),
+                None => defaults::MAX_SILENCE,
             };
-            let allow = aspects(it.allow.as_deref().unwrap_or_default());
-            Ask::MetadataStable { allow, max_silence: max_silence.std() }
+            let mut allow = it.allow.clone().unwrap_or_default();
+            allow.sort_unstable();
+            allow.dedup();
+            Ask::MetadataStable { allow, max_silence }
         }
         Raw::Continuity(it) => {
             Ask::Continuity { max_gap: cx.positive(&below(pointer, "max_gap"), Some(&it.max_gap))?.std() }
@@ -121,22 +113,6 @@ fn allowed(cx: &mut Context<'_>, pointer: &str, field: &str, raw: Option<&Writte
     let Some(written) = raw else { return Some(0.0) };
     let share = cx.quantity(&below(&below(pointer, "allow"), field), Some(written))?;
     Some(share.get())
-}
-
-fn aspects(raw: &[raw::Aspect]) -> Vec<Aspect> {
-    let mut aspects: Vec<Aspect> = raw
-        .iter()
-        .map(|aspect| match aspect {
-            raw::Aspect::Partitions => Aspect::Partitions,
-            raw::Aspect::Leaders => Aspect::Leaders,
-            raw::Aspect::TopicIds => Aspect::TopicIds,
-            raw::Aspect::Controller => Aspect::Controller,
-            raw::Aspect::Brokers => Aspect::Brokers,
-        })
-        .collect();
-    aspects.sort_unstable();
-    aspects.dedup();
-    aspects
 }
 
 fn threshold(cx: &mut Context<'_>, pointer: &str, raw: &raw::Threshold) -> Option<Ask> {
@@ -235,11 +211,7 @@ fn fits(ask: &Ask, kind: ScenarioKind) -> bool {
 
 /// Whether a scenario of the right type is one whose messages are acknowledged, where the check asks for that.
 fn is_acked(ask: &Ask, slot: &Slot) -> bool {
-    let acks = match slot.good().map(|activity| &activity.work) {
-        Some(Work::Produce(it)) => it.message.acks,
-        Some(Work::Roundtrip(it)) => it.message.acks,
-        _ => None,
-    };
+    let acks = slot.good().and_then(|scenario| scenario.work.acks());
     !matches!(ask, Ask::AllAcked { .. }) || acks != Some(Acks::None)
 }
 
@@ -261,7 +233,7 @@ fn asked(
             .filter(|slot| slot.kind().is_none_or(|k| fits(ask, k)) && is_acked(ask, slot))
             .collect();
         let added = read_back && ask.needs_ledger() && *ask != Ask::UuidMatch;
-        let verified = |slot: &Slot| slot.good().is_some_and(|activity| activity.work.is_verified());
+        let verified = |slot: &Slot| slot.good().is_some_and(|scenario| scenario.work.is_verified());
         if able.is_empty() && !(added && slots.values().any(verified)) {
             let able = ScenarioKind::ALL.iter().filter(|kind| fits(ask, **kind));
             let types: Vec<String> = able.map(|kind| format!("`{kind}`")).collect();
@@ -299,14 +271,14 @@ fn asked(
 
 /// What has to hold of a scenario of the right type, so that its answer means something.
 fn able_to(cx: &mut Context<'_>, pointer: &str, ask: &Ask, slot: &Slot, slots: &IndexMap<String, Slot>) {
-    let Some(activity) = slot.good() else { return };
-    match (&activity.work, ask) {
+    let Some(scenario) = slot.good() else { return };
+    match (&scenario.work, ask) {
         (Work::Metrics(metrics), Ask::SeriesPresent) if metrics.contains.is_empty() => {
             let hint = Some("add `contains: [name_of_a_series]` to it".to_owned());
-            cx.at(pointer, format!("`{}` names no series to look for", activity.name), hint);
+            cx.at(pointer, format!("`{}` names no series to look for", scenario.name), hint);
         }
         (Work::Consume(consume), ask) if ask.needs_ledger() => {
-            consumer(cx, pointer, ask, &activity.name, consume, slots);
+            consumer(cx, pointer, ask, &scenario.name, consume, slots);
         }
         _ => {}
     }
@@ -317,36 +289,36 @@ fn consumer(
     pointer: &str,
     ask: &Ask,
     name: &str,
-    consume: &Consume,
+    consume: &ConsumePlan,
     slots: &IndexMap<String, Slot>,
 ) {
     let kind = ask.kind();
     if consume.from == From::Any {
         // A producer that was refused may be the one that writes the topic.
-        if consume.from_written || slots.values().all(|slot| slot.good().is_some()) {
+        let is_written = cx.is_written(&below(&scenario_pointer(name), "from"));
+        if is_written || slots.values().all(|slot| slot.good().is_some()) {
             let hint = Some("only what the file itself produces can be judged message by message".to_owned());
             let message = format!("`{name}` reads what others wrote, so it cannot answer `{kind}`");
             cx.at(pointer, message, hint);
         }
         return;
     }
-    if let (Ask::NoLoss, Some(producer)) = (ask, &consume.unconfirmed) {
+    let producer = |name: &String| slots.get(name).and_then(Slot::good).map(|scenario| &scenario.work);
+    let unconfirmed = consume.producers.iter().all(|name| producer(name).is_none_or(|work| !work.is_acked()));
+    if let (Ask::NoLoss, true, Some(producer)) = (ask, unconfirmed, consume.producers.first()) {
         let hint = Some("leave the check out; the others still hold".to_owned());
         let message = format!("`no_loss` cannot be judged: nobody confirms what `{producer}` sends (acks 0)");
         cx.at(pointer, message, hint);
     }
     if *ask == Ask::UuidMatch {
-        let carried = consume.producers.iter().any(|producer| {
-            match slots.get(producer).and_then(Slot::good).map(|activity| &activity.work) {
-                // The default value has one.
-                Some(Work::Produce(produce)) => match &produce.message.value {
-                    None => true,
-                    Some(crate::scenario::valid::ValuePlan::Text(template)) => template.uses_uuid(),
-                    Some(crate::scenario::valid::ValuePlan::Size { .. }) => false,
-                },
-                _ => true,
-            }
-        });
+        let carries = |name: &String| match producer(name) {
+            Some(Work::Produce(produce)) => match &produce.value {
+                ValuePlan::Text(template) => template.uses_uuid(),
+                ValuePlan::Size { .. } => false,
+            },
+            _ => true,
+        };
+        let carried = consume.producers.iter().any(carries);
         if !carried {
             let hint = Some("write `{{uuid}}` into the producer's `value`".to_owned());
             cx.at(pointer, format!("no message that `{name}` reads carries a UUID"), hint);

@@ -2,25 +2,21 @@
 //!
 //! Owns their names and which topics get one; when they read which partition is the engine's.
 
-use crate::scenario::valid::{Activity, Consume, TopicUse, Work};
-use crate::scenario::{Scenario, Wired};
+use std::time::Duration;
 
-use super::readers::{self, Waits};
-use super::{From, ScenarioPlan, StartOffset, TopicPlan};
+use crate::plan::readers::{self, Waits};
+use crate::plan::{
+    ConsumePlan, FaultPlan, From, ScenarioPlan, Start, StartOffset, TopicPlan, Work, defaults,
+};
+use crate::scenario::Wired;
 
 /// The readers to add to a file.
-pub(super) fn of(scenario: &Scenario, scenarios: &[ScenarioPlan], topics: &[TopicPlan]) -> Vec<Activity> {
-    if scenario.audit == Some(false) {
-        return Vec::new();
-    }
-    let activities =
-        scenario.activities.iter().map(|it| (it.name.as_str(), it.after.as_deref(), it.when.as_ref()));
-    let faults = scenario.faults.iter().map(|it| (it.name.as_str(), it.after.as_deref(), it.when.as_ref()));
-    let waits = Waits::new(
-        activities
-            .chain(faults)
-            .map(|(name, after, when)| (name, [after, when.map(|it| it.scenario.as_str())])),
-    );
+pub(super) fn of(
+    scenarios: &[ScenarioPlan],
+    faults: &[FaultPlan],
+    topics: &[TopicPlan],
+) -> Vec<ScenarioPlan> {
+    let waits = Waits::of(scenarios, faults);
     let left = topics.iter().filter(|topic| {
         readers::verified(scenarios, &topic.name).next().is_some()
             && !readers::leave_nothing(scenarios, &waits, &topic.name, topic.partitions)
@@ -29,29 +25,25 @@ pub(super) fn of(scenario: &Scenario, scenarios: &[ScenarioPlan], topics: &[Topi
 }
 
 /// The reader of a topic.
-fn reader(scenarios: &[ScenarioPlan], topic: &TopicPlan) -> Option<Activity> {
+fn reader(scenarios: &[ScenarioPlan], topic: &TopicPlan) -> Option<ScenarioPlan> {
     let producers: Vec<&ScenarioPlan> = readers::verified(scenarios, &topic.name).map(|(_, it)| it).collect();
-    Some(Activity {
+    Some(ScenarioPlan {
         name: format!("verify:{}", topic.name),
-        after: None,
-        at: None,
-        when: None,
-        timeout: None,
+        start: Start::default(),
+        timeout: Duration::ZERO,
         brokers: brokers(&producers),
-        work: Work::Consume(Consume {
-            topic: TopicUse { name: topic.name.clone(), by_default: false },
+        work: Work::Consume(ConsumePlan {
+            topic: topic.name.clone(),
             from: From::Run,
-            from_written: true,
-            nobody_writes: false,
-            clients: None,
+            clients: defaults::CLIENTS,
             partition: None,
-            offset: Some(StartOffset::Earliest),
+            offset: StartOffset::Earliest,
             limit: None,
-            idle_timeout: None,
+            idle_timeout: defaults::IDLE_TIMEOUT,
             producers: producers.iter().map(|producer| producer.name.clone()).collect(),
-            unconfirmed: None,
             partial: false,
             readback: true,
+            nobody_writes: false,
         }),
         position: producers.first()?.position.clone(),
     })
@@ -76,7 +68,7 @@ mod tests {
     use std::time::Duration;
 
     use crate::plan::{self, ConsumePlan, From, Plan, Start, StartOffset, Work, timeline};
-    use crate::scenario::{LoadOptions, Wired, load_text};
+    use crate::scenario::{LoadOptions, Wired};
 
     /// A file with the topic `t` of three partitions.
     fn plan(scenarios: &str) -> Plan {
@@ -85,8 +77,8 @@ mod tests {
 
     fn file(text: &str) -> Plan {
         let none = |_: &str| None;
-        let loaded = load_text(Path::new("f.yaml"), text, &LoadOptions::new(&none));
-        plan::build(&loaded.unwrap_or_else(|problems| panic!("{problems}")))
+        plan::load_text(Path::new("f.yaml"), text, &LoadOptions::new(&none))
+            .unwrap_or_else(|problems| panic!("{problems}"))
     }
 
     const WRITE: &str = "  write: {type: produce, messages: 1000, rate: 50/s}\n";

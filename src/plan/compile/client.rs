@@ -5,12 +5,41 @@
 use std::path::Path;
 
 use super::context::Context;
+use crate::plan::{ClientSettings, Security, Target};
 use crate::scenario::diagnostics::Diagnostic;
 use crate::scenario::format::{self, Brokers};
 use crate::scenario::node::below;
 use crate::scenario::options::LoadOptions;
-use crate::scenario::valid::{ClientSettings, Security, Target};
+use crate::scenario::profile::Profile;
 use crate::scenario::wiring::{Reference, Wired};
+
+/// What a profile gives; the file and the command line stand over it.
+#[derive(Debug, Default)]
+pub(super) struct ProfileSettings {
+    /// Its brokers.
+    pub(super) target: Option<Target>,
+    /// Where `metrics` scenarios ask.
+    pub(super) metrics_url: Option<String>,
+    /// How clients connect.
+    pub(super) client: ClientSettings,
+    /// It was named and could not be read, so nothing can be said of what is missing.
+    pub(super) failed: bool,
+}
+
+/// Reads the profile of a file; the second is what is wrong with it.
+pub(super) fn profile(profile: Profile, options: &LoadOptions<'_>) -> (ProfileSettings, Vec<Diagnostic>) {
+    let Some(found) = profile.found else {
+        return (ProfileSettings { failed: profile.failed, ..ProfileSettings::default() }, Vec::new());
+    };
+    let mut cx = Context::new(&found.document);
+    let brokers = found.written.brokers.as_ref();
+    let target = brokers.and_then(|brokers| target(&mut cx, &below(&found.pointer, "brokers"), brokers));
+    let client = found.written.client.unwrap_or_default();
+    let client = settings(&mut cx, &below(&found.pointer, "client"), &client, options);
+    let failed = profile.failed || !cx.problems.is_empty();
+    let metrics_url = found.written.metrics_url;
+    (ProfileSettings { target, metrics_url, client, failed }, cx.problems)
+}
 
 /// Reads `host:port`; the port is 9092 where left out. A reference to a service stands for both.
 fn address(text: &str) -> Result<Wired, String> {
@@ -54,7 +83,7 @@ fn literal(text: &str) -> Result<bool, String> {
 }
 
 /// Reads `brokers` of a file or profile.
-pub(crate) fn target(cx: &mut Context<'_>, pointer: &str, brokers: &Brokers) -> Option<Target> {
+pub(super) fn target(cx: &mut Context<'_>, pointer: &str, brokers: &Brokers) -> Option<Target> {
     match brokers {
         Brokers::Text(text) if text.trim() == "embedded" => Some(Target::Embedded),
         Brokers::Text(text) => {
@@ -107,7 +136,7 @@ pub(super) fn addresses_of_option(cx: &mut Context<'_>, list: &[String]) -> Targ
 }
 
 /// Reads `client` of a file or profile. Paths in it are relative to the file that they stand in.
-pub(crate) fn settings(
+pub(super) fn settings(
     cx: &mut Context<'_>,
     pointer: &str,
     raw: &format::Client,
@@ -158,9 +187,7 @@ fn security(
     raw: &format::Security,
     options: &LoadOptions<'_>,
 ) -> Security {
-    use format::Protocol;
-    let sasl = matches!(raw.protocol, Protocol::SaslPlaintext | Protocol::SaslSsl);
-    let tls = matches!(raw.protocol, Protocol::Ssl | Protocol::SaslSsl);
+    let (sasl, tls) = (raw.protocol.has_sasl(), raw.protocol.has_tls());
     if sasl && raw.mechanism.is_none() {
         let hint = Some("such as `mechanism: SCRAM-SHA-512`".to_owned());
         cx.at_key(pointer, "`mechanism` is missing: the protocol is one of SASL", hint);
@@ -197,13 +224,7 @@ fn security(
         }
     }
     Security {
-        protocol: match raw.protocol {
-            Protocol::Plaintext => "plaintext",
-            Protocol::Ssl => "ssl",
-            Protocol::SaslPlaintext => "sasl_plaintext",
-            Protocol::SaslSsl => "sasl_ssl",
-        }
-        .to_owned(),
+        protocol: raw.protocol.name().to_owned(),
         mechanism: raw.mechanism.clone(),
         username: raw.username.clone(),
         password: raw.password.clone(),

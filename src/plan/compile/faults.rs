@@ -4,16 +4,17 @@
 
 use indexmap::IndexMap;
 
-use super::activity::start;
 use super::cluster::{self, Known};
 use super::context::Context;
+use super::defaults_recorder::DefaultsRecorder;
 use super::parts::Parts;
 use super::slot::{Slot, fault_pointer, legal_name};
+use super::start::start;
+use crate::plan::cluster::{AttachBy, Link};
+use crate::plan::{ActionPlan, FaultPlan, FaultTarget, Start, defaults};
 use crate::scenario::format::fault as raw;
 use crate::scenario::node::below;
 use crate::scenario::suggest;
-use crate::scenario::valid::When;
-use crate::scenario::valid::cluster::{Action, AttachBy, Fault, Link, Target};
 use crate::units::Duration;
 
 /// Faults by name.
@@ -22,9 +23,16 @@ pub(super) type Faults = IndexMap<String, Read>;
 /// A fault as far as it could be read: what it waits for is judged also where the rest was refused.
 #[derive(Debug, Default)]
 pub(super) struct Read {
-    pub(super) after: Option<String>,
-    pub(super) when: Option<When>,
-    pub(super) good: Option<Fault>,
+    pub(super) start: Start,
+    /// Its timeout is set once all scenarios and faults are known.
+    pub(super) plan: Option<FaultPlan>,
+    pub(super) defaults: DefaultsRecorder,
+}
+
+impl Read {
+    pub(super) const fn good(&self) -> Option<&FaultPlan> {
+        self.plan.as_ref()
+    }
 }
 
 /// Signals that end a process unless it takes care of them.
@@ -66,17 +74,17 @@ pub(super) fn all(
 
 fn read(cx: &mut Context<'_>, known: &Known, pointer: &str, name: &str, raw: &raw::Fault) -> Read {
     let common = raw.common();
-    let (at, when) = start(cx, pointer, "a fault", common.at.as_ref(), common.when.as_deref());
-    let good = action(cx, known, pointer, raw).map(|(action, length)| Fault {
+    let start = start(cx, pointer, "a fault", common.after, common.at.as_ref(), common.when.as_deref());
+    let mut taken = DefaultsRecorder::below(format!("faults.{name}"));
+    let plan = action(cx, known, pointer, raw, &mut taken).map(|(action, length)| FaultPlan {
         name: name.to_owned(),
-        after: common.after.clone(),
-        at,
-        when: when.clone(),
-        length,
+        start: start.clone(),
+        length: length.map(Duration::std),
+        timeout: std::time::Duration::ZERO,
         action,
         position: cx.document.position(cx.document.key_place(pointer)),
     });
-    Read { after: common.after, when, good }
+    Read { start, plan, defaults: taken }
 }
 
 /// What is done, and for how long.
@@ -85,38 +93,24 @@ fn action(
     known: &Known,
     pointer: &str,
     raw: &raw::Fault,
-) -> Option<(Action, Option<Duration>)> {
+    taken: &mut DefaultsRecorder,
+) -> Option<(ActionPlan, Option<Duration>)> {
     let at_length = below(pointer, "for");
     Some(match raw {
-        raw::Fault::Restart(it) => {
-            let target = target(cx, known, pointer, &it.target);
-            let signal = signal(cx, pointer, it.signal.as_deref());
-            let down_for = cx.quantity(&below(pointer, "down_for"), it.down_for.as_ref());
-            let at_image = below(pointer, "image");
-            let image = it.image.as_ref().and_then(|image| cluster::image(cx, &at_image, image));
-            if let Some(target) =
-                target.as_ref().filter(|t| image.is_some() && known.attached.contains_key(&t.service))
-            {
-                let message = format!(
-                    "`{}` is attached, and kaf6 does not create it from another image",
-                    target.service
-                );
-                let hint = Some("start it by `cluster.services`, or leave `image` out".to_owned());
-                cx.at_key(&at_image, message, hint);
-            }
-            (Action::Restart { target: target?, signal, down_for, image }, None)
-        }
+        raw::Fault::Restart(it) => (restart(cx, known, pointer, it, taken)?, None),
         raw::Fault::Stop(it) => {
             let target = target(cx, known, pointer, &it.target);
-            let signal = signal(cx, pointer, it.signal.as_deref());
+            let signal = signal(cx, pointer, it.signal.as_deref(), taken);
             let length = cx.positive(&at_length, it.length.as_ref());
-            (Action::Stop { target: target?, signal }, length)
+            (ActionPlan::Stop { target: target?, signal }, length)
         }
-        raw::Fault::Start(it) => (Action::Start { target: target(cx, known, pointer, &it.target)? }, None),
+        raw::Fault::Start(it) => {
+            (ActionPlan::Start { target: target(cx, known, pointer, &it.target)? }, None)
+        }
         raw::Fault::Pause(it) => {
             let target = target(cx, known, pointer, &it.target);
             let length = cx.positive(&at_length, Some(&it.length));
-            (Action::Pause { target: target? }, length)
+            (ActionPlan::Pause { target: target? }, length)
         }
         raw::Fault::Throttle(it) => {
             let length = cx.positive(&at_length, Some(&it.length));
@@ -129,13 +123,37 @@ fn action(
         raw::Fault::Exec(it) => {
             let target = target(cx, known, pointer, &it.target);
             let command = cluster::command(cx, &below(pointer, "command"), &it.command);
-            (Action::Exec { target: target?, command }, None)
+            (ActionPlan::Exec { target: target?, command }, None)
         }
     })
 }
 
+fn restart(
+    cx: &mut Context<'_>,
+    known: &Known,
+    pointer: &str,
+    raw: &raw::Restart,
+    taken: &mut DefaultsRecorder,
+) -> Option<ActionPlan> {
+    let target = target(cx, known, pointer, &raw.target);
+    let signal = signal(cx, pointer, raw.signal.as_deref(), taken);
+    let down_for = cx.quantity(&below(pointer, "down_for"), raw.down_for.as_ref());
+    let down_for = taken.or("down_for", down_for, defaults::DOWN_FOR, defaults::DOWN_FOR).std();
+    let at_image = below(pointer, "image");
+    let image = raw.image.as_ref().and_then(|image| cluster::image(cx, &at_image, image));
+    if let Some(target) =
+        target.as_ref().filter(|t| image.is_some() && known.attached.contains_key(&t.service))
+    {
+        let message =
+            format!("`{}` is attached, and kaf6 does not create it from another image", target.service);
+        let hint = Some("start it by `cluster.services`, or leave `image` out".to_owned());
+        cx.at_key(&at_image, message, hint);
+    }
+    Some(ActionPlan::Restart { target: target?, signal, down_for, image })
+}
+
 /// Reads `broker` or `broker.1`.
-fn target(cx: &mut Context<'_>, known: &Known, fault: &str, text: &str) -> Option<Target> {
+fn target(cx: &mut Context<'_>, known: &Known, fault: &str, text: &str) -> Option<FaultTarget> {
     let pointer = below(fault, "target");
     let text = text.trim();
     if text.contains("->") {
@@ -168,7 +186,7 @@ fn target(cx: &mut Context<'_>, known: &Known, fault: &str, text: &str) -> Optio
         let hint = Some(format!("replicas count from 0, so the last one is `{service}.{}`", most - 1));
         cx.about_value(&pointer, &message, hint, "a service");
     }
-    Some(Target { service: service.to_owned(), replica })
+    Some(FaultTarget { service: service.to_owned(), replica })
 }
 
 /// Whether a name is that of a service or of what is attached.
@@ -183,20 +201,23 @@ fn exists(cx: &mut Context<'_>, known: &Known, pointer: &str, name: &str) -> Opt
     None
 }
 
-fn signal(cx: &mut Context<'_>, fault: &str, text: Option<&str>) -> Option<String> {
-    let text = text?;
+/// The signal of a fault that ends a service.
+fn signal(cx: &mut Context<'_>, fault: &str, text: Option<&str>, taken: &mut DefaultsRecorder) -> String {
+    let Some(text) = text else {
+        taken.note("signal", defaults::SIGNAL);
+        return defaults::SIGNAL.to_owned();
+    };
     let upper = text.trim().to_ascii_uppercase();
     let name = if upper.starts_with("SIG") { upper } else { format!("SIG{upper}") };
-    if SIGNALS.contains(&name.as_str()) {
-        return Some(name);
+    if !SIGNALS.contains(&name.as_str()) {
+        let hint = match name.as_str() {
+            "SIGSTOP" | "SIGTSTP" | "SIGCONT" => Some("a fault of type `pause` freezes a service".to_owned()),
+            _ => suggest::hint(&name, SIGNALS),
+        };
+        let message = format!("`{text}` is no signal that ends a process");
+        cx.about_value(&below(fault, "signal"), &message, hint, "a signal");
     }
-    let hint = match name.as_str() {
-        "SIGSTOP" | "SIGTSTP" | "SIGCONT" => Some("a fault of type `pause` freezes a service".to_owned()),
-        _ => suggest::hint(&name, SIGNALS),
-    };
-    let message = format!("`{text}` is no signal that ends a process");
-    cx.about_value(&below(fault, "signal"), &message, hint, "a signal");
-    None
+    name
 }
 
 fn throttle(
@@ -205,7 +226,7 @@ fn throttle(
     fault: &str,
     raw: &raw::Throttle,
     length: Option<Duration>,
-) -> Option<Action> {
+) -> Option<ActionPlan> {
     let latency: Option<Duration> = cx.quantity(&below(fault, "latency"), raw.latency.as_ref());
     let jitter: Option<Duration> = cx.quantity(&below(fault, "jitter"), raw.jitter.as_ref());
     let bandwidth = cx.quantity(&below(fault, "bandwidth"), raw.bandwidth.as_ref());
@@ -224,10 +245,10 @@ fn throttle(
         cx.at_key(&below(fault, "latency"), "`latency` is not shorter than `for`", hint);
     }
     let link = link(cx, known, &below(fault, "target"), &raw.target)?;
-    Some(Action::Throttle {
+    Some(ActionPlan::Throttle {
         link,
-        latency: latency.unwrap_or_default(),
-        jitter: jitter.unwrap_or_default(),
+        latency: latency.unwrap_or_default().std(),
+        jitter: jitter.unwrap_or_default().std(),
         bandwidth: bandwidth.map(crate::units::Bandwidth::get),
     })
 }
@@ -277,7 +298,7 @@ fn link(cx: &mut Context<'_>, known: &Known, pointer: &str, text: &str) -> Optio
     Some(Link { from: from.to_owned(), to: to.to_owned() })
 }
 
-fn scale(cx: &mut Context<'_>, known: &Known, fault: &str, raw: &raw::Scale) -> Option<Action> {
+fn scale(cx: &mut Context<'_>, known: &Known, fault: &str, raw: &raw::Scale) -> Option<ActionPlan> {
     let pointer = below(fault, "target");
     let service = raw.target.trim();
     if let Some((front, _)) =
@@ -295,29 +316,29 @@ fn scale(cx: &mut Context<'_>, known: &Known, fault: &str, raw: &raw::Scale) -> 
         cx.about_value(&pointer, &message, hint, "a service that kaf6 starts");
         return None;
     }
-    Some(Action::Scale { service: service.to_owned(), to: raw.to })
+    Some(ActionPlan::Scale { service: service.to_owned(), to: raw.to })
 }
 
 /// What `stop` and `start`, and several `scale`, mean to each other.
 fn pairs(cx: &mut Context<'_>, known: &Known, faults: &Faults) {
-    let covers = |wide: &Target, narrow: &Target| {
+    let covers = |wide: &FaultTarget, narrow: &FaultTarget| {
         wide.service == narrow.service && (wide.replica.is_none() || wide.replica == narrow.replica)
     };
-    let all_read = faults.values().all(|read| read.good.is_some());
-    let good = || faults.values().filter_map(|read| read.good.as_ref());
+    let all_read = faults.values().all(|read| read.plan.is_some());
+    let good = || faults.values().filter_map(Read::good);
     for fault in good() {
         let pointer = fault_pointer(&fault.name);
         match &fault.action {
-            Action::Stop { target, .. } if fault.length.is_none() && all_read => {
-                let started = |other: &Fault| matches!(&other.action, Action::Start { target: it } if covers(it, target));
+            ActionPlan::Stop { target, .. } if fault.length.is_none() && all_read => {
+                let started = |other: &FaultPlan| matches!(&other.action, ActionPlan::Start { target: it } if covers(it, target));
                 if !good().any(started) {
                     let hint =
                         Some(format!("add `for: 10s`, or a fault of type `start` with `target: {target}`"));
                     cx.at_key(&pointer, format!("nothing starts `{target}` again"), hint);
                 }
             }
-            Action::Start { target } if all_read => {
-                let stopped = |other: &Fault| matches!(&other.action, Action::Stop { target: it, .. } if covers(target, it) || covers(it, target));
+            ActionPlan::Start { target } if all_read => {
+                let stopped = |other: &FaultPlan| matches!(&other.action, ActionPlan::Stop { target: it, .. } if covers(target, it) || covers(it, target));
                 if !good().any(stopped) {
                     let hint = Some(format!("add a fault of type `stop` with `target: {target}`"));
                     cx.at_key(
@@ -327,10 +348,9 @@ fn pairs(cx: &mut Context<'_>, known: &Known, faults: &Faults) {
                     );
                 }
             }
-            Action::Scale { service, to } if all_read => {
-                let scales = |other: &&Fault| matches!(&other.action, Action::Scale { service: it, .. } if it == service);
-                let now =
-                    known.services.get(service).and_then(Option::as_ref).map(|it| it.replicas.unwrap_or(1));
+            ActionPlan::Scale { service, to } if all_read => {
+                let scales = |other: &&FaultPlan| matches!(&other.action, ActionPlan::Scale { service: it, .. } if it == service);
+                let now = known.services.get(service).and_then(Option::as_ref).map(|it| it.replicas);
                 if now == Some(*to) && good().filter(scales).count() == 1 {
                     cx.at_key(
                         &pointer,
