@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::ids::{Offset, Partition};
 use crate::ledger::{Accounts, Judgement, Saved, Streams};
 use crate::metrics::{Snapshot, Throttling};
-use crate::plan::Aspect;
+use crate::plan::{Aspect, FaultKind, FaultPlan, ScenarioKind};
 use crate::scenario::Secrets;
 
 /// All that a run saw.
@@ -84,8 +84,8 @@ pub enum EarlyEnd {
 #[derive(Debug, Clone)]
 pub struct ScenarioSeen {
     pub name: String,
-    /// Its type, as written.
-    pub kind: &'static str,
+    /// Its kind.
+    pub kind: ScenarioKind,
     pub ended: ScenarioEnd,
     /// Why, where that needs words.
     pub message: Option<String>,
@@ -230,11 +230,11 @@ pub struct SeriesPoints {
     pub points: Vec<(Duration, f64)>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FaultSeen {
     pub name: String,
-    /// Its type, as written.
-    pub kind: &'static str,
+    /// Its kind.
+    pub kind: FaultKind,
     /// What it was done to, as written.
     pub target: String,
     /// Start and end, from the run's zero; none where it never began. A restart ends when its container is started
@@ -250,6 +250,22 @@ pub struct FaultSeen {
     pub effective: bool,
     /// How that was shown, or why it was not.
     pub proof: String,
+}
+
+impl FaultSeen {
+    /// One that has not begun.
+    pub fn of(fault: &FaultPlan) -> Self {
+        Self {
+            name: fault.name.clone(),
+            kind: fault.action.kind(),
+            target: fault.action.target(),
+            span: None,
+            effect: None,
+            settled: None,
+            effective: false,
+            proof: String::new(),
+        }
+    }
 }
 
 /// A container that the run started.

@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use kaf6::plan::{self, timeline};
-use kaf6::scenario::{self, Diagnostics, LoadOptions, Scenario, Wired};
+use kaf6::plan::{self, CheckKind, Plan, timeline};
+use kaf6::scenario::{Diagnostics, LoadOptions, Wired};
 
 /// The environment of these tests.
 fn env(name: &str) -> Option<String> {
@@ -20,12 +20,12 @@ fn env(name: &str) -> Option<String> {
     }
 }
 
-fn load(path: &str) -> Result<Scenario, Diagnostics> {
-    scenario::load(Path::new(path), &LoadOptions::new(&env))
+fn load(path: &str) -> Result<Plan, Diagnostics> {
+    plan::load(Path::new(path), &LoadOptions::new(&env))
 }
 
-fn text(name: &str, text: &str) -> Result<Scenario, Diagnostics> {
-    scenario::load_text(Path::new(name), text, &LoadOptions::new(&env))
+fn text(name: &str, text: &str) -> Result<Plan, Diagnostics> {
+    plan::load_text(Path::new(name), text, &LoadOptions::new(&env))
 }
 
 /// The files with these endings in a folder, in their order.
@@ -44,8 +44,7 @@ fn each_example_has_its_plan() {
     for path in files("examples") {
         let path = path.to_str().unwrap();
         let stem = Path::new(path).file_stem().unwrap().to_str().unwrap();
-        let scenario = load(path).unwrap_or_else(|d| panic!("{d}"));
-        let plan = plan::build(&scenario);
+        let plan = load(path).unwrap_or_else(|d| panic!("{d}"));
         assert!(plan.warnings.is_empty(), "{:?}", plan.warnings);
         let page = format!("{}\n\n{}", timeline::validate_line(&plan), timeline::render(&plan));
         insta::assert_snapshot!(format!("plan_{stem}"), page);
@@ -59,11 +58,11 @@ fn each_example_runs_on_the_embedded_broker_and_on_brokers_given() {
         files("examples").into_iter().filter(|path| load(path.to_str().unwrap()).unwrap().cluster.is_none())
     {
         let embedded = LoadOptions { embedded: true, ..LoadOptions::new(&env) };
-        let plan = plan::build(&scenario::load(&path, &embedded).unwrap());
+        let plan = plan::load(&path, &embedded).unwrap();
         assert_eq!(plan.target, plan::Target::Embedded);
         let brokers = Some(vec!["a:1,b".to_owned()]);
         let given = LoadOptions { brokers, ..LoadOptions::new(&env) };
-        let plan = plan::build(&scenario::load(&path, &given).unwrap());
+        let plan = plan::load(&path, &given).unwrap();
         assert_eq!(plan.target, plan::Target::Brokers(vec![Wired::plain("a:1"), Wired::plain("b:9092")]));
     }
 }
@@ -71,7 +70,7 @@ fn each_example_runs_on_the_embedded_broker_and_on_brokers_given() {
 /// What is said of a file, and that it is said in time and with a place.
 fn refused(path: &Path, options: &LoadOptions<'_>) -> String {
     let start = Instant::now();
-    let diagnostics = scenario::load(path, options).expect_err("a wrong file is refused");
+    let diagnostics = plan::load(path, options).expect_err("a wrong file is refused");
     assert!(start.elapsed() < Duration::from_secs(60), "{}: {:?}", path.display(), start.elapsed());
     assert!(!diagnostics.problems().is_empty());
     let text = diagnostics.to_string();
@@ -178,7 +177,7 @@ fn large_and_hostile_files_are_refused_in_time() {
 }
 
 /// The place and the message of each problem.
-fn said(result: Result<Scenario, Diagnostics>) -> Vec<String> {
+fn said(result: Result<Plan, Diagnostics>) -> Vec<String> {
     let problems = result.expect_err("wrong").problems().to_vec();
     problems.iter().map(|p| format!("{}:{} {}", p.position().line, p.position().column, p.message)).collect()
 }
@@ -211,13 +210,13 @@ impl Folders {
         folders
     }
 
-    fn load(&self, head: &str, change: &dyn Fn(&mut LoadOptions<'_>)) -> Result<Scenario, Diagnostics> {
+    fn load(&self, head: &str, change: &dyn Fn(&mut LoadOptions<'_>)) -> Result<Plan, Diagnostics> {
         let rest = "scenarios: {m: {type: metrics, url: 'http://x'}, c: {type: connect}}\n";
         let path = self.beside.path().join("a.yaml");
         std::fs::write(&path, format!("{head}\n{rest}")).unwrap();
         let mut options = LoadOptions { folder: self.here.path().to_owned(), ..LoadOptions::new(&env) };
         change(&mut options);
-        scenario::load(&path, &options)
+        plan::load(&path, &options)
     }
 
     fn brokers(&self, head: &str, change: &dyn Fn(&mut LoadOptions<'_>)) -> String {
@@ -254,8 +253,8 @@ fn the_command_line_wins_over_the_file_and_the_file_over_its_profile() {
 fn brokers_of_a_single_scenario_give_way_to_the_command_line() {
     let file = GOOD.replace("{type: consume}", "{type: consume, brokers: ['own:1']}");
     let own = |options: &LoadOptions<'_>| {
-        let scenario = scenario::load_text(Path::new("f.yaml"), &file, options).unwrap();
-        scenario.activities[1].brokers.clone()
+        let plan = plan::load_text(Path::new("f.yaml"), &file, options).unwrap();
+        plan.scenarios[1].brokers.clone()
     };
     assert_eq!(own(&LoadOptions::new(&env)), Some(vec![Wired::plain("own:1")]));
     assert_eq!(own(&LoadOptions { embedded: true, ..LoadOptions::new(&env) }), None);
@@ -280,14 +279,14 @@ fn what_is_wrong_with_a_profile_is_told_where_it_is() {
 
 #[test]
 fn a_profile_without_any_file_of_profiles_is_a_label() {
-    let scenario = text("x/f.yaml", &format!("profile: anything\n{GOOD}")).unwrap();
-    assert_eq!(scenario.profile.as_deref(), Some("anything"));
+    let plan = text("x/f.yaml", &format!("profile: anything\n{GOOD}")).unwrap();
+    assert_eq!(plan.profile.as_deref(), Some("anything"));
 }
 
 #[test]
 fn implicit_checks_are_added_where_they_can_be_judged() {
     let names = |file: &str| {
-        let plan = plan::build(&text("f.yaml", file).unwrap_or_else(|d| panic!("{d}")));
+        let plan = text("f.yaml", file).unwrap_or_else(|d| panic!("{d}"));
         plan.checks
             .iter()
             .map(|c| format!("{}{}", c.name, if c.implicit { "" } else { "!" }))
@@ -337,8 +336,8 @@ fn each_producer_with_acks_has_to_have_all_of_its_messages_acked() {
             "{GOOD}  forget: {{type: produce, messages: 5, acks: 0, topic: u}}\n  \
              ping: {{type: roundtrip, topic: p, acks: 1}}\n{checks}"
         );
-        let plan = plan::build(&text("f.yaml", &file).unwrap_or_else(|d| panic!("{d}")));
-        let checks = plan.checks.iter().filter(|check| check.ask.kind() == "all_acked");
+        let plan = text("f.yaml", &file).unwrap_or_else(|d| panic!("{d}"));
+        let checks = plan.checks.iter().filter(|check| check.ask.kind() == CheckKind::AllAcked);
         checks
             .map(|check| {
                 let plan::Ask::AllAcked { allow } = &check.ask else { unreachable!("it is of this kind") };
@@ -361,7 +360,7 @@ fn each_producer_with_acks_has_to_have_all_of_its_messages_acked() {
 fn no_loss_may_be_asked_of_a_reader_of_a_part() {
     for how in ["limit: 5", "offset: latest", "offset: 5", "partition: 1"] {
         let file = GOOD.replace("{type: consume}", &format!("{{type: consume, {how}}}"));
-        let plan = plan::build(&text("f.yaml", &format!("{file}checks: [{{type: no_loss}}]\n")).unwrap());
+        let plan = text("f.yaml", &format!("{file}checks: [{{type: no_loss}}]\n")).unwrap();
         assert_eq!(plan.checks.iter().filter(|check| check.ask == plan::Ask::NoLoss).count(), 1);
     }
 }
@@ -370,11 +369,11 @@ fn no_loss_may_be_asked_of_a_reader_of_a_part() {
 fn what_is_read_back_can_be_asked_about_without_a_consumer() {
     let file = |producer: &str, rest: &str| {
         let file = format!("brokers: embedded\nscenarios: {{w: {{type: {producer}, topic: t}}}}\n{rest}");
-        text("f.yaml", &file).map(|scenario| plan::build(&scenario).checks)
+        text("f.yaml", &file).map(|plan| plan.checks)
     };
     let asks = "checks: [{type: in_order, strict: true}, {type: threshold, expr: duplicate == 0}]\n";
     let checks = file("produce, messages: 1", asks).unwrap();
-    let kinds: Vec<&str> = checks.iter().map(|check| check.ask.kind()).collect();
+    let kinds: Vec<&str> = checks.iter().map(|check| check.ask.kind().name()).collect();
     let added = ["no_loss", "no_duplicates", "no_corruption", "offsets_monotonic", "all_acked"];
     assert_eq!(kinds, [&["in_order", "threshold"][..], &added].concat());
     assert!(file("roundtrip", asks).is_ok());
@@ -386,7 +385,7 @@ fn what_is_read_back_can_be_asked_about_without_a_consumer() {
 
 /// The warnings of a good file, as they are printed.
 fn warned(file: &str) -> String {
-    let plan = plan::build(&text("f.yaml", file).unwrap_or_else(|d| panic!("{d}")));
+    let plan = text("f.yaml", file).unwrap_or_else(|d| panic!("{d}"));
     scenario::diagnostics::render_warnings(&plan.warnings, false)
 }
 
@@ -448,7 +447,7 @@ fn json_says_the_same_as_yaml() {
         \t\"scenarios\": {\"write\": {\"type\": \"produce\", \"messages\": 1000, \"rate\": \"50\\/s\"},\n\
         \t\t\"read\": {\"type\": \"consume\"}}}";
     let page = |name: &str, file: &str| {
-        let plan = plan::build(&text(name, file).unwrap_or_else(|d| panic!("{d}")));
+        let plan = text(name, file).unwrap_or_else(|d| panic!("{d}"));
         timeline::render(&plan)
     };
     let yaml = page("f.yaml", GOOD);
@@ -472,9 +471,8 @@ scenarios:
       text: ${SIZE:-5}
 ";
     assert_eq!(said(text("f.yaml", file)), ["9:15 expected a whole number, found the text `1`"]);
-    let scenario = text("f.yaml", &file.replace("\"1\"", "${COUNT:-7}")).unwrap();
-    assert_eq!(scenario.topics[0].config["retention.ms"], "0123");
-    let plan = plan::build(&scenario);
+    let plan = text("f.yaml", &file.replace("\"1\"", "${COUNT:-7}")).unwrap();
+    assert_eq!(plan.topics[0].config["retention.ms"], "0123");
     let plan::Work::Produce(produce) = &plan.scenarios[0].work else { panic!("it produces") };
     assert_eq!((produce.messages, produce.key.as_ref().unwrap().to_string().as_str()), (Some(7), "42"));
 }
@@ -487,7 +485,7 @@ scenarios:
   read: {type: consume, topic: a}
   ping: {type: roundtrip, topic: b}
 ";
-    let plan = plan::build(&text("f.yaml", file).unwrap());
+    let plan = text("f.yaml", file).unwrap();
     let topics: Vec<_> = plan.topics.iter().map(|t| (t.name.to_string(), t.partitions)).collect();
     assert_eq!(topics, [("a".to_owned(), 5), ("b".to_owned(), 1)]);
     assert!(plan.topics.iter().all(|topic| topic.position.is_none()));
@@ -507,7 +505,7 @@ fn many_problems_are_told_at_once_in_their_order() {
 #[test]
 fn whole_numbers_may_be_written_with_a_point() {
     let file = GOOD.replace("messages: 1000", "messages: 1e3, value: {json: {n: 10.0}}");
-    let plan = plan::build(&text("f.yaml", &file).unwrap());
+    let plan = text("f.yaml", &file).unwrap();
     let plan::Work::Produce(produce) = &plan.scenarios[0].work else { panic!("it produces") };
     assert_eq!(produce.messages, Some(1000));
     let plan::ValuePlan::Text(value) = &produce.value else { panic!("it is a text") };
@@ -521,7 +519,7 @@ fn the_draft_is_the_smoke_example_word_for_word() {
     assert!(
         smoke.ends_with("\nchecks:\n  - name: delivered_all\n    type: count_equals\n    expected: 1000\n")
     );
-    let plan = plan::build(&load("examples/smoke.yaml").unwrap());
+    let plan = load("examples/smoke.yaml").unwrap();
     let plan::Work::Consume(consume) = &plan.scenarios[1].work else { panic!("it consumes") };
     assert_eq!(
         (consume.from, consume.partial, &consume.producers),

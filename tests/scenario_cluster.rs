@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
+use kaf6::plan::cluster::AttachBy;
+
 use kaf6::plan::{self, Plan, timeline};
-use kaf6::scenario::valid::cluster::AttachBy;
-use kaf6::scenario::{self, Diagnostics, LoadOptions, Scenario, preset};
+use kaf6::scenario::{Diagnostics, LoadOptions, preset};
 
 fn env(name: &str) -> Option<String> {
     match name {
@@ -15,18 +16,14 @@ fn env(name: &str) -> Option<String> {
     }
 }
 
-fn with(text: &str, change: impl FnOnce(&mut LoadOptions<'_>)) -> Result<Scenario, Diagnostics> {
+fn with(text: &str, change: impl FnOnce(&mut LoadOptions<'_>)) -> Result<Plan, Diagnostics> {
     let mut options = LoadOptions::new(&env);
     change(&mut options);
-    scenario::load_text(Path::new("f.yaml"), text, &options)
-}
-
-fn load(text: &str) -> Scenario {
-    with(text, |_| {}).unwrap_or_else(|problems| panic!("{problems}"))
+    plan::load_text(Path::new("f.yaml"), text, &options)
 }
 
 fn plan(text: &str) -> Plan {
-    plan::build(&load(text))
+    with(text, |_| {}).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
 const REACH: &str = "scenarios: {reach: {type: connect}}\n";
@@ -151,10 +148,10 @@ fn services_start_after_what_they_need_and_else_in_the_files_order() {
 #[test]
 fn the_load_goes_to_what_the_file_starts_unless_it_says_otherwise() {
     let file = format!("{REACH}cluster: {{preset: tansu}}\n");
-    assert_eq!(load(&file).target, plan::Target::Cluster);
-    assert!(matches!(load(&format!("brokers: [own:1]\n{file}")).target, plan::Target::Brokers(_)));
+    assert_eq!(plan(&file).target, plan::Target::Cluster);
+    assert!(matches!(plan(&format!("brokers: [own:1]\n{file}")).target, plan::Target::Brokers(_)));
     let services = format!("brokers: [\"{{{{broker.kafka}}}}\"]\n{file}");
-    let plan::Target::Brokers(list) = load(&services).target else { panic!("it names them") };
+    let plan::Target::Brokers(list) = plan(&services).target else { panic!("it names them") };
     assert_eq!(list[0].to_string(), "{{broker.kafka}}");
 
     let refused = |change: &dyn Fn(&mut LoadOptions<'_>)| {
@@ -187,7 +184,7 @@ fn a_profile_may_name_services_and_gives_way_to_them() {
             "{head}scenarios: {{reach: {{type: connect}}, ask: {{type: metrics, url: 'http://x'}}}}\ncluster: {{preset: tansu, services: {{broker: {{replicas: 2}}}}}}\n"
         );
         let profile = given.map(str::to_owned);
-        scenario::load_text(&path, &text, &LoadOptions { profile, ..LoadOptions::new(&env) })
+        plan::load_text(&path, &text, &LoadOptions { profile, ..LoadOptions::new(&env) })
     };
     assert_eq!(load("profile: far\n", None).expect("good").target, plan::Target::Cluster);
     assert_eq!(load("profile: second\n", None).expect("good").target, plan::Target::Cluster);
@@ -200,7 +197,7 @@ fn a_profile_may_name_services_and_gives_way_to_them() {
     let path = folder.path().join("g.yaml");
     let text = "profile: second\nscenarios: {ask: {type: metrics}}\nbrokers: embedded\n";
     let problems =
-        scenario::load_text(&path, text, &LoadOptions::new(&env)).expect_err("no services").to_string();
+        plan::load_text(&path, text, &LoadOptions::new(&env)).expect_err("no services").to_string();
     assert!(problems.contains("unknown service `broker`"), "{problems}");
 }
 
@@ -210,7 +207,7 @@ fn containers_are_attached_to_by_name_or_label() {
         "brokers: [x:1]\n{REACH}cluster:\n  attach:\n    a: kafka-1\n    b: {{compose: kafka}}\n    c: {{compose: kafka, project: shop}}\n    d: {{label: a=b}}\nfaults:\n  f: {{type: pause, target: c.7, for: 5s}}\n"
     );
     let by: Vec<AttachBy> =
-        load(&text).cluster.expect("it has one").attached.into_iter().map(|it| it.by).collect();
+        plan(&text).cluster.expect("it has one").attached.into_iter().map(|it| it.by).collect();
     let labels = |list: &[&str]| AttachBy::Labels(list.iter().map(|&label| label.to_owned()).collect());
     assert_eq!(
         by,

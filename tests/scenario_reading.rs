@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
+use kaf6::plan::{load_text, timeline};
 use kaf6::scenario::{
-    LoadOptions, load_text,
+    LoadOptions,
     node::{Content, Node, below},
     yaml,
 };
-use kaf6::{plan, plan::timeline};
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
@@ -159,8 +159,7 @@ proptest! {
         let env = |_: &str| None;
         let path = Path::new(if json { "f.json" } else { "f.yaml" });
         match load_text(path, &text, &LoadOptions::new(&env)) {
-            Ok(scenario) => {
-                let plan = plan::build(&scenario);
+            Ok(plan) => {
                 prop_assert!(plan.scenarios.iter().all(|s| !s.timeout.is_zero()));
                 prop_assert!(timeline::render(&plan).contains("scenarios"));
             }

@@ -11,7 +11,8 @@ use crate::ledger::{Saved, SavedProducer};
 use crate::plan::{self, Ask, Plan};
 use crate::report::LEDGER_JSON;
 use crate::scenario::secrets::HIDDEN;
-use crate::scenario::{self, Diagnostics, LoadOptions, Scenario};
+use crate::scenario::{Diagnostics, LoadOptions};
+use crate::units::Duration;
 
 /// Reads a saved ledger (a file, or the folder of the run that saved it) and plans its judging. How to connect comes from
 /// the scenario file that it was made with, as kept in it; brokers given in `options` win over those of then.
@@ -52,8 +53,8 @@ pub(super) fn load(
         )
     };
     let source = original_text(&original, &saved.source, &then);
-    let then = match scenario::load_text(&original, source.as_ref().unwrap_or(&saved.source), &then) {
-        Ok(scenario) => scenario,
+    let then = match plan::load_text(&original, source.as_ref().unwrap_or(&saved.source), &then) {
+        Ok(plan) => plan,
         // What stands in place of a secret may be no YAML.
         Err(_) if source.is_none() && saved.source.contains(HIDDEN) => return Err(not_saved()),
         Err(problems) => return Ok(Err(problems)),
@@ -64,11 +65,11 @@ pub(super) fn load(
     }
     let text = serde_json::to_string_pretty(&file(&saved, &then)).context("cannot write the plan")?;
     let own = LoadOptions { profile: None, ..copy(options) };
-    match scenario::load_text(&path.with_extension("verify.json"), &text, &own) {
-        Ok(mut scenario) => {
-            scenario.client = then.client;
-            scenario.secrets = then.secrets;
-            let mut plan = plan::build(&scenario);
+    match plan::load_text(&path.with_extension("verify.json"), &text, &own) {
+        Ok(mut plan) => {
+            plan.client = then.client;
+            plan.description = plan.description.map(|text| then.secrets.hide(&text).into_owned());
+            plan.secrets = then.secrets;
             // Nothing is sent anew, and the run that did send has answered this.
             plan.checks.retain(|check| !matches!(check.ask, Ask::AllAcked { .. }));
             Ok(Ok((saved, plan)))
@@ -80,8 +81,8 @@ pub(super) fn load(
 /// The text of the scenario file where it still is the one of then, apart from secrets that were hidden in that.
 fn original_text(path: &Path, saved: &str, options: &LoadOptions<'_>) -> Option<String> {
     let text = std::fs::read_to_string(path).ok().filter(|_| saved.contains(HIDDEN))?;
-    let scenario = scenario::load_text(path, &text, options).ok()?;
-    (scenario.secrets.hide(&scenario.text) == saved).then_some(text)
+    let plan = plan::load_text(path, &text, options).ok()?;
+    (plan.secrets.hide(&plan.source.text) == saved).then_some(text)
 }
 
 fn copy<'a>(options: &LoadOptions<'a>) -> LoadOptions<'a> {
@@ -97,7 +98,7 @@ fn copy<'a>(options: &LoadOptions<'a>) -> LoadOptions<'a> {
 }
 
 /// The scenario file that reads what was written then; what needed no verification then needs none now.
-fn file(saved: &Saved, then: &Scenario) -> Value {
+fn file(saved: &Saved, then: &Plan) -> Value {
     let partitions = |topic| saved.streams.iter().filter(|s| s.topic == topic).map(|s| s.partition + 1).max();
     let written: Vec<&String> = (0..)
         .zip(&saved.topics)
@@ -131,17 +132,13 @@ fn file(saved: &Saved, then: &Scenario) -> Value {
         .enumerate()
         .map(|(index, topic)| json!({"name": topic.name, "partitions": partitions(index).unwrap_or(1)}))
         .collect();
-    let run = match then.unreadable_after {
-        Some(length) => json!({"unreadable_after": length.to_string()}),
-        None => json!({}),
-    };
     json!({
         "name": format!("{}-verify", saved.name),
         "description": format!("re-read of run {}", saved.run_id),
         "brokers": saved.brokers,
         "topics": topics,
         "scenarios": scenarios,
-        "run": run,
+        "run": {"unreadable_after": Duration::from(then.unreadable_after).to_string()},
     })
 }
 

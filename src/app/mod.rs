@@ -69,8 +69,8 @@ pub fn load(files: &[PathBuf], overrides: &Overrides) -> Result<Vec<Plan>, Wrong
     let options = overrides.options(&lookup);
     let (mut plans, mut wrong) = (Vec::new(), Vec::new());
     for file in files {
-        match scenario::load(file, &options) {
-            Ok(scenario) => plans.push(plan::build(&scenario)),
+        match plan::load(file, &options) {
+            Ok(plan) => plans.push(plan),
             Err(problems) => wrong.push(problems),
         }
     }

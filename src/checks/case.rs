@@ -6,7 +6,7 @@ use super::answer::{Answer, CheckAnswer, UnknownBecause};
 use super::proof::{fault_seen, unproven};
 use super::text::span;
 use crate::observe::{EarlyEnd, FaultSeen, Observations, ScenarioEnd, ScenarioSeen};
-use crate::plan::{ConsumePlan, From, Plan, Work};
+use crate::plan::{ConsumePlan, From, Plan, ScenarioKind, Work};
 
 /// What to write where a reader that kaf6 added did not read everything: the file has no such scenario to change.
 pub(super) const READ_BACK: &str = "increase `run.timeout`, or set `verify: false` in its producers";
@@ -35,11 +35,11 @@ impl<'a> CheckedScenario<'a> {
 
     /// It sends, or sends and reads.
     pub(super) fn sends(&self) -> bool {
-        self.scenario.kind != "consume"
+        self.scenario.kind.writes()
     }
 
     pub(super) fn sends_only(&self) -> bool {
-        self.scenario.kind == "produce"
+        self.scenario.kind == ScenarioKind::Produce
     }
 
     /// The scenarios that write what it reads, by their numbers in the plan.

@@ -4,12 +4,12 @@ use super::answer::Answer;
 use super::case::CheckedScenario;
 use super::targets;
 use crate::anomaly::Anomaly;
-use crate::plan::Plan;
+use crate::plan::{CheckKind, Plan};
 
 /// What is known of a kind of check without its settings.
 pub(super) trait CheckDescription {
-    /// Its type, as files and reports write it.
-    const KIND: &'static str;
+    /// The kind.
+    const KIND: CheckKind;
     /// The anomalies that it is about: reports show their evidence beside it.
     const ANOMALIES: &'static [Anomaly] = &[];
 }

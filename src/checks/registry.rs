@@ -22,7 +22,7 @@ use crate::checks::rates::continuity::Continuity;
 use crate::checks::rates::recovers::Recovers;
 use crate::checks::rates::threshold::Threshold;
 use crate::checks::rates::throughput_drops::ThroughputDrops;
-use crate::plan::{Ask, CheckPlan, Plan};
+use crate::plan::{Ask, CheckKind, CheckPlan, Plan};
 
 /// Each name is a kind of [`Ask`] and the type that answers it, with the same fields.
 macro_rules! checks {
@@ -34,7 +34,7 @@ macro_rules! checks {
         }
 
         /// The anomalies of each kind of check.
-        const ABOUT: &[(&str, &[Anomaly])] = &[$(($name::KIND, $name::ANOMALIES),)*];
+        const ABOUT: &[(CheckKind, &[Anomaly])] = &[$(($name::KIND, $name::ANOMALIES),)*];
     };
 }
 
@@ -61,9 +61,8 @@ checks! {
     Continuity { max_gap },
 }
 
-/// The anomalies that a kind of check is about, by its type as written; none for an unknown one. A `threshold` is about the one
-/// that its expression names.
-pub fn anomalies_of(kind: &str) -> &'static [Anomaly] {
+/// The anomalies that a kind of check is about. A `threshold` is about the one that its expression names.
+pub fn anomalies_of(kind: CheckKind) -> &'static [Anomaly] {
     ABOUT.iter().find(|(own, _)| *own == kind).map_or(&[], |(_, anomalies)| anomalies)
 }
 

@@ -173,6 +173,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
+    use crate::plan::ScenarioKind;
 
     #[derive(Clone, Default)]
     struct Sink(Arc<Mutex<Vec<u8>>>);
@@ -190,7 +191,7 @@ mod tests {
     fn scenario(state: ProgressState) -> ScenarioProgress {
         ScenarioProgress {
             name: "write".to_owned(),
-            kind: "produce",
+            kind: ScenarioKind::Produce,
             done: 10,
             limit: Some(20),
             elapsed: Duration::from_secs(1),

@@ -154,11 +154,8 @@ impl NotBegun {
         let ended = if self.stop.is_stopped() { cut(&self.stop) } else { ScenarioEnd::Skipped };
         let scenario = |index| seen(plan, &self.live, index, None, ScenarioOutcome::of(ended).because(why));
         let fault = |fault: &FaultPlan| FaultSeen {
-            name: fault.name.clone(),
-            kind: fault.action.kind(),
-            target: fault.action.target(),
             proof: "it never began: the run did not start".to_owned(),
-            ..FaultSeen::default()
+            ..FaultSeen::of(fault)
         };
         let brokers = match &plan.target {
             Target::Brokers(list) => {

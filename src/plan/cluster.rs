@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
-use super::Start;
+use super::{FaultKind, Start};
 use crate::scenario::Position;
 use crate::scenario::wiring::Wired;
 
-pub use crate::scenario::valid::cluster::{Attach, AttachBy, Link, Pull, Ready, Target as FaultTarget};
+pub use crate::scenario::format::Pull;
 
 /// The containers of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,6 +54,50 @@ pub struct ServicePlan {
     pub ready_timeout: Duration,
     /// Where it stands in the file.
     pub position: Position,
+}
+
+/// How a replica is known to be ready.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ready {
+    /// A GET is answered with 200 to 299.
+    Http {
+        /// The port's name.
+        port: String,
+        /// The path, with its leading slash.
+        path: String,
+    },
+    /// A connection is accepted.
+    Tcp {
+        /// The port's name.
+        port: String,
+    },
+    /// A command in the container ends with 0.
+    Exec(Vec<Wired>),
+    /// Metadata is answered.
+    Kafka {
+        /// The port's name.
+        port: String,
+    },
+}
+
+/// A running container, or several of one compose service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attach {
+    /// The name that faults give it.
+    pub name: String,
+    /// How it is found.
+    pub by: AttachBy,
+    /// Where it stands.
+    pub position: Position,
+}
+
+/// How a container to attach to is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AttachBy {
+    /// By name or id.
+    Container(String),
+    /// By labels, `key=value` each: each container that carries all of them is a replica, in the order of names.
+    Labels(Vec<String>),
 }
 
 /// One fault.
@@ -131,17 +175,44 @@ pub enum ActionPlan {
     },
 }
 
+/// A service, or one replica of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FaultTarget {
+    /// The service, or the name of what is attached.
+    pub service: String,
+    /// Only this replica; none: all of them.
+    pub replica: Option<u32>,
+}
+
+/// The way from one service to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Who connects.
+    pub from: String,
+    /// To whom.
+    pub to: String,
+}
+
+impl std::fmt::Display for FaultTarget {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.replica {
+            Some(replica) => write!(f, "{}.{replica}", self.service),
+            None => f.write_str(&self.service),
+        }
+    }
+}
+
 impl ActionPlan {
-    /// The type, as files write it.
-    pub const fn kind(&self) -> &'static str {
+    /// Its kind.
+    pub const fn kind(&self) -> FaultKind {
         match self {
-            Self::Restart { .. } => "restart",
-            Self::Stop { .. } => "stop",
-            Self::Start { .. } => "start",
-            Self::Pause { .. } => "pause",
-            Self::Throttle { .. } => "throttle",
-            Self::Scale { .. } => "scale",
-            Self::Exec { .. } => "exec",
+            Self::Restart { .. } => FaultKind::Restart,
+            Self::Stop { .. } => FaultKind::Stop,
+            Self::Start { .. } => FaultKind::Start,
+            Self::Pause { .. } => FaultKind::Pause,
+            Self::Throttle { .. } => FaultKind::Throttle,
+            Self::Scale { .. } => FaultKind::Scale,
+            Self::Exec { .. } => FaultKind::Exec,
         }
     }
 
@@ -188,6 +259,16 @@ impl ClusterPlan {
     /// The service of a name.
     pub fn service(&self, name: &str) -> Option<&ServicePlan> {
         self.services.iter().find(|service| service.name == name)
+    }
+
+    /// Replicas that a service has at least and at most, over all that faults do to it.
+    pub fn replicas(&self, name: &str, faults: &[FaultPlan]) -> (u32, u32) {
+        let start = self.service(name).map_or(1, |service| service.replicas);
+        let scaled = faults.iter().filter_map(|fault| match &fault.action {
+            ActionPlan::Scale { service, to } if service == name => Some(*to),
+            _ => None,
+        });
+        scaled.fold((start, start), |(least, most), to| (least.min(to), most.max(to)))
     }
 
     /// The addresses that clients get where the file names no brokers: each first replica's port `kafka`.

@@ -5,7 +5,8 @@
 use std::fmt::Write;
 use std::time::Duration as StdDuration;
 
-use super::cluster::{ActionPlan, AttachBy, ClusterPlan, FaultPlan, Pull, Ready, ServicePlan};
+use super::Pull;
+use super::cluster::{ActionPlan, AttachBy, ClusterPlan, FaultPlan, Ready, ServicePlan};
 use super::page::{count, line, section, time};
 use crate::scenario::Wired;
 use crate::units::Bandwidth;

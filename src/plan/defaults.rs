@@ -4,8 +4,9 @@
 
 use std::time::Duration;
 
-use super::{Acks, Partitioning, StartOffset, ValuePlan};
+use super::{Acks, Compression, Partitioning, Pull, StartOffset, ValuePlan};
 use crate::scenario::Template;
+use crate::units::Share;
 
 /// `clients` of any scenario.
 pub const CLIENTS: u32 = 1;
@@ -18,7 +19,7 @@ pub const PARTITIONING: Partitioning = Partitioning::RoundRobin;
 /// `acks` of producers and round trips.
 pub const ACKS: Acks = Acks::All;
 /// `compression` of producers and round trips.
-pub const COMPRESSION: &str = "none";
+pub const COMPRESSION: Compression = Compression::None;
 /// `max_in_flight` of a producer.
 pub const MAX_IN_FLIGHT: u64 = 32 << 20;
 /// `offset` of a consumer.
@@ -35,8 +36,8 @@ pub const ROUNDTRIP_PARTITION: i32 = 0;
 pub const ITERATION_TIMEOUT: Duration = Duration::from_secs(10);
 /// `every` of a `watch`.
 pub const WATCH_EVERY: crate::units::Duration = crate::units::Duration::from_millis(500);
-/// `pull` of a service, in words.
-pub const PULL: &str = "missing";
+/// `pull` of a service.
+pub const PULL: Pull = Pull::Missing;
 /// `replicas` of a service.
 pub const REPLICAS: u32 = 1;
 /// `ready_timeout` of a service.
@@ -51,6 +52,10 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 pub const ENDING: Duration = Duration::from_secs(2 * PATIENCE.as_secs() + 5);
 /// How long a fault may take beyond its own length, where no service says how long it takes to be ready.
 pub const FAULT_TIMEOUT: Duration = Duration::from_secs(60);
+/// `tolerance` of `recovers`.
+pub const TOLERANCE: Share = Share::new(0.2);
+/// `max_silence` of `metadata_stable`.
+pub const MAX_SILENCE: Duration = Duration::from_secs(10);
 /// `run.seed`.
 pub const SEED: u64 = 0;
 /// `run.audit`, in words: what a live reader saw can be gone after a fault, or after its log began anew.
@@ -145,7 +150,7 @@ pub const TABLE: &[(&str, &str, &str)] = &[
     ("roundtrip", "timeout", "60s and 200ms per round trip of each client, at most 24h"),
     ("watch", "every", "500ms"),
     ("watch", "timeout", "until the last other scenario ends"),
-    ("service", "pull", PULL),
+    ("service", "pull", "missing"),
     ("service", "entrypoint", "the image's"),
     ("service", "command", "the image's"),
     ("service", "needs", "the services that it references"),

@@ -1,37 +1,37 @@
-//! What a run will do and when: pure data, made from a validated scenario without touching a broker.
+//! What a run will do and when: pure data, compiled from a scenario file without touching a broker.
 //!
-//! Owns the plan's types; `build` makes them, `timeline` prints them for `kaf6 plan`.
+//! Owns the plan's types; `compile` makes them, `timeline` prints them for `kaf6 plan`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::ids::Partition;
+use crate::ids::{Offset, Partition};
 use crate::scenario::{Diagnostic, Position, Secrets, Series, Template, Wired};
 
-pub mod bounds;
-pub mod build;
-mod checks;
+mod check;
 pub mod cluster;
-mod containers;
+mod compile;
 mod containers_page;
 pub mod defaults;
 mod page;
-mod readback;
 mod readers;
 pub mod schedule;
-mod taker;
 pub mod timeline;
+pub mod windows;
 mod work;
 
-pub use crate::scenario::valid::{
-    Acks, Allow, Ask, Aspect, ClientSettings, Content, CountMetric, Counter, From, Metric, Op, Partitioning,
-    Security, Span, StartOffset, Target, ThresholdExpr, ValuePlan, When,
-};
-pub use build::build;
+pub use check::{Allow, Ask, CheckPlan, Span};
 pub use cluster::{ActionPlan, ClusterPlan, FaultPlan, FaultTarget, ServicePlan};
+pub use compile::{compile, load, load_text};
 pub use readers::{covers, is_left, judges, waits_for};
 pub use schedule::Schedule;
+
+pub use crate::scenario::expr::{Counter, Metric, Op, ThresholdExpr, When};
+pub use crate::scenario::format::{
+    Acks, Aspect, Compression, CountMetric, From, Partitioning, Pull, ValueContent,
+};
+pub use crate::scenario::{CheckKind, ClientSettings, FaultKind, ScenarioKind, Security};
 
 /// One scenario file, resolved: every default taken, every reference known to exist.
 #[derive(Debug, Clone)]
@@ -83,6 +83,17 @@ pub struct Source {
     pub text: String,
 }
 
+/// The brokers of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// `host:port` of each, perhaps as references to services.
+    Brokers(Vec<Wired>),
+    /// librdkafka's mock cluster inside this process.
+    Embedded,
+    /// The `kafka` ports of the services that the run starts.
+    Cluster,
+}
+
 /// A topic that has to exist before the run's zero.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicPlan {
@@ -126,6 +137,14 @@ pub struct Start {
     pub at: Duration,
     /// A count that must be reached.
     pub when: Option<When>,
+}
+
+impl Start {
+    /// The scenarios and faults that must have ended, or counted, before.
+    pub fn waits_for(&self) -> impl Iterator<Item = &str> {
+        let when = self.when.as_ref().map(|when| when.scenario.as_str());
+        self.after.as_deref().into_iter().chain(when)
+    }
 }
 
 /// The kinds of activity.
@@ -189,8 +208,8 @@ pub struct ProducePlan {
     pub partition: Partitioning,
     /// How many replicas must confirm.
     pub acks: Acks,
-    /// Codec by librdkafka's name: `none`, `gzip`, `snappy`, `lz4` or `zstd`.
-    pub compression: String,
+    /// Codec.
+    pub compression: Compression,
     /// Ask the broker to drop repeats.
     pub idempotence: bool,
     /// Bytes in flight over all clients.
@@ -250,8 +269,8 @@ pub struct RoundtripPlan {
     pub iteration_timeout: Duration,
     /// How many replicas must confirm.
     pub acks: Acks,
-    /// Codec by librdkafka's name.
-    pub compression: String,
+    /// Codec.
+    pub compression: Compression,
     /// Ask the broker to drop repeats.
     pub idempotence: bool,
     /// Key of each message.
@@ -264,19 +283,31 @@ pub struct RoundtripPlan {
     pub verify: bool,
 }
 
-/// One question.
-#[derive(Debug, Clone, PartialEq)]
-pub struct CheckPlan {
-    /// Its name; unique in the file.
-    pub name: String,
-    /// What is asked.
-    pub ask: Ask,
-    /// The scenario that is asked; none means each consumer, or each producer where nobody consumes.
-    pub scenario: Option<String>,
-    /// Added without asking, since a file with a producer and a consumer deserves it.
-    pub implicit: bool,
-    /// Where it stands in the file; for an implicit one, where its consumer stands.
-    pub position: Position,
+/// What a message's value is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ValuePlan {
+    /// A text or JSON document with template functions in it.
+    Text(Template),
+    /// So many bytes, made by kaf6.
+    Size {
+        /// Length of the value.
+        bytes: u64,
+        /// What fills it.
+        content: ValueContent,
+    },
+}
+
+/// `offset:` of a consumer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartOffset {
+    /// The log's start.
+    Earliest,
+    /// The log's end at the reader's start.
+    Latest,
+    /// This offset.
+    At(Offset),
+    /// The first record at or after this time, milliseconds since 1970.
+    Timestamp(i64),
 }
 
 /// A default that a file takes.

@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{ConsumePlan, From, Partitioning, Plan, ScenarioPlan, Start, StartOffset, Work};
+use super::{ConsumePlan, FaultPlan, From, Plan, ScenarioPlan, Start, StartOffset, Work};
 use crate::ids::Partition;
 use crate::scenario::Template;
 
@@ -13,13 +13,13 @@ pub fn judges(plan: &Plan, reader: usize) -> Vec<usize> {
     let Some(Work::Consume(consume)) = plan.scenarios.get(reader).map(|scenario| &scenario.work) else {
         return Vec::new();
     };
-    Waits::of(plan).judged(reader, consume)
+    Waits::of(&plan.scenarios, &plan.faults).judged(reader, consume)
 }
 
 /// Whether one scenario or fault starts only after another one has, directly or by others between them. Faults count on
 /// behind the scenarios.
 pub fn waits_for(plan: &Plan, waiting: usize, other: usize) -> bool {
-    Waits::of(plan).behind(other).contains(&waiting)
+    Waits::of(&plan.scenarios, &plan.faults).behind(other).contains(&waiting)
 }
 
 /// Whether a consumer of the file reads all of a partition, and judges all that has to be read back from there.
@@ -27,7 +27,7 @@ pub fn covers(plan: &Plan, consumer: usize, topic: &Template, partition: Partiti
     let Some(Work::Consume(consume)) = plan.scenarios.get(consumer).map(|scenario| &scenario.work) else {
         return false;
     };
-    let judged = Waits::of(plan).judged(consumer, consume).into_iter().collect();
+    let judged = Waits::of(&plan.scenarios, &plan.faults).judged(consumer, consume).into_iter().collect();
     Reader { consume, judged }.covers(&writers(&plan.scenarios, topic), topic, Some(partition))
 }
 
@@ -36,7 +36,7 @@ pub fn covers(plan: &Plan, consumer: usize, topic: &Template, partition: Partiti
 pub fn is_left(plan: &Plan, topic: &Template, partition: Partition) -> bool {
     let writers = writers(&plan.scenarios, topic);
     writers.iter().any(|writer| writer.writes(Some(partition)))
-        && !Reader::all(&plan.scenarios, &Waits::of(plan), topic)
+        && !Reader::all(&plan.scenarios, &Waits::of(&plan.scenarios, &plan.faults), topic)
             .iter()
             .any(|reader| reader.covers(&writers, topic, Some(partition)))
 }
@@ -82,14 +82,7 @@ struct Writer {
 fn writers(scenarios: &[ScenarioPlan], topic: &Template) -> Vec<Writer> {
     let writer = |(number, scenario): (usize, &ScenarioPlan)| Writer {
         number,
-        partition: match &scenario.work {
-            Work::Produce(produce) => match produce.partition {
-                Partitioning::Fixed(partition) => Some(partition),
-                Partitioning::RoundRobin | Partitioning::ByKey => None,
-            },
-            Work::Roundtrip(trip) => Some(trip.partition),
-            _ => None,
-        },
+        partition: scenario.work.fixed_partition(),
     };
     verified(scenarios, topic).map(writer).collect()
 }
@@ -143,23 +136,15 @@ pub(super) struct Waits<'a> {
 }
 
 impl<'a> Waits<'a> {
-    fn of(plan: &'a Plan) -> Self {
-        let scenarios = plan.scenarios.iter().map(|it| (it.name.as_str(), &it.start));
-        let faults = plan.faults.iter().map(|it| (it.name.as_str(), &it.start));
-        Self::new(scenarios.chain(faults).map(|(name, start): (_, &Start)| {
-            let when = start.when.as_ref().map(|when| when.scenario.as_str());
-            (name, [start.after.as_deref(), when])
-        }))
-    }
-
-    /// From the names of all, in their order, and of those that each waits for.
-    pub(super) fn new(all: impl Iterator<Item = (&'a str, [Option<&'a str>; 2])>) -> Self {
-        let all: Vec<_> = all.collect();
+    pub(super) fn of(scenarios: &'a [ScenarioPlan], faults: &'a [FaultPlan]) -> Self {
+        let scenarios = scenarios.iter().map(|it| (it.name.as_str(), &it.start));
+        let faults = faults.iter().map(|it| (it.name.as_str(), &it.start));
+        let all: Vec<(&str, &Start)> = scenarios.chain(faults).collect();
         let numbers: HashMap<&str, usize> =
             all.iter().enumerate().map(|(number, (name, _))| (*name, number)).collect();
         let mut waiting = vec![Vec::new(); all.len()];
-        for (number, (_, before)) in all.iter().enumerate() {
-            for before in before.iter().flatten().filter_map(|name| numbers.get(name)) {
+        for (number, (_, start)) in all.iter().enumerate() {
+            for before in start.waits_for().filter_map(|name| numbers.get(name)) {
                 if let Some(waiting) = waiting.get_mut(*before) {
                     waiting.push(number);
                 }

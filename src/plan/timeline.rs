@@ -5,11 +5,12 @@
 use std::fmt::Write;
 use std::time::Duration as StdDuration;
 
-use super::bounds::{self, Window};
 use super::page::{count, line, section, time, when_text};
+use super::windows::{self, Window};
 use super::{
-    Acks, Ask, Aspect, CheckPlan, ClusterPlan, ConsumePlan, Content, CountMetric, From, Partitioning, Plan,
-    ProducePlan, ScenarioPlan, Schedule, Span, Start, StartOffset, Target, ValuePlan, Work, containers_page,
+    Acks, Ask, Aspect, CheckPlan, ClusterPlan, Compression, ConsumePlan, CountMetric, From, Partitioning,
+    Plan, ProducePlan, ScenarioPlan, Schedule, Span, Start, StartOffset, Target, ValueContent, ValuePlan,
+    Work, containers_page,
 };
 use crate::scenario::{Secrets, Wired};
 use crate::units::{ByteSize, Rate, Share};
@@ -117,7 +118,7 @@ struct Row<'a> {
 
 /// When each scenario and fault is expected to run (`=`) and can be running (`.`).
 fn timeline(plan: &Plan, out: &mut String) {
-    let windows = bounds::windows(plan);
+    let windows = windows::all(plan);
     let end = windows.iter().map(|window| window.end).max().unwrap_or_default();
     if end.is_zero() {
         return;
@@ -174,13 +175,7 @@ fn bar(row: &Row<'_>, window: &Window, end: StdDuration) -> String {
 /// How long a scenario works if all goes well, where the plan knows.
 fn expected(scenario: &ScenarioPlan) -> Option<StdDuration> {
     match &scenario.work {
-        Work::Produce(produce) => {
-            let scheduled = produce.schedule.as_ref().and_then(|schedule| schedule.length(produce.messages));
-            match (scheduled, produce.duration) {
-                (Some(a), Some(b)) => Some(a.min(b)),
-                (a, b) => a.or(b),
-            }
-        }
+        Work::Produce(produce) => produce.length(),
         _ if scenario.is_background() => Some(scenario.timeout),
         _ => None,
     }
@@ -280,7 +275,7 @@ fn lines(scenario: &ScenarioPlan, secrets: &Secrets) -> Vec<String> {
                 trip.warmup,
             ),
             format!("each waits at most {}", time(trip.iteration_timeout)),
-            message_line(trip.acks, &trip.compression, trip.idempotence, &trip.value, secrets),
+            message_line(trip.acks, trip.compression, trip.idempotence, &trip.value, secrets),
         ]
         .into_iter()
         .chain(unverified(trip.verify))
@@ -337,7 +332,7 @@ fn produce_lines(produce: &ProducePlan, secrets: &Secrets) -> Vec<String> {
     let mut lines = vec![
         what,
         format!("to {to}; at most {} in flight", ByteSize::new(produce.max_in_flight)),
-        message_line(produce.acks, &produce.compression, produce.idempotence, &produce.value, secrets),
+        message_line(produce.acks, produce.compression, produce.idempotence, &produce.value, secrets),
     ];
     lines.extend(unverified(produce.verify));
     if let Some(key) = &produce.key {
@@ -357,7 +352,7 @@ fn unverified(verify: bool) -> Option<String> {
 
 fn message_line(
     acks: Acks,
-    compression: &str,
+    compression: Compression,
     idempotence: bool,
     value: &ValuePlan,
     secrets: &Secrets,
@@ -377,14 +372,14 @@ fn message_line(
         }
         ValuePlan::Size { bytes, content } => {
             let content = match content {
-                Content::Random => "random",
-                Content::Zeros => "zero",
+                ValueContent::Random => "random",
+                ValueContent::Zeros => "zero",
             };
             format!("{} of {content} bytes", ByteSize::new(*bytes))
         }
     };
     let idempotence = if idempotence { ", idempotent" } else { "" };
-    format!("{acks}, compression {compression}{idempotence}; value {value}")
+    format!("{acks}, compression {}{idempotence}; value {value}", compression.name())
 }
 
 fn checks(plan: &Plan, out: &mut String) {
@@ -395,7 +390,7 @@ fn checks(plan: &Plan, out: &mut String) {
             let kind = check.ask.kind();
             // One that has no name of its own goes by its kind already.
             let parts = [
-                (check.name != kind).then(|| kind.to_owned()),
+                (check.name != kind.name()).then(|| kind.to_string()),
                 asked(plan, check),
                 check.scenario.as_ref().map(|scenario| format!("of {scenario}")),
                 check.implicit.then(|| "added automatically".to_owned()),

@@ -1,18 +1,23 @@
 //! What can be said of a scenario's work without knowing its kind.
 
-use super::{Acks, ConsumePlan, From, Plan, ScenarioPlan, Work};
+use std::time::Duration;
+
+use super::{
+    Acks, ConsumePlan, From, Partitioning, Plan, ProducePlan, ScenarioKind, ScenarioPlan, Schedule, Work,
+};
+use crate::ids::Partition;
 use crate::scenario::Template;
 
 impl Work {
-    /// The type as files write it.
-    pub const fn kind(&self) -> &'static str {
+    /// Its kind.
+    pub const fn kind(&self) -> ScenarioKind {
         match self {
-            Self::Connect(_) => "connect",
-            Self::Metrics(_) => "metrics",
-            Self::Produce(_) => "produce",
-            Self::Consume(_) => "consume",
-            Self::Roundtrip(_) => "roundtrip",
-            Self::Watch(_) => "watch",
+            Self::Connect(_) => ScenarioKind::Connect,
+            Self::Metrics(_) => ScenarioKind::Metrics,
+            Self::Produce(_) => ScenarioKind::Produce,
+            Self::Consume(_) => ScenarioKind::Consume,
+            Self::Roundtrip(_) => ScenarioKind::Roundtrip,
+            Self::Watch(_) => ScenarioKind::Watch,
         }
     }
 
@@ -29,6 +34,19 @@ impl Work {
     /// It is none of the file's: kaf6 added it to read back what no consumer of the file reads.
     pub const fn is_readback(&self) -> bool {
         matches!(self, Self::Consume(ConsumePlan { readback: true, .. }))
+    }
+
+    /// The one partition that it is fixed to.
+    pub const fn fixed_partition(&self) -> Option<Partition> {
+        match self {
+            Self::Produce(p) => match p.partition {
+                Partitioning::Fixed(partition) => Some(partition),
+                Partitioning::RoundRobin | Partitioning::ByKey => None,
+            },
+            Self::Consume(c) => c.partition,
+            Self::Roundtrip(r) => Some(r.partition),
+            Self::Connect(_) | Self::Metrics(_) | Self::Watch(_) => None,
+        }
     }
 
     /// What it is to reach: messages, limit or round trips.
@@ -73,10 +91,26 @@ impl Work {
         };
         asked && self.is_acked()
     }
+}
 
-    /// It talks to brokers.
-    pub const fn needs_kafka(&self) -> bool {
-        !matches!(self, Self::Metrics(_))
+impl ProducePlan {
+    /// How many messages it will send, where that is known beforehand.
+    pub fn total(&self) -> Option<u64> {
+        match (self.messages, self.schedule.as_ref().and_then(Schedule::total)) {
+            (Some(messages), Some(scheduled)) => Some(messages.min(scheduled)),
+            // Without a rate, `duration` may cut `messages` short.
+            (Some(_), None) if self.duration.is_some() && self.schedule.is_none() => None,
+            (messages, scheduled) => messages.or(scheduled),
+        }
+    }
+
+    /// How long it sends, where that is known beforehand.
+    pub fn length(&self) -> Option<Duration> {
+        let scheduled = self.schedule.as_ref().and_then(|schedule| schedule.length(self.messages));
+        match (scheduled, self.duration) {
+            (Some(scheduled), Some(duration)) => Some(scheduled.min(duration)),
+            (scheduled, duration) => scheduled.or(duration),
+        }
     }
 }
 

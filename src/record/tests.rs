@@ -10,8 +10,8 @@ use crate::ids::RunTag;
 use crate::ledger::{Account, Accounts, Counts, Judgement, Markers, PartitionAccount, ScenarioAccount};
 use crate::metrics::Snapshot;
 use crate::observe::{EarlyEnd, Observations, PartitionSeen, ScenarioEnd, ScenarioSeen};
-use crate::plan::{self, Ask, CheckPlan, Plan};
-use crate::scenario::{self, LoadOptions, Position};
+use crate::plan::{self, Ask, CheckPlan, Plan, ScenarioKind};
+use crate::scenario::{LoadOptions, Position};
 
 const FILE: &str = "
 brokers: [a:1]
@@ -24,8 +24,7 @@ scenarios:
 ";
 
 fn plan() -> Plan {
-    let scenario = scenario::load_text(Path::new("x.yaml"), FILE, &LoadOptions::new(&|_| None)).unwrap();
-    let mut plan = plan::build(&scenario);
+    let mut plan = plan::load_text(Path::new("x.yaml"), FILE, &LoadOptions::new(&|_| None)).unwrap();
     // One check that passes whatever the account says.
     plan.checks = vec![CheckPlan {
         name: "some".to_owned(),
@@ -37,10 +36,10 @@ fn plan() -> Plan {
     plan
 }
 
-fn scenario(name: &str, kind: &'static str) -> ScenarioSeen {
+fn scenario(name: &str, kind: &str) -> ScenarioSeen {
     ScenarioSeen {
         name: name.to_owned(),
-        kind,
+        kind: ScenarioKind::from_name(kind).expect("a kind"),
         ended: ScenarioEnd::Done,
         message: None,
         counts: Snapshot { sent: 1000, acked: 1000, received: 1000, records: 1000, ..Snapshot::default() },

@@ -11,7 +11,7 @@ use crate::checks::{self, CheckAnswer, CheckResult};
 use crate::kafka::remedy;
 use crate::ledger::{Account, Accounts, Markers};
 use crate::observe::{EarlyEnd, Observations, ScenarioEnd, ScenarioSeen};
-use crate::plan::{From, Plan, ScenarioPlan, Target, Work};
+use crate::plan::{CheckKind, From, Plan, ScenarioPlan, Target, Work};
 
 /// Failed checks and broken promises fail the run. Whatever keeps it from being judged makes it an error; so does having
 /// nothing to judge.
@@ -53,7 +53,8 @@ fn failures(results: &[CheckResult], seen: &Observations, trusted: bool) -> Vec<
         // As the reports list them: a check that several scenarios answer counts once for each.
         why.push(format!("{} of {} checks failed: {}", failed.len(), results.len(), list(&failed)));
     }
-    let kinds: Vec<&str> = with(results, CheckAnswer::Fail).map(|result| result.check.ask.kind()).collect();
+    let kinds: Vec<CheckKind> =
+        with(results, CheckAnswer::Fail).map(|result| result.check.ask.kind()).collect();
     let accounts = seen.accounts.as_ref().filter(|_| trusted);
     // What a failed check has said already is not said again.
     let mut said = reported_by(&kinds);
@@ -61,15 +62,15 @@ fn failures(results: &[CheckResult], seen: &Observations, trusted: bool) -> Vec<
         why.push(text);
         said.extend(Account::BROKEN.iter().map(|(name, _)| *name));
     }
-    let said =
-        said.into_iter().chain(kinds.iter().flat_map(|kind| checks::anomalies_of(kind)).map(|a| a.name()));
+    let said = said.into_iter().chain(kinds.into_iter().flat_map(checks::anomalies_of).map(|a| a.name()));
     why.extend(unchecked(seen, &said.collect::<Vec<_>>()));
     why
 }
 
 /// Anomalies beside the account that no check reports, as where nobody but a round trip reads what it wrote.
 fn unchecked(seen: &Observations, said: &[&str]) -> Option<String> {
-    let kinds = ["no_duplicates", "in_order", "no_corruption", "offsets_monotonic"];
+    let kinds =
+        [CheckKind::NoDuplicates, CheckKind::InOrder, CheckKind::NoCorruption, CheckKind::OffsetsMonotonic];
     let anomalies = kinds.into_iter().flat_map(checks::anomalies_of).filter(|it| !said.contains(&it.name()));
     let count = |anomaly: &Anomaly| -> u64 {
         let judged = seen.partitions.iter().filter_map(|partition| partition.judgement.as_ref());
@@ -81,8 +82,8 @@ fn unchecked(seen: &Observations, said: &[&str]) -> Option<String> {
 }
 
 /// The broken classes that failed checks of these types report.
-fn reported_by(kinds: &[&str]) -> Vec<&'static str> {
-    let kinds = ["no_loss", "no_corruption"].into_iter().filter(|kind| kinds.contains(kind));
+fn reported_by(kinds: &[CheckKind]) -> Vec<&'static str> {
+    let kinds = [CheckKind::NoLoss, CheckKind::NoCorruption].into_iter().filter(|kind| kinds.contains(kind));
     kinds.flat_map(checks::anomalies_of).map(|anomaly| anomaly.name()).collect()
 }
 
@@ -226,7 +227,7 @@ fn describe(result: &CheckResult) -> String {
 
 /// Whether the answer of a check repeats what the reason says already: the open account, or the early end of a scenario.
 fn repeats(result: &CheckResult, early: &[&str], account_is_open: bool) -> bool {
-    let of_account = matches!(result.check.ask.kind(), "all_acked" | "no_loss");
+    let of_account = matches!(result.check.ask.kind(), CheckKind::AllAcked | CheckKind::NoLoss);
     let message = result.answer.message();
     (account_is_open && of_account)
         || early.iter().any(|name| message.contains(&format!("scenario `{name}`")))

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::anomaly::Anomaly;
+use crate::plan::ScenarioKind;
 use crate::record::account::Standing;
 
 use super::findings;
@@ -308,11 +309,13 @@ fn label(row: &CheckRow) -> String {
 
 /// What a scenario got done, of what it was to do.
 pub(super) fn done(s: &ScenarioSummary) -> Option<u64> {
-    match s.kind.as_str() {
-        "consume" => s.received,
-        "produce" => s.acked.or(s.sent),
+    match s.scenario_kind() {
+        Some(ScenarioKind::Consume) => s.received,
+        Some(ScenarioKind::Produce) => s.acked.or(s.sent),
         // They send attempts, of which each that failed is an error.
-        "connect" | "metrics" => s.sent.map(|attempts| attempts.saturating_sub(s.errors)),
+        Some(ScenarioKind::Connect | ScenarioKind::Metrics) => {
+            s.sent.map(|attempts| attempts.saturating_sub(s.errors))
+        }
         _ => s.received.or(s.acked).or(s.sent),
     }
 }

@@ -6,6 +6,7 @@ use super::summary::{AccountsSummary, CheckOutcome, CheckRow, Summary};
 use super::words::{all_of, anomalies_of, is_suspect};
 use crate::anomaly::Anomaly;
 use crate::ledger::Account;
+use crate::plan::CheckKind;
 use crate::record::account::{UNACKED, UNJUDGED, count_of};
 
 /// `docs/findings.md`, as people reach it from a report.
@@ -50,7 +51,7 @@ pub fn of_check(run: &Summary, row: &CheckRow) -> Vec<&'static str> {
 
 /// The findings that `all_acked` is about; none for another check.
 pub fn unacked(run: &Summary, row: &CheckRow) -> Vec<&'static str> {
-    let scenario = row.scenario.as_ref().filter(|_| row.kind == "all_acked");
+    let scenario = row.scenario.as_ref().filter(|_| row.check_kind() == Some(CheckKind::AllAcked));
     let account = scenario.and_then(|name| run.accounts.as_ref()?.scenarios.get(name));
     let account = account.map(|it| it.account.to_account()).unwrap_or_default();
     of_account(&account).filter(|name| UNACKED.contains(name)).collect()

@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use super::format::{count, millis, number, plural};
 use super::terminal::safe;
+use crate::plan::ScenarioKind;
 
+/// Where a scenario stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProgressState {
     /// Not yet started.
     Waiting,
+    /// At work.
     Running,
     /// Over, well or not.
     Ended,
@@ -19,20 +22,25 @@ pub enum ProgressState {
 /// One scenario, at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScenarioProgress {
+    /// Its name.
     pub name: String,
-    pub kind: &'static str,
+    /// Its type.
+    pub kind: ScenarioKind,
     /// Messages acked or read, or iterations.
     pub done: u64,
     /// How many there are to be; none where only the time ends it.
     pub limit: Option<u64>,
+    /// Since its start.
     pub elapsed: Duration,
     /// When it ends at the latest.
     pub bound: Duration,
+    /// Where it stands.
     pub state: ProgressState,
     /// Lately, not on average.
     pub rate_per_s: f64,
     /// Lately; none where nothing was measured.
     pub p95_ms: Option<f64>,
+    /// All until now.
     pub errors: u64,
 }
 
@@ -105,7 +113,7 @@ mod tests {
     fn sample() -> ScenarioProgress {
         ScenarioProgress {
             name: "write".to_owned(),
-            kind: "produce",
+            kind: ScenarioKind::Produce,
             done: 612,
             limit: Some(1000),
             elapsed: Duration::from_secs(12),

@@ -5,6 +5,7 @@
 use crate::anomaly::Anomaly;
 use crate::checks::{self, reason_of};
 use crate::ledger::Account;
+use crate::plan::CheckKind;
 use crate::record::account::{self, Standing};
 
 use super::format::{count, float, instant, millis, plural};
@@ -153,9 +154,10 @@ pub const fn is_suspect(anomaly: Anomaly) -> bool {
 /// The anomalies that a check of this row is about.
 pub fn anomalies_of(row: &CheckRow) -> Vec<Anomaly> {
     // A `threshold` names its anomaly in its expression.
-    let named = row.expected.split_whitespace().next().filter(|_| row.kind == "threshold");
+    let named =
+        row.expected.split_whitespace().next().filter(|_| row.check_kind() == Some(CheckKind::Threshold));
     let named = named.and_then(Anomaly::from_name);
-    checks::anomalies_of(&row.kind).iter().copied().chain(named).collect()
+    row.check_kind().map_or(&[][..], checks::anomalies_of).iter().copied().chain(named).collect()
 }
 
 /// The exact count of an anomaly; none where it is not known.

@@ -1,11 +1,79 @@
 //! The two small languages inside of a file: `when: "write.acked >= 500"` and `expr: "p95 < 200ms"`.
 //!
-//! Owns their parsing and the names of metrics; errors say what would have been right.
+//! Owns their types, their parsing and the names of metrics; errors say what would have been right.
 
 use super::suggest;
-use super::valid::{Counter, Metric, Op, ThresholdExpr, When};
 use crate::anomaly::Anomaly;
 use crate::units::{Bandwidth, Duration, Rate, Share};
+
+/// A start by count, such as `write.acked >= 500`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct When {
+    /// The scenario that counts.
+    pub scenario: String,
+    /// What is counted.
+    pub counter: Counter,
+    /// The count to reach.
+    pub at_least: u64,
+}
+
+/// What a running scenario counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counter {
+    /// Messages handed to the client.
+    Sent,
+    /// Messages acknowledged.
+    Acked,
+    /// Distinct messages of this run read.
+    Received,
+}
+
+/// `<metric> <op> <value>` of a threshold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ThresholdExpr {
+    /// What is measured.
+    pub metric: Metric,
+    /// How it is compared.
+    pub op: Op,
+    /// With what: counts plain, latencies in milliseconds, rates in messages a second, `throughput` in bytes a
+    /// second, `error_rate` as a share of 1.
+    pub value: f64,
+    /// The expression as written.
+    pub text: String,
+}
+
+/// What a threshold may measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the name it has in the file and in the docs")]
+pub enum Metric {
+    Sent,
+    Acked,
+    Received,
+    Errors,
+    ErrorRate,
+    Rate,
+    Throughput,
+    P50,
+    P90,
+    P95,
+    P99,
+    P999,
+    Max,
+    Mean,
+    Anomaly(Anomaly),
+}
+
+/// Comparison operators of a threshold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "named as they are spoken")]
+pub enum Op {
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    Equal,
+    NotEqual,
+}
 
 /// Why an expression cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,26 +1,42 @@
-//! From a path to a validated scenario, or to all that is wrong with the file.
+//! From a path to a scenario file as it was read, with what is wrong with it by then.
 //!
-//! Owns the order: bytes, text, values with places, environment, preset, schema, profile, meaning.
+//! Owns the order: bytes, text, values with places, environment, preset, schema, profile.
 
 use std::path::Path;
 
+use super::conform::Findings;
 use super::diagnostics::{Diagnostic, Diagnostics};
 use super::node::Document;
 use super::options::LoadOptions;
+use super::profile::Profile;
 use super::secrets::Secrets;
-use super::valid::{Profile, Scenario};
-use super::{conform, env, literals, preset, profile, read, schema, validate};
+use super::{conform, env, literals, preset, profile, read, schema};
+
+/// A scenario file as it was read. What its fields mean together is not looked at yet.
+#[derive(Debug)]
+pub struct ScenarioFile {
+    /// Its values, each with its place; variables are replaced, and the services of a preset are in it.
+    pub document: Document,
+    /// What the schema finds wrong with it.
+    pub findings: Findings,
+    /// The profile that it names, or that the command line names.
+    pub profile: Profile,
+    /// What the environment brought in and nobody is to see.
+    pub secrets: Secrets,
+    /// What is wrong with the file and its profile, as far as they were looked at.
+    pub problems: Vec<Diagnostic>,
+    /// What is likely a slip, though the file may be good.
+    pub warnings: Vec<Diagnostic>,
+}
 
 /// Loads a scenario file.
-pub fn load(path: &Path, options: &LoadOptions<'_>) -> Result<Scenario, Diagnostics> {
-    let document = read::file(path).map_err(unreadable)?;
-    from_document(document, options)
+pub fn load(path: &Path, options: &LoadOptions<'_>) -> Result<ScenarioFile, Diagnostics> {
+    read::file(path).map_err(unreadable).map(|document| from_document(document, options))
 }
 
 /// Loads a scenario file whose text is at hand; `path` is what problems name and what profiles lie beside.
-pub fn load_text(path: &Path, text: &str, options: &LoadOptions<'_>) -> Result<Scenario, Diagnostics> {
-    let document = read::text(path, text.to_owned()).map_err(unreadable)?;
-    from_document(document, options)
+pub fn load_text(path: &Path, text: &str, options: &LoadOptions<'_>) -> Result<ScenarioFile, Diagnostics> {
+    read::text(path, text.to_owned()).map_err(unreadable).map(|document| from_document(document, options))
 }
 
 fn unreadable(mut problems: Vec<Diagnostic>) -> Diagnostics {
@@ -28,7 +44,7 @@ fn unreadable(mut problems: Vec<Diagnostic>) -> Diagnostics {
     Diagnostics::new(problems)
 }
 
-fn from_document(mut document: Document, options: &LoadOptions<'_>) -> Result<Scenario, Diagnostics> {
+fn from_document(mut document: Document, options: &LoadOptions<'_>) -> ScenarioFile {
     let mut secrets = Secrets::default();
     let mut problems = env::replace(&mut document, options.env, &mut secrets);
     preset::merge(&mut document);
@@ -45,17 +61,5 @@ fn from_document(mut document: Document, options: &LoadOptions<'_>) -> Result<Sc
     };
     let mut warnings = literals::warnings(&document);
     warnings.extend(profile.warnings.iter().cloned());
-    let found = match validate::run(&document, &findings, profile, options) {
-        Ok(mut scenario) if problems.is_empty() => {
-            scenario.warnings.extend(warnings);
-            scenario.warnings.iter_mut().for_each(|warning| warning.hide(&secrets));
-            scenario.secrets = secrets;
-            return Ok(scenario);
-        }
-        Ok(_) => Vec::new(),
-        Err(found) => found,
-    };
-    problems.extend(found);
-    problems.iter_mut().for_each(|problem| problem.hide(&secrets));
-    Err(Diagnostics::new(problems))
+    ScenarioFile { document, findings, profile, secrets, problems, warnings }
 }

@@ -1,10 +1,10 @@
 //! What a load takes from outside of the file: the environment, and what the command line sets over the file.
 //!
-//! Owns those words and no more; which of them wins is `validate`'s.
+//! Owns those words and no more; which of them wins is `plan::compile`'s.
 
 use std::path::PathBuf;
 
-use super::valid::ClientSettings;
+use super::client_settings::ClientSettings;
 
 /// What the Kafka client says to settings.
 #[derive(Debug, Clone, Copy)]

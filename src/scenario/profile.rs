@@ -7,14 +7,35 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::diagnostics::Diagnostic;
-use super::model;
+use super::format;
 use super::node::{Content, Document, below};
 use super::options::LoadOptions;
 use super::secrets::Secrets;
-use super::valid::Profile;
-use super::validate::client;
-use super::validate::context::Context;
 use super::{conform, env, literals, read, schema, suggest};
+
+/// The profile of a scenario file; the file and the command line stand over it.
+#[derive(Debug, Default)]
+pub struct Profile {
+    /// Its name.
+    pub name: Option<String>,
+    /// What it says; none where its name is a label, or it could not be read.
+    pub found: Option<FoundProfile>,
+    /// What is likely a slip in its file.
+    pub warnings: Vec<Diagnostic>,
+    /// It was named and could not be read, so nothing can be said of what is missing.
+    pub failed: bool,
+}
+
+/// A profile in its file.
+#[derive(Debug)]
+pub struct FoundProfile {
+    /// The file.
+    pub document: Document,
+    /// The profile's place in it.
+    pub pointer: String,
+    /// The profile as written.
+    pub written: format::Profile,
+}
 
 /// The files in which profiles are looked for, in their order.
 fn files(scenario: &Path, options: &LoadOptions<'_>) -> Vec<PathBuf> {
@@ -56,28 +77,15 @@ pub(super) fn look_up(
         let pointer = below("/profiles", name);
         let json = file.root.to_json();
         let Some(value) = json.pointer(&pointer) else { continue };
-        let Some(raw) = model::Profile::deserialize(value).ok().filter(|_| findings.broken.is_empty()) else {
+        let Some(written) = format::Profile::deserialize(value).ok().filter(|_| findings.broken.is_empty())
+        else {
             continue;
         };
-        let mut cx = Context::new(&file);
-        let target = raw
-            .brokers
-            .as_ref()
-            .and_then(|brokers| client::target(&mut cx, &below(&pointer, "brokers"), brokers));
-        let settings = client::settings(
-            &mut cx,
-            &below(&pointer, "client"),
-            &raw.client.clone().unwrap_or_default(),
-            options,
-        );
-        problems.append(&mut cx.problems);
         return Profile {
             name: Some(name.to_owned()),
-            target,
-            metrics_url: raw.metrics_url,
-            client: settings,
             warnings: literals::warnings(&file),
             failed: problems.len() > before,
+            found: Some(FoundProfile { document: file, pointer, written }),
         };
     }
     if !files.is_empty() && problems.len() == before {

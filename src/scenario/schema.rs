@@ -1,4 +1,4 @@
-//! The JSON Schema of scenario files: made from the raw model, committed in `schemas/`, applied to each file.
+//! The JSON Schema of scenario files: made from the format's types, committed in `schemas/`, applied to each file.
 //!
 //! Owns the schema's text, and how it is tidied for people and editors.
 
@@ -8,18 +8,18 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value as Json, json};
 
-use super::model;
+use super::format;
 
 /// The schema of scenario files.
 pub fn scenario() -> &'static Json {
     static SCHEMA: OnceLock<Json> = OnceLock::new();
-    SCHEMA.get_or_init(|| generate::<model::File>("kaf6 scenario file"))
+    SCHEMA.get_or_init(|| generate::<format::File>("kaf6 scenario file"))
 }
 
 /// The schema of files of profiles.
 pub fn profiles() -> &'static Json {
     static SCHEMA: OnceLock<Json> = OnceLock::new();
-    SCHEMA.get_or_init(|| generate::<model::ProfileFile>("kaf6 profiles"))
+    SCHEMA.get_or_init(|| generate::<format::ProfileFile>("kaf6 profiles"))
 }
 
 /// The schema of scenario files as written, for editors and other tools: as [`scenario`], but wherever a number, a

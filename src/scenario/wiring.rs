@@ -1,6 +1,6 @@
 //! Texts with `{{...}}` references to services in them: addresses, ports and replicas that only a running cluster has.
 //!
-//! Owns the forms of a reference; who may stand in one is the validation's, what it stands for is the cluster's.
+//! Owns the forms of a reference; who may stand in one is `plan::compile`'s, what it stands for is the cluster's.
 
 use std::fmt;
 

@@ -15,12 +15,13 @@ use kaf6::metrics::{ClientMetrics, Recorder, Snapshot};
 use kaf6::observe::*;
 use kaf6::plan::cluster::FaultTarget;
 use kaf6::plan::{
-    self, ActionPlan, Ask, Aspect, CheckPlan, FaultPlan, Plan, ScenarioPlan, Start, WatchPlan, Work,
+    self, ActionPlan, Ask, Aspect, CheckKind, CheckPlan, FaultKind, FaultPlan, Plan, ScenarioKind,
+    ScenarioPlan, Start, WatchPlan, Work,
 };
 use kaf6::record::RunRecord;
 use kaf6::report::summarize;
 use kaf6::report::summary::{CheckOutcome, Summary};
-use kaf6::scenario::{self, LoadOptions, Position};
+use kaf6::scenario::{LoadOptions, Position};
 
 /// The part of [`FILE`] that the plan is made of; the rest is put in by hand.
 const PART: &str = "
@@ -75,10 +76,9 @@ fn fault(name: &str, action: ActionPlan) -> FaultPlan {
 /// The plan of the file. Faults, and the checks that name them, are put in by hand.
 fn plan() -> Plan {
     let options = LoadOptions::new(&|_| None);
-    let scenario = scenario::load_text(Path::new("examples/s4-durability.yaml"), PART, &options).unwrap();
-    let mut plan = plan::build(&scenario);
+    let mut plan = plan::load_text(Path::new("examples/s4-durability.yaml"), PART, &options).unwrap();
     // What it says of an account is in its own tests.
-    plan.checks.retain(|check| check.ask.kind() != "all_acked");
+    plan.checks.retain(|check| check.ask.kind() != CheckKind::AllAcked);
     plan.name = "durability".to_owned();
     plan.description =
         Some("acked data survives the kill of a broker, and brokers join under load".to_owned());
@@ -143,10 +143,10 @@ fn load(first_ms: u64, total: u64) -> Snapshot {
     Snapshot { bytes: total * 1024, ..metrics.snapshot() }
 }
 
-fn seen_scenario(name: &str, kind: &'static str, counts: Snapshot, end: u64) -> ScenarioSeen {
+fn seen_scenario(name: &str, kind: &str, counts: Snapshot, end: u64) -> ScenarioSeen {
     ScenarioSeen {
         name: name.to_owned(),
-        kind,
+        kind: ScenarioKind::from_name(kind).expect("a kind"),
         ended: ScenarioEnd::Done,
         message: None,
         counts,
@@ -336,7 +336,7 @@ fn seen() -> Observations {
         faults: vec![
             FaultSeen {
                 name: "bounce".to_owned(),
-                kind: "restart",
+                kind: FaultKind::Restart,
                 target: "broker".to_owned(),
                 span: Some((ms(8004), ms(10_112))),
                 effect: None,
@@ -347,7 +347,7 @@ fn seen() -> Observations {
             },
             FaultSeen {
                 name: "grow".to_owned(),
-                kind: "scale",
+                kind: FaultKind::Scale,
                 target: "broker".to_owned(),
                 span: Some((ms(16_000), ms(16_390))),
                 effect: None,

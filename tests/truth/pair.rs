@@ -82,9 +82,8 @@ async fn saving(liar: &Liar, file: &str) -> (Done, Option<Saved>) {
 
 fn plan_of(text: &str) -> plan::Plan {
     let options = LoadOptions::new(&|_| None);
-    let scenario = scenario::load_text(Path::new("truth.yaml"), text, &options)
-        .unwrap_or_else(|problems| panic!("{text}\n{problems}"));
-    plan::build(&scenario)
+    plan::load_text(Path::new("truth.yaml"), text, &options)
+        .unwrap_or_else(|problems| panic!("{text}\n{problems}"))
 }
 
 async fn run_plan(plan: plan::Plan, saved: Option<Saved>, save_ledger: bool) -> (Value, Option<Saved>) {

@@ -6,13 +6,13 @@ use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
 use crate::checks::text::counted;
 use crate::observe::ScrapeSeen;
-use crate::plan::Plan;
+use crate::plan::{CheckKind, Plan};
 
 /// Each answer has status 200.
 pub(crate) struct HttpOk;
 
 impl CheckDescription for HttpOk {
-    const KIND: &'static str = "http_ok";
+    const KIND: CheckKind = CheckKind::HttpOk;
 }
 
 impl Check for HttpOk {

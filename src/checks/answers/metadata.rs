@@ -5,12 +5,12 @@ use crate::checks::case::{CheckedScenario, downgrade_if_cut_short};
 use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
 use crate::checks::text::counted;
-use crate::plan::Plan;
+use crate::plan::{CheckKind, Plan};
 
 pub(crate) struct Metadata;
 
 impl CheckDescription for Metadata {
-    const KIND: &'static str = "metadata";
+    const KIND: CheckKind = CheckKind::Metadata;
 }
 
 impl Check for Metadata {

@@ -11,7 +11,7 @@ use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
 use crate::checks::text::{counted, span, time};
 use crate::observe::{MetadataChange, Silence, WatchedBroker};
-use crate::plan::{Aspect, Plan};
+use crate::plan::{Aspect, CheckKind, Plan};
 
 /// Changes and silences named in the message, of each so many.
 const NAMED: usize = 3;
@@ -23,7 +23,7 @@ pub(crate) struct MetadataStable<'a> {
 }
 
 impl CheckDescription for MetadataStable<'_> {
-    const KIND: &'static str = "metadata_stable";
+    const KIND: CheckKind = CheckKind::MetadataStable;
 }
 
 impl Check for MetadataStable<'_> {

@@ -5,13 +5,13 @@ use crate::checks::answer::Answer;
 use crate::checks::case::{CheckedScenario, downgrade_if_cut_short};
 use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
-use crate::plan::Plan;
+use crate::plan::{CheckKind, Plan};
 
 /// Each answer has a body.
 pub(crate) struct NonEmpty;
 
 impl CheckDescription for NonEmpty {
-    const KIND: &'static str = "non_empty";
+    const KIND: CheckKind = CheckKind::NonEmpty;
 }
 
 impl Check for NonEmpty {

@@ -6,13 +6,13 @@ use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
 use crate::checks::text::counted;
 use crate::observe::BrokerSeen;
-use crate::plan::Plan;
+use crate::plan::{CheckKind, Plan};
 
 /// Each broker passes each stage.
 pub(crate) struct Reachable;
 
 impl CheckDescription for Reachable {
-    const KIND: &'static str = "reachable";
+    const KIND: CheckKind = CheckKind::Reachable;
 }
 
 impl Check for Reachable {

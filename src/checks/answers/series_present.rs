@@ -6,13 +6,13 @@ use crate::checks::case::{CheckedScenario, downgrade_if_cut_short};
 use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
 use crate::observe::SeriesSeen;
-use crate::plan::Plan;
+use crate::plan::{CheckKind, Plan};
 
 /// Each series of `contains` is in each answer.
 pub(crate) struct SeriesPresent;
 
 impl CheckDescription for SeriesPresent {
-    const KIND: &'static str = "series_present";
+    const KIND: CheckKind = CheckKind::SeriesPresent;
 }
 
 impl Check for SeriesPresent {

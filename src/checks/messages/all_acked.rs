@@ -8,7 +8,7 @@ use crate::checks::targets;
 use crate::checks::text::{as_f64, counted, percent};
 use crate::kafka::remedy;
 use crate::ledger::Account;
-use crate::plan::{Allow, Plan, Work};
+use crate::plan::{Allow, CheckKind, Plan, Work};
 
 /// Each planned message was acked.
 pub(crate) struct AllAcked<'a> {
@@ -16,7 +16,7 @@ pub(crate) struct AllAcked<'a> {
 }
 
 impl CheckDescription for AllAcked<'_> {
-    const KIND: &'static str = "all_acked";
+    const KIND: CheckKind = CheckKind::AllAcked;
 }
 
 impl Check for AllAcked<'_> {

@@ -4,7 +4,7 @@ use super::count_equals::{beside, counted_by, noun, saw_nothing, value};
 use crate::checks::answer::{Answer, Domain};
 use crate::checks::case::CheckedScenario;
 use crate::checks::check::{Check, CheckDescription};
-use crate::plan::{CountMetric, Plan};
+use crate::plan::{CheckKind, CountMetric, Plan};
 
 /// This many or more.
 pub(crate) struct CountAtLeast<'a> {
@@ -13,7 +13,7 @@ pub(crate) struct CountAtLeast<'a> {
 }
 
 impl CheckDescription for CountAtLeast<'_> {
-    const KIND: &'static str = "count_at_least";
+    const KIND: CheckKind = CheckKind::CountAtLeast;
 }
 
 impl Check for CountAtLeast<'_> {

@@ -4,8 +4,8 @@ use crate::checks::answer::{Answer, Domain};
 use crate::checks::case::CheckedScenario;
 use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
-use crate::observe::ScenarioSeen;
-use crate::plan::{CountMetric, Plan};
+use crate::observe::{ScenarioEnd, ScenarioSeen};
+use crate::plan::{CheckKind, CountMetric, Plan, ScenarioKind};
 
 pub(crate) struct CountEquals<'a> {
     pub(crate) expected: &'a u64,
@@ -13,7 +13,7 @@ pub(crate) struct CountEquals<'a> {
 }
 
 impl CheckDescription for CountEquals<'_> {
-    const KIND: &'static str = "count_equals";
+    const KIND: CheckKind = CheckKind::CountEquals;
 }
 
 impl Check for CountEquals<'_> {
@@ -61,7 +61,7 @@ pub(crate) fn value(scenario: &ScenarioSeen, metric: Option<CountMetric>) -> u64
         Some(CountMetric::Sent) => counts.sent,
         Some(CountMetric::Acked) => counts.acked,
         Some(CountMetric::Records) => counts.records + counts.foreign,
-        None if scenario.kind == "produce" => counts.acked,
+        None if scenario.kind == ScenarioKind::Produce => counts.acked,
         Some(CountMetric::Received) | None => counts.received,
     }
 }
@@ -71,7 +71,7 @@ pub(crate) fn noun(scenario: &ScenarioSeen, metric: Option<CountMetric>) -> &'st
         Some(CountMetric::Sent) => "messages sent",
         Some(CountMetric::Acked) => "messages acked",
         Some(CountMetric::Records) => "records read",
-        None if scenario.kind == "produce" => "messages acked",
+        None if scenario.kind == ScenarioKind::Produce => "messages acked",
         Some(CountMetric::Received) | None => "messages read",
     }
 }
@@ -86,10 +86,10 @@ pub(crate) fn saw_nothing(scenario: &ScenarioSeen) -> bool {
 pub(crate) fn beside(scenario: &ScenarioSeen) -> String {
     let counts = &scenario.counts;
     let mut parts = Vec::new();
-    if scenario.kind != "consume" && counts.failed > 0 {
+    if scenario.kind.writes() && counts.failed > 0 {
         parts.push(format!("{} failed", counts.failed));
     }
-    if scenario.kind != "consume" && counts.unknown > 0 {
+    if scenario.kind.writes() && counts.unknown > 0 {
         parts.push(format!("{} unknown", counts.unknown));
     }
     if counts.foreign > 0 {
@@ -98,7 +98,7 @@ pub(crate) fn beside(scenario: &ScenarioSeen) -> String {
     if !counts.errors_by_code.is_empty() {
         parts.push(codes(scenario));
     }
-    if scenario.ended.name() != "done" {
+    if scenario.ended != ScenarioEnd::Done {
         parts.push(format!("ended by {}", scenario.ended.name()));
     }
     parts.join("; ")

@@ -5,6 +5,7 @@ use crate::anomaly::Anomaly;
 use crate::checks::answer::Answer;
 use crate::checks::case::CheckedScenario;
 use crate::checks::check::{Check, CheckDescription};
+use crate::plan::CheckKind;
 
 /// The order of the log is the order of sending, and of acks.
 pub(crate) struct InOrder<'a> {
@@ -14,7 +15,7 @@ pub(crate) struct InOrder<'a> {
 const EXPECTED: &str = "0 reordered";
 
 impl CheckDescription for InOrder<'_> {
-    const KIND: &'static str = "in_order";
+    const KIND: CheckKind = CheckKind::InOrder;
     const ANOMALIES: &'static [Anomaly] = &[Anomaly::Reordered, Anomaly::Overtaken];
 }
 

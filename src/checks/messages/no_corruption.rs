@@ -5,6 +5,7 @@ use crate::anomaly::Anomaly;
 use crate::checks::answer::Answer;
 use crate::checks::case::CheckedScenario;
 use crate::checks::check::{Check, CheckDescription};
+use crate::plan::CheckKind;
 
 /// Nothing is altered, misplaced, rewritten, collided, resurrected or phantom.
 pub(crate) struct NoCorruption;
@@ -12,7 +13,7 @@ pub(crate) struct NoCorruption;
 const EXPECTED: &str = "0 corrupt";
 
 impl CheckDescription for NoCorruption {
-    const KIND: &'static str = "no_corruption";
+    const KIND: CheckKind = CheckKind::NoCorruption;
     const ANOMALIES: &'static [Anomaly] = &[
         Anomaly::Corrupt,
         Anomaly::Misplaced,

@@ -5,6 +5,7 @@ use crate::anomaly::Anomaly;
 use crate::checks::answer::Answer;
 use crate::checks::case::CheckedScenario;
 use crate::checks::check::{Check, CheckDescription};
+use crate::plan::CheckKind;
 
 /// No message has two offsets.
 pub(crate) struct NoDuplicates<'a> {
@@ -12,7 +13,7 @@ pub(crate) struct NoDuplicates<'a> {
 }
 
 impl CheckDescription for NoDuplicates<'_> {
-    const KIND: &'static str = "no_duplicates";
+    const KIND: CheckKind = CheckKind::NoDuplicates;
     const ANOMALIES: &'static [Anomaly] = &[Anomaly::Duplicate];
 }
 

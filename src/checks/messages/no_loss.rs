@@ -7,6 +7,7 @@ use crate::checks::case::CheckedScenario;
 use crate::checks::check::{Check, CheckDescription};
 use crate::checks::text::counted;
 use crate::observe::Retention;
+use crate::plan::CheckKind;
 
 /// Nothing acked is lost, skipped, unreadable or unread.
 pub(crate) struct NoLoss;
@@ -14,7 +15,7 @@ pub(crate) struct NoLoss;
 const EXPECTED: &str = "0 lost";
 
 impl CheckDescription for NoLoss {
-    const KIND: &'static str = "no_loss";
+    const KIND: CheckKind = CheckKind::NoLoss;
     const ANOMALIES: &'static [Anomaly] =
         &[Anomaly::Lost, Anomaly::Unreadable, Anomaly::Skipped, Anomaly::Unread];
 }

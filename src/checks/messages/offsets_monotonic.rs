@@ -6,7 +6,7 @@ use crate::checks::answer::{Answer, Domain};
 use crate::checks::case::CheckedScenario;
 use crate::checks::check::{Check, CheckDescription};
 use crate::checks::text::counted;
-use crate::plan::From;
+use crate::plan::{CheckKind, From};
 
 /// Offsets only grow.
 pub(crate) struct OffsetsMonotonic;
@@ -14,7 +14,7 @@ pub(crate) struct OffsetsMonotonic;
 const EXPECTED: &str = "0 nonmonotonic";
 
 impl CheckDescription for OffsetsMonotonic {
-    const KIND: &'static str = "offsets_monotonic";
+    const KIND: CheckKind = CheckKind::OffsetsMonotonic;
     const ANOMALIES: &'static [Anomaly] = &[Anomaly::Nonmonotonic];
 }
 

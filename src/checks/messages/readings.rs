@@ -222,7 +222,7 @@ impl<'a> Readings<'a> {
             if reasons.len() > 1 {
                 why = format!("{why}, and {} more reasons", reasons.len() - 1);
             }
-        } else if case.scenario.ended.name() != "done" {
+        } else if case.scenario.ended != ScenarioEnd::Done {
             why = format!("{why} ({})", case.scenario.ended.name());
         }
         let advice = match case.scenario.ended {

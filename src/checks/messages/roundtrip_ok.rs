@@ -5,13 +5,13 @@ use crate::checks::answer::{Answer, Domain, UnknownBecause};
 use crate::checks::case::{CheckedScenario, downgrade_if_cut_short};
 use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
-use crate::plan::Plan;
+use crate::plan::{CheckKind, Plan};
 
 /// Each round trip came back.
 pub(crate) struct RoundtripOk;
 
 impl CheckDescription for RoundtripOk {
-    const KIND: &'static str = "roundtrip_ok";
+    const KIND: CheckKind = CheckKind::RoundtripOk;
 }
 
 impl Check for RoundtripOk {

@@ -5,7 +5,7 @@ use crate::checks::answer::{Answer, Domain, UnknownBecause};
 use crate::checks::case::CheckedScenario;
 use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
-use crate::plan::Plan;
+use crate::plan::{CheckKind, Plan};
 
 /// Each UUID is the one that was sent.
 pub(crate) struct UuidMatch;
@@ -13,7 +13,7 @@ pub(crate) struct UuidMatch;
 const EXPECTED: &str = "every UUID as sent";
 
 impl CheckDescription for UuidMatch {
-    const KIND: &'static str = "uuid_match";
+    const KIND: CheckKind = CheckKind::UuidMatch;
     const ANOMALIES: &'static [Anomaly] = &[Anomaly::Corrupt, Anomaly::Lost];
 }
 

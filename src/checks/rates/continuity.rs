@@ -11,7 +11,7 @@ use crate::checks::case::CheckedScenario;
 use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
 use crate::checks::text::{span, time};
-use crate::plan::{Plan, Work};
+use crate::plan::{CheckKind, Plan, Work};
 
 /// No longer gap than this.
 pub(crate) struct Continuity<'a> {
@@ -19,7 +19,7 @@ pub(crate) struct Continuity<'a> {
 }
 
 impl CheckDescription for Continuity<'_> {
-    const KIND: &'static str = "continuity";
+    const KIND: CheckKind = CheckKind::Continuity;
     const ANOMALIES: &'static [Anomaly] =
         &[Anomaly::Lost, Anomaly::Unreadable, Anomaly::Skipped, Anomaly::Unread];
 }

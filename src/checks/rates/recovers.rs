@@ -13,7 +13,7 @@ use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
 use crate::checks::text::{as_f64, per_second, percent, span, time};
 use crate::metrics::Timeline;
-use crate::plan::Plan;
+use crate::plan::{CheckKind, FaultKind, Plan};
 
 /// Means are taken over the first of these that is long enough, and so many buckets at least.
 const SPANS: [Duration; 4] =
@@ -30,7 +30,7 @@ pub(crate) struct Recovers<'a> {
 }
 
 impl CheckDescription for Recovers<'_> {
-    const KIND: &'static str = "recovers";
+    const KIND: CheckKind = CheckKind::Recovers;
 }
 
 impl Check for Recovers<'_> {
@@ -191,7 +191,8 @@ fn load_until<'a>(case: &CheckedScenario<'a>, end: Duration) -> (Duration, Optio
 /// Of the other faults that had begun by a fault's end, the one that was felt longest after it, until what it touched was ready
 /// again. A `start` puts an end to a fault, and is none itself.
 fn longer_than<'a>(case: &CheckedScenario<'a>, fault: &str, end: Duration) -> Option<(&'a str, Duration)> {
-    let others = case.seen.faults.iter().filter(|other| other.name != fault && other.kind != "start");
+    let others =
+        case.seen.faults.iter().filter(|other| other.name != fault && other.kind != FaultKind::Start);
     let lasts = others.filter_map(|other| {
         let (start, over) = other.span?;
         let over = other.settled.map_or(over, |settled| settled.max(over));

@@ -13,7 +13,7 @@ use crate::checks::messages::readings::undecided;
 use crate::checks::targets;
 use crate::checks::text::{as_f64, counted, places, span as in_words, time, trimmed};
 use crate::metrics::{BucketWindow, RATE_OVER, Snapshot};
-use crate::plan::{Metric, Op, Plan, Span, ThresholdExpr, Work};
+use crate::plan::{CheckKind, Metric, Op, Plan, ScenarioKind, Span, ThresholdExpr, Work};
 
 /// A metric compared with a value.
 pub(crate) struct Threshold<'a> {
@@ -22,7 +22,7 @@ pub(crate) struct Threshold<'a> {
 }
 
 impl CheckDescription for Threshold<'_> {
-    const KIND: &'static str = "threshold";
+    const KIND: CheckKind = CheckKind::Threshold;
 }
 
 impl Check for Threshold<'_> {
@@ -259,8 +259,8 @@ fn nothing_measured(case: &CheckedScenario<'_>, part: &str) -> UnknownBecause {
 }
 
 /// The metric's value in a part of the run; none where nothing was measured.
-fn measure_part(part: &BucketWindow, counts: &Snapshot, metric: Metric, kind: &str) -> Option<f64> {
-    let (sends, reads) = (kind != "consume", kind != "produce");
+fn measure_part(part: &BucketWindow, counts: &Snapshot, metric: Metric, kind: ScenarioKind) -> Option<f64> {
+    let (sends, reads) = (kind.writes(), kind.reads());
     let cell = &part.total;
     match metric {
         Metric::Sent | Metric::Anomaly(_) => None,

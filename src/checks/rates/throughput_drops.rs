@@ -7,7 +7,7 @@ use crate::checks::case::CheckedScenario;
 use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
 use crate::checks::text::{as_f64, per_second, percent, span};
-use crate::plan::Plan;
+use crate::plan::{CheckKind, Plan};
 
 /// The rate falls during a fault.
 pub(crate) struct ThroughputDrops<'a> {
@@ -16,7 +16,7 @@ pub(crate) struct ThroughputDrops<'a> {
 }
 
 impl CheckDescription for ThroughputDrops<'_> {
-    const KIND: &'static str = "throughput_drops";
+    const KIND: CheckKind = CheckKind::ThroughputDrops;
 }
 
 impl Check for ThroughputDrops<'_> {

@@ -20,10 +20,11 @@ use crate::observe::{
 };
 use crate::plan::cluster::Link;
 use crate::plan::{
-    self, ActionPlan, Ask, Aspect, CheckPlan, FaultPlan, Metric, Op, Plan, Span, Start, ThresholdExpr,
+    self, ActionPlan, Ask, Aspect, CheckPlan, FaultKind, FaultPlan, Metric, Op, Plan, ScenarioKind, Span,
+    Start, ThresholdExpr,
 };
 use crate::record::{RunRecord, Status};
-use crate::scenario::{self, LoadOptions, Position};
+use crate::scenario::{LoadOptions, Position};
 
 const FILE: &str = "
 brokers: [a:1]
@@ -43,8 +44,7 @@ fn position() -> Position {
 
 /// The plan of [`FILE`] with a fault `slow`, which is in no file here, and these checks.
 fn plan(asks: &[(&str, Ask, Option<&str>)]) -> Plan {
-    let scenario = scenario::load_text(Path::new("x.yaml"), FILE, &LoadOptions::new(&|_| None)).unwrap();
-    let mut plan = plan::build(&scenario);
+    let mut plan = plan::load_text(Path::new("x.yaml"), FILE, &LoadOptions::new(&|_| None)).unwrap();
     plan.faults = vec![FaultPlan {
         name: "slow".to_owned(),
         start: Start::default(),
@@ -69,10 +69,10 @@ fn plan(asks: &[(&str, Ask, Option<&str>)]) -> Plan {
     plan
 }
 
-fn scenario(name: &str, kind: &'static str, counts: Snapshot, span: (u64, u64)) -> ScenarioSeen {
+fn scenario(name: &str, kind: &str, counts: Snapshot, span: (u64, u64)) -> ScenarioSeen {
     ScenarioSeen {
         name: name.to_owned(),
-        kind,
+        kind: ScenarioKind::from_name(kind).expect("a kind"),
         ended: ScenarioEnd::Done,
         message: None,
         counts,
@@ -99,7 +99,7 @@ fn world(during: u64) -> Observations {
         ],
         faults: vec![FaultSeen {
             name: "slow".to_owned(),
-            kind: "throttle",
+            kind: FaultKind::Throttle,
             target: "broker -> store".to_owned(),
             span: Some((ms(10_000), ms(20_000))),
             effect: None,

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::loads::{Message, counted};
 use super::*;
-use crate::plan::Work;
+use crate::plan::{FaultKind, Work};
 
 /// A bucket of the timeline, microseconds: no load here lasts long enough for wider ones.
 const BUCKET: u64 = 100_000;
@@ -574,7 +574,7 @@ fn bursts_are_compared_with_bursts() {
 }
 
 /// `other` began within `slow`, and was over, with all that it touched ready again, at this time.
-fn with_other(load: &Load, kind: &'static str, (end, settled): (u64, u64)) -> Answer {
+fn with_other(load: &Load, kind: FaultKind, (end, settled): (u64, u64)) -> Answer {
     let mut seen = load.seen();
     let other = FaultSeen {
         name: "other".to_owned(),
@@ -593,7 +593,7 @@ fn a_fault_that_still_lasts_excuses_a_rate_that_is_back_when_it_is_over() {
         of(&[(10_000, 40, FAST), (4000, 40, Broker::Stalls), (9000, 40, Broker::Stalls), (20_000, 40, FAST)]);
     assert_eq!(held.answer(recovers(5000, 0.2)).outcome(), CheckAnswer::Fail);
     for (end, settled) in [(23_000, 23_000), (13_000, 23_000)] {
-        let open = with_other(&held, "throttle", (end, settled));
+        let open = with_other(&held, FaultKind::Throttle, (end, settled));
         assert_eq!(open.outcome(), CheckAnswer::Inconclusive, "{open:?}");
         assert_eq!(
             open.message(),
@@ -604,13 +604,13 @@ fn a_fault_that_still_lasts_excuses_a_rate_that_is_back_when_it_is_over() {
     for (end, outcome) in
         [(13_500, CheckAnswer::Fail), (16_000, CheckAnswer::Fail), (50_000, CheckAnswer::Inconclusive)]
     {
-        assert_eq!(with_other(&held, "throttle", (end, end)).outcome(), outcome, "{end}");
+        assert_eq!(with_other(&held, FaultKind::Throttle, (end, end)).outcome(), outcome, "{end}");
     }
     // What starts a service again is no excuse.
-    assert_eq!(with_other(&held, "start", (23_000, 23_000)).outcome(), CheckAnswer::Fail);
+    assert_eq!(with_other(&held, FaultKind::Start, (23_000, 23_000)).outcome(), CheckAnswer::Fail);
     // Nor is what is long over; and what came back in spite of it did come back.
     let never = of(&[(10_000, 40, FAST), (4000, 40, Broker::Stalls), (29_000, 40, Broker::Stalls)]);
-    assert_eq!(with_other(&never, "throttle", (23_000, 23_000)).outcome(), CheckAnswer::Fail);
+    assert_eq!(with_other(&never, FaultKind::Throttle, (23_000, 23_000)).outcome(), CheckAnswer::Fail);
     let back = of(&[(10_000, 40, FAST), (4000, 40, Broker::Stalls), (29_000, 40, FAST)]);
-    assert_eq!(with_other(&back, "throttle", (23_000, 23_000)).outcome(), CheckAnswer::Pass);
+    assert_eq!(with_other(&back, FaultKind::Throttle, (23_000, 23_000)).outcome(), CheckAnswer::Pass);
 }

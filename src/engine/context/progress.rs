@@ -6,7 +6,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::metrics::{ClientMetrics, Counters};
-use crate::plan::{Plan, Work};
+use crate::plan::{Plan, ScenarioKind, Work};
 use crate::scenario::Secrets;
 
 /// What a run is busy with.
@@ -24,7 +24,7 @@ pub enum Phase {
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveScenario {
     pub name: String,
-    pub kind: &'static str,
+    pub kind: ScenarioKind,
     pub started: bool,
     pub ended: bool,
     /// Messages acked, read or sent round.
@@ -52,7 +52,7 @@ pub struct RunProgress {
 #[derive(Debug)]
 struct One {
     name: String,
-    kind: &'static str,
+    kind: ScenarioKind,
     sends: bool,
     limit: Option<u64>,
     bound: Duration,

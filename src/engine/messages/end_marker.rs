@@ -256,7 +256,7 @@ mod tests {
     use crate::engine::{Options, RunProgress};
     use crate::plan::cluster::FaultTarget;
     use crate::plan::{self, ActionPlan, FaultPlan, Start};
-    use crate::scenario::{self, LoadOptions, Position};
+    use crate::scenario::{LoadOptions, Position};
 
     const FILE: &str = "
 brokers: ['127.0.0.1:1']
@@ -273,8 +273,7 @@ scenarios:
     /// A run of [`FILE`] with one fault that starts like this; nothing of it has begun.
     fn run(start: Start) -> Arc<RunContext> {
         let options = LoadOptions::new(&|_| None);
-        let scenario = scenario::load_text(Path::new("x.yaml"), FILE, &options).unwrap();
-        let mut plan = plan::build(&scenario);
+        let mut plan = plan::load_text(Path::new("x.yaml"), FILE, &options).unwrap();
         let target = FaultTarget { service: "broker".to_owned(), replica: None };
         plan.faults = vec![FaultPlan {
             name: "bounce".to_owned(),

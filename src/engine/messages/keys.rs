@@ -198,7 +198,7 @@ mod tests {
 
     use super::*;
     use crate::engine::messages::message::Maker;
-    use crate::plan::{Acks, Content, ValuePlan};
+    use crate::plan::{Acks, Compression, ValueContent, ValuePlan};
 
     const RUN_ID: &str = "a \"run\"";
     const SCENARIO: usize = 3;
@@ -214,12 +214,12 @@ mod tests {
             schedule: None,
             partition,
             acks: Acks::All,
-            compression: "none".into(),
+            compression: Compression::None,
             idempotence: false,
             max_in_flight: 1 << 20,
             key: key.map(|key| Template::parse(key).unwrap()),
             headers: Vec::new(),
-            value: ValuePlan::Size { bytes: 40, content: Content::Zeros },
+            value: ValuePlan::Size { bytes: 40, content: ValueContent::Zeros },
             verify: true,
         }
     }

@@ -4,7 +4,7 @@
 
 use crate::ids::{Identity, Partition, RunTag, StreamId};
 use crate::ledger::envelope::{Envelope, HEADER, LEN, RecordKind, RestSum};
-use crate::plan::{Content, ValuePlan};
+use crate::plan::{ValueContent, ValuePlan};
 use crate::scenario::{Template, Values};
 
 /// Random bytes that values are cut from: longer than a batch, so that a codec finds no repeats.
@@ -86,7 +86,7 @@ impl Maker {
             ValuePlan::Size { bytes, content } => {
                 let bytes = usize::try_from(*bytes).unwrap_or(usize::MAX);
                 let mut pool = vec![0; bytes.saturating_add(POOL)];
-                if *content == Content::Random {
+                if *content == ValueContent::Random {
                     for chunk in pool.chunks_mut(8) {
                         chunk.copy_from_slice(&random.next().to_le_bytes()[..chunk.len()]);
                     }
@@ -292,7 +292,7 @@ mod tests {
     fn no_message_is_longer_than_the_longest() {
         let template = |text: &str| Template::parse(text).expect("it is a template");
         let text = ValuePlan::Text(template("{{uuid}} {{random(2000)}}"));
-        let size = ValuePlan::Size { bytes: 3000, content: Content::Random };
+        let size = ValuePlan::Size { bytes: 3000, content: ValueContent::Random };
         let headers = [("h".to_owned(), template("{{random(500)}}"))];
         for value in [&text, &size] {
             for key in [None, Some(template("{{run_id}}-{{seq}}"))] {
@@ -324,7 +324,7 @@ mod tests {
         let template = |text: &str| Template::parse(text).expect("it is a template");
         let run = RunTag::from_bits(5);
         let text = ValuePlan::Text(template("{{uuid}}"));
-        let size = ValuePlan::Size { bytes: 100, content: Content::Random };
+        let size = ValuePlan::Size { bytes: 100, content: ValueContent::Random };
         for (value, key) in [(&text, "{{uuid}}"), (&size, "{{uuid}}-{{random(4)}}"), (&size, "{{seq}}")] {
             let mut maker = Maker::new(("run", 42), 0, (Some(&template(key)), &[], value));
             let (mut counts, mut keys, mut next) = ([0_u64; 4], std::collections::BTreeSet::new(), [0; 4]);
@@ -369,7 +369,7 @@ mod tests {
     fn filled_again_or_made_it_is_a_message_of_its_order() {
         for key in [None, Some("{{client}}-{{seq}}-{{random(4)}}")] {
             let key = key.map(|text| Template::parse(text).expect("it is a template"));
-            let value = ValuePlan::Size { bytes: 100, content: Content::Random };
+            let value = ValuePlan::Size { bytes: 100, content: ValueContent::Random };
             let mut maker = Maker::new(("run", 42), 3, (key.as_ref(), &[], &value));
             assert_eq!(maker.plain_size(), Some(100));
             let (mut bytes, mut note) = ([0; 100], None);

@@ -86,12 +86,7 @@ pub(crate) fn note_dropped(shared: &RunContext, who: &str, dropped: &[String]) {
 async fn run_fault(shared: Arc<RunContext>, number: usize) -> (usize, Begun) {
     let fault = &shared.plan.faults[number];
     let state = &shared.states[shared.plan.scenarios.len() + number];
-    let mut seen = FaultSeen {
-        name: fault.name.clone(),
-        kind: fault.action.kind(),
-        target: fault.action.target(),
-        ..FaultSeen::default()
-    };
+    let mut seen = FaultSeen::of(fault);
     let may_begin = tokio::select! {
         biased;
         may_begin = starts::wait(&shared, &fault.start) => may_begin,

@@ -20,7 +20,7 @@ use crate::scenario::Template;
 
 /// The first try. Its failure is noted; what needs the topics says so itself.
 pub(crate) async fn first(shared: &Arc<RunContext>) {
-    if !shared.plan.scenarios.iter().any(|s| s.work.needs_kafka()) {
+    if !shared.plan.scenarios.iter().any(|s| s.work.kind().needs_kafka()) {
         return;
     }
     tokio::select! {

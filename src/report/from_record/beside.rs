@@ -135,13 +135,18 @@ fn micros(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::FaultKind;
 
     fn fault(name: &str, from: u64, to: u64) -> FaultSeen {
         FaultSeen {
             name: name.to_owned(),
+            kind: FaultKind::Restart,
+            target: "broker".to_owned(),
             span: Some((Duration::from_millis(from), Duration::from_millis(to))),
+            effect: None,
+            settled: None,
             effective: true,
-            ..FaultSeen::default()
+            proof: String::new(),
         }
     }
 

@@ -30,7 +30,7 @@ pub(super) fn faults(plan: &Plan, seen: &Observations) -> Vec<FaultSummary> {
         if !all.iter().any(|known| known.name == fault.name) {
             all.push(FaultSummary {
                 name: fault.name.clone(),
-                kind: fault.action.kind().to_owned(),
+                kind: fault.action.kind().to_string(),
                 target: fault.action.target(),
                 proof: "it never began".to_owned(),
                 ..FaultSummary::default()
@@ -44,15 +44,15 @@ pub(super) fn faults(plan: &Plan, seen: &Observations) -> Vec<FaultSummary> {
 fn of(plan: &Plan, seen: &Observations, fault: &FaultSeen) -> FaultSummary {
     let summary = FaultSummary {
         name: fault.name.clone(),
-        kind: fault.kind.to_owned(),
+        kind: fault.kind.to_string(),
         target: fault.target.clone(),
         effective: fault.effective,
         proof: fault.proof.clone(),
         ..FaultSummary::default()
     };
     let Some((start, end)) = fault.span else { return summary };
-    let sends = |s: &ScenarioSeen| matches!(s.kind, "produce" | "roundtrip");
-    let reads = |s: &ScenarioSeen| matches!(s.kind, "consume" | "roundtrip");
+    let sends = |s: &ScenarioSeen| s.kind.writes();
+    let reads = |s: &ScenarioSeen| s.kind.reads();
     let first = |of: &dyn Fn(&ScenarioSeen) -> bool| {
         let scenarios = seen.scenarios.iter().filter(|s| of(s));
         let first = scenarios.filter_map(|s| s.counts.gaps.first_after(end)).min();

@@ -20,7 +20,7 @@ use super::summary::{
 use crate::checks::{self, CheckAnswer};
 use crate::metrics::{Throttled, Throttling, Timeline};
 use crate::observe::{EarlyEnd, Level, Observations, ScenarioSeen};
-use crate::plan::Work;
+use crate::plan::{ScenarioKind, Work};
 use crate::record::{RunRecord, Status};
 use crate::scenario::Position;
 
@@ -133,16 +133,14 @@ const fn outcome(outcome: CheckAnswer) -> CheckOutcome {
 
 fn scenario(seen: &ScenarioSeen) -> ScenarioSummary {
     let counts = &seen.counts;
-    let sends = matches!(seen.kind, "produce" | "roundtrip");
-    let reads = matches!(seen.kind, "consume" | "roundtrip");
-    let attempts = matches!(seen.kind, "connect" | "metrics");
+    let (sends, reads, attempts) = (seen.kind.writes(), seen.kind.reads(), seen.kind.attempts());
     let latency = |quantile| counts.latency.quantile_ms(quantile).map(Num::new);
     let done = match seen.kind {
-        "produce" => counts.acked,
+        ScenarioKind::Produce => counts.acked,
         _ => counts.received,
     };
     ScenarioSummary {
-        kind: seen.kind.to_owned(),
+        kind: seen.kind.to_string(),
         ended: seen.ended.name().to_owned(),
         implicit: false,
         position: None,
@@ -152,7 +150,7 @@ fn scenario(seen: &ScenarioSeen) -> ScenarioSummary {
         unknown: sends.then_some(counts.unknown),
         received: reads.then_some(counts.received),
         records: reads.then_some(counts.records),
-        foreign: (seen.kind == "consume").then_some(counts.foreign),
+        foreign: (seen.kind == ScenarioKind::Consume).then_some(counts.foreign),
         planned: seen.planned,
         errors: counts.errors,
         errors_by_code: by_code(&counts.errors_by_code),
@@ -191,7 +189,7 @@ fn check_rows(record: &RunRecord) -> Vec<CheckRow> {
         .iter()
         .map(|result| CheckRow {
             name: result.check.name.clone(),
-            kind: result.check.ask.kind().to_owned(),
+            kind: result.check.ask.kind().to_string(),
             result: outcome(result.answer.outcome()),
             expected: result.answer.expected().to_owned(),
             actual: result.answer.actual().to_owned(),

@@ -9,6 +9,7 @@ use super::super::console::done;
 use super::super::format::{bytes, count, float, instant, latency, millis, number, optional};
 use super::super::summary::{Num, ScenarioSummary, Summary};
 use super::super::words::{READBACK, READBACK_WHY, ended_words};
+use crate::plan::ScenarioKind;
 
 pub(super) struct Scenarios {
     pub rows: Vec<ComparisonRow>,
@@ -80,9 +81,9 @@ fn kind(s: &ScenarioSummary) -> String {
 
 fn card(run: &Summary, i: usize, name: &str, s: &ScenarioSummary) -> Card {
     let mut facts: Vec<(&'static str, String)> = Vec::new();
-    let sent = match s.kind.as_str() {
-        "connect" => "Attempts",
-        "metrics" => "Requests",
+    let sent = match s.scenario_kind() {
+        Some(ScenarioKind::Connect) => "Attempts",
+        Some(ScenarioKind::Metrics) => "Requests",
         _ => "Sent",
     };
     for (label, value, when_zero) in [
@@ -135,7 +136,7 @@ fn card(run: &Summary, i: usize, name: &str, s: &ScenarioSummary) -> Card {
             None => "",
         },
         added: if s.implicit { prose(READBACK_WHY) } else { String::new() },
-        unmeasured: s.measured == 0 && matches!(s.kind.as_str(), "produce" | "consume" | "roundtrip"),
+        unmeasured: s.measured == 0 && s.scenario_kind().is_some_and(|kind| kind.writes() || kind.reads()),
         histogram: run.histograms.get(name).and_then(|h| histogram(&format!("h{i}"), &title, h, &marks)),
     }
 }

@@ -19,6 +19,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 
+use crate::plan::{CheckKind, ScenarioKind};
+
 /// The version of the file's form.
 pub const SCHEMA_VERSION: u32 = 1;
 
@@ -270,6 +272,20 @@ pub struct PositionSummary {
     pub line: usize,
     /// Column, in characters.
     pub column: usize,
+}
+
+impl ScenarioSummary {
+    /// Its kind; none where this version of kaf6 does not know it.
+    pub fn scenario_kind(&self) -> Option<ScenarioKind> {
+        ScenarioKind::from_name(&self.kind)
+    }
+}
+
+impl CheckRow {
+    /// Its kind; none where this version of kaf6 does not know it.
+    pub fn check_kind(&self) -> Option<CheckKind> {
+        CheckKind::from_name(&self.kind)
+    }
 }
 
 /// One check, put to one scenario.

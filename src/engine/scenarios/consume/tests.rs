@@ -9,7 +9,7 @@ use crate::ids::RunTag;
 use crate::kafka::{Code, Embedded, Waits};
 use crate::observe::{Observations, ScenarioEnd};
 use crate::plan;
-use crate::scenario::{self, LoadOptions};
+use crate::scenario::LoadOptions;
 
 const FETCH: i16 = 1;
 
@@ -17,8 +17,7 @@ const FETCH: i16 = 1;
 async fn run(embedded: &Embedded, scenarios: &str, unreadable_after: Duration) -> Observations {
     let brokers = embedded.bootstrap().join("', '");
     let text = format!("brokers: ['{brokers}']\n{scenarios}");
-    let scenario = scenario::load_text(Path::new("x.yaml"), &text, &LoadOptions::new(&|_| None)).unwrap();
-    let mut plan = plan::build(&scenario);
+    let mut plan = plan::load_text(Path::new("x.yaml"), &text, &LoadOptions::new(&|_| None)).unwrap();
     plan.unreadable_after = unreadable_after;
     let plan = Arc::new(plan);
     let live = Arc::new(RunProgress::new(&plan));

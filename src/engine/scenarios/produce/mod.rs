@@ -159,7 +159,7 @@ impl ProduceTask {
         let budget = plan.max_in_flight / u64::from(plan.clients);
         let options = ProducerOptions {
             acks: plan.acks,
-            compression: plan.compression.clone(),
+            compression: plan.compression.name().to_owned(),
             idempotence: plan.idempotence,
             // librdkafka's own bound is a coarse one, for what slips past the client's.
             queue_bytes: budget.max(1 << 16),

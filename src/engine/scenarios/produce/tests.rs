@@ -18,7 +18,7 @@ use crate::ledger::{Bound, Saved, SentLog};
 use crate::metrics::Counters;
 use crate::observe::ScenarioEnd;
 use crate::plan::{self, Work};
-use crate::scenario::{self, LoadOptions};
+use crate::scenario::LoadOptions;
 
 const PRODUCE: i16 = 0;
 
@@ -34,8 +34,7 @@ struct Came {
 /// A run of these lines of a file, over this broker.
 fn shared(embedded: &Embedded, lines: &str) -> Arc<RunContext> {
     let file = format!("brokers: ['{}']\n{lines}\n", embedded.bootstrap()[0]);
-    let loaded = scenario::load_text(Path::new("x.yaml"), &file, &LoadOptions::new(&|_| None)).unwrap();
-    let plan = plan::build(&loaded);
+    let plan = plan::load_text(Path::new("x.yaml"), &file, &LoadOptions::new(&|_| None)).unwrap();
     let live = Arc::new(RunProgress::new(&plan));
     let options = Options::for_tests(Waits::short());
     Arc::new(RunContext::new(Arc::new(plan), options, live, None).unwrap())

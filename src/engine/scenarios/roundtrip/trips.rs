@@ -141,7 +141,7 @@ impl RoundtripTask {
             &client,
             &ProducerOptions {
                 acks: plan.acks,
-                compression: plan.compression.clone(),
+                compression: plan.compression.name().to_owned(),
                 idempotence: plan.idempotence,
                 message_timeout: plan.iteration_timeout,
                 longest_message: longest(&shared.run_id, plan.key.as_ref(), &plan.headers, &plan.value),

@@ -1,0 +1,80 @@
+//! The checks that producers and readers get without asking.
+//!
+//! Owns the names of implicit checks and what keeps one from being added.
+
+use std::collections::HashSet;
+
+use crate::plan::{Allow, Ask, CheckPlan, ConsumePlan, From, ScenarioPlan, StartOffset, Work};
+
+/// Adds to the checks that are written out those of readers, and those of producers.
+pub(in crate::plan::compile) fn add(checks: &mut Vec<CheckPlan>, scenarios: &[ScenarioPlan]) {
+    let judges: Vec<(&ScenarioPlan, Vec<Ask>)> =
+        scenarios.iter().filter_map(|scenario| Some((scenario, asks(judge(scenario)?, scenarios)))).collect();
+    let acked = |scenario: &&ScenarioPlan| scenario.work.is_acked();
+    let all_acked = Ask::AllAcked { allow: Allow::default() };
+    let senders: Vec<(&ScenarioPlan, Vec<Ask>)> =
+        scenarios.iter().filter(acked).map(|scenario| (scenario, vec![all_acked.clone()])).collect();
+    add_of(checks, judges);
+    add_of(checks, senders);
+}
+
+/// Adds what the file does not ask itself; the scenario's name follows where several are asked.
+fn add_of(checks: &mut Vec<CheckPlan>, asked: Vec<(&ScenarioPlan, Vec<Ask>)>) {
+    let several = asked.len() > 1;
+    for (scenario, asks) in asked {
+        for ask in asks {
+            if checks.iter().any(|check| replaces(check, &ask, &scenario.name)) {
+                continue;
+            }
+            let plain = ask.kind().to_string();
+            let long = format!("{plain}:{}", scenario.name);
+            let taken = |name: &str| checks.iter().any(|check| check.name == name);
+            let mut name = if several || taken(&plain) { long } else { plain };
+            while taken(&name) {
+                name.push('+');
+            }
+            checks.push(CheckPlan {
+                name,
+                ask,
+                scenario: Some(scenario.name.clone()),
+                implicit: true,
+                position: scenario.position.clone(),
+            });
+        }
+    }
+}
+
+/// A consumer that reads what scenarios of the file write.
+fn judge(scenario: &ScenarioPlan) -> Option<&ConsumePlan> {
+    match &scenario.work {
+        Work::Consume(consume) if consume.from == From::Run && !consume.producers.is_empty() => Some(consume),
+        _ => None,
+    }
+}
+
+fn asks(consume: &ConsumePlan, scenarios: &[ScenarioPlan]) -> Vec<Ask> {
+    let others = [
+        Ask::NoDuplicates { strict: false },
+        Ask::NoCorruption,
+        Ask::InOrder { strict: false },
+        Ask::OffsetsMonotonic,
+    ];
+    let no_loss = is_whole(consume, scenarios).then_some(Ask::NoLoss);
+    no_loss.into_iter().chain(others).collect()
+}
+
+/// Whether it reads its log from the start to the end, and some of what its producers send is confirmed and has to be read
+/// back.
+fn is_whole(consume: &ConsumePlan, scenarios: &[ScenarioPlan]) -> bool {
+    let names: HashSet<&str> = consume.producers.iter().map(String::as_str).collect();
+    let mut producers = scenarios.iter().filter(|scenario| names.contains(scenario.name.as_str()));
+    consume.offset == StartOffset::Earliest
+        && !consume.partial
+        && producers.any(|producer| producer.work.is_verified())
+}
+
+fn replaces(written: &CheckPlan, ask: &Ask, scenario: &str) -> bool {
+    !written.implicit
+        && written.ask.kind() == ask.kind()
+        && written.scenario.as_deref().is_none_or(|asked| asked == scenario)
+}

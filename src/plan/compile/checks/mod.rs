@@ -1,0 +1,333 @@
+//! Checks: their names, the scenarios that they ask, and whether those can answer.
+//!
+//! Owns which type of check fits which type of scenario.
+
+pub(super) mod implicit;
+
+use indexmap::IndexMap;
+
+use super::context::Context;
+use super::faults::Faults;
+use super::parts::Parts;
+use super::slot::{Slot, scenario_pointer, unknown_scenario};
+use crate::plan::{
+    Acks, Allow, Ask, CheckPlan, ConsumePlan, CountMetric, From, Metric, ScenarioKind, Span, ValuePlan, Work,
+    defaults,
+};
+use crate::scenario::expr;
+use crate::scenario::format::{self, Written, check as raw};
+use crate::scenario::node::below;
+use crate::scenario::suggest;
+use crate::units::Share;
+
+/// All checks that the file writes out. `read_back`: what no consumer reads is read by one that the plan adds.
+pub(super) fn all(
+    cx: &mut Context<'_>,
+    parts: &Parts<'_>,
+    slots: &IndexMap<String, Slot>,
+    faults: &Faults,
+    read_back: bool,
+) -> Vec<CheckPlan> {
+    let count = parts.json.pointer("/checks").and_then(|checks| Some(checks.as_array()?.len())).unwrap_or(0);
+    let mut checks = Vec::new();
+    let mut names = Vec::new();
+    for index in 0..count {
+        let pointer = below("/checks", index);
+        let Some(raw) = parts.get::<format::Check>(&pointer, cx) else { continue };
+        let name = raw.name().unwrap_or(raw.kind().name()).to_owned();
+        let at_name = if raw.name().is_some() { below(&pointer, "name") } else { pointer.clone() };
+        if name.trim().is_empty() || name.chars().count() > 200 || name.contains(char::is_control) {
+            cx.at(&at_name, "a check name must be one line of 1 to 200 characters", None);
+        }
+        cx.no_secret(&at_name, "a check's name");
+        names.push((at_name, name.clone()));
+        let Some(ask) = ask(cx, &pointer, &raw) else { continue };
+        spans(cx, &pointer, &ask, faults);
+        asked(cx, &pointer, &ask, raw.scenario(), slots, read_back);
+        let position = cx.document.position(cx.document.place(&pointer));
+        let scenario = raw.scenario().map(str::to_owned);
+        checks.push(CheckPlan { name, ask, scenario, implicit: false, position });
+    }
+    cx.repeats(names.iter().map(|(pointer, name)| (pointer.clone(), name.as_str())), "checks");
+    checks
+}
+
+fn ask(cx: &mut Context<'_>, pointer: &str, raw: &format::Check) -> Option<Ask> {
+    use raw::Check as Raw;
+    Some(match raw {
+        Raw::Reachable(_) => Ask::Reachable,
+        Raw::Metadata(_) => Ask::Metadata,
+        Raw::HttpOk(_) => Ask::HttpOk,
+        Raw::NonEmpty(_) => Ask::NonEmpty,
+        Raw::SeriesPresent(_) => Ask::SeriesPresent,
+        Raw::CountEquals(it) => Ask::CountEquals { expected: it.expected, metric: it.metric },
+        Raw::CountAtLeast(it) => Ask::CountAtLeast { expected: it.expected, metric: it.metric },
+        Raw::UuidMatch(_) => Ask::UuidMatch,
+        Raw::RoundtripOk(_) => Ask::RoundtripOk,
+        Raw::AllAcked(it) => {
+            let shares = it.allow.as_ref();
+            let failed = allowed(cx, pointer, "failed", shares.and_then(|allow| allow.failed.as_ref()));
+            let unknown = allowed(cx, pointer, "unknown", shares.and_then(|allow| allow.unknown.as_ref()));
+            Ask::AllAcked { allow: Allow { failed: failed?, unknown: unknown? } }
+        }
+        Raw::NoLoss(_) => Ask::NoLoss,
+        Raw::NoDuplicates(it) => Ask::NoDuplicates { strict: it.strict.unwrap_or(false) },
+        Raw::NoCorruption(_) => Ask::NoCorruption,
+        Raw::InOrder(it) => Ask::InOrder { strict: it.strict.unwrap_or(false) },
+        Raw::OffsetsMonotonic(_) => Ask::OffsetsMonotonic,
+        Raw::Threshold(it) => threshold(cx, pointer, it)?,
+        Raw::ThroughputDrops(it) => {
+            let at = below(pointer, "at_least");
+            let at_least: Share = cx.quantity(&at, Some(&it.at_least))?;
+            if at_least.get() == 0.0 {
+                cx.at(&at, "this must be above 0", None);
+            }
+            Ask::ThroughputDrops { during: it.during.clone(), at_least: at_least.get() }
+        }
+        Raw::Recovers(it) => {
+            let within = cx.positive(&below(pointer, "within"), Some(&it.within));
+            let tolerance = match &it.tolerance {
+                Some(written) => cx.quantity(&below(pointer, "tolerance"), Some(written))?,
+                None => defaults::TOLERANCE,
+            };
+            Ask::Recovers { after: it.after.clone(), within: within?.std(), tolerance: tolerance.get() }
+        }
+        Raw::MetadataStable(it) => {
+            let max_silence = match &it.max_silence {
+                Some(written) => cx.positive(&below(pointer, "max_silence"), Some(written))?.std(),
+                None => defaults::MAX_SILENCE,
+            };
+            let mut allow = it.allow.clone().unwrap_or_default();
+            allow.sort_unstable();
+            allow.dedup();
+            Ask::MetadataStable { allow, max_silence }
+        }
+        Raw::Continuity(it) => {
+            Ask::Continuity { max_gap: cx.positive(&below(pointer, "max_gap"), Some(&it.max_gap))?.std() }
+        }
+    })
+}
+
+/// Reads a share of `allow`; none written is none allowed.
+fn allowed(cx: &mut Context<'_>, pointer: &str, field: &str, raw: Option<&Written<Share>>) -> Option<f64> {
+    let Some(written) = raw else { return Some(0.0) };
+    let share = cx.quantity(&below(&below(pointer, "allow"), field), Some(written))?;
+    Some(share.get())
+}
+
+fn threshold(cx: &mut Context<'_>, pointer: &str, raw: &raw::Threshold) -> Option<Ask> {
+    let abort = raw.abort.unwrap_or(false);
+    let at_delay = below(pointer, "delay");
+    let delay = cx.quantity(&at_delay, raw.delay.as_ref());
+    if raw.delay.is_some() && !abort {
+        let hint = Some("add `abort: true`, or remove `delay`".to_owned());
+        cx.at_key(&at_delay, "`delay` requires `abort: true`", hint);
+    }
+    let (field, span) = match (&raw.during, &raw.after) {
+        (Some(_), Some(_)) => {
+            let hint = Some("use two checks for both".to_owned());
+            cx.at_key(&below(pointer, "after"), "`during` and `after` exclude each other", hint);
+            return None;
+        }
+        (Some(fault), None) => ("during", Some(Span::During(fault.clone()))),
+        (None, Some(fault)) => ("after", Some(Span::After(fault.clone()))),
+        (None, None) => ("", None),
+    };
+    if span.is_some() && abort {
+        let hint = Some("remove one of the two".to_owned());
+        let message = format!("`abort` checks the run so far, but `{field}` only a part of the run");
+        cx.at_key(&below(pointer, "abort"), message, hint);
+    }
+    let expr = match expr::threshold(&raw.expr) {
+        Ok(expr) => expr,
+        Err(error) => {
+            cx.about_value(&below(pointer, "expr"), &error.message, error.hint, "a threshold");
+            return None;
+        }
+    };
+    if span.is_some() && matches!(expr.metric, Metric::Sent | Metric::Anomaly(_)) {
+        let hint = Some("use a rate, a latency, errors, `acked` or `received`".to_owned());
+        let message = format!(
+            "`{}` is counted only for the whole run, so `{field}` cannot select a part of \
+            it",
+            expr.metric.name()
+        );
+        cx.at_key(&below(pointer, field), message, hint);
+    }
+    Some(Ask::Threshold { expr, abort, delay: delay.unwrap_or_default().std(), span })
+}
+
+/// Checks that `during` and `after` name a fault.
+fn spans(cx: &mut Context<'_>, pointer: &str, ask: &Ask, faults: &Faults) {
+    let (field, name) = match ask {
+        Ask::ThroughputDrops { during, .. } => ("during", during.as_str()),
+        Ask::Recovers { after, .. } => ("after", after.as_str()),
+        Ask::Threshold { span: Some(Span::During(fault)), .. } => ("during", fault.as_str()),
+        Ask::Threshold { span: Some(Span::After(fault)), .. } => ("after", fault.as_str()),
+        _ => return,
+    };
+    if faults.contains_key(name) {
+        return;
+    }
+    let hint = match suggest::hint(name, faults.keys().map(String::as_str)) {
+        Some(hint) => Some(hint),
+        None => Some("define faults under `faults` in the file".to_owned()),
+    };
+    cx.about_value(&below(pointer, field), &format!("unknown fault `{name}`"), hint, "the name of a fault");
+}
+
+/// Whether a scenario of this type can answer.
+fn fits(ask: &Ask, kind: ScenarioKind) -> bool {
+    let (sends, reads) = (kind.writes(), kind.reads());
+    match ask {
+        Ask::Reachable | Ask::Metadata => kind == ScenarioKind::Connect,
+        Ask::HttpOk | Ask::NonEmpty | Ask::SeriesPresent => kind == ScenarioKind::Metrics,
+        Ask::CountEquals { metric, .. } | Ask::CountAtLeast { metric, .. } => match metric {
+            None => sends || reads,
+            Some(CountMetric::Sent | CountMetric::Acked) => sends,
+            Some(CountMetric::Received | CountMetric::Records) => reads,
+        },
+        Ask::UuidMatch => reads,
+        Ask::RoundtripOk => kind == ScenarioKind::Roundtrip,
+        Ask::AllAcked { .. } => sends,
+        Ask::NoLoss
+        | Ask::NoDuplicates { .. }
+        | Ask::NoCorruption
+        | Ask::InOrder { .. }
+        | Ask::OffsetsMonotonic => kind == ScenarioKind::Consume,
+        Ask::ThroughputDrops { .. } | Ask::Recovers { .. } | Ask::Continuity { .. } => sends || reads,
+        Ask::MetadataStable { .. } => kind == ScenarioKind::Watch,
+        Ask::Threshold { expr, .. } => match expr.metric {
+            Metric::Sent | Metric::Acked => sends,
+            Metric::Received => reads,
+            Metric::Anomaly(_) => kind == ScenarioKind::Consume,
+            _ => sends || reads,
+        },
+    }
+}
+
+/// Whether a scenario of the right type is one whose messages are acknowledged, where the check asks for that.
+fn is_acked(ask: &Ask, slot: &Slot) -> bool {
+    let acks = slot.good().and_then(|scenario| scenario.work.acks());
+    !matches!(ask, Ask::AllAcked { .. }) || acks != Some(Acks::None)
+}
+
+/// Checks that somebody can answer.
+fn asked(
+    cx: &mut Context<'_>,
+    pointer: &str,
+    ask: &Ask,
+    scenario: Option<&str>,
+    slots: &IndexMap<String, Slot>,
+    read_back: bool,
+) {
+    let kind = ask.kind();
+    let at_scenario = below(pointer, "scenario");
+    let Some(name) = scenario else {
+        // A scenario whose type is not known might be the one that is meant.
+        let able: Vec<&Slot> = slots
+            .values()
+            .filter(|slot| slot.kind().is_none_or(|k| fits(ask, k)) && is_acked(ask, slot))
+            .collect();
+        let added = read_back && ask.needs_ledger() && *ask != Ask::UuidMatch;
+        let verified = |slot: &Slot| slot.good().is_some_and(|scenario| scenario.work.is_verified());
+        if able.is_empty() && !(added && slots.values().any(verified)) {
+            let able = ScenarioKind::ALL.iter().filter(|kind| fits(ask, **kind));
+            let types: Vec<String> = able.map(|kind| format!("`{kind}`")).collect();
+            let but = if matches!(ask, Ask::AllAcked { .. }) { " with `acks` 1 or all" } else { "" };
+            let hint = Some(format!("use a scenario of type {}{but}", types.join(" or ")));
+            let what = match ask {
+                Ask::Threshold { expr, .. } => expr.metric.name(),
+                _ => kind.name(),
+            };
+            cx.at(pointer, format!("no scenario in the file supports `{what}`"), hint);
+        }
+        for slot in able {
+            able_to(cx, pointer, ask, slot, slots);
+        }
+        return;
+    };
+    match slots.get(name) {
+        None => unknown_scenario(cx, &at_scenario, name, slots),
+        Some(slot) if slot.kind().is_some_and(|kind| !fits(ask, kind)) => {
+            let of = slot.kind().map_or("", ScenarioKind::name);
+            let able = slots.iter().find(|(_, slot)| slot.kind().is_some_and(|kind| fits(ask, kind)));
+            let hint = able.map(|(name, _)| format!("use `{name}`"));
+            let message = format!("`{name}` does not support `{kind}`: its type is {of}");
+            cx.about_value(&at_scenario, &message, hint, "a scenario that supports this");
+        }
+        Some(slot) if !is_acked(ask, slot) => {
+            let hint = Some(format!("set `acks: all` in `{name}`, or remove the check"));
+            let message = format!(
+                "brokers do not confirm the messages of `{name}` (acks 0), so `{kind}` \
+                cannot check them"
+            );
+            cx.about_value(&at_scenario, &message, hint, "a scenario that supports this");
+        }
+        Some(slot) => able_to(cx, &at_scenario, ask, slot, slots),
+    }
+}
+
+/// What has to hold of a scenario of the right type, so that its answer means something.
+fn able_to(cx: &mut Context<'_>, pointer: &str, ask: &Ask, slot: &Slot, slots: &IndexMap<String, Slot>) {
+    let Some(scenario) = slot.good() else { return };
+    match (&scenario.work, ask) {
+        (Work::Metrics(metrics), Ask::SeriesPresent) if metrics.contains.is_empty() => {
+            let hint = Some("add `contains: [name_of_a_series]` to it".to_owned());
+            cx.at(pointer, format!("`{}` lists no series to look for", scenario.name), hint);
+        }
+        (Work::Consume(consume), ask) if ask.needs_ledger() => {
+            consumer(cx, pointer, ask, &scenario.name, consume, slots);
+        }
+        _ => {}
+    }
+}
+
+fn consumer(
+    cx: &mut Context<'_>,
+    pointer: &str,
+    ask: &Ask,
+    name: &str,
+    consume: &ConsumePlan,
+    slots: &IndexMap<String, Slot>,
+) {
+    let kind = ask.kind();
+    if consume.from == From::Any {
+        // A producer that was refused may be the one that writes the topic.
+        let is_written = cx.is_written(&below(&scenario_pointer(name), "from"));
+        if is_written || slots.values().all(|slot| slot.good().is_some()) {
+            let hint =
+                Some("kaf6 can check message by message only what the file itself produces".to_owned());
+            let message = format!(
+                "`{name}` reads messages from others, so it does not support \
+            `{kind}`"
+            );
+            cx.at(pointer, message, hint);
+        }
+        return;
+    }
+    let producer = |name: &String| slots.get(name).and_then(Slot::good).map(|scenario| &scenario.work);
+    let unconfirmed = consume.producers.iter().all(|name| producer(name).is_none_or(|work| !work.is_acked()));
+    if let (Ask::NoLoss, true, Some(producer)) = (ask, unconfirmed, consume.producers.first()) {
+        let hint = Some("remove the check; the other checks still apply".to_owned());
+        let message = format!(
+            "`no_loss` cannot check the messages of `{producer}`, because \
+        brokers do not confirm them (acks 0)"
+        );
+        cx.at(pointer, message, hint);
+    }
+    if *ask == Ask::UuidMatch {
+        let carries = |name: &String| match producer(name) {
+            Some(Work::Produce(produce)) => match &produce.value {
+                ValuePlan::Text(template) => template.uses_uuid(),
+                ValuePlan::Size { .. } => false,
+            },
+            _ => true,
+        };
+        let carried = consume.producers.iter().any(carries);
+        if !carried {
+            let hint = Some("add `{{uuid}}` to the producer's `value`".to_owned());
+            cx.at(pointer, format!("no message that `{name}` reads contains a UUID"), hint);
+        }
+    }
+}

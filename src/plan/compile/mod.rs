@@ -1,0 +1,307 @@
+//! From a scenario file to its plan: what its fields mean together, with a place for each problem.
+//!
+//! Owns the order of the steps. Each checks a part of the file, takes the defaults of that part and notes them; a part that
+//! the schema refused is left out, and what rests on it is not judged.
+
+mod checks;
+mod client;
+mod cluster;
+mod context;
+mod defaults_recorder;
+mod faults;
+mod parts;
+mod readback;
+mod references;
+mod scenarios;
+mod slot;
+mod start;
+mod target;
+mod timeouts;
+mod topics;
+
+use std::path::Path;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use serde_json::Value as Json;
+
+use super::{
+    CheckPlan, ClientSettings, DefaultTaken, Plan, ScenarioPlan, Source, Target, TopicPlan, Work, defaults,
+};
+use crate::scenario::conform::Findings;
+use crate::scenario::format;
+use crate::scenario::node::Document;
+use crate::scenario::options::LoadOptions;
+use crate::scenario::{self, Diagnostic, Diagnostics, ScenarioFile};
+use crate::units;
+use client::ProfileSettings;
+use cluster::Known;
+use context::Context;
+use defaults_recorder::DefaultsRecorder;
+use faults::Faults;
+use parts::Parts;
+use scenarios::Beside;
+use slot::Slot;
+use timeouts::Timeouts;
+use topics::Topics;
+
+/// Loads a scenario file and compiles it.
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn load(path: &Path, options: &LoadOptions<'_>) -> Result<Plan, Diagnostics> {
+    compile(scenario::load(path, options)?, options)
+}
+
+/// Compiles a scenario file whose text is at hand; `path` is what problems name and what profiles lie beside.
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn load_text(path: &Path, text: &str, options: &LoadOptions<'_>) -> Result<Plan, Diagnostics> {
+    compile(scenario::load_text(path, text, options)?, options)
+}
+
+/// Checks a file and makes its plan.
+///
+/// # Errors
+/// All that is wrong with it.
+pub fn compile(file: ScenarioFile, options: &LoadOptions<'_>) -> Result<Plan, Diagnostics> {
+    let ScenarioFile { document, findings, profile, secrets, mut problems, mut warnings } = file;
+    let profile_name = profile.name.clone();
+    let (profile, of_profile) = client::profile(profile, options);
+    problems.extend(of_profile);
+    let mut cx = Context::new(&document);
+    let checked = check(&mut cx, &findings, profile, options);
+    problems.append(&mut cx.problems);
+    if !problems.is_empty() || !findings.broken.is_empty() || findings.cut {
+        problems.iter_mut().for_each(|problem| problem.hide(&secrets));
+        return Err(Diagnostics::new(problems));
+    }
+    warnings.append(&mut cx.warnings);
+    let mut plan = checked.finish(&document, &mut warnings);
+    warnings.iter_mut().for_each(|warning| warning.hide(&secrets));
+    plan.warnings = Diagnostics::new(warnings).problems().to_vec();
+    plan.profile = profile_name;
+    plan.description = plan.description.map(|text| secrets.hide(&text).into_owned());
+    plan.secrets = secrets;
+    Ok(plan)
+}
+
+/// The parts of a file, each checked. What is missing in them follows from all of them together.
+struct Checked {
+    name: Option<String>,
+    description: Option<String>,
+    target: Target,
+    client: ClientSettings,
+    topics: Topics,
+    scenarios: IndexMap<String, Slot>,
+    cluster: Known,
+    faults: Faults,
+    checks: Vec<CheckPlan>,
+    run: RunSettings,
+}
+
+/// `run`, as written.
+struct RunSettings {
+    timeout: Option<Duration>,
+    seed: Option<u64>,
+    audit: Option<bool>,
+    unreadable_after: Option<Duration>,
+}
+
+fn check(
+    cx: &mut Context<'_>,
+    findings: &Findings,
+    profile: ProfileSettings,
+    options: &LoadOptions<'_>,
+) -> Checked {
+    let json = cx.document.root.to_json();
+    let parts = Parts::new(&json, findings);
+    cx.no_secret("/name", "the run's name");
+    cx.no_secret("/profile", "a profile's name");
+    let mut known = cluster::read(cx, &parts);
+    cluster::references::services(cx, &mut known);
+    let topics = topics::declared(cx, &parts);
+    let scenarios = scenarios::all(cx, &parts, &Beside { topics: &topics, profile: &profile, options });
+    let faults = faults::all(cx, &parts, &known, &scenarios);
+    references::orders(cx, &scenarios, &faults);
+    let run = run(cx, &parts);
+    let checks = checks::all(cx, &parts, &scenarios, &faults, run.audit != Some(false));
+
+    let file_brokers: Option<format::Brokers> = parts.get("/brokers", cx);
+    let file_target = file_brokers.and_then(|brokers| client::target(cx, "/brokers", &brokers));
+    let written = file_target.clone();
+    let target = target::target(cx, &parts, &scenarios, &known, file_target, &profile, options);
+    // A profile's brokers matter only where they are taken.
+    let taken =
+        profile.target.as_ref().filter(|theirs| **theirs == target && written.as_ref() != Some(*theirs));
+    cluster::references::outside(cx, &known, &scenarios, &faults, written.as_ref(), taken);
+    let file_client: format::Client = parts.get("/client", cx).unwrap_or_default();
+    let before = cx.problems.len();
+    let file_client = client::settings(cx, "/client", &file_client, options);
+    let client = client::merge(profile.client, file_client);
+    if cx.problems.len() == before && !profile.failed && target != Target::Embedded {
+        client::together(cx, &client, options);
+    }
+    let text_at = |pointer: &str| json.pointer(pointer).and_then(Json::as_str).map(str::to_owned);
+    Checked {
+        name: text_at("/name").filter(|name| !name.trim().is_empty()),
+        description: text_at("/description"),
+        client: if target == Target::Embedded { client::for_embedded(client) } else { client },
+        target,
+        topics,
+        scenarios,
+        cluster: known,
+        faults,
+        checks,
+        run,
+    }
+}
+
+fn run(cx: &mut Context<'_>, parts: &Parts<'_>) -> RunSettings {
+    let raw: format::Run = parts.get("/run", cx).unwrap_or_default();
+    RunSettings {
+        timeout: cx.positive("/run/timeout", raw.timeout.as_ref()).map(units::Duration::std),
+        seed: raw.seed,
+        audit: match raw.audit {
+            Some(format::Audit::Fixed(audit)) => Some(audit),
+            Some(format::Audit::Word(format::Auto::Auto)) | None => None,
+        },
+        unreadable_after: cx
+            .positive("/run/unreadable_after", raw.unreadable_after.as_ref())
+            .map(units::Duration::std),
+    }
+}
+
+impl Checked {
+    /// The plan of a good file, apart from what is the same for all files. What else is likely a slip becomes a warning.
+    fn finish(self, document: &Document, warnings: &mut Vec<Diagnostic>) -> Plan {
+        let mut taken = Vec::new();
+        let name = self.name.unwrap_or_else(|| {
+            let mut file = DefaultsRecorder::below("");
+            let stem = document.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            file.note("name", &stem);
+            taken.extend(file.into_taken());
+            stem
+        });
+        let (mut scenarios, mut rest) = (Vec::new(), Vec::new());
+        for slot in self.scenarios.into_values() {
+            let Slot::Good(scenario) = slot else { continue };
+            scenarios.push(scenario.plan);
+            rest.push((scenario.timeout, scenario.defaults));
+        }
+        let topics = self.topics.with_named(scenarios.iter().map(|scenario| &scenario.work));
+        taken.extend(self.topics.defaults);
+        set_topics(&mut scenarios, &topics);
+        let (mut faults, mut of_faults) = (Vec::new(), Vec::new());
+        for fault in self.faults.into_values() {
+            faults.extend(fault.plan);
+            of_faults.extend(fault.defaults.into_taken());
+        }
+        if self.run.audit != Some(false) {
+            scenarios.extend(readback::of(&scenarios, &faults, &topics));
+        }
+        let (cluster, of_cluster) = self.cluster.into_cluster(&faults);
+        let unreadable_after = self.run.unreadable_after.unwrap_or(defaults::UNREADABLE_AFTER);
+        let written = rest.iter().map(|(timeout, _)| *timeout).chain(std::iter::repeat(None));
+        let timeouts =
+            Timeouts::of(scenarios.iter().zip(written), cluster.as_ref(), &faults, unreadable_after);
+        warnings
+            .extend(self.run.timeout.and_then(|timeout| too_short(document, timeout, &scenarios, &timeouts)));
+        let run_timeout = self.run.timeout.unwrap_or_else(|| timeouts.of_run());
+        let of_scenarios: Vec<Duration> = scenarios.iter().map(|it| timeouts.timeout(&it.name)).collect();
+        let fault_timeouts: Vec<Duration> = faults.iter().map(|it| timeouts.timeout(&it.name)).collect();
+        for (scenario, timeout) in scenarios.iter_mut().zip(of_scenarios) {
+            scenario.timeout = timeout;
+        }
+        for (fault, timeout) in faults.iter_mut().zip(fault_timeouts) {
+            fault.timeout = timeout;
+        }
+        for (scenario, (timeout, mut defaults)) in scenarios.iter().zip(rest) {
+            if timeout.is_none() {
+                defaults.note("timeout", units::Duration::from(scenario.timeout));
+            }
+            taken.extend(defaults.into_taken());
+        }
+        taken.extend(of_cluster);
+        taken.extend(of_faults);
+        taken.extend(self.run.defaults(run_timeout));
+        let mut checks = self.checks;
+        checks::implicit::add(&mut checks, &scenarios);
+        Plan {
+            name,
+            description: self.description,
+            profile: None,
+            source: Source { path: document.path.clone(), text: document.text.clone() },
+            target: self.target,
+            client: self.client,
+            topics,
+            scenarios,
+            cluster,
+            faults,
+            checks,
+            timeout: run_timeout,
+            seed: self.run.seed.unwrap_or(defaults::SEED),
+            audit: self.run.audit,
+            unreadable_after,
+            defaults: taken,
+            warnings: Vec::new(),
+            secrets: scenario::Secrets::default(),
+        }
+    }
+}
+
+impl RunSettings {
+    /// The defaults that it takes.
+    fn defaults(&self, timeout: Duration) -> Vec<DefaultTaken> {
+        let mut taken = DefaultsRecorder::below("run");
+        if self.timeout.is_none() {
+            taken.note("timeout", units::Duration::from(timeout));
+        }
+        if self.seed.is_none() {
+            taken.note("seed", defaults::SEED);
+        }
+        if self.audit.is_none() {
+            taken.note("audit", defaults::AUDIT);
+        }
+        if self.unreadable_after.is_none() {
+            taken.note("unreadable_after", units::Duration::from(defaults::UNREADABLE_AFTER));
+        }
+        taken.into_taken()
+    }
+}
+
+/// Gives all topics to those scenarios that ask for the metadata of all.
+fn set_topics(scenarios: &mut [ScenarioPlan], topics: &[TopicPlan]) {
+    for scenario in scenarios {
+        let of_all = match &mut scenario.work {
+            Work::Connect(connect) => &mut connect.topics,
+            Work::Watch(watch) => &mut watch.topics,
+            Work::Metrics(_) | Work::Produce(_) | Work::Consume(_) | Work::Roundtrip(_) => continue,
+        };
+        *of_all = topics.iter().map(|topic| topic.name.clone()).collect();
+    }
+}
+
+/// Warns where the file's own timeout is too short for reading back what is sent.
+fn too_short(
+    document: &Document,
+    timeout: Duration,
+    scenarios: &[ScenarioPlan],
+    timeouts: &Timeouts<'_>,
+) -> Option<Diagnostic> {
+    let readers = scenarios
+        .iter()
+        .filter(|it| matches!(&it.work, Work::Consume(consume) if !consume.producers.is_empty()));
+    let needed = readers.map(|reader| timeouts.end_of(&reader.name)).max().unwrap_or_default();
+    (timeout < needed).then(|| {
+        let needed_text = units::Duration::from(needed);
+        let message = format!(
+            "the run may end too early: reading back the messages may take until \
+            {needed_text}"
+        );
+        let enough = units::Duration::from(needed.saturating_add(defaults::GRACE));
+        let hint = Some(format!("set `timeout: {enough}` or more, or remove it"));
+        document.problem(document.place("/run/timeout"), message, hint)
+    })
+}

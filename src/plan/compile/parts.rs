@@ -1,0 +1,72 @@
+//! Parts of a document that the schema accepted, read into the types of the format.
+//!
+//! Owns what the schema takes and serde does not: whole numbers with a point.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+
+use super::context::Context;
+use crate::scenario::conform::Findings;
+
+/// Reads parts of a document that the schema accepted.
+pub(super) struct Parts<'a> {
+    pub(super) json: &'a Json,
+    findings: &'a Findings,
+}
+
+impl<'a> Parts<'a> {
+    pub(super) fn new(json: &'a Json, findings: &'a Findings) -> Self {
+        Self { json, findings }
+    }
+
+    /// The part at a pointer; none where it is absent or refused.
+    pub(super) fn get<T: DeserializeOwned>(&self, pointer: &str, cx: &mut Context<'_>) -> Option<T> {
+        let value = self.json.pointer(pointer)?;
+        if self.findings.touch(pointer) {
+            return None;
+        }
+        // Accepted by the schema made from the same types, so this reads; should it not, that must not pass.
+        let part = T::deserialize(value).or_else(|_| T::deserialize(&whole_numbers(value))).ok();
+        if part.is_none() {
+            cx.at(pointer, "invalid value", None);
+        }
+        part
+    }
+
+    /// Whether a mapping itself or one of its members is wrong as a whole, not just something further inside.
+    pub(super) fn shallowly_refused(&self, pointer: &str) -> bool {
+        let shallow = |broken: &String| {
+            broken == pointer
+                || broken
+                    .strip_prefix(pointer)
+                    .and_then(|rest| rest.strip_prefix('/'))
+                    .is_some_and(|key| !key.contains('/'))
+        };
+        self.findings.cut || self.findings.broken.iter().any(shallow)
+    }
+
+    pub(super) fn refused(&self, pointer: &str) -> bool {
+        self.findings.touch(pointer)
+    }
+}
+
+/// JSON Schema takes `10.0` and `1e3` for whole numbers, and so do people; serde does not. What a producer sends as
+/// JSON stays as it is written.
+fn whole_numbers(value: &Json) -> Json {
+    match value {
+        Json::Array(items) => items.iter().map(whole_numbers).collect(),
+        Json::Object(members) => {
+            let change =
+                |key: &str, value: &Json| if key == "json" { value.clone() } else { whole_numbers(value) };
+            Json::Object(members.iter().map(|(key, value)| (key.clone(), change(key, value))).collect())
+        }
+        Json::Number(number) if number.is_f64() => {
+            // Printed without its fraction, a whole number below 2^63 reads back as itself.
+            let whole = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 9e18);
+            whole
+                .and_then(|float| format!("{float:.0}").parse::<i64>().ok())
+                .map_or_else(|| value.clone(), Json::from)
+        }
+        _ => value.clone(),
+    }
+}

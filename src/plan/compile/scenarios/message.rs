@@ -1,0 +1,97 @@
+//! What `produce` and `roundtrip` write: acks, codec, key, headers and value.
+
+use indexmap::IndexMap;
+
+use super::super::context::Context;
+use super::super::defaults_recorder::DefaultsRecorder;
+use crate::plan::{Acks, Compression, ValueContent, ValuePlan, defaults};
+use crate::scenario::Template;
+use crate::scenario::format::activity as raw;
+use crate::scenario::format::written::Plain;
+use crate::scenario::node::below;
+
+/// The largest message that librdkafka can be told to send.
+const MESSAGE_MAX: u64 = 1_000_000_000;
+
+/// What producers and round trips have in common.
+pub(super) struct MessageFields<'a> {
+    pub(super) acks: Option<Acks>,
+    pub(super) compression: Option<Compression>,
+    pub(super) idempotence: Option<bool>,
+    pub(super) key: Option<&'a str>,
+    pub(super) headers: Option<&'a IndexMap<String, Plain>>,
+    pub(super) value: Option<&'a raw::Value>,
+}
+
+/// The same with defaults taken.
+pub(super) struct Message {
+    pub(super) acks: Acks,
+    pub(super) compression: Compression,
+    pub(super) idempotence: bool,
+    pub(super) key: Option<Template>,
+    pub(super) headers: Vec<(String, Template)>,
+    pub(super) value: ValuePlan,
+}
+
+pub(super) fn message(
+    cx: &mut Context<'_>,
+    pointer: &str,
+    raw: &MessageFields<'_>,
+    taken: &mut DefaultsRecorder,
+) -> Message {
+    let acks = taken.or("acks", raw.acks, defaults::ACKS, "all");
+    let compression =
+        taken.or("compression", raw.compression, defaults::COMPRESSION, defaults::COMPRESSION.name());
+    let idempotence = raw.idempotence.unwrap_or(false);
+    if idempotence && matches!(acks, Acks::None | Acks::Leader) {
+        let hint = Some("set `acks: all`, or remove it".to_owned());
+        cx.at(&below(pointer, "acks"), "`idempotence` needs acks from all replicas", hint);
+    }
+    let key = raw.key.and_then(|text| cx.template(&below(pointer, "key"), text));
+    let at_headers = below(pointer, "headers");
+    let mut headers = Vec::new();
+    for (name, text) in raw.headers.into_iter().flatten() {
+        let at = below(&at_headers, name);
+        if name.is_empty() || name.starts_with("kaf6") {
+            let hint = Some("names that begin with `kaf6` are reserved for kaf6".to_owned());
+            cx.at_key(&at, format!("invalid header name `{name}`"), hint);
+        }
+        headers.extend(cx.template(&at, &text.0).map(|template| (name.clone(), template)));
+    }
+    let value = raw.value.and_then(|value| self::value(cx, &below(pointer, "value"), value));
+    let value = value.unwrap_or_else(|| {
+        let value = defaults::value();
+        if let ValuePlan::Text(template) = &value {
+            taken.note("value", template);
+        }
+        value
+    });
+    Message { acks, compression, idempotence, key, headers, value }
+}
+
+fn value(cx: &mut Context<'_>, pointer: &str, raw: &raw::Value) -> Option<ValuePlan> {
+    let written = [raw.json.is_some(), raw.text.is_some(), raw.size.is_some()];
+    let count = written.iter().filter(|written| **written).count();
+    if count != 1 {
+        let hint = Some("use `json: {...}`, `text: \"...\"` or `size: 1KiB`".to_owned());
+        let message = if count == 0 { "the value is missing" } else { "the value is defined more than once" };
+        cx.at_key(pointer, message, hint);
+    }
+    if raw.content.is_some() && raw.size.is_none() {
+        cx.at_key(&below(pointer, "content"), "`content` requires `size`", None);
+    }
+    if let Some(document) = &raw.json {
+        return cx.json_template(&below(pointer, "json"), document).map(ValuePlan::Text);
+    }
+    if let Some(text) = &raw.text {
+        return cx.template(&below(pointer, "text"), text).map(ValuePlan::Text);
+    }
+    let at_size = below(pointer, "size");
+    let bytes = cx.quantity(&at_size, raw.size.as_ref())?.get();
+    if bytes > MESSAGE_MAX {
+        cx.at(&at_size, "too large for a Kafka message", Some("use at most 1GB".to_owned()));
+        return None;
+    }
+    let content = raw.content.unwrap_or(ValueContent::Random);
+    Some(ValuePlan::Size { bytes, content })
+}

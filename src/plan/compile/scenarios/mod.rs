@@ -1,0 +1,118 @@
+//! Scenarios: each type's fields, taken together.
+//!
+//! Owns what all types have in common; consumers come last, since what they do follows from who writes their topics.
+
+mod consume;
+mod message;
+mod metrics;
+mod produce;
+mod roundtrip;
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use super::client::{self, ProfileSettings};
+use super::context::Context;
+use super::defaults_recorder::DefaultsRecorder;
+use super::parts::Parts;
+use super::slot::{Compiled, Slot, legal_name, scenario_pointer};
+use super::start::start;
+use super::topics::Topics;
+use crate::plan::{ConnectPlan, ScenarioKind, ScenarioPlan, WatchPlan, Work, defaults};
+use crate::scenario::format::Activity;
+use crate::scenario::node::below;
+use crate::scenario::options::LoadOptions;
+use crate::units;
+use consume::Writers;
+
+/// What stands beside all scenarios.
+pub(super) struct Beside<'a> {
+    pub(super) topics: &'a Topics,
+    pub(super) profile: &'a ProfileSettings,
+    pub(super) options: &'a LoadOptions<'a>,
+}
+
+/// All scenarios by name, in the file's order.
+pub(super) fn all(cx: &mut Context<'_>, parts: &Parts<'_>, beside: &Beside<'_>) -> IndexMap<String, Slot> {
+    let members = parts.json.pointer("/scenarios").and_then(serde_json::Value::as_object);
+    let names: Vec<&String> = members.into_iter().flatten().map(|(name, _)| name).collect();
+    if names.is_empty() && members.is_some() {
+        cx.at_key(
+            "/scenarios",
+            "the file has no scenarios",
+            Some("add one, for example of type `produce`".to_owned()),
+        );
+    }
+    let mut slots = IndexMap::new();
+    let (mut consumers, mut others) = (Vec::new(), Vec::new());
+    for name in names {
+        let pointer = scenario_pointer(name);
+        if !legal_name(name) {
+            let hint = Some("use letters, digits, `_` and `-` in the name of a scenario".to_owned());
+            cx.at_key(&pointer, format!("invalid scenario name `{name}`"), hint);
+        }
+        let kind = parts.json.pointer(&below(&pointer, "type")).and_then(|kind| kind.as_str());
+        slots.insert(name.clone(), Slot::Refused { kind: kind.and_then(ScenarioKind::from_name) });
+        match parts.get::<Activity>(&pointer, cx) {
+            Some(activity @ Activity::Consume(_)) => consumers.push((name, activity)),
+            Some(activity) => others.push((name, activity)),
+            None => {}
+        }
+    }
+    for (name, activity) in others {
+        if let Some(good) = compile(cx, name, &activity, beside, &Writers::default()) {
+            slots.insert(name.clone(), Slot::Good(Box::new(good)));
+        }
+    }
+    let writers = Writers::of(&slots);
+    for (name, activity) in consumers {
+        if let Some(good) = compile(cx, name, &activity, beside, &writers) {
+            slots.insert(name.clone(), Slot::Good(Box::new(good)));
+        }
+    }
+    slots
+}
+
+fn compile(
+    cx: &mut Context<'_>,
+    name: &str,
+    activity: &Activity,
+    beside: &Beside<'_>,
+    writers: &Writers,
+) -> Option<Compiled> {
+    let pointer = &scenario_pointer(name);
+    let Beside { topics, profile, options } = *beside;
+    let common = activity.common();
+    let timeout = cx.positive(&below(pointer, "timeout"), common.timeout.as_ref());
+    let start = start(cx, pointer, "a scenario", common.after, common.at.as_ref(), common.when.as_deref());
+    let own = common.brokers.and_then(|list| client::addresses(cx, &below(pointer, "brokers"), &list));
+    let from_command_line = options.embedded || options.brokers.is_some();
+    let mut taken = DefaultsRecorder::below(format!("scenarios.{name}"));
+    let work = match activity {
+        // The topics are set once all are known.
+        Activity::Connect(_) => Work::Connect(ConnectPlan { topics: Vec::new() }),
+        Activity::Metrics(it) => Work::Metrics(metrics::metrics(cx, pointer, it, profile)?),
+        Activity::Produce(it) => Work::Produce(produce::produce(cx, pointer, it, topics, &mut taken)?),
+        Activity::Consume(it) => {
+            Work::Consume(consume::consume(cx, name, it, (topics, writers), &mut taken)?)
+        }
+        Activity::Roundtrip(it) => {
+            Work::Roundtrip(roundtrip::roundtrip(cx, pointer, it, topics, &mut taken)?)
+        }
+        Activity::Watch(it) => {
+            let every = cx.positive(&below(pointer, "every"), it.every.as_ref());
+            let every = taken.or("every", every, defaults::WATCH_EVERY, defaults::WATCH_EVERY).std();
+            Work::Watch(WatchPlan { every, topics: Vec::new() })
+        }
+    };
+    let plan = ScenarioPlan {
+        name: name.to_owned(),
+        start,
+        timeout: Duration::ZERO,
+        brokers: own.filter(|_| !from_command_line),
+        work,
+        position: cx.document.position(cx.document.key_place(pointer)),
+    };
+    Some(Compiled { plan, timeout: timeout.map(units::Duration::std), defaults: taken })
+}

@@ -1,0 +1,124 @@
+//! `produce`: how much it sends, how fast, and where to.
+
+use super::super::context::Context;
+use super::super::defaults_recorder::DefaultsRecorder;
+use super::super::topics::{Key, Topics};
+use super::message::{MessageFields, message};
+use crate::plan::{Partitioning, ProducePlan, Schedule, ValuePlan, defaults};
+use crate::scenario::format::activity as raw;
+use crate::scenario::node::below;
+use crate::units::{ByteSize, Duration, Rate};
+
+pub(super) fn produce(
+    cx: &mut Context<'_>,
+    pointer: &str,
+    raw: &raw::Produce,
+    topics: &Topics,
+    taken: &mut DefaultsRecorder,
+) -> Option<ProducePlan> {
+    let duration = cx.positive(&below(pointer, "duration"), raw.duration.as_ref()).map(Duration::std);
+    let rate: Option<Rate> = cx.quantity(&below(pointer, "rate"), raw.rate.as_ref());
+    let stages = raw.stages.as_ref().map(|stages| self::stages(cx, &below(pointer, "stages"), stages));
+    if raw.rate.is_some() && stages.is_some() {
+        let hint = Some("a stage has its own rate; remove `rate`".to_owned());
+        cx.at_key(&below(pointer, "rate"), "`rate` and `stages` exclude each other", hint);
+    }
+    if raw.messages.is_none() && raw.duration.is_none() && stages.is_none() {
+        let hint = Some("add `messages: 1000`, `duration: 30s` or `stages`".to_owned());
+        cx.at_key(pointer, "this producer has no end", hint);
+    }
+    if raw.partition == Some(Partitioning::ByKey) && raw.key.is_none() {
+        let hint = Some("add a `key`, such as `key: \"{{client}}\"`".to_owned());
+        cx.at(&below(pointer, "partition"), "partitions by key need messages with a key", hint);
+    }
+    let fixed = match raw.partition {
+        Some(Partitioning::Fixed(number)) => Some(number),
+        _ => None,
+    };
+    let topic = topics.used(cx, pointer, raw.topic.as_deref(), fixed, taken);
+    let clients = taken.or("clients", raw.clients, defaults::CLIENTS, defaults::CLIENTS);
+    let is_paced = rate.is_some() && stages.is_none();
+    // A stage that is refused itself has been told of.
+    let is_staged = stages.as_ref().map(Vec::len) == raw.stages.as_ref().map(Vec::len) && stages.is_some();
+    let schedule = schedule(rate, stages, duration);
+    if schedule.is_none() {
+        taken.note("rate", "as fast as acks allow");
+    }
+    let partition = taken.or("partition", raw.partition, defaults::PARTITIONING, "round_robin");
+    let fields = MessageFields {
+        acks: raw.acks,
+        compression: raw.compression,
+        idempotence: raw.idempotence,
+        key: raw.key.as_deref(),
+        headers: raw.headers.as_ref(),
+        value: raw.value.as_ref(),
+    };
+    let message = message(cx, pointer, &fields, taken);
+    let at_most = below(pointer, "max_in_flight");
+    let max_in_flight = cx.quantity(&at_most, raw.max_in_flight.as_ref()).map(ByteSize::get);
+    if max_in_flight == Some(0) {
+        cx.at(&at_most, "this must be above 0", None);
+    }
+    if let (Some(bytes), ValuePlan::Size { bytes: size, .. }) = (max_in_flight, &message.value)
+        && bytes < *size
+    {
+        let hint = Some(format!("the value of a message alone has {size} bytes"));
+        cx.at(&at_most, "too small for any message", hint);
+    }
+    let shown = ByteSize::new(defaults::MAX_IN_FLIGHT);
+    let max_in_flight = taken.or("max_in_flight", max_in_flight, defaults::MAX_IN_FLIGHT, shown);
+    let topic = topic?;
+    let verify = raw.verify.unwrap_or(true);
+    let key = Key { is_written: raw.key.is_some(), template: message.key.as_ref(), is_verified: verify };
+    topics.check_key(cx, pointer, &topic, key);
+    let produce = ProducePlan {
+        topic,
+        clients,
+        messages: raw.messages,
+        duration,
+        schedule,
+        partition,
+        acks: message.acks,
+        compression: message.compression,
+        idempotence: message.idempotence,
+        max_in_flight,
+        key: message.key,
+        headers: message.headers,
+        value: message.value,
+        verify,
+    };
+    if is_paced && produce.total() == Some(0) {
+        cx.at(&below(pointer, "duration"), "no message is due within this time at this rate", None);
+    }
+    if is_staged && produce.total() == Some(0) {
+        cx.at_key(&below(pointer, "stages"), "the stages are too short for a single message", None);
+    }
+    Some(produce)
+}
+
+/// When each message is due; none is a closed loop.
+fn schedule(
+    rate: Option<Rate>,
+    stages: Option<Vec<(Duration, Rate)>>,
+    duration: Option<std::time::Duration>,
+) -> Option<Schedule> {
+    if let Some(stages) = stages {
+        return Some(Schedule::stages(stages.iter().map(|(length, rate)| (length.std(), rate.get()))));
+    }
+    let rate = rate?.get();
+    Some(match duration {
+        Some(length) => Schedule::stages([(length, rate)]),
+        None => Schedule::constant(rate),
+    })
+}
+
+fn stages(cx: &mut Context<'_>, pointer: &str, raw: &[raw::Stage]) -> Vec<(Duration, Rate)> {
+    let mut stages = Vec::new();
+    for (index, stage) in raw.iter().enumerate() {
+        let pointer = below(pointer, index);
+        let duration = cx.positive(&below(&pointer, "duration"), Some(&stage.duration));
+        let rate = cx.quantity(&below(&pointer, "rate"), Some(&stage.rate));
+        stages.extend(duration.zip(rate));
+    }
+    stages
+}

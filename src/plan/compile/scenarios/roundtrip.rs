@@ -1,0 +1,56 @@
+//! `roundtrip`: how many messages go there and back, and what they are.
+
+use super::super::context::Context;
+use super::super::defaults_recorder::DefaultsRecorder;
+use super::super::topics::{Key, Topics};
+use super::message::{MessageFields, message};
+use crate::plan::{RoundtripPlan, defaults};
+use crate::scenario::format::activity as raw;
+use crate::scenario::node::below;
+use crate::units::Duration;
+
+pub(super) fn roundtrip(
+    cx: &mut Context<'_>,
+    pointer: &str,
+    raw: &raw::Roundtrip,
+    topics: &Topics,
+    taken: &mut DefaultsRecorder,
+) -> Option<RoundtripPlan> {
+    let default = defaults::ROUNDTRIP_PARTITION;
+    let topic = topics.used(cx, pointer, raw.topic.as_deref(), Some(raw.partition.unwrap_or(default)), taken);
+    let partition = taken.or("partition", raw.partition, default, default);
+    let iterations = taken.or("iterations", raw.iterations, defaults::ITERATIONS, defaults::ITERATIONS);
+    let warmup = taken.or("warmup", raw.warmup, defaults::WARMUP, defaults::WARMUP);
+    let clients = taken.or("clients", raw.clients, defaults::CLIENTS, defaults::CLIENTS);
+    let each = cx.positive(&below(pointer, "iteration_timeout"), raw.iteration_timeout.as_ref());
+    let shown = Duration::from(defaults::ITERATION_TIMEOUT);
+    let iteration_timeout = taken.or("iteration_timeout", each, shown, shown).std();
+    let fields = MessageFields {
+        acks: raw.acks,
+        compression: raw.compression,
+        idempotence: raw.idempotence,
+        key: raw.key.as_deref(),
+        headers: raw.headers.as_ref(),
+        value: raw.value.as_ref(),
+    };
+    let message = message(cx, pointer, &fields, taken);
+    let topic = topic?;
+    let verify = raw.verify.unwrap_or(true);
+    let key = Key { is_written: raw.key.is_some(), template: message.key.as_ref(), is_verified: verify };
+    topics.check_key(cx, pointer, &topic, key);
+    Some(RoundtripPlan {
+        topic,
+        partition,
+        iterations,
+        warmup,
+        clients,
+        iteration_timeout,
+        acks: message.acks,
+        compression: message.compression,
+        idempotence: message.idempotence,
+        key: message.key,
+        headers: message.headers,
+        value: message.value,
+        verify,
+    })
+}

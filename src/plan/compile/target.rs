@@ -1,0 +1,105 @@
+//! Where the load goes, of all that may say so: the command line, the file, what it starts, and its profile.
+
+use indexmap::IndexMap;
+
+use super::client::{self, ProfileSettings};
+use super::cluster::Known;
+use super::context::Context;
+use super::parts::Parts;
+use super::slot::Slot;
+use crate::plan::Target;
+use crate::scenario::Wired;
+use crate::scenario::diagnostics::Diagnostic;
+use crate::scenario::options::LoadOptions;
+
+/// Where the load goes: the command line before the file, that before what the file starts, and that before its
+/// profile, which may serve other files.
+pub(super) fn target(
+    cx: &mut Context<'_>,
+    parts: &Parts<'_>,
+    slots: &IndexMap<String, Slot>,
+    known: &Known,
+    file: Option<Target>,
+    profile: &ProfileSettings,
+    options: &LoadOptions<'_>,
+) -> Target {
+    if options.embedded {
+        if known.written {
+            elsewhere(
+                cx,
+                "--embedded",
+                "the broker inside kaf6 is not a container, so faults in its `cluster` would not \
+                affect it",
+            );
+        }
+        return Target::Embedded;
+    }
+    if let Some(brokers) = &options.brokers {
+        if known.starts && !options.connect_only {
+            elsewhere(
+                cx,
+                "--brokers",
+                "the file starts its own brokers in `cluster`, so faults would affect other \
+                brokers than the load",
+            );
+        }
+        return client::addresses_of_option(cx, brokers);
+    }
+    let cluster = (known.starts && known.has_kafka()).then_some(Target::Cluster);
+    let chosen = if options.profile.is_some() {
+        if cluster.is_some()
+            && matches!(&profile.target, Some(Target::Brokers(list)) if !list.iter().any(Wired::has_service))
+        {
+            elsewhere(
+                cx,
+                "--profile",
+                "the file starts its own brokers in `cluster`, but the profile names other ones",
+            );
+        }
+        profile.target.clone().or(file).or(cluster)
+    } else {
+        file.or(cluster).or_else(|| profile.target.clone())
+    };
+    if let Some(target) = chosen {
+        if target == Target::Embedded && known.written {
+            let hint = Some("remove `brokers`, or `cluster`".to_owned());
+            let message = "the broker inside kaf6 is not a container, so faults in `cluster` would \
+            not affect it";
+            cx.at("/brokers", message, hint);
+        }
+        return target;
+    }
+    let needed = slots.values().any(|slot| match slot {
+        Slot::Good(scenario) => scenario.plan.work.kind().needs_kafka() && scenario.plan.brokers.is_none(),
+        Slot::Refused { .. } => false,
+    });
+    if !needed || parts.json.pointer("/brokers").is_some() || parts.refused("/profile") || profile.failed {
+        return Target::Brokers(Vec::new());
+    }
+    if !known.attached.is_empty() {
+        let hint = Some("add `brokers: [localhost:9092]`".to_owned());
+        cx.at_key("/cluster/attach", "it names containers, but not how clients reach the brokers", hint);
+    } else if known.starts {
+        if !known.incomplete {
+            let hint = Some("name a port of the broker's service `kafka`, or set `brokers`".to_owned());
+            cx.at_key("/cluster", "no service has a port named `kafka`, so clients have no address", hint);
+        }
+    } else {
+        cx.at_key(
+            "",
+            "no brokers given",
+            Some("set `brokers: [localhost:9092]` or `brokers: embedded`, or pass --brokers".to_owned()),
+        );
+    }
+    Target::Brokers(Vec::new())
+}
+
+/// Says that an option sends the load elsewhere than the file's containers.
+fn elsewhere(cx: &mut Context<'_>, option: &str, why: &str) {
+    let hint = Some(format!("remove {option}, or `cluster` and `faults` of the file"));
+    cx.problems.push(Diagnostic::of_file(
+        &cx.document.path,
+        format!("cannot use {option} with this file: {why}"),
+        hint,
+    ));
+}
