@@ -647,7 +647,7 @@ fn two_types_of_one_name_are_found() {
         ),
         ("report/summary/mod.rs", "pub struct Rate;"),
     ];
-    assert_eq!(problems_of(&files), ["the type Pace is there twice: plan/a.rs, plan/mod.rs"]);
+    assert_eq!(problems_of(&files), ["the type Pace is there twice: plan/mod.rs, plan/a.rs"]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use kaf6::plan::{self, CheckKind, Plan, timeline};
-use kaf6::scenario::{Diagnostics, LoadOptions, Wired};
+use kaf6::scenario::{Diagnostics, LoadOptions, ServiceTemplate};
 
 /// The environment of these tests.
 fn env(name: &str) -> Option<String> {
@@ -63,7 +63,10 @@ fn each_example_runs_on_the_embedded_broker_and_on_brokers_given() {
         let brokers = Some(vec!["a:1,b".to_owned()]);
         let given = LoadOptions { brokers, ..LoadOptions::new(&env) };
         let plan = plan::load(&path, &given).unwrap();
-        assert_eq!(plan.target, plan::Target::Brokers(vec![Wired::plain("a:1"), Wired::plain("b:9092")]));
+        assert_eq!(
+            plan.target,
+            plan::Target::Brokers(vec![ServiceTemplate::plain("a:1"), ServiceTemplate::plain("b:9092")])
+        );
     }
 }
 
@@ -221,7 +224,9 @@ impl Folders {
 
     fn brokers(&self, head: &str, change: &dyn Fn(&mut LoadOptions<'_>)) -> String {
         match self.load(head, change).unwrap_or_else(|d| panic!("{d}")).target {
-            plan::Target::Brokers(list) => list.iter().map(Wired::to_string).collect::<Vec<_>>().join(","),
+            plan::Target::Brokers(list) => {
+                list.iter().map(ServiceTemplate::to_string).collect::<Vec<_>>().join(",")
+            }
             plan::Target::Embedded => "embedded".to_owned(),
             plan::Target::Cluster => "cluster".to_owned(),
         }
@@ -256,7 +261,7 @@ fn brokers_of_a_single_scenario_give_way_to_the_command_line() {
         let plan = plan::load_text(Path::new("f.yaml"), &file, options).unwrap();
         plan.scenarios[1].brokers.clone()
     };
-    assert_eq!(own(&LoadOptions::new(&env)), Some(vec![Wired::plain("own:1")]));
+    assert_eq!(own(&LoadOptions::new(&env)), Some(vec![ServiceTemplate::plain("own:1")]));
     assert_eq!(own(&LoadOptions { embedded: true, ..LoadOptions::new(&env) }), None);
 }
 
@@ -340,7 +345,9 @@ fn each_producer_with_acks_has_to_have_all_of_its_messages_acked() {
         let checks = plan.checks.iter().filter(|check| check.ask.kind() == CheckKind::AllAcked);
         checks
             .map(|check| {
-                let plan::Ask::AllAcked { allow } = &check.ask else { unreachable!("it is of this kind") };
+                let plan::CheckSettings::AllAcked { allow } = &check.ask else {
+                    unreachable!("it is of this kind")
+                };
                 (check.name.clone(), check.scenario.clone(), allow.failed, allow.unknown)
             })
             .collect::<Vec<_>>()
@@ -361,7 +368,7 @@ fn no_loss_may_be_asked_of_a_reader_of_a_part() {
     for how in ["limit: 5", "offset: latest", "offset: 5", "partition: 1"] {
         let file = GOOD.replace("{type: consume}", &format!("{{type: consume, {how}}}"));
         let plan = text("f.yaml", &format!("{file}checks: [{{type: no_loss}}]\n")).unwrap();
-        assert_eq!(plan.checks.iter().filter(|check| check.ask == plan::Ask::NoLoss).count(), 1);
+        assert_eq!(plan.checks.iter().filter(|check| check.ask == plan::CheckSettings::NoLoss).count(), 1);
     }
 }
 
@@ -386,7 +393,7 @@ fn what_is_read_back_can_be_asked_about_without_a_consumer() {
 /// The warnings of a good file, as they are printed.
 fn warned(file: &str) -> String {
     let plan = text("f.yaml", file).unwrap_or_else(|d| panic!("{d}"));
-    scenario::diagnostics::render_warnings(&plan.warnings, false)
+    kaf6::scenario::diagnostics::render_warnings(&plan.warnings, false)
 }
 
 #[test]

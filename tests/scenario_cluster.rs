@@ -87,7 +87,7 @@ fn services_are_laid_over_a_preset() {
     assert_eq!(cluster.preset.as_deref(), Some("tansu"));
     let broker = cluster.service("broker").expect("it is there");
     assert_eq!((broker.image.as_str(), broker.replicas), ("mine:2", 2));
-    assert_eq!(broker.ready, Some(plan::cluster::Ready::Tcp { port: "kafka".to_owned() }));
+    assert_eq!(broker.ready, Some(plan::cluster::Readiness::Tcp { port: "kafka".to_owned() }));
     let names: Vec<&str> = broker.env.iter().map(|(name, _)| name.as_str()).collect();
     assert!(names.contains(&"STORAGE_ENGINE") && names.contains(&"RUST_LOG"), "{names:?}");
     assert!(!names.contains(&"AWS_DEFAULT_REGION"), "{names:?}");

@@ -8,7 +8,7 @@ use anyhow::{Context as _, anyhow, bail};
 use serde_json::{Map, Value, json};
 
 use crate::ledger::{Saved, SavedProducer};
-use crate::plan::{self, Ask, Plan};
+use crate::plan::{self, CheckSettings, Plan};
 use crate::report::LEDGER_JSON;
 use crate::scenario::secrets::HIDDEN;
 use crate::scenario::{Diagnostics, LoadOptions};
@@ -71,7 +71,7 @@ pub(super) fn load(
             plan.description = plan.description.map(|text| then.secrets.hide(&text).into_owned());
             plan.secrets = then.secrets;
             // Nothing is sent anew, and the run that did send has answered this.
-            plan.checks.retain(|check| !matches!(check.ask, Ask::AllAcked { .. }));
+            plan.checks.retain(|check| !matches!(check.ask, CheckSettings::AllAcked { .. }));
             Ok(Ok((saved, plan)))
         }
         Err(problems) => Ok(Err(problems)),
@@ -254,7 +254,7 @@ run: {unreadable_after: 7s}
         assert_eq!(names, ["write", "forget", "load", "late", "verify-a", "verify-b"]);
         let verified: Vec<bool> = plan.scenarios.iter().map(|scenario| scenario.work.is_verified()).collect();
         assert_eq!(verified, [true, false, false, false, false, false]);
-        assert!(plan.checks.iter().all(|check| !matches!(check.ask, Ask::AllAcked { .. })));
+        assert!(plan.checks.iter().all(|check| !matches!(check.ask, CheckSettings::AllAcked { .. })));
         assert_eq!(plan.unreadable_after, std::time::Duration::from_secs(7));
         assert!((0..9).all(|partition| !plan::is_left(&plan, &plan.topics[1].name, partition)));
     }

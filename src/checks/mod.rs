@@ -30,7 +30,7 @@ use proof::downgrade_if_unproven;
 use registry::{check_of, targets_of};
 
 use crate::observe::{Observations, ScenarioEnd};
-use crate::plan::{Ask, CheckPlan, Plan};
+use crate::plan::{CheckPlan, CheckSettings, Plan};
 
 /// The answer of one check for one scenario.
 #[derive(Debug, Clone)]
@@ -74,7 +74,7 @@ pub fn evaluate(plan: &Plan, seen: &Observations) -> Vec<CheckResult> {
 }
 
 /// Runs one check against one scenario.
-fn evaluate_one(ask: &Ask, case: &CheckedScenario<'_>) -> Answer {
+fn evaluate_one(ask: &CheckSettings, case: &CheckedScenario<'_>) -> Answer {
     let check = check_of(ask);
     let scenario = case.scenario;
     let tried = check.answers_for_the_unreachable() && scenario.ended != ScenarioEnd::Skipped;
@@ -116,7 +116,9 @@ pub fn to_abort(
 ) -> Option<&CheckPlan> {
     plan.checks.iter().find(|check| {
         // A fault's part of the run can be judged once it is over.
-        let Ask::Threshold { expr, abort: true, delay, span: None } = &check.ask else { return false };
+        let CheckSettings::Threshold { expr, abort: true, delay, span: None } = &check.ask else {
+            return false;
+        };
         elapsed >= *delay
             && targets_of(plan, check).into_iter().any(|index| {
                 live(index).is_some_and(|counts| {

@@ -22,14 +22,14 @@ use crate::checks::rates::continuity::Continuity;
 use crate::checks::rates::recovers::Recovers;
 use crate::checks::rates::threshold::Threshold;
 use crate::checks::rates::throughput_drops::ThroughputDrops;
-use crate::plan::{Ask, CheckKind, CheckPlan, Plan};
+use crate::plan::{CheckKind, CheckPlan, CheckSettings, Plan};
 
 /// Each name is a kind of [`Ask`] and the type that answers it, with the same fields.
 macro_rules! checks {
     ($($name:ident $({ $($field:ident),* })?,)*) => {
-        pub(super) fn check_of(ask: &Ask) -> Box<dyn Check + '_> {
+        pub(super) fn check_of(ask: &CheckSettings) -> Box<dyn Check + '_> {
             match ask {
-                $(Ask::$name $({ $($field,)* .. })? => Box::new($name $({ $($field),* })?),)*
+                $(CheckSettings::$name $({ $($field,)* .. })? => Box::new($name $({ $($field),* })?),)*
             }
         }
 

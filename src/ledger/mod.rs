@@ -21,7 +21,7 @@ pub use read::contents::{Behind, Contents};
 pub use read::pass::Pass;
 pub use read::reads::PartitionReads;
 pub use read::sighting::{Altered, Head, Seen, Sighting};
-pub use sent::envelope::{self, Checked};
+pub use sent::envelope::{self, CheckedUuid};
 pub use sent::marker::Marker;
 pub use sent::marks::Between;
 pub use sent::runs::{Bits, Run, RunLog};

@@ -11,7 +11,7 @@ pub struct CheckPlan {
     /// Its name; unique in the file.
     pub name: String,
     /// What is asked.
-    pub ask: Ask,
+    pub ask: CheckSettings,
     /// The scenario that is asked; none means each consumer, or each producer where nobody consumes.
     pub scenario: Option<String>,
     /// Added without asking, since a file with a producer and a consumer deserves it.
@@ -22,7 +22,7 @@ pub struct CheckPlan {
 
 /// The kinds of check, with what each needs.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Ask {
+pub enum CheckSettings {
     /// Each broker answers.
     Reachable,
     /// Each topic has metadata.
@@ -54,7 +54,7 @@ pub enum Ask {
     /// Each message planned was sent and acked.
     AllAcked {
         /// What need not be.
-        allow: Allow,
+        allow: AllowedShares,
     },
     /// Nothing acked is lost, skipped or unread.
     NoLoss,
@@ -81,7 +81,7 @@ pub enum Ask {
         /// Do not try before this time.
         delay: std::time::Duration,
         /// Only the part of the run that a fault cuts out; none is all of it.
-        span: Option<Span>,
+        span: Option<FaultPart>,
     },
     /// The rate falls while a fault lasts.
     ThroughputDrops {
@@ -115,7 +115,7 @@ pub enum Ask {
 
 /// Shares of the messages planned, 0 up to 1, that `all_acked` does not want acked.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Allow {
+pub struct AllowedShares {
     /// Messages that failed.
     pub failed: f64,
     /// Messages whose end is not known.
@@ -124,14 +124,14 @@ pub struct Allow {
 
 /// The part of a run that a fault cuts out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Span {
+pub enum FaultPart {
     /// From its start to its end.
     During(String),
     /// From its end on.
     After(String),
 }
 
-impl Span {
+impl FaultPart {
     /// The fault.
     pub fn fault(&self) -> &str {
         match self {
@@ -140,7 +140,7 @@ impl Span {
     }
 }
 
-impl Ask {
+impl CheckSettings {
     /// Its kind.
     pub const fn kind(&self) -> CheckKind {
         match self {

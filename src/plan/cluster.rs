@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{FaultKind, Start};
 use crate::scenario::Position;
-use crate::scenario::wiring::Wired;
+use crate::scenario::wiring::ServiceTemplate;
 
 pub use crate::scenario::format::Pull;
 
@@ -18,7 +18,7 @@ pub struct ClusterPlan {
     /// Services to start, each after all that it needs.
     pub services: Vec<ServicePlan>,
     /// Containers that run already.
-    pub attached: Vec<Attach>,
+    pub attached: Vec<AttachPlan>,
     /// Ways that some fault slows down: there kaf6's relay stands between, from the start on.
     pub links: Vec<Link>,
 }
@@ -33,11 +33,11 @@ pub struct ServicePlan {
     /// When it is pulled.
     pub pull: Pull,
     /// In place of the image's own.
-    pub entrypoint: Option<Vec<Wired>>,
+    pub entrypoint: Option<Vec<ServiceTemplate>>,
     /// In place of the image's own.
-    pub command: Option<Vec<Wired>>,
+    pub command: Option<Vec<ServiceTemplate>>,
     /// Its environment.
-    pub env: Vec<(String, Wired)>,
+    pub env: Vec<(String, ServiceTemplate)>,
     /// Ports in the container, by name; `kafka` is what clients get.
     pub ports: Vec<(String, u16)>,
     /// Volumes by name, and where each is mounted; each replica has its own.
@@ -49,7 +49,7 @@ pub struct ServicePlan {
     /// Replicas at most, over all that faults do to it.
     pub most: u32,
     /// How a replica is known to be ready; none: it runs.
-    pub ready: Option<Ready>,
+    pub ready: Option<Readiness>,
     /// How long a replica may take to become ready.
     pub ready_timeout: Duration,
     /// Where it stands in the file.
@@ -58,7 +58,7 @@ pub struct ServicePlan {
 
 /// How a replica is known to be ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ready {
+pub enum Readiness {
     /// A GET is answered with 200 to 299.
     Http {
         /// The port's name.
@@ -72,7 +72,7 @@ pub enum Ready {
         port: String,
     },
     /// A command in the container ends with 0.
-    Exec(Vec<Wired>),
+    Exec(Vec<ServiceTemplate>),
     /// Metadata is answered.
     Kafka {
         /// The port's name.
@@ -82,7 +82,7 @@ pub enum Ready {
 
 /// A running container, or several of one compose service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Attach {
+pub struct AttachPlan {
     /// The name that faults give it.
     pub name: String,
     /// How it is found.
@@ -171,7 +171,7 @@ pub enum ActionPlan {
         /// Where.
         target: FaultTarget,
         /// The command and its arguments.
-        command: Vec<Wired>,
+        command: Vec<ServiceTemplate>,
     },
 }
 

@@ -6,9 +6,9 @@ use std::fmt::Write;
 use std::time::Duration as StdDuration;
 
 use super::Pull;
-use super::cluster::{ActionPlan, AttachBy, ClusterPlan, FaultPlan, Ready, ServicePlan};
+use super::cluster::{ActionPlan, AttachBy, ClusterPlan, FaultPlan, Readiness, ServicePlan};
 use super::page::{count, line, section, time};
-use crate::scenario::Wired;
+use crate::scenario::ServiceTemplate;
 use crate::units::Bandwidth;
 
 /// The containers that are started, in their order, or those that are attached to; then the relays.
@@ -72,18 +72,18 @@ fn rows(service: &ServicePlan) -> Vec<(&'static str, String)> {
     rows.extend(pairs(service.needs.clone()).map(|text| ("needs", text)));
     let ready = match &service.ready {
         None => "once it runs".to_owned(),
-        Some(Ready::Http { port, path }) => format!("GET {path} on {port} returns 200 to 299"),
-        Some(Ready::Tcp { port }) => format!("{port} accepts a connection"),
-        Some(Ready::Kafka { port }) => format!("{port} answers Kafka metadata"),
-        Some(Ready::Exec(words)) => format!("{} exits with 0", command(words)),
+        Some(Readiness::Http { port, path }) => format!("GET {path} on {port} returns 200 to 299"),
+        Some(Readiness::Tcp { port }) => format!("{port} accepts a connection"),
+        Some(Readiness::Kafka { port }) => format!("{port} answers Kafka metadata"),
+        Some(Readiness::Exec(words)) => format!("{} exits with 0", command(words)),
     };
     rows.push(("ready", format!("{ready}; within {}", time(service.ready_timeout))));
     rows
 }
 
 /// Words as YAML has them in one line.
-fn command(words: &[Wired]) -> String {
-    let quoted = |word: &Wired| {
+fn command(words: &[ServiceTemplate]) -> String {
+    let quoted = |word: &ServiceTemplate| {
         let text = word.to_string();
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@+${}".contains(c);
         if !text.is_empty() && text.chars().all(plain) { text } else { format!("{text:?}") }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::ids::{Offset, Partition};
-use crate::scenario::{Diagnostic, Position, Secrets, Series, Template, Wired};
+use crate::scenario::{Diagnostic, Position, Secrets, Series, ServiceTemplate, Template};
 
 mod check;
 pub mod cluster;
@@ -21,7 +21,7 @@ pub mod timeline;
 pub mod windows;
 mod work;
 
-pub use check::{Allow, Ask, CheckPlan, Span};
+pub use check::{AllowedShares, CheckPlan, CheckSettings, FaultPart};
 pub use cluster::{ActionPlan, ClusterPlan, FaultPlan, FaultTarget, ServicePlan};
 pub use compile::{compile, load, load_text};
 pub use readers::{covers, is_left, judges, waits_for};
@@ -87,7 +87,7 @@ pub struct Source {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// `host:port` of each, perhaps as references to services.
-    Brokers(Vec<Wired>),
+    Brokers(Vec<ServiceTemplate>),
     /// librdkafka's mock cluster inside this process.
     Embedded,
     /// The `kafka` ports of the services that the run starts.
@@ -121,7 +121,7 @@ pub struct ScenarioPlan {
     /// Its time bound, counted from its start; always finite.
     pub timeout: Duration,
     /// Brokers of its own, in place of the file's; perhaps as references to services.
-    pub brokers: Option<Vec<Wired>>,
+    pub brokers: Option<Vec<ServiceTemplate>>,
     /// What it does.
     pub work: Work,
     /// Where it stands in the file.
@@ -184,7 +184,7 @@ pub struct ConnectPlan {
 #[derive(Debug, Clone)]
 pub struct MetricsPlan {
     /// Where to ask, perhaps with references to services.
-    pub url: Wired,
+    pub url: ServiceTemplate,
     /// Series that must be present, each with its text in the file.
     pub contains: Vec<(String, Series)>,
     /// Ask again and again, as long as other scenarios run; once where absent.

@@ -13,13 +13,13 @@ pub fn judges(plan: &Plan, reader: usize) -> Vec<usize> {
     let Some(Work::Consume(consume)) = plan.scenarios.get(reader).map(|scenario| &scenario.work) else {
         return Vec::new();
     };
-    Waits::of(&plan.scenarios, &plan.faults).judged(reader, consume)
+    WaitsFor::of(&plan.scenarios, &plan.faults).judged(reader, consume)
 }
 
 /// Whether one scenario or fault starts only after another one has, directly or by others between them. Faults count on
 /// behind the scenarios.
 pub fn waits_for(plan: &Plan, waiting: usize, other: usize) -> bool {
-    Waits::of(&plan.scenarios, &plan.faults).behind(other).contains(&waiting)
+    WaitsFor::of(&plan.scenarios, &plan.faults).behind(other).contains(&waiting)
 }
 
 /// Whether a consumer of the file reads all of a partition, and judges all that has to be read back from there.
@@ -27,8 +27,8 @@ pub fn covers(plan: &Plan, consumer: usize, topic: &Template, partition: Partiti
     let Some(Work::Consume(consume)) = plan.scenarios.get(consumer).map(|scenario| &scenario.work) else {
         return false;
     };
-    let judged = Waits::of(&plan.scenarios, &plan.faults).judged(consumer, consume).into_iter().collect();
-    Reader { consume, judged }.covers(&writers(&plan.scenarios, topic), topic, Some(partition))
+    let judged = WaitsFor::of(&plan.scenarios, &plan.faults).judged(consumer, consume).into_iter().collect();
+    PlannedReader { consume, judged }.covers(&writers(&plan.scenarios, topic), topic, Some(partition))
 }
 
 /// Whether something may be written to a partition that has to be read back, and no consumer of the file covers it: a
@@ -36,7 +36,7 @@ pub fn covers(plan: &Plan, consumer: usize, topic: &Template, partition: Partiti
 pub fn is_left(plan: &Plan, topic: &Template, partition: Partition) -> bool {
     let writers = writers(&plan.scenarios, topic);
     writers.iter().any(|writer| writer.writes(Some(partition)))
-        && !Reader::all(&plan.scenarios, &Waits::of(&plan.scenarios, &plan.faults), topic)
+        && !PlannedReader::all_readers(&plan.scenarios, &WaitsFor::of(&plan.scenarios, &plan.faults), topic)
             .iter()
             .any(|reader| reader.covers(&writers, topic, Some(partition)))
 }
@@ -44,12 +44,12 @@ pub fn is_left(plan: &Plan, topic: &Template, partition: Partition) -> bool {
 /// Whether a reader of kaf6's own would certainly have nothing to do in a topic that has, or is to have, so many partitions.
 pub(super) fn leave_nothing(
     scenarios: &[ScenarioPlan],
-    waits: &Waits<'_>,
+    waits: &WaitsFor<'_>,
     topic: &Template,
     partitions: Partition,
 ) -> bool {
     let writers = writers(scenarios, topic);
-    let readers = Reader::all(scenarios, waits, topic);
+    let readers = PlannedReader::all_readers(scenarios, waits, topic);
     let covered = |partition| readers.iter().any(|reader| reader.covers(&writers, topic, partition));
     let fixed: HashSet<Partition> = writers.iter().filter_map(|writer| writer.partition).collect();
     if !fixed.iter().all(|partition| covered(Some(*partition))) {
@@ -73,21 +73,21 @@ pub(super) fn verified<'a>(
 }
 
 /// A scenario whose messages have to be read back.
-struct Writer {
+struct PlannedWriter {
     number: usize,
     /// The one partition that it writes to.
     partition: Option<Partition>,
 }
 
-fn writers(scenarios: &[ScenarioPlan], topic: &Template) -> Vec<Writer> {
-    let writer = |(number, scenario): (usize, &ScenarioPlan)| Writer {
+fn writers(scenarios: &[ScenarioPlan], topic: &Template) -> Vec<PlannedWriter> {
+    let writer = |(number, scenario): (usize, &ScenarioPlan)| PlannedWriter {
         number,
         partition: scenario.work.fixed_partition(),
     };
     verified(scenarios, topic).map(writer).collect()
 }
 
-impl Writer {
+impl PlannedWriter {
     /// Whether it may write to a partition; none is one that nobody is fixed to.
     fn writes(&self, partition: Option<Partition>) -> bool {
         self.partition.is_none() || self.partition == partition
@@ -95,14 +95,14 @@ impl Writer {
 }
 
 /// A consumer of the file, and the scenarios that it judges.
-struct Reader<'a> {
+struct PlannedReader<'a> {
     consume: &'a ConsumePlan,
     judged: HashSet<usize>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> PlannedReader<'a> {
     /// The consumers of a topic.
-    fn all(scenarios: &'a [ScenarioPlan], waits: &Waits<'_>, topic: &Template) -> Vec<Self> {
+    fn all_readers(scenarios: &'a [ScenarioPlan], waits: &WaitsFor<'_>, topic: &Template) -> Vec<Self> {
         let readers = scenarios.iter().enumerate().filter_map(|(number, scenario)| match &scenario.work {
             Work::Consume(consume) if consume.topic == *topic => {
                 Some(Self { consume, judged: waits.judged(number, consume).into_iter().collect() })
@@ -113,7 +113,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether it reads all of a partition, and judges all that write to it; none is one that nobody is fixed to.
-    fn covers(&self, writers: &[Writer], topic: &Template, partition: Option<Partition>) -> bool {
+    fn covers(&self, writers: &[PlannedWriter], topic: &Template, partition: Option<Partition>) -> bool {
         let consume = self.consume;
         !consume.readback
             && consume.topic == *topic
@@ -129,13 +129,13 @@ impl<'a> Reader<'a> {
 }
 
 /// Who waits for whom. Scenarios have numbers, and faults behind them.
-pub(super) struct Waits<'a> {
+pub(super) struct WaitsFor<'a> {
     numbers: HashMap<&'a str, usize>,
     /// Those that wait for each itself.
     waiting: Vec<Vec<usize>>,
 }
 
-impl<'a> Waits<'a> {
+impl<'a> WaitsFor<'a> {
     pub(super) fn of(scenarios: &'a [ScenarioPlan], faults: &'a [FaultPlan]) -> Self {
         let scenarios = scenarios.iter().map(|it| (it.name.as_str(), &it.start));
         let faults = faults.iter().map(|it| (it.name.as_str(), &it.start));

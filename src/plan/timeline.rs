@@ -8,11 +8,11 @@ use std::time::Duration as StdDuration;
 use super::page::{count, line, section, time, when_text};
 use super::windows::{self, Window};
 use super::{
-    Acks, Ask, Aspect, CheckPlan, ClusterPlan, Compression, ConsumePlan, CountMetric, From, Partitioning,
-    Plan, ProducePlan, ScenarioPlan, Schedule, Span, Start, StartOffset, Target, ValueContent, ValuePlan,
-    Work, containers_page,
+    Acks, Aspect, CheckPlan, CheckSettings, ClusterPlan, Compression, ConsumePlan, CountMetric, FaultPart,
+    From, Partitioning, Plan, ProducePlan, ScenarioPlan, Schedule, Start, StartOffset, Target, ValueContent,
+    ValuePlan, Work, containers_page,
 };
-use crate::scenario::{Secrets, Wired};
+use crate::scenario::{Secrets, ServiceTemplate};
 use crate::units::{ByteSize, Rate, Share};
 
 /// Columns of the bars.
@@ -38,7 +38,7 @@ pub fn validate_line(plan: &Plan) -> String {
 }
 
 /// Addresses as written.
-fn joined(list: &[Wired]) -> String {
+fn joined(list: &[ServiceTemplate]) -> String {
     list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
@@ -118,7 +118,7 @@ struct Row<'a> {
 
 /// When each scenario and fault is expected to run (`=`) and can be running (`.`).
 fn timeline(plan: &Plan, out: &mut String) {
-    let windows = windows::all(plan);
+    let windows = windows::of_plan(plan);
     let end = windows.iter().map(|window| window.end).max().unwrap_or_default();
     if end.is_zero() {
         return;
@@ -403,18 +403,20 @@ fn checks(plan: &Plan, out: &mut String) {
 /// What a check wants beside what its kind says.
 fn asked(plan: &Plan, check: &CheckPlan) -> Option<String> {
     match &check.ask {
-        Ask::CountEquals { expected, metric } => {
+        CheckSettings::CountEquals { expected, metric } => {
             Some(format!("{} = {expected}", counted(plan, check, *metric)))
         }
-        Ask::CountAtLeast { expected, metric } => {
+        CheckSettings::CountAtLeast { expected, metric } => {
             Some(format!("{} >= {expected}", counted(plan, check, *metric)))
         }
-        Ask::NoDuplicates { strict } | Ask::InOrder { strict } => strict.then(|| "strict".to_owned()),
-        Ask::Threshold { expr, abort, delay, span } => {
+        CheckSettings::NoDuplicates { strict } | CheckSettings::InOrder { strict } => {
+            strict.then(|| "strict".to_owned())
+        }
+        CheckSettings::Threshold { expr, abort, delay, span } => {
             let mut text = expr.text.clone();
             match span {
-                Some(Span::During(fault)) => text.push_str(&format!(" during {fault}")),
-                Some(Span::After(fault)) => text.push_str(&format!(" after {fault}")),
+                Some(FaultPart::During(fault)) => text.push_str(&format!(" during {fault}")),
+                Some(FaultPart::After(fault)) => text.push_str(&format!(" after {fault}")),
                 None => {}
             }
             Some(match (abort, delay.is_zero()) {
@@ -423,27 +425,27 @@ fn asked(plan: &Plan, check: &CheckPlan) -> Option<String> {
                 (true, false) => format!("{text}, aborts the run from {} on", time(*delay)),
             })
         }
-        Ask::ThroughputDrops { during, at_least } => {
+        CheckSettings::ThroughputDrops { during, at_least } => {
             Some(format!("during {during}, by at least {}", Share::new(*at_least)))
         }
-        Ask::Recovers { after, within, tolerance } => Some(format!(
+        CheckSettings::Recovers { after, within, tolerance } => Some(format!(
             "after {after}, within {}, to within {} of the rate before it",
             time(*within),
             Share::new(*tolerance)
         )),
-        Ask::MetadataStable { allow, max_silence } => {
+        CheckSettings::MetadataStable { allow, max_silence } => {
             let names: Vec<&str> = allow.iter().copied().map(Aspect::name).collect();
             let but = if names.is_empty() { String::new() } else { format!("except {}, ", names.join(", ")) };
             Some(format!("{but}no silence over {}", time(*max_silence)))
         }
-        Ask::AllAcked { allow } => {
+        CheckSettings::AllAcked { allow } => {
             let shares = [(allow.failed, "failed"), (allow.unknown, "unknown")];
             let shares = shares.into_iter().filter(|(share, _)| *share > 0.0);
             let texts: Vec<String> =
                 shares.map(|(share, what)| format!("{} {what}", Share::new(share))).collect();
             (!texts.is_empty()).then(|| format!("except {}", texts.join(" and ")))
         }
-        Ask::Continuity { max_gap } => Some(format!("no gap over {}", time(*max_gap))),
+        CheckSettings::Continuity { max_gap } => Some(format!("no gap over {}", time(*max_gap))),
         _ => None,
     }
 }

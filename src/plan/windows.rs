@@ -18,7 +18,7 @@ pub struct Window {
 }
 
 /// The windows of a plan's scenarios, in their order, and then those of its faults.
-pub fn all(plan: &Plan) -> Vec<Window> {
+pub fn of_plan(plan: &Plan) -> Vec<Window> {
     let scenarios = plan.scenarios.iter().map(|it| (it.name.as_str(), &it.start, it.timeout));
     let faults = plan.faults.iter().map(|it| (it.name.as_str(), &it.start, it.timeout));
     let all: Vec<_> = scenarios.chain(faults).collect();

@@ -10,7 +10,7 @@ use crate::ids::RunTag;
 use crate::ledger::{Account, Accounts, Counts, Judgement, Markers, PartitionAccount, ScenarioAccount};
 use crate::metrics::Snapshot;
 use crate::observe::{EarlyEnd, Observations, PartitionSeen, ScenarioEnd, ScenarioSeen};
-use crate::plan::{self, Ask, CheckPlan, Plan, ScenarioKind};
+use crate::plan::{self, CheckPlan, CheckSettings, Plan, ScenarioKind};
 use crate::scenario::{LoadOptions, Position};
 
 const FILE: &str = "
@@ -28,7 +28,7 @@ fn plan() -> Plan {
     // One check that passes whatever the account says.
     plan.checks = vec![CheckPlan {
         name: "some".to_owned(),
-        ask: Ask::CountAtLeast { expected: 1, metric: None },
+        ask: CheckSettings::CountAtLeast { expected: 1, metric: None },
         scenario: Some("write".to_owned()),
         implicit: false,
         position: Position { file: "x.yaml".into(), line: 1, column: 1 },

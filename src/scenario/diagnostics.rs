@@ -37,13 +37,13 @@ pub struct Place {
 }
 
 /// How a message begins, and its colour.
-struct Tone {
+struct Severity {
     word: &'static str,
     code: &'static str,
 }
 
-const ERROR: Tone = Tone { word: "", code: "1;31" };
-const WARNING: Tone = Tone { word: "warning: ", code: "1;33" };
+const ERROR: Severity = Severity { word: "", code: "1;31" };
+const WARNING: Severity = Severity { word: "warning: ", code: "1;33" };
 
 /// How much of a line is shown.
 const SHOWN: usize = 120;
@@ -79,7 +79,7 @@ impl Diagnostic {
         Position { file: self.file.clone(), line, column }
     }
 
-    fn write(&self, out: &mut String, colour: bool, tone: &Tone) {
+    fn write(&self, out: &mut String, colour: bool, tone: &Severity) {
         let paint = |code: &str, text: &str| {
             if colour { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
         };

@@ -72,7 +72,7 @@ fn walk(
                     }
                     text
                 };
-                one(scalar, node.span, &noting, report);
+                replace_one(scalar, node.span, &noting, report);
                 let seen = seen.into_inner();
                 scalar.secret = !seen.is_empty();
                 secrets.extend(seen);
@@ -92,7 +92,7 @@ fn walk(
     }
 }
 
-fn one(scalar: &mut Scalar, span: Span, lookup: Lookup<'_>, report: Report<'_>) {
+fn replace_one(scalar: &mut Scalar, span: Span, lookup: Lookup<'_>, report: Report<'_>) {
     let source = scalar.text.clone();
     let mut out = String::with_capacity(source.len());
     let (mut at, mut replaced, mut whole, mut faulty) = (0, false, false, false);

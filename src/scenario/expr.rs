@@ -44,7 +44,6 @@ pub struct ThresholdExpr {
 
 /// What a threshold may measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each is the name it has in the file and in the docs")]
 pub enum Metric {
     Sent,
     Acked,
@@ -65,7 +64,6 @@ pub enum Metric {
 
 /// Comparison operators of a threshold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "named as they are spoken")]
 pub enum Op {
     Less,
     LessOrEqual,
@@ -153,7 +151,7 @@ impl Metric {
     }
 
     /// All metrics.
-    pub fn all() -> impl Iterator<Item = Self> + Clone {
+    pub fn every() -> impl Iterator<Item = Self> + Clone {
         Self::PLAIN.into_iter().chain(Anomaly::ALL.into_iter().map(Self::Anomaly))
     }
 
@@ -216,7 +214,7 @@ pub fn threshold(text: &str) -> Result<ThresholdExpr, ExprError> {
     };
     let plain = Metric::PLAIN.into_iter().find(|metric| metric.name() == name);
     let Some(metric) = plain.or_else(|| Anomaly::from_name(name).map(Metric::Anomaly)) else {
-        let names: Vec<&str> = Metric::all().map(Metric::name).collect();
+        let names: Vec<&str> = Metric::every().map(Metric::name).collect();
         return error(format!("unknown metric `{name}`"), suggest::hint(name, names));
     };
     let written = rest[op.sign().len()..].trim();

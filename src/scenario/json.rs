@@ -9,7 +9,7 @@ use super::node::{Content, Member, Node, Scalar};
 use super::position::Span;
 use super::yaml::{DEPTH_MAX, VALUES_MAX};
 
-struct Reader<'a> {
+struct JsonReader<'a> {
     path: &'a Path,
     text: &'a str,
     /// Byte offset of what comes next.
@@ -23,7 +23,8 @@ struct Reader<'a> {
 
 /// Reads a text.
 pub fn read(path: &Path, text: &str) -> Result<Node, Vec<Diagnostic>> {
-    let mut reader = Reader { path, text, at: 0, line: 1, line_start: 0, values: 0, problems: Vec::new() };
+    let mut reader =
+        JsonReader { path, text, at: 0, line: 1, line_start: 0, values: 0, problems: Vec::new() };
     let read = reader.value(0).and_then(|node| {
         reader.blank();
         match reader.peek() {
@@ -41,7 +42,7 @@ pub fn read(path: &Path, text: &str) -> Result<Node, Vec<Diagnostic>> {
     }
 }
 
-impl<'a> Reader<'a> {
+impl<'a> JsonReader<'a> {
     fn span(&self, width: usize) -> Span {
         let column = self.text[self.line_start..self.at].chars().count() + 1;
         Span { line: self.line, column, width: width.max(1) }

@@ -36,4 +36,4 @@ pub use position::{Position, Span};
 pub use secrets::Secrets;
 pub use series::Series;
 pub use template::{Template, TemplateError, Values};
-pub use wiring::{Reference, Wired};
+pub use wiring::{Reference, ServiceTemplate};

@@ -34,7 +34,7 @@ pub struct FoundProfile {
     /// The profile's place in it.
     pub pointer: String,
     /// The profile as written.
-    pub written: format::Profile,
+    pub written: format::ProfileFields,
 }
 
 /// The files in which profiles are looked for, in their order.
@@ -77,7 +77,8 @@ pub(super) fn look_up(
         let pointer = below("/profiles", name);
         let json = file.root.to_json();
         let Some(value) = json.pointer(&pointer) else { continue };
-        let Some(written) = format::Profile::deserialize(value).ok().filter(|_| findings.broken.is_empty())
+        let Some(written) =
+            format::ProfileFields::deserialize(value).ok().filter(|_| findings.broken.is_empty())
         else {
             continue;
         };

@@ -13,13 +13,13 @@ use super::suggest;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Template {
     source: String,
-    parts: Vec<Part>,
+    parts: Vec<TemplatePart>,
     /// Whether what is put in has to be escaped as inside a JSON string.
     json: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
+enum TemplatePart {
     Text(String),
     Call(Function),
 }
@@ -99,8 +99,8 @@ impl Template {
     pub fn render(&self, values: &Values<'_>, random: &mut dyn FnMut() -> u64, out: &mut Vec<u8>) {
         for part in &self.parts {
             match part {
-                Part::Text(text) => out.extend_from_slice(text.as_bytes()),
-                Part::Call(function) => self.call(*function, values, random, out),
+                TemplatePart::Text(text) => out.extend_from_slice(text.as_bytes()),
+                TemplatePart::Call(function) => self.call(*function, values, random, out),
             }
         }
     }
@@ -134,16 +134,16 @@ impl Template {
 
     /// The most bytes that a rendered text can have, in a run of this id.
     pub fn longest(&self, run_id: &str) -> usize {
-        let of = |part: &Part| match part {
-            Part::Text(text) => text.len(),
-            Part::Call(Function::Uuid) => 36,
+        let of = |part: &TemplatePart| match part {
+            TemplatePart::Text(text) => text.len(),
+            TemplatePart::Call(Function::Uuid) => 36,
             // A year of up to twelve digits.
-            Part::Call(Function::Now) => 32,
-            Part::Call(Function::Seq) => 20,
-            Part::Call(Function::Client | Function::Partition) => 11,
+            TemplatePart::Call(Function::Now) => 32,
+            TemplatePart::Call(Function::Seq) => 20,
+            TemplatePart::Call(Function::Client | Function::Partition) => 11,
             // Escaped, a byte takes up to six.
-            Part::Call(Function::RunId) => 6 * run_id.len(),
-            Part::Call(Function::Random(count)) => usize::try_from(*count).unwrap_or(usize::MAX),
+            TemplatePart::Call(Function::RunId) => 6 * run_id.len(),
+            TemplatePart::Call(Function::Random(count)) => usize::try_from(*count).unwrap_or(usize::MAX),
         };
         self.parts.iter().map(of).fold(0, usize::saturating_add)
     }
@@ -153,9 +153,9 @@ impl Template {
         let mut out = String::new();
         for part in &self.parts {
             match part {
-                Part::Text(text) => out.push_str(text),
-                Part::Call(Function::RunId) => out.push_str(run_id),
-                Part::Call(other) => out.push_str(&other.to_string()),
+                TemplatePart::Text(text) => out.push_str(text),
+                TemplatePart::Call(Function::RunId) => out.push_str(run_id),
+                TemplatePart::Call(other) => out.push_str(&other.to_string()),
             }
         }
         out
@@ -165,7 +165,7 @@ impl Template {
     pub fn constant(&self) -> Option<&str> {
         match self.parts.as_slice() {
             [] => Some(""),
-            [Part::Text(text)] => Some(text),
+            [TemplatePart::Text(text)] => Some(text),
             _ => None,
         }
     }
@@ -183,8 +183,8 @@ impl Template {
     /// The functions in the text, in their order.
     pub fn functions(&self) -> impl Iterator<Item = Function> + '_ {
         self.parts.iter().filter_map(|part| match part {
-            Part::Text(_) => None,
-            Part::Call(function) => Some(*function),
+            TemplatePart::Text(_) => None,
+            TemplatePart::Call(function) => Some(*function),
         })
     }
 }
@@ -216,7 +216,7 @@ fn error(offset: usize, message: String, hint: Option<String>) -> TemplateError 
 /// Cuts a text into parts; `literal` says how the text between the calls is written.
 fn scan(
     text: &str,
-    parts: &mut Vec<Part>,
+    parts: &mut Vec<TemplatePart>,
     literal: &mut dyn FnMut(&str, &mut String),
 ) -> Result<(), TemplateError> {
     let mut at = 0;
@@ -240,7 +240,7 @@ fn scan(
         push_text(parts, |out| literal(&text[at..open], out));
         let inside = &text[open + 2..open + 2 + length];
         let blank = inside.len() - inside.trim_start().len();
-        parts.push(Part::Call(function(inside.trim(), open + 2 + blank)?));
+        parts.push(TemplatePart::Call(function(inside.trim(), open + 2 + blank)?));
         at = open + 2 + length + 2;
     }
     push_text(parts, |out| literal(&text[at..], out));
@@ -248,9 +248,9 @@ fn scan(
 }
 
 /// Appends to the text at the end of the parts, so that texts never stand side by side.
-fn push_text(parts: &mut Vec<Part>, write: impl FnOnce(&mut String)) {
+fn push_text(parts: &mut Vec<TemplatePart>, write: impl FnOnce(&mut String)) {
     let mut text = match parts.pop() {
-        Some(Part::Text(text)) => text,
+        Some(TemplatePart::Text(text)) => text,
         Some(call) => {
             parts.push(call);
             String::new()
@@ -259,7 +259,7 @@ fn push_text(parts: &mut Vec<Part>, write: impl FnOnce(&mut String)) {
     };
     write(&mut text);
     if !text.is_empty() {
-        parts.push(Part::Text(text));
+        parts.push(TemplatePart::Text(text));
     }
 }
 
@@ -301,9 +301,9 @@ fn function(call: &str, offset: usize) -> Result<Function, TemplateError> {
 }
 
 /// Depth is bounded by the reader of the file.
-fn json_parts(value: &serde_json::Value, parts: &mut Vec<Part>) -> Result<(), TemplateError> {
+fn json_parts(value: &serde_json::Value, parts: &mut Vec<TemplatePart>) -> Result<(), TemplateError> {
     use serde_json::Value as Json;
-    let string = |text: &str, parts: &mut Vec<Part>| {
+    let string = |text: &str, parts: &mut Vec<TemplatePart>| {
         push_text(parts, |out| out.push('"'));
         scan(text, parts, &mut |literal, out| {
             let quoted = Json::from(literal).to_string();

@@ -9,13 +9,13 @@ use super::template::TemplateError;
 /// A text with references in it, parsed once. What the environment put into it is printed by nothing but
 /// [`Wired::resolve`].
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Wired {
+pub struct ServiceTemplate {
     source: String,
-    parts: Vec<Part>,
+    parts: Vec<ReferencePart>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Part {
+enum ReferencePart {
     Text(String),
     Reference(Reference),
 }
@@ -42,7 +42,7 @@ pub enum Reference {
     },
 }
 
-impl Wired {
+impl ServiceTemplate {
     /// Reads a text. `\{{` stands for a literal `{{`.
     ///
     /// # Errors
@@ -78,14 +78,14 @@ impl Wired {
                 offset: open,
             })?;
             if !literal.is_empty() {
-                parts.push(Part::Text(std::mem::take(&mut literal)));
+                parts.push(ReferencePart::Text(std::mem::take(&mut literal)));
             }
-            parts.push(Part::Reference(reference));
+            parts.push(ReferencePart::Reference(reference));
             at = open + 2 + length + 2;
         }
         literal.push_str(&text[at..]);
         if !literal.is_empty() {
-            parts.push(Part::Text(literal));
+            parts.push(ReferencePart::Text(literal));
         }
         Ok(Self { source: text.to_owned(), parts })
     }
@@ -93,7 +93,7 @@ impl Wired {
     /// A text as it is, without references in it.
     pub fn plain(text: impl Into<String>) -> Self {
         let source: String = text.into();
-        let parts = if source.is_empty() { Vec::new() } else { vec![Part::Text(source.clone())] };
+        let parts = if source.is_empty() { Vec::new() } else { vec![ReferencePart::Text(source.clone())] };
         Self { source, parts }
     }
 
@@ -106,8 +106,8 @@ impl Wired {
     /// The references in the text, in their order.
     pub fn references(&self) -> impl Iterator<Item = &Reference> {
         self.parts.iter().filter_map(|part| match part {
-            Part::Text(_) => None,
-            Part::Reference(reference) => Some(reference),
+            ReferencePart::Text(_) => None,
+            ReferencePart::Reference(reference) => Some(reference),
         })
     }
 
@@ -116,8 +116,8 @@ impl Wired {
         self.parts
             .iter()
             .map(|part| match part {
-                Part::Text(text) => text.clone(),
-                Part::Reference(reference) => with(reference),
+                ReferencePart::Text(text) => text.clone(),
+                ReferencePart::Reference(reference) => with(reference),
             })
             .collect()
     }
@@ -135,26 +135,26 @@ impl Wired {
 
     /// Whether there is one reference in it and nothing else.
     pub fn is_only_a_reference(&self) -> bool {
-        matches!(self.parts.as_slice(), [Part::Reference(_)])
+        matches!(self.parts.as_slice(), [ReferencePart::Reference(_)])
     }
 
     /// The text as it is, where no reference is in it.
     pub fn constant(&self) -> Option<&str> {
         match self.parts.as_slice() {
             [] => Some(""),
-            [Part::Text(text)] => Some(text),
+            [ReferencePart::Text(text)] => Some(text),
             _ => None,
         }
     }
 }
 
-impl fmt::Display for Wired {
+impl fmt::Display for ServiceTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.source)
     }
 }
 
-impl fmt::Debug for Wired {
+impl fmt::Debug for ServiceTemplate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.source, f)
     }
@@ -209,7 +209,7 @@ mod tests {
         #[test]
         fn no_text_makes_it_panic(text in ".*", near in "[a-z.{}\\\\ 0-9]{0,30}") {
             for text in [text, near] {
-                if let Ok(wired) = Wired::parse(&text) {
+                if let Ok(wired) = ServiceTemplate::parse(&text) {
                     // What was found is what was written, but for spaces and for what a backslash keeps from being read.
                     let back = wired.resolve(ToString::to_string);
                     prop_assert!(text.contains(['\\', ' ']) || back == text || text.contains(".0"), "{text} {back}");
@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn references_are_found_and_replaced() {
-        let wired = Wired::parse(
+        let wired = ServiceTemplate::parse(
             r"tcp://{{self.host}}:{{ self.port.kafka }}/{{store.api}}/{{broker.1.kafka}}/{{replica}}\{{x}}",
         )
         .expect("good");
@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn what_the_environment_gave_is_not_printed() {
-        let wired = Wired::parse("hunter2").expect("good").shown_as("${PASSWORD}");
+        let wired = ServiceTemplate::parse("hunter2").expect("good").shown_as("${PASSWORD}");
         assert_eq!(format!("{wired} {wired:?}"), "${PASSWORD} \"${PASSWORD}\"");
         assert_eq!(
             (wired.constant(), wired.resolve(|_| String::new())),
@@ -247,14 +247,14 @@ mod tests {
         );
         let text = "{{a.b}}{{a.1.b}}{{self.host}}{{self.port.x}}{{replica}}{{run_id}}";
         let references: String =
-            Wired::parse(text).expect("good").references().map(ToString::to_string).collect();
+            ServiceTemplate::parse(text).expect("good").references().map(ToString::to_string).collect();
         assert_eq!(references, text);
     }
 
     #[test]
     fn what_is_no_reference_is_an_error_at_its_place() {
         for (text, offset) in [("a{{uuid}}", 1), ("{{self.kafka}}", 0), ("ab{{x", 2), ("{{a.b.c}}", 0)] {
-            assert_eq!(Wired::parse(text).expect_err(text).offset, offset, "{text}");
+            assert_eq!(ServiceTemplate::parse(text).expect_err(text).offset, offset, "{text}");
         }
     }
 }

@@ -34,7 +34,7 @@ struct Cost {
     bytes: usize,
 }
 
-struct Reader<'a> {
+struct YamlReader<'a> {
     path: &'a Path,
     text: &'a str,
     open: Vec<Open>,
@@ -46,7 +46,7 @@ struct Reader<'a> {
 
 /// Reads a text; all problems that can be seen at once come back.
 pub fn read(path: &Path, text: &str) -> Result<Node, Vec<Diagnostic>> {
-    let mut reader = Reader {
+    let mut reader = YamlReader {
         path,
         text,
         open: Vec::new(),
@@ -69,7 +69,7 @@ pub fn read(path: &Path, text: &str) -> Result<Node, Vec<Diagnostic>> {
     }
 }
 
-impl Reader<'_> {
+impl YamlReader<'_> {
     fn problem(&self, span: Span, message: impl Into<String>, hint: Option<&str>) -> Box<Diagnostic> {
         Box::new(Diagnostic::at(self.path, self.text, span, message, hint.map(str::to_owned)))
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kaf6::plan::cluster::{Attach, AttachBy};
+use kaf6::plan::cluster::{AttachBy, AttachPlan};
 use kaf6::plan::{ActionPlan, ClusterPlan, FaultTarget};
 use kaf6::scenario::Position;
 
@@ -34,7 +34,7 @@ impl Drop for Bystander {
 
 fn plan(by: AttachBy) -> ClusterPlan {
     let position = Position { file: "test.yaml".into(), line: 1, column: 1 };
-    ClusterPlan { attached: vec![Attach { name: "it".into(), by, position }], ..ClusterPlan::default() }
+    ClusterPlan { attached: vec![AttachPlan { name: "it".into(), by, position }], ..ClusterPlan::default() }
 }
 
 fn it(replica: Option<u32>) -> FaultTarget {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use kaf6::docker::{Cluster, DockerError};
-use kaf6::plan::cluster::{Attach, AttachBy, Link};
+use kaf6::plan::cluster::{AttachBy, AttachPlan, Link};
 use kaf6::plan::{ActionPlan, ClusterPlan, FaultTarget, ServicePlan};
 use kaf6::scenario::Position;
 
@@ -137,7 +137,7 @@ fn attached(more: &[&str]) -> (ClusterPlan, Bystander) {
     let other = Bystander::start(more);
     let by = AttachBy::Container(other.0.clone());
     let position = Position { file: "test.yaml".into(), line: 1, column: 1 };
-    let attach = Attach { name: "it".into(), by, position };
+    let attach = AttachPlan { name: "it".into(), by, position };
     (ClusterPlan { attached: vec![attach], ..ClusterPlan::default() }, other)
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bollard::Docker;
 use bollard::models::ContainerInspectResponse;
 use kaf6::docker::{Cluster, DockerError};
-use kaf6::plan::cluster::{Link, Ready};
+use kaf6::plan::cluster::{Link, Readiness};
 use kaf6::plan::{ClusterPlan, ServicePlan};
 
 use crate::plans::{Run, UNTIL_TERM, cluster, docker, inspect, kafka_answers, script, shell, tansu, texts};
@@ -46,11 +46,11 @@ async fn a_program_that_is_not_there_is_told() {
 async fn readiness_that_never_comes_says_what_was_tried() {
     let Some(_) = shell() else { return };
     for (ready, tried) in [
-        (Ready::Tcp { port: "api".into() }, "a connection to 127.0.0.1:"),
-        (Ready::Http { port: "api".into(), path: "/health".into() }, "GET http://127.0.0.1:"),
-        (Ready::Kafka { port: "api".into() }, "Kafka metadata from 127.0.0.1:"),
+        (Readiness::Tcp { port: "api".into() }, "a connection to 127.0.0.1:"),
+        (Readiness::Http { port: "api".into(), path: "/health".into() }, "GET http://127.0.0.1:"),
+        (Readiness::Kafka { port: "api".into() }, "Kafka metadata from 127.0.0.1:"),
         (
-            Ready::Exec(texts(&["/bin/bash", "-c", "echo not yet; exit 4"])),
+            Readiness::Exec(texts(&["/bin/bash", "-c", "echo not yet; exit 4"])),
             "the command /bin/bash in the container",
         ),
     ] {
@@ -108,7 +108,7 @@ async fn the_first_error_ends_the_whole_start() {
     let run = Run::new();
     let start = Instant::now();
     let mut slow = script("slow", UNTIL_TERM);
-    slow.ready = Some(Ready::Exec(texts(&["/bin/bash", "-c", "exit 1"])));
+    slow.ready = Some(Readiness::Exec(texts(&["/bin/bash", "-c", "exit 1"])));
     slow.ready_timeout = Duration::from_secs(600);
     let error = error_of(&run, &cluster(vec![slow, script("bad", "exit 1")])).await;
     assert!(error.starts_with("bad ended with exit code 1"), "{error}");
@@ -123,7 +123,7 @@ async fn a_start_that_is_interrupted_leaves_nothing() {
         let mut slow = script("slow", UNTIL_TERM);
         slow.replicas = 3;
         slow.most = 3;
-        slow.ready = Some(Ready::Exec(texts(&["/bin/bash", "-c", "exit 1"])));
+        slow.ready = Some(Readiness::Exec(texts(&["/bin/bash", "-c", "exit 1"])));
         let cut = tokio::time::sleep(Duration::from_millis(millis));
         let error = Cluster::up(&cluster(vec![slow]), run.options(), cut).await.err().unwrap();
         assert!(matches!(error, DockerError::Interrupted), "{error}");
@@ -136,7 +136,7 @@ async fn a_start_that_is_given_up_leaves_nothing() {
     let Some(_) = shell() else { return };
     let run = Run::new();
     let mut slow = script("slow", UNTIL_TERM);
-    slow.ready = Some(Ready::Exec(texts(&["/bin/bash", "-c", "exit 1"])));
+    slow.ready = Some(Readiness::Exec(texts(&["/bin/bash", "-c", "exit 1"])));
     let plan = cluster(vec![slow]);
     let given_up = tokio::time::timeout(Duration::from_millis(400), run.up(&plan)).await;
     assert!(given_up.is_err());
@@ -186,7 +186,7 @@ fn thief(container: String, stop: Arc<AtomicBool>) -> std::thread::JoinHandle<Op
 #[tokio::test]
 async fn a_port_that_is_taken_meanwhile_is_chosen_anew() {
     let Some(mut broker) = tansu("broker") else { return };
-    broker.ready = Some(Ready::Tcp { port: "kafka".into() });
+    broker.ready = Some(Readiness::Tcp { port: "kafka".into() });
     let plan = cluster(vec![broker]);
     // The time between is short, so that the thief does not always make it.
     for _ in 0..20 {

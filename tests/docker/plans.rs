@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use kaf6::docker::{Cluster, ClusterStep, DockerError, KafkaReady, UpOptions};
-use kaf6::plan::cluster::{Pull, Ready};
+use kaf6::plan::cluster::{Pull, Readiness};
 use kaf6::plan::{ActionPlan, ClusterPlan, FaultPlan, ServicePlan, Start};
-use kaf6::scenario::wiring::Wired;
+use kaf6::scenario::wiring::ServiceTemplate;
 use kaf6::scenario::{Position, Secrets};
 
 use crate::lab::{Part, TansuContainer, require};
@@ -146,8 +146,8 @@ pub fn shell() -> Option<&'static str> {
 }
 
 /// Texts of a service.
-pub fn texts(words: &[&str]) -> Vec<Wired> {
-    words.iter().map(|word| Wired::parse(word).unwrap()).collect()
+pub fn texts(words: &[&str]) -> Vec<ServiceTemplate> {
+    words.iter().map(|word| ServiceTemplate::parse(word).unwrap()).collect()
 }
 
 /// A service of one replica that runs a script in the shell's image.
@@ -166,7 +166,7 @@ pub fn script(name: &str, script: &str) -> ServicePlan {
         most: 1,
         ready: script
             .contains(READY)
-            .then(|| Ready::Exec(texts(&["/bin/bash", "-c", &format!("[[ -e {READY} ]]")]))),
+            .then(|| Readiness::Exec(texts(&["/bin/bash", "-c", &format!("[[ -e {READY} ]]")]))),
         ready_timeout: Duration::from_secs(120),
         position: position(),
     }
@@ -182,7 +182,7 @@ pub const UNTIL_TERM: &str =
 /// Tansu on memory, in the image that the lab builds; none where Docker or Tansu is missing.
 pub fn tansu(name: &str) -> Option<ServicePlan> {
     let image = TansuContainer::image()?;
-    let variable = |name: &str, value: &str| (name.to_owned(), Wired::parse(value).unwrap());
+    let variable = |name: &str, value: &str| (name.to_owned(), ServiceTemplate::parse(value).unwrap());
     Some(ServicePlan {
         image: image.to_owned(),
         command: None,
@@ -192,7 +192,7 @@ pub fn tansu(name: &str) -> Option<ServicePlan> {
             variable("STORAGE_ENGINE", "memory://tansu/"),
         ],
         ports: vec![("kafka".to_owned(), 9092)],
-        ready: Some(Ready::Kafka { port: "kafka".to_owned() }),
+        ready: Some(Readiness::Kafka { port: "kafka".to_owned() }),
         ..script(name, "")
     })
 }

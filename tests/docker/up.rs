@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use kaf6::docker::ClusterStep;
-use kaf6::plan::cluster::Ready;
+use kaf6::plan::cluster::Readiness;
 
 use crate::plans::{
     Run, SOON, UNTIL_TERM, cluster, docker, fault, inspect, kafka_answers, script, shell, tansu, texts,
@@ -16,7 +16,7 @@ async fn services_start_in_their_order_and_leave_nothing() {
     let run = Run::new();
     let first = script("first", "sleep 1; echo ok > /tmp/ready; echo first is ready; sleep 100");
     let mut first = kaf6::plan::ServicePlan {
-        ready: Some(Ready::Exec(texts(&["/bin/bash", "-c", "[ -f /tmp/ready ]"]))),
+        ready: Some(Readiness::Exec(texts(&["/bin/bash", "-c", "[ -f /tmp/ready ]"]))),
         ..first
     };
     first.volumes = vec![("data".to_owned(), "/data".to_owned())];

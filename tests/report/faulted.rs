@@ -15,7 +15,7 @@ use kaf6::metrics::{ClientMetrics, Recorder, Snapshot};
 use kaf6::observe::*;
 use kaf6::plan::cluster::FaultTarget;
 use kaf6::plan::{
-    self, ActionPlan, Ask, Aspect, CheckKind, CheckPlan, FaultKind, FaultPlan, Plan, ScenarioKind,
+    self, ActionPlan, Aspect, CheckKind, CheckPlan, CheckSettings, FaultKind, FaultPlan, Plan, ScenarioKind,
     ScenarioPlan, Start, WatchPlan, Work,
 };
 use kaf6::record::RunRecord;
@@ -58,7 +58,7 @@ fn position(line: usize) -> Position {
     Position { file: "examples/s4-durability.yaml".into(), line, column: 3 }
 }
 
-fn check(name: &str, ask: Ask, line: usize) -> CheckPlan {
+fn check(name: &str, ask: CheckSettings, line: usize) -> CheckPlan {
     CheckPlan { name: name.to_owned(), ask, scenario: None, implicit: false, position: position(line) }
 }
 
@@ -98,13 +98,17 @@ fn plan() -> Plan {
         fault("bounce", restart),
         fault("grow", ActionPlan::Scale { service: "broker".to_owned(), to: 3 }),
     ];
-    let drops = Ask::ThroughputDrops { during: "bounce".to_owned(), at_least: 0.5 };
-    let recovers = Ask::Recovers { after: "bounce".to_owned(), within: ms(5000), tolerance: 0.1 };
+    let drops = CheckSettings::ThroughputDrops { during: "bounce".to_owned(), at_least: 0.5 };
+    let recovers = CheckSettings::Recovers { after: "bounce".to_owned(), within: ms(5000), tolerance: 0.1 };
     plan.checks.extend([
         check("stalls", drops, 13),
         check("comes_back", recovers, 14),
-        check("no_long_gap", Ask::Continuity { max_gap: ms(2000) }, 15),
-        check("steady", Ask::MetadataStable { allow: vec![Aspect::Brokers], max_silence: ms(10_000) }, 16),
+        check("no_long_gap", CheckSettings::Continuity { max_gap: ms(2000) }, 15),
+        check(
+            "steady",
+            CheckSettings::MetadataStable { allow: vec![Aspect::Brokers], max_silence: ms(10_000) },
+            16,
+        ),
     ]);
     plan
 }

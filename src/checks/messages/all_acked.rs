@@ -8,11 +8,11 @@ use crate::checks::targets;
 use crate::checks::text::{as_f64, counted, percent};
 use crate::kafka::remedy;
 use crate::ledger::Account;
-use crate::plan::{Allow, CheckKind, Plan, Work};
+use crate::plan::{AllowedShares, CheckKind, Plan, Work};
 
 /// Each planned message was acked.
 pub(crate) struct AllAcked<'a> {
-    pub(crate) allow: &'a Allow,
+    pub(crate) allow: &'a AllowedShares,
 }
 
 impl CheckDescription for AllAcked<'_> {
@@ -25,7 +25,7 @@ impl Check for AllAcked<'_> {
     }
 
     fn expected(&self) -> String {
-        let Allow { failed, unknown } = *self.allow;
+        let AllowedShares { failed, unknown } = *self.allow;
         let parts = [(failed, "failed"), (unknown, "unknown")];
         let parts = parts.into_iter().filter(|(share, _)| *share > 0.0);
         let parts: Vec<String> = parts.map(|(share, word)| format!("{} {word}", percent(share))).collect();

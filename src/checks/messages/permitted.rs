@@ -3,13 +3,13 @@
 use super::all_acked::allowed;
 use crate::checks::registry::targets_of;
 use crate::ledger::Account;
-use crate::plan::{Ask, Plan};
+use crate::plan::{CheckSettings, Plan};
 
 /// The shares of a scenario's planned messages that may fail and that may stay unknown: by the most generous `all_acked`
 /// that runs against it, 0 without any.
 pub fn allowance(plan: &Plan, scenario: usize) -> (f64, f64) {
     let allows = plan.checks.iter().filter_map(|check| match &check.ask {
-        Ask::AllAcked { allow } if targets_of(plan, check).contains(&scenario) => Some(*allow),
+        CheckSettings::AllAcked { allow } if targets_of(plan, check).contains(&scenario) => Some(*allow),
         _ => None,
     });
     allows.fold((0.0, 0.0), |(failed, unknown), allow| (allow.failed.max(failed), allow.unknown.max(unknown)))

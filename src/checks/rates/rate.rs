@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::checks::answer::{Answer, UnknownBecause};
 use crate::checks::case::{CheckedScenario, without};
 use crate::checks::text::{as_f64, time};
-use crate::plan::Ask;
+use crate::plan::CheckSettings;
 
 /// A fault is felt for so long after its end, at least.
 const RECOVERY: Duration = Duration::from_secs(10);
@@ -77,7 +77,7 @@ impl CheckedScenario<'_> {
     /// How long a fault is felt after its end: as long as the file lets the rate take to be back.
     fn recovery_of(&self, fault: &str) -> Duration {
         let allowed = self.plan.checks.iter().filter_map(|check| match &check.ask {
-            Ask::Recovers { after, within, .. } if after == fault => Some(*within),
+            CheckSettings::Recovers { after, within, .. } if after == fault => Some(*within),
             _ => None,
         });
         allowed.max().unwrap_or_default().max(RECOVERY)

@@ -13,12 +13,12 @@ use crate::checks::messages::readings::undecided;
 use crate::checks::targets;
 use crate::checks::text::{as_f64, counted, places, span as in_words, time, trimmed};
 use crate::metrics::{BucketWindow, RATE_OVER, Snapshot};
-use crate::plan::{CheckKind, Metric, Op, Plan, ScenarioKind, Span, ThresholdExpr, Work};
+use crate::plan::{CheckKind, FaultPart, Metric, Op, Plan, ScenarioKind, ThresholdExpr, Work};
 
 /// A metric compared with a value.
 pub(crate) struct Threshold<'a> {
     pub(crate) expr: &'a ThresholdExpr,
-    pub(crate) span: &'a Option<Span>,
+    pub(crate) span: &'a Option<FaultPart>,
 }
 
 impl CheckDescription for Threshold<'_> {
@@ -40,7 +40,7 @@ impl Check for Threshold<'_> {
     }
 
     fn fault(&self) -> Option<&str> {
-        self.span.as_ref().map(Span::fault)
+        self.span.as_ref().map(FaultPart::fault)
     }
 
     fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer {
@@ -106,7 +106,7 @@ impl Threshold<'_> {
     }
 
     /// The part of the run that a fault cuts out, by the whole buckets of the timeline in it.
-    fn in_part(&self, case: &CheckedScenario<'_>, span: &Span) -> Answer {
+    fn in_part(&self, case: &CheckedScenario<'_>, span: &FaultPart) -> Answer {
         let text = &self.expr.text;
         let unmeasured = |unknown: &UnknownBecause| Answer::inconclusive(text, "not measured", unknown);
         let (start, end) = match case.span_of(span.fault()) {
@@ -120,11 +120,11 @@ impl Threshold<'_> {
         }
         let begun = case.scenario.span.map_or(start, |(begun, _)| begun);
         let (from, to, part, whole) = match span {
-            Span::During(_) => {
+            FaultPart::During(_) => {
                 let (start, end) = case.effect_of(fault, (start, end));
                 (start.max(begun), end.min(case.work_end()), "during", end)
             }
-            Span::After(_) => (end.max(begun), case.work_end(), "after", Duration::MAX),
+            FaultPart::After(_) => (end.max(begun), case.work_end(), "after", Duration::MAX),
         };
         let window = counts.timeline.window(from, to);
         if window.length.is_zero() {

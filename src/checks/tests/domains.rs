@@ -11,39 +11,40 @@ use crate::checks::permitted;
 use crate::checks::registry::check_of;
 use crate::ledger::{Account, Accounts, Markers, PartitionAccount, ScenarioAccount};
 use crate::observe::{BrokerSeen, EarlyEnd, PartitionSeen, Retention, ScrapeSeen, SeriesSeen};
-use crate::plan::{Allow, CheckKind, CountMetric};
+use crate::plan::{AllowedShares, CheckKind, CountMetric};
 
-const ALL_ACKED: Ask = Ask::AllAcked { allow: Allow { failed: 0.0, unknown: 0.0 } };
+const ALL_ACKED: CheckSettings =
+    CheckSettings::AllAcked { allow: AllowedShares { failed: 0.0, unknown: 0.0 } };
 
-fn on_messages() -> [Ask; 5] {
+fn on_messages() -> [CheckSettings; 5] {
     [
-        Ask::NoLoss,
-        Ask::NoDuplicates { strict: false },
-        Ask::NoCorruption,
-        Ask::InOrder { strict: false },
-        Ask::OffsetsMonotonic,
+        CheckSettings::NoLoss,
+        CheckSettings::NoDuplicates { strict: false },
+        CheckSettings::NoCorruption,
+        CheckSettings::InOrder { strict: false },
+        CheckSettings::OffsetsMonotonic,
     ]
 }
 
-fn one_of_each() -> Vec<Ask> {
+fn one_of_each() -> Vec<CheckSettings> {
     let expr =
         ThresholdExpr { metric: Metric::P99, op: Op::Less, value: 1e6, text: "p99 < 1000s".to_owned() };
     let mut all = vec![
-        Ask::Reachable,
-        Ask::Metadata,
-        Ask::HttpOk,
-        Ask::NonEmpty,
-        Ask::SeriesPresent,
-        Ask::CountEquals { expected: 3000, metric: None },
-        Ask::CountAtLeast { expected: 3000, metric: None },
-        Ask::UuidMatch,
-        Ask::RoundtripOk,
+        CheckSettings::Reachable,
+        CheckSettings::Metadata,
+        CheckSettings::HttpOk,
+        CheckSettings::NonEmpty,
+        CheckSettings::SeriesPresent,
+        CheckSettings::CountEquals { expected: 3000, metric: None },
+        CheckSettings::CountAtLeast { expected: 3000, metric: None },
+        CheckSettings::UuidMatch,
+        CheckSettings::RoundtripOk,
         ALL_ACKED,
-        Ask::Threshold { expr, abort: false, delay: ms(0), span: None },
+        CheckSettings::Threshold { expr, abort: false, delay: ms(0), span: None },
         drops(0.0),
         recovers(1000, 0.1),
-        Ask::MetadataStable { allow: Vec::new(), max_silence: ms(1000) },
-        Ask::Continuity { max_gap: ms(1000) },
+        CheckSettings::MetadataStable { allow: Vec::new(), max_silence: ms(1000) },
+        CheckSettings::Continuity { max_gap: ms(1000) },
     ];
     all.extend(on_messages());
     all
@@ -92,7 +93,7 @@ fn account(seen: &mut Observations, account: Account) {
         Some(Accounts { total: account, scenarios, markers: Markers { acked: 1, lost: 0, unread: 0 } });
 }
 
-fn reader(ask_it: &Ask, seen: &Observations) -> Answer {
+fn reader(ask_it: &CheckSettings, seen: &Observations) -> Answer {
     ask(ask_it.clone(), Some("read"), seen).answer
 }
 
@@ -109,12 +110,12 @@ fn the_registry_has_each_kind_under_its_name() {
         let about = anomalies_of(ask.kind());
         let on_log = matches!(
             ask,
-            Ask::UuidMatch
-                | Ask::Continuity { .. }
-                | Ask::NoLoss
-                | Ask::NoDuplicates { .. }
-                | Ask::NoCorruption
-        ) || matches!(ask, Ask::InOrder { .. } | Ask::OffsetsMonotonic);
+            CheckSettings::UuidMatch
+                | CheckSettings::Continuity { .. }
+                | CheckSettings::NoLoss
+                | CheckSettings::NoDuplicates { .. }
+                | CheckSettings::NoCorruption
+        ) || matches!(ask, CheckSettings::InOrder { .. } | CheckSettings::OffsetsMonotonic);
         assert_eq!(!about.is_empty(), on_log, "{}", ask.kind());
         assert!(!check_of(&ask).expected().is_empty(), "{}", ask.kind());
     }
@@ -132,7 +133,7 @@ fn what_is_whole_passes_and_says_what_it_covers() {
     let acked = ask(ALL_ACKED, None, &seen);
     assert_eq!((acked.answer.outcome(), acked.answer.covers()), (CheckAnswer::Pass, "3000 planned messages"));
     assert_eq!(acked.scenario.as_deref(), Some("write"));
-    let gap = answer(Ask::Continuity { max_gap: ms(200) }, &seen);
+    let gap = answer(CheckSettings::Continuity { max_gap: ms(200) }, &seen);
     assert_eq!((gap.outcome(), gap.covers()), (CheckAnswer::Pass, "`write`, 0.000 s to 30.000 s"));
 }
 
@@ -151,7 +152,7 @@ fn a_reader_that_stopped_half_way_passes_nothing() {
         assert!(open.message().ends_with(why), "{open:?}");
     }
     seen.readings[0].judgement = Some(judgement(&[(Anomaly::Unread, 7)]));
-    let open = reader(&Ask::NoLoss, &seen);
+    let open = reader(&CheckSettings::NoLoss, &seen);
     assert_eq!((open.outcome(), open.actual()), (CheckAnswer::Inconclusive, "7 unread"));
     let unread = reader(&anomaly(Anomaly::Unread), &seen);
     assert_eq!((unread.outcome(), unread.actual()), (CheckAnswer::Inconclusive, "7"));
@@ -160,7 +161,7 @@ fn a_reader_that_stopped_half_way_passes_nothing() {
         let mut seen = whole();
         seen.readings[0].complete = false;
         (seen.scenarios[1].ended, seen.cut) = (ended, cut);
-        reader(&Ask::NoDuplicates { strict: false }, &seen).message().to_owned()
+        reader(&CheckSettings::NoDuplicates { strict: false }, &seen).message().to_owned()
     };
     let cut = advice(ScenarioEnd::Aborted, Some(EarlyEnd::Timeout));
     assert!(cut.ends_with("increase `run.timeout`"), "{cut}");
@@ -168,7 +169,7 @@ fn a_reader_that_stopped_half_way_passes_nothing() {
     assert!(cut.ends_with("let the run finish"), "{cut}");
     // What it found in its half stays found.
     seen.readings[0].judgement = Some(judgement(&[(Anomaly::Unread, 7), (Anomaly::Lost, 1)]));
-    let lost = reader(&Ask::NoLoss, &seen);
+    let lost = reader(&CheckSettings::NoLoss, &seen);
     assert_eq!((lost.outcome(), lost.actual()), (CheckAnswer::Fail, "1 lost, 7 unread"));
     assert_eq!(reader(&anomaly(Anomaly::Lost), &seen).outcome(), CheckAnswer::Fail);
     assert_eq!(
@@ -179,7 +180,7 @@ fn a_reader_that_stopped_half_way_passes_nothing() {
 
 #[test]
 fn no_loss_counts_what_is_lost_skipped_and_unreadable() {
-    let of = |counts: &[(Anomaly, u64)]| reader(&Ask::NoLoss, &found(counts));
+    let of = |counts: &[(Anomaly, u64)]| reader(&CheckSettings::NoLoss, &found(counts));
     let bad = of(&[(Anomaly::Lost, 2), (Anomaly::Skipped, 3), (Anomaly::Unreadable, 4)]);
     assert_eq!((bad.outcome(), bad.actual()), (CheckAnswer::Fail, "2 lost, 3 skipped, 4 unreadable"));
     assert_eq!((bad.message(), bad.covers()), ("of 3000 acked", "3000 acked messages in 1 partition"));
@@ -188,11 +189,11 @@ fn no_loss_counts_what_is_lost_skipped_and_unreadable() {
     let marker = |partition| PartitionSeen { partition, lost_markers: 1, ..PartitionSeen::default() };
     let mut seen = found(&[(Anomaly::Lost, 1)]);
     seen.partitions = vec![marker(0)];
-    let own = reader(&Ask::NoLoss, &seen);
+    let own = reader(&CheckSettings::NoLoss, &seen);
     assert_eq!((own.outcome(), own.actual()), (CheckAnswer::Fail, "0 lost, 1 end marker lost"));
     let mut seen = whole();
     seen.partitions = vec![marker(1)];
-    assert_eq!(reader(&Ask::NoLoss, &seen).outcome(), CheckAnswer::Pass);
+    assert_eq!(reader(&CheckSettings::NoLoss, &seen).outcome(), CheckAnswer::Pass);
 }
 
 #[test]
@@ -202,8 +203,8 @@ fn what_a_retry_may_explain_is_open_unless_the_check_is_strict() {
     let repeats = [Anomaly::Duplicate, Anomaly::Reordered];
     seen.readings[0].judgement.as_mut().unwrap().counts.extend(repeats.map(|anomaly| (anomaly, counts)));
     for (it, strict) in [
-        (Ask::NoDuplicates { strict: false }, Ask::NoDuplicates { strict: true }),
-        (Ask::InOrder { strict: false }, Ask::InOrder { strict: true }),
+        (CheckSettings::NoDuplicates { strict: false }, CheckSettings::NoDuplicates { strict: true }),
+        (CheckSettings::InOrder { strict: false }, CheckSettings::InOrder { strict: true }),
     ] {
         let open = reader(&it, &seen);
         assert_eq!(open.outcome(), CheckAnswer::Inconclusive);
@@ -219,7 +220,7 @@ fn what_retention_or_compaction_removed_leaves_no_loss_open() {
     let mut seen = whole();
     let rest = Account { planned: 3000, sent: 3000, acked: 3000, verified: 2990, ..Account::default() };
     account(&mut seen, Account { expired: 10, ..rest });
-    let expired = reader(&Ask::NoLoss, &seen);
+    let expired = reader(&CheckSettings::NoLoss, &seen);
     assert_eq!(expired.outcome(), CheckAnswer::Inconclusive);
     assert!(expired.message().contains("10 acked messages were removed by retention"), "{expired:?}");
     assert!(
@@ -234,12 +235,12 @@ fn what_retention_or_compaction_removed_leaves_no_loss_open() {
     ] {
         seen.partitions[0].retention = retention;
         account(&mut seen, Account { expired: 10, unclear, ..rest });
-        let open = reader(&Ask::NoLoss, &seen);
+        let open = reader(&CheckSettings::NoLoss, &seen);
         assert_eq!(open.outcome(), CheckAnswer::Inconclusive);
         assert!(open.message().contains(what) && open.message().ends_with(write), "{open:?}");
     }
     account(&mut seen, Account { superseded: 10, ..rest });
-    let superseded = reader(&Ask::NoLoss, &seen);
+    let superseded = reader(&CheckSettings::NoLoss, &seen);
     assert_eq!(superseded.outcome(), CheckAnswer::Inconclusive);
     assert!(superseded.message().contains("`cleanup.policy: delete`"), "{superseded:?}");
 }
@@ -249,7 +250,7 @@ fn what_was_removed_unread_is_covered_by_no_check() {
     let mut seen = whole();
     let rest = Account { planned: 3000, sent: 3000, acked: 3000, ..Account::default() };
     account(&mut seen, Account { verified: 2990, expired: 6, superseded: 4, ..rest });
-    let some = reader(&Ask::NoCorruption, &seen);
+    let some = reader(&CheckSettings::NoCorruption, &seen);
     assert_eq!(some.outcome(), CheckAnswer::Pass);
     assert_eq!(some.covers(), "2990 of 3000 acked messages in 1 partition: 10 were not read");
     account(&mut seen, Account { expired: 3000, ..rest });
@@ -264,12 +265,16 @@ fn corruption_that_another_observer_saw_counts_for_each_reader() {
     let mut seen = whole();
     let judgement = Some(judgement(&[(Anomaly::Corrupt, 5), (Anomaly::Duplicate, 5)]));
     seen.partitions = vec![PartitionSeen { judgement, ..PartitionSeen::default() }];
-    let bad = reader(&Ask::NoCorruption, &seen);
+    let bad = reader(&CheckSettings::NoCorruption, &seen);
     assert_eq!((bad.outcome(), bad.actual()), (CheckAnswer::Fail, "5 corrupt"));
     // Repeats are judged within one pass.
-    assert_eq!(reader(&Ask::NoDuplicates { strict: true }, &seen).outcome(), CheckAnswer::Pass);
+    assert_eq!(reader(&CheckSettings::NoDuplicates { strict: true }, &seen).outcome(), CheckAnswer::Pass);
     seen.partitions[0].partition = 1;
-    assert_eq!(reader(&Ask::NoCorruption, &seen).outcome(), CheckAnswer::Pass, "it did not read that one");
+    assert_eq!(
+        reader(&CheckSettings::NoCorruption, &seen).outcome(),
+        CheckAnswer::Pass,
+        "it did not read that one"
+    );
 }
 
 /// As [`whole`], with nothing written to the partition that was read.
@@ -295,17 +300,20 @@ fn a_reader_of_a_partition_to_which_nothing_was_written_passes() {
         );
         assert_eq!(good.message(), "nothing was written here");
     }
-    assert_eq!(reader(&Ask::Continuity { max_gap: ms(1) }, &seen).outcome(), CheckAnswer::Pass);
+    assert_eq!(reader(&CheckSettings::Continuity { max_gap: ms(1) }, &seen).outcome(), CheckAnswer::Pass);
     for count in [
-        Ask::CountAtLeast { expected: 1, metric: None },
-        Ask::CountEquals { expected: 10, metric: None },
+        CheckSettings::CountAtLeast { expected: 1, metric: None },
+        CheckSettings::CountEquals { expected: 10, metric: None },
         threshold(Metric::Errors, Op::Equal, 0.0, None),
         threshold(Metric::P99, Op::Less, 1.0, None),
     ] {
         let open = reader(&count, &seen);
         assert_eq!((open.outcome(), open.actual()), (CheckAnswer::Inconclusive, "no data"), "{open:?}");
     }
-    assert_eq!(reader(&Ask::CountEquals { expected: 0, metric: None }, &seen).outcome(), CheckAnswer::Pass);
+    assert_eq!(
+        reader(&CheckSettings::CountEquals { expected: 0, metric: None }, &seen).outcome(),
+        CheckAnswer::Pass
+    );
 }
 
 #[test]
@@ -331,7 +339,7 @@ fn where_something_may_have_been_written_nothing_is_no_pass() {
 #[test]
 fn no_data_fails_only_over_a_broken_promise() {
     let mut seen = nothing_written();
-    let count = Ask::CountAtLeast { expected: 1, metric: None };
+    let count = CheckSettings::CountAtLeast { expected: 1, metric: None };
     assert_eq!(reader(&count, &seen).outcome(), CheckAnswer::Inconclusive);
     seen.accounts.as_mut().unwrap().total.lost = 3;
     let bad = reader(&count, &seen);
@@ -341,8 +349,8 @@ fn no_data_fails_only_over_a_broken_promise() {
 
 #[test]
 fn a_count_that_falls_short_for_want_of_time_is_inconclusive() {
-    let equals = Ask::CountEquals { expected: 3001, metric: None };
-    let at_least = Ask::CountAtLeast { expected: 3001, metric: Some(CountMetric::Records) };
+    let equals = CheckSettings::CountEquals { expected: 3001, metric: None };
+    let at_least = CheckSettings::CountAtLeast { expected: 3001, metric: Some(CountMetric::Records) };
     for count in [&equals, &at_least] {
         let mut seen = whole();
         assert_eq!(
@@ -372,15 +380,15 @@ fn a_count_that_falls_short_for_want_of_time_is_inconclusive() {
     let mut seen = whole();
     seen.scenarios[1].ended = ScenarioEnd::Timeout;
     assert_eq!(
-        reader(&Ask::CountEquals { expected: 2999, metric: None }, &seen).outcome(),
+        reader(&CheckSettings::CountEquals { expected: 2999, metric: None }, &seen).outcome(),
         CheckAnswer::Fail
     );
     assert_eq!(
-        reader(&Ask::CountEquals { expected: 3000, metric: None }, &seen).outcome(),
+        reader(&CheckSettings::CountEquals { expected: 3000, metric: None }, &seen).outcome(),
         CheckAnswer::Inconclusive
     );
     assert_eq!(
-        reader(&Ask::CountAtLeast { expected: 3000, metric: None }, &seen).outcome(),
+        reader(&CheckSettings::CountAtLeast { expected: 3000, metric: None }, &seen).outcome(),
         CheckAnswer::Pass
     );
 }
@@ -391,7 +399,7 @@ fn all_acked_is_open_over_what_was_not_acked() {
         let mut seen = whole();
         seen.scenarios[0].counts.errors_by_code = [("UNKNOWN_SERVER_ERROR".to_owned(), it.failed)].into();
         account(&mut seen, it);
-        answer(Ask::AllAcked { allow: Allow { failed: allow.0, unknown: allow.1 } }, &seen)
+        answer(CheckSettings::AllAcked { allow: AllowedShares { failed: allow.0, unknown: allow.1 } }, &seen)
     };
     let planned = |acked, failed, unknown, unsent| Account {
         planned: 1000,
@@ -432,9 +440,9 @@ fn all_acked_is_open_over_what_was_not_acked() {
 
 #[test]
 fn the_account_permits_what_the_most_generous_check_allows() {
-    let allow = |failed, unknown| Ask::AllAcked { allow: Allow { failed, unknown } };
+    let allow = |failed, unknown| CheckSettings::AllAcked { allow: AllowedShares { failed, unknown } };
     let account = Account { planned: 100, failed: 40, unknown: 40, ..Account::default() };
-    let with = |checks: &[(&str, Ask, Option<&str>)]| permitted(&plan(checks), 0, &account);
+    let with = |checks: &[(&str, CheckSettings, Option<&str>)]| permitted(&plan(checks), 0, &account);
     assert_eq!(with(&[]), 0);
     assert_eq!(with(&[("a", allow(0.29, 0.0), None)]), 29, "29 of 100, not 28.999...");
     assert_eq!(with(&[("a", allow(0.1, 0.0), None), ("b", allow(0.2, 0.05), Some("write"))]), 25);
@@ -444,7 +452,7 @@ fn the_account_permits_what_the_most_generous_check_allows() {
 
 #[test]
 fn a_reader_that_stands_still_over_unread_messages_breaks_continuity() {
-    let gap = Ask::Continuity { max_gap: ms(5000) };
+    let gap = CheckSettings::Continuity { max_gap: ms(5000) };
     let mut seen = whole();
     seen.faults[0].span = Some((ms(500), ms(1000)));
     seen.faults[0].settled = None;
@@ -526,7 +534,7 @@ scenarios:
 fn roundtrips(change: impl FnOnce(&mut ScenarioSeen)) -> Answer {
     let mut plan = plan::load_text(Path::new("x.yaml"), ROUNDTRIPS, &LoadOptions::new(&|_| None)).unwrap();
     plan.checks.retain(|check| check.ask.kind() == CheckKind::AllAcked);
-    plan.checks[0].ask = Ask::RoundtripOk;
+    plan.checks[0].ask = CheckSettings::RoundtripOk;
     let counts = Snapshot { sent: 10, acked: 10, received: 10, records: 10, ..Snapshot::default() };
     let mut ping = scenario("ping", "roundtrip", counts, (0, 1000));
     ping.planned = Some(10);
@@ -565,15 +573,15 @@ fn endpoints_and_brokers_answer_for_what_was_asked() {
     let mut seen = whole();
     let broker = |reachable| BrokerSeen { broker: "a:1".to_owned(), reachable, ..BrokerSeen::default() };
     seen.scenarios[2].brokers = vec![broker(true), broker(false)];
-    let some = ask(Ask::Reachable, None, &seen).answer;
+    let some = ask(CheckSettings::Reachable, None, &seen).answer;
     assert_eq!(
         (some.outcome(), some.actual(), some.message()),
         (CheckAnswer::Fail, "1 of 2 brokers", "a:1: not reached")
     );
     seen.scenarios[2].ended = ScenarioEnd::Aborted;
-    assert_eq!(ask(Ask::Reachable, None, &seen).answer.outcome(), CheckAnswer::Inconclusive);
+    assert_eq!(ask(CheckSettings::Reachable, None, &seen).answer.outcome(), CheckAnswer::Inconclusive);
     seen.scenarios[2].brokers = vec![broker(true)];
-    assert_eq!(ask(Ask::Reachable, None, &seen).answer.covers(), "1 broker");
+    assert_eq!(ask(CheckSettings::Reachable, None, &seen).answer.covers(), "1 broker");
 
     let mut plan = plan::load_text(Path::new("x.yaml"), ROUNDTRIPS, &LoadOptions::new(&|_| None)).unwrap();
     let mut look = scenario("look", "metrics", Snapshot::default(), (0, 1000));
@@ -582,18 +590,18 @@ fn endpoints_and_brokers_answer_for_what_was_asked() {
     look.scrape = Some(ScrapeSeen { requests: 2, ok: 2, with_body: 1, series, ..ScrapeSeen::default() });
     let ping = scenario("ping", "roundtrip", Snapshot::default(), (0, 0));
     let seen = Observations { scenarios: vec![ping, look], ..Observations::default() };
-    let mut judge = |it: Ask| {
+    let mut judge = |it: CheckSettings| {
         plan.checks.truncate(1);
         (plan.checks[0].ask, plan.checks[0].scenario) = (it, Some("look".to_owned()));
         evaluate(&plan, &seen).remove(0).answer
     };
-    let good = judge(Ask::HttpOk);
+    let good = judge(CheckSettings::HttpOk);
     assert_eq!(
         (good.outcome(), good.actual(), good.covers()),
         (CheckAnswer::Pass, "2 of 2 with HTTP 200", "2 requests")
     );
-    assert_eq!(judge(Ask::NonEmpty).outcome(), CheckAnswer::Fail);
-    assert_eq!(judge(Ask::SeriesPresent).message(), "missing: up");
+    assert_eq!(judge(CheckSettings::NonEmpty).outcome(), CheckAnswer::Fail);
+    assert_eq!(judge(CheckSettings::SeriesPresent).message(), "missing: up");
 }
 
 #[test]
@@ -630,7 +638,8 @@ fn a_series_is_missing_only_where_all_of_the_page_was_read() {
 /// What is seen where nothing is wrong, and a plan with a check of each kind: made once, for they take their time.
 static WHOLE: LazyLock<Observations> = LazyLock::new(whole);
 static EACH: LazyLock<Plan> = LazyLock::new(|| {
-    let at = |ask: &Ask| if matches!(ask, Ask::AllAcked { .. }) { "write" } else { "read" };
+    let at =
+        |ask: &CheckSettings| if matches!(ask, CheckSettings::AllAcked { .. }) { "write" } else { "read" };
     let asks = one_of_each();
     plan(&asks.iter().map(|ask| (ask.kind().name(), ask.clone(), Some(at(ask)))).collect::<Vec<_>>())
 });
@@ -707,21 +716,21 @@ proptest! {
                 prop_assert!(!answer.covers().is_empty(), "{kind} covers nothing: {answer:?}");
             }
             let observed = match &it {
-                Ask::AllAcked { .. } => !unacked,
-                Ask::NoLoss | Ask::NoCorruption => read_all && audited && !partitions.is_empty(),
-                Ask::NoDuplicates { .. } | Ask::InOrder { .. } | Ask::OffsetsMonotonic => {
+                CheckSettings::AllAcked { .. } => !unacked,
+                CheckSettings::NoLoss | CheckSettings::NoCorruption => read_all && audited && !partitions.is_empty(),
+                CheckSettings::NoDuplicates { .. } | CheckSettings::InOrder { .. } | CheckSettings::OffsetsMonotonic => {
                     read_all && !partitions.is_empty()
                 }
-                Ask::CountEquals { .. } | Ask::Continuity { .. } | Ask::Threshold { .. } => {
-                    read_ended == ScenarioEnd::Done && (read_all || matches!(it, Ask::Continuity { .. }))
+                CheckSettings::CountEquals { .. } | CheckSettings::Continuity { .. } | CheckSettings::Threshold { .. } => {
+                    read_ended == ScenarioEnd::Done && (read_all || matches!(it, CheckSettings::Continuity { .. }))
                 }
                 _ => !read_ended.could_not_work(),
             };
             if !observed {
                 prop_assert!(answer.outcome() != CheckAnswer::Pass, "{kind} passes: {answer:?}");
             }
-            let healthy = !bad && matches!(it, Ask::AllAcked { .. } | Ask::NoLoss | Ask::NoDuplicates { .. }
-                | Ask::NoCorruption | Ask::InOrder { .. } | Ask::OffsetsMonotonic);
+            let healthy = !bad && matches!(it, CheckSettings::AllAcked { .. } | CheckSettings::NoLoss | CheckSettings::NoDuplicates { .. }
+                | CheckSettings::NoCorruption | CheckSettings::InOrder { .. } | CheckSettings::OffsetsMonotonic);
             if healthy {
                 prop_assert!(answer.outcome() != CheckAnswer::Fail, "{kind} fails: {answer:?}");
             }

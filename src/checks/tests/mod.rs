@@ -20,8 +20,8 @@ use crate::observe::{
 };
 use crate::plan::cluster::Link;
 use crate::plan::{
-    self, ActionPlan, Ask, Aspect, CheckPlan, FaultKind, FaultPlan, Metric, Op, Plan, ScenarioKind, Span,
-    Start, ThresholdExpr,
+    self, ActionPlan, Aspect, CheckPlan, CheckSettings, FaultKind, FaultPart, FaultPlan, Metric, Op, Plan,
+    ScenarioKind, Start, ThresholdExpr,
 };
 use crate::record::{RunRecord, Status};
 use crate::scenario::{LoadOptions, Position};
@@ -43,7 +43,7 @@ fn position() -> Position {
 }
 
 /// The plan of [`FILE`] with a fault `slow`, which is in no file here, and these checks.
-fn plan(asks: &[(&str, Ask, Option<&str>)]) -> Plan {
+fn plan(asks: &[(&str, CheckSettings, Option<&str>)]) -> Plan {
     let mut plan = plan::load_text(Path::new("x.yaml"), FILE, &LoadOptions::new(&|_| None)).unwrap();
     plan.faults = vec![FaultPlan {
         name: "slow".to_owned(),
@@ -111,35 +111,35 @@ fn world(during: u64) -> Observations {
     }
 }
 
-fn ask(ask: Ask, scenario: Option<&str>, seen: &Observations) -> CheckResult {
+fn ask(ask: CheckSettings, scenario: Option<&str>, seen: &Observations) -> CheckResult {
     let results = evaluate(&plan(&[("it", ask, scenario)]), seen);
     assert_eq!(results.len(), 1, "{results:#?}");
     results.into_iter().next().unwrap()
 }
 
-fn answer(of: Ask, seen: &Observations) -> Answer {
+fn answer(of: CheckSettings, seen: &Observations) -> Answer {
     ask(of, Some("write"), seen).answer
 }
 
-fn drops(at_least: f64) -> Ask {
-    Ask::ThroughputDrops { during: "slow".to_owned(), at_least }
+fn drops(at_least: f64) -> CheckSettings {
+    CheckSettings::ThroughputDrops { during: "slow".to_owned(), at_least }
 }
 
-fn recovers(within: u64, tolerance: f64) -> Ask {
-    Ask::Recovers { after: "slow".to_owned(), within: ms(within), tolerance }
+fn recovers(within: u64, tolerance: f64) -> CheckSettings {
+    CheckSettings::Recovers { after: "slow".to_owned(), within: ms(within), tolerance }
 }
 
-fn threshold(metric: Metric, op: Op, value: f64, span: Option<Span>) -> Ask {
+fn threshold(metric: Metric, op: Op, value: f64, span: Option<FaultPart>) -> CheckSettings {
     let expr = ThresholdExpr { metric, op, value, text: "it".to_owned() };
-    Ask::Threshold { expr, abort: false, delay: ms(0), span }
+    CheckSettings::Threshold { expr, abort: false, delay: ms(0), span }
 }
 
-fn during() -> Option<Span> {
-    Some(Span::During("slow".to_owned()))
+fn during() -> Option<FaultPart> {
+    Some(FaultPart::During("slow".to_owned()))
 }
 
-fn after() -> Option<Span> {
-    Some(Span::After("slow".to_owned()))
+fn after() -> Option<FaultPart> {
+    Some(FaultPart::After("slow".to_owned()))
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn a_rate_during_a_fault_is_that_of_its_full_effect() {
     // What Docker took to freeze and to let go on is no part of it.
     let mut seen = world(1);
     seen.faults[0].span = Some((ms(7000), ms(22_000)));
-    let during = || Some(Span::During("slow".to_owned()));
+    let during = || Some(FaultPart::During("slow".to_owned()));
     assert_eq!(answer(drops(0.9), &seen).outcome(), CheckAnswer::Fail);
     assert_eq!(answer(threshold(Metric::Rate, Op::Less, 11.0, during()), &seen).outcome(), CheckAnswer::Fail);
     seen.faults[0].effect = Some((ms(10_000), ms(20_000)));
@@ -281,11 +281,11 @@ fn unaudited() -> Observations {
 #[test]
 fn what_the_audit_decides_is_open_without_it() {
     let seen = unaudited();
-    let of = |it: Ask| ask(it, Some("read"), &seen).answer;
+    let of = |it: CheckSettings| ask(it, Some("read"), &seen).answer;
     let of_anomaly = |anomaly| of(threshold(Metric::Anomaly(anomaly), Op::Equal, 0.0, None));
     for open in [
-        of(Ask::NoLoss),
-        of(Ask::NoCorruption),
+        of(CheckSettings::NoLoss),
+        of(CheckSettings::NoCorruption),
         of_anomaly(Anomaly::Lost),
         of_anomaly(Anomaly::Corrupt),
         of_anomaly(Anomaly::Rewritten),
@@ -296,7 +296,7 @@ fn what_the_audit_decides_is_open_without_it() {
         assert!(open.message().contains(why), "{open:?}");
     }
     assert_eq!(of_anomaly(Anomaly::Duplicate).outcome(), CheckAnswer::Pass, "one pass decides");
-    assert_eq!(of(Ask::NoDuplicates { strict: false }).outcome(), CheckAnswer::Pass);
+    assert_eq!(of(CheckSettings::NoDuplicates { strict: false }).outcome(), CheckAnswer::Pass);
 }
 
 #[test]
@@ -361,7 +361,7 @@ fn threshold_on_a_part_without_data_is_no_pass() {
 
 #[test]
 fn continuity_is_the_longest_time_without() {
-    let gap = |max| Ask::Continuity { max_gap: ms(max) };
+    let gap = |max| CheckSettings::Continuity { max_gap: ms(max) };
     let mut seen = world(0);
     let bad = answer(gap(9999), &seen);
     assert_eq!((bad.outcome(), bad.actual()), (CheckAnswer::Fail, "10 s without an ack"));
@@ -375,7 +375,7 @@ fn continuity_is_the_longest_time_without() {
 
 #[test]
 fn continuity_counts_a_stall_before_the_first_ack() {
-    let gap = |max| Ask::Continuity { max_gap: ms(max) };
+    let gap = |max| CheckSettings::Continuity { max_gap: ms(max) };
     let late = |bucket| if bucket < 30 { 0 } else { 10 };
     let mut seen = world(10);
     seen.scenarios[0].counts = counts(late, 300, 3000);
@@ -387,7 +387,7 @@ fn continuity_counts_a_stall_before_the_first_ack() {
 
 #[test]
 fn continuity_counts_a_stall_at_the_end() {
-    let gap = |max| Ask::Continuity { max_gap: ms(max) };
+    let gap = |max| CheckSettings::Continuity { max_gap: ms(max) };
     let mut seen = world(10);
     let acked = |at: u64| Message { due_us: at * 10_000, end_us: Some(at * 10_000 + 3000), failed: false };
     let mut messages: Vec<Message> = (0..2000).map(acked).collect();
@@ -417,7 +417,10 @@ fn watched(changes: Vec<MetadataChange>) -> ScenarioSeen {
 fn judge_metadata(scenario: &ScenarioSeen, allow: &[Aspect]) -> Answer {
     let (plan, seen) = (plan(&[]), world(10));
     let case = super::CheckedScenario { plan: &plan, seen: &seen, index: 0, scenario };
-    super::evaluate_one(&Ask::MetadataStable { allow: allow.to_vec(), max_silence: ms(10_000) }, &case)
+    super::evaluate_one(
+        &CheckSettings::MetadataStable { allow: allow.to_vec(), max_silence: ms(10_000) },
+        &case,
+    )
 }
 
 fn change(aspect: Aspect) -> MetadataChange {
@@ -523,8 +526,11 @@ fn metadata_stable_lets_faults_silence_a_broker() {
     let scenario = silent(&[(11_000, 34_000)], false);
     let judge = |seen: &Observations| {
         let case = super::CheckedScenario { plan: &plan, seen, index: 0, scenario: &scenario };
-        super::evaluate_one(&Ask::MetadataStable { allow: Vec::new(), max_silence: ms(10_000) }, &case)
-            .outcome()
+        super::evaluate_one(
+            &CheckSettings::MetadataStable { allow: Vec::new(), max_silence: ms(10_000) },
+            &case,
+        )
+        .outcome()
     };
     assert_eq!(judge(&seen), CheckAnswer::Fail);
     seen.faults[0].settled = Some(ms(24_000));
@@ -593,7 +599,7 @@ fn a_rate_before_a_fault_leaves_out_the_faults_before_it() {
     // By the file's own word it is felt for longer.
     let mut plan = plan(&[("it", drops(0.1), Some("write"))]);
     let mut check = plan.checks[0].clone();
-    check.ask = Ask::Recovers { after: "first".to_owned(), within: ms(15_000), tolerance: 0.2 };
+    check.ask = CheckSettings::Recovers { after: "first".to_owned(), within: ms(15_000), tolerance: 0.2 };
     plan.checks.push(check);
     assert_eq!(evaluate(&plan, &slow)[0].answer.actual(), "0 % less (100/s before, 100/s during)");
     // Until what it touched is ready, it is not over.
@@ -627,12 +633,12 @@ fn without_a_clean_rate_before_it_a_fault_is_not_compared() {
 #[test]
 fn a_fault_without_proof_leaves_open_what_rests_on_it() {
     let asks = [
-        ("acked", Ask::CountAtLeast { expected: 1, metric: None }, Some("write")),
-        ("short", Ask::CountAtLeast { expected: 1_000_000, metric: None }, Some("write")),
+        ("acked", CheckSettings::CountAtLeast { expected: 1, metric: None }, Some("write")),
+        ("short", CheckSettings::CountAtLeast { expected: 1_000_000, metric: None }, Some("write")),
         ("fast", threshold(Metric::P95, Op::Less, 100.0, after()), Some("write")),
         ("slow", threshold(Metric::P95, Op::Less, 1.0, after()), Some("write")),
-        ("even", Ask::Continuity { max_gap: ms(1000) }, Some("write")),
-        ("there", Ask::Metadata, Some("ask")),
+        ("even", CheckSettings::Continuity { max_gap: ms(1000) }, Some("write")),
+        ("there", CheckSettings::Metadata, Some("ask")),
     ];
     let mut plan = plan(&asks);
     let mut seen = world(10);
@@ -685,7 +691,7 @@ fn a_check_names_the_scenario_that_says_why_its_own_could_not_work() {
         }
         seen
     };
-    let rate = || Ask::Continuity { max_gap: ms(5_000) };
+    let rate = || CheckSettings::Continuity { max_gap: ms(5_000) };
     let told = |plan: &Plan, seen: &Observations| evaluate(plan, seen).remove(0).answer.message().to_owned();
     let mut plan = plan(&[("it", rate(), Some("read"))]);
     // Nothing of the run began: the verdict says why of the first scenario.
@@ -711,7 +717,7 @@ fn a_rate_of_messages_that_came_at_once_names_the_time_between_them() {
     seen.scenarios[0].counts.span_us = Some((1_000, 1_000));
     let expr =
         ThresholdExpr { metric: Metric::Rate, op: Op::Greater, value: 1.0, text: "rate > 1/s".to_owned() };
-    let found = answer(Ask::Threshold { expr, abort: false, delay: ms(0), span: None }, &seen);
+    let found = answer(CheckSettings::Threshold { expr, abort: false, delay: ms(0), span: None }, &seen);
     assert_eq!(
         found.message(),
         "a rate needs at least 200 ms from the first ack to the last, but `write` has only 0 ms; run `write` longer"

@@ -72,7 +72,7 @@ impl Load {
         seen
     }
 
-    fn answer(&self, ask: Ask) -> Answer {
+    fn answer(&self, ask: CheckSettings) -> Answer {
         let seen = self.seen();
         let name = if self.reads { "read" } else { "write" };
         let mut plan = plan(&[("it", ask, Some(name))]);
@@ -390,7 +390,7 @@ proptest! {
 
     #[test]
     fn continuity_is_what_the_docs_say(load in load(), max_gap in 1_u64..5000) {
-        let found = load.answer(Ask::Continuity { max_gap: ms(max_gap) });
+        let found = load.answer(CheckSettings::Continuity { max_gap: ms(max_gap) });
         prop_assert_eq!(found.outcome(), load.continuity(max_gap * 1000), "{:?}, {:?}", found, load.gaps());
     }
 }
@@ -471,7 +471,7 @@ fn more_that_is_asked_for_during_a_fault_is_not_compared_with_less_before_it() {
 
 #[test]
 fn pauses_by_plan_are_no_gaps() {
-    let gap = |max| Ask::Continuity { max_gap: ms(max) };
+    let gap = |max| CheckSettings::Continuity { max_gap: ms(max) };
     // Stages slower than `max_gap`.
     let slow = of(&[(3000, 40, FAST), (20_000, 1, FAST), (8000, 0, FAST), (3000, 40, FAST)]);
     assert_eq!(slow.answer(gap(500)).outcome(), CheckAnswer::Pass);
@@ -499,8 +499,8 @@ fn a_fault_over_nothing_to_do_leaves_three_checks_open_and_no_other() {
         );
     }
     let evaluate = |seen: &Observations| {
-        let gap = Ask::Continuity { max_gap: ms(5000) };
-        let acked = Ask::CountAtLeast { expected: 1, metric: None };
+        let gap = CheckSettings::Continuity { max_gap: ms(5000) };
+        let acked = CheckSettings::CountAtLeast { expected: 1, metric: None };
         let plan = plan(&[("gap", gap, Some("write")), ("acked", acked, Some("write"))]);
         evaluate(&plan, seen).into_iter().map(|result| result.answer).collect::<Vec<_>>()
     };

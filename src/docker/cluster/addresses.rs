@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::scenario::wiring::{Reference, Wired};
+use crate::scenario::wiring::{Reference, ServiceTemplate};
 
 /// `host:port` of each port of each replica, as kaf6 and its clients reach it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,7 +22,7 @@ impl Addresses {
     }
 
     /// A text with its references replaced; the validation lets none through that the cluster does not have.
-    pub fn resolve(&self, text: &Wired, run_id: &str) -> String {
+    pub fn resolve(&self, text: &ServiceTemplate, run_id: &str) -> String {
         text.resolve(|reference| match reference {
             Reference::Service { service, replica, port } => {
                 self.get(service, replica.unwrap_or(0), port).unwrap_or("unknown:0").to_owned()

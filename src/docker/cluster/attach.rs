@@ -13,12 +13,12 @@ use super::state::{ClusterState, Replica};
 use crate::docker::DockerError;
 use crate::docker::api::daemon::{Daemon, is_gone, refused, said};
 use crate::docker::cleanup::labels;
-use crate::plan::cluster::{Attach, AttachBy};
+use crate::plan::cluster::{AttachBy, AttachPlan};
 
 /// Finds what one name of the file stands for.
 pub(crate) async fn find(
     daemon: &Daemon,
-    attach: &Attach,
+    attach: &AttachPlan,
     options: &UpOptions,
 ) -> Result<Vec<Replica>, DockerError> {
     let found = match &attach.by {
@@ -34,7 +34,7 @@ pub(crate) async fn find(
 
 async fn by_name(
     daemon: &Daemon,
-    attach: &Attach,
+    attach: &AttachPlan,
     wanted: &str,
 ) -> Result<Vec<(String, String, String)>, DockerError> {
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
@@ -56,7 +56,7 @@ async fn by_name(
 
 async fn by_labels(
     daemon: &Daemon,
-    attach: &Attach,
+    attach: &AttachPlan,
     labels: &[String],
 ) -> Result<Vec<(String, String, String)>, DockerError> {
     let label = labels.join(" and ");
@@ -80,7 +80,7 @@ async fn by_labels(
 }
 
 /// That there is none, with those that there are.
-async fn none(daemon: &Daemon, attach: &Attach, wanted: String) -> DockerError {
+async fn none(daemon: &Daemon, attach: &AttachPlan, wanted: String) -> DockerError {
     let options = ListContainersOptionsBuilder::new().build();
     let mut running: Vec<String> = match daemon.docker.list_containers(Some(options)).await {
         Ok(listed) => listed.iter().map(name_of).collect(),

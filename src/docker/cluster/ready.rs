@@ -16,7 +16,7 @@ use crate::docker::api::daemon::said;
 use crate::docker::cancel;
 use crate::docker::lock::lock;
 use crate::plan::ServicePlan;
-use crate::plan::cluster::Ready;
+use crate::plan::cluster::Readiness;
 use tokio_util::sync::CancellationToken;
 
 const PAUSE: Duration = Duration::from_millis(100);
@@ -125,16 +125,18 @@ fn url(shared: &ClusterState, unit: &Replica, port: &str, path: &str) -> String 
     format!("http://{}/{}", address(shared, unit, port), path.trim_start_matches('/'))
 }
 
-fn tried(shared: &ClusterState, unit: &Replica, ready: Option<(&ServicePlan, &Ready)>) -> String {
+fn tried(shared: &ClusterState, unit: &Replica, ready: Option<(&ServicePlan, &Readiness)>) -> String {
     match ready {
-        Some((_, Ready::Http { port, path })) => format!("GET {}", url(shared, unit, port, path)),
-        Some((_, Ready::Tcp { port })) => format!("a connection to {}", address(shared, unit, port)),
+        Some((_, Readiness::Http { port, path })) => format!("GET {}", url(shared, unit, port, path)),
+        Some((_, Readiness::Tcp { port })) => format!("a connection to {}", address(shared, unit, port)),
         // Its arguments may hold a password.
-        Some((service, Ready::Exec(command))) => {
+        Some((service, Readiness::Exec(command))) => {
             let program = command.first().map(|first| spec::resolve(shared, service, unit.replica, first));
             format!("the command {} in the container", program.unwrap_or_default())
         }
-        Some((_, Ready::Kafka { port })) => format!("Kafka metadata from {}", address(shared, unit, port)),
+        Some((_, Readiness::Kafka { port })) => {
+            format!("Kafka metadata from {}", address(shared, unit, port))
+        }
         None => "whether it runs".to_owned(),
     }
 }
@@ -143,15 +145,15 @@ async fn ask(
     shared: &ClusterState,
     unit: &Replica,
     service: &ServicePlan,
-    ready: &Ready,
+    ready: &Readiness,
 ) -> Result<(), String> {
     match ready {
-        Ready::Http { port, path } => {
+        Readiness::Http { port, path } => {
             let url = url(shared, unit, port, path);
             blocking(ANSWER * 2, move || http(&url)).await
         }
-        Ready::Tcp { port } => tcp(&address(shared, unit, port)).await,
-        Ready::Exec(command) => {
+        Readiness::Tcp { port } => tcp(&address(shared, unit, port)).await,
+        Readiness::Exec(command) => {
             let id = unit.id().ok_or("it has no container")?;
             let command =
                 command.iter().map(|text| spec::resolve(shared, service, unit.replica, text)).collect();
@@ -162,7 +164,7 @@ async fn ask(
                 code => Err(format!("exit code {code}, {}", last_words(&ran.lines, 2))),
             }
         }
-        Ready::Kafka { port } => {
+        Readiness::Kafka { port } => {
             let (address, ready) = (address(shared, unit, port), shared.options.kafka_ready.clone());
             blocking(LONG_ANSWER, move || ready(&address)).await
         }

@@ -16,10 +16,15 @@ use crate::docker::cleanup::labels;
 use crate::docker::lock::lock;
 use crate::docker::place::OwnPlace;
 use crate::plan::ServicePlan;
-use crate::scenario::wiring::{Reference, Wired};
+use crate::scenario::wiring::{Reference, ServiceTemplate};
 
 /// A text of a service, as a replica of it gets it.
-pub(crate) fn resolve(shared: &ClusterState, service: &ServicePlan, replica: u32, text: &Wired) -> String {
+pub(crate) fn resolve(
+    shared: &ClusterState,
+    service: &ServicePlan,
+    replica: u32,
+    text: &ServiceTemplate,
+) -> String {
     let addresses = lock(&shared.addresses);
     text.resolve(|reference| match reference {
         Reference::Replica => replica.to_string(),
@@ -33,7 +38,7 @@ pub(crate) fn resolve(shared: &ClusterState, service: &ServicePlan, replica: u32
 }
 
 /// A text of a fault, as a container that kaf6 did not start gets it.
-pub(crate) fn resolve_attached(shared: &ClusterState, replica: u32, text: &Wired) -> String {
+pub(crate) fn resolve_attached(shared: &ClusterState, replica: u32, text: &ServiceTemplate) -> String {
     text.resolve(|reference| match reference {
         Reference::Replica => replica.to_string(),
         Reference::RunId => shared.options.run_id.clone(),
@@ -92,8 +97,8 @@ pub(crate) fn container(
     unit: &Replica,
     mounts: Vec<Mount>,
 ) -> ContainerCreateBody {
-    let text = |wired: &Wired| resolve(shared, service, unit.replica, wired);
-    let texts = |all: &Vec<Wired>| all.iter().map(text).collect::<Vec<String>>();
+    let text = |wired: &ServiceTemplate| resolve(shared, service, unit.replica, wired);
+    let texts = |all: &Vec<ServiceTemplate>| all.iter().map(text).collect::<Vec<String>>();
     let mut aliases = vec![format!("{}-{}", service.name, unit.replica)];
     aliases.push(service.name.clone());
     let endpoint = EndpointSettings { aliases: Some(aliases), ..EndpointSettings::default() };

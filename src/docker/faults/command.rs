@@ -14,7 +14,7 @@ use crate::docker::cluster::options::FaultOutcome;
 use crate::docker::cluster::spec;
 use crate::docker::cluster::state::{ClusterState, Replica};
 use crate::plan::FaultPlan;
-use crate::scenario::wiring::Wired;
+use crate::scenario::wiring::ServiceTemplate;
 use tokio_util::sync::CancellationToken;
 
 /// Lines of its output that stand in the proof.
@@ -24,7 +24,7 @@ const LINES: usize = 3;
 pub(super) async fn run(
     shared: &ClusterState,
     fault: &FaultPlan,
-    (units, command): (Vec<Arc<Replica>>, &[Wired]),
+    (units, command): (Vec<Arc<Replica>>, &[ServiceTemplate]),
     cancel: &CancellationToken,
 ) -> FaultOutcome {
     let began = Instant::now();

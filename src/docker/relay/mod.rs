@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use super::lock::lock;
 use pump::pump;
-use shaping::{Direction, Link};
+use shaping::{Direction, LinkState};
 
 pub(super) use shaping::{Limited, Passed, Shaping};
 
@@ -28,7 +28,7 @@ pub(super) type RelayTarget = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 
 /// The relay of one way; its connections end with it.
 pub(super) struct Relay {
-    way: Arc<Link>,
+    way: Arc<LinkState>,
     /// What it is slowed down by, with a number for each; of several the last one counts.
     slowed: Mutex<Vec<(u64, Shaping)>>,
     /// As who connects reaches it, by replica and port of whom it connects to.
@@ -42,7 +42,7 @@ impl Relay {
         (listen, name): (&str, &str),
         targets: Vec<((u32, String), RelayTarget)>,
     ) -> io::Result<Self> {
-        let way = Arc::new(Link::new());
+        let way = Arc::new(LinkState::new());
         let mut addresses = BTreeMap::new();
         let mut listeners = JoinSet::new();
         for (port, target) in targets {
@@ -89,7 +89,7 @@ impl Relay {
     }
 }
 
-async fn accept(listener: TcpListener, target: RelayTarget, way: Arc<Link>) {
+async fn accept(listener: TcpListener, target: RelayTarget, way: Arc<LinkState>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -105,7 +105,7 @@ async fn accept(listener: TcpListener, target: RelayTarget, way: Arc<Link>) {
     }
 }
 
-async fn relay(mut near: TcpStream, target: RelayTarget, way: Arc<Link>) {
+async fn relay(mut near: TcpStream, target: RelayTarget, way: Arc<LinkState>) {
     let far = match target() {
         Some(address) => tokio::time::timeout(DIAL, TcpStream::connect(address)).await,
         None => return way.unreachable(),

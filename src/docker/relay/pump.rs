@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
-use crate::docker::relay::shaping::{Direction, Link, Shaping};
+use crate::docker::relay::shaping::{Direction, LinkState, Shaping};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 64 << 10;
@@ -32,7 +32,7 @@ struct Chunk {
 pub(crate) async fn pump(
     reader: impl AsyncRead + Unpin,
     writer: impl AsyncWrite + Unpin,
-    way: &Link,
+    way: &LinkState,
     direction: Direction,
 ) -> io::Result<()> {
     let (queue, waiting) = mpsc::unbounded_channel();
@@ -43,7 +43,7 @@ pub(crate) async fn pump(
 async fn read_loop(
     mut reader: impl AsyncRead + Unpin,
     queue: mpsc::UnboundedSender<Chunk>,
-    way: &Link,
+    way: &LinkState,
     direction: Direction,
 ) -> io::Result<()> {
     let room = Arc::new(Semaphore::new(WAITING));
@@ -83,7 +83,7 @@ async fn read_loop(
 /// Waits as long as the bandwidth wants it; false where that changed meanwhile.
 async fn hold_back(
     slow: &mut watch::Receiver<Shaping>,
-    way: &Link,
+    way: &LinkState,
     direction: Direction,
     length: usize,
 ) -> bool {
@@ -98,7 +98,7 @@ async fn hold_back(
 async fn write_loop(
     mut writer: impl AsyncWrite + Unpin,
     mut waiting: mpsc::UnboundedReceiver<Chunk>,
-    way: &Link,
+    way: &LinkState,
     direction: Direction,
 ) -> io::Result<()> {
     let mut slow = way.subscribe();
@@ -142,7 +142,7 @@ mod tests {
     }
 
     /// Both ends of a direction through a pump that goes on in the background.
-    fn through(way: &Arc<Link>, direction: Direction) -> (DuplexStream, DuplexStream) {
+    fn through(way: &Arc<LinkState>, direction: Direction) -> (DuplexStream, DuplexStream) {
         let (near, reader) = duplex(1 << 20);
         let (writer, far) = duplex(1 << 20);
         let way = Arc::clone(way);
@@ -162,7 +162,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_delay_makes_each_chunk_late_and_none_slow() {
-        let way = Arc::new(Link::new());
+        let way = Arc::new(LinkState::new());
         way.set(slow(ms(200), None));
         let (mut near, mut far) = through(&way, Direction::Out);
         let start = Instant::now();
@@ -183,7 +183,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn answers_are_not_delayed() {
-        let way = Arc::new(Link::new());
+        let way = Arc::new(LinkState::new());
         way.set(slow(ms(200), None));
         let (mut near, mut far) = through(&way, Direction::Back);
         let start = Instant::now();
@@ -195,7 +195,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_bandwidth_is_shared_and_held_in_each_direction() {
-        let way = Arc::new(Link::new());
+        let way = Arc::new(LinkState::new());
         way.set(slow(Duration::ZERO, Some(10_000)));
         let start = Instant::now();
         let mut pairs: Vec<_> = (0..4).map(|_| through(&way, Direction::Out)).collect();
@@ -217,7 +217,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nothing_is_left_of_a_delay_once_it_is_taken_away() {
-        let way = Arc::new(Link::new());
+        let way = Arc::new(LinkState::new());
         way.set(slow(Duration::from_secs(60), None));
         let (mut near, mut far) = through(&way, Direction::Out);
         near.write_all(b"waits").await.expect("written");
@@ -232,7 +232,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nothing_is_left_of_a_bandwidth_once_it_is_taken_away() {
-        let way = Arc::new(Link::new());
+        let way = Arc::new(LinkState::new());
         way.set(slow(Duration::ZERO, Some(10)));
         let (mut near, mut far) = through(&way, Direction::Out);
         near.write_all(&[1; 1000]).await.expect("written");
@@ -245,7 +245,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_is_read_at_once_passes_piece_by_piece() {
-        let way = Arc::new(Link::new());
+        let way = Arc::new(LinkState::new());
         let (mut near, mut far) = through(&way, Direction::Out);
         // The pump waits for bytes already when the bandwidth is set.
         tokio::time::sleep(ms(10)).await;
@@ -270,7 +270,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_did_not_wait_for_the_whole_latency_is_not_counted_as_delayed() {
-        let way = Arc::new(Link::new());
+        let way = Arc::new(LinkState::new());
         let (mut near, mut far) = through(&way, Direction::Out);
         near.write_all(b"fast").await.expect("written");
         read(&mut far, 4).await;
@@ -288,7 +288,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_end_comes_after_the_last_byte() {
-        let way = Arc::new(Link::new());
+        let way = Arc::new(LinkState::new());
         way.set(slow(ms(100), None));
         let (mut near, mut far) = through(&way, Direction::Out);
         near.write_all(b"last").await.expect("written");
@@ -309,7 +309,7 @@ mod tests {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all().start_paused(true).build().expect("a runtime");
             runtime.block_on(async {
-                let way = Arc::new(Link::new());
+                let way = Arc::new(LinkState::new());
                 let slow = Shaping { latency: ms(latency), jitter: ms(jitter), bandwidth };
                 way.set(slow);
                 let (mut near, mut far) = through(&way, Direction::Out);

@@ -31,7 +31,7 @@ pub(crate) enum Direction {
 }
 
 /// The state of one way: shared by all of its connections.
-pub(crate) struct Link {
+pub(crate) struct LinkState {
     slow: watch::Sender<Shaping>,
     lines: [SharedBandwidth; 2],
     dice: AtomicU64,
@@ -98,7 +98,7 @@ pub(crate) struct Passed {
     pub limited: [Limited; 2],
 }
 
-impl Link {
+impl LinkState {
     pub(crate) fn new() -> Self {
         Self {
             slow: watch::Sender::new(Shaping::default()),
@@ -289,7 +289,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn bytes_take_their_time_one_after_another() {
-        let way = Link::new();
+        let way = LinkState::new();
         let start = Instant::now();
         let until = |direction, bytes| way.hold(direction, bytes, 1000).until - start;
         assert_eq!(until(Direction::Out, 500), Duration::from_millis(500));
@@ -307,7 +307,7 @@ mod tests {
     }
 
     /// Waits for a piece's time, as the pump does.
-    async fn pass(way: &Link, bytes: usize) {
+    async fn pass(way: &LinkState, bytes: usize) {
         let hold = way.hold(Direction::Out, bytes, 1000);
         tokio::time::sleep_until(hold.until).await;
         drop(hold);
@@ -316,7 +316,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_time_in_which_some_waited_is_counted_once() {
-        let (way, ms) = (Link::new(), Duration::from_millis);
+        let (way, ms) = (LinkState::new(), Duration::from_millis);
         // Two wait side by side for a second, and after a while one for half a second.
         tokio::join!(pass(&way, 500), pass(&way, 500));
         tokio::time::sleep(ms(2000)).await;
@@ -340,7 +340,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_asks_for_less_than_the_bandwidth_waits_for_nothing() {
-        let way = Link::new();
+        let way = LinkState::new();
         pass(&way, 1).await;
         let before = way.passed();
         for _ in 0..1000 {
@@ -353,7 +353,7 @@ mod tests {
 
     #[test]
     fn jitter_spreads_evenly_around_the_latency_on_the_way_out_only() {
-        let way = Link::new();
+        let way = LinkState::new();
         let ms = Duration::from_millis;
         let slow = Shaping { latency: ms(200), jitter: ms(50), bandwidth: None };
         let all: Vec<Duration> = (0..10_000).map(|_| way.delay(Direction::Out, slow)).collect();

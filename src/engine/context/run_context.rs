@@ -21,7 +21,7 @@ use crate::kafka::{self, Client, Embedded};
 use crate::ledger::{Saved, SentLog, Streams};
 use crate::observe::Note;
 use crate::plan::{ClusterPlan, Plan, Target};
-use crate::scenario::{Template, Wired};
+use crate::scenario::{ServiceTemplate, Template};
 
 /// The embedded broker, as reports name it.
 pub(crate) const EMBEDDED: &str = "embedded";
@@ -113,7 +113,7 @@ impl RunContext {
         cluster: Option<Arc<Cluster>>,
     ) -> Result<Self, kafka::Error> {
         let addresses = cluster.as_ref().map(|c| c.addresses().clone()).unwrap_or_default();
-        let resolve = |list: &[Wired]| -> Vec<String> {
+        let resolve = |list: &[ServiceTemplate]| -> Vec<String> {
             list.iter().map(|text| addresses.resolve(text, &options.run_id)).collect()
         };
         let (client, embedded) = match &plan.target {
@@ -175,7 +175,7 @@ impl RunContext {
     }
 
     /// A text with its references to services replaced.
-    pub(crate) fn resolve(&self, text: &Wired) -> String {
+    pub(crate) fn resolve(&self, text: &ServiceTemplate) -> String {
         match &self.cluster {
             Some(cluster) => cluster.addresses().resolve(text, &self.run_id),
             None => Addresses::default().resolve(text, &self.run_id),

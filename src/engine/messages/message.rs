@@ -286,7 +286,7 @@ impl Random {
 mod tests {
     use super::*;
     use crate::engine::messages::partitioner;
-    use crate::ledger::envelope::{Checked, Opened, check_uuid, open};
+    use crate::ledger::envelope::{CheckedUuid, Opened, check_uuid, open};
 
     #[test]
     fn no_message_is_longer_than_the_longest() {
@@ -343,7 +343,7 @@ mod tests {
                 let made = maker.make(&order);
                 assert_eq!(made.key.map(<[u8]>::to_vec), hashed);
                 let has_uuid = matches!(value, ValuePlan::Text(_));
-                let fine = check_uuid(made.value, &order.identity) == Checked::Fine;
+                let fine = check_uuid(made.value, &order.identity) == CheckedUuid::Fine;
                 assert!(!has_uuid || fine);
                 assert!(keys.insert(hashed), "each is another one");
             }

@@ -7,7 +7,7 @@ use crate::ids::{Offset, Partition};
 use crate::kafka::Record;
 use crate::ledger::envelope;
 use crate::ledger::envelope::{Envelope, Opened, RecordKind};
-use crate::ledger::{Checked, PartitionReads, Seen, Streams};
+use crate::ledger::{CheckedUuid, PartitionReads, Seen, Streams};
 use crate::observe::Note;
 
 /// How far a timestamp may lie off: brokers and clients round, and clocks are read one after the other. Microseconds.
@@ -50,7 +50,7 @@ impl<'a> RecordMatcher<'a> {
         record: &Record<'_>,
         opened: Opened,
         now_us: u64,
-        on_uuid: impl FnOnce(Checked),
+        on_uuid: impl FnOnce(CheckedUuid),
     ) -> Seen {
         let value = record.value.unwrap_or_default();
         let seen = reads.see(self.streams, record.offset, opened, now_us, |identity| {

@@ -7,11 +7,11 @@ use crate::checks;
 use crate::engine::context::run_context::{Lifecycle, RunContext};
 use crate::engine::context::stop::StopReason;
 use crate::observe::Note;
-use crate::plan::Ask;
+use crate::plan::CheckSettings;
 
 /// Watches until the run ends; returns at once where no check has `abort`.
 pub(crate) async fn watch(shared: Arc<RunContext>) {
-    if !shared.plan.checks.iter().any(|c| matches!(c.ask, Ask::Threshold { abort: true, .. })) {
+    if !shared.plan.checks.iter().any(|c| matches!(c.ask, CheckSettings::Threshold { abort: true, .. })) {
         return;
     }
     let mut tick = tokio::time::interval(Duration::from_secs(1));

@@ -115,7 +115,7 @@ mod tests {
     use super::*;
     use crate::ids::RunTag;
     use crate::ledger::envelope::Opened;
-    use crate::ledger::{Checked, Marker, Observer, PartitionReads, Pass, Resent, SentLog, Streams};
+    use crate::ledger::{CheckedUuid, Marker, Observer, PartitionReads, Pass, Resent, SentLog, Streams};
     use Certainty::{Maybe, No, Yes};
 
     const S: u64 = 1_000_000;
@@ -137,7 +137,7 @@ mod tests {
         }
         let mut reads = PartitionReads::new(RunTag::from_bits(1), 0, 0);
         for (offset, bytes) in (100..).zip(foreign) {
-            reads.see(&Streams::default(), offset, Opened::Foreign, 0, |_| Checked::Fine);
+            reads.see(&Streams::default(), offset, Opened::Foreign, 0, |_| CheckedUuid::Fine);
             reads.see_foreign_size(*bytes);
         }
         let passes = [Pass::new(Observer::Reader(0), &reads, 0)];

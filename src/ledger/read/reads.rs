@@ -9,7 +9,7 @@ use super::ranges::Ranges;
 use super::sighting::{Altered, Head, Seen, Sighting};
 use crate::anomaly::Anomaly;
 use crate::ids::{Identity, Offset, Partition, RunTag, Seq, StreamId};
-use crate::ledger::sent::envelope::{Checked, Opened, RecordKind};
+use crate::ledger::sent::envelope::{CheckedUuid, Opened, RecordKind};
 use crate::ledger::sent::marker::Marker;
 use crate::ledger::sent::marks::{Between, Marks};
 use crate::ledger::sent::runs::{Bits, Run, RunLog};
@@ -155,7 +155,7 @@ impl PartitionReads {
         offset: Offset,
         opened: Opened,
         at_us: u64,
-        check: impl FnOnce(&Identity) -> Checked,
+        check: impl FnOnce(&Identity) -> CheckedUuid,
     ) -> Seen {
         if let Some(last) = self.last
             && offset <= last
@@ -197,7 +197,7 @@ impl PartitionReads {
             }
             return self.seen_stray(offset, (id.stream, id.seq), at_us);
         }
-        let wrong = stream.has_uuid && check(&id) == Checked::Wrong;
+        let wrong = stream.has_uuid && check(&id) == CheckedUuid::Wrong;
         self.uuids_wrong += u64::from(wrong);
         if !intact {
             // The identity is as little to be believed as the rest.
@@ -465,7 +465,7 @@ mod tests {
                 };
                 expected += u64::from(earlier.iter().any(|other| offset <= *other));
                 earlier.push(offset);
-                reads.see(&Streams::default(), offset, Opened::Foreign, 0, |_| Checked::Fine);
+                reads.see(&Streams::default(), offset, Opened::Foreign, 0, |_| CheckedUuid::Fine);
             }
             prop_assert_eq!(reads.nonmonotonic(), expected);
         }

@@ -178,15 +178,19 @@ impl Opened {
 }
 
 /// Compares the UUID in a value, as text, with the one that was sent in it.
-pub fn check_uuid(value: &[u8], identity: &Identity) -> Checked {
+pub fn check_uuid(value: &[u8], identity: &Identity) -> CheckedUuid {
     let mut buffer = uuid::Uuid::encode_buffer();
     let wanted = identity.uuid().hyphenated().encode_lower(&mut buffer).as_bytes();
-    if value.windows(wanted.len()).any(|window| window == wanted) { Checked::Fine } else { Checked::Wrong }
+    if value.windows(wanted.len()).any(|window| window == wanted) {
+        CheckedUuid::Fine
+    } else {
+        CheckedUuid::Wrong
+    }
 }
 
 /// Whether a value's UUID is the one sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Checked {
+pub enum CheckedUuid {
     /// It is, or there is none to check.
     Fine,
     Wrong,

@@ -141,7 +141,7 @@ fn a_lost_message_names_who_else_was_acked_at_its_offset() {
                 let identity = Identity { run: RUN, stream, seq: offset.unsigned_abs() };
                 let envelope = Envelope { kind: RecordKind::Message, identity, due_us: 0 };
                 let record = Opened::Kaf6 { envelope, intact: true };
-                reads.see(&acks.streams, offset, record, 0, |_| Checked::Fine);
+                reads.see(&acks.streams, offset, record, 0, |_| CheckedUuid::Fine);
             }
         }
         let passes = [whole(Observer::Reader(7), &reads), whole(Observer::Recheck, &reads)];

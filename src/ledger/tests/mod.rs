@@ -8,8 +8,8 @@ mod removals;
 use std::collections::HashMap;
 
 use super::{
-    Checked, Evidence, FoundAs, Judged, Kept, Marker, Observer, PartitionCase, PartitionReads, Pass, Resent,
-    SentLog, Spot, StreamInfo, Streams, judge,
+    CheckedUuid, Evidence, FoundAs, Judged, Kept, Marker, Observer, PartitionCase, PartitionReads, Pass,
+    Resent, SentLog, Spot, StreamInfo, Streams, judge,
 };
 use crate::anomaly::Anomaly;
 use crate::ids::{Identity, RunTag, StreamId};
@@ -57,7 +57,7 @@ impl World {
 
     fn read(&mut self, offset: i64, record: Opened) {
         let at_us = 1_000_000 + offset.unsigned_abs() * 100_000;
-        self.reads.see(&self.streams, offset, record, at_us, |_| Checked::Fine);
+        self.reads.see(&self.streams, offset, record, at_us, |_| CheckedUuid::Fine);
     }
 
     /// What the ledger shows of an anomaly after a fresh client read all again, and found what the audit had found.
@@ -121,7 +121,8 @@ fn what_is_gone_at_the_audit_has_the_times_of_its_ack_and_its_reading() {
     for seq in 0..5 {
         world.read(seq, opened(seq.unsigned_abs(), true));
         if seq != 2 {
-            audit.see(&world.streams, seq, opened(seq.unsigned_abs(), true), 9_000_000, |_| Checked::Fine);
+            audit
+                .see(&world.streams, seq, opened(seq.unsigned_abs(), true), 9_000_000, |_| CheckedUuid::Fine);
         }
     }
     world.audit = Some(audit);
@@ -140,7 +141,8 @@ fn what_is_lost_side_by_side_is_one_piece_with_all_its_places() {
     for seq in 0..40 {
         world.read(seq, opened(seq.unsigned_abs(), true));
         if !gone(seq) {
-            audit.see(&world.streams, seq, opened(seq.unsigned_abs(), true), 9_000_000, |_| Checked::Fine);
+            audit
+                .see(&world.streams, seq, opened(seq.unsigned_abs(), true), 9_000_000, |_| CheckedUuid::Fine);
         }
     }
     world.audit = Some(audit);
@@ -187,8 +189,9 @@ fn who_looked_before_the_ack_has_not_missed_it() {
         if seq != 15 {
             world
                 .reads
-                .see(&world.streams, seq, opened(seq.unsigned_abs(), true), 100_000, |_| Checked::Fine);
-            audit.see(&world.streams, seq, opened(seq.unsigned_abs(), true), 9_000_000, |_| Checked::Fine);
+                .see(&world.streams, seq, opened(seq.unsigned_abs(), true), 100_000, |_| CheckedUuid::Fine);
+            audit
+                .see(&world.streams, seq, opened(seq.unsigned_abs(), true), 9_000_000, |_| CheckedUuid::Fine);
         }
     }
     world.audit = Some(audit);

@@ -11,7 +11,7 @@ use crate::scenario::format::{self, Brokers};
 use crate::scenario::node::below;
 use crate::scenario::options::LoadOptions;
 use crate::scenario::profile::Profile;
-use crate::scenario::wiring::{Reference, Wired};
+use crate::scenario::wiring::{Reference, ServiceTemplate};
 
 /// What a profile gives; the file and the command line stand over it.
 #[derive(Debug, Default)]
@@ -42,9 +42,9 @@ pub(super) fn profile(profile: Profile, options: &LoadOptions<'_>) -> (ProfileSe
 }
 
 /// Reads `host:port`; the port is 9092 where left out. A reference to a service stands for both.
-fn address(text: &str) -> Result<Wired, String> {
+fn address(text: &str) -> Result<ServiceTemplate, String> {
     let text = text.trim();
-    let wired = Wired::parse(text).map_err(|error| error.message)?;
+    let wired = ServiceTemplate::parse(text).map_err(|error| error.message)?;
     if wired.is_only_a_reference() && wired.has_service() {
         return Ok(wired);
     }
@@ -57,7 +57,7 @@ fn address(text: &str) -> Result<Wired, String> {
     }
     let sample = wired.resolve(|_| "id".to_owned());
     let port = literal(&sample)?;
-    Ok(if port { wired } else { Wired::parse(&format!("{text}:9092")).unwrap_or(wired) })
+    Ok(if port { wired } else { ServiceTemplate::parse(&format!("{text}:9092")).unwrap_or(wired) })
 }
 
 /// Whether an address without references says its port.
@@ -89,7 +89,7 @@ pub(super) fn target(cx: &mut Context<'_>, pointer: &str, brokers: &Brokers) -> 
         Brokers::Text(text) if text.trim() == "embedded" => Some(Target::Embedded),
         Brokers::Text(text) => {
             let parts: Vec<&str> = text.split(',').collect();
-            let read: Result<Vec<Wired>, String> = parts.into_iter().map(address).collect();
+            let read: Result<Vec<ServiceTemplate>, String> = parts.into_iter().map(address).collect();
             match read {
                 Ok(list) => Some(Target::Brokers(list)),
                 Err(message) => {
@@ -105,7 +105,11 @@ pub(super) fn target(cx: &mut Context<'_>, pointer: &str, brokers: &Brokers) -> 
 }
 
 /// Reads a list of addresses.
-pub(super) fn addresses(cx: &mut Context<'_>, pointer: &str, list: &[String]) -> Option<Vec<Wired>> {
+pub(super) fn addresses(
+    cx: &mut Context<'_>,
+    pointer: &str,
+    list: &[String],
+) -> Option<Vec<ServiceTemplate>> {
     let mut read = Vec::new();
     for (index, text) in list.iter().enumerate() {
         match address(text) {
@@ -140,7 +144,7 @@ pub(super) fn addresses_of_option(cx: &mut Context<'_>, list: &[String]) -> Targ
 pub(super) fn settings(
     cx: &mut Context<'_>,
     pointer: &str,
-    raw: &format::Client,
+    raw: &format::ClientFields,
     options: &LoadOptions<'_>,
 ) -> ClientSettings {
     for (property, value) in raw.properties.iter().flatten() {
@@ -185,7 +189,7 @@ pub const SECURITY: [(&str, &str); 8] = [
 fn security(
     cx: &mut Context<'_>,
     pointer: &str,
-    raw: &format::Security,
+    raw: &format::SecurityFields,
     options: &LoadOptions<'_>,
 ) -> Security {
     let (sasl, tls) = (raw.protocol.has_sasl(), raw.protocol.has_tls());
@@ -236,7 +240,7 @@ fn security(
 }
 
 /// Whether the mechanism is one that there is, with what it needs beside it.
-fn mechanism(cx: &mut Context<'_>, pointer: &str, mechanism: &str, raw: &format::Security) {
+fn mechanism(cx: &mut Context<'_>, pointer: &str, mechanism: &str, raw: &format::SecurityFields) {
     if !MECHANISMS.contains(&mechanism) {
         let hint = match mechanism.to_ascii_uppercase() {
             upper if MECHANISMS.contains(&upper.as_str()) => format!("use `{upper}`"),

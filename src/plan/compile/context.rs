@@ -10,7 +10,7 @@ use crate::scenario::diagnostics::{Diagnostic, PROBLEMS_MAX};
 use crate::scenario::format::Written;
 use crate::scenario::node::{Document, below};
 use crate::scenario::template::Template;
-use crate::scenario::wiring::Wired;
+use crate::scenario::wiring::ServiceTemplate;
 use crate::units::{Duration, UnitError};
 
 /// A document that is checked, and what is wrong with it so far.
@@ -119,9 +119,9 @@ impl<'a> Context<'a> {
     }
 
     /// Reads a text with references to services; it is printed as the file has it.
-    pub(super) fn wired(&mut self, pointer: &str, text: &str) -> Option<Wired> {
+    pub(super) fn wired(&mut self, pointer: &str, text: &str) -> Option<ServiceTemplate> {
         let shown = self.document.shown(pointer).filter(|_| self.document.is_replaced(pointer));
-        match (Wired::parse(text), shown) {
+        match (ServiceTemplate::parse(text), shown) {
             (Ok(wired), Some(source)) => Some(wired.shown_as(source)),
             (Ok(wired), None) => Some(wired),
             (Err(error), Some(_)) => {

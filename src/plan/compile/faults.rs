@@ -8,7 +8,7 @@ use super::cluster::{self, Known};
 use super::context::Context;
 use super::defaults_recorder::DefaultsRecorder;
 use super::parts::Parts;
-use super::slot::{Slot, fault_pointer, legal_name};
+use super::slot::{ScenarioEntry, fault_pointer, legal_name};
 use super::start::start;
 use crate::plan::cluster::{AttachBy, Link};
 use crate::plan::{ActionPlan, FaultPlan, FaultTarget, Start, defaults};
@@ -18,7 +18,7 @@ use crate::scenario::suggest;
 use crate::units::Duration;
 
 /// Faults by name.
-pub(super) type Faults = IndexMap<String, Read>;
+pub(super) type KnownFaults = IndexMap<String, Read>;
 
 /// A fault as far as it could be read: what it waits for is judged also where the rest was refused.
 #[derive(Debug, Default)]
@@ -42,19 +42,19 @@ const SIGNALS: [&str; 15] = [
 ];
 
 /// All faults by name, in the file's order.
-pub(super) fn all(
+pub(super) fn compile_faults(
     cx: &mut Context<'_>,
     parts: &Parts<'_>,
     known: &Known,
-    scenarios: &IndexMap<String, Slot>,
-) -> Faults {
+    scenarios: &IndexMap<String, ScenarioEntry>,
+) -> KnownFaults {
     let members = parts.json.pointer("/faults").and_then(serde_json::Value::as_object);
     let names: Vec<&String> = members.into_iter().flatten().map(|(name, _)| name).collect();
     if !names.is_empty() && !known.written {
         let hint = Some("add `cluster: {preset: kafscale}`, `services` or `attach`".to_owned());
         cx.at_key("/faults", "faults need a `cluster`, but the file has none", hint);
     }
-    let mut faults = Faults::new();
+    let mut faults = KnownFaults::new();
     for name in names {
         let pointer = fault_pointer(name);
         if !legal_name(name) {
@@ -328,7 +328,7 @@ fn scale(cx: &mut Context<'_>, known: &Known, fault: &str, raw: &raw::Scale) -> 
 }
 
 /// What `stop` and `start`, and several `scale`, mean to each other.
-fn pairs(cx: &mut Context<'_>, known: &Known, faults: &Faults) {
+fn pairs(cx: &mut Context<'_>, known: &Known, faults: &KnownFaults) {
     let covers = |wide: &FaultTarget, narrow: &FaultTarget| {
         wide.service == narrow.service && (wide.replica.is_none() || wide.replica == narrow.replica)
     };

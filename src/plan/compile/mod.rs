@@ -38,10 +38,10 @@ use client::ProfileSettings;
 use cluster::Known;
 use context::Context;
 use defaults_recorder::DefaultsRecorder;
-use faults::Faults;
+use faults::KnownFaults;
 use parts::Parts;
-use scenarios::Beside;
-use slot::Slot;
+use scenarios::OtherScenarios;
+use slot::ScenarioEntry;
 use timeouts::Timeouts;
 use topics::Topics;
 
@@ -88,15 +88,15 @@ pub fn compile(file: ScenarioFile, options: &LoadOptions<'_>) -> Result<Plan, Di
 }
 
 /// The parts of a file, each checked. What is missing in them follows from all of them together.
-struct Checked {
+struct CompiledParts {
     name: Option<String>,
     description: Option<String>,
     target: Target,
     client: ClientSettings,
     topics: Topics,
-    scenarios: IndexMap<String, Slot>,
+    scenarios: IndexMap<String, ScenarioEntry>,
     cluster: Known,
-    faults: Faults,
+    faults: KnownFaults,
     checks: Vec<CheckPlan>,
     run: RunSettings,
 }
@@ -114,7 +114,7 @@ fn check(
     findings: &Findings,
     profile: ProfileSettings,
     options: &LoadOptions<'_>,
-) -> Checked {
+) -> CompiledParts {
     let json = cx.document.root.to_json();
     let parts = Parts::new(&json, findings);
     cx.no_secret("/name", "the run's name");
@@ -122,11 +122,15 @@ fn check(
     let mut known = cluster::read(cx, &parts);
     cluster::references::services(cx, &mut known);
     let topics = topics::declared(cx, &parts);
-    let scenarios = scenarios::all(cx, &parts, &Beside { topics: &topics, profile: &profile, options });
-    let faults = faults::all(cx, &parts, &known, &scenarios);
+    let scenarios = scenarios::compile_scenarios(
+        cx,
+        &parts,
+        &OtherScenarios { topics: &topics, profile: &profile, options },
+    );
+    let faults = faults::compile_faults(cx, &parts, &known, &scenarios);
     references::orders(cx, &scenarios, &faults);
     let run = run(cx, &parts);
-    let checks = checks::all(cx, &parts, &scenarios, &faults, run.audit != Some(false));
+    let checks = checks::compile_checks(cx, &parts, &scenarios, &faults, run.audit != Some(false));
 
     let file_brokers: Option<format::Brokers> = parts.get("/brokers", cx);
     let file_target = file_brokers.and_then(|brokers| client::target(cx, "/brokers", &brokers));
@@ -136,7 +140,7 @@ fn check(
     let taken =
         profile.target.as_ref().filter(|theirs| **theirs == target && written.as_ref() != Some(*theirs));
     cluster::references::outside(cx, &known, &scenarios, &faults, written.as_ref(), taken);
-    let file_client: format::Client = parts.get("/client", cx).unwrap_or_default();
+    let file_client: format::ClientFields = parts.get("/client", cx).unwrap_or_default();
     let before = cx.problems.len();
     let file_client = client::settings(cx, "/client", &file_client, options);
     let client = client::merge(profile.client, file_client);
@@ -144,7 +148,7 @@ fn check(
         client::together(cx, &client, options);
     }
     let text_at = |pointer: &str| json.pointer(pointer).and_then(Json::as_str).map(str::to_owned);
-    Checked {
+    CompiledParts {
         name: text_at("/name").filter(|name| !name.trim().is_empty()),
         description: text_at("/description"),
         client: if target == Target::Embedded { client::for_embedded(client) } else { client },
@@ -159,7 +163,7 @@ fn check(
 }
 
 fn run(cx: &mut Context<'_>, parts: &Parts<'_>) -> RunSettings {
-    let raw: format::Run = parts.get("/run", cx).unwrap_or_default();
+    let raw: format::RunFields = parts.get("/run", cx).unwrap_or_default();
     RunSettings {
         timeout: cx.positive("/run/timeout", raw.timeout.as_ref()).map(units::Duration::std),
         seed: raw.seed,
@@ -173,7 +177,7 @@ fn run(cx: &mut Context<'_>, parts: &Parts<'_>) -> RunSettings {
     }
 }
 
-impl Checked {
+impl CompiledParts {
     /// The plan of a good file, apart from what is the same for all files. What else is likely a slip becomes a warning.
     fn finish(self, document: &Document, warnings: &mut Vec<Diagnostic>) -> Plan {
         let mut taken = Vec::new();
@@ -186,7 +190,7 @@ impl Checked {
         });
         let (mut scenarios, mut rest) = (Vec::new(), Vec::new());
         for slot in self.scenarios.into_values() {
-            let Slot::Good(scenario) = slot else { continue };
+            let ScenarioEntry::Good(scenario) = slot else { continue };
             scenarios.push(scenario.plan);
             rest.push((scenario.timeout, scenario.defaults));
         }

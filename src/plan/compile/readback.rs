@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
-use crate::plan::readers::{self, Waits};
+use crate::plan::readers::{self, WaitsFor};
 use crate::plan::{
     ConsumePlan, FaultPlan, From, ScenarioPlan, Start, StartOffset, TopicPlan, Work, defaults,
 };
-use crate::scenario::Wired;
+use crate::scenario::ServiceTemplate;
 
 /// The readers to add to a file.
 pub(super) fn of(
@@ -16,7 +16,7 @@ pub(super) fn of(
     faults: &[FaultPlan],
     topics: &[TopicPlan],
 ) -> Vec<ScenarioPlan> {
-    let waits = Waits::of(scenarios, faults);
+    let waits = WaitsFor::of(scenarios, faults);
     let left = topics.iter().filter(|topic| {
         readers::verified(scenarios, &topic.name).next().is_some()
             && !readers::leave_nothing(scenarios, &waits, &topic.name, topic.partitions)
@@ -50,8 +50,8 @@ fn reader(scenarios: &[ScenarioPlan], topic: &TopicPlan) -> Option<ScenarioPlan>
 }
 
 /// The brokers of producers that all have some of their own; none are the file's.
-fn brokers(producers: &[&ScenarioPlan]) -> Option<Vec<Wired>> {
-    let mut all: Vec<Wired> = Vec::new();
+fn brokers(producers: &[&ScenarioPlan]) -> Option<Vec<ServiceTemplate>> {
+    let mut all: Vec<ServiceTemplate> = Vec::new();
     for producer in producers {
         for broker in producer.brokers.as_ref()? {
             if !all.contains(broker) {
@@ -68,7 +68,7 @@ mod tests {
     use std::time::Duration;
 
     use crate::plan::{self, ConsumePlan, From, Plan, Start, StartOffset, Work, timeline};
-    use crate::scenario::{LoadOptions, Wired};
+    use crate::scenario::{LoadOptions, ServiceTemplate};
 
     /// A file with the topic `t` of three partitions.
     fn plan(scenarios: &str) -> Plan {
@@ -223,7 +223,7 @@ mod tests {
              d: {type: produce, topic: c, messages: 9}\n",
         );
         assert_eq!(names(&plan), ["verify:a", "verify:c"]);
-        let own: Vec<Wired> = ["x:1", "y:1", "z:1"].map(Wired::plain).into();
+        let own: Vec<ServiceTemplate> = ["x:1", "y:1", "z:1"].map(ServiceTemplate::plain).into();
         assert_eq!((&plan.scenarios[4].brokers, &plan.scenarios[5].brokers), (&Some(own), &None));
         assert!(plan.checks.iter().any(|check| check.name == "no_loss:verify:a"));
     }

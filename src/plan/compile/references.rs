@@ -5,8 +5,8 @@
 use indexmap::IndexMap;
 
 use super::context::Context;
-use super::faults::Faults;
-use super::slot::{Slot, fault_pointer, scenario_pointer, unknown_scenario};
+use super::faults::KnownFaults;
+use super::slot::{ScenarioEntry, fault_pointer, scenario_pointer, unknown_scenario};
 use crate::plan::{Counter, ScenarioKind, Start, When, Work};
 use crate::scenario::node::below;
 use crate::scenario::suggest;
@@ -18,7 +18,7 @@ struct Waiting<'a> {
 }
 
 /// Checks `after` and `when` of all scenarios and faults.
-pub(super) fn orders(cx: &mut Context<'_>, slots: &IndexMap<String, Slot>, faults: &Faults) {
+pub(super) fn orders(cx: &mut Context<'_>, slots: &IndexMap<String, ScenarioEntry>, faults: &KnownFaults) {
     let scenarios = slots.iter().filter_map(|(name, slot)| {
         Some((name.as_str(), Waiting { pointer: scenario_pointer(name), start: &slot.good()?.start }))
     });
@@ -42,7 +42,7 @@ pub(super) fn orders(cx: &mut Context<'_>, slots: &IndexMap<String, Slot>, fault
                     let message = format!("unknown {what} `{after}`");
                     cx.about_value(&at, &message, hint, "the name of a scenario");
                 }
-                Some(Slot::Good(other)) if other.plan.is_background() => {
+                Some(ScenarioEntry::Good(other)) if other.plan.is_background() => {
                     let message = format!(
                         "`{after}` runs until all others have ended, so nothing can wait \
                         for it"
@@ -73,7 +73,7 @@ pub(super) fn orders(cx: &mut Context<'_>, slots: &IndexMap<String, Slot>, fault
 }
 
 /// Whether a scenario counts what another waits for, and ever gets that far.
-fn counter(cx: &mut Context<'_>, at: &str, when: &When, other: &Slot) {
+fn counter(cx: &mut Context<'_>, at: &str, when: &When, other: &ScenarioEntry) {
     let name = &when.scenario;
     let (word, fits) = match (when.counter, other.kind()) {
         (_, None) => return,
@@ -107,7 +107,7 @@ fn circles(
     cx: &mut Context<'_>,
     edges: &IndexMap<&str, Vec<(&str, &str)>>,
     pointer: impl Fn(&str) -> String,
-    faults: &Faults,
+    faults: &KnownFaults,
 ) {
     // The state of each: 0 not seen, 1 on the path, 2 done. A path of its own, for files may hold long chains.
     let mut state: IndexMap<&str, u8> = edges.keys().map(|name| (*name, 0)).collect();

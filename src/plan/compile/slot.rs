@@ -24,12 +24,12 @@ pub(super) struct Compiled {
 
 /// A scenario by its name. The name and type of one that the schema or `compile` refused still count for references.
 #[derive(Debug)]
-pub(super) enum Slot {
+pub(super) enum ScenarioEntry {
     Good(Box<Compiled>),
     Refused { kind: Option<ScenarioKind> },
 }
 
-impl Slot {
+impl ScenarioEntry {
     pub(super) fn good(&self) -> Option<&ScenarioPlan> {
         match self {
             Self::Good(scenario) => Some(&scenario.plan),
@@ -65,7 +65,7 @@ pub(super) fn unknown_scenario(
     cx: &mut Context<'_>,
     pointer: &str,
     name: &str,
-    slots: &IndexMap<String, Slot>,
+    slots: &IndexMap<String, ScenarioEntry>,
 ) {
     let hint = suggest::hint(name, slots.keys().map(String::as_str));
     cx.about_value(pointer, &format!("unknown scenario `{name}`"), hint, "the name of a scenario");

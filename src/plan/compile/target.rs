@@ -6,9 +6,9 @@ use super::client::{self, ProfileSettings};
 use super::cluster::Known;
 use super::context::Context;
 use super::parts::Parts;
-use super::slot::Slot;
+use super::slot::ScenarioEntry;
 use crate::plan::Target;
-use crate::scenario::Wired;
+use crate::scenario::ServiceTemplate;
 use crate::scenario::diagnostics::Diagnostic;
 use crate::scenario::options::LoadOptions;
 
@@ -17,7 +17,7 @@ use crate::scenario::options::LoadOptions;
 pub(super) fn target(
     cx: &mut Context<'_>,
     parts: &Parts<'_>,
-    slots: &IndexMap<String, Slot>,
+    slots: &IndexMap<String, ScenarioEntry>,
     known: &Known,
     file: Option<Target>,
     profile: &ProfileSettings,
@@ -48,7 +48,7 @@ pub(super) fn target(
     let cluster = (known.starts && known.has_kafka()).then_some(Target::Cluster);
     let chosen = if options.profile.is_some() {
         if cluster.is_some()
-            && matches!(&profile.target, Some(Target::Brokers(list)) if !list.iter().any(Wired::has_service))
+            && matches!(&profile.target, Some(Target::Brokers(list)) if !list.iter().any(ServiceTemplate::has_service))
         {
             elsewhere(
                 cx,
@@ -70,8 +70,10 @@ pub(super) fn target(
         return target;
     }
     let needed = slots.values().any(|slot| match slot {
-        Slot::Good(scenario) => scenario.plan.work.kind().needs_kafka() && scenario.plan.brokers.is_none(),
-        Slot::Refused { .. } => false,
+        ScenarioEntry::Good(scenario) => {
+            scenario.plan.work.kind().needs_kafka() && scenario.plan.brokers.is_none()
+        }
+        ScenarioEntry::Refused { .. } => false,
     });
     if !needed || parts.json.pointer("/brokers").is_some() || parts.refused("/profile") || profile.failed {
         return Target::Brokers(Vec::new());

@@ -304,7 +304,7 @@ mod tests {
             "  w1: {type: produce, messages: 10}\n  r: {type: consume}\n  w2: {type: produce, messages: 10, after: r}\n",
         );
         assert!(plan.scenarios.iter().all(|scenario| scenario.timeout >= Duration::from_secs(60)));
-        let windows = windows::all(&plan);
+        let windows = windows::of_plan(&plan);
         assert_eq!(windows[2].latest, windows[1].end);
     }
 
@@ -365,7 +365,7 @@ mod tests {
                       f2: {type: restart, target: b, when: \"r2.received >= 9\"}\n";
         for order in [readers, [readers[1], readers[0]]] {
             let plan = faulted(&order.concat(), faults);
-            let windows = windows::all(&plan);
+            let windows = windows::of_plan(&plan);
             for reader in &plan.scenarios[1..] {
                 // The producer, both faults of 66 s one after the other, and the rest of the reading.
                 assert!(reader.timeout.as_secs() >= 50 + 2 * 66 + 120, "{:?}", seconds(&plan));

@@ -73,7 +73,7 @@ impl ScenarioKind {
 
 /// What every scenario may say.
 #[derive(Debug, Clone, Default)]
-pub struct Common {
+pub struct ScenarioCommon {
     /// The scenario or fault that must have ended.
     pub after: Option<String>,
     /// Offset from the run's zero, or from the end of `after`.
@@ -108,8 +108,8 @@ macro_rules! activity {
         }
 
         impl $name {
-            fn common(&self) -> Common {
-                Common {
+            fn common(&self) -> ScenarioCommon {
+                ScenarioCommon {
                     after: self.after.clone(),
                     at: self.at.clone(),
                     when: self.when.clone(),
@@ -156,7 +156,7 @@ activity! {
         rate: Written<Rate>,
         /// Rates one after the other, in place of `rate`.
         #[schemars(length(min = 1, max = 1000))]
-        stages: Vec<Stage>,
+        stages: Vec<StageFields>,
         /// Which partition each message goes to. Default: round_robin.
         partition: Partitioning,
         /// How many replicas must confirm. Default: all.
@@ -192,7 +192,7 @@ activity! {
         #[schemars(range(min = 0, max = 1_000_000))]
         partition: i32,
         /// Where to start: earliest, latest, an offset, or a time as RFC 3339. Default: earliest.
-        offset: Offset,
+        offset: OffsetField,
         /// Stop after so many distinct messages.
         #[schemars(range(min = 1, max = 1_000_000_000_000_u64))]
         limit: u64,
@@ -247,7 +247,7 @@ activity! {
 
 impl Activity {
     /// What every scenario may say.
-    pub fn common(&self) -> Common {
+    pub fn common(&self) -> ScenarioCommon {
         match self {
             Self::Connect(it) => it.common(),
             Self::Metrics(it) => it.common(),
@@ -262,7 +262,8 @@ impl Activity {
 /// A stage of a schedule.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Stage {
+#[schemars(rename = "Stage")]
+pub struct StageFields {
     /// How long it lasts.
     pub duration: Written<Duration>,
     /// Messages in a time while it lasts.
@@ -297,7 +298,6 @@ pub enum ValueContent {
 /// Codecs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "Kafka's own names")]
 pub enum Compression {
     None,
     Gzip,
@@ -354,8 +354,7 @@ pub enum Partitioning {
 /// Where a consumer starts.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
-#[expect(missing_docs, reason = "either form as written")]
-pub enum Offset {
+pub enum OffsetField {
     Number(i64),
     Text(String),
 }
@@ -409,7 +408,7 @@ impl JsonSchema for Partitioning {
     }
 }
 
-impl JsonSchema for Offset {
+impl JsonSchema for OffsetField {
     fn schema_name() -> Cow<'static, str> {
         "Offset".into()
     }

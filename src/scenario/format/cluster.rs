@@ -14,7 +14,8 @@ use crate::units::Duration;
 /// Services that kaf6 starts and removes again, or containers that it attaches to and leaves as they were.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Cluster {
+#[schemars(rename = "Cluster")]
+pub struct ClusterFields {
     /// Services that come with kaf6: `kafscale` or `tansu`; `kaf6 preset NAME` prints them.
     pub preset: Option<String>,
     /// Services to start, by name. They are merged over those of the preset: mappings merge, all else replaces, and

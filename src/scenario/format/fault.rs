@@ -15,7 +15,7 @@ pub type Faults = IndexMap<String, Fault>;
 
 /// What every fault may say.
 #[derive(Debug, Clone, Default)]
-pub struct Common {
+pub struct FaultCommon {
     /// The scenario or fault that must have ended.
     pub after: Option<String>,
     /// Offset from the run's zero, or from the end of `after`.
@@ -59,9 +59,9 @@ macro_rules! faults {
 
         impl Fault {
             /// What every fault may say.
-            pub fn common(&self) -> Common {
+            pub fn common(&self) -> FaultCommon {
                 match self {
-                    $(Self::$variant(it) => Common {
+                    $(Self::$variant(it) => FaultCommon {
                         after: it.after.clone(),
                         at: it.at.clone(),
                         when: it.when.clone(),

@@ -15,7 +15,7 @@ pub mod written;
 
 pub use activity::{Acks, Activity, Compression, From, Partitioning, ScenarioKind, ValueContent};
 pub use check::{Aspect, Check, CheckKind, CountMetric};
-pub use cluster::{Cluster, Pull};
+pub use cluster::{ClusterFields, Pull};
 pub use fault::{Fault, FaultKind};
 pub use written::Written;
 
@@ -37,19 +37,19 @@ pub struct File {
     /// named `kafka` of the services in `cluster`.
     pub brokers: Option<Brokers>,
     /// How clients connect.
-    pub client: Option<Client>,
+    pub client: Option<ClientFields>,
     /// Topics, created where missing.
     pub topics: Option<Vec<Topic>>,
     /// The activities, by name.
     pub scenarios: IndexMap<String, Activity>,
     /// Containers that the run starts, or touches.
-    pub cluster: Option<Cluster>,
+    pub cluster: Option<ClusterFields>,
     /// What is done to them on purpose, by name.
     pub faults: Option<fault::Faults>,
     /// The questions that decide between pass and fail.
     pub checks: Option<Vec<Check>>,
     /// Settings of the run as a whole.
-    pub run: Option<Run>,
+    pub run: Option<RunFields>,
     /// More values to hide in reports, logs and messages: `${VAR}` each. Those of variables whose names say that they are
     /// secret are hidden anyway.
     pub secrets: Option<Vec<String>>,
@@ -68,9 +68,10 @@ pub enum Brokers {
 /// How clients connect.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Client {
+#[schemars(rename = "Client")]
+pub struct ClientFields {
     /// TLS and SASL; plaintext where absent.
-    pub security: Option<Security>,
+    pub security: Option<SecurityFields>,
     /// librdkafka properties by their own names; librdkafka checks them.
     pub properties: Option<IndexMap<String, Plain>>,
 }
@@ -78,7 +79,8 @@ pub struct Client {
 /// TLS and SASL.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Security {
+#[schemars(rename = "Security")]
+pub struct SecurityFields {
     /// How the connection is secured.
     pub protocol: Protocol,
     /// SASL mechanism: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER.
@@ -98,7 +100,6 @@ pub struct Security {
 /// How a connection is secured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "Kafka's own words")]
 pub enum Protocol {
     Plaintext,
     Ssl,
@@ -150,7 +151,8 @@ pub struct Topic {
 /// Settings of the run as a whole.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Run {
+#[schemars(rename = "Run")]
+pub struct RunFields {
     /// The run's own time bound. Default: 10m, or more where the scenarios' own bounds need more.
     pub timeout: Option<Written<Duration>>,
     /// Fixes payloads and schedule. Default: 0.
@@ -187,17 +189,18 @@ pub enum Auto {
 #[serde(deny_unknown_fields)]
 pub struct ProfileFile {
     /// The profiles, by name.
-    pub profiles: IndexMap<String, Profile>,
+    pub profiles: IndexMap<String, ProfileFields>,
 }
 
 /// What scenario files share about one place to test.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Profile {
+#[schemars(rename = "Profile")]
+pub struct ProfileFields {
     /// The brokers, `host:port` each, or `embedded`.
     pub brokers: Option<Brokers>,
     /// Where `metrics` scenarios ask that name no `url`.
     pub metrics_url: Option<String>,
     /// How clients connect.
-    pub client: Option<Client>,
+    pub client: Option<ClientFields>,
 }

@@ -20,7 +20,7 @@ use crate::engine::messages::sight::RecordMatcher;
 use crate::ids::{Offset, Partition};
 use crate::kafka::{self, ReadEvent, ReaderSet, Record};
 use crate::ledger::envelope::Opened;
-use crate::ledger::{Checked, Seen};
+use crate::ledger::{CheckedUuid, Seen};
 use crate::metrics::Recorder;
 use crate::observe::Note;
 use crate::plan::{ConsumePlan, From, StartOffset};
@@ -186,7 +186,9 @@ impl ReadLoop<'_> {
         place.still_since = now;
         let bytes = (record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len)) as u64;
         if self.plan.from == From::Any {
-            place.reads.see(self.sight.streams, record.offset, Opened::Foreign, now_us, |_| Checked::Fine);
+            place
+                .reads
+                .see(self.sight.streams, record.offset, Opened::Foreign, now_us, |_| CheckedUuid::Fine);
             if counts {
                 batch.received += 1;
                 batch.bytes += bytes;
@@ -195,7 +197,7 @@ impl ReadLoop<'_> {
             let (compared, wrong) = (&mut self.compared, &mut self.wrong);
             let seen = self.sight.see(&mut place.reads, record, opened, now_us, |checked| {
                 *compared += 1;
-                *wrong += u64::from(checked == Checked::Wrong);
+                *wrong += u64::from(checked == CheckedUuid::Wrong);
             });
             match seen {
                 Seen::Fresh { due_us } => {

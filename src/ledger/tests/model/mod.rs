@@ -12,7 +12,7 @@ use crate::anomaly::Anomaly;
 use crate::ids::{Identity, RunTag, StreamId};
 use crate::ledger::sent::envelope::{Envelope, Opened, RecordKind};
 use crate::ledger::{
-    Account, Checked, Counts, Judgement, Marker, Observer, PartitionCase, PartitionReads, Pass,
+    Account, CheckedUuid, Counts, Judgement, Marker, Observer, PartitionCase, PartitionReads, Pass,
     RemovalReason, Resent, SentLog, StreamInfo, Streams, judge,
 };
 
@@ -572,7 +572,7 @@ fn reads(streams: &Streams, reading: &Reading) -> PartitionReads {
                 Slot::Foreign | Slot::Resurrected => Opened::Foreign,
                 Slot::Marker(number) => open(RecordKind::EndMarker, 0, *number, true),
             };
-            reads.see(streams, *at, opened, 0, |_| Checked::Fine);
+            reads.see(streams, *at, opened, 0, |_| CheckedUuid::Fine);
             if *slot == Slot::Resurrected {
                 reads.see_resurrected(*at);
             }

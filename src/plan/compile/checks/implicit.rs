@@ -4,22 +4,24 @@
 
 use std::collections::HashSet;
 
-use crate::plan::{Allow, Ask, CheckPlan, ConsumePlan, From, ScenarioPlan, StartOffset, Work};
+use crate::plan::{
+    AllowedShares, CheckPlan, CheckSettings, ConsumePlan, From, ScenarioPlan, StartOffset, Work,
+};
 
 /// Adds to the checks that are written out those of readers, and those of producers.
-pub(in crate::plan::compile) fn add(checks: &mut Vec<CheckPlan>, scenarios: &[ScenarioPlan]) {
-    let judges: Vec<(&ScenarioPlan, Vec<Ask>)> =
+pub(crate) fn add(checks: &mut Vec<CheckPlan>, scenarios: &[ScenarioPlan]) {
+    let judges: Vec<(&ScenarioPlan, Vec<CheckSettings>)> =
         scenarios.iter().filter_map(|scenario| Some((scenario, asks(judge(scenario)?, scenarios)))).collect();
     let acked = |scenario: &&ScenarioPlan| scenario.work.is_acked();
-    let all_acked = Ask::AllAcked { allow: Allow::default() };
-    let senders: Vec<(&ScenarioPlan, Vec<Ask>)> =
+    let all_acked = CheckSettings::AllAcked { allow: AllowedShares::default() };
+    let senders: Vec<(&ScenarioPlan, Vec<CheckSettings>)> =
         scenarios.iter().filter(acked).map(|scenario| (scenario, vec![all_acked.clone()])).collect();
     add_of(checks, judges);
     add_of(checks, senders);
 }
 
 /// Adds what the file does not ask itself; the scenario's name follows where several are asked.
-fn add_of(checks: &mut Vec<CheckPlan>, asked: Vec<(&ScenarioPlan, Vec<Ask>)>) {
+fn add_of(checks: &mut Vec<CheckPlan>, asked: Vec<(&ScenarioPlan, Vec<CheckSettings>)>) {
     let several = asked.len() > 1;
     for (scenario, asks) in asked {
         for ask in asks {
@@ -52,14 +54,14 @@ fn judge(scenario: &ScenarioPlan) -> Option<&ConsumePlan> {
     }
 }
 
-fn asks(consume: &ConsumePlan, scenarios: &[ScenarioPlan]) -> Vec<Ask> {
+fn asks(consume: &ConsumePlan, scenarios: &[ScenarioPlan]) -> Vec<CheckSettings> {
     let others = [
-        Ask::NoDuplicates { strict: false },
-        Ask::NoCorruption,
-        Ask::InOrder { strict: false },
-        Ask::OffsetsMonotonic,
+        CheckSettings::NoDuplicates { strict: false },
+        CheckSettings::NoCorruption,
+        CheckSettings::InOrder { strict: false },
+        CheckSettings::OffsetsMonotonic,
     ];
-    let no_loss = is_whole(consume, scenarios).then_some(Ask::NoLoss);
+    let no_loss = is_whole(consume, scenarios).then_some(CheckSettings::NoLoss);
     no_loss.into_iter().chain(others).collect()
 }
 
@@ -73,7 +75,7 @@ fn is_whole(consume: &ConsumePlan, scenarios: &[ScenarioPlan]) -> bool {
         && producers.any(|producer| producer.work.is_verified())
 }
 
-fn replaces(written: &CheckPlan, ask: &Ask, scenario: &str) -> bool {
+fn replaces(written: &CheckPlan, ask: &CheckSettings, scenario: &str) -> bool {
     !written.implicit
         && written.ask.kind() == ask.kind()
         && written.scenario.as_deref().is_none_or(|asked| asked == scenario)

@@ -7,12 +7,12 @@ pub(super) mod implicit;
 use indexmap::IndexMap;
 
 use super::context::Context;
-use super::faults::Faults;
+use super::faults::KnownFaults;
 use super::parts::Parts;
-use super::slot::{Slot, scenario_pointer, unknown_scenario};
+use super::slot::{ScenarioEntry, scenario_pointer, unknown_scenario};
 use crate::plan::{
-    Acks, Allow, Ask, CheckPlan, ConsumePlan, CountMetric, From, Metric, ScenarioKind, Span, ValuePlan, Work,
-    defaults,
+    Acks, AllowedShares, CheckPlan, CheckSettings, ConsumePlan, CountMetric, FaultPart, From, Metric,
+    ScenarioKind, ValuePlan, Work, defaults,
 };
 use crate::scenario::expr;
 use crate::scenario::format::{self, Written, check as raw};
@@ -21,11 +21,11 @@ use crate::scenario::suggest;
 use crate::units::Share;
 
 /// All checks that the file writes out. `read_back`: what no consumer reads is read by one that the plan adds.
-pub(super) fn all(
+pub(super) fn compile_checks(
     cx: &mut Context<'_>,
     parts: &Parts<'_>,
-    slots: &IndexMap<String, Slot>,
-    faults: &Faults,
+    slots: &IndexMap<String, ScenarioEntry>,
+    faults: &KnownFaults,
     read_back: bool,
 ) -> Vec<CheckPlan> {
     let count = parts.json.pointer("/checks").and_then(|checks| Some(checks.as_array()?.len())).unwrap_or(0);
@@ -52,29 +52,29 @@ pub(super) fn all(
     checks
 }
 
-fn ask(cx: &mut Context<'_>, pointer: &str, raw: &format::Check) -> Option<Ask> {
+fn ask(cx: &mut Context<'_>, pointer: &str, raw: &format::Check) -> Option<CheckSettings> {
     use raw::Check as Raw;
     Some(match raw {
-        Raw::Reachable(_) => Ask::Reachable,
-        Raw::Metadata(_) => Ask::Metadata,
-        Raw::HttpOk(_) => Ask::HttpOk,
-        Raw::NonEmpty(_) => Ask::NonEmpty,
-        Raw::SeriesPresent(_) => Ask::SeriesPresent,
-        Raw::CountEquals(it) => Ask::CountEquals { expected: it.expected, metric: it.metric },
-        Raw::CountAtLeast(it) => Ask::CountAtLeast { expected: it.expected, metric: it.metric },
-        Raw::UuidMatch(_) => Ask::UuidMatch,
-        Raw::RoundtripOk(_) => Ask::RoundtripOk,
+        Raw::Reachable(_) => CheckSettings::Reachable,
+        Raw::Metadata(_) => CheckSettings::Metadata,
+        Raw::HttpOk(_) => CheckSettings::HttpOk,
+        Raw::NonEmpty(_) => CheckSettings::NonEmpty,
+        Raw::SeriesPresent(_) => CheckSettings::SeriesPresent,
+        Raw::CountEquals(it) => CheckSettings::CountEquals { expected: it.expected, metric: it.metric },
+        Raw::CountAtLeast(it) => CheckSettings::CountAtLeast { expected: it.expected, metric: it.metric },
+        Raw::UuidMatch(_) => CheckSettings::UuidMatch,
+        Raw::RoundtripOk(_) => CheckSettings::RoundtripOk,
         Raw::AllAcked(it) => {
             let shares = it.allow.as_ref();
             let failed = allowed(cx, pointer, "failed", shares.and_then(|allow| allow.failed.as_ref()));
             let unknown = allowed(cx, pointer, "unknown", shares.and_then(|allow| allow.unknown.as_ref()));
-            Ask::AllAcked { allow: Allow { failed: failed?, unknown: unknown? } }
+            CheckSettings::AllAcked { allow: AllowedShares { failed: failed?, unknown: unknown? } }
         }
-        Raw::NoLoss(_) => Ask::NoLoss,
-        Raw::NoDuplicates(it) => Ask::NoDuplicates { strict: it.strict.unwrap_or(false) },
-        Raw::NoCorruption(_) => Ask::NoCorruption,
-        Raw::InOrder(it) => Ask::InOrder { strict: it.strict.unwrap_or(false) },
-        Raw::OffsetsMonotonic(_) => Ask::OffsetsMonotonic,
+        Raw::NoLoss(_) => CheckSettings::NoLoss,
+        Raw::NoDuplicates(it) => CheckSettings::NoDuplicates { strict: it.strict.unwrap_or(false) },
+        Raw::NoCorruption(_) => CheckSettings::NoCorruption,
+        Raw::InOrder(it) => CheckSettings::InOrder { strict: it.strict.unwrap_or(false) },
+        Raw::OffsetsMonotonic(_) => CheckSettings::OffsetsMonotonic,
         Raw::Threshold(it) => threshold(cx, pointer, it)?,
         Raw::ThroughputDrops(it) => {
             let at = below(pointer, "at_least");
@@ -82,7 +82,7 @@ fn ask(cx: &mut Context<'_>, pointer: &str, raw: &format::Check) -> Option<Ask> 
             if at_least.get() == 0.0 {
                 cx.at(&at, "this must be above 0", None);
             }
-            Ask::ThroughputDrops { during: it.during.clone(), at_least: at_least.get() }
+            CheckSettings::ThroughputDrops { during: it.during.clone(), at_least: at_least.get() }
         }
         Raw::Recovers(it) => {
             let within = cx.positive(&below(pointer, "within"), Some(&it.within));
@@ -90,7 +90,11 @@ fn ask(cx: &mut Context<'_>, pointer: &str, raw: &format::Check) -> Option<Ask> 
                 Some(written) => cx.quantity(&below(pointer, "tolerance"), Some(written))?,
                 None => defaults::TOLERANCE,
             };
-            Ask::Recovers { after: it.after.clone(), within: within?.std(), tolerance: tolerance.get() }
+            CheckSettings::Recovers {
+                after: it.after.clone(),
+                within: within?.std(),
+                tolerance: tolerance.get(),
+            }
         }
         Raw::MetadataStable(it) => {
             let max_silence = match &it.max_silence {
@@ -100,11 +104,11 @@ fn ask(cx: &mut Context<'_>, pointer: &str, raw: &format::Check) -> Option<Ask> 
             let mut allow = it.allow.clone().unwrap_or_default();
             allow.sort_unstable();
             allow.dedup();
-            Ask::MetadataStable { allow, max_silence }
+            CheckSettings::MetadataStable { allow, max_silence }
         }
-        Raw::Continuity(it) => {
-            Ask::Continuity { max_gap: cx.positive(&below(pointer, "max_gap"), Some(&it.max_gap))?.std() }
-        }
+        Raw::Continuity(it) => CheckSettings::Continuity {
+            max_gap: cx.positive(&below(pointer, "max_gap"), Some(&it.max_gap))?.std(),
+        },
     })
 }
 
@@ -115,7 +119,7 @@ fn allowed(cx: &mut Context<'_>, pointer: &str, field: &str, raw: Option<&Writte
     Some(share.get())
 }
 
-fn threshold(cx: &mut Context<'_>, pointer: &str, raw: &raw::Threshold) -> Option<Ask> {
+fn threshold(cx: &mut Context<'_>, pointer: &str, raw: &raw::Threshold) -> Option<CheckSettings> {
     let abort = raw.abort.unwrap_or(false);
     let at_delay = below(pointer, "delay");
     let delay = cx.quantity(&at_delay, raw.delay.as_ref());
@@ -129,8 +133,8 @@ fn threshold(cx: &mut Context<'_>, pointer: &str, raw: &raw::Threshold) -> Optio
             cx.at_key(&below(pointer, "after"), "`during` and `after` exclude each other", hint);
             return None;
         }
-        (Some(fault), None) => ("during", Some(Span::During(fault.clone()))),
-        (None, Some(fault)) => ("after", Some(Span::After(fault.clone()))),
+        (Some(fault), None) => ("during", Some(FaultPart::During(fault.clone()))),
+        (None, Some(fault)) => ("after", Some(FaultPart::After(fault.clone()))),
         (None, None) => ("", None),
     };
     if span.is_some() && abort {
@@ -154,16 +158,16 @@ fn threshold(cx: &mut Context<'_>, pointer: &str, raw: &raw::Threshold) -> Optio
         );
         cx.at_key(&below(pointer, field), message, hint);
     }
-    Some(Ask::Threshold { expr, abort, delay: delay.unwrap_or_default().std(), span })
+    Some(CheckSettings::Threshold { expr, abort, delay: delay.unwrap_or_default().std(), span })
 }
 
 /// Checks that `during` and `after` name a fault.
-fn spans(cx: &mut Context<'_>, pointer: &str, ask: &Ask, faults: &Faults) {
+fn spans(cx: &mut Context<'_>, pointer: &str, ask: &CheckSettings, faults: &KnownFaults) {
     let (field, name) = match ask {
-        Ask::ThroughputDrops { during, .. } => ("during", during.as_str()),
-        Ask::Recovers { after, .. } => ("after", after.as_str()),
-        Ask::Threshold { span: Some(Span::During(fault)), .. } => ("during", fault.as_str()),
-        Ask::Threshold { span: Some(Span::After(fault)), .. } => ("after", fault.as_str()),
+        CheckSettings::ThroughputDrops { during, .. } => ("during", during.as_str()),
+        CheckSettings::Recovers { after, .. } => ("after", after.as_str()),
+        CheckSettings::Threshold { span: Some(FaultPart::During(fault)), .. } => ("during", fault.as_str()),
+        CheckSettings::Threshold { span: Some(FaultPart::After(fault)), .. } => ("after", fault.as_str()),
         _ => return,
     };
     if faults.contains_key(name) {
@@ -177,27 +181,33 @@ fn spans(cx: &mut Context<'_>, pointer: &str, ask: &Ask, faults: &Faults) {
 }
 
 /// Whether a scenario of this type can answer.
-fn fits(ask: &Ask, kind: ScenarioKind) -> bool {
+fn fits(ask: &CheckSettings, kind: ScenarioKind) -> bool {
     let (sends, reads) = (kind.writes(), kind.reads());
     match ask {
-        Ask::Reachable | Ask::Metadata => kind == ScenarioKind::Connect,
-        Ask::HttpOk | Ask::NonEmpty | Ask::SeriesPresent => kind == ScenarioKind::Metrics,
-        Ask::CountEquals { metric, .. } | Ask::CountAtLeast { metric, .. } => match metric {
-            None => sends || reads,
-            Some(CountMetric::Sent | CountMetric::Acked) => sends,
-            Some(CountMetric::Received | CountMetric::Records) => reads,
-        },
-        Ask::UuidMatch => reads,
-        Ask::RoundtripOk => kind == ScenarioKind::Roundtrip,
-        Ask::AllAcked { .. } => sends,
-        Ask::NoLoss
-        | Ask::NoDuplicates { .. }
-        | Ask::NoCorruption
-        | Ask::InOrder { .. }
-        | Ask::OffsetsMonotonic => kind == ScenarioKind::Consume,
-        Ask::ThroughputDrops { .. } | Ask::Recovers { .. } | Ask::Continuity { .. } => sends || reads,
-        Ask::MetadataStable { .. } => kind == ScenarioKind::Watch,
-        Ask::Threshold { expr, .. } => match expr.metric {
+        CheckSettings::Reachable | CheckSettings::Metadata => kind == ScenarioKind::Connect,
+        CheckSettings::HttpOk | CheckSettings::NonEmpty | CheckSettings::SeriesPresent => {
+            kind == ScenarioKind::Metrics
+        }
+        CheckSettings::CountEquals { metric, .. } | CheckSettings::CountAtLeast { metric, .. } => {
+            match metric {
+                None => sends || reads,
+                Some(CountMetric::Sent | CountMetric::Acked) => sends,
+                Some(CountMetric::Received | CountMetric::Records) => reads,
+            }
+        }
+        CheckSettings::UuidMatch => reads,
+        CheckSettings::RoundtripOk => kind == ScenarioKind::Roundtrip,
+        CheckSettings::AllAcked { .. } => sends,
+        CheckSettings::NoLoss
+        | CheckSettings::NoDuplicates { .. }
+        | CheckSettings::NoCorruption
+        | CheckSettings::InOrder { .. }
+        | CheckSettings::OffsetsMonotonic => kind == ScenarioKind::Consume,
+        CheckSettings::ThroughputDrops { .. }
+        | CheckSettings::Recovers { .. }
+        | CheckSettings::Continuity { .. } => sends || reads,
+        CheckSettings::MetadataStable { .. } => kind == ScenarioKind::Watch,
+        CheckSettings::Threshold { expr, .. } => match expr.metric {
             Metric::Sent | Metric::Acked => sends,
             Metric::Received => reads,
             Metric::Anomaly(_) => kind == ScenarioKind::Consume,
@@ -207,37 +217,38 @@ fn fits(ask: &Ask, kind: ScenarioKind) -> bool {
 }
 
 /// Whether a scenario of the right type is one whose messages are acknowledged, where the check asks for that.
-fn is_acked(ask: &Ask, slot: &Slot) -> bool {
+fn is_acked(ask: &CheckSettings, slot: &ScenarioEntry) -> bool {
     let acks = slot.good().and_then(|scenario| scenario.work.acks());
-    !matches!(ask, Ask::AllAcked { .. }) || acks != Some(Acks::None)
+    !matches!(ask, CheckSettings::AllAcked { .. }) || acks != Some(Acks::None)
 }
 
 /// Checks that somebody can answer.
 fn asked(
     cx: &mut Context<'_>,
     pointer: &str,
-    ask: &Ask,
+    ask: &CheckSettings,
     scenario: Option<&str>,
-    slots: &IndexMap<String, Slot>,
+    slots: &IndexMap<String, ScenarioEntry>,
     read_back: bool,
 ) {
     let kind = ask.kind();
     let at_scenario = below(pointer, "scenario");
     let Some(name) = scenario else {
         // A scenario whose type is not known might be the one that is meant.
-        let able: Vec<&Slot> = slots
+        let able: Vec<&ScenarioEntry> = slots
             .values()
             .filter(|slot| slot.kind().is_none_or(|k| fits(ask, k)) && is_acked(ask, slot))
             .collect();
-        let added = read_back && ask.needs_ledger() && *ask != Ask::UuidMatch;
-        let verified = |slot: &Slot| slot.good().is_some_and(|scenario| scenario.work.is_verified());
+        let added = read_back && ask.needs_ledger() && *ask != CheckSettings::UuidMatch;
+        let verified = |slot: &ScenarioEntry| slot.good().is_some_and(|scenario| scenario.work.is_verified());
         if able.is_empty() && !(added && slots.values().any(verified)) {
             let able = ScenarioKind::ALL.iter().filter(|kind| fits(ask, **kind));
             let types: Vec<String> = able.map(|kind| format!("`{kind}`")).collect();
-            let but = if matches!(ask, Ask::AllAcked { .. }) { " with `acks` 1 or all" } else { "" };
+            let but =
+                if matches!(ask, CheckSettings::AllAcked { .. }) { " with `acks` 1 or all" } else { "" };
             let hint = Some(format!("use a scenario of type {}{but}", types.join(" or ")));
             let what = match ask {
-                Ask::Threshold { expr, .. } => expr.metric.name(),
+                CheckSettings::Threshold { expr, .. } => expr.metric.name(),
                 _ => kind.name(),
             };
             cx.at(pointer, format!("no scenario in the file supports `{what}`"), hint);
@@ -269,10 +280,16 @@ fn asked(
 }
 
 /// What has to hold of a scenario of the right type, so that its answer means something.
-fn able_to(cx: &mut Context<'_>, pointer: &str, ask: &Ask, slot: &Slot, slots: &IndexMap<String, Slot>) {
+fn able_to(
+    cx: &mut Context<'_>,
+    pointer: &str,
+    ask: &CheckSettings,
+    slot: &ScenarioEntry,
+    slots: &IndexMap<String, ScenarioEntry>,
+) {
     let Some(scenario) = slot.good() else { return };
     match (&scenario.work, ask) {
-        (Work::Metrics(metrics), Ask::SeriesPresent) if metrics.contains.is_empty() => {
+        (Work::Metrics(metrics), CheckSettings::SeriesPresent) if metrics.contains.is_empty() => {
             let hint = Some("add `contains: [name_of_a_series]` to it".to_owned());
             cx.at(pointer, format!("`{}` lists no series to look for", scenario.name), hint);
         }
@@ -286,10 +303,10 @@ fn able_to(cx: &mut Context<'_>, pointer: &str, ask: &Ask, slot: &Slot, slots: &
 fn consumer(
     cx: &mut Context<'_>,
     pointer: &str,
-    ask: &Ask,
+    ask: &CheckSettings,
     name: &str,
     consume: &ConsumePlan,
-    slots: &IndexMap<String, Slot>,
+    slots: &IndexMap<String, ScenarioEntry>,
 ) {
     let kind = ask.kind();
     if consume.from == From::Any {
@@ -306,9 +323,10 @@ fn consumer(
         }
         return;
     }
-    let producer = |name: &String| slots.get(name).and_then(Slot::good).map(|scenario| &scenario.work);
+    let producer =
+        |name: &String| slots.get(name).and_then(ScenarioEntry::good).map(|scenario| &scenario.work);
     let unconfirmed = consume.producers.iter().all(|name| producer(name).is_none_or(|work| !work.is_acked()));
-    if let (Ask::NoLoss, true, Some(producer)) = (ask, unconfirmed, consume.producers.first()) {
+    if let (CheckSettings::NoLoss, true, Some(producer)) = (ask, unconfirmed, consume.producers.first()) {
         let hint = Some("remove the check; the other checks still apply".to_owned());
         let message = format!(
             "`no_loss` cannot check the messages of `{producer}`, because \
@@ -316,7 +334,7 @@ fn consumer(
         );
         cx.at(pointer, message, hint);
     }
-    if *ask == Ask::UuidMatch {
+    if *ask == CheckSettings::UuidMatch {
         let carries = |name: &String| match producer(name) {
             Some(Work::Produce(produce)) => match &produce.value {
                 ValuePlan::Text(template) => template.uses_uuid(),

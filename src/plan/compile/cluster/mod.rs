@@ -12,12 +12,12 @@ use serde_json::Value as Json;
 use super::context::Context;
 use super::defaults_recorder::DefaultsRecorder;
 use super::parts::Parts;
-use crate::plan::cluster::{Attach, AttachBy, Link, Ready};
+use crate::plan::cluster::{AttachBy, AttachPlan, Link, Readiness};
 use crate::plan::{ActionPlan, ClusterPlan, DefaultTaken, FaultPlan, ServicePlan, defaults};
 use crate::scenario::format::written::Plain;
 use crate::scenario::format::{FaultKind, cluster as raw};
 use crate::scenario::node::below;
-use crate::scenario::wiring::Wired;
+use crate::scenario::wiring::ServiceTemplate;
 use crate::scenario::{preset, suggest};
 
 /// What a file says of its containers; one that was refused is none, and others may still name it.
@@ -25,7 +25,7 @@ use crate::scenario::{preset, suggest};
 pub(super) struct Known {
     pub(super) preset: Option<String>,
     pub(super) services: IndexMap<String, Option<ServicePlan>>,
-    pub(super) attached: IndexMap<String, Option<Attach>>,
+    pub(super) attached: IndexMap<String, Option<AttachPlan>>,
     /// The defaults that services take.
     defaults: IndexMap<String, DefaultsRecorder>,
     /// There is a `cluster` in the file.
@@ -107,8 +107,8 @@ pub(super) fn service_pointer(name: &str) -> String {
 }
 
 /// Texts of a service that say where it goes, with where each stands below the service.
-pub(super) fn texts(service: &ServicePlan) -> impl Iterator<Item = (String, &Wired)> {
-    let words = |field: &'static str, words: &'_ Option<Vec<Wired>>| {
+pub(super) fn texts(service: &ServicePlan) -> impl Iterator<Item = (String, &ServiceTemplate)> {
+    let words = |field: &'static str, words: &'_ Option<Vec<ServiceTemplate>>| {
         let count = words.as_ref().map_or(0, Vec::len);
         (0..count).map(move |index| below(&below("", field), index)).collect::<Vec<_>>()
     };
@@ -288,7 +288,7 @@ pub(super) fn image(cx: &mut Context<'_>, pointer: &str, text: &str) -> Option<S
 }
 
 /// Reads a command, word by word.
-pub(super) fn command(cx: &mut Context<'_>, pointer: &str, words: &[Plain]) -> Vec<Wired> {
+pub(super) fn command(cx: &mut Context<'_>, pointer: &str, words: &[Plain]) -> Vec<ServiceTemplate> {
     let mut read = Vec::new();
     for (index, word) in words.iter().enumerate() {
         let at = below(pointer, index);
@@ -298,7 +298,7 @@ pub(super) fn command(cx: &mut Context<'_>, pointer: &str, words: &[Plain]) -> V
     read
 }
 
-fn env(cx: &mut Context<'_>, pointer: &str, raw: IndexMap<String, Plain>) -> Vec<(String, Wired)> {
+fn env(cx: &mut Context<'_>, pointer: &str, raw: IndexMap<String, Plain>) -> Vec<(String, ServiceTemplate)> {
     let mut read = Vec::new();
     for (name, value) in raw {
         let at = below(pointer, &name);
@@ -363,7 +363,12 @@ fn volumes(cx: &mut Context<'_>, pointer: &str, raw: IndexMap<String, String>) -
     read
 }
 
-fn ready(cx: &mut Context<'_>, service: &str, raw: &raw::Ready, ports: &[(String, u16)]) -> Option<Ready> {
+fn ready(
+    cx: &mut Context<'_>,
+    service: &str,
+    raw: &raw::Ready,
+    ports: &[(String, u16)],
+) -> Option<Readiness> {
     let pointer = &below(&service_pointer(service), "ready");
     let written = [raw.http.is_some(), raw.tcp.is_some(), raw.exec.is_some(), raw.kafka.is_some()];
     match written.iter().filter(|written| **written).count() {
@@ -390,18 +395,18 @@ fn ready(cx: &mut Context<'_>, service: &str, raw: &raw::Ready, ports: &[(String
     };
     if let Some(text) = &raw.http {
         let (name, path) = text.split_once('/').unwrap_or((text, ""));
-        return Some(Ready::Http { port: port("http", name)?, path: format!("/{path}") });
+        return Some(Readiness::Http { port: port("http", name)?, path: format!("/{path}") });
     }
     if let Some(name) = &raw.tcp {
-        return Some(Ready::Tcp { port: port("tcp", name)? });
+        return Some(Readiness::Tcp { port: port("tcp", name)? });
     }
     if let Some(name) = &raw.kafka {
-        return Some(Ready::Kafka { port: port("kafka", name)? });
+        return Some(Readiness::Kafka { port: port("kafka", name)? });
     }
-    raw.exec.as_ref().map(|words| Ready::Exec(command(cx, &below(pointer, "exec"), words)))
+    raw.exec.as_ref().map(|words| Readiness::Exec(command(cx, &below(pointer, "exec"), words)))
 }
 
-fn attach(cx: &mut Context<'_>, parts: &Parts<'_>, name: &str) -> Option<Attach> {
+fn attach(cx: &mut Context<'_>, parts: &Parts<'_>, name: &str) -> Option<AttachPlan> {
     let pointer = below("/cluster/attach", name);
     if !plain_name(name) {
         let hint = Some("use letters, digits, `_` and `-`".to_owned());
@@ -418,7 +423,7 @@ fn attach(cx: &mut Context<'_>, parts: &Parts<'_>, name: &str) -> Option<Attach>
         }
         raw::Attach::Labelled(raw) => labels(cx, &pointer, &raw)?,
     };
-    Some(Attach { name: name.to_owned(), by, position })
+    Some(AttachPlan { name: name.to_owned(), by, position })
 }
 
 fn labels(cx: &mut Context<'_>, pointer: &str, raw: &raw::Labelled) -> Option<AttachBy> {

@@ -7,17 +7,17 @@ use std::collections::HashSet;
 use indexmap::IndexMap;
 
 use super::super::context::Context;
-use super::super::faults::{Faults, Read};
-use super::super::slot::{Slot, fault_pointer, scenario_pointer};
+use super::super::faults::{KnownFaults, Read};
+use super::super::slot::{ScenarioEntry, fault_pointer, scenario_pointer};
 use super::{Known, service_pointer, texts};
-use crate::plan::cluster::Ready;
+use crate::plan::cluster::Readiness;
 use crate::plan::{ActionPlan, Target, Work};
 use crate::scenario::node::below;
 use crate::scenario::suggest;
-use crate::scenario::wiring::{Reference, Wired};
+use crate::scenario::wiring::{Reference, ServiceTemplate};
 
 /// Checks the references in services, adds the needs that follow from them, and finds services that need each other.
-pub(in crate::plan::compile) fn services(cx: &mut Context<'_>, known: &mut Known) {
+pub(crate) fn services(cx: &mut Context<'_>, known: &mut Known) {
     let mut implied: Vec<(String, String)> = Vec::new();
     for (name, service) in &known.services {
         let Some(service) = service else { continue };
@@ -33,7 +33,7 @@ pub(in crate::plan::compile) fn services(cx: &mut Context<'_>, known: &mut Known
                 }
             }
         }
-        if let Some(Ready::Exec(words)) = &service.ready {
+        if let Some(Readiness::Exec(words)) = &service.ready {
             for (index, wired) in words.iter().enumerate() {
                 let at = below(&below(&below(&pointer, "ready"), "exec"), index);
                 check(cx, known, &at, wired, Owner::Service(name));
@@ -95,11 +95,11 @@ fn circles(cx: &mut Context<'_>, known: &Known) {
 }
 
 /// Checks the references outside of services: in faults, in brokers and in where `metrics` ask.
-pub(in crate::plan::compile) fn outside(
+pub(crate) fn outside(
     cx: &mut Context<'_>,
     known: &Known,
-    slots: &IndexMap<String, Slot>,
-    faults: &Faults,
+    slots: &IndexMap<String, ScenarioEntry>,
+    faults: &KnownFaults,
     file: Option<&Target>,
     profile: Option<&Target>,
 ) {
@@ -117,7 +117,7 @@ pub(in crate::plan::compile) fn outside(
             brokers(cx, known, pointer, list);
         }
     }
-    for scenario in slots.values().filter_map(Slot::good) {
+    for scenario in slots.values().filter_map(ScenarioEntry::good) {
         let pointer = scenario_pointer(&scenario.name);
         brokers(cx, known, &below(&pointer, "brokers"), scenario.brokers.as_deref().unwrap_or_default());
         if let Work::Metrics(metrics) = &scenario.work {
@@ -126,7 +126,7 @@ pub(in crate::plan::compile) fn outside(
     }
 }
 
-fn brokers(cx: &mut Context<'_>, known: &Known, pointer: &str, list: &[Wired]) {
+fn brokers(cx: &mut Context<'_>, known: &Known, pointer: &str, list: &[ServiceTemplate]) {
     for (index, wired) in list.iter().enumerate() {
         check(cx, known, &below(pointer, index), wired, Owner::None);
     }
@@ -141,7 +141,7 @@ enum Owner<'a> {
 }
 
 /// Checks the references in a text; `owner` is what it belongs to.
-fn check(cx: &mut Context<'_>, known: &Known, pointer: &str, wired: &Wired, owner: Owner<'_>) {
+fn check(cx: &mut Context<'_>, known: &Known, pointer: &str, wired: &ServiceTemplate, owner: Owner<'_>) {
     let mut seen: HashSet<&Reference> = HashSet::new();
     for reference in wired.references().filter(|reference| seen.insert(reference)) {
         if cx.is_full() {

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 
 use super::super::context::Context;
 use super::super::defaults_recorder::DefaultsRecorder;
-use super::super::slot::{Slot, scenario_pointer};
+use super::super::slot::{ScenarioEntry, scenario_pointer};
 use super::super::topics::Topics;
 use crate::plan::{ConsumePlan, From, ScenarioKind, StartOffset, Work, defaults};
 use crate::scenario::format::activity as raw;
@@ -19,7 +19,7 @@ use crate::units::Duration;
 /// Who writes what, as consumers see it.
 #[derive(Default)]
 pub(super) struct Writers {
-    producers: Vec<Writer>,
+    producers: Vec<TopicWriter>,
     /// The topics of round trips.
     round_trips: HashSet<String>,
     /// No scenario was refused that may write, too.
@@ -27,7 +27,7 @@ pub(super) struct Writers {
 }
 
 /// A producer.
-struct Writer {
+struct TopicWriter {
     name: String,
     topic: String,
     /// How many messages it will send.
@@ -36,16 +36,16 @@ struct Writer {
 
 impl Writers {
     /// Those of a file whose consumers are not compiled yet.
-    pub(super) fn of(slots: &IndexMap<String, Slot>) -> Self {
+    pub(super) fn of(slots: &IndexMap<String, ScenarioEntry>) -> Self {
         let mut writers = Self {
             all_known: slots
                 .values()
                 .all(|slot| slot.good().is_some() || slot.kind() == Some(ScenarioKind::Consume)),
             ..Self::default()
         };
-        for scenario in slots.values().filter_map(Slot::good) {
+        for scenario in slots.values().filter_map(ScenarioEntry::good) {
             match &scenario.work {
-                Work::Produce(produce) => writers.producers.push(Writer {
+                Work::Produce(produce) => writers.producers.push(TopicWriter {
                     name: scenario.name.clone(),
                     topic: produce.topic.to_string(),
                     total: produce.total(),
@@ -72,7 +72,7 @@ pub(super) fn consume(
     let offset = raw.offset.as_ref().and_then(|offset| self::offset(cx, pointer, offset));
     let template = topics.used(cx, pointer, raw.topic.as_deref(), raw.partition, taken)?;
     let topic = template.to_string();
-    let mine: Vec<&Writer> = writers.producers.iter().filter(|writer| writer.topic == topic).collect();
+    let mine: Vec<&TopicWriter> = writers.producers.iter().filter(|writer| writer.topic == topic).collect();
     let nobody_writes =
         raw.from.is_none() && mine.is_empty() && writers.all_known && !writers.round_trips.contains(&topic);
     if nobody_writes {
@@ -117,12 +117,12 @@ pub(super) fn consume(
 }
 
 /// Where reading starts.
-fn offset(cx: &mut Context<'_>, pointer: &str, raw: &raw::Offset) -> Option<StartOffset> {
+fn offset(cx: &mut Context<'_>, pointer: &str, raw: &raw::OffsetField) -> Option<StartOffset> {
     match raw {
-        raw::Offset::Number(number) => Some(StartOffset::At(*number)),
-        raw::Offset::Text(text) if text == "earliest" => Some(StartOffset::Earliest),
-        raw::Offset::Text(text) if text == "latest" => Some(StartOffset::Latest),
-        raw::Offset::Text(text) => match text.parse::<jiff::Timestamp>() {
+        raw::OffsetField::Number(number) => Some(StartOffset::At(*number)),
+        raw::OffsetField::Text(text) if text == "earliest" => Some(StartOffset::Earliest),
+        raw::OffsetField::Text(text) if text == "latest" => Some(StartOffset::Latest),
+        raw::OffsetField::Text(text) => match text.parse::<jiff::Timestamp>() {
             Ok(time) => Some(StartOffset::Timestamp(time.as_millisecond())),
             Err(_) => {
                 let hint = Some("write it as `2026-01-16T14:54:02Z`".to_owned());
@@ -135,7 +135,7 @@ fn offset(cx: &mut Context<'_>, pointer: &str, raw: &raw::Offset) -> Option<Star
 }
 
 /// Warns that a consumer reads what no scenario of the file writes, though it does not say that it wants that.
-fn warn_of_nobody(cx: &mut Context<'_>, name: &str, topic: &str, writers: &[Writer]) {
+fn warn_of_nobody(cx: &mut Context<'_>, name: &str, topic: &str, writers: &[TopicWriter]) {
     let at_topic = below(&scenario_pointer(name), "topic");
     let is_replaced = cx.document.is_replaced(&at_topic);
     let shown = cx.document.shown(&at_topic).map_or_else(|| "its topic".to_owned(), |it| format!("`{it}`"));

@@ -5,7 +5,7 @@ use super::super::context::Context;
 use crate::plan::MetricsPlan;
 use crate::scenario::format::activity as raw;
 use crate::scenario::node::below;
-use crate::scenario::{Series, Wired};
+use crate::scenario::{Series, ServiceTemplate};
 use crate::units::Duration;
 
 pub(super) fn metrics(
@@ -26,7 +26,7 @@ pub(super) fn metrics(
         }
     };
     let at_url = below(pointer, "url");
-    let read = match Wired::parse(&url) {
+    let read = match ServiceTemplate::parse(&url) {
         Ok(wired) => wired,
         Err(error) => {
             cx.about_value(&at_url, &error.message, error.hint, "an HTTP address");

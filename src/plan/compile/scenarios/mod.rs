@@ -16,7 +16,7 @@ use super::client::{self, ProfileSettings};
 use super::context::Context;
 use super::defaults_recorder::DefaultsRecorder;
 use super::parts::Parts;
-use super::slot::{Compiled, Slot, legal_name, scenario_pointer};
+use super::slot::{Compiled, ScenarioEntry, legal_name, scenario_pointer};
 use super::start::start;
 use super::topics::Topics;
 use crate::plan::{ConnectPlan, ScenarioKind, ScenarioPlan, WatchPlan, Work, defaults};
@@ -27,14 +27,18 @@ use crate::units;
 use consume::Writers;
 
 /// What stands beside all scenarios.
-pub(super) struct Beside<'a> {
+pub(super) struct OtherScenarios<'a> {
     pub(super) topics: &'a Topics,
     pub(super) profile: &'a ProfileSettings,
     pub(super) options: &'a LoadOptions<'a>,
 }
 
 /// All scenarios by name, in the file's order.
-pub(super) fn all(cx: &mut Context<'_>, parts: &Parts<'_>, beside: &Beside<'_>) -> IndexMap<String, Slot> {
+pub(super) fn compile_scenarios(
+    cx: &mut Context<'_>,
+    parts: &Parts<'_>,
+    beside: &OtherScenarios<'_>,
+) -> IndexMap<String, ScenarioEntry> {
     let members = parts.json.pointer("/scenarios").and_then(serde_json::Value::as_object);
     let names: Vec<&String> = members.into_iter().flatten().map(|(name, _)| name).collect();
     if names.is_empty() && members.is_some() {
@@ -53,7 +57,7 @@ pub(super) fn all(cx: &mut Context<'_>, parts: &Parts<'_>, beside: &Beside<'_>) 
             cx.at_key(&pointer, format!("invalid scenario name `{name}`"), hint);
         }
         let kind = parts.json.pointer(&below(&pointer, "type")).and_then(|kind| kind.as_str());
-        slots.insert(name.clone(), Slot::Refused { kind: kind.and_then(ScenarioKind::from_name) });
+        slots.insert(name.clone(), ScenarioEntry::Refused { kind: kind.and_then(ScenarioKind::from_name) });
         match parts.get::<Activity>(&pointer, cx) {
             Some(activity @ Activity::Consume(_)) => consumers.push((name, activity)),
             Some(activity) => others.push((name, activity)),
@@ -62,13 +66,13 @@ pub(super) fn all(cx: &mut Context<'_>, parts: &Parts<'_>, beside: &Beside<'_>) 
     }
     for (name, activity) in others {
         if let Some(good) = compile(cx, name, &activity, beside, &Writers::default()) {
-            slots.insert(name.clone(), Slot::Good(Box::new(good)));
+            slots.insert(name.clone(), ScenarioEntry::Good(Box::new(good)));
         }
     }
     let writers = Writers::of(&slots);
     for (name, activity) in consumers {
         if let Some(good) = compile(cx, name, &activity, beside, &writers) {
-            slots.insert(name.clone(), Slot::Good(Box::new(good)));
+            slots.insert(name.clone(), ScenarioEntry::Good(Box::new(good)));
         }
     }
     slots
@@ -78,11 +82,11 @@ fn compile(
     cx: &mut Context<'_>,
     name: &str,
     activity: &Activity,
-    beside: &Beside<'_>,
+    beside: &OtherScenarios<'_>,
     writers: &Writers,
 ) -> Option<Compiled> {
     let pointer = &scenario_pointer(name);
-    let Beside { topics, profile, options } = *beside;
+    let OtherScenarios { topics, profile, options } = *beside;
     let common = activity.common();
     let timeout = cx.positive(&below(pointer, "timeout"), common.timeout.as_ref());
     let start = start(cx, pointer, "a scenario", common.after, common.at.as_ref(), common.when.as_deref());

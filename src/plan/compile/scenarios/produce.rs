@@ -112,7 +112,7 @@ fn schedule(
     })
 }
 
-fn stages(cx: &mut Context<'_>, pointer: &str, raw: &[raw::Stage]) -> Vec<(Duration, Rate)> {
+fn stages(cx: &mut Context<'_>, pointer: &str, raw: &[raw::StageFields]) -> Vec<(Duration, Rate)> {
     let mut stages = Vec::new();
     for (index, stage) in raw.iter().enumerate() {
         let pointer = below(pointer, index);
