@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use kaf6::plan::{CheckKind, FaultKind, ScenarioKind};
+
 /// The layers, as `docs/architecture.md` shows them. A module imports from lower numbers only.
 const LAYERS: &[&[&str]] = &[
     &["units", "ids", "anomaly"],
@@ -507,6 +509,48 @@ fn use_tree(
 
 fn is_name(text: &str) -> bool {
     text.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_')
+}
+
+/// The lines that compare the name of a kind of scenario, fault or check with a text: `kind == "produce"`.
+fn kinds_as_texts(files: &BTreeMap<String, String>) -> Vec<String> {
+    let is_kind = |name: &str| {
+        ScenarioKind::from_name(name).is_some()
+            || FaultKind::from_name(name).is_some()
+            || CheckKind::from_name(name).is_some()
+    };
+    let compares = |line: &str| {
+        line.match_indices("kind").any(|(at, kind)| {
+            let rest = line[at + kind.len()..].trim_start_matches("()").trim_start();
+            let rest =
+                rest.strip_prefix(".name()").or(rest.strip_prefix(".as_str()")).unwrap_or(rest).trim_start();
+            let text = rest.strip_prefix("==").or(rest.strip_prefix("!=")).map(str::trim_start);
+            let text = text.and_then(|rest| rest.strip_prefix('"')?.split('"').next());
+            text.is_some_and(is_kind)
+        })
+    };
+    files
+        .iter()
+        .flat_map(|(file, text)| text.lines().filter(|line| compares(line)).map(move |line| (file, line)))
+        .map(|(file, line)| format!("{file}: compares a kind with its name: {}", line.trim()))
+        .collect()
+}
+
+#[test]
+fn kinds_are_not_compared_by_their_names() {
+    let found = kinds_as_texts(&read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")));
+    assert!(found.is_empty(), "\n{}\n", found.join("\n"));
+    for line in [
+        "if s.kind == \"produce\" {",
+        "if fault.kind() != \"start\" {",
+        "x.kind.as_str() == \"no_loss\"",
+        "ask.kind().name() == \"no_loss\"",
+    ] {
+        let files = BTreeMap::from([("a.rs".to_owned(), format!("let a = 1;\n{line}\n"))]);
+        assert_eq!(kinds_as_texts(&files), [format!("a.rs: compares a kind with its name: {line}")]);
+    }
+    let other =
+        BTreeMap::from([("a.rs".to_owned(), "kind == \"summary\"; kind == ScenarioKind::Watch".to_owned())]);
+    assert_eq!(kinds_as_texts(&other), [""; 0]);
 }
 
 // The checker under test: each rule is seen to be broken in a tree made for it.

@@ -393,7 +393,7 @@ fn what_is_read_back_can_be_asked_about_without_a_consumer() {
 /// The warnings of a good file, as they are printed.
 fn warned(file: &str) -> String {
     let plan = text("f.yaml", file).unwrap_or_else(|d| panic!("{d}"));
-    kaf6::scenario::diagnostics::render_warnings(&plan.warnings, false)
+    kaf6::scenario::source::diagnostics::render_warnings(&plan.warnings, false)
 }
 
 #[test]

@@ -4,8 +4,10 @@ use std::path::Path;
 
 use kaf6::plan::cluster::AttachBy;
 
-use kaf6::plan::{self, Plan, timeline};
-use kaf6::scenario::{Diagnostics, LoadOptions, preset};
+use kaf6::plan::render::timeline;
+use kaf6::plan::{self, Plan};
+use kaf6::scenario::environment::preset;
+use kaf6::scenario::{Diagnostics, LoadOptions};
 
 fn env(name: &str) -> Option<String> {
     match name {

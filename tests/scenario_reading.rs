@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use kaf6::plan::{load_text, timeline};
-use kaf6::scenario::{
-    LoadOptions,
-    node::{Content, Node, below},
-    yaml,
-};
+use kaf6::plan::load_text;
+use kaf6::plan::render::timeline;
+use kaf6::scenario::LoadOptions;
+use kaf6::scenario::source::node::{Content, Node, below};
+use kaf6::scenario::source::yaml;
 use proptest::prelude::*;
 use serde_json::Value as Json;
 

@@ -19,13 +19,13 @@ fn holds(name: &str, text: &str) {
 
 #[test]
 fn the_scenario_schema_is_the_models() {
-    holds("scenario.schema.json", &kaf6::scenario::schema::scenario_text());
+    holds("scenario.schema.json", &kaf6::scenario::format::schema::scenario_text());
 }
 
 #[test]
 fn it_is_a_good_schema() {
-    jsonschema::meta::validate(kaf6::scenario::schema::scenario()).unwrap();
-    jsonschema::meta::validate(kaf6::scenario::schema::profiles()).unwrap();
+    jsonschema::meta::validate(kaf6::scenario::format::schema::scenario()).unwrap();
+    jsonschema::meta::validate(kaf6::scenario::format::schema::profiles()).unwrap();
 }
 
 /// Files as they are written, before variables are replaced, with their names.
@@ -48,8 +48,8 @@ fn written() -> Vec<(String, String)> {
             }
         }
     }
-    for name in kaf6::scenario::preset::names() {
-        let services = kaf6::scenario::preset::text(name).expect("it is there");
+    for name in kaf6::scenario::environment::preset::names() {
+        let services = kaf6::scenario::environment::preset::text(name).expect("it is there");
         let services = services.lines().map(|line| format!("  {line}\n")).collect::<String>();
         files.push((name.to_owned(), format!("cluster:\n{services}scenarios: {{a: {{type: connect}}}}\n")));
     }
@@ -58,7 +58,8 @@ fn written() -> Vec<(String, String)> {
 
 #[test]
 fn all_examples_docs_and_presets_fit_the_schema_as_they_are_written() {
-    let validator = jsonschema::validator_for(&kaf6::scenario::schema::written()).expect("a good schema");
+    let validator =
+        jsonschema::validator_for(&kaf6::scenario::format::schema::written()).expect("a good schema");
     let files = written();
     assert!(files.len() > 15, "{}", files.len());
     for (name, text) in files {
@@ -72,7 +73,8 @@ fn all_examples_docs_and_presets_fit_the_schema_as_they_are_written() {
 
 #[test]
 fn the_schema_takes_variables_and_still_finds_slips() {
-    let validator = jsonschema::validator_for(&kaf6::scenario::schema::written()).expect("a good schema");
+    let validator =
+        jsonschema::validator_for(&kaf6::scenario::format::schema::written()).expect("a good schema");
     let fits = |scenario: &str| {
         let file: serde_json::Value =
             serde_yaml::from_str(&format!("scenarios: {{w: {scenario}}}")).expect("YAML");

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::ledger::{Saved, SavedProducer};
 use crate::plan::{self, CheckSettings, Plan};
 use crate::report::LEDGER_JSON;
-use crate::scenario::secrets::HIDDEN;
+use crate::scenario::environment::secrets::HIDDEN;
 use crate::scenario::{Diagnostics, LoadOptions};
 use crate::units::Duration;
 

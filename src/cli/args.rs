@@ -10,7 +10,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::app::Overrides;
 use crate::exit::FailOn;
-use crate::scenario::preset;
+use crate::scenario::environment::preset;
 
 /// Decides, in CI, whether a Kafka-compatible broker keeps its promises.
 #[derive(Debug, Parser)]

@@ -8,12 +8,15 @@ use super::args::{FileArgs, Format, ReportArgs, SchemaName};
 use super::out::{print, say, style};
 use crate::app::{self, Files, WrongFiles};
 use crate::exit::Exit;
-use crate::plan::{Plan, timeline};
+use crate::plan::Plan;
+use crate::plan::render::timeline;
 use crate::report::summary::Summary;
 use crate::report::terminal::{no_commands, safe, wants_colour};
 use crate::report::{self, console, json as summary_json};
-use crate::scenario::diagnostics::render_warnings;
-use crate::scenario::{Diagnostic, preset, schema};
+use crate::scenario::Diagnostic;
+use crate::scenario::environment::preset;
+use crate::scenario::format::schema;
+use crate::scenario::source::diagnostics::render_warnings;
 
 /// `kaf6 validate`.
 pub(super) fn validate(args: &FileArgs) -> anyhow::Result<Exit> {

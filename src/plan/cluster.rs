@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{FaultKind, Start};
 use crate::scenario::Position;
-use crate::scenario::wiring::ServiceTemplate;
+use crate::scenario::template::service_template::ServiceTemplate;
 
 pub use crate::scenario::format::Pull;
 

@@ -12,12 +12,10 @@ use crate::scenario::{Diagnostic, Position, Secrets, Series, ServiceTemplate, Te
 mod check;
 pub mod cluster;
 mod compile;
-mod containers_page;
 pub mod defaults;
-mod page;
 mod readers;
+pub mod render;
 pub mod schedule;
-pub mod timeline;
 pub mod windows;
 mod work;
 
@@ -27,7 +25,7 @@ pub use compile::{compile, load, load_text};
 pub use readers::{covers, is_left, judges, waits_for};
 pub use schedule::Schedule;
 
-pub use crate::scenario::expr::{Counter, Metric, Op, ThresholdExpr, When};
+pub use crate::scenario::format::expr::{Counter, Metric, Op, ThresholdExpr, When};
 pub use crate::scenario::format::{
     Acks, Aspect, Compression, CountMetric, From, Partitioning, Pull, ValueContent,
 };

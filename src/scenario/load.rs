@@ -4,13 +4,15 @@
 
 use std::path::Path;
 
-use super::conform::Findings;
-use super::diagnostics::{Diagnostic, Diagnostics};
-use super::node::Document;
-use super::options::LoadOptions;
-use super::profile::Profile;
-use super::secrets::Secrets;
-use super::{conform, env, literals, preset, profile, read, schema};
+use crate::scenario::environment::options::LoadOptions;
+use crate::scenario::environment::profile::Profile;
+use crate::scenario::environment::secrets::Secrets;
+use crate::scenario::environment::{env, literals, preset, profile};
+use crate::scenario::format::schema_check::Findings;
+use crate::scenario::format::{schema, schema_check as conform};
+use crate::scenario::source::diagnostics::{Diagnostic, Diagnostics};
+use crate::scenario::source::node::Document;
+use crate::scenario::source::read;
 
 /// A scenario file as it was read. What its fields mean together is not looked at yet.
 #[derive(Debug)]

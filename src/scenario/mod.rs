@@ -2,38 +2,19 @@
 //!
 //! Owns everything between the bytes of a file and the values, each with its place, that a plan is compiled from.
 
-mod client_settings;
-pub mod conform;
-pub mod diagnostics;
-pub mod env;
-pub mod expr;
+pub mod environment;
 pub mod format;
-pub mod json;
-mod literals;
 pub mod load;
-pub mod node;
-pub mod options;
-mod plain;
-mod position;
-pub mod preset;
-pub mod profile;
-mod put;
-pub mod read;
-pub mod schema;
-pub mod secrets;
-mod series;
-pub mod suggest;
+pub mod source;
 pub mod template;
-pub mod wiring;
-pub mod yaml;
 
-pub use client_settings::{ClientSettings, Security};
-pub use diagnostics::{Diagnostic, Diagnostics};
+pub use environment::client_settings::{ClientSettings, Security};
+pub use environment::options::{ClientJudge, LoadOptions, Refusal};
+pub use environment::secrets::Secrets;
+pub use format::series::Series;
 pub use format::{CheckKind, FaultKind, ScenarioKind};
 pub use load::{ScenarioFile, load, load_text};
-pub use options::{ClientJudge, LoadOptions, Refusal};
-pub use position::{Position, Span};
-pub use secrets::Secrets;
-pub use series::Series;
+pub use source::diagnostics::{Diagnostic, Diagnostics};
+pub use source::position::{Position, Span};
+pub use template::service_template::{Reference, ServiceTemplate};
 pub use template::{Template, TemplateError, Values};
-pub use wiring::{Reference, ServiceTemplate};

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use kaf6::docker::{Cluster, ClusterStep, DockerError, KafkaReady, UpOptions};
 use kaf6::plan::cluster::{Pull, Readiness};
 use kaf6::plan::{ActionPlan, ClusterPlan, FaultPlan, ServicePlan, Start};
-use kaf6::scenario::wiring::ServiceTemplate;
+use kaf6::scenario::template::service_template::ServiceTemplate;
 use kaf6::scenario::{Position, Secrets};
 
 use crate::lab::{Part, TansuContainer, require};

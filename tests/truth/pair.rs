@@ -9,7 +9,7 @@ use kaf6::ids::RunTag;
 use kaf6::ledger::Saved;
 use kaf6::record::RunRecord;
 use kaf6::scenario::LoadOptions;
-use kaf6::{plan, report, scenario};
+use kaf6::{plan, report};
 use kaf6_liar::{Behaviour, Liar, Log};
 use serde_json::Value;
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::scenario::wiring::{Reference, ServiceTemplate};
+use crate::scenario::template::service_template::{Reference, ServiceTemplate};
 
 /// `host:port` of each port of each replica, as kaf6 and its clients reach it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

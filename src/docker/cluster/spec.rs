@@ -16,7 +16,7 @@ use crate::docker::cleanup::labels;
 use crate::docker::lock::lock;
 use crate::docker::place::OwnPlace;
 use crate::plan::ServicePlan;
-use crate::scenario::wiring::{Reference, ServiceTemplate};
+use crate::scenario::template::service_template::{Reference, ServiceTemplate};
 
 /// A text of a service, as a replica of it gets it.
 pub(crate) fn resolve(

@@ -14,7 +14,7 @@ use crate::docker::cluster::options::FaultOutcome;
 use crate::docker::cluster::spec;
 use crate::docker::cluster::state::{ClusterState, Replica};
 use crate::plan::FaultPlan;
-use crate::scenario::wiring::ServiceTemplate;
+use crate::scenario::template::service_template::ServiceTemplate;
 use tokio_util::sync::CancellationToken;
 
 /// Lines of its output that stand in the proof.

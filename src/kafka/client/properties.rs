@@ -3,7 +3,8 @@
 
 use crate::kafka::Error;
 use crate::kafka::ffi::Config;
-use crate::scenario::{Refusal, suggest};
+use crate::scenario::Refusal;
+use crate::scenario::source::suggest;
 
 /// Why a librdkafka property cannot be set by a file; none where it can.
 pub(crate) fn owned(property: &str) -> Option<&'static str> {

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use super::context::Context;
 use crate::plan::{ClientSettings, Security, Target};
-use crate::scenario::diagnostics::Diagnostic;
+use crate::scenario::environment::options::LoadOptions;
+use crate::scenario::environment::profile::Profile;
 use crate::scenario::format::{self, Brokers};
-use crate::scenario::node::below;
-use crate::scenario::options::LoadOptions;
-use crate::scenario::profile::Profile;
-use crate::scenario::wiring::{Reference, ServiceTemplate};
+use crate::scenario::source::diagnostics::Diagnostic;
+use crate::scenario::source::node::below;
+use crate::scenario::template::service_template::{Reference, ServiceTemplate};
 
 /// What a profile gives; the file and the command line stand over it.
 #[derive(Debug, Default)]
@@ -93,7 +93,7 @@ pub(super) fn target(cx: &mut Context<'_>, pointer: &str, brokers: &Brokers) -> 
             match read {
                 Ok(list) => Some(Target::Brokers(list)),
                 Err(message) => {
-                    let near = crate::scenario::suggest::nearest(text, ["embedded"]);
+                    let near = crate::scenario::source::suggest::nearest(text, ["embedded"]);
                     let hint = near.map(|near| format!("did you mean `{near}`?"));
                     cx.about_value(pointer, &message, hint, "a list of brokers");
                     None

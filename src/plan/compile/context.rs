@@ -6,11 +6,11 @@ use std::collections::HashMap;
 use std::str::FromStr;
 
 use crate::scenario::Span;
-use crate::scenario::diagnostics::{Diagnostic, PROBLEMS_MAX};
 use crate::scenario::format::Written;
-use crate::scenario::node::{Document, below};
+use crate::scenario::source::diagnostics::{Diagnostic, PROBLEMS_MAX};
+use crate::scenario::source::node::{Document, below};
 use crate::scenario::template::Template;
-use crate::scenario::wiring::ServiceTemplate;
+use crate::scenario::template::service_template::ServiceTemplate;
 use crate::units::{Duration, UnitError};
 
 /// A document that is checked, and what is wrong with it so far.

@@ -7,14 +7,14 @@ use indexmap::IndexMap;
 use super::cluster::{self, Known};
 use super::context::Context;
 use super::defaults_recorder::DefaultsRecorder;
-use super::parts::Parts;
-use super::slot::{ScenarioEntry, fault_pointer, legal_name};
 use super::start::start;
 use crate::plan::cluster::{AttachBy, Link};
+use crate::plan::compile::scenario_table::{ScenarioEntry, fault_pointer, legal_name};
+use crate::plan::compile::section::Parts;
 use crate::plan::{ActionPlan, FaultPlan, FaultTarget, Start, defaults};
 use crate::scenario::format::fault as raw;
-use crate::scenario::node::below;
-use crate::scenario::suggest;
+use crate::scenario::source::node::below;
+use crate::scenario::source::suggest;
 use crate::units::Duration;
 
 /// Faults by name.

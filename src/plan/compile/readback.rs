@@ -67,7 +67,8 @@ mod tests {
     use std::path::Path;
     use std::time::Duration;
 
-    use crate::plan::{self, ConsumePlan, From, Plan, Start, StartOffset, Work, timeline};
+    use crate::plan::render::timeline;
+    use crate::plan::{self, ConsumePlan, From, Plan, Start, StartOffset, Work};
     use crate::scenario::{LoadOptions, ServiceTemplate};
 
     /// A file with the topic `t` of three partitions.

@@ -6,10 +6,12 @@ use indexmap::IndexMap;
 
 use super::context::Context;
 use super::faults::KnownFaults;
-use super::slot::{ScenarioEntry, fault_pointer, scenario_pointer, unknown_scenario};
+use crate::plan::compile::scenario_table::{
+    ScenarioEntry, fault_pointer, scenario_pointer, unknown_scenario,
+};
 use crate::plan::{Counter, ScenarioKind, Start, When, Work};
-use crate::scenario::node::below;
-use crate::scenario::suggest;
+use crate::scenario::source::node::below;
+use crate::scenario::source::suggest;
 
 /// What starts at some time: a scenario or a fault.
 struct Waiting<'a> {

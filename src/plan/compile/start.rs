@@ -2,9 +2,9 @@
 
 use super::context::Context;
 use crate::plan::Start;
-use crate::scenario::expr;
 use crate::scenario::format::Written;
-use crate::scenario::node::below;
+use crate::scenario::format::expr;
+use crate::scenario::source::node::below;
 use crate::units::Duration;
 
 /// Reads when a scenario or a fault starts.

@@ -5,12 +5,12 @@ use indexmap::IndexMap;
 use super::client::{self, ProfileSettings};
 use super::cluster::Known;
 use super::context::Context;
-use super::parts::Parts;
-use super::slot::ScenarioEntry;
 use crate::plan::Target;
+use crate::plan::compile::scenario_table::ScenarioEntry;
+use crate::plan::compile::section::Parts;
 use crate::scenario::ServiceTemplate;
-use crate::scenario::diagnostics::Diagnostic;
-use crate::scenario::options::LoadOptions;
+use crate::scenario::environment::options::LoadOptions;
+use crate::scenario::source::diagnostics::Diagnostic;
 
 /// Where the load goes: the command line before the file, that before what the file starts, and that before its
 /// profile, which may serve other files.

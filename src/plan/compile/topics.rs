@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 
 use super::context::Context;
 use super::defaults_recorder::DefaultsRecorder;
-use super::parts::Parts;
+use crate::plan::compile::section::Parts;
 use crate::plan::{DefaultTaken, TopicPlan, Work, defaults};
 use crate::scenario::format;
-use crate::scenario::node::below;
+use crate::scenario::source::node::below;
 use crate::scenario::template::{Function, Template};
 
 /// The topics declared, and whether that is all of them.

@@ -9,8 +9,12 @@ use serde::Deserialize;
 pub mod activity;
 pub mod check;
 pub mod cluster;
+pub mod expr;
 pub mod fault;
 mod kind;
+pub mod schema;
+pub mod schema_check;
+pub(crate) mod series;
 pub mod written;
 
 pub use activity::{Acks, Activity, Compression, From, Partitioning, ScenarioKind, ValueContent};

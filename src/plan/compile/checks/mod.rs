@@ -8,16 +8,16 @@ use indexmap::IndexMap;
 
 use super::context::Context;
 use super::faults::KnownFaults;
-use super::parts::Parts;
-use super::slot::{ScenarioEntry, scenario_pointer, unknown_scenario};
+use crate::plan::compile::scenario_table::{ScenarioEntry, scenario_pointer, unknown_scenario};
+use crate::plan::compile::section::Parts;
 use crate::plan::{
     Acks, AllowedShares, CheckPlan, CheckSettings, ConsumePlan, CountMetric, FaultPart, From, Metric,
     ScenarioKind, ValuePlan, Work, defaults,
 };
-use crate::scenario::expr;
+use crate::scenario::format::expr;
 use crate::scenario::format::{self, Written, check as raw};
-use crate::scenario::node::below;
-use crate::scenario::suggest;
+use crate::scenario::source::node::below;
+use crate::scenario::source::suggest;
 use crate::units::Share;
 
 /// All checks that the file writes out. `read_back`: what no consumer reads is read by one that the plan adds.

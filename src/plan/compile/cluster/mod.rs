@@ -11,14 +11,15 @@ use serde_json::Value as Json;
 
 use super::context::Context;
 use super::defaults_recorder::DefaultsRecorder;
-use super::parts::Parts;
 use crate::plan::cluster::{AttachBy, AttachPlan, Link, Readiness};
+use crate::plan::compile::section::Parts;
 use crate::plan::{ActionPlan, ClusterPlan, DefaultTaken, FaultPlan, ServicePlan, defaults};
+use crate::scenario::environment::preset;
 use crate::scenario::format::written::Plain;
 use crate::scenario::format::{FaultKind, cluster as raw};
-use crate::scenario::node::below;
-use crate::scenario::wiring::ServiceTemplate;
-use crate::scenario::{preset, suggest};
+use crate::scenario::source::node::below;
+use crate::scenario::source::suggest;
+use crate::scenario::template::service_template::ServiceTemplate;
 
 /// What a file says of its containers; one that was refused is none, and others may still name it.
 #[derive(Debug, Default)]

@@ -8,13 +8,13 @@ use indexmap::IndexMap;
 
 use super::super::context::Context;
 use super::super::faults::{KnownFaults, Read};
-use super::super::slot::{ScenarioEntry, fault_pointer, scenario_pointer};
 use super::{Known, service_pointer, texts};
 use crate::plan::cluster::Readiness;
+use crate::plan::compile::scenario_table::{ScenarioEntry, fault_pointer, scenario_pointer};
 use crate::plan::{ActionPlan, Target, Work};
-use crate::scenario::node::below;
-use crate::scenario::suggest;
-use crate::scenario::wiring::{Reference, ServiceTemplate};
+use crate::scenario::source::node::below;
+use crate::scenario::source::suggest;
+use crate::scenario::template::service_template::{Reference, ServiceTemplate};
 
 /// Checks the references in services, adds the needs that follow from them, and finds services that need each other.
 pub(crate) fn services(cx: &mut Context<'_>, known: &mut Known) {

@@ -8,12 +8,12 @@ use indexmap::IndexMap;
 
 use super::super::context::Context;
 use super::super::defaults_recorder::DefaultsRecorder;
-use super::super::slot::{ScenarioEntry, scenario_pointer};
 use super::super::topics::Topics;
+use crate::plan::compile::scenario_table::{ScenarioEntry, scenario_pointer};
 use crate::plan::{ConsumePlan, From, ScenarioKind, StartOffset, Work, defaults};
 use crate::scenario::format::activity as raw;
-use crate::scenario::node::below;
-use crate::scenario::suggest;
+use crate::scenario::source::node::below;
+use crate::scenario::source::suggest;
 use crate::units::Duration;
 
 /// Who writes what, as consumers see it.

@@ -8,7 +8,7 @@ use crate::plan::{Acks, Compression, ValueContent, ValuePlan, defaults};
 use crate::scenario::Template;
 use crate::scenario::format::activity as raw;
 use crate::scenario::format::written::Plain;
-use crate::scenario::node::below;
+use crate::scenario::source::node::below;
 
 /// The largest message that librdkafka can be told to send.
 const MESSAGE_MAX: u64 = 1_000_000_000;

@@ -4,7 +4,7 @@ use super::super::client::ProfileSettings;
 use super::super::context::Context;
 use crate::plan::MetricsPlan;
 use crate::scenario::format::activity as raw;
-use crate::scenario::node::below;
+use crate::scenario::source::node::below;
 use crate::scenario::{Series, ServiceTemplate};
 use crate::units::Duration;
 

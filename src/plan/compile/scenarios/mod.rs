@@ -15,14 +15,14 @@ use indexmap::IndexMap;
 use super::client::{self, ProfileSettings};
 use super::context::Context;
 use super::defaults_recorder::DefaultsRecorder;
-use super::parts::Parts;
-use super::slot::{Compiled, ScenarioEntry, legal_name, scenario_pointer};
 use super::start::start;
 use super::topics::Topics;
+use crate::plan::compile::scenario_table::{Compiled, ScenarioEntry, legal_name, scenario_pointer};
+use crate::plan::compile::section::Parts;
 use crate::plan::{ConnectPlan, ScenarioKind, ScenarioPlan, WatchPlan, Work, defaults};
+use crate::scenario::environment::options::LoadOptions;
 use crate::scenario::format::Activity;
-use crate::scenario::node::below;
-use crate::scenario::options::LoadOptions;
+use crate::scenario::source::node::below;
 use crate::units;
 use consume::Writers;
 

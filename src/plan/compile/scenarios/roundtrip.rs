@@ -6,7 +6,7 @@ use super::super::topics::{Key, Topics};
 use super::message::{MessageFields, message};
 use crate::plan::{RoundtripPlan, defaults};
 use crate::scenario::format::activity as raw;
-use crate::scenario::node::below;
+use crate::scenario::source::node::below;
 use crate::units::Duration;
 
 pub(super) fn roundtrip(

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use serde_yaml::Value as Yaml;
 
 /// Null, a boolean, a number, or else the text itself.
-pub(super) fn meaning(text: &str) -> Json {
+pub(crate) fn meaning(text: &str) -> Json {
     if !may_be_more_than_text(text) {
         return if text.is_empty() { Json::Null } else { Json::from(text) };
     }

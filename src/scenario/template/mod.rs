@@ -2,12 +2,15 @@
 //!
 //! Owns the template functions and their names; JSON documents stay valid JSON whatever is put in.
 
+pub(crate) mod encode;
+pub mod service_template;
+
 use std::fmt;
 
 use uuid::Uuid;
 
-use super::put::{push_json_escaped, push_number, push_random, push_time};
-use super::suggest;
+use crate::scenario::source::suggest;
+use encode::{push_json_escaped, push_number, push_random, push_time};
 
 /// A text with `{{function}}` calls in it, parsed once. The default is the empty text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -4,14 +4,14 @@
 
 use std::path::Path;
 
-use super::node::{Content, Document, Member, Node};
-use super::position::Span;
-use super::yaml;
+use crate::scenario::source::node::{Content, Document, Member, Node};
+use crate::scenario::source::position::Span;
+use crate::scenario::source::yaml;
 
 /// Name and text of each.
 const PRESETS: [(&str, &str); 2] = [
-    ("kafscale", include_str!("../../templates/presets/kafscale.yaml")),
-    ("tansu", include_str!("../../templates/presets/tansu.yaml")),
+    ("kafscale", include_str!("../../../templates/presets/kafscale.yaml")),
+    ("tansu", include_str!("../../../templates/presets/tansu.yaml")),
 ];
 
 /// The names of all presets.
@@ -26,7 +26,7 @@ pub fn text(name: &str) -> Option<&'static str> {
 
 /// Lays the services of a document over those of the preset that it names; what comes from the preset stands where
 /// that name stands. Does nothing where there is no such preset: that is told later.
-pub(super) fn merge(document: &mut Document) {
+pub(crate) fn merge(document: &mut Document) {
     let Some((_, preset)) = document.root.find("/cluster/preset") else { return };
     let Content::Scalar(scalar) = &preset.content else { return };
     let Some(file) = scalar.value.as_str().and_then(text) else { return };

@@ -5,12 +5,14 @@
 use std::fmt::Write;
 use std::time::Duration as StdDuration;
 
-use super::page::{count, line, section, time, when_text};
-use super::windows::{self, Window};
-use super::{
+use crate::plan::render::containers as containers_page;
+use crate::plan::render::{count, line, section, time, when_text};
+use crate::plan::windows;
+use crate::plan::windows::Window;
+use crate::plan::{
     Acks, Aspect, CheckPlan, CheckSettings, ClusterPlan, Compression, ConsumePlan, CountMetric, FaultPart,
     From, Partitioning, Plan, ProducePlan, ScenarioPlan, Schedule, Start, StartOffset, Target, ValueContent,
-    ValuePlan, Work, containers_page,
+    ValuePlan, Work,
 };
 use crate::scenario::{Secrets, ServiceTemplate};
 use crate::units::{ByteSize, Rate, Share};

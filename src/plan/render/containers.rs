@@ -5,14 +5,14 @@
 use std::fmt::Write;
 use std::time::Duration as StdDuration;
 
-use super::Pull;
-use super::cluster::{ActionPlan, AttachBy, ClusterPlan, FaultPlan, Readiness, ServicePlan};
-use super::page::{count, line, section, time};
+use crate::plan::Pull;
+use crate::plan::cluster::{ActionPlan, AttachBy, ClusterPlan, FaultPlan, Readiness, ServicePlan};
+use crate::plan::render::{count, line, section, time};
 use crate::scenario::ServiceTemplate;
 use crate::units::Bandwidth;
 
 /// The containers that are started, in their order, or those that are attached to; then the relays.
-pub(super) fn cluster(cluster: &ClusterPlan, out: &mut String) {
+pub(crate) fn cluster(cluster: &ClusterPlan, out: &mut String) {
     if !cluster.services.is_empty() {
         let preset = cluster.preset.as_ref().map_or_else(String::new, |name| format!("; preset {name}"));
         let _ = writeln!(out, "\ncontainers  (in start order{preset})");
@@ -92,7 +92,7 @@ fn command(words: &[ServiceTemplate]) -> String {
 }
 
 /// What each fault does.
-pub(super) fn faults(faults: &[FaultPlan], out: &mut String) {
+pub(crate) fn faults(faults: &[FaultPlan], out: &mut String) {
     if faults.is_empty() {
         return;
     }
@@ -136,7 +136,7 @@ fn what(fault: &FaultPlan) -> String {
 }
 
 /// How long a fault lasts if all goes well, where the plan knows.
-pub(super) const fn expected(fault: &FaultPlan) -> Option<StdDuration> {
+pub(crate) const fn expected(fault: &FaultPlan) -> Option<StdDuration> {
     match &fault.action {
         ActionPlan::Restart { down_for, .. } => Some(*down_for),
         _ => fault.length,

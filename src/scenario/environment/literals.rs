@@ -2,17 +2,17 @@
 //!
 //! They are hidden as those of the environment are, and each is worth a warning: the file is in a repository.
 
-use super::diagnostics::Diagnostic;
-use super::node::{Content, Document, Node, below};
 use super::secrets::{HIDDEN, Secrets, is_secret};
+use crate::scenario::source::diagnostics::Diagnostic;
+use crate::scenario::source::node::{Content, Document, Node, below};
 
 /// Takes them in.
-pub(super) fn add(document: &Document, secrets: &mut Secrets) {
+pub(crate) fn add(document: &Document, secrets: &mut Secrets) {
     visit(&document.root, "", &mut |_, _, secret| secrets.add(secret, HIDDEN, &[]));
 }
 
 /// Warns of each.
-pub(super) fn warnings(document: &Document) -> Vec<Diagnostic> {
+pub(crate) fn warnings(document: &Document) -> Vec<Diagnostic> {
     let mut found: Vec<String> = Vec::new();
     visit(&document.root, "", &mut |pointer, node, _| {
         let is_written = matches!(&node.content, Content::Scalar(scalar) if scalar.source.is_none());
@@ -28,7 +28,7 @@ pub(super) fn warnings(document: &Document) -> Vec<Diagnostic> {
 }
 
 /// Takes what stands behind the keys of secrets out of the line of a file that cannot be read, so that nobody knows its values.
-pub(super) fn blot(problem: &mut Diagnostic) {
+pub(crate) fn blot(problem: &mut Diagnostic) {
     let Some(place) = &mut problem.place else { return };
     let mut out = String::new();
     let mut rest = place.text.as_str();
@@ -92,8 +92,8 @@ fn in_address(url: &str) -> Vec<&str> {
 #[cfg(test)]
 mod tests {
     use super::{blot, in_address};
-    use crate::scenario::diagnostics::Diagnostic;
-    use crate::scenario::position::Span;
+    use crate::scenario::source::diagnostics::Diagnostic;
+    use crate::scenario::source::position::Span;
 
     #[test]
     fn a_line_that_is_no_yaml_shows_no_secret() {

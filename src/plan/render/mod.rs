@@ -2,6 +2,9 @@
 //!
 //! Owns its two columns, and how counts and times are written there.
 
+pub(crate) mod containers;
+pub mod timeline;
+
 use std::fmt::Write;
 use std::time::Duration as StdDuration;
 

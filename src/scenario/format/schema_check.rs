@@ -8,10 +8,10 @@ use jsonschema::error::ValidationErrorKind as Kind;
 use jsonschema::{ValidationError, Validator};
 use serde_json::Value as Json;
 
-use super::diagnostics::{Diagnostic, PROBLEMS_MAX};
-use super::node::{Document, below};
-use super::position::Span;
-use super::suggest;
+use crate::scenario::source::diagnostics::{Diagnostic, PROBLEMS_MAX};
+use crate::scenario::source::node::{Document, below};
+use crate::scenario::source::position::Span;
+use crate::scenario::source::suggest;
 use crate::units::{Bandwidth, ByteSize, Duration, Rate, Share, UnitError};
 
 /// What the schema finds wrong with a document.

@@ -2,8 +2,8 @@
 //!
 //! Owns their types, their parsing and the names of metrics; errors say what would have been right.
 
-use super::suggest;
 use crate::anomaly::Anomaly;
+use crate::scenario::source::suggest;
 use crate::units::{Bandwidth, Duration, Rate, Share};
 
 /// A start by count, such as `write.acked >= 500`.

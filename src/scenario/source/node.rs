@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use serde_json::Value as Json;
 
 use super::diagnostics::Diagnostic;
-use super::plain;
 use super::position::{Position, Span};
+use crate::scenario::source::scalar as plain;
 
 /// A value and its place.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,7 +1,7 @@
 //! How the values of template functions are written, without allocating but for what the buffer needs.
 
 /// Decimal digits, at least `width` of them.
-pub(super) fn push_number(mut number: u64, width: usize, out: &mut Vec<u8>) {
+pub(crate) fn push_number(mut number: u64, width: usize, out: &mut Vec<u8>) {
     let mut digits = [b'0'; 20];
     let mut start = digits.len();
     while number > 0 {
@@ -14,7 +14,7 @@ pub(super) fn push_number(mut number: u64, width: usize, out: &mut Vec<u8>) {
 }
 
 /// `2026-01-16T14:54:02.113Z`.
-pub(super) fn push_time(unix_ms: i64, out: &mut Vec<u8>) {
+pub(crate) fn push_time(unix_ms: i64, out: &mut Vec<u8>) {
     // Days to a date by counting years from March on, so that the leap day is a year's last.
     let (days, ms) = (unix_ms.div_euclid(86_400_000), unix_ms.rem_euclid(86_400_000).unsigned_abs());
     let from_march_0000 = days + 719_468;
@@ -43,7 +43,7 @@ pub(super) fn push_time(unix_ms: i64, out: &mut Vec<u8>) {
     out.push(b'Z');
 }
 
-pub(super) fn push_random(count: u32, random: &mut dyn FnMut() -> u64, out: &mut Vec<u8>) {
+pub(crate) fn push_random(count: u32, random: &mut dyn FnMut() -> u64, out: &mut Vec<u8>) {
     const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
     // 36^12 is below 2^64: a number gives twelve characters.
     let mut left = count;
@@ -58,7 +58,7 @@ pub(super) fn push_random(count: u32, random: &mut dyn FnMut() -> u64, out: &mut
     }
 }
 
-pub(super) fn push_json_escaped(text: &str, out: &mut Vec<u8>) {
+pub(crate) fn push_json_escaped(text: &str, out: &mut Vec<u8>) {
     for byte in text.bytes() {
         match byte {
             b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::diagnostics::Diagnostic;
-use super::format;
-use super::node::{Content, Document, below};
 use super::options::LoadOptions;
 use super::secrets::Secrets;
-use super::{conform, env, literals, read, schema, suggest};
+use super::{env, literals};
+use crate::scenario::format;
+use crate::scenario::format::{schema, schema_check as conform};
+use crate::scenario::source::diagnostics::Diagnostic;
+use crate::scenario::source::node::{Content, Document, below};
+use crate::scenario::source::{read, suggest};
 
 /// The profile of a scenario file; the file and the command line stand over it.
 #[derive(Debug, Default)]
@@ -45,7 +47,7 @@ fn files(scenario: &Path, options: &LoadOptions<'_>) -> Vec<PathBuf> {
 }
 
 /// Looks a profile up. `at` is where the scenario file names it; none where the command line does.
-pub(super) fn look_up(
+pub(crate) fn look_up(
     name: &str,
     document: &Document,
     options: &LoadOptions<'_>,

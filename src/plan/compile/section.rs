@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
 use super::context::Context;
-use crate::scenario::conform::Findings;
+use crate::scenario::format::schema_check::Findings;
 
 /// Reads parts of a document that the schema accepted.
 pub(super) struct Parts<'a> {

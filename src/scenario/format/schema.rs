@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value as Json, json};
 
-use super::format;
+use crate::scenario::format;
 
 /// The schema of scenario files.
 pub fn scenario() -> &'static Json {

@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::position::{Position, Span};
-use super::secrets::Secrets;
+use crate::scenario::environment::secrets::Secrets;
 
 /// All problems of one load, in the order of their places.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use indexmap::IndexMap;
 use super::context::Context;
 use super::defaults_recorder::DefaultsRecorder;
 use crate::plan::{ScenarioKind, ScenarioPlan};
-use crate::scenario::node::below;
-use crate::scenario::suggest;
+use crate::scenario::source::node::below;
+use crate::scenario::source::suggest;
 
 /// A scenario that is good.
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::template::TemplateError;
+use crate::scenario::template::TemplateError;
 
 /// A text with references in it, parsed once. What the environment put into it is printed by nothing but
 /// [`Wired::resolve`].

@@ -4,12 +4,12 @@
 
 use std::cell::RefCell;
 
-use super::diagnostics::{Diagnostic, PROBLEMS_MAX};
 use super::literals;
-use super::node::{Content, Document, Node, Scalar};
-use super::position::Span;
 use super::preset;
 use super::secrets::{Secrets, is_secret};
+use crate::scenario::source::diagnostics::{Diagnostic, PROBLEMS_MAX};
+use crate::scenario::source::node::{Content, Document, Node, Scalar};
+use crate::scenario::source::position::Span;
 
 /// Looks a variable up.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -177,7 +177,7 @@ fn value(inside: &str, lookup: Lookup<'_>) -> Result<String, (String, Option<Str
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::yaml;
+    use crate::scenario::source::yaml;
     use serde_json::json;
     use std::path::Path;
 
