@@ -17,7 +17,7 @@ async fn row_07_one_offset_is_acked_to_two_messages() {
     assert_eq!(done.check("no_corruption"), "fail", "{}", done.shown());
     // Who lies there is the first message of the next batch.
     let unwritten = done.log.produced.iter().find(|batch| batch.stored.is_empty()).map(|it| it.base_offset);
-    let there = format!("number {}", unwritten.unwrap_or(-1) + i64::try_from(twice).unwrap_or(0));
+    let there = format!("message {}", unwritten.unwrap_or(-1) + i64::try_from(twice).unwrap_or(0));
     for anomaly in ["lost", "collided"] {
         let detail = done.summary["anomalies"][anomaly]["evidence"][0]["detail"].as_str().unwrap_or_default();
         assert!(detail.contains(&there), "{detail}: {}", done.shown());

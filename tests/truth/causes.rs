@@ -200,7 +200,7 @@ async fn throttle_times_are_in_the_report_with_a_note_on_quotas() {
             done.summary["throttling"]
         );
     }
-    done.says_everywhere("brokers throttled sending: ").says_everywhere("300ms at most");
+    done.says_everywhere("brokers throttled sending: ").says_everywhere("at most 300ms");
     done.says_everywhere("brokers throttled reading: ").says_everywhere("or raise the quota");
     let done = pair::run(&file("messages: 20", READ, ""), Behaviour::default()).await;
     assert!(done.summary["throttling"].is_null() && !done.notes("throttled"), "{}", done.shown());
