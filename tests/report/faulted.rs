@@ -54,7 +54,7 @@ const fn ms(ms: u64) -> Duration {
 }
 
 fn position(line: usize) -> Position {
-    Position { file: "examples/s4-durability.yaml".into(), line, column: 3 }
+    Position { file: "examples/durability.yaml".into(), line, column: 3 }
 }
 
 fn check(name: &str, ask: Ask, line: usize) -> CheckPlan {
@@ -75,7 +75,7 @@ fn fault(name: &str, action: ActionPlan) -> FaultPlan {
 /// The plan of the file. Faults, and the checks that name them, are put in by hand.
 fn plan() -> Plan {
     let options = LoadOptions::new(&|_| None);
-    let scenario = scenario::load_text(Path::new("examples/s4-durability.yaml"), PART, &options).unwrap();
+    let scenario = scenario::load_text(Path::new("examples/durability.yaml"), PART, &options).unwrap();
     let mut plan = plan::build(&scenario);
     // What it says of an account is in its own tests.
     plan.checks.retain(|check| check.ask.kind() != "all_acked");
