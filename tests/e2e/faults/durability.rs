@@ -80,8 +80,7 @@ fn s4_going_on_on_memory_loses_what_another_client_does_not_find() {
         container.name(),
         container.address()
     );
-    let text =
-        example("durability-live.yaml", &cluster).replace("kaf6-durability-live-{{run_id}}", &topic);
+    let text = example("durability-live.yaml", &cluster).replace("kaf6-durability-live-{{run_id}}", &topic);
     let (kaf6, _) = start(&text);
     let ran = kaf6.run().expect("fail");
     restarted(&ran, "bounce");
