@@ -292,7 +292,7 @@ def memory(bench, options):
 
 
 def one_message(bench):
-    file = ROOT / "examples/s3-single.yaml"
+    file = ROOT / "examples/single.yaml"
     walls = []
     for _ in range(20):
         _, wall, _, _ = run([KAF6, "run", file, "--embedded", "--quiet", "--report-dir", bench.work])

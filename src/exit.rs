@@ -29,12 +29,12 @@ pub enum Exit {
 /// Which verdicts make the process fail; it changes codes 1 and 3 only, never the status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum FailOn {
-    /// Failed checks only: 3 becomes 0.
+    /// On failed runs only (exit code 3 becomes 0)
     Check,
-    /// Failed checks, and runs that could not judge.
+    /// On failed and inconclusive runs
     #[default]
     Inconclusive,
-    /// Neither: 1 and 3 become 0.
+    /// Never (exit codes 1 and 3 become 0)
     Never,
 }
 

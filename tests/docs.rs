@@ -1,5 +1,5 @@
-//! The docs keep up with the code: each check and each fault has its section, each link leads somewhere, and what the
-//! Action's inputs are is what its page says.
+//! The docs keep up with the code: each check and each fault has its section, each link leads somewhere, and the page of
+//! the Action lists its inputs. The texts avoid the phrases of `tests/fixtures/banned-phrases.txt`.
 #![expect(clippy::expect_used, reason = "a test ends where it cannot go on")]
 
 use std::collections::BTreeSet;
@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use kaf6::anomaly::Anomaly;
+use kaf6::plan::defaults;
 use kaf6::report::findings;
 use kaf6::report::github::markdown;
 use kaf6::report::html::html;
@@ -230,4 +231,72 @@ fn the_actions_page_lists_its_inputs_and_outputs() {
             );
         }
     }
+}
+
+/// Phrases that are hard to read, each with what to write instead: one per line, separated by a tab.
+fn banned_phrases() -> Vec<(String, String)> {
+    let list = read("tests/fixtures/banned-phrases.txt");
+    let pair =
+        |line: &str| line.split_once('\t').map(|(phrase, instead)| (phrase.to_owned(), instead.to_owned()));
+    list.lines().map(|line| pair(line).unwrap_or_else(|| panic!("no tab in {line:?}"))).collect()
+}
+
+/// The banned phrases in a text, in whatever case and however the lines are wrapped.
+fn banned_in(text: &str) -> Vec<String> {
+    // The `#` of a comment that continues in the next line separates nothing.
+    let words: Vec<&str> = text.split_whitespace().filter(|word| *word != "#").collect();
+    let text = words.join(" ").to_lowercase();
+    // `cancelled()` is a function of GitHub.
+    let in_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '(');
+    let is_in = |phrase: &str| {
+        text.match_indices(phrase).any(|(at, _)| {
+            !text[..at].chars().next_back().is_some_and(|c| in_word(c) && c != '(')
+                && !text[at + phrase.len()..].chars().next().is_some_and(in_word)
+        })
+    };
+    let banned = banned_phrases().into_iter().filter(|(phrase, _)| is_in(phrase));
+    banned.map(|(phrase, instead)| format!("\"{phrase}\": write {instead}")).collect()
+}
+
+/// Prose without its inline code.
+fn without_code(prose: &str) -> String {
+    // Two backticks enclose code that has backticks.
+    let outside = |text: &str, mark: &str| text.split(mark).step_by(2).collect::<Vec<_>>().join("…");
+    prose.split("\n\n").map(|part| outside(&outside(part, "``"), "`") + "\n\n").collect()
+}
+
+#[test]
+fn the_texts_have_no_banned_phrase() {
+    let mut texts: Vec<(PathBuf, String)> = Vec::new();
+    for page in pages() {
+        let mut text = read(&page);
+        // This table repeats texts of the code.
+        for (part, field, value) in defaults::TABLE {
+            text = text.replace(&format!("| {part} | `{field}` | {value} |\n"), "");
+        }
+        texts.push((page, without_code(&prose(&text))));
+    }
+    for folder in ["examples", "templates/init", ".github/ISSUE_TEMPLATE"] {
+        for entry in fs::read_dir(root().join(folder)).expect("the folder is there").flatten() {
+            texts.push((entry.path(), read(entry.path())));
+        }
+    }
+    for file in ["action.yml", "setup/action.yml", ".github/PULL_REQUEST_TEMPLATE.md"] {
+        texts.push((root().join(file), read(file)));
+    }
+    let problems: Vec<String> = texts
+        .iter()
+        .flat_map(|(path, text)| {
+            let path = path.strip_prefix(root()).unwrap_or(path).display().to_string();
+            banned_in(text).into_iter().map(move |problem| format!("{path}: {problem}"))
+        })
+        .collect();
+    assert!(problems.is_empty(), "banned phrases:\n{}", problems.join("\n"));
+}
+
+#[test]
+fn a_banned_phrase_is_found_in_any_case_and_across_lines() {
+    assert_eq!(banned_in("The time\n# Bound, and so on."), ["\"time bound\": write timeout"]);
+    assert_eq!(banned_in("cancelled() and untold-of"), Vec::<String>::new());
+    assert_eq!(without_code("a `time bound` and ``b `told` c``"), "a … and …\n\n");
 }

@@ -6,7 +6,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use kaf6::plan::{self, CheckKind, Plan, timeline};
+use kaf6::plan::render::timeline;
+use kaf6::plan::{self, CheckKind, Plan};
 use kaf6::scenario::{Diagnostics, LoadOptions, ServiceTemplate};
 
 /// The environment of these tests.

@@ -12,14 +12,14 @@ use crate::app::Overrides;
 use crate::exit::FailOn;
 use crate::scenario::environment::preset;
 
-/// Decides, in CI, whether a Kafka-compatible broker keeps its promises.
+/// Tests whether a Kafka-compatible broker loses, duplicates, reorders or corrupts messages.
 #[derive(Debug, Parser)]
 #[command(
     name = "kaf6",
     version,
     about,
-    long_about = "Runs scenario files against a Kafka-compatible broker, proves what happened to every message,\nand writes reports for machines (JSON), people (HTML) and CI systems (JUnit).",
-    after_help = "Exit codes: 0 pass, 1 a check failed, 2 the input is wrong, 3 could not judge, 70 a bug in kaf6,\n129, 130 and 143 stopped by a signal (what was observed is reported).",
+    long_about = "Tests whether a Kafka-compatible broker loses, duplicates, reorders or corrupts messages.\nRuns scenario files, follows every message, and writes reports for programs (JSON), people (HTML)\nand CI systems (JUnit).",
+    after_help = "Exit codes: 0 pass, 1 fail, 2 invalid input, 3 inconclusive, 70 a bug in kaf6,\n129, 130 and 143 stopped by a signal (the reports are still written).",
     max_term_width = 100
 )]
 pub struct Cli {
@@ -31,43 +31,42 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run scenario files, check, and write reports
+    /// Run scenario files and write reports
     Run(RunArgs),
-    /// Check scenario files without running them; works offline
+    /// Check scenario files without running them (offline)
     Validate(FileArgs),
-    /// Judge what an earlier run wrote again: is it still there, once, in order, unaltered?
+    /// Check again that the messages of an earlier run are still there, once, in order and unaltered
     Verify(VerifyArgs),
-    /// Show what a run would do, as a timeline with the defaults taken; works offline
+    /// Show what a run would do, as a timeline with all defaults (offline)
     Plan(FileArgs),
-    /// Render report.html and junit.xml again from the summary.json in a run's folder
+    /// Render report.html and junit.xml again from summary.json in the folder of a run
     Report(ReportArgs),
-    /// Print a JSON Schema: of scenario files, or of summary.json
+    /// Print the JSON Schema of scenario files or of summary.json
     Schema {
-        /// Which one.
+        /// Which schema to print
         which: SchemaName,
     },
-    /// Print the services of a preset, for `cluster` of a scenario file; without a name, list the presets
+    /// Print the services of a preset for `cluster`, or list the presets
     Preset {
-        /// Which one.
+        /// Preset to print; if omitted, list all presets
         #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(preset::names()))]
         name: Option<String>,
     },
-    /// Remove what killed runs left in Docker; never what belongs to a run that lives, or to somebody else
+    /// Remove leftovers of killed runs from Docker (never touches active runs or other containers)
     Clean(CleanArgs),
     /// Write a starter scenario and a GitHub workflow
     Init(InitArgs),
-    /// Print completions for a shell
+    /// Print shell completions
     Completions {
-        /// The shell.
+        /// Shell to print completions for
         shell: clap_complete::Shell,
     },
 }
 
-/// Scenario files, and what is set over them.
+/// Scenario files and the options that override them.
 #[derive(Debug, Args)]
 pub struct FileArgs {
-    /// Scenario files, folders that hold some, or globs; several run in this order, each a run of its own (in the
-    /// variable: one a line)
+    /// Scenario files, folders or globs. Multiple files run in order, one run each (newline-separated in KAF6_FILES)
     #[arg(
         required = true,
         value_name = "FILE",
@@ -77,11 +76,11 @@ pub struct FileArgs {
     )]
     pub files: Vec<String>,
 
-    /// Use the broker inside kaf6 in place of all others: real sockets and protocol, no install
+    /// Use the broker inside kaf6 instead of any other (real sockets and protocol, no installation)
     #[arg(long, env = "KAF6_EMBEDDED", hide_env_values = true)]
     pub embedded: bool,
 
-    /// Brokers in place of the file's, as host:port; several with commas
+    /// Override the file's brokers (comma-separated host:port)
     #[arg(
         long,
         value_name = "HOST:PORT",
@@ -91,17 +90,17 @@ pub struct FileArgs {
     )]
     pub brokers: Vec<String>,
 
-    /// Profile in place of the file's
+    /// Override the file's profile
     #[arg(long, value_name = "NAME", env = "KAF6_PROFILE", hide_env_values = true)]
     pub profile: Option<String>,
 
-    /// Set a variable for ${KEY} in the files, over the environment's
+    /// Set a variable for ${KEY} in the files (overrides the environment)
     #[arg(long = "env", value_name = "KEY=VALUE", value_parser = pair)]
     pub env: Vec<(String, String)>,
 }
 
 impl FileArgs {
-    /// What is set over the files; empty values count as unset.
+    /// The overrides of the files; empty values count as unset.
     pub(super) fn overrides(&self) -> Overrides {
         Overrides {
             embedded: self.embedded,
@@ -118,7 +117,7 @@ pub struct RunArgs {
     #[command(flatten)]
     pub files: FileArgs,
 
-    /// Keep the ledger: ledger.json in the run's folder, for `kaf6 verify`
+    /// Write ledger.json to the run's folder, for `kaf6 verify`
     #[arg(long)]
     pub save_ledger: bool,
 
@@ -129,11 +128,11 @@ pub struct RunArgs {
 /// `verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// A ledger.json, or the folder of the run that saved it (run --save-ledger)
+    /// A ledger.json, or the folder of a run with --save-ledger
     #[arg(value_name = "LEDGER")]
     pub ledger: PathBuf,
 
-    /// Brokers in place of those of then, as host:port; several with commas
+    /// Override the brokers of the earlier run (comma-separated host:port)
     #[arg(
         long,
         value_name = "HOST:PORT",
@@ -143,7 +142,7 @@ pub struct VerifyArgs {
     )]
     pub brokers: Vec<String>,
 
-    /// Set a variable for ${KEY} in the scenario file of then, over the environment's
+    /// Set a variable for ${KEY} in the scenario file of the earlier run (overrides the environment)
     #[arg(long = "env", value_name = "KEY=VALUE", value_parser = pair)]
     pub env: Vec<(String, String)>,
 
@@ -152,7 +151,7 @@ pub struct VerifyArgs {
 }
 
 impl VerifyArgs {
-    /// What is set over the scenario file of then; empty values count as unset.
+    /// The overrides of the earlier run's scenario file; empty values count as unset.
     pub(super) fn overrides(&self) -> Overrides {
         Overrides {
             brokers: filled(&self.brokers),
@@ -170,7 +169,7 @@ fn filled(brokers: &[String]) -> Vec<String> {
 /// Where a run's results go.
 #[derive(Debug, Args)]
 pub struct OutputArgs {
-    /// Where reports go: DIR/RUN-ID/summary.json, report.html and junit.xml
+    /// Folder for the reports: DIR/RUN-ID/summary.json, report.html and junit.xml
     #[arg(
         long,
         value_name = "DIR",
@@ -180,11 +179,11 @@ pub struct OutputArgs {
     )]
     pub report_dir: PathBuf,
 
-    /// The run's id, in place of one made from the time; with several files it becomes ID-NAME for each
+    /// Id of the run (default: generated from the time); with several files, each run gets ID-NAME
     #[arg(long, value_name = "ID", env = "KAF6_RUN_ID", hide_env_values = true)]
     pub run_id: Option<String>,
 
-    /// What makes the exit code 1 or 3: failed checks, also runs that could not judge, or neither
+    /// When the exit code is not 0: on failed and inconclusive runs, on failed runs only, or never
     #[arg(
         long,
         value_name = "WHEN",
@@ -194,11 +193,11 @@ pub struct OutputArgs {
     )]
     pub fail_on: FailOn,
 
-    /// Show no progress: --log-level error
+    /// Show no progress (same as --log-level error)
     #[arg(long, short)]
     pub quiet: bool,
 
-    /// What stderr shows of a run that goes on
+    /// What to show on stderr during a run
     #[arg(
         long,
         value_name = "LEVEL",
@@ -208,7 +207,7 @@ pub struct OutputArgs {
     )]
     pub log_level: LogLevel,
 
-    /// On GitHub: mark the scenario file's line of each check that failed
+    /// On GitHub: annotate the line of each failed check in the scenario file
     #[arg(
         long,
         value_name = "BOOL",
@@ -230,13 +229,13 @@ pub struct OutputArgs {
     )]
     pub summary: bool,
 
-    /// What to print on stdout at the end: a table, or summary.json (a JSON array of them for several files)
+    /// What to print on stdout at the end: a table, or summary.json (a JSON array with several files)
     #[arg(long, value_name = "FORMAT", default_value = "table")]
     pub format: Format,
 }
 
 impl OutputArgs {
-    /// Nothing is to be shown of a run that goes on.
+    /// No progress is shown during a run.
     pub(super) const fn is_quiet(&self) -> bool {
         self.quiet || matches!(self.log_level, LogLevel::Error)
     }
@@ -245,7 +244,7 @@ impl OutputArgs {
 /// `report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// A run's folder, such as reports/20260116-145402-7f3a
+    /// Folder of a run, such as reports/20260116-145402-7f3a
     #[arg(value_name = "FOLDER")]
     pub folder: PathBuf,
 
@@ -257,15 +256,15 @@ pub struct ReportArgs {
 /// `clean`.
 #[derive(Debug, Args)]
 pub struct CleanArgs {
-    /// Only the run of this id; without it, all whose kaf6 is gone or whose time is over
+    /// Clean up only the run with this id (default: all runs whose kaf6 has ended or whose time is over)
     #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     pub run: Option<String>,
 
-    /// With --run: also where its kaf6 still runs
+    /// With --run: clean up even if its kaf6 still runs
     #[arg(long, requires = "run")]
     pub force: bool,
 
-    /// Only say what would be removed
+    /// Only print what would be removed
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -273,44 +272,44 @@ pub struct CleanArgs {
 /// `init`.
 #[derive(Debug, Args)]
 pub struct InitArgs {
-    /// The folder to write into
+    /// Folder to write to
     #[arg(value_name = "DIR", default_value = ".", value_parser = NonEmptyStringValueParser::new())]
     pub folder: String,
 
-    /// Write over files that are there
+    /// Overwrite existing files
     #[arg(long)]
     pub force: bool,
 }
 
-/// What stderr shows of a run that goes on.
+/// What stderr shows during a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogLevel {
-    /// Only what is wrong.
+    /// Errors only
     Error,
-    /// Progress too.
+    /// Progress and errors
     Info,
 }
 
 /// What `run` prints at its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// A table for people.
+    /// A table for people
     Table,
-    /// summary.json.
+    /// The content of summary.json
     Json,
 }
 
 /// Which schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SchemaName {
-    /// Of scenario files.
+    /// Scenario files
     Scenario,
-    /// Of summary.json.
+    /// summary.json
     Summary,
 }
 
-/// The command line; options whose variable is set to nothing are as if it were unset, since that is how CI systems
-/// pass what is not given.
+/// The command line. An empty environment variable counts as unset, because CI systems pass empty variables for
+/// options that are not given.
 pub(super) fn command(is_empty: impl Fn(&str) -> bool) -> clap::Command {
     Cli::command().mut_subcommands(|subcommand| {
         subcommand.mut_args(|arg| match arg.get_env().and_then(OsStr::to_str) {
@@ -323,6 +322,6 @@ pub(super) fn command(is_empty: impl Fn(&str) -> bool) -> clap::Command {
 fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("write KEY=VALUE".to_owned()),
+        _ => Err("expected KEY=VALUE".to_owned()),
     }
 }

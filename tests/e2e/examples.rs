@@ -36,7 +36,7 @@ fn places(example: &str, tansu: Option<&Tansu>, hold: impl Fn(&Ran)) {
 
 #[test]
 fn s1_reaches_each_broker_and_its_topic() {
-    everywhere("s1-connectivity.yaml", |ran| {
+    everywhere("connectivity.yaml", |ran| {
         assert_eq!((ran.check("reachable"), ran.check("metadata")), ("pass", "pass"));
         assert_eq!(ran.ended("reach"), "done");
         let connect = ran.summary["connect"].to_string();
@@ -52,14 +52,14 @@ fn s2_is_green_for_a_healthy_endpoint_only() {
     const BODY: &str = "# HELP up\nup 1\nkafscale_s3_health_state{state=\"healthy\"} 1\n";
     let server = HttpServer::start(200, BODY);
     let example = |series: &str| {
-        let kaf6 = Kaf6::example("s2-metrics.yaml").env("METRICS_URL", &server.url("/metrics"));
+        let kaf6 = Kaf6::example("metrics.yaml").env("METRICS_URL", &server.url("/metrics"));
         kaf6.env("SERIES", series).run()
     };
     let ran = example("kafscale_s3_health_state").expect("pass");
     assert_eq!((ran.check("http_ok"), ran.check("non_empty")), ("pass", "pass"));
     assert!(ran.summary["metric_series"].to_string().contains("kafscale_s3_health_state"), "{}", ran.summary);
     assert_eq!(server.requests(), 1);
-    let embedded = Kaf6::example("s2-metrics.yaml").env("METRICS_URL", &server.url("/metrics"));
+    let embedded = Kaf6::example("metrics.yaml").env("METRICS_URL", &server.url("/metrics"));
     embedded.embedded().run().expect("pass");
 
     server.answer(500, BODY);
@@ -73,7 +73,7 @@ fn s2_is_green_for_a_healthy_endpoint_only() {
 
     let url = server.url("/metrics");
     drop(server);
-    let ran = Kaf6::example("s2-metrics.yaml").env("METRICS_URL", &url).run().expect("fail");
+    let ran = Kaf6::example("metrics.yaml").env("METRICS_URL", &url).run().expect("fail");
     assert_eq!((ran.check("http_ok"), ran.check("non_empty")), ("fail", "fail"));
     assert!(ran.answer("http_ok").contains("refused"), "{ran}");
 }
@@ -93,7 +93,7 @@ fn a_series_that_is_missing_fails_where_it_is_asked_for() {
 
 #[test]
 fn s3_single_finds_the_message_that_was_sent() {
-    everywhere("s3-single.yaml", |ran| {
+    everywhere("single.yaml", |ran| {
         assert_eq!((ran.count("write", "acked"), ran.count("read", "received")), (1, 1));
         for check in ["produced_one", "same_uuid", "no_loss", "no_duplicates", "no_corruption", "in_order"] {
             assert_eq!(ran.check(check), "pass", "{check}: {ran}");
@@ -105,7 +105,7 @@ fn s3_single_finds_the_message_that_was_sent() {
 #[test]
 fn s3_multi_producer_reads_all_that_five_wrote() {
     // Tansu cannot be trusted with this; see `runs_gaps`.
-    places("s3-multi-producer.yaml", None, |ran| {
+    places("multi-producer.yaml", None, |ran| {
         let counts = ["sent", "acked", "failed", "unknown"].map(|field| ran.count("write", field));
         assert_eq!(counts, [1000, 1000, 0, 0]);
         assert_eq!((ran.count("read", "received"), ran.count("read", "records")), (1000, 1000));
@@ -121,7 +121,7 @@ fn s3_multi_producer_reads_all_that_five_wrote() {
 #[test]
 fn s3_shared_connection_comes_back_a_hundred_times() {
     // How quick is enough is the broker's matter and the machine's.
-    let text = std::fs::read_to_string("examples/s3-shared-connection.yaml").expect("the example is there");
+    let text = std::fs::read_to_string("examples/shared-connection.yaml").expect("the example is there");
     let text = text.replace("p95 < 200ms", "p95 < 5s");
     let (tansu, kafka) = (Tansu::start(&Storage::Memory), Kafka::shared());
     let hold = |kaf6: Kaf6| {

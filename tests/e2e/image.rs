@@ -38,7 +38,7 @@ fn it_runs_without_anything_else() {
     assert_eq!(printed(&["run", "--rm", &image, "--version"]).trim(), version);
     let smoke = printed(&["run", "--rm", &image, "run", "--embedded", "examples/smoke.yaml"]);
     assert!(smoke.contains("PASSED"), "{smoke}");
-    let single = ["run", "--embedded", "examples/s3-single.yaml"];
+    let single = ["run", "--embedded", "examples/single.yaml"];
     let anybody = printed(&[&["run", "--rm", "--user", "1234:1234", &image][..], &single].concat());
     assert!(anybody.contains("PASSED"), "{anybody}");
     let labels = printed(&["image", "inspect", "--format", "{{json .Config.Labels}}", &image]);
@@ -50,7 +50,7 @@ fn it_runs_without_anything_else() {
 fn reports_belong_to_the_caller() {
     let Some(image) = image() else { return };
     let folder = tempfile::tempdir().expect("a folder");
-    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/s3-single.yaml");
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/single.yaml");
     fs::copy(example, folder.path().join("single.yaml")).expect("the file is copied");
     // As the folder of a user who is not root; without the right to give it away, it is this user's own.
     let _ = chown(folder.path(), Some(1234), Some(1234));

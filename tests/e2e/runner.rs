@@ -251,13 +251,13 @@ fn a_red_step_marks_the_line_of_each_failed_check() {
 fn s4_with_the_socket_is_green_over_a_store_and_red_on_memory() {
     let Some(runner) = Runner::new() else { return };
     let (Some(store), Some(memory)) = (over_s3(), on_memory()) else { return };
-    runner.file("s4.yaml", &example("s4-durability.yaml", &store));
+    runner.file("s4.yaml", &example("durability.yaml", &store));
     let step = runner.step(&[("files", "s4.yaml"), ("run-id", "runner-s4")]);
     assert_eq!((step.code, step.output("status")), (Some(0), "pass"), "{step:?}");
     assert!(step.summary.contains("restart broker"), "{}", step.summary);
     assert_eq!(of_run("runner-s4"), Vec::<String>::new());
 
-    let text = example("s4-durability.yaml", &memory).replace("when: \"write.acked >= 20\"", "after: write");
+    let text = example("durability.yaml", &memory).replace("when: \"write.acked >= 20\"", "after: write");
     runner.file("forgets.yaml", &text);
     let step = runner.step(&[("files", "forgets.yaml"), ("run-id", "runner-forgets")]);
     assert_eq!((step.code, step.output("status")), (Some(1), "fail"), "{step:?}");

@@ -24,8 +24,8 @@ fn a_broker_that_is_away_is_said_once() {
     let broker = tansu.address();
     tansu.kill();
     let draft = Kaf6::example("smoke.yaml").brokers(&broker).start();
-    let s1 = Kaf6::example("s1-connectivity.yaml").brokers(&broker).start();
-    let nowhere = Kaf6::example("s3-single.yaml").brokers("nowhere.invalid:9092").start();
+    let s1 = Kaf6::example("connectivity.yaml").brokers(&broker).start();
+    let nowhere = Kaf6::example("single.yaml").brokers("nowhere.invalid:9092").start();
 
     let ran = draft.end().expect("error");
     assert!(ran.told().contains("connection refused"), "the cause is named: {ran}");

@@ -103,7 +103,7 @@ fn s3_multi_producer_is_as_green_as_tansu_is_right() {
     let Some(tansu) = Tansu::start(&Storage::Memory) else { return };
     let relay = Relay::start(&tansu.address());
     let handed = Handed::watch(&relay);
-    let ran = Kaf6::example("s3-multi-producer.yaml").brokers(&relay.address()).run();
+    let ran = Kaf6::example("multi-producer.yaml").brokers(&relay.address()).run();
     hold(&ran, &handed, 1000);
     for check in ["produced_all", "no_duplicate_uuids", "no_corruption", "in_order"] {
         assert_eq!(ran.check(check), "pass", "{check}: {ran}");

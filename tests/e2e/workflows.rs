@@ -58,13 +58,13 @@ fn the_action_runs_as_its_users_run_it() {
         "set-output:: status=pass",
         "set-output:: checks-failed=0",
         "set-output:: summary=reports/index.json",
-        "## ✅ s3-single: pass",
+        "## ✅ single: pass",
         "Success - Main Look at the outputs",
         "Success - Post ./",
     ]);
     act(&["kafka", "--matrix", "kafka:4.3.1", "--matrix", "container:debian:bookworm-slim"])
         .says(&["set-output:: status=pass", "## ✅ smoke: pass"]);
-    act(&["preset", "--matrix", "preset:tansu", "--matrix", "scenario:s4-durability"]).says(&[
+    act(&["preset", "--matrix", "preset:tansu", "--matrix", "scenario:durability"]).says(&[
         "set-output:: status=pass",
         "| bounce | restart broker |",
         "Success - Post ./",

@@ -55,7 +55,7 @@ const fn ms(ms: u64) -> Duration {
 }
 
 fn position(line: usize) -> Position {
-    Position { file: "examples/s4-durability.yaml".into(), line, column: 3 }
+    Position { file: "examples/durability.yaml".into(), line, column: 3 }
 }
 
 fn check(name: &str, ask: CheckSettings, line: usize) -> CheckPlan {
@@ -76,7 +76,7 @@ fn fault(name: &str, action: ActionPlan) -> FaultPlan {
 /// The plan of the file. Faults, and the checks that name them, are put in by hand.
 fn plan() -> Plan {
     let options = LoadOptions::new(&|_| None);
-    let mut plan = plan::load_text(Path::new("examples/s4-durability.yaml"), PART, &options).unwrap();
+    let mut plan = plan::load_text(Path::new("examples/durability.yaml"), PART, &options).unwrap();
     // What it says of an account is in its own tests.
     plan.checks.retain(|check| check.ask.kind() != CheckKind::AllAcked);
     plan.name = "durability".to_owned();

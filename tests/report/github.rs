@@ -32,7 +32,7 @@ fn the_step_summary_links_each_anomaly() {
 #[test]
 fn a_broken_promise_is_an_error_at_the_scenario_that_sent() {
     let text = annotations(&[fixtures::fail()], None);
-    let line = "::error file=examples/s4-durability.yaml,line=7,col=3,title=messages of write%3A promise broken::\
+    let line = "::error file=examples/durability.yaml,line=7,col=3,title=messages of write%3A promise broken::\
                 3 lost: Acked, but missing from the log, also when re-read by a fresh client.\n";
     assert!(text.contains(line), "{text}");
 }

@@ -23,7 +23,7 @@ fn without_recovery(text: &str) -> String {
 #[test]
 fn s4_over_a_store_loses_nothing() {
     let Some(cluster) = over_s3() else { return };
-    let ran = run(&example("s4-durability.yaml", &cluster)).expect("pass");
+    let ran = run(&example("durability.yaml", &cluster)).expect("pass");
     restarted(&ran, "bounce");
     assert_eq!(ran.anomaly("lost"), Some(0));
     assert_eq!(ran.count("read", "received"), ran.count("write", "acked"));
@@ -33,7 +33,7 @@ fn s4_over_a_store_loses_nothing() {
 #[test]
 fn s4_live_over_a_store_loses_nothing() {
     let Some(cluster) = over_s3() else { return };
-    let ran = run(&example("s4-durability-live.yaml", &cluster)).expect("pass");
+    let ran = run(&example("durability-live.yaml", &cluster)).expect("pass");
     restarted(&ran, "bounce");
     assert_eq!((ran.anomaly("lost"), ran.anomaly("rewritten")), (Some(0), Some(0)), "{ran}");
     for field in ["first_ack_ms", "first_read_ms", "longest_gap_ms"] {
@@ -44,7 +44,7 @@ fn s4_live_over_a_store_loses_nothing() {
 #[test]
 fn s4_on_memory_loses_exactly_what_was_acked() {
     let Some(cluster) = on_memory() else { return };
-    let text = example("s4-durability.yaml", &cluster).replace("when: \"write.acked >= 20\"", "after: write");
+    let text = example("durability.yaml", &cluster).replace("when: \"write.acked >= 20\"", "after: write");
     let ran = run(&text).expect("fail");
     restarted(&ran, "bounce");
     assert_eq!((ran.check("no_loss"), ran.count("read", "received")), ("fail", 0), "{ran}");
@@ -57,7 +57,7 @@ fn s4_on_memory_loses_exactly_what_was_acked() {
 #[test]
 fn s4_live_on_memory_loses_what_the_reader_had_seen_too() {
     let Some(cluster) = on_memory() else { return };
-    let text = without_recovery(&example("s4-durability-live.yaml", &cluster))
+    let text = without_recovery(&example("durability-live.yaml", &cluster))
         .replace("when: \"write.acked >= 20\"", "after: write\n    at: 8s")
         .replace("duration: 24s", "duration: 8s");
     let ran = run(&text).expect("fail");
@@ -80,8 +80,7 @@ fn s4_going_on_on_memory_loses_what_another_client_does_not_find() {
         container.name(),
         container.address()
     );
-    let text =
-        example("s4-durability-live.yaml", &cluster).replace("kaf6-durability-live-{{run_id}}", &topic);
+    let text = example("durability-live.yaml", &cluster).replace("kaf6-durability-live-{{run_id}}", &topic);
     let (kaf6, _) = start(&text);
     let ran = kaf6.run().expect("fail");
     restarted(&ran, "bounce");
@@ -147,7 +146,7 @@ fn s4_on_apache_kafka_loses_nothing() {
     let Some(cluster) = kafka() else { return };
     // A broker in Java takes its time to come back, more than a minute on a busy machine.
     let text =
-        without_recovery(&example("s4-durability-live.yaml", &cluster)).replace("timeout: 2m", "timeout: 4m");
+        without_recovery(&example("durability-live.yaml", &cluster)).replace("timeout: 2m", "timeout: 4m");
     let ran = run(&text).expect("pass");
     restarted(&ran, "bounce");
     assert_eq!(ran.anomaly("lost"), Some(0));

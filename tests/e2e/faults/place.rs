@@ -54,17 +54,17 @@ fn passes(name: &str) {
 
 #[test]
 fn s4_from_a_container() {
-    passes("s4-durability.yaml");
+    passes("durability.yaml");
 }
 
 #[test]
 fn s5_from_a_container() {
-    passes("s5-storage-throttle.yaml");
+    passes("slow-storage.yaml");
 }
 
 #[test]
 fn s6_from_a_container() {
-    passes("s6-scale-out.yaml");
+    passes("scale-out.yaml");
 }
 
 /// A network and a broker in it that kaf6 has not started; both are removed when this is dropped.

@@ -5,7 +5,7 @@ use super::cluster::{example, fault, over_s3, run};
 #[test]
 fn s6_one_three_one_under_load() {
     let Some(cluster) = over_s3() else { return };
-    let ran = run(&example("s6-scale-out.yaml", &cluster)).expect("pass");
+    let ran = run(&example("scale-out.yaml", &cluster)).expect("pass");
     for name in ["grow", "shrink"] {
         assert_eq!(fault(&ran, name)["effective"], true, "{ran}");
     }

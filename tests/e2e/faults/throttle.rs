@@ -6,7 +6,7 @@ use crate::runs::Ran;
 #[test]
 fn s5_throughput_drops_and_comes_back() {
     let Some(cluster) = over_s3() else { return };
-    let text = example("s5-storage-throttle.yaml", &cluster);
+    let text = example("slow-storage.yaml", &cluster);
     let ran = run(&text).expect("pass");
     assert_eq!(fault(&ran, "slow")["effective"], true, "{ran}");
     assert_eq!((ran.check("drops"), ran.check("comes_back")), ("pass", "pass"), "{ran}");
@@ -15,7 +15,7 @@ fn s5_throughput_drops_and_comes_back() {
 
 /// The example with this bandwidth in place of its latency.
 fn by_bandwidth(cluster: &str, bandwidth: &str) -> String {
-    let text = example("s5-storage-throttle.yaml", cluster);
+    let text = example("slow-storage.yaml", cluster);
     let limited = text.replace("latency: 1s", &format!("bandwidth: {bandwidth}"));
     assert_ne!(text, limited);
     limited
