@@ -96,7 +96,12 @@ fn literals(code: &str) -> Vec<(usize, String)> {
             let hashes = rest.len() - rest[1..].trim_start_matches('#').len() - 1;
             let quote = if raw { format!("\"{}", &rest[1..=hashes]) } else { "\"".to_owned() };
             let start = at + if raw { hashes + 2 } else { 1 };
-            let end = start + if raw { code[start..].find(&quote).unwrap() } else { length(&code[start..]) };
+            let end = start
+                + if raw {
+                    code[start..].find(&quote).expect("a raw string ends")
+                } else {
+                    length(&code[start..])
+                };
             if !is_next_test && test.is_none() {
                 let line = code[..at].matches('\n').count() + 1;
                 let text = &code[start..end];
@@ -183,8 +188,8 @@ fn is_test(name: &str) -> bool {
 }
 
 fn each_file(folder: &Path, run: &mut dyn FnMut(&Path)) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder).expect("the folder is read") {
+        let path = entry.expect("an entry").path();
         if path.is_dir() { each_file(&path, run) } else { run(&path) }
     }
 }
