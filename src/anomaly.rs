@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Anomaly {
-    /// Acked, a reader passed its place, and a second look did not find it either.
+    /// Acked, a reader passed its place, and a re-read did not find it either.
     Lost,
     /// Acked, a reader passed its place without it, a fresh reader found it there.
     Skipped,

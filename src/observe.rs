@@ -40,9 +40,9 @@ pub struct Observations {
     pub notes: Vec<Note>,
     /// What brokers said of throttling the clients.
     pub throttling: Throttling,
-    /// From the run's zero to its end.
+    /// From the start of the run to its end.
     pub duration: Duration,
-    /// From the program's start of work to the run's zero.
+    /// From the program's start of work to the start of the run.
     pub setup: Duration,
     /// What ended the run before its scenarios did.
     pub cut: Option<EarlyEnd>,
@@ -71,7 +71,7 @@ impl Observations {
 /// What ended a run early.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EarlyEnd {
-    /// The run's own time bound.
+    /// The run's own timeout.
     Timeout,
     /// A container that ended by itself.
     Crash,
@@ -96,7 +96,7 @@ pub struct ScenarioSeen {
     pub open_loop: Option<bool>,
     /// The rate that the file asks for, on average.
     pub target_rate: Option<f64>,
-    /// Start and end, from the run's zero; none where it never started.
+    /// Start and end, from the start of the run; none where it never started.
     pub span: Option<(Duration, Duration)>,
     /// `connect`: each broker.
     pub brokers: Vec<BrokerSeen>,
@@ -114,11 +114,11 @@ pub struct ScenarioSeen {
 pub enum ScenarioEnd {
     /// It did what it was to do.
     Done,
-    /// Its time bound came first.
+    /// Its timeout came first.
     Timeout,
     /// Nothing came for so long that it gave up.
     Idle,
-    /// A check with `abort`, the run's time bound or a container that crashed ended it.
+    /// A check with `abort`, the run's timeout or a container that crashed ended it.
     Aborted,
     Interrupted,
     /// It never started, since what it waits for never came.
@@ -226,7 +226,7 @@ pub struct SeriesSeen {
 pub struct SeriesPoints {
     /// The series with its labels.
     pub name: String,
-    /// When, from the run's zero, and what it was.
+    /// When, from the start of the run, and what it was.
     pub points: Vec<(Duration, f64)>,
 }
 
@@ -237,7 +237,7 @@ pub struct FaultSeen {
     pub kind: FaultKind,
     /// What it was done to, as written.
     pub target: String,
-    /// Start and end, from the run's zero; none where it never began. A restart ends when its container is started
+    /// Start and end, from the start of the run; none where it never began. A restart ends when its container is started
     /// again; whether it was then ready is in the proof. What is left down ends when it is started by another fault, or
     /// with the run.
     pub span: Option<(Duration, Duration)>,
@@ -305,7 +305,7 @@ pub struct WatchedBroker {
     /// Times that it was asked.
     pub asked: u64,
     pub answered: u64,
-    /// Its first answer, from the run's zero.
+    /// Its first answer, from the start of the run.
     pub first: Option<Duration>,
     pub last: Option<Duration>,
     /// The last error of a look that got no answer.
@@ -327,7 +327,7 @@ pub struct Silence {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetadataChange {
-    /// When it was seen, from the run's zero.
+    /// When it was seen, from the start of the run.
     pub at: Duration,
     /// The broker that was asked.
     pub broker: String,

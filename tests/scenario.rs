@@ -54,7 +54,7 @@ fn each_example_has_its_plan() {
 
 #[test]
 fn each_example_runs_on_the_embedded_broker_and_on_brokers_given() {
-    // A file that starts its brokers has no work due with others.
+    // A file that starts its brokers has nothing to do with others.
     for path in
         files("examples").into_iter().filter(|path| load(path.to_str().unwrap()).unwrap().cluster.is_none())
     {

@@ -98,7 +98,7 @@ fn literals(code: &str) -> Vec<(usize, String)> {
             let start = at + if raw { hashes + 2 } else { 1 };
             let end = start
                 + if raw {
-                    code[start..].find(&quote).expect("a raw string ends")
+                    code[start..].find(&quote).expect("a literal ends")
                 } else {
                     length(&code[start..])
                 };
@@ -189,7 +189,7 @@ fn is_test(name: &str) -> bool {
 
 fn each_file(folder: &Path, run: &mut dyn FnMut(&Path)) {
     for entry in fs::read_dir(folder).expect("the folder is read") {
-        let path = entry.expect("an entry").path();
+        let path = entry.expect("the folder is read").path();
         if path.is_dir() { each_file(&path, run) } else { run(&path) }
     }
 }

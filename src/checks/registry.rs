@@ -24,7 +24,7 @@ use crate::checks::rates::threshold::Threshold;
 use crate::checks::rates::throughput_drops::ThroughputDrops;
 use crate::plan::{CheckKind, CheckPlan, CheckSettings, Plan};
 
-/// Each name is a kind of [`Ask`] and the type that answers it, with the same fields.
+/// Each name is a variant of [`CheckSettings`] and the type that answers it, with the same fields.
 macro_rules! checks {
     ($($name:ident $({ $($field:ident),* })?,)*) => {
         pub(super) fn check_of(ask: &CheckSettings) -> Box<dyn Check + '_> {

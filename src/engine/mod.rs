@@ -185,7 +185,7 @@ fn why_cut(stop: &Stop) -> Option<EarlyEnd> {
     })
 }
 
-/// Ends the run at its own time bound.
+/// Ends the run at its own timeout.
 async fn run_timeout(shared: Arc<RunContext>) {
     tokio::time::sleep(shared.plan.timeout).await;
     shared.stop.stop(StopReason::Timeout);

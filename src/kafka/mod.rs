@@ -14,7 +14,7 @@
 //! | read one place again, afresh | [`read_range`] |
 //! | each step of a connection, timed; a Fetch's true error code; a topic's settings | [`probe`] |
 //!
-//! Nothing here is async: the callers own threads, and each wait has a time bound and a [`Waker`].
+//! Nothing here is async: the callers own threads, and each wait has a timeout and a [`Waker`].
 
 pub mod client;
 mod ffi;

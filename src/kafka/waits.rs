@@ -7,7 +7,7 @@ use std::time::Duration;
 /// Every wait of reading and judging.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waits {
-    /// Longest wait for brokers and topics before the run's zero.
+    /// Longest wait for brokers and topics before the start of the run.
     pub setup: Duration,
     /// Longest wait for a first answer where a `connect` starts at once.
     pub setup_quick: Duration,

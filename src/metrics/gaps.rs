@@ -33,7 +33,7 @@ impl Default for GapWatch {
 }
 
 impl GapWatch {
-    /// Something was acked or read at this time, microseconds from the run's zero. Who still waits tells it again.
+    /// Something was acked or read at this time, microseconds from the start of the run. Who still waits tells it again.
     pub(super) fn done(&self, at_us: u64) {
         let since = self.since.swap(NOTHING, Ordering::Relaxed);
         let before = self.last.fetch_max(at_us.saturating_add(1), Ordering::Relaxed);
@@ -61,7 +61,7 @@ impl GapWatch {
         }
     }
 
-    /// The last moment so far, microseconds from the run's zero.
+    /// The last moment so far, microseconds from the start of the run.
     pub(super) fn last_us(&self) -> Option<u64> {
         self.last.load(Ordering::Relaxed).checked_sub(1)
     }

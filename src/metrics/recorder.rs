@@ -74,7 +74,7 @@ impl ClientMetrics {
         self.lock().latency.quantile_ms(quantile)
     }
 
-    /// Counts an error at this time, microseconds from the run's zero.
+    /// Counts an error at this time, microseconds from the start of the run.
     pub fn error(&self, at_us: u64, code: &str) {
         self.counters.errors.fetch_add(1, Ordering::Relaxed);
         let mut inner = self.lock();
@@ -92,7 +92,7 @@ impl ClientMetrics {
         self.watched.waits(since_us);
     }
 
-    /// The last ack or read so far, microseconds from the run's zero.
+    /// The last ack or read so far, microseconds from the start of the run.
     pub fn last_us(&self) -> Option<u64> {
         self.watched.last_us()
     }
@@ -169,7 +169,7 @@ pub struct Snapshot {
     pub errors_by_code: BTreeMap<String, u64>,
     /// Errors for which the client asked again, by code.
     pub retries_by_code: BTreeMap<String, u64>,
-    /// First and last moment at which a message was acked or read, microseconds from the run's zero.
+    /// First and last moment at which a message was acked or read, microseconds from the start of the run.
     pub span_us: Option<(u64, u64)>,
     /// When nothing was acked or read.
     pub gaps: Gaps,
@@ -222,7 +222,7 @@ impl<'a> Recorder<'a> {
         self.metrics
     }
 
-    /// Counts `count` messages acked or read at this time (microseconds from the run's zero).
+    /// Counts `count` messages acked or read at this time (microseconds from the start of the run).
     pub fn done(&mut self, at_us: u64, count: u64) {
         self.turn(at_us);
         self.metrics.watched.done(at_us);

@@ -156,7 +156,7 @@ impl Timeline {
         Self { width_ms: FINEST_MS, cells: Vec::new() }
     }
 
-    /// The number of the finest cell that holds this time, given in microseconds from the run's zero.
+    /// The number of the finest cell that holds this time, given in microseconds from the start of the run.
     pub const fn grid(at_us: u64) -> u64 {
         at_us / (FINEST_MS * 1000)
     }
@@ -226,7 +226,7 @@ impl Timeline {
         self.width_ms
     }
 
-    /// The buckets from the run's zero on.
+    /// The buckets from the start of the run on.
     pub fn cells(&self) -> &[Bucket] {
         &self.cells
     }

@@ -56,7 +56,7 @@ pub struct Plan {
     pub faults: Vec<FaultPlan>,
     /// Questions in the file's order, then those added without asking.
     pub checks: Vec<CheckPlan>,
-    /// The run's own time bound, from its zero on.
+    /// The run's own timeout, from its zero on.
     pub timeout: Duration,
     /// Fixes payloads and schedule.
     pub seed: u64,
@@ -92,7 +92,7 @@ pub enum Target {
     Cluster,
 }
 
-/// A topic that has to exist before the run's zero.
+/// A topic that has to exist before the start of the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicPlan {
     /// Its name, possibly with `{{run_id}}` in it.
@@ -116,7 +116,7 @@ pub struct ScenarioPlan {
     pub name: String,
     /// When it starts.
     pub start: Start,
-    /// Its time bound, counted from its start; always finite.
+    /// Its timeout, counted from its start; always finite.
     pub timeout: Duration,
     /// Brokers of its own, in place of the file's; perhaps as references to services.
     pub brokers: Option<Vec<ServiceTemplate>>,
@@ -131,7 +131,7 @@ pub struct ScenarioPlan {
 pub struct Start {
     /// The scenario or fault that must have ended, well or not.
     pub after: Option<String>,
-    /// From the run's zero, or from the end of `after`.
+    /// From the start of the run, or from the end of `after`.
     pub at: Duration,
     /// A count that must be reached.
     pub when: Option<When>,

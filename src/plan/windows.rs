@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::{Plan, Start};
 
-/// When a scenario or fault can be running, counted from the run's zero.
+/// When a scenario or fault can be running, counted from the start of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Window {
     /// It does not start before.

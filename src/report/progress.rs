@@ -56,7 +56,7 @@ impl ScenarioProgress {
         share.clamp(0.0, 1.0)
     }
 
-    /// How long it will still take at its present rate, never longer than its time bound; none where nothing
+    /// How long it will still take at its present rate, never longer than its timeout; none where nothing
     /// speaks for a guess.
     pub fn time_left(&self) -> Option<Duration> {
         if self.state != ProgressState::Running {

@@ -61,7 +61,7 @@ async fn a_program_for_another_processor_is_told_with_both_platforms() {
     let error = error.to_string();
     assert!(
         error.starts_with(&format!(
-            "foreign cannot run (exec format error): image {} is for linux/s390x, and the Docker host is {host}; use an image for {host}",
+            "foreign cannot run (exec format error): image {} is for linux/s390x, but the Docker host is {host}; use an image for {host}",
             image.0
         )),
         "{error}"
@@ -95,7 +95,7 @@ async fn an_upgrade_to_an_image_of_another_platform_says_so_in_its_proof() {
     };
     let done = up.inject(&fault(None, restart), std::future::pending()).await;
     let said =
-        format!("; image {} is for linux/s390x, and the Docker host is {}; use an image", image.0, host());
+        format!("; image {} is for linux/s390x, but the Docker host is {}; use an image", image.0, host());
     assert!(done.proof.contains("ended again with exit code") && done.proof.contains(&said), "{done:?}");
     assert_eq!(up.down().await, Vec::<String>::new());
     run.assert_gone();
@@ -221,7 +221,7 @@ async fn podman_is_named_in_a_note_and_beside_what_fails() {
     let Some(engine) = Engine::with(answers) else { return };
     let up = Cluster::up_at(&engine.host(), &plan, run.options(), std::future::pending()).await;
     let error = up.err().unwrap().to_string();
-    assert!(error.contains("OCI permission denied; the engine here is Podman 4.3.1, with which"), "{error}");
+    assert!(error.contains("OCI permission denied; the engine here is Podman 4.3.1, and kaf6"), "{error}");
     run.assert_gone();
 }
 

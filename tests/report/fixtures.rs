@@ -1,4 +1,4 @@
-//! Summaries as real runs would give them: one that passed, one that failed, one that inconclusive run, one
+//! Summaries as real runs would give them: one that passed, one that failed, one that is inconclusive, one
 //! of an hour, and one by an enemy.
 
 use indexmap::IndexMap;
@@ -373,7 +373,7 @@ pub fn fail() -> Summary {
     let mut noise = Noise(7);
     let mut s = base(
         "durability",
-        "examples/durability.yaml",
+        "examples/s4-durability.yaml",
         DURABILITY,
         RunStatus::Fail,
         "2 of 8 checks failed: 3 of 3,000 acknowledged messages are not in the log after `bounce`, and 1 message \

@@ -23,7 +23,7 @@ pub struct UpOptions {
     pub secrets: Secrets,
     /// How Kafka readiness is asked.
     pub kafka_ready: KafkaReady,
-    /// The run's own time bound, from which it follows when what is left of it may be swept.
+    /// The run's own timeout, from which it follows when what is left of it may be swept.
     pub bound: Duration,
     pub progress: StepListener,
     /// Images that faults start services from again: they are pulled at the start too, each for its service.

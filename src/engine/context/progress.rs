@@ -129,7 +129,7 @@ impl RunProgress {
         *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Time since the run's zero; none before.
+    /// Time since the start of the run; none before.
     pub fn elapsed(&self) -> Option<Duration> {
         self.zero.get().map(Instant::elapsed)
     }

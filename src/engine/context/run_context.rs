@@ -25,7 +25,7 @@ use crate::scenario::{ServiceTemplate, Template};
 
 /// The embedded broker, as reports name it.
 pub(crate) const EMBEDDED: &str = "embedded";
-/// How far behind the run's time bound a wait ends that does not look at the stop switch.
+/// How far behind the run's timeout a wait ends that does not look at the stop switch.
 const BEHIND: Duration = Duration::from_secs(1);
 
 /// Shared by all tasks and threads of a run.

@@ -1,4 +1,4 @@
-//! Ending a run before its scenarios end by themselves: a signal, a check with `abort`, the run's time bound, a
+//! Ending a run before its scenarios end by themselves: a signal, a check with `abort`, the run's timeout, a
 //! container that crashed.
 //!
 //! Threads look at a flag between their bounded waits; tasks wait for it.

@@ -57,7 +57,7 @@ pub(crate) struct EndMarkerSeen {
     pub(crate) offset: Offset,
     /// The scenario for which it was written: it lies behind all that this one's producers sent.
     pub(crate) reader: usize,
-    /// When it was made and when its ack came, microseconds from the run's zero.
+    /// When it was made and when its ack came, microseconds from the start of the run.
     pub(crate) written_us: Between,
 }
 

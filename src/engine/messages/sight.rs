@@ -42,7 +42,7 @@ impl<'a> RecordMatcher<'a> {
         Self { shared, streams: &topology.streams, topic: topology.topics.get(topic) }
     }
 
-    /// Takes a record in that was handed out at `now_us` (microseconds from the run's zero); `on_uuid` gets whether the UUID in
+    /// Takes a record in that was handed out at `now_us` (microseconds from the start of the run); `on_uuid` gets whether the UUID in
     /// its value is the one sent, where it has one.
     pub(crate) fn see(
         &self,

@@ -1,4 +1,4 @@
-//! Before the run's zero: reach the brokers, see to the topics, and lay out the streams over their partitions.
+//! Before the start of the run: reach the brokers, see to the topics, and lay out the streams over their partitions.
 //!
 //! Tried once at the start; a scenario that starts later tries again where nothing was reached then.
 

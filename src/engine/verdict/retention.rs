@@ -25,7 +25,7 @@ pub(crate) enum Certainty {
 pub(crate) struct PartitionLog {
     /// Its start and end as the broker reports them; none where it does not.
     pub(crate) reported: Option<(Offset, Offset)>,
-    /// When it was asked, microseconds from the run's zero.
+    /// When it was asked, microseconds from the start of the run.
     pub(crate) now_us: u64,
     pub(crate) contents: Contents,
     /// Bytes of the largest record that the run may send to this topic.

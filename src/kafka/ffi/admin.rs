@@ -61,7 +61,7 @@ impl Handle {
         }
     }
 
-    /// Options with both of librdkafka's admin time bounds set; the caller destroys them.
+    /// Options with both of librdkafka's admin timeouts set; the caller destroys them.
     fn admin_options(
         &self,
         operation: sys::rd_kafka_admin_op_t,

@@ -55,7 +55,7 @@ pub struct Spot {
     pub found: FoundAs,
     pub offset: Offset,
     pub to_offset: Offset,
-    /// About when, microseconds from the run's zero.
+    /// About when, microseconds from the start of the run.
     pub at_us: u64,
     /// About when the last was found.
     pub to_us: u64,
@@ -69,7 +69,7 @@ pub struct MessageSpan {
     pub to_offset: Option<Offset>,
     /// The other offset of the last.
     pub to_other_offset: Option<Offset>,
-    /// When the last was seen, microseconds from the run's zero.
+    /// When the last was seen, microseconds from the start of the run.
     pub to_us: Option<u64>,
     /// What the whole numbers in the words grow by from one message to the next.
     pub(super) moves: Vec<u64>,
@@ -93,7 +93,7 @@ pub struct Evidence {
     /// The other place: of the first copy, or of the ack.
     pub other_offset: Option<Offset>,
     pub message: Option<(StreamId, Seq)>,
-    /// When it was seen, microseconds from the run's zero.
+    /// When it was seen, microseconds from the start of the run.
     pub at_us: Option<u64>,
     /// When the message was acked, as far as that is known.
     pub acked_us: Option<Between>,

@@ -147,7 +147,7 @@ impl PartitionReads {
             && !self.contains(id.stream, id.seq)
     }
 
-    /// Takes in one record, handed out at `at_us` (microseconds from the run's zero). `check` compares the UUID in
+    /// Takes in one record, handed out at `at_us` (microseconds from the start of the run). `check` compares the UUID in
     /// the value with the identity, where the stream's values hold one.
     pub fn see(
         &mut self,

@@ -52,7 +52,7 @@ pub struct Sighting {
     pub beside: i64,
     /// Whose message, as far as that is known.
     pub message: Option<(StreamId, Seq)>,
-    /// When, microseconds from the run's zero.
+    /// When, microseconds from the start of the run.
     pub at_us: u64,
     /// Of a corrupt record: how it differs.
     pub altered: Altered,

@@ -6,7 +6,7 @@
 const FINEST_US: u64 = 100_000;
 const MOST: usize = 512;
 
-/// A time that is known to lie between two others, microseconds from the run's zero.
+/// A time that is known to lie between two others, microseconds from the start of the run.
 pub type Between = (u64, u64);
 
 /// Marks of a growing number over time.

@@ -84,7 +84,7 @@ impl WentBack {
 /// A batch of the stream's partition that went back to be sent again.
 #[derive(Debug, Clone)]
 pub struct Retry {
-    /// When the producer saw it, microseconds from the run's zero.
+    /// When the producer saw it, microseconds from the start of the run.
     pub at_us: u64,
     /// The error, in the client's words.
     pub text: String,
@@ -203,7 +203,7 @@ impl SentLog {
         }
     }
 
-    /// This message was made at this time, microseconds from the run's zero.
+    /// This message was made at this time, microseconds from the start of the run.
     pub fn sent_at(&mut self, seq: Seq, at_us: u64) {
         self.send_times.at(seq, at_us);
     }
@@ -239,7 +239,7 @@ impl SentLog {
         [&self.overtaken, &self.overtaken_by_leader]
     }
 
-    /// The acks of these messages came at this time, microseconds from the run's zero.
+    /// The acks of these messages came at this time, microseconds from the start of the run.
     pub fn acked_at(&mut self, run: Run, at_us: u64) {
         self.ack_times.at(run.seq, at_us);
         self.ack_times.at(run.end() - 1, at_us);

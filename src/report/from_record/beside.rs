@@ -33,7 +33,7 @@ pub(super) fn beside(faults: &[FaultSeen], piece: &Evidence) -> Beside {
     }
 }
 
-/// A fault that took effect, microseconds from the run's zero.
+/// A fault that took effect, microseconds from the start of the run.
 struct EffectiveFault<'a> {
     name: &'a str,
     from: u64,

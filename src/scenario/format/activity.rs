@@ -76,7 +76,7 @@ impl ScenarioKind {
 pub struct ScenarioCommon {
     /// The scenario or fault that must have ended.
     pub after: Option<String>,
-    /// Offset from the run's zero, or from the end of `after`.
+    /// Offset from the start of the run, or from the end of `after`.
     pub at: Option<Written<Duration>>,
     /// A count to wait for.
     pub when: Option<String>,

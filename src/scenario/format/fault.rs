@@ -18,7 +18,7 @@ pub type Faults = IndexMap<String, Fault>;
 pub struct FaultCommon {
     /// The scenario or fault that must have ended.
     pub after: Option<String>,
-    /// Offset from the run's zero, or from the end of `after`.
+    /// Offset from the start of the run, or from the end of `after`.
     pub at: Option<Written<Duration>>,
     /// A count to wait for.
     pub when: Option<String>,

@@ -157,7 +157,7 @@ pub struct Topic {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Run")]
 pub struct RunFields {
-    /// The run's own time bound. Default: 10m, or more where the scenarios' own bounds need more.
+    /// The run's own timeout. Default: 10m, or more where the scenarios' own bounds need more.
     pub timeout: Option<Written<Duration>>,
     /// Fixes payloads and schedule. Default: 0.
     pub seed: Option<u64>,

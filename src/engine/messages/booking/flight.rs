@@ -8,7 +8,7 @@ use crate::ids::Seq;
 /// What is known of a message until it ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pending {
-    /// When it was due (open loop) or made (closed loop), microseconds from the run's zero.
+    /// When it was due (open loop) or made (closed loop), microseconds from the start of the run.
     pub(super) from_us: u64,
     pub(super) bytes: u64,
     /// What of its partition had gone back at its sending.

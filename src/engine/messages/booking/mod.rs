@@ -46,7 +46,7 @@ struct PartitionBooking {
 pub(crate) struct Booked {
     pub(crate) seq: Seq,
     pub(crate) len: u64,
-    /// Since when each was under way, microseconds from the run's zero, and its bytes of key and value.
+    /// Since when each was under way, microseconds from the start of the run, and its bytes of key and value.
     pub(crate) from_us: u64,
     pub(crate) bytes: u64,
     pub(crate) outcome: DeliveryOutcome,

@@ -1,6 +1,6 @@
 //! `consume`: each client is a thread that reads its share of the partitions, one librdkafka client a partition.
 //!
-//! A reader that judges producers reads to its end marker; others end by limit, watermark, idle time or time bound.
+//! A reader that judges producers reads to its end marker; others end by limit, watermark, idle time or timeout.
 
 mod backlog;
 mod batch;

@@ -39,7 +39,7 @@ pub(super) struct ProduceClient<'a> {
     task: &'a ProduceTask,
     plan: &'a ProducePlan,
     first: StreamId,
-    /// The schedule's start, microseconds from the run's zero.
+    /// The schedule's start, microseconds from the start of the run.
     started_us: u64,
     recorder: Recorder<'a>,
     /// What became of its messages, and what is in flight.
@@ -100,7 +100,7 @@ impl<'a> ProduceClient<'a> {
         mine * u64::from(self.plan.clients) + u64::from(self.task.client)
     }
 
-    /// When this client's next message is due, microseconds from the run's zero; none where there is none.
+    /// When this client's next message is due, microseconds from the start of the run; none where there is none.
     fn due(&self, mine: u64, now_us: u64) -> Option<u64> {
         let number = self.number(mine);
         if self.plan.messages.is_some_and(|total| number >= total) {

@@ -13,7 +13,7 @@ impl Gate {
         Self { barrier: Barrier::new(usize::try_from(clients).unwrap_or(1)), started_us: OnceLock::new() }
     }
 
-    /// Waits for the others; the schedule's start, the same for all, in microseconds from the run's zero.
+    /// Waits for the others; the schedule's start, the same for all, in microseconds from the start of the run.
     pub(super) fn pass(&self, now_us: impl FnOnce() -> u64) -> u64 {
         self.barrier.wait();
         *self.started_us.get_or_init(now_us)
