@@ -10,6 +10,7 @@ use super::sight::{self, Sight};
 use crate::ids::{Offset, Partition};
 use crate::kafka::{self, Client, Range, RangeEnd, ReadEvent, Record};
 use crate::ledger::PartitionReads;
+use crate::observe::NOT_KNOWN;
 use crate::plan::Work;
 
 /// A part of a log that a fresh client reads.
@@ -116,7 +117,7 @@ impl Reread<'_> {
                 Found { reads, passed: end.passed, at, why: why(shared, &end, to), ..over("") }
             }
             Err(error) if error.code().is_some_and(kafka::Code::means_gone) => {
-                Found { gone: true, why: "the broker does not know the partition".to_owned(), ..over("") }
+                Found { gone: true, why: NOT_KNOWN.to_owned(), ..over("") }
             }
             Err(error) => over(&error.to_string()),
         }

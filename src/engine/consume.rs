@@ -14,7 +14,7 @@ mod task;
 mod window;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use futures_util::future::select_all;
@@ -67,6 +67,7 @@ pub(super) async fn run(shared: &Arc<Shared>, index: usize, fences: &Fences) -> 
         taken: AtomicU64::new(0),
         compared: AtomicU64::new(0),
         wrong: AtomicU64::new(0),
+        unknown_told: AtomicBool::new(false),
     });
     let group = Group { consumer: &consumer, plan, fences, deadline };
     let (end, failed) = if plan.readback && partitions.len() > LIVE {

@@ -25,7 +25,7 @@ use crate::ledger::{
     self, Accounts, Case, Counts, Judged, Judgement, Kept, Marker, Observer, PartitionReads, Pass, Removals,
     Saved, SentLog,
 };
-use crate::observe::{Note, PartitionSeen, Reading, Retention};
+use crate::observe::{NOT_KNOWN, Note, PartitionSeen, Reading, Retention};
 use crate::plan::{From, Work};
 
 /// Partitions that are audited and re-read side by side.
@@ -489,7 +489,7 @@ fn why_of(end: &PartitionEnd) -> String {
         );
     }
     if end.gone {
-        return "the broker does not know the partition".to_owned();
+        return NOT_KNOWN.to_owned();
     }
     String::new()
 }
