@@ -85,7 +85,10 @@ impl<'a> Case<'a> {
             }
             Ended::Skipped | Ended::Failed => (
                 format!("scenario `{name}` could not work"),
-                format!("see why `{}` could not work", self.cause()),
+                match self.cause() {
+                    own if own == name => "see its error".to_owned(),
+                    cause => format!("see why `{cause}` could not work"),
+                },
             ),
             Ended::Fatal => (
                 format!("the client of scenario `{name}` gave up after a fatal error"),

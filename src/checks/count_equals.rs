@@ -101,7 +101,7 @@ pub(super) fn beside(scenario: &ScenarioSeen) -> String {
         parts.push(codes(scenario));
     }
     if scenario.ended.name() != "done" {
-        parts.push(format!("ended by {}", scenario.ended.name()));
+        parts.push(format!("ended: {}", scenario.ended.name()));
     }
     parts.join("; ")
 }
