@@ -91,6 +91,10 @@ impl Reader<'_> {
                     Some("YAML is indented by spaces, not by tabs")
                 } else if line.contains("${") {
                     Some("within `{...}` and `[...]`, `${...}` needs quotes: its braces mean something to YAML")
+                } else if line.contains("{{") {
+                    Some("a value that begins with `{{`, or has it within `{...}` and `[...]`, needs quotes")
+                } else if error.info().contains("mapping values are not allowed") {
+                    Some("is this line indented deeper than it should be, or does a value with `: ` in it need quotes?")
                 } else {
                     None
                 };
