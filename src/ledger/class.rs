@@ -250,7 +250,7 @@ impl Judge<'_> {
         let (pass, detail) = match class {
             Class::Lost(pass) => {
                 let before = read_before(pass).map_or_else(
-                    || "no observer read it, nor did a re-read by a fresh client find it".to_owned(),
+                    || "no reader read it, nor did a re-read by a fresh client find it".to_owned(),
                     |at| {
                         format!(
                             "{} read it, and a re-read by a fresh client no longer found it",
@@ -355,9 +355,9 @@ impl Judge<'_> {
         let before = (seq.saturating_sub(NEAR)..seq).rev().find(|s| view.seen(pass, *s));
         let after = (seq + 1..view.log.sent().min(seq.saturating_add(NEAR))).find(|s| view.seen(pass, *s));
         match (before, after) {
-            (Some(b), Some(a)) => format!("number {b} before it and number {a} after it were read"),
-            (Some(b), None) => format!("number {b} before it was read, none after it"),
-            (None, Some(a)) => format!("number {a} after it was read, none before it"),
+            (Some(b), Some(a)) => format!("seq {b} before it and seq {a} after it were read"),
+            (Some(b), None) => format!("seq {b} before it was read, none after it"),
+            (None, Some(a)) => format!("seq {a} after it was read, none before it"),
             (None, None) => "none near it was read".to_owned(),
         }
     }

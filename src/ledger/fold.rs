@@ -217,7 +217,7 @@ mod tests {
         Evidence {
             offset: Some(offset),
             message: Some((StreamId(0), seq)),
-            detail: "number 231 before it and number 252 after it were read".to_owned(),
+            detail: "seq 231 before it and seq 252 after it were read".to_owned(),
             ..Evidence::of(Anomaly::Lost)
         }
     }
@@ -242,7 +242,7 @@ mod tests {
             (rows[0].messages(), rows[0].span.to_offset, rows[0].to_seq()),
             (20, Some(508), Some(251))
         );
-        assert_eq!(rows[0].words(), "number 231 before it and number 252 after it were read");
+        assert_eq!(rows[0].words(), "seq 231 before it and seq 252 after it were read");
     }
 
     #[test]

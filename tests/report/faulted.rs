@@ -190,7 +190,7 @@ fn reading(partition: i32) -> Reading {
             1,
             offset,
             offset.unsigned_abs(),
-            "it was read, and is gone at the audit; number 790 before it and number 800 after it were read",
+            "it was read, and is gone at the audit; seq 790 before it and seq 800 after it were read",
         )
     };
     let twice = Evidence {

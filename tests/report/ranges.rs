@@ -48,7 +48,7 @@ pub fn ranges() -> Summary {
         consumer: Some("recheck".to_owned()),
         faults: vec!["bounce".to_owned()],
         detail: "acked between 5.2 s and 6.0 s, partly during `bounce`, gone after `bounce`; a reader read it, and a re-read \
-                 by a fresh client no longer found it; number 231 before it and number 252 after it were read"
+                 by a fresh client no longer found it; seq 231 before it and seq 252 after it were read"
             .to_owned(),
         spots: spots.to_vec(),
         ..lost(1, 470, 232, 0)
