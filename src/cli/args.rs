@@ -66,8 +66,8 @@ pub enum Command {
 /// Scenario files, and what is set over them.
 #[derive(Debug, Args)]
 pub struct FileArgs {
-    /// Scenario files, folders that hold some, or globs; several run in this order, each a run of its own (in the
-    /// variable: one a line)
+    /// Scenario files, folders that hold some, or globs; each file is a run of its own, in this order (in the variable:
+    /// one a line)
     #[arg(
         required = true,
         value_name = "FILE",

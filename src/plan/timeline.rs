@@ -266,7 +266,7 @@ fn lines(scenario: &ScenarioPlan, secrets: &Secrets) -> Vec<String> {
                 format!("{what}, {until}, or until nothing came for {}", time(consume.idle_timeout)),
             ];
             if !consume.producers.is_empty() {
-                lines.push(format!("judges what {} sends", consume.producers.join(", ")));
+                lines.push(judges(consume));
             }
             lines
         }
@@ -288,11 +288,13 @@ fn lines(scenario: &ScenarioPlan, secrets: &Secrets) -> Vec<String> {
     }
 }
 
+fn judges(consume: &ConsumePlan) -> String {
+    let sends = if consume.producers.len() == 1 { "sends" } else { "send" };
+    format!("judges what {} {sends}", consume.producers.join(", "))
+}
+
 fn readback_lines(consume: &ConsumePlan) -> Vec<String> {
-    vec![
-        "added automatically: reads back what no consumer of the file reads".to_owned(),
-        format!("judges what {} sends", consume.producers.join(", ")),
-    ]
+    vec!["added automatically: reads back what no consumer of the file reads".to_owned(), judges(consume)]
 }
 
 fn produce_lines(produce: &ProducePlan, secrets: &Secrets) -> Vec<String> {
