@@ -341,6 +341,9 @@ pub struct MetadataChange {
     pub after: String,
 }
 
+/// Why a reader, or an audit, did not read a partition that its broker does not know.
+pub const NOT_KNOWN: &str = "the broker does not know the partition";
+
 /// One consumer's reading of one partition, judged.
 #[derive(Debug, Clone)]
 pub struct JudgedReading {

@@ -23,7 +23,11 @@ pub(super) fn load(
     path: &Path,
     options: &LoadOptions<'_>,
 ) -> anyhow::Result<Result<(Saved, Plan), Diagnostics>> {
-    let path = if path.is_dir() { path.join(LEDGER_JSON) } else { path.to_owned() };
+    let folder = path.is_dir();
+    let path = if folder { path.join(LEDGER_JSON) } else { path.to_owned() };
+    if folder && !path.exists() {
+        bail!("{} does not exist: only `kaf6 run --save-ledger` writes it", path.display());
+    }
     let bytes = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let saved = Saved::read(&bytes).with_context(|| path.display().to_string())?;
     if saved.brokers.is_empty() && options.brokers.is_none() {

@@ -83,7 +83,10 @@ impl<'a> CheckedScenario<'a> {
             }
             ScenarioEnd::Skipped | ScenarioEnd::Failed => (
                 format!("scenario `{name}` could not run"),
-                format!("see why `{}` could not run", self.cause()),
+                match self.cause() {
+                    own if own == name => "see its error".to_owned(),
+                    cause => format!("see why `{cause}` could not run"),
+                },
             ),
             ScenarioEnd::Fatal => (
                 format!("the client of scenario `{name}` stopped after a fatal error"),

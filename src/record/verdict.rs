@@ -118,8 +118,8 @@ fn doubts(plan: &Plan, results: &[CheckResult], seen: &Observations) -> Vec<Stri
         why.extend(errors(seen));
     }
     let count = format!("{} of {} checks inconclusive", open.len(), results.len());
-    if !open.is_empty() && !unproven.is_empty() {
-        // Most of them rest on the fault, and say so.
+    if !open.is_empty() && (!unproven.is_empty() || matches!(seen.cut, Some(EarlyEnd::Signal(_)))) {
+        // Most of them rest on the fault, or on the end of a run that was stopped, and say so.
         why.push(count);
     } else if !open.is_empty() && idle.is_empty() {
         why.push(format!("{count}: {}", list(&open)));
@@ -217,7 +217,10 @@ fn open(plan: &Plan, seen: &Observations, accounts: &Accounts) -> Option<String>
 
 fn describe(result: &CheckResult) -> String {
     let answer = &result.answer;
-    let detail = if answer.message().is_empty() {
+    // `1 corrupt` says by itself that none was expected.
+    let detail = if answer.message().is_empty() && !answer.expected().starts_with("0 ") {
+        format!("expected {}, got {}", answer.expected(), answer.actual())
+    } else if answer.message().is_empty() {
         answer.actual().to_owned()
     } else {
         format!("{}, {}", answer.actual(), answer.message())

@@ -101,7 +101,8 @@ impl Out {
             self.wrapped(2, Tone::Strong, &run.reason);
         }
         #[expect(clippy::cast_precision_loss, reason = "shown with three digits")]
-        let mut facts = vec![run.run_id.clone(), millis(run.duration_ms as f64)];
+        let took = (run.duration_ms > 0).then(|| millis(run.duration_ms as f64));
+        let mut facts: Vec<String> = [run.run_id.clone()].into_iter().chain(took).collect();
         facts.extend(run.profile.clone());
         facts.push(run.brokers.join(", "));
         if let Some(signal) = &run.interrupted {

@@ -95,7 +95,13 @@ impl ScenarioProgress {
         }
         if let Some(left) = self.time_left() {
             let ms = left.as_secs_f64().ceil() * 1000.0;
-            parts.push(format!("{} left", if ms < 1000.0 { "0 s".to_owned() } else { millis(ms) }));
+            let left = if ms < 1000.0 { "0 s".to_owned() } else { millis(ms) };
+            // Without a number to come to, only its time bound is known.
+            parts.push(if self.limit.is_some() {
+                format!("{left} left")
+            } else {
+                format!("at most {left} left")
+            });
         }
         parts.join(", ")
     }
@@ -132,7 +138,7 @@ mod tests {
         assert_eq!(troubled.line(), "612 of 1,000, 0/s, 2 errors");
         assert_eq!(ScenarioProgress { state: ProgressState::Waiting, ..sample() }.line(), "waiting");
         let timed = ScenarioProgress { limit: None, ..sample() };
-        assert_eq!(timed.line(), "612, 50/s, p95 12 ms, 48 s left");
+        assert_eq!(timed.line(), "612, 50/s, p95 12 ms, at most 48 s left");
         assert!((timed.share() - 0.2).abs() < 1e-9);
     }
 

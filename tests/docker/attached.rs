@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use kaf6::docker::ClusterStep;
+
 use kaf6::plan::cluster::{AttachBy, AttachPlan};
-use kaf6::plan::{ActionPlan, ClusterPlan, FaultTarget};
+use kaf6::plan::{ActionPlan, ClusterPlan, FaultPlan, FaultTarget};
 use kaf6::scenario::Position;
 
 use crate::plans::{Run, UNTIL_TERM, docker, fault, inspect, left_of, shell};
@@ -74,6 +76,14 @@ async fn an_attached_container_is_restarted_paused_and_stopped_and_then_as_it_wa
     let ran = up.inject(&fault(None, exec), std::future::pending()).await;
     assert_eq!(ran.proof, format!("exit 0 (in {})", run.id));
 
+    let exec = ActionPlan::Exec {
+        target: it(None),
+        command: crate::plans::texts(&["/bin/bash", "-c", "echo waits; kill -STOP $$"]),
+    };
+    let endless = FaultPlan { timeout: Duration::from_secs(2), ..fault(None, exec) };
+    let ran = up.inject(&endless, std::future::pending()).await;
+    assert_eq!(ran.proof, "it did not end within 2s (waits)", "what it said tells why");
+
     let stop = ActionPlan::Stop { target: it(None), signal: "SIGKILL".into() };
     let stopped = up.inject(&fault(None, stop), std::future::pending()).await;
     assert!(stopped.effective && stopped.ended.is_none(), "{stopped:?}");
@@ -82,6 +92,12 @@ async fn an_attached_container_is_restarted_paused_and_stopped_and_then_as_it_wa
     assert_eq!(other.status(), "running");
     assert_eq!(inspect(&other.0, "{{.Id}}"), id, "the same container");
     run.assert_gone();
+    let steps = run.steps.lock().unwrap();
+    assert!(
+        !steps.iter().any(|step| matches!(step, ClusterStep::Removing)),
+        "nothing of it is removed: {steps:?}"
+    );
+    drop(steps);
     let log = run.log("it.log");
     assert!(log.contains("bye\nhello\n"), "{log}");
 }

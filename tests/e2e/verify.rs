@@ -181,7 +181,7 @@ fn verify_refuses_what_is_no_whole_ledger() {
     // A folder whose run saved none.
     fs::remove_file(&file).expect("it was there");
     let said = Kaf6::verify(folder.path()).refused();
-    assert!(said.contains("cannot read") && said.contains("ledger.json"), "{said}");
+    assert!(said.contains("ledger.json does not exist: only `kaf6 run --save-ledger`"), "{said}");
 }
 
 #[test]

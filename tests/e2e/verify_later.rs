@@ -88,6 +88,27 @@ fn verify_of_young_messages_that_somebody_deleted_finds_them_lost() {
     let ran = Kaf6::verify(&run.folder).run().expect("fail");
     accounts_for(&ran, &[("lost", 120), ("verified", 80)]);
     assert_eq!(ran.check("no_loss"), "fail", "{ran}");
+    assert!(ran.notes().contains("begins at offset 120"), "{}", ran.notes());
+}
+
+#[test]
+fn verify_of_a_topic_that_is_gone_ends_in_time_and_finds_all_lost() {
+    let Some(broker) = Kafka::shared() else { return };
+    let name = unique("gone");
+    let file = format!(
+        "topics: [{{name: {name}, partitions: 2}}]\n\
+         scenarios: {{write: {{type: produce, messages: 200}}}}\n\
+         run: {{unreadable_after: 5s}}\n"
+    );
+    let run = Kaf6::file(&file).brokers(&broker).arg("--save-ledger").run().expect("pass");
+    wait(admin(&broker).delete_topics(&[name.as_str()], &AdminOptions::new())).expect("the topic is deleted");
+    let ran = Kaf6::verify(&run.folder).run().expect("fail");
+    accounts_for(&ran, &[("lost", 200)]);
+    let reader = &ran.summary["scenarios"]["verify"];
+    let ended = reader["ended_ms"].as_u64().expect("it ended");
+    assert!((5_000..60_000).contains(&ended), "its time bound is an hour: {ran}");
+    assert!(ran.notes().contains("no longer knows it"), "{}", ran.notes());
+    assert!(ran.stderr.contains("does not know all partitions"), "{ran}");
 }
 
 #[test]

@@ -373,7 +373,7 @@ pub fn fail() -> Summary {
     let mut noise = Noise(7);
     let mut s = base(
         "durability",
-        "examples/s4-durability.yaml",
+        "examples/durability.yaml",
         DURABILITY,
         RunStatus::Fail,
         "2 of 8 checks failed: 3 of 3,000 acknowledged messages are not in the log after `bounce`, and 1 message \

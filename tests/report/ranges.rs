@@ -47,7 +47,7 @@ pub fn ranges() -> Summary {
         at_ms: None,
         consumer: Some("recheck".to_owned()),
         faults: vec!["bounce".to_owned()],
-        detail: "acked between 5.2 s and 6.0 s, partly during `bounce`, gone after `bounce`; a reader read it, but a re-read by a fresh client no longer found it; messages 231 before it and 252 after it were read"
+        detail:  "acked between 5.2 s and 6.0 s, partly during `bounce`, gone after `bounce`; a reader read it, but a re-read by a fresh client no longer found it; messages 231 before it and 252 after it were read"
             .to_owned(),
         spots: spots.to_vec(),
         ..lost(1, 470, 232, 0)

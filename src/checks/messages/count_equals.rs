@@ -99,7 +99,7 @@ pub(crate) fn beside(scenario: &ScenarioSeen) -> String {
         parts.push(codes(scenario));
     }
     if scenario.ended != ScenarioEnd::Done {
-        parts.push(format!("ended by {}", scenario.ended.name()));
+        parts.push(format!("ended: {}", scenario.ended.name()));
     }
     parts.join("; ")
 }

@@ -40,6 +40,8 @@ impl Check for NoLoss {
             let own = case.seen.partitions.iter().filter(|it| readings.has(it.topic, it.partition));
             let markers = own.map(|it| it.lost_markers).sum::<u64>().min(lost);
             let lost = lost - markers;
+            let not_come_to = unread.min(readings.lost_in_the_end(case).saturating_sub(lost));
+            let (lost, unread) = (lost + not_come_to, unread - not_come_to);
             let others = [(skipped, "skipped"), (unreadable, "unreadable"), (unread, "unread")];
             let others = others.into_iter().filter(|(count, _)| *count > 0);
             let mut actual =

@@ -7,7 +7,7 @@ use crate::checks::targets::is_added;
 use crate::checks::text::counted;
 use crate::ids::Partition;
 use crate::ledger::{Account, Counts};
-use crate::observe::{JudgedReading, PartitionSeen, Retention, ScenarioEnd};
+use crate::observe::{JudgedReading, NOT_KNOWN, PartitionSeen, Retention, ScenarioEnd};
 use crate::plan::From;
 
 /// The readings of one scenario.
@@ -107,6 +107,15 @@ impl<'a> Readings<'a> {
         let scenarios = case.seen.accounts.iter().flat_map(|accounts| &accounts.scenarios);
         let rows = scenarios.flat_map(|row| &row.partitions);
         rows.filter(|row| self.has(row.topic, row.partition)).map(|row| &row.account)
+    }
+
+    /// Messages that it was to read and whoever looked last found lost.
+    pub(super) fn lost_in_the_end(&self, case: &CheckedScenario<'_>) -> u64 {
+        let Some(consume) = case.consume().filter(|consume| !consume.partial) else { return 0 };
+        let judged = |index: usize| consume.producers.contains(&case.plan.scenarios[index].name);
+        let scenarios = case.seen.accounts.iter().flat_map(|accounts| &accounts.scenarios);
+        let rows = scenarios.filter(|row| judged(row.scenario)).flat_map(|row| &row.partitions);
+        rows.filter(|row| self.has(row.topic, row.partition)).map(|row| row.account.lost).sum()
     }
 
     /// Whose rules say what may be removed from its partitions: the first that is no topic's settings.
@@ -227,6 +236,9 @@ impl<'a> Readings<'a> {
         }
         let advice = match case.scenario.ended {
             ScenarioEnd::Aborted | ScenarioEnd::Interrupted => case.after_cut(),
+            _ if open.iter().any(|r| r.incomplete_why == NOT_KNOWN) => {
+                "see the log of the broker: it came back without the topic, or someone deleted it".to_owned()
+            }
             _ if is_added(case.plan, case.index) => READ_BACK.to_owned(),
             _ => format!("increase `timeout` and `idle_timeout` of `{name}`"),
         };

@@ -12,7 +12,7 @@ use crate::checks::messages::count_equals::saw_nothing;
 use crate::checks::messages::readings::undecided;
 use crate::checks::targets;
 use crate::checks::text::{as_f64, counted, places, span as in_words, time, trimmed};
-use crate::metrics::{BucketWindow, RATE_OVER, Snapshot};
+use crate::metrics::{BucketWindow, Latency, RATE_OVER, Snapshot};
 use crate::plan::{CheckKind, FaultPart, Metric, Op, Plan, ScenarioKind, ThresholdExpr, Work};
 
 /// A metric compared with a value.
@@ -102,7 +102,28 @@ impl Threshold<'_> {
         if is_count(metric) && self.expr.may_come_true(value) {
             return case.too_little(text, self.expr.shown(value), "").covering(domain);
         }
+        if let Some(unknown) = self.own_delay(case, value) {
+            return Answer::inconclusive(text, self.expr.shown(value), &unknown).covering(domain);
+        }
         Answer::fail(text, self.expr.shown(value), "").covering(domain)
+    }
+
+    /// That a latency is too high only with the time by which kaf6 itself sent late; none where it is too high without.
+    fn own_delay(&self, case: &CheckedScenario<'_>, value: f64) -> Option<UnknownBecause> {
+        let metric = self.expr.metric;
+        let to_be_low = matches!(self.expr.op, Op::Less | Op::LessOrEqual);
+        let own = case.sends().then_some(case.scenario);
+        let senders = own.into_iter().chain(case.producers().map(|(_, scenario)| scenario));
+        let late = senders.filter_map(|sender| late(&sender.counts.late, metric)).fold(0.0, f64::max);
+        (is_latency(metric) && to_be_low && late > 0.0 && holds(self.expr, value - late)).then(|| {
+            UnknownBecause::new(
+                format!(
+                    "kaf6 itself sent up to {} of that late, so the broker may have kept it",
+                    with_unit(metric, late, 0).0
+                ),
+                "use a larger machine or a lower `rate`, or run fewer other jobs on it",
+            )
+        })
     }
 
     /// The part of the run that a fault cuts out, by the whole buckets of the timeline in it.
@@ -150,7 +171,13 @@ impl Threshold<'_> {
             ));
         }
         match measure_part(&window, counts, self.expr.metric, case.scenario.kind) {
-            Some(value) => Answer::pass_if(holds(self.expr, value), text, self.expr.shown(value), domain),
+            Some(value) if !holds(self.expr, value) => {
+                let answer = Answer::fail(text, self.expr.shown(value), "");
+                let own = self.own_delay(case, value);
+                own.map_or(answer, |it| Answer::inconclusive(text, self.expr.shown(value), &it))
+                    .covering(domain)
+            }
+            Some(value) => Answer::pass(text, self.expr.shown(value), domain),
             None if matches!(self.expr.metric, Metric::Sent | Metric::Anomaly(_)) => {
                 unmeasured(&UnknownBecause::new(
                     "this metric is only available for the whole run",
@@ -317,6 +344,21 @@ fn measure(counts: &Snapshot, metric: Metric, sends: bool) -> Option<f64> {
         Metric::Max => counts.latency.max_ms(),
         Metric::Mean => counts.latency.mean_ms(),
         Metric::Anomaly(_) => None,
+    }
+}
+
+/// How late kaf6 sent, at a quantile that leaves out a tenth of what lies above the one of the metric: without these messages
+/// and that time, nine tenths of them are still above.
+fn late(late: &Latency, metric: Metric) -> Option<f64> {
+    match metric {
+        Metric::P50 => late.quantile_ms(0.95),
+        Metric::P90 => late.quantile_ms(0.99),
+        Metric::P95 => late.quantile_ms(0.995),
+        Metric::P99 => late.quantile_ms(0.999),
+        Metric::P999 => late.quantile_ms(0.9999),
+        Metric::Mean => late.mean_ms(),
+        Metric::Max => late.max_ms(),
+        _ => None,
     }
 }
 

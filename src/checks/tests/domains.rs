@@ -172,6 +172,11 @@ fn a_reader_that_stopped_half_way_passes_nothing() {
     let lost = reader(&CheckSettings::NoLoss, &seen);
     assert_eq!((lost.outcome(), lost.actual()), (CheckAnswer::Fail, "1 lost, 7 unread"));
     assert_eq!(reader(&anomaly(Anomaly::Lost), &seen).outcome(), CheckAnswer::Fail);
+    // Of what it did not come to, an audit found some lost: the check and the account name one number.
+    let mut audited = seen.clone();
+    let total = audited.accounts.as_ref().unwrap().total;
+    account(&mut audited, Account { lost: 5, verified: total.verified - 5, ..total });
+    assert_eq!(reader(&CheckSettings::NoLoss, &audited).actual(), "5 lost, 3 unread");
     assert_eq!(
         reader(&threshold(Metric::Anomaly(Anomaly::Lost), Op::Greater, 1.0, None), &seen).outcome(),
         CheckAnswer::Inconclusive

@@ -707,8 +707,31 @@ fn a_check_names_the_scenario_that_says_why_its_own_could_not_work() {
     assert_eq!(told(&plan, &seen), other);
     // One that started had a reason of its own.
     seen.scenarios[1].ended = ScenarioEnd::Failed;
-    let own = "scenario `read` could not run; see why `read` could not run";
+    let own = "scenario `read` could not run; see its error";
     assert_eq!(told(&plan, &seen), own);
+}
+
+#[test]
+fn a_latency_that_is_too_high_only_by_what_kaf6_itself_was_late_says_nothing_of_the_broker() {
+    let late_by = |ms: u64, value| {
+        let mut seen = world(10);
+        let counts = &mut seen.scenarios[0].counts;
+        (counts.latency, counts.late) = Default::default();
+        counts.latency.record_n_us(400_000, 1000);
+        counts.late.record_n_us(ms * 1000, 1000);
+        answer(threshold(Metric::P99, Op::Less, value, None), &seen)
+    };
+    let own = late_by(160, 250.0);
+    assert_eq!(own.outcome(), CheckAnswer::Inconclusive, "{own:?}");
+    assert!(own.message().starts_with("kaf6 itself sent up to 160 ms of that late"), "{own:?}");
+    assert_eq!(late_by(140, 250.0).outcome(), CheckAnswer::Fail, "too high without that, too");
+    assert_eq!(late_by(160, 500.0).outcome(), CheckAnswer::Pass);
+    // A reader's latency begins when the message was due: it holds what its producer was late.
+    let mut seen = world(10);
+    seen.scenarios[1].counts.latency.record_n_us(400_000, 100_000);
+    seen.scenarios[0].counts.late.record_n_us(390_000, 1000);
+    let read = ask(threshold(Metric::P50, Op::LessOrEqual, 50.0, None), Some("read"), &seen).answer;
+    assert_eq!(read.outcome(), CheckAnswer::Inconclusive, "{read:?}");
 }
 
 #[test]

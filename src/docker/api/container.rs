@@ -102,7 +102,12 @@ pub(crate) struct ExecResult {
 }
 
 /// Runs a command in a container.
-pub(crate) async fn exec(daemon: &Daemon, id: &str, command: Vec<String>) -> Result<ExecResult, String> {
+pub(crate) async fn exec(
+    daemon: &Daemon,
+    id: &str,
+    command: Vec<String>,
+    output: &mut Vec<u8>,
+) -> Result<ExecResult, String> {
     let config = ExecConfig {
         cmd: Some(command),
         attach_stdout: Some(true),
@@ -111,7 +116,6 @@ pub(crate) async fn exec(daemon: &Daemon, id: &str, command: Vec<String>) -> Res
     };
     let made = daemon.docker.create_exec(id, config).await.map_err(|error| said(&error))?;
     let started = daemon.docker.start_exec(&made.id, None).await.map_err(|error| said(&error))?;
-    let mut output = Vec::new();
     if let StartExecResults::Attached { output: mut stream, input: _input } = started {
         while let Some(piece) = stream.next().await {
             let bytes = piece.map_err(|error| said(&error))?.into_bytes();
@@ -124,8 +128,12 @@ pub(crate) async fn exec(daemon: &Daemon, id: &str, command: Vec<String>) -> Res
     }
     let inspected = daemon.docker.inspect_exec(&made.id).await.map_err(|error| said(&error))?;
     let code = inspected.exit_code.ok_or("Docker reports no exit code")?;
-    let text = String::from_utf8_lossy(&output);
-    Ok(ExecResult { code, lines: text.lines().map(str::to_owned).collect() })
+    Ok(ExecResult { code, lines: lines(output) })
+}
+
+/// Output as lines.
+pub(crate) fn lines(output: &[u8]) -> Vec<String> {
+    String::from_utf8_lossy(output).lines().map(str::to_owned).collect()
 }
 
 /// The last lines, as one.

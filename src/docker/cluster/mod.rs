@@ -352,7 +352,9 @@ impl Guard {
     /// Removes everything, and gives sentences for what could not be. Given up halfway, the last resort goes on.
     async fn remove(&self) -> Vec<String> {
         let shared = &self.shared;
-        shared.tell(ClusterStep::Removing);
+        if shared.units.values().any(|unit| !unit.attached) {
+            shared.tell(ClusterStep::Removing);
+        }
         let mut problems = faults::heal_attached(shared).await;
         problems.extend(visit::leave(shared).await);
         end_all(shared).await;

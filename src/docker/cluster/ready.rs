@@ -157,7 +157,9 @@ async fn ask(
             let id = unit.id().ok_or("it has no container")?;
             let command =
                 command.iter().map(|text| spec::resolve(shared, service, unit.replica, text)).collect();
-            let ran = tokio::time::timeout(LONG_ANSWER, container::exec(&shared.daemon, &id, command)).await;
+            let mut output = Vec::new();
+            let ran = container::exec(&shared.daemon, &id, command, &mut output);
+            let ran = tokio::time::timeout(LONG_ANSWER, ran).await;
             let ran = ran.map_err(|_| format!("the command did not end within {LONG_ANSWER:?}"))??;
             match ran.code {
                 0 => Ok(()),

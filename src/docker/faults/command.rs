@@ -38,19 +38,21 @@ pub(super) async fn run(
         let Some(id) = unit.id() else {
             return ContainerProof { unit, effective: false, words: "it has no container".to_owned() };
         };
-        let ran = tokio::time::timeout(
-            fault.timeout,
-            cancel.run_until_cancelled(container::exec(&shared.daemon, &id, words)),
-        );
-        let (effective, words) = match ran.await {
-            Ok(Some(Ok(ran))) => {
-                let said = last_words(&ran.lines, LINES);
-                let said = if said.is_empty() { "no output".to_owned() } else { said };
-                (ran.code == 0, format!("exit {} ({said})", ran.code))
-            }
+        let mut output = Vec::new();
+        let ran = cancel.run_until_cancelled(container::exec(&shared.daemon, &id, words, &mut output));
+        let ran = tokio::time::timeout(fault.timeout, ran).await;
+        let said = |lines: &[String]| {
+            let said = last_words(lines, LINES);
+            if said.is_empty() { "no output".to_owned() } else { said }
+        };
+        let (effective, words) = match ran {
+            Ok(Some(Ok(ran))) => (ran.code == 0, format!("exit {} ({})", ran.code, said(&ran.lines))),
             Ok(Some(Err(reason))) => (false, format!("it did not run: {reason}")),
             Ok(None) => (false, "interrupted before it ended".to_owned()),
-            Err(_) => (false, format!("it did not end within {:?}", fault.timeout)),
+            Err(_) => {
+                let said = said(&container::lines(&output));
+                (false, format!("it did not end within {:?} ({said})", fault.timeout))
+            }
         };
         ContainerProof { unit, effective, words }
     }))

@@ -11,6 +11,7 @@ use crate::engine::messages::sight::RecordMatcher;
 use crate::ids::{Offset, Partition};
 use crate::kafka::{self, Client, Range, RangeEnd, ReadEvent, Record};
 use crate::ledger::PartitionReads;
+use crate::observe::NOT_KNOWN;
 use crate::plan::Work;
 
 /// A part of a log that a fresh client reads.
@@ -115,11 +116,9 @@ impl Reread<'_> {
                 let at = if end.passed { to + 1 } else { end.at.min(to + 1) };
                 AuditResult { reads, passed: end.passed, at, why: why(shared, &end, to), ..over("") }
             }
-            Err(error) if error.code().is_some_and(kafka::Code::means_gone) => AuditResult {
-                gone: true,
-                why: "the broker does not know the partition".to_owned(),
-                ..over("")
-            },
+            Err(error) if error.code().is_some_and(kafka::Code::means_gone) => {
+                AuditResult { gone: true, why: NOT_KNOWN.to_owned(), ..over("") }
+            }
             Err(error) => over(&error.to_string()),
         }
     }

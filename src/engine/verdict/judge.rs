@@ -25,7 +25,7 @@ use crate::ledger::{
     self, Accounts, Counts, Judged, Judgement, Kept, Marker, Observer, PartitionCase, PartitionReads, Pass,
     Removals, Saved, SentLog,
 };
-use crate::observe::{JudgedReading, Note, PartitionSeen, Retention};
+use crate::observe::{JudgedReading, NOT_KNOWN, Note, PartitionSeen, Retention};
 use crate::plan::{From, Work};
 
 /// Partitions that are audited and re-read side by side.
@@ -492,7 +492,7 @@ fn why_of(end: &PartitionEnd) -> String {
         );
     }
     if end.gone {
-        return "the broker does not know the partition".to_owned();
+        return NOT_KNOWN.to_owned();
     }
     String::new()
 }

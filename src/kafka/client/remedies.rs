@@ -76,6 +76,16 @@ const REMEDIES: &[Remedy] = &[
         "UNSUPPORTED_COMPRESSION_TYPE",
         "the broker does not support this compression: set `compression: none`",
     ),
+    r(
+        -152,
+        "_PURGE_QUEUE",
+        "the time of the producer was over before the broker took these: see what kept it from that, in its log and the notes",
+    ),
+    r(
+        -151,
+        "_PURGE_INFLIGHT",
+        "the time of the producer was over before the broker answered: see what kept it from that, in its log and the notes",
+    ),
     r(87, "INVALID_RECORD", "the broker rejects the message: a compacted topic needs a `key`"),
     r(
         89,

@@ -249,7 +249,7 @@ impl Judge<'_> {
         let (pass, detail) = match class {
             Class::Lost(pass) => {
                 let before = read_before(pass).map_or_else(
-                    || "no observer read it, and a re-read by a fresh client did not find it".to_owned(),
+                    || "no reader read it, and a re-read by a fresh client did not find it".to_owned(),
                     |at| {
                         format!(
                             "{} read it, but a re-read by a fresh client no longer found it",

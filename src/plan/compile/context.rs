@@ -198,7 +198,8 @@ impl<'a> Context<'a> {
         for (pointer, name) in names {
             let line = self.document.place(&pointer).line;
             if let Some(before) = first.get(name) {
-                let hint = Some(format!("the first one is in line {before}"));
+                let named = if what == "checks" { "; give each a `name`" } else { "" };
+                let hint = Some(format!("the first one is in line {before}{named}"));
                 let message = format!("two {what} have the name `{name}`");
                 self.about_value(&pointer, &message, hint, "a unique name");
             } else {

@@ -263,7 +263,7 @@ fn lines(scenario: &ScenarioPlan, secrets: &Secrets) -> Vec<String> {
                 format!("{what}, {until}, or until nothing arrives for {}", time(consume.idle_timeout)),
             ];
             if !consume.producers.is_empty() {
-                lines.push(format!("verifies what {} sends", consume.producers.join(", ")));
+                lines.push(judges(consume));
             }
             lines
         }
@@ -285,11 +285,13 @@ fn lines(scenario: &ScenarioPlan, secrets: &Secrets) -> Vec<String> {
     }
 }
 
+fn judges(consume: &ConsumePlan) -> String {
+    let sends = if consume.producers.len() == 1 { "sends" } else { "send" };
+    format!("verifies what {} {sends}", consume.producers.join(", "))
+}
+
 fn readback_lines(consume: &ConsumePlan) -> Vec<String> {
-    vec![
-        "added automatically: reads back what no consumer in the file reads".to_owned(),
-        format!("verifies what {} sends", consume.producers.join(", ")),
-    ]
+    vec!["added automatically: reads back what no consumer in the file reads".to_owned(), judges(consume)]
 }
 
 fn produce_lines(produce: &ProducePlan, secrets: &Secrets) -> Vec<String> {

@@ -38,7 +38,7 @@ pub(super) fn checks(run: &Summary) -> Vec<CheckView> {
             name: row.name.clone(),
             kind: row.kind.clone(),
             implicit: row.implicit,
-            covers: row.covers.clone(),
+            covers: prose(&row.covers),
             scenario: row.scenario.clone(),
             expected: row.expected.clone(),
             actual: row.actual.clone(),

@@ -271,12 +271,18 @@ impl Checker<'_> {
     ) {
         if !instance.is_object() {
             let found = match self.document.shown(at) {
-                Some(_) => format!("{} {}", kind_of(instance), self.shown(at)),
-                None => kind_of(instance).to_owned(),
+                Some(_) if !instance.is_null() => format!("{} {}", kind_of(instance), self.shown(at)),
+                _ => kind_of(instance).to_owned(),
             };
             let message = format!("expected a mapping with a `type`, found {found}");
             let tag = tags.iter().find(|tag| self.document.shown(at) == Some(tag));
-            let hint = tag.map(|tag| format!("use `type: {tag}`"));
+            let hint = if instance.is_null() {
+                Some("are its fields below it, and indented deeper?".to_owned())
+            } else if at.ends_with("/type") {
+                Some("indent it deeper than the name above it".to_owned())
+            } else {
+                tag.map(|tag| format!("use `type: {tag}`"))
+            };
             return self.add(at, self.document.place(at), message, hint);
         }
         let pointer = below(at, "type");
@@ -315,6 +321,9 @@ impl Checker<'_> {
             return self.add(at, self.document.key_place(at), message, Some(hint));
         }
         let hint = match instance {
+            Json::Array(_) if matches!(at, "/scenarios" | "/faults") => {
+                Some("give each a name in place of the `-`, and write `name: {type: ...}`".to_owned())
+            }
             Json::Number(_) | Json::Bool(_) if wanted.contains(&"string") => {
                 Some("put it in quotes".to_owned())
             }

@@ -94,6 +94,10 @@ impl YamlReader<'_> {
                         "within `{...}` and `[...]`, put `${...}` in quotes, because YAML reads \
                     its braces",
                     )
+                } else if line.contains("{{") {
+                    Some("a value that begins with `{{`, or has it within `{...}` and `[...]`, needs quotes")
+                } else if error.info().contains("mapping values are not allowed") {
+                    Some("is this line indented deeper than it should be, or does a value with `: ` in it need quotes?")
                 } else {
                     None
                 };

@@ -69,7 +69,12 @@ impl<'a> Blocked<'a> {
         let mut way = None;
         match self.prober.take() {
             Some((_, _, ProbeAnswer::Known(Some(partitions)))) => self.known(set, places, &partitions, now),
-            Some((_, _, ProbeAnswer::Known(None))) | None => {}
+            Some((_, _, ProbeAnswer::Known(None))) => {
+                for unknown in places.iter_mut().filter_map(|place| place.unknown.as_mut()) {
+                    unknown.counted_from = now;
+                }
+            }
+            None => {}
             Some((partition, at, found)) => {
                 let place = places.iter_mut().find(|place| place.partition == partition);
                 if let Some(place) = place.filter(|p| p.waits_for_records(set) && p.at(set) == at) {
@@ -244,6 +249,10 @@ impl<'a> Blocked<'a> {
             let Some(unknown) = &mut place.unknown else { continue };
             if !partitions.contains(&place.partition) {
                 unknown.confirmed = true;
+                self.consumer.tell_unknown();
+                // The time bound of a run's reader stands in its file; that of `kaf6 verify` is an hour, which nobody asked for.
+                let shared = &self.consumer.shared;
+                place.over = shared.saved.is_some() && place.is_gone(shared.plan.unreadable_after, now);
                 continue;
             }
             if unknown.confirmed {

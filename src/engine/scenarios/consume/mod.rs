@@ -14,7 +14,7 @@ mod task;
 mod window;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use futures_util::future::select_all;
@@ -68,6 +68,7 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, end_markers: &En
         taken: AtomicU64::new(0),
         compared: AtomicU64::new(0),
         wrong: AtomicU64::new(0),
+        unknown_told: AtomicBool::new(false),
     });
     let group = ReadPlan { consumer: &consumer, plan, end_markers, deadline };
     let (end, failed) = if plan.readback && partitions.len() > LIVE {

@@ -68,6 +68,8 @@ pub(super) struct UnknownSince {
     pub(super) since_us: u64,
     /// Metadata says so, too.
     pub(super) confirmed: bool,
+    /// Since when each answer has said so, while the end marker was decided.
+    pub(super) counted_from: Instant,
 }
 
 /// An offset inside the log that the broker refused.
@@ -140,6 +142,9 @@ impl PartitionPosition {
         // An idle partition has nothing to give until its end marker is there.
         self.still_since = self.still_since.max(at);
         self.window.restart(self.still_since);
+        if let Some(unknown) = &mut self.unknown {
+            unknown.counted_from = unknown.counted_from.max(at);
+        }
     }
 
     /// All acked messages were read, and the end marker behind them does not come: another one behind it shows whether it is
@@ -189,8 +194,16 @@ impl PartitionPosition {
 
     /// The broker says that it does not know the partition.
     pub(super) fn is_unknown(&mut self, since_us: u64, confirmed: bool) {
-        let unknown = self.unknown.get_or_insert(UnknownSince { since_us, confirmed });
+        let counted_from = Instant::now();
+        let unknown = self.unknown.get_or_insert(UnknownSince { since_us, confirmed, counted_from });
         unknown.confirmed |= confirmed;
+    }
+
+    /// Whether each answer has said for so long that the broker does not know the partition, with nothing more to come.
+    pub(super) fn is_gone(&self, after: Duration, now: Instant) -> bool {
+        let lasts =
+            |it: UnknownSince| it.confirmed && now.saturating_duration_since(it.counted_from) >= after;
+        self.end_marker.is_some() && self.unknown.is_some_and(lasts)
     }
 
     /// The broker refused an offset that lies in its log.

@@ -16,6 +16,7 @@ use crate::engine::messages::sight::RecordMatcher;
 use crate::ids::Partition;
 use crate::kafka::{self, Code, ReaderOptions, ReaderSet};
 use crate::metrics::Recorder;
+use crate::observe::Note;
 use crate::plan::{ConsumePlan, StartOffset, Work};
 
 /// Bytes prefetched over all readers of the run.
@@ -129,6 +130,14 @@ impl ReadTask {
             return place;
         }
         let marks = set.watermarks(partition, consumer.shared.client.waits().answer).ok();
+        if let (Some((low, _)), true) = (marks, consumer.shared.saved.is_some())
+            && low > start
+        {
+            consumer.shared.note(Note::hint(format!(
+                "the log of partition {partition} of `{}` begins at offset {low}: what lay before was removed",
+                consumer.name
+            )));
+        }
         PartitionPosition::new(consumer, partition, start, marks)
     }
 }
