@@ -65,15 +65,7 @@ impl Reread<'_> {
         let from = marker.map_or(self.from, |marker| self.from.min(marker.offset));
         let to = self.to;
         let timeout = self.until.saturating_duration_since(Instant::now());
-        let over = |why: &str| AuditResult {
-            reads: PartitionReads::new(shared.run_tag, topic, partition),
-            from,
-            passed: false,
-            at: from,
-            gone: false,
-            whole: false,
-            why: why.to_owned(),
-        };
+        let over = |why: &str| AuditResult { from, at: from, ..self.nothing(shared, why) };
         if shared.stop.is_stopped() {
             return over("the run was stopped");
         }
@@ -117,9 +109,27 @@ impl Reread<'_> {
                 AuditResult { reads, passed: end.passed, at, why: why(shared, &end, to), ..over("") }
             }
             Err(error) if error.code().is_some_and(kafka::Code::means_gone) => {
-                AuditResult { gone: true, why: NOT_KNOWN.to_owned(), ..over("") }
+                AuditResult { gone: true, ..over(NOT_KNOWN) }
             }
             Err(error) => over(&error.to_string()),
+        }
+    }
+
+    /// What a client finds of a partition that the broker does not know.
+    pub(super) fn gone(&self, shared: &RunContext) -> AuditResult {
+        AuditResult { gone: true, ..self.nothing(shared, NOT_KNOWN) }
+    }
+
+    fn nothing(&self, shared: &RunContext, why: &str) -> AuditResult {
+        let (topic, partition) = self.place;
+        AuditResult {
+            reads: PartitionReads::new(shared.run_tag, topic, partition),
+            from: self.from,
+            passed: false,
+            at: self.from,
+            gone: false,
+            whole: false,
+            why: why.to_owned(),
         }
     }
 }

@@ -184,6 +184,8 @@ pub(crate) struct Missing<'a> {
     pub(crate) mark: Option<EndMarkerSeen>,
     pub(crate) markers: &'a [Marker],
     pub(crate) removals: Option<&'a PartitionRemovals<'a>>,
+    /// The broker told the audit, all its time, that it does not know the partition: nothing is there to be read again.
+    pub(super) gone: bool,
 }
 
 /// One partition, judged.
@@ -234,7 +236,8 @@ impl Judging<'_> {
             passes.push(pass(Observer::Audit, found));
         }
         let removals = self.removals(place, found, &markers, &passes);
-        let missing = Missing { acked, mark, markers: &markers, removals: removals.as_ref() };
+        let gone = audit.as_ref().is_some_and(|audit| audit.gone);
+        let missing = Missing { acked, mark, markers: &markers, removals: removals.as_ref(), gone };
         let rechecks = self.recheck(place, found, &missing, &passes);
         if let Some(removals) = &removals {
             removals.look_at_log(self.until.min(Instant::now() + self.shared.client.waits().recheck));

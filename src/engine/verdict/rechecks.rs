@@ -78,7 +78,7 @@ impl Judging<'_> {
         missing: &Missing<'_>,
         passes: &[Pass<'_>],
     ) -> Vec<AuditResult> {
-        let Missing { acked, mark, markers, removals } = *missing;
+        let Missing { acked, mark, markers, removals, gone } = *missing;
         let case = self.case(place, found, markers, passes);
         // In a compacted log a later record tells why an earlier one is gone. It may lie behind the end markers: not every producer
         // is waited for.
@@ -99,11 +99,15 @@ impl Judging<'_> {
             });
             let mark = mark.filter(|mark| mark.ends_reading(to, acked));
             let reread = Reread { client: &client, place, from, to, mark, until, what: "re-read" };
-            let mut again = self.read(&reread, |key, offset| {
-                if let Some(removals) = compacted {
-                    removals.keys.borrow_mut().see(key, offset);
-                }
-            });
+            let mut again = if gone {
+                reread.gone(self.shared)
+            } else {
+                self.read(&reread, |key, offset| {
+                    if let Some(removals) = compacted {
+                        removals.keys.borrow_mut().see(key, offset);
+                    }
+                })
+            };
             if !again.passed && !again.gone {
                 let name = &self.topology.topics[place.0].name;
                 self.shared.note(Note::warning(format!(
