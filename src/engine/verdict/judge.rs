@@ -40,7 +40,6 @@ pub(crate) struct RunVerdict {
     pub(crate) saved: Option<Saved>,
 }
 
-/// Judges all that was read, and adds up what was sent.
 pub(crate) async fn judge_run(shared: &Arc<RunContext>) -> RunVerdict {
     let task = Arc::clone(shared);
     unwind(tokio::task::spawn_blocking(move || judge(&task)).await)
@@ -188,7 +187,6 @@ pub(crate) struct Missing<'a> {
     pub(super) gone: bool,
 }
 
-/// One partition, judged.
 struct JudgedPartition {
     seen: PartitionSeen,
     readings: Vec<JudgedReading>,
@@ -308,8 +306,7 @@ impl Judging<'_> {
         }
     }
 
-    /// The last end marker that lies behind all acked messages that are to be verified here. One that was written for a reader
-    /// for which not all producers waited may lie before some.
+    /// The last end marker behind all acked messages to verify; one for a reader that starts early may be before some.
     fn mark(&self, place: (usize, Partition), found: &PartitionInputs<'_>) -> Option<EndMarkerSeen> {
         let verified: Vec<usize> = self.verified(found).map(|(scenario, _)| scenario).collect();
         let mut markers = self.shared.markers(place.0, place.1).into_iter().rev();
