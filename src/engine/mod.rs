@@ -61,7 +61,7 @@ pub async fn run(plan: Arc<Plan>, options: Options, live: Arc<RunProgress>) -> O
 /// Runs a plan whose containers are up.
 ///
 /// # Errors
-/// As [`Shared::new`].
+/// As [`RunContext::new`].
 async fn with_cluster(
     plan: Arc<Plan>,
     options: Options,

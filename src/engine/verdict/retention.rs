@@ -55,7 +55,7 @@ impl PartitionLog {
         if unsure { explained.min(Certainty::Maybe) } else { explained }
     }
 
-    /// As [`Log::expired`], of a record that went with a topic that was deleted: retention may have taken it before.
+    /// As [`PartitionLog::expired`], of a record that went with a topic that was deleted: retention may have taken it before.
     pub(crate) fn expired_before(&self, rules: Rules, stamped: Option<Between>) -> Certainty {
         match rules {
             Rules::Known(settings) if settings.deletes => self.is_old(settings, stamped),
