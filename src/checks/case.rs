@@ -117,7 +117,7 @@ impl<'a> CheckedScenario<'a> {
         first.map_or(&self.scenario.name, |it| &it.name)
     }
 
-    /// As [`Case::ended_early`], for what has been measured until then: that it is not all counts only from an end
+    /// As [`CheckedScenario::ended_early`], for what has been measured until then: that it is not all counts only from an end
     /// before this time.
     pub(super) fn ended_before(&self, time: Duration) -> Option<UnknownBecause> {
         self.ended_early().filter(|_| self.work_end() < time)

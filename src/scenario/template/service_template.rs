@@ -7,7 +7,7 @@ use std::fmt;
 use crate::scenario::template::TemplateError;
 
 /// A text with references in it, parsed once. What the environment put into it is printed by nothing but
-/// [`Wired::resolve`].
+/// [`ServiceTemplate::resolve`].
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ServiceTemplate {
     source: String,
