@@ -12,6 +12,7 @@ use crate::record::account::Standing;
 use super::findings;
 use super::format::{count, latency, millis, number, status_words};
 use super::junit::evidence;
+use super::sections::Section;
 use super::summary::{CheckOutcome, CheckRow, NoteLevel, RunStatus, ScenarioSummary, Summary};
 use super::terminal::{Style, Tone, cut, no_commands, paint, safe, wrap};
 use super::words::{
@@ -28,13 +29,18 @@ const LOG_LINES: usize = 5;
 pub fn render(run: &Summary, style: Style, folder: Option<&Path>) -> String {
     let mut out = Out { text: String::new(), style };
     out.verdict(run);
-    out.scenarios(run);
-    out.account(run);
-    out.checks(run);
-    out.faults(run);
-    out.anomalies(run);
-    out.containers(run);
-    out.notes(run);
+    for section in Section::ORDER {
+        match section {
+            Section::Checks => out.checks(run),
+            Section::Account => out.account(run),
+            Section::Anomalies => out.anomalies(run),
+            Section::Notes => out.notes(run),
+            Section::Faults => out.faults(run),
+            Section::Containers => out.containers(run),
+            Section::Scenarios => out.scenarios(run),
+            _ => {}
+        }
+    }
     if let Some(folder) = folder {
         out.text.push('\n');
         for name in super::FILES {

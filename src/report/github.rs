@@ -8,6 +8,7 @@ use std::path::Path;
 use super::findings;
 use super::format::{count, millis, number, outcome_name, status_name};
 use super::index::worst;
+use super::sections::Section;
 use super::summary::{
     CheckOutcome, CheckRow, NoteLevel, Num, PositionSummary, RunStatus, ScenarioSummary, Summary,
 };
@@ -54,18 +55,17 @@ fn section(run: &Summary, report_dir: &Path) -> String {
     let _ = writeln!(out, "## {} {}: {}\n", mark_of(run.status), text(&run.name), status_name(run.status));
     // What to write about it is at its end.
     let _ = writeln!(out, "{}\n", text_of(&run.reason, 3000));
-    if let Some(line) = account_line(run) {
-        let _ = writeln!(out, "{}\n", text(&line));
+    for section in Section::ORDER {
+        match section {
+            Section::Checks => checks(run, &mut out),
+            Section::Account => messages(run, &mut out),
+            Section::Anomalies => anomalies(run, &mut out),
+            Section::Notes => notes(run, &mut out),
+            Section::Faults => faults(run, &mut out),
+            Section::Scenarios => scenarios(run, &mut out),
+            _ => {}
+        }
     }
-    let links: Vec<String> = run.accounts.iter().flat_map(findings::of_run).map(finding).collect();
-    if !links.is_empty() {
-        let _ = writeln!(out, "Causes and next steps: {}\n", links.join(", "));
-    }
-    checks(run, &mut out);
-    scenarios(run, &mut out);
-    anomalies(run, &mut out);
-    faults(run, &mut out);
-    notes(run, &mut out);
     let folder = report_dir.join(&run.run_id);
     let _ = writeln!(
         out,
@@ -76,6 +76,17 @@ fn section(run: &Summary, report_dir: &Path) -> String {
         code(&folder.join(REPORT_HTML).display().to_string()),
     );
     out
+}
+
+/// What became of all messages.
+fn messages(run: &Summary, out: &mut String) {
+    if let Some(line) = account_line(run) {
+        let _ = writeln!(out, "{}\n", text(&line));
+    }
+    let links: Vec<String> = run.accounts.iter().flat_map(findings::of_run).map(finding).collect();
+    if !links.is_empty() {
+        let _ = writeln!(out, "Causes and next steps: {}\n", links.join(", "));
+    }
 }
 
 fn checks(run: &Summary, out: &mut String) {

@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 
 use kaf6::report::findings::PAGE;
 use kaf6::report::html::{SCRIPT_HASH, html};
+use kaf6::report::sections::Section;
 use kaf6::report::summary::Summary;
 
 use crate::faulted::faulted;
@@ -360,5 +361,16 @@ fn colours_can_be_read() {
         for line in ["rate", "latency", "metric"] {
             assert!(contrast(line, "paper") >= 3.0, "{line}");
         }
+    }
+}
+
+#[test]
+fn each_page_has_its_sections_in_the_order_of_all_reports() {
+    for (name, summary) in all() {
+        let page = html(&summary).unwrap();
+        let ids = page.split("<section id=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+        let places: Vec<usize> =
+            ids.map(|id| Section::ORDER.iter().position(|section| section.id() == id).expect(id)).collect();
+        assert!(places.len() > 5 && places.is_sorted(), "{name}: {places:?}");
     }
 }

@@ -17,6 +17,7 @@ mod timeline;
 use askama::Template;
 
 use super::notes::merged;
+use super::sections::Section;
 use super::summary::{NoteLevel, Summary};
 
 /// The hash of `templates/report/readout.js`, which the page's policy allows by name; a test holds it.
@@ -85,27 +86,22 @@ struct Page {
 }
 
 impl Page {
-    /// The sections that the page has, for the list at its top.
+    /// The ids and labels of the sections that the page has.
     fn sections(&self) -> Vec<(&'static str, &'static str)> {
-        [
-            ("checks", "Checks", true),
-            ("account", "Messages", self.account.is_some()),
-            ("anomalies", "Anomalies", true),
-            ("notes", "Notes", !self.notes.is_empty()),
-            ("timeline", "Timeline", self.timeline.is_some()),
-            ("faults", "Faults", !self.faults.is_empty()),
-            ("changes", "Metadata", self.metadata.is_some()),
-            ("containers", "Containers", !self.containers.rows.is_empty()),
-            ("scenarios", "Scenarios", !self.scenarios.rows.is_empty()),
-            ("errors", "Errors", !self.errors.is_empty()),
-            ("connect", "Connections", !self.connect.is_empty()),
-            ("partitions", "Partitions", self.partitions.is_some()),
-            ("source", "Scenario file", true),
-            ("files", "Files", true),
-        ]
-        .into_iter()
-        .filter_map(|(id, label, there)| there.then_some((id, label)))
-        .collect()
+        let has = |section: &Section| match section {
+            Section::Checks | Section::Anomalies | Section::Source | Section::Files => true,
+            Section::Account => self.account.is_some(),
+            Section::Notes => !self.notes.is_empty(),
+            Section::Timeline => self.timeline.is_some(),
+            Section::Faults => !self.faults.is_empty(),
+            Section::Metadata => self.metadata.is_some(),
+            Section::Containers => !self.containers.rows.is_empty(),
+            Section::Scenarios => !self.scenarios.rows.is_empty(),
+            Section::Errors => !self.errors.is_empty(),
+            Section::Connections => !self.connect.is_empty(),
+            Section::Partitions => self.partitions.is_some(),
+        };
+        Section::ORDER.into_iter().filter(has).map(|section| (section.id(), section.label())).collect()
     }
 }
 
