@@ -193,7 +193,7 @@ impl Producer {
         size: usize,
         fill: impl FnOnce(&mut [u8], &mut Option<u32>),
     ) {
-        self.staged.add(partition, tag, key, size, fill);
+        self.staged.add((partition, tag), key, size, fill);
     }
 
     /// Messages that wait to be handed over.

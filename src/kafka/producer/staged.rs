@@ -52,8 +52,7 @@ impl Staged {
     /// Adds one; `fill` makes its value of `size` bytes, and notes what it will want to know of it. Tags of one partition go up.
     pub(crate) fn add(
         &mut self,
-        partition: Partition,
-        tag: u64,
+        (partition, tag): (Partition, u64),
         key: Option<&[u8]>,
         size: usize,
         fill: impl FnOnce(&mut [u8], &mut Option<u32>),
@@ -169,7 +168,7 @@ mod tests {
     use super::*;
 
     fn add(staged: &mut Staged, partition: Partition, tag: u64, key: Option<&str>, value: &str) {
-        staged.add(partition, tag, key.map(str::as_bytes), value.len(), |bytes, _| {
+        staged.add((partition, tag), key.map(str::as_bytes), value.len(), |bytes, _| {
             bytes.copy_from_slice(value.as_bytes());
         });
     }

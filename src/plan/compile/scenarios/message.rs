@@ -23,6 +23,21 @@ pub(super) struct MessageFields<'a> {
     pub(super) value: Option<&'a raw::Value>,
 }
 
+/// The fields of `raw`, a `Produce` or a `Roundtrip`.
+macro_rules! message_fields {
+    ($raw:expr) => {
+        $crate::plan::compile::scenarios::message::MessageFields {
+            acks: $raw.acks,
+            compression: $raw.compression,
+            idempotence: $raw.idempotence,
+            key: $raw.key.as_deref(),
+            headers: $raw.headers.as_ref(),
+            value: $raw.value.as_ref(),
+        }
+    };
+}
+pub(super) use message_fields;
+
 /// The same with defaults taken.
 pub(super) struct Message {
     pub(super) acks: Acks,

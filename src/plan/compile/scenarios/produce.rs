@@ -3,7 +3,7 @@
 use super::super::context::Context;
 use super::super::defaults_recorder::DefaultsRecorder;
 use super::super::topics::{Key, Topics};
-use super::message::{MessageFields, message};
+use super::message::{message, message_fields};
 use crate::plan::{Partitioning, ProducePlan, Schedule, ValuePlan, defaults};
 use crate::scenario::format::activity as raw;
 use crate::scenario::source::node::below;
@@ -45,15 +45,7 @@ pub(super) fn produce(
         taken.note("rate", "as fast as acks allow");
     }
     let partition = taken.or("partition", raw.partition, defaults::PARTITIONING, "round_robin");
-    let fields = MessageFields {
-        acks: raw.acks,
-        compression: raw.compression,
-        idempotence: raw.idempotence,
-        key: raw.key.as_deref(),
-        headers: raw.headers.as_ref(),
-        value: raw.value.as_ref(),
-    };
-    let message = message(cx, pointer, &fields, taken);
+    let message = message(cx, pointer, &message_fields!(raw), taken);
     let at_most = below(pointer, "max_in_flight");
     let max_in_flight = cx.quantity(&at_most, raw.max_in_flight.as_ref()).map(ByteSize::get);
     if max_in_flight == Some(0) {

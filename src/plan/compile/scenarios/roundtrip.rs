@@ -3,7 +3,7 @@
 use super::super::context::Context;
 use super::super::defaults_recorder::DefaultsRecorder;
 use super::super::topics::{Key, Topics};
-use super::message::{MessageFields, message};
+use super::message::{message, message_fields};
 use crate::plan::{RoundtripPlan, defaults};
 use crate::scenario::format::activity as raw;
 use crate::scenario::source::node::below;
@@ -25,15 +25,7 @@ pub(super) fn roundtrip(
     let each = cx.positive(&below(pointer, "iteration_timeout"), raw.iteration_timeout.as_ref());
     let shown = Duration::from(defaults::ITERATION_TIMEOUT);
     let iteration_timeout = taken.or("iteration_timeout", each, shown, shown).std();
-    let fields = MessageFields {
-        acks: raw.acks,
-        compression: raw.compression,
-        idempotence: raw.idempotence,
-        key: raw.key.as_deref(),
-        headers: raw.headers.as_ref(),
-        value: raw.value.as_ref(),
-    };
-    let message = message(cx, pointer, &fields, taken);
+    let message = message(cx, pointer, &message_fields!(raw), taken);
     let topic = topic?;
     let verify = raw.verify.unwrap_or(true);
     let key = Key { is_written: raw.key.is_some(), template: message.key.as_ref(), is_verified: verify };
