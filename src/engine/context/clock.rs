@@ -1,6 +1,8 @@
-//! The run's clock: microseconds from its zero, on a clock that never jumps, and the same as time of day.
+//! The run's clock: microseconds since the start of the run, on a monotonic clock, and their conversion to
+//! and from wall-clock time.
 //!
-//! Messages carry time of day, so that a reader elsewhere could use it; both are tied together once, at zero.
+//! Messages carry wall-clock time, so that a reader on another machine can use it. The two clocks are read
+//! together once, at the start of the run.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +15,8 @@ pub(crate) struct Clock {
     stepped: AtomicBool,
 }
 
-/// The system's clock and the run's may drift apart by so much: both are slowed and hastened alike, and one of them can be set.
+/// Tolerated drift between the system clock and the monotonic clock. NTP slews both alike, but only the
+/// system clock can be set.
 const DRIFT: Duration = Duration::from_millis(200);
 
 impl Clock {
@@ -32,7 +35,8 @@ impl Clock {
         self.pair().0
     }
 
-    /// Looks whether the system's clock was set since zero. To be asked now and then: one that was set back in time is not noticed.
+    /// Checks whether the system clock was set since the start of the run. Call it regularly: a clock that
+    /// was set and then set back is not noticed.
     pub(crate) fn look(&self) {
         let (zero, wall) = self.pair();
         let elapsed = i64::try_from(zero.elapsed().as_micros()).unwrap_or(i64::MAX);
@@ -44,7 +48,7 @@ impl Clock {
         }
     }
 
-    /// The system's clock was set since zero, as far as that was noticed.
+    /// Whether [`look`](Self::look) noticed that the system clock was set.
     pub(crate) fn was_set(&self) -> bool {
         self.look();
         self.stepped.load(Ordering::Relaxed)
@@ -54,27 +58,27 @@ impl Clock {
         self.zero().elapsed()
     }
 
-    /// From zero to an instant; zero for all before it.
+    /// Time from the start of the run to an instant; zero for earlier instants.
     pub(crate) fn at(&self, at: Instant) -> Duration {
         at.saturating_duration_since(self.zero())
     }
 
-    /// Microseconds since zero.
+    /// Microseconds since the start of the run.
     pub(crate) fn now_us(&self) -> u64 {
         self.us(Instant::now())
     }
 
-    /// Microseconds from zero to an instant.
+    /// Microseconds from the start of the run to an instant.
     pub(crate) fn us(&self, at: Instant) -> u64 {
         u64::try_from(at.saturating_duration_since(self.zero()).as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// Microseconds since 1970 of a time counted from zero.
+    /// Converts microseconds since the start of the run to microseconds since 1970.
     pub(crate) fn of_day(&self, at_us: u64) -> i64 {
         self.pair().1.saturating_add_unsigned(at_us)
     }
 
-    /// Microseconds since zero of a time of day; 0 for all before zero.
+    /// Converts microseconds since 1970 to microseconds since the start of the run; 0 for earlier times.
     pub(crate) fn of_run(&self, of_day_us: i64) -> u64 {
         u64::try_from(of_day_us.saturating_sub(self.pair().1)).unwrap_or(0)
     }

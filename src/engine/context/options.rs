@@ -1,4 +1,4 @@
-//! What a run needs beside its plan.
+//! Options of a run that are not in its plan.
 
 use std::path::PathBuf;
 
@@ -7,25 +7,24 @@ use crate::ids::RunTag;
 use crate::kafka::Waits;
 use crate::ledger::Saved;
 
-/// What a run needs beside its plan.
 #[derive(Debug, Clone)]
 pub struct Options {
     pub run_id: String,
     pub run_tag: RunTag,
-    /// The run's folder, for the logs of its containers.
+    /// The run's folder, for container logs.
     pub folder: PathBuf,
     pub stop: Stop,
-    /// Keep the ledger, to be judged again later.
+    /// Save the ledger, so that `kaf6 verify` can judge it again.
     pub save_ledger: bool,
-    /// Send nothing: the plan's producers are those of this ledger, and what they sent then is judged now.
+    /// Send nothing: use the producers of this saved ledger, and judge what they sent.
     pub saved: Option<Saved>,
-    /// How long reading and judging wait; tests take short ones.
+    /// How long reading and judging wait. Tests use short waits.
     pub waits: Waits,
 }
 
 #[cfg(test)]
 impl Options {
-    /// Of a run that tests make by hand.
+    /// Options for runs that tests construct.
     pub(crate) fn for_tests(waits: Waits) -> Self {
         Self {
             run_id: "x".to_owned(),

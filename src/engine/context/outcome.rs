@@ -1,9 +1,9 @@
-//! What a runner says of its scenario beside its counts, and how threads and tasks hand their ends on.
+//! The outcome of a scenario beside its counts, and how panics of threads and tasks are passed on.
 
 use super::stop::{Stop, StopReason};
 use crate::observe::{BrokerSeen, ScenarioEnd, ScrapeSeen, TopicSeen, WatchSeen};
 
-/// How something that did not end by itself ended.
+/// How a scenario ended that was stopped early.
 pub(crate) fn cut(stop: &Stop) -> ScenarioEnd {
     match stop.why() {
         Some(StopReason::Signal(_)) => ScenarioEnd::Interrupted,
@@ -11,7 +11,7 @@ pub(crate) fn cut(stop: &Stop) -> ScenarioEnd {
     }
 }
 
-/// What a runner says of its scenario beside its counts.
+/// What a scenario reports beside its counts.
 #[derive(Debug, Default)]
 pub(crate) struct ScenarioOutcome {
     pub(crate) ended: Option<ScenarioEnd>,
@@ -38,7 +38,7 @@ impl ScenarioOutcome {
     }
 }
 
-/// A panic of a task is a bug of kaf6 and goes on to `main`, which reports it as such.
+/// Passes a panic of a task on to `main`, which reports it as a bug of kaf6.
 pub(crate) fn unwind<T>(joined: Result<T, tokio::task::JoinError>) -> T {
     match joined {
         Ok(value) => value,

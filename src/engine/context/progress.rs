@@ -1,6 +1,6 @@
-//! What can be seen of a run while it goes on: phase, and for each scenario its state and counts.
+//! The live view of a run: its phase, and the state and counts of each scenario.
 //!
-//! Read by displays from another thread; the engine never waits for them.
+//! Displays read it from another thread; the engine never waits for them.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,33 +9,33 @@ use crate::metrics::{ClientMetrics, Counters};
 use crate::plan::{Plan, ScenarioKind, Work};
 use crate::scenario::Secrets;
 
-/// What a run is busy with.
+/// The current phase of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     Cluster,
-    /// Reaching the brokers and creating topics.
+    /// Connecting to the brokers and creating topics.
     Setup,
     Running,
-    /// Taking second looks and adding up.
+    /// Re-reading missing messages and computing the verdict.
     Judging,
 }
 
-/// One scenario at one moment.
+/// A snapshot of one scenario.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveScenario {
     pub name: String,
     pub kind: ScenarioKind,
     pub started: bool,
     pub ended: bool,
-    /// Messages acked, read or sent round.
+    /// Messages acked or read, or completed round trips.
     pub done: u64,
-    /// How many there are to be.
+    /// Planned number of messages, if the file limits it.
     pub limit: Option<u64>,
     pub elapsed: Duration,
     pub bound: Duration,
-    /// Messages a second since its start.
+    /// Messages per second since the scenario started.
     pub rate_per_s: f64,
-    /// 95th percentile of latency so far, milliseconds.
+    /// 95th percentile of latency so far, in milliseconds.
     pub p95_ms: Option<f64>,
     pub errors: u64,
 }
@@ -90,13 +90,13 @@ impl RunProgress {
         *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
     }
 
-    /// Says something that people who watch want to know.
+    /// Adds a line for the person who watches the run.
     pub(crate) fn say(&self, mut line: String) {
         self.secrets.hide_from(&mut line);
         self.said.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     }
 
-    /// What was said since the last call, for people who watch.
+    /// Takes the lines that were added since the last call.
     pub fn take_said(&self) -> Vec<String> {
         std::mem::take(&mut *self.said.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -118,23 +118,21 @@ impl RunProgress {
         &self.scenarios[index].metrics
     }
 
-    /// How long a scenario worked; none where it never began, or has not ended.
+    /// How long a scenario ran; `None` if it never started or has not ended.
     pub(crate) fn length(&self, index: usize) -> Option<Duration> {
         let scenario = &self.scenarios[index];
         Some(scenario.ended.get()?.saturating_duration_since(*scenario.began.get()?))
     }
 
-    /// What the run is busy with.
     pub fn phase(&self) -> Phase {
         *self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Time since the start of the run; none before.
+    /// Time since the start of the run; `None` before it.
     pub fn elapsed(&self) -> Option<Duration> {
         self.zero.get().map(Instant::elapsed)
     }
 
-    /// Each scenario, in the file's order.
     pub fn progress(&self) -> Vec<LiveScenario> {
         self.scenarios.iter().map(One::progress).collect()
     }

@@ -1,6 +1,6 @@
-//! What all parts of one run share: plan, clients, clock, states, topology, ledgers and notes.
+//! What all parts of one run share: plan, clients, clock, lifecycle states, topology, ledgers and notes.
 //!
-//! Locks here are taken at a scenario's start and end, never for a message.
+//! Its locks are taken when a scenario starts or ends, never per message.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -23,9 +23,9 @@ use crate::observe::Note;
 use crate::plan::{ClusterPlan, Plan, Target};
 use crate::scenario::{ServiceTemplate, Template};
 
-/// The embedded broker, as reports name it.
+/// The name of the embedded broker in reports.
 pub(crate) const EMBEDDED: &str = "embedded";
-/// How far behind the run's timeout a wait ends that does not look at the stop switch.
+/// How long after the run's timeout a wait ends that does not check the stop switch.
 const BEHIND: Duration = Duration::from_secs(1);
 
 /// Shared by all tasks and threads of a run.
@@ -40,72 +40,74 @@ pub(crate) struct RunContext {
     pub(crate) cluster: Option<Arc<Cluster>>,
     pub(crate) save_ledger: bool,
     pub(crate) saved: Option<Saved>,
-    /// Scenarios, then faults.
+    /// Scenarios first, then faults.
     pub(crate) states: Vec<LifecycleWatch>,
     topology: OnceLock<Topology>,
-    /// Why there is no topology yet, and since when.
+    /// When setup last failed, and why; `None` if it has not failed.
     pub(crate) setup: tokio::sync::Mutex<Option<(Instant, String)>>,
     sent: Mutex<HashMap<StreamId, SentLog>>,
     ends: Mutex<Vec<(usize, PartitionEnd)>>,
-    /// All end markers that were acked, in the order of their numbers.
+    /// All acked end markers of each partition, in ascending order of their numbers.
     markers: Mutex<HashMap<(usize, Partition), Vec<EndMarkerSeen>>>,
     pub(crate) topics_seen: TopicsSeen,
     notes: Mutex<Vec<Note>>,
     crashed: Mutex<Vec<String>>,
-    /// Lives as long as the run does.
+    /// Keeps the embedded broker alive as long as the run.
     _embedded: Option<Embedded>,
 }
 
-/// The run's topics as they are, and the streams over their partitions.
+/// The run's topics, and the streams to their partitions.
 #[derive(Debug)]
 pub(crate) struct Topology {
     pub(crate) topics: Vec<TopicState>,
     pub(crate) streams: Streams,
-    /// The first stream of each client of each scenario that sends: by scenario, then client.
+    /// The first stream of each client that sends, by scenario and client.
     pub(crate) first: HashMap<(usize, u32), StreamId>,
 }
 
-/// What a broker said of the run's topics.
+/// What the wire probe reported about the run's topics.
 #[derive(Debug, Default)]
 pub(crate) struct TopicsSeen {
     pub(crate) start: OnceLock<Vec<ProbedTopic>>,
-    /// When it is judged, where that is asked.
+    /// The report before the verdict, if it was requested.
     pub(crate) now: OnceLock<Vec<ProbedTopic>>,
 }
 
 /// A topic that this run created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Birth {
-    /// When it was asked for, microseconds since 1970.
+    /// When this run requested its creation, in microseconds since 1970.
     pub(crate) at_us: i64,
 }
 
 impl Birth {
-    /// It is asked for now.
+    /// Requested now.
     pub(crate) fn now() -> Self {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Self { at_us: i64::try_from(since.as_micros()).unwrap_or(i64::MAX) }
     }
 }
 
-/// One topic as it is.
+/// A topic of the run, as found or created.
 #[derive(Debug, Clone)]
 pub(crate) struct TopicState {
     pub(crate) name: String,
     pub(crate) partitions: i32,
-    /// How far acks have come in it.
+    /// The highest acked offset of each partition.
     pub(crate) highest: HighestAcks,
-    /// When this run created it, where it did.
+    /// When this run created the topic; `None` if it existed before.
     pub(crate) birth: Option<Birth>,
-    /// Logs that were not empty although this run had just created the topic and sent nothing yet: first offset and end.
+    /// First offset and end of the logs that were not empty, although this run had just created the topic and
+    /// had sent nothing yet.
     pub(crate) inherited: BTreeMap<Partition, (Offset, Offset)>,
-    /// Why it cannot be used.
+    /// Why the topic cannot be used.
     pub(crate) error: Option<String>,
 }
 
 impl RunContext {
     /// # Errors
-    /// Where librdkafka refuses the settings, or the embedded broker cannot hold the run.
+    ///
+    /// librdkafka rejects the settings, or the embedded broker cannot serve the run.
     pub(crate) fn new(
         plan: Arc<Plan>,
         options: Options,
@@ -163,7 +165,7 @@ impl RunContext {
         })
     }
 
-    /// The client settings of one scenario: the file's, or with brokers of its own.
+    /// The client settings of one scenario: those of the file, with the scenario's own brokers if it has any.
     pub(crate) fn client_of(&self, index: usize) -> Client {
         match &self.plan.scenarios[index].brokers {
             Some(brokers) if !self.client.is_embedded() => {
@@ -174,7 +176,7 @@ impl RunContext {
         }
     }
 
-    /// A text with its references to services replaced.
+    /// Replaces the references to services in a text.
     pub(crate) fn resolve(&self, text: &ServiceTemplate) -> String {
         match &self.cluster {
             Some(cluster) => cluster.addresses().resolve(text, &self.run_id),
@@ -182,7 +184,7 @@ impl RunContext {
         }
     }
 
-    /// The brokers that clients are given, as reports name them.
+    /// The bootstrap brokers, as reports name them.
     pub(crate) fn brokers(&self) -> Vec<String> {
         if self.client.is_embedded() {
             return vec![EMBEDDED.to_owned()];
@@ -190,8 +192,8 @@ impl RunContext {
         self.client.brokers().to_vec()
     }
 
-    /// The brokers that a `watch` asks now: its own, or the run's with those that a fault added; without those that a
-    /// fault took away.
+    /// The brokers that a `watch` asks now: its own, or those of the run, plus the brokers that a fault added
+    /// and without those that a fault removed.
     pub(crate) fn brokers_now(&self, index: usize) -> Vec<String> {
         let mut brokers = self.client_of(index).brokers().to_vec();
         if let Some(cluster) = &self.cluster {
@@ -217,28 +219,29 @@ impl RunContext {
             .any(|state| matches!(state.get(), Lifecycle::Ended(_)))
     }
 
-    /// The topics and streams; none while no broker was reached.
+    /// The topics and streams; `None` until a broker was reached.
     pub(crate) fn topology(&self) -> Option<&Topology> {
         self.topology.get()
     }
 
     pub(crate) fn set_topology(&self, topology: Topology) {
-        // Only setup sets it, under its lock, and only once.
+        // Only setup sets it, under a lock and only once.
         let _ = self.topology.set(topology);
     }
 
-    /// The number of a topic in the run.
+    /// The index of a topic in the run.
     pub(crate) fn topic_index(&self, topic: &Template) -> Option<usize> {
         self.plan.topics.iter().position(|t| t.name == *topic)
     }
 
-    /// Names of all topics, in the plan's order.
+    /// Names of all topics, in the order of the plan.
     pub(crate) fn topic_names(&self) -> Vec<String> {
         topic_names(&self.plan, &self.run_id)
     }
 
-    /// When a scenario that starts now has to end: its own bound, or a little behind the run's, at which the stop
-    /// switch ends it. So what the run's bound cuts short is known as cut short, and not as too slow.
+    /// The deadline of a scenario that starts now: its own timeout, or slightly after the run's timeout. The
+    /// stop switch then ends it first, so a scenario that the run's timeout ends is reported as cut short and
+    /// not as too slow.
     pub(crate) fn deadline(&self, index: usize) -> Instant {
         let own = Instant::now() + self.plan.scenarios[index].timeout;
         own.min(self.clock.zero() + self.plan.timeout + BEHIND)
@@ -255,7 +258,7 @@ impl RunContext {
         std::mem::take(&mut *lock(&self.notes))
     }
 
-    /// A container that ended by itself, in a sentence.
+    /// Records a container that exited unexpectedly, as a sentence.
     pub(crate) fn hand_in_crash(&self, text: String) {
         lock(&self.crashed).push(text);
     }
@@ -264,13 +267,13 @@ impl RunContext {
         lock(&self.crashed).clone()
     }
 
-    /// A broker restarted or died during the run, as far as kaf6's clients noticed.
+    /// Whether kaf6's clients noticed that a broker restarted or died during the run.
     pub(crate) fn broker_went_away(&self) -> bool {
         let zero = u64::try_from(self.clock.of_day(0)).unwrap_or(0);
         self.client.logs().broker_went_away(SystemTime::UNIX_EPOCH + Duration::from_micros(zero))
     }
 
-    /// What a scenario sent so far: messages, acks, failures and unknown ones.
+    /// What a scenario has sent so far: messages, acks, failures and unknown ones.
     pub(crate) fn sent_by(&self, scenario: usize) -> [u64; 4] {
         let (Some(topology), sent) = (self.topology(), lock(&self.sent)) else { return [0; 4] };
         let own = topology.streams.iter().filter(|(_, info)| info.scenario == scenario);
@@ -280,12 +283,12 @@ impl RunContext {
         })
     }
 
-    /// Hands in what a client sent.
+    /// Collects what a client sent.
     pub(crate) fn hand_in_sent(&self, logs: impl IntoIterator<Item = (StreamId, SentLog)>) {
         lock(&self.sent).extend(logs);
     }
 
-    /// The highest offset that an ack gave to a message of each partition of this topic, by scenarios that have ended.
+    /// The highest acked offset in each partition of this topic, from scenarios that have ended.
     pub(crate) fn acked_ends(&self, topic: usize) -> HashMap<Partition, Offset> {
         let mut out = HashMap::new();
         let Some(topology) = self.topology() else { return out };
@@ -310,46 +313,46 @@ impl RunContext {
         })
     }
 
-    /// All that was sent, at the end.
+    /// Takes everything that was sent, at the end of the run.
     pub(crate) fn take_sent(&self) -> HashMap<StreamId, SentLog> {
         std::mem::take(&mut *lock(&self.sent))
     }
 
-    /// Hands in what a consumer read of one partition.
+    /// Collects what a consumer read from one partition.
     pub(crate) fn hand_in_end(&self, scenario: usize, end: PartitionEnd) {
         lock(&self.ends).push((scenario, end));
     }
 
-    /// All that was read, at the end, by scenario and partition.
+    /// Takes everything that was read, at the end of the run, by scenario and partition.
     pub(crate) fn take_ends(&self) -> Vec<(usize, PartitionEnd)> {
         let mut ends = std::mem::take(&mut *lock(&self.ends));
         ends.sort_by_key(|(scenario, end)| (*scenario, end.reads.place()));
         ends
     }
 
-    /// An end marker was acked here.
+    /// Records an acked end marker.
     pub(crate) fn hand_in_end_marker(&self, topic: usize, partition: Partition, end_marker: EndMarkerSeen) {
         if let Some(state) = self.topology().and_then(|topology| topology.topics.get(topic)) {
             state.highest.acked(partition, end_marker.offset);
         }
         let mut markers = lock(&self.markers);
         let here = markers.entry((topic, partition)).or_default();
-        // Those of several readers may be on their way side by side.
+        // End markers of several readers may be acked in any order.
         let at = here.partition_point(|marker| marker.number < end_marker.number);
         here.insert(at, end_marker);
     }
 
-    /// All end markers that were acked in this partition, in the order of their numbers. They count as acked messages.
+    /// All acked end markers of this partition, in ascending order of their numbers. They count as acked
+    /// messages.
     pub(crate) fn markers(&self, topic: usize, partition: Partition) -> Vec<EndMarkerSeen> {
         lock(&self.markers).get(&(topic, partition)).cloned().unwrap_or_default()
     }
 
-    /// The last end marker of a partition.
     pub(crate) fn end_marker(&self, topic: usize, partition: Partition) -> Option<EndMarkerSeen> {
         lock(&self.markers).get(&(topic, partition))?.last().copied()
     }
 
-    /// Where the last end marker of a partition was acked.
+    /// The acked offset of the partition's last end marker.
     pub(crate) fn end_marker_offset(&self, topic: usize, partition: Partition) -> Option<Offset> {
         self.end_marker(topic, partition).map(|end_marker| end_marker.offset)
     }
@@ -360,23 +363,23 @@ pub(crate) fn topic_names(plan: &Plan, run_id: &str) -> Vec<String> {
     plan.topics.iter().map(|t| t.name.with_run_id(run_id)).collect()
 }
 
-/// A panic of another thread must not take its data with it.
+/// Locks a mutex even if it is poisoned: a panic of another thread must not lose its data.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Where a scenario stands, for those who wait for it.
+/// The lifecycle state of a scenario or fault, for the tasks that wait for it.
 #[derive(Debug)]
 pub(crate) struct LifecycleWatch(watch::Sender<Lifecycle>);
 
-/// The stands of a scenario.
+/// Lifecycle states of a scenario or fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lifecycle {
     Waiting,
     Running,
-    /// Ended at this instant, having started.
+    /// Started, and ended at this instant.
     Ended(Instant),
-    /// It will never start.
+    /// Will never start.
     Skipped,
 }
 
@@ -397,14 +400,14 @@ impl LifecycleWatch {
         *self.0.borrow()
     }
 
-    /// Waits until it has started, or never will.
+    /// Waits until it has started or was skipped.
     pub(crate) async fn begun(&self) {
         let mut stand = self.0.subscribe();
-        // Without a sender nothing comes any more.
+        // If the sender is gone, the state no longer changes.
         let _ = stand.wait_for(|s| *s != Lifecycle::Waiting).await;
     }
 
-    /// Waits until it has ended, or will never start.
+    /// Waits until it has ended or was skipped.
     pub(crate) async fn over(&self) -> Lifecycle {
         let mut stand = self.0.subscribe();
         match stand.wait_for(|s| matches!(s, Lifecycle::Ended(_) | Lifecycle::Skipped)).await {
@@ -414,5 +417,5 @@ impl LifecycleWatch {
     }
 }
 
-/// The longest wait of a thread between two looks at the stop flag.
+/// The longest time that a thread waits before it checks the stop flag again.
 pub(crate) const LOOK: Duration = Duration::from_millis(50);

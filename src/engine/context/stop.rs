@@ -1,36 +1,36 @@
-//! Ending a run before its scenarios end by themselves: a signal, a check with `abort`, the run's timeout, a
-//! container that crashed.
+//! The stop switch: ends a run early because of a signal, a check with `abort`, the run's timeout or a
+//! crashed container.
 //!
-//! Threads look at a flag between their bounded waits; tasks wait for it.
+//! Threads poll a flag between bounded waits; tasks await it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 
-/// Why a run ends early.
+/// Why a run ended early.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StopReason {
     Timeout,
-    /// A container that ended by itself.
+    /// A container exited unexpectedly.
     Crash,
-    /// A check with `abort`, by its name.
+    /// The check with `abort` that failed.
     Abort(String),
-    /// A signal, by its name.
+    /// The signal that arrived.
     Signal(&'static str),
 }
 
-/// Ends a run early, once; clones end the same run.
+/// Ends a run early. All clones control the same run.
 #[derive(Debug, Clone)]
 pub struct Stop(Arc<StopState>);
 
 #[derive(Debug)]
 struct StopState {
-    /// For threads, which ask at each turn: no lock.
+    /// For threads, which check it in every loop: needs no lock.
     stopped: AtomicBool,
     reason: OnceLock<StopReason>,
     all: CancellationToken,
-    /// Background scenarios and faults; canceled with `all`.
+    /// For background scenarios and faults; canceled together with `all`.
     background: CancellationToken,
     parent: Option<Arc<StopState>>,
 }
@@ -40,7 +40,7 @@ impl Stop {
         Self::below(CancellationToken::new(), None)
     }
 
-    /// For one run of several: this one stops it too, and its own end does not stop the others.
+    /// A stop switch for one of several runs. Stopping `self` stops the child, but not the other way round.
     pub fn child(&self) -> Self {
         Self::below(self.0.all.child_token(), Some(Arc::clone(&self.0)))
     }
@@ -51,7 +51,7 @@ impl Stop {
         Self(Arc::new(StopState { stopped, reason, all, background, parent }))
     }
 
-    /// Ends the run; the first reason stays.
+    /// Ends the run. The first reason is kept.
     pub fn stop(&self, reason: StopReason) {
         if self.why().is_none() {
             let _ = self.0.reason.set(reason);
@@ -60,7 +60,7 @@ impl Stop {
         self.0.all.cancel();
     }
 
-    /// The last foreground scenario has ended.
+    /// Ends background scenarios and faults, once the last foreground scenario has ended.
     pub(crate) fn end_background(&self) {
         self.0.background.cancel();
     }
@@ -69,17 +69,17 @@ impl Stop {
         self.states().any(|state| state.stopped.load(Ordering::Acquire))
     }
 
-    /// Why the run ends early, if it does.
+    /// Why the run ends early; `None` if it does not.
     pub fn why(&self) -> Option<StopReason> {
         self.states().find_map(|state| state.reason.get().cloned())
     }
 
-    /// Waits until the run is to end.
+    /// Waits until the run has to end.
     pub async fn stopped(&self) {
         self.0.all.cancelled().await;
     }
 
-    /// Waits until background scenarios are to end.
+    /// Waits until background scenarios have to end.
     pub(crate) async fn background_ends(&self) {
         self.0.background.cancelled().await;
     }

@@ -1,6 +1,7 @@
-//! End markers: a record written to each partition that a reader reads, once all who write for it and all faults have ended.
+//! End markers: one record per partition that a reader reads, written after all its producers and all faults
+//! have ended.
 //!
-//! Each reader asks for its own, so that one that starts late still finds one behind its start.
+//! Each reader requests its own, so that a reader that starts late still finds one after its start.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,13 +20,13 @@ use crate::ledger::envelope::{Envelope, RecordKind};
 use crate::observe::Note;
 use crate::plan::{self, Acks, Plan};
 
-/// The key of each end marker, so that a compacted topic keeps the last one and takes it at all.
+/// The key of every end marker. A compacted topic requires a key, and keeps the last record of each key.
 pub(crate) const KEY: &[u8] = b"kaf6-fence";
 
-/// What a reader knows of its end marker.
+/// The state of a reader's end markers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum EndMarkerState {
-    /// Its producers are still at work, or the end marker is on its way.
+    /// The producers have not ended, or the end markers are not acked yet.
     Pending,
     /// Decided at this instant: for each partition the end marker, or why there is none.
     Decided(Instant, HashMap<Partition, Result<EndMarkerSeen, String>>),
@@ -35,38 +36,39 @@ pub(crate) enum EndMarkerState {
 pub(crate) struct EndMarkers {
     shared: Arc<RunContext>,
     numbers: Arc<AtomicU64>,
-    /// Those that wait for the producers of a reader, and then write its end marker.
+    /// Tasks that wait for a reader's producers and then write its end markers.
     tasks: Arc<Mutex<Vec<JoinHandle<()>>>>,
 }
 
-/// The end markers of a run.
+/// Creates the end markers of a run.
 pub(crate) fn start(shared: &Arc<RunContext>) -> EndMarkers {
-    // A saved ledger's run wrote end markers of its own under the same mark; those of now have to come after them.
+    // The run of a saved ledger wrote end markers with the same run tag. The new ones need higher numbers.
     let now_ms = u64::try_from(shared.clock.of_day(0) / 1000).unwrap_or(0);
     let first = if shared.saved.is_some() { now_ms } else { 0 };
     EndMarkers { shared: Arc::clone(shared), numbers: Arc::new(AtomicU64::new(first)), tasks: Arc::default() }
 }
 
-/// The producers that a reader judges: those of its topic that do not themselves wait for it.
+/// The producers that a reader judges: those of its topic that do not wait for the reader.
 pub(crate) fn producers_of(plan: &Plan, reader: usize) -> Vec<usize> {
     plan::judges(plan, reader)
 }
 
-/// The faults that a reader's end marker has to lie behind: all but those that wait for the reader.
+/// The faults that end before a reader's end marker is written: all except those that wait for the reader.
 fn faults_before(plan: &Plan, reader: usize) -> Vec<usize> {
     let first = plan.scenarios.len();
     (first..first + plan.faults.len()).filter(|fault| !plan::waits_for(plan, *fault, reader)).collect()
 }
 
-/// The other faults, which wait for the reader.
+/// The faults that wait for the reader.
 fn faults_after(plan: &Plan, reader: usize) -> impl Iterator<Item = usize> {
     let first = plan.scenarios.len();
     (first..first + plan.faults.len()).filter(move |fault| plan::waits_for(plan, *fault, reader))
 }
 
 impl EndMarkers {
-    /// Asks for a reader's end marker; it has started, and reads these partitions of this topic. It is written for one that has
-    /// ended by then, too, unless its time is up: an audit reads up to it.
+    /// Requests the end markers of a reader that has started, for these partitions of this topic. They are
+    /// written even if the reader has ended by then (unless its time is up), because an audit reads up to
+    /// them.
     pub(crate) fn ask(
         &self,
         reader: usize,
@@ -94,8 +96,8 @@ impl EndMarkers {
         receiver
     }
 
-    /// Waits until all end markers that were asked for are written. All scenarios have ended; what is acked while the run is judged
-    /// would be in no account.
+    /// Waits until all requested end markers are written. All scenarios have ended by then; a message that is
+    /// acked during the verdict would be in no account.
     pub(crate) async fn over(&self) {
         let tasks = std::mem::take(&mut *lock(&self.tasks));
         for task in tasks {
@@ -103,15 +105,15 @@ impl EndMarkers {
         }
     }
 
-    /// Waits until all who write for this reader have ended, and all faults that do not wait for it.
+    /// Waits until all producers of this reader have ended, and all faults that do not wait for it.
     pub(crate) async fn settled(&self, reader: usize) {
         let shared = &self.shared;
         let producers = producers_of(&shared.plan, reader);
         for before in producers.into_iter().chain(faults_before(&shared.plan, reader)) {
             shared.states[before].over().await;
         }
-        // One that waited for a count of this reader and began: its broker may be down just now. One that did not
-        // begin may never do so.
+        // A fault that waits for a count of this reader and has started may have stopped the broker, so wait
+        // for it. A fault that has not started may never start.
         for fault in faults_after(&shared.plan, reader) {
             if shared.states[fault].get() == Lifecycle::Running {
                 shared.states[fault].over().await;
@@ -119,7 +121,7 @@ impl EndMarkers {
         }
     }
 
-    /// Writes an end marker to each partition, again and again until it is acked or time is up.
+    /// Writes an end marker to each partition, and retries until it is acked or time is up.
     fn write(
         &self,
         reader: usize,
@@ -129,7 +131,7 @@ impl EndMarkers {
     ) -> HashMap<Partition, Result<EndMarkerSeen, String>> {
         let shared = &self.shared;
         let waits = shared.client.waits();
-        // KafScale refuses what is sent until its window of storage latencies, by default a minute, is empty.
+        // KafScale refuses writes until its window of storage latencies (one minute by default) is empty.
         let bound = if shared.faults_ran() { waits.marker_after_fault } else { waits.marker };
         let until = deadline.min(Instant::now() + bound);
         let name = &shared.topic_names()[topic];
@@ -147,7 +149,7 @@ impl EndMarkers {
                 Err(why.remove(partition).unwrap_or_else(|| "it timed out before its ack".to_owned()))
             });
         }
-        // Of a run that was stopped, its end says enough.
+        // If the run was stopped, the scenario's end already says why.
         let open = out.values().find(|r| r.is_err()).filter(|_| !shared.stop.is_stopped());
         if let Some(Err(reason)) = open {
             let missing = out.values().filter(|r| r.is_err()).count();
@@ -160,7 +162,8 @@ impl EndMarkers {
         out
     }
 
-    /// Writes one more end marker for a reader whose own does not come: what lies behind it shows whether it is in the log.
+    /// Writes another end marker for a reader that does not find its own. If the reader finds this one, the
+    /// first is missing in the log.
     pub(crate) fn mark_again(
         &self,
         reader: usize,
@@ -171,12 +174,12 @@ impl EndMarkers {
         let until = deadline.min(Instant::now() + self.shared.client.waits().marker_ack);
         let (mut out, mut why) = (HashMap::new(), HashMap::new());
         let name = &self.shared.topic_names()[topic];
-        // What fails leaves the reader where it is, and its end says so.
+        // On failure the reader stays where it is, and its end reports that.
         let _ = self.attempt(reader, topic, name, &[partition], until, &mut out, &mut why);
         out.remove(&partition)?.ok()
     }
 
-    /// One try for each partition that is still open.
+    /// Tries once for each partition that has no end marker yet.
     #[expect(clippy::too_many_arguments, reason = "the two maps are its results, by kind")]
     fn attempt(
         &self,
@@ -267,10 +270,10 @@ scenarios:
     const WRITE: usize = 0;
     const READ: usize = 1;
     const FAULT: usize = 2;
-    /// What does not wait is decided well within this.
+    /// If nothing has to be waited for, the end markers are decided well within this time.
     const SOON: Duration = Duration::from_millis(300);
 
-    /// A run of [`FILE`] with one fault that starts like this; nothing of it has begun.
+    /// A run of [`FILE`] with one fault that starts like this; nothing has started yet.
     fn run(start: Start) -> Arc<RunContext> {
         let options = LoadOptions::new(&|_| None);
         let mut plan = plan::load_text(Path::new("x.yaml"), FILE, &options).unwrap();

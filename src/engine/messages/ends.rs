@@ -1,28 +1,28 @@
-//! What a reading thread hands in of each of its partitions, and the end marker that ends it.
+//! What a reading thread reports for each of its partitions, and the end marker that ends the reading.
 
 use crate::ids::Offset;
 use crate::ledger::{Between, PartitionReads};
 
-/// One consumer's end in one partition.
+/// The result of one consumer in one partition.
 #[derive(Debug)]
 pub(crate) struct PartitionEnd {
     pub(crate) reads: PartitionReads,
-    /// Where it started; 0 where that was the log's start.
+    /// Where it started; 0 for the start of the log.
     pub(crate) start: Offset,
-    /// It read its end marker.
     pub(crate) reached_end_marker: bool,
-    /// It read all that it was to read here: to its end marker, to its limit, or to a log's end that lies behind all acks.
+    /// It read everything it had to: up to its end marker, to its limit, or to the end of a log beyond all
+    /// acks.
     pub(crate) finished: bool,
-    /// A broker that can be reached did not know the partition when the reader ended.
+    /// A reachable broker did not know the partition when the reader ended.
     pub(crate) gone: bool,
-    /// A broker that can be reached gave no more records, though an acked one lies ahead.
+    /// A reachable broker returned no more records, although an acked one was next.
     pub(crate) unreadable: Option<Unreadable>,
-    /// Where an open transaction held it up when it ended, under `isolation.level: read_committed`.
+    /// The last stable offset that blocked it when it ended (`isolation.level: read_committed`).
     pub(crate) last_stable: Option<Offset>,
 }
 
 impl PartitionEnd {
-    /// A reader that was never held up; it is not finished.
+    /// A reader that was never blocked and has not finished.
     pub(crate) fn new(reads: PartitionReads, start: Offset) -> Self {
         Self {
             reads,
@@ -36,34 +36,35 @@ impl PartitionEnd {
     }
 }
 
-/// What a broker that can be reached did not give back in [`Plan::unreadable_after`](crate::plan::Plan), neither to a reader
-/// nor to a fresh client.
+/// What a reachable broker did not return within [`Plan::unreadable_after`](crate::plan::Plan), neither to a
+/// reader nor to a fresh client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unreadable {
-    /// The first offset of it; all that was acked from here on is unreadable to this reader.
+    /// The first unreadable offset. All acked messages from here on are unreadable to this reader.
     pub(crate) from: Offset,
-    /// How the broker answered, as "UNKNOWN_SERVER_ERROR 74 times, reported end 12".
+    /// How the broker answered, such as "UNKNOWN_SERVER_ERROR 74 times, reported end 12".
     pub(crate) answers: String,
-    /// The time that it had, in microseconds of the run.
+    /// When the time started and when it ended, in microseconds since the start of the run.
     pub(crate) since_us: u64,
     pub(crate) until_us: u64,
 }
 
-/// An end marker that was acked.
+/// An acked end marker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EndMarkerSeen {
-    /// Unique in the run, and higher than those before it.
+    /// Unique in the run, and higher than the numbers of earlier end markers.
     pub(crate) number: u64,
     pub(crate) offset: Offset,
-    /// The scenario for which it was written: it lies behind all that this one's producers sent.
+    /// The scenario for which it was written. It follows all messages of this scenario's producers.
     pub(crate) reader: usize,
-    /// When it was made and when its ack came, microseconds from the start of the run.
+    /// When it was created and when it was acked, in microseconds since the start of the run.
     pub(crate) written_us: Between,
 }
 
 impl EndMarkerSeen {
-    /// Whether who reads it has read up to `to`. Of two that were written at once for two readers, one may lie behind; and one
-    /// that lies below what was acked before it is in a log that was made anew, and all there is to see.
+    /// Whether reading this end marker means that everything up to `to` was read. Of two end markers that
+    /// were written concurrently for two readers, one may come too early. An end marker below offsets that
+    /// were acked before it is in a recreated log, and is all there is to read.
     pub(crate) fn ends_reading(&self, to: Offset, acked: Option<(Offset, Offset)>) -> bool {
         self.offset >= to || acked.is_some_and(|(_, last)| self.offset < last)
     }

@@ -1,15 +1,15 @@
-//! Producers that librdkafka gives up for good: how their scenario ends, and what to do about it.
+//! Producers that hit a fatal error in librdkafka: how their scenario ends, and what the user can do.
 
 use crate::engine::context::outcome::ScenarioOutcome;
 use crate::engine::context::run_context::RunContext;
 use crate::kafka;
 use crate::observe::ScenarioEnd;
 
-/// Why librdkafka gave a client's producer up.
+/// The fatal error of a producer.
 pub(crate) type Fatal = (kafka::Code, String);
 
-/// How a scenario ends whose producer librdkafka gave up. With nothing acked by then it could not work at all, such as on a
-/// broker that has no InitProducerId.
+/// How a scenario ends after a fatal error. If nothing was acked before, the producer cannot work at all, for
+/// example on a broker without InitProducerId.
 pub(crate) fn given_up(shared: &RunContext, index: usize, (code, text): &Fatal) -> ScenarioOutcome {
     let counts = shared.live.metrics(index).snapshot();
     let ended = if counts.acked + counts.unknown == 0 { ScenarioEnd::Failed } else { ScenarioEnd::Fatal };

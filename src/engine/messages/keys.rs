@@ -1,7 +1,7 @@
-//! The keys of one client's messages to one partition, rendered again as they were sent.
+//! Renders the keys of one client's messages to one partition again, exactly as they were sent.
 //!
-//! Owns the way from a message's sequence back to its number in the scenario, which its key is made of. Nothing is kept while
-//! messages are sent: only what a compacted topic lacks is looked up.
+//! Maps a message's sequence back to its number in the scenario, from which its key is made. Nothing is
+//! stored during sending; only messages that are missing in a compacted topic are looked up.
 
 use super::message::{KeyMaker, Order};
 use super::partitioner;
@@ -11,8 +11,8 @@ use crate::plan::{Partitioning, ProducePlan};
 use crate::scenario::Template;
 use crate::scenario::template::Function;
 
-/// A client may have given up so many messages that were not handed over yet, so that later ones of another partition were sent:
-/// more than `produce` ever stages.
+/// How many messages a client may have dropped before handing them over, while later ones of another
+/// partition were sent. Larger than what `produce` ever stages.
 const GIVEN_UP: u64 = 1 << 16;
 
 /// A client that has sent.
@@ -20,13 +20,13 @@ const GIVEN_UP: u64 = 1 << 16;
 pub(crate) struct Sender<'a> {
     pub(crate) run: RunTag,
     pub(crate) run_id: &'a str,
-    /// Its scenario's number in the plan, and its own in the scenario.
+    /// The scenario's index in the plan, and the client's index in the scenario.
     pub(crate) scenario: usize,
     pub(crate) client: u32,
-    /// Its stream to the partition.
+    /// Its stream to this partition.
     pub(crate) stream: StreamId,
     pub(crate) partitions: i32,
-    /// Messages that it sent, to all partitions.
+    /// Number of messages that it sent, to all partitions.
     pub(crate) sent: u64,
 }
 
@@ -47,7 +47,7 @@ impl<'a> KeyRule<'a> {
 /// Why the keys of a client's messages cannot be rendered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoKeys {
-    /// There are none.
+    /// The messages have no keys.
     None,
     Unknown,
 }
@@ -61,11 +61,11 @@ pub(crate) struct Keys {
     way: KeyFunction,
 }
 
-/// How a sequence leads to a number.
+/// How to get from a sequence to a message number.
 enum KeyFunction {
-    /// The number of sequence 0, and what each later one adds.
+    /// The number of sequence 0, and the difference between two sequences.
     Steps { first: u64, step: u64 },
-    /// The key decides: all of the client's messages are looked at in their order.
+    /// The key decides the partition: search all messages of the client in order.
     Search(Search),
 }
 
@@ -74,9 +74,9 @@ struct Search {
     client: u32,
     clients: u32,
     partitions: i32,
-    /// How many messages of the client may be looked at.
+    /// How many messages of the client may be searched.
     most: u64,
-    /// The client's next message, and the sequence of the next one to this partition.
+    /// The client's next message, and the next sequence of this partition.
     mine: u64,
     seq: Seq,
 }
@@ -85,7 +85,9 @@ impl Keys {
     /// The keys of a producer's client.
     ///
     /// # Errors
-    /// It sends nothing to this partition, or its messages have no keys, or these cannot be rendered again: `{{now}}` is in them.
+    ///
+    /// The client sends nothing to this partition, its messages have no keys, or its keys cannot be rendered
+    /// again because they contain `{{now}}`.
     pub(crate) fn of_producer(
         rule: &KeyRule<'_>,
         sender: &Sender<'_>,
@@ -115,7 +117,7 @@ impl Keys {
         Self::new(rule.key, sender, partition, way)
     }
 
-    /// The keys of a client's round trips, warm-up first; likewise.
+    /// The keys of a client's round trips, warm-up first. The errors are those of [`Keys::of_producer`].
     pub(crate) fn of_trips(
         key: Option<&Template>,
         sender: &Sender<'_>,
@@ -143,8 +145,8 @@ impl Keys {
         })
     }
 
-    /// The key of the message with this sequence, as it was sent. Cheap for sequences in ascending order; where the key decides
-    /// the partition, a lower one than before begins the search anew. None where the client sent no such message.
+    /// The key of the message with this sequence, as it was sent; `None` if the client sent no such message.
+    /// Cheap for ascending sequences. If the key decides the partition, a lower sequence restarts the search.
     pub(crate) fn key(&mut self, seq: Seq) -> Option<&[u8]> {
         let order = Order {
             kind: RecordKind::Message,
@@ -202,7 +204,7 @@ mod tests {
 
     const RUN_ID: &str = "a \"run\"";
     const SCENARIO: usize = 3;
-    /// With all that a key may hold.
+    /// Uses every variable that a key may contain.
     const KEY: &str = "{{uuid}}/{{seq}}/{{client}}/{{run_id}}/{{partition}}/{{random(4)}}";
 
     fn plan(partition: Partitioning, clients: u32, key: Option<&str>) -> ProducePlan {
@@ -234,7 +236,7 @@ mod tests {
         Sender { stream: StreamId(from.stream.0 + partition.unsigned_abs()), ..*from }
     }
 
-    /// The keys of a client's messages by partition, in the order of sending, made as `produce` makes them.
+    /// The keys of a client's messages by partition, in the order of sending, rendered as `produce` does.
     fn sent(plan: &ProducePlan, from: &Sender<'_>) -> BTreeMap<Partition, Vec<Vec<u8>>> {
         let mut maker =
             Maker::new((RUN_ID, 42), from.client, (plan.key.as_ref(), &plan.headers, &plan.value));
@@ -292,7 +294,7 @@ mod tests {
         assert_eq!([0, 1, 2, 3].map(has), [false, false, true, false]);
         let robin = plan(Partitioning::RoundRobin, 2, Some(KEY));
         assert!(Keys::of_producer(&KeyRule::of(&robin), &sender(0, 3, 9), 3).is_err());
-        // All keys are one, so all messages are in one partition.
+        // All keys are equal, so all messages go to one partition.
         let same = plan(Partitioning::ByKey, 1, Some("k"));
         let found = [0, 1, 2].map(|partition| {
             Keys::of_producer(&KeyRule::of(&same), &sender(0, 3, 9), partition)

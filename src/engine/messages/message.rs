@@ -1,13 +1,14 @@
-//! Makes messages: key, headers and value, with the envelope in the value's first bytes or in a header.
+//! Renders messages: key, headers and value, with the envelope in the first bytes of the value or in a
+//! header.
 //!
-//! One maker a client; its buffers are used again, so that a message of given size allocates nothing.
+//! Each client has one maker. It reuses its buffers, so messages of a fixed size need no allocation.
 
 use crate::ids::{Identity, Partition, RunTag, StreamId};
 use crate::ledger::envelope::{Envelope, HEADER, LEN, RecordKind, RestSum};
 use crate::plan::{ValueContent, ValuePlan};
 use crate::scenario::{Template, Values};
 
-/// Random bytes that values are cut from: longer than a batch, so that a codec finds no repeats.
+/// Random bytes from which values are cut. Longer than a batch, so that codecs find no repetition.
 const POOL: usize = 1 << 16;
 
 pub(crate) struct Maker {
@@ -17,13 +18,13 @@ pub(crate) struct Maker {
     headers: Vec<(String, Template)>,
     value: ValueMaker,
     random: Random,
-    /// The next message's key is rendered already: its partition was chosen by it.
+    /// The key of the next message is already rendered, because it decided the partition.
     key_is_ready: bool,
     value_bytes: Vec<u8>,
     header_bytes: Vec<Vec<u8>>,
 }
 
-/// Renders the keys of one client's messages: the same bytes for the same message, whenever it is asked.
+/// Renders the keys of one client's messages. The same message always gets the same bytes.
 pub(crate) struct KeyMaker {
     template: Template,
     run_id: String,
@@ -36,7 +37,7 @@ enum ValueMaker {
     Size { bytes: usize, pool: Vec<u8> },
 }
 
-/// What a message is to hold.
+/// What goes into a message.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Order {
     pub(crate) kind: RecordKind,
@@ -44,21 +45,21 @@ pub(crate) struct Order {
     /// The message's number in its scenario.
     pub(crate) number: u64,
     pub(crate) partition: Partition,
-    /// When it was due, microseconds since 1970.
+    /// When it was due, in microseconds since 1970.
     pub(crate) due_us: i64,
 }
 
-/// A message, ready to send.
+/// A message that is ready to send.
 pub(crate) struct Made<'a> {
     pub(crate) key: Option<&'a [u8]>,
     pub(crate) value: &'a [u8],
-    /// Empty where the value carries the envelope and the user wants no header.
+    /// Empty if the value contains the envelope and the file has no headers.
     pub(crate) headers: Vec<(&'a str, &'a [u8])>,
-    /// Carries the envelope where the value does not.
+    /// The envelope, if it goes into a header.
     pub(crate) envelope: Option<[u8; LEN]>,
 }
 
-/// The most bytes that a message made of these can have: key, headers and value.
+/// The maximum size of such a message: key, headers and value.
 pub(crate) fn longest(
     run_id: &str,
     key: Option<&Template>,
@@ -107,14 +108,15 @@ impl Maker {
         }
     }
 
-    /// The key of a message whose partition it decides: rendered once, hashed by the caller, and sent as it was hashed.
+    /// The key of a message whose partition it decides. It is rendered once; the caller hashes it, and it is
+    /// sent unmodified.
     pub(crate) fn hashed_key(&mut self, order: &Order, scenario: usize) -> Option<&[u8]> {
         self.key_is_ready = true;
         Some(self.key.as_mut()?.render_hashed(order, scenario))
     }
 
-    /// The size of its messages' values, where they have no headers: the value carries the envelope, and the user wants none.
-    /// Then [`Maker::fill`] makes them.
+    /// The size of the values, if messages have no headers at all (the value contains the envelope, and the
+    /// file has no headers). [`Maker::fill`] then makes the values.
     pub(crate) fn plain_size(&self) -> Option<usize> {
         match self.value {
             ValueMaker::Size { bytes, .. } if bytes >= LEN && self.headers.is_empty() => Some(bytes),
@@ -122,7 +124,7 @@ impl Maker {
         }
     }
 
-    /// Renders the key of this message, where messages have keys and its key is not rendered yet.
+    /// Renders the key of this message, if messages have keys and it is not rendered yet.
     pub(crate) fn render_key(&mut self, order: &Order) {
         if !std::mem::take(&mut self.key_is_ready)
             && let Some(key) = &mut self.key
@@ -131,13 +133,12 @@ impl Maker {
         }
     }
 
-    /// The key that was rendered last.
     pub(crate) fn last_key(&self) -> Option<&[u8]> {
         self.key.as_ref().map(KeyMaker::last)
     }
 
-    /// Makes the value of a message with the last key. `bytes` may hold one that was made there before, whose `note` says the
-    /// checksum of all but the envelope: then only that is written.
+    /// Makes the value of a message with the last key. If `bytes` contains an earlier value, whose `note` has
+    /// the checksum of everything except the envelope, only the envelope is written.
     pub(crate) fn fill(&self, order: &Order, bytes: &mut [u8], note: &mut Option<u32>) {
         let ValueMaker::Size { pool, .. } = &self.value else { return };
         let (head, rest) = bytes.split_at_mut(LEN);
@@ -189,10 +190,10 @@ impl KeyMaker {
         Self { template, run_id: run_id.to_owned(), client, bytes: Vec::new() }
     }
 
-    /// The key of this message.
+    /// Renders the key of this message.
     pub(crate) fn render(&mut self, order: &Order) -> &[u8] {
         self.bytes.clear();
-        // A random key must come out the same each time: its numbers come from the message's own.
+        // A random key must always come out the same, so its seed comes from the message's number.
         let mut random = Random::new(order.number, self.client);
         let values = values(&self.run_id, self.client, order);
         self.template.render(&values, &mut || random.next(), &mut self.bytes);
@@ -201,21 +202,21 @@ impl KeyMaker {
 
     /// The key of a message whose partition it decides.
     ///
-    /// A message's identity holds its stream, which is known once its partition is. So `{{uuid}}` in such a key is a UUID of its
-    /// own, unique in the run and the same whenever it is rendered for this message: see [`key_uuid`]. The value's `{{uuid}}` is
-    /// the message's identity as ever. `{{partition}}` is 0 in it.
+    /// A message's identity contains its stream, which is known only when its partition is. So `{{uuid}}` in
+    /// such a key is a separate UUID, unique in the run and the same each time this message is rendered: see
+    /// [`key_uuid`]. In the value, `{{uuid}}` is the message's identity as usual. `{{partition}}` is 0 in
+    /// such a key.
     pub(crate) fn render_hashed(&mut self, order: &Order, scenario: usize) -> &[u8] {
         let identity = key_uuid(order.identity.run, scenario, order.number);
         self.render(&Order { identity, partition: 0, ..*order })
     }
 
-    /// The key that was rendered last.
     pub(crate) fn last(&self) -> &[u8] {
         &self.bytes
     }
 }
 
-/// The values of a message's templates.
+/// The values of a message's template variables.
 fn values<'a>(run_id: &'a str, client: u32, order: &Order) -> Values<'a> {
     Values {
         uuid: order.identity.uuid(),
@@ -233,7 +234,7 @@ impl Made<'_> {
         (self.key.map_or(0, <[u8]>::len) + self.value.len()) as u64
     }
 
-    /// Hands it to `send`, with the envelope among the headers where it travels there.
+    /// Passes the message to `send`, with the envelope among the headers if it goes there.
     pub(crate) fn send<E>(
         &self,
         send: impl FnOnce(Option<&[u8]>, &[u8], &[(&str, &[u8])]) -> Result<(), E>,
@@ -248,24 +249,25 @@ impl Made<'_> {
     }
 }
 
-/// The stream in the UUIDs of keys that decide a partition: no message is of it. (End markers are of the one above it.)
+/// The stream in the UUIDs of keys that decide a partition. No message uses it. (End markers use the next
+/// higher one.)
 const KEYS: StreamId = StreamId(0xff_fffe);
-/// Bits of a sequence that hold a message's number in its scenario; the scenario's number stands above them.
+/// Bits of the sequence for a message's number in its scenario. The bits above contain the scenario's index.
 const NUMBER_BITS: u32 = 36;
 
-/// What the UUID in such a key is made of: the scenario, and the message's number in it.
+/// The UUID of such a key, made from the scenario and the message's number in it.
 fn key_uuid(run: RunTag, scenario: usize, number: u64) -> Identity {
     let number = number & ((1 << NUMBER_BITS) - 1);
     Identity { run, stream: KEYS, seq: ((scenario as u64) << NUMBER_BITS) | number }
 }
 
-/// The part of the random bytes that is the value of this sequence.
+/// The slice of the random bytes that is the value of this sequence.
 fn cut(pool: &[u8], bytes: usize, seq: u64) -> &[u8] {
     let from = usize::try_from(seq.wrapping_mul(0x9e37_79b9) % POOL as u64).unwrap_or(0);
     &pool[from..from + bytes]
 }
 
-/// SplitMix64: small, fast and the same on every machine, which is all that payloads need.
+/// SplitMix64: small, fast and the same on every machine, which is enough for payloads.
 pub(crate) struct Random(u64);
 
 impl Random {
@@ -392,7 +394,7 @@ mod tests {
                     let Opened::Kaf6 { envelope, intact: true } = opened else { panic!("{opened:?}") };
                     assert_eq!(envelope.identity, order.identity);
                 }
-                // Its content is made once.
+                // The content is made only once.
                 assert_eq!(bytes == value[..], seq == 0);
             }
         }

@@ -1,4 +1,4 @@
-//! Messages of the run: made, booked until they are acked, recognized when they are read.
+//! The run's messages: made, booked until they are acked, and recognized when they are read.
 
 pub(crate) mod booking;
 pub(crate) mod end_marker;

@@ -1,9 +1,10 @@
-//! Which partition a message goes to, decided by kaf6 so that each message's stream is known before it is sent.
+//! Chooses the partition of a message. kaf6 decides it, so that the stream of a message is known before it is
+//! sent.
 
 use crate::ids::Partition;
 use crate::plan::Partitioning;
 
-/// The partition of a client's message number `index` (from 0) with this key, of `count` partitions.
+/// The partition of a client's message number `index` (from 0) with this key, out of `count` partitions.
 pub(crate) fn partition(
     how: Partitioning,
     client: u32,
@@ -14,7 +15,7 @@ pub(crate) fn partition(
     let count = u64::from(count.max(1).unsigned_abs());
     let number = match (how, key) {
         (Partitioning::Fixed(partition), _) => return partition,
-        // As Kafka's own clients do: the hash's sign bit is dropped.
+        // Like Kafka's own clients, drop the sign bit of the hash.
         (Partitioning::ByKey, Some(key)) => u64::from(murmur2(key) & 0x7fff_ffff),
         (Partitioning::ByKey | Partitioning::RoundRobin, _) => index.wrapping_add(u64::from(client)),
     };
@@ -50,7 +51,7 @@ mod tests {
 
     #[test]
     fn hashes_are_those_of_kafka() {
-        // Values of org.apache.kafka.common.utils.UtilsTest.
+        // Values from org.apache.kafka.common.utils.UtilsTest.
         for (text, hash) in [
             ("21", -973_932_308_i32),
             ("foobar", -790_332_482),

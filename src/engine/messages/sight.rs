@@ -1,4 +1,5 @@
-//! A record as each of kaf6's observers takes it in: opened, compared with what was sent, and booked.
+//! Processes a record that an observer read: decodes its envelope, compares it with what was sent, and books
+//! it.
 
 use super::ends::EndMarkerSeen;
 use crate::engine::context::run_context::{RunContext, TopicState, Topology};
@@ -10,16 +11,18 @@ use crate::ledger::envelope::{Envelope, Opened, RecordKind};
 use crate::ledger::{CheckedUuid, PartitionReads, Seen, Streams};
 use crate::observe::Note;
 
-/// How far a timestamp may lie off: brokers and clients round, and clocks are read one after the other. Microseconds.
+/// Tolerance for timestamps, in microseconds: brokers and clients round, and clocks are not read at the same
+/// time.
 const TIME_SLACK_US: i64 = 1_000_000;
-/// A record of somebody else is older than a topic if its timestamp is so much older: clocks of others may be off.
+/// How much older than the topic a foreign record's timestamp must be before the record counts as older, in
+/// microseconds: other clocks may be off.
 const AGE_SLACK_US: i64 = 10_000_000;
 
 pub(crate) fn open(record: &Record<'_>) -> Opened {
     envelope::open(record.key, record.value, record.headers())
 }
 
-/// Whether a record is this end marker, or one after it.
+/// Whether a record is this end marker or a later one.
 pub(crate) fn is_end_marker(shared: &RunContext, end_marker: EndMarkerSeen, record: &Record<'_>) -> bool {
     let Opened::Kaf6 { envelope, intact: true } = open(record) else { return false };
     let identity = envelope.identity;
@@ -28,7 +31,7 @@ pub(crate) fn is_end_marker(shared: &RunContext, end_marker: EndMarkerSeen, reco
         && identity.seq >= end_marker.number
 }
 
-/// What records of one partition are compared with.
+/// What the records of one partition are compared with.
 #[derive(Clone, Copy)]
 pub(crate) struct RecordMatcher<'a> {
     pub(crate) shared: &'a RunContext,
@@ -37,13 +40,13 @@ pub(crate) struct RecordMatcher<'a> {
 }
 
 impl<'a> RecordMatcher<'a> {
-    /// Of a topic, by its number in the run.
+    /// For a topic, by its index in the run.
     pub(crate) fn of(shared: &'a RunContext, topology: &'a Topology, topic: usize) -> Self {
         Self { shared, streams: &topology.streams, topic: topology.topics.get(topic) }
     }
 
-    /// Takes a record in that was handed out at `now_us` (microseconds from the start of the run); `on_uuid` gets whether the UUID in
-    /// its value is the one sent, where it has one.
+    /// Processes a record that was read at `now_us` (microseconds since the start of the run). `on_uuid` gets
+    /// whether the UUID in the value is the one that was sent, if the value has one.
     pub(crate) fn see(
         &self,
         reads: &mut PartitionReads,
@@ -76,7 +79,8 @@ impl<'a> RecordMatcher<'a> {
         seen
     }
 
-    /// A time of its producer lies between its sending and its reading. Of a run elsewhere, this machine's clock knows nothing.
+    /// Checks that a producer's timestamp is between sending and reading. Skipped for other runs, whose clock
+    /// this machine does not know.
     fn look_at_time(
         &self,
         reads: &mut PartitionReads,
@@ -87,24 +91,24 @@ impl<'a> RecordMatcher<'a> {
         let Some((ms, true)) = record.timestamp_ms else { return };
         let us = ms.saturating_mul(1000);
         let low = envelope.due_us.saturating_sub(TIME_SLACK_US);
-        // The time of a reader's turn may be old by the time that it gets to a record.
+        // `now_us` is the time of the reader's loop and may be old when it gets to a record.
         let is_later = |now_us| us > self.shared.clock.of_day(now_us).saturating_add(TIME_SLACK_US);
         let late = is_later(now_us) && is_later(self.shared.clock.now_us());
-        // Of whole milliseconds.
+        // The timestamp is in whole milliseconds.
         if (us.saturating_add(999) < low || late) && self.shared.saved.is_none() {
             reads.see_mistimed(record.offset, (envelope.identity.stream, envelope.identity.seq), ms, now_us);
         }
     }
 
-    /// A record of another run that was due before its topic was there; or one that is older, in a log that did not begin at 0
-    /// before the first send.
+    /// Whether a record of another run was due before its topic was created; or whether a foreign record is
+    /// older than the topic, in a log that did not begin at 0 before the first send.
     fn is_older_than_its_topic(&self, record: &Record<'_>, opened: Opened) -> bool {
         let Some((topic, birth)) = self.topic.and_then(|topic| Some((topic, topic.birth?))) else {
             return false;
         };
         let written = record.timestamp_ms.map(|(ms, _)| ms.saturating_mul(1000));
         match opened {
-            // What was due before may still have been sent later.
+            // A message that was due earlier may have been sent later.
             Opened::Kaf6 { envelope, intact: true } => {
                 envelope.due_us < birth.at_us && written.is_none_or(|us| us < birth.at_us)
             }
@@ -117,14 +121,14 @@ impl<'a> RecordMatcher<'a> {
     }
 }
 
-/// The bytes that a record takes in the log, at most.
+/// The maximum size of the record in the log, in bytes.
 fn size(record: &Record<'_>) -> u64 {
     let of = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len) as u64;
     let headers = record.headers().map(|(name, value)| name.len() as u64 + of(value) + OVERHEAD / 10);
     of(record.key) + of(record.value) + headers.sum::<u64>() + OVERHEAD
 }
 
-/// Says where a batch lies that no client of Java gets past.
+/// Adds a note about a batch that no Java client can read past.
 pub(crate) fn note_bad_batch(
     shared: &RunContext,
     topic: &str,

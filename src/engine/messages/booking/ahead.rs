@@ -1,7 +1,7 @@
-//! How far the acks of a topic's partitions had come when a message was handed over: one that is acked at a lower offset later was
-//! overtaken.
+//! Detects messages that later ones overtook: the highest acked offset of a partition when a message was
+//! handed over.
 //!
-//! Shared by all who send to the topic; a look and a note cost as much as a number in memory.
+//! All producers of a topic share these offsets. Reading or updating one costs as much as an atomic integer.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::plan::Acks;
 #[derive(Debug, Clone, Default)]
 pub struct HighestAcks {
     partitions: Arc<[SharedAcks]>,
-    /// Whoever notes acks here has them from leaders alone (`acks: 1`).
+    /// The acks that are recorded here come from the leader only (`acks: 1`).
     by_leader: bool,
 }
 
@@ -25,22 +25,22 @@ struct SharedAcks {
     any: AtomicI64,
 }
 
-/// The highest acked offset of a partition; -1 where nothing was acked.
+/// The highest acked offsets of a partition; -1 if nothing was acked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Highest {
-    /// Among those that more than the leader had to confirm.
+    /// The highest offset that was acked with `acks: all`.
     all: Offset,
     any: Offset,
 }
 
 impl HighestAcks {
-    /// Of so many partitions, nothing acked yet.
+    /// For this number of partitions, with nothing acked yet.
     pub fn of(partitions: i32) -> Self {
         let none = |_| SharedAcks { all: AtomicI64::new(-1), any: AtomicI64::new(-1) };
         Self { partitions: (0..partitions).map(none).collect(), by_leader: false }
     }
 
-    /// The same, for a producer with these acks.
+    /// A handle to the same offsets for a producer with these acks.
     pub fn with(&self, acks: Acks) -> Self {
         Self { by_leader: acks == Acks::Leader, ..self.clone() }
     }
@@ -53,7 +53,7 @@ impl HighestAcks {
         })
     }
 
-    /// How many acked offsets lie at or above this one.
+    /// How many acked offsets are at or above this one.
     pub fn ahead_of(&self, partition: Partition, offset: Offset) -> u64 {
         let highest = usize::try_from(partition).map_or(-1, |at| self.at(at).any);
         u64::try_from(highest + 1 - offset.max(0)).unwrap_or(0)
@@ -69,25 +69,25 @@ impl HighestAcks {
     }
 }
 
-/// What of one partition had been acked when the messages of one stream were handed over.
+/// The highest acked offsets of one partition, at the time when each message of a stream was handed over.
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
-    /// From this sequence on, these offsets were the highest; all three grow.
+    /// From each sequence on, these offsets were the highest. All three values ascend.
     steps: VecDeque<(Seq, Highest)>,
 }
 
 impl Ahead {
-    /// A message is about to be handed over, while this is the highest acked offset.
+    /// Records the highest acked offsets just before a message is handed over.
     pub(super) fn sent(&mut self, seq: Seq, ahead: Highest) {
         let last = self.steps.back().map_or(Highest { all: -1, any: -1 }, |(_, last)| *last);
         if ahead.all > last.all || ahead.any > last.any {
-            // Who looks while another notes may see an older one than before.
+            // A concurrent update may make this value older than the previous one.
             let ahead = Highest { all: ahead.all.max(last.all), any: ahead.any.max(last.any) };
             self.steps.push_back((seq, ahead));
         }
     }
 
-    /// Messages are acked: `log` gets each that was overtaken.
+    /// Reports to `log` each acked message that was overtaken.
     pub(super) fn acked(&self, run: Run, log: &mut SentLog) {
         let behind = self.steps.partition_point(|(seq, _)| *seq < run.end());
         for at in (0..behind).rev() {
@@ -103,7 +103,7 @@ impl Ahead {
         }
     }
 
-    /// All before this sequence have ended.
+    /// Forgets all messages before this sequence, which have ended.
     pub(super) fn forget_before(&mut self, first: Seq) {
         while self.steps.get(1).is_some_and(|(next, _)| *next <= first) {
             self.steps.pop_front();

@@ -1,22 +1,23 @@
-//! Messages that have ended, as runs: a batch is acked as a whole, at consecutive offsets.
+//! Messages that have ended, stored as runs: the broker acks a whole batch at consecutive offsets.
 
 use crate::ids::{Partition, Seq};
 use crate::kafka::{Delivery, DeliveryOutcome};
 
-/// Bits of a tag that hold the sequence; the partition stands above them.
+/// Bits of a tag for the sequence. The bits above contain the partition.
 const SEQ_BITS: u32 = 44;
 
-/// The number under which a message's end is told.
+/// The tag that identifies a message in delivery reports.
 pub(super) fn tag(partition: Partition, seq: Seq) -> u64 {
     u64::from(partition.unsigned_abs()) << SEQ_BITS | seq
 }
 
-/// The partition's index and the sequence in a tag.
+/// The partition index and the sequence of a tag.
 pub(super) fn of_tag(tag: u64) -> (usize, Seq) {
     (usize::try_from(tag >> SEQ_BITS).unwrap_or(usize::MAX), tag & ((1 << SEQ_BITS) - 1))
 }
 
-/// `len` messages of one partition with consecutive tags; acked ones at consecutive offsets, or all without one.
+/// `len` messages of one partition with consecutive tags. If they are acked, their offsets are consecutive,
+/// too, or all are missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct EndedRun {
     pub(super) tag: u64,
@@ -24,7 +25,7 @@ pub(super) struct EndedRun {
     pub(super) outcome: DeliveryOutcome,
 }
 
-/// Adds one to those that have ended.
+/// Appends a message that has ended.
 pub(super) fn push(ended: &mut Vec<EndedRun>, delivery: &Delivery) {
     if let Some(last) = ended.last_mut()
         && last.tag + last.len == delivery.tag
@@ -35,7 +36,8 @@ pub(super) fn push(ended: &mut Vec<EndedRun>, delivery: &Delivery) {
             (DeliveryOutcome::AckedNowhere, DeliveryOutcome::AckedNowhere) => true,
             _ => false,
         }
-        // The sequence never overflows into the partition, but a tag of 0 may follow the last of one.
+        // A sequence never overflows into the partition bits, but the first tag of a partition may follow the
+        // last tag of the one before.
         && of_tag(last.tag).0 == of_tag(delivery.tag).0
     {
         last.len += 1;

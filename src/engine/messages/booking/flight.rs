@@ -1,17 +1,18 @@
-//! What one partition has in flight: runs of messages that are alike, so that a message of a batch costs no memory of its own.
+//! The messages that are in flight to one partition, stored as runs of similar messages. So memory depends on
+//! the number of batches.
 
 use std::collections::VecDeque;
 
 use super::retries::Count;
 use crate::ids::Seq;
 
-/// What is known of a message until it ends.
+/// What is known about a message in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pending {
-    /// When it was due (open loop) or made (closed loop), microseconds from the start of the run.
+    /// When it was due (open loop) or created (closed loop), in microseconds since the start of the run.
     pub(super) from_us: u64,
     pub(super) bytes: u64,
-    /// What of its partition had gone back at its sending.
+    /// How many batches of its partition had been requeued when it was sent.
     pub(super) behind: Count,
 }
 
@@ -25,7 +26,7 @@ pub(super) struct Flight {
 struct InFlightRun {
     seq: Seq,
     len: u64,
-    /// How many of them have not ended.
+    /// Number of messages that have not ended.
     left: u64,
     pending: Pending,
 }
@@ -37,7 +38,7 @@ impl InFlightRun {
 }
 
 impl Flight {
-    /// The stream's next message is on its way.
+    /// Adds the stream's next message.
     pub(super) fn push(&mut self, seq: Seq, pending: Pending) {
         match self.runs.back_mut() {
             Some(run) if run.end() == seq && run.pending == pending => {
@@ -48,7 +49,7 @@ impl Flight {
         }
     }
 
-    /// Its last message is not sent after all.
+    /// Removes the last message, which was not sent after all.
     pub(super) fn take_back(&mut self) -> Option<Pending> {
         let run = self.runs.back_mut()?;
         let pending = run.pending;
@@ -60,20 +61,21 @@ impl Flight {
         Some(pending)
     }
 
-    /// The first that is in flight.
+    /// The lowest sequence in flight.
     pub(super) fn first(&self) -> Option<Seq> {
         self.runs.front().map(|run| run.seq)
     }
 
-    /// How many of those in flight are so. A look at all of them.
+    /// Counts the messages in flight that match. Visits all runs.
     pub(super) fn count(&self, is_so: impl Fn(&Pending) -> bool) -> u64 {
         self.runs.iter().filter(|run| is_so(&run.pending)).map(|run| run.left).sum()
     }
 
-    /// These `len` messages from `seq` on have ended: `on` gets them in parts that are alike, first sequence and number.
+    /// Removes `len` messages from `seq` on, which have ended. `on` gets them in runs of similar messages,
+    /// with first sequence and length.
     pub(super) fn end(&mut self, seq: Seq, len: u64, mut on: impl FnMut(Seq, u64, &Pending)) {
         let (mut seq, end) = (seq, seq + len);
-        // They end in the order of their sending but for retries, so that it is nearly always the first.
+        // Messages end in the order of sending, except retries. So this is nearly always the first run.
         let mut at = match self.runs.front() {
             Some(first) if seq < first.end() => 0,
             _ => self.runs.partition_point(|run| run.end() <= seq),
@@ -128,7 +130,7 @@ mod tests {
             for (seq, time) in (0..).zip(&times) {
                 flight.push(seq, pending(*time));
             }
-            // Parts of all lengths, in some other order.
+            // Runs of different lengths that end in another order.
             let (mut parts, mut seq) = (Vec::new(), 0);
             for len in cuts.into_iter().chain(std::iter::repeat(1)) {
                 let len = len.min(times.len() as u64 - seq);

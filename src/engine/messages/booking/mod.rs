@@ -1,6 +1,6 @@
-//! What one client knows of its messages, by partition: what is in flight, what became of the rest, and what went back.
+//! The books of one client by partition: messages in flight, outcomes, and requeued batches.
 //!
-//! One for all that send: producers and round trips. A batch costs as much as a message.
+//! Producers and round trips use the same code. A batch costs as much as a message.
 
 mod ahead;
 mod ended;
@@ -23,7 +23,7 @@ use retries::{Count, PartitionRetries};
 
 pub(crate) struct Booking {
     idempotent: bool,
-    /// The first partition that it has books of.
+    /// The first partition of these books.
     first: usize,
     parts: Vec<PartitionBooking>,
     ended: Vec<EndedRun>,
@@ -36,24 +36,25 @@ struct PartitionBooking {
     flight: Flight,
     retries: PartitionRetries,
     ahead: Ahead,
-    /// Messages that librdkafka did not take, of an idempotent producer.
+    /// Messages of an idempotent producer that librdkafka did not accept.
     refused: Vec<Seq>,
-    /// Those on their way whose acks will have no offsets.
+    /// Messages in flight whose acks will have no offset.
     placeless: Vec<Range<Seq>>,
 }
 
-/// `len` messages of one partition that ended alike, from sequence `seq` on.
+/// `len` messages of one partition with the same outcome, from sequence `seq` on.
 pub(crate) struct Booked {
     pub(crate) seq: Seq,
     pub(crate) len: u64,
-    /// Since when each was under way, microseconds from the start of the run, and its bytes of key and value.
+    /// When each message was due or created, in microseconds since the start of the run, and its bytes of key
+    /// and value.
     pub(crate) from_us: u64,
     pub(crate) bytes: u64,
     pub(crate) outcome: DeliveryOutcome,
 }
 
 impl Booking {
-    /// Books of these partitions of a topic.
+    /// Books for these partitions of a topic.
     pub(crate) fn new(partitions: Range<Partition>, idempotent: bool, highest: HighestAcks) -> Self {
         let index = |partition: Partition| usize::try_from(partition).unwrap_or(0);
         let (first, end) = (index(partitions.start), index(partitions.end));
@@ -69,11 +70,11 @@ impl Booking {
         &mut self.parts[at]
     }
 
-    /// The sequence of the next message to this partition, and the tag for it. It has to be handed over or staged after that, and
-    /// `sent` or taken back next.
+    /// The sequence and the tag of the next message to this partition. The caller hands the message over or
+    /// stages it, and then calls `sent` or takes it back.
     pub(crate) fn next(&mut self, partition: Partition) -> (Seq, u64) {
         let at = usize::try_from(partition).unwrap_or(0);
-        // Before it is handed over: what is acked from then on may lie behind it.
+        // Read before the message is handed over: acks from then on may overtake it.
         let ahead = self.highest.at(at);
         let part = self.part(at);
         let seq = part.log.next_seq();
@@ -81,7 +82,7 @@ impl Booking {
         (seq, tag(partition, seq))
     }
 
-    /// The message of this tag was due at `from_us`, was made at `made_us`, has so many bytes and is on its way.
+    /// Books the message of this tag as in flight: when it was due, when it was created, and its bytes.
     pub(crate) fn sent(&mut self, tag: u64, from_us: u64, made_us: u64, bytes: u64) {
         let (at, seq) = of_tag(tag);
         let part = self.part(at);
@@ -90,19 +91,19 @@ impl Booking {
         part.flight.push(seq, Pending { from_us, bytes, behind });
     }
 
-    /// The last message of its partition was not sent after all.
+    /// Removes the last message of its partition, which was not sent after all.
     pub(crate) fn not_sent(&mut self, tag: u64) {
         self.part(of_tag(tag).0).log.take_back();
     }
 
-    /// The last message of its partition never left, though it was on its way; gives its bytes.
+    /// Removes the last message of its partition, which was booked but never left. Returns its bytes.
     pub(crate) fn take_back(&mut self, tag: u64) -> Option<u64> {
         let part = self.part(of_tag(tag).0);
         part.log.take_back();
         part.flight.take_back().map(|pending| pending.bytes)
     }
 
-    /// librdkafka will never take this message; gives its bytes.
+    /// Books a message that librdkafka will never accept. Returns its bytes.
     pub(crate) fn refused(&mut self, tag: u64) -> Option<u64> {
         let (at, seq) = of_tag(tag);
         let idempotent = self.idempotent;
@@ -116,19 +117,20 @@ impl Booking {
         bytes
     }
 
-    /// A message has ended: kept until [`Booking::book`].
+    /// Queues a delivery report for [`Booking::book`].
     pub(crate) fn push(&mut self, delivery: &Delivery) {
         ended::push(&mut self.ended, delivery);
     }
 
-    /// Counts the brokers' errors for which the producer sends again.
+    /// Counts the broker errors that the producer retried.
     pub(crate) fn count_retries(metrics: &ClientMetrics, events: &[ProducerEvent]) {
         for code in events.iter().filter_map(|event| event.code) {
             metrics.retried(&code.name());
         }
     }
 
-    /// Takes in what the producer saw, before the ends that it touches: a batch goes back before it is acked.
+    /// Processes producer events before the delivery reports that they affect: a batch is requeued before it
+    /// is acked.
     pub(crate) fn see(&mut self, events: Vec<ProducerEvent>, us: impl Fn(Instant) -> u64) {
         let idempotent = self.idempotent;
         for event in events {
@@ -169,12 +171,12 @@ impl Booking {
         }
     }
 
-    /// Something has ended that is not booked yet.
+    /// Whether delivery reports are queued.
     pub(crate) const fn has_ended(&self) -> bool {
         !self.ended.is_empty()
     }
 
-    /// Books all that has ended, at this time; `on` gets it in parts that are alike.
+    /// Books all queued delivery reports at this time. `on` gets them in runs with the same outcome.
     pub(crate) fn book(&mut self, now_us: u64, mut on: impl FnMut(&Booked)) {
         let Self { ended, parts, first, highest, .. } = self;
         for run in ended.drain(..) {
@@ -234,7 +236,7 @@ impl Booking {
         }
     }
 
-    /// What became of all messages, by partition; those without any are left out.
+    /// The outcome of all messages, by partition; partitions without messages are omitted.
     pub(crate) fn into_logs(self) -> impl Iterator<Item = (Partition, SentLog)> {
         let first = self.first;
         self.parts
@@ -246,7 +248,7 @@ impl Booking {
 }
 
 impl PartitionBooking {
-    /// The sequence of a message by its number among those that librdkafka took.
+    /// The sequence of a message, by its number among those that librdkafka accepted.
     fn seq_of(&self, number: u64) -> Seq {
         self.refused.iter().fold(number, |seq, refused| seq + u64::from(*refused <= seq))
     }
@@ -260,7 +262,7 @@ mod tests {
 
     const OF: Partition = 3;
 
-    /// Books of one partition with so many messages on their way.
+    /// Books of one partition with this number of messages in flight.
     fn sent(idempotent: bool, messages: u64) -> Booking {
         let mut booking = Booking::new(OF..OF + 1, idempotent, HighestAcks::of(OF + 1));
         for at in 0..messages {
@@ -351,7 +353,7 @@ mod tests {
             let (_, tag) = booking.next(OF);
             booking.sent(tag, 0, 0, 0);
         }
-        // librdkafka counts what it took: its number 1 is sequence 2.
+        // librdkafka counts only what it accepted: its number 1 is sequence 2.
         booking.see(vec![event(ProducerEventKind::Duplicate { first: 1, messages: 2 })], |_| 5);
         end(&mut booking, 0, DeliveryOutcome::Acked { offset: 9 });
         for seq in 2..5 {

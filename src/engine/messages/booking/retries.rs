@@ -1,15 +1,16 @@
-//! How often a partition's batches went back to be sent again, and what that means for one message.
+//! Counts how often batches of a partition were requeued for a retry, to find out which messages may be
+//! written twice.
 //!
-//! What goes back of an idempotent producer is held back: brokers drop what they get twice under one producer id and epoch, so it
-//! explains something only once the producer goes on under another.
+//! For an idempotent producer, requeued batches are counted only after its producer id or epoch changed:
+//! brokers drop duplicates with the same id and epoch.
 
 use crate::ledger::{Resent, SentLog, WentBack};
 
-/// How many batches of one partition went back up to some time.
+/// Number of requeued batches of one partition up to some time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Count {
     all: u32,
-    /// Those whose earlier try may have been written.
+    /// Batches whose earlier attempt may have been written.
     maybe_written: u32,
 }
 
@@ -20,20 +21,20 @@ impl Count {
     }
 }
 
-/// Batches of one partition that went back to be sent again.
+/// Requeued batches of one partition.
 #[derive(Debug, Default)]
 pub(super) struct PartitionRetries {
-    /// All so far,
+    /// All requeued batches so far.
     seen: Count,
-    /// and those of them that can explain something.
+    /// The part of `seen` that can explain a duplicate.
     booked: Count,
-    /// Those between the two, and the last one's time and error.
+    /// The part of `seen` that is not booked yet, with time and error of the last one.
     held: WentBack,
     last: (u64, String),
 }
 
 impl PartitionRetries {
-    /// What a message that is sent now has behind it.
+    /// The counts to store with a message that is sent now.
     pub(super) const fn now(&self) -> Count {
         self.seen
     }
@@ -56,8 +57,8 @@ impl PartitionRetries {
         }
     }
 
-    /// The producer goes on under another identity: what went back before may be written twice. `in_flight` counts the messages
-    /// among which it is: those sent before all that is known to have gone back.
+    /// The producer got another id or epoch, so earlier requeued batches may be written twice. `in_flight`
+    /// counts the messages that may be among them: those sent before the last known requeue.
     pub(super) fn identity_changed(&mut self, in_flight: impl FnOnce(Count) -> u64, log: &mut SentLog) {
         if self.booked == self.seen {
             return;
@@ -68,14 +69,15 @@ impl PartitionRetries {
         log.all_went_back(self.last.0, &self.last.1, &held);
     }
 
-    /// What went back is not known any more: any message that was sent before may have.
+    /// Log lines about requeued batches were lost, so any message that was sent before may have been
+    /// requeued.
     pub(super) fn lost_lines(&mut self, at_us: u64, text: &str, log: &mut SentLog) {
         self.seen.add(true);
         self.booked = self.seen;
         log.lost_lines(at_us, text);
     }
 
-    /// What may have happened to a message that was sent then and ends now.
+    /// What may have happened to a message between these counts and now.
     pub(super) fn since(&self, then: Count) -> Resent {
         if self.booked.maybe_written > then.maybe_written {
             Resent::MaybeWritten
@@ -88,7 +90,7 @@ impl PartitionRetries {
 }
 
 impl Count {
-    /// Whether a batch went back after `then` and up to this.
+    /// Whether a batch was requeued between `then` and this.
     pub(super) const fn is_after(self, then: Self) -> bool {
         self.all > then.all
     }
@@ -138,7 +140,8 @@ mod tests {
     }
 
     proptest! {
-        /// With all in flight: what is booked is what went back up to the last change, for an idempotent producer, or all.
+        /// Checks a model: for an idempotent producer, the booked batches are those requeued up to the last
+        /// change of its identity; otherwise all.
         #[test]
         fn what_is_booked_is_what_went_back_before_the_last_change(
             idempotent in any::<bool>(),
@@ -177,7 +180,8 @@ mod tests {
                 batches: booked.iter().filter(of).count() as u64,
                 lines_lost: lost,
             };
-            // What is held when lines are lost is booked by no later change unless more went back: it is covered by that loss.
+            // Batches that are held when lines are lost are booked by a later change only if more were
+            // requeued: the loss covers them.
             if !lost || !idempotent {
                 prop_assert_eq!(log.reorders(), sum(&|_| true));
                 prop_assert_eq!(log.repeats(), sum(&|(_, maybe)| *maybe));
