@@ -1,6 +1,6 @@
-//! Runs a plan: sets up topics, starts each scenario when its time has come, and gathers what was seen.
+//! Runs a plan: sets up topics, starts each scenario at its start condition, and collects observations.
 //!
-//! Clients own threads (librdkafka blocks); tokio does the waiting between them.
+//! Clients run on their own threads, because librdkafka blocks. Waiting between them uses tokio.
 
 mod context;
 mod messages;
@@ -27,8 +27,8 @@ pub use context::stop::{Stop, StopReason};
 use context::outcome::{ScenarioOutcome, cut, unwind};
 use context::run_context::{EMBEDDED, RunContext, topic_names};
 
-/// Runs a plan to its end, whatever happens on the way, and says what was seen. Containers that it starts are gone
-/// when it returns.
+/// Runs a plan to its end and returns the observations, even if the run fails. The containers that it starts
+/// are removed when it returns.
 pub async fn run(plan: Arc<Plan>, options: Options, live: Arc<RunProgress>) -> Observations {
     let began = Instant::now();
     live.enter(Phase::Cluster);
@@ -46,7 +46,7 @@ pub async fn run(plan: Arc<Plan>, options: Options, live: Arc<RunProgress>) -> O
         Ok(cluster) => cluster,
         Err(error) => return not_begun.because(&error.to_string()),
     };
-    // On a task of its own, so that not even a panic leaves containers behind.
+    // In a separate task, so that even a panic leaves no containers behind.
     let task = tokio::spawn(with_cluster(plan, options, live, cluster.clone(), began));
     let seen = task.await;
     let left = match cluster {
@@ -61,7 +61,8 @@ pub async fn run(plan: Arc<Plan>, options: Options, live: Arc<RunProgress>) -> O
 /// Runs a plan whose containers are up.
 ///
 /// # Errors
-/// As [`RunContext::new`].
+///
+/// Those of [`RunContext::new`].
 async fn with_cluster(
     plan: Arc<Plan>,
     options: Options,
@@ -93,8 +94,8 @@ async fn with_cluster(
     unwind(crash.await);
     scheduling::crash::last_look(&shared).await;
     if let Some(cluster) = shared.cluster.as_ref().filter(|_| !shared.stop.is_stopped()) {
-        // What the audit is to read must not still be down. A run that was stopped has none: what is attached is healed
-        // by the end of its cluster, and the rest removed.
+        // Heal faults before the audit reads. A run that was stopped has no audit: the end of the cluster
+        // heals attached containers and removes the others.
         let left = cluster.heal(shared.stop.stopped()).await;
         left.into_iter().for_each(|left| shared.note(Note::warning(left)));
         scheduling::faults::note_dropped(&shared, "the end of the run", &cluster.dropped(None));
@@ -104,7 +105,7 @@ async fn with_cluster(
     live.enter(Phase::Judging);
     let verdict::judge::RunVerdict { readings, partitions, accounts, saved } =
         verdict::judge::judge_run(&shared).await;
-    // The audit's time is part of the run's.
+    // The run's duration includes the audit.
     let duration = shared.clock.elapsed().max(duration);
     let mut containers = Vec::new();
     if let Some(cluster) = &shared.cluster {
@@ -138,7 +139,7 @@ async fn with_cluster(
     })
 }
 
-/// A run that may turn out not to begin.
+/// A run that may fail before it starts.
 struct NotBegun {
     plan: Arc<Plan>,
     run_id: String,
@@ -148,7 +149,7 @@ struct NotBegun {
 }
 
 impl NotBegun {
-    /// What is seen of it: nothing, and why.
+    /// Its observations: none, and the reason.
     fn because(&self, why: &str) -> Observations {
         let plan = &self.plan;
         let ended = if self.stop.is_stopped() { cut(&self.stop) } else { ScenarioEnd::Skipped };
@@ -185,13 +186,13 @@ fn why_cut(stop: &Stop) -> Option<EarlyEnd> {
     })
 }
 
-/// Ends the run at its own timeout.
+/// Ends the run at its timeout.
 async fn run_timeout(shared: Arc<RunContext>) {
     tokio::time::sleep(shared.plan.timeout).await;
     shared.stop.stop(StopReason::Timeout);
 }
 
-/// Looks each second whether the system's clock was set.
+/// Checks every second whether the system clock was set.
 async fn look_at_clock(shared: Arc<RunContext>) {
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -199,7 +200,8 @@ async fn look_at_clock(shared: Arc<RunContext>) {
     }
 }
 
-/// Runs all scenarios, each from its start condition to its end; background ones end with the last other one.
+/// Runs all scenarios, each from its start condition to its end. Background scenarios end with the last
+/// foreground scenario.
 async fn scenarios(
     shared: &Arc<RunContext>,
     end_markers: &messages::end_marker::EndMarkers,
@@ -217,7 +219,7 @@ async fn scenarios(
     let mut seen: Vec<Option<ScenarioSeen>> = vec![None; shared.plan.scenarios.len()];
     let only_background = foreground.is_empty();
     if only_background {
-        // Faults are then all that the run is for.
+        // Without foreground scenarios, the run lasts as long as its faults.
         for fault in &shared.states[shared.plan.scenarios.len()..] {
             fault.over().await;
         }
@@ -236,7 +238,7 @@ async fn scenarios(
     seen.into_iter().flatten().collect()
 }
 
-/// One scenario, from waiting to its end.
+/// Runs one scenario, including the wait for its start condition.
 async fn run_scenario(
     shared: Arc<RunContext>,
     end_markers: messages::end_marker::EndMarkers,
@@ -303,8 +305,8 @@ fn seen(
     }
 }
 
-/// librdkafka's caught log lines, as notes: known kinds in the user's words, the others merged into one.
-/// Says that brokers held back answers for a quota.
+/// Converts librdkafka's log lines to notes: known kinds get an explanation, all others are merged into one
+/// note. Also notes that brokers throttled the clients for a quota.
 fn throttle_notes(seen: &Throttling) -> impl Iterator<Item = Note> {
     let kinds = [("sending", "Produce", seen.produce), ("reading", "Fetch", seen.fetch)];
     kinds.into_iter().filter(|(.., it)| it.answers > 0).map(|(what, api, it)| {

@@ -1,6 +1,6 @@
-//! `connect`: probes each broker until it answers, and then asks for the topics, or the time is up.
+//! `connect`: probes each broker until it answers, then requests the topics, until the scenario's time is up.
 //!
-//! A broker that has answered is not probed again: creating topics may take longer than the time that is left.
+//! A broker that has answered is not probed again: creating topics may take longer than the remaining time.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use crate::plan::ConnectPlan;
 
 const ATTEMPT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(500);
-/// No attempt is made with less time than this left.
+/// No attempt starts with less time than this.
 const SHORTEST: Duration = Duration::from_millis(50);
 
 /// Runs one `connect` scenario.
@@ -41,7 +41,8 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, plan: &ConnectPl
         (brokers, seen) = unwind(tokio::task::spawn_blocking(move || task.run(brokers)).await);
         let reached = brokers.iter().all(|b| b.reachable);
         if reached && shared.topology().is_none() {
-            // The brokers came up only now: the topics are still to be seen to, in a time of their own.
+            // The brokers have just come up, so the topics still have to be set up. This has a timeout of its
+            // own.
             if setup::ready(shared).await.is_ok() {
                 continue;
             }
@@ -75,12 +76,12 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, plan: &ConnectPl
     }
 }
 
-/// How long to wait before the next attempt; none where the time is as good as up. The last attempts come closer together.
+/// The pause before the next attempt; `None` if hardly any time is left. Pauses get shorter towards the end.
 fn pause(left: Duration) -> Option<Duration> {
     (left >= SHORTEST).then(|| PAUSE.min(left / 2))
 }
 
-/// Which brokers were not reached and why; where all were, which topics they do not know.
+/// Which brokers were not reached, and why; or, if all were reached, which topics they do not know.
 fn not_found(brokers: &[BrokerSeen], topics: &[TopicSeen]) -> String {
     let unreached: Vec<String> = brokers.iter().filter_map(BrokerSeen::why_unreached).collect();
     if !unreached.is_empty() {
@@ -90,7 +91,7 @@ fn not_found(brokers: &[BrokerSeen], topics: &[TopicSeen]) -> String {
     unknown.collect::<Vec<_>>().join("; ")
 }
 
-/// What the brokers' API versions mean for a run.
+/// Notes what the brokers' API versions mean for a run.
 fn note_apis(shared: &RunContext, brokers: &[BrokerSeen]) {
     for broker in brokers.iter().filter(|b| !b.apis.is_empty()) {
         let apis: Vec<probe::Api> = broker
@@ -104,7 +105,8 @@ fn note_apis(shared: &RunContext, brokers: &[BrokerSeen]) {
     }
 }
 
-/// One look at all brokers that were not reached yet; once all were, at the topics.
+/// One attempt to reach all brokers that have not answered yet. When all have answered, it requests the
+/// topics.
 struct Attempt {
     client: kafka::Client,
     topics: Vec<String>,
@@ -116,7 +118,7 @@ struct Attempt {
 impl Attempt {
     fn run(self, mut brokers: Vec<BrokerSeen>) -> (Vec<BrokerSeen>, Vec<TopicSeen>) {
         let topics: Vec<&str> = self.topics.iter().map(String::as_str).collect();
-        // Side by side, so that one that does not answer takes no time from the others.
+        // In parallel, so that a broker that does not answer delays no other.
         std::thread::scope(|scope| {
             for broker in brokers.iter_mut().filter(|broker| !broker.reachable) {
                 scope.spawn(|| self.look(broker, &topics));
@@ -133,7 +135,8 @@ impl Attempt {
         broker.attempts += 1;
         metrics.counters.sent.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         broker.reachable = !answer.stages.is_empty() && answer.stages.iter().all(|s| s.error.is_none());
-        // What an attempt ran into that had its time says more than that the last one had too little.
+        // The error of an attempt that had its full time is more useful than "too little time" of the last
+        // one.
         let cut_short = !broker.reachable && Instant::now() >= self.until && began + PAUSE > self.until;
         if !cut_short || broker.stages.is_empty() {
             broker.stages = answer.stages.into_iter().map(|s| (s.name, s.took, s.error)).collect();
@@ -156,7 +159,7 @@ impl Attempt {
         }
     }
 
-    /// Where the probe stops at SASL, librdkafka's own Metadata follows as one timed stage.
+    /// The wire probe stops at SASL. In this case, Metadata by librdkafka follows as one timed stage.
     fn by_librdkafka(&self, broker: &mut BrokerSeen) {
         let began = Instant::now();
         let left = self.until.saturating_duration_since(began);
@@ -167,7 +170,7 @@ impl Attempt {
     }
 
     fn metadata(&self, topics: &[&str]) -> Vec<TopicSeen> {
-        // Topics that took all the time there was are asked for all the same.
+        // Request the topics even if setting them up took all the time.
         let left = self.until.saturating_duration_since(Instant::now());
         let timeout = left.max(self.client.waits().answer);
         match metadata::fetch(&self.client, topics, timeout) {

@@ -1,4 +1,4 @@
-//! The scenario types, one module for each.
+//! The scenario types, one module each.
 
 pub(crate) mod connect;
 pub(crate) mod consume;

@@ -1,6 +1,7 @@
-//! `watch`: asks each broker for its metadata, again and again beside other scenarios, and lists what changes.
+//! `watch`: requests each broker's metadata repeatedly during other scenarios, and lists what changes.
 //!
-//! Each broker is held against its own last answer; a broker's first answer against what others said of topics.
+//! Each answer is compared with the broker's previous answer; a broker's first answer is compared with what
+//! other brokers said about topics.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,22 +15,22 @@ use crate::kafka::{self, Client, Code, probe};
 use crate::observe::{MetadataChange, Note, ScenarioEnd, Silence, WatchSeen, WatchedBroker};
 use crate::plan::{Aspect, WatchPlan};
 
-/// Longest single look at one broker.
+/// Timeout of one question to one broker.
 const LOOK: Duration = Duration::from_secs(2);
-/// The most changes that are kept; beyond it they are counted.
+/// Maximum number of changes that are kept. More are only counted.
 const CHANGES: usize = 1000;
-/// The most silences of a broker that are kept: beyond it the shortest goes.
+/// Maximum number of silences of a broker that are kept. Beyond that, the shortest one is dropped.
 const SILENCES: usize = 1000;
-/// Looks at the end at who did not answer, or only once.
+/// How often brokers are asked again at the end if they did not answer, or answered only once.
 const AGAIN: usize = 3;
-/// The longest wait before each.
+/// The longest pause before each of these questions.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
-/// So long after its first answer a broker may still have to learn of topics that were just created, and of their leaders.
+/// How long after its first answer a broker may not know topics that were just created, or their leaders.
 const SETTLING: Duration = Duration::from_secs(5);
-/// How it says so: UNKNOWN_TOPIC_OR_PARTITION, LEADER_NOT_AVAILABLE.
+/// The codes for this: UNKNOWN_TOPIC_OR_PARTITION, LEADER_NOT_AVAILABLE.
 const UNSETTLED: [Code; 2] = [Code(3), Code(5)];
-/// DescribeQuorum: who knows it is a broker of Apache Kafka without ZooKeeper, which names one broker or another as
-/// the controller, since clients cannot reach the real one.
+/// DescribeQuorum: a broker that supports it is Apache Kafka in KRaft mode. Such brokers report a random
+/// broker as the controller, because clients cannot reach the real one.
 const DESCRIBE_QUORUM: i16 = 55;
 
 /// Runs one `watch` scenario.
@@ -74,7 +75,7 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, plan: &WatchPlan
     ScenarioOutcome { ended: Some(ended), watch: Some(watched.ended()), ..ScenarioOutcome::default() }
 }
 
-/// Asks these brokers, each for itself, all at once.
+/// Asks these brokers in parallel.
 async fn ask(
     shared: &Arc<RunContext>,
     index: usize,
@@ -98,7 +99,8 @@ async fn ask(
     watched.no_longer_asked(&shared.brokers_now(index));
 }
 
-/// Waits until the faults are healed that the last scenario's end ends: what they did is not the brokers' last word.
+/// Waits until faults are healed that end with the last scenario, so that their effect does not count as the
+/// brokers' final state.
 async fn healed(shared: &RunContext) {
     for fault in &shared.states[shared.plan.scenarios.len()..] {
         tokio::select! {
@@ -108,7 +110,7 @@ async fn healed(shared: &RunContext) {
     }
 }
 
-/// Asks those once more, a few times, that gave no answer when they were asked last, or only one in all.
+/// Asks those brokers again, a few times, that did not answer the last question, or that answered only once.
 async fn ask_again(
     shared: &Arc<RunContext>,
     index: usize,
@@ -129,13 +131,13 @@ async fn ask_again(
     }
 }
 
-/// Asks one broker for what it knows of the cluster and these topics, between these two moments.
+/// Asks one broker for its view of the cluster and these topics, between these two times.
 pub(crate) fn look(client: &Client, broker: &str, topics: &[String]) -> (probe::Probe, Instant, Instant) {
     let names: Vec<&str> = topics.iter().map(String::as_str).collect();
     let client = client.with_brokers(&[broker.to_owned()]);
     let began = Instant::now();
     let mut probe = probe::probe(&client, broker, &names, began + LOOK);
-    // The wire probe speaks no SASL: it ends behind the API versions.
+    // The wire probe does not support SASL: it stops after the API versions.
     if client.uses_sasl() && probe.stages.iter().all(|stage| stage.error.is_none()) {
         let asked = Instant::now();
         let left = (began + LOOK).saturating_duration_since(asked);
@@ -149,7 +151,7 @@ pub(crate) fn look(client: &Client, broker: &str, topics: &[String]) -> (probe::
     (probe, began, Instant::now())
 }
 
-/// What librdkafka reports of metadata: no topic ids.
+/// Converts librdkafka's metadata, which has no topic ids.
 fn probed(metadata: kafka::ClusterMetadata) -> probe::ProbedMetadata {
     let topics = metadata.topics.into_iter().map(|topic| probe::ProbedTopic {
         name: topic.name,
@@ -162,33 +164,33 @@ fn probed(metadata: kafka::ClusterMetadata) -> probe::ProbedMetadata {
     probe::ProbedMetadata { brokers, controller, topics, ..probe::ProbedMetadata::default() }
 }
 
-/// What all brokers said so far.
+/// The answers of all brokers so far.
 #[derive(Debug, Default)]
 struct WatchedCluster {
     seen: WatchSeen,
     views: BTreeMap<String, BrokerView>,
-    /// Of each topic, its id and partitions, as last said by whomever.
+    /// The id and the partitions of each topic, as last reported by any broker.
     topics: BTreeMap<String, (String, String)>,
-    /// Who gave no answer to the last question, having given one before.
+    /// Brokers that did not answer the last question, but answered an earlier one.
     silent: BTreeSet<String>,
     controllers_left_out: bool,
 }
 
-/// One broker's last answer, as texts that can be compared and shown.
+/// One broker's last answer, as texts to compare and show.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 struct BrokerView {
     brokers: String,
     controller: Option<String>,
-    /// By topic: its id, and its partitions.
+    /// The id and the partitions of each topic.
     topics: BTreeMap<String, (String, String)>,
     leaders: BTreeMap<(String, Partition), String>,
-    /// Topics that it does not know yet, it says.
+    /// Topics that it says it does not know yet.
     unsettled: Vec<String>,
     leaderless: Vec<(String, Partition)>,
 }
 
 impl WatchedCluster {
-    /// Takes in one look, with its beginning and end; gives the error of one that got no answer.
+    /// Evaluates one answer, with its start and end time. Returns the error of a broker that did not answer.
     fn see(&mut self, probe: &probe::Probe, (began, at): (Duration, Duration)) -> Option<String> {
         let view = BrokerView::of(probe);
         let error = probe.stages.iter().find_map(|s| Some(format!("{}: {}", s.name, s.error.as_ref()?)));
@@ -225,18 +227,18 @@ impl WatchedCluster {
         None
     }
 
-    /// Of all that were asked, those stay to be asked: another's silence is over, since a fault took it away.
+    /// Keeps only these brokers as asked. The silence of a broker that a fault removed ends.
     fn no_longer_asked(&mut self, brokers: &[String]) {
         self.silent.retain(|silent| brokers.contains(silent));
     }
 
-    /// Who of these gave no answer when asked last, or only one in all.
+    /// Which of these brokers did not answer the last question, or answered only once.
     fn unsettled(&self, brokers: &[String]) -> Vec<String> {
         let once = |broker: &String| self.seen.brokers.iter().any(|b| b.broker == *broker && b.answered == 1);
         brokers.iter().filter(|broker| self.silent.contains(*broker) || once(broker)).cloned().collect()
     }
 
-    /// All that was seen, when nobody is asked any more.
+    /// All observations, after the last question.
     fn ended(mut self) -> WatchSeen {
         for broker in self.seen.brokers.iter_mut().filter(|broker| self.silent.contains(&broker.broker)) {
             if let Some(last) = broker.silences.last_mut() {
@@ -275,7 +277,7 @@ impl WatchedCluster {
                 change(Aspect::Controller, None, None, before, after);
             }
             for ((topic, partition), leader) in &view.leaders {
-                // A partition that comes or goes is a change of partitions.
+                // An added or removed partition is reported as a change of partitions.
                 if let Some(before) = last.leaders.get(&(topic.clone(), *partition)) {
                     change(Aspect::Leaders, Some(topic), Some(*partition), before, leader);
                 }
@@ -291,7 +293,7 @@ impl WatchedCluster {
     }
 }
 
-/// Notes a look without an answer: the first after an answer, or one more.
+/// Records a question without an answer: the first after an answer, or one more.
 fn silent(silences: &mut Vec<Silence>, first: bool, (from, to): (Duration, Duration)) {
     match silences.last_mut() {
         Some(last) if !first => last.to = to,
@@ -308,7 +310,7 @@ fn silent(silences: &mut Vec<Silence>, first: bool, (from, to): (Duration, Durat
 }
 
 impl BrokerView {
-    /// None where the broker did not come as far as its metadata.
+    /// `None` if the probe did not get as far as metadata.
     fn of(probe: &probe::Probe) -> Option<Self> {
         let metadata = probe.metadata.as_ref()?;
         let mut brokers: Vec<String> =
@@ -346,7 +348,7 @@ impl BrokerView {
         Some(view)
     }
 
-    /// Leaves out what this broker has yet to learn; what it knew before, and knows no more, stays.
+    /// Removes topics that this broker does not know yet. Topics that it knew before stay.
     fn leave_out_unsettled(&mut self, last: Option<&Self>) {
         let knew = |topic: &String| last.is_some_and(|last| last.topics.contains_key(topic));
         for topic in self.unsettled.drain(..).filter(|topic| !knew(topic)) {
@@ -359,7 +361,7 @@ impl BrokerView {
     }
 }
 
-/// Partitions in words: how many, where they are 0 and on, else each.
+/// Partitions as text: their number if they are 0 and up, otherwise each of them.
 fn said(numbers: &[Partition]) -> String {
     let plain = numbers.iter().enumerate().all(|(at, number)| usize::try_from(*number) == Ok(at));
     match numbers.len() {
@@ -464,7 +466,7 @@ mod tests {
         assert_eq!(gone.len(), 2, "it knew it before: {gone:?}");
         let lost = changes(&[(0, fine()), (1, topic(0, None))]);
         assert_eq!(lost, [(Aspect::Leaders, "broker 1".to_owned(), "none".to_owned())]);
-        // One that never learns of it is told, where others know it.
+        // A broker that never learns about the topic is reported if others know it.
         let mut other = fine();
         other.broker = "b:1".to_owned();
         assert_eq!(changes(&[(0, other.clone()), (0, topic(3, None)), (4, topic(3, None))]), []);
@@ -481,7 +483,7 @@ mod tests {
         assert_eq!(changes(&looks), []);
     }
 
-    /// Looks at `a:1`, each a second after the one before and half a second long: whether it answers.
+    /// Asks `a:1` once per second, half a second long each: whether it answers.
     fn looks(answers: &[bool]) -> WatchedCluster {
         let mut watched = WatchedCluster::default();
         for (at, answers) in (0_u64..).zip(answers) {

@@ -1,4 +1,5 @@
-//! Checks with `abort`: tried each second on what has been seen so far; the first that fails ends the run.
+//! Checks with `abort`: evaluated each second on the observations so far. The first one that fails ends the
+//! run.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use crate::engine::context::stop::StopReason;
 use crate::observe::Note;
 use crate::plan::CheckSettings;
 
-/// Watches until the run ends; returns at once where no check has `abort`.
+/// Runs until the end of the run; returns immediately if no check has `abort`.
 pub(crate) async fn watch(shared: Arc<RunContext>) {
     if !shared.plan.checks.iter().any(|c| matches!(c.ask, CheckSettings::Threshold { abort: true, .. })) {
         return;

@@ -1,6 +1,6 @@
-//! The addresses that brokers advertise: clients are given one address and then use these.
+//! The addresses that brokers advertise: clients get bootstrap addresses, and then use the advertised ones.
 //!
-//! Asked for only where a broker could not be reached, once the scenarios are over.
+//! Requested only if a broker could not be reached, after the scenarios have ended.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -11,7 +11,7 @@ use crate::engine::scenarios::watch;
 use crate::kafka::client::metadata::Broker;
 use crate::kafka::probe;
 
-/// Those that cannot be used from here, a sentence each with what to do.
+/// A sentence for each advertised address that is unusable from here, with what to do.
 pub(crate) async fn unusable(shared: &Arc<RunContext>) -> Vec<String> {
     let is_asked = shared.client.logs().has_unreachable() && !shared.client.is_embedded();
     if !is_asked || shared.stop.is_stopped() {
@@ -22,16 +22,16 @@ pub(crate) async fn unusable(shared: &Arc<RunContext>) -> Vec<String> {
 }
 
 fn look(shared: &RunContext) -> Vec<String> {
-    // Over connections of its own: librdkafka leaves the address that it was given for those that it learns there.
+    // Over connections of its own: librdkafka replaces the bootstrap address with the advertised ones.
     let client = &shared.client;
     let seen = client.brokers().iter().find_map(|broker| watch::look(client, broker, &[]).0.metadata);
-    // Who answers nobody says nothing of addresses.
+    // Without an answer there are no addresses to check.
     let brokers = seen.map(|metadata| metadata.brokers).unwrap_or_default();
     let until = Instant::now() + client.waits().answer;
     brokers.iter().filter_map(|broker| problem(broker, until)).collect()
 }
 
-/// What is wrong with a broker's address; none where it takes a connection.
+/// What is wrong with a broker's address; `None` if it accepts a connection.
 fn problem(broker: &Broker, until: Instant) -> Option<String> {
     let Broker { id, host, port } = broker;
     let (why, write) = if host.is_empty() {

@@ -1,6 +1,7 @@
-//! The run's containers: brought up before its zero, and taken down after its verdict, whatever happens between.
+//! The run's containers: started before the start of the run, and removed after the verdict, whatever happens
+//! in between.
 //!
-//! Owns what the engine and the containers' module have to tell each other; Docker itself is that module's.
+//! Connects the engine to the `docker` module, which talks to Docker.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,20 +16,21 @@ use crate::kafka::client::metadata;
 use crate::observe::ContainerSeen;
 use crate::plan::{ActionPlan, FaultPlan, Plan};
 
-/// How long a broker may take to answer one question whether it is ready.
+/// How long a broker may take to answer one readiness request.
 const ASK: Duration = Duration::from_secs(2);
 
-/// Starts, or finds, the containers of a plan; none where it has none.
+/// Starts or attaches to the containers of a plan; `None` if it has none.
 ///
 /// # Errors
-/// What was missing, and what to do; nothing is left of what was started.
+///
+/// What is missing, and what to do. Containers that were started are removed.
 pub(crate) async fn up(
     plan: &Plan,
     options: &Options,
     live: &Arc<RunProgress>,
 ) -> Result<Option<Arc<Cluster>>, DockerError> {
     let Some(cluster) = &plan.cluster else { return Ok(None) };
-    // What runs left whose kaf6 was killed; where Docker cannot be asked, starting says so.
+    // Remove leftovers of killed runs. If Docker does not answer, starting the containers reports it.
     for swept in docker::clean(&CleanOptions::default()).await.unwrap_or_default().done {
         live.say(format!("cleaned up after a killed run: {swept}"));
     }
@@ -51,7 +53,7 @@ pub(crate) async fn up(
     Ok(Some(Arc::new(Cluster::up(cluster, up, cut).await?)))
 }
 
-/// Images that faults start services from again.
+/// Images from which faults start services again.
 fn later_images(plan: &Plan) -> Vec<(String, String)> {
     let image = |fault: &FaultPlan| match &fault.action {
         ActionPlan::Restart { target, image: Some(image), .. } => {
@@ -62,7 +64,7 @@ fn later_images(plan: &Plan) -> Vec<(String, String)> {
     plan.faults.iter().filter_map(image).collect()
 }
 
-/// A broker is ready when it answers Metadata to a client with the run's settings.
+/// A broker is ready when it answers a Metadata request of a client with the run's settings.
 fn kafka_ready(plan: &Plan) -> KafkaReady {
     let settings = plan.client.clone();
     Arc::new(move |address: &str| {
@@ -71,7 +73,7 @@ fn kafka_ready(plan: &Plan) -> KafkaReady {
     })
 }
 
-/// A step in words; none for those that nobody waits for.
+/// The progress line for a step; `None` for steps that are not worth a line.
 fn line(step: &ClusterStep) -> Option<String> {
     match step {
         ClusterStep::Pulling { image, done, total } if *total > 0 => {
@@ -86,7 +88,7 @@ fn line(step: &ClusterStep) -> Option<String> {
     }
 }
 
-/// The containers as observations tell them.
+/// The containers as observations.
 pub(crate) async fn seen(cluster: &Cluster) -> Vec<ContainerSeen> {
     let states = cluster.seen().await;
     let seen = |state: ContainerState| ContainerSeen {

@@ -1,6 +1,6 @@
-//! Containers that end by themselves: what they were needed for does not come any more, so the run ends soon.
+//! Containers that exit unexpectedly: the run can no longer work, so it ends soon.
 //!
-//! Owns how soon; how each ended is told by the containers' module.
+//! Decides how soon; the `docker` module explains why each container exited.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use crate::engine::context::stop::StopReason;
 use crate::observe::Note;
 
 const EVERY: Duration = Duration::from_secs(1);
-/// For what is under way when a container is found to have ended: acks, reads, and others that fall with it.
+/// Time for pending acks, reads and further crashes after a container was found to have exited.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Watches until the last scenario has ended; returns at once where the run has no containers. Not to be given up halfway:
-/// a container is told once.
+/// Watches until the last scenario has ended; returns immediately if the run has no containers. Must not be
+/// canceled halfway, because each container is reported only once.
 pub(crate) async fn watch(shared: Arc<RunContext>) {
     let Some(cluster) = shared.cluster.clone() else { return };
     while goes_on(&shared, EVERY).await {
@@ -29,7 +29,7 @@ pub(crate) async fn watch(shared: Arc<RunContext>) {
     }
 }
 
-/// Waits; false where the last scenario ended meanwhile.
+/// Waits; false if the last scenario ended in the meantime.
 async fn goes_on(shared: &RunContext, time: Duration) -> bool {
     tokio::select! {
         biased;
@@ -38,14 +38,15 @@ async fn goes_on(shared: &RunContext, time: Duration) -> bool {
     }
 }
 
-/// After the last scenario: others that ended meanwhile. What crashed is not asked any more, least of all by an audit.
+/// After the last scenario: reports further containers that have exited. Crashed brokers are not used any
+/// more, not even by an audit.
 pub(crate) async fn last_look(shared: &RunContext) {
     let Some(cluster) = &shared.cluster else { return };
     tell(shared, cluster.crashed().await);
     if !shared.crashed().is_empty() {
         shared.stop.stop(StopReason::Crash);
     }
-    // Those that are attached: perhaps somebody starts them again, and what can be judged is judged.
+    // Attached containers: somebody may start them again, so the run judges what it can.
     tell(shared, cluster.unexpected().await);
 }
 

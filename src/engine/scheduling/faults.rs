@@ -1,4 +1,5 @@
-//! Faults: each begins when its time has come, lasts, and is healed; what it did is written down with its proof.
+//! Faults: each is injected when its start condition is met, lasts, and is healed. Its effect is recorded
+//! with evidence.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,20 +11,20 @@ use crate::engine::context::outcome::unwind;
 use crate::engine::context::run_context::RunContext;
 use crate::observe::{FaultSeen, Note};
 
-/// The faults of a run, on their way.
+/// The faults of a run, in progress.
 pub(crate) struct RunningFaults(JoinSet<(usize, Begun)>);
 
-/// The faults of a run, each done; what they hold may be held still.
+/// The ended faults of a run. They may still hold containers down.
 pub(crate) struct FaultsDone(Vec<Begun>);
 
-/// A fault that is done, or never began.
+/// A fault that has ended, or never started.
 struct Begun {
     seen: FaultSeen,
-    /// Where it lasts: since when, and which containers it holds.
+    /// Since when it lasts, and which containers it holds down.
     holds: Option<(Instant, Vec<(String, u32)>)>,
 }
 
-/// Sets all faults to wait for their time.
+/// Starts a task for each fault, which waits for its start condition.
 pub(crate) fn start(shared: &Arc<RunContext>) -> RunningFaults {
     let mut tasks = JoinSet::new();
     for number in 0..shared.plan.faults.len() {
@@ -33,7 +34,7 @@ pub(crate) fn start(shared: &Arc<RunContext>) -> RunningFaults {
 }
 
 impl RunningFaults {
-    /// Waits until all are done, in the plan's order.
+    /// Waits until all have ended; in the order of the plan.
     pub(crate) async fn done(mut self) -> FaultsDone {
         let mut all = Vec::new();
         while let Some(joined) = self.0.join_next().await {
@@ -45,7 +46,8 @@ impl RunningFaults {
 }
 
 impl FaultsDone {
-    /// Says what each did, once all is healed that is to be. What was left to that lasted to the run's end.
+    /// Returns the effect of each fault, after everything is healed. Faults that were not healed by
+    /// themselves lasted to the end of the run.
     pub(crate) fn over(self, shared: &RunContext, run_end: Duration) -> Vec<FaultSeen> {
         let over = |Begun { mut seen, holds }: Begun| {
             if let (Some((since, held)), Some((began, _)), Some(cluster)) =
@@ -60,7 +62,7 @@ impl FaultsDone {
                     seen.proof = format!("{}; {how}", seen.proof);
                 }
             }
-            // What is left down is no longer waited for once it runs.
+            // A container that is left down is not waited for once it runs again.
             let end = seen.span.map(|(_, end)| end);
             seen.settled = end.map(|end| seen.settled.map_or(end, |settled| settled.max(end)));
             seen
@@ -69,8 +71,8 @@ impl FaultsDone {
     }
 }
 
-/// What was lost with containers that had no volumes: a broker that keeps its data there has lost them by the fault, and not
-/// by itself.
+/// Notes data that was lost with containers that had no volumes: a broker that stores its data there lost it
+/// because of the fault.
 pub(crate) fn note_dropped(shared: &RunContext, who: &str, dropped: &[String]) {
     if dropped.is_empty() {
         return;
@@ -82,7 +84,7 @@ pub(crate) fn note_dropped(shared: &RunContext, who: &str, dropped: &[String]) {
     )));
 }
 
-/// One fault, from waiting to its end. The end of the last scenario ends it early.
+/// Runs one fault, including the wait for its start condition. The end of the last scenario ends it early.
 async fn run_fault(shared: Arc<RunContext>, number: usize) -> (usize, Begun) {
     let fault = &shared.plan.faults[number];
     let state = &shared.states[shared.plan.scenarios.len() + number];

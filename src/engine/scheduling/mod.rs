@@ -1,4 +1,4 @@
-//! When things begin: the brokers, the topics, each scenario and each fault.
+//! When things start: the cluster, the topics, each scenario and each fault.
 
 pub(crate) mod abort;
 pub(crate) mod advertised;

@@ -1,6 +1,7 @@
-//! Before the start of the run: reach the brokers, see to the topics, and lay out the streams over their partitions.
+//! Setup before the start of the run: connects to the brokers, creates topics, and assigns streams to their
+//! partitions.
 //!
-//! Tried once at the start; a scenario that starts later tries again where nothing was reached then.
+//! Tried once before the start. If no broker was reached, each scenario that starts later tries again.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use crate::observe::Note;
 use crate::plan::{Plan, Start, ValuePlan, Work};
 use crate::scenario::Template;
 
-/// The first try. Its failure is noted; what needs the topics says so itself.
+/// The first attempt. Its failure is only noted: each scenario that needs the topics reports it.
 pub(crate) async fn first(shared: &Arc<RunContext>) {
     if !shared.plan.scenarios.iter().any(|s| s.work.kind().needs_kafka()) {
         return;
@@ -40,20 +41,21 @@ async fn try_once(shared: &Arc<RunContext>) {
             return;
         }
     }
-    // Its failure is remembered for those who ask next.
+    // The failure is stored for the next caller.
     let _ = ready(shared).await;
 }
 
-/// Whether a `connect` waits for the brokers, in its own time: to wait for them before the run would add to that. Who
-/// needs them sooner tries when it starts.
+/// Whether a `connect` scenario waits for the brokers in its own time; waiting for them before the run would
+/// add to that. Scenarios that need the brokers earlier try when they start.
 fn has_connect(plan: &Plan) -> bool {
     plan.scenarios.iter().any(|s| matches!(s.work, Work::Connect(_)) && s.start == Start::default())
 }
 
-/// Sees to it that the topology is known.
+/// Makes sure that the topology is known.
 ///
 /// # Errors
-/// Why the brokers were not reached.
+///
+/// Why no broker was reached.
 pub(crate) async fn ready(shared: &Arc<RunContext>) -> Result<(), String> {
     let mut last = shared.setup.lock().await;
     if shared.topology().is_some() {
@@ -89,8 +91,8 @@ pub(crate) async fn ready(shared: &Arc<RunContext>) -> Result<(), String> {
     }
 }
 
-/// What to write in place of `localhost` in a container, whose localhost is itself; none where no broker of this kind is among those that were
-/// not reached.
+/// What to write instead of `localhost` in a container, where it means the container itself; `None` if no
+/// unreached broker is on localhost.
 pub(crate) fn in_container_hint<'a>(mut unreached: impl Iterator<Item = &'a str>) -> Option<String> {
     if !docker::is_inside_a_container() {
         return None;
@@ -108,7 +110,7 @@ pub(crate) fn in_container_hint<'a>(mut unreached: impl Iterator<Item = &'a str>
     ))
 }
 
-/// Where the way to each broker ends, in the words of the wire probe; and those that it did not reach.
+/// Why each broker was not reached, according to the wire probe; and which brokers were not reached.
 fn causes(shared: &RunContext) -> (String, Vec<String>) {
     let until = Instant::now() + shared.client.waits().setup_cause;
     let topics = shared.topic_names();
@@ -128,7 +130,7 @@ fn causes(shared: &RunContext) -> (String, Vec<String>) {
     (causes.join("; "), unreached)
 }
 
-/// Why a broker that answers the wire probe is of no use to clients, as far as it says so.
+/// Why clients cannot use a broker that answers the wire probe, as far as its answer shows.
 fn behind(shared: &RunContext, broker: &str, answer: &probe::Probe, until: Instant) -> String {
     if shared.client.uses_sasl() {
         let left = until.saturating_duration_since(Instant::now());
@@ -151,15 +153,15 @@ fn behind(shared: &RunContext, broker: &str, answer: &probe::Probe, until: Insta
     }
 }
 
-/// The streams of a saved ledger, and what they sent then.
+/// Restores the streams of a saved ledger, and what they sent.
 fn restore(shared: &RunContext, saved: &Saved, topics: Vec<TopicState>) -> Topology {
     let (streams, sent) = saved.restore();
     shared.hand_in_sent(sent);
     Topology { topics, streams, first: HashMap::new() }
 }
 
-/// The topics of a saved ledger as they are now; none is created, and one that is gone keeps its partitions, so that
-/// what was acked there is missed.
+/// The current topics of a saved ledger. None is created, and a deleted topic keeps its partitions, so that
+/// its acked messages are judged.
 fn topics_of(shared: &RunContext, saved: &Saved) -> Result<Vec<TopicState>, kafka::Error> {
     let names = shared.topic_names();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -180,7 +182,7 @@ fn topics_of(shared: &RunContext, saved: &Saved) -> Result<Vec<TopicState>, kafk
     Ok(names.iter().enumerate().map(state).collect())
 }
 
-/// Creates what is missing; says of each topic how many partitions it has.
+/// Creates missing topics, and returns the number of partitions of each.
 fn topics(shared: &RunContext) -> Result<Vec<TopicState>, kafka::Error> {
     if let Some(saved) = &shared.saved {
         return topics_of(shared, saved);
@@ -237,7 +239,7 @@ fn topics(shared: &RunContext) -> Result<Vec<TopicState>, kafka::Error> {
     Ok(states.collect())
 }
 
-/// The logs of a topic that was just created and that are not empty, as far as that is known soon.
+/// The logs of a new topic that are not empty, as far as the broker reports them in a short time.
 fn inherited(shared: &RunContext, topic: &str, partitions: i32) -> BTreeMap<Partition, (Offset, Offset)> {
     let all: Vec<Partition> = (0..partitions).collect();
     let logs = kafka::client::metadata::logs(&shared.client, topic, &all, shared.client.waits().created);
@@ -245,7 +247,7 @@ fn inherited(shared: &RunContext, topic: &str, partitions: i32) -> BTreeMap<Part
     logs.filter_map(|(partition, log)| Some((partition, log.filter(|(_, end)| *end > 0)?))).collect()
 }
 
-/// The streams of each client of each scenario that sends, over the partitions of its topic.
+/// Assigns streams to each client of each scenario that sends, one per partition of its topic.
 fn lay_out(plan: &Plan, topics: Vec<TopicState>) -> Topology {
     let mut streams = Streams::default();
     let mut first = HashMap::new();
@@ -270,6 +272,7 @@ fn lay_out(plan: &Plan, topics: Vec<TopicState>) -> Topology {
 /// The topic of a scenario, ready for use.
 ///
 /// # Errors
+///
 /// Why the scenario cannot work.
 pub(crate) async fn topic(shared: &Arc<RunContext>, topic: &Template) -> Result<(usize, TopicState), String> {
     ready(shared).await?;

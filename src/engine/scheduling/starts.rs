@@ -1,7 +1,7 @@
-//! When a scenario or a fault starts: after another one's end, at a time, by a count; or never.
+//! Start conditions of scenarios and faults: after the end of another one, at a time, or at a count.
 //!
-//! What waits for something that never came is skipped, with the reason. Scenarios and faults have numbers in one
-//! row: scenarios first, in the plan's order.
+//! If the condition is never met, the scenario is skipped, with the reason. Scenarios and faults share one
+//! numbering: scenarios first, in the order of the plan.
 
 use std::time::Duration;
 
@@ -9,13 +9,14 @@ use crate::engine::context::run_context::{Lifecycle, RunContext};
 use crate::metrics::{ClientMetrics, Counters};
 use crate::plan::{Counter, Plan, Start, When};
 
-/// How often a count is looked at while something waits for it.
+/// How often a count is checked while something waits for it.
 const TICK: Duration = Duration::from_millis(1);
 
-/// Waits until something may start.
+/// Waits until a start condition is met.
 ///
 /// # Errors
-/// Why it never will.
+///
+/// Why it will never be met.
 pub(crate) async fn wait(shared: &RunContext, start: &Start) -> Result<(), String> {
     tokio::select! {
         biased;

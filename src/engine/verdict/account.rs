@@ -1,4 +1,4 @@
-//! The account of a run: what each scenario planned, and what became of it in each partition.
+//! The account of a run: what each scenario planned, and the class of each message in each partition.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::observe::Note;
 use crate::plan::{ProducePlan, Work};
 use crate::units::thousands;
 
-/// Adds the accounts of all partitions up; none where nothing of the file sends.
+/// Adds up the accounts of all partitions; `None` if nothing in the file sends.
 pub(crate) fn accounts(
     shared: &RunContext,
     judged: &BTreeMap<(usize, Partition), Judged>,
@@ -29,7 +29,8 @@ pub(crate) fn accounts(
             account.add_sent(own);
             partitions.push(PartitionAccount { topic: *topic, partition: *partition, account: *own });
         }
-        // What the clients counted when they handed it over, apart from the ledger; round trips leave warm-ups out of it.
+        // Counted by the clients at handover, independently of the ledger. Round trips do not count warm-ups
+        // there.
         let handed_over = match &plan.work {
             Work::Roundtrip(_) => account.sent,
             _ => Counters::get(&shared.live.metrics(scenario).counters.sent),
@@ -37,7 +38,7 @@ pub(crate) fn accounts(
         account.planned = planned(shared, scenario, handed_over);
         account.unsent = account.planned.saturating_sub(handed_over);
         account.permitted = match shared.saved {
-            // Whether they may fail was for the run to say that sent them.
+            // The run that sent them has judged whether they may fail.
             Some(_) => account.failed + account.unknown,
             None => checks::permitted(&shared.plan, scenario, &account),
         };
@@ -53,10 +54,10 @@ pub(crate) fn accounts(
     Some(out)
 }
 
-/// What would be handed to the client if nothing broke.
+/// The number of messages that would be handed to the client if nothing failed.
 fn planned(shared: &RunContext, scenario: usize, handed_over: u64) -> u64 {
     match &shared.plan.scenarios[scenario].work {
-        // What an earlier run sent is all that there is to look for.
+        // For a saved ledger, only what the earlier run sent is judged.
         _ if shared.saved.is_some() => handed_over,
         Work::Produce(plan) => planned_total(plan).unwrap_or(handed_over).max(handed_over),
         Work::Roundtrip(plan) => plan.warmup + plan.iterations,
@@ -64,7 +65,7 @@ fn planned(shared: &RunContext, scenario: usize, handed_over: u64) -> u64 {
     }
 }
 
-/// The messages that a producer's file makes due; none where that depends on how fast the broker is.
+/// The number of messages that a producer's file makes due; `None` if it depends on the broker's speed.
 fn planned_total(plan: &ProducePlan) -> Option<u64> {
     match (&plan.schedule, plan.duration) {
         (None, None) => plan.messages,
@@ -75,7 +76,7 @@ fn planned_total(plan: &ProducePlan) -> Option<u64> {
                 (a, b) => a.or(b)?,
             };
             let Some(duration) = duration else { return Some(most) };
-            // The first that is due too late.
+            // Search for the first message that is due too late.
             let (mut low, mut high) = (0, most);
             while low < high {
                 let middle = low + (high - low) / 2;
@@ -90,7 +91,7 @@ fn planned_total(plan: &ProducePlan) -> Option<u64> {
     }
 }
 
-/// Says of each scenario with `acks: 0` how many of its messages were found.
+/// Notes for each scenario with `acks: 0` how many of its messages were found.
 pub(crate) fn note_unconfirmed(shared: &RunContext, accounts: Option<&Accounts>) {
     for of in accounts.into_iter().flat_map(|accounts| &accounts.scenarios) {
         let scenario = &shared.plan.scenarios[of.scenario];

@@ -1,6 +1,7 @@
 //! The audit: a fresh client reads a written partition from its first acked offset to its end marker.
 //!
-//! What a live reader saw before a fault can be gone after it, and what no reader of the file reads is read here.
+//! A fault may remove what a live reader saw before it. The audit also reads what no reader of the file
+//! reads.
 
 use std::time::{Duration, Instant};
 
@@ -14,16 +15,16 @@ use crate::ledger::PartitionReads;
 use crate::observe::NOT_KNOWN;
 use crate::plan::Work;
 
-/// A part of a log that a fresh client reads.
+/// A range of a log that a fresh client reads.
 pub(crate) struct Reread<'a> {
     pub(crate) client: &'a Client,
     pub(crate) place: (usize, Partition),
     pub(crate) from: Offset,
     pub(crate) to: Offset,
-    /// An end marker behind all that was acked: who reads it has read all.
+    /// An end marker after all acked messages. A client that reads it has read everything.
     pub(crate) mark: Option<EndMarkerSeen>,
     pub(crate) until: Instant,
-    /// What it is, in progress lines: `audit`, `re-read`.
+    /// Its name in progress lines: `audit` or `re-read`.
     pub(crate) what: &'static str,
 }
 
@@ -33,18 +34,18 @@ pub(crate) struct AuditResult {
     pub(crate) from: Offset,
     /// It read past the last offset.
     pub(crate) passed: bool,
-    /// The first offset that it did not get past.
+    /// The first offset that it did not pass.
     pub(crate) at: Offset,
-    /// The broker answered, the whole time, that it does not know the partition.
+    /// Every answer of the broker said that it does not know the partition.
     pub(crate) gone: bool,
-    /// It read the log as a whole.
+    /// It read the whole log.
     pub(crate) whole: bool,
-    /// Why it did not get to the end; empty where it did.
+    /// Why it did not reach the end; empty if it did.
     pub(crate) why: String,
 }
 
 impl Reread<'_> {
-    /// Reads it, and checks each record as live readers do; `on_key` gets the key and the offset of each.
+    /// Reads the range, and checks each record like a live reader. `on_key` gets each key and its offset.
     pub(crate) fn read(
         &self,
         shared: &RunContext,
@@ -61,7 +62,7 @@ impl Reread<'_> {
                 record.offset >= marker.offset && sight::is_end_marker(shared, marker, record)
             })
         };
-        // A log that was made anew may end before the place: then its marker is all there is to see.
+        // A recreated log may end before the range. In this case its end marker is all there is to read.
         let from = marker.map_or(self.from, |marker| self.from.min(marker.offset));
         let to = self.to;
         let timeout = self.until.saturating_duration_since(Instant::now());
@@ -103,8 +104,8 @@ impl Reread<'_> {
         });
         match result {
             Ok(end) => {
-                // What lies behind the range was not handed out, however far the client got; and an end marker, or the end of
-                // the log, is behind all of the range.
+                // Records after the range were not handed out, however far the client got. An end marker, or
+                // the end of the log, is after the whole range.
                 let at = if end.passed { to + 1 } else { end.at.min(to + 1) };
                 AuditResult { reads, passed: end.passed, at, why: why(shared, &end, to), ..over("") }
             }
@@ -115,7 +116,7 @@ impl Reread<'_> {
         }
     }
 
-    /// What a client finds of a partition that the broker does not know.
+    /// The result if the broker does not know the partition.
     pub(super) fn gone(&self, shared: &RunContext) -> AuditResult {
         AuditResult { gone: true, ..self.nothing(shared, NOT_KNOWN) }
     }
@@ -155,7 +156,8 @@ fn why(shared: &RunContext, end: &RangeEnd, to: Offset) -> String {
     }
 }
 
-/// How long verification may take: as long as the producers, at least a minute, and within the run's timeout.
+/// The deadline of verification: as long as the producers took, at least a minute, and within the run's
+/// timeout.
 pub(crate) fn deadline(shared: &RunContext) -> Instant {
     let sends = |work: &Work| matches!(work, Work::Produce(_) | Work::Roundtrip(_));
     let sending = shared.plan.scenarios.iter().enumerate().filter(|(_, s)| sends(&s.work));

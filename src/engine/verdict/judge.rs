@@ -1,6 +1,7 @@
-//! After the last scenario: the audit, re-reads of what seems lost, then the ledger's judgement of each partition.
+//! The verdict after the last scenario: the audit, re-reads of messages that seem lost, then the ledger's
+//! judgment of each partition.
 //!
-//! A fresh client reads the places again before a message counts as lost.
+//! A fresh client reads the offsets again before a message counts as lost.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -28,7 +29,7 @@ use crate::ledger::{
 use crate::observe::{JudgedReading, NOT_KNOWN, Note, PartitionSeen, Retention};
 use crate::plan::{From, Work};
 
-/// Partitions that are audited and re-read side by side.
+/// Partitions that are audited and re-read in parallel.
 const SIDE_BY_SIDE: usize = 8;
 
 #[derive(Debug, Default)]
@@ -36,7 +37,7 @@ pub(crate) struct RunVerdict {
     pub(crate) readings: Vec<JudgedReading>,
     pub(crate) partitions: Vec<PartitionSeen>,
     pub(crate) accounts: Option<Accounts>,
-    /// The ledger, where it is to be kept.
+    /// The ledger, if it is saved.
     pub(crate) saved: Option<Saved>,
 }
 
@@ -97,7 +98,7 @@ fn judge(shared: &RunContext) -> RunVerdict {
     out
 }
 
-/// What a reader found is judged by what was acked there.
+/// Judges what the readers found against what was acked.
 pub(crate) fn settle(
     shared: &RunContext,
     topology: &Topology,
@@ -112,10 +113,10 @@ pub(crate) fn settle(
     reads.settle(logs, &markers, times);
 }
 
-/// Each partition with its streams and what was read of it.
+/// Each partition with its streams and readings.
 type Places<'a> = BTreeMap<(usize, Partition), PartitionInputs<'a>>;
 
-/// One partition before it is judged.
+/// The inputs of one partition's judgment.
 #[derive(Default)]
 pub(crate) struct PartitionInputs<'a> {
     pub(crate) ids: Vec<StreamId>,
@@ -140,7 +141,7 @@ fn places<'a>(
     out
 }
 
-/// The scenarios that say `verify: false`.
+/// The scenarios with `verify: false`.
 fn excluded(shared: &RunContext) -> Vec<usize> {
     let excluded = |work: &Work| match work {
         Work::Produce(plan) => !plan.verify,
@@ -151,7 +152,7 @@ fn excluded(shared: &RunContext) -> Vec<usize> {
     scenarios.filter(|(_, scenario)| excluded(&scenario.work)).map(|(index, _)| index).collect()
 }
 
-/// The scenarios whose messages a reading scenario is to find.
+/// The scenarios whose messages a reading scenario has to find.
 fn judged_by(shared: &RunContext, reader: usize) -> Vec<usize> {
     match &shared.plan.scenarios[reader].work {
         Work::Consume(_) => producers_of(&shared.plan, reader),
@@ -160,30 +161,31 @@ fn judged_by(shared: &RunContext, reader: usize) -> Vec<usize> {
     }
 }
 
-/// What all partitions are judged with.
+/// What is needed to judge all partitions.
 pub(crate) struct Judging<'a> {
     pub(crate) shared: &'a RunContext,
     pub(crate) topology: &'a Topology,
     pub(crate) sent: &'a HashMap<StreamId, SentLog>,
     excluded: Vec<usize>,
-    /// By scenario: those whose messages it is to find.
+    /// By scenario: the scenarios whose messages it has to find.
     producers: Vec<Vec<usize>>,
     reported_ends: HashMap<(usize, Partition), Option<Offset>>,
-    /// By topic: what may be removed from it, where that was asked.
+    /// By topic: what the broker may remove from it, once this was requested.
     pub(crate) rules: Mutex<HashMap<usize, Rules>>,
     pub(crate) times: bool,
-    /// When audits and re-reads end.
+    /// The deadline of audits and re-reads.
     pub(crate) until: Instant,
 }
 
-/// What is known of a partition before what is missing is read again.
+/// What is known about a partition before missing messages are re-read.
 #[derive(Clone, Copy)]
 pub(crate) struct Missing<'a> {
     pub(crate) acked: Option<(Offset, Offset)>,
     pub(crate) mark: Option<EndMarkerSeen>,
     pub(crate) markers: &'a [Marker],
     pub(crate) removals: Option<&'a PartitionRemovals<'a>>,
-    /// The broker told the audit, all its time, that it does not know the partition: nothing is there to be read again.
+    /// Every answer to the audit said that the broker does not know the partition, so there is nothing to
+    /// re-read.
     pub(super) gone: bool,
 }
 
@@ -265,7 +267,7 @@ impl Judging<'_> {
         };
         let judged = ledger::judge(&case);
         let readings = self.readings(found, &passes, &judged, audit.as_ref());
-        // Acks that contradict each other need nobody who reads.
+        // Contradicting acks need no reader.
         let looked_at = !passes.is_empty() || contradicts;
         let seen = PartitionSeen {
             topic: place.0,
@@ -306,7 +308,8 @@ impl Judging<'_> {
         }
     }
 
-    /// The last end marker behind all acked messages to verify; one for a reader that starts early may be before some.
+    /// The last end marker after all acked messages to verify. One that was written for an early reader may
+    /// come before some of them.
     fn mark(&self, place: (usize, Partition), found: &PartitionInputs<'_>) -> Option<EndMarkerSeen> {
         let verified: Vec<usize> = self.verified(found).map(|(scenario, _)| scenario).collect();
         let mut markers = self.shared.markers(place.0, place.1).into_iter().rev();
@@ -316,7 +319,7 @@ impl Judging<'_> {
         })
     }
 
-    /// The streams of which something was acked that is to be verified, with their scenarios.
+    /// The streams with acked messages that have to be verified, with their scenarios.
     fn verified<'b>(&'b self, found: &'b PartitionInputs<'_>) -> impl Iterator<Item = (usize, &'b SentLog)> {
         found.ids.iter().filter_map(|id| {
             let scenario = self.topology.streams.get(*id)?.scenario;
@@ -326,8 +329,8 @@ impl Judging<'_> {
         })
     }
 
-    /// From where to where an audit reads at least. Where nothing was acked, it looks for what nobody knows of, from where the
-    /// readers began up to the end marker.
+    /// The range that an audit reads at least. If nothing was acked, it looks for unknown messages, from
+    /// where the readers started to the end marker.
     fn to_audit(
         &self,
         place: (usize, Partition),
@@ -341,16 +344,16 @@ impl Judging<'_> {
         })
     }
 
-    /// Lowest and highest acked offset of the messages that are judged.
+    /// The lowest and the highest acked offset of the judged messages.
     fn acked(&self, found: &PartitionInputs<'_>) -> Option<(Offset, Offset)> {
         let logs = found.ids.iter().filter_map(|id| self.sent.get(id));
         let placeless = logs.clone().any(|log| !log.placeless().is_empty());
         let ends = logs.filter_map(SentLog::offsets).reduce(|(a, b), (c, d)| (a.min(c), b.max(d)));
-        // What was acked without an offset may be anywhere.
+        // A message that was acked without an offset may be anywhere.
         if placeless { Some((0, ends.map_or(0, |(_, last)| last))) } else { ends }
     }
 
-    /// What a scenario read of the partition, as a pass; none where it keeps no ledger (`from: any`).
+    /// A scenario's reading of the partition as a pass; `None` if it has no ledger (`from: any`).
     fn pass_of<'b>(&'b self, (scenario, end): &'b (usize, PartitionEnd)) -> Option<Pass<'b>> {
         let full = match &self.shared.plan.scenarios[*scenario].work {
             Work::Consume(plan) if plan.from == From::Any => return None,
@@ -363,7 +366,7 @@ impl Judging<'_> {
             unreadable: end.unreadable.as_ref().map(|unreadable| unreadable.from),
             producers: Some(&self.producers[*scenario]),
             why: why_of(end),
-            // One that was beyond the end of the log went on at its start.
+            // A reader that was beyond the end of the log continued at its start.
             ..Pass::new(
                 Observer::Reader(*scenario),
                 &end.reads,
@@ -372,8 +375,9 @@ impl Judging<'_> {
         })
     }
 
-    /// Whether a fresh client reads the whole partition: where the file says so; else where a fault ran, a broker went away,
-    /// a log was reset or is shorter than what was acked, acks contradict each other, or some acked messages have no reader that read to the end.
+    /// Whether a fresh client reads the whole partition. The file decides if it has `audit`. Otherwise it
+    /// does if a fault ran, a broker went away, a log was reset or is shorter than the acks, acks contradict
+    /// each other, or some acked messages have no reader that read to the end.
     fn wants_audit(
         &self,
         place: (usize, Partition),
@@ -387,11 +391,11 @@ impl Judging<'_> {
         if shared.plan.audit == Some(true) {
             return true;
         }
-        // The reader that found it unreadable had a fresh client try already.
+        // The reader that found it unreadable has already tried a fresh client.
         if passes.iter().any(|pass| pass.unreadable.is_some()) {
             return false;
         }
-        // Without being asked, for what is to be verified alone.
+        // An automatic audit only covers messages that have to be verified.
         if self.verified(found).next().is_none() {
             return false;
         }
@@ -405,7 +409,7 @@ impl Judging<'_> {
             || !case.covered()
     }
 
-    /// The broker reports, now that all was read, an end at or below what it acked, or none.
+    /// After everything was read, the broker reports an end at or below an acked offset, or none.
     fn log_is_shorter(&self, place: (usize, Partition)) -> bool {
         let marker = self.shared.end_marker_offset(place.0, place.1);
         let (Some(end), Some(marker)) = (self.reported_ends.get(&place), marker) else { return false };
@@ -468,7 +472,7 @@ fn pass(observer: Observer, found: &AuditResult) -> Pass<'_> {
     }
 }
 
-/// Without a ledger the order of offsets is all that can be judged.
+/// Without a ledger, only the order of offsets can be judged.
 fn order_alone(reads: &PartitionReads) -> Judgement {
     let counts = Counts { count: reads.nonmonotonic(), ..Counts::default() };
     Judgement { counts: [(Anomaly::Nonmonotonic, counts)].into(), evidence: Vec::new() }

@@ -1,4 +1,4 @@
-//! The ends of logs as brokers report them once all was written.
+//! The ends of logs as brokers report them after everything was written.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use crate::ids::{Offset, Partition};
 use crate::kafka;
 use crate::observe::{Note, PartitionSeen};
 
-/// The end of each log with a marker, as its broker reports it now; none where it does not.
+/// The current end of each log with an end marker, as the broker reports it; `None` if it does not.
 pub(crate) fn reported_ends(
     shared: &RunContext,
     topology: &Topology,
@@ -20,7 +20,7 @@ pub(crate) fn reported_ends(
         if marked.is_empty() || shared.stop.is_stopped() {
             continue;
         }
-        // What is not reported is not measured.
+        // An end that is not reported is not judged.
         let wait = shared.client.waits().ends;
         let logs =
             kafka::client::metadata::logs(&shared.client, &topic.name, &marked, wait).unwrap_or_default();
@@ -30,7 +30,7 @@ pub(crate) fn reported_ends(
     out
 }
 
-/// A high watermark that is too low is no loss, but it makes readers that trust it stop too early.
+/// Notes a high watermark that is too low. It is not a loss, but readers that trust it stop too early.
 pub(crate) fn note_low_watermarks(shared: &RunContext, topology: &Topology, partitions: &[PartitionSeen]) {
     for seen in partitions {
         let counts = seen.judgement.as_ref().and_then(|j| j.counts.get(&Anomaly::StaleEnd));

@@ -1,4 +1,5 @@
-//! What seems to be missing in a partition: it is read again before it counts as lost, and its topic's settings are asked for.
+//! Re-reads: missing messages of a partition are read again before they count as lost, and the topic's
+//! settings are requested.
 
 use std::time::Instant;
 
@@ -13,16 +14,16 @@ use crate::ledger::{Contents, Marker, Observer, Pass};
 use crate::observe::Note;
 use crate::plan::Acks;
 
-/// The scenarios whose acks only a leader gave that may not lead any more.
+/// The scenarios with `acks: 1` whose partition may have another leader now.
 #[derive(Debug, Default)]
 pub(crate) struct LeadersAlone {
     pub(crate) scenarios: Vec<usize>,
-    /// Another one leads now; else nobody knows.
+    /// The partition certainly has another leader; otherwise that is unknown.
     pub(crate) is_certain: bool,
 }
 
 impl Judging<'_> {
-    /// What the topic's settings let the broker remove; none where nothing is missing.
+    /// What the topic's settings let the broker remove; `None` if nothing is missing.
     pub(crate) fn removals<'b>(
         &'b self,
         place: (usize, Partition),
@@ -38,7 +39,7 @@ impl Judging<'_> {
             .entry(place.0)
             .or_insert_with(|| Rules::of(self.shared, self.topology, place.0));
         let logs = found.ids.iter().filter_map(|id| self.sent.get(id));
-        // It takes memory for each run of records, so it is made only where sizes matter.
+        // This needs memory for each run of records, so it is computed only if sizes matter.
         let earlier = self.shared.saved.iter().flat_map(|saved| saved.markers(place.0, place.1));
         let markers: Vec<Marker> = markers.iter().copied().chain(earlier).collect();
         let contents =
@@ -46,8 +47,8 @@ impl Judging<'_> {
         Some(PartitionRemovals::of(self.shared, self.topology, self.sent, place, (rules, contents)))
     }
 
-    /// Whose acks a change of leader may have undone here: those with `acks: 1`, unless the partition has had one leader all the
-    /// time.
+    /// The scenarios whose acks a change of leader may have undone: those with `acks: 1`, unless the
+    /// partition has had one leader all the time.
     pub(crate) fn leaders_alone(
         &self,
         place: (usize, Partition),
@@ -70,7 +71,7 @@ impl Judging<'_> {
         }
     }
 
-    /// Reads the places again that a pass read past without finding what was acked there.
+    /// Re-reads the offsets at which a pass did not find an acked message.
     pub(crate) fn recheck(
         &self,
         place: (usize, Partition),
@@ -80,8 +81,8 @@ impl Judging<'_> {
     ) -> Vec<AuditResult> {
         let Missing { acked, mark, markers, removals, gone } = *missing;
         let case = self.case(place, found, markers, passes);
-        // In a compacted log a later record tells why an earlier one is gone. It may lie behind the end markers: not every producer
-        // is waited for.
+        // In a compacted log, a later record explains why an earlier one is gone. It may come after the end
+        // markers, because kaf6 does not wait for every producer.
         let compacted = removals.filter(|removals| removals.rules.compacts());
         let last_marker = markers.iter().map(|marker| marker.offset).max();
         let mut out = Vec::new();

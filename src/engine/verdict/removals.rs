@@ -1,6 +1,6 @@
-//! What a partition's retention and compaction may have removed, asked once something is missing.
+//! Decides what a partition's retention and compaction may have removed, once something is missing.
 //!
-//! Owns what is known of a topic's rules and of later records of a key; the arithmetic of retention is in `retention`.
+//! Knows the topic's rules and later records of a key; `retention` has the arithmetic of retention.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -25,22 +25,24 @@ use crate::observe::Note;
 use crate::plan::Work;
 use crate::units::thousands;
 
-/// The highest offset at which each key was read.
+/// The highest offset of each key that was read.
 #[derive(Debug, Default)]
 pub(crate) struct KeyIndex {
     highest: HashMap<u64, Offset>,
-    /// From here on all was read up to the end of the log; none: nothing, so that any key may be there.
+    /// Everything from this offset to the end of the log was read. If `None`, any key may have a later
+    /// record.
     all_from: Option<Offset>,
 }
 
 impl KeyIndex {
-    /// A record has this key.
+    /// Records a record with this key.
     pub(crate) fn see(&mut self, key: &[u8], offset: Offset) {
         let highest = self.highest.entry(hash(key)).or_insert(offset);
         *highest = offset.max(*highest);
     }
 
-    /// Whether a record with this key lies behind an offset. With `sure` that supersedes what lay there.
+    /// Whether a record with this key exists after an offset. If `sure`, it supersedes what was at this
+    /// offset.
     fn later(&self, key: &[u8], offset: Offset, sure: bool) -> Option<RemovalReason> {
         match self.highest.get(&hash(key)).is_some_and(|highest| *highest > offset) {
             true if sure => Some(RemovalReason::Superseded),
@@ -49,17 +51,17 @@ impl KeyIndex {
         }
     }
 
-    /// All was read from this offset up to the end of the log.
+    /// Everything from this offset to the end of the log was read.
     pub(crate) fn see_all(&mut self, from: Offset) {
         self.all_from = Some(self.all_from.map_or(from, |all| all.min(from)));
     }
 
-    /// All was read that lies behind this offset.
+    /// Everything after this offset was read.
     fn is_whole(&self, offset: Offset) -> bool {
         self.all_from.is_some_and(|from| from <= offset.max(0))
     }
 
-    /// Some record that is no end marker has a key, and lies behind this offset, or may do so.
+    /// Whether a record that has a key and is not an end marker exists after this offset, or may exist.
     fn has_any_later(&self, offset: Offset) -> bool {
         let marker = hash(end_marker::KEY);
         !self.is_whole(offset)
@@ -73,7 +75,7 @@ fn hash(key: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// One partition of which something is missing.
+/// One partition with missing messages.
 pub(crate) struct PartitionRemovals<'a> {
     pub(crate) rules: Rules,
     shared: &'a RunContext,
@@ -82,9 +84,10 @@ pub(crate) struct PartitionRemovals<'a> {
     topic: usize,
     partition: Partition,
     log: RefCell<PartitionLog>,
-    /// The topic was created again since what is judged was sent.
+    /// The topic was recreated after the judged messages were sent.
     pub(crate) is_other_log: bool,
-    /// When this run began, microseconds from the start of the one that sent. None if no clock tells.
+    /// When this run started, in microseconds since the start of the run that sent; `None` if the clocks do
+    /// not tell.
     since_us: Option<u64>,
     pub(crate) keys: RefCell<KeyIndex>,
     rendered: RefCell<HashMap<StreamId, Result<Keys, NoKeys>>>,
@@ -119,7 +122,8 @@ impl<'a> PartitionRemovals<'a> {
         }
     }
 
-    /// Asks the broker where the log lies: once all was read again, since its start moves on.
+    /// Requests the log's start and end from the broker, after everything was re-read, because the start
+    /// moves forward.
     pub(crate) fn look_at_log(&self, until: Instant) {
         let reported = self.start_and_end(&self.shared.client, until);
         let mut log = self.log.borrow_mut();
@@ -139,12 +143,12 @@ impl<'a> PartitionRemovals<'a> {
         reported.ok()
     }
 
-    /// A time of this run, from the start of the one that sent.
+    /// Converts a time of this run to the time of the run that sent.
     fn of_sender(&self, at_us: u64) -> u64 {
         at_us.saturating_add(self.since_us.unwrap_or(0))
     }
 
-    /// What retention explains, of a record with a timestamp from between these times.
+    /// Whether retention explains the removal of a record with a timestamp between these times.
     fn expired(&self, place: Option<Offset>, stamped: Option<Between>) -> Option<RemovalReason> {
         let log = self.log.borrow();
         let certainty = match self.is_other_log {
@@ -158,20 +162,20 @@ impl<'a> PartitionRemovals<'a> {
         }
     }
 
-    /// The broker stamps records itself; of settings that nobody knows, it may.
+    /// The broker may set timestamps: `LogAppendTime`, or unknown settings.
     const fn stamps_itself(&self) -> bool {
         matches!(self.rules, Rules::Known(TopicSettings { append_time: true, .. }) | Rules::Unknown)
     }
 
-    /// Between which times a message got its timestamp, from the start of the run that sent it.
+    /// Between which times a message got its timestamp, since the start of the run that sent it.
     fn stamped(&self, stream: StreamId, seq: Seq) -> Option<Between> {
         let stamped = self.sent.get(&stream)?.stamped(seq, self.stamps_itself())?;
-        // A clock that is behind tells no age.
+        // If a clock is behind, the age is unknown.
         (self.since_us.is_some() && stamped.0 <= self.log.borrow().now_us).then_some(stamped)
     }
 
-    /// A later record of this message's key is there.
-    /// Nobody knows of one without a place whether another is later, nor whether a topic with unknown settings is compacted.
+    /// Whether a later record of this message's key exists. That is unknown if the message's offset is
+    /// unknown, or if the settings are unknown and the topic may not be compacted.
     fn superseded(&self, id: StreamId, seq: Seq, place: Option<Offset>) -> Option<RemovalReason> {
         if !self.rules.compacts() || self.is_other_log {
             return None;
@@ -184,7 +188,7 @@ impl<'a> PartitionRemovals<'a> {
                 let sure = place.is_some() && self.rules != Rules::Unknown;
                 later.later(keys.key(seq)?, offset, sure)
             }
-            // It may have been that of any later record.
+            // Any later record may have this key.
             Err(NoKeys::Unknown) => later.has_any_later(offset).then_some(RemovalReason::Unclear),
             Err(NoKeys::None) => None,
         }
@@ -243,7 +247,7 @@ impl Removals for PartitionRemovals<'_> {
     }
 }
 
-/// The first reason that is certain; else that there may be one.
+/// The first certain reason; otherwise an uncertain one.
 fn surest(
     first: Option<RemovalReason>,
     second: impl FnOnce() -> Option<RemovalReason>,
@@ -263,7 +267,7 @@ impl fmt::Debug for PartitionRemovals<'_> {
     }
 }
 
-/// The most bytes that a record of the run's producers takes in this topic.
+/// The maximum size of a record of the run's producers in this topic, in bytes.
 fn largest(shared: &RunContext, topic: usize) -> u64 {
     let of_topic = |name| shared.topic_index(name) == Some(topic);
     let sizes = shared.plan.scenarios.iter().filter_map(|scenario| match &scenario.work {
@@ -282,7 +286,7 @@ fn largest(shared: &RunContext, topic: usize) -> u64 {
     sizes.unwrap_or(0).saturating_add(OVERHEAD)
 }
 
-/// Says what was removed after it had been read: it is verified all the same.
+/// Notes messages that were removed after they were read, which are verified.
 pub(crate) fn note_removed(
     shared: &RunContext,
     topology: &Topology,
@@ -315,7 +319,7 @@ mod tests {
         keys.see(b"a", 10);
         assert_eq!(keys.later(b"a", 19, true), Some(RemovalReason::Superseded));
         assert_eq!(keys.later(b"a", 19, false), Some(RemovalReason::Unclear));
-        // Nobody read to the end of the log.
+        // No reader read to the end of the log.
         assert_eq!(
             [keys.later(b"a", 20, true), keys.later(b"b", 0, true)],
             [Some(RemovalReason::Unclear); 2]

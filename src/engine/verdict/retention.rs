@@ -1,6 +1,6 @@
-//! Whether retention explains that a record is gone: by its age, and by what lies behind it.
+//! Whether retention explains that a record is gone: by its age, or by the bytes after it.
 //!
-//! Pure: owns the arithmetic. What nobody knows exactly has a lowest and a highest value, and both have a say.
+//! Pure arithmetic. An unknown value has a lower and an upper bound, and both are evaluated.
 
 use super::rules::Rules;
 use crate::ids::Offset;
@@ -8,9 +8,10 @@ use crate::kafka::client::embedded::{KEPT_BATCHES, KEPT_BYTES};
 use crate::kafka::probe::TopicSettings;
 use crate::ledger::{Behind, Between, Contents};
 
-/// What a broker keeps beside a record, at most: sizes, offset, time, and its share of the batch's header.
+/// Maximum overhead of a record in the log, in bytes: lengths, offset, timestamp, and its share of the batch
+/// header.
 pub(crate) const OVERHEAD: u64 = 100;
-/// Clocks of brokers and of kaf6 are not read at once.
+/// Tolerance between the clocks of brokers and of kaf6.
 const SLACK_US: u64 = 1_000_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,12 +21,12 @@ pub(crate) enum Certainty {
     Yes,
 }
 
-/// A partition's log when something is missing from it.
+/// A partition's log from which something is missing.
 #[derive(Debug, Clone)]
 pub(crate) struct PartitionLog {
-    /// Its start and end as the broker reports them; none where it does not.
+    /// Its start and end as the broker reports them; `None` if it does not.
     pub(crate) reported: Option<(Offset, Offset)>,
-    /// When it was asked, microseconds from the start of the run.
+    /// When it was requested, in microseconds since the start of the run.
     pub(crate) now_us: u64,
     pub(crate) contents: Contents,
     /// Bytes of the largest record that the run may send to this topic.
@@ -33,8 +34,8 @@ pub(crate) struct PartitionLog {
 }
 
 impl PartitionLog {
-    /// Whether retention explains that a record is gone from this place, with a timestamp from between these times. Nobody knows
-    /// the place of some, nor the times of a saved ledger.
+    /// Whether retention explains that a record at this offset, with a timestamp between these times, is
+    /// gone. The offset may be unknown, and so may the times of a saved ledger.
     pub(crate) fn expired(&self, rules: Rules, place: Option<Offset>, stamped: Option<Between>) -> Certainty {
         let start = self.reported.map_or(Offset::MAX, |(start, _)| start);
         if start <= place.unwrap_or(0) {
@@ -50,12 +51,13 @@ impl PartitionLog {
             Rules::Known(settings) if !settings.deletes => Certainty::No,
             Rules::Known(settings) => self.is_old(settings, stamped).max(self.is_far(settings, place)),
         };
-        // It may lie above the log's start.
+        // It may be above the log start.
         let unsure = self.reported.is_none() || place.is_none();
         if unsure { explained.min(Certainty::Maybe) } else { explained }
     }
 
-    /// As [`PartitionLog::expired`], of a record that went with a topic that was deleted: retention may have taken it before.
+    /// Like [`PartitionLog::expired`], for a record of a deleted topic: retention may have removed it before
+    /// the deletion.
     pub(crate) fn expired_before(&self, rules: Rules, stamped: Option<Between>) -> Certainty {
         match rules {
             Rules::Known(settings) if settings.deletes => self.is_old(settings, stamped),
@@ -78,8 +80,9 @@ impl PartitionLog {
         }
     }
 
-    /// `retention.bytes`. What nobody read may be as large as a batch may be, and the segment of the record may count, too: some
-    /// brokers remove segments until what is left is small enough, others while it is still too large without them.
+    /// `retention.bytes`. Records that nobody read may be as large as a batch, and the record's own segment
+    /// may count, too: some brokers remove a segment as soon as the log exceeds the limit, others only if the
+    /// rest still exceeds it.
     fn is_far(&self, settings: TopicSettings, place: Option<Offset>) -> Certainty {
         let Some(limit) = settings.retention_bytes.and_then(|bytes| u64::try_from(bytes).ok()) else {
             return Certainty::No;
@@ -102,7 +105,7 @@ impl PartitionLog {
         self.contents.from(offset, self.reported.map_or(0, |(_, end)| end))
     }
 
-    /// The most bytes of those records that are known.
+    /// Maximum number of bytes of the known records.
     fn known(&self, behind: &Behind) -> u64 {
         behind.own.saturating_mul(self.largest).saturating_add(behind.foreign_bytes)
     }
@@ -127,8 +130,8 @@ mod tests {
         Rules::Known(TopicSettings::of_config(&settings))
     }
 
-    /// A log that begins at 50, asked after 100 s: messages of 100 bytes were acked at 0 to 99, and records of others of `foreign`
-    /// bytes were read from 100 on.
+    /// A log that begins at 50, requested after 100 s: messages of 100 bytes were acked at 0 to 99, and
+    /// foreign records of `foreign` bytes were read from 100 on.
     fn log(foreign: &[u64], end: Offset) -> PartitionLog {
         let mut sent = SentLog::default();
         for offset in 0..100 {
@@ -154,10 +157,10 @@ mod tests {
             |from: u64, to: u64| log.expired(rules(&[("retention.ms", "30000")]), Some(3), Some((from, to)));
         assert_eq!(age(60 * S, 60 * S), Yes);
         assert_eq!(age(75 * S, 75 * S), No);
-        // Between its sending and its ack lies what the broker stamps itself.
+        // A timestamp that the broker sets is between sending and ack.
         assert_eq!(age(60 * S, 80 * S), Maybe);
         assert_eq!(age(60 * S, u64::MAX), Maybe);
-        // The clock of the broker may be ahead by a little.
+        // The broker's clock may be slightly ahead.
         assert_eq!((age(70 * S + S / 2, 70 * S + S / 2), age(72 * S, 72 * S)), (Yes, No));
         assert_eq!(
             log.expired(rules(&[("retention.ms", "30000")]), Some(3), None),
@@ -174,12 +177,12 @@ mod tests {
         let mut log = log(&[], 100);
         let rules = rules(&[("retention.ms", "30000")]);
         assert_eq!((log.expired(rules, Some(49), old), log.expired(rules, Some(50), old)), (Yes, No));
-        // Without a place it may have lain there, or above.
+        // Without an offset, it may have been at this offset or above.
         assert_eq!(log.expired(rules, None, old), Maybe);
         assert_eq!(log.expired(rules, None, NOW), No);
         log.reported = Some((0, 100));
         assert_eq!((log.expired(rules, None, old), log.expired(Rules::Unknown, None, old)), (No, No));
-        // A broker that does not tell may have moved it behind all of it.
+        // A broker that does not report its log start may have moved it past everything.
         log.reported = None;
         assert_eq!((log.expired(rules, Some(70), old), log.expired(rules, Some(70), NOW)), (Maybe, No));
     }
@@ -191,19 +194,19 @@ mod tests {
             log.expired(rules(&settings), place, NOW)
         };
         let own = log(&[], 100);
-        // 90 messages of 100 bytes are behind it.
+        // 90 messages of 100 bytes follow.
         assert_eq!((bytes("9000", &own, Some(9)), bytes("9001", &own, Some(9))), (Yes, No));
         let known = log(&[300, 200], 102);
         assert_eq!((bytes("9500", &known, Some(9)), bytes("9501", &known, Some(9))), (Yes, No));
-        // Three more that nobody read may be of any size.
+        // Three more that nobody read may have any size.
         let unread = log(&[], 103);
         assert_eq!((bytes("9000", &unread, Some(9)), bytes("900000000", &unread, Some(9))), (Yes, Maybe));
-        // Not where the broker takes none so large.
+        // Not if the broker accepts none that large.
         let small = [("retention.bytes", "10000"), ("max.message.bytes", "300"), ("segment.bytes", "0")];
         assert_eq!(unread.expired(rules(&small), Some(9), NOW), No);
         assert_eq!(unread.expired(rules(&small), Some(8), NOW), Maybe);
         assert_eq!(bytes("1", &own, None), Maybe, "without a place");
-        // Acks reach further than what the broker says of its log.
+        // Acks go further than the end that the broker reports.
         assert_eq!(bytes("9000", &log(&[], 20), Some(9)), Yes);
     }
 

@@ -1,4 +1,4 @@
-//! What a topic's settings let a broker remove, as far as anybody tells.
+//! What a topic's settings let a broker remove, as far as they are known.
 
 use std::time::Instant;
 
@@ -6,19 +6,19 @@ use crate::engine::context::run_context::{RunContext, Topology};
 use crate::kafka::probe::{self, TopicSettings};
 use crate::observe::{Note, Retention};
 
-/// What may be removed from a topic, as far as it is known.
+/// What may be removed from a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rules {
-    /// By these settings: the broker's, or those that this run created the topic with.
+    /// These settings apply: the broker's, or those with which this run created the topic.
     Known(TopicSettings),
-    /// The topic was there before, and the broker does not tell.
+    /// The topic existed before, and the broker does not report its settings.
     Unknown,
-    /// The embedded broker keeps so much of a partition.
+    /// The embedded broker keeps a fixed amount per partition.
     Embedded,
 }
 
 impl Rules {
-    /// Of a topic, by its number in the run.
+    /// For a topic, by its index in the run.
     pub(crate) fn of(shared: &RunContext, topology: &Topology, topic: usize) -> Self {
         if shared.client.is_embedded() {
             return Self::Embedded;
@@ -46,7 +46,7 @@ impl Rules {
         }
     }
 
-    /// What lies behind a record matters.
+    /// Whether the bytes after a record matter.
     pub(crate) const fn counts_bytes(self) -> bool {
         match self {
             Self::Known(settings) => settings.retention_bytes.is_some(),
@@ -63,7 +63,7 @@ impl Rules {
         }
     }
 
-    /// A record may be gone once a later one has its key.
+    /// Whether a record may be removed once a later one has its key.
     pub(crate) fn compacts(self) -> bool {
         match self {
             Self::Known(settings) => settings.compacted,
@@ -72,7 +72,7 @@ impl Rules {
         }
     }
 
-    /// The setting by which records go, in a note.
+    /// The setting that removes records, for a note.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Known(TopicSettings { compacted: true, deletes: false, .. }) => "`cleanup.policy: compact`",

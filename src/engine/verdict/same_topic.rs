@@ -1,6 +1,7 @@
-//! Whether topics are what they were when the run began: by their ids, and by the leaders of their partitions.
+//! Whether topics were recreated or changed leaders since the start of the run: compares topic ids and leader
+//! epochs.
 //!
-//! The wire probe asks beside the run's start, so that nobody waits for it, and again when acks are judged.
+//! The wire probe requests them in the background at the start of the run, and again when acks are judged.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,18 +14,18 @@ use crate::kafka::probe::{self, ProbedTopic};
 use crate::ledger::SavedTopic;
 use crate::plan::ActionPlan;
 
-/// Asks for the topics as they are, on a thread of its own.
+/// Requests the current topics on a separate thread.
 pub(crate) fn ask(shared: &Arc<RunContext>) {
     if shared.client.is_embedded() {
         return;
     }
     if let Some(saved) = &shared.saved {
-        // What is judged began with the run that sent it.
+        // For a saved ledger, the start is that of the run that sent.
         let _ = shared.topics_seen.start.set(saved.topics.iter().filter_map(at_start).collect());
         return;
     }
     let shared = Arc::clone(shared);
-    // What is not known of the start leaves open what rests on it.
+    // If the start is unknown, everything that depends on it stays undecided.
     let _ = std::thread::Builder::new().name("kaf6-topics".into()).spawn(move || {
         let _ = shared.topics_seen.start.set(look(&shared));
     });
@@ -42,7 +43,7 @@ fn at_start(topic: &SavedTopic) -> Option<ProbedTopic> {
     })
 }
 
-/// A topic at the run's start, and now.
+/// A topic at the start of the run, and now.
 pub(crate) fn both(shared: &RunContext, name: &str) -> [Option<ProbedTopic>; 2] {
     let of_it = |topics: &[ProbedTopic]| {
         topics.iter().find(|topic| topic.name == name && topic.code.is_none()).cloned()
@@ -52,7 +53,7 @@ pub(crate) fn both(shared: &RunContext, name: &str) -> [Option<ProbedTopic>; 2] 
     [seen.start.get().and_then(|topics| of_it(topics)), of_it(now)]
 }
 
-/// Nothing says that the topic was deleted, or made anew, since the run began.
+/// Nothing shows that the topic was deleted or recreated since the start of the run.
 pub(crate) fn is_one_log(shared: &RunContext, name: &str) -> bool {
     if let Some(saved) = &shared.saved {
         return saved.topic(name).is_none_or(|topic| topic.one_log);
@@ -72,7 +73,7 @@ pub(crate) fn is_one_log(shared: &RunContext, name: &str) -> bool {
     then.is_none() || now.is_none() || then == now
 }
 
-/// The topic's id of then and of now, where it was created again since the run whose saved ledger is judged.
+/// The old and the new id of a topic that was recreated since the run of the saved ledger.
 pub(crate) fn created_again(shared: &RunContext, name: &str) -> Option<[String; 2]> {
     let then = shared.saved.as_ref()?.topic(name)?.id()?.to_owned();
     let [_, now] = both(shared, name);
@@ -80,12 +81,12 @@ pub(crate) fn created_again(shared: &RunContext, name: &str) -> Option<[String; 
     (then != now).then_some([then, now])
 }
 
-/// The leaders that a partition had since the run began.
+/// The leaders of a partition since the start of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Leaders {
     One,
     Several,
-    /// Nobody tells: there may have been several.
+    /// Unknown: there may have been several.
     Unknown,
 }
 
@@ -98,7 +99,7 @@ pub(crate) fn leaders(shared: &RunContext, name: &str, partition: Partition) -> 
         topic?.leader_epochs.into_iter().find(|(number, _)| *number == partition).map(|(_, epoch)| epoch)
     };
     if created_again(shared, name).is_some() {
-        // Epochs of two topics say nothing of each other.
+        // Leader epochs of two topics cannot be compared.
         return Leaders::Unknown;
     }
     let epochs = both(shared, name).map(epoch);
@@ -113,14 +114,14 @@ pub(crate) fn leaders(shared: &RunContext, name: &str, partition: Partition) -> 
     if then == now { Leaders::One } else { Leaders::Several }
 }
 
-/// A command of the file ran in some container: it may have deleted topics.
+/// Whether an `exec` of the file ran in a container: it may have deleted topics.
 pub(crate) fn execs_ran(shared: &RunContext) -> bool {
     let faults = shared.plan.faults.iter().zip(&shared.states[shared.plan.scenarios.len()..]);
     let mut execs = faults.filter(|(fault, _)| matches!(fault.action, ActionPlan::Exec { .. }));
     execs.any(|(_, state)| matches!(state.get(), Lifecycle::Running | Lifecycle::Ended(_)))
 }
 
-/// The run's topics by the first broker that answers; none where none does, or where the file has SASL.
+/// The run's topics from the first broker that answers; empty if none answers or if the file has SASL.
 fn look(shared: &RunContext) -> Vec<ProbedTopic> {
     let names = shared.topic_names();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();

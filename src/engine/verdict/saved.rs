@@ -1,6 +1,7 @@
-//! Saving a run's ledger, and standing in for the producers of a saved one.
+//! Saves a run's ledger, and replaces the producers when a saved ledger is judged.
 //!
-//! A later run reads what an earlier one wrote: its producers send nothing, and have sent what the ledger says.
+//! A later run reads what an earlier one wrote: its producers send nothing, and use the ledger as what they
+//! have sent.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,7 +29,7 @@ pub(crate) fn save(shared: &RunContext, topology: &Topology, sent: &HashMap<Stre
     let sends = |i: &usize| matches!(plan.scenarios[*i].work, Work::Produce(_) | Work::Roundtrip(_));
     let senders: Vec<usize> = (0..plan.scenarios.len()).filter(sends).collect();
     let streams = topology.streams.iter().filter_map(|(id, info)| {
-        // Numbered among the producers, since a later run knows no other scenarios of this one.
+        // Indexed among the producers, because a later run knows no other scenarios of this one.
         let scenario = senders.iter().position(|sender| *sender == info.scenario)?;
         Some(SavedStream::new(id, &StreamInfo { scenario, ..info.clone() }, sent.get(&id)?))
     });
@@ -40,7 +41,7 @@ pub(crate) fn save(shared: &RunContext, topology: &Topology, sent: &HashMap<Stre
         profile: plan.profile.clone(),
         brokers: match &plan.target {
             Target::Brokers(_) => shared.brokers(),
-            // They end with the run.
+            // These brokers end with the run.
             Target::Embedded | Target::Cluster => Vec::new(),
         },
         source_path: plan.source.path.display().to_string(),
@@ -109,7 +110,7 @@ fn saved_producer(plan: &Plan, index: usize, run_id: &str) -> Option<SavedProduc
     Some(SavedProducer { name, scenario: index, acks, verify, clients, key, partition, bytes })
 }
 
-/// What was known of a partition when the run of a saved ledger ended.
+/// What was known about a partition when the run of a saved ledger ended.
 pub(crate) struct EarlierPartition {
     markers: Vec<Marker>,
     leaders_alone: Vec<usize>,
@@ -123,7 +124,8 @@ impl EarlierPartition {
     }
 }
 
-/// The run of a saved ledger in one partition; these are the scenarios whose acks a change of leader may have undone up to now.
+/// The earlier run in one partition. `leaders_alone` are the scenarios whose acks a change of leader may have
+/// undone since.
 pub(crate) fn earlier(
     shared: &RunContext,
     place: (usize, Partition),
@@ -139,7 +141,7 @@ pub(crate) fn earlier(
     })
 }
 
-/// The keys that a client of a saved ledger's run gave the messages of one stream.
+/// The keys that a client of the earlier run gave to the messages of one stream.
 pub(crate) fn keys_of(saved: &Saved, id: StreamId, stream: &StreamInfo, sent: u64) -> Result<Keys, NoKeys> {
     let producer = saved.producers.get(stream.scenario).ok_or(NoKeys::None)?;
     let key = match &producer.key {
@@ -166,7 +168,7 @@ pub(crate) fn keys_of(saved: &Saved, id: StreamId, stream: &StreamInfo, sent: u6
     Keys::of_producer(&rule, &sender, stream.partition)
 }
 
-/// Says of each topic that was created again since the run that sent: what it wrote is in a log that was deleted.
+/// Notes each topic that was recreated since the run that sent: its log was deleted.
 pub(crate) fn note_created_again(shared: &RunContext) {
     for name in shared.saved.iter().flat_map(|saved| &saved.topics).map(|topic| &topic.name) {
         if let Some([then, now]) = same_topic::created_again(shared, name) {
@@ -178,7 +180,7 @@ pub(crate) fn note_created_again(shared: &RunContext) {
     }
 }
 
-/// Stands in for a producer of a saved ledger.
+/// Replaces a producer of a saved ledger.
 pub(crate) async fn producer(shared: &Arc<RunContext>, index: usize) -> ScenarioOutcome {
     if let Err(why) = setup::ready(shared).await {
         return ScenarioOutcome::failed(why);

@@ -1,10 +1,10 @@
-//! What a run cannot judge: notes, so that nothing is left out in silence.
+//! Notes about what a run could not judge, so that nothing is skipped silently.
 
 use crate::engine::context::run_context::RunContext;
 use crate::kafka::CHECKS_CRCS;
 use crate::observe::Note;
 
-/// Says that readers did not check the checksums of batches, where they cannot.
+/// Notes that readers did not validate batch checksums, if they cannot.
 pub(crate) fn note_checksums(shared: &RunContext) {
     if let Some(note) = checksums(CHECKS_CRCS) {
         shared.note(note);
@@ -20,7 +20,7 @@ fn checksums(checked: bool) -> Option<Note> {
     })
 }
 
-/// Says what no broker told at the run's start or now, and how it is judged without that.
+/// Notes what no broker reported at the start of the run or now, and how the run is judged without it.
 pub(crate) fn note_unknown(shared: &RunContext, what: &str, so: &str) {
     let why = match shared.client.uses_sasl() {
         true => "kaf6's own requests do not support SASL",

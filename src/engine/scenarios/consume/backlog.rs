@@ -1,17 +1,17 @@
-//! What a reading thread has to read: acked messages that lie ahead of it, seen at each turn of its loop.
+//! The backlog of a reading thread: acked messages that it has not read yet, checked in every loop.
 //!
-//! So a pause of its producers is told from one of the broker.
+//! This distinguishes a pause of the producers from a pause of the broker.
 
 use super::place::PartitionPosition;
 use crate::engine::messages::booking::HighestAcks;
 use crate::kafka::ReaderSet;
 use crate::metrics::{RESOLUTION, Recorder};
 
-/// The thread's view of its partitions.
+/// The backlog of the thread's partitions.
 pub(super) struct Backlog {
-    /// How far acks have come; none where that is unknown, so that there is always something to read.
+    /// The highest acked offsets; `None` if unknown, which counts as a constant backlog.
     acks: Option<HighestAcks>,
-    /// Since when something was ahead.
+    /// When the backlog began.
     since_us: Option<u64>,
     looked_us: u64,
 }
@@ -21,7 +21,7 @@ impl Backlog {
         Self { acks, since_us: None, looked_us: 0 }
     }
 
-    /// Tells how much is to be read, and since when.
+    /// Reports how much is left to read, and since when.
     pub(super) fn look(
         &mut self,
         recorder: &mut Recorder<'_>,
@@ -31,13 +31,14 @@ impl Backlog {
     ) {
         let metrics = recorder.metrics();
         let Some(acks) = &self.acks else {
-            // Nobody knows when its first record is to come.
+            // It is unknown when the first record will be written.
             if let Some(last_us) = metrics.last_us() {
                 metrics.waits(last_us);
             }
             return;
         };
-        // Many partitions are many looks; but none is left to a later turn where this is the last.
+        // Checking many partitions is expensive, so it is done less often; but never skipped in the last
+        // loop.
         let lately = u128::from(now_us.saturating_sub(self.looked_us)) < RESOLUTION.as_micros();
         if lately && !places.iter().all(|place| place.over) {
             return;
@@ -49,7 +50,7 @@ impl Backlog {
         if open > 0 {
             metrics.waits(*self.since_us.get_or_insert(now_us));
         } else if self.since_us.take().is_some() {
-            // What it read may be no message that it counts.
+            // A record that it read may be one that it does not count.
             metrics.rests(now_us);
         }
     }

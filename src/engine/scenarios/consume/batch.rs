@@ -1,4 +1,5 @@
-//! What one drain of a reader counted, handed over at once: counters are shared, and a message costs none of them.
+//! Counts of one batch of a reader, added to the shared counters at once. So a single message does not touch
+//! shared counters.
 
 use std::sync::atomic::Ordering;
 
@@ -13,7 +14,7 @@ pub(super) struct DrainCounts {
 }
 
 impl DrainCounts {
-    /// Adds it to the scenario's counts.
+    /// Adds the counts to those of the scenario.
     pub(super) fn hand_over(&self, recorder: &mut Recorder<'_>, now_us: u64) {
         let counters = &recorder.metrics().counters;
         for (counter, count) in [

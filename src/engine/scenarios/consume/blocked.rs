@@ -1,6 +1,6 @@
-//! Readers that are held up: by a broker that does not know their partition, or that answers and gives no record.
+//! Blocked readers: the broker does not know their partition, or answers without a record.
 //!
-//! Owns when it is asked what, and what its answers come to.
+//! Decides when to ask which question, and evaluates the answers.
 
 use std::time::Instant;
 
@@ -17,23 +17,23 @@ use crate::observe::Note;
 
 const OUT_OF_RANGE: Code = Code(1);
 
-/// What a reader is to do about what holds it up.
+/// What a blocked reader has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BlockedAction {
-    /// Its offset is not in the log, says the broker: it asks where that lies.
+    /// The broker says that the offset is out of range: ask for the start and the end of the log.
     AskWhere(Partition),
-    /// No client can read the batch there: it goes on behind it.
+    /// No client can read the batch at this offset: continue after it.
     Pass(Partition),
 }
 
-/// What holds up the readers of one thread.
+/// The blocked readers of one thread.
 pub(super) struct Blocked<'a> {
     consumer: &'a Consumer,
     client: &'a kafka::Client,
     prober: Prober,
-    /// Only what committed transactions wrote is read.
+    /// The reader reads committed records only.
     committed: bool,
-    /// The wire probe does no SASL: then librdkafka's own words have to do.
+    /// SASL is on, which the wire probe does not support: rely on librdkafka's errors.
     sasl: bool,
     known_asked: Instant,
 }
@@ -50,8 +50,8 @@ impl<'a> Blocked<'a> {
         }
     }
 
-    /// Whether a reader waits for what only the broker can give, so that its idle time does not end it: for a partition that
-    /// the broker does not know, or for the time in which a record has to come.
+    /// Whether a reader waits for something that only the broker can provide: a partition that it does not
+    /// know, or a record within `run.unreadable_after`. `idle_timeout` does not end such a reader.
     pub(super) fn holds(places: &[PartitionPosition], set: &ReaderSet) -> bool {
         places.iter().any(|place| {
             let unknown = place.unknown.is_some_and(|unknown| unknown.confirmed);
@@ -59,7 +59,7 @@ impl<'a> Blocked<'a> {
         })
     }
 
-    /// Takes an answer in, and asks the next question. Returns what a reader is to do.
+    /// Processes an answer and asks the next question. Returns what a reader has to do.
     pub(super) fn turn(
         &mut self,
         set: &mut ReaderSet,
@@ -155,7 +155,8 @@ impl<'a> Blocked<'a> {
             set.refresh(place.partition);
         }
         if look.code == OUT_OF_RANGE {
-            // A broker's own answer to a fetch may hide where its log lies: the reader asks, and is refused or goes on elsewhere.
+            // A broker's error may hide where its log is: the reader asks for the offsets, and then gets an
+            // error or continues elsewhere.
             let waits = self.client.waits();
             let Some((low, high)) = place.refused_within(waits.still.max(waits.ask * 3), now) else {
                 return Some(place.partition);
@@ -166,8 +167,8 @@ impl<'a> Blocked<'a> {
         None
     }
 
-    /// Without the probe: a broker that answers for the log's offsets on the reader's own connection has answered the fetch
-    /// before that, and librdkafka has reported its error.
+    /// Without the probe: if the broker answers an offset request on the reader's own connection, it has
+    /// answered the fetch before it, and librdkafka has reported its error.
     fn look_by_librdkafka(&self, set: &ReaderSet, place: &mut PartitionPosition, at: Offset, now: Instant) {
         let error = place.error.take();
         match set.watermarks(place.partition, self.client.waits().answer) {
@@ -194,7 +195,8 @@ impl<'a> Blocked<'a> {
         place.last_stable = held_up;
     }
 
-    /// What a fresh client got, at the end of the time. Returns the partition where it got nothing of what the broker gives.
+    /// Evaluates what a fresh client got at the end of the time. Returns the partition if the fresh client
+    /// could not read what the broker returns either.
     fn fresh(
         &self,
         set: &mut ReaderSet,
@@ -236,7 +238,7 @@ impl<'a> Blocked<'a> {
         None
     }
 
-    /// The partitions that a broker knows now.
+    /// Evaluates which partitions the broker knows now.
     fn known(
         &self,
         set: &mut ReaderSet,
@@ -250,7 +252,8 @@ impl<'a> Blocked<'a> {
             if !partitions.contains(&place.partition) {
                 unknown.confirmed = true;
                 self.consumer.tell_unknown();
-                // The time bound of a run's reader stands in its file; that of `kaf6 verify` is an hour, which nobody asked for.
+                // For a run, the file limits the reader's time. For `kaf6 verify`, it is an hour, which the
+                // user did not choose.
                 let shared = &self.consumer.shared;
                 place.over = shared.saved.is_some() && place.is_gone(shared.plan.unreadable_after, now);
                 continue;

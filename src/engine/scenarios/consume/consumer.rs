@@ -1,4 +1,4 @@
-//! What the threads of one consumer share, and how each of them ends.
+//! State that the threads of one consumer share, and how each thread ended.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,31 +9,31 @@ use crate::engine::messages::end_marker::EndMarkers;
 /// How a reading thread ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum End {
-    /// It read all that it was to read.
+    /// It read everything it had to.
     Done,
-    /// Nothing came for too long.
+    /// `idle_timeout` passed without a record.
     Idle,
     Timeout,
 }
 
-/// What the threads of one consumer share.
+/// State that the threads of one consumer share.
 pub(super) struct Consumer {
     pub(super) shared: Arc<RunContext>,
     pub(super) end_markers: EndMarkers,
     pub(super) index: usize,
     pub(super) topic: usize,
     pub(super) name: String,
-    /// Messages taken under a limit.
+    /// Messages that count towards the limit.
     pub(super) taken: AtomicU64,
-    /// UUIDs compared, and those that were another than sent.
+    /// Compared UUIDs, and how many differed from those sent.
     pub(super) compared: AtomicU64,
     pub(super) wrong: AtomicU64,
-    /// It was said that the broker does not know a partition.
+    /// The line about an unknown partition was shown.
     pub(super) unknown_told: AtomicBool,
 }
 
 impl Consumer {
-    /// Tells people who watch what its reader waits for, once.
+    /// Tells the user once that the reader waits for an unknown partition.
     pub(super) fn tell_unknown(&self) {
         if !self.unknown_told.swap(true, Ordering::Relaxed) {
             let reader = &self.shared.plan.scenarios[self.index].name;

@@ -1,6 +1,8 @@
-//! `consume`: each client is a thread that reads its share of the partitions, one librdkafka client a partition.
+//! `consume`: each client is a thread that reads its share of the partitions, with one librdkafka client per
+//! partition.
 //!
-//! A reader that judges producers reads to its end marker; others end by limit, watermark, idle time or timeout.
+//! A reader that judges producers reads up to its end marker. Others end by limit, high watermark, idle
+//! timeout or timeout.
 
 mod backlog;
 mod batch;
@@ -31,9 +33,10 @@ use crate::ids::Partition;
 use crate::observe::ScenarioEnd;
 use crate::plan::{self, ConsumePlan, From, Work};
 
-/// Partitions that a reader of kaf6's own reads while they are written. Where it has more, it reads all of them afterwards.
+/// Partitions that an automatically added reader reads during the run. If it has more, it reads all of them
+/// afterwards.
 const LIVE: usize = 64;
-/// How many it then reads at a time.
+/// How many partitions it then reads at the same time.
 const GROUP: usize = 32;
 
 /// Runs one `consume` scenario.
@@ -99,11 +102,12 @@ fn out_of_time(shared: &RunContext, index: usize) -> ScenarioOutcome {
     ))
 }
 
-/// The topic, ready for use. Before its producers start there is nothing to read: while no broker was reached, the reader
-/// waits for them, and tries again with each that starts.
+/// The topic, ready for use. There is nothing to read before the producers start: if no broker was reached,
+/// the reader waits for them and tries again whenever one starts.
 ///
 /// # Errors
-/// Why it cannot work; none where its time was up or the run was stopped before that.
+///
+/// Why it cannot work; `None` if its time was up, or the run was stopped first.
 async fn topic_of(
     shared: &Arc<RunContext>,
     index: usize,
@@ -137,7 +141,8 @@ struct ReadPlan<'a> {
 }
 
 impl ReadPlan<'_> {
-    /// Reads these partitions side by side, by the consumer's threads. Says how the last one ended, and why one failed.
+    /// Reads these partitions in parallel, on the consumer's threads. Returns how the last thread ended, and
+    /// an error if one failed.
     async fn read(&self, partitions: Vec<Partition>) -> (End, Option<String>) {
         let shared = &self.consumer.shared;
         let threads = usize::try_from(self.plan.clients).unwrap_or(1).clamp(1, partitions.len());
@@ -153,7 +158,7 @@ impl ReadPlan<'_> {
             tasks.push(tokio::task::spawn_blocking(move || task.run(open, end_marker_of)));
             opened.push((is_open, end_marker));
         }
-        // The end marker has to lie behind where the last thread starts reading.
+        // The end marker must come after the position at which the last thread starts.
         let mut waiting = Vec::new();
         for (is_open, end_marker) in opened {
             if is_open.await.is_ok() {
@@ -164,7 +169,7 @@ impl ReadPlan<'_> {
             let state =
                 self.end_markers.ask(self.consumer.index, self.consumer.topic, partitions, self.deadline);
             for end_marker in waiting {
-                // A thread that has ended meanwhile needs none.
+                // A thread that has ended in the meantime needs none.
                 let _ = end_marker.send(state.clone());
             }
         }
@@ -178,7 +183,7 @@ impl ReadPlan<'_> {
         (end, failed)
     }
 
-    /// Reads many partitions, some at a time, once all who write them and all faults have ended.
+    /// Reads many partitions in groups, after all their producers and all faults have ended.
     async fn one_after_another(&self, partitions: &[Partition]) -> (End, Option<String>) {
         let shared = &self.consumer.shared;
         tokio::select! {
@@ -209,7 +214,7 @@ impl ReadPlan<'_> {
 }
 
 impl RunContext {
-    /// How many partitions are read in the run as a whole: what the prefetch budget is shared over.
+    /// The number of partitions that are read in the whole run. They share the prefetch budget.
     fn readers(&self) -> u64 {
         let partitions = |topic| {
             self.topic_index(topic)
@@ -233,7 +238,8 @@ impl RunContext {
             .sum()
     }
 
-    /// The partitions that a reader of kaf6's own has to read: those that no consumer of the file reads completely.
+    /// The partitions that an automatically added reader has to read: those that no consumer of the file
+    /// reads completely.
     fn left_of(&self, consumer: &ConsumePlan, partitions: Partition) -> impl Iterator<Item = Partition> {
         (0..partitions).filter(|partition| plan::is_left(&self.plan, &consumer.topic, *partition))
     }

@@ -1,6 +1,6 @@
-//! One partition, as its thread reads it: where it is, what ends it, and what holds it up.
+//! The state of one partition that is being read: its position, its end, and what blocks it.
 //!
-//! Owns what of it is handed in at the end.
+//! Produces the partition's result at the end.
 
 use std::time::{Duration, Instant};
 
@@ -14,65 +14,65 @@ use crate::ledger::PartitionReads;
 use crate::observe::Note;
 use crate::units::times;
 
-/// How many further end markers are written for a reader whose own does not come.
+/// How many more end markers are written if a reader does not find its own.
 const MARKERS: u32 = 2;
 
-/// One partition, as this thread reads it.
+/// The state of one partition that this thread reads.
 pub(super) struct PartitionPosition {
     pub(super) partition: Partition,
     pub(super) start: Offset,
     pub(super) reads: PartitionReads,
-    /// The log's first offset when the reader started, or where it starts, whichever is higher.
+    /// The log start when the reader started, or its start offset, whichever is higher.
     low: Offset,
-    /// The log's end when the reader started; none where the broker did not report it.
+    /// The end of the log when the reader started; `None` if the broker did not report it.
     pub(super) end_at_start: Option<Offset>,
-    /// When it had read all that was there at its start.
+    /// When it had read everything that existed at its start.
     pub(super) caught_up_us: Option<u64>,
-    /// The end marker that ends it, or that there is none.
+    /// The end marker that ends it; `Some(None)` if none was written.
     pub(super) end_marker: Option<Option<EndMarkerSeen>>,
     pub(super) reached_end_marker: bool,
-    /// It was behind its end marker without having read it, and was sent back to the log's start.
+    /// It passed its end marker without reading it, and was sent back to the log start.
     pub(super) sent_back: bool,
-    /// It is read no more.
+    /// It is not read any more.
     pub(super) over: bool,
-    /// It read all that it was to read.
+    /// It read everything it had to.
     pub(super) complete: bool,
-    /// The highest offset that an ack gave to a message here; known once the end marker is decided.
+    /// The highest acked offset of a message here; known once the end marker is decided.
     acked: Option<Offset>,
-    /// The same of messages and end markers.
+    /// The highest acked offset of messages and end markers.
     pub(super) wanted: Option<Offset>,
-    /// How many further end markers were written since its own did not come.
+    /// How many more end markers were written because it did not find its own.
     markers_again: u32,
     /// The broker says that it does not know the partition.
     pub(super) unknown: Option<UnknownSince>,
-    /// When the broker was last asked about the log's end.
+    /// When the broker was last asked for the end of the log.
     pub(super) asked: Instant,
-    /// When the broker was last asked why nothing comes.
+    /// When the broker was last asked why no record arrives.
     pub(super) looked: Instant,
-    /// When its last record came.
+    /// When its last record arrived.
     pub(super) still_since: Instant,
     pub(super) still_told: bool,
     pub(super) pace: ReadPace,
-    /// The time in which nothing has come though the broker answers.
+    /// The time in which the broker answers without records.
     pub(super) window: AnswerWindow,
-    /// The last error that librdkafka reported, since it was looked at.
+    /// The last error that librdkafka reported and that was not evaluated yet.
     pub(super) error: Option<Code>,
     pub(super) last_stable: Option<Offset>,
     pub(super) unreadable: Option<Unreadable>,
     pub(super) refusals: Vec<Refusals>,
 }
 
-/// Since when a broker does not know a partition.
+/// Since when the broker does not know a partition.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct UnknownSince {
     pub(super) since_us: u64,
-    /// Metadata says so, too.
+    /// Metadata confirms it.
     pub(super) confirmed: bool,
-    /// Since when each answer has said so, while the end marker was decided.
+    /// Since when every answer has confirmed it, with a decided end marker.
     pub(super) counted_from: Instant,
 }
 
-/// An offset inside the log that the broker refused.
+/// An offset inside the log that the broker rejected.
 #[derive(Debug, Clone)]
 pub(super) struct Refusals {
     code: Code,
@@ -93,7 +93,8 @@ impl PartitionPosition {
     ) -> Self {
         let now = Instant::now();
         let end = marks.map(|(_, end)| end);
-        // What lies in the log now was sent before this reader was here: its age says nothing of the broker.
+        // What is in the log now was sent before this reader started, so its age says nothing about the
+        // broker.
         let caught_up_us = end.is_some_and(|end| end <= start).then(|| consumer.shared.clock.now_us());
         Self {
             partition,
@@ -124,12 +125,12 @@ impl PartitionPosition {
         }
     }
 
-    /// The offset that it reads next.
+    /// The next offset that it reads.
     pub(super) fn at(&self, set: &ReaderSet) -> Offset {
         set.position(self.partition).unwrap_or(self.low)
     }
 
-    /// The end marker is decided at this instant: what it is, and the highest offset that was acked here.
+    /// Sets the end marker, decided at this instant, and the highest acked offset of the partition.
     pub(super) fn decide(
         &mut self,
         end_marker: Option<Option<EndMarkerSeen>>,
@@ -139,7 +140,7 @@ impl PartitionPosition {
         self.end_marker = end_marker;
         self.acked = acked;
         self.wanted = acked.max(end_marker.flatten().map(|end_marker| end_marker.offset));
-        // An idle partition has nothing to give until its end marker is there.
+        // An idle partition has no records until its end marker is written.
         self.still_since = self.still_since.max(at);
         self.window.restart(self.still_since);
         if let Some(unknown) = &mut self.unknown {
@@ -147,8 +148,8 @@ impl PartitionPosition {
         }
     }
 
-    /// All acked messages were read, and the end marker behind them does not come: another one behind it shows whether it is
-    /// in the log.
+    /// All acked messages were read, but the end marker after them does not arrive. Another end marker will
+    /// show whether it is in the log.
     pub(super) fn lacks_its_marker(&self, set: &ReaderSet, idle: Duration, still: Duration) -> bool {
         let at = self.at(set);
         let marker = self.end_marker.flatten().is_some_and(|end_marker| end_marker.offset >= at);
@@ -161,7 +162,7 @@ impl PartitionPosition {
             && idle >= still
     }
 
-    /// Another end marker was written, or tried to be.
+    /// Another end marker was written, or failed.
     pub(super) fn marked_again(&mut self, end_marker: Option<EndMarkerSeen>, now: Instant) {
         self.markers_again += 1;
         if let Some(end_marker) = end_marker {
@@ -171,7 +172,7 @@ impl PartitionPosition {
         }
     }
 
-    /// It is over when an end marker at or behind its own was read.
+    /// Ends the reading if its end marker or a later one was read.
     pub(super) fn look_at_end_marker(&mut self) {
         if let Some(Some(wanted)) = self.end_marker
             && self.reads.end_marker().is_some_and(|read| read >= wanted.number)
@@ -181,32 +182,33 @@ impl PartitionPosition {
         }
     }
 
-    /// It has read all that it was to read.
+    /// Marks it as complete.
     pub(super) fn finish(&mut self) {
         self.over = true;
         self.complete = true;
     }
 
-    /// Something that was acked lies ahead, and nothing but the broker is in the way.
+    /// An acked record is next, and only the broker can be the reason that it does not arrive.
     pub(super) fn waits_for_records(&self, set: &ReaderSet) -> bool {
         !self.over && self.unknown.is_none() && self.wanted.is_some_and(|wanted| wanted >= self.at(set))
     }
 
-    /// The broker says that it does not know the partition.
+    /// Records that the broker does not know the partition.
     pub(super) fn is_unknown(&mut self, since_us: u64, confirmed: bool) {
         let counted_from = Instant::now();
         let unknown = self.unknown.get_or_insert(UnknownSince { since_us, confirmed, counted_from });
         unknown.confirmed |= confirmed;
     }
 
-    /// Whether each answer has said for so long that the broker does not know the partition, with nothing more to come.
+    /// Whether every answer has said for this long that the broker does not know the partition, and nothing
+    /// more will be written.
     pub(super) fn is_gone(&self, after: Duration, now: Instant) -> bool {
         let lasts =
             |it: UnknownSince| it.confirmed && now.saturating_duration_since(it.counted_from) >= after;
         self.end_marker.is_some() && self.unknown.is_some_and(lasts)
     }
 
-    /// The broker refused an offset that lies in its log.
+    /// Records that the broker rejected an offset inside its log.
     pub(super) fn refused(&mut self, offset: Offset, code: Code, (low, high): (Offset, Offset)) {
         let now = Instant::now();
         match self.refusals.iter_mut().find(|it| it.code == code) {
@@ -218,13 +220,13 @@ impl PartitionPosition {
         }
     }
 
-    /// Whether the broker refused its offset within this time, and where the log lies by its own answer.
+    /// Whether the broker rejected the offset within this time, and where it says the log is.
     pub(super) fn refused_within(&self, time: Duration, now: Instant) -> Option<(Offset, Offset)> {
         let last = self.refusals.iter().max_by_key(|it| it.last)?;
         (now.saturating_duration_since(last.last) <= time).then_some((last.low, last.high))
     }
 
-    /// Notes what held it up, and gives what is handed in.
+    /// Notes what blocked it, and returns the result.
     pub(super) fn end(self, consumer: &Consumer) -> PartitionEnd {
         let (partition, name) = (self.partition, &consumer.name);
         for it in &self.refusals {
@@ -258,7 +260,7 @@ impl PartitionPosition {
     }
 }
 
-/// Microseconds of the run as seconds.
+/// Converts microseconds to seconds.
 #[expect(clippy::cast_precision_loss, reason = "for people; a run of 285 years is exact")]
 pub(super) fn seconds(us: u64) -> f64 {
     us as f64 / 1e6

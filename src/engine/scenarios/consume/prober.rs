@@ -1,6 +1,7 @@
-//! Questions to a broker about a reader's partition, asked on a thread of their own so that nobody waits for the answers.
+//! Asks a broker about a reader's partition, on a separate thread, so that the reader does not wait for the
+//! answer.
 //!
-//! Owns the one question that is under way.
+//! Only one question is open at a time.
 
 use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::time::{Duration, Instant};
@@ -10,28 +11,27 @@ use crate::kafka::probe::{self, FetchProbe, NoFetch};
 use crate::kafka::{self, ReadEvent, ReaderOptions, ReaderSet};
 use crate::plan::StartOffset;
 
-/// What a question came to.
+/// The answer to a question.
 #[derive(Debug)]
 pub(super) enum ProbeAnswer {
-    /// One fetch by the wire probe.
+    /// A fetch by the wire probe.
     Look(Result<FetchProbe, NoFetch>),
     Fresh(Fresh),
-    /// The topic's partitions, as metadata has them; none where nobody answered.
+    /// The topic's partitions in the metadata; `None` if no broker answered.
     Known(Option<Vec<Partition>>),
 }
 
 /// What a fresh client got at a reader's offset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fresh {
-    /// A record at or behind it.
+    /// A record at this offset or later.
     Record,
-    /// None, though the broker could be reached.
+    /// No record from a reachable broker.
     Nothing,
     /// The broker could not be reached.
     Unreached,
 }
 
-/// Asks one question at a time.
 #[derive(Default)]
 pub(super) struct Prober {
     asked: Option<(Partition, Offset, Receiver<ProbeAnswer>)>,
@@ -42,7 +42,7 @@ impl Prober {
         self.asked.is_none()
     }
 
-    /// The answer, if it is there: of which partition, at which offset.
+    /// The answer, if it has arrived, with its partition and offset.
     pub(super) fn take(&mut self) -> Option<(Partition, Offset, ProbeAnswer)> {
         let (partition, at, answer) = self.asked.as_ref()?;
         match answer.try_recv() {
@@ -59,7 +59,7 @@ impl Prober {
         }
     }
 
-    /// One fetch at this offset.
+    /// Fetches at this offset with the wire probe.
     pub(super) fn look(&mut self, client: &kafka::Client, topic: &str, partition: Partition, at: Offset) {
         let wait = client.waits().answer;
         self.ask(client, topic, (partition, at), move |client, topic| {
@@ -67,14 +67,14 @@ impl Prober {
         });
     }
 
-    /// A fresh client reads at this offset.
+    /// Reads at this offset with a fresh client.
     pub(super) fn fresh(&mut self, client: &kafka::Client, topic: &str, partition: Partition, at: Offset) {
         self.ask(client, topic, (partition, at), move |client, topic| {
             ProbeAnswer::Fresh(fresh(client, topic, partition, at))
         });
     }
 
-    /// Which partitions the topic has.
+    /// Asks for the topic's partitions.
     pub(super) fn known(&mut self, client: &kafka::Client, topic: &str) {
         let wait = client.waits().answer;
         self.ask(client, topic, (0, 0), move |client, topic| {
@@ -92,7 +92,7 @@ impl Prober {
         let (found, answer) = mpsc::channel();
         let (client, topic) = (client.clone(), topic.to_owned());
         let spawned = std::thread::Builder::new().name("kaf6-look".into()).spawn(move || {
-            // Nobody waits for it any more where the reader has ended.
+            // The receiver is gone if the reader has ended.
             let _ = found.send(question(&client, &topic));
         });
         if spawned.is_ok() {

@@ -1,6 +1,6 @@
-//! A reading thread at work: books records, and sees what no record says.
+//! The loop of a reading thread: books records, and detects ends and stalls that no record shows.
 //!
-//! Owns the loop; when a reader is held up is asked by `blocked`.
+//! `blocked` decides when to ask about a blocked reader.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -25,7 +25,7 @@ use crate::metrics::Recorder;
 use crate::observe::Note;
 use crate::plan::{ConsumePlan, From, StartOffset};
 
-/// Events handled before counts are handed over and bounds looked at.
+/// Events per loop, after which counts are added and timeouts are checked.
 const BATCH: usize = 10_000;
 
 pub(super) struct ReadLoop<'a> {
@@ -36,7 +36,7 @@ pub(super) struct ReadLoop<'a> {
     pub(super) recorder: Recorder<'a>,
     pub(super) places: Vec<PartitionPosition>,
     pub(super) client: &'a kafka::Client,
-    /// When a record came last, or the end marker was decided.
+    /// When the last record arrived, or when the end marker was decided.
     pub(super) touched: Instant,
     pub(super) compared: u64,
     pub(super) wrong: u64,
@@ -44,7 +44,7 @@ pub(super) struct ReadLoop<'a> {
 }
 
 impl ReadLoop<'_> {
-    /// Reads until all of it is read, or there is no more time.
+    /// Reads until everything is read or time is up.
     pub(super) fn read(
         &mut self,
         set: &mut ReaderSet,
@@ -94,7 +94,7 @@ impl ReadLoop<'_> {
                 return End::Timeout;
             }
             if decided && Blocked::holds(&self.places, set) {
-                // Its idle time begins when it waits for nothing else any more.
+                // Its idle time starts when it waits for nothing else.
                 self.touched = now;
             }
             if decided && now.saturating_duration_since(self.touched) >= self.plan.idle_timeout {
@@ -103,7 +103,7 @@ impl ReadLoop<'_> {
         }
     }
 
-    /// The limit, but for a reader that has to see all that was sent.
+    /// The message limit; `None` for a reader that must see everything that was sent.
     fn limit(&self) -> Option<u64> {
         let judges = self.plan.from == From::Run && !self.plan.producers.is_empty() && !self.plan.partial;
         self.plan.limit.filter(|_| !judges)
@@ -113,7 +113,7 @@ impl ReadLoop<'_> {
         self.limit().is_some_and(|limit| self.consumer.taken.load(Ordering::Relaxed) >= limit)
     }
 
-    /// Takes one more of what the limit leaves to all clients; false where nothing is left.
+    /// Takes one message of the limit that all clients share; false if the limit is reached.
     fn may_take(&self) -> bool {
         let Some(limit) = self.limit() else { return true };
         let more = |taken| (taken < limit).then_some(taken + 1);
@@ -168,7 +168,8 @@ impl ReadLoop<'_> {
 
     fn record(&mut self, record: &Record<'_>, now: Instant, now_us: u64, batch: &mut DrainCounts) {
         let Some(at) = self.places.iter().position(|p| p.partition == record.partition) else { return };
-        // Behind its limit it has seen nothing, not even the end marker: else it would have read past what lies between.
+        // After its limit, the reader counts as having seen nothing, not even the end marker. Otherwise it
+        // would count as having read everything in between.
         if self.places[at].over || self.limit_reached() {
             return;
         }
@@ -178,7 +179,7 @@ impl ReadLoop<'_> {
             From::Run => self.limit().is_some() && self.places[at].reads.is_new(self.sight.streams, &opened),
         };
         if counts && !self.may_take() {
-            // It lies beyond the limit, wherever the others got to.
+            // The record is beyond the limit, wherever the other clients are.
             return;
         }
         let place = &mut self.places[at];
@@ -214,7 +215,7 @@ impl ReadLoop<'_> {
                     batch.bytes += bytes;
                 }
                 Seen::Foreign => batch.foreign += 1,
-                // What kaf6 reads back is counted by it alone.
+                // Only a reader that kaf6 added counts these messages.
                 Seen::Roundtrip { fresh } if self.plan.readback => {
                     batch.received += u64::from(fresh);
                     batch.records += 1;
@@ -253,7 +254,7 @@ impl ReadLoop<'_> {
         self.consumer.shared.note(Note::warning(text));
     }
 
-    /// Lets a reader that is held up go on.
+    /// Lets a blocked reader continue.
     fn go(&mut self, set: &mut ReaderSet, way: BlockedAction) {
         let now = Instant::now();
         let now_us = self.consumer.shared.clock.us(now);
@@ -266,12 +267,12 @@ impl ReadLoop<'_> {
         batch.hand_over(&mut self.recorder, now_us);
     }
 
-    /// Looks at what no record says: an end marker that was read before it was known, a log's end that ends the reading, a
-    /// reader that is slow.
+    /// Checks what no record shows: an end marker that was read before it was known, the end of the log, a
+    /// slow reader.
     fn look(&mut self, set: &mut ReaderSet, decided: bool, now: Instant) {
         let ends_by_watermark = self.plan.from == From::Run || self.plan.limit.is_none();
         let mut given_time = false;
-        // Behind its limit a reader's position says nothing of what it has seen.
+        // After its limit, a reader's position does not say what it has seen.
         let limited = self.limit_reached();
         for at in 0..self.places.len() {
             let place = &mut self.places[at];
@@ -281,8 +282,8 @@ impl ReadLoop<'_> {
                 && !limited
                 && set.position(place.partition).is_some_and(|position| position > end_marker.offset)
             {
-                // The log was begun anew, and no answer of the broker says so. Or the end marker itself is gone: then its
-                // place is passed a second time.
+                // Either the log was recreated and no answer of the broker says so, or the end marker itself
+                // is missing. In the second case the reader passes its offset again.
                 if place.sent_back {
                     place.reached_end_marker = true;
                     place.finish();
@@ -305,7 +306,7 @@ impl ReadLoop<'_> {
             let position = set.position(partition).unwrap_or(place.start);
             let idle = now.saturating_duration_since(place.still_since);
             let told_end = || set.told_end(partition);
-            // One at a time, as the others are not read meanwhile.
+            // One at a time, because the other partitions are not read meanwhile.
             if !given_time
                 && let Some(gained) = place.pace.is_too_slow(
                     position,
@@ -329,7 +330,7 @@ impl ReadLoop<'_> {
                 let position = set.position(place.partition).unwrap_or(place.start);
                 if let Ok((_, end)) = set.watermarks(place.partition, self.client.waits().answer) {
                     let may_end = self.plan.from == From::Run || self.plan.offset != StartOffset::Latest;
-                    // An end below what the broker has acked is none.
+                    // An end below an acked offset is wrong.
                     let acked = place.wanted.is_some_and(|wanted| wanted >= position);
                     if may_end && position >= end && !acked {
                         place.finish();
@@ -339,7 +340,7 @@ impl ReadLoop<'_> {
         }
     }
 
-    /// Lets a reader that stands where the log is not read on from the log's start, in a new epoch.
+    /// Sends a reader whose position is outside the log back to the log start, in a new epoch.
     fn send_back(&mut self, set: &mut ReaderSet, at: usize, why: &str) {
         let place = &mut self.places[at];
         place.sent_back = true;

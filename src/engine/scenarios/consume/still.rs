@@ -1,4 +1,4 @@
-//! Readers that stand still or crawl: why, by a look of kaf6's own, and what helps.
+//! Readers that stand still or are slow: finds out why with the wire probe, and gives the broker more time.
 
 use std::time::{Duration, Instant};
 
@@ -8,33 +8,36 @@ use crate::kafka::probe::{FetchProbe, NoFetch};
 use crate::kafka::{Code, Error, ReaderSet, Waits};
 use crate::observe::Note;
 
-/// A reader with its end marker before it crawls where it comes no further than this in that time: what it reads is all there.
+/// A reader whose end marker is written is slow if it reads fewer records than this per window: everything it
+/// reads already exists.
 const CRAWL: Offset = 1000;
 
-/// How a reader of one partition gets on.
+/// The progress of one reader.
 pub(super) struct ReadPace {
     since: Instant,
     from: Offset,
-    /// The broker has all the time that it will get.
+    /// The reader uses the longest fetch timeout.
     patient: bool,
-    /// How often it could not be given: it is tried more and more rarely, as nothing else is read meanwhile.
+    /// How often the longer timeout could not be set. Each failure makes the next attempt later, because
+    /// nothing else is read meanwhile.
     failed: u32,
     still: Duration,
 }
 
 impl ReadPace {
-    /// It stands at this offset.
+    /// Starts at this offset.
     pub(super) fn new(from: Offset, still: Duration, now: Instant) -> Self {
         Self { since: now, from, patient: false, failed: 0, still }
     }
 
-    /// A window begins here, in which it can come further.
+    /// Starts a new window at this offset.
     pub(super) fn restart(&mut self, from: Offset, now: Instant) {
         (self.since, self.from) = (now, from);
     }
 
-    /// Whether it should leave the broker more time for each answer: it crawls to its end marker, or, as long as that is not
-    /// known, stands still although the broker tells that the log goes on. Then how far it came, and in what time.
+    /// Whether the reader should give the broker more time per answer: it is slow on the way to its end
+    /// marker; or, before the end marker is known, stands still although the broker reports a later end.
+    /// Returns how far it got, and in what time.
     pub(super) fn is_too_slow(
         &mut self,
         position: Offset,
@@ -43,7 +46,7 @@ impl ReadPace {
         told_end: impl FnOnce() -> Option<Offset>,
         now: Instant,
     ) -> Option<(Offset, Duration)> {
-        // One that stood still before its end marker was known is not made to wait a window more.
+        // A reader that stood still before its end marker was known does not wait for another window.
         let window = match self.failed {
             0 if end_marker.is_some() && idle >= self.still => self.still / 3,
             failed => self.still * (1 << failed.min(5)),
@@ -61,7 +64,7 @@ impl ReadPace {
         too_slow.then_some((gained.max(0), time))
     }
 
-    /// Lets it read on by a client that leaves the broker more time. Where none could be made, it is tried again later.
+    /// Reopens the reader with a longer fetch timeout. If that fails, it tries again later.
     pub(super) fn leave_time(
         &mut self,
         consumer: &Consumer,
@@ -85,7 +88,8 @@ impl ReadPace {
     }
 }
 
-/// Notes that a reader makes no progress before an acked record, and what the broker answers: librdkafka may not have shown it.
+/// Notes that a reader makes no progress before an acked record, and what the broker answers. librdkafka may
+/// not have reported it.
 pub(super) fn note(
     consumer: &Consumer,
     set: &ReaderSet,
@@ -104,7 +108,7 @@ pub(super) fn note(
                 probe.code.aside()
             )
         }
-        // A reader asks where the log lies before it fetches, and librdkafka asks again in silence.
+        // A reader asks for the log's offsets before it fetches, and librdkafka repeats the request silently.
         Ok(probe) if probe.record_bytes > 0 => match set.watermarks(partition, waits.answer) {
             Err(Error::Request { code, .. }) if !code.is_local() => {
                 retried(code);

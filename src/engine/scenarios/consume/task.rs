@@ -1,4 +1,4 @@
-//! One reading thread: opens its readers, and hands in what they found.
+//! One reading thread: opens its readers, and returns what they found.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,22 +19,23 @@ use crate::metrics::Recorder;
 use crate::observe::Note;
 use crate::plan::{ConsumePlan, StartOffset, Work};
 
-/// Bytes prefetched over all readers of the run.
+/// Prefetch budget in bytes, shared by all readers of the run.
 const PREFETCH: u64 = 32 << 20;
 
 /// One thread's part of a consumer.
 pub(super) struct ReadTask {
     pub(super) consumer: Arc<Consumer>,
     pub(super) partitions: Vec<Partition>,
-    /// Partitions read in the whole run.
+    /// Number of partitions that are read in the whole run.
     pub(super) readers: u64,
     pub(super) deadline: Instant,
 }
 
 impl ReadTask {
-    /// Reads to the end. Says by `open` when it is at its start, and then learns of its end marker.
+    /// Reads to the end. Signals `open` when it is at its start, and then waits for its end marker.
     ///
     /// # Errors
+    ///
     /// Why it could not read.
     pub(super) fn run(
         self,
@@ -84,8 +85,8 @@ impl ReadTask {
         Ok(end)
     }
 
-    /// Opens its readers. Where their start has to be asked for, and the broker does not know the topic, it is asked again
-    /// until the reader's timeout: a broker that was just started may not have learned of its topics yet.
+    /// Opens its readers. If they need the log's offsets and the broker does not know the topic, it retries
+    /// until the reader's timeout: a broker that has just started may not know its topics yet.
     fn open(&self, client: &kafka::Client, plan: &ConsumePlan) -> Result<ReaderSet, NotOpen> {
         let shared = &self.consumer.shared;
         let mut unknown_since = None;
@@ -144,7 +145,7 @@ impl ReadTask {
 
 /// Why no reader was opened.
 enum NotOpen {
-    /// The broker did not know the topic, until there was no more time.
+    /// The broker did not know the topic until the time was up.
     Unknown {
         since_us: u64,
     },

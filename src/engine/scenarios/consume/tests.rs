@@ -1,4 +1,4 @@
-//! Whole runs over an embedded broker of the test's own, which answers as it is made to.
+//! Whole runs against an embedded broker of the test, whose answers the test sets.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::scenario::LoadOptions;
 
 const FETCH: i16 = 1;
 
-/// Runs this over the broker, with short waits.
+/// Runs these scenarios against the broker, with short waits.
 async fn run(embedded: &Embedded, scenarios: &str, unreadable_after: Duration) -> Observations {
     let brokers = embedded.bootstrap().join("', '");
     let text = format!("brokers: ['{brokers}']\n{scenarios}");
@@ -61,7 +61,7 @@ async fn a_reachable_broker_that_refuses_every_fetch_makes_its_partitions_unread
             format!("partition {partition} of `t`: a reachable broker returned no record from offset 0 on");
         assert!(notes.contains(&gave), "{notes}");
     }
-    // The idle time is over long before.
+    // The idle timeout passes long before.
     assert!(notes.contains("UNKNOWN_SERVER_ERROR "), "{notes}");
     assert!(
         start.elapsed() > after && seen.scenarios[1].ended != ScenarioEnd::Timeout,
@@ -103,7 +103,7 @@ async fn a_broker_that_says_unknown_for_a_while_is_read_to_the_end() {
     assert!(!notes(&seen).contains("returned no record"), "{}", notes(&seen));
 }
 
-/// What the reader that kaf6 added read of a topic with so many partitions, where nobody else reads.
+/// What the automatically added reader read from a topic with this number of partitions and no other reader.
 async fn read_back(partitions: i32) -> (u64, ScenarioEnd, usize) {
     let embedded = Embedded::start(1, &[("t".into(), partitions, 1)]).unwrap();
     let file = format!(

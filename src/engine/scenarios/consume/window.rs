@@ -1,6 +1,6 @@
-//! The time in which a broker answers, and gives no record of a partition though an acked one lies ahead of the reader.
+//! The answer window of a blocked reader: how long a broker has answered without returning an acked record.
 //!
-//! Owns what counts as such an answer.
+//! Decides which answers count.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,22 +10,22 @@ use crate::kafka::Code;
 use crate::kafka::probe::FetchProbe;
 use crate::units::times;
 
-/// A look at what a broker answers to a reader.
+/// One answer of a broker to a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct BrokerAnswer {
     pub(super) code: Code,
-    /// It gave records from the reader's offset on.
+    /// It returned records from the reader's offset on.
     pub(super) records: bool,
-    /// The log's start, as reported.
+    /// The reported log start.
     pub(super) start: Option<Offset>,
-    /// The log's end, as reported.
+    /// The reported log end.
     pub(super) end: Option<Offset>,
-    /// The last stable offset, for a reader of committed records.
+    /// The last stable offset, for `read_committed`.
     pub(super) stable: Option<Offset>,
 }
 
 impl BrokerAnswer {
-    /// What a probe at this offset saw.
+    /// What a wire probe at this offset saw.
     pub(super) fn of(probe: &FetchProbe, at: Offset, committed: bool) -> Self {
         Self {
             code: probe.code,
@@ -37,13 +37,13 @@ impl BrokerAnswer {
     }
 }
 
-/// What the last look came to.
+/// Whether the last answer counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Last {
-    /// There was none since the window began.
+    /// No answer since the window began.
     None,
     Counted,
-    /// It did not, so that the window began again.
+    /// It did not count, so the window restarted.
     NotCounted,
 }
 
@@ -54,7 +54,7 @@ pub(super) struct AnswerWindow {
     last: Last,
     codes: BTreeMap<Code, u64>,
     empty: u64,
-    /// Answers with records from the reader's offset on, of which it gets none.
+    /// Answers with records from the reader's offset on, of which the reader gets none.
     given: u64,
     start: Option<Offset>,
     end: Option<Offset>,
@@ -73,19 +73,20 @@ impl AnswerWindow {
         }
     }
 
-    /// A record came: the time begins again.
+    /// A record arrived: restarts the window.
     pub(super) fn restart(&mut self, now: Instant) {
         *self = Self::new(now);
     }
 
-    /// No answer came, or one that says nothing of the record.
+    /// No answer, or one that says nothing about the record: restarts the window.
     pub(super) fn not_counted(&mut self, now: Instant) {
         self.restart(now);
         self.last = Last::NotCounted;
     }
 
-    /// Takes an answer in to a reader that is at one offset and waits for records up to another. Returns the last stable offset
-    /// where that is what may hold the reader up: if it lies ahead of the reader, compaction may have removed all before it.
+    /// Evaluates an answer for a reader at one offset that waits for records up to another. Returns the last
+    /// stable offset if it may block the reader. If it is after the reader's offset, compaction may have
+    /// removed all records before it.
     pub(super) fn see(
         &mut self,
         look: &BrokerAnswer,
@@ -96,7 +97,8 @@ impl AnswerWindow {
         let answers = look.code.is_none() && !look.records;
         let held_up = look.stable.filter(|stable| answers && (*stable <= at || ahead(*stable)));
         let outside = look.code == OUT_OF_RANGE && look.start.is_some_and(|start| at < start);
-        // Records that are given now were not before, or the other way round: something changed.
+        // Either records are returned now and were not before, or the other way round, so something has
+        // changed.
         let changed = self.last == Last::Counted && look.records != (self.given > 0);
         if changed || outside || held_up.is_some() || is_denied(look.code) {
             self.not_counted(now);
@@ -115,22 +117,22 @@ impl AnswerWindow {
         None
     }
 
-    /// Whether it has lasted that long, with nothing but answers that count.
+    /// Whether the window has lasted this long, with answers that count only.
     pub(super) fn is_over(&self, after: Duration, now: Instant) -> bool {
         self.last == Last::Counted && now.saturating_duration_since(self.since) >= after
     }
 
-    /// The broker gives records, and no client can read them.
+    /// The broker returns records that no client can read.
     pub(super) const fn is_given(&self) -> bool {
         self.given > 0
     }
 
-    /// Whether a verdict may come of it: all looks counted so far.
+    /// Whether a verdict is possible: all answers so far have counted.
     pub(super) fn is_open(&self) -> bool {
         self.last != Last::NotCounted
     }
 
-    /// The answers, in a phrase.
+    /// The answers as a phrase.
     pub(super) fn answers(&self) -> String {
         let mut codes: Vec<(&Code, &u64)> = self.codes.iter().collect();
         codes.sort_by_key(|(code, count)| (std::cmp::Reverse(**count), **code));
@@ -147,12 +149,13 @@ impl AnswerWindow {
 
 const OUT_OF_RANGE: Code = Code(1);
 
-/// Kafka's name of a code; librdkafka has a name of its own for -1.
+/// Kafka's name of a code. librdkafka uses another name for -1.
 fn name(code: Code) -> String {
     if code == Code(-1) { "UNKNOWN_SERVER_ERROR".to_owned() } else { code.name() }
 }
 
-/// TOPIC_, GROUP_ and CLUSTER_AUTHORIZATION_FAILED, and UNSUPPORTED_VERSION: about the client and not about the record.
+/// TOPIC_, GROUP_ and CLUSTER_AUTHORIZATION_FAILED, and UNSUPPORTED_VERSION: about the client, and not about
+/// the record.
 const fn is_denied(code: Code) -> bool {
     matches!(code.0, 29 | 30 | 31 | 35)
 }
@@ -167,7 +170,7 @@ mod tests {
         BrokerAnswer { code: Code(code), records: false, start: Some(0), end: Some(12), stable: None }
     }
 
-    /// A window that saw these, at offset 20, one a second; then whether it is over after 90 s.
+    /// A window that saw these answers at offset 20, one per second; and whether it is over after 90 s.
     fn over(looks: &[BrokerAnswer]) -> (bool, AnswerWindow) {
         let start = Instant::now();
         let mut window = AnswerWindow::new(start);

@@ -1,24 +1,26 @@
-//! Metrics pages in the forms of Prometheus and OpenMetrics: which of the wanted series are on one, and their values.
+//! Parses metrics pages in the Prometheus and OpenMetrics formats: which expected series a page has, and
+//! their values.
 
 use std::collections::HashMap;
 
 use crate::scenario::Series;
 
-/// Series of the same name that are told of one that is missing.
+/// How many other series of the same name are shown for a missing one.
 const NEAR: usize = 3;
 
-/// What a page has of a wanted series.
+/// What a page has of an expected series.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct FoundSeries {
     pub(crate) present: bool,
-    /// The first series of its name with other labels.
+    /// The first series of the same name with other labels.
     pub(crate) near: Vec<String>,
 }
 
-/// Looks for series on a page; `keep` gets each sample of them that has a finite value.
+/// Searches a page for series. `keep` gets each of their samples that has a finite value.
 ///
-/// Without labels a wanted series stands for all of its name. A name may also be that of a family (`# TYPE`), which is
-/// there if any of its samples is: `latency` by `latency_bucket`, `latency_sum` or `latency_count`.
+/// Without labels, an expected series matches all series of its name. The name may also be that of a family
+/// (`# TYPE`), which is present if any of its samples is: `latency` by `latency_bucket`, `latency_sum` or
+/// `latency_count`.
 pub(crate) fn look_for(page: &str, wanted: &[Series], mut keep: impl FnMut(&str, f64)) -> Vec<FoundSeries> {
     let mut found = vec![FoundSeries::default(); wanted.len()];
     let mut families: HashMap<&str, &str> = HashMap::new();
@@ -63,7 +65,7 @@ pub(crate) fn look_for(page: &str, wanted: &[Series], mut keep: impl FnMut(&str,
             }
             if series.labels.is_empty() || series.labels == labels {
                 found.present = true;
-                // A family's buckets are many, and its sum and count say what a graph can show.
+                // A family has many buckets, and its sum and count are enough for a graph.
                 is_kept |= suffix != "_bucket";
             } else if found.near.len() < NEAR && !found.near.iter().any(|near| near == text) {
                 found.near.push(text.to_owned());
@@ -76,7 +78,7 @@ pub(crate) fn look_for(page: &str, wanted: &[Series], mut keep: impl FnMut(&str,
     found
 }
 
-/// What the names of a family's samples may have behind its own.
+/// The suffixes of the names of a family's samples.
 fn suffixes(kind: &str) -> &'static [&'static str] {
     match kind {
         "counter" => &["_total", "_created"],

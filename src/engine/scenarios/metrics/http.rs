@@ -1,4 +1,4 @@
-//! One HTTP request: by which proxy it goes, how long it may take, and how much of its answer is kept.
+//! One HTTP request: its proxy, its timeout, and how much of the answer is kept.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
@@ -8,10 +8,10 @@ use ureq::http::Uri;
 
 use super::proxy;
 
-/// The most that is read of one answer.
+/// Maximum size of an answer's body.
 pub(crate) const BODY: usize = 16 << 20;
 
-/// The most that the head of an answer takes.
+/// Maximum size of an answer's head.
 const HEAD: usize = 64 << 10;
 const USER_AGENT: &str = concat!("kaf6/", env!("CARGO_PKG_VERSION"));
 
@@ -19,14 +19,16 @@ const USER_AGENT: &str = concat!("kaf6/", env!("CARGO_PKG_VERSION"));
 pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) body: String,
-    /// The body goes on beyond [`BODY`]; the lines up to there are in `body`, each of them whole.
+    /// The body is longer than [`BODY`]; `body` contains the complete lines up to there.
     pub(crate) cut: bool,
 }
 
-/// Asks once. `is_own` says that the address is one of the run's own containers, to which no proxy leads.
+/// Sends one request. `is_own` means that the address belongs to a container of the run, which no proxy can
+/// reach.
 ///
 /// # Errors
-/// Why there is no answer, with the proxy if one was asked.
+///
+/// Why there is no answer, naming the proxy if one was used.
 pub(crate) fn get(url: &str, is_own: bool, timeout: Duration) -> Result<Response, String> {
     let uri: Uri = url.parse().map_err(|error| format!("invalid URL `{url}`: {error}"))?;
     let chosen = if is_own { None } else { proxy::choose(&uri, |name| std::env::var(name).ok()) };
@@ -40,13 +42,13 @@ pub(crate) fn get(url: &str, is_own: bool, timeout: Duration) -> Result<Response
         return Err(format!("{}: only HTTP proxies are supported", named()));
     }
     let host = proxy::host(&uri).unwrap_or_default();
-    // Many proxies take CONNECT for port 443 only.
+    // Many proxies allow CONNECT for port 443 only.
     let is_plain = uri.scheme_str() == Some("http") && proxy.protocol() == ureq::ProxyProtocol::Http;
     let answer = if is_plain { forwarded(&uri, &proxy, timeout) } else { ask(&uri, Some(proxy), timeout) };
     answer.map_err(|error| format!("{}: {error}; to bypass the proxy, add {host} to NO_PROXY", named()))
 }
 
-/// Has a proxy forward a request: by HTTP/1.0, whose answers end with the connection.
+/// Sends a request through a forwarding proxy, as HTTP/1.0, where the end of the connection ends the answer.
 fn forwarded(uri: &Uri, proxy: &ureq::Proxy, timeout: Duration) -> Result<Response, String> {
     let until = Instant::now() + timeout;
     let failed = |error: std::io::Error| match error.kind() {
@@ -113,7 +115,7 @@ impl Response {
     fn new(status: u16, mut body: Vec<u8>) -> Self {
         let cut = body.len() > BODY;
         if cut {
-            // The last line is part of one.
+            // The last line is incomplete.
             body.truncate(BODY);
             let end = body.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
             body.truncate(end);

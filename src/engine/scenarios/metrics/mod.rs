@@ -1,4 +1,5 @@
-//! `metrics`: asks an HTTP endpoint, once or again and again beside other scenarios, and keeps named series.
+//! `metrics`: requests an HTTP endpoint once, or repeatedly during other scenarios, and keeps the named
+//! series.
 
 pub(crate) mod exposition;
 pub(crate) mod http;
@@ -17,9 +18,9 @@ use crate::observe::{Note, ScenarioEnd, ScrapeSeen, SeriesPoints, SeriesSeen};
 use crate::plan::MetricsPlan;
 use crate::scenario::Series;
 
-/// How long an answer may take where the scenario asks again and again; else its own `timeout` says it.
+/// Timeout of one request of a scenario with `every`. Otherwise the scenario's `timeout` applies.
 const ONE_OF_MANY: Duration = Duration::from_secs(10);
-/// The most series that are kept, and points of each: beyond it every second one is dropped.
+/// Maximum number of series that are kept, and of points of each. Beyond that, every second point is dropped.
 const SERIES: usize = 50;
 const POINTS: usize = 600;
 
@@ -42,7 +43,8 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, plan: &MetricsPl
             url: shared.resolve(&plan.url),
             is_own: plan.url.has_service(),
             wanted: plan.contains.iter().map(|(_, series)| series.clone()).collect(),
-            // One that begins in time has its whole time, or the last of many would fail for the scenario's end.
+            // A request that starts in time gets its full timeout; otherwise the last one would fail because
+            // the scenario ends.
             timeout: plan.every.map_or(deadline.saturating_duration_since(began), |_| ONE_OF_MANY),
         };
         seen = unwind(tokio::task::spawn_blocking(move || task.ask(seen)).await);
@@ -108,7 +110,7 @@ impl Request {
         seen
     }
 
-    /// Takes the wanted series out of a metrics page.
+    /// Extracts the expected series from a metrics page.
     fn series(&self, answer: &http::Response, seen: &mut ScrapeSeen) {
         let at = self.shared.clock.elapsed();
         seen.cut += u64::from(answer.cut);

@@ -1,4 +1,5 @@
-//! Which proxy an HTTP request goes by: `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`, as curl reads them.
+//! Selects the proxy of an HTTP request from `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy`, like
+//! curl.
 
 use std::net::IpAddr;
 
@@ -11,7 +12,7 @@ pub(crate) struct Chosen {
     pub(crate) url: String,
 }
 
-/// The proxy for this address; none where it is asked directly. This machine always is.
+/// The proxy for this address; `None` for a direct request. Requests to this machine are always direct.
 pub(crate) fn choose(uri: &Uri, env: impl Fn(&str) -> Option<String>) -> Option<Chosen> {
     let host = host(uri)?;
     let names = match uri.scheme_str() {
@@ -40,8 +41,8 @@ fn is_this_machine(host: &str) -> bool {
         || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
-/// Whether an entry of `no_proxy` is about this host: `*`, a name with all below it, an address, a range, each perhaps
-/// with a port.
+/// Whether an entry of `no_proxy` matches this host: `*`, a domain with its subdomains, an address or a
+/// range, each with an optional port.
 fn covers(entry: &str, host: &str, port: u16) -> bool {
     let entry = entry.to_ascii_lowercase();
     if entry == "*" {
@@ -70,14 +71,14 @@ fn covers(entry: &str, host: &str, port: u16) -> bool {
     !name.is_empty() && (host == name || host.strip_suffix(name).is_some_and(|front| front.ends_with('.')))
 }
 
-/// Whether an address lies in the range of those that share so many bits with `base`.
+/// Whether an address shares its first `bits` bits with `base`.
 fn is_in(ip: IpAddr, base: IpAddr, bits: u32) -> bool {
     let (ip, base, width) = match (ip, base) {
         (IpAddr::V4(ip), IpAddr::V4(base)) => (u128::from(ip.to_bits()), u128::from(base.to_bits()), 32),
         (IpAddr::V6(ip), IpAddr::V6(base)) => (ip.to_bits(), base.to_bits(), 128),
         _ => return false,
     };
-    // Shifting by all bits of the type is none in Rust.
+    // `checked_shr` by the full width of the type returns `None`.
     bits <= width && (ip ^ base).checked_shr(width - bits).unwrap_or(0) == 0
 }
 

@@ -1,7 +1,7 @@
-//! One client at work: what is due goes out, what has ended is booked.
+//! One client of a producer: sends messages that are due, and books those that have ended.
 //!
-//! A message without headers is staged, and handed over with others of its partition before each look at what has ended. So a
-//! retry is seen after the handing over of all that it may touch, as if they went out one by one.
+//! A message without headers is staged and handed over together with others of its partition, before delivery
+//! reports are read. So a retry is always seen after the handover of every message that it may affect.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,49 +20,51 @@ use crate::ledger::envelope::RecordKind;
 use crate::metrics::Recorder;
 use crate::plan::{Acks, Partitioning, ProducePlan};
 
-/// An open loop that is behind hands over and takes ended messages after so many sends,
+/// After this number of sends, an open loop that is late hands over staged messages and reads delivery
+/// reports.
 const SENDS_A_POLL: u32 = 256;
-/// and a closed one, if it need not wait before, after so many, or so many bytes: enough for a row of each partition's, which lie
-/// side by side in memory then, and little enough to stay in a processor's cache.
+/// The same for a closed loop that does not have to wait earlier, in messages and in bytes: enough to put the
+/// messages of each partition next to each other in memory, and little enough for a CPU cache.
 const CLOSED_SENDS_A_POLL: u32 = 4096;
 const BYTES_A_POLL: u64 = 1 << 20;
-/// A closed loop looks at the clock after so many: some ten microseconds.
+/// A closed loop reads the clock after this number of sends: about ten microseconds.
 const SENDS_A_LOOK: u32 = 64;
-/// What librdkafka keeps beside a message's bytes while it is in flight.
+/// Memory that librdkafka uses for a message in flight beside its bytes.
 const OVERHEAD: u64 = 256;
-/// And how often it has the bytes: in the message, and in the request that waits for its answer.
+/// How often librdkafka stores the bytes of a message: in the message, and in the request until it is
+/// answered.
 const COPIES: u64 = 2;
-/// librdkafka's answers to a message for a producer that it has given up.
+/// librdkafka's error codes for a message of a producer with a fatal error.
 const FATAL: [kafka::Code; 2] = [kafka::Code(-150), kafka::Code(-165)];
 
 pub(super) struct ProduceClient<'a> {
     task: &'a ProduceTask,
     plan: &'a ProducePlan,
     first: StreamId,
-    /// The schedule's start, microseconds from the start of the run.
+    /// The start of the schedule, in microseconds since the start of the run.
     started_us: u64,
     recorder: Recorder<'a>,
-    /// What became of its messages, and what is in flight.
+    /// Outcomes, and messages in flight.
     booking: Booking,
-    /// Bytes in flight with what is kept beside them, and how many there may be.
+    /// Bytes in flight including overhead, and their limit.
     in_flight: u64,
     budget: u64,
     /// Its messages that were handed over or staged, and how many of them have not ended.
     sent: u64,
     open: u64,
-    /// Since when an ack is to come.
+    /// Since when it waits for an ack.
     waiting_us: Option<u64>,
-    /// librdkafka's queue was full: what was staged waits.
+    /// librdkafka's queue was full: staged messages wait.
     full: bool,
-    /// librdkafka has given the producer up: nothing will be sent any more.
+    /// The producer has a fatal error: nothing more is sent.
     given_up: bool,
 }
 
-/// What a client comes to.
+/// The result of a client.
 pub(super) struct Closed {
-    /// What became of its messages.
+    /// The outcome of its messages.
     pub(super) logs: Vec<(Partition, SentLog)>,
-    /// Why librdkafka gave its producer up.
+    /// The producer's fatal error.
     pub(super) fatal: Option<Fatal>,
 }
 
@@ -95,12 +97,13 @@ impl<'a> ProduceClient<'a> {
         }
     }
 
-    /// The message's number in the scenario: clients take turns.
+    /// The message's number in the scenario. Clients take turns.
     fn number(&self, mine: u64) -> u64 {
         mine * u64::from(self.plan.clients) + u64::from(self.task.client)
     }
 
-    /// When this client's next message is due, microseconds from the start of the run; none where there is none.
+    /// When this client's next message is due, in microseconds since the start of the run; `None` if there is
+    /// none.
     fn due(&self, mine: u64, now_us: u64) -> Option<u64> {
         let number = self.number(mine);
         if self.plan.messages.is_some_and(|total| number >= total) {
@@ -114,7 +117,7 @@ impl<'a> ProduceClient<'a> {
         (!over).then_some(due_us)
     }
 
-    /// How many of its messages are due by this time and not sent yet; none of a closed loop.
+    /// How many of its messages are due and not sent; 0 for a closed loop.
     fn overdue(&self, now_us: u64) -> u64 {
         let Some(schedule) = &self.plan.schedule else { return 0 };
         let elapsed = Duration::from_micros(now_us.saturating_sub(self.started_us) + 1);
@@ -124,10 +127,10 @@ impl<'a> ProduceClient<'a> {
         due.saturating_sub(client).div_ceil(clients).saturating_sub(self.sent)
     }
 
-    /// Tells what is to be acked.
+    /// Reports the messages that have no ack yet.
     fn tell(&mut self, now_us: u64) {
         let metrics = self.recorder.metrics();
-        // What failed is waited for until the next ack, whoever gets it.
+        // After a failure it waits for the next ack, whichever client gets it.
         if self.open == 0
             && self.waiting_us.is_some_and(|since| metrics.last_us().is_some_and(|at| at >= since))
         {
@@ -140,7 +143,8 @@ impl<'a> ProduceClient<'a> {
         self.recorder.open(open);
     }
 
-    /// Sends all that is due until nothing is left; true where that was in time. Some may still be staged.
+    /// Sends everything that becomes due, until nothing is left; true if that was in time. Some messages may
+    /// still be staged.
     pub(super) fn send_all(&mut self, producer: &mut Producer) -> bool {
         let shared = Arc::clone(&self.task.shared);
         let mut maker = Maker::new(
@@ -151,11 +155,11 @@ impl<'a> ProduceClient<'a> {
         let open_loop = self.plan.schedule.is_some();
         let sends_a_poll = if open_loop { SENDS_A_POLL } else { CLOSED_SENDS_A_POLL };
         let (mut unpolled, mut unpolled_bytes) = (0, 0);
-        // Lateness up to here is the broker's: the queue was full.
+        // The broker caused the lateness up to this time: the queue was full.
         let mut blocked_until = 0;
         let mut now = Instant::now();
         loop {
-            // A closed loop sends so fast that one look at the clock serves some messages.
+            // A closed loop sends so fast that one clock reading serves several messages.
             if open_loop || unpolled % SENDS_A_LOOK == 0 {
                 now = Instant::now();
             }
@@ -173,7 +177,7 @@ impl<'a> ProduceClient<'a> {
                 (unpolled, unpolled_bytes) = (0, 0);
                 continue;
             }
-            // One message is always let through, however large.
+            // One message is always allowed, however large it is.
             let sent = if self.in_flight >= self.budget || self.full {
                 None
             } else {
@@ -198,8 +202,8 @@ impl<'a> ProduceClient<'a> {
         }
     }
 
-    /// Sends or stages one message that was due then, now; gives its bytes, or none where the queue is full and it has to be tried
-    /// again.
+    /// Sends or stages one message that was due at `due_us`. Returns its bytes, or `None` if the queue is
+    /// full and the caller has to retry.
     fn send(
         &mut self,
         producer: &mut Producer,
@@ -255,7 +259,7 @@ impl<'a> ProduceClient<'a> {
         Some(bytes)
     }
 
-    /// Books a message that librdkafka will never take.
+    /// Books a message that librdkafka will never accept.
     fn refused(&mut self, tag: u64, code: kafka::Code) {
         let bytes = self.booking.refused(tag);
         self.in_flight = self.in_flight.saturating_sub(bytes.map_or(0, weight));
@@ -267,14 +271,14 @@ impl<'a> ProduceClient<'a> {
         self.given_up |= FATAL.contains(&code);
     }
 
-    /// Hands over what is staged.
+    /// Hands over staged messages.
     fn hand_over(&mut self, producer: &mut Producer) {
         if producer.staged() == 0 {
             return;
         }
         let mut sent = 0;
         let handed = producer.hand_over(&mut |tag, code| {
-            // Of a producer that is given up, the first one tells it; the others never left.
+            // After a fatal error, the first message reports it; the others never left.
             if self.given_up {
                 self.take_back(tag);
             } else {
@@ -289,19 +293,19 @@ impl<'a> ProduceClient<'a> {
         }
     }
 
-    /// The last message of a partition never left.
+    /// Takes back the last message of a partition, which never left.
     fn take_back(&mut self, tag: u64) {
         let bytes = self.booking.take_back(tag);
         self.in_flight = self.in_flight.saturating_sub(bytes.map_or(0, weight));
         self.open = self.open.saturating_sub(1);
     }
 
-    /// Hands over what is staged and takes what has ended, waiting up to `wait` for the first.
+    /// Hands over staged messages and processes delivery reports. Waits up to `wait` for the first one.
     fn poll(&mut self, producer: &mut Producer, wait: Duration) {
         self.turn(producer, |producer, on| producer.poll(wait, on));
     }
 
-    /// Hands over what is staged, and books what `take` gets.
+    /// Hands over staged messages, and books the delivery reports that `take` returns.
     fn turn(
         &mut self,
         producer: &mut Producer,
@@ -369,7 +373,7 @@ impl<'a> ProduceClient<'a> {
         }
     }
 
-    /// Waits for the end of all that is in flight; true where that came in time.
+    /// Waits until no message is in flight; true if that was in time.
     pub(super) fn settle(&mut self, producer: &mut Producer) -> bool {
         let mut until = self.task.deadline;
         let mut noticed = false;
@@ -393,7 +397,7 @@ impl<'a> ProduceClient<'a> {
         }
     }
 
-    /// Ends it: what is in flight by `deadline` is given up.
+    /// Ends the client. Messages that are in flight at `deadline` become unknown.
     pub(super) fn close(mut self, producer: Producer, deadline: Instant) -> Closed {
         let fatal = producer.fatal();
         let booking = &mut self.booking;
@@ -404,7 +408,7 @@ impl<'a> ProduceClient<'a> {
     }
 }
 
-/// What a message takes of the budget.
+/// What a message costs of the memory budget.
 const fn weight(bytes: u64) -> u64 {
     COPIES * bytes + OVERHEAD
 }

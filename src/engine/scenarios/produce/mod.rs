@@ -1,6 +1,7 @@
-//! `produce`: each client is a thread with a producer of its own that sends what is due and takes what has ended.
+//! `produce`: each client is a thread with its own producer that sends what is due and books what has ended.
 //!
-//! Open loop: the schedule says when; closed loop: as fast as the bytes in flight allow.
+//! Open loop: the schedule decides when to send. Closed loop: as fast as the limit of bytes in flight
+//! permits.
 
 mod client;
 mod gate;
@@ -45,7 +46,7 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize) -> ScenarioOutco
         ));
     }
     let deadline = shared.deadline(index);
-    // Until its clients are connected, it waits for its first ack.
+    // It waits for its first ack from the moment at which its clients connect.
     if plan.acks != Acks::None {
         shared.live.metrics(index).waits(shared.clock.now_us());
     }
@@ -96,7 +97,7 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize) -> ScenarioOutco
     ScenarioOutcome::of(ScenarioEnd::Done)
 }
 
-/// Says so when the generator itself was late enough to matter, and what did not end as acked.
+/// Notes a load generator that was late enough to matter, and messages that were not acked.
 fn note_counts(shared: &RunContext, index: usize) {
     let scenario = &shared.plan.scenarios[index];
     let counts = shared.live.metrics(index).snapshot();
@@ -109,7 +110,7 @@ fn note_counts(shared: &RunContext, index: usize) {
             scenario.name
         )));
     }
-    // Of what nobody confirms, the account says how much was found.
+    // With `acks: 0`, the account reports how many messages were found.
     if counts.failed + counts.unknown > 0 && scenario.work.is_acked() {
         shared.note(Note::warning(format!(
             "`{}`: {} messages failed and {} are unknown (they may or may not be in the log); \
@@ -119,7 +120,7 @@ fn note_counts(shared: &RunContext, index: usize) {
     }
 }
 
-/// Says so when unacked messages piled up through a run with a rate.
+/// Notes that unacked messages accumulated during a run with a rate.
 fn note_pile_up(shared: &RunContext, index: usize, plan: &ProducePlan, partitions: Partition) {
     if plan.schedule.is_none() || plan.acks == Acks::None {
         return;
@@ -135,14 +136,14 @@ fn note_pile_up(shared: &RunContext, index: usize, plan: &ProducePlan, partition
     shared.note(Note::warning(found.note(name, partitions * u64::from(plan.clients), linger)));
 }
 
-/// How long a client gathers messages, where the file does not say.
+/// How long a client waits to fill a batch, if the file does not say.
 fn own_linger(plan: &ProducePlan) -> Duration {
     let rate = plan.schedule.as_ref().map(|s| s.mean_rate() / f64::from(plan.clients));
     ProducerOptions::linger_for(rate, plan.max_in_flight / u64::from(plan.clients))
 }
 
 struct ProduceEnd {
-    /// All was sent and ended in time.
+    /// Everything was sent and ended in time.
     in_time: bool,
     fatal: Option<Fatal>,
 }
@@ -161,7 +162,7 @@ impl ProduceTask {
             acks: plan.acks,
             compression: plan.compression.name().to_owned(),
             idempotence: plan.idempotence,
-            // librdkafka's own bound is a coarse one, for what slips past the client's.
+            // librdkafka's own limit is only a fallback for what the client's limit misses.
             queue_bytes: budget.max(1 << 16),
             message_timeout: self.deadline.saturating_duration_since(Instant::now()),
             longest_message: longest(&shared.run_id, plan.key.as_ref(), &plan.headers, &plan.value),
@@ -187,14 +188,15 @@ impl ProduceTask {
 }
 
 impl ProduceTask {
-    /// A producer that knows its partitions, so that its first message does not pay for the connection.
+    /// A producer that has its partitions' metadata, so that its first message does not include the time to
+    /// connect.
     fn open(&self, options: &ProducerOptions) -> Result<Producer, kafka::Error> {
         let shared = &self.shared;
         let mut producer = Producer::open(&shared.client_of(self.index), options)?;
         let bound =
             shared.client.waits().warm_up.min(self.deadline.saturating_duration_since(Instant::now()));
         if let Err(error) = producer.warm_up(bound) {
-            // It goes on trying by itself; its messages wait, and their latency shows it.
+            // The producer retries by itself; its messages wait, and their latency shows it.
             let code = error.code().map_or_else(|| "WARM_UP".to_owned(), kafka::Code::name);
             shared.live.metrics(self.index).error(shared.clock.now_us(), &code);
         }

@@ -1,31 +1,32 @@
-//! Unacked messages that pile up through a run with a rate: the broker cannot follow, and often because of small requests.
+//! Detects unacked messages that accumulate during a run with a rate: the broker cannot keep up, often
+//! because requests are small.
 
 use std::time::Duration;
 
 use crate::metrics::{Snapshot, Timeline};
 
-/// A run shorter than this says nothing.
+/// Shorter runs are not evaluated.
 const LEAST: Duration = Duration::from_secs(3);
-/// Its parts: unacked messages grow in each of them.
+/// The run is divided into this number of parts; unacked messages must grow in each of them.
 const PARTS: usize = 4;
-/// Messages in a request that has room for many more, and bytes.
+/// A request with fewer messages than this is small, if its bytes leave room for many more.
 const SMALL: f64 = 10.0;
 const SMALL_BYTES: f64 = 16.0 * 1024.0;
 
-/// What piled up while messages became due.
+/// Messages that accumulated while messages became due.
 #[derive(Debug, PartialEq)]
 pub(super) struct PileUp {
-    /// Messages a second that became due, and that were acked.
+    /// Messages per second that became due, and that were acked.
     pub(super) due: f64,
     pub(super) acked: f64,
-    /// Messages that were due and not answered when the last became due.
+    /// Messages without an answer when the last one became due.
     pub(super) open: u64,
-    /// Bytes of a message.
+    /// Bytes per message.
     pub(super) bytes: f64,
 }
 
 impl PileUp {
-    /// What piled up; none where the broker followed, or fell behind for a while only.
+    /// `None` if the broker kept up, or fell behind only temporarily.
     pub(super) fn of(counts: &Snapshot) -> Option<Self> {
         let timeline = &counts.timeline;
         let due = |bucket: usize| timeline.buckets(bucket, bucket + 1).due() > 0;
@@ -39,12 +40,12 @@ impl PileUp {
         let [due, acked] = [whole.due(), whole.total.count].map(|count| per_second(count, seconds));
         let bytes = per_second(counts.bytes, per_second(counts.acked.max(1), 1.0));
         let found = Self { due, acked, open: whole.total.open, bytes };
-        // A second's messages wait, and each part of the run left more of them.
+        // More than a second's messages are waiting, and each part of the run added more.
         let much = per_second(found.open, 1.0) >= due && acked < 0.9 * due;
         (much && grows(timeline, first, last)).then_some(found)
     }
 
-    /// The note. Each of so many senders (clients, with a partition each) gathers messages for `linger`.
+    /// The note's text. Each of the `senders` (a client and a partition) waits `linger` to fill a batch.
     pub(super) fn note(&self, name: &str, senders: u64, linger: Duration) -> String {
         let Self { due, acked, open, bytes } = self;
         let in_request = (due / per_second(senders, 1.0) * linger.as_secs_f64()).max(1.0);
@@ -55,7 +56,8 @@ impl PileUp {
         if in_request >= SMALL || in_request * bytes >= SMALL_BYTES {
             return format!("{behind}: it cannot keep up with this rate. Lower `rate`");
         }
-        // So many requests a second it can do, by what it did; as many again are left for its other work.
+        // This estimates how many requests per second the broker can answer; half of them are left for its
+        // other work.
         let enough = 2000.0 * per_second(senders, 1.0) / (acked / in_request).max(1.0);
         let enough = (enough / 10.0).ceil() * 10.0;
         format!(
@@ -67,7 +69,7 @@ impl PileUp {
     }
 }
 
-/// Each part of this time left more open than the one before it.
+/// Each part of this time ended with more unacked messages than the one before.
 fn grows(timeline: &Timeline, first: usize, last: usize) -> bool {
     let open = |part: usize| timeline.buckets(first, first + (last - first) * part / PARTS).total.open;
     let steps = (0..PARTS).map(|part| (open(part), open(part + 1)));
@@ -85,7 +87,8 @@ mod tests {
     use super::*;
     use crate::metrics::{ClientMetrics, Recorder};
 
-    /// 200 messages a second for 10 s; so many are acked in each second, as long as there are any.
+    /// 200 messages per second for 10 s; `acked` returns how many are acked in each second, as long as any
+    /// are left.
     fn counts(acked: impl Fn(u64) -> u64) -> Snapshot {
         let metrics = ClientMetrics::default();
         let mut recorder = Recorder::new(&metrics);
@@ -109,7 +112,7 @@ mod tests {
         for follows in [
             PileUp::of(&counts(|_| 200)),
             PileUp::of(&counts(|_| 190)),
-            // It stood still for 4 s, and caught up or was about to.
+            // The broker stalled for 4 s, and has caught up or is about to.
             PileUp::of(&counts(|second| if (3..7).contains(&second) { 0 } else { 300 })),
             PileUp::of(&counts(|second| if second >= 6 { 0 } else { 200 })),
         ] {

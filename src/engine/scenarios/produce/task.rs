@@ -1,4 +1,4 @@
-//! What one client of a producer is given.
+//! What one client of a producer gets.
 
 use std::sync::Arc;
 use std::time::Instant;

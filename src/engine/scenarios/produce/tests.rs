@@ -1,4 +1,4 @@
-//! Producers and round trips against the embedded broker, with answers that it is made to give.
+//! Producers and round trips against the embedded broker, whose answers the test sets.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -22,7 +22,7 @@ use crate::scenario::LoadOptions;
 
 const PRODUCE: i16 = 0;
 
-/// What one scenario of one client came to.
+/// The result of one scenario with one client.
 struct Came {
     ended: ScenarioEnd,
     message: String,
@@ -31,7 +31,7 @@ struct Came {
     log: SentLog,
 }
 
-/// A run of these lines of a file, over this broker.
+/// A run of these lines of a scenario file against this broker.
 fn shared(embedded: &Embedded, lines: &str) -> Arc<RunContext> {
     let file = format!("brokers: ['{}']\n{lines}\n", embedded.bootstrap()[0]);
     let plan = plan::load_text(Path::new("x.yaml"), &file, &LoadOptions::new(&|_| None)).unwrap();
@@ -40,8 +40,8 @@ fn shared(embedded: &Embedded, lines: &str) -> Arc<RunContext> {
     Arc::new(RunContext::new(Arc::new(plan), options, live, None).unwrap())
 }
 
-/// Runs this scenario, each message in a batch of its own, over a broker whose answers to Produce have these codes, in their order. A transport error comes after
-/// the broker has taken the request.
+/// Runs this scenario, with each message in its own batch, against a broker that answers Produce requests
+/// with these codes in order. A transport error occurs after the broker has received the request.
 async fn run(scenario: &str, codes: &[i32]) -> Came {
     let embedded = Embedded::start(1, &[("t".into(), 1, 1)]).unwrap();
     let lines = format!(
@@ -65,7 +65,7 @@ async fn run(scenario: &str, codes: &[i32]) -> Came {
     }
 }
 
-/// As [`run`] has batches of one message, some are open while others are refused.
+/// Batches of one message, so that some are in flight while others are rejected.
 const ONE_BY_ONE: &str = "type: produce, messages: 8, rate: 10/s";
 
 #[tokio::test]
@@ -132,8 +132,8 @@ async fn a_producer_that_has_no_time_left_says_so() {
     assert!(came.message.contains("within 1s"), "{}", came.message);
 }
 
-/// The keys that lie in a partition, by stream and sequence, and whether each is the one that is rendered again: by the plan, and
-/// by the saved ledger.
+/// Reads the keys of a partition by stream and sequence, and compares each with the key that is rendered
+/// again: from the plan, and from the saved ledger.
 fn compare_keys(shared: &RunContext, partition: Partition, sent: &HashMap<StreamId, SentLog>) -> usize {
     let topology = shared.topology().unwrap();
     let bytes = serde_json::to_vec(&saved::save(shared, topology, sent)).unwrap();
@@ -230,7 +230,7 @@ async fn a_slow_stage_is_no_stall_and_what_is_open_is_known() {
     assert!(stall.is_none_or(|(from, to)| to - from < Duration::from_secs(4)), "{stall:?}");
     assert!(counts.sent_all.is_some());
 
-    // Refused three times, each message waits for some tenths of a second.
+    // Each message is rejected three times, so it waits for some tenths of a second.
     let embedded = Embedded::start(1, &[("t".into(), 1, 1)]).unwrap();
     let lines = "topics: [{name: t, partitions: 1}]\nscenarios:\n  it: {type: produce, topic: t, messages: 10, rate: 20/s}";
     let shared = self::shared(&embedded, lines);

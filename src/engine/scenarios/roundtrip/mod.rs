@@ -1,7 +1,7 @@
-//! `roundtrip`: write one message, read it back, next; one producer and one reader, kept open for all of them.
+//! `roundtrip`: writes one message, reads it back, and repeats, with one producer and one reader per client.
 //!
-//! A producer and a reader like all others: each message is booked, each record goes into the ledger. A round trip's latency runs
-//! from the send until it is acked and read.
+//! They work like all others: each message is booked, and each record goes into the ledger. The latency of a
+//! round trip is the time from sending until the message is both acked and read.
 
 mod trips;
 
@@ -32,7 +32,7 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize) -> ScenarioOutco
         ));
     }
     let deadline = shared.deadline(index);
-    // Until its clients are connected, it waits for its first message.
+    // It waits for its first message from the moment at which its clients connect.
     shared.live.metrics(index).waits(shared.clock.now_us());
     let tasks: Vec<_> = (0..plan.clients)
         .map(|client| {

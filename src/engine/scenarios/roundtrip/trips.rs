@@ -22,31 +22,31 @@ pub(super) struct RoundtripTask {
     pub(super) shared: Arc<RunContext>,
     pub(super) index: usize,
     pub(super) client: u32,
-    /// The topic's number in the run, and its name.
+    /// The topic's index in the run, and its name.
     pub(super) topic: usize,
     pub(super) name: String,
     pub(super) deadline: Instant,
 }
 
-/// What one client came to.
+/// The result of one client.
 pub(super) struct RoundtripEnd {
     pub(super) in_time: bool,
-    /// Records of its round trips, and those of them that were not what was sent.
+    /// Records of its round trips, and how many of them differ from what was sent.
     pub(super) compared: u64,
     pub(super) wrong: u64,
     pub(super) fatal: Option<Fatal>,
 }
 
-/// Records handled before the ends of messages are looked at.
+/// Records per loop, after which delivery reports are processed.
 const BATCH: usize = 1000;
 
 /// How one round trip ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trip {
-    /// Acked, and read back as it was sent.
+    /// Acked, and read back unaltered.
     Back,
     Altered,
-    /// Known not to have been written, or it may have been: what became of it is in the counts.
+    /// Not acked: failed or unknown, as the counts say.
     NotAcked,
     Late,
 }
@@ -55,7 +55,7 @@ struct RoundtripClient<'a> {
     task: &'a RoundtripTask,
     plan: &'a RoundtripPlan,
     stream: StreamId,
-    /// How many of its trips count for nothing but the ledger.
+    /// How many of its first trips count in the ledger only.
     warmup: u64,
     sight: RecordMatcher<'a>,
     recorder: Recorder<'a>,
@@ -66,18 +66,18 @@ struct RoundtripClient<'a> {
     wrong: u64,
 }
 
-/// What is known of the trip that is under way.
+/// The state of the current trip.
 #[derive(Debug, Clone, Copy, Default)]
 struct Under {
     seq: Seq,
-    /// It was acked, or ended in another way.
+    /// Whether it was acked; `None` if it has not ended.
     acked: Option<bool>,
-    /// It was read, and whether it is what was sent.
+    /// Whether the record that was read is intact; `None` if it was not read.
     intact: Option<bool>,
 }
 
 impl Under {
-    /// How it ended; none while it has not.
+    /// How it ended; `None` if it has not ended.
     const fn end(self) -> Option<Trip> {
         match (self.acked, self.intact) {
             (_, Some(false)) => Some(Trip::Altered),
@@ -121,7 +121,7 @@ impl RoundtripTask {
         Ok(client.close(in_time, fatal, producer, set))
     }
 
-    /// A reader that stands at the log's end, and a producer that knows its partitions.
+    /// A reader at the end of the log, and a producer that has its partitions' metadata.
     fn open(&self, plan: &RoundtripPlan) -> Result<(ReaderSet, Producer), kafka::Error> {
         let shared = &self.shared;
         let left = || self.deadline.saturating_duration_since(Instant::now());
@@ -155,7 +155,7 @@ impl RoundtripTask {
 }
 
 impl RoundtripClient<'_> {
-    /// Makes all of its trips, the warm-up ones first; true where that was in time.
+    /// Runs all trips, warm-up first; true if they ended in time.
     fn trips(&mut self, counted: u64, producer: &mut Producer, set: &mut ReaderSet) -> bool {
         let shared: &RunContext = &self.task.shared;
         let mut maker = Maker::new(
@@ -185,7 +185,7 @@ impl RoundtripClient<'_> {
         true
     }
 
-    /// Counts a trip that is no warm-up; what became of its message is counted as it is booked.
+    /// Counts a trip that is not warm-up. The outcome of its message is counted when it is booked.
     fn count(&mut self, trip: Trip, sent_us: u64) {
         let now_us = self.task.shared.clock.now_us();
         let counters = &self.recorder.metrics().counters;
@@ -256,7 +256,7 @@ impl RoundtripClient<'_> {
             if counted {
                 self.recorder.metrics().waits(due_us);
             }
-            // Who waits for nothing but the ack is woken by it.
+            // A client that waits for the ack only is woken by it.
             let wait = LOOK.min(until - now);
             let of_ack = if under.intact.is_some() {
                 wait
@@ -274,7 +274,7 @@ impl RoundtripClient<'_> {
         }
     }
 
-    /// Books what has ended, and counts it unless it was sent to warm up.
+    /// Books delivery reports, and counts them unless their messages are warm-up.
     fn book(&mut self, under: &mut Under) {
         let now_us = self.task.shared.clock.now_us();
         let Self { booking, recorder, warmup, .. } = self;
@@ -293,13 +293,13 @@ impl RoundtripClient<'_> {
                 recorder.error(now_us, &code.name());
             }
             if (it.seq..it.seq + it.len).contains(&under.seq) {
-                // With acks 0 no answer is asked for: it is back when it is read.
+                // With `acks: 0` there is no answer: the trip ends when the message is read.
                 under.acked = Some(code.is_none_or(kafka::Code::is_none));
             }
         });
     }
 
-    /// Takes in what was read.
+    /// Processes the records that were read.
     fn read(&mut self, set: &mut ReaderSet, under: &mut Under) {
         let now_us = self.task.shared.clock.now_us();
         set.drain(BATCH, &mut |event| match event {
@@ -328,12 +328,12 @@ impl RoundtripClient<'_> {
         if let Opened::Kaf6 { envelope, intact } = opened
             && envelope.identity == wanted
         {
-            // The first copy counts for the trip; what the ledger makes of others is its own.
+            // The first copy counts for the trip; the ledger judges further copies.
             under.intact.get_or_insert(intact && seen != Seen::Corrupt);
         }
     }
 
-    /// Ends it: takes the last ends, and hands both sides in.
+    /// Ends the client: processes the last delivery reports, and hands in what was sent and read.
     fn close(
         mut self,
         in_time: bool,
