@@ -1,6 +1,7 @@
-//! What a run saw: for each scenario its counts, and what was found of brokers, endpoints, partitions and messages.
+//! The observations of a run: counts for each scenario, and findings about brokers, endpoints, partitions and
+//! messages.
 //!
-//! Plain data between those who see (engine) and those who judge (checks) and tell (record).
+//! Plain data between the engine (which observes), the checks (which judge) and the record (which reports).
 
 use std::time::Duration;
 
@@ -10,46 +11,46 @@ use crate::metrics::{Snapshot, Throttling};
 use crate::plan::{Aspect, FaultKind, FaultPlan, ScenarioKind};
 use crate::scenario::Secrets;
 
-/// All that a run saw.
+/// All observations of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Observations {
     /// By their numbers in the plan.
     pub scenarios: Vec<ScenarioSeen>,
-    /// What each consumer's reading of each partition comes to.
+    /// Each consumer's reading of each partition, judged.
     pub readings: Vec<JudgedReading>,
     /// Each partition that was written or read.
     pub partitions: Vec<PartitionSeen>,
-    /// Where every message went; none where nothing of the file sends.
+    /// The class of every message; `None` if nothing in the file sends.
     pub accounts: Option<Accounts>,
-    /// The ledger, where it was to be kept.
+    /// The ledger, if it is saved.
     pub saved: Option<Saved>,
-    /// What was done to the cluster on purpose, by the faults' numbers in the plan.
+    /// The effects of the faults, by their indexes in the plan.
     pub faults: Vec<FaultSeen>,
-    /// Containers that the run started, in the order of their start.
+    /// Containers that the run started, in the order of starting.
     pub containers: Vec<ContainerSeen>,
-    /// Containers that ended by themselves, a sentence each: no run is green that lost one.
+    /// Containers that exited unexpectedly, a sentence each. A run with one never passes.
     pub crashed: Vec<String>,
-    /// Addresses that brokers advertise and clients cannot use, a sentence each.
+    /// Advertised addresses that clients cannot use, a sentence each.
     pub advertised: Vec<String>,
-    /// `host:port` of the brokers that clients were given; `embedded` for the broker inside.
+    /// `host:port` of the bootstrap brokers; `embedded` for the embedded broker.
     pub brokers: Vec<String>,
     /// Names of the run's topics, by their numbers.
     pub topics: Vec<String>,
     pub streams: Streams,
-    /// Remarks, as they came up.
+    /// Notes, in the order in which they came up.
     pub notes: Vec<Note>,
-    /// What brokers said of throttling the clients.
+    /// Throttle times that brokers reported to the clients.
     pub throttling: Throttling,
     /// From the start of the run to its end.
     pub duration: Duration,
-    /// From the program's start of work to the start of the run.
+    /// From the start of the program's work to the start of the run.
     pub setup: Duration,
-    /// What ended the run before its scenarios did.
+    /// Why the run ended before its scenarios did.
     pub cut: Option<EarlyEnd>,
 }
 
 impl Observations {
-    /// Takes secrets out of whatever brokers, containers and endpoints said.
+    /// Removes secrets from everything that brokers, containers and endpoints reported.
     pub fn hide(&mut self, secrets: &Secrets) {
         let hide = |text: &mut String| secrets.hide_from(text);
         for scenario in &mut self.scenarios {
@@ -73,7 +74,7 @@ impl Observations {
 pub enum EarlyEnd {
     /// The run's own timeout.
     Timeout,
-    /// A container that ended by itself.
+    /// A container exited unexpectedly.
     Crash,
     /// A check with `abort`, by its name.
     Abort(String),
@@ -90,13 +91,13 @@ pub struct ScenarioSeen {
     /// Why, where that needs words.
     pub message: Option<String>,
     pub counts: Snapshot,
-    /// What the plan wanted of it: messages, limit or iterations.
+    /// The planned number of messages, limit or iterations.
     pub planned: Option<u64>,
     /// Open loop or closed; none where it sends nothing.
     pub open_loop: Option<bool>,
     /// The rate that the file asks for, on average.
     pub target_rate: Option<f64>,
-    /// Start and end, from the start of the run; none where it never started.
+    /// Start and end, since the start of the run; `None` if it never started.
     pub span: Option<(Duration, Duration)>,
     /// `connect`: each broker.
     pub brokers: Vec<BrokerSeen>,
@@ -284,7 +285,7 @@ pub struct ContainerSeen {
     pub last_lines: Vec<String>,
 }
 
-/// What metadata said over time.
+/// The changes of metadata over time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WatchSeen {
     /// Each broker that was asked for itself.
@@ -293,7 +294,7 @@ pub struct WatchSeen {
     pub changes: Vec<MetadataChange>,
     /// Changes beyond those that are kept.
     pub more_changes: u64,
-    /// What the answers did not say, so that its changes could not be seen.
+    /// What the answers did not contain, so that changes of it could not be seen.
     pub unseen: Vec<Aspect>,
 }
 
@@ -314,12 +315,12 @@ pub struct WatchedBroker {
     pub silences: Vec<Silence>,
 }
 
-/// A time in which a broker that had answered was known to give no answer.
+/// A time in which a broker that had answered before did not answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Silence {
-    /// When the first question was put that it did not answer.
+    /// When the first unanswered question was sent.
     pub from: Duration,
-    /// When the last of them was given up.
+    /// When the last unanswered question was given up.
     pub to: Duration,
     /// It never answered again, though it was asked to the end.
     pub to_the_end: bool,
@@ -341,7 +342,7 @@ pub struct MetadataChange {
     pub after: String,
 }
 
-/// Why a reader, or an audit, did not read a partition that its broker does not know.
+/// Why a reader or an audit did not read a partition that its broker does not know.
 pub const NOT_KNOWN: &str = "the broker does not know the partition";
 
 /// One consumer's reading of one partition, judged.
@@ -360,26 +361,26 @@ pub struct JudgedReading {
     pub reached_end_marker: bool,
     /// Times that the log was reset under it.
     pub resets: u64,
-    /// Acked messages that it was to find, in this partition.
+    /// Acked messages that it had to find in this partition.
     pub wanted: u64,
-    /// An audit was to be made of it and could not be.
+    /// An audit was required and could not be made.
     pub unaudited: bool,
-    /// It read all that it was to read.
+    /// It read everything it had to.
     pub complete: bool,
-    /// Why it did not; empty where it did.
+    /// Why it did not; empty if it did.
     pub incomplete_why: String,
-    /// The ledger's verdict; none without a ledger (`from: any`).
+    /// The ledger's verdict; `None` without a ledger (`from: any`).
     pub judgement: Option<Judgement>,
 }
 
-/// Whose rules say what retention and compaction may remove.
+/// Whose rules decide what retention and compaction may remove.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Retention {
     #[default]
     Settings,
-    /// The topic's settings, which nobody knows.
+    /// The topic's settings, which are unknown.
     Unknown,
-    /// The embedded broker, which keeps so much of a partition.
+    /// The embedded broker, which keeps a fixed amount per partition.
     Embedded,
 }
 
@@ -394,11 +395,11 @@ pub struct PartitionSeen {
     pub acked_offsets: Option<(Offset, Offset)>,
     /// Offset of the last end marker that was acked.
     pub end_marker: Option<Offset>,
-    /// Acked end markers that are not in the log; they count as lost there, too.
+    /// Acked end markers that are not in the log.
     pub lost_markers: u64,
     /// Whose rules say what may be removed there.
     pub retention: Retention,
-    /// The anomalies that any observer saw there, each message once, with evidence; none where nobody looked.
+    /// The anomalies that any observer saw there, each message once, with evidence; `None` if nobody read it.
     pub judgement: Option<Judgement>,
 }
 

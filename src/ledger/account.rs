@@ -1,13 +1,14 @@
-//! The account: every message that the file plans, in exactly one class, with sums that must add up.
+//! The account: puts every planned message into exactly one class, with sums that must add up.
 //!
-//! Each class is counted from what was observed, none is computed as a remainder; [`Account::check`] compares the sums.
+//! Each class is counted from observations, none is computed as a remainder. [`Account::check`] compares the
+//! sums.
 
 use crate::ids::Partition;
 
-/// Where the messages of a scenario, of one of its partitions, or of the run went.
+/// The classes of the messages of a scenario, of one of its partitions, or of the run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Account {
-    /// What would be handed to the client if nothing broke.
+    /// Messages that would be handed to the client if nothing failed.
     pub planned: u64,
     /// Never handed to the client.
     pub unsent: u64,
@@ -20,7 +21,7 @@ pub struct Account {
     pub found: u64,
     /// Unknown, and not in a log that was read to its end.
     pub absent: u64,
-    /// Unknown, and nobody read that far.
+    /// Unknown, and no reader got that far.
     pub unchecked: u64,
     /// Failed and unknown messages that the file allows.
     pub permitted: u64,
@@ -32,25 +33,25 @@ pub struct Account {
     pub lost: u64,
     /// Acked; a reachable broker gave no record there for `run.unreadable_after`.
     pub unreadable: u64,
-    /// Acked; a reader passed their offsets without them, a fresh client found them.
+    /// Acked; a reader did not see them when it passed their offsets, and a fresh client found them.
     pub skipped: u64,
     /// Acked; altered when read.
     pub corrupt: u64,
     /// Acked at one offset and read at others only.
     pub misplaced: u64,
-    /// Acked and read, and their offset holds something else at another time.
+    /// Acked and read, but their offset had another record at another time.
     pub rewritten: u64,
-    /// Acked; removed by retention before anybody read them.
+    /// Acked; retention removed them before they were read.
     pub expired: u64,
-    /// Acked; removed by compaction, a later record of the same key is there.
+    /// Acked; compaction removed them, and a later record has the same key.
     pub superseded: u64,
     /// Acked; a reader or the audit did not get that far.
     pub unread: u64,
-    /// Acked; nobody was to read them.
+    /// Acked; no reader had to read them.
     pub unassigned: u64,
-    /// Of those that are expired: nobody can tell whether retention or compaction removed them.
+    /// Part of `expired`: it is unknown whether retention or compaction removed them.
     pub unclear: u64,
-    /// Of those that are unread: only their leader had acked them, and there is another one, or may be.
+    /// Part of `unread`: only their leader acked them, and the partition has another leader now, or may have.
     pub dropped: u64,
 }
 
@@ -58,7 +59,7 @@ macro_rules! named {
     ($($class:ident),* $(,)?) => { [$((stringify!($class), |account| account.$class)),*] };
 }
 
-/// A class by its name, and how to read it.
+/// A class: its name, and how to read it from an account.
 pub type Named = (&'static str, fn(&Account) -> u64);
 
 impl Account {
@@ -77,7 +78,7 @@ impl Account {
         Self::BROKEN.iter().map(|(_, count)| count(self)).sum()
     }
 
-    /// Acked messages that nobody could judge: expired, superseded, unread and unassigned.
+    /// Acked messages that could not be judged: expired, superseded, unread and unassigned.
     pub const fn unjudged(&self) -> u64 {
         self.expired + self.superseded + self.unread + self.unassigned
     }
@@ -99,7 +100,7 @@ impl Account {
         self.add_sent(other);
     }
 
-    /// Adds what is known of a partition: all but what was planned, unsent and permitted.
+    /// Adds a partition's counts: all except planned, unsent and permitted.
     pub const fn add_sent(&mut self, other: &Self) {
         self.sent += other.sent;
         self.acked += other.acked;
@@ -133,10 +134,11 @@ impl Account {
         self.check_sent()
     }
 
-    /// As [`Account::check`], for a partition: what was planned is known of a scenario only.
+    /// Like [`Account::check`], for a partition: the planned number is known per scenario only.
     ///
     /// # Errors
-    /// As [`Account::check`].
+    ///
+    /// Those of [`Account::check`].
     pub fn check_sent(&self) -> Result<(), String> {
         let acked = self.verified + self.excluded + self.broken() + self.unjudged();
         equal("sent", self.sent, "acked + failed + unknown", self.acked + self.failed + self.unknown)?;
@@ -181,18 +183,18 @@ pub struct PartitionAccount {
     /// The topic's number in the run.
     pub topic: usize,
     pub partition: Partition,
-    /// Without what was planned, unsent and permitted.
+    /// Without planned, unsent and permitted.
     pub account: Account,
 }
 
-/// End markers: records that kaf6 writes behind all messages.
+/// Counts of end markers: records that kaf6 writes after all messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Markers {
     /// Those that the brokers acked.
     pub acked: u64,
     /// Those of them that are not in the log.
     pub lost: u64,
-    /// Those that a reader missed, and that could not be read again.
+    /// Acked end markers that a reader missed, and that could not be read again.
     pub unread: u64,
 }
 

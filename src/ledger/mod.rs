@@ -1,7 +1,7 @@
-//! What became of each message: identities, delivery states, what readers found, and what is wrong with it.
+//! The ledger: what became of each message, from identities, delivery states and what readers found.
 //!
-//! Pure: knows no broker. Clients own their part of it without locks; `judge` puts the parts together at the end, and
-//! `account` says in which class each message ended.
+//! Pure: it uses no broker. Each client owns its part without locks. At the end, `judge` combines the parts,
+//! and `account` contains the class of each message.
 
 mod account;
 mod evidence;

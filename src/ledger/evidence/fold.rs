@@ -1,15 +1,15 @@
-//! Evidence that repeats itself: one piece for messages side by side of which the same is true.
+//! Merges repeated evidence: one piece for consecutive messages with the same finding.
 //!
-//! Owns the rule. Sequences grow by one; offsets, and whole numbers in the words, stay or grow evenly.
+//! Sequences grow by one. Offsets, and whole numbers in the text, stay the same or grow evenly.
 
 use crate::ids::{Offset, Seq};
 use crate::ledger::evidence::{Evidence, MessageSpan, Spot};
 
-/// The widest even step: clients that take turns in one partition.
+/// The largest even step between offsets: clients take turns in one partition.
 const WIDEST: i64 = 16;
 
 impl Evidence {
-    /// How many messages it is of.
+    /// The number of messages that it covers.
     pub const fn messages(&self) -> u64 {
         self.span.more.saturating_add(1)
     }
@@ -19,7 +19,7 @@ impl Evidence {
         self.message.map(|(_, seq)| seq + self.span.more)
     }
 
-    /// What is known of all its messages, in words: numbers that grow are ranges.
+    /// The text for all its messages: numbers that grow become ranges.
     pub fn words(&self) -> String {
         let mut out = String::with_capacity(self.detail.len());
         let mut rest = 0;
@@ -39,7 +39,7 @@ impl Evidence {
         }
     }
 
-    /// Takes in the next piece if it is of the next message and says the same.
+    /// Merges the next piece if it is about the next message and has the same finding.
     pub(crate) fn fold(&mut self, next: &Self) -> bool {
         let ahead = self.span.more + 1;
         let same = self.anomaly == next.anomaly
@@ -60,7 +60,7 @@ impl Evidence {
             next.other_offset,
         );
         let (Some(offset), Some(_)) = (offsets, others) else { return false };
-        // Without a message, the offset alone tells one from the next.
+        // Without a message, only the offset distinguishes two pieces.
         let apart = match next.message {
             Some(_) => offset > 0 || next.offset.is_none(),
             None => offset == 1,
@@ -100,7 +100,8 @@ impl Evidence {
         self.spots.len() == next.spots.len() && self.spots.iter().zip(&next.spots).all(follows)
     }
 
-    /// What the numbers in the words grow by, if the words of a message so far ahead are the same but for them.
+    /// How much the numbers in the text grow per message, if the text of the message `ahead` differs in
+    /// numbers only.
     fn moves(&self, detail: &str, ahead: u64) -> Option<Vec<u64>> {
         let (first, next) = (numbers(&self.detail), numbers(detail));
         if first.len() != next.len() || blank(&self.detail, &first) != blank(detail, &next) {
@@ -118,8 +119,8 @@ impl Evidence {
     }
 }
 
-/// The even step between offsets of which the first, the last so far and the next are these; `ahead` is the number of the next.
-/// None where it is not even.
+/// The even step between offsets, given the first, the last so far, and the next, whose index is `ahead`.
+/// `None` if it is not even.
 fn step(first: i64, last: i64, ahead: u64, next: i64) -> Option<i64> {
     let ahead = i64::try_from(ahead).ok()?;
     let step = match ahead {
@@ -129,7 +130,7 @@ fn step(first: i64, last: i64, ahead: u64, next: i64) -> Option<i64> {
     ((0..=WIDEST).contains(&step) && first.checked_add(step.checked_mul(ahead)?)? == next).then_some(step)
 }
 
-/// The same where there may be none: then there is none in all, and the step is 0.
+/// The same for optional offsets: either all are missing, and the step is 0, or none is.
 fn follow(first: Option<i64>, last: Option<i64>, ahead: u64, next: Option<i64>) -> Option<i64> {
     match (first, last, next) {
         (None, _, None) => Some(0),
@@ -138,8 +139,8 @@ fn follow(first: Option<i64>, last: Option<i64>, ahead: u64, next: Option<i64>) 
     }
 }
 
-/// The whole numbers in a text, and where they begin: apart from other letters and digits, without a point or a sign. The bytes
-/// of a value are none.
+/// The whole numbers in a text, with their positions: not next to other letters or digits, without a point or
+/// a sign. Bytes of a value are no numbers.
 fn numbers(text: &str) -> Vec<(usize, &str)> {
     let text = text.split_once("begins with").map_or(text, |(before, _)| before);
     let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | ':' | '/' | '.' | ',');

@@ -1,4 +1,4 @@
-//! Where a message was acked and found, by whom and about when: what a picture of it is made of.
+//! The spots of a message: where it was acked and found, by whom and about when. The report draws them.
 
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Seq, StreamId};
@@ -9,19 +9,19 @@ use crate::ledger::read::reads::StreamReads;
 use crate::ledger::read::view::{offset_in, offsets_in};
 use crate::ledger::sent::marks::Between;
 
-/// Spots of one piece of evidence, at most.
+/// Maximum number of spots of one piece of evidence.
 const SPOTS: usize = 8;
 
 impl Judge<'_> {
-    /// Whether to look for another piece of evidence: there is room for it, or it may be of the message behind one that is
-    /// there. Unexplained ones push explained ones out.
+    /// Whether to search for another piece of evidence: there is room, or it may continue an existing piece.
+    /// Unexplained pieces replace explained ones.
     pub(crate) fn has_room(&self, anomaly: Anomaly, explained: bool) -> bool {
         let looked = self.looked.get(&anomaly).copied().unwrap_or_default();
         let pushes = || !explained && self.out.evidence.iter().any(|e| e.anomaly == anomaly && e.explained);
         (looked.messages < self.looked_at && !looked.full) || pushes()
     }
 
-    /// Keeps a piece of evidence while there is room, as a part of the piece that it continues if there is one.
+    /// Stores a piece of evidence if there is room, merged into the piece that it continues, if any.
     pub(crate) fn show(&mut self, mut piece: Evidence) {
         if !self.has_room(piece.anomaly, piece.explained) {
             return;
@@ -49,7 +49,7 @@ impl Judge<'_> {
     }
 }
 
-/// The spots of a piece of evidence of one message: its ack, then those of each pass in turn.
+/// The spots of a piece of evidence about one message: its ack, then those of each pass.
 fn spots(case: &PartitionCase<'_>, piece: &Evidence) -> Vec<Spot> {
     let mut out = Vec::new();
     let mut add = |observer, found, offset, when: Option<Between>| {
@@ -63,7 +63,7 @@ fn spots(case: &PartitionCase<'_>, piece: &Evidence) -> Vec<Spot> {
     if let Some(offset) = acked {
         add(None, FoundAs::Acked, offset, piece.acked_us);
     }
-    // A stray was read in another partition than its own.
+    // A stray message was read in another partition than its own.
     let own = piece.message.is_some_and(|(id, _)| case.ids.contains(&id));
     let mut is_shown = false;
     for pass in case.passes {
@@ -77,13 +77,13 @@ fn spots(case: &PartitionCase<'_>, piece: &Evidence) -> Vec<Spot> {
         }
         let place = acked.or(piece.offset).filter(|_| copies.is_empty());
         let Some(place) = place.filter(|place| pass.passed(*place)) else { continue };
-        // Of a log that began anew, only what was read first has a time.
+        // If the log was reset, only offsets read before the reset have a time.
         let when = pass.reads.when_read(place).filter(|_| pass.reads.resets() == 0);
         if piece.anomaly == Anomaly::Corrupt && is_altered(pass, place) {
             is_shown |= mine && seen.is_some();
             add(Some(pass.observer), FoundAs::Altered, place, seen.filter(|_| mine).or(when));
         } else if own {
-            // Whoever looked before it was there could not find it.
+            // An observer that passed before the message was written could not find it.
             let late = |when: &Between| piece.acked_us.is_none_or(|(acked, _)| when.1 >= acked);
             add(Some(pass.observer), FoundAs::Missing, place, when.filter(late));
         }

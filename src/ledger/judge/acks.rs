@@ -1,4 +1,5 @@
-//! What acks alone show: one offset that was acked to two messages, and messages that were acked below an earlier ack.
+//! What acks alone show: an offset that was acked for two messages, and messages that were acked below an
+//! earlier ack.
 
 use super::case::{Judge, PartitionCase, ReaderVerdict};
 use super::collisions::Acked;
@@ -10,13 +11,13 @@ use crate::ledger::sent::Overtaken;
 use crate::ledger::sent::marker::Marker;
 
 impl PartitionCase<'_> {
-    /// Scenarios whose acks prove nothing: a change of leader may have undone them before all were there.
+    /// Scenarios whose acks prove nothing, because a change of leader may have undone some of them.
     fn undone(&self) -> &[usize] {
         self.earlier.map_or(self.leaders_alone, |earlier| earlier.leaders_alone)
     }
 
-    /// The end markers that acks are compared with. Those that were written long after the acks of a saved ledger count if nothing
-    /// has undone these acks since.
+    /// The end markers that acks are compared with. Those written long after the acks of a saved ledger count
+    /// only if nothing has undone these acks since.
     fn compared_markers(&self) -> impl Iterator<Item = &Marker> {
         let own = self.earlier.is_none_or(|earlier| {
             !earlier.is_other_log && earlier.leaders_alone.len() == self.leaders_alone.len()
@@ -26,7 +27,8 @@ impl PartitionCase<'_> {
     }
 }
 
-/// All acks that hold: what only its leader acked may be gone with it, and its offset another's.
+/// All acks that remain valid: a message that only its leader acked may be gone with it, and its offset
+/// reused.
 pub(crate) fn that_hold(case: &PartitionCase<'_>) -> Vec<Acked> {
     let streams = case.sent_streams().filter(|(_, scenario, _)| !case.undone().contains(scenario));
     let messages = streams.flat_map(|(id, _, log)| {
@@ -61,14 +63,15 @@ impl Judge<'_> {
         }
     }
 
-    /// Counts the messages of a stream that were acked below an ack that was there when they were handed over.
+    /// Counts the messages of a stream that were acked below an offset that had been acked before they were
+    /// handed over.
     pub(crate) fn overtaken(&mut self, view: &StreamView<'_>) {
         if self.case.undone().contains(&view.scenario) {
             return;
         }
         let [by_all, by_leader] = view.log.overtaken();
         self.add_overtaken(view, by_all);
-        // A new leader may lack what only the old one had acked, and its offsets are free again.
+        // A new leader may lack what only the old one acked, and may reuse its offsets.
         if self.case.undone().is_empty() {
             self.add_overtaken(view, by_leader);
         }
@@ -93,7 +96,7 @@ impl Judge<'_> {
         }
     }
 
-    /// To whom else an offset was acked.
+    /// The other message that was acked at an offset.
     pub(crate) fn other_at(&self, offset: Offset, but: (StreamId, Seq)) -> Option<String> {
         if !self.collisions.offsets.contains(offset) {
             return None;
@@ -103,8 +106,8 @@ impl Judge<'_> {
         Some(format!("its offset was also acknowledged for {} (collided)", words(other)))
     }
 
-    /// Leaves out what this run cannot know. Acks of two logs say nothing of each other, nor does the end of another log; and what
-    /// lay in a topic when it was created, only the run knows that created it.
+    /// Drops what this run cannot know. Acks of two logs cannot be compared, nor can the end of another log.
+    /// Only the run that created a topic knows what was in it at its creation.
     pub(crate) fn forget_unmeasured(&mut self) {
         let acks = [Anomaly::Collided, Anomaly::Overtaken].into_iter().filter(|_| !self.case.one_log);
         let old = [Anomaly::Resurrected].into_iter().filter(|_| self.case.earlier.is_some());

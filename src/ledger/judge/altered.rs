@@ -1,4 +1,4 @@
-//! What is wrong with records apart from their own content: the checksum of their batch, their time, their age.
+//! Records that are wrong apart from their content: the checksum of their batch, their timestamp, their age.
 
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Seq, StreamId};
@@ -10,8 +10,8 @@ use crate::ledger::sent::marker::Marker;
 use crate::ledger::sent::runs::Run;
 
 impl PartitionReads {
-    /// A batch whose checksum is wrong, or that cannot be decoded, was read up to here; what was decoded of it was seen before.
-    /// Where no message of it differs from what was sent, all of them count as altered.
+    /// Records a batch up to this offset that has a wrong checksum or cannot be decoded; its decoded records
+    /// were processed before. If none of them differs from what was sent, all of them count as altered.
     pub fn see_bad_batch(&mut self, first: Offset, last: Offset, at_us: u64) {
         let meets = |run: Run| run.offset <= last && run.offset_of(run.end()) > first;
         if first > last || self.corrupt.runs().any(meets) {
@@ -25,7 +25,7 @@ impl PartitionReads {
         }
     }
 
-    /// The message that was just seen here has a timestamp that is not of the time between its sending and its reading.
+    /// The timestamp of the message that was just read is not between its sending and its reading.
     pub fn see_mistimed(&mut self, offset: Offset, message: (StreamId, Seq), timestamp_ms: i64, at_us: u64) {
         self.mistimed.push(offset.cast_unsigned(), offset);
         if self.sight(Anomaly::Corrupt, offset, -1, Some(message), at_us) {
@@ -33,8 +33,9 @@ impl PartitionReads {
         }
     }
 
-    /// All was read. Of batches that are bad as a whole, what was acked at their offsets is altered, and what was acked without an
-    /// offset and found there; what others wrote is not judged. Timestamps are judged, or they are not, where the clock that they are compared with was set meanwhile.
+    /// Completes the reading. In a bad batch, all messages that were acked at its offsets, or were acked
+    /// without an offset and found there, are altered; foreign records are not judged. Timestamps are judged
+    /// unless the clock that they are compared with was set meanwhile.
     pub fn settle<'a>(
         &mut self,
         logs: impl IntoIterator<Item = (StreamId, &'a SentLog)>,
@@ -73,7 +74,7 @@ impl PartitionReads {
         });
     }
 
-    /// The offsets at which messages of a stream were found that were acked without one.
+    /// The offsets at which messages of a stream that were acked without an offset were found.
     fn placeless(&self, id: StreamId, log: &SentLog) -> Vec<(Offset, Offset)> {
         let mut out = Vec::new();
         for acked in log.placeless().runs() {
@@ -95,7 +96,7 @@ impl PartitionReads {
         }
     }
 
-    /// The record that was just seen here as one of others is older than its topic.
+    /// The foreign record that was just read is older than its topic.
     pub fn see_resurrected(&mut self, offset: Offset) {
         self.foreign = self.foreign.saturating_sub(1);
         self.resurrected.push(offset.cast_unsigned(), offset);

@@ -1,4 +1,4 @@
-//! One partition before the judge: what is known of it, and the judgement in the making.
+//! The inputs of the judgment of one partition, and the judgment in progress.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,7 +15,7 @@ use crate::ledger::sent::SentLog;
 use crate::ledger::sent::marker::Marker;
 use crate::ledger::sent::streams::Streams;
 
-/// One partition, with all that is known of it.
+/// One partition, with everything that is known about it.
 #[derive(Debug)]
 pub struct PartitionCase<'a> {
     /// All streams of the run.
@@ -30,48 +30,51 @@ pub struct PartitionCase<'a> {
     pub excluded: &'a [usize],
     /// The end markers that were acked here.
     pub markers: &'a [Marker],
-    /// Scenarios whose acks a change of leader may have undone: `acks: 1`, in a partition that has another leader now, or may have.
+    /// Scenarios whose acks a change of leader may have undone: those with `acks: 1`, in a partition that has
+    /// another leader now, or may have.
     pub leaders_alone: &'a [usize],
-    /// It is known to have another leader; else nobody knows.
+    /// The partition certainly has another leader; otherwise that is unknown.
     pub leader_changed: bool,
-    /// All acks are of one log: the topic was not made anew meanwhile.
+    /// All acks belong to one log: the topic was not recreated meanwhile.
     pub one_log: bool,
-    /// Of a saved ledger: the run that sent.
+    /// The run that sent, if a saved ledger is judged.
     pub earlier: Option<EarlierRun<'a>>,
     /// What the topic's settings let the broker remove.
     pub removals: &'a dyn Removals,
-    /// The end of the log as the broker reported it once all was written; only of a log that was never reset.
+    /// The end of the log as the broker reported it after everything was written; only if the log was never
+    /// reset.
     pub reported_end: Option<Offset>,
 }
 
-/// The run whose saved ledger is judged, in one partition: its acks are compared with what was acked then.
+/// The run of a saved ledger, in one partition. The acks of this run are compared with its acks.
 #[derive(Debug, Clone, Copy)]
 pub struct EarlierRun<'a> {
-    /// Its end markers. Whether they are in the log was for that run to judge.
+    /// Its end markers. That run has judged whether they are in the log.
     pub markers: &'a [Marker],
-    /// Scenarios whose acks a change of leader may have undone during that run. `leaders_alone` are those up to now.
+    /// Scenarios whose acks a change of leader may have undone during that run.
+    /// `PartitionCase::leaders_alone` covers the time up to now.
     pub leaders_alone: &'a [usize],
-    /// The topic was created again since: the end markers of now are in another log.
+    /// The topic was recreated since, so this run's end markers are in another log.
     pub is_other_log: bool,
 }
 
-/// What one reader's pass comes to, as counts: what it saw itself, and what fresh clients saw in its scope.
+/// The verdict on one reader's pass, as counts: what it saw itself, and what fresh clients saw in its range.
 #[derive(Debug, Clone, Default)]
 pub struct ReaderVerdict {
-    /// The number of its pass.
+    /// The index of its pass.
     pub pass: usize,
     /// Counts alone, without evidence.
     pub judgement: Judgement,
-    /// Acked messages that it was to find.
+    /// Acked messages that it had to find.
     pub wanted: u64,
 }
 
-/// A judgement in the making.
+/// A judgment in progress.
 pub(crate) struct Judge<'a> {
     pub(crate) case: &'a PartitionCase<'a>,
     pub(crate) corrupt: Ranges,
     pub(crate) rewritten: Ranges,
-    /// By pass: where a re-read found a record, of whatever kind.
+    /// By pass: offsets at which a re-read found any record.
     pub(crate) occupied: Vec<Ranges>,
     /// Empty where nothing was rewritten.
     pub(crate) last_looks: LastLooks,

@@ -1,4 +1,4 @@
-//! The class of one acked message, by the precedence of the account, and what the evidence says of it.
+//! Decides the class of one acked message, by the precedence of the account, and writes its evidence.
 
 use super::case::Judge;
 use super::removals::RemovalReason;
@@ -9,29 +9,29 @@ use crate::ledger::evidence::{Evidence, Observer};
 use crate::ledger::read::view::{StreamView, offset_in};
 use crate::ledger::sent::marks::Between;
 
-/// Where an acked message went: exactly one of these.
+/// The class of an acked message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
     Corrupt,
-    /// Found at other offsets only, by this pass.
+    /// This pass found it at other offsets only.
     Misplaced(usize),
     Rewritten,
     /// Not found by this re-read.
     Lost(usize),
     Unreadable(usize),
-    /// Not found by this pass, and found by a fresh client: the audit or a re-read.
+    /// This pass did not find it, but a fresh client did: the audit or a re-read.
     Skipped(usize),
     /// Not reached by this pass.
     Unread(usize),
-    /// Passed by this pass without finding it, and not read again.
+    /// This pass did not find it at its offset, and it was not re-read.
     NotRechecked(usize),
     /// Removed by compaction before anybody read it.
     Superseded,
     /// Removed by retention before anybody read it.
     Expired,
-    /// Retention or compaction may have removed it, read or not: nobody can tell.
+    /// Retention or compaction may have removed it, read or not: that is unknown.
     Unclear,
-    /// Only its leader had it, and there is another one now, or may be.
+    /// Only its leader had it, and the partition has another leader now, or may have.
     Dropped,
     Unassigned,
     Verified,
@@ -39,11 +39,11 @@ pub(crate) enum Class {
     RemovedLater,
 }
 
-/// Whose passes a class is decided by.
+/// The passes that decide a class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
     Partition,
-    /// That of one reader, and those of fresh clients.
+    /// The pass of one reader, and those of fresh clients.
     Reader(usize),
 }
 
@@ -57,7 +57,7 @@ impl Scope {
 }
 
 impl Class {
-    /// Its count in an account.
+    /// Its counter in an account.
     pub(crate) const fn of(self, account: &mut Account) -> &mut u64 {
         match self {
             Self::Corrupt => &mut account.corrupt,
@@ -74,7 +74,7 @@ impl Class {
         }
     }
 
-    /// The anomaly that counts it by message; corrupt and rewritten ones are counted by record.
+    /// The anomaly that counts it per message. Corrupt and rewritten ones are counted per record.
     pub(crate) const fn anomaly(self) -> Option<Anomaly> {
         match self {
             Self::Misplaced(_) => Some(Anomaly::Misplaced),
@@ -105,7 +105,7 @@ impl From<RemovalReason> for Class {
 }
 
 impl Judge<'_> {
-    /// The class of a message that was acked at an offset, as these passes show it: the first that fits.
+    /// The class of a message that was acked at an offset, according to these passes: the first that fits.
     pub(crate) fn class(&self, view: &StreamView<'_>, seq: Seq, acked: Offset, scope: Scope) -> Class {
         let passes = self.case.passes;
         let within = |at: &usize| scope.holds(*at, passes[*at].observer);
@@ -115,19 +115,20 @@ impl Judge<'_> {
         if self.corrupt.contains(acked) {
             return Class::Corrupt;
         }
-        // The last fresh client decides whether it lies there: another observer may have got no more than a second copy of it.
+        // The last fresh client decides whether the message is there: another observer may have got only a
+        // second copy of it.
         let last = all().rev().find(|at| passes[*at].observer.is_fresh() && passes[*at].passed(acked));
         let lies_there = last.is_some_and(|at| view.there(at, seq));
         if !lies_there && let Some(pass) = all().find(|pass| view.misplaced_in(*pass, seq, acked)) {
-            // A retry may have written it twice: of the copy that was acked, the settings may explain that it is gone.
+            // A retry may have written it twice, and the settings may explain that the acked copy is gone.
             let twice = offset_in(view.log.maybe_twice(), seq).is_some();
             let gone = twice && !self.holds_other(acked, |at| !view.there(at, seq));
             let removed = self.case.removals.of_message(view.id, seq, Some(acked)).filter(|_| gone);
             return removed.map_or(Class::Misplaced(pass), Class::from);
         }
         if verified && self.rewritten.contains(acked) {
-            // Decided with care: whoever read something else there looked before this message was written. That is no hole in
-            // the log that it was handed, so the message is not skipped; the one that lay there before is rewritten.
+            // An observer that read another record there read it before this message was written. It saw no
+            // gap, so the message is not skipped; the earlier message at this offset is rewritten.
             let now = self.last_looks.held((view.id, seq), acked);
             return match now {
                 true => Class::Verified,
@@ -135,7 +136,8 @@ impl Judge<'_> {
                 false => Class::Rewritten,
             };
         }
-        // What was removed after it had been read is what it was before: somebody may have missed it while it was there.
+        // A message that was removed after it was read keeps its class: a reader may have skipped it before
+        // the removal.
         let mut removed = None;
         let mut rechecks = passes.iter().enumerate().filter(|(_, pass)| pass.is_recheck());
         if let Some((pass, _)) = rechecks.find(|(at, pass)| pass.passed(acked) && !view.seen(*at, seq)) {
@@ -172,12 +174,12 @@ impl Judge<'_> {
         }
     }
 
-    /// The class of a message that was acked without an offset: verified where it is found. That it is there more than once
-    /// is for `no_duplicates` to judge, as a retry may explain it.
+    /// The class of a message that was acked without an offset: verified if it is found. `no_duplicates`
+    /// judges further copies, because a retry may explain them.
     pub(crate) fn placeless(&self, view: &StreamView<'_>, seq: Seq, scope: Scope) -> Class {
         let passes = self.case.passes;
         let all = || (0..passes.len()).filter(|at| scope.holds(*at, passes[*at].observer));
-        // It may lie anywhere: who did not begin at the log's start may have begun behind it.
+        // It may be anywhere: an observer that did not start at the log start may have started after it.
         let whole = |pass: &crate::ledger::Pass<'_>| pass.to_end && pass.wants(view.scenario, 0);
         let absent = |at: usize| whole(&passes[at]) && !view.seen(at, seq);
         let found = all().any(|at| view.seen(at, seq));
@@ -229,13 +231,14 @@ impl Judge<'_> {
         }
     }
 
-    /// A re-read that missed what was acked at this offset found another record there: neither retention nor compaction took it.
+    /// A re-read that missed the message acked at this offset found another record there, so neither
+    /// retention nor compaction removed it.
     pub(crate) fn holds_other(&self, offset: Offset, missed: impl Fn(usize) -> bool) -> bool {
         let mut rereads = self.occupied.iter().enumerate();
         rereads.any(|(at, occupied)| occupied.contains(offset) && missed(at))
     }
 
-    /// What is known of a message that is not verified.
+    /// The evidence for a message that is not verified.
     pub(crate) fn evidence_of(
         &self,
         view: &StreamView<'_>,
@@ -334,7 +337,7 @@ impl Judge<'_> {
         others.find_map(|(at, pass)| pass.reads.when_read(view.first_copy(at, seq)?))
     }
 
-    /// What lies at an offset in place of the message that was acked there.
+    /// The foreign record at an offset where a message was acked.
     fn stranger_at(&self, offset: Offset) -> Option<String> {
         let pass = self.case.passes.iter().find_map(|pass| pass.reads.stranger_at(offset))?;
         let begins = pass.hex().map_or_else(String::new, |hex| format!(" whose value begins with {hex}"));
@@ -343,7 +346,7 @@ impl Judge<'_> {
 
     /// The nearest messages of the same stream that a pass read.
     fn neighbours(&self, view: &StreamView<'_>, pass: usize, seq: Seq) -> String {
-        /// How far to look; a whole log may be gone.
+        /// How far to search; a whole log may be gone.
         const NEAR: u64 = 10_000;
         // A re-read looks at a few places only: the reader that it was made for tells more.
         let told = |at: &usize| !self.case.passes[*at].is_recheck();

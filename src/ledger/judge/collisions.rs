@@ -1,10 +1,10 @@
-//! Offsets that were acked to two messages, or to a message and an end marker.
+//! Finds offsets that were acked for two messages, or for a message and an end marker.
 
 use crate::ids::{Offset, Seq, StreamId};
 use crate::ledger::evidence::LOOKED_AT;
 use crate::ledger::read::ranges::Ranges;
 
-/// Offsets side by side that were acked: to a stream's messages from this sequence on; none to an end marker.
+/// Consecutive acked offsets of a stream's messages from this sequence on; `None` for an end marker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Acked {
     pub(crate) from: Offset,
@@ -19,10 +19,10 @@ impl Acked {
     }
 }
 
-/// One offset, and two to whom it was acked.
+/// One offset, and the two messages for which it was acked.
 pub(crate) type SharedOffset = (Offset, [Option<(StreamId, Seq)>; 2]);
 
-/// Offsets that were acked twice, and to whom for the first of them.
+/// Offsets that were acked twice, and the messages of the first of them.
 #[derive(Debug, Default)]
 pub(crate) struct Collisions {
     pub(crate) offsets: Ranges,

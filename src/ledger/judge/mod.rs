@@ -1,6 +1,7 @@
-//! The verdict on one partition: each acked message in one class, and each anomaly that any observer saw, once.
+//! The judgment of one partition: the class of each acked message, and each anomaly that any observer saw,
+//! counted once.
 //!
-//! Two steps: `suspects` says what is to be read again, `judge` decides by what all passes found, those of re-reads too.
+//! It has two steps: `suspects` decides what to re-read, and `judge` uses all passes, including the re-reads.
 
 pub(crate) mod acks;
 pub(crate) mod altered;
@@ -31,12 +32,12 @@ use collisions::Collisions;
 use removals::RemovalReason;
 use rewrites::{corrupt_ranges, rewritten};
 
-/// What a partition comes to.
+/// The verdict on a partition.
 #[derive(Debug, Clone, Default)]
 pub struct Judged {
     /// Anomalies that any observer saw, each message once, with evidence.
     pub judgement: Judgement,
-    /// The same for each reader alone.
+    /// The same for each reader.
     pub readers: Vec<ReaderVerdict>,
     /// The account of each scenario that sent here.
     pub accounts: BTreeMap<usize, Account>,
@@ -94,8 +95,9 @@ pub fn judge(case: &PartitionCase<'_>) -> Judged {
     }
 }
 
-/// The offsets at which a re-read found any record. Retention and compaction leave the offset of what they remove empty, so what was
-/// acked there did not go by them if something else is there. Another log says nothing of that.
+/// The offsets at which a re-read found any record. Retention and compaction leave an offset empty. So if
+/// another record is at the offset of an acked message, they did not remove the message. Does not apply to
+/// another log.
 fn occupied(case: &PartitionCase<'_>, pass: &Pass<'_>) -> Ranges {
     let other_log = !case.one_log || case.earlier.is_some_and(|earlier| earlier.is_other_log);
     match pass.is_recheck() && !other_log && pass.reads.resets() == 0 {
@@ -182,8 +184,8 @@ impl Judge<'_> {
         }
     }
 
-    /// What a message is in the eyes of one reader that was to find it: what it did not reach is its own; of what it reached,
-    /// fresh clients may know more, and other readers do not.
+    /// The class of a message for one reader that had to find it. What it did not reach is its own result.
+    /// For what it reached, fresh clients decide, too, but other readers do not.
     fn of_reader(
         &self,
         number: usize,
@@ -238,8 +240,9 @@ impl Judge<'_> {
         }
     }
 
-    /// The acked end markers: one that a fresh client reads past without finding it is lost. Where another observer missed
-    /// it, and no fresh client read that far, nobody knows; nor where nobody read it, and the audit ended between all messages and it.
+    /// The acked end markers. One that a fresh client passed and did not find is lost. It is unread if
+    /// another observer missed it and no fresh client read that far; or if nobody read it, and the audit
+    /// ended between the messages and it.
     fn markers(&mut self) {
         let unclear = self.accounts.values().any(|account| account.unclear > 0);
         for marker in self.case.markers {

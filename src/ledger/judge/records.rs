@@ -1,5 +1,5 @@
-//! Anomalies of records rather than of messages: altered, of another partition, foreign, at two times something else,
-//! out of the order of offsets, above the reported end.
+//! Anomalies of records instead of messages: altered, in another partition, foreign, rewritten, out of the
+//! order of offsets, above the reported end.
 
 use super::case::{Judge, ReaderVerdict};
 use super::rewrites::{Conflict, corrupt_ranges};

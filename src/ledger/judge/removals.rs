@@ -1,4 +1,4 @@
-//! What a broker may remove: told by whoever knows the topic's settings, asked of what is missing.
+//! The interface to the topic's settings: what a broker may have removed, asked for each missing message.
 
 use std::fmt::Debug;
 
@@ -12,13 +12,13 @@ pub enum RemovalReason {
     Expired,
     /// By compaction: a later record of the same key is there.
     Superseded,
-    /// By one of them, or not at all: what is known of settings, sizes and times leaves it open.
+    /// Possibly one of them: the known settings, sizes and times leave it open.
     Unclear,
 }
 
-/// Says of what a fresh client did not find whether the topic's settings let the broker remove it.
+/// Decides whether the topic's settings let the broker remove what a fresh client did not find.
 pub trait Removals: Debug {
-    /// Of a message that was acked or read at this place; none where that is not known.
+    /// For a message that was acked or read at this offset; `None` if it is unknown.
     fn of_message(&self, stream: StreamId, seq: Seq, place: Option<Offset>) -> Option<RemovalReason>;
     fn of_marker(&self, marker: Marker) -> Option<RemovalReason>;
 }

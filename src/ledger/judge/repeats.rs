@@ -1,7 +1,7 @@
-//! Repeats and reorderings: what any pass saw, each message once, and how many of them retries explain.
+//! Duplicates and reorderings: what any pass saw, each message once, and how many of them retries explain.
 //!
-//! librdkafka reports how many messages of which partition went back, not which. So the messages that may have been sent
-//! again are known (`SentLog`), and of those no more are explained than went back.
+//! librdkafka reports how many messages of which partition were requeued, but not which. `SentLog` has the
+//! messages that may have been sent again, and no more of them are explained than were requeued.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Offsets at which observers found something that should not be there: altered records, and two messages at one offset.
+//! Offsets with a wrong record: altered ones, and two different messages at one offset.
 
 use super::case::PartitionCase;
 use crate::ids::{Offset, Seq, StreamId};
@@ -13,7 +13,7 @@ pub(crate) fn corrupt_ranges<'a>(passes: impl Iterator<Item = &'a Pass<'a>>) -> 
     Ranges::of(runs.map(|run| (run.offset, run.offset + run.len.cast_signed())).collect())
 }
 
-/// One offset that held two different things.
+/// One offset that had two different records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Conflict {
     pub(crate) offset: Offset,
@@ -24,8 +24,8 @@ pub(crate) struct Conflict {
     pub(crate) observer: Observer,
 }
 
-/// All offsets that held two different things at two times, and the first of them. It can be known only where something
-/// was read twice: by two observers, or after a reset of the log.
+/// All offsets that had two different records at two times, and the first of them. This requires that
+/// something was read twice: by two observers, or after a reset of the log.
 pub(crate) fn rewritten(case: &PartitionCase<'_>) -> (Ranges, Vec<Conflict>) {
     let mut passes = case.passes.iter().map(|pass| pass.reads);
     if case.passes.len() < 2 && passes.all(|reads| reads.resets() == 0) {

@@ -1,4 +1,4 @@
-//! What an observer read past without finding it: the first step of a judgement, which says what is read again.
+//! The first step of a judgment: finds what an observer passed and did not find, and decides what to re-read.
 
 use std::collections::HashMap;
 
@@ -10,13 +10,13 @@ use crate::ledger::read::view::read_at_acked_offsets;
 use crate::ledger::sent::SentLog;
 use crate::ledger::sent::runs::Run;
 
-/// Acked messages and end markers that a pass read past without finding them where they were acked.
+/// Acked messages and end markers that a pass did not find at their acked offsets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Suspects {
     pub count: u64,
-    /// The lowest and the highest offset at which they may be found; none where there are none.
+    /// The lowest and the highest offset at which they may be; `None` if there are none.
     pub range: Option<(Offset, Offset)>,
-    /// A message without an acked offset is among them: it may be anywhere in the log.
+    /// It includes a message without an acked offset, which may be anywhere in the log.
     pub anywhere: bool,
 }
 
@@ -28,7 +28,7 @@ impl Suspects {
 }
 
 impl PartitionCase<'_> {
-    /// What is to be read again for one of its passes.
+    /// What to re-read for one of its passes.
     pub fn suspects(&self, pass: &Pass<'_>) -> Suspects {
         let mut out = Suspects::default();
         let corrupt: Vec<(Offset, Offset)> = ranges(pass);
@@ -105,8 +105,9 @@ impl PartitionCase<'_> {
         })
     }
 
-    /// Somebody read the log as a whole after this scenario had ended: a reader that waits for it; or a fresh client, which reads
-    /// up to the last end marker, if a reader waits for the scenario before one is written.
+    /// Whether the whole log was read after this scenario had ended: by a reader that waits for it; or by a
+    /// fresh client, which reads up to the last end marker, if a reader waits for the scenario before an end
+    /// marker is written.
     pub(crate) fn read_to_end(&self, scenario: usize) -> bool {
         let readers = || self.passes.iter().filter(|pass| !pass.observer.is_fresh());
         let is_waited_for = !self.markers.is_empty() && readers().any(|pass| pass.finds(scenario));

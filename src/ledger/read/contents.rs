@@ -1,6 +1,7 @@
-//! What lies in a log, as far as acks and observers tell: offsets of the run, offsets of others with their sizes, and the rest.
+//! The contents of a log as far as acks and observers show: offsets of the run, foreign offsets with their
+//! sizes, and the rest.
 //!
-//! Retention by size is reckoned with it.
+//! Used to evaluate retention by size.
 
 use super::pass::Pass;
 use super::ranges::Ranges;
@@ -8,7 +9,7 @@ use crate::ids::Offset;
 use crate::ledger::sent::SentLog;
 use crate::ledger::sent::marker::Marker;
 
-/// The offsets of one log, by whose records lie there.
+/// The offsets of one log, by owner of their records.
 #[derive(Debug, Clone, Default)]
 pub struct Contents {
     own: Counted,
@@ -27,7 +28,7 @@ pub struct Behind {
     pub foreign: u64,
     /// The most bytes that these take.
     pub foreign_bytes: u64,
-    /// Offsets of which nobody knows what they hold: records of others that nobody read, or none.
+    /// Offsets with unknown contents: foreign records that nobody read, or no record.
     pub unknown: u64,
 }
 

@@ -1,4 +1,5 @@
-//! What a log held, offset by offset: runs of records, merged from several lists without taking memory for each record.
+//! The contents of a log by offset: runs of records, merged from several lists without memory for each
+//! record.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -6,12 +7,12 @@ use std::collections::BinaryHeap;
 use crate::ids::{Offset, Seq, StreamId};
 use crate::ledger::sent::runs::RunLog;
 
-/// Offsets side by side, and what they held.
+/// Consecutive offsets, and what they contained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Held {
     pub(crate) offset: Offset,
     pub(crate) len: u64,
-    /// The stream and the first sequence; none for records that are no message of this partition.
+    /// The stream and the first sequence; `None` for records that are no message of this partition.
     pub(crate) message: Option<(StreamId, Seq)>,
 }
 

@@ -1,4 +1,4 @@
-//! What lies at an offset now: as the last observer found it that read anything there.
+//! The current record of each offset: as the last observer found it that read anything there.
 
 use super::held::Held;
 use super::pass::Pass;

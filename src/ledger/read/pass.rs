@@ -1,4 +1,4 @@
-//! A pass: what one observer found in one partition, how far it got, and what it was to read.
+//! A pass: what one observer found in one partition, how far it got, and what it had to read.
 
 use super::reads::PartitionReads;
 use crate::ids::Offset;
@@ -9,24 +9,24 @@ use crate::ledger::evidence::Observer;
 pub struct Pass<'a> {
     pub observer: Observer,
     pub reads: &'a PartitionReads,
-    /// Where it started: what was acked below is out of its scope.
+    /// Where it started. Messages acked below are out of its range.
     pub start: Offset,
-    /// It read to the end of the log: to an end marker behind all messages, or in a log that is gone.
+    /// It read to the end of the log: to an end marker after all messages, or in a log that is gone.
     pub to_end: bool,
     /// It read past all offsets below this one, whatever it handed out.
     pub passed_to: Option<Offset>,
-    /// It was to read all from its start on: what it did not reach is unread.
+    /// It had to read everything from its start on; what it did not reach is unread.
     pub full: bool,
     /// From this offset on, a reachable broker gave it no record for `run.unreadable_after`.
     pub unreadable: Option<Offset>,
-    /// Scenarios whose messages it was to find, by their numbers in the plan; none: all of them.
+    /// Scenarios whose messages it had to find, by their indexes in the plan; `None` for all.
     pub producers: Option<&'a [usize]>,
     /// Why it ended before the end of the log, or what its broker answered.
     pub why: String,
 }
 
 impl<'a> Pass<'a> {
-    /// A pass that has yet to say how far it got.
+    /// A pass whose position is still to be set.
     pub const fn new(observer: Observer, reads: &'a PartitionReads, start: Offset) -> Self {
         Self {
             observer,
@@ -55,7 +55,7 @@ impl<'a> Pass<'a> {
         handed_out.max(self.passed_to.unwrap_or(self.start))
     }
 
-    /// It was to find the messages that this scenario was acked at this offset.
+    /// It had to find this scenario's messages that were acked at this offset.
     pub(crate) fn wants(&self, scenario: usize, offset: Offset) -> bool {
         offset >= self.start && self.finds(scenario)
     }
@@ -65,7 +65,7 @@ impl<'a> Pass<'a> {
         self.producers.is_none_or(|producers| producers.contains(&scenario))
     }
 
-    /// A fresh client that reads again what another observer had missed.
+    /// A fresh client that re-reads what another observer missed.
     pub(crate) fn is_recheck(&self) -> bool {
         self.observer == Observer::Recheck
     }

@@ -1,6 +1,6 @@
-//! What one consumer found in one partition, record by record, in the order in which it was handed out.
+//! What one consumer found in one partition, record by record, in the order of reading.
 //!
-//! Owned by the reading thread, without a lock; a record in order costs a bit set and a run made longer.
+//! The reading thread owns it, without a lock. A record in order costs one set bit and a longer run.
 
 use std::collections::BTreeMap;
 
@@ -15,13 +15,13 @@ use crate::ledger::sent::marks::{Between, Marks};
 use crate::ledger::sent::runs::{Bits, Run, RunLog};
 use crate::ledger::sent::streams::{StreamInfo, Streams};
 
-/// Sightings kept with their time for each kind, so that evidence can be chosen among them.
+/// Sightings kept with their times, per kind, from which evidence is chosen.
 pub(crate) const KEPT: usize = 64;
 
 /// End markers kept: each reader of a partition has one written.
 const MARKERS: usize = 10_000;
 
-/// Epochs kept apart; a log that is reset more often goes on in the last one.
+/// Epochs that are kept apart. If a log is reset more often, the last one continues.
 const EPOCHS: usize = 8;
 
 /// One stream as found in one epoch.
@@ -32,7 +32,7 @@ pub(crate) struct StreamReads {
     /// First copies: sequence and offset, as handed out.
     pub(crate) order: RunLog,
     pub(crate) repeats: RunLog,
-    /// First copies that lie behind a later one.
+    /// First copies that come after a later message.
     pub(crate) reordered: RunLog,
     /// The sequence behind the highest found in this epoch.
     next: Seq,
@@ -123,7 +123,7 @@ impl PartitionReads {
         }
     }
 
-    /// The log was reset or cut under the reader, which goes on at its start.
+    /// The log was reset or truncated, and the reader continues at its start.
     pub fn reset(&mut self) {
         self.resets += 1;
         self.last = None;
@@ -147,8 +147,8 @@ impl PartitionReads {
             && !self.contains(id.stream, id.seq)
     }
 
-    /// Takes in one record, handed out at `at_us` (microseconds from the start of the run). `check` compares the UUID in
-    /// the value with the identity, where the stream's values hold one.
+    /// Processes one record that was read at `at_us` (microseconds since the start of the run). `check`
+    /// compares the UUID in the value with the identity, if the stream's values contain one.
     pub fn see(
         &mut self,
         streams: &Streams,

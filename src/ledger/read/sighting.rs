@@ -1,4 +1,4 @@
-//! What a record turned out to be, and anomalies as they were seen, kept for evidence.
+//! What a record turned out to be, and sightings of anomalies, kept for evidence.
 
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Seq, StreamId};

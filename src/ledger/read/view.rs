@@ -1,4 +1,5 @@
-//! One stream as all passes saw it: which of its acked messages each read at the acked offset, and which elsewhere.
+//! One stream as all passes saw it: which acked messages each pass read at the acked offset, and which
+//! elsewhere.
 
 use super::pass::Pass;
 use crate::ids::{Offset, Seq, StreamId};

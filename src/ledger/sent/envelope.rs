@@ -1,8 +1,9 @@
-//! The 32 bytes that travel with each message: what it is, when it was due, and a checksum over it all.
+//! The envelope: 32 bytes in each message with its identity, due time and checksum.
 //!
-//! Layout, big-endian: `kaf6` (4), kind (1), run tag (5), stream (4), sequence (6), due (8, microseconds since
-//! 1970), CRC-32C (4) over the rest of the value, the 28 bytes before it, where there is one, the key and its length, and each
-//! header but the one that carries the envelope, with its lengths. Kinds 1 and 2, of older kaf6, cover no headers.
+//! Layout, big-endian: `kaf6` (4), kind (1), run tag (5), stream (4), sequence (6), due (8, microseconds
+//! since 1970), CRC-32C (4). The checksum covers the rest of the value, the 28 bytes before the checksum, the
+//! key (if any) and its length, and each header except the one with the envelope, with its lengths. Kinds 1
+//! and 2, of older kaf6 versions, do not cover headers.
 
 use crc_fast::{CrcAlgorithm, Digest};
 
@@ -27,7 +28,7 @@ pub enum RecordKind {
     Message,
     /// One end of a round trip.
     Roundtrip,
-    /// The end of the log for the readers of its run; its sequence is the end marker's number.
+    /// An end marker; its sequence is the end marker's number.
     EndMarker,
 }
 

@@ -1,4 +1,5 @@
-//! End markers: records that kaf6 writes behind all messages, so that whoever reads one has read past all of them.
+//! End markers: records that kaf6 writes after all messages. A reader that reads one has read past all of
+//! them.
 
 use crate::ids::Offset;
 

@@ -1,12 +1,12 @@
-//! When things that are numbered in the order of their happening happened, in little memory: a mark now and then.
+//! Approximate times of numbered events in little memory: one mark now and then.
 //!
-//! A mark a tenth of a second at first; where marks run out, every other one goes.
+//! Marks are a tenth of a second apart at first. If they run out, every second one is dropped.
 
 /// The shortest time between two marks, at first.
 const FINEST_US: u64 = 100_000;
 const MOST: usize = 512;
 
-/// A time that is known to lie between two others, microseconds from the start of the run.
+/// A time that is known to be between two others, in microseconds since the start of the run.
 pub type Between = (u64, u64);
 
 /// Marks of a growing number over time.

@@ -1,7 +1,8 @@
-//! What the sending side knows of one stream: how many went out, and which were acked where, or failed.
+//! The sending side of one stream: how many messages were sent, and which were acked at which offset, or
+//! failed.
 //!
-//! Whatever is neither acked nor failed is unknown: it may be in the log or not, and both are legal. Owns the bounds of what
-//! retries explain.
+//! All others are unknown: they may be in the log or not, and both are legal. Also contains the limits of
+//! what retries explain.
 
 pub mod envelope;
 pub(crate) mod marker;
@@ -18,11 +19,11 @@ use runs::{Run, RunLog};
 /// What a producer saw happen to a message between its sending and its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Resent {
-    /// Nothing that makes a client send again.
+    /// No retry.
     No,
-    /// It was sent again after a try that is known not to have been written: it may lie out of order.
+    /// It was sent again after an attempt that was not written: it may be out of order.
     Unwritten,
-    /// It was sent again after a try that may have been written: it may also lie there twice.
+    /// It was sent again after an attempt that may have been written: it may also be in the log twice.
     MaybeWritten,
 }
 
@@ -31,8 +32,8 @@ const RETRIES: usize = 32;
 /// Characters kept of a retry's text.
 const TEXT: usize = 120;
 
-/// How much the batches of a stream that went back can explain, at most. librdkafka reports how many messages were in each, and
-/// not which.
+/// How much the requeued batches of a stream can explain, at most. librdkafka reports how many messages were
+/// in each, but not which.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Bound {
     /// Messages in these batches, each counted as often as it went back.
@@ -50,7 +51,7 @@ impl Bound {
     }
 }
 
-/// Batches of one partition that went back to be sent again.
+/// Requeued batches of one partition.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WentBack {
     /// Those whose earlier try may have been written.
@@ -81,7 +82,7 @@ impl WentBack {
     }
 }
 
-/// A batch of the stream's partition that went back to be sent again.
+/// A batch of the stream's partition that was requeued.
 #[derive(Debug, Clone)]
 pub struct Retry {
     /// When the producer saw it, microseconds from the start of the run.
@@ -172,12 +173,12 @@ impl SentLog {
         self.sent -= 1;
     }
 
-    /// The message is in the log, says the broker.
+    /// The broker acked this message at this offset.
     pub fn acked(&mut self, seq: Seq, offset: Offset, resent: Resent) {
         self.acked_run(Run { seq, offset, len: 1 }, resent);
     }
 
-    /// These messages are in the log, says the broker, side by side.
+    /// The broker acked these messages at consecutive offsets.
     pub fn acked_run(&mut self, run: Run, resent: Resent) {
         self.acked.push_run(run);
         let last = run.offset_of(run.end() - 1);
@@ -186,7 +187,7 @@ impl SentLog {
         self.resent_run(run, resent);
     }
 
-    /// `len` messages from `seq` on are in the log, says the broker, without saying where: an answer without error whose offset
+    /// The broker acked `len` messages from `seq` on without an offset: an answer without error whose offset
     /// is -1, or error 46 (DUPLICATE_SEQUENCE_NUMBER).
     pub fn acked_nowhere(&mut self, seq: Seq, len: u64, resent: Resent) {
         let run = Run { seq, offset: seq.cast_signed(), len };
@@ -224,8 +225,8 @@ impl SentLog {
         Some((from, self.when_acked(seq).map_or(u64::MAX, |(_, acked)| acked)))
     }
 
-    /// This message was handed over after offset `ahead` had been acked, and is acked below that. `by_leader`: all acks that
-    /// were ahead of it were those of leaders alone.
+    /// This message was handed over after offset `ahead` had been acked, and was acked below it. `by_leader`:
+    /// only leaders had confirmed all those earlier acks.
     pub fn was_overtaken(&mut self, seq: Seq, offset: Offset, ahead: Offset, by_leader: bool) {
         let overtaken = if by_leader { &mut self.overtaken_by_leader } else { &mut self.overtaken };
         overtaken.count += 1;
@@ -290,15 +291,15 @@ impl SentLog {
         }
     }
 
-    /// The message is known not to be in the log.
+    /// The message is certainly not in the log.
     pub fn failed(&mut self, seq: Seq, resent: Resent) {
         self.failed.push(seq, seq.cast_signed());
         self.resent(seq, resent);
         self.blame(seq, resent);
     }
 
-    /// Nobody knows whether it is in the log. It may be there at any later time, and so out of order; twice only if it was sent
-    /// again.
+    /// It is unknown whether the message is in the log. It may be written at any later time, and so out of
+    /// order; twice only if it was sent again.
     pub fn unknown(&mut self, seq: Seq, resent: Resent) {
         self.resent(seq, resent.max(Resent::Unwritten));
         self.blame(seq, resent);

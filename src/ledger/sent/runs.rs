@@ -1,8 +1,8 @@
-//! Messages by the million in few bytes: runs of sequence and offset that grow side by side, and bit sets.
+//! Compact storage for millions of messages: runs of sequence and offset that grow together, and bit sets.
 //!
-//! A batch of messages is one run; a run takes 3 to 5 bytes as differences from the one before.
+//! A batch of messages is one run. A run takes 3 to 5 bytes, as differences from the run before.
 
-/// `len` messages from `seq` on that lie at `len` offsets from `offset` on.
+/// `len` messages from `seq` on, at `len` offsets from `offset` on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
     pub seq: u64,

@@ -1,6 +1,6 @@
-//! A ledger as a file: what was acked where, so that the topic can be judged again later.
+//! The saved ledger: a file with all acks and their offsets, so that the topic can be judged again later.
 //!
-//! JSON: small where messages were written in batches, and readable; holds no payload and no secret.
+//! JSON, readable, and small if messages were written in batches. It contains no payload and no secret.
 
 use std::collections::{HashMap, HashSet};
 
@@ -23,7 +23,7 @@ pub struct Saved {
     pub ledger_version: u32,
     pub run_id: String,
     pub name: String,
-    /// The mark of its messages, 40 bits.
+    /// The run tag of its messages, 40 bits.
     pub run_tag: u64,
     /// The profile that it ran with, by its name.
     #[serde(default)]
@@ -33,7 +33,8 @@ pub struct Saved {
     pub source_path: String,
     /// The scenario file, before `${}` was replaced.
     pub source: String,
-    /// The start of the run, microseconds since 1970: its times count from here. None if the system's clock was set meanwhile.
+    /// The start of the run, in microseconds since 1970, from which its times count. `None` if the system
+    /// clock was set meanwhile.
     pub zero_us: Option<i64>,
     /// Its topics, by number.
     pub topics: Vec<SavedTopic>,

@@ -1,6 +1,6 @@
-//! The streams of a run: which client of which scenario sends to which partition under which number.
+//! The streams of a run: maps each stream to its scenario, client, topic and partition.
 //!
-//! Made once, before the first message; numbers are dense, so that a record's stream is found by index.
+//! Created once, before the first message. Ids are dense, so a record's stream is found by index.
 
 use crate::ids::{Partition, StreamId};
 
