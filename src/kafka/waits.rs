@@ -1,6 +1,6 @@
-//! How long kaf6 waits, and how often it asks again, wherever it sends, reads and judges.
+//! All waits and polling intervals of sending, reading and judging.
 //!
-//! Owns the times only. A run takes the defaults; tests take short ones, so that many runs fit into a second.
+//! A run uses the defaults. Tests use short ones, so that many runs fit into a second.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! Waking a thread that waits in a producer or a reader, from librdkafka's threads and from kaf6's own.
+//! Wakes a thread that waits in a producer or a reader, from librdkafka's threads and from kaf6's.
 //!
-//! Owns the one lock between them; it is taken once a wake-up, never once a message.
+//! Its only lock is taken once per wake-up, never per message.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};

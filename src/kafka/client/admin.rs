@@ -1,6 +1,6 @@
-//! Topics that have to exist before a run's zero: created where missing, made anew where asked.
+//! Topics that must exist before the start of the run: created if missing, recreated if requested.
 //!
-//! Owns the waiting until each partition has a leader, and the words for what went wrong.
+//! Also waits until each partition has a leader, and explains errors.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use super::remedies;
 use crate::kafka::ffi::{Handle, NewTopic, Queue, TopicAnswer};
 use crate::kafka::{Client, Code, Error};
 
-/// Between two looks at a topic that is not ready yet.
+/// Pause between two checks of a topic that is not ready yet.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// How long the leaders of a new topic may take until they know that they are.
+/// How long leaders of a new topic may take until they accept requests.
 const SETTLE: Duration = Duration::from_secs(5);
 
 const LEADER_NOT_AVAILABLE: Code = Code(5);
@@ -35,7 +35,7 @@ pub struct TopicSpec {
     pub recreate: bool,
 }
 
-/// What became of one [`TopicSpec`].
+/// The result of one [`TopicSpec`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicResult {
     pub name: String,
@@ -45,10 +45,10 @@ pub struct TopicResult {
 /// The ways a topic comes out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TopicOutcome {
-    /// Created, all partitions led.
+    /// Created, and all partitions have leaders.
     Created { partitions: i32 },
     Existed {
-        /// Partitions that it has, whatever was wanted.
+        /// The partitions that it has, whatever was requested.
         partitions: i32,
     },
     Error {
@@ -58,10 +58,12 @@ pub enum TopicOutcome {
     },
 }
 
-/// Sees to it that these topics are there and led, within `timeout` over all of them. Results are in the order of `topics`.
+/// Makes sure that these topics exist and have leaders, within `timeout` for all of them. Results are in the
+/// order of `topics`.
 ///
 /// # Errors
-/// [`Error::Client`]; [`Error::Request`] where no broker answered at all. What concerns one topic is in its result.
+///
+/// [`Error::Client`]; [`Error::Request`] if no broker answered at all. Errors of one topic are in its result.
 pub fn ensure_topics(
     client: &Client,
     topics: &[TopicSpec],
@@ -123,20 +125,20 @@ impl Admin {
         let answer = self.answer();
         match answer.code {
             Code::NONE => self.led(&spec.name, true),
-            // Somebody was faster, or it was hidden from this user.
+            // Another client created it first, or this user may not see it.
             ALREADY_EXISTS => self.led(&spec.name, false),
             code => Ok(error(code, &answer.text)),
         }
     }
 
-    /// The topic as it is now, found among all topics: asking for it by name would create it on some brokers (KafScale), with
-    /// one partition.
+    /// The topic as it is now, selected from all topics: a request for it by name would create it on some
+    /// brokers (KafScale), with one partition.
     fn look(&self, name: &str) -> Result<Option<TopicMetadata>, Error> {
         let metadata = metadata::ask(&self.handle, None, self.deadline)?;
         Ok(metadata.topics.into_iter().find(|topic| topic.name == name && topic.code != UNKNOWN_TOPIC))
     }
 
-    /// Looks until it is as wanted, or time is up.
+    /// Polls until the condition is met or time is up.
     fn until(
         &self,
         name: &str,
@@ -167,8 +169,8 @@ impl Admin {
         })
     }
 
-    /// Waits until each leader answers for its partition. Kafka names it in metadata some tenths of a second before: what
-    /// is sent meanwhile is refused and sent again, out of order, and readers back off.
+    /// Waits until each leader answers for its partition. Kafka names the leader in metadata some tenths of a
+    /// second earlier: messages sent in between are rejected and retried, out of order, and readers back off.
     fn settle(&self, topic: &TopicMetadata) {
         let until = self.deadline.min(Instant::now() + SETTLE);
         let left = || until.saturating_duration_since(Instant::now());

@@ -1,6 +1,6 @@
-//! What a cluster says of itself: brokers, topics, partitions and their leaders.
+//! Cluster metadata: brokers, topics, partitions and their leaders.
 //!
-//! Owns the types only; `metadata` asks for them.
+//! Types only; `metadata` requests them.
 
 use super::code::Code;
 use crate::ids::Partition;
@@ -12,12 +12,13 @@ pub struct ClusterMetadata {
     pub topics: Vec<TopicMetadata>,
     /// The broker that answered, as librdkafka names it: `host:port/id`, with a protocol before it that is not plaintext.
     pub answered_by: String,
-    /// The controller's broker id; none where there is none, and in answers to those who do not ask for it.
+    /// The controller's broker id; `None` if there is none or it was not requested.
     pub controller: Option<i32>,
 }
 
 impl ClusterMetadata {
-    /// Whether the answer came from this address (`host:port`). What another broker knows says nothing of the one asked.
+    /// Whether the answer came from this address (`host:port`). The answer of another broker says nothing
+    /// about this one.
     pub fn is_from(&self, broker: &str) -> bool {
         let name = self.answered_by.split_once("://").map_or(self.answered_by.as_str(), |(_, name)| name);
         name.rsplit_once('/').is_some_and(|(address, _)| address == broker)

@@ -1,18 +1,18 @@
-//! The embedded broker: librdkafka's mock cluster, real sockets and protocol inside this process.
+//! The embedded broker: librdkafka's mock cluster, with real sockets and the real protocol in this process.
 //!
-//! Owns its bounds (it keeps about 5 MiB a partition) and the faults that tests inject.
+//! Contains its limits (it keeps about 5 MiB per partition) and the errors that tests inject.
 
 use std::time::Duration;
 
 use crate::kafka::ffi::{ClientKind, Config, Handle, Mock};
 use crate::kafka::{Code, Error};
 
-/// Bytes that it keeps of a partition, and batches: then the oldest go.
+/// Bytes that it keeps per partition. Beyond this it drops the oldest batches.
 pub const KEPT_BYTES: u64 = 5 << 20;
 /// See [`KEPT_BYTES`].
 pub const KEPT_BATCHES: u64 = 100_000;
 
-/// Most partitions over all topics; at about 5 MiB each they take 1.3 GiB when full.
+/// Maximum number of partitions of all topics. At about 5 MiB each, they take 1.3 GiB.
 pub const MAX_PARTITIONS: i32 = 256;
 
 /// A running mock cluster; it ends when this is dropped.
@@ -22,13 +22,14 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// Starts so many brokers on free ports of the loopback interface, with these topics
-    /// (name, partitions, replication factor). It has no CreateTopics: topics not named here appear with 4
-    /// partitions when they are first asked for. Of each partition it keeps the newest 5 MiB or so, and forgets what is older.
+    /// Starts this number of brokers on free ports of the loopback interface, with these topics (name,
+    /// partitions, replication factor). It has no CreateTopics: other topics are created with 4 partitions on
+    /// their first request. It keeps about the newest 5 MiB of each partition.
     ///
     /// # Errors
-    /// [`Error::Embedded`] where it would not fit in memory, where the replication factor is over the number of brokers, or
-    /// where librdkafka makes none.
+    ///
+    /// [`Error::Embedded`] if it would not fit into memory, if the replication factor exceeds the number of
+    /// brokers, or if librdkafka cannot create it.
     pub fn start(brokers: i32, topics: &[(String, i32, i32)]) -> Result<Self, Error> {
         let refuse = |reason: String| Err(Error::Embedded { reason });
         if !(1..=16).contains(&brokers) {
@@ -56,10 +57,11 @@ impl Embedded {
         self.mock.bootstrap().split(',').map(str::to_owned).collect()
     }
 
-    /// One more topic.
+    /// Adds a topic.
     ///
     /// # Errors
-    /// As [`Embedded::start`].
+    ///
+    /// Those of [`Embedded::start`].
     pub fn create_topic(&self, name: &str, partitions: i32, replication: i32) -> Result<(), Error> {
         let reason = if replication < 1 || replication > self.brokers {
             format!("has {} broker(s), too few for {replication} replicas of topic {name}", self.brokers)
@@ -76,12 +78,13 @@ impl Embedded {
         Err(Error::Embedded { reason })
     }
 
-    /// The next requests of this API key fail with these codes, one a request. `_TRANSPORT` (-195) cuts the connection.
+    /// The next requests with this API key fail with these codes, one per request. `_TRANSPORT` (-195) closes
+    /// the connection.
     pub fn push_errors(&self, api: i16, codes: &[Code]) {
         self.mock.push_errors(api, codes);
     }
 
-    /// Keeps note of each request from now on; see [`Embedded::tracked`].
+    /// Records each request from now on; see [`Embedded::tracked`].
     pub fn track(&self) {
         self.mock.track();
     }
@@ -91,12 +94,12 @@ impl Embedded {
         self.mock.tracked()
     }
 
-    /// Each answer of this broker (numbered from 1; -1 is all) takes this long.
+    /// Delays each answer of this broker (numbered from 1; -1 for all).
     pub fn set_rtt(&self, broker: i32, rtt: Duration) {
         self.mock.set_rtt(broker, rtt);
     }
 
-    /// Cuts this broker's (-1: all brokers') connections and takes no new ones.
+    /// Closes this broker's (-1: all brokers') connections and accepts no new ones.
     pub fn set_down(&self, broker: i32) {
         self.mock.set_down(broker, true);
     }

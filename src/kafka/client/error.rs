@@ -1,6 +1,6 @@
-//! What can go wrong before a message flows: settings that librdkafka refuses, clients that it does not make.
+//! Errors before a message is sent: settings that librdkafka rejects, and clients that it cannot create.
 //!
-//! No error holds the value of a property, so that no secret can get into a report.
+//! No error contains the value of a property, so no secret can get into a report.
 
 use crate::kafka::Code;
 
@@ -13,7 +13,7 @@ pub enum Error {
         /// Why, without the value.
         reason: String,
     },
-    /// librdkafka made no client from settings that it took one by one.
+    /// librdkafka accepted each setting, but cannot create a client from them.
     #[error("cannot create a Kafka client from these settings: {reason}")]
     Client {
         /// Why, in librdkafka's words.

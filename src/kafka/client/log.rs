@@ -1,17 +1,17 @@
-//! librdkafka's log lines: caught, merged by kind with a count, never printed.
+//! librdkafka's log lines: caught, merged by kind with a count, and never printed.
 //!
-//! Owns the kinds that kaf6 can explain in the user's words.
+//! Contains explanations of the known kinds.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-/// Kinds kept apart; a run that talks in more ways than this says nothing new.
+/// Maximum number of kinds that are kept apart.
 const MOST_KINDS: usize = 200;
 
 /// Longest text that is kept of a line.
 const MOST_TEXT: usize = 500;
 
-/// syslog's debug level: what librdkafka says only because kaf6 listens for retries.
+/// syslog's debug level: lines that librdkafka logs only because kaf6 enables debug contexts to see retries.
 const DEBUG: u8 = 7;
 
 /// The log lines of all clients that share it. Clones are the same collection.
@@ -21,7 +21,7 @@ pub struct LogLines(Arc<Mutex<Lines>>);
 #[derive(Default)]
 struct Lines {
     entries: Vec<Entry>,
-    /// The last connection that failed was one to the other address of `localhost`.
+    /// The last failed connection was to the other address of `localhost`.
     is_other_address: bool,
 }
 
@@ -30,7 +30,7 @@ struct Entry {
     kind: LogKind,
 }
 
-/// One kind of log line: the facility and the text with its numbers and addresses taken out.
+/// One kind of log line: the facility, and the text without numbers and addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogKind {
     /// syslog's level: 3 error, 4 warning, 5 notice, 6 info.
@@ -42,7 +42,7 @@ pub struct LogKind {
     pub count: u64,
     pub first: SystemTime,
     pub last: SystemTime,
-    /// What it means for the run, in the user's words, where kaf6 knows; kinds with one meaning share one text.
+    /// An explanation for the user, if kaf6 has one; kinds with the same meaning share a text.
     pub note: Option<&'static str>,
 }
 
@@ -103,7 +103,7 @@ impl LogLines {
         self.lock().entries.iter().map(|entry| entry.kind.clone()).collect()
     }
 
-    /// Since then, a broker broke a connection that was open, and one could not be reached: it restarted, or died.
+    /// Whether an open connection broke since then, and a broker could not be reached: it restarted or died.
     pub fn broker_went_away(&self, since: SystemTime) -> bool {
         let kinds = self.snapshot();
         let seen = |texts: &[&str]| {
@@ -123,7 +123,7 @@ impl LogLines {
         self.snapshot().iter().any(|kind| texts.iter().any(|text| kind.sample.contains(text)))
     }
 
-    /// What the lines mean, each said once, most frequent first, with its count.
+    /// The explanations of the lines, most frequent first, with counts.
     pub fn notes(&self) -> Vec<(&'static str, u64)> {
         let mut notes: Vec<(&'static str, u64)> = Vec::new();
         for kind in self.snapshot() {
@@ -137,11 +137,12 @@ impl LogLines {
         notes
     }
 
-    /// Takes a line in. Debug lines, and warnings about properties that are meant for the other kind of client, are dropped.
+    /// Adds a line. Debug lines are dropped, and so are warnings about properties for the other kind of
+    /// client.
     pub(crate) fn add(&self, level: u8, facility: &str, text: &str) {
         let other_role = facility == "CONFWARN"
             && (text.contains("is a consumer property") || text.contains("is a producer property"));
-        // The line after it says the same with the reason.
+        // The next line has the same message with the reason.
         let echo = facility == "PROTOERR" && text.contains("Protocol parse failure for ");
         if level >= DEBUG || other_role || echo {
             return;
@@ -151,7 +152,8 @@ impl LogLines {
         if facility == "FAIL" {
             lines.is_other_address = is_other_address(text);
         }
-        // The line after it says that no broker is up, although the next address of the same one is yet to be tried.
+        // The next line says that no broker is up, although another address of the same broker has not been
+        // tried yet.
         if is_other_address(text) || (lines.is_other_address && text.contains(ALL_DOWN)) {
             return;
         }

@@ -1,6 +1,6 @@
-//! What the cluster says of itself: brokers, topics, leaders, watermarks.
+//! Requests for cluster metadata: brokers, topics, leaders, and the start and end of logs.
 //!
-//! Owns one-off requests by a client of their own; all are bounded in time.
+//! Each request uses its own client and has a timeout.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,13 +13,13 @@ use crate::kafka::{Client, Code, Error};
 
 pub use super::cluster::{Broker, ClusterMetadata, PartitionInfo, TopicMetadata};
 
-/// Pauses before a request is tried again: short at first, for a connection that is just being made.
+/// Pauses between retries of a request: short at first, while a connection is being opened.
 const RETRY: Duration = Duration::from_millis(2);
 const RETRY_MOST: Duration = Duration::from_millis(50);
 
 pub(crate) const UNKNOWN_TOPIC: Code = Code(3);
 
-/// Codes of a topic or partition that pass by themselves: LEADER_NOT_AVAILABLE, REPLICA_NOT_AVAILABLE.
+/// Temporary codes of a topic or partition: LEADER_NOT_AVAILABLE, REPLICA_NOT_AVAILABLE.
 pub(crate) const PASSING: [Code; 2] = [Code(5), Code(9)];
 
 /// Asks for the brokers and these topics. A topic that is not there is in the answer, with code UNKNOWN_TOPIC_OR_PART.
@@ -34,9 +34,10 @@ pub fn fetch(client: &Client, topics: &[&str], timeout: Duration) -> Result<Clus
     Ok(only(result?, topics))
 }
 
-/// Asks one broker for what it knows of the cluster, with its controller, and of these topics.
+/// Asks one broker for its view of the cluster, with its controller, and of these topics.
 ///
 /// # Errors
+///
 /// Why it did not answer in time, in librdkafka's words.
 pub fn fetch_from(
     client: &Client,
@@ -50,8 +51,8 @@ pub fn fetch_from(
     Ok(only(metadata, topics))
 }
 
-/// Asks until the broker itself answers: a client that knows only this one learns of the others as soon as it is connected, and
-/// may send them its question.
+/// Retries until the requested broker itself answers: librdkafka learns about the other brokers as soon as it
+/// is connected, and may send them the request.
 fn of_the_one_asked(
     broker: &str,
     deadline: Instant,
@@ -138,7 +139,7 @@ pub fn logs(
     timeout: Duration,
 ) -> Result<HashMap<Partition, Option<(Offset, Offset)>>, Error> {
     let deadline = Instant::now() + timeout;
-    // Of the log as it is: under `read_committed` the answer is the last stable offset.
+    // The real end of the log: under `read_committed`, the answer is the last stable offset.
     let handle = asking_client(&client.reading_uncommitted())?;
     let mut out = HashMap::new();
     let mut failed = false;

@@ -1,6 +1,6 @@
-//! What error codes are called, by librdkafka's own tables.
+//! The names of error codes, from librdkafka's tables.
 //!
-//! Apart from `code`, so that the wrappers below can speak of codes without knowing their names.
+//! Separate from `code`, so that the wrappers in `ffi` can use codes without their names.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -1,5 +1,5 @@
-//! Client properties that a scenario file cannot set, and what to write in their place: kaf6's own ones, those of Java
-//! clients, and misspelt ones.
+//! Client properties that a scenario file cannot set, and what to write instead: those that kaf6 sets, those
+//! of Java clients, and misspelled ones.
 
 use crate::kafka::Error;
 use crate::kafka::ffi::Config;
@@ -58,7 +58,8 @@ const ALIASES: [&str; 5] = [
     "max.in.flight.requests.per.connection",
 ];
 
-/// What Java clients know and librdkafka does not, or takes in another form, and what to write in its place.
+/// Properties of Java clients that librdkafka does not have, or has in another form, and what to write
+/// instead.
 fn java(property: &str) -> Option<&'static str> {
     Some(match property {
         "ssl.truststore.location" | "ssl.truststore.certificates" => {

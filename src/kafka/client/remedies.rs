@@ -1,4 +1,4 @@
-//! What to do about the errors that brokers answer with, in the words of a scenario file.
+//! What to do about the errors that brokers return, in terms of a scenario file.
 
 use crate::kafka::Code;
 

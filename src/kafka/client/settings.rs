@@ -1,6 +1,6 @@
-//! How clients connect: brokers, security and properties, turned into librdkafka's configuration.
+//! How clients connect: converts brokers, security and properties to librdkafka's configuration.
 //!
-//! Owns what kaf6 sets itself and what it refuses to have set; librdkafka judges the rest.
+//! Contains the properties that kaf6 sets and those that it rejects; librdkafka validates the rest.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,7 +12,8 @@ use crate::metrics::Throttling;
 use crate::plan::{ClientSettings, Security};
 use crate::scenario::{ClientJudge, Refusal};
 
-/// Where to connect and how; the seed of producers, readers and requests. Clones share their log lines.
+/// Where and how to connect. Producers, readers and requests are created from it. Clones share their log
+/// lines.
 #[derive(Clone)]
 pub struct Client {
     brokers: Vec<String>,
@@ -92,23 +93,23 @@ impl Client {
         &self.brokers
     }
 
-    /// Whether this leads to the embedded broker.
+    /// Whether this connects to the embedded broker.
     pub fn is_embedded(&self) -> bool {
         self.embedded
     }
 
-    /// Whether it has to say who it is to each broker, which librdkafka alone can do.
+    /// Whether it uses SASL, which only librdkafka supports.
     pub fn uses_sasl(&self) -> bool {
         self.property("security.protocol").is_some_and(|it| it.to_ascii_lowercase().starts_with("sasl_"))
     }
 
-    /// Whether it does so by tokens that expire.
+    /// Whether it uses SASL with tokens that expire.
     fn uses_tokens(&self) -> bool {
         let is_it = |name| self.property(name).is_some_and(|it| it.eq_ignore_ascii_case("OAUTHBEARER"));
         self.uses_sasl() && (is_it("sasl.mechanism") || is_it("sasl.mechanisms"))
     }
 
-    /// What librdkafka said, over all clients made from this one and its clones.
+    /// The log lines of all clients created from this one and its clones.
     pub fn logs(&self) -> &LogLines {
         &self.logs
     }
@@ -118,12 +119,12 @@ impl Client {
         *self.throttling.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether readers get only what committed transactions wrote, by the file's `isolation.level`.
+    /// Whether readers only get records of committed transactions, by the file's `isolation.level`.
     pub fn reads_committed(&self) -> bool {
         self.property("isolation.level") == Some("read_committed")
     }
 
-    /// The same settings, but for readers and questions that see the log as it is.
+    /// The same settings, for readers and requests that see the whole log.
     pub(crate) fn reading_uncommitted(&self) -> Self {
         let own = ("isolation.level".to_owned(), "read_uncommitted".to_owned());
         Self { properties: self.properties.iter().cloned().chain([own]).collect(), ..self.clone() }
@@ -150,8 +151,8 @@ impl Client {
             ("client.id", "kaf6"),
             ("enable.metrics.push", "false"),
             ("log.thread.name", "false"),
-            // A broker that comes back is found again within a second, not within ten; and librdkafka makes no second attempt at
-            // a first connection within half of the shortest backoff, which often cost 50 ms.
+            // Reconnect to a restarted broker within a second instead of ten. librdkafka also makes no second
+            // attempt at a first connection within half of the shortest backoff, which often cost 50 ms.
             ("reconnect.backoff.ms", "20"),
             ("reconnect.backoff.max.ms", "1000"),
             ("socket.connection.setup.timeout.ms", "10000"),
@@ -162,7 +163,7 @@ impl Client {
         }
         for (name, value) in self.properties.iter() {
             match (name.as_str(), defaults.iter().find(|(role, _)| role == name)) {
-                // A role's debug contexts are how it sees retries; the user's come on top.
+                // A role's debug contexts show retries; the user's contexts are added.
                 ("debug", Some((_, role))) => set(&mut config, name, &format!("{role},{value}"))?,
                 _ => set(&mut config, name, value)?,
             }
@@ -187,10 +188,10 @@ impl Client {
     }
 }
 
-/// What librdkafka says to the settings of a file.
+/// librdkafka's validation of the settings of a file.
 pub const JUDGE: ClientJudge = ClientJudge { property: properties::refusal, whole };
 
-/// Makes a client of them, which reads certificates and keys, and connects nowhere.
+/// Creates a client from them, which reads certificates and keys, and does not connect.
 fn whole(settings: &ClientSettings) -> Option<Refusal> {
     let mechanism = settings.security.as_ref().and_then(|it| it.mechanism.as_deref());
     if mechanism.is_some_and(|it| it.eq_ignore_ascii_case("OAUTHBEARER")) {

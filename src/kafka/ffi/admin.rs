@@ -91,7 +91,6 @@ pub(crate) struct NewTopic<'a> {
     pub(crate) config: &'a BTreeMap<String, String>,
 }
 
-/// What became of one topic of an admin request.
 pub(crate) struct TopicAnswer {
     pub(crate) code: Code,
     pub(crate) text: String,

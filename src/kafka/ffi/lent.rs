@@ -1,4 +1,4 @@
-//! Closures lent to librdkafka for the time of one call of its.
+//! Closures that librdkafka calls during one call of its API.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

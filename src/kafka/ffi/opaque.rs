@@ -1,4 +1,5 @@
-//! What librdkafka's opaque pointer leads to: whom log lines, delivery reports and throttle times are told to.
+//! The target of librdkafka's opaque pointer: the receivers of log lines, delivery reports and throttle
+//! times.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -15,16 +16,16 @@ pub(crate) type OnLog = Box<dyn Fn(u8, &str, &str) + Send + Sync>;
 /// What is told of each throttle time that an answer of a broker has, zero ones not all.
 pub(crate) type OnThrottle = Box<dyn Fn(Duration) + Send + Sync>;
 
-/// The end of one message's sending, as librdkafka tells it.
+/// One delivery report of librdkafka.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DeliveryReport {
     pub(crate) tag: u64,
     pub(crate) partition: i32,
     pub(crate) code: Code,
     pub(crate) offset: i64,
-    /// Whether librdkafka is sure that it is not in the log. Not enough on its own: see `delivery`.
+    /// Whether librdkafka is sure that it is not in the log. This is not sufficient: see `delivery`.
     pub(crate) not_persisted: bool,
-    /// Since it was handed over.
+    /// Time since it was handed over.
     pub(crate) age: Duration,
 }
 

@@ -1,6 +1,6 @@
-//! The four answers that the probe reads: ApiVersions, Metadata, Fetch, DescribeConfigs.
+//! Decodes the four answers that the probe reads: ApiVersions, Metadata, Fetch, DescribeConfigs.
 //!
-//! Owns their layout by version, as Kafka's message definitions give it.
+//! Their layout per version follows Kafka's message definitions.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -34,7 +34,7 @@ pub(super) fn api_versions(bytes: &[u8], version: i16) -> Result<(Code, Vec<Api>
         wire.tags()?;
         Ok(Api { key, name: name(key), min, max })
     })?;
-    // KafScale lists what it does not know, with versions -1 to -1.
+    // KafScale lists unsupported APIs with versions -1 to -1.
     apis.retain(|api| api.min >= 0 && api.max >= api.min);
     Ok((code, apis))
 }

@@ -1,6 +1,4 @@
-//! The header of a record batch, as far as the probe reads it.
-//!
-//! Owns the places of its fields and its checksum.
+//! The header of a record batch, as far as the probe reads it: field positions and checksum.
 
 use super::seen::BatchHeader;
 use crate::ids::Offset;
@@ -32,8 +30,8 @@ pub(super) fn first(records: &[u8]) -> Option<BatchHeader> {
     Some(BatchHeader { base_offset, length, last_offset_delta, records: count, crc_ok })
 }
 
-/// An answer's records without the control batches (markers of transactions) at their start, and the offset behind these. No client
-/// hands out control records.
+/// An answer's records without the control batches (transaction markers) at their start, and the offset after
+/// these. Clients never hand out control records.
 pub(super) fn without_control(mut records: &[u8]) -> (&[u8], Option<Offset>) {
     let mut behind = None;
     while let Some(header) = first(records)

@@ -1,13 +1,13 @@
-//! A connection of the probe: names, sockets and frames, each step bounded by one deadline.
+//! A connection of the probe: name resolution, sockets and frames, with one deadline for all steps.
 //!
-//! Owns the rule that no read or write may wait longer than what is left, however slowly a peer drips.
+//! No read or write waits longer than the remaining time, however slowly a peer sends.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-/// Longest answer that is read; a Fetch answer holds at least one whole batch.
+/// Maximum size of an answer. A Fetch answer contains at least one whole batch.
 const MOST_BYTES: u32 = 64 << 20;
 
 /// A TCP stream whose reads and writes end by a deadline.
@@ -86,7 +86,7 @@ impl Connection {
         if answered != correlation {
             return Err(format!("response to request {answered}, expected {correlation}"));
         }
-        // Grows with what comes, not with what is promised.
+        // Grows with the received bytes, not with the announced length.
         let mut body = Vec::new();
         let wanted = u64::from(length - 4);
         let read =

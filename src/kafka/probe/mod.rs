@@ -1,6 +1,8 @@
-//! The wire probe: kaf6 speaks a few Kafka requests itself, to time each step and to see what librdkafka hides.
+//! The wire probe: kaf6 sends a few Kafka requests itself, to time each step and to see what librdkafka
+//! hides.
 //!
-//! Owns its sockets and its decoding; nothing that a peer sends makes it panic, and each step ends by the deadline.
+//! It has its own sockets and decoding. Nothing that a peer sends makes it panic, and each step ends by the
+//! deadline.
 
 mod answers;
 mod batch;
@@ -24,12 +26,12 @@ pub use notes::api_notes;
 pub use seen::{Api, BatchHeader, FetchProbe, NoFetch, Probe, ProbeStage, ProbedMetadata, ProbedTopic};
 pub use settings::{NoSettings, TopicSettings, topic_settings};
 
-/// Connects to one broker (`host:port`) and asks it for its API versions and for these topics. Where SASL is configured the
-/// steps end with `api_versions`. Never panics, and ends by `deadline` (resolving a name is left to the system, in a thread
-/// that is abandoned then).
+/// Connects to one broker (`host:port`), and requests its API versions and these topics. With SASL, the steps
+/// end after `api_versions`. Never panics, and ends by `deadline` (the system resolves names, in a thread
+/// that is abandoned at the deadline).
 pub fn probe(client: &Client, broker: &str, topics: &[&str], deadline: Instant) -> Probe {
     let mut probe = Probe { broker: broker.into(), ..Probe::default() };
-    // What fails is in the stages.
+    // Errors are in the stages.
     let _ = steps(&mut probe, client, topics, deadline);
     probe
 }
@@ -43,10 +45,11 @@ pub fn reach(broker: &Broker, deadline: Instant) -> Result<(), String> {
     connection::connect(&addresses, deadline).map(drop)
 }
 
-/// One Fetch at `offset`, sent to the partition's leader, without waiting for more.
+/// One Fetch at `offset`, sent to the partition's leader, without waiting for more records.
 ///
 /// # Errors
-/// Which step failed, and how; with SASL, that the probe does none.
+///
+/// Which step failed, and why; with SASL, that the probe does not support it.
 pub fn probe_fetch(
     client: &Client,
     topic: &str,
@@ -99,7 +102,7 @@ pub fn probe_fetch(
                 },
             )?;
         let id = found.id.clone();
-        // The connection that is open, where it leads to the leader under the name that the cluster gives it.
+        // Reuse the open connection if it leads to the leader, under the name in the metadata.
         let (mut connection, apis) = if address == *broker || metadata.brokers.len() == 1 {
             (connection, asked.apis)
         } else {
@@ -114,7 +117,7 @@ pub fn probe_fetch(
             let place = requests::FetchPlace { topic, id: id.as_deref(), partition, offset: at, committed };
             let found = requests::fetch(&mut connection, &apis, &place)
                 .map_err(|error| NoFetch::Unanswered(format!("{address}: {error}")))?;
-            // One answer holds little: behind control records there may be others.
+            // One answer is small: after control records there may be others.
             match found.behind_control.filter(|behind| found.record_bytes == 0 && *behind > at) {
                 Some(behind) if Instant::now() < deadline => at = behind,
                 _ => {

@@ -1,6 +1,6 @@
 //! What a broker's API versions mean for a run, in sentences.
 //!
-//! Owns the thresholds: which version brought what kaf6's users may miss.
+//! Contains the thresholds: which version added what kaf6's users may miss.
 
 use super::seen::Api;
 

@@ -1,6 +1,6 @@
-//! The four requests that the probe sends, each in the newest version that both sides know.
+//! The four requests of the probe, each in the newest version that both sides support.
 //!
-//! Owns the choice of versions; encoding is the kafka-protocol crate's.
+//! The kafka-protocol crate encodes them.
 
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};

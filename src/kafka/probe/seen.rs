@@ -1,6 +1,4 @@
-//! What a probe saw, as plain data.
-//!
-//! Owns the types that the rest of kaf6 gets from it.
+//! The results of a probe, as plain data.
 
 use std::time::Duration;
 
@@ -76,11 +74,12 @@ pub struct FetchProbe {
     pub record_bytes: usize,
     /// One past these control records (markers of transactions). Clients read past them without handing any out.
     pub behind_control: Option<Offset>,
-    /// The end of the log, as the answer tells; none where it tells none.
+    /// The end of the log according to the answer, if it has one.
     pub high_watermark: Option<Offset>,
-    /// The log's first offset, likewise.
+    /// The log start according to the answer, if it has one.
     pub log_start: Option<Offset>,
-    /// The last stable offset, likewise: no reader of committed records gets past it.
+    /// The last stable offset according to the answer, if it has one: `read_committed` readers cannot pass
+    /// it.
     pub last_stable_offset: Option<Offset>,
     /// The header of the first batch behind these; none without records that are long enough.
     pub batch: Option<BatchHeader>,
@@ -89,7 +88,8 @@ pub struct FetchProbe {
 }
 
 impl FetchProbe {
-    /// It holds records from this offset on. A broker may send the end of a batch that lies before it.
+    /// Whether it contains records from this offset on. A broker may send the end of a batch that is before
+    /// it.
     pub fn gives(&self, at: Offset) -> bool {
         let last = |batch: BatchHeader| batch.base_offset.saturating_add(batch.last_offset_delta.into());
         self.code.is_none() && self.record_bytes > 0 && self.batch.is_none_or(|batch| last(batch) >= at)
@@ -121,7 +121,7 @@ pub enum NoFetch {
     /// The partition has no leader, or one that is not in the cluster.
     #[error("{0}")]
     NoLeader(String),
-    /// No broker that can be reached answered.
+    /// No reachable broker answered.
     #[error("{0}")]
     Unanswered(String),
 }

@@ -1,7 +1,7 @@
-//! What a topic's settings let a broker remove, and which timestamps it keeps.
+//! The settings of a topic that let a broker remove records, and its timestamp type.
 //!
-//! Asked by the probe, since librdkafka asks DescribeConfigs 0 and 1 only and some brokers (KafScale) have 4 alone; or read from
-//! what a file creates the topic with.
+//! The probe requests them, because librdkafka supports only DescribeConfigs 0 and 1, and some brokers
+//! (KafScale) only 4. They can also be read from the config with which a file creates the topic.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -26,7 +26,8 @@ const WEEK_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 pub struct TopicSettings {
     /// `retention.ms`: a record older than this may be removed; none is no limit.
     pub retention_ms: Option<i64>,
-    /// `retention.bytes`: what lies this many bytes before the end of a partition may be removed; none is no limit.
+    /// `retention.bytes`: a record with this many bytes after it in the partition may be removed; `None` for
+    /// no limit.
     pub retention_bytes: Option<i64>,
     /// `cleanup.policy` has `compact`: a record may be removed once a later one has its key.
     pub compacted: bool,
@@ -120,7 +121,7 @@ pub fn topic_settings(client: &Client, topic: &str, deadline: Instant) -> Result
     let mut last = "no broker is known".to_owned();
     let brokers = client.brokers();
     for (index, broker) in brokers.iter().enumerate() {
-        // One that does not answer leaves their share to the others.
+        // A broker that does not answer leaves the others their share of the time.
         let others = u32::try_from(brokers.len() - index).unwrap_or(u32::MAX);
         let now = Instant::now();
         let until = now + deadline.saturating_duration_since(now) / others;

@@ -1,6 +1,6 @@
-//! The steps that a probe takes with one broker before it asks for more: resolve, connect, TLS, API versions, metadata.
+//! The first steps of a probe of one broker: resolve, connect, TLS, API versions, metadata.
 //!
-//! Owns their order, and the time that each of them took.
+//! Their order, and the duration of each.
 
 use std::time::Instant;
 

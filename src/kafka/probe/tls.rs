@@ -1,6 +1,6 @@
-//! TLS for the probe, by the client's settings, read as librdkafka reads them.
+//! TLS for the probe, from the client's settings, read like librdkafka reads them.
 //!
-//! Owns the handshake; SASL is only recognised, so that the probe can stop before it.
+//! SASL is only detected, so that the probe can stop before it.
 
 use std::fs;
 use std::net::TcpStream;

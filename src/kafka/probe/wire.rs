@@ -1,7 +1,7 @@
-//! Reading Kafka's wire types from bytes that nobody vouches for: every read is checked, every count bounded.
+//! A cursor for Kafka's wire types in untrusted bytes: every read is checked, every count is bounded.
 //!
-//! Owns the cursor. The kafka-protocol crate's own decoding reserves memory for as many elements as a peer claims to send, which
-//! ends the process; so kaf6 encodes its requests with it and reads the answers here.
+//! The decoder of the kafka-protocol crate reserves memory for as many elements as a peer announces, which
+//! can abort the process. So kaf6 encodes requests with it, and decodes answers here.
 
 /// What is wrong with an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,7 @@
-//! What became of a message: acked, failed or unknown, by rules over error code, status and acks.
+//! Delivery states: decides from error code, status and acks whether a message is acked, failed or unknown.
 //!
-//! Owns the list of codes that exclude a write (whatever is not on it may lie in the log), and which offsets of acks are none.
+//! Contains the list of codes that exclude a write (with any other code, the message may be in the log), and
+//! which offsets of acks are unusable.
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
@@ -9,7 +10,7 @@ use crate::ids::{Offset, Partition};
 use crate::kafka::Code;
 use crate::kafka::ffi::DeliveryReport;
 
-/// The end of one message's sending.
+/// The delivery of one message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delivery {
     /// The number given to [`Producer::send`](crate::kafka::Producer::send).
@@ -17,26 +18,26 @@ pub struct Delivery {
     pub outcome: DeliveryOutcome,
 }
 
-/// The ends of sending a message.
+/// The delivery states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryOutcome {
     /// The broker confirmed it at this offset.
     Acked {
-        /// Its place in the partition.
+        /// Its offset in the partition.
         offset: Offset,
     },
-    /// The broker confirmed it without a usable offset: it is in the log, nobody knows where.
+    /// The broker acked it without a usable offset: it is in the log, at an unknown offset.
     AckedNowhere,
-    /// It is not in the log: never sent, or refused with a code that excludes a write.
+    /// It is not in the log: never sent, or rejected with a code that excludes a write.
     Failed { code: Code },
     /// It may be in the log or not.
     Unknown {
-        /// Why nobody knows; [`Code::NONE`] with acks 0, where no answer is asked for.
+        /// The reason; [`Code::NONE`] with `acks: 0`, where no answer is requested.
         code: Code,
     },
 }
 
-/// librdkafka gives up before anything went over the wire, or after nothing but refusals that exclude a write.
+/// librdkafka gives up before it sent anything, or after rejections only that exclude a write.
 const LOCAL: &[i32] = &[
     -192, // _MSG_TIMED_OUT, queued
     -190, // _UNKNOWN_PARTITION
@@ -45,9 +46,10 @@ const LOCAL: &[i32] = &[
     -152, // _PURGE_QUEUE
 ];
 
-/// The broker refuses before it appends. Not here, since a write may have come first: -1 UNKNOWN_SERVER_ERROR, 7
-/// REQUEST_TIMED_OUT, 20 NOT_ENOUGH_REPLICAS_AFTER_APPEND, 56 KAFKA_STORAGE_ERROR, and 6 NOT_LEADER_OR_FOLLOWER, which
-/// Kafka also answers where the leader changed while it waited for its followers.
+/// The broker rejects before it appends. Not included, because a write may have come first: -1
+/// UNKNOWN_SERVER_ERROR, 7 REQUEST_TIMED_OUT, 20 NOT_ENOUGH_REPLICAS_AFTER_APPEND, 56 KAFKA_STORAGE_ERROR,
+/// and 6 NOT_LEADER_OR_FOLLOWER, which Kafka also returns if the leader changed while it waited for its
+/// followers.
 const REFUSED: &[i32] = &[
     2,   // CORRUPT_MESSAGE
     3,   // UNKNOWN_TOPIC_OR_PARTITION
@@ -77,17 +79,19 @@ pub(crate) fn excludes_write(code: Code) -> bool {
     REFUSED.contains(&code.0)
 }
 
-/// Finds acks without a place. librdkafka counts the offsets of a batch from the one in the answer, and that of -1 (error 46,
-/// DUPLICATE_SEQUENCE_NUMBER, which it takes for success, has it too) gives -1, 0, 1 and so on.
+/// Detects acks without an offset. librdkafka counts the offsets of a batch from the one in the answer. If
+/// that is -1 (also with error 46, DUPLICATE_SEQUENCE_NUMBER, which it treats as success), it reports -1, 0,
+/// 1 and so on.
 #[derive(Debug, Default)]
 pub(crate) struct Placeless(HashMap<Partition, Bases>);
 
-/// Batches without a place in one partition.
+/// Batches without an offset in one partition.
 #[derive(Debug, Default)]
 struct Bases {
-    /// The tags that each may hold: from that of its first message to the next one that has a place. The newest is the last.
+    /// The tags that each batch may contain: from its first message to the next one with an offset. The
+    /// newest is the last.
     tags: VecDeque<Range<u64>>,
-    /// The last report without a place: its tag and offset.
+    /// Tag and offset of the last report without a usable offset.
     last: Option<(u64, Offset)>,
 }
 
@@ -144,7 +148,7 @@ impl DeliveryOutcome {
                 (false, _) => Self::Unknown { code },
             };
         }
-        // The status remembers earlier attempts: once possibly written, it stays so.
+        // The status covers earlier attempts: once possibly written, it stays so.
         let sure = report.not_persisted && (excludes_write(code) || LOCAL.contains(&code.0)) && !doubt;
         if sure { Self::Failed { code } } else { Self::Unknown { code } }
     }

@@ -1,6 +1,6 @@
 //! A producer: one librdkafka client and one topic, owned by one thread that sends and polls.
 //!
-//! Owns the fast path (no allocation of Rust's a message) and a close that always ends.
+//! Sending allocates nothing in Rust per message, and closing always ends.
 
 pub mod delivery;
 pub(crate) mod retries;
@@ -29,14 +29,14 @@ const CLOSED_BYTES_A_MS: u64 = 1_600_000;
 const QUEUE_FULL: Code = Code(-184);
 const TOO_LARGE: Code = Code(10);
 
-/// How a producer behaves; user properties of the same meaning win over `linger`, `message_timeout` and `compression`.
+/// Options of a producer. The user's properties override `linger`, `message_timeout` and `compression`.
 #[derive(Debug, Clone)]
 pub struct ProducerOptions {
     pub topic: String,
     pub acks: Acks,
     /// `none`, `gzip`, `snappy`, `lz4` or `zstd`.
     pub compression: String,
-    /// Ask the broker to drop repeats.
+    /// Ask the broker to drop duplicates.
     pub idempotence: bool,
     /// Bytes that may wait in librdkafka (queued and in flight) before `send` says [`SendError::QueueFull`].
     pub queue_bytes: u64,
@@ -64,10 +64,10 @@ impl ProducerOptions {
         }
     }
 
-    /// A linger that neither shows in the latencies of a slow schedule nor costs a fast one its batches: none below 1,000
-    /// messages a second and client, else 5 ms. In a closed loop (no rate) a message waits behind all that is in flight anyway,
-    /// and the rate is highest where batches are full: it is as long as bytes in flight take at a rate that no client reaches,
-    /// 20 ms for 32 MiB and more.
+    /// A linger that neither adds visible latency to a slow schedule nor breaks up the batches of a fast one:
+    /// 0 below 1,000 messages per second and client, otherwise 5 ms. In a closed loop (no rate), a message
+    /// waits for all messages in flight anyway, and full batches give the highest rate. So the linger is the
+    /// time that the bytes in flight take at a rate that no client reaches: 20 ms for 32 MiB and more.
     pub fn linger_for(rate_per_client: Option<f64>, in_flight: u64) -> Duration {
         match rate_per_client {
             Some(rate) if rate < 1000.0 => Duration::ZERO,
@@ -80,10 +80,10 @@ impl ProducerOptions {
 /// Why a message was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// `queue_bytes` are waiting: poll, then send again.
+    /// `queue_bytes` are in use: poll, then send again.
     #[error("the send queue is full")]
     QueueFull,
-    /// It will never be sent, such as one that is too large: the message has failed.
+    /// It will never be sent, for example because it is too large: the message has failed.
     #[error("refused before sending: {}", .0.text())]
     Refused(Code),
 }
@@ -111,7 +111,7 @@ pub struct Producer {
     placeless: Placeless,
     queue_bytes: u64,
     in_flight: u64,
-    /// How long the ends of purged messages are waited for, and then librdkafka's threads.
+    /// How long to wait for the reports of purged messages, and then for librdkafka's threads.
     give_up: Duration,
 }
 
@@ -158,10 +158,12 @@ impl Producer {
         Ok(i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX))
     }
 
-    /// Hands one message over. It is copied; its end comes by [`Producer::poll`] under `tag`.
+    /// Hands one message over. It is copied, and [`Producer::poll`] reports its end under `tag`.
     ///
     /// # Errors
-    /// [`SendError::QueueFull`]: nothing was taken, try again after a poll. [`SendError::Refused`]: it never will be.
+    ///
+    /// [`SendError::QueueFull`]: nothing was taken, retry after a poll. [`SendError::Refused`]: it will never
+    /// be sent.
     pub fn send(
         &mut self,
         partition: Partition,
@@ -175,7 +177,7 @@ impl Producer {
                 self.in_flight += 1;
                 Ok(())
             }
-            // One that is larger than the whole queue would be "full" for ever.
+            // A message larger than the whole queue would be "full" forever.
             Err(QUEUE_FULL) if value.len() as u64 > self.queue_bytes => Err(SendError::Refused(TOO_LARGE)),
             Err(QUEUE_FULL) => Err(SendError::QueueFull),
             Err(code) => Err(SendError::Refused(code)),
@@ -222,7 +224,7 @@ impl Producer {
                 from = full.unwrap_or(stage.len());
                 if full.is_some() {
                     let (tag, size) = stage.piece(from);
-                    // One that is larger than the whole queue would be "full" for ever.
+                    // A message larger than the whole queue would be "full" forever.
                     if size as u64 <= queue_bytes {
                         handed.full = true;
                         break;
@@ -253,8 +255,8 @@ impl Producer {
         }
     }
 
-    /// Takes what has ended, waiting up to `timeout` (microseconds count) for the first where nothing has.
-    /// Returns how many ended. Wakes early and with 0 by [`Producer::waker`].
+    /// Processes delivery reports. If there are none, waits up to `timeout` (to the microsecond) for the
+    /// first. Returns their number. [`Producer::waker`] ends the wait early, with 0.
     pub fn poll(&mut self, timeout: Duration, on: &mut dyn FnMut(Delivery)) -> usize {
         let mut ended = self.take(on);
         if ended > 0 || timeout.is_zero() {
@@ -305,13 +307,14 @@ impl Producer {
         self.in_flight
     }
 
-    /// What could make a repeat legal, since the last call, in the order of time. At most 10,000 are kept between two
-    /// calls; after those the oldest are merged into one of kind [`Many`](super::ProducerEventKind::Many).
+    /// Events since the last call that may explain duplicates, in the order of time. At most 10,000 are kept
+    /// between two calls; beyond that, the oldest are merged into one of kind
+    /// [`Many`](super::ProducerEventKind::Many).
     pub fn events(&mut self) -> Vec<ProducerEvent> {
         self.retries.take()
     }
 
-    /// Why librdkafka gave the producer up: nothing more will be sent. Only an idempotent one can be given up.
+    /// The fatal error of the producer: nothing more will be sent. Only an idempotent producer can have one.
     pub fn fatal(&self) -> Option<(Code, String)> {
         self.topic.handle().fatal()
     }
@@ -321,9 +324,9 @@ impl Producer {
         Waker(Arc::clone(&self.signal))
     }
 
-    /// Sends what is queued and takes what ends, up to `deadline`; then gives up on the rest: what was being
-    /// transmitted ends as unknown, what was queued as failed. Returns soon after `deadline` whatever the broker does.
-    /// The events that were left are returned.
+    /// Sends what is queued and processes reports until `deadline`, then purges the rest: messages in
+    /// transmission become unknown, queued ones fail. Returns soon after `deadline`, whatever the broker
+    /// does. Returns the remaining events.
     pub fn close(mut self, deadline: Instant, on: &mut dyn FnMut(Delivery)) -> Vec<ProducerEvent> {
         self.poll_until(deadline, on);
         if self.in_flight > 0 {

@@ -1,9 +1,10 @@
-//! The events of a producer that make repeats and reorderings legal, taken from librdkafka's own log lines.
+//! Producer events that explain duplicates and reorderings, parsed from librdkafka's log lines.
 //!
-//! Owns their parsing and their bounded memory. librdkafka has no callback for a batch that it sends again, and its statistics
-//! do not count those either (`txretries` leaves Produce out); but under `debug=msg` it says so batch by batch. An idempotent
-//! producer has `debug=eos` beside it: lines where a partition goes on under another producer id or epoch, and where a refusal
-//! for the sequence number makes a batch go back. Both contexts write a few lines a batch at most, and none a message.
+//! librdkafka has no callback for a batch that it sends again, and its statistics do not count them
+//! (`txretries` excludes Produce). But `debug=msg` logs each such batch. For an idempotent producer,
+//! `debug=eos` is added: it logs when a partition continues with another producer id or epoch, and when a
+//! rejected sequence number requeues a batch. Both contexts log a few lines per batch at most, and none per
+//! message. Memory is bounded.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -22,14 +23,14 @@ const UNKNOWN_PRODUCER: Code = Code(59);
 /// What librdkafka says before the error for which it has no producer id.
 const NO_IDENTITY: &str = "Failed to acquire PID: ";
 
-/// Something that a producer saw and that can make a repeat or a reordering legal.
+/// A producer event that may explain a duplicate or a reordering.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProducerEvent {
     pub at: Instant,
-    /// The earliest time it can have happened at: `at`, except where events were merged for their number.
+    /// The earliest time at which it can have happened: `at`, except for merged events.
     pub since: Instant,
     pub kind: ProducerEventKind,
-    /// The partition it concerns; none: any of the producer's.
+    /// Its partition; `None` for any of the producer's.
     pub partition: Option<Partition>,
     /// The error, in librdkafka's words.
     pub text: String,
@@ -44,27 +45,28 @@ pub enum ProducerEventKind {
     Disconnected,
     /// Requests got no answer in time.
     TimedOut,
-    /// A batch goes back into the queue, to be sent again. librdkafka does not say which messages are in it; they are of
-    /// this partition, handed over before the event and not yet ended at it.
+    /// A batch was requeued. librdkafka does not say which messages it contains; they are of this partition,
+    /// handed over before the event and not ended at it.
     Retried {
         /// How many messages it holds.
         messages: u32,
-        /// Whether an earlier try may have been written, so that a repeat, and not a reordering alone, is legal.
+        /// Whether an earlier attempt may have been written, so that a duplicate is legal, and not only a
+        /// reordering.
         maybe_written: bool,
     },
-    /// An idempotent producer goes on in this partition under another id or epoch than before: the broker cannot know what it
-    /// has of the batches that went back before. It comes when none of the partition is in flight any more.
+    /// An idempotent producer continues in this partition with another id or epoch: the broker cannot
+    /// recognize batches that were requeued before. At this event, nothing of the partition is in flight.
     IdentityChanged,
-    /// A broker answered an idempotent producer that it has this batch already (46, DUPLICATE_SEQUENCE_NUMBER): its messages end
-    /// as acked, and the offsets of that answer are none.
+    /// A broker answered an idempotent producer that it already has this batch (46,
+    /// DUPLICATE_SEQUENCE_NUMBER): its messages are acked, and the offsets of that answer are unusable.
     Duplicate {
         /// The first message, counted from 0 over all that librdkafka took for this partition.
         first: u64,
         messages: u32,
     },
-    /// The broker gave an idempotent producer no id, and is asked again.
+    /// The broker gave an idempotent producer no id; the producer retries.
     NoIdentity,
-    /// There were too many events to keep: any message of the time between may have been sent again.
+    /// Too many events were seen: any message of this time may have been sent again.
     Many,
 }
 
@@ -76,7 +78,7 @@ pub(crate) struct RetryLog(Mutex<RetryEvents>);
 struct RetryEvents {
     events: VecDeque<ProducerEvent>,
     merged: Option<ProducerEvent>,
-    /// When an answer last came that librdkafka takes for "not written" and that is not proof of it.
+    /// When the last answer arrived that librdkafka treats as "not written" without proof.
     doubt: Option<Instant>,
 }
 

@@ -1,7 +1,8 @@
-//! Messages made and not handed over yet, partition by partition, and the memory of those that librdkafka has.
+//! Messages that are made but not handed over yet, by partition, and the memory of those that librdkafka is
+//! reading.
 //!
-//! librdkafka takes many messages of one partition for little more than the price of one; and as they lie side by side in
-//! memory, its broker thread finds them together when it makes their batch, which counts once they are many.
+//! Handing over many messages of one partition costs little more than one. And because they are adjacent in
+//! memory, librdkafka's broker thread finds them together when it builds their batch.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -112,7 +113,7 @@ impl Staged {
         let Some(stage) = usize::try_from(partition).ok().and_then(|at| self.stages.get_mut(at)) else {
             return;
         };
-        // They end in the order of their sending but for retries, so that it is nearly always the first.
+        // Messages end in the order of sending, except retries. So this is nearly always the first slab.
         let at = match stage.slabs.front() {
             Some(first) if tag <= first.last => 0,
             _ => stage.slabs.partition_point(|filled| filled.last < tag),

@@ -1,7 +1,7 @@
-//! A batch whose checksum is wrong, or that librdkafka cannot decode: it does not get past one.
+//! Passes a batch that has a wrong checksum, or that librdkafka cannot decode.
 //!
-//! Its place is asked for by the wire probe, what can be decoded of it is read by a client that looks at no checksums, and the
-//! reader goes on behind it. Where nothing proves that it is bad, the reader stays before it.
+//! The wire probe reads its header, a client without checksum validation reads its records, and the reader
+//! continues after the batch. Without proof that the batch is bad, the reader stays before it.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -22,13 +22,13 @@ use crate::plan::StartOffset;
 const LOOK: Duration = Duration::from_millis(2);
 /// Bytes that it may hold.
 const PREFETCH: u64 = 4 << 20;
-/// How much longer than an answer takes at most it may look for what is there: a busy machine is slow, and a batch that is bad is
-/// found out by the answers.
+/// Multiple of an answer's longest time that the client may take: a busy machine is slow. Answers, and not
+/// this time, prove that a batch is bad.
 const PATIENCE: u32 = 4;
 /// Bytes before those that a batch's own length counts.
 const BEFORE_LENGTH: u64 = 12;
 
-/// Who reads without looking at checksums.
+/// A client that reads without validating checksums.
 pub(crate) struct Unchecked {
     reader: PartitionReader,
     fetches: Arc<FetchLog>,
@@ -114,7 +114,7 @@ impl Drop for Unchecked {
     }
 }
 
-/// Hands out what can be decoded of a batch that a reader cannot pass, and lets it go on behind it.
+/// Hands out the records of a batch that a reader cannot pass, and lets the reader continue after it.
 pub(crate) fn pass(
     reader: &mut PartitionReader,
     unchecked: &mut Option<Unchecked>,
@@ -155,7 +155,8 @@ pub(crate) fn pass(
         })
     };
     let mut got = read();
-    // What lies behind came, and nothing of it: a broker that leaves it out once may give it the next time.
+    // Records after the batch arrived, and none of it. A broker that omits it once may return it the next
+    // time.
     if got == Got::Whole && last.get().is_none() {
         got = read();
     }
@@ -167,7 +168,7 @@ pub(crate) fn pass(
         on(ReadEvent::BadBatch { partition, from, to, text });
         reader.position = Some(to + 1);
     } else if got == Got::Whole {
-        // It stood still for another reason.
+        // The reader was stuck for another reason.
         reader.position = Some(to + 1);
     } else if let Some(last) = last.get() {
         reader.position = Some(last + 1);

@@ -1,8 +1,9 @@
-//! Slowing down a client that asks a broker again at once.
+//! Slows down a client that fetches again immediately.
 //!
-//! librdkafka drops an answer with null records and fetches again without any backoff: 12,000 times a second where the
-//! broker answers at once, as KafScale does while its store is out of reach. It logs a line for each, on the thread that
-//! fetches, and a client reads one partition: so a pause in the log callback delays nothing else.
+//! librdkafka drops an answer with null records and fetches again without a backoff: 12,000 times per second
+//! if the broker answers immediately, as KafScale does while its store is unreachable. It logs a line for
+//! each, on the fetching thread, and a client reads one partition. So a pause in the log callback delays
+//! nothing else.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -1,8 +1,8 @@
-//! What a reader's client says of its own fetches, under `debug=fetch,msg`.
+//! Evaluates the log lines of a reader's client about its fetches, under `debug=fetch,msg`.
 //!
-//! Owns the proof that a client got a batch whole and could not decode it: time that passes without a record proves nothing on a
-//! machine that is busy. The client asks at an offset, gets all of the batch that lies there, hands out no record of it, and asks
-//! at the same offset again.
+//! They prove that a client received a whole batch and could not decode it. Time without a record proves
+//! nothing on a busy machine. The client fetches at an offset, receives the whole batch, hands out no record
+//! of it, and fetches at the same offset again.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -39,7 +39,7 @@ impl FetchLog {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins anew, before a client starts to fetch a batch of so many bytes.
+    /// Resets it before a client starts to fetch a batch of this size.
     pub(crate) fn begin(&self, bytes: u64) {
         *self.lock() = FetchState { bytes, ..FetchState::default() };
     }
@@ -64,12 +64,12 @@ impl FetchLog {
         }
     }
 
-    /// The client asked for what lies behind this offset, so it has handed out all that it got up to there.
+    /// The client fetched after this offset, so it has handed out all records up to there.
     pub(crate) fn is_past(&self, offset: Offset) -> bool {
         self.lock().at.is_some_and(|at| at > offset)
     }
 
-    /// It got what lies at its offset again and again, and no record of it.
+    /// It received the data at its offset repeatedly, and handed out no record of it.
     pub(crate) fn is_undecodable(&self) -> bool {
         let (whole, cut) = self.lock().stood;
         whole >= WHOLE || cut >= CUT

@@ -1,4 +1,5 @@
-//! How a reader's client fetches: how much at once, how much may wait, and how long a broker may gather.
+//! Fetch settings of a reader's client: how much per fetch, how much may be queued, and how long a broker may
+//! wait for records.
 
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
-//! Reading by partition: one librdkafka client a partition, no group, woken by whichever has something.
+//! Readers, one per partition: one librdkafka client each, no consumer group, woken when any of them has
+//! records.
 //!
-//! Owns the set: whose turn it is, and who starts to fetch again when.
+//! Decides which reader is next, and when a paused one fetches again.
 
 pub(crate) mod bad_batch;
 pub(crate) mod brake;
@@ -42,7 +43,8 @@ pub struct ReaderOptions {
     pub start: StartOffset,
     /// Bytes that all partitions of this set may hold before they are drained: this set's share of the run's 32 MiB.
     pub prefetch_bytes: u64,
-    /// Leave the broker a second for each answer, where nobody measures how fast they come; see [`ReaderSet::be_patient`].
+    /// Let the broker wait up to a second per fetch, if latency is not measured; see
+    /// [`ReaderSet::be_patient`].
     pub patient: bool,
     /// Longest wait for connections, metadata and starting offsets of all.
     pub open_timeout: Duration,
@@ -191,7 +193,8 @@ impl ReaderSet {
         !self.ready.is_empty()
     }
 
-    /// Hands out what is there, without waiting for more: at most `limit` events, fairly over the partitions. Returns their number.
+    /// Hands out available records without waiting: at most `limit` events, fairly across partitions. Returns
+    /// their number.
     pub fn drain(&mut self, limit: usize, on: &mut dyn FnMut(ReadEvent<'_>)) -> usize {
         self.wait(Duration::ZERO);
         let mut handed = 0;
@@ -258,21 +261,22 @@ impl ReaderSet {
         result.map_err(|code| Error::Request { what: what(), code })
     }
 
-    /// The log's end as the last answer to its reader told it; asks nobody. Some brokers tell one that is too low.
+    /// The end of the log in the last fetch answer; sends no request. Some brokers report an end that is too
+    /// low.
     pub fn told_end(&self, partition: Partition) -> Option<Offset> {
         self.reader(partition)?.topic.handle().told_end(&self.topic, partition)
     }
 
-    /// Starts a reader anew at the log's start, in a new epoch; `reason` becomes the event's text. For a log that was created
-    /// anew without any answer of the broker that says so.
+    /// Restarts a reader at the log start, in a new epoch; `reason` becomes the event's text. For a recreated
+    /// log that no answer of the broker reveals.
     pub fn reset(&mut self, partition: Partition, reason: &str, on: &mut dyn FnMut(ReadEvent<'_>)) {
         self.change(partition, |reader, set| {
             reader.reset(set.topic, set.client.waits(), reason.to_owned(), on);
         });
     }
 
-    /// Says that the broker answers a reader with OFFSET_OUT_OF_RANGE, for brokers that hide this from librdkafka: KafScale
-    /// sends null records with it. What comes of it are events, as in [`ReaderSet::drain`].
+    /// Reports that the broker answers a reader with OFFSET_OUT_OF_RANGE, for brokers that hide this from
+    /// librdkafka: KafScale sends null records with it. The results are events, as in [`ReaderSet::drain`].
     pub fn refused(&mut self, partition: Partition, on: &mut dyn FnMut(ReadEvent<'_>)) {
         let text = "the broker answers that this offset is not in the log".to_owned();
         let refusal = OffsetRefusal { code: OUT_OF_RANGE, offset: 0, text };
@@ -302,7 +306,7 @@ impl ReaderSet {
         bad_batch::pass(reader, unchecked, (&self.client, &self.topic), &bad, on);
     }
 
-    /// Fetches anew from a reader's place, as for a partition that the broker knows again.
+    /// Fetches again from a reader's position, for a partition that the broker knows again.
     pub fn restart(&mut self, partition: Partition) {
         let wait = self.client.waits().restart;
         self.change(partition, |reader, _| {
@@ -347,8 +351,8 @@ impl ReaderSet {
         next
     }
 
-    /// Asks for the topic's metadata anew, for a reader that gets nothing although there is something: a topic that was
-    /// made anew has another id, librdkafka asks for the old one, and not every broker's answer tells it.
+    /// Requests the topic's metadata again, for a reader that gets no records although some exist: a
+    /// recreated topic has another id, librdkafka requests the old one, and some brokers do not report this.
     pub fn refresh(&self, partition: Partition) {
         if let Some(reader) = self.reader(partition) {
             // What fails here fails again where it matters.
@@ -356,10 +360,10 @@ impl ReaderSet {
         }
     }
 
-    /// Reads this partition on by a client that leaves the broker a second for each answer, for a reader that gets nothing
-    /// although there is something: a broker whose store takes longer than the wait may answer with nothing each time. False
-    /// where that could not be done: no broker told of the partition in time, it is the embedded one, or the file says itself
-    /// how long to wait.
+    /// Replaces this partition's client with one that lets the broker wait a second per fetch, for a reader
+    /// that gets no records although some exist: a broker with a slow store may answer without records each
+    /// time. False if that is not possible: no broker answered in time, it is the embedded one, or the file
+    /// sets the wait.
     pub fn be_patient(&mut self, partition: Partition) -> bool {
         let Some(index) = self.readers.iter().position(|reader| reader.partition == partition) else {
             return false;

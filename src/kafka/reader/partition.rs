@@ -1,6 +1,7 @@
-//! One partition's reader: a librdkafka client, the place it reads at, and what happens where the broker refuses that place.
+//! One partition's reader: a librdkafka client, its position, and what to do if the broker rejects the
+//! position.
 //!
-//! Owns the rule that an offset inside the log is asked for again and never jumped over.
+//! An offset inside the log is always requested again and never skipped.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -58,11 +59,11 @@ pub(crate) struct PartitionReader {
     cut_from: Option<Offset>,
 }
 
-/// Why a reader does not go on by itself.
+/// Why a reader cannot continue by itself.
 pub(crate) enum Halt {
     /// The broker refused its offset.
     Refused(OffsetRefusal),
-    /// It does not get past a batch. What was fetched behind that is fetched again.
+    /// It cannot pass a batch. Records fetched after it are fetched again.
     Bad(BadBatch),
 }
 
@@ -74,7 +75,7 @@ pub(crate) struct BadBatch {
     pub(crate) reported: Option<String>,
 }
 
-/// Why a reader's offset was refused.
+/// The rejection of a reader's offset.
 pub(crate) struct OffsetRefusal {
     pub(crate) code: Code,
     /// librdkafka's offset: the place where the reader has none of its own.
@@ -165,7 +166,7 @@ impl PartitionReader {
         self.topic.start(self.partition, self.position.unwrap_or(OFFSET_BEGINNING), &self.queue)
     }
 
-    /// Stops to fetch. What was fetched and not handed out is fetched again.
+    /// Stops fetching. Records that were fetched and not handed out are fetched again.
     pub(crate) fn stop(&mut self) {
         self.topic.stop(self.partition);
         self.starts_at = None;
@@ -222,7 +223,7 @@ impl PartitionReader {
         (got, halt)
     }
 
-    /// The broker refused its offset: asks where the log lies, and goes on as that says.
+    /// The broker rejected its offset: requests the log's offsets, and continues accordingly.
     pub(crate) fn refused(
         &mut self,
         topic: &str,
@@ -261,7 +262,7 @@ impl PartitionReader {
         }
     }
 
-    /// Goes on at the log's start, in a new epoch, whatever the broker says of its end.
+    /// Continues at the log start, in a new epoch, whatever end the broker reports.
     pub(crate) fn reset(
         &mut self,
         topic: &str,
@@ -302,19 +303,19 @@ impl PartitionReader {
     }
 }
 
-/// How a reader goes on whose offset was refused.
+/// How a reader continues after its offset was rejected.
 #[derive(Debug, PartialEq, Eq)]
 enum Onward {
-    /// Its offset lies in the log: ask again.
+    /// Its offset is inside the log: fetch again.
     Again,
-    /// The log starts behind it now.
+    /// The log now starts after it.
     Moved,
-    /// The log ends before it: it was truncated or created anew.
+    /// The log ends before it: it was truncated or recreated.
     Anew,
 }
 
-/// A broker that has handed out records up to an offset a second time, and still says that its log ends before it, is no
-/// more believed.
+/// A broker that has returned records up to an offset a second time, and still reports an end before it, is
+/// not believed any more.
 fn where_to(at: Offset, low: Offset, high: Offset, cut_from: Option<Offset>) -> Onward {
     if at < 0 {
         // It has no place yet: the log's start was refused.

@@ -1,6 +1,6 @@
-//! What a reader sees: records, errors, and answers that say that its offset is not there.
+//! Events of a reader: records, errors, and rejected offsets.
 //!
-//! Owns the types only; bytes are librdkafka's.
+//! Types only; their bytes belong to librdkafka.
 
 use crate::ids::{Offset, Partition};
 use crate::kafka::Code;
@@ -10,20 +10,20 @@ use crate::kafka::ffi::{Headers, LentMessage};
 #[derive(Debug)]
 pub enum ReadEvent<'a> {
     Record(Record<'a>),
-    /// The reader's offset is not in the log (any more); it goes on at the log's start.
+    /// The reader's offset is not in the log (any more); it continues at the log start.
     Reset {
         partition: Partition,
         from: Offset,
-        /// Where it goes on; none where the broker did not answer: then at the log's start, wherever that is.
+        /// Where it continues; `None` if the broker did not answer: then at the log start, wherever that is.
         to: Option<Offset>,
-        /// The log was truncated or created anew, so that offsets may have other records now: a new epoch starts. Where not,
-        /// the broker has removed the records before `to`, and the offsets from there on are what they were.
+        /// The log was truncated or recreated, so offsets may have other records now: a new epoch starts.
+        /// Otherwise the broker has removed the records before `to`, and later offsets are unchanged.
         anew: bool,
         /// The epoch in which it goes on.
         epoch: u32,
         text: String,
     },
-    /// The broker refused an offset that lies inside its log, by its own answer; the reader asks for it again after a pause.
+    /// The broker rejected an offset inside its log; the reader requests it again after a pause.
     Refused {
         partition: Partition,
         offset: Offset,
@@ -32,8 +32,8 @@ pub enum ReadEvent<'a> {
         low: Offset,
         high: Offset,
     },
-    /// A batch whose checksum is wrong, or that cannot be decoded, of which what can be decoded was handed out just before; the
-    /// reader goes on behind it.
+    /// A batch with a wrong checksum, or one that cannot be decoded. Its decodable records were handed out
+    /// just before, and the reader continues after it.
     BadBatch {
         partition: Partition,
         /// The first of its offsets that was not handed out before.
@@ -42,7 +42,7 @@ pub enum ReadEvent<'a> {
         /// What was wrong, in librdkafka's words.
         text: String,
     },
-    /// Something else went wrong; the reader goes on trying.
+    /// Another error; the reader retries.
     Error {
         partition: Partition,
         /// What went wrong, such as UNKNOWN_TOPIC_OR_PART.

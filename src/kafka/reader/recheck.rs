@@ -1,6 +1,6 @@
-//! The re-read: a fresh client reads one part of a log again.
+//! The re-read: a fresh client reads a range of a log again.
 //!
-//! Owns nothing between two calls; what it finds there is the engine's to judge.
+//! Keeps no state between calls; the engine judges the results.
 
 use std::time::{Duration, Instant};
 
@@ -41,19 +41,20 @@ pub struct RangeEnd {
     pub at: Offset,
     /// The log's end, where silence made it ask.
     pub end: Option<Offset>,
-    /// The broker reports an end at or before its place, and contradicts it by its answers to fetches.
+    /// The broker reports an end at or before its position, and contradicts it by its fetch answers.
     pub hides: bool,
-    /// Where a transaction that is still open held it up, under `isolation.level: read_committed`.
+    /// The last stable offset that blocked it (`isolation.level: read_committed`).
     pub last_stable: Option<Offset>,
 }
 
-/// Reads part of a log with a client of its own, handing out what lies there; records outside are not handed out. A
-/// partition that the broker does not know, or a broker that does not answer, is tried again until `timeout`.
+/// Reads a range of a log with a separate client and hands out its records, but none outside. If the broker
+/// does not know the partition or does not answer, it retries until `timeout`.
 ///
 /// # Errors
-/// [`Error::Property`] and [`Error::Client`] as [`ReaderSet::open`](crate::kafka::ReaderSet::open). [`Error::Request`] where it
-/// could not begin to read: with a code that [means gone](Code::means_gone) where a broker answered, the whole time, that it
-/// does not know the partition; with another where none answered.
+///
+/// [`Error::Property`] and [`Error::Client`] as [`ReaderSet::open`](crate::kafka::ReaderSet::open).
+/// [`Error::Request`] if it could not start to read: with a code that [means gone](Code::means_gone) if every
+/// answer said that the broker does not know the partition; with another code if no broker answered.
 pub fn read_range(
     client: &Client,
     range: &Range<'_>,
@@ -252,9 +253,10 @@ impl Recheck<'_> {
         if self.given.replace(position) == Some(position) { Given::Again } else { Given::Once }
     }
 
-    /// Nothing more comes: is that since the log ends here? What the broker reports of its end is believed only where nothing
-    /// lies behind it, which the silence shows, and where it stands by it. Under `read_committed` the reader's own question is answered with the last
-    /// stable offset, so the end is asked for by another client.
+    /// Decides whether no records arrive because the log ends here. The reported end is believed only if
+    /// nothing exists after it (no records arrive), and if fetch answers agree with it. Under
+    /// `read_committed`, the reader's own request returns the last stable offset, so another client requests
+    /// the end.
     fn look_at_end(&mut self, readers: &ReaderSet, left: Duration) {
         let Range { topic, partition, from, to, .. } = *self.range;
         let wait = left.min(self.client.waits().answer);
