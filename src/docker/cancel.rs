@@ -1,19 +1,19 @@
-//! Waiting that can be canceled.
+//! Cancelable waits.
 //!
-//! A request to Docker is never dropped halfway: one that was given up could still be carried out after all that the
-//! run started was removed. Only waits between requests are cut short.
+//! A request to Docker is never canceled halfway: Docker could still execute it after everything that the run
+//! started was removed. Only waits between requests are canceled.
 
 use std::future::Future;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-/// Sleeps; whether it was for the whole time.
+/// Sleeps; returns whether it slept the whole time.
 pub(super) async fn sleep(cancel: &CancellationToken, time: Duration) -> bool {
     cancel.run_until_cancelled(tokio::time::sleep(time)).await.is_some()
 }
 
-/// Does all of `work`, whose token is canceled when `until` ends.
+/// Runs `work` to its end; its token is canceled when `until` completes.
 pub(super) async fn canceled_by<T, F>(
     until: impl Future<Output = ()>,
     work: impl FnOnce(CancellationToken) -> F,

@@ -1,6 +1,6 @@
-//! A lock that a panic elsewhere does not close.
+//! A lock that ignores poisoning.
 //!
-//! Owns nothing; what it guards is always whole, since no guard is held over a wait.
+//! The data is always consistent, because no guard is kept across an await.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

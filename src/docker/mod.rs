@@ -1,6 +1,6 @@
-//! Containers through the Docker Engine: services, attaching, faults, relays, logs and clean-up.
+//! Containers through the Docker Engine: services, attaching, faults, relays, logs and cleanup.
 //!
-//! Owns all that a run starts there: what it started is removed, what it touched is healed.
+//! Everything that a run started is removed, and everything that it touched is healed.
 
 mod api;
 mod cancel;

@@ -1,6 +1,6 @@
-//! Where kaf6 itself runs: on the Docker host, in a container of this Docker Engine, or away from it.
+//! Where kaf6 runs: on the Docker host, in a container of this Docker Engine, or elsewhere.
 //!
-//! Owns how that is found out; what follows for ports and addresses is `wires`'.
+//! Only detects the place; `cluster` derives ports and addresses from it.
 
 use std::collections::BTreeSet;
 use std::fs;

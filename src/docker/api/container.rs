@@ -1,6 +1,6 @@
-//! One container of the Docker Engine: asked, signalled, waited for, and commands run in it.
+//! Requests to the Docker Engine about a single container: inspect, signal, wait, exec.
 //!
-//! Owns the requests on a single container that start, faults and removal share.
+//! Shared by start, faults and removal.
 
 use std::time::Duration;
 
@@ -17,19 +17,19 @@ use super::daemon::{Daemon, is_conflict, is_gone, said};
 /// Bytes of a command's output that are kept.
 const OUTPUT: usize = 64 << 10;
 
-/// How a container is at the moment.
+/// The current state of a container.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Now {
-    /// Its processes are there, frozen or not.
+    /// Its processes exist, paused or not.
     pub running: bool,
     pub paused: bool,
-    /// They have ended, and Docker is about to start them again.
+    /// Its processes have ended, and Docker is about to restart it.
     pub restarting: bool,
-    /// How they ended the last time.
+    /// The last exit code.
     pub exit_code: i64,
-    /// When they were started the last time, as Docker writes it.
+    /// The last start time, in Docker's format.
     pub started_at: String,
-    /// The kernel ended them for want of memory.
+    /// The kernel killed it because it ran out of memory.
     pub out_of_memory: bool,
     /// Docker removes it when it ends.
     pub auto_remove: bool,
@@ -37,7 +37,7 @@ pub(crate) struct Now {
     pub restart_policy: Option<String>,
 }
 
-/// Asks; none where there is no such container.
+/// Inspects a container; `None` if it does not exist.
 pub(crate) async fn inspect(daemon: &Daemon, id: &str) -> Result<Option<Now>, Error> {
     let found = match daemon.docker.inspect_container(id, None).await {
         Ok(found) => found,
@@ -60,7 +60,7 @@ pub(crate) async fn inspect(daemon: &Daemon, id: &str) -> Result<Option<Now>, Er
     }))
 }
 
-/// Sends a signal; that the container has ended already is no error.
+/// Sends a signal; no error if the container has ended already.
 pub(crate) async fn kill(daemon: &Daemon, id: &str, signal: &str) -> Result<(), Error> {
     let options = KillContainerOptionsBuilder::new().signal(signal).build();
     match daemon.docker.kill_container(id, Some(options)).await {
@@ -69,12 +69,13 @@ pub(crate) async fn kill(daemon: &Daemon, id: &str, signal: &str) -> Result<(), 
     }
 }
 
-/// Waits until the run that began at `started_at` has ended; whether it did in time. The next one may have begun already.
+/// Waits until the process that started at `started_at` has ended, and returns whether it did in time. The
+/// next one may have started already.
 pub(crate) async fn ended(daemon: &Daemon, id: &str, started_at: &str, bound: Duration) -> bool {
     let options = WaitContainerOptionsBuilder::new().condition("not-running").build();
     let wait = async {
         let mut stream = std::pin::pin!(daemon.docker.wait_container(id, Some(options)));
-        // An exit code that is not 0 comes as an error; either way it has ended.
+        // A non-zero exit code is reported as an error; in both cases it has ended.
         let _ = stream.next().await;
     };
     let _ = tokio::time::timeout(bound, wait).await;
@@ -82,7 +83,7 @@ pub(crate) async fn ended(daemon: &Daemon, id: &str, started_at: &str, bound: Du
     !matches!(inspect(daemon, id).await, Ok(Some(now)) if still(&now))
 }
 
-/// The time that its processes have had on a processor since their start; none where Docker does not tell.
+/// The CPU time of its processes since their start; `None` if Docker does not report it.
 pub(crate) async fn cpu(daemon: &Daemon, id: &str) -> Option<Duration> {
     let options = StatsOptionsBuilder::new().stream(false).one_shot(true).build();
     let look = async {
@@ -93,7 +94,7 @@ pub(crate) async fn cpu(daemon: &Daemon, id: &str) -> Option<Duration> {
     Some(Duration::from_nanos(nanos))
 }
 
-/// What a command came to.
+/// The result of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ExecResult {
     pub code: i64,
@@ -120,7 +121,7 @@ pub(crate) async fn exec(
         while let Some(piece) = stream.next().await {
             let bytes = piece.map_err(|error| said(&error))?.into_bytes();
             output.extend_from_slice(&bytes);
-            // The end is what tells.
+            // Keep the end of the output.
             if output.len() > 2 * OUTPUT {
                 output.drain(..output.len() - OUTPUT);
             }

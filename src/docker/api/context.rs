@@ -1,4 +1,5 @@
-//! Docker's current context, as `docker context use` sets it: where Docker listens if `DOCKER_HOST` does not say it.
+//! Docker's current context, as set by `docker context use`: where Docker listens if `DOCKER_HOST` is not
+//! set.
 
 use std::path::PathBuf;
 
@@ -10,11 +11,11 @@ use crate::docker::DockerError;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct DockerContext {
     pub name: String,
-    /// As `DOCKER_HOST` would have it.
+    /// In the format of `DOCKER_HOST`.
     pub host: String,
 }
 
-/// The current one; none is the default. `set` looks a variable up.
+/// The current context; `None` for the default. `set` reads an environment variable.
 pub(crate) fn current(set: &dyn Fn(&str) -> Option<String>) -> Result<Option<DockerContext>, DockerError> {
     let Some(folder) = credentials::folder(set) else { return Ok(None) };
     let config = || -> Option<String> {

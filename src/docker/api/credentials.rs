@@ -1,6 +1,6 @@
-//! Credentials for registries, as `docker login` has left them.
+//! Registry credentials stored by `docker login`.
 //!
-//! Owns the reading of Docker's configuration; what is in it is told to the Docker Engine only, and never printed.
+//! Reads Docker's configuration. Its contents are sent to the Docker Engine only, and never printed.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 /// The key under which Docker's own registry stands.
 const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 
-/// The program that keeps the login for an image's registry, where one does.
+/// The credential helper for an image's registry, if there is one.
 pub(crate) fn helper(image: &str) -> Option<String> {
     helper_in(&config()?, image)
 }
@@ -23,7 +23,7 @@ fn helper_in(config: &str, image: &str) -> Option<String> {
     own.or_else(|| config.get("credsStore")).and_then(Value::as_str).map(str::to_owned)
 }
 
-/// Those for an image's registry; none where there are none, or where a helper keeps them.
+/// The credentials for an image's registry; `None` if there are none, or if a helper has them.
 pub(crate) fn of_image(image: &str) -> Option<DockerCredentials> {
     read(&config()?, image)
 }
@@ -33,12 +33,12 @@ fn config() -> Option<String> {
     std::fs::read_to_string(folder(&set)?.join("config.json")).ok()
 }
 
-/// The registry that an image's name says; none where it says none, which is Docker Hub.
+/// The registry in an image's name; `None` for Docker Hub.
 pub(crate) fn named_registry(image: &str) -> Option<&str> {
     Some(registry(image)).filter(|registry| *registry != DOCKER_HUB && host(registry) != host(DOCKER_HUB))
 }
 
-/// The folder of Docker's configuration. `set` looks a variable up.
+/// The folder of Docker's configuration. `set` reads an environment variable.
 pub(crate) fn folder(set: &dyn Fn(&str) -> Option<String>) -> Option<PathBuf> {
     let home = || Some(PathBuf::from(set("HOME")?).join(".docker"));
     set("DOCKER_CONFIG").map(PathBuf::from).or_else(home)
@@ -66,7 +66,7 @@ fn read(config: &str, image: &str) -> Option<DockerCredentials> {
     })
 }
 
-/// The registry of an image; Docker's own where its name has none.
+/// The registry of an image; Docker Hub if its name has none.
 fn registry(image: &str) -> &str {
     match image.split_once('/') {
         Some((first, _)) if first.contains(['.', ':']) || first == "localhost" => first,
@@ -74,7 +74,7 @@ fn registry(image: &str) -> &str {
     }
 }
 
-/// The host of a registry, however it is written.
+/// The host of a registry, in any notation.
 fn host(server: &str) -> &str {
     let bare = server.trim_start_matches("https://").trim_start_matches("http://");
     let host = bare.split('/').next().unwrap_or(bare);

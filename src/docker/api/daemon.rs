@@ -1,6 +1,6 @@
-//! The way to the Docker Engine: where it listens, whether it answers, and what its refusals say.
+//! The connection to the Docker Engine: its address, whether it answers, and what its errors mean.
 //!
-//! Owns the connection; everything else in `docker` asks through it.
+//! All other modules of `docker` send their requests through it.
 
 use std::error::Error as _;
 use std::io::ErrorKind;
@@ -14,10 +14,10 @@ use super::engine::{self, Engine};
 use super::{context, sockets};
 use crate::docker::DockerError;
 
-/// Longest wait for the answer to one request, in seconds.
+/// Timeout of one request, in seconds.
 const REQUEST_SECONDS: u64 = 120;
 
-/// Longest wait for the first answer.
+/// Timeout of the first request.
 const GREETING: Duration = Duration::from_secs(10);
 
 /// The Docker Engine's own answers to what it does not find, and to what is done already.
@@ -48,7 +48,7 @@ pub(crate) enum Endpoint {
 }
 
 impl Endpoint {
-    /// Reads a value of `DOCKER_HOST`; none is the first socket that is there, or the usual one.
+    /// Parses a value of `DOCKER_HOST`; `None` means the first socket that exists, or the default one.
     fn parse(value: Option<&str>) -> Result<Self, DockerError> {
         let Some(value) = value.map(str::trim).filter(|value| !value.is_empty()) else {
             return Ok(Self::Socket(sockets::usual()));
@@ -70,7 +70,7 @@ impl Endpoint {
 }
 
 impl Daemon {
-    /// Connects to where `DOCKER_HOST` says, else where Docker's current context does.
+    /// Connects to `DOCKER_HOST`, or to Docker's current context if it is not set.
     pub(crate) async fn connect() -> Result<Self, DockerError> {
         let set = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
         if let Some(host) = set("DOCKER_HOST") {
@@ -125,7 +125,7 @@ impl Endpoint {
             }
             Some(ErrorKind::NotFound) => DockerError::Absent { socket, nor, others },
             Some(ErrorKind::PermissionDenied) => DockerError::Permission { socket, others },
-            // Docker makes a folder of what is to be mounted and is not there.
+            // Docker creates a folder for a mount whose source does not exist.
             Some(_) if path.is_dir() => {
                 let reason = "it is a folder: it was mounted from a host that has no such socket";
                 DockerError::Dead { socket, reason, others }
@@ -147,7 +147,7 @@ impl std::fmt::Display for Endpoint {
     }
 }
 
-/// What the Docker Engine said, in one line.
+/// The Docker Engine's error in one line.
 pub(crate) fn said(error: &Error) -> String {
     match error {
         Error::DockerResponseServerError { message, .. } => message.trim().replace('\n', " "),
@@ -155,7 +155,7 @@ pub(crate) fn said(error: &Error) -> String {
         Error::RequestTimeoutError => format!("no answer within {REQUEST_SECONDS} s"),
         other => {
             let causes = std::iter::successors(other.source(), |&cause| cause.source());
-            // The last cause says it best; those before it only say that a request failed.
+            // The last cause is the most specific; the others only say that a request failed.
             causes.last().map_or_else(|| other.to_string(), ToString::to_string)
         }
     }
@@ -172,7 +172,7 @@ fn io_kind(error: &Error) -> Option<ErrorKind> {
         .map(std::io::Error::kind)
 }
 
-/// A refusal, with what was wanted.
+/// Converts an error, and adds what was requested.
 pub(crate) fn refused(doing: impl Into<String>) -> impl FnOnce(Error) -> DockerError {
     let doing = doing.into();
     move |error| DockerError::Refused { doing, reason: said(&error) }
@@ -183,7 +183,7 @@ pub(crate) const fn is_gone(error: &Error) -> bool {
     matches!(error, Error::DockerResponseServerError { status_code: NOT_FOUND, .. })
 }
 
-/// It is as it should be already.
+/// The requested state exists already.
 pub(crate) const fn is_done(error: &Error) -> bool {
     matches!(error, Error::DockerResponseServerError { status_code: NOT_MODIFIED, .. })
 }

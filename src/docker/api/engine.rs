@@ -1,6 +1,6 @@
-//! Which engine answers: Docker's own, or Podman by its Docker-compatible API.
+//! The type of the engine: Docker, or Podman with its Docker-compatible API.
 //!
-//! Owns what kaf6 does otherwise for the one than for the other.
+//! Contains what kaf6 does differently for each.
 
 use bollard::Docker;
 use bollard::errors::Error;
@@ -8,7 +8,7 @@ use bollard::errors::Error;
 /// An engine, as it names itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Engine {
-    /// The version of Podman; none where it is Docker.
+    /// The version of Podman; `None` for Docker.
     pub podman: Option<String>,
     /// The system and processor of its containers, such as `linux/amd64`.
     pub platform: String,
@@ -29,7 +29,7 @@ pub(crate) fn platform(os: &str, architecture: &str, variant: &str) -> String {
 }
 
 impl Engine {
-    /// Whether it is Docker without root, whose containers do not reach the host that it runs on.
+    /// Whether this is rootless Docker, whose containers cannot reach the host.
     pub(crate) async fn is_rootless_docker(&self, docker: &Docker) -> bool {
         // Who does not say so is asked to start containers, and then says what is wrong.
         let options = docker.info().await.ok().and_then(|info| info.security_options);

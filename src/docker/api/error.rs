@@ -1,14 +1,14 @@
-//! What can go wrong with containers, each as a sentence that says what to do.
+//! Errors of the Docker module, each a sentence that says what to do.
 //!
-//! Owns the words; no value of an environment variable is in them.
+//! No error contains the value of an environment variable.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// Why containers could not be had.
+/// Why containers could not be started, attached to or removed.
 #[derive(Debug, thiserror::Error)]
 pub enum DockerError {
-    /// Nothing is where the Docker Engine would listen.
+    /// No Docker Engine was found.
     #[error(
         "no Docker Engine: {socket} does not exist{nor}; start Docker, or set DOCKER_HOST to its \
         address (in a container: mount the socket with -v \
@@ -22,7 +22,7 @@ pub enum DockerError {
         /// Where others listen, as parts of the sentence.
         others: String,
     },
-    /// A socket is there, and nothing listens at it.
+    /// The socket exists, but nothing listens on it.
     #[error(
         "no Docker Engine: {socket} exists, but {reason}; start Docker (systemctl start docker, or \
         Docker Desktop), or set DOCKER_HOST to its address{others}"
@@ -34,7 +34,7 @@ pub enum DockerError {
         /// Where others listen, as parts of the sentence.
         others: String,
     },
-    /// The socket is not for this user.
+    /// The user has no permission for the socket.
     #[error(
         "no permission to use Docker's socket {socket}: run kaf6 as a user in the group docker, or as root (in a container: docker run --user 0, or --group-add with the socket's group){others}"
     )]
@@ -53,7 +53,7 @@ pub enum DockerError {
         /// What came instead of an answer.
         reason: String,
     },
-    /// `DOCKER_HOST` names a way that kaf6 does not go.
+    /// `DOCKER_HOST` has an unsupported scheme.
     #[error(
         "{} is {host}, but kaf6 connects to Docker only over unix:// and over tcp:// without TLS; \
         {}",
@@ -80,7 +80,7 @@ pub enum DockerError {
         /// Why, as the rest of the sentence.
         reason: String,
     },
-    /// The Docker Engine refused a request that should have worked.
+    /// The Docker Engine rejected a request that should work.
     #[error("Docker could not {doing}: {reason}")]
     Refused { doing: String, reason: String },
     /// An image cannot be pulled.
@@ -149,7 +149,7 @@ pub enum DockerError {
         wanted: String,
         running: String,
     },
-    /// The relay cannot stand on this way.
+    /// The relay cannot be used for this link.
     #[error("cannot throttle {link}: {reason}")]
     NoRelay {
         /// The way, as `from -> to`.
@@ -157,7 +157,7 @@ pub enum DockerError {
         /// Why not, and what to do.
         reason: String,
     },
-    /// Something of another run with the same id is there.
+    /// Containers of another run with the same id exist.
     #[error(
         "the run id {run_id} is in use: {what}; choose another --run-id, or remove the leftovers \
         with kaf6 clean --run {run_id}"
@@ -172,10 +172,10 @@ pub enum DockerError {
     /// It failed, and not all that was started could be removed.
     #[error("{error}; could not remove: {left}; run kaf6 clean")]
     Left { error: Box<DockerError>, left: String },
-    /// Something around the containers failed on this machine.
+    /// A local operation beside the containers failed.
     #[error("{doing}: {error}")]
     Io { doing: String, error: std::io::Error },
-    /// The start was ended from outside.
+    /// The start was canceled.
     #[error("the start of the containers was interrupted; kaf6 removed what it had started")]
     Interrupted,
 }

@@ -1,6 +1,6 @@
-//! Images: there already, or pulled while somebody watches.
+//! Images: checks whether they exist, and pulls them with progress.
 //!
-//! Owns the three answers to when an image is pulled.
+//! Implements the three pull policies.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -18,13 +18,13 @@ use crate::docker::cluster::options::{ClusterStep, StepListener};
 use crate::plan::cluster::Pull;
 use tokio_util::sync::CancellationToken;
 
-/// Between two words on how far a pull is: each is a line that stays, and a pull may take minutes.
+/// Time between two progress lines of a pull: each line stays on the screen, and a pull may take minutes.
 const BETWEEN: Duration = Duration::from_secs(3);
 
-/// Longest time without a word of Docker's on a pull: a registry that hangs must not hold a run for good.
+/// Longest time without progress of a pull, so that a registry that hangs does not block a run forever.
 const SILENCE: Duration = Duration::from_secs(10 * 60);
 
-/// Makes sure of an image.
+/// Makes sure that an image exists.
 pub(crate) async fn ensure(
     daemon: &Daemon,
     (service, image, pull): (&str, &str, Pull),
@@ -67,7 +67,7 @@ async fn pull_image(daemon: &Daemon, image: &str, progress: &StepListener) -> Re
     let credentials = credentials::of_image(image);
     let mut stream = std::pin::pin!(daemon.docker.create_image(Some(options), None, credentials));
     let mut layers = Layers::default();
-    // A registry may take its time before the first byte.
+    // A registry may be slow to send the first byte.
     progress(ClusterStep::Pulling { image: image.to_owned(), done: 0, total: 0 });
     let mut told = (Instant::now(), (0, 0));
     let silence = |_| {
@@ -90,13 +90,13 @@ async fn pull_image(daemon: &Daemon, image: &str, progress: &StepListener) -> Re
     Ok(())
 }
 
-/// How far each layer's download is: bytes that are there, of those that it has.
+/// Download progress per layer: received and total bytes.
 #[derive(Default)]
 struct Layers(HashMap<String, (u64, u64)>);
 
 impl Layers {
-    /// One word of Docker's. Of a layer that is extracted it counts the same bytes again, and of one that is there
-    /// already none: those are not for us.
+    /// Processes one progress message of Docker. Extracting counts the same bytes again, and a layer that
+    /// exists already has none; both are ignored.
     fn hear(&mut self, info: &CreateImageInfo) {
         let (Some(layer), Some(status)) = (&info.id, info.status.as_deref()) else { return };
         match (status, &info.progress_detail) {
@@ -105,7 +105,7 @@ impl Layers {
                     |count: Option<i64>| count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0);
                 self.0.insert(layer.clone(), (bytes(detail.current), bytes(detail.total)));
             }
-            // Its last word before may be of less than all.
+            // The message before may report less than the total.
             ("Verifying Checksum" | "Download complete", _) => {
                 if let Some((done, total)) = self.0.get_mut(layer) {
                     *done = *total;
@@ -123,7 +123,7 @@ impl Layers {
     }
 }
 
-/// The name as Docker is asked: without a tag it would pull all there are.
+/// The image name with a tag: without one, Docker would pull all tags.
 fn with_tag(image: &str) -> String {
     let last = image.rsplit('/').next().unwrap_or(image);
     if last.contains(':') || image.contains('@') { image.to_owned() } else { format!("{image}:latest") }

@@ -1,10 +1,11 @@
-//! Programs that the processor of the Docker host cannot run: which platform the image is for, and which the host is.
+//! Detects programs that the Docker host's processor cannot run: compares the platform of the image with that
+//! of the host.
 
 use super::engine;
 use crate::docker::DockerError;
 use crate::docker::cluster::state::{ClusterState, Replica};
 
-/// What the kernel says of such a program, by whoever wanted to start it.
+/// The kernel's error message for such a program.
 const WORDS: &str = "exec format error";
 
 /// An error of a start; where it is that of another platform, in those words.
@@ -34,7 +35,7 @@ fn says_so(last_lines: &[String]) -> bool {
     last_lines.iter().rev().take(3).any(|line| has_words(line))
 }
 
-/// Shells write them with a capital.
+/// Shells capitalize the message.
 fn has_words(text: &str) -> bool {
     text.to_lowercase().contains(WORDS)
 }

@@ -1,6 +1,7 @@
-//! Why an image cannot be pulled: gone, private, rate-limited, for another platform, no way to its registry, no space.
+//! Explains why an image cannot be pulled: missing, private, rate-limited, for another platform, registry
+//! unreachable, disk full.
 //!
-//! Owns how the words of Docker, of Podman and of registries are told apart, and what to do in each case.
+//! Recognizes the errors of Docker, Podman and registries, and says what to do.
 
 /// What is wrong, and what to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -9,7 +10,7 @@ pub(crate) struct PullRefusal {
     pub remedy: String,
 }
 
-/// Where an image was to come from, and who wanted it.
+/// An image, its registry, and the service that needs it.
 pub(crate) struct WantedImage<'a> {
     /// The registry's name; none for Docker Hub.
     pub registry: Option<&'a str>,
@@ -56,7 +57,7 @@ const NO_WAY: [&str; 14] = [
 ];
 
 pub(crate) fn read(reason: &str, wanted: &WantedImage<'_>) -> PullRefusal {
-    // The Docker host's own files, not the registry's rights.
+    // A permission error on the Docker host's files, not in the registry.
     let said = reason.to_lowercase().replace("permission denied", "");
     let says = |words: &[&str]| words.iter().any(|words| said.contains(words));
     let registry = wanted.registry.unwrap_or("Docker Hub");
@@ -81,7 +82,7 @@ pub(crate) fn read(reason: &str, wanted: &WantedImage<'_>) -> PullRefusal {
         );
     }
     if says(&LOGIN) {
-        // Docker Hub does not tell strangers what is private from what is not there.
+        // Without a login, Docker Hub does not distinguish private images from missing ones.
         let what = if said.contains("does not exist") {
             format!("{registry} has no such image, or only users with access can see it")
         } else {

@@ -1,21 +1,22 @@
-//! The sockets at which the Docker Engines of this machine listen, and Podman's, which understands the same requests.
+//! The sockets of Docker Engines on this machine, and of Podman, which has a compatible API.
 //!
-//! Owns where installations put them. A socket of Podman is never used unless it is named, but it is pointed to.
+//! Knows the paths of usual installations. A Podman socket is used only if it is named; otherwise errors
+//! mention it.
 
 use std::path::{Path, PathBuf};
 
-/// Where Docker listens unless it was told otherwise.
+/// Docker's default socket.
 const USUAL: &str = "/var/run/docker.sock";
 
 /// A socket, and whose it is.
 struct Socket {
     path: PathBuf,
     whose: &'static str,
-    /// It is used where nothing names one.
+    /// Used if no socket is named.
     by_default: bool,
 }
 
-/// Those that there can be, in the order in which they are looked for. `set` looks a variable up.
+/// All known sockets, in search order. `set` reads an environment variable.
 fn candidates(set: &dyn Fn(&str) -> Option<String>) -> Vec<Socket> {
     let below = |variable: &str, rest: &str| set(variable).map(|folder| Path::new(&folder).join(rest));
     let all = [
@@ -33,7 +34,7 @@ fn of_environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The first default socket that is there; where none is, the usual one.
+/// The first default socket that exists; otherwise the usual one.
 pub(crate) fn usual() -> PathBuf {
     let mut defaults = candidates(&of_environment).into_iter().filter(|socket| socket.by_default);
     defaults.find(|socket| socket.path.exists()).map_or_else(|| PathBuf::from(USUAL), |socket| socket.path)

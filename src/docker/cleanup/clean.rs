@@ -1,6 +1,6 @@
-//! Removal of what runs left behind: of those whose process is gone, or whose time is over.
+//! `kaf6 clean`: removes leftovers of runs whose process is gone, or whose time is over.
 //!
-//! Owns the judgement on who is dead; what belongs to a living run or bears no label of kaf6 is never touched.
+//! Decides which owners are dead. Never touches active runs, or anything without a label of kaf6.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,12 +11,12 @@ use crate::docker::api::container;
 use crate::docker::api::daemon::{Daemon, refused};
 use crate::docker::cluster::attach::name_of;
 
-/// What is to be swept.
+/// What to clean.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CleanOptions {
-    /// Only this run; none: all whose owner is known to be gone or whose time is over.
+    /// Only this run; `None` for all runs whose owner is gone or whose time is over.
     pub run: Option<String>,
-    /// With `run`: also where its owner lives.
+    /// With `run`: also if its owner is alive.
     pub force: bool,
     /// Only say what would be removed.
     pub dry_run: bool,
@@ -32,7 +32,7 @@ pub struct Cleaned {
     pub failed: Vec<String>,
 }
 
-/// A run's id, and who started it: two kaf6 may have been given one id.
+/// A run's id, and its owner: two kaf6 processes may have the same run id.
 type Whose = (String, Option<String>);
 
 /// What there is of one run of one owner.
@@ -42,18 +42,20 @@ struct Left {
     things: Vec<String>,
 }
 
-/// Sweeps what runs left behind, on the Docker Engine that `DOCKER_HOST` names.
+/// Removes leftovers of runs, on the Docker Engine in `DOCKER_HOST`.
 ///
 /// # Errors
-/// Where Docker cannot be asked.
+///
+/// Docker does not answer.
 pub async fn clean(options: &CleanOptions) -> Result<Cleaned, DockerError> {
     sweep(&Daemon::connect().await?, options).await
 }
 
-/// As [`clean`], on the Docker Engine that a value of `DOCKER_HOST` names.
+/// Like [`clean`], on the Docker Engine in this value of `DOCKER_HOST`.
 ///
 /// # Errors
-/// Where Docker cannot be asked.
+///
+/// Docker does not answer.
 pub async fn clean_at(docker_host: &str, options: &CleanOptions) -> Result<Cleaned, DockerError> {
     sweep(&Daemon::connect_to(Some(docker_host)).await?, options).await
 }
@@ -76,7 +78,7 @@ async fn sweep(daemon: &Daemon, options: &CleanOptions) -> Result<Cleaned, Docke
     Ok(cleaned)
 }
 
-/// Why a run is left alone; none where it may be swept.
+/// Why a run is kept; `None` if it may be removed.
 fn keep(life: Life, over: bool, options: &CleanOptions) -> Option<&'static str> {
     match (life, options.run.is_some(), options.force) {
         (_, true, true) | (Life::Dead, ..) | (Life::Unknown, true, _) => None,
@@ -90,7 +92,7 @@ fn keep(life: Life, over: bool, options: &CleanOptions) -> Option<&'static str> 
     }
 }
 
-/// Makes sure that nothing has a run's id: sweeps what a dead one left of it.
+/// Makes sure that nothing uses a run's id: removes leftovers of a dead run with this id.
 pub(crate) async fn make_way(daemon: &Daemon, run_id: &str) -> Result<(), DockerError> {
     for (_, owner) in list_leftovers(daemon, Some(run_id)).await?.into_keys() {
         let what = match life(daemon, owner.as_deref()).await {
@@ -151,7 +153,7 @@ async fn life(daemon: &Daemon, owner: Option<&str>) -> Life {
     let runs = match owner.container() {
         Some(id) => match container::inspect(daemon, id).await {
             Ok(found) => found.is_some_and(|now| now.running),
-            // Who cannot be asked about is not dead.
+            // If the owner's state is unknown, it counts as alive.
             Err(_) => true,
         },
         None => true,

@@ -1,6 +1,6 @@
-//! Labels on all that a run starts: whose it is, whether its owner lives, and when its time is over.
+//! Labels on everything that a run starts: run id, owner, and expiry time.
 //!
-//! Owns their form, and the judgement on owners that both `clean` and the next run rest on.
+//! Their format, and the check whether an owner is alive, which `clean` and the next run use.
 
 use std::collections::HashMap;
 use std::fs;
@@ -18,22 +18,22 @@ pub(crate) const HEAL: &str = "io.kaf6.heal";
 /// On a marker: that container's id.
 pub(crate) const CONTAINER: &str = "io.kaf6.container";
 
-/// What pulls and starts may take before the run's own bound begins to count.
+/// Time for pulls and starts, before the run's timeout begins.
 const SETUP: Duration = Duration::from_secs(30 * 60);
-/// What the end of a run may take.
+/// Time for the end of a run.
 const GRACE: Duration = Duration::from_secs(10 * 60);
 
-/// The process that is there as long as its namespace is.
+/// The process that exists as long as its PID namespace.
 const FIRST: u32 = 1;
 
-/// The process that started something, and the container that it ran in, where Docker knows that.
+/// The process that owns containers, and the container that it runs in, if any.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RunOwner {
     container: Option<String>,
     process: Option<Process>,
 }
 
-/// A process of one machine, told apart from later ones with the same number.
+/// A process of one machine, distinguishable from later ones with the same PID.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Process {
     /// Random for each start of the machine.
@@ -45,12 +45,12 @@ struct Process {
     started: String,
 }
 
-/// What is known of an owner.
+/// Whether an owner is alive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Life {
     Alive,
     Dead,
-    /// It cannot be seen from here: another machine, or another container.
+    /// Unknown: it runs on another machine, or in another container.
     Unknown,
 }
 
@@ -92,7 +92,7 @@ impl RunOwner {
             (Some(process), Some(own)) if process.boot == own.boot && process.namespace == own.namespace => {
                 match start_of(process.pid) {
                     Some(started) if started == process.started => Life::Alive,
-                    // Where /proc hides the processes of other users (hidepid), the first one is hidden too.
+                    // If /proc hides the processes of other users (hidepid), it hides the first one, too.
                     None if start_of(FIRST).is_none() => Life::Unknown,
                     _ => Life::Dead,
                 }

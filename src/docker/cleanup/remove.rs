@@ -1,7 +1,7 @@
-//! Removal of all that carries a run's label, in the order that Docker needs.
+//! Removes everything with a run's label, in the order that Docker requires.
 //!
-//! Owns the sweep that the end of a run, its last resort and `clean` share. It goes by labels, so that it also
-//! finds what a request brought about whose answer nobody heard.
+//! Used at the end of a run, by its last resort and by `clean`. It searches by label, so it also finds
+//! results of requests whose answers were lost.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::docker::api::container::Now;
 use crate::docker::api::daemon::{Daemon, is_done, is_gone, said};
 use crate::docker::cluster::attach::name_of;
 
-/// Tries at what Docker still holds: a network whose last container is just leaving it.
+/// Attempts to remove what Docker still uses, such as a network whose last container is just leaving.
 const TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -70,11 +70,11 @@ impl LabelledThings {
     }
 }
 
-/// Removes what one owner has under a run's id: heals what its markers name, then containers, networks and volumes.
-/// Another kaf6 may have been given the same id, and what that one has is its own to remove.
+/// Removes what one owner has under a run's id: heals what its markers name, then removes containers,
+/// networks and volumes. Does not touch what another kaf6 process has under the same id.
 pub(crate) async fn run(daemon: &Daemon, (run_id, owner): (&str, Option<&str>)) -> RemovalReport {
     let mut removed = RemovalReport::default();
-    // A second look, for what was on its way during the first.
+    // A second pass, for what was being created during the first.
     for _ in 0..2 {
         let labelled = match list(daemon, Some(run_id)).await {
             Ok(labelled) => labelled.of(owner),
@@ -127,7 +127,7 @@ pub(crate) fn marked(volume: &Volume) -> Option<(&str, &str)> {
     Some((volume.labels.get(labels::CONTAINER)?, heal))
 }
 
-/// Undoes what a fault did to a container; one that is well already, or gone, is left alone.
+/// Undoes what a fault did to a container. A container that is fine or gone is left alone.
 async fn healed(daemon: &Daemon, id: &str, heal: &str) -> Result<(), Error> {
     let Some(now) = container::inspect(daemon, id).await? else { return Ok(()) };
     match (heal, now) {
@@ -142,12 +142,12 @@ async fn leave(daemon: &Daemon, network: &str) {
     let Ok(inspected) = daemon.docker.inspect_network(network, None).await else { return };
     for container in inspected.containers.unwrap_or_default().into_keys() {
         let request = NetworkDisconnectRequest { container, force: Some(true) };
-        // Should it fail, the network's own removal says so.
+        // If it fails, removing the network reports it.
         let _ = daemon.docker.disconnect_network(network, request).await;
     }
 }
 
-/// Tries until it is done or gone.
+/// Retries until it is done or gone.
 async fn again<F: Future<Output = Result<(), Error>>>(work: impl Fn() -> F) -> Result<(), Error> {
     let mut done = work().await;
     for _ in 1..TRIES {

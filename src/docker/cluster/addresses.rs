@@ -1,6 +1,6 @@
-//! Where the ports of services are reached from kaf6.
+//! The addresses at which kaf6 reaches the ports of services.
 //!
-//! Fixed before the first container is created, also for replicas that a fault adds later.
+//! Fixed before the first container is created, including replicas that a fault adds later.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
-//! Containers that run already: found by name, id or label, and left as they were found.
+//! Attach: finds running containers by name, id or label.
 //!
-//! Owns the finding, and the markers by which `clean` heals what a killed run had stopped or paused.
+//! Also writes the markers with which `clean` heals what a killed run had stopped or paused.
 
 use std::collections::HashMap;
 
@@ -97,7 +97,7 @@ pub(crate) fn name_of(summary: &ContainerSummary) -> String {
     name.or(summary.id.as_ref()).map(|name| name.trim_start_matches('/').to_owned()).unwrap_or_default()
 }
 
-/// Leaves a marker: should kaf6 be killed now, `clean` finds by it what to heal, and how.
+/// Creates a marker: if kaf6 is killed, `clean` uses it to heal the container.
 pub(crate) async fn mark(shared: &ClusterState, id: &str, heal: &str) -> Result<(), DockerError> {
     let marker = VolumeCreateRequest {
         name: Some(names::marker(&shared.options.run_id, id)),

@@ -1,6 +1,6 @@
-//! A run's containers as the engine has them: started, faulted, healed and removed.
+//! A run's containers: started, faulted, healed and removed.
 //!
-//! Owns that every way out removes what was started; each step is a module beside this one.
+//! Whatever happens, everything that was started is removed. Each step is a module of its own.
 
 pub(crate) mod addresses;
 pub(crate) mod attach;
@@ -33,21 +33,22 @@ use crate::plan::{ClusterPlan, FaultPlan};
 use options::{ClusterStep, ContainerState, FaultOutcome, UpOptions};
 use state::{ClusterState, DesiredState, Network, Replica};
 
-/// How long the last resort may take, where nobody waits for a removal.
+/// Time limit of the last resort, if nobody awaits a removal.
 const LAST_RESORT: Duration = Duration::from_secs(30);
 
-/// The containers of a run. Dropped without [`Cluster::down`], it removes what was started all the same.
+/// The containers of a run. If it is dropped without [`Cluster::down`], it still removes what was started.
 pub struct Cluster {
     addresses: Addresses,
     guard: Guard,
 }
 
 impl Cluster {
-    /// Starts all services, each after those that it needs, and finds what it attaches to. Returns when all are
-    /// ready. Where that fails, or `cancel` ends first, what was started is removed before this returns.
+    /// Starts all services in the order of their dependencies, and finds the attached containers. Returns
+    /// when all are ready. On failure, or if `cancel` completes first, it removes what was started.
     ///
     /// # Errors
-    /// With a sentence that says what to do.
+    ///
+    /// A sentence that says what to do.
     pub async fn up(
         plan: &ClusterPlan,
         options: UpOptions,
@@ -56,10 +57,11 @@ impl Cluster {
         Self::up_with(Daemon::connect().await?, plan, options, cancel).await
     }
 
-    /// As [`Cluster::up`], on the Docker Engine that a value of `DOCKER_HOST` names.
+    /// Like [`Cluster::up`], on the Docker Engine in this value of `DOCKER_HOST`.
     ///
     /// # Errors
-    /// With a sentence that says what to do.
+    ///
+    /// A sentence that says what to do.
     pub async fn up_at(
         docker_host: &str,
         plan: &ClusterPlan,
@@ -94,13 +96,13 @@ impl Cluster {
         }
     }
 
-    /// Where the ports of all replicas are reached that there can be; fixed.
+    /// The addresses of the ports of all possible replicas; fixed.
     pub const fn addresses(&self) -> &Addresses {
         &self.addresses
     }
 
-    /// Replicas that are to run now: not those that a `stop` or a `scale` took away; those that a `restart` or a
-    /// `pause` holds are in it. Only of services that were started.
+    /// Replicas that should run now: without those that a `stop` or a `scale` removed, including those that a
+    /// `restart` or a `pause` holds. Only of started services.
     pub fn running(&self) -> Vec<(String, u32)> {
         let to_run = |unit: &&Arc<Replica>| {
             !unit.attached
@@ -112,7 +114,7 @@ impl Cluster {
         self.shared().units.values().filter(to_run).map(|u| (u.service.clone(), u.replica)).collect()
     }
 
-    /// Replicas that a `scale` took away.
+    /// Replicas that a `scale` removed.
     pub fn away(&self) -> Vec<(String, u32)> {
         let away = |unit: &&Arc<Replica>| unit.wanted() == DesiredState::Away;
         self.shared().units.values().filter(away).map(|u| (u.service.clone(), u.replica)).collect()
@@ -157,7 +159,7 @@ impl Cluster {
         .await
     }
 
-    /// Sentences on containers that ended by themselves, each told once.
+    /// Sentences about containers that exited unexpectedly, each reported once.
     pub async fn unexpected(&self) -> Vec<String> {
         let mut sentences = Vec::new();
         for unit in self.shared().units.values() {
@@ -166,7 +168,7 @@ impl Cluster {
         sentences
     }
 
-    /// As [`Cluster::unexpected`], of those that were started: nobody starts them again.
+    /// Like [`Cluster::unexpected`], for started containers only: nobody starts them again.
     pub async fn crashed(&self) -> Vec<String> {
         let mut sentences = Vec::new();
         for unit in self.shared().units.values().filter(|unit| !unit.attached) {
@@ -184,13 +186,13 @@ impl Cluster {
         let now = container::inspect(&shared.daemon, &unit.id()?).await.ok()?;
         let how = match now {
             Some(now) if now.running => return None,
-            // It had one thing to do, and nobody was to connect to it.
+            // It is a one-shot task, and no client connects to it.
             Some(now) if now.exit_code == 0 && shared.is_one_shot(&unit.service) => return None,
             Some(now) if now.out_of_memory => format!("exit code {}, out of memory", now.exit_code),
             Some(now) => format!("exit code {}", now.exit_code),
             None => "it was removed".to_owned(),
         };
-        // A fault may have begun meanwhile, and be over.
+        // A fault may have started and ended meanwhile.
         if unit.state().turns != turns {
             return None;
         }
@@ -254,8 +256,8 @@ impl Cluster {
         seen.collect()
     }
 
-    /// Heals what is attached, removes all that was started, leaves the network that was joined. Gives sentences for
-    /// what could not be removed.
+    /// Heals attached containers, removes everything that was started, and leaves the joined network. Returns
+    /// sentences about what could not be removed.
     pub async fn down(&self) -> Vec<String> {
         self.guard.remove().await
     }
@@ -265,7 +267,7 @@ impl Cluster {
     }
 }
 
-/// Says that it was Podman, where something went wrong that works with Docker.
+/// Adds that the engine is Podman, if something failed that works with Docker.
 fn on_podman(daemon: &Daemon, error: DockerError) -> DockerError {
     match (&daemon.engine.podman, &error) {
         (
@@ -276,7 +278,7 @@ fn on_podman(daemon: &Daemon, error: DockerError) -> DockerError {
     }
 }
 
-/// Looks before anything is started: at the place, at what is attached, and at whether the run's id is free.
+/// Checks before anything is started: where kaf6 runs, what to attach to, and whether the run's id is free.
 async fn prepare(
     daemon: Daemon,
     plan: &ClusterPlan,
@@ -349,7 +351,8 @@ impl Guard {
         &self.shared
     }
 
-    /// Removes everything, and gives sentences for what could not be. Given up halfway, the last resort goes on.
+    /// Removes everything, and returns sentences about what could not be removed. If it is canceled, the last
+    /// resort continues.
     async fn remove(&self) -> Vec<String> {
         let shared = &self.shared;
         if shared.units.values().any(|unit| !unit.attached) {
@@ -369,7 +372,7 @@ impl Guard {
     }
 }
 
-/// Ends what was started, so that its log is whole before it is removed.
+/// Stops all containers first, so that their logs are complete.
 async fn end_all(shared: &ClusterState) {
     let own = shared.units.values().filter(|unit| !unit.attached);
     let ends = own.filter_map(|unit| unit.id().map(|id| (unit, id))).map(|(unit, id)| async move {
@@ -387,12 +390,12 @@ impl Drop for Guard {
         }
         let (daemon, run_id) = (self.shared.daemon.clone(), self.shared.options.run_id.clone());
         let owner = self.shared.owner().map(str::to_owned);
-        // In a thread with a runtime of its own: this one may be about to end.
+        // In a thread with its own runtime, because the current one may be about to end.
         let last_resort = std::thread::Builder::new().name("kaf6-remove".to_owned()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let Ok(runtime) = runtime else { return };
             runtime.block_on(async {
-                // A request that was given up may still be carried out.
+                // A canceled request may still be executed.
                 tokio::time::sleep(Duration::from_millis(500)).await;
                 let _ = tokio::time::timeout(LAST_RESORT, remove::run(&daemon, (&run_id, owner.as_deref())))
                     .await;

@@ -1,8 +1,8 @@
-//! Names of what a run starts: its network, containers and volumes.
+//! Names of a run's network, containers and volumes.
 //!
-//! Owns their form; a name is also a host name, which bounds its length.
+//! A name is also a host name, which limits its length.
 
-/// A part of a host name may not be longer.
+/// Maximum length of a label of a host name.
 const LONGEST: usize = 63;
 
 /// The network of a run.
@@ -32,7 +32,7 @@ pub(crate) fn alias(service: &str, replica: u32, several: bool) -> String {
     if several { format!("{service}-{replica}") } else { service.to_owned() }
 }
 
-/// Shortens what is too long, and keeps it unlike others: what is cut away leaves its checksum.
+/// Shortens a long name and keeps it unique: the removed part is replaced by its checksum.
 fn fit(head: &str, tail: &str) -> String {
     let whole = format!("{}{}", clean(head), clean(tail));
     if whole.len() <= LONGEST {
@@ -48,7 +48,7 @@ fn fit(head: &str, tail: &str) -> String {
     }
 }
 
-/// Docker takes letters, digits, `_`, `.` and `-`.
+/// Docker allows letters, digits, `_`, `.` and `-`.
 fn clean(text: &str) -> String {
     let good = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-') { c } else { '-' };
     text.chars().map(good).collect()

@@ -1,6 +1,4 @@
-//! What a cluster is asked for, and what it tells.
-//!
-//! Owns the types between the engine and the containers.
+//! The options of a cluster, and what it reports: the types between the engine and the containers.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::scenario::Secrets;
 
-/// Asks a Kafka broker at `host:port` for its metadata; blocks, and says why it is not ready.
+/// Requests metadata from a Kafka broker at `host:port`; blocks, and returns why it is not ready.
 pub type KafkaReady = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
 
 pub type StepListener = Arc<dyn Fn(ClusterStep) + Send + Sync>;
@@ -19,7 +17,7 @@ pub struct UpOptions {
     pub run_id: String,
     /// The run's folder for logs, made when needed.
     pub logs: PathBuf,
-    /// What is not to stand in them.
+    /// Secrets to hide in the logs.
     pub secrets: Secrets,
     /// How Kafka readiness is asked.
     pub kafka_ready: KafkaReady,
@@ -30,7 +28,7 @@ pub struct UpOptions {
     pub later_images: Vec<(String, String)>,
 }
 
-/// What goes on while a cluster is started or removed.
+/// Progress of starting or removing a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClusterStep {
     /// An image is pulled; bytes so far, of those known.
@@ -59,7 +57,7 @@ pub enum ClusterStep {
     Removing,
 }
 
-/// What came of a fault.
+/// The effect of a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FaultOutcome {
     pub began: Instant,
@@ -72,9 +70,9 @@ pub struct FaultOutcome {
     pub effect: Option<(Instant, Option<Instant>)>,
     /// Those that it still holds, where it lasts: by service and replica.
     pub holds: Vec<(String, u32)>,
-    /// It was shown to have taken effect.
+    /// Whether it was proven to have taken effect.
     pub effective: bool,
-    /// How that was shown, or why it was not.
+    /// The proof, or why there is none.
     pub proof: String,
 }
 

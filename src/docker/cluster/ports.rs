@@ -1,7 +1,7 @@
-//! Ports of the host that containers are published on: chosen before the first container is created, and held.
+//! Published host ports: chosen and reserved before the first container is created.
 //!
-//! Owns the choice. A port is held by a socket that is bound and does not listen, so that nobody else gets it and
-//! who connects too early is refused.
+//! A reserved port has a socket that is bound and does not listen. So no other program gets it, and early
+//! connections are refused.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};

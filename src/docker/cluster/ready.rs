@@ -1,6 +1,6 @@
-//! Whether a replica is ready: asked by HTTP, TCP, a command or Kafka metadata, until it is or time is up.
+//! Readiness of a replica: checks by HTTP, TCP, a command or Kafka metadata, until it is ready or time is up.
 //!
-//! Owns the asking. A container that ends meanwhile ends the wait.
+//! If the container exits meanwhile, the wait ends.
 
 use std::time::{Duration, Instant};
 

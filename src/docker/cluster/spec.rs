@@ -1,6 +1,6 @@
-//! From a planned service to the container that Docker is asked for.
+//! Converts a planned service to the container that Docker creates.
 //!
-//! Owns what the references in a service's texts stand for, as this service reaches what they name.
+//! Resolves the references in a service's texts to addresses that this service can reach.
 
 use std::collections::HashMap;
 

@@ -1,6 +1,6 @@
-//! The start of a cluster: images, network, addresses, relays, and services, each after those that it needs.
+//! Starts a cluster: images, network, addresses, relays, and services in the order of their dependencies.
 //!
-//! Owns the order of these, and how one replica is created and started.
+//! Also creates and starts each replica.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
-//! What a run has started or touched: its network, its containers, and what each is to be now.
+//! The state of a run's cluster: its network, its containers, and the desired state of each.
 //!
-//! Owns the shared state; what is done with it are the modules beside this one.
+//! State only; the neighboring modules act on it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};

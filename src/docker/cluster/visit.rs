@@ -1,5 +1,5 @@
-//! kaf6's own container in the networks of what it attaches to: joined for the run, so that names mean there what they
-//! mean here, and left at its end.
+//! Joins kaf6's own container to the networks of attached containers for the run, so that host names resolve
+//! there, and leaves them at its end.
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
-//! `exec`: a command run in containers.
+//! `exec`: runs a command in containers.
 //!
-//! Owns its proof: the exit code and the last lines of what the command said.
+//! Its proof is the exit code and the last lines of the output.
 
 use std::sync::Arc;
 use std::time::Instant;

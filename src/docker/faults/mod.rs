@@ -1,6 +1,6 @@
-//! What is done to a cluster on purpose, each with its proof, and its healing.
+//! Faults: injects each kind, proves its effect, and heals it.
 //!
-//! Owns which kind is whose; a proof is what Docker or the relay showed, never what was asked of them.
+//! A proof is what Docker or the relay showed, never what was requested.
 
 mod command;
 mod pause;

@@ -1,6 +1,6 @@
-//! `pause`: containers frozen for a while.
+//! `pause`: freezes containers for some time.
 //!
-//! Owns its proof: Docker calls them paused all the time, and their processes got none of a processor.
+//! Its proof: Docker reported them as paused the whole time, and their processes used no CPU time.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

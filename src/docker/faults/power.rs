@@ -1,6 +1,6 @@
-//! `restart`, `stop` and `start`: containers ended by a signal, and started again.
+//! `restart`, `stop` and `start`: ends containers with a signal, and starts them again.
 //!
-//! Owns their proof: the exit code, that they stayed down, and a start time that is another than before.
+//! Their proof: the exit code, that they stayed down, and a new start time.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

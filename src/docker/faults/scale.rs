@@ -1,6 +1,6 @@
-//! `scale`: more or fewer replicas of a service.
+//! `scale`: adds or removes replicas of a service.
 //!
-//! Owns its proof: which replicas joined and were ready, which left and how they ended.
+//! Its proof: which replicas joined and became ready, which left, and how they ended.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

@@ -1,6 +1,6 @@
-//! What came of a fault, in words; and whether a container is fit for one.
+//! The texts about a fault's effect, and the check whether a container can be faulted.
 //!
-//! Owns what all kinds of faults share.
+//! Shared by all kinds of faults.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

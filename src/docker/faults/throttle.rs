@@ -1,6 +1,6 @@
-//! `throttle`: a way between two services made slow by kaf6's relay.
+//! `throttle`: slows down a link between two services with kaf6's relay.
 //!
-//! Owns its proof: what passed through the relay meanwhile, and the delays that it had.
+//! Its proof: the traffic through the relay meanwhile, and its delays.
 
 use std::time::{Duration, Instant};
 

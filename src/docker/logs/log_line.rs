@@ -1,4 +1,4 @@
-//! A line of a container's log as people read it: of a JSON object, its message.
+//! Formats a line of a container's log for people: of a JSON object, only its message.
 
 use std::borrow::Cow;
 

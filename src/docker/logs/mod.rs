@@ -1,7 +1,7 @@
-//! Logs of containers: followed from their start into files, over restarts, with the last lines in memory.
+//! Container logs: followed from the start into files, across restarts, with the last lines in memory.
 //!
-//! Owns that each line is written once, also where a container is started again and its log is read anew; that no log
-//! fills the disk; and that none holds a secret.
+//! Each line is written once, even if a restarted container's log is read again. Log size is limited, and
+//! secrets are hidden.
 
 pub(crate) mod log_line;
 

@@ -1,7 +1,7 @@
-//! kaf6's own relay on the way from one service to another, which a `throttle` slows down.
+//! The relay: a TCP proxy on the link from one service to another, which `throttle` slows down.
 //!
-//! Owns listening, dialling and counting. It stands between from the start on, at full speed, so that what is
-//! measured before, during and after a fault went the same way.
+//! Listens, connects and counts. It is used from the start, at full speed, so that traffic before, during and
+//! after a fault takes the same path.
 
 mod pump;
 mod shaping;

@@ -1,7 +1,7 @@
-//! One direction of one connection: bytes in order, each piece as late as it is to be.
+//! One direction of one connection: forwards bytes in order, each piece with its delay.
 //!
-//! Owns the queue between reading and writing. Pieces wait in it side by side, so that a delay makes each of them
-//! late and none of them slow: what passes a second is what passed before.
+//! Pieces wait in a queue between reading and writing, all at the same time. So a delay adds latency and does
+//! not reduce throughput.
 
 use std::io;
 use std::sync::Arc;

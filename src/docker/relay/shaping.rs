@@ -1,6 +1,6 @@
-//! How slow a way is made, and what came of it: delays, bytes a second, and counts of both.
+//! Traffic shaping of a link: delays, bytes per second, and statistics of both.
 //!
-//! Owns the arithmetic; moving bytes is `pump`'s.
+//! Arithmetic only; `pump` moves the bytes.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
