@@ -7,17 +7,17 @@ use std::fs;
 
 use crate::docker::api::daemon::{Daemon, Endpoint};
 
-/// Where kaf6 runs, as the Docker Engine sees it.
+/// Where kaf6 runs, as seen by the Docker Engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum OwnPlace {
-    /// On its host: ports are published on 127.0.0.1.
+    /// On the Docker host: ports are published on 127.0.0.1.
     Host,
-    /// In one of its containers, which joins the run's network.
+    /// In a container of this Docker Engine, which joins the run's network.
     Inside {
         /// The container whose network that is: kaf6's own, or the one that it shares it with.
         container: String,
     },
-    /// Elsewhere: ports are published on all addresses of that host.
+    /// Elsewhere: ports are published on all addresses of the Docker host.
     Remote {
         /// As `DOCKER_HOST` names it.
         host: String,
@@ -38,7 +38,7 @@ impl OwnPlace {
             }
             let mode = found.host_config.and_then(|config| config.network_mode).unwrap_or_default();
             return match (mode.as_str(), mode.strip_prefix("container:"), found.id) {
-                // It shares the host's network, and so reaches what is published there.
+                // It shares the host's network, so it reaches published ports.
                 ("host", ..) => Self::of(&daemon.endpoint),
                 (_, Some(other), _) => Self::Inside { container: other.to_owned() },
                 (_, None, Some(id)) => Self::Inside { container: id },
@@ -64,7 +64,7 @@ impl OwnPlace {
     }
 }
 
-/// Ids that this process's container may have, the surest first.
+/// Possible ids of this process's container, most reliable first.
 fn candidates(mountinfo: &str, cgroup: &str, hostname: &str) -> Vec<String> {
     let is_hex = |text: &str| text.chars().all(|c| c.is_ascii_hexdigit());
     let mut seen = BTreeSet::new();

@@ -17,7 +17,7 @@ use crate::plan::FaultPlan;
 use crate::scenario::template::service_template::ServiceTemplate;
 use tokio_util::sync::CancellationToken;
 
-/// Lines of its output that stand in the proof.
+/// Lines of its output that the proof contains.
 const LINES: usize = 3;
 
 /// Runs a command in each of some containers.

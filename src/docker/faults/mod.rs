@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use power::Power;
 
-/// Begins a fault, lets it last, heals it and waits until what it touched is ready again.
+/// Injects a fault, lets it last, heals it, and waits until what it touched is ready again.
 pub(super) async fn inject(
     shared: &Arc<ClusterState>,
     fault: &FaultPlan,
@@ -51,7 +51,7 @@ pub(super) async fn inject(
     }
 }
 
-/// Heals whatever faults left; gives sentences for what could not be.
+/// Heals whatever faults left; returns sentences about what could not be healed.
 pub(super) async fn heal(shared: &Arc<ClusterState>, cancel: &CancellationToken) -> Vec<String> {
     for relay in lock(&shared.relays).values() {
         relay.free();
@@ -69,7 +69,7 @@ pub(super) async fn heal(shared: &Arc<ClusterState>, cancel: &CancellationToken)
     });
     let healed = ill.map(|unit| heal_one(shared, unit));
     problems.extend(futures_util::future::join_all(healed).await.into_iter().flatten());
-    // Those of faults that were cut short: they run, and nobody has waited for them.
+    // Containers of faults that were cut short: they run, but nobody has waited for them.
     let late =
         shared.units.values().filter(|unit| unit.wanted() == DesiredState::Running && unit.state().unready);
     let waits = late.map(|unit| async move {
@@ -95,7 +95,7 @@ fn patience(shared: &ClusterState, unit: &Replica) -> Duration {
     shared.plan.service(&unit.service).map_or(Duration::from_secs(10), |service| service.ready_timeout)
 }
 
-/// Heals what is attached, and nothing else: the rest is about to be removed.
+/// Heals attached containers only: the others are about to be removed.
 pub(super) async fn heal_attached(shared: &ClusterState) -> Vec<String> {
     let ill = shared.units.values().filter(|unit| {
         unit.attached

@@ -18,7 +18,7 @@ use crate::docker::cluster::state::{ClusterState, DesiredState, Replica};
 use crate::plan::FaultPlan;
 use tokio_util::sync::CancellationToken;
 
-/// What freezing itself may still count, of processor time.
+/// CPU time that freezing itself may use.
 const FREEZING: Duration = Duration::from_millis(20);
 
 /// Freezes containers for the fault's length.
@@ -63,12 +63,12 @@ pub(super) async fn pause(
     FaultOutcome { began, ended, effect: Some((from, Some(until))), holds, effective, proof }
 }
 
-/// A container that this fault is done to.
+/// A container that this fault pauses.
 struct Pausing<'a> {
     unit: &'a Arc<Replica>,
     /// The number of this fault's word that it is to be paused.
     turn: Option<u64>,
-    /// How it was then, or why it is not paused.
+    /// Its state after freezing, or why it is not paused.
     frozen: Result<Frozen, String>,
 }
 
@@ -102,7 +102,7 @@ async fn freeze<'a>(shared: &ClusterState, unit: &'a Arc<Replica>) -> Pausing<'a
     Pausing { unit, turn, frozen }
 }
 
-/// Looks whether it is frozen still. What Docker does not tell now, it is asked again.
+/// Checks whether it is still frozen. If Docker does not answer, it is asked again later.
 async fn look(shared: &ClusterState, it: &mut Pausing<'_>) {
     let Ok(frozen) = &it.frozen else { return };
     let how = if it.is_ours() {
@@ -150,7 +150,7 @@ async fn is_paused(daemon: &Daemon, id: &str) -> Result<(), String> {
     }
 }
 
-/// Lets one container go on.
+/// Resumes one container.
 pub(super) async fn go_on(shared: &ClusterState, unit: &Replica) -> Result<(), String> {
     let id = unit.id().ok_or("it has no container")?;
     let paused = container::inspect(&shared.daemon, &id).await.map_err(|error| said(&error))?;

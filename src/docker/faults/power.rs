@@ -23,16 +23,16 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone, Copy)]
 pub(super) struct Power<'a> {
     pub signal: &'a str,
-    /// From which image they are started again, if not their own.
+    /// The image to start them again from, if not their own.
     pub image: Option<&'a str>,
     /// How long they stay down; none: until something starts them.
     pub lasts: Option<Duration>,
-    /// It is a `restart`: meanwhile they count as running.
+    /// For a `restart`: they count as running meanwhile.
     pub restarts: bool,
 }
 
 impl Power<'_> {
-    /// What containers are to be while they are down.
+    /// The desired state of the containers while they are down.
     const fn makes(self) -> DesiredState {
         if self.restarts { DesiredState::Restarting } else { DesiredState::Stopped }
     }
@@ -81,7 +81,7 @@ impl Down {
     }
 }
 
-/// Ends containers, and starts them again unless they are to stay down.
+/// Stops containers, and starts them again unless they should stay down.
 pub(super) async fn off(
     shared: &ClusterState,
     fault: &FaultPlan,
@@ -92,7 +92,7 @@ pub(super) async fn off(
     let service = units.first().and_then(|unit| shared.plan.service(&unit.service));
     if let (Some(image), Some(service)) = (power.image, service) {
         let wanted = (service.name.as_str(), image, service.pull);
-        // Pulled before the fault begins, so that it does not stand in the time that the service is down.
+        // Pulled before the fault begins, so that the pull does not add to the downtime.
         if let Err(error) = images::ensure(&shared.daemon, wanted, &shared.options.progress, cancel).await {
             return nothing(error.to_string());
         }
@@ -100,7 +100,7 @@ pub(super) async fn off(
     let began = Instant::now();
     let all = join_all(units.into_iter().map(|unit| end(shared, unit, power))).await;
     let Some(from) = all.iter().filter_map(|down| Some(down.ended.as_ref().ok()?.at)).max() else {
-        // It did nothing, and so it does not last.
+        // It had no effect, so it does not last.
         return over(began, proof(&all.into_iter().map(Down::shown).collect::<Vec<_>>()));
     };
     let still = || held(all.iter().filter(|down| down.is_ours()).map(|down| &down.unit), power.makes());
@@ -124,7 +124,7 @@ pub(super) async fn off(
         if down.ended.is_err() {
             return Ok(());
         }
-        // What another fault made of it is that one's, to be kept.
+        // If another fault changed it meanwhile, that state is kept.
         if !down.is_ours() {
             return Err(down.taken_over(began));
         }
@@ -222,8 +222,8 @@ async fn end_it(shared: &ClusterState, unit: &Replica, power: Power<'_>) -> Resu
     Ok(ContainerEnd { before, words, turn, at })
 }
 
-/// Looks whether a container that a fault had ended stayed down, and notes how it did not. Nobody but kaf6 is to start it,
-/// but a restart policy or another program may have.
+/// Checks whether a stopped container stayed down, and notes if it did not. Only kaf6 should start it, but a
+/// restart policy or another program may have.
 async fn look_whether_it_stayed_down(shared: &ClusterState, unit: &Replica) {
     let Some(earlier) = unit.state().down_since_start.take() else { return };
     let Some(id) = unit.id() else { return };

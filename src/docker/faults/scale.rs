@@ -27,7 +27,7 @@ pub(super) struct Brought {
     pub failed: Vec<String>,
 }
 
-/// Brings a service to so many replicas; back after the fault's length, where it has one.
+/// Scales a service to this number of replicas; and back after the fault's length, if it has one.
 pub(super) async fn scale(
     shared: &ClusterState,
     fault: &FaultPlan,
@@ -54,7 +54,7 @@ pub(super) async fn scale(
             break None;
         }
         if there(shared, name) != made {
-            // What another one made of it is that one's, to be kept.
+            // If another fault changed it meanwhile, that state is kept.
             brought.failed.push(format!(
                 "did not stay at this scale: another fault changed it to {} replicas after {}",
                 there(shared, name),
@@ -140,7 +140,7 @@ async fn join(
     (Arc::clone(unit), work.await)
 }
 
-/// Stops and removes one replica; its volumes stay, should it come back.
+/// Stops and removes one replica. Its volumes stay, in case it comes back.
 async fn leave(shared: &ClusterState, unit: &Replica) -> Result<String, String> {
     let Some(id) = unit.id() else { return Ok("did not exist".to_owned()) };
     unit.want(DesiredState::Away);

@@ -16,10 +16,10 @@ use crate::docker::cluster::state::{ClusterState, DesiredState, Replica};
 use crate::plan::FaultPlan;
 use tokio_util::sync::CancellationToken;
 
-/// Between two looks at whether something else undid a fault.
+/// Time between two checks whether something else undid a fault.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// A fault that did nothing, with the reason.
+/// A fault without effect, with the reason.
 pub(super) fn nothing(reason: impl Into<String>) -> FaultOutcome {
     over(Instant::now(), (false, reason.into()))
 }
@@ -34,7 +34,7 @@ pub(super) fn no_container(fault: &FaultPlan) -> FaultOutcome {
     nothing(format!("there was no container of {}", fault.action.target()))
 }
 
-/// What came of a fault with one container: shown to have worked or not, and how.
+/// The effect of a fault on one container, with its proof.
 pub(super) struct ContainerProof {
     pub unit: Arc<Replica>,
     /// It was shown to have worked.
@@ -52,7 +52,7 @@ pub(super) fn proof(all: &[ContainerProof]) -> (bool, String) {
     (!all.is_empty() && all.iter().all(|shown| shown.effective), words.collect::<Vec<_>>().join("; "))
 }
 
-/// A proof of what was to last for a while: it has no effect where the run's end cut that short.
+/// The proof of a fault with a length: it has no effect if the end of the run cut it short.
 pub(super) fn lasting((effective, words): (bool, String), cut_short: Option<String>) -> (bool, String) {
     match cut_short {
         Some(short) => (false, format!("{words}; {short}")),
@@ -60,7 +60,7 @@ pub(super) fn lasting((effective, words): (bool, String), cut_short: Option<Stri
     }
 }
 
-/// Lets a fault last, from when it began; a sentence where the run ended first.
+/// Waits for the fault's length; returns a sentence if the run ended first.
 pub(super) async fn last(began: Instant, length: Duration, cancel: &CancellationToken) -> Option<String> {
     let whole = cancel::sleep(cancel, length.saturating_sub(began.elapsed())).await;
     (!whole).then(|| cut_short(began, length))
@@ -102,7 +102,7 @@ pub(super) fn left(fault: &FaultPlan, began: Instant) -> Duration {
     fault.timeout.saturating_sub(began.elapsed())
 }
 
-/// A container that is to be stopped or paused: it runs, and would be there after it.
+/// Checks that a container can be stopped or paused: it runs, and would still exist afterwards.
 pub(super) async fn fit(shared: &ClusterState, unit: &Replica, heal: &str) -> Result<(String, Now), String> {
     let id = unit.id().ok_or("it has no container")?;
     let now = container::inspect(&shared.daemon, &id).await.map_err(|error| said(&error))?;

@@ -13,16 +13,16 @@ use crate::plan::FaultPlan;
 use crate::plan::cluster::Link;
 use tokio_util::sync::CancellationToken;
 
-/// Fewer pieces with the whole latency show nothing: one may be of anybody.
+/// With fewer fully delayed pieces, nothing is proven: they may be a coincidence.
 const LEAST_PIECES: u64 = 3;
-/// A bandwidth that held bytes back for less than this in all did not limit anything, ...
+/// A bandwidth limit that held bytes back for less than this in all had no effect ...
 const LEAST_HELD: Duration = Duration::from_millis(100);
-/// ... nor one that did so for a smaller part of the fault than one in so many.
+/// ... and neither had one that did so for less than this fraction of the fault.
 const HELD_PART: u32 = 10;
-/// So long a time's worth may pass beyond a bandwidth.
+/// The bandwidth may be exceeded by the bytes of this time.
 const BURST: Duration = Duration::from_millis(100);
 
-/// Slows a way down for the fault's length.
+/// Slows down a link for the fault's length.
 pub(super) async fn throttle(
     shared: &ClusterState,
     fault: &FaultPlan,
@@ -48,7 +48,7 @@ pub(super) async fn throttle(
     FaultOutcome { began, ended: Some(ended), effect: None, holds: Vec::new(), effective, proof }
 }
 
-/// What passed while a way was slow for that long, and whether that shows it.
+/// Evaluates the traffic of a link that was slowed down for this time, and whether it proves the effect.
 fn shown(slow: Shaping, length: Duration, passed: Passed) -> (bool, String) {
     let Passed { connections, refused, out, back, pieces, limited, .. } = passed;
     if out == 0 && back == 0 && pieces == 0 && limited.iter().all(|limited| limited.held.is_zero()) {
@@ -77,7 +77,7 @@ fn shown(slow: Shaping, length: Duration, passed: Passed) -> (bool, String) {
             effective = false;
             proof.push_str(&format!(": more than the configured {}", per_second(as_f64(bandwidth))));
         } else if !limited.iter().any(|limited| is_limited(limited, length)) {
-            // Less than it lets through is not slowed down by it.
+            // A limit that is higher than the traffic has no effect.
             effective &= slow.delays();
             proof
                 .push_str(&format!(": too little traffic for {} to limit it", per_second(as_f64(bandwidth))));
@@ -90,7 +90,7 @@ fn shown(slow: Shaping, length: Duration, passed: Passed) -> (bool, String) {
 fn delay_in_words(slow: Shaping, passed: Passed) -> (bool, String) {
     let Passed { pieces, slowed, delayed, .. } = passed;
     let mut words = format!("; {slowed} of {pieces} pieces delayed");
-    // The others were on their way at its end, which let them go.
+    // The others were in the queue at its end, which released them.
     if delayed < slowed {
         words.push_str(&format!(", {delayed} of them in full"));
     }
@@ -118,12 +118,12 @@ fn limit_in_words(limited: &Limited, length: Duration) -> String {
     format!("held back {held:.1} s of {length:.1} s, {} passed", per_second(rate))
 }
 
-/// What came was held back for a good part of the fault, and not for a moment only.
+/// Whether traffic was held back for a large part of the fault, and not only for a moment.
 fn is_limited(limited: &Limited, length: Duration) -> bool {
     limited.held >= LEAST_HELD.max(length / HELD_PART)
 }
 
-/// More went through than the bandwidth and a small burst.
+/// Whether more passed than the bandwidth and a small burst.
 fn exceeds(limited: &Limited, bandwidth: u64, length: Duration) -> bool {
     as_f64(limited.through) > as_f64(bandwidth) * (length + BURST).as_secs_f64()
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-/// Names under which loggers write the message, its level, and its time, which is left out.
+/// The keys that loggers use for the message, its level, and its time, which is omitted.
 const MESSAGE: [&str; 6] = ["msg", "message", "@message", "@m", "event", "short_message"];
 const LEVEL: [&str; 6] = ["level", "severity", "lvl", "@level", "@l", "log.level"];
 const TIME: [&str; 7] = ["time", "timestamp", "ts", "@timestamp", "@t", "date", "datetime"];
@@ -15,7 +15,7 @@ pub(crate) fn readable(line: &str) -> Cow<'_, str> {
         return line.into();
     }
     let Ok(mut object) = serde_json::from_str::<Map<String, Value>>(line) else { return line.into() };
-    // tracing's loggers have the event in an object of its own.
+    // Loggers of the tracing crate put the event into an object of its own.
     if let Some(Value::Object(fields)) = object.remove("fields") {
         object.extend(fields);
     }

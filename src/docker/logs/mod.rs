@@ -25,18 +25,18 @@ use crate::docker::api::daemon::{Daemon, is_conflict, is_gone, said};
 use crate::scenario::Secrets;
 use log_line::readable;
 
-/// Bytes of a log that are written as they come.
+/// The first bytes of a log, which are written immediately.
 const HEAD: usize = 32 << 20;
-/// And those of its end, which are kept in memory and written at the end. What lies between is left out.
+/// The last bytes of a log, which are kept in memory and written at the end. The part in between is omitted.
 const TAIL: usize = 1 << 20;
 /// Lines that are kept in memory.
 const KEPT: usize = 50;
 /// Bytes of one line that are kept in memory.
 const LINE: usize = 2000;
-/// How long a log may still come after its container has ended.
+/// How long log lines may still arrive after their container has ended.
 const SETTLE: Duration = Duration::from_secs(2);
 
-/// The log of one replica, over all of its containers.
+/// The log of one replica, across all of its containers.
 pub(super) struct ReplicaLog {
     path: PathBuf,
     secrets: Secrets,
@@ -47,25 +47,25 @@ pub(super) struct ReplicaLog {
 #[derive(Default)]
 struct LogWritten {
     file: Option<File>,
-    /// Why it is not whole.
+    /// Why it is incomplete.
     failed: Option<std::io::Error>,
     /// Bytes in it, and whether they end with a line.
     head: usize,
     ends_line: bool,
-    /// What does not fit any more: its end, and how many bytes before that are gone.
+    /// What exceeds `HEAD`: its last bytes, and how many bytes before them were dropped.
     tail: VecDeque<u8>,
     left_out: u64,
     lines: VecDeque<String>,
-    /// Why Docker does not hand it out.
+    /// Why Docker does not return it.
     unreadable: Option<String>,
-    /// The line that is not yet at its end, of each stream.
+    /// The incomplete last line of each stream.
     open: HashMap<u8, String>,
-    /// The container that is followed, and the time of its last line, as Docker writes it.
+    /// The container that is followed, and the time of its last line, in Docker's format.
     last: (String, String),
-    /// From when on that container's log is wanted; what it said before the run is not the run's.
+    /// Lines before this time are ignored: they were written before the run.
     since: Option<i32>,
-    /// Up to here it was read before it was started again. The streams' times cross by microseconds, so that only
-    /// this, and not the last line, tells what is old.
+    /// Lines up to this time were read before the restart. Times of the two streams may overlap by
+    /// microseconds, so the last line alone does not show which lines are old.
     old: String,
 }
 
@@ -75,17 +75,17 @@ impl ReplicaLog {
         Self { path, secrets, written: Mutex::default(), follower: Mutex::default() }
     }
 
-    /// Where it is, once there is one.
+    /// Its path, once it exists.
     pub(super) fn path(&self) -> Option<&Path> {
         lock(&self.written).file.as_ref().map(|_| self.path.as_path())
     }
 
-    /// Why there is nothing in it, where Docker does not hand it out.
+    /// Why it is empty, if Docker does not return it.
     pub(super) fn unreadable(&self) -> Option<String> {
         lock(&self.written).unreadable.clone()
     }
 
-    /// The last lines as people read them: without the colours that many programs write whoever reads, and of JSON the message.
+    /// The last lines, formatted for people: without color codes, and of JSON only the message.
     pub(super) fn last_lines(&self) -> Vec<String> {
         let written = lock(&self.written);
         let open = written.open.values().filter(|line| !line.is_empty());
@@ -157,7 +157,7 @@ impl ReplicaLog {
         }
     }
 
-    /// Nothing more is to come: writes what was kept of the end. Says why the file is not whole, where it is not.
+    /// The log is complete: writes the last bytes. Returns why the file is incomplete, if it is.
     pub(super) fn finish(&self) -> Option<String> {
         let mut written = lock(&self.written);
         written.finish();
@@ -165,7 +165,7 @@ impl ReplicaLog {
         Some(format!("could not write all of {}: {why}", self.path.display()))
     }
 
-    /// Says so in the log itself, where people look for it.
+    /// Writes this into the log itself, where people look for it.
     async fn is_unreadable(&self, docker: &Docker, id: &str, error: &Error) {
         let found = docker.inspect_container(id, None).await.ok();
         let driver = found.and_then(|found| found.host_config?.log_config?.typ).unwrap_or_default();
@@ -193,7 +193,8 @@ impl ReplicaLog {
         let mut written = lock(&self.written);
         let (time, text) = split_time(bytes);
         if let Some(time) = time {
-            // Read anew after a restart: this one is written already. Times have one width, so that text compares.
+            // Read again after a restart: this line was written already. Times have a fixed width, so they
+            // compare as text.
             if *time <= *written.old {
                 return;
             }
@@ -236,7 +237,7 @@ impl LogWritten {
 
     fn write(&mut self, bytes: &[u8]) {
         if let Some(file) = &mut self.file {
-            // A full disk must not end the run that the log is about.
+            // A full disk must not end the run.
             if let Err(error) = file.write_all(bytes) {
                 self.failed.get_or_insert(error);
             }
@@ -247,7 +248,7 @@ impl LogWritten {
     fn finish(&mut self) {
         let mut tail: Vec<u8> = std::mem::take(&mut self.tail).into();
         if self.left_out > 0 {
-            // From a line's start on, where there is one.
+            // From the start of a line on, if there is one.
             let line = tail.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
             tail.drain(..line);
             let left_out = std::mem::take(&mut self.left_out) + line as u64;
@@ -275,7 +276,7 @@ impl Drop for ReplicaLog {
     }
 }
 
-/// The container is there, and Docker does not hand out its log.
+/// The container exists, and Docker does not return its log.
 const fn has_no_log(error: &Error) -> bool {
     // One that is about to be removed is a conflict.
     matches!(error, Error::DockerResponseServerError { .. }) && !is_gone(error) && !is_conflict(error)

@@ -20,16 +20,16 @@ use shaping::{Direction, LinkState};
 
 pub(super) use shaping::{Limited, Passed, Shaping};
 
-/// How long a target may take to accept a connection.
+/// Timeout of a connection to a target.
 const DIAL: Duration = Duration::from_secs(10);
 
-/// Where a target is reached at the moment.
+/// Returns the current address of a target.
 pub(super) type RelayTarget = Arc<dyn Fn() -> Option<String> + Send + Sync>;
 
-/// The relay of one way; its connections end with it.
+/// The relay of one link. Its connections end when it is dropped.
 pub(super) struct Relay {
     way: Arc<LinkState>,
-    /// What it is slowed down by, with a number for each; of several the last one counts.
+    /// The active slowdowns, with a number each; the last one applies.
     slowed: Mutex<Vec<(u64, Shaping)>>,
     /// As who connects reaches it, by replica and port of whom it connects to.
     addresses: BTreeMap<(u32, String), String>,
@@ -58,7 +58,7 @@ impl Relay {
         self.addresses.get(&(replica, port.to_owned())).cloned()
     }
 
-    /// Makes the way as slow as that, until the number that this gives is let go.
+    /// Slows the link down, until the returned number is passed to `reset`.
     pub(super) fn slow_down(&self, slow: Shaping) -> u64 {
         let mut slowed = lock(&self.slowed);
         let number = slowed.last().map_or(0, |(number, _)| number + 1);
@@ -67,7 +67,7 @@ impl Relay {
         number
     }
 
-    /// Takes that away; what else slows the way down goes on.
+    /// Removes this slowdown; others stay.
     pub(super) fn reset(&self, number: u64) {
         let mut slowed = lock(&self.slowed);
         let was = slowed.last().map(|(last, _)| *last);
@@ -77,13 +77,13 @@ impl Relay {
         }
     }
 
-    /// Takes away all that slows it down.
+    /// Removes all slowdowns.
     pub(super) fn free(&self) {
         lock(&self.slowed).clear();
         self.way.set(Shaping::default());
     }
 
-    /// What passed since the start.
+    /// Traffic statistics since the start.
     pub(super) fn passed(&self) -> Passed {
         self.way.passed()
     }
@@ -97,7 +97,7 @@ async fn accept(listener: TcpListener, target: RelayTarget, way: Arc<LinkState>)
                 Ok((near, _)) => {
                     connections.spawn(relay(near, Arc::clone(&target), Arc::clone(&way)));
                 }
-                // Out of file descriptors, say: who has connected waits.
+                // For example, out of file descriptors: the client waits.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             },
             Some(_) = connections.join_next() => {}
@@ -111,13 +111,13 @@ async fn relay(mut near: TcpStream, target: RelayTarget, way: Arc<LinkState>) {
         None => return way.unreachable(),
     };
     let Ok(Ok(mut far)) = far else {
-        // Who connected learns it as it would without a relay: by a reset.
+        // The client sees a reset, as it would without a relay.
         let _ = near.set_zero_linger();
         return way.unreachable();
     };
     way.connected();
     for stream in [&near, &far] {
-        // A stream that cannot do so is only slower.
+        // A stream that does not support it is only slower.
         let _ = stream.set_nodelay(true);
     }
     let both = {
@@ -129,7 +129,7 @@ async fn relay(mut near: TcpStream, target: RelayTarget, way: Arc<LinkState>) {
         )
     };
     if both.is_err() {
-        // A reset of one side is one of the other.
+        // Forward a reset of one side to the other.
         let _ = (near.set_zero_linger(), far.set_zero_linger());
     }
 }
