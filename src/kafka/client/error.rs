@@ -22,7 +22,7 @@ pub enum Error {
     /// A request failed or did not end in time.
     #[error("{what}: {} {}", code.text(), code.aside())]
     Request { what: String, code: Code },
-    /// The embedded broker cannot do what the run needs.
+    /// The embedded broker cannot serve the run.
     #[error("the embedded broker {reason}")]
     Embedded {
         /// Why, as the rest of the sentence.

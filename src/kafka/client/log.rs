@@ -191,7 +191,7 @@ fn is_other_address(text: &str) -> bool {
     broker.split(['/', ' ']).any(|word| word.starts_with("localhost:")) && rest.contains(REFUSED)
 }
 
-/// Facility and text, with every word that holds a digit taken out: addresses, offsets, times, partitions.
+/// Facility and text, without the words that contain a digit: addresses, offsets, times, partitions.
 fn key(facility: &str, text: &str) -> String {
     let mut key = facility.to_owned();
     for word in text.split_whitespace() {

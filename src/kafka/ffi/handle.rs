@@ -1,6 +1,6 @@
-//! A client of librdkafka: how it is made, what it logs, and how it ends.
+//! A librdkafka client: its creation, its log callback, and its end.
 //!
-//! Owns the rule that everything made of a client keeps it alive.
+//! Everything that is created from a client keeps it alive.
 
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
@@ -24,10 +24,10 @@ pub(crate) enum ClientKind {
     Consumer,
 }
 
-/// How ends are asked for.
+/// How to wait for delivery reports.
 #[derive(Clone, Copy)]
 pub(crate) enum Serve {
-    /// What has ended, without waiting.
+    /// Return the reports that exist, without waiting.
     Now,
     /// The same, but waiting for the first, up to so long; meanwhile what librdkafka gathers leaves at once.
     Flush(Duration),
@@ -138,13 +138,13 @@ impl Handle {
         on.end();
     }
 
-    /// Tells the throttle times that came to a consumer; a producer's are told by [`Handle::reports`].
+    /// Reports the throttle times of a consumer; [`Handle::reports`] reports those of a producer.
     pub(crate) fn throttle_times(&self) {
         // SAFETY: the client is alive. Nothing else comes to the main queue of a consumer without a group.
         let _ = unsafe { sys::rd_kafka_poll(self.as_ptr(), 0) };
     }
 
-    /// The error for which librdkafka gave an idempotent producer up, and its words.
+    /// The fatal error of an idempotent producer, and its text.
     pub(crate) fn fatal(&self) -> Option<(Code, String)> {
         let mut errstr = ErrStr::new();
         // SAFETY: the client is alive; the buffer is as long as said, and written only where there is an error.

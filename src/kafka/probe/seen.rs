@@ -110,7 +110,7 @@ pub struct BatchHeader {
     pub crc_ok: Option<bool>,
 }
 
-/// Why a Fetch of the probe's own has no answer.
+/// Why a Fetch of the probe has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoFetch {
     #[error("the probe does not support SASL")]

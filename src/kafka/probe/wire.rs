@@ -109,7 +109,7 @@ impl<'a> Wire<'a> {
         (0..count).map(|_| element(self)).collect()
     }
 
-    /// Skips the tagged fields that end a flexible structure.
+    /// Skips the tagged fields at the end of a flexible structure.
     pub(super) fn tags(&mut self) -> Result<(), Malformed> {
         if self.flexible {
             for _ in 0..self.varint()? {

@@ -40,8 +40,8 @@ pub struct ProducerOptions {
     pub idempotence: bool,
     /// Bytes that may wait in librdkafka (queued and in flight) before `send` says [`SendError::QueueFull`].
     pub queue_bytes: u64,
-    /// Bytes of the longest message, with key and headers. librdkafka takes memory for a whole request of as much, however
-    /// little it will hold.
+    /// Bytes of the longest message, with key and headers. librdkafka allocates this for every request,
+    /// however small it is.
     pub longest_message: u64,
     /// How long librdkafka tries to deliver one message before it is reported as timed out.
     pub message_timeout: Duration,
@@ -203,7 +203,8 @@ impl Producer {
         self.staged.len()
     }
 
-    /// Hands over what was staged, each partition's in its order; `refused` gets the tags of those that it never will take.
+    /// Hands over what was staged, in order for each partition; `refused` gets the tags of messages that will
+    /// never be accepted.
     pub fn hand_over(&mut self, refused: &mut dyn FnMut(u64, Code)) -> HandedOver {
         let mut handed = HandedOver::default();
         let (topic, batch, queue_bytes) = (&self.topic, &mut self.batch, self.queue_bytes);
@@ -242,7 +243,7 @@ impl Producer {
         handed
     }
 
-    /// Forgets what was staged and not handed over; `forgotten` gets the tags.
+    /// Drops what was staged and not handed over; `forgotten` gets the tags.
     pub fn unstage(&mut self, forgotten: &mut dyn FnMut(u64)) {
         let mut released = Vec::new();
         self.staged.each(|partition, stage| {
@@ -275,7 +276,8 @@ impl Producer {
         ended
     }
 
-    /// As [`Producer::poll`], but what librdkafka gathers leaves at once: nothing will be added to it. Not ended by a [`Waker`].
+    /// Like [`Producer::poll`], but sends batches immediately, because nothing will be added to them. A
+    /// [`Waker`] does not end it.
     pub fn flush(&mut self, timeout: Duration, on: &mut dyn FnMut(Delivery)) -> usize {
         self.serve(Serve::Flush(timeout), on)
     }

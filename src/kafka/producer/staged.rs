@@ -17,7 +17,7 @@ const OPEN: usize = 4 << 20;
 /// but never less than this.
 const LEAST: usize = 32 << 10;
 
-/// What waits and what is held, by partition.
+/// Staged messages and held memory, by partition.
 #[derive(Default)]
 pub(crate) struct Staged {
     stages: Vec<StagedPartition>,
@@ -107,8 +107,8 @@ impl Staged {
         });
     }
 
-    /// The message of this tag is no longer held: librdkafka has reported its end, or will never have it. One that was not staged
-    /// here is nobody's.
+    /// The message of this tag is no longer held: librdkafka has reported its delivery, or will never accept
+    /// it. Does nothing for a message that was not staged here.
     pub(crate) fn release(&mut self, partition: Partition, tag: u64) {
         let Some(stage) = usize::try_from(partition).ok().and_then(|at| self.stages.get_mut(at)) else {
             return;

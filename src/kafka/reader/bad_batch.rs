@@ -34,14 +34,14 @@ pub(crate) struct Unchecked {
     fetches: Arc<FetchLog>,
 }
 
-/// What it got of a batch.
+/// What the client without checksum validation got of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Got {
-    /// It is behind the batch.
+    /// It has passed the batch.
     Whole,
-    /// It has the batch, and cannot decode it to its end.
+    /// It received the batch, and cannot decode it to its end.
     Undecodable,
-    /// It had not got that far when its time was over.
+    /// It had not got that far when its time was up.
     Unknown,
 }
 

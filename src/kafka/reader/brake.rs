@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// What librdkafka says of an answer with null records.
 const NULL_RECORDS: &str = "invalid MessageSetSize -1";
 
-/// Pauses the thread that logs, so that two answers with null records are at least so far apart.
+/// Pauses the logging thread, so that two answers with null records are at least this far apart.
 pub(crate) struct Brake {
     apart: Duration,
     last: Mutex<Option<Instant>>,
@@ -22,7 +22,7 @@ impl Brake {
         Self { apart, last: Mutex::default() }
     }
 
-    /// Takes a log line in, and pauses where it has to.
+    /// Processes a log line, and pauses if necessary.
     pub(crate) fn see(&self, text: &str) {
         if !text.contains(NULL_RECORDS) {
             return;

@@ -11,7 +11,7 @@ use crate::ids::Offset;
 /// The debug contexts that say it.
 pub(crate) const DEBUG: &str = "fetch,msg";
 
-/// Such answers until a batch counts as undecodable, where its length is known.
+/// Number of such answers after which a batch counts as undecodable, if its length is known.
 const WHOLE: u32 = 2;
 /// The same where its header names more bytes than any answer holds. librdkafka asks for twice as much after each.
 const CUT: u32 = 6;
@@ -30,7 +30,7 @@ struct FetchState {
     answered: u64,
     /// Answers at that offset without a record: with the whole batch, and with less.
     open: (u32, u32),
-    /// Those of them after which it asked there again.
+    /// Those of them after which it fetched there again.
     stood: (u32, u32),
 }
 
@@ -44,7 +44,7 @@ impl FetchLog {
         *self.lock() = FetchState { bytes, ..FetchState::default() };
     }
 
-    /// Takes a log line in.
+    /// Processes a log line.
     pub(crate) fn line(&self, facility: &str, text: &str) {
         let after = |part: &str| text.split_once(part).map(|(_, rest)| rest);
         match facility {

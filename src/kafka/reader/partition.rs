@@ -146,7 +146,7 @@ impl PartitionReader {
         })
     }
 
-    /// Takes over the place of a reader that is given up; it does not fetch yet.
+    /// Takes over the position of a reader that is replaced; it does not fetch yet.
     pub(crate) fn in_place_of(self, old: &Self) -> Self {
         Self {
             started_at: old.started_at,
@@ -160,7 +160,7 @@ impl PartitionReader {
         }
     }
 
-    /// Starts to fetch, at its place.
+    /// Starts fetching at its position.
     pub(crate) fn start(&mut self) -> Result<(), Code> {
         self.starts_at = None;
         self.topic.start(self.partition, self.position.unwrap_or(OFFSET_BEGINNING), &self.queue)
@@ -318,7 +318,7 @@ enum Onward {
 /// not believed any more.
 fn where_to(at: Offset, low: Offset, high: Offset, cut_from: Option<Offset>) -> Onward {
     if at < 0 {
-        // It has no place yet: the log's start was refused.
+        // It has no position yet: the log start was rejected.
         Onward::Again
     } else if at < low {
         Onward::Moved
@@ -329,7 +329,7 @@ fn where_to(at: Offset, low: Offset, high: Offset, cut_from: Option<Offset>) -> 
     }
 }
 
-/// Tries again until the deadline what a broker that just started, or a new leader, does not answer at once.
+/// Retries until the deadline: a broker that has just started, or a new leader, may not answer at once.
 fn retried<T>(deadline: Instant, mut ask: impl FnMut(Duration) -> Result<T, Code>) -> Result<T, Code> {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());

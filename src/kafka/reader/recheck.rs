@@ -21,8 +21,8 @@ pub struct Range<'a> {
     pub partition: Partition,
     pub from: Offset,
     pub to: Offset,
-    /// Whether a record is the one that was written after all else, where one was. A broker may report an end that is too
-    /// low, and may be silent for a second for many reasons.
+    /// Whether a record is the one that was written after all others, if there is one. A broker may report an
+    /// end that is too low, and may send nothing for a second for many reasons.
     pub is_mark: Option<&'a dyn Fn(&Record<'_>) -> bool>,
     /// Whether to give up, as where time ran out.
     pub is_over: &'a dyn Fn() -> bool,
@@ -33,13 +33,14 @@ pub struct Range<'a> {
 /// How far a re-read got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RangeEnd {
-    /// It read past the last offset: a record at or behind it came, or the log's end was reported at or before its place.
+    /// It read past the last offset: a record at or after it arrived, or the reported end of the log is at or
+    /// before its position.
     pub passed: bool,
     /// It passed by a record, and not only by what the broker reports of the log's end.
     pub by_record: bool,
     /// The first offset that it did not get past.
     pub at: Offset,
-    /// The log's end, where silence made it ask.
+    /// The end of the log, requested because no records arrived.
     pub end: Option<Offset>,
     /// The broker reports an end at or before its position, and contradicts it by its fetch answers.
     pub hides: bool,
@@ -136,7 +137,7 @@ impl Tell<'_> {
     }
 }
 
-/// Opens the reader, in short tries, so that who waits for a broker that is away can be made to give up.
+/// Opens the reader in short attempts, so that it can be canceled while the broker is down.
 fn open(
     client: &Client,
     range: &Range<'_>,
@@ -193,7 +194,7 @@ struct Recheck<'a> {
 enum Given {
     No,
     Once,
-    /// A second time, and the reader still stands there.
+    /// For the second time, and the reader is still at this offset.
     Again,
     /// It answers that the place is not in its log, in a way that the reader's client does not notice: with null records.
     Refused,
@@ -279,7 +280,7 @@ impl Recheck<'_> {
         }
     }
 
-    /// Whether the broker's answers to fetches from behind all that is wanted agree with the end that it reports.
+    /// Whether the broker's fetch answers from after the range agree with the end that it reports.
     fn stands_by(&self, end: Offset, readers: &ReaderSet, left: Duration) -> bool {
         let Range { topic, partition, to, .. } = *self.range;
         let until = Instant::now() + left.min(self.client.waits().answer);
@@ -293,8 +294,8 @@ impl Recheck<'_> {
     }
 }
 
-/// Whether an answer to a fetch from behind an end agrees with it: it refuses that. A broker that refuses no offset at all, however
-/// far, has to tell the same end.
+/// Whether a fetch answer from after an end agrees with it: the broker rejects that offset. A broker that
+/// rejects no offset at all, however far, must report the same end.
 fn agree(end: Offset, behind: &FetchProbe, far: impl FnOnce() -> Option<FetchProbe>) -> bool {
     if behind.behind_control.is_some() {
         return false;

@@ -5,7 +5,7 @@ use super::pass::Pass;
 use super::reads::Epoch;
 use crate::ids::{Offset, Seq, StreamId};
 
-/// What each offset held when it was last looked at: by the last observer that read anything there, in its last epoch.
+/// The last known record of each offset: from the last observer that read anything there, in its last epoch.
 #[derive(Debug, Default)]
 pub(crate) struct LastLooks(Vec<Vec<Held>>);
 

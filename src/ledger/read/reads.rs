@@ -136,7 +136,7 @@ impl PartitionReads {
         }
     }
 
-    /// Whether this is a message of the run that was not found here yet: what a limit counts.
+    /// Whether this is a message of the run that was not found here yet, which counts towards a limit.
     pub fn is_new(&self, streams: &Streams, opened: &Opened) -> bool {
         let Opened::Kaf6 { envelope, intact: true } = opened else { return false };
         let id = envelope.identity;
@@ -268,7 +268,7 @@ impl PartitionReads {
         Seen::Corrupt
     }
 
-    /// Keeps how an anomaly was seen where there is room for it; returns whether there was.
+    /// Stores how an anomaly was seen, if there is room; returns whether it was stored.
     pub(crate) fn sight(
         &mut self,
         anomaly: Anomaly,

@@ -3,7 +3,7 @@
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Seq, StreamId};
 
-/// How what was read differs from what was sent.
+/// How a record differs from what was sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Altered {
     /// Its own checksum, or its UUID.
@@ -37,7 +37,7 @@ pub enum Seen {
 }
 
 impl Seen {
-    /// It is not what should lie there, and its first bytes are worth showing.
+    /// It is not the expected record, so its first bytes are worth showing.
     pub const fn is_strange(self) -> bool {
         matches!(self, Self::Corrupt | Self::Stray | Self::Foreign)
     }

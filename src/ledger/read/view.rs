@@ -6,7 +6,7 @@ use crate::ids::{Offset, Seq, StreamId};
 use crate::ledger::sent::SentLog;
 use crate::ledger::sent::runs::{Bits, Run, RunLog};
 
-/// One stream before the judge.
+/// One stream in the judgment.
 pub(crate) struct StreamView<'a> {
     pub(crate) id: StreamId,
     /// The scenario that sent it.
@@ -42,7 +42,8 @@ impl<'a> StreamView<'a> {
         (0..self.passes.len()).any(|pass| self.seen(pass, seq))
     }
 
-    /// Each pass that was to read these messages read all of them at their acked offsets: the usual case, seen at once.
+    /// Whether every pass that had to read these messages read all of them at their acked offsets: the common
+    /// case, decided quickly.
     pub(crate) fn all_verified(&self, run: Run) -> bool {
         let last = run.offset_of(run.end() - 1);
         self.at_any.contains_range(run.seq..run.end())

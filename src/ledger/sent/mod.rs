@@ -74,7 +74,7 @@ impl WentBack {
         }
     }
 
-    /// Together they were no more messages than these.
+    /// Limits it to this number of messages.
     pub fn at_most(&mut self, messages: u64) {
         for bound in [&mut self.maybe_written, &mut self.all] {
             bound.messages = bound.messages.min(messages);
@@ -246,8 +246,8 @@ impl SentLog {
         self.ack_times.at(run.end() - 1, at_us);
     }
 
-    /// A batch of this partition goes back to be sent again, at this time and for this error: so many messages, and whether an
-    /// earlier try may have been written.
+    /// A batch of this partition is requeued, at this time and because of this error: its number of messages,
+    /// and whether an earlier attempt may have been written.
     pub fn went_back(&mut self, at_us: u64, text: &str, messages: u64, maybe_written: bool) {
         self.all_went_back(at_us, text, &WentBack::batch(messages, maybe_written));
     }
@@ -262,7 +262,7 @@ impl SentLog {
         self.keep_retry(at_us, text);
     }
 
-    /// Some of the client's reports were lost: more batches may have gone back than are counted.
+    /// Some of the client's log lines were lost: more batches may have been requeued than are counted.
     pub fn lost_lines(&mut self, at_us: u64, text: &str) {
         self.lines_lost = true;
         self.keep_retry(at_us, text);

@@ -142,7 +142,7 @@ pub struct Bits {
 }
 
 impl Bits {
-    /// Puts one in; true where it is new.
+    /// Inserts a sequence; true if it is new.
     pub fn insert(&mut self, seq: u64) -> bool {
         let (word, bit) = place(seq);
         if word >= self.words.len() {
@@ -154,7 +154,7 @@ impl Bits {
         fresh
     }
 
-    /// Puts a whole range in.
+    /// Inserts a range.
     pub fn insert_range(&mut self, range: std::ops::Range<u64>) {
         if range.is_empty() {
             return;
@@ -169,7 +169,7 @@ impl Bits {
         }
     }
 
-    /// Puts in all that another set holds.
+    /// Inserts all sequences of another set.
     pub fn insert_all(&mut self, other: &Self) {
         if other.words.len() > self.words.len() {
             self.words.resize(other.words.len(), 0);

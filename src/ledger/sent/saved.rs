@@ -147,18 +147,18 @@ pub struct SavedStream {
     pub overtaken_by_leader: (u64, Vec<(Seq, Offset, Offset)>),
     /// Acked ones: runs of first sequence, first offset and length.
     pub acked: Vec<(u64, i64, u64)>,
-    /// Those that were acked without an offset: runs of first sequence and length; so are the next three.
+    /// Messages that were acked without an offset: runs of first sequence and length, like the next three.
     pub placeless: Vec<(u64, u64)>,
     pub failed: Vec<(u64, u64)>,
     /// Those that a retry may have put out of order.
     pub maybe_out_of_order: Vec<(u64, u64)>,
     /// Those that a retry may have written twice.
     pub maybe_twice: Vec<(u64, u64)>,
-    /// What went back after an attempt that may have been written: messages and batches.
+    /// Requeued after an attempt that may have been written: messages and batches.
     pub repeats: (u64, u64),
-    /// All that went back: messages and batches.
+    /// All that was requeued: messages and batches.
     pub reorders: (u64, u64),
-    /// Log lines of the client were lost, so that more may have gone back.
+    /// Log lines of the client were lost, so more may have been requeued.
     pub lines_lost: bool,
 }
 
@@ -234,7 +234,7 @@ pub enum SavedError {
         that wrote it, or run the scenario file again with --save-ledger"
     )]
     Version(u32),
-    /// Its numbers do not fit together.
+    /// Its numbers are inconsistent.
     #[error("is damaged: {0}")]
     Damaged(String),
 }
@@ -254,7 +254,7 @@ impl Saved {
     /// # Errors
     /// Where it is none, is newer, or does not fit together.
     pub fn read(bytes: &[u8]) -> Result<Self, SavedError> {
-        /// Just enough to tell a newer file from a broken one.
+        /// Just enough to distinguish a newer file from a damaged one.
         #[derive(Deserialize)]
         struct LedgerVersion {
             ledger_version: u32,
@@ -332,8 +332,8 @@ impl Saved {
         RunTag::from_bits(self.run_tag)
     }
 
-    /// A time (microseconds since 1970) from the start of the run; none if no clock tells: the system's was set during the run, or
-    /// this one is behind.
+    /// Converts microseconds since 1970 to microseconds since the start of the run; `None` if the clocks do
+    /// not tell: the system clock was set during the run, or this one is behind.
     pub fn since_start_us(&self, at_us: i64) -> Option<u64> {
         u64::try_from(at_us.checked_sub(self.zero_us?)?).ok()
     }

@@ -1,4 +1,4 @@
-//! A queue of a client: what comes to it, and whom it wakes.
+//! A librdkafka queue, and the callback that wakes its reader.
 
 use std::ffi::c_void;
 use std::ptr::{self, NonNull};

@@ -1,10 +1,10 @@
-//! Memory of values that librdkafka reads until it reports their end, so that it need not copy them.
+//! Memory of values that librdkafka reads until it reports their delivery, so that it need not copy them.
 //!
-//! Owns the rule that no slot is written to, and no memory freed, while librdkafka may read it.
+//! No slot is written, and no memory is freed, while librdkafka may read it.
 
 use std::ptr::NonNull;
 
-/// Slots of one size, given out one after another, and all anew once none of them is held any more.
+/// Slots of one size, used one after another, and all reused once none of them is held.
 pub(crate) struct Slab {
     memory: NonNull<[u8]>,
     /// Bytes of a slot.
@@ -17,7 +17,7 @@ pub(crate) struct Slab {
 }
 
 pub(crate) struct SlabSlot<'a> {
-    /// What stands in it: zeros, or the value that was in it before.
+    /// Its contents: zeros, or the value that was in it before.
     pub(crate) bytes: &'a mut [u8],
     /// What was noted when it was filled; none at its first time.
     pub(crate) note: &'a mut Option<u32>,
@@ -103,7 +103,7 @@ impl Placed {
         self.0.as_ptr().cast()
     }
 
-    /// Where it lies: for tests.
+    /// Its address, for tests.
     #[cfg(test)]
     pub(crate) fn address(self) -> usize {
         self.as_ptr().addr()
