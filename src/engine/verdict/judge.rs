@@ -161,7 +161,6 @@ fn judged_by(shared: &RunContext, reader: usize) -> Vec<usize> {
     }
 }
 
-/// What is needed to judge all partitions.
 pub(crate) struct Judging<'a> {
     pub(crate) shared: &'a RunContext,
     pub(crate) topology: &'a Topology,
@@ -173,7 +172,6 @@ pub(crate) struct Judging<'a> {
     /// By topic: what the broker may remove from it, once this was requested.
     pub(crate) rules: Mutex<HashMap<usize, Rules>>,
     pub(crate) times: bool,
-    /// The deadline of audits and re-reads.
     pub(crate) until: Instant,
 }
 
@@ -375,9 +373,9 @@ impl Judging<'_> {
         })
     }
 
-    /// Whether a fresh client reads the whole partition. The file decides if it has `audit`. Otherwise it
-    /// does if a fault ran, a broker went away, a log was reset or is shorter than the acks, acks contradict
-    /// each other, or some acked messages have no reader that read to the end.
+    /// Whether a fresh client reads the whole partition: `audit` in the file decides. Without it, it does after a
+    /// fault, a lost broker, a log reset, a log shorter than its acks, or contradicting acks, and if some acked
+    /// messages have no reader that read to the end.
     fn wants_audit(
         &self,
         place: (usize, Partition),
@@ -409,7 +407,7 @@ impl Judging<'_> {
             || !case.covered()
     }
 
-    /// After everything was read, the broker reports an end at or below an acked offset, or none.
+    /// The broker now reports an end at or below an acked offset, or none.
     fn log_is_shorter(&self, place: (usize, Partition)) -> bool {
         let marker = self.shared.end_marker_offset(place.0, place.1);
         let (Some(end), Some(marker)) = (self.reported_ends.get(&place), marker) else { return false };
