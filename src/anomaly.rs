@@ -1,50 +1,50 @@
-//! The names of all that can be wrong with a log, one name everywhere: file, summary, report and docs.
+//! The kinds of anomalies in a log. Files, summaries, reports and docs use the same names.
 
 use serde::{Deserialize, Serialize};
 
-/// One kind of anomaly; see `docs/ledger.md` for the definitions.
+/// One kind of anomaly. `docs/ledger.md` has the definitions.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Anomaly {
-    /// Acked, a reader passed its place, and a re-read did not find it either.
+    /// Acked, but missing from the log, also when re-read.
     Lost,
-    /// Acked, a reader passed its place without it, a fresh reader found it there.
+    /// Acked, but missed by a reader that passed its offset. A fresh reader found it.
     Skipped,
-    /// Acked, and a reachable broker gave no record there.
+    /// Acked, but a reachable broker returned no record at its offset.
     Unreadable,
-    /// Acked, and the reader never came that far.
+    /// Acked, but the reader did not reach its offset.
     Unread,
     /// One identity at two or more offsets.
     Duplicate,
-    /// Two messages of one stream lie in the other order than sent.
+    /// Two messages of one stream are not in the order in which they were sent.
     Reordered,
-    /// Handed over after another message's ack, and acked at a lower offset.
+    /// Sent after another message's ack, but acked at a lower offset.
     Overtaken,
-    /// Key, value, headers, timestamp or a batch's checksum are not what was sent.
+    /// Key, value, headers, timestamp or batch checksum differ from what was sent.
     Corrupt,
-    /// Acked at one offset, read at another.
+    /// Acked at one offset, but read at another.
     Misplaced,
-    /// One offset held two different messages at two times.
+    /// One offset returned two different messages at different times.
     Rewritten,
-    /// One offset was acked to two messages.
+    /// Two messages were acked at the same offset.
     Collided,
     /// A record that is older than its topic.
     Resurrected,
-    /// Read, though its sending is known to have failed.
+    /// Read, although sending it is known to have failed.
     Phantom,
-    /// An offset handed out at or below an earlier one of the same reader, partition and epoch.
+    /// A reader received an offset at or below an earlier one of the same partition and epoch.
     Nonmonotonic,
     /// The broker reports an end of the log at or below an offset that it acked before.
     #[serde(alias = "watermark_lie")]
     StaleEnd,
-    /// Not of this run.
+    /// A record that is not from this run.
     Foreign,
 }
 
 impl Anomaly {
-    /// All of them, in the order in which people read them.
+    /// Every kind, in the order of reports.
     pub const ALL: [Self; 16] = [
         Self::Lost,
         Self::Skipped,
@@ -64,7 +64,7 @@ impl Anomaly {
         Self::Foreign,
     ];
 
-    /// The name as files and reports write it.
+    /// The name in files and reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Lost => "lost",
@@ -86,7 +86,7 @@ impl Anomaly {
         }
     }
 
-    /// The anomaly of this name; `watermark_lie` is what older versions called a stale end.
+    /// The anomaly with this name. `watermark_lie` is the name of a stale end in older versions.
     pub fn from_name(name: &str) -> Option<Self> {
         let name = if name == "watermark_lie" { "stale_end" } else { name };
         Self::ALL.into_iter().find(|a| a.name() == name)

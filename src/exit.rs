@@ -1,22 +1,20 @@
-//! Exit codes: a documented table, and the one function that chooses among several.
+//! Exit codes: the documented table, and the function that selects one of several.
 //!
-//! 0 pass, 1 a check failed, 2 the input is wrong, 3 could not judge, 70 a bug in kaf6, 129, 130 and 143 stopped by a
-//! signal.
+//! 0: passed. 1: a check failed. 2: invalid input. 3: inconclusive. 70: a bug in kaf6. 129, 130, 143: stopped
+//! by a signal.
 
 use crate::record::Status;
 
 /// How the process ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// Each check of each run passed.
+    /// Every check of every run passed.
     Pass,
-    /// A check failed.
     Fail,
-    /// The command line or a file is wrong.
+    /// The command line or a file is invalid.
     Input,
-    /// Something could not be judged.
+    /// A run is inconclusive.
     NotJudged,
-    /// A bug in kaf6.
     Bug,
     /// SIGHUP.
     HungUp,
@@ -26,7 +24,7 @@ pub enum Exit {
     Terminated,
 }
 
-/// Which verdicts make the process fail; it changes codes 1 and 3 only, never the status.
+/// Which results make the process fail. This changes exit codes 1 and 3 only, never the status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum FailOn {
     /// On failed runs only (exit code 3 becomes 0)
@@ -39,7 +37,7 @@ pub enum FailOn {
 }
 
 impl Exit {
-    /// Of several, the first of these counts.
+    /// The first of these takes precedence over the others.
     const ORDER: [Self; 8] = [
         Self::Bug,
         Self::Input,
@@ -51,7 +49,7 @@ impl Exit {
         Self::Pass,
     ];
 
-    /// The code.
+    /// The exit code.
     pub const fn code(self) -> u8 {
         match self {
             Self::Pass => 0,
@@ -65,7 +63,7 @@ impl Exit {
         }
     }
 
-    /// The end that a run's status asks for.
+    /// The exit for a run's status.
     pub const fn of(status: Status, fail_on: FailOn) -> Self {
         match (status, fail_on) {
             (Status::Fail, FailOn::Check | FailOn::Inconclusive) => Self::Fail,
@@ -74,7 +72,8 @@ impl Exit {
         }
     }
 
-    /// The end of several: the first of 70, 2, 129, 130 or 143, 1, 3, 0. None at all is none that was judged.
+    /// The exit for several runs: the first of 70, 2, 129, 130 or 143, 1, 3, 0. No run at all is
+    /// inconclusive.
     pub fn worst(ends: impl IntoIterator<Item = Self>) -> Self {
         let ends: Vec<Self> = ends.into_iter().collect();
         Self::ORDER.into_iter().find(|end| ends.contains(end)).unwrap_or(Self::NotJudged)

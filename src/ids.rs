@@ -1,39 +1,38 @@
-//! What kaf6 counts by: run tag, stream, sequence, partition and offset, and the identity made of them.
+//! Identifiers: run tag, stream, sequence number, partition and offset, and the message identity made from
+//! them.
 //!
-//! An identity is unique in all runs of the world and travels with its message (see `ledger::envelope`).
+//! An identity is unique over all runs and is sent with its message (see `ledger::envelope`).
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// A partition's number within its topic.
 pub type Partition = i32;
 
-/// A record's place in its partition.
 pub type Offset = i64;
 
-/// 40 random bits that tell this execution from all others; never derived from seed or run id.
+/// 40 random bits that distinguish this run from all others. They do not depend on the seed or the run id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RunTag(u64);
 
-/// One producing client's messages to one partition: the unit in which order is promised.
+/// Identifies the messages of one client to one partition. Kafka guarantees order within this unit.
 ///
-/// Numbered over the whole run; below 2^24.
+/// Streams are numbered over the whole run. The number is below 2^24.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StreamId(pub u32);
 
-/// A message's number within its stream: 0, 1, 2 and so on, in the order of sending; below 2^48.
+/// A message's number in its stream, from 0, in the order of sending. It is below 2^48.
 pub type Seq = u64;
 
-/// What makes a produced message unique.
+/// The unique identity of a produced message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Identity {
-    /// The execution that sent it.
+    /// The run that sent it.
     pub run: RunTag,
-    /// The client and partition within that execution.
+    /// The client and the partition.
     pub stream: StreamId,
-    /// The number within the stream.
+    /// The number in the stream.
     pub seq: Seq,
 }
 
@@ -42,18 +41,17 @@ const STREAM_MASK: u32 = (1 << 24) - 1;
 const SEQ_MASK: u64 = (1 << 48) - 1;
 
 impl RunTag {
-    /// A fresh tag from the system's random numbers.
+    /// A random tag from the operating system.
     pub fn random() -> Self {
         let (high, low) = Uuid::new_v4().as_u64_pair();
         Self((high ^ low.rotate_left(17)) & TAG_MASK)
     }
 
-    /// The tag with these bits; those above 40 are dropped.
+    /// The tag with the lower 40 of these bits.
     pub const fn from_bits(bits: u64) -> Self {
         Self(bits & TAG_MASK)
     }
 
-    /// The 40 bits.
     pub const fn bits(self) -> u64 {
         self.0
     }
@@ -66,21 +64,22 @@ impl fmt::Display for RunTag {
 }
 
 impl Identity {
-    /// A version 8 UUID that holds the whole identity: 48 bits of sequence's high part and stream,
-    /// spread so that the fixed version and variant bits stay free; see [`Identity::from_uuid`].
+    /// The identity as a version 8 UUID. The stream and the sequence number are split, so that the fixed
+    /// version and variant bits stay free. See [`Identity::from_uuid`].
     pub fn uuid(&self) -> Uuid {
-        // 122 free bits: 40 tag, 24 stream, 48 sequence, and 10 zero bits that decoding insists on.
+        // 122 free bits: 40 for the tag, 24 for the stream, 48 for the sequence number, and 10 zero bits that
+        // decoding checks.
         let packed = (u128::from(self.run.0) << 82)
             | (u128::from(self.stream.0 & STREAM_MASK) << 58)
             | (u128::from(self.seq & SEQ_MASK) << 10);
-        // packed is 122 bits: 48 before the version, 12 between version and variant, 62 after.
+        // The 122 bits: 48 before the version, 12 between version and variant, 62 after.
         let high = (packed >> 74) & ((1 << 48) - 1);
         let middle = (packed >> 62) & 0xfff;
         let low = packed & ((1 << 62) - 1);
         Uuid::from_u128((high << 80) | (0x8 << 76) | (middle << 64) | (0b10 << 62) | low)
     }
 
-    /// The identity that a UUID was made from; none where it is no such UUID.
+    /// The identity in a UUID. `None` if the UUID does not contain one.
     pub fn from_uuid(uuid: Uuid) -> Option<Self> {
         let bits = uuid.as_u128();
         if (bits >> 76) & 0xf != 0x8 || (bits >> 62) & 0b11 != 0b10 {

@@ -1,4 +1,4 @@
-//! The process: its words, its exit code, and a last word where kaf6 itself is at fault.
+//! The process entry point: runs the command line and returns its exit code.
 
 use std::process::ExitCode;
 
@@ -8,7 +8,7 @@ fn main() -> ExitCode {
     let end = std::panic::catch_unwind(|| kaf6::cli::main(std::env::args_os()));
     match end {
         Ok(exit) => exit.into(),
-        // The panic's own message is on stderr already.
+        // The panic handler already printed the message to stderr.
         Err(_) => Exit::Bug.into(),
     }
 }

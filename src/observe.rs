@@ -1,7 +1,7 @@
-//! The observations of a run: counts for each scenario, and findings about brokers, endpoints, partitions and
+//! Observations of a run: counts per scenario, and what was found about brokers, endpoints, partitions and
 //! messages.
 //!
-//! Plain data between the engine (which observes), the checks (which judge) and the record (which reports).
+//! Plain data, produced by `engine` and used by `checks` and `record`.
 
 use std::time::Duration;
 
@@ -11,46 +11,46 @@ use crate::metrics::{Snapshot, Throttling};
 use crate::plan::{Aspect, FaultKind, FaultPlan, ScenarioKind};
 use crate::scenario::Secrets;
 
-/// All observations of a run.
+/// Everything that a run observed.
 #[derive(Debug, Clone, Default)]
 pub struct Observations {
-    /// By their numbers in the plan.
+    /// Scenarios, by their index in the plan.
     pub scenarios: Vec<ScenarioSeen>,
-    /// Each consumer's reading of each partition, judged.
+    /// The result of each consumer in each partition that it read.
     pub readings: Vec<JudgedReading>,
     /// Each partition that was written or read.
     pub partitions: Vec<PartitionSeen>,
-    /// The class of every message; `None` if nothing in the file sends.
+    /// Where every message went. `None` if no scenario sends messages.
     pub accounts: Option<Accounts>,
-    /// The ledger, if it is saved.
+    /// The ledger, if it is to be saved.
     pub saved: Option<Saved>,
-    /// The effects of the faults, by their indexes in the plan.
+    /// The injected faults, by their index in the plan.
     pub faults: Vec<FaultSeen>,
-    /// Containers that the run started, in the order of starting.
+    /// Containers that the run started, ordered by start.
     pub containers: Vec<ContainerSeen>,
-    /// Containers that exited unexpectedly, a sentence each. A run with one never passes.
+    /// Containers that exited unexpectedly, as one sentence each. A run with such a container does not pass.
     pub crashed: Vec<String>,
-    /// Advertised addresses that clients cannot use, a sentence each.
+    /// Advertised broker addresses that clients cannot reach, as one sentence each.
     pub advertised: Vec<String>,
-    /// `host:port` of the bootstrap brokers; `embedded` for the embedded broker.
+    /// The brokers of the clients as `host:port`, or `embedded` for the broker inside kaf6.
     pub brokers: Vec<String>,
-    /// Names of the run's topics, by their numbers.
+    /// Names of the run's topics, by index.
     pub topics: Vec<String>,
     pub streams: Streams,
-    /// Notes, in the order in which they came up.
+    /// Notes, in the order in which they occurred.
     pub notes: Vec<Note>,
-    /// Throttle times that brokers reported to the clients.
+    /// How brokers throttled the clients.
     pub throttling: Throttling,
     /// From the start of the run to its end.
     pub duration: Duration,
-    /// From the start of the program's work to the start of the run.
+    /// From the start of kaf6's work to the start of the run.
     pub setup: Duration,
-    /// Why the run ended before its scenarios did.
+    /// What ended the run early.
     pub cut: Option<EarlyEnd>,
 }
 
 impl Observations {
-    /// Removes secrets from everything that brokers, containers and endpoints reported.
+    /// Hides secrets in everything that brokers, containers and endpoints returned.
     pub fn hide(&mut self, secrets: &Secrets) {
         let hide = |text: &mut String| secrets.hide_from(text);
         for scenario in &mut self.scenarios {
@@ -72,61 +72,61 @@ impl Observations {
 /// What ended a run early.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EarlyEnd {
-    /// The run's own timeout.
+    /// The run's timeout.
     Timeout,
-    /// A container exited unexpectedly.
+    /// A container that exited unexpectedly.
     Crash,
-    /// A check with `abort`, by its name.
+    /// A check with `abort`, by name.
     Abort(String),
-    /// A signal, by its name.
+    /// A signal, by name.
     Signal(&'static str),
 }
 
 #[derive(Debug, Clone)]
 pub struct ScenarioSeen {
     pub name: String,
-    /// Its kind.
     pub kind: ScenarioKind,
     pub ended: ScenarioEnd,
-    /// Why, where that needs words.
+    /// An explanation of the end, if it needs one.
     pub message: Option<String>,
     pub counts: Snapshot,
-    /// The planned number of messages, limit or iterations.
+    /// The planned number of messages or iterations, or the limit.
     pub planned: Option<u64>,
-    /// Open loop or closed; none where it sends nothing.
+    /// Open or closed loop. `None` if it sends no messages.
     pub open_loop: Option<bool>,
-    /// The rate that the file asks for, on average.
+    /// Average of the configured rate, in messages per second.
     pub target_rate: Option<f64>,
-    /// Start and end, since the start of the run; `None` if it never started.
+    /// Start and end, from the start of the run. `None` if it never started.
     pub span: Option<(Duration, Duration)>,
-    /// `connect`: each broker.
+    /// `connect`: the brokers.
     pub brokers: Vec<BrokerSeen>,
-    /// `connect`: each topic.
+    /// `connect`: the topics.
     pub topics: Vec<TopicSeen>,
-    /// `metrics`: the answers.
+    /// `metrics`: the responses.
     pub scrape: Option<ScrapeSeen>,
-    /// `watch`: what metadata said.
+    /// `watch`: the metadata.
     pub watch: Option<WatchSeen>,
-    /// `consume`, `roundtrip`: values whose UUID was compared, and how many were another than sent.
+    /// `consume`, `roundtrip`: how many values had their UUID compared, and how many of these differed from
+    /// what was sent.
     pub uuids: Option<(u64, u64)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScenarioEnd {
-    /// It did what it was to do.
+    /// It completed its work.
     Done,
-    /// Its timeout came first.
+    /// It timed out.
     Timeout,
-    /// Nothing came for so long that it gave up.
+    /// It stopped, because no message arrived for its `idle_timeout`.
     Idle,
-    /// A check with `abort`, the run's timeout or a container that crashed ended it.
+    /// A check with `abort`, the run's timeout or an exited container ended it.
     Aborted,
     Interrupted,
-    /// It never started, since what it waits for never came.
+    /// It never started, because its start condition was never met.
     Skipped,
-    /// It could not do its work.
+    /// It could not run.
     Failed,
-    /// Its client gave up for good after it had done some of its work.
+    /// Its client stopped with a fatal error after some of the work was done.
     Fatal,
 }
 
@@ -144,32 +144,32 @@ impl ScenarioEnd {
         }
     }
 
-    /// It could not work, so that what it did not see says nothing.
+    /// It could not run, so missing observations prove nothing.
     pub const fn could_not_work(self) -> bool {
         matches!(self, Self::Skipped | Self::Failed)
     }
 
-    /// Something other than itself ended it.
+    /// Something else ended it.
     pub const fn cut_short(self) -> bool {
         matches!(self, Self::Aborted | Self::Interrupted)
     }
 }
 
-/// A broker, as the last attempt to reach it went.
+/// A broker, as of the last attempt to connect.
 #[derive(Debug, Clone, Default)]
 pub struct BrokerSeen {
     /// `host:port`.
     pub broker: String,
     pub reachable: bool,
     pub attempts: u64,
-    /// Name, length and error of each stage; the first failed one is the last.
+    /// Name, duration and error of each stage. A failed stage is the last one.
     pub stages: Vec<(&'static str, Duration, Option<String>)>,
-    /// Number, name, lowest and highest version of each API.
+    /// Key, name, lowest and highest version of each API.
     pub apis: Vec<(i16, &'static str, i16, i16)>,
 }
 
 impl BrokerSeen {
-    /// `kafka:9092: tcp: connection refused`; none where it was reached.
+    /// The error, such as `kafka:9092: tcp: connection refused`. `None` if the broker was reached.
     pub fn why_unreached(&self) -> Option<String> {
         let failed = self.stages.iter().find_map(|(name, _, error)| Some((name, error.as_ref()?)));
         (!self.reachable).then(|| match failed {
@@ -179,46 +179,45 @@ impl BrokerSeen {
     }
 }
 
-/// A topic, as the last metadata showed it.
+/// A topic, as of the last metadata response.
 #[derive(Debug, Clone, Default)]
 pub struct TopicSeen {
     pub topic: String,
-    /// How many partitions it has.
+    /// Number of partitions.
     pub partitions: usize,
-    /// What is wrong with it, if anything.
     pub error: Option<String>,
 }
 
-/// Answers of an HTTP endpoint.
+/// Responses of an HTTP endpoint.
 #[derive(Debug, Clone, Default)]
 pub struct ScrapeSeen {
     pub requests: u64,
-    /// Answers with status 200.
+    /// Number of responses with status 200.
     pub ok: u64,
-    /// Answers with a body that is not empty.
+    /// Number of responses with a body.
     pub with_body: u64,
-    /// Status of the last answer.
+    /// Status of the last response.
     pub last_status: Option<u16>,
-    /// Bytes of the last body.
+    /// Length of the last body in bytes.
     pub last_bytes: usize,
-    /// The last error of a request that got no answer.
+    /// The error of the last request without a response.
     pub last_error: Option<String>,
     pub series: Vec<SeriesSeen>,
-    /// Answers that were too long to be read whole.
+    /// Number of responses that were too long to read completely.
     pub cut: u64,
-    /// Numbers of wanted series over time.
+    /// Values of the configured series over time.
     pub points: Vec<SeriesPoints>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SeriesSeen {
-    /// The series, as the file has it.
+    /// The series as the file has it.
     pub name: String,
-    /// In how many answers it was present.
+    /// Number of responses that contain it.
     pub present: u64,
-    /// In how many it was not, and may be in the part that was not read.
+    /// Number of responses that do not contain it in the part that was read.
     pub beyond: u64,
-    /// What the last answer without it has of its name, with other labels.
+    /// Series of the same name with other labels, from the last response without it.
     pub near: Vec<String>,
 }
 
@@ -227,34 +226,33 @@ pub struct SeriesSeen {
 pub struct SeriesPoints {
     /// The series with its labels.
     pub name: String,
-    /// When, from the start of the run, and what it was.
+    /// Time from the start of the run, and value.
     pub points: Vec<(Duration, f64)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FaultSeen {
     pub name: String,
-    /// Its kind.
     pub kind: FaultKind,
-    /// What it was done to, as written.
+    /// The target as written.
     pub target: String,
-    /// Start and end, from the start of the run; none where it never began. A restart ends when its container is started
-    /// again; whether it was then ready is in the proof. What is left down ends when it is started by another fault, or
-    /// with the run.
+    /// Start and end, from the start of the run. `None` if it never started. A restart ends when its
+    /// container is started again; the proof says whether it became ready. A `stop` without length ends when
+    /// another fault starts the target, or with the run.
     pub span: Option<(Duration, Duration)>,
-    /// The part of that in which it was in full effect: from when Docker had done it to all of its target, until it began to
-    /// be undone. None: all of it.
+    /// When the fault was in full effect: from when Docker had applied it to every target, until it was first
+    /// undone. `None` means the whole span.
     pub effect: Option<(Duration, Duration)>,
-    /// When what it touched was ready again, or was no longer waited for: not before the span's end.
+    /// When the targets were ready again, or kaf6 stopped waiting for them. Not before the end of the span.
     pub settled: Option<Duration>,
-    /// It was shown to have taken effect.
+    /// Whether the fault is proven to have taken effect.
     pub effective: bool,
-    /// How that was shown, or why it was not.
+    /// The proof that it took effect, or why there is none.
     pub proof: String,
 }
 
 impl FaultSeen {
-    /// One that has not begun.
+    /// A fault that has not started.
     pub fn of(fault: &FaultPlan) -> Self {
         Self {
             name: fault.name.clone(),
@@ -274,70 +272,70 @@ impl FaultSeen {
 pub struct ContainerSeen {
     pub service: String,
     pub replica: u32,
-    /// The image, as written.
+    /// The image as written.
     pub image: String,
     pub container: String,
-    /// From its start to its being ready; none where it never was.
+    /// Time from its start until it was ready. `None` if it never was.
     pub ready: Option<Duration>,
-    /// Path of its log, below the run's folder.
+    /// Path of its log, relative to the run's folder.
     pub log: Option<String>,
     /// The last lines of its log.
     pub last_lines: Vec<String>,
 }
 
-/// The changes of metadata over time.
+/// Metadata over time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WatchSeen {
-    /// Each broker that was asked for itself.
+    /// Each broker that was queried separately.
     pub brokers: Vec<WatchedBroker>,
-    /// What changed, in its order.
+    /// The changes, in order.
     pub changes: Vec<MetadataChange>,
-    /// Changes beyond those that are kept.
+    /// Number of further changes that were not stored.
     pub more_changes: u64,
-    /// What the answers did not contain, so that changes of it could not be seen.
+    /// Aspects that were missing from the answers, so that changes of them could not be seen.
     pub unseen: Vec<Aspect>,
 }
 
-/// A broker that a `watch` asks for itself.
+/// A broker that a `watch` queries separately.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WatchedBroker {
     /// `host:port`.
     pub broker: String,
-    /// Times that it was asked.
+    /// Number of requests to it.
     pub asked: u64,
     pub answered: u64,
-    /// Its first answer, from the start of the run.
+    /// Time of its first answer, from the start of the run.
     pub first: Option<Duration>,
     pub last: Option<Duration>,
-    /// The last error of a look that got no answer.
+    /// The last error of a request without an answer.
     pub last_error: Option<String>,
-    /// When it gave no answer after it had given one, in their order.
+    /// Periods without an answer after it had answered once, in order.
     pub silences: Vec<Silence>,
 }
 
-/// A time in which a broker that had answered before did not answer.
+/// A period in which a broker did not answer, after it had answered once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Silence {
-    /// When the first unanswered question was sent.
+    /// Time of the first request without an answer.
     pub from: Duration,
-    /// When the last unanswered question was given up.
+    /// When the last of these requests ended.
     pub to: Duration,
-    /// It never answered again, though it was asked to the end.
+    /// It did not answer again, although it was queried until the end.
     pub to_the_end: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetadataChange {
-    /// When it was seen, from the start of the run.
+    /// Time from the start of the run.
     pub at: Duration,
-    /// The broker that was asked.
+    /// The broker that answered.
     pub broker: String,
     pub aspect: Aspect,
-    /// The topic that it is about, and the partition.
+    /// The topic that changed.
     pub topic: Option<String>,
-    /// The partition that it is about.
+    /// The partition that changed.
     pub partition: Option<Partition>,
-    /// What was said before: by this broker, or by another one.
+    /// The previous value, from this broker or another one.
     pub before: String,
     pub after: String,
 }
@@ -345,31 +343,31 @@ pub struct MetadataChange {
 /// Why a reader or an audit did not read a partition that its broker does not know.
 pub const NOT_KNOWN: &str = "the broker does not know the partition";
 
-/// One consumer's reading of one partition, judged.
+/// The result of one consumer in one partition.
 #[derive(Debug, Clone)]
 pub struct JudgedReading {
-    /// The consumer's number in the plan.
+    /// The consumer's index in the plan.
     pub scenario: usize,
-    /// The topic's number in the run.
+    /// The topic's index in the run.
     pub topic: usize,
     pub partition: Partition,
     /// Distinct messages of this run.
     pub received: u64,
     pub foreign: u64,
-    /// First and last offset handed out.
+    /// First and last offset that the consumer received.
     pub offsets: (Option<Offset>, Option<Offset>),
     pub reached_end_marker: bool,
-    /// Times that the log was reset under it.
+    /// How often the log was reset while it was read.
     pub resets: u64,
-    /// Acked messages that it had to find in this partition.
+    /// Acked messages in this partition that the consumer must find.
     pub wanted: u64,
-    /// An audit was required and could not be made.
+    /// It needed an audit, but the audit could not run.
     pub unaudited: bool,
-    /// It read everything it had to.
+    /// It read everything that it had to read.
     pub complete: bool,
-    /// Why it did not; empty if it did.
+    /// Why it is not complete. Empty otherwise.
     pub incomplete_why: String,
-    /// The ledger's verdict; `None` without a ledger (`from: any`).
+    /// The ledger's verdict. `None` without a ledger (`from: any`).
     pub judgement: Option<Judgement>,
 }
 
@@ -378,44 +376,45 @@ pub struct JudgedReading {
 pub enum Retention {
     #[default]
     Settings,
-    /// The topic's settings, which are unknown.
+    /// The topic's configuration, which is unknown.
     Unknown,
     /// The embedded broker, which keeps a fixed amount per partition.
     Embedded,
 }
 
-/// The sending side of one partition.
+/// What was written to one partition.
 #[derive(Debug, Clone, Default)]
 pub struct PartitionSeen {
-    /// The topic's number in the run.
+    /// The topic's index in the run.
     pub topic: usize,
     pub partition: Partition,
     pub acked: u64,
-    /// Lowest and highest offset of an ack.
+    /// Lowest and highest acked offset.
     pub acked_offsets: Option<(Offset, Offset)>,
-    /// Offset of the last end marker that was acked.
+    /// Offset of the last acked end marker.
     pub end_marker: Option<Offset>,
-    /// Acked end markers that are not in the log.
+    /// Acked end markers that are missing from the log. The log's verdict counts them as lost.
     pub lost_markers: u64,
-    /// Whose rules say what may be removed there.
+    /// Whose rules decide what may be removed.
     pub retention: Retention,
-    /// The anomalies that any observer saw there, each message once, with evidence; `None` if nobody read it.
+    /// Anomalies that any observer found, with evidence. Each message counts once. `None` if nothing read the
+    /// partition.
     pub judgement: Option<Judgement>,
 }
 
-/// A remark in the user's words.
+/// A note for the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     pub level: Level,
     pub text: String,
 }
 
-/// How serious a note is.
+/// Severity of a note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     Hint,
     Warning,
-    /// Kept the run from doing its work.
+    /// It prevented part of the run.
     Error,
 }
 
@@ -428,7 +427,7 @@ impl Note {
         Self { level: Level::Warning, text: text.into() }
     }
 
-    /// Kept the run from doing its work.
+    /// A note that something prevented part of the run.
     pub fn error(text: impl Into<String>) -> Self {
         Self { level: Level::Error, text: text.into() }
     }

@@ -1,6 +1,7 @@
-//! Quantities with units as people write them: `200ms`, `50/s`, `1KiB`, `1MiB/s`, `20%`.
+//! Quantities with units: `200ms`, `50/s`, `1KiB`, `1MiB/s`, `20%`.
 //!
-//! Owns parsing and printing of durations, rates, byte sizes, bandwidths and shares; both directions agree.
+//! Parses and prints durations, rates, byte sizes, bandwidths and shares. Printed values parse to the same
+//! value.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,48 +10,45 @@ use std::time::Duration as StdDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A text that is no quantity of the wanted kind; the message names the accepted forms.
+/// A text that is not a quantity of the expected kind. The message names the accepted forms.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct UnitError(String);
 
-/// A length of time, written `1h`, `5m`, `30s`, `200ms`, `50us`, or several of them in a row (`1m30s`).
+/// A duration, written as `1h`, `5m`, `30s`, `200ms`, `50us`, or several of them (`1m30s`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Duration(StdDuration);
 
-/// Messages in a time, written `50/s`, `10k/s`, `1.5M/s`, `300/m` or `20/h`.
+/// Messages per time, written as `50/s`, `10k/s`, `1.5M/s`, `300/m` or `20/h`.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Rate(f64);
 
-/// A number of bytes, written `512`, `1KiB`, `32MiB`, `1GiB`, or decimal as `1kB`, `5MB`.
+/// A number of bytes, written as `512`, `1KiB`, `32MiB`, `1GiB`, or with decimal units as `1kB`, `5MB`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ByteSize(u64);
 
-/// Bytes in a second, written as a size before `/s`: `1MiB/s`.
+/// Bytes per second, written as a size and `/s`: `1MiB/s`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bandwidth(u64);
 
-/// A part of a whole, 0 % to 100 %, written `20%`.
+/// A share from 0 % to 100 %, written as `20%`.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Share(f64);
 
 impl Duration {
-    /// No time at all.
     pub const ZERO: Self = Self(StdDuration::ZERO);
 
-    /// Whole seconds.
     pub const fn from_secs(secs: u64) -> Self {
         Self(StdDuration::from_secs(secs))
     }
 
-    /// Whole milliseconds.
     pub const fn from_millis(millis: u64) -> Self {
         Self(StdDuration::from_millis(millis))
     }
 
-    /// The same length as the standard library counts it.
+    /// The duration as the standard library's type.
     pub const fn std(self) -> StdDuration {
         self.0
     }
@@ -63,54 +61,51 @@ impl From<StdDuration> for Duration {
 }
 
 impl Rate {
-    /// A rate from messages a second; none where that is no positive finite number.
+    /// A rate in messages per second. `None` if the value is not positive and finite.
     pub fn per_second(value: f64) -> Option<Self> {
         (value.is_finite() && value > 0.0).then_some(Self(value))
     }
 
-    /// Messages a second, always finite and above zero.
+    /// Messages per second, always finite and above zero.
     pub const fn get(self) -> f64 {
         self.0
     }
 }
 
 impl ByteSize {
-    /// A size from a count of bytes.
     pub const fn new(bytes: u64) -> Self {
         Self(bytes)
     }
 
-    /// The count of bytes.
     pub const fn get(self) -> u64 {
         self.0
     }
 }
 
 impl Bandwidth {
-    /// A bandwidth of so many bytes in a second.
     pub const fn new(bytes: u64) -> Self {
         Self(bytes)
     }
 
-    /// Bytes in a second.
     pub const fn get(self) -> u64 {
         self.0
     }
 }
 
 impl Share {
-    /// A share of 1.
+    /// A share, as a fraction of 1.
     pub const fn new(of_one: f64) -> Self {
         Self(of_one)
     }
 
-    /// The share of 1.
+    /// The share, as a fraction of 1.
     pub const fn get(self) -> f64 {
         self.0
     }
 }
 
-/// Splits `12.5ms` into its number and its unit; none where it begins with no number. A point has digits on both sides.
+/// Splits `12.5ms` into number and unit. `None` if it does not start with a number. A decimal point needs
+/// digits on both sides.
 fn number_and_unit(text: &str) -> Option<(f64, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
@@ -149,11 +144,11 @@ impl FromStr for Duration {
             total += value * seconds;
             rest = next.trim_start();
         }
-        // A year is far beyond any run, and keeps all later arithmetic in range.
+        // A year is longer than any run and keeps later arithmetic in range.
         if total > 366.0 * 86_400.0 {
             return Err(UnitError(format!("invalid duration `{text}`: expected at most a year")));
         }
-        // Rounded to microseconds: the unit in which kaf6 counts time.
+        // Rounded to microseconds, the unit in which kaf6 counts time.
         let micros = (total * 1e6).round();
         #[expect(
             clippy::cast_possible_truncation,
@@ -306,7 +301,7 @@ impl FromStr for Share {
 
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Four digits behind the point are enough for people, and hide what dividing by 100 did.
+        // Four decimal places are precise enough and hide rounding errors of the division by 100.
         write!(f, "{}%", (self.0 * 1e6).round() / 1e4)
     }
 }
@@ -336,7 +331,7 @@ impl Serialize for ByteSize {
 
 impl<'de> Deserialize<'de> for ByteSize {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// A size may be a plain number of bytes or a text with a unit.
+        /// A size is a plain number of bytes or a string with a unit.
         #[derive(Deserialize)]
         #[serde(untagged)]
         enum Form {
@@ -423,12 +418,12 @@ impl JsonSchema for Share {
     }
 }
 
-/// How often: `once`, or `12 times`.
+/// A number of times: `once`, or `12 times`.
 pub fn times(count: u64) -> String {
     if count == 1 { "once".to_owned() } else { format!("{count} times") }
 }
 
-/// `1234567` as `1,234,567`.
+/// Formats `1234567` as `1,234,567`.
 pub fn thousands(value: u64) -> String {
     let digits = value.to_string();
     let groups: Vec<&str> =

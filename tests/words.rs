@@ -1,4 +1,4 @@
-//! Keeps words that need a second reading out of what people read: the string literals and templates of kaf6.
+//! Keeps words that need a second reading out of what people read: the string literals, comments and templates of kaf6.
 //!
 //! `fixtures/banned-phrases.txt` has one phrase a line, a tab, and what to write instead. A phrase matches whole words,
 //! whatever their case; `_` stands for a placeholder such as `{name}`.
@@ -7,6 +7,9 @@ use std::fs;
 use std::path::Path;
 
 const BANNED: &str = include_str!("fixtures/banned-phrases.txt");
+
+/// Folders of `src` whose comments are checked. `""` stands for the files directly in `src`.
+const COMMENTED: [&str; 9] = ["", "app", "checks", "cli", "metrics", "plan", "record", "report", "scenario"];
 
 #[test]
 fn no_text_has_a_banned_phrase() {
@@ -31,6 +34,46 @@ fn no_text_has_a_banned_phrase() {
     }
     assert!(read > 2000, "only {read} texts were read");
     assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn no_comment_has_a_banned_phrase() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut read = 0;
+    each_file(&source, &mut |path| {
+        let name = path.strip_prefix(&source).unwrap().display().to_string();
+        let folder = name.split_once('/').map_or("", |(folder, _)| folder);
+        if !name.ends_with(".rs") || is_test(&name) || !COMMENTED.contains(&folder) {
+            return;
+        }
+        let texts = read_rust(&fs::read_to_string(path).unwrap()).comments;
+        read += texts.len();
+        for (line, text) in texts {
+            found.extend(banned(&without_code(&text)).map(|(phrase, instead)| {
+                format!("src/{name}:{line}: \"{phrase}\" in {text:?}; write {instead}")
+            }));
+        }
+    });
+    assert!(read > 1500, "only {read} comments were read");
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn a_phrase_is_found_across_the_lines_of_a_comment() {
+    let comments = read_rust(
+        "//! One\n//! header.\n\n/// Some-\n/// thing `whoever` is no rate.\nconst A: &str = \"// none\"; // End\n\
+         // apart\n#[cfg(test)]\nmod tests {\n    // Whoever\n}\n",
+    )
+    .comments;
+    let seen: Vec<(usize, &str)> = comments.iter().map(|(line, text)| (*line, text.as_str())).collect();
+    assert_eq!(
+        seen,
+        [(1, "One header."), (4, "Some- thing `whoever` is no rate."), (6, "End"), (7, "apart")]
+    );
+    let phrases = |text: &str| banned(&without_code(text)).map(|(phrase, _)| phrase).collect::<Vec<_>>();
+    assert_eq!(phrases(seen[1].1), ["`_` is no"]);
+    assert_eq!(phrases("a `b` stands whoever"), ["stands", "whoever"]);
 }
 
 #[test]
@@ -76,9 +119,22 @@ fn plain(text: &str) -> String {
     out.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The string literals of Rust code with their lines, outside of comments and of items under `#[cfg(test)]`.
+/// The texts of Rust code with their lines, without items under `#[cfg(test)]`.
+#[derive(Default)]
+struct RustTexts {
+    literals: Vec<(usize, String)>,
+    /// Line comments. Adjacent lines are one text.
+    comments: Vec<(usize, String)>,
+}
+
 fn literals(code: &str) -> Vec<(usize, String)> {
-    let mut out = Vec::new();
+    read_rust(code).literals
+}
+
+fn read_rust(code: &str) -> RustTexts {
+    let mut out = RustTexts::default();
+    // Where the last comment ended, if it had a line to itself.
+    let mut comment_end = None;
     // Braces around the place, and how many there were around the test that it is in.
     let (mut depth, mut test, mut is_next_test) = (0_u32, None, false);
     let mut at = 0;
@@ -86,7 +142,25 @@ fn literals(code: &str) -> Vec<(usize, String)> {
         let rest = &code[at..];
         let raw = rest.starts_with('r') && rest[1..].trim_start_matches('#').starts_with('"');
         if rest.starts_with("//") {
-            at += rest.find('\n').unwrap_or(rest.len());
+            let length = rest.find('\n').unwrap_or(rest.len());
+            let text = rest[..length].trim_start_matches(['/', '!']).trim();
+            let is_whole_line = code[..at].rsplit('\n').next().is_some_and(|before| before.trim().is_empty());
+            if !is_next_test && test.is_none() {
+                match out.comments.last_mut() {
+                    Some((_, last))
+                        if is_whole_line
+                            && comment_end.is_some_and(|end: usize| {
+                                code[end..at].trim().is_empty() && code[end..at].matches('\n').count() == 1
+                            }) =>
+                    {
+                        last.push(' ');
+                        last.push_str(text);
+                    }
+                    _ => out.comments.push((code[..at].matches('\n').count() + 1, text.to_owned())),
+                }
+            }
+            at += length;
+            comment_end = is_whole_line.then_some(at);
         } else if rest.starts_with("/*") {
             at += rest.find("*/").map_or(rest.len(), |end| end + 2);
         } else if rest.starts_with("#[cfg(test)]") {
@@ -105,7 +179,7 @@ fn literals(code: &str) -> Vec<(usize, String)> {
             if !is_next_test && test.is_none() {
                 let line = code[..at].matches('\n').count() + 1;
                 let text = &code[start..end];
-                out.push((line, if raw { text.to_owned() } else { unescaped(text) }));
+                out.literals.push((line, if raw { text.to_owned() } else { unescaped(text) }));
             }
             at = end + quote.len();
         } else if c == '\'' {
@@ -134,6 +208,12 @@ fn literals(code: &str) -> Vec<(usize, String)> {
         }
     }
     out
+}
+
+/// A comment with `_` in place of code between backticks.
+fn without_code(text: &str) -> String {
+    let parts = text.split('`').enumerate();
+    parts.map(|(at, part)| if at % 2 == 1 { "_" } else { part }).collect::<Vec<_>>().join("`")
 }
 
 /// How long a literal is, up to its closing quotation mark.

@@ -1,4 +1,5 @@
-//! Which scenario files a command line means: files, folders and globs, in a fixed order, each once.
+//! Expands the command line's arguments to scenario files: files, folders and globs, in a fixed order,
+//! without duplicates.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -6,29 +7,30 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use glob::{MatchOptions, Pattern};
 
-/// Endings of scenario files in a folder.
+/// File name extensions of scenario files in a folder.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 
-/// The files that the arguments stand for.
+/// The expanded arguments.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Files {
     pub files: Vec<PathBuf>,
-    /// Those that are left out, since an argument before stands for the same file.
+    /// Files that are omitted, because an earlier argument already includes them.
     pub repeated: Vec<PathBuf>,
 }
 
 /// Expands the arguments.
 ///
 /// # Errors
-/// For one that stands for nothing, and where there is none.
+///
+/// If an argument matches no file, or if there are no arguments.
 pub fn expand(arguments: &[String]) -> anyhow::Result<Files> {
     let mut all = Files::default();
     let mut known = HashSet::new();
-    // A variable holds one a line, perhaps with empty ones between.
+    // A variable may contain several arguments, newline-separated, with empty lines.
     for argument in arguments.iter().map(|argument| argument.trim()).filter(|argument| !argument.is_empty()) {
         let mut own = HashSet::new();
         for file in stands_for(argument)? {
-            // One file may be reached by several paths.
+            // Several paths may lead to the same file.
             let real = file.canonicalize().unwrap_or_else(|_| file.clone());
             if !own.insert(real.clone()) {
                 continue;
@@ -46,7 +48,7 @@ pub fn expand(arguments: &[String]) -> anyhow::Result<Files> {
     Ok(all)
 }
 
-/// The files that one argument stands for.
+/// The files that one argument matches.
 fn stands_for(argument: &str) -> anyhow::Result<Vec<PathBuf>> {
     let path = Path::new(argument);
     if path.is_dir() {
@@ -57,7 +59,7 @@ fn stands_for(argument: &str) -> anyhow::Result<Vec<PathBuf>> {
         return Ok(found);
     }
     if path.exists() || !is_glob(argument) {
-        // A file that is not there is reported when it is read, with the reason.
+        // A missing file is reported with the reason when it is read.
         return Ok(vec![path.to_owned()]);
     }
     let found = globbed(argument)?;
@@ -85,7 +87,7 @@ fn entries(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     entries.map(|entry| Ok(entry.with_context(wrong)?.path())).collect()
 }
 
-/// By its ending; profiles lie beside scenarios and are none.
+/// Decides by extension. Profile files are next to scenario files but are not scenarios.
 fn is_scenario(path: &Path) -> bool {
     let ending = path.extension().and_then(|e| e.to_str());
     let stem = path.file_stem().and_then(|s| s.to_str()).unwrap_or_default();
@@ -105,11 +107,11 @@ fn globbed(pattern: &str) -> anyhow::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// What a pattern with `**` matches. Each folder is entered once, as links may lead in circles.
+/// The files that a pattern with `**` matches. Each folder is visited once, because links may form cycles.
 fn below(pattern: &str, before: &str) -> anyhow::Result<Vec<PathBuf>> {
     let wanted = Pattern::new(pattern).with_context(|| format!("invalid glob `{pattern}`"))?;
     let options = MatchOptions { require_literal_separator: true, ..MatchOptions::default() };
-    // The part in front of the first sign of a pattern is a folder as it stands.
+    // The path before the first wildcard is a literal folder.
     let literal = &before[..before.find(['*', '?', '[']).unwrap_or(before.len())];
     let base = literal.rfind('/').map_or("", |slash| &literal[..=slash]);
     let mut open = vec![PathBuf::from(base)];
@@ -120,7 +122,7 @@ fn below(pattern: &str, before: &str) -> anyhow::Result<Vec<PathBuf>> {
             continue;
         }
         let mut inside = entries(here)?;
-        // The shortest way to a folder is the one that counts.
+        // Of several paths to a folder, the one without links counts.
         inside.sort_by_key(|path| (path.is_symlink(), path.clone()));
         for path in inside.into_iter().rev() {
             let path = path.file_name().map_or_else(|| path.clone(), |name| folder.join(name));
@@ -183,7 +185,7 @@ mod tests {
         for file in ["top.yaml", "a/one.yaml", "a/b/two.yaml", "a/b/x.txt"] {
             std::fs::write(at(file), "").unwrap();
         }
-        // Two links of a folder to itself: glob follows 2^40 ways.
+        // Two links from a folder to itself: `glob` would visit 2^40 paths.
         symlink(at("a"), at("a/self")).unwrap();
         symlink(at("a"), at("a/b/up")).unwrap();
         symlink(dir.path(), at("a/b/root")).unwrap();

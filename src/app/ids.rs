@@ -1,4 +1,4 @@
-//! Run ids: readable, in the order of time, and never the same twice, since each owns its report folder.
+//! Run ids: readable, sorted by time, and unique, because each run has its own report folder.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 
-/// The folder of a run, with room for its reports.
+/// The folder of a run, with disk space reserved for its reports.
 #[derive(Debug)]
 pub struct Folder {
     pub(super) path: PathBuf,
@@ -15,32 +15,35 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Where it is. What is written there from now on takes the room.
+    /// Returns the path and releases the reserved space for the reports.
     pub(super) fn open(self) -> PathBuf {
         drop(self.room);
         self.path
     }
 }
 
-/// Hands out run ids and makes their folders.
+/// Creates run ids and their folders.
 pub struct RunIds {
     report_dir: PathBuf,
     given: Option<String>,
     several: bool,
-    /// The folders made so far.
+    /// The folders created so far.
     made: Vec<PathBuf>,
 }
 
 impl RunIds {
-    /// Ids below this folder; a given one becomes `given-<name>` for each of several files.
+    /// Creates ids for folders in `report_dir`. With several files, a given id becomes `given-<name>` for
+    /// each of them.
     pub fn new(report_dir: &Path, given: Option<String>, several: bool) -> Self {
         Self { report_dir: report_dir.to_owned(), given, several, made: Vec::new() }
     }
 
-    /// The next run's id and its folder, which is new.
+    /// The next run's id and its new folder.
     ///
     /// # Errors
-    /// Where the folder cannot be made, or a given id has reports already; then none of the folders is left behind.
+    ///
+    /// If the folder cannot be created, or if a given id already has reports. In both cases, all folders
+    /// created so far are removed.
     pub fn next(&mut self, name: &str) -> anyhow::Result<(String, Folder)> {
         let next = match self.given.clone() {
             Some(given) => self.by_word(&given, name),
@@ -83,7 +86,7 @@ impl RunIds {
         }
     }
 
-    /// Makes a folder; none where it is there already.
+    /// Creates a folder. Returns `None` if it already exists.
     fn make(&mut self, id: &str) -> anyhow::Result<Option<Folder>> {
         let folder = self.report_dir.join(id);
         std::fs::create_dir_all(&self.report_dir)
@@ -103,18 +106,18 @@ impl RunIds {
     }
 }
 
-/// As much as reports take: a full disk or a used-up quota is known before the load, and a disk that fills up during the run
-/// leaves room for its reports.
+/// Reserves as much space as reports need. This detects a full disk or an exceeded quota before the load
+/// starts, and keeps space for the reports if the disk fills up during the run.
 fn reserve(folder: &Path) -> std::io::Result<File> {
     const ROOM: usize = 1 << 20;
     let path = folder.join(".room");
     let room = File::create(&path).and_then(|mut file| file.write_all(&vec![0; ROOM]).map(|()| file));
-    // The room stays until the file is closed, also by the end of a process that was killed.
+    // The space stays reserved until the file is closed, which also happens if the process is killed.
     let _ = std::fs::remove_file(&path);
     room
 }
 
-/// Now, as reports write it.
+/// The current time in the form that reports use.
 pub(super) fn now() -> String {
     Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string()
 }
@@ -129,7 +132,7 @@ fn is_plain(id: &str) -> bool {
     !id.is_empty() && id.len() <= 100 && id.chars().all(plain) && !id.starts_with('.')
 }
 
-/// A name as part of a folder's.
+/// Converts a name to a part of a folder name.
 fn slug(name: &str) -> String {
     name.chars()
         .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-') { c } else { '-' })

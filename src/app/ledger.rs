@@ -1,6 +1,7 @@
-//! A saved ledger and the plan that judges it again: one reader for each topic, and the producers of then.
+//! Plans `kaf6 verify`: reads a saved ledger and makes a plan with one reader per topic and the original
+//! producers.
 //!
-//! The plan is made as any other: from a scenario file, here one that kaf6 writes.
+//! The plan is compiled from a scenario file that kaf6 generates.
 
 use std::path::{Path, PathBuf};
 
@@ -14,11 +15,13 @@ use crate::scenario::environment::secrets::HIDDEN;
 use crate::scenario::{Diagnostics, LoadOptions};
 use crate::units::Duration;
 
-/// Reads a saved ledger (a file, or the folder of the run that saved it) and plans its judging. How to connect comes from
-/// the scenario file that it was made with, as kept in it; brokers given in `options` win over those of then.
+/// Reads a saved ledger (a file, or the folder of the run that saved it) and plans its verification. The
+/// connection settings come from the run's scenario file, which is stored in the ledger. Brokers in `options`
+/// override them.
 ///
 /// # Errors
-/// Where it is no ledger or cannot be judged; inside, what is wrong with the scenario file it was made with.
+///
+/// If it is not a ledger or cannot be verified. The inner error lists problems of the stored scenario file.
 pub(super) fn load(
     path: &Path,
     options: &LoadOptions<'_>,
@@ -41,7 +44,7 @@ pub(super) fn load(
         bail!("{}: cannot verify this run, because it has no acked messages", path.display());
     }
     let original = PathBuf::from(&saved.source_path);
-    // Brokers and profile of then may have been given beside the file, so the file need not name any.
+    // The original brokers and profile may come from the command line, so the file may not define any.
     let then = LoadOptions {
         brokers: options.brokers.clone().or_else(|| Some(saved.brokers.clone())),
         profile: options.profile.clone().or_else(|| saved.profile.clone()),
@@ -59,7 +62,7 @@ pub(super) fn load(
     let source = original_text(&original, &saved.source, &then);
     let then = match plan::load_text(&original, source.as_ref().unwrap_or(&saved.source), &then) {
         Ok(plan) => plan,
-        // What stands in place of a secret may be no YAML.
+        // The placeholder of a secret may not be valid YAML.
         Err(_) if source.is_none() && saved.source.contains(HIDDEN) => return Err(not_saved()),
         Err(problems) => return Ok(Err(problems)),
     };
@@ -74,7 +77,7 @@ pub(super) fn load(
             plan.client = then.client;
             plan.description = plan.description.map(|text| then.secrets.hide(&text).into_owned());
             plan.secrets = then.secrets;
-            // Nothing is sent anew, and the run that did send has answered this.
+            // No messages are sent, and the original run already evaluated these checks.
             plan.checks.retain(|check| !matches!(check.ask, CheckSettings::AllAcked { .. }));
             Ok(Ok((saved, plan)))
         }
@@ -82,7 +85,8 @@ pub(super) fn load(
     }
 }
 
-/// The text of the scenario file where it still is the one of then, apart from secrets that were hidden in that.
+/// The text of the scenario file on disk, if it is still the same as the stored one, apart from hidden
+/// secrets.
 fn original_text(path: &Path, saved: &str, options: &LoadOptions<'_>) -> Option<String> {
     let text = std::fs::read_to_string(path).ok().filter(|_| saved.contains(HIDDEN))?;
     let plan = plan::load_text(path, &text, options).ok()?;
@@ -101,7 +105,7 @@ fn copy<'a>(options: &LoadOptions<'a>) -> LoadOptions<'a> {
     }
 }
 
-/// The scenario file that reads what was written then; what needed no verification then needs none now.
+/// Generates the scenario file that reads the original messages. Messages with `verify: false` stay excluded.
 fn file(saved: &Saved, then: &Plan) -> Value {
     let partitions = |topic| saved.streams.iter().filter(|s| s.topic == topic).map(|s| s.partition + 1).max();
     let written: Vec<&String> = (0..)
@@ -112,7 +116,7 @@ fn file(saved: &Saved, then: &Plan) -> Value {
     let mut scenarios = Map::new();
     for (index, SavedProducer { name, acks, verify, .. }) in saved.producers.iter().enumerate() {
         let own: Vec<_> = saved.streams.iter().filter(|s| s.scenario == index).collect();
-        // One that sent nothing is kept for its number alone.
+        // A producer without messages is kept, because later ones are referred to by index.
         let topic = own.first().map_or(0, |s| s.topic);
         let messages: u64 = own.iter().map(|s| s.sent).sum();
         let acks = if *acks < 0 { json!("all") } else { json!(acks) };
@@ -216,7 +220,7 @@ run: {unreadable_after: 7s}
             zero_us: None,
             topics: ["c", "a", "b"].map(topic).into(),
             producers: [("write", -1), ("forget", 0), ("load", -1), ("late", 1)].map(producer).into(),
-            // The last one sent nothing.
+            // The last producer sent nothing.
             streams: vec![stream(0, 1), stream(1, 1), stream(2, 2)],
         }
     }

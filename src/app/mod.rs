@@ -1,6 +1,7 @@
-//! From files to reports: load, plan, run, check, record, report. All that a command does, without its command line.
+//! Runs scenario files from loading to reports: load, plan, run, check, record, report. The command line is
+//! in `cli`.
 //!
-//! Owns run ids and the order of several files; anyhow is used from here on up.
+//! Assigns run ids and runs several files in order. Modules from here upward use `anyhow`.
 
 mod files;
 mod ids;
@@ -25,16 +26,16 @@ use crate::scenario::{self, Diagnostics};
 pub use files::{Files, expand};
 pub use ids::{Folder, RunIds};
 
-/// What the command line sets over the files.
+/// Command-line options that override settings of the files.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
     /// Use the broker inside this process.
     pub embedded: bool,
-    /// Brokers in place of the files'.
+    /// Override the files' brokers.
     pub brokers: Vec<String>,
-    /// Profile in place of the files'.
+    /// Override the files' profile.
     pub profile: Option<String>,
-    /// Variables over those of the environment.
+    /// Override variables of the environment.
     pub env: HashMap<String, String>,
 }
 
@@ -56,13 +57,14 @@ impl Overrides {
     }
 }
 
-/// Files that are wrong, all of them with all their problems.
+/// Invalid files, with all problems of each.
 #[derive(Debug)]
 pub struct WrongFiles(pub Vec<Diagnostics>);
 
-/// Loads and plans all files; none is returned unless all are right.
+/// Loads and compiles all files. Returns plans only if all files are valid.
 ///
 /// # Errors
+///
 /// All problems of all files.
 pub fn load(files: &[PathBuf], overrides: &Overrides) -> Result<Vec<Plan>, WrongFiles> {
     let lookup = |name: &str| overrides.lookup(name);
@@ -77,10 +79,11 @@ pub fn load(files: &[PathBuf], overrides: &Overrides) -> Result<Vec<Plan>, Wrong
     if wrong.is_empty() { Ok(plans) } else { Err(WrongFiles(wrong)) }
 }
 
-/// Reads a saved ledger, and plans its judging.
+/// Reads a saved ledger and plans its verification.
 ///
 /// # Errors
-/// Where it is no ledger, or cannot be judged; inside, what is wrong with the scenario file it was made with.
+///
+/// If it is not a ledger or cannot be verified. The inner error lists problems of the stored scenario file.
 pub fn load_ledger(path: &Path, overrides: &Overrides) -> anyhow::Result<Result<(Saved, Plan), WrongFiles>> {
     let lookup = |name: &str| overrides.lookup(name);
     let loaded = ledger::load(path, &overrides.options(&lookup))?;
@@ -90,39 +93,39 @@ pub fn load_ledger(path: &Path, overrides: &Overrides) -> anyhow::Result<Result<
 #[derive(Debug, Clone)]
 pub struct RunOptions {
     pub report_dir: PathBuf,
-    /// The run's id, in place of one made from the time.
+    /// Run id that replaces the generated one.
     pub run_id: Option<String>,
     pub stop: Stop,
-    /// Write `ledger.json` into each run's folder, for [`verify`] to judge again later.
+    /// Write `ledger.json` to each run's folder, for [`verify`].
     pub save_ledger: bool,
 }
 
-/// What those who watch a run are told.
+/// Receives events of a run.
 pub trait RunObserver {
     fn begins(&mut self, plan: &Plan, run_id: &str, live: &Arc<RunProgress>);
-    /// It has ended, and its reports are written.
+    /// The run has ended and its reports are written.
     fn ended(&mut self, summary: &Summary, folder: &Path, written: &[WrittenFile]);
 }
 
-/// One run, done and reported.
+/// A finished run with its reports.
 #[derive(Debug)]
 pub struct ReportedRun {
-    /// What `summary.json` holds.
+    /// The content of `summary.json`.
     pub summary: Summary,
     pub status: Status,
-    /// The signal that ended it.
     pub signal: Option<&'static str>,
-    /// All of its reports were written.
+    /// Whether all reports were written.
     pub reported: bool,
-    /// A bug in kaf6 that makes its verdict worthless, in a sentence.
+    /// A bug in kaf6 that makes the verdict unreliable, as a sentence.
     pub bug: Option<String>,
 }
 
-/// Runs the plans one after the other, each a run of its own, and writes their reports. The second list is what became
-/// of the reports over all of several files.
+/// Executes the plans in order, one run each, and writes their reports. The second list contains the files
+/// that cover several runs.
 ///
 /// # Errors
-/// Where the report folder cannot be written; what a run comes to is its summary.
+///
+/// If the report folder cannot be written. Results of runs are in their summaries.
 pub async fn run(
     plans: Vec<Plan>,
     options: &RunOptions,
@@ -130,7 +133,7 @@ pub async fn run(
 ) -> anyhow::Result<(Vec<ReportedRun>, Vec<WrittenFile>)> {
     let several = plans.len() > 1;
     let mut ids = RunIds::new(&options.report_dir, options.run_id.clone(), several);
-    // All folders are made before the first message, so that an unwritable place fails at once.
+    // All folders are created before the first message, so that an unwritable path fails immediately.
     let mut runs = Vec::new();
     for plan in plans {
         let (run_id, folder) = ids.next(&plan.name)?;
@@ -139,7 +142,7 @@ pub async fn run(
     let mut done = Vec::new();
     for (plan, run_id, folder) in runs {
         if options.stop.is_stopped() && !done.is_empty() {
-            // Nothing of it ran: an empty folder would look like a run.
+            // The run did not start. An empty folder would look like a run.
             let _ = std::fs::remove_dir(folder.open());
             continue;
         }
@@ -166,10 +169,11 @@ pub async fn run(
     Ok((done, merged))
 }
 
-/// Judges the topics of a saved ledger as they are now: nothing is sent but end markers.
+/// Verifies the messages of a saved ledger against the current topics. Only end markers are sent.
 ///
 /// # Errors
-/// Where the report folder cannot be written.
+///
+/// If the report folder cannot be written.
 pub async fn verify(
     saved: Saved,
     plan: Plan,
@@ -193,7 +197,7 @@ pub async fn verify(
     Ok(run_scenario(plan, engine, live, folder, watch).await)
 }
 
-/// One run, from its start to its reports.
+/// Executes one run and writes its reports.
 async fn run_scenario(
     plan: Arc<Plan>,
     options: Options,

@@ -1,11 +1,13 @@
-//! Whose the reports are: those that root writes in a container belong to whoever owns the folder that they go to.
+//! Sets the owner of report files. Reports that root writes in a container get the owner of the folder they
+//! are in.
 //!
-//! A CI system mounts its own folder and reads it as its own user afterwards.
+//! A CI system mounts its folder into the container and reads it later as its own user.
 
 use std::path::Path;
 
-/// Gives a folder and all in it to whoever owns the folder above it, or the working folder around it, where this
-/// process is root and that owner is not. Elsewhere it does nothing; what cannot be given stays as it is, readable.
+/// Gives a folder and its contents the owner of its parent folder or of the working directory, if this
+/// process is root and that owner is not. Otherwise it does nothing. Files whose owner cannot be changed stay
+/// readable.
 #[cfg(unix)]
 pub(super) fn hand_over(folder: &Path) {
     use std::os::unix::fs::MetadataExt as _;
@@ -15,7 +17,7 @@ pub(super) fn hand_over(folder: &Path) {
         return;
     };
     let around = std::env::current_dir().ok().and_then(|path| path.canonicalize().ok());
-    // The folders between are this process's own.
+    // This process created the folders between the two.
     let between: Vec<&Path> = folder
         .ancestors()
         .skip(1)
@@ -47,6 +49,6 @@ fn give(path: &Path, uid: u32, gid: u32, depth: usize) {
     }
 }
 
-/// Elsewhere nobody mounts folders of others.
+/// On other systems, folders are not mounted from another user.
 #[cfg(not(unix))]
 pub(super) fn hand_over(_: &Path) {}

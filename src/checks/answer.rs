@@ -1,11 +1,12 @@
-//! The answer to a check: pass, fail or inconclusive, what was expected and found, and what the answer covers.
+//! The answer to a check: pass, fail or inconclusive, the expected and actual value, and what the answer
+//! covers.
 //!
-//! An answer cannot pass without a [`Domain`]: what the check covers, and that all of it was observed.
+//! A passing answer requires a [`Domain`], which says what the check covers and that all of it was observed.
 
 /// The answer to a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CheckAnswer {
-    /// The promise was kept, by all that the check covers.
+    /// The condition is met for everything that the check covers.
     Pass,
     Inconclusive,
     Fail,
@@ -20,7 +21,7 @@ pub struct Answer {
     covers: String,
 }
 
-/// Why something is not known, and what to write in the scenario file (or to do) so that it will be.
+/// Why something is unknown, and which change of the scenario file (or other action) would help.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct UnknownBecause {
     why: String,
@@ -30,13 +31,13 @@ pub(super) struct UnknownBecause {
 /// What a check covers, and how much of it was observed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Domain {
-    /// `1000 acked messages in 2 partitions`, `t=0 s to t=12.3 s`.
+    /// Such as `1000 acked messages in 2 partitions` or `t=0 s to t=12.3 s`.
     covers: String,
     total: u64,
     observed: u64,
-    /// Why the rest was not observed; where this is set, something is missing, whatever the numbers say.
+    /// Why the rest was not observed. If set, the observation is incomplete, regardless of the numbers.
     missing: Option<UnknownBecause>,
-    /// There was nothing to observe, and that is known.
+    /// There was nothing to observe, which is certain.
     empty: bool,
 }
 
@@ -45,7 +46,7 @@ impl UnknownBecause {
         Self { why: why.into(), advice: advice.into() }
     }
 
-    /// `the reader timed out; give it a longer `timeout``
+    /// Such as ``the reader timed out; increase its `timeout` ``.
     pub(super) fn sentence(&self) -> String {
         joined([self.why.as_str(), self.advice.as_str()])
     }
@@ -57,23 +58,23 @@ impl Domain {
         Self { covers: covers.into(), total, observed: total, missing: None, empty: false }
     }
 
-    /// A part of it was observed. Where that is less than all, give the reason with [`Domain::without`].
+    /// A part of it was observed. If that is less than all, add the reason with [`Domain::without`].
     pub(super) fn part(observed: u64, total: u64, covers: impl Into<String>) -> Self {
         Self { observed, ..Self::judged_all(total, covers) }
     }
 
-    /// Nothing was there to be observed, and nothing was expected to be: `nothing was written here`.
+    /// There was nothing to observe, and nothing was expected: `nothing was written here`.
     pub(super) fn empty(why: impl Into<String>) -> Self {
         Self { empty: true, ..Self::judged_all(0, why) }
     }
 
-    /// Something of it was not observed, if there is such a reason. The first reason stays.
+    /// Adds the reason why something was not observed, if there is one. The first reason is kept.
     pub(super) fn without(mut self, missing: Option<UnknownBecause>) -> Self {
         self.missing = self.missing.or(missing);
         self
     }
 
-    /// What keeps it from being observed whole; none where it was.
+    /// Why the observation is incomplete. `None` if it is complete.
     fn open(&self) -> Option<UnknownBecause> {
         if let Some(missing) = &self.missing {
             return Some(missing.clone());
@@ -90,7 +91,8 @@ impl Domain {
 }
 
 impl Answer {
-    /// Passes if all of the domain was observed. Otherwise it is inconclusive and says what is missing.
+    /// Passes if all of the domain was observed. Otherwise the answer is inconclusive and says what is
+    /// missing.
     pub(super) fn pass(expected: impl Into<String>, actual: impl Into<String>, domain: Domain) -> Self {
         match domain.open() {
             Some(unknown) => Self::inconclusive(expected, actual, &unknown),
@@ -102,7 +104,7 @@ impl Answer {
         .covering(domain)
     }
 
-    /// Fails: `actual` and `evidence` name what broke the promise.
+    /// Fails. `actual` and `evidence` describe the problem.
     pub(super) fn fail(
         expected: impl Into<String>,
         actual: impl Into<String>,
@@ -111,7 +113,7 @@ impl Answer {
         Self::new(CheckAnswer::Fail, expected, actual).because(evidence)
     }
 
-    /// Cannot tell, for this reason.
+    /// The result is unknown for this reason.
     pub(super) fn inconclusive(
         expected: impl Into<String>,
         actual: impl Into<String>,
@@ -120,7 +122,7 @@ impl Answer {
         Self::new(CheckAnswer::Inconclusive, expected, actual).because(unknown.sentence())
     }
 
-    /// Passes if `ok` and all of the domain was observed; fails if not `ok`.
+    /// Passes if `ok` and all of the domain was observed. Fails if not `ok`.
     pub(super) fn pass_if(
         ok: bool,
         expected: impl Into<String>,
@@ -134,7 +136,8 @@ impl Answer {
         }
     }
 
-    /// A pass that rests on something unknown is inconclusive; other answers stay.
+    /// Makes a passing answer inconclusive, because it depends on something unknown. Other answers do not
+    /// change.
     pub(super) fn unless(mut self, unknown: &UnknownBecause) -> Self {
         if self.outcome == CheckAnswer::Pass {
             self.outcome = CheckAnswer::Inconclusive;
@@ -143,7 +146,7 @@ impl Answer {
         self
     }
 
-    /// More in words, before what the message says already.
+    /// Adds an explanation before the existing message.
     pub(super) fn because(mut self, message: impl Into<String>) -> Self {
         let message = message.into();
         self.message = joined([message.as_str(), self.message.as_str()]);
@@ -165,7 +168,6 @@ impl Answer {
         }
     }
 
-    /// Pass, fail or inconclusive.
     pub const fn outcome(&self) -> CheckAnswer {
         self.outcome
     }
@@ -178,18 +180,19 @@ impl Answer {
         &self.actual
     }
 
-    /// In words, where the two do not say it all. What is inconclusive ends with what to do about it.
+    /// The explanation, if the expected and actual value are not enough. An inconclusive answer ends with
+    /// what to do.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// What the answer is about: these messages, this span of time. Empty where it never got that far.
+    /// The messages or the period that the answer covers. Empty if the check did not run that far.
     pub fn covers(&self) -> &str {
         &self.covers
     }
 }
 
-/// Clauses that say something, with semicolons between them.
+/// Joins the nonempty clauses with semicolons.
 fn joined<const N: usize>(clauses: [&str; N]) -> String {
     clauses.into_iter().filter(|clause| !clause.is_empty()).collect::<Vec<_>>().join("; ")
 }

@@ -1,4 +1,4 @@
-//! One scenario that a check runs against: the plan, all that was seen, and how far the scenario came.
+//! One scenario that a check runs against, with the plan, all observations, and how far the scenario got.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::text::span;
 use crate::observe::{EarlyEnd, FaultSeen, Observations, ScenarioEnd, ScenarioSeen};
 use crate::plan::{ConsumePlan, From, Plan, ScenarioKind, Work};
 
-/// What to write where a reader that kaf6 added did not read everything: the file has no such scenario to change.
+/// The advice if a readback consumer did not read everything. The file has no such scenario to change.
 pub(super) const READ_BACK: &str = "increase `run.timeout`, or set `verify: false` in its producers";
 
 /// One scenario that a check runs against.
@@ -16,7 +16,7 @@ pub(super) const READ_BACK: &str = "increase `run.timeout`, or set `verify: fals
 pub(super) struct CheckedScenario<'a> {
     pub(super) plan: &'a Plan,
     pub(super) seen: &'a Observations,
-    /// Its number in the plan.
+    /// Its index in the plan.
     pub(super) index: usize,
     pub(super) scenario: &'a ScenarioSeen,
 }
@@ -33,7 +33,7 @@ impl<'a> CheckedScenario<'a> {
         }
     }
 
-    /// It sends, or sends and reads.
+    /// Whether it sends messages.
     pub(super) fn sends(&self) -> bool {
         self.scenario.kind.writes()
     }
@@ -42,7 +42,7 @@ impl<'a> CheckedScenario<'a> {
         self.scenario.kind == ScenarioKind::Produce
     }
 
-    /// The scenarios that write what it reads, by their numbers in the plan.
+    /// The scenarios whose messages it reads, by index in the plan.
     pub(super) fn producers(&self) -> impl Iterator<Item = (usize, &'a ScenarioSeen)> {
         let names = self.consume().map(|consume| consume.producers.as_slice()).unwrap_or_default();
         let (plan, seen) = (self.plan, self.seen);
@@ -51,18 +51,17 @@ impl<'a> CheckedScenario<'a> {
         })
     }
 
-    /// Messages and end markers of the run for which the broker broke its promise.
+    /// Number of messages and end markers in the run for which a broker broke its guarantee.
     pub(super) fn broken_in_run(&self) -> u64 {
         self.seen.accounts.as_ref().map_or(0, crate::ledger::Accounts::broken)
     }
 
-    /// Why it did not come to its own end, and what to do about it. What it read is another question, which the readings
-    /// answer.
+    /// Why it ended early, and what to do about it. The readings tell separately how much it read.
     pub(super) fn ended_early(&self) -> Option<UnknownBecause> {
         let name = &self.scenario.name;
         let ended = self.scenario.ended;
         let background = matches!(self.work(), Work::Metrics(_) | Work::Watch(_) | Work::Connect(_));
-        // Who reads whatever there is has no other end than its timeouts.
+        // A consumer of any records has no end other than its timeouts.
         let no_end = self.consume().is_some_and(|it| it.from == From::Any && it.limit.is_none());
         let added = self.consume().is_some_and(|it| it.readback);
         let (why, advice) = match ended {
@@ -96,12 +95,12 @@ impl<'a> CheckedScenario<'a> {
         Some(UnknownBecause::new(why, advice))
     }
 
-    /// The scenario whose message says why this one did not work: the one that it waited for in vain, and of several that
-    /// something else kept from starting the first, which the verdict names.
+    /// The scenario whose message explains why this one could not run: the one that it waited for. If several
+    /// scenarios were prevented by something else, the first, which the verdict also names.
     fn cause(&self) -> &'a str {
         let (plans, seen) = (&self.plan.scenarios, &self.seen.scenarios);
         let mut of = self.index;
-        // The plan has no circles; this ends in any case.
+        // The plan has no cycles. The limit guarantees that the loop ends.
         for _ in plans {
             let start = &plans[of].start;
             let before = start.after.iter().chain(start.when.iter().map(|when| &when.scenario));
@@ -117,13 +116,13 @@ impl<'a> CheckedScenario<'a> {
         first.map_or(&self.scenario.name, |it| &it.name)
     }
 
-    /// As [`CheckedScenario::ended_early`], for what has been measured until then: that it is not all counts only from an end
-    /// before this time.
+    /// Like [`CheckedScenario::ended_early`], for measurements up to `time`. An early end after that does not
+    /// matter.
     pub(super) fn ended_before(&self, time: Duration) -> Option<UnknownBecause> {
         self.ended_early().filter(|_| self.work_end() < time)
     }
 
-    /// What to do after a run that something cut short.
+    /// What to do after a run that was ended early.
     pub(super) fn after_cut(&self) -> String {
         match &self.seen.cut {
             Some(EarlyEnd::Timeout) => "increase `run.timeout`".to_owned(),
@@ -133,7 +132,7 @@ impl<'a> CheckedScenario<'a> {
         }
     }
 
-    /// It did its work and saw nothing. That fails only where the broker broke a promise.
+    /// The scenario ran but observed nothing. The answer fails only if a broker broke a guarantee.
     pub(super) fn no_data(&self, expected: impl Into<String>) -> Answer {
         let broken = self.broken_in_run();
         let loads = matches!(self.work(), Work::Produce(_) | Work::Consume(_) | Work::Roundtrip(_));
@@ -151,17 +150,17 @@ impl<'a> CheckedScenario<'a> {
         Answer::inconclusive(expected, "no data", &unknown)
     }
 
-    /// From its start to its end.
+    /// From the scenario's start to its end.
     pub(super) fn whole_span(&self) -> (Duration, Duration) {
         self.scenario.span.unwrap_or_default()
     }
 
-    /// `` `write`, 0.000 s to 12.345 s``
+    /// Such as `` `write`, 0.000 s to 12.345 s``.
     pub(super) fn span_in_words(&self) -> String {
         format!("`{}`, {}", self.scenario.name, span(self.whole_span()))
     }
 
-    /// When a fault was; else that it never began.
+    /// When a fault was active, or else that it never started.
     pub(super) fn span_of(&self, fault: &str) -> Result<(Duration, Duration), UnknownBecause> {
         let seen = fault_seen(self.seen, fault);
         seen.and_then(|seen| seen.span).ok_or_else(|| {
@@ -169,12 +168,12 @@ impl<'a> CheckedScenario<'a> {
         })
     }
 
-    /// The part of a fault's span in which it was in full effect: rates during the fault are taken from it.
+    /// The part of a fault's span in which it was in full effect. Rates during the fault are measured in it.
     pub(super) fn effect_of(&self, fault: &str, span: (Duration, Duration)) -> (Duration, Duration) {
         fault_seen(self.seen, fault).and_then(|seen| seen.effect).unwrap_or(span)
     }
 
-    /// When a fault was that was shown to have taken effect; else why that is not known.
+    /// When a fault was active, if it is proven to have taken effect. Otherwise why it is not.
     pub(super) fn proven_span_of(&self, fault: &str) -> Result<(Duration, Duration), UnknownBecause> {
         let span = self.span_of(fault)?;
         match unproven(self.plan, self.seen).into_iter().find(|unproven| unproven.name == fault) {
@@ -183,7 +182,8 @@ impl<'a> CheckedScenario<'a> {
         }
     }
 
-    /// The faults that lasted at a time, as the end of a sentence: `, during `bounce``; empty where there were none.
+    /// The faults that were active in a period, as the end of a sentence: ``, during `bounce` ``. Empty if
+    /// there were none.
     pub(super) fn during(&self, from: Duration, to: Duration) -> String {
         let lasted = |f: &&FaultSeen| f.span.is_some_and(|(start, end)| start <= to && end >= from);
         let names: Vec<String> =
@@ -191,7 +191,7 @@ impl<'a> CheckedScenario<'a> {
         if names.is_empty() { String::new() } else { format!(", during {}", names.join(" and ")) }
     }
 
-    /// The parts of a time in which no fault lasted, nor was waited for to be ready behind it.
+    /// The parts of a period outside all faults and outside the time to become ready after them.
     pub(super) fn without_faults(&self, from: Duration, to: Duration) -> Vec<(Duration, Duration)> {
         let faults = self.seen.faults.iter().filter_map(|fault| {
             let (start, end) = fault.span?;
@@ -200,7 +200,7 @@ impl<'a> CheckedScenario<'a> {
         without((from, to), faults)
     }
 
-    /// Until when there was work for it: a reader's ends with that of the producers that it reads from.
+    /// When the scenario's work ended. A reader's work ends with the work of its producers.
     pub(super) fn work_end(&self) -> Duration {
         let own = self.scenario.span.map_or(Duration::ZERO, |(_, end)| end);
         let producers = self.producers().filter_map(|(_, scenario)| scenario.span);
@@ -208,7 +208,7 @@ impl<'a> CheckedScenario<'a> {
     }
 }
 
-/// A failure that more time could have changed, of a scenario that something cut short, is inconclusive.
+/// Makes a failure inconclusive if the scenario was ended early and more time could have changed the result.
 pub(super) fn downgrade_if_cut_short(case: &CheckedScenario<'_>, answer: Answer) -> Answer {
     match case.ended_early() {
         Some(unknown) if case.scenario.ended.cut_short() && answer.outcome() == CheckAnswer::Fail => {
@@ -218,7 +218,7 @@ pub(super) fn downgrade_if_cut_short(case: &CheckedScenario<'_>, answer: Answer)
     }
 }
 
-/// What is left of a time without others, in parts that hold something.
+/// Subtracts periods from a period. Empty parts are omitted.
 pub(super) fn without(
     whole: (Duration, Duration),
     others: impl Iterator<Item = (Duration, Duration)>,

@@ -1,4 +1,4 @@
-//! What each check has to say of itself.
+//! The traits that each check implements.
 
 use super::answer::Answer;
 use super::case::CheckedScenario;
@@ -6,28 +6,27 @@ use super::targets;
 use crate::anomaly::Anomaly;
 use crate::plan::{CheckKind, Plan};
 
-/// What is known of a kind of check without its settings.
+/// Properties of a kind of check that do not depend on its settings.
 pub(super) trait CheckDescription {
-    /// The kind.
     const KIND: CheckKind;
-    /// The anomalies that it is about: reports show their evidence beside it.
+    /// The anomalies that the check is about. Reports show their evidence next to it.
     const ANOMALIES: &'static [Anomaly] = &[];
 }
 
 /// One check with its settings.
 pub(super) trait Check {
-    /// The scenarios that it runs against where the file names none, by their numbers.
+    /// The default targets, if the file names no scenario, by index in the plan.
     fn targets(&self, plan: &Plan) -> Vec<usize> {
         targets::messages(plan)
     }
 
-    /// What it expects, in words, before anything was seen.
+    /// What it expects, as text that does not depend on observations.
     fn expected(&self) -> String;
 
-    /// Its answer for one scenario that could work.
+    /// Its answer for one scenario that could run.
     fn evaluate(&self, case: &CheckedScenario<'_>) -> Answer;
 
-    /// Finding that something is out of reach is its purpose: it runs against scenarios that could not work, too.
+    /// Whether it also runs against scenarios that could not run, because it tests reachability.
     fn answers_for_the_unreachable(&self) -> bool {
         false
     }

@@ -1,7 +1,8 @@
-//! Checks: questions about what a run saw, each answered with pass, fail or inconclusive.
+//! Checks: conditions on the observations of a run, each answered with pass, fail or inconclusive.
 //!
-//! Pure functions of a plan and observations. Each check has a file of its own, named after its type in scenario files, with
-//! all that is particular to it; `registry` lists them. An answer passes only with the domain that it covers.
+//! Checks are pure functions of a plan and observations. Each check has its own file, which is named after
+//! its `type` in scenario files. `registry` lists all of them. An answer passes only with a domain, which
+//! says what it covers.
 
 mod answer;
 mod answers;
@@ -36,7 +37,7 @@ use crate::plan::{CheckPlan, CheckSettings, Plan};
 #[derive(Debug, Clone)]
 pub struct CheckResult {
     pub check: CheckPlan,
-    /// The scenario that it ran against; none where the file has none of its kind.
+    /// The scenario that it ran against. `None` if the file has no scenario of a matching kind.
     pub scenario: Option<String>,
     pub answer: Answer,
 }
@@ -87,13 +88,13 @@ fn evaluate_one(ask: &CheckSettings, case: &CheckedScenario<'_>) -> Answer {
     check.evaluate(case)
 }
 
-/// The time after a scenario's last ack or read in which another one was to come; none where it was done.
+/// The time after a scenario's last ack or read during which another one was expected. `None` if nothing was.
 pub fn stall_at_end(plan: &Plan, seen: &Observations, index: usize) -> Option<(Duration, Duration)> {
     let scenario = seen.scenarios.get(index)?;
     rates::continuity::stall_at_end(&CheckedScenario { plan, seen, index, scenario })
 }
 
-/// The worst answer to each check by name, in the checks' order.
+/// The worst answer of each check by name, in the order of the checks.
 pub fn worst(results: &[CheckResult]) -> Vec<(&str, CheckAnswer)> {
     let mut out: Vec<(&str, CheckAnswer)> = Vec::new();
     for result in results {
@@ -106,7 +107,7 @@ pub fn worst(results: &[CheckResult]) -> Vec<(&str, CheckAnswer)> {
     out
 }
 
-/// Tries the checks with `abort` on what has been seen so far; the first that fails ends the run.
+/// Evaluates the checks with `abort` on the observations up to now. The first one that fails ends the run.
 ///
 /// `elapsed` is the time since the start of the run.
 pub fn to_abort(
@@ -115,7 +116,7 @@ pub fn to_abort(
     live: impl Fn(usize) -> Option<crate::metrics::Snapshot>,
 ) -> Option<&CheckPlan> {
     plan.checks.iter().find(|check| {
-        // A fault's part of the run can be judged once it is over.
+        // A check on a fault's part of the run is evaluated after the run.
         let CheckSettings::Threshold { expr, abort: true, delay, span: None } = &check.ask else {
             return false;
         };

@@ -1,21 +1,21 @@
-//! Faults that were not shown to have taken effect, and the checks that rest on them.
+//! Faults that are not proven to have taken effect, and the checks that depend on them.
 
 use super::answer::{Answer, CheckAnswer, UnknownBecause};
 use crate::observe::{FaultSeen, Observations};
 use crate::plan::{FaultPlan, Plan, Work};
 
-/// A fault of the file that was not shown to have taken effect.
+/// A fault of the file that is not proven to have taken effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unproven {
     pub name: String,
-    /// That it never began, or was not shown to have taken effect.
+    /// States that it never started, or is not proven to have taken effect.
     pub what: String,
-    /// Why, where that is known.
+    /// The reason, if known.
     pub why: String,
 }
 
 impl Unproven {
-    /// In words: all that is known of it.
+    /// Both as one text.
     pub fn reason(&self) -> String {
         if self.why.is_empty() { self.what.clone() } else { format!("{}: {}", self.what, self.why) }
     }
@@ -28,7 +28,7 @@ impl Unproven {
     }
 }
 
-/// The faults on which no check can rest, in the file's order.
+/// The faults without proof, in the file's order.
 pub fn unproven(plan: &Plan, seen: &Observations) -> Vec<Unproven> {
     plan.faults.iter().filter_map(|fault| unproven_fault(fault, fault_seen(seen, &fault.name))).collect()
 }
@@ -46,7 +46,7 @@ fn unproven_fault(fault: &FaultPlan, seen: Option<&FaultSeen>) -> Option<Unprove
     })
 }
 
-/// What a proof says of a fault that never began, without saying that again.
+/// The reason in the proof of a fault that never started, without the statement that it never started.
 pub fn reason_of(proof: &str) -> &str {
     let rest = proof.strip_prefix("it never began").unwrap_or(proof);
     rest.strip_prefix(": ").unwrap_or(rest)
@@ -56,7 +56,8 @@ pub(super) fn fault_seen<'a>(seen: &'a Observations, name: &str) -> Option<&'a F
     seen.faults.iter().find(|fault| fault.name == name)
 }
 
-/// A pass that rests on a fault without proof is inconclusive. `named` is the fault that the check names.
+/// Makes a passing answer inconclusive if it depends on a fault without proof. `named` is the fault that the
+/// check names.
 pub(super) fn downgrade_if_unproven(
     answer: Answer,
     plan: &Plan,
@@ -73,17 +74,18 @@ pub(super) fn downgrade_if_unproven(
     }
 }
 
-/// Checks of what was sent and read rest on every fault, since the file wants them to hold under all of them. One that only
-/// asks whether something answers rests on a fault where it names it or starts after it.
+/// Whether a check depends on a fault. Checks of messages depend on every fault, because they must hold under
+/// all of them. A check of reachability depends on a fault only if it names the fault or its scenario starts
+/// after it.
 fn rests_on(plan: &Plan, named: Option<&str>, index: usize, fault: &str) -> bool {
     let scenario = &plan.scenarios[index];
     let only_asks = matches!(scenario.work, Work::Connect(_) | Work::Metrics(_));
     !only_asks || named == Some(fault) || starts_after(plan, scenario.start.after.as_deref(), fault)
 }
 
-/// Whether `after`, or what that waits for in turn, is the fault.
+/// Whether `after` is the fault, directly or indirectly.
 fn starts_after<'a>(plan: &'a Plan, mut after: Option<&'a str>, fault: &str) -> bool {
-    // The file has no circles; a limit costs nothing.
+    // The file has no cycles. The limit guarantees that the loop ends.
     for _ in 0..=plan.scenarios.len() + plan.faults.len() {
         let Some(name) = after else { return false };
         if name == fault {

@@ -1,4 +1,4 @@
-//! All checks: one line each. What a check is, is in its own file.
+//! The list of all checks, one line each. Each check is defined in its own file.
 
 use super::check::{Check, CheckDescription};
 use crate::anomaly::Anomaly;
@@ -24,7 +24,7 @@ use crate::checks::rates::threshold::Threshold;
 use crate::checks::rates::throughput_drops::ThroughputDrops;
 use crate::plan::{CheckKind, CheckPlan, CheckSettings, Plan};
 
-/// Each name is a variant of [`CheckSettings`] and the type that answers it, with the same fields.
+/// Each name is a variant of [`CheckSettings`] and the type that implements it, with the same fields.
 macro_rules! checks {
     ($($name:ident $({ $($field:ident),* })?,)*) => {
         pub(super) fn check_of(ask: &CheckSettings) -> Box<dyn Check + '_> {
@@ -61,12 +61,12 @@ checks! {
     Continuity { max_gap },
 }
 
-/// The anomalies that a kind of check is about. A `threshold` is about the one that its expression names.
+/// The anomalies that a kind of check is about. For a `threshold`, its expression may name one more.
 pub fn anomalies_of(kind: CheckKind) -> &'static [Anomaly] {
     ABOUT.iter().find(|(own, _)| *own == kind).map_or(&[], |(_, anomalies)| anomalies)
 }
 
-/// The scenarios that a check of a plan runs against, by their numbers.
+/// The scenarios that a check of a plan runs against, by index in the plan.
 pub(super) fn targets_of(plan: &Plan, check: &CheckPlan) -> Vec<usize> {
     match &check.scenario {
         Some(name) => plan.scenarios.iter().position(|s| s.name == *name).into_iter().collect(),

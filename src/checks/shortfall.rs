@@ -1,11 +1,12 @@
-//! Why a scenario saw less than it was to see: the broker broke a promise, or time was missing.
+//! Why a scenario observed less than expected: a broker broke a guarantee, or the scenario had too little
+//! time.
 
 use super::answer::{Answer, UnknownBecause};
 use super::case::CheckedScenario;
 use crate::ledger::Account;
 
 impl CheckedScenario<'_> {
-    /// Messages that this scenario sent or was to read, for which the broker broke its promise.
+    /// Number of messages that this scenario sent or had to read, for which a broker broke a guarantee.
     pub(super) fn broken(&self) -> u64 {
         let own = |account: &Account| account.broken();
         let accounts = self.seen.accounts.iter().flat_map(|accounts| &accounts.scenarios);
@@ -19,7 +20,8 @@ impl CheckedScenario<'_> {
         in_log.max(readings.broken())
     }
 
-    /// Less than expected was seen. That fails, except where time was missing and no promise was broken.
+    /// Less than expected was observed. The answer fails, unless time was missing and no guarantee was
+    /// broken.
     pub(super) fn too_little(
         &self,
         expected: impl Into<String>,
@@ -34,12 +36,12 @@ impl CheckedScenario<'_> {
         Answer::fail(expected, actual, evidence)
     }
 
-    /// Why not all was seen that this scenario was to see: it ended early, or read not all.
+    /// Why the scenario did not observe everything: it ended early, or did not read everything.
     pub(super) fn unseen(&self) -> Option<UnknownBecause> {
         self.ended_early().or_else(|| self.readings().missing(self))
     }
 
-    /// Why more could have come: not all was seen, or a producer that it reads from ended early.
+    /// Why more could have followed: something was not observed, or one of its producers ended early.
     fn want_of_time(&self) -> Option<UnknownBecause> {
         let of_producers = || {
             self.producers()

@@ -1,8 +1,9 @@
-//! Times, rates and shares as the answers print them.
+//! Formats times, rates and shares for answers.
 
 use std::time::Duration;
 
-/// A time to the millisecond, so that what is a little too long does not read as if it were not: `350 ms`, `2.35 s`.
+/// A duration to the millisecond, so that a value slightly above a limit does not look equal to it: `350 ms`,
+/// `2.35 s`.
 pub(super) fn time(duration: Duration) -> String {
     let ms = duration.as_secs_f64() * 1e3;
     if ms < 999.5 { format!("{ms:.0} ms") } else { format!("{} s", trimmed(&format!("{:.3}", ms / 1e3))) }
@@ -13,12 +14,12 @@ pub(super) fn span((from, to): (Duration, Duration)) -> String {
     format!("{:.3} s to {:.3} s", from.as_secs_f64(), to.as_secs_f64())
 }
 
-/// A rate as people read it: `98.7/s`.
+/// A rate: `98.7/s`.
 pub(super) fn per_second(rate: f64) -> String {
     format!("{}/s", digits(rate))
 }
 
-/// A share as people read it: `45 %`.
+/// A share: `45 %`.
 pub(super) fn percent(share: f64) -> String {
     format!("{} %", digits((share * 1e3).round() / 10.0))
 }
@@ -28,13 +29,13 @@ pub(super) fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
-/// About three digits, without idle zeros.
+/// A number with about three digits and without trailing zeros.
 fn digits(value: f64) -> String {
     let places = places(value);
     trimmed(&format!("{value:.places$}"))
 }
 
-/// Places behind the point for about three digits.
+/// Number of decimal places for about three digits.
 pub(super) fn places(value: f64) -> usize {
     match value.abs() {
         v if v >= 100.0 => 0,

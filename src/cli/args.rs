@@ -1,6 +1,7 @@
-//! The words of the command line, and their help.
+//! The command-line arguments and their help.
 //!
-//! What a CI sets can also come from `KAF6_*`; an empty variable counts as unset, as CI systems pass them.
+//! Options that a CI system sets can also come from `KAF6_*`. An empty variable counts as unset, because CI
+//! systems pass empty variables.
 
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -23,12 +24,12 @@ use crate::scenario::environment::preset;
     max_term_width = 100
 )]
 pub struct Cli {
-    /// What to do.
+    /// The subcommand.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What to do.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run scenario files and write reports
@@ -100,7 +101,7 @@ pub struct FileArgs {
 }
 
 impl FileArgs {
-    /// The overrides of the files; empty values count as unset.
+    /// The overrides of the files. Empty values count as unset.
     pub(super) fn overrides(&self) -> Overrides {
         Overrides {
             embedded: self.embedded,
@@ -111,7 +112,7 @@ impl FileArgs {
     }
 }
 
-/// `run`.
+/// Arguments of `run`.
 #[derive(Debug, Args)]
 pub struct RunArgs {
     #[command(flatten)]
@@ -125,7 +126,7 @@ pub struct RunArgs {
     pub output: OutputArgs,
 }
 
-/// `verify`.
+/// Arguments of `verify`.
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
     /// A ledger.json, or the folder of a run with --save-ledger
@@ -151,7 +152,7 @@ pub struct VerifyArgs {
 }
 
 impl VerifyArgs {
-    /// The overrides of the earlier run's scenario file; empty values count as unset.
+    /// The overrides of the earlier run's scenario file. Empty values count as unset.
     pub(super) fn overrides(&self) -> Overrides {
         Overrides {
             brokers: filled(&self.brokers),
@@ -161,12 +162,12 @@ impl VerifyArgs {
     }
 }
 
-/// Brokers as given, without empty ones.
+/// The brokers without empty ones.
 fn filled(brokers: &[String]) -> Vec<String> {
     brokers.iter().map(|b| b.trim().to_owned()).filter(|b| !b.is_empty()).collect()
 }
 
-/// Where a run's results go.
+/// Where results go.
 #[derive(Debug, Args)]
 pub struct OutputArgs {
     /// Folder for the reports: DIR/RUN-ID/summary.json, report.html and junit.xml
@@ -235,13 +236,13 @@ pub struct OutputArgs {
 }
 
 impl OutputArgs {
-    /// No progress is shown during a run.
+    /// Whether no progress is shown during a run.
     pub(super) const fn is_quiet(&self) -> bool {
         self.quiet || matches!(self.log_level, LogLevel::Error)
     }
 }
 
-/// `report`.
+/// Arguments of `report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
     /// Folder of a run, such as reports/20260116-145402-7f3a
@@ -253,7 +254,7 @@ pub struct ReportArgs {
     pub format: Format,
 }
 
-/// `clean`.
+/// Arguments of `clean`.
 #[derive(Debug, Args)]
 pub struct CleanArgs {
     /// Clean up only the run with this id (default: all runs whose kaf6 has ended or whose time is over)
@@ -269,7 +270,7 @@ pub struct CleanArgs {
     pub dry_run: bool,
 }
 
-/// `init`.
+/// Arguments of `init`.
 #[derive(Debug, Args)]
 pub struct InitArgs {
     /// Folder to write to
@@ -281,7 +282,7 @@ pub struct InitArgs {
     pub force: bool,
 }
 
-/// What stderr shows during a run.
+/// What a run writes to stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogLevel {
     /// Errors only
@@ -290,7 +291,7 @@ pub enum LogLevel {
     Info,
 }
 
-/// What `run` prints at its end.
+/// What `run` prints at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// A table for people
@@ -299,7 +300,7 @@ pub enum Format {
     Json,
 }
 
-/// Which schema.
+/// The schemas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SchemaName {
     /// Scenario files

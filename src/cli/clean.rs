@@ -1,4 +1,4 @@
-//! `kaf6 clean`: what killed runs left in Docker is removed, and said.
+//! `kaf6 clean`: removes leftovers of killed runs from Docker and lists them.
 
 use super::args::CleanArgs;
 use super::out::{complain, print, say};
@@ -6,7 +6,6 @@ use crate::docker::clean as sweep;
 use crate::docker::{CleanOptions, Cleaned};
 use crate::exit::Exit;
 
-/// `kaf6 clean`.
 pub(super) fn clean(args: &CleanArgs) -> anyhow::Result<Exit> {
     let options = CleanOptions { run: args.run.clone(), force: args.force, dry_run: args.dry_run };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -21,7 +20,7 @@ pub(super) fn clean(args: &CleanArgs) -> anyhow::Result<Exit> {
     for failed in &cleaned.failed {
         say(&format!("not removed: {failed}"));
     }
-    // A run that was named and is left alone is not what was asked for.
+    // If `--run` names a run that is kept, the command did not do what was requested.
     let refused = args.run.is_some() && !cleaned.kept.is_empty();
     Ok(if refused || !cleaned.failed.is_empty() { Exit::NotJudged } else { Exit::Pass })
 }

@@ -1,6 +1,6 @@
-//! What kaf6 says to GitHub's runner, where it runs on one: groups, masks, annotations, step summary and outputs.
+//! Output for the GitHub Actions runner: groups, masks, annotations, step summary and step outputs.
 //!
-//! Owns the runner's variables and files. Elsewhere all of it does nothing.
+//! Knows the runner's environment variables and files. Outside GitHub Actions, it does nothing.
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
@@ -14,7 +14,7 @@ use crate::plan::Plan;
 use crate::report::github;
 use crate::report::summary::Summary;
 
-/// The runner that this process runs on, if it is one of GitHub's.
+/// The GitHub Actions runner, if this process runs on one.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Runner {
     is_github: bool,
@@ -22,12 +22,12 @@ pub(super) struct Runner {
     step_summary: Option<PathBuf>,
     output: Option<PathBuf>,
     state: Option<PathBuf>,
-    /// Runs that may leave containers behind, by their ids.
+    /// Ids of runs that may leave containers behind.
     with_cluster: Vec<String>,
 }
 
 impl Runner {
-    /// As the environment tells.
+    /// Detects the runner from the environment.
     pub(super) fn detect() -> Self {
         let is_github = std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true");
         let path = |name: &str| {
@@ -43,12 +43,12 @@ impl Runner {
         }
     }
 
-    /// Before a run: its progress is a group of its own, its secrets are masked in whatever comes, and the post step
-    /// (scripts/action-post) learns which runs may leave containers behind, should this process be killed.
+    /// Called before a run. Opens a group for its progress and masks its secrets. Also saves the
+    /// run's id for the post step (scripts/action-post), which removes its containers if this process is killed.
     pub(super) fn begins(&mut self, plan: &Plan, run_id: &str) {
         if let Some(file) = self.state.as_ref().filter(|_| plan.cluster.is_some()) {
             self.with_cluster.push(run_id.to_owned());
-            // The last line of a name counts.
+            // If a name occurs several times, the last line counts.
             let _ = append(file, &format!("kaf6_runs={}\n", self.with_cluster.join(" ")));
         }
         for line in plan.secrets.lines() {
@@ -57,12 +57,12 @@ impl Runner {
         self.say(&format!("::group::kaf6 {}", plan.name.replace(['\n', '\r'], " ")));
     }
 
-    /// After a run's progress.
+    /// Called after a run. Closes its group.
     pub(super) fn ended(&self) {
         self.say("::endgroup::");
     }
 
-    /// In place of runs, where files are wrong.
+    /// Called instead of runs, if files are invalid.
     pub(super) fn wrong(&self, wrong: &WrongFiles, args: &OutputArgs) {
         if self.is_github && args.annotations {
             let text = github::wrong_files(&wrong.0, self.workspace.as_deref());
@@ -71,14 +71,14 @@ impl Runner {
         self.nothing_ran();
     }
 
-    /// In place of runs, where there are none.
+    /// Called instead of runs, if there are none.
     pub(super) fn nothing_ran(&self) {
         if let Some(file) = &self.output {
             let _ = append(file, "status=error\n");
         }
     }
 
-    /// After all runs; gives an exit for each file that could not be written.
+    /// Called after all runs. Returns an exit for each file that could not be written.
     pub(super) fn report(&self, runs: &[Summary], args: &OutputArgs) -> Vec<Exit> {
         let mut not_written = Vec::new();
         if !self.is_github {
@@ -107,7 +107,7 @@ impl Runner {
         not_written
     }
 
-    /// The runner reads commands from both streams; stdout is the result's.
+    /// The runner reads commands from both streams, and stdout is for the result.
     fn say(&self, line: &str) {
         if self.is_github {
             let _ = writeln!(std::io::stderr().lock(), "{line}");
@@ -115,7 +115,7 @@ impl Runner {
     }
 }
 
-/// Puts a text behind what the file holds, whole or not at all: the runner refuses half an output.
+/// Appends a text to a file completely or not at all, because the runner rejects partial outputs.
 fn append(file: &Path, text: &str) -> Option<Exit> {
     let written = OpenOptions::new().append(true).create(true).open(file).and_then(|mut open| {
         let before = open.metadata()?.len();

@@ -9,15 +9,14 @@ use super::out::print;
 use crate::exit::Exit;
 use crate::report;
 
-/// Where each file goes, and what it holds.
+/// Path and content of each file.
 const FILES: [(&str, &str); 2] = [
     ("kaf6/smoke.yaml", include_str!("../../templates/init/smoke.yaml")),
     (".github/workflows/kaf6.yml", include_str!("../../templates/init/workflow.yml")),
 ];
 
-/// `kaf6 init`.
 pub(super) fn init(args: &InitArgs) -> anyhow::Result<Exit> {
-    // Paths in the folder at hand are shown without `./`.
+    // Paths in the current folder are printed without `./`.
     let folder = Path::new(&args.folder);
     let folder = folder.strip_prefix(".").unwrap_or(folder);
     let there: Vec<String> = FILES

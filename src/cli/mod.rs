@@ -1,6 +1,6 @@
-//! The command line: thin.
+//! The command line. It parses arguments, calls `app`, and prints results.
 //!
-//! Owns what the user types and what the terminal shows while a run goes on.
+//! Defines what the user types and what the terminal shows during a run.
 
 mod args;
 mod clean;
@@ -22,7 +22,7 @@ pub use args::{Cli, Command};
 
 use out::{complain, is_broken_pipe, print};
 
-/// Runs one command line, from its words to the process's end.
+/// Runs one command line.
 pub fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
     let words = match with_more(words.into_iter().collect(), std::env::var("KAF6_EXTRA_ARGS").ok()) {
         Ok(words) => words,
@@ -37,7 +37,7 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
     let cli = match parsed {
         Ok(cli) => cli,
         Err(error) => {
-            // Help and version come this way too, and are no errors.
+            // Help and version also arrive here, but are not errors.
             let _ = error.print();
             return if error.use_stderr() { Exit::Input } else { Exit::Pass };
         }
@@ -63,7 +63,8 @@ pub fn main(words: impl IntoIterator<Item = OsString>) -> Exit {
     })
 }
 
-/// The words of a `run` with those of `KAF6_EXTRA_ARGS` behind them, split as a shell does: what a CI's one field can hold.
+/// Appends the arguments in `KAF6_EXTRA_ARGS` to those of `run`. They are split like shell words, so that one
+/// field of a CI form can contain several.
 fn with_more(mut words: Vec<OsString>, more: Option<String>) -> Result<Vec<OsString>, String> {
     let Some(more) = more.filter(|_| words.get(1).is_some_and(|word| word == "run")) else {
         return Ok(words);

@@ -1,35 +1,34 @@
-//! What goes to stdout and stderr: results, errors, and how to write for the terminal at hand.
+//! Writes results to stdout and errors to stderr.
 
 use std::io::{IsTerminal as _, Write as _};
 
 use crate::report::terminal::{Style, no_commands, wants_colour};
 
-/// Writes a result to stdout.
 pub(super) fn print(bytes: &[u8]) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(bytes)?;
     out.flush()
 }
 
-/// An error with all that caused it, in one line.
+/// An error and its causes, in one line.
 pub(super) fn whole(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-/// Writes text of brokers, containers or files to stderr, such that GitHub's runner finds no command in it.
+/// Writes text from brokers, containers or files to stderr, so that the GitHub runner sees no commands in it.
 pub(super) fn say(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{}", no_commands(text.trim_end()));
 }
 
-/// Writes an error to stderr, which has nowhere to go if that is closed.
+/// Writes an error to stderr. If stderr is closed, the error is dropped.
 pub(super) fn complain(text: &str) {
     let colour = wants_colour(std::io::stderr().is_terminal(), |name| std::env::var(name).ok());
     let word = if colour { "\u{1b}[1;31merror\u{1b}[0m" } else { "error" };
     say(&format!("{word}: {text}"));
 }
 
-/// `kaf6 ... | head` is no error.
+/// `kaf6 ... | head` is not an error.
 pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error
         .chain()
@@ -37,7 +36,6 @@ pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
         .any(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
-/// The style of stdout.
 pub(super) fn style() -> Style {
     let terminal = std::io::stdout().is_terminal();
     Style::detect(terminal, columns().filter(|_| terminal), |name| std::env::var(name).ok())

@@ -1,6 +1,6 @@
-//! The live display on stderr: bars on a terminal, a plain line now and then elsewhere.
+//! Progress on stderr: bars on a terminal, otherwise one line every few seconds.
 //!
-//! Owns how progress looks; the numbers are `report::progress`. Nothing is ever written to stdout.
+//! Defines how progress looks. The numbers come from `report::progress`. Nothing is written to stdout.
 
 use std::io::{IsTerminal as _, Write};
 use std::time::{Duration, Instant};
@@ -10,24 +10,25 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use crate::report::progress::{ProgressState, ScenarioProgress};
 use crate::report::terminal::{Style, no_command, safe};
 
-/// How often a plain line is written where there is no terminal.
+/// Interval of lines if there is no terminal.
 const PLAIN_EVERY: Duration = Duration::from_secs(5);
-/// A bar's resolution.
+/// Resolution of a bar.
 const STEPS: u64 = 1000;
 
 /// How to show progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Bars, redrawn in place.
+    /// Bars that are redrawn in place.
     Bars(Style),
-    /// Lines, every few seconds.
+    /// A line every few seconds.
     Plain,
-    /// Nothing at all.
+    /// No progress.
     Quiet,
 }
 
 impl Mode {
-    /// The mode for this process: quiet when asked, bars on a terminal that can move its cursor, else lines.
+    /// The mode of this process: quiet if requested, bars if the terminal can move its cursor, otherwise
+    /// lines.
     pub fn detect(quiet: bool) -> Self {
         let env = |name: &str| std::env::var(name).ok();
         Self::choose(quiet, std::io::stderr().is_terminal(), env)
@@ -44,7 +45,7 @@ impl Mode {
     }
 }
 
-/// The display of one run.
+/// The progress of one run.
 pub struct RunDisplay {
     view: DisplayStyle,
 }
@@ -56,7 +57,6 @@ enum DisplayStyle {
 }
 
 impl RunDisplay {
-    /// A display on stderr.
     pub fn new(mode: Mode) -> Self {
         let view = match mode {
             Mode::Bars(style) => DisplayStyle::Bars {
@@ -72,7 +72,7 @@ impl RunDisplay {
         Self { view }
     }
 
-    /// Shows where the scenarios stand. May be called as often as one likes.
+    /// Updates the progress of the scenarios. May be called at any rate.
     pub fn update(&mut self, scenarios: &[ScenarioProgress]) {
         match &mut self.view {
             DisplayStyle::Bars { all, style, bars } => {
@@ -104,7 +104,7 @@ impl RunDisplay {
         }
     }
 
-    /// A line for the user, above the bars.
+    /// Prints a line above the bars.
     pub fn message(&mut self, text: &str) {
         let text = no_command(&safe(text)).into_owned();
         match &mut self.view {
@@ -118,7 +118,7 @@ impl RunDisplay {
         }
     }
 
-    /// Takes the bars away, so that the result stands alone. Nothing is shown from then on.
+    /// Removes the bars, so that only the result stays visible. Later calls print nothing.
     pub fn finish(&mut self) {
         match &mut self.view {
             DisplayStyle::Bars { all, bars, .. } => {

@@ -1,4 +1,5 @@
-//! `kaf6 run` and `kaf6 verify`: loads, runs with progress on stderr, and prints the result on stdout.
+//! `kaf6 run` and `kaf6 verify`: loads files, executes them with progress on stderr, and prints the result on
+//! stdout.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -20,12 +21,11 @@ use crate::report::progress::{ProgressState, ScenarioProgress};
 use crate::report::summary::Summary;
 use crate::report::{WrittenFile, console as table};
 
-/// How often the display is brought up to date.
+/// Interval between updates of the display.
 const TICK: Duration = Duration::from_millis(100);
-/// Threads that may block: each client of a producer and each share of a consumer is one.
+/// Maximum number of blocking threads. Each client of a producer and each part of a consumer needs one.
 const THREADS: usize = 20_000;
 
-/// `kaf6 run`.
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     let runner = Runner::detect();
     let plans = match load(&args.files, args.output.is_quiet()) {
@@ -55,7 +55,7 @@ pub(super) fn run(args: &RunArgs) -> anyhow::Result<Exit> {
     finish(done, more, &args.output)
 }
 
-/// The plans of the files, with what is to be said of files that are good.
+/// Loads the plans and prints warnings.
 fn load(args: &FileArgs, quiet: bool) -> anyhow::Result<Result<Vec<Plan>, app::WrongFiles>> {
     let files = app::expand(&args.files)?;
     let plans = app::load(&files.files, &args.overrides());
@@ -67,14 +67,13 @@ fn load(args: &FileArgs, quiet: bool) -> anyhow::Result<Result<Vec<Plan>, app::W
     Ok(plans)
 }
 
-/// Says that a report could not be written.
+/// Reports that a file could not be written.
 fn not_written(file: &WrittenFile) -> Option<Exit> {
     let error = file.result.as_ref().err()?;
     complain(&whole(error));
     Some(Exit::NotJudged)
 }
 
-/// `kaf6 verify`.
 pub(super) fn verify(args: &VerifyArgs) -> anyhow::Result<Exit> {
     let (saved, plan) = match app::load_ledger(&args.ledger, &args.overrides())? {
         Ok(loaded) => loaded,
@@ -86,7 +85,7 @@ pub(super) fn verify(args: &VerifyArgs) -> anyhow::Result<Exit> {
     finish(vec![done], more, &args.output)
 }
 
-/// Runs `work` with signals heard and progress shown. The second is what could not be printed.
+/// Executes `work` with signal handlers and progress. The second value lists what could not be printed.
 fn go<T>(
     args: &OutputArgs,
     save_ledger: bool,
@@ -116,12 +115,12 @@ fn go<T>(
         };
         work(&options, &mut display).await.map(|done| (done, display.not_printed))
     });
-    // A thread that librdkafka holds must not hold the process: all that matters has been written.
+    // Do not wait for threads that librdkafka blocks. Everything that matters has been written.
     runtime.shutdown_background();
     done
 }
 
-/// Prints what machines want, and chooses the process's end among those of the runs and `more`.
+/// Prints the results for machines, and selects the exit from those of the runs and `more`.
 fn finish(done: Vec<ReportedRun>, more: Vec<Exit>, args: &OutputArgs) -> anyhow::Result<Exit> {
     let mut ends: Vec<Exit> = done.iter().map(|run| end(run, args.fail_on)).chain(more).collect();
     let summaries: Vec<Summary> = done.into_iter().map(|run| run.summary).collect();
@@ -132,14 +131,14 @@ fn finish(done: Vec<ReportedRun>, more: Vec<Exit>, args: &OutputArgs) -> anyhow:
     Ok(Exit::worst(ends))
 }
 
-/// Prints a result; says so where that does not go. The exit code tells what a closed pipe cannot.
+/// Prints a result and reports a failure to print. The exit code shows a closed pipe, because no message can.
 fn not_printed(result: &[u8]) -> Option<Exit> {
     let error = print(result).err().filter(|error| error.kind() != ErrorKind::BrokenPipe)?;
     complain(&format!("cannot write to stdout: {error}"));
     Some(Exit::NotJudged)
 }
 
-/// The end that one run asks for.
+/// The exit for one run.
 fn end(run: &ReportedRun, fail_on: FailOn) -> Exit {
     if let Some(bug) = &run.bug {
         complain(&format!("kaf6 has a bug, please report it: {bug}"));
@@ -147,7 +146,7 @@ fn end(run: &ReportedRun, fail_on: FailOn) -> Exit {
     end_of(run.bug.is_some(), run.signal, run.reported, Exit::of(run.status, fail_on))
 }
 
-/// A verdict that is wrong by a bug counts for nothing, and one that nobody can read is none.
+/// A verdict does not count if there is a bug in kaf6 or if its reports could not be written.
 fn end_of(bug: bool, signal: Option<&str>, reported: bool, verdict: Exit) -> Exit {
     match signal {
         _ if bug => Exit::Bug,
@@ -157,7 +156,7 @@ fn end_of(bug: bool, signal: Option<&str>, reported: bool, verdict: Exit) -> Exi
     }
 }
 
-/// The end of a run that a signal ended, or that never began for one.
+/// The exit of a run that a signal ended or prevented.
 fn stopped_by(signal: Option<&str>) -> Exit {
     match signal {
         Some("SIGTERM") => Exit::Terminated,
@@ -171,7 +170,7 @@ fn stopped_by(signal: Option<&str>) -> Exit {
 struct Display {
     quiet: bool,
     format: Format,
-    /// With what brings it up to date.
+    /// The current run, and the task that updates its display.
     shown: Option<(DisplayedRun, AbortHandle)>,
     not_printed: Vec<Exit>,
     runner: Runner,
@@ -196,13 +195,13 @@ impl RunObserver for Display {
     fn ended(&mut self, summary: &Summary, folder: &Path, written: &[WrittenFile]) {
         if let Some((shown, ticking)) = self.shown.take() {
             ticking.abort();
-            // A run may be over before the first tick.
+            // A run may end before the first tick.
             shown.update();
             shown.lock().finish();
         }
         self.runner.ended();
         for file in written {
-            // The run's end says it too.
+            // The end of the run reports it again.
             let _ = not_written(file);
         }
         if self.format == Format::Table {
@@ -212,7 +211,7 @@ impl RunObserver for Display {
     }
 }
 
-/// The display of the run that goes on, and its numbers.
+/// The display of the current run, with its numbers.
 #[derive(Clone)]
 struct DisplayedRun {
     progress: Arc<Mutex<RunDisplay>>,
@@ -234,7 +233,7 @@ impl DisplayedRun {
     }
 }
 
-/// The engine's progress as the display wants it.
+/// Converts the engine's progress for the display.
 fn scenarios(live: &RunProgress) -> Vec<ScenarioProgress> {
     live.progress()
         .into_iter()

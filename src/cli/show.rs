@@ -18,7 +18,6 @@ use crate::scenario::environment::preset;
 use crate::scenario::format::schema;
 use crate::scenario::source::diagnostics::render_warnings;
 
-/// `kaf6 validate`.
 pub(super) fn validate(args: &FileArgs) -> anyhow::Result<Exit> {
     let files = app::expand(&args.files)?;
     match app::load(&files.files, &args.overrides()) {
@@ -33,7 +32,6 @@ pub(super) fn validate(args: &FileArgs) -> anyhow::Result<Exit> {
     }
 }
 
-/// `kaf6 plan`.
 pub(super) fn plan(args: &FileArgs) -> anyhow::Result<Exit> {
     let files = app::expand(&args.files)?;
     match app::load(&files.files, &args.overrides()) {
@@ -47,12 +45,12 @@ pub(super) fn plan(args: &FileArgs) -> anyhow::Result<Exit> {
     }
 }
 
-/// Lines with texts of a file in them, without what would steer a terminal or GitHub's runner.
+/// Removes control sequences and commands to the GitHub runner from lines with texts of a file.
 fn clean(text: &str) -> String {
     no_commands(&text.lines().map(|line| format!("{}\n", safe(line))).collect::<String>())
 }
 
-/// Shows what is likely a slip in files that are good, and on the command line that named them.
+/// Prints warnings about valid files and about the command line that named them.
 pub(super) fn warn_of(files: &Files, plans: &[Plan]) {
     let colour = wants_colour(std::io::stderr().is_terminal(), |name| std::env::var(name).ok());
     let repeated = files
@@ -66,7 +64,7 @@ pub(super) fn warn_of(files: &Files, plans: &[Plan]) {
     }
 }
 
-/// Shows all problems of all files.
+/// Prints all problems of all files.
 pub(super) fn complain_of(wrong: &WrongFiles) -> Exit {
     let colour = wants_colour(std::io::stderr().is_terminal(), |name| std::env::var(name).ok());
     let texts: Vec<String> = wrong.0.iter().map(|file| file.render(colour)).collect();
@@ -74,7 +72,6 @@ pub(super) fn complain_of(wrong: &WrongFiles) -> Exit {
     Exit::Input
 }
 
-/// `kaf6 report`.
 pub(super) fn report(args: &ReportArgs) -> anyhow::Result<Exit> {
     let (summary, written) = report::render_again(&args.folder)?;
     for file in written {
@@ -88,7 +85,7 @@ pub(super) fn report(args: &ReportArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Pass)
 }
 
-/// One summary as its file, several as an array of them.
+/// One summary as its file, several as a JSON array.
 pub(super) fn json(summaries: &[Summary]) -> anyhow::Result<Vec<u8>> {
     if let [one] = summaries {
         return Ok(summary_json::to_json(one)?);
@@ -98,7 +95,6 @@ pub(super) fn json(summaries: &[Summary]) -> anyhow::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// `kaf6 schema`.
 pub(super) fn schema(which: SchemaName) -> anyhow::Result<Exit> {
     let text = match which {
         SchemaName::Scenario => schema::scenario_text().into_bytes(),
@@ -108,7 +104,6 @@ pub(super) fn schema(which: SchemaName) -> anyhow::Result<Exit> {
     Ok(Exit::Pass)
 }
 
-/// `kaf6 preset`.
 pub(super) fn preset(name: Option<&str>) -> anyhow::Result<Exit> {
     let text = match name {
         Some(name) => preset::text(name).with_context(|| format!("unknown preset `{name}`"))?.to_owned(),

@@ -1,20 +1,23 @@
-//! SIGINT, SIGTERM and SIGHUP end the run, which then reports what was seen; a second one changes nothing more.
+//! Signals: SIGINT, SIGTERM and SIGHUP end the run, and reports are still written. A second signal has no
+//! effect.
 
 use crate::engine::{Stop, StopReason};
 
-/// Listens from now on, until the process ends.
+/// Handles signals from now on, until the process ends.
 ///
 /// # Errors
-/// Where the system does not let it listen.
+///
+/// If the operating system rejects the handlers.
 #[cfg(unix)]
 pub(super) fn listen(stop: &Stop) -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    // What runs under nohup outlives its terminal.
+    // A process under nohup outlives its terminal.
     let ignores_hangup = ignores_hangup();
     let mut hangup = signal(SignalKind::hangup())?;
-    // Who listens gets an error from the write that exceeds a limit, and can report it; else the process ends there.
+    // With a handler, a write beyond the limit returns an error that can be reported. Without one, the
+    // process would be killed.
     let _too_large = signal(SignalKind::from_raw(SIGXFSZ))?;
     let stop = stop.clone();
     tokio::spawn(async move {
@@ -28,11 +31,11 @@ pub(super) fn listen(stop: &Stop) -> std::io::Result<()> {
     Ok(())
 }
 
-/// A file grew beyond the limit of `ulimit -f`: the same number on Linux and macOS.
+/// Sent when a file exceeds the limit of `ulimit -f`. The number is the same on Linux and macOS.
 #[cfg(unix)]
 const SIGXFSZ: i32 = 25;
 
-/// Whether this process was started with SIGHUP ignored, as far as the system tells.
+/// Whether this process was started with SIGHUP ignored, as far as the operating system shows it.
 #[cfg(unix)]
 fn ignores_hangup() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -42,10 +45,11 @@ fn ignores_hangup() -> bool {
     ignored.is_some_and(|mask| mask & 1 == 1)
 }
 
-/// Listens from now on, until the process ends.
+/// Handles signals from now on, until the process ends.
 ///
 /// # Errors
-/// None here.
+///
+/// Never on this operating system.
 #[cfg(not(unix))]
 pub(super) fn listen(stop: &Stop) -> std::io::Result<()> {
     let stop = stop.clone();

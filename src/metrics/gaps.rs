@@ -1,29 +1,30 @@
-//! The times between acks or reads that are long enough to matter: when work stood still, and when it went on.
+//! Gaps: periods without an ack or read that are long enough to matter.
 //!
-//! A gap counts as far as something was to come in it: a pause that the schedule makes is none. Costs a few atomic operations a
-//! batch of messages; the lock is taken only where a gap is found.
+//! A stall is the part of a gap in which an ack or read was expected. A pause in the schedule is not a stall.
+//! Recording costs a few atomic operations per batch of messages. The lock is taken only if there is a gap.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// Shorter gaps are not kept: everything here is exact to this.
+/// Shorter gaps are not recorded. All times here are exact to this resolution.
 pub const RESOLUTION: Duration = Duration::from_millis(10);
 const RESOLUTION_US: u64 = 10_000;
-/// Gaps kept at most; the longer half stays where they run out.
+/// Maximum number of gaps. If there are more, the shorter half is dropped.
 const MOST: usize = 2048;
 
-/// Where clients tell each moment at which something was acked or read, and since when something was to be.
+/// Clients report here when something was acked or read, and since when something is expected.
 #[derive(Debug)]
 pub(super) struct GapWatch {
-    /// One more than the last moment, in microseconds; 0 before the first.
+    /// Time of the last ack or read in microseconds, plus one. 0 before the first.
     last: AtomicU64,
-    /// Since when something is to be acked or read after the last moment, as far as clients told; [`NOTHING`] where nothing is.
+    /// Since when an ack or read is expected after the last one, as far as reported. [`NOTHING`] if no client
+    /// expects one.
     since: AtomicU64,
     gaps: Mutex<Gaps>,
 }
 
-/// No client waits for anything.
+/// No client expects anything.
 const NOTHING: u64 = u64::MAX;
 
 impl Default for GapWatch {
@@ -33,7 +34,8 @@ impl Default for GapWatch {
 }
 
 impl GapWatch {
-    /// Something was acked or read at this time, microseconds from the start of the run. Who still waits tells it again.
+    /// Reports an ack or read at this time, in microseconds from the start of the run. Clients that still
+    /// wait report that again.
     pub(super) fn done(&self, at_us: u64) {
         let since = self.since.swap(NOTHING, Ordering::Relaxed);
         let before = self.last.fetch_max(at_us.saturating_add(1), Ordering::Relaxed);
@@ -49,35 +51,35 @@ impl GapWatch {
             gaps.all.insert(last_us, at_us);
             gaps.stalls.insert(since.max(last_us), at_us);
         } else if last_us > at_us.saturating_add(RESOLUTION_US) {
-            // Another client was faster to tell of a later moment.
+            // Another client already reported a later time.
             self.lock().late(at_us);
         }
     }
 
-    /// Something is to be acked or read, since this time; what is told again costs a look.
+    /// Reports that an ack or read is expected since this time. Repeating a report costs one atomic load.
     pub(super) fn waits(&self, since_us: u64) {
         if since_us < self.since.load(Ordering::Relaxed) {
             self.since.fetch_min(since_us, Ordering::Relaxed);
         }
     }
 
-    /// The last moment so far, microseconds from the start of the run.
+    /// Time of the last ack or read, in microseconds from the start of the run.
     pub(super) fn last_us(&self) -> Option<u64> {
         self.last.load(Ordering::Relaxed).checked_sub(1)
     }
 
-    /// Nothing is waited for any more at this time, though nothing was acked or read.
+    /// Reports that no ack or read is expected any more at this time, although none came.
     pub(super) fn rests(&self, at_us: u64) {
         let since = self.since.swap(NOTHING, Ordering::Relaxed);
         self.lock().stalls.insert(since, at_us);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Gaps> {
-        // A panic of another client must not take what was seen with it.
+        // A panic in another client must not discard what was recorded.
         self.gaps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What was seen so far.
+    /// The gaps up to now.
     pub(super) fn snapshot(&self) -> Gaps {
         let mut gaps = self.lock().clone();
         gaps.last_us = self.last_us();
@@ -86,24 +88,25 @@ impl GapWatch {
     }
 }
 
-/// When a scenario's acks or reads came, as far as that differs from "all the time".
+/// The times of a scenario's acks or reads, stored as the gaps between them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Gaps {
     first_us: Option<u64>,
     last_us: Option<u64>,
-    /// Since when something was to be acked or read, and was not to the end.
+    /// Since when an ack or read was expected that did not come until the end.
     waiting_us: Option<u64>,
     /// Between one ack or read and the next.
     all: GapParts,
-    /// The parts of these, and of the time before the first one, in which something was to be acked or read.
+    /// The parts of these, and of the time before the first ack or read, in which one was expected.
     stalls: GapParts,
 }
 
-/// Parts of time longer than the resolution, in their order and apart from each other: the moments before and after.
+/// Separate periods longer than the resolution, in order. Each has the times before and after it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct GapParts {
     list: Vec<(u64, u64)>,
-    /// Those up to this length were dropped since there were too many, beside those below the resolution.
+    /// Periods up to this length were dropped, because there were too many. Periods below the resolution are
+    /// never kept.
     dropped_us: u64,
 }
 
@@ -119,12 +122,12 @@ impl GapParts {
         }
     }
 
-    /// The one in which a time lies, from its start on.
+    /// The period that contains a time, including its start.
     fn around(&self, at: u64) -> Option<usize> {
         self.list.partition_point(|(from, _)| *from < at).checked_sub(1)
     }
 
-    /// Something came at this time after all.
+    /// An ack or read at this time splits the period that contains it.
     fn split(&mut self, at: u64) {
         if let Some(held) = self.around(at)
             && at < self.list[held].1
@@ -146,7 +149,7 @@ impl GapParts {
 }
 
 impl Gaps {
-    /// As if something had been acked or read at these times, in any order, and had been to be all the time between.
+    /// Gaps between these times, given in any order, as if an ack or read had always been expected.
     pub fn of(times: impl IntoIterator<Item = Duration>) -> Self {
         let watched = GapWatch::default();
         for at in times {
@@ -156,7 +159,7 @@ impl Gaps {
         watched.snapshot()
     }
 
-    /// A moment that another client's report has overtaken, or the first one.
+    /// Handles the first report, and reports that another client has overtaken.
     fn late(&mut self, at: u64) {
         match self.first_us {
             Some(first) if at >= first => {}
@@ -172,23 +175,23 @@ impl Gaps {
         self.stalls.split(at);
     }
 
-    /// The first ack or read.
+    /// Time of the first ack or read.
     pub fn first(&self) -> Option<Duration> {
         self.first_us.map(Duration::from_micros)
     }
 
-    /// The last ack or read.
+    /// Time of the last ack or read.
     pub fn last(&self) -> Option<Duration> {
         self.last_us.map(Duration::from_micros)
     }
 
-    /// Since when something was to be acked or read that never was, from the last ack or read on at the earliest.
+    /// Since when an ack or read was expected that never came. Not before the last ack or read.
     pub fn waiting(&self) -> Option<Duration> {
         self.waiting_us.map(|since| Duration::from_micros(since.max(self.last_us.unwrap_or(0))))
     }
 
-    /// The first ack or read at or after this time, exact to [`RESOLUTION`]: where none is known to be missing, it is
-    /// the time itself.
+    /// The first ack or read at or after this time, exact to [`RESOLUTION`]. If the time is not in a gap, it
+    /// is the time itself.
     pub fn first_after(&self, at: Duration) -> Option<Duration> {
         let at_us = micros(at);
         if at_us <= self.first_us? {
@@ -197,15 +200,14 @@ impl Gaps {
         if at_us > self.last_us? {
             return None;
         }
-        // Within a gap: not at its start, where something came.
+        // Inside a gap, but not at its start, where an ack or read came.
         let end = self.all.around(at_us).map(|held| self.all.list[held].1).filter(|end| *end >= at_us);
         Some(end.map_or(at, Duration::from_micros))
     }
 
-    /// The longest time without an ack or read in which one was to come, given whole, of those that lie in part between these
-    /// times: its start and its end.
+    /// The longest stall that overlaps the period between these times, as a whole: its start and its end.
     ///
-    /// `tail` is one more of them. None where none is longer than [`RESOLUTION`].
+    /// `tail` is an additional stall. `None` if no stall is longer than [`RESOLUTION`].
     pub fn longest_within(
         &self,
         from: Duration,
@@ -222,7 +224,7 @@ impl Gaps {
             .filter(|(start, stop)| {
                 *start < to && *stop > from && stop.saturating_sub(*start) > RESOLUTION_US
             })
-            // Of several the first.
+            // Of several, the first.
             .max_by_key(|(start, stop)| (stop - start, std::cmp::Reverse(*start)))
             .map(|(start, stop)| (Duration::from_micros(start), Duration::from_micros(stop)))
     }
@@ -269,7 +271,7 @@ mod tests {
         assert_eq!(longest(0, 10_000, None), Some((ms(150), ms(350))));
         assert_eq!(longest(0, 10_000, Some(ms(600))), Some((ms(360), ms(600))));
         assert_eq!(longest(0, 10_000, Some(ms(365))), Some((ms(150), ms(350))));
-        // Those that touch the time asked for, whole; not those beside it.
+        // Gaps that overlap the period, as a whole, but not those that only touch it.
         assert_eq!(longest(100, 160, None), Some((ms(150), ms(350))));
         assert_eq!(longest(100, 150, None), Some((ms(100), ms(150))));
         assert_eq!(longest(350, 360, None), None);
@@ -279,16 +281,17 @@ mod tests {
     fn a_time_in_which_nothing_was_to_come_is_none() {
         let watched = GapWatch::default();
         let at = |ms: u64| ms * 1000;
-        // Its client connects until 300 ms, and its first message is due at 500 ms.
+        // The client connects until 300 ms, and its first message is due at 500 ms.
         watched.waits(at(20));
         watched.rests(at(300));
         watched.waits(at(500));
         watched.done(at(530));
-        // The next is due at 2 s; another client has one open since 510 ms, and says so late.
+        // The next message is due at 2 s. Another client has had one in flight since 510 ms and reports it
+        // late.
         watched.waits(at(2000));
         watched.waits(at(510));
         watched.done(at(1530));
-        // All are answered; the next two are due at 3 s and at 3.1 s.
+        // All messages are acked. The next two are due at 3 s and at 3.1 s.
         watched.waits(at(3000));
         watched.waits(at(3100));
         watched.done(at(3020));
@@ -328,13 +331,13 @@ mod tests {
         let (from, to) = gaps.longest_within(ms(0), Duration::MAX, None).unwrap();
         assert_eq!(to - from, ms(5000));
         assert_eq!(gaps.first_after(from + ms(1)), Some(to));
-        // Equal ones do not drive each other out.
+        // Gaps of equal length do not replace each other.
         let even = Gaps::of((0..10_000).map(|i| ms(i * 20)));
         let (from, to) = even.longest_within(ms(0), Duration::MAX, None).unwrap();
         assert_eq!(to - from, ms(20));
     }
 
-    /// The definitions, word for word.
+    /// A direct implementation of the definitions.
     fn model(times: &[u64]) -> Vec<(u64, u64)> {
         let mut sorted = times.to_vec();
         sorted.sort_unstable();
@@ -374,7 +377,7 @@ mod tests {
             }
         }
 
-        /// Several clients tell of their moments in any order.
+        /// Several clients report their times in any order.
         #[test]
         fn the_order_of_telling_does_not_matter(
             times in prop::collection::vec(0_u64..60, 1..40).prop_map(|v| v.into_iter().map(|t| t * 11_000).collect::<Vec<_>>()),

@@ -1,13 +1,15 @@
-//! Latencies in microseconds with three digits, from 1 us to an hour; longer ones count as an hour.
+//! Latency histograms in microseconds with three significant digits, from 1 us to one hour. Longer latencies
+//! count as one hour.
 
 use hdrhistogram::Histogram;
 
-/// The longest latency that is told apart, in microseconds.
+/// Maximum latency that is recorded exactly, in microseconds.
 const LONGEST_US: u64 = 3_600_000_000;
 
 #[derive(Debug, Clone)]
 pub struct Latency {
-    /// Absent until the first value: most scenarios of a large run never measure, and it weighs 90 KiB.
+    /// `None` until the first value. Most scenarios of a large run never measure, and a histogram needs 90
+    /// KiB.
     histogram: Option<Histogram<u32>>,
 }
 
@@ -27,15 +29,15 @@ impl Latency {
         self.record_n_us(micros, 1);
     }
 
-    /// Counts the same latency so many times.
+    /// Counts the same latency `count` times.
     pub fn record_n_us(&mut self, micros: u64, count: u32) {
         self.histogram().saturating_record_n(micros.clamp(1, LONGEST_US), count);
     }
 
-    /// Adds what another one counted.
+    /// Adds the counts of another histogram.
     pub fn add(&mut self, other: &Self) {
         if let Some(other) = &other.histogram {
-            // Both have the same bounds, so that adding cannot fail.
+            // Both have the same bounds, so adding cannot fail.
             let _ = self.histogram().add(other);
         }
     }
@@ -44,26 +46,26 @@ impl Latency {
         self.histogram.as_ref().map_or(0, Histogram::len)
     }
 
-    /// The latency in milliseconds that this share (0 to 1) of all lies at or below; none without data.
+    /// A quantile in milliseconds, for a share from 0 to 1. `None` without data.
     pub fn quantile_ms(&self, quantile: f64) -> Option<f64> {
         let h = self.histogram.as_ref()?;
         (!h.is_empty()).then(|| millis(h.value_at_quantile(quantile)))
     }
 
-    /// The longest, in milliseconds.
+    /// The longest latency in milliseconds.
     pub fn max_ms(&self) -> Option<f64> {
         let h = self.histogram.as_ref()?;
         (!h.is_empty()).then(|| millis(h.max()))
     }
 
-    /// The mean, in milliseconds.
+    /// The mean latency in milliseconds.
     pub fn mean_ms(&self) -> Option<f64> {
         let h = self.histogram.as_ref()?;
         (!h.is_empty()).then(|| h.mean() / 1e3)
     }
 
-    /// Counts by logarithmic buckets, (upper bound in milliseconds, count), from the first to the last that
-    /// holds anything: `per_octave` buckets for each doubling.
+    /// Counts in logarithmic buckets, as (upper bound in milliseconds, count), from the first nonempty bucket
+    /// to the last. There are `per_octave` buckets per factor of two.
     pub fn buckets(&self, per_octave: u32) -> Vec<(f64, u64)> {
         let Some(h) = &self.histogram else { return Vec::new() };
         if h.is_empty() {

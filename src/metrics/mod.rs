@@ -1,6 +1,6 @@
-//! What a scenario counts while it runs: counters, latency histograms, a timeline, and the times when it stood still.
+//! Metrics of a running scenario: counters, latency histograms, a timeline, and gaps between acks or reads.
 //!
-//! Everything here can be added, so that what several clients saw becomes what their scenario saw.
+//! All of them can be added, so that the metrics of several clients become the metrics of their scenario.
 
 mod gaps;
 mod histogram;

@@ -1,6 +1,7 @@
-//! How clients count without a lock a message: each has a recorder that hands over in batches.
+//! Lets clients count without a lock per message: each client has a recorder that passes its counts on in
+//! batches.
 //!
-//! Counters that others watch while the run goes on (progress, `when`) are atomics, added to once a batch.
+//! Counters that are read during the run (progress, `when`) are atomics and are updated once per batch.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -10,49 +11,50 @@ use std::time::Duration;
 use super::gaps::{GapWatch, Gaps};
 use super::{Latency, Timeline};
 
-/// Latencies, equal ones in a row counted as one, that a recorder holds before it hands them over: one lock for so many messages.
+/// Maximum number of latencies in a recorder before it takes the lock. Consecutive equal latencies count as
+/// one.
 const BATCH: usize = 4096;
 
-/// A rate is taken over so long at least: that of 20 ms says how long the first connection took.
+/// Minimum time over which a rate is computed. A rate over 20 ms would show the time of the first connection
+/// instead.
 pub const RATE_OVER: Duration = Duration::from_millis(200);
 
-/// Counts that can be watched while they grow.
+/// Counters that can be read during the run.
 #[derive(Debug, Default)]
 pub struct Counters {
-    /// Messages handed to the client.
+    /// Messages passed to the client.
     pub sent: AtomicU64,
     pub acked: AtomicU64,
     /// Messages known not to be in the log.
     pub failed: AtomicU64,
-    /// Messages of which nobody knows.
+    /// Messages that may or may not be in the log.
     pub unknown: AtomicU64,
     pub received: AtomicU64,
-    /// Records read, with repeats.
+    /// Records read, including repeats.
     pub records: AtomicU64,
     pub foreign: AtomicU64,
-    /// Bytes of keys and values, acked or read.
+    /// Bytes of keys and values that were acked or read.
     pub bytes: AtomicU64,
     pub errors: AtomicU64,
 }
 
 impl Counters {
-    /// The value of one of them.
     pub fn get(counter: &AtomicU64) -> u64 {
         counter.load(Ordering::Relaxed)
     }
 }
 
-/// What all clients of one scenario counted together.
+/// The metrics of one scenario over all its clients.
 #[derive(Debug, Default)]
 pub struct ClientMetrics {
     pub counters: Counters,
     watched: GapWatch,
-    /// When the first client had nothing more to send, one more than its microseconds; 0 before.
+    /// When the first client had no more messages to send, in microseconds plus one. 0 before.
     sent_all_us: AtomicU64,
     inner: Mutex<RecorderState>,
 }
 
-/// The part behind the lock.
+/// The metrics that need a lock.
 #[derive(Debug, Default, Clone)]
 struct RecorderState {
     latency: Latency,
@@ -65,16 +67,16 @@ struct RecorderState {
 
 impl ClientMetrics {
     fn lock(&self) -> std::sync::MutexGuard<'_, RecorderState> {
-        // A panic of another client must not take the counts with it.
+        // A panic in another client must not discard the counts.
         self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// One percentile so far, milliseconds, without copying the histogram.
+    /// A percentile up to now in milliseconds, without copying the histogram.
     pub fn quantile_ms(&self, quantile: f64) -> Option<f64> {
         self.lock().latency.quantile_ms(quantile)
     }
 
-    /// Counts an error at this time, microseconds from the start of the run.
+    /// Counts an error at this time, in microseconds from the start of the run.
     pub fn error(&self, at_us: u64, code: &str) {
         self.counters.errors.fetch_add(1, Ordering::Relaxed);
         let mut inner = self.lock();
@@ -82,33 +84,33 @@ impl ClientMetrics {
         inner.timeline.record(Timeline::grid(at_us), (0, 0), 1, &[]);
     }
 
-    /// Counts an error that a broker answered with and for which the client asks again: no error of the scenario yet.
+    /// Counts a broker error after which the client retries. It is not yet an error of the scenario.
     pub fn retried(&self, code: &str) {
         count(&mut self.lock().retries, code);
     }
 
-    /// Something is to be acked or read, since this time.
+    /// Reports that an ack or read is expected since this time.
     pub fn waits(&self, since_us: u64) {
         self.watched.waits(since_us);
     }
 
-    /// The last ack or read so far, microseconds from the start of the run.
+    /// Time of the last ack or read, in microseconds from the start of the run.
     pub fn last_us(&self) -> Option<u64> {
         self.watched.last_us()
     }
 
-    /// Nothing is to be acked or read any more at this time, though nothing was.
+    /// Reports that no ack or read is expected any more at this time, although none came.
     pub fn rests(&self, at_us: u64) {
         self.watched.rests(at_us);
     }
 
-    /// A client has nothing more to send from this time on.
+    /// Reports that a client has no more messages to send from this time on.
     pub fn sent_all(&self, at_us: u64) {
         let first = |known| (known == 0 || at_us + 1 < known).then_some(at_us + 1);
         let _ = self.sent_all_us.fetch_update(Ordering::Relaxed, Ordering::Relaxed, first);
     }
 
-    /// All of it as it stands now.
+    /// A copy of the current metrics.
     pub fn snapshot(&self) -> Snapshot {
         let get = Counters::get;
         let c = &self.counters;
@@ -143,43 +145,43 @@ fn count(all: &mut BTreeMap<String, u64>, code: &str) {
     }
 }
 
-/// What a scenario counted, at one moment.
+/// The metrics of a scenario at one time.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    /// Messages handed to the client.
+    /// Messages passed to the client.
     pub sent: u64,
     pub acked: u64,
     /// Messages known not to be in the log.
     pub failed: u64,
-    /// Messages of which nobody knows.
+    /// Messages that may or may not be in the log.
     pub unknown: u64,
     pub received: u64,
-    /// Records read, with repeats.
+    /// Records read, including repeats.
     pub records: u64,
     pub foreign: u64,
-    /// Bytes of keys and values, acked or read.
+    /// Bytes of keys and values that were acked or read.
     pub bytes: u64,
     pub errors: u64,
     /// Latencies of acks or reads.
     pub latency: Latency,
-    /// How late the generator was with each message of an open loop.
+    /// How late each message of an open loop was sent.
     pub late: Latency,
     /// Rates, latencies and errors over time.
     pub timeline: Timeline,
     pub errors_by_code: BTreeMap<String, u64>,
-    /// Errors for which the client asked again, by code.
+    /// Errors after which the client retried, by code.
     pub retries_by_code: BTreeMap<String, u64>,
-    /// First and last moment at which a message was acked or read, microseconds from the start of the run.
+    /// Time of the first and last ack or read, in microseconds from the start of the run.
     pub span_us: Option<(u64, u64)>,
-    /// When nothing was acked or read.
+    /// Periods without an ack or read.
     pub gaps: Gaps,
-    /// When the first client had nothing more to send.
+    /// When the first client had no more messages to send.
     pub sent_all: Option<Duration>,
 }
 
 impl Snapshot {
-    /// Messages a second between the first and the last of `count` ones; none where that is less than [`RATE_OVER`], or so few
-    /// that it says nothing.
+    /// Messages per second between the first and the last of `count` messages. `None` if that is less than
+    /// [`RATE_OVER`], or if there are too few messages to compute a rate.
     pub fn rate_per_s(&self, count: u64) -> Option<f64> {
         let (first, last) = self.span_us?;
         let long_enough = Duration::from_micros(last.saturating_sub(first)) >= RATE_OVER;
@@ -188,7 +190,7 @@ impl Snapshot {
     }
 }
 
-/// One client's counts since it last handed over.
+/// One client's counts since it last passed them on.
 #[derive(Debug)]
 pub struct Recorder<'a> {
     metrics: &'a ClientMetrics,
@@ -196,14 +198,14 @@ pub struct Recorder<'a> {
     count: u64,
     failed: u64,
     open: u64,
-    /// With how many there were of each, in a row.
+    /// Each latency with the number of consecutive times it occurred.
     latencies_us: Vec<(u32, u32)>,
     late_us: Vec<u32>,
     span_us: Option<(u64, u64)>,
 }
 
 impl<'a> Recorder<'a> {
-    /// A recorder that hands over to `metrics`.
+    /// A recorder that passes its counts to `metrics`.
     pub fn new(metrics: &'a ClientMetrics) -> Self {
         Self {
             metrics,
@@ -217,12 +219,12 @@ impl<'a> Recorder<'a> {
         }
     }
 
-    /// What it hands over to.
+    /// The metrics that it passes its counts to.
     pub const fn metrics(&self) -> &'a ClientMetrics {
         self.metrics
     }
 
-    /// Counts `count` messages acked or read at this time (microseconds from the start of the run).
+    /// Counts `count` messages acked or read at this time, in microseconds from the start of the run.
     pub fn done(&mut self, at_us: u64, count: u64) {
         self.turn(at_us);
         self.metrics.watched.done(at_us);
@@ -230,13 +232,13 @@ impl<'a> Recorder<'a> {
         self.span_us = Some(self.span_us.map_or((at_us, at_us), |(a, b)| (a.min(at_us), b.max(at_us))));
     }
 
-    /// Counts `count` messages that failed at this time, or of which nobody knows.
+    /// Counts `count` messages at this time that failed, or whose result is unknown.
     pub fn failed(&mut self, at_us: u64, count: u64) {
         self.turn(at_us);
         self.failed += count;
     }
 
-    /// So many messages are due or acked from now on, and neither answered nor read.
+    /// Sets the number of messages that are due or acked, but not yet answered or read.
     pub const fn open(&mut self, open: u64) {
         self.open = open;
     }
@@ -274,7 +276,8 @@ impl<'a> Recorder<'a> {
         self.metrics.error(at_us, code);
     }
 
-    /// Hands over when time has moved on to the next cell; call it now and then while nothing happens.
+    /// Passes the counts on when time has reached the next cell. Call it from time to time while nothing
+    /// happens.
     pub fn turn(&mut self, at_us: u64) {
         let grid = Timeline::grid(at_us);
         if grid != self.grid {
@@ -354,7 +357,7 @@ mod tests {
         recorder.turn(1_000_000);
         recorder.open(5);
         recorder.failed(1_050_000, 2);
-        // Nothing for 3 s: its thread slept.
+        // Nothing for 3 s: the thread slept.
         recorder.turn(4_010_000);
         recorder.open(0);
         recorder.turn(4_110_000);

@@ -1,8 +1,8 @@
-//! What brokers said of throttling a client: for how long they held back answers, by the kind of request.
+//! Throttling by brokers: how long brokers delayed their answers because of quotas, by request type.
 
 use std::time::Duration;
 
-/// Throttling over a whole run.
+/// Throttling over the whole run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Throttling {
     pub produce: Throttled,
@@ -12,13 +12,13 @@ pub struct Throttling {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Throttled {
     pub answers: u64,
-    /// The sum of their throttle times.
+    /// Sum of the throttle times.
     pub total: Duration,
     pub longest: Duration,
 }
 
 impl Throttled {
-    /// Counts one answer; one without throttle time is none.
+    /// Counts one answer. An answer without throttle time is ignored.
     pub fn add(&mut self, time: Duration) {
         if !time.is_zero() {
             self.answers += 1;

@@ -1,19 +1,20 @@
-//! Rates, latencies and errors over time in at most 600 buckets, whatever the run's length.
+//! The timeline: rates, latencies and errors over time, in at most 600 buckets for any length of run.
 //!
-//! Buckets start at 100 ms and double when they run out; each holds a coarse histogram (3 %) for its p95.
+//! Buckets start with a width of 100 ms, which doubles when there are too many. Each bucket has a coarse
+//! histogram (3 %) for its p95.
 
 use std::time::Duration;
 
-/// Width of the finest bucket, and of the grid on which clients hand over what they counted.
+/// Width of the finest bucket, and of the grid cells in which clients pass on their counts.
 const FINEST_MS: u64 = 100;
-/// The most buckets there are.
+/// Maximum number of buckets.
 const MOST: usize = 600;
-/// Sub-buckets for each doubling of the latency.
+/// Number of slots per factor of two in latency.
 const SUB: u64 = 16;
 /// Enough for 2^40 us.
 const SLOTS: usize = 16 * 38;
 
-/// What one scenario did over time.
+/// One scenario over time.
 #[derive(Debug, Clone)]
 pub struct Timeline {
     width_ms: u64,
@@ -24,12 +25,12 @@ pub struct Timeline {
 pub struct Bucket {
     /// Messages acked or read.
     pub count: u64,
-    /// Messages that failed, or of which nobody knows.
+    /// Messages that failed, or whose result is unknown.
     pub failed: u64,
     pub errors: u64,
-    /// Messages that were due or acked, and neither answered nor read, at its end.
+    /// Messages that were due or acked, but not yet answered or read, at the end of the bucket.
     pub open: u64,
-    /// Latencies by slot; empty until one is counted.
+    /// Latency counts by slot. Empty until the first one.
     latency: Vec<u32>,
 }
 
@@ -56,17 +57,18 @@ impl Bucket {
         }
     }
 
-    /// The 95th percentile of the bucket's latencies, milliseconds; none without any.
+    /// The 95th percentile of latency in milliseconds. `None` without latencies.
     pub fn p95_ms(&self) -> Option<f64> {
         self.quantile_ms(0.95)
     }
 
-    /// How many latencies were measured.
+    /// Number of latencies.
     pub fn measured(&self) -> u64 {
         self.latency.iter().map(|c| u64::from(*c)).sum()
     }
 
-    /// The latency in milliseconds that this share (0 to 1) of all lies at or below, to 3 %; none without any.
+    /// A quantile of latency in milliseconds, for a share from 0 to 1, accurate to 3 %. `None` without
+    /// latencies.
     pub fn quantile_ms(&self, quantile: f64) -> Option<f64> {
         #[expect(
             clippy::cast_possible_truncation,
@@ -85,7 +87,7 @@ impl Bucket {
         None
     }
 
-    /// The mean latency in milliseconds, to 3 %; none without any.
+    /// The mean latency in milliseconds, accurate to 3 %. `None` without latencies.
     pub fn mean_ms(&self) -> Option<f64> {
         let total = self.measured();
         let sum: f64 = self.latency.iter().enumerate().map(|(slot, n)| middle_of(slot) * f64::from(*n)).sum();
@@ -94,40 +96,41 @@ impl Bucket {
     }
 }
 
-/// The whole buckets of a part of a timeline, added up.
+/// The sum of the whole buckets in a part of a timeline.
 #[derive(Debug, Clone, Default)]
 pub struct BucketWindow {
-    /// How long they are together; zero where the part holds no whole bucket.
+    /// Their total length. Zero if the part contains no whole bucket.
     pub length: Duration,
     pub total: Bucket,
-    /// Messages that were open when they began. How many at their end is in the total.
+    /// Messages that were open at their start. `total` has the number at their end.
     pub open: u64,
 }
 
 impl BucketWindow {
-    /// Messages a second; none where there is no whole bucket.
+    /// Messages per second. `None` if there is no whole bucket.
     pub fn rate_per_s(&self) -> Option<f64> {
         #[expect(clippy::cast_precision_loss, reason = "counts stay below 2^53")]
         (!self.length.is_zero()).then(|| self.total.count as f64 / self.length.as_secs_f64())
     }
 
-    /// Messages that ended in it: acked, read, failed or given up.
+    /// Messages that ended in these buckets: acked, read, failed or unknown.
     const fn ended(&self) -> u64 {
         self.total.count.saturating_add(self.total.failed)
     }
 
-    /// Messages that became due in it, or were acked for a reader.
+    /// Messages that became due in these buckets, or were acked for a reader.
     pub const fn due(&self) -> u64 {
         (self.total.open.saturating_add(self.ended())).saturating_sub(self.open)
     }
 
-    /// How many messages there were to do: open at its start, due in it, or ended in it, whichever is most.
+    /// Number of messages that could be done: those open at the start, due or ended in these buckets,
+    /// whichever is greatest.
     pub fn to_do(&self) -> u64 {
         self.open.max(self.due()).max(self.ended())
     }
 }
 
-/// The slot of a latency: exact below 32 us, then 16 for each doubling.
+/// The slot of a latency: exact below 32 us, then 16 slots per factor of two.
 fn slot_of(micros: u64) -> usize {
     if micros < 2 * SUB {
         return usize::try_from(micros).unwrap_or(0);
@@ -156,12 +159,12 @@ impl Timeline {
         Self { width_ms: FINEST_MS, cells: Vec::new() }
     }
 
-    /// The number of the finest cell that holds this time, given in microseconds from the start of the run.
+    /// The grid cell that contains this time, given in microseconds from the start of the run.
     pub const fn grid(at_us: u64) -> u64 {
         at_us / (FINEST_MS * 1000)
     }
 
-    /// The bucket that holds cell `grid` of the finest grid.
+    /// The bucket that contains grid cell `grid`.
     fn cell(&mut self, grid: u64) -> &mut Bucket {
         let at_ms = grid * FINEST_MS;
         while at_ms / self.width_ms >= MOST as u64 {
@@ -181,27 +184,27 @@ impl Timeline {
             let mut cell = pair[0].clone();
             match pair.get(1) {
                 Some(second) => cell.add(second),
-                // Not over yet: it is told at its end.
+                // The bucket has not ended. Its value is set at its end.
                 None => cell.open = 0,
             }
             self.cells.push(cell);
         }
     }
 
-    /// So many messages of one client were open at the end of one cell of the finest grid.
+    /// Sets how many messages of one client were open at the end of a grid cell.
     pub fn open(&mut self, grid: u64, open: u64) {
         if open == 0 {
             return;
         }
-        // A wide bucket ends with the last of its cells. Widened for this one, if need be.
+        // A wide bucket ends with its last cell. This call widens the buckets if needed.
         self.cell(grid);
         if ((grid + 1) * FINEST_MS).is_multiple_of(self.width_ms) {
             self.cell(grid).open += open;
         }
     }
 
-    /// Counts messages done and failed, errors and latencies (in microseconds, each with its number) of one cell of the finest
-    /// grid.
+    /// Counts messages done and failed, errors, and latencies (in microseconds, each with its count) in one
+    /// grid cell.
     pub fn record(
         &mut self,
         grid: u64,
@@ -221,23 +224,23 @@ impl Timeline {
         }
     }
 
-    /// Width of a bucket, milliseconds.
+    /// Width of a bucket in milliseconds.
     pub const fn width_ms(&self) -> u64 {
         self.width_ms
     }
 
-    /// The buckets from the start of the run on.
+    /// The buckets, from the start of the run.
     pub fn cells(&self) -> &[Bucket] {
         &self.cells
     }
 
-    /// The whole buckets between two times; those behind the last that counted anything are empty, and are counted too.
+    /// The whole buckets between two times. Buckets after the last one with counts are empty but included.
     pub fn window(&self, from: Duration, to: Duration) -> BucketWindow {
         let (first, last) = self.whole(from, to);
         self.buckets(first, last)
     }
 
-    /// The buckets from this number to before that one.
+    /// The buckets from index `first` up to but not including `last`.
     pub fn buckets(&self, first: usize, last: usize) -> BucketWindow {
         let mut total = Bucket::default();
         for cell in self.cells.iter().take(last).skip(first) {
@@ -249,7 +252,7 @@ impl Timeline {
         BucketWindow { length, total, open: open_at(first) }
     }
 
-    /// Something was done, failed, or open in one of the buckets that this time touches.
+    /// Whether something was done, failed or open in a bucket that overlaps this period.
     pub fn is_busy(&self, from: Duration, to: Duration) -> bool {
         let first = self.whole(Duration::ZERO, from).1;
         let last = self.whole(to, to).0.max(first + 1);
@@ -258,7 +261,7 @@ impl Timeline {
         window.open > 0 || within.into_iter().any(|cell| cell.count + cell.failed + cell.open > 0)
     }
 
-    /// The numbers of the first whole bucket between two times, and of the one behind the last.
+    /// Indexes of the first whole bucket between two times, and of the one after the last.
     pub fn whole(&self, from: Duration, to: Duration) -> (usize, usize) {
         let width_us = u128::from(self.width_ms) * 1000;
         let number = |n: u128| usize::try_from(n).unwrap_or(usize::MAX);
@@ -269,7 +272,8 @@ impl Timeline {
         Duration::from_millis(self.width_ms.saturating_mul(bucket as u64))
     }
 
-    /// The same with buckets of at least this width (a power of two times the finest).
+    /// The same timeline with buckets of at least this width, which must be the finest width times a power of
+    /// two.
     pub fn widened(mut self, width_ms: u64) -> Self {
         while self.width_ms < width_ms {
             self.double();
@@ -331,7 +335,7 @@ mod tests {
     fn what_is_open_is_known_at_the_end_of_each_bucket() {
         let mut t = Timeline::new();
         let ms = Duration::from_millis;
-        // Two clients; 3 of one and 4 of the other are open from 0.5 s to 70 s.
+        // Two clients with 3 and 4 messages open from 0.5 s to 70 s.
         for grid in 5..700 {
             t.open(grid, 3);
         }

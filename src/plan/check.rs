@@ -1,138 +1,134 @@
-//! The checks of a plan: what each asks, and of whom.
+//! The checks of a plan: the settings of each check, and the scenario it runs against.
 //!
-//! Owns what each kind of check asks; what the answers are is the checks' own.
+//! `checks` evaluates them.
 
 use super::{Aspect, CheckKind, CountMetric, Metric, ThresholdExpr};
 use crate::scenario::Position;
 
-/// One question.
+/// One check.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckPlan {
-    /// Its name; unique in the file.
+    /// Its name, unique in the file.
     pub name: String,
-    /// What is asked.
+    /// The kind of check, with its settings.
     pub ask: CheckSettings,
-    /// The scenario that is asked; none means each consumer, or each producer where nobody consumes.
+    /// The scenario it runs against. `None` means the default targets of its kind.
     pub scenario: Option<String>,
-    /// Added without asking, since a file with a producer and a consumer deserves it.
+    /// Added automatically, because the file has a producer or consumer without this check.
     pub implicit: bool,
-    /// Where it stands in the file; for an implicit one, where its consumer stands.
+    /// Position in the file. For an implicit check, the position of its scenario.
     pub position: Position,
 }
 
-/// The kinds of check, with what each needs.
+/// The kinds of checks, with their settings.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CheckSettings {
-    /// Each broker answers.
+    /// Every broker answers.
     Reachable,
-    /// Each topic has metadata.
+    /// Every topic has metadata.
     Metadata,
-    /// HTTP 200.
+    /// The endpoint answers with HTTP status 200.
     HttpOk,
-    /// The body holds something.
+    /// The response has a body.
     NonEmpty,
-    /// Each series of `contains` is there.
+    /// Every series of `contains` is present.
     SeriesPresent,
-    /// A count is exactly this. `metric` where written.
+    /// A count equals a value.
     CountEquals {
-        /// The count wanted.
         expected: u64,
-        /// `acked`, `sent`, `received`; the scenario's own where absent.
+        /// `acked`, `sent`, `received` or `records`. `None` means the default of the scenario's kind.
         metric: Option<CountMetric>,
     },
-    /// A count is this or more.
+    /// A count is at least a value.
     CountAtLeast {
-        /// The least count.
+        /// The minimum count.
         expected: u64,
-        /// As above.
+        /// As for `CountEquals`.
         metric: Option<CountMetric>,
     },
-    /// Each message read carries the UUID that was sent in it.
+    /// Every message read contains the UUID that was sent in it.
     UuidMatch,
-    /// Each round trip came back.
+    /// Every round trip completed.
     RoundtripOk,
-    /// Each message planned was sent and acked.
+    /// Every planned message was sent and acked.
     AllAcked {
-        /// What need not be.
+        /// Messages that may stay unacked.
         allow: AllowedShares,
     },
-    /// Nothing acked is lost, skipped or unread.
+    /// No acked message is lost, skipped or unread.
     NoLoss,
-    /// No identity lies at two offsets. `strict`: explained ones count too.
+    /// No identity is at two offsets.
     NoDuplicates {
-        /// Fail explained ones too.
+        /// Also fail on duplicates that a retry explains.
         strict: bool,
     },
-    /// Nothing is altered, misplaced, rewritten or phantom.
+    /// No message is altered, misplaced, rewritten or invented.
     NoCorruption,
-    /// Order of sending is order in the log. `strict`: explained ones count too.
+    /// The order in the log is the order of sending.
     InOrder {
-        /// Fail explained ones too.
+        /// Also fail on reordering that a retry explains.
         strict: bool,
     },
-    /// Offsets handed out only grow.
+    /// The offsets that a reader receives only increase.
     OffsetsMonotonic,
-    /// A metric compared with a value.
+    /// A metric meets a condition.
     Threshold {
-        /// What is measured and how it is compared.
+        /// The condition.
         expr: ThresholdExpr,
-        /// Try it each second and end the run when it fails.
+        /// Evaluate every second, and end the run on failure.
         abort: bool,
-        /// Do not try before this time.
+        /// Time before the first evaluation.
         delay: std::time::Duration,
-        /// Only the part of the run that a fault cuts out; none is all of it.
+        /// Limits the measurement to a part of the run. `None` means the whole run.
         span: Option<FaultPart>,
     },
-    /// The rate falls while a fault lasts.
+    /// The rate drops while a fault lasts.
     ThroughputDrops {
-        /// The fault.
         during: String,
-        /// By at least this share of the rate before it, above 0 up to 1.
+        /// Minimum drop, as a share of the rate before the fault: above 0, up to 1.
         at_least: f64,
     },
-    /// The rate comes back after a fault.
+    /// The rate recovers after a fault.
     Recovers {
-        /// The fault.
         after: String,
-        /// Within this time from its end.
+        /// Maximum time to recover, from the fault's end.
         within: std::time::Duration,
-        /// To within this share of the rate before it, 0 up to 1.
+        /// How far below the rate before the fault a recovered rate may be, as a share from 0 to 1.
         tolerance: f64,
     },
-    /// Metadata, as a `watch` sees it, does not change.
+    /// Metadata, as a `watch` scenario sees it, does not change.
     MetadataStable {
-        /// What may change all the same.
+        /// Aspects that may change.
         allow: Vec<Aspect>,
-        /// How long a broker may give no answer while no fault lasts.
+        /// How long a broker may stay silent while no fault lasts.
         max_silence: std::time::Duration,
     },
-    /// No longer time without an ack or a read than this.
+    /// The time between two acks, or two reads, is limited.
     Continuity {
-        /// The longest time allowed.
+        /// Maximum time between two acks or two reads.
         max_gap: std::time::Duration,
     },
 }
 
-/// Shares of the messages planned, 0 up to 1, that `all_acked` does not want acked.
+/// Shares of the planned messages, from 0 to 1, that `all_acked` permits to stay unacked.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct AllowedShares {
     /// Messages that failed.
     pub failed: f64,
-    /// Messages whose end is not known.
+    /// Messages whose result is unknown.
     pub unknown: f64,
 }
 
-/// The part of a run that a fault cuts out.
+/// A part of a run, defined by a fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FaultPart {
-    /// From its start to its end.
+    /// From the fault's start to its end.
     During(String),
-    /// From its end on.
+    /// From the fault's end to the end of the run.
     After(String),
 }
 
 impl FaultPart {
-    /// The fault.
     pub fn fault(&self) -> &str {
         match self {
             Self::During(fault) | Self::After(fault) => fault,
@@ -141,7 +137,6 @@ impl FaultPart {
 }
 
 impl CheckSettings {
-    /// Its kind.
     pub const fn kind(&self) -> CheckKind {
         match self {
             Self::Reachable => CheckKind::Reachable,
@@ -167,7 +162,7 @@ impl CheckSettings {
         }
     }
 
-    /// Whether the answer comes from what a consumer of this run's records finds.
+    /// Whether the check uses the ledger's verdict on a consumer of this run's records.
     pub const fn needs_ledger(&self) -> bool {
         match self {
             Self::NoLoss

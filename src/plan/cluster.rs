@@ -1,6 +1,6 @@
-//! The cluster of a plan: services in the order of their start, and faults with every default taken.
+//! The cluster of a plan: services in start order, and faults with all defaults.
 //!
-//! Owns what follows from services and faults together: how many replicas there can be, and where relays stand.
+//! Also derives what depends on both: the number of replicas and where relays are needed.
 
 use std::time::Duration;
 
@@ -13,90 +13,81 @@ pub use crate::scenario::format::Pull;
 /// The containers of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClusterPlan {
-    /// The preset that services come from.
+    /// The preset that the services come from.
     pub preset: Option<String>,
-    /// Services to start, each after all that it needs.
+    /// Services to start. Each one comes after the services that it needs.
     pub services: Vec<ServicePlan>,
-    /// Containers that run already.
+    /// Running containers to attach to.
     pub attached: Vec<AttachPlan>,
-    /// Ways that some fault slows down: there kaf6's relay stands between, from the start on.
+    /// Connections that a fault throttles. kaf6 puts a relay into each of them from the start.
     pub links: Vec<Link>,
 }
 
 /// One service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServicePlan {
-    /// Its name.
     pub name: String,
-    /// The image.
     pub image: String,
-    /// When it is pulled.
+    /// When the image is pulled.
     pub pull: Pull,
-    /// In place of the image's own.
+    /// Overrides the image's entrypoint.
     pub entrypoint: Option<Vec<ServiceTemplate>>,
-    /// In place of the image's own.
+    /// Overrides the image's command.
     pub command: Option<Vec<ServiceTemplate>>,
-    /// Its environment.
+    /// Environment variables.
     pub env: Vec<(String, ServiceTemplate)>,
-    /// Ports in the container, by name; `kafka` is what clients get.
+    /// Container ports, by name. Clients connect to the port named `kafka`.
     pub ports: Vec<(String, u16)>,
-    /// Volumes by name, and where each is mounted; each replica has its own.
+    /// Volumes with their mount paths, by name. Each replica has its own volumes.
     pub volumes: Vec<(String, String)>,
-    /// Services that must be ready before it is started.
+    /// Services that must be ready before this one starts.
     pub needs: Vec<String>,
     /// Replicas at the start.
     pub replicas: u32,
-    /// Replicas at most, over all that faults do to it.
+    /// Maximum number of replicas, including `scale` faults.
     pub most: u32,
-    /// How a replica is known to be ready; none: it runs.
+    /// How to tell that a replica is ready. `None`: it is running.
     pub ready: Option<Readiness>,
-    /// How long a replica may take to become ready.
+    /// Maximum time for a replica to become ready.
     pub ready_timeout: Duration,
-    /// Where it stands in the file.
+    /// Position in the file.
     pub position: Position,
 }
 
-/// How a replica is known to be ready.
+/// How to tell that a replica is ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Readiness {
-    /// A GET is answered with 200 to 299.
+    /// A GET request returns 200 to 299.
     Http {
-        /// The port's name.
         port: String,
         /// The path, with its leading slash.
         path: String,
     },
-    /// A connection is accepted.
-    Tcp {
-        /// The port's name.
-        port: String,
-    },
-    /// A command in the container ends with 0.
+    /// The port accepts a connection.
+    Tcp { port: String },
+    /// A command in the container exits with 0.
     Exec(Vec<ServiceTemplate>),
-    /// Metadata is answered.
-    Kafka {
-        /// The port's name.
-        port: String,
-    },
+    /// The port answers a Kafka metadata request.
+    Kafka { port: String },
 }
 
-/// A running container, or several of one compose service.
+/// A running container, or several containers with the same labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttachPlan {
-    /// The name that faults give it.
+    /// The name that faults use.
     pub name: String,
-    /// How it is found.
     pub by: AttachBy,
-    /// Where it stands.
+    /// Position in the file.
     pub position: Position,
 }
 
-/// How a container to attach to is found.
+/// How to find a container to attach to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttachBy {
     /// By name or id.
     Container(String),
-    /// By labels, `key=value` each: each container that carries all of them is a replica, in the order of names.
+    /// By labels, as `key=value`. Each container with all of these labels is a replica. Replicas are ordered
+    /// by container name.
     Labels(Vec<String>),
 }
 
@@ -105,91 +96,81 @@ pub enum AttachBy {
 pub struct FaultPlan {
     /// Its name in the file.
     pub name: String,
-    /// When it begins.
     pub start: Start,
-    /// How long it lasts; none where it is over once done.
+    /// How long it lasts. `None` if it ends as soon as it is applied.
     pub length: Option<Duration>,
-    /// Longest time from its start to its end, `length` and the healing's readiness in it; always finite.
+    /// Maximum time from its start to its end, including `length` and the time to become ready again. Always
+    /// finite.
     pub timeout: Duration,
-    /// What is done.
     pub action: ActionPlan,
-    /// Where it stands in the file.
+    /// Position in the file.
     pub position: Position,
 }
 
-/// The kinds of fault.
+/// The kinds of faults.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ActionPlan {
-    /// Ended by a signal, and started again after a while, perhaps from another image.
+    /// Stops the target with a signal and starts it again after a while, possibly from another image.
     Restart {
-        /// Of what.
         target: FaultTarget,
         /// Such as `SIGKILL`.
         signal: String,
-        /// How long it stays down.
+        /// How long the target stays down.
         down_for: Duration,
-        /// The image that it is started from again.
+        /// The image to start again from.
         image: Option<String>,
     },
-    /// Ended by a signal; started again after [`FaultPlan::length`], or by a `start`.
+    /// Stops the target with a signal. It is started again after [`FaultPlan::length`], or by a `start`
+    /// fault.
     Stop {
-        /// Of what.
         target: FaultTarget,
         /// Such as `SIGKILL`.
         signal: String,
     },
-    /// Started again.
-    Start {
-        /// Of what.
-        target: FaultTarget,
-    },
-    /// Frozen for [`FaultPlan::length`].
-    Pause {
-        /// Of what.
-        target: FaultTarget,
-    },
-    /// Slowed down for [`FaultPlan::length`].
+    /// Starts the target again.
+    Start { target: FaultTarget },
+    /// Freezes the target for [`FaultPlan::length`].
+    Pause { target: FaultTarget },
+    /// Throttles a connection for [`FaultPlan::length`].
     Throttle {
-        /// The way.
         link: Link,
-        /// Added once to what goes from the first to the second; its answers come back undelayed.
+        /// Latency added in the direction of the link. The reverse direction is not delayed.
         latency: Duration,
-        /// Up to so much more or less.
+        /// Maximum random deviation above or below the latency.
         jitter: Duration,
-        /// Bytes a second in each direction; none is unlimited.
+        /// Maximum bytes per second in each direction. `None` means no limit.
         bandwidth: Option<u64>,
     },
-    /// More or fewer replicas; back to what there was after [`FaultPlan::length`], where given.
+    /// Changes the number of replicas. The previous number is restored after [`FaultPlan::length`], if it is
+    /// set.
     Scale {
-        /// Of which service.
         service: String,
-        /// How many there are to be.
+        /// The new number of replicas.
         to: u32,
     },
-    /// A command in a container.
+    /// Runs a command in a container.
     Exec {
-        /// Where.
         target: FaultTarget,
         /// The command and its arguments.
         command: Vec<ServiceTemplate>,
     },
 }
 
-/// A service, or one replica of it.
+/// A service, or one of its replicas.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FaultTarget {
-    /// The service, or the name of what is attached.
+    /// The service, or the name of an attached container.
     pub service: String,
-    /// Only this replica; none: all of them.
+    /// One replica. `None` means all of them.
     pub replica: Option<u32>,
 }
 
-/// The way from one service to another.
+/// The connection from one service to another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Link {
-    /// Who connects.
+    /// The service that connects.
     pub from: String,
-    /// To whom.
+    /// The service that it connects to.
     pub to: String,
 }
 
@@ -203,7 +184,6 @@ impl std::fmt::Display for FaultTarget {
 }
 
 impl ActionPlan {
-    /// Its kind.
     pub const fn kind(&self) -> FaultKind {
         match self {
             Self::Restart { .. } => FaultKind::Restart,
@@ -216,7 +196,7 @@ impl ActionPlan {
         }
     }
 
-    /// The containers that it acts on; none where it acts on a link or on a service as a whole.
+    /// The containers that the fault applies to. `None` for a link or for a service as a whole.
     pub const fn containers(&self) -> Option<&FaultTarget> {
         match self {
             Self::Restart { target, .. }
@@ -228,7 +208,7 @@ impl ActionPlan {
         }
     }
 
-    /// The service that it is done to: of a link, the one that connects.
+    /// The service that the fault applies to. For a link, the service that connects.
     pub fn service(&self) -> &str {
         match self {
             Self::Throttle { link, .. } => &link.from,
@@ -241,7 +221,7 @@ impl ActionPlan {
         }
     }
 
-    /// What it is done to, as files write it.
+    /// The target as written in files.
     pub fn target(&self) -> String {
         match self {
             Self::Restart { target, .. }
@@ -256,12 +236,12 @@ impl ActionPlan {
 }
 
 impl ClusterPlan {
-    /// The service of a name.
+    /// The service with this name.
     pub fn service(&self, name: &str) -> Option<&ServicePlan> {
         self.services.iter().find(|service| service.name == name)
     }
 
-    /// Replicas that a service has at least and at most, over all that faults do to it.
+    /// Minimum and maximum number of replicas of a service, including `scale` faults.
     pub fn replicas(&self, name: &str, faults: &[FaultPlan]) -> (u32, u32) {
         let start = self.service(name).map_or(1, |service| service.replicas);
         let scaled = faults.iter().filter_map(|fault| match &fault.action {
@@ -271,7 +251,7 @@ impl ClusterPlan {
         scaled.fold((start, start), |(least, most), to| (least.min(to), most.max(to)))
     }
 
-    /// The addresses that clients get where the file names no brokers: each first replica's port `kafka`.
+    /// The bootstrap brokers if the file names none: port `kafka` of the first replica of each service.
     pub fn bootstrap(&self) -> impl Iterator<Item = (&ServicePlan, u32)> {
         let with_kafka = self.services.iter().filter(|s| s.ports.iter().any(|(name, _)| name == "kafka"));
         with_kafka.flat_map(|service| (0..service.replicas).map(move |replica| (service, replica)))

@@ -1,6 +1,6 @@
-//! What a file that does not say so gets: the single source of all defaults.
+//! All defaults of scenario files, in one place.
 //!
-//! `docs/scenario-file.md` has the same table, and a test holds the two together.
+//! `docs/scenario-file.md` has the same table. A test compares the two.
 
 use std::time::Duration;
 
@@ -42,15 +42,15 @@ pub const PULL: Pull = Pull::Missing;
 pub const REPLICAS: u32 = 1;
 /// `ready_timeout` of a service.
 pub const READY_TIMEOUT: crate::units::Duration = crate::units::Duration::from_secs(120);
-/// `signal` of a fault that ends a service: as a crash, without a word.
+/// `signal` of a fault that stops a service. SIGKILL simulates a crash.
 pub const SIGNAL: &str = "SIGKILL";
 /// `down_for` of a restart.
 pub const DOWN_FOR: crate::units::Duration = crate::units::Duration::from_secs(1);
-/// How long a container may take to end by a signal, before it gets SIGKILL.
+/// How long a container may take to stop after a signal, before it gets SIGKILL.
 pub const PATIENCE: Duration = Duration::from_secs(10);
-/// How long ending a container may take: by its signal, by SIGKILL where that did not do it, and the rest of its log.
+/// How long it may take to stop a container: the signal, then SIGKILL if needed, and the rest of its log.
 pub const ENDING: Duration = Duration::from_secs(2 * PATIENCE.as_secs() + 5);
-/// How long a fault may take beyond its own length, where no service says how long it takes to be ready.
+/// Time allowed for a fault beyond its length, if no service defines `ready_timeout`.
 pub const FAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// `tolerance` of `recovers`.
 pub const TOLERANCE: Share = Share::new(0.2);
@@ -58,39 +58,39 @@ pub const TOLERANCE: Share = Share::new(0.2);
 pub const MAX_SILENCE: Duration = Duration::from_secs(10);
 /// `run.seed`.
 pub const SEED: u64 = 0;
-/// `run.audit`, in words: what a live reader saw can be gone after a fault, or after its log began anew.
+/// `run.audit`, as text. A fault or a truncated log can remove messages that a live reader already saw.
 pub const AUDIT: &str = "auto: if a fault ran, a broker went away or a log was truncated";
 
-/// `run.unreadable_after`: longer than a broker takes that makes its log readable again after a crash.
+/// `run.unreadable_after`. A broker that recovers its log after a crash takes less time than that.
 pub const UNREADABLE_AFTER: Duration = Duration::from_secs(90);
 
 /// `timeout` of `connect`.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
-/// `timeout` of `metrics` that asks once.
+/// `timeout` of `metrics` without `every`.
 pub const METRICS_TIMEOUT: Duration = Duration::from_secs(10);
-/// What a producer with a schedule may take beyond it, and a consumer beyond its producers.
+/// Extra time for a producer with a schedule, and for a consumer after its producers have ended.
 pub const GRACE: Duration = Duration::from_secs(30);
-/// The least `timeout` of what has no schedule.
+/// Minimum `timeout` of a scenario without a schedule.
 pub const LEAST_TIMEOUT: Duration = Duration::from_secs(60);
-/// What a message without a schedule adds to that.
+/// Time added for each message without a schedule.
 pub const PER_MESSAGE: Duration = Duration::from_millis(1);
-/// What a round trip adds to that.
+/// Time added for each round trip.
 pub const PER_ROUNDTRIP: Duration = Duration::from_millis(200);
-/// The largest `timeout` that comes of counting messages.
+/// Maximum `timeout` computed from a number of messages.
 pub const MOST_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
-/// No default `timeout` is longer: those of readers double along a chain of readers and producers.
+/// Maximum of all default timeouts. Timeouts of readers double along a chain of readers and producers.
 pub const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
-/// The least `run.timeout`.
+/// Minimum of the default `run.timeout`.
 pub const RUN_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// `value` of a message: JSON with its UUID and the time of its sending.
+/// `value` of a message: JSON with its UUID and send time.
 pub fn value() -> ValuePlan {
     let document = serde_json::json!({"uuid": "{{uuid}}", "ts": "{{now}}"});
-    // The functions are known, so this reads; a test holds it.
+    // All functions are known, so parsing succeeds; a test checks that.
     ValuePlan::Text(Template::parse_json(&document).unwrap_or_default())
 }
 
-/// All defaults, as the docs list them: where, which field, and what it is when left out.
+/// All defaults, as the docs list them: section, field and value.
 pub const TABLE: &[(&str, &str, &str)] = &[
     ("file", "name", "the file name without its extension"),
     (

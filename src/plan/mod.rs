@@ -1,6 +1,7 @@
-//! What a run will do and when: pure data, compiled from a scenario file without touching a broker.
+//! The plan of a run: what it will do and when. Plain data, compiled from a scenario file without contacting
+//! a broker.
 //!
-//! Owns the plan's types; `compile` makes them, `timeline` prints them for `kaf6 plan`.
+//! Defines the plan's types. `compile` creates a plan, and `render` prints it for `kaf6 plan`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -31,48 +32,48 @@ pub use crate::scenario::format::{
 };
 pub use crate::scenario::{CheckKind, ClientSettings, FaultKind, ScenarioKind, Security};
 
-/// One scenario file, resolved: every default taken, every reference known to exist.
+/// A compiled scenario file: all defaults are applied, and all references are valid.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// The run's name: the file's `name`, or its stem.
+    /// The run's name: the file's `name`, or the file name without its extension.
     pub name: String,
-    /// What the file says of itself.
+    /// The file's `description`.
     pub description: Option<String>,
-    /// The profile's name, as a label or as looked up.
+    /// The profile's name.
     pub profile: Option<String>,
-    /// The file as its author wrote it, before `${}` was replaced.
+    /// The file as written, before variables are replaced.
     pub source: Source,
-    /// Where the load goes.
+    /// The brokers.
     pub target: Target,
     /// How clients connect.
     pub client: ClientSettings,
-    /// Topics to create where missing, in the file's order. Names still hold `{{run_id}}` where written so.
+    /// Topics to create if missing, in the file's order. Names may still contain `{{run_id}}`.
     pub topics: Vec<TopicPlan>,
-    /// Activities in the file's order.
+    /// Scenarios, in the file's order.
     pub scenarios: Vec<ScenarioPlan>,
-    /// Containers to start or to touch.
+    /// Containers to start or attach to.
     pub cluster: Option<ClusterPlan>,
-    /// What is done to them on purpose, in the file's order.
+    /// Faults, in the file's order.
     pub faults: Vec<FaultPlan>,
-    /// Questions in the file's order, then those added without asking.
+    /// Checks, in the file's order, followed by those added automatically.
     pub checks: Vec<CheckPlan>,
-    /// The run's own timeout, from its zero on.
+    /// Timeout of the run, from the start of the run.
     pub timeout: Duration,
-    /// Fixes payloads and schedule.
+    /// Seed for payloads and schedule.
     pub seed: u64,
-    /// Read everything again with a fresh reader before the verdict; none leaves it to what the run sees.
+    /// Whether to re-read everything with a fresh reader before the verdict. `None`: decided at run time.
     pub audit: Option<bool>,
-    /// How long a broker that can be reached may give no acked message back before that is called unreadable.
+    /// How long a reachable broker may return no record before acked messages count as unreadable.
     pub unreadable_after: Duration,
-    /// The defaults that this file takes, for `kaf6 plan`.
+    /// The defaults that this file uses, for `kaf6 plan`.
     pub defaults: Vec<DefaultTaken>,
-    /// What is likely a slip in the file, though it is good, in the order of places.
+    /// Likely mistakes in a valid file, ordered by position.
     pub warnings: Vec<Diagnostic>,
-    /// What nobody is to see: it is taken out of whatever brokers and containers say.
+    /// Secrets to hide in everything that brokers and containers return.
     pub secrets: Secrets,
 }
 
-/// Where a plan came from.
+/// The scenario file of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// The path as given on the command line.
@@ -84,235 +85,219 @@ pub struct Source {
 /// The brokers of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// `host:port` of each, perhaps as references to services.
+    /// Addresses as `host:port`. They may contain references to services.
     Brokers(Vec<ServiceTemplate>),
-    /// librdkafka's mock cluster inside this process.
+    /// librdkafka's mock cluster in this process.
     Embedded,
     /// The `kafka` ports of the services that the run starts.
     Cluster,
 }
 
-/// A topic that has to exist before the start of the run.
+/// A topic that must exist before the start of the run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicPlan {
-    /// Its name, possibly with `{{run_id}}` in it.
+    /// Its name. It may contain `{{run_id}}`.
     pub name: Template,
-    /// Partitions to create it with.
+    /// Number of partitions if it is created.
     pub partitions: i32,
-    /// Copies of each partition.
     pub replication_factor: i32,
-    /// Delete and create it anew first.
+    /// Delete and recreate it before the run.
     pub recreate: bool,
-    /// Topic properties by Kafka's names.
+    /// Topic configuration, by Kafka's names.
     pub config: BTreeMap<String, String>,
-    /// Where the file declares it; none where a scenario merely names it.
+    /// Position in the file. `None` if only a scenario names it.
     pub position: Option<Position>,
 }
 
-/// One activity.
+/// One scenario.
 #[derive(Debug, Clone)]
 pub struct ScenarioPlan {
     /// Its name in the file.
     pub name: String,
-    /// When it starts.
     pub start: Start,
-    /// Its timeout, counted from its start; always finite.
+    /// Timeout from its start. Always finite.
     pub timeout: Duration,
-    /// Brokers of its own, in place of the file's; perhaps as references to services.
+    /// Brokers for this scenario only. They may contain references to services.
     pub brokers: Option<Vec<ServiceTemplate>>,
-    /// What it does.
     pub work: Work,
-    /// Where it stands in the file.
+    /// Position in the file.
     pub position: Position,
 }
 
-/// When an activity starts: all that is given must have come true.
+/// When a scenario or fault starts. All conditions must be met.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Start {
-    /// The scenario or fault that must have ended, well or not.
+    /// The scenario or fault that must have ended, with any result.
     pub after: Option<String>,
-    /// From the start of the run, or from the end of `after`.
+    /// Offset from the start of the run, or from the end of `after`.
     pub at: Duration,
     /// A count that must be reached.
     pub when: Option<When>,
 }
 
 impl Start {
-    /// The scenarios and faults that must have ended, or counted, before.
+    /// The scenarios and faults that it waits for, because of `after` or `when`.
     pub fn waits_for(&self) -> impl Iterator<Item = &str> {
         let when = self.when.as_ref().map(|when| when.scenario.as_str());
         self.after.as_deref().into_iter().chain(when)
     }
 }
 
-/// The kinds of activity.
+/// The kinds of scenarios, with their settings.
 #[derive(Debug, Clone)]
 pub enum Work {
-    /// Can the brokers be reached, and do they know the topics?
+    /// Connects to each broker and requests its metadata.
     Connect(ConnectPlan),
-    /// Does an HTTP endpoint answer, and with what?
+    /// Requests an HTTP endpoint and reads its metrics.
     Metrics(MetricsPlan),
-    /// Write messages.
+    /// Writes messages.
     Produce(ProducePlan),
-    /// Read them, partition by partition.
+    /// Reads messages, partition by partition.
     Consume(ConsumePlan),
-    /// Write one, read it back, next.
+    /// Writes a message, reads it back, and repeats.
     Roundtrip(RoundtripPlan),
-    /// Look at metadata, again and again.
+    /// Polls metadata and records each change.
     Watch(WatchPlan),
 }
 
 /// `type: watch`.
 #[derive(Debug, Clone)]
 pub struct WatchPlan {
-    /// Time from one look to the next.
+    /// Interval between requests.
     pub every: Duration,
-    /// The topics that are looked at: all that the file names.
+    /// The topics to request: all that the file names.
     pub topics: Vec<Template>,
 }
 
 /// `type: connect`.
 #[derive(Debug, Clone)]
 pub struct ConnectPlan {
-    /// The topics whose metadata is asked for: all that the file names.
+    /// The topics whose metadata is requested: all that the file names.
     pub topics: Vec<Template>,
 }
 
 /// `type: metrics`.
 #[derive(Debug, Clone)]
 pub struct MetricsPlan {
-    /// Where to ask, perhaps with references to services.
+    /// The endpoint. It may contain references to services.
     pub url: ServiceTemplate,
     /// Series that must be present, each with its text in the file.
     pub contains: Vec<(String, Series)>,
-    /// Ask again and again, as long as other scenarios run; once where absent.
+    /// Interval between requests while other scenarios run. `None`: one request.
     pub every: Option<Duration>,
 }
 
 /// `type: produce`.
 #[derive(Debug, Clone)]
 pub struct ProducePlan {
-    /// Where to.
     pub topic: Template,
-    /// How many producers share the totals.
+    /// Number of producers that share the totals.
     pub clients: u32,
-    /// Stop after so many messages, over all clients.
+    /// Stop after this number of messages, over all clients.
     pub messages: Option<u64>,
-    /// Stop after so long.
+    /// Stop after this time.
     pub duration: Option<Duration>,
-    /// When each message is due, over all clients; none is a closed loop.
+    /// When each message is scheduled, over all clients. `None` means a closed loop.
     pub schedule: Option<Schedule>,
-    /// Which partition each message goes to.
+    /// How a message's partition is chosen.
     pub partition: Partitioning,
-    /// How many replicas must confirm.
+    /// Replicas that must acknowledge a message.
     pub acks: Acks,
-    /// Codec.
     pub compression: Compression,
-    /// Ask the broker to drop repeats.
+    /// Use the idempotent producer, so that the broker drops duplicates.
     pub idempotence: bool,
-    /// Bytes in flight over all clients.
+    /// Maximum bytes in flight over all clients.
     pub max_in_flight: u64,
-    /// Key of each message.
     pub key: Option<Template>,
-    /// Headers of each message.
     pub headers: Vec<(String, Template)>,
-    /// Value of each message.
     pub value: ValuePlan,
-    /// Whether each acked message has to be read back; where not, the account has it as excluded.
+    /// Whether each acked message must be read back. If not, the account counts it as excluded.
     pub verify: bool,
 }
 
 /// `type: consume`.
 #[derive(Debug, Clone)]
 pub struct ConsumePlan {
-    /// Where from.
     pub topic: Template,
-    /// Whose records.
+    /// Which records count.
     pub from: From,
-    /// Threads that share the partitions.
+    /// Number of threads that share the partitions.
     pub clients: u32,
-    /// Only this one; none is all of the topic.
+    /// One partition. `None` means all partitions of the topic.
     pub partition: Option<Partition>,
-    /// Where reading starts.
     pub offset: StartOffset,
-    /// Distinct messages (`from: any`: records) to read, over all clients.
+    /// Number of distinct messages to read, over all clients. With `from: any`, records.
     pub limit: Option<u64>,
-    /// How long nothing may come; the clock runs once the fence is acked or given up.
+    /// How long no message may arrive. The time starts when the end marker is acked or cannot be written.
     pub idle_timeout: Duration,
-    /// Scenarios of this file that write what this one reads; they decide when the log has ended.
+    /// Scenarios of this file that write what this consumer reads. The log is complete when they have ended.
     pub producers: Vec<String>,
-    /// Whether the limit lies under what the producers will send, so that the rest is out of scope.
+    /// Whether the limit is below the number of messages that the producers will send. The rest is not
+    /// checked.
     pub partial: bool,
-    /// Whether kaf6 added it, to read back what no consumer of the file reads: of its topic, the partitions for which
-    /// [`is_left`] holds.
+    /// Whether kaf6 added the consumer to read back messages that no consumer of the file reads. It reads the
+    /// partitions for which [`is_left`] is true.
     pub readback: bool,
-    /// The file does not say that others write the topic, and none of its scenarios does: likely a slip.
+    /// No scenario of the file writes to the topic, and the file does not say that others do. That is a
+    /// likely mistake.
     pub nobody_writes: bool,
 }
 
-/// `type: roundtrip`: one producer and one reader, kept open for all iterations.
+/// `type: roundtrip`: one producer and one reader per client, open for all iterations.
 #[derive(Debug, Clone)]
 pub struct RoundtripPlan {
-    /// Where to and from.
     pub topic: Template,
-    /// The partition that is used.
     pub partition: Partition,
-    /// Round trips that count, over all clients.
+    /// Number of measured round trips, over all clients.
     pub iterations: u64,
-    /// Round trips before those, counted nowhere.
+    /// Number of round trips before the measured ones. They are not counted.
     pub warmup: u64,
-    /// How many do it side by side.
+    /// Number of clients that run in parallel.
     pub clients: u32,
-    /// Longest wait for one round trip.
+    /// Timeout of one round trip.
     pub iteration_timeout: Duration,
-    /// How many replicas must confirm.
+    /// Replicas that must acknowledge a message.
     pub acks: Acks,
-    /// Codec.
     pub compression: Compression,
-    /// Ask the broker to drop repeats.
+    /// Use the idempotent producer, so that the broker drops duplicates.
     pub idempotence: bool,
-    /// Key of each message.
     pub key: Option<Template>,
-    /// Headers of each message.
     pub headers: Vec<(String, Template)>,
-    /// Value of each message.
     pub value: ValuePlan,
-    /// Whether each acked message has to be read back; where not, the account has it as excluded.
+    /// Whether each acked message must be read back. If not, the account counts it as excluded.
     pub verify: bool,
 }
 
-/// What a message's value is made of.
+/// The value of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ValuePlan {
-    /// A text or JSON document with template functions in it.
+    /// A text or JSON document with template functions.
     Text(Template),
-    /// So many bytes, made by kaf6.
+    /// A generated value.
     Size {
         /// Length of the value.
         bytes: u64,
-        /// What fills it.
         content: ValueContent,
     },
 }
 
-/// `offset:` of a consumer.
+/// `offset` of a consumer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StartOffset {
-    /// The log's start.
+    /// The start of the log.
     Earliest,
-    /// The log's end at the reader's start.
+    /// The end of the log when the reader starts.
     Latest,
-    /// This offset.
     At(Offset),
-    /// The first record at or after this time, milliseconds since 1970.
+    /// The first record at or after this time, in milliseconds since 1970.
     Timestamp(i64),
 }
 
-/// A default that a file takes.
+/// A default that a file uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DefaultTaken {
-    /// The field, as a path: `scenarios.producer.topic`.
+    /// Path of the field, such as `scenarios.producer.topic`.
     pub field: String,
-    /// The value taken, printed.
+    /// The value as text.
     pub value: String,
 }

@@ -1,6 +1,6 @@
-//! Who judges whom, and which partitions the readers of a file read completely.
+//! Which producers a consumer checks, and which partitions the consumers of a file read completely.
 //!
-//! Owns these rules, for the plan, which adds a reader where some are left, and for the engine, which reads those.
+//! The plan uses these rules to add a readback consumer, and the engine to select its partitions.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,7 +8,7 @@ use super::{ConsumePlan, FaultPlan, From, Plan, ScenarioPlan, Start, StartOffset
 use crate::ids::Partition;
 use crate::scenario::Template;
 
-/// The producers and round trips that a reader judges: those of its `producers` that do not wait for it.
+/// The producers and round trips that a reader checks: those of its `producers` that do not wait for it.
 pub fn judges(plan: &Plan, reader: usize) -> Vec<usize> {
     let Some(Work::Consume(consume)) = plan.scenarios.get(reader).map(|scenario| &scenario.work) else {
         return Vec::new();
@@ -16,13 +16,14 @@ pub fn judges(plan: &Plan, reader: usize) -> Vec<usize> {
     WaitsFor::of(&plan.scenarios, &plan.faults).judged(reader, consume)
 }
 
-/// Whether one scenario or fault starts only after another one has, directly or by others between them. Faults count on
-/// behind the scenarios.
+/// Whether one scenario or fault starts only after another one, directly or indirectly. Faults are numbered
+/// after the scenarios.
 pub fn waits_for(plan: &Plan, waiting: usize, other: usize) -> bool {
     WaitsFor::of(&plan.scenarios, &plan.faults).behind(other).contains(&waiting)
 }
 
-/// Whether a consumer of the file reads all of a partition, and judges all that has to be read back from there.
+/// Whether a consumer of the file reads all of a partition, and checks all messages in it that must be read
+/// back.
 pub fn covers(plan: &Plan, consumer: usize, topic: &Template, partition: Partition) -> bool {
     let Some(Work::Consume(consume)) = plan.scenarios.get(consumer).map(|scenario| &scenario.work) else {
         return false;
@@ -31,8 +32,8 @@ pub fn covers(plan: &Plan, consumer: usize, topic: &Template, partition: Partiti
     PlannedReader { consume, judged }.covers(&writers(&plan.scenarios, topic), topic, Some(partition))
 }
 
-/// Whether something may be written to a partition that has to be read back, and no consumer of the file covers it: a
-/// `readback` reader reads it.
+/// Whether messages that must be read back may be written to a partition that no consumer of the file covers.
+/// The `readback` consumer reads it then.
 pub fn is_left(plan: &Plan, topic: &Template, partition: Partition) -> bool {
     let writers = writers(&plan.scenarios, topic);
     writers.iter().any(|writer| writer.writes(Some(partition)))
@@ -41,7 +42,8 @@ pub fn is_left(plan: &Plan, topic: &Template, partition: Partition) -> bool {
             .any(|reader| reader.covers(&writers, topic, Some(partition)))
 }
 
-/// Whether a reader of kaf6's own would certainly have nothing to do in a topic that has, or is to have, so many partitions.
+/// Whether a readback consumer would certainly have nothing to read in a topic with this number of
+/// partitions.
 pub(super) fn leave_nothing(
     scenarios: &[ScenarioPlan],
     waits: &WaitsFor<'_>,
@@ -58,12 +60,12 @@ pub(super) fn leave_nothing(
     if writers.iter().all(|writer| writer.partition.is_some()) || covered(None) {
         return true;
     }
-    // Only readers with a partition of their own are left.
+    // The remaining readers have a fixed partition.
     let read: HashSet<Partition> = readers.iter().filter_map(|reader| reader.consume.partition).collect();
     (0..partitions).all(|partition| read.contains(&partition) && covered(Some(partition)))
 }
 
-/// The scenarios whose messages in a topic have to be read back.
+/// The scenarios whose messages in a topic must be read back.
 pub(super) fn verified<'a>(
     scenarios: &'a [ScenarioPlan],
     topic: &'a Template,
@@ -72,10 +74,10 @@ pub(super) fn verified<'a>(
     scenarios.iter().enumerate().filter(move |(_, scenario)| wanted(&scenario.work))
 }
 
-/// A scenario whose messages have to be read back.
+/// A scenario whose messages must be read back.
 struct PlannedWriter {
     number: usize,
-    /// The one partition that it writes to.
+    /// Its fixed partition, if it has one.
     partition: Option<Partition>,
 }
 
@@ -88,13 +90,13 @@ fn writers(scenarios: &[ScenarioPlan], topic: &Template) -> Vec<PlannedWriter> {
 }
 
 impl PlannedWriter {
-    /// Whether it may write to a partition; none is one that nobody is fixed to.
+    /// Whether it may write to a partition. `None` means any partition that no scenario is fixed to.
     fn writes(&self, partition: Option<Partition>) -> bool {
         self.partition.is_none() || self.partition == partition
     }
 }
 
-/// A consumer of the file, and the scenarios that it judges.
+/// A consumer of the file, and the scenarios that it checks.
 struct PlannedReader<'a> {
     consume: &'a ConsumePlan,
     judged: HashSet<usize>,
@@ -112,7 +114,8 @@ impl<'a> PlannedReader<'a> {
         readers.collect()
     }
 
-    /// Whether it reads all of a partition, and judges all that write to it; none is one that nobody is fixed to.
+    /// Whether it reads all of a partition, and checks all scenarios that write to it. `None` means any
+    /// partition that no scenario is fixed to.
     fn covers(&self, writers: &[PlannedWriter], topic: &Template, partition: Option<Partition>) -> bool {
         let consume = self.consume;
         !consume.readback
@@ -128,10 +131,10 @@ impl<'a> PlannedReader<'a> {
     }
 }
 
-/// Who waits for whom. Scenarios have numbers, and faults behind them.
+/// The items that wait for each other. Scenarios are numbered first, then faults.
 pub(super) struct WaitsFor<'a> {
     numbers: HashMap<&'a str, usize>,
-    /// Those that wait for each itself.
+    /// For each item, those that wait for it directly.
     waiting: Vec<Vec<usize>>,
 }
 
@@ -153,7 +156,7 @@ impl<'a> WaitsFor<'a> {
         Self { numbers, waiting }
     }
 
-    /// All that wait for one, and all that wait for those.
+    /// All items that wait for one, directly or indirectly.
     fn behind(&self, number: usize) -> HashSet<usize> {
         let mut found = HashSet::new();
         let mut open = vec![number];

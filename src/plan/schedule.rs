@@ -1,4 +1,5 @@
-//! When each message of an open loop is due: constant rates and stages, as exact arithmetic.
+//! The schedule of an open loop: when each message is due, for constant rates and stages, in exact
+//! arithmetic.
 
 use std::time::Duration;
 
@@ -8,28 +9,28 @@ pub struct Schedule {
     stages: Vec<Stage>,
 }
 
-/// One stage.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Stage {
-    /// When it starts, counted from the schedule's start.
+    /// Start of the stage, from the start of the schedule.
     start: Duration,
-    /// Messages due before it starts.
+    /// Number of messages due before the stage.
     before: u64,
-    /// Messages a second while it lasts.
+    /// Messages per second.
     rate: f64,
-    /// How many it has; none is without end.
+    /// Number of messages in the stage. `None` means no end.
     count: Option<u64>,
 }
 
 impl Schedule {
-    /// One rate, without end.
+    /// One rate without end.
     pub fn constant(per_second: f64) -> Self {
         Self { stages: vec![Stage { start: Duration::ZERO, before: 0, rate: per_second, count: None }] }
     }
 
-    /// Stages of (length, messages a second), one after the other; ends with the last.
+    /// Stages of (length, messages per second), one after the other. The schedule ends with the last stage.
     ///
-    /// Rates do not ramp: a stage begins at its own rate. A stage holds the whole messages due in it.
+    /// Rates do not ramp: a stage starts with its own rate. A stage contains the whole messages that are due
+    /// in it.
     pub fn stages(stages: impl IntoIterator<Item = (Duration, f64)>) -> Self {
         let mut out = Vec::new();
         let (mut start, mut before) = (Duration::ZERO, 0);
@@ -47,13 +48,13 @@ impl Schedule {
         Self { stages: out }
     }
 
-    /// How many messages it holds; none is without end.
+    /// Total number of messages. `None` means no end.
     pub fn total(&self) -> Option<u64> {
         let last = self.stages.last()?;
         last.count.map(|count| last.before + count)
     }
 
-    /// When message `index` (from 0) is due, counted from the schedule's start; none past its end.
+    /// When message `index` (from 0) is due, from the start of the schedule. `None` after its end.
     pub fn due(&self, index: u64) -> Option<Duration> {
         let at = self.stages.partition_point(|s| s.before <= index);
         let stage = self.stages[..at].iter().rev().find(|s| s.count != Some(0))?;
@@ -66,7 +67,7 @@ impl Schedule {
         Some(stage.start + Duration::from_secs_f64(offset))
     }
 
-    /// How many messages are due before this time, counted from the schedule's start.
+    /// Number of messages that are due before this time, from the start of the schedule.
     pub fn due_before(&self, time: Duration) -> u64 {
         let at = self.stages.partition_point(|s| s.start < time);
         let Some(stage) = at.checked_sub(1).map(|at| self.stages[at]) else { return 0 };
@@ -78,7 +79,7 @@ impl Schedule {
         )]
         let about = ((time - stage.start).as_secs_f64() * stage.rate).ceil() as u64;
         let mut count = stage.before.saturating_add(about.min(most));
-        // By the same arithmetic as the due times themselves.
+        // Uses the same arithmetic as the due times.
         while count > stage.before && self.due(count - 1).is_none_or(|due| due >= time) {
             count -= 1;
         }
@@ -88,7 +89,7 @@ impl Schedule {
         count
     }
 
-    /// How long it takes as a whole; none is without end.
+    /// Length of the schedule. `None` means no end.
     pub fn length(&self, messages: Option<u64>) -> Option<Duration> {
         let total = match (self.total(), messages) {
             (Some(a), Some(b)) => a.min(b),
@@ -100,7 +101,7 @@ impl Schedule {
         self.due(total - 1)
     }
 
-    /// Messages a second on average over its first `messages`, or over all of them.
+    /// Average rate of its first `messages`, or of all messages, in messages per second.
     pub fn mean_rate(&self) -> f64 {
         match self.stages.as_slice() {
             [one] => one.rate,

@@ -1,4 +1,4 @@
-//! When each scenario and fault can be running: that follows from their starts and their timeouts.
+//! When each scenario and fault can be running. This follows from starts and timeouts.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use indexmap::IndexMap;
 
 use super::{Plan, Start};
 
-/// When a scenario or fault can be running, counted from the start of the run.
+/// When a scenario or fault can be running, from the start of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Window {
-    /// It does not start before.
+    /// It does not start earlier.
     pub earliest: Duration,
     /// It starts by then, if it starts at all.
     pub latest: Duration,
@@ -17,7 +17,7 @@ pub struct Window {
     pub end: Duration,
 }
 
-/// The windows of a plan's scenarios, in their order, and then those of its faults.
+/// The windows of a plan's scenarios, in order, followed by those of its faults.
 pub fn of_plan(plan: &Plan) -> Vec<Window> {
     let scenarios = plan.scenarios.iter().map(|it| (it.name.as_str(), &it.start, it.timeout));
     let faults = plan.faults.iter().map(|it| (it.name.as_str(), &it.start, it.timeout));
@@ -26,7 +26,8 @@ pub fn of_plan(plan: &Plan) -> Vec<Window> {
     all.iter().map(|(name, _, _)| known.get(name).copied().unwrap_or_default()).collect()
 }
 
-/// The earliest and the latest start, from the windows of those that it waits for: none where one of them is not known yet.
+/// Earliest and latest start, from the windows of the items that it waits for. `None` if one of these is
+/// still unknown.
 pub(super) fn start_of(
     start: &Start,
     of: &mut dyn FnMut(&str) -> Option<Window>,
@@ -40,10 +41,10 @@ pub(super) fn start_of(
     Some((earliest.saturating_add(start.at), latest.saturating_add(start.at)))
 }
 
-/// The windows of all whose timeouts are known.
+/// The windows of all items whose timeouts are known.
 pub(super) fn settle<'a>(all: &[(&'a str, &Start, Duration)]) -> IndexMap<&'a str, Window> {
     let mut known: IndexMap<&str, Window> = IndexMap::new();
-    // Waiting has no circles, so each round settles at least one more.
+    // There are no cycles, so each pass settles at least one more item.
     for _ in 0..all.len() {
         for (name, start, timeout) in all {
             if known.contains_key(name) {

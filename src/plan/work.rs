@@ -1,4 +1,4 @@
-//! What can be said of a scenario's work without knowing its kind.
+//! Properties of a scenario's work that do not depend on its kind.
 
 use std::time::Duration;
 
@@ -9,7 +9,6 @@ use crate::ids::Partition;
 use crate::scenario::Template;
 
 impl Work {
-    /// Its kind.
     pub const fn kind(&self) -> ScenarioKind {
         match self {
             Self::Connect(_) => ScenarioKind::Connect,
@@ -31,12 +30,12 @@ impl Work {
         }
     }
 
-    /// It is none of the file's: kaf6 added it to read back what no consumer of the file reads.
+    /// Whether kaf6 added it to read back messages that no consumer of the file reads.
     pub const fn is_readback(&self) -> bool {
         matches!(self, Self::Consume(ConsumePlan { readback: true, .. }))
     }
 
-    /// The one partition that it is fixed to.
+    /// Its fixed partition, if it has one.
     pub const fn fixed_partition(&self) -> Option<Partition> {
         match self {
             Self::Produce(p) => match p.partition {
@@ -49,7 +48,7 @@ impl Work {
         }
     }
 
-    /// What it is to reach: messages, limit or round trips.
+    /// The planned number of messages or round trips, or the limit.
     pub const fn planned(&self) -> Option<u64> {
         match self {
             Self::Produce(p) => p.messages,
@@ -59,7 +58,8 @@ impl Work {
         }
     }
 
-    /// What was acked of the messages that it reads is known: it reads its own run's, and all of their producers ask for acks.
+    /// Whether the acks of the messages that it reads are known: it reads records of this run, and all its
+    /// producers request acks.
     pub fn knows_acks(&self, plan: &Plan) -> bool {
         let Self::Consume(consume) = self else { return false };
         let acked = |s: &ScenarioPlan| {
@@ -68,7 +68,7 @@ impl Work {
         consume.from == From::Run && plan.scenarios.iter().all(acked)
     }
 
-    /// Who has to confirm the messages that it writes; none where it writes none.
+    /// Which replicas must acknowledge its messages. `None` if it writes none.
     pub const fn acks(&self) -> Option<Acks> {
         match self {
             Self::Produce(p) => Some(p.acks),
@@ -77,12 +77,12 @@ impl Work {
         }
     }
 
-    /// It writes messages that a broker confirms.
+    /// Whether it writes messages that a broker acks.
     pub fn is_acked(&self) -> bool {
         self.acks().is_some_and(|acks| acks != Acks::None)
     }
 
-    /// It writes messages that are confirmed and have to be read back.
+    /// Whether it writes messages that are acked and must be read back.
     pub fn is_verified(&self) -> bool {
         let asked = match self {
             Self::Produce(p) => p.verify,
@@ -94,17 +94,17 @@ impl Work {
 }
 
 impl ProducePlan {
-    /// How many messages it will send, where that is known beforehand.
+    /// Number of messages that it will send, if known in advance.
     pub fn total(&self) -> Option<u64> {
         match (self.messages, self.schedule.as_ref().and_then(Schedule::total)) {
             (Some(messages), Some(scheduled)) => Some(messages.min(scheduled)),
-            // Without a rate, `duration` may cut `messages` short.
+            // Without a rate, `duration` may end the scenario before all `messages` are sent.
             (Some(_), None) if self.duration.is_some() && self.schedule.is_none() => None,
             (messages, scheduled) => messages.or(scheduled),
         }
     }
 
-    /// How long it sends, where that is known beforehand.
+    /// How long it sends, if known in advance.
     pub fn length(&self) -> Option<Duration> {
         let scheduled = self.schedule.as_ref().and_then(|schedule| schedule.length(self.messages));
         match (scheduled, self.duration) {
@@ -115,7 +115,7 @@ impl ProducePlan {
 }
 
 impl ScenarioPlan {
-    /// It ends with the last other scenario.
+    /// Whether it ends with the last other scenario.
     pub const fn is_background(&self) -> bool {
         match &self.work {
             Work::Metrics(metrics) => metrics.every.is_some(),

@@ -1,27 +1,27 @@
-//! The account in words: what became of the planned messages, what is broken or open, and what to write about it.
+//! Describes the account as text: where the planned messages are, what is broken or open, and what to change.
 //!
-//! Owns these sentences; the verdict and all reports use them.
+//! The verdict and all reports use these sentences.
 
 use crate::ledger::{Account, Accounts, Markers};
 use crate::units::thousands;
 
-/// Classes of acked messages that nobody could judge.
+/// Classes of acked messages for which kaf6 cannot tell whether they are lost.
 pub const UNJUDGED: [&str; 4] = ["expired", "superseded", "unread", "unassigned"];
 /// Classes of messages that were not acked.
 pub const UNACKED: [&str; 3] = ["unsent", "failed", "unknown"];
 
-/// What the account says of a run.
+/// What the account shows about a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// Every planned message is verified, excluded or permitted.
     Closed,
-    /// Some messages are not accounted for, and no promise is broken.
+    /// Some messages are not accounted for, but no guarantee is broken.
     Open,
-    /// The broker broke a promise.
+    /// A broker broke a guarantee.
     Broken,
 }
 
-/// What the account of a run says, its end markers included.
+/// What the account shows about a run, including end markers.
 pub fn standing(total: &Account, markers: Markers) -> Standing {
     if total.broken() > 0 || markers.lost > 0 {
         Standing::Broken
@@ -32,12 +32,12 @@ pub fn standing(total: &Account, markers: Markers) -> Standing {
     }
 }
 
-/// A class of the account, by its name.
+/// The count of a class, by name.
 pub fn count_of(account: &Account, class: &str) -> u64 {
     Account::CLASSES.iter().find(|(name, _)| *name == class).map_or(0, |(_, count)| count(account))
 }
 
-/// Where the planned messages are, in a sentence without its full stop.
+/// Where the planned messages are, as a sentence without a period.
 pub fn sentence(total: &Account, markers: Markers) -> String {
     let mut text = match total.planned {
         0 => "No messages were planned".to_owned(),
@@ -66,7 +66,7 @@ pub fn sentence(total: &Account, markers: Markers) -> String {
     text
 }
 
-/// The same in a few words, for one line: `1,000 planned, 988 verified, 10 unread, 2 failed (account open)`.
+/// The same as a short line: `1,000 planned, 988 verified, 10 unread, 2 failed (account open)`.
 pub fn line(total: &Account, markers: Markers) -> String {
     let mut parts = vec![format!("{} planned", thousands(total.planned))];
     parts.extend(closed_parts(total));
@@ -82,7 +82,7 @@ pub fn line(total: &Account, markers: Markers) -> String {
     format!("{}{end}", list(&parts))
 }
 
-/// What the account says is broken: `the account has 3 lost messages`; none where nothing is.
+/// The broken guarantees in the account: `the account has 3 lost messages`. `None` if there are none.
 pub fn broken(accounts: &Accounts, but: &[&str]) -> Option<String> {
     let classes = Account::BROKEN.iter().filter(|(name, _)| !but.contains(name));
     let mut parts = counted(classes.map(|(name, count)| (*name, count(&accounts.total))), " messages");
@@ -93,9 +93,9 @@ pub fn broken(accounts: &Accounts, but: &[&str]) -> Option<String> {
     (!parts.is_empty()).then(|| format!("the run has {}", parts.join(" and ")))
 }
 
-/// What to write in the scenario file about messages that are not accounted for, by producing scenario. Nothing where the
-/// account closes, or is open only by broken promises.
-/// `embedded` is a run on the embedded broker, whose topics have no settings.
+/// What to change in the scenario file about messages that are not accounted for, by sending scenario. Empty
+/// if the account is closed, or open only because of broken guarantees. `embedded` is true for the embedded
+/// broker, whose topics cannot be configured.
 pub fn advice<'a>(
     scenarios: impl IntoIterator<Item = (&'a str, &'a Account)>,
     embedded: bool,
@@ -106,7 +106,7 @@ pub fn advice<'a>(
         let open = open.chain(UNACKED.into_iter().filter(|_| account.unacked() > 0));
         for class in open {
             let count = match class {
-                // A longer timeout brings none of them back.
+                // A longer timeout does not bring dropped messages back.
                 "unread" => account.unread.saturating_sub(account.dropped),
                 DROPPED => account.dropped,
                 class => count_of(account, class),
@@ -114,7 +114,7 @@ pub fn advice<'a>(
             if count == 0 {
                 continue;
             }
-            // As a check counts them: each scenario for itself.
+            // Checks count each scenario separately, so this does, too.
             let percent = count.saturating_mul(100).div_ceil(account.planned.max(1)).clamp(1, 100);
             let name = format!("`{name}`");
             match out.iter_mut().find(|(other, ..)| *other == class) {
@@ -132,7 +132,7 @@ pub fn advice<'a>(
     out.into_iter().map(advice).collect()
 }
 
-/// What is unread since it is gone with its leader, or may be.
+/// Unread messages that are lost with their leader, or may be.
 const DROPPED: &str = "dropped";
 
 fn advice_on(class: &str, names: &str, percent: u64, embedded: bool) -> String {
@@ -178,7 +178,7 @@ fn open_parts(total: &Account) -> Vec<String> {
     parts
 }
 
-/// `3 lost`, for each that is not 0.
+/// Such as `3 lost`, for each count that is not 0.
 fn counted<'a>(classes: impl IntoIterator<Item = (&'a str, u64)>, noun: &str) -> Vec<String> {
     let found = classes.into_iter().filter(|(_, count)| *count > 0);
     found

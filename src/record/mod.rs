@@ -1,6 +1,6 @@
-//! The record of one run: its plan, what was seen, the answers to its checks, and the verdict made of them.
+//! The record of a run: its plan, observations, check results and verdict.
 //!
-//! All that reports are rendered from; holds nothing of the engine.
+//! All reports are rendered from it. It does not depend on the engine.
 
 pub mod account;
 mod status;
@@ -17,27 +17,26 @@ use crate::ids::RunTag;
 use crate::observe::Observations;
 use crate::plan::Plan;
 
-/// One run, done.
+/// The record of one finished run.
 #[derive(Debug, Clone)]
 pub struct RunRecord {
     pub run_id: String,
     pub run_tag: RunTag,
-    /// When its work began, RFC 3339 in UTC with milliseconds.
+    /// Start of kaf6's work, in RFC 3339, UTC, with milliseconds.
     pub started_at: String,
-    /// What was to be done.
     pub plan: Arc<Plan>,
     pub seen: Observations,
-    /// The answers, in the checks' order.
+    /// Check results, in the order of the checks.
     pub results: Vec<CheckResult>,
     pub status: Status,
-    /// Why, in a sentence.
+    /// The reason for the status, as a sentence.
     pub reason: String,
-    /// Sums of the account that do not add up: a bug in kaf6, which makes its verdict worthless.
+    /// Sums of the account that do not match. That is a bug in kaf6 and makes the verdict unreliable.
     pub bug: Option<String>,
 }
 
 impl RunRecord {
-    /// Puts the checks to what was seen, and makes the record of it.
+    /// Evaluates the checks and makes the record.
     pub fn new(
         run_id: String,
         run_tag: RunTag,

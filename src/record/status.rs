@@ -1,12 +1,12 @@
-//! The verdict on a run, in one word.
+//! The status of a run: pass, error or fail.
 
-/// The verdict on a run, from good to bad.
+/// The status of a run, from best to worst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Status {
-    /// Each check passed, and every planned message is accounted for.
+    /// Every check passed, and every planned message is accounted for.
     Pass,
-    /// No promise is known to be broken, and something could not be judged.
+    /// Inconclusive: no guarantee is known to be broken, but something is unknown.
     Error,
-    /// A check failed, or the account has a broken promise.
+    /// A check failed, or the account shows a broken guarantee.
     Fail,
 }

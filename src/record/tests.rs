@@ -1,4 +1,4 @@
-//! The status rule, on runs made by hand.
+//! Tests of the status rule, with synthetic runs.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ scenarios:
 
 fn plan() -> Plan {
     let mut plan = plan::load_text(Path::new("x.yaml"), FILE, &LoadOptions::new(&|_| None)).unwrap();
-    // One check that passes whatever the account says.
+    // One check that passes for any account.
     plan.checks = vec![CheckPlan {
         name: "some".to_owned(),
         ask: CheckSettings::CountAtLeast { expected: 1, metric: None },
@@ -55,10 +55,10 @@ fn scenario(name: &str, kind: &str) -> ScenarioSeen {
     }
 }
 
-/// What becomes of some messages.
+/// The results of some messages.
 type Change = fn(&mut Account);
 
-/// 1,000 messages, with what `change` makes of them.
+/// 1,000 messages, changed by `change`.
 fn account(change: impl Fn(&mut Account)) -> Account {
     let mut account =
         Account { planned: 1000, sent: 1000, acked: 1000, verified: 1000, ..Account::default() };
@@ -104,7 +104,7 @@ fn a_run_passes_whose_checks_pass_and_whose_account_closes() {
     let closed =
         account(|a| (a.verified, a.excluded, a.acked, a.failed, a.permitted) = (700, 298, 998, 2, 2));
     assert_eq!(verdict(seen(closed)).0, Status::Pass);
-    // Where nothing sends, there is no account to close.
+    // If no scenario sends messages, there is no account to close.
     assert_eq!(verdict(Observations { accounts: None, ..seen(account(|_| {})) }).0, Status::Pass);
 }
 
@@ -150,7 +150,7 @@ fn an_open_account_is_inconclusive_and_says_what_to_write() {
             "(set `cleanup.policy: delete` in the topic's `config`, or `verify: false` in `write`)",
         ),
         (|a| a.unread = 1, "(increase the reader's `timeout`, or set `verify: false` in `write`)"),
-        // No timeout brings back what is gone with its leader.
+        // No timeout brings back messages that are lost with their leader.
         (|a| (a.unread, a.dropped) = (1, 1), "(set `acks: all` or `verify: false` in `write`)"),
         (|a| a.unassigned = 1, "(set `audit: true` in `run`, or `verify: false` in `write`)"),
     ];
@@ -176,7 +176,7 @@ fn the_allowance_to_write_is_enough_for_each_scenario() {
     let advice = |list: &[(&str, &Account)]| super::account::advice(list.iter().copied(), false);
     assert_eq!(advice(&[("a", &small), ("b", &large)]), ["set `allow: {failed: 50%}` in `all_acked`"]);
     assert_eq!(advice(&[("a", &small)]), ["set `allow: {failed: 1%}` in `all_acked`"]);
-    // What is permitted already needs no advice.
+    // Permitted messages need no advice.
     assert_eq!(advice(&[("a", &Account { permitted: 1, ..small })]), Vec::<String>::new());
 }
 
@@ -210,11 +210,11 @@ fn a_scenario_that_ended_early_makes_the_run_inconclusive_unless_something_faile
         ended(1, ScenarioEnd::Timeout),
         (Status::Error, "scenario `read` timed out (increase its `timeout`)".to_owned())
     );
-    // Records of others never come to an end: a timeout is the normal one.
+    // Records of other producers have no end, so a timeout is normal.
     assert_eq!(ended(2, ScenarioEnd::Timeout).0, Status::Pass);
     assert_eq!(ended(2, ScenarioEnd::Idle).0, Status::Pass);
     assert_eq!(ended(2, ScenarioEnd::Fatal).0, Status::Error);
-    // The run does not wait for this one.
+    // The run does not wait for this scenario.
     assert_eq!(ended(3, ScenarioEnd::Timeout).0, Status::Pass);
     let mut broken = seen(account(|a| (a.verified, a.lost) = (999, 1)));
     broken.scenarios[0].ended = ScenarioEnd::Timeout;
@@ -241,7 +241,7 @@ fn sums_that_do_not_add_up_are_a_bug_and_never_green() {
     let bug = record.bug.unwrap();
     assert!(bug.contains("sent is 1000, acked + failed + unknown is 999"), "{bug}");
     assert!(record.reason.starts_with("kaf6 has a bug, please report it: "), "{}", record.reason);
-    // What such an account says is broken is not relied on.
+    // The broken guarantees in such an account are not trusted.
     assert_eq!(judged(seen(account(|a| a.lost = 1))).status, Status::Error);
 }
 

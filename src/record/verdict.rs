@@ -1,6 +1,7 @@
 //! The verdict on a run: passed, failed or inconclusive, with the reasons.
 //!
-//! Owns the status rule. A reason that is no broken promise ends with what to write in the scenario file.
+//! Defines the status rule. A reason that is not a broken guarantee ends with what to change in the scenario
+//! file.
 
 use std::collections::BTreeSet;
 
@@ -13,8 +14,8 @@ use crate::ledger::{Account, Accounts, Markers};
 use crate::observe::{EarlyEnd, Observations, ScenarioEnd, ScenarioSeen};
 use crate::plan::{CheckKind, From, Plan, ScenarioPlan, Target, Work};
 
-/// Failed checks and broken promises fail the run. Whatever keeps it from being judged makes it an error; so does having
-/// nothing to judge.
+/// Failed checks and broken guarantees fail the run. Everything that stays unknown makes it an error, and so
+/// does a run without checks or messages to evaluate.
 pub(super) fn verdict(
     plan: &Plan,
     results: &[CheckResult],
@@ -45,18 +46,18 @@ fn with(results: &[CheckResult], outcome: CheckAnswer) -> impl Iterator<Item = &
     results.iter().filter(move |result| result.answer.outcome() == outcome)
 }
 
-/// The promises that were broken. An account whose sums do not add up is not `trusted`.
+/// The broken guarantees. If the account's sums do not match, it is not `trusted`.
 fn failures(results: &[CheckResult], seen: &Observations, trusted: bool) -> Vec<String> {
     let failed: Vec<String> = with(results, CheckAnswer::Fail).map(describe).collect();
     let mut why = Vec::new();
     if !failed.is_empty() {
-        // As the reports list them: a check that several scenarios answer counts once for each.
+        // Reports list a check once per scenario, so this counts it the same way.
         why.push(format!("{} of {} checks failed: {}", failed.len(), results.len(), list(&failed)));
     }
     let kinds: Vec<CheckKind> =
         with(results, CheckAnswer::Fail).map(|result| result.check.ask.kind()).collect();
     let accounts = seen.accounts.as_ref().filter(|_| trusted);
-    // What a failed check has said already is not said again.
+    // What a failed check already reported is not repeated.
     let mut said = reported_by(&kinds);
     if let Some(text) = accounts.and_then(|accounts| broken(accounts, &said)) {
         why.push(text);
@@ -67,7 +68,7 @@ fn failures(results: &[CheckResult], seen: &Observations, trusted: bool) -> Vec<
     why
 }
 
-/// Anomalies beside the account that no check reports, as where nobody but a round trip reads what it wrote.
+/// Anomalies outside the account that no check reports, for example if only a round trip reads what it wrote.
 fn unchecked(seen: &Observations, said: &[&str]) -> Option<String> {
     let kinds =
         [CheckKind::NoDuplicates, CheckKind::InOrder, CheckKind::NoCorruption, CheckKind::OffsetsMonotonic];
@@ -81,7 +82,7 @@ fn unchecked(seen: &Observations, said: &[&str]) -> Option<String> {
     (!found.is_empty()).then(|| format!("no check covers these anomalies in the log: {}", found.join(", ")))
 }
 
-/// The broken classes that failed checks of these types report.
+/// The broken classes that failed checks of these kinds report.
 fn reported_by(kinds: &[CheckKind]) -> Vec<&'static str> {
     let kinds = [CheckKind::NoLoss, CheckKind::NoCorruption].into_iter().filter(|kind| kinds.contains(kind));
     kinds.flat_map(checks::anomalies_of).map(|anomaly| anomaly.name()).collect()
@@ -94,11 +95,11 @@ fn doubts(plan: &Plan, results: &[CheckResult], seen: &Observations) -> Vec<Stri
         Some(EarlyEnd::Timeout) => why.push("the run timed out (increase `run.timeout`)".to_owned()),
         Some(EarlyEnd::Signal(name)) => why.push(format!("the run was stopped by {name}")),
         Some(EarlyEnd::Abort(check)) => why.push(format!("check `{check}` aborted the run")),
-        // What crashed is said below.
+        // Crashed containers are reported below.
         Some(EarlyEnd::Crash) | None => {}
     }
     let idle: Vec<String> = seen.scenarios.iter().filter(|s| s.ended.could_not_work()).map(idle).collect();
-    // Several scenarios mostly fail for one reason; the first says it.
+    // Several scenarios usually fail for the same reason, so the first one suffices.
     why.extend(idle.first().cloned());
     why.extend(seen.crashed.iter().chain(&seen.advertised).cloned());
     let pairs = plan.scenarios.iter().zip(&seen.scenarios);
@@ -107,7 +108,7 @@ fn doubts(plan: &Plan, results: &[CheckResult], seen: &Observations) -> Vec<Stri
     why.extend(ends);
     let unproven = checks::unproven(plan, seen);
     why.extend(unproven.iter().map(checks::Unproven::reason));
-    // Where a scenario could not work, its messages are missing for that reason.
+    // If a scenario could not run, its messages are missing for that reason.
     let account = seen.accounts.as_ref().filter(|_| idle.is_empty()).and_then(|them| open(plan, seen, them));
     let is_said = |result: &CheckResult| repeats(result, &early, account.is_some());
     let open: Vec<String> = with(results, CheckAnswer::Inconclusive)
@@ -119,7 +120,7 @@ fn doubts(plan: &Plan, results: &[CheckResult], seen: &Observations) -> Vec<Stri
     }
     let count = format!("{} of {} checks inconclusive", open.len(), results.len());
     if !open.is_empty() && (!unproven.is_empty() || matches!(seen.cut, Some(EarlyEnd::Signal(_)))) {
-        // Most of them rest on the fault, or on the end of a run that was stopped, and say so.
+        // Most of these depend on the fault or on the early end, and their messages say so.
         why.push(count);
     } else if !open.is_empty() && idle.is_empty() {
         why.push(format!("{count}: {}", list(&open)));
@@ -133,7 +134,7 @@ fn doubts(plan: &Plan, results: &[CheckResult], seen: &Observations) -> Vec<Stri
     why
 }
 
-/// What brokers answered with and something can be done about, once each.
+/// Broker errors that the user can do something about, once each.
 fn errors(seen: &Observations) -> Vec<String> {
     let counts = seen.scenarios.iter().map(|scenario| &scenario.counts);
     let codes = counts.flat_map(|counts| counts.errors_by_code.keys().chain(counts.retries_by_code.keys()));
@@ -141,7 +142,8 @@ fn errors(seen: &Observations) -> Vec<String> {
     codes.into_iter().filter_map(|code| remedy(code)).collect()
 }
 
-/// Readers of a topic that nobody writes, as a misspelt one, where no check is about what they read.
+/// Consumers of a topic that no scenario writes, for example because of a typo, if no check covers what they
+/// read.
 fn pointless(plan: &Plan, results: &[CheckResult]) -> impl Iterator<Item = String> {
     plan.scenarios.iter().filter_map(|scenario| {
         let Work::Consume(consume) = &scenario.work else { return None };
@@ -161,12 +163,13 @@ fn idle(scenario: &ScenarioSeen) -> String {
     format!("scenario `{}` could not run: {why}", scenario.name)
 }
 
-/// The early end of a scenario that the run waits for: by its timeout, its idle timeout, or a fatal error of its client.
+/// Why a scenario that the run waits for ended early: its timeout, its idle timeout, or a fatal error of its
+/// client.
 fn early_end(plan: &ScenarioPlan, seen: &ScenarioSeen) -> Option<String> {
     if plan.is_background() {
         return None;
     }
-    // Without a limit, records of others never come to an end: a timeout is the normal one.
+    // Without a limit, a consumer of any records has no end, so a timeout is normal.
     let endless = matches!(&plan.work, Work::Consume(it) if it.from == From::Any && it.limit.is_none());
     let readback = matches!(&plan.work, Work::Consume(it) if it.readback);
     let (what, write) = match seen.ended {
@@ -197,7 +200,8 @@ fn early_end(plan: &ScenarioPlan, seen: &ScenarioSeen) -> Option<String> {
     Some(format!("scenario `{}` {what}{detail} ({write})", seen.name))
 }
 
-/// The open account with what to write; none where it closes. What cut the run short has its own advice.
+/// The open account with what to change. `None` if it is closed. If the run ended early, other advice
+/// applies.
 fn open(plan: &Plan, seen: &Observations, accounts: &Accounts) -> Option<String> {
     if accounts.closes() {
         return None;
@@ -210,14 +214,14 @@ fn open(plan: &Plan, seen: &Observations, accounts: &Accounts) -> Option<String>
         if seen.cut.is_some() { Vec::new() } else { advice(named, matches!(plan.target, Target::Embedded)) };
     let write = if advice.is_empty() { String::new() } else { format!(" ({})", advice.join("; ")) };
     let mut text = sentence(&accounts.total, Markers::default());
-    // It stands in the middle of a sentence.
+    // The text continues a sentence.
     text.get_mut(..1).map(str::make_ascii_lowercase);
     Some(format!("{text}{write}"))
 }
 
 fn describe(result: &CheckResult) -> String {
     let answer = &result.answer;
-    // `1 corrupt` says by itself that none was expected.
+    // `1 corrupt` implies that none was expected.
     let detail = if answer.message().is_empty() && !answer.expected().starts_with("0 ") {
         format!("expected {}, got {}", answer.expected(), answer.actual())
     } else if answer.message().is_empty() {
@@ -228,7 +232,8 @@ fn describe(result: &CheckResult) -> String {
     format!("{} ({detail})", result.check.name)
 }
 
-/// Whether the answer of a check repeats what the reason says already: the open account, or the early end of a scenario.
+/// Whether a check's answer repeats what the reason already says: the open account, or the early end of a
+/// scenario.
 fn repeats(result: &CheckResult, early: &[&str], account_is_open: bool) -> bool {
     let of_account = matches!(result.check.ask.kind(), CheckKind::AllAcked | CheckKind::NoLoss);
     let message = result.answer.message();

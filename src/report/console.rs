@@ -1,6 +1,6 @@
-//! The result on a terminal: verdict, scenarios, checks, what was found, and where the reports are.
+//! The result on a terminal: verdict, scenarios, checks, findings, and where the reports are.
 //!
-//! Owns its layout; what the words mean comes from `words`, what the terminal can show from `terminal`.
+//! Defines the layout. Explanations come from `words`, and the terminal's capabilities from `terminal`.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -20,12 +20,12 @@ use super::words::{
     meaning, shown, standing,
 };
 
-/// How many pieces of evidence stand below each anomaly; the page has them all.
+/// Maximum number of evidence lines per anomaly. The page has all of them.
 const EVIDENCE: usize = 3;
-/// How many of a container's last lines.
+/// Maximum number of a container's last lines.
 const LOG_LINES: usize = 5;
 
-/// The result as text, ended by a line feed. `folder` is where the reports were written, if they were.
+/// The result as text, with a line feed at the end. `folder` is where the reports were written, if they were.
 pub fn render(run: &Summary, style: Style, folder: Option<&Path>) -> String {
     let mut out = Out { text: String::new(), style };
     out.verdict(run);
@@ -48,12 +48,12 @@ pub fn render(run: &Summary, style: Style, folder: Option<&Path>) -> String {
             out.line(2, Tone::Quiet, &safe(&path));
         }
     }
-    // Of the whole text, so that no part of it is forgotten.
+    // Applied to the whole text, so that no part is missed.
     let text = no_commands(&out.text);
     if style.unicode { text } else { ascii(&text) }
 }
 
-/// The signs of kaf6's own wording in ASCII. Foreign text stays as it is.
+/// Replaces kaf6's own symbols with ASCII. Other text stays as it is.
 fn ascii(text: &str) -> String {
     text.replace(['–', '−'], "-").replace('…', "~")
 }
@@ -125,7 +125,7 @@ impl Out {
         let head = ["scenario", "type", "done", "rate", "p50", "p95", "p99", "max", "errors"];
         let mut rows = vec![head.map(str::to_owned).to_vec()];
         rows.extend(run.scenarios.iter().map(|(name, s)| scenario_row(name, s)));
-        // The least telling columns go first where the terminal is narrow.
+        // On a narrow terminal, the least important columns are omitted first.
         for drop in ["p50", "max", "p99", "type", "p95"] {
             if table_width(&rows) + 2 > self.style.width
                 && let Some(at) = rows[0].iter().position(|cell| cell == drop)
@@ -141,7 +141,7 @@ impl Out {
             let mut line = String::new();
             for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
                 let pad = width.saturating_sub(cell.chars().count());
-                // Names to the left, numbers to the right.
+                // Names are left-aligned, numbers right-aligned.
                 if column == 0 || rows[0][column] == "type" {
                     let _ = write!(line, "{cell}{:pad$}  ", "");
                 } else {
@@ -154,7 +154,7 @@ impl Out {
         }
         for (name, s) in &run.scenarios {
             if s.ended != "done" || s.message.is_some() {
-                // What the verdict has said already is not said again for each scenario.
+                // What the verdict says is not repeated for each scenario.
                 let news = s.message.as_deref().filter(|message| !run.reason.contains(message));
                 let why = news.map_or_else(String::new, |message| format!(": {message}"));
                 let text = format!("{name}: {}{why}", ended_words(&s.ended));
@@ -185,7 +185,7 @@ impl Out {
         }
     }
 
-    /// Where the docs explain a finding, in one piece, so that terminals can follow it.
+    /// The link to the docs of a finding. It is never wrapped, so that terminals recognize it.
     fn link(&mut self, indent: usize, name: &str) {
         self.line(indent, Tone::Quiet, &findings::link(name));
     }
@@ -233,7 +233,7 @@ impl Out {
         }
     }
 
-    /// The last words of containers, where something went wrong.
+    /// The last log lines of containers, if something went wrong.
     fn containers(&mut self, run: &Summary) {
         let talking: Vec<_> = run.containers.iter().filter(|c| !c.last_lines.is_empty()).collect();
         if talking.is_empty() || run.status == RunStatus::Pass {
@@ -308,18 +308,18 @@ impl Out {
     }
 }
 
-/// A check by its name, with its scenario where the name does not end with that already.
+/// A check's name, with its scenario unless the name already ends with it.
 fn label(row: &CheckRow) -> String {
     let scenario = row.scenario.as_ref().filter(|scenario| !row.name.ends_with(&format!(":{scenario}")));
     safe(&scenario.map_or_else(|| row.name.clone(), |scenario| format!("{} ({scenario})", row.name)))
 }
 
-/// What a scenario got done, of what it was to do.
+/// How much work a scenario did.
 pub(super) fn done(s: &ScenarioSummary) -> Option<u64> {
     match s.scenario_kind() {
         Some(ScenarioKind::Consume) => s.received,
         Some(ScenarioKind::Produce) => s.acked.or(s.sent),
-        // They send attempts, of which each that failed is an error.
+        // These scenarios make attempts, and each failed attempt is an error.
         Some(ScenarioKind::Connect | ScenarioKind::Metrics) => {
             s.sent.map(|attempts| attempts.saturating_sub(s.errors))
         }

@@ -1,6 +1,6 @@
-//! Links to the page that says what a finding means and what to do about it.
+//! Links to the docs page that explains each finding and what to do about it.
 //!
-//! Owns the page's address, and which classes of the account have a section there. Each anomaly has one, too.
+//! Defines the page's address, and which classes of the account have a section there. Every anomaly has one.
 
 use super::summary::{AccountsSummary, CheckOutcome, CheckRow, Summary};
 use super::words::{all_of, anomalies_of, is_suspect};
@@ -9,26 +9,27 @@ use crate::ledger::Account;
 use crate::plan::CheckKind;
 use crate::record::account::{UNACKED, UNJUDGED, count_of};
 
-/// `docs/findings.md`, as people reach it from a report.
+/// The web address of `docs/findings.md`.
 pub const PAGE: &str = concat!(env!("CARGO_PKG_REPOSITORY"), "/blob/main/docs/findings.md");
 
-/// The section of an anomaly or a class, by its name.
+/// The section of an anomaly or a class, by name.
 pub fn link(name: &str) -> String {
     format!("{PAGE}#{name}")
 }
 
-/// The classes that keep an account from closing: broken promises, what nobody judged, and what was not acked.
+/// The classes that keep an account open: broken guarantees, messages for which kaf6 cannot tell, and unacked
+/// messages.
 pub fn classes() -> impl Iterator<Item = &'static str> {
     Account::BROKEN.iter().map(|(name, _)| *name).chain(UNJUDGED).chain(UNACKED)
 }
 
-/// Those of them in which an account has messages. What the file permits is no finding.
+/// The findings of an account: the classes above that have messages. Permitted messages are not a finding.
 pub fn of_account(account: &Account) -> impl Iterator<Item = &'static str> {
     let is_open = |name: &&str| !UNACKED.contains(name) || account.unacked() > 0;
     classes().filter(|name| count_of(account, name) > 0).filter(is_open)
 }
 
-/// The same for a run. A lost or unread end marker counts as a message.
+/// The findings of a run. A lost or unread end marker counts as a message.
 pub fn of_run(accounts: &AccountsSummary) -> Vec<&'static str> {
     let mut total = accounts.total.to_account();
     let markers = accounts.markers.to_markers();
@@ -37,7 +38,7 @@ pub fn of_run(accounts: &AccountsSummary) -> Vec<&'static str> {
     of_account(&total).collect()
 }
 
-/// The findings that a check is about and that did not let it pass: anomalies, and for `all_acked` classes of its scenario.
+/// The findings that kept a check from passing: anomalies, and for `all_acked` classes of its scenario.
 pub fn of_check(run: &Summary, row: &CheckRow) -> Vec<&'static str> {
     if row.result == CheckOutcome::Pass {
         return Vec::new();
@@ -49,7 +50,7 @@ pub fn of_check(run: &Summary, row: &CheckRow) -> Vec<&'static str> {
     anomalies.chain(unacked(run, row)).collect()
 }
 
-/// The findings that `all_acked` is about; none for another check.
+/// The findings of `all_acked`. Empty for other checks.
 pub fn unacked(run: &Summary, row: &CheckRow) -> Vec<&'static str> {
     let scenario = row.scenario.as_ref().filter(|_| row.check_kind() == Some(CheckKind::AllAcked));
     let account = scenario.and_then(|name| run.accounts.as_ref()?.scenarios.get(name));

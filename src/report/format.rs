@@ -1,10 +1,10 @@
-//! Numbers as people read them: thousands separated, times and sizes with the unit that fits.
+//! Formats numbers: thousands separators, and times and sizes with a suitable unit.
 //!
-//! Owns the wording of quantities, one for the page, the terminal and the JUnit texts.
+//! The page, the terminal and JUnit texts use the same formats.
 
 use super::summary::{CheckOutcome, Num, RunStatus};
 
-/// `1234567` as `1,234,567`.
+/// Formats `1234567` as `1,234,567`.
 pub fn count(value: u64) -> String {
     let digits = value.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
@@ -17,12 +17,12 @@ pub fn count(value: u64) -> String {
     out
 }
 
-/// The same with a noun: `1 message`, `2 messages`.
+/// A count with its noun: `1 message`, `2 messages`.
 pub fn plural(value: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(value), if value == 1 { one } else { many })
 }
 
-/// A number with about three significant digits and thousands separated: `0.042`, `3.1`, `12`, `1,240`.
+/// A number with about three significant digits and thousands separators: `0.042`, `3.1`, `12`, `1,240`.
 pub fn number(value: f64) -> String {
     let size = value.abs();
     let digits = match size {
@@ -42,7 +42,7 @@ pub fn number(value: f64) -> String {
     if part.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{part}") }
 }
 
-/// Milliseconds as a time: `0.21 ms`, `12 ms`, `2.35 s`, `1 min 20 s`, `1 h 5 min`.
+/// Milliseconds as a duration: `0.21 ms`, `12 ms`, `2.35 s`, `1 min 20 s`, `1 h 5 min`.
 pub fn millis(ms: f64) -> String {
     if ms < 999.5 {
         return format!("{} ms", number(ms));
@@ -65,17 +65,17 @@ pub fn millis(ms: f64) -> String {
     }
 }
 
-/// A time that may not have been measured.
+/// A duration that may not have been measured.
 pub fn latency(value: Option<&Num>) -> String {
     value.map_or_else(|| "–".to_owned(), |ms| millis(ms.get()))
 }
 
-/// A point in the run, from its zero: `+4 ms`, `+12.5 s`; a dash where it never came.
+/// Time from the start of the run: `+4 ms`, `+12.5 s`. A dash if there is none.
 pub fn instant(ms: Option<u64>) -> String {
     ms.map_or_else(|| "–".to_owned(), |ms| format!("+{}", millis(float(ms))))
 }
 
-/// A count; a dash where there is none.
+/// A count, or a dash if there is none.
 pub fn optional(value: Option<u64>) -> String {
     value.map_or_else(|| "–".to_owned(), count)
 }
@@ -92,12 +92,12 @@ pub fn bytes(value: u64) -> String {
     format!("{} TiB", number(size))
 }
 
-/// A time as summaries write it.
+/// A duration in milliseconds, as summaries have it.
 pub fn whole_ms(duration: std::time::Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A count for arithmetic of pictures, where the last bits do not matter.
+/// A count for drawing, where the last bits do not matter.
 #[expect(clippy::cast_precision_loss, reason = "pictures and rounded texts only")]
 pub const fn float(value: u64) -> f64 {
     value as f64
@@ -111,7 +111,7 @@ pub const fn status_words(status: RunStatus) -> &'static str {
     }
 }
 
-/// The status as the files write it.
+/// The status as files have it.
 pub const fn status_name(status: RunStatus) -> &'static str {
     match status {
         RunStatus::Pass => "pass",
@@ -120,7 +120,7 @@ pub const fn status_name(status: RunStatus) -> &'static str {
     }
 }
 
-/// The outcome as the files write it.
+/// The outcome as files have it.
 pub const fn outcome_name(outcome: CheckOutcome) -> &'static str {
     match outcome {
         CheckOutcome::Pass => "pass",

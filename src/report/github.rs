@@ -1,6 +1,7 @@
-//! What GitHub shows of runs: the step summary in Markdown, annotations on the scenario file's lines, and outputs.
+//! Output for GitHub: the step summary in Markdown, annotations on lines of the scenario file, and step
+//! outputs.
 //!
-//! Owns these three forms, their limits and their escaping; where they are written is the command line's.
+//! Defines these formats, their limits and their escaping. `cli::github` writes them.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -22,17 +23,17 @@ use crate::ledger::{Account, Markers};
 use crate::record::account;
 use crate::scenario::{Diagnostic, Diagnostics};
 
-/// GitHub refuses step summaries over 1 MiB; kaf6's stays well below, whatever the run.
+/// Maximum size of a step summary. GitHub rejects more than 1 MiB.
 const MARKDOWN_MOST: usize = 512 << 10;
-/// The most rows of one table.
+/// Maximum number of rows in a table.
 const ROWS: usize = 50;
-/// GitHub shows so many annotations of each level of a step.
+/// GitHub shows this many annotations of each level per step.
 const ANNOTATIONS: usize = 10;
-/// The most that the summary may take as an output; beyond it the output is empty, and the file is there. Linux starts no
-/// process with a variable of more than 128 KiB, and a step takes an output mostly as one.
+/// Maximum size of the summary as a step output. If it is larger, the output is empty, but the file exists.
+/// Linux starts no process with a variable of more than 128 KiB, and steps usually use outputs as variables.
 pub const OUTPUT_MOST: usize = 120 << 10;
 
-/// The step summary of these runs, whose folders lie in `report_dir`.
+/// The step summary of these runs, whose folders are in `report_dir`.
 pub fn markdown(runs: &[Summary], report_dir: &Path) -> String {
     let mut out = String::new();
     for run in runs {
@@ -53,7 +54,7 @@ pub fn markdown(runs: &[Summary], report_dir: &Path) -> String {
 fn section(run: &Summary, report_dir: &Path) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "## {} {}: {}\n", mark_of(run.status), text(&run.name), status_name(run.status));
-    // What to write about it is at its end.
+    // The reason ends with what to change.
     let _ = writeln!(out, "{}\n", text_of(&run.reason, 3000));
     for section in Section::ORDER {
         match section {
@@ -125,7 +126,7 @@ fn scenarios(run: &Summary, out: &mut String) {
     table(out, &["scenario", "type", "done", "rate", "p50", "p95", "p99", "errors", "ended"], cells);
 }
 
-/// What a scenario did, in the counts that its type has.
+/// What a scenario did, with the counts of its type.
 fn done(it: &ScenarioSummary) -> String {
     match (it.acked, it.received, it.sent) {
         (Some(acked), Some(received), _) => format!("{} acked, {} read", count(acked), count(received)),
@@ -148,7 +149,7 @@ fn anomalies(run: &Summary, out: &mut String) {
     table(out, &["anomaly", "count", "more", "first"], cells);
 }
 
-/// The name of an anomaly or a class as a link to the docs.
+/// The name of an anomaly or class as a link to the docs.
 fn finding(name: &str) -> String {
     format!("[{}]({})", text(name), findings::link(name))
 }
@@ -184,7 +185,7 @@ fn notes(run: &Summary, out: &mut String) {
     let _ = writeln!(out, "\n</details>\n");
 }
 
-/// A table, where there is a row for it.
+/// A table. Empty if it has no rows.
 fn table(out: &mut String, head: &[&str], rows: impl Iterator<Item = Vec<String>>) {
     let rows: Vec<Vec<String>> = rows.collect();
     if rows.is_empty() {
@@ -217,7 +218,8 @@ const fn mark_of(status: RunStatus) -> &'static str {
     }
 }
 
-/// A text inside a Markdown table: nothing in it is markup, a link, a mention or the end of a cell.
+/// Escapes text for a Markdown table, so that it contains no markup, links or mentions and does not end the
+/// cell.
 fn text(raw: &str) -> String {
     text_of(raw, 300)
 }
@@ -234,7 +236,7 @@ fn text_of(raw: &str, most: usize) -> String {
                 out.push('\\');
                 out.push(c);
             }
-            // Else GitHub notifies whoever has this name.
+            // Otherwise GitHub would notify the user with this name.
             '@' => out.push_str("&#64;"),
             c if c.is_control() => out.push('\u{fffd}'),
             c => out.push(c),
@@ -246,7 +248,7 @@ fn text_of(raw: &str, most: usize) -> String {
     out
 }
 
-/// A text as code; backquotes in it would end that.
+/// Formats text as code. Backticks in it are replaced.
 fn code(raw: &str) -> String {
     let clean: String =
         raw.chars().map(|c| if c.is_control() || c == '`' { '\u{fffd}' } else { c }).collect();
@@ -258,9 +260,9 @@ const fn to_f64(ms: u64) -> f64 {
     ms as f64
 }
 
-/// Workflow commands for these runs: an error on the line of each failed check and of each scenario with messages for which
-/// the broker broke its promise, a warning for each check and scenario that could not be judged, a notice for each note worth
-/// a look. `workspace` is what paths on GitHub are counted from.
+/// Workflow commands for these runs: an error on the line of each failed check and of each scenario with
+/// broken guarantees, a warning for each inconclusive check and scenario, and a notice for each important
+/// note. Paths are relative to `workspace`.
 pub fn annotations(runs: &[Summary], workspace: Option<&Path>) -> String {
     let mut errors = Vec::new();
     let mut warnings = Vec::new();
@@ -318,7 +320,7 @@ pub fn annotations(runs: &[Summary], workspace: Option<&Path>) -> String {
     out
 }
 
-/// An error at the scenario that sent messages for which the broker broke its promise; none where it broke none.
+/// An error at the scenario whose messages show a broken guarantee. `None` if there is none.
 fn broken_account(run: &Summary, name: &str, account: &Account, workspace: Option<&Path>) -> Option<String> {
     let broken = Account::BROKEN.iter().map(|(class, of)| (*class, of(account))).filter(|(_, n)| *n > 0);
     let broken: Vec<String> =
@@ -330,7 +332,7 @@ fn broken_account(run: &Summary, name: &str, account: &Account, workspace: Optio
     Some(place("error", &position_of(run, name), workspace, &title, &broken.join(" ")))
 }
 
-/// A warning at the scenario whose messages are not accounted for, with what to write; none where all are.
+/// A warning at the scenario whose messages are not accounted for, with what to change. `None` if all are.
 fn open_account(run: &Summary, name: &str, own: &Account, workspace: Option<&Path>) -> Option<String> {
     let advice = account::advice([(name, own)], is_embedded(run));
     if advice.is_empty() {
@@ -342,7 +344,7 @@ fn open_account(run: &Summary, name: &str, own: &Account, workspace: Option<&Pat
     Some(place("warning", &position_of(run, name), workspace, &title, &message))
 }
 
-/// Where the file has a scenario; summaries of earlier versions do not say it.
+/// The scenario's position in the file. Summaries of earlier versions do not have it.
 fn position_of(run: &Summary, scenario: &str) -> PositionSummary {
     let position = run.scenarios.get(scenario).and_then(|it| it.position.clone());
     position.unwrap_or_else(|| PositionSummary { file: run.source.path.clone(), line: 1, column: 1 })
@@ -354,7 +356,7 @@ fn place(kind: &str, at: &PositionSummary, workspace: Option<&Path>, title: &str
     command(kind, &[("file", &file), ("line", &line), ("col", &column), ("title", title)], message)
 }
 
-/// Workflow commands for scenario files that are wrong.
+/// Workflow commands for invalid scenario files.
 pub fn wrong_files(files: &[Diagnostics], workspace: Option<&Path>) -> String {
     let problems = files.iter().flat_map(Diagnostics::problems).take(ANNOTATIONS);
     let line = |problem: &Diagnostic| {
@@ -374,14 +376,14 @@ pub fn wrong_files(files: &[Diagnostics], workspace: Option<&Path>) -> String {
     problems.map(line).collect()
 }
 
-/// A path as the runner counts it: from the workspace.
+/// A path relative to the workspace.
 fn path(raw: &str, workspace: Option<&Path>) -> String {
     let inside = workspace.and_then(|workspace| Path::new(raw).strip_prefix(workspace).ok());
     let path = inside.map_or_else(|| raw.to_owned(), |path| path.display().to_string());
     path.strip_prefix("./").map_or(path.clone(), str::to_owned)
 }
 
-/// One workflow command. What ends a property or a line is written as the runner reads it back.
+/// One workflow command. Characters that end a property or a line are escaped.
 fn command(kind: &str, properties: &[(&str, &str)], message: &str) -> String {
     let escape = |raw: &str| raw.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let properties: Vec<String> = properties
@@ -391,7 +393,7 @@ fn command(kind: &str, properties: &[(&str, &str)], message: &str) -> String {
     format!("::{kind} {}::{}\n", properties.join(","), escape(message))
 }
 
-/// The step's outputs for these runs: names and values. Over several runs they speak of the whole.
+/// The step outputs of these runs: names and values. With several runs, they cover all of them.
 pub fn outputs(runs: &[Summary], report_dir: &Path) -> Vec<(&'static str, String)> {
     let status = worst(runs.iter().map(|run| run.status));
     let checks = || runs.iter().flat_map(|run| &run.check_results);
@@ -421,7 +423,7 @@ pub fn outputs(runs: &[Summary], report_dir: &Path) -> Vec<(&'static str, String
     ]
 }
 
-/// Outputs as the runner's file takes them; `delimiter` must not be in any value.
+/// Outputs in the format of the runner's file. No value may contain `delimiter`.
 pub fn output_lines(outputs: &[(&'static str, String)], delimiter: &str) -> String {
     let mut out = String::new();
     for (name, value) in outputs {

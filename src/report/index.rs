@@ -1,6 +1,6 @@
-//! `reports/index.json`: several runs at a glance, with the status of the whole.
+//! `reports/index.json`: an overview of several runs, with their overall status.
 //!
-//! Owns its types and the rule by which the worst status of several is chosen.
+//! Defines its types, and the rule for the overall status.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,34 +11,32 @@ use super::{REPORT_HTML, SUMMARY_JSON, json};
 /// All runs of one invocation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Index {
-    /// The form's version: that of `summary.json`.
+    /// Version of the format, equal to that of `summary.json`.
     pub schema_version: u32,
-    /// The worst of them.
+    /// The worst status of all runs.
     pub status: RunStatus,
-    /// In the order in which they ran.
+    /// The runs, in order of execution.
     pub runs: Vec<IndexRun>,
 }
 
-/// One of them.
+/// One run in the index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IndexRun {
-    /// Its id.
     pub run_id: String,
-    /// Its name.
     pub name: String,
     /// The scenario file, as given.
     pub source: String,
-    /// Its verdict.
+    /// The run's status.
     pub status: RunStatus,
-    /// Why, in a sentence.
+    /// The reason for the status, as a sentence.
     pub reason: String,
-    /// How long it took, milliseconds.
+    /// Duration in milliseconds.
     pub duration_ms: u64,
-    /// Its folder, from the index.
+    /// The run's folder, relative to the index.
     pub path: String,
-    /// Its summary, from the index.
+    /// The run's summary, relative to the index.
     pub summary: String,
-    /// Its page, from the index.
+    /// The run's page, relative to the index.
     pub report: String,
 }
 
@@ -64,15 +62,17 @@ pub fn index(runs: &[Summary]) -> Index {
     }
 }
 
-/// Its bytes.
+/// The index as JSON.
 ///
 /// # Errors
-/// None is known to happen.
+///
+/// Does not happen in practice.
 pub fn index_json(runs: &[Summary]) -> Result<Vec<u8>, serde_json::Error> {
     json::pretty(&index(runs))
 }
 
-/// The status of several: any fail is a fail, else any error an error. None at all is an error, for nothing was judged.
+/// The overall status of several runs: fail if any run failed, else error if any is inconclusive. Without
+/// runs, error, because nothing was checked.
 pub fn worst(statuses: impl IntoIterator<Item = RunStatus>) -> RunStatus {
     statuses
         .into_iter()

@@ -1,6 +1,6 @@
-//! `summary.json`: the one file from which every other report is made.
+//! `summary.json`: reads and writes it. All other reports are rendered from it.
 //!
-//! Owns writing and reading it, and its JSON Schema; a file that is none gives a clear error, never a panic.
+//! Also provides its JSON Schema. An invalid file causes a clear error, never a panic.
 
 use schemars::generate::SchemaSettings;
 use serde::Deserialize;
@@ -10,18 +10,18 @@ use super::summary::{SCHEMA_VERSION, Summary};
 use crate::anomaly::Anomaly;
 use crate::scenario::Secrets;
 
-/// The largest file that is read. A real one of an hour's run with 256 partitions has well under 1 MiB.
+/// Maximum size of a file. A run of one hour with 256 partitions has well under 1 MiB.
 const MAX_BYTES: usize = 256 << 20;
 
-/// Why bytes are no summary.
+/// Why a file is not a valid summary.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadSummaryError {
-    /// Not JSON at all.
+    /// The file is not JSON.
     #[error("invalid JSON")]
     NotJson(#[source] serde_json::Error),
     #[error("not a kaf6 summary")]
     NotSummary(#[source] serde_json::Error),
-    /// Written by a kaf6 whose form this one does not know.
+    /// The format is newer than this version of kaf6 supports.
     #[error(
         "unsupported schema_version {found}: this kaf6 reads versions up to {SCHEMA_VERSION}; use \
         a newer kaf6"
@@ -30,33 +30,35 @@ pub enum ReadSummaryError {
         /// The version in the file.
         found: u64,
     },
-    /// The version 0 or one below the first.
+    /// The version is lower than the first one.
     #[error("invalid schema_version {found}: no such version exists")]
     NoSuchVersion {
         /// The version in the file.
         found: u64,
     },
-    /// Larger than any run writes.
+    /// The file is larger than any run writes.
     #[error("the summary is too large: {bytes} bytes, at most {MAX_BYTES} are read")]
     TooLarge { bytes: usize },
 }
 
-/// The file's bytes: indented, members in the order of the types, ended by a line feed.
+/// The file's content: indented, with members in the order of the types and a line feed at the end.
 ///
 /// # Errors
-/// None is known to happen: the types hold nothing that JSON cannot say.
+///
+/// Does not happen in practice: every value of the types can be written as JSON.
 pub fn to_json(summary: &Summary) -> Result<Vec<u8>, serde_json::Error> {
     pretty(summary)
 }
 
-/// Members whose texts are kaf6's own words, and texts that are such words wherever they stand.
+/// Members whose values are kaf6's own words. The values that are such words in any member follow.
 const OWN_MEMBERS: [&str; 8] = ["status", "result", "level", "kind", "type", "ended", "run_id", "run_tag"];
 const OWN_WORDS: [&str; 6] = ["pass", "fail", "inconclusive", "error", "warning", "hint"];
 
-/// The summary without secrets, wherever they stand in it: names, messages, the file's text.
+/// The summary with all secrets hidden: in names, messages and the text of the file.
 ///
 /// # Panics
-/// Never: what can be written can be read.
+///
+/// Never: what was serialized can be deserialized.
 #[expect(
     clippy::expect_used,
     reason = "the same types write and read it, and a report with secrets is worse"
@@ -94,10 +96,11 @@ pub(super) fn pretty(value: &impl serde::Serialize) -> Result<Vec<u8>, serde_jso
     Ok(bytes)
 }
 
-/// Reads a summary back.
+/// Parses a summary.
 ///
 /// # Errors
-/// Where the bytes are no JSON, no summary, or one of a later form.
+///
+/// If the bytes are not JSON, not a summary, or in a newer format.
 pub fn from_json(bytes: &[u8]) -> Result<Summary, ReadSummaryError> {
     #[derive(Deserialize)]
     struct SummaryVersion {
@@ -106,7 +109,8 @@ pub fn from_json(bytes: &[u8]) -> Result<Summary, ReadSummaryError> {
     if bytes.len() > MAX_BYTES {
         return Err(ReadSummaryError::TooLarge { bytes: bytes.len() });
     }
-    // The version first: a later form may lack what this one wants, and should not be called broken for it.
+    // The version is read first. A newer format may lack required members, and the error must not call it
+    // broken.
     let version: SummaryVersion = serde_json::from_slice(bytes).map_err(|e| match e.classify() {
         serde_json::error::Category::Data => ReadSummaryError::NotSummary(e),
         _ => ReadSummaryError::NotJson(e),
@@ -118,7 +122,7 @@ pub fn from_json(bytes: &[u8]) -> Result<Summary, ReadSummaryError> {
     }
 }
 
-/// Anomalies under the names of today.
+/// Replaces old names of anomalies with the current ones.
 fn renamed(mut summary: Summary) -> Summary {
     for (was, row) in std::mem::take(&mut summary.anomalies) {
         let name = Anomaly::from_name(&was).map_or(was, |anomaly| anomaly.name().to_owned());
@@ -127,10 +131,11 @@ fn renamed(mut summary: Summary) -> Summary {
     summary
 }
 
-/// The JSON Schema of the file, as `schemas/summary.schema.json` holds it.
+/// The JSON Schema of the file, as in `schemas/summary.schema.json`.
 ///
 /// # Errors
-/// None is known to happen.
+///
+/// Does not happen in practice.
 pub fn summary_schema() -> Result<Vec<u8>, serde_json::Error> {
     let schema =
         SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Summary>();

@@ -1,6 +1,7 @@
-//! `junit.xml`: a suite per scenario file, a case per check and one for the account, as Jenkins, GitLab and the others read it.
+//! `junit.xml`: one suite per scenario file, with one case per check and one for the account, for Jenkins,
+//! GitLab and others.
 //!
-//! Owns the mapping only; quick-junit writes the XML.
+//! Maps a summary to JUnit. `quick-junit` writes the XML.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -21,21 +22,24 @@ use crate::anomaly::Anomaly;
 use crate::ledger::{Account, Markers};
 use crate::record::account::{self, Standing};
 
-/// Pieces of evidence for each broken promise of the account; the checks' cases have more.
+/// Maximum number of evidence lines per broken guarantee in the account's case. The cases of checks have
+/// more.
 const FIRST: usize = 3;
 
 /// The file of one run.
 ///
 /// # Errors
-/// Where quick-junit cannot write the XML; none is known to happen.
+///
+/// If quick-junit cannot write the XML, which does not happen in practice.
 pub fn junit(summary: &Summary) -> Result<Vec<u8>, SerializeError> {
     merge(std::slice::from_ref(summary))
 }
 
-/// One file of several runs, a suite for each.
+/// One file for several runs, with one suite each.
 ///
 /// # Errors
-/// As [`junit`].
+///
+/// See [`junit`].
 pub fn merge(runs: &[Summary]) -> Result<Vec<u8>, SerializeError> {
     let mut report = Report::new("kaf6");
     let total = runs.iter().fold(0_u64, |sum, run| sum.saturating_add(run.duration_ms));
@@ -43,12 +47,12 @@ pub fn merge(runs: &[Summary]) -> Result<Vec<u8>, SerializeError> {
     let mut suites: Vec<TestSuite> = runs.iter().map(suite).collect();
     tell_apart(&mut suites, runs);
     report.add_test_suites(suites);
-    // Jenkins' schema knows no `skipped` on the root. No kaf6 check is ever skipped, so nothing is hidden by
-    // taking it away.
+    // The schema of Jenkins does not allow `skipped` on the root. kaf6 never skips checks, so removing the
+    // attribute hides nothing.
     Ok(report.to_string()?.replacen(" skipped=\"0\"", "", 1).into_bytes())
 }
 
-/// Readers know a case by its class and name, and drop all but one of those that are the same.
+/// Makes names unique. Consumers identify a case by class and name, and drop duplicates.
 fn tell_apart(suites: &mut [TestSuite], runs: &[Summary]) {
     let mut known = HashSet::new();
     for (suite, run) in suites.iter_mut().zip(runs) {
@@ -98,7 +102,7 @@ fn suite(run: &Summary) -> TestSuite {
     let outcomes = run.check_results.iter().map(|row| row.result).chain(account);
     let worst = outcomes.min_by_key(|outcome| outcome.rank());
     let whole = outcome_of(run.status);
-    // The file is never greener than the run.
+    // The file must not look better than the run.
     if worst.is_none_or(|worst| whole.rank() < worst.rank()) {
         suite.add_test_case(whole_run(run, whole));
     }
@@ -114,7 +118,7 @@ const fn outcome_of(status: RunStatus) -> CheckOutcome {
     }
 }
 
-/// A run whose other cases look better than its status, or that has none: one case has its status.
+/// A case with the status of the run, if the other cases look better than the run or there are none.
 fn whole_run(run: &Summary, outcome: CheckOutcome) -> TestCase {
     let mut case = TestCase::new("run", status(outcome, "run", &run.reason, &run.reason));
     case.set_time(Duration::from_millis(run.duration_ms));
@@ -129,7 +133,7 @@ fn account_outcome(accounts: &AccountsSummary) -> CheckOutcome {
     }
 }
 
-/// The account of every message as a case.
+/// The case of the account.
 fn account_case(run: &Summary, accounts: &AccountsSummary, outcome: CheckOutcome) -> TestCase {
     let sentence = account_sentence(run).unwrap_or_default();
     let mut text = format!("{sentence}\n\n");
@@ -156,7 +160,7 @@ fn account_case(run: &Summary, accounts: &AccountsSummary, outcome: CheckOutcome
     case
 }
 
-/// The anomalies whose messages the account has as broken promises.
+/// The anomalies that the account counts as broken guarantees.
 fn broken_anomalies(total: &Account) -> impl Iterator<Item = Anomaly> {
     let broken = Account::BROKEN.iter().filter(|(_, count)| count(total) > 0);
     broken.filter_map(|(name, _)| Anomaly::from_name(name))
@@ -175,7 +179,7 @@ fn case(run: &Summary, row: &CheckRow) -> TestCase {
     case
 }
 
-/// How long the scenario ran that the check was put to: the nearest thing to a check's own time.
+/// How long the check's scenario ran, as an approximation of the check's own time.
 fn time_of(run: &Summary, scenario: &str) -> Duration {
     let times = run.scenarios.get(scenario).and_then(|s| s.started_ms.zip(s.ended_ms));
     Duration::from_millis(times.map_or(0, |(start, end)| end.saturating_sub(start)))
@@ -192,7 +196,7 @@ fn status(outcome: CheckOutcome, kind: &str, message: &str, details: &str) -> Te
     status
 }
 
-/// The text below a failed case: everything that one needs without opening the page.
+/// The text of a failed case, with everything needed to understand it without the page.
 fn details(run: &Summary, row: &CheckRow) -> String {
     let mut text = String::new();
     let mut line = |label: &str, value: &str| {
@@ -240,7 +244,7 @@ fn details(run: &Summary, row: &CheckRow) -> String {
     text
 }
 
-/// Where the docs explain these findings.
+/// Adds the links to the docs of these findings.
 fn links(text: &mut String, names: &[&str]) {
     if !names.is_empty() {
         text.push_str("\ncauses and next steps\n");
@@ -328,8 +332,8 @@ fn system_out(run: &Summary) -> String {
     text
 }
 
-/// Without the characters that XML 1.0 has no way to write. quick-junit drops the control characters below
-/// 0x20 and terminal escapes; U+FFFE, U+FFFF and the C1 controls remain.
+/// Removes characters that XML 1.0 cannot contain. quick-junit removes control characters below 0x20 and
+/// terminal escapes; U+FFFE, U+FFFF and the C1 controls remain.
 fn clean(text: &str) -> String {
     text.chars().filter(|c| !matches!(c, '\u{fffe}' | '\u{ffff}' | '\u{7f}'..='\u{9f}')).collect()
 }

@@ -1,6 +1,6 @@
-//! From a summary to bytes: `summary.json`, `report.html`, `junit.xml`, and the result on a terminal.
+//! Renders a summary as `summary.json`, `report.html` and `junit.xml`, on the terminal, and for GitHub.
 //!
-//! Owns every report's form. All of it is a pure function of [`summary::Summary`], but for `write`.
+//! All renderers are pure functions of [`summary::Summary`]. Only `write` accesses files.
 
 pub mod chart;
 pub mod console;
@@ -23,19 +23,19 @@ pub mod write;
 pub use from_record::summarize;
 pub use write::{WrittenFile, render_again, write_all, write_atomically, write_ledger, write_merged};
 
-/// The source of all other reports.
+/// The file that all other reports are rendered from.
 pub const SUMMARY_JSON: &str = "summary.json";
 pub const REPORT_HTML: &str = "report.html";
-/// The file for CI systems; also the name of the merged one.
+/// The file for CI systems. The merged file of several runs has the same name.
 pub const JUNIT_XML: &str = "junit.xml";
 /// The index of several runs.
 pub const INDEX_JSON: &str = "index.json";
-/// The ledger of a run, where it was to be kept.
+/// The ledger of a run, if it is saved.
 pub const LEDGER_JSON: &str = "ledger.json";
-/// The three files of each run.
+/// The three report files of each run.
 pub const FILES: [&str; 3] = [SUMMARY_JSON, REPORT_HTML, JUNIT_XML];
 
-/// Why a report could not be made.
+/// Why a report could not be rendered.
 #[derive(Debug, thiserror::Error)]
 pub enum RenderError {
     #[error("cannot write the summary as JSON")]

@@ -1,10 +1,10 @@
-//! Notes as readers want them: the gravest first, the same text once with a count.
+//! The notes of a report: the most severe first, and equal notes merged with a count.
 //!
-//! Owns their merging and order for all reports.
+//! All reports use the same order.
 
 use super::summary::NoteSummary;
 
-/// Each different note once, with how often it was there; errors, then warnings, then hints.
+/// Each distinct note with its count: errors, then warnings, then hints.
 pub fn merged(notes: &[NoteSummary]) -> Vec<(&NoteSummary, u64)> {
     let mut out: Vec<(&NoteSummary, u64)> = Vec::new();
     for note in notes {

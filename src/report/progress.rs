@@ -1,6 +1,6 @@
-//! How far each scenario has come, as plain numbers that any display can show.
+//! The progress of each scenario, as plain numbers for any display.
 //!
-//! Owns the numbers and what follows from them: share done, time left, and the line that says both.
+//! Derives the share done, the time left, and a line of text from them.
 
 use std::time::Duration;
 
@@ -8,44 +8,40 @@ use super::format::{count, millis, number, plural};
 use super::terminal::safe;
 use crate::plan::ScenarioKind;
 
-/// Where a scenario stands.
+/// The state of a scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProgressState {
     /// Not yet started.
     Waiting,
-    /// At work.
     Running,
-    /// Over, well or not.
+    /// Ended, with any result.
     Ended,
 }
 
-/// One scenario, at one moment.
+/// One scenario at one time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ScenarioProgress {
-    /// Its name.
     pub name: String,
-    /// Its type.
     pub kind: ScenarioKind,
     /// Messages acked or read, or iterations.
     pub done: u64,
-    /// How many there are to be; none where only the time ends it.
+    /// Number of messages or iterations to do. `None` if only time ends the scenario.
     pub limit: Option<u64>,
-    /// Since its start.
+    /// Time since its start.
     pub elapsed: Duration,
-    /// When it ends at the latest.
+    /// Latest time of its end.
     pub bound: Duration,
-    /// Where it stands.
     pub state: ProgressState,
-    /// Lately, not on average.
+    /// The recent rate.
     pub rate_per_s: f64,
-    /// Lately; none where nothing was measured.
+    /// The recent p95 latency. `None` if nothing was measured.
     pub p95_ms: Option<f64>,
-    /// All until now.
+    /// All errors up to now.
     pub errors: u64,
 }
 
 impl ScenarioProgress {
-    /// The share of the work, or where no count ends it, of the time; from 0 to 1.
+    /// The share of the work or, if no count ends the scenario, of the time, from 0 to 1.
     pub fn share(&self) -> f64 {
         let share = match (self.state, self.limit) {
             (ProgressState::Waiting, _) => 0.0,
@@ -56,8 +52,7 @@ impl ScenarioProgress {
         share.clamp(0.0, 1.0)
     }
 
-    /// How long it will still take at its present rate, never longer than its timeout; none where nothing
-    /// speaks for a guess.
+    /// The time left at the recent rate, at most until its timeout. `None` if it cannot be estimated.
     pub fn time_left(&self) -> Option<Duration> {
         if self.state != ProgressState::Running {
             return None;
@@ -71,7 +66,7 @@ impl ScenarioProgress {
         Some(Duration::try_from_secs_f64(seconds).map_or(bound, |left| left.min(bound)))
     }
 
-    /// `612 of 1,000`, or `612`.
+    /// Such as `612 of 1,000`, or `612`.
     pub fn done_of_limit(&self) -> String {
         match self.limit {
             Some(limit) => format!("{} of {}", count(self.done), count(limit)),
@@ -79,7 +74,7 @@ impl ScenarioProgress {
         }
     }
 
-    /// Everything but the name: `612 of 1,000, 50/s, p95 12 ms, 2 errors, 8 s left`.
+    /// Everything except the name: `612 of 1,000, 50/s, p95 12 ms, 2 errors, 8 s left`.
     pub fn line(&self) -> String {
         let mut parts = vec![self.done_of_limit()];
         match self.state {
@@ -96,7 +91,7 @@ impl ScenarioProgress {
         if let Some(left) = self.time_left() {
             let ms = left.as_secs_f64().ceil() * 1000.0;
             let left = if ms < 1000.0 { "0 s".to_owned() } else { millis(ms) };
-            // Without a number to come to, only its time bound is known.
+            // Without a limit, only the timeout is known.
             parts.push(if self.limit.is_some() {
                 format!("{left} left")
             } else {
@@ -106,7 +101,7 @@ impl ScenarioProgress {
         parts.join(", ")
     }
 
-    /// The name, fit to be printed.
+    /// The name, safe to print.
     pub fn label(&self) -> String {
         super::terminal::cut(&safe(&self.name), 24)
     }

@@ -1,24 +1,24 @@
-//! What a terminal can show: colours, marks, and text cut and wrapped to its width.
+//! Output on a terminal: colors, symbols, and text that is cut or wrapped to its width.
 //!
-//! Owns the decision on colours and Unicode, made from the environment alone, and safe printing of foreign text.
+//! The environment decides on colors and Unicode. Text from other sources is printed safely.
 
 use std::borrow::Cow;
 
-/// How to write for a terminal, or for a file.
+/// The style of output to a terminal or file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
     pub colour: bool,
-    /// Columns; text is wrapped to it, down to 40.
+    /// Width in columns. Text is wrapped to it, but not below 40.
     pub width: usize,
-    /// With ✓ and ✗; else in ASCII.
+    /// Use symbols such as ✓ and ✗ instead of ASCII.
     pub unicode: bool,
 }
 
 impl Style {
-    /// No colours, Unicode, 100 columns: for files and tests.
+    /// No colors, Unicode, 100 columns: for files and tests.
     pub const PLAIN: Self = Self { colour: false, width: 100, unicode: true };
 
-    /// The style for a stream, from what the environment says.
+    /// Selects the style of a stream from the environment.
     pub fn detect(is_terminal: bool, width: Option<usize>, env: impl Fn(&str) -> Option<String>) -> Self {
         Self {
             colour: wants_colour(is_terminal, &env),
@@ -28,8 +28,8 @@ impl Style {
     }
 }
 
-/// Whether to colour: `NO_COLOR` forbids it, `CLICOLOR_FORCE` wants it also in a pipe, `TERM=dumb` and
-/// `CLICOLOR=0` decline it.
+/// Whether to use colors. `NO_COLOR` disables them, `CLICOLOR_FORCE` enables them even in a pipe, and
+/// `TERM=dumb` and `CLICOLOR=0` disable them.
 pub fn wants_colour(is_terminal: bool, env: impl Fn(&str) -> Option<String>) -> bool {
     let set = |name: &str| env(name).filter(|v| !v.is_empty());
     if set("NO_COLOR").is_some() {
@@ -41,7 +41,7 @@ pub fn wants_colour(is_terminal: bool, env: impl Fn(&str) -> Option<String>) -> 
     is_terminal && set("CLICOLOR").is_none_or(|v| v != "0") && set("TERM").is_none_or(|v| v != "dumb")
 }
 
-/// Whether the locale says UTF-8, or says nothing, as in most CI systems, where it is read as UTF-8 anyway.
+/// Whether the locale is UTF-8. Without a locale, as in most CI systems, the output is read as UTF-8 anyway.
 fn speaks_unicode(env: impl Fn(&str) -> Option<String>) -> bool {
     if env("TERM").is_some_and(|v| v == "dumb" || v == "linux") {
         return false;
@@ -52,7 +52,7 @@ fn speaks_unicode(env: impl Fn(&str) -> Option<String>) -> bool {
         .is_none_or(|v| v.to_ascii_lowercase().replace('-', "").contains("utf8"))
 }
 
-/// What a piece of text stands for.
+/// The meaning of a text, which selects its color.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {
     Good,
@@ -62,7 +62,7 @@ pub(super) enum Tone {
     Strong,
 }
 
-/// The text in its colour, where there are colours.
+/// Adds color to a text if the style has colors.
 pub(super) fn paint(style: Style, tone: Tone, text: &str) -> String {
     if !style.colour || text.is_empty() {
         return text.to_owned();
@@ -77,14 +77,14 @@ pub(super) fn paint(style: Style, tone: Tone, text: &str) -> String {
     format!("\x1b[{code}m{text}\x1b[0m")
 }
 
-/// Foreign text on one line, without characters that could steer the terminal, and without what GitHub's runner takes for
-/// a command anywhere in a line.
+/// Makes text from other sources safe to print: one line, without control characters, and without commands to
+/// the GitHub runner.
 pub fn safe(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
             '\n' | '\r' | '\t' => out.push(' '),
-            // Bidirectional overrides reorder what stands beside them.
+            // Bidirectional overrides would reorder the text around them.
             '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {}
             c if c.is_control() => out.push('\u{fffd}'),
             c => out.push(c),
@@ -93,8 +93,8 @@ pub fn safe(text: &str) -> String {
     if out.contains("##[") { out.replace("##[", "# #[") } else { out }
 }
 
-/// A line that GitHub's runner does not take for a command: one of a container's log, of a broker or of a file may look
-/// like one. Colours before it are looked through.
+/// Changes a line that the GitHub runner would interpret as a command. Lines of a container's log, of a
+/// broker or of a file may look like one. Colors before the command are ignored.
 pub fn no_command(line: &str) -> Cow<'_, str> {
     let mut begins = line.trim_start();
     while let Some((_, rest)) = begins.strip_prefix("\x1b[").and_then(|code| code.split_once('m')) {
@@ -106,12 +106,13 @@ pub fn no_command(line: &str) -> Cow<'_, str> {
     }
 }
 
-/// The same of each line of a text.
+/// Applies [`no_command`] to each line of a text.
 pub fn no_commands(text: &str) -> String {
     text.split_inclusive('\n').map(no_command).collect()
 }
 
-/// Words in lines of at most `width` characters. A longer word stays whole: paths and offsets are to be copied.
+/// Wraps words to lines of at most `width` characters. Longer words stay whole, so that paths and offsets can
+/// be copied.
 pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
@@ -128,7 +129,7 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// At most `width` characters, the cut marked.
+/// Cuts a text to at most `width` characters and marks the cut.
 pub fn cut(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();

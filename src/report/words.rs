@@ -1,6 +1,6 @@
-//! What the kinds of anomalies and checks mean, in the words that every report uses.
+//! Explanations of anomalies, checks and classes of the account. All reports use the same words.
 //!
-//! Owns the definitions, and which anomalies a check is about.
+//! Also maps checks to the anomalies that they are about.
 
 use crate::anomaly::Anomaly;
 use crate::checks::{self, reason_of};
@@ -11,7 +11,7 @@ use crate::record::account::{self, Standing};
 use super::format::{count, float, instant, millis, plural};
 use super::summary::{AccountsSummary, AnomalySummary, CheckRow, EvidenceRow, FaultSummary, Summary};
 
-/// What an anomaly is, in one clause.
+/// The meaning of an anomaly, as a clause.
 pub const fn meaning(anomaly: Anomaly) -> &'static str {
     match anomaly {
         Anomaly::Lost => {
@@ -49,16 +49,16 @@ pub const fn meaning(anomaly: Anomaly) -> &'static str {
     }
 }
 
-/// A class of the account: its heading, and what it means.
+/// A class of the account, with its meaning.
 #[derive(Debug, Clone, Copy)]
 pub struct ClassWords {
-    /// As `summary.json` names it.
+    /// Its name in `summary.json`.
     pub name: &'static str,
-    /// What the messages in it are, in one sentence.
+    /// What its messages are, as a sentence.
     pub meaning: &'static str,
 }
 
-/// All classes of the account with their meaning, in the order of [`crate::ledger::Account::CLASSES`].
+/// All classes of the account, in the order of [`crate::ledger::Account::CLASSES`].
 pub const CLASSES: [ClassWords; 22] = {
     const fn class(name: &'static str, meaning: &'static str) -> ClassWords {
         ClassWords { name, meaning }
@@ -101,36 +101,35 @@ pub const CLASSES: [ClassWords; 22] = {
     ]
 };
 
-/// What the messages of a class are, in one sentence.
+/// What the messages of a class are, as a sentence.
 pub fn class_meaning(name: &str) -> &'static str {
     CLASSES.iter().find(|class| class.name == name).map_or("", |class| class.meaning)
 }
 
-/// What a reader is that kaf6 added.
+/// The label of a readback consumer.
 pub const READBACK: &str = "read back by kaf6";
-/// Why kaf6 added it.
+/// Why kaf6 added a readback consumer.
 pub const READBACK_WHY: &str = "kaf6 added this reader for messages that no reader in the file \
 reads completely. To turn it off, set `verify: false` in the producers.";
 
-/// Where the messages went, in a sentence without its full stop; none where nothing was to be sent.
+/// Where the messages went, as a sentence without a period. `None` if no scenario sends messages.
 pub fn account_sentence(run: &Summary) -> Option<String> {
     run.accounts.as_ref().map(|it| account::sentence(&it.total.to_account(), it.markers.to_markers()))
 }
 
-/// The same in one line; none where nothing was to be sent.
+/// Where the messages went, in one line. `None` if no scenario sends messages.
 pub fn account_line(run: &Summary) -> Option<String> {
     let line = |it: &AccountsSummary| account::line(&it.total.to_account(), it.markers.to_markers());
     run.accounts.as_ref().map(|accounts| format!("messages: {}", line(accounts)))
 }
 
-/// What the account of a run says.
 pub fn standing(accounts: &AccountsSummary) -> Standing {
     account::standing(&accounts.total.to_account(), accounts.markers.to_markers())
 }
 
-/// What to write in the scenario file about messages that are not accounted for. A scenario that could not work at all,
-/// or was cut short with its run, needs something else, which the reason of the run says; and a broken promise is not
-/// mended by anything in the file.
+/// What to change in the scenario file about messages that are not accounted for. Scenarios that could not
+/// run, or were ended early with the run, need other advice, which the reason of the run gives. No change in
+/// the file fixes a broken guarantee.
 pub fn account_advice(run: &Summary, accounts: &AccountsSummary) -> Vec<String> {
     if standing(accounts) == Standing::Broken {
         return Vec::new();
@@ -145,31 +144,31 @@ pub fn account_advice(run: &Summary, accounts: &AccountsSummary) -> Vec<String> 
     account::advice(named.iter().map(|(name, account)| (*name, account)), is_embedded(run))
 }
 
-/// The run was against the embedded broker.
+/// Whether the run used the embedded broker.
 pub fn is_embedded(run: &Summary) -> bool {
     run.brokers == ["embedded"]
 }
 
-/// Whether finding it is a fault of somebody. Foreign records are not.
+/// Whether the anomaly indicates a problem. Foreign records do not.
 pub const fn is_suspect(anomaly: Anomaly) -> bool {
     !matches!(anomaly, Anomaly::Foreign)
 }
 
-/// The anomalies that a check of this row is about.
+/// The anomalies that a check is about.
 pub fn anomalies_of(row: &CheckRow) -> Vec<Anomaly> {
-    // A `threshold` names its anomaly in its expression.
+    // The expression of a `threshold` may name an anomaly.
     let named =
         row.expected.split_whitespace().next().filter(|_| row.check_kind() == Some(CheckKind::Threshold));
     let named = named.and_then(Anomaly::from_name);
     row.check_kind().map_or(&[][..], checks::anomalies_of).iter().copied().chain(named).collect()
 }
 
-/// The exact count of an anomaly; none where it is not known.
+/// The exact count of an anomaly. `None` if it is unknown.
 pub fn anomaly_count(summary: &Summary, anomaly: Anomaly) -> Option<u64> {
     summary.anomalies.get(anomaly.name()).and_then(|a| a.count)
 }
 
-/// Beside the count of an anomaly: those that a retry explains or may explain; empty where there are none.
+/// Text after the count of an anomaly: how many a retry explains or may explain. Empty if there are none.
 pub fn beside_count(found: &AnomalySummary) -> String {
     let parts = [
         (found.explained, "explained by a retry"),
@@ -183,7 +182,7 @@ pub fn beside_count(found: &AnomalySummary) -> String {
     parts.map(|(n, what)| format!("{} more {what}", count(n))).collect::<Vec<_>>().join(", ")
 }
 
-/// All messages with an anomaly, explained or not.
+/// The number of all messages with an anomaly, explained or not.
 pub const fn all_of(found: &AnomalySummary) -> u64 {
     const fn of(count: Option<u64>) -> u64 {
         match count {
@@ -194,18 +193,18 @@ pub const fn all_of(found: &AnomalySummary) -> u64 {
     of(found.count).saturating_add(of(found.explained)).saturating_add(of(found.undecided))
 }
 
-/// The messages that these pieces of evidence are of.
+/// The number of messages in these pieces of evidence.
 pub fn shown<'a>(pieces: impl IntoIterator<Item = &'a EvidenceRow>) -> u64 {
     pieces.into_iter().fold(0, |sum, piece| sum.saturating_add(piece.messages()))
 }
 
-/// How many messages or records a range is of; empty for one alone.
+/// The number of messages or records in a range. Empty for a single one.
 pub fn how_many(piece: &EvidenceRow) -> String {
     let what = if piece.seq.is_some() { "messages" } else { "records" };
     piece.count.map_or_else(String::new, |n| format!("{} {what}", count(n)))
 }
 
-/// A number, or a range of so many: `7`, `7 and 9`, `7 to 26`, `7 to 45, every 2nd`.
+/// A number, or a range of numbers: `7`, `7 and 9`, `7 to 26`, `7 to 45, every 2nd`.
 pub fn range(first: i64, to: Option<i64>, messages: u64) -> String {
     let to = to.filter(|to| messages > 1 && *to != first);
     let behind = i64::try_from(messages.saturating_sub(1)).unwrap_or(i64::MAX);
@@ -232,7 +231,7 @@ pub fn offsets(piece: &EvidenceRow) -> Option<String> {
     Some(format!("offset{} {offsets}", if piece.to_offset.is_some() { "s" } else { "" }))
 }
 
-/// Who noticed a piece of evidence, in words.
+/// The observer of a piece of evidence, as text.
 pub fn observer_words(consumer: &str) -> String {
     match consumer {
         "audit" => "the audit".to_owned(),
@@ -241,7 +240,7 @@ pub fn observer_words(consumer: &str) -> String {
     }
 }
 
-/// How a scenario ended, in words.
+/// How a scenario ended, as text.
 pub fn ended_words(ended: &str) -> &str {
     match ended {
         "done" => "done",
@@ -256,7 +255,7 @@ pub fn ended_words(ended: &str) -> &str {
     }
 }
 
-/// The one line of numbers that says most about a check: what was wanted and what was found.
+/// The expected and actual value of a check, in one line.
 pub fn expected_actual(row: &CheckRow) -> String {
     match (row.expected.is_empty(), row.actual.is_empty()) {
         (true, true) => String::new(),
@@ -266,7 +265,7 @@ pub fn expected_actual(row: &CheckRow) -> String {
     }
 }
 
-/// When a fault was, in words.
+/// When a fault was active, as text.
 pub fn fault_span(fault: &FaultSummary) -> String {
     match (fault.started_ms, fault.ended_ms) {
         (Some(start), Some(end)) => format!("{} to {}", instant(Some(start)), instant(Some(end))),
@@ -275,7 +274,7 @@ pub fn fault_span(fault: &FaultSummary) -> String {
     }
 }
 
-/// What clients felt of a fault, in words: the recovery time, the longest standstill, the recovery point.
+/// The effect of a fault on clients, as text: recovery time, longest gap, recovery point.
 pub fn fault_felt(fault: &FaultSummary) -> Vec<String> {
     let time = |ms: u64| millis(float(ms));
     let mut felt = Vec::new();
@@ -286,7 +285,7 @@ pub fn fault_felt(fault: &FaultSummary) -> Vec<String> {
     felt
 }
 
-/// A fault in one line: what, when, whether it took effect and how that is known, and what clients felt.
+/// A fault in one line: what, when, whether it took effect, the proof, and the effect on clients.
 pub fn fault_line(fault: &FaultSummary) -> String {
     let proof = reason_of(&fault.proof);
     let behind = if proof.is_empty() { String::new() } else { format!(" ({proof})") };

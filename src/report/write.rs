@@ -1,6 +1,6 @@
-//! The files of a run on disk: each written whole or not at all, none held up by another's failure.
+//! Writes the report files of a run: each one completely or not at all, and independently of the others.
 //!
-//! Owns the file names, the atomic writing, and rendering again from a `summary.json`.
+//! Defines the file names and atomic writing, and renders reports again from `summary.json`.
 
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -10,10 +10,10 @@ use super::{FILES, INDEX_JSON, JUNIT_XML, LEDGER_JSON, REPORT_HTML, RenderError,
 use super::{html, index, json, junit};
 use crate::ledger::Saved;
 
-/// Why a report is not there.
+/// Why a report was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// It could not be made.
+    /// It could not be rendered.
     #[error(transparent)]
     Render(#[from] RenderError),
     /// It could not be written.
@@ -21,44 +21,45 @@ pub enum WriteError {
     Io { path: PathBuf, source: std::io::Error },
 }
 
-/// Why a run's folder cannot be rendered again.
+/// Why the reports in a run's folder cannot be rendered again.
 #[derive(Debug, thiserror::Error)]
 pub enum RerenderError {
-    /// There is none.
+    /// The folder has no summary.
     #[error("{} is not the folder of a run: it has no {SUMMARY_JSON}", folder.display())]
     Nothing { folder: PathBuf },
     #[error("cannot read {}", path.display())]
     Io { path: PathBuf, source: std::io::Error },
-    /// It is none.
+    /// The file is not a valid summary.
     #[error("{}", path.display())]
     Summary { path: PathBuf, source: json::ReadSummaryError },
 }
 
-/// What became of one file.
+/// The result of writing one file.
 #[derive(Debug)]
 pub struct WrittenFile {
-    /// Where it is, or would be.
+    /// Its path, even if it was not written.
     pub path: PathBuf,
-    /// Its size in bytes, or why it is not there.
+    /// Its size in bytes, or the error.
     pub result: Result<usize, WriteError>,
 }
 
-/// Writes `summary.json`, `report.html` and `junit.xml` into the run's folder, making it where it is missing.
-/// One result for each, in this order; an error of one does not stop the next.
+/// Writes `summary.json`, `report.html` and `junit.xml` to the run's folder, which is created if missing.
+/// Returns one result per file, in this order. An error does not stop the next file.
 pub fn write_all(folder: &Path, summary: &Summary) -> Vec<WrittenFile> {
     FILES.into_iter().map(|name| write_file(folder, name, render(name, summary))).collect()
 }
 
-/// Writes the ledger of a run into its folder.
+/// Writes the ledger of a run to its folder.
 pub fn write_ledger(folder: &Path, saved: &Saved) -> WrittenFile {
     let bytes = serde_json::to_vec(saved).map_err(RenderError::from);
     write_file(folder, LEDGER_JSON, bytes)
 }
 
-/// Makes the page and `junit.xml` again from the `summary.json` in a run's folder: the same bytes.
+/// Renders the page and `junit.xml` again from `summary.json` in a run's folder. The bytes are the same.
 ///
 /// # Errors
-/// Where the folder holds no summary that this kaf6 can read.
+///
+/// If the folder has no summary that this version of kaf6 can read.
 pub fn render_again(folder: &Path) -> Result<(Summary, Vec<WrittenFile>), RerenderError> {
     let path = folder.join(SUMMARY_JSON);
     let bytes = std::fs::read(&path).map_err(|source| match source.kind() {
@@ -75,7 +76,7 @@ pub fn render_again(folder: &Path) -> Result<(Summary, Vec<WrittenFile>), Rerend
     Ok((summary, written))
 }
 
-/// Writes `index.json` and the merged `junit.xml` of several runs into the folder that holds theirs.
+/// Writes `index.json` and the merged `junit.xml` of several runs to the folder that contains theirs.
 pub fn write_merged(folder: &Path, runs: &[Summary]) -> Vec<WrittenFile> {
     vec![
         write_file(folder, INDEX_JSON, index::index_json(runs).map_err(RenderError::from)),
@@ -101,10 +102,12 @@ fn write_file(folder: &Path, name: &str, bytes: Result<Vec<u8>, RenderError>) ->
     WrittenFile { path, result }
 }
 
-/// Writes a file whole or not at all: under another name first, so that nobody who watches the folder ever reads half of it.
+/// Writes a file completely or not at all. The file first has another name, so that no one reads a partial
+/// file.
 ///
 /// # Errors
-/// Where the folder cannot be made, or the file not be written.
+///
+/// If the folder cannot be created or the file cannot be written.
 pub fn write_atomically(folder: &Path, name: &str, bytes: &[u8]) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
     let half = folder.join(format!(".{name}.{}.tmp", std::process::id()));

@@ -1,6 +1,6 @@
-//! From a path to a scenario file as it was read, with what is wrong with it by then.
+//! Loads a scenario file: from a path to values, with all problems found up to then.
 //!
-//! Owns the order: bytes, text, values with places, environment, preset, schema, profile.
+//! The steps are: bytes, text, values with positions, environment, preset, schema, profile.
 
 use std::path::Path;
 
@@ -14,20 +14,20 @@ use crate::scenario::source::diagnostics::{Diagnostic, Diagnostics};
 use crate::scenario::source::node::Document;
 use crate::scenario::source::read;
 
-/// A scenario file as it was read. What its fields mean together is not looked at yet.
+/// A loaded scenario file. `plan::compile` checks how its fields fit together.
 #[derive(Debug)]
 pub struct ScenarioFile {
-    /// Its values, each with its place; variables are replaced, and the services of a preset are in it.
+    /// The file's values with their positions. Variables are replaced, and the preset's services are
+    /// included.
     pub document: Document,
-    /// What the schema finds wrong with it.
+    /// Problems found by schema validation.
     pub findings: Findings,
-    /// The profile that it names, or that the command line names.
+    /// The profile named in the file or on the command line.
     pub profile: Profile,
-    /// What the environment brought in and nobody is to see.
     pub secrets: Secrets,
-    /// What is wrong with the file and its profile, as far as they were looked at.
+    /// Problems in the file and its profile.
     pub problems: Vec<Diagnostic>,
-    /// What is likely a slip, though the file may be good.
+    /// Likely mistakes that do not make the file invalid.
     pub warnings: Vec<Diagnostic>,
 }
 
@@ -36,7 +36,7 @@ pub fn load(path: &Path, options: &LoadOptions<'_>) -> Result<ScenarioFile, Diag
     read::file(path).map_err(unreadable).map(|document| from_document(document, options))
 }
 
-/// Loads a scenario file whose text is at hand; `path` is what problems name and what profiles lie beside.
+/// Loads a scenario file from its text. `path` is used in messages and to find profiles.
 pub fn load_text(path: &Path, text: &str, options: &LoadOptions<'_>) -> Result<ScenarioFile, Diagnostics> {
     read::text(path, text.to_owned()).map_err(unreadable).map(|document| from_document(document, options))
 }

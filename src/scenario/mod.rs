@@ -1,6 +1,6 @@
-//! The scenario file: its format, loading, environment, profiles, schema, positions and templates.
+//! The scenario file: format, loading, environment, profiles, schema, positions and templates.
 //!
-//! Owns everything between the bytes of a file and the values, each with its place, that a plan is compiled from.
+//! Turns the bytes of a file into values with positions. `plan::compile` makes a plan of them.
 
 pub mod environment;
 pub mod format;

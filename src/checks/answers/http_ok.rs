@@ -8,7 +8,7 @@ use crate::checks::text::counted;
 use crate::observe::ScrapeSeen;
 use crate::plan::{CheckKind, Plan};
 
-/// Each answer has status 200.
+/// Every response has status 200.
 pub(crate) struct HttpOk;
 
 impl CheckDescription for HttpOk {
@@ -45,12 +45,12 @@ impl Check for HttpOk {
     }
 }
 
-/// What the endpoint answered; none where it was never asked.
+/// The responses of the endpoint. `None` if no request was made.
 pub(crate) fn scrape<'a>(case: &CheckedScenario<'a>) -> Option<&'a ScrapeSeen> {
     case.scenario.scrape.as_ref().filter(|scrape| scrape.requests > 0)
 }
 
-/// All requests that were made.
+/// Covers all requests.
 pub(crate) fn domain(scrape: &ScrapeSeen) -> Domain {
     Domain::judged_all(scrape.requests, counted(scrape.requests, "request", "requests"))
 }

@@ -1,7 +1,8 @@
-//! `metadata_stable`: did the brokers' metadata stay as it was, except for what the file allows to change?
+//! `metadata_stable`: did the brokers' metadata stay the same, except for the aspects that the file allows to
+//! change?
 //!
-//! Judged by what a `watch` saw: each change of each broker's answers, and each time in which a broker gave none. Silence
-//! during a fault is attributed to the fault.
+//! Uses the observations of a `watch` scenario: each change in a broker's answers, and each period in which a
+//! broker was silent. Silence during a fault is attributed to the fault.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::checks::text::{counted, span, time};
 use crate::observe::{MetadataChange, Silence, WatchedBroker};
 use crate::plan::{Aspect, CheckKind, Plan};
 
-/// Changes and silences named in the message, of each so many.
+/// Maximum number of changes and of silences listed in the message.
 const NAMED: usize = 3;
 
 /// Metadata does not change.
@@ -45,7 +46,7 @@ impl Check for MetadataStable<'_> {
     }
 }
 
-/// Nothing changed except what may, and no broker fell silent.
+/// Only allowed aspects changed, and no broker was silent for too long.
 fn metadata_stable(
     case: &CheckedScenario<'_>,
     expected: String,
@@ -78,7 +79,7 @@ fn metadata_stable(
     let open = |why: String, advice: &str| {
         Answer::inconclusive(&expected, "incomplete data", &UnknownBecause::new(why, advice))
     };
-    // Where everything may change, nothing is missing.
+    // If every aspect may change, the omitted changes do not matter.
     if watch.more_changes > 0 && !Aspect::ALL.iter().all(|aspect| allow.contains(aspect)) {
         let why = format!("{} more changes were not recorded", watch.more_changes);
         return open(why, "shorten the run, or list the expected changes under `allow`");
@@ -112,7 +113,7 @@ fn metadata_stable(
         span(case.whole_span())
     );
     let passed = Answer::pass(expected, actual, Domain::judged_all(answers, covers));
-    // The proof of a fault reports the silences that the fault caused.
+    // Silences that a fault caused are reported in the fault's proof.
     match silences.iter().filter(|silent| !silent.alone.is_zero()).max_by_key(|silent| silent.alone) {
         Some(longest) => passed.because(longest.in_words(case)),
         None => passed,
@@ -145,13 +146,13 @@ fn fails(
     Answer::fail(expected, actual.join(", "), message)
 }
 
-/// One broker's silence beside the faults of its run.
+/// One broker's silence, compared with the faults of the run.
 struct Silent<'a> {
     broker: &'a WatchedBroker,
     silence: &'a Silence,
-    /// The longest part of it in which no fault lasted.
+    /// The longest part of it outside all faults.
     alone: Duration,
-    /// It never answered again, and no fault lasted at the last question.
+    /// The broker never answered again, and no fault was active at the last request.
     gone: bool,
 }
 
@@ -163,7 +164,8 @@ impl<'a> Silent<'a> {
         Self { broker, silence, alone, gone }
     }
 
-    /// `127.0.0.1:9092 gave no answer from 3.200 s to 14.700 s, during `bounce` (connection refused)`
+    /// Such as ``127.0.0.1:9092 gave no answer from 3.200 s to 14.700 s, during `bounce` (connection
+    /// refused)``.
     fn in_words(&self, case: &CheckedScenario<'_>) -> String {
         let (from, to) = (self.silence.from, self.silence.to);
         let during = case.during(from, to);
@@ -177,7 +179,7 @@ impl<'a> Silent<'a> {
     }
 }
 
-/// `leader of orders[1] from 0 to 2 at 3.2 s, says 127.0.0.1:9092`
+/// Such as `leader of orders[1] from 0 to 2 at 3.2 s, says 127.0.0.1:9092`.
 fn in_words(change: &MetadataChange, during: &str) -> String {
     let place = match (&change.topic, change.partition) {
         (Some(topic), Some(partition)) => format!(" of {topic}[{partition}]"),

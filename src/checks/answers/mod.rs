@@ -1,4 +1,4 @@
-//! Checks of what brokers and metrics endpoints answered.
+//! Checks of the answers of brokers and metrics endpoints.
 
 pub(crate) mod http_ok;
 pub(crate) mod metadata;

@@ -1,4 +1,4 @@
-//! `non_empty`: has each answer of the metrics endpoint a body?
+//! `non_empty`: does each response of the metrics endpoint have a body?
 
 use super::http_ok::{domain, scrape};
 use crate::checks::answer::Answer;
@@ -7,7 +7,7 @@ use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
 use crate::plan::{CheckKind, Plan};
 
-/// Each answer has a body.
+/// Every response has a body.
 pub(crate) struct NonEmpty;
 
 impl CheckDescription for NonEmpty {

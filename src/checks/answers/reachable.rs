@@ -8,7 +8,7 @@ use crate::checks::text::counted;
 use crate::observe::BrokerSeen;
 use crate::plan::{CheckKind, Plan};
 
-/// Each broker passes each stage.
+/// Every broker passes every stage.
 pub(crate) struct Reachable;
 
 impl CheckDescription for Reachable {

@@ -1,4 +1,4 @@
-//! `series_present`: is each series of `contains` in each answer of the metrics endpoint?
+//! `series_present`: does each response of the metrics endpoint contain each series of `contains`?
 
 use super::http_ok::{domain, scrape};
 use crate::checks::answer::{Answer, UnknownBecause};
@@ -8,7 +8,7 @@ use crate::checks::targets;
 use crate::observe::SeriesSeen;
 use crate::plan::{CheckKind, Plan};
 
-/// Each series of `contains` is in each answer.
+/// Every response contains every series of `contains`.
 pub(crate) struct SeriesPresent;
 
 impl CheckDescription for SeriesPresent {
@@ -58,7 +58,7 @@ impl Check for SeriesPresent {
     }
 }
 
-/// A missing series, with what is there of its name.
+/// A missing series, with the present series of the same name.
 fn described(series: &SeriesSeen) -> String {
     if series.near.is_empty() {
         return series.name.clone();

@@ -1,4 +1,4 @@
-//! `all_acked`: was each planned message sent and acked, except for those that the file allows not to be?
+//! `all_acked`: was each planned message sent and acked, except for those that `allow` permits?
 
 use super::count_equals::codes;
 use crate::checks::answer::{Answer, Domain, UnknownBecause};
@@ -10,7 +10,7 @@ use crate::kafka::remedy;
 use crate::ledger::Account;
 use crate::plan::{AllowedShares, CheckKind, Plan, Work};
 
-/// Each planned message was acked.
+/// Every planned message was acked.
 pub(crate) struct AllAcked<'a> {
     pub(crate) allow: &'a AllowedShares,
 }
@@ -56,7 +56,7 @@ impl Check for AllAcked<'_> {
 }
 
 impl AllAcked<'_> {
-    /// What was not acked beyond what is allowed.
+    /// What was not acked beyond the permitted shares.
     fn beyond(&self, case: &CheckedScenario<'_>, account: &Account) -> Option<UnknownBecause> {
         let name = &case.scenario.name;
         let Account { planned, unsent, failed, unknown, .. } = *account;
@@ -92,7 +92,7 @@ impl AllAcked<'_> {
     }
 }
 
-/// `990 of 1000 acked, 10 failed`
+/// Such as `990 of 1000 acked, 10 failed`.
 fn found(account: &Account) -> String {
     let parts = [(account.unsent, "unsent"), (account.failed, "failed"), (account.unknown, "unknown")];
     let parts = parts.into_iter().filter(|(count, _)| *count > 0);
@@ -100,9 +100,9 @@ fn found(account: &Account) -> String {
     parts.fold(acked, |text, (count, word)| format!("{text}, {count} {word}"))
 }
 
-/// A share of the planned messages, in whole messages.
+/// Converts a share of the planned messages to a number of messages.
 pub(crate) fn allowed(planned: u64, share: f64) -> u64 {
-    // A share such as 1 % has no exact double: 100 * 0.29 is 28.999...
+    // Shares such as 1 % are not exact in binary: 100 * 0.29 is 28.999...
     let messages = (as_f64(planned) * share + 1e-6).floor();
     #[expect(
         clippy::cast_possible_truncation,
@@ -113,7 +113,7 @@ pub(crate) fn allowed(planned: u64, share: f64) -> u64 {
     messages.min(planned)
 }
 
-/// The least whole percentage that allows a count.
+/// The smallest whole percentage that permits a count.
 const fn whole_percent(count: u64, planned: u64) -> u64 {
     if planned == 0 { 100 } else { count.saturating_mul(100).div_ceil(planned) }
 }

@@ -1,4 +1,4 @@
-//! `count_at_least`: did at least as many messages make it as the file expects?
+//! `count_at_least`: is a count of messages at least the expected value?
 
 use super::count_equals::{beside, counted_by, noun, saw_nothing, value};
 use crate::checks::answer::{Answer, Domain};
@@ -6,7 +6,7 @@ use crate::checks::case::CheckedScenario;
 use crate::checks::check::{Check, CheckDescription};
 use crate::plan::{CheckKind, CountMetric, Plan};
 
-/// This many or more.
+/// A count is at least a value.
 pub(crate) struct CountAtLeast<'a> {
     pub(crate) expected: &'a u64,
     pub(crate) metric: &'a Option<CountMetric>,
@@ -33,13 +33,13 @@ impl Check for CountAtLeast<'_> {
         if actual < *self.expected {
             return case.too_little(self.expected(), actual.to_string(), beside(case.scenario));
         }
-        // What was counted is enough: it does not matter what could have come after it.
+        // The count already suffices, so later messages do not matter.
         let domain = Domain::judged_all(actual, format!("{actual} {}", noun(case.scenario, *self.metric)));
         Answer::pass(self.expected(), actual.to_string(), domain)
     }
 }
 
-/// A reader of partitions to which nothing was written.
+/// Whether nothing was written to the reader's partitions.
 fn nothing_written(case: &CheckedScenario<'_>) -> bool {
     case.consume().is_some() && case.readings().wanted() == 0
 }

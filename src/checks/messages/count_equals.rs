@@ -1,4 +1,4 @@
-//! `count_equals`: did exactly as many messages make it as the file expects?
+//! `count_equals`: is a count of messages equal to the expected value?
 
 use crate::checks::answer::{Answer, Domain};
 use crate::checks::case::CheckedScenario;
@@ -36,7 +36,7 @@ impl Check for CountEquals<'_> {
         if actual > *self.expected {
             return Answer::fail(self.expected(), actual.to_string(), beside(case.scenario));
         }
-        // Where it ended early, more could have come.
+        // If it ended early, more messages could have followed.
         let domain = if actual == 0 {
             Domain::empty(format!("nothing in {}", case.span_in_words()))
         } else {
@@ -46,7 +46,7 @@ impl Check for CountEquals<'_> {
     }
 }
 
-/// Where a count of what was sent is taken from a producer, any other from a consumer where there is one.
+/// The default targets: counts of sent messages use producers, other counts use consumers, if there are any.
 pub(crate) fn counted_by(plan: &Plan, metric: Option<CountMetric>) -> Vec<usize> {
     if matches!(metric, Some(CountMetric::Sent | CountMetric::Acked)) {
         return targets::senders(plan);
@@ -76,13 +76,13 @@ pub(crate) fn noun(scenario: &ScenarioSeen, metric: Option<CountMetric>) -> &'st
     }
 }
 
-/// Neither a message nor an error.
+/// Whether the scenario had neither messages nor errors.
 pub(crate) fn saw_nothing(scenario: &ScenarioSeen) -> bool {
     let counts = &scenario.counts;
     counts.sent + counts.acked + counts.received + counts.records + counts.foreign + counts.errors == 0
 }
 
-/// What else the scenario says of its count.
+/// Further counts of the scenario, such as errors.
 pub(crate) fn beside(scenario: &ScenarioSeen) -> String {
     let counts = &scenario.counts;
     let mut parts = Vec::new();
@@ -104,7 +104,7 @@ pub(crate) fn beside(scenario: &ScenarioSeen) -> String {
     parts.join("; ")
 }
 
-/// `REQUEST_TIMED_OUT 3, UNKNOWN_SERVER_ERROR 190`
+/// Such as `REQUEST_TIMED_OUT 3, UNKNOWN_SERVER_ERROR 190`.
 pub(crate) fn codes(scenario: &ScenarioSeen) -> String {
     let codes = scenario.counts.errors_by_code.iter().map(|(code, count)| format!("{code} {count}"));
     codes.collect::<Vec<_>>().join(", ")

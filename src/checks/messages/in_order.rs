@@ -1,4 +1,4 @@
-//! `in_order`: is the order of each producing client's messages in the log the order in which it sent them?
+//! `in_order`: are each producing client's messages in the log in the order in which it sent them?
 
 use super::readings::none_unexplained;
 use crate::anomaly::Anomaly;
@@ -7,7 +7,7 @@ use crate::checks::case::CheckedScenario;
 use crate::checks::check::{Check, CheckDescription};
 use crate::plan::CheckKind;
 
-/// The order of the log is the order of sending, and of acks.
+/// The order in the log is the order of sending and of acks.
 pub(crate) struct InOrder<'a> {
     pub(crate) strict: &'a bool,
 }

@@ -1,4 +1,4 @@
-//! Checks of what became of messages.
+//! Checks of messages: loss, duplicates, order, corruption and counts.
 
 pub(crate) mod all_acked;
 pub(crate) mod count_at_least;

@@ -1,4 +1,4 @@
-//! `no_corruption`: is each message unaltered, and at the offset at which it was acked?
+//! `no_corruption`: is each message unmodified, and at the offset at which it was acked?
 
 use super::readings::unmeasured;
 use crate::anomaly::Anomaly;
@@ -7,7 +7,7 @@ use crate::checks::case::CheckedScenario;
 use crate::checks::check::{Check, CheckDescription};
 use crate::plan::CheckKind;
 
-/// Nothing is altered, misplaced, rewritten, collided, resurrected or phantom.
+/// No message is altered, misplaced, rewritten, collided, resurrected or phantom.
 pub(crate) struct NoCorruption;
 
 const EXPECTED: &str = "0 corrupt";

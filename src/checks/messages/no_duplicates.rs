@@ -1,4 +1,4 @@
-//! `no_duplicates`: is each message in the log once?
+//! `no_duplicates`: is each message in the log only once?
 
 use super::readings::none_unexplained;
 use crate::anomaly::Anomaly;

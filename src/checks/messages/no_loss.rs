@@ -1,4 +1,4 @@
-//! `no_loss`: was each acked message read, by each reader that was to read it?
+//! `no_loss`: did each reader read each acked message that it had to read?
 
 use super::readings::{Readings, unmeasured};
 use crate::anomaly::Anomaly;
@@ -9,7 +9,7 @@ use crate::checks::text::counted;
 use crate::observe::Retention;
 use crate::plan::CheckKind;
 
-/// Nothing acked is lost, skipped, unreadable or unread.
+/// No acked message is lost, skipped, unreadable or unread.
 pub(crate) struct NoLoss;
 
 const EXPECTED: &str = "0 lost";
@@ -59,7 +59,7 @@ impl Check for NoLoss {
     }
 }
 
-/// Acked messages that retention or compaction removed before this run read them, or may have removed.
+/// Acked messages that retention or compaction removed, or may have removed, before this run read them.
 fn removed(case: &CheckedScenario<'_>, readings: &Readings<'_>) -> Option<UnknownBecause> {
     let (mut expired, mut unclear, mut superseded) = (0, 0, 0);
     for account in readings.accounts(case) {

@@ -1,4 +1,4 @@
-//! `offsets_monotonic`: did the offsets that a reader was given only grow, within each partition?
+//! `offsets_monotonic`: did the offsets that a reader received only increase, within each partition?
 
 use super::readings::unmeasured;
 use crate::anomaly::Anomaly;
@@ -8,7 +8,7 @@ use crate::checks::check::{Check, CheckDescription};
 use crate::checks::text::counted;
 use crate::plan::{CheckKind, From};
 
-/// Offsets only grow.
+/// Offsets only increase.
 pub(crate) struct OffsetsMonotonic;
 
 const EXPECTED: &str = "0 nonmonotonic";
@@ -28,7 +28,7 @@ impl Check for OffsetsMonotonic {
         let Some(counts) = readings.count(Anomaly::Nonmonotonic) else { return unmeasured(case, EXPECTED) };
         let any = case.consume().is_some_and(|consume| consume.from == From::Any);
         let records = case.scenario.counts.records + case.scenario.counts.foreign;
-        // Who reads what others wrote has no other part of the log than what it read.
+        // A consumer of any records covers what it read.
         let domain = if any {
             if records + counts.count == 0 {
                 return case.no_data(EXPECTED);

@@ -1,4 +1,4 @@
-//! What one scenario read of each partition, added up, and how much of what it was to read it did read.
+//! The readings of one scenario over all its partitions, and how much it read of what it had to read.
 
 use crate::anomaly::Anomaly;
 use crate::checks::answer::{Answer, Domain, UnknownBecause};
@@ -16,7 +16,7 @@ pub(crate) struct Readings<'a> {
     partitions: &'a [PartitionSeen],
 }
 
-/// Whoever saw one of these in a partition saw it for each of its readers.
+/// If one observer saw one of these in a partition, it concerns every reader of the partition.
 const SHARED: [Anomaly; 7] = [
     Anomaly::Corrupt,
     Anomaly::Misplaced,
@@ -27,7 +27,7 @@ const SHARED: [Anomaly; 7] = [
     Anomaly::Resurrected,
 ];
 
-/// The broker broke its promise for each of these.
+/// Each of these breaks a guarantee of the broker.
 const BROKEN: [Anomaly; 6] = [
     Anomaly::Lost,
     Anomaly::Unreadable,
@@ -38,7 +38,7 @@ const BROKEN: [Anomaly; 6] = [
 ];
 
 impl<'a> CheckedScenario<'a> {
-    /// The readings of this scenario, where it reads.
+    /// The readings of this scenario, if it reads.
     pub(crate) fn readings(&self) -> Readings<'a> {
         Readings::of(self)
     }
@@ -52,7 +52,7 @@ impl<'a> Readings<'a> {
         }
     }
 
-    /// The sum over all partitions; none where nothing was measured.
+    /// The sum over all partitions. `None` if nothing was measured.
     pub(crate) fn count(&self, anomaly: Anomaly) -> Option<Counts> {
         let mut sum: Option<Counts> = None;
         for reading in &self.own {
@@ -68,7 +68,8 @@ impl<'a> Readings<'a> {
         sum
     }
 
-    /// How many any observer saw in the partition of a reading, where that concerns each of its readers.
+    /// How many of these any observer saw in the partition of a reading, if the anomaly concerns every
+    /// reader.
     fn seen_by_others(&self, reading: &JudgedReading, anomaly: Anomaly) -> u64 {
         let place = (reading.topic, reading.partition);
         let partition = self.partitions.iter().find(|it| (it.topic, it.partition) == place);
@@ -78,12 +79,12 @@ impl<'a> Readings<'a> {
             .map_or(0, |counts| counts.count)
     }
 
-    /// As [`Readings::count`], 0 where nothing was measured.
+    /// Like [`Readings::count`], but 0 if nothing was measured.
     pub(crate) fn number(&self, anomaly: Anomaly) -> u64 {
         self.count(anomaly).unwrap_or_default().count
     }
 
-    /// Messages of its own for which the broker broke its promise.
+    /// Number of messages in these readings for which the broker broke a guarantee.
     pub(crate) fn broken(&self) -> u64 {
         BROKEN.into_iter().map(|anomaly| self.number(anomaly)).sum()
     }
@@ -92,24 +93,24 @@ impl<'a> Readings<'a> {
         self.own.iter().any(|r| (r.topic, r.partition) == (topic, partition))
     }
 
-    /// Acked messages that it was to find.
+    /// Number of acked messages that it had to find.
     pub(crate) fn wanted(&self) -> u64 {
         self.own.iter().map(|r| r.wanted).sum()
     }
 
-    /// Acked messages that it did not come to.
+    /// Number of acked messages that it did not reach.
     pub(crate) fn unread(&self) -> u64 {
         self.number(Anomaly::Unread)
     }
 
-    /// The accounts of its partitions, by who sent there.
+    /// The accounts of its partitions, by sending scenario.
     pub(crate) fn accounts<'b>(&'b self, case: &CheckedScenario<'b>) -> impl Iterator<Item = &'b Account> {
         let scenarios = case.seen.accounts.iter().flat_map(|accounts| &accounts.scenarios);
         let rows = scenarios.flat_map(|row| &row.partitions);
         rows.filter(|row| self.has(row.topic, row.partition)).map(|row| &row.account)
     }
 
-    /// Messages that it was to read and whoever looked last found lost.
+    /// Messages that it had to read and that the last observer found lost.
     pub(super) fn lost_in_the_end(&self, case: &CheckedScenario<'_>) -> u64 {
         let Some(consume) = case.consume().filter(|consume| !consume.partial) else { return 0 };
         let judged = |index: usize| consume.producers.contains(&case.plan.scenarios[index].name);
@@ -118,31 +119,33 @@ impl<'a> Readings<'a> {
         rows.filter(|row| self.has(row.topic, row.partition)).map(|row| row.account.lost).sum()
     }
 
-    /// Whose rules say what may be removed from its partitions: the first that is no topic's settings.
+    /// Whose rules decide what may be removed from its partitions: the first that is not a topic
+    /// configuration.
     pub(crate) fn retention(&self) -> Retention {
         let own = self.partitions.iter().filter(|it| self.has(it.topic, it.partition));
         let mut other = own.map(|it| it.retention).filter(|it| *it != Retention::Settings);
         other.next().unwrap_or_default()
     }
 
-    /// Acked messages of its partitions that retention or compaction removed before this run read them, or may have removed.
+    /// Number of acked messages in its partitions that retention or compaction removed, or may have removed,
+    /// before this run read them.
     fn removed(&self, case: &CheckedScenario<'_>) -> u64 {
         self.accounts(case).map(|account| account.expired + account.superseded).sum()
     }
 
-    /// Acked messages of its partitions that are gone with their leader, or may be.
+    /// Number of acked messages in its partitions that are lost with their leader, or may be.
     fn dropped(&self, case: &CheckedScenario<'_>) -> u64 {
         self.accounts(case).map(|account| account.dropped).sum()
     }
 
-    /// How many acked messages the audit was to read and did not.
+    /// Number of acked messages that the audit had to read but did not.
     fn unaudited(&self) -> u64 {
         self.own.iter().filter(|r| r.unaudited).map(|r| r.wanted).sum()
     }
 
-    /// The acked messages that it was to read, for a check that needs all of them.
+    /// The domain of a check that needs all acked messages that the scenario had to read.
     ///
-    /// It is empty where nothing was written to its partitions and nothing more can come.
+    /// It is empty if nothing was written to its partitions and nothing more can follow.
     pub(crate) fn domain(&self, case: &CheckedScenario<'_>) -> Domain {
         let missing = self.missing(case);
         let (total, acked) = self.scope(case);
@@ -176,8 +179,8 @@ impl<'a> Readings<'a> {
         Domain::empty("nothing was written here").without(missing.or_else(|| self.may_be_written(case)))
     }
 
-    /// How many messages it speaks of, and whether all of them are acked ones that it was to read. Where it is to read a part of
-    /// the log, or read messages whose ack nobody has, it speaks of those that it read.
+    /// The number of messages that the answer covers, and whether these are the acked messages that it had to
+    /// read. If it reads a part of the log, or messages without acks, the answer covers what it read.
     pub(crate) fn scope(&self, case: &CheckedScenario<'_>) -> (u64, bool) {
         let received = self.own.iter().map(|r| r.received).sum();
         let wanted = self.wanted();
@@ -186,7 +189,7 @@ impl<'a> Readings<'a> {
         (scope, scope == wanted)
     }
 
-    /// It has no partition: where kaf6 added it, the consumers of the file read them all.
+    /// The scenario has no partition. If kaf6 added it, the consumers of the file read all partitions.
     fn no_reading(case: &CheckedScenario<'_>) -> Domain {
         let name = &case.scenario.name;
         let unread = || {
@@ -200,7 +203,7 @@ impl<'a> Readings<'a> {
         Domain::empty("the file's consumers read every partition").without(missing)
     }
 
-    /// Why it did not read all that it was to read; none where it did.
+    /// Why it did not read everything that it had to read. `None` if it did.
     pub(crate) fn missing(&self, case: &CheckedScenario<'_>) -> Option<UnknownBecause> {
         let ledger = case.consume().is_none_or(|consume| consume.from == From::Run);
         let name = &case.scenario.name;
@@ -245,14 +248,14 @@ impl<'a> Readings<'a> {
         Some(UnknownBecause::new(why, advice))
     }
 
-    /// Why something may have been written to its partitions, or may still be, though nothing was acked there.
+    /// Why messages may be in its partitions, now or later, although nothing was acked there.
     fn may_be_written(&self, case: &CheckedScenario<'_>) -> Option<UnknownBecause> {
         for (index, scenario) in case.producers() {
             let producer = CheckedScenario { index, scenario, ..*case };
             if let Some(unknown) = producer.ended_early() {
                 return Some(unknown);
             }
-            // What nobody confirms is permitted, there or not.
+            // Messages that no broker acks are permitted to be there or not.
             if !case.plan.scenarios[index].work.is_acked() {
                 continue;
             }
@@ -281,7 +284,7 @@ impl<'a> Readings<'a> {
         None
     }
 
-    /// That an audit was to decide, and was not made; none where it was.
+    /// States that a decision needs an audit, but the audit did not run. `None` if it ran or was not needed.
     pub(crate) fn no_audit(&self) -> Option<UnknownBecause> {
         let unaudited = self.unaudited();
         (unaudited > 0).then(|| {
@@ -295,14 +298,14 @@ impl<'a> Readings<'a> {
         })
     }
 
-    /// As [`Readings::no_audit`], for a kind of anomaly that the audit decides.
+    /// Like [`Readings::no_audit`], for an anomaly that the audit decides.
     pub(crate) fn no_audit_for(&self, anomaly: Anomaly) -> Option<UnknownBecause> {
         let decided_by_it = BROKEN.contains(&anomaly) || SHARED.contains(&anomaly);
         self.no_audit().filter(|_| decided_by_it)
     }
 }
 
-/// The answer of a check on messages to a scenario for which there is no ledger.
+/// The answer of a message check to a scenario without a ledger.
 pub(crate) fn no_ledger(case: &CheckedScenario<'_>, expected: &str) -> Answer {
     let name = &case.scenario.name;
     let unknown = if case.consume().is_some_and(|consume| consume.from == From::Any) {
@@ -321,7 +324,7 @@ pub(crate) fn no_ledger(case: &CheckedScenario<'_>, expected: &str) -> Answer {
     Answer::inconclusive(expected, "not measured", &unknown)
 }
 
-/// None of this anomaly may be there; those that a retry explains are counted only where the check is strict.
+/// Fails if this anomaly occurred. Cases that a retry explains count only if the check is strict.
 pub(crate) fn none_unexplained(
     case: &CheckedScenario<'_>,
     anomaly: Anomaly,
@@ -342,7 +345,7 @@ pub(crate) fn none_unexplained(
     answer.because(format!("{} more explained by a retry, {verb}", counts.explained))
 }
 
-/// That more were found, and that it is not known whether a retry explains them.
+/// States that it is unknown whether a retry explains further cases.
 pub(crate) fn undecided(counts: Counts, word: &str) -> Option<UnknownBecause> {
     (counts.undecided > 0).then(|| {
         UnknownBecause::new(
@@ -355,7 +358,7 @@ pub(crate) fn undecided(counts: Counts, word: &str) -> Option<UnknownBecause> {
     })
 }
 
-/// Nothing was measured: a reader that kaf6 added and that had nothing to read passes.
+/// Nothing was measured. A readback consumer that had nothing to read passes.
 pub(crate) fn unmeasured(case: &CheckedScenario<'_>, expected: &str) -> Answer {
     let readings = case.readings();
     if readings.own.is_empty() && is_added(case.plan, case.index) {

@@ -7,7 +7,7 @@ use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
 use crate::plan::{CheckKind, Plan};
 
-/// Each round trip came back.
+/// Every round trip completed.
 pub(crate) struct RoundtripOk;
 
 impl CheckDescription for RoundtripOk {
@@ -44,7 +44,7 @@ impl Check for RoundtripOk {
             let answer = Answer::fail(expected, actual, beside(case.scenario)).because(evidence);
             return if altered + case.broken() > 0 { answer } else { downgrade_if_cut_short(case, answer) };
         }
-        // What was not acked was not promised.
+        // Without an ack, the broker guarantees nothing.
         let name = &case.scenario.name;
         let unknown = case.ended_early().unwrap_or_else(|| {
             UnknownBecause::new(

@@ -1,4 +1,4 @@
-//! `uuid_match`: does each value that was read hold the UUID that was sent in it?
+//! `uuid_match`: does each value that was read contain the UUID that was sent in it?
 
 use crate::anomaly::Anomaly;
 use crate::checks::answer::{Answer, Domain, UnknownBecause};
@@ -7,7 +7,7 @@ use crate::checks::check::{Check, CheckDescription};
 use crate::checks::targets;
 use crate::plan::{CheckKind, Plan};
 
-/// Each UUID is the one that was sent.
+/// Every UUID is the one that was sent.
 pub(crate) struct UuidMatch;
 
 const EXPECTED: &str = "every UUID as sent";
@@ -30,7 +30,8 @@ impl Check for UuidMatch {
         let Some((compared, wrong)) = case.scenario.uuids.filter(|(compared, _)| *compared > 0) else {
             return not_compared(case);
         };
-        // A reader's missing messages are missing UUIDs; a round trip's are those that did not come back.
+        // For a reader, missing messages are missing UUIDs. For a round trip, those that did not complete
+        // are.
         let missing = if case.consume().is_some() {
             case.readings().missing(case)
         } else {

@@ -1,7 +1,7 @@
-//! `continuity`: was there no longer time without an ack, or without a read, than the file allows?
+//! `continuity`: was the time between two acks, or two reads, never longer than the file allows?
 //!
-//! Only a time counts in which an ack or read was to come: something was due, open or unread. Metrics keep those times; the one at
-//! the end is added here.
+//! Only periods count in which an ack or read was expected, because a message was due, in flight or unread.
+//! `metrics::gaps` records them during the run. The period at the end of the run is added here.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::checks::targets;
 use crate::checks::text::{span, time};
 use crate::plan::{CheckKind, Plan, Work};
 
-/// No longer gap than this.
+/// No gap is longer than `max_gap`.
 pub(crate) struct Continuity<'a> {
     pub(crate) max_gap: &'a Duration,
 }
@@ -62,7 +62,7 @@ impl Check for Continuity<'_> {
 }
 
 impl Continuity<'_> {
-    /// Neither an ack nor a read, and nothing that waited for one.
+    /// There was neither an ack nor a read, and none was expected.
     fn without_data(&self, case: &CheckedScenario<'_>) -> Answer {
         let readings = case.readings();
         let measured = readings.count(Anomaly::Unread).is_some();
@@ -74,22 +74,22 @@ impl Continuity<'_> {
     }
 }
 
-/// Acked messages that wait for this reader.
+/// Number of acked messages that this reader has not read.
 fn waiting(case: &CheckedScenario<'_>) -> u64 {
     let readings = case.readings();
     readings.unread() + readings.number(Anomaly::Unreadable)
 }
 
-/// The time after the last ack or read in which another one was to come; none where nothing more was.
+/// The time after the last ack or read during which another one was expected. `None` if nothing was.
 pub(crate) fn stall_at_end(case: &CheckedScenario<'_>) -> Option<(Duration, Duration)> {
-    // What is stopped from outside leaves sends open through no fault of the broker.
+    // If something else ends the scenario, messages stay in flight for no fault of the broker.
     if case.scenario.ended.cut_short() {
         return None;
     }
     let gaps = &case.scenario.counts.gaps;
     let known = !matches!(case.work(), Work::Consume(_)) || case.work().knows_acks(case.plan);
     let end = if known { case.whole_span().1 } else { case.work_end() };
-    // A reader that never saw its partition told nothing of what was to be read there.
+    // A reader that never reached its partition did not record what was expected there.
     let unread = || (waiting(case) > 0).then(|| gaps.last().unwrap_or_default().max(case.work_end()));
     let since = gaps.waiting().or_else(unread)?;
     Some((since, end.max(since)))

@@ -1,4 +1,4 @@
-//! Checks of rates and times, over the run and around faults.
+//! Checks of rates and times, for the whole run and around faults.
 
 pub(crate) mod continuity;
 pub(crate) mod rate;

@@ -1,4 +1,4 @@
-//! The rate of a scenario before a fault, without the times of other faults.
+//! The rate of a scenario before a fault, without the periods of other faults.
 
 use std::time::Duration;
 
@@ -7,22 +7,22 @@ use crate::checks::case::{CheckedScenario, without};
 use crate::checks::text::{as_f64, time};
 use crate::plan::CheckSettings;
 
-/// A fault is felt for so long after its end, at least.
+/// Minimum time after a fault during which its effects count as part of it.
 const RECOVERY: Duration = Duration::from_secs(10);
-/// A rate before a fault is taken over so many buckets at least, and so long.
+/// A rate before a fault needs at least this many buckets and this much time.
 const LEAST_BUCKETS: u64 = 3;
 const LEAST: Duration = Duration::from_secs(1);
 
-/// What a later rate is compared with.
+/// The rate that a later rate is compared with.
 pub(crate) struct Before {
     pub(crate) rate: f64,
-    /// The times in which they were acked or read.
+    /// The periods in which these messages were acked or read.
     pub(crate) parts: Vec<(Duration, Duration)>,
 }
 
 impl CheckedScenario<'_> {
-    /// From its first ack or read to the fault's start, in whole buckets, without the times of earlier faults and their
-    /// recovery; without any, the answer to a check that holds a later rate against it.
+    /// The rate from the first ack or read to the fault's start, in whole buckets, without earlier faults and
+    /// their recovery. If there is none, returns the answer of the check.
     pub(crate) fn rate_before(&self, fault: &str, start: Duration, expected: &str) -> Result<Before, Answer> {
         let counts = &self.scenario.counts;
         let Some(first) = counts.gaps.first() else { return Err(self.no_data(expected)) };
@@ -33,7 +33,7 @@ impl CheckedScenario<'_> {
             (length + window.length, count + window.total.count)
         });
         let name = &self.scenario.name;
-        // A sliver between two faults is no measure of what was before them.
+        // A short period between two faults does not represent the rate before them.
         let least = Duration::from_millis(counts.timeline.width_ms().saturating_mul(LEAST_BUCKETS));
         let unlike = count == 0 || length < least.max(LEAST);
         if !earlier.is_empty() && unlike {
@@ -60,7 +60,7 @@ impl CheckedScenario<'_> {
         Ok(Before { rate: as_f64(count) / length.as_secs_f64(), parts })
     }
 
-    /// The other faults that were felt in a time.
+    /// The other faults whose effects overlap a period.
     fn earlier_than<'b>(
         &'b self,
         fault: &'b str,
@@ -74,7 +74,7 @@ impl CheckedScenario<'_> {
         })
     }
 
-    /// How long a fault is felt after its end: as long as the file lets the rate take to be back.
+    /// How long a fault's effects last after its end: at least as long as the file gives the rate to recover.
     fn recovery_of(&self, fault: &str) -> Duration {
         let allowed = self.plan.checks.iter().filter_map(|check| match &check.ask {
             CheckSettings::Recovers { after, within, .. } if after == fault => Some(*within),
@@ -84,16 +84,16 @@ impl CheckedScenario<'_> {
     }
 }
 
-/// A fault before another one, and when it was felt.
+/// An earlier fault, with the period of its effects.
 struct Earlier<'a> {
     name: &'a str,
     felt: (Duration, Duration),
-    /// How long after the fault's end.
+    /// How long its effects last after its end.
     after: Duration,
 }
 
 impl Earlier<'_> {
-    /// `` `bounce` and the 10 s after it``
+    /// Such as `` `bounce` and the 10 s after it``.
     fn in_words(&self) -> String {
         format!("`{}` and the {} after it", self.name, time(self.after))
     }

@@ -1,8 +1,9 @@
-//! `recovers`: did the rate come back after a fault, soon enough and near enough to what it was before?
+//! `recovers`: did the rate return, soon enough, to a value close to the one before the fault?
 //!
-//! Recovered is the first bucket from which the mean over a span is near enough, and that over what follows. What follows is
-//! taken by the span, each up to its target, so that the burst of a backlog stands for no more than its span. A span is a second,
-//! or longer where messages came in bursts before the fault, too.
+//! The rate has recovered at the first bucket from which two means are close enough: the mean over one span,
+//! and the mean over the time after it. The later mean is computed span by span, and each span counts at most
+//! up to its target, so that a burst of delayed messages does not make up for other spans. A span is one
+//! second, or longer if messages came in bursts even before the fault.
 
 use std::time::Duration;
 
@@ -15,14 +16,14 @@ use crate::checks::text::{as_f64, per_second, percent, span, time};
 use crate::metrics::Timeline;
 use crate::plan::{CheckKind, FaultKind, Plan};
 
-/// Means are taken over the first of these that is long enough, and so many buckets at least.
+/// Means use the first of these lengths that is long enough and has the minimum number of buckets.
 const SPANS: [Duration; 4] =
     [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4), Duration::from_secs(8)];
 const BUCKETS: usize = 3;
-/// What follows is looked at for so long at least.
+/// Minimum time to look at after the first span.
 const FOLLOWS: Duration = Duration::from_secs(10);
 
-/// The rate comes back after a fault.
+/// The rate recovers after a fault.
 pub(crate) struct Recovers<'a> {
     pub(crate) after: &'a str,
     pub(crate) within: &'a Duration,
@@ -61,7 +62,8 @@ impl Check for Recovers<'_> {
         }
         let (until, next) = load_until(case, end);
         let answer = self.judge(case, &before, (end, until), next);
-        // Another fault may be what held the rate down. It does not excuse a rate that stays down when that one is over, too.
+        // Another fault may keep the rate down. That is no excuse if the rate stays down after that fault has
+        // also ended.
         match longer_than(case, self.after, end) {
             Some((other, over))
                 if answer.outcome() == CheckAnswer::Fail
@@ -80,7 +82,7 @@ impl Check for Recovers<'_> {
 }
 
 impl Recovers<'_> {
-    /// Whether the rate came back in this time.
+    /// Whether the rate recovered in this period.
     fn judge(
         &self,
         case: &CheckedScenario<'_>,
@@ -102,7 +104,7 @@ impl Recovers<'_> {
         }
     }
 
-    /// The rate was back after this time.
+    /// The rate recovered after this time.
     fn came_back(&self, case: &CheckedScenario<'_>, after: &After<'_, '_>, back: &FirstSpan) -> Answer {
         let (expected, actual) = (self.expected(), after.text(back));
         let took = after.took(back);
@@ -128,7 +130,7 @@ impl Recovers<'_> {
         Answer::pass_if(took <= *self.within, expected, actual, Domain::judged_all(1, covers))
     }
 
-    /// It was not, as far as could be seen.
+    /// The rate did not recover in the observed time.
     fn never_came_back(
         &self,
         case: &CheckedScenario<'_>,
@@ -141,7 +143,7 @@ impl Recovers<'_> {
         let best =
             found.best.map_or_else(|| "nothing".to_owned(), |best| format!("at most {}", per_second(best)));
         let actual = format!("{best} ({} before)", per_second(after.before));
-        // The next bucket to look at would have been too late, or was never there.
+        // The next bucket would be too late, or does not exist.
         if found.missed && found.looked_until.is_some_and(|took| took + width > *self.within) {
             let burst = found.burst.as_ref().map(|(burst, rest)| {
                 format!(
@@ -178,7 +180,8 @@ impl Recovers<'_> {
     }
 }
 
-/// Until when the load after a fault's end says something of it: its own end, or the next fault's start, with that one's name.
+/// Until when the load after a fault's end can be used: the scenario's end, or the start of the next fault,
+/// with its name.
 fn load_until<'a>(case: &CheckedScenario<'a>, end: Duration) -> (Duration, Option<&'a str>) {
     let later = case.seen.faults.iter().filter_map(|fault| Some((fault.span?.0, fault.name.as_str())));
     let next = later.filter(|(start, _)| *start > end).min_by_key(|(start, _)| *start);
@@ -188,8 +191,8 @@ fn load_until<'a>(case: &CheckedScenario<'a>, end: Duration) -> (Duration, Optio
     }
 }
 
-/// Of the other faults that had begun by a fault's end, the one that was felt longest after it, until what it touched was ready
-/// again. A `start` puts an end to a fault, and is none itself.
+/// Of the other faults that started before this fault's end, the one whose targets became ready last. A
+/// `start` fault ends another fault and has no effects itself.
 fn longer_than<'a>(case: &CheckedScenario<'a>, fault: &str, end: Duration) -> Option<(&'a str, Duration)> {
     let others =
         case.seen.faults.iter().filter(|other| other.name != fault && other.kind != FaultKind::Start);
@@ -201,43 +204,44 @@ fn longer_than<'a>(case: &CheckedScenario<'a>, fault: &str, end: Duration) -> Op
     lasts.max_by_key(|(_, over)| *over)
 }
 
-/// What came after the fault, by the buckets of the timeline.
+/// The buckets of the timeline after the fault.
 struct After<'a, 'b> {
     case: &'a CheckedScenario<'b>,
     timeline: &'a Timeline,
     before: f64,
-    /// The share of its target that is near enough.
+    /// The share of its target that a span must reach.
     share: f64,
-    /// The fault's end, and the end of what can be looked at.
+    /// The fault's end, and the end of the usable time.
     end: Duration,
     until: Duration,
-    /// The first whole bucket, and the one behind the last.
+    /// The first whole bucket, and the one after the last.
     first: usize,
     last: usize,
-    /// Buckets of a span, and of what follows.
+    /// Number of buckets in a span, and in the time after it.
     over: usize,
     follows: usize,
-    /// The time before the fault does not keep to the tolerance itself, so that a rate after it that does not either shows nothing.
+    /// The rate before the fault is itself outside the tolerance, so a rate after it that is outside proves
+    /// nothing.
     uneven: Option<UnknownBecause>,
 }
 
-/// The first span of those that are looked at.
+/// The first span in which the rate was close enough.
 struct FirstSpan {
     bucket: usize,
     rate: f64,
-    /// What there was to do, where that is less than the rate before.
+    /// How much work there was, if it was less than the rate before.
     to_do: Option<f64>,
 }
 
 #[derive(Default)]
 struct RecoveryFound {
-    /// From here on the rate was back.
+    /// The rate recovered here.
     back: Option<FirstSpan>,
-    /// The highest rate that lasted.
+    /// The highest sustained rate.
     best: Option<f64>,
-    /// The first span that was near enough and did not last, and the rate of what followed.
+    /// The first span that was close enough but not sustained, and the rate after it.
     burst: Option<(FirstSpan, f64)>,
-    /// Some span was not near enough.
+    /// At least one span was not close enough.
     missed: bool,
     looked_until: Option<Duration>,
 }
@@ -283,8 +287,9 @@ impl<'a, 'b> After<'a, 'b> {
         after
     }
 
-    /// Takes the first span by which the time before the fault is well within the tolerance, else the first by which it is within
-    /// it, else the shortest. Longer ones have to fit into what can be looked at, twice. Tells the share that it held before.
+    /// Selects the span: the first length for which the rate before the fault is well within the tolerance,
+    /// else the first for which it is within, else the shortest. Two spans must fit into the usable time.
+    /// Returns the share that this span reached before the fault.
     fn choose_span(&mut self, before: &Before, tolerance: f64) -> f64 {
         let all = SPANS.map(|span| self.buckets_of(span).max(BUCKETS));
         let fits = |over: &usize| *over == all[0] || self.first + 2 * over <= self.last;
@@ -305,7 +310,8 @@ impl<'a, 'b> After<'a, 'b> {
         usize::try_from(time.as_millis().div_ceil(width_ms)).unwrap_or(BUCKETS)
     }
 
-    /// The share of what there was to do that whole spans of these times held, each up to its target.
+    /// The share of the target that whole spans of these periods reached, where each counts at most up to its
+    /// target.
     fn kept_in(&self, parts: &[(Duration, Duration)], over: usize) -> f64 {
         let spans = parts.iter().flat_map(|(from, to)| {
             let (first, last) = self.timeline.whole(*from, *to);
@@ -316,7 +322,8 @@ impl<'a, 'b> After<'a, 'b> {
         if wanted > 0.0 { kept / wanted } else { 1.0 }
     }
 
-    /// What the spans that begin with these buckets held, each up to its target, and these targets.
+    /// What the spans starting at these buckets reached, each at most up to its target, and the sum of their
+    /// targets.
     fn sum(&self, spans: impl Iterator<Item = usize>, over: usize) -> (f64, f64) {
         spans.fold((0.0, 0.0), |(kept, wanted), from| {
             let (done, target) = self.part(from, from + over);
@@ -326,8 +333,8 @@ impl<'a, 'b> After<'a, 'b> {
 
     fn look(&self) -> RecoveryFound {
         let mut found = RecoveryFound::default();
-        // The bucket in which the fault ended comes first: where even that and those behind it are near enough, the rate was
-        // back at once, which the next bucket, up to its width later, could not tell.
+        // The bucket in which the fault ended comes first. If it and the following ones are close enough, the
+        // rate recovered immediately. The next bucket alone, which starts later, could not show that.
         let starts_late = self.timeline.start_of(self.first) > self.end;
         let begun = if starts_late { self.first.saturating_sub(1) } else { self.first };
         for bucket in begun..(self.last + 1).saturating_sub(self.over) {
@@ -365,19 +372,19 @@ impl<'a, 'b> After<'a, 'b> {
         done >= self.share * target - 1e-9
     }
 
-    /// Messages done in these buckets, and how many should have been.
+    /// Number of messages done in these buckets, and how many were expected.
     fn part(&self, from: usize, to: usize) -> (f64, f64) {
         let part = self.timeline.buckets(from, to);
         (as_f64(part.total.count), self.case.target(self.before, &part, self.timeline.start_of(to)))
     }
 
-    /// The end of the last whole span of what follows, which is one at least.
+    /// The end of the last whole span after the first one. There is at least one.
     fn follows_until(&self, bucket: usize) -> usize {
         let most = (bucket + self.follows).min(self.last);
         bucket + (most.saturating_sub(bucket) / self.over).max(1) * self.over
     }
 
-    /// As [`Self::part`], from a bucket on, each span up to its target.
+    /// Like [`Self::part`], starting at a bucket, where each span counts at most up to its target.
     fn follows(&self, bucket: usize) -> (f64, f64) {
         self.sum((bucket..self.follows_until(bucket)).step_by(self.over), self.over)
     }
@@ -386,7 +393,7 @@ impl<'a, 'b> After<'a, 'b> {
         self.timeline.start_of(first.bucket).saturating_sub(self.end)
     }
 
-    /// `100/s after 2.4 s (100/s before)`
+    /// Such as `100/s after 2.4 s (100/s before)`.
     fn text(&self, first: &FirstSpan) -> String {
         let to_do = first.to_do.map(|to_do| format!(", {} due", per_second(to_do))).unwrap_or_default();
         let took = time(self.took(first));

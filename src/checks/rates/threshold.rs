@@ -1,6 +1,7 @@
-//! `threshold`: a metric compared with a value, at the end or, with `abort`, while the run goes on.
+//! `threshold`: does a metric meet a condition, at the end of the run or, with `abort`, at any time?
 //!
-//! Latencies in milliseconds, rates in messages a second, throughput in bytes a second, error_rate as a share of 1.
+//! Latencies are in milliseconds, rates in messages per second, throughput in bytes per second. error_rate is
+//! a share of 1.
 
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use crate::checks::text::{as_f64, counted, places, span as in_words, time, trimm
 use crate::metrics::{BucketWindow, Latency, RATE_OVER, Snapshot};
 use crate::plan::{CheckKind, FaultPart, Metric, Op, Plan, ScenarioKind, ThresholdExpr, Work};
 
-/// A metric compared with a value.
+/// A metric meets a condition.
 pub(crate) struct Threshold<'a> {
     pub(crate) expr: &'a ThresholdExpr,
     pub(crate) span: &'a Option<FaultPart>,
@@ -53,7 +54,7 @@ impl Check for Threshold<'_> {
 }
 
 impl Threshold<'_> {
-    /// How often an anomaly was found, by this reader.
+    /// The count of an anomaly, for this reader.
     fn of_anomaly(&self, case: &CheckedScenario<'_>, anomaly: Anomaly) -> Answer {
         let text = &self.expr.text;
         let readings = case.readings();
@@ -72,7 +73,7 @@ impl Threshold<'_> {
         if holds(self.expr, as_f64(count)) {
             return Answer::pass(text, count.to_string(), domain);
         }
-        // More of them could make it true, and what is unread is no broken promise.
+        // More cases could still meet the condition. Unread messages are not a broken guarantee.
         if (self.expr.may_come_true(as_f64(count)) || anomaly == Anomaly::Unread)
             && let Some(unknown) = readings.missing(case).or_else(|| readings.no_audit_for(anomaly))
         {
@@ -81,7 +82,7 @@ impl Threshold<'_> {
         Answer::fail(text, count.to_string(), "").covering(domain)
     }
 
-    /// A count, a rate or a latency of the whole run.
+    /// A count, a rate or a latency over the whole run.
     fn of_run(&self, case: &CheckedScenario<'_>) -> Answer {
         let text = &self.expr.text;
         let counts = &case.scenario.counts;
@@ -108,7 +109,8 @@ impl Threshold<'_> {
         Answer::fail(text, self.expr.shown(value), "").covering(domain)
     }
 
-    /// That a latency is too high only with the time by which kaf6 itself sent late; none where it is too high without.
+    /// States that a latency is too high only because kaf6 sent messages late. `None` if it is too high
+    /// without that delay.
     fn own_delay(&self, case: &CheckedScenario<'_>, value: f64) -> Option<UnknownBecause> {
         let metric = self.expr.metric;
         let to_be_low = matches!(self.expr.op, Op::Less | Op::LessOrEqual);
@@ -126,7 +128,7 @@ impl Threshold<'_> {
         })
     }
 
-    /// The part of the run that a fault cuts out, by the whole buckets of the timeline in it.
+    /// The part of the run that a fault defines, in whole buckets of the timeline.
     fn in_part(&self, case: &CheckedScenario<'_>, span: &FaultPart) -> Answer {
         let text = &self.expr.text;
         let unmeasured = |unknown: &UnknownBecause| Answer::inconclusive(text, "not measured", unknown);
@@ -200,7 +202,7 @@ impl Threshold<'_> {
 }
 
 impl ThresholdExpr {
-    /// The value with its unit, with as many digits as it takes to see on which side of the expected one it is.
+    /// The value with its unit, with enough digits to see on which side of the limit it is.
     fn shown(&self, value: f64) -> String {
         let side = |value: f64| value.partial_cmp(&self.value);
         let metric = self.metric;
@@ -210,7 +212,7 @@ impl ThresholdExpr {
             .map_or_else(|| with_unit(metric, value, 6).0, |(text, _)| text)
     }
 
-    /// It does not hold for this count, and may for a greater one.
+    /// Whether the condition is not met for this count, but could be for a greater one.
     fn may_come_true(&self, count: f64) -> bool {
         match self.op {
             Op::Greater | Op::GreaterOrEqual | Op::NotEqual => true,
@@ -220,12 +222,12 @@ impl ThresholdExpr {
     }
 }
 
-/// It only grows.
+/// Whether the metric only increases during a run.
 const fn is_count(metric: Metric) -> bool {
     matches!(metric, Metric::Sent | Metric::Acked | Metric::Received | Metric::Errors)
 }
 
-/// What a metric of the whole run is taken from.
+/// The domain of a metric over the whole run.
 fn domain(case: &CheckedScenario<'_>, metric: Metric, latencies: u64, errors: u64) -> Domain {
     let counts = &case.scenario.counts;
     let span = case.span_in_words();
@@ -235,7 +237,7 @@ fn domain(case: &CheckedScenario<'_>, metric: Metric, latencies: u64, errors: u6
             format!("{} of {span}", counted(latencies, "latency", "latencies")),
         );
     }
-    // An error is something seen, too.
+    // An error is an observation, too.
     let messages = counts.sent.max(counts.acked).max(counts.received).max(counts.records).max(errors);
     Domain::judged_all(messages.max(1), span)
 }
@@ -251,7 +253,8 @@ const fn is_rate(metric: Metric) -> bool {
     matches!(metric, Metric::Rate | Metric::Throughput)
 }
 
-/// That the messages of a run came too close together for a rate; none where they did not, or for another metric.
+/// States that the messages of a run were too close together to compute a rate. `None` if they were not, or
+/// for another metric.
 fn too_short(metric: Metric, length: Duration, case: &CheckedScenario<'_>) -> Option<UnknownBecause> {
     (is_rate(metric) && length < RATE_OVER).then(|| {
         let name = &case.scenario.name;
@@ -267,7 +270,7 @@ fn too_short(metric: Metric, length: Duration, case: &CheckedScenario<'_>) -> Op
     })
 }
 
-/// No sample. Reading of old records measures no latency, which says nothing of the broker.
+/// There are no samples. Reading old records measures no latency, which proves nothing about the broker.
 fn nothing_measured(case: &CheckedScenario<'_>, part: &str) -> UnknownBecause {
     let name = &case.scenario.name;
     if case.consume().is_some() {
@@ -285,7 +288,7 @@ fn nothing_measured(case: &CheckedScenario<'_>, part: &str) -> UnknownBecause {
     )
 }
 
-/// The metric's value in a part of the run; none where nothing was measured.
+/// The metric's value in a part of the run. `None` if nothing was measured.
 fn measure_part(part: &BucketWindow, counts: &Snapshot, metric: Metric, kind: ScenarioKind) -> Option<f64> {
     let (sends, reads) = (kind.writes(), kind.reads());
     let cell = &part.total;
@@ -299,7 +302,7 @@ fn measure_part(part: &BucketWindow, counts: &Snapshot, metric: Metric, kind: Sc
             (of > 0).then(|| as_f64(cell.errors) / as_f64(of))
         }
         Metric::Rate => part.rate_per_s(),
-        // Messages of one scenario are of one making: their mean size is that of the whole run.
+        // Messages of one scenario have the same form, so their mean size over the whole run is used.
         Metric::Throughput => {
             let done = if sends { counts.acked } else { counts.received };
             part.rate_per_s().map(|rate| rate * as_f64(counts.bytes) / as_f64(done.max(1)))
@@ -314,13 +317,13 @@ fn measure_part(part: &BucketWindow, counts: &Snapshot, metric: Metric, kind: Sc
     }
 }
 
-/// It fails on what has been seen so far, and not just for want of data.
+/// Whether the condition already fails on the observations up to now, and not only because of missing data.
 pub(crate) fn fails_already(work: &Work, counts: &Snapshot, expr: &ThresholdExpr) -> bool {
     let sends = !matches!(work, Work::Consume(_));
     measure(counts, expr.metric, sends).is_some_and(|value| !holds(expr, value))
 }
 
-/// The metric's value; none where nothing was measured.
+/// The metric's value. `None` if nothing was measured.
 fn measure(counts: &Snapshot, metric: Metric, sends: bool) -> Option<f64> {
     let done = if sends { counts.acked } else { counts.received };
     match metric {
@@ -347,8 +350,9 @@ fn measure(counts: &Snapshot, metric: Metric, sends: bool) -> Option<f64> {
     }
 }
 
-/// How late kaf6 sent, at a quantile that leaves out a tenth of what lies above the one of the metric: without these messages
-/// and that time, nine tenths of them are still above.
+/// How late kaf6 sent messages. The quantile is chosen so that it excludes at most a tenth of the messages
+/// above the metric's quantile. Without these messages and this delay, nine tenths of them are still above
+/// the limit.
 fn late(late: &Latency, metric: Metric) -> Option<f64> {
     match metric {
         Metric::P50 => late.quantile_ms(0.95),
@@ -375,7 +379,7 @@ fn holds(expr: &ThresholdExpr, value: f64) -> bool {
     }
 }
 
-/// A value with its unit, about three digits and so many more, and the value that this reads as.
+/// A value with its unit, with about three digits plus `more`, and the value that this text represents.
 fn with_unit(metric: Metric, value: f64, more: usize) -> (String, f64) {
     let (scale, unit) = match metric {
         _ if is_latency(metric) => {

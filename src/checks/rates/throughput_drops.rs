@@ -1,6 +1,7 @@
-//! `throughput_drops`: did the rate fall while a fault lasted, by as much as the file expects?
+//! `throughput_drops`: did the rate drop while a fault was active, by at least the expected share?
 //!
-//! Compares whole buckets of the timeline: from the first ack or read to the fault's start, and while it was in full effect.
+//! Compares whole buckets of the timeline: from the first ack or read to the fault's start, and while the
+//! fault was in full effect.
 
 use crate::checks::answer::{Answer, Domain, UnknownBecause};
 use crate::checks::case::CheckedScenario;
@@ -9,7 +10,7 @@ use crate::checks::targets;
 use crate::checks::text::{as_f64, per_second, percent, span};
 use crate::plan::{CheckKind, Plan};
 
-/// The rate falls during a fault.
+/// The rate drops during a fault.
 pub(crate) struct ThroughputDrops<'a> {
     pub(crate) during: &'a str,
     pub(crate) at_least: &'a f64,
@@ -44,7 +45,7 @@ impl Check for ThroughputDrops<'_> {
         };
         let (start, end) = case.effect_of(fault, span_of);
         let name = &case.scenario.name;
-        // What stands still because it is done says nothing of the fault.
+        // A scenario that stops because it is done proves nothing about the fault.
         let until = end.min(case.work_end());
         let part = case.scenario.counts.timeline.window(start, until);
         let Some(during) = part.rate_per_s() else {
@@ -89,7 +90,7 @@ impl Check for ThroughputDrops<'_> {
     }
 }
 
-/// The whole buckets of the fault held nothing, those at its ends may have.
+/// The whole buckets of the fault had no work. The partial ones at its ends may have had some.
 fn too_little_to_do(case: &CheckedScenario<'_>, fault: &str) -> UnknownBecause {
     let name = &case.scenario.name;
     UnknownBecause::new(

@@ -1,4 +1,4 @@
-//! What a scenario had to do: in a part of the run, during a fault, and against a rate that it had before.
+//! How much work a scenario had: in a part of the run, during a fault, and relative to an earlier rate.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::metrics::BucketWindow;
 use crate::plan::Work;
 
 impl CheckedScenario<'_> {
-    /// Until when there was always more to do, from its start on; none where it is known how much there was.
+    /// Until when the scenario always had more work, from its start. `None` if the amount of work is known.
     fn endless(&self) -> Option<Duration> {
         match self.work() {
             Work::Produce(produce) if produce.schedule.is_some() => None,
@@ -19,7 +19,8 @@ impl CheckedScenario<'_> {
         }
     }
 
-    /// How many messages should be done in a part of the run that ends then: as many as at a rate, or all that there was to do.
+    /// How many messages should be done in a part of the run that ends at `end`: as many as at this rate, or
+    /// all that were available.
     pub(crate) fn target(&self, rate: f64, part: &BucketWindow, end: Duration) -> f64 {
         let at_rate = rate * part.length.as_secs_f64();
         if self.endless().is_some_and(|until| end <= until) {
@@ -28,21 +29,21 @@ impl CheckedScenario<'_> {
         at_rate.min(as_f64(part.to_do()))
     }
 
-    /// From a fault's start until what it touched was ready again.
+    /// From a fault's start until its targets were ready again.
     fn felt(&self, fault: &str) -> Option<(Duration, Duration)> {
         let seen = fault_seen(self.seen, fault)?;
         let (start, end) = seen.span?;
         Some((start, seen.settled.map_or(end, |settled| settled.max(end))))
     }
 
-    /// Something was to do in this part of the run.
+    /// Whether the scenario had work in this period.
     fn is_busy(&self, (from, to): (Duration, Duration)) -> bool {
         let endless = self.scenario.span.zip(self.endless());
         endless.is_some_and(|((start, _), until)| start <= to && until > from)
             || self.scenario.counts.timeline.is_busy(from, to)
     }
 
-    /// That this scenario had nothing to do during a fault; none where it had.
+    /// States that this scenario had no work during a fault. `None` if it had.
     pub(crate) fn idle_during(&self, fault: &str) -> Option<UnknownBecause> {
         let idle = self.felt(fault).is_some_and(|felt| !self.is_busy(felt));
         idle.then(|| {
@@ -54,7 +55,8 @@ impl CheckedScenario<'_> {
         })
     }
 
-    /// That no scenario had anything to do during some fault that took effect; none where one had, during each.
+    /// States that no scenario had work during a fault that took effect. `None` if at least one had, for each
+    /// fault.
     pub(crate) fn all_idle_during_a_fault(&self) -> Option<UnknownBecause> {
         let idle = |fault: &str| {
             let mut others = self.seen.scenarios.iter().enumerate();

@@ -1,4 +1,5 @@
-//! What a check covers: it passes only over what was observed whole, and fails only over a broken promise.
+//! Tests what checks cover: they pass only if everything was observed, and fail only because of a broken
+//! guarantee.
 
 use std::sync::LazyLock;
 
@@ -59,7 +60,7 @@ fn judgement(counts: &[(Anomaly, u64)]) -> Judgement {
     Judgement { counts: all, evidence: Vec::new() }
 }
 
-/// `read` read partition 0 of topic 0 to its end, and `write` wrote 3,000 messages there.
+/// `read` read partition 0 of topic 0 to its end, and `write` wrote 3,000 messages to it.
 fn whole() -> Observations {
     let mut seen = world(10);
     seen.readings = vec![JudgedReading {
@@ -97,7 +98,7 @@ fn reader(ask_it: &CheckSettings, seen: &Observations) -> Answer {
     ask(ask_it.clone(), Some("read"), seen).answer
 }
 
-/// The reader found these, and the same stands in the account.
+/// The reader found these, and the account has the same numbers.
 fn found(counts: &[(Anomaly, u64)]) -> Observations {
     let mut seen = whole();
     seen.readings[0].judgement = Some(judgement(counts));
@@ -156,7 +157,7 @@ fn a_reader_that_stopped_half_way_passes_nothing() {
     assert_eq!((open.outcome(), open.actual()), (CheckAnswer::Inconclusive, "7 unread"));
     let unread = reader(&anomaly(Anomaly::Unread), &seen);
     assert_eq!((unread.outcome(), unread.actual()), (CheckAnswer::Inconclusive, "7"));
-    // What to write depends on what ended it.
+    // The advice depends on what ended the scenario.
     let advice = |ended, cut| {
         let mut seen = whole();
         seen.readings[0].complete = false;
@@ -167,12 +168,13 @@ fn a_reader_that_stopped_half_way_passes_nothing() {
     assert!(cut.ends_with("increase `run.timeout`"), "{cut}");
     let cut = advice(ScenarioEnd::Interrupted, Some(EarlyEnd::Signal("SIGINT")));
     assert!(cut.ends_with("let the run finish"), "{cut}");
-    // What it found in its half stays found.
+    // What it found in its half is kept.
     seen.readings[0].judgement = Some(judgement(&[(Anomaly::Unread, 7), (Anomaly::Lost, 1)]));
     let lost = reader(&CheckSettings::NoLoss, &seen);
     assert_eq!((lost.outcome(), lost.actual()), (CheckAnswer::Fail, "1 lost, 7 unread"));
     assert_eq!(reader(&anomaly(Anomaly::Lost), &seen).outcome(), CheckAnswer::Fail);
-    // Of what it did not come to, an audit found some lost: the check and the account name one number.
+    // The audit found some of the messages lost that the reader did not reach. The check and the account give
+    // the same number.
     let mut audited = seen.clone();
     let total = audited.accounts.as_ref().unwrap().total;
     account(&mut audited, Account { lost: 5, verified: total.verified - 5, ..total });
@@ -190,7 +192,8 @@ fn no_loss_counts_what_is_lost_skipped_and_unreadable() {
     assert_eq!((bad.outcome(), bad.actual()), (CheckAnswer::Fail, "2 lost, 3 skipped, 4 unreadable"));
     assert_eq!((bad.message(), bad.covers()), ("of 3000 acked", "3000 acked messages in 1 partition"));
     assert_eq!(of(&[(Anomaly::Unreadable, 4)]).actual(), "0 lost, 4 unreadable");
-    // An end marker counts as lost, and is said to be one; that of another partition is not this reader's.
+    // An end marker counts as lost and is named as such. One in another partition does not concern this
+    // reader.
     let marker = |partition| PartitionSeen { partition, lost_markers: 1, ..PartitionSeen::default() };
     let mut seen = found(&[(Anomaly::Lost, 1)]);
     seen.partitions = vec![marker(0)];
@@ -272,7 +275,7 @@ fn corruption_that_another_observer_saw_counts_for_each_reader() {
     seen.partitions = vec![PartitionSeen { judgement, ..PartitionSeen::default() }];
     let bad = reader(&CheckSettings::NoCorruption, &seen);
     assert_eq!((bad.outcome(), bad.actual()), (CheckAnswer::Fail, "5 corrupt"));
-    // Repeats are judged within one pass.
+    // Duplicates are detected within one pass.
     assert_eq!(reader(&CheckSettings::NoDuplicates { strict: true }, &seen).outcome(), CheckAnswer::Pass);
     seen.partitions[0].partition = 1;
     assert_eq!(
@@ -282,7 +285,7 @@ fn corruption_that_another_observer_saw_counts_for_each_reader() {
     );
 }
 
-/// As [`whole`], with nothing written to the partition that was read.
+/// Like [`whole`], but nothing was written to the partition.
 fn nothing_written() -> Observations {
     let mut seen = whole();
     (seen.readings[0].wanted, seen.readings[0].received) = (0, 0);
@@ -374,14 +377,14 @@ fn a_count_that_falls_short_for_want_of_time_is_inconclusive() {
             let open = reader(count, &seen);
             assert_eq!((open.outcome(), open.actual()), (CheckAnswer::Inconclusive, "3000"), "{open:?}");
         }
-        // A producer that ended early explains it, too.
+        // A producer that ended early also explains it.
         seen.scenarios[1].ended = ScenarioEnd::Done;
         seen.scenarios[0].ended = ScenarioEnd::Fatal;
         assert_eq!(reader(count, &seen).outcome(), CheckAnswer::Inconclusive);
         seen.readings[0].judgement = Some(judgement(&[(Anomaly::Lost, 1)]));
         assert_eq!(reader(count, &seen).outcome(), CheckAnswer::Fail, "one is lost");
     }
-    // More than expected is so, however it ended; as many as expected may have become more.
+    // A count above the expected one stays above it. A count equal to the expected one may still have grown.
     let mut seen = whole();
     seen.scenarios[1].ended = ScenarioEnd::Timeout;
     assert_eq!(
@@ -469,10 +472,10 @@ fn a_reader_that_stands_still_over_unread_messages_breaks_continuity() {
     let bad = reader(&gap, &seen);
     assert_eq!((bad.outcome(), bad.actual()), (CheckAnswer::Fail, "8 s without a read"));
     assert!(bad.message().ends_with("50 acked messages unread"), "{bad:?}");
-    // It never read anything: its time counts from the end of the producers at the latest.
+    // The reader never read anything. Its time starts at the end of the producers at the latest.
     seen.scenarios[1].counts = Snapshot::default();
     assert_eq!(reader(&gap, &seen).actual(), "8 s without a read");
-    // A producer whose sends are never acked.
+    // A producer whose messages are never acked.
     let open = Message { due_us: 1_000_000, end_us: None, failed: false };
     seen.scenarios[0] = scenario("write", "produce", counted(&[open], ms(1000), ms(9000), 0), (1000, 9000));
     assert_eq!(answer(gap, &seen).actual(), "8 s without an ack");
@@ -491,7 +494,7 @@ fn a_metric_without_samples_is_inconclusive() {
     seen.scenarios[0].counts = Snapshot { sent: 10, ..Snapshot::default() };
     let open = answer(threshold(Metric::P99, Op::Less, 1.0, None), &seen);
     assert_eq!((open.outcome(), open.actual()), (CheckAnswer::Inconclusive, "not measured"));
-    // A load that ended early is no measure of the whole.
+    // A load that ended early does not represent the whole.
     seen.scenarios[0].ended = ScenarioEnd::Timeout;
     assert_eq!(
         answer(threshold(Metric::Errors, Op::Equal, 0.0, None), &seen).outcome(),
@@ -640,7 +643,8 @@ fn a_series_is_missing_only_where_all_of_the_page_was_read() {
     assert_eq!((outcome, why.as_str()), (CheckAnswer::Fail, "missing: gone (similar: gone{a=\"1\"})"));
 }
 
-/// What is seen where nothing is wrong, and a plan with a check of each kind: made once, for they take their time.
+/// Observations without any problem, and a plan with a check of each kind. Created once, because that takes
+/// time.
 static WHOLE: LazyLock<Observations> = LazyLock::new(whole);
 static EACH: LazyLock<Plan> = LazyLock::new(|| {
     let at =
@@ -664,7 +668,7 @@ fn ended() -> impl Strategy<Value = ScenarioEnd> {
 }
 
 proptest! {
-    /// Whatever was seen: what was not observed whole does not pass, and what is healthy does not fail.
+    /// For any observations: an incomplete observation does not pass, and a healthy run does not fail.
     #[test]
     fn no_check_passes_over_what_was_not_observed(
         (write_ended, read_ended) in (ended(), ended()),

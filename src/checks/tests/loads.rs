@@ -1,20 +1,21 @@
-//! Loads made by hand: when each message was due and when it ended, and what a client tells of that.
+//! Synthetic loads for tests: when each message was due and when it ended, and what a client reports about
+//! them.
 
 use std::time::Duration;
 
 use super::ms;
 use crate::metrics::{ClientMetrics, Recorder, Snapshot};
 
-/// One message; times are microseconds from the start of the run.
+/// One message. Times are in microseconds from the start of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Message {
     pub(super) due_us: u64,
-    /// When it was acked, read or failed; none where it never was.
+    /// When it was acked, read or failed. `None` if it never was.
     pub(super) end_us: Option<u64>,
     pub(super) failed: bool,
 }
 
-/// What one client tells of its messages, in their order of time, from `begun` until `until`.
+/// The reports of one client about its messages, ordered by time, from `begun` to `until`.
 pub(super) fn counted(messages: &[Message], begun: Duration, until: Duration, latency_us: u64) -> Snapshot {
     let (begun, until) = (us(begun), us(until));
     let metrics = ClientMetrics::default();
@@ -58,7 +59,8 @@ pub(super) fn counted(messages: &[Message], begun: Duration, until: Duration, la
     Snapshot { sent, acked, failed, received: acked, records: acked, bytes: acked * 100, ..snapshot }
 }
 
-/// A message is due each 10 ms, of which `per_bucket` are acked in each tenth of a second, evenly and in their order.
+/// A message is due every 10 ms. In each tenth of a second, `per_bucket` of them are acked, evenly and in
+/// order.
 pub(super) fn counts(per_bucket: impl Fn(u64) -> u64, buckets: u64, latency_us: u64) -> Snapshot {
     let acks = (0..buckets).flat_map(|bucket| {
         let n = per_bucket(bucket);

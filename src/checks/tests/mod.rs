@@ -1,4 +1,4 @@
-//! Checks of faults, of metadata and of gaps, on observations made by hand.
+//! Tests of checks on faults, metadata and gaps, with synthetic observations.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ fn position() -> Position {
     Position { file: "x.yaml".into(), line: 1, column: 1 }
 }
 
-/// The plan of [`FILE`] with a fault `slow`, which is in no file here, and these checks.
+/// The plan of [`FILE`] with these checks and a fault `slow`, which the file does not contain.
 fn plan(asks: &[(&str, CheckSettings, Option<&str>)]) -> Plan {
     let mut plan = plan::load_text(Path::new("x.yaml"), FILE, &LoadOptions::new(&|_| None)).unwrap();
     plan.faults = vec![FaultPlan {
@@ -88,7 +88,7 @@ fn scenario(name: &str, kind: &str, counts: Snapshot, span: (u64, u64)) -> Scena
     }
 }
 
-/// 30 s of load at 100/s; `slow` from 10 s to 20 s, in which `during` a bucket come.
+/// 30 s of load at 100/s, with `slow` from 10 s to 20 s, during which each bucket has `during` messages.
 fn world(during: u64) -> Observations {
     let rate = move |bucket| if (100..200).contains(&bucket) { during } else { 10 };
     Observations {
@@ -161,13 +161,13 @@ fn throughput_drops_needs_load_before_and_during() {
     seen.faults[0].span = Some((ms(0), ms(5000)));
     let none = answer(drops(0.5), &seen);
     assert_eq!((none.outcome(), none.actual()), (CheckAnswer::Inconclusive, "not measured"));
-    // Done before the fault: that nothing came is not its doing.
+    // The load ended before the fault, so the fault does not explain that nothing arrived.
     let mut seen = world(0);
     seen.scenarios[0].span = Some((ms(0), ms(10_000)));
     let done = answer(drops(0.5), &seen);
     assert_eq!(done.outcome(), CheckAnswer::Inconclusive);
     assert_eq!(done.message(), "scenario `write` ended before `slow`; run `write` longer");
-    // Done while it lasted: only the time before that counts.
+    // The load ended during the fault. Only the time before that counts.
     let rate = |bucket| if bucket < 120 { 10 } else { 0 };
     seen.scenarios[0] = scenario("write", "produce", counts(rate, 300, 3000), (0, 12_000));
     assert_eq!(answer(drops(0.5), &seen).actual(), "0 % less (100/s before, 100/s during)");
@@ -177,7 +177,7 @@ fn throughput_drops_needs_load_before_and_during() {
 
 #[test]
 fn a_rate_during_a_fault_is_that_of_its_full_effect() {
-    // What Docker took to freeze and to let go on is no part of it.
+    // The time that Docker needs to freeze and resume does not count.
     let mut seen = world(1);
     seen.faults[0].span = Some((ms(7000), ms(22_000)));
     let during = || Some(FaultPart::During("slow".to_owned()));
@@ -226,7 +226,8 @@ fn recovers_finds_the_first_second_at_the_old_rate() {
     assert_eq!((near.outcome(), near.actual()), (CheckAnswer::Pass, "94/s after 2.3 s (100/s before)"));
 }
 
-/// 50 minutes of load at 100/s, with buckets of 6.4 s; `slow` from 1003 s to 1013 s, after which the rate is back.
+/// 50 minutes of load at 100/s, with buckets of 6.4 s. `slow` lasts from 1003 s to 1013 s, and the rate
+/// recovers after it.
 fn long_world(during: u64, after: u64) -> Observations {
     let rate = move |bucket| match bucket {
         0..10_030 => 10,
@@ -242,10 +243,10 @@ fn long_world(during: u64, after: u64) -> Observations {
 #[test]
 fn recovers_does_not_blame_the_broker_for_wide_buckets() {
     assert_eq!(long_world(4, 10).scenarios[0].counts.timeline.width_ms(), 6400);
-    // The bucket in which the fault ended holds enough of what came behind it.
+    // The bucket in which the fault ended contains enough messages from after the fault.
     let mild = answer(recovers(1000, 0.2), &long_world(9, 10));
     assert_eq!((mild.outcome(), mild.actual()), (CheckAnswer::Pass, "99.1/s after 0 ms (100/s before)"));
-    // It does not: back by the next one, which begins 4.6 s after the fault.
+    // It does not, so the rate recovers in the next bucket, which begins 4.6 s after the fault.
     let open = answer(recovers(1000, 0.05), &long_world(0, 10));
     assert_eq!(
         (open.outcome(), open.actual()),
@@ -256,7 +257,7 @@ fn recovers_does_not_blame_the_broker_for_wide_buckets() {
     assert_eq!(bad.outcome(), CheckAnswer::Fail, "{bad:?}");
 }
 
-/// A reading in which all was found, and which no audit could confirm.
+/// A reading that found everything but that no audit confirmed.
 fn unaudited() -> Observations {
     let mut seen = world(10);
     let counts = Anomaly::ALL.into_iter().map(|anomaly| (anomaly, Counts::default())).collect();
@@ -306,7 +307,7 @@ fn recovers_fails_where_the_rate_stays_low_and_is_open_where_nobody_could_see() 
     seen.scenarios[0] = scenario("write", "produce", counts(never, 300, 3000), (0, 30_000));
     let bad = answer(recovers(3000, 0.1), &seen);
     assert_eq!((bad.outcome(), bad.actual()), (CheckAnswer::Fail, "at most 60/s (100/s before)"));
-    // The load ends 9.9 s after the fault; the last second to look at begins 8.9 s after it.
+    // The load ends 9.9 s after the fault. The last second to look at begins 8.9 s after it.
     seen.scenarios[0].span = Some((ms(0), ms(29_900)));
     assert_eq!(answer(recovers(8900, 0.1), &seen).outcome(), CheckAnswer::Fail);
     let open = answer(recovers(9000, 0.1), &seen);
@@ -393,7 +394,7 @@ fn continuity_counts_a_stall_at_the_end() {
     let mut messages: Vec<Message> = (0..2000).map(acked).collect();
     let load = |messages: &[Message]| counted(messages, ms(0), ms(30_000), 3000);
     seen.scenarios[0].counts = load(&messages);
-    // All acked: the producer just had no more to send.
+    // All messages are acked. The producer had no more to send.
     assert_eq!(answer(gap(1000), &seen).outcome(), CheckAnswer::Pass);
     messages.push(Message { end_us: None, ..acked(2000) });
     seen.scenarios[0].counts = load(&messages);
@@ -480,7 +481,8 @@ fn metadata_stable_needs_answers() {
     assert_eq!(judge(&more).outcome(), CheckAnswer::Inconclusive);
 }
 
-/// A watch of 30 s whose broker gave no answer in these times, milliseconds each; the last of them may go on to the end.
+/// A watch of 30 s whose broker was silent in these periods, in milliseconds. The last period may last until
+/// the end.
 fn silent(silences: &[(u64, u64)], to_the_end: bool) -> ScenarioSeen {
     let mut seen = watched(Vec::new());
     let broker = &mut seen.watch.as_mut().unwrap().brokers[0];
@@ -512,7 +514,7 @@ fn metadata_stable_fails_for_a_broker_that_stops_answering() {
 #[test]
 fn metadata_stable_lets_faults_silence_a_broker() {
     let judge = |silences: &[(u64, u64)], to_the_end| judge_metadata(&silent(silences, to_the_end), &[]);
-    // Ten seconds before the fault, all of it, and ten behind it.
+    // Ten seconds before the fault, all of the fault, and ten seconds after it.
     let planned = judge(&[(1, 30_000)], false);
     assert_eq!((planned.outcome(), planned.actual()), (CheckAnswer::Pass, "0 changes"), "{planned:?}");
     assert!(planned.message().starts_with("a:1 gave no answer from 0.001 s to 30.000 s"), "{planned:?}");
@@ -521,7 +523,7 @@ fn metadata_stable_lets_faults_silence_a_broker() {
     let short = judge(&[(5000, 8000)], false);
     assert_eq!(short.outcome(), CheckAnswer::Pass);
     assert!(short.message().starts_with("a:1 gave no answer from 5.000 s to 8.000 s"), "{short:?}");
-    // What is waited for to be ready again is not missed either.
+    // The time to become ready again does not count either.
     let (plan, mut seen) = (plan(&[]), world(10));
     let scenario = silent(&[(11_000, 34_000)], false);
     let judge = |seen: &Observations| {
@@ -547,7 +549,7 @@ fn metadata_stable_is_never_green_over_a_broker_that_does_not_answer_at_the_end(
         "a:1 gave no answer from 25.000 s to 30.000 s (tcp: refused), until the watch ended: kaf6 cannot tell whether it would have answered within 10 s; run the watch longer"
     );
     assert_eq!(judge(&[(15_000, 20_100)], true).outcome(), CheckAnswer::Inconclusive, "the fault is over");
-    // A fault that is not healed before the end, such as a `stop` without `for`.
+    // A fault that is not undone before the end, such as a `stop` without `for`.
     assert_eq!(judge(&[(9_900, 20_000)], true).outcome(), CheckAnswer::Pass, "it is the fault that holds it");
 }
 
@@ -561,7 +563,7 @@ fn metadata_stable_needs_more_than_one_answer() {
         once.message(),
         "a:1 answered only once, so there is nothing to compare; run the watch longer"
     );
-    // It answered once and never again.
+    // The broker answered once and never again.
     let mut seen = silent(&[(2000, 30_000)], true);
     seen.watch.as_mut().unwrap().brokers[0].answered = 1;
     assert_eq!(judge_metadata(&seen, &[]).outcome(), CheckAnswer::Inconclusive);
@@ -569,7 +571,8 @@ fn metadata_stable_needs_more_than_one_answer() {
     assert_eq!(judge_metadata(&seen, &[]).outcome(), CheckAnswer::Fail);
 }
 
-/// As [`world`], with another fault `first` before `slow`; 100/s but for `dip` from the start of `first` to this bucket.
+/// Like [`world`], with another fault `first` before `slow`. The rate is 100/s, except for `dip` from the
+/// start of `first` to this bucket.
 fn two_faults(first: (u64, u64), dip: (u64, u64)) -> Observations {
     let rate = move |bucket| if (first.0 / 100..dip.0).contains(&bucket) { dip.1 } else { 10 };
     let mut seen = world(10);
@@ -588,21 +591,21 @@ fn two_faults(first: (u64, u64), dip: (u64, u64)) -> Observations {
 
 #[test]
 fn a_rate_before_a_fault_leaves_out_the_faults_before_it() {
-    // Slow from 5 s to 20 s: the mean up to 40 s would be 66/s.
+    // The rate is low from 5 s to 20 s. The mean until 40 s would be 66/s.
     let seen = two_faults((5000, 15_000), (200, 1));
     assert_eq!(answer(drops(0.1), &seen).actual(), "0 % less (100/s before, 100/s during)");
     let back = answer(recovers(3000, 0.0), &seen);
     assert_eq!((back.outcome(), back.actual()), (CheckAnswer::Pass, "100/s after 0 ms (100/s before)"));
-    // What is slow for longer than a fault is felt is taken for the usual.
+    // A rate that is low for longer than a fault's effects last counts as normal.
     let slow = two_faults((5000, 15_000), (300, 1));
     assert_eq!(answer(drops(0.1), &slow).actual(), "29 % more (77.5/s before, 100/s during)");
-    // By the file's own word it is felt for longer.
+    // The file says that the effects last longer.
     let mut plan = plan(&[("it", drops(0.1), Some("write"))]);
     let mut check = plan.checks[0].clone();
     check.ask = CheckSettings::Recovers { after: "first".to_owned(), within: ms(15_000), tolerance: 0.2 };
     plan.checks.push(check);
     assert_eq!(evaluate(&plan, &slow)[0].answer.actual(), "0 % less (100/s before, 100/s during)");
-    // Until what it touched is ready, it is not over.
+    // A fault is not over until its targets are ready.
     let mut slow = slow;
     slow.faults[1].settled = Some(ms(20_000));
     assert_eq!(answer(drops(0.1), &slow).actual(), "0 % less (100/s before, 100/s during)");
@@ -626,7 +629,7 @@ fn without_a_clean_rate_before_it_a_fault_is_not_compared() {
         CheckAnswer::Pass,
         "a second is left"
     );
-    // One that comes later has nothing to do with it.
+    // A later fault does not matter.
     assert_eq!(answer(drops(0.0), &two_faults((41_000, 45_000), (300, 1))).outcome(), CheckAnswer::Pass);
 }
 
@@ -655,7 +658,7 @@ fn a_fault_without_proof_leaves_open_what_rests_on_it() {
     seen.faults[0].effective = false;
     let open = all([Inconclusive, Fail, Inconclusive, Fail, Inconclusive, Pass]);
     assert_eq!(outcomes(&plan, &seen), open);
-    // What waits for the fault asks whether somebody answers after it.
+    // A scenario that waits for the fault tests whether brokers answer after it.
     plan.scenarios[2].start.after = Some("read".to_owned());
     plan.scenarios[1].start.after = Some("slow".to_owned());
     let last = outcomes(&plan, &seen).pop().unwrap();
@@ -694,10 +697,10 @@ fn a_check_names_the_scenario_that_says_why_its_own_could_not_work() {
     let rate = || CheckSettings::Continuity { max_gap: ms(5_000) };
     let told = |plan: &Plan, seen: &Observations| evaluate(plan, seen).remove(0).answer.message().to_owned();
     let mut plan = plan(&[("it", rate(), Some("read"))]);
-    // Nothing of the run began: the verdict says why of the first scenario.
+    // No scenario started. The verdict explains the first one.
     let one = "scenario `read` could not run; see why `write` could not run";
     assert_eq!(told(&plan, &idle("the cluster did not come up")), one);
-    // It waited for one that waited itself.
+    // It waited for a scenario that itself waited.
     plan.scenarios[1].start.after = Some("ask".to_owned());
     let mut seen = idle("");
     for (scenario, why) in seen.scenarios.iter_mut().zip(["x", "it waits for `ask`", "no broker"]) {
@@ -705,7 +708,7 @@ fn a_check_names_the_scenario_that_says_why_its_own_could_not_work() {
     }
     let other = "scenario `read` could not run; see why `ask` could not run";
     assert_eq!(told(&plan, &seen), other);
-    // One that started had a reason of its own.
+    // A scenario that started has its own reason.
     seen.scenarios[1].ended = ScenarioEnd::Failed;
     let own = "scenario `read` could not run; see its error";
     assert_eq!(told(&plan, &seen), own);
@@ -726,7 +729,7 @@ fn a_latency_that_is_too_high_only_by_what_kaf6_itself_was_late_says_nothing_of_
     assert!(own.message().starts_with("kaf6 itself sent up to 160 ms of that late"), "{own:?}");
     assert_eq!(late_by(140, 250.0).outcome(), CheckAnswer::Fail, "too high without that, too");
     assert_eq!(late_by(160, 500.0).outcome(), CheckAnswer::Pass);
-    // A reader's latency begins when the message was due: it holds what its producer was late.
+    // A reader's latency starts when the message was due, so it includes the producer's delay.
     let mut seen = world(10);
     seen.scenarios[1].counts.latency.record_n_us(400_000, 100_000);
     seen.scenarios[0].counts.late.record_n_us(390_000, 1000);

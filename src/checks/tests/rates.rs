@@ -1,4 +1,5 @@
-//! `recovers`, `throughput_drops` and `continuity` against a slow, literal reading of docs/checks.md.
+//! Tests `recovers`, `throughput_drops` and `continuity` against a slow, literal implementation of
+//! docs/checks.md.
 
 use proptest::prelude::*;
 
@@ -6,28 +7,28 @@ use super::loads::{Message, counted};
 use super::*;
 use crate::plan::{FaultKind, Work};
 
-/// A bucket of the timeline, microseconds: no load here lasts long enough for wider ones.
+/// Width of a timeline bucket in microseconds. No load here is long enough for wider ones.
 const BUCKET: u64 = 100_000;
 const SECOND: u64 = 1_000_000;
 
-/// All that the docs speak of.
+/// Everything that the docs refer to.
 #[derive(Debug, Clone)]
 struct Load {
     messages: Vec<Message>,
-    /// When they were due, acked, and ended, each in its order.
+    /// When messages were due, acked and ended, each list in order.
     dues: Vec<u64>,
     acks: Vec<u64>,
     ends: Vec<u64>,
     /// The scenario's start and end.
     span: (u64, u64),
     fault: (u64, u64),
-    /// Without a rate: when it had sent all.
+    /// Without a rate: when all messages were sent.
     sent_all: Option<u64>,
     /// It is a reader, whose messages are due when they are acked.
     reads: bool,
 }
 
-/// How many of these times are from one on and before another.
+/// How many of these times are in a period that includes its start but not its end.
 fn within(times: &[u64], from: u64, to: u64) -> f64 {
     times.partition_point(|at| *at < to).saturating_sub(times.partition_point(|at| *at < from)) as f64
 }
@@ -51,7 +52,7 @@ impl Load {
         }
     }
 
-    /// What the run saw of it.
+    /// The observations of the run.
     fn seen(&self) -> Observations {
         let micros = Duration::from_micros;
         let counts = counted(&self.messages, micros(self.span.0), micros(self.span.1), 1000);
@@ -64,7 +65,7 @@ impl Load {
             ..scenario(name, kind, counts, (0, 0))
         };
         if self.reads {
-            // Its producer goes on for longer.
+            // Its producer runs longer.
             seen.scenarios[0].span = Some((ms(0), micros(self.span.1)));
         }
         seen.faults[0].span = Some((micros(self.fault.0), micros(self.fault.1)));
@@ -83,7 +84,7 @@ impl Load {
         evaluate(&plan, &seen).remove(0).answer
     }
 
-    /// Acked or read in this time.
+    /// Acked or read in this period.
     fn done(&self, from: u64, to: u64) -> f64 {
         within(&self.acks, from, to)
     }
@@ -181,7 +182,7 @@ impl Load {
         let last = load_end / BUCKET * BUCKET;
         let (over, _) = self.span_of(before, tolerance);
         let (mut looked, mut missed) = (None, false);
-        // From the bucket on in which it ended.
+        // Starting with the bucket in which the fault ended.
         let mut at = end / BUCKET * BUCKET;
         while at + over <= last {
             let most = within.max(10 * SECOND).div_ceil(BUCKET) * BUCKET;
@@ -260,12 +261,12 @@ impl Load {
         if self.gaps().into_iter().any(|gap| gap > max_gap.max(10_000)) {
             return CheckAnswer::Fail;
         }
-        // The other scenarios of the run are at work all the time.
+        // The other scenarios of the run are active all the time.
         CheckAnswer::Pass
     }
 }
 
-/// So long, so many messages due a second, and what the broker does then.
+/// A phase: its length, the number of messages due per second, and how the broker behaves.
 #[derive(Debug, Clone, Copy)]
 struct Phase {
     ms: u64,
@@ -275,14 +276,15 @@ struct Phase {
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Broker {
-    /// It answers so many a second, one after the other.
+    /// It answers this many per second, one after the other.
     Acks(u64),
-    /// It refuses them, at once.
+    /// It rejects them immediately.
     Refuses,
     Stalls,
 }
 
-/// Messages due by the phases, and what becomes of them; closed, each is due when the one before it has ended.
+/// The messages of these phases and their results. In a closed loop, each message is due when the previous
+/// one has ended.
 fn play(phases: &[Phase], closed: bool) -> (Vec<Message>, u64) {
     let starts: Vec<u64> = phases
         .iter()
@@ -317,7 +319,7 @@ fn play(phases: &[Phase], closed: bool) -> (Vec<Message>, u64) {
             let end_us = ended.map(|(at, _)| at);
             messages.push(Message { due_us: due, end_us, failed: ended.is_some_and(|(_, failed)| failed) });
             let Some(at) = end_us else { break };
-            // A refused one is not tried again at once.
+            // A rejected message is not retried immediately.
             due = if ended.is_some_and(|(_, failed)| failed) { at + 20_000 } else { at };
         }
     } else {
@@ -346,7 +348,7 @@ fn phases() -> impl Strategy<Value = Vec<Phase>> {
         rate,
         broker,
     });
-    // It starts well, more often than not.
+    // Most loads start well.
     let first = prop_oneof![
         3 => Just(Phase { ms: 4000, rate: 40, broker: Broker::Acks(1000) }),
         1 => phase.clone(),
@@ -395,7 +397,7 @@ proptest! {
     }
 }
 
-/// A load of these phases; `slow` lasts over the second one.
+/// A load of these phases. `slow` lasts for the second phase.
 fn of(phases: &[(u64, u64, Broker)]) -> Load {
     let phases: Vec<Phase> =
         phases.iter().map(|(ms, rate, broker)| Phase { ms: *ms, rate: *rate, broker: *broker }).collect();
@@ -421,10 +423,10 @@ fn the_burst_of_a_backlog_does_not_make_up_for_what_follows() {
         bad.message(),
         "424/s after 0 ms (40/s before), but the recovery did not last: 13/s afterwards"
     );
-    // What follows is as it was.
+    // The rate after the fault equals the rate before it.
     let good = of(&[(10_000, 40, FAST), (10_000, 40, Broker::Stalls), (15_500, 40, FAST)]);
     assert_eq!(good.answer(recovers(5000, 0.2)).actual(), "440/s after 0 ms (40/s before)");
-    // It is so for a while only: what comes later is not this check's.
+    // The rate recovers only for a while. What happens later is not part of this check.
     let later = of(&[
         (10_000, 40, FAST),
         (10_000, 40, Broker::Stalls),
@@ -445,13 +447,13 @@ fn a_stage_that_goes_down_by_plan_is_no_fault() {
         (still.outcome(), still.actual()),
         (CheckAnswer::Pass, "4/s after 0 ms (40/s before, 4/s due)")
     );
-    // Nor is it a drop.
+    // It is not a drop either.
     let drop = idle.answer(drops(0.5));
     assert_eq!(
         (drop.outcome(), drop.actual()),
         (CheckAnswer::Fail, "0 % less (40/s before, 4/s during, 4/s due)")
     );
-    // A broker that refuses the few that are due is not back.
+    // A broker that rejects the few due messages has not recovered.
     let refused = of(&[(10_000, 40, FAST), (4000, 4, FAST), (15_000, 4, Broker::Refuses)]);
     assert_eq!(refused.answer(recovers(5000, 0.2)).outcome(), CheckAnswer::Fail);
 }
@@ -472,14 +474,14 @@ fn more_that_is_asked_for_during_a_fault_is_not_compared_with_less_before_it() {
 #[test]
 fn pauses_by_plan_are_no_gaps() {
     let gap = |max| CheckSettings::Continuity { max_gap: ms(max) };
-    // Stages slower than `max_gap`.
+    // Stages that are slower than `max_gap`.
     let slow = of(&[(3000, 40, FAST), (20_000, 1, FAST), (8000, 0, FAST), (3000, 40, FAST)]);
     assert_eq!(slow.answer(gap(500)).outcome(), CheckAnswer::Pass);
-    // Two producers 4 s apart, for their reader.
+    // Two producers, 4 s apart, for one reader.
     let apart = of(&[(3000, 40, FAST), (4000, 0, FAST), (3000, 40, FAST)]);
     let apart = Load { reads: true, ..apart };
     assert_eq!(apart.answer(gap(500)).outcome(), CheckAnswer::Pass);
-    // What is due and not acked is one, refused or not.
+    // A message that is due and not acked is a gap, rejected or not.
     for broker in [Broker::Refuses, Broker::Stalls] {
         let bad = of(&[(3000, 40, FAST), (10_000, 1, broker), (3000, 40, FAST)]).answer(gap(5000));
         assert_eq!(bad.outcome(), CheckAnswer::Fail);
@@ -504,7 +506,7 @@ fn a_fault_over_nothing_to_do_leaves_three_checks_open_and_no_other() {
         let plan = plan(&[("gap", gap, Some("write")), ("acked", acked, Some("write"))]);
         evaluate(&plan, seen).into_iter().map(|result| result.answer).collect::<Vec<_>>()
     };
-    // Another scenario was at work then.
+    // Another scenario was active then.
     let mut seen = idle.seen();
     assert_eq!(evaluate(&seen)[0].outcome(), CheckAnswer::Pass);
     seen.scenarios[1].counts = seen.scenarios[0].counts.clone();
@@ -515,7 +517,7 @@ fn a_fault_over_nothing_to_do_leaves_three_checks_open_and_no_other() {
         "no scenario had work during `slow` (no message due, unacked or unread); keep the load running during `slow`"
     );
     assert_eq!(answers[1].outcome(), CheckAnswer::Pass);
-    // One message that waits through it all is something.
+    // One message that waits the whole time counts as work.
     let open = of(&[(10_000, 40, FAST), (4000, 0, Broker::Stalls), (15_000, 40, FAST)]);
     let mut seen = open.seen();
     seen.scenarios[1].counts = seen.scenarios[0].counts.clone();
@@ -546,7 +548,7 @@ fn another_fault_ends_what_can_be_seen_of_the_first() {
 
 #[test]
 fn bursts_are_compared_with_bursts() {
-    // Acks come every 2.5 s, before the fault and after it; with a low rate, every 2 s.
+    // Acks arrive every 2.5 s, before and after the fault. With a low rate, every 2 s.
     let bursts = |every: u64, rate: u64, stalls: bool| {
         let messages = (0..50 * rate / 10).map(|number| {
             let due_us = number * 10 * SECOND / rate;
@@ -560,7 +562,8 @@ fn bursts_are_compared_with_bursts() {
         let even = bursts(every, rate, false).answer(recovers(10_000, tolerance));
         assert_eq!(even.outcome(), CheckAnswer::Pass, "{every}, {rate}: {even:?}");
     }
-    // Bursts that come more seldom than that are told from it, and what was uneven itself is nothing to compare with.
+    // Less frequent bursts are distinguished from that. A rate that was uneven before the fault is not
+    // comparable.
     let seldom = bursts(2_500_000, 200, true).answer(recovers(2000, 0.2));
     assert_ne!(seldom.outcome(), CheckAnswer::Pass, "{seldom:?}");
     let uneven = |rest: Broker| {
@@ -573,7 +576,7 @@ fn bursts_are_compared_with_bursts() {
     assert_eq!(uneven(FAST).outcome(), CheckAnswer::Pass, "it was slow at the beginning only");
 }
 
-/// `other` began within `slow`, and was over, with all that it touched ready again, at this time.
+/// `other` began during `slow`, and its targets were ready again at this time.
 fn with_other(load: &Load, kind: FaultKind, (end, settled): (u64, u64)) -> Answer {
     let mut seen = load.seen();
     let other = FaultSeen {
@@ -600,15 +603,15 @@ fn a_fault_that_still_lasts_excuses_a_rate_that_is_back_when_it_is_over() {
             "fault `other` was still active when `slow` ended; space the faults further apart"
         );
     }
-    // It was over before, too early to excuse that, or so late that nothing is left to look at.
+    // It was over before, too early to be an excuse, or so late that there is nothing left to look at.
     for (end, outcome) in
         [(13_500, CheckAnswer::Fail), (16_000, CheckAnswer::Fail), (50_000, CheckAnswer::Inconclusive)]
     {
         assert_eq!(with_other(&held, FaultKind::Throttle, (end, end)).outcome(), outcome, "{end}");
     }
-    // What starts a service again is no excuse.
+    // A fault that starts a service again is no excuse.
     assert_eq!(with_other(&held, FaultKind::Start, (23_000, 23_000)).outcome(), CheckAnswer::Fail);
-    // Nor is what is long over; and what came back in spite of it did come back.
+    // A fault that ended long ago is no excuse either. A rate that recovered anyway did recover.
     let never = of(&[(10_000, 40, FAST), (4000, 40, Broker::Stalls), (29_000, 40, Broker::Stalls)]);
     assert_eq!(with_other(&never, FaultKind::Throttle, (23_000, 23_000)).outcome(), CheckAnswer::Fail);
     let back = of(&[(10_000, 40, FAST), (4000, 40, Broker::Stalls), (29_000, 40, FAST)]);

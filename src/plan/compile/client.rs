@@ -1,6 +1,6 @@
-//! Brokers and client settings, from the command line, the file and the profile.
+//! Compiles brokers and client settings from the command line, the file and the profile.
 //!
-//! Owns the form of a broker's address, and what belongs together in `client.security`; properties are the client's to judge.
+//! Checks the form of addresses and of `client.security`. The Kafka client validates properties.
 
 use std::path::Path;
 
@@ -13,20 +13,19 @@ use crate::scenario::source::diagnostics::Diagnostic;
 use crate::scenario::source::node::below;
 use crate::scenario::template::service_template::{Reference, ServiceTemplate};
 
-/// What a profile gives; the file and the command line stand over it.
+/// The settings of a profile. The file and the command line override them.
 #[derive(Debug, Default)]
 pub(super) struct ProfileSettings {
-    /// Its brokers.
     pub(super) target: Option<Target>,
-    /// Where `metrics` scenarios ask.
+    /// URL for `metrics` scenarios without `url`.
     pub(super) metrics_url: Option<String>,
     /// How clients connect.
     pub(super) client: ClientSettings,
-    /// It was named and could not be read, so nothing can be said of what is missing.
+    /// The profile is named but cannot be read, so missing settings must not be reported.
     pub(super) failed: bool,
 }
 
-/// Reads the profile of a file; the second is what is wrong with it.
+/// Compiles the profile of a file. The second value lists its problems.
 pub(super) fn profile(profile: Profile, options: &LoadOptions<'_>) -> (ProfileSettings, Vec<Diagnostic>) {
     let Some(found) = profile.found else {
         return (ProfileSettings { failed: profile.failed, ..ProfileSettings::default() }, Vec::new());
@@ -41,7 +40,7 @@ pub(super) fn profile(profile: Profile, options: &LoadOptions<'_>) -> (ProfileSe
     (ProfileSettings { target, metrics_url, client, failed }, cx.problems)
 }
 
-/// Reads `host:port`; the port is 9092 where left out. A reference to a service stands for both.
+/// Parses `host:port`. The default port is 9092. A reference to a service provides both.
 fn address(text: &str) -> Result<ServiceTemplate, String> {
     let text = text.trim();
     let wired = ServiceTemplate::parse(text).map_err(|error| error.message)?;
@@ -60,7 +59,7 @@ fn address(text: &str) -> Result<ServiceTemplate, String> {
     Ok(if port { wired } else { ServiceTemplate::parse(&format!("{text}:9092")).unwrap_or(wired) })
 }
 
-/// Whether an address without references says its port.
+/// Whether an address without references includes a port.
 fn literal(text: &str) -> Result<bool, String> {
     if text.contains("://") {
         return Err(format!(
@@ -70,7 +69,7 @@ fn literal(text: &str) -> Result<bool, String> {
     }
     let wrong = || format!("invalid broker `{text}`: expected `host:port`");
     let (host, port) = match text.rsplit_once(':') {
-        // An IPv6 address without a port ends in its bracket.
+        // An IPv6 address without a port ends with a bracket.
         Some(_) if text.ends_with(']') => (text, None),
         Some((host, port)) => (host, Some(port)),
         None => (text, None),
@@ -83,7 +82,7 @@ fn literal(text: &str) -> Result<bool, String> {
     if number == 0 || !legal { Err(wrong()) } else { Ok(port.is_some()) }
 }
 
-/// Reads `brokers` of a file or profile.
+/// Compiles `brokers` of a file or profile.
 pub(super) fn target(cx: &mut Context<'_>, pointer: &str, brokers: &Brokers) -> Option<Target> {
     match brokers {
         Brokers::Text(text) if text.trim() == "embedded" => Some(Target::Embedded),
@@ -104,7 +103,7 @@ pub(super) fn target(cx: &mut Context<'_>, pointer: &str, brokers: &Brokers) -> 
     }
 }
 
-/// Reads a list of addresses.
+/// Compiles a list of addresses.
 pub(super) fn addresses(
     cx: &mut Context<'_>,
     pointer: &str,
@@ -120,7 +119,7 @@ pub(super) fn addresses(
     (read.len() == list.len()).then_some(read)
 }
 
-/// Reads `--brokers`.
+/// Compiles `--brokers`.
 pub(super) fn addresses_of_option(cx: &mut Context<'_>, list: &[String]) -> Target {
     let mut read = Vec::new();
     for text in list.iter().flat_map(|text| text.split(',')).filter(|text| !text.trim().is_empty()) {
@@ -140,7 +139,7 @@ pub(super) fn addresses_of_option(cx: &mut Context<'_>, list: &[String]) -> Targ
     Target::Brokers(read)
 }
 
-/// Reads `client` of a file or profile. Paths in it are relative to the file that they stand in.
+/// Compiles `client` of a file or profile. Paths are relative to the file that contains them.
 pub(super) fn settings(
     cx: &mut Context<'_>,
     pointer: &str,
@@ -162,7 +161,7 @@ pub(super) fn settings(
     ClientSettings { security, properties }
 }
 
-/// What the client says to the settings of file and profile together.
+/// Validates the merged settings of file and profile with the Kafka client.
 pub(super) fn together(cx: &mut Context<'_>, settings: &ClientSettings, options: &LoadOptions<'_>) {
     let Some(refusal) = options.client.and_then(|client| (client.whole)(settings)) else { return };
     let property = refusal.property.unwrap_or_default();
@@ -172,9 +171,9 @@ pub(super) fn together(cx: &mut Context<'_>, settings: &ClientSettings, options:
     cx.at(&pointer, refusal.message, refusal.hint);
 }
 
-/// The mechanisms that kaf6's client has.
+/// The SASL mechanisms that kaf6's client supports.
 const MECHANISMS: [&str; 4] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"];
-/// Properties that are written as keys of `client.security`.
+/// Properties that must be written as keys of `client.security`.
 pub const SECURITY: [(&str, &str); 8] = [
     ("security.protocol", "protocol"),
     ("sasl.mechanism", "mechanism"),
@@ -219,7 +218,7 @@ fn security(
     let folder = cx.document.path.parent().unwrap_or(Path::new(""));
     let path = |text: &Option<String>| text.as_ref().map(|text| folder.join(text));
     for (field, written) in [("ca", &raw.ca), ("certificate", &raw.certificate), ("key", &raw.key)] {
-        // Where the embedded broker stands in, nothing of it is used.
+        // The embedded broker uses none of these files.
         let file = path(written).filter(|_| tls && !options.embedded && options.client.is_some());
         if let Some(Err(error)) = file.map(std::fs::File::open) {
             let hint =
@@ -239,7 +238,7 @@ fn security(
     }
 }
 
-/// Whether the mechanism is one that there is, with what it needs beside it.
+/// Whether the mechanism is supported and has the settings that it needs.
 fn mechanism(cx: &mut Context<'_>, pointer: &str, mechanism: &str, raw: &format::SecurityFields) {
     if !MECHANISMS.contains(&mechanism) {
         let hint = match mechanism.to_ascii_uppercase() {
@@ -270,14 +269,14 @@ fn mechanism(cx: &mut Context<'_>, pointer: &str, mechanism: &str, raw: &format:
     }
 }
 
-/// The file's settings over those of its profile.
+/// Merges the file's settings into those of its profile.
 pub(super) fn merge(profile: ClientSettings, file: ClientSettings) -> ClientSettings {
     let mut properties = profile.properties;
     properties.extend(file.properties);
     ClientSettings { security: file.security.or(profile.security), properties }
 }
 
-/// The embedded broker speaks plaintext only.
+/// The embedded broker supports plaintext only.
 pub(super) fn for_embedded(settings: ClientSettings) -> ClientSettings {
     ClientSettings { security: None, ..settings }
 }

@@ -1,6 +1,6 @@
-//! Where problems are collected, and how values of a document are read with their place at hand.
+//! The context of compilation: collects problems, and parses values with their positions.
 //!
-//! Owns the rule that a message shows the file's own text and never what the environment put into it.
+//! Messages show the file's own text, never the values of environment variables.
 
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -13,11 +13,11 @@ use crate::scenario::template::Template;
 use crate::scenario::template::service_template::ServiceTemplate;
 use crate::units::{Duration, UnitError};
 
-/// A document that is checked, and what is wrong with it so far.
+/// The document that is compiled, and the problems found so far.
 pub(super) struct Context<'a> {
     pub(super) document: &'a Document,
     pub(super) problems: Vec<Diagnostic>,
-    /// What is likely a slip in a file that is good all the same.
+    /// Likely mistakes in a file that is valid.
     pub(super) warnings: Vec<Diagnostic>,
 }
 
@@ -32,22 +32,23 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Whether there are so many problems that no more are told; hostile files must not take long to judge.
+    /// Whether the maximum number of problems is reached. It limits the time that malicious files can take.
     pub(super) fn is_full(&self) -> bool {
         self.problems.len() >= PROBLEMS_MAX
     }
 
-    /// A problem at the value of a pointer.
+    /// Reports a problem at the value of a pointer.
     pub(super) fn at(&mut self, pointer: &str, message: impl Into<String>, hint: Option<String>) {
         self.add(self.document.place(pointer), message, hint);
     }
 
-    /// A problem at the key of a pointer.
+    /// Reports a problem at the key of a pointer.
     pub(super) fn at_key(&mut self, pointer: &str, message: impl Into<String>, hint: Option<String>) {
         self.add(self.document.key_place(pointer), message, hint);
     }
 
-    /// A problem whose message shows the value; `wanted` stands in for it where the environment gave the value.
+    /// Reports a problem whose message shows the value. If the value comes from the environment, the message
+    /// shows `wanted` instead.
     pub(super) fn about_value(&mut self, pointer: &str, message: &str, hint: Option<String>, wanted: &str) {
         match self.document.shown(pointer).filter(|_| self.document.is_replaced(pointer)) {
             Some(source) => {
@@ -63,7 +64,7 @@ impl<'a> Context<'a> {
         self.document.root.find(pointer).is_some()
     }
 
-    /// A warning at the value of a pointer, or at the key of what it would stand in.
+    /// Reports a warning at the value of a pointer, or at the enclosing key if there is no value.
     pub(super) fn warn(&mut self, pointer: &str, message: impl Into<String>, hint: Option<String>) {
         if self.warnings.len() < PROBLEMS_MAX {
             let span = if self.is_written(pointer) {
@@ -75,7 +76,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Reads a quantity; a problem where it is none.
+    /// Parses a quantity and reports a problem if it is invalid.
     pub(super) fn quantity<T>(&mut self, pointer: &str, written: Option<&Written<T>>) -> Option<T>
     where
         T: FromStr<Err = UnitError>,
@@ -89,7 +90,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Reads a length of time above zero.
+    /// Parses a duration above zero.
     pub(super) fn positive(
         &mut self,
         pointer: &str,
@@ -103,7 +104,7 @@ impl<'a> Context<'a> {
         Some(value)
     }
 
-    /// Reads a template.
+    /// Parses a template.
     pub(super) fn template(&mut self, pointer: &str, text: &str) -> Option<Template> {
         match Template::parse(text) {
             Ok(template) => Some(template),
@@ -118,7 +119,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Reads a text with references to services; it is printed as the file has it.
+    /// Parses a text with references to services. It is printed as the file has it.
     pub(super) fn wired(&mut self, pointer: &str, text: &str) -> Option<ServiceTemplate> {
         let shown = self.document.shown(pointer).filter(|_| self.document.is_replaced(pointer));
         match (ServiceTemplate::parse(text), shown) {
@@ -135,7 +136,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The place of a byte in the text of a scalar, where the scalar stands in the file as it is read.
+    /// Position of a byte in a scalar's text, if the file contains the scalar exactly as it was parsed.
     fn within(&self, pointer: &str, text: &str, offset: usize) -> Span {
         let span = self.document.place(pointer);
         let length = text.chars().count();
@@ -148,7 +149,8 @@ impl<'a> Context<'a> {
         Span { column: span.column + quote + before, width: (length - before).clamp(1, 12), ..span }
     }
 
-    /// Makes a template of a JSON document below a pointer; each text in it is checked at its own place.
+    /// Makes a template from the JSON document at a pointer. Problems get the position of the string that
+    /// they concern.
     pub(super) fn json_template(&mut self, pointer: &str, value: &serde_json::Value) -> Option<Template> {
         let before = self.problems.len();
         self.json_texts(pointer, value);
@@ -183,7 +185,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Refuses a secret where a name is wanted: every report, folder and label shows it.
+    /// Rejects a secret in a name, because names appear in every report, folder and label.
     pub(super) fn no_secret(&mut self, pointer: &str, what: &str) {
         if self.document.is_secret(pointer) {
             let shown = self.document.shown(pointer).unwrap_or_default().to_owned();
@@ -192,7 +194,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Finds names that are given twice.
+    /// Reports duplicate names.
     pub(super) fn repeats<'n>(&mut self, names: impl Iterator<Item = (String, &'n str)>, what: &str) {
         let mut first: HashMap<&str, usize> = HashMap::new();
         for (pointer, name) in names {

@@ -1,12 +1,12 @@
-//! Takes defaults where a file says nothing, and notes each one taken.
+//! Applies defaults and records each one that a file uses.
 //!
-//! Owns those notes.
+//! `kaf6 plan` shows them.
 
 use std::fmt::Display;
 
 use crate::plan::DefaultTaken;
 
-/// The defaults taken below one path of the file.
+/// The defaults used below one path of the file.
 #[derive(Debug, Default)]
 pub(super) struct DefaultsRecorder {
     path: String,
@@ -14,7 +14,7 @@ pub(super) struct DefaultsRecorder {
 }
 
 impl DefaultsRecorder {
-    /// Nothing taken yet; the path is empty for the file itself.
+    /// An empty recorder. The path is empty for the file itself.
     pub(super) fn below(path: impl Into<String>) -> Self {
         Self { path: path.into(), taken: Vec::new() }
     }
@@ -24,7 +24,7 @@ impl DefaultsRecorder {
         self.taken.push(DefaultTaken { field, value: value.to_string() });
     }
 
-    /// The value written, or the default with a note of it.
+    /// Returns the value from the file, or records and returns the default.
     pub(super) fn or<T>(&mut self, field: &str, written: Option<T>, default: T, shown: impl Display) -> T {
         written.unwrap_or_else(|| {
             self.note(field, shown);

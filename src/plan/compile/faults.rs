@@ -1,6 +1,7 @@
-//! Faults: their targets, and whether each can be done to what it is aimed at.
+//! Compiles `faults`: their targets, and whether each fault can be injected there.
 //!
-//! Owns the signals, and what is said where kaf6 cannot do a fault; when they start is `references`'.
+//! Defines the signals, and the messages for faults that kaf6 cannot inject. `references` checks when faults
+//! start.
 
 use indexmap::IndexMap;
 
@@ -17,14 +18,13 @@ use crate::scenario::source::node::below;
 use crate::scenario::source::suggest;
 use crate::units::Duration;
 
-/// Faults by name.
 pub(super) type KnownFaults = IndexMap<String, Read>;
 
-/// A fault as far as it could be read: what it waits for is judged also where the rest was refused.
+/// A fault as far as it is valid. References to it are checked even if the fault itself is invalid.
 #[derive(Debug, Default)]
 pub(super) struct Read {
     pub(super) start: Start,
-    /// Its timeout is set once all scenarios and faults are known.
+    /// Its timeout is set when all scenarios and faults are known.
     pub(super) plan: Option<FaultPlan>,
     pub(super) defaults: DefaultsRecorder,
 }
@@ -35,13 +35,13 @@ impl Read {
     }
 }
 
-/// Signals that end a process unless it takes care of them.
+/// Signals that end a process unless it handles them.
 const SIGNALS: [&str; 15] = [
     "SIGKILL", "SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGABRT", "SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL",
     "SIGTRAP", "SIGSYS", "SIGPIPE", "SIGUSR1", "SIGUSR2",
 ];
 
-/// All faults by name, in the file's order.
+/// Compiles all faults, in the file's order.
 pub(super) fn compile_faults(
     cx: &mut Context<'_>,
     parts: &Parts<'_>,
@@ -87,7 +87,7 @@ fn read(cx: &mut Context<'_>, known: &Known, pointer: &str, name: &str, raw: &ra
     Read { start, plan, defaults: taken }
 }
 
-/// What is done, and for how long.
+/// Compiles what the fault does, and for how long.
 fn action(
     cx: &mut Context<'_>,
     known: &Known,
@@ -152,7 +152,7 @@ fn restart(
     Some(ActionPlan::Restart { target: target?, signal, down_for, image })
 }
 
-/// Reads `broker` or `broker.1`.
+/// Parses `broker` or `broker.1`.
 fn target(cx: &mut Context<'_>, known: &Known, fault: &str, text: &str) -> Option<FaultTarget> {
     let pointer = below(fault, "target");
     let text = text.trim();
@@ -191,7 +191,7 @@ fn target(cx: &mut Context<'_>, known: &Known, fault: &str, text: &str) -> Optio
     Some(FaultTarget { service: service.to_owned(), replica })
 }
 
-/// Whether a name is that of a service or of what is attached.
+/// Checks that a service or attached container with this name exists.
 fn exists(cx: &mut Context<'_>, known: &Known, pointer: &str, name: &str) -> Option<()> {
     if known.services.contains_key(name) || known.attached.contains_key(name) {
         return Some(());
@@ -203,7 +203,7 @@ fn exists(cx: &mut Context<'_>, known: &Known, pointer: &str, name: &str) -> Opt
     None
 }
 
-/// The signal of a fault that ends a service.
+/// Parses the signal of a fault that stops a service.
 fn signal(cx: &mut Context<'_>, fault: &str, text: Option<&str>, taken: &mut DefaultsRecorder) -> String {
     let Some(text) = text else {
         taken.note("signal", defaults::SIGNAL);
@@ -261,7 +261,7 @@ fn throttle(
     })
 }
 
-/// Reads `broker -> store`, and whether kaf6's relay can stand between the two.
+/// Parses `broker -> store`, and checks that kaf6's relay can be between the two.
 fn link(cx: &mut Context<'_>, known: &Known, pointer: &str, text: &str) -> Option<Link> {
     let Some((from, to)) = text.split_once("->").map(|(from, to)| (from.trim(), to.trim())) else {
         let hint = Some("write the link as `broker -> store`: first the client, then the server".to_owned());
@@ -327,7 +327,7 @@ fn scale(cx: &mut Context<'_>, known: &Known, fault: &str, raw: &raw::Scale) -> 
     Some(ActionPlan::Scale { service: service.to_owned(), to: raw.to })
 }
 
-/// What `stop` and `start`, and several `scale`, mean to each other.
+/// Checks how `stop` and `start`, and several `scale` faults, fit together.
 fn pairs(cx: &mut Context<'_>, known: &Known, faults: &KnownFaults) {
     let covers = |wide: &FaultTarget, narrow: &FaultTarget| {
         wide.service == narrow.service && (wide.replica.is_none() || wide.replica == narrow.replica)

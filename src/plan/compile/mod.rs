@@ -1,7 +1,8 @@
-//! From a scenario file to its plan: what its fields mean together, with a place for each problem.
+//! Compiles a scenario file into its plan. Checks how fields fit together and reports each problem with its
+//! position.
 //!
-//! Owns the order of the steps. Each checks a part of the file, takes the defaults of that part and notes them; a part that
-//! the schema refused is left out, and what rests on it is not judged.
+//! Runs the steps in order. Each step checks one part of the file, applies its defaults and records them. A
+//! part that failed schema validation is skipped, together with everything that depends on it.
 
 mod checks;
 mod client;
@@ -48,23 +49,26 @@ use topics::Topics;
 /// Loads a scenario file and compiles it.
 ///
 /// # Errors
-/// All that is wrong with it.
+///
+/// All problems of the file.
 pub fn load(path: &Path, options: &LoadOptions<'_>) -> Result<Plan, Diagnostics> {
     compile(scenario::load(path, options)?, options)
 }
 
-/// Compiles a scenario file whose text is at hand; `path` is what problems name and what profiles lie beside.
+/// Compiles a scenario file from its text. `path` is used in messages and to find profiles.
 ///
 /// # Errors
-/// All that is wrong with it.
+///
+/// All problems of the file.
 pub fn load_text(path: &Path, text: &str, options: &LoadOptions<'_>) -> Result<Plan, Diagnostics> {
     compile(scenario::load_text(path, text, options)?, options)
 }
 
-/// Checks a file and makes its plan.
+/// Compiles a loaded file into its plan.
 ///
 /// # Errors
-/// All that is wrong with it.
+///
+/// All problems of the file.
 pub fn compile(file: ScenarioFile, options: &LoadOptions<'_>) -> Result<Plan, Diagnostics> {
     let ScenarioFile { document, findings, profile, secrets, mut problems, mut warnings } = file;
     let profile_name = profile.name.clone();
@@ -87,7 +91,7 @@ pub fn compile(file: ScenarioFile, options: &LoadOptions<'_>) -> Result<Plan, Di
     Ok(plan)
 }
 
-/// The parts of a file, each checked. What is missing in them follows from all of them together.
+/// The compiled parts of a file. Later steps combine them.
 struct CompiledParts {
     name: Option<String>,
     description: Option<String>,
@@ -136,7 +140,7 @@ fn check(
     let file_target = file_brokers.and_then(|brokers| client::target(cx, "/brokers", &brokers));
     let written = file_target.clone();
     let target = target::target(cx, &parts, &scenarios, &known, file_target, &profile, options);
-    // A profile's brokers matter only where they are taken.
+    // A profile's brokers matter only if they are used.
     let taken =
         profile.target.as_ref().filter(|theirs| **theirs == target && written.as_ref() != Some(*theirs));
     cluster::references::outside(cx, &known, &scenarios, &faults, written.as_ref(), taken);
@@ -178,7 +182,7 @@ fn run(cx: &mut Context<'_>, parts: &Parts<'_>) -> RunSettings {
 }
 
 impl CompiledParts {
-    /// The plan of a good file, apart from what is the same for all files. What else is likely a slip becomes a warning.
+    /// Combines the parts of a valid file into the plan, and adds the last warnings.
     fn finish(self, document: &Document, warnings: &mut Vec<Diagnostic>) -> Plan {
         let mut taken = Vec::new();
         let name = self.name.unwrap_or_else(|| {
@@ -256,7 +260,7 @@ impl CompiledParts {
 }
 
 impl RunSettings {
-    /// The defaults that it takes.
+    /// All defaults that the file uses.
     fn defaults(&self, timeout: Duration) -> Vec<DefaultTaken> {
         let mut taken = DefaultsRecorder::below("run");
         if self.timeout.is_none() {
@@ -275,7 +279,7 @@ impl RunSettings {
     }
 }
 
-/// Gives all topics to those scenarios that ask for the metadata of all.
+/// Gives all topics to the scenarios that request metadata of all topics.
 fn set_topics(scenarios: &mut [ScenarioPlan], topics: &[TopicPlan]) {
     for scenario in scenarios {
         let of_all = match &mut scenario.work {
@@ -287,7 +291,7 @@ fn set_topics(scenarios: &mut [ScenarioPlan], topics: &[TopicPlan]) {
     }
 }
 
-/// Warns where the file's own timeout is too short for reading back what is sent.
+/// Warns if the file's `run.timeout` is too short to read back all messages.
 fn too_short(
     document: &Document,
     timeout: Duration,

@@ -1,6 +1,6 @@
-//! The readers that a file does not name: one for each topic with messages that no consumer of the file reads.
+//! Adds readback consumers: one for each topic with messages that no consumer of the file reads.
 //!
-//! Owns their names and which topics get one; when they read which partition is the engine's.
+//! Decides which topics get one, and names it. The engine decides when it reads which partition.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::plan::{
 };
 use crate::scenario::ServiceTemplate;
 
-/// The readers to add to a file.
+/// The consumers to add to a file.
 pub(super) fn of(
     scenarios: &[ScenarioPlan],
     faults: &[FaultPlan],
@@ -24,7 +24,7 @@ pub(super) fn of(
     left.filter_map(|topic| reader(scenarios, topic)).collect()
 }
 
-/// The reader of a topic.
+/// The consumer for one topic.
 fn reader(scenarios: &[ScenarioPlan], topic: &TopicPlan) -> Option<ScenarioPlan> {
     let producers: Vec<&ScenarioPlan> = readers::verified(scenarios, &topic.name).map(|(_, it)| it).collect();
     Some(ScenarioPlan {
@@ -49,7 +49,7 @@ fn reader(scenarios: &[ScenarioPlan], topic: &TopicPlan) -> Option<ScenarioPlan>
     })
 }
 
-/// The brokers of producers that all have some of their own; none are the file's.
+/// The producers' brokers, if all producers have their own. Otherwise the consumer uses the file's brokers.
 fn brokers(producers: &[&ScenarioPlan]) -> Option<Vec<ServiceTemplate>> {
     let mut all: Vec<ServiceTemplate> = Vec::new();
     for producer in producers {
@@ -71,7 +71,7 @@ mod tests {
     use crate::plan::{self, ConsumePlan, From, Plan, Start, StartOffset, Work};
     use crate::scenario::{LoadOptions, ServiceTemplate};
 
-    /// A file with the topic `t` of three partitions.
+    /// A plan with the topic `t` of three partitions.
     fn plan(scenarios: &str) -> Plan {
         file(&format!("brokers: embedded\ntopics: [{{name: t, partitions: 3}}]\nscenarios:\n{scenarios}"))
     }
@@ -88,7 +88,7 @@ mod tests {
         plan.scenarios.iter().filter(|it| it.work.is_readback()).map(|it| it.name.as_str()).collect()
     }
 
-    /// Whether the topic gets a reader, and its partitions that are left to that one.
+    /// Whether the topic gets a readback consumer, and which partitions it reads.
     fn left(plan: &Plan) -> (bool, Vec<i32>) {
         let topic = &plan.topics[0].name;
         let left = (0..4).filter(|partition| plan::is_left(plan, topic, *partition)).collect();
@@ -108,7 +108,7 @@ mod tests {
         assert_eq!((*from, *offset, *limit), (From::Run, StartOffset::Earliest, None));
         assert_eq!((*partition, *clients, producers.as_slice()), (None, 1, &["write".to_owned()][..]));
         assert_eq!((&added.start, &added.position), (&Start::default(), &plan.scenarios[0].position));
-        // The producer, and what any reader has.
+        // The producer's timeout and the usual time for a reader.
         assert_eq!(added.timeout, Duration::from_secs(50 + 120));
         assert_eq!(plan::judges(&plan, 1), [0]);
         assert_eq!(left(&plan), (true, vec![0, 1, 2, 3]));
@@ -160,7 +160,7 @@ mod tests {
         };
         let plan = |read: &[i32]| plan(&format!("{WRITE}{}", each(read)));
         assert_eq!(left(&plan(&[0, 2])), (true, vec![1, 3]));
-        // Where the topic turns out to have a fourth one, the audit reads it.
+        // If the topic has a fourth partition at run time, the audit reads it.
         assert_eq!(left(&plan(&[0, 1, 2])), (false, vec![3]));
         let one =
             file(&format!("brokers: embedded\ntopics: [{{name: t}}]\nscenarios:\n{WRITE}{}", each(&[0])));

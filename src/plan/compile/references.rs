@@ -1,6 +1,6 @@
-//! What scenarios and faults mean to each other: who waits for whom.
+//! Checks `after` and `when` between scenarios and faults.
 //!
-//! Owns the search for circles.
+//! Also finds cycles.
 
 use indexmap::IndexMap;
 
@@ -13,7 +13,7 @@ use crate::plan::{Counter, ScenarioKind, Start, When, Work};
 use crate::scenario::source::node::below;
 use crate::scenario::source::suggest;
 
-/// What starts at some time: a scenario or a fault.
+/// A scenario or fault that may wait for another one.
 struct Waiting<'a> {
     pointer: String,
     start: &'a Start,
@@ -27,7 +27,7 @@ pub(super) fn orders(cx: &mut Context<'_>, slots: &IndexMap<String, ScenarioEntr
     let faulty = faults
         .iter()
         .map(|(name, read)| (name.as_str(), Waiting { pointer: fault_pointer(name), start: &read.start }));
-    // A fault with the name of a scenario is told of already.
+    // A fault with the name of a scenario is already reported.
     let faulty = faulty.filter(|(name, _)| !slots.contains_key(*name));
     let all: IndexMap<&str, Waiting<'_>> = scenarios.chain(faulty).collect();
     let mut edges: IndexMap<&str, Vec<(&str, &str)>> = IndexMap::new();
@@ -74,7 +74,7 @@ pub(super) fn orders(cx: &mut Context<'_>, slots: &IndexMap<String, ScenarioEntr
     circles(cx, &edges, |name| all.get(name).map_or_else(String::new, |it| it.pointer.clone()), faults);
 }
 
-/// Whether a scenario counts what another waits for, and ever gets that far.
+/// Whether a scenario has the counter that another one waits for, and can reach the count.
 fn counter(cx: &mut Context<'_>, at: &str, when: &When, other: &ScenarioEntry) {
     let name = &when.scenario;
     let (word, fits) = match (when.counter, other.kind()) {
@@ -104,14 +104,15 @@ fn counter(cx: &mut Context<'_>, at: &str, when: &When, other: &ScenarioEntry) {
     }
 }
 
-/// Reports each circle once, where its first scenario waits.
+/// Reports each cycle once, at its first scenario.
 fn circles(
     cx: &mut Context<'_>,
     edges: &IndexMap<&str, Vec<(&str, &str)>>,
     pointer: impl Fn(&str) -> String,
     faults: &KnownFaults,
 ) {
-    // The state of each: 0 not seen, 1 on the path, 2 done. A path of its own, for files may hold long chains.
+    // State of each node: 0 new, 1 on the path, 2 done. The path is an explicit stack, because files may have
+    // long chains.
     let mut state: IndexMap<&str, u8> = edges.keys().map(|name| (*name, 0)).collect();
     for start in edges.keys() {
         let mut path: Vec<(&str, usize)> = Vec::new();

@@ -1,6 +1,6 @@
-//! Scenarios by name while their file is judged: good ones, and refused ones that others may still name.
+//! The table of scenarios during compilation. It includes invalid ones, because others may refer to them.
 //!
-//! Owns what a scenario may be called, and what is said where a name means none.
+//! Defines valid scenario names, and the messages for unknown ones.
 
 use std::time::Duration;
 
@@ -12,17 +12,17 @@ use crate::plan::{ScenarioKind, ScenarioPlan};
 use crate::scenario::source::node::below;
 use crate::scenario::source::suggest;
 
-/// A scenario that is good.
+/// A valid scenario.
 #[derive(Debug)]
 pub(super) struct Compiled {
-    /// Its timeout is set once all scenarios and faults are known.
+    /// Its timeout is set when all scenarios and faults are known.
     pub(super) plan: ScenarioPlan,
-    /// The timeout that the file gives it.
+    /// The timeout in the file.
     pub(super) timeout: Option<Duration>,
     pub(super) defaults: DefaultsRecorder,
 }
 
-/// A scenario by its name. The name and type of one that the schema or `compile` refused still count for references.
+/// An entry of the table. Name and type of an invalid scenario are kept for references.
 #[derive(Debug)]
 pub(super) enum ScenarioEntry {
     Good(Box<Compiled>),
@@ -45,22 +45,22 @@ impl ScenarioEntry {
     }
 }
 
-/// The pointer of a scenario.
+/// JSON pointer to a scenario.
 pub(super) fn scenario_pointer(name: &str) -> String {
     below("/scenarios", name)
 }
 
-/// The pointer of a fault.
+/// JSON pointer to a fault.
 pub(super) fn fault_pointer(name: &str) -> String {
     below("/faults", name)
 }
 
-/// Names of scenarios stand in `when` before a dot and in summaries as keys.
+/// Whether a name is valid. Names are used before a dot in `when` and as keys in summaries.
 pub(super) fn legal_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 100 && name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-')
 }
 
-/// Says that a name is not that of a scenario.
+/// Reports an unknown scenario.
 pub(super) fn unknown_scenario(
     cx: &mut Context<'_>,
     pointer: &str,

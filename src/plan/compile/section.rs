@@ -1,6 +1,6 @@
-//! Parts of a document that the schema accepted, read into the types of the format.
+//! Deserializes sections of a document, such as `run`, into the types of `scenario::format`.
 //!
-//! Owns what the schema takes and serde does not: whole numbers with a point.
+//! Also handles what the schema accepts but serde rejects: integers with a decimal point.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use super::context::Context;
 use crate::scenario::format::schema_check::Findings;
 
-/// Reads parts of a document that the schema accepted.
+/// Deserializes sections that passed schema validation.
 pub(super) struct Parts<'a> {
     pub(super) json: &'a Json,
     findings: &'a Findings,
@@ -19,13 +19,14 @@ impl<'a> Parts<'a> {
         Self { json, findings }
     }
 
-    /// The part at a pointer; none where it is absent or refused.
+    /// The section at a pointer. `None` if it is absent or invalid.
     pub(super) fn get<T: DeserializeOwned>(&self, pointer: &str, cx: &mut Context<'_>) -> Option<T> {
         let value = self.json.pointer(pointer)?;
         if self.findings.touch(pointer) {
             return None;
         }
-        // Accepted by the schema made from the same types, so this reads; should it not, that must not pass.
+        // The schema is generated from the same types, so this succeeds. If it does not, that must be
+        // reported.
         let part = T::deserialize(value).or_else(|_| T::deserialize(&whole_numbers(value))).ok();
         if part.is_none() {
             cx.at(pointer, "invalid value", None);
@@ -33,7 +34,7 @@ impl<'a> Parts<'a> {
         part
     }
 
-    /// Whether a mapping itself or one of its members is wrong as a whole, not just something further inside.
+    /// Whether a mapping itself or one of its direct members is invalid, not only a nested value.
     pub(super) fn shallowly_refused(&self, pointer: &str) -> bool {
         let shallow = |broken: &String| {
             broken == pointer
@@ -50,8 +51,8 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// JSON Schema takes `10.0` and `1e3` for whole numbers, and so do people; serde does not. What a producer sends as
-/// JSON stays as it is written.
+/// JSON Schema accepts `10.0` and `1e3` as integers, but serde does not. Values in a producer's JSON document
+/// are not changed.
 fn whole_numbers(value: &Json) -> Json {
     match value {
         Json::Array(items) => items.iter().map(whole_numbers).collect(),
@@ -61,7 +62,7 @@ fn whole_numbers(value: &Json) -> Json {
             Json::Object(members.iter().map(|(key, value)| (key.clone(), change(key, value))).collect())
         }
         Json::Number(number) if number.is_f64() => {
-            // Printed without its fraction, a whole number below 2^63 reads back as itself.
+            // Without its fraction, an integer below 2^63 parses to the same value.
             let whole = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 9e18);
             whole
                 .and_then(|float| format!("{float:.0}").parse::<i64>().ok())

@@ -1,4 +1,4 @@
-//! When a scenario or a fault starts: `after`, `at` and `when`.
+//! Compiles when a scenario or fault starts: `after`, `at` and `when`.
 
 use super::context::Context;
 use crate::plan::Start;
@@ -7,7 +7,7 @@ use crate::scenario::format::expr;
 use crate::scenario::source::node::below;
 use crate::units::Duration;
 
-/// Reads when a scenario or a fault starts.
+/// Compiles when a scenario or fault starts.
 pub(super) fn start(
     cx: &mut Context<'_>,
     pointer: &str,

@@ -1,4 +1,4 @@
-//! Where the load goes, of all that may say so: the command line, the file, what it starts, and its profile.
+//! Decides which brokers a run uses: from the command line, the file, its services, or its profile.
 
 use indexmap::IndexMap;
 
@@ -12,8 +12,8 @@ use crate::scenario::ServiceTemplate;
 use crate::scenario::environment::options::LoadOptions;
 use crate::scenario::source::diagnostics::Diagnostic;
 
-/// Where the load goes: the command line before the file, that before what the file starts, and that before its
-/// profile, which may serve other files.
+/// The brokers of the run. The order of precedence is the command line, the file, the services that it
+/// starts, and its profile, which other files may share.
 pub(super) fn target(
     cx: &mut Context<'_>,
     parts: &Parts<'_>,
@@ -96,7 +96,7 @@ pub(super) fn target(
     Target::Brokers(Vec::new())
 }
 
-/// Says that an option sends the load elsewhere than the file's containers.
+/// Warns that an option selects brokers other than the file's containers.
 fn elsewhere(cx: &mut Context<'_>, option: &str, why: &str) {
     let hint = Some(format!("remove {option}, or `cluster` and `faults` of the file"));
     cx.problems.push(Diagnostic::of_file(

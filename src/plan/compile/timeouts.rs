@@ -1,6 +1,7 @@
-//! Timeouts: every scenario and fault has a finite one, and from them follows when each can be running.
+//! Computes timeouts. Every scenario and fault gets a finite one, which determines when each one can be
+//! running.
 //!
-//! Owns the timeouts of those that say none.
+//! Defines the default timeouts.
 
 use std::time::Duration;
 
@@ -11,23 +12,23 @@ use crate::plan::{
     ActionPlan, ClusterPlan, ConsumePlan, FaultPlan, MetricsPlan, ScenarioPlan, Start, Work, defaults,
 };
 
-/// A bound that grows with a count.
+/// A timeout that grows with a count.
 fn counted(count: u64, each: Duration) -> Duration {
     let nanos = each.as_nanos().saturating_mul(count.into());
     let sum = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
     sum.saturating_add(defaults::LEAST_TIMEOUT).min(defaults::MOST_TIMEOUT)
 }
 
-/// Nobody reads a bound more closely.
+/// Rounds a timeout up, because readers need no more precision.
 fn whole_seconds(bound: Duration) -> Duration {
     let bound = bound.min(defaults::LONGEST);
     Duration::from_secs(bound.as_secs() + u64::from(bound.subsec_nanos() > 0))
 }
 
-/// What has a timeout.
+/// An item with a timeout.
 #[derive(Clone, Copy)]
 enum Item<'a> {
-    /// With the timeout that the file gives it.
+    /// A scenario, with the timeout in the file.
     Scenario(&'a ScenarioPlan, Option<Duration>),
     Fault(&'a FaultPlan),
 }
@@ -45,22 +46,22 @@ impl<'a> Item<'a> {
     }
 }
 
-/// Finds the timeouts of a file's scenarios and faults, which share one space of names.
+/// Computes the timeouts of a file's scenarios and faults. They share one namespace.
 pub(super) struct Timeouts<'a> {
     items: IndexMap<&'a str, Item<'a>>,
     cluster: Option<&'a ClusterPlan>,
     faults: &'a [FaultPlan],
-    /// How long a reader waits for what a broker that can be reached does not give back.
+    /// How long a reader waits for messages that a reachable broker does not return.
     unreadable_after: Duration,
-    /// Who waits for a name, by that name.
+    /// For each name, the items that wait for it.
     waiting: IndexMap<&'a str, Vec<&'a str>>,
-    /// `None` while one is being looked at: a reader may wait for one who waits for the reader.
+    /// `None` while an item is being computed. A reader may wait for an item that waits for the reader.
     windows: IndexMap<&'a str, Option<Window>>,
 }
 
 impl<'a> Timeouts<'a> {
-    /// Looks at all of a file; references in it are known to hold, and waiting has no circles. Each scenario comes with the
-    /// timeout that the file gives it.
+    /// Computes all timeouts. References must be valid and without cycles. Each scenario comes with the
+    /// timeout in the file.
     pub(super) fn of(
         scenarios: impl Iterator<Item = (&'a ScenarioPlan, Option<Duration>)>,
         cluster: Option<&'a ClusterPlan>,
@@ -83,7 +84,8 @@ impl<'a> Timeouts<'a> {
         for name in &others {
             timeouts.window(name);
         }
-        // Readers may have been looked at in a circle: with all timeouts known, windows follow from starts alone.
+        // Readers may have been computed in a cycle. Once all timeouts are known, windows depend on starts
+        // only.
         let known = timeouts.items.iter().filter(|(name, _)| others.contains(name));
         let known: Vec<_> = known.map(|(name, item)| (*name, item.start(), timeouts.timeout(name))).collect();
         timeouts.windows = settle(&known).into_iter().map(|(name, window)| (name, Some(window))).collect();
@@ -93,23 +95,23 @@ impl<'a> Timeouts<'a> {
         timeouts
     }
 
-    /// The timeout of a scenario or fault, counted from its start.
+    /// The timeout of a scenario or fault, from its start.
     pub(super) fn timeout(&self, name: &str) -> Duration {
         let window = self.windows.get(name).copied().flatten().unwrap_or_default();
         window.end.saturating_sub(window.latest)
     }
 
-    /// When a scenario or fault has ended.
+    /// When a scenario or fault has ended at the latest.
     pub(super) fn end_of(&self, name: &str) -> Duration {
         self.windows.get(name).copied().flatten().unwrap_or_default().end
     }
 
-    /// The timeout of a run that says none.
+    /// The timeout of a run without `run.timeout`.
     pub(super) fn of_run(&self) -> Duration {
         self.end().saturating_add(defaults::GRACE).max(defaults::RUN_TIMEOUT)
     }
 
-    /// When the last one has ended.
+    /// When the last item has ended.
     fn end(&self) -> Duration {
         self.windows.values().flatten().map(|window| window.end).max().unwrap_or_default()
     }
@@ -123,8 +125,9 @@ impl<'a> Timeouts<'a> {
         let (earliest, latest) =
             start_of(item.start(), &mut |before| self.window(before)).unwrap_or_default();
         if let Item::Scenario(ScenarioPlan { work: Work::Consume(consume), .. }, _) = item {
-            // Its fence may wait for what another reader's count starts, and that one's for what its own does: to that
-            // one it stands as it would without faults.
+            // Its end marker may wait for an item that another reader's count starts, and that reader's end
+            // marker for an item that this reader's count starts. The other reader then uses this value,
+            // which ignores faults.
             let written = self.last_end(name, consume.producers.iter().map(String::as_str));
             let end = latest.saturating_add(self.reading(consume, written.saturating_sub(earliest)));
             self.windows.insert(name, Some(Window { earliest, latest, end }));
@@ -139,7 +142,7 @@ impl<'a> Timeouts<'a> {
         Some(window)
     }
 
-    /// All that wait for a scenario, and all that wait for those.
+    /// All items that wait for a scenario, directly or indirectly.
     fn waiting_for(&self, name: &'a str) -> IndexSet<&'a str> {
         let mut found: IndexSet<&str> = IndexSet::new();
         let mut open = vec![name];
@@ -150,15 +153,15 @@ impl<'a> Timeouts<'a> {
         found
     }
 
-    /// When the last of these has ended, but for those that wait for a reader itself.
+    /// When the last of these has ended, except those that wait for the reader itself.
     fn last_end(&mut self, reader: &'a str, names: impl Iterator<Item = &'a str>) -> Duration {
         let later = self.waiting_for(reader);
         let before: Vec<&str> = names.filter(|name| !later.contains(name)).collect();
         before.into_iter().filter_map(|name| Some(self.window(name)?.end)).max().unwrap_or_default()
     }
 
-    /// When the last producer of a reader, and the last fault, has ended, but for those that wait for the reader itself:
-    /// only then is the log's end written.
+    /// When the last producer of a reader and the last fault have ended, except those that wait for the
+    /// reader itself. The end markers are written after that.
     fn written(&mut self, reader: &'a str, producers: &'a [String]) -> Duration {
         let faults: Vec<&str> = self
             .items
@@ -169,8 +172,8 @@ impl<'a> Timeouts<'a> {
         self.last_end(reader, producers.iter().map(String::as_str).chain(faults))
     }
 
-    /// How long the faults last that can begin while a scenario runs since they wait for what it counts: all that wait
-    /// for it, but for those that wait for its end. They may come one after the other, as counts do.
+    /// Total length of the faults that start on a count of this scenario, directly or indirectly, except
+    /// those that wait for its end. They may run one after the other.
     fn held_up(&self, name: &'a str) -> Duration {
         let mut behind: IndexSet<&str> = IndexSet::new();
         for waiting in self.waiting.get(name).into_iter().flatten() {
@@ -187,8 +190,8 @@ impl<'a> Timeouts<'a> {
         begun.fold(Duration::ZERO, Duration::saturating_add)
     }
 
-    /// How long a reader may take whose log is written to its end after so long. What was acked for it may be unreadable
-    /// for a while.
+    /// Maximum time for a reader whose log is complete after `written`. Acked messages may be unreadable for
+    /// a while.
     fn reading(&self, consume: &ConsumePlan, written: Duration) -> Duration {
         let unreadable = if consume.producers.is_empty() { Duration::ZERO } else { self.unreadable_after };
         let more = unreadable.saturating_add(defaults::GRACE);
@@ -219,10 +222,10 @@ impl<'a> Timeouts<'a> {
     }
 }
 
-/// The longest time that a fault may take, from its start to the end of its healing.
+/// Maximum time of a fault, from its start until its targets are ready again.
 fn of_fault(fault: &FaultPlan, cluster: Option<&ClusterPlan>, faults: &[FaultPlan]) -> Duration {
     let length = fault.length;
-    // A service that kaf6 starts says how long it may take to be ready again.
+    // Services that kaf6 starts have a `ready_timeout`.
     let ready = |service: &str| match cluster.and_then(|cluster| cluster.service(service)) {
         Some(service) => service.ready_timeout,
         None => defaults::FAULT_TIMEOUT,
@@ -239,7 +242,7 @@ fn of_fault(fault: &FaultPlan, cluster: Option<&ClusterPlan>, faults: &[FaultPla
         ActionPlan::Stop { .. } | ActionPlan::Throttle { .. } | ActionPlan::Exec { .. } => {
             defaults::FAULT_TIMEOUT
         }
-        // There and back; those that leave do so one after the other.
+        // Out and back. Replicas that are removed stop one after the other.
         ActionPlan::Scale { service, to } => {
             let back = length.is_some();
             let (least, most) = cluster.map_or((*to, *to), |cluster| cluster.replicas(service, faults));
@@ -293,7 +296,7 @@ mod tests {
         };
         assert_eq!(seconds(&text("run: {unreadable_after: 5m}\n", "t"))[1], 50 + 300 + 30);
         assert_eq!(seconds(&text("run: {unreadable_after: 1s}\n", "t"))[1], 81);
-        // Nothing is acked for who reads what others wrote.
+        // Readers of other producers' messages have no acked messages to wait for.
         assert_eq!(seconds(&text("run: {unreadable_after: 5m}\n", "u"))[1], 60);
         assert_eq!(text("", "t").unreadable_after, Duration::from_secs(90));
     }
@@ -320,8 +323,8 @@ mod tests {
         };
         let bounce = "  f: {type: restart, target: b, after: w, down_for: 5s}\n";
         let plan = with(", after: f", bounce);
-        // The producer 50 s, the fault 90 s after it (25 to end the broker, 5 down, 60 to be ready), and the reader then
-        // as long as any.
+        // The producer takes 50 s. The fault takes 90 s after it: 25 s to stop the broker, 5 s down, 60 s to
+        // be ready. Then the reader takes the usual time.
         assert_eq!((seconds(&plan), plan.faults[0].timeout.as_secs()), (vec![50, 260], 90));
         assert_eq!(seconds(&with("", bounce)), [50, 260]);
         assert_eq!(
@@ -354,7 +357,8 @@ mod tests {
              e: {type: scale, target: b, to: 3, for: 10s, at: 400s}\n",
         );
         let bounds: Vec<u64> = plan.faults.iter().map(|fault| fault.timeout.as_secs()).collect();
-        // To be ready 40 s; to end 25 s, for each that leaves: of 4 down to 2 two do, and there and back at most three.
+        // 40 s to be ready, and 25 s to stop each replica that is removed: two when scaling from 4 to 2, and
+        // at most three out and back.
         assert_eq!(bounds, [70, 72, 40, 40 + 50, 10 + 2 * 40 + 3 * 25]);
     }
 
@@ -376,7 +380,7 @@ mod tests {
     }
 
     proptest! {
-        /// Each fault either waits for the reader's count, for a fault before it, or for the reader's end.
+        /// Each fault waits for the reader's count, for an earlier fault, or for the reader's end.
         #[test]
         fn faults_that_a_readers_count_starts_are_in_its_bound(
             faults in prop::collection::vec((0_u64..100, 0_usize..3, any::<prop::sample::Index>()), 1..8)

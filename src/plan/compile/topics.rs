@@ -1,6 +1,6 @@
-//! Topics: those declared, and how scenarios name them.
+//! Compiles `topics`, and the topics that scenarios use.
 //!
-//! Owns what a legal name is, the default of a scenario that names none, and what a compacted topic asks of keys.
+//! Defines valid topic names, the default topic, and what a compacted topic requires of keys.
 
 use std::collections::BTreeMap;
 
@@ -12,17 +12,17 @@ use crate::scenario::format;
 use crate::scenario::source::node::below;
 use crate::scenario::template::{Function, Template};
 
-/// The topics declared, and whether that is all of them.
+/// The declared topics.
 #[derive(Debug, Default)]
 pub(super) struct Topics {
     pub(super) list: Vec<TopicPlan>,
-    /// The defaults that they take.
+    /// The defaults that they use.
     pub(super) defaults: Vec<DefaultTaken>,
-    /// Some could not be read, so nothing can be said of what is missing.
+    /// Some are invalid, so missing topics must not be reported.
     incomplete: bool,
 }
 
-/// The topics that the file declares.
+/// Compiles the topics that the file declares.
 pub(super) fn declared(cx: &mut Context<'_>, parts: &Parts<'_>) -> Topics {
     let count = parts.json.pointer("/topics").and_then(|topics| Some(topics.as_array()?.len())).unwrap_or(0);
     let mut topics = Topics { incomplete: parts.refused("/topics"), ..Topics::default() };
@@ -62,7 +62,7 @@ pub(super) fn declared(cx: &mut Context<'_>, parts: &Parts<'_>) -> Topics {
     topics
 }
 
-/// Reads a topic's name.
+/// Compiles a topic's name.
 fn name(cx: &mut Context<'_>, pointer: &str, text: &str) -> Option<Template> {
     let template = cx.template(pointer, text)?;
     cx.no_secret(pointer, "a topic's name");
@@ -98,7 +98,7 @@ fn name(cx: &mut Context<'_>, pointer: &str, text: &str) -> Option<Template> {
 }
 
 impl Topics {
-    /// The topics declared, then those that scenarios merely name.
+    /// The declared topics, followed by the topics that only scenarios name.
     pub(super) fn with_named<'a>(&self, scenarios: impl Iterator<Item = &'a Work>) -> Vec<TopicPlan> {
         let mut topics = self.list.clone();
         let declared = topics.len();
@@ -107,7 +107,7 @@ impl Topics {
             let partitions = work.fixed_partition().map_or(defaults::PARTITIONS, |partition| partition + 1);
             match topics.iter().position(|topic| topic.name == *name) {
                 Some(index) if index < declared => {}
-                // A partition that somebody is fixed to has to be there.
+                // The topic needs enough partitions for scenarios with a fixed partition.
                 Some(index) => topics[index].partitions = topics[index].partitions.max(partitions),
                 None => topics.push(TopicPlan {
                     name: name.clone(),
@@ -122,7 +122,7 @@ impl Topics {
         topics
     }
 
-    /// The topic that a scenario uses: the one it names, else the only one declared.
+    /// The topic of a scenario: the one it names, or else the only declared one.
     pub(super) fn used(
         &self,
         cx: &mut Context<'_>,
@@ -162,8 +162,8 @@ impl Topics {
         Some(found)
     }
 
-    /// Checks the key of a scenario's messages against its topic: a compacted one takes no record without a key, and a key that
-    /// has to be rendered again must come out the same.
+    /// Checks a scenario's keys against its topic. A compacted topic rejects records without a key. A key
+    /// that is rendered twice must be the same both times.
     pub(super) fn check_key(&self, cx: &mut Context<'_>, scenario: &str, topic: &Template, key: Key<'_>) {
         if !self.list.iter().any(|declared| declared.name == *topic && is_compacted(&declared.config)) {
             return;
@@ -192,15 +192,15 @@ impl Topics {
 /// The key of a scenario's messages.
 #[derive(Clone, Copy)]
 pub(super) struct Key<'a> {
-    /// The file has one.
+    /// The file defines a key.
     pub(super) is_written: bool,
-    /// None where it is missing or no good template.
+    /// `None` if the key is missing or not a valid template.
     pub(super) template: Option<&'a Template>,
-    /// Its messages have to be read back.
+    /// The messages must be read back.
     pub(super) is_verified: bool,
 }
 
-/// Whether a topic with these properties keeps only the last record of each key.
+/// Whether the topic configuration keeps only the last record of each key.
 fn is_compacted(config: &BTreeMap<String, String>) -> bool {
     let policy = config.get("cleanup.policy");
     policy.is_some_and(|policy| policy.split(',').any(|policy| policy.trim() == "compact"))

@@ -1,6 +1,6 @@
-//! The containers, relays and faults of a plan as text, for `kaf6 plan`.
+//! Prints containers, relays and faults of a plan, for `kaf6 plan`.
 //!
-//! Owns that part of the page; texts are shown as the file has them, so nothing of the environment is in it.
+//! Texts are printed as the file has them, so they contain no values from the environment.
 
 use std::fmt::Write;
 use std::time::Duration as StdDuration;
@@ -11,7 +11,7 @@ use crate::plan::render::{count, line, section, time};
 use crate::scenario::ServiceTemplate;
 use crate::units::Bandwidth;
 
-/// The containers that are started, in their order, or those that are attached to; then the relays.
+/// The containers to start, in order, or to attach to, followed by the relays.
 pub(crate) fn cluster(cluster: &ClusterPlan, out: &mut String) {
     if !cluster.services.is_empty() {
         let preset = cluster.preset.as_ref().map_or_else(String::new, |name| format!("; preset {name}"));
@@ -81,7 +81,7 @@ fn rows(service: &ServicePlan) -> Vec<(&'static str, String)> {
     rows
 }
 
-/// Words as YAML has them in one line.
+/// A command as a YAML list in one line.
 fn command(words: &[ServiceTemplate]) -> String {
     let quoted = |word: &ServiceTemplate| {
         let text = word.to_string();
@@ -135,7 +135,7 @@ fn what(fault: &FaultPlan) -> String {
     }
 }
 
-/// How long a fault lasts if all goes well, where the plan knows.
+/// How long a fault lasts if nothing fails, if the plan knows it.
 pub(crate) const fn expected(fault: &FaultPlan) -> Option<StdDuration> {
     match &fault.action {
         ActionPlan::Restart { down_for, .. } => Some(*down_for),

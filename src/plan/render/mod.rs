@@ -1,6 +1,4 @@
-//! What the parts of a plan's page share.
-//!
-//! Owns its two columns, and how counts and times are written there.
+//! Helpers to print a plan: sections with two columns, counts and durations.
 
 pub(crate) mod containers;
 pub mod timeline;
@@ -11,7 +9,7 @@ use std::time::Duration as StdDuration;
 use super::{Counter, When};
 use crate::units::Duration;
 
-/// Two columns under a title; nothing where there is nothing.
+/// Prints a title and two columns. Prints nothing if there are no rows.
 pub(super) fn section(out: &mut String, title: &str, rows: impl Iterator<Item = (String, String)>) {
     let rows: Vec<(String, String)> = rows.collect();
     let width = rows.iter().map(|(left, _)| left.chars().count()).max().unwrap_or(0);
@@ -24,23 +22,23 @@ pub(super) fn section(out: &mut String, title: &str, rows: impl Iterator<Item = 
     }
 }
 
-/// One line: a text of the file may hold more.
+/// Prints a text as one line, because texts of a file may contain line breaks.
 pub(super) fn line(out: &mut String, text: &str) {
     out.push_str(text.replace(['\n', '\r'], " ").trim_end());
     out.push('\n');
 }
 
-/// A number of things.
+/// A count with its noun.
 pub(super) fn count(number: u64, of: &str) -> String {
     if number == 1 { format!("1 {of}") } else { format!("{number} {of}s") }
 }
 
-/// A length of time.
+/// A duration.
 pub(super) fn time(length: StdDuration) -> String {
     Duration::from(length).to_string()
 }
 
-/// A start by count.
+/// A `when` condition.
 pub(super) fn when_text(when: &When) -> String {
     let counter = match when.counter {
         Counter::Sent => "sent",

@@ -1,6 +1,6 @@
-//! A plan as text, for `kaf6 plan` and `kaf6 validate`: what would happen, when, and on whose say.
+//! Prints a plan for `kaf6 plan` and `kaf6 validate`: what will happen, when, and because of which setting.
 //!
-//! Owns that page; a pure function of the plan.
+//! A pure function of the plan.
 
 use std::fmt::Write;
 use std::time::Duration as StdDuration;
@@ -17,10 +17,10 @@ use crate::plan::{
 use crate::scenario::{Secrets, ServiceTemplate};
 use crate::units::{ByteSize, Rate, Share};
 
-/// Columns of the bars.
+/// Width of the bars, in columns.
 const WIDTH: usize = 48;
 
-/// The line that `kaf6 validate` prints for a good file.
+/// The line that `kaf6 validate` prints for a valid file.
 pub fn validate_line(plan: &Plan) -> String {
     let implicit = match plan.checks.iter().filter(|check| check.implicit).count() {
         0 => String::new(),
@@ -39,12 +39,11 @@ pub fn validate_line(plan: &Plan) -> String {
     )
 }
 
-/// Addresses as written.
 fn joined(list: &[ServiceTemplate]) -> String {
     list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// The whole page, with variables in place of secrets.
+/// The whole output, with variables in place of secrets.
 pub fn render(plan: &Plan) -> String {
     let mut out = String::new();
     header(plan, &mut out);
@@ -111,7 +110,6 @@ fn topics(plan: &Plan, out: &mut String) {
     );
 }
 
-/// A line of the timeline.
 struct Row<'a> {
     name: &'a str,
     start: &'a Start,
@@ -159,7 +157,7 @@ fn bar(row: &Row<'_>, window: &Window, end: StdDuration) -> String {
     let start = column(window.earliest).min(WIDTH - 1);
     let stop = column(window.end).max(start + 1);
     let planned = match row.expected {
-        // What waits for others starts no one knows when.
+        // The start is unknown if it depends on others.
         Some(length) if row.start.after.is_none() && row.start.when.is_none() => {
             column(window.earliest.saturating_add(length)).clamp(start + 1, stop)
         }
@@ -174,7 +172,7 @@ fn bar(row: &Row<'_>, window: &Window, end: StdDuration) -> String {
         .collect()
 }
 
-/// How long a scenario works if all goes well, where the plan knows.
+/// How long a scenario runs if nothing fails, if the plan knows it.
 fn expected(scenario: &ScenarioPlan) -> Option<StdDuration> {
     match &scenario.work {
         Work::Produce(produce) => produce.length(),
@@ -368,7 +366,7 @@ fn message_line(
     };
     let value = match value {
         ValuePlan::Text(template) => {
-            // Part of a secret would not be known as one.
+            // A part of a secret would not be recognized as one.
             let text = template.to_string();
             let text = secrets.as_written(&text);
             let short: String = text.chars().take(60).collect();
@@ -392,7 +390,7 @@ fn checks(plan: &Plan, out: &mut String) {
         "checks",
         plan.checks.iter().map(|check| {
             let kind = check.ask.kind();
-            // One that has no name of its own goes by its kind already.
+            // A check without a name already uses its kind as name.
             let parts = [
                 (check.name != kind.name()).then(|| kind.to_string()),
                 asked(plan, check),
@@ -404,7 +402,7 @@ fn checks(plan: &Plan, out: &mut String) {
     );
 }
 
-/// What a check wants beside what its kind says.
+/// The settings of a check that its kind does not show.
 fn asked(plan: &Plan, check: &CheckPlan) -> Option<String> {
     match &check.ask {
         CheckSettings::CountEquals { expected, metric } => {
@@ -454,7 +452,7 @@ fn asked(plan: &Plan, check: &CheckPlan) -> Option<String> {
     }
 }
 
-/// The count that a check speaks of: where none is written, what was acked of a producer, else what was received.
+/// The count that a check uses. The default is `acked` for a producer, otherwise `received`.
 fn counted(plan: &Plan, check: &CheckPlan, metric: Option<CountMetric>) -> &'static str {
     let named = |s: &&ScenarioPlan| check.scenario.as_ref().is_none_or(|name| s.name == *name);
     let receives =
@@ -468,7 +466,7 @@ fn counted(plan: &Plan, check: &CheckPlan, metric: Option<CountMetric>) -> &'sta
     }
 }
 
-/// Two digits behind the point are enough for people.
+/// Two decimal places are precise enough.
 fn round(rate: f64) -> f64 {
     if rate < 1.0 { rate } else { (rate * 100.0).round() / 100.0 }
 }

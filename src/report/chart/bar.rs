@@ -1,10 +1,10 @@
-//! A bar in a table's cell: where something began and how long it was, or its share of the whole.
+//! A bar in a table cell: the start and length of a period, or a share of a whole.
 //!
-//! Owns nothing but this picture; the numbers stand beside it in the table, so it is hidden from readers.
+//! The table shows the same numbers as text, so the bar is hidden from screen readers.
 
 use super::{WIDTH, put, sane};
 
-/// A bar from `start` to `start + length`, both shares of 1.
+/// A bar from `start` to `start + length`, both as shares of 1.
 pub fn bar(start: f64, length: f64, class: &'static str) -> String {
     let start = sane(start).clamp(0.0, 1.0);
     let length = sane(length).clamp(0.0, 1.0 - start);

@@ -1,6 +1,6 @@
-//! The distribution of latencies: counts over a logarithmic axis, with the percentiles marked in it.
+//! A chart of latencies: a histogram with a logarithmic axis and marked percentiles.
 //!
-//! Owns the merging of buckets and the places of the marks, so that no two labels lie on each other.
+//! Merges buckets, and places the labels so that they do not overlap.
 
 use std::fmt::Write as _;
 
@@ -9,18 +9,18 @@ use super::super::summary::HistogramSummary;
 use super::scale::log_ticks;
 use super::{HEIGHT, WIDTH, escape, put, sane};
 
-/// More bars than this are merged.
+/// Maximum number of bars. More are merged.
 const MAX_BARS: usize = 72;
 
-/// A histogram, and what its tallest bar stands for.
+/// A histogram, and the count of its tallest bar.
 #[derive(Debug, Clone)]
 pub struct Histogram {
     pub svg: String,
-    /// `153 of 1,000`.
+    /// Such as `153 of 1,000`.
     pub tallest: String,
 }
 
-/// The picture; none where there is nothing to show. `marks` are names and milliseconds, growing.
+/// The chart. `None` if there is no data. `marks` are names and milliseconds, ascending.
 pub fn histogram(id: &str, title: &str, data: &HistogramSummary, marks: &[(&str, f64)]) -> Option<Histogram> {
     let bars = bars(data);
     let most = bars.iter().map(|b| b.2).fold(0.0, f64::max);
@@ -54,7 +54,7 @@ pub fn histogram(id: &str, title: &str, data: &HistogramSummary, marks: &[(&str,
     for (from, to, n) in &bars {
         if *n > 0.0 {
             let (left, right) = (share(*from) * WIDTH, share(*to) * WIDTH);
-            // What is there is seen, however few.
+            // Even the smallest count must be visible.
             let height = (n / most * HEIGHT).max(1.2);
             super::step(&mut out, 'M', &[left, HEIGHT]);
             super::step(&mut out, 'v', &[-height]);
@@ -74,11 +74,12 @@ pub fn histogram(id: &str, title: &str, data: &HistogramSummary, marks: &[(&str,
     Some(Histogram { svg: out, tallest: format!("{} of {}", rounded(most), rounded(total)) })
 }
 
-/// Width of a mark's label: about a quarter of a narrow picture.
+/// Width of a label: about a quarter of a narrow chart.
 const LABEL: f64 = 0.26;
 
-/// Each mark's label in the highest of three rows where it has room. Labels right of their line go down from
-/// left to right, those left of it from right to left: so no line runs through a label of the other kind.
+/// Draws each label in the highest of three rows with enough space. Labels to the right of their line descend
+/// from left to right, and labels to the left descend from right to left. So no line crosses a label of the
+/// other kind.
 fn draw_marks(out: &mut String, marks: &[(&str, f64)], share: impl Fn(f64) -> f64) {
     let placed = marks.iter().map(|(name, ms)| (*name, *ms, share(*ms)));
     let (mut left, right): (Vec<_>, Vec<_>) = placed.partition(|(.., at)| *at > 1.0 - LABEL);
@@ -125,7 +126,7 @@ fn rounded(total: f64) -> String {
     count(total.round() as u64)
 }
 
-/// From, to and count of each bar, from the first that holds something to the last.
+/// From, to and count of each bar, from the first nonempty bar to the last.
 fn bars(data: &HistogramSummary) -> Vec<(f64, f64, f64)> {
     let mut out: Vec<(f64, f64, f64)> = Vec::new();
     let mut from = None;

@@ -1,6 +1,6 @@
-//! Pictures as SVG text: strips of the timeline, histograms, bars.
+//! Charts as SVG text: timeline strips, histograms, partition pictures and bars.
 //!
-//! Owns the drawing. Plots stretch to the width they get, texts do not: so one picture fits desk and phone.
+//! Plots stretch to the available width but texts do not, so that one chart fits desktop and phone.
 
 pub mod bar;
 pub mod histogram;
@@ -10,11 +10,11 @@ pub mod strip;
 
 use std::fmt::Write as _;
 
-/// Width of every plot in its own units; the page stretches it.
+/// Width of every plot in its own units. The page stretches it.
 pub(super) const WIDTH: f64 = 1000.0;
 pub(super) const HEIGHT: f64 = 100.0;
 
-/// Text that stands inside markup or an attribute.
+/// Escapes text for use in markup or in an attribute.
 pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     for c in text.chars() {
@@ -30,12 +30,12 @@ pub fn escape(text: &str) -> String {
     out
 }
 
-/// The same for sentences, where a name between backticks is set as code.
+/// Escapes a sentence and formats names in backticks as code.
 pub fn prose(text: &str) -> String {
     let escaped = escape(text);
     let parts: Vec<&str> = escaped.split('`').collect();
     if parts.len().is_multiple_of(2) {
-        // One backtick without its second: left as it is.
+        // A single backtick stays as it is.
         return escaped;
     }
     let mut out = String::with_capacity(escaped.len() + 16);
@@ -49,15 +49,15 @@ pub fn prose(text: &str) -> String {
     out
 }
 
-/// A coordinate with one digit behind the point, none where it is whole.
+/// Writes a coordinate with at most one decimal place.
 pub(super) fn put(out: &mut String, value: f64) {
     let rounded = (value * 10.0).round() / 10.0;
-    // No `-0`, and nothing a parser of paths could stumble over.
+    // Avoids `-0` and anything that a path parser could reject.
     let rounded = if rounded.is_finite() { rounded + 0.0 } else { 0.0 };
     let _ = write!(out, "{rounded}");
 }
 
-/// A command of a path and its numbers: `M12 3.5`.
+/// Writes a path command with its numbers: `M12 3.5`.
 pub(super) fn step(out: &mut String, command: char, numbers: &[f64]) {
     out.push(command);
     for (i, number) in numbers.iter().enumerate() {
@@ -68,7 +68,7 @@ pub(super) fn step(out: &mut String, command: char, numbers: &[f64]) {
     }
 }
 
-/// A number that arithmetic can bear: counts and times of real runs are far below the limits.
+/// Limits a number to a safe range. Counts and times of real runs are far below the limits.
 pub(super) fn sane(value: f64) -> f64 {
     if value.is_nan() { 0.0 } else { value.clamp(-1e15, 1e15) }
 }

@@ -1,29 +1,30 @@
-//! From values to places: linear, logarithmic, and time, with ticks at numbers that people like.
+//! Scales: map values to positions, linearly, logarithmically or as time, with ticks at round numbers.
 //!
-//! Owns the choice of scale and ticks.
+//! Also selects the scale and the ticks.
 
 use super::super::format::{millis, number};
 
-/// Place of the highest tick in a plot of height 100: a little room above for the line's own width.
+/// Position of the highest tick in a plot of height 100. The space above it is for the width of the line.
 const TOP: f64 = 6.0;
 pub(in crate::report) const BASE: f64 = 98.0;
 
 /// The vertical scale of a plot.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Scale {
-    /// From 0 to this.
+    /// From 0 to this value.
     Linear(f64),
-    /// From this power of ten to that.
+    /// From this power of ten to that one.
     Log(i32, i32),
 }
 
 impl Scale {
-    /// Linear from zero, whatever the values.
+    /// A linear scale from zero.
     pub fn linear(values: impl Iterator<Item = f64>) -> Self {
         Self::Linear(nice_above(values.fold(0.0, f64::max)))
     }
 
-    /// Linear where that shows the common values, logarithmic where a few would press them flat.
+    /// A linear scale if it shows the common values well, or a logarithmic one if a few large values would
+    /// flatten them.
     pub fn fitting(values: impl Iterator<Item = f64>) -> Self {
         let mut sorted: Vec<f64> = values.filter(|v| *v > 0.0).collect();
         sorted.sort_by(f64::total_cmp);
@@ -38,7 +39,7 @@ impl Scale {
         }
     }
 
-    /// Where a value lies, from the top.
+    /// The position of a value, from the top.
     pub fn y(self, value: f64) -> f64 {
         let share = match self {
             Self::Linear(top) => value / top,
@@ -49,7 +50,7 @@ impl Scale {
         BASE - share.clamp(0.0, 1.0) * (BASE - TOP)
     }
 
-    /// Values with a line and a label, from below.
+    /// Values with a line and a label, ascending.
     pub fn ticks(self) -> Vec<f64> {
         match self {
             Self::Linear(top) => vec![0.0, top / 2.0, top],
@@ -62,13 +63,13 @@ impl Scale {
         }
     }
 
-    /// Whether it is logarithmic, which the reader has to be told.
+    /// Whether it is logarithmic, which the chart must state.
     pub const fn is_log(self) -> bool {
         matches!(self, Self::Log(..))
     }
 }
 
-/// The smallest number that people like at or above this one.
+/// The smallest round number at or above a value.
 pub fn nice_above(value: f64) -> f64 {
     if value <= 0.0 || !value.is_finite() {
         return 1.0;
@@ -79,8 +80,8 @@ pub fn nice_above(value: f64) -> f64 {
     found.unwrap_or(10.0) * magnitude
 }
 
-/// Ticks of a time axis that ends at `end` milliseconds: place in percent, label, and whether it stays on a
-/// narrow page.
+/// Ticks of a time axis that ends at `end` milliseconds: position in percent, label, and whether it is shown
+/// on a narrow page.
 pub fn time_ticks(end: f64) -> Vec<(f64, String, bool)> {
     const STEPS: [f64; 26] = [
         1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1e3, 2e3, 5e3, 10e3, 15e3, 30e3, 60e3, 120e3,
@@ -100,7 +101,7 @@ pub fn time_ticks(end: f64) -> Vec<(f64, String, bool)> {
     out
 }
 
-/// Ticks of a logarithmic axis from `low` to `high`: place as a share, and label.
+/// Ticks of a logarithmic axis from `low` to `high`: position as a share, and label.
 pub fn log_ticks(low: f64, high: f64) -> Vec<(f64, String)> {
     let span = (high / low).log10();
     if span <= 0.0 || !span.is_finite() {

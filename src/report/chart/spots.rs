@@ -1,29 +1,32 @@
-//! A picture of one partition: offset over time, a mark for each copy and observer, faults as bands behind them.
+//! A picture of one partition: offset over time, with a mark for each copy and observer, and faults as shaded
+//! bands.
 //!
-//! Owns the shapes, the axis of offsets, and how much is drawn. Lines stretch with the page; marks and words do not.
+//! Defines the shapes, the offset axis, and how much is drawn. Lines stretch with the page, but marks and
+//! texts do not.
 
 use std::fmt::Write as _;
 
 use super::strip::Frame;
 use super::{HEIGHT, WIDTH, escape, put, step};
 
-/// Marks of one picture, so that it stays at a few KB.
+/// Maximum number of marks per picture, so that a picture has only a few KB.
 const MARKS: usize = 72;
-/// Names written into one picture.
+/// Maximum number of names per picture.
 const NAMES: usize = 10;
-/// The room of a name, in percent of the picture's width, and of a line of text, in percent of its height.
+/// Space of a name, in percent of the picture's width. The space of a line of text, in percent of its height,
+/// follows.
 const NAME: f64 = 34.0;
 const LINE: f64 = 9.0;
-/// Above and below the outermost offsets, as shares of the height.
+/// Space above and below the outermost offsets, as a share of the height.
 const MARGIN: f64 = 12.0;
-/// Marks nearer than this, in percent of the height, are one.
+/// Marks closer than this, in percent of the height, are merged.
 const NEAR: f64 = 3.0;
 
-/// What a mark looks like. Observers have their shape, findings their filling.
+/// The shape of a mark. The shape shows the observer, and the filling shows the finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Shape {
     Ack,
-    /// A reader of the file, or one that kaf6 added.
+    /// A consumer of the file, or one that kaf6 added.
     Reader,
     Audit,
     /// A re-read by a fresh client.
@@ -38,52 +41,52 @@ pub enum MarkFill {
     Missing,
 }
 
-/// One place of a message or of a range of them: the first, and the last.
+/// One place of a message, or the first and last place of a range.
 #[derive(Debug, Clone, Copy)]
 pub struct SpotPlace {
     pub shape: Shape,
     pub filling: MarkFill,
-    /// Offsets of the first and of the last.
+    /// Offsets of the first and of the last message.
     pub offsets: (i64, i64),
-    /// Times of both, milliseconds.
+    /// Times of the first and of the last message, in milliseconds.
     pub ms: (f64, f64),
 }
 
-/// A message, or a range of them, with an anomaly.
+/// A message or a range of messages with an anomaly.
 #[derive(Debug, Clone)]
 pub struct SpottedMessage {
     pub name: String,
     pub explained: bool,
-    /// Its places in the order of their times; never empty.
+    /// Its places, ordered by time. Never empty.
     pub places: Vec<SpotPlace>,
-    /// The number of the place that is the anomaly.
+    /// Index of the place that is the anomaly.
     pub at: usize,
 }
 
 #[derive(Debug, Clone)]
 pub struct Drawn {
     pub svg: String,
-    /// The labels left of it.
+    /// The labels to the left of it.
     pub axis: String,
-    /// How many cases are in it.
+    /// Number of cases in it.
     pub cases: usize,
-    /// What is drawn of each shape.
+    /// The shapes and fillings that are drawn.
     pub kinds: Vec<(Shape, MarkFill)>,
 }
 
 impl Shape {
-    /// The picture's name of it, and its outline.
+    /// Id and outline of each shape.
     pub const ALL: [(Self, &'static str, &'static str); 4] = [
         (Self::Ack, "k-ack", "M-5 0a5 5 0 1 1 10 0a5 5 0 1 1-10 0z"),
         (Self::Reader, "k-read", "M0-4L4 3.5H-4z"),
         (Self::Audit, "k-audit", "M-3.5-3.5h7v7h-7z"),
         (Self::Recheck, "k-again", "M0-5.5L5.5 0L0 5.5L-5.5 0z"),
     ];
-    /// The ring around the anomaly itself.
+    /// The ring around the anomaly.
     pub const RING: (&'static str, &'static str) = ("k-ring", "M-9 0a9 9 0 1 1 18 0a9 9 0 1 1-18 0z");
     pub const STROKE: (&'static str, &'static str) = ("k-stroke", "M-5.5 5.5L5.5-5.5");
 
-    /// The name of its outline.
+    /// The id of the outline.
     pub fn id(self) -> &'static str {
         Self::ALL.iter().find(|(shape, ..)| *shape == self).map_or("", |(_, id, _)| id)
     }
@@ -99,7 +102,7 @@ impl MarkFill {
     }
 }
 
-/// The vertical axis: from the lowest offset to the highest, with room beside them.
+/// The vertical axis, from the lowest offset to the highest, with a margin.
 struct Axis {
     low: f64,
     span: f64,
@@ -109,7 +112,7 @@ struct Axis {
 impl Axis {
     fn of(offsets: impl Iterator<Item = i64> + Clone) -> Self {
         let (low, high) = (offsets.clone().min().unwrap_or(0), offsets.max().unwrap_or(0));
-        // A few offsets side by side do not fill the whole height.
+        // A few adjacent offsets do not fill the whole height.
         let (low, high) = (i128::from(low), i128::from(high));
         let is_real = |tick: i128| tick >= low.min(0);
         let lack = (10 - (high - low)).max(0);
@@ -124,7 +127,7 @@ impl Axis {
                 }
             }
         }
-        // No offset lies below 0, but in a summary that nobody trusts.
+        // No offset is below 0, except in an invalid summary.
         let mut tick = bottom.div_euclid(step) * step;
         let mut ticks = Vec::new();
         while tick <= top {
@@ -136,14 +139,14 @@ impl Axis {
         Self { low, span, ticks }
     }
 
-    /// Where an offset lies, from the top.
+    /// The position of an offset, from the top.
     fn y(&self, offset: i64) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "a picture")]
         let share = (offset as f64 - self.low) / self.span;
         HEIGHT - MARGIN - share.clamp(0.0, 1.0) * (HEIGHT - 2.0 * MARGIN)
     }
 
-    /// Labels that would be too wide show how far they are from this offset.
+    /// Labels that would be too wide show their distance from this offset.
     fn base(&self) -> i64 {
         let first = self.ticks.first().copied().unwrap_or(0);
         if self.ticks.iter().any(|tick| !(-999_999..10_000_000).contains(tick)) { first } else { 0 }
@@ -167,7 +170,7 @@ impl Axis {
     }
 }
 
-/// Draws these cases, as many as there is room for.
+/// Draws as many of these cases as there is space for.
 pub fn spots(id: &str, title: &str, desc: &str, cases: &[SpottedMessage], frame: &Frame) -> Drawn {
     let mut room = MARKS;
     let takes = |case: &&SpottedMessage| {
@@ -208,7 +211,7 @@ pub fn spots(id: &str, title: &str, desc: &str, cases: &[SpottedMessage], frame:
     Drawn { svg: out, axis: axis.labels(), cases: cases.len(), kinds }
 }
 
-/// The first and the last of a range; one alone if they are near each other.
+/// The first and the last place of a range, or only one if they are close together.
 fn ends(place: &SpotPlace, axis: &Axis, frame: &Frame) -> Vec<(f64, f64)> {
     let at = |ms: f64, offset: i64| (frame.x(ms) / 10.0, axis.y(offset));
     let (first, last) = (at(place.ms.0, place.offsets.0), at(place.ms.1, place.offsets.1));
@@ -224,7 +227,7 @@ fn spot(out: &mut String, id: &str, x: f64, y: f64) {
     out.push_str("%\"/>");
 }
 
-/// Lines of the axis, ranges, and from each copy of a message to the next.
+/// Draws lines for the axis, for ranges, and from each copy of a message to the next.
 fn lines(out: &mut String, axis: &Axis, cases: &[&SpottedMessage], frame: &Frame) {
     out.push_str("<path class=\"grid\" d=\"");
     for tick in &axis.ticks {
@@ -252,7 +255,7 @@ fn lines(out: &mut String, axis: &Axis, cases: &[&SpottedMessage], frame: &Frame
     }
 }
 
-/// A ring around each anomaly, and its name where there is room.
+/// Draws a ring around each anomaly, and its name if there is space.
 fn names(out: &mut String, axis: &Axis, cases: &[&SpottedMessage], frame: &Frame) {
     let at = |case: &SpottedMessage| {
         let place = case.places.get(case.at).or(case.places.first())?;

@@ -1,19 +1,19 @@
-//! One strip of the timeline: one measure over the run's time, with the faults as shaded bands behind it.
+//! A strip of the timeline: one metric over the time of the run, with faults as shaded bands.
 //!
-//! Owns the paths of steps and lines, their gaps, and what a strip says to those who cannot see it.
+//! Draws steps, lines and gaps, and describes the strip for screen readers.
 
 use std::fmt::Write as _;
 
 use super::scale::{BASE, Scale};
 use super::{HEIGHT, WIDTH, escape, put, sane, step};
 
-/// More points than this are merged: no screen shows them, and the page stays small.
+/// Maximum number of points. More are merged, because no screen shows them and the page stays small.
 const MAX_POINTS: usize = 600;
 
-/// The run's time and what was done to the cluster in it; the same behind every strip.
+/// The time axis of the run and its faults. All strips share it.
 #[derive(Debug, Clone, Default)]
 pub struct Frame {
-    /// End of the axis, milliseconds.
+    /// End of the axis in milliseconds.
     pub end_ms: f64,
     /// Start and end of each fault, and whether it took effect.
     pub bands: Vec<(f64, f64, bool)>,
@@ -46,7 +46,7 @@ pub struct Strip<'a> {
     pub class: &'static str,
     pub scale: Scale,
     pub points: &'a Points,
-    /// Buckets with errors, as places in time.
+    /// Times of buckets with errors.
     pub error_ms: &'a [f64],
     /// The unit, for the readout.
     pub unit: &'static str,
@@ -54,13 +54,13 @@ pub struct Strip<'a> {
 
 #[derive(Debug, Clone, Default)]
 pub struct Points {
-    /// Where each begins, milliseconds.
+    /// Start of each point in milliseconds.
     pub at: Vec<f64>,
-    /// Its value; none is a gap.
+    /// Value of each point. `None` is a gap.
     pub value: Vec<Option<f64>>,
-    /// Where the last one ends.
+    /// End of the last point.
     pub end: f64,
-    /// Drawn as steps that hold their value, or as a line through the middle of each.
+    /// Whether to draw steps, or a line through the middle of each point.
     pub steps: bool,
 }
 
@@ -80,7 +80,7 @@ impl Points {
         Self { at, value, end, steps }
     }
 
-    /// Samples at their own times, each held until the next; a gap where one is long overdue.
+    /// Samples at their own times. Each lasts until the next one. If the next one is overdue, there is a gap.
     pub fn samples(at: &[u64], value: &[f64], run_end: f64) -> Self {
         let mut pairs: Vec<(f64, f64)> = at
             .iter()
@@ -123,7 +123,7 @@ impl Points {
     }
 }
 
-/// The plot of a strip; its axis labels are [`axis`].
+/// The plot of a strip. [`axis`] draws its labels.
 pub fn strip(s: &Strip<'_>, frame: &Frame) -> String {
     let mut out = String::with_capacity(2048);
     let (id, title, desc) = (escape(&s.id), escape(&s.title), escape(&s.desc));
@@ -161,7 +161,7 @@ pub fn strip(s: &Strip<'_>, frame: &Frame) -> String {
     out
 }
 
-/// The values themselves, short, for the readout under the pointer.
+/// The values in a short form, for the readout under the pointer.
 fn readout(out: &mut String, points: &Points) {
     let even = points.at.windows(3).all(|w| ((w[2] - w[1]) - (w[1] - w[0])).abs() < 1e-6);
     if !even || points.at.len() < 3 {
@@ -225,18 +225,19 @@ fn line(out: &mut String, s: &Strip<'_>, frame: &Frame) {
         let after = points.value.get(i + 1).is_some_and(Option::is_some);
         step(out, if before { 'L' } else { 'M' }, &[x, s.scale.y(value)]);
         if !before && !after {
-            // Alone: a dot, by the round ends of a line without length.
+            // A single point: a line without length whose round ends form a dot.
             out.push_str("h0");
         }
     }
 }
 
-/// The labels of a strip's vertical axis: a picture of fixed width that stands left of the plot.
+/// The labels of a strip's vertical axis: a picture of fixed width to the left of the plot.
 pub fn axis(scale: Scale, words: fn(f64) -> String) -> String {
     let mut out = String::from("<svg class=\"axis\" aria-hidden=\"true\">");
     for tick in scale.ticks() {
         let y = scale.y(tick);
-        // The lowest label stands on the line, the highest hangs below it: neither leaves the picture.
+        // The lowest label is above its line and the highest is below it, so that both are inside the
+        // picture.
         let shift = if y > 90.0 {
             "-.1em"
         } else if y < 15.0 {

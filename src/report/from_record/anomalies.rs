@@ -1,4 +1,4 @@
-//! Anomalies of a summary: what any observer saw, added up, with evidence beside the faults.
+//! The anomalies of a summary: the counts over all observers, with evidence and faults.
 
 use std::collections::BTreeMap;
 
@@ -11,18 +11,18 @@ use crate::ledger::{Counts, EVIDENCE, Evidence, FoundAs, Judgement, Observer, Sp
 use crate::observe::Observations;
 use crate::report::summary::{AnomalySummary, EvidenceRow, SpotRow};
 
-/// How many acked messages of the whole run are lost; none where that was not measured.
+/// Number of acked messages in the run that are lost. `None` if it was not measured.
 pub(super) fn lost(seen: &Observations) -> Option<u64> {
     counts(seen, Anomaly::Lost).map(|counts| counts.count)
 }
 
-/// The exact count of one anomaly; none where it was not measured. A partition's judgement is the union over all who read
-/// it, so partitions are added up.
+/// The exact count of one anomaly. `None` if it was not measured. A partition's judgement combines all its
+/// readers, so partitions are added up.
 fn counts(seen: &Observations, anomaly: Anomaly) -> Option<Counts> {
     let mut places: BTreeMap<(usize, i32), Counts> = BTreeMap::new();
     for (place, judgement) in judgements(seen) {
         let Some(counts) = judgement.counts.get(&anomaly) else { continue };
-        // Only of readings there are several for one partition; they saw one log.
+        // Only readings have several entries per partition. All of them read the same log.
         let worst = places.entry(place).or_default();
         worst.count = worst.count.max(counts.count);
         worst.explained = worst.explained.max(counts.explained);
@@ -35,7 +35,7 @@ fn counts(seen: &Observations, anomaly: Anomaly) -> Option<Counts> {
     })
 }
 
-/// What was seen of each partition, each message once; where nobody has united it yet, what each consumer saw.
+/// The judgement of each partition, with each message once. If there is none, the judgement of each consumer.
 fn judgements(seen: &Observations) -> impl Iterator<Item = ((usize, i32), &Judgement)> {
     let united = is_united(seen);
     let partitions =
@@ -48,7 +48,7 @@ fn is_united(seen: &Observations) -> bool {
     seen.partitions.iter().any(|partition| partition.judgement.is_some())
 }
 
-/// Each anomaly by its name.
+/// Every kind of anomaly, by name.
 pub(super) fn anomalies(run: RunTag, seen: &Observations) -> IndexMap<String, AnomalySummary> {
     Anomaly::ALL
         .into_iter()
@@ -84,7 +84,7 @@ fn evidence(run: RunTag, seen: &Observations, anomaly: Anomaly) -> Vec<EvidenceR
         .collect()
 }
 
-/// Who noticed: the reader's name, `audit`, or `recheck` for a re-read.
+/// The observer: a consumer's name, `audit`, or `recheck` for a re-read.
 fn observer_name(seen: &Observations, observer: Observer) -> Option<String> {
     match observer {
         Observer::Reader(scenario) => seen.scenarios.get(scenario).map(|s| s.name.clone()),

@@ -1,6 +1,6 @@
-//! An anomaly beside the fault during which it happened, by the times of its message and of the fault.
+//! Relates anomalies to faults by time.
 //!
-//! The ledger knows no faults, and faults know no messages: here, and only here, the two meet.
+//! The ledger does not know faults, and faults do not know messages. Only this file combines them.
 
 use std::time::Duration;
 
@@ -8,32 +8,32 @@ use crate::anomaly::Anomaly;
 use crate::ledger::{Between, Evidence};
 use crate::observe::FaultSeen;
 
-/// How long after a fault something may still be its doing.
+/// How long after a fault an anomaly may still be caused by it.
 const AFTERMATH: Duration = Duration::from_secs(10);
-/// A time that is known this well is told as one.
+/// A period shorter than this, in microseconds, is shown as one time.
 const ONE: u64 = 150_000;
 
-/// What is known of a piece of evidence, faults and all.
+/// The description of a piece of evidence, and the faults at that time.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Beside {
     pub(super) detail: String,
     pub(super) faults: Vec<String>,
 }
 
-/// Puts a piece of evidence beside the faults of its run.
+/// Relates a piece of evidence to the faults of its run.
 pub(super) fn beside(faults: &[FaultSeen], piece: &Evidence) -> Beside {
     let mut faults: Vec<EffectiveFault<'_>> = faults.iter().filter_map(EffectiveFault::of).collect();
     faults.sort_by_key(|fault| fault.from);
     match piece.anomaly {
         Anomaly::Lost | Anomaly::Rewritten => gone(&faults, piece, "gone"),
         Anomaly::Unreadable => gone(&faults, piece, "unreadable"),
-        // Neither did anything happen to these.
+        // These are not caused by an event.
         Anomaly::Unread | Anomaly::Foreign => Beside { detail: piece.words(), faults: Vec::new() },
         _ => happened(&faults, piece),
     }
 }
 
-/// A fault that took effect, microseconds from the start of the run.
+/// A fault that took effect. Times are in microseconds from the start of the run.
 struct EffectiveFault<'a> {
     name: &'a str,
     from: u64,
@@ -50,14 +50,16 @@ impl<'a> EffectiveFault<'a> {
         from <= self.to && to >= self.from
     }
 
-    /// `during` the fault; of several messages, all or some of which were acked then, that too.
+    /// Text such as `during` a fault. For several messages, it says whether all or some of them were acked
+    /// then.
     fn during(&self, piece: &Evidence, (from, to): Between) -> String {
         let all = piece.span.more == 0 || (from >= self.from && to <= self.to);
         format!("{} `{}`", if all { "during" } else { "partly during" }, self.name)
     }
 }
 
-/// It was in the log, and is no longer there or cannot be read: any fault can have done that which was not over before.
+/// For a message that was in the log and is now missing or unreadable. Every fault that had not ended before
+/// may have caused it.
 fn gone(faults: &[EffectiveFault<'_>], piece: &Evidence, what: &str) -> Beside {
     let there = piece.read_us.or(piece.acked_us);
     let suspects: Vec<&EffectiveFault<'_>> =
@@ -78,7 +80,7 @@ fn gone(faults: &[EffectiveFault<'_>], piece: &Evidence, what: &str) -> Beside {
     Beside { detail: join(&words.join(", "), &piece.words(), "; "), faults }
 }
 
-/// It happened at a time: of the retry that explains it, of its message's ack, or else of its being read.
+/// For an anomaly with a time: that of the retry that explains it, of the message's ack, or else of the read.
 fn happened(faults: &[EffectiveFault<'_>], piece: &Evidence) -> Beside {
     let detail = &piece.words();
     let by =
@@ -89,7 +91,7 @@ fn happened(faults: &[EffectiveFault<'_>], piece: &Evidence) -> Beside {
         let read = piece.at_us.and_then(|at| faults.iter().find(|fault| fault.lasted_at((at, at))));
         return read.map_or_else(none, |fault| by(fault, format!("{detail}; read during `{}`", fault.name)));
     };
-    // The retry's own words have its time already.
+    // The description of a retry already includes its time.
     let (time_told, between) = match piece.retry_us {
         Some(_) => (String::new(), ""),
         None => (format!("; acked {}", when(time)), ","),
@@ -115,7 +117,7 @@ fn join(first: &str, second: &str, between: &str) -> String {
     format!("{first}{between}{second}")
 }
 
-/// `at 3.2 s`, or `between 3 s and 5.5 s` where it is not known better.
+/// Such as `at 3.2 s`, or `between 3 s and 5.5 s` if the time is not known exactly.
 fn when((from, to): Between) -> String {
     if to.saturating_sub(from) <= ONE {
         format!("at {}", seconds(from, 1))
@@ -174,7 +176,7 @@ mod tests {
             words(&faults, &lost(Some((5 * S, 6 * S)), None)),
             r#"acked between 5.0 s and 6.0 s, during `bounce`, gone after `bounce` or `late`; so it is ["bounce", "late"]"#
         );
-        // Read after the first fault, so that it was still there.
+        // It was read after the first fault, so it was still in the log then.
         assert_eq!(
             words(&faults, &lost(early, Some((8 * S, 8 * S)))),
             r#"acked at 3.0 s, read at 8.0 s, gone after `late`; so it is ["late"]"#

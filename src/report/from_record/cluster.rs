@@ -1,4 +1,4 @@
-//! Faults, containers and metadata of a summary: with what clients felt of each fault.
+//! The faults, containers and metadata changes of a summary, with the effect of each fault on clients.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::report::summary::{
     ContainerSummary, FaultSummary, FileSummary, MetadataChangeSummary, WatchSummary, WatchedBrokerSummary,
 };
 
-/// The faults, in the order of their start; those that never began last.
+/// The faults, ordered by start. Faults that never started are last.
 pub(super) fn faults(plan: &Plan, seen: &Observations) -> Vec<FaultSummary> {
     let lost = anomalies::lost(seen);
     let effective = seen.faults.iter().filter(|fault| fault.effective).count();
@@ -25,7 +25,7 @@ pub(super) fn faults(plan: &Plan, seen: &Observations) -> Vec<FaultSummary> {
             ..of(plan, seen, fault)
         })
         .collect();
-    // Those of the plan that nobody began.
+    // Faults of the plan that never started.
     for fault in &plan.faults {
         if !all.iter().any(|known| known.name == fault.name) {
             all.push(FaultSummary {
@@ -61,7 +61,7 @@ fn of(plan: &Plan, seen: &Observations, fault: &FaultSeen) -> FaultSummary {
     let gaps =
         seen.scenarios.iter().enumerate().filter(|(_, s)| sends(s) || reads(s)).filter_map(|(at, s)| {
             let tail = checks::stall_at_end(plan, seen, at);
-            // A moment is long enough to be within a gap.
+            // A fault of zero length must still be able to overlap a gap.
             let end = end.max(start + Duration::from_micros(1));
             s.counts.gaps.longest_within(start, end, tail)
         });
@@ -75,7 +75,7 @@ fn of(plan: &Plan, seen: &Observations, fault: &FaultSeen) -> FaultSummary {
     }
 }
 
-/// The containers; their last lines only where something is to be found out.
+/// The containers. Their last lines are included only if something went wrong.
 pub(super) fn containers(seen: &Observations, with_lines: bool) -> Vec<ContainerSummary> {
     let of = |container: &ContainerSeen| ContainerSummary {
         service: container.service.clone(),
@@ -89,7 +89,7 @@ pub(super) fn containers(seen: &Observations, with_lines: bool) -> Vec<Container
     seen.containers.iter().map(of).collect()
 }
 
-/// The containers' logs, each once.
+/// The log files of the containers, once each.
 pub(super) fn logs(seen: &Observations) -> Vec<FileSummary> {
     let mut files: Vec<FileSummary> = Vec::new();
     for container in &seen.containers {
@@ -102,7 +102,7 @@ pub(super) fn logs(seen: &Observations) -> Vec<FileSummary> {
     files
 }
 
-/// What changed, over all `watch` scenarios.
+/// Metadata changes, over all `watch` scenarios.
 pub(super) fn changes(seen: &Observations) -> Vec<MetadataChangeSummary> {
     let watches = seen.scenarios.iter().filter_map(|s| Some((s, s.watch.as_ref()?)));
     let mut all: Vec<MetadataChangeSummary> = watches
@@ -123,7 +123,7 @@ pub(super) fn changes(seen: &Observations) -> Vec<MetadataChangeSummary> {
     all
 }
 
-/// Whom each `watch` asked.
+/// The brokers that each `watch` scenario queried.
 pub(super) fn watch(seen: &Observations) -> IndexMap<String, WatchSummary> {
     let watches = seen.scenarios.iter().filter_map(|s| Some((s, s.watch.as_ref()?)));
     watches

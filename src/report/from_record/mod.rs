@@ -1,6 +1,6 @@
-//! From the record of a run to its summary: the one place that knows both.
+//! Converts the record of a run to its summary.
 //!
-//! Owns how observations become fields: units, rounding, order, and what is absent or null.
+//! Defines how observations become fields: units, rounding, order, and which values are absent or null.
 
 mod anomalies;
 mod beside;
@@ -24,10 +24,9 @@ use crate::plan::{ScenarioKind, Work};
 use crate::record::{RunRecord, Status};
 use crate::scenario::Position;
 
-/// Histogram buckets for each doubling of the latency.
+/// Number of histogram buckets per factor of two in latency.
 const PER_OCTAVE: u32 = 3;
 
-/// The summary of a run.
 pub fn summarize(record: &RunRecord) -> Summary {
     let (plan, seen) = (&record.plan, &record.seen);
     let interrupted = match &seen.cut {
@@ -50,7 +49,7 @@ pub fn summarize(record: &RunRecord) -> Summary {
             .enumerate()
             .map(|(index, s)| {
                 let plan = plan.scenarios.get(index);
-                // A reader that kaf6 added is nowhere in the file.
+                // A readback consumer has no position in the file.
                 let implicit = plan.is_some_and(|it| matches!(&it.work, Work::Consume(it) if it.readback));
                 let position = plan.filter(|_| !implicit).map(|it| position(&it.position));
                 (s.name.clone(), ScenarioSummary { implicit, position, ..scenario(s) })

@@ -1,6 +1,6 @@
-//! Where every message went: the account of each producing scenario, and of the run.
+//! Where every message went: the account of each scenario that sends messages, and of the run.
 //!
-//! Owns which columns are shown, and which partitions stand in view.
+//! Selects the columns, and which partitions are visible.
 
 use super::super::chart::prose;
 use super::super::findings;
@@ -10,16 +10,16 @@ use super::super::words::{account_advice, account_sentence, class_meaning, stand
 use crate::ledger::Account;
 use crate::record::account::{Standing, UNACKED, UNJUDGED, count_of};
 
-/// More partitions of one scenario than this are left to summary.json.
+/// Maximum number of partitions shown per scenario. The others are only in summary.json.
 const MAX_ROWS: usize = 100;
-/// Columns that are shown even where they are 0.
+/// Columns that are shown even if they are 0.
 const ALWAYS: [&str; 4] = ["planned", "sent", "acked", "verified"];
-/// What became of unknown messages: shown below their number.
+/// What became of unknown messages. These counts are shown below the number of unknown messages.
 const OF_UNKNOWN: [&str; 3] = ["found", "absent", "unchecked"];
 
 pub(super) struct AccountTable {
     pub sentence: String,
-    /// The sign of the sentence.
+    /// The CSS class of the sentence.
     pub class: &'static str,
     pub advice: String,
     /// The findings that the sentence is about.
@@ -50,9 +50,9 @@ pub(super) struct ColumnGroup {
 pub(super) struct Column {
     pub name: &'static str,
     pub meaning: String,
-    /// To the docs; empty where the messages of the class are no finding.
+    /// Link to the docs. Empty if messages of the class are not a finding.
     pub link: String,
-    /// The first of its group.
+    /// Whether it is the first of its group.
     pub first: bool,
 }
 
@@ -66,7 +66,7 @@ pub(super) struct AccountCell {
     pub label: &'static str,
     pub value: String,
     pub note: String,
-    /// `fail` for a broken promise, `inconclusive` for what is open, `zero` for nothing.
+    /// `fail` for a broken guarantee, `inconclusive` for open messages, `zero` for none.
     pub class: &'static str,
     pub first: bool,
 }
@@ -80,7 +80,7 @@ pub(super) struct AccountPartitions {
     pub hidden: String,
 }
 
-/// The groups of columns, in their order.
+/// The groups of columns, in order.
 fn groups() -> [(&'static str, Vec<&'static str>); 5] {
     let broken = Account::BROKEN.iter().map(|(name, _)| *name).collect();
     [
@@ -124,7 +124,7 @@ pub(super) fn account(run: &Summary) -> Option<AccountTable> {
     })
 }
 
-/// What to write about messages that nobody could judge.
+/// What to change about messages for which kaf6 cannot tell.
 fn advice(run: &Summary, accounts: &AccountsSummary) -> String {
     let advice = account_advice(run, accounts);
     if advice.is_empty() {
@@ -133,7 +133,7 @@ fn advice(run: &Summary, accounts: &AccountsSummary) -> String {
     prose(&format!("To account for them, {}.", advice.join("; ")))
 }
 
-/// The columns in which any of the accounts has something, with the groups above them.
+/// The columns in which any account has messages, and their groups.
 fn columns(accounts: &[Account], always: &[&str]) -> (Vec<ColumnGroup>, Vec<Column>) {
     let (mut labels, mut out) = (Vec::new(), Vec::new());
     for (label, names) in groups() {
@@ -144,7 +144,7 @@ fn columns(accounts: &[Account], always: &[&str]) -> (Vec<ColumnGroup>, Vec<Colu
         }
         labels.push(ColumnGroup { label, span: names.len() });
         for (i, name) in names.into_iter().enumerate() {
-            // A tooltip shows backquotes as they are.
+            // Tooltips do not render backticks.
             let meaning = class_meaning(name).replace('`', "\"");
             let is_finding = accounts.iter().any(|a| findings::of_account(a).any(|found| found == name));
             let link = if is_finding { findings::link(name) } else { String::new() };
@@ -178,14 +178,14 @@ fn of_unknown(account: &Account) -> String {
     parts.map(|(name, n)| format!("{} {name}", count(n))).collect::<Vec<_>>().join(", ")
 }
 
-/// The partitions of a scenario: those with something broken or open first.
+/// The partitions of a scenario. Those with broken or open messages are first.
 fn partitions(name: &str, partitions: &[PartitionAccountSummary]) -> Option<AccountPartitions> {
     if partitions.is_empty() {
         return None;
     }
     let accounts: Vec<Account> =
         partitions.iter().map(|it| AccountSummary::to_account(&it.account)).collect();
-    // What was planned is known of a scenario only.
+    // Planned messages are known only per scenario.
     let (_, columns) = columns(&accounts, &ALWAYS[1..]);
     let mut rows: Vec<(bool, AccountRow)> = partitions
         .iter()

@@ -1,6 +1,6 @@
-//! What was wrong with the log, with evidence; what was not, in one line.
+//! The anomalies section: anomalies with evidence, and one line for those that did not occur.
 //!
-//! Owns the split between found, none of, and not measured.
+//! Separates anomalies into found, not found and not measured.
 
 use crate::anomaly::Anomaly;
 
@@ -37,9 +37,9 @@ pub(super) struct EvidenceView {
     pub other: String,
     pub identity: String,
     pub sender: String,
-    /// Its number among those of its sender, or the first and the last.
+    /// The message's number in its stream, or the first and last of a range.
     pub numbers: String,
-    /// How many messages, if it is a range.
+    /// Number of messages, for a range.
     pub messages: String,
     pub at: String,
     pub by: String,
@@ -91,7 +91,7 @@ fn evidence(piece: &EvidenceRow) -> EvidenceView {
         place: format!("{}[{}]", piece.topic, piece.partition),
         offset: places(piece.offset, piece.to_offset).unwrap_or_else(|| "–".to_owned()),
         other: places(piece.other_offset, piece.to_other_offset).unwrap_or_default(),
-        // That of the first message says little of a range.
+        // The identity of the first message is not useful for a range.
         identity: piece.identity.clone().filter(|_| piece.count.is_none()).unwrap_or_default(),
         sender: piece.producer.clone().unwrap_or_default(),
         numbers: numbers.unwrap_or_default(),

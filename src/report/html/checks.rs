@@ -1,6 +1,6 @@
-//! The checks as rows: failed ones first, then those that could not be judged.
+//! The checks section: failed checks first, then inconclusive ones.
 //!
-//! Owns their order, and which line of the file each points to.
+//! Defines their order, and the line of the file that each check links to.
 
 use super::super::chart::prose;
 use super::super::findings;
@@ -15,7 +15,7 @@ pub(super) struct CheckView {
     pub name: String,
     pub kind: String,
     pub implicit: bool,
-    /// What the answer is about.
+    /// What the answer covers.
     pub covers: String,
     pub scenario: Option<String>,
     pub expected: String,
@@ -23,7 +23,7 @@ pub(super) struct CheckView {
     pub message: String,
     pub findings: Vec<AccountFinding>,
     pub place: String,
-    /// The line to link to, where the page shows it.
+    /// The line to link to, if the page shows it.
     pub line: Option<usize>,
 }
 

@@ -1,6 +1,6 @@
-//! The cluster under test: what was done to it, what clients were told of it, and what its containers wrote.
+//! The cluster section: faults, metadata changes and container logs.
 //!
-//! Owns which changes and lines stand in view, and which fault a change stands beside.
+//! Selects which changes and lines are visible, and which fault is shown next to a change.
 
 use super::super::chart::prose;
 use super::super::format::{count, float, instant, millis, plural};
@@ -8,15 +8,15 @@ use super::super::summary::{ContainerSummary, FaultSummary, MetadataChangeSummar
 use super::source::is_plain;
 use crate::checks::reason_of;
 
-/// More changes than this are left to summary.json.
+/// Maximum number of changes shown. The others are only in summary.json.
 const MAX_CHANGES: usize = 200;
-/// More lines than this over all containers are left to their logs, but for a few of each.
+/// Maximum number of log lines over all containers. Beyond it, only a few lines of each are shown.
 const MAX_LINES: usize = 200;
 const MOST_OF_ONE: usize = 40;
 const LEAST_OF_ONE: usize = 5;
-/// Of a longer line the start is shown.
+/// Maximum length of a line. Only the start of a longer line is shown.
 const MAX_CHARS: usize = 300;
-/// More lines than this over all containers are folded away.
+/// If there are more lines than this over all containers, they are collapsed.
 const IN_VIEW: usize = 60;
 
 pub(super) struct FaultView {
@@ -58,7 +58,7 @@ pub(super) fn faults(run: &Summary) -> Vec<FaultView> {
 pub(super) struct Containers {
     pub rows: Vec<Container>,
     pub logs: Vec<LogSection>,
-    /// Lines stand in view, as there are few and something went wrong.
+    /// Whether the lines are expanded: there are few, and something went wrong.
     pub open: bool,
 }
 
@@ -114,7 +114,7 @@ fn shortened(line: &str) -> String {
     out
 }
 
-/// What clients were told of the cluster.
+/// The metadata that clients received.
 pub(super) struct MetadataSection {
     pub brokers: Vec<WatchedBrokerRow>,
     pub changes: Vec<Change>,
@@ -186,7 +186,7 @@ fn change(run: &Summary, c: &MetadataChangeSummary) -> Change {
     }
 }
 
-/// The fault that lasted at a time, or else the last one before it.
+/// The fault that was active at a time, or else the last one before it.
 fn beside(run: &Summary, at: u64) -> String {
     let begun = |f: &&FaultSummary| f.started_ms.is_some_and(|start| start <= at);
     let Some(fault) = run.faults.iter().filter(begun).max_by_key(|f| f.started_ms) else {

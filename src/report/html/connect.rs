@@ -1,12 +1,12 @@
-//! How each broker was reached, stage by stage, and the API versions that it offers.
+//! The connect section: how each broker was reached, stage by stage, and the API versions that it supports.
 //!
-//! Owns the grouping of brokers that answer the same.
+//! Groups brokers with the same versions.
 
 use super::super::chart::bar::bar;
 use super::super::format::millis;
 use super::super::summary::{ApiSummary, BrokerConnect, Summary};
 
-/// Of more brokers than this, those that were reached show their stages on demand.
+/// If there are more brokers than this, the stages of reached brokers are collapsed.
 const IN_VIEW: usize = 3;
 
 pub(super) struct Connect {
@@ -19,7 +19,7 @@ pub(super) struct ConnectRow {
     pub name: String,
     pub reachable: bool,
     pub attempts: u64,
-    /// Its stages are folded away: it is one of many, and was reached.
+    /// Whether its stages are collapsed: it is one of many, and was reached.
     pub folded: bool,
     pub total: String,
     pub stages: Vec<StageRow>,
@@ -33,7 +33,7 @@ pub(super) struct StageRow {
     pub error: Option<String>,
 }
 
-/// The same list of versions, and who gave it.
+/// A list of versions, and the brokers that support it.
 pub(super) struct Apis {
     pub who: String,
     pub rows: Vec<ApiSummary>,

@@ -1,6 +1,6 @@
-//! The page's head: which run this is, and the verdict in words and numbers.
+//! The head of the page: the run, and its verdict with key figures.
 //!
-//! Owns the choice of the few numbers that stand beside the verdict.
+//! Selects the key figures.
 
 use crate::anomaly::Anomaly;
 
@@ -28,13 +28,13 @@ pub(super) struct PageHead {
     pub figures: Vec<Figure>,
 }
 
-/// One number beside the verdict.
+/// One key figure.
 pub(super) struct Figure {
     pub label: String,
     pub value: String,
     pub note: String,
     pub class: &'static str,
-    /// Where the docs explain it; empty for most.
+    /// Link to the docs. Usually empty.
     pub link: String,
 }
 
@@ -64,7 +64,7 @@ pub(super) fn head(run: &Summary) -> PageHead {
     }
 }
 
-/// With a capital letter at its start and a full stop at its end.
+/// Capitalizes a text and adds a period.
 fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     let Some(first) = chars.next() else { return String::new() };
@@ -75,7 +75,7 @@ fn sentence(text: &str) -> String {
     out
 }
 
-/// `2026-01-16T14:54:02.113Z` as `2026-01-16 14:54:02 UTC`; anything else as it is.
+/// Formats `2026-01-16T14:54:02.113Z` as `2026-01-16 14:54:02 UTC`. Other texts do not change.
 fn readable(at: &str) -> String {
     match at.split_once('T') {
         Some((day, time)) if at.ends_with('Z') && at.is_ascii() => {
@@ -86,7 +86,7 @@ fn readable(at: &str) -> String {
     }
 }
 
-/// The anomalies that have a figure of their own.
+/// The anomalies with their own key figure.
 const FOUND: [(Anomaly, &str); 2] = [(Anomaly::Lost, "lost"), (Anomaly::Duplicate, "duplicates")];
 
 fn figures(run: &Summary) -> Vec<Figure> {
@@ -136,7 +136,7 @@ fn figures(run: &Summary) -> Vec<Figure> {
             }
         }
     }
-    // The recovery time: of the fault that clients took longest to get over.
+    // The recovery time: the longest one over all faults.
     let slowest = run.faults.iter().filter_map(|f| Some((f.first_ack_ms?, f))).max_by_key(|(ms, _)| *ms);
     if let Some((ms, fault)) = slowest.filter(|(_, fault)| fault.effective) {
         add("first ack after the fault", millis(float(ms)), fault.name.clone(), "");

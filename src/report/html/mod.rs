@@ -1,6 +1,6 @@
-//! `report.html`: one file that shows everything, without network, build step or need for JavaScript.
+//! `report.html`: the whole result in one file. It needs no network and no JavaScript.
 //!
-//! Owns the page as a whole; each section's values have a file of their own, their form is in `templates/`.
+//! Combines the sections. Each section's values are in their own file, and the templates are in `templates/`.
 
 mod account;
 mod anomalies;
@@ -20,13 +20,14 @@ use super::notes::merged;
 use super::sections::Section;
 use super::summary::{NoteLevel, Summary};
 
-/// The hash of `templates/report/readout.js`, which the page's policy allows by name; a test holds it.
+/// Hash of `templates/report/readout.js` for the page's content security policy. A test checks it.
 pub const SCRIPT_HASH: &str = "sha256-1G2xosqZkxEGwqgCfmk9TsSO6KabCn6VYx8COJxpoSE=";
 
-/// The page.
+/// Renders the page.
 ///
 /// # Errors
-/// Where the template cannot be rendered; none is known to happen.
+///
+/// If the template cannot be rendered, which does not happen in practice.
 pub fn html(summary: &Summary) -> Result<String, askama::Error> {
     let mut page = Page {
         script_hash: SCRIPT_HASH,
@@ -52,8 +53,8 @@ pub fn html(summary: &Summary) -> Result<String, askama::Error> {
     page.render().map(visible)
 }
 
-/// Without characters that steer instead of being seen: controls that HTML forbids, and those that turn the
-/// direction of all text behind them.
+/// Removes invisible characters: controls that HTML forbids, and those that change the direction of the
+/// following text.
 fn visible(page: String) -> String {
     let steers = |c: char| {
         (c.is_control() && !matches!(c, '\n' | '\r' | '\t'))

@@ -1,13 +1,13 @@
-//! The account of each partition: what was acknowledged there, and how far each reader came.
+//! The partitions section: what was acked in each partition, and how far each consumer read.
 //!
-//! Owns which rows stand in view: all of a few, else only those with something odd.
+//! Selects the visible rows: all rows if there are few, otherwise those with a problem.
 
 use super::super::format::{count, optional, plural};
 use super::super::summary::{PartitionSummary, ReaderSummary, Summary};
 
-/// More partitions than this are folded away.
+/// If there are more partitions than this, they are collapsed.
 const IN_VIEW: usize = 50;
-/// More rows than this are left to summary.json.
+/// Maximum number of rows. The others are only in summary.json.
 const MAX_ROWS: usize = 1200;
 
 pub(super) struct PartitionsSection {

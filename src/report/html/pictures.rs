@@ -1,6 +1,6 @@
-//! A picture of each partition with anomalies, made of the evidence: what was acked, read and missed, where and when.
+//! The pictures of partitions with anomalies: what was acked, read and missed, where and when.
 //!
-//! Owns which partitions are shown and the words around the pictures; `chart::spots` draws them.
+//! Selects the partitions and writes the texts. `chart::spots` draws the pictures.
 
 use super::super::chart::spots::{MarkFill, Shape, SpotPlace, SpottedMessage, spots};
 use super::super::chart::strip::Frame;
@@ -10,13 +10,13 @@ use super::super::words::{is_suspect, shown};
 use super::timeline::{Label, Tick, frame, lanes, ticks};
 use crate::anomaly::Anomaly;
 
-/// Partitions with a picture; the tables have all.
+/// Maximum number of pictures. The tables include all partitions.
 const MOST: usize = 4;
 
 #[derive(Default)]
 pub(super) struct Pictures {
     pub list: Vec<Picture>,
-    /// Partitions with anomalies that have none.
+    /// Number of partitions with anomalies but without a picture.
     pub hidden: usize,
     pub lanes: Vec<Vec<Label>>,
     pub ticks: Vec<Tick>,
@@ -34,7 +34,7 @@ pub(super) struct Picture {
     pub svg: String,
 }
 
-/// What a mark is, in words.
+/// The legend entry of a mark.
 pub(super) struct PictureKey {
     pub id: &'static str,
     pub class: &'static str,
@@ -42,7 +42,7 @@ pub(super) struct PictureKey {
     pub is_altered: bool,
 }
 
-/// Empty where no anomaly has a time.
+/// The pictures. Empty if no anomaly has a time.
 pub(super) fn pictures(run: &Summary) -> Pictures {
     let frame = frame(run);
     if frame.end_ms <= 0.0 {
@@ -93,7 +93,7 @@ struct PartitionPicture<'a> {
     rows: Vec<(Anomaly, &'a EvidenceRow)>,
 }
 
-/// Each partition of which there is evidence with a time, in the order of the evidence.
+/// The partitions with evidence that has a time, in the order of the evidence.
 fn partitions(run: &Summary) -> Vec<PartitionPicture<'_>> {
     let mut out: Vec<PartitionPicture<'_>> = Vec::new();
     for anomaly in Anomaly::ALL.into_iter().filter(|anomaly| is_suspect(*anomaly)) {
@@ -115,7 +115,7 @@ fn partitions(run: &Summary) -> Vec<PartitionPicture<'_>> {
 }
 
 impl PartitionPicture<'_> {
-    /// Messages with an anomaly that nothing explains, then all.
+    /// Number of messages with an unexplained anomaly, and of all messages with an anomaly.
     fn weight(&self) -> (u64, u64) {
         let rows = || self.rows.iter().map(|(_, row)| *row);
         (shown(rows().filter(|row| row.explained != Some(true))), shown(rows()))
@@ -158,7 +158,8 @@ fn case(anomaly: Anomaly, row: &EvidenceRow) -> SpottedMessage {
     let own = |(_, spot): &(SpotPlace, SpotRow)| {
         spot.found != "acked" && Some(spot.offset) == row.offset && spot.consumer == row.consumer
     };
-    // What is wrong is what was not found as it should be; else the copy that the evidence is about.
+    // The anomaly is the place that differs from what was expected, or else the copy that the evidence is
+    // about.
     let wrong = places.iter().position(|(place, _)| place.filling != MarkFill::Found);
     let at = wrong.or_else(|| places.iter().position(own)).unwrap_or(0);
     let explained = row.explained == Some(true);
@@ -168,7 +169,7 @@ fn case(anomaly: Anomaly, row: &EvidenceRow) -> SpottedMessage {
     SpottedMessage { name, explained, places: places.into_iter().map(|(place, _)| place).collect(), at }
 }
 
-/// The spots of a piece of evidence; where it has none, as in older summaries, where and when it was seen.
+/// The places of a piece of evidence. Older summaries have none, so its offset and time are used.
 fn places(anomaly: Anomaly, row: &EvidenceRow) -> Vec<(SpotPlace, SpotRow)> {
     let altered = anomaly == Anomaly::Corrupt;
     let old = row.offset.zip(row.at_ms).filter(|_| row.spots.is_empty()).map(|(offset, at_ms)| SpotRow {

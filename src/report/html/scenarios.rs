@@ -1,6 +1,6 @@
-//! Each scenario's counts, percentiles and distribution, and all errors by their code.
+//! The scenarios section: counts, percentiles and distribution of each scenario, and all errors by code.
 //!
-//! Owns which counts a scenario has to show.
+//! Selects the counts that a scenario shows.
 
 use super::super::chart::bar::bar;
 use super::super::chart::histogram::{Histogram, histogram};
@@ -17,7 +17,7 @@ pub(super) struct Scenarios {
     pub has_latency: bool,
 }
 
-/// A line of the table that compares all.
+/// A row of the table that compares all scenarios.
 pub(super) struct ComparisonRow {
     pub name: String,
     pub kind: String,
@@ -39,7 +39,7 @@ pub(super) struct Card {
     pub message: String,
     pub facts: Vec<(&'static str, String)>,
     pub remark: &'static str,
-    /// Why kaf6 added it; empty where the file has it.
+    /// Why kaf6 added it. Empty if it is in the file.
     pub added: String,
     pub histogram: Option<Histogram>,
     pub unmeasured: bool,
@@ -74,7 +74,7 @@ fn row(name: &str, s: &ScenarioSummary) -> ComparisonRow {
     }
 }
 
-/// Its type; a reader that kaf6 added is not shown as if the user had written it.
+/// The scenario's type. A readback consumer is marked, because it is not in the file.
 fn kind(s: &ScenarioSummary) -> String {
     if s.implicit { READBACK.to_owned() } else { s.kind.clone() }
 }

@@ -1,13 +1,13 @@
-//! The scenario file with numbered lines, and the files of the run's folder.
+//! The source section: the scenario file with line numbers, and the files in the run's folder.
 //!
-//! Owns the marks beside lines whose check did not pass, and which paths may become links.
+//! Marks lines whose check did not pass, and decides which paths may become links.
 
 use super::super::chart::prose;
 use super::super::format::outcome_name;
 use super::super::summary::{CheckOutcome, Summary};
 use super::super::{JUNIT_XML, SUMMARY_JSON};
 
-/// More of the file than this is not shown.
+/// Maximum number of lines shown.
 const MAX_LINES: usize = 2000;
 const MAX_BYTES: usize = 100_000;
 
@@ -20,14 +20,14 @@ pub(super) struct SourceView {
 pub(super) struct SourceLine {
     pub text: String,
     pub class: &'static str,
-    /// The checks that stand there and did not pass: class and name.
+    /// Class and name of the checks on this line that did not pass.
     pub checks: Vec<(&'static str, String)>,
 }
 
 pub(super) struct SourceFile {
     pub path: String,
     pub about: String,
-    /// Whether it may be a link: only plain relative paths.
+    /// Whether the path may be a link: only plain relative paths may.
     pub link: bool,
 }
 
@@ -39,7 +39,7 @@ fn shown(run: &Summary) -> impl Iterator<Item = &str> {
     })
 }
 
-/// How many lines of the file the page shows.
+/// Number of lines of the file that the page shows.
 pub(super) fn shown_lines(run: &Summary) -> usize {
     shown(run).count()
 }
@@ -80,7 +80,7 @@ pub(super) fn files(run: &Summary) -> Vec<SourceFile> {
         .collect()
 }
 
-/// A relative path without anything that a browser could take for an address.
+/// Whether a path is relative and contains nothing that a browser could interpret as a URL.
 pub(super) fn is_plain(path: &str) -> bool {
     !path.is_empty()
         && path.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/'))

@@ -1,6 +1,6 @@
-//! The timeline: for each scenario its rate and p95 latency, then scraped series, all on one axis of time.
+//! The timeline section: rate and p95 latency of each scenario, then scraped series, all on one time axis.
 //!
-//! Owns which strips there are, their words, and the lane in which the faults have their names.
+//! Selects the strips, and writes their texts and the names of faults above them.
 
 use super::super::chart::sane;
 use super::super::chart::scale::{Scale, short, time_ticks};
@@ -8,7 +8,7 @@ use super::super::chart::strip::{Frame, Points, Strip, axis, strip};
 use super::super::format::{count, float, millis, number};
 use super::super::summary::{MetricSeries, Num, SeriesSummary, Summary};
 
-/// More scraped series than this are left to summary.json.
+/// Maximum number of scraped series shown. The others are only in summary.json.
 const MAX_METRICS: usize = 12;
 
 pub(super) struct TimelineSection {
@@ -48,7 +48,7 @@ pub(super) struct Tick {
     pub edge: &'static str,
 }
 
-/// None where the run measured nothing over time.
+/// `None` if the run measured nothing over time.
 pub(super) fn timeline(run: &Summary) -> Option<TimelineSection> {
     let frame = frame(run);
     let mut rows = Vec::new();
@@ -73,7 +73,7 @@ pub(super) fn timeline(run: &Summary) -> Option<TimelineSection> {
     })
 }
 
-/// The ticks of the axis of time.
+/// The ticks of the time axis.
 pub(super) fn ticks(frame: &Frame) -> Vec<Tick> {
     let ticks = time_ticks(frame.end_ms);
     let last = ticks.len().saturating_sub(1);
@@ -91,7 +91,7 @@ pub(super) fn ticks(frame: &Frame) -> Vec<Tick> {
     ticks.into_iter().enumerate().map(tick).collect()
 }
 
-/// The axis ends where the run did, or where something was still measured, within reason.
+/// The axis ends at the end of the run, or at the last measurement, within limits.
 pub(super) fn frame(run: &Summary) -> Frame {
     let duration = float(run.duration_ms);
     let longest = run.timeline.series.values().map(|s| s.rate.len()).max().unwrap_or(0);
@@ -109,7 +109,7 @@ pub(super) fn frame(run: &Summary) -> Frame {
     Frame { end_ms: sane(end_ms), bands }
 }
 
-/// Names of faults, in as many lanes as it takes to keep them apart.
+/// The names of faults, in as many rows as needed to avoid overlaps.
 pub(super) fn lanes(run: &Summary, frame: &Frame) -> Vec<Vec<Label>> {
     let mut lanes: Vec<(f64, Vec<Label>)> = Vec::new();
     let mut faults: Vec<_> = run.faults.iter().filter_map(|f| Some((float(f.started_ms?), f))).collect();
@@ -146,7 +146,7 @@ fn scenario_rows(
 ) {
     let mean = |v: &[f64]| v.iter().sum::<f64>() / float(v.len() as u64);
     let most = |v: &[f64]| v.iter().copied().fold(f64::MIN, f64::max);
-    // Nothing is drawn before its first message and after its last: it was not at work.
+    // Nothing is drawn before the scenario's first message and after its last one.
     let active = active(&s.rate).unwrap_or(0..0);
     let rate = |(i, v): (usize, &Num)| active.contains(&i).then(|| v.get().max(0.0));
     let rates: Vec<_> = s.rate.iter().enumerate().map(rate).collect();
@@ -224,7 +224,7 @@ fn active(rate: &[Num]) -> Option<std::ops::Range<usize>> {
     Some(first..last + 1)
 }
 
-/// The mean while it was at work, and the highest bucket.
+/// The mean rate while the scenario was active, and the highest bucket.
 fn rate_facts(rate: &[Num]) -> String {
     let Some(active) = active(rate).and_then(|range| rate.get(range)) else { return "none".to_owned() };
     let sum: f64 = active.iter().map(|v| sane(v.get())).sum();
@@ -232,7 +232,7 @@ fn rate_facts(rate: &[Num]) -> String {
     format!("mean {}, peak {}", number(sum / float(active.len() as u64)), number(peak))
 }
 
-/// A tick of latency with its unit; zero needs none.
+/// A latency tick with its unit. Zero has no unit.
 fn time_label(ms: f64) -> String {
     if ms > 0.0 { millis(ms) } else { "0".to_owned() }
 }

@@ -1,4 +1,4 @@
-//! The account in a summary: where every message went, for the run, each producing scenario and each partition.
+//! The message account in a summary: for the run, for each scenario that sends, and for each partition.
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -6,55 +6,56 @@ use serde::{Deserialize, Serialize};
 
 use crate::ledger::{Account, Accounts, Markers};
 
-/// Where every message went. Absent where nothing of the file sends.
+/// Where every message went. Absent if no scenario sends messages.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AccountsSummary {
-    /// Every planned message is verified, excluded or permitted, and no end marker is lost.
+    /// True if every planned message is verified, excluded or permitted, and no end marker is lost.
     pub closed: bool,
-    /// All scenarios together.
+    /// The sum over all scenarios.
     pub total: AccountSummary,
-    /// End markers: one record that kaf6 writes behind all messages of each partition.
+    /// End markers. kaf6 writes one record after all messages of each partition to mark its end.
     pub markers: MarkersSummary,
-    /// Each scenario that sends, by its name.
+    /// Each scenario that sends messages, by name.
     pub scenarios: IndexMap<String, ScenarioAccountSummary>,
 }
 
-/// The account of one producing scenario.
+/// The account of one scenario that sends messages.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ScenarioAccountSummary {
-    /// All of its messages.
+    /// All messages of the scenario.
     #[serde(flatten)]
     pub account: AccountSummary,
-    /// Each partition that it sent to.
+    /// Each partition that the scenario sent to.
     pub partitions: Vec<PartitionAccountSummary>,
 }
 
-/// The account of one scenario's messages to one partition, without what is known of the whole scenario only.
+/// The account of one scenario's messages to one partition. Fields that are known only for a whole scenario
+/// are absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PartitionAccountSummary {
     /// Topic.
     pub topic: String,
     /// Partition.
     pub partition: i32,
-    /// Its messages.
+    /// The scenario's messages to this partition.
     #[serde(flatten)]
     pub account: AccountSummary,
 }
 
-/// End markers.
+/// End markers by class.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MarkersSummary {
-    /// Those that the brokers acked.
+    /// Acked by a broker.
     pub acked: u64,
-    /// Acked, and not in the log.
+    /// Acked, but missing from the log.
     pub lost: u64,
-    /// Acked, missed by a reader, and not read again.
+    /// Acked, but missed by a reader and not re-read.
     #[serde(default)]
     pub unread: u64,
 }
 
-/// Messages by class. planned = unsent + sent; sent = acked + failed + unknown; unknown = found + absent + unchecked;
-/// acked is the sum of verified, excluded and all classes behind them.
+/// Messages by class. planned = unsent + sent; sent = acked + failed + unknown; unknown = found + absent +
+/// unchecked; acked = verified + excluded + the classes listed after them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AccountSummary {
     /// Messages to send if nothing fails. Absent for a partition.
@@ -71,11 +72,11 @@ pub struct AccountSummary {
     pub failed: u64,
     /// Neither acked nor failed.
     pub unknown: u64,
-    /// Unknown, but read back.
+    /// Unknown, but read back from the log.
     pub found: u64,
-    /// Unknown, and not in a log that was read to its end.
+    /// Unknown, and missing from a log that was read to its end.
     pub absent: u64,
-    /// Unknown, and no reader got that far.
+    /// Unknown, and no reader read that far.
     pub unchecked: u64,
     /// Failed and unknown messages that the file allows. Absent for a partition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,11 +105,12 @@ pub struct AccountSummary {
     pub unread: u64,
     /// Acked; no reader is assigned to them.
     pub unassigned: u64,
-    /// Of those that are expired: nobody can tell whether retention or compaction removed them. Absent where there are none.
+    /// How many of the expired messages may have been removed by compaction instead of retention. Absent if
+    /// there are none.
     #[serde(default, skip_serializing_if = "is_none")]
     pub unclear: u64,
-    /// Of those that are unread: only their leader had acked them (`acks: 1`), and there is another one, or may be. Absent where
-    /// there are none.
+    /// How many of the unread messages were acked only by a leader (`acks: 1`) that has changed or may have
+    /// changed. Absent if there are none.
     #[serde(default, skip_serializing_if = "is_none")]
     pub dropped: u64,
 }
@@ -119,7 +121,7 @@ const fn is_none(count: &u64) -> bool {
 }
 
 impl AccountSummary {
-    /// Of a scenario or of the run.
+    /// The account of a scenario or of the run.
     pub fn of(account: &Account) -> Self {
         Self {
             planned: Some(account.planned),
@@ -129,7 +131,7 @@ impl AccountSummary {
         }
     }
 
-    /// Of a partition: without what is known of a scenario only.
+    /// The account of a partition, without the fields that are known only for a scenario.
     pub fn of_partition(account: &Account) -> Self {
         Self {
             planned: None,
@@ -159,7 +161,8 @@ impl AccountSummary {
         }
     }
 
-    /// For arithmetic: a class of a file may hold any number, and sums of them have to stay in range.
+    /// Converts to the ledger's type for arithmetic. Values read from a file may be any number, so sums must
+    /// not overflow.
     pub fn to_account(&self) -> Account {
         const MOST: u64 = 1 << 56;
         let of = |count: u64| count.min(MOST);
@@ -194,14 +197,14 @@ impl AccountSummary {
 }
 
 impl MarkersSummary {
-    /// As the ledger has them.
+    /// Converts to the ledger's type.
     pub const fn to_markers(self) -> Markers {
         Markers { acked: self.acked, lost: self.lost, unread: self.unread }
     }
 }
 
 impl AccountsSummary {
-    /// The accounts of a run whose scenarios and topics have these names.
+    /// Summarizes the accounts of a run. `scenario` and `topics` give the names.
     pub fn of(accounts: &Accounts, scenario: impl Fn(usize) -> String, topics: &[String]) -> Self {
         let scenarios = accounts.scenarios.iter().map(|it| {
             let partitions = it.partitions.iter().map(|row| PartitionAccountSummary {

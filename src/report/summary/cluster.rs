@@ -1,4 +1,4 @@
-//! The part of `summary.json` that is about the cluster: faults, containers, and what metadata said.
+//! The cluster part of `summary.json`: faults, containers and metadata changes.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,29 +6,30 @@ use serde::{Deserialize, Serialize};
 /// One fault.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FaultSummary {
-    /// Its name in the file.
+    /// The fault's name in the file.
     pub name: String,
-    /// Its type.
+    /// The fault's type.
     #[serde(rename = "type")]
     pub kind: String,
-    /// What it was done to.
+    /// The service, replica or connection that the fault was applied to.
     pub target: String,
-    /// Start, from the start of the run; null where it never began.
+    /// Start, in milliseconds from the start of the run. Null if the fault never started.
     pub started_ms: Option<u64>,
-    /// End, from the start of the run. A restart ends when its container is started again; what is left down ends when another
-    /// fault starts it, or with the run.
+    /// End, in milliseconds from the start of the run. A `restart` ends when its container is started again.
+    /// A `stop` without `for` ends when a `start` fault starts the target again, or with the run.
     pub ended_ms: Option<u64>,
-    /// Whether it was shown to have taken effect.
+    /// Whether the fault is proven to have taken effect.
     pub effective: bool,
-    /// How that was shown, or why it was not.
+    /// The proof that the fault took effect, or why there is none.
     pub proof: String,
-    /// From its end to the first ack.
+    /// Time from the fault's end to the first ack.
     pub first_ack_ms: Option<u64>,
-    /// From its end to the first read.
+    /// Time from the fault's end to the first read.
     pub first_read_ms: Option<u64>,
-    /// The longest time without an ack of one scenario, or without a read of one, that lies in part within it.
+    /// The longest time without an ack or a read of one scenario that overlaps the fault.
     pub longest_gap_ms: Option<u64>,
-    /// Acked messages that are lost (the recovery point), where no other fault took effect; null where that is not known.
+    /// Acked messages that are lost (the recovery point). Null if it is unknown or if another fault also took
+    /// effect.
     #[serde(default)]
     pub lost: Option<u64>,
 }
@@ -36,66 +37,66 @@ pub struct FaultSummary {
 /// One container that the run started.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ContainerSummary {
-    /// The service.
+    /// The service's name.
     pub service: String,
-    /// Which replica, from 0.
+    /// The replica's number, from 0.
     pub replica: u32,
-    /// The image, as written.
+    /// The image as written in the file.
     pub image: String,
     /// The container's name.
     pub container: String,
-    /// From its start to its being ready; null where it never was.
+    /// Time from the container's start until it was ready. Null if it never was.
     pub ready_ms: Option<u64>,
-    /// Its log, from the run's folder.
+    /// Path of its log, relative to the run's folder.
     pub log: Option<String>,
-    /// The last lines of its log; absent where the run passed.
+    /// The last lines of its log. Absent if the run passed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub last_lines: Vec<String>,
 }
 
-/// Whom a `watch` asked.
+/// The brokers that a `watch` scenario queried.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WatchSummary {
-    /// Each broker, asked for itself.
+    /// Each broker that was queried separately.
     pub brokers: Vec<WatchedBrokerSummary>,
-    /// Changes that it saw beyond those listed.
+    /// Number of further changes that are not listed.
     pub more_changes: u64,
 }
 
-/// One broker that was asked for itself.
+/// One broker that was queried separately.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WatchedBrokerSummary {
     /// `host:port`.
     pub broker: String,
-    /// Times that it was asked.
+    /// Number of requests to it.
     pub asked: u64,
-    /// Times that it answered.
+    /// Number of answers from it.
     pub answered: u64,
-    /// Its first answer, from the start of the run.
+    /// Time of its first answer, in milliseconds from the start of the run.
     pub first_ms: Option<u64>,
-    /// Its last answer.
+    /// Time of its last answer, in milliseconds from the start of the run.
     pub last_ms: Option<u64>,
-    /// The last error of a look that got no answer.
+    /// The last error of a request without an answer.
     pub error: Option<String>,
 }
 
 /// One change of metadata.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MetadataChangeSummary {
-    /// When it was seen, from the start of the run.
+    /// Time of the answer that shows the change, in milliseconds from the start of the run.
     pub at_ms: u64,
-    /// The `watch` that saw it.
+    /// The `watch` scenario that saw it.
     pub scenario: String,
-    /// The broker that was asked.
+    /// The broker that answered.
     pub broker: String,
     /// `partitions`, `leaders`, `topic_ids`, `controller` or `brokers`.
     pub aspect: String,
-    /// The topic that it is about.
+    /// The topic that changed.
     pub topic: Option<String>,
-    /// The partition that it is about.
+    /// The partition that changed.
     pub partition: Option<i32>,
-    /// What was said before.
+    /// The value before.
     pub before: String,
-    /// What was said then.
+    /// The value after.
     pub after: String,
 }

@@ -1,6 +1,6 @@
-//! `summary.json` as types: the one source of every other report, and what its JSON Schema is made from.
+//! `summary.json` as Rust types. All other reports and the summary's JSON Schema are generated from them.
 //!
-//! Owned apart from the internal types, so that these can change while the file's version stays.
+//! They are separate from the internal types, so that those can change while the version of the file stays.
 
 mod account;
 mod cluster;
@@ -21,17 +21,16 @@ use serde_json::Number;
 
 use crate::plan::{CheckKind, ScenarioKind};
 
-/// The version of the file's form.
+/// Version of the summary format.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// A number of milliseconds or the like: written without a decimal point where it is whole, rounded to
-/// 3 digits behind it elsewhere.
+/// A number. Whole numbers are written without a decimal point, others are rounded to 3 decimal places.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Num(#[schemars(with = "f64")] pub Number);
 
 impl Num {
-    /// The number in its written form; non-finite ones become 0 (they cannot arise from counts and times).
+    /// Rounds a value. Non-finite values become 0; counts and times never produce them.
     pub fn new(value: f64) -> Self {
         let rounded = (value * 1000.0).round() / 1000.0;
         #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53")]
@@ -42,7 +41,6 @@ impl Num {
         }
     }
 
-    /// The value for arithmetic.
     pub fn get(&self) -> f64 {
         self.0.as_f64().unwrap_or(0.0)
     }
@@ -52,19 +50,19 @@ impl Num {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckOutcome {
-    /// The promise was kept.
+    /// The check's condition is met.
     Pass,
-    /// It was broken.
+    /// The check's condition is not met.
     Fail,
-    /// Neither passed nor failed: something was not observed.
+    /// kaf6 cannot tell, because something was not observed.
     Inconclusive,
 }
 
 impl CheckOutcome {
-    /// The order in which people want to see them.
+    /// The order in which reports show outcomes.
     pub const WORST_FIRST: [Self; 3] = [Self::Fail, Self::Inconclusive, Self::Pass];
 
-    /// Its place in that order.
+    /// Index in [`Self::WORST_FIRST`].
     pub fn rank(self) -> usize {
         Self::WORST_FIRST.into_iter().take_while(|outcome| *outcome != self).count()
     }
@@ -74,124 +72,128 @@ impl CheckOutcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {
-    /// Each check passed, and every planned message is accounted for.
+    /// Every check passed and every planned message is accounted for.
     Pass,
-    /// A check failed, or the account has a broken promise.
+    /// A check failed, or the account shows data loss or corruption.
     Fail,
-    /// Neither: the run is inconclusive.
+    /// kaf6 cannot tell: the run is inconclusive.
     Error,
 }
 
-/// One run of one scenario file.
+/// The result of one run of one scenario file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(title = "kaf6 run summary")]
 pub struct Summary {
-    /// The form's version: 1.
+    /// Version of the summary format: 1.
     pub schema_version: u32,
     /// The run's name.
     pub name: String,
-    /// What the file says of itself.
+    /// The file's `description`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// The kaf6 that ran it.
+    /// Version of kaf6.
     pub kaf6_version: String,
-    /// Start of the program's work, RFC 3339 in UTC with milliseconds.
+    /// Start of kaf6's work, in RFC 3339, UTC, with milliseconds.
     pub started_at: String,
-    /// 40 random bits in hex that mark this execution's messages.
+    /// 40 random bits in hexadecimal. They mark the messages of this run.
     pub run_tag: String,
-    /// The run's id; also the name of its folder.
+    /// The run's id, which is also the name of its folder.
     pub run_id: String,
     /// The profile's name.
     pub profile: Option<String>,
     /// The brokers, `host:port`, or `embedded`.
     pub brokers: Vec<String>,
-    /// Each scenario by its name.
+    /// Each scenario, by name.
     pub scenarios: IndexMap<String, ScenarioSummary>,
-    /// Each check by its name, in short.
+    /// Outcome of each check, by name.
     pub checks: IndexMap<String, CheckOutcome>,
-    /// Each check in full; one row for each scenario that it was put to.
+    /// Each check in detail, with one row per scenario that it ran against.
     pub check_results: Vec<CheckRow>,
-    /// Where every message went; absent where nothing of the file sends.
+    /// Where every message went. Absent if no scenario sends messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accounts: Option<AccountsSummary>,
-    /// For how long brokers said that they throttled clients, by kind of request; absent if they did not.
+    /// How long brokers throttled clients, by request type. Absent if they did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub throttling: Option<ThrottlingSummary>,
-    /// Each anomaly by its name; always all of them.
+    /// Every kind of anomaly, by name. Kinds with a count of 0 are included.
     pub anomalies: IndexMap<String, AnomalySummary>,
-    /// Faults, in the order of their start.
+    /// Faults, ordered by start.
     pub faults: Vec<FaultSummary>,
     /// Rates and latencies over time.
     pub timeline: TimelineSummary,
-    /// Warnings and hints in the user's words.
+    /// Hints, warnings and errors about the run.
     pub notes: Vec<NoteSummary>,
     /// The verdict.
     pub status: RunStatus,
-    /// Why the status is what it is, in a sentence.
+    /// Why the run has this status, in one sentence.
     pub reason: String,
-    /// From the start of the run to the end of its last scenario, milliseconds.
+    /// Time from the start of the run to the end of its last scenario, in milliseconds.
     pub duration_ms: u64,
-    /// From the program's work's start to the start of the run (topics created), milliseconds.
+    /// Time from the start of kaf6's work to the start of the run, in milliseconds. Topics are created in
+    /// that time.
     pub setup_ms: u64,
-    /// Set where a signal ended the run: its name.
+    /// Name of the signal that ended the run. Absent if none did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interrupted: Option<String>,
     /// The scenario file.
     pub source: SourceSummary,
-    /// Latency histograms by scenario name; only those with data.
+    /// Latency histograms by scenario name. Scenarios without measurements are absent.
     pub histograms: IndexMap<String, HistogramSummary>,
-    /// Accounting for each partition that was written or read.
+    /// Statistics of each partition that was written or read.
     pub partitions: Vec<PartitionSummary>,
-    /// What `connect` scenarios saw, by scenario name.
+    /// Results of `connect` scenarios, by scenario name.
     pub connect: IndexMap<String, Vec<BrokerConnect>>,
-    /// Changes of metadata that `watch` scenarios saw, in the order of time.
+    /// Metadata changes that `watch` scenarios saw, ordered by time.
     pub metadata_changes: Vec<MetadataChangeSummary>,
-    /// Whom `watch` scenarios asked, by scenario name.
+    /// Brokers that `watch` scenarios queried, by scenario name.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub watch: IndexMap<String, WatchSummary>,
-    /// Containers that the run started, in the order of their start.
+    /// Containers that the run started, ordered by start.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub containers: Vec<ContainerSummary>,
-    /// Named series of `metrics` scenarios over time.
+    /// Series that `metrics` scenarios name, over time.
     pub metric_series: Vec<MetricSeries>,
-    /// Other files of the run's folder, such as the logs of containers; the three reports are not listed.
+    /// Further files in the run's folder, such as container logs. The three reports are not listed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FileSummary>,
 }
 
-/// One further file of the run's folder.
+/// A further file in the run's folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FileSummary {
-    /// Its path, from the run's folder.
+    /// Path, relative to the run's folder.
     pub path: String,
-    /// What it holds, in a few words.
+    /// Short description of its contents.
     pub about: String,
 }
 
-/// Where the scenario file came from.
+/// The scenario file of the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SourceSummary {
     /// The path as given.
     pub path: String,
-    /// The text as read, before `${}` was replaced.
+    /// The text as read, before variables are replaced.
     pub text: String,
 }
 
-/// What one scenario did. Fields that its type does not have are absent; those it could not measure are null.
+/// Results of one scenario. Fields that do not apply to its type are absent. Fields that could not be
+/// measured are null.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ScenarioSummary {
     /// `connect`, `metrics`, `produce`, `consume`, `roundtrip` or `watch`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// How it ended: `done`, `timeout`, `idle`, `aborted`, `interrupted`, `skipped`, `failed` or `fatal`.
+    /// How the scenario ended: `done`, `timeout`, `idle`, `aborted`, `interrupted`, `skipped`, `failed` or
+    /// `fatal`.
     pub ended: String,
-    /// Added by kaf6, to read back what no reader of the file reads; absent where the file has it.
+    /// True if kaf6 added the scenario to read back messages that no consumer in the file reads. Absent
+    /// otherwise.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub implicit: bool,
-    /// Where the file has it.
+    /// Position in the file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<PositionSummary>,
-    /// Messages handed to the client (`produce`, `roundtrip`); requests made (`metrics`); attempts (`connect`).
+    /// Messages passed to the client (`produce`, `roundtrip`), requests (`metrics`) or attempts (`connect`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sent: Option<u64>,
     /// Messages acknowledged with an offset.
@@ -203,67 +205,69 @@ pub struct ScenarioSummary {
     /// Messages that may or may not be in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unknown: Option<u64>,
-    /// Distinct messages of this run that were read (`from: any`: records).
+    /// Distinct messages of this run that were read. With `from: any`, records.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub received: Option<u64>,
-    /// All records that were read, with repeats, without end markers and foreign ones.
+    /// All records that were read, including repeats, without end markers and foreign records.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub records: Option<u64>,
-    /// Records of others, or of earlier runs.
+    /// Records of other producers or of earlier runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub foreign: Option<u64>,
-    /// What the plan wanted: messages, limit or iterations.
+    /// The planned number of messages or iterations, or the `limit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub planned: Option<u64>,
     /// Errors of all kinds.
     pub errors: u64,
-    /// The same by code.
+    /// Errors by code.
     pub errors_by_code: IndexMap<String, u64>,
-    /// Errors of brokers for which the client asked again, by code; they are not in `errors`.
+    /// Broker errors after which the client retried, by code. They are not included in `errors`.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub retries_by_code: IndexMap<String, u64>,
-    /// Latency percentiles in milliseconds; null where nothing was measured.
+    /// Median latency in milliseconds. This and the other latencies are null if nothing was measured.
     pub p50_ms: Option<Num>,
-    /// 90th percentile.
+    /// 90th percentile of latency in milliseconds.
     pub p90_ms: Option<Num>,
-    /// 95th percentile.
+    /// 95th percentile of latency in milliseconds.
     pub p95_ms: Option<Num>,
-    /// 99th percentile.
+    /// 99th percentile of latency in milliseconds.
     pub p99_ms: Option<Num>,
-    /// 99.9th percentile.
+    /// 99.9th percentile of latency in milliseconds.
     pub p999_ms: Option<Num>,
-    /// Longest.
+    /// Longest latency in milliseconds.
     pub max_ms: Option<Num>,
-    /// Mean.
+    /// Mean latency in milliseconds.
     pub mean_ms: Option<Num>,
-    /// How many latencies were measured.
+    /// Number of latency measurements.
     pub measured: u64,
-    /// Acked (or read) messages a second, between the first and the last; null where that is less than 200 ms.
+    /// Acked (or read) messages per second, between the first and the last. Null if these are less than 200
+    /// ms apart.
     pub rate_per_s: Option<Num>,
-    /// The rate that the file asks for, on average, if it does.
+    /// Average of the configured rate, in messages per second. Absent if no rate is configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_rate_per_s: Option<Num>,
-    /// Bytes of keys and values acked (or read).
+    /// Bytes of keys and values that were acked (or read).
     pub bytes: u64,
-    /// How late the generator itself was, 99th percentile; open loop only.
+    /// Delay of the load generator in milliseconds, 99th percentile. Open loop only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub late_p99_ms: Option<Num>,
-    /// Open loop: latency counts from the due instant. Closed: from the send.
+    /// True (open loop): latency is measured from the scheduled send time. False (closed loop): from the
+    /// actual send.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open_loop: Option<bool>,
-    /// Start, from the start of the run; null where it never started.
+    /// Start, in milliseconds from the start of the run. Null if it never started.
     pub started_ms: Option<u64>,
-    /// End, from the start of the run.
+    /// End, in milliseconds from the start of the run.
     pub ended_ms: Option<u64>,
-    /// Why it ended as it did, where that needs words.
+    /// Why the scenario ended this way, if that needs an explanation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// `metrics`: the last HTTP status.
+    /// The last HTTP status (`metrics` only).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http_status: Option<u16>,
 }
 
-/// A place in a scenario file, counted from 1.
+/// A position in a scenario file. Lines and columns count from 1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PositionSummary {
     /// The file's path as given.
@@ -275,20 +279,20 @@ pub struct PositionSummary {
 }
 
 impl ScenarioSummary {
-    /// Its kind; none where this version of kaf6 does not know it.
+    /// The kind of scenario. `None` if this version of kaf6 does not know it.
     pub fn scenario_kind(&self) -> Option<ScenarioKind> {
         ScenarioKind::from_name(&self.kind)
     }
 }
 
 impl CheckRow {
-    /// Its kind; none where this version of kaf6 does not know it.
+    /// The kind of check. `None` if this version of kaf6 does not know it.
     pub fn check_kind(&self) -> Option<CheckKind> {
         CheckKind::from_name(&self.kind)
     }
 }
 
-/// One check, put to one scenario.
+/// The result of one check against one scenario.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CheckRow {
     /// The check's name.
@@ -298,143 +302,143 @@ pub struct CheckRow {
     pub kind: String,
     /// Its outcome.
     pub result: CheckOutcome,
-    /// What was wanted.
+    /// The expected value.
     pub expected: String,
-    /// What was found.
+    /// The actual value.
     pub actual: String,
-    /// In words, where expected and actual do not say it all; empty elsewhere.
+    /// Explanation, if expected and actual value are not enough. Empty otherwise.
     pub message: String,
-    /// What the answer is about: these messages, this span of time; absent where it did not get that far.
+    /// The messages or the period that the result covers. Absent if the check did not run that far.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub covers: String,
-    /// The scenario that it was put to.
+    /// The scenario that the check ran against.
     pub scenario: Option<String>,
-    /// Added by kaf6 without being asked.
+    /// True if kaf6 added the check automatically.
     pub implicit: bool,
-    /// Where it stands in the file.
+    /// Position in the file.
     pub position: PositionSummary,
 }
 
 /// Rates and latencies over time, in at most 600 buckets.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TimelineSummary {
-    /// Width of a bucket.
+    /// Width of a bucket in milliseconds.
     pub bucket_ms: u64,
-    /// By scenario name.
+    /// Each scenario's series, by scenario name.
     pub series: IndexMap<String, SeriesSummary>,
 }
 
-/// One scenario over time; all three of the same length, bucket 0 begins at the start of the run.
+/// One scenario over time. All lists have the same length. Bucket 0 begins at the start of the run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SeriesSummary {
-    /// Acked or read messages a second.
+    /// Acked or read messages per second.
     pub rate: Vec<Num>,
-    /// 95th percentile of latency; null in a bucket without a measurement.
+    /// 95th percentile of latency in milliseconds. Null for buckets without a measurement.
     pub p95_ms: Vec<Option<Num>>,
-    /// Errors in the bucket.
+    /// Number of errors in the bucket.
     pub errors: Vec<u64>,
 }
 
-/// A remark.
+/// A note about the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NoteSummary {
-    /// How serious.
+    /// Severity.
     pub level: NoteLevel,
-    /// In the user's words.
+    /// The note's text.
     pub text: String,
 }
 
-/// How serious a note is.
+/// Severity of a note.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NoteLevel {
-    /// Good to know.
+    /// Useful to know.
     Hint,
-    /// Should be looked at.
+    /// Needs attention.
     Warning,
-    /// Kept the run from doing its work.
+    /// Prevented part of the run.
     Error,
 }
 
-/// Answers of brokers that had a throttle time, because a quota was used up.
+/// Broker answers with a throttle time, because a quota was exceeded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ThrottlingSummary {
-    /// Answers to Produce.
+    /// Answers to Produce requests.
     pub produce: ThrottledSummary,
-    /// Answers to Fetch.
+    /// Answers to Fetch requests.
     pub fetch: ThrottledSummary,
 }
 
-/// Throttled answers to one kind of request.
+/// Throttled answers to one type of request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ThrottledSummary {
-    /// How many answers had a throttle time.
+    /// Number of answers with a throttle time.
     pub answers: u64,
-    /// The sum of their throttle times, in milliseconds.
+    /// Sum of the throttle times, in milliseconds.
     pub total_ms: u64,
-    /// The longest throttle time, in milliseconds.
+    /// Longest throttle time, in milliseconds.
     pub longest_ms: u64,
 }
 
-/// A latency histogram: logarithmic buckets.
+/// A latency histogram with logarithmic buckets.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HistogramSummary {
-    /// Upper bound of each bucket in milliseconds, growing.
+    /// Upper bound of each bucket in milliseconds, ascending.
     pub upper_ms: Vec<Num>,
-    /// Count in each bucket.
+    /// Number of measurements in each bucket.
     pub count: Vec<u64>,
 }
 
-/// Accounting of one partition.
+/// Statistics of one partition.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PartitionSummary {
     /// Topic.
     pub topic: String,
     /// Partition.
     pub partition: i32,
-    /// Messages of this run acked there.
+    /// Messages of this run that were acked in it.
     pub acked: u64,
-    /// Lowest offset of an ack.
+    /// Lowest acked offset.
     pub first_acked_offset: Option<i64>,
-    /// Highest offset of an ack.
+    /// Highest acked offset.
     pub last_acked_offset: Option<i64>,
-    /// Offset of the end marker, where one was acked.
+    /// Offset of the end marker, if one was acked.
     pub fence_offset: Option<i64>,
-    /// How far each reader came.
+    /// How far each consumer read.
     pub readers: Vec<ReaderSummary>,
 }
 
-/// How far one consumer came in one partition.
+/// How far one consumer read one partition.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReaderSummary {
     /// The consumer's name.
     pub scenario: String,
-    /// Distinct messages of this run read.
+    /// Distinct messages of this run that were read.
     pub received: u64,
-    /// Records of others.
+    /// Records of other producers or of earlier runs.
     pub foreign: u64,
-    /// First offset handed out.
+    /// First offset read.
     pub first_offset: Option<i64>,
-    /// Last offset handed out.
+    /// Last offset read.
     pub last_offset: Option<i64>,
-    /// It read the end marker.
+    /// Whether the consumer read the end marker.
     pub reached_fence: bool,
-    /// Times that it had to start over since the log was reset under it.
+    /// How often the consumer started over because the log was reset.
     pub resets: u64,
 }
 
-/// One attempt to reach one broker, the last one.
+/// The last attempt to connect to one broker.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BrokerConnect {
     /// `host:port`.
     pub broker: String,
-    /// Each stage passed.
+    /// Whether every stage passed.
     pub reachable: bool,
-    /// Attempts made.
+    /// Number of attempts.
     pub attempts: u64,
-    /// Stages in their order; the first failed one is the last.
+    /// Stages in order. A failed stage is the last one.
     pub stages: Vec<StageSummary>,
-    /// API versions that the broker answered.
+    /// API versions that the broker supports.
     pub apis: Vec<ApiSummary>,
 }
 
@@ -443,18 +447,18 @@ pub struct BrokerConnect {
 pub struct StageSummary {
     /// `resolve`, `tcp`, `tls`, `api_versions` or `metadata`.
     pub name: String,
-    /// How long it took.
+    /// Duration in milliseconds.
     pub ms: Num,
-    /// What went wrong; null where nothing did.
+    /// What failed. Null if nothing did.
     pub error: Option<String>,
 }
 
-/// Versions of one API.
+/// Supported versions of one Kafka API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ApiSummary {
-    /// Number in the protocol.
+    /// The API key.
     pub key: i16,
-    /// Name in the protocol.
+    /// The API's name in the Kafka protocol.
     pub name: String,
     /// Lowest version.
     pub min: i16,
@@ -465,12 +469,12 @@ pub struct ApiSummary {
 /// One scraped series.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MetricSeries {
-    /// The `metrics` scenario.
+    /// The `metrics` scenario's name.
     pub scenario: String,
     /// The series with its labels, as scraped.
     pub name: String,
-    /// When, milliseconds from the start of the run.
+    /// Time of each value, in milliseconds from the start of the run.
     pub at_ms: Vec<u64>,
-    /// What it was.
+    /// The values.
     pub value: Vec<Num>,
 }

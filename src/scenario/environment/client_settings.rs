@@ -1,6 +1,6 @@
-//! How clients connect: what a file, its profile and the Kafka client agree on.
+//! How clients connect: security settings and librdkafka properties.
 //!
-//! Owns that a password is never printed.
+//! The password is never printed.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,13 +8,13 @@ use std::path::PathBuf;
 /// How clients connect: security, and librdkafka properties by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClientSettings {
-    /// TLS and SASL; plaintext where absent.
+    /// TLS and SASL. `None` means plaintext.
     pub security: Option<Security>,
-    /// librdkafka's own names; librdkafka checks them.
+    /// librdkafka properties. librdkafka validates them.
     pub properties: BTreeMap<String, String>,
 }
 
-/// TLS and SASL settings. `Debug` never shows the password.
+/// TLS and SASL settings. `Debug` does not show the password.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Security {
     /// `plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`.

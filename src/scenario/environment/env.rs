@@ -1,6 +1,7 @@
-//! `${VAR}` and `${VAR:-default}`: puts the environment into a file's scalars, before the schema is applied.
+//! Replaces environment variables in a file's scalars: `${VAR}` and `${VAR:-default}`.
 //!
-//! Owns that syntax; the text as written stays beside each replaced one, for messages must not show secrets.
+//! This happens before schema validation. Each replaced scalar keeps its original text, because messages must
+//! not show secrets.
 
 use std::cell::RefCell;
 
@@ -11,14 +12,14 @@ use crate::scenario::source::diagnostics::{Diagnostic, PROBLEMS_MAX};
 use crate::scenario::source::node::{Content, Document, Node, Scalar};
 use crate::scenario::source::position::Span;
 
-/// Looks a variable up.
+/// Looks up a variable.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// Replaces all variables of a document; each that cannot be is a problem. What a variable brings in is a secret where
-/// its name or the key that it stands under says so.
+/// Replaces all variables in a document and returns a problem for each one that fails. The value of a
+/// variable is a secret if its name or the key that it is used for indicates a secret.
 ///
-/// A plain scalar that is wholly one `${...}` takes the type of its replacement, and when that is empty its key
-/// counts as not written. `$${` stands for a literal `${`.
+/// An unquoted scalar that consists of one `${...}` takes the type of the replacement. If the replacement is
+/// empty, the key counts as absent. `$${` is a literal `${`.
 pub fn replace(document: &mut Document, lookup: Lookup<'_>, secrets: &mut Secrets) -> Vec<Diagnostic> {
     let mut problems = Vec::new();
     let mut root = std::mem::replace(&mut document.root, empty());
@@ -46,13 +47,14 @@ fn empty() -> Node {
     Node { span: Span::default(), content: Content::Sequence(Vec::new()) }
 }
 
-/// Takes a problem; the answer is whether there is room for more.
+/// Records a problem. Returns whether there is room for more.
 type Report<'a> = &'a mut dyn FnMut(Span, String, Option<String>) -> bool;
 
-/// How long a text may become.
+/// Maximum length of a text after replacement.
 const TEXT_MAX: usize = 4 << 20;
 
-/// Depth is bounded by the reader; `key` is the last one on the way. The answer is whether the value came out as nothing.
+/// Recursion is safe, because the parser limits depth. `key` is the innermost key. Returns whether the value
+/// became empty.
 fn walk(
     node: &mut Node,
     key: &str,
@@ -66,7 +68,7 @@ fn walk(
                 let seen = RefCell::new(Vec::new());
                 let noting = |name: &str| {
                     let text = lookup(name);
-                    // A user's name beside a password is half of what gets one in.
+                    // A username is half of a login, so it is hidden like the password.
                     if is_secret(name) || is_secret(key) || key == "username" {
                         seen.borrow_mut().extend(text.clone().map(|text| (text, name.to_owned())));
                     }
@@ -105,7 +107,7 @@ fn replace_one(scalar: &mut Scalar, span: Span, lookup: Lookup<'_>, report: Repo
             continue;
         }
         out.push_str(&source[at..open]);
-        // Only a text in one line without escapes stands in the file as it is read.
+        // Only a one-line text without escapes has the same columns in the file as in memory.
         let place = |width: usize| {
             if scalar.plain && span.width == source.chars().count() {
                 Span { column: span.column + source[..open].chars().count(), width, ..span }

@@ -1,17 +1,18 @@
-//! Secrets that stand in a file in plain: passwords of clients and in addresses, and what is listed under `secrets`.
+//! Secrets written literally in a file: client passwords, passwords in URLs, and entries of `secrets`.
 //!
-//! They are hidden as those of the environment are, and each is worth a warning: the file is in a repository.
+//! They are hidden like secrets from the environment. Each causes a warning, because files are usually in a
+//! repository.
 
 use super::secrets::{HIDDEN, Secrets, is_secret};
 use crate::scenario::source::diagnostics::Diagnostic;
 use crate::scenario::source::node::{Content, Document, Node, below};
 
-/// Takes them in.
+/// Adds each literal secret of a document.
 pub(crate) fn add(document: &Document, secrets: &mut Secrets) {
     visit(&document.root, "", &mut |_, _, secret| secrets.add(secret, HIDDEN, &[]));
 }
 
-/// Warns of each.
+/// One warning per literal secret.
 pub(crate) fn warnings(document: &Document) -> Vec<Diagnostic> {
     let mut found: Vec<String> = Vec::new();
     visit(&document.root, "", &mut |pointer, node, _| {
@@ -27,7 +28,8 @@ pub(crate) fn warnings(document: &Document) -> Vec<Diagnostic> {
     found.into_iter().map(warning).collect()
 }
 
-/// Takes what stands behind the keys of secrets out of the line of a file that cannot be read, so that nobody knows its values.
+/// Masks values of secret keys in the quoted line of a file that cannot be parsed, because its secrets are
+/// unknown.
 pub(crate) fn blot(problem: &mut Diagnostic) {
     let Some(place) = &mut problem.place else { return };
     let mut out = String::new();
@@ -45,7 +47,7 @@ pub(crate) fn blot(problem: &mut Diagnostic) {
     place.text = out;
 }
 
-/// Calls `take` with each secret, its scalar and that one's pointer.
+/// Calls `take` with each secret, its scalar and the scalar's pointer.
 fn visit(node: &Node, pointer: &str, take: &mut dyn FnMut(&str, &Node, &str)) {
     match &node.content {
         Content::Scalar(scalar) => {
@@ -76,7 +78,7 @@ fn visit(node: &Node, pointer: &str, take: &mut dyn FnMut(&str, &Node, &str)) {
     }
 }
 
-/// The password of an address, and the values of its parameters whose names say that they are secret.
+/// The password in a URL, and the values of parameters with secret-looking names.
 fn in_address(url: &str) -> Vec<&str> {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];

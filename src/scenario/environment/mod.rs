@@ -1,4 +1,4 @@
-//! What a file takes from outside: variables, secrets, profiles, presets and options.
+//! External input of a scenario file: variables, secrets, profiles, presets and options.
 
 pub(crate) mod client_settings;
 pub mod env;

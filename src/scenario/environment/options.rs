@@ -1,51 +1,50 @@
-//! What a load takes from outside of the file: the environment, and what the command line sets over the file.
+//! External input when a file is loaded: the environment and the command line's overrides.
 //!
-//! Owns those words and no more; which of them wins is `plan::compile`'s.
+//! Defines the options only. `plan::compile` decides which value takes precedence.
 
 use std::path::PathBuf;
 
 use super::client_settings::ClientSettings;
 
-/// What the Kafka client says to settings.
+/// Validates client settings with the Kafka client.
 #[derive(Debug, Clone, Copy)]
 pub struct ClientJudge {
-    /// To one property.
+    /// Validates one property.
     pub property: fn(name: &str, value: &str) -> Option<Refusal>,
-    /// To all of them together, where each is good.
+    /// Validates all properties together, after each one passed on its own.
     pub whole: fn(&ClientSettings) -> Option<Refusal>,
 }
 
-/// Why the client does not take settings.
+/// Why the client rejects settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// The property that is meant, where it is one.
+    /// The rejected property, if it is a single one.
     pub property: Option<String>,
-    /// What is wrong, without any value.
+    /// The error, without any value.
     pub message: String,
-    /// What would help.
     pub hint: Option<String>,
 }
 
-/// What a load takes from outside of the file.
 pub struct LoadOptions<'a> {
-    /// Looks a variable of the environment up.
+    /// Looks up an environment variable.
     pub env: &'a dyn Fn(&str) -> Option<String>,
-    /// How client settings are judged; without, they are taken as they are.
+    /// Validates client settings. If `None`, they are not validated.
     pub client: Option<ClientJudge>,
-    /// `--profile`: in place of the file's, and before the file's own brokers.
+    /// `--profile`: overrides the file's profile and takes precedence over the file's brokers.
     pub profile: Option<String>,
-    /// `--brokers`: before all else, also before those of single scenarios.
+    /// `--brokers`: overrides all other brokers, including those of single scenarios.
     pub brokers: Option<Vec<String>>,
-    /// `--embedded`: the broker inside kaf6, before all else.
+    /// `--embedded`: uses the broker inside kaf6 instead of any other.
     pub embedded: bool,
-    /// Only how to connect is wanted of the file, not the containers that it starts: `brokers` may then be others.
+    /// Only the connection settings of the file are used, not its containers. `brokers` may then name other
+    /// brokers.
     pub connect_only: bool,
-    /// The folder in which `kaf6.profiles.yaml` is looked for.
+    /// The folder to search for `kaf6.profiles.yaml`.
     pub folder: PathBuf,
 }
 
 impl<'a> LoadOptions<'a> {
-    /// Nothing but an environment.
+    /// Options with an environment and no overrides.
     pub fn new(env: &'a dyn Fn(&str) -> Option<String>) -> Self {
         Self {
             env,

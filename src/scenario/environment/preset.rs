@@ -1,6 +1,6 @@
-//! Presets: services that come with kaf6, as files of the same format as `cluster.services`.
+//! Presets: services that come with kaf6, in the same format as `cluster.services`.
 //!
-//! Owns their names, and how the services of a file are laid over them before the schema is applied.
+//! Also merges a file's services into a preset, before schema validation.
 
 use std::path::Path;
 
@@ -8,30 +8,29 @@ use crate::scenario::source::node::{Content, Document, Member, Node};
 use crate::scenario::source::position::Span;
 use crate::scenario::source::yaml;
 
-/// Name and text of each.
+/// Name and text of each preset.
 const PRESETS: [(&str, &str); 2] = [
     ("kafscale", include_str!("../../../templates/presets/kafscale.yaml")),
     ("tansu", include_str!("../../../templates/presets/tansu.yaml")),
 ];
 
-/// The names of all presets.
 pub fn names() -> impl Iterator<Item = &'static str> + Clone {
     PRESETS.iter().map(|(name, _)| *name)
 }
 
-/// The file of a preset, as `kaf6 preset` prints it.
+/// The text of a preset, as `kaf6 preset` prints it.
 pub fn text(name: &str) -> Option<&'static str> {
     PRESETS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
-/// Lays the services of a document over those of the preset that it names; what comes from the preset stands where
-/// that name stands. Does nothing where there is no such preset: that is told later.
+/// Merges the services of a document into those of its preset. Values from the preset get the position of
+/// `preset` in the file. Does nothing if the preset is unknown; `plan::compile` reports that later.
 pub(crate) fn merge(document: &mut Document) {
     let Some((_, preset)) = document.root.find("/cluster/preset") else { return };
     let Content::Scalar(scalar) = &preset.content else { return };
     let Some(file) = scalar.value.as_str().and_then(text) else { return };
     let span = preset.span;
-    // A test holds that each preset can be read.
+    // A test checks that each preset can be parsed.
     let Ok(root) = yaml::read(Path::new("preset"), file) else { return };
     let Some(mut services) = take(root, "services") else { return };
     place(&mut services, span);
@@ -49,7 +48,7 @@ fn take(node: Node, key: &str) -> Option<Node> {
     members.into_iter().find(|member| member.key == key).map(|member| member.node)
 }
 
-/// Gives a value and all in it one place.
+/// Gives a value and everything in it the same position.
 fn place(node: &mut Node, span: Span) {
     node.span = span;
     match &mut node.content {
@@ -64,9 +63,9 @@ fn place(node: &mut Node, span: Span) {
     }
 }
 
-/// Lays `over` over `base`, and leaves the outcome in `over`: mappings merge, all else replaces, and null takes away
-/// what the preset has. Only `ready` replaces as a whole, for it is one answer of several. Depth is bounded by the
-/// reader.
+/// Merges `over` into `base` and stores the result in `over`. Mappings merge, other values replace, and null
+/// removes a key of the preset. `ready` always replaces as a whole, because it is a choice of one. Recursion
+/// is safe, because the parser limits depth.
 fn lay(base: &mut Node, over: &mut Node) {
     let (Content::Mapping(base), Content::Mapping(over)) = (&mut base.content, &mut over.content) else {
         return;
@@ -125,7 +124,7 @@ mod tests {
             (&json!("b"), &json!("s3://tansu/"))
         );
         assert_eq!(broker["env"].get("AWS_DEFAULT_REGION"), None);
-        // What comes of the preset stands where the preset is named.
+        // Values from the preset have the position of `preset`.
         assert_eq!(document.place("/cluster/services/broker/env/STORAGE_ENGINE").line, 2);
         assert_eq!(document.place("/cluster/services/broker/env/A").line, 6);
     }

@@ -1,6 +1,6 @@
-//! Profiles: what scenario files share about one place to test, looked up by name.
+//! Profiles: settings that scenario files share for one test environment, looked up by name.
 //!
-//! Owns where profile files lie, and what a profile without any such file means: a label.
+//! Knows where profile files are. Without a profile file, a profile's name is only a label.
 
 use std::path::{Path, PathBuf};
 
@@ -15,38 +15,38 @@ use crate::scenario::source::diagnostics::Diagnostic;
 use crate::scenario::source::node::{Content, Document, below};
 use crate::scenario::source::{read, suggest};
 
-/// The profile of a scenario file; the file and the command line stand over it.
+/// The profile of a scenario file. The file and the command line override it.
 #[derive(Debug, Default)]
 pub struct Profile {
-    /// Its name.
     pub name: Option<String>,
-    /// What it says; none where its name is a label, or it could not be read.
+    /// The profile's settings. `None` if the name is only a label or the profile cannot be read.
     pub found: Option<FoundProfile>,
-    /// What is likely a slip in its file.
+    /// Likely mistakes in the profile file.
     pub warnings: Vec<Diagnostic>,
-    /// It was named and could not be read, so nothing can be said of what is missing.
+    /// The profile is named but cannot be read, so missing settings must not be reported.
     pub failed: bool,
 }
 
-/// A profile in its file.
+/// A profile in a profile file.
 #[derive(Debug)]
 pub struct FoundProfile {
-    /// The file.
+    /// The profile file.
     pub document: Document,
-    /// The profile's place in it.
+    /// JSON pointer to the profile in the file.
     pub pointer: String,
     /// The profile as written.
     pub written: format::ProfileFields,
 }
 
-/// The files in which profiles are looked for, in their order.
+/// The files to search for profiles, in order.
 fn files(scenario: &Path, options: &LoadOptions<'_>) -> Vec<PathBuf> {
     let beside = scenario.parent().unwrap_or(Path::new("")).join("profiles.yaml");
     let here = options.folder.join("kaf6.profiles.yaml");
     [beside, here].into_iter().filter(|path| path.is_file()).collect()
 }
 
-/// Looks a profile up. `at` is where the scenario file names it; none where the command line does.
+/// Looks up a profile. `at` is the position of its name in the scenario file, or `None` if the command line
+/// names it.
 pub(crate) fn look_up(
     name: &str,
     document: &Document,
@@ -65,7 +65,7 @@ pub(crate) fn look_up(
                 continue;
             }
         };
-        // Only the profile that is asked for may need variables to be set.
+        // Only the selected profile may fail because of unset variables.
         if let Content::Mapping(members) = &mut file.root.content
             && let Some(profiles) = members.iter_mut().find(|member| member.key == "profiles")
             && let Content::Mapping(profiles) = &mut profiles.node.content
@@ -112,6 +112,6 @@ pub(crate) fn look_up(
         });
     }
     let failed = problems.len() > before;
-    // Without a file of profiles the name is a label, as long as something else gives the brokers.
+    // Without profile files, the name is a label, provided that brokers are defined elsewhere.
     Profile { name: Some(name.to_owned()), failed, ..Profile::default() }
 }

@@ -1,23 +1,23 @@
-//! Secrets: which values are any, and what stands in their place wherever kaf6 writes something.
+//! Secrets: decides which values are secret, and replaces them in all output.
 //!
-//! Owns the rule. A value is secret by the name of its variable, by the key that it stands under, or since the file lists it
-//! under `secrets`.
+//! A value is secret because of the name of its variable, the key that it is used for, or an entry in
+//! `secrets`.
 
 use std::borrow::Cow;
 
-/// What stands in place of a secret.
+/// Replaces a secret in output.
 pub const HIDDEN: &str = "***";
 
-/// The least length of what is hidden, in characters: to hide `1` or `on` would destroy every text.
+/// Minimum length of a hidden value, in characters. Hiding `1` or `on` would make every text unreadable.
 const LEAST: usize = 4;
 
-/// Words that make the name of a variable, of a setting or of a header that of a secret, wherever they stand in it.
+/// Words that mark the name of a variable, setting or header as secret, at any position in the name.
 const WORDS: [&str; 6] = ["SECRET", "PASSWORD", "PASSWD", "PASSPHRASE", "TOKEN", "CREDENTIAL"];
-/// What such a name ends with where it says the place of a secret and not the secret.
+/// Suffixes of names that contain the location of a secret instead of the secret.
 const PLACES: [&str; 5] = ["FILE", "PATH", "DIR", "LOCATION", "URL"];
 
-/// Whether a name says that its value is a secret: `MINIO_ROOT_PASSWORD`, `AWS_ACCESS_KEY_ID`, `ssl.key.password`; not
-/// `KAFKA_KEY_SERIALIZER`, `PASSWORD_FILE` or a bare `key`.
+/// Whether a name indicates a secret. `MINIO_ROOT_PASSWORD`, `AWS_ACCESS_KEY_ID` and `ssl.key.password` do.
+/// `KAFKA_KEY_SERIALIZER`, `PASSWORD_FILE` and a bare `key` do not.
 pub fn is_secret(name: &str) -> bool {
     let upper = name.to_ascii_uppercase();
     let words: Vec<&str> =
@@ -37,17 +37,17 @@ pub fn is_secret(name: &str) -> bool {
         || of_a_key
 }
 
-/// The secrets of a run, line by line: a log has each line of a key by itself.
+/// The secrets of a run, line by line, because a log prints each line of a private key separately.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secrets {
-    /// The longest first, so that one that holds another is hidden whole.
+    /// Longest first, so that a secret that contains another is hidden as a whole.
     lines: Vec<Line>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
 struct Line {
     text: String,
-    /// What the file has in its place: `${VAR}`.
+    /// What the file has instead, such as `${VAR}`.
     written: String,
 }
 
@@ -58,8 +58,8 @@ impl std::fmt::Debug for Secrets {
 }
 
 impl Secrets {
-    /// Takes a value in; not its lines that are too short, or that stand in one of `plain`. `written` is what the file has in
-    /// its place.
+    /// Adds a value, except lines that are too short or that occur in one of `plain`. `written` is what the
+    /// file has instead.
     pub fn add(&mut self, value: &str, written: &str, plain: &[&str]) {
         for line in value.lines().map(str::trim) {
             let counts = line.chars().count() >= LEAST
@@ -72,27 +72,26 @@ impl Secrets {
         self.lines.sort_by(|a, b| b.text.len().cmp(&a.text.len()).then_with(|| a.text.cmp(&b.text)));
     }
 
-    /// There are none.
     pub const fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
-    /// Each line of each.
+    /// Each line of each secret.
     pub fn lines(&self) -> impl Iterator<Item = &str> {
         self.lines.iter().map(|line| line.text.as_str())
     }
 
-    /// A text without them.
+    /// A text with [`HIDDEN`] in place of each secret.
     pub fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.swap(text, |_| Cow::Borrowed(HIDDEN))
     }
 
-    /// A text with what the file has in their place: `${VAR}`.
+    /// A text with `${VAR}`, as in the file, in place of each secret.
     pub fn as_written<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.swap(text, |line| Cow::Borrowed(&line.written))
     }
 
-    /// A text with as many stars in their place, so that all else stays where it is.
+    /// A text with a star for each character of a secret, so that columns do not change.
     pub fn blot<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.swap(text, |line| Cow::Owned("*".repeat(line.text.chars().count())))
     }
@@ -100,19 +99,19 @@ impl Secrets {
     fn swap<'a, 's>(&'s self, text: &'a str, with: impl Fn(&'s Line) -> Cow<'s, str>) -> Cow<'a, str> {
         match self.swap_in(text.as_bytes(), with) {
             Cow::Borrowed(_) => Cow::Borrowed(text),
-            // What is cut out of a text, and what is put in, begins and ends with a character.
+            // Cuts and replacements start and end at character boundaries.
             Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
         }
     }
 
-    /// Hides them in a text that is at hand.
+    /// Hides secrets in a text, in place.
     pub fn hide_from(&self, text: &mut String) {
         if let Cow::Owned(hidden) = self.hide(text) {
             *text = hidden;
         }
     }
 
-    /// Bytes without them.
+    /// Hides secrets in bytes.
     pub fn hide_in<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         self.swap_in(bytes, |_| Cow::Borrowed(HIDDEN))
     }

@@ -1,6 +1,7 @@
-//! The scenario types as they are written.
+//! The scenario types as a file defines them: `connect`, `metrics`, `produce`, `consume`, `roundtrip`,
+//! `watch`.
 //!
-//! Owns the fields of `connect`, `metrics`, `produce`, `consume`, `roundtrip` and `watch`, and those that all share.
+//! Defines the fields of each type and the fields that all types share.
 
 use std::borrow::Cow;
 
@@ -13,80 +14,78 @@ use super::written::{Plain, Written};
 use crate::ids::Partition;
 use crate::units::{ByteSize, Duration, Rate};
 
-/// One activity; `type` says which.
+/// One scenario. `type` selects its kind.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Activity {
-    /// Can the brokers be reached, and do they know the topics?
+    /// Connects to each broker and requests its metadata.
     Connect(Connect),
-    /// Does an HTTP endpoint answer, and with what?
+    /// Requests an HTTP endpoint and reads its metrics.
     Metrics(Metrics),
-    /// Write messages.
+    /// Writes messages.
     Produce(Box<Produce>),
-    /// Read them, partition by partition.
+    /// Reads messages, partition by partition.
     Consume(Box<Consume>),
-    /// Write one, read it back, next.
+    /// Writes a message, reads it back, and repeats.
     Roundtrip(Box<Roundtrip>),
-    /// Look at metadata, as a client sees it, again and again.
+    /// Polls metadata and records each change.
     Watch(Watch),
 }
 
 kinds! {
     /// The kinds of scenario.
     ScenarioKind {
-        /// Can the brokers be reached, and do they know the topics?
+        /// Connects to each broker and requests its metadata.
         Connect = "connect",
-        /// Does an HTTP endpoint answer, and with what?
+        /// Requests an HTTP endpoint and reads its metrics.
         Metrics = "metrics",
-        /// Write messages.
+        /// Writes messages.
         Produce = "produce",
-        /// Read them, partition by partition.
+        /// Reads messages, partition by partition.
         Consume = "consume",
-        /// Write one, read it back, next.
+        /// Writes a message, reads it back, and repeats.
         Roundtrip = "roundtrip",
-        /// Look at metadata, as a client sees it, again and again.
+        /// Polls metadata and records each change.
         Watch = "watch",
     }
 }
 
 impl ScenarioKind {
-    /// It writes messages.
     pub const fn writes(self) -> bool {
         matches!(self, Self::Produce | Self::Roundtrip)
     }
 
-    /// It reads messages.
     pub const fn reads(self) -> bool {
         matches!(self, Self::Consume | Self::Roundtrip)
     }
 
-    /// It makes attempts, each of which works or fails, and no messages.
+    /// True if its unit of work is an attempt that passes or fails, not a message.
     pub const fn attempts(self) -> bool {
         matches!(self, Self::Connect | Self::Metrics)
     }
 
-    /// It talks to brokers.
     pub const fn needs_kafka(self) -> bool {
         !matches!(self, Self::Metrics)
     }
 }
 
-/// What every scenario may say.
+/// The fields that every scenario shares.
 #[derive(Debug, Clone, Default)]
 pub struct ScenarioCommon {
     /// The scenario or fault that must have ended.
     pub after: Option<String>,
     /// Offset from the start of the run, or from the end of `after`.
     pub at: Option<Written<Duration>>,
-    /// A count to wait for.
+    /// A count to wait for, such as `write.acked >= 500`.
     pub when: Option<String>,
-    /// Time bound from its start.
+    /// Timeout, from the scenario's start.
     pub timeout: Option<Written<Duration>>,
-    /// Brokers of its own.
+    /// Brokers for this scenario only.
     pub brokers: Option<Vec<String>>,
 }
 
-/// serde cannot flatten into structs that refuse unknown fields, so the shared ones are written into each.
+/// serde cannot flatten into structs that deny unknown fields. So this macro adds the shared fields to each
+/// type.
 macro_rules! activity {
     ($(#[$about:meta])* $name:ident { $($(#[$meta:meta])* $field:ident: $kind:ty,)* }) => {
         $(#[$about])*
@@ -94,15 +93,16 @@ macro_rules! activity {
         #[serde(deny_unknown_fields)]
         pub struct $name {
             $($(#[$meta])* pub $field: Option<$kind>,)*
-            /// The scenario or fault that must have ended, well or not. Default: start at once.
+            /// The scenario or fault that must have ended, with any result. Default: start at once.
             pub after: Option<String>,
-            /// Offset from the run's start, or from the end of `after`. Default: 0s.
+            /// Offset from the start of the run, or from the end of `after`. Default: 0s.
             pub at: Option<Written<Duration>>,
-            /// Starts by count in place of `at`, such as `write.acked >= 500`.
+            /// Start when a count is reached, such as `write.acked >= 500`. Replaces `at`.
             pub when: Option<String>,
-            /// Time bound, from its start on. Every scenario has one; see the table of defaults.
+            /// Timeout, from the scenario's start. The default depends on the type; see the table of
+            /// defaults.
             pub timeout: Option<Written<Duration>>,
-            /// Brokers of its own, such as `{{broker.1.kafka}}`. Default: the file's.
+            /// Brokers for this scenario only, such as `{{broker.1.kafka}}`. Default: the file's.
             #[schemars(length(min = 1))]
             pub brokers: Option<Vec<String>>,
         }
@@ -122,131 +122,132 @@ macro_rules! activity {
 }
 
 activity! {
-    /// Tries to reach each broker until it works or the time is up.
+    /// Connects to each broker and retries until it succeeds or the timeout expires.
     Connect {}
 }
 
 activity! {
-    /// Asks an HTTP endpoint for metrics.
+    /// Requests metrics from an HTTP endpoint.
     Metrics {
-        /// Where to ask; a port of a service as `http://{{broker.metrics}}/metrics`. Default: the profile's
-        /// metrics_url.
+        /// URL of the endpoint. For a service's port, use `http://{{broker.metrics}}/metrics`. Default: the
+        /// profile's `metrics_url`.
         url: String,
-        /// Series that must be present, by name.
+        /// Names of series that must be present.
         contains: Vec<String>,
-        /// Ask again and again, as long as other scenarios run. Default: once.
+        /// Repeat the request at this interval while other scenarios run. Default: one request.
         every: Written<Duration>,
     }
 }
 
 activity! {
-    /// Writes messages. `messages`, `rate` and `max_in_flight` are totals over the clients.
+    /// Writes messages. `messages`, `rate` and `max_in_flight` are totals over all clients.
     Produce {
-        /// Where to. Default: the only topic declared.
+        /// Topic to write to. Default: the only topic declared.
         topic: String,
-        /// Producers that share the totals. Default: 1.
+        /// Number of producers that share the totals. Default: 1.
         #[schemars(range(min = 1, max = 10_000))]
         clients: u32,
-        /// Stop after so many messages.
+        /// Stop after this number of messages.
         #[schemars(range(min = 1, max = 1_000_000_000_000_u64))]
         messages: u64,
-        /// Stop after so long.
+        /// Stop after this time.
         duration: Written<Duration>,
-        /// Messages in a time. Default: as fast as acks allow.
+        /// Messages per time, such as `1k/s`. Default: as fast as acks allow.
         rate: Written<Rate>,
-        /// Rates one after the other, in place of `rate`.
+        /// Rates that apply one after the other. Replaces `rate`.
         #[schemars(length(min = 1, max = 1000))]
         stages: Vec<StageFields>,
-        /// Which partition each message goes to. Default: round_robin.
+        /// How a message's partition is chosen. Default: round_robin.
         partition: Partitioning,
-        /// How many replicas must confirm. Default: all.
+        /// Replicas that must acknowledge a message. Default: all.
         acks: Acks,
-        /// Codec. Default: none.
+        /// Compression codec. Default: none.
         compression: Compression,
-        /// Ask the broker to drop repeats. Default: false.
+        /// Enable the idempotent producer, so that the broker drops duplicates. Default: false.
         idempotence: bool,
-        /// Bytes in flight. Default: 32MiB.
+        /// Maximum bytes in flight. Default: 32MiB.
         max_in_flight: Written<ByteSize>,
-        /// Key of each message, a template.
+        /// Template for the key of each message.
         key: String,
-        /// Headers of each message, templates.
+        /// Templates for the headers of each message.
         headers: IndexMap<String, Plain>,
-        /// Value of each message. Default: JSON with a UUID and a time.
+        /// Value of each message. Default: JSON with a UUID and a timestamp.
         value: Value,
-        /// Whether each acknowledged message has to be read back. Default: true.
+        /// Whether every acknowledged message must be read back. Default: true.
         verify: bool,
     }
 }
 
 activity! {
-    /// Reads partition by partition, without a consumer group. `limit` is a total over the clients.
+    /// Reads partition by partition, without a consumer group. `limit` is a total over all clients.
     Consume {
-        /// Where from. Default: the only topic declared.
+        /// Topic to read from. Default: the only topic declared.
         topic: String,
-        /// Records of this run, or any. Default: run where a scenario of the file writes this topic, else any.
+        /// Records to count: those of this run, or any. Default: run if a scenario of the file writes to this
+        /// topic, otherwise any.
         from: From,
-        /// Threads that share the partitions. Default: 1.
+        /// Number of threads that share the partitions. Default: 1.
         #[schemars(range(min = 1, max = 10_000))]
         clients: u32,
-        /// Only this partition. Default: all of the topic.
+        /// Read only this partition. Default: all partitions of the topic.
         #[schemars(range(min = 0, max = 1_000_000))]
         partition: i32,
-        /// Where to start: earliest, latest, an offset, or a time as RFC 3339. Default: earliest.
+        /// Where to start: earliest, latest, an offset, or an RFC 3339 time. Default: earliest.
         offset: OffsetField,
-        /// Stop after so many distinct messages.
+        /// Stop after this number of distinct messages.
         #[schemars(range(min = 1, max = 1_000_000_000_000_u64))]
         limit: u64,
-        /// Stop when nothing has come for so long. Default: 15s.
+        /// Stop if no message arrives for this time. Default: 15s.
         idle_timeout: Written<Duration>,
     }
 }
 
 activity! {
-    /// Writes a message, reads it back, and goes on to the next.
+    /// Writes a message, reads it back, and continues with the next.
     Roundtrip {
-        /// Where to and from. Default: the only topic declared.
+        /// Topic to write to and read from. Default: the only topic declared.
         topic: String,
-        /// The partition that is used. Default: 0.
+        /// Partition to use. Default: 0.
         #[schemars(range(min = 0, max = 1_000_000))]
         partition: i32,
-        /// Round trips that count. Default: 100.
+        /// Number of measured round trips. Default: 100.
         #[schemars(range(min = 1, max = 1_000_000_000_000_u64))]
         iterations: u64,
-        /// Round trips before those, counted nowhere. Default: 5.
+        /// Number of round trips before the measured ones. They are not counted. Default: 5.
         #[schemars(range(max = 1_000_000_000_u64))]
         warmup: u64,
-        /// How many do it side by side. Default: 1.
+        /// Number of clients that run in parallel. Default: 1.
         #[schemars(range(min = 1, max = 10_000))]
         clients: u32,
-        /// Longest wait for one round trip. Default: 10s.
+        /// Timeout of one round trip. Default: 10s.
         iteration_timeout: Written<Duration>,
-        /// How many replicas must confirm. Default: all.
+        /// Replicas that must acknowledge a message. Default: all.
         acks: Acks,
-        /// Codec. Default: none.
+        /// Compression codec. Default: none.
         compression: Compression,
-        /// Ask the broker to drop repeats. Default: false.
+        /// Enable the idempotent producer, so that the broker drops duplicates. Default: false.
         idempotence: bool,
-        /// Key of each message, a template.
+        /// Template for the key of each message.
         key: String,
-        /// Headers of each message, templates.
+        /// Templates for the headers of each message.
         headers: IndexMap<String, Plain>,
-        /// Value of each message. Default: JSON with a UUID and a time.
+        /// Value of each message. Default: JSON with a UUID and a timestamp.
         value: Value,
-        /// Whether each acknowledged message has to be read back. Default: true.
+        /// Whether every acknowledged message must be read back. Default: true.
         verify: bool,
     }
 }
 
 activity! {
-    /// Looks at metadata as clients see it, as long as other scenarios run, and keeps each change.
+    /// Polls metadata, as clients see it, while other scenarios run, and records each change.
     Watch {
-        /// Time from one look to the next. Default: 500ms.
+        /// Interval between requests. Default: 500ms.
         every: Written<Duration>,
     }
 }
 
 impl Activity {
-    /// What every scenario may say.
+    /// The fields that every scenario shares.
     pub fn common(&self) -> ScenarioCommon {
         match self {
             Self::Connect(it) => it.common(),
@@ -259,43 +260,43 @@ impl Activity {
     }
 }
 
-/// A stage of a schedule.
+/// One stage of `stages`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Stage")]
 pub struct StageFields {
-    /// How long it lasts.
+    /// How long the stage lasts.
     pub duration: Written<Duration>,
-    /// Messages in a time while it lasts.
+    /// Messages per time during the stage.
     pub rate: Written<Rate>,
 }
 
-/// What a message's value is made of: exactly one of `json`, `text` and `size`.
+/// The value of a message. Set exactly one of `json`, `text` and `size`.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Value {
-    /// A JSON document with templates in its texts.
+    /// A JSON document. Its strings are templates.
     pub json: Option<serde_json::Value>,
-    /// A text, a template.
+    /// A text template.
     pub text: Option<String>,
-    /// So many bytes, made by kaf6.
+    /// A generated value of this size in bytes.
     pub size: Option<Written<ByteSize>>,
-    /// What fills a value of a given size. Default: random.
+    /// Content of a generated value. Default: random.
     pub content: Option<ValueContent>,
 }
 
-/// What fills a value of a given size.
+/// Content of a generated value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "Filling")]
 pub enum ValueContent {
-    /// Bytes that do not compress, from the run's seed.
+    /// Incompressible bytes, generated from the run's seed.
     Random,
-    /// Zero bytes.
+    /// Zero bytes, which compress well.
     Zeros,
 }
 
-/// Codecs.
+/// Compression codecs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Compression {
@@ -307,7 +308,7 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// As files and librdkafka write it.
+    /// The name in files and in librdkafka.
     pub const fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -319,39 +320,39 @@ impl Compression {
     }
 }
 
-/// Whose records a consumer counts.
+/// Which records a consumer counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum From {
-    /// Records of this run; all others are counted as foreign.
+    /// Records of this run. All others are counted as foreign.
     Run,
-    /// Whatever is there; no ledger.
+    /// Any record. The records are not matched to sent messages.
     Any,
 }
 
-/// How many replicas must confirm.
+/// Which replicas must acknowledge a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Acks {
-    /// Nobody confirms.
+    /// None: the producer does not wait.
     None,
-    /// The leader confirms.
+    /// The partition leader.
     Leader,
-    /// All in-sync replicas confirm.
+    /// All in-sync replicas.
     All,
 }
 
-/// Which partition a message goes to.
+/// How a message's partition is chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Partitioning {
-    /// Always this one.
+    /// Always this partition.
     Fixed(Partition),
-    /// One after the other.
+    /// Each partition in turn.
     RoundRobin,
-    /// By the key's hash, as Kafka's own clients do (murmur2).
+    /// By the key's murmur2 hash, as the Java client does.
     ByKey,
 }
 
-/// Where a consumer starts.
+/// Where a consumer starts reading.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
 pub enum OffsetField {
@@ -361,7 +362,7 @@ pub enum OffsetField {
 
 impl<'de> Deserialize<'de> for Acks {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // The schema takes no other.
+        // The schema accepts no other value.
         Plain::deserialize(deserializer).map(|plain| match plain.0.as_str() {
             "0" => Self::None,
             "1" => Self::Leader,
@@ -387,7 +388,7 @@ impl<'de> Deserialize<'de> for Partitioning {
             Number(Partition),
             Word(String),
         }
-        // The schema takes no other word.
+        // The schema accepts no other word.
         Written::deserialize(deserializer).map(|written| match written {
             Written::Number(number) => Self::Fixed(number),
             Written::Word(word) if word == "by_key" => Self::ByKey,

@@ -1,6 +1,6 @@
-//! The checks as they are written.
+//! The check types as a file defines them.
 //!
-//! Owns the fields of each type of check, and those that all share.
+//! Defines the fields of each type and the fields that all types share.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -11,7 +11,7 @@ use crate::units::{Duration, Share};
 
 macro_rules! checks {
     ($($(#[$about:meta])* $variant:ident = $tag:literal { $($(#[$meta:meta])* $field:ident: $kind:ty,)* })*) => {
-        /// One question; `type` says which.
+        /// One check. `type` selects its kind.
         #[derive(Debug, Clone, Deserialize, JsonSchema)]
         #[serde(tag = "type")]
         pub enum Check {
@@ -24,32 +24,31 @@ macro_rules! checks {
             #[serde(deny_unknown_fields)]
             pub struct $variant {
                 $($(#[$meta])* pub $field: $kind,)*
-                /// Its name in the reports. Default: its type.
+                /// Name of the check in reports. Default: its type.
                 pub name: Option<String>,
-                /// The scenario that is asked. Default: each one that can answer.
+                /// The scenario to check. Default: every scenario that the check applies to.
                 pub scenario: Option<String>,
             }
         )*
 
         kinds! {
-            /// The kinds of check.
+            /// The kinds of checks.
             CheckKind {
                 $($(#[$about])* $variant = $tag,)*
             }
         }
 
         impl Check {
-            /// The kind.
             pub const fn kind(&self) -> CheckKind {
                 match self { $(Self::$variant(_) => CheckKind::$variant,)* }
             }
 
-            /// The name, where one is written.
+            /// The name, if the file gives one.
             pub fn name(&self) -> Option<&str> {
                 match self { $(Self::$variant(it) => it.name.as_deref(),)* }
             }
 
-            /// The scenario, where one is written.
+            /// The scenario, if the file gives one.
             pub fn scenario(&self) -> Option<&str> {
                 match self { $(Self::$variant(it) => it.scenario.as_deref(),)* }
             }
@@ -58,133 +57,133 @@ macro_rules! checks {
 }
 
 checks! {
-    /// Each broker answers.
+    /// Every broker answers.
     Reachable = "reachable" {}
-    /// Each topic that the file names has metadata.
+    /// Every topic of the file has metadata.
     Metadata = "metadata" {}
-    /// The endpoint answers with HTTP 200.
+    /// The endpoint answers with HTTP status 200.
     HttpOk = "http_ok" {}
-    /// The endpoint's answer holds something.
+    /// The endpoint's response is not empty.
     NonEmpty = "non_empty" {}
-    /// Each series that the scenario's `contains` names is there.
+    /// Every series in the scenario's `contains` is present.
     SeriesPresent = "series_present" {}
-    /// A count is exactly this.
+    /// A count equals a value.
     CountEquals = "count_equals" {
-        /// The count.
+        /// The expected count.
         #[schemars(range(max = 1_000_000_000_000_u64))]
         expected: u64,
-        /// What is counted. Default: received of a consumer or round trip, acked of a producer.
+        /// What to count. Default: `received` for a consumer or round trip, `acked` for a producer.
         metric: Option<CountMetric>,
     }
-    /// A count is this or more.
+    /// A count is at least a value.
     CountAtLeast = "count_at_least" {
-        /// The least count.
+        /// The minimum count.
         #[schemars(range(max = 1_000_000_000_000_u64))]
         expected: u64,
-        /// What is counted. Default: received of a consumer or round trip, acked of a producer.
+        /// What to count. Default: `received` for a consumer or round trip, `acked` for a producer.
         metric: Option<CountMetric>,
     }
-    /// Each message read carries the UUID that was sent in it.
+    /// Every message read contains the UUID that was sent in it.
     UuidMatch = "uuid_match" {}
-    /// Each round trip came back.
+    /// Every round trip completed.
     RoundtripOk = "roundtrip_ok" {}
-    /// Each message planned was sent and acknowledged, but for what `allow` allows. Added automatically for each producer
-    /// and round trip with acks 1 or all.
+    /// Every planned message was sent and acknowledged, except what `allow` permits. Added automatically for
+    /// each producer and round trip with acks 1 or all.
     AllAcked = "all_acked" {
-        /// What may fail, or stay without an answer. Default: nothing.
+        /// Messages that may fail or stay unacknowledged. Default: none.
         allow: Option<Allow>,
     }
-    /// Nothing acknowledged is lost, skipped or unread.
+    /// No acknowledged message is lost, skipped or unread.
     NoLoss = "no_loss" {}
-    /// No message lies in the log twice, but for repeats that a retry explains.
+    /// No message is in the log twice, except duplicates that a retry explains.
     NoDuplicates = "no_duplicates" {
-        /// Fail repeats that a retry explains, too. Default: false.
+        /// Also fail on duplicates that a retry explains. Default: false.
         strict: Option<bool>,
     }
-    /// Nothing is altered, misplaced, rewritten or made up.
+    /// No message is altered, misplaced, rewritten or invented.
     NoCorruption = "no_corruption" {}
-    /// Messages lie in the log in the order of their sending, but for what a retry explains.
+    /// Messages are in the log in the order in which they were sent, except where a retry explains it.
     InOrder = "in_order" {
-        /// Fail what a retry explains, too. Default: false.
+        /// Also fail on reordering that a retry explains. Default: false.
         strict: Option<bool>,
     }
-    /// Offsets handed out to a reader only grow.
+    /// The offsets that a reader receives only increase.
     OffsetsMonotonic = "offsets_monotonic" {}
-    /// A metric compared with a value.
+    /// A metric meets a condition.
     Threshold = "threshold" {
-        /// Such as `p95 < 200ms`, `error_rate <= 1%` or `rate >= 1k/s`.
+        /// The condition, such as `p95 < 200ms`, `error_rate <= 1%` or `rate >= 1k/s`.
         expr: String,
-        /// Try it each second, and end the run when it fails. Default: false.
+        /// Evaluate every second, and end the run on failure. Default: false.
         abort: Option<bool>,
-        /// Do not try before this time. Default: 0s.
+        /// Time before the first evaluation. Default: 0s.
         delay: Option<Written<Duration>>,
-        /// Only what was measured while this fault lasted.
+        /// Measure only while this fault lasts.
         during: Option<String>,
-        /// Only what was measured after this fault had ended.
+        /// Measure only after this fault has ended.
         after: Option<String>,
     }
-    /// The rate falls while a fault lasts.
+    /// The rate drops while a fault lasts.
     ThroughputDrops = "throughput_drops" {
-        /// The fault.
+        /// The fault's name.
         during: String,
-        /// The least fall, as a share of the rate before the fault.
+        /// Minimum drop, as a share of the rate before the fault.
         at_least: Written<Share>,
     }
-    /// The rate comes back after a fault.
+    /// The rate recovers after a fault.
     Recovers = "recovers" {
-        /// The fault.
+        /// The fault's name.
         after: String,
-        /// How long it may take, from the fault's end.
+        /// Maximum time to recover, from the fault's end.
         within: Written<Duration>,
-        /// How far below the rate before the fault still counts as back. Default: 20%.
+        /// How far below the rate before the fault a recovered rate may be. Default: 20%.
         tolerance: Option<Written<Share>>,
     }
-    /// Metadata, as a `watch` sees it, does not change.
+    /// Metadata, as a `watch` scenario sees it, does not change.
     MetadataStable = "metadata_stable" {
-        /// What may change all the same. Default: nothing.
+        /// Aspects that may change. Default: none.
         allow: Option<Vec<Aspect>>,
-        /// How long a broker may give no answer while no fault lasts. Default: 10s.
+        /// How long a broker may stay silent while no fault lasts. Default: 10s.
         max_silence: Option<Written<Duration>>,
     }
-    /// No longer time without an ack, or without a read, than this.
+    /// The time between two acks, or two reads, is limited.
     Continuity = "continuity" {
-        /// The longest time allowed.
+        /// Maximum time between two acks or two reads.
         max_gap: Written<Duration>,
     }
 }
 
-/// Shares of the messages planned that need not be acknowledged.
+/// Shares of the planned messages that may stay unacknowledged.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Allow {
-    /// Messages that the broker refused, or that never left the client. Default: 0%.
+    /// Messages that the broker rejected, or that were never sent. Default: 0%.
     pub failed: Option<Written<Share>>,
-    /// Messages that nobody knows the end of. Default: 0%.
+    /// Messages whose result is unknown. Default: 0%.
     pub unknown: Option<Written<Share>>,
 }
 
-/// What metadata says of a cluster.
+/// Aspects of a cluster's metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Aspect {
-    /// Which partitions a topic has.
+    /// The partitions of a topic.
     Partitions,
-    /// Who leads each of them.
+    /// The leader of each partition.
     Leaders,
     /// The id of a topic.
     TopicIds,
-    /// Who is the controller.
+    /// The controller.
     Controller,
-    /// Which brokers there are, and where.
+    /// The brokers and their addresses.
     Brokers,
 }
 
 impl Aspect {
-    /// All of them.
+    /// Every aspect.
     pub const ALL: [Self; 5] =
         [Self::Partitions, Self::Leaders, Self::TopicIds, Self::Controller, Self::Brokers];
 
-    /// As files and reports write it.
+    /// The name in files and reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Partitions => "partitions",
@@ -196,16 +195,16 @@ impl Aspect {
     }
 }
 
-/// Counts that a count check may name.
+/// What a count check counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CountMetric {
-    /// Messages handed to the client.
+    /// Messages passed to the client.
     Sent,
     /// Messages acknowledged.
     Acked,
     /// Distinct messages read.
     Received,
-    /// Records read, with repeats and foreign ones.
+    /// Records read, including repeats and foreign records.
     Records,
 }

@@ -1,6 +1,6 @@
-//! `cluster` as it is written: services to start, or containers to attach to.
+//! `cluster` as a file defines it: services to start, or running containers to attach to.
 //!
-//! Owns the fields of a service; presets are files of the same services.
+//! Defines the fields of a service. Presets use the same format.
 
 use std::borrow::Cow;
 
@@ -11,80 +11,80 @@ use serde::Deserialize;
 use super::written::{Plain, Written};
 use crate::units::Duration;
 
-/// Services that kaf6 starts and removes again, or containers that it attaches to and leaves as they were.
+/// Services that kaf6 starts and removes, or running containers that it attaches to and keeps.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Cluster")]
 pub struct ClusterFields {
-    /// Services that come with kaf6: `kafscale` or `tansu`; `kaf6 preset NAME` prints them.
+    /// Services that come with kaf6: `kafscale` or `tansu`. `kaf6 preset NAME` prints them.
     pub preset: Option<String>,
-    /// Services to start, by name. They are merged over those of the preset: mappings merge, all else replaces, and
-    /// `null` takes away what the preset has.
+    /// Services to start, by name. They are merged into the preset's services: mappings merge, other values
+    /// replace, and `null` removes a key of the preset.
     pub services: Option<IndexMap<String, Service>>,
-    /// Containers that run already, by the name that faults give them.
+    /// Running containers, by the name that faults use.
     pub attach: Option<IndexMap<String, Attach>>,
 }
 
-/// A service: one image, one or more replicas of it.
+/// A service: one or more replicas of one image.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Service {
-    /// The image. Needed where no preset gives it.
+    /// The image. Required if no preset defines it.
     #[schemars(length(min = 1))]
     pub image: Option<String>,
-    /// When the image is pulled. Default: missing.
+    /// When to pull the image. Default: missing.
     pub pull: Option<Pull>,
-    /// In place of the image's own.
+    /// Override the image's entrypoint.
     pub entrypoint: Option<Vec<Plain>>,
-    /// In place of the image's own.
+    /// Override the image's command.
     pub command: Option<Vec<Plain>>,
-    /// Its environment; `{{store.api}}`, `{{self.host}}`, `{{self.port.kafka}}`, `{{replica}}` and `{{run_id}}` may
-    /// stand in the values.
+    /// Environment variables. Values may contain `{{store.api}}`, `{{self.host}}`, `{{self.port.kafka}}`,
+    /// `{{replica}}` and `{{run_id}}`.
     pub env: Option<IndexMap<String, Plain>>,
-    /// Ports in the container, by name. The one named `kafka` is what clients get.
+    /// Container ports, by name. Clients connect to the port named `kafka`.
     pub ports: Option<IndexMap<String, Port>>,
-    /// Volumes of the run, by name, and where each is mounted. Each replica has its own.
+    /// Volumes by name, each with its mount path. kaf6 creates them for the run, one per replica.
     pub volumes: Option<IndexMap<String, String>>,
-    /// Services that must be ready before this one is started. Those that `env`, `entrypoint` or `command` refer to
-    /// need not be named.
+    /// Services that must be ready before this one starts. Services that `env`, `entrypoint` or `command`
+    /// refer to are included automatically.
     pub needs: Option<Vec<String>>,
-    /// Replicas at the start. Default: 1.
+    /// Number of replicas at the start. Default: 1.
     #[schemars(range(min = 1, max = 100))]
     pub replicas: Option<u32>,
-    /// How a replica is known to be ready. Default: it runs.
+    /// How to tell that a replica is ready. Default: it is running.
     pub ready: Option<Ready>,
-    /// How long a replica may take to become ready. Default: 2m.
+    /// Maximum time for a replica to become ready. Default: 2m.
     pub ready_timeout: Option<Written<Duration>>,
 }
 
-/// When an image is pulled.
+/// When to pull an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Pull {
-    /// Where it is absent.
+    /// If it is not present locally.
     Missing,
-    /// Each time.
+    /// Every time.
     Always,
-    /// Never: it has to be there.
+    /// Never. It must be present locally.
     Never,
 }
 
-/// How a replica is known to be ready: exactly one of `http`, `tcp`, `exec` and `kafka`.
+/// How to tell that a replica is ready. Set exactly one of `http`, `tcp`, `exec` and `kafka`.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ready {
-    /// A GET is answered with 200 to 299; a port's name and a path, such as `api/minio/health/live`.
+    /// A GET request returns 200 to 299. Port name and path, such as `api/minio/health/live`.
     pub http: Option<String>,
     /// The port of this name accepts a connection.
     pub tcp: Option<String>,
-    /// This command in the container ends with 0.
+    /// This command in the container exits with 0.
     #[schemars(length(min = 1))]
     pub exec: Option<Vec<Plain>>,
-    /// The port of this name answers Kafka metadata.
+    /// The port of this name answers a Kafka metadata request.
     pub kafka: Option<String>,
 }
 
-/// A port in a container.
+/// A container port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub struct Port(pub u16);
 
@@ -97,24 +97,24 @@ impl JsonSchema for Port {
     }
 }
 
-/// A container that runs already: its name or id, a compose service, or a label.
+/// A running container: its name or id, a compose service, or a label.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Attach {
-    /// Its name or id.
+    /// The container's name or id.
     Container(#[schemars(length(min = 1))] String),
-    /// Each container that carries the labels is a replica.
+    /// Containers by label. Each one is a replica.
     Labelled(Labelled),
 }
 
-/// Containers by label: exactly one of `compose` and `label`.
+/// Containers by label. Set exactly one of `compose` and `label`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Labelled {
-    /// A service of docker compose.
+    /// A service of Docker Compose.
     pub compose: Option<String>,
-    /// The compose project, where several have a service of that name.
+    /// The compose project, if several have a service of that name.
     pub project: Option<String>,
-    /// A label, `key=value`.
+    /// A label, as `key=value`.
     pub label: Option<String>,
 }

@@ -1,26 +1,25 @@
-//! The two small languages inside of a file: `when: "write.acked >= 500"` and `expr: "p95 < 200ms"`.
+//! The two expressions in a file: `when: "write.acked >= 500"` and `expr: "p95 < 200ms"`.
 //!
-//! Owns their types, their parsing and the names of metrics; errors say what would have been right.
+//! Defines their types, their parsers and the names of metrics. Errors say what is expected.
 
 use crate::anomaly::Anomaly;
 use crate::scenario::source::suggest;
 use crate::units::{Bandwidth, Duration, Rate, Share};
 
-/// A start by count, such as `write.acked >= 500`.
+/// A `when` condition, such as `write.acked >= 500`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct When {
-    /// The scenario that counts.
+    /// The scenario whose count is used.
     pub scenario: String,
-    /// What is counted.
     pub counter: Counter,
     /// The count to reach.
     pub at_least: u64,
 }
 
-/// What a running scenario counts.
+/// The counters of a running scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counter {
-    /// Messages handed to the client.
+    /// Messages passed to the client.
     Sent,
     /// Messages acknowledged.
     Acked,
@@ -28,21 +27,19 @@ pub enum Counter {
     Received,
 }
 
-/// `<metric> <op> <value>` of a threshold.
+/// `<metric> <op> <value>` in a threshold.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ThresholdExpr {
-    /// What is measured.
     pub metric: Metric,
-    /// How it is compared.
     pub op: Op,
-    /// With what: counts plain, latencies in milliseconds, rates in messages a second, `throughput` in bytes a
-    /// second, `error_rate` as a share of 1.
+    /// The limit. Latencies are in milliseconds, rates in messages per second, `throughput` in bytes per
+    /// second. `error_rate` is a share of 1.
     pub value: f64,
     /// The expression as written.
     pub text: String,
 }
 
-/// What a threshold may measure.
+/// The metrics that a threshold can use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Metric {
     Sent,
@@ -73,13 +70,11 @@ pub enum Op {
     NotEqual,
 }
 
-/// Why an expression cannot be read.
+/// Why an expression is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ExprError {
-    /// What is wrong.
     pub message: String,
-    /// What would help.
     pub hint: Option<String>,
 }
 
@@ -87,7 +82,7 @@ fn error<T>(message: impl Into<String>, hint: Option<String>) -> Result<T, ExprE
     Err(ExprError { message: message.into(), hint })
 }
 
-/// Reads `<scenario>.<counter> >= <count>`.
+/// Parses `<scenario>.<counter> >= <count>`.
 pub fn when(text: &str) -> Result<When, ExprError> {
     let form = || Some("write it as `<scenario>.<sent|acked|received> >= <count>`".to_owned());
     let Some((left, right)) = text.split_once(">=") else {
@@ -129,7 +124,7 @@ impl Metric {
         Self::Mean,
     ];
 
-    /// The name, as files write it.
+    /// The name in files.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Sent => "sent",
@@ -150,12 +145,11 @@ impl Metric {
         }
     }
 
-    /// All metrics.
     pub fn every() -> impl Iterator<Item = Self> + Clone {
         Self::PLAIN.into_iter().chain(Anomaly::ALL.into_iter().map(Self::Anomaly))
     }
 
-    /// Whether it is a length of time, in milliseconds.
+    /// True if the metric is a duration in milliseconds.
     pub const fn is_latency(self) -> bool {
         matches!(self, Self::P50 | Self::P90 | Self::P95 | Self::P99 | Self::P999 | Self::Max | Self::Mean)
     }
@@ -188,7 +182,7 @@ impl Metric {
 }
 
 impl Op {
-    /// The operator, as files write it.
+    /// The operator in files.
     pub const fn sign(self) -> &'static str {
         match self {
             Self::Less => "<",
@@ -201,7 +195,7 @@ impl Op {
     }
 }
 
-/// Reads `<metric> <op> <value>`.
+/// Parses `<metric> <op> <value>`.
 pub fn threshold(text: &str) -> Result<ThresholdExpr, ExprError> {
     let form = || Some("write it as `<metric> <op> <value>`, such as `p95 < 200ms`".to_owned());
     let Some(at) = text.find(['<', '>', '=', '!']) else {

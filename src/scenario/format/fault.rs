@@ -1,6 +1,6 @@
-//! The faults as they are written.
+//! The fault types as a file defines them.
 //!
-//! Owns the fields of each type of fault, and those that all share.
+//! Defines the fields of each type and the fields that all types share.
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -10,17 +10,16 @@ use super::kind::kinds;
 use super::written::{Plain, Written};
 use crate::units::{Bandwidth, Duration};
 
-/// Faults by name.
 pub type Faults = IndexMap<String, Fault>;
 
-/// What every fault may say.
+/// The fields that every fault shares.
 #[derive(Debug, Clone, Default)]
 pub struct FaultCommon {
     /// The scenario or fault that must have ended.
     pub after: Option<String>,
     /// Offset from the start of the run, or from the end of `after`.
     pub at: Option<Written<Duration>>,
-    /// A count to wait for.
+    /// A count to wait for, such as `write.acked >= 500`.
     pub when: Option<String>,
 }
 
@@ -28,7 +27,7 @@ macro_rules! faults {
     ($($(#[$about:meta])* $variant:ident = $tag:literal {
         $($(#[doc = $doc:expr])* $(#[schemars($($schema:tt)*)])? $(#[serde($($serde:tt)*)])? $field:ident: $kind:ty,)*
     })*) => {
-        /// Something done to the cluster on purpose; `type` says what.
+        /// A fault to inject into the cluster. `type` selects its kind.
         #[derive(Debug, Clone, Deserialize, JsonSchema)]
         #[serde(tag = "type")]
         pub enum Fault {
@@ -41,24 +40,24 @@ macro_rules! faults {
             #[serde(deny_unknown_fields)]
             pub struct $variant {
                 $($(#[doc = $doc])* $(#[schemars($($schema)*)])? $(#[serde($($serde)*)])? pub $field: $kind,)*
-                /// The scenario or fault that must have ended, well or not. Default: nothing is waited for.
+                /// The scenario or fault that must have ended, with any result. Default: do not wait.
                 pub after: Option<String>,
-                /// Offset from the run's start, or from the end of `after`. Default: 0s.
+                /// Offset from the start of the run, or from the end of `after`. Default: 0s.
                 pub at: Option<Written<Duration>>,
-                /// Starts by count in place of `at`, such as `write.acked >= 500`.
+                /// Start when a count is reached, such as `write.acked >= 500`. Replaces `at`.
                 pub when: Option<String>,
             }
         )*
 
         kinds! {
-            /// The kinds of fault.
+            /// The kinds of faults.
             FaultKind {
                 $($(#[$about])* $variant = $tag,)*
             }
         }
 
         impl Fault {
-            /// What every fault may say.
+            /// The fields that every fault shares.
             pub fn common(&self) -> FaultCommon {
                 match self {
                     $(Self::$variant(it) => FaultCommon {
@@ -73,68 +72,68 @@ macro_rules! faults {
 }
 
 faults! {
-    /// Ends a service by a signal and starts it again.
+    /// Stops a service with a signal and starts it again.
     Restart = "restart" {
-        /// The service, or one replica of it: `broker` or `broker.1`.
+        /// The service, or one of its replicas: `broker` or `broker.1`.
         target: String,
-        /// The signal that ends it. Default: KILL.
+        /// The signal to send. Default: KILL.
         signal: Option<String>,
-        /// How long it stays down. Default: 1s.
+        /// How long the service stays down. Default: 1s.
         down_for: Option<Written<Duration>>,
-        /// The image that it is started from again: another version, say. Default: the same.
+        /// The image to start again from, for example another version. Default: the same.
         image: Option<String>,
     }
-    /// Ends a service by a signal.
+    /// Stops a service with a signal.
     Stop = "stop" {
-        /// The service, or one replica of it: `broker` or `broker.1`.
+        /// The service, or one of its replicas: `broker` or `broker.1`.
         target: String,
-        /// The signal that ends it. Default: KILL.
+        /// The signal to send. Default: KILL.
         signal: Option<String>,
-        /// How long it stays down. Default: until a `start` of the same target.
+        /// How long the service stays down. Default: until a `start` fault with the same target.
         #[serde(rename = "for")]
         length: Option<Written<Duration>>,
     }
-    /// Starts again what a `stop` has ended.
+    /// Starts a service that a `stop` fault has stopped.
     Start = "start" {
-        /// The service, or one replica of it: `broker` or `broker.1`.
+        /// The service, or one of its replicas: `broker` or `broker.1`.
         target: String,
     }
-    /// Freezes a service: its processes get no time.
+    /// Freezes all processes of a service.
     Pause = "pause" {
-        /// The service, or one replica of it: `broker` or `broker.1`.
+        /// The service, or one of its replicas: `broker` or `broker.1`.
         target: String,
-        /// How long.
+        /// How long the fault lasts.
         #[serde(rename = "for")]
         length: Written<Duration>,
     }
-    /// Slows the way from one service to another down.
+    /// Adds latency or limits bandwidth between two services.
     Throttle = "throttle" {
-        /// The way, such as `broker -> store`.
+        /// The connection, such as `broker -> store`.
         target: String,
-        /// How long.
+        /// How long the fault lasts.
         #[serde(rename = "for")]
         length: Written<Duration>,
-        /// Added once to what goes from the first to the second; its answers come back undelayed.
+        /// Latency added in the direction of the arrow. The reverse direction is not delayed.
         latency: Option<Written<Duration>>,
-        /// Up to so much more or less latency. Default: 0s.
+        /// Maximum random deviation above or below the latency. Default: 0s.
         jitter: Option<Written<Duration>>,
-        /// Bytes in a second that pass in each direction. Default: no limit.
+        /// Maximum bytes per second in each direction. Default: no limit.
         bandwidth: Option<Written<Bandwidth>>,
     }
-    /// Changes how many replicas of a service run.
+    /// Changes the number of replicas of a service.
     Scale = "scale" {
         /// The service.
         target: String,
-        /// How many there are to be.
+        /// The new number of replicas.
         #[schemars(range(min = 1, max = 100))]
         to: u32,
-        /// How long, before there are as many as were again. Default: to the end of the run.
+        /// How long, before the previous number is restored. Default: until the end of the run.
         #[serde(rename = "for")]
         length: Option<Written<Duration>>,
     }
-    /// Runs a command inside a service; its exit code is the proof.
+    /// Runs a command in a service. The fault takes effect if the command exits with 0.
     Exec = "exec" {
-        /// The service, or one replica of it: `broker` or `broker.1`.
+        /// The service, or one of its replicas: `broker` or `broker.1`.
         target: String,
         /// The command and its arguments.
         #[schemars(length(min = 1))]

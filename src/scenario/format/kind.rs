@@ -1,8 +1,8 @@
-//! Kinds of scenarios, faults and checks: what `type` says in a file.
+//! Kinds of scenarios, faults and checks: the values of `type` in a file.
 //!
-//! Owns how a kind is tied to its name.
+//! Defines the macro that ties each kind to its name.
 
-/// An enum of kinds, each with the name that files and reports give it.
+/// Defines an enum of kinds, each with its name in files and reports.
 macro_rules! kinds {
     ($(#[$about:meta])* $name:ident { $($(#[$meta:meta])* $variant:ident = $tag:literal,)* }) => {
         $(#[$about])*
@@ -12,15 +12,14 @@ macro_rules! kinds {
         }
 
         impl $name {
-            /// All of them.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// As files and reports write it.
+            /// The name in files and reports.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $tag,)* }
             }
 
-            /// The kind of this name.
+            /// The kind with this name.
             pub fn from_name(name: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|kind| kind.name() == name)
             }

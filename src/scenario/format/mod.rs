@@ -1,6 +1,6 @@
-//! The format: a scenario file as it is written, field by field. The JSON Schema is made from it.
+//! The format of a scenario file, field by field. The JSON Schema is generated from these types.
 //!
-//! Owns names, types and bounds of single fields; what fields mean together is `plan::compile`'s.
+//! Defines names, types and limits of single fields. `plan::compile` checks how fields fit together.
 
 use indexmap::IndexMap;
 use schemars::JsonSchema;
@@ -26,46 +26,46 @@ pub use written::Written;
 use crate::units::Duration;
 use written::Plain;
 
-/// A kaf6 scenario file: what to do with a Kafka-compatible broker, and what has to be true afterwards.
+/// A kaf6 scenario file. It defines what to do with a Kafka-compatible broker and what to check afterwards.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct File {
-    /// The run's name. Default: the file's stem.
+    /// The run's name. Default: the file's name without its extension.
     pub name: Option<String>,
-    /// What the file says of itself.
+    /// A description of the file.
     pub description: Option<String>,
-    /// A profile's name, looked up in `profiles.yaml` beside the file, then in `./kaf6.profiles.yaml`. It gives
-    /// brokers, metrics_url and client; the file's own fields win.
+    /// Name of a profile from `profiles.yaml` next to the file, or from `./kaf6.profiles.yaml`. It provides
+    /// brokers, metrics_url and client. The file's own fields take precedence.
     pub profile: Option<String>,
-    /// The brokers, `host:port` each, or `embedded` for the broker inside kaf6. Default: the profile's, or the ports
-    /// named `kafka` of the services in `cluster`.
+    /// The brokers as `host:port`, or `embedded` for the broker inside kaf6. Default: the profile's, or the
+    /// ports named `kafka` of the services in `cluster`.
     pub brokers: Option<Brokers>,
     /// How clients connect.
     pub client: Option<ClientFields>,
-    /// Topics, created where missing.
+    /// Topics. Missing ones are created.
     pub topics: Option<Vec<Topic>>,
-    /// The activities, by name.
+    /// The scenarios, by name. They run in parallel unless `after`, `at` or `when` delays them.
     pub scenarios: IndexMap<String, Activity>,
-    /// Containers that the run starts, or touches.
+    /// Containers that the run starts or attaches to.
     pub cluster: Option<ClusterFields>,
-    /// What is done to them on purpose, by name.
+    /// Faults to inject into the cluster, by name.
     pub faults: Option<fault::Faults>,
-    /// The questions that decide between pass and fail.
+    /// The checks that decide whether the run passes.
     pub checks: Option<Vec<Check>>,
     /// Settings of the run as a whole.
     pub run: Option<RunFields>,
-    /// More values to hide in reports, logs and messages: `${VAR}` each. Those of variables whose names say that they are
-    /// secret are hidden anyway.
+    /// More values to hide in reports, logs and messages, as `${VAR}`. Variables with a secret-looking name
+    /// are hidden automatically.
     pub secrets: Option<Vec<String>>,
 }
 
-/// A list of brokers, or one text: `embedded`, or `host:port` separated by commas.
+/// A list of brokers, or one string: `embedded`, or `host:port` separated by commas.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Brokers {
-    /// Each `host:port`; the port is 9092 where left out.
+    /// Brokers as `host:port`. The default port is 9092.
     List(#[schemars(length(min = 1))] Vec<String>),
-    /// `embedded`, or addresses separated by commas.
+    /// `embedded`, or `host:port` separated by commas.
     Text(String),
 }
 
@@ -74,34 +74,34 @@ pub enum Brokers {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Client")]
 pub struct ClientFields {
-    /// TLS and SASL; plaintext where absent.
+    /// TLS and SASL. Default: plaintext.
     pub security: Option<SecurityFields>,
-    /// librdkafka properties by their own names; librdkafka checks them.
+    /// librdkafka properties by name. librdkafka validates them.
     pub properties: Option<IndexMap<String, Plain>>,
 }
 
-/// TLS and SASL.
+/// TLS and SASL settings.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Security")]
 pub struct SecurityFields {
-    /// How the connection is secured.
+    /// The security protocol.
     pub protocol: Protocol,
     /// SASL mechanism: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER.
     pub mechanism: Option<String>,
     /// SASL user.
     pub username: Option<String>,
-    /// SASL password; take it from the environment: `${KAFKA_PASSWORD}`.
+    /// SASL password. Take it from the environment: `${KAFKA_PASSWORD}`.
     pub password: Option<String>,
-    /// PEM file of the certificate authority.
+    /// PEM file with the certificate of the certificate authority.
     pub ca: Option<String>,
-    /// PEM file of the client's certificate.
+    /// PEM file with the client's certificate.
     pub certificate: Option<String>,
-    /// PEM file of the client's key.
+    /// PEM file with the client's private key.
     pub key: Option<String>,
 }
 
-/// How a connection is secured.
+/// Security protocols.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
@@ -112,7 +112,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// As files and librdkafka write it.
+    /// The name in files and in librdkafka.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Plaintext => "plaintext",
@@ -122,33 +122,33 @@ impl Protocol {
         }
     }
 
-    /// Clients say who they are.
+    /// True if clients authenticate.
     pub const fn has_sasl(self) -> bool {
         matches!(self, Self::SaslPlaintext | Self::SaslSsl)
     }
 
-    /// Connections are encrypted.
+    /// True if connections are encrypted.
     pub const fn has_tls(self) -> bool {
         matches!(self, Self::Ssl | Self::SaslSsl)
     }
 }
 
-/// A topic, created where it is missing.
+/// A topic. It is created if missing.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Topic {
-    /// Its name; `{{run_id}}` may stand in it.
+    /// The topic's name. It may contain `{{run_id}}`.
     #[schemars(length(min = 1))]
     pub name: String,
-    /// Partitions to create it with. Default: 1.
+    /// Number of partitions if the topic is created. Default: 1.
     #[schemars(range(min = 1, max = 10_000))]
     pub partitions: Option<i32>,
-    /// Copies of each partition. Default: 1. With -1 the broker decides.
+    /// Replication factor if the topic is created. -1 uses the broker's default. Default: 1.
     #[schemars(range(min = -1, max = 100))]
     pub replication_factor: Option<i32>,
-    /// Delete it and create it anew first. Default: false.
+    /// Delete and recreate the topic before the run. Default: false.
     pub recreate: Option<bool>,
-    /// Topic properties by Kafka's names.
+    /// Topic configuration, by Kafka's names.
     pub config: Option<IndexMap<String, Plain>>,
 }
 
@@ -157,16 +157,16 @@ pub struct Topic {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Run")]
 pub struct RunFields {
-    /// The run's own timeout. Default: 10m, or more where the scenarios' own bounds need more.
+    /// Timeout of the whole run. Default: 10m, or more if the scenarios' timeouts need more.
     pub timeout: Option<Written<Duration>>,
-    /// Fixes payloads and schedule. Default: 0.
+    /// Seed for payloads and schedule. Default: 0.
     pub seed: Option<u64>,
-    /// After all else, a fresh reader reads each written partition again up to its end, and decides what is lost,
-    /// misplaced or rewritten. `auto` does so where a fault ran, a broker went away, or a log lost its end.
-    /// Default: auto.
+    /// Re-read each written partition with a fresh client at the end of the run, and decide what is lost,
+    /// misplaced or rewritten. With `auto`, this happens if a fault ran, a broker disconnected, or a log was
+    /// truncated. Default: auto.
     pub audit: Option<Audit>,
-    /// How long a broker that can be reached may give no acknowledged message back before that is called unreadable; it
-    /// counts from the end of producers and faults, and anew from each record that arrives. Default: 90s.
+    /// How long a reachable broker may return no record before acknowledged messages count as unreadable. The
+    /// time starts after producers and faults end, and restarts with each record that arrives. Default: 90s.
     pub unreadable_after: Option<Written<Duration>>,
 }
 
@@ -174,9 +174,9 @@ pub struct RunFields {
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Audit {
-    /// Always, or never.
+    /// Always or never.
     Fixed(bool),
-    /// Where a fault ran.
+    /// Automatically, if it is needed.
     Word(Auto),
 }
 
@@ -184,11 +184,11 @@ pub enum Audit {
 #[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Auto {
-    /// As kaf6 sees fit.
+    /// Decided by kaf6.
     Auto,
 }
 
-/// A file of profiles: `profiles.yaml` beside the scenario file, or `./kaf6.profiles.yaml`.
+/// A profile file: `profiles.yaml` next to the scenario file, or `./kaf6.profiles.yaml`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProfileFile {
@@ -196,14 +196,14 @@ pub struct ProfileFile {
     pub profiles: IndexMap<String, ProfileFields>,
 }
 
-/// What scenario files share about one place to test.
+/// Settings that scenario files share for one test environment.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Profile")]
 pub struct ProfileFields {
-    /// The brokers, `host:port` each, or `embedded`.
+    /// The brokers as `host:port`, or `embedded`.
     pub brokers: Option<Brokers>,
-    /// Where `metrics` scenarios ask that name no `url`.
+    /// URL for `metrics` scenarios without `url`.
     pub metrics_url: Option<String>,
     /// How clients connect.
     pub client: Option<ClientFields>,

@@ -1,6 +1,7 @@
-//! The JSON Schema of scenario files: made from the format's types, committed in `schemas/`, applied to each file.
+//! The JSON Schema of scenario files. It is generated from the format's types and committed in `schemas/`.
 //!
-//! Owns the schema's text, and how it is tidied for people and editors.
+//! kaf6 validates each file against it. This file also simplifies the generated schema for people and
+//! editors.
 
 use std::sync::OnceLock;
 
@@ -16,14 +17,14 @@ pub fn scenario() -> &'static Json {
     SCHEMA.get_or_init(|| generate::<format::File>("kaf6 scenario file"))
 }
 
-/// The schema of files of profiles.
+/// The schema of profile files.
 pub fn profiles() -> &'static Json {
     static SCHEMA: OnceLock<Json> = OnceLock::new();
     SCHEMA.get_or_init(|| generate::<format::ProfileFile>("kaf6 profiles"))
 }
 
-/// The schema of scenario files as written, for editors and other tools: as [`scenario`], but wherever a number, a
-/// quantity or one of some words is wanted, a text with `${VAR}` in it may stand, too.
+/// The schema of scenario files as written, for editors and other tools. It is [`scenario`], except that
+/// numbers, quantities and enums may also be strings that contain `${VAR}`.
 pub fn written() -> Json {
     let mut schema = scenario().clone();
     allow_variables(&mut schema);
@@ -35,12 +36,12 @@ pub fn scenario_text() -> String {
     format!("{:#}\n", written())
 }
 
-/// Lets a variable stand for each scalar that cannot be any text. A `type` that tells branches apart stays.
+/// Allows a variable in place of each scalar that cannot be any string. A `type` that selects a branch stays.
 fn allow_variables(schema: &mut Json) {
     match schema {
         Json::Array(items) => items.iter_mut().for_each(allow_variables),
         Json::Object(object) => {
-            // A variable may fit several branches.
+            // A variable may match several branches, so `oneOf` becomes `anyOf`.
             if let Some(branches) = object.remove("oneOf") {
                 object.insert("anyOf".to_owned(), branches);
             }
@@ -84,8 +85,8 @@ fn generate<T: JsonSchema>(title: &str) -> Json {
     schema
 }
 
-/// An optional field is one that may be left out; a key with nothing behind it is a mistake, so `null` is not
-/// accepted. Formats such as `uint64` mean nothing to editors.
+/// Removes what optional fields and integer types add to the schema. An optional field may be omitted, but a
+/// key without a value is a mistake, so `null` is rejected. Editors do not know formats such as `uint64`.
 fn tidy(schema: &mut Json) {
     match schema {
         Json::Array(items) => items.iter_mut().for_each(tidy),

@@ -1,6 +1,6 @@
-//! Holds a document to its JSON Schema, and says what is wrong in the words of the file's author.
+//! Validates a document against its JSON Schema and explains each error in the terms of the file's author.
 //!
-//! Owns the choice of the branch that a `type` stands for: nobody reads of a schema that did not match "any of".
+//! Selects the branch that `type` names, so that no one sees a message about an unmatched "anyOf".
 
 use std::str::FromStr;
 
@@ -14,19 +14,19 @@ use crate::scenario::source::position::Span;
 use crate::scenario::source::suggest;
 use crate::units::{Bandwidth, ByteSize, Duration, Rate, Share, UnitError};
 
-/// What the schema finds wrong with a document.
+/// What is wrong with a document according to its schema.
 #[derive(Debug, Default)]
 pub struct Findings {
     /// The problems.
     pub problems: Vec<Diagnostic>,
-    /// The pointers of what is wrong; what lies around them cannot be read further.
+    /// JSON pointers to invalid values. The values around them cannot be compiled.
     pub broken: Vec<String>,
-    /// There is more wrong than is told, so nothing can be read further.
+    /// True if the number of problems exceeds the limit. The document cannot be compiled then.
     pub cut: bool,
 }
 
 impl Findings {
-    /// Whether something at this pointer or below it is wrong.
+    /// Whether a value at or below this pointer is invalid.
     pub fn touch(&self, pointer: &str) -> bool {
         self.cut
             || self
@@ -41,7 +41,7 @@ struct Finding {
     span: Span,
     message: String,
     hint: Option<String>,
-    /// Only the type is wrong, and only since the environment's text looked like a number or boolean.
+    /// Only the type is wrong, because the text of a variable looks like a number or boolean.
     wants_text: bool,
 }
 
@@ -51,9 +51,10 @@ struct Checker<'a> {
     found: Vec<Finding>,
 }
 
-/// Checks a document. Where the environment's text stands for a number but a text is wanted, it becomes a text.
+/// Checks a document. If a variable's text looks like a number but the schema expects a string, it becomes a
+/// string.
 pub fn check(document: &mut Document, schema: &Json) -> Findings {
-    // The schema is kaf6's own, and a test holds that it is a good one.
+    // The schema is part of kaf6, and a test checks that it is valid.
     let Ok(validator) = jsonschema::validator_for(schema) else { return Findings::default() };
     let mut found = find(document, schema, &validator);
     let texts: Vec<String> = found.iter().filter(|f| f.wants_text).map(|f| f.pointer.clone()).collect();
@@ -119,7 +120,7 @@ impl Checker<'_> {
             Kind::Enum { options } => {
                 let words: Vec<String> = options.as_array().into_iter().flatten().map(plain).collect();
                 let mut known: Vec<&str> = words.iter().map(String::as_str).collect();
-                // `1` may be written as a number or as a text, and is one word to people.
+                // `1` may be written as a number or as a string. People read both as one value.
                 let mut seen = Vec::new();
                 known.retain(|word| {
                     let new = !seen.contains(word);
@@ -150,7 +151,7 @@ impl Checker<'_> {
             Kind::MaxItems { limit } => {
                 self.add(at, value_place, format!("the list has more than {limit} items"), None);
             }
-            // Masked: the value may come from the environment.
+            // Masked, because the value may come from the environment.
             _ => self.add(at, value_place, error.masked().to_string(), None),
         }
     }
@@ -167,7 +168,7 @@ impl Checker<'_> {
         self.add(at, self.document.place(at), message, hint);
     }
 
-    /// What is wrong with a duration, rate or size, in the words of its own reader.
+    /// What is wrong with a duration, rate or size, from the parser of that unit.
     fn unit(&self, at: &str, rule: &str, kind: &Kind) -> Option<String> {
         fn wrong<T: FromStr<Err = UnitError>>(text: &str) -> Option<String> {
             text.parse::<T>().err().map(|error| error.to_string())
@@ -215,12 +216,12 @@ impl Checker<'_> {
         if tags.len() == branches.len() && !tags.is_empty() {
             return self.tagged(at, &tags, context, instance);
         }
-        // Each branch is one word, with what it means beside it.
+        // Each branch is one word with a description.
         let one_word: Vec<&str> = branches.iter().filter_map(|b| b.get("const")?.as_str()).collect();
         if one_word.len() == branches.len() {
             return self.none_of(at, &one_word);
         }
-        // The one branch that has the right type says best what is wrong, where it has more to say.
+        // A branch whose type matches explains the error best, if its own error is more specific.
         let mut fitting = context.iter().filter(|errors| {
             !errors.iter().any(|e| {
                 e.instance_path().as_str() == at
@@ -343,7 +344,7 @@ impl Checker<'_> {
     }
 }
 
-/// The schema that a keyword belongs to.
+/// The schema that contains a keyword.
 fn around(rule: &str) -> String {
     rule.rsplit_once('/').map_or("", |(front, _)| front).to_owned()
 }
@@ -360,7 +361,7 @@ fn short(text: &str) -> String {
     if text.chars().count() > 60 { text.chars().take(60).chain(['…']).collect() } else { text.to_owned() }
 }
 
-/// A description within a sentence.
+/// A description for use within a sentence.
 fn lower(text: &str) -> String {
     let text = text.trim_end_matches('.');
     let mut chars = text.chars();

@@ -1,26 +1,25 @@
-//! A series by its name and labels: `up{job="a", instance="b"}`, as metrics pages and `contains` write it.
+//! Parses a metric series with its labels, such as `up{job="a", instance="b"}`, from metrics pages and
+//! `contains`.
 //!
-//! Owns that syntax. Labels are a set: neither their order nor the blanks between them mean anything.
+//! Labels are a set. Neither their order nor spaces between them matter.
 
 use std::collections::BTreeMap;
 
 /// A series.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Series {
-    /// Its name.
     pub name: String,
-    /// Its labels.
     pub labels: BTreeMap<String, String>,
 }
 
 impl Series {
-    /// Reads a text that is a series and nothing else.
+    /// Parses a text that is exactly one series.
     pub fn parse(text: &str) -> Option<Self> {
         let (series, rest) = Self::read(text.trim())?;
         rest.is_empty().then_some(series)
     }
 
-    /// Reads the series that a text begins with; the second is what follows it.
+    /// Parses the series at the start of a text. The second value is the rest of the text.
     pub fn read(text: &str) -> Option<(Self, &str)> {
         let mut name = Self::name_of(text).to_owned();
         let mut rest = &text[name.len()..];
@@ -35,7 +34,7 @@ impl Series {
                         labels.insert(key, value);
                         after.trim_start()
                     }
-                    // A name with other than the usual characters stands in quotes among the labels.
+                    // A name with unusual characters is written in quotes, between the braces.
                     None if name.is_empty() && rest.starts_with('"') => {
                         name = key;
                         after.trim_start()
@@ -53,7 +52,7 @@ impl Series {
         (!name.is_empty()).then_some((Self { name, labels }, rest))
     }
 
-    /// The name at the start of a text; empty where it stands in quotes among the labels.
+    /// The name at the start of a text. Empty if the name is in quotes between the braces.
     pub fn name_of(text: &str) -> &str {
         let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '.' | '-')));
         &text[..end.unwrap_or(text.len())]
@@ -68,7 +67,9 @@ fn label_name(text: &str) -> Option<(String, &str)> {
     (end > 0).then(|| (text[..end].to_owned(), &text[end..]))
 }
 
-/// A text in quotes, with `\\`, `\"` and `\n` in it.
+/// A string in quotes, with the escapes `\\`, `\"` and `
+///
+/// `.
 fn quoted(text: &str) -> Option<(String, &str)> {
     let mut chars = text.strip_prefix('"')?.char_indices();
     let mut out = String::new();

@@ -1,6 +1,6 @@
-//! Values kept as they are written, to be read where their place is known.
+//! Values that are stored as text and parsed later, when their position is known.
 //!
-//! Owns the few field types that accept more than one JSON type.
+//! Defines the few field types that accept more than one JSON type.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -8,15 +8,14 @@ use std::marker::PhantomData;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
 
-/// A quantity as written; it has the schema of `T` and is parsed where its place is known.
+/// A quantity as written. It has the schema of `T` and is parsed when its position is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written<T> {
-    /// The text.
     pub text: String,
     kind: PhantomData<T>,
 }
 
-/// A text, number or boolean where a text is meant.
+/// A string, number or boolean where a string is expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plain(pub String);
 

@@ -1,6 +1,6 @@
-//! What is wrong with a file, all of it at once, each with its place, its line and what would help.
+//! Errors and warnings about a file: all at once, each with its position, line and hint.
 //!
-//! Owns how problems are printed; they show the file's own text, never what the environment put into it.
+//! Printed messages show the file's own text, never the values of environment variables.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,26 +8,23 @@ use std::path::{Path, PathBuf};
 use super::position::{Position, Span};
 use crate::scenario::environment::secrets::Secrets;
 
-/// All problems of one load, in the order of their places.
+/// All problems found by one load, ordered by position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostics {
     problems: Vec<Diagnostic>,
 }
 
-/// One problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// The file that it is in.
+    /// The file with the problem.
     pub file: PathBuf,
-    /// Where in the file; none where the file as a whole is meant.
+    /// The position in the file. `None` if the problem concerns the whole file.
     pub place: Option<Place>,
-    /// What is wrong.
     pub message: String,
-    /// What would help.
     pub hint: Option<String>,
 }
 
-/// A place with the line that it stands in.
+/// A position with its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     /// Line, column and width.
@@ -36,7 +33,7 @@ pub struct Place {
     pub text: String,
 }
 
-/// How a message begins, and its colour.
+/// The prefix of a message and its color.
 struct Severity {
     word: &'static str,
     code: &'static str,
@@ -45,26 +42,26 @@ struct Severity {
 const ERROR: Severity = Severity { word: "", code: "1;31" };
 const WARNING: Severity = Severity { word: "warning: ", code: "1;33" };
 
-/// How much of a line is shown.
+/// Maximum number of characters shown of a line.
 const SHOWN: usize = 120;
 
-/// How many problems of a file are told; nobody reads more at once, and hostile files could make millions.
+/// Maximum number of problems reported per file. Malicious files could cause millions.
 pub const PROBLEMS_MAX: usize = 100;
 
 impl Diagnostic {
-    /// A problem of a file as a whole.
+    /// A problem that concerns a whole file.
     pub fn of_file(file: &Path, message: impl Into<String>, hint: Option<String>) -> Self {
         Self { file: file.to_owned(), place: None, message: message.into(), hint }
     }
 
-    /// A problem at a place; `text` is the whole file's.
+    /// A problem at a position. `text` is the text of the whole file.
     pub fn at(file: &Path, text: &str, span: Span, message: impl Into<String>, hint: Option<String>) -> Self {
         let line = text.lines().nth(span.line.saturating_sub(1)).unwrap_or_default();
         let place = Some(Place { span, text: line.to_owned() });
         Self { file: file.to_owned(), place, message: message.into(), hint }
     }
 
-    /// Takes secrets out of it, which may stand in its line.
+    /// Hides secrets, which the quoted line may contain.
     pub fn hide(&mut self, secrets: &Secrets) {
         secrets.hide_from(&mut self.message);
         self.hint.iter_mut().for_each(|hint| secrets.hide_from(hint));
@@ -73,7 +70,7 @@ impl Diagnostic {
         }
     }
 
-    /// Its place; the file's start where the file as a whole is meant.
+    /// The problem's position. The start of the file if the problem concerns the whole file.
     pub fn position(&self) -> Position {
         let (line, column) = self.place.as_ref().map_or((1, 1), |place| (place.span.line, place.span.column));
         Position { file: self.file.clone(), line, column }
@@ -105,7 +102,7 @@ impl Diagnostic {
     }
 }
 
-/// The part of the line to show, and where under it the caret stands and how wide it is.
+/// The part of the line to show, and the column and width of the caret under it.
 fn cut(place: &Place) -> (String, usize, usize) {
     let column = place.span.column.saturating_sub(1);
     let start = if column > SHOWN * 2 / 3 { column - SHOWN / 3 } else { 0 };
@@ -124,14 +121,14 @@ fn cut(place: &Place) -> (String, usize, usize) {
     (line.trim_end().to_owned(), indent, place.span.width.min(room).max(1))
 }
 
-/// Control characters from a file must not reach a terminal.
+/// Replaces control characters, because a file must not control the terminal.
 fn printable(text: &str) -> String {
     let clean = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
     if text.chars().any(char::is_control) { text.chars().map(clean).collect() } else { text.to_owned() }
 }
 
 impl Diagnostics {
-    /// Sorts problems by place, drops repeats, and keeps the first [`PROBLEMS_MAX`].
+    /// Sorts problems by position, removes duplicates and keeps the first [`PROBLEMS_MAX`].
     pub fn new(mut problems: Vec<Diagnostic>) -> Self {
         let place = |d: &Diagnostic| d.place.as_ref().map(|place| (place.span.line, place.span.column));
         problems.sort_by(|a, b| (place(a), &a.file, &a.message).cmp(&(place(b), &b.file, &b.message)));
@@ -140,12 +137,11 @@ impl Diagnostics {
         Self { problems }
     }
 
-    /// The problems, in the order of their places.
     pub fn problems(&self) -> &[Diagnostic] {
         &self.problems
     }
 
-    /// All of them as text, with the lines that they stand in.
+    /// All problems as text, with their lines.
     pub fn render(&self, colour: bool) -> String {
         let mut out = String::new();
         for problem in &self.problems {
@@ -155,7 +151,7 @@ impl Diagnostics {
     }
 }
 
-/// Warnings as text, in the form of errors.
+/// Formats warnings like errors.
 pub fn render_warnings(warnings: &[Diagnostic], colour: bool) -> String {
     let mut out = String::new();
     for warning in warnings {

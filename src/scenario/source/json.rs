@@ -1,6 +1,6 @@
-//! Reads JSON into nodes with places, within the same bounds as YAML.
+//! Parses JSON into values with positions, with the same limits as YAML.
 //!
-//! JSON has escapes and tabs that YAML readers refuse, and its errors are better told in its own words.
+//! JSON allows escapes and tabs that YAML parsers reject. A separate parser also gives better error messages.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use super::yaml::{DEPTH_MAX, VALUES_MAX};
 struct JsonReader<'a> {
     path: &'a Path,
     text: &'a str,
-    /// Byte offset of what comes next.
+    /// Byte offset of the next character.
     at: usize,
     line: usize,
     /// Byte offset of the line's first character.
@@ -21,7 +21,6 @@ struct JsonReader<'a> {
     problems: Vec<Diagnostic>,
 }
 
-/// Reads a text.
 pub fn read(path: &Path, text: &str) -> Result<Node, Vec<Diagnostic>> {
     let mut reader =
         JsonReader { path, text, at: 0, line: 1, line_start: 0, values: 0, problems: Vec::new() };
@@ -142,7 +141,7 @@ impl<'a> JsonReader<'a> {
         }
     }
 
-    /// Whether the list or object ends here, rather than going on after a comma.
+    /// Whether the list or object ends here instead of continuing after a comma.
     fn closes(&mut self, end: u8, expected: &str) -> Result<bool, Box<Diagnostic>> {
         self.blank();
         match self.peek() {
@@ -158,7 +157,7 @@ impl<'a> JsonReader<'a> {
         }
     }
 
-    /// A text in quotes; serde_json knows the escapes.
+    /// A quoted string. serde_json decodes the escapes.
     fn string(&mut self) -> Result<(String, Span), Box<Diagnostic>> {
         let bytes = self.text.as_bytes();
         let mut end = self.at + 1;
@@ -225,7 +224,7 @@ mod tests {
     proptest! {
         #[test]
         fn reads_what_serde_json_reads(text in "[\\[\\]{}\",:0-9a-z\\\\ .\\n-]{0,24}") {
-            // Duplicate keys are refused here and not there.
+            // This parser rejects duplicate keys, serde_json does not.
             if let Ok(node) = read(Path::new("f"), &text) {
                 let theirs: serde_json::Value = serde_json::from_str(&text).expect("both read it");
                 prop_assert_eq!(node.to_json(), theirs);

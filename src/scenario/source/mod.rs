@@ -1,4 +1,4 @@
-//! The text of a file: YAML and JSON read into values with places, and messages that point at them.
+//! The text of a file: parses YAML and JSON into values with positions, and formats messages about them.
 
 pub mod diagnostics;
 pub mod json;

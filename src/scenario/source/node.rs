@@ -1,6 +1,6 @@
-//! A file's values, each with its place: what YAML and JSON are read into, and what messages point at.
+//! The parsed values of a file, each with its position. YAML and JSON both become nodes.
 //!
-//! Owns the look-up by JSON pointer.
+//! Values are found by JSON pointer.
 
 use std::path::PathBuf;
 
@@ -10,72 +10,67 @@ use super::diagnostics::Diagnostic;
 use super::position::{Position, Span};
 use crate::scenario::source::scalar as plain;
 
-/// A value and its place.
+/// A value and its position.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
-    /// Where it stands.
+    /// Position of the value.
     pub span: Span,
-    /// What it holds.
     pub content: Content,
 }
 
-/// What a node holds.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
     /// One value.
     Scalar(Scalar),
-    /// Values in a row.
+    /// A list.
     Sequence(Vec<Node>),
-    /// Values by key, in the file's order, each key once.
+    /// A mapping, in the file's order, with unique keys.
     Mapping(Vec<Member>),
 }
 
-/// A key with its value.
+/// A key and its value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Member {
-    /// The key.
     pub key: String,
-    /// Where the key stands.
+    /// Position of the key.
     pub span: Span,
-    /// The value.
     pub node: Node,
 }
 
-/// One value: its text, and what that text means.
+/// A scalar: its text and the value that the text represents.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scalar {
-    /// The text, after `${}` is replaced.
+    /// The text, after variables are replaced.
     pub text: String,
-    /// Null, a boolean, a number or a text.
+    /// Null, a boolean, a number or a string.
     pub value: Json,
-    /// Written without quotes, so that the text decides on the type.
+    /// Written without quotes, so that the text determines the type.
     pub plain: bool,
-    /// The text as the file has it, where the environment was put into it.
+    /// The text as the file has it, if variables were replaced in it.
     pub source: Option<String>,
-    /// A variable in it could not be replaced; that is told already.
+    /// It contains a variable that could not be replaced, which is already reported.
     pub faulty: bool,
-    /// A secret of the environment was put into it.
+    /// It contains a secret from the environment.
     pub secret: bool,
 }
 
-/// A file that could be read.
+/// A parsed file.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Document {
     /// The path as given.
     pub path: PathBuf,
     /// The text as read.
     pub text: String,
-    /// What it holds.
     pub root: Node,
 }
 
 impl Scalar {
-    /// A plain scalar: its text decides on its type.
+    /// A scalar without quotes: its text determines its type.
     pub fn plain(text: String) -> Self {
         Self { value: plain::meaning(&text), text, plain: true, source: None, faulty: false, secret: false }
     }
 
-    /// A text in quotes or as a block.
+    /// A quoted string or a block scalar.
     pub fn quoted(text: String) -> Self {
         Self {
             value: Json::from(text.as_str()),
@@ -89,7 +84,7 @@ impl Scalar {
 }
 
 impl Node {
-    /// The same without places.
+    /// The values as JSON, without positions.
     pub fn to_json(&self) -> Json {
         match &self.content {
             Content::Scalar(scalar) => scalar.value.clone(),
@@ -110,7 +105,7 @@ impl Node {
         }
     }
 
-    /// The value at a JSON pointer, and its key's place where it has a key.
+    /// The value at a JSON pointer, and the position of its key, if it has one.
     pub fn find(&self, pointer: &str) -> Option<(Option<Span>, &Self)> {
         pointer
             .split('/')
@@ -118,7 +113,7 @@ impl Node {
             .try_fold((None, self), |(_, node), step| node.child(&step.replace("~1", "/").replace("~0", "~")))
     }
 
-    /// The pointers of scalars with a variable that could not be replaced.
+    /// Collects the pointers of scalars with a variable that could not be replaced.
     pub fn faulty(&self, pointer: &str, out: &mut Vec<String>) {
         match &self.content {
             Content::Scalar(scalar) if scalar.faulty => out.push(pointer.to_owned()),
@@ -136,7 +131,7 @@ impl Node {
         }
     }
 
-    /// The scalar at a JSON pointer, to change it.
+    /// The scalar at a JSON pointer, mutable.
     pub fn scalar_mut(&mut self, pointer: &str) -> Option<&mut Scalar> {
         let mut node = self;
         for step in pointer.split('/').skip(1) {
@@ -165,12 +160,12 @@ pub fn below(pointer: &str, step: impl std::fmt::Display) -> String {
 }
 
 impl Document {
-    /// Where the value at a pointer stands; the nearest value around it where there is none.
+    /// Position of the value at a pointer, or of the nearest enclosing value if it does not exist.
     pub fn place(&self, pointer: &str) -> Span {
         self.nearest(pointer).1.span
     }
 
-    /// Where the key of the value at a pointer stands; the value's place where it has no key.
+    /// Position of the key at a pointer, or of the value if it has no key.
     pub fn key_place(&self, pointer: &str) -> Span {
         let (key, node) = self.nearest(pointer);
         key.unwrap_or(node.span)
@@ -185,7 +180,7 @@ impl Document {
         }
     }
 
-    /// The scalar at a pointer as the file has it, before the environment was put into it.
+    /// The scalar at a pointer as the file has it, before variables are replaced.
     pub fn shown(&self, pointer: &str) -> Option<&str> {
         match &self.root.find(pointer)?.1.content {
             Content::Scalar(scalar) => Some(scalar.source.as_ref().unwrap_or(&scalar.text)),
@@ -193,7 +188,7 @@ impl Document {
         }
     }
 
-    /// The scalar at a pointer as a text, also where it means a number or boolean: `1.10` keeps its zero.
+    /// The scalar at a pointer as text, also if it is a number or boolean: `1.10` keeps its zero.
     pub fn text_of(&self, pointer: &str) -> Option<&str> {
         match &self.root.find(pointer)?.1.content {
             Content::Scalar(scalar) => Some(&scalar.text),
@@ -201,24 +196,24 @@ impl Document {
         }
     }
 
-    /// Whether the environment was put into the scalar at a pointer.
+    /// Whether variables were replaced in the scalar at a pointer.
     pub fn is_replaced(&self, pointer: &str) -> bool {
         let found = self.root.find(pointer);
         matches!(found, Some((_, Node { content: Content::Scalar(s), .. })) if s.source.is_some())
     }
 
-    /// Whether a secret of the environment was put into the scalar at a pointer.
+    /// Whether the scalar at a pointer contains a secret from the environment.
     pub fn is_secret(&self, pointer: &str) -> bool {
         let found = self.root.find(pointer);
         matches!(found, Some((_, Node { content: Content::Scalar(s), .. })) if s.secret)
     }
 
-    /// A position as reports give it.
+    /// A position in the form that reports use.
     pub fn position(&self, span: Span) -> Position {
         Position { file: self.path.clone(), line: span.line, column: span.column }
     }
 
-    /// A problem at a place of this file.
+    /// A problem at a position in this file.
     pub fn problem(&self, span: Span, message: impl Into<String>, hint: Option<String>) -> Diagnostic {
         Diagnostic::at(&self.path, &self.text, span, message, hint)
     }

@@ -1,27 +1,21 @@
-//! Places in scenario files.
-//!
-//! Owns how they are counted: lines and columns from 1, columns in characters.
+//! Positions in files. Lines and columns count from 1, columns in characters.
 
 use std::path::PathBuf;
 
-/// A place in a scenario file, counted from 1; columns in characters.
+/// A position in a scenario file. Lines and columns count from 1, columns in characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Position {
-    /// The file as given.
+    /// The file's path as given.
     pub file: PathBuf,
-    /// Line.
     pub line: usize,
-    /// Column.
     pub column: usize,
 }
 
-/// Where in its file a value or key stands: line and column from 1, in characters.
+/// Position of a value or key in its file. Lines and columns count from 1, columns in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Span {
-    /// Line.
     pub line: usize,
-    /// Column.
     pub column: usize,
-    /// How many characters it covers in its first line; at least 1.
+    /// Number of characters on its first line, at least 1.
     pub width: usize,
 }

@@ -1,6 +1,6 @@
-//! From bytes to values with places, by the file's ending.
+//! Reads a file into values with positions. The file name extension selects the parser.
 //!
-//! Owns what is no text at all: files too large, bytes that are not UTF-8, control characters.
+//! Rejects what is not text: files that are too large, bytes that are not UTF-8, control characters.
 
 use std::io::{ErrorKind, Read as _};
 use std::path::Path;
@@ -10,10 +10,10 @@ use super::node::Document;
 use super::position::Span;
 use super::{json, yaml};
 
-/// The largest file that is read.
+/// Maximum size of a file, in bytes.
 pub const FILE_MAX: u64 = 1 << 20;
 
-/// Reads a file into values with places.
+/// Reads and parses a file.
 pub fn file(path: &Path) -> Result<Document, Vec<Diagnostic>> {
     let whole = |message: String, hint: Option<&str>| {
         vec![Diagnostic::of_file(path, message, hint.map(str::to_owned))]
@@ -23,7 +23,7 @@ pub fn file(path: &Path) -> Result<Document, Vec<Diagnostic>> {
         _ => whole(format!("cannot read the file: {error}"), None),
     })?;
     let mut bytes = Vec::new();
-    // One byte more than allowed tells a file that is too large from one that just fits, and /dev/zero ends too.
+    // One extra byte shows that a file is too large. The limit also stops endless files such as /dev/zero.
     file.take(FILE_MAX + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| whole(format!("cannot read the file: {error}"), None))?;
@@ -44,9 +44,10 @@ pub fn file(path: &Path) -> Result<Document, Vec<Diagnostic>> {
     }
 }
 
-/// Reads a text into values with places. What ends in `.json` is JSON; without a known ending, what reads as JSON.
+/// Parses a text. Files that end in `.json` are JSON. Without a known extension, a text that parses as JSON
+/// is JSON.
 pub fn text(path: &Path, mut text: String) -> Result<Document, Vec<Diagnostic>> {
-    // Editors of one system put a mark in front that means nothing in UTF-8.
+    // Some editors write a byte order mark, which has no meaning in UTF-8.
     if text.starts_with('\u{feff}') {
         text.remove(0);
     }
@@ -71,7 +72,7 @@ pub fn text(path: &Path, mut text: String) -> Result<Document, Vec<Diagnostic>> 
     Ok(Document { path: path.to_owned(), text, root })
 }
 
-/// The place of what follows a text.
+/// The position after the end of a text.
 fn behind(text: &str) -> Span {
     let last = text.rsplit('\n').next().unwrap_or_default();
     Span { line: text.matches('\n').count() + 1, column: last.chars().count() + 1, width: 1 }

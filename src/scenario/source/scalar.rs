@@ -1,11 +1,13 @@
-//! What a plain scalar means, by serde_yaml's reading of YAML 1.2: `yes` and `on` are texts, `0x10` is a number.
+//! The type of a YAML scalar without quotes, by the rules of YAML 1.2: `yes` and `on` are strings, `0x10` is
+//! a number.
 //!
-//! Owns what serde_yaml must not see: texts, of which it might make lists and mappings, as `${}` may bring any.
+//! serde_yaml parses numbers, booleans and null only. It would turn some strings, which `${}` may contain,
+//! into lists or mappings.
 
 use serde_json::Value as Json;
 use serde_yaml::Value as Yaml;
 
-/// Null, a boolean, a number, or else the text itself.
+/// Null, a boolean, a number, or otherwise the text itself.
 pub(crate) fn meaning(text: &str) -> Json {
     if !may_be_more_than_text(text) {
         return if text.is_empty() { Json::Null } else { Json::from(text) };
@@ -15,19 +17,20 @@ pub(crate) fn meaning(text: &str) -> Json {
         Ok(Yaml::Bool(boolean)) => Some(Json::Bool(boolean)),
         Ok(Yaml::Number(number)) => in_json(&number),
         Ok(_) => None,
-        // Whole numbers of more than 64 bits.
+        // Integers of more than 64 bits.
         Err(_) => serde_yaml::from_str::<f64>(text).ok().map(Json::from),
     };
     read.unwrap_or_else(|| Json::from(text))
 }
 
-/// Words of letters, digits and the signs of numbers. `-` alone would begin a list, `---` and `...` are marks.
+/// Whether a text may be more than a string: only letters, digits and the signs of numbers. A single `-`
+/// would start a list; `---` and `...` are document markers.
 fn may_be_more_than_text(text: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
     text == "~" || (text.bytes().all(fits) && text.bytes().any(|byte| byte.is_ascii_alphanumeric()))
 }
 
-/// JSON has no word for infinity and for what is no number.
+/// JSON has no infinity and no NaN.
 fn in_json(number: &serde_yaml::Number) -> Option<Json> {
     let whole = number.as_u64().map(Json::from).or_else(|| number.as_i64().map(Json::from));
     whole.or_else(|| number.as_f64().and_then(serde_json::Number::from_f64).map(Json::Number))

@@ -1,11 +1,11 @@
-//! Near misses: which known word a misspelt one was meant to be.
+//! Suggestions for misspelled words: `did you mean 'messages'?`
 //!
-//! Owns the one measure of nearness that all messages use.
+//! All messages use the same measure of similarity.
 
-/// The known word nearest to `word`, where one is near enough to be what was meant.
+/// The known word that is most similar to `word`, if one is similar enough.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = fold(word);
-    // A third of the letters may be wrong: enough for a slip, too little for another word.
+    // A third of the letters may differ. That covers typos but not other words.
     let allowed = (folded.chars().count() / 3).max(1);
     known
         .into_iter()
@@ -15,7 +15,7 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|(_, candidate)| candidate)
 }
 
-/// A hint for a misspelt word: the near miss, else the words that are known.
+/// A hint for a misspelled word: the most similar known word, or else the list of known words.
 pub fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Option<String> {
     if let Some(near) = nearest(word, known.clone()) {
         return Some(format!("did you mean `{near}`?"));
@@ -24,9 +24,9 @@ pub fn hint<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone) ->
     (!known.is_empty()).then(|| format!("expected one of: {}", known.join(", ")))
 }
 
-/// Case and the choice between `-` and `_` are slips that count for nothing.
+/// Case and the choice between `-` and `_` do not matter.
 fn fold(word: &str) -> String {
-    // A word longer than any known one is no near miss, and the measure is quadratic.
+    // The measure is quadratic, and no known word is longer.
     word.chars().take(64).map(|c| if c == '-' { '_' } else { c.to_ascii_lowercase() }).collect()
 }
 

@@ -1,6 +1,7 @@
-//! Reads YAML into nodes with places: one document, each key once, bounded in depth and in what aliases multiply.
+//! Parses YAML into values with positions: one document, unique keys, limited depth and limited alias
+//! expansion.
 //!
-//! Owns the bounds; it works on events with a stack of its own, so that no file can overflow the real one.
+//! The parser processes events with an explicit stack, so that no file can overflow the call stack.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -11,23 +12,23 @@ use super::diagnostics::{Diagnostic, PROBLEMS_MAX};
 use super::node::{Content, Member, Node, Scalar};
 use super::position::Span;
 
-/// How deep lists and mappings may stand in each other.
+/// Maximum nesting depth of lists and mappings.
 pub const DEPTH_MAX: usize = 64;
 
-/// How many values a file may hold once aliases are followed, and how many bytes of text in them.
+/// Maximum number of values in a file after alias expansion. The limit on their text in bytes follows.
 pub const VALUES_MAX: usize = 5_000;
 const BYTES_MAX: usize = 4 << 20;
 
-/// A list or mapping that is still open.
+/// A list or mapping that is not yet closed.
 struct Open {
     node: Node,
-    /// The key that waits for its value.
+    /// The key whose value comes next.
     key: Option<(String, Span)>,
     anchor: usize,
     depth_below: usize,
 }
 
-/// What a node costs when an alias repeats it.
+/// What a node adds to the limits when an alias repeats it.
 #[derive(Clone, Copy, Default)]
 struct Cost {
     values: usize,
@@ -44,7 +45,7 @@ struct YamlReader<'a> {
     problems: Vec<Diagnostic>,
 }
 
-/// Reads a text; all problems that can be seen at once come back.
+/// Parses a text. Returns all problems that can be found in one pass.
 pub fn read(path: &Path, text: &str) -> Result<Node, Vec<Diagnostic>> {
     let mut reader = YamlReader {
         path,
@@ -81,7 +82,7 @@ impl YamlReader<'_> {
             let (event, span) = event.map_err(|error| {
                 let mark = error.marker();
                 let span = Span { line: mark.line().max(1), column: mark.col() + 1, width: 1 };
-                // The parser has a limit of its own, for what it reads ahead.
+                // The parser has a limit for what it reads ahead.
                 if error.info().contains("recursion limit") {
                     return self.too_deep(span);
                 }
@@ -212,7 +213,7 @@ impl YamlReader<'_> {
         span: Span,
     ) -> Result<(), Box<Diagnostic>> {
         if anchor > 0 {
-            // The copy kept for the aliases counts too, or anchors nested in anchors would be free.
+            // The copy that is kept for aliases also counts. Otherwise nested anchors would not count at all.
             self.spend(cost, span)?;
             self.anchors.insert(anchor, (node.clone(), cost, depth));
         }
@@ -236,7 +237,7 @@ impl YamlReader<'_> {
         Ok(())
     }
 
-    /// Lists, mappings and aliases are no keys.
+    /// Lists, mappings and aliases cannot be keys.
     fn value_expected(&self, span: Span) -> Result<(), Box<Diagnostic>> {
         match self.open.last() {
             Some(Open { node: Node { content: Content::Mapping(_), .. }, key: None, .. }) => Err(self
@@ -260,7 +261,7 @@ impl YamlReader<'_> {
             Content::Sequence(items) => items.push(node),
             Content::Mapping(members) => {
                 let Some((key, span)) = parent.key.take() else { return };
-                // Linear, but for the few keys that a mapping of such a file has.
+                // A linear search is fast enough for the few keys of a mapping.
                 match members.iter().find(|member| member.key == key) {
                     None => members.push(Member { key, span, node }),
                     Some(_) if self.problems.len() >= PROBLEMS_MAX => {}
@@ -275,7 +276,7 @@ impl YamlReader<'_> {
     }
 }
 
-/// Depth is bounded, so recursion is.
+/// Recursion is safe, because depth is limited.
 fn cost(node: &Node) -> Cost {
     let add = |sum: Cost, one: Cost| Cost { values: sum.values + one.values, bytes: sum.bytes + one.bytes };
     match &node.content {

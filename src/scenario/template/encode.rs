@@ -1,6 +1,6 @@
-//! How the values of template functions are written, without allocating but for what the buffer needs.
+//! Writes the values of template functions. Allocates only to grow the buffer.
 
-/// Decimal digits, at least `width` of them.
+/// A decimal number with at least `width` digits.
 pub(crate) fn push_number(mut number: u64, width: usize, out: &mut Vec<u8>) {
     let mut digits = [b'0'; 20];
     let mut start = digits.len();
@@ -13,9 +13,9 @@ pub(crate) fn push_number(mut number: u64, width: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(&digits[start.min(digits.len() - width)..]);
 }
 
-/// `2026-01-16T14:54:02.113Z`.
+/// A time such as `2026-01-16T14:54:02.113Z`.
 pub(crate) fn push_time(unix_ms: i64, out: &mut Vec<u8>) {
-    // Days to a date by counting years from March on, so that the leap day is a year's last.
+    // Converts days to a date. Years start in March, so that a leap day is the last day of its year.
     let (days, ms) = (unix_ms.div_euclid(86_400_000), unix_ms.rem_euclid(86_400_000).unsigned_abs());
     let from_march_0000 = days + 719_468;
     let (era, day) =
@@ -45,7 +45,7 @@ pub(crate) fn push_time(unix_ms: i64, out: &mut Vec<u8>) {
 
 pub(crate) fn push_random(count: u32, random: &mut dyn FnMut() -> u64, out: &mut Vec<u8>) {
     const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-    // 36^12 is below 2^64: a number gives twelve characters.
+    // 36^12 is less than 2^64, so one random number gives twelve characters.
     let mut left = count;
     while left > 0 {
         let mut bits = random();

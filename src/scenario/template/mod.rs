@@ -1,6 +1,6 @@
-//! Texts with `{{function}}` calls in them: parsed once, rendered for each message without allocating.
+//! Templates: texts with `{{function}}` calls, parsed once and rendered for each message without allocation.
 //!
-//! Owns the template functions and their names; JSON documents stay valid JSON whatever is put in.
+//! Defines the template functions and their names. Templates in JSON documents always render valid JSON.
 
 pub(crate) mod encode;
 pub mod service_template;
@@ -12,12 +12,12 @@ use uuid::Uuid;
 use crate::scenario::source::suggest;
 use encode::{push_json_escaped, push_number, push_random, push_time};
 
-/// A text with `{{function}}` calls in it, parsed once. The default is the empty text.
+/// A text with `{{function}}` calls, already parsed. The default is the empty text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Template {
     source: String,
     parts: Vec<TemplatePart>,
-    /// Whether what is put in has to be escaped as inside a JSON string.
+    /// Whether inserted values must be escaped as in a JSON string.
     json: bool,
 }
 
@@ -27,69 +27,61 @@ enum TemplatePart {
     Call(Function),
 }
 
-/// What a `{{...}}` in a template stands for.
+/// The functions of a template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Function {
     /// The message's identity as a version 8 UUID.
     Uuid,
-    /// When the message is due or, without a rate, sent: RFC 3339 in UTC with milliseconds.
+    /// When the message is scheduled or, without a rate, sent: RFC 3339 in UTC with milliseconds.
     Now,
-    /// The message's number in its scenario, over all clients; of a round trip, in its client.
+    /// The message's number in its scenario, over all clients. For a round trip, its number in its client.
     Seq,
-    /// The number of the client, from 0.
+    /// The client's number, from 0.
     Client,
-    /// The run's id.
     RunId,
-    /// The partition that the message goes to.
+    /// The partition of the message.
     Partition,
-    /// So many random lower-case letters and digits.
+    /// This number of random lowercase letters and digits.
     Random(u32),
 }
 
-/// What the functions of a template stand for in one message.
+/// The values of the functions for one message.
 #[derive(Debug, Clone, Copy)]
 pub struct Values<'a> {
-    /// For `uuid`.
     pub uuid: Uuid,
-    /// For `now`, milliseconds since 1970.
+    /// For `now`, in milliseconds since 1970.
     pub now_unix_ms: i64,
-    /// For `seq`.
     pub seq: u64,
-    /// For `client`.
     pub client: u32,
-    /// For `run_id`.
     pub run_id: &'a str,
-    /// For `partition`.
     pub partition: i32,
 }
 
-/// Why a text is no template; `offset` counts bytes from the text's start.
+/// Why a text is not a valid template. `offset` counts bytes from the start of the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct TemplateError {
-    /// What is wrong.
     pub message: String,
-    /// What would help, where known.
     pub hint: Option<String>,
-    /// Where in the text.
     pub offset: usize,
 }
 
-/// The names of all functions, as files write them.
+/// The names of all functions in files.
 pub const FUNCTIONS: [&str; 7] = ["uuid", "now", "seq", "client", "run_id", "partition", "random"];
 
-/// The longest text that `random(n)` makes.
+/// Maximum length of `random(n)`.
 pub const RANDOM_MAX: u32 = 1 << 20;
 
 impl Template {
-    /// Reads a text. `\{{` stands for a literal `{{`.
+    /// Parses a text. `\{{` is a literal `{{`.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         let mut parts = Vec::new();
         scan(text, &mut parts, &mut |literal, out| out.push_str(literal))?;
         Ok(Self { source: text.to_owned(), parts, json: false })
     }
 
-    /// Makes a template of a JSON document: its compact form, with the functions in its strings and keys at work.
+    /// Makes a template from a JSON document. The document is written compactly, and functions work in its
+    /// strings and keys.
     ///
     /// The offset of an error counts within the string that is wrong.
     pub fn parse_json(value: &serde_json::Value) -> Result<Self, TemplateError> {
@@ -98,7 +90,7 @@ impl Template {
         Ok(Self { source: value.to_string(), parts, json: true })
     }
 
-    /// Appends the text to `out`, with each function's value in its place. Allocates nothing but what `out` needs.
+    /// Appends the text to `out` with the values of its functions. Allocates only to grow `out`.
     pub fn render(&self, values: &Values<'_>, random: &mut dyn FnMut() -> u64, out: &mut Vec<u8>) {
         for part in &self.parts {
             match part {
@@ -135,23 +127,23 @@ impl Template {
         }
     }
 
-    /// The most bytes that a rendered text can have, in a run of this id.
+    /// Maximum length in bytes of the rendered text in a run with this id.
     pub fn longest(&self, run_id: &str) -> usize {
         let of = |part: &TemplatePart| match part {
             TemplatePart::Text(text) => text.len(),
             TemplatePart::Call(Function::Uuid) => 36,
-            // A year of up to twelve digits.
+            // A year may have up to twelve digits.
             TemplatePart::Call(Function::Now) => 32,
             TemplatePart::Call(Function::Seq) => 20,
             TemplatePart::Call(Function::Client | Function::Partition) => 11,
-            // Escaped, a byte takes up to six.
+            // An escaped byte takes up to six bytes.
             TemplatePart::Call(Function::RunId) => 6 * run_id.len(),
             TemplatePart::Call(Function::Random(count)) => usize::try_from(*count).unwrap_or(usize::MAX),
         };
         self.parts.iter().map(of).fold(0, usize::saturating_add)
     }
 
-    /// The text with only `run_id` put in, as names of topics need it; other functions stay as they are written.
+    /// The text with only `run_id` replaced, as topic names need it. Other functions stay as written.
     pub fn with_run_id(&self, run_id: &str) -> String {
         let mut out = String::new();
         for part in &self.parts {
@@ -164,7 +156,7 @@ impl Template {
         out
     }
 
-    /// The text, where no function is in it.
+    /// The text, if it contains no functions.
     pub fn constant(&self) -> Option<&str> {
         match self.parts.as_slice() {
             [] => Some(""),
@@ -173,17 +165,17 @@ impl Template {
         }
     }
 
-    /// Whether each message's own UUID is in the text.
+    /// Whether the text contains the message's UUID.
     pub fn uses_uuid(&self) -> bool {
         self.uses(|function| function == Function::Uuid)
     }
 
-    /// Whether a function for which `wanted` holds is in the text.
+    /// Whether the text contains a function for which `wanted` returns true.
     pub fn uses(&self, wanted: impl Fn(Function) -> bool) -> bool {
         self.functions().any(wanted)
     }
 
-    /// The functions in the text, in their order.
+    /// The functions in the text, in order.
     pub fn functions(&self) -> impl Iterator<Item = Function> + '_ {
         self.parts.iter().filter_map(|part| match part {
             TemplatePart::Text(_) => None,
@@ -216,7 +208,7 @@ fn error(offset: usize, message: String, hint: Option<String>) -> TemplateError 
     TemplateError { message, hint, offset }
 }
 
-/// Cuts a text into parts; `literal` says how the text between the calls is written.
+/// Splits a text into parts. `literal` writes the text between the calls.
 fn scan(
     text: &str,
     parts: &mut Vec<TemplatePart>,
@@ -250,7 +242,7 @@ fn scan(
     Ok(())
 }
 
-/// Appends to the text at the end of the parts, so that texts never stand side by side.
+/// Appends to the last part if it is text, so that text parts are never adjacent.
 fn push_text(parts: &mut Vec<TemplatePart>, write: impl FnOnce(&mut String)) {
     let mut text = match parts.pop() {
         Some(TemplatePart::Text(text)) => text,
@@ -303,7 +295,7 @@ fn function(call: &str, offset: usize) -> Result<Function, TemplateError> {
     }
 }
 
-/// Depth is bounded by the reader of the file.
+/// Recursion is safe, because the parser limits depth.
 fn json_parts(value: &serde_json::Value, parts: &mut Vec<TemplatePart>) -> Result<(), TemplateError> {
     use serde_json::Value as Json;
     let string = |text: &str, parts: &mut Vec<TemplatePart>| {

@@ -1,13 +1,15 @@
-//! Texts with `{{...}}` references to services in them: addresses, ports and replicas that only a running cluster has.
+//! Texts with `{{...}}` references to services: addresses, ports and replicas that are known only in a
+//! running cluster.
 //!
-//! Owns the forms of a reference; who may stand in one is `plan::compile`'s, what it stands for is the cluster's.
+//! Defines the syntax of references. `plan::compile` checks where they are allowed, and the cluster resolves
+//! them.
 
 use std::fmt;
 
 use crate::scenario::template::TemplateError;
 
-/// A text with references in it, parsed once. What the environment put into it is printed by nothing but
-/// [`ServiceTemplate::resolve`].
+/// A text with references, already parsed. Only [`ServiceTemplate::resolve`] prints values from the
+/// environment.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct ServiceTemplate {
     source: String,
@@ -20,33 +22,33 @@ enum ReferencePart {
     Reference(Reference),
 }
 
-/// What a `{{...}}` in the text of a service or of an address stands for.
+/// The references in the text of a service or address.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Reference {
-    /// `replica`: the number of the replica, from 0.
+    /// `replica`: the replica's number, from 0.
     Replica,
-    /// `run_id`: the run's id.
     RunId,
-    /// `self.host`: the host at which clients reach this replica.
+    /// `self.host`: the host where clients reach this replica.
     SelfHost,
-    /// `self.port.NAME`: the port at which clients reach this replica's port of that name.
+    /// `self.port.NAME`: the port where clients reach this replica's port of that name.
     SelfPort(String),
-    /// `SERVICE.PORT` or `SERVICE.REPLICA.PORT`: `host:port` of another service, as whoever holds the text reaches it.
+    /// `SERVICE.PORT` or `SERVICE.REPLICA.PORT`: `host:port` of another service, as seen from the user of the
+    /// text.
     Service {
-        /// The service's name.
         service: String,
-        /// Which replica; the first where none is said.
+        /// The replica's number. `None` means the first replica.
         replica: Option<u32>,
-        /// The port's name.
         port: String,
     },
 }
 
 impl ServiceTemplate {
-    /// Reads a text. `\{{` stands for a literal `{{`.
+    /// Parses a text. `\{{` is a literal `{{`.
     ///
     /// # Errors
-    /// Where something between braces is no reference; its offset counts bytes from the text's start.
+    ///
+    /// If something between braces is not a reference. The error's offset counts bytes from the start of the
+    /// text.
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         let mut parts = Vec::new();
         let mut literal = String::new();
@@ -90,20 +92,20 @@ impl ServiceTemplate {
         Ok(Self { source: text.to_owned(), parts })
     }
 
-    /// A text as it is, without references in it.
+    /// A text that is not parsed for references.
     pub fn plain(text: impl Into<String>) -> Self {
         let source: String = text.into();
         let parts = if source.is_empty() { Vec::new() } else { vec![ReferencePart::Text(source.clone())] };
         Self { source, parts }
     }
 
-    /// The same, printed as the file has it: with `${VAR}` in place of what that stands for.
+    /// The same template, printed as the file has it, with `${VAR}` instead of values.
     #[must_use]
     pub fn shown_as(self, source: impl Into<String>) -> Self {
         Self { source: source.into(), ..self }
     }
 
-    /// The references in the text, in their order.
+    /// The references in the text, in order.
     pub fn references(&self) -> impl Iterator<Item = &Reference> {
         self.parts.iter().filter_map(|part| match part {
             ReferencePart::Text(_) => None,
@@ -122,23 +124,23 @@ impl ServiceTemplate {
             .collect()
     }
 
-    /// Whether it refers to a service.
+    /// Whether it refers to any service.
     pub fn has_service(&self) -> bool {
         self.references().any(|reference| matches!(reference, Reference::Service { .. }))
     }
 
-    /// Whether it refers to this service.
+    /// Whether it refers to the service of this name.
     pub fn refers_to(&self, name: &str) -> bool {
         self.references()
             .any(|reference| matches!(reference, Reference::Service { service, .. } if service == name))
     }
 
-    /// Whether there is one reference in it and nothing else.
+    /// Whether it consists of one reference and nothing else.
     pub fn is_only_a_reference(&self) -> bool {
         matches!(self.parts.as_slice(), [ReferencePart::Reference(_)])
     }
 
-    /// The text as it is, where no reference is in it.
+    /// The text, if it contains no references.
     pub fn constant(&self) -> Option<&str> {
         match self.parts.as_slice() {
             [] => Some(""),
@@ -210,7 +212,7 @@ mod tests {
         fn no_text_makes_it_panic(text in ".*", near in "[a-z.{}\\\\ 0-9]{0,30}") {
             for text in [text, near] {
                 if let Ok(wired) = ServiceTemplate::parse(&text) {
-                    // What was found is what was written, but for spaces and for what a backslash keeps from being read.
+                    // The parsed text equals the written text, except for spaces and escaping backslashes.
                     let back = wired.resolve(ToString::to_string);
                     prop_assert!(text.contains(['\\', ' ']) || back == text || text.contains(".0"), "{text} {back}");
                 }

@@ -1,6 +1,6 @@
-//! The checks that producers and readers get without asking.
+//! Implicit checks: those that kaf6 adds automatically for producers and consumers.
 //!
-//! Owns the names of implicit checks and what keeps one from being added.
+//! Defines which checks are added, their names, and when one is not added.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use crate::plan::{
     AllowedShares, CheckPlan, CheckSettings, ConsumePlan, From, ScenarioPlan, StartOffset, Work,
 };
 
-/// Adds to the checks that are written out those of readers, and those of producers.
+/// Adds the implicit checks of consumers and producers to the checks of the file.
 pub(crate) fn add(checks: &mut Vec<CheckPlan>, scenarios: &[ScenarioPlan]) {
     let judges: Vec<(&ScenarioPlan, Vec<CheckSettings>)> =
         scenarios.iter().filter_map(|scenario| Some((scenario, asks(judge(scenario)?, scenarios)))).collect();
@@ -20,7 +20,8 @@ pub(crate) fn add(checks: &mut Vec<CheckPlan>, scenarios: &[ScenarioPlan]) {
     add_of(checks, senders);
 }
 
-/// Adds what the file does not ask itself; the scenario's name follows where several are asked.
+/// Adds the checks that the file does not have. If several scenarios get the same check, its name includes
+/// the scenario.
 fn add_of(checks: &mut Vec<CheckPlan>, asked: Vec<(&ScenarioPlan, Vec<CheckSettings>)>) {
     let several = asked.len() > 1;
     for (scenario, asks) in asked {
@@ -46,7 +47,7 @@ fn add_of(checks: &mut Vec<CheckPlan>, asked: Vec<(&ScenarioPlan, Vec<CheckSetti
     }
 }
 
-/// A consumer that reads what scenarios of the file write.
+/// The plan of a consumer that reads what scenarios of the file write.
 fn judge(scenario: &ScenarioPlan) -> Option<&ConsumePlan> {
     match &scenario.work {
         Work::Consume(consume) if consume.from == From::Run && !consume.producers.is_empty() => Some(consume),
@@ -65,8 +66,8 @@ fn asks(consume: &ConsumePlan, scenarios: &[ScenarioPlan]) -> Vec<CheckSettings>
     no_loss.into_iter().chain(others).collect()
 }
 
-/// Whether it reads its log from the start to the end, and some of what its producers send is confirmed and has to be read
-/// back.
+/// Whether the consumer reads its log from start to end, and at least some of its producers' messages are
+/// acked and must be read back.
 fn is_whole(consume: &ConsumePlan, scenarios: &[ScenarioPlan]) -> bool {
     let names: HashSet<&str> = consume.producers.iter().map(String::as_str).collect();
     let mut producers = scenarios.iter().filter(|scenario| names.contains(scenario.name.as_str()));

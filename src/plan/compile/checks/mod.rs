@@ -1,6 +1,6 @@
-//! Checks: their names, the scenarios that they ask, and whether those can answer.
+//! Compiles `checks`: names, target scenarios, and whether a check applies to them.
 //!
-//! Owns which type of check fits which type of scenario.
+//! Defines which kinds of checks apply to which kinds of scenarios.
 
 pub(super) mod implicit;
 
@@ -20,7 +20,8 @@ use crate::scenario::source::node::below;
 use crate::scenario::source::suggest;
 use crate::units::Share;
 
-/// All checks that the file writes out. `read_back`: what no consumer reads is read by one that the plan adds.
+/// Compiles all checks of the file. `read_back`: the plan adds a consumer for messages that no other consumer
+/// reads.
 pub(super) fn compile_checks(
     cx: &mut Context<'_>,
     parts: &Parts<'_>,
@@ -112,7 +113,7 @@ fn ask(cx: &mut Context<'_>, pointer: &str, raw: &format::Check) -> Option<Check
     })
 }
 
-/// Reads a share of `allow`; none written is none allowed.
+/// Parses a share in `allow`. The default is 0.
 fn allowed(cx: &mut Context<'_>, pointer: &str, field: &str, raw: Option<&Written<Share>>) -> Option<f64> {
     let Some(written) = raw else { return Some(0.0) };
     let share = cx.quantity(&below(&below(pointer, "allow"), field), Some(written))?;
@@ -180,7 +181,7 @@ fn spans(cx: &mut Context<'_>, pointer: &str, ask: &CheckSettings, faults: &Know
     cx.about_value(&below(pointer, field), &format!("unknown fault `{name}`"), hint, "the name of a fault");
 }
 
-/// Whether a scenario of this type can answer.
+/// Whether a check applies to a scenario of this kind.
 fn fits(ask: &CheckSettings, kind: ScenarioKind) -> bool {
     let (sends, reads) = (kind.writes(), kind.reads());
     match ask {
@@ -216,13 +217,13 @@ fn fits(ask: &CheckSettings, kind: ScenarioKind) -> bool {
     }
 }
 
-/// Whether a scenario of the right type is one whose messages are acknowledged, where the check asks for that.
+/// Whether the scenario's messages are acked, if the check needs that.
 fn is_acked(ask: &CheckSettings, slot: &ScenarioEntry) -> bool {
     let acks = slot.good().and_then(|scenario| scenario.work.acks());
     !matches!(ask, CheckSettings::AllAcked { .. }) || acks != Some(Acks::None)
 }
 
-/// Checks that somebody can answer.
+/// Checks that the check applies to at least one scenario.
 fn asked(
     cx: &mut Context<'_>,
     pointer: &str,
@@ -234,7 +235,7 @@ fn asked(
     let kind = ask.kind();
     let at_scenario = below(pointer, "scenario");
     let Some(name) = scenario else {
-        // A scenario whose type is not known might be the one that is meant.
+        // A scenario of unknown kind might be the intended one.
         let able: Vec<&ScenarioEntry> = slots
             .values()
             .filter(|slot| slot.kind().is_none_or(|k| fits(ask, k)) && is_acked(ask, slot))
@@ -279,7 +280,7 @@ fn asked(
     }
 }
 
-/// What has to hold of a scenario of the right type, so that its answer means something.
+/// What a scenario of the right kind must satisfy, so that the check's result means something.
 fn able_to(
     cx: &mut Context<'_>,
     pointer: &str,
@@ -310,7 +311,7 @@ fn consumer(
 ) {
     let kind = ask.kind();
     if consume.from == From::Any {
-        // A producer that was refused may be the one that writes the topic.
+        // A producer with errors may be the one that writes the topic.
         let is_written = cx.is_written(&below(&scenario_pointer(name), "from"));
         if is_written || slots.values().all(|slot| slot.good().is_some()) {
             let hint =

@@ -1,6 +1,6 @@
-//! `cluster`: services and attached containers, each taken for itself.
+//! Compiles `cluster`: services and attached containers, each on its own.
 //!
-//! Owns what may be called a service, a port or an image; what services mean to each other is `references`'.
+//! Checks names of services, ports and images. `references` checks how services depend on each other.
 
 pub(super) mod references;
 
@@ -21,42 +21,42 @@ use crate::scenario::source::node::below;
 use crate::scenario::source::suggest;
 use crate::scenario::template::service_template::ServiceTemplate;
 
-/// What a file says of its containers; one that was refused is none, and others may still name it.
+/// The containers of a file. An invalid one is `None`, but other parts of the file may still refer to it.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     pub(super) preset: Option<String>,
     pub(super) services: IndexMap<String, Option<ServicePlan>>,
     pub(super) attached: IndexMap<String, Option<AttachPlan>>,
-    /// The defaults that services take.
+    /// The defaults of services.
     defaults: IndexMap<String, DefaultsRecorder>,
-    /// There is a `cluster` in the file.
+    /// The file has a `cluster`.
     pub(super) written: bool,
-    /// The run starts containers, or would if the file were good.
+    /// The run starts containers, or would if the file were valid.
     pub(super) starts: bool,
-    /// Some of it could not be read, so nothing can be said of what is missing.
+    /// Some of it is invalid, so missing names must not be reported.
     pub(super) incomplete: bool,
-    /// Replicas of each service at most, over all that faults do to it.
+    /// Maximum number of replicas of each service, including `scale` faults.
     most: BTreeMap<String, u32>,
 }
 
 impl Known {
-    /// All names that a fault may have for its target.
+    /// All names that a fault may use as target.
     pub(super) fn names(&self) -> Vec<&str> {
         self.services.keys().chain(self.attached.keys()).map(String::as_str).collect()
     }
 
-    /// Replicas of a service at most.
+    /// Maximum number of replicas of a service.
     pub(super) fn most(&self, service: &str) -> u32 {
         self.most.get(service).copied().unwrap_or(1)
     }
 
-    /// Whether clients can be sent to what the run starts.
+    /// Whether the run starts a service that clients can connect to.
     pub(super) fn has_kafka(&self) -> bool {
         let kafka = |service: &ServicePlan| service.ports.iter().any(|(name, _)| name == "kafka");
         self.services.values().any(|service| service.as_ref().is_none_or(kafka))
     }
 
-    /// The cluster of a good file, and the defaults that it takes.
+    /// The cluster of a valid file, and its defaults.
     pub(super) fn into_cluster(self, faults: &[FaultPlan]) -> (Option<ClusterPlan>, Vec<DefaultTaken>) {
         if !self.written {
             return (None, Vec::new());
@@ -75,13 +75,14 @@ impl Known {
     }
 }
 
-/// Each after all that it needs, and otherwise as the file has them. Needs have no circles.
+/// Sorts services so that each comes after the services that it needs, otherwise in file order. Needs have no
+/// cycles.
 fn in_order(mut open: Vec<ServicePlan>) -> Vec<ServicePlan> {
     let mut placed: BTreeSet<String> = BTreeSet::new();
     let mut order: Vec<ServicePlan> = Vec::new();
     while !open.is_empty() {
         let can = |service: &ServicePlan| service.needs.iter().all(|need| placed.contains(need));
-        // Were there a circle after all, the file's order would stand in.
+        // If there were a cycle, the file order would be used.
         let next = open.remove(open.iter().position(can).unwrap_or(0));
         placed.insert(next.name.clone());
         order.push(next);
@@ -89,7 +90,7 @@ fn in_order(mut open: Vec<ServicePlan>) -> Vec<ServicePlan> {
     order
 }
 
-/// The ways that some fault slows down.
+/// The connections that faults throttle.
 fn links(faults: &[FaultPlan]) -> Vec<Link> {
     let mut links: Vec<Link> = Vec::new();
     for fault in faults {
@@ -102,12 +103,12 @@ fn links(faults: &[FaultPlan]) -> Vec<Link> {
     links
 }
 
-/// The pointer of a service.
+/// JSON pointer to a service.
 pub(super) fn service_pointer(name: &str) -> String {
     below("/cluster/services", name)
 }
 
-/// Texts of a service that say where it goes, with where each stands below the service.
+/// The texts of a service that may contain references, with their pointers relative to the service.
 pub(super) fn texts(service: &ServicePlan) -> impl Iterator<Item = (String, &ServiceTemplate)> {
     let words = |field: &'static str, words: &'_ Option<Vec<ServiceTemplate>>| {
         let count = words.as_ref().map_or(0, Vec::len);
@@ -120,7 +121,7 @@ pub(super) fn texts(service: &ServicePlan) -> impl Iterator<Item = (String, &Ser
     entrypoint.chain(command).chain(env)
 }
 
-/// Reads `cluster`; the services of a preset lie in the document already.
+/// Compiles `cluster`. The document already includes the services of a preset.
 pub(super) fn read(cx: &mut Context<'_>, parts: &Parts<'_>) -> Known {
     let Some(cluster) = parts.json.pointer("/cluster") else { return Known::default() };
     let members = |key: &str| {
@@ -178,7 +179,7 @@ pub(super) fn read(cx: &mut Context<'_>, parts: &Parts<'_>) -> Known {
     known
 }
 
-/// Services' names become names of hosts, which may hold no more than this.
+/// Names of services become host names, which allow only these characters.
 fn host_name(name: &str) -> bool {
     name.len() <= 40
         && name.starts_with(|c: char| c.is_ascii_lowercase())
@@ -186,7 +187,7 @@ fn host_name(name: &str) -> bool {
         && !name.ends_with('-')
 }
 
-/// Names of ports and volumes stand in references and in names of Docker's.
+/// Names of ports and volumes are used in references and in Docker names.
 fn plain_name(name: &str) -> bool {
     !name.is_empty()
         && name.len() <= 40
@@ -256,10 +257,10 @@ fn service(
     })
 }
 
-/// Reads an image's name: not all that Docker holds of it, but slips are found.
+/// Checks an image name. It finds typos but does not enforce all of Docker's rules.
 pub(super) fn image(cx: &mut Context<'_>, pointer: &str, text: &str) -> Option<String> {
     let name = text.split_once('@').map_or(text, |(name, _)| name);
-    // A tag comes after the last colon, unless that is the one of a registry's port.
+    // A tag follows the last colon, unless that colon precedes a registry's port.
     let repository = match name.rsplit_once(':') {
         Some((front, tag)) if !tag.contains('/') => front,
         _ => name,
@@ -288,7 +289,7 @@ pub(super) fn image(cx: &mut Context<'_>, pointer: &str, text: &str) -> Option<S
     }
 }
 
-/// Reads a command, word by word.
+/// Compiles a command, argument by argument.
 pub(super) fn command(cx: &mut Context<'_>, pointer: &str, words: &[Plain]) -> Vec<ServiceTemplate> {
     let mut read = Vec::new();
     for (index, word) in words.iter().enumerate() {

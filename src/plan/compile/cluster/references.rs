@@ -1,6 +1,7 @@
-//! References to services: whether each means something where it stands, and which service thereby needs which.
+//! Checks references to services: whether each one is valid where it is used, and which services need each
+//! other.
 //!
-//! Owns the search for services that need each other.
+//! Also finds cycles of services that need each other.
 
 use std::collections::HashSet;
 
@@ -16,7 +17,7 @@ use crate::scenario::source::node::below;
 use crate::scenario::source::suggest;
 use crate::scenario::template::service_template::{Reference, ServiceTemplate};
 
-/// Checks the references in services, adds the needs that follow from them, and finds services that need each other.
+/// Checks references in services, adds the needs that follow from them, and finds cycles.
 pub(crate) fn services(cx: &mut Context<'_>, known: &mut Known) {
     let mut implied: Vec<(String, String)> = Vec::new();
     for (name, service) in &known.services {
@@ -57,7 +58,7 @@ pub(crate) fn services(cx: &mut Context<'_>, known: &mut Known) {
     circles(cx, known);
 }
 
-/// Reports each circle of needs once.
+/// Reports each cycle of needs once.
 fn circles(cx: &mut Context<'_>, known: &Known) {
     let mut done: IndexMap<&str, bool> = IndexMap::new();
     for start in known.services.keys() {
@@ -94,7 +95,7 @@ fn circles(cx: &mut Context<'_>, known: &Known) {
     }
 }
 
-/// Checks the references outside of services: in faults, in brokers and in where `metrics` ask.
+/// Checks references outside services: in faults, brokers and URLs of `metrics` scenarios.
 pub(crate) fn outside(
     cx: &mut Context<'_>,
     known: &Known,
@@ -111,7 +112,7 @@ pub(crate) fn outside(
             check(cx, known, &below(&below(&fault_pointer(&fault.name), "command"), index), wired, owner);
         }
     }
-    // Where the file does not give them, problems are told where it names the profile.
+    // If the profile provides the brokers, problems are reported where the file names the profile.
     for (pointer, target) in [("/brokers", file), ("/profile", profile)] {
         if let Some(Target::Brokers(list)) = target {
             brokers(cx, known, pointer, list);
@@ -132,7 +133,7 @@ fn brokers(cx: &mut Context<'_>, known: &Known, pointer: &str, list: &[ServiceTe
     }
 }
 
-/// What a text with references belongs to.
+/// Where a text with references is used.
 #[derive(Clone, Copy)]
 enum Owner<'a> {
     Service(&'a str),
@@ -140,7 +141,7 @@ enum Owner<'a> {
     None,
 }
 
-/// Checks the references in a text; `owner` is what it belongs to.
+/// Checks the references in a text. `owner` is where the text is used.
 fn check(cx: &mut Context<'_>, known: &Known, pointer: &str, wired: &ServiceTemplate, owner: Owner<'_>) {
     let mut seen: HashSet<&Reference> = HashSet::new();
     for reference in wired.references().filter(|reference| seen.insert(reference)) {

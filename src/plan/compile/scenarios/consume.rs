@@ -1,6 +1,6 @@
-//! `consume`: what it reads, from where to where, and whose messages it judges.
+//! Compiles `consume`: topic, partitions, start offset, limit, and the producers whose messages it checks.
 //!
-//! Owns which scenarios of the file a consumer judges.
+//! Decides which scenarios of the file are producers of a consumer.
 
 use std::collections::HashSet;
 
@@ -16,13 +16,13 @@ use crate::scenario::source::node::below;
 use crate::scenario::source::suggest;
 use crate::units::Duration;
 
-/// Who writes what, as consumers see it.
+/// The scenarios that write to each topic.
 #[derive(Default)]
 pub(super) struct Writers {
     producers: Vec<TopicWriter>,
     /// The topics of round trips.
     round_trips: HashSet<String>,
-    /// No scenario was refused that may write, too.
+    /// True if no scenario that may write to a topic is invalid.
     all_known: bool,
 }
 
@@ -30,12 +30,12 @@ pub(super) struct Writers {
 struct TopicWriter {
     name: String,
     topic: String,
-    /// How many messages it will send.
+    /// Number of messages that it will send.
     total: Option<u64>,
 }
 
 impl Writers {
-    /// Those of a file whose consumers are not compiled yet.
+    /// Collects the writers of a file before its consumers are compiled.
     pub(super) fn of(slots: &IndexMap<String, ScenarioEntry>) -> Self {
         let mut writers = Self {
             all_known: slots
@@ -116,7 +116,7 @@ pub(super) fn consume(
     })
 }
 
-/// Where reading starts.
+/// Parses `offset`.
 fn offset(cx: &mut Context<'_>, pointer: &str, raw: &raw::OffsetField) -> Option<StartOffset> {
     match raw {
         raw::OffsetField::Number(number) => Some(StartOffset::At(*number)),
@@ -134,7 +134,7 @@ fn offset(cx: &mut Context<'_>, pointer: &str, raw: &raw::OffsetField) -> Option
     }
 }
 
-/// Warns that a consumer reads what no scenario of the file writes, though it does not say that it wants that.
+/// Warns if a consumer reads a topic that no scenario of the file writes to and does not set `from`.
 fn warn_of_nobody(cx: &mut Context<'_>, name: &str, topic: &str, writers: &[TopicWriter]) {
     let at_topic = below(&scenario_pointer(name), "topic");
     let is_replaced = cx.document.is_replaced(&at_topic);

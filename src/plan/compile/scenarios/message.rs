@@ -1,4 +1,4 @@
-//! What `produce` and `roundtrip` write: acks, codec, key, headers and value.
+//! Compiles the messages of `produce` and `roundtrip`: acks, compression, key, headers and value.
 
 use indexmap::IndexMap;
 
@@ -10,10 +10,10 @@ use crate::scenario::format::activity as raw;
 use crate::scenario::format::written::Plain;
 use crate::scenario::source::node::below;
 
-/// The largest message that librdkafka can be told to send.
+/// Maximum message size that librdkafka can be configured for.
 const MESSAGE_MAX: u64 = 1_000_000_000;
 
-/// What producers and round trips have in common.
+/// The fields that `produce` and `roundtrip` share.
 pub(super) struct MessageFields<'a> {
     pub(super) acks: Option<Acks>,
     pub(super) compression: Option<Compression>,
@@ -38,7 +38,7 @@ macro_rules! message_fields {
 }
 pub(super) use message_fields;
 
-/// The same with defaults taken.
+/// The compiled fields, with defaults.
 pub(super) struct Message {
     pub(super) acks: Acks,
     pub(super) compression: Compression,

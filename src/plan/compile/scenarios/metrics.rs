@@ -1,4 +1,4 @@
-//! `metrics`: where it asks, how often, and which series it looks for.
+//! Compiles `metrics`: the URL, the interval, and the series that must be present.
 
 use super::super::client::ProfileSettings;
 use super::super::context::Context;

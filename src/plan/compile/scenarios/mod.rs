@@ -1,6 +1,7 @@
-//! Scenarios: each type's fields, taken together.
+//! Compiles scenarios: the fields of each type.
 //!
-//! Owns what all types have in common; consumers come last, since what they do follows from who writes their topics.
+//! Also compiles the fields that all types share. Consumers come last, because they depend on the producers
+//! of their topics.
 
 mod consume;
 mod message;
@@ -26,7 +27,7 @@ use crate::scenario::source::node::below;
 use crate::units;
 use consume::Writers;
 
-/// What stands beside all scenarios.
+/// What the compilation of scenarios needs from other parts of the file.
 pub(super) struct OtherScenarios<'a> {
     pub(super) topics: &'a Topics,
     pub(super) profile: &'a ProfileSettings,
@@ -94,7 +95,7 @@ fn compile(
     let from_command_line = options.embedded || options.brokers.is_some();
     let mut taken = DefaultsRecorder::below(format!("scenarios.{name}"));
     let work = match activity {
-        // The topics are set once all are known.
+        // The topics are set when all are known.
         Activity::Connect(_) => Work::Connect(ConnectPlan { topics: Vec::new() }),
         Activity::Metrics(it) => Work::Metrics(metrics::metrics(cx, pointer, it, profile)?),
         Activity::Produce(it) => Work::Produce(produce::produce(cx, pointer, it, topics, &mut taken)?),

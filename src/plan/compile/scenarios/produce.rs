@@ -1,4 +1,4 @@
-//! `produce`: how much it sends, how fast, and where to.
+//! Compiles `produce`: number of messages, rate, topic and partition.
 
 use super::super::context::Context;
 use super::super::defaults_recorder::DefaultsRecorder;
@@ -38,7 +38,7 @@ pub(super) fn produce(
     let topic = topics.used(cx, pointer, raw.topic.as_deref(), fixed, taken);
     let clients = taken.or("clients", raw.clients, defaults::CLIENTS, defaults::CLIENTS);
     let is_paced = rate.is_some() && stages.is_none();
-    // A stage that is refused itself has been told of.
+    // An invalid stage is already reported.
     let is_staged = stages.as_ref().map(Vec::len) == raw.stages.as_ref().map(Vec::len) && stages.is_some();
     let schedule = schedule(rate, stages, duration);
     if schedule.is_none() {
@@ -88,7 +88,7 @@ pub(super) fn produce(
     Some(produce)
 }
 
-/// When each message is due; none is a closed loop.
+/// The schedule of the messages. `None` means a closed loop.
 fn schedule(
     rate: Option<Rate>,
     stages: Option<Vec<(Duration, Rate)>>,

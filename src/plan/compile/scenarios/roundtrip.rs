@@ -1,4 +1,4 @@
-//! `roundtrip`: how many messages go there and back, and what they are.
+//! Compiles `roundtrip`: the number of round trips, and their messages.
 
 use super::super::context::Context;
 use super::super::defaults_recorder::DefaultsRecorder;
