@@ -20,7 +20,7 @@ fn is_shown(done: &Done, unknown: u64, found: u64) {
     let account = ["planned", "unknown", "found", "absent", "unchecked"].map(|class| done.account(class));
     assert_eq!(account, [200, unknown, found, unknown - found, 0], "{}", done.told());
     let told = match done.check("all_acked") {
-        "absent" => format!("`acks: 0`; of {unknown}, {found} were found"),
+        "absent" => format!("`acks: 0`; of {unknown} sent, {found} were found"),
         _ => format!("{unknown} are unknown"),
     };
     assert!(done.notes().contains(&told), "{}", done.notes());

@@ -36,7 +36,7 @@ fn a_stopped_container_is_started_again_also_after_a_signal() {
     let started = docker(&["inspect", "--format", "{{.State.StartedAt}}", container.name()]);
     let (kaf6, _) = start(&text(&container, "type: stop, for: 3m"));
     let running = kaf6.start();
-    running.wait_for("fault `hit` begins");
+    running.wait_for("fault `hit` started");
     crate::lab::wait_for("it is stopped", std::time::Duration::from_secs(120), || {
         state(&container) == "exited"
     });

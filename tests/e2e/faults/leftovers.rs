@@ -34,7 +34,7 @@ fn a_signal_in_the_middle_of_a_fault_leaves_nothing() {
     for (signal, code) in [("HUP", 129), ("INT", 130), ("TERM", 143)] {
         let (kaf6, id) = start(&endless(&cluster));
         let running = kaf6.start();
-        running.wait_for("fault `hold` begins");
+        running.wait_for("fault `hold` started");
         running.signal(signal);
         let ran = running.interrupted(code);
         assert_eq!(of_run(&id), Vec::<String>::new(), "{ran}");
@@ -50,8 +50,8 @@ fn what_a_killed_run_left_is_swept_and_what_lives_is_not() {
     let living_run = kaf6.start();
     let (kaf6, killed) = start(&endless(&cluster));
     let killed_run = kaf6.start();
-    living_run.wait_for("fault `hold` begins");
-    killed_run.wait_for("fault `hold` begins");
+    living_run.wait_for("fault `hold` started");
+    killed_run.wait_for("fault `hold` started");
     drop(killed_run); // by SIGKILL
     assert_ne!(of_run(&killed), Vec::<String>::new(), "a killed run cannot clean up");
     let before = of_run(&living);
@@ -69,11 +69,11 @@ fn the_next_run_sweeps_too() {
     let Some(cluster) = on_memory() else { return };
     let (kaf6, killed) = start(&endless(&cluster));
     let run = kaf6.start();
-    run.wait_for("fault `hold` begins");
+    run.wait_for("fault `hold` started");
     drop(run);
     let (kaf6, next) = start(&endless(&cluster));
     let run = kaf6.start();
-    run.wait_for("fault `hold` begins");
+    run.wait_for("fault `hold` started");
     wait_for("the next run sweeps", Duration::from_secs(120), || of_run(&killed).is_empty());
     run.signal("TERM");
     run.interrupted(143);
