@@ -12,9 +12,10 @@ COPY Cargo.toml Cargo.lock build.rs ./
 # What build.rs compiles against librdkafka.
 COPY src/kafka/ffi/headers.c src/kafka/ffi/checksums.c src/kafka/ffi/
 # Crates for tests alone: cargo wants to see them.
-COPY tests/liar/Cargo.toml tests/liar/
-COPY tests/oracle/Cargo.toml tests/oracle/
-RUN mkdir -p src tests/liar/src tests/oracle/src && touch tests/liar/src/lib.rs tests/oracle/src/lib.rs \
+COPY tests/harness/liar/Cargo.toml tests/harness/liar/
+COPY tests/harness/oracle/Cargo.toml tests/harness/oracle/
+RUN mkdir -p src tests/harness/liar/src tests/harness/oracle/src \
+    && touch tests/harness/liar/src/lib.rs tests/harness/oracle/src/lib.rs \
     && touch src/lib.rs && echo 'fn main() {}' >src/main.rs \
     && cargo build --locked --profile "$PROFILE" --bin kaf6
 COPY templates templates

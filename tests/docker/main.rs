@@ -11,7 +11,7 @@ mod environment;
 mod failing;
 mod faults;
 #[expect(dead_code, unused_imports, reason = "each binary uses its part of the lab")]
-#[path = "../lab/mod.rs"]
+#[path = "../harness/lab/mod.rs"]
 mod lab;
 mod place;
 mod plans;

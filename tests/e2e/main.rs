@@ -1,11 +1,11 @@
 //! All end-to-end tests in one binary: it links librdkafka and OpenSSL once, not once for each area.
-//! A module here is an area; what they stand on is `tests/lab`.
+//! A module here is an area; what they stand on is `tests/harness/lab`.
 
 // What stands in a place of librdkafka's own comes from there; see `build.rs`.
 use kaf6 as _;
 
 mod anomalies;
-#[path = "../lab/mod.rs"]
+#[path = "../harness/lab/mod.rs"]
 mod lab;
 
 mod examples;
