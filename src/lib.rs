@@ -8,7 +8,7 @@
 //! line.
 //!
 //! The modules form layers. Each module imports only from layers above it in this list, which
-//! `tests/architecture.rs` checks. `docs/architecture.md` describes them in detail.
+//! `tests/repo/architecture.rs` checks. `docs/architecture.md` describes them in detail.
 
 // 0: basic types
 pub mod anomaly;
