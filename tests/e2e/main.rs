@@ -8,6 +8,7 @@ mod anomalies;
 #[path = "../harness/lab/mod.rs"]
 mod lab;
 
+mod embedded;
 mod examples;
 mod faults;
 mod image;
