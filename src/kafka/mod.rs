@@ -1,18 +1,18 @@
-//! Everything that speaks Kafka: adapters over librdkafka, and a wire probe of its own.
+//! All Kafka clients: adapters over librdkafka, and kaf6's wire probe.
 //!
-//! Owns every call into librdkafka; the rest of kaf6 sees the types of this module only.
+//! Contains every call of librdkafka. The rest of kaf6 uses only the types of this module.
 //!
-//! | want | take |
+//! | task | item |
 //! | --- | --- |
-//! | where to connect, and how | [`Client`]; cheap to clone, shares its [`LogLines`] |
-//! | how long to wait, and for what | [`Waits`], which the client carries |
+//! | brokers and connection settings | [`Client`]; cheap to clone, shares its [`LogLines`] |
+//! | timeouts and intervals | [`Waits`], part of the client |
 //! | a broker inside this process | [`Embedded`], then [`Client::embedded`] |
 //! | topics before the run | [`ensure_topics`] |
-//! | what the cluster says of itself | [`client::metadata::fetch`], [`client::metadata::watermarks`] |
-//! | write | [`Producer`]: one thread owns it, sends and polls |
-//! | read | [`ReaderSet`]: one thread owns it, waits and drains |
-//! | read one place again, afresh | [`read_range`] |
-//! | each step of a connection, timed; a Fetch's true error code; a topic's settings | [`probe`] |
+//! | cluster metadata and offsets | [`client::metadata::fetch`], [`client::metadata::watermarks`] |
+//! | produce | [`Producer`]: one thread owns it, sends and polls |
+//! | consume | [`ReaderSet`]: one thread owns it, waits and drains |
+//! | re-read a range with a new client | [`read_range`] |
+//! | each step of a connection with its time; a Fetch's actual error code; a topic's settings | [`probe`] |
 //!
 //! Nothing here is async: the callers own threads, and each wait has a timeout and a [`Waker`].
 

@@ -1,73 +1,73 @@
-//! All waits and polling intervals of sending, reading and judging.
+//! All timeouts and polling intervals of sending, reading and judging.
 //!
 //! A run uses the defaults. Tests use short ones, so that many runs fit into a second.
 
 use std::time::Duration;
 
-/// Every wait of reading and judging.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Waits {
-    /// Longest wait for brokers and topics before the start of the run.
+    /// Maximum wait for brokers and topics before the start of the run.
     pub setup: Duration,
-    /// Longest wait for a first answer where a `connect` starts at once.
+    /// Maximum wait for a first answer if a `connect` scenario starts immediately.
     pub setup_quick: Duration,
-    /// Longest search for the cause of a failed set-up.
+    /// Maximum time to find the cause of a failed setup.
     pub setup_cause: Duration,
-    /// A failed set-up is not repeated within this time.
+    /// Minimum time before a failed setup is repeated.
     pub setup_again: Duration,
-    /// Longest wait for the starts and ends of the logs of a topic that was just created.
+    /// Maximum wait for the start and end offsets of a topic that was just created.
     pub created: Duration,
-    /// Longest wait of one try to open a reader: connections, metadata, start offsets.
+    /// Maximum wait of one attempt to open a reader: connections, metadata, start offsets.
     pub open: Duration,
-    /// Pause between two questions about one partition: its watermarks, whether the broker knows it, a probe of a reader that
-    /// makes no progress.
+    /// Pause between two requests about one partition: its watermarks, whether the broker knows it, a probe for a
+    /// reader that makes no progress.
     pub ask: Duration,
-    /// Longest wait for an answer to such a question.
+    /// Maximum wait for the answer to such a request.
     pub answer: Duration,
-    /// How long a reader with records ahead of it may make no progress before its cause is looked for.
+    /// How long a reader may make no progress before kaf6 looks for the cause, if there are records ahead of it.
     pub still: Duration,
-    /// Longest wait for a log's start and end, or for metadata, before a reader starts again after an error.
+    /// Maximum wait for a log's start and end, or for metadata, before a reader restarts after an error.
     pub restart: Duration,
-    /// First pause before a reader asks again for an offset that the broker refused; it doubles.
+    /// First pause before a reader requests a rejected offset again. It doubles each time.
     pub refused_first: Duration,
     pub refused_most: Duration,
-    /// Shortest time between two fetches of one partition that are answered with null records, or refused: 20 a second.
+    /// Minimum time between two fetches of one partition that are answered with null records or rejected: 20 per
+    /// second.
     pub fetch_backoff: Duration,
-    /// How long a broker may gather records for an answer (`fetch.wait.max.ms`), unless the file or many partitions say
-    /// otherwise.
+    /// How long a broker may wait for records (`fetch.wait.max.ms`), unless the file or the number of partitions
+    /// changes it.
     pub fetch: Duration,
-    /// The same for a patient reader.
+    /// The same for a reader that uses long polls.
     pub fetch_patient: Duration,
-    /// Longest time for writing end markers where no fault happened.
+    /// Maximum time to write end markers if no fault happened.
     pub marker: Duration,
-    /// Longest time for writing them after a fault.
+    /// Maximum time to write them after a fault.
     pub marker_after_fault: Duration,
-    /// Longest wait for the ack of one end marker before another is written.
+    /// Maximum wait for the ack of one end marker before another is written.
     pub marker_ack: Duration,
-    /// Longest wait for a connection to write them over.
+    /// Maximum wait for a connection to write end markers.
     pub marker_open: Duration,
-    /// Pause before they are written again after an error.
+    /// Pause before end markers are written again after an error.
     pub marker_again: Duration,
-    /// A re-read that gets nothing asks for the log's end after this time.
+    /// A re-read without records requests the log's end after this time.
     pub quiet: Duration,
-    /// The same where an end marker is known to be in the log, so that silence alone says little.
+    /// The same if an end marker is known to be in the log, so that silence alone proves little.
     pub quiet_before_marker: Duration,
-    /// Longest wait of one try to open a re-read; it is tried again until the re-read's own timeout.
+    /// Maximum wait of one attempt to open a re-read. It is repeated until the timeout of the re-read.
     pub reopen: Duration,
-    /// Longest wait for the ends of one topic's logs when judging.
+    /// Maximum wait for the end offsets of one topic when judging.
     pub ends: Duration,
-    /// Longest time of all re-reads of what seems lost.
+    /// Maximum time of all re-reads of messages that seem lost.
     pub recheck: Duration,
-    /// Longest time of the audit.
+    /// Maximum time of the audit.
     pub audit: Duration,
-    /// Longest wait of a producer for its partitions before it sends.
+    /// Maximum wait of a producer for its partitions before it sends.
     pub warm_up: Duration,
-    /// How long acks of what is in flight may still come once a producer stops sending before its messages are done: at a
-    /// stop, at its timeout, or after a fatal error.
+    /// How long acks of messages in flight may still arrive after a producer stops early: at a stop, on timeout, or
+    /// after a fatal error.
     pub late_acks: Duration,
-    /// Longest wait for the ends of messages that were given up, and then for librdkafka's threads.
+    /// Maximum wait for the reports of purged messages, and then for librdkafka's threads.
     pub give_up: Duration,
-    /// How often audit and re-reads report their progress.
+    /// Interval at which the audit and re-reads report their progress.
     pub tell: Duration,
 }
 
@@ -110,8 +110,8 @@ impl Default for Waits {
 }
 
 impl Waits {
-    /// For tests over a broker in the same process: tens to hundreds of milliseconds between two questions, and seconds where a
-    /// wait bounds an answer or a whole phase, so that a busy machine does not pass for a broker that is away.
+    /// For tests with a broker in the same process. Intervals are tens to hundreds of milliseconds. Timeouts of answers
+    /// and phases are seconds, so that a busy machine does not look like an unreachable broker.
     pub fn short() -> Self {
         let (ms, s) = (Duration::from_millis, Duration::from_secs);
         Self {

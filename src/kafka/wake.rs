@@ -1,23 +1,23 @@
-//! Wakes a thread that waits in a producer or a reader, from librdkafka's threads and from kaf6's.
+//! Wakes a thread that waits in a producer or a reader. Called by threads of librdkafka and of kaf6.
 //!
 //! Its only lock is taken once per wake-up, never per message.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Wakes whoever waits in [`Producer::poll`](super::Producer::poll) or [`ReaderSet::wait`](super::ReaderSet::wait).
+/// Wakes a thread in [`Producer::poll`](super::Producer::poll) or [`ReaderSet::wait`](super::ReaderSet::wait).
 #[derive(Clone)]
 pub struct Waker(pub(super) Arc<Signal>);
 
 impl Waker {
-    /// Ends the current wait, or the next one if nobody waits now.
+    /// Ends the current wait, or the next one if no thread is waiting.
     pub fn wake(&self) {
         self.0.lock().woken = true;
         self.0.condvar.notify_one();
     }
 }
 
-/// Places that are ready, and whether somebody asked for attention.
+/// The indexes that are ready, and whether a waker was called.
 #[derive(Default)]
 pub(crate) struct Signal {
     state: Mutex<WakeState>,
@@ -35,7 +35,7 @@ impl Signal {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Place `index` has something. Called by librdkafka's threads, under their queue's lock.
+    /// Marks `index` as ready. Called by librdkafka's threads, under their queue's lock.
     pub(super) fn ready(&self, index: u32) {
         let mut state = self.lock();
         state.ready.push(index);
@@ -44,8 +44,8 @@ impl Signal {
         }
     }
 
-    /// Waits until a place is ready, a [`Waker`] wakes, or `deadline` passes; moves the ready places into `into`, which
-    /// holds some twice. Returns whether a waker woke it. Without a deadline it only looks.
+    /// Waits until an index is ready, a [`Waker`] wakes it, or `deadline` passes. Moves the ready indexes into `into`,
+    /// possibly with repetitions. Returns whether a waker woke it. Without a deadline, returns immediately.
     pub(super) fn wait(&self, deadline: Option<Instant>, into: &mut Vec<u32>) -> bool {
         let mut state = self.lock();
         while state.ready.is_empty() && !state.woken {

@@ -15,7 +15,7 @@ use crate::kafka::{Client, Code, Error};
 /// Pause between two checks of a topic that is not ready yet.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// How long leaders of a new topic may take until they accept requests.
+/// Maximum time until the leaders of a new topic accept requests.
 const SETTLE: Duration = Duration::from_secs(5);
 
 const LEADER_NOT_AVAILABLE: Code = Code(5);
@@ -26,12 +26,11 @@ const INVALID_ARG: Code = Code(-186);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicSpec {
     pub name: String,
-    /// Partitions to create it with.
     pub partitions: i32,
     pub replication: i32,
     /// Topic properties by Kafka's names.
     pub config: BTreeMap<String, String>,
-    /// Delete it first, and wait until it is gone.
+    /// Delete the topic first, and wait until it no longer exists.
     pub recreate: bool,
 }
 
@@ -42,18 +41,18 @@ pub struct TopicResult {
     pub outcome: TopicOutcome,
 }
 
-/// The ways a topic comes out.
+/// The results of creating or checking a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TopicOutcome {
-    /// Created, and all partitions have leaders.
+    /// The topic was created, and all partitions have leaders.
     Created { partitions: i32 },
     Existed {
-        /// The partitions that it has, whatever was requested.
+        /// The existing number of partitions, which may differ from the requested one.
         partitions: i32,
     },
     Error {
         code: Code,
-        /// Why, in a sentence, with what the user can do about it.
+        /// The reason, with advice for the user.
         text: String,
     },
 }
@@ -125,20 +124,20 @@ impl Admin {
         let answer = self.answer();
         match answer.code {
             Code::NONE => self.led(&spec.name, true),
-            // Another client created it first, or this user may not see it.
+            // Another client created the topic first, or this user may not see it.
             ALREADY_EXISTS => self.led(&spec.name, false),
             code => Ok(error(code, &answer.text)),
         }
     }
 
-    /// The topic as it is now, selected from all topics: a request for it by name would create it on some
-    /// brokers (KafScale), with one partition.
+    /// The topic as it is now. Requests all topics and selects this one, because some brokers (KafScale) create a topic
+    /// with one partition if a client requests it by name.
     fn look(&self, name: &str) -> Result<Option<TopicMetadata>, Error> {
         let metadata = metadata::ask(&self.handle, None, self.deadline)?;
         Ok(metadata.topics.into_iter().find(|topic| topic.name == name && topic.code != UNKNOWN_TOPIC))
     }
 
-    /// Polls until the condition is met or time is up.
+    /// Polls until the condition is met or the deadline passes.
     fn until(
         &self,
         name: &str,
@@ -169,8 +168,9 @@ impl Admin {
         })
     }
 
-    /// Waits until each leader answers for its partition. Kafka names the leader in metadata some tenths of a
-    /// second earlier: messages sent in between are rejected and retried, out of order, and readers back off.
+    /// Waits until each leader accepts requests for its partition. Kafka lists a leader in its metadata a few tenths of
+    /// a second before the leader accepts requests. Messages sent in between are rejected and retried out of order, and
+    /// readers back off.
     fn settle(&self, topic: &TopicMetadata) {
         let until = self.deadline.min(Instant::now() + SETTLE);
         let left = || until.saturating_duration_since(Instant::now());
@@ -203,7 +203,7 @@ fn count(topic: &TopicMetadata) -> i32 {
     i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX)
 }
 
-/// An outcome in a sentence, with what to do where that is known.
+/// The outcome for an error code, with advice if kaf6 has some.
 fn error(code: Code, detail: &str) -> TopicOutcome {
     let detail = if detail.is_empty() { code.text() } else { detail.trim_end_matches('.').to_owned() };
     let what_to_do = match code.0 {

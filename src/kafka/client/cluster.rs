@@ -10,15 +10,16 @@ use crate::ids::Partition;
 pub struct ClusterMetadata {
     pub brokers: Vec<Broker>,
     pub topics: Vec<TopicMetadata>,
-    /// The broker that answered, as librdkafka names it: `host:port/id`, with a protocol before it that is not plaintext.
+    /// The broker that answered, as librdkafka names it: `host:port/id`, with the protocol in front unless it is
+    /// plaintext.
     pub answered_by: String,
     /// The controller's broker id; `None` if there is none or it was not requested.
     pub controller: Option<i32>,
 }
 
 impl ClusterMetadata {
-    /// Whether the answer came from this address (`host:port`). The answer of another broker says nothing
-    /// about this one.
+    /// Whether the answer came from this address (`host:port`). An answer from another broker says nothing about this
+    /// one.
     pub fn is_from(&self, broker: &str) -> bool {
         let name = self.answered_by.split_once("://").map_or(self.answered_by.as_str(), |(_, name)| name);
         name.rsplit_once('/').is_some_and(|(address, _)| address == broker)
@@ -43,32 +44,30 @@ impl Broker {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicMetadata {
     pub name: String,
-    /// Why nothing is known of it; [`Code::NONE`] where all is well.
+    /// The topic's error; [`Code::NONE`] if there is none.
     pub code: Code,
-    /// Its partitions, by number.
     pub partitions: Vec<PartitionInfo>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionInfo {
     pub id: Partition,
-    /// Its leader's id; none where it has none.
+    /// The leader's id; `None` if there is no leader.
     pub leader: Option<i32>,
     pub replicas: Vec<i32>,
     pub isrs: Vec<i32>,
-    /// What is wrong with it.
+    /// The partition's error.
     pub code: Code,
 }
 
 impl ClusterMetadata {
-    /// The topic of this name.
     pub fn topic(&self, name: &str) -> Option<&TopicMetadata> {
         self.topics.iter().find(|topic| topic.name == name)
     }
 }
 
 impl TopicMetadata {
-    /// Whether it is there and each partition has a leader.
+    /// Whether the topic exists and each partition has a leader.
     pub fn is_ready(&self) -> bool {
         self.code.is_none()
             && !self.partitions.is_empty()

@@ -9,19 +9,18 @@ pub struct Code(pub i32);
 impl Code {
     pub const NONE: Self = Self(0);
 
-    /// Whether the topic or partition does not exist: UNKNOWN_TOPIC_OR_PART, UNKNOWN_TOPIC_ID, and
+    /// Whether the code means that the topic or partition does not exist: UNKNOWN_TOPIC_OR_PART, UNKNOWN_TOPIC_ID, and
     /// librdkafka's codes for both.
     pub const fn means_gone(self) -> bool {
         matches!(self.0, 3 | 100 | -190 | -188)
     }
 
-    /// Whether librdkafka cannot read a batch: its checksum is wrong, or it cannot be decompressed (_BAD_MSG,
-    /// _BAD_COMPRESSION, and _NOT_IMPLEMENTED for an unknown format).
+    /// Whether the code means that librdkafka cannot read a batch: its checksum is wrong, or it cannot be decompressed
+    /// (_BAD_MSG, _BAD_COMPRESSION, and _NOT_IMPLEMENTED for an unknown format).
     pub const fn means_bad_batch(self) -> bool {
         matches!(self.0, -199 | -198 | -170)
     }
 
-    /// Whether this code means success.
     pub const fn is_none(self) -> bool {
         self.0 == 0
     }

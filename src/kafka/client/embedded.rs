@@ -7,29 +7,29 @@ use std::time::Duration;
 use crate::kafka::ffi::{ClientKind, Config, Handle, Mock};
 use crate::kafka::{Code, Error};
 
-/// Bytes that it keeps per partition. Beyond this it drops the oldest batches.
+/// Maximum number of bytes per partition. Beyond this, the oldest batches are dropped.
 pub const KEPT_BYTES: u64 = 5 << 20;
-/// See [`KEPT_BYTES`].
+/// Maximum number of batches per partition; see [`KEPT_BYTES`].
 pub const KEPT_BATCHES: u64 = 100_000;
 
-/// Maximum number of partitions of all topics. At about 5 MiB each, they take 1.3 GiB.
+/// Maximum number of partitions of all topics. At about 5 MiB each, they use 1.3 GiB.
 pub const MAX_PARTITIONS: i32 = 256;
 
-/// A running mock cluster; it ends when this is dropped.
+/// A running mock cluster. It stops when this is dropped.
 pub struct Embedded {
     mock: Mock,
     brokers: i32,
 }
 
 impl Embedded {
-    /// Starts this number of brokers on free ports of the loopback interface, with these topics (name,
-    /// partitions, replication factor). It has no CreateTopics: other topics are created with 4 partitions on
-    /// their first request. It keeps about the newest 5 MiB of each partition.
+    /// Starts this number of brokers on free ports of the loopback interface, with these topics (name, partitions,
+    /// replication factor). The mock cluster does not support CreateTopics: it creates other topics with 4 partitions
+    /// on their first request. It keeps about the newest 5 MiB of each partition.
     ///
     /// # Errors
     ///
-    /// [`Error::Embedded`] if it would not fit into memory, if the replication factor exceeds the number of
-    /// brokers, or if librdkafka cannot create it.
+    /// [`Error::Embedded`] if the topics do not fit into memory, if the replication factor exceeds the number of
+    /// brokers, or if librdkafka cannot create the cluster.
     pub fn start(brokers: i32, topics: &[(String, i32, i32)]) -> Result<Self, Error> {
         let refuse = |reason: String| Err(Error::Embedded { reason });
         if !(1..=16).contains(&brokers) {
@@ -78,18 +78,18 @@ impl Embedded {
         Err(Error::Embedded { reason })
     }
 
-    /// The next requests with this API key fail with these codes, one per request. `_TRANSPORT` (-195) closes
-    /// the connection.
+    /// Makes the next requests with this API key fail with these codes, one code per request. `_TRANSPORT` (-195)
+    /// closes the connection.
     pub fn push_errors(&self, api: i16, codes: &[Code]) {
         self.mock.push_errors(api, codes);
     }
 
-    /// Records each request from now on; see [`Embedded::tracked`].
+    /// Records all requests from now on; see [`Embedded::tracked`].
     pub fn track(&self) {
         self.mock.track();
     }
 
-    /// The API keys of the requests since [`Embedded::track`], in their order, over all connections.
+    /// The API keys of all requests since [`Embedded::track`], in order, over all connections.
     pub fn tracked(&self) -> Vec<i16> {
         self.mock.tracked()
     }
@@ -99,7 +99,7 @@ impl Embedded {
         self.mock.set_rtt(broker, rtt);
     }
 
-    /// Closes this broker's (-1: all brokers') connections and accepts no new ones.
+    /// Closes the connections of this broker (-1: of all brokers), and rejects new ones.
     pub fn set_down(&self, broker: i32) {
         self.mock.set_down(broker, true);
     }

@@ -5,23 +5,23 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-/// Maximum number of kinds that are kept apart.
+/// Maximum number of kinds that are distinguished.
 const MOST_KINDS: usize = 200;
 
-/// Longest text that is kept of a line.
+/// Maximum length of a stored text.
 const MOST_TEXT: usize = 500;
 
-/// syslog's debug level: lines that librdkafka logs only because kaf6 enables debug contexts to see retries.
+/// syslog's debug level. librdkafka logs these lines only because kaf6 enables debug contexts to detect retries.
 const DEBUG: u8 = 7;
 
-/// The log lines of all clients that share it. Clones are the same collection.
+/// The log lines of all clients that share it. Clones share the same lines.
 #[derive(Clone, Default)]
 pub struct LogLines(Arc<Mutex<Lines>>);
 
 #[derive(Default)]
 struct Lines {
     entries: Vec<Entry>,
-    /// The last failed connection was to the other address of `localhost`.
+    /// Whether the last failed connection was to the other address of `localhost`.
     is_other_address: bool,
 }
 
@@ -52,7 +52,7 @@ const ALL_DOWN: &str = "brokers are down";
 const RESET: &str = "Receive failed: Connection reset";
 const DISCONNECTED: &str = "Disconnected";
 
-/// Facility, a part of the text (all of them, for the empty one), and what that means.
+/// Facility, a part of the text (an empty one matches all lines), and the explanation.
 const KNOWN: &[(&str, &str, &str)] = &[
     (
         "",
@@ -97,13 +97,13 @@ const KNOWN: &[(&str, &str, &str)] = &[
 ];
 
 impl LogLines {
-    /// All kinds so far, in the order of their first line. At most 200 kinds are kept apart; what comes after
-    /// those is counted under facility `MORE`.
+    /// All kinds so far, in the order of their first line. Lines beyond the first 200 kinds are counted under the
+    /// facility `MORE`.
     pub fn snapshot(&self) -> Vec<LogKind> {
         self.lock().entries.iter().map(|entry| entry.kind.clone()).collect()
     }
 
-    /// Whether an open connection broke since then, and a broker could not be reached: it restarted or died.
+    /// Whether an open connection broke since this time and a broker became unreachable: it restarted or stopped.
     pub fn broker_went_away(&self, since: SystemTime) -> bool {
         let kinds = self.snapshot();
         let seen = |texts: &[&str]| {
@@ -117,13 +117,13 @@ impl LogLines {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Some broker could not be reached at an address.
+    /// Whether a broker could not be reached at one of its addresses.
     pub fn has_unreachable(&self) -> bool {
         let texts = [REFUSED, ALL_DOWN, UNRESOLVED, "timed out in state CONNECT", "Host is unreachable"];
         self.snapshot().iter().any(|kind| texts.iter().any(|text| kind.sample.contains(text)))
     }
 
-    /// The explanations of the lines, most frequent first, with counts.
+    /// The explanations of the lines with their counts, most frequent first.
     pub fn notes(&self) -> Vec<(&'static str, u64)> {
         let mut notes: Vec<(&'static str, u64)> = Vec::new();
         for kind in self.snapshot() {
@@ -137,12 +137,11 @@ impl LogLines {
         notes
     }
 
-    /// Adds a line. Debug lines are dropped, and so are warnings about properties for the other kind of
-    /// client.
+    /// Adds a line. Ignores debug lines, and warnings about properties of the other type of client.
     pub(crate) fn add(&self, level: u8, facility: &str, text: &str) {
         let other_role = facility == "CONFWARN"
             && (text.contains("is a consumer property") || text.contains("is a producer property"));
-        // The next line has the same message with the reason.
+        // The next line repeats this message with the reason.
         let echo = facility == "PROTOERR" && text.contains("Protocol parse failure for ");
         if level >= DEBUG || other_role || echo {
             return;
@@ -152,8 +151,7 @@ impl LogLines {
         if facility == "FAIL" {
             lines.is_other_address = is_other_address(text);
         }
-        // The next line says that no broker is up, although another address of the same broker has not been
-        // tried yet.
+        // The next line reports that all brokers are down, although librdkafka has not yet tried the other address.
         if is_other_address(text) || (lines.is_other_address && text.contains(ALL_DOWN)) {
             return;
         }
@@ -184,14 +182,14 @@ impl LogLines {
     }
 }
 
-/// Whether nothing listens on the IPv6 address of `localhost`. librdkafka then tries 127.0.0.1; if nothing listens there either,
-/// it says so.
+/// Whether a connection to the IPv6 address of `localhost` was refused. librdkafka then tries 127.0.0.1, and logs
+/// another line if that fails too.
 fn is_other_address(text: &str) -> bool {
     let Some((broker, rest)) = text.split_once(": Connect to ipv6#[::1]:") else { return false };
     broker.split(['/', ' ']).any(|word| word.starts_with("localhost:")) && rest.contains(REFUSED)
 }
 
-/// Facility and text, without the words that contain a digit: addresses, offsets, times, partitions.
+/// The facility and the text, without words that contain a digit: addresses, offsets, times, partitions.
 fn key(facility: &str, text: &str) -> String {
     let mut key = facility.to_owned();
     for word in text.split_whitespace() {

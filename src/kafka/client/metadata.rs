@@ -13,20 +13,21 @@ use crate::kafka::{Client, Code, Error};
 
 pub use super::cluster::{Broker, ClusterMetadata, PartitionInfo, TopicMetadata};
 
-/// Pauses between retries of a request: short at first, while a connection is being opened.
+/// Pauses between retries of a request. They start short, while a connection is being opened.
 const RETRY: Duration = Duration::from_millis(2);
 const RETRY_MOST: Duration = Duration::from_millis(50);
 
 pub(crate) const UNKNOWN_TOPIC: Code = Code(3);
 
-/// Temporary codes of a topic or partition: LEADER_NOT_AVAILABLE, REPLICA_NOT_AVAILABLE.
+/// Temporary error codes of a topic or partition: LEADER_NOT_AVAILABLE, REPLICA_NOT_AVAILABLE.
 pub(crate) const PASSING: [Code; 2] = [Code(5), Code(9)];
 
-/// Asks for the brokers and these topics. A topic that is not there is in the answer, with code UNKNOWN_TOPIC_OR_PART.
-/// It asks for all topics and picks these, since some brokers (KafScale) create a topic that they are asked about by name.
+/// Requests the brokers and these topics. A topic that does not exist has code UNKNOWN_TOPIC_OR_PART. Requests all
+/// topics and selects these, because some brokers (KafScale) create a topic if a client requests it by name.
 ///
 /// # Errors
-/// [`Error::Client`], and [`Error::Request`] where no broker answered in time.
+///
+/// [`Error::Client`], and [`Error::Request`] if no broker answered in time.
 pub fn fetch(client: &Client, topics: &[&str], timeout: Duration) -> Result<ClusterMetadata, Error> {
     let handle = asking_client(client)?;
     let result = ask(&handle, None, Instant::now() + timeout);
@@ -34,11 +35,11 @@ pub fn fetch(client: &Client, topics: &[&str], timeout: Duration) -> Result<Clus
     Ok(only(result?, topics))
 }
 
-/// Asks one broker for its view of the cluster, with its controller, and of these topics.
+/// Requests one broker's view of the cluster, with its controller, and of these topics.
 ///
 /// # Errors
 ///
-/// Why it did not answer in time, in librdkafka's words.
+/// The reason why it did not answer in time, in librdkafka's words.
 pub fn fetch_from(
     client: &Client,
     broker: &str,
@@ -51,8 +52,8 @@ pub fn fetch_from(
     Ok(only(metadata, topics))
 }
 
-/// Retries until the requested broker itself answers: librdkafka learns about the other brokers as soon as it
-/// is connected, and may send them the request.
+/// Retries until the requested broker itself answers. librdkafka learns about the other brokers when it is connected,
+/// and may send them the request.
 fn of_the_one_asked(
     broker: &str,
     deadline: Instant,
@@ -70,7 +71,7 @@ fn of_the_one_asked(
     }
 }
 
-/// Asks by a fresh client, which knows no broker but the client's own.
+/// Sends the request with a new client, which knows only the brokers of `client`.
 fn ask_alone(client: &Client, deadline: Instant) -> Result<ClusterMetadata, String> {
     let last = Arc::new(Mutex::new(None));
     let said = Arc::clone(&last);
@@ -88,7 +89,7 @@ fn ask_alone(client: &Client, deadline: Instant) -> Result<ClusterMetadata, Stri
     result.map_err(|error| why().unwrap_or_else(|| error.to_string()))
 }
 
-/// These topics of all; one that is not there has code UNKNOWN_TOPIC_OR_PART.
+/// Selects these topics. A topic that does not exist has code UNKNOWN_TOPIC_OR_PART.
 fn only(mut metadata: ClusterMetadata, topics: &[&str]) -> ClusterMetadata {
     let mut all = std::mem::take(&mut metadata.topics);
     metadata.topics = topics
@@ -101,18 +102,19 @@ fn only(mut metadata: ClusterMetadata, topics: &[&str]) -> ClusterMetadata {
     metadata
 }
 
-/// The topic's partitions, as a broker that can be reached has them: none of them where it does not know the topic. None
-/// where no broker answered.
+/// The topic's partitions, according to a broker that answers: empty if the broker does not know the topic, and `None`
+/// if no broker answered.
 pub fn known(client: &Client, topic: &str, timeout: Duration) -> Option<Vec<Partition>> {
     let metadata = fetch(client, &[topic], timeout).ok()?;
     let found = metadata.topic(topic).filter(|topic| !topic.code.means_gone());
     Some(found.map(|topic| topic.partitions.iter().map(|info| info.id).collect()).unwrap_or_default())
 }
 
-/// The first offset and the end of a partition's log, as ListOffsets tells.
+/// The start and the end of a partition's log, requested with ListOffsets.
 ///
 /// # Errors
-/// [`Error::Client`], and [`Error::Request`] where the leader did not answer in time or with an error.
+///
+/// [`Error::Client`], and [`Error::Request`] if the leader did not answer in time or returned an error.
 pub fn watermarks(
     client: &Client,
     topic: &str,
@@ -127,11 +129,12 @@ pub fn watermarks(
     result
 }
 
-/// The first offset and the end of each partition's log, as ListOffsets reports them, by one client for all: none where no broker
-/// does. Those that were not asked in time are left out.
+/// The start and the end of each partition's log, requested with ListOffsets by one client. `None` for a partition
+/// without an answer. Partitions that were not requested in time are omitted.
 ///
 /// # Errors
-/// [`Error::Client`] where no client can be made.
+///
+/// [`Error::Client`] if no client can be created.
 pub fn logs(
     client: &Client,
     topic: &str,
@@ -139,14 +142,14 @@ pub fn logs(
     timeout: Duration,
 ) -> Result<HashMap<Partition, Option<(Offset, Offset)>>, Error> {
     let deadline = Instant::now() + timeout;
-    // The real end of the log: under `read_committed`, the answer is the last stable offset.
+    // The actual end of the log. Under `read_committed`, the answer would be the last stable offset.
     let handle = asking_client(&client.reading_uncommitted())?;
     let mut out = HashMap::new();
     let mut failed = false;
     for partition in partitions {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            // Asking for one that the broker does not know takes all of the time; the others are not known to be there.
+            // A request for an unknown partition takes all of the time. The other partitions may not exist either.
             if failed {
                 out.insert(*partition, None);
             }
@@ -160,7 +163,7 @@ pub fn logs(
     Ok(out)
 }
 
-/// A client for one-off requests: a consumer, since a producer's metadata requests create topics.
+/// A client for single requests. It is a consumer, because metadata requests of a producer create topics.
 pub(crate) fn asking_client(client: &Client) -> Result<Arc<Handle>, Error> {
     client.handle(ClientKind::Consumer, &asking_properties(), |_, _, _| {})
 }
@@ -169,7 +172,7 @@ fn asking_properties() -> [(&'static str, String); 1] {
     [("allow.auto.create.topics", "false".to_owned())]
 }
 
-/// Metadata of one topic (none: of all), tried again until `deadline` where nobody answers.
+/// Requests the metadata of one topic (`None`: of all topics), and retries until `deadline` if no broker answers.
 pub(crate) fn ask(
     handle: &Handle,
     only: Option<&TopicHandle>,
@@ -191,7 +194,7 @@ pub(crate) fn ask(
     }
 }
 
-/// The metadata of this topic once all its partitions have leaders.
+/// Requests the metadata of this topic until all partitions have leaders.
 pub(crate) fn of_topic(topic: &TopicHandle, deadline: Instant) -> Result<TopicMetadata, Error> {
     let mut pause = RETRY;
     loop {

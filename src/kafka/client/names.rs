@@ -9,22 +9,22 @@ use std::sync::OnceLock;
 use super::code::Code;
 use crate::kafka::ffi as raw;
 
-/// No code of Kafka is higher.
+/// Kafka has no higher code.
 const MOST: i32 = 200;
 
 impl Code {
-    /// The code's name as librdkafka spells it: `MSG_SIZE_TOO_LARGE`, `_TRANSPORT`.
+    /// The code's name in librdkafka's spelling: `MSG_SIZE_TOO_LARGE`, `_TRANSPORT`.
     pub fn name(self) -> String {
         raw::describe(self).0
     }
 
-    /// Its name behind a sentence, with the number where a broker answered with it: `(MSG_SIZE_TOO_LARGE, 10)`,
-    /// `(_TRANSPORT)`.
+    /// The name in parentheses for the end of a sentence, with the number if it is a broker's code:
+    /// `(MSG_SIZE_TOO_LARGE, 10)`, `(_TRANSPORT)`.
     pub fn aside(self) -> String {
         if self.is_local() { format!("({})", self.name()) } else { format!("({}, {})", self.name(), self.0) }
     }
 
-    /// The code that librdkafka describes by this text, if it is one of a broker.
+    /// The broker's code that librdkafka describes with this text.
     pub(crate) fn of_text(text: &str) -> Option<Self> {
         static TEXTS: OnceLock<HashMap<String, Code>> = OnceLock::new();
         let all =
@@ -32,7 +32,7 @@ impl Code {
         TEXTS.get_or_init(all).get(text).copied()
     }
 
-    /// What it means, in a sentence.
+    /// librdkafka's description of the code.
     pub fn text(self) -> String {
         raw::describe(self).1
     }

@@ -6,7 +6,7 @@ use crate::kafka::ffi::Config;
 use crate::scenario::Refusal;
 use crate::scenario::source::suggest;
 
-/// Why a librdkafka property cannot be set by a file; none where it can.
+/// The reason why a scenario file cannot set this librdkafka property; `None` if it can.
 pub(crate) fn owned(property: &str) -> Option<&'static str> {
     Some(match property {
         "bootstrap.servers" | "metadata.broker.list" => "`brokers` in the file sets it",
@@ -49,7 +49,7 @@ pub(crate) fn owned(property: &str) -> Option<&'static str> {
     })
 }
 
-/// Other names of properties, as Java clients have them; librdkafka does not list them.
+/// Aliases that Java clients use, and that librdkafka does not list.
 const ALIASES: [&str; 5] = [
     "linger.ms",
     "retries",
@@ -58,8 +58,7 @@ const ALIASES: [&str; 5] = [
     "max.in.flight.requests.per.connection",
 ];
 
-/// Properties of Java clients that librdkafka does not have, or has in another form, and what to write
-/// instead.
+/// What to write instead of a property of Java clients that librdkafka lacks, or has in another form.
 fn java(property: &str) -> Option<&'static str> {
     Some(match property {
         "ssl.truststore.location" | "ssl.truststore.certificates" => {
@@ -101,7 +100,7 @@ fn java(property: &str) -> Option<&'static str> {
     })
 }
 
-/// Sets a property. An error names it, and never its value.
+/// Sets a property. An error contains its name, and never its value.
 pub(crate) fn set(config: &mut Config, name: &str, value: &str) -> Result<(), Error> {
     config.set(name, value).map_err(|refusal| {
         let reason = if refusal.unknown {
@@ -115,7 +114,7 @@ pub(crate) fn set(config: &mut Config, name: &str, value: &str) -> Result<(), Er
     })
 }
 
-/// Why a property with this value cannot be set by a file; none where it can.
+/// The reason why a scenario file cannot set this property to this value; `None` if it can.
 pub(crate) fn refusal(name: &str, value: &str) -> Option<Refusal> {
     let refuse = |message: String, hint: Option<String>| {
         Some(Refusal { property: Some(name.to_owned()), message, hint })

@@ -1,14 +1,14 @@
-//! Destroys librdkafka clients in bounded time.
+//! Destroys librdkafka clients within a time limit.
 //!
-//! Its thread may outlive the caller.
+//! The thread that destroys them may outlive the caller.
 
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use crate::kafka::ffi::Handle;
 
-/// Destroys clients without blocking: destroying one joins its threads, and a thread may be inside the
-/// system's resolver. After `grace`, they are left to end by themselves.
+/// Destroys clients in a thread, and waits up to `grace` for it. Destroying a client joins its threads, and one of
+/// these may be blocked in the system's resolver.
 pub(crate) fn release(handles: Vec<Arc<Handle>>, grace: Duration) {
     let (done, ended) = mpsc::channel::<()>();
     let spawned = std::thread::Builder::new().name("kaf6-let-go".into()).spawn(move || {

@@ -2,7 +2,6 @@
 
 use crate::kafka::Code;
 
-/// An error and what to do about it.
 struct Remedy {
     code: i32,
     name: &'static str,
@@ -104,18 +103,18 @@ const fn r(code: i32, name: &'static str, write: &'static str) -> Remedy {
     Remedy { code, name, write }
 }
 
-/// What to do about a code, if anything is known.
+/// Advice for an error code, if kaf6 has some.
 pub(crate) fn what_to_do(code: Code) -> Option<&'static str> {
     REMEDIES.iter().find(|remedy| remedy.code == code.0).map(|remedy| remedy.write)
 }
 
-/// What to do about an error, by its name: `MSG_SIZE_TOO_LARGE (10): ...`; none where only the error itself is known.
+/// The name of an error with advice, `MSG_SIZE_TOO_LARGE (10): ...`; `None` if kaf6 has no advice.
 pub fn remedy(name: &str) -> Option<String> {
     let remedy = REMEDIES.iter().find(|remedy| remedy.name == name)?;
     Some(format!("{name} ({}): {}", remedy.code, remedy.write))
 }
 
-/// What librdkafka says of a broken connection, with what to do about it.
+/// librdkafka's text about a broken connection, with advice added.
 pub fn with_remedy(text: String) -> String {
     let code = [("SASL authentication error", 58), ("SASL mechanism", 33)];
     let code = code.into_iter().find(|(words, _)| text.contains(words)).map(|(_, code)| Code(code));

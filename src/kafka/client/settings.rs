@@ -12,8 +12,8 @@ use crate::metrics::Throttling;
 use crate::plan::{ClientSettings, Security};
 use crate::scenario::{ClientJudge, Refusal};
 
-/// Where and how to connect. Producers, readers and requests are created from it. Clones share their log
-/// lines.
+/// Brokers and connection settings, from which producers, readers and single requests are created. Clones share their
+/// log lines.
 #[derive(Clone)]
 pub struct Client {
     brokers: Vec<String>,
@@ -28,17 +28,19 @@ impl Client {
     /// Settings for these brokers (`host:port` each).
     ///
     /// # Errors
-    /// [`Error::Property`] for the first property that librdkafka does not know or takes no such value for, and for
-    /// those that kaf6 has to keep for itself (`group.id`, `bootstrap.servers` and the like); [`Error::Client`] where
-    /// they do not go together (such as a CA file that cannot be read).
+    ///
+    /// [`Error::Property`] for the first property that librdkafka rejects or that kaf6 sets itself (such as `group.id`
+    /// and `bootstrap.servers`). [`Error::Client`] if the combination is invalid (for example, if a CA file cannot be
+    /// read).
     pub fn new(brokers: &[String], settings: &ClientSettings) -> Result<Self, Error> {
         Self::checked(brokers.to_vec(), settings, false)
     }
 
-    /// Settings for the embedded broker: no security, and the waits that it needs shorter.
+    /// Settings for the embedded broker: no security, and shorter waits.
     ///
     /// # Errors
-    /// As [`Client::new`].
+    ///
+    /// Those of [`Client::new`].
     pub fn embedded(embedded: &Embedded, settings: &ClientSettings) -> Result<Self, Error> {
         let settings = ClientSettings { security: None, ..settings.clone() };
         Self::checked(embedded.bootstrap(), &settings, true)
@@ -64,26 +66,26 @@ impl Client {
             throttling: Arc::default(),
             waits: Waits::default(),
         };
-        // Property by property, then as a whole, which reads certificates and keys. It has no brokers, so it connects nowhere,
-        // and its log lines go nowhere.
+        // Validate each property, and then all of them together, which reads certificates and keys. Without brokers,
+        // the client connects to nothing. Its log lines are discarded.
         let check = Self { brokers: Vec::new(), logs: LogLines::default(), ..client.clone() };
         drop(check.handle(ClientKind::Consumer, &[], |_, _, _| {})?);
         Ok(client)
     }
 
-    /// The same settings for other brokers (a scenario's own `brokers`); log lines go to the same place.
+    /// The same settings for other brokers (a scenario's own `brokers`). Clients share the log lines.
     #[must_use]
     pub fn with_brokers(&self, brokers: &[String]) -> Self {
         Self { brokers: brokers.to_vec(), ..self.clone() }
     }
 
-    /// The same settings with other waits.
+    /// The same settings with other timeouts and intervals.
     #[must_use]
     pub fn with_waits(self, waits: Waits) -> Self {
         Self { waits, ..self }
     }
 
-    /// How long to wait, and for what.
+    /// The timeouts and intervals.
     pub fn waits(&self) -> &Waits {
         &self.waits
     }
@@ -98,12 +100,12 @@ impl Client {
         self.embedded
     }
 
-    /// Whether it uses SASL, which only librdkafka supports.
+    /// Whether the client uses SASL, which only librdkafka supports.
     pub fn uses_sasl(&self) -> bool {
         self.property("security.protocol").is_some_and(|it| it.to_ascii_lowercase().starts_with("sasl_"))
     }
 
-    /// Whether it uses SASL with tokens that expire.
+    /// Whether the client uses SASL with tokens that expire.
     fn uses_tokens(&self) -> bool {
         let is_it = |name| self.property(name).is_some_and(|it| it.eq_ignore_ascii_case("OAUTHBEARER"));
         self.uses_sasl() && (is_it("sasl.mechanism") || is_it("sasl.mechanisms"))
@@ -114,29 +116,30 @@ impl Client {
         &self.logs
     }
 
-    /// What brokers said of throttling producers and readers, over all clients made from this one and its clones.
+    /// The throttle times that brokers reported to producers and readers, over all clients created from this one and
+    /// its clones.
     pub fn throttling(&self) -> Throttling {
         *self.throttling.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether readers only get records of committed transactions, by the file's `isolation.level`.
+    /// Whether readers only receive records of committed transactions, according to the file's `isolation.level`.
     pub fn reads_committed(&self) -> bool {
         self.property("isolation.level") == Some("read_committed")
     }
 
-    /// The same settings, for readers and requests that see the whole log.
+    /// The same settings for readers and requests that need the whole log.
     pub(crate) fn reading_uncommitted(&self) -> Self {
         let own = ("isolation.level".to_owned(), "read_uncommitted".to_owned());
         Self { properties: self.properties.iter().cloned().chain([own]).collect(), ..self.clone() }
     }
 
-    /// The value of a property where the file gives it, under `security` or under `properties`.
+    /// The value of a property, if the file sets it under `security` or `properties`.
     pub fn property(&self, name: &str) -> Option<&str> {
         self.properties.iter().rev().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
-    /// A librdkafka client: kaf6's defaults, then `defaults` of its role, then the file's own, each over the one
-    /// before. `also_log` sees each log line, at all levels that are on.
+    /// Creates a librdkafka client. kaf6's properties are overridden by the `defaults` of its role, and those by the
+    /// file's properties. `also_log` receives each log line of all enabled levels.
     pub(crate) fn handle(
         &self,
         kind: ClientKind,
@@ -151,8 +154,8 @@ impl Client {
             ("client.id", "kaf6"),
             ("enable.metrics.push", "false"),
             ("log.thread.name", "false"),
-            // Reconnect to a restarted broker within a second instead of ten. librdkafka also makes no second
-            // attempt at a first connection within half of the shortest backoff, which often cost 50 ms.
+            // Reconnect to a restarted broker within one second instead of ten. Also, librdkafka does not repeat a
+            // first connection attempt within half of the shortest backoff, which often adds 50 ms.
             ("reconnect.backoff.ms", "20"),
             ("reconnect.backoff.max.ms", "1000"),
             ("socket.connection.setup.timeout.ms", "10000"),
@@ -163,7 +166,7 @@ impl Client {
         }
         for (name, value) in self.properties.iter() {
             match (name.as_str(), defaults.iter().find(|(role, _)| role == name)) {
-                // A role's debug contexts show retries; the user's contexts are added.
+                // The debug contexts of a role show retries; the file's contexts are added.
                 ("debug", Some((_, role))) => set(&mut config, name, &format!("{role},{value}"))?,
                 _ => set(&mut config, name, value)?,
             }
@@ -191,11 +194,11 @@ impl Client {
 /// librdkafka's validation of the settings of a file.
 pub const JUDGE: ClientJudge = ClientJudge { property: properties::refusal, whole };
 
-/// Creates a client from them, which reads certificates and keys, and does not connect.
+/// Creates a client from the settings. This reads certificates and keys, and opens no connection.
 fn whole(settings: &ClientSettings) -> Option<Refusal> {
     let mechanism = settings.security.as_ref().and_then(|it| it.mechanism.as_deref());
     if mechanism.is_some_and(|it| it.eq_ignore_ascii_case("OAUTHBEARER")) {
-        // Such a client may ask for a token as soon as it is made.
+        // Such a client may request a token as soon as it is created.
         return None;
     }
     let (property, reason) = match Client::new(&[], settings).err()? {
@@ -204,7 +207,7 @@ fn whole(settings: &ClientSettings) -> Option<Refusal> {
     };
     let security = settings.security.as_ref().map(security_properties).unwrap_or_default();
     let mut names = security.iter().map(|(name, _)| name).chain(settings.properties.keys());
-    // librdkafka names the property that it stumbles over.
+    // librdkafka's text contains the name of the property that it rejects.
     let property = property.or_else(|| names.find(|name| reason.contains(name.as_str())).cloned());
     Some(Refusal { property, message: reason, hint: None })
 }

@@ -1,4 +1,4 @@
-//! Topics made and deleted, and what became of that.
+//! Creates and deletes topics, and reads the results.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::kafka::client::code::Code;
 use crate::kafka::ffi::messages::queue::Queue;
 
 impl Handle {
-    /// Sends CreateTopics for one topic; the answer comes to `queue`.
+    /// Sends CreateTopics for one topic. The answer arrives in `queue`.
     pub(crate) fn create_topic(
         &self,
         topic: &NewTopic<'_>,
@@ -47,7 +47,7 @@ impl Handle {
         Ok(())
     }
 
-    /// Sends DeleteTopics for one topic; the answer comes to `queue`.
+    /// Sends DeleteTopics for one topic. The answer arrives in `queue`.
     pub(crate) fn delete_topic(&self, name: &str, timeout: Duration, queue: &Queue) {
         let name = c_string(name);
         // SAFETY: as in `create_topic`.
@@ -61,7 +61,7 @@ impl Handle {
         }
     }
 
-    /// Options with both of librdkafka's admin timeouts set; the caller destroys them.
+    /// Options with both of librdkafka's admin timeouts. The caller destroys them.
     fn admin_options(
         &self,
         operation: sys::rd_kafka_admin_op_t,
@@ -69,7 +69,7 @@ impl Handle {
     ) -> *mut sys::rd_kafka_AdminOptions_t {
         let mut errstr = ErrStr::new();
         let wait = millis(timeout).clamp(1, 3_600_000);
-        // SAFETY: the client is alive; the options are fresh; the buffer is as long as said.
+        // SAFETY: the client is alive; the options are new; the buffer has the given length.
         unsafe {
             let options = sys::rd_kafka_AdminOptions_new(self.as_ptr(), operation);
             sys::rd_kafka_AdminOptions_set_request_timeout(options, wait, errstr.as_mut_ptr(), ErrStr::SIZE);
@@ -97,7 +97,7 @@ pub(crate) struct TopicAnswer {
 }
 
 impl Event {
-    /// The answer to CreateTopics or DeleteTopics for one topic; none where it is another kind of event.
+    /// The answer to CreateTopics or DeleteTopics for one topic; `None` for other kinds of event.
     pub(crate) fn topic_answer(&mut self) -> Option<TopicAnswer> {
         // SAFETY: alive; results and their strings live with the event and are copied.
         unsafe {

@@ -1,4 +1,4 @@
-//! What all of librdkafka's calls share: texts, bytes, waits, and functions declared so that no code is undefined.
+//! Helpers for all calls of librdkafka: strings, bytes, timeouts, and functions whose error codes are plain numbers.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::time::Duration;
@@ -7,8 +7,8 @@ use rdkafka_sys as sys;
 
 use crate::kafka::client::code::Code;
 
-// Functions whose error code may come from a broker, declared with a plain number: rdkafka-sys declares a Rust enum
-// there, for which a number that it does not list is undefined behaviour. The C type is an `int`-sized enum.
+// Functions whose error code may come from a broker, declared with a plain number. rdkafka-sys declares a Rust enum,
+// for which an unlisted number is undefined behavior. The C type is an enum with the size of `int`.
 unsafe extern "C" {
     pub(super) fn rd_kafka_err2name(code: c_int) -> *const c_char;
     pub(super) fn rd_kafka_err2str(code: c_int) -> *const c_char;
@@ -52,44 +52,46 @@ unsafe extern "C" {
     );
 }
 
-/// Milliseconds for librdkafka: rounded up, so that a short wait is not none, and never its "forever" (-1).
+/// Milliseconds for librdkafka: rounded up, so that a short wait does not become 0, and never its "forever" (-1).
 pub(super) fn millis(timeout: Duration) -> c_int {
     c_int::try_from(timeout.as_micros().div_ceil(1000)).unwrap_or(c_int::MAX)
 }
 
-/// The text at a C string; empty for null.
+/// The text of a C string; empty for null.
 ///
 /// # Safety
-/// `text` is null, or a NUL-terminated string that lives and does not change during the call.
+///
+/// `text` is null, or a NUL-terminated string that is valid and does not change during the call.
 pub(super) unsafe fn text(text: *const c_char) -> String {
     if text.is_null() {
         return String::new();
     }
-    // SAFETY: not null, and by the caller's promise a NUL-terminated string.
+    // SAFETY: not null, and the caller guarantees a NUL-terminated string.
     unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned()
 }
 
-/// A name for librdkafka; what follows a NUL byte is cut, as C would.
+/// A name for librdkafka, truncated at the first NUL byte, as in C.
 pub(super) fn c_string(text: &str) -> CString {
     let bytes: Vec<u8> = text.bytes().take_while(|byte| *byte != 0).collect();
     CString::new(bytes).unwrap_or_default()
 }
 
-/// The name of a code and its sentence.
+/// The name and the description of a code.
 pub(crate) fn describe(code: Code) -> (String, String) {
     // SAFETY: both take any number and return static or thread-local strings, copied before the next call.
     unsafe { (text(rd_kafka_err2name(code.0)), text(rd_kafka_err2str(code.0))) }
 }
 
-/// Bytes of a C pointer and length; none for null.
+/// The bytes of a C pointer and length; `None` for null.
 ///
 /// # Safety
-/// `pointer` is null, or `length` bytes live at it, unchanged, for `'a`.
+///
+/// `pointer` is null, or points to `length` bytes that are valid and do not change during `'a`.
 pub(super) unsafe fn bytes<'a>(pointer: *const c_void, length: usize) -> Option<&'a [u8]> {
     if pointer.is_null() {
         return None;
     }
-    // SAFETY: not null, and by the caller's promise `length` bytes for `'a`; u8 needs no alignment.
+    // SAFETY: not null, and the caller guarantees `length` bytes for `'a`; u8 needs no alignment.
     Some(unsafe { std::slice::from_raw_parts(pointer.cast(), length) })
 }
 

@@ -1,4 +1,4 @@
-//! A client's configuration, property by property, before the client is made.
+//! A client's configuration, set property by property before the client is created.
 
 use std::ffi::CStr;
 use std::ptr::NonNull;
@@ -7,24 +7,23 @@ use rdkafka_sys as sys;
 
 use super::base::{ErrStr, c_string};
 
-/// Why librdkafka does not take a property.
+/// librdkafka's reason for rejecting a property.
 pub(crate) struct PropertyRefusal {
-    /// It knows no such property.
+    /// Whether the property itself is unknown.
     pub(crate) unknown: bool,
-    /// Its words; they may hold the value.
+    /// librdkafka's error text, which may contain the value.
     pub(crate) text: String,
 }
 
-/// A client's configuration, before the client is made.
 pub(crate) struct Config {
     conf: NonNull<sys::rd_kafka_conf_t>,
-    /// The client's background thread renews its SASL tokens.
+    /// Whether the client's background thread renews its SASL tokens.
     pub(super) renews_tokens: bool,
 }
 
 impl Config {
     pub(crate) fn new() -> Self {
-        // SAFETY: no preconditions. It returns null only without memory, where librdkafka aborts by itself.
+        // SAFETY: no preconditions. It returns null only if memory is exhausted, and librdkafka aborts in that case.
         let conf = unsafe { sys::rd_kafka_conf_new() };
         let conf = NonNull::new(conf).expect("rd_kafka_conf_new aborts without memory");
         Self { conf, renews_tokens: false }
@@ -34,8 +33,8 @@ impl Config {
         self.conf.as_ptr()
     }
 
-    /// Lets the client renew its SASL tokens in a thread of its own. Without, only what polls its main queue does: a producer,
-    /// and neither a reader nor a client for requests. Of use with OAUTHBEARER alone.
+    /// Makes a background thread of the client renew its SASL tokens. Otherwise, only clients that poll their main
+    /// queue renew them: producers, but not readers or clients for single requests. Needed only for OAUTHBEARER.
     pub(crate) fn renew_tokens(&mut self) {
         // SAFETY: the configuration is alive.
         unsafe { sys::rd_kafka_conf_enable_sasl_queue(self.as_ptr(), 1) };
@@ -45,7 +44,8 @@ impl Config {
     pub(crate) fn set(&mut self, name: &str, value: &str) -> Result<(), PropertyRefusal> {
         let (name, value) = (c_string(name), c_string(value));
         let mut errstr = ErrStr::new();
-        // SAFETY: the configuration is alive, the strings are NUL-terminated and copied, the buffer is as long as said.
+        // SAFETY: the configuration is alive, the strings are NUL-terminated and copied, the buffer has the given
+        // length.
         let result = unsafe {
             sys::rd_kafka_conf_set(
                 self.as_ptr(),
@@ -68,11 +68,11 @@ impl Config {
 }
 
 impl Config {
-    /// The names of the properties that have a value, also by default.
+    /// The names of all properties that have a value, including default values.
     pub(crate) fn names(&self) -> Vec<String> {
         let mut count = 0;
-        // SAFETY: the configuration is alive. The answer is an array of `count` NUL-terminated strings, names and values in
-        // turn, that is freed below and not kept.
+        // SAFETY: the configuration is alive. The result is an array of `count` NUL-terminated strings, alternately
+        // names and values, which is freed below and not kept.
         unsafe {
             let all = sys::rd_kafka_conf_dump(self.as_ptr(), &raw mut count);
             let name = |at| CStr::from_ptr(*all.add(at)).to_string_lossy().into_owned();
@@ -85,7 +85,7 @@ impl Config {
 
 impl Drop for Config {
     fn drop(&mut self) {
-        // SAFETY: owned, and not given to a client (`Handle::new` forgets it then).
+        // SAFETY: owned, and not given to a client (`Handle::new` forgets it in that case).
         unsafe { sys::rd_kafka_conf_destroy(self.as_ptr()) }
     }
 }

@@ -4,7 +4,7 @@ use std::ptr::NonNull;
 
 use rdkafka_sys as sys;
 
-/// An event of a queue; it owns its memory.
+/// An event of a queue. Owns its memory.
 pub(crate) struct Event(pub(super) NonNull<sys::rd_kafka_event_t>);
 
 impl Event {

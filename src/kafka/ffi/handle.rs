@@ -17,7 +17,6 @@ use super::memory;
 use super::opaque::{DeliveryReport, OnLog, OnReport, OnThrottle, Opaque, log_cb, report_cb, throttle_cb};
 use crate::kafka::client::code::Code;
 
-/// The two kinds of client.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ClientKind {
     Producer,
@@ -29,17 +28,19 @@ pub(crate) enum ClientKind {
 pub(crate) enum Serve {
     /// Return the reports that exist, without waiting.
     Now,
-    /// The same, but waiting for the first, up to so long; meanwhile what librdkafka gathers leaves at once.
+    /// Send batches immediately, and wait up to this time for the first report.
     Flush(Duration),
 }
 
-/// A librdkafka client. Destroyed when the last topic, queue and holder of it is gone; that joins its threads.
+/// A librdkafka client. It is destroyed when the last `Arc` is dropped, including those of its topics and queues. This
+/// joins its threads.
 pub(crate) struct Handle {
     rk: NonNull<sys::rd_kafka_t>,
     opaque: NonNull<Opaque>,
 }
 
-// SAFETY: rd_kafka_t may be used from any thread at once, by librdkafka's documentation; `Opaque` is Send and Sync.
+// SAFETY: rd_kafka_t may be used by several threads at once, according to librdkafka's documentation; `Opaque` is Send
+// and Sync.
 unsafe impl Send for Handle {}
 // SAFETY: as above.
 unsafe impl Sync for Handle {}
@@ -74,12 +75,13 @@ impl Handle {
             sys::rd_kafka_new(kind, config.as_ptr(), errstr.as_mut_ptr(), ErrStr::SIZE)
         };
         let Some(rk) = NonNull::new(rk) else {
-            // SAFETY: no client was made, so nobody else holds the pointer that was leaked above.
+            // SAFETY: no client was created, so nothing else uses the pointer that was leaked above.
             drop(unsafe { Box::from_raw(opaque.as_ptr()) });
             return Err(errstr.text());
         };
         if config.renews_tokens {
-            // SAFETY: the client is alive. An error is ours to destroy: there is no mechanism with tokens then, and none to renew.
+            // SAFETY: the client is alive. If there is an error, it is destroyed here. The SASL mechanism then uses no
+            // tokens.
             unsafe {
                 let error = sys::rd_kafka_sasl_background_callbacks_enable(rk.as_ptr());
                 if !error.is_null() {
@@ -87,12 +89,12 @@ impl Handle {
                 }
             }
         }
-        // rd_kafka_new took the configuration over.
+        // rd_kafka_new has taken ownership of the configuration.
         let _ = ManuallyDrop::new(config);
         Ok(Arc::new(Self { rk, opaque }))
     }
 
-    /// What waits for somebody to poll, beside messages.
+    /// The number of messages and operations that wait for a poll.
     #[cfg(test)]
     pub(crate) fn waiting(&self) -> i32 {
         // SAFETY: the client is alive.
@@ -103,16 +105,17 @@ impl Handle {
         self.rk.as_ptr()
     }
 
-    /// Calls `on` for each message that has ended since the last call. It does nothing where another thread is in
-    /// here already, or `on` itself calls it.
+    /// Calls `on` for each delivery report since the last call. Does nothing if another thread is in this function, or
+    /// if `on` calls it.
     pub(crate) fn reports(&self, how: Serve, on: &mut dyn FnMut(DeliveryReport)) {
-        // SAFETY: made in `new`, freed in `drop`, and never written to but for the atomic in it.
+        // SAFETY: created in `new`, freed in `drop`, and never written to except for the atomic in it.
         let place = unsafe { &self.opaque.as_ref().on_report };
         let mut waits = matches!(how, Serve::Flush(_));
         let mut on = |report| {
             if std::mem::take(&mut waits) {
-                // SAFETY: no preconditions; the argument is not used. A flush would go on to the last one: this ends it behind
-                // the first, so that each is told when it ends. What is left goes back to the front of the queue.
+                // SAFETY: no preconditions; the argument is not used. A flush would continue until the last report.
+                // This ends it after the first one, so that each report is passed on immediately. The others return to
+                // the front of the queue.
                 unsafe { sys::rd_kafka_yield(ptr::null_mut()) };
             }
             on(report);
@@ -122,12 +125,12 @@ impl Handle {
         if place.compare_exchange(ptr::null_mut(), pointer, Ordering::Acquire, Ordering::Relaxed).is_err() {
             return;
         }
-        // SAFETY: the client is alive. Reports come on this thread within this call, and in no other: nothing else serves a
-        // producer's main queue.
+        // SAFETY: the client is alive. Reports arrive on this thread and only during this call, because nothing else
+        // serves a producer's main queue.
         unsafe {
             match how {
                 Serve::Now => {}
-                // It says whether some are left, which the caller knows by its own count.
+                // The result says whether messages are left, which the caller counts itself.
                 Serve::Flush(timeout) => {
                     let _ = sys::rd_kafka_flush(self.as_ptr(), millis(timeout));
                 }
@@ -140,19 +143,19 @@ impl Handle {
 
     /// Reports the throttle times of a consumer; [`Handle::reports`] reports those of a producer.
     pub(crate) fn throttle_times(&self) {
-        // SAFETY: the client is alive. Nothing else comes to the main queue of a consumer without a group.
+        // SAFETY: the client is alive. The main queue of a consumer without a group receives nothing else.
         let _ = unsafe { sys::rd_kafka_poll(self.as_ptr(), 0) };
     }
 
-    /// The fatal error of an idempotent producer, and its text.
+    /// The fatal error of an idempotent producer, with its text.
     pub(crate) fn fatal(&self) -> Option<(Code, String)> {
         let mut errstr = ErrStr::new();
-        // SAFETY: the client is alive; the buffer is as long as said, and written only where there is an error.
+        // SAFETY: the client is alive; the buffer has the given length, and is written only if there is an error.
         let code = Code(unsafe { rd_kafka_fatal_error(self.as_ptr(), errstr.as_mut_ptr(), ErrStr::SIZE) });
         (!code.is_none()).then(|| (code, errstr.text()))
     }
 
-    /// Gives up on all messages, queued and in flight; their ends come as delivery reports.
+    /// Purges all messages, queued and in flight. Their delivery reports follow.
     pub(crate) fn purge(&self) {
         let flags =
             sys::RD_KAFKA_PURGE_F_QUEUE | sys::RD_KAFKA_PURGE_F_INFLIGHT | sys::RD_KAFKA_PURGE_F_NON_BLOCKING;
@@ -163,8 +166,8 @@ impl Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        // SAFETY: topics, queues, messages and events hold an Arc of this handle or borrow what does, so none is left. The opaque
-        // pointer is freed after the destruction, which joins all threads that could log.
+        // SAFETY: topics, queues, messages and events have an Arc of this handle or borrow something that has one, so
+        // none is left. The opaque pointer is freed after the destruction, which joins all threads that can log.
         unsafe {
             sys::rd_kafka_destroy_flags(self.as_ptr(), sys::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
             drop(Box::from_raw(self.opaque.as_ptr()));

@@ -3,7 +3,8 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-/// A closure that callbacks from C call. A panic cannot pass through C: it waits until librdkafka has returned, and goes on then.
+/// A closure that callbacks from C call. A panic cannot unwind through C, so it is resumed after librdkafka has
+/// returned.
 pub(super) struct Lent<F> {
     on: F,
     panic: Option<Box<dyn Any + Send>>,
@@ -14,7 +15,7 @@ impl<F> Lent<F> {
         Self { on, panic: None }
     }
 
-    /// Calls it, in a callback; not any more once it has panicked. True where it did not.
+    /// Calls the closure from a callback, unless an earlier call has panicked. Returns whether it did not panic.
     pub(super) fn call(&mut self, call: impl FnOnce(&mut F)) -> bool {
         if self.panic.is_none() {
             self.panic = catch_unwind(AssertUnwindSafe(|| call(&mut self.on))).err();

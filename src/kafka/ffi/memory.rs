@@ -1,17 +1,18 @@
-//! How the C library's allocator keeps memory, which is librdkafka's.
+//! Settings of the C library's allocator, which librdkafka uses.
 
 use std::sync::Once;
 
-/// Freed memory that each heap keeps before it gives some back to the system.
+/// Freed memory that each heap keeps before it returns some to the system.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const KEPT: i32 = 64 << 20;
-/// From this size on, memory comes from the system itself and goes back at once: above the answers to a fetch.
+/// Minimum size of allocations that are mapped separately and returned to the system when freed. Larger than the
+/// answers to a fetch.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const LARGE: i32 = 8 << 20;
 
-/// Sets it once for the process. Each answer of a broker is a buffer of up to 1 MiB, and each record in it an allocation of one
-/// thread that another one frees. By glibc's own settings that memory goes back to the system at each turn, and is mapped and
-/// cleared again for the next.
+/// Applies the settings once per process. Each answer of a broker is a buffer of up to 1 MiB, and each record in it is
+/// an allocation that another thread frees. With glibc's defaults, this memory is returned to the system and mapped and
+/// cleared again each time.
 pub(super) fn settle() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -24,7 +25,8 @@ pub(super) fn settle() {
             unsafe extern "C" {
                 fn mallopt(parameter: c_int, value: c_int) -> c_int;
             }
-            // SAFETY: glibc's own, with its own constants; it takes its lock. What it refuses stays as it was.
+            // SAFETY: a function of glibc with glibc's constants; it takes its own lock. A rejected value changes
+            // nothing.
             unsafe {
                 mallopt(M_TRIM_THRESHOLD, KEPT);
                 mallopt(M_MMAP_THRESHOLD, LARGE);

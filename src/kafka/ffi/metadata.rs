@@ -1,4 +1,4 @@
-//! What a client asks the cluster for: metadata, and offsets by place and time.
+//! Requests of a client to the cluster: metadata, and offsets by position and time.
 
 use std::ffi::c_int;
 use std::ptr;
@@ -28,9 +28,9 @@ impl Handle {
             let (all, only) = only.map_or((1, ptr::null_mut()), |topic| (0, topic.as_ptr()));
             rd_kafka_metadata(self.as_ptr(), all, only, &raw mut metadata, millis(timeout))
         };
-        // SAFETY: librdkafka sets the pointer to metadata of ours where it succeeds.
+        // SAFETY: on success, librdkafka sets the pointer to metadata that the caller owns.
         let Some(raw) = (unsafe { metadata.as_ref() }).filter(|_| code == 0) else { return Err(Code(code)) };
-        // SAFETY: counts and pointers in it belong together, by librdkafka; it is destroyed once, after the copy.
+        // SAFETY: counts and pointers in it match, according to librdkafka; it is destroyed once, after the copy.
         unsafe {
             let copy = copy_metadata(raw);
             sys::rd_kafka_metadata_destroy(metadata);
@@ -38,14 +38,14 @@ impl Handle {
         }
     }
 
-    /// The controller's broker id as the last metadata gave it.
+    /// The controller's broker id according to the last metadata.
     pub(crate) fn controller(&self) -> Option<i32> {
-        // SAFETY: the client is alive. Without a timeout it returns what is known, and -1 for none.
+        // SAFETY: the client is alive. With a timeout of 0, it returns the known id, or -1 if there is none.
         let id = unsafe { sys::rd_kafka_controllerid(self.as_ptr(), 0) };
         (id >= 0).then_some(id)
     }
 
-    /// ListOffsets: the log's first offset and its end.
+    /// ListOffsets: the start and the end of the log.
     pub(crate) fn watermarks(
         &self,
         topic: &str,
@@ -54,7 +54,7 @@ impl Handle {
     ) -> Result<(i64, i64), Code> {
         let topic = c_string(topic);
         let (mut low, mut high) = (0, 0);
-        // SAFETY: the client is alive, the name is NUL-terminated, both results are written during the call only.
+        // SAFETY: the client is alive, the name is NUL-terminated, both results are written only during the call.
         let code = unsafe {
             rd_kafka_query_watermark_offsets(
                 self.as_ptr(),
@@ -72,7 +72,7 @@ impl Handle {
     pub(crate) fn told_end(&self, topic: &str, partition: i32) -> Option<i64> {
         let topic = c_string(topic);
         let (mut low, mut high) = (-1, -1);
-        // SAFETY: the client is alive, the name is NUL-terminated, both results are written during the call only.
+        // SAFETY: the client is alive, the name is NUL-terminated, both results are written only during the call.
         let code = unsafe {
             rd_kafka_get_watermark_offsets(
                 self.as_ptr(),
@@ -85,7 +85,7 @@ impl Handle {
         (code == 0 && high >= 0).then_some(high)
     }
 
-    /// ListOffsets: the first offset at or after this time; none where all records are older.
+    /// ListOffsets: the first offset at or after this time; `None` if all records are older.
     pub(crate) fn offset_at(
         &self,
         topic: &str,
@@ -94,8 +94,8 @@ impl Handle {
         timeout: Duration,
     ) -> Result<Option<i64>, Code> {
         let topic = c_string(topic);
-        // SAFETY: the list is ours, holds the one element that is written and read here, and is destroyed once. Its error
-        // field is read as a plain number, never as a Rust enum.
+        // SAFETY: the list is owned, contains the one element that is written and read here, and is destroyed once. Its
+        // error field is read as a plain number, never as a Rust enum.
         unsafe {
             let list = sys::rd_kafka_topic_partition_list_new(1);
             let element = sys::rd_kafka_topic_partition_list_add(list, topic.as_ptr(), partition);
@@ -116,19 +116,21 @@ impl Handle {
 /// A copy of librdkafka's metadata.
 ///
 /// # Safety
-/// Counts and pointers in `raw` belong together and live during the call.
+///
+/// Counts and pointers in `raw` match, and are valid during the call.
 unsafe fn copy_metadata(raw: &sys::rd_kafka_metadata) -> ClusterMetadata {
-    // SAFETY: by the caller's promise. Error codes are read as plain numbers.
+    // SAFETY: the caller guarantees it. Error codes are read as plain numbers.
     unsafe fn list<'a, T>(pointer: *const T, count: c_int) -> &'a [T] {
         match usize::try_from(count) {
-            // SAFETY: `count` elements live at `pointer`, by the promise of `copy_metadata`'s caller.
+            // SAFETY: `pointer` points to `count` elements, as the caller of `copy_metadata` guarantees.
             Ok(count) if count > 0 && !pointer.is_null() => unsafe {
                 std::slice::from_raw_parts(pointer, count)
             },
             _ => &[],
         }
     }
-    // SAFETY: as above. A slice of structs that hold a Rust enum is formed only through raw pointers for topics and partitions.
+    // SAFETY: as above. Slices of structs that contain a Rust enum are formed only through raw pointers for topics and
+    // partitions.
     unsafe {
         let brokers = list(raw.brokers, raw.broker_cnt);
         let brokers = brokers.iter().map(|b| Broker { id: b.id, host: text(b.host), port: b.port }).collect();

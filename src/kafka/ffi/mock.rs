@@ -29,7 +29,7 @@ impl Mock {
     }
 
     pub(crate) fn bootstrap(&self) -> String {
-        // SAFETY: alive; the string lives as long as the cluster and is copied.
+        // SAFETY: alive; the string is valid as long as the cluster and is copied.
         unsafe { text(sys::rd_kafka_mock_cluster_bootstraps(self.cluster.as_ptr())) }
     }
 
@@ -44,22 +44,22 @@ impl Mock {
 
     pub(crate) fn push_errors(&self, api: i16, codes: &[Code]) {
         let codes: Vec<c_int> = codes.iter().map(|code| code.0).collect();
-        // SAFETY: alive; the array is as long as said and is copied.
+        // SAFETY: alive; the array has the given length and is copied.
         unsafe {
             rd_kafka_mock_push_request_errors_array(self.cluster.as_ptr(), api, codes.len(), codes.as_ptr());
         }
     }
 
-    /// Keeps note of each request from now on.
+    /// Records all requests from now on.
     pub(crate) fn track(&self) {
         // SAFETY: alive.
         unsafe { sys::rd_kafka_mock_start_request_tracking(self.cluster.as_ptr()) }
     }
 
-    /// The API keys of the requests noted, in their order.
+    /// The API keys of the recorded requests, in order.
     pub(crate) fn tracked(&self) -> Vec<i16> {
         let mut count = 0;
-        // SAFETY: alive; the array is ours, holds `count` requests, and is destroyed with them once.
+        // SAFETY: alive; the array is owned, contains `count` requests, and is destroyed with them once.
         unsafe {
             let requests = sys::rd_kafka_mock_get_requests(self.cluster.as_ptr(), &raw mut count);
             if requests.is_null() {
@@ -78,7 +78,7 @@ impl Mock {
     }
 
     pub(crate) fn set_down(&self, broker: i32, down: bool) {
-        // SAFETY: as `set_rtt`.
+        // SAFETY: as in `set_rtt`.
         let _ = unsafe {
             if down {
                 sys::rd_kafka_mock_broker_set_down(self.cluster.as_ptr(), broker)
@@ -91,7 +91,7 @@ impl Mock {
 
 impl Drop for Mock {
     fn drop(&mut self) {
-        // SAFETY: owned; its client is alive until after this.
+        // SAFETY: owned; its client is alive until after this call.
         unsafe { sys::rd_kafka_mock_cluster_destroy(self.cluster.as_ptr()) }
     }
 }

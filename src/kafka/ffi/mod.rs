@@ -1,6 +1,7 @@
 //! The only unsafe code of kaf6: thin safe wrappers over rdkafka-sys for what the rdkafka crate does not offer.
 //!
-//! Owns the lifetimes: topics and queues hold their client, events own their memory, messages and reports are lent.
+//! Ensures the lifetimes: topics and queues keep their client alive, events own their memory, and messages and reports
+//! are borrowed.
 #![expect(unsafe_code, reason = "librdkafka is C; every other module of kaf6 is safe Rust")]
 
 mod admin;

@@ -10,10 +10,10 @@ use rdkafka_sys as sys;
 use super::lent::Lent;
 use crate::kafka::client::code::Code;
 
-/// What is told of each log line: level, facility, text.
+/// Receives each log line: level, facility, text.
 pub(crate) type OnLog = Box<dyn Fn(u8, &str, &str) + Send + Sync>;
 
-/// What is told of each throttle time that an answer of a broker has, zero ones not all.
+/// Receives each throttle time of an answer. Not all zero times are reported.
 pub(crate) type OnThrottle = Box<dyn Fn(Duration) + Send + Sync>;
 
 /// One delivery report of librdkafka.
@@ -23,20 +23,20 @@ pub(crate) struct DeliveryReport {
     pub(crate) partition: i32,
     pub(crate) code: Code,
     pub(crate) offset: i64,
-    /// Whether librdkafka is sure that it is not in the log. This is not sufficient: see `delivery`.
+    /// Whether librdkafka reports that the message is not in the log. This is not sufficient: see `delivery`.
     pub(crate) not_persisted: bool,
-    /// Time since it was handed over.
+    /// The time since the message was passed to librdkafka.
     pub(crate) age: Duration,
 }
 
-/// Whom reports are told to.
+/// The receiver of delivery reports.
 pub(super) type OnReport<'a> = Lent<&'a mut dyn FnMut(DeliveryReport)>;
 
-/// What librdkafka's opaque pointer points to.
+/// The target of librdkafka's opaque pointer.
 pub(super) struct Opaque {
     pub(super) on_log: OnLog,
     pub(super) on_throttle: OnThrottle,
-    /// An [`OnReport`] for the time of one `Handle::reports`, null else.
+    /// An [`OnReport`] during a call of `Handle::reports`, otherwise null.
     pub(super) on_report: AtomicPtr<c_void>,
 }
 
@@ -49,11 +49,11 @@ pub(super) unsafe extern "C" fn log_cb(
     if rk.is_null() || facility.is_null() || line.is_null() {
         return;
     }
-    // SAFETY: `rk` is a client under construction, alive or being destroyed, made by `Handle::new`, which set its opaque
-    // pointer to an `Opaque` that outlives it.
+    // SAFETY: `rk` is a client that is being created, alive or being destroyed. `Handle::new` created it and set its
+    // opaque pointer to an `Opaque` that outlives it.
     let opaque = unsafe { sys::rd_kafka_opaque(rk).cast::<Opaque>().as_ref() };
     let Some(opaque) = opaque else { return };
-    // SAFETY: librdkafka passes NUL-terminated strings that live during this call.
+    // SAFETY: librdkafka passes NUL-terminated strings that are valid during this call.
     let (facility, line) = unsafe { (CStr::from_ptr(facility), CStr::from_ptr(line)) };
     (opaque.on_log)(u8::try_from(level).unwrap_or(7), &facility.to_string_lossy(), &line.to_string_lossy());
 }
@@ -70,7 +70,7 @@ pub(super) unsafe extern "C" fn throttle_cb(
     (opaque.on_throttle)(Duration::from_millis(u64::try_from(time_ms).unwrap_or(0)));
 }
 
-/// librdkafka frees the message right after.
+/// librdkafka frees the message after this call.
 pub(super) unsafe extern "C" fn report_cb(
     _rk: *mut sys::rd_kafka_t,
     message: *const sys::rd_kafka_message_t,
@@ -79,10 +79,10 @@ pub(super) unsafe extern "C" fn report_cb(
     // SAFETY: as in `log_cb`.
     let Some(opaque) = (unsafe { opaque.cast::<Opaque>().as_ref() }) else { return };
     let on = opaque.on_report.load(Ordering::Relaxed).cast::<OnReport<'_>>();
-    // SAFETY: not null only within `Handle::reports`, on whose thread this runs and whose own it is; nobody else uses it
-    // meanwhile, since a second `reports` finds the place taken.
+    // SAFETY: not null only during `Handle::reports`, which owns it and on whose thread this runs. Nothing else uses it
+    // at the same time, because a second `reports` finds the place occupied.
     let Some(on) = (unsafe { on.as_mut() }) else { return };
-    // SAFETY: the message lives during this call. The enum's memory is read as a plain number of its size.
+    // SAFETY: the message is valid during this call. The enum's memory is read as a plain number of its size.
     let report = unsafe {
         let code = Code((&raw const (*message).err).cast::<c_int>().read());
         let mut report = DeliveryReport {

@@ -22,7 +22,7 @@ fn name(key: i16) -> &'static str {
     NAMES.get(&key).map_or("Unknown", String::as_str)
 }
 
-/// ApiVersions 0 to 3: the error code, and the APIs. An answer of code 35 is of version 0, whatever was asked.
+/// ApiVersions 0 to 3: the error code, and the APIs. An answer with code 35 has version 0, whatever was requested.
 pub(super) fn api_versions(bytes: &[u8], version: i16) -> Result<(Code, Vec<Api>), Malformed> {
     let mut wire = Wire::new(bytes, version >= 3);
     let code = Code(wire.i16()?.into());
@@ -39,10 +39,9 @@ pub(super) fn api_versions(bytes: &[u8], version: i16) -> Result<(Code, Vec<Api>
     Ok((code, apis))
 }
 
-/// Metadata 0 to 12.
 pub(super) fn metadata(bytes: &[u8], version: i16) -> Result<ProbedMetadata, Malformed> {
     let mut wire = Wire::new(bytes, version >= 9);
-    wire.tags()?; // of the answer's header
+    wire.tags()?; // header tags
     if version >= 3 {
         wire.i32()?; // throttle time
     }
@@ -87,15 +86,15 @@ pub(super) fn metadata(bytes: &[u8], version: i16) -> Result<ProbedMetadata, Mal
     Ok(ProbedMetadata { cluster_id, controller, brokers, topics })
 }
 
-/// Fetch 4 to 13, of one partition.
+/// Fetch 4 to 13, for one partition.
 pub(super) fn fetch(bytes: &[u8], version: i16) -> Result<FetchProbe, Malformed> {
     let mut wire = Wire::new(bytes, version >= 12);
-    wire.tags()?; // of the answer's header
+    wire.tags()?; // header tags
     wire.i32()?; // throttle time
     let mut whole = Code::NONE;
     if version >= 7 {
         whole = Code(wire.i16()?.into());
-        wire.i32()?; // session
+        wire.i32()?; // session id
     }
     let topics = wire.list(|wire| {
         if version >= 13 {
@@ -104,7 +103,7 @@ pub(super) fn fetch(bytes: &[u8], version: i16) -> Result<FetchProbe, Malformed>
             wire.string()?;
         }
         let partitions = wire.list(|wire| {
-            wire.i32()?; // number
+            wire.i32()?; // partition
             let code = Code(wire.i16()?.into());
             let high_watermark = wire.i64()?;
             let last_stable = wire.i64()?;
@@ -152,32 +151,31 @@ pub(super) fn fetch(bytes: &[u8], version: i16) -> Result<FetchProbe, Malformed>
     Ok(answer)
 }
 
-/// What a DescribeConfigs says of one resource.
+/// The settings of one resource in a DescribeConfigs answer.
 pub(super) struct DescribedResource {
     pub(super) code: Code,
-    /// Kafka's number for the kind of resource: 2 is a topic.
+    /// Kafka's number of the resource type; 2 is a topic.
     pub(super) kind: i8,
     pub(super) name: String,
-    /// Names and values; a value that is null is left out.
+    /// Names and values. Null values are omitted.
     pub(super) values: BTreeMap<String, String>,
 }
 
-/// DescribeConfigs 1 to 4.
 pub(super) fn describe_configs(bytes: &[u8], version: i16) -> Result<Vec<DescribedResource>, Malformed> {
     let mut wire = Wire::new(bytes, version >= 4);
-    wire.tags()?; // of the answer's header
+    wire.tags()?; // header tags
     wire.i32()?; // throttle time
     wire.list(|wire| {
         let code = Code(wire.i16()?.into());
-        wire.string()?; // the code in words
+        wire.string()?; // error message
         let (kind, name) = (wire.i8()?, wire.string()?.unwrap_or_default());
         let values = wire.list(|wire| {
             let (name, value) = (wire.string()?.unwrap_or_default(), wire.string()?);
             wire.take(3)?; // read-only, source, sensitive
             wire.list(|wire| {
-                wire.string()?; // a synonym's name
-                wire.string()?; // its value
-                wire.i8()?; // its source
+                wire.string()?; // synonym: name
+                wire.string()?; // synonym: value
+                wire.i8()?; // synonym: source
                 wire.tags()
             })?;
             if version >= 3 {
@@ -209,7 +207,7 @@ mod tests {
 
     use super::*;
 
-    /// The answer as a broker sends it, behind the correlation id.
+    /// The answer as a broker sends it, after the correlation id.
     fn encoded<T: Encodable + HeaderVersion>(body: &T, version: i16) -> Vec<u8> {
         let mut bytes = Vec::new();
         ResponseHeader::default().encode(&mut bytes, T::header_version(version)).unwrap();

@@ -1,19 +1,20 @@
-//! The header of a record batch, as far as the probe reads it: field positions and checksum.
+//! The header of a record batch: the field positions and the checksum that the probe needs.
 
 use super::seen::BatchHeader;
 use crate::ids::Offset;
 
-/// Bytes before the batch's length counts, and where the checksum begins to count.
+/// Bytes at the start of a batch that its length field does not include.
 const BEFORE_LENGTH: usize = 12;
 const CRC: usize = 17;
 const SUMMED: usize = 21;
-/// The low byte of the attributes, and its bit of control records.
+/// Position of the low byte of the attributes, which has the bit of control records.
 const ATTRIBUTES: usize = 22;
 const CONTROL: u8 = 1 << 5;
 const LAST_OFFSET_DELTA: usize = 23;
 const RECORDS: usize = 57;
 
-/// The first batch of an answer's records; none where they are too short for a header, or of a format before version 2.
+/// The first batch of an answer's records; `None` if they are too short for a header, or have a format before version
+/// 2.
 pub(super) fn first(records: &[u8]) -> Option<BatchHeader> {
     let four = |at: usize| records.get(at..at + 4)?.try_into().ok().map(i32::from_be_bytes);
     let base_offset = records.get(..8)?.try_into().ok().map(i64::from_be_bytes)?;
@@ -22,7 +23,7 @@ pub(super) fn first(records: &[u8]) -> Option<BatchHeader> {
         return None;
     }
     let (last_offset_delta, count) = (four(LAST_OFFSET_DELTA)?, four(RECORDS)?);
-    // A batch may be cut off by the size that was asked for: then nothing is known of its checksum.
+    // A batch may be truncated by the requested size. Then its checksum is unknown.
     let end = usize::try_from(length).ok().and_then(|length| length.checked_add(BEFORE_LENGTH));
     let summed = end.and_then(|end| records.get(SUMMED..end));
     let crc_ok =
@@ -30,8 +31,8 @@ pub(super) fn first(records: &[u8]) -> Option<BatchHeader> {
     Some(BatchHeader { base_offset, length, last_offset_delta, records: count, crc_ok })
 }
 
-/// An answer's records without the control batches (transaction markers) at their start, and the offset after
-/// these. Clients never hand out control records.
+/// An answer's records without the control batches (transaction markers) at their start, and the offset after these.
+/// Clients never return control records.
 pub(super) fn without_control(mut records: &[u8]) -> (&[u8], Option<Offset>) {
     let mut behind = None;
     while let Some(header) = first(records)

@@ -49,7 +49,7 @@ impl Write for Bounded {
 trait Stream: Read + Write + Send {}
 impl<T: Read + Write + Send> Stream for T {}
 
-/// A connection that speaks frames.
+/// A connection that sends requests as frames.
 pub(super) struct Connection {
     stream: Box<dyn Stream>,
     correlation: i32,
@@ -69,7 +69,7 @@ impl Connection {
         self.correlation
     }
 
-    /// Sends a frame and gives the answer behind its correlation id.
+    /// Sends a frame and returns the answer after its correlation id.
     pub(super) fn exchange(&mut self, frame: &[u8], correlation: i32) -> Result<Vec<u8>, String> {
         self.stream.write_all(frame).and_then(|()| self.stream.flush()).map_err(|error| describe(&error))?;
         let mut head = [0; 8];
@@ -99,7 +99,7 @@ impl Connection {
     }
 }
 
-/// An I/O error in the words of a user.
+/// An I/O error as text for users.
 pub(super) fn describe(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => "no answer in time".into(),
@@ -112,7 +112,7 @@ pub(super) fn describe(error: &io::Error) -> String {
     }
 }
 
-/// The addresses of `host:port`, by the system's resolver, in its order. `9092` is the port where none is written.
+/// The addresses of `host:port`, in the order of the system's resolver. The default port is 9092.
 pub(super) fn resolve(broker: &str, deadline: Instant) -> Result<Vec<SocketAddr>, String> {
     let (host, port) = split(broker)?;
     let (found, answer) = mpsc::channel();
@@ -129,7 +129,7 @@ pub(super) fn resolve(broker: &str, deadline: Instant) -> Result<Vec<SocketAddr>
     }
 }
 
-/// Host and port of a broker's address; IPv6 in brackets, a protocol in front (`SASL_SSL://`) is left out.
+/// Host and port of a broker's address. IPv6 addresses are in brackets. A protocol in front (`SASL_SSL://`) is ignored.
 pub(super) fn split(broker: &str) -> Result<(String, u16), String> {
     let address = broker.rsplit_once("://").map_or(broker, |(_, address)| address);
     let (host, port) = match address.rsplit_once(':') {
@@ -141,7 +141,7 @@ pub(super) fn split(broker: &str) -> Result<(String, u16), String> {
     if host.is_empty() { Err("the address has no host".into()) } else { Ok((host.into(), port)) }
 }
 
-/// The first address that takes a connection. Each gets an equal share of what time is left.
+/// Connects to the first address that accepts. Each address gets an equal share of the remaining time.
 pub(super) fn connect(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStream, String> {
     let mut errors = Vec::new();
     for (index, address) in addresses.iter().enumerate() {

@@ -31,7 +31,7 @@ pub use settings::{NoSettings, TopicSettings, topic_settings};
 /// that is abandoned at the deadline).
 pub fn probe(client: &Client, broker: &str, topics: &[&str], deadline: Instant) -> Probe {
     let mut probe = Probe { broker: broker.into(), ..Probe::default() };
-    // Errors are in the stages.
+    // The stages contain the errors.
     let _ = steps(&mut probe, client, topics, deadline);
     probe
 }
@@ -39,17 +39,18 @@ pub fn probe(client: &Client, broker: &str, topics: &[&str], deadline: Instant) 
 /// Connects to a broker at the address it advertises, by `deadline`.
 ///
 /// # Errors
-/// Why it cannot.
+///
+/// The reason why it cannot connect.
 pub fn reach(broker: &Broker, deadline: Instant) -> Result<(), String> {
     let addresses = connection::resolve(&broker.address(), deadline)?;
     connection::connect(&addresses, deadline).map(drop)
 }
 
-/// One Fetch at `offset`, sent to the partition's leader, without waiting for more records.
+/// Sends one Fetch at `offset` to the partition's leader, without waiting for more records.
 ///
 /// # Errors
 ///
-/// Which step failed, and why; with SASL, that the probe does not support it.
+/// The failed step and the reason, or that the probe does not support SASL.
 pub fn probe_fetch(
     client: &Client,
     topic: &str,
@@ -117,7 +118,7 @@ pub fn probe_fetch(
             let place = requests::FetchPlace { topic, id: id.as_deref(), partition, offset: at, committed };
             let found = requests::fetch(&mut connection, &apis, &place)
                 .map_err(|error| NoFetch::Unanswered(format!("{address}: {error}")))?;
-            // One answer is small: after control records there may be others.
+            // An answer is small, and other control records may follow.
             match found.behind_control.filter(|behind| found.record_bytes == 0 && *behind > at) {
                 Some(behind) if Instant::now() < deadline => at = behind,
                 _ => {

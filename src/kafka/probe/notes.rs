@@ -1,10 +1,11 @@
-//! What a broker's API versions mean for a run, in sentences.
+//! Notes about what a broker's API versions mean for a run.
 //!
-//! Contains the thresholds: which version added what kaf6's users may miss.
+//! Contains the thresholds: the versions that added functions which kaf6's users may miss.
 
 use super::seen::Api;
 
-/// An API, the version from which on all is well, and what it means where the broker stays below: without it, and with an older one.
+/// An API, the version without known restrictions, and two notes: for brokers without the API, and for brokers with an
+/// older version.
 struct ApiRule {
     key: i16,
     name: &'static str,
@@ -61,7 +62,7 @@ const RULES: &[ApiRule] = &[
     },
 ];
 
-/// What a broker's API versions mean for a run, in sentences; none where there are no versions.
+/// Notes about a broker's API versions; empty if the versions are unknown.
 pub fn api_notes(apis: &[Api]) -> Vec<String> {
     if apis.is_empty() {
         return Vec::new();

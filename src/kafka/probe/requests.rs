@@ -16,7 +16,7 @@ use super::seen::{Api, FetchProbe, ProbedMetadata, ProbedTopic};
 use crate::ids::{Offset, Partition};
 use crate::kafka::client::metadata::UNKNOWN_TOPIC;
 
-/// UNSUPPORTED_VERSION: asked in a version that the broker does not know.
+/// UNSUPPORTED_VERSION: the broker does not know the requested version.
 const UNSUPPORTED_VERSION: i32 = 35;
 
 pub(super) struct FetchPlace<'a> {
@@ -24,11 +24,11 @@ pub(super) struct FetchPlace<'a> {
     pub(super) id: Option<&'a str>,
     pub(super) partition: Partition,
     pub(super) offset: Offset,
-    /// Only what committed transactions wrote.
+    /// Read committed records only.
     pub(super) committed: bool,
 }
 
-/// ApiVersions 3, and 0 where the broker does not know that.
+/// Sends ApiVersions 3, or 0 if the broker does not support 3.
 pub(super) fn api_versions(connection: &mut Connection) -> Result<Vec<Api>, String> {
     for version in [3, 0] {
         let body = if version == 3 {
@@ -50,19 +50,19 @@ pub(super) fn api_versions(connection: &mut Connection) -> Result<Vec<Api>, Stri
     Err("the broker supports no known version of ApiVersions".into())
 }
 
-/// Metadata, with these topics; one that is not there comes with its code. Where any are wanted, all are asked for and these
-/// picked, since some brokers (KafScale) create a topic that they are asked about by name.
+/// Requests metadata with these topics. A topic that does not exist has an error code. Requests all topics and selects
+/// these, because some brokers (KafScale) create a topic if a client requests it by name.
 pub(super) fn metadata(
     connection: &mut Connection,
     apis: &[Api],
     topics: &[&str],
 ) -> Result<ProbedMetadata, String> {
     let version = newest(apis, ApiKey::Metadata, 0, 12)?;
-    // Version 0 has no null: there an empty list is all.
+    // Version 0 has no null. It requests all topics with an empty list.
     let all = !topics.is_empty() && version > 0;
     let body = MetadataRequest::default()
         .with_topics(if all { None } else { Some(Vec::new()) })
-        // Below version 4 there is no such field, and the broker does as it is configured.
+        // Versions below 4 lack this field, and the broker's configuration decides.
         .with_allow_auto_topic_creation(version < 4);
     let answer = exchange(connection, ApiKey::Metadata, version, &body)?;
     let mut metadata = answers::metadata(&answer, version).map_err(|error| error.to_string())?;
@@ -83,7 +83,7 @@ pub(super) fn metadata(
     Ok(metadata)
 }
 
-/// One Fetch of one partition, without waiting.
+/// Sends one Fetch for one partition, without waiting.
 pub(super) fn fetch(
     connection: &mut Connection,
     apis: &[Api],
@@ -112,15 +112,15 @@ pub(super) fn fetch(
     answers::fetch(&answer, version).map_err(|error| error.to_string())
 }
 
-/// The number of a topic among kinds of resources.
+/// The resource type of a topic.
 pub(super) const TOPIC: i8 = 2;
 
-/// The version of DescribeConfigs that is asked.
+/// The version of DescribeConfigs to request.
 pub(super) fn describe_configs_version(apis: &[Api]) -> Result<i16, String> {
     newest(apis, ApiKey::DescribeConfigs, 1, 4)
 }
 
-/// One DescribeConfigs of one topic: all of its settings, since not every broker can pick.
+/// Sends one DescribeConfigs for one topic. Requests all settings, because not every broker can select.
 pub(super) fn describe_configs(
     connection: &mut Connection,
     version: i16,
@@ -135,7 +135,7 @@ pub(super) fn describe_configs(
     answers::describe_configs(&answer, version).map_err(|error| error.to_string())
 }
 
-/// The newest version between `low` and `high` that the broker knows.
+/// The newest version between `low` and `high` that the broker supports.
 fn newest(apis: &[Api], key: ApiKey, low: i16, high: i16) -> Result<i16, String> {
     let api = apis
         .iter()
@@ -151,7 +151,7 @@ fn newest(apis: &[Api], key: ApiKey, low: i16, high: i16) -> Result<i16, String>
     Ok(version)
 }
 
-/// Sends a request and gives the answer behind its correlation id.
+/// Sends a request and returns the answer after its correlation id.
 fn exchange(
     connection: &mut Connection,
     key: ApiKey,

@@ -6,16 +6,16 @@ use crate::ids::{Offset, Partition};
 use crate::kafka::client::cluster::Broker;
 use crate::kafka::client::code::Code;
 
-/// What a probe of one broker saw.
+/// The result of probing one broker.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Probe {
-    /// The address probed, as given.
+    /// The probed address, as given.
     pub broker: String,
-    /// The steps taken, in order; the first with an error is the last.
+    /// The completed steps, in order. Only the last can have an error.
     pub stages: Vec<ProbeStage>,
-    /// The broker's API versions; empty where that step was not reached.
+    /// The broker's API versions; empty if that step was not reached.
     pub apis: Vec<Api>,
-    /// The broker's view of the cluster; none where that step was not reached.
+    /// The broker's view of the cluster; `None` if that step was not reached.
     pub metadata: Option<ProbedMetadata>,
 }
 
@@ -25,27 +25,27 @@ pub struct ProbeStage {
     /// `resolve`, `tcp`, `tls`, `api_versions` or `metadata`.
     pub name: &'static str,
     pub took: Duration,
-    /// What went wrong; none where it worked.
+    /// The error; `None` on success.
     pub error: Option<String>,
 }
 
-/// One request type that a broker knows.
+/// One request type that a broker supports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Api {
     pub key: i16,
-    /// Kafka's name for it; `Unknown` for one that kaf6 does not know.
+    /// Kafka's name of the request type; `Unknown` if kaf6 does not know it.
     pub name: &'static str,
     pub min: i16,
     pub max: i16,
 }
 
-/// Metadata as it came over the wire.
+/// Metadata as received on the wire.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ProbedMetadata {
     pub cluster_id: Option<String>,
-    /// The controller's broker id; none where there is none.
+    /// The controller's broker id; `None` if there is no controller.
     pub controller: Option<i32>,
-    /// The cluster's brokers, as they advertise themselves.
+    /// The cluster's brokers with their advertised addresses.
     pub brokers: Vec<Broker>,
     pub topics: Vec<ProbedTopic>,
 }
@@ -54,25 +54,25 @@ pub struct ProbedMetadata {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProbedTopic {
     pub name: String,
-    /// Its id as a UUID's text; none where the broker gives none (Metadata below version 10).
+    /// The topic id as UUID text; `None` if the broker does not return one (Metadata below version 10).
     pub id: Option<String>,
-    /// What is wrong with it.
+    /// The topic's error code.
     pub code: Code,
-    /// number and leader (none where it has none) of each partition.
+    /// Number and leader (`None` if there is no leader) of each partition.
     pub partitions: Vec<(Partition, Option<i32>)>,
-    /// The leader epoch of each partition; empty where the broker gives none (Metadata below version 7).
+    /// The leader epoch of each partition; empty if the broker does not return them (Metadata below version 7).
     pub leader_epochs: Vec<(Partition, i32)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchProbe {
-    /// The answer's code: the partition's, or the whole answer's.
+    /// The code of the partition, or of the whole answer.
     pub code: Code,
-    /// Whether the records were null, where Kafka sends empty ones.
+    /// Whether the records are null. Kafka sends empty records instead.
     pub null_records: bool,
     /// Bytes of records in the answer, without control records at their start.
     pub record_bytes: usize,
-    /// One past these control records (markers of transactions). Clients read past them without handing any out.
+    /// The offset after these control records (markers of transactions). Clients skip them.
     pub behind_control: Option<Offset>,
     /// The end of the log according to the answer, if it has one.
     pub high_watermark: Option<Offset>,
@@ -81,44 +81,43 @@ pub struct FetchProbe {
     /// The last stable offset according to the answer, if it has one: `read_committed` readers cannot pass
     /// it.
     pub last_stable_offset: Option<Offset>,
-    /// The header of the first batch behind these; none without records that are long enough.
+    /// The header of the first batch after the control records; `None` if there are not enough bytes.
     pub batch: Option<BatchHeader>,
-    /// The Fetch version that was spoken.
+    /// The Fetch version that was used.
     pub version: i16,
 }
 
 impl FetchProbe {
-    /// Whether it contains records from this offset on. A broker may send the end of a batch that is before
-    /// it.
+    /// Whether the answer contains records at or after this offset. A broker may send the end of a batch that starts
+    /// before it.
     pub fn gives(&self, at: Offset) -> bool {
         let last = |batch: BatchHeader| batch.base_offset.saturating_add(batch.last_offset_delta.into());
         self.code.is_none() && self.record_bytes > 0 && self.batch.is_none_or(|batch| last(batch) >= at)
     }
 }
 
-/// The header of a record batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchHeader {
     pub base_offset: Offset,
-    /// Its length in bytes, without the first twelve.
+    /// The length field: the batch's length without the first twelve bytes.
     pub length: i32,
-    /// Its last offset, less the first.
+    /// The last offset minus the first.
     pub last_offset_delta: i32,
-    /// How many records it has, by its header.
+    /// The number of records, according to the header.
     pub records: i32,
-    /// Whether its checksum is right; none where the answer does not hold all of it.
+    /// Whether the checksum is correct; `None` if the answer does not contain the whole batch.
     pub crc_ok: Option<bool>,
 }
 
-/// Why a Fetch of the probe has no answer.
+/// The reasons why a Fetch of the probe failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoFetch {
     #[error("the probe does not support SASL")]
     Sasl,
-    /// A broker answers that it does not know the topic or the partition.
+    /// A broker answered that it does not know the topic or the partition.
     #[error("{0}")]
     Unknown(String),
-    /// The partition has no leader, or one that is not in the cluster.
+    /// The partition has no leader, or its leader is not in the cluster.
     #[error("{0}")]
     NoLeader(String),
     /// No reachable broker answered.

@@ -21,47 +21,47 @@ const TIMESTAMP_TYPE: &str = "message.timestamp.type";
 /// Kafka's default for `retention.ms`: seven days.
 const WEEK_MS: i64 = 7 * 24 * 60 * 60 * 1000;
 
-/// The settings of a topic that say what may be gone from it.
+/// The settings of a topic that determine which records may be removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TopicSettings {
-    /// `retention.ms`: a record older than this may be removed; none is no limit.
+    /// `retention.ms`: a record older than this may be removed; `None` for no limit.
     pub retention_ms: Option<i64>,
     /// `retention.bytes`: a record with this many bytes after it in the partition may be removed; `None` for
     /// no limit.
     pub retention_bytes: Option<i64>,
-    /// `cleanup.policy` has `compact`: a record may be removed once a later one has its key.
+    /// `cleanup.policy` contains `compact`: a record may be removed if a later one has the same key.
     pub compacted: bool,
-    /// `cleanup.policy` has `delete`: retention applies.
+    /// `cleanup.policy` contains `delete`: retention applies.
     pub deletes: bool,
-    /// `message.timestamp.type` is `LogAppendTime`: the broker's clock and not the producer's.
+    /// `message.timestamp.type` is `LogAppendTime`: timestamps are from the broker's clock, not the producer's.
     pub append_time: bool,
-    /// `max.message.bytes`: a batch is no larger; none where nobody says so.
+    /// `max.message.bytes`: the maximum size of a batch; `None` if unknown.
     pub max_message_bytes: Option<u64>,
-    /// `segment.bytes`: a part of the log that is removed at once is about as large at most; none where nobody says so.
+    /// `segment.bytes`: the approximate maximum size of a segment, which is removed as a whole; `None` if unknown.
     pub segment_bytes: Option<u64>,
 }
 
-/// Why a topic's settings are not known.
+/// The reasons why a topic's settings are unknown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoSettings {
     #[error("the probe does not support SASL")]
     Sasl,
-    /// The broker lacks DescribeConfigs, or the versions 1 to 4 of it.
+    /// The broker does not support DescribeConfigs 1 to 4.
     #[error("the broker does not support DescribeConfigs 1 to 4")]
     Unsupported,
-    /// The broker answered with an error code.
+    /// The broker returned an error code.
     #[error("the broker refuses DescribeConfigs: {}", .0.text())]
     Refused(Code),
-    /// No broker gave an answer in time that can be read.
+    /// No broker returned a readable answer in time.
     #[error("{0}")]
     Unanswered(String),
-    /// The answer lacks `retention.ms`, or has no number for it or for `retention.bytes`.
+    /// The answer lacks `retention.ms`, or a number for it or for `retention.bytes` is invalid.
     #[error("the broker does not report `retention.ms`")]
     Silent,
 }
 
 impl TopicSettings {
-    /// The settings of a topic that is created with these by an Apache Kafka with default settings of its own.
+    /// The settings of a topic that an Apache Kafka with default settings creates with this config.
     pub fn of_config(config: &BTreeMap<String, String>) -> Self {
         let number = |name| config.get(name).and_then(|text| number(text));
         Self {
@@ -81,7 +81,7 @@ impl TopicSettings {
         })
     }
 
-    /// What may be absent from them.
+    /// Reads the settings, of which each may be missing.
     fn of_words(values: &BTreeMap<String, String>) -> Self {
         let policy = values.get(CLEANUP_POLICY).map_or("delete", String::as_str);
         let size = |name| values.get(name).and_then(|text| u64::try_from(number(text)?).ok());
@@ -102,15 +102,16 @@ fn number(text: &str) -> Option<i64> {
     text.trim().parse().ok()
 }
 
-/// -1 is no limit.
+/// Converts a limit; -1 means no limit.
 fn limit(number: i64) -> Option<i64> {
     Some(number).filter(|number| *number >= 0)
 }
 
-/// Asks the brokers for a topic's settings, one after the other until one answers. Never panics, and ends by `deadline`.
+/// Requests a topic's settings from one broker after the other until one answers. Never panics, and ends by `deadline`.
 ///
 /// # Errors
-/// Why the settings are not known. The embedded broker has none.
+///
+/// The reason why the settings are unknown. The embedded broker has no settings.
 pub fn topic_settings(client: &Client, topic: &str, deadline: Instant) -> Result<TopicSettings, NoSettings> {
     if client.is_embedded() {
         return Err(NoSettings::Unsupported);
@@ -121,7 +122,7 @@ pub fn topic_settings(client: &Client, topic: &str, deadline: Instant) -> Result
     let mut last = "no broker is known".to_owned();
     let brokers = client.brokers();
     for (index, broker) in brokers.iter().enumerate() {
-        // A broker that does not answer leaves the others their share of the time.
+        // Reserve a share of the time for each remaining broker.
         let others = u32::try_from(brokers.len() - index).unwrap_or(u32::MAX);
         let now = Instant::now();
         let until = now + deadline.saturating_duration_since(now) / others;
@@ -155,7 +156,7 @@ mod tests {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
-    /// What Apache Kafka does with a topic that nothing is said of.
+    /// The settings of a topic that Apache Kafka creates without config.
     const DEFAULTS: TopicSettings = TopicSettings {
         retention_ms: Some(WEEK_MS),
         retention_bytes: None,

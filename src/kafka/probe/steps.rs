@@ -1,6 +1,6 @@
 //! The first steps of a probe of one broker: resolve, connect, TLS, API versions, metadata.
 //!
-//! Their order, and the duration of each.
+//! Defines their order, and measures each step.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use super::seen::{Probe, ProbeStage};
 use super::{requests, tls};
 use crate::kafka::Client;
 
-/// Goes through them with one broker, and gives the connection that is open then.
+/// Runs the steps for one broker, and returns the open connection.
 pub(super) fn steps(
     probe: &mut Probe,
     client: &Client,

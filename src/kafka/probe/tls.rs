@@ -14,7 +14,7 @@ use openssl::ssl::{HandshakeError, SslConnector, SslFiletype, SslMethod, SslVeri
 use super::connection::{self, Bounded, Connection};
 use crate::kafka::Client;
 
-/// Where systems keep their certificate authorities: the OpenSSL in kaf6 is static and has none of its own.
+/// Paths of the system's certificate authorities. The OpenSSL in kaf6 is linked statically and has no default path.
 const BUNDLES: &[&str] = &[
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -29,12 +29,12 @@ fn protocol(client: &Client) -> String {
     client.property("security.protocol").unwrap_or("plaintext").to_ascii_lowercase()
 }
 
-/// Whether the client's settings ask for TLS.
+/// Whether the client's settings require TLS.
 pub(super) fn wanted(client: &Client) -> bool {
     matches!(protocol(client).as_str(), "ssl" | "sasl_ssl")
 }
 
-/// Speaks TLS with a broker.
+/// Performs the TLS handshake with a broker.
 pub(super) fn handshake(
     client: &Client,
     broker: &str,
@@ -115,7 +115,8 @@ mod tests {
     use crate::kafka::probe::probe;
     use crate::plan::{ClientSettings, Security};
 
-    /// A server for one connection with a certificate of its own for `localhost`; gives its address, and the certificate.
+    /// Starts a server for one connection with a self-signed certificate for `localhost`. Returns its port and the
+    /// certificate.
     fn server() -> (u16, Vec<u8>) {
         let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
         let mut name = X509NameBuilder::new().unwrap();
@@ -148,7 +149,7 @@ mod tests {
         (port, pem)
     }
 
-    /// The name and error of the last step that a probe takes.
+    /// The name and the error of a probe's last step.
     fn last(host: &str, port: u16, security: Security) -> (&'static str, String) {
         let settings = ClientSettings { security: Some(security), ..ClientSettings::default() };
         let client = Client::new(&[format!("{host}:{port}")], &settings).unwrap();
@@ -169,7 +170,7 @@ mod tests {
             fs::write(&ca, pem).unwrap();
             Security { ca: Some(ca), ..tls() }
         };
-        // It gets past TLS; what comes then is no Kafka.
+        // TLS succeeds, and the next step fails because the server does not speak Kafka.
         let (port, pem) = server();
         let (step, error) = last("localhost", port, trusting(pem));
         assert_eq!(step, "api_versions", "{error}");

@@ -3,7 +3,6 @@
 //! The decoder of the kafka-protocol crate reserves memory for as many elements as a peer announces, which
 //! can abort the process. So kaf6 encodes requests with it, and decodes answers here.
 
-/// What is wrong with an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Malformed {
     #[error("the response ends too early")]
@@ -14,7 +13,7 @@ pub(super) enum Malformed {
     Varint,
 }
 
-/// A cursor over an answer. `flexible`: lengths are variable and structures end in tagged fields.
+/// A cursor over an answer. `flexible`: lengths are variable, and structures end with tagged fields.
 pub(super) struct Wire<'a> {
     rest: &'a [u8],
     pub(super) flexible: bool,
@@ -71,7 +70,7 @@ impl<'a> Wire<'a> {
         Err(Malformed::Varint)
     }
 
-    /// A length: none for null.
+    /// A length; `None` for null.
     fn length(&mut self, wide: bool) -> Result<Option<usize>, Malformed> {
         let length = match (self.flexible, wide) {
             (true, _) => i64::from(self.varint()?) - 1,
@@ -84,7 +83,7 @@ impl<'a> Wire<'a> {
         }
     }
 
-    /// A string; none for null. What is not UTF-8 is replaced.
+    /// A string; `None` for null. Invalid UTF-8 is replaced.
     pub(super) fn string(&mut self) -> Result<Option<String>, Malformed> {
         match self.length(false)? {
             None => Ok(None),
@@ -92,12 +91,12 @@ impl<'a> Wire<'a> {
         }
     }
 
-    /// Bytes; none for null.
+    /// Bytes; `None` for null.
     pub(super) fn bytes(&mut self) -> Result<Option<&'a [u8]>, Malformed> {
         self.length(true)?.map(|length| self.take(length)).transpose()
     }
 
-    /// A list; empty for null. Elements are read one by one, so a claimed count costs nothing that the bytes do not back.
+    /// A list; empty for null. Elements are read one by one, so a wrong count allocates no memory.
     pub(super) fn list<T>(
         &mut self,
         mut element: impl FnMut(&mut Self) -> Result<T, Malformed>,

@@ -18,12 +18,10 @@ pub struct Delivery {
     pub outcome: DeliveryOutcome,
 }
 
-/// The delivery states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryOutcome {
-    /// The broker confirmed it at this offset.
     Acked {
-        /// Its offset in the partition.
+        /// The offset in the partition.
         offset: Offset,
     },
     /// The broker acked it without a usable offset: it is in the log, at an unknown offset.
@@ -37,7 +35,7 @@ pub enum DeliveryOutcome {
     },
 }
 
-/// librdkafka gives up before it sent anything, or after rejections only that exclude a write.
+/// librdkafka's codes for messages that it never sent, or that were only rejected with codes that exclude a write.
 const LOCAL: &[i32] = &[
     -192, // _MSG_TIMED_OUT, queued
     -190, // _UNKNOWN_PARTITION
@@ -74,7 +72,7 @@ const REFUSED: &[i32] = &[
     100, // UNKNOWN_TOPIC_ID
 ];
 
-/// Whether a broker's answer of this code to a Produce request means that it wrote nothing.
+/// Whether this code in a broker's answer to a Produce request means that nothing was written.
 pub(crate) fn excludes_write(code: Code) -> bool {
     REFUSED.contains(&code.0)
 }
@@ -88,22 +86,21 @@ pub(crate) struct Placeless(HashMap<Partition, Bases>);
 /// Batches without an offset in one partition.
 #[derive(Debug, Default)]
 struct Bases {
-    /// The tags that each batch may contain: from its first message to the next one with an offset. The
-    /// newest is the last.
+    /// The range of tags of each batch without an offset, newest last. A range ends at the next message with an offset.
     tags: VecDeque<Range<u64>>,
     /// Tag and offset of the last report without a usable offset.
     last: Option<(u64, Offset)>,
 }
 
-/// Batches remembered for each partition: more than a client has in flight there.
+/// Maximum number of batches remembered per partition. A client has fewer in flight.
 const BASES: usize = 64;
 
 impl Placeless {
-    /// Whether the offset of the next report is none: it is below 0, or counted from a report like that. The tags of a
-    /// partition are numbers in the order of sending, so the distance of two tags in a batch is that of their offsets, in
-    /// whatever order reports of several batches come; where messages of a batch are missing, it goes on where its last
-    /// report was. A message with a place ends all batches that began before it: by chance, the offset of a later one may be as if
-    /// it were counted, where messages before it are yet to be written.
+    /// Whether the next report has no usable offset: it is negative, or counted from a negative one. Tags of a
+    /// partition increase in the order of sending. So the distance between two tags of a batch equals the distance
+    /// between their offsets, even if reports of several batches are mixed. If messages of a batch are missing,
+    /// counting continues after the last report. A message with a usable offset ends all batches that started before
+    /// it. Without this rule, the offset of a later message could equal the counted one by chance.
     pub(crate) fn takes(&mut self, report: &DeliveryReport) -> bool {
         let ok = report.code.is_none();
         if ok && report.offset < 0 {
@@ -115,7 +112,7 @@ impl Placeless {
             bases.last = Some((report.tag, report.offset));
             return true;
         }
-        // The usual case: no map to look into.
+        // The usual case, without a lookup in the map.
         if self.0.is_empty() {
             return false;
         }
@@ -137,8 +134,9 @@ impl Placeless {
 }
 
 impl DeliveryOutcome {
-    /// By the rules. `acks`: whether an answer was asked for. `doubt`: whether an answer since this message was handed
-    /// over may hide a write that librdkafka rules out. `placeless`: whether an ack's offset is none.
+    /// Determines the outcome. `acks`: whether an answer was requested. `doubt`: whether an answer since this message
+    /// was passed to librdkafka may hide a write that librdkafka excludes. `placeless`: whether the ack has no usable
+    /// offset.
     pub(crate) fn of(report: &DeliveryReport, acks: bool, doubt: bool, placeless: bool) -> Self {
         let code = report.code;
         if code.is_none() {
@@ -148,7 +146,7 @@ impl DeliveryOutcome {
                 (false, _) => Self::Unknown { code },
             };
         }
-        // The status covers earlier attempts: once possibly written, it stays so.
+        // The status includes earlier attempts: it never returns from "possibly persisted" to "not persisted".
         let sure = report.not_persisted && (excludes_write(code) || LOCAL.contains(&code.0)) && !doubt;
         if sure { Self::Failed { code } } else { Self::Unknown { code } }
     }
@@ -178,7 +176,7 @@ mod tests {
     }
 
     proptest! {
-        /// Batches of one client to one partition, some without a place, whose reports come mixed with each other.
+        /// Batches of one client to one partition, some without an offset, whose reports are mixed.
         #[test]
         fn a_batch_without_a_place_is_so_as_a_whole(
             batches in prop::collection::vec((1_u64..6, any::<bool>()), 1..12),
@@ -234,7 +232,7 @@ mod tests {
     fn the_table_of_outcomes() {
         let failed = |code| DeliveryOutcome::Failed { code: Code(code) };
         let unknown = |code| DeliveryOutcome::Unknown { code: Code(code) };
-        // code, offset, not persisted by librdkafka, acks asked for, doubt
+        // code, offset, not persisted according to librdkafka, acks requested, doubt
         for (code, offset, not_persisted, acks, doubt, expected) in [
             (0, 7, false, true, false, DeliveryOutcome::Acked { offset: 7 }),
             (0, 0, false, true, true, DeliveryOutcome::Acked { offset: 0 }),
@@ -243,27 +241,27 @@ mod tests {
             (0, -1, false, false, false, unknown(0)),
             (0, -1001, false, false, false, unknown(0)),
             (0, 7, false, false, false, unknown(0)),
-            // timed out: queued, and after it was on the wire
+            // Timed out: in the queue, and after transmission.
             (-192, -1001, true, true, false, failed(-192)),
             (-192, -1001, false, true, false, unknown(-192)),
             (-192, -1001, true, true, true, unknown(-192)),
-            // purged: queued, and in flight; and queued again after a try
+            // Purged: in the queue, in flight, and in the queue again after an attempt.
             (-152, -1001, true, true, false, failed(-152)),
             (-151, -1001, false, true, false, unknown(-151)),
             (-152, -1001, false, true, false, unknown(-152)),
-            // refused by the broker; and so after an earlier try that may have written
+            // Rejected by the broker, also after an earlier attempt that may have been written.
             (10, -1001, true, true, false, failed(10)),
             (29, -1001, true, true, false, failed(29)),
             (87, -1001, true, true, false, failed(87)),
             (19, -1001, true, true, false, failed(19)),
             (10, -1001, false, true, false, unknown(10)),
-            // librdkafka is sure, and wrong
+            // librdkafka is certain, but wrong.
             (-1, -1001, true, true, false, unknown(-1)),
             (56, -1001, true, true, false, unknown(56)),
             (6, -1001, true, true, false, unknown(6)),
             (7, -1001, false, true, false, unknown(7)),
             (20, -1001, false, true, false, unknown(20)),
-            // a code that nobody has given a meaning
+            // An undefined code.
             (4711, -1001, true, true, false, unknown(4711)),
         ] {
             let report = DeliveryReport {

@@ -19,11 +19,11 @@ use delivery::Placeless;
 use retries::{ProducerEvent, RetryLog};
 use staged::Staged;
 
-/// Bytes of a full batch: librdkafka's own setting.
+/// Bytes of a full batch: librdkafka's default.
 const BATCH: u64 = 1_000_000;
-/// What the protocol needs beside a message.
+/// Overhead of the protocol per message.
 const MARGIN: u64 = 64 << 10;
-/// 1.6 GB/s.
+/// Bytes per millisecond in a closed loop: 1.6 GB/s.
 const CLOSED_BYTES_A_MS: u64 = 1_600_000;
 
 const QUEUE_FULL: Code = Code(-184);
@@ -38,19 +38,20 @@ pub struct ProducerOptions {
     pub compression: String,
     /// Ask the broker to drop duplicates.
     pub idempotence: bool,
-    /// Bytes that may wait in librdkafka (queued and in flight) before `send` says [`SendError::QueueFull`].
+    /// Maximum number of bytes in librdkafka (queued and in flight). Beyond this, `send` returns
+    /// [`SendError::QueueFull`].
     pub queue_bytes: u64,
-    /// Bytes of the longest message, with key and headers. librdkafka allocates this for every request,
-    /// however small it is.
+    /// Size of the longest message, with key and headers. librdkafka allocates this much for each request, even for a
+    /// small one.
     pub longest_message: u64,
     /// How long librdkafka tries to deliver one message before it is reported as timed out.
     pub message_timeout: Duration,
-    /// How long it gathers messages before it sends a batch; see [`ProducerOptions::linger_for`].
+    /// How long librdkafka collects messages before it sends a batch; see [`ProducerOptions::linger_for`].
     pub linger: Duration,
 }
 
 impl ProducerOptions {
-    /// acks all, no compression, no idempotence, 32 MiB, 1 MB, 30 s, linger 5 ms.
+    /// The defaults: acks all, no compression, no idempotence, 32 MiB, 1 MB, 30 s, linger 5 ms.
     pub fn new(topic: impl Into<String>) -> Self {
         Self {
             topic: topic.into(),
@@ -64,10 +65,10 @@ impl ProducerOptions {
         }
     }
 
-    /// A linger that neither adds visible latency to a slow schedule nor breaks up the batches of a fast one:
-    /// 0 below 1,000 messages per second and client, otherwise 5 ms. In a closed loop (no rate), a message
-    /// waits for all messages in flight anyway, and full batches give the highest rate. So the linger is the
-    /// time that the bytes in flight take at a rate that no client reaches: 20 ms for 32 MiB and more.
+    /// A linger that neither adds visible latency to a slow schedule nor splits the batches of a fast one: 0 below
+    /// 1,000 messages per second and client, otherwise 5 ms. In a closed loop (no rate), a message waits for all
+    /// messages in flight anyway, and full batches give the highest rate. So the linger is the time in which no client
+    /// can send more than the bytes in flight: 20 ms for 32 MiB and more.
     pub fn linger_for(rate_per_client: Option<f64>, in_flight: u64) -> Duration {
         match rate_per_client {
             Some(rate) if rate < 1000.0 => Duration::ZERO,
@@ -77,29 +78,29 @@ impl ProducerOptions {
     }
 }
 
-/// Why a message was not taken.
+/// The reasons why a message was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// `queue_bytes` are in use: poll, then send again.
+    /// `queue_bytes` are in use. Poll, then send again.
     #[error("the send queue is full")]
     QueueFull,
-    /// It will never be sent, for example because it is too large: the message has failed.
+    /// The message will never be sent, for example because it is too large. It has failed.
     #[error("refused before sending: {}", .0.text())]
     Refused(Code),
 }
 
-/// What became of the messages that [`Producer::hand_over`] found.
+/// The result of [`Producer::hand_over`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HandedOver {
     pub taken: u64,
-    /// Its queue was full: what it did not take waits on, in its order.
+    /// Whether the queue was full. Messages that were not accepted stay staged, in order.
     pub full: bool,
 }
 
 /// A producer of one topic.
 pub struct Producer {
-    // Dropped in this order: queue and topic hold the handle. The queue is here for its wakes. What is staged stays in memory
-    // where librdkafka may still read it.
+    // Fields are dropped in this order. Queue and topic keep the handle alive. The queue is kept for its callback.
+    // Staged values stay in memory while librdkafka may read them.
     _queue: Queue,
     topic: TopicHandle,
     signal: Arc<Signal>,
@@ -116,10 +117,11 @@ pub struct Producer {
 }
 
 impl Producer {
-    /// Makes the client. Does not wait for a connection.
+    /// Creates the client. Does not wait for a connection.
     ///
     /// # Errors
-    /// [`Error::Property`] and [`Error::Client`], as [`Client::new`].
+    ///
+    /// [`Error::Property`] and [`Error::Client`], as for [`Client::new`].
     pub fn open(client: &Client, options: &ProducerOptions) -> Result<Self, Error> {
         let retries = Arc::new(RetryLog::default());
         let sees = Arc::clone(&retries);
@@ -148,22 +150,22 @@ impl Producer {
         })
     }
 
-    /// Waits until the topic's partitions are known, so that the first message does not pay for the connection.
-    /// Returns their number.
+    /// Waits until the topic's partitions are known, so that the first message is not delayed by connecting. Returns
+    /// their number.
     ///
     /// # Errors
-    /// [`Error::Request`] where no broker answered in time or the topic is not there.
+    ///
+    /// [`Error::Request`] if no broker answered in time or the topic does not exist.
     pub fn warm_up(&mut self, timeout: Duration) -> Result<i32, Error> {
         let topic = crate::kafka::client::metadata::of_topic(&self.topic, Instant::now() + timeout)?;
         Ok(i32::try_from(topic.partitions.len()).unwrap_or(i32::MAX))
     }
 
-    /// Hands one message over. It is copied, and [`Producer::poll`] reports its end under `tag`.
+    /// Passes one message to librdkafka, which copies it. [`Producer::poll`] reports its delivery with `tag`.
     ///
     /// # Errors
     ///
-    /// [`SendError::QueueFull`]: nothing was taken, retry after a poll. [`SendError::Refused`]: it will never
-    /// be sent.
+    /// [`SendError::QueueFull`]: not accepted, retry after a poll. [`SendError::Refused`]: it will never be sent.
     pub fn send(
         &mut self,
         partition: Partition,
@@ -177,16 +179,16 @@ impl Producer {
                 self.in_flight += 1;
                 Ok(())
             }
-            // A message larger than the whole queue would be "full" forever.
+            // A message that is larger than the queue would always get "queue full".
             Err(QUEUE_FULL) if value.len() as u64 > self.queue_bytes => Err(SendError::Refused(TOO_LARGE)),
             Err(QUEUE_FULL) => Err(SendError::QueueFull),
             Err(code) => Err(SendError::Refused(code)),
         }
     }
 
-    /// Keeps one message without headers until [`Producer::hand_over`]. `fill` makes its value of `size` bytes, which librdkafka
-    /// reads where it stands: over zeros, or over a value that stood there before, for which it gets what it noted of it then.
-    /// A producer either sends or stages, and tags of one partition go up.
+    /// Stages one message without headers for [`Producer::hand_over`]. `fill` writes its value of `size` bytes in
+    /// place: over zeros, or over a previous value, whose note it receives. A producer either sends or stages. Tags
+    /// increase within a partition.
     pub fn stage(
         &mut self,
         partition: Partition,
@@ -198,13 +200,13 @@ impl Producer {
         self.staged.add((partition, tag), key, size, fill);
     }
 
-    /// Messages that wait to be handed over.
+    /// The number of messages that wait for [`Producer::hand_over`].
     pub const fn staged(&self) -> u64 {
         self.staged.len()
     }
 
-    /// Hands over what was staged, in order for each partition; `refused` gets the tags of messages that will
-    /// never be accepted.
+    /// Passes the staged messages to librdkafka, in order within each partition. `refused` receives the tags of
+    /// messages that will never be accepted.
     pub fn hand_over(&mut self, refused: &mut dyn FnMut(u64, Code)) -> HandedOver {
         let mut handed = HandedOver::default();
         let (topic, batch, queue_bytes) = (&self.topic, &mut self.batch, self.queue_bytes);
@@ -225,7 +227,7 @@ impl Producer {
                 from = full.unwrap_or(stage.len());
                 if full.is_some() {
                     let (tag, size) = stage.piece(from);
-                    // A message larger than the whole queue would be "full" forever.
+                    // A message that is larger than the queue would always get "queue full".
                     if size as u64 <= queue_bytes {
                         handed.full = true;
                         break;
@@ -243,7 +245,7 @@ impl Producer {
         handed
     }
 
-    /// Drops what was staged and not handed over; `forgotten` gets the tags.
+    /// Drops the staged messages. `forgotten` receives their tags.
     pub fn unstage(&mut self, forgotten: &mut dyn FnMut(u64)) {
         let mut released = Vec::new();
         self.staged.each(|partition, stage| {
@@ -304,19 +306,18 @@ impl Producer {
         ended
     }
 
-    /// Messages handed over whose end has not been taken yet.
+    /// Messages passed to librdkafka whose delivery has not been reported yet.
     pub fn in_flight(&self) -> u64 {
         self.in_flight
     }
 
-    /// Events since the last call that may explain duplicates, in the order of time. At most 10,000 are kept
-    /// between two calls; beyond that, the oldest are merged into one of kind
-    /// [`Many`](super::ProducerEventKind::Many).
+    /// Events since the last call that may explain duplicates, in order of time. At most 10,000 are kept between two
+    /// calls. Beyond this, the oldest are merged into one of kind [`Many`](super::ProducerEventKind::Many).
     pub fn events(&mut self) -> Vec<ProducerEvent> {
         self.retries.take()
     }
 
-    /// The fatal error of the producer: nothing more will be sent. Only an idempotent producer can have one.
+    /// The fatal error of the producer, after which it sends nothing. Only an idempotent producer can have one.
     pub fn fatal(&self) -> Option<(Code, String)> {
         self.topic.handle().fatal()
     }
@@ -353,12 +354,12 @@ impl Producer {
     }
 }
 
-/// Of librdkafka's queue; it counts values alone.
+/// The size of librdkafka's queue, which counts only values.
 fn kbytes(options: &ProducerOptions) -> u64 {
     (options.queue_bytes / 1024).clamp(1, i32::MAX as u64)
 }
 
-/// A producer's librdkafka properties, under the user's.
+/// A producer's librdkafka properties, which the file's properties override.
 fn properties(client: &Client, options: &ProducerOptions) -> Vec<(&'static str, String)> {
     let users = |name| client.property(name).and_then(|value| value.parse::<u64>().ok());
     let acks = match options.acks {
@@ -366,10 +367,10 @@ fn properties(client: &Client, options: &ProducerOptions) -> Vec<(&'static str, 
         Acks::Leader => "1",
         Acks::All => "all",
     };
-    // The broker is to judge what is too large; librdkafka's own bound of 1 MB would answer in its place.
+    // The broker decides which message is too large. librdkafka's limit of 1 MB would reject it first.
     let batch = users("batch.size").unwrap_or(0).max(BATCH);
     let largest = options.longest_message.saturating_add(MARGIN).max(batch).min(1_000_000_000);
-    // librdkafka takes none that is not below the time-out.
+    // librdkafka requires a linger below the message timeout.
     let timeout = users("message.timeout.ms").or_else(|| users("delivery.timeout.ms"));
     let timeout = match timeout {
         Some(0) => Duration::MAX,
@@ -380,7 +381,7 @@ fn properties(client: &Client, options: &ProducerOptions) -> Vec<(&'static str, 
     vec![
         ("acks", acks.into()),
         ("compression.codec", options.compression.clone()),
-        // How the producer sees batches that are sent again; see `retries`.
+        // Logs batches that are resent; see `retries`.
         ("debug", if options.idempotence { "msg,eos" } else { "msg" }.into()),
         ("log_level", "7".into()),
         ("enable.idempotence", options.idempotence.to_string()),

@@ -14,13 +14,13 @@ use super::delivery::excludes_write;
 use crate::ids::Partition;
 use crate::kafka::client::code::Code;
 
-/// Events kept between two calls that take them.
+/// Maximum number of events kept between two calls of `take`.
 const MOST_EVENTS: usize = 10_000;
 
 const OUT_OF_ORDER: Code = Code(45);
 const DUPLICATE: Code = Code(46);
 const UNKNOWN_PRODUCER: Code = Code(59);
-/// What librdkafka says before the error for which it has no producer id.
+/// librdkafka's text before the error because of which it has no producer id.
 const NO_IDENTITY: &str = "Failed to acquire PID: ";
 
 /// A producer event that may explain a duplicate or a reordering.
@@ -30,25 +30,25 @@ pub struct ProducerEvent {
     /// The earliest time at which it can have happened: `at`, except for merged events.
     pub since: Instant,
     pub kind: ProducerEventKind,
-    /// Its partition; `None` for any of the producer's.
+    /// The partition; `None` for any of the producer's.
     pub partition: Option<Partition>,
     /// The error, in librdkafka's words.
     pub text: String,
-    /// The broker's code, where it is one of a broker.
+    /// The error code, if it is a broker's.
     pub code: Option<Code>,
 }
 
 /// The kinds of [`ProducerEvent`]. Only `Retried` and `Many` can have led to a repeat or a reordering.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ProducerEventKind {
-    /// A connection broke or could not be made.
+    /// A connection broke or could not be opened.
     Disconnected,
-    /// Requests got no answer in time.
+    /// Requests timed out.
     TimedOut,
     /// A batch was requeued. librdkafka does not say which messages it contains; they are of this partition,
     /// handed over before the event and not ended at it.
     Retried {
-        /// How many messages it holds.
+        /// The number of messages in the batch.
         messages: u32,
         /// Whether an earlier attempt may have been written, so that a duplicate is legal, and not only a
         /// reordering.
@@ -57,16 +57,16 @@ pub enum ProducerEventKind {
     /// An idempotent producer continues in this partition with another id or epoch: the broker cannot
     /// recognize batches that were requeued before. At this event, nothing of the partition is in flight.
     IdentityChanged,
-    /// A broker answered an idempotent producer that it already has this batch (46,
-    /// DUPLICATE_SEQUENCE_NUMBER): its messages are acked, and the offsets of that answer are unusable.
+    /// A broker answered an idempotent producer that it already has this batch (46, DUPLICATE_SEQUENCE_NUMBER). Its
+    /// messages are acked, and the offsets of that answer are unusable.
     Duplicate {
-        /// The first message, counted from 0 over all that librdkafka took for this partition.
+        /// The first message, counted from 0 over all messages that librdkafka accepted for this partition.
         first: u64,
         messages: u32,
     },
     /// The broker gave an idempotent producer no id; the producer retries.
     NoIdentity,
-    /// Too many events were seen: any message of this time may have been sent again.
+    /// Too many events occurred: any message of this time may have been resent.
     Many,
 }
 
@@ -87,7 +87,8 @@ impl RetryLog {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks at a log line. Called by librdkafka's threads, twice a batch where all is well; those two take no lock.
+    /// Processes a log line. librdkafka's threads call it twice per batch in the normal case, and it then takes no
+    /// lock.
     pub(crate) fn line(&self, facility: &str, text: &str) {
         let now = Instant::now();
         let event = |kind, partition, text: &str| ProducerEvent {
@@ -118,7 +119,7 @@ impl RetryLog {
             "ERRSEQ" | "UNKPID" => {
                 let Some((partition, messages)) = refused(text) else { return };
                 let code = if facility == "ERRSEQ" { OUT_OF_ORDER } else { UNKNOWN_PRODUCER };
-                // By either code the broker says that it wrote nothing.
+                // Both codes mean that the broker wrote nothing.
                 let kind = ProducerEventKind::Retried { messages, maybe_written: false };
                 (Some(event(kind, Some(partition), &code.text())), false)
             }
@@ -156,7 +157,7 @@ impl RetryLog {
         seen.events.push_back(event);
     }
 
-    /// Moves the events out, in the order of time.
+    /// Moves the events out, in order of time.
     pub(crate) fn take(&self) -> Vec<ProducerEvent> {
         let mut seen = self.lock();
         let mut events: Vec<_> = seen.merged.take().into_iter().collect();
@@ -170,22 +171,23 @@ impl RetryLog {
     }
 }
 
-/// Partition and size of a batch that an idempotent producer sends again although the broker refused its sequence
-/// numbers: `ProduceRequest for orders [2] with 10 message(s) failed due to ...: ... retrying`. Its
-/// line of facility MSGSET calls that final.
+/// Partition and size of a batch that an idempotent producer resends although the broker rejected its sequence numbers:
+/// `ProduceRequest for orders [2] with 10 message(s) failed due to ...: ... retrying`. The MSGSET line about this batch
+/// reports the error as final.
 fn refused(text: &str) -> Option<(Partition, u32)> {
     let (place, rest) = text.strip_suffix("retrying")?.split_once("] with ")?;
     let partition = place.rsplit_once('[')?.1.trim().parse().ok()?;
     Some((partition, rest.split_once(' ')?.0.parse().ok()?))
 }
 
-/// `orders [2] changed PID{Id:1,Epoch:0} -> PID{Id:1,Epoch:1} with base MsgId 7`: the first one that a partition gets changes nothing.
+/// `orders [2] changed PID{Id:1,Epoch:0} -> PID{Id:1,Epoch:1} with base MsgId 7`. The first id of a partition is not a
+/// change.
 fn new_identity(text: &str) -> Option<Partition> {
     let (place, _) = text.split_once("] changed PID{Id:")?;
     place.rsplit_once('[')?.1.trim().parse().ok()
 }
 
-/// Whether librdkafka's "not written" can be believed for this error of a batch.
+/// Whether librdkafka's "not written" is reliable for this error of a batch.
 fn is_proof(code: Code) -> bool {
     // _TIMED_OUT_QUEUE, _RETRY (its broker has changed), _DESTROY_BROKER: the request was never sent.
     excludes_write(code) || [-166, -153, -137].map(Code).contains(&code)
@@ -195,7 +197,7 @@ fn is_proof(code: Code) -> bool {
 struct FailedBatch<'a> {
     partition: Partition,
     messages: u32,
-    /// The number of its first message, counted from 1 over those of its partition; 0 where the producer is not idempotent.
+    /// The number of its first message, counted from 1 within the partition; 0 if the producer is not idempotent.
     first: u64,
     error: &'a str,
     again: bool,
@@ -221,7 +223,7 @@ impl<'a> FailedBatch<'a> {
         })
     }
 
-    /// The code of the error text, where it is a broker's or one of those that matter here.
+    /// The code of the error text, if it is a broker's or one of those that matter here.
     fn code(&self) -> Option<Code> {
         let local = [-166, -153, -137].map(Code);
         Code::of_text(self.error).or_else(|| local.into_iter().find(|code| code.text() == self.error))

@@ -1,8 +1,8 @@
-//! Messages that are made but not handed over yet, by partition, and the memory of those that librdkafka is
+//! Messages that are staged but not yet passed to librdkafka, by partition, and the memory of those that librdkafka is
 //! reading.
 //!
-//! Handing over many messages of one partition costs little more than one. And because they are adjacent in
-//! memory, librdkafka's broker thread finds them together when it builds their batch.
+//! Passing many messages of one partition costs little more than passing one. And because they are adjacent in memory,
+//! librdkafka's broker thread finds them together when it builds their batch.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -10,30 +10,30 @@ use std::ops::Range;
 use crate::ids::Partition;
 use crate::kafka::ffi::{Placed, PlainMessage, Slab, SlabSlot};
 
-/// Bytes of a slab that holds more than one value,
+/// Bytes of a slab with more than one value.
 const SLAB: usize = 128 << 10;
-/// less where partitions, each with one that is not full, would take more than this together,
+/// Maximum total bytes of the slabs being filled, one per partition. With more partitions, slabs are smaller.
 const OPEN: usize = 4 << 20;
-/// but never less than this.
+/// Minimum bytes of such a slab.
 const LEAST: usize = 32 << 10;
 
-/// Staged messages and held memory, by partition.
+/// Staged messages and memory in use, by partition.
 #[derive(Default)]
 pub(crate) struct Staged {
     stages: Vec<StagedPartition>,
-    /// The partitions in which something waits, each once.
+    /// The partitions with staged messages, each once.
     used: Vec<usize>,
     len: u64,
-    /// Slabs of which nothing is held.
+    /// Slabs that are not in use.
     spare: Vec<Slab>,
 }
 
 #[derive(Default)]
 pub(crate) struct StagedPartition {
-    /// What waits to be handed over, and their keys.
+    /// The staged messages with their keys.
     pieces: Vec<StagedMessage>,
     keys: Vec<u8>,
-    /// The last one is being filled.
+    /// The last slab is being filled.
     slabs: VecDeque<Filled>,
 }
 
@@ -50,7 +50,8 @@ struct Filled {
 }
 
 impl Staged {
-    /// Adds one; `fill` makes its value of `size` bytes, and notes what it will want to know of it. Tags of one partition go up.
+    /// Adds one message. `fill` writes its value of `size` bytes, and a note about it for the next use. Tags increase
+    /// within a partition.
     pub(crate) fn add(
         &mut self,
         (partition, tag): (Partition, u64),
@@ -95,7 +96,7 @@ impl Staged {
         self.len
     }
 
-    /// Takes each partition in which something waits; what `take` leaves in it waits on.
+    /// Calls `take` for each partition with staged messages. Messages that `take` leaves stay staged.
     pub(crate) fn each(&mut self, mut take: impl FnMut(Partition, &mut StagedPartition)) {
         let Self { stages, used, len, .. } = self;
         used.retain(|at| {
@@ -107,13 +108,13 @@ impl Staged {
         });
     }
 
-    /// The message of this tag is no longer held: librdkafka has reported its delivery, or will never accept
-    /// it. Does nothing for a message that was not staged here.
+    /// Releases the message with this tag, because librdkafka has reported its delivery or will never accept it. Does
+    /// nothing if the message was not staged here.
     pub(crate) fn release(&mut self, partition: Partition, tag: u64) {
         let Some(stage) = usize::try_from(partition).ok().and_then(|at| self.stages.get_mut(at)) else {
             return;
         };
-        // Messages end in the order of sending, except retries. So this is nearly always the first slab.
+        // Messages end in the order of sending, except for retries. So this is nearly always the first slab.
         let at = match stage.slabs.front() {
             Some(first) if tag <= first.last => 0,
             _ => stage.slabs.partition_point(|filled| filled.last < tag),
@@ -137,7 +138,7 @@ impl Filled {
 }
 
 impl StagedPartition {
-    /// The messages that wait, from the one with this index on.
+    /// The staged messages from this index on.
     pub(crate) fn messages(&self, from: usize) -> impl Iterator<Item = PlainMessage<'_>> {
         self.pieces[from..].iter().map(|piece| {
             let key = piece.key.clone().map(|key| &self.keys[key]);
@@ -155,7 +156,7 @@ impl StagedPartition {
         self.pieces.len()
     }
 
-    /// Those before this index wait no longer.
+    /// Removes the messages before this index.
     pub(crate) fn drop_before(&mut self, index: usize) {
         self.pieces.drain(..index);
         if self.pieces.is_empty() {
@@ -226,7 +227,7 @@ mod tests {
             hand_over(staged);
             place
         };
-        // The second slab ends first, as after a retry; of the first, one is still out.
+        // The second slab ends first, as after a retry. One message of the first slab is still in use.
         for tag in [3, 1, 4] {
             staged.release(0, tag);
         }
@@ -236,7 +237,7 @@ mod tests {
         staged.release(0, 2);
         staged.release(0, 99);
         assert_eq!(next(&mut staged, 2, 9), places[0]);
-        // Values of another size go elsewhere.
+        // Values of another size use another slab.
         add(&mut staged, 2, 10, None, "small");
         assert!(all_staged(&mut staged)[0].3 != places[1]);
     }

@@ -18,14 +18,14 @@ use crate::kafka::probe;
 use crate::kafka::probe::BatchHeader;
 use crate::plan::StartOffset;
 
-/// Between two looks at what the client without checksums got.
+/// Interval at which the results of the client without checksum validation are checked.
 const LOOK: Duration = Duration::from_millis(2);
-/// Bytes that it may hold.
+/// Maximum bytes that this client may queue.
 const PREFETCH: u64 = 4 << 20;
-/// Multiple of an answer's longest time that the client may take: a busy machine is slow. Answers, and not
-/// this time, prove that a batch is bad.
+/// Timeout of this client, as a multiple of the longest time of an answer. It is generous, because a machine may be
+/// busy. Answers prove that a batch is bad, and time does not.
 const PATIENCE: u32 = 4;
-/// Bytes before those that a batch's own length counts.
+/// Bytes at the start of a batch that its length field does not include.
 const BEFORE_LENGTH: u64 = 12;
 
 /// A client that reads without validating checksums.
@@ -34,14 +34,14 @@ pub(crate) struct Unchecked {
     fetches: Arc<FetchLog>,
 }
 
-/// What the client without checksum validation got of a batch.
+/// The result of reading a batch without checksum validation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Got {
-    /// It has passed the batch.
+    /// The client has passed the batch.
     Whole,
-    /// It received the batch, and cannot decode it to its end.
+    /// The client received the batch, and cannot decode all of it.
     Undecodable,
-    /// It had not got that far when its time was up.
+    /// The client did not get that far in time.
     Unknown,
 }
 
@@ -65,7 +65,7 @@ impl Unchecked {
         PartitionReader::open(&opening).ok().map(|reader| Self { reader, fetches })
     }
 
-    /// Hands out what it gets of these offsets, of a batch of so many bytes.
+    /// Returns the records at these offsets of a batch with this number of bytes.
     fn read(
         &mut self,
         (from, to, bytes): (Offset, Offset, u64),
@@ -82,7 +82,7 @@ impl Unchecked {
         let (mut stuck, mut next) = (false, from);
         let mut out = Got::Unknown;
         while out == Got::Unknown && !stuck && Instant::now() < until {
-            // Asked before the queue is looked at, which holds then all that it got up to there.
+            // Checked before the queue is read, which then contains everything up to that point.
             let (past, undecodable) = (fetches.is_past(to), fetches.is_undecodable());
             let (got, halt) = reader.hand_out(1000, &mut |event| match event {
                 ReadEvent::Record(record) => {
@@ -114,7 +114,7 @@ impl Drop for Unchecked {
     }
 }
 
-/// Hands out the records of a batch that a reader cannot pass, and lets the reader continue after it.
+/// Returns the records of a batch that a reader cannot pass, and moves the reader after the batch.
 pub(crate) fn pass(
     reader: &mut PartitionReader,
     unchecked: &mut Option<Unchecked>,
@@ -134,7 +134,7 @@ pub(crate) fn pass(
     let holds = |batch: &BatchHeader, offset| {
         first_at(offset).is_some_and(|found| found.base_offset == batch.base_offset)
     };
-    // Without the probe (it does no SASL) it is passed record by record.
+    // Without the probe, which does not support SASL, the batch is passed record by record.
     let offsets = batch.and_then(|batch| offsets_of(&batch, at, |offset| holds(&batch, offset)));
     let (from, to) = offsets.unwrap_or((at, at));
     if unchecked.is_none() {
@@ -155,8 +155,7 @@ pub(crate) fn pass(
         })
     };
     let mut got = read();
-    // Records after the batch arrived, and none of it. A broker that omits it once may return it the next
-    // time.
+    // Records after the batch arrived, and none of the batch. A broker that omits it once may return it the next time.
     if got == Got::Whole && last.get().is_none() {
         got = read();
     }
@@ -178,15 +177,15 @@ pub(crate) fn pass(
     }
 }
 
-/// What lies ahead of an offset, of the batch that the broker gives there: its first and its last offset; none where it lies before.
-/// The header may be what is altered. Where its two numbers differ, the broker has to give this batch at its last offset, too, as for
-/// one that was compacted; else the lower one is believed, and what lies behind that is looked at again.
+/// The first and the last offset of the rest of a batch, from offset `at` on; `None` if the batch ends before it. The
+/// header itself may be corrupted. If its two numbers differ, the broker must also return this batch at its last
+/// offset, as for a compacted batch. Otherwise, the lower number is used, and the reader checks what follows.
 fn offsets_of(
     batch: &BatchHeader,
     at: Offset,
     holds: impl FnOnce(Offset) -> bool,
 ) -> Option<(Offset, Offset)> {
-    // The one that lay here may be gone by now, and this one is right.
+    // The batch at this offset may have been removed, and this batch is valid.
     if batch.base_offset > at && batch.crc_ok != Some(false) {
         return None;
     }

@@ -8,7 +8,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What librdkafka says of an answer with null records.
+/// librdkafka's text for an answer with null records.
 const NULL_RECORDS: &str = "invalid MessageSetSize -1";
 
 /// Pauses the logging thread, so that two answers with null records are at least this far apart.
@@ -33,11 +33,11 @@ impl Brake {
         }
     }
 
-    /// How long to pause after an answer that came now.
+    /// The pause after an answer that arrives now.
     fn pause(&self, now: Instant) -> Duration {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let next = last.map_or(now, |last| (last + self.apart).max(now));
-        // The time at which the pause ends: the next answer comes after it.
+        // The time at which the pause ends. The next answer arrives later.
         *last = Some(next);
         next - now
     }

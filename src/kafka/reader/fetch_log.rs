@@ -1,19 +1,19 @@
 //! Evaluates the log lines of a reader's client about its fetches, under `debug=fetch,msg`.
 //!
-//! They prove that a client received a whole batch and could not decode it. Time without a record proves
-//! nothing on a busy machine. The client fetches at an offset, receives the whole batch, hands out no record
-//! of it, and fetches at the same offset again.
+//! They prove that a client received a whole batch and could not decode it. Time without a record proves nothing on a
+//! busy machine. The client fetches at an offset, receives the whole batch, returns no record of it, and fetches at the
+//! same offset again.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::ids::Offset;
 
-/// The debug contexts that say it.
+/// The debug contexts that log fetches.
 pub(crate) const DEBUG: &str = "fetch,msg";
 
 /// Number of such answers after which a batch counts as undecodable, if its length is known.
 const WHOLE: u32 = 2;
-/// The same where its header names more bytes than any answer holds. librdkafka asks for twice as much after each.
+/// The same if the header has a greater length than any answer. librdkafka doubles its limit after each answer.
 const CUT: u32 = 6;
 
 /// Watches the log lines of the client of one partition.
@@ -22,15 +22,15 @@ pub(crate) struct FetchLog(Mutex<FetchState>);
 
 #[derive(Default)]
 struct FetchState {
-    /// Bytes of the batch, where they are known.
+    /// Length of the batch, if known.
     bytes: u64,
-    /// Where the client asked last.
+    /// Offset of the client's last request.
     at: Option<Offset>,
     /// Bytes of records in the last answer.
     answered: u64,
-    /// Answers at that offset without a record: with the whole batch, and with less.
+    /// Answers at this offset without a record: with the whole batch, and with less.
     open: (u32, u32),
-    /// Those of them after which it fetched there again.
+    /// Those answers after which the client fetched at the same offset again.
     stood: (u32, u32),
 }
 
@@ -64,12 +64,12 @@ impl FetchLog {
         }
     }
 
-    /// The client fetched after this offset, so it has handed out all records up to there.
+    /// The client fetched after this offset, so it has returned all records up to it.
     pub(crate) fn is_past(&self, offset: Offset) -> bool {
         self.lock().at.is_some_and(|at| at > offset)
     }
 
-    /// It received the data at its offset repeatedly, and handed out no record of it.
+    /// The client received the data at its offset repeatedly, and returned no record of it.
     pub(crate) fn is_undecodable(&self) -> bool {
         let (whole, cut) = self.lock().stood;
         whole >= WHOLE || cut >= CUT
@@ -96,7 +96,7 @@ impl FetchState {
     }
 }
 
-/// The number that a text begins with.
+/// The number at the start of a text.
 fn number(text: &str) -> Option<i64> {
     let end = text.find(|c: char| c != '-' && !c.is_ascii_digit()).unwrap_or(text.len());
     text.get(..end)?.parse().ok()

@@ -28,25 +28,25 @@ use partition::{BadBatch, Halt, OUT_OF_RANGE, OffsetRefusal, Opening, PartitionR
 
 pub use read_event::{ReadEvent, Record};
 
-/// Threads that open or close the clients of a set side by side.
+/// Number of threads that open or close the clients of a set.
 const SIDE_BY_SIDE: usize = 8;
 
-/// Messages taken from one partition before the next one's turn.
+/// Maximum number of messages taken from one partition before the next partition.
 const BATCH: usize = 1000;
 
 /// What a [`ReaderSet`] reads.
 #[derive(Debug, Clone)]
 pub struct ReaderOptions {
     pub topic: String,
-    /// The partitions of this set; each gets a client of its own.
+    /// The partitions of this set. Each has a separate client.
     pub partitions: Vec<Partition>,
     pub start: StartOffset,
-    /// Bytes that all partitions of this set may hold before they are drained: this set's share of the run's 32 MiB.
+    /// Maximum number of bytes in the queues of this set: its share of the run's 32 MiB.
     pub prefetch_bytes: u64,
     /// Let the broker wait up to a second per fetch, if latency is not measured; see
     /// [`ReaderSet::be_patient`].
     pub patient: bool,
-    /// Longest wait for connections, metadata and starting offsets of all.
+    /// Maximum wait for the connections, metadata and start offsets of all partitions.
     pub open_timeout: Duration,
 }
 
@@ -76,7 +76,7 @@ impl ReaderOptions {
     }
 }
 
-/// What all readers of a set share.
+/// Data shared by all readers of a set.
 struct ReaderCommon<'a> {
     topic: &'a str,
     client: &'a Client,
@@ -90,30 +90,32 @@ pub struct ReaderSet {
     client: Client,
     options: ReaderOptions,
     signal: Arc<Signal>,
-    /// Indexes of readers that have something, each at most once.
+    /// Indexes of readers with records or errors, each at most once.
     ready: VecDeque<u32>,
     woken: Vec<u32>,
-    /// Some readers do not fetch now and start again at their time.
+    /// Whether some readers have paused and restart later.
     paused: bool,
-    /// Who reads batches whose checksum is wrong, where there was one.
+    /// The clients that read batches with a wrong checksum, by partition.
     unchecked: HashMap<Partition, Option<Unchecked>>,
 }
 
 impl ReaderSet {
-    /// Connects all clients, fetches metadata, resolves the starting offsets, then starts reading.
+    /// Connects all clients, requests metadata, resolves the start offsets, then starts reading.
     ///
     /// # Errors
-    /// [`Error::Property`] and [`Error::Client`] as [`Client::new`]; [`Error::Request`] where the cluster did not answer in
-    /// `open_timeout`, or where the topic or one of the partitions is not there.
+    ///
+    /// [`Error::Property`] and [`Error::Client`], as for [`Client::new`]. [`Error::Request`] if the cluster did not
+    /// answer within `open_timeout`, or if the topic or one of the partitions does not exist.
     pub fn open(client: &Client, options: &ReaderOptions) -> Result<Self, Error> {
         Self::open_with(client, options, false)
     }
 
-    /// As [`ReaderSet::open`], but takes partitions that the broker does not know, where their start needs no question: they
-    /// are read once they are known. See [`ReaderSet::is_unknown`] and [`ReaderSet::restart`].
+    /// Like [`ReaderSet::open`], but accepts unknown partitions whose start offset needs no request. They are read when
+    /// the broker knows them. See [`ReaderSet::is_unknown`] and [`ReaderSet::restart`].
     ///
     /// # Errors
-    /// As [`ReaderSet::open`].
+    ///
+    /// Those of [`ReaderSet::open`].
     pub fn open_unknown_too(client: &Client, options: &ReaderOptions) -> Result<Self, Error> {
         Self::open_with(client, options, true)
     }
@@ -174,8 +176,8 @@ impl ReaderSet {
         Ok(set)
     }
 
-    /// Blocks until some partition has something, `timeout` is over, or [`ReaderSet::waker`] wakes it.
-    /// Returns whether there may be something to drain.
+    /// Waits until a partition has records or errors, `timeout` passes, or [`ReaderSet::waker`] wakes it. Returns
+    /// whether there may be something to drain.
     pub fn wait(&mut self, timeout: Duration) -> bool {
         let deadline = if self.ready.is_empty() { Instant::now().checked_add(timeout) } else { None };
         let next = self.start_again();
@@ -193,8 +195,8 @@ impl ReaderSet {
         !self.ready.is_empty()
     }
 
-    /// Hands out available records without waiting: at most `limit` events, fairly across partitions. Returns
-    /// their number.
+    /// Passes available records and errors to `on` without waiting: at most `limit` events, fairly across partitions.
+    /// Returns their number.
     pub fn drain(&mut self, limit: usize, on: &mut dyn FnMut(ReadEvent<'_>)) -> usize {
         self.wait(Duration::ZERO);
         let mut handed = 0;
@@ -218,7 +220,8 @@ impl ReaderSet {
                 }
                 None => {}
             }
-            // Fewer than wanted: it was empty then, and its next message makes it ready again.
+            // The queue had fewer messages than requested, so it was empty. Its next message makes the reader ready
+            // again.
             if got == want || again {
                 self.ready.push_back(index);
             } else {
@@ -233,12 +236,12 @@ impl ReaderSet {
         &self.partitions
     }
 
-    /// The offset at which this partition's reader started, where that was resolved (all but `earliest`).
+    /// The resolved start offset of this partition's reader; `None` for `earliest`.
     pub fn started_at(&self, partition: Partition) -> Option<Offset> {
         self.reader(partition)?.started_at
     }
 
-    /// One past the last offset handed out, in the current epoch; the start where nothing was.
+    /// The offset after the last returned record in the current epoch. The start offset if there is none.
     pub fn position(&self, partition: Partition) -> Option<Offset> {
         self.reader(partition)?.position
     }
@@ -248,11 +251,12 @@ impl ReaderSet {
         self.reader(partition).map_or(0, |reader| reader.epoch)
     }
 
-    /// The log's first offset and its end, asked of the broker now, over this partition's own connection. A fetch that
-    /// waits there is answered first, so it takes up to `fetch.wait.max.ms` (100 ms, or a second) longer than a round trip.
+    /// Requests the start and the end of the log over this partition's connection. A pending fetch is answered first,
+    /// so this takes up to `fetch.wait.max.ms` (100 ms, or a second) longer than a round trip.
     ///
     /// # Errors
-    /// [`Error::Request`] where it does not answer in time or does not know the partition (any more).
+    ///
+    /// [`Error::Request`] if the broker does not answer in time or does not know the partition.
     pub fn watermarks(&self, partition: Partition, timeout: Duration) -> Result<(Offset, Offset), Error> {
         let what = || format!("list the offsets of {}/{partition}", self.topic);
         let reader =
@@ -267,25 +271,25 @@ impl ReaderSet {
         self.reader(partition)?.topic.handle().told_end(&self.topic, partition)
     }
 
-    /// Restarts a reader at the log start, in a new epoch; `reason` becomes the event's text. For a recreated
-    /// log that no answer of the broker reveals.
+    /// Restarts a reader at the log start, in a new epoch. `reason` becomes the event's text. For a recreated log that
+    /// no answer of the broker reveals.
     pub fn reset(&mut self, partition: Partition, reason: &str, on: &mut dyn FnMut(ReadEvent<'_>)) {
         self.change(partition, |reader, set| {
             reader.reset(set.topic, set.client.waits(), reason.to_owned(), on);
         });
     }
 
-    /// Reports that the broker answers a reader with OFFSET_OUT_OF_RANGE, for brokers that hide this from
-    /// librdkafka: KafScale sends null records with it. The results are events, as in [`ReaderSet::drain`].
+    /// Reports that the broker answers a reader with OFFSET_OUT_OF_RANGE, for brokers that hide this from librdkafka:
+    /// KafScale also sends null records. The results are events, as in [`ReaderSet::drain`].
     pub fn refused(&mut self, partition: Partition, on: &mut dyn FnMut(ReadEvent<'_>)) {
         let text = "the broker answers that this offset is not in the log".to_owned();
         let refusal = OffsetRefusal { code: OUT_OF_RANGE, offset: 0, text };
         self.change(partition, |reader, set| reader.refused(set.topic, set.client.waits(), refusal, on));
     }
 
-    /// Passes a batch that the broker hands out and of which neither its reader nor a fresh client gets anything. What comes of
-    /// it are events, as in [`ReaderSet::drain`]. If the broker gives it no longer, since compaction or retention removed it, the
-    /// reader fetches again.
+    /// Passes a batch that the broker returns and from which neither its reader nor a new client gets a record. The
+    /// results are events, as in [`ReaderSet::drain`]. If the broker no longer returns the batch, because compaction or
+    /// retention removed it, the reader fetches again.
     pub fn pass_bad_batch(&mut self, partition: Partition, on: &mut dyn FnMut(ReadEvent<'_>)) {
         let Some(index) = self.readers.iter().position(|reader| reader.partition == partition) else {
             return;
@@ -297,7 +301,7 @@ impl ReaderSet {
             return self.restart(partition);
         };
         let reader = &mut self.readers[index];
-        // What lies before a batch that may be right was removed, or is a control record: no bad batch.
+        // Records before a valid batch were removed, or are control records. This is not a bad batch.
         let behind_gap = |batch: &BatchHeader| batch.crc_ok != Some(false) && batch.base_offset > at;
         let base = found.batch.filter(behind_gap).map_or(at, |batch| batch.base_offset);
         reader.position = Some(base);
@@ -311,13 +315,13 @@ impl ReaderSet {
         let wait = self.client.waits().restart;
         self.change(partition, |reader, _| {
             reader.stop();
-            // What fails here fails again where it matters.
+            // If this fails, the next fetch reports it.
             let _ = metadata::of_topic(&reader.topic, Instant::now() + wait);
             let _ = reader.start();
         });
     }
 
-    /// Whether the broker did not know this partition when its reader was opened, and nothing has come from it since.
+    /// Whether the broker did not know this partition when its reader was opened, and no record has arrived since.
     pub fn is_unknown(&self, partition: Partition) -> bool {
         self.reader(partition).is_some_and(|reader| reader.unknown)
     }
@@ -334,7 +338,7 @@ impl ReaderSet {
         }
     }
 
-    /// Lets those start again whose time has come; says when the next one's comes.
+    /// Restarts the readers whose pause is over. Returns the time of the next restart.
     fn start_again(&mut self) -> Option<Instant> {
         if !self.paused {
             return None;
@@ -342,7 +346,7 @@ impl ReaderSet {
         let now = Instant::now();
         for reader in &mut self.readers {
             if reader.starts_at.is_some_and(|at| at <= now) {
-                // Where this fails, it makes no progress, and its end says so.
+                // If this fails, the reader makes no progress, and its end reports that.
                 let _ = reader.start();
             }
         }
@@ -355,7 +359,7 @@ impl ReaderSet {
     /// recreated topic has another id, librdkafka requests the old one, and some brokers do not report this.
     pub fn refresh(&self, partition: Partition) {
         if let Some(reader) = self.reader(partition) {
-            // What fails here fails again where it matters.
+            // If this fails, the next fetch reports it.
             let _ = metadata::of_topic(&reader.topic, Instant::now() + self.client.waits().restart);
         }
     }
@@ -374,7 +378,7 @@ impl ReaderSet {
         let options = ReaderOptions { start: StartOffset::Earliest, patient: true, ..self.options.clone() };
         let properties = options.properties(&self.client);
         let deadline = Instant::now() + self.client.waits().restart;
-        // As in `refresh`: the one that is there goes on.
+        // As in `refresh`: if this fails, the current client continues.
         let opening = options.opening(&self.client, &properties, partition, false, deadline);
         let Ok(fresh) = PartitionReader::open(&opening) else {
             return false;
@@ -383,11 +387,11 @@ impl ReaderSet {
         old.stop();
         let fresh = fresh.in_place_of(old);
         let handle = Arc::clone(old.topic.handle());
-        // What the old one had fetched and not handed out is fetched again.
+        // Records that the old client fetched and did not return are fetched again.
         *old = fresh;
         release(vec![handle], Duration::ZERO);
         old.queue.wakes(&self.signal, u32::try_from(index).unwrap_or(u32::MAX));
-        // Where this fails, it stands still as before, and its end says so.
+        // If this fails, the reader makes no progress, as before, and its end reports that.
         let _ = old.start();
         true
     }
@@ -397,7 +401,7 @@ impl ReaderSet {
         Waker(Arc::clone(&self.signal))
     }
 
-    /// Stops reading and lets all clients go. Dropping does the same.
+    /// Stops reading and closes all clients. Dropping does the same.
     pub fn close(self) {}
 
     fn reader(&self, partition: Partition) -> Option<&PartitionReader> {

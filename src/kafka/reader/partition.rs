@@ -20,65 +20,67 @@ const PARTITION_EOF: Code = Code(-191);
 pub(crate) const UNKNOWN_PARTITION: Code = Code(3);
 const TIMED_OUT: Code = Code(-185);
 
-/// OFFSET_OUT_OF_RANGE, and what librdkafka calls an answer to OffsetForLeaderEpoch that ends before the reader's offset.
+/// OFFSET_OUT_OF_RANGE. The next constant is librdkafka's code for an answer to OffsetForLeaderEpoch that ends before
+/// the reader's offset.
 pub(crate) const OUT_OF_RANGE: Code = Code(1);
 const LOG_TRUNCATION: Code = Code(-139);
 
-/// How a reader of one partition is opened.
+/// Options for opening a reader of one partition.
 pub(crate) struct Opening<'a> {
     pub(crate) client: &'a Client,
     pub(crate) properties: &'a [(&'a str, String)],
     pub(crate) topic: &'a str,
     pub(crate) partition: Partition,
     pub(crate) start: StartOffset,
-    /// Take a partition that the broker does not know: it is read once it is known.
+    /// Accept an unknown partition. It is read when the broker knows it.
     pub(crate) unknown_too: bool,
     pub(crate) deadline: Instant,
-    /// Who sees what its client logs of its fetches, where its properties make it.
+    /// Receives the client's log lines about its fetches, if its properties enable them.
     pub(crate) fetches: Option<Arc<FetchLog>>,
 }
 
-/// One partition's client and place.
+/// The client and the position of one partition.
 pub(crate) struct PartitionReader {
     pub(crate) partition: Partition,
     pub(crate) topic: TopicHandle,
     pub(crate) queue: Queue,
     pub(crate) started_at: Option<Offset>,
-    /// One past the last offset handed out; the start where none was.
+    /// The offset after the last returned record. The start offset if there is none.
     pub(crate) position: Option<Offset>,
     pub(crate) epoch: u32,
-    /// It is in the set's list of those that have something.
+    /// Whether the reader is in the set's list of ready readers.
     pub(crate) listed: bool,
     /// The broker did not know the partition when it was opened.
     pub(crate) unknown: bool,
-    /// When it starts to fetch again, where it does not fetch now.
+    /// When fetching restarts; `None` while the reader fetches.
     pub(crate) starts_at: Option<Instant>,
-    /// How long it paused last, while the broker goes on refusing.
+    /// The last pause, while the broker keeps rejecting the offset.
     pause: Option<Duration>,
-    /// Where it was when the log was last found to end before it.
+    /// The reader's offset when the log last ended before it.
     cut_from: Option<Offset>,
 }
 
-/// Why a reader cannot continue by itself.
+/// The reasons why a reader cannot continue by itself.
 pub(crate) enum Halt {
-    /// The broker refused its offset.
+    /// The broker rejected its offset.
     Refused(OffsetRefusal),
-    /// It cannot pass a batch. Records fetched after it are fetched again.
+    /// The reader cannot pass a batch. Records fetched after it are fetched again.
     Bad(BadBatch),
 }
 
 /// A batch that its reader cannot pass.
 pub(crate) struct BadBatch {
-    /// Its first offset, as librdkafka says; below the reader's own, where that began in the middle.
+    /// The batch's first offset according to librdkafka. Less than the reader's offset if the reader started in the
+    /// middle.
     pub(crate) base: Offset,
-    /// librdkafka's words; none where it says nothing, and merely stands still.
+    /// librdkafka's error text; `None` if librdkafka reports no error and makes no progress.
     pub(crate) reported: Option<String>,
 }
 
 /// The rejection of a reader's offset.
 pub(crate) struct OffsetRefusal {
     pub(crate) code: Code,
-    /// librdkafka's offset: the place where the reader has none of its own.
+    /// librdkafka's offset, used if the reader has no position yet.
     pub(crate) offset: Offset,
     pub(crate) text: String,
 }
@@ -105,7 +107,7 @@ impl PartitionReader {
             Ok(_) => Err(request("find")(UNKNOWN_PARTITION)),
             Err(error) => Err(error),
         };
-        // A start that has to be asked for needs a broker that knows the partition.
+        // A start offset that must be requested needs a broker that knows the partition.
         let needs_nobody = matches!(start, StartOffset::Earliest | StartOffset::At(_));
         let unknown = match known {
             Ok(()) => false,
@@ -146,7 +148,7 @@ impl PartitionReader {
         })
     }
 
-    /// Takes over the position of a reader that is replaced; it does not fetch yet.
+    /// Takes the position of the reader that it replaces. Does not fetch yet.
     pub(crate) fn in_place_of(self, old: &Self) -> Self {
         Self {
             started_at: old.started_at,
@@ -160,19 +162,20 @@ impl PartitionReader {
         }
     }
 
-    /// Starts fetching at its position.
+    /// Starts to fetch at the reader's position.
     pub(crate) fn start(&mut self) -> Result<(), Code> {
         self.starts_at = None;
         self.topic.start(self.partition, self.position.unwrap_or(OFFSET_BEGINNING), &self.queue)
     }
 
-    /// Stops fetching. Records that were fetched and not handed out are fetched again.
+    /// Stops fetching. Records that were fetched and not returned are fetched again.
     pub(crate) fn stop(&mut self) {
         self.topic.stop(self.partition);
         self.starts_at = None;
     }
 
-    /// Hands out up to `limit` records and errors; returns how many, and why it does not go on by itself where it does not.
+    /// Passes up to `limit` records and errors to `on`. Returns their number, and the reason if the reader cannot
+    /// continue by itself.
     pub(crate) fn hand_out(
         &mut self,
         limit: usize,
@@ -205,7 +208,7 @@ impl PartitionReader {
                 PARTITION_EOF => {}
                 AUTO_OFFSET_RESET => {
                     let text = text();
-                    // librdkafka's text names the reason, and no field does.
+                    // Only librdkafka's text contains the reason.
                     let truncated = text.contains("truncation") || text.contains("No epoch found");
                     let code = if truncated { LOG_TRUNCATION } else { OUT_OF_RANGE };
                     halt = Some(Halt::Refused(OffsetRefusal { code, offset: message.offset(), text }));
@@ -223,7 +226,7 @@ impl PartitionReader {
         (got, halt)
     }
 
-    /// The broker rejected its offset: requests the log's offsets, and continues accordingly.
+    /// Handles a rejected offset: requests the log's offsets, and continues accordingly.
     pub(crate) fn refused(
         &mut self,
         topic: &str,
@@ -233,7 +236,7 @@ impl PartitionReader {
     ) {
         self.stop();
         let partition = self.partition;
-        // A topic that was made anew has another id. What fails here fails again where it matters.
+        // A recreated topic has another id. If this fails, the next fetch reports it.
         let _ = metadata::of_topic(&self.topic, Instant::now() + waits.restart);
         let marks = self.topic.handle().watermarks(topic, partition, waits.restart);
         let at = self.position.unwrap_or(refusal.offset);
@@ -295,7 +298,7 @@ impl PartitionReader {
         }
     }
 
-    /// Starts again after a pause, twice as long as the last one.
+    /// Schedules a restart after a pause, twice as long as the last one.
     fn pause(&mut self, waits: &Waits) {
         let pause = self.pause.map_or(waits.refused_first, |last| (last * 2).min(waits.refused_most));
         self.pause = Some(pause);
@@ -314,8 +317,8 @@ enum Onward {
     Anew,
 }
 
-/// A broker that has returned records up to an offset a second time, and still reports an end before it, is
-/// not believed any more.
+/// Decides how to continue. If a broker has returned all records up to an offset twice, and still reports an end before
+/// it, that end is ignored.
 fn where_to(at: Offset, low: Offset, high: Offset, cut_from: Option<Offset>) -> Onward {
     if at < 0 {
         // It has no position yet: the log start was rejected.
@@ -329,7 +332,7 @@ fn where_to(at: Offset, low: Offset, high: Offset, cut_from: Option<Offset>) -> 
     }
 }
 
-/// Retries until the deadline: a broker that has just started, or a new leader, may not answer at once.
+/// Retries until the deadline: a broker that has just started, or a new leader, may not answer immediately.
 fn retried<T>(deadline: Instant, mut ask: impl FnMut(Duration) -> Result<T, Code>) -> Result<T, Code> {
     loop {
         let left = deadline.saturating_duration_since(Instant::now());

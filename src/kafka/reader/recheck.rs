@@ -11,51 +11,51 @@ use crate::kafka::probe::{FetchProbe, NoFetch};
 use crate::kafka::{Client, Code, Error, ReadEvent, ReaderOptions, ReaderSet, Record, probe};
 use crate::plan::StartOffset;
 
-/// Behind the end of any log.
+/// An offset after the end of any log.
 const FAR: Offset = 1 << 40;
 
-/// A part of a log.
+/// A range of offsets to re-read.
 #[derive(Clone, Copy)]
 pub struct Range<'a> {
     pub topic: &'a str,
     pub partition: Partition,
     pub from: Offset,
     pub to: Offset,
-    /// Whether a record is the one that was written after all others, if there is one. A broker may report an
-    /// end that is too low, and may send nothing for a second for many reasons.
+    /// Whether a record is the end marker, if there is one. A broker may report an end that is too low, and may send
+    /// nothing for a second for many reasons.
     pub is_mark: Option<&'a dyn Fn(&Record<'_>) -> bool>,
-    /// Whether to give up, as where time ran out.
+    /// Whether to stop early, for example on timeout.
     pub is_over: &'a dyn Fn() -> bool,
-    /// Called every [`Waits::tell`](crate::kafka::Waits::tell) with how far it got, also while nothing arrives.
+    /// Called every [`Waits::tell`](crate::kafka::Waits::tell) with the current offset, also if no record arrives.
     pub progress: &'a dyn Fn(Offset),
 }
 
 /// How far a re-read got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RangeEnd {
-    /// It read past the last offset: a record at or after it arrived, or the reported end of the log is at or
-    /// before its position.
+    /// Whether it read past the last offset: a record at or after it arrived, or the reported end of the log is at or
+    /// before the reader's position.
     pub passed: bool,
-    /// It passed by a record, and not only by what the broker reports of the log's end.
+    /// Whether a record proves this, and not only the reported end of the log.
     pub by_record: bool,
-    /// The first offset that it did not get past.
+    /// The first offset that was not passed.
     pub at: Offset,
     /// The end of the log, requested because no records arrived.
     pub end: Option<Offset>,
-    /// The broker reports an end at or before its position, and contradicts it by its fetch answers.
+    /// Whether the broker reports an end at or before the reader's position, and its fetch answers contradict it.
     pub hides: bool,
     /// The last stable offset that blocked it (`isolation.level: read_committed`).
     pub last_stable: Option<Offset>,
 }
 
-/// Reads a range of a log with a separate client and hands out its records, but none outside. If the broker
-/// does not know the partition or does not answer, it retries until `timeout`.
+/// Reads a range of a log with a separate client and returns its records, and none outside the range. If the broker
+/// does not know the partition or does not answer, retries until `timeout`.
 ///
 /// # Errors
 ///
-/// [`Error::Property`] and [`Error::Client`] as [`ReaderSet::open`](crate::kafka::ReaderSet::open).
-/// [`Error::Request`] if it could not start to read: with a code that [means gone](Code::means_gone) if every
-/// answer said that the broker does not know the partition; with another code if no broker answered.
+/// [`Error::Property`] and [`Error::Client`], as for [`ReaderSet::open`](crate::kafka::ReaderSet::open).
+/// [`Error::Request`] if reading could not start: with a code that [means gone](Code::means_gone) if every answer said
+/// that the broker does not know the partition, and with another code if no broker answered.
 pub fn read_range(
     client: &Client,
     range: &Range<'_>,
@@ -96,7 +96,7 @@ pub fn read_range(
             }
         } else if heard.elapsed() >= reading.patience {
             match reading.is_given(&readers, left) {
-                // As long again: a machine may be slow.
+                // Wait the same time again: the machine may be slow.
                 Given::Once => heard = Instant::now(),
                 Given::Refused => {
                     let before = readers.position(range.partition);
@@ -114,14 +114,14 @@ pub fn read_range(
                 }
                 Given::No => reading.look_at_end(&readers, left),
             }
-            // A topic that was made anew has another id, and one that was unknown for a while is asked for.
+            // A recreated topic has another id, and a topic that was unknown for a while must be requested again.
             readers.refresh(range.partition);
         }
     }
     Ok(reading.out)
 }
 
-/// Says how far it is, now and then.
+/// Reports the progress at intervals.
 struct Tell<'a> {
     range: &'a Range<'a>,
     every: Duration,
@@ -145,7 +145,7 @@ fn open(
     told: &mut Tell<'_>,
 ) -> Result<ReaderSet, Error> {
     let waits = client.waits();
-    // Whether a broker answered each time that it does not know the partition.
+    // Set if each answer so far said that the partition is unknown.
     let mut unknown: Option<Error> = None;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
@@ -166,7 +166,7 @@ fn open(
         if code.means_gone() {
             unknown = Some(error);
         } else if last {
-            // The last try may merely have run out of time.
+            // The last attempt may simply have timed out.
             return Err(unknown.filter(|_| code.is_timeout()).unwrap_or(error));
         } else if !code.is_timeout() {
             unknown = None;
@@ -183,27 +183,28 @@ struct Recheck<'a> {
     client: &'a Client,
     range: &'a Range<'a>,
     patience: Duration,
-    /// Where it stood when the broker was last found to give records of which it gets none.
+    /// The reader's offset when the broker last returned records of which the reader got none.
     given: Option<Offset>,
-    /// Nothing but control records lie from its place up to here: its client has read past them, and says nothing of it.
+    /// Up to this offset, there are only control records after the reader's offset. The client has skipped them without
+    /// an event.
     behind_control: Offset,
     out: RangeEnd,
 }
 
-/// Whether a broker gives records at the place of a reader that gets none.
+/// Whether a broker returns records at the offset of a reader that gets none.
 enum Given {
     No,
     Once,
-    /// For the second time, and the reader is still at this offset.
+    /// For the second time at the same offset.
     Again,
-    /// It answers that the place is not in its log, in a way that the reader's client does not notice: with null records.
+    /// The broker rejects the offset, but the reader's client does not notice because the records are null.
     Refused,
 }
 
 impl Recheck<'_> {
-    /// Hands out what is there. Returns whether anything was.
+    /// Processes available records and errors. Returns whether there were any.
     fn drain(&mut self, readers: &mut ReaderSet, on: &mut dyn FnMut(ReadEvent<'_>)) -> bool {
-        // A broker that refuses is not silent: only silence says that the log may end here.
+        // A broker that rejects the offset has answered. Only silence suggests that the log may end here.
         readers.drain(usize::MAX, &mut |event| self.take(event, on)) > 0
     }
 
@@ -223,7 +224,7 @@ impl Recheck<'_> {
                 match &event {
                     ReadEvent::Reset { to, anew, .. } => {
                         out.at = to.unwrap_or(0);
-                        // All of the range was removed: the log begins behind it.
+                        // The whole range was removed: the log starts after it.
                         out.passed |= !anew && out.at > range.to;
                     }
                     ReadEvent::BadBatch { to, .. } => {
@@ -238,7 +239,8 @@ impl Recheck<'_> {
         }
     }
 
-    /// A batch that cannot be decoded is no silence of the broker, though its client says nothing of it.
+    /// Probes the broker at the reader's offset. A batch that cannot be decoded is an answer, although the reader's
+    /// client reports nothing.
     fn is_given(&mut self, readers: &ReaderSet, left: Duration) -> Given {
         let Range { topic, partition, from, .. } = *self.range;
         let position = readers.position(partition).unwrap_or(from);
@@ -280,22 +282,22 @@ impl Recheck<'_> {
         }
     }
 
-    /// Whether the broker's fetch answers from after the range agree with the end that it reports.
+    /// Whether the broker's fetch answers after the range agree with the end that it reports.
     fn stands_by(&self, end: Offset, readers: &ReaderSet, left: Duration) -> bool {
         let Range { topic, partition, to, .. } = *self.range;
         let until = Instant::now() + left.min(self.client.waits().answer);
         let fetch = |offset| probe::probe_fetch(self.client, topic, partition, offset, until);
         match fetch(to.saturating_add(1)) {
             Ok(behind) => agree(end, &behind, || fetch(to.saturating_add(FAR)).ok()),
-            // The probe does no SASL.
+            // The probe does not support SASL.
             Err(NoFetch::Sasl) => readers.told_end(partition).is_none_or(|told| told <= end),
             Err(_) => false,
         }
     }
 }
 
-/// Whether a fetch answer from after an end agrees with it: the broker rejects that offset. A broker that
-/// rejects no offset at all, however far, must report the same end.
+/// Whether a fetch answer at an offset after the end agrees with it: the broker rejects that offset. If a broker
+/// rejects no offset at all, even a distant one, it must report the same end.
 fn agree(end: Offset, behind: &FetchProbe, far: impl FnOnce() -> Option<FetchProbe>) -> bool {
     if behind.behind_control.is_some() {
         return false;
@@ -309,7 +311,7 @@ fn agree(end: Offset, behind: &FetchProbe, far: impl FnOnce() -> Option<FetchPro
 }
 
 impl Code {
-    /// No answer came in time, as librdkafka says it.
+    /// Whether this is librdkafka's code for a missing answer.
     const fn is_timeout(self) -> bool {
         matches!(self.0, -185 | -192)
     }
@@ -337,12 +339,12 @@ mod tests {
     fn an_end_is_one_where_fetches_from_behind_it_agree() {
         let refused = || answer(1, None, 0);
         assert!(agree(50, &refused(), || None));
-        // A broker that refuses nothing.
+        // A broker that rejects no offset.
         let empty = |end| answer(0, end, 0);
         let takes_all = |end| agree(50, &empty(end), || Some(empty(end)));
         assert!(takes_all(Some(50)) && takes_all(None));
         assert!(!takes_all(Some(60)) && !takes_all(Some(3)), "its two ends differ");
-        // One that refuses what lies far behind, and not this: the log goes on.
+        // One that rejects a distant offset, but not this one: the log continues.
         assert!(!agree(50, &empty(Some(50)), || Some(refused())));
         assert!(!agree(50, &empty(Some(50)), || None), "no answer");
         let control = FetchProbe { behind_control: Some(60), ..empty(Some(50)) };

@@ -1,4 +1,5 @@
-//! Many messages for one partition in one call: one lock of the topic and one look at the clock for all of them.
+//! Passes many messages for one partition to librdkafka in one call, which locks the topic and reads the clock only
+//! once.
 
 use std::ffi::c_int;
 use std::ptr;
@@ -9,7 +10,7 @@ use super::slab::Placed;
 use super::topic::{TopicHandle, tag_pointer};
 use crate::kafka::client::code::Code;
 
-/// What librdkafka says where its queue is full; and here of what it did not come to.
+/// librdkafka's code for a full queue. Here also the code of messages that it did not reach.
 const QUEUE_FULL: sys::rd_kafka_resp_err_t = sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__QUEUE_FULL;
 
 pub(crate) struct PlainMessage<'a> {
@@ -18,17 +19,17 @@ pub(crate) struct PlainMessage<'a> {
     pub(crate) tag: u64,
 }
 
-/// Memory for such calls, used again. Empty between them.
+/// Reusable memory for such calls. Empty between them.
 #[derive(Default)]
 pub(crate) struct BatchBuffer(Vec<sys::rd_kafka_message_t>);
 
-// SAFETY: it holds no pointer between two calls, and during one it is borrowed by it.
+// SAFETY: it contains no pointers between two calls, and is borrowed during a call.
 unsafe impl Send for BatchBuffer {}
 
 impl TopicHandle {
-    /// Hands these messages to librdkafka, in this order, all for one partition; `on` learns what became of each. From the first
-    /// that finds the queue full on, all do. Of those that it took, it reads the values until it reports their end: so long
-    /// their slabs hold them.
+    /// Passes these messages to librdkafka, in this order, all for one partition. `on` receives each result. If the
+    /// queue is full for one message, it is also full for all later ones. librdkafka reads the values of accepted
+    /// messages until it reports their delivery, so their slabs keep them until then.
     pub(crate) fn produce_all<'a>(
         &self,
         partition: i32,
@@ -51,15 +52,15 @@ impl TopicHandle {
             }
         }));
         let count = c_int::try_from(batch.0.len()).unwrap_or(c_int::MAX);
-        // SAFETY: the topic is alive; `count` elements are there. Keys outlive this call ('a), which copies them. Values are
-        // held by their slabs until the caller has the report of their end; without a flag librdkafka neither writes to them nor
-        // frees them. Tags are numbers in the shape of pointers; librdkafka only hands them back.
+        // SAFETY: the topic is alive; the array has `count` elements. Keys outlive this call ('a), which copies them.
+        // Slabs keep the values until the caller has received the delivery reports. Without a flag, librdkafka neither
+        // writes to them nor frees them. Tags are numbers cast to pointers, and librdkafka only returns them.
         unsafe {
             sys::rd_kafka_produce_batch(self.as_ptr(), partition, 0, batch.0.as_mut_ptr(), count);
         }
         for (index, message) in batch.0.iter().enumerate() {
-            // SAFETY: alive; the enum's memory is read as a plain number of its size, since librdkafka may have written one that
-            // the enum does not list.
+            // SAFETY: alive; the enum's memory is read as a plain number of its size, because librdkafka may have
+            // written a number that the enum does not list.
             let code = Code(unsafe { (&raw const message.err).cast::<c_int>().read() });
             on(index, if code.is_none() { Ok(()) } else { Err(code) });
         }

@@ -1,4 +1,4 @@
-//! A message that was read, lent by librdkafka for the time of a callback.
+//! A message that was read, borrowed from librdkafka during a callback.
 
 use std::ffi::{CStr, c_int};
 use std::marker::PhantomData;
@@ -9,7 +9,7 @@ use rdkafka_sys as sys;
 use crate::kafka::client::code::Code;
 use crate::kafka::ffi::base::bytes;
 
-/// A message that was read, or an error in its place. Alive as long as it is lent; librdkafka frees it.
+/// A message that was read, or an error instead. Valid while it is borrowed; librdkafka frees it.
 pub(crate) struct LentMessage(pub(crate) NonNull<sys::rd_kafka_message_t>);
 
 impl LentMessage {
@@ -32,13 +32,14 @@ impl LentMessage {
         unsafe { bytes((*self.raw()).key, (*self.raw()).key_len) }
     }
 
-    /// The value, or for an error its text.
+    /// The value, or the text of an error.
     pub(crate) fn value(&self) -> Option<&[u8]> {
-        // SAFETY: as `key`.
+        // SAFETY: as in `key`.
         unsafe { bytes((*self.raw()).payload, (*self.raw()).len) }
     }
 
-    /// Its time in milliseconds since 1970, and whether that is when its producer made it: else it is when the broker took it.
+    /// The timestamp in milliseconds since 1970, and whether it is the time of the producer (CreateTime), not of the
+    /// broker (LogAppendTime).
     pub(crate) fn timestamp_ms(&self) -> Option<(i64, bool)> {
         let mut kind = sys::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
         // SAFETY: alive; librdkafka writes one of its three kinds.
@@ -47,10 +48,11 @@ impl LentMessage {
         (time >= 0).then_some((time, created))
     }
 
-    /// Its headers in their order. They are parsed when first asked for, where there are any.
+    /// The headers in their order. Parsed on the first call.
     pub(crate) fn headers(&self) -> Headers<'_> {
         let mut headers = ptr::null_mut();
-        // SAFETY: alive, and a message that was read. librdkafka parses the headers once and keeps them with the message.
+        // SAFETY: alive, and a message that was read. librdkafka parses the headers once and keeps them with the
+        // message.
         let count = unsafe {
             if kaf6_has_headers(self.raw()) == 0 {
                 0
@@ -66,12 +68,12 @@ impl LentMessage {
 
 const NO_ERROR: sys::rd_kafka_resp_err_t = sys::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
 
-// In `headers.c`.
+// Defined in `headers.c`.
 unsafe extern "C" {
     fn kaf6_has_headers(message: *const sys::rd_kafka_message_t) -> c_int;
 }
 
-/// The headers of a message: name, and value or null.
+/// The headers of a message: names, and values or null.
 #[derive(Debug, Clone)]
 pub(crate) struct Headers<'a> {
     headers: *mut sys::rd_kafka_headers_t,
@@ -88,7 +90,8 @@ impl<'a> Iterator for Headers<'a> {
             return None;
         }
         let (mut name, mut value, mut size) = (ptr::null(), ptr::null(), 0);
-        // SAFETY: the list lives as long as the message, which is borrowed; so do names and values. The index is below the count.
+        // SAFETY: the list, its names and its values are valid as long as the message, which is borrowed. The index is
+        // less than the count.
         unsafe {
             let code = sys::rd_kafka_header_get_all(
                 self.headers,

@@ -1,4 +1,4 @@
-//! Messages that go to librdkafka and come from it: topics, queues, batches, and the memory of values.
+//! Messages from and to librdkafka: topics, queues, batches, and the memory of values.
 
 pub(crate) mod batch;
 pub(crate) mod message;

@@ -14,14 +14,14 @@ use crate::kafka::ffi::handle::Handle;
 use crate::kafka::ffi::lent::Lent;
 use crate::kafka::wake::Signal;
 
-/// A queue of a client, and whom it wakes.
+/// A queue of a client, and the callback that wakes its reader.
 pub(crate) struct Queue {
     queue: NonNull<sys::rd_kafka_queue_t>,
     wakes: Option<NonNull<Wakes>>,
     _handle: Arc<Handle>,
 }
 
-/// What a queue's callback points to.
+/// The target of a queue's callback.
 struct Wakes {
     signal: Arc<Signal>,
     index: u32,
@@ -31,20 +31,20 @@ struct Wakes {
 unsafe impl Send for Queue {}
 
 unsafe extern "C" fn queue_cb(_rk: *mut sys::rd_kafka_t, wakes: *mut c_void) {
-    // SAFETY: set together with this callback to a `Wakes` that is freed only after the callback was taken away.
+    // SAFETY: set together with this callback to a `Wakes` that is freed only after the callback was removed.
     if let Some(wakes) = unsafe { wakes.cast::<Wakes>().as_ref() } {
         wakes.signal.ready(wakes.index);
     }
 }
 
 impl Queue {
-    /// The client's main queue: delivery reports of a producer.
+    /// The client's main queue, which receives the delivery reports of a producer.
     pub(crate) fn main(handle: &Arc<Handle>) -> Self {
-        // SAFETY: the client is alive; the reference that this returns is ours.
+        // SAFETY: the client is alive; the returned reference is owned.
         Self::own(unsafe { sys::rd_kafka_queue_get_main(handle.as_ptr()) }, handle)
     }
 
-    /// A queue of its own.
+    /// A new, separate queue.
     pub(crate) fn new(handle: &Arc<Handle>) -> Self {
         // SAFETY: the client is alive.
         Self::own(unsafe { sys::rd_kafka_queue_new(handle.as_ptr()) }, handle)
@@ -59,7 +59,7 @@ impl Queue {
         Self { queue, wakes: None, _handle: Arc::clone(handle) }
     }
 
-    /// Whenever it is no longer empty, `index` becomes ready at `signal`. Said once; it stays so.
+    /// Makes `index` ready at `signal` each time the queue stops being empty. Called once per queue.
     pub(crate) fn wakes(&mut self, signal: &Arc<Signal>, index: u32) {
         if self.wakes.is_some() {
             return;
@@ -67,24 +67,25 @@ impl Queue {
         let wakes = Box::leak(Box::new(Wakes { signal: Arc::clone(signal), index }));
         let wakes = NonNull::from(wakes);
         self.wakes = Some(wakes);
-        // SAFETY: the queue is alive, and `wakes` until `drop` has taken the callback away. The callback calls nothing of
-        // librdkafka, as its documentation demands.
+        // SAFETY: the queue is alive, and `wakes` is alive until `drop` has removed the callback. The callback calls no
+        // function of librdkafka, as the documentation requires.
         unsafe {
             sys::rd_kafka_queue_cb_event_enable(self.queue.as_ptr(), Some(queue_cb), wakes.as_ptr().cast());
         }
     }
 
-    /// The next event, waiting up to `timeout`.
+    /// The next event, after a wait of up to `timeout`.
     pub(crate) fn poll(&self, timeout: Duration) -> Option<Event> {
-        // SAFETY: the queue is alive; the event is ours.
+        // SAFETY: the queue is alive; the event is owned.
         NonNull::new(unsafe { sys::rd_kafka_queue_poll(self.queue.as_ptr(), millis(timeout)) }).map(Event)
     }
 
-    /// Hands out up to `limit` messages that are there, without waiting, and returns their number. A queue that gave fewer was empty.
-    /// Each is freed right after its call, while the processor still has it at hand.
+    /// Passes up to `limit` available messages to `on`, without waiting, and returns their number. If there were fewer,
+    /// the queue was empty. Each message is freed right after its call, while it is still in the processor's cache.
     pub(crate) fn serve(&self, limit: usize, on: &mut dyn FnMut(&LentMessage)) -> usize {
         let mut serving = Serving { on: Lent::new(on), got: 0, limit };
-        // SAFETY: the queue is alive; the callback runs on this thread within this call only, and `serving` outlives that.
+        // SAFETY: the queue is alive; the callback runs on this thread and only during this call, and `serving`
+        // outlives the call.
         unsafe {
             let serving = (&raw mut serving).cast();
             sys::rd_kafka_consume_callback_queue(self.queue.as_ptr(), 0, Some(consume_cb), serving);
@@ -94,7 +95,7 @@ impl Queue {
     }
 }
 
-/// What a serving's callback points to.
+/// The target of the callback of `serve`.
 struct Serving<'a> {
     on: Lent<&'a mut dyn FnMut(&LentMessage)>,
     got: usize,
@@ -102,19 +103,20 @@ struct Serving<'a> {
 }
 
 unsafe extern "C" fn consume_cb(message: *mut sys::rd_kafka_message_t, serving: *mut c_void) {
-    // SAFETY: the `Serving` of the call of `serve` that this runs in, which does not touch it meanwhile.
+    // SAFETY: the `Serving` of the current call of `serve`, which does not use it during the callback.
     let Some(serving) = (unsafe { serving.cast::<Serving<'_>>().as_mut() }) else { return };
     let Some(message) = NonNull::new(message) else { return };
     serving.got += 1;
     if !serving.on.call(|on| on(&LentMessage(message))) || serving.got >= serving.limit {
-        // SAFETY: no preconditions; the argument is not used. What is left goes back to the front of the queue.
+        // SAFETY: no preconditions; the argument is not used. Remaining messages return to the front of the queue.
         unsafe { sys::rd_kafka_yield(ptr::null_mut()) };
     }
 }
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        // SAFETY: owned and alive. Taking the callback away takes the lock under which it is called, so none is running after.
+        // SAFETY: owned and alive. Removing the callback takes the lock under which it is called, so none is running
+        // afterwards.
         unsafe {
             if let Some(wakes) = self.wakes {
                 sys::rd_kafka_queue_cb_event_enable(self.queue.as_ptr(), None, ptr::null_mut());

@@ -4,50 +4,50 @@
 
 use std::ptr::NonNull;
 
-/// Slots of one size, used one after another, and all reused once none of them is held.
+/// Slots of one size. They are used in order, and all reused when none of them is in use.
 pub(crate) struct Slab {
     memory: NonNull<[u8]>,
-    /// Bytes of a slot.
+    /// Bytes per slot.
     size: usize,
-    /// What their maker noted of the slots that were ever filled; what it wrote there stands there still.
+    /// The notes of all slots that were ever filled. Each slot still has the contents that its note describes.
     notes: Vec<Option<u32>>,
     placed: usize,
-    /// Those of them that were not released.
+    /// The number of slots that are in use.
     held: usize,
 }
 
 pub(crate) struct SlabSlot<'a> {
-    /// Its contents: zeros, or the value that was in it before.
+    /// The contents: zeros, or the previous value.
     pub(crate) bytes: &'a mut [u8],
-    /// What was noted when it was filled; none at its first time.
+    /// The note of the previous value; `None` if the slot was never filled.
     pub(crate) note: &'a mut Option<u32>,
 }
 
-/// A filled slot's place. Alive as long as it is held.
+/// The place of a filled slot. Valid until the slot is released.
 #[derive(Clone, Copy)]
 pub(crate) struct Placed(NonNull<[u8]>);
 
 // SAFETY: the memory is owned, and is not tied to a thread.
 unsafe impl Send for Slab {}
-// SAFETY: an address; whoever reads there looks to its being alive.
+// SAFETY: an address; code that reads from it ensures that it is valid.
 unsafe impl Send for Placed {}
 
 impl Slab {
-    /// Room for at least one value of `size` bytes, and for as many as fit into `bytes`.
+    /// Allocates memory for at least one value of `size` bytes, and for as many as fit into `bytes`.
     pub(crate) fn new(size: usize, bytes: usize) -> Self {
         let slots = (bytes / size.max(1)).max(1);
         let memory = NonNull::from(Box::leak(vec![0; slots * size].into_boxed_slice()));
         Self { memory, size, notes: vec![None; slots], placed: 0, held: 0 }
     }
 
-    /// Gives out the next slot and holds it; none where all are given out.
+    /// Returns the next slot, which is then in use; `None` if all are in use.
     pub(crate) fn place(&mut self) -> Option<(Placed, SlabSlot<'_>)> {
         let at = self.placed;
         if at == self.notes.len() {
             return None;
         }
-        // SAFETY: slot number `at` lies within the memory. Nobody reads or writes it: it was not given out since all were
-        // released. Only this slot is borrowed, as librdkafka may be reading others.
+        // SAFETY: slot number `at` is inside the memory. Nothing reads or writes it, because it was not returned since
+        // all slots were released. Only this slot is borrowed, because librdkafka may be reading others.
         let (place, bytes) = unsafe {
             let start = self.memory.cast::<u8>().add(at * self.size);
             let mut place = NonNull::slice_from_raw_parts(start, self.size);
@@ -59,13 +59,13 @@ impl Slab {
         Some((Placed(place), SlabSlot { bytes, note: &mut self.notes[at] }))
     }
 
-    /// Lets the processor bring the next slot's first bytes while other partitions have their turn: what was used some thousand
-    /// messages ago is no longer at hand, and waiting for it was a twelfth of a message's cost.
+    /// Prefetches the first bytes of the next slot into the processor's cache. They were last used some thousand
+    /// messages ago, and waiting for them took a twelfth of the time per message.
     fn bring_next(&self) {
         #[cfg(target_arch = "x86_64")]
         if self.placed < self.notes.len() {
             use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            // SAFETY: the slot lies within the memory; a hint reads nothing.
+            // SAFETY: the slot is inside the memory, and a prefetch only gives a hint.
             unsafe {
                 let next = self.memory.cast::<i8>().add(self.placed * self.size);
                 _mm_prefetch::<_MM_HINT_T0>(next.as_ptr());
@@ -73,7 +73,8 @@ impl Slab {
         }
     }
 
-    /// librdkafka has reported the end of one that it held, or never got it. True where none is held any more.
+    /// Releases one slot, after librdkafka has reported its delivery or has rejected it. Returns whether no slot is in
+    /// use.
     pub(crate) fn release(&mut self) -> bool {
         self.held = self.held.saturating_sub(1);
         if self.held == 0 {
@@ -82,7 +83,7 @@ impl Slab {
         self.held == 0
     }
 
-    /// Bytes of a slot.
+    /// Bytes per slot.
     pub(crate) const fn size(&self) -> usize {
         self.size
     }
@@ -90,9 +91,10 @@ impl Slab {
 
 impl Drop for Slab {
     fn drop(&mut self) {
-        // What is still held stays for ever: a client that could not be closed in time may be reading it.
+        // If slots are in use, the memory is leaked, because a client that could not be closed in time may be reading
+        // it.
         if self.held == 0 {
-            // SAFETY: leaked in `new`, and nobody has an address in it any more.
+            // SAFETY: leaked in `new`, and no address in it is used any more.
             drop(unsafe { Box::from_raw(self.memory.as_ptr()) });
         }
     }
@@ -109,7 +111,6 @@ impl Placed {
         self.as_ptr().addr()
     }
 
-    /// Bytes of the value.
     pub(crate) const fn len(self) -> usize {
         self.0.len()
     }

@@ -1,4 +1,4 @@
-//! A topic of a client: messages go into it, and its partitions are fetched.
+//! A topic of a client: sends messages and fetches partitions.
 
 use std::ffi::c_void;
 use std::ptr::{self, NonNull};
@@ -11,10 +11,9 @@ use crate::kafka::client::code::Code;
 use crate::kafka::ffi::base::{c_string, rd_kafka_error_code, rd_kafka_last_error};
 use crate::kafka::ffi::handle::Handle;
 
-/// librdkafka's `RD_KAFKA_PARTITION_UA` and friends start below this; offsets of records do not.
+/// librdkafka's special offsets. All offsets of records are greater than this.
 pub(crate) const OFFSET_BEGINNING: i64 = -2;
 
-/// A topic of a client.
 pub(crate) struct TopicHandle {
     rkt: NonNull<sys::rd_kafka_topic_t>,
     handle: Arc<Handle>,
@@ -34,7 +33,7 @@ pub(crate) struct Outgoing<'a> {
 impl TopicHandle {
     pub(crate) fn open(handle: &Arc<Handle>, name: &str) -> Result<Self, Code> {
         let name = c_string(name);
-        // SAFETY: the client is alive, the name is NUL-terminated; no topic configuration of its own.
+        // SAFETY: the client is alive, the name is NUL-terminated; no separate topic configuration.
         let rkt = unsafe { sys::rd_kafka_topic_new(handle.as_ptr(), name.as_ptr(), ptr::null_mut()) };
         match NonNull::new(rkt) {
             Some(rkt) => Ok(Self { rkt, handle: Arc::clone(handle) }),
@@ -51,14 +50,14 @@ impl TopicHandle {
         self.rkt.as_ptr()
     }
 
-    /// Hands a copy of the message to librdkafka.
+    /// Passes a copy of the message to librdkafka.
     pub(crate) fn produce(&self, message: &Outgoing<'_>) -> Result<(), Code> {
         if !message.headers.is_empty() {
             return self.produce_with_headers(message);
         }
         let (key, key_len) = message.key.map_or((ptr::null(), 0), |key| (key.as_ptr(), key.len()));
-        // SAFETY: the topic is alive; key and value are readable for their lengths during the call, which copies them (F_COPY)
-        // and does not write to them. The tag is a number in the shape of a pointer; librdkafka only hands it back.
+        // SAFETY: the topic is alive; key and value are readable for their lengths during the call, which copies them
+        // (F_COPY) and does not write to them. The tag is a number cast to a pointer, and librdkafka only returns it.
         let result = unsafe {
             sys::rd_kafka_produce(
                 self.rkt.as_ptr(),
@@ -79,7 +78,7 @@ impl TopicHandle {
         use sys::rd_kafka_vtype_t as V;
         use sys::rd_kafka_vu_s__bindgen_ty_1 as Value;
 
-        // SAFETY: names and values are readable for the lengths given and are copied.
+        // SAFETY: names and values are readable for the given lengths and are copied.
         let headers = unsafe {
             let headers = sys::rd_kafka_headers_new(message.headers.len());
             for (name, value) in message.headers {
@@ -108,12 +107,13 @@ impl TopicHandle {
             unit(V::RD_KAFKA_VTYPE_VALUE, mem(message.value)),
             unit(V::RD_KAFKA_VTYPE_OPAQUE, Value { ptr: tag_pointer(message.tag) }),
             unit(V::RD_KAFKA_VTYPE_HEADERS, Value { headers }),
-            // The last one only where there is a key: a null key is no argument at all.
+            // The last argument is passed only if there is a key, because a null key is passed by omitting it.
             unit(V::RD_KAFKA_VTYPE_KEY, mem(message.key.unwrap_or(&[]))),
         ];
         let count = if message.key.is_some() { arguments.len() } else { arguments.len() - 1 };
-        // SAFETY: the first `count` arguments are initialised with the member that their type calls for, and what they point to
-        // lives during the call. The headers are librdkafka's on success and ours to destroy on failure.
+        // SAFETY: the first `count` arguments are initialized with the member that their type requires, and what they
+        // point to is valid during the call. librdkafka owns the headers on success. On failure, they are destroyed
+        // here.
         unsafe {
             let error = sys::rd_kafka_produceva(self.handle.as_ptr(), arguments.as_ptr(), count);
             if error.is_null() {
@@ -126,9 +126,9 @@ impl TopicHandle {
         }
     }
 
-    /// Starts fetching this partition from `offset` on; records and errors come to `queue`.
+    /// Starts to fetch this partition at `offset`. Records and errors arrive in `queue`.
     pub(crate) fn start(&self, partition: i32, offset: i64, queue: &Queue) -> Result<(), Code> {
-        // SAFETY: topic and queue are alive and of one client.
+        // SAFETY: topic and queue are alive and belong to the same client.
         let result = unsafe {
             sys::rd_kafka_consume_start_queue(self.rkt.as_ptr(), partition, offset, queue.as_ptr())
         };
@@ -137,7 +137,7 @@ impl TopicHandle {
     }
 
     pub(crate) fn stop(&self, partition: i32) {
-        // SAFETY: the topic is alive. It fails only where nothing was started.
+        // SAFETY: the topic is alive. The call fails only if nothing was started.
         let _ = unsafe { sys::rd_kafka_consume_stop(self.rkt.as_ptr(), partition) };
     }
 }
