@@ -1,7 +1,7 @@
 //! Cancelable waits.
 //!
-//! A request to Docker is never canceled halfway: Docker could still execute it after everything that the run
-//! started was removed. Only waits between requests are canceled.
+//! A request to Docker is never canceled: Docker could still execute it after everything that the run started was
+//! removed. Only waits between requests are canceled.
 
 use std::future::Future;
 use std::time::Duration;

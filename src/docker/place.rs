@@ -14,12 +14,12 @@ pub(super) enum OwnPlace {
     Host,
     /// In a container of this Docker Engine, which joins the run's network.
     Inside {
-        /// The container whose network that is: kaf6's own, or the one that it shares it with.
+        /// The container that owns the network: kaf6's own, or the one whose network it shares.
         container: String,
     },
-    /// Elsewhere: ports are published on all addresses of the Docker host.
+    /// Elsewhere. Ports are published on all addresses of the Docker host.
     Remote {
-        /// As `DOCKER_HOST` names it.
+        /// The host, as written in `DOCKER_HOST`.
         host: String,
     },
 }
@@ -31,14 +31,14 @@ impl OwnPlace {
         let candidates =
             candidates(&read("/proc/self/mountinfo"), &read("/proc/self/cgroup"), hostname.trim());
         for id in candidates {
-            // Another Docker Engine's containers are not known to this one, and then kaf6 is not inside.
+            // This Docker Engine does not know containers of other engines. In this case, kaf6 is not inside.
             let Ok(found) = daemon.docker.inspect_container(&id, None).await else { continue };
             if !found.state.as_ref().and_then(|state| state.running).unwrap_or(false) {
                 continue;
             }
             let mode = found.host_config.and_then(|config| config.network_mode).unwrap_or_default();
             return match (mode.as_str(), mode.strip_prefix("container:"), found.id) {
-                // It shares the host's network, so it reaches published ports.
+                // The container shares the host's network, so it reaches published ports.
                 ("host", ..) => Self::of(&daemon.endpoint),
                 (_, Some(other), _) => Self::Inside { container: other.to_owned() },
                 (_, None, Some(id)) => Self::Inside { container: id },
@@ -55,7 +55,7 @@ impl OwnPlace {
         }
     }
 
-    /// The container that kaf6 runs in.
+    /// The container in which kaf6 runs.
     pub(super) fn container(&self) -> Option<&str> {
         match self {
             Self::Inside { container } => Some(container),
@@ -74,8 +74,8 @@ fn candidates(mountinfo: &str, cgroup: &str, hostname: &str) -> Vec<String> {
             found.push(id.to_owned());
         }
     };
-    // Docker and its like mount files of the container's own folder over these. Whatever else is mounted may be
-    // another container's: their file systems are in the host's list.
+    // Docker and similar engines mount files from the container's own folder at these paths. Other mounts may belong to
+    // other containers, because the host's list includes their file systems.
     for line in mountinfo.lines() {
         let mut fields = line.split(' ').skip(3);
         let (Some(root), Some(at)) = (fields.next(), fields.next()) else { continue };
@@ -95,14 +95,15 @@ fn candidates(mountinfo: &str, cgroup: &str, hostname: &str) -> Vec<String> {
             }
         }
     }
-    // A container's hostname is the start of its id, unless somebody set another.
+    // A container's hostname is the start of its id, unless it is configured.
     if hostname.len() == 12 && is_hex(hostname) {
         offer(hostname);
     }
     found
 }
 
-/// Whether this process runs in a container, as the files say that Docker, Podman and their like put there.
+/// Whether this process runs in a container, according to the files that Docker, Podman and similar engines create
+/// there.
 pub fn is_inside_a_container() -> bool {
     ["/.dockerenv", "/run/.containerenv"].iter().any(|file| std::path::Path::new(file).exists())
 }
@@ -134,7 +135,7 @@ mod tests {
              1164 1149 254:1 /var/lib/docker/containers/{ID}/hostname /etc/hostname rw,relatime - ext4 /dev/vda1 rw\n\
              1165 1149 254:1 /var/lib/docker/containers/{ID}/hosts /etc/hosts rw,relatime - ext4 /dev/vda1 rw\n"
         );
-        // With a file system of its own under Docker's folder, paths begin there.
+        // If Docker's folder is a separate file system, paths start there.
         let disk = format!("9 1 259:2 /containers/{ID}/hosts /etc/hosts rw,relatime - xfs /dev/nvme1n1 rw\n");
         let podman = format!(
             "694 682 0:24 /containers/overlay-containers/{ID}/userdata/hostname /etc/hostname rw,nosuid,nodev,relatime - tmpfs tmpfs rw\n"

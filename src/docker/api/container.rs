@@ -14,26 +14,26 @@ use futures_util::StreamExt as _;
 
 use super::daemon::{Daemon, is_conflict, is_gone, said};
 
-/// Bytes of a command's output that are kept.
+/// Maximum number of bytes of a command's output that are kept.
 const OUTPUT: usize = 64 << 10;
 
 /// The current state of a container.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Now {
-    /// Its processes exist, paused or not.
+    /// Whether its processes exist, paused or not.
     pub running: bool,
     pub paused: bool,
-    /// Its processes have ended, and Docker is about to restart it.
+    /// Whether its processes have ended, and Docker is about to restart it.
     pub restarting: bool,
     /// The last exit code.
     pub exit_code: i64,
     /// The last start time, in Docker's format.
     pub started_at: String,
-    /// The kernel killed it because it ran out of memory.
+    /// Whether the kernel killed it because it ran out of memory.
     pub out_of_memory: bool,
-    /// Docker removes it when it ends.
+    /// Whether Docker removes it when it exits.
     pub auto_remove: bool,
-    /// Its restart policy, where it has one.
+    /// The restart policy, if set.
     pub restart_policy: Option<String>,
 }
 
@@ -60,7 +60,7 @@ pub(crate) async fn inspect(daemon: &Daemon, id: &str) -> Result<Option<Now>, Er
     }))
 }
 
-/// Sends a signal; no error if the container has ended already.
+/// Sends a signal. It is not an error if the container has already exited.
 pub(crate) async fn kill(daemon: &Daemon, id: &str, signal: &str) -> Result<(), Error> {
     let options = KillContainerOptionsBuilder::new().signal(signal).build();
     match daemon.docker.kill_container(id, Some(options)).await {
@@ -83,7 +83,7 @@ pub(crate) async fn ended(daemon: &Daemon, id: &str, started_at: &str, bound: Du
     !matches!(inspect(daemon, id).await, Ok(Some(now)) if still(&now))
 }
 
-/// The CPU time of its processes since their start; `None` if Docker does not report it.
+/// The CPU time of the container's processes since their start; `None` if Docker does not report it.
 pub(crate) async fn cpu(daemon: &Daemon, id: &str) -> Option<Duration> {
     let options = StatsOptionsBuilder::new().stream(false).one_shot(true).build();
     let look = async {
@@ -98,11 +98,10 @@ pub(crate) async fn cpu(daemon: &Daemon, id: &str) -> Option<Duration> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ExecResult {
     pub code: i64,
-    /// Its output, both streams, as lines.
+    /// The output of both streams, as lines.
     pub lines: Vec<String>,
 }
 
-/// Runs a command in a container.
 pub(crate) async fn exec(
     daemon: &Daemon,
     id: &str,
@@ -132,12 +131,12 @@ pub(crate) async fn exec(
     Ok(ExecResult { code, lines: lines(output) })
 }
 
-/// Output as lines.
+/// Splits output into lines.
 pub(crate) fn lines(output: &[u8]) -> Vec<String> {
     String::from_utf8_lossy(output).lines().map(str::to_owned).collect()
 }
 
-/// The last lines, as one.
+/// Joins the last lines into one.
 pub(crate) fn last_words(lines: &[String], count: usize) -> String {
     let filled: Vec<&str> = lines.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect();
     filled[filled.len().saturating_sub(count)..].join(" / ")

@@ -11,7 +11,7 @@ use crate::docker::DockerError;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct DockerContext {
     pub name: String,
-    /// In the format of `DOCKER_HOST`.
+    /// The address, in the format of `DOCKER_HOST`.
     pub host: String,
 }
 
@@ -39,7 +39,7 @@ pub(crate) fn current(set: &dyn Fn(&str) -> Option<String>) -> Result<Option<Doc
     Ok(Some(DockerContext { name, host }))
 }
 
-/// What is written of a context, and the name of its folder, which is a hash.
+/// The metadata of a context, and the path of its folder, whose name is a hash.
 fn find(contexts: &std::path::Path, name: &str) -> Option<(Value, PathBuf)> {
     std::fs::read_dir(contexts).ok()?.flatten().find_map(|entry| {
         let text = std::fs::read_to_string(entry.path().join("meta.json")).ok()?;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use bollard::auth::DockerCredentials;
 use serde_json::Value;
 
-/// The key under which Docker's own registry stands.
+/// The key of Docker Hub in Docker's configuration.
 const DOCKER_HUB: &str = "https://index.docker.io/v1/";
 
 /// The credential helper for an image's registry, if there is one.
@@ -85,7 +85,7 @@ fn host(server: &str) -> &str {
 mod tests {
     use super::*;
 
-    /// `me:pa:ss` and `bot:x`, as `docker login` writes them.
+    /// `me:pa:ss` and `bot:x`, in the format of `docker login`.
     const CONFIG: &str = r#"{"auths": {
         "ghcr.io": {"auth": "bWU6cGE6c3M="},
         "https://index.docker.io/v1/": {"auth": "Ym90Ong="},

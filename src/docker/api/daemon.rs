@@ -20,12 +20,12 @@ const REQUEST_SECONDS: u64 = 120;
 /// Timeout of the first request.
 const GREETING: Duration = Duration::from_secs(10);
 
-/// The Docker Engine's own answers to what it does not find, and to what is done already.
+/// Status codes of the Docker Engine: the requested object is missing, or its state was already reached.
 const NOT_FOUND: u16 = 404;
 const NOT_MODIFIED: u16 = 304;
 const CONFLICT: u16 = 409;
 
-/// A Docker Engine that answers.
+/// A connection to a Docker Engine that has answered.
 #[derive(Clone)]
 pub(crate) struct Daemon {
     pub docker: Docker,
@@ -33,14 +33,14 @@ pub(crate) struct Daemon {
     pub engine: Engine,
 }
 
-/// Where a Docker Engine listens.
+/// The address of a Docker Engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Endpoint {
-    /// A socket of this machine.
+    /// A socket on this machine.
     Socket(PathBuf),
-    /// A port, perhaps of another machine.
+    /// A port, possibly on another machine.
     Tcp {
-        /// The host, as `DOCKER_HOST` names it.
+        /// The host, as written in `DOCKER_HOST`.
         host: String,
         /// `host:port`.
         address: String,
@@ -83,7 +83,7 @@ impl Daemon {
         Self::connect_to(Some(&context.host)).await.map_err(|error| error.of_context(&context.name))
     }
 
-    /// Connects to what a value of `DOCKER_HOST` names.
+    /// Connects to the address in this value of `DOCKER_HOST`.
     pub(crate) async fn connect_to(host: Option<&str>) -> Result<Self, DockerError> {
         let endpoint = Endpoint::parse(host)?;
         let docker = match &endpoint {
@@ -155,7 +155,7 @@ pub(crate) fn said(error: &Error) -> String {
         Error::RequestTimeoutError => format!("no answer within {REQUEST_SECONDS} s"),
         other => {
             let causes = std::iter::successors(other.source(), |&cause| cause.source());
-            // The last cause is the most specific; the others only say that a request failed.
+            // The last cause is the most specific. The others only report that a request failed.
             causes.last().map_or_else(|| other.to_string(), ToString::to_string)
         }
     }
@@ -178,17 +178,18 @@ pub(crate) fn refused(doing: impl Into<String>) -> impl FnOnce(Error) -> DockerE
     move |error| DockerError::Refused { doing, reason: said(&error) }
 }
 
-/// The thing asked for is not there.
+/// Whether the error means that the requested object does not exist.
 pub(crate) const fn is_gone(error: &Error) -> bool {
     matches!(error, Error::DockerResponseServerError { status_code: NOT_FOUND, .. })
 }
 
-/// The requested state exists already.
+/// Whether the error means that the requested state already exists.
 pub(crate) const fn is_done(error: &Error) -> bool {
     matches!(error, Error::DockerResponseServerError { status_code: NOT_MODIFIED, .. })
 }
 
-/// The thing is not in the state that the request needs: a container to be killed does not run.
+/// Whether the error means that the object is in the wrong state, for example that a container to be killed does not
+/// run.
 pub(crate) const fn is_conflict(error: &Error) -> bool {
     matches!(error, Error::DockerResponseServerError { status_code: CONFLICT, .. })
 }

@@ -5,12 +5,12 @@
 use bollard::Docker;
 use bollard::errors::Error;
 
-/// An engine, as it names itself.
+/// The engine according to its own answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Engine {
     /// The version of Podman; `None` for Docker.
     pub podman: Option<String>,
-    /// The system and processor of its containers, such as `linux/amd64`.
+    /// The operating system and architecture of its containers, such as `linux/amd64`.
     pub platform: String,
 }
 
@@ -22,7 +22,7 @@ pub(crate) async fn ask(docker: &Docker) -> Result<Engine, Error> {
     Ok(Engine { podman: podman.map(|podman| podman.version), platform: platform(&os, &arch, "") })
 }
 
-/// `linux/arm64/v8` of its parts.
+/// Joins the parts of a platform, such as `linux/arm64/v8`.
 pub(crate) fn platform(os: &str, architecture: &str, variant: &str) -> String {
     let parts = [os, architecture, variant].into_iter().filter(|part| !part.is_empty());
     parts.collect::<Vec<_>>().join("/")
@@ -31,7 +31,7 @@ pub(crate) fn platform(os: &str, architecture: &str, variant: &str) -> String {
 impl Engine {
     /// Whether this is rootless Docker, whose containers cannot reach the host.
     pub(crate) async fn is_rootless_docker(&self, docker: &Docker) -> bool {
-        // Who does not say so is asked to start containers, and then says what is wrong.
+        // If the engine does not report it, kaf6 starts containers anyway, and an error explains the problem.
         let options = docker.info().await.ok().and_then(|info| info.security_options);
         self.podman.is_none() && options.unwrap_or_default().iter().any(|it| it == "name=rootless")
     }

@@ -1,4 +1,4 @@
-//! Errors of the Docker module, each a sentence that says what to do.
+//! Errors of the Docker module. Each is a sentence with advice.
 //!
 //! No error contains the value of an environment variable.
 
@@ -15,11 +15,11 @@ pub enum DockerError {
         /var/run/docker.sock:/var/run/docker.sock){others}"
     )]
     Absent {
-        /// The socket that was looked for.
+        /// The default socket.
         socket: String,
-        /// Where else nothing is, as the rest of that part of the sentence.
+        /// Other paths without a socket, as part of the sentence.
         nor: String,
-        /// Where others listen, as parts of the sentence.
+        /// Sockets of other engines, as part of the sentence.
         others: String,
     },
     /// The socket exists, but nothing listens on it.
@@ -29,9 +29,9 @@ pub enum DockerError {
     )]
     Dead {
         socket: String,
-        /// Why nothing answers there, as a part of the sentence.
+        /// The reason why nothing answers, as part of the sentence.
         reason: &'static str,
-        /// Where others listen, as parts of the sentence.
+        /// Sockets of other engines, as part of the sentence.
         others: String,
     },
     /// The user has no permission for the socket.
@@ -40,7 +40,7 @@ pub enum DockerError {
     )]
     Permission {
         socket: String,
-        /// Where others listen, as parts of the sentence.
+        /// Sockets of other engines, as part of the sentence.
         others: String,
     },
     /// The Docker Engine does not answer.
@@ -50,7 +50,7 @@ pub enum DockerError {
     )]
     Unreachable {
         host: String,
-        /// What came instead of an answer.
+        /// The error instead of an answer.
         reason: String,
     },
     /// `DOCKER_HOST` has an unsupported scheme.
@@ -66,9 +66,9 @@ pub enum DockerError {
         }
     )]
     Unsupported {
-        /// Where Docker is to be.
+        /// The configured address.
         host: String,
-        /// The context that says so; empty where it is `DOCKER_HOST`.
+        /// The context with this address; empty if it is from `DOCKER_HOST`.
         context: String,
     },
     /// Docker's current context cannot be used.
@@ -77,7 +77,7 @@ pub enum DockerError {
     )]
     Context {
         name: String,
-        /// Why, as the rest of the sentence.
+        /// The reason, as the rest of the sentence.
         reason: String,
     },
     /// The Docker Engine rejected a request that should work.
@@ -86,23 +86,23 @@ pub enum DockerError {
     /// An image cannot be pulled.
     #[error("cannot pull image {image} for service {service}: {what}; {remedy} (Docker says: {reason})")]
     Image { service: String, image: String, what: String, remedy: String, reason: String },
-    /// The Docker host's processor cannot run the program of an image.
+    /// The processor of the Docker host cannot run the program of an image.
     #[error("{service} cannot run (exec format error): image {image} {reason}")]
     Platform {
-        /// The service, with its replica where there are several.
+        /// The service, with its replica if there are several.
         service: String,
         image: String,
-        /// The platforms of both, and what to do, as the rest of the sentence.
+        /// The platforms of both with advice, as the rest of the sentence.
         reason: String,
     },
-    /// All addresses that Docker has for networks are in use.
+    /// All addresses that Docker reserves for networks are in use.
     #[error(
         "Docker has no addresses left for the run's network {network}: {reason}; remove unused \
         networks (kaf6 clean, then docker network prune), or add default-address-pools to \
         Docker's daemon.json"
     )]
     NoAddresses { network: String, reason: String },
-    /// An image that must not be pulled is absent.
+    /// An image that must not be pulled is missing.
     #[error(
         "the image {image} of service {service} is not on this Docker Engine, and the service has \
         pull: never; build it or docker pull it first, or set pull: missing"
@@ -117,7 +117,7 @@ pub enum DockerError {
     /// A container ended before it was ready.
     #[error("{service} ended with exit code {code} before it was ready{}", tail(.last_lines))]
     Exited {
-        /// The service, with its replica where there are several.
+        /// The service, with its replica if there are several.
         service: String,
         code: i64,
         /// The last lines of its log.
@@ -130,11 +130,11 @@ pub enum DockerError {
         tail(.last_lines)
     )]
     NeverReady {
-        /// The service, with its replica where there are several.
+        /// The service, with its replica if there are several.
         service: String,
         after: Duration,
         tried: String,
-        /// What the last try gave.
+        /// The result of the last attempt.
         answer: String,
         /// The last lines of its log.
         last_lines: Vec<String>,
@@ -152,9 +152,9 @@ pub enum DockerError {
     /// The relay cannot be used for this link.
     #[error("cannot throttle {link}: {reason}")]
     NoRelay {
-        /// The way, as `from -> to`.
+        /// The link, as `from -> to`.
         link: String,
-        /// Why not, and what to do.
+        /// The reason with advice.
         reason: String,
     },
     /// Containers of another run with the same id exist.
@@ -163,16 +163,16 @@ pub enum DockerError {
         with kaf6 clean --run {run_id}"
     )]
     RunIdTaken { run_id: String, what: String },
-    /// It failed, and the engine is not Docker's.
+    /// An error with an engine other than Docker.
     #[error(
         "{error}; the engine here is Podman {version}, and kaf6 is tested less \
          with Podman than with Docker: check whether docker run works with the same DOCKER_HOST"
     )]
     OnPodman { version: String, error: Box<DockerError> },
-    /// It failed, and not all that was started could be removed.
+    /// An error after which kaf6 could not remove everything that it had started.
     #[error("{error}; could not remove: {left}; run kaf6 clean")]
     Left { error: Box<DockerError>, left: String },
-    /// A local operation beside the containers failed.
+    /// A local operation that does not use containers failed.
     #[error("{doing}: {error}")]
     Io { doing: String, error: std::io::Error },
     /// The start was canceled.
@@ -181,7 +181,7 @@ pub enum DockerError {
 }
 
 impl DockerError {
-    /// Names the context that said where Docker listens.
+    /// Adds the name of the context that contains the address.
     pub(crate) fn of_context(mut self, name: &str) -> Self {
         match &mut self {
             Self::Unsupported { context, .. } => name.clone_into(context),
@@ -201,7 +201,7 @@ impl DockerError {
     }
 }
 
-/// The last lines of a log, to stand below a message.
+/// The last lines of a log, as text to follow a message.
 fn tail(lines: &[String]) -> String {
     if lines.is_empty() {
         return "; its log is empty".to_owned();

@@ -18,10 +18,10 @@ use crate::docker::cluster::options::{ClusterStep, StepListener};
 use crate::plan::cluster::Pull;
 use tokio_util::sync::CancellationToken;
 
-/// Time between two progress lines of a pull: each line stays on the screen, and a pull may take minutes.
+/// Interval of the progress lines of a pull. Each line stays on the screen, and a pull may take minutes.
 const BETWEEN: Duration = Duration::from_secs(3);
 
-/// Longest time without progress of a pull, so that a registry that hangs does not block a run forever.
+/// Maximum time without progress of a pull, so that an unresponsive registry does not block a run forever.
 const SILENCE: Duration = Duration::from_secs(10 * 60);
 
 /// Makes sure that an image exists.
@@ -105,7 +105,7 @@ impl Layers {
                     |count: Option<i64>| count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0);
                 self.0.insert(layer.clone(), (bytes(detail.current), bytes(detail.total)));
             }
-            // The message before may report less than the total.
+            // The previous message may report less than the total.
             ("Verifying Checksum" | "Download complete", _) => {
                 if let Some((done, total)) = self.0.get_mut(layer) {
                     *done = *total;
@@ -115,7 +115,7 @@ impl Layers {
         }
     }
 
-    /// Over all layers that are known so far.
+    /// The sums over all layers that are known so far.
     fn sum(&self) -> (u64, u64) {
         self.0.values().fold((0, 0), |(done, total): (u64, u64), (d, t)| {
             (done.saturating_add(*d), total.saturating_add(*t))
@@ -154,7 +154,7 @@ mod tests {
             layers.hear(&info);
             layers.sum()
         };
-        // As the Docker Engine says it.
+        // Messages in the format of the Docker Engine.
         assert_eq!(hear(r#"{"status":"Pulling from kaf6-lab/x","id":"1"}"#), (0, 0));
         assert_eq!(hear(r#"{"status":"Already exists","progressDetail":{},"id":"a7"}"#), (0, 0));
         assert_eq!(hear(r#"{"status":"Pulling fs layer","progressDetail":{},"id":"94"}"#), (0, 0));

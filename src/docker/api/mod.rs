@@ -1,4 +1,4 @@
-//! The Docker Engine's API: where it listens, what it is asked for, and what its refusals mean.
+//! The API of the Docker Engine: its address, kaf6's requests, and the meaning of errors.
 
 pub(crate) mod container;
 pub(crate) mod context;

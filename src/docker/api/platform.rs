@@ -8,7 +8,7 @@ use crate::docker::cluster::state::{ClusterState, Replica};
 /// The kernel's error message for such a program.
 const WORDS: &str = "exec format error";
 
-/// An error of a start; where it is that of another platform, in those words.
+/// Replaces an error of a start with a more specific one if it is caused by a wrong platform.
 pub(crate) async fn explain(shared: &ClusterState, unit: &Replica, error: DockerError) -> DockerError {
     let of_platform = match &error {
         DockerError::Exited { last_lines, .. } => says_so(last_lines),
@@ -22,7 +22,7 @@ pub(crate) async fn explain(shared: &ClusterState, unit: &Replica, error: Docker
     DockerError::Platform { service: unit.title(), reason: reason(shared, &image).await, image }
 }
 
-/// What is to be added to the words on a container that ended; nothing where its log does not say so.
+/// A remark for the error of a container that exited; empty if its log does not show this cause.
 pub(crate) async fn remark(shared: &ClusterState, unit: &Replica) -> String {
     if !says_so(&unit.log.last_lines()) {
         return String::new();
@@ -53,9 +53,9 @@ async fn reason(shared: &ClusterState, image: &str) -> String {
     words(&of_image, host)
 }
 
-/// The rest of a sentence on an image.
+/// The rest of a sentence about an image.
 fn words(image: &str, host: &str) -> String {
-    // An image may name a variant of the processor, and a host never does.
+    // An image may include a variant of the processor, and a host never does.
     if image == host || image.strip_prefix(host).is_some_and(|rest| rest.starts_with('/')) {
         return format!(
             "and the Docker host are both {host}, so its program is a script without a #! line, or was built for another processor"

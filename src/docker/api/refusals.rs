@@ -3,7 +3,7 @@
 //!
 //! Recognizes the errors of Docker, Podman and registries, and says what to do.
 
-/// What is wrong, and what to do.
+/// The problem, and the advice.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct PullRefusal {
     pub what: String,
@@ -12,15 +12,15 @@ pub(crate) struct PullRefusal {
 
 /// An image, its registry, and the service that needs it.
 pub(crate) struct WantedImage<'a> {
-    /// The registry's name; none for Docker Hub.
+    /// The registry's name; `None` for Docker Hub.
     pub registry: Option<&'a str>,
     /// The platform of the Docker host.
     pub platform: &'a str,
-    /// The program that keeps the login, which kaf6 does not ask.
+    /// The credential helper that stores the login. kaf6 does not call it.
     pub helper: Option<&'a str>,
 }
 
-/// A login is wanted, or another one.
+/// Errors that mean that a login is missing or wrong.
 const LOGIN: [&str; 7] = [
     "unauthorized",
     "authentication required",
@@ -57,7 +57,7 @@ const NO_WAY: [&str; 14] = [
 ];
 
 pub(crate) fn read(reason: &str, wanted: &WantedImage<'_>) -> PullRefusal {
-    // A permission error on the Docker host's files, not in the registry.
+    // This is a permission error for files on the Docker host, not in the registry.
     let said = reason.to_lowercase().replace("permission denied", "");
     let says = |words: &[&str]| words.iter().any(|words| said.contains(words));
     let registry = wanted.registry.unwrap_or("Docker Hub");
@@ -90,7 +90,7 @@ pub(crate) fn read(reason: &str, wanted: &WantedImage<'_>) -> PullRefusal {
         };
         return refusal(what, format!("check its name; {}, or {before}", login(wanted)));
     }
-    // Before "not found": a host may not be found, either.
+    // Checked before "not found", because an unknown host is also reported as not found.
     if says(&NO_WAY) {
         return refusal(
             format!("the Docker host cannot reach {registry}"),
@@ -109,7 +109,7 @@ pub(crate) fn read(reason: &str, wanted: &WantedImage<'_>) -> PullRefusal {
     )
 }
 
-/// How to log in. A login that a helper keeps is used by the `docker` command alone.
+/// How to log in. Only the `docker` command uses a login that a helper stores.
 fn login(wanted: &WantedImage<'_>) -> String {
     let command = match wanted.registry {
         Some(registry) => format!("docker login {registry}"),
@@ -131,7 +131,7 @@ mod tests {
     const GHCR: WantedImage<'_> =
         WantedImage { registry: Some("ghcr.io"), platform: "linux/amd64", helper: None };
 
-    /// As Docker 20.10, 24 and 28, containerd, Podman and registries say it.
+    /// The error texts of Docker 20.10, 24 and 28, containerd, Podman and registries.
     #[test]
     fn the_reasons_are_told_apart() {
         for (said, what) in [

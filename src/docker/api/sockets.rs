@@ -1,6 +1,6 @@
 //! The sockets of Docker Engines on this machine, and of Podman, which has a compatible API.
 //!
-//! Knows the paths of usual installations. A Podman socket is used only if it is named; otherwise errors
+//! Contains the paths of common installations. A Podman socket is used only if it is configured; otherwise errors
 //! mention it.
 
 use std::path::{Path, PathBuf};
@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 /// Docker's default socket.
 const USUAL: &str = "/var/run/docker.sock";
 
-/// A socket, and whose it is.
+/// A socket, and its engine.
 struct Socket {
     path: PathBuf,
     whose: &'static str,
-    /// Used if no socket is named.
+    /// Whether it is used if no socket is configured.
     by_default: bool,
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn usual() -> PathBuf {
     defaults.find(|socket| socket.path.exists()).map_or_else(|| PathBuf::from(USUAL), |socket| socket.path)
 }
 
-/// What to say beside a socket that cannot be used: where else Docker was looked for, and what is there instead.
+/// Text for the error about an unusable socket: other default paths without a socket, and the existing sockets.
 pub(crate) fn beside(socket: &Path) -> (String, String) {
     words(socket, &candidates(&of_environment), &Path::exists)
 }
@@ -86,7 +86,7 @@ mod tests {
             there,
             "; there is a socket of rootless Podman: DOCKER_HOST=unix:///run/user/7/podman/podman.sock"
         );
-        // Somebody named it, so that no other one was looked for.
+        // The socket was configured, so no default path was tried.
         let (nor, there) = said("/mine.sock", &[USUAL, "/run/user/7/docker.sock"]);
         assert_eq!(nor, "");
         assert_eq!(

@@ -1,4 +1,4 @@
-//! `kaf6 clean`: removes leftovers of runs whose process is gone, or whose time is over.
+//! `kaf6 clean`: removes leftovers of runs whose process no longer exists, or that have expired.
 //!
 //! Decides which owners are dead. Never touches active runs, or anything without a label of kaf6.
 
@@ -14,11 +14,11 @@ use crate::docker::cluster::attach::name_of;
 /// What to clean.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CleanOptions {
-    /// Only this run; `None` for all runs whose owner is gone or whose time is over.
+    /// Only this run; `None` for all runs that are dead or expired.
     pub run: Option<String>,
     /// With `run`: also if its owner is alive.
     pub force: bool,
-    /// Only say what would be removed.
+    /// Only report what would be removed.
     pub dry_run: bool,
 }
 
@@ -26,16 +26,16 @@ pub struct CleanOptions {
 pub struct Cleaned {
     /// What was removed or healed (with `dry_run`: would be), one sentence each.
     pub done: Vec<String>,
-    /// What was left alone, and why, one sentence for each run.
+    /// What was kept and the reason, one sentence for each run.
     pub kept: Vec<String>,
     /// What could not be removed or healed, one sentence each.
     pub failed: Vec<String>,
 }
 
-/// A run's id, and its owner: two kaf6 processes may have the same run id.
+/// A run's id and its owner, because two kaf6 processes may use the same run id.
 type Whose = (String, Option<String>);
 
-/// What there is of one run of one owner.
+/// The leftovers of one run of one owner.
 #[derive(Debug, Default)]
 struct Left {
     expires: Option<String>,
@@ -92,7 +92,7 @@ fn keep(life: Life, over: bool, options: &CleanOptions) -> Option<&'static str> 
     }
 }
 
-/// Makes sure that nothing uses a run's id: removes leftovers of a dead run with this id.
+/// Ensures that a run's id is unused: removes leftovers of a dead run with this id.
 pub(crate) async fn make_way(daemon: &Daemon, run_id: &str) -> Result<(), DockerError> {
     for (_, owner) in list_leftovers(daemon, Some(run_id)).await?.into_keys() {
         let what = match life(daemon, owner.as_deref()).await {
@@ -115,7 +115,7 @@ pub(crate) async fn make_way(daemon: &Daemon, run_id: &str) -> Result<(), Docker
     Ok(())
 }
 
-/// All runs of which there is something, or the one that is asked for.
+/// The leftovers of all runs, or of the requested one.
 async fn list_leftovers(daemon: &Daemon, run_id: Option<&str>) -> Result<BTreeMap<Whose, Left>, DockerError> {
     let labelled = remove::list(daemon, run_id).await;
     Ok(by_run(labelled.map_err(refused("list the leftovers of other runs"))?))
@@ -153,7 +153,7 @@ async fn life(daemon: &Daemon, owner: Option<&str>) -> Life {
     let runs = match owner.container() {
         Some(id) => match container::inspect(daemon, id).await {
             Ok(found) => found.is_some_and(|now| now.running),
-            // If the owner's state is unknown, it counts as alive.
+            // An owner whose state is unknown counts as alive.
             Err(_) => true,
         },
         None => true,

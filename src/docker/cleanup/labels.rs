@@ -6,16 +6,16 @@ use std::collections::HashMap;
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The run's id; everything that kaf6 starts carries it.
+/// The run's id, on everything that kaf6 starts.
 pub(crate) const RUN: &str = "io.kaf6.run";
 pub(crate) const OWNER: &str = "io.kaf6.owner";
-/// When its time is over, as seconds since 1970.
+/// The expiry time, in seconds since 1970.
 pub(crate) const EXPIRES: &str = "io.kaf6.expires";
 /// On a container: its service.
 pub(crate) const SERVICE: &str = "io.kaf6.service";
-/// On a marker: what heals the container that a fault has stopped or paused, `start` or `unpause`.
+/// On a marker: the action that heals a stopped or paused container, `start` or `unpause`.
 pub(crate) const HEAL: &str = "io.kaf6.heal";
-/// On a marker: that container's id.
+/// On a marker: the id of this container.
 pub(crate) const CONTAINER: &str = "io.kaf6.container";
 
 /// Time for pulls and starts, before the run's timeout begins.
@@ -23,25 +23,25 @@ const SETUP: Duration = Duration::from_secs(30 * 60);
 /// Time for the end of a run.
 const GRACE: Duration = Duration::from_secs(10 * 60);
 
-/// The process that exists as long as its PID namespace.
+/// The first process of a PID namespace, which exists as long as the namespace.
 const FIRST: u32 = 1;
 
-/// The process that owns containers, and the container that it runs in, if any.
+/// The process that owns containers, and the container in which it runs, if any.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RunOwner {
     container: Option<String>,
     process: Option<Process>,
 }
 
-/// A process of one machine, distinguishable from later ones with the same PID.
+/// A process of one machine, distinguishable from later processes with the same PID.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Process {
-    /// Random for each start of the machine.
+    /// The boot id: random for each start of the machine.
     boot: String,
-    /// The namespace in which its number holds.
+    /// The PID namespace.
     namespace: String,
     pid: u32,
-    /// In ticks since the machine's start.
+    /// The start time, in ticks since the machine's start.
     started: String,
 }
 
@@ -59,7 +59,7 @@ impl RunOwner {
         Self { container: container.map(str::to_owned), process: Process::own() }
     }
 
-    /// Reads a label's value; what is no owner is nobody that can be seen.
+    /// Parses a label's value. An invalid value has neither a container nor a process.
     pub(crate) fn parse(text: &str) -> Self {
         let mut owner = Self { container: None, process: None };
         for part in text.split(';') {
@@ -72,12 +72,12 @@ impl RunOwner {
         owner
     }
 
-    /// The container that it runs in, which has to be asked for.
+    /// The id of the container in which the owner runs. Docker knows whether it exists.
     pub(crate) fn container(&self) -> Option<&str> {
         self.container.as_deref()
     }
 
-    /// Whether it lives, given whether its container runs, where it has one.
+    /// Whether the owner is alive. `container_runs` is the state of its container, if it has one.
     pub(crate) fn life(&self, container_runs: bool) -> Life {
         self.life_at(container_runs, Process::own().as_ref(), start_of)
     }
@@ -92,7 +92,7 @@ impl RunOwner {
             (Some(process), Some(own)) if process.boot == own.boot && process.namespace == own.namespace => {
                 match start_of(process.pid) {
                     Some(started) if started == process.started => Life::Alive,
-                    // If /proc hides the processes of other users (hidepid), it hides the first one, too.
+                    // If /proc hides the processes of other users (hidepid), it also hides the first one.
                     None if start_of(FIRST).is_none() => Life::Unknown,
                     _ => Life::Dead,
                 }
@@ -116,7 +116,7 @@ impl std::fmt::Display for RunOwner {
 }
 
 impl Process {
-    /// This process; none where the system does not tell.
+    /// This process; `None` if the system does not provide the data.
     fn own() -> Option<Self> {
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?.trim().to_owned();
         let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
@@ -136,17 +136,17 @@ impl Process {
     }
 }
 
-/// When a process of this machine was started, in ticks since the machine's start; none where it is gone.
+/// The start time of a process of this machine, in ticks since the machine's start; `None` if it no longer exists.
 fn start_of(pid: u32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name, in brackets, may hold spaces and brackets.
+    // The name, in parentheses, may contain spaces and parentheses.
     let mut fields = stat.rsplit_once(") ")?.1.split(' ');
     let state = fields.next()?;
-    // A process that ended and is not yet waited for does nothing any more.
+    // A zombie has ended; its parent has not yet waited for it.
     (!matches!(state, "Z" | "X")).then(|| fields.nth(18).map(str::to_owned))?
 }
 
-/// The labels of all that a run starts.
+/// The labels of everything that a run starts.
 pub(crate) fn of_run(run_id: &str, owner: &RunOwner, bound: Duration) -> HashMap<String, String> {
     let expires = now().saturating_add(SETUP + GRACE).saturating_add(bound);
     HashMap::from([
@@ -156,7 +156,7 @@ pub(crate) fn of_run(run_id: &str, owner: &RunOwner, bound: Duration) -> HashMap
     ])
 }
 
-/// Whether the time that a label gives is over; one that is no time is never.
+/// Whether the time in a label has passed. An invalid time never passes.
 pub(crate) fn is_over(expires: Option<&String>) -> bool {
     expires.and_then(|text| text.parse::<u64>().ok()).is_some_and(|at| at < now().as_secs())
 }

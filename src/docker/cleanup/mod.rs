@@ -1,4 +1,4 @@
-//! Removal of what runs have started in Docker.
+//! Removes what runs have started in Docker.
 
 pub(crate) mod clean;
 pub(crate) mod labels;

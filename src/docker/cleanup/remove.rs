@@ -1,7 +1,7 @@
 //! Removes everything with a run's label, in the order that Docker requires.
 //!
-//! Used at the end of a run, by its last resort and by `clean`. It searches by label, so it also finds
-//! results of requests whose answers were lost.
+//! Used at the end of a run, as the last resort and by `clean`. It searches by label, so it also finds results of
+//! requests whose answers were lost.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -19,29 +19,30 @@ use crate::docker::api::container::Now;
 use crate::docker::api::daemon::{Daemon, is_done, is_gone, said};
 use crate::docker::cluster::attach::name_of;
 
-/// Attempts to remove what Docker still uses, such as a network whose last container is just leaving.
+/// Maximum number of attempts to remove something that Docker still uses, such as a network with a container that is
+/// being removed.
 const TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// What carries a label of kaf6.
+/// Everything with a label of kaf6.
 #[derive(Debug, Default)]
 pub(crate) struct LabelledThings {
     /// Containers, running or not.
     pub containers: Vec<ContainerSummary>,
     pub networks: Vec<Network>,
-    /// Volumes, markers among them.
+    /// Volumes, including markers.
     pub volumes: Vec<Volume>,
 }
 
-/// What was removed, and what could not be; a sentence each.
+/// What was removed and what could not be removed, one sentence each.
 #[derive(Debug, Default)]
 pub(crate) struct RemovalReport {
-    /// Removed or healed.
+    /// What was removed or healed.
     pub done: Vec<String>,
     pub failed: Vec<String>,
 }
 
-/// All that carries the label of a run, or of any.
+/// Everything with the label of a run, or of any run.
 pub(crate) async fn list(daemon: &Daemon, run_id: Option<&str>) -> Result<LabelledThings, Error> {
     let label = run_id.map_or_else(|| labels::RUN.to_owned(), |run_id| format!("{}={run_id}", labels::RUN));
     let filters = HashMap::from([("label", vec![label])]);
@@ -56,7 +57,7 @@ pub(crate) async fn list(daemon: &Daemon, run_id: Option<&str>) -> Result<Labell
 }
 
 impl LabelledThings {
-    /// Those of one owner; none: those that tell of none.
+    /// Keeps only the objects of one owner; `None`: only those without an owner.
     fn of(mut self, owner: Option<&str>) -> Self {
         let is = |found: &HashMap<String, String>| found.get(labels::OWNER).map(String::as_str) == owner;
         self.containers.retain(|container| container.labels.as_ref().map_or(owner.is_none(), is));
@@ -70,11 +71,11 @@ impl LabelledThings {
     }
 }
 
-/// Removes what one owner has under a run's id: heals what its markers name, then removes containers,
-/// networks and volumes. Does not touch what another kaf6 process has under the same id.
+/// Removes what one owner has under a run's id: heals the containers of its markers, then removes containers, networks
+/// and volumes. Does not touch objects of another kaf6 process with the same id.
 pub(crate) async fn run(daemon: &Daemon, (run_id, owner): (&str, Option<&str>)) -> RemovalReport {
     let mut removed = RemovalReport::default();
-    // A second pass, for what was being created during the first.
+    // The second pass removes what was being created during the first.
     for _ in 0..2 {
         let labelled = match list(daemon, Some(run_id)).await {
             Ok(labelled) => labelled.of(owner),
@@ -121,13 +122,13 @@ async fn remove_all(daemon: &Daemon, labelled: &LabelledThings, removed: &mut Re
     }
 }
 
-/// The container that a marker names, and what heals it.
+/// The id of a marker's container, and the action that heals it.
 pub(crate) fn marked(volume: &Volume) -> Option<(&str, &str)> {
     let heal = volume.labels.get(labels::HEAL)?;
     Some((volume.labels.get(labels::CONTAINER)?, heal))
 }
 
-/// Undoes what a fault did to a container. A container that is fine or gone is left alone.
+/// Undoes the effect of a fault on a container. Does nothing if the container is unaffected or removed.
 async fn healed(daemon: &Daemon, id: &str, heal: &str) -> Result<(), Error> {
     let Some(now) = container::inspect(daemon, id).await? else { return Ok(()) };
     match (heal, now) {
@@ -137,7 +138,7 @@ async fn healed(daemon: &Daemon, id: &str, heal: &str) -> Result<(), Error> {
     }
 }
 
-/// Takes out of a network whoever is still in it, kaf6's own container above all.
+/// Disconnects all remaining containers from a network, in particular kaf6's own container.
 async fn leave(daemon: &Daemon, network: &str) {
     let Ok(inspected) = daemon.docker.inspect_network(network, None).await else { return };
     for container in inspected.containers.unwrap_or_default().into_keys() {
@@ -147,7 +148,7 @@ async fn leave(daemon: &Daemon, network: &str) {
     }
 }
 
-/// Retries until it is done or gone.
+/// Retries until the work succeeds or its object no longer exists.
 async fn again<F: Future<Output = Result<(), Error>>>(work: impl Fn() -> F) -> Result<(), Error> {
     let mut done = work().await;
     for _ in 1..TRIES {
@@ -173,7 +174,7 @@ impl RemovalReport {
     }
 }
 
-/// An id as people read it.
+/// A shortened id for messages.
 pub(crate) fn short(id: &str) -> String {
     id.chars().take(12).collect()
 }

@@ -1,6 +1,6 @@
 //! Attach: finds running containers by name, id or label.
 //!
-//! Also writes the markers with which `clean` heals what a killed run had stopped or paused.
+//! Also creates the markers with which `clean` heals containers that a killed run had stopped or paused.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use crate::docker::api::daemon::{Daemon, is_gone, refused, said};
 use crate::docker::cleanup::labels;
 use crate::plan::cluster::{AttachBy, AttachPlan};
 
-/// Finds what one name of the file stands for.
+/// Finds the containers of one entry of the file.
 pub(crate) async fn find(
     daemon: &Daemon,
     attach: &AttachPlan,
@@ -79,7 +79,7 @@ async fn by_labels(
     }
 }
 
-/// That there is none, with those that there are.
+/// The error for no matching container, with a list of the existing ones.
 async fn none(daemon: &Daemon, attach: &AttachPlan, wanted: String) -> DockerError {
     let options = ListContainersOptionsBuilder::new().build();
     let mut running: Vec<String> = match daemon.docker.list_containers(Some(options)).await {
@@ -91,7 +91,7 @@ async fn none(daemon: &Daemon, attach: &AttachPlan, wanted: String) -> DockerErr
     DockerError::NoContainer { name: attach.name.clone(), wanted, running }
 }
 
-/// The name of a listed container, without the slash that Docker puts before it.
+/// The name of a listed container, without Docker's leading slash.
 pub(crate) fn name_of(summary: &ContainerSummary) -> String {
     let name = summary.names.as_ref().and_then(|names| names.first());
     name.or(summary.id.as_ref()).map(|name| name.trim_start_matches('/').to_owned()).unwrap_or_default()
@@ -114,6 +114,6 @@ pub(crate) async fn mark(shared: &ClusterState, id: &str, heal: &str) -> Result<
 pub(crate) async fn unmark(shared: &ClusterState, id: &str) {
     let name = names::marker(&shared.options.run_id, id);
     let options = RemoveVolumeOptionsBuilder::new().force(true).build();
-    // What stays of it is removed with the run.
+    // If this fails, the marker is removed with the run.
     let _ = shared.daemon.docker.remove_volume(&name, Some(options)).await;
 }

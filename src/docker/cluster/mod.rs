@@ -1,6 +1,6 @@
 //! A run's containers: started, faulted, healed and removed.
 //!
-//! Whatever happens, everything that was started is removed. Each step is a module of its own.
+//! Everything that was started is removed in all cases. Each step is a separate module.
 
 pub(crate) mod addresses;
 pub(crate) mod attach;
@@ -33,22 +33,22 @@ use crate::plan::{ClusterPlan, FaultPlan};
 use options::{ClusterStep, ContainerState, FaultOutcome, UpOptions};
 use state::{ClusterState, DesiredState, Network, Replica};
 
-/// Time limit of the last resort, if nobody awaits a removal.
+/// Time limit of the last resort, if no caller waits for the removal.
 const LAST_RESORT: Duration = Duration::from_secs(30);
 
-/// The containers of a run. If it is dropped without [`Cluster::down`], it still removes what was started.
+/// The containers of a run. Dropping it without [`Cluster::down`] also removes what was started.
 pub struct Cluster {
     addresses: Addresses,
     guard: Guard,
 }
 
 impl Cluster {
-    /// Starts all services in the order of their dependencies, and finds the attached containers. Returns
-    /// when all are ready. On failure, or if `cancel` completes first, it removes what was started.
+    /// Starts all services in the order of their dependencies, and finds the attached containers. Returns when all are
+    /// ready. On failure, or if `cancel` completes first, it removes what was started.
     ///
     /// # Errors
     ///
-    /// A sentence that says what to do.
+    /// A sentence with advice.
     pub async fn up(
         plan: &ClusterPlan,
         options: UpOptions,
@@ -61,7 +61,7 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// A sentence that says what to do.
+    /// A sentence with advice.
     pub async fn up_at(
         docker_host: &str,
         plan: &ClusterPlan,
@@ -96,13 +96,13 @@ impl Cluster {
         }
     }
 
-    /// The addresses of the ports of all possible replicas; fixed.
+    /// The addresses of the ports of all possible replicas. They do not change.
     pub const fn addresses(&self) -> &Addresses {
         &self.addresses
     }
 
-    /// Replicas that should run now: without those that a `stop` or a `scale` removed, including those that a
-    /// `restart` or a `pause` holds. Only of started services.
+    /// Replicas of started services that should run now. Includes those that a `restart` or a `pause` affects, and
+    /// excludes those that a `stop` or a `scale` removed.
     pub fn running(&self) -> Vec<(String, u32)> {
         let to_run = |unit: &&Arc<Replica>| {
             !unit.attached
@@ -120,7 +120,8 @@ impl Cluster {
         self.shared().units.values().filter(away).map(|u| (u.service.clone(), u.replica)).collect()
     }
 
-    /// When the last of these, held by a fault since that time, was started or let go on; none while one is held.
+    /// The latest time at which one of these replicas was started or resumed after `since`; `None` if a fault still
+    /// affects one of them.
     pub fn let_run(&self, held: &[(String, u32)], since: Instant) -> Option<Instant> {
         let units = &self.shared().units;
         let freed = held.iter().map(|replica| {
@@ -130,16 +131,16 @@ impl Cluster {
         freed.collect::<Option<Vec<Instant>>>()?.into_iter().max()
     }
 
-    /// Sentences on those of these, held by a fault since that time, that did not stay down; known once they were started or
+    /// Sentences about those of these replicas that did not stay down after `since`. Known after they were started or
     /// healed.
     pub fn came_back(&self, held: &[(String, u32)], since: Instant) -> Vec<String> {
         let units = held.iter().filter_map(|replica| self.shared().units.get(replica));
         units.filter_map(|unit| Some(format!("{} {}", unit.title(), unit.came_back(since)?))).collect()
     }
 
-    /// Begins a fault, lets it last, heals it and waits until what it touched is ready again. `cancel` ends the lasting
-    /// early: it is healed at once, and readiness is not waited for. To be awaited to its end: given up halfway, the
-    /// fault lasts until [`Cluster::heal`] or [`Cluster::down`].
+    /// Starts a fault, waits for its duration, heals it and waits until the affected containers are ready again.
+    /// `cancel` ends the duration early: the fault is healed immediately, and readiness is not awaited. The caller must
+    /// await the future to its end. If it is dropped, the fault lasts until [`Cluster::heal`] or [`Cluster::down`].
     pub async fn inject(&self, fault: &FaultPlan, cancel: impl Future<Output = ()> + Send) -> FaultOutcome {
         canceled_by(cancel, |cancel| {
             let shared = self.shared();
@@ -148,9 +149,9 @@ impl Cluster {
         .await
     }
 
-    /// Heals what faults left: starts what is stopped, lets go on what is paused, takes delays away, and brings back
-    /// the replicas of the start. Waits until what it touched is ready, unless `cancel` ends first. Gives sentences for what
-    /// could not be.
+    /// Heals what faults left: starts stopped containers, resumes paused ones, removes delays, and restores the initial
+    /// replicas. Waits until the affected containers are ready, unless `cancel` ends first. Returns sentences about
+    /// failures.
     pub async fn heal(&self, cancel: impl Future<Output = ()> + Send) -> Vec<String> {
         canceled_by(cancel, |cancel| {
             let shared = self.shared();
@@ -168,7 +169,7 @@ impl Cluster {
         sentences
     }
 
-    /// Like [`Cluster::unexpected`], for started containers only: nobody starts them again.
+    /// Like [`Cluster::unexpected`], for started containers only, which are not restarted automatically.
     pub async fn crashed(&self) -> Vec<String> {
         let mut sentences = Vec::new();
         for unit in self.shared().units.values().filter(|unit| !unit.attached) {
@@ -186,13 +187,13 @@ impl Cluster {
         let now = container::inspect(&shared.daemon, &unit.id()?).await.ok()?;
         let how = match now {
             Some(now) if now.running => return None,
-            // It is a one-shot task, and no client connects to it.
+            // The service is a one-shot task, and no client connects to it.
             Some(now) if now.exit_code == 0 && shared.is_one_shot(&unit.service) => return None,
             Some(now) if now.out_of_memory => format!("exit code {}, out of memory", now.exit_code),
             Some(now) => format!("exit code {}", now.exit_code),
             None => "it was removed".to_owned(),
         };
-        // A fault may have started and ended meanwhile.
+        // A fault may have started and ended in between.
         if unit.state().turns != turns {
             return None;
         }
@@ -204,7 +205,7 @@ impl Cluster {
         Some(format!("the container of {} ended by itself: {how} ({lines}){remark}", unit.title()))
     }
 
-    /// Sentences for the report on what is otherwise here than with Docker and its usual settings.
+    /// Sentences for the report about differences from Docker with its default settings.
     pub fn notes(&self) -> Vec<String> {
         let shared = self.shared();
         let podman = shared.daemon.engine.podman.as_ref().map(|version| {
@@ -225,14 +226,15 @@ impl Cluster {
         podman.into_iter().chain(logs).collect()
     }
 
-    /// Replicas of which faults removed a container without volumes, each told once: of this service, or of any.
+    /// Replicas of this service (`None`: of any) of which a fault removed a container without volumes. Each is returned
+    /// once.
     pub fn dropped(&self, service: Option<&str>) -> Vec<String> {
         let of_it = |unit: &&Arc<Replica>| service.is_none_or(|service| unit.service == service);
         let dropped = |unit: &&Arc<Replica>| std::mem::take(&mut unit.state().dropped);
         self.shared().units.values().filter(of_it).filter(dropped).map(|unit| unit.title()).collect()
     }
 
-    /// The containers, in the order of their start.
+    /// The containers, in the order of their first start.
     pub async fn seen(&self) -> Vec<ContainerState> {
         let mut units: Vec<_> = self
             .shared()
@@ -267,7 +269,7 @@ impl Cluster {
     }
 }
 
-/// Adds that the engine is Podman, if something failed that works with Docker.
+/// Adds that the engine is Podman to an error of something that works with Docker.
 fn on_podman(daemon: &Daemon, error: DockerError) -> DockerError {
     match (&daemon.engine.podman, &error) {
         (
@@ -278,7 +280,8 @@ fn on_podman(daemon: &Daemon, error: DockerError) -> DockerError {
     }
 }
 
-/// Checks before anything is started: where kaf6 runs, what to attach to, and whether the run's id is free.
+/// Checks before anything is started: where kaf6 runs, which containers to attach to, and whether the run's id is
+/// unused.
 async fn prepare(
     daemon: Daemon,
     plan: &ClusterPlan,
@@ -339,10 +342,10 @@ async fn prepare(
     })
 }
 
-/// What is to be removed, whatever happens.
+/// Removes what was started, in all cases.
 struct Guard {
     shared: Arc<ClusterState>,
-    /// Something may be left to remove.
+    /// Whether something may be left to remove.
     armed: AtomicBool,
 }
 
@@ -376,7 +379,7 @@ impl Guard {
 async fn end_all(shared: &ClusterState) {
     let own = shared.units.values().filter(|unit| !unit.attached);
     let ends = own.filter_map(|unit| unit.id().map(|id| (unit, id))).map(|(unit, id)| async move {
-        // Whatever does not end by it is removed by force.
+        // Containers that are still running are removed by force later.
         let _ = container::kill(&shared.daemon, &id, "SIGKILL").await;
         unit.log.settle().await;
     });

@@ -5,29 +5,26 @@
 /// Maximum length of a label of a host name.
 const LONGEST: usize = 63;
 
-/// The network of a run.
 pub(crate) fn network(run_id: &str) -> String {
     fit(&format!("kaf6-{run_id}"), "")
 }
 
-/// The container of a replica.
 pub(crate) fn container(run_id: &str, service: &str, replica: u32) -> String {
     fit(&format!("kaf6-{run_id}"), &format!("-{service}-{replica}"))
 }
 
-/// A volume of a replica.
 pub(crate) fn volume(run_id: &str, service: &str, replica: u32, name: &str) -> String {
-    // No host name, but two long ones must not become one.
+    // A volume's name is not a host name, so `name` is not shortened, and long names stay unique.
     format!("{}-{}", container(run_id, service, replica), clean(name))
 }
 
-/// The marker of a container that a fault has stopped or paused.
+/// The marker of a container that a fault stopped or paused.
 pub(crate) fn marker(run_id: &str, container_id: &str) -> String {
     let short: String = container_id.chars().take(12).collect();
     fit("kaf6-heal", &format!("-{}-{short}", checksum(run_id)))
 }
 
-/// The name by which other containers of the run reach a service, or one replica of several.
+/// The name that other containers of the run use for a service, or for one of several replicas.
 pub(crate) fn alias(service: &str, replica: u32, several: bool) -> String {
     if several { format!("{service}-{replica}") } else { service.to_owned() }
 }
@@ -48,7 +45,7 @@ fn fit(head: &str, tail: &str) -> String {
     }
 }
 
-/// Docker allows letters, digits, `_`, `.` and `-`.
+/// Replaces all characters except those that Docker allows: letters, digits, `_`, `.` and `-`.
 fn clean(text: &str) -> String {
     let good = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-') { c } else { '-' };
     text.chars().map(good).collect()

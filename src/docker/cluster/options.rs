@@ -11,30 +11,30 @@ pub type KafkaReady = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
 
 pub type StepListener = Arc<dyn Fn(ClusterStep) + Send + Sync>;
 
-/// What a start needs besides the plan.
+/// The options of a start, in addition to the plan.
 #[derive(Clone)]
 pub struct UpOptions {
     pub run_id: String,
-    /// The run's folder for logs, made when needed.
+    /// The run's folder for logs. Created when needed.
     pub logs: PathBuf,
     /// Secrets to hide in the logs.
     pub secrets: Secrets,
-    /// How Kafka readiness is asked.
+    /// Checks the readiness of a Kafka broker.
     pub kafka_ready: KafkaReady,
-    /// The run's own timeout, from which it follows when what is left of it may be swept.
+    /// The run's timeout, from which the expiry time of its containers is derived.
     pub bound: Duration,
     pub progress: StepListener,
-    /// Images that faults start services from again: they are pulled at the start too, each for its service.
+    /// Images with which faults restart services, by service. They are also pulled at the start.
     pub later_images: Vec<(String, String)>,
 }
 
 /// Progress of starting or removing a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClusterStep {
-    /// An image is pulled; bytes so far, of those known.
+    /// An image is being pulled. The bytes so far, of the known total.
     Pulling {
         image: String,
-        /// Bytes that are there.
+        /// Bytes received so far.
         done: u64,
         /// Bytes of the layers that are known so far.
         total: u64,
@@ -43,7 +43,7 @@ pub enum ClusterStep {
         service: String,
         replica: u32,
     },
-    /// A container runs, and is asked whether it is ready.
+    /// A container runs, and its readiness is being checked.
     Waiting {
         service: String,
         replica: u32,
@@ -53,7 +53,7 @@ pub enum ClusterStep {
         replica: u32,
         after: Duration,
     },
-    /// What was started is removed.
+    /// Everything that was started is being removed.
     Removing,
 }
 
@@ -61,22 +61,22 @@ pub enum ClusterStep {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FaultOutcome {
     pub began: Instant,
-    /// When it was healed: started again (before it was ready), let go on, at full speed again. Of what is over once
-    /// done (`start`, `exec`, a `scale` without a length): when that was. None where it still lasts: a `stop`
-    /// without a length, or what could not be healed.
+    /// When the fault was healed: containers started (before they were ready), resumed, or at full speed again. For
+    /// faults without a duration (`start`, `exec`, a `scale` without one), when they were done. `None` if the fault
+    /// still lasts: a `stop` without a duration, or a fault that could not be healed.
     pub ended: Option<Instant>,
-    /// When it was in full effect: from when Docker had done it to all, until it began to be undone (none: it still lasts).
-    /// None where that is from `began` to `ended`.
+    /// When the fault was in full effect: from when Docker had applied it to all replicas until its removal started
+    /// (`None`: it still lasts). `None` if this equals `began` to `ended`.
     pub effect: Option<(Instant, Option<Instant>)>,
-    /// Those that it still holds, where it lasts: by service and replica.
+    /// The services and replicas that the fault still affects, if it lasts.
     pub holds: Vec<(String, u32)>,
-    /// Whether it was proven to have taken effect.
+    /// Whether kaf6 proved that the fault took effect.
     pub effective: bool,
-    /// The proof, or why there is none.
+    /// The proof, or the reason why there is none.
     pub proof: String,
 }
 
-/// A container of the run, started or attached, as it is now.
+/// The current state of a container of the run, started or attached.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ContainerState {
     pub service: String,
@@ -84,7 +84,7 @@ pub struct ContainerState {
     /// The image, as written.
     pub image: String,
     pub container: String,
-    /// From its first start to its being ready; none where it never was, and of attached ones.
+    /// The time from its first start until it was ready; `None` if it was never ready, and for attached containers.
     pub ready: Option<Duration>,
     pub log: Option<PathBuf>,
     /// The last lines of its log.

@@ -11,19 +11,19 @@ use tokio::net::TcpSocket;
 
 use crate::docker::lock::lock;
 
-/// Below those that systems give to outgoing connections: a port that is free for a moment, while its container is
-/// down, is not taken by one of these.
+/// Below the ports that systems use for outgoing connections. So none of these takes a port that is unused for a moment
+/// because its container is down.
 const RANGE: std::ops::Range<u16> = 20_000..32_000;
 
 /// The ports of a run.
 #[derive(Default)]
 pub(crate) struct Ports {
-    /// Each with its socket while it is held; on another machine nothing can be held.
+    /// Each port with its socket while it is reserved. Ports of other machines cannot be reserved.
     chosen: Mutex<HashMap<u16, Option<TcpSocket>>>,
 }
 
 impl Ports {
-    /// A port that nobody has; `here` tells whether it is one of this machine.
+    /// Chooses an unused port. `here` is whether it is on this machine.
     pub(crate) fn choose(&self, here: bool) -> std::io::Result<u16> {
         let mut chosen = lock(&self.chosen);
         let mut last = std::io::Error::from(std::io::ErrorKind::AddrInUse);
@@ -47,14 +47,14 @@ impl Ports {
         Err(last)
     }
 
-    /// Lets go of a port that a container is about to take.
+    /// Releases a port that a container is about to use.
     pub(crate) fn release(&self, port: u16) {
         if let Some(held) = lock(&self.chosen).get_mut(&port) {
             *held = None;
         }
     }
 
-    /// Holds a port again whose container is down. Where the system does not let go of it yet, it is left alone.
+    /// Reserves the port of a container that is down. Does nothing if the system still uses the port.
     pub(crate) fn hold_again(&self, port: u16) {
         if let Some(held) = lock(&self.chosen).get_mut(&port)
             && held.is_none()

@@ -1,6 +1,6 @@
-//! Readiness of a replica: checks by HTTP, TCP, a command or Kafka metadata, until it is ready or time is up.
+//! Readiness of a replica: checks by HTTP, TCP, a command or Kafka metadata, until it is ready or the timeout.
 //!
-//! If the container exits meanwhile, the wait ends.
+//! If the container exits, the wait ends.
 
 use std::time::{Duration, Instant};
 
@@ -20,13 +20,13 @@ use crate::plan::cluster::Readiness;
 use tokio_util::sync::CancellationToken;
 
 const PAUSE: Duration = Duration::from_millis(100);
-/// Longest wait for one answer.
+/// Timeout of one check.
 const ANSWER: Duration = Duration::from_secs(3);
-/// Longest wait for a command or for Kafka, which connect anew each time.
+/// Timeout of one check by a command or by Kafka metadata, which open a new connection each time.
 const LONG_ANSWER: Duration = Duration::from_secs(15);
-/// A proxy of Docker's accepts for a container that does not listen yet, and hangs up; this long it may take.
+/// How long Docker's proxy may take to close a connection that it accepted before the container listens.
 const HANG_UP: Duration = Duration::from_millis(200);
-/// Where nothing is to be asked, it has to run that long.
+/// How long a container without a check must run to count as ready.
 const SETTLED: Duration = Duration::from_millis(300);
 
 /// Why a replica is not ready.
@@ -37,12 +37,12 @@ pub(crate) enum NotReady {
         tried: String,
         answer: String,
     },
-    /// The wait was cut short.
+    /// The wait was aborted.
     Cut,
 }
 
 impl NotReady {
-    /// As an error of the start.
+    /// Converts it to an error of the start.
     pub(crate) fn error(self, unit: &Replica, bound: Duration) -> DockerError {
         let (service, last_lines) = (unit.title(), unit.log.last_lines());
         match self {
@@ -54,7 +54,7 @@ impl NotReady {
         }
     }
 
-    /// As part of a fault's proof.
+    /// Text for a fault's proof.
     pub(crate) fn words(&self, unit: &Replica) -> String {
         match self {
             Self::Exited(code) => {
@@ -69,7 +69,8 @@ impl NotReady {
     }
 }
 
-/// Waits until a replica that was started at `started` is ready, at most `bound` from then on; gives how long it took.
+/// Waits until a replica that was started at `started` is ready, up to the timeout after this time. Returns how long it
+/// took.
 pub(crate) async fn wait(
     shared: &ClusterState,
     unit: &Replica,
@@ -129,7 +130,7 @@ fn tried(shared: &ClusterState, unit: &Replica, ready: Option<(&ServicePlan, &Re
     match ready {
         Some((_, Readiness::Http { port, path })) => format!("GET {}", url(shared, unit, port, path)),
         Some((_, Readiness::Tcp { port })) => format!("a connection to {}", address(shared, unit, port)),
-        // Its arguments may hold a password.
+        // The command's arguments may contain a password.
         Some((service, Readiness::Exec(command))) => {
             let program = command.first().map(|first| spec::resolve(shared, service, unit.replica, first));
             format!("the command {} in the container", program.unwrap_or_default())
@@ -189,7 +190,7 @@ fn http(url: &str) -> Result<(), String> {
         .timeout_global(Some(ANSWER))
         .http_status_as_error(false)
         .max_redirects(0)
-        // A proxy for the world outside knows nothing of the run's own network.
+        // A proxy for external hosts does not know the run's network.
         .proxy(None)
         .user_agent(concat!("kaf6/", env!("CARGO_PKG_VERSION")))
         .build()
@@ -219,10 +220,10 @@ mod tests {
     async fn a_port_that_hangs_up_is_not_ready() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("bound").to_string();
-        // The kernel accepts for it.
+        // The kernel accepts the connection.
         tcp(&address).await.expect("it listens");
         let server = std::thread::spawn(move || {
-            // The connection from before, which may be closed by now, and the next one.
+            // The previous connection, which may be closed, and the next one.
             for _ in 0..2 {
                 drop(listener.accept());
             }

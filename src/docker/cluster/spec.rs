@@ -18,7 +18,7 @@ use crate::docker::place::OwnPlace;
 use crate::plan::ServicePlan;
 use crate::scenario::template::service_template::{Reference, ServiceTemplate};
 
-/// A text of a service, as a replica of it gets it.
+/// Resolves a text of a service for one of its replicas.
 pub(crate) fn resolve(
     shared: &ClusterState,
     service: &ServicePlan,
@@ -37,12 +37,12 @@ pub(crate) fn resolve(
     })
 }
 
-/// A text of a fault, as a container that kaf6 did not start gets it.
+/// Resolves a text of a fault for a container that kaf6 did not start.
 pub(crate) fn resolve_attached(shared: &ClusterState, replica: u32, text: &ServiceTemplate) -> String {
     text.resolve(|reference| match reference {
         Reference::Replica => replica.to_string(),
         Reference::RunId => shared.options.run_id.clone(),
-        // The validation lets none of these through where nothing was started.
+        // Validation rejects these references for containers that kaf6 did not start.
         Reference::SelfHost | Reference::SelfPort(_) | Reference::Service { .. } => String::new(),
     })
 }
@@ -70,7 +70,7 @@ fn self_port(
     }
 }
 
-/// `host:port` of another service, as a container of `from` reaches it.
+/// `host:port` of another service for connections from a container of `from`.
 fn other_address(shared: &ClusterState, from: &str, (to, replica, port): (&str, u32, &str)) -> String {
     let link = (from.to_owned(), to.to_owned());
     if let Some(relayed) = lock(&shared.relays).get(&link).and_then(|relay| relay.address(replica, port)) {
@@ -85,12 +85,11 @@ fn other_address(shared: &ClusterState, from: &str, (to, replica, port): (&str, 
     }
 }
 
-/// A port in the container; the validation lets no name through that the service does not have.
+/// A port in the container. Validation has rejected unknown names.
 pub(crate) fn container_port(service: &ServicePlan, port: &str) -> u16 {
     service.ports.iter().find(|(name, _)| name == port).map_or(0, |(_, number)| *number)
 }
 
-/// The container of a replica.
 pub(crate) fn container(
     shared: &ClusterState,
     service: &ServicePlan,
@@ -112,7 +111,7 @@ pub(crate) fn container(
             maximum_retry_count: None,
         }),
         extra_hosts: relay_host.and_then(|host| host.extra_host).map(|host| vec![host]),
-        // Whatever the Docker Engine writes by default, this kind can be read, and it has a bound.
+        // This log driver can be read and limits the log size. The Docker Engine's default may not.
         log_config: Some(HostConfigLogConfig {
             typ: Some("json-file".to_owned()),
             config: Some(log_bound()),
@@ -134,14 +133,14 @@ pub(crate) fn container(
     }
 }
 
-/// Docker's own file of a log is turned over, for a container that logs in a loop would fill the disk. Seldom: of a file that
-/// was turned over, Docker may hand lines out twice, or not at all where its follower is late.
+/// Limits Docker's log file, because a container that logs in a loop would fill the disk. The limit is high, so that
+/// rotation is rare: with a rotated file, Docker may return lines twice, or skip them if its reader is late.
 fn log_bound() -> HashMap<String, String> {
     let bound = [("max-size", "128m"), ("max-file", "2")];
     bound.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
-/// Where each port is published; nothing is where kaf6 is in the network itself.
+/// The published ports. Empty if kaf6 is in the network itself.
 fn bindings(
     shared: &ClusterState,
     service: &ServicePlan,
@@ -149,7 +148,7 @@ fn bindings(
 ) -> Option<HashMap<String, Option<Vec<PortBinding>>>> {
     let ip = match shared.place {
         OwnPlace::Host => "127.0.0.1",
-        // Docker's own word for all addresses.
+        // Docker's value for all addresses.
         OwnPlace::Remote { .. } => "",
         OwnPlace::Inside { .. } => return None,
     };
@@ -166,7 +165,7 @@ fn tcp(port: u16) -> String {
     format!("{port}/tcp")
 }
 
-/// A volume of the run at its place.
+/// Mounts a volume of the run.
 pub(crate) fn mount(volume: &str, target: &str) -> Mount {
     Mount {
         typ: Some(MountType::VOLUME),

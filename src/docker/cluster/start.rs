@@ -27,14 +27,14 @@ use crate::plan::ServicePlan;
 use crate::plan::cluster::{Link, Pull};
 use tokio_util::sync::CancellationToken;
 
-/// Other ports that are tried where those chosen turn out to be taken.
+/// Maximum number of attempts with other ports if the chosen ones are in use.
 const PORT_TRIES: u32 = 5;
 
-/// The words of Docker, old and new, and of Podman for that all addresses of networks are in use.
+/// The error texts of Docker (old and new) and Podman if all addresses for networks are in use.
 const NO_ADDRESSES: [&str; 3] =
     ["IPv4 address pool", "address pools have been fully subnetted", "free subnet"];
 
-/// Starts everything; gives up when `cancel` is canceled, and cancels it when something fails.
+/// Starts everything. Stops early when `cancel` is canceled, and cancels it when something fails.
 pub(crate) async fn start_services(
     shared: &Arc<ClusterState>,
     cancel: &CancellationToken,
@@ -109,7 +109,8 @@ async fn network(shared: &ClusterState) -> Result<(), DockerError> {
     let host = match &shared.place {
         OwnPlace::Inside { container } => Some(join(shared, &name, container).await?),
         OwnPlace::Host if shared.daemon.engine.podman.is_some() => Some(RelayHost {
-            // Podman makes the gateway with the network's first container, and gives the host this name in all of them.
+            // Podman creates the gateway with the network's first container, and adds this name for the host to all
+            // containers.
             name: "host.containers.internal".to_owned(),
             listen: "0.0.0.0".to_owned(),
             extra_host: None,
@@ -121,7 +122,7 @@ async fn network(shared: &ClusterState) -> Result<(), DockerError> {
     Ok(())
 }
 
-/// Joins kaf6's own container to the network, and gives its address there.
+/// Joins kaf6's own container to the network, and returns its address there.
 async fn join(shared: &ClusterState, network: &str, container: &str) -> Result<RelayHost, DockerError> {
     let docker = &shared.daemon.docker;
     let request = NetworkConnectRequest {
@@ -142,8 +143,8 @@ async fn join(shared: &ClusterState, network: &str, container: &str) -> Result<R
     Ok(RelayHost { name: ip.clone(), listen: ip, extra_host: None })
 }
 
-/// Where relays listen on the Docker host: at the network's gateway, which is an address of it. Where Docker runs in
-/// a virtual machine it is not, and there the host has a name.
+/// Where relays listen on the Docker host: on the network's gateway if this is an address of the host. If Docker runs
+/// in a virtual machine, it is not, and containers use a name for the host.
 async fn host_relays(gateway: Option<String>) -> RelayHost {
     if let Some(gateway) = gateway
         && tokio::net::TcpListener::bind((gateway.as_str(), 0)).await.is_ok()
@@ -158,7 +159,7 @@ async fn host_relays(gateway: Option<String>) -> RelayHost {
     }
 }
 
-/// Fixes where each port of each replica that there can be is reached.
+/// Determines the address of each port of all possible replicas.
 fn addresses(shared: &ClusterState) -> Result<(), DockerError> {
     for service in &shared.plan.services {
         for replica in 0..service.most {
@@ -189,7 +190,7 @@ fn place_ports(shared: &ClusterState, service: &ServicePlan, replica: u32) -> st
     Ok(())
 }
 
-/// The ports of this machine that a replica is published on.
+/// The published ports of a replica on this machine.
 pub(crate) fn host_ports(shared: &ClusterState, unit: &Replica) -> Vec<u16> {
     let (OwnPlace::Host, Some(service)) = (&shared.place, shared.plan.service(&unit.service)) else {
         return Vec::new();
@@ -201,7 +202,7 @@ pub(crate) fn host_ports(shared: &ClusterState, unit: &Replica) -> Vec<u16> {
     service.ports.iter().filter_map(|(name, _)| port(name)).collect()
 }
 
-/// Puts a relay on a way.
+/// Starts a relay for a link.
 async fn relay(shared: &Arc<ClusterState>, link: &Link) -> Result<(), DockerError> {
     let refuse =
         |reason: String| DockerError::NoRelay { link: format!("{} -> {}", link.from, link.to), reason };
@@ -250,7 +251,7 @@ async fn services(shared: &Arc<ClusterState>, cancel: &CancellationToken) -> Res
                 unit.state().order.get_or_insert_with(|| order.fetch_add(1, Ordering::Relaxed));
                 let done = up_one(shared, service, unit, cancel).await;
                 if done.is_err() {
-                    // The others need not be waited for; but what they are at is finished, and then removed.
+                    // The other starts are canceled. Their current requests are completed, and the results are removed.
                     cancel.cancel();
                 }
                 done
@@ -265,7 +266,7 @@ async fn services(shared: &Arc<ClusterState>, cancel: &CancellationToken) -> Res
     all_or_first(join_all(starts).await)
 }
 
-/// The error that tells most: one that was not brought about by another.
+/// The first error that is not a cancellation caused by another error.
 fn all_or_first(results: Vec<Result<(), DockerError>>) -> Result<(), DockerError> {
     let mut interrupted = Ok(());
     for result in results {
@@ -306,7 +307,7 @@ async fn up_one(
     Ok(())
 }
 
-/// Starts a replica for the first time; on other ports where those chosen turn out to be taken.
+/// Starts a replica for the first time. Retries with other ports if the chosen ones are in use.
 async fn first_start(
     shared: &ClusterState,
     service: &ServicePlan,
@@ -331,14 +332,14 @@ async fn first_start(
     Ok(())
 }
 
-/// Docker's several words for a port that somebody has.
+/// Whether this is one of Docker's error texts for a port that is in use.
 fn is_port_taken(reason: &str) -> bool {
     ["port is already allocated", "address already in use", "ports are not available"]
         .iter()
         .any(|words| reason.contains(words))
 }
 
-/// Creates the container of a replica, with its volumes; these stay where they are there already.
+/// Creates the container of a replica and its volumes. Existing volumes are kept.
 pub(crate) async fn create(
     shared: &ClusterState,
     service: &ServicePlan,
@@ -349,7 +350,7 @@ pub(crate) async fn create(
         mounts.push(volume(shared, unit, name, target).await?);
     }
     let image = unit.state().image.clone();
-    // Volumes that the image asks for get a name, so that they are kept when another image takes over.
+    // Volumes that the image declares get a name, so that they are kept if another image is used.
     for target in image_volumes(shared, &image).await {
         if !service
             .volumes
@@ -392,21 +393,21 @@ async fn volume(
 }
 
 async fn image_volumes(shared: &ClusterState, image: &str) -> Vec<String> {
-    // Should the question fail, creating the container fails next, and says why.
+    // If this fails, creating the container fails too, with the reason.
     let inspected = shared.daemon.docker.inspect_image(image).await.ok();
     let mut volumes = inspected.and_then(|image| image.config?.volumes).unwrap_or_default();
     volumes.sort();
     volumes
 }
 
-/// Starts a container that is there, and follows its log.
+/// Starts an existing container, and follows its log.
 pub(crate) async fn run(shared: &ClusterState, unit: &Replica) -> Result<(), DockerError> {
     let id = unit.id().unwrap_or_else(|| unit.container.clone());
     for port in host_ports(shared, unit) {
         shared.ports.release(port);
     }
     match shared.daemon.docker.start_container(&id, None).await {
-        // Something else has started it.
+        // The container is already running.
         Err(error) if is_done(&error) => {}
         started => started.map_err(refused(format!("start {}", unit.title())))?,
     }
@@ -418,7 +419,7 @@ pub(crate) async fn run(shared: &ClusterState, unit: &Replica) -> Result<(), Doc
     unit.log.follow(&shared.daemon, &id, None).map_err(cannot_log(unit))
 }
 
-/// Removes the container of a replica that a fault is done to; its volumes stay.
+/// Removes the container of a replica for a fault. Volumes are kept.
 pub(crate) async fn drop_container(shared: &ClusterState, unit: &Replica) -> Result<(), DockerError> {
     discard(shared, unit).await?;
     let mut state = unit.state();
@@ -426,7 +427,7 @@ pub(crate) async fn drop_container(shared: &ClusterState, unit: &Replica) -> Res
     Ok(())
 }
 
-/// Removes the container of a replica; its volumes stay.
+/// Removes the container of a replica. Volumes are kept.
 async fn discard(shared: &ClusterState, unit: &Replica) -> Result<(), DockerError> {
     let Some(id) = unit.id() else { return Ok(()) };
     let options = RemoveContainerOptionsBuilder::new().force(true).build();
@@ -449,7 +450,7 @@ mod tests {
             (here.name.as_str(), here.listen.as_str(), here.extra_host),
             ("127.0.0.1", "127.0.0.1", None)
         );
-        // An address for documentation, which no machine has.
+        // An address reserved for documentation, which no machine has.
         for gateway in [None, Some("192.0.2.1".to_owned())] {
             let away = host_relays(gateway).await;
             assert_eq!((away.name.as_str(), away.listen.as_str()), ("host.docker.internal", "0.0.0.0"));

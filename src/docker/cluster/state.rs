@@ -1,6 +1,6 @@
 //! The state of a run's cluster: its network, its containers, and the desired state of each.
 //!
-//! State only; the neighboring modules act on it.
+//! State only. The neighboring modules act on it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -17,32 +17,31 @@ use crate::docker::place::OwnPlace;
 use crate::docker::relay::Relay;
 use crate::plan::{ClusterPlan, FaultTarget, ServicePlan};
 
-/// All that a run has to do with containers.
+/// The containers of a run with everything that belongs to them.
 pub(crate) struct ClusterState {
     pub daemon: Daemon,
     /// Where kaf6 runs.
     pub place: OwnPlace,
     pub options: UpOptions,
     pub plan: ClusterPlan,
-    /// On all that is started.
+    /// The labels of everything that is started.
     pub labels: HashMap<String, String>,
-    /// Each replica that there can be, and each attached container.
+    /// All possible replicas, and the attached containers.
     pub units: BTreeMap<(String, u32), Arc<Replica>>,
-    /// Where ports are reached from kaf6.
+    /// The addresses for connections from kaf6.
     pub addresses: Mutex<Addresses>,
     pub ports: Ports,
-    /// What there is of the network.
     pub network: Mutex<Network>,
-    /// The relays, by who connects to whom.
+    /// The relays, by client and server of the link.
     pub relays: Mutex<HashMap<(String, String), Relay>>,
 }
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Network {
     pub created: bool,
-    /// The address at which its containers reach kaf6's relays, and where these listen.
+    /// The address of kaf6's relays for containers, and the address on which they listen.
     pub relay_host: Option<RelayHost>,
-    /// The container that joined it for kaf6.
+    /// kaf6's own container, after it joined the network.
     pub joined: Option<String>,
     /// Networks of attached containers that kaf6's own container joined.
     pub visited: Vec<String>,
@@ -51,66 +50,68 @@ pub(crate) struct Network {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RelayHost {
     pub name: String,
-    /// Where kaf6 listens.
+    /// The address on which kaf6 listens.
     pub listen: String,
-    /// What containers need in their hosts file for that.
+    /// The entry for this address in the containers' hosts files, if needed.
     pub extra_host: Option<String>,
 }
 
 /// One replica of a service, or one attached container.
 pub(crate) struct Replica {
-    /// The service, or the name that the file gives to what is attached.
+    /// The service, or the name in the file of an attached container.
     pub service: String,
     pub replica: u32,
-    /// There can be several of the service.
+    /// Whether the service can have several replicas.
     pub several: bool,
-    /// It ran before kaf6 did.
+    /// Whether it was running before kaf6 started.
     pub attached: bool,
     pub container: String,
     pub log: Arc<ReplicaLog>,
     state: Mutex<ReplicaState>,
 }
 
-/// What a replica is now.
+/// The current state of a replica.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ReplicaState {
     pub id: Option<String>,
     pub image: String,
-    /// What it is to be.
+    /// The desired state.
     pub wanted: DesiredState,
-    /// How often that was said.
+    /// The number of changes of the desired state.
     pub turns: u64,
-    /// Its container has volumes: what it writes there outlives it.
+    /// Whether its container has volumes, which keep its data after the container is removed.
     pub has_volumes: bool,
-    /// A fault removed a container of it that had none, and nobody has told that yet.
+    /// Whether a fault removed its container without volumes, and this is not yet reported.
     pub dropped: bool,
-    /// From its first start to its being ready.
+    /// The time from its first start until it was ready.
     pub ready: Option<Duration>,
-    /// It was started, and not yet found ready.
+    /// Whether it was started and is not yet known to be ready.
     pub unready: bool,
-    /// That it ended by itself was told.
+    /// Whether its unexpected exit was reported.
     pub told: bool,
-    /// In which order it was first started.
+    /// Its position in the order of first starts.
     pub order: Option<usize>,
-    /// Each moment at which it was started, or let go on.
+    /// All times at which it was started or resumed.
     pub let_run: Vec<Instant>,
-    /// A fault ended it, and it is to be down: the start time that its container had, as Docker writes it.
+    /// The start time of its last container, in Docker's format, if a fault ended the container and it should stay
+    /// down.
     pub down_since_start: Option<String>,
-    /// When it was found that it had not stayed down, and how that was seen.
+    /// When kaf6 found that it did not stay down, with the evidence.
     pub came_back: Vec<(Instant, String)>,
-    /// Faults of type `start` that started it, and when.
+    /// Names of `start` faults that started it, with the times.
     pub started_by: Vec<(Instant, String)>,
 }
 
 impl ReplicaState {
-    /// It was started just now, or let go on; whether it is ready is yet to be seen.
+    /// Records that it was started or resumed. Its readiness is not yet known.
     pub(crate) fn runs(&mut self) {
         self.want(DesiredState::Running);
         self.unready = true;
         self.let_run.push(Instant::now());
     }
 
-    /// Says what it is to be, and gives the number of that word: as long as it is the last one, nothing else took its place.
+    /// Sets the desired state and returns the number of this change. While this number is the latest, nothing has
+    /// replaced the desired state.
     pub(crate) const fn want(&mut self, wanted: DesiredState) -> u64 {
         self.wanted = wanted;
         self.turns += 1;
@@ -118,23 +119,23 @@ impl ReplicaState {
     }
 }
 
-/// What a container is to be now.
+/// The desired state of a container.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum DesiredState {
-    /// Not there: it never was, or a `scale` took it away.
+    /// Removed: never started, or removed by a `scale`.
     #[default]
     Away,
     Running,
-    /// Down for a moment, by a `restart`.
+    /// Down temporarily, because of a `restart`.
     Restarting,
-    /// Down, by a `stop`.
+    /// Down, because of a `stop`.
     Stopped,
-    /// Frozen, by a `pause`.
+    /// Paused, because of a `pause`.
     Paused,
 }
 
 impl Replica {
-    /// A replica that is not there yet.
+    /// A replica that has no container yet.
     pub(crate) fn new(service: &ServicePlan, replica: u32, options: &UpOptions) -> Self {
         let several = service.most > 1;
         Self {
@@ -148,7 +149,7 @@ impl Replica {
         }
     }
 
-    /// A container that runs already.
+    /// A container that is already running.
     pub(crate) fn attached(
         (service, replica, several): (&str, u32, bool),
         (container, id, image): (String, String, String),
@@ -167,32 +168,31 @@ impl Replica {
         }
     }
 
-    /// How sentences call it: by its service, and its number where there are several.
+    /// The name in sentences: the service, with the replica's number if there are several.
     pub(crate) fn title(&self) -> String {
         if self.several { format!("{}.{}", self.service, self.replica) } else { self.service.clone() }
     }
 
-    /// What it is now; not to be held over a wait.
+    /// The current state. Do not keep the guard across an await.
     pub(crate) fn state(&self) -> MutexGuard<'_, ReplicaState> {
         lock(&self.state)
     }
 
-    /// Its container, where it has one.
+    /// The id of its container, if it has one.
     pub(crate) fn id(&self) -> Option<String> {
         self.state().id.clone()
     }
 
-    /// What it is to be.
     pub(crate) fn wanted(&self) -> DesiredState {
         self.state().wanted
     }
 
-    /// How it was seen, since that time, that it had not stayed down.
+    /// The evidence that it did not stay down after this time.
     pub(crate) fn came_back(&self, since: Instant) -> Option<String> {
         self.state().came_back.iter().find(|(at, _)| *at >= since).map(|(_, how)| how.clone())
     }
 
-    /// Says what it is to be, and gives the number of that word.
+    /// Sets the desired state and returns the number of this change.
     pub(crate) fn want(&self, wanted: DesiredState) -> u64 {
         self.state().want(wanted)
     }
@@ -204,12 +204,12 @@ fn log(service: &str, replica: u32, several: bool, options: &UpOptions) -> Arc<R
 }
 
 impl ClusterState {
-    /// A service that nobody connects to: it may do its work and end.
+    /// Whether this is a service without ports and without a readiness check. It may complete its work and exit.
     pub(crate) fn is_one_shot(&self, service: &str) -> bool {
         self.plan.service(service).is_some_and(|service| service.ports.is_empty() && service.ready.is_none())
     }
 
-    /// All replicas of a service that there can be, in their order.
+    /// All possible replicas of a service, in order.
     pub(crate) fn of_service<'a>(
         &'a self,
         service: &'a str,
@@ -217,7 +217,7 @@ impl ClusterState {
         self.units.values().filter(move |unit| unit.service == service)
     }
 
-    /// Those that a fault is done to: of the replicas that are there, in their order.
+    /// The existing replicas that a fault affects, in order.
     pub(crate) fn of_target(&self, target: &FaultTarget) -> Vec<Arc<Replica>> {
         self.of_service(&target.service)
             .filter(|unit| target.replica.is_none_or(|replica| replica == unit.replica))
@@ -226,14 +226,14 @@ impl ClusterState {
             .collect()
     }
 
-    /// The labels of one more thing.
+    /// The labels of an object, with these additional ones.
     pub(crate) fn labels_with(&self, more: &[(&str, &str)]) -> HashMap<String, String> {
         let mut labels = self.labels.clone();
         labels.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         labels
     }
 
-    /// Who this run's kaf6 is, as its labels tell.
+    /// The owner in the labels of this run.
     pub(crate) fn owner(&self) -> Option<&str> {
         self.labels.get(crate::docker::cleanup::labels::OWNER).map(String::as_str)
     }

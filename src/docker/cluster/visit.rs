@@ -11,10 +11,12 @@ use crate::docker::api::daemon::{Daemon, refused};
 use crate::docker::lock::lock;
 use crate::docker::place::OwnPlace;
 
-/// Networks of every engine: containers have no names in them, or share them anyway.
+/// Default networks of every engine: container names are not resolved in them, or the containers share the host's
+/// network.
 const OF_ALL: [&str; 3] = ["bridge", "host", "none"];
 
-/// Joins the networks of all attached containers that kaf6's own container is not in yet; nothing on a host.
+/// Joins all networks of attached containers that kaf6's own container has not joined yet. Does nothing if kaf6 runs on
+/// a host.
 pub(crate) async fn join(shared: &ClusterState) -> Result<(), DockerError> {
     let OwnPlace::Inside { container } = &shared.place else { return Ok(()) };
     let own = networks(&shared.daemon, container).await?;
@@ -34,7 +36,7 @@ pub(crate) async fn join(shared: &ClusterState) -> Result<(), DockerError> {
     Ok(())
 }
 
-/// Leaves what was joined; gives sentences for what could not be left.
+/// Leaves the joined networks. Returns sentences about failures.
 pub(crate) async fn leave(shared: &ClusterState) -> Vec<String> {
     let OwnPlace::Inside { container } = &shared.place else { return Vec::new() };
     let visited = std::mem::take(&mut lock(&shared.network).visited);

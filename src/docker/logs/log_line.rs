@@ -1,21 +1,22 @@
-//! Formats a line of a container's log for people: of a JSON object, only its message.
+//! Formats a line of a container's log for people: only the message of a JSON object.
 
 use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-/// The keys that loggers use for the message, its level, and its time, which is omitted.
+/// The keys that loggers use for the message. The next constants are for its level, and for its time, which is omitted.
 const MESSAGE: [&str; 6] = ["msg", "message", "@message", "@m", "event", "short_message"];
 const LEVEL: [&str; 6] = ["level", "severity", "lvl", "@level", "@l", "log.level"];
 const TIME: [&str; 7] = ["time", "timestamp", "ts", "@timestamp", "@t", "date", "datetime"];
 
-/// `ERROR flush failed (error=connection refused, partition=3)` of a JSON object with a message; any other line as it is.
+/// Formats a JSON object with a message as `ERROR flush failed (error=connection refused, partition=3)`. Other lines
+/// are unchanged.
 pub(crate) fn readable(line: &str) -> Cow<'_, str> {
     if !line.trim_start().starts_with('{') {
         return line.into();
     }
     let Ok(mut object) = serde_json::from_str::<Map<String, Value>>(line) else { return line.into() };
-    // Loggers of the tracing crate put the event into an object of its own.
+    // Loggers of the tracing crate put the event into a separate object.
     if let Some(Value::Object(fields)) = object.remove("fields") {
         object.extend(fields);
     }
@@ -28,11 +29,11 @@ pub(crate) fn readable(line: &str) -> Cow<'_, str> {
     if parts.is_empty() {
         return line.into();
     }
-    // A line stays one.
+    // Keep it on one line.
     parts.join(" ").replace(['\n', '\r'], " ").into()
 }
 
-/// Takes the first of these that is a text.
+/// Removes and returns the first of these values that is text.
 fn take<const N: usize>(object: &mut Map<String, Value>, names: [&str; N]) -> Option<String> {
     let name = names.into_iter().find(|name| object.get(*name).is_some_and(Value::is_string))?;
     object.shift_remove(name)?.as_str().map(str::to_owned)

@@ -47,20 +47,20 @@ pub(super) struct ReplicaLog {
 #[derive(Default)]
 struct LogWritten {
     file: Option<File>,
-    /// Why it is incomplete.
+    /// The error because of which the file is incomplete.
     failed: Option<std::io::Error>,
-    /// Bytes in it, and whether they end with a line.
+    /// The number of bytes written to it. The next field is whether they end with a complete line.
     head: usize,
     ends_line: bool,
-    /// What exceeds `HEAD`: its last bytes, and how many bytes before them were dropped.
+    /// The last bytes beyond `HEAD`. The next field is the number of bytes dropped before them.
     tail: VecDeque<u8>,
     left_out: u64,
     lines: VecDeque<String>,
-    /// Why Docker does not return it.
+    /// The reason why Docker does not return the log.
     unreadable: Option<String>,
     /// The incomplete last line of each stream.
     open: HashMap<u8, String>,
-    /// The container that is followed, and the time of its last line, in Docker's format.
+    /// The followed container, and the time of its last line, in Docker's format.
     last: (String, String),
     /// Lines before this time are ignored: they were written before the run.
     since: Option<i32>,
@@ -70,7 +70,7 @@ struct LogWritten {
 }
 
 impl ReplicaLog {
-    /// A log at `path`, which is made with its first container.
+    /// Creates a log at `path`. The file is created with the first container.
     pub(super) fn new(path: PathBuf, secrets: Secrets) -> Self {
         Self { path, secrets, written: Mutex::default(), follower: Mutex::default() }
     }
@@ -80,12 +80,12 @@ impl ReplicaLog {
         lock(&self.written).file.as_ref().map(|_| self.path.as_path())
     }
 
-    /// Why it is empty, if Docker does not return it.
+    /// The reason why the log is empty, if Docker does not return it.
     pub(super) fn unreadable(&self) -> Option<String> {
         lock(&self.written).unreadable.clone()
     }
 
-    /// The last lines, formatted for people: without color codes, and of JSON only the message.
+    /// The last lines, formatted for people: without color codes, and only the message of JSON objects.
     pub(super) fn last_lines(&self) -> Vec<String> {
         let written = lock(&self.written);
         let open = written.open.values().filter(|line| !line.is_empty());
@@ -93,14 +93,14 @@ impl ReplicaLog {
     }
 
     fn shown(&self, line: &str) -> String {
-        // JSON may have colours around it, and escaped ones inside.
+        // Color codes may surround the JSON object, and be escaped inside it.
         let mut text = strip_ansi_codes(&readable(&strip_ansi_codes(line))).into_owned();
-        // What JSON had escaped is a secret again.
+        // Unescaping JSON may reveal a secret.
         self.secrets.hide_from(&mut text);
         text
     }
 
-    /// Follows a container that was just started, or `since` a time where it runs already.
+    /// Follows a container that was just started. If it was already running, follows it from the time `since`.
     pub(super) fn follow(
         self: &Arc<Self>,
         daemon: &Daemon,
@@ -147,7 +147,7 @@ impl ReplicaLog {
         Ok(())
     }
 
-    /// Waits for the rest of a container's log that has ended.
+    /// Waits for the rest of the log of a container that has ended.
     pub(super) async fn settle(&self) {
         let follower = lock(&self.follower).take();
         if let Some(mut follower) = follower
@@ -157,7 +157,7 @@ impl ReplicaLog {
         }
     }
 
-    /// The log is complete: writes the last bytes. Returns why the file is incomplete, if it is.
+    /// Completes the log: writes the last bytes. Returns the error if the file is incomplete.
     pub(super) fn finish(&self) -> Option<String> {
         let mut written = lock(&self.written);
         written.finish();
@@ -165,7 +165,7 @@ impl ReplicaLog {
         Some(format!("could not write all of {}: {why}", self.path.display()))
     }
 
-    /// Writes this into the log itself, where people look for it.
+    /// Writes into the log file that Docker does not return the log.
     async fn is_unreadable(&self, docker: &Docker, id: &str, error: &Error) {
         let found = docker.inspect_container(id, None).await.ok();
         let driver = found.and_then(|found| found.host_config?.log_config?.typ).unwrap_or_default();
@@ -193,8 +193,8 @@ impl ReplicaLog {
         let mut written = lock(&self.written);
         let (time, text) = split_time(bytes);
         if let Some(time) = time {
-            // Read again after a restart: this line was written already. Times have a fixed width, so they
-            // compare as text.
+            // This line was read again after a restart and is already written. Times have a fixed width, so they can be
+            // compared as text.
             if *time <= *written.old {
                 return;
             }
@@ -227,7 +227,7 @@ impl LogWritten {
             self.head += bytes.len();
             return;
         }
-        // Whatever comes next comes after this.
+        // Write all later bytes to the tail.
         self.head = HEAD;
         self.tail.extend(bytes);
         let more = self.tail.len().saturating_sub(TAIL);
@@ -248,7 +248,7 @@ impl LogWritten {
     fn finish(&mut self) {
         let mut tail: Vec<u8> = std::mem::take(&mut self.tail).into();
         if self.left_out > 0 {
-            // From the start of a line on, if there is one.
+            // Start at the beginning of a line, if there is one.
             let line = tail.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
             tail.drain(..line);
             let left_out = std::mem::take(&mut self.left_out) + line as u64;
@@ -276,9 +276,9 @@ impl Drop for ReplicaLog {
     }
 }
 
-/// The container exists, and Docker does not return its log.
+/// Whether the error means that the container exists and Docker does not return its log.
 const fn has_no_log(error: &Error) -> bool {
-    // One that is about to be removed is a conflict.
+    // For a container that is being removed, the error is a conflict.
     matches!(error, Error::DockerResponseServerError { .. }) && !is_gone(error) && !is_conflict(error)
 }
 
@@ -325,7 +325,7 @@ mod tests {
         log.take(&said("no time before it"));
         assert_eq!(log.last_lines().last().expect("a line"), "no time before it");
     }
-    /// A log of so many lines of 1024 bytes each, finished.
+    /// A finished log of this number of lines of 1024 bytes each.
     fn filled(lines: usize) -> String {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a.log");
@@ -405,7 +405,7 @@ mod tests {
         log.take(&said("2026-01-16T14:54:02.000000001Z password=hunter2 accepted\n"));
         assert_eq!(std::fs::read_to_string(&path).expect("read"), "password=*** accepted\n");
         assert_eq!(log.last_lines(), ["password=*** accepted"]);
-        // JSON writes some letters otherwise.
+        // JSON escapes some letters.
         log.take(&said("2026-01-16T14:54:03.000000001Z {\"msg\":\"it is h\\u0075nter2\"}\n"));
         assert_eq!(log.last_lines()[1], "it is ***");
     }
