@@ -1,45 +1,44 @@
-//! The account: puts every planned message into exactly one class, with sums that must add up.
+//! The account: puts each planned message into exactly one class, with sums that must add up.
 //!
-//! Each class is counted from observations, none is computed as a remainder. [`Account::check`] compares the
-//! sums.
+//! Each class is counted from observations, and none is computed as a remainder. [`Account::check`] compares the sums.
 
 use crate::ids::Partition;
 
 /// The classes of the messages of a scenario, of one of its partitions, or of the run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Account {
-    /// Messages that would be handed to the client if nothing failed.
+    /// Messages that are passed to the client if nothing fails.
     pub planned: u64,
-    /// Never handed to the client.
+    /// Never passed to the client.
     pub unsent: u64,
     pub sent: u64,
     pub acked: u64,
     /// Known not to be in the log.
     pub failed: u64,
     pub unknown: u64,
-    /// Unknown, and read.
+    /// Outcome unknown, and read.
     pub found: u64,
-    /// Unknown, and not in a log that was read to its end.
+    /// Outcome unknown, and missing from a log that was read to its end.
     pub absent: u64,
-    /// Unknown, and no reader got that far.
+    /// Outcome unknown, and no reader got that far.
     pub unchecked: u64,
     /// Failed and unknown messages that the file allows.
     pub permitted: u64,
     /// Acked and read at the acked offset, unaltered.
     pub verified: u64,
-    /// Acked; their producer says `verify: false`.
+    /// Acked; their producer has `verify: false`.
     pub excluded: u64,
     /// Acked; a fresh client read past their offsets and did not find them.
     pub lost: u64,
-    /// Acked; a reachable broker gave no record there for `run.unreadable_after`.
+    /// Acked; a reachable broker returned no record there for `run.unreadable_after`.
     pub unreadable: u64,
-    /// Acked; a reader did not see them when it passed their offsets, and a fresh client found them.
+    /// Acked; a reader passed their offsets without reading them, and a fresh client found them.
     pub skipped: u64,
     /// Acked; altered when read.
     pub corrupt: u64,
-    /// Acked at one offset and read at others only.
+    /// Acked at one offset and read only at others.
     pub misplaced: u64,
-    /// Acked and read, but their offset had another record at another time.
+    /// Acked and read, but their offset had a different record at another time.
     pub rewritten: u64,
     /// Acked; retention removed them before they were read.
     pub expired: u64,
@@ -51,7 +50,7 @@ pub struct Account {
     pub unassigned: u64,
     /// Part of `expired`: it is unknown whether retention or compaction removed them.
     pub unclear: u64,
-    /// Part of `unread`: only their leader acked them, and the partition has another leader now, or may have.
+    /// Part of `unread`: only their leader acked them, and the partition may have another leader now.
     pub dropped: u64,
 }
 
@@ -70,15 +69,15 @@ impl Account {
         unassigned,
     ];
 
-    /// The classes in which the broker broke its promise.
+    /// The classes in which the broker violated a guarantee.
     pub const BROKEN: [Named; 6] = named![lost, unreadable, skipped, corrupt, misplaced, rewritten];
 
-    /// Messages for which the broker broke its promise.
+    /// Messages for which the broker violated a guarantee.
     pub fn broken(&self) -> u64 {
         Self::BROKEN.iter().map(|(_, count)| count(self)).sum()
     }
 
-    /// Acked messages that could not be judged: expired, superseded, unread and unassigned.
+    /// Acked messages without a verdict: expired, superseded, unread and unassigned.
     pub const fn unjudged(&self) -> u64 {
         self.expired + self.superseded + self.unread + self.unassigned
     }
@@ -88,7 +87,7 @@ impl Account {
         (self.unsent + self.failed + self.unknown).saturating_sub(self.permitted)
     }
 
-    /// Every planned message is verified, excluded or permitted.
+    /// Whether each planned message is verified, excluded or permitted.
     pub const fn closes(&self) -> bool {
         self.planned == self.verified + self.excluded + self.permitted
     }
@@ -128,13 +127,14 @@ impl Account {
     /// Compares the sums of the parts with the independent counts of the whole.
     ///
     /// # Errors
-    /// Names the sum that does not add up: a bug in kaf6.
+    ///
+    /// The sum that does not add up, which is a bug in kaf6.
     pub fn check(&self) -> Result<(), String> {
         self.check_planned()?;
         self.check_sent()
     }
 
-    /// Like [`Account::check`], for a partition: the planned number is known per scenario only.
+    /// Like [`Account::check`], for a partition. The planned number is known only per scenario.
     ///
     /// # Errors
     ///
@@ -160,7 +160,7 @@ fn equal(name: &str, whole: u64, parts: &str, sum: u64) -> Result<(), String> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Accounts {
     pub total: Account,
-    /// Each scenario that sends, in the file's order.
+    /// The accounts of all scenarios that send, in the file's order.
     pub scenarios: Vec<ScenarioAccount>,
     /// The end markers that kaf6 wrote.
     pub markers: Markers,
@@ -169,18 +169,18 @@ pub struct Accounts {
 /// The account of one scenario.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ScenarioAccount {
-    /// Its number in the plan.
+    /// The scenario's index in the plan.
     pub scenario: usize,
-    /// All of its partitions, and what was planned.
+    /// The sum over all of its partitions, and the planned number.
     pub account: Account,
-    /// Each partition that it sent to.
+    /// The accounts of all partitions that it sent to.
     pub partitions: Vec<PartitionAccount>,
 }
 
 /// The account of one scenario's messages to one partition.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PartitionAccount {
-    /// The topic's number in the run.
+    /// The topic's index in the run.
     pub topic: usize,
     pub partition: Partition,
     /// Without planned, unsent and permitted.
@@ -190,21 +190,21 @@ pub struct PartitionAccount {
 /// Counts of end markers: records that kaf6 writes after all messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Markers {
-    /// Those that the brokers acked.
+    /// End markers that the brokers acked.
     pub acked: u64,
-    /// Those of them that are not in the log.
+    /// Acked end markers that are missing from the log.
     pub lost: u64,
     /// Acked end markers that a reader missed, and that could not be read again.
     pub unread: u64,
 }
 
 impl Accounts {
-    /// Every planned message is verified, excluded or permitted, and no end marker is lost or unread.
+    /// Whether each planned message is verified, excluded or permitted, and no end marker is lost or unread.
     pub const fn closes(&self) -> bool {
         self.total.closes() && self.markers.lost == 0 && self.markers.unread == 0
     }
 
-    /// Messages and end markers for which the broker broke its promise.
+    /// Messages and end markers for which the broker violated a guarantee.
     pub fn broken(&self) -> u64 {
         self.total.broken() + self.markers.lost
     }
@@ -212,7 +212,8 @@ impl Accounts {
     /// Compares all sums: of each partition, each scenario and the run.
     ///
     /// # Errors
-    /// Names the first sum that does not add up, and where: a bug in kaf6.
+    ///
+    /// The first sum that does not add up, and its place. This is a bug in kaf6.
     pub fn check(&self) -> Result<(), String> {
         let mut total = Account::default();
         for scenario in &self.scenarios {
@@ -285,7 +286,7 @@ mod tests {
     fn each_sum_that_does_not_add_up_is_found() {
         assert_eq!(accounts().check(), Ok(()));
         let broken: [fn(&mut Accounts); 8] = [
-            // The same everywhere, so that only the sum itself is wrong.
+            // Change all levels equally, so that only the sum itself is wrong.
             |a| {
                 a.total.planned += 1;
                 a.scenarios[0].account.planned += 1;

@@ -5,11 +5,11 @@
 use crate::ids::{Offset, Seq};
 use crate::ledger::evidence::{Evidence, MessageSpan, Spot};
 
-/// The largest even step between offsets: clients take turns in one partition.
+/// Maximum constant step between offsets. There is a step if several clients send to one partition in turn.
 const WIDEST: i64 = 16;
 
 impl Evidence {
-    /// The number of messages that it covers.
+    /// The number of messages in this piece.
     pub const fn messages(&self) -> u64 {
         self.span.more.saturating_add(1)
     }
@@ -19,7 +19,7 @@ impl Evidence {
         self.message.map(|(_, seq)| seq + self.span.more)
     }
 
-    /// The text for all its messages: numbers that grow become ranges.
+    /// The text for all its messages. Numbers that grow become ranges.
     pub fn words(&self) -> String {
         let mut out = String::with_capacity(self.detail.len());
         let mut rest = 0;
@@ -39,7 +39,7 @@ impl Evidence {
         }
     }
 
-    /// Merges the next piece if it is about the next message and has the same finding.
+    /// Merges the next piece if it is about the next message and has the same finding. Returns whether it did.
     pub(crate) fn fold(&mut self, next: &Self) -> bool {
         let ahead = self.span.more + 1;
         let same = self.anomaly == next.anomaly
@@ -60,7 +60,7 @@ impl Evidence {
             next.other_offset,
         );
         let (Some(offset), Some(_)) = (offsets, others) else { return false };
-        // Without a message, only the offset distinguishes two pieces.
+        // For pieces without a message, only the offset differs.
         let apart = match next.message {
             Some(_) => offset > 0 || next.offset.is_none(),
             None => offset == 1,
@@ -100,8 +100,7 @@ impl Evidence {
         self.spots.len() == next.spots.len() && self.spots.iter().zip(&next.spots).all(follows)
     }
 
-    /// How much the numbers in the text grow per message, if the text of the message `ahead` differs in
-    /// numbers only.
+    /// How much the numbers in the text grow per message, if the text of the message `ahead` differs only in numbers.
     fn moves(&self, detail: &str, ahead: u64) -> Option<Vec<u64>> {
         let (first, next) = (numbers(&self.detail), numbers(detail));
         if first.len() != next.len() || blank(&self.detail, &first) != blank(detail, &next) {
@@ -119,8 +118,8 @@ impl Evidence {
     }
 }
 
-/// The even step between offsets, given the first, the last so far, and the next, whose index is `ahead`.
-/// `None` if it is not even.
+/// The constant step between offsets, from the first, the last so far, and the next, whose index is `ahead`. `None` if
+/// the step is not constant.
 fn step(first: i64, last: i64, ahead: u64, next: i64) -> Option<i64> {
     let ahead = i64::try_from(ahead).ok()?;
     let step = match ahead {
@@ -130,7 +129,7 @@ fn step(first: i64, last: i64, ahead: u64, next: i64) -> Option<i64> {
     ((0..=WIDEST).contains(&step) && first.checked_add(step.checked_mul(ahead)?)? == next).then_some(step)
 }
 
-/// The same for optional offsets: either all are missing, and the step is 0, or none is.
+/// The same for optional offsets: either all are missing, and the step is 0, or none is missing.
 fn follow(first: Option<i64>, last: Option<i64>, ahead: u64, next: Option<i64>) -> Option<i64> {
     match (first, last, next) {
         (None, _, None) => Some(0),
@@ -139,8 +138,8 @@ fn follow(first: Option<i64>, last: Option<i64>, ahead: u64, next: Option<i64>) 
     }
 }
 
-/// The whole numbers in a text, with their positions: not next to other letters or digits, without a point or
-/// a sign. Bytes of a value are no numbers.
+/// The whole numbers in a text, with their positions. A number has no adjacent letters or digits, and no point or sign.
+/// Bytes of a value are not numbers.
 fn numbers(text: &str) -> Vec<(usize, &str)> {
     let text = text.split_once("begins with").map_or(text, |(before, _)| before);
     let word = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | ':' | '/' | '.' | ',');
@@ -149,7 +148,7 @@ fn numbers(text: &str) -> Vec<(usize, &str)> {
     for part in text.split(|c: char| !word(c)) {
         let number = part.trim_end_matches([',', '.', ':']);
         let plain = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
-        // No number is longer, and none begins with a zero, that someone counted.
+        // Counts are not longer, and do not start with a zero.
         if plain && number.len() < 19 && (number == "0" || !number.starts_with('0')) {
             out.push((at, number));
         }
@@ -180,7 +179,7 @@ mod tests {
     use proptest::prelude::*;
 
     impl Evidence {
-        /// The pieces that went into it, without their times.
+        /// The pieces that were merged into this one, without their times.
         pub(in crate::ledger) fn unfold(&self) -> Vec<Self> {
             let at = |first: i64, to: i64, k: u64| {
                 let step = (to - first) / i64::try_from(self.span.more.max(1)).expect("few");
@@ -288,7 +287,7 @@ mod tests {
         ] {
             assert!(!first.clone().fold(&other), "{other:?}");
         }
-        // An even step stays what it was.
+        // A constant step does not change.
         let mut range = first;
         assert!(range.fold(&lost(6, 12)) && !range.fold(&lost(7, 13)) && range.fold(&lost(7, 14)));
         assert_eq!(
@@ -334,7 +333,8 @@ mod tests {
         fn unfolding_gives_what_was_folded(pieces in pieces()) {
             let rows = folded(&pieces);
             let unfolded: Vec<Vec<Evidence>> = rows.iter().map(Evidence::unfold).collect();
-            // Each piece is in one row: rows are in the order of their first pieces, and pieces in that of their row.
+            // Each piece is in one row. Rows are in the order of their first pieces, and the pieces of a row keep their
+            // order.
             let mut left = pieces;
             for row in &unfolded {
                 prop_assert_eq!(left.first(), row.first());

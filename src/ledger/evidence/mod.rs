@@ -9,7 +9,7 @@ use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Seq, StreamId};
 use crate::ledger::sent::marks::Between;
 
-/// Pieces of evidence kept per anomaly; consecutive messages share one.
+/// Maximum number of pieces of evidence kept per anomaly. Consecutive messages share one.
 pub const EVIDENCE: usize = 20;
 /// Maximum number of messages of a partition that are examined for evidence of an anomaly.
 pub(super) const LOOKED_AT: usize = 1000;
@@ -18,14 +18,13 @@ pub(super) const LOOKED_AT: usize = 1000;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     pub count: u64,
-    /// Anomalies that a retry explains: duplicates and reorderings only.
+    /// The number that retries explain; only for duplicates and reorderings.
     pub explained: u64,
-    /// Anomalies that a retry may explain: log lines of the client were lost, so the number of retries is
-    /// unknown.
+    /// The number that retries may explain: log lines of the client were lost, so the number of retries is unknown.
     pub undecided: u64,
 }
 
-/// The observers of a log. They read it at different times.
+/// The observers of a log, which read it at different times.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Observer {
     /// A reading scenario, by its index in the plan.
@@ -36,19 +35,19 @@ pub enum Observer {
     Recheck,
 }
 
-/// What an observer found about a message, or its ack.
+/// How an observer found a message; or its ack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FoundAs {
     Acked,
     Read,
-    /// It was read, altered.
+    /// It was read, and altered.
     Altered,
     /// The observer passed its offset and did not find it.
     Missing,
 }
 
-/// One offset and time of a message: of its ack, or as one observer found it. For consecutive messages, it
-/// has those of the first and the last.
+/// An offset and a time of a message: of its ack, or of the reading by one observer. For consecutive messages, those of
+/// the first and the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spot {
     /// The observer; `None` for the ack.
@@ -66,11 +65,11 @@ pub struct Spot {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MessageSpan {
     pub more: u64,
-    /// The offset of the last.
+    /// The offset of the last message.
     pub to_offset: Option<Offset>,
-    /// The other offset of the last.
+    /// The other offset of the last message.
     pub to_other_offset: Option<Offset>,
-    /// When the last was seen, microseconds from the start of the run.
+    /// When the last message was seen, in microseconds since the start of the run.
     pub to_us: Option<u64>,
     /// How much the whole numbers in the text grow per message.
     pub(super) moves: Vec<u64>,
@@ -89,24 +88,24 @@ pub struct Evidence {
     pub topic: usize,
     pub partition: i32,
     pub observer: Option<Observer>,
-    /// Where it was acked or read.
+    /// The offset at which the message was acked or read.
     pub offset: Option<Offset>,
     /// The other offset: of the first copy, or of the ack.
     pub other_offset: Option<Offset>,
     pub message: Option<(StreamId, Seq)>,
-    /// When it was seen, microseconds from the start of the run.
+    /// When it was seen, in microseconds since the start of the run.
     pub at_us: Option<u64>,
-    /// Between which times the message was acked, if known.
+    /// The interval in which the message was acked, if known.
     pub acked_us: Option<Between>,
-    /// When the producer saw the retry that explains it.
+    /// When the producer retried, if the retry explains the anomaly.
     pub retry_us: Option<u64>,
-    /// Between which times the message was read before it was found missing, if known.
+    /// The interval in which the message was read before it was found missing, if known.
     pub read_us: Option<Between>,
     pub explained: bool,
     pub detail: String,
     /// The first bytes of the record's value, in hex.
     pub head: Option<String>,
-    /// Where it was acked and found, if the times are known.
+    /// Where the message was acked and found, if the times are known.
     pub spots: Vec<Spot>,
     /// The following messages with the same finding.
     pub span: MessageSpan,
@@ -115,14 +114,14 @@ pub struct Evidence {
 /// The anomalies of one consumer's reading of one partition.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Judgement {
-    /// By anomaly; those that could not be measured are absent.
+    /// Counts by anomaly. Anomalies that could not be measured are absent.
     pub counts: BTreeMap<Anomaly, Counts>,
-    /// Up to 20 pieces per anomaly; consecutive messages share one.
+    /// Up to 20 pieces per anomaly. Consecutive messages share one.
     pub evidence: Vec<Evidence>,
 }
 
 impl Evidence {
-    /// An empty piece, whose topic and partition are still to be set.
+    /// An empty piece. The caller sets its topic and partition.
     pub const fn of(anomaly: Anomaly) -> Self {
         Self {
             anomaly,
@@ -145,7 +144,7 @@ impl Evidence {
     }
 }
 
-/// How many messages to examine in a stream's log of this size: each of them requires a search.
+/// How many messages to examine in a stream's log of this size. Each message requires a search.
 pub(super) fn looked_at(bytes: usize) -> usize {
     const SEARCHED: usize = 10_000_000;
     (SEARCHED / bytes.max(1)).clamp(EVIDENCE, LOOKED_AT)
@@ -155,7 +154,7 @@ pub(super) fn looked_at(bytes: usize) -> usize {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Looked {
     pub(super) messages: usize,
-    /// A piece of evidence was dropped.
+    /// Whether a piece of evidence was dropped.
     pub(super) full: bool,
 }
 

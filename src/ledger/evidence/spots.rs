@@ -1,4 +1,5 @@
-//! The spots of a message: where it was acked and found, by whom and about when. The report draws them.
+//! The spots of a message: where and approximately when it was acked and found, and by which observer. The report draws
+//! them.
 
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Seq, StreamId};
@@ -13,7 +14,7 @@ use crate::ledger::sent::marks::Between;
 const SPOTS: usize = 8;
 
 impl Judge<'_> {
-    /// Whether to search for another piece of evidence: there is room, or it may continue an existing piece.
+    /// Whether another piece of evidence can be stored: there is room, or it may continue an existing piece.
     /// Unexplained pieces replace explained ones.
     pub(crate) fn has_room(&self, anomaly: Anomaly, explained: bool) -> bool {
         let looked = self.looked.get(&anomaly).copied().unwrap_or_default();
@@ -63,7 +64,7 @@ fn spots(case: &PartitionCase<'_>, piece: &Evidence) -> Vec<Spot> {
     if let Some(offset) = acked {
         add(None, FoundAs::Acked, offset, piece.acked_us);
     }
-    // A stray message was read in another partition than its own.
+    // A stray message was read in a different partition than it was sent to.
     let own = piece.message.is_some_and(|(id, _)| case.ids.contains(&id));
     let mut is_shown = false;
     for pass in case.passes {
@@ -88,7 +89,7 @@ fn spots(case: &PartitionCase<'_>, piece: &Evidence) -> Vec<Spot> {
             add(Some(pass.observer), FoundAs::Missing, place, when.filter(late));
         }
     }
-    // What has a time of its own, and is in no list of messages.
+    // Add the offset of the evidence if it has a time and is not in the list yet.
     if let (Some(offset), false) = (piece.offset, is_shown) {
         let found = if piece.anomaly == Anomaly::Corrupt { FoundAs::Altered } else { FoundAs::Read };
         add(piece.observer, found, offset, seen);
@@ -97,7 +98,7 @@ fn spots(case: &PartitionCase<'_>, piece: &Evidence) -> Vec<Spot> {
     out
 }
 
-/// The offsets at which a pass read a message, and how many of them it read before its log began anew: they come first.
+/// The offsets at which a pass read a message. Those before the first reset of its log come first, and are counted.
 fn copies(pass: &Pass<'_>, message: Option<(StreamId, Seq)>) -> (Vec<Offset>, usize) {
     let Some((id, seq)) = message else { return (Vec::new(), 0) };
     let in_epoch = |found: &StreamReads| {

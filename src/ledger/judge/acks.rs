@@ -1,4 +1,4 @@
-//! What acks alone show: an offset that was acked for two messages, and messages that were acked below an
+//! Anomalies that acks alone prove: an offset that was acked for two messages, and messages that were acked below an
 //! earlier ack.
 
 use super::case::{Judge, PartitionCase, ReaderVerdict};
@@ -16,8 +16,8 @@ impl PartitionCase<'_> {
         self.earlier.map_or(self.leaders_alone, |earlier| earlier.leaders_alone)
     }
 
-    /// The end markers that acks are compared with. Those written long after the acks of a saved ledger count
-    /// only if nothing has undone these acks since.
+    /// The end markers that acks are compared with. If the acks are from a saved ledger, the later end markers count
+    /// only if no change of leader may have undone these acks.
     fn compared_markers(&self) -> impl Iterator<Item = &Marker> {
         let own = self.earlier.is_none_or(|earlier| {
             !earlier.is_other_log && earlier.leaders_alone.len() == self.leaders_alone.len()
@@ -27,7 +27,7 @@ impl PartitionCase<'_> {
     }
 }
 
-/// All acks that remain valid: a message that only its leader acked may be gone with it, and its offset
+/// All acks that remain valid. A message that only its leader acked may be lost with this leader, and its offset
 /// reused.
 pub(crate) fn that_hold(case: &PartitionCase<'_>) -> Vec<Acked> {
     let streams = case.sent_streams().filter(|(_, scenario, _)| !case.undone().contains(scenario));
@@ -63,15 +63,14 @@ impl Judge<'_> {
         }
     }
 
-    /// Counts the messages of a stream that were acked below an offset that had been acked before they were
-    /// handed over.
+    /// Counts the messages of a stream that were acked below an offset that had been acked before they were sent.
     pub(crate) fn overtaken(&mut self, view: &StreamView<'_>) {
         if self.case.undone().contains(&view.scenario) {
             return;
         }
         let [by_all, by_leader] = view.log.overtaken();
         self.add_overtaken(view, by_all);
-        // A new leader may lack what only the old one acked, and may reuse its offsets.
+        // A new leader may lack messages that only the old one acked, and may reuse their offsets.
         if self.case.undone().is_empty() {
             self.add_overtaken(view, by_leader);
         }
@@ -106,8 +105,8 @@ impl Judge<'_> {
         Some(format!("its offset was also acknowledged for {} (collided)", words(other)))
     }
 
-    /// Drops what this run cannot know. Acks of two logs cannot be compared, nor can the end of another log.
-    /// Only the run that created a topic knows what was in it at its creation.
+    /// Removes counts that this run cannot know. Acks of two logs cannot be compared, nor can the end of another log.
+    /// Only the run that created a topic knows its contents at its creation.
     pub(crate) fn forget_unmeasured(&mut self) {
         let acks = [Anomaly::Collided, Anomaly::Overtaken].into_iter().filter(|_| !self.case.one_log);
         let old = [Anomaly::Resurrected].into_iter().filter(|_| self.case.earlier.is_some());

@@ -1,4 +1,4 @@
-//! Records that are wrong apart from their content: the checksum of their batch, their timestamp, their age.
+//! Records that are wrong although their content is intact: the checksum of their batch, their timestamp, their age.
 
 use crate::anomaly::Anomaly;
 use crate::ids::{Offset, Seq, StreamId};
@@ -10,22 +10,22 @@ use crate::ledger::sent::marker::Marker;
 use crate::ledger::sent::runs::Run;
 
 impl PartitionReads {
-    /// Records a batch up to this offset that has a wrong checksum or cannot be decoded; its decoded records
-    /// were processed before. If none of them differs from what was sent, all of them count as altered.
+    /// Records a batch up to this offset that has a wrong checksum or cannot be decoded. Its decoded records were
+    /// processed before. If none of them differs from what was sent, all of them count as altered.
     pub fn see_bad_batch(&mut self, first: Offset, last: Offset, at_us: u64) {
         let meets = |run: Run| run.offset <= last && run.offset_of(run.end()) > first;
         if first > last || self.corrupt.runs().any(meets) {
             return;
         }
         let len = (last - first).unsigned_abs() + 1;
-        // Sequences of no meaning, all the same, so that batches side by side stay apart.
+        // These sequences have no meaning. They are all equal, so that adjacent batches stay separate.
         self.bad_batches.push_run(Run { seq: 0, offset: first, len });
         if self.sight(Anomaly::Corrupt, first, -1, None, at_us) {
             self.alter_last(Altered::Batch(last));
         }
     }
 
-    /// The timestamp of the message that was just read is not between its sending and its reading.
+    /// Records that the timestamp of the last message is not between its sending and its reading.
     pub fn see_mistimed(&mut self, offset: Offset, message: (StreamId, Seq), timestamp_ms: i64, at_us: u64) {
         self.mistimed.push(offset.cast_unsigned(), offset);
         if self.sight(Anomaly::Corrupt, offset, -1, Some(message), at_us) {
@@ -33,9 +33,9 @@ impl PartitionReads {
         }
     }
 
-    /// Completes the reading. In a bad batch, all messages that were acked at its offsets, or were acked
-    /// without an offset and found there, are altered; foreign records are not judged. Timestamps are judged
-    /// unless the clock that they are compared with was set meanwhile.
+    /// Completes the reading. In a bad batch, all messages that were acked at its offsets are altered, and also those
+    /// that were acked without an offset and found there. Foreign records are not judged. Timestamps are judged only if
+    /// no clock that they are compared with was set.
     pub fn settle<'a>(
         &mut self,
         logs: impl IntoIterator<Item = (StreamId, &'a SentLog)>,
@@ -74,7 +74,7 @@ impl PartitionReads {
         });
     }
 
-    /// The offsets at which messages of a stream that were acked without an offset were found.
+    /// The ranges of offsets at which messages of a stream that were acked without an offset were found.
     fn placeless(&self, id: StreamId, log: &SentLog) -> Vec<(Offset, Offset)> {
         let mut out = Vec::new();
         for acked in log.placeless().runs() {
@@ -96,7 +96,7 @@ impl PartitionReads {
         }
     }
 
-    /// The foreign record that was just read is older than its topic.
+    /// Records that the last foreign record is older than its topic.
     pub fn see_resurrected(&mut self, offset: Offset) {
         self.foreign = self.foreign.saturating_sub(1);
         self.resurrected.push(offset.cast_unsigned(), offset);

@@ -15,34 +15,33 @@ use crate::ledger::sent::SentLog;
 use crate::ledger::sent::marker::Marker;
 use crate::ledger::sent::streams::Streams;
 
-/// One partition, with everything that is known about it.
+/// One partition with all data for its judgment.
 #[derive(Debug)]
 pub struct PartitionCase<'a> {
     /// All streams of the run.
     pub streams: &'a Streams,
     pub sent: &'a HashMap<StreamId, SentLog>,
-    /// The topic's number in the run, and the partition.
+    /// The topic's index in the run, and the partition.
     pub place: (usize, Partition),
     /// The streams of this partition.
     pub ids: &'a [StreamId],
     pub passes: &'a [Pass<'a>],
-    /// Scenarios that say `verify: false`.
+    /// Scenarios with `verify: false`.
     pub excluded: &'a [usize],
-    /// The end markers that were acked here.
+    /// The acked end markers of this partition.
     pub markers: &'a [Marker],
-    /// Scenarios whose acks a change of leader may have undone: those with `acks: 1`, in a partition that has
-    /// another leader now, or may have.
+    /// Scenarios whose acks a change of leader may have undone: those with `acks: 1`, if the partition may have another
+    /// leader now.
     pub leaders_alone: &'a [usize],
-    /// The partition certainly has another leader; otherwise that is unknown.
+    /// Whether the partition certainly has another leader. Otherwise this is unknown.
     pub leader_changed: bool,
-    /// All acks belong to one log: the topic was not recreated meanwhile.
+    /// Whether all acks belong to one log, because the topic was not recreated.
     pub one_log: bool,
-    /// The run that sent, if a saved ledger is judged.
+    /// The run that sent the messages, if a saved ledger is judged.
     pub earlier: Option<EarlierRun<'a>>,
-    /// What the topic's settings let the broker remove.
+    /// Decides which records the topic's settings let the broker remove.
     pub removals: &'a dyn Removals,
-    /// The end of the log as the broker reported it after everything was written; only if the log was never
-    /// reset.
+    /// The end of the log as the broker reported it after everything was written. Set only if the log was never reset.
     pub reported_end: Option<Offset>,
 }
 
@@ -51,21 +50,21 @@ pub struct PartitionCase<'a> {
 pub struct EarlierRun<'a> {
     /// Its end markers. That run has judged whether they are in the log.
     pub markers: &'a [Marker],
-    /// Scenarios whose acks a change of leader may have undone during that run.
-    /// `PartitionCase::leaders_alone` covers the time up to now.
+    /// Scenarios whose acks a change of leader may have undone during that run. `PartitionCase::leaders_alone` includes
+    /// the time until now.
     pub leaders_alone: &'a [usize],
-    /// The topic was recreated since, so this run's end markers are in another log.
+    /// Whether the topic was recreated since, so that this run's end markers are in another log.
     pub is_other_log: bool,
 }
 
-/// The verdict on one reader's pass, as counts: what it saw itself, and what fresh clients saw in its range.
+/// The verdict on one reader's pass, as counts: what the reader saw itself, and what fresh clients saw in its range.
 #[derive(Debug, Clone, Default)]
 pub struct ReaderVerdict {
     /// The index of its pass.
     pub pass: usize,
-    /// Counts alone, without evidence.
+    /// Counts without evidence.
     pub judgement: Judgement,
-    /// Acked messages that it had to find.
+    /// The number of acked messages that it had to find.
     pub wanted: u64,
 }
 
@@ -74,13 +73,13 @@ pub(crate) struct Judge<'a> {
     pub(crate) case: &'a PartitionCase<'a>,
     pub(crate) corrupt: Ranges,
     pub(crate) rewritten: Ranges,
-    /// By pass: offsets at which a re-read found any record.
+    /// By pass: the offsets at which a re-read found any record.
     pub(crate) occupied: Vec<Ranges>,
-    /// Empty where nothing was rewritten.
+    /// Empty if nothing was rewritten.
     pub(crate) last_looks: LastLooks,
     pub(crate) readers: Vec<ReaderVerdict>,
     pub(crate) out: Judgement,
-    /// How many messages to look at for evidence of each anomaly.
+    /// How many messages to examine for evidence of each anomaly.
     pub(crate) looked_at: usize,
     pub(crate) looked: BTreeMap<Anomaly, Looked>,
     pub(crate) accounts: BTreeMap<usize, Account>,
@@ -91,7 +90,7 @@ pub(crate) struct Judge<'a> {
 }
 
 impl Judgement {
-    /// All anomalies that are measured in each partition, none found yet.
+    /// All anomalies that are measured in each partition, with count 0.
     pub(crate) fn measured() -> Self {
         let counts = Anomaly::ALL
             .into_iter()
@@ -101,7 +100,7 @@ impl Judgement {
         Self { counts, evidence: Vec::new() }
     }
 
-    /// Counts some that nothing explains.
+    /// Adds to an anomaly's count, without an explanation.
     pub(crate) fn add(&mut self, anomaly: Anomaly, count: u64) {
         self.counts.entry(anomaly).or_default().count += count;
     }

@@ -1,4 +1,4 @@
-//! Decides the class of one acked message, by the precedence of the account, and writes its evidence.
+//! Determines the class of one acked message by the precedence of the account, and writes its evidence.
 
 use super::case::Judge;
 use super::removals::RemovalReason;
@@ -13,33 +13,33 @@ use crate::ledger::sent::marks::Between;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
     Corrupt,
-    /// This pass found it at other offsets only.
+    /// This pass found it only at other offsets.
     Misplaced(usize),
     Rewritten,
-    /// Not found by this re-read.
+    /// This re-read did not find it.
     Lost(usize),
     Unreadable(usize),
     /// This pass did not find it, but a fresh client did: the audit or a re-read.
     Skipped(usize),
-    /// Not reached by this pass.
+    /// This pass did not reach it.
     Unread(usize),
     /// This pass did not find it at its offset, and it was not re-read.
     NotRechecked(usize),
-    /// Removed by compaction before anybody read it.
+    /// Compaction removed it before it was read.
     Superseded,
-    /// Removed by retention before anybody read it.
+    /// Retention removed it before it was read.
     Expired,
-    /// Retention or compaction may have removed it, read or not: that is unknown.
+    /// It is unknown whether retention or compaction removed it, read or not.
     Unclear,
-    /// Only its leader had it, and the partition has another leader now, or may have.
+    /// Only its leader had it, and the partition may have another leader now.
     Dropped,
     Unassigned,
     Verified,
-    /// Read, and removed by retention or compaction later.
+    /// Read, and later removed by retention or compaction.
     RemovedLater,
 }
 
-/// The passes that decide a class.
+/// The passes that determine a class.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
     Partition,
@@ -74,7 +74,7 @@ impl Class {
         }
     }
 
-    /// The anomaly that counts it per message. Corrupt and rewritten ones are counted per record.
+    /// The anomaly that counts this class per message. Corrupt and rewritten ones are counted per record.
     pub(crate) const fn anomaly(self) -> Option<Anomaly> {
         match self {
             Self::Misplaced(_) => Some(Anomaly::Misplaced),
@@ -105,7 +105,7 @@ impl From<RemovalReason> for Class {
 }
 
 impl Judge<'_> {
-    /// The class of a message that was acked at an offset, according to these passes: the first that fits.
+    /// The class of a message that was acked at an offset, according to these passes: the first one that matches.
     pub(crate) fn class(&self, view: &StreamView<'_>, seq: Seq, acked: Offset, scope: Scope) -> Class {
         let passes = self.case.passes;
         let within = |at: &usize| scope.holds(*at, passes[*at].observer);
@@ -115,20 +115,20 @@ impl Judge<'_> {
         if self.corrupt.contains(acked) {
             return Class::Corrupt;
         }
-        // The last fresh client decides whether the message is there: another observer may have got only a
-        // second copy of it.
+        // The last fresh client decides whether the message exists, because another observer may have read only its
+        // second copy.
         let last = all().rev().find(|at| passes[*at].observer.is_fresh() && passes[*at].passed(acked));
         let lies_there = last.is_some_and(|at| view.there(at, seq));
         if !lies_there && let Some(pass) = all().find(|pass| view.misplaced_in(*pass, seq, acked)) {
-            // A retry may have written it twice, and the settings may explain that the acked copy is gone.
+            // A retry may have written it twice, and the topic's settings may explain the removal of the acked copy.
             let twice = offset_in(view.log.maybe_twice(), seq).is_some();
             let gone = twice && !self.holds_other(acked, |at| !view.there(at, seq));
             let removed = self.case.removals.of_message(view.id, seq, Some(acked)).filter(|_| gone);
             return removed.map_or(Class::Misplaced(pass), Class::from);
         }
         if verified && self.rewritten.contains(acked) {
-            // An observer that read another record there read it before this message was written. It saw no
-            // gap, so the message is not skipped; the earlier message at this offset is rewritten.
+            // An observer that read another record there read it before this message was written. It saw no gap, so the
+            // message is not skipped. The earlier message at this offset is rewritten.
             let now = self.last_looks.held((view.id, seq), acked);
             return match now {
                 true => Class::Verified,
@@ -136,8 +136,8 @@ impl Judge<'_> {
                 false => Class::Rewritten,
             };
         }
-        // A message that was removed after it was read keeps its class: a reader may have skipped it before
-        // the removal.
+        // A message that was removed after it was read keeps its class, because a reader may have skipped it before the
+        // removal.
         let mut removed = None;
         let mut rechecks = passes.iter().enumerate().filter(|(_, pass)| pass.is_recheck());
         if let Some((pass, _)) = rechecks.find(|(at, pass)| pass.passed(acked) && !view.seen(*at, seq)) {
@@ -174,16 +174,16 @@ impl Judge<'_> {
         }
     }
 
-    /// The class of a message that was acked without an offset: verified if it is found. `no_duplicates`
-    /// judges further copies, because a retry may explain them.
+    /// The class of a message that was acked without an offset: verified if it was found. `no_duplicates` judges
+    /// further copies, because a retry may explain them.
     pub(crate) fn placeless(&self, view: &StreamView<'_>, seq: Seq, scope: Scope) -> Class {
         let passes = self.case.passes;
         let all = || (0..passes.len()).filter(|at| scope.holds(*at, passes[*at].observer));
-        // It may be anywhere: an observer that did not start at the log start may have started after it.
+        // The message may be anywhere, so an observer must have started at the log start.
         let whole = |pass: &crate::ledger::Pass<'_>| pass.to_end && pass.wants(view.scenario, 0);
         let absent = |at: usize| whole(&passes[at]) && !view.seen(at, seq);
         let found = all().any(|at| view.seen(at, seq));
-        // Where it was read, it lay.
+        // Its place is the offset at which it was read.
         let place = (0..passes.len()).find_map(|at| view.first_copy(at, seq));
         if place.is_some_and(|place| self.corrupt.contains(place)) {
             return Class::Corrupt;
@@ -231,8 +231,8 @@ impl Judge<'_> {
         }
     }
 
-    /// A re-read that missed the message acked at this offset found another record there, so neither
-    /// retention nor compaction removed it.
+    /// Whether a re-read that missed the message acked at this offset found another record there. Then neither
+    /// retention nor compaction removed the message.
     pub(crate) fn holds_other(&self, offset: Offset, missed: impl Fn(usize) -> bool) -> bool {
         let mut rereads = self.occupied.iter().enumerate();
         rereads.any(|(at, occupied)| occupied.contains(offset) && missed(at))
@@ -331,7 +331,7 @@ impl Judge<'_> {
         }
     }
 
-    /// When another pass read the first copy of a message.
+    /// The interval in which another pass read the first copy of a message.
     fn when_read(&self, view: &StreamView<'_>, but: usize, seq: Seq) -> Option<Between> {
         let mut others = self.case.passes.iter().enumerate().filter(|(at, _)| *at != but);
         others.find_map(|(at, pass)| pass.reads.when_read(view.first_copy(at, seq)?))
@@ -346,9 +346,9 @@ impl Judge<'_> {
 
     /// The nearest messages of the same stream that a pass read.
     fn neighbours(&self, view: &StreamView<'_>, pass: usize, seq: Seq) -> String {
-        /// How far to search; a whole log may be gone.
+        /// Maximum distance of the search, because a whole log may be lost.
         const NEAR: u64 = 10_000;
-        // A re-read looks at a few places only: the reader that it was made for tells more.
+        // A re-read examines only a few offsets, so use the pass of a reader or of the audit.
         let told = |at: &usize| !self.case.passes[*at].is_recheck();
         let pass = if told(&pass) { pass } else { (0..self.case.passes.len()).find(told).unwrap_or(pass) };
         if self.case.passes[pass].reads.of(view.id).next().is_none() {
@@ -366,7 +366,7 @@ impl Judge<'_> {
 }
 
 impl Observer {
-    /// It read the log after all scenarios had ended.
+    /// Whether it read the log after all scenarios had ended.
     pub(crate) const fn is_fresh(self) -> bool {
         matches!(self, Self::Audit | Self::Recheck)
     }

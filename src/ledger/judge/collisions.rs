@@ -4,7 +4,7 @@ use crate::ids::{Offset, Seq, StreamId};
 use crate::ledger::evidence::LOOKED_AT;
 use crate::ledger::read::ranges::Ranges;
 
-/// Consecutive acked offsets of a stream's messages from this sequence on; `None` for an end marker.
+/// Consecutive acked offsets of a stream's messages, with the first sequence; `None` for an end marker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Acked {
     pub(crate) from: Offset,
@@ -13,16 +13,16 @@ pub(crate) struct Acked {
 }
 
 impl Acked {
-    /// To whom one of its offsets was acked.
+    /// The message that was acked at one of its offsets.
     pub(crate) fn at(&self, offset: Offset) -> Option<(StreamId, Seq)> {
         self.first.map(|(id, seq)| (id, seq + (offset - self.from).unsigned_abs()))
     }
 }
 
-/// One offset, and the two messages for which it was acked.
+/// An offset, and the two messages for which it was acked.
 pub(crate) type SharedOffset = (Offset, [Option<(StreamId, Seq)>; 2]);
 
-/// Offsets that were acked twice, and the messages of the first of them.
+/// The offsets that were acked twice, and the messages of the first of them.
 #[derive(Debug, Default)]
 pub(crate) struct Collisions {
     pub(crate) offsets: Ranges,

@@ -35,15 +35,15 @@ use rewrites::{corrupt_ranges, rewritten};
 /// The verdict on a partition.
 #[derive(Debug, Clone, Default)]
 pub struct Judged {
-    /// Anomalies that any observer saw, each message once, with evidence.
+    /// The anomalies of all observers with evidence. Each message is counted once.
     pub judgement: Judgement,
     /// The same for each reader.
     pub readers: Vec<ReaderVerdict>,
     /// The account of each scenario that sent here.
     pub accounts: BTreeMap<usize, Account>,
-    /// Acked end markers that are not in the log.
+    /// Acked end markers that are missing from the log.
     pub lost_markers: u64,
-    /// Those of which nobody knows whether they are.
+    /// Acked end markers of which kaf6 cannot tell whether they are in the log.
     pub unread_markers: u64,
     /// Verified messages that retention or compaction removed after they were read.
     pub removed_later: u64,
@@ -95,9 +95,8 @@ pub fn judge(case: &PartitionCase<'_>) -> Judged {
     }
 }
 
-/// The offsets at which a re-read found any record. Retention and compaction leave an offset empty. So if
-/// another record is at the offset of an acked message, they did not remove the message. Does not apply to
-/// another log.
+/// The offsets at which a re-read found any record. Retention and compaction leave an offset empty. So if another
+/// record is at the offset of an acked message, they did not remove the message. Does not apply to another log.
 fn occupied(case: &PartitionCase<'_>, pass: &Pass<'_>) -> Ranges {
     let other_log = !case.one_log || case.earlier.is_some_and(|earlier| earlier.is_other_log);
     match pass.is_recheck() && !other_log && pass.reads.resets() == 0 {
@@ -153,7 +152,7 @@ impl Judge<'_> {
         }
     }
 
-    /// Counts an acked message in its class, for the partition and for each reader that was to find it.
+    /// Counts an acked message in its class, for the partition and for each reader that had to find it.
     fn book(
         &mut self,
         view: &StreamView<'_>,
@@ -175,7 +174,7 @@ impl Judge<'_> {
         }
         for at in 0..self.readers.len() {
             let reader = &self.case.passes[self.readers[at].pass];
-            // Those with offsets are counted by run.
+            // Messages with offsets are counted by run.
             let wanted = acked.is_none() && reader.wants(view.scenario, reader.start);
             self.readers[at].wanted += u64::from(wanted);
             if let Some(anomaly) = self.of_reader(self.readers[at].pass, view, class, seq, acked) {
@@ -184,8 +183,8 @@ impl Judge<'_> {
         }
     }
 
-    /// The class of a message for one reader that had to find it. What it did not reach is its own result.
-    /// For what it reached, fresh clients decide, too, but other readers do not.
+    /// The class of a message for one reader that had to find it. Its own pass decides what it reached. For this part,
+    /// fresh clients decide too, but other readers do not.
     fn of_reader(
         &self,
         number: usize,
@@ -240,9 +239,9 @@ impl Judge<'_> {
         }
     }
 
-    /// The acked end markers. One that a fresh client passed and did not find is lost. It is unread if
-    /// another observer missed it and no fresh client read that far; or if nobody read it, and the audit
-    /// ended between the messages and it.
+    /// Judges the acked end markers. An end marker is lost if a fresh client passed and did not find it. It is unread
+    /// if another observer missed it and no fresh client read that far. It is also unread if no observer read it, and
+    /// the audit ended between the messages and it.
     fn markers(&mut self) {
         let unclear = self.accounts.values().any(|account| account.unclear > 0);
         for marker in self.case.markers {
@@ -251,7 +250,7 @@ impl Judge<'_> {
             let stuck = |pass: &&Pass<'_>| {
                 pass.observer == Observer::Audit && marker.offset >= pass.start && !pass.passed(marker.offset)
             };
-            // Where messages are unread, too, they say it.
+            // If messages are unread too, their evidence is sufficient.
             let alone = !read && self.accounts.values().all(|account| account.unread == 0);
             let mut passes = self.case.passes.iter();
             let first = passes.find(missed).or_else(|| self.case.passes.iter().filter(|_| alone).find(stuck));
@@ -263,7 +262,7 @@ impl Judge<'_> {
                 recheck.filter(|_| !self.holds_other(marker.offset, |at| missed(&&self.case.passes[at])));
             let removed = gone.and_then(|_| self.case.removals.of_marker(*marker));
             let (anomaly, observer, detail) = match recheck {
-                // Where the same is true of messages, they say it.
+                // If the same applies to messages, their evidence is sufficient.
                 Some(_) if removed == Some(RemovalReason::Unclear) && unclear => continue,
                 Some(_) if removed == Some(RemovalReason::Unclear) => {
                     self.unread_markers += 1;

@@ -1,5 +1,5 @@
-//! Anomalies of records instead of messages: altered, in another partition, foreign, rewritten, out of the
-//! order of offsets, above the reported end.
+//! Anomalies of records instead of messages: altered, in another partition, foreign, rewritten, in descending order of
+//! offsets, above the reported end.
 
 use super::case::{Judge, ReaderVerdict};
 use super::rewrites::{Conflict, corrupt_ranges};
@@ -13,7 +13,7 @@ use crate::ledger::sent::runs::Run;
 use crate::ledger::{Counts, Judgement};
 
 impl Judge<'_> {
-    /// Counts what the passes found, for the partition and for each reader.
+    /// Counts the anomalies that the passes found, for the partition and for each reader.
     pub(crate) fn found(&mut self, conflicts: &[Conflict]) {
         let passes = self.case.passes;
         let all: Vec<usize> = (0..passes.len()).collect();
@@ -65,7 +65,7 @@ impl Judge<'_> {
         });
         let mut seen: Vec<(usize, Sighting)> = seen.collect();
         seen.sort_by_key(|(at, sighting)| (sighting.offset, *at));
-        // One record that several observers saw is one piece of evidence.
+        // A record that several observers saw is one piece of evidence.
         if anomaly != Anomaly::Nonmonotonic {
             seen.dedup_by_key(|(_, sighting)| sighting.offset);
         }
@@ -124,7 +124,7 @@ impl Judge<'_> {
         }
     }
 
-    /// That another observer read what was acked here as it was sent, and when.
+    /// Text that another observer read the message acked at this offset intact, and when.
     fn read_intact(&self, but: usize, offset: Offset) -> String {
         let Some((id, seq)) = self.acked_at(offset) else { return String::new() };
         let intact = self.case.passes.iter().enumerate().find(|(at, pass)| {
@@ -184,7 +184,7 @@ impl Judge<'_> {
     }
 }
 
-/// Counts of some passes: records of the log are counted once, orders of handing out by pass.
+/// Counts of several passes. Records are counted once, and descending offsets once per pass.
 struct Totals {
     corrupt: u64,
     strays: u64,
@@ -213,7 +213,7 @@ fn of(passes: &[Pass<'_>], which: &[usize]) -> Totals {
         corrupt: corrupt_ranges(chosen()).len(),
         strays: union(|pass| pass.reads.strays().collect()),
         resurrected: union(|pass| pass.reads.resurrected().runs().collect()),
-        // Of one log; observers that read other parts of it saw others.
+        // The maximum, because observers that read different parts of a log see different records.
         foreign: chosen()
             .filter(|pass| pass.observer != Observer::Recheck)
             .map(|pass| pass.reads.foreign())

@@ -1,24 +1,24 @@
-//! The interface to the topic's settings: what a broker may have removed, asked for each missing message.
+//! The interface to the topic's settings, used for each missing message: whether the broker may have removed it.
 
 use std::fmt::Debug;
 
 use crate::ids::{Offset, Seq, StreamId};
 use crate::ledger::sent::marker::Marker;
 
-/// Why a record may be gone.
+/// The reasons why a broker may remove a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RemovalReason {
-    /// By retention: it lies below the log's start, and is old enough, or far enough behind.
+    /// Retention: it is below the log start, and old enough, or has enough bytes after it.
     Expired,
-    /// By compaction: a later record of the same key is there.
+    /// Compaction: a later record has the same key.
     Superseded,
-    /// Possibly one of them: the known settings, sizes and times leave it open.
+    /// Possibly one of them. The known settings, sizes and times do not decide it.
     Unclear,
 }
 
-/// Decides whether the topic's settings let the broker remove what a fresh client did not find.
+/// Decides whether the topic's settings let the broker remove a record that a fresh client did not find.
 pub trait Removals: Debug {
-    /// For a message that was acked or read at this offset; `None` if it is unknown.
+    /// For a message that was acked or read at this offset; `None` if the offset is unknown.
     fn of_message(&self, stream: StreamId, seq: Seq, place: Option<Offset>) -> Option<RemovalReason>;
     fn of_marker(&self, marker: Marker) -> Option<RemovalReason>;
 }

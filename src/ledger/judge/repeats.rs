@@ -1,7 +1,7 @@
-//! Duplicates and reorderings: what any pass saw, each message once, and how many of them retries explain.
+//! Duplicates and reorderings of all passes, each message once, and how many of them retries explain.
 //!
-//! librdkafka reports how many messages of which partition were requeued, but not which. `SentLog` has the
-//! messages that may have been sent again, and no more of them are explained than were requeued.
+//! librdkafka reports how many messages of which partition were requeued, but not which. `SentLog` has the messages
+//! that may have been resent, and no more of them are explained than were requeued.
 
 use std::collections::BTreeMap;
 
@@ -13,11 +13,11 @@ use crate::ledger::read::pass::Pass;
 use crate::ledger::read::view::{StreamView, offsets_in};
 use crate::ledger::sent::{Bound, Retry};
 
-/// A repeat or a reordering of one message, as one pass saw it.
+/// A repeat or a reordering of one message, as seen by one pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct SeenRepeat {
     offset: Offset,
-    /// The first copy of a repeat; of a reordering, the number of the message that lies before it.
+    /// For a repeat, the offset of the first copy. For a reordering, the sequence of the message before it.
     beside: Option<i64>,
     observer: Observer,
     at_us: Option<u64>,
@@ -29,13 +29,13 @@ type FoundBySequence = BTreeMap<Seq, SeenRepeat>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum RepeatVerdict {
     Explained,
-    /// It may have been sent again, and log lines of the client were lost, so that nobody knows how many were.
+    /// It may have been resent. Log lines of the client were lost, so the number of resent messages is unknown.
     Undecided,
     Unexplained,
 }
 
 impl Judge<'_> {
-    /// Counts what is wrong with the order and the number of copies of one stream.
+    /// Counts reorderings and copies of the messages of one stream.
     pub(crate) fn stream_anomalies(&mut self, view: &StreamView<'_>) {
         self.phantoms(view);
         for anomaly in [Anomaly::Duplicate, Anomaly::Reordered] {
@@ -75,7 +75,7 @@ impl Judge<'_> {
         }
     }
 
-    /// Messages that were read although their sending is known to have failed.
+    /// Counts messages that were read although their sending certainly failed.
     fn phantoms(&mut self, view: &StreamView<'_>) {
         for run in view.log.failures().runs() {
             for seq in run.seq..run.end() {
@@ -129,8 +129,9 @@ impl Judge<'_> {
     }
 }
 
-/// Of these messages, sorted, those that the bound explains. The repeats of one batch are consecutive in sequence, so no more
-/// runs are explained than batches went back, the longest first, and no more messages than went back.
+/// Of these sorted messages, those that the bound explains. The repeats of one batch are consecutive in sequence. So
+/// the number of explained runs, longest first, is at most the number of requeued batches, and the number of explained
+/// messages is at most that of requeued messages.
 fn within(eligible: &[Seq], bound: &Bound) -> Vec<Seq> {
     let mut runs: Vec<&[Seq]> = eligible.chunk_by(|a, b| a + 1 == *b).collect();
     runs.sort_by_key(|run| std::cmp::Reverse(run.len()));
@@ -149,7 +150,7 @@ fn count(counts: &mut crate::ledger::Counts, verdict: RepeatVerdict) {
     }
 }
 
-/// What one pass saw of a stream: in each epoch by itself.
+/// The repeats or reorderings of a stream in one pass, separately for each epoch.
 fn found(pass: &Pass<'_>, view: &StreamView<'_>, anomaly: Anomaly) -> FoundBySequence {
     let mut out = FoundBySequence::new();
     for reads in pass.reads.of(view.id) {
@@ -167,7 +168,7 @@ fn found(pass: &Pass<'_>, view: &StreamView<'_>, anomaly: Anomaly) -> FoundBySeq
                 } else {
                     sighting.map(|sighting| sighting.beside)
                 };
-                // The same record at the same offset again is one record that was read twice.
+                // The same record at the same offset was only read twice.
                 if anomaly == Anomaly::Duplicate && beside == Some(offset) {
                     continue;
                 }
@@ -243,7 +244,7 @@ fn unexplained(view: &StreamView<'_>, seq: Seq) -> String {
     )
 }
 
-/// What a producer saw that made it send again.
+/// Text about what the producer saw before it resent.
 fn retried(retry: &Retry) -> String {
     #[expect(clippy::cast_precision_loss, reason = "microseconds of a run are far below 2^53")]
     let at = retry.at_us as f64 / 1e6;

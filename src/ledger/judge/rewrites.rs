@@ -17,26 +17,26 @@ pub(crate) fn corrupt_ranges<'a>(passes: impl Iterator<Item = &'a Pass<'a>>) -> 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Conflict {
     pub(crate) offset: Offset,
-    /// What it held first, and what it held when that was seen to be another thing; none is a record that is no message
+    /// Its record when first read, and the other record that was found later; `None` is a record that is not a message
     /// of this partition.
     pub(crate) held: [Option<(StreamId, Seq)>; 2],
-    /// Who found the second of them.
+    /// The observer that found the second record.
     pub(crate) observer: Observer,
 }
 
-/// All offsets that had two different records at two times, and the first of them. This requires that
-/// something was read twice: by two observers, or after a reset of the log.
+/// All offsets that had two different records at different times, and the conflicts of the first of them. This requires
+/// that something was read twice: by two observers, or after a reset of the log.
 pub(crate) fn rewritten(case: &PartitionCase<'_>) -> (Ranges, Vec<Conflict>) {
     let mut passes = case.passes.iter().map(|pass| pass.reads);
     if case.passes.len() < 2 && passes.all(|reads| reads.resets() == 0) {
         return (Ranges::default(), Vec::new());
     }
     let mut ranges = Vec::new();
-    // Those that reach to the present offset or beyond.
+    // Those that extend to the current offset or beyond.
     let mut active: Vec<Held> = Vec::new();
     for next in merged(case.passes.iter().map(|pass| pass.reads.held()).collect()) {
         active.retain(|held| held.end() > next.offset);
-        // What only its leader had acked may be gone with it.
+        // Messages that only their leader acked may be lost with it.
         let free = |held: &Held| held.message.is_some_and(|(id, _)| case.by_leader_alone(id));
         let other = |held: &&Held| held.at(next.offset) != next.message && !free(held) && !free(&next);
         for held in active.iter().filter(other) {
@@ -51,14 +51,14 @@ pub(crate) fn rewritten(case: &PartitionCase<'_>) -> (Ranges, Vec<Conflict>) {
     (ranges, conflicts)
 }
 
-/// Who looked at an offset, and what it held then.
+/// The observer of an offset, and the record that it found.
 type LookAt = (Observer, Option<(StreamId, Seq)>);
 
-/// What the first of these offsets held at two times, in the order of the times.
+/// The two records of the first of these offsets, in order of time.
 fn conflicts(passes: &[Pass<'_>], rewritten: &Ranges) -> Vec<Conflict> {
     let offsets: Vec<Offset> = rewritten.offsets().take(LOOKED_AT).collect();
     let mut looks: Vec<Vec<LookAt>> = vec![Vec::new(); offsets.len()];
-    // Passes and their epochs are in the order of time.
+    // Passes and their epochs are in order of time.
     for pass in passes {
         for held in pass.reads.epochs.iter().flat_map(|epoch| epoch.held().flatten()) {
             let from = offsets.partition_point(|offset| *offset < held.offset);

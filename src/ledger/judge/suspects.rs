@@ -1,4 +1,4 @@
-//! The first step of a judgment: finds what an observer passed and did not find, and decides what to re-read.
+//! The first step of a judgment: finds what an observer passed and did not find, and determines what to re-read.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ pub struct Suspects {
     pub count: u64,
     /// The lowest and the highest offset at which they may be; `None` if there are none.
     pub range: Option<(Offset, Offset)>,
-    /// It includes a message without an acked offset, which may be anywhere in the log.
+    /// Whether a message without an acked offset is included, which may be anywhere in the log.
     pub anywhere: bool,
 }
 
@@ -28,7 +28,7 @@ impl Suspects {
 }
 
 impl PartitionCase<'_> {
-    /// What to re-read for one of its passes.
+    /// Determines what to re-read for one of the passes.
     pub fn suspects(&self, pass: &Pass<'_>) -> Suspects {
         let mut out = Suspects::default();
         let corrupt: Vec<(Offset, Offset)> = ranges(pass);
@@ -84,7 +84,7 @@ impl PartitionCase<'_> {
         }
     }
 
-    /// Some acked offset was given to two messages, or to a message and an end marker.
+    /// Whether an offset was acked for two messages, or for a message and an end marker.
     pub fn acks_contradict(&self) -> bool {
         let markers = || self.markers.iter().map(|it| Run { seq: 0, offset: it.offset, len: 1 });
         let messages = || self.sent_streams().flat_map(|(_, _, log)| log.acks().runs());
@@ -94,7 +94,7 @@ impl PartitionCase<'_> {
         distinct.len() < acked
     }
 
-    /// Each acked message that is judged has a reader that was to read it and read to the end of the log.
+    /// Whether each judged, acked message has a reader that had to read it and read to the end of the log.
     pub fn covered(&self) -> bool {
         self.judged_streams().all(|(_, scenario, log)| {
             let first =
@@ -105,9 +105,9 @@ impl PartitionCase<'_> {
         })
     }
 
-    /// Whether the whole log was read after this scenario had ended: by a reader that waits for it; or by a
-    /// fresh client, which reads up to the last end marker, if a reader waits for the scenario before an end
-    /// marker is written.
+    /// Whether the whole log was read after this scenario had ended: by a reader that waits for the scenario, or by a
+    /// fresh client. A fresh client reads up to the last end marker, which is written after the scenario only if a
+    /// reader waits for it.
     pub(crate) fn read_to_end(&self, scenario: usize) -> bool {
         let readers = || self.passes.iter().filter(|pass| !pass.observer.is_fresh());
         let is_waited_for = !self.markers.is_empty() && readers().any(|pass| pass.finds(scenario));
@@ -117,18 +117,18 @@ impl PartitionCase<'_> {
         })
     }
 
-    /// A change of leader may have undone the acks of this stream.
+    /// Whether a change of leader may have undone the acks of this stream.
     pub(crate) fn by_leader_alone(&self, id: StreamId) -> bool {
         !self.leaders_alone.is_empty()
             && self.streams.get(id).is_some_and(|stream| self.leaders_alone.contains(&stream.scenario))
     }
 
-    /// The streams of this partition that are judged: those of producers without `verify: false`.
+    /// The judged streams of this partition: those of producers without `verify: false`.
     pub(crate) fn judged_streams(&self) -> impl Iterator<Item = (StreamId, usize, &SentLog)> {
         self.sent_streams().filter(|(_, scenario, _)| !self.excluded.contains(scenario))
     }
 
-    /// The streams of this partition on which anything was sent.
+    /// The streams of this partition that sent messages.
     pub(crate) fn sent_streams(&self) -> impl Iterator<Item = (StreamId, usize, &SentLog)> {
         let sent: &HashMap<StreamId, SentLog> = self.sent;
         self.ids.iter().filter_map(move |id| {

@@ -1,5 +1,5 @@
-//! The contents of a log as far as acks and observers show: offsets of the run, foreign offsets with their
-//! sizes, and the rest.
+//! The contents of a log according to acks and observers: offsets of the run, foreign offsets with their sizes, and the
+//! rest.
 //!
 //! Used to evaluate retention by size.
 
@@ -14,26 +14,26 @@ use crate::ledger::sent::marker::Marker;
 pub struct Contents {
     own: Counted,
     foreign: Counted,
-    /// Bytes of the records of others that were read, and of the largest of them.
+    /// Bytes of the foreign records that were read. The next field is the size of the largest one.
     foreign_bytes: u64,
     largest_foreign: u64,
 }
 
-/// What lies from an offset on.
+/// The contents of the log from an offset on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Behind {
     /// Offsets of the run's messages and end markers.
     pub own: u64,
-    /// Offsets of others, as they were read.
+    /// Offsets of foreign records that were read.
     pub foreign: u64,
-    /// The most bytes that these take.
+    /// Maximum bytes of the foreign records.
     pub foreign_bytes: u64,
-    /// Offsets with unknown contents: foreign records that nobody read, or no record.
+    /// Offsets with unknown contents: foreign records that were not read, or no record.
     pub unknown: u64,
 }
 
 impl Contents {
-    /// Of a partition with these streams and acked end markers, as these passes found it.
+    /// The contents of a partition with these streams and acked end markers, as found by these passes.
     pub fn of<'a>(
         logs: impl IntoIterator<Item = &'a SentLog>,
         markers: &[Marker],
@@ -61,12 +61,12 @@ impl Contents {
         }
     }
 
-    /// One past the highest offset that is known to hold something.
+    /// The offset after the last known record.
     pub fn end(&self) -> Offset {
         self.own.end().max(self.foreign.end())
     }
 
-    /// What lies from this offset on, in a log with this end.
+    /// The contents from this offset on, in a log with this end.
     pub fn from(&self, offset: Offset, end: Offset) -> Behind {
         let (own, foreign) = (self.own.from(offset), self.foreign.from(offset));
         let span = u64::try_from(end.max(self.end()).saturating_sub(offset)).unwrap_or(0);
@@ -79,10 +79,10 @@ impl Contents {
     }
 }
 
-/// A set of offsets that knows how many of them lie from any offset on.
+/// A set of offsets that counts its members from any offset on.
 #[derive(Debug, Clone, Default)]
 struct Counted {
-    /// First offset and one past the last, and how many lie from this range's start on.
+    /// First offset, offset after the last, and the number of members from the start of this range on.
     ranges: Vec<(Offset, Offset, u64)>,
 }
 

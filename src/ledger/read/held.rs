@@ -7,28 +7,28 @@ use std::collections::BinaryHeap;
 use crate::ids::{Offset, Seq, StreamId};
 use crate::ledger::sent::runs::RunLog;
 
-/// Consecutive offsets, and what they contained.
+/// Consecutive offsets with their records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Held {
     pub(crate) offset: Offset,
     pub(crate) len: u64,
-    /// The stream and the first sequence; `None` for records that are no message of this partition.
+    /// The stream and the first sequence; `None` for records that are not messages of this partition.
     pub(crate) message: Option<(StreamId, Seq)>,
 }
 
 impl Held {
-    /// One past its last offset.
+    /// The offset after the last.
     pub(crate) fn end(&self) -> Offset {
         self.offset + self.len.cast_signed()
     }
 
-    /// What it held at one of its offsets.
+    /// The record at one of its offsets.
     pub(crate) fn at(&self, offset: Offset) -> Option<(StreamId, Seq)> {
         self.message.map(|(id, seq)| (id, seq + (offset - self.offset).unsigned_abs()))
     }
 }
 
-/// The runs of a log as what they held; none is a record that is no message of this partition.
+/// Converts the runs of a log; `None` for records that are not messages of this partition.
 pub(crate) fn held_by(stream: Option<StreamId>, log: &RunLog) -> Box<dyn Iterator<Item = Held> + '_> {
     Box::new(log.runs().map(move |run| Held {
         offset: run.offset,
@@ -37,7 +37,7 @@ pub(crate) fn held_by(stream: Option<StreamId>, log: &RunLog) -> Box<dyn Iterato
     }))
 }
 
-/// Several lists, each by offset, as one.
+/// Merges several lists, each sorted by offset.
 pub(crate) fn merged<I: Iterator<Item = Held>>(lists: Vec<I>) -> impl Iterator<Item = Held> {
     let mut lists: Vec<I> = lists;
     let mut heads: BinaryHeap<Reverse<(Held, usize)>> = lists

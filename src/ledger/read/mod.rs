@@ -1,4 +1,4 @@
-//! What observers found in a partition, and what its log holds.
+//! What observers found in a partition, and the contents of its log.
 
 pub(crate) mod contents;
 pub(crate) mod held;

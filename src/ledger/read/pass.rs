@@ -9,24 +9,24 @@ use crate::ledger::evidence::Observer;
 pub struct Pass<'a> {
     pub observer: Observer,
     pub reads: &'a PartitionReads,
-    /// Where it started. Messages acked below are out of its range.
+    /// The offset at which it started. Messages acked below are outside its range.
     pub start: Offset,
-    /// It read to the end of the log: to an end marker after all messages, or in a log that is gone.
+    /// Whether it read to the end of the log: to an end marker after all messages, or because the log no longer exists.
     pub to_end: bool,
-    /// It read past all offsets below this one, whatever it handed out.
+    /// It read past all offsets below this one, even if they returned no record.
     pub passed_to: Option<Offset>,
-    /// It had to read everything from its start on; what it did not reach is unread.
+    /// Whether it had to read everything from its start on, so that what it did not reach is unread.
     pub full: bool,
-    /// From this offset on, a reachable broker gave it no record for `run.unreadable_after`.
+    /// From this offset on, a reachable broker returned no record for `run.unreadable_after`.
     pub unreadable: Option<Offset>,
     /// Scenarios whose messages it had to find, by their indexes in the plan; `None` for all.
     pub producers: Option<&'a [usize]>,
-    /// Why it ended before the end of the log, or what its broker answered.
+    /// The reason why it ended before the end of the log, or the broker's answer.
     pub why: String,
 }
 
 impl<'a> Pass<'a> {
-    /// A pass whose position is still to be set.
+    /// A pass whose position is not set yet.
     pub const fn new(observer: Observer, reads: &'a PartitionReads, start: Offset) -> Self {
         Self {
             observer,
@@ -41,12 +41,12 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// It read past this offset, or the log ended before it.
+    /// Whether it read past this offset, or the log ended before it.
     pub(crate) fn passed(&self, offset: Offset) -> bool {
         offset >= self.start && offset < self.position()
     }
 
-    /// One past the last offset that it read past.
+    /// The first offset that it has not read past.
     fn position(&self) -> Offset {
         if self.to_end {
             return Offset::MAX;
@@ -55,24 +55,24 @@ impl<'a> Pass<'a> {
         handed_out.max(self.passed_to.unwrap_or(self.start))
     }
 
-    /// It had to find this scenario's messages that were acked at this offset.
+    /// Whether it had to find this scenario's messages that were acked at this offset.
     pub(crate) fn wants(&self, scenario: usize, offset: Offset) -> bool {
         offset >= self.start && self.finds(scenario)
     }
 
-    /// This scenario's messages are among those that it was to find.
+    /// Whether it had to find this scenario's messages.
     pub(crate) fn finds(&self, scenario: usize) -> bool {
         self.producers.is_none_or(|producers| producers.contains(&scenario))
     }
 
-    /// A fresh client that re-reads what another observer missed.
+    /// Whether it is a fresh client that re-reads what another observer missed.
     pub(crate) fn is_recheck(&self) -> bool {
         self.observer == Observer::Recheck
     }
 }
 
 impl Observer {
-    /// In words, with an article.
+    /// As text, with an article.
     pub const fn words(self) -> &'static str {
         match self {
             Self::Reader(_) => "a reader",

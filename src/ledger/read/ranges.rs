@@ -2,12 +2,12 @@
 
 use crate::ids::Offset;
 
-/// Sets of offsets as sorted ranges that do not overlap.
+/// A set of offsets, as sorted ranges that do not overlap.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Ranges(Vec<(Offset, Offset)>);
 
 impl Ranges {
-    /// The union of ranges (first offset, one past the last) in any order.
+    /// The union of ranges (first offset, offset after the last) in any order.
     pub(crate) fn of(mut ranges: Vec<(Offset, Offset)>) -> Self {
         ranges.sort_unstable();
         let mut out: Vec<(Offset, Offset)> = Vec::new();
@@ -24,13 +24,12 @@ impl Ranges {
         self.meets(&(offset..offset + 1))
     }
 
-    /// Some of these offsets are in it.
+    /// Whether the set contains some of these offsets.
     pub(crate) fn meets(&self, offsets: &std::ops::Range<Offset>) -> bool {
         let after = self.0.partition_point(|(_, to)| *to <= offsets.start);
         self.0.get(after).is_some_and(|(from, _)| *from < offsets.end)
     }
 
-    /// It holds none.
     pub(crate) const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -39,12 +38,12 @@ impl Ranges {
         self.0.iter().flat_map(|(from, to)| *from..*to)
     }
 
-    /// Its ranges: first offset, one past the last.
+    /// Its ranges: first offset, offset after the last.
     pub(crate) fn into_pairs(self) -> impl Iterator<Item = (Offset, Offset)> {
         self.0.into_iter()
     }
 
-    /// How many offsets it holds.
+    /// The number of offsets.
     pub(crate) fn len(&self) -> u64 {
         self.0.iter().map(|(from, to)| (to - from).unsigned_abs()).sum()
     }

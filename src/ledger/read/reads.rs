@@ -15,13 +15,13 @@ use crate::ledger::sent::marks::{Between, Marks};
 use crate::ledger::sent::runs::{Bits, Run, RunLog};
 use crate::ledger::sent::streams::{StreamInfo, Streams};
 
-/// Sightings kept with their times, per kind, from which evidence is chosen.
+/// Maximum number of sightings kept with their times, per anomaly. Evidence is selected from them.
 pub(crate) const KEPT: usize = 64;
 
-/// End markers kept: each reader of a partition has one written.
+/// Maximum number of end markers that are kept. One is written for each reader of a partition.
 const MARKERS: usize = 10_000;
 
-/// Epochs that are kept apart. If a log is reset more often, the last one continues.
+/// Maximum number of separate epochs. If a log is reset more often, the last one continues.
 const EPOCHS: usize = 8;
 
 /// One stream as found in one epoch.
@@ -29,16 +29,16 @@ const EPOCHS: usize = 8;
 pub(crate) struct StreamReads {
     /// Sequences found at least once.
     pub(crate) seen: Bits,
-    /// First copies: sequence and offset, as handed out.
+    /// First copies: sequence and offset, in the order of reading.
     pub(crate) order: RunLog,
     pub(crate) repeats: RunLog,
     /// First copies that come after a later message.
     pub(crate) reordered: RunLog,
-    /// The sequence behind the highest found in this epoch.
+    /// The sequence after the highest one found in this epoch.
     next: Seq,
 }
 
-/// What was found between two resets of the log.
+/// The records between two resets of the log.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Epoch {
     streams: BTreeMap<StreamId, StreamReads>,
@@ -52,7 +52,7 @@ impl Epoch {
         self.streams.get(&stream).is_some_and(|found| found.seen.contains(seq))
     }
 
-    /// What each offset held, in several lists.
+    /// The record of each offset, in several lists.
     pub(crate) fn held(&self) -> impl Iterator<Item = Box<dyn Iterator<Item = Held> + '_>> {
         let own = self
             .streams
@@ -68,12 +68,12 @@ pub struct PartitionReads {
     run: RunTag,
     topic: usize,
     partition: Partition,
-    /// What was found, by epoch: the last one is the present one.
+    /// The records by epoch. The last one is the current epoch.
     pub(crate) epochs: Vec<Epoch>,
     pub(crate) corrupt: RunLog,
     /// Offsets of batches that are bad as a whole.
     pub(crate) bad_batches: RunLog,
-    /// Messages whose timestamp is not of the time between their sending and their reading.
+    /// Messages whose timestamp is not between their sending and their reading.
     pub(crate) mistimed: RunLog,
     /// Records that are older than their topic.
     pub(crate) resurrected: RunLog,
@@ -84,7 +84,7 @@ pub struct PartitionReads {
     received: u64,
     records: u64,
     pub(crate) foreign: u64,
-    /// Bytes of all records of others, and of the largest.
+    /// Bytes of all foreign records, and of the largest.
     foreign_sizes: (u64, u64),
     uuids_wrong: u64,
     end_marker: Option<u64>,
@@ -96,7 +96,7 @@ pub struct PartitionReads {
 }
 
 impl PartitionReads {
-    /// Nothing found yet in this partition of the run's topic number `topic`.
+    /// An empty result for a partition of the topic with index `topic`.
     pub fn new(run: RunTag, topic: usize, partition: Partition) -> Self {
         Self {
             run,
@@ -123,7 +123,7 @@ impl PartitionReads {
         }
     }
 
-    /// The log was reset or truncated, and the reader continues at its start.
+    /// Records that the log was reset or truncated, and that the reader continues at its start.
     pub fn reset(&mut self) {
         self.resets += 1;
         self.last = None;
@@ -136,7 +136,7 @@ impl PartitionReads {
         }
     }
 
-    /// Whether this is a message of the run that was not found here yet, which counts towards a limit.
+    /// Whether this is a message of the run that was not found here before, and so counts toward a limit.
     pub fn is_new(&self, streams: &Streams, opened: &Opened) -> bool {
         let Opened::Kaf6 { envelope, intact: true } = opened else { return false };
         let id = envelope.identity;
@@ -200,7 +200,7 @@ impl PartitionReads {
         let wrong = stream.has_uuid && check(&id) == CheckedUuid::Wrong;
         self.uuids_wrong += u64::from(wrong);
         if !intact {
-            // The identity is as little to be believed as the rest.
+            // The identity is as unreliable as the rest.
             return self.seen_corrupt(offset, None, at_us);
         }
         if wrong {
@@ -219,7 +219,7 @@ impl PartitionReads {
         }
     }
 
-    /// Counts a message that is what was sent.
+    /// Counts an intact message.
     fn seen_message(&mut self, id: Identity, offset: Offset, at_us: u64) -> MessageMatch {
         let message = Some((id.stream, id.seq));
         let (present, earlier) = match self.epochs.split_last_mut() {
@@ -268,7 +268,7 @@ impl PartitionReads {
         Seen::Corrupt
     }
 
-    /// Stores how an anomaly was seen, if there is room; returns whether it was stored.
+    /// Stores a sighting of an anomaly, if there is room. Returns whether it was stored.
     pub(crate) fn sight(
         &mut self,
         anomaly: Anomaly,
@@ -277,7 +277,7 @@ impl PartitionReads {
         message: Option<(StreamId, Seq)>,
         at_us: u64,
     ) -> bool {
-        // A topic full of old records must not cost a scan each.
+        // Skip the scan, because a topic may have many old records.
         if anomaly == Anomaly::Foreign && self.foreign > KEPT as u64 {
             return false;
         }
@@ -289,7 +289,7 @@ impl PartitionReads {
         room
     }
 
-    /// How one message's anomaly was seen at an offset, where that is kept.
+    /// The stored sighting of one message's anomaly at an offset.
     pub(crate) fn sighting(
         &self,
         anomaly: Anomaly,
@@ -300,40 +300,39 @@ impl PartitionReads {
         self.sightings.iter().find(same)
     }
 
-    /// A record of others takes so many bytes in the log, at most.
+    /// Records the maximum size of a foreign record in the log.
     pub fn see_foreign_size(&mut self, bytes: u64) {
         let (all, largest) = self.foreign_sizes;
         self.foreign_sizes = (all.saturating_add(bytes), largest.max(bytes));
     }
 
-    /// Bytes of all records of others that were read, and of the largest.
+    /// Bytes of all foreign records that were read, and of the largest.
     pub(crate) const fn foreign_sizes(&self) -> (u64, u64) {
         self.foreign_sizes
     }
 
-    /// The end markers of this run that were read.
     pub(crate) fn markers(&self) -> &[Marker] {
         &self.markers
     }
 
-    /// This end marker was read where it was acked.
+    /// Whether this end marker was read at its acked offset.
     pub(crate) fn has_marker(&self, marker: Marker) -> bool {
         self.markers.contains(&marker)
     }
 
-    /// Keeps the first bytes of the value of a corrupt or foreign record that was just seen here.
+    /// Stores the first bytes of the value of a corrupt or foreign record that was just seen at this offset.
     pub fn show(&mut self, offset: Offset, value: &[u8]) {
         if let Some(sighting) = self.sightings.last_mut().filter(|s| s.offset == offset) {
             sighting.head = Head::of(value);
         }
     }
 
-    /// Between which times an offset was read; not known where the log was reset under the reader before.
+    /// The interval in which an offset was read; `None` if the log was reset before.
     pub(crate) fn when_read(&self, offset: Offset) -> Option<Between> {
         self.times.when(u64::try_from(offset).ok()?)
     }
 
-    /// What was seen of a record of others at this offset; none where none was read there.
+    /// The first bytes of the foreign record at this offset, if one was read there.
     pub(crate) fn stranger_at(&self, offset: Offset) -> Option<Head> {
         let holds = |run: Run| (run.offset..run.offset_of(run.end())).contains(&offset);
         self.epochs.iter().any(|epoch| epoch.strange.runs().any(holds)).then(|| {
@@ -342,17 +341,17 @@ impl PartitionReads {
         })
     }
 
-    /// The topic's number in the run, and the partition.
+    /// The topic's index in the run, and the partition.
     pub const fn place(&self) -> (usize, Partition) {
         (self.topic, self.partition)
     }
 
-    /// Distinct messages of this run.
+    /// The number of distinct messages of this run.
     pub const fn received(&self) -> u64 {
         self.received
     }
 
-    /// Records of this run, with repeats and corrupt ones.
+    /// The number of records of this run, including repeats and corrupt ones.
     pub const fn records(&self) -> u64 {
         self.records
     }
@@ -366,12 +365,12 @@ impl PartitionReads {
         &self.resurrected
     }
 
-    /// Offsets handed out at or below an earlier one of their epoch.
+    /// The number of records whose offset was not above an earlier one of their epoch.
     pub const fn nonmonotonic(&self) -> u64 {
         self.nonmonotonic
     }
 
-    /// Messages whose value holds another UUID than was sent.
+    /// The number of messages whose value has a different UUID than was sent.
     pub const fn uuids_wrong(&self) -> u64 {
         self.uuids_wrong
     }
@@ -381,12 +380,12 @@ impl PartitionReads {
         self.end_marker
     }
 
-    /// First offset handed out, and the highest one of the present epoch.
+    /// The first offset read, and the highest one of the current epoch.
     pub const fn offsets(&self) -> (Option<Offset>, Option<Offset>) {
         (self.first, self.last)
     }
 
-    /// Times that the log was reset under the reader.
+    /// The number of resets of the log.
     pub const fn resets(&self) -> u64 {
         self.resets
     }
@@ -396,7 +395,8 @@ impl PartitionReads {
         self.epochs.iter().flat_map(|epoch| epoch.strays.runs())
     }
 
-    /// What each offset held, by offset. Where no offset went back, it takes no memory of its own for what was read.
+    /// The record of each offset, sorted by offset. If no offset was descending, this allocates no memory for the
+    /// records.
     pub(crate) fn held(&self) -> Box<dyn Iterator<Item = Held> + '_> {
         let logs: Vec<_> = self.epochs.iter().flat_map(Epoch::held).collect();
         if self.resets == 0 && self.nonmonotonic == 0 {
@@ -407,7 +407,7 @@ impl PartitionReads {
         Box::new(all.into_iter())
     }
 
-    /// The offsets at which any record of use was found; corrupt ones are apart.
+    /// The offsets at which any usable record was found. Corrupt ones are separate.
     pub(crate) fn occupied(&self) -> Ranges {
         let held = self.epochs.iter().flat_map(Epoch::held).flatten().map(|held| (held.offset, held.end()));
         let markers = self.markers.iter().map(|marker| (marker.offset, marker.offset + 1));
@@ -418,7 +418,7 @@ impl PartitionReads {
         self.epochs.iter().any(|epoch| epoch.holds(stream, seq))
     }
 
-    /// One stream as it was found before the log was reset.
+    /// One stream as found before the first reset of the log.
     pub(crate) fn first_epoch(&self, stream: StreamId) -> Option<&StreamReads> {
         self.epochs.first()?.streams.get(&stream)
     }
@@ -429,16 +429,16 @@ impl PartitionReads {
     }
 }
 
-/// What a message turned out to be.
+/// The result of matching a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum MessageMatch {
-    /// It was not there before, in any epoch.
+    /// It was not found before, in any epoch.
     New,
     Repeat,
 }
 
 impl StreamInfo {
-    /// It is sent to this partition.
+    /// Whether it was sent to this partition.
     pub(crate) fn is_of(&self, place: (usize, Partition)) -> bool {
         (self.topic, self.partition) == place
     }
@@ -457,7 +457,7 @@ mod tests {
             let mut reads = PartitionReads::new(RunTag::from_bits(1), 0, 0);
             let (mut expected, mut earlier) = (0, Vec::new());
             for offset in offsets {
-                // None is a reset: another epoch.
+                // `None` is a reset: another epoch.
                 let Some(offset) = offset else {
                     reads.reset();
                     earlier.clear();

@@ -1,5 +1,4 @@
-//! One stream as all passes saw it: which acked messages each pass read at the acked offset, and which
-//! elsewhere.
+//! One stream in all passes: which acked messages each pass read at the acked offset, and which elsewhere.
 
 use super::pass::Pass;
 use crate::ids::{Offset, Seq, StreamId};
@@ -13,9 +12,9 @@ pub(crate) struct StreamView<'a> {
     pub(crate) scenario: usize,
     pub(crate) log: &'a SentLog,
     passes: &'a [Pass<'a>],
-    /// By pass: the messages that it read at their acked offsets.
+    /// By pass: the messages read at their acked offsets.
     at: Vec<Bits>,
-    /// Those that any pass read there.
+    /// The messages that any pass read at their acked offsets.
     at_any: Bits,
 }
 
@@ -28,12 +27,12 @@ impl<'a> StreamView<'a> {
         Self { id, scenario, log, passes, at, at_any }
     }
 
-    /// A pass read it at its acked offset.
+    /// Whether a pass read it at its acked offset.
     pub(crate) fn there(&self, pass: usize, seq: Seq) -> bool {
         self.at[pass].contains(seq)
     }
 
-    /// A pass read it, at any offset.
+    /// Whether a pass read it at any offset.
     pub(crate) fn seen(&self, pass: usize, seq: Seq) -> bool {
         self.passes[pass].reads.contains(self.id, seq)
     }
@@ -54,12 +53,12 @@ impl<'a> StreamView<'a> {
             })
     }
 
-    /// A pass read past its acked offset and found it at other offsets only.
+    /// Whether a pass read past its acked offset and found it only at other offsets.
     pub(crate) fn misplaced_in(&self, pass: usize, seq: Seq, acked: Offset) -> bool {
         self.passes[pass].passed(acked) && !self.there(pass, seq) && self.seen(pass, seq)
     }
 
-    /// It was sent, and neither acked nor failed.
+    /// Whether it was sent, and neither acked nor failed.
     pub(crate) fn is_unknown(&self, seq: Seq) -> bool {
         let logs = [self.log.acks(), self.log.placeless(), self.log.failures()];
         seq < self.log.sent() && logs.into_iter().all(|log| offset_in(log, seq).is_none())
@@ -70,13 +69,13 @@ impl<'a> StreamView<'a> {
         self.passes[pass].reads.of(self.id).find_map(|found| offset_in(&found.order, seq))
     }
 
-    /// The passes that were to read what this scenario was acked there.
+    /// The passes that had to read this scenario's messages that were acked at this offset.
     pub(crate) fn wanting(&self, acked: Offset) -> impl Iterator<Item = (usize, &'a Pass<'a>)> + '_ {
         self.passes.iter().enumerate().filter(move |(_, pass)| pass.wants(self.scenario, acked))
     }
 }
 
-/// The acked messages that a pass read where they were acked.
+/// The acked messages that a pass read at their acked offsets.
 pub(crate) fn read_at_acked_offsets(id: StreamId, acked: &[Run], pass: &Pass<'_>) -> Bits {
     let mut out = Bits::default();
     for found in pass.reads.of(id) {
@@ -88,11 +87,12 @@ pub(crate) fn read_at_acked_offsets(id: StreamId, acked: &[Run], pass: &Pass<'_>
     out
 }
 
-/// Puts in the sequences that two lists have at the same offset; both are by sequence, and acked ones do not overlap.
+/// Inserts the sequences that both lists have at the same offset. Both are sorted by sequence, and acked runs do not
+/// overlap.
 fn meet(acked: &[Run], read: &[Run], out: &mut Bits) {
     let mut at = 0;
     for run in read {
-        // Copies may overlap, so that the next one may begin before this one ends.
+        // Copies may overlap, so the next one may start before this one ends.
         while at > 0 && acked[at - 1].end() > run.seq {
             at -= 1;
         }

@@ -11,24 +11,24 @@ use crate::ids::{Identity, RunTag, Seq, StreamId};
 
 pub const LEN: usize = 32;
 
-/// The header that carries the envelope where the user makes the value.
+/// The header for the envelope if the user defines the value.
 pub const HEADER: &str = "kaf6";
 const NAME: &[u8] = HEADER.as_bytes();
 
 const MAGIC: [u8; 4] = *b"kaf6";
 const SUM: usize = LEN - 4;
 
-/// Kinds whose checksum covers key and value alone.
+/// Kinds whose checksum includes only key and value.
 const OLD_MESSAGE: u8 = 1;
 const OLD_ROUNDTRIP: u8 = 2;
 
-/// What a record of kaf6 is for.
+/// The purpose of a record of kaf6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordKind {
     Message,
-    /// One end of a round trip.
+    /// A message of a round trip.
     Roundtrip,
-    /// An end marker; its sequence is the end marker's number.
+    /// An end marker. Its sequence is the end marker's number.
     EndMarker,
 }
 
@@ -51,19 +51,18 @@ impl RecordKind {
     }
 }
 
-/// An envelope, read or to be written.
+/// An envelope that was read or will be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Envelope {
-    /// What the record is for.
     pub kind: RecordKind,
     pub identity: Identity,
-    /// When it was due, microseconds since 1970.
+    /// The due time, in microseconds since 1970.
     pub due_us: i64,
 }
 
 impl Envelope {
-    /// Writes it with a checksum over key, `headers` and `rest`: what follows it in the value, or, where it travels in a header
-    /// of its own, the whole value.
+    /// Writes the envelope with a checksum over the key, `headers` and `rest`: the part of the value after the
+    /// envelope, or the whole value if the envelope is in a header.
     pub fn write<'a>(
         &self,
         key: Option<&[u8]>,
@@ -73,7 +72,7 @@ impl Envelope {
         self.write_over(key, headers, RestSum::of(rest))
     }
 
-    /// The same, where the checksum of the rest is known already.
+    /// Like [`Envelope::write`], if the checksum of the rest is already known.
     pub fn write_over<'a>(
         &self,
         key: Option<&[u8]>,
@@ -94,7 +93,7 @@ impl Envelope {
         whole
     }
 
-    /// Reads it from the first bytes of `bytes`; none where they hold no envelope.
+    /// Reads the envelope from the start of `bytes`; `None` if there is no envelope.
     pub fn read(bytes: &[u8]) -> Option<Self> {
         let bytes: &[u8; LEN] = bytes.get(..LEN)?.try_into().ok()?;
         if bytes[..4] != MAGIC {
@@ -115,12 +114,12 @@ impl Envelope {
     }
 }
 
-/// The checksum of what follows an envelope: the larger part of the work, and the same for all messages of one content.
+/// The checksum of what follows an envelope. It takes most of the time, and is the same for all messages with the same
+/// content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RestSum(pub u32);
 
 impl RestSum {
-    /// That of these bytes.
     pub fn of(rest: &[u8]) -> Self {
         Self(crc_fast::crc32_iscsi(rest))
     }
@@ -135,10 +134,11 @@ fn checksum<'a>(
     headers: impl Iterator<Item = Header<'a>>,
     rest: RestSum,
 ) -> u32 {
-    // A checksum is a state with its bits turned; so it goes on from there. A digest holds its tables: it is made once and not copied.
+    // The inverted checksum is the state of the digest, from which it continues. A digest contains its tables, so it is
+    // created once and not copied.
     let mut digest = Digest::new_with_init_state(CrcAlgorithm::Crc32Iscsi, u64::from(!rest.0));
     digest.update(head);
-    // The length tells a missing key from an empty one, and keeps key and head apart.
+    // The length distinguishes a missing key from an empty one, and separates key and head.
     if let Some(key) = key {
         digest.update(key);
         digest.update(&length(Some(key)));
@@ -149,30 +149,30 @@ fn checksum<'a>(
         digest.update(value.unwrap_or_default());
         digest.update(&length(value));
     }
-    // 32 bits of checksum in 64.
+    // The checksum has 32 bits, in 64.
     digest.finalize() as u32
 }
 
-/// A field's length and one more; 0 for null.
+/// A field's length plus one; 0 for null.
 fn length(field: Option<&[u8]>) -> [u8; 8] {
     field.map_or(0, |field| field.len() as u64 + 1).to_be_bytes()
 }
 
-/// A record as the ledger sees it.
+/// A record as seen by the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Opened {
-    /// No envelope of this form: somebody else's.
+    /// Not a valid envelope: a foreign record.
     Foreign,
-    /// An envelope, and whether the checksum agrees.
+    /// An envelope, and whether its checksum is correct.
     Kaf6 {
         envelope: Envelope,
-        /// The checksum is that of this key, value and headers.
+        /// Whether the checksum matches this key, value and headers.
         intact: bool,
     },
 }
 
 impl Opened {
-    /// An end marker of some run, which is counted nowhere.
+    /// Whether this is an end marker of any run, which is not counted as a message.
     pub fn is_end_marker(&self) -> bool {
         matches!(self, Self::Kaf6 { envelope, intact: true } if envelope.kind == RecordKind::EndMarker)
     }
@@ -189,15 +189,15 @@ pub fn check_uuid(value: &[u8], identity: &Identity) -> CheckedUuid {
     }
 }
 
-/// Whether a value's UUID is the one sent.
+/// Whether the UUID in a value is the one that was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CheckedUuid {
-    /// It is, or there is none to check.
+    /// It is, or there is no UUID to check.
     Fine,
     Wrong,
 }
 
-/// Opens a record: the envelope stands first in the value, or in the last header of its name.
+/// Reads the envelope of a record: at the start of the value, or in the last header with its name.
 pub fn open<'a, H>(key: Option<&[u8]>, value: Option<&[u8]>, headers: H) -> Opened
 where
     H: Iterator<Item = Header<'a>> + Clone,
@@ -220,14 +220,14 @@ where
     };
     let others = headers.enumerate().filter(|(other, _)| *other != at).map(|(_, header)| header);
     let intact = match covers_headers(first) {
-        // A value is sent, if an empty one.
+        // A value is always sent, even if it is empty.
         true => value.is_some() && sum_of(head) == checksum(first, key, others, RestSum::of(bytes)),
         false => sum_of(head) == checksum(first, key, std::iter::empty(), RestSum::of(bytes)),
     };
     Opened::Kaf6 { envelope, intact }
 }
 
-/// Whether the checksum of an envelope of this kind is over headers, too.
+/// Whether the checksum of an envelope of this kind includes headers.
 const fn covers_headers(head: &[u8; SUM]) -> bool {
     !matches!(head[4], OLD_MESSAGE | OLD_ROUNDTRIP)
 }
@@ -259,7 +259,7 @@ mod tests {
         matches!(opened, Opened::Kaf6 { intact: true, .. })
     }
 
-    /// Computed from the layout by another program: ledgers that were saved must open again.
+    /// Computed by another program from the layout, because saved ledgers must stay readable.
     #[test]
     fn the_checksum_is_that_of_the_layout() {
         let none = || std::iter::empty();
@@ -326,7 +326,7 @@ mod tests {
             prop_assert_eq!(open(key.as_deref(), Some(&value), of(&headers)), expected);
             let mut with = headers.clone();
             with.push((b"kaf6".to_vec(), Some(e.write(key.as_deref(), of(&headers), &rest).to_vec())));
-            // A value that looks like an envelope is taken for one.
+            // A value that looks like an envelope is read as one.
             prop_assume!(Envelope::read(&rest).is_none());
             prop_assert_eq!(open(key.as_deref(), Some(&rest), of(&with)), expected);
         }

@@ -1,5 +1,4 @@
-//! End markers: records that kaf6 writes after all messages. A reader that reads one has read past all of
-//! them.
+//! End markers: records that kaf6 writes after all messages. A reader that reads one has read past all messages.
 
 use crate::ids::Offset;
 

@@ -1,29 +1,29 @@
-//! Approximate times of numbered events in little memory: one mark now and then.
+//! Approximate times of numbered events in little memory: one mark from time to time.
 //!
 //! Marks are a tenth of a second apart at first. If they run out, every second one is dropped.
 
-/// The shortest time between two marks, at first.
+/// Minimum time between two marks at the start.
 const FINEST_US: u64 = 100_000;
 const MOST: usize = 512;
 
 /// A time that is known to be between two others, in microseconds since the start of the run.
 pub type Between = (u64, u64);
 
-/// Marks of a growing number over time.
+/// Marks of a growing number at their times.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Marks {
-    /// Number and time, both growing.
+    /// Numbers and times, both ascending.
     list: Vec<(u64, u64)>,
-    /// Before this time no further mark is set.
+    /// No mark is set before this time.
     next_us: u64,
-    /// The time between two marks is [`FINEST_US`] doubled so often.
+    /// How often [`FINEST_US`] was doubled for the minimum time between two marks.
     doubled: u32,
-    /// The last thing that happened.
+    /// The number and time of the last event.
     last: (u64, u64),
 }
 
 impl Marks {
-    /// Number `number` happened at this time. Numbers below an earlier one are left out.
+    /// Records that event `number` happened at this time. Ignores numbers that are less than an earlier one.
     pub(crate) fn at(&mut self, number: u64, at_us: u64) {
         if number < self.last.0 {
             return;
@@ -44,18 +44,18 @@ impl Marks {
         self.next_us = at_us.saturating_add(FINEST_US << self.doubled.min(32));
     }
 
-    /// Those of another one; in their order.
+    /// Creates marks from a sorted list.
     pub(crate) fn of(all: &[(u64, u64)]) -> Self {
         Self { list: all.to_vec(), last: all.last().copied().unwrap_or_default(), ..Self::default() }
     }
 
-    /// All of them, and the last thing that happened.
+    /// All marks, and the last event.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         let last = self.list.last().is_some_and(|mark| *mark != self.last).then_some(self.last);
         self.list.iter().copied().chain(last)
     }
 
-    /// Between which times a number happened; none where none so high or so low did.
+    /// The interval in which a number happened; `None` if it is outside the recorded numbers.
     pub(crate) fn when(&self, number: u64) -> Option<Between> {
         if number > self.last.0 {
             return None;

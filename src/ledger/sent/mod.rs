@@ -1,7 +1,6 @@
-//! The sending side of one stream: how many messages were sent, and which were acked at which offset, or
-//! failed.
+//! The sending side of one stream: how many messages were sent, and which were acked at which offset, or failed.
 //!
-//! All others are unknown: they may be in the log or not, and both are legal. Also contains the limits of
+//! The outcome of all others is unknown: they may be in the log or not, and both are legal. Also contains the limits of
 //! what retries explain.
 
 pub mod envelope;
@@ -16,31 +15,31 @@ use crate::ids::{Offset, Seq};
 use marks::{Between, Marks};
 use runs::{Run, RunLog};
 
-/// What a producer saw happen to a message between its sending and its end.
+/// The retries that a producer saw for a message before its delivery report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Resent {
     /// No retry.
     No,
-    /// It was sent again after an attempt that was not written: it may be out of order.
+    /// It was resent after an attempt that was not written, so it may be out of order.
     Unwritten,
-    /// It was sent again after an attempt that may have been written: it may also be in the log twice.
+    /// It was resent after an attempt that may have been written, so it may also be in the log twice.
     MaybeWritten,
 }
 
-/// Retries kept with their text; those that no message ended after make room first.
+/// Maximum number of retries kept with their text. Retries that explain no message are dropped first.
 const RETRIES: usize = 32;
-/// Characters kept of a retry's text.
+/// Maximum number of characters kept of a retry's text.
 const TEXT: usize = 120;
 
-/// How much the requeued batches of a stream can explain, at most. librdkafka reports how many messages were
-/// in each, but not which.
+/// The maximum that the requeued batches of a stream can explain. librdkafka reports how many messages each batch
+/// contained, but not which.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Bound {
-    /// Messages in these batches, each counted as often as it went back.
+    /// Messages in these batches, counted each time they were requeued.
     pub messages: u64,
-    /// Batches. The repeats of one are consecutive in sequence.
+    /// Number of batches. The repeats of one batch are consecutive in sequence.
     pub batches: u64,
-    /// Some of the client's reports were lost: there may have been more.
+    /// Whether reports of the client were lost, so that there may be more.
     pub lines_lost: bool,
 }
 
@@ -54,13 +53,13 @@ impl Bound {
 /// Requeued batches of one partition.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct WentBack {
-    /// Those whose earlier try may have been written.
+    /// Batches with an earlier attempt that may have been written.
     pub maybe_written: Bound,
     pub all: Bound,
 }
 
 impl WentBack {
-    /// One batch of so many messages.
+    /// One batch with this number of messages.
     pub fn batch(messages: u64, maybe_written: bool) -> Self {
         let mut back = Self::default();
         back.add(messages, maybe_written);
@@ -85,30 +84,30 @@ impl WentBack {
 /// A batch of the stream's partition that was requeued.
 #[derive(Debug, Clone)]
 pub struct Retry {
-    /// When the producer saw it, microseconds from the start of the run.
+    /// When the producer saw it, in microseconds since the start of the run.
     pub at_us: u64,
-    /// The error, in the client's words.
+    /// librdkafka's error text.
     pub text: String,
-    /// Messages that ended with it as the last one between their sending and their end.
+    /// Messages for which this was the last retry before their delivery report.
     messages: RunLog,
 }
 
-/// The sending side of one stream; owned by its client, without a lock.
+/// The sending side of one stream. Its client owns it, without a lock.
 #[derive(Debug, Clone, Default)]
 pub struct SentLog {
     sent: u64,
     acked: RunLog,
     placeless: RunLog,
     failed: RunLog,
-    /// Those that a retry may have put out of order.
+    /// Messages that a retry may have put out of order.
     resent: RunLog,
-    /// Those of them that it may have written twice.
+    /// Messages that a retry may have written twice.
     doubtful: RunLog,
     first_offset: Option<Offset>,
     last_offset: Option<Offset>,
     ack_times: Marks,
     retries: Vec<Retry>,
-    /// The last retry is among those kept.
+    /// Whether the last retry is among the stored ones.
     last_retry_kept: bool,
     went_back: WentBack,
     lines_lost: bool,
@@ -117,16 +116,16 @@ pub struct SentLog {
     overtaken_by_leader: Overtaken,
 }
 
-/// Messages that were acked at a lower offset than one that had been acked when they were handed over.
+/// Messages that were acked at a lower offset than one that had been acked before they were sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overtaken {
     pub count: u64,
-    /// The first of them: sequence, offset, and the offset that had been acked before.
+    /// The first of these messages: sequence, offset, and the offset that had been acked before.
     pub first: Vec<(Seq, Offset, Offset)>,
 }
 
 impl SentLog {
-    /// A log as it was when it was saved.
+    /// A log as it was saved.
     pub(super) fn restored(
         sent: u64,
         acked: RunLog,
@@ -139,7 +138,7 @@ impl SentLog {
         Self { sent, acked, failed, resent, doubtful, first_offset, last_offset, ..Self::default() }
     }
 
-    /// The same with what a ledger of older kaf6 did not hold: acks without a place, and the bounds.
+    /// Adds the data that ledgers of older kaf6 versions lack: acks without an offset, and the bounds.
     #[must_use]
     pub fn with(mut self, placeless: RunLog, repeats: Bound, reorders: Bound) -> Self {
         self.placeless = placeless;
@@ -148,37 +147,37 @@ impl SentLog {
         self
     }
 
-    /// The same with the times at which these messages were due or made.
+    /// Adds the times at which messages were due or created.
     #[must_use]
     pub(super) fn with_times(mut self, times: &[(Seq, u64)]) -> Self {
         self.send_times = Marks::of(times);
         self
     }
 
-    /// The same with those that were acked below an earlier ack.
+    /// Adds the messages that were acked below an earlier ack.
     #[must_use]
     pub(super) fn with_overtaken(mut self, [by_all, by_leader]: [Overtaken; 2]) -> Self {
         (self.overtaken, self.overtaken_by_leader) = (by_all, by_leader);
         self
     }
 
-    /// Counts one more message and gives its sequence.
+    /// Counts one more message and returns its sequence.
     pub fn next_seq(&mut self) -> Seq {
         self.sent += 1;
         self.sent - 1
     }
 
-    /// Takes the last sequence back: the message never left the caller.
+    /// Reverts the last `next_seq`: the message was not sent.
     pub fn take_back(&mut self) {
         self.sent -= 1;
     }
 
-    /// The broker acked this message at this offset.
+    /// Records that the broker acked this message at this offset.
     pub fn acked(&mut self, seq: Seq, offset: Offset, resent: Resent) {
         self.acked_run(Run { seq, offset, len: 1 }, resent);
     }
 
-    /// The broker acked these messages at consecutive offsets.
+    /// Records that the broker acked these messages at consecutive offsets.
     pub fn acked_run(&mut self, run: Run, resent: Resent) {
         self.acked.push_run(run);
         let last = run.offset_of(run.end() - 1);
@@ -187,8 +186,8 @@ impl SentLog {
         self.resent_run(run, resent);
     }
 
-    /// The broker acked `len` messages from `seq` on without an offset: an answer without error whose offset
-    /// is -1, or error 46 (DUPLICATE_SEQUENCE_NUMBER).
+    /// Records that the broker acked `len` messages from `seq` on without an offset: an answer without an error and
+    /// with offset -1, or error 46 (DUPLICATE_SEQUENCE_NUMBER).
     pub fn acked_nowhere(&mut self, seq: Seq, len: u64, resent: Resent) {
         let run = Run { seq, offset: seq.cast_signed(), len };
         self.placeless.push_run(run);
@@ -204,29 +203,29 @@ impl SentLog {
         }
     }
 
-    /// This message was made at this time, microseconds from the start of the run.
+    /// Records that this message was created at this time, in microseconds since the start of the run.
     pub fn sent_at(&mut self, seq: Seq, at_us: u64) {
         self.send_times.at(seq, at_us);
     }
 
-    /// When some messages were made, the first and the last among them.
+    /// When some messages were created, including the first and the last.
     pub(super) fn send_times(&self) -> impl Iterator<Item = (Seq, u64)> + '_ {
         self.send_times.iter()
     }
 
-    /// Between which times an acked message got its timestamp: from its client as it was made or, under `append_time`, from the
-    /// broker between that and its ack. None where its sending has no time.
+    /// The interval in which an acked message got its timestamp: from its client when the message was created, or with
+    /// `append_time` from the broker before its ack. `None` if its creation has no time.
     pub fn stamped(&self, seq: Seq, append_time: bool) -> Option<Between> {
         let (from, to) = self.send_times.when(seq)?;
         if !append_time {
             return Some((from, to));
         }
-        // Acks of what was sent again come in any order.
+        // Acks of resent messages arrive in any order.
         Some((from, self.when_acked(seq).map_or(u64::MAX, |(_, acked)| acked)))
     }
 
-    /// This message was handed over after offset `ahead` had been acked, and was acked below it. `by_leader`:
-    /// only leaders had confirmed all those earlier acks.
+    /// Records that this message was sent after offset `ahead` had been acked, and was acked below it. `by_leader`: all
+    /// those earlier acks were confirmed only by leaders.
     pub fn was_overtaken(&mut self, seq: Seq, offset: Offset, ahead: Offset, by_leader: bool) {
         let overtaken = if by_leader { &mut self.overtaken_by_leader } else { &mut self.overtaken };
         overtaken.count += 1;
@@ -235,24 +234,25 @@ impl SentLog {
         }
     }
 
-    /// Those that were acked below an earlier ack, and those that were acked below earlier acks of leaders alone.
+    /// Messages that were acked below an earlier ack, and those that were acked below earlier acks that only leaders
+    /// confirmed.
     pub const fn overtaken(&self) -> [&Overtaken; 2] {
         [&self.overtaken, &self.overtaken_by_leader]
     }
 
-    /// The acks of these messages came at this time, microseconds from the start of the run.
+    /// Records when the acks of these messages arrived, in microseconds since the start of the run.
     pub fn acked_at(&mut self, run: Run, at_us: u64) {
         self.ack_times.at(run.seq, at_us);
         self.ack_times.at(run.end() - 1, at_us);
     }
 
-    /// A batch of this partition is requeued, at this time and because of this error: its number of messages,
-    /// and whether an earlier attempt may have been written.
+    /// Records that a batch of this partition was requeued at this time and because of this error: its number of
+    /// messages, and whether an earlier attempt may have been written.
     pub fn went_back(&mut self, at_us: u64, text: &str, messages: u64, maybe_written: bool) {
         self.all_went_back(at_us, text, &WentBack::batch(messages, maybe_written));
     }
 
-    /// The same for several; the last of them at this time and for this error.
+    /// The same for several batches, with the time and the error of the last one.
     pub fn all_went_back(&mut self, at_us: u64, text: &str, back: &WentBack) {
         let own = &mut self.went_back;
         for (sum, more) in [(&mut own.maybe_written, back.maybe_written), (&mut own.all, back.all)] {
@@ -262,7 +262,7 @@ impl SentLog {
         self.keep_retry(at_us, text);
     }
 
-    /// Some of the client's log lines were lost: more batches may have been requeued than are counted.
+    /// Records that log lines of the client were lost: more batches may have been requeued than are counted.
     pub fn lost_lines(&mut self, at_us: u64, text: &str) {
         self.lines_lost = true;
         self.keep_retry(at_us, text);
@@ -281,7 +281,7 @@ impl SentLog {
         }
     }
 
-    /// A message that was sent again ended: the last retry is one that it can have come from.
+    /// Counts a resent message for the last retry, which may be the one that resent it.
     fn blame(&mut self, seq: Seq, resent: Resent) {
         if resent >= Resent::Unwritten
             && self.last_retry_kept
@@ -291,15 +291,15 @@ impl SentLog {
         }
     }
 
-    /// The message is certainly not in the log.
+    /// Records that the message is certainly not in the log.
     pub fn failed(&mut self, seq: Seq, resent: Resent) {
         self.failed.push(seq, seq.cast_signed());
         self.resent(seq, resent);
         self.blame(seq, resent);
     }
 
-    /// It is unknown whether the message is in the log. It may be written at any later time, and so out of
-    /// order; twice only if it was sent again.
+    /// Records that it is unknown whether the message is in the log. It may be written at any later time, and so out of
+    /// order. It is written twice only if it was resent.
     pub fn unknown(&mut self, seq: Seq, resent: Resent) {
         self.resent(seq, resent.max(Resent::Unwritten));
         self.blame(seq, resent);
@@ -314,32 +314,33 @@ impl SentLog {
         }
     }
 
-    /// How many were handed to the client.
+    /// The number of messages passed to the client.
     pub const fn sent(&self) -> u64 {
         self.sent
     }
 
-    /// Acked ones, with their offsets.
+    /// Acked messages with their offsets.
     pub const fn acks(&self) -> &RunLog {
         &self.acked
     }
 
-    /// Those acked without a place, as sequences alone: a run's offset is its sequence.
+    /// Messages that were acked without an offset, as sequences: a run's offset is its sequence.
     pub const fn placeless(&self) -> &RunLog {
         &self.placeless
     }
 
-    /// All acked ones, with a place or without.
+    /// The number of all acked messages, with or without an offset.
     pub const fn acked_total(&self) -> u64 {
         self.acked.len() + self.placeless.len()
     }
 
-    /// How many repeats batches that went back can explain, at most: those whose earlier try may have been written.
+    /// The maximum number of repeats that requeued batches can explain: those with an earlier attempt that may have
+    /// been written.
     pub const fn repeats(&self) -> Bound {
         Bound { lines_lost: self.lines_lost, ..self.went_back.maybe_written }
     }
 
-    /// How many reorderings batches that went back can explain, at most.
+    /// The maximum number of reorderings that requeued batches can explain.
     pub const fn reorders(&self) -> Bound {
         Bound { lines_lost: self.lines_lost, ..self.went_back.all }
     }
@@ -348,23 +349,22 @@ impl SentLog {
         &self.failed
     }
 
-    /// Those that a retry may have put out of order.
+    /// Messages that a retry may have put out of order.
     pub const fn maybe_out_of_order(&self) -> &RunLog {
         &self.resent
     }
 
-    /// Those that a retry may have written twice.
+    /// Messages that a retry may have written twice.
     pub const fn maybe_twice(&self) -> &RunLog {
         &self.doubtful
     }
 
-    /// The last retry between the sending of a message and its end, where it is kept.
+    /// The last retry between the sending of a message and its delivery report, if it is stored.
     pub fn retry_of(&self, seq: Seq) -> Option<&Retry> {
         self.retries.iter().find(|retry| retry.messages.runs().any(|run| (run.seq..run.end()).contains(&seq)))
     }
 
-    /// Between which times the ack of a message came. Acks of those that were sent again come in any order, and so
-    /// their time is not known.
+    /// The interval in which the ack of a message arrived; `None` for resent messages, whose acks arrive in any order.
     pub fn when_acked(&self, seq: Seq) -> Option<Between> {
         let holds = |log: &RunLog| log.runs().any(|run| (run.seq..run.end()).contains(&seq));
         if !(holds(&self.acked) || holds(&self.placeless)) || holds(&self.resent) {
@@ -377,7 +377,7 @@ impl SentLog {
         self.sent.saturating_sub(self.acked_total() + self.failed.len())
     }
 
-    /// Lowest and highest offset of an ack.
+    /// Lowest and highest acked offset.
     pub fn offsets(&self) -> Option<(Offset, Offset)> {
         self.first_offset.zip(self.last_offset)
     }
@@ -478,7 +478,7 @@ mod tests {
     #[test]
     fn retries_are_bounded_and_never_name_another_ones_error() {
         let mut log = SentLog::default();
-        // An outage: many retries, after the last of which a message is acked.
+        // An outage: many retries, and a message is acked after the last one.
         for i in 0..1000 {
             log.went_back(i, "refused", 1, true);
         }

@@ -1,8 +1,8 @@
-//! Compact storage for millions of messages: runs of sequence and offset that grow together, and bit sets.
+//! Compact storage for millions of messages: runs of sequences and offsets that grow together, and bit sets.
 //!
-//! A batch of messages is one run. A run takes 3 to 5 bytes, as differences from the run before.
+//! A batch of messages is one run. A run takes 3 to 5 bytes, as differences from the previous run.
 
-/// `len` messages from `seq` on, at `len` offsets from `offset` on.
+/// `len` messages from sequence `seq` on, at `len` offsets from `offset` on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
     pub seq: u64,
@@ -11,7 +11,7 @@ pub struct Run {
 }
 
 impl Run {
-    /// The sequence behind the last.
+    /// The sequence after the last one.
     pub const fn end(&self) -> u64 {
         self.seq + self.len
     }
@@ -22,13 +22,13 @@ impl Run {
     }
 }
 
-/// Pairs of sequence and offset in the order in which they came.
+/// Pairs of sequence and offset in the order of their insertion.
 #[derive(Debug, Clone, Default)]
 pub struct RunLog {
     bytes: Vec<u8>,
-    /// The run that still grows.
+    /// The run that can still grow.
     open: Option<Run>,
-    /// Where the last closed run ended: what the next one is written relative to.
+    /// The end of the last closed run, to which the next one is relative.
     closed: (u64, i64),
     len: u64,
 }
@@ -65,22 +65,21 @@ impl RunLog {
         self.closed = (run.end(), run.offset.wrapping_add(run.len.cast_signed()));
     }
 
-    /// How many pairs it holds.
+    /// The number of pairs.
     pub const fn len(&self) -> u64 {
         self.len
     }
 
-    /// It holds none.
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// Bytes of memory that it takes beside itself.
+    /// Bytes of allocated memory.
     pub const fn memory(&self) -> usize {
         self.bytes.capacity()
     }
 
-    /// Its runs in the order in which they came.
+    /// Its runs in the order of their insertion.
     pub fn runs(&self) -> impl Iterator<Item = Run> + '_ {
         let mut at = 0;
         let mut closed = (0_u64, 0_i64);
@@ -142,7 +141,7 @@ pub struct Bits {
 }
 
 impl Bits {
-    /// Inserts a sequence; true if it is new.
+    /// Inserts a sequence. Returns whether it is new.
     pub fn insert(&mut self, seq: u64) -> bool {
         let (word, bit) = place(seq);
         if word >= self.words.len() {
@@ -154,7 +153,6 @@ impl Bits {
         fresh
     }
 
-    /// Inserts a range.
     pub fn insert_range(&mut self, range: std::ops::Range<u64>) {
         if range.is_empty() {
             return;
@@ -169,7 +167,6 @@ impl Bits {
         }
     }
 
-    /// Inserts all sequences of another set.
     pub fn insert_all(&mut self, other: &Self) {
         if other.words.len() > self.words.len() {
             self.words.resize(other.words.len(), 0);
@@ -180,7 +177,7 @@ impl Bits {
         }
     }
 
-    /// The whole range is in.
+    /// Whether the set contains the whole range.
     pub fn contains_range(&self, range: std::ops::Range<u64>) -> bool {
         masks(range).all(|(word, mask)| self.words.get(word).is_some_and(|w| w & mask == mask))
     }
@@ -194,7 +191,6 @@ impl Bits {
         self.len
     }
 
-    /// None is in.
     pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -210,7 +206,7 @@ impl FromIterator<Run> for Bits {
     }
 }
 
-/// The words of a range, with the bits of it in each.
+/// The words that contain a range, each with the mask of its bits.
 fn masks(range: std::ops::Range<u64>) -> impl Iterator<Item = (usize, u64)> {
     let words = if range.is_empty() { 0..0 } else { range.start / 64..(range.end - 1) / 64 + 1 };
     words.map(move |word| {
@@ -235,7 +231,7 @@ mod tests {
         let mut log = RunLog::new();
         for batch in 0..10_000_u64 {
             for i in 0..100 {
-                // Another producer's batch lies between each two.
+                // A batch of another producer is between any two batches.
                 log.push(batch * 100 + i, (batch * 200 + i).cast_signed());
             }
         }

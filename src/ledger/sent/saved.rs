@@ -1,6 +1,6 @@
 //! The saved ledger: a file with all acks and their offsets, so that the topic can be judged again later.
 //!
-//! JSON, readable, and small if messages were written in batches. It contains no payload and no secret.
+//! It is readable JSON, and small if messages were written in batches. It contains no payload and no secret.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,19 +13,19 @@ use crate::ids::{Offset, Partition, RunTag, Seq, StreamId};
 use crate::ledger::sent::{Bound, Overtaken, SentLog};
 use crate::scenario::Template;
 
-/// The version of the file's form.
+/// The version of the file format.
 pub const VERSION: u32 = 4;
 
 /// The ledger of one run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Saved {
-    /// The form's version: 4. The checksum of the messages is a part of it.
+    /// The version of the format: 4. It includes the checksum of the messages.
     pub ledger_version: u32,
     pub run_id: String,
     pub name: String,
     /// The run tag of its messages, 40 bits.
     pub run_tag: u64,
-    /// The profile that it ran with, by its name.
+    /// The name of the profile.
     #[serde(default)]
     pub profile: Option<String>,
     /// The brokers it ran against.
@@ -33,43 +33,43 @@ pub struct Saved {
     pub source_path: String,
     /// The scenario file, before `${}` was replaced.
     pub source: String,
-    /// The start of the run, in microseconds since 1970, from which its times count. `None` if the system
-    /// clock was set meanwhile.
+    /// The start of the run in microseconds since 1970, to which its times are relative. `None` if the system clock was
+    /// set during the run.
     pub zero_us: Option<i64>,
-    /// Its topics, by number.
+    /// Its topics, by index.
     pub topics: Vec<SavedTopic>,
     /// The scenarios that sent, in the file's order.
     pub producers: Vec<SavedProducer>,
-    /// Each stream that sent anything.
+    /// The streams that sent anything.
     pub streams: Vec<SavedStream>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedTopic {
     pub name: String,
-    /// How many partitions it had.
+    /// The number of partitions.
     pub partitions: i32,
-    /// What the broker reported at the start of the run; none if it did not.
+    /// What the broker reported at the start of the run; `None` if it did not answer.
     pub at_start: Option<SavedLook>,
-    /// The same at its end.
+    /// The same at the end of the run.
     pub at_end: Option<SavedLook>,
-    /// All acks are of one log: as far as is known, the topic was not created again during the run.
+    /// Whether all acks belong to one log: as far as is known, the topic was not recreated during the run.
     pub one_log: bool,
-    /// The end markers that were acked: partition, number and offset.
+    /// The acked end markers: partition, number and offset.
     pub markers: Vec<(Partition, u64, Offset)>,
 }
 
-/// What a broker reported of a topic.
+/// What a broker reported about a topic.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedLook {
-    /// Its id; none if the broker has none.
+    /// The topic id; `None` if the broker does not support topic ids.
     pub id: Option<String>,
     /// The leader epochs of its partitions.
     pub leader_epochs: Vec<(Partition, i32)>,
 }
 
 impl SavedTopic {
-    /// A partition had one leader during the whole run. If that is not known, it may have had several.
+    /// Whether a partition had one leader during the whole run. If this is unknown, it may have had several.
     pub fn had_one_leader(&self, partition: Partition) -> bool {
         let epoch = |look: &Option<SavedLook>| {
             let epochs = &look.as_ref()?.leader_epochs;
@@ -79,7 +79,7 @@ impl SavedTopic {
         then.is_some() && then == epoch(&self.at_end)
     }
 
-    /// Its id when it was last asked for.
+    /// The last known topic id.
     pub fn id(&self) -> Option<&str> {
         [&self.at_end, &self.at_start].into_iter().flatten().find_map(|look| look.id.as_deref())
     }
@@ -88,82 +88,81 @@ impl SavedTopic {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedProducer {
     pub name: String,
-    /// Its number in the scenario file.
+    /// The scenario's index in the file.
     pub scenario: usize,
-    /// Who confirmed its messages: 0, 1, or -1 for all.
+    /// The required acks: 0, 1, or -1 for all.
     pub acks: i8,
-    /// Its messages have to be read back.
+    /// Whether its messages must be read back.
     pub verify: bool,
-    /// How many clients it had.
+    /// The number of clients.
     pub clients: u32,
-    /// The keys of its messages.
     pub key: SavedKey,
-    /// How their partitions were chosen.
+    /// How the partitions of its messages were chosen.
     pub partition: SavedPartition,
-    /// The most bytes that one of its messages had.
+    /// The maximum size of its messages.
     pub bytes: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SavedKey {
-    /// There are none.
+    /// No keys.
     None,
     Template(String),
-    /// The template holds a secret, and so is not kept.
+    /// The key template contains a secret, and so is not saved.
     Secret,
 }
 
-/// How the partitions of messages were chosen, and their numbers counted.
+/// How the partitions of messages were chosen, and the messages numbered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SavedPartition {
     RoundRobin,
-    /// By the hash of the key.
     ByKey,
     Fixed,
-    /// Round trips to a fixed one: each client counts its own.
+    /// Round trips to a fixed partition. Each client numbers its own messages.
     Trips,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SavedStream {
-    /// Its id, as its messages carry it.
+    /// The stream id in its messages.
     pub id: u32,
     pub scenario: usize,
     pub client: u32,
     pub topic: usize,
     pub partition: i32,
     pub has_uuid: bool,
-    /// Its messages are round trips.
+    /// Whether its messages are round trips.
     pub roundtrip: bool,
-    /// Messages handed to the client.
+    /// The number of messages passed to the client.
     pub sent: u64,
-    /// When some of them were due or made: sequence, and microseconds from the start of the run.
+    /// When some messages were due or created: sequence, and microseconds since the start of the run.
     pub sent_times: Vec<(Seq, u64)>,
-    /// How many were acked below an earlier ack, and the first of them: sequence, offset, and the offset acked before.
+    /// How many messages were acked below an earlier ack, and the first of them: sequence, offset, and the offset acked
+    /// before.
     pub overtaken: (u64, Vec<(Seq, Offset, Offset)>),
-    /// The same below an earlier ack of a leader alone (`acks: 1`).
+    /// The same below an earlier ack that only a leader confirmed (`acks: 1`).
     pub overtaken_by_leader: (u64, Vec<(Seq, Offset, Offset)>),
-    /// Acked ones: runs of first sequence, first offset and length.
+    /// Acked messages: runs of first sequence, first offset and length.
     pub acked: Vec<(u64, i64, u64)>,
-    /// Messages that were acked without an offset: runs of first sequence and length, like the next three.
+    /// Messages that were acked without an offset: runs of first sequence and length, as in the next three fields.
     pub placeless: Vec<(u64, u64)>,
     pub failed: Vec<(u64, u64)>,
-    /// Those that a retry may have put out of order.
+    /// Messages that a retry may have put out of order.
     pub maybe_out_of_order: Vec<(u64, u64)>,
-    /// Those that a retry may have written twice.
+    /// Messages that a retry may have written twice.
     pub maybe_twice: Vec<(u64, u64)>,
     /// Requeued after an attempt that may have been written: messages and batches.
     pub repeats: (u64, u64),
-    /// All that was requeued: messages and batches.
+    /// All requeued messages and batches.
     pub reorders: (u64, u64),
-    /// Log lines of the client were lost, so more may have been requeued.
+    /// Whether log lines of the client were lost, so that more may have been requeued.
     pub lines_lost: bool,
 }
 
 impl SavedStream {
-    /// The stream of this id.
+    /// Creates the saved form of a stream.
     pub fn new(id: StreamId, info: &StreamInfo, log: &SentLog) -> Self {
         let seqs = |log: &RunLog| log.sorted().into_iter().map(|run| (run.seq, run.len)).collect();
         let [overtaken, overtaken_by_leader] = log.overtaken().map(|it| (it.count, it.first.clone()));
@@ -222,13 +221,13 @@ impl SavedStream {
     }
 }
 
-/// A file that holds no ledger that this kaf6 can use.
+/// Errors of reading a ledger file.
 #[derive(Debug, thiserror::Error)]
 pub enum SavedError {
-    /// It is no JSON of this form.
+    /// Invalid JSON, or JSON of another form.
     #[error("is not a saved ledger: {0}")]
     Form(#[from] serde_json::Error),
-    /// It was written by another kaf6.
+    /// Another kaf6 version wrote it.
     #[error(
         "has ledger version {0}, but this kaf6 reads version {VERSION}: verify it with the kaf6 \
         that wrote it, or run the scenario file again with --save-ledger"
@@ -239,27 +238,28 @@ pub enum SavedError {
     Damaged(String),
 }
 
-/// The largest stream number: they are dense, and memory is kept for each.
+/// The highest stream number. Streams are stored in a vector by number.
 const STREAMS: u32 = 1 << 20;
-/// More partitions than a topic has.
+/// More partitions than any topic has.
 const PARTITIONS: i32 = 1 << 20;
 /// The largest sequence, offset or length, and the longest time in microseconds (8 years).
 const NUMBERS: u64 = 1 << 48;
-/// More scenarios than a file has.
+/// More scenarios than any file has.
 const SCENARIOS: usize = 1 << 20;
 
 impl Saved {
-    /// Reads a file's bytes.
+    /// Parses the contents of a file.
     ///
     /// # Errors
-    /// Where it is none, is newer, or does not fit together.
+    ///
+    /// If it is not a ledger, has another version, or is inconsistent.
     pub fn read(bytes: &[u8]) -> Result<Self, SavedError> {
-        /// Just enough to distinguish a newer file from a damaged one.
+        /// Only the version, to distinguish a newer file from a damaged one.
         #[derive(Deserialize)]
         struct LedgerVersion {
             ledger_version: u32,
         }
-        // serde takes a list for a struct, too.
+        // serde also accepts a list for a struct.
         if bytes.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
             return Err(SavedError::Form(serde::de::Error::custom("not a JSON object")));
         }
@@ -332,13 +332,12 @@ impl Saved {
         RunTag::from_bits(self.run_tag)
     }
 
-    /// Converts microseconds since 1970 to microseconds since the start of the run; `None` if the clocks do
-    /// not tell: the system clock was set during the run, or this one is behind.
+    /// Converts microseconds since 1970 to microseconds since the start of the run. `None` if the clocks do not match:
+    /// the system clock was set during the run, or this machine's clock is behind.
     pub fn since_start_us(&self, at_us: i64) -> Option<u64> {
         u64::try_from(at_us.checked_sub(self.zero_us?)?).ok()
     }
 
-    /// A topic by its name.
     pub fn topic(&self, name: &str) -> Option<&SavedTopic> {
         self.topics.iter().find(|topic| topic.name == name)
     }
@@ -350,17 +349,17 @@ impl Saved {
         here.map(|(_, number, offset)| Marker { number: *number, offset: *offset }).collect()
     }
 
-    /// The most bytes that a message of the run had in this topic.
+    /// The maximum size of the run's messages in this topic.
     pub fn largest(&self, topic: usize) -> Option<u64> {
         let here = self.streams.iter().filter(|stream| stream.topic == topic);
         here.filter_map(|stream| Some(self.producers.get(stream.scenario)?.bytes)).max()
     }
 
-    /// The streams and what each sent.
+    /// The streams, and what each of them sent.
     pub fn restore(&self) -> (Streams, HashMap<StreamId, SentLog>) {
         let mut streams = Streams::default();
         let last = self.streams.iter().map(|s| s.id).max().unwrap_or(0);
-        // Ids that are not in the file sent nothing; their place must still be kept.
+        // Ids that are missing from the file sent nothing, but need a place.
         let nobody = StreamInfo {
             scenario: usize::MAX,
             client: 0,

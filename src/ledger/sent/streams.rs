@@ -1,22 +1,22 @@
 //! The streams of a run: maps each stream to its scenario, client, topic and partition.
 //!
-//! Created once, before the first message. Ids are dense, so a record's stream is found by index.
+//! Created once, before the first message. Ids are consecutive, so a record's stream is found by index.
 
 use crate::ids::{Partition, StreamId};
 
 /// One client's messages to one partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamInfo {
-    /// The scenario's number in the plan.
+    /// The scenario's index in the plan.
     pub scenario: usize,
-    /// The client within the scenario.
+    /// The client's index in the scenario.
     pub client: u32,
-    /// The topic's number in the run.
+    /// The topic's index in the run.
     pub topic: usize,
     pub partition: Partition,
-    /// Each value holds the message's UUID.
+    /// Whether each value contains the message's UUID.
     pub has_uuid: bool,
-    /// Round trips are a kind of their own: in no consumer's counts.
+    /// Whether its messages are round trips, which consumers do not count.
     pub roundtrip: bool,
 }
 
@@ -27,19 +27,19 @@ pub struct Streams {
 }
 
 impl Streams {
-    /// Adds the streams of one client, one for each partition, and gives the first one's id.
+    /// Adds the streams of one client, one for each partition, and returns the first id.
     pub fn add(&mut self, first: &StreamInfo, partitions: impl IntoIterator<Item = Partition>) -> StreamId {
         let id = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
         self.list.extend(partitions.into_iter().map(|partition| StreamInfo { partition, ..first.clone() }));
         StreamId(id)
     }
 
-    /// The stream of this id; none where it is not of this run.
+    /// The stream with this id; `None` if it is not from this run.
     pub fn get(&self, id: StreamId) -> Option<&StreamInfo> {
         self.list.get(usize::try_from(id.0).ok()?)
     }
 
-    /// All of them with their ids.
+    /// All streams with their ids.
     pub fn iter(&self) -> impl Iterator<Item = (StreamId, &StreamInfo)> {
         self.list.iter().zip(0_u32..).map(|(info, id)| (StreamId(id), info))
     }
@@ -48,7 +48,6 @@ impl Streams {
         self.list.len()
     }
 
-    /// There are none.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
