@@ -11,7 +11,7 @@
 //! | cluster metadata and offsets | [`client::metadata::fetch`], [`client::metadata::watermarks`] |
 //! | produce | [`Producer`]: one thread owns it, sends and polls |
 //! | consume | [`ReaderSet`]: one thread owns it, waits and drains |
-//! | re-read a range with a new client | [`read_range`] |
+//! | re-read a range with a fresh client | [`read_range`] |
 //! | each step of a connection with its time; a Fetch's actual error code; a topic's settings | [`probe`] |
 //!
 //! Nothing here is async: the callers own threads, and each wait has a timeout and a [`Waker`].

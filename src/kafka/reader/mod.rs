@@ -287,7 +287,7 @@ impl ReaderSet {
         self.change(partition, |reader, set| reader.refused(set.topic, set.client.waits(), refusal, on));
     }
 
-    /// Passes a batch that the broker returns and from which neither its reader nor a new client gets a record. The
+    /// Passes a batch that the broker returns and from which neither its reader nor a fresh client gets a record. The
     /// results are events, as in [`ReaderSet::drain`]. If the broker no longer returns the batch, because compaction or
     /// retention removed it, the reader fetches again.
     pub fn pass_bad_batch(&mut self, partition: Partition, on: &mut dyn FnMut(ReadEvent<'_>)) {
