@@ -67,8 +67,8 @@ impl Identity {
     /// The identity as a version 8 UUID. The stream and the sequence number are split, so that the fixed
     /// version and variant bits stay free. See [`Identity::from_uuid`].
     pub fn uuid(&self) -> Uuid {
-        // 122 free bits: 40 for the tag, 24 for the stream, 48 for the sequence number, and 10 zero bits that
-        // decoding checks.
+        // 122 free bits: 40 for the tag, 24 for the stream, 48 for the sequence number, and 10 zero bits that decoding
+        // checks.
         let packed = (u128::from(self.run.0) << 82)
             | (u128::from(self.stream.0 & STREAM_MASK) << 58)
             | (u128::from(self.seq & SEQ_MASK) << 10);

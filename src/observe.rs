@@ -144,12 +144,12 @@ impl ScenarioEnd {
         }
     }
 
-    /// It could not run, so missing observations prove nothing.
+    /// Whether it could not run, so that missing observations prove nothing.
     pub const fn could_not_work(self) -> bool {
         matches!(self, Self::Skipped | Self::Failed)
     }
 
-    /// Something else ended it.
+    /// Whether something else ended it.
     pub const fn cut_short(self) -> bool {
         matches!(self, Self::Aborted | Self::Interrupted)
     }
@@ -236,9 +236,9 @@ pub struct FaultSeen {
     pub kind: FaultKind,
     /// The target as written.
     pub target: String,
-    /// Start and end, from the start of the run. `None` if it never started. A restart ends when its
-    /// container is started again; the proof says whether it became ready. A `stop` without length ends when
-    /// another fault starts the target, or with the run.
+    /// Start and end, from the start of the run. `None` if it never started. A restart ends when its container is
+    /// started again; the proof says whether it became ready. A `stop` without a duration ends when another fault
+    /// starts the target, or with the run.
     pub span: Option<(Duration, Duration)>,
     /// When the fault was in full effect: from when Docker had applied it to every target, until it was first
     /// undone. `None` means the whole span.
@@ -320,7 +320,7 @@ pub struct Silence {
     pub from: Duration,
     /// When the last of these requests ended.
     pub to: Duration,
-    /// It did not answer again, although it was queried until the end.
+    /// Whether it did not answer again, although it was queried until the end.
     pub to_the_end: bool,
 }
 
@@ -340,7 +340,7 @@ pub struct MetadataChange {
     pub after: String,
 }
 
-/// Why a reader or an audit did not read a partition that its broker does not know.
+/// The reason why a reader or an audit did not read a partition that its broker does not know.
 pub const NOT_KNOWN: &str = "the broker does not know the partition";
 
 /// The result of one consumer in one partition.
@@ -361,9 +361,9 @@ pub struct JudgedReading {
     pub resets: u64,
     /// Acked messages in this partition that the consumer must find.
     pub wanted: u64,
-    /// It needed an audit, but the audit could not run.
+    /// Whether it needed an audit that could not run.
     pub unaudited: bool,
-    /// It read everything that it had to read.
+    /// Whether it read everything that it had to read.
     pub complete: bool,
     /// Why it is not complete. Empty otherwise.
     pub incomplete_why: String,
@@ -371,7 +371,7 @@ pub struct JudgedReading {
     pub judgement: Option<Judgement>,
 }
 
-/// Whose rules decide what retention and compaction may remove.
+/// The rules that decide what retention and compaction may remove.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Retention {
     #[default]
@@ -395,7 +395,7 @@ pub struct PartitionSeen {
     pub end_marker: Option<Offset>,
     /// Acked end markers that are missing from the log. The log's verdict counts them as lost.
     pub lost_markers: u64,
-    /// Whose rules decide what may be removed.
+    /// The rules that decide what may be removed.
     pub retention: Retention,
     /// Anomalies that any observer found, with evidence. Each message counts once. `None` if nothing read the
     /// partition.

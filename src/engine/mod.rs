@@ -94,8 +94,8 @@ async fn with_cluster(
     unwind(crash.await);
     scheduling::crash::last_look(&shared).await;
     if let Some(cluster) = shared.cluster.as_ref().filter(|_| !shared.stop.is_stopped()) {
-        // Heal faults before the audit reads. A run that was stopped has no audit: the end of the cluster
-        // heals attached containers and removes the others.
+        // Heal faults before the audit reads. A run that was stopped has no audit, and the end of the cluster heals
+        // attached containers and removes the others.
         let left = cluster.heal(shared.stop.stopped()).await;
         left.into_iter().for_each(|left| shared.note(Note::warning(left)));
         scheduling::faults::note_dropped(&shared, "the end of the run", &cluster.dropped(None));
@@ -149,7 +149,7 @@ struct NotBegun {
 }
 
 impl NotBegun {
-    /// Its observations: none, and the reason.
+    /// Its observations: only the reason.
     fn because(&self, why: &str) -> Observations {
         let plan = &self.plan;
         let ended = if self.stop.is_stopped() { cut(&self.stop) } else { ScenarioEnd::Skipped };

@@ -1,4 +1,4 @@
-//! What all parts of a run share: options, clock, progress, lifecycle states and the stop switch.
+//! State that all parts of a run share: options, clock, progress, lifecycle states and the stop switch.
 
 pub(crate) mod clock;
 pub(crate) mod options;

@@ -1,9 +1,9 @@
-//! The outcome of a scenario beside its counts, and how panics of threads and tasks are passed on.
+//! The outcome of a scenario apart from its counts, and how panics of threads and tasks are passed on.
 
 use super::stop::{Stop, StopReason};
 use crate::observe::{BrokerSeen, ScenarioEnd, ScrapeSeen, TopicSeen, WatchSeen};
 
-/// How a scenario ended that was stopped early.
+/// The end of a scenario that was stopped early.
 pub(crate) fn cut(stop: &Stop) -> ScenarioEnd {
     match stop.why() {
         Some(StopReason::Signal(_)) => ScenarioEnd::Interrupted,
@@ -11,7 +11,7 @@ pub(crate) fn cut(stop: &Stop) -> ScenarioEnd {
     }
 }
 
-/// What a scenario reports beside its counts.
+/// The results of a scenario apart from its counts.
 #[derive(Debug, Default)]
 pub(crate) struct ScenarioOutcome {
     pub(crate) ended: Option<ScenarioEnd>,

@@ -90,13 +90,13 @@ impl RunProgress {
         *self.phase.lock().unwrap_or_else(PoisonError::into_inner) = phase;
     }
 
-    /// Adds a line for the person who watches the run.
+    /// Adds a line for the user who watches the run.
     pub(crate) fn say(&self, mut line: String) {
         self.secrets.hide_from(&mut line);
         self.said.lock().unwrap_or_else(PoisonError::into_inner).push(line);
     }
 
-    /// Takes the lines that were added since the last call.
+    /// Removes and returns the lines that were added since the last call.
     pub fn take_said(&self) -> Vec<String> {
         std::mem::take(&mut *self.said.lock().unwrap_or_else(PoisonError::into_inner))
     }

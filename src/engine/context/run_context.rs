@@ -1,4 +1,4 @@
-//! What all parts of one run share: plan, clients, clock, lifecycle states, topology, ledgers and notes.
+//! State that all parts of one run share: plan, clients, clock, lifecycle states, topology, ledgers and notes.
 //!
 //! Its locks are taken when a scenario starts or ends, never per message.
 
@@ -81,7 +81,7 @@ pub(crate) struct Birth {
 }
 
 impl Birth {
-    /// Requested now.
+    /// For a creation that is requested now.
     pub(crate) fn now() -> Self {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Self { at_us: i64::try_from(since.as_micros()).unwrap_or(i64::MAX) }
@@ -93,7 +93,6 @@ impl Birth {
 pub(crate) struct TopicState {
     pub(crate) name: String,
     pub(crate) partitions: i32,
-    /// The highest acked offset of each partition.
     pub(crate) highest: HighestAcks,
     /// When this run created the topic; `None` if it existed before.
     pub(crate) birth: Option<Birth>,
@@ -107,7 +106,7 @@ pub(crate) struct TopicState {
 impl RunContext {
     /// # Errors
     ///
-    /// librdkafka rejects the settings, or the embedded broker cannot serve the run.
+    /// If librdkafka rejects the settings, or the embedded broker cannot serve the run.
     pub(crate) fn new(
         plan: Arc<Plan>,
         options: Options,
@@ -192,8 +191,8 @@ impl RunContext {
         self.client.brokers().to_vec()
     }
 
-    /// The brokers that a `watch` asks now: its own, or those of the run, plus the brokers that a fault added
-    /// and without those that a fault removed.
+    /// The brokers that a `watch` queries now: its own, or those of the run. Includes brokers that a fault added, and
+    /// excludes brokers that a fault removed.
     pub(crate) fn brokers_now(&self, index: usize) -> Vec<String> {
         let mut brokers = self.client_of(index).brokers().to_vec();
         if let Some(cluster) = &self.cluster {
@@ -239,9 +238,8 @@ impl RunContext {
         topic_names(&self.plan, &self.run_id)
     }
 
-    /// The deadline of a scenario that starts now: its own timeout, or slightly after the run's timeout. The
-    /// stop switch then ends it first, so a scenario that the run's timeout ends is reported as cut short and
-    /// not as too slow.
+    /// The deadline of a scenario that starts now: its own timeout, or slightly after the run's timeout. The stop
+    /// switch then ends it first. So a scenario that the run's timeout ends is reported as aborted, not as too slow.
     pub(crate) fn deadline(&self, index: usize) -> Instant {
         let own = Instant::now() + self.plan.scenarios[index].timeout;
         own.min(self.clock.zero() + self.plan.timeout + BEHIND)
@@ -273,7 +271,7 @@ impl RunContext {
         self.client.logs().broker_went_away(SystemTime::UNIX_EPOCH + Duration::from_micros(zero))
     }
 
-    /// What a scenario has sent so far: messages, acks, failures and unknown ones.
+    /// The counts of a scenario so far: messages sent, acked, failed and unknown.
     pub(crate) fn sent_by(&self, scenario: usize) -> [u64; 4] {
         let (Some(topology), sent) = (self.topology(), lock(&self.sent)) else { return [0; 4] };
         let own = topology.streams.iter().filter(|(_, info)| info.scenario == scenario);
@@ -283,7 +281,7 @@ impl RunContext {
         })
     }
 
-    /// Collects what a client sent.
+    /// Adds the messages that a client sent.
     pub(crate) fn hand_in_sent(&self, logs: impl IntoIterator<Item = (StreamId, SentLog)>) {
         lock(&self.sent).extend(logs);
     }
@@ -313,17 +311,17 @@ impl RunContext {
         })
     }
 
-    /// Takes everything that was sent, at the end of the run.
+    /// Removes and returns everything that was sent, at the end of the run.
     pub(crate) fn take_sent(&self) -> HashMap<StreamId, SentLog> {
         std::mem::take(&mut *lock(&self.sent))
     }
 
-    /// Collects what a consumer read from one partition.
+    /// Adds what a consumer read from one partition.
     pub(crate) fn hand_in_end(&self, scenario: usize, end: PartitionEnd) {
         lock(&self.ends).push((scenario, end));
     }
 
-    /// Takes everything that was read, at the end of the run, by scenario and partition.
+    /// Removes and returns everything that was read, at the end of the run, by scenario and partition.
     pub(crate) fn take_ends(&self) -> Vec<(usize, PartitionEnd)> {
         let mut ends = std::mem::take(&mut *lock(&self.ends));
         ends.sort_by_key(|(scenario, end)| (*scenario, end.reads.place()));

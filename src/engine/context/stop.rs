@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 
-/// Why a run ended early.
+/// The reasons why a run ended early.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StopReason {
     Timeout,
@@ -26,7 +26,7 @@ pub struct Stop(Arc<StopState>);
 
 #[derive(Debug)]
 struct StopState {
-    /// For threads, which check it in every loop: needs no lock.
+    /// Threads check it in every loop, without a lock.
     stopped: AtomicBool,
     reason: OnceLock<StopReason>,
     all: CancellationToken,
@@ -40,7 +40,7 @@ impl Stop {
         Self::below(CancellationToken::new(), None)
     }
 
-    /// A stop switch for one of several runs. Stopping `self` stops the child, but not the other way round.
+    /// A stop switch for one of several runs. Stopping `self` also stops the child, but not the reverse.
     pub fn child(&self) -> Self {
         Self::below(self.0.all.child_token(), Some(Arc::clone(&self.0)))
     }
@@ -69,17 +69,17 @@ impl Stop {
         self.states().any(|state| state.stopped.load(Ordering::Acquire))
     }
 
-    /// Why the run ends early; `None` if it does not.
+    /// The reason why the run ends early; `None` if it does not.
     pub fn why(&self) -> Option<StopReason> {
         self.states().find_map(|state| state.reason.get().cloned())
     }
 
-    /// Waits until the run has to end.
+    /// Waits until the run must end.
     pub async fn stopped(&self) {
         self.0.all.cancelled().await;
     }
 
-    /// Waits until background scenarios have to end.
+    /// Waits until background scenarios must end.
     pub(crate) async fn background_ends(&self) {
         self.0.background.cancelled().await;
     }

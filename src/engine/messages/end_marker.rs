@@ -28,7 +28,7 @@ pub(crate) const KEY: &[u8] = b"kaf6-fence";
 pub(crate) enum EndMarkerState {
     /// The producers have not ended, or the end markers are not acked yet.
     Pending,
-    /// Decided at this instant: for each partition the end marker, or why there is none.
+    /// Decided at this instant: for each partition the end marker, or the reason why there is none.
     Decided(Instant, HashMap<Partition, Result<EndMarkerSeen, String>>),
 }
 
@@ -66,9 +66,8 @@ fn faults_after(plan: &Plan, reader: usize) -> impl Iterator<Item = usize> {
 }
 
 impl EndMarkers {
-    /// Requests the end markers of a reader that has started, for these partitions of this topic. They are
-    /// written even if the reader has ended by then (unless its time is up), because an audit reads up to
-    /// them.
+    /// Requests the end markers of a reader that has started, for these partitions of this topic. They are written even
+    /// if the reader has ended by then (unless the timeout has passed), because an audit reads up to them.
     pub(crate) fn ask(
         &self,
         reader: usize,
@@ -96,8 +95,8 @@ impl EndMarkers {
         receiver
     }
 
-    /// Waits until all requested end markers are written. All scenarios have ended by then; a message that is
-    /// acked during the verdict would be in no account.
+    /// Waits until all requested end markers are written. All scenarios have ended by then. A message that is acked
+    /// during the verdict would not be in any account.
     pub(crate) async fn over(&self) {
         let tasks = std::mem::take(&mut *lock(&self.tasks));
         for task in tasks {
@@ -121,7 +120,7 @@ impl EndMarkers {
         }
     }
 
-    /// Writes an end marker to each partition, and retries until it is acked or time is up.
+    /// Writes an end marker to each partition, and retries until the ack or the timeout.
     fn write(
         &self,
         reader: usize,
@@ -131,7 +130,7 @@ impl EndMarkers {
     ) -> HashMap<Partition, Result<EndMarkerSeen, String>> {
         let shared = &self.shared;
         let waits = shared.client.waits();
-        // KafScale refuses writes until its window of storage latencies (one minute by default) is empty.
+        // KafScale rejects writes until its window of storage latencies (one minute by default) is empty.
         let bound = if shared.faults_ran() { waits.marker_after_fault } else { waits.marker };
         let until = deadline.min(Instant::now() + bound);
         let name = &shared.topic_names()[topic];
@@ -149,7 +148,7 @@ impl EndMarkers {
                 Err(why.remove(partition).unwrap_or_else(|| "it timed out before its ack".to_owned()))
             });
         }
-        // If the run was stopped, the scenario's end already says why.
+        // If the run was stopped, the scenario's end already reports the reason.
         let open = out.values().find(|r| r.is_err()).filter(|_| !shared.stop.is_stopped());
         if let Some(Err(reason)) = open {
             let missing = out.values().filter(|r| r.is_err()).count();
@@ -162,8 +161,8 @@ impl EndMarkers {
         out
     }
 
-    /// Writes another end marker for a reader that does not find its own. If the reader finds this one, the
-    /// first is missing in the log.
+    /// Writes another end marker for a reader that does not find its own. If the reader finds this one, the first is
+    /// missing from the log.
     pub(crate) fn mark_again(
         &self,
         reader: usize,
@@ -174,12 +173,12 @@ impl EndMarkers {
         let until = deadline.min(Instant::now() + self.shared.client.waits().marker_ack);
         let (mut out, mut why) = (HashMap::new(), HashMap::new());
         let name = &self.shared.topic_names()[topic];
-        // On failure the reader stays where it is, and its end reports that.
+        // On failure, the reader keeps its position, and its end reports the failure.
         let _ = self.attempt(reader, topic, name, &[partition], until, &mut out, &mut why);
         out.remove(&partition)?.ok()
     }
 
-    /// Tries once for each partition that has no end marker yet.
+    /// Makes one attempt for each partition that has no end marker yet.
     #[expect(clippy::too_many_arguments, reason = "the two maps are its results, by kind")]
     fn attempt(
         &self,
@@ -270,10 +269,10 @@ scenarios:
     const WRITE: usize = 0;
     const READ: usize = 1;
     const FAULT: usize = 2;
-    /// If nothing has to be waited for, the end markers are decided well within this time.
+    /// If there is nothing to wait for, the end markers are decided well within this time.
     const SOON: Duration = Duration::from_millis(300);
 
-    /// A run of [`FILE`] with one fault that starts like this; nothing has started yet.
+    /// A run of [`FILE`] with one fault that has this start condition. Nothing has started yet.
     fn run(start: Start) -> Arc<RunContext> {
         let options = LoadOptions::new(&|_| None);
         let mut plan = plan::load_text(Path::new("x.yaml"), FILE, &options).unwrap();

@@ -1,4 +1,4 @@
-//! What a reading thread reports for each of its partitions, and the end marker that ends the reading.
+//! The results of a reading thread for each of its partitions, and the end marker that ends the reading.
 
 use crate::ids::Offset;
 use crate::ledger::{Between, PartitionReads};
@@ -7,15 +7,15 @@ use crate::ledger::{Between, PartitionReads};
 #[derive(Debug)]
 pub(crate) struct PartitionEnd {
     pub(crate) reads: PartitionReads,
-    /// Where it started; 0 for the start of the log.
+    /// The offset at which it started; 0 for the start of the log.
     pub(crate) start: Offset,
     pub(crate) reached_end_marker: bool,
-    /// It read everything it had to: up to its end marker, to its limit, or to the end of a log beyond all
+    /// Whether it read everything it had to: up to its end marker, to its limit, or to the end of a log beyond all
     /// acks.
     pub(crate) finished: bool,
-    /// A reachable broker did not know the partition when the reader ended.
+    /// Whether a reachable broker did not know the partition when the reader ended.
     pub(crate) gone: bool,
-    /// A reachable broker returned no more records, although an acked one was next.
+    /// Set if a reachable broker returned no more records, although an acked one was next.
     pub(crate) unreadable: Option<Unreadable>,
     /// The last stable offset that blocked it when it ended (`isolation.level: read_committed`).
     pub(crate) last_stable: Option<Offset>,
@@ -36,13 +36,13 @@ impl PartitionEnd {
     }
 }
 
-/// What a reachable broker did not return within [`Plan::unreadable_after`](crate::plan::Plan), neither to a
-/// reader nor to a fresh client.
+/// The records that a reachable broker did not return within [`Plan::unreadable_after`](crate::plan::Plan), neither to
+/// a reader nor to a fresh client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unreadable {
     /// The first unreadable offset. All acked messages from here on are unreadable to this reader.
     pub(crate) from: Offset,
-    /// How the broker answered, such as "UNKNOWN_SERVER_ERROR 74 times, reported end 12".
+    /// The broker's answers, such as "UNKNOWN_SERVER_ERROR 74 times, reported end 12".
     pub(crate) answers: String,
     /// When the time started and when it ended, in microseconds since the start of the run.
     pub(crate) since_us: u64,
@@ -62,9 +62,9 @@ pub(crate) struct EndMarkerSeen {
 }
 
 impl EndMarkerSeen {
-    /// Whether reading this end marker means that everything up to `to` was read. Of two end markers that
-    /// were written concurrently for two readers, one may come too early. An end marker below offsets that
-    /// were acked before it is in a recreated log, and is all there is to read.
+    /// Whether reading this end marker means that everything up to `to` was read. Of two end markers that were written
+    /// concurrently for two readers, one may come too early. An end marker below offsets that were acked before it is
+    /// in a recreated log, which contains nothing else to read.
     pub(crate) fn ends_reading(&self, to: Offset, acked: Option<(Offset, Offset)>) -> bool {
         self.offset >= to || acked.is_some_and(|(_, last)| self.offset < last)
     }

@@ -1,4 +1,4 @@
-//! Producers that hit a fatal error in librdkafka: how their scenario ends, and what the user can do.
+//! Producers with a fatal error of librdkafka: how their scenario ends, and advice for the user.
 
 use crate::engine::context::outcome::ScenarioOutcome;
 use crate::engine::context::run_context::RunContext;
@@ -8,8 +8,8 @@ use crate::observe::ScenarioEnd;
 /// The fatal error of a producer.
 pub(crate) type Fatal = (kafka::Code, String);
 
-/// How a scenario ends after a fatal error. If nothing was acked before, the producer cannot work at all, for
-/// example on a broker without InitProducerId.
+/// The end of a scenario after a fatal error. If nothing was acked before, the producer cannot work at all, for example
+/// on a broker without InitProducerId.
 pub(crate) fn given_up(shared: &RunContext, index: usize, (code, text): &Fatal) -> ScenarioOutcome {
     let counts = shared.live.metrics(index).snapshot();
     let ended = if counts.acked + counts.unknown == 0 { ScenarioEnd::Failed } else { ScenarioEnd::Fatal };
@@ -21,7 +21,7 @@ pub(crate) fn given_up(shared: &RunContext, index: usize, (code, text): &Fatal) 
     ))
 }
 
-/// What to do about an error that ends an idempotent producer.
+/// Advice for an error that ends an idempotent producer.
 const fn what_to_do(code: kafka::Code) -> &'static str {
     match code.0 {
         // OUT_OF_ORDER_SEQUENCE_NUMBER, UNKNOWN_PRODUCER_ID, and librdkafka's _INCONSISTENT

@@ -1,7 +1,7 @@
 //! Renders the keys of one client's messages to one partition again, exactly as they were sent.
 //!
-//! Maps a message's sequence back to its number in the scenario, from which its key is made. Nothing is
-//! stored during sending; only messages that are missing in a compacted topic are looked up.
+//! Converts a message's sequence to its number in the scenario, from which its key is rendered. Nothing is stored
+//! during sending. Only messages that are missing from a compacted topic are looked up.
 
 use super::message::{KeyMaker, Order};
 use super::partitioner;
@@ -11,8 +11,8 @@ use crate::plan::{Partitioning, ProducePlan};
 use crate::scenario::Template;
 use crate::scenario::template::Function;
 
-/// How many messages a client may have dropped before handing them over, while later ones of another
-/// partition were sent. Larger than what `produce` ever stages.
+/// Maximum number of messages that a client may have dropped before sending them, while later ones of another partition
+/// were sent. Larger than what `produce` ever stages.
 const GIVEN_UP: u64 = 1 << 16;
 
 /// A client that has sent.
@@ -30,7 +30,7 @@ pub(crate) struct Sender<'a> {
     pub(crate) sent: u64,
 }
 
-/// How a producer makes keys and chooses partitions.
+/// How a producer renders keys and chooses partitions.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct KeyRule<'a> {
     pub(crate) key: Option<&'a Template>,
@@ -44,7 +44,7 @@ impl<'a> KeyRule<'a> {
     }
 }
 
-/// Why the keys of a client's messages cannot be rendered.
+/// The reasons why the keys of a client's messages cannot be rendered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoKeys {
     /// The messages have no keys.
@@ -61,9 +61,9 @@ pub(crate) struct Keys {
     way: KeyFunction,
 }
 
-/// How to get from a sequence to a message number.
+/// How to convert a sequence to a message number.
 enum KeyFunction {
-    /// The number of sequence 0, and the difference between two sequences.
+    /// The number of sequence 0, and the difference between the numbers of two adjacent sequences.
     Steps { first: u64, step: u64 },
     /// The key decides the partition: search all messages of the client in order.
     Search(Search),
@@ -145,8 +145,8 @@ impl Keys {
         })
     }
 
-    /// The key of the message with this sequence, as it was sent; `None` if the client sent no such message.
-    /// Cheap for ascending sequences. If the key decides the partition, a lower sequence restarts the search.
+    /// The key of the message with this sequence, as it was sent; `None` if the client sent no such message. Fast for
+    /// ascending sequences. If the key decides the partition, a lower sequence restarts the search.
     pub(crate) fn key(&mut self, seq: Seq) -> Option<&[u8]> {
         let order = Order {
             kind: RecordKind::Message,

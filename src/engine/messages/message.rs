@@ -1,5 +1,4 @@
-//! Renders messages: key, headers and value, with the envelope in the first bytes of the value or in a
-//! header.
+//! Renders messages: key, headers and value, with the envelope at the start of the value or in a header.
 //!
 //! Each client has one maker. It reuses its buffers, so messages of a fixed size need no allocation.
 
@@ -8,7 +7,7 @@ use crate::ledger::envelope::{Envelope, HEADER, LEN, RecordKind, RestSum};
 use crate::plan::{ValueContent, ValuePlan};
 use crate::scenario::{Template, Values};
 
-/// Random bytes from which values are cut. Longer than a batch, so that codecs find no repetition.
+/// Number of random bytes from which values are cut. Longer than a batch, so that codecs find no repetition.
 const POOL: usize = 1 << 16;
 
 pub(crate) struct Maker {
@@ -18,7 +17,7 @@ pub(crate) struct Maker {
     headers: Vec<(String, Template)>,
     value: ValueMaker,
     random: Random,
-    /// The key of the next message is already rendered, because it decided the partition.
+    /// Whether the key of the next message is already rendered, because it determined the partition.
     key_is_ready: bool,
     value_bytes: Vec<u8>,
     header_bytes: Vec<Vec<u8>>,
@@ -37,7 +36,7 @@ enum ValueMaker {
     Size { bytes: usize, pool: Vec<u8> },
 }
 
-/// What goes into a message.
+/// The inputs of a message.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Order {
     pub(crate) kind: RecordKind,
@@ -108,15 +107,15 @@ impl Maker {
         }
     }
 
-    /// The key of a message whose partition it decides. It is rendered once; the caller hashes it, and it is
-    /// sent unmodified.
+    /// The key of a message that determines its partition. It is rendered once: the caller hashes it, and it is sent
+    /// unmodified.
     pub(crate) fn hashed_key(&mut self, order: &Order, scenario: usize) -> Option<&[u8]> {
         self.key_is_ready = true;
         Some(self.key.as_mut()?.render_hashed(order, scenario))
     }
 
-    /// The size of the values, if messages have no headers at all (the value contains the envelope, and the
-    /// file has no headers). [`Maker::fill`] then makes the values.
+    /// The size of the values, if messages have no headers (the value contains the envelope, and the file has no
+    /// headers). [`Maker::fill`] then renders the values.
     pub(crate) fn plain_size(&self) -> Option<usize> {
         match self.value {
             ValueMaker::Size { bytes, .. } if bytes >= LEN && self.headers.is_empty() => Some(bytes),
@@ -137,8 +136,8 @@ impl Maker {
         self.key.as_ref().map(KeyMaker::last)
     }
 
-    /// Makes the value of a message with the last key. If `bytes` contains an earlier value, whose `note` has
-    /// the checksum of everything except the envelope, only the envelope is written.
+    /// Renders the value of a message with the last key. If `bytes` contains an earlier value, whose `note` has the
+    /// checksum of everything except the envelope, only the envelope is written.
     pub(crate) fn fill(&self, order: &Order, bytes: &mut [u8], note: &mut Option<u32>) {
         let ValueMaker::Size { pool, .. } = &self.value else { return };
         let (head, rest) = bytes.split_at_mut(LEN);
@@ -193,7 +192,7 @@ impl KeyMaker {
     /// Renders the key of this message.
     pub(crate) fn render(&mut self, order: &Order) -> &[u8] {
         self.bytes.clear();
-        // A random key must always come out the same, so its seed comes from the message's number.
+        // A random key must always be rendered the same, so its seed is derived from the message's number.
         let mut random = Random::new(order.number, self.client);
         let values = values(&self.run_id, self.client, order);
         self.template.render(&values, &mut || random.next(), &mut self.bytes);
@@ -249,13 +248,13 @@ impl Made<'_> {
     }
 }
 
-/// The stream in the UUIDs of keys that decide a partition. No message uses it. (End markers use the next
-/// higher one.)
+/// The stream in the UUIDs of keys that determine a partition. No message uses it. (End markers use the next higher
+/// one.)
 const KEYS: StreamId = StreamId(0xff_fffe);
-/// Bits of the sequence for a message's number in its scenario. The bits above contain the scenario's index.
+/// Number of bits of the sequence for a message's number in its scenario. The higher bits contain the scenario's index.
 const NUMBER_BITS: u32 = 36;
 
-/// The UUID of such a key, made from the scenario and the message's number in it.
+/// The UUID of such a key, from the scenario and the message's number in it.
 fn key_uuid(run: RunTag, scenario: usize, number: u64) -> Identity {
     let number = number & ((1 << NUMBER_BITS) - 1);
     Identity { run, stream: KEYS, seq: ((scenario as u64) << NUMBER_BITS) | number }
@@ -267,7 +266,7 @@ fn cut(pool: &[u8], bytes: usize, seq: u64) -> &[u8] {
     &pool[from..from + bytes]
 }
 
-/// SplitMix64: small, fast and the same on every machine, which is enough for payloads.
+/// SplitMix64: small, fast and equal on every machine, which is sufficient for payloads.
 pub(crate) struct Random(u64);
 
 impl Random {
@@ -394,7 +393,7 @@ mod tests {
                     let Opened::Kaf6 { envelope, intact: true } = opened else { panic!("{opened:?}") };
                     assert_eq!(envelope.identity, order.identity);
                 }
-                // The content is made only once.
+                // The content is rendered only once.
                 assert_eq!(bytes == value[..], seq == 0);
             }
         }

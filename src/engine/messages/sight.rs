@@ -15,7 +15,7 @@ use crate::observe::Note;
 /// time.
 const TIME_SLACK_US: i64 = 1_000_000;
 /// How much older than the topic a foreign record's timestamp must be before the record counts as older, in
-/// microseconds: other clocks may be off.
+/// microseconds, because other clocks may be wrong.
 const AGE_SLACK_US: i64 = 10_000_000;
 
 pub(crate) fn open(record: &Record<'_>) -> Opened {
@@ -31,7 +31,7 @@ pub(crate) fn is_end_marker(shared: &RunContext, end_marker: EndMarkerSeen, reco
         && identity.seq >= end_marker.number
 }
 
-/// What the records of one partition are compared with.
+/// The data with which the records of one partition are compared.
 #[derive(Clone, Copy)]
 pub(crate) struct RecordMatcher<'a> {
     pub(crate) shared: &'a RunContext,
@@ -45,7 +45,7 @@ impl<'a> RecordMatcher<'a> {
         Self { shared, streams: &topology.streams, topic: topology.topics.get(topic) }
     }
 
-    /// Processes a record that was read at `now_us` (microseconds since the start of the run). `on_uuid` gets
+    /// Processes a record that was read at `now_us` (microseconds since the start of the run). `on_uuid` receives
     /// whether the UUID in the value is the one that was sent, if the value has one.
     pub(crate) fn see(
         &self,
@@ -91,7 +91,7 @@ impl<'a> RecordMatcher<'a> {
         let Some((ms, true)) = record.timestamp_ms else { return };
         let us = ms.saturating_mul(1000);
         let low = envelope.due_us.saturating_sub(TIME_SLACK_US);
-        // `now_us` is the time of the reader's loop and may be old when it gets to a record.
+        // `now_us` is the time of the reader's loop, and may be old when the reader processes a record.
         let is_later = |now_us| us > self.shared.clock.of_day(now_us).saturating_add(TIME_SLACK_US);
         let late = is_later(now_us) && is_later(self.shared.clock.now_us());
         // The timestamp is in whole milliseconds.
@@ -100,8 +100,8 @@ impl<'a> RecordMatcher<'a> {
         }
     }
 
-    /// Whether a record of another run was due before its topic was created; or whether a foreign record is
-    /// older than the topic, in a log that did not begin at 0 before the first send.
+    /// Whether a record is older than its topic: a record of another run that was due before the topic was created, or
+    /// a foreign record with an older timestamp, in a log that did not start at 0 before the first send.
     fn is_older_than_its_topic(&self, record: &Record<'_>, opened: Opened) -> bool {
         let Some((topic, birth)) = self.topic.and_then(|topic| Some((topic, topic.birth?))) else {
             return false;
@@ -128,7 +128,7 @@ fn size(record: &Record<'_>) -> u64 {
     of(record.key) + of(record.value) + headers.sum::<u64>() + OVERHEAD
 }
 
-/// Adds a note about a batch that no Java client can read past.
+/// Adds a note about a batch that Java clients cannot read past.
 pub(crate) fn note_bad_batch(
     shared: &RunContext,
     topic: &str,

@@ -1,6 +1,6 @@
-//! `connect`: probes each broker until it answers, then requests the topics, until the scenario's time is up.
+//! `connect`: probes each broker until it answers, then requests the topics, until the scenario's timeout.
 //!
-//! A broker that has answered is not probed again: creating topics may take longer than the remaining time.
+//! A broker that has answered is not probed again, because creating topics may take longer than the remaining time.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,10 +16,9 @@ use crate::plan::ConnectPlan;
 
 const ATTEMPT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(500);
-/// No attempt starts with less time than this.
+/// No attempt starts if less time than this remains.
 const SHORTEST: Duration = Duration::from_millis(50);
 
-/// Runs one `connect` scenario.
 pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, plan: &ConnectPlan) -> ScenarioOutcome {
     let deadline = shared.deadline(index);
     let client = shared.client_of(index);
@@ -41,8 +40,7 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, plan: &ConnectPl
         (brokers, seen) = unwind(tokio::task::spawn_blocking(move || task.run(brokers)).await);
         let reached = brokers.iter().all(|b| b.reachable);
         if reached && shared.topology().is_none() {
-            // The brokers have just come up, so the topics still have to be set up. This has a timeout of its
-            // own.
+            // The brokers have just become reachable, so the topics must still be set up. This has its own timeout.
             if setup::ready(shared).await.is_ok() {
                 continue;
             }
@@ -76,12 +74,13 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, plan: &ConnectPl
     }
 }
 
-/// The pause before the next attempt; `None` if hardly any time is left. Pauses get shorter towards the end.
+/// The pause before the next attempt; `None` if too little time remains. Pauses get shorter toward the end.
 fn pause(left: Duration) -> Option<Duration> {
     (left >= SHORTEST).then(|| PAUSE.min(left / 2))
 }
 
-/// Which brokers were not reached, and why; or, if all were reached, which topics they do not know.
+/// Text about the brokers that were not reached and the reasons. If all were reached, about the topics that they do not
+/// know.
 fn not_found(brokers: &[BrokerSeen], topics: &[TopicSeen]) -> String {
     let unreached: Vec<String> = brokers.iter().filter_map(BrokerSeen::why_unreached).collect();
     if !unreached.is_empty() {
@@ -105,8 +104,7 @@ fn note_apis(shared: &RunContext, brokers: &[BrokerSeen]) {
     }
 }
 
-/// One attempt to reach all brokers that have not answered yet. When all have answered, it requests the
-/// topics.
+/// One attempt to reach all brokers that have not answered yet. When all have answered, it requests the topics.
 struct Attempt {
     client: kafka::Client,
     topics: Vec<String>,
@@ -135,8 +133,7 @@ impl Attempt {
         broker.attempts += 1;
         metrics.counters.sent.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         broker.reachable = !answer.stages.is_empty() && answer.stages.iter().all(|s| s.error.is_none());
-        // The error of an attempt that had its full time is more useful than "too little time" of the last
-        // one.
+        // The error of an attempt that had its full time is more useful than a timeout of the last, shortened one.
         let cut_short = !broker.reachable && Instant::now() >= self.until && began + PAUSE > self.until;
         if !cut_short || broker.stages.is_empty() {
             broker.stages = answer.stages.into_iter().map(|s| (s.name, s.took, s.error)).collect();
@@ -159,7 +156,7 @@ impl Attempt {
         }
     }
 
-    /// The wire probe stops at SASL. In this case, Metadata by librdkafka follows as one timed stage.
+    /// The wire probe stops at SASL. In this case, a Metadata request by librdkafka follows as one timed stage.
     fn by_librdkafka(&self, broker: &mut BrokerSeen) {
         let began = Instant::now();
         let left = self.until.saturating_duration_since(began);

@@ -1,7 +1,7 @@
-//! `watch`: requests each broker's metadata repeatedly during other scenarios, and lists what changes.
+//! `watch`: requests each broker's metadata repeatedly during other scenarios, and lists the changes.
 //!
-//! Each answer is compared with the broker's previous answer; a broker's first answer is compared with what
-//! other brokers said about topics.
+//! Each answer is compared with the broker's previous answer. A broker's first answer is compared with what other
+//! brokers reported about topics.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,25 +15,24 @@ use crate::kafka::{self, Client, Code, probe};
 use crate::observe::{MetadataChange, Note, ScenarioEnd, Silence, WatchSeen, WatchedBroker};
 use crate::plan::{Aspect, WatchPlan};
 
-/// Timeout of one question to one broker.
+/// Timeout of one request to one broker.
 const LOOK: Duration = Duration::from_secs(2);
 /// Maximum number of changes that are kept. More are only counted.
 const CHANGES: usize = 1000;
-/// Maximum number of silences of a broker that are kept. Beyond that, the shortest one is dropped.
+/// Maximum number of silences of a broker that are kept. Beyond this, the shortest one is dropped.
 const SILENCES: usize = 1000;
-/// How often brokers are asked again at the end if they did not answer, or answered only once.
+/// Maximum number of additional requests at the end to brokers that did not answer, or answered only once.
 const AGAIN: usize = 3;
-/// The longest pause before each of these questions.
+/// Maximum pause before each of these requests.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// How long after its first answer a broker may not know topics that were just created, or their leaders.
 const SETTLING: Duration = Duration::from_secs(5);
 /// The codes for this: UNKNOWN_TOPIC_OR_PARTITION, LEADER_NOT_AVAILABLE.
 const UNSETTLED: [Code; 2] = [Code(3), Code(5)];
-/// DescribeQuorum: a broker that supports it is Apache Kafka in KRaft mode. Such brokers report a random
-/// broker as the controller, because clients cannot reach the real one.
+/// DescribeQuorum: a broker that supports it is Apache Kafka in KRaft mode. Such brokers report a random broker as the
+/// controller, because clients cannot reach the actual one.
 const DESCRIBE_QUORUM: i16 = 55;
 
-/// Runs one `watch` scenario.
 pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, plan: &WatchPlan) -> ScenarioOutcome {
     let deadline = shared.deadline(index);
     let topics: Arc<[String]> = plan.topics.iter().map(|t| t.with_run_id(&shared.run_id)).collect();
@@ -75,7 +74,7 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, plan: &WatchPlan
     ScenarioOutcome { ended: Some(ended), watch: Some(watched.ended()), ..ScenarioOutcome::default() }
 }
 
-/// Asks these brokers in parallel.
+/// Sends requests to these brokers in parallel.
 async fn ask(
     shared: &Arc<RunContext>,
     index: usize,
@@ -99,8 +98,8 @@ async fn ask(
     watched.no_longer_asked(&shared.brokers_now(index));
 }
 
-/// Waits until faults are healed that end with the last scenario, so that their effect does not count as the
-/// brokers' final state.
+/// Waits until faults that end with the last scenario are healed, so that their effect does not count as the brokers'
+/// final state.
 async fn healed(shared: &RunContext) {
     for fault in &shared.states[shared.plan.scenarios.len()..] {
         tokio::select! {
@@ -110,7 +109,7 @@ async fn healed(shared: &RunContext) {
     }
 }
 
-/// Asks those brokers again, a few times, that did not answer the last question, or that answered only once.
+/// Sends a few more requests to brokers that did not answer the last one, or answered only once.
 async fn ask_again(
     shared: &Arc<RunContext>,
     index: usize,
@@ -131,7 +130,8 @@ async fn ask_again(
     }
 }
 
-/// Asks one broker for its view of the cluster and these topics, between these two times.
+/// Requests one broker's view of the cluster and these topics. Returns the answer, and when the request started and
+/// ended.
 pub(crate) fn look(client: &Client, broker: &str, topics: &[String]) -> (probe::Probe, Instant, Instant) {
     let names: Vec<&str> = topics.iter().map(String::as_str).collect();
     let client = client.with_brokers(&[broker.to_owned()]);
@@ -171,7 +171,7 @@ struct WatchedCluster {
     views: BTreeMap<String, BrokerView>,
     /// The id and the partitions of each topic, as last reported by any broker.
     topics: BTreeMap<String, (String, String)>,
-    /// Brokers that did not answer the last question, but answered an earlier one.
+    /// Brokers that did not answer the last request, but answered an earlier one.
     silent: BTreeSet<String>,
     controllers_left_out: bool,
 }
@@ -184,7 +184,7 @@ struct BrokerView {
     /// The id and the partitions of each topic.
     topics: BTreeMap<String, (String, String)>,
     leaders: BTreeMap<(String, Partition), String>,
-    /// Topics that it says it does not know yet.
+    /// Topics that the broker reports as not yet known.
     unsettled: Vec<String>,
     leaderless: Vec<(String, Partition)>,
 }
@@ -227,18 +227,18 @@ impl WatchedCluster {
         None
     }
 
-    /// Keeps only these brokers as asked. The silence of a broker that a fault removed ends.
+    /// Removes all other brokers from the queried ones. The silence of a broker that a fault removed ends.
     fn no_longer_asked(&mut self, brokers: &[String]) {
         self.silent.retain(|silent| brokers.contains(silent));
     }
 
-    /// Which of these brokers did not answer the last question, or answered only once.
+    /// Those of these brokers that did not answer the last request, or answered only once.
     fn unsettled(&self, brokers: &[String]) -> Vec<String> {
         let once = |broker: &String| self.seen.brokers.iter().any(|b| b.broker == *broker && b.answered == 1);
         brokers.iter().filter(|broker| self.silent.contains(*broker) || once(broker)).cloned().collect()
     }
 
-    /// All observations, after the last question.
+    /// All observations, after the last request.
     fn ended(mut self) -> WatchSeen {
         for broker in self.seen.brokers.iter_mut().filter(|broker| self.silent.contains(&broker.broker)) {
             if let Some(last) = broker.silences.last_mut() {
@@ -293,7 +293,7 @@ impl WatchedCluster {
     }
 }
 
-/// Records a question without an answer: the first after an answer, or one more.
+/// Records a request without an answer: the first after an answer, or another one.
 fn silent(silences: &mut Vec<Silence>, first: bool, (from, to): (Duration, Duration)) {
     match silences.last_mut() {
         Some(last) if !first => last.to = to,
@@ -310,7 +310,7 @@ fn silent(silences: &mut Vec<Silence>, first: bool, (from, to): (Duration, Durat
 }
 
 impl BrokerView {
-    /// `None` if the probe did not get as far as metadata.
+    /// `None` if the probe did not reach the metadata step.
     fn of(probe: &probe::Probe) -> Option<Self> {
         let metadata = probe.metadata.as_ref()?;
         let mut brokers: Vec<String> =
@@ -348,7 +348,7 @@ impl BrokerView {
         Some(view)
     }
 
-    /// Removes topics that this broker does not know yet. Topics that it knew before stay.
+    /// Removes topics that this broker does not know yet. Topics that it knew before are kept.
     fn leave_out_unsettled(&mut self, last: Option<&Self>) {
         let knew = |topic: &String| last.is_some_and(|last| last.topics.contains_key(topic));
         for topic in self.unsettled.drain(..).filter(|topic| !knew(topic)) {
@@ -361,7 +361,7 @@ impl BrokerView {
     }
 }
 
-/// Partitions as text: their number if they are 0 and up, otherwise each of them.
+/// Partitions as text: their number if they are numbered from 0, otherwise each of them.
 fn said(numbers: &[Partition]) -> String {
     let plain = numbers.iter().enumerate().all(|(at, number)| usize::try_from(*number) == Ok(at));
     match numbers.len() {
@@ -483,7 +483,7 @@ mod tests {
         assert_eq!(changes(&looks), []);
     }
 
-    /// Asks `a:1` once per second, half a second long each: whether it answers.
+    /// Requests to `a:1` once per second, half a second long each. The values are whether it answers.
     fn looks(answers: &[bool]) -> WatchedCluster {
         let mut watched = WatchedCluster::default();
         for (at, answers) in (0_u64..).zip(answers) {

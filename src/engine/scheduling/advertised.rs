@@ -1,4 +1,4 @@
-//! The addresses that brokers advertise: clients get bootstrap addresses, and then use the advertised ones.
+//! The addresses that brokers advertise. Clients use the bootstrap addresses first, and then the advertised ones.
 //!
 //! Requested only if a broker could not be reached, after the scenarios have ended.
 
@@ -11,7 +11,7 @@ use crate::engine::scenarios::watch;
 use crate::kafka::client::metadata::Broker;
 use crate::kafka::probe;
 
-/// A sentence for each advertised address that is unusable from here, with what to do.
+/// A sentence with advice for each advertised address that is unusable from here.
 pub(crate) async fn unusable(shared: &Arc<RunContext>) -> Vec<String> {
     let is_asked = shared.client.logs().has_unreachable() && !shared.client.is_embedded();
     if !is_asked || shared.stop.is_stopped() {
@@ -22,7 +22,7 @@ pub(crate) async fn unusable(shared: &Arc<RunContext>) -> Vec<String> {
 }
 
 fn look(shared: &RunContext) -> Vec<String> {
-    // Over connections of its own: librdkafka replaces the bootstrap address with the advertised ones.
+    // Uses separate connections, because librdkafka replaces the bootstrap address with the advertised ones.
     let client = &shared.client;
     let seen = client.brokers().iter().find_map(|broker| watch::look(client, broker, &[]).0.metadata);
     // Without an answer there are no addresses to check.
@@ -31,7 +31,7 @@ fn look(shared: &RunContext) -> Vec<String> {
     brokers.iter().filter_map(|broker| problem(broker, until)).collect()
 }
 
-/// What is wrong with a broker's address; `None` if it accepts a connection.
+/// The problem with a broker's address; `None` if it accepts a connection.
 fn problem(broker: &Broker, until: Instant) -> Option<String> {
     let Broker { id, host, port } = broker;
     let (why, write) = if host.is_empty() {

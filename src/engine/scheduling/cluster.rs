@@ -1,7 +1,6 @@
-//! The run's containers: started before the start of the run, and removed after the verdict, whatever happens
-//! in between.
+//! The run's containers: started before the start of the run, and removed after the verdict in all cases.
 //!
-//! Connects the engine to the `docker` module, which talks to Docker.
+//! Connects the engine to the `docker` module, which uses Docker.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +22,7 @@ const ASK: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 ///
-/// What is missing, and what to do. Containers that were started are removed.
+/// The problem, with advice. Containers that were started are removed.
 pub(crate) async fn up(
     plan: &Plan,
     options: &Options,
@@ -53,7 +52,7 @@ pub(crate) async fn up(
     Ok(Some(Arc::new(Cluster::up(cluster, up, cut).await?)))
 }
 
-/// Images from which faults start services again.
+/// Images with which faults restart services.
 fn later_images(plan: &Plan) -> Vec<(String, String)> {
     let image = |fault: &FaultPlan| match &fault.action {
         ActionPlan::Restart { target, image: Some(image), .. } => {
@@ -73,7 +72,7 @@ fn kafka_ready(plan: &Plan) -> KafkaReady {
     })
 }
 
-/// The progress line for a step; `None` for steps that are not worth a line.
+/// The progress line for a step; `None` for steps without a line.
 fn line(step: &ClusterStep) -> Option<String> {
     match step {
         ClusterStep::Pulling { image, done, total } if *total > 0 => {

@@ -1,6 +1,6 @@
 //! Containers that exit unexpectedly: the run can no longer work, so it ends soon.
 //!
-//! Decides how soon; the `docker` module explains why each container exited.
+//! Determines how soon. The `docker` module explains why each container exited.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use crate::engine::context::stop::StopReason;
 use crate::observe::Note;
 
 const EVERY: Duration = Duration::from_secs(1);
-/// Time for pending acks, reads and further crashes after a container was found to have exited.
+/// Time for pending acks, reads and further crashes after a container has exited.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Watches until the last scenario has ended; returns immediately if the run has no containers. Must not be
-/// canceled halfway, because each container is reported only once.
+/// Watches until the last scenario has ended. Returns immediately if the run has no containers. Must not be canceled,
+/// because each container is reported only once.
 pub(crate) async fn watch(shared: Arc<RunContext>) {
     let Some(cluster) = shared.cluster.clone() else { return };
     while goes_on(&shared, EVERY).await {
@@ -29,7 +29,7 @@ pub(crate) async fn watch(shared: Arc<RunContext>) {
     }
 }
 
-/// Waits; false if the last scenario ended in the meantime.
+/// Waits. Returns false if the last scenario ended in the meantime.
 async fn goes_on(shared: &RunContext, time: Duration) -> bool {
     tokio::select! {
         biased;
@@ -38,15 +38,15 @@ async fn goes_on(shared: &RunContext, time: Duration) -> bool {
     }
 }
 
-/// After the last scenario: reports further containers that have exited. Crashed brokers are not used any
-/// more, not even by an audit.
+/// After the last scenario: reports further containers that have exited. Crashed brokers are no longer used, not even
+/// by an audit.
 pub(crate) async fn last_look(shared: &RunContext) {
     let Some(cluster) = &shared.cluster else { return };
     tell(shared, cluster.crashed().await);
     if !shared.crashed().is_empty() {
         shared.stop.stop(StopReason::Crash);
     }
-    // Attached containers: somebody may start them again, so the run judges what it can.
+    // Attached containers may be restarted by their owner, so the run continues with its verdict.
     tell(shared, cluster.unexpected().await);
 }
 

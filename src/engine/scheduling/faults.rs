@@ -1,5 +1,5 @@
-//! Faults: each is injected when its start condition is met, lasts, and is healed. Its effect is recorded
-//! with evidence.
+//! Faults: each is injected when its start condition is met, lasts, and is healed. Its effect is recorded with
+//! evidence.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,13 +14,13 @@ use crate::observe::{FaultSeen, Note};
 /// The faults of a run, in progress.
 pub(crate) struct RunningFaults(JoinSet<(usize, Begun)>);
 
-/// The ended faults of a run. They may still hold containers down.
+/// The ended faults of a run. Some may still keep containers down.
 pub(crate) struct FaultsDone(Vec<Begun>);
 
 /// A fault that has ended, or never started.
 struct Begun {
     seen: FaultSeen,
-    /// Since when it lasts, and which containers it holds down.
+    /// When it took effect, and the containers that it keeps down.
     holds: Option<(Instant, Vec<(String, u32)>)>,
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn start(shared: &Arc<RunContext>) -> RunningFaults {
 }
 
 impl RunningFaults {
-    /// Waits until all have ended; in the order of the plan.
+    /// Waits until all have ended. Returns them in the order of the plan.
     pub(crate) async fn done(mut self) -> FaultsDone {
         let mut all = Vec::new();
         while let Some(joined) = self.0.join_next().await {
@@ -46,8 +46,8 @@ impl RunningFaults {
 }
 
 impl FaultsDone {
-    /// Returns the effect of each fault, after everything is healed. Faults that were not healed by
-    /// themselves lasted to the end of the run.
+    /// Returns the effect of each fault, after everything is healed. Faults that did not heal themselves lasted to the
+    /// end of the run.
     pub(crate) fn over(self, shared: &RunContext, run_end: Duration) -> Vec<FaultSeen> {
         let over = |Begun { mut seen, holds }: Begun| {
             if let (Some((since, held)), Some((began, _)), Some(cluster)) =
@@ -62,7 +62,7 @@ impl FaultsDone {
                     seen.proof = format!("{}; {how}", seen.proof);
                 }
             }
-            // A container that is left down is not waited for once it runs again.
+            // The readiness of a container that was left down is not awaited after it runs again.
             let end = seen.span.map(|(_, end)| end);
             seen.settled = end.map(|end| seen.settled.map_or(end, |settled| settled.max(end)));
             seen

@@ -1,4 +1,4 @@
-//! When things start: the cluster, the topics, each scenario and each fault.
+//! Start times: of the cluster, the topics, each scenario and each fault.
 
 pub(crate) mod abort;
 pub(crate) mod advertised;

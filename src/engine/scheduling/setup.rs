@@ -19,7 +19,7 @@ use crate::observe::Note;
 use crate::plan::{Plan, Start, ValuePlan, Work};
 use crate::scenario::Template;
 
-/// The first attempt. Its failure is only noted: each scenario that needs the topics reports it.
+/// The first attempt. A failure is only noted, because each scenario that needs the topics reports it.
 pub(crate) async fn first(shared: &Arc<RunContext>) {
     if !shared.plan.scenarios.iter().any(|s| s.work.kind().needs_kafka()) {
         return;
@@ -45,17 +45,17 @@ async fn try_once(shared: &Arc<RunContext>) {
     let _ = ready(shared).await;
 }
 
-/// Whether a `connect` scenario waits for the brokers in its own time; waiting for them before the run would
-/// add to that. Scenarios that need the brokers earlier try when they start.
+/// Whether a `connect` scenario waits for the brokers in its own time. Waiting for them before the run would extend
+/// that. Scenarios that need the brokers earlier try when they start.
 fn has_connect(plan: &Plan) -> bool {
     plan.scenarios.iter().any(|s| matches!(s.work, Work::Connect(_)) && s.start == Start::default())
 }
 
-/// Makes sure that the topology is known.
+/// Ensures that the topology is known.
 ///
 /// # Errors
 ///
-/// Why no broker was reached.
+/// The reason why no broker was reached.
 pub(crate) async fn ready(shared: &Arc<RunContext>) -> Result<(), String> {
     let mut last = shared.setup.lock().await;
     if shared.topology().is_some() {
@@ -91,8 +91,8 @@ pub(crate) async fn ready(shared: &Arc<RunContext>) -> Result<(), String> {
     }
 }
 
-/// What to write instead of `localhost` in a container, where it means the container itself; `None` if no
-/// unreached broker is on localhost.
+/// Advice for `localhost` in a container, where it means the container itself; `None` if no unreached broker is on
+/// localhost.
 pub(crate) fn in_container_hint<'a>(mut unreached: impl Iterator<Item = &'a str>) -> Option<String> {
     if !docker::is_inside_a_container() {
         return None;
@@ -110,7 +110,7 @@ pub(crate) fn in_container_hint<'a>(mut unreached: impl Iterator<Item = &'a str>
     ))
 }
 
-/// Why each broker was not reached, according to the wire probe; and which brokers were not reached.
+/// The reasons why brokers were not reached, according to the wire probe; and these brokers.
 fn causes(shared: &RunContext) -> (String, Vec<String>) {
     let until = Instant::now() + shared.client.waits().setup_cause;
     let topics = shared.topic_names();
@@ -130,7 +130,7 @@ fn causes(shared: &RunContext) -> (String, Vec<String>) {
     (causes.join("; "), unreached)
 }
 
-/// Why clients cannot use a broker that answers the wire probe, as far as its answer shows.
+/// The reason why clients cannot use a broker that answers the wire probe, as far as its answer shows.
 fn behind(shared: &RunContext, broker: &str, answer: &probe::Probe, until: Instant) -> String {
     if shared.client.uses_sasl() {
         let left = until.saturating_duration_since(Instant::now());
@@ -239,7 +239,7 @@ fn topics(shared: &RunContext) -> Result<Vec<TopicState>, kafka::Error> {
     Ok(states.collect())
 }
 
-/// The logs of a new topic that are not empty, as far as the broker reports them in a short time.
+/// The logs of a new topic that are not empty. Logs that the broker does not report quickly are omitted.
 fn inherited(shared: &RunContext, topic: &str, partitions: i32) -> BTreeMap<Partition, (Offset, Offset)> {
     let all: Vec<Partition> = (0..partitions).collect();
     let logs = kafka::client::metadata::logs(&shared.client, topic, &all, shared.client.waits().created);
@@ -273,7 +273,7 @@ fn lay_out(plan: &Plan, topics: Vec<TopicState>) -> Topology {
 ///
 /// # Errors
 ///
-/// Why the scenario cannot work.
+/// The reason why the scenario cannot work.
 pub(crate) async fn topic(shared: &Arc<RunContext>, topic: &Template) -> Result<(usize, TopicState), String> {
     ready(shared).await?;
     let index = shared.topic_index(topic).ok_or("its topic is not in the plan")?;

@@ -16,7 +16,7 @@ const TICK: Duration = Duration::from_millis(1);
 ///
 /// # Errors
 ///
-/// Why it will never be met.
+/// The reason why it will never be met.
 pub(crate) async fn wait(shared: &RunContext, start: &Start) -> Result<(), String> {
     tokio::select! {
         biased;

@@ -11,7 +11,7 @@ use crate::observe::Note;
 use crate::plan::{ProducePlan, Work};
 use crate::units::thousands;
 
-/// Adds up the accounts of all partitions; `None` if nothing in the file sends.
+/// Adds the accounts of all partitions; `None` if nothing in the file sends.
 pub(crate) fn accounts(
     shared: &RunContext,
     judged: &BTreeMap<(usize, Partition), Judged>,
@@ -29,8 +29,7 @@ pub(crate) fn accounts(
             account.add_sent(own);
             partitions.push(PartitionAccount { topic: *topic, partition: *partition, account: *own });
         }
-        // Counted by the clients at handover, independently of the ledger. Round trips do not count warm-ups
-        // there.
+        // The clients count this when they send, independently of the ledger. For round trips, this excludes warm-ups.
         let handed_over = match &plan.work {
             Work::Roundtrip(_) => account.sent,
             _ => Counters::get(&shared.live.metrics(scenario).counters.sent),
@@ -54,7 +53,7 @@ pub(crate) fn accounts(
     Some(out)
 }
 
-/// The number of messages that would be handed to the client if nothing failed.
+/// The number of messages that are passed to the client if nothing fails.
 fn planned(shared: &RunContext, scenario: usize, handed_over: u64) -> u64 {
     match &shared.plan.scenarios[scenario].work {
         // For a saved ledger, only what the earlier run sent is judged.

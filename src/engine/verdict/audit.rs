@@ -1,7 +1,7 @@
 //! The audit: a fresh client reads a written partition from its first acked offset to its end marker.
 //!
-//! A fault may remove what a live reader saw before it. The audit also reads what no reader of the file
-//! reads.
+//! A fault may remove messages that a live reader had read before it. The audit also reads partitions that no reader of
+//! the file reads.
 
 use std::time::{Duration, Instant};
 
@@ -28,24 +28,24 @@ pub(crate) struct Reread<'a> {
     pub(crate) what: &'static str,
 }
 
-/// What a fresh client found, and how far it got.
+/// The result of a fresh client, and how far it got.
 pub(crate) struct AuditResult {
     pub(crate) reads: PartitionReads,
     pub(crate) from: Offset,
-    /// It read past the last offset.
+    /// Whether it read past the last offset.
     pub(crate) passed: bool,
     /// The first offset that it did not pass.
     pub(crate) at: Offset,
-    /// Every answer of the broker said that it does not know the partition.
+    /// Whether each answer of the broker said that it does not know the partition.
     pub(crate) gone: bool,
-    /// It read the whole log.
+    /// Whether it read the whole log.
     pub(crate) whole: bool,
-    /// Why it did not reach the end; empty if it did.
+    /// The reason why it did not reach the end; empty if it did.
     pub(crate) why: String,
 }
 
 impl Reread<'_> {
-    /// Reads the range, and checks each record like a live reader. `on_key` gets each key and its offset.
+    /// Reads the range, and checks each record like a live reader. `on_key` receives each key and its offset.
     pub(crate) fn read(
         &self,
         shared: &RunContext,
@@ -62,7 +62,7 @@ impl Reread<'_> {
                 record.offset >= marker.offset && sight::is_end_marker(shared, marker, record)
             })
         };
-        // A recreated log may end before the range. In this case its end marker is all there is to read.
+        // A recreated log may end before the range. In this case, only its end marker can be read.
         let from = marker.map_or(self.from, |marker| self.from.min(marker.offset));
         let to = self.to;
         let timeout = self.until.saturating_duration_since(Instant::now());
@@ -104,8 +104,8 @@ impl Reread<'_> {
         });
         match result {
             Ok(end) => {
-                // Records after the range were not handed out, however far the client got. An end marker, or
-                // the end of the log, is after the whole range.
+                // Records after the range were not returned, however far the client got. An end marker, or the end of
+                // the log, is after the whole range.
                 let at = if end.passed { to + 1 } else { end.at.min(to + 1) };
                 AuditResult { reads, passed: end.passed, at, why: why(shared, &end, to), ..over("") }
             }

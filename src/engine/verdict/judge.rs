@@ -152,7 +152,7 @@ fn excluded(shared: &RunContext) -> Vec<usize> {
     scenarios.filter(|(_, scenario)| excluded(&scenario.work)).map(|(index, _)| index).collect()
 }
 
-/// The scenarios whose messages a reading scenario has to find.
+/// The scenarios whose messages a reading scenario must find.
 fn judged_by(shared: &RunContext, reader: usize) -> Vec<usize> {
     match &shared.plan.scenarios[reader].work {
         Work::Consume(_) => producers_of(&shared.plan, reader),
@@ -166,23 +166,23 @@ pub(crate) struct Judging<'a> {
     pub(crate) topology: &'a Topology,
     pub(crate) sent: &'a HashMap<StreamId, SentLog>,
     excluded: Vec<usize>,
-    /// By scenario: the scenarios whose messages it has to find.
+    /// By scenario: the scenarios whose messages it must find.
     producers: Vec<Vec<usize>>,
     reported_ends: HashMap<(usize, Partition), Option<Offset>>,
-    /// By topic: what the broker may remove from it, once this was requested.
+    /// By topic: what the broker may remove from it, after this was requested.
     pub(crate) rules: Mutex<HashMap<usize, Rules>>,
     pub(crate) times: bool,
     pub(crate) until: Instant,
 }
 
-/// What is known about a partition before missing messages are re-read.
+/// Data about a partition before missing messages are re-read.
 #[derive(Clone, Copy)]
 pub(crate) struct Missing<'a> {
     pub(crate) acked: Option<(Offset, Offset)>,
     pub(crate) mark: Option<EndMarkerSeen>,
     pub(crate) markers: &'a [Marker],
     pub(crate) removals: Option<&'a PartitionRemovals<'a>>,
-    /// Every answer to the audit said that the broker does not know the partition, so there is nothing to
+    /// Whether each answer to the audit said that the broker does not know the partition, so that there is nothing to
     /// re-read.
     pub(super) gone: bool,
 }
@@ -265,7 +265,7 @@ impl Judging<'_> {
         };
         let judged = ledger::judge(&case);
         let readings = self.readings(found, &passes, &judged, audit.as_ref());
-        // Contradicting acks need no reader.
+        // Contradicting acks are judged without a reader.
         let looked_at = !passes.is_empty() || contradicts;
         let seen = PartitionSeen {
             topic: place.0,
@@ -327,8 +327,8 @@ impl Judging<'_> {
         })
     }
 
-    /// The range that an audit reads at least. If nothing was acked, it looks for unknown messages, from
-    /// where the readers started to the end marker.
+    /// The minimum range of an audit. If nothing was acked, it looks for unknown messages, from the start of the
+    /// readers to the end marker.
     fn to_audit(
         &self,
         place: (usize, Partition),
@@ -373,9 +373,9 @@ impl Judging<'_> {
         })
     }
 
-    /// Whether a fresh client reads the whole partition: `audit` in the file decides. Without it, it does after a
-    /// fault, a lost broker, a log reset, a log shorter than its acks, or contradicting acks, and if some acked
-    /// messages have no reader that read to the end.
+    /// Whether a fresh client reads the whole partition. `audit` in the file decides. Without it, the audit is
+    /// automatic after a fault, a lost broker, a log reset, a log that is shorter than its acks, or contradicting acks.
+    /// It is also automatic if some acked messages have no reader that read to the end.
     fn wants_audit(
         &self,
         place: (usize, Partition),
@@ -393,7 +393,7 @@ impl Judging<'_> {
         if passes.iter().any(|pass| pass.unreadable.is_some()) {
             return false;
         }
-        // An automatic audit only covers messages that have to be verified.
+        // An automatic audit only includes messages that must be verified.
         if self.verified(found).next().is_none() {
             return false;
         }
@@ -407,7 +407,7 @@ impl Judging<'_> {
             || !case.covered()
     }
 
-    /// The broker now reports an end at or below an acked offset, or none.
+    /// Whether the broker now reports no end, or one at or below an acked offset.
     fn log_is_shorter(&self, place: (usize, Partition)) -> bool {
         let marker = self.shared.end_marker_offset(place.0, place.1);
         let (Some(end), Some(marker)) = (self.reported_ends.get(&place), marker) else { return false };
@@ -476,7 +476,7 @@ fn order_alone(reads: &PartitionReads) -> Judgement {
     Judgement { counts: [(Anomaly::Nonmonotonic, counts)].into(), evidence: Vec::new() }
 }
 
-/// Why a reader did not get further, as far as that is known.
+/// The reason why a reader did not get further, if known.
 fn why_of(end: &PartitionEnd) -> String {
     if let Some(unreadable) = &end.unreadable {
         return format!(

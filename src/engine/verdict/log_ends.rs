@@ -30,7 +30,7 @@ pub(crate) fn reported_ends(
     out
 }
 
-/// Notes a high watermark that is too low. It is not a loss, but readers that trust it stop too early.
+/// Notes a high watermark that is too low. This is not a loss, but readers that trust it stop too early.
 pub(crate) fn note_low_watermarks(shared: &RunContext, topology: &Topology, partitions: &[PartitionSeen]) {
     for seen in partitions {
         let counts = seen.judgement.as_ref().and_then(|j| j.counts.get(&Anomaly::StaleEnd));

@@ -1,4 +1,4 @@
-//! After the last scenario: what is read again, and the class of each message.
+//! After the last scenario: audits and re-reads, and the class of each message.
 
 pub(crate) mod account;
 pub(crate) mod audit;

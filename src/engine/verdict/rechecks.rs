@@ -18,12 +18,12 @@ use crate::plan::Acks;
 #[derive(Debug, Default)]
 pub(crate) struct LeadersAlone {
     pub(crate) scenarios: Vec<usize>,
-    /// The partition certainly has another leader; otherwise that is unknown.
+    /// Whether the partition certainly has another leader. Otherwise this is unknown.
     pub(crate) is_certain: bool,
 }
 
 impl Judging<'_> {
-    /// What the topic's settings let the broker remove; `None` if nothing is missing.
+    /// Decides which records the topic's settings let the broker remove; `None` if nothing is missing.
     pub(crate) fn removals<'b>(
         &'b self,
         place: (usize, Partition),
@@ -47,8 +47,8 @@ impl Judging<'_> {
         Some(PartitionRemovals::of(self.shared, self.topology, self.sent, place, (rules, contents)))
     }
 
-    /// The scenarios whose acks a change of leader may have undone: those with `acks: 1`, unless the
-    /// partition has had one leader all the time.
+    /// The scenarios whose acks a change of leader may have undone: those with `acks: 1`, unless the partition has had
+    /// one leader all the time.
     pub(crate) fn leaders_alone(
         &self,
         place: (usize, Partition),
@@ -81,8 +81,8 @@ impl Judging<'_> {
     ) -> Vec<AuditResult> {
         let Missing { acked, mark, markers, removals, gone } = *missing;
         let case = self.case(place, found, markers, passes);
-        // In a compacted log, a later record explains why an earlier one is gone. It may come after the end
-        // markers, because kaf6 does not wait for every producer.
+        // In a compacted log, a later record explains why an earlier one was removed. It may be after the end markers,
+        // because kaf6 does not wait for every producer.
         let compacted = removals.filter(|removals| removals.rules.compacts());
         let last_marker = markers.iter().map(|marker| marker.offset).max();
         let mut out = Vec::new();

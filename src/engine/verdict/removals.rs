@@ -1,6 +1,6 @@
-//! Decides what a partition's retention and compaction may have removed, once something is missing.
+//! Decides what a partition's retention and compaction may have removed, if something is missing.
 //!
-//! Knows the topic's rules and later records of a key; `retention` has the arithmetic of retention.
+//! Contains the topic's rules and later records of a key. `retention` has the arithmetic of retention.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -29,8 +29,7 @@ use crate::units::thousands;
 #[derive(Debug, Default)]
 pub(crate) struct KeyIndex {
     highest: HashMap<u64, Offset>,
-    /// Everything from this offset to the end of the log was read. If `None`, any key may have a later
-    /// record.
+    /// Everything from this offset to the end of the log was read. If `None`, any key may have a later record.
     all_from: Option<Offset>,
 }
 
@@ -51,17 +50,17 @@ impl KeyIndex {
         }
     }
 
-    /// Everything from this offset to the end of the log was read.
+    /// Records that everything from this offset to the end of the log was read.
     pub(crate) fn see_all(&mut self, from: Offset) {
         self.all_from = Some(self.all_from.map_or(from, |all| all.min(from)));
     }
 
-    /// Everything after this offset was read.
+    /// Whether everything after this offset was read.
     fn is_whole(&self, offset: Offset) -> bool {
         self.all_from.is_some_and(|from| from <= offset.max(0))
     }
 
-    /// Whether a record that has a key and is not an end marker exists after this offset, or may exist.
+    /// Whether there is or may be a record with a key after this offset that is not an end marker.
     fn has_any_later(&self, offset: Offset) -> bool {
         let marker = hash(end_marker::KEY);
         !self.is_whole(offset)
@@ -84,10 +83,9 @@ pub(crate) struct PartitionRemovals<'a> {
     topic: usize,
     partition: Partition,
     log: RefCell<PartitionLog>,
-    /// The topic was recreated after the judged messages were sent.
+    /// Whether the topic was recreated after the judged messages were sent.
     pub(crate) is_other_log: bool,
-    /// When this run started, in microseconds since the start of the run that sent; `None` if the clocks do
-    /// not tell.
+    /// When this run started, in microseconds since the start of the run that sent; `None` if the clocks do not match.
     since_us: Option<u64>,
     pub(crate) keys: RefCell<KeyIndex>,
     rendered: RefCell<HashMap<StreamId, Result<Keys, NoKeys>>>,
@@ -162,12 +160,12 @@ impl<'a> PartitionRemovals<'a> {
         }
     }
 
-    /// The broker may set timestamps: `LogAppendTime`, or unknown settings.
+    /// Whether the broker may set timestamps: `LogAppendTime`, or unknown settings.
     const fn stamps_itself(&self) -> bool {
         matches!(self.rules, Rules::Known(TopicSettings { append_time: true, .. }) | Rules::Unknown)
     }
 
-    /// Between which times a message got its timestamp, since the start of the run that sent it.
+    /// The interval in which a message got its timestamp, since the start of the run that sent it.
     fn stamped(&self, stream: StreamId, seq: Seq) -> Option<Between> {
         let stamped = self.sent.get(&stream)?.stamped(seq, self.stamps_itself())?;
         // If a clock is behind, the age is unknown.

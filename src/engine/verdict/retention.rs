@@ -1,4 +1,4 @@
-//! Whether retention explains that a record is gone: by its age, or by the bytes after it.
+//! Whether retention explains that a record was removed: by its age, or by the bytes after it.
 //!
 //! Pure arithmetic. An unknown value has a lower and an upper bound, and both are evaluated.
 
@@ -34,8 +34,8 @@ pub(crate) struct PartitionLog {
 }
 
 impl PartitionLog {
-    /// Whether retention explains that a record at this offset, with a timestamp between these times, is
-    /// gone. The offset may be unknown, and so may the times of a saved ledger.
+    /// Whether retention explains the removal of a record at this offset, with a timestamp between these times. The
+    /// offset may be unknown, and so may the times of a saved ledger.
     pub(crate) fn expired(&self, rules: Rules, place: Option<Offset>, stamped: Option<Between>) -> Certainty {
         let start = self.reported.map_or(Offset::MAX, |(start, _)| start);
         if start <= place.unwrap_or(0) {
@@ -80,9 +80,9 @@ impl PartitionLog {
         }
     }
 
-    /// `retention.bytes`. Records that nobody read may be as large as a batch, and the record's own segment
-    /// may count, too: some brokers remove a segment as soon as the log exceeds the limit, others only if the
-    /// rest still exceeds it.
+    /// `retention.bytes`. Records that were not read may be as large as a batch. The record's own segment may also
+    /// count: some brokers remove a segment as soon as the log exceeds the limit, others only if the rest still exceeds
+    /// it.
     fn is_far(&self, settings: TopicSettings, place: Option<Offset>) -> Certainty {
         let Some(limit) = settings.retention_bytes.and_then(|bytes| u64::try_from(bytes).ok()) else {
             return Certainty::No;
@@ -130,8 +130,8 @@ mod tests {
         Rules::Known(TopicSettings::of_config(&settings))
     }
 
-    /// A log that begins at 50, requested after 100 s: messages of 100 bytes were acked at 0 to 99, and
-    /// foreign records of `foreign` bytes were read from 100 on.
+    /// A log that starts at 50, requested after 100 s: messages of 100 bytes were acked at 0 to 99, and foreign records
+    /// of `foreign` bytes were read from 100 on.
     fn log(foreign: &[u64], end: Offset) -> PartitionLog {
         let mut sent = SentLog::default();
         for offset in 0..100 {
@@ -198,15 +198,15 @@ mod tests {
         assert_eq!((bytes("9000", &own, Some(9)), bytes("9001", &own, Some(9))), (Yes, No));
         let known = log(&[300, 200], 102);
         assert_eq!((bytes("9500", &known, Some(9)), bytes("9501", &known, Some(9))), (Yes, No));
-        // Three more that nobody read may have any size.
+        // Three more records that were not read may have any size.
         let unread = log(&[], 103);
         assert_eq!((bytes("9000", &unread, Some(9)), bytes("900000000", &unread, Some(9))), (Yes, Maybe));
-        // Not if the broker accepts none that large.
+        // Not if the broker accepts no batches of that size.
         let small = [("retention.bytes", "10000"), ("max.message.bytes", "300"), ("segment.bytes", "0")];
         assert_eq!(unread.expired(rules(&small), Some(9), NOW), No);
         assert_eq!(unread.expired(rules(&small), Some(8), NOW), Maybe);
         assert_eq!(bytes("1", &own, None), Maybe, "without a place");
-        // Acks go further than the end that the broker reports.
+        // Acks exceed the end that the broker reports.
         assert_eq!(bytes("9000", &log(&[], 20), Some(9)), Yes);
     }
 

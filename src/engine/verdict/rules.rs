@@ -1,4 +1,4 @@
-//! What a topic's settings let a broker remove, as far as they are known.
+//! The rules by which a topic's settings let a broker remove records, as far as they are known.
 
 use std::time::Instant;
 
@@ -6,7 +6,6 @@ use crate::engine::context::run_context::{RunContext, Topology};
 use crate::kafka::probe::{self, TopicSettings};
 use crate::observe::{Note, Retention};
 
-/// What may be removed from a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rules {
     /// These settings apply: the broker's, or those with which this run created the topic.
@@ -63,7 +62,7 @@ impl Rules {
         }
     }
 
-    /// Whether a record may be removed once a later one has its key.
+    /// Whether a record may be removed after a later one with its key.
     pub(crate) fn compacts(self) -> bool {
         match self {
             Self::Known(settings) => settings.compacted,

@@ -31,7 +31,7 @@ pub(crate) fn ask(shared: &Arc<RunContext>) {
     });
 }
 
-/// A topic as it was at the start of the run that saved it.
+/// A topic at the start of the run that saved the ledger.
 fn at_start(topic: &SavedTopic) -> Option<ProbedTopic> {
     let look = topic.at_start.as_ref()?;
     Some(ProbedTopic {
@@ -53,7 +53,7 @@ pub(crate) fn both(shared: &RunContext, name: &str) -> [Option<ProbedTopic>; 2] 
     [seen.start.get().and_then(|topics| of_it(topics)), of_it(now)]
 }
 
-/// Nothing shows that the topic was deleted or recreated since the start of the run.
+/// Whether nothing shows that the topic was deleted or recreated since the start of the run.
 pub(crate) fn is_one_log(shared: &RunContext, name: &str) -> bool {
     if let Some(saved) = &shared.saved {
         return saved.topic(name).is_none_or(|topic| topic.one_log);

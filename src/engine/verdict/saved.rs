@@ -1,7 +1,6 @@
 //! Saves a run's ledger, and replaces the producers when a saved ledger is judged.
 //!
-//! A later run reads what an earlier one wrote: its producers send nothing, and use the ledger as what they
-//! have sent.
+//! A later run reads what an earlier one wrote. Its producers send nothing, and use the ledger as what they have sent.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -110,7 +109,7 @@ fn saved_producer(plan: &Plan, index: usize, run_id: &str) -> Option<SavedProduc
     Some(SavedProducer { name, scenario: index, acks, verify, clients, key, partition, bytes })
 }
 
-/// What was known about a partition when the run of a saved ledger ended.
+/// Data about a partition when the run of a saved ledger ended.
 pub(crate) struct EarlierPartition {
     markers: Vec<Marker>,
     leaders_alone: Vec<usize>,

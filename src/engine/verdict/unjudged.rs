@@ -1,4 +1,4 @@
-//! Notes about what a run could not judge, so that nothing is skipped silently.
+//! Notes about what a run could not judge, so that nothing is omitted silently.
 
 use crate::engine::context::run_context::RunContext;
 use crate::kafka::CHECKS_CRCS;
@@ -20,7 +20,7 @@ fn checksums(checked: bool) -> Option<Note> {
     })
 }
 
-/// Notes what no broker reported at the start of the run or now, and how the run is judged without it.
+/// Notes data that no broker reported at the start of the run or now, and how the run is judged without it.
 pub(crate) fn note_unknown(shared: &RunContext, what: &str, so: &str) {
     let why = match shared.client.uses_sasl() {
         true => "kaf6's own requests do not support SASL",

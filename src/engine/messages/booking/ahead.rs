@@ -1,5 +1,4 @@
-//! Detects messages that later ones overtook: the highest acked offset of a partition when a message was
-//! handed over.
+//! Detects overtaken messages, from the highest acked offset of a partition when a message was sent.
 //!
 //! All producers of a topic share these offsets. Reading or updating one costs as much as an atomic integer.
 
@@ -15,7 +14,7 @@ use crate::plan::Acks;
 #[derive(Debug, Clone, Default)]
 pub struct HighestAcks {
     partitions: Arc<[SharedAcks]>,
-    /// The acks that are recorded here come from the leader only (`acks: 1`).
+    /// Whether the acks recorded here are from the leader only (`acks: 1`).
     by_leader: bool,
 }
 
@@ -34,13 +33,13 @@ pub(super) struct Highest {
 }
 
 impl HighestAcks {
-    /// For this number of partitions, with nothing acked yet.
+    /// Offsets for this number of partitions, with nothing acked yet.
     pub fn of(partitions: i32) -> Self {
         let none = |_| SharedAcks { all: AtomicI64::new(-1), any: AtomicI64::new(-1) };
         Self { partitions: (0..partitions).map(none).collect(), by_leader: false }
     }
 
-    /// A handle to the same offsets for a producer with these acks.
+    /// The same offsets for a producer with these acks.
     pub fn with(&self, acks: Acks) -> Self {
         Self { by_leader: acks == Acks::Leader, ..self.clone() }
     }
@@ -69,15 +68,15 @@ impl HighestAcks {
     }
 }
 
-/// The highest acked offsets of one partition, at the time when each message of a stream was handed over.
+/// The highest acked offsets of one partition, at the time when each message of a stream was sent.
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
-    /// From each sequence on, these offsets were the highest. All three values ascend.
+    /// The highest offsets from each sequence on. All three values ascend.
     steps: VecDeque<(Seq, Highest)>,
 }
 
 impl Ahead {
-    /// Records the highest acked offsets just before a message is handed over.
+    /// Records the highest acked offsets just before a message is sent.
     pub(super) fn sent(&mut self, seq: Seq, ahead: Highest) {
         let last = self.steps.back().map_or(Highest { all: -1, any: -1 }, |(_, last)| *last);
         if ahead.all > last.all || ahead.any > last.any {
@@ -103,7 +102,7 @@ impl Ahead {
         }
     }
 
-    /// Forgets all messages before this sequence, which have ended.
+    /// Removes all messages before this sequence. They have ended.
     pub(super) fn forget_before(&mut self, first: Seq) {
         while self.steps.get(1).is_some_and(|(next, _)| *next <= first) {
             self.steps.pop_front();

@@ -3,7 +3,7 @@
 use crate::ids::{Partition, Seq};
 use crate::kafka::{Delivery, DeliveryOutcome};
 
-/// Bits of a tag for the sequence. The bits above contain the partition.
+/// Number of bits of a tag for the sequence. The higher bits contain the partition.
 const SEQ_BITS: u32 = 44;
 
 /// The tag that identifies a message in delivery reports.
@@ -16,8 +16,8 @@ pub(super) fn of_tag(tag: u64) -> (usize, Seq) {
     (usize::try_from(tag >> SEQ_BITS).unwrap_or(usize::MAX), tag & ((1 << SEQ_BITS) - 1))
 }
 
-/// `len` messages of one partition with consecutive tags. If they are acked, their offsets are consecutive,
-/// too, or all are missing.
+/// `len` messages of one partition with consecutive tags. If they are acked, their offsets are consecutive or all
+/// missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct EndedRun {
     pub(super) tag: u64,
@@ -36,8 +36,8 @@ pub(super) fn push(ended: &mut Vec<EndedRun>, delivery: &Delivery) {
             (DeliveryOutcome::AckedNowhere, DeliveryOutcome::AckedNowhere) => true,
             _ => false,
         }
-        // A sequence never overflows into the partition bits, but the first tag of a partition may follow the
-        // last tag of the one before.
+        // A sequence never overflows into the partition bits, but the first tag of a partition may follow the last tag
+        // of the previous one.
         && of_tag(last.tag).0 == of_tag(delivery.tag).0
     {
         last.len += 1;

@@ -1,18 +1,18 @@
-//! The messages that are in flight to one partition, stored as runs of similar messages. So memory depends on
-//! the number of batches.
+//! The messages in flight to one partition, stored as runs of similar messages. So memory depends on the number of
+//! batches.
 
 use std::collections::VecDeque;
 
 use super::retries::Count;
 use crate::ids::Seq;
 
-/// What is known about a message in flight.
+/// The data of a message in flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pending {
     /// When it was due (open loop) or created (closed loop), in microseconds since the start of the run.
     pub(super) from_us: u64,
     pub(super) bytes: u64,
-    /// How many batches of its partition had been requeued when it was sent.
+    /// The number of requeued batches of its partition when it was sent.
     pub(super) behind: Count,
 }
 
@@ -49,7 +49,7 @@ impl Flight {
         }
     }
 
-    /// Removes the last message, which was not sent after all.
+    /// Removes the last message, which was not sent.
     pub(super) fn take_back(&mut self) -> Option<Pending> {
         let run = self.runs.back_mut()?;
         let pending = run.pending;
@@ -75,7 +75,7 @@ impl Flight {
     /// with first sequence and length.
     pub(super) fn end(&mut self, seq: Seq, len: u64, mut on: impl FnMut(Seq, u64, &Pending)) {
         let (mut seq, end) = (seq, seq + len);
-        // Messages end in the order of sending, except retries. So this is nearly always the first run.
+        // Messages end in the order of sending, except for retries. So this is nearly always the first run.
         let mut at = match self.runs.front() {
             Some(first) if seq < first.end() => 0,
             _ => self.runs.partition_point(|run| run.end() <= seq),

@@ -1,4 +1,4 @@
-//! The books of one client by partition: messages in flight, outcomes, and requeued batches.
+//! The bookkeeping of one client by partition: messages in flight, outcomes, and requeued batches.
 //!
 //! Producers and round trips use the same code. A batch costs as much as a message.
 
@@ -23,7 +23,7 @@ use retries::{Count, PartitionRetries};
 
 pub(crate) struct Booking {
     idempotent: bool,
-    /// The first partition of these books.
+    /// The first partition.
     first: usize,
     parts: Vec<PartitionBooking>,
     ended: Vec<EndedRun>,
@@ -54,7 +54,7 @@ pub(crate) struct Booked {
 }
 
 impl Booking {
-    /// Books for these partitions of a topic.
+    /// Bookkeeping for these partitions of a topic.
     pub(crate) fn new(partitions: Range<Partition>, idempotent: bool, highest: HighestAcks) -> Self {
         let index = |partition: Partition| usize::try_from(partition).unwrap_or(0);
         let (first, end) = (index(partitions.start), index(partitions.end));
@@ -70,11 +70,11 @@ impl Booking {
         &mut self.parts[at]
     }
 
-    /// The sequence and the tag of the next message to this partition. The caller hands the message over or
-    /// stages it, and then calls `sent` or takes it back.
+    /// The sequence and the tag of the next message to this partition. The caller sends or stages the message, and then
+    /// calls `sent` or takes it back.
     pub(crate) fn next(&mut self, partition: Partition) -> (Seq, u64) {
         let at = usize::try_from(partition).unwrap_or(0);
-        // Read before the message is handed over: acks from then on may overtake it.
+        // Read before the message is sent, because later acks may overtake it.
         let ahead = self.highest.at(at);
         let part = self.part(at);
         let seq = part.log.next_seq();
@@ -82,7 +82,7 @@ impl Booking {
         (seq, tag(partition, seq))
     }
 
-    /// Books the message of this tag as in flight: when it was due, when it was created, and its bytes.
+    /// Books the message with this tag as in flight: when it was due, when it was created, and its bytes.
     pub(crate) fn sent(&mut self, tag: u64, from_us: u64, made_us: u64, bytes: u64) {
         let (at, seq) = of_tag(tag);
         let part = self.part(at);
@@ -91,12 +91,12 @@ impl Booking {
         part.flight.push(seq, Pending { from_us, bytes, behind });
     }
 
-    /// Removes the last message of its partition, which was not sent after all.
+    /// Removes the last message of its partition, which was not sent.
     pub(crate) fn not_sent(&mut self, tag: u64) {
         self.part(of_tag(tag).0).log.take_back();
     }
 
-    /// Removes the last message of its partition, which was booked but never left. Returns its bytes.
+    /// Removes the last message of its partition, which was booked but not sent. Returns its bytes.
     pub(crate) fn take_back(&mut self, tag: u64) -> Option<u64> {
         let part = self.part(of_tag(tag).0);
         part.log.take_back();
@@ -176,7 +176,7 @@ impl Booking {
         !self.ended.is_empty()
     }
 
-    /// Books all queued delivery reports at this time. `on` gets them in runs with the same outcome.
+    /// Books all queued delivery reports at this time. `on` receives them in runs with the same outcome.
     pub(crate) fn book(&mut self, now_us: u64, mut on: impl FnMut(&Booked)) {
         let Self { ended, parts, first, highest, .. } = self;
         for run in ended.drain(..) {
@@ -262,7 +262,7 @@ mod tests {
 
     const OF: Partition = 3;
 
-    /// Books of one partition with this number of messages in flight.
+    /// Bookkeeping of one partition with this number of messages in flight.
     fn sent(idempotent: bool, messages: u64) -> Booking {
         let mut booking = Booking::new(OF..OF + 1, idempotent, HighestAcks::of(OF + 1));
         for at in 0..messages {
@@ -353,7 +353,7 @@ mod tests {
             let (_, tag) = booking.next(OF);
             booking.sent(tag, 0, 0, 0);
         }
-        // librdkafka counts only what it accepted: its number 1 is sequence 2.
+        // librdkafka counts only accepted messages: its number 1 is sequence 2.
         booking.see(vec![event(ProducerEventKind::Duplicate { first: 1, messages: 2 })], |_| 5);
         end(&mut booking, 0, DeliveryOutcome::Acked { offset: 9 });
         for seq in 2..5 {

@@ -1,16 +1,15 @@
-//! Counts how often batches of a partition were requeued for a retry, to find out which messages may be
-//! written twice.
+//! Counts how often batches of a partition were requeued for a retry, to determine which messages may be written twice.
 //!
-//! For an idempotent producer, requeued batches are counted only after its producer id or epoch changed:
+//! For an idempotent producer, requeued batches are counted only after its producer id or epoch changed, because
 //! brokers drop duplicates with the same id and epoch.
 
 use crate::ledger::{Resent, SentLog, WentBack};
 
-/// Number of requeued batches of one partition up to some time.
+/// Number of requeued batches of one partition at some time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Count {
     all: u32,
-    /// Batches whose earlier attempt may have been written.
+    /// Batches with an earlier attempt that may have been written.
     maybe_written: u32,
 }
 
@@ -28,7 +27,7 @@ pub(super) struct PartitionRetries {
     seen: Count,
     /// The part of `seen` that can explain a duplicate.
     booked: Count,
-    /// The part of `seen` that is not booked yet, with time and error of the last one.
+    /// The part of `seen` that is not booked yet, with the time and the error of the last one.
     held: WentBack,
     last: (u64, String),
 }
@@ -57,7 +56,7 @@ impl PartitionRetries {
         }
     }
 
-    /// The producer got another id or epoch, so earlier requeued batches may be written twice. `in_flight`
+    /// Records that the producer got another id or epoch, so earlier requeued batches may be written twice. `in_flight`
     /// counts the messages that may be among them: those sent before the last known requeue.
     pub(super) fn identity_changed(&mut self, in_flight: impl FnOnce(Count) -> u64, log: &mut SentLog) {
         if self.booked == self.seen {
@@ -69,7 +68,7 @@ impl PartitionRetries {
         log.all_went_back(self.last.0, &self.last.1, &held);
     }
 
-    /// Log lines about requeued batches were lost, so any message that was sent before may have been
+    /// Records that log lines about requeued batches were lost, so any message that was sent before may have been
     /// requeued.
     pub(super) fn lost_lines(&mut self, at_us: u64, text: &str, log: &mut SentLog) {
         self.seen.add(true);
@@ -77,7 +76,7 @@ impl PartitionRetries {
         log.lost_lines(at_us, text);
     }
 
-    /// What may have happened to a message between these counts and now.
+    /// The retries that a message may have had between these counts and now.
     pub(super) fn since(&self, then: Count) -> Resent {
         if self.booked.maybe_written > then.maybe_written {
             Resent::MaybeWritten
@@ -180,8 +179,8 @@ mod tests {
                 batches: booked.iter().filter(of).count() as u64,
                 lines_lost: lost,
             };
-            // Batches that are held when lines are lost are booked by a later change only if more were
-            // requeued: the loss covers them.
+            // Batches that are held when lines are lost are booked by a later change only if more were requeued,
+            // because the loss includes them.
             if !lost || !idempotent {
                 prop_assert_eq!(log.reorders(), sum(&|_| true));
                 prop_assert_eq!(log.repeats(), sum(&|(_, maybe)| *maybe));

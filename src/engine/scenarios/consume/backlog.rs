@@ -11,7 +11,7 @@ use crate::metrics::{RESOLUTION, Recorder};
 pub(super) struct Backlog {
     /// The highest acked offsets; `None` if unknown, which counts as a constant backlog.
     acks: Option<HighestAcks>,
-    /// When the backlog began.
+    /// When the backlog started.
     since_us: Option<u64>,
     looked_us: u64,
 }
@@ -21,7 +21,7 @@ impl Backlog {
         Self { acks, since_us: None, looked_us: 0 }
     }
 
-    /// Reports how much is left to read, and since when.
+    /// Records how many messages are left to read, and since when.
     pub(super) fn look(
         &mut self,
         recorder: &mut Recorder<'_>,
@@ -31,14 +31,13 @@ impl Backlog {
     ) {
         let metrics = recorder.metrics();
         let Some(acks) = &self.acks else {
-            // It is unknown when the first record will be written.
+            // It is unknown when the first record was written.
             if let Some(last_us) = metrics.last_us() {
                 metrics.waits(last_us);
             }
             return;
         };
-        // Checking many partitions is expensive, so it is done less often; but never skipped in the last
-        // loop.
+        // Checking many partitions is expensive, so it is done less often, but never skipped in the last loop.
         let lately = u128::from(now_us.saturating_sub(self.looked_us)) < RESOLUTION.as_micros();
         if lately && !places.iter().all(|place| place.over) {
             return;

@@ -1,4 +1,4 @@
-//! Counts of one batch of a reader, added to the shared counters at once. So a single message does not touch
+//! Counts of one batch of a reader. They are added to the shared counters together, so a single message does not use
 //! shared counters.
 
 use std::sync::atomic::Ordering;
@@ -14,7 +14,7 @@ pub(super) struct DrainCounts {
 }
 
 impl DrainCounts {
-    /// Adds the counts to those of the scenario.
+    /// Adds the counts to the scenario's.
     pub(super) fn hand_over(&self, recorder: &mut Recorder<'_>, now_us: u64) {
         let counters = &recorder.metrics().counters;
         for (counter, count) in [

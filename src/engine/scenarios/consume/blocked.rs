@@ -1,6 +1,6 @@
 //! Blocked readers: the broker does not know their partition, or answers without a record.
 //!
-//! Decides when to ask which question, and evaluates the answers.
+//! Decides when to send which request, and evaluates the answers.
 
 use std::time::Instant;
 
@@ -17,10 +17,10 @@ use crate::observe::Note;
 
 const OUT_OF_RANGE: Code = Code(1);
 
-/// What a blocked reader has to do.
+/// The next action for a blocked reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BlockedAction {
-    /// The broker says that the offset is out of range: ask for the start and the end of the log.
+    /// The broker rejects the offset as out of range: request the start and the end of the log.
     AskWhere(Partition),
     /// No client can read the batch at this offset: continue after it.
     Pass(Partition),
@@ -31,9 +31,9 @@ pub(super) struct Blocked<'a> {
     consumer: &'a Consumer,
     client: &'a kafka::Client,
     prober: Prober,
-    /// The reader reads committed records only.
+    /// Whether the reader reads only committed records.
     committed: bool,
-    /// SASL is on, which the wire probe does not support: rely on librdkafka's errors.
+    /// Whether SASL is enabled, which the wire probe does not support. Then only librdkafka reports errors.
     sasl: bool,
     known_asked: Instant,
 }
@@ -50,8 +50,8 @@ impl<'a> Blocked<'a> {
         }
     }
 
-    /// Whether a reader waits for something that only the broker can provide: a partition that it does not
-    /// know, or a record within `run.unreadable_after`. `idle_timeout` does not end such a reader.
+    /// Whether a reader waits for something that only the broker can provide: a partition that it does not know, or a
+    /// record within `run.unreadable_after`. `idle_timeout` does not end such a reader.
     pub(super) fn holds(places: &[PartitionPosition], set: &ReaderSet) -> bool {
         places.iter().any(|place| {
             let unknown = place.unknown.is_some_and(|unknown| unknown.confirmed);
@@ -59,7 +59,7 @@ impl<'a> Blocked<'a> {
         })
     }
 
-    /// Processes an answer and asks the next question. Returns what a reader has to do.
+    /// Processes an answer and sends the next request. Returns the action for a reader.
     pub(super) fn turn(
         &mut self,
         set: &mut ReaderSet,
@@ -155,8 +155,8 @@ impl<'a> Blocked<'a> {
             set.refresh(place.partition);
         }
         if look.code == OUT_OF_RANGE {
-            // A broker's error may hide where its log is: the reader asks for the offsets, and then gets an
-            // error or continues elsewhere.
+            // A broker's error may hide that the log has moved. The reader requests its offsets, and then gets an error
+            // or continues at another offset.
             let waits = self.client.waits();
             let Some((low, high)) = place.refused_within(waits.still.max(waits.ask * 3), now) else {
                 return Some(place.partition);
@@ -195,8 +195,8 @@ impl<'a> Blocked<'a> {
         place.last_stable = held_up;
     }
 
-    /// Evaluates what a fresh client got at the end of the time. Returns the partition if the fresh client
-    /// could not read what the broker returns either.
+    /// Evaluates the result of a fresh client at the end of the time. Returns the partition if the fresh client could
+    /// not read what the broker returns either.
     fn fresh(
         &self,
         set: &mut ReaderSet,
@@ -252,8 +252,8 @@ impl<'a> Blocked<'a> {
             if !partitions.contains(&place.partition) {
                 unknown.confirmed = true;
                 self.consumer.tell_unknown();
-                // For a run, the file limits the reader's time. For `kaf6 verify`, it is an hour, which the
-                // user did not choose.
+                // For a run, the file limits the reader's time. For `kaf6 verify`, it is one hour, which the user did
+                // not choose.
                 let shared = &self.consumer.shared;
                 place.over = shared.saved.is_some() && place.is_gone(shared.plan.unreadable_after, now);
                 continue;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::engine::context::run_context::RunContext;
 use crate::engine::messages::end_marker::EndMarkers;
 
-/// How a reading thread ended.
+/// The reasons why a reading thread ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum End {
     /// It read everything it had to.
@@ -23,12 +23,12 @@ pub(super) struct Consumer {
     pub(super) index: usize,
     pub(super) topic: usize,
     pub(super) name: String,
-    /// Messages that count towards the limit.
+    /// Number of messages that count toward the limit.
     pub(super) taken: AtomicU64,
-    /// Compared UUIDs, and how many differed from those sent.
+    /// Number of compared UUIDs, and how many differed from those sent.
     pub(super) compared: AtomicU64,
     pub(super) wrong: AtomicU64,
-    /// The line about an unknown partition was shown.
+    /// Whether the line about an unknown partition was shown.
     pub(super) unknown_told: AtomicBool,
 }
 

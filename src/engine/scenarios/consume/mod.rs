@@ -33,13 +33,12 @@ use crate::ids::Partition;
 use crate::observe::ScenarioEnd;
 use crate::plan::{self, ConsumePlan, From, Work};
 
-/// Partitions that an automatically added reader reads during the run. If it has more, it reads all of them
-/// afterwards.
+/// Maximum number of partitions that an automatically added reader reads during the run. If the topic has more, it
+/// reads all of them afterwards.
 const LIVE: usize = 64;
 /// How many partitions it then reads at the same time.
 const GROUP: usize = 32;
 
-/// Runs one `consume` scenario.
 pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, end_markers: &EndMarkers) -> ScenarioOutcome {
     let Work::Consume(plan) = &shared.plan.scenarios[index].work else {
         return ScenarioOutcome::failed("not a consumer");
@@ -102,12 +101,12 @@ fn out_of_time(shared: &RunContext, index: usize) -> ScenarioOutcome {
     ))
 }
 
-/// The topic, ready for use. There is nothing to read before the producers start: if no broker was reached,
-/// the reader waits for them and tries again whenever one starts.
+/// The topic, ready for use. There is nothing to read before the producers start. So if no broker was reached, the
+/// reader waits for the producers and tries again when one starts.
 ///
 /// # Errors
 ///
-/// Why it cannot work; `None` if its time was up, or the run was stopped first.
+/// The reason why it cannot work; `None` if it timed out, or the run was stopped first.
 async fn topic_of(
     shared: &Arc<RunContext>,
     index: usize,
@@ -158,7 +157,7 @@ impl ReadPlan<'_> {
             tasks.push(tokio::task::spawn_blocking(move || task.run(open, end_marker_of)));
             opened.push((is_open, end_marker));
         }
-        // The end marker must come after the position at which the last thread starts.
+        // The end marker must be after the position at which the last thread starts.
         let mut waiting = Vec::new();
         for (is_open, end_marker) in opened {
             if is_open.await.is_ok() {
@@ -169,7 +168,7 @@ impl ReadPlan<'_> {
             let state =
                 self.end_markers.ask(self.consumer.index, self.consumer.topic, partitions, self.deadline);
             for end_marker in waiting {
-                // A thread that has ended in the meantime needs none.
+                // A thread that has ended in the meantime needs no end marker.
                 let _ = end_marker.send(state.clone());
             }
         }

@@ -1,6 +1,6 @@
 //! The state of one partition that is being read: its position, its end, and what blocks it.
 //!
-//! Produces the partition's result at the end.
+//! Returns the partition's result at the end.
 
 use std::time::{Duration, Instant};
 
@@ -31,11 +31,11 @@ pub(super) struct PartitionPosition {
     /// The end marker that ends it; `Some(None)` if none was written.
     pub(super) end_marker: Option<Option<EndMarkerSeen>>,
     pub(super) reached_end_marker: bool,
-    /// It passed its end marker without reading it, and was sent back to the log start.
+    /// Whether it passed its end marker without reading it, and was sent back to the log start.
     pub(super) sent_back: bool,
-    /// It is not read any more.
+    /// Whether it is no longer read.
     pub(super) over: bool,
-    /// It read everything it had to.
+    /// Whether it read everything it had to.
     pub(super) complete: bool,
     /// The highest acked offset of a message here; known once the end marker is decided.
     acked: Option<Offset>,
@@ -43,17 +43,17 @@ pub(super) struct PartitionPosition {
     pub(super) wanted: Option<Offset>,
     /// How many more end markers were written because it did not find its own.
     markers_again: u32,
-    /// The broker says that it does not know the partition.
+    /// Set while the broker reports that it does not know the partition.
     pub(super) unknown: Option<UnknownSince>,
-    /// When the broker was last asked for the end of the log.
+    /// When the end of the log was last requested.
     pub(super) asked: Instant,
-    /// When the broker was last asked why no record arrives.
+    /// When the broker was last probed because no record arrives.
     pub(super) looked: Instant,
     /// When its last record arrived.
     pub(super) still_since: Instant,
     pub(super) still_told: bool,
     pub(super) pace: ReadPace,
-    /// The time in which the broker answers without records.
+    /// The period in which the broker answers without records.
     pub(super) window: AnswerWindow,
     /// The last error that librdkafka reported and that was not evaluated yet.
     pub(super) error: Option<Code>,
@@ -66,9 +66,9 @@ pub(super) struct PartitionPosition {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct UnknownSince {
     pub(super) since_us: u64,
-    /// Metadata confirms it.
+    /// Whether metadata confirms it.
     pub(super) confirmed: bool,
-    /// Since when every answer has confirmed it, with a decided end marker.
+    /// Since when each answer has confirmed it, with a decided end marker.
     pub(super) counted_from: Instant,
 }
 
@@ -93,8 +93,7 @@ impl PartitionPosition {
     ) -> Self {
         let now = Instant::now();
         let end = marks.map(|(_, end)| end);
-        // What is in the log now was sent before this reader started, so its age says nothing about the
-        // broker.
+        // Records in the log were sent before this reader started, so their age says nothing about the broker.
         let caught_up_us = end.is_some_and(|end| end <= start).then(|| consumer.shared.clock.now_us());
         Self {
             partition,
@@ -148,7 +147,7 @@ impl PartitionPosition {
         }
     }
 
-    /// All acked messages were read, but the end marker after them does not arrive. Another end marker will
+    /// Whether all acked messages were read, but the end marker after them does not arrive. Another end marker will
     /// show whether it is in the log.
     pub(super) fn lacks_its_marker(&self, set: &ReaderSet, idle: Duration, still: Duration) -> bool {
         let at = self.at(set);
@@ -162,7 +161,7 @@ impl PartitionPosition {
             && idle >= still
     }
 
-    /// Another end marker was written, or failed.
+    /// Records that another end marker was written, or failed.
     pub(super) fn marked_again(&mut self, end_marker: Option<EndMarkerSeen>, now: Instant) {
         self.markers_again += 1;
         if let Some(end_marker) = end_marker {
@@ -188,7 +187,7 @@ impl PartitionPosition {
         self.complete = true;
     }
 
-    /// An acked record is next, and only the broker can be the reason that it does not arrive.
+    /// Whether an acked record is next, and only the broker can be the reason that it does not arrive.
     pub(super) fn waits_for_records(&self, set: &ReaderSet) -> bool {
         !self.over && self.unknown.is_none() && self.wanted.is_some_and(|wanted| wanted >= self.at(set))
     }
@@ -200,8 +199,8 @@ impl PartitionPosition {
         unknown.confirmed |= confirmed;
     }
 
-    /// Whether every answer has said for this long that the broker does not know the partition, and nothing
-    /// more will be written.
+    /// Whether each answer for this long has said that the broker does not know the partition, and nothing more will be
+    /// written.
     pub(super) fn is_gone(&self, after: Duration, now: Instant) -> bool {
         let lasts =
             |it: UnknownSince| it.confirmed && now.saturating_duration_since(it.counted_from) >= after;
@@ -220,7 +219,7 @@ impl PartitionPosition {
         }
     }
 
-    /// Whether the broker rejected the offset within this time, and where it says the log is.
+    /// If the broker rejected the offset within this time, the start and the end of the log that it reported.
     pub(super) fn refused_within(&self, time: Duration, now: Instant) -> Option<(Offset, Offset)> {
         let last = self.refusals.iter().max_by_key(|it| it.last)?;
         (now.saturating_duration_since(last.last) <= time).then_some((last.low, last.high))

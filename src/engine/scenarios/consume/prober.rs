@@ -1,7 +1,6 @@
-//! Asks a broker about a reader's partition, on a separate thread, so that the reader does not wait for the
-//! answer.
+//! Sends requests about a reader's partition on a separate thread, so that the reader does not wait for the answer.
 //!
-//! Only one question is open at a time.
+//! Only one request is pending at a time.
 
 use std::sync::mpsc::{self, Receiver, TryRecvError};
 use std::time::{Duration, Instant};
@@ -11,7 +10,7 @@ use crate::kafka::probe::{self, FetchProbe, NoFetch};
 use crate::kafka::{self, ReadEvent, ReaderOptions, ReaderSet};
 use crate::plan::StartOffset;
 
-/// The answer to a question.
+/// The answer to a request.
 #[derive(Debug)]
 pub(super) enum ProbeAnswer {
     /// A fetch by the wire probe.
@@ -21,7 +20,7 @@ pub(super) enum ProbeAnswer {
     Known(Option<Vec<Partition>>),
 }
 
-/// What a fresh client got at a reader's offset.
+/// The result of a fresh client at a reader's offset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fresh {
     /// A record at this offset or later.
@@ -74,7 +73,7 @@ impl Prober {
         });
     }
 
-    /// Asks for the topic's partitions.
+    /// Requests the topic's partitions.
     pub(super) fn known(&mut self, client: &kafka::Client, topic: &str) {
         let wait = client.waits().answer;
         self.ask(client, topic, (0, 0), move |client, topic| {
@@ -92,7 +91,7 @@ impl Prober {
         let (found, answer) = mpsc::channel();
         let (client, topic) = (client.clone(), topic.to_owned());
         let spawned = std::thread::Builder::new().name("kaf6-look".into()).spawn(move || {
-            // The receiver is gone if the reader has ended.
+            // The receiver no longer exists if the reader has ended.
             let _ = found.send(question(&client, &topic));
         });
         if spawned.is_ok() {

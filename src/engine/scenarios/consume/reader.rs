@@ -1,6 +1,6 @@
 //! The loop of a reading thread: books records, and detects ends and stalls that no record shows.
 //!
-//! `blocked` decides when to ask about a blocked reader.
+//! `blocked` decides when to send requests about a blocked reader.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -44,7 +44,7 @@ pub(super) struct ReadLoop<'a> {
 }
 
 impl ReadLoop<'_> {
-    /// Reads until everything is read or time is up.
+    /// Reads until everything is read or the timeout.
     pub(super) fn read(
         &mut self,
         set: &mut ReaderSet,
@@ -113,7 +113,7 @@ impl ReadLoop<'_> {
         self.limit().is_some_and(|limit| self.consumer.taken.load(Ordering::Relaxed) >= limit)
     }
 
-    /// Takes one message of the limit that all clients share; false if the limit is reached.
+    /// Takes one message of the limit that all clients share. Returns false if the limit is reached.
     fn may_take(&self) -> bool {
         let Some(limit) = self.limit() else { return true };
         let more = |taken| (taken < limit).then_some(taken + 1);
@@ -168,8 +168,8 @@ impl ReadLoop<'_> {
 
     fn record(&mut self, record: &Record<'_>, now: Instant, now_us: u64, batch: &mut DrainCounts) {
         let Some(at) = self.places.iter().position(|p| p.partition == record.partition) else { return };
-        // After its limit, the reader counts as having seen nothing, not even the end marker. Otherwise it
-        // would count as having read everything in between.
+        // After its limit, the reader ignores all records, including the end marker. Otherwise it would count as having
+        // read everything in between.
         if self.places[at].over || self.limit_reached() {
             return;
         }
@@ -179,7 +179,7 @@ impl ReadLoop<'_> {
             From::Run => self.limit().is_some() && self.places[at].reads.is_new(self.sight.streams, &opened),
         };
         if counts && !self.may_take() {
-            // The record is beyond the limit, wherever the other clients are.
+            // The record is beyond the limit, regardless of the other clients.
             return;
         }
         let place = &mut self.places[at];
@@ -267,12 +267,12 @@ impl ReadLoop<'_> {
         batch.hand_over(&mut self.recorder, now_us);
     }
 
-    /// Checks what no record shows: an end marker that was read before it was known, the end of the log, a
+    /// Checks for states that no record shows: an end marker that was read before it was known, the end of the log, a
     /// slow reader.
     fn look(&mut self, set: &mut ReaderSet, decided: bool, now: Instant) {
         let ends_by_watermark = self.plan.from == From::Run || self.plan.limit.is_none();
         let mut given_time = false;
-        // After its limit, a reader's position does not say what it has seen.
+        // After its limit, a reader's position does not show what it has processed.
         let limited = self.limit_reached();
         for at in 0..self.places.len() {
             let place = &mut self.places[at];
@@ -282,8 +282,8 @@ impl ReadLoop<'_> {
                 && !limited
                 && set.position(place.partition).is_some_and(|position| position > end_marker.offset)
             {
-                // Either the log was recreated and no answer of the broker says so, or the end marker itself
-                // is missing. In the second case the reader passes its offset again.
+                // Either the log was recreated and no answer of the broker reveals it, or the end marker itself is
+                // missing. In the second case, the reader passes its offset again.
                 if place.sent_back {
                     place.reached_end_marker = true;
                     place.finish();
@@ -306,7 +306,7 @@ impl ReadLoop<'_> {
             let position = set.position(partition).unwrap_or(place.start);
             let idle = now.saturating_duration_since(place.still_since);
             let told_end = || set.told_end(partition);
-            // One at a time, because the other partitions are not read meanwhile.
+            // One at a time, because the other partitions are not read during this.
             if !given_time
                 && let Some(gained) = place.pace.is_too_slow(
                     position,

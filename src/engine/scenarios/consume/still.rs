@@ -1,4 +1,4 @@
-//! Readers that stand still or are slow: finds out why with the wire probe, and gives the broker more time.
+//! Readers that make no progress or are slow: finds the cause with the wire probe, and gives the broker more time.
 
 use std::time::{Duration, Instant};
 
@@ -8,18 +8,18 @@ use crate::kafka::probe::{FetchProbe, NoFetch};
 use crate::kafka::{Code, Error, ReaderSet, Waits};
 use crate::observe::Note;
 
-/// A reader whose end marker is written is slow if it reads fewer records than this per window: everything it
-/// reads already exists.
+/// Minimum number of records per window for a reader whose end marker is written. With fewer, it is slow, because
+/// everything it reads already exists.
 const CRAWL: Offset = 1000;
 
 /// The progress of one reader.
 pub(super) struct ReadPace {
     since: Instant,
     from: Offset,
-    /// The reader uses the longest fetch timeout.
+    /// Whether the reader uses the longest fetch timeout.
     patient: bool,
-    /// How often the longer timeout could not be set. Each failure makes the next attempt later, because
-    /// nothing else is read meanwhile.
+    /// How often setting the longer timeout failed. Each failure delays the next attempt further, because nothing else
+    /// is read during an attempt.
     failed: u32,
     still: Duration,
 }
@@ -35,9 +35,9 @@ impl ReadPace {
         (self.since, self.from) = (now, from);
     }
 
-    /// Whether the reader should give the broker more time per answer: it is slow on the way to its end
-    /// marker; or, before the end marker is known, stands still although the broker reports a later end.
-    /// Returns how far it got, and in what time.
+    /// Whether the reader should give the broker more time per answer. This is the case if it is slow before its end
+    /// marker. It is also the case if the end marker is not known yet, and the reader makes no progress although the
+    /// broker reports a later end. Returns how far it got, and in what time.
     pub(super) fn is_too_slow(
         &mut self,
         position: Offset,
@@ -46,7 +46,7 @@ impl ReadPace {
         told_end: impl FnOnce() -> Option<Offset>,
         now: Instant,
     ) -> Option<(Offset, Duration)> {
-        // A reader that stood still before its end marker was known does not wait for another window.
+        // A reader that made no progress before its end marker was known does not wait for another window.
         let window = match self.failed {
             0 if end_marker.is_some() && idle >= self.still => self.still / 3,
             failed => self.still * (1 << failed.min(5)),
@@ -88,8 +88,8 @@ impl ReadPace {
     }
 }
 
-/// Notes that a reader makes no progress before an acked record, and what the broker answers. librdkafka may
-/// not have reported it.
+/// Notes that a reader makes no progress before an acked record, and the broker's answer, which librdkafka may not have
+/// reported.
 pub(super) fn note(
     consumer: &Consumer,
     set: &ReaderSet,
@@ -108,7 +108,7 @@ pub(super) fn note(
                 probe.code.aside()
             )
         }
-        // A reader asks for the log's offsets before it fetches, and librdkafka repeats the request silently.
+        // A reader requests the log's offsets before it fetches, and librdkafka repeats the request silently.
         Ok(probe) if probe.record_bytes > 0 => match set.watermarks(partition, waits.answer) {
             Err(Error::Request { code, .. }) if !code.is_local() => {
                 retried(code);

@@ -32,11 +32,11 @@ pub(super) struct ReadTask {
 }
 
 impl ReadTask {
-    /// Reads to the end. Signals `open` when it is at its start, and then waits for its end marker.
+    /// Reads to the end. Signals `open` when the readers are at their start, and then waits for the end marker.
     ///
     /// # Errors
     ///
-    /// Why it could not read.
+    /// The reason why it could not read.
     pub(super) fn run(
         self,
         open: oneshot::Sender<()>,
@@ -85,8 +85,8 @@ impl ReadTask {
         Ok(end)
     }
 
-    /// Opens its readers. If they need the log's offsets and the broker does not know the topic, it retries
-    /// until the reader's timeout: a broker that has just started may not know its topics yet.
+    /// Opens the readers. If they need the log's offsets and the broker does not know the topic, retries until the
+    /// reader's timeout: a broker that has just started may not know its topics yet.
     fn open(&self, client: &kafka::Client, plan: &ConsumePlan) -> Result<ReaderSet, NotOpen> {
         let shared = &self.consumer.shared;
         let mut unknown_since = None;
@@ -143,9 +143,9 @@ impl ReadTask {
     }
 }
 
-/// Why no reader was opened.
+/// The reasons why no reader was opened.
 enum NotOpen {
-    /// The broker did not know the topic until the time was up.
+    /// The broker did not know the topic until the timeout.
     Unknown {
         since_us: u64,
     },

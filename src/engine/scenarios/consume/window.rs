@@ -25,7 +25,7 @@ pub(super) struct BrokerAnswer {
 }
 
 impl BrokerAnswer {
-    /// What a wire probe at this offset saw.
+    /// The answer to a wire probe at this offset.
     pub(super) fn of(probe: &FetchProbe, at: Offset, committed: bool) -> Self {
         Self {
             code: probe.code,
@@ -54,7 +54,7 @@ pub(super) struct AnswerWindow {
     last: Last,
     codes: BTreeMap<Code, u64>,
     empty: u64,
-    /// Answers with records from the reader's offset on, of which the reader gets none.
+    /// Number of answers with records from the reader's offset on, of which the reader gets none.
     given: u64,
     start: Option<Offset>,
     end: Option<Offset>,
@@ -78,7 +78,7 @@ impl AnswerWindow {
         *self = Self::new(now);
     }
 
-    /// No answer, or one that says nothing about the record: restarts the window.
+    /// There was no answer, or one that proves nothing about the record: restarts the window.
     pub(super) fn not_counted(&mut self, now: Instant) {
         self.restart(now);
         self.last = Last::NotCounted;
@@ -97,8 +97,7 @@ impl AnswerWindow {
         let answers = look.code.is_none() && !look.records;
         let held_up = look.stable.filter(|stable| answers && (*stable <= at || ahead(*stable)));
         let outside = look.code == OUT_OF_RANGE && look.start.is_some_and(|start| at < start);
-        // Either records are returned now and were not before, or the other way round, so something has
-        // changed.
+        // Records are returned now and were not before, or the reverse. So something has changed.
         let changed = self.last == Last::Counted && look.records != (self.given > 0);
         if changed || outside || held_up.is_some() || is_denied(look.code) {
             self.not_counted(now);
@@ -117,12 +116,12 @@ impl AnswerWindow {
         None
     }
 
-    /// Whether the window has lasted this long, with answers that count only.
+    /// Whether the window has lasted this long, and all its answers count.
     pub(super) fn is_over(&self, after: Duration, now: Instant) -> bool {
         self.last == Last::Counted && now.saturating_duration_since(self.since) >= after
     }
 
-    /// The broker returns records that no client can read.
+    /// Whether the broker returns records that no client can read.
     pub(super) const fn is_given(&self) -> bool {
         self.given > 0
     }
@@ -154,8 +153,7 @@ fn name(code: Code) -> String {
     if code == Code(-1) { "UNKNOWN_SERVER_ERROR".to_owned() } else { code.name() }
 }
 
-/// TOPIC_, GROUP_ and CLUSTER_AUTHORIZATION_FAILED, and UNSUPPORTED_VERSION: about the client, and not about
-/// the record.
+/// TOPIC_, GROUP_ and CLUSTER_AUTHORIZATION_FAILED, and UNSUPPORTED_VERSION. These concern the client, not the record.
 const fn is_denied(code: Code) -> bool {
     matches!(code.0, 29 | 30 | 31 | 35)
 }
@@ -170,7 +168,7 @@ mod tests {
         BrokerAnswer { code: Code(code), records: false, start: Some(0), end: Some(12), stable: None }
     }
 
-    /// A window that saw these answers at offset 20, one per second; and whether it is over after 90 s.
+    /// A window with these answers at offset 20, one per second; and whether it is over after 90 s.
     fn over(looks: &[BrokerAnswer]) -> (bool, AnswerWindow) {
         let start = Instant::now();
         let mut window = AnswerWindow::new(start);

@@ -8,7 +8,7 @@ use crate::scenario::Series;
 /// How many other series of the same name are shown for a missing one.
 const NEAR: usize = 3;
 
-/// What a page has of an expected series.
+/// What a page contains of an expected series.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct FoundSeries {
     pub(crate) present: bool,
@@ -16,11 +16,10 @@ pub(crate) struct FoundSeries {
     pub(crate) near: Vec<String>,
 }
 
-/// Searches a page for series. `keep` gets each of their samples that has a finite value.
+/// Searches a page for series. `keep` receives each of their samples that has a finite value.
 ///
-/// Without labels, an expected series matches all series of its name. The name may also be that of a family
-/// (`# TYPE`), which is present if any of its samples is: `latency` by `latency_bucket`, `latency_sum` or
-/// `latency_count`.
+/// Without labels, an expected series matches all series with its name. The name may also be that of a family (`#
+/// TYPE`), which is present if any of its samples is: `latency` by `latency_bucket`, `latency_sum` or `latency_count`.
 pub(crate) fn look_for(page: &str, wanted: &[Series], mut keep: impl FnMut(&str, f64)) -> Vec<FoundSeries> {
     let mut found = vec![FoundSeries::default(); wanted.len()];
     let mut families: HashMap<&str, &str> = HashMap::new();
@@ -44,7 +43,7 @@ pub(crate) fn look_for(page: &str, wanted: &[Series], mut keep: impl FnMut(&str,
             continue;
         }
         let Some((sample, rest)) = Series::read(line) else { continue };
-        // A line of another kind of page may begin with the same word.
+        // A line of another kind of page may start with the same word.
         let value = rest.split_whitespace().next().and_then(|text| text.parse::<f64>().ok());
         let Some(value) = value else { continue };
         let text = &line[..line.len() - rest.len()];

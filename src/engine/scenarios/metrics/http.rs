@@ -19,16 +19,15 @@ const USER_AGENT: &str = concat!("kaf6/", env!("CARGO_PKG_VERSION"));
 pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) body: String,
-    /// The body is longer than [`BODY`]; `body` contains the complete lines up to there.
+    /// Whether the body is longer than [`BODY`]. `body` then contains the complete lines up to this length.
     pub(crate) cut: bool,
 }
 
-/// Sends one request. `is_own` means that the address belongs to a container of the run, which no proxy can
-/// reach.
+/// Sends one request. `is_own` means that the address belongs to a container of the run, which no proxy can reach.
 ///
 /// # Errors
 ///
-/// Why there is no answer, naming the proxy if one was used.
+/// The reason why there is no answer, with the proxy if one was used.
 pub(crate) fn get(url: &str, is_own: bool, timeout: Duration) -> Result<Response, String> {
     let uri: Uri = url.parse().map_err(|error| format!("invalid URL `{url}`: {error}"))?;
     let chosen = if is_own { None } else { proxy::choose(&uri, |name| std::env::var(name).ok()) };
@@ -42,7 +41,7 @@ pub(crate) fn get(url: &str, is_own: bool, timeout: Duration) -> Result<Response
         return Err(format!("{}: only HTTP proxies are supported", named()));
     }
     let host = proxy::host(&uri).unwrap_or_default();
-    // Many proxies allow CONNECT for port 443 only.
+    // Many proxies allow CONNECT only for port 443.
     let is_plain = uri.scheme_str() == Some("http") && proxy.protocol() == ureq::ProxyProtocol::Http;
     let answer = if is_plain { forwarded(&uri, &proxy, timeout) } else { ask(&uri, Some(proxy), timeout) };
     answer.map_err(|error| format!("{}: {error}; to bypass the proxy, add {host} to NO_PROXY", named()))

@@ -24,7 +24,6 @@ const ONE_OF_MANY: Duration = Duration::from_secs(10);
 const SERIES: usize = 50;
 const POINTS: usize = 600;
 
-/// Runs one `metrics` scenario.
 pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, plan: &MetricsPlan) -> ScenarioOutcome {
     let deadline = shared.deadline(index);
     let mut seen = ScrapeSeen {
@@ -43,8 +42,8 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize, plan: &MetricsPl
             url: shared.resolve(&plan.url),
             is_own: plan.url.has_service(),
             wanted: plan.contains.iter().map(|(_, series)| series.clone()).collect(),
-            // A request that starts in time gets its full timeout; otherwise the last one would fail because
-            // the scenario ends.
+            // A request that starts in time gets its full timeout. Otherwise, the last one would fail because the
+            // scenario ends.
             timeout: plan.every.map_or(deadline.saturating_duration_since(began), |_| ONE_OF_MANY),
         };
         seen = unwind(tokio::task::spawn_blocking(move || task.ask(seen)).await);

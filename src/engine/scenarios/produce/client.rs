@@ -1,7 +1,7 @@
 //! One client of a producer: sends messages that are due, and books those that have ended.
 //!
-//! A message without headers is staged and handed over together with others of its partition, before delivery
-//! reports are read. So a retry is always seen after the handover of every message that it may affect.
+//! Messages without headers are staged and passed to librdkafka together with others of their partition, before
+//! delivery reports are read. So a retry is always seen after the sending of every message that it may affect.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,16 +20,15 @@ use crate::ledger::envelope::RecordKind;
 use crate::metrics::Recorder;
 use crate::plan::{Acks, Partitioning, ProducePlan};
 
-/// After this number of sends, an open loop that is late hands over staged messages and reads delivery
-/// reports.
+/// After this number of sends, an open loop that is late passes on staged messages and reads delivery reports.
 const SENDS_A_POLL: u32 = 256;
-/// The same for a closed loop that does not have to wait earlier, in messages and in bytes: enough to put the
-/// messages of each partition next to each other in memory, and little enough for a CPU cache.
+/// The same for a closed loop that does not have to wait earlier, in messages and in bytes: enough to make the messages
+/// of each partition adjacent in memory, and little enough for a CPU cache.
 const CLOSED_SENDS_A_POLL: u32 = 4096;
 const BYTES_A_POLL: u64 = 1 << 20;
 /// A closed loop reads the clock after this number of sends: about ten microseconds.
 const SENDS_A_LOOK: u32 = 64;
-/// Memory that librdkafka uses for a message in flight beside its bytes.
+/// Memory that librdkafka uses for a message in flight, in addition to its bytes.
 const OVERHEAD: u64 = 256;
 /// How often librdkafka stores the bytes of a message: in the message, and in the request until it is
 /// answered.
@@ -49,14 +48,14 @@ pub(super) struct ProduceClient<'a> {
     /// Bytes in flight including overhead, and their limit.
     in_flight: u64,
     budget: u64,
-    /// Its messages that were handed over or staged, and how many of them have not ended.
+    /// Number of messages that were sent or staged. The next field is how many of them have not ended.
     sent: u64,
     open: u64,
     /// Since when it waits for an ack.
     waiting_us: Option<u64>,
-    /// librdkafka's queue was full: staged messages wait.
+    /// Whether librdkafka's queue was full, so that staged messages wait.
     full: bool,
-    /// The producer has a fatal error: nothing more is sent.
+    /// Whether the producer has a fatal error, and nothing more is sent.
     given_up: bool,
 }
 
@@ -143,7 +142,7 @@ impl<'a> ProduceClient<'a> {
         self.recorder.open(open);
     }
 
-    /// Sends everything that becomes due, until nothing is left; true if that was in time. Some messages may
+    /// Sends everything that becomes due, until nothing is left. Returns whether that was in time. Some messages may
     /// still be staged.
     pub(super) fn send_all(&mut self, producer: &mut Producer) -> bool {
         let shared = Arc::clone(&self.task.shared);
@@ -159,7 +158,7 @@ impl<'a> ProduceClient<'a> {
         let mut blocked_until = 0;
         let mut now = Instant::now();
         loop {
-            // A closed loop sends so fast that one clock reading serves several messages.
+            // A closed loop sends so fast that it reads the clock once for several messages.
             if open_loop || unpolled % SENDS_A_LOOK == 0 {
                 now = Instant::now();
             }
@@ -177,7 +176,7 @@ impl<'a> ProduceClient<'a> {
                 (unpolled, unpolled_bytes) = (0, 0);
                 continue;
             }
-            // One message is always allowed, however large it is.
+            // One message is always allowed, even if it is larger than the budget.
             let sent = if self.in_flight >= self.budget || self.full {
                 None
             } else {
@@ -271,14 +270,14 @@ impl<'a> ProduceClient<'a> {
         self.given_up |= FATAL.contains(&code);
     }
 
-    /// Hands over staged messages.
+    /// Passes staged messages to librdkafka.
     fn hand_over(&mut self, producer: &mut Producer) {
         if producer.staged() == 0 {
             return;
         }
         let mut sent = 0;
         let handed = producer.hand_over(&mut |tag, code| {
-            // After a fatal error, the first message reports it; the others never left.
+            // After a fatal error, the first message reports it. The others were not sent.
             if self.given_up {
                 self.take_back(tag);
             } else {
@@ -293,19 +292,19 @@ impl<'a> ProduceClient<'a> {
         }
     }
 
-    /// Takes back the last message of a partition, which never left.
+    /// Takes back the last message of a partition, which was not sent.
     fn take_back(&mut self, tag: u64) {
         let bytes = self.booking.take_back(tag);
         self.in_flight = self.in_flight.saturating_sub(bytes.map_or(0, weight));
         self.open = self.open.saturating_sub(1);
     }
 
-    /// Hands over staged messages and processes delivery reports. Waits up to `wait` for the first one.
+    /// Passes on staged messages and processes delivery reports. Waits up to `wait` for the first one.
     fn poll(&mut self, producer: &mut Producer, wait: Duration) {
         self.turn(producer, |producer, on| producer.poll(wait, on));
     }
 
-    /// Hands over staged messages, and books the delivery reports that `take` returns.
+    /// Passes on staged messages, and books the delivery reports that `take` returns.
     fn turn(
         &mut self,
         producer: &mut Producer,
@@ -373,7 +372,7 @@ impl<'a> ProduceClient<'a> {
         }
     }
 
-    /// Waits until no message is in flight; true if that was in time.
+    /// Waits until no message is in flight. Returns whether that was in time.
     pub(super) fn settle(&mut self, producer: &mut Producer) -> bool {
         let mut until = self.task.deadline;
         let mut noticed = false;
@@ -408,7 +407,7 @@ impl<'a> ProduceClient<'a> {
     }
 }
 
-/// What a message costs of the memory budget.
+/// The share of the memory budget that a message uses.
 const fn weight(bytes: u64) -> u64 {
     COPIES * bytes + OVERHEAD
 }

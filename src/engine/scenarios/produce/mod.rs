@@ -28,7 +28,6 @@ use crate::kafka::{self, Producer, ProducerOptions};
 use crate::observe::{Note, ScenarioEnd};
 use crate::plan::{Acks, Partitioning, ProducePlan, Work};
 
-/// Runs one `produce` scenario.
 pub(crate) async fn run(shared: &Arc<RunContext>, index: usize) -> ScenarioOutcome {
     let Work::Produce(plan) = &shared.plan.scenarios[index].work else {
         return ScenarioOutcome::failed("not a producer");
@@ -46,7 +45,7 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize) -> ScenarioOutco
         ));
     }
     let deadline = shared.deadline(index);
-    // It waits for its first ack from the moment at which its clients connect.
+    // The wait for the first ack starts when its clients connect.
     if plan.acks != Acks::None {
         shared.live.metrics(index).waits(shared.clock.now_us());
     }
@@ -97,7 +96,7 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize) -> ScenarioOutco
     ScenarioOutcome::of(ScenarioEnd::Done)
 }
 
-/// Notes a load generator that was late enough to matter, and messages that were not acked.
+/// Notes significant lateness of the load generator, and messages that were not acked.
 fn note_counts(shared: &RunContext, index: usize) {
     let scenario = &shared.plan.scenarios[index];
     let counts = shared.live.metrics(index).snapshot();
@@ -136,14 +135,14 @@ fn note_pile_up(shared: &RunContext, index: usize, plan: &ProducePlan, partition
     shared.note(Note::warning(found.note(name, partitions * u64::from(plan.clients), linger)));
 }
 
-/// How long a client waits to fill a batch, if the file does not say.
+/// How long a client waits to fill a batch, if the file does not define it.
 fn own_linger(plan: &ProducePlan) -> Duration {
     let rate = plan.schedule.as_ref().map(|s| s.mean_rate() / f64::from(plan.clients));
     ProducerOptions::linger_for(rate, plan.max_in_flight / u64::from(plan.clients))
 }
 
 struct ProduceEnd {
-    /// Everything was sent and ended in time.
+    /// Whether everything was sent and ended in time.
     in_time: bool,
     fatal: Option<Fatal>,
 }
@@ -162,7 +161,7 @@ impl ProduceTask {
             acks: plan.acks,
             compression: plan.compression.name().to_owned(),
             idempotence: plan.idempotence,
-            // librdkafka's own limit is only a fallback for what the client's limit misses.
+            // librdkafka's own limit is only a fallback for the client's limit.
             queue_bytes: budget.max(1 << 16),
             message_timeout: self.deadline.saturating_duration_since(Instant::now()),
             longest_message: longest(&shared.run_id, plan.key.as_ref(), &plan.headers, &plan.value),
@@ -196,7 +195,7 @@ impl ProduceTask {
         let bound =
             shared.client.waits().warm_up.min(self.deadline.saturating_duration_since(Instant::now()));
         if let Err(error) = producer.warm_up(bound) {
-            // The producer retries by itself; its messages wait, and their latency shows it.
+            // The producer retries automatically. Its messages wait, and their latency includes it.
             let code = error.code().map_or_else(|| "WARM_UP".to_owned(), kafka::Code::name);
             shared.live.metrics(self.index).error(shared.clock.now_us(), &code);
         }

@@ -56,8 +56,7 @@ impl PileUp {
         if in_request >= SMALL || in_request * bytes >= SMALL_BYTES {
             return format!("{behind}: it cannot keep up with this rate. Lower `rate`");
         }
-        // This estimates how many requests per second the broker can answer; half of them are left for its
-        // other work.
+        // Estimates how many requests per second the broker can answer, with half of them left for its other work.
         let enough = 2000.0 * per_second(senders, 1.0) / (acked / in_request).max(1.0);
         let enough = (enough / 10.0).ceil() * 10.0;
         format!(
@@ -69,7 +68,7 @@ impl PileUp {
     }
 }
 
-/// Each part of this time ended with more unacked messages than the one before.
+/// Whether each part of this time ended with more unacked messages than the one before.
 fn grows(timeline: &Timeline, first: usize, last: usize) -> bool {
     let open = |part: usize| timeline.buckets(first, first + (last - first) * part / PARTS).total.open;
     let steps = (0..PARTS).map(|part| (open(part), open(part + 1)));
@@ -87,8 +86,7 @@ mod tests {
     use super::*;
     use crate::metrics::{ClientMetrics, Recorder};
 
-    /// 200 messages per second for 10 s; `acked` returns how many are acked in each second, as long as any
-    /// are left.
+    /// 200 messages per second for 10 s. `acked` returns how many are acked in each second, as long as any are left.
     fn counts(acked: impl Fn(u64) -> u64) -> Snapshot {
         let metrics = ClientMetrics::default();
         let mut recorder = Recorder::new(&metrics);

@@ -1,4 +1,4 @@
-//! What one client of a producer gets.
+//! The inputs of one client of a producer.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -1,6 +1,6 @@
 //! `roundtrip`: writes one message, reads it back, and repeats, with one producer and one reader per client.
 //!
-//! They work like all others: each message is booked, and each record goes into the ledger. The latency of a
+//! They work as in other scenarios: each message is booked, and each record is added to the ledger. The latency of a
 //! round trip is the time from sending until the message is both acked and read.
 
 mod trips;
@@ -16,7 +16,6 @@ use crate::engine::scheduling::setup;
 use crate::observe::ScenarioEnd;
 use crate::plan::Work;
 
-/// Runs one `roundtrip` scenario.
 pub(crate) async fn run(shared: &Arc<RunContext>, index: usize) -> ScenarioOutcome {
     let Work::Roundtrip(plan) = &shared.plan.scenarios[index].work else {
         return ScenarioOutcome::failed("not a round trip");
@@ -32,7 +31,7 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize) -> ScenarioOutco
         ));
     }
     let deadline = shared.deadline(index);
-    // It waits for its first message from the moment at which its clients connect.
+    // The wait for the first message starts when its clients connect.
     shared.live.metrics(index).waits(shared.clock.now_us());
     let tasks: Vec<_> = (0..plan.clients)
         .map(|client| {

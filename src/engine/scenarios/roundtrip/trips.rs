@@ -40,13 +40,13 @@ pub(super) struct RoundtripEnd {
 /// Records per loop, after which delivery reports are processed.
 const BATCH: usize = 1000;
 
-/// How one round trip ended.
+/// The end of one round trip.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trip {
     /// Acked, and read back unaltered.
     Back,
     Altered,
-    /// Not acked: failed or unknown, as the counts say.
+    /// Not acked: failed or unknown, according to the counts.
     NotAcked,
     Late,
 }
@@ -55,7 +55,7 @@ struct RoundtripClient<'a> {
     task: &'a RoundtripTask,
     plan: &'a RoundtripPlan,
     stream: StreamId,
-    /// How many of its first trips count in the ledger only.
+    /// Number of first trips that count only in the ledger.
     warmup: u64,
     sight: RecordMatcher<'a>,
     recorder: Recorder<'a>,
@@ -77,7 +77,7 @@ struct Under {
 }
 
 impl Under {
-    /// How it ended; `None` if it has not ended.
+    /// The end; `None` if the trip has not ended.
     const fn end(self) -> Option<Trip> {
         match (self.acked, self.intact) {
             (_, Some(false)) => Some(Trip::Altered),
@@ -155,7 +155,7 @@ impl RoundtripTask {
 }
 
 impl RoundtripClient<'_> {
-    /// Runs all trips, warm-up first; true if they ended in time.
+    /// Runs all trips, warm-up first. Returns whether they ended in time.
     fn trips(&mut self, counted: u64, producer: &mut Producer, set: &mut ReaderSet) -> bool {
         let shared: &RunContext = &self.task.shared;
         let mut maker = Maker::new(
@@ -256,7 +256,7 @@ impl RoundtripClient<'_> {
             if counted {
                 self.recorder.metrics().waits(due_us);
             }
-            // A client that waits for the ack only is woken by it.
+            // A client that only waits for the ack is woken by it.
             let wait = LOOK.min(until - now);
             let of_ack = if under.intact.is_some() {
                 wait
