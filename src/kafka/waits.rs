@@ -19,11 +19,11 @@ pub struct Waits {
     /// Maximum wait of one attempt to open a reader: connections, metadata, start offsets.
     pub open: Duration,
     /// Pause between two requests about one partition: its watermarks, whether the broker knows it, a probe for a
-    /// reader that makes no progress.
+    /// reader that is stuck.
     pub ask: Duration,
     /// Maximum wait for the answer to such a request.
     pub answer: Duration,
-    /// How long a reader may make no progress before kaf6 looks for the cause, if there are records ahead of it.
+    /// How long a reader may be stuck before kaf6 looks for the cause, if there are records ahead of it.
     pub still: Duration,
     /// Maximum wait for a log's start and end, or for metadata, before a reader restarts after an error.
     pub restart: Duration,

@@ -1,6 +1,6 @@
 //! The account: puts each planned message into exactly one class, with sums that must add up.
 //!
-//! Each class is counted from observations, and none is computed as a remainder. [`Account::check`] compares the sums.
+//! Each class is counted from observations, and no count is a remainder. [`Account::check`] compares the sums.
 
 use crate::ids::Partition;
 

@@ -1,6 +1,6 @@
 //! Attach: finds running containers by name, id or label.
 //!
-//! Also creates the markers with which `clean` heals containers that a killed run had stopped or paused.
+//! Also creates markers. If a run is killed, `clean` uses them to heal containers that it had stopped or paused.
 
 use std::collections::HashMap;
 

@@ -24,7 +24,7 @@ pub struct UpOptions {
     /// The run's timeout, from which the expiry time of its containers is derived.
     pub bound: Duration,
     pub progress: StepListener,
-    /// Images with which faults restart services, by service. They are also pulled at the start.
+    /// Images that faults use to restart services, by service. They are also pulled at the start.
     pub later_images: Vec<(String, String)>,
 }
 

@@ -31,7 +31,7 @@ pub(crate) fn is_end_marker(shared: &RunContext, end_marker: EndMarkerSeen, reco
         && identity.seq >= end_marker.number
 }
 
-/// The data with which the records of one partition are compared.
+/// Compares the records of one partition with what was sent.
 #[derive(Clone, Copy)]
 pub(crate) struct RecordMatcher<'a> {
     pub(crate) shared: &'a RunContext,

@@ -52,7 +52,7 @@ pub(crate) async fn up(
     Ok(Some(Arc::new(Cluster::up(cluster, up, cut).await?)))
 }
 
-/// Images with which faults restart services.
+/// Images that faults use to restart services.
 fn later_images(plan: &Plan) -> Vec<(String, String)> {
     let image = |fault: &FaultPlan| match &fault.action {
         ActionPlan::Restart { target, image: Some(image), .. } => {

@@ -160,8 +160,8 @@ fn restore(shared: &RunContext, saved: &Saved, topics: Vec<TopicState>) -> Topol
     Topology { topics, streams, first: HashMap::new() }
 }
 
-/// The current topics of a saved ledger. None is created, and a deleted topic keeps its partitions, so that
-/// its acked messages are judged.
+/// The current topics of a saved ledger. Creates no topics. A deleted topic keeps its partitions, so that its acked
+/// messages are judged.
 fn topics_of(shared: &RunContext, saved: &Saved) -> Result<Vec<TopicState>, kafka::Error> {
     let names = shared.topic_names();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();

@@ -8,7 +8,7 @@ use crate::observe::{Note, Retention};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rules {
-    /// These settings apply: the broker's, or those with which this run created the topic.
+    /// These settings apply: the broker's, or those in the file if this run created the topic.
     Known(TopicSettings),
     /// The topic existed before, and the broker does not report its settings.
     Unknown,

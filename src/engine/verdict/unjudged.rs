@@ -1,4 +1,4 @@
-//! Notes about what a run could not judge, so that nothing is omitted silently.
+//! Notes about what a run did not judge, so that nothing is omitted silently.
 
 use crate::engine::context::run_context::RunContext;
 use crate::kafka::CHECKS_CRCS;

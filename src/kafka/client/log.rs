@@ -21,7 +21,7 @@ pub struct LogLines(Arc<Mutex<Lines>>);
 #[derive(Default)]
 struct Lines {
     entries: Vec<Entry>,
-    /// Whether the last failed connection was to the other address of `localhost`.
+    /// Whether the last failed connection used the other address of `localhost`.
     is_other_address: bool,
 }
 

@@ -294,7 +294,8 @@ mod tests {
         assert!(client.uses_sasl());
         let kinds = [ClientKind::Consumer, ClientKind::Producer];
         let handles = kinds.map(|kind| client.handle(kind, &[], |_, _, _| {}).unwrap());
-        // librdkafka asks for another token once a second; one that nobody gets would stay in the client's queue.
+        // librdkafka requests another token once a second. If nothing serves the client's queue, the request stays
+        // there.
         std::thread::sleep(std::time::Duration::from_millis(2100));
         // One may just have come.
         let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);

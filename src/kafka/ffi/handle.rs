@@ -167,7 +167,8 @@ impl Handle {
 impl Drop for Handle {
     fn drop(&mut self) {
         // SAFETY: topics, queues, messages and events have an Arc of this handle or borrow something that has one, so
-        // none is left. The opaque pointer is freed after the destruction, which joins all threads that can log.
+        // all of them were dropped. The opaque pointer is freed after the destruction, which joins all threads that can
+        // log.
         unsafe {
             sys::rd_kafka_destroy_flags(self.as_ptr(), sys::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
             drop(Box::from_raw(self.opaque.as_ptr()));

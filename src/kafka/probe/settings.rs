@@ -1,7 +1,7 @@
 //! The settings of a topic that let a broker remove records, and its timestamp type.
 //!
 //! The probe requests them, because librdkafka supports only DescribeConfigs 0 and 1, and some brokers
-//! (KafScale) only 4. They can also be read from the config with which a file creates the topic.
+//! (KafScale) only 4. They can also be read from the topic config in a file.
 
 use std::collections::BTreeMap;
 use std::time::Instant;

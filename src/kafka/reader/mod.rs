@@ -346,7 +346,7 @@ impl ReaderSet {
         let now = Instant::now();
         for reader in &mut self.readers {
             if reader.starts_at.is_some_and(|at| at <= now) {
-                // If this fails, the reader makes no progress, and its end reports that.
+                // If this fails, the reader is stuck, and its end reports that.
                 let _ = reader.start();
             }
         }
@@ -391,7 +391,7 @@ impl ReaderSet {
         *old = fresh;
         release(vec![handle], Duration::ZERO);
         old.queue.wakes(&self.signal, u32::try_from(index).unwrap_or(u32::MAX));
-        // If this fails, the reader makes no progress, as before, and its end reports that.
+        // If this fails, the reader is still stuck, and its end reports that.
         let _ = old.start();
         true
     }

@@ -73,7 +73,7 @@ pub(crate) struct BadBatch {
     /// The batch's first offset according to librdkafka. Less than the reader's offset if the reader started in the
     /// middle.
     pub(crate) base: Offset,
-    /// librdkafka's error text; `None` if librdkafka reports no error and makes no progress.
+    /// librdkafka's error text; `None` if librdkafka is stuck without an error.
     pub(crate) reported: Option<String>,
 }
 

@@ -129,7 +129,7 @@ fn step(first: i64, last: i64, ahead: u64, next: i64) -> Option<i64> {
     ((0..=WIDEST).contains(&step) && first.checked_add(step.checked_mul(ahead)?)? == next).then_some(step)
 }
 
-/// The same for optional offsets: either all are missing, and the step is 0, or none is missing.
+/// The same for optional offsets. If all are missing, the step is 0. If only some are missing, there is no step.
 fn follow(first: Option<i64>, last: Option<i64>, ahead: u64, next: Option<i64>) -> Option<i64> {
     match (first, last, next) {
         (None, _, None) => Some(0),

@@ -299,7 +299,7 @@ impl SentLog {
     }
 
     /// Records that it is unknown whether the message is in the log. It may be written at any later time, and so out of
-    /// order. It is written twice only if it was resent.
+    /// order. It can only be in the log twice if it was resent.
     pub fn unknown(&mut self, seq: Seq, resent: Resent) {
         self.resent(seq, resent.max(Resent::Unwritten));
         self.blame(seq, resent);

@@ -33,7 +33,7 @@ pub(super) struct Consumer {
 }
 
 impl Consumer {
-    /// Tells the user once that the reader waits for an unknown partition.
+    /// Informs the user once that the reader waits for an unknown partition.
     pub(super) fn tell_unknown(&self) {
         if !self.unknown_told.swap(true, Ordering::Relaxed) {
             let reader = &self.shared.plan.scenarios[self.index].name;

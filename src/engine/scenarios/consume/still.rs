@@ -36,8 +36,8 @@ impl ReadPace {
     }
 
     /// Whether the reader should give the broker more time per answer. This is the case if it is slow before its end
-    /// marker. It is also the case if the end marker is not known yet, and the reader makes no progress although the
-    /// broker reports a later end. Returns how far it got, and in what time.
+    /// marker. It is also the case if the end marker is not known yet, and the reader is stuck although the broker
+    /// reports a later end. Returns how far it got, and in what time.
     pub(super) fn is_too_slow(
         &mut self,
         position: Offset,
@@ -88,7 +88,7 @@ impl ReadPace {
     }
 }
 
-/// Notes that a reader makes no progress before an acked record, and the broker's answer, which librdkafka may not have
+/// Notes that a reader is stuck before an acked record, and the broker's answer, which librdkafka may not have
 /// reported.
 pub(super) fn note(
     consumer: &Consumer,

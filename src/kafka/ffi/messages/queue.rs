@@ -115,7 +115,7 @@ unsafe extern "C" fn consume_cb(message: *mut sys::rd_kafka_message_t, serving: 
 
 impl Drop for Queue {
     fn drop(&mut self) {
-        // SAFETY: owned and alive. Removing the callback takes the lock under which it is called, so none is running
+        // SAFETY: owned and alive. Removing the callback takes the lock under which it is called, so it does not run
         // afterwards.
         unsafe {
             if let Some(wakes) = self.wakes {
