@@ -22,7 +22,7 @@ pub struct Observations {
     pub partitions: Vec<PartitionSeen>,
     /// Where every message went. `None` if no scenario sends messages.
     pub accounts: Option<Accounts>,
-    /// The ledger, if it is to be saved.
+    /// The ledger, if it must be saved.
     pub saved: Option<Saved>,
     /// The injected faults, by their index in the plan.
     pub faults: Vec<FaultSeen>,

@@ -68,7 +68,7 @@ impl GapWatch {
         self.last.load(Ordering::Relaxed).checked_sub(1)
     }
 
-    /// Reports that no ack or read is expected any more at this time, although none came.
+    /// Reports that no ack or read is expected after this time, although none has arrived.
     pub(super) fn rests(&self, at_us: u64) {
         let since = self.since.swap(NOTHING, Ordering::Relaxed);
         self.lock().stalls.insert(since, at_us);

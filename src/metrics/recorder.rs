@@ -99,7 +99,7 @@ impl ClientMetrics {
         self.watched.last_us()
     }
 
-    /// Reports that no ack or read is expected any more at this time, although none came.
+    /// Reports that no ack or read is expected after this time, although none has arrived.
     pub fn rests(&self, at_us: u64) {
         self.watched.rests(at_us);
     }

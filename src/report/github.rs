@@ -79,7 +79,7 @@ fn section(run: &Summary, report_dir: &Path) -> String {
     out
 }
 
-/// What became of all messages.
+/// The classes of all messages.
 fn messages(run: &Summary, out: &mut String) {
     if let Some(line) = account_line(run) {
         let _ = writeln!(out, "{}\n", text(&line));

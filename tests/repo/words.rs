@@ -8,8 +8,8 @@ use std::path::Path;
 
 const BANNED: &str = include_str!("../fixtures/banned-phrases.txt");
 
-/// Folders of `src` whose comments are checked. `""` stands for the files directly in `src`.
-const COMMENTED: [&str; 9] = ["", "app", "checks", "cli", "metrics", "plan", "record", "report", "scenario"];
+/// Folders of `src` whose comments are not checked yet.
+const UNCHECKED: [&str; 2] = ["docker/faults/", "docker/relay/"];
 
 #[test]
 fn no_text_has_a_banned_phrase() {
@@ -43,8 +43,7 @@ fn no_comment_has_a_banned_phrase() {
     let mut read = 0;
     each_file(&source, &mut |path| {
         let name = path.strip_prefix(&source).unwrap().display().to_string();
-        let folder = name.split_once('/').map_or("", |(folder, _)| folder);
-        if !name.ends_with(".rs") || is_test(&name) || !COMMENTED.contains(&folder) {
+        if !name.ends_with(".rs") || is_test(&name) || UNCHECKED.iter().any(|folder| name.starts_with(folder)) {
             return;
         }
         let texts = read_rust(&fs::read_to_string(path).unwrap()).comments;
@@ -55,7 +54,7 @@ fn no_comment_has_a_banned_phrase() {
             }));
         }
     });
-    assert!(read > 1500, "only {read} comments were read");
+    assert!(read > 3500, "only {read} comments were read");
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 

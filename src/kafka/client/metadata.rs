@@ -39,7 +39,7 @@ pub fn fetch(client: &Client, topics: &[&str], timeout: Duration) -> Result<Clus
 ///
 /// # Errors
 ///
-/// The reason why it did not answer in time, in librdkafka's words.
+/// librdkafka's error text if it did not answer in time.
 pub fn fetch_from(
     client: &Client,
     broker: &str,

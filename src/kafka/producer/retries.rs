@@ -32,7 +32,7 @@ pub struct ProducerEvent {
     pub kind: ProducerEventKind,
     /// The partition; `None` for any of the producer's.
     pub partition: Option<Partition>,
-    /// The error, in librdkafka's words.
+    /// librdkafka's error text.
     pub text: String,
     /// The error code, if it is a broker's.
     pub code: Option<Code>,
@@ -45,8 +45,8 @@ pub enum ProducerEventKind {
     Disconnected,
     /// Requests timed out.
     TimedOut,
-    /// A batch was requeued. librdkafka does not say which messages it contains; they are of this partition,
-    /// handed over before the event and not ended at it.
+    /// A batch was requeued. librdkafka does not report which messages it contains. They are messages of this partition
+    /// that were sent before the event and had not ended at this time.
     Retried {
         /// The number of messages in the batch.
         messages: u32,

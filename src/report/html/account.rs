@@ -14,7 +14,7 @@ use crate::record::account::{Standing, UNACKED, UNJUDGED, count_of};
 const MAX_ROWS: usize = 100;
 /// Columns that are shown even if they are 0.
 const ALWAYS: [&str; 4] = ["planned", "sent", "acked", "verified"];
-/// What became of unknown messages. These counts are shown below the number of unknown messages.
+/// The fate of unknown messages. These counts are shown below the number of unknown messages.
 const OF_UNKNOWN: [&str; 3] = ["found", "absent", "unchecked"];
 
 pub(super) struct AccountTable {

@@ -94,7 +94,7 @@ impl Drop for Slab {
         // If slots are in use, the memory is leaked, because a client that could not be closed in time may be reading
         // it.
         if self.held == 0 {
-            // SAFETY: leaked in `new`, and no address in it is used any more.
+            // SAFETY: leaked in `new`, and no address in it is still used.
             drop(unsafe { Box::from_raw(self.memory.as_ptr()) });
         }
     }
