@@ -43,7 +43,8 @@ fn no_comment_has_a_banned_phrase() {
     let mut read = 0;
     each_file(&source, &mut |path| {
         let name = path.strip_prefix(&source).unwrap().display().to_string();
-        if !name.ends_with(".rs") || is_test(&name) || UNCHECKED.iter().any(|folder| name.starts_with(folder)) {
+        if !name.ends_with(".rs") || is_test(&name) || UNCHECKED.iter().any(|folder| name.starts_with(folder))
+        {
             return;
         }
         let texts = read_rust(&fs::read_to_string(path).unwrap()).comments;

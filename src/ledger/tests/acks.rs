@@ -1,9 +1,10 @@
-//! What acks alone show: offsets that were acked twice, messages that were overtaken, and an end below what was acked.
+//! Anomalies that acks alone prove: offsets that were acked twice, messages that were overtaken, and an end below acked
+//! offsets.
 
 use super::*;
 use crate::ledger::judge::case::EarlierRun;
 
-/// Streams of as many scenarios, one each.
+/// Streams of several scenarios, one stream each.
 struct Acks {
     streams: Streams,
     sent: HashMap<StreamId, SentLog>,
@@ -15,7 +16,7 @@ struct Acks {
 }
 
 impl Acks {
-    /// The first and the last offset of each stream's acks.
+    /// From the first and the last offset of each stream's acks.
     fn of(acked: &[(i64, i64)]) -> Self {
         let mut out = Self {
             streams: Streams::default(),
@@ -58,14 +59,14 @@ impl Acks {
         }
     }
 
-    /// What a reader comes to that read nothing.
+    /// The verdict for a reader that read nothing.
     fn judged(&self) -> Judged {
         let reads = found(&[]);
         judge(&self.case(&[Pass::new(Observer::Reader(7), &reads, 0)]))
     }
 }
 
-/// The pieces of evidence, each of one message.
+/// The pieces of evidence, one for each message.
 fn single(judged: &Judged, anomaly: Anomaly) -> Vec<Evidence> {
     let of = judged.judgement.evidence.iter().filter(|piece| piece.anomaly == anomaly);
     of.flat_map(Evidence::unfold).collect()
@@ -76,7 +77,7 @@ fn pieces(judged: &Judged, anomaly: Anomaly) -> Vec<(i64, &'static str)> {
     of.map(|piece| (piece.offset.expect("a place"), &*piece.words().leak())).collect()
 }
 
-/// The count for the partition and for its reader.
+/// The counts for the partition and for its reader.
 fn counts(judged: &Judged, anomaly: Anomaly) -> [Option<u64>; 2] {
     [&judged.judgement, &judged.readers[0].judgement]
         .map(|judgement| judgement.counts.get(&anomaly).map(|counts| counts.count))
@@ -123,10 +124,10 @@ fn a_marker_that_was_acked_at_a_messages_offset_contradicts_it() {
 
 #[test]
 fn many_collisions_are_all_counted_and_some_are_shown() {
-    // The third stream's acks reach over both, so that three are acked at most of the offsets.
+    // The acks of the third stream overlap both, so most of the offsets are acked three times.
     let judged = Acks::of(&[(0, 49), (10, 69), (5, 79)]).judged();
     assert_eq!(counts(&judged, Anomaly::Collided), [Some(65); 2]);
-    // The first stream with the third, then with the second, and so on: a few ranges say it all.
+    // The first stream with the third, then with the second, and so on: a few ranges are sufficient.
     let rows = judged.judgement.evidence.iter().filter(|piece| piece.anomaly == Anomaly::Collided).count();
     assert!(rows < 10 && pieces(&judged, Anomaly::Collided).len() > 65, "{rows}");
 }
@@ -149,7 +150,7 @@ fn a_lost_message_names_who_else_was_acked_at_its_offset() {
         let lost = pieces(&judged, Anomaly::Lost);
         lost.iter().map(|(offset, words)| (*offset, (*words).to_owned())).collect::<Vec<_>>()
     };
-    // Also where it lies behind those collisions that are shown.
+    // Also if it is after the collisions that are kept as evidence.
     for first in [0, 30] {
         let lost = lost_from(first);
         let named = |stream| {
@@ -249,7 +250,8 @@ fn an_end_below_what_was_acked_is_stale() {
 
 #[test]
 fn acks_of_a_saved_ledger_are_compared_with_what_was_acked_then() {
-    // Offsets 8 and 9 were acked twice in the run; its own end marker lay at 20. That of now comes to lie at 5.
+    // Offsets 8 and 9 were acked twice in the earlier run, whose end marker was at 20. The end marker of the current
+    // run is at 5.
     let mut acks = Acks::of(&[(0, 9), (8, 12)]);
     acks.markers = vec![Marker { number: 1, offset: 5 }];
     let reads = found(&[]);

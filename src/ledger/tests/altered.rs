@@ -1,9 +1,9 @@
-//! Records that are bad with their batch, at the wrong time, or older than their topic.
+//! Records that are bad with their batch, have a wrong timestamp, or are older than their topic.
 
 use super::*;
 use crate::ledger::read::sighting::Altered;
 
-/// Messages at offsets 0 to 4 by number, of which these were decoded.
+/// Messages at offsets 0 to 4 by number, of which only these were decoded.
 fn decoded(seqs: impl IntoIterator<Item = u64>) -> PartitionReads {
     found(&seqs.into_iter().map(|seq| (seq.cast_signed(), seq)).collect::<Vec<_>>())
 }
@@ -34,7 +34,7 @@ fn a_bad_batch_counts_what_was_acked_in_it_alone() {
     let mut reads = decoded([0]);
     reads.see_bad_batch(1, 6, 7_000);
     assert_eq!(corrupt(&reads), [0; 0], "what was acked is not known yet");
-    // Offsets 0 to 3 were acked to messages, 5 to an end marker; nobody of this run wrote 4 and 6.
+    // Offsets 0 to 3 were acked for messages, and 5 for an end marker. This run did not write 4 and 6.
     reads.settle([(StreamId(0), &log_of(4))], &[Marker { number: 1, offset: 5 }], true);
     assert_eq!(corrupt(&reads), [1, 2, 3, 5]);
     let at = |offset| (offset, Altered::Batch(6), 7_000);
@@ -47,7 +47,7 @@ fn a_bad_batch_of_others_is_not_judged() {
     reads.see_bad_batch(1, 6, 7_000);
     reads.settle([(StreamId(0), &log_of(1))], &[], true);
     assert_eq!((corrupt(&reads), sighted(&reads)), (vec![], vec![]));
-    // All was acked but its first offset, which is the one that was sighted.
+    // All offsets except the first were acked. The first is the one in the sighting.
     let mut log = SentLog::default();
     log.acked_run(Run { seq: 0, offset: 2, len: 9 }, Resent::No);
     let mut reads = decoded([]);
@@ -63,7 +63,7 @@ fn what_was_acked_without_an_offset_is_altered_where_it_was_found() {
     log.next_seq();
     log.next_seq();
     log.acked_nowhere(2, 2, Resent::No);
-    // Numbers 2 and 3 were acked nowhere, and found at 6 and 7, beside somebody else's 5 and 8.
+    // Numbers 2 and 3 were acked without an offset, and found at 6 and 7, between the foreign records 5 and 8.
     let read = || {
         let mut world = World::new();
         for (offset, record) in
@@ -89,7 +89,7 @@ fn bad_batches_are_told_apart() {
     let mut reads = decoded([]);
     reads.see_bad_batch(0, 1, 1_000);
     reads.see_bad_batch(2, 2, 2_000);
-    // Its header says nothing that could be.
+    // The numbers in its header are impossible.
     reads.see_bad_batch(4, 3, 3_000);
     reads.settle([(StreamId(0), &log_of(5))], &[], true);
     assert_eq!(corrupt(&reads), [0, 1, 2]);
@@ -114,7 +114,7 @@ fn where_one_message_of_a_bad_batch_differs_it_is_that_one() {
         assert_eq!(corrupt(&reads), [offset]);
         assert_eq!(sighted(&reads), [(offset, Altered::Content, 1_000_000 + differs * 100_000)]);
     }
-    // One beside the batch is none of it.
+    // A record next to the batch is not part of it.
     for (first, last) in [(0, 1), (3, 4)] {
         let mut world = World::new();
         world.read(2, opened(2, false));
@@ -140,7 +140,7 @@ fn times_are_judged_or_they_are_not() {
     assert_eq!(corrupt(&judged_too), [1]);
     assert_eq!(sighted(&judged_too), [(1, Altered::Time(12_345), 4_000)]);
     assert_eq!((corrupt(&not), sighted(&not)), (vec![], vec![]));
-    // What is altered otherwise is so by any clock.
+    // Other alterations do not depend on a clock.
     let mut world = World::new();
     world.read(0, opened(0, false));
     world.reads.see_bad_batch(1, 1, 5_000);
@@ -230,7 +230,7 @@ fn a_topic_full_of_old_records_takes_no_memory_for_each() {
 #[test]
 fn an_old_record_takes_no_other_ones_sighting() {
     let mut world = World::new();
-    // There is no room for more foreign ones, so that the last sighting here is of the order of offsets.
+    // There is no room for more foreign records, so the last sighting here is a descending offset.
     for offset in 0..65 {
         world.read(offset, Opened::Foreign);
     }

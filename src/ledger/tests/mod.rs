@@ -1,4 +1,4 @@
-//! What evidence says: of a retry, of the time of an ack and of a read, and of records that are not what they should be.
+//! The contents of evidence: retries, times of acks and reads, and unexpected records.
 
 mod acks;
 mod altered;
@@ -41,7 +41,7 @@ impl World {
         Self { streams, log: SentLog::default(), reads, audit: None }
     }
 
-    /// Messages are acked one a tenth of a second, number 3 after a retry at 0.25 s.
+    /// Messages are acked at intervals of a tenth of a second, number 3 after a retry at 0.25 s.
     fn acked(mut self, count: i64) -> Self {
         for at in 0..count {
             let seq = self.log.next_seq();
@@ -60,7 +60,7 @@ impl World {
         self.reads.see(&self.streams, offset, record, at_us, |_| CheckedUuid::Fine);
     }
 
-    /// What the ledger shows of an anomaly after a fresh client read all again, and found what the audit had found.
+    /// The evidence of an anomaly after a fresh client re-read everything, and found what the audit had found.
     fn evidence(self, anomaly: Anomaly) -> Vec<Evidence> {
         let sent = HashMap::from([(StreamId(0), self.log)]);
         let again = self.audit.clone().unwrap_or_else(|| self.reads.clone());
@@ -128,7 +128,7 @@ fn what_is_gone_at_the_audit_has_the_times_of_its_ack_and_its_reading() {
     world.audit = Some(audit);
     let found = world.evidence(Anomaly::Lost);
     assert_eq!(found.len(), 1);
-    // The ack of number 3 is not known to be later, so that of number 4 is the next mark.
+    // The ack of number 3 is not known to be later, so the ack of number 4 is the next mark.
     assert_eq!(found[0].acked_us, Some((200_000, 300_000)));
     assert_eq!(found[0].read_us, Some((1_200_000, 1_300_000)));
 }
@@ -166,7 +166,7 @@ fn what_is_lost_side_by_side_is_one_piece_with_all_its_places() {
     assert_eq!((found[0].spots[0].at_us, found[0].spots[0].to_us), (1_050_000, 1_950_000));
 }
 
-/// What a log held at an offset before it began anew says nothing of when the present one was read there.
+/// The record at an offset before a reset of the log does not show when the current record was read there.
 #[test]
 fn a_place_in_a_log_that_began_anew_has_no_time() {
     let mut world = World::new().acked(3);
@@ -180,7 +180,7 @@ fn a_place_in_a_log_that_began_anew_has_no_time() {
     assert_eq!(found[0].spots.iter().map(|spot| spot.found).collect::<Vec<_>>(), [FoundAs::Acked]);
 }
 
-/// Nobody misses a message before it is there.
+/// An observer cannot miss a message before it is written.
 #[test]
 fn who_looked_before_the_ack_has_not_missed_it() {
     let mut world = World::new().acked(20);
@@ -212,7 +212,7 @@ fn the_evidence_is_bounded_by_pieces_not_by_messages() {
     };
     assert_eq!(of(|seq| seq % 2 == 1), (20, 20));
     assert_eq!(of(|seq| seq % 10 > 0 && (10..150).contains(&seq)), (14, 126));
-    // Number 3 was sent again, so that the time of its ack is not known.
+    // Number 3 was resent, so the time of its ack is unknown.
     assert_eq!(of(|seq| seq > 0), (3, 1000));
 }
 
@@ -222,7 +222,7 @@ fn a_record_whose_envelope_is_broken_is_shown() {
     world.read(0, opened(0, true));
     world.read(1, opened(1, false));
     world.reads.show(1, b"kaf6\x01 and what follows it");
-    // Its mark is altered, so that nobody can tell that it was one of this run.
+    // Its envelope is corrupt, so kaf6 cannot tell that it is from this run.
     world.read(2, Opened::Foreign);
     world.reads.show(2, b"\x00af6");
     let (corrupt, lost) = {
@@ -244,7 +244,7 @@ fn a_record_whose_envelope_is_broken_is_shown() {
     );
 }
 
-/// One stream's messages, as these passes found them.
+/// The verdict on one stream's messages, with these passes.
 fn judged(log: SentLog, markers: &[Marker], passes: &[Pass<'_>]) -> Judged {
     let sent = HashMap::from([(StreamId(0), log)]);
     let streams = World::new().streams;
@@ -316,8 +316,9 @@ fn a_reader_that_begins_later_misses_no_message_without_a_place() {
     assert_eq!((judged.accounts[&0].verified, judged.accounts[&0].lost), (2, 0));
 }
 
-/// Numbers 0 and 1 seem to be of one batch without a place, of which only number 0 was lost; or number 1 had a place, and a wrong one. The
-/// client's reports of both are the same, so nobody can tell: the lost one is red, and the one that is there is verified.
+/// Numbers 0 and 1 seem to be from one batch without an offset, of which only number 0 was lost. Or number 1 had an
+/// offset, which was wrong. The client's reports are the same in both cases, so kaf6 cannot tell. The missing message
+/// is lost, and the existing one is verified.
 #[test]
 fn behind_a_lost_message_without_a_place_no_place_is_proven_wrong() {
     let mut log = SentLog::default();

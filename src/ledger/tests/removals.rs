@@ -1,10 +1,11 @@
-//! Classes of what retention, compaction or a change of leader may have removed, by the precedence of the account.
+//! Classes of messages that retention, compaction or a change of leader may have removed, by the precedence of the
+//! account.
 
 use super::super::{Account, RemovalReason, Removals};
 use super::*;
 use crate::ids::{Offset, Seq};
 
-/// All of this may be removed: messages for this reason, and end markers.
+/// Everything may be removed: messages for this reason, and end markers if it is true.
 #[derive(Debug)]
 struct May(Option<RemovalReason>, bool);
 
@@ -23,7 +24,8 @@ const SUPERSEDED: May = May(Some(RemovalReason::Superseded), true);
 const UNCLEAR: May = May(Some(RemovalReason::Unclear), true);
 const KEPT: May = May(None, false);
 
-/// Numbers 0 to 2 were acked at 0 to 2; or number 0 without a place. `alone`: a change of leader may have undone it.
+/// Numbers 0 to 2 were acked at offsets 0 to 2; or number 0 without an offset. `alone`: a change of leader may have
+/// undone the acks.
 fn judged_with(
     may: &dyn Removals,
     alone: bool,
@@ -34,7 +36,7 @@ fn judged_with(
     judged_by(may, (alone, true), log, markers, passes)
 }
 
-/// The same; it is known that another one leads, or it is not.
+/// The same, with or without certainty that the leader changed.
 fn judged_by(
     may: &dyn Removals,
     (alone, leader_changed): (bool, bool),
@@ -72,7 +74,7 @@ fn placeless() -> SentLog {
     log
 }
 
-/// Those of a judgement that are not verified, and how many were removed after they had been read, or dropped.
+/// The classes of a verdict except verified, and how many messages were removed after they were read, or dropped.
 fn classes(judged: &Judged) -> (Vec<(&'static str, u64)>, u64, u64) {
     let account = &judged.accounts[&0];
     let told = ["verified", "sent", "acked"];
@@ -98,14 +100,14 @@ fn what_nobody_read_and_a_setting_explains_is_not_lost() {
     assert_eq!(class(&KEPT, false), ((vec![("lost", 1)], 0, 0), [1; 2], [0; 2]));
     assert_eq!(class(&EXPIRED, false), ((vec![("expired", 1)], 0, 0), [0; 2], [0; 2]));
     assert_eq!(class(&SUPERSEDED, false), ((vec![("superseded", 1)], 0, 0), [0; 2], [0; 2]));
-    // The settings explain it, whoever leads.
+    // The settings explain it, regardless of the leader.
     assert_eq!(class(&EXPIRED, true), ((vec![("expired", 1)], 0, 0), [0; 2], [0; 2]));
     assert_eq!(class(&KEPT, true), ((vec![("unread", 1)], 0, 1), [0; 2], [1; 2]));
 }
 
 #[test]
 fn what_a_removal_leaves_is_an_empty_offset() {
-    // Each kind of record that a re-read finds where another was acked; the live reader found it, or not.
+    // Each type of record that a re-read finds where another was acked. The live reader found the message, or not.
     let (all, gap) = (found(&[(0, 0), (1, 1), (2, 2)]), found(&[(0, 0), (2, 2)]));
     let other = |record| {
         let mut world = World { reads: gap.clone(), ..World::new() };
@@ -122,13 +124,13 @@ fn what_a_removal_leaves_is_an_empty_offset() {
             let passes = [whole(Observer::Reader(1), &gap), whole(Observer::Recheck, &again)];
             let lost = classes(&judged_with(&may, false, three(), &[], &passes));
             assert_eq!(lost, (vec![("lost", 1)], 0, 0), "{may:?}");
-            // Nobody says that a leader that lacked it must have it.
+            // It is unknown whether the leader that lacked it should have it.
             let dropped = classes(&judged_with(&may, true, three(), &[], &passes));
             assert_eq!(dropped, (vec![("unread", 1)], 0, 1), "{may:?}");
             let markers = [Marker { number: 5, offset: 1 }];
             let log = || World::new().acked(1).log;
             assert_eq!(judged_with(&may, false, log(), &markers, &passes).lost_markers, 1);
-            // Another re-read came before it was removed.
+            // Another re-read happened before the removal.
             let found = [
                 whole(Observer::Reader(1), &gap),
                 whole(Observer::Recheck, &all),
@@ -169,7 +171,7 @@ fn what_nobody_can_tell_is_neither_lost_nor_verified() {
     for reader in [&all, &gap] {
         assert_eq!(class(reader, &gap), ((vec![("expired", 1)], 0, 0), 1));
     }
-    // What a reader passed while it was there is skipped all the same.
+    // A message that a reader passed before its removal is skipped.
     assert_eq!(class(&gap, &all), ((vec![("skipped", 1)], 0, 0), 0));
     let (none, one) = (found(&[]), found(&[(4, 0)]));
     for first in [&none, &one] {
@@ -179,7 +181,7 @@ fn what_nobody_can_tell_is_neither_lost_nor_verified() {
     }
 }
 
-/// What is asked of one that was acked without a place: where it was read, if it was.
+/// Messages below this offset have expired. A message without a known offset is unclear.
 #[derive(Debug)]
 struct Below(Offset);
 
@@ -225,7 +227,7 @@ fn what_was_read_before_it_was_removed_stays_verified() {
     }
     assert_eq!(classes(&judged_with(&KEPT, false, three(), &[], &passes)), (vec![("lost", 1)], 0, 0));
     assert_eq!(classes(&judged_with(&KEPT, true, three(), &[], &passes)), (vec![("unread", 1)], 0, 1));
-    // Its other reader looked after it was removed, and is blamed for nothing.
+    // The other reader read after the removal, and nothing counts against it.
     let passes =
         [whole(Observer::Reader(1), &all), whole(Observer::Reader(2), &gap), whole(Observer::Recheck, &gap)];
     let judged = judged_with(&EXPIRED, false, three(), &[], &passes);
@@ -314,13 +316,13 @@ fn what_is_altered_misplaced_or_rewritten_is_so_whatever_may_be_removed() {
         world.read(offset, seq.map_or(Opened::Foreign, |seq| opened(seq, true)));
     });
     assert_eq!(class(&EXPIRED, false, &all, &world.reads), (vec![("rewritten", 1)], 0, 0));
-    // Only the leader had it: another one may have taken its place.
+    // Only the leader had it, and another leader may have replaced it.
     assert_eq!(class(&KEPT, true, &all, &world.reads), (vec![("unread", 1)], 0, 1));
 }
 
 #[test]
 fn of_two_copies_of_a_retry_the_acked_one_may_be_removed() {
-    // Number 0 was written at 1 and, by a retry, at 5, and acked there.
+    // Number 0 was written at 1 and, by a retry, at 5, where it was acked.
     let found = found(&[(1, 0)]);
     let passes = [whole(Observer::Reader(1), &found), whole(Observer::Recheck, &found)];
     let class = |may: &May, resent| {
@@ -349,7 +351,7 @@ fn what_takes_the_place_of_a_leaders_message_is_not_rewritten() {
         let judged = judged_with(&KEPT, alone, three(), &[], &passes);
         anomaly(&judged, Anomaly::Rewritten)
     };
-    // Whichever of the two was there first.
+    // Regardless of which of the two was first.
     for reads in [[&all, &world.reads], [&world.reads, &all]] {
         assert_eq!((rewritten(reads, false), rewritten(reads, true)), ([1; 2], [0; 2]));
     }
@@ -367,10 +369,10 @@ fn an_end_marker_that_may_be_removed_is_neither_lost_nor_unread() {
     assert_eq!(markers(&KEPT), (1, 0, [1; 2]));
     assert_eq!(markers(&EXPIRED), (0, 0, [0; 2]));
     assert_eq!(markers(&UNCLEAR), (0, 1, [0; 2]));
-    // Not read again, nothing is explained.
+    // Without a re-read, nothing is explained.
     let judged = judged_with(&EXPIRED, false, three(), &[marker], &passes[..1]);
     assert_eq!((judged.lost_markers, judged.unread_markers), (0, 1));
-    // A change of leader explains no end marker: kaf6 writes them with `acks: all`.
+    // A change of leader explains no missing end marker, because kaf6 writes them with `acks: all`.
     let judged = judged_with(&KEPT, true, three(), &[marker], &passes);
     assert_eq!((judged.lost_markers, judged.accounts[&0].dropped), (1, 0));
 }

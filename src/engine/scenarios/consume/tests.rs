@@ -1,4 +1,4 @@
-//! Whole runs against an embedded broker of the test, whose answers the test sets.
+//! Whole runs against an embedded broker of the test, which sets its answers.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -61,7 +61,7 @@ async fn a_reachable_broker_that_refuses_every_fetch_makes_its_partitions_unread
             format!("partition {partition} of `t`: a reachable broker returned no record from offset 0 on");
         assert!(notes.contains(&gave), "{notes}");
     }
-    // The idle timeout passes long before.
+    // The idle timeout passes long before this.
     assert!(notes.contains("UNKNOWN_SERVER_ERROR "), "{notes}");
     assert!(
         start.elapsed() > after && seen.scenarios[1].ended != ScenarioEnd::Timeout,

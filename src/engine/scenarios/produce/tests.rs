@@ -1,4 +1,4 @@
-//! Producers and round trips against the embedded broker, whose answers the test sets.
+//! Producers and round trips against the embedded broker, whose answers are set by the test.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -31,7 +31,7 @@ struct Came {
     log: SentLog,
 }
 
-/// A run of these lines of a scenario file against this broker.
+/// The context of a run with these lines of a scenario file against this broker.
 fn shared(embedded: &Embedded, lines: &str) -> Arc<RunContext> {
     let file = format!("brokers: ['{}']\n{lines}\n", embedded.bootstrap()[0]);
     let plan = plan::load_text(Path::new("x.yaml"), &file, &LoadOptions::new(&|_| None)).unwrap();

@@ -1,4 +1,5 @@
-//! Random histories of one partition: what was sent, the logs that observers find at different times, and how they read.
+//! Random histories of one partition: what was sent, the logs that observers find at different times, and how they
+//! read.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +11,7 @@ use crate::ledger::{Marker, Observer, RemovalReason, Removals, Resent};
 /// A stream's number, and a message's number in it.
 pub(super) type Msg = (u32, u64);
 
-/// What became of a message in its producer's eyes.
+/// The outcome of a message for its producer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
     Acked(i64),
@@ -27,26 +28,26 @@ pub(super) enum Slot {
     Corrupt(Msg),
     Stray(u64),
     Foreign,
-    /// Of others, and older than the topic.
+    /// A foreign record that is older than the topic.
     Resurrected,
     Marker(u64),
 }
 
-/// A log by offset; none where nothing lies.
+/// A log by offset; `None` for offsets without a record.
 pub(super) type Log = Vec<Option<Slot>>;
 
 #[derive(Debug, Clone)]
 pub(super) struct Sent {
     pub(super) scenario: usize,
     pub(super) messages: Vec<(Fate, Resent)>,
-    /// Batches that went back: how many messages, and whether they may have been written.
+    /// Requeued batches: the number of messages, and whether they may have been written.
     pub(super) back: Vec<(u64, bool)>,
     pub(super) lines_lost: bool,
-    /// Messages that were handed over after a higher offset had been acked: sequence, offset, and that one.
+    /// Messages that were sent after a higher offset had been acked: sequence, offset, and the higher offset.
     pub(super) overtaken: Vec<(u64, i64, i64)>,
 }
 
-/// What one observer was handed out, by epoch, and how far it got.
+/// The records that one observer received, by epoch, and how far it got.
 #[derive(Clone)]
 pub(super) struct Reading {
     pub(super) observer: Observer,
@@ -62,7 +63,7 @@ pub(super) struct Reading {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Again {
     Passed,
-    /// So many 256ths of its range were read.
+    /// The part of its range that was read, in 256ths.
     Failed(u8),
     Gone,
 }
@@ -73,10 +74,10 @@ pub(super) struct History {
     pub(super) excluded: Vec<usize>,
     /// Acked end markers: number and offset.
     pub(super) markers: Vec<(u64, i64)>,
-    /// The live readers, and the audit where one is made.
+    /// The live readers, and the audit if there is one.
     pub(super) readings: Vec<Reading>,
     pub(super) again: Log,
-    /// How they end, in turn.
+    /// How the re-reads end, in order.
     pub(super) agains: Vec<Again>,
     pub(super) reported_end: Option<i64>,
     /// Scenarios whose acks a change of leader may have undone.
@@ -85,7 +86,7 @@ pub(super) struct History {
     pub(super) settings: Settings,
 }
 
-/// What the topic's settings let the broker remove: every other message or so, by chance.
+/// Which records the topic's settings let the broker remove: about every other one, at random.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settings(u8, u8);
 
@@ -121,20 +122,20 @@ impl Removals for Settings {
 }
 
 const SEQS: usize = 12;
-/// Round the run's streams there is one of another partition.
+/// In addition to the run's streams, there is one of another partition.
 pub(super) const STRAY: u32 = 9;
 
 /// What a broker or a retry does to the log while it is written.
 #[derive(Debug, Clone, Copy)]
 enum Shape {
-    /// Messages of a stream lie there again, so many places later.
+    /// Copies of a stream's messages, this number of offsets later.
     Copy {
         first: Msg,
         len: u64,
         gap: usize,
         resent: bool,
     },
-    /// They lie so many places later.
+    /// Messages that moved by this number of offsets.
     Move {
         first: Msg,
         len: u64,
@@ -145,7 +146,7 @@ enum Shape {
     Marker(u8),
 }
 
-/// What lies at a place instead.
+/// The record at an offset instead of the original one.
 #[derive(Debug, Clone, Copy)]
 enum Damage {
     Gap,
@@ -158,7 +159,7 @@ enum Damage {
 }
 
 type RawStream = (u8, usize, Vec<(u8, u8)>, Vec<(u64, bool)>, u8);
-/// Start, how far, a step back, a reset, and what else.
+/// Start, how far, a step back, a reset, and other choices.
 type RawReader = (u8, u8, Option<(u8, u8)>, Option<(u8, u8)>, u8, u8);
 
 #[derive(Debug, Clone)]
@@ -173,7 +174,7 @@ struct Raw {
     agains: Vec<u8>,
     excluded: u8,
     end: u8,
-    /// Which acks were overtaken, hold, and are of one log.
+    /// Which acks were overtaken, remain valid, and are from one log.
     acks: (u8, u8, u8),
     settings: (u8, u8),
 }
@@ -249,12 +250,12 @@ pub(super) fn history() -> impl Strategy<Value = History> {
     raw().prop_map(|raw| build(&raw))
 }
 
-/// So many 256ths.
+/// A part of the length, in 256ths.
 fn share(len: usize, part: u8) -> usize {
     len * usize::from(part) / 256
 }
 
-/// A fate without its offset: acked, acked at an offset where something else lies, and so on.
+/// An outcome without its offset: acked, acked at an offset with another record, and so on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Acked,
@@ -292,7 +293,7 @@ fn build(raw: &Raw) -> History {
             kinds.insert((*stream, seq as u64), (kind(raw.profile, code.0), resent(raw.profile, code.1)));
         }
     }
-    // Any message of these, for numbers that may be of none.
+    // Maps numbers to existing messages.
     let real = |(stream, seq): Msg| {
         let stream = stream % streams.len() as u32;
         (stream, seq % len(stream) as u64)
@@ -341,7 +342,7 @@ fn build(raw: &Raw) -> History {
 
     let base: Log = log.iter().copied().map(Some).collect();
     let cut = share(base.len(), raw.second.0);
-    // A log that was made anew, or one in which a record is not there any more.
+    // A recreated log, or one from which a record was removed.
     let second: Log = if raw.second.0.is_multiple_of(2) {
         base[cut..].to_vec()
     } else {
@@ -392,7 +393,7 @@ fn build(raw: &Raw) -> History {
     }
 }
 
-/// Those of a stream's acked messages that were overtaken.
+/// The overtaken ones of a stream's acked messages.
 fn overtaken(code: u8, stream: u32, messages: &[(Fate, Resent)]) -> Vec<(u64, i64, i64)> {
     let chosen = |seq: u64| code >= 150 && (u64::from(code) + u64::from(stream) + seq).is_multiple_of(5);
     let places = (0..).zip(messages).filter_map(|(seq, (fate, _))| match fate {
@@ -402,7 +403,7 @@ fn overtaken(code: u8, stream: u32, messages: &[(Fate, Resent)]) -> Vec<(u64, i6
     places.filter(|(seq, ..)| chosen(*seq)).collect()
 }
 
-/// The log as it was written: streams in turn, with what went wrong on the way.
+/// The log as it was written: streams in turn, with the errors that occurred.
 fn write(raw: &Raw, kinds: &mut BTreeMap<Msg, (Kind, Resent)>, real: &impl Fn(Msg) -> Msg) -> Vec<Slot> {
     let mut log = Vec::new();
     for seq in 0..SEQS as u64 {
@@ -458,7 +459,7 @@ fn read(number: usize, raw: &RawReader, live: &Log, second: &Log) -> Reading {
         if whole { live.len() as i64 } else { share(live.len(), upto.wrapping_mul(5)) as i64 }.max(start);
     let mut first = part(live, start, upto);
     if let Some((at, by)) = back {
-        // Some records are handed out again.
+        // Some records are returned twice.
         let at = share(first.len(), at);
         let again = first[at.saturating_sub(usize::from(by % 5))..at].to_vec();
         first.splice(at..at, again);
@@ -514,7 +515,7 @@ fn audited(code: u8, sent: &[Sent], markers: &[(u64, i64)], log: &Log) -> Option
     })
 }
 
-/// A re-read of a range, as the engine makes it.
+/// A re-read of a range, like the engine's.
 pub(super) fn reread(
     log: &Log,
     (from, to): (i64, i64),
@@ -540,7 +541,7 @@ pub(super) fn reread(
     }
 }
 
-/// One line for each part: what proptest shows of a failing history.
+/// One line for each part, as proptest's output for a failing history.
 impl std::fmt::Debug for History {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (stream, sent) in self.streams.iter().enumerate() {

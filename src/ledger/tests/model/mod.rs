@@ -1,4 +1,4 @@
-//! The ledger against a slow, literal model of the account's definitions: random histories, equal on every count.
+//! The ledger against a slow, literal model of the account's definitions: random histories, with equal counts.
 
 mod history;
 
@@ -18,13 +18,13 @@ use crate::ledger::{
 
 const RUN: RunTag = RunTag::from_bits(42);
 
-/// What one observer says of its reading.
+/// The questions about one observer's reading.
 impl Reading {
     fn records(&self) -> impl Iterator<Item = (i64, Slot)> {
         self.epochs.iter().flatten().copied()
     }
 
-    /// The offsets of a message in each epoch, each once, as they were handed out.
+    /// The offsets of a message in each epoch, each once, in the order of reading.
     fn places(&self, message: Msg) -> Vec<Vec<i64>> {
         let of = |epoch: &Vec<(i64, Slot)>| {
             let mut places: Vec<i64> = Vec::new();
@@ -50,14 +50,14 @@ impl Reading {
         self.records().any(|record| record == (offset, Slot::Message(message)))
     }
 
-    /// It read past this offset.
+    /// Whether it read past this offset.
     fn passed(&self, offset: i64) -> bool {
         let last = self.epochs.last().and_then(|epoch| epoch.iter().map(|(at, _)| *at).max());
         let position = last.map_or(self.start, |at| at + 1).max(self.passed_to.unwrap_or(self.start));
         offset >= self.start && (self.to_end || offset < position)
     }
 
-    /// It was to find what this scenario was acked there.
+    /// Whether it had to find this scenario's message that was acked there.
     fn wants(&self, scenario: usize, offset: i64) -> bool {
         offset >= self.start && self.producers.as_ref().is_none_or(|list| list.contains(&scenario))
     }
@@ -66,7 +66,7 @@ impl Reading {
         self.records().any(|record| record == (offset, Slot::Marker(number)))
     }
 
-    /// It read past the place of an end marker, and did not find it there.
+    /// Whether it read past the offset of an end marker without finding it.
     fn missed_marker(&self, marker: (u64, i64)) -> bool {
         self.passed(marker.1) && !self.has_marker(marker)
     }
@@ -75,19 +75,19 @@ impl Reading {
         self.observer == Observer::Recheck
     }
 
-    /// By a client that was made after all scenarios had ended.
+    /// Whether its client was created after all scenarios had ended.
     fn is_fresh(&self) -> bool {
         matches!(self.observer, Observer::Audit | Observer::Recheck)
     }
 }
 
-/// A history with the re-reads that were made of it.
+/// A history with its re-reads.
 struct Model<'a> {
     history: &'a History,
     readings: Vec<Reading>,
-    /// Offsets at which any of them found an altered record.
+    /// Offsets at which any reading found an altered record.
     corrupt: BTreeSet<i64>,
-    /// The different things that each offset held, of which an altered record is none, and others' records are one.
+    /// The different records of each offset. Altered records are omitted, and all foreign records are equal.
     held: BTreeMap<i64, BTreeSet<Option<Msg>>>,
 }
 
@@ -111,7 +111,8 @@ impl<'a> Model<'a> {
         Self { history, readings, corrupt, held }
     }
 
-    /// The offset held two different things at two times. What only its leader had acked may go, and be followed by others.
+    /// Whether the offset had two different records at two times. A message that only its leader acked may be lost, and
+    /// its offset reused.
     fn rewritten(&self, offset: i64) -> bool {
         let holds = |thing: &&Option<Msg>| {
             thing.is_none_or(|(stream, _)| {
@@ -125,12 +126,12 @@ impl<'a> Model<'a> {
         self.history.leaders_alone.contains(&scenario)
     }
 
-    /// Something can be read at two times.
+    /// Whether anything can be read at two times.
     fn read_twice(&self) -> bool {
         self.readings.len() > 1 || self.readings.iter().any(|reading| reading.epochs.len() > 1)
     }
 
-    /// The acked offsets, once for each message and each end marker, of these scenarios.
+    /// The acked offsets of these scenarios, once for each message and each end marker.
     fn acked(&self, of: impl Fn(usize) -> bool) -> Vec<i64> {
         let messages = self.messages().filter_map(|(_, sent, fate, _)| match fate {
             Fate::Acked(offset) if of(sent.scenario) => Some(offset),
@@ -139,7 +140,7 @@ impl<'a> Model<'a> {
         messages.chain(self.history.markers.iter().map(|(_, offset)| *offset)).collect()
     }
 
-    /// How often each offset was acked, of those whose acks hold.
+    /// How often each offset was acked, counting only acks that remain valid.
     fn acked_twice(&self) -> BTreeMap<i64, u64> {
         let mut times = BTreeMap::new();
         for offset in self.acked(|scenario| !self.by_leader_alone(scenario)) {
@@ -149,7 +150,7 @@ impl<'a> Model<'a> {
         times
     }
 
-    /// The offset held this message, and nothing else, when it was last looked at.
+    /// Whether the offset had this message, and nothing else, when it was last read.
     fn holds_now(&self, message: Msg, offset: i64) -> bool {
         let looks = self.readings.iter().rev().flat_map(|reading| reading.epochs.iter().rev());
         for look in looks {
@@ -176,7 +177,8 @@ impl<'a> Model<'a> {
         })
     }
 
-    /// A re-read of one log that missed what was acked at this offset found another record there, so that nothing was removed.
+    /// Whether a re-read of one log that missed the message acked at this offset found another record there, so that
+    /// nothing was removed.
     fn holds_other(&self, offset: i64, missed: &dyn Fn(&Reading) -> bool) -> bool {
         let holds =
             |it: &Reading| it.records().any(|(at, slot)| at == offset && !matches!(slot, Slot::Corrupt(_)));
@@ -184,7 +186,8 @@ impl<'a> Model<'a> {
         self.history.one_log && rereads.into_iter().any(|it| missed(it) && holds(it))
     }
 
-    /// The class of an acked message, by its name, as these readings show it: `removed` is verified, and `dropped` is unread.
+    /// The name of the class of an acked message, according to these readings. `removed` is verified, and `dropped` is
+    /// unread.
     fn class(&self, readings: &[&Reading], message: Msg, sent: &Sent, fate: Fate) -> &'static str {
         if self.history.excluded.contains(&sent.scenario) {
             return "excluded";
@@ -195,11 +198,12 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// What a re-read did not find: it is lost, unless the topic's settings explain it, or a change of leader.
+    /// The class of a message that a re-read did not find. It is lost, unless the topic's settings or a change of
+    /// leader explain it.
     fn gone(&self, message: Msg, scenario: usize, read: bool, place: Option<i64>) -> &'static str {
         let other = place.is_some_and(|place| self.holds_other(place, &|it| !it.found(message)));
         match self.history.settings.message(message).filter(|_| !other) {
-            // Whether it was read or not: nobody can tell whether it had to be there.
+            // Whether it was read or not, it is unknown whether it had to be there.
             Some(RemovalReason::Unclear) => "unclear",
             Some(_) if read => "removed",
             Some(RemovalReason::Superseded) => "superseded",
@@ -209,7 +213,7 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// Acked messages of a class that the account does not have by that name.
+    /// The number of acked messages of a class for which the account has no such name.
     fn count(&self, name: &str) -> u64 {
         let all: Vec<&Reading> = self.readings.iter().collect();
         let acked = self.messages().filter(|(_, _, fate, _)| matches!(fate, Fate::Acked(_) | Fate::Nowhere));
@@ -245,7 +249,7 @@ impl<'a> Model<'a> {
         out
     }
 
-    /// Some reading went through the whole log, and its end was decided on after the scenario's last message.
+    /// Whether some reading read the whole log, to an end that was set after the scenario's last message.
     fn looked_for(&self, scenario: usize) -> bool {
         let waits =
             |reading: &Reading| reading.producers.as_ref().is_none_or(|list| list.contains(&scenario));
@@ -255,7 +259,7 @@ impl<'a> Model<'a> {
         whole.any(|it| if it.is_fresh() { marked } else { waits(it) })
     }
 
-    /// The anomalies that these readings show; `by_class` are the messages of classes that are anomalies.
+    /// The anomalies in these readings. `by_class` are the messages of classes that are anomalies.
     fn anomalies(
         &self,
         readings: &[&Reading],
@@ -271,7 +275,7 @@ impl<'a> Model<'a> {
         add("lost", self.lost_markers());
         add("unread", self.unread_markers());
         add("corrupt", offsets(readings, |_, slot| matches!(slot, Slot::Corrupt(_))));
-        // Messages of another partition are at a place that is not theirs.
+        // Messages of another partition are misplaced.
         add("misplaced", offsets(readings, |_, slot| matches!(slot, Slot::Stray(_))));
         let foreign =
             |reading: &&Reading| reading.records().filter(|(_, slot)| *slot == Slot::Foreign).count();
@@ -279,7 +283,7 @@ impl<'a> Model<'a> {
         add("foreign", whole.map(foreign).max().unwrap_or(0) as u64);
         add("resurrected", offsets(readings, |_, slot| slot == Slot::Resurrected));
         add("nonmonotonic", readings.iter().map(|reading| nonmonotonic(reading)).sum());
-        // It takes two readings to know these, and the broker reports one end: all readers share them.
+        // These need two readings, and the broker reports one end, so all readers share them.
         add("rewritten", self.held.keys().filter(|at| self.rewritten(**at)).count() as u64);
         if let Some(end) = self.history.reported_end {
             let above: BTreeSet<i64> = self.acked(|_| true).into_iter().filter(|at| *at >= end).collect();
@@ -312,7 +316,7 @@ impl<'a> Model<'a> {
                 }
             }
         }
-        // What was not measured has no count.
+        // Anomalies that were not measured have no count.
         let measured = |name: &str| match name {
             "rewritten" => self.read_twice(),
             "stale_end" => self.history.reported_end.is_some(),
@@ -323,21 +327,21 @@ impl<'a> Model<'a> {
         out
     }
 
-    /// The first class of the account's list that fits a message acked at an offset.
+    /// The first class of the account's list that matches a message acked at an offset.
     ///
-    /// What is altered or rewritten is so for all; the rest is as these readings show it.
+    /// Altered and rewritten records are the same for all. The rest depends on these readings.
     fn placed(&self, readings: &[&Reading], message: Msg, scenario: usize, offset: i64) -> &'static str {
         let any = |is: &dyn Fn(&Reading) -> bool| readings.iter().any(|reading| is(reading));
         let wants = |reading: &Reading| reading.wants(scenario, offset);
         let read = any(&|reading| reading.found_at(message, offset));
         let passed_without = |reading: &Reading| reading.passed(offset) && !reading.found_at(message, offset);
-        // The client that was made last, of those that got past the offset.
+        // The newest of the clients that read past the offset.
         let last = readings.iter().rev().find(|reading| reading.is_fresh() && reading.passed(offset));
         let lies_there = last.is_some_and(|reading| reading.found_at(message, offset));
         if self.corrupt.contains(&offset) {
             "corrupt"
         } else if !lies_there && any(&|reading| passed_without(reading) && reading.found(message)) {
-            // Of two copies of a retry, the acked one may be removed.
+            // If a retry wrote two copies, the acked one may be removed.
             let twice = |(it, _, _, resent): (Msg, &Sent, Fate, Resent)| {
                 it == message && resent == Resent::MaybeWritten
             };
@@ -355,7 +359,7 @@ impl<'a> Model<'a> {
                 false => "rewritten",
             }
         } else if any(&|reading| reading.is_recheck() && reading.passed(offset) && !reading.found(message)) {
-            // What was removed after it had been read is what it was before.
+            // A message that was removed after it was read keeps its class.
             match self.gone(message, scenario, read, Some(offset)) {
                 "removed" | "unclear"
                     if missed_before(readings, &|it| wants(it) && passed_without(it), &|it| {
@@ -392,15 +396,15 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// The same for one acked without an offset: verified where it is found. Whether a second copy is legal is for the duplicates
-    /// to say: the design calls it lost, which a repeat that a retry explains is not.
+    /// The same for a message that was acked without an offset: verified if it was found. Duplicates are judged
+    /// separately, because a second copy may be legal.
     fn placeless(&self, readings: &[&Reading], message: Msg, scenario: usize) -> &'static str {
         let any = |is: &dyn Fn(&Reading) -> bool| readings.iter().any(|reading| is(reading));
-        // Only who began at the start of the log can miss what may lie anywhere.
+        // Only a reading from the log start can miss a message that may be anywhere.
         let wants = |reading: &Reading| reading.wants(scenario, 0);
         let read = any(&|reading| reading.found(message));
         let missed = |reading: &Reading| reading.to_end && !reading.found(message);
-        // Where it was read first, by whoever looked first, it lay.
+        // Its place is where it was first read.
         let place = self.readings.iter().find_map(|reading| reading.place_of(message));
         if place.is_some_and(|place| self.corrupt.contains(&place)) {
             "corrupt"
@@ -423,7 +427,7 @@ impl<'a> Model<'a> {
         } else if let Some(stuck) =
             readings.iter().find(|reading| wants(reading) && reading.full && !reading.found(message))
         {
-            // The first of them decides.
+            // The first one decides.
             if stuck.unreadable.is_some() && !read { "unreadable" } else { "unread" }
         } else if read {
             "verified"
@@ -437,10 +441,10 @@ impl<'a> Model<'a> {
         self.history.markers.iter().filter(lost).count() as u64
     }
 
-    /// End markers that an observer missed, that no fresh client found, and that could not be read again; or that nobody read
-    /// although all messages are: the audit ended between them and it.
+    /// End markers that an observer missed, that no fresh client found, and that could not be re-read. Also those that
+    /// were not read although all messages were, because the audit ended between the messages and the end marker.
     ///
-    /// Nor does anybody know of those that the topic's settings may have removed; where the same is true of messages, they say it.
+    /// If the topic's settings may have removed an end marker, it is unread too, unless the same applies to messages.
     fn unread_markers(&self) -> u64 {
         let unread = |marker: &&(u64, i64)| {
             let found =
@@ -461,19 +465,19 @@ impl<'a> Model<'a> {
         self.is_gone(marker) && self.removed(marker).is_none()
     }
 
-    /// What explains that an end marker is gone.
+    /// The reason for the removal of an end marker.
     fn removed(&self, marker: (u64, i64)) -> Option<RemovalReason> {
         let other = self.holds_other(marker.1, &|it| it.missed_marker(marker));
         self.history.settings.marker(marker.0).filter(|_| !other)
     }
 
-    /// A re-read did not find it.
+    /// Whether a re-read did not find it.
     fn is_gone(&self, marker: (u64, i64)) -> bool {
         self.readings.iter().any(|reading| reading.is_recheck() && reading.missed_marker(marker))
     }
 }
 
-/// One of these readings missed it, and a fresh client found it later.
+/// Whether one of these readings missed it, and a fresh client found it later.
 fn missed_before(
     readings: &[&Reading],
     missed: &dyn Fn(&Reading) -> bool,
@@ -483,7 +487,7 @@ fn missed_before(
     readings.iter().enumerate().any(|(at, reading)| missed(reading) && later(at))
 }
 
-/// The class in which the account counts it.
+/// The name of the class in the account.
 fn in_account(class: &'static str) -> &'static str {
     match class {
         "removed" => "verified",
@@ -493,18 +497,18 @@ fn in_account(class: &'static str) -> &'static str {
     }
 }
 
-/// The offsets at which any of these readings found such a record.
+/// The number of offsets at which any of these readings found such a record.
 fn offsets(readings: &[&Reading], is: impl Fn(i64, Slot) -> bool) -> u64 {
     let records = readings.iter().flat_map(|reading| reading.records());
     records.filter(|(at, slot)| is(*at, *slot)).map(|(at, _)| at).collect::<BTreeSet<_>>().len() as u64
 }
 
-/// One identity at two or more offsets of one epoch.
+/// Whether a message is at two or more offsets of one epoch.
 fn twice(reading: &Reading, message: Msg) -> bool {
     reading.places(message).iter().any(|places| places.len() > 1)
 }
 
-/// Behind a later one of its stream in one epoch, first copies only.
+/// Whether the first copy is after a later message of its stream in one epoch.
 fn behind(reading: &Reading, (stream, seq): Msg) -> bool {
     let in_epoch = |epoch: &Vec<(i64, Slot)>| {
         let before =
@@ -515,14 +519,14 @@ fn behind(reading: &Reading, (stream, seq): Msg) -> bool {
     reading.epochs.iter().any(in_epoch)
 }
 
-/// A retry may have written it twice, or out of order. An unknown message may be written at any later time.
+/// Whether a retry may have written it twice, or out of order. An unknown message may be written at any later time.
 fn may_be_explained(sent: &Sent, seq: u64, twice: bool) -> bool {
     let (fate, resent) = sent.messages[seq as usize];
     resent == Resent::MaybeWritten || (!twice && (resent != Resent::No || fate == Fate::Unknown))
 }
 
-/// Of these messages of a stream, those that were sent again: no more than went back, in no more runs of consecutive ones than
-/// batches went back. An unknown message comes late without going back.
+/// Those of a stream's messages that were resent: at most as many as were requeued, in at most as many consecutive runs
+/// as batches were requeued. An unknown message may be late without a retry.
 fn explained(sent: &Sent, seen: &[u64], twice: bool) -> BTreeSet<u64> {
     let (late, resent): (Vec<u64>, Vec<u64>) = seen
         .iter()
@@ -543,7 +547,7 @@ fn explained(sent: &Sent, seen: &[u64], twice: bool) -> BTreeSet<u64> {
     late.into_iter().chain(runs.into_iter().flatten().take(most)).collect()
 }
 
-/// Records handed out at or below an earlier one of their epoch.
+/// The number of records at or below an earlier offset of their epoch.
 fn nonmonotonic(reading: &Reading) -> u64 {
     let in_epoch = |epoch: &Vec<(i64, Slot)>| {
         let back =
@@ -553,7 +557,7 @@ fn nonmonotonic(reading: &Reading) -> u64 {
     reading.epochs.iter().map(in_epoch).sum()
 }
 
-/// A reading as the ledger is given it, record by record.
+/// Passes a reading to the ledger, record by record.
 fn reads(streams: &Streams, reading: &Reading) -> PartitionReads {
     let mut reads = PartitionReads::new(RUN, 0, 0);
     let open = |kind, stream, seq, intact| {
@@ -592,7 +596,7 @@ fn pass<'a>(reading: &'a Reading, reads: &'a PartitionReads) -> Pass<'a> {
     }
 }
 
-/// All streams of the run: those of this partition, and one of another.
+/// All streams of the run: those of this partition, and one of another partition.
 fn streams(history: &History) -> Streams {
     let mut streams = Streams::default();
     for number in 0..=STRAY {
@@ -641,8 +645,8 @@ fn counted(judgement: &Judgement) -> BTreeMap<&'static str, Counts> {
     judgement.counts.iter().map(|(anomaly, counts)| (anomaly.name(), *counts)).collect()
 }
 
-/// What a partition comes to: accounts, anomalies that are measured, those of each reader with what it was to find, and what is
-/// counted beside them.
+/// The result of a partition: accounts, measured anomalies, those of each reader with the number of messages it had to
+/// find, and further counts.
 type Outcome = (
     BTreeMap<usize, BTreeMap<&'static str, u64>>,
     BTreeMap<&'static str, Counts>,
@@ -650,7 +654,8 @@ type Outcome = (
     BTreeMap<&'static str, u64>,
 );
 
-/// Where the messages and end markers may be that one reading read past without finding them; none is anywhere.
+/// The offsets of messages and end markers that one reading passed without finding them; `None` for messages that may
+/// be anywhere.
 fn missed(history: &History, reading: &Reading) -> Vec<Option<i64>> {
     let judged =
         history.streams.iter().enumerate().filter(|(_, sent)| !history.excluded.contains(&sent.scenario));
@@ -684,7 +689,7 @@ fn missed(history: &History, reading: &Reading) -> Vec<Option<i64>> {
     out
 }
 
-/// What the ledger makes of it, and the re-reads that it asked for.
+/// The ledger's result, and the re-reads that it requested.
 fn ledger(history: &History) -> Result<(Outcome, Vec<Reading>), TestCaseError> {
     let streams = streams(history);
     let sent: HashMap<StreamId, SentLog> =
@@ -766,13 +771,13 @@ fn ledger(history: &History) -> Result<(Outcome, Vec<Reading>), TestCaseError> {
         let all = counts.count + counts.explained + counts.undecided;
         prop_assert!(rows.len() <= 20, "evidence of {}", anomaly.name());
         match anomaly {
-            // Counted where they are most, and shown for all observers.
+            // The highest count of one observer, with evidence of all observers.
             Anomaly::Foreign => {}
-            // One offset, and a piece for each message that was acked there.
+            // One piece of evidence for each message that was acked at the offset.
             Anomaly::StaleEnd | Anomaly::Collided => {
                 prop_assert!(shown >= all.min(20), "evidence of {}", anomaly.name());
             }
-            // As they came, not all are kept.
+            // Not all of them are kept as evidence.
             Anomaly::Overtaken | Anomaly::Corrupt | Anomaly::Misplaced | Anomaly::Resurrected => {
                 prop_assert!((all.min(20)..=all).contains(&shown), "evidence of {}", anomaly.name());
             }
@@ -794,7 +799,7 @@ fn ledger(history: &History) -> Result<(Outcome, Vec<Reading>), TestCaseError> {
     Ok(((accounts.collect(), counted(&judged.judgement), readers.collect(), beside), again))
 }
 
-/// What the definitions make of it.
+/// The model's result.
 fn model(history: &History, again: Vec<Reading>) -> Outcome {
     let model = Model::new(history, again);
     let accounts = model.accounts();
@@ -806,7 +811,7 @@ fn model(history: &History, again: Vec<Reading>) -> Outcome {
     let anomalies = model.anomalies(&all, &by_class);
     let mut readers = Vec::new();
     for own in model.readings.iter().filter(|reading| !reading.is_fresh()) {
-        // What it saw itself, and what fresh clients saw.
+        // The reader's own reading, and those of fresh clients.
         let view: Vec<&Reading> =
             model.readings.iter().filter(|other| std::ptr::eq(*other, own) || other.is_fresh()).collect();
         let mut by_class: BTreeMap<&'static str, u64> = BTreeMap::new();
@@ -821,7 +826,7 @@ fn model(history: &History, again: Vec<Reading>) -> Outcome {
                 continue;
             }
             wanted += 1;
-            // What it did not reach is its own; of what it reached, fresh clients may know more.
+            // Its own reading decides about what it did not reach. For the rest, fresh clients decide too.
             let class = if reached || own.found(message) {
                 model.class(&view, message, sent, fate)
             } else if own.unreadable.is_some_and(|from| from <= offset) {
@@ -858,7 +863,7 @@ proptest! {
     }
 }
 
-/// What is never made is never compared.
+/// Classes and anomalies that never occur would never be compared.
 #[test]
 fn the_histories_hold_every_class_and_every_anomaly() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
