@@ -71,14 +71,14 @@ pub(crate) async fn kill(daemon: &Daemon, id: &str, signal: &str) -> Result<(), 
 
 /// Waits until the process that started at `started_at` has ended, and returns whether it did in time. The
 /// next one may have started already.
-pub(crate) async fn ended(daemon: &Daemon, id: &str, started_at: &str, bound: Duration) -> bool {
+pub(crate) async fn ended(daemon: &Daemon, id: &str, started_at: &str, timeout: Duration) -> bool {
     let options = WaitContainerOptionsBuilder::new().condition("not-running").build();
     let wait = async {
         let mut stream = std::pin::pin!(daemon.docker.wait_container(id, Some(options)));
         // A non-zero exit code is reported as an error; in both cases it has ended.
         let _ = stream.next().await;
     };
-    let _ = tokio::time::timeout(bound, wait).await;
+    let _ = tokio::time::timeout(timeout, wait).await;
     let still = |now: &Now| now.running && !now.restarting && now.started_at == started_at;
     !matches!(inspect(daemon, id).await, Ok(Some(now)) if still(&now))
 }

@@ -217,11 +217,11 @@ mod tests {
     #[test]
     fn a_socket_of_others_is_told_apart() {
         let endpoint = Endpoint::Socket("/var/run/docker.sock".into());
-        let told = |kind: ErrorKind| endpoint.cannot(&Error::IOError { err: kind.into() }).to_string();
-        assert!(told(ErrorKind::PermissionDenied).starts_with("no permission to use Docker's socket"));
-        assert!(told(ErrorKind::NotFound).starts_with("no Docker Engine: "));
-        assert!(told(ErrorKind::ConnectionRefused).contains("nothing listens there; start Docker"));
-        assert!(told(ErrorKind::ConnectionReset).contains("does not answer"));
+        let message = |kind: ErrorKind| endpoint.cannot(&Error::IOError { err: kind.into() }).to_string();
+        assert!(message(ErrorKind::PermissionDenied).starts_with("no permission to use Docker's socket"));
+        assert!(message(ErrorKind::NotFound).starts_with("no Docker Engine: "));
+        assert!(message(ErrorKind::ConnectionRefused).contains("nothing listens there; start Docker"));
+        assert!(message(ErrorKind::ConnectionReset).contains("does not answer"));
     }
 
     #[tokio::test]

@@ -69,7 +69,7 @@ async fn pull_image(daemon: &Daemon, image: &str, progress: &StepListener) -> Re
     let mut layers = Layers::default();
     // A registry may be slow to send the first byte.
     progress(ClusterStep::Pulling { image: image.to_owned(), done: 0, total: 0 });
-    let mut told = (Instant::now(), (0, 0));
+    let mut reported = (Instant::now(), (0, 0));
     let silence = |_| {
         let error = format!("no data for {} minutes", SILENCE.as_secs() / 60);
         Error::DockerStreamError { error }
@@ -82,8 +82,8 @@ async fn pull_image(daemon: &Daemon, image: &str, progress: &StepListener) -> Re
         }
         let (done, total) = layers.sum();
         // Nothing changes while layers are extracted.
-        if told.0.elapsed() >= BETWEEN && told.1 != (done, total) {
-            told = (Instant::now(), (done, total));
+        if reported.0.elapsed() >= BETWEEN && reported.1 != (done, total) {
+            reported = (Instant::now(), (done, total));
             progress(ClusterStep::Pulling { image: image.to_owned(), done, total });
         }
     }
@@ -135,14 +135,14 @@ mod tests {
 
     #[test]
     fn one_tag_is_pulled() {
-        for (written, asked) in [
+        for (written, expected) in [
             ("redis", "redis:latest"),
             ("redis:7", "redis:7"),
             ("localhost:5000/redis", "localhost:5000/redis:latest"),
             ("localhost:5000/redis:7", "localhost:5000/redis:7"),
             ("redis@sha256:00", "redis@sha256:00"),
         ] {
-            assert_eq!(with_tag(written), asked);
+            assert_eq!(with_tag(written), expected);
         }
     }
 

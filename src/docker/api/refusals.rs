@@ -39,7 +39,7 @@ const PLATFORM: [&str; 3] = [
     "does not match the specified platform",
 ];
 const SPACE: [&str; 2] = ["no space left on device", "disk quota exceeded"];
-const NO_WAY: [&str; 14] = [
+const UNREACHABLE: [&str; 14] = [
     ": eof",
     "no such host",
     "connection refused",
@@ -91,7 +91,7 @@ pub(crate) fn read(reason: &str, wanted: &WantedImage<'_>) -> PullRefusal {
         return refusal(what, format!("check its name; {}, or {before}", login(wanted)));
     }
     // Checked before "not found", because an unknown host is also reported as not found.
-    if says(&NO_WAY) {
+    if says(&UNREACHABLE) {
         return refusal(
             format!("the Docker host cannot reach {registry}"),
             format!("check the registry's name, the network and proxy of the Docker host, or {before}"),

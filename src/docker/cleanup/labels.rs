@@ -147,8 +147,8 @@ fn start_of(pid: u32) -> Option<String> {
 }
 
 /// The labels of everything that a run starts.
-pub(crate) fn of_run(run_id: &str, owner: &RunOwner, bound: Duration) -> HashMap<String, String> {
-    let expires = now().saturating_add(SETUP + GRACE).saturating_add(bound);
+pub(crate) fn of_run(run_id: &str, owner: &RunOwner, timeout: Duration) -> HashMap<String, String> {
+    let expires = now().saturating_add(SETUP + GRACE).saturating_add(timeout);
     HashMap::from([
         (RUN.to_owned(), run_id.to_owned()),
         (OWNER.to_owned(), owner.to_string()),

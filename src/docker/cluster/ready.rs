@@ -43,12 +43,12 @@ pub(crate) enum NotReady {
 
 impl NotReady {
     /// Converts it to an error of the start.
-    pub(crate) fn error(self, unit: &Replica, bound: Duration) -> DockerError {
+    pub(crate) fn error(self, unit: &Replica, timeout: Duration) -> DockerError {
         let (service, last_lines) = (unit.title(), unit.log.last_lines());
         match self {
             Self::Exited(code) => DockerError::Exited { service, code, last_lines },
             Self::Never { tried, answer } => {
-                DockerError::NeverReady { service, after: bound, tried, answer, last_lines }
+                DockerError::NeverReady { service, after: timeout, tried, answer, last_lines }
             }
             Self::Cut => DockerError::Interrupted,
         }
@@ -74,7 +74,7 @@ impl NotReady {
 pub(crate) async fn wait(
     shared: &ClusterState,
     unit: &Replica,
-    (started, bound): (Instant, Duration),
+    (started, timeout): (Instant, Duration),
     cancel: &CancellationToken,
 ) -> Result<Duration, NotReady> {
     let service = shared.plan.service(&unit.service).filter(|_| !unit.attached);
@@ -92,14 +92,14 @@ pub(crate) async fn wait(
             Ok(None) => "its container is gone".to_owned(),
             Err(error) => error,
             Ok(Some(_)) => {
-                let asked = match ready {
+                let checked = match ready {
                     Some((service, ready)) => {
                         cancel.run_until_cancelled(ask(shared, unit, service, ready)).await
                     }
                     None if started.elapsed() >= SETTLED => Some(Ok(())),
                     None => Some(Err("it has only just started".to_owned())),
                 };
-                match asked {
+                match checked {
                     Some(Ok(())) => {
                         unit.state().unready = false;
                         return Ok(started.elapsed());
@@ -109,10 +109,10 @@ pub(crate) async fn wait(
                 }
             }
         };
-        if started.elapsed() >= bound {
+        if started.elapsed() >= timeout {
             return Err(NotReady::Never { tried: tried(shared, unit, ready), answer });
         }
-        if !cancel::sleep(cancel, PAUSE.min(bound.saturating_sub(started.elapsed()))).await {
+        if !cancel::sleep(cancel, PAUSE.min(timeout.saturating_sub(started.elapsed()))).await {
             return Err(NotReady::Cut);
         }
     }
@@ -175,13 +175,13 @@ async fn ask(
 }
 
 async fn blocking(
-    bound: Duration,
+    timeout: Duration,
     work: impl FnOnce() -> Result<(), String> + Send + 'static,
 ) -> Result<(), String> {
-    match tokio::time::timeout(bound, tokio::task::spawn_blocking(work)).await {
+    match tokio::time::timeout(timeout, tokio::task::spawn_blocking(work)).await {
         Ok(Ok(done)) => done,
         Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("no answer within {bound:?}")),
+        Err(_) => Err(format!("no answer within {timeout:?}")),
     }
 }
 

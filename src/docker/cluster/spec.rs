@@ -114,7 +114,7 @@ pub(crate) fn container(
         // This log driver can be read and limits the log size. The Docker Engine's default may not.
         log_config: Some(HostConfigLogConfig {
             typ: Some("json-file".to_owned()),
-            config: Some(log_bound()),
+            config: Some(log_limits()),
         }),
         ..HostConfig::default()
     };
@@ -135,9 +135,9 @@ pub(crate) fn container(
 
 /// Limits Docker's log file, because a container that logs in a loop would fill the disk. The limit is high, so that
 /// rotation is rare: with a rotated file, Docker may return lines twice, or skip them if its reader is late.
-fn log_bound() -> HashMap<String, String> {
-    let bound = [("max-size", "128m"), ("max-file", "2")];
-    bound.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+fn log_limits() -> HashMap<String, String> {
+    let limits = [("max-size", "128m"), ("max-file", "2")];
+    limits.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
 /// The published ports. Empty if kaf6 is in the network itself.

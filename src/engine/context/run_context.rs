@@ -400,16 +400,16 @@ impl LifecycleWatch {
 
     /// Waits until it has started or was skipped.
     pub(crate) async fn begun(&self) {
-        let mut stand = self.0.subscribe();
+        let mut state = self.0.subscribe();
         // If the sender is gone, the state no longer changes.
-        let _ = stand.wait_for(|s| *s != Lifecycle::Waiting).await;
+        let _ = state.wait_for(|s| *s != Lifecycle::Waiting).await;
     }
 
     /// Waits until it has ended or was skipped.
     pub(crate) async fn over(&self) -> Lifecycle {
-        let mut stand = self.0.subscribe();
-        match stand.wait_for(|s| matches!(s, Lifecycle::Ended(_) | Lifecycle::Skipped)).await {
-            Ok(stand) => *stand,
+        let mut state = self.0.subscribe();
+        match state.wait_for(|s| matches!(s, Lifecycle::Ended(_) | Lifecycle::Skipped)).await {
+            Ok(state) => *state,
             Err(_) => Lifecycle::Skipped,
         }
     }

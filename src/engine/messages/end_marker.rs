@@ -131,8 +131,8 @@ impl EndMarkers {
         let shared = &self.shared;
         let waits = shared.client.waits();
         // KafScale rejects writes until its window of storage latencies (one minute by default) is empty.
-        let bound = if shared.faults_ran() { waits.marker_after_fault } else { waits.marker };
-        let until = deadline.min(Instant::now() + bound);
+        let timeout = if shared.faults_ran() { waits.marker_after_fault } else { waits.marker };
+        let until = deadline.min(Instant::now() + timeout);
         let name = &shared.topic_names()[topic];
         let mut out: HashMap<Partition, Result<EndMarkerSeen, String>> = HashMap::new();
         let mut why: HashMap<Partition, String> = HashMap::new();

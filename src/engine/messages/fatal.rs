@@ -13,9 +13,9 @@ pub(crate) type Fatal = (kafka::Code, String);
 pub(crate) fn given_up(shared: &RunContext, index: usize, (code, text): &Fatal) -> ScenarioOutcome {
     let counts = shared.live.metrics(index).snapshot();
     let ended = if counts.acked + counts.unknown == 0 { ScenarioEnd::Failed } else { ScenarioEnd::Fatal };
-    let told = if text.contains(&code.text()) { String::new() } else { format!("{}: ", code.text()) };
+    let description = if text.contains(&code.text()) { String::new() } else { format!("{}: ", code.text()) };
     ScenarioOutcome::of(ended).because(format!(
-        "its producer failed for good: {told}{text} {}; {}",
+        "its producer failed for good: {description}{text} {}; {}",
         code.aside(),
         what_to_do(*code)
     ))

@@ -139,14 +139,14 @@ pub(crate) fn look(client: &Client, broker: &str, topics: &[String]) -> (probe::
     let mut probe = probe::probe(&client, broker, &names, began + LOOK);
     // The wire probe does not support SASL: it stops after the API versions.
     if client.uses_sasl() && probe.stages.iter().all(|stage| stage.error.is_none()) {
-        let asked = Instant::now();
-        let left = (began + LOOK).saturating_duration_since(asked);
+        let started = Instant::now();
+        let left = (began + LOOK).saturating_duration_since(started);
         let (metadata, error) = match kafka::client::metadata::fetch_from(&client, broker, &names, left) {
             Ok(metadata) => (Some(probed(metadata)), None),
             Err(error) => (None, Some(error)),
         };
         probe.metadata = metadata;
-        probe.stages.push(probe::ProbeStage { name: "metadata", took: asked.elapsed(), error });
+        probe.stages.push(probe::ProbeStage { name: "metadata", took: started.elapsed(), error });
     }
     (probe, began, Instant::now())
 }

@@ -34,10 +34,10 @@ pub(crate) async fn first(shared: &Arc<RunContext>) {
 async fn try_once(shared: &Arc<RunContext>) {
     if has_connect(&shared.plan) {
         let client = shared.client.clone();
-        let asked = tokio::task::spawn_blocking(move || {
+        let request = tokio::task::spawn_blocking(move || {
             kafka::client::metadata::fetch(&client, &[], client.waits().setup_quick)
         });
-        if unwind(asked.await).is_err() {
+        if unwind(request.await).is_err() {
             return;
         }
     }
@@ -80,8 +80,8 @@ pub(crate) async fn ready(shared: &Arc<RunContext>) -> Result<(), String> {
         Err(error) => {
             let task = Arc::clone(shared);
             let (causes, unreached) = unwind(tokio::task::spawn_blocking(move || causes(&task)).await);
-            let bound = shared.client.waits().setup.as_secs_f64();
-            let mut why = format!("no broker could be reached within {bound} s: {causes} ({error})");
+            let timeout = shared.client.waits().setup.as_secs_f64();
+            let mut why = format!("no broker could be reached within {timeout} s: {causes} ({error})");
             if let Some(hint) = in_container_hint(unreached.iter().map(String::as_str)) {
                 why = format!("{why}; {hint}");
             }

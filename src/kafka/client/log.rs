@@ -52,7 +52,7 @@ const ALL_DOWN: &str = "brokers are down";
 const RESET: &str = "Receive failed: Connection reset";
 const DISCONNECTED: &str = "Disconnected";
 
-/// Facility, a part of the text (an empty one matches all lines), and the explanation.
+/// Facility (empty for any), a part of the text, and the explanation.
 const KNOWN: &[(&str, &str, &str)] = &[
     (
         "",

@@ -32,7 +32,7 @@ pub fn fetch(client: &Client, topics: &[&str], timeout: Duration) -> Result<Clus
     let handle = asking_client(client)?;
     let result = ask(&handle, None, Instant::now() + timeout);
     release(vec![handle], Duration::from_secs(1));
-    Ok(only(result?, topics))
+    Ok(select_topics(result?, topics))
 }
 
 /// Requests one broker's view of the cluster, with its controller, and of these topics.
@@ -48,13 +48,13 @@ pub fn fetch_from(
 ) -> Result<ClusterMetadata, String> {
     let client = client.with_brokers(&[broker.to_owned()]);
     let deadline = Instant::now() + timeout;
-    let metadata = of_the_one_asked(broker, deadline, || ask_alone(&client, deadline))?;
-    Ok(only(metadata, topics))
+    let metadata = retry_until_answered_by(broker, deadline, || request_alone(&client, deadline))?;
+    Ok(select_topics(metadata, topics))
 }
 
 /// Retries until the requested broker itself answers. librdkafka learns about the other brokers when it is connected,
 /// and may send them the request.
-fn of_the_one_asked(
+fn retry_until_answered_by(
     broker: &str,
     deadline: Instant,
     mut ask: impl FnMut() -> Result<ClusterMetadata, String>,
@@ -72,7 +72,7 @@ fn of_the_one_asked(
 }
 
 /// Sends the request with a new client, which knows only the brokers of `client`.
-fn ask_alone(client: &Client, deadline: Instant) -> Result<ClusterMetadata, String> {
+fn request_alone(client: &Client, deadline: Instant) -> Result<ClusterMetadata, String> {
     let last = Arc::new(Mutex::new(None));
     let said = Arc::clone(&last);
     let handle = client
@@ -90,7 +90,7 @@ fn ask_alone(client: &Client, deadline: Instant) -> Result<ClusterMetadata, Stri
 }
 
 /// Selects these topics. A topic that does not exist has code UNKNOWN_TOPIC_OR_PART.
-fn only(mut metadata: ClusterMetadata, topics: &[&str]) -> ClusterMetadata {
+fn select_topics(mut metadata: ClusterMetadata, topics: &[&str]) -> ClusterMetadata {
     let mut all = std::mem::take(&mut metadata.topics);
     metadata.topics = topics
         .iter()
@@ -236,15 +236,15 @@ mod tests {
     fn what_another_broker_answers_is_asked_for_again_and_never_taken() {
         let deadline = Instant::now() + Duration::from_secs(60);
         let mut by = ["b:1/2", "b:1/2", "a:1/1"].into_iter();
-        let found = of_the_one_asked("a:1", deadline, || Ok(answer(by.next().unwrap())));
+        let found = retry_until_answered_by("a:1", deadline, || Ok(answer(by.next().unwrap())));
         assert_eq!(found, Ok(answer("a:1/1")));
-        let late = of_the_one_asked("a:1", Instant::now(), || Ok(answer("b:1/2")));
+        let late = retry_until_answered_by("a:1", Instant::now(), || Ok(answer("b:1/2")));
         assert_eq!(late, Err("b:1/2 answered instead".to_owned()));
-        let mut asked = 0;
-        let away = of_the_one_asked("a:1", deadline, || {
-            asked += 1;
+        let mut requests = 0;
+        let away = retry_until_answered_by("a:1", deadline, || {
+            requests += 1;
             Err("refused".to_owned())
         });
-        assert_eq!((away, asked), (Err("refused".to_owned()), 1));
+        assert_eq!((away, requests), (Err("refused".to_owned()), 1));
     }
 }

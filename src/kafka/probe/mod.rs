@@ -63,15 +63,15 @@ pub fn probe_fetch(
     }
     let mut last = "no broker is known".to_owned();
     for broker in client.brokers() {
-        let mut asked = Probe { broker: broker.clone(), ..Probe::default() };
-        let connection = match steps(&mut asked, client, &[topic], deadline) {
+        let mut first = Probe { broker: broker.clone(), ..Probe::default() };
+        let connection = match steps(&mut first, client, &[topic], deadline) {
             Ok(connection) => connection,
             Err(error) => {
                 last = format!("{broker}: {error}");
                 continue;
             }
         };
-        let metadata = asked.metadata.clone().unwrap_or_default();
+        let metadata = first.metadata.clone().unwrap_or_default();
         let found = metadata
             .topics
             .iter()
@@ -105,7 +105,7 @@ pub fn probe_fetch(
         let id = found.id.clone();
         // Reuse the open connection if it leads to the leader, under the name in the metadata.
         let (mut connection, apis) = if address == *broker || metadata.brokers.len() == 1 {
-            (connection, asked.apis)
+            (connection, first.apis)
         } else {
             let mut other = Probe { broker: address.clone(), ..Probe::default() };
             let connection = steps(&mut other, client, &[], deadline)

@@ -24,7 +24,7 @@ const LOOK: Duration = Duration::from_millis(2);
 const PREFETCH: u64 = 4 << 20;
 /// Timeout of this client, as a multiple of the longest time of an answer. It is generous, because a machine may be
 /// busy. Answers prove that a batch is bad, and time does not.
-const PATIENCE: u32 = 4;
+const TIMEOUT_FACTOR: u32 = 4;
 /// Bytes at the start of a batch that its length field does not include.
 const BEFORE_LENGTH: u64 = 12;
 
@@ -145,7 +145,7 @@ pub(crate) fn pass(
     let last = Cell::new(None);
     let mut read = || {
         unchecked.as_mut().map_or(Got::Unknown, |unchecked| {
-            unchecked.read((from, to, bytes), wait * PATIENCE, &mut |event| {
+            unchecked.read((from, to, bytes), wait * TIMEOUT_FACTOR, &mut |event| {
                 if let ReadEvent::Record(mut record) = event {
                     last.set(Some(record.offset));
                     record.epoch = epoch;

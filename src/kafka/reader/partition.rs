@@ -251,14 +251,14 @@ impl PartitionReader {
                 return self.pause(waits);
             }
         };
-        match where_to(at, low, high, self.cut_from) {
-            Onward::Again => {
+        match next_step(at, low, high, self.cut_from) {
+            NextStep::Retry => {
                 let offset = if at < 0 { low } else { at };
                 on(ReadEvent::Refused { partition, offset, code: refusal.code, low, high });
                 self.pause(waits);
             }
-            Onward::Moved => self.go_to(Some(low), at, false, refusal.text, on),
-            Onward::Anew => {
+            NextStep::Moved => self.go_to(Some(low), at, false, refusal.text, on),
+            NextStep::Restart => {
                 self.cut_from = Some(at);
                 self.go_to(Some(low), at, true, refusal.text, on);
             }
@@ -308,27 +308,27 @@ impl PartitionReader {
 
 /// How a reader continues after its offset was rejected.
 #[derive(Debug, PartialEq, Eq)]
-enum Onward {
+enum NextStep {
     /// Its offset is inside the log: fetch again.
-    Again,
+    Retry,
     /// The log now starts after it.
     Moved,
     /// The log ends before it: it was truncated or recreated.
-    Anew,
+    Restart,
 }
 
 /// Decides how to continue. If a broker has returned all records up to an offset twice, and still reports an end before
 /// it, that end is ignored.
-fn where_to(at: Offset, low: Offset, high: Offset, cut_from: Option<Offset>) -> Onward {
+fn next_step(at: Offset, low: Offset, high: Offset, cut_from: Option<Offset>) -> NextStep {
     if at < 0 {
         // It has no position yet: the log start was rejected.
-        Onward::Again
+        NextStep::Retry
     } else if at < low {
-        Onward::Moved
+        NextStep::Moved
     } else if at > high && cut_from != Some(at) {
-        Onward::Anew
+        NextStep::Restart
     } else {
-        Onward::Again
+        NextStep::Retry
     }
 }
 
@@ -355,12 +355,12 @@ mod tests {
     #[test]
     fn an_offset_inside_the_log_is_asked_for_again_and_never_jumped_over() {
         for at in [5, 7, 20] {
-            assert_eq!(where_to(at, 5, 20, None), Onward::Again, "{at}");
+            assert_eq!(next_step(at, 5, 20, None), NextStep::Retry, "{at}");
         }
-        assert_eq!(where_to(-2, 5, 20, None), Onward::Again, "it has no place yet");
-        assert_eq!(where_to(4, 5, 20, None), Onward::Moved);
-        assert_eq!(where_to(21, 5, 20, None), Onward::Anew);
-        assert_eq!(where_to(21, 5, 20, Some(21)), Onward::Again, "it was there twice");
-        assert_eq!(where_to(21, 5, 20, Some(30)), Onward::Anew);
+        assert_eq!(next_step(-2, 5, 20, None), NextStep::Retry, "it has no place yet");
+        assert_eq!(next_step(4, 5, 20, None), NextStep::Moved);
+        assert_eq!(next_step(21, 5, 20, None), NextStep::Restart);
+        assert_eq!(next_step(21, 5, 20, Some(21)), NextStep::Retry, "it was there twice");
+        assert_eq!(next_step(21, 5, 20, Some(30)), NextStep::Restart);
     }
 }

@@ -63,12 +63,12 @@ pub fn read_range(
     on: &mut dyn FnMut(ReadEvent<'_>),
 ) -> Result<RangeEnd, Error> {
     let deadline = Instant::now() + timeout;
-    let mut told = Tell { range, every: client.waits().tell, last: Instant::now() };
-    let mut readers = open(client, range, deadline, &mut told)?;
+    let mut reporter = ProgressReporter { range, every: client.waits().tell, last: Instant::now() };
+    let mut readers = open(client, range, deadline, &mut reporter)?;
     let mut reading = Recheck {
         client,
         range,
-        patience: match range.is_mark {
+        quiet: match range.is_mark {
             Some(_) => client.waits().quiet_before_marker,
             None => client.waits().quiet,
         },
@@ -83,34 +83,34 @@ pub fn read_range(
             last_stable: None,
         },
     };
-    let mut heard = Instant::now();
+    let mut last_answer = Instant::now();
     while !reading.out.passed {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() || (range.is_over)() {
             break;
         }
-        told.at(reading.out.at);
+        reporter.at(reading.out.at);
         if readers.wait(left.min(client.waits().quiet).min(client.waits().tell)) {
             if reading.drain(&mut readers, on) {
-                heard = Instant::now();
+                last_answer = Instant::now();
             }
-        } else if heard.elapsed() >= reading.patience {
+        } else if last_answer.elapsed() >= reading.quiet {
             match reading.is_given(&readers, left) {
                 // Wait the same time again: the machine may be slow.
-                Given::Once => heard = Instant::now(),
+                Given::Once => last_answer = Instant::now(),
                 Given::Refused => {
                     let before = readers.position(range.partition);
                     readers.refused(range.partition, &mut |event| reading.take(event, on));
                     if readers.position(range.partition) == before {
                         reading.look_at_end(&readers, left);
                     } else {
-                        heard = Instant::now();
+                        last_answer = Instant::now();
                     }
                 }
                 Given::Again => {
                     readers.pass_bad_batch(range.partition, &mut |event| reading.take(event, on));
                     reading.given = None;
-                    heard = Instant::now();
+                    last_answer = Instant::now();
                 }
                 Given::No => reading.look_at_end(&readers, left),
             }
@@ -122,13 +122,13 @@ pub fn read_range(
 }
 
 /// Reports the progress at intervals.
-struct Tell<'a> {
+struct ProgressReporter<'a> {
     range: &'a Range<'a>,
     every: Duration,
     last: Instant,
 }
 
-impl Tell<'_> {
+impl ProgressReporter<'_> {
     fn at(&mut self, at: Offset) {
         if self.last.elapsed() >= self.every {
             self.last = Instant::now();
@@ -142,7 +142,7 @@ fn open(
     client: &Client,
     range: &Range<'_>,
     deadline: Instant,
-    told: &mut Tell<'_>,
+    reporter: &mut ProgressReporter<'_>,
 ) -> Result<ReaderSet, Error> {
     let waits = client.waits();
     // Set if each answer so far said that the partition is unknown.
@@ -171,7 +171,7 @@ fn open(
         } else if !code.is_timeout() {
             unknown = None;
         }
-        told.at(range.from);
+        reporter.at(range.from);
         if last {
             return Err(unknown.unwrap_or(Error::Request { what: "read again".into(), code }));
         }
@@ -182,7 +182,7 @@ fn open(
 struct Recheck<'a> {
     client: &'a Client,
     range: &'a Range<'a>,
-    patience: Duration,
+    quiet: Duration,
     /// The reader's offset when the broker last returned records of which the reader got none.
     given: Option<Offset>,
     /// Up to this offset, there are only control records after the reader's offset. The client has skipped them without
@@ -277,20 +277,20 @@ impl Recheck<'_> {
         if let Ok((_, end)) = end {
             self.out.end = Some(end);
             let before = end <= position.min(to);
-            self.out.passed = before && self.stands_by(end, readers, left);
+            self.out.passed = before && self.is_confirmed(end, readers, left);
             self.out.hides = before && !self.out.passed;
         }
     }
 
     /// Whether the broker's fetch answers after the range agree with the end that it reports.
-    fn stands_by(&self, end: Offset, readers: &ReaderSet, left: Duration) -> bool {
+    fn is_confirmed(&self, end: Offset, readers: &ReaderSet, left: Duration) -> bool {
         let Range { topic, partition, to, .. } = *self.range;
         let until = Instant::now() + left.min(self.client.waits().answer);
         let fetch = |offset| probe::probe_fetch(self.client, topic, partition, offset, until);
         match fetch(to.saturating_add(1)) {
             Ok(behind) => agree(end, &behind, || fetch(to.saturating_add(FAR)).ok()),
             // The probe does not support SASL.
-            Err(NoFetch::Sasl) => readers.told_end(partition).is_none_or(|told| told <= end),
+            Err(NoFetch::Sasl) => readers.told_end(partition).is_none_or(|reported| reported <= end),
             Err(_) => false,
         }
     }
@@ -306,7 +306,7 @@ fn agree(end: Offset, behind: &FetchProbe, far: impl FnOnce() -> Option<FetchPro
         return true;
     }
     let nothing = behind.code.is_none() && behind.record_bytes == 0;
-    let same = behind.high_watermark.is_none_or(|told| told == end);
+    let same = behind.high_watermark.is_none_or(|reported| reported == end);
     nothing && same && far().is_some_and(|far| far.code != OUT_OF_RANGE)
 }
 

@@ -349,8 +349,9 @@ impl Judge<'_> {
         /// Maximum distance of the search, because a whole log may be lost.
         const NEAR: u64 = 10_000;
         // A re-read examines only a few offsets, so use the pass of a reader or of the audit.
-        let told = |at: &usize| !self.case.passes[*at].is_recheck();
-        let pass = if told(&pass) { pass } else { (0..self.case.passes.len()).find(told).unwrap_or(pass) };
+        let is_full = |at: &usize| !self.case.passes[*at].is_recheck();
+        let pass =
+            if is_full(&pass) { pass } else { (0..self.case.passes.len()).find(is_full).unwrap_or(pass) };
         if self.case.passes[pass].reads.of(view.id).next().is_none() {
             return "no message of this client was read in this partition".to_owned();
         }

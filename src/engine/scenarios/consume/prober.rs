@@ -33,26 +33,26 @@ pub(super) enum Fresh {
 
 #[derive(Default)]
 pub(super) struct Prober {
-    asked: Option<(Partition, Offset, Receiver<ProbeAnswer>)>,
+    pending: Option<(Partition, Offset, Receiver<ProbeAnswer>)>,
 }
 
 impl Prober {
     pub(super) fn is_free(&self) -> bool {
-        self.asked.is_none()
+        self.pending.is_none()
     }
 
     /// The answer, if it has arrived, with its partition and offset.
     pub(super) fn take(&mut self) -> Option<(Partition, Offset, ProbeAnswer)> {
-        let (partition, at, answer) = self.asked.as_ref()?;
+        let (partition, at, answer) = self.pending.as_ref()?;
         match answer.try_recv() {
             Ok(found) => {
                 let found = Some((*partition, *at, found));
-                self.asked = None;
+                self.pending = None;
                 found
             }
             Err(TryRecvError::Empty) => None,
             Err(TryRecvError::Disconnected) => {
-                self.asked = None;
+                self.pending = None;
                 None
             }
         }
@@ -95,7 +95,7 @@ impl Prober {
             let _ = found.send(question(&client, &topic));
         });
         if spawned.is_ok() {
-            self.asked = Some((partition, at, answer));
+            self.pending = Some((partition, at, answer));
         }
     }
 }

@@ -87,10 +87,10 @@ pub(crate) async fn run(shared: &Arc<RunContext>, index: usize) -> ScenarioOutco
         return ScenarioOutcome::of(cut(&shared.stop));
     }
     if timed_out {
-        let bound = crate::units::Duration::from(shared.plan.scenarios[index].timeout);
+        let timeout = crate::units::Duration::from(shared.plan.scenarios[index].timeout);
         return ScenarioOutcome::of(ScenarioEnd::Timeout).because(format!(
             "not all messages were sent and acked \
-        within {bound}"
+        within {timeout}"
         ));
     }
     ScenarioOutcome::of(ScenarioEnd::Done)
@@ -192,9 +192,9 @@ impl ProduceTask {
     fn open(&self, options: &ProducerOptions) -> Result<Producer, kafka::Error> {
         let shared = &self.shared;
         let mut producer = Producer::open(&shared.client_of(self.index), options)?;
-        let bound =
+        let timeout =
             shared.client.waits().warm_up.min(self.deadline.saturating_duration_since(Instant::now()));
-        if let Err(error) = producer.warm_up(bound) {
+        if let Err(error) = producer.warm_up(timeout) {
             // The producer retries automatically. Its messages wait, and their latency includes it.
             let code = error.code().map_or_else(|| "WARM_UP".to_owned(), kafka::Code::name);
             shared.live.metrics(self.index).error(shared.clock.now_us(), &code);
